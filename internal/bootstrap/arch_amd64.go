@@ -1,0 +1,7 @@
+package bootstrap
+
+// The machine of the image, in elf(5)'s numbers, and its segment alignment.
+const (
+	machine = 62 // EM_X86_64
+	align   = 4096
+)

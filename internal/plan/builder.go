@@ -1,0 +1,250 @@
+package plan
+
+import (
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Builder makes a Plan. Steps go on with the following one unless they say
+// otherwise; a jump names a Label, which is placed before or after.
+type Builder struct {
+	plan   Plan
+	labels []int  // label → index of the step it stands before, -1 not yet placed
+	jumps  []jump // to be filled in when all labels are placed
+	syncFD int
+	group  Group
+	source string
+	strs   map[string]Arg
+}
+
+// A Label is a place in the plan that a step can go to. The zero Label is
+// "the following step".
+type Label int
+
+type jump struct {
+	step int
+	slot int // -2 Next, -1 Zero, else index in On
+	to   Label
+}
+
+// Then says where a step goes on; the zero value of each field is "the
+// following step".
+type Then struct {
+	Next, Zero Label
+	On         []On
+}
+
+// On allows one error of a step.
+type On struct {
+	Errno unix.Errno
+	To    Label
+}
+
+// Fine lists errors after which the plan simply goes on.
+func Fine(errnos ...unix.Errno) Then {
+	t := Then{}
+	for _, e := range errnos {
+		t.On = append(t.On, On{Errno: e})
+	}
+	return t
+}
+
+// NewBuilder returns a Builder of a plan whose messages go to the descriptor
+// syncFD of the new process.
+func NewBuilder(syncFD int) *Builder {
+	b := &Builder{syncFD: syncFD, labels: make([]int, 1, 32), strs: make(map[string]Arg, 64)}
+	b.plan.Data = make([]byte, headerSize, 4096)
+	b.plan.Steps = make([]Step, 0, 256)
+	binary.LittleEndian.PutUint64(b.plan.Data[headerSync:], uint64(syncFD))
+	return b
+}
+
+// SyncFD is the descriptor of the new process that messages go to.
+func (b *Builder) SyncFD() int { return b.syncFD }
+
+// In sets the group and the JSON path of the steps that follow.
+func (b *Builder) In(g Group, source string) {
+	b.group, b.source = g, source
+}
+
+// Call adds a step.
+func (b *Builder) Call(name, why string, c Call, args ...Arg) {
+	b.step(name, why, Then{}, None, c, args)
+}
+
+// CallThen adds a step that goes on as t says.
+func (b *Builder) CallThen(name, why string, t Then, c Call, args ...Arg) {
+	b.step(name, why, t, None, c, args)
+}
+
+// Get adds a step whose result goes into the cell out.
+func (b *Builder) Get(name, why string, t Then, out Cell, c Call, args ...Arg) {
+	b.step(name, why, t, out, c, args)
+}
+
+func (b *Builder) step(name, why string, t Then, out Cell, c Call, args []Arg) {
+	i := len(b.plan.Steps)
+	s := Step{
+		Call: c, Args: args, Out: out, Next: i + 1, Zero: i + 1,
+		Group: b.group, Name: name, Why: why, Source: b.source,
+	}
+	if t.Next != 0 {
+		b.jumps = append(b.jumps, jump{i, -2, t.Next})
+	}
+	switch {
+	case t.Zero != 0:
+		b.jumps = append(b.jumps, jump{i, -1, t.Zero})
+	case t.Next != 0:
+		// Success is one thing for all calls but clone and read.
+		b.jumps = append(b.jumps, jump{i, -1, t.Next})
+	}
+	for k, on := range t.On {
+		s.On = append(s.On, Branch{on.Errno, i + 1})
+		if on.To != 0 {
+			b.jumps = append(b.jumps, jump{i, k, on.To})
+		}
+	}
+	b.plan.Steps = append(b.plan.Steps, s)
+}
+
+// Label makes a new label, to be placed later.
+func (b *Builder) Label() Label {
+	b.labels = append(b.labels, -1)
+	return Label(len(b.labels) - 1)
+}
+
+// Place puts the label before the next step.
+func (b *Builder) Place(l Label) { b.labels[l] = len(b.plan.Steps) }
+
+// Here makes a label before the next step.
+func (b *Builder) Here() Label {
+	l := b.Label()
+	b.Place(l)
+	return l
+}
+
+// Cell makes a new cell.
+func (b *Builder) Cell(name string) Cell {
+	b.align(8)
+	c := Cell(len(b.plan.Data))
+	b.plan.Data = append(b.plan.Data, 0, 0, 0, 0, 0, 0, 0, 0)
+	b.plan.Cells = append(b.plan.Cells, CellName{c, name})
+	return c
+}
+
+// Bytes puts data into the plan, at a multiple of eight, and returns its
+// address.
+func (b *Builder) Bytes(data []byte) Arg {
+	b.align(8)
+	a := Arg{Pointer, DataBase + uint64(len(b.plan.Data))}
+	b.plan.Data = append(b.plan.Data, data...)
+	return a
+}
+
+// Room reserves n zero bytes.
+func (b *Builder) Room(n int) Arg { return b.Bytes(make([]byte, n)) }
+
+// Str puts a string with its terminating zero into the plan. Equal strings
+// share one place: no call writes through such a pointer.
+func (b *Builder) Str(s string) Arg {
+	if a, ok := b.strs[s]; ok {
+		return a
+	}
+	a := Arg{Pointer, DataBase + uint64(len(b.plan.Data))}
+	b.plan.Data = append(append(b.plan.Data, s...), 0)
+	b.strs[s] = a
+	return a
+}
+
+// Strs puts a vector of strings with its terminating null pointer into the
+// plan, as execve(2) takes it. Extra pointers follow the strings.
+func (b *Builder) Strs(list []string, extra ...Arg) Arg {
+	words := make([]uint64, 0, len(list)+len(extra)+1)
+	for _, s := range list {
+		words = append(words, b.Str(s).Value)
+	}
+	for _, a := range extra {
+		words = append(words, a.Value)
+	}
+	return b.Words(append(words, 0)...)
+}
+
+// Words puts 64-bit numbers or addresses into the plan: the shape of iovec,
+// rlimit64, open_how, mount_attr.
+func (b *Builder) Words(words ...uint64) Arg {
+	b.align(8)
+	a := Arg{Pointer, DataBase + uint64(len(b.plan.Data))}
+	for _, w := range words {
+		b.plan.Data = binary.LittleEndian.AppendUint64(b.plan.Data, w)
+	}
+	return a
+}
+
+// Words32 puts 32-bit numbers into the plan.
+func (b *Builder) Words32(words ...uint32) Arg {
+	b.align(8)
+	a := Arg{Pointer, DataBase + uint64(len(b.plan.Data))}
+	for _, w := range words {
+		b.plan.Data = binary.LittleEndian.AppendUint32(b.plan.Data, w)
+	}
+	return a
+}
+
+func (b *Builder) align(n int) {
+	for len(b.plan.Data)%n != 0 {
+		b.plan.Data = append(b.plan.Data, 0)
+	}
+}
+
+// Message reserves a message of a sync point. Steps put their results into
+// its two cells, and Tell sends it.
+func (b *Builder) Message(point uint32) Message {
+	head := b.Words32(MessagePoint, point)
+	return Message{Point: point, at: head, A: b.Cell("a"), B: b.Cell("b")}
+}
+
+// A Message is what the new process tells its parent at a sync point.
+type Message struct {
+	Point uint32
+	at    Arg
+	A, B  Cell
+}
+
+// MessageSize is the size of a message of a sync point, in bytes.
+const MessageSize = 24
+
+// Tell adds a step that sends m.
+func (b *Builder) Tell(name, why string, m Message) {
+	b.Call(name, why, Write, Int(b.syncFD), m.at, Int(MessageSize))
+}
+
+// Await adds the step that waits for the parent's answer and puts it into
+// room. If the parent is gone the read ends with zero bytes, and the process
+// must not go on as if it had been allowed to: it goes to gone.
+func (b *Builder) Await(name, why string, room Arg, size int, gone Label) {
+	here := b.Here()
+	b.CallThen(name, why, Then{Zero: gone, On: []On{{unix.EINTR, here}}}, Read, Int(b.syncFD), room, Int(size))
+}
+
+// Plan ends the building. It panics on a label that was never placed: that is
+// a mistake in the program, not in its input.
+func (b *Builder) Plan() *Plan {
+	for _, j := range b.jumps {
+		to := b.labels[j.to]
+		if to < 0 || to > len(b.plan.Steps) {
+			panic("plan: step " + b.plan.Steps[j.step].Name + " goes to a label that was not placed")
+		}
+		s := &b.plan.Steps[j.step]
+		switch j.slot {
+		case -2:
+			s.Next = to
+		case -1:
+			s.Zero = to
+		default:
+			s.On[j.slot].To = to
+		}
+	}
+	b.align(8)
+	return &b.plan
+}

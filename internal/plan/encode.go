@@ -1,0 +1,181 @@
+package plan
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// An encoded step, little-endian. Addresses fit in 32 bits because everything
+// is loaded below 4 GiB. This is the one place that describes the layout; the
+// loops in package bootstrap use the offsets.
+//
+//	offset   0  u32     system call number
+//	         4  u32     bit i set: args[i] is the address of a cell with the argument
+//	         8  u64 x6  args
+//	        56  u64     address of the cell that takes the result
+//	        64  u32     address of the step after a result above zero
+//	        68  u32     address of the step after the result zero
+//	        72  {u32 errno, u32 address of the step} x4; errno 0: unused
+//	       104  u32     index of this step, for the report
+//	       108  u32     0
+const (
+	StepSize = 112
+
+	offNumber   = 0
+	offIndirect = 4
+	offArgs     = 8
+	offOut      = 56
+	offNext     = 64
+	offZero     = 68
+	offOn       = 72
+	offIndex    = 104
+)
+
+// MaxImage bounds data and table together, in bytes: far above what any
+// configuration needs, and low enough that addresses stay in 32 bits.
+const MaxImage = 64 << 20
+
+// Encode returns the bytes to load at DataBase: header, data, step table.
+func (p *Plan) Encode() ([]byte, error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	table := len(p.Data)
+	image := make([]byte, table+len(p.Steps)*StepSize)
+	copy(image, p.Data)
+	binary.LittleEndian.PutUint64(image[headerTable:], uint64(DataBase+table))
+	address := func(step int) uint32 { return uint32(DataBase + table + step*StepSize) }
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		e := image[table+i*StepSize:][:StepSize]
+		binary.LittleEndian.PutUint32(e[offNumber:], s.Call.Number())
+		var indirect uint32
+		for k, a := range s.Args {
+			if a.Kind == Result {
+				indirect |= 1 << k
+			}
+			binary.LittleEndian.PutUint64(e[offArgs+8*k:], a.Value)
+		}
+		binary.LittleEndian.PutUint32(e[offIndirect:], indirect)
+		binary.LittleEndian.PutUint64(e[offOut:], DataBase+uint64(s.Out))
+		binary.LittleEndian.PutUint32(e[offNext:], address(s.Next))
+		binary.LittleEndian.PutUint32(e[offZero:], address(s.Zero))
+		for k, on := range s.On {
+			binary.LittleEndian.PutUint32(e[offOn+8*k:], uint32(on.Errno))
+			binary.LittleEndian.PutUint32(e[offOn+8*k+4:], address(on.To))
+		}
+		binary.LittleEndian.PutUint32(e[offIndex:], uint32(i))
+	}
+	return image, nil
+}
+
+// check finds what the loop, which trusts its table, would crash on.
+func (p *Plan) check() error {
+	if len(p.Data) < headerSize || len(p.Data)%8 != 0 {
+		return fmt.Errorf("plan: %d bytes of data: want the header and a multiple of 8", len(p.Data))
+	}
+	if len(p.Steps) == 0 || len(p.Data)+len(p.Steps)*StepSize > MaxImage {
+		return fmt.Errorf("plan: %d steps, %d bytes of data: want 1 step or more and at most %d bytes", len(p.Steps), len(p.Data), MaxImage)
+	}
+	for i := range p.Steps {
+		if err := p.checkStep(i); err != nil {
+			return fmt.Errorf("plan: step %d (%s): %w", i, p.Steps[i].Name, err)
+		}
+	}
+	return nil
+}
+
+func (p *Plan) checkStep(i int) error {
+	s := &p.Steps[i]
+	last := len(p.Steps)
+	if int(s.Call) >= len(callNumbers) {
+		return fmt.Errorf("unknown call %d", s.Call)
+	}
+	if len(s.Args) > MaxArgs || len(s.On) > MaxBranches {
+		return fmt.Errorf("%d arguments and %d allowed errors: at most %d and %d", len(s.Args), len(s.On), MaxArgs, MaxBranches)
+	}
+	for k, a := range s.Args {
+		inData := a.Value >= DataBase && a.Value < DataBase+uint64(len(p.Data))
+		if a.Kind == Pointer && !inData {
+			return fmt.Errorf("argument %d points to %#x, outside the data", k, a.Value)
+		}
+		if a.Kind == Result && (!inData || a.Value%8 != 0) {
+			return fmt.Errorf("argument %d is read from %#x, no cell", k, a.Value)
+		}
+	}
+	if s.Out%8 != 0 || s.Out < headerScratch || int(s.Out) >= len(p.Data) {
+		return fmt.Errorf("the result goes to offset %d, no cell", s.Out)
+	}
+	// The step after the last one would be whatever follows the table.
+	if s.Next < 0 || s.Next >= last && !s.Call.ends() || s.Zero < 0 || s.Zero >= last && !s.Call.ends() {
+		return fmt.Errorf("goes on at step %d or %d of %d", s.Next, s.Zero, last)
+	}
+	for _, on := range s.On {
+		if on.Errno == 0 || on.Errno > 4095 || on.To < 0 || on.To >= last {
+			return fmt.Errorf("errno %d goes on at step %d of %d", on.Errno, on.To, last)
+		}
+	}
+	return nil
+}
+
+// Decode is the inverse of Encode, less the texts and the difference between
+// an immediate and a pointer: what the loop sees.
+func Decode(image []byte) (*Plan, error) {
+	if len(image) < headerSize {
+		return nil, fmt.Errorf("plan: %d bytes are too few for a header", len(image))
+	}
+	table := binary.LittleEndian.Uint64(image[headerTable:]) - DataBase
+	if table < headerSize || table > uint64(len(image)) || table%8 != 0 || (uint64(len(image))-table)%StepSize != 0 {
+		return nil, fmt.Errorf("plan: the step table cannot be at offset %d of %d", table, len(image))
+	}
+	p := &Plan{Data: append([]byte(nil), image[:table]...)}
+	clear(p.Data[headerTable : headerTable+8])
+	for at := int(table); at < len(image); at += StepSize {
+		s, err := decodeStep(image[at:][:StepSize], int(table), len(p.Steps))
+		if err != nil {
+			return nil, fmt.Errorf("plan: step %d: %w", len(p.Steps), err)
+		}
+		p.Steps = append(p.Steps, s)
+	}
+	return p, p.check()
+}
+
+func decodeStep(e []byte, table, index int) (Step, error) {
+	u32 := func(off int) uint32 { return binary.LittleEndian.Uint32(e[off:]) }
+	u64 := func(off int) uint64 { return binary.LittleEndian.Uint64(e[off:]) }
+	var bad error
+	step := func(off int) int {
+		d := int64(u32(off)) - DataBase - int64(table)
+		if d < 0 || d%StepSize != 0 {
+			bad = fmt.Errorf("%#x is not the address of a step", u32(off))
+		}
+		return int(d / StepSize)
+	}
+	call, ok := callOf(u32(offNumber))
+	if !ok {
+		return Step{}, fmt.Errorf("unknown system call number %d", u32(offNumber))
+	}
+	s := Step{Call: call, Out: Cell(u64(offOut) - DataBase), Next: step(offNext), Zero: step(offZero)}
+	if u64(offOut) > DataBase+MaxImage || u32(offIndex) != uint32(index) || u32(offIndex+4) != 0 || u32(offIndirect)>>MaxArgs != 0 {
+		return Step{}, fmt.Errorf("malformed")
+	}
+	for k := range MaxArgs {
+		a := Arg{Immediate, u64(offArgs + 8*k)}
+		if u32(offIndirect)&(1<<k) != 0 {
+			a.Kind = Result
+		}
+		s.Args = append(s.Args, a)
+	}
+	for off := offOn; off < offIndex; off += 8 {
+		if u32(off) == 0 {
+			if u32(off+4) != 0 {
+				return Step{}, fmt.Errorf("malformed")
+			}
+			continue
+		}
+		s.On = append(s.On, Branch{unix.Errno(u32(off)), step(off + 4)})
+	}
+	return s, bad
+}

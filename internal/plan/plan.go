@@ -1,0 +1,141 @@
+// Package plan holds the list of system calls that makes a container.
+//
+//	config.json ──compile──▶ Plan ──Encode──▶ bytes ──bootstrap──▶ kernel
+//	                          │
+//	                          └── Text: the same steps for a person, in strace's notation
+//
+// A Plan knows no container words: it is an ordered list of Steps and the
+// data they point into. One Step is one system call: its arguments, where its
+// result goes, which errors are fine, and where to go on. The loop that runs
+// it (package bootstrap) is about a hundred machine instructions and decides
+// nothing, so whatever is worth deciding has been decided here, as data, and
+// can be printed and tested without root.
+//
+// Nothing is described twice: Text decodes the arguments from the numbers and
+// the data that run, so an explanation cannot say what does not happen.
+package plan
+
+import (
+	"golang.org/x/sys/unix"
+)
+
+// Addresses in the new process. The image is a static ELF file without
+// relocations, so a pointer in a plan is a plain number known when the plan is
+// built. Both are multiples of 64 KiB, the largest page size of arm64.
+const (
+	CodeBase = 0x00400000 // the loop, and the ELF header before it
+	DataBase = 0x00800000 // header, data, step table
+)
+
+// The header stands at DataBase; the loop finds everything through it.
+//
+//	offset  0  u64     address of the step table
+//	        8  u64     descriptor that takes the failure report
+//	       16  u32 x4  failure report: kind, step, errno, 0 (see Message)
+//	       32  u64     cell for results nobody wants
+//	       40  ...     free
+//	       64  data of the plan
+const (
+	headerTable   = 0
+	headerSync    = 8
+	headerReport  = 16
+	headerScratch = 32
+	headerSize    = 64
+)
+
+// Kinds of message from the new process; every message starts with one.
+const (
+	MessageFailed = 1 // u32 kind, u32 step, u32 errno, u32 0: written by the loop
+	MessagePoint  = 2 // u32 kind, u32 point, u64 value, u64 value: written by a Sync step
+)
+
+// A Plan is what one new process does, in order.
+type Plan struct {
+	Steps []Step
+	Data  []byte // loaded at DataBase; begins with the header
+	Cells []CellName
+}
+
+// A Step is one system call.
+type Step struct {
+	Call Call
+	Args []Arg // at most six
+	Out  Cell  // takes the result, errors included; None drops it
+
+	// Where to go on: the index of a step. Next after a result above zero,
+	// Zero after zero (the child's side of clone, end of file of read), On after
+	// an error. An error that On does not list ends the process with a report.
+	Next, Zero int
+	On         []Branch // at most four
+
+	Group  Group
+	Name   string // what the step does: "mount proc on /proc"
+	Why    string // the reason, or what would break without it
+	Source string // JSON path in config.json that asked for it, "" for minirun itself
+}
+
+// A Branch says where to go on after an error that is fine.
+type Branch struct {
+	Errno unix.Errno
+	To    int
+}
+
+// MaxArgs and MaxBranches are the room in an encoded step.
+const (
+	MaxArgs     = 6
+	MaxBranches = 4
+)
+
+// A Cell is eight bytes of the plan's data that take a step's result, named by
+// their offset in Data.
+type Cell uint32
+
+// None is the cell for results that nobody wants.
+const None Cell = headerScratch
+
+// A CellName gives a cell the name under which Text shows it.
+type CellName struct {
+	Cell Cell
+	Name string
+}
+
+// ArgKind says what the loop does with an argument before the call.
+type ArgKind uint8
+
+const (
+	Immediate ArgKind = iota // Value is the argument
+	Pointer                  // Value is an address in the plan's data
+	Result                   // the argument is what the cell at Value holds
+)
+
+// An Arg is one argument of a system call. Pointer and Immediate run alike;
+// they are told apart for checking and for Text.
+type Arg struct {
+	Kind  ArgKind
+	Value uint64
+}
+
+// Int makes an argument of a number known beforehand.
+func Int[T ~int | ~int32 | ~int64 | ~uint | ~uint32 | ~uint64 | ~uintptr](n T) Arg {
+	return Arg{Immediate, uint64(n)}
+}
+
+// Of makes an argument of an earlier step's result.
+func Of(c Cell) Arg { return Arg{Result, DataBase + uint64(c)} }
+
+// Group is the part of the work a step belongs to.
+type Group uint8
+
+const (
+	Namespaces Group = iota
+	Filesystem
+	Identity
+	Limits
+	Exec
+	Sync
+)
+
+// String returns the group's name as Text shows it.
+func (g Group) String() string {
+	return [...]string{"namespaces", "filesystem", "identity", "limits", "exec", "sync"}[g]
+}

@@ -1,0 +1,225 @@
+package plan
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Text writes the plan for a person: the steps by group, each with its call in
+// strace's notation, where it branches, why it is there and what asked for it.
+// The same plan gives the same bytes.
+func (p *Plan) Text(w io.Writer) error {
+	var out strings.Builder
+	group, source := Group(255), "\x00"
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if s.Group != group || s.Source != source {
+			group, source = s.Group, s.Source
+			fmt.Fprintf(&out, "\n# %s", group)
+			if source != "" {
+				fmt.Fprintf(&out, ": %s", source)
+			}
+			out.WriteByte('\n')
+		}
+		fmt.Fprintf(&out, "%4d  %-34s %s", i, s.Name, p.Line(i))
+		if s.Why != "" {
+			fmt.Fprintf(&out, "  // %s", s.Why)
+		}
+		out.WriteByte('\n')
+	}
+	_, err := io.WriteString(w, strings.TrimPrefix(out.String(), "\n"))
+	return err
+}
+
+// Line is step i in strace's notation, with where its result goes and where
+// it branches: `openat2($root, "proc", {...}, 24) = $target; ENOENT: 41`.
+func (p *Plan) Line(i int) string {
+	s := &p.Steps[i]
+	var out strings.Builder
+	out.WriteString(p.CallText(s))
+	if s.Out != None {
+		out.WriteString(" = " + p.cellName(uint64(s.Out)))
+	}
+	if s.Next != i+1 && !s.Call.ends() {
+		fmt.Fprintf(&out, "; then %d", s.Next)
+	}
+	if s.Zero != s.Next {
+		fmt.Fprintf(&out, "; 0: %d", s.Zero)
+	}
+	for _, on := range s.On {
+		name := unix.ErrnoName(on.Errno)
+		if on.To == i+1 {
+			fmt.Fprintf(&out, "; %s: fine", name)
+		} else {
+			fmt.Fprintf(&out, "; %s: %d", name, on.To)
+		}
+	}
+	return out.String()
+}
+
+// CallText is the call with its arguments, as strace writes it.
+func (p *Plan) CallText(s *Step) string {
+	shapes := callShapes[s.Call]
+	args := make([]string, len(s.Args))
+	for k, a := range s.Args {
+		shape := number
+		if k < len(shapes) {
+			shape = shapes[k]
+		}
+		args[k] = p.argText(a, shape)
+	}
+	return s.Call.Name() + "(" + strings.Join(args, ", ") + ")"
+}
+
+func (p *Plan) cellName(offset uint64) string {
+	for _, c := range p.Cells {
+		if uint64(c.Cell) == offset {
+			return "$" + c.Name
+		}
+	}
+	return fmt.Sprintf("$%d", offset)
+}
+
+// shape is what an argument means to the call.
+type shape uint8
+
+const (
+	number shape = iota
+	hex
+	octal
+	id
+	descriptor
+	directory
+	text
+	address
+	bytes
+	vector
+	environment
+	device
+	openHow
+	mountAttr
+	rlimit
+	rlimitResource
+	prctlOption
+	ioctlRequest
+	fsconfigCommand
+	openFlags
+	closeRangeFlags
+	mountFlags
+	umountFlags
+	openTreeFlags
+	moveMountFlags
+	atFlags
+	fsopenFlags
+	mountAttrFlags
+	cloneFlags
+)
+
+func (p *Plan) argText(a Arg, sh shape) string {
+	if a.Kind == Result {
+		return p.cellName(a.Value - DataBase)
+	}
+	v := a.Value
+	switch sh {
+	case hex:
+		return fmt.Sprintf("%#x", v)
+	case octal:
+		return fmt.Sprintf("%#o", v)
+	case id:
+		return strconv.Itoa(int(int32(v)))
+	case directory:
+		if int32(v) == unix.AT_FDCWD {
+			return "AT_FDCWD"
+		}
+		return strconv.Itoa(int(int32(v)))
+	case text, bytes, address, vector, environment, openHow, mountAttr, rlimit:
+		return p.pointerText(v, sh)
+	case device:
+		if v == 0 {
+			return "0"
+		}
+		return fmt.Sprintf("makedev(%d, %d)", unix.Major(v), unix.Minor(v))
+	case rlimitResource, prctlOption, fsconfigCommand, ioctlRequest:
+		return name(v, sh)
+	case number, descriptor:
+		return strconv.FormatInt(int64(v), 10)
+	}
+	return flagText(v, sh)
+}
+
+// pointerText shows what an address points to.
+func (p *Plan) pointerText(v uint64, sh shape) string {
+	if v == 0 {
+		return "NULL"
+	}
+	off := v - DataBase
+	if off >= uint64(len(p.Data)) {
+		return fmt.Sprintf("%#x", v)
+	}
+	word := func(i uint64) uint64 {
+		if off+8*i+8 > uint64(len(p.Data)) {
+			return 0
+		}
+		return binary.LittleEndian.Uint64(p.Data[off+8*i:])
+	}
+	switch sh {
+	case text:
+		return strconv.Quote(p.cString(v))
+	case openHow:
+		out := "{flags=" + flagText(word(0), openFlags)
+		if word(1) != 0 {
+			out += fmt.Sprintf(", mode=%#o", word(1))
+		}
+		if word(2) != 0 {
+			out += ", resolve=" + joinFlags(word(2), resolveNames)
+		}
+		return out + "}"
+	case mountAttr:
+		out := fmt.Sprintf("{attr_set=%s, attr_clr=%s", flagText(word(0), mountAttrFlags), flagText(word(1), mountAttrFlags))
+		if word(2) != 0 {
+			out += ", propagation=" + flagText(word(2), mountFlags)
+		}
+		if word(0)&unix.MOUNT_ATTR_IDMAP != 0 {
+			out += fmt.Sprintf(", userns_fd=%d", int64(word(3)))
+		}
+		return out + "}"
+	case rlimit:
+		return fmt.Sprintf("{rlim_cur=%s, rlim_max=%s}", limit(word(0)), limit(word(1)))
+	case vector, environment:
+		var list []string
+		for i := uint64(0); word(i) != 0 && i < 1<<16; i++ {
+			list = append(list, strconv.Quote(p.cString(word(i))))
+		}
+		if sh == environment {
+			return fmt.Sprintf("[/* %d vars */]", len(list))
+		}
+		return "[" + strings.Join(list, ", ") + "]"
+	}
+	return "..."
+}
+
+func limit(v uint64) string {
+	if v == unix.RLIM_INFINITY {
+		return "RLIM64_INFINITY"
+	}
+	return strconv.FormatUint(v, 10)
+}
+
+func (p *Plan) cString(v uint64) string {
+	off := v - DataBase
+	if off >= uint64(len(p.Data)) {
+		return "?"
+	}
+	s := p.Data[off:]
+	for i, c := range s {
+		if c == 0 {
+			return string(s[:i])
+		}
+	}
+	return string(s)
+}
