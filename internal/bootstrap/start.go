@@ -42,8 +42,8 @@ type Attr struct {
 	Cgroup *os.File
 	// Files become descriptors 0, 1, 2 … of the process; nil leaves a number
 	// closed. The sync socket is the next one after them, so the plan's
-	// SyncFD must be len(Files).
-	Files []*os.File
+	// SyncFD must be len(Files). Extra follow the socket: the plan's Files.
+	Files, Extra []*os.File
 }
 
 // A Process is a started plan, held by its pidfd.
@@ -142,18 +142,13 @@ func (proc *Process) fork(image *os.File, a Attr, sync int) error {
 	if a.Cgroup != nil {
 		sys.UseCgroupFD, sys.CgroupFD = true, int(a.Cgroup.Fd())
 	}
-	files := make([]uintptr, len(a.Files), len(a.Files)+1)
-	for i, f := range a.Files {
-		files[i] = ^uintptr(0)
-		if f != nil {
-			files[i] = f.Fd()
-		}
-	}
+	files := append(numbers(a.Files), uintptr(sync))
+	files = append(files, numbers(a.Extra)...)
 	// The path leads to the memfd, not into a file system: nobody can put
 	// another program in its place.
 	path := "/proc/self/fd/" + strconv.Itoa(int(image.Fd()))
 	pid, err := syscall.ForkExec(path, []string{"minirun-init"}, &syscall.ProcAttr{
-		Env: []string{}, Files: append(files, uintptr(sync)), Sys: sys,
+		Env: []string{}, Files: files, Sys: sys,
 	})
 	if err != nil {
 		return fmt.Errorf("start the first process with %s: %w", namespaceFlags(a.Cloneflags), err)
@@ -165,6 +160,18 @@ func (proc *Process) fork(image *os.File, a Attr, sync int) error {
 	}
 	proc.PidFD = os.NewFile(uintptr(pidfd), "pidfd")
 	return nil
+}
+
+// numbers returns the descriptors of files as ForkExec takes them.
+func numbers(files []*os.File) []uintptr {
+	out := make([]uintptr, len(files), len(files)+1)
+	for i, f := range files {
+		out[i] = ^uintptr(0)
+		if f != nil {
+			out[i] = f.Fd()
+		}
+	}
+	return out
 }
 
 func namespaceFlags(flags uintptr) string {

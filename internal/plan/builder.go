@@ -63,6 +63,15 @@ func NewBuilder(syncFD int) *Builder {
 // SyncFD is the descriptor of the new process that messages go to.
 func (b *Builder) SyncFD() int { return b.syncFD }
 
+// File adds a descriptor that the parent opens and returns its number as an
+// argument.
+func (b *Builder) File(f File) Arg {
+	f.Descriptor = b.syncFD + 1 + len(b.plan.Files)
+	f.Source = b.source
+	b.plan.Files = append(b.plan.Files, f)
+	return Int(f.Descriptor)
+}
+
 // In sets the group and the JSON path of the steps that follow.
 func (b *Builder) In(g Group, source string) {
 	b.group, b.source = g, source

@@ -34,6 +34,9 @@ const (
 	Unlinkat
 	Renameat2
 	Fchownat
+	Fchown
+	Fchmod
+	Fstat
 	Fchmodat
 	Faccessat2
 	Unshare
@@ -168,6 +171,9 @@ var callNumbers = [...]uint16{
 	Unlinkat:         unix.SYS_UNLINKAT,
 	Renameat2:        unix.SYS_RENAMEAT2,
 	Fchownat:         unix.SYS_FCHOWNAT,
+	Fchown:           unix.SYS_FCHOWN,
+	Fchmod:           unix.SYS_FCHMOD,
+	Fstat:            unix.SYS_FSTAT,
 	Fchmodat:         unix.SYS_FCHMODAT,
 	Faccessat2:       unix.SYS_FACCESSAT2,
 	Unshare:          unix.SYS_UNSHARE,
@@ -226,6 +232,9 @@ var callShapes = [...][]shape{
 	Symlinkat:        {text, directory, text},
 	Unlinkat:         {directory, text, atFlags},
 	Renameat2:        {directory, text, directory, text, number},
+	Fchown:           {descriptor, id, id},
+	Fchmod:           {descriptor, octal},
+	Fstat:            {descriptor, address},
 	Fchownat:         {directory, text, number, number, atFlags},
 	Fchmodat:         {directory, text, octal},
 	Faccessat2:       {directory, text, number, atFlags},

@@ -54,7 +54,31 @@ type Plan struct {
 	Steps []Step
 	Data  []byte // loaded at DataBase; begins with the header
 	Cells []CellName
+	Files []File // what the parent opens beforehand, not part of the image
 }
+
+// A File is a descriptor that the parent opens and the new process inherits,
+// because the process could not open it itself: a path of the host that its
+// user namespace may not see, or an object that must be the one validated.
+type File struct {
+	Descriptor int // its number in the new process
+	Open       Opening
+	Path       string
+	Maps       [2][]string // MapIDs: lines for uid_map and gid_map
+	Name       string
+	Source     string // JSON path, as in Step
+}
+
+// Opening is how a File comes about.
+type Opening uint8
+
+const (
+	OpenRead     Opening = iota // open(path, O_RDONLY|O_CLOEXEC)
+	OpenFIFO                    // open(path, O_RDWR|O_CLOEXEC): does not block, and never reads an end of file
+	CloneTree                   // open_tree(path, OPEN_TREE_CLONE)
+	CloneTreeRec                // the same with AT_RECURSIVE
+	MapIDs                      // a new user namespace with Maps
+)
 
 // A Step is one system call.
 type Step struct {
