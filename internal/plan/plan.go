@@ -73,11 +73,9 @@ type File struct {
 type Opening uint8
 
 const (
-	OpenRead     Opening = iota // open(path, O_RDONLY|O_CLOEXEC)
-	OpenFIFO                    // open(path, O_RDWR|O_CLOEXEC): does not block, and never reads an end of file
-	CloneTree                   // open_tree(path, OPEN_TREE_CLONE)
-	CloneTreeRec                // the same with AT_RECURSIVE
-	MapIDs                      // a new user namespace with Maps
+	OpenRead Opening = iota // open(path, O_RDONLY|O_CLOEXEC)
+	OpenFIFO                // open(path, O_RDWR|O_CLOEXEC): does not block, and never reads an end of file
+	MapIDs                  // a new user namespace with Maps
 )
 
 // A Step is one system call.

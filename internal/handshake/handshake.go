@@ -1,0 +1,87 @@
+// Package handshake is the conversation between minirun and the new process:
+// which questions a plan may ask its parent, and in which order.
+//
+//	new process                         parent (package container)
+//	-----------                         --------------------------
+//	unshare(CLONE_NEWUSER)
+//	MapIDs ─────────────────────────▶   writes uid_map, gid_map, setgroups
+//	unshare(CLONE_NEWTIME)
+//	TimeOffsets ────────────────────▶   writes timens_offsets
+//	clone(CLONE_PARENT)
+//	Cloned(pid) ────────────────────▶   goes on with that process
+//	JoinCgroup ─────────────────────▶   has put it into its cgroups
+//	unshare(CLONE_NEWCGROUP)
+//	mounts …
+//	CopyUp(from, to) ───────────────▶   copies a directory into a new tmpfs
+//	Mounted ────────────────────────▶   in its cgroups; hooks: prestart,
+//	                                    createRuntime, createContainer
+//	pivot_root …
+//	Console(master) ────────────────▶   fetches the terminal's descriptor
+//	Ready ──────────────────────────▶   rlimits, HOME; the container is created
+//	(waits on the start FIFO, if any)
+//	SeccompListener(fd) ────────────▶   hands it to the profile's listenerPath
+//	execve
+//
+// A plan asks only what its configuration needs. Every question waits for an
+// answer of one byte (Ready: of HOME), so when the parent dies the process
+// ends instead of going on unprepared.
+package handshake
+
+import "github.com/minirun/minirun/internal/plan"
+
+// The points of the conversation.
+const (
+	MapIDs uint32 = iota + 1
+	TimeOffsets
+	Cloned // A: pid of the sibling that goes on
+	JoinCgroup
+	CopyUp // A: descriptor of the directory, B: descriptor of the tmpfs's mount
+	Mounted
+	Console // A: descriptor of the terminal's master
+	Ready
+	SeccompListener // A: descriptor of the listener
+)
+
+// Name returns a point's name for error messages and traces.
+func Name(point uint32) string {
+	names := [...]string{"", "map ids", "time offsets", "cloned", "join cgroup", "copy up", "mounted", "console", "ready", "seccomp listener"}
+	if int(point) < len(names) {
+		return names[point]
+	}
+	return "unknown"
+}
+
+// Parent adds questions to a plan.
+type Parent struct {
+	b    *plan.Builder
+	ack  plan.Arg
+	gone plan.Label
+}
+
+// New returns a Parent for the plan that b builds.
+func New(b *plan.Builder) *Parent {
+	return &Parent{b: b, ack: b.Room(8), gone: b.Label()}
+}
+
+// Ask adds the steps that send m and wait for the answer.
+func (p *Parent) Ask(why string, m plan.Message) {
+	p.AskInto(why, m, p.ack, 8)
+}
+
+// AskInto is Ask with room for an answer of up to size bytes.
+func (p *Parent) AskInto(why string, m plan.Message, room plan.Arg, size int) {
+	name := Name(m.Point)
+	p.b.Tell("tell the parent: "+name, why, m)
+	p.b.Await("wait for the parent: "+name, "without an answer the process must not go on", room, size, p.gone)
+}
+
+// Gone is where a step goes when the parent is no more.
+func (p *Parent) Gone() plan.Label { return p.gone }
+
+// End adds the step that ends the process when its parent is gone. It is the
+// last of a plan, behind execve.
+func (p *Parent) End() {
+	p.b.In(plan.Sync, "")
+	p.b.Place(p.gone)
+	p.b.Call("end: the parent is gone", "", plan.ExitGroup, plan.Int(1))
+}

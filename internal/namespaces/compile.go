@@ -1,0 +1,212 @@
+package namespaces
+
+import (
+	"encoding/binary"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/handshake"
+	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// Input is what Compile needs to know besides the spec.
+type Input struct {
+	// InCgroup says that the process is born in its cgroup (cgroup v2,
+	// CLONE_INTO_CGROUP) and need not wait for it.
+	InCgroup bool
+	// Rootless says that minirun runs without privilege on the host.
+	Rootless bool
+}
+
+func source(i int) string { return "linux.namespaces[" + strconv.Itoa(i) + "]" }
+
+// Compile adds the steps that bring the process into its namespaces, all but
+// a joined mount namespace: see JoinMount.
+func Compile(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Setup, in Input) {
+	join(b, setup, in.Rootless)
+	if setup.Has(unix.CLONE_NEWUSER) {
+		userNamespace(b, parent, setup, in.Rootless)
+	}
+	if setup.staged() {
+		if flags := setup.New &^ (onTheWay | unix.CLONE_NEWPID); flags != 0 {
+			b.In(plan.Namespaces, "linux.namespaces")
+			b.Call("make the namespaces", "after the user namespace, so that they belong to it", plan.Unshare, plan.Int(flags))
+		}
+	}
+	if setup.New&unix.CLONE_NEWTIME != 0 {
+		timeNamespace(b, parent, s)
+	}
+	if setup.Clones() {
+		clone(b, parent, setup)
+	}
+	if setup.New&unix.CLONE_NEWCGROUP != 0 {
+		cgroupNamespace(b, parent, in.InCgroup)
+	}
+}
+
+// join enters the namespaces given by path. With privilege on the host the
+// user namespace comes last: the others may belong to the host. Without, it
+// comes first: only inside it is there any privilege.
+func join(b *plan.Builder, setup Setup, userFirst bool) {
+	for _, wantUser := range [2]bool{userFirst, !userFirst} {
+		for _, j := range setup.Joins {
+			if (j.Flag == unix.CLONE_NEWUSER) != wantUser || j.Flag == unix.CLONE_NEWNS {
+				continue
+			}
+			setns(b, j)
+		}
+	}
+}
+
+func setns(b *plan.Builder, j Join) {
+	b.In(plan.Namespaces, j.Source)
+	fd := b.File(plan.File{Open: plan.OpenRead, Path: j.Path, Name: "the " + string(j.Type) + " namespace"})
+	b.Call("join the "+string(j.Type)+" namespace "+j.Path, "", plan.Setns, fd, plan.Int(j.Flag))
+}
+
+// JoinMount enters a mount namespace given by path. It comes after the steps
+// that use the host's /proc.
+func JoinMount(b *plan.Builder, setup Setup) {
+	if j := setup.joins(unix.CLONE_NEWNS); j != nil {
+		setns(b, *j)
+	}
+}
+
+func userNamespace(b *plan.Builder, parent *handshake.Parent, setup Setup, rootless bool) {
+	b.In(plan.Namespaces, "linux.uidMappings")
+	if setup.New&unix.CLONE_NEWUSER != 0 {
+		b.Call("make the user namespace", "", plan.Unshare, plan.Int(unix.CLONE_NEWUSER))
+		parent.Ask("only a process outside may map more than one id", b.Message(handshake.MapIDs))
+	}
+	// EINVAL: id 0 is not mapped. The process has its capabilities in the
+	// namespace all the same.
+	b.CallThen("become gid 0 of the user namespace", "what it makes from here on must belong to an id that is mapped", plan.Fine(unix.EINVAL),
+		plan.Setresgid, plan.Int(0), plan.Int(0), plan.Int(0))
+	b.CallThen("become uid 0 of the user namespace", "", plan.Fine(unix.EINVAL),
+		plan.Setresuid, plan.Int(0), plan.Int(0), plan.Int(0))
+	if rootless {
+		// The change of identity has hidden /proc/PID from minirun, which has no
+		// privilege to look all the same.
+		b.Call("stay visible to the parent", "it fetches descriptors and writes files in /proc/PID", plan.Prctl,
+			plan.Int(unix.PR_SET_DUMPABLE), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
+	}
+}
+
+func timeNamespace(b *plan.Builder, parent *handshake.Parent, s *specs.Spec) {
+	b.In(plan.Namespaces, "linux.timeOffsets")
+	b.Call("make the time namespace", "", plan.Unshare, plan.Int(unix.CLONE_NEWTIME))
+	if len(s.Linux.TimeOffsets) > 0 {
+		parent.Ask("the offsets are fixed once a process is inside", b.Message(handshake.TimeOffsets))
+	}
+	fd := b.Cell("time_for_children")
+	b.Get("open the time namespace", "unshare makes it for children only", plan.Then{}, fd, plan.Openat,
+		plan.Int(unix.AT_FDCWD), b.Str("/proc/self/ns/time_for_children"), plan.Int(unix.O_RDONLY|unix.O_CLOEXEC), plan.Int(0))
+	b.Call("enter the time namespace", "", plan.Setns, plan.Of(fd), plan.Int(unix.CLONE_NEWTIME))
+}
+
+// clone makes the container's init, a sibling of the process that prepared.
+// The new process waits until its number has been told: messages of both on
+// one socket would otherwise overtake each other.
+func clone(b *plan.Builder, parent *handshake.Parent, setup Setup) {
+	b.In(plan.Namespaces, "linux.namespaces")
+	m := b.Message(handshake.Cloned)
+	child := b.Label()
+	flags := unix.CLONE_PARENT | uintptr(unix.SIGCHLD) | setup.New&unix.CLONE_NEWPID
+	b.Get("make the container's first process", "a PID namespace takes only children of the process that entered it", plan.Then{Zero: child}, m.A,
+		plan.Clone, plan.Int(flags), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0))
+	b.Tell("tell the parent its number", "", m)
+	b.Call("end: the work is done", "", plan.ExitGroup, plan.Int(0))
+	b.Place(child)
+	b.Await("wait until the parent knows this process", "", b.Room(8), 8, parent.Gone())
+}
+
+func cgroupNamespace(b *plan.Builder, parent *handshake.Parent, inCgroup bool) {
+	b.In(plan.Namespaces, "linux.namespaces")
+	if !inCgroup {
+		parent.Ask("the namespace's root is the cgroup the process is in", b.Message(handshake.JoinCgroup))
+	}
+	b.Call("make the cgroup namespace", "", plan.Unshare, plan.Int(unix.CLONE_NEWCGROUP))
+}
+
+// Names adds the steps that set what belongs to the new namespaces: host and
+// domain name, the loopback device, sysctl. Paths are in the host's /proc,
+// which shows the namespaces of whoever looks, and which no image can replace
+// (CVE-2025-52881).
+func Names(b *plan.Builder, s *specs.Spec, setup Setup) {
+	if s.Hostname != "" {
+		b.In(plan.Namespaces, "hostname")
+		b.Call("set the host name to "+s.Hostname, "", plan.Sethostname, b.Str(s.Hostname), plan.Int(len(s.Hostname)))
+	}
+	if s.Domainname != "" {
+		b.In(plan.Namespaces, "domainname")
+		b.Call("set the domain name to "+s.Domainname, "", plan.Setdomainname, b.Str(s.Domainname), plan.Int(len(s.Domainname)))
+	}
+	if setup.New&unix.CLONE_NEWNET != 0 {
+		loopback(b)
+	}
+	if s.Linux != nil {
+		sysctls(b, s.Linux.Sysctl)
+	}
+}
+
+// loopback brings lo up: a new network namespace has it down, and programs
+// expect 127.0.0.1 to answer.
+func loopback(b *plan.Builder) {
+	b.In(plan.Namespaces, "linux.namespaces")
+	after := b.Label()
+	fd := b.Cell("inet")
+	none := plan.Then{On: []plan.On{{Errno: unix.EAFNOSUPPORT, To: after}}} // a kernel without IPv4 has nothing to bring up
+	b.Get("open a socket", "to reach the loopback device", none, fd, plan.Socket,
+		plan.Int(unix.AF_INET), plan.Int(unix.SOCK_DGRAM|unix.SOCK_CLOEXEC), plan.Int(0))
+	ifreq := make([]byte, 40) // struct ifreq: name[16], flags
+	copy(ifreq, "lo")
+	binary.LittleEndian.PutUint16(ifreq[16:], unix.IFF_UP)
+	b.Call("bring lo up", "", plan.Ioctl, plan.Of(fd), plan.Int(unix.SIOCSIFFLAGS), b.Bytes(ifreq))
+	b.Call("close the socket", "", plan.Close, plan.Of(fd))
+	b.Place(after)
+}
+
+func sysctls(b *plan.Builder, values map[string]string) {
+	keys := make([]string, 0, len(values))
+	for k := range values {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys) // a map has no order, a plan has
+	for _, k := range keys {
+		b.In(plan.Namespaces, "linux.sysctl["+strconv.Quote(k)+"]")
+		WriteFile(b, "set "+k+" = "+values[k], "/proc/sys/"+SysctlFile(k), values[k])
+	}
+}
+
+// SysctlFile is the path below /proc/sys of a name as sysctl(8) takes it: dots
+// and slashes trade places, and whichever comes first is the separator.
+func SysctlFile(name string) string {
+	if i := strings.IndexAny(name, "./"); i >= 0 && name[i] == '/' {
+		return name
+	}
+	return strings.NewReplacer(".", "/", "/", ".").Replace(name)
+}
+
+// WriteFile adds the steps that write a value to a file of the host's /proc.
+func WriteFile(b *plan.Builder, name, path, value string) {
+	fd := b.Cell("file")
+	b.Get(name+": open", "", plan.Then{}, fd, plan.Openat, plan.Int(unix.AT_FDCWD), b.Str(path), plan.Int(unix.O_WRONLY|unix.O_CLOEXEC), plan.Int(0))
+	b.Call(name, "", plan.Write, plan.Of(fd), b.Str(value), plan.Int(len(value)))
+	b.Call(name+": close", "", plan.Close, plan.Of(fd))
+}
+
+// Source returns the JSON path of the namespace of this kind, for errors about
+// it: "linux.namespaces[2]".
+func Source(s *specs.Spec, flag uintptr) string {
+	for i, n := range s.Linux.Namespaces {
+		if f, _ := spec.NamespaceFlag(n.Type); f == flag {
+			return source(i)
+		}
+	}
+	return "linux.namespaces"
+}

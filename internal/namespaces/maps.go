@@ -1,0 +1,119 @@
+package namespaces
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// Lines returns the lines for uid_map or gid_map (user_namespaces(7)).
+func Lines(maps []specs.LinuxIDMapping) []string {
+	out := make([]string, len(maps))
+	for i, m := range maps {
+		out[i] = fmt.Sprintf("%d %d %d", m.ContainerID, m.HostID, m.Size)
+	}
+	return out
+}
+
+// WriteMaps writes the identity maps of the process pid, which has just made
+// its user namespace. Without privilege it goes through newuidmap(1) and
+// newgidmap(1), or, for a map of just oneself, writes it after giving up
+// setgroups (user_namespaces(7)).
+func WriteMaps(pid int, uids, gids []specs.LinuxIDMapping, rootless bool) error {
+	if !rootless {
+		if err := writeMap(pid, "uid_map", uids); err != nil {
+			return err
+		}
+		return writeMap(pid, "gid_map", gids)
+	}
+	if err := mapUnprivileged(pid, "newuidmap", "uid_map", uids, os.Geteuid()); err != nil {
+		return err
+	}
+	return mapUnprivileged(pid, "newgidmap", "gid_map", gids, os.Getegid())
+}
+
+func writeMap(pid int, file string, maps []specs.LinuxIDMapping) error {
+	if len(maps) == 0 {
+		return nil
+	}
+	return writeProc(pid, file, strings.Join(Lines(maps), "\n")+"\n")
+}
+
+func writeProc(pid int, file, value string) error {
+	path := "/proc/" + strconv.Itoa(pid) + "/" + file
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		_, err = unix.Write(fd, []byte(value))
+		unix.Close(fd)
+	}
+	if err != nil {
+		return fmt.Errorf("write %q to %s: %w", strings.TrimSpace(value), path, err)
+	}
+	return nil
+}
+
+func mapUnprivileged(pid int, helper, file string, maps []specs.LinuxIDMapping, self int) error {
+	if len(maps) == 0 {
+		return nil
+	}
+	if len(maps) == 1 && maps[0].Size == 1 && int(maps[0].HostID) == self {
+		if file == "gid_map" {
+			if err := writeProc(pid, "setgroups", "deny"); err != nil {
+				return err
+			}
+		}
+		return writeMap(pid, file, maps)
+	}
+	path, err := exec.LookPath(helper)
+	if err != nil {
+		return fmt.Errorf("map %v without privilege: %w: install %s (Debian: package uidmap)", Lines(maps), err, helper)
+	}
+	args := []string{strconv.Itoa(pid)}
+	for _, line := range Lines(maps) {
+		args = append(args, strings.Fields(line)...)
+	}
+	if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %s: %w: %s", helper, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// WriteTimeOffsets writes the offsets of the time namespace that pid has made
+// for its children (time_namespaces(7)).
+func WriteTimeOffsets(pid int, offsets map[string]specs.LinuxTimeOffset) error {
+	var lines strings.Builder
+	for _, clock := range [2]string{"monotonic", "boottime"} {
+		if o, ok := offsets[clock]; ok {
+			fmt.Fprintf(&lines, "%s %d %d\n", clock, o.Secs, o.Nanosecs)
+		}
+	}
+	return writeProc(pid, "timens_offsets", lines.String())
+}
+
+// OpenNamespace opens a namespace given by path and checks that it is of the
+// kind asked for.
+func OpenNamespace(path string, flag uintptr) (*os.File, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	f := os.NewFile(uintptr(fd), path)
+	kind, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE)
+	switch {
+	case errors.Is(err, unix.ENOTTY), errors.Is(err, unix.EINVAL):
+		err = fmt.Errorf("%s is not a namespace", path)
+	case err == nil && uintptr(kind) != flag:
+		err = fmt.Errorf("%s is a namespace of another kind", path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}

@@ -1,0 +1,97 @@
+// Package namespaces turns linux.namespaces, the identity maps, hostname,
+// domainname, sysctl and time offsets into clone flags and steps.
+//
+//	born with     Cloneflags of fork: pid, mount, uts, ipc, net. One call makes
+//	              them all, and the first step already runs as PID 1.
+//	on the way    user: unshare, then the parent writes the maps. It comes before
+//	              the others, so that they belong to it.
+//	              time: unshare, offsets, then setns into it.
+//	              cgroup: unshare after the process was put into its cgroup, which
+//	              becomes the root that the namespace shows.
+//	by path       setns on a descriptor that the parent opened and checked.
+//
+// With a user namespace, or a PID namespace joined by path, fork makes nothing:
+// the first process prepares and then clones the container's init as its
+// sibling (CLONE_PARENT), so that minirun is its parent either way.
+package namespaces
+
+import (
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// A Setup is what linux.namespaces comes to.
+type Setup struct {
+	// New are the flags of the namespaces to be made.
+	New uintptr
+	// Joins are the namespaces to be entered, in the order of config.json.
+	Joins []Join
+}
+
+// A Join is a namespace that exists already.
+type Join struct {
+	Type   specs.LinuxNamespaceType
+	Flag   uintptr
+	Path   string
+	Source string // JSON path
+}
+
+// Decide reads linux.namespaces. The spec has been validated.
+func Decide(s *specs.Spec) Setup {
+	var setup Setup
+	if s.Linux == nil {
+		return setup
+	}
+	for i, n := range s.Linux.Namespaces {
+		flag, _ := spec.NamespaceFlag(n.Type)
+		if n.Path == "" {
+			setup.New |= flag
+			continue
+		}
+		setup.Joins = append(setup.Joins, Join{n.Type, flag, n.Path, source(i)})
+	}
+	return setup
+}
+
+// Has reports whether the container has its own namespace of this kind, new
+// or joined.
+func (s Setup) Has(flag uintptr) bool {
+	return s.New&flag != 0 || s.joins(flag) != nil
+}
+
+// Joined reports whether a namespace of this kind is entered by path.
+func (s Setup) Joined(flag uintptr) bool { return s.joins(flag) != nil }
+
+func (s Setup) joins(flag uintptr) *Join {
+	for i := range s.Joins {
+		if s.Joins[i].Flag == flag {
+			return &s.Joins[i]
+		}
+	}
+	return nil
+}
+
+// staged reports whether the container's init is cloned inside the plan.
+func (s Setup) staged() bool {
+	return s.Has(unix.CLONE_NEWUSER) || s.Joined(unix.CLONE_NEWPID)
+}
+
+// Clones reports whether the plan clones the container's init, so that its
+// parent hears of a second process.
+func (s Setup) Clones() bool {
+	return s.Joined(unix.CLONE_NEWPID) || s.staged() && s.New&unix.CLONE_NEWPID != 0
+}
+
+// onTheWay are the namespaces that are never made by fork: see the package
+// comment.
+const onTheWay = unix.CLONE_NEWUSER | unix.CLONE_NEWTIME | unix.CLONE_NEWCGROUP
+
+// Cloneflags are the namespaces the first process is born into.
+func (s Setup) Cloneflags() uintptr {
+	if s.staged() {
+		return 0
+	}
+	return s.New &^ onTheWay
+}

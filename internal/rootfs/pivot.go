@@ -1,0 +1,87 @@
+package rootfs
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/plan"
+)
+
+// Pivot adds the steps after which "/" is the new root and nothing of the
+// host's tree can be reached.
+func (r *Root) Pivot() {
+	c := r.c
+	b := c.b
+	b.In(plan.Filesystem, "root.path")
+	b.Call("go to the new root", "", plan.Fchdir, plan.Of(c.root))
+	switch {
+	case !c.in.MountNS:
+		b.Call("make it the root directory", "the mounts are the host's, so there is no root to pivot", plan.Chroot, b.Str("."))
+	case c.in.NoPivot:
+		c.moveRoot()
+	default:
+		c.pivotRoot()
+	}
+	b.Call("go to /", "", plan.Chdir, b.Str("/"))
+	if p := c.spec.Linux; c.in.MountNS && p != nil && p.RootfsPropagation != "" {
+		b.In(plan.Filesystem, "linux.rootfsPropagation")
+		b.Call("set the propagation of the root", "", plan.Mount, plan.Int(0), b.Str("/"), plan.Int(0), plan.Int(propagationFlags(p.RootfsPropagation)), plan.Int(0))
+	}
+}
+
+// pivotRoot puts the old root on top of the new one, in the same place, and
+// takes it off: no directory for the old root is needed (pivot_root(2)).
+func (c *compiler) pivotRoot() {
+	b := c.b
+	b.Call("pivot_root", "unlike chroot, it leaves no way back", plan.PivotRoot, b.Str("."), b.Str("."))
+	b.Call("make the old root a slave", "so that unmounting it does not unmount it on the host", plan.Mount,
+		plan.Int(0), b.Str("."), plan.Int(0), plan.Int(unix.MS_SLAVE|unix.MS_REC), plan.Int(0))
+	b.Call("unmount the old root", "", plan.Umount, b.Str("."), plan.Int(unix.MNT_DETACH))
+}
+
+// moveRoot is for hosts whose root is a ramfs, which pivot_root refuses. The
+// old root stays below the new one, so first the host's proc and sysfs go: a
+// process that gets out would find files there that configure the host.
+func (c *compiler) moveRoot() {
+	b := c.b
+	for _, m := range c.in.HostMounts {
+		after := b.Label()
+		b.CallThen("unmount the host's "+m, "the old root stays below the new one",
+			plan.Then{Next: after, On: []plan.On{{Errno: unix.EINVAL, To: 0}, {Errno: unix.EPERM, To: 0}}}, plan.Umount, b.Str(m), plan.Int(unix.MNT_DETACH))
+		b.Call("cover the host's "+m, "a user namespace may not unmount it", plan.Mount, b.Str("tmpfs"), b.Str(m), b.Str("tmpfs"), plan.Int(unix.MS_RDONLY), plan.Int(0))
+		b.Place(after)
+	}
+	b.Call("move the new root to /", "--no-pivot", plan.Mount, b.Str("."), b.Str("/"), plan.Int(0), plan.Int(unix.MS_MOVE), plan.Int(0))
+	b.Call("make it the root directory", "", plan.Chroot, b.Str("."))
+}
+
+// readonlyRoot makes the root mount read-only, keeping its other attributes.
+func (c *compiler) readonlyRoot() {
+	if c.spec.Root == nil || !c.spec.Root.Readonly {
+		return
+	}
+	c.b.In(plan.Filesystem, "root.readonly")
+	c.setAttr("make the root read-only", c.root, attr{set: unix.MOUNT_ATTR_RDONLY})
+}
+
+// workingDirectory makes process.cwd if it is missing. Failing to is fine
+// here: entering it reports the reason.
+func (c *compiler) workingDirectory() {
+	if c.spec.Process == nil {
+		return
+	}
+	b := c.b
+	b.In(plan.Filesystem, "process.cwd")
+	there, missing := b.Label(), b.Label()
+	cwd := place{path: clean(c.spec.Process.Cwd), dir: true}
+	if cwd.path == "/" {
+		return
+	}
+	fd := b.Cell("cwd")
+	c.openAt(cwd, fd, plan.Then{Next: there, On: []plan.On{
+		{Errno: unix.ENOENT, To: missing}, {Errno: unix.ELOOP, To: there}, {Errno: unix.ENOTDIR, To: there}, {Errno: unix.EACCES, To: there},
+	}})
+	b.Place(missing)
+	parent := c.directories(parentOf(cwd.path))
+	c.makeLast(cwd, parent)
+	b.Place(there)
+}

@@ -1,0 +1,99 @@
+package rootfs
+
+import (
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/plan"
+)
+
+// A place is where something is mounted or made below the new root.
+type place struct {
+	path    string // cleaned, absolute in the container
+	dir     bool   // a directory; else a file
+	nolinks bool   // no component may be a symbolic link
+}
+
+// open adds the steps that open a place, made first if it is missing, and
+// returns the cell with its descriptor. Missing directories are made one by
+// one, each from the descriptor of the one before: mkdirat does not follow a
+// link in the last component, so it cannot be led elsewhere.
+func (c *compiler) open(p place) plan.Cell {
+	fd := c.b.Cell("target")
+	found, missing := c.b.Label(), c.b.Label()
+	c.openAt(p, fd, plan.Then{Next: found, On: []plan.On{{Errno: unix.ENOENT, To: missing}}})
+	c.b.Place(missing)
+	parent := c.directories(path.Dir(p.path))
+	c.makeLast(p, parent)
+	c.openAt(p, fd, plan.Then{})
+	c.b.Place(found)
+	return fd
+}
+
+func (c *compiler) openAt(p place, fd plan.Cell, t plan.Then) {
+	flags := uint64(unix.O_PATH | unix.O_CLOEXEC)
+	if p.dir {
+		flags |= unix.O_DIRECTORY
+	}
+	c.openWith("open "+p.path, p, flags, fd, t)
+}
+
+func (c *compiler) openWith(name string, p place, flags uint64, fd plan.Cell, t plan.Then) {
+	resolve := uint64(unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS)
+	if p.nolinks {
+		resolve |= unix.RESOLVE_NO_SYMLINKS
+	}
+	c.b.Get(name, "", t, fd, plan.Openat2, plan.Of(c.root), c.b.Str(relative(p.path)), c.how(flags, resolve), plan.Int(24))
+}
+
+// how returns an open_how; equal ones share one place in the plan's data.
+func (c *compiler) how(flags, resolve uint64) plan.Arg {
+	key := [2]uint64{flags, resolve}
+	a, ok := c.hows[key]
+	if !ok {
+		a = c.b.Words(flags, 0, resolve)
+		c.hows[key] = a
+	}
+	return a
+}
+
+// directories opens the directory dir, making what is missing on the way.
+func (c *compiler) directories(dir string) plan.Cell {
+	at := c.root
+	if dir == "/" {
+		return at
+	}
+	names := strings.Split(dir[1:], "/")
+	for i, name := range names {
+		next := c.b.Cell("dir")
+		p := place{path: "/" + strings.Join(names[:i+1], "/"), dir: true}
+		there, missing := c.b.Label(), c.b.Label()
+		c.openAt(p, next, plan.Then{Next: there, On: []plan.On{{Errno: unix.ENOENT, To: missing}}})
+		c.b.Place(missing)
+		c.b.CallThen("make directory "+p.path, "", plan.Fine(unix.EEXIST), plan.Mkdirat, plan.Of(at), c.b.Str(name), plan.Int(0o755))
+		c.openAt(p, next, plan.Then{})
+		c.b.Place(there)
+		at = next
+	}
+	return at
+}
+
+func (c *compiler) makeLast(p place, parent plan.Cell) {
+	name := c.b.Str(path.Base(p.path))
+	if p.dir {
+		c.b.CallThen("make directory "+p.path, "", plan.Fine(unix.EEXIST), plan.Mkdirat, plan.Of(parent), name, plan.Int(0o755))
+		return
+	}
+	// mknodat of a regular file: like open(O_CREAT|O_EXCL), without a
+	// descriptor to close.
+	c.b.CallThen("make file "+p.path, "as the place to mount on", plan.Fine(unix.EEXIST), plan.Mknodat,
+		plan.Of(parent), name, plan.Int(unix.S_IFREG|0o644), plan.Int(0))
+}
+
+func (c *compiler) close(fds ...plan.Cell) {
+	for _, fd := range fds {
+		c.b.Call("close", "", plan.Close, plan.Of(fd))
+	}
+}

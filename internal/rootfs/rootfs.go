@@ -1,0 +1,223 @@
+// Package rootfs turns root, mounts, devices, layers, masked and read-only
+// paths into steps.
+//
+//	Prepare   before any user namespace: the layers' overlay, and the sources of
+//	          bind mounts where the container could not reach them
+//	Compile   the new root mounted on itself, then everything below it
+//	Pivot     the new root becomes "/", the host's tree goes away
+//
+// Nothing is done by path inside the new root. Every place is opened with
+// openat2(root, …, RESOLVE_IN_ROOT), which takes an image's symbolic links as
+// the container will, and then used by descriptor: whatever a hostile image or
+// another container on a shared volume puts there meanwhile, the mount goes
+// where the check was. All of it comes before pivot_root, while /proc and /dev
+// are the host's and can be trusted.
+package rootfs
+
+import (
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/handshake"
+	"github.com/minirun/minirun/internal/plan"
+)
+
+// Input is what a root file system depends on besides the spec: decisions of
+// the command line, and facts about the host that were looked up beforehand so
+// that compiling needs none.
+type Input struct {
+	Root   string   // host path of root.path, absolute, without symbolic links
+	Bundle string   // absolute; relative bind sources start here
+	Layers []Layer  // lowest first; none: Root is used as it is
+	Upper  string   // where writes to the layers go
+	Work   string   // overlay's work directory, beside Upper
+	Stable bool     // the upper directory outlives the container
+	IsDir  IsDir    // what bind sources are
+	Cgroup []Cgroup // what a mount of type cgroup shows
+
+	MountNS   bool // the container has its own mount namespace, new or joined
+	UserNS    bool // it has its own user namespace
+	CgroupNS  bool // it has a new cgroup namespace
+	Rootless  bool // minirun has no privilege on the host
+	NoPivot   bool // --no-pivot
+	ParentMnt string // mount point that Root is on; needed with shared propagation
+	HostMounts []string // mount points of proc and sysfs on the host; needed with NoPivot
+	NullStdio [3]bool // descriptors 0 to 2 that are the host's /dev/null
+	SELinux   bool
+}
+
+// A Layer is one read-only directory of the stack.
+type Layer struct {
+	Path   string // absolute
+	Source string // JSON path
+}
+
+// IsDir reports whether the source of mounts[i] is a directory.
+type IsDir func(i int) bool
+
+// A Cgroup is one directory of a cgroup mount.
+type Cgroup struct {
+	Controller string   // what to mount in a cgroup namespace: "cpu,cpuacct"; "" on cgroup v2
+	Name       string   // directory below the mount point
+	Dir        string   // the container's cgroup on the host
+	Aliases    []string // symbolic links to Name
+}
+
+// compiler carries what the parts of a root file system share.
+type compiler struct {
+	b       *plan.Builder
+	parent  *handshake.Parent
+	spec    *specs.Spec
+	in      Input
+	root    plan.Cell          // the new root
+	overlay plan.Cell          // the layers' mount, made by Prepare
+	sources map[int]plan.Cell  // bind sources cloned by Prepare
+	hows    map[[2]uint64]plan.Arg
+	gone    plan.Label
+	devRO   bool // /dev becomes read-only after its devices are made
+}
+
+// A Root is a root file system being compiled.
+type Root struct{ c *compiler }
+
+// New returns a Root; its parts are added by Prepare, Compile and Pivot, in
+// this order.
+func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Root {
+	return &Root{&compiler{b: b, parent: parent, spec: s, in: in, sources: map[int]plan.Cell{}, hows: map[[2]uint64]plan.Arg{}}}
+}
+
+// Prepare adds what must be done while the process still has its privileges
+// on the host. The steps that follow may lose sight of the host's paths, but
+// not of the working directory: a new mount namespace takes it along.
+func (r *Root) Prepare() {
+	c := r.c
+	c.b.In(plan.Filesystem, "root.path")
+	c.b.Call("go to the root file system", "a user namespace may not be allowed to walk there", plan.Chdir, c.b.Str(c.in.Root))
+	early := c.in.UserNS && !c.in.Rootless
+	if len(c.in.Layers) > 0 && early {
+		c.layers()
+	}
+	if early {
+		for i := range c.spec.Mounts {
+			if c.isBind(i) {
+				c.sources[i] = c.cloneSource(i)
+			}
+		}
+	}
+}
+
+// Compile adds the steps that build the tree below the new root.
+func (r *Root) Compile() {
+	c := r.c
+	if !c.in.MountNS {
+		c.rootOnly()
+		return
+	}
+	c.propagation()
+	c.newRoot()
+	for i := range c.spec.Mounts {
+		c.mount(i)
+	}
+	if !c.bindsDev() {
+		c.devices()
+	}
+}
+
+// Finish adds what goes on top of everything else, after the hooks that may
+// still add mounts and files of their own.
+func (r *Root) Finish() {
+	c := r.c
+	if !c.in.MountNS {
+		return
+	}
+	c.workingDirectory()
+	c.readonlyPaths()
+	c.maskedPaths()
+	c.readonlyRoot()
+}
+
+// rootOnly is for a container in the host's mount namespace: it gets a root
+// directory and no mounts of its own.
+func (c *compiler) rootOnly() {
+	c.b.In(plan.Filesystem, "root.path")
+	c.root = c.b.Cell("root")
+	c.b.Get("open the root", "", plan.Then{}, c.root, plan.Openat, plan.Int(unix.AT_FDCWD), c.b.Str("."),
+		plan.Int(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC), plan.Int(0))
+}
+
+// propagation keeps the container's mounts from appearing on the host.
+func (c *compiler) propagation() {
+	flags := uintptr(unix.MS_SLAVE | unix.MS_REC)
+	why := "mounts made here must not appear on the host; the host's may appear here"
+	c.b.In(plan.Filesystem, "")
+	if p := c.spec.Linux.RootfsPropagation; p != "" {
+		c.b.In(plan.Filesystem, "linux.rootfsPropagation")
+		flags, why = propagationFlags(p), ""
+	}
+	c.b.Call("set the propagation of the host's mounts", why, plan.Mount, plan.Int(0), c.b.Str("/"), plan.Int(0), plan.Int(flags), plan.Int(0))
+	if flags&unix.MS_SHARED != 0 && c.in.ParentMnt != "" {
+		c.b.Call("make the mount under the root private", "pivot_root refuses a shared one, and our mounts would appear on it on the host",
+			plan.Mount, plan.Int(0), c.b.Str(c.in.ParentMnt), plan.Int(0), plan.Int(unix.MS_PRIVATE), plan.Int(0))
+	}
+}
+
+// newRoot makes the root a mount of its own: pivot_root wants one.
+func (c *compiler) newRoot() {
+	b := c.b
+	b.In(plan.Filesystem, "root.path")
+	if len(c.in.Layers) > 0 {
+		if c.overlay == 0 {
+			c.layers()
+		}
+		b.In(plan.Filesystem, "root.path")
+		c.root = c.overlay
+	} else {
+		c.root = b.Cell("root")
+		b.Get("clone the root's mounts", "pivot_root wants the new root to be a mount", plan.Then{}, c.root, plan.OpenTree,
+			plan.Int(unix.AT_FDCWD), b.Str("."), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE))
+		// Otherwise what is mounted below it would appear in its peers, on the host.
+		c.setAttr("make the new root private", c.root, attr{propagation: unix.MS_PRIVATE})
+	}
+	b.Call("mount the root on itself", "", plan.MoveMount, plan.Of(c.root), b.Str(""), plan.Int(unix.AT_FDCWD), b.Str("."),
+		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
+}
+
+func (c *compiler) bindsDev() bool {
+	for i, m := range c.spec.Mounts {
+		if clean(m.Destination) == "/dev" && c.isBind(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// attr is mount_attr of mount_setattr(2).
+type attr struct {
+	set, clr, propagation uint64
+	userns                uint64
+}
+
+func (c *compiler) setAttr(name string, fd plan.Cell, a attr) { c.setAttrAt(name, fd, a, 0) }
+
+func (c *compiler) setAttrAt(name string, fd plan.Cell, a attr, flags int) {
+	c.b.Call(name, "", plan.MountSetattr, plan.Of(fd), c.b.Str(""), plan.Int(unix.AT_EMPTY_PATH|flags),
+		c.b.Words(a.set, a.clr, a.propagation, a.userns), plan.Int(32))
+}
+
+// clean returns a destination as an absolute path without "..": relative ones
+// start at the root.
+func clean(destination string) string { return path.Clean("/" + destination) }
+
+func mountSource(i int) string { return "mounts[" + strconv.Itoa(i) + "]" }
+
+// relative is a cleaned path as openat2 takes it from the root's descriptor.
+func relative(clean string) string {
+	if clean == "/" {
+		return "."
+	}
+	return strings.TrimPrefix(clean, "/")
+}
