@@ -1,0 +1,134 @@
+package spec
+
+// This file owns how a problem in a document is reported: always the file, the
+// JSON path of the value, what the value has to be, and what it is.
+
+import (
+	"errors"
+	"strconv"
+	"unicode/utf8"
+)
+
+// Error is one problem in a document. It renders as
+//
+//	config.json: mounts[0].destination: must be an absolute path, got "proc"
+type Error struct {
+	File string // name of the document; "" means config.json
+	Path string // JSON path, such as mounts[2].options[0]; "" is the document itself
+	Want string // what the value has to be, starting with a verb: "must be …"
+	Got  string // the value as it was found, quoted if it is a string; "" if there is none to show
+	Err  error  // the cause, if another layer found the problem; Want may then be empty
+}
+
+func (e *Error) Error() string {
+	s := e.File
+	if s == "" {
+		s = "config.json"
+	}
+	if e.Path != "" {
+		s += ": " + e.Path
+	}
+	if e.Want != "" {
+		s += ": " + e.Want
+	}
+	if e.Got != "" {
+		s += ", got " + e.Got
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns the cause, nil if the document itself is the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Warning is something that is accepted but that the author of the document may
+// not have meant, such as a field that the specification does not know.
+type Warning struct {
+	Path string // JSON path
+	Text string // a sentence without a full stop
+}
+
+func (w Warning) String() string {
+	if w.Path == "" {
+		return w.Text
+	}
+	return w.Path + ": " + w.Text
+}
+
+// maxReported bounds how many problems one message lists: a document that is
+// wrong in the same way a thousand times is explained by its first lines.
+const maxReported = 20
+
+// problems collects what is wrong with one document, in the order of discovery.
+type problems struct {
+	file  string
+	errs  []error
+	more  int // problems found after maxReported
+	warns []Warning
+}
+
+func (p *problems) add(e *Error) {
+	if len(p.errs) >= maxReported {
+		p.more++
+		return
+	}
+	e.File = p.file
+	p.errs = append(p.errs, e)
+}
+
+// bad records a problem with the value at path; got may be empty.
+func (p *problems) bad(path, want, got string) {
+	p.add(&Error{Path: path, Want: want, Got: got})
+}
+
+func (p *problems) warn(path, text string) {
+	p.warns = append(p.warns, Warning{path, text})
+}
+
+// err joins the problems, nil if there are none.
+func (p *problems) err() error {
+	if len(p.errs) == 1 {
+		return p.errs[0]
+	}
+	errs := p.errs
+	if p.more > 0 {
+		errs = append(errs[:len(errs):len(errs)], errors.New("and "+strconv.Itoa(p.more)+" more"))
+	}
+	return errors.Join(errs...)
+}
+
+// quote renders a string value for Error.Got, shortened to one line.
+func quote(s string) string {
+	const limit = 80
+	if len(s) <= limit {
+		return strconv.Quote(s)
+	}
+	cut := limit
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return strconv.Quote(s[:cut]) + "…"
+}
+
+// at appends an index to a path: at("mounts", 2) is mounts[2].
+func at(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
+
+// key appends the key of a map to a path: key("linux.sysctl", "net.core.x") is
+// linux.sysctl["net.core.x"]. Keys that are plain words stay plain.
+func key(path, k string) string {
+	for i := 0; i < len(k); i++ {
+		c := k[i]
+		if c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			return path + "[" + strconv.Quote(k) + "]"
+		}
+	}
+	if k == "" {
+		return path + `[""]`
+	}
+	if path == "" {
+		return k
+	}
+	return path + "." + k
+}

@@ -1,0 +1,159 @@
+// Package spec reads config.json: the one description of a container (OCI Runtime
+// Specification, config.md and config-linux.md).
+//
+//	bytes ──scan──▶ well-formed, right types ──encoding/json──▶ *specs.Spec ──Validate──▶ right values
+//
+// The types are those of specs-go, as they are. What the rest of minirun gets has
+// been checked as far as it can be without looking at the host, so that an error
+// comes before the first system call and names the JSON path. Nothing in this
+// package has an effect.
+//
+//	load.go          reading, and the order of the checks
+//	scan.go          syntax, duplicate keys, types, required and unknown fields
+//	validate*.go     the values, one file per part of the document
+//	words.go         words of config.json → numbers of the kernel
+//	mountoptions.go  the same for mounts[].options
+//	default.go       the document of `minirun spec`
+package spec
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// MaxSize bounds a document, in bytes. Large ones exist (thousands of mounts make
+// about 1 MiB); the bound is against a file that never ends.
+const MaxSize = 16 << 20
+
+// Load reads and validates config.json in the directory bundle. Warnings are
+// returned with an error too.
+func Load(bundle string) (*specs.Spec, []Warning, error) {
+	data, err := readDocument(filepath.Join(bundle, "config.json"), "config.json", true)
+	if err != nil {
+		return nil, nil, err
+	}
+	return Parse(data)
+}
+
+// LoadProcess reads and validates the process document of `exec --process`: the
+// value of process in config.json, in a file of its own or from a pipe.
+func LoadProcess(path string) (*specs.Process, []Warning, error) {
+	data, err := readDocument(path, path, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	return parseProcess(data, path)
+}
+
+// readDocument reads a file of bounded size. If it has to be a regular one, opening
+// does not block on a FIFO, which would otherwise wait for a writer for ever.
+func readDocument(path, name string, regular bool) ([]byte, error) {
+	flags := os.O_RDONLY
+	if regular {
+		flags |= syscall.O_NONBLOCK
+	}
+	f, err := os.OpenFile(path, flags, 0)
+	if err != nil {
+		return nil, &Error{File: name, Err: err}
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, &Error{File: name, Err: err}
+	}
+	if regular && !st.Mode().IsRegular() {
+		return nil, &Error{File: name, Want: path + ": must be a regular file, is a " + kindOf(st.Mode())}
+	}
+	if st.Size() > MaxSize {
+		return nil, tooLarge(name)
+	}
+	data := make([]byte, 0, st.Size()+1) // one more, so that the end is seen without growing
+	for len(data) <= MaxSize {
+		if len(data) == cap(data) {
+			data = append(data, 0)[:len(data)]
+		}
+		n, err := f.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		if errors.Is(err, io.EOF) {
+			return data, nil
+		}
+		if err != nil {
+			return nil, &Error{File: name, Err: err}
+		}
+	}
+	return nil, tooLarge(name)
+}
+
+func tooLarge(name string) error {
+	return &Error{File: name, Want: "must not be larger than " + strconv.Itoa(MaxSize) + " bytes"}
+}
+
+func kindOf(m os.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "directory"
+	case m&os.ModeNamedPipe != 0:
+		return "FIFO"
+	case m&os.ModeSocket != 0:
+		return "socket"
+	}
+	return "device"
+}
+
+// Parse decodes and validates config.json.
+func Parse(data []byte) (*specs.Spec, []Warning, error) {
+	p := &problems{}
+	s := new(specs.Spec)
+	if decode(p, data, s) {
+		validateSpec(p, s)
+	}
+	if err := p.err(); err != nil {
+		return nil, p.warns, err
+	}
+	return s, p.warns, nil
+}
+
+// ParseProcess decodes and validates a process document.
+func ParseProcess(data []byte) (*specs.Process, []Warning, error) {
+	return parseProcess(data, "process.json")
+}
+
+func parseProcess(data []byte, name string) (*specs.Process, []Warning, error) {
+	p := &problems{file: name}
+	proc := new(specs.Process)
+	if decode(p, data, proc) {
+		validateProcess(p, "", proc)
+	}
+	if err := p.err(); err != nil {
+		return nil, p.warns, err
+	}
+	return proc, p.warns, nil
+}
+
+// Validate checks the values of a config.json that is already decoded. All
+// problems are reported, joined with errors.Join, in the order of the document.
+func Validate(s *specs.Spec) ([]Warning, error) {
+	p := &problems{}
+	validateSpec(p, s)
+	return p.warns, p.err()
+}
+
+// decode fills the struct at v and reports whether it could. encoding/json stops
+// at the first problem and names no index; scan has already named them all.
+func decode(p *problems, data []byte, v any) bool {
+	if !scan(p, data, v) {
+		return false
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		p.add(&Error{Err: err})
+		return false
+	}
+	return true
+}

@@ -1,0 +1,260 @@
+package spec
+
+// This file owns the words of config.json that name a number of the kernel, except
+// mount options (mountoptions.go). Everything is a switch or a constant table, so
+// that linking the package costs no work at start-up.
+
+import (
+	"strconv"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// NamespaceFlag returns the CLONE_NEW* flag of a namespace type (namespaces(7)).
+func NamespaceFlag(t specs.LinuxNamespaceType) (flag uintptr, ok bool) {
+	switch t {
+	case specs.PIDNamespace:
+		return unix.CLONE_NEWPID, true
+	case specs.NetworkNamespace:
+		return unix.CLONE_NEWNET, true
+	case specs.MountNamespace:
+		return unix.CLONE_NEWNS, true
+	case specs.IPCNamespace:
+		return unix.CLONE_NEWIPC, true
+	case specs.UTSNamespace:
+		return unix.CLONE_NEWUTS, true
+	case specs.UserNamespace:
+		return unix.CLONE_NEWUSER, true
+	case specs.CgroupNamespace:
+		return unix.CLONE_NEWCGROUP, true
+	case specs.TimeNamespace:
+		return unix.CLONE_NEWTIME, true
+	}
+	return 0, false
+}
+
+// NamespaceNames lists the namespace types, sorted.
+func NamespaceNames() []string {
+	return []string{"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"}
+}
+
+// rlimitNames is indexed by the number of the resource (getrlimit(2)), which is
+// the same on every architecture that Go runs on except MIPS, where minirun does not.
+var rlimitNames = [...]string{
+	unix.RLIMIT_CPU:        "RLIMIT_CPU",
+	unix.RLIMIT_FSIZE:      "RLIMIT_FSIZE",
+	unix.RLIMIT_DATA:       "RLIMIT_DATA",
+	unix.RLIMIT_STACK:      "RLIMIT_STACK",
+	unix.RLIMIT_CORE:       "RLIMIT_CORE",
+	unix.RLIMIT_RSS:        "RLIMIT_RSS",
+	unix.RLIMIT_NPROC:      "RLIMIT_NPROC",
+	unix.RLIMIT_NOFILE:     "RLIMIT_NOFILE",
+	unix.RLIMIT_MEMLOCK:    "RLIMIT_MEMLOCK",
+	unix.RLIMIT_AS:         "RLIMIT_AS",
+	unix.RLIMIT_LOCKS:      "RLIMIT_LOCKS",
+	unix.RLIMIT_SIGPENDING: "RLIMIT_SIGPENDING",
+	unix.RLIMIT_MSGQUEUE:   "RLIMIT_MSGQUEUE",
+	unix.RLIMIT_NICE:       "RLIMIT_NICE",
+	unix.RLIMIT_RTPRIO:     "RLIMIT_RTPRIO",
+	unix.RLIMIT_RTTIME:     "RLIMIT_RTTIME",
+}
+
+// Rlimit returns the number of a resource limit such as RLIMIT_NOFILE (getrlimit(2)).
+func Rlimit(name string) (resource int, ok bool) { return index(rlimitNames[:], name) }
+
+// capabilityNames is indexed by the number of the capability (capabilities(7)).
+var capabilityNames = [...]string{
+	unix.CAP_CHOWN:              "CAP_CHOWN",
+	unix.CAP_DAC_OVERRIDE:       "CAP_DAC_OVERRIDE",
+	unix.CAP_DAC_READ_SEARCH:    "CAP_DAC_READ_SEARCH",
+	unix.CAP_FOWNER:             "CAP_FOWNER",
+	unix.CAP_FSETID:             "CAP_FSETID",
+	unix.CAP_KILL:               "CAP_KILL",
+	unix.CAP_SETGID:             "CAP_SETGID",
+	unix.CAP_SETUID:             "CAP_SETUID",
+	unix.CAP_SETPCAP:            "CAP_SETPCAP",
+	unix.CAP_LINUX_IMMUTABLE:    "CAP_LINUX_IMMUTABLE",
+	unix.CAP_NET_BIND_SERVICE:   "CAP_NET_BIND_SERVICE",
+	unix.CAP_NET_BROADCAST:      "CAP_NET_BROADCAST",
+	unix.CAP_NET_ADMIN:          "CAP_NET_ADMIN",
+	unix.CAP_NET_RAW:            "CAP_NET_RAW",
+	unix.CAP_IPC_LOCK:           "CAP_IPC_LOCK",
+	unix.CAP_IPC_OWNER:          "CAP_IPC_OWNER",
+	unix.CAP_SYS_MODULE:         "CAP_SYS_MODULE",
+	unix.CAP_SYS_RAWIO:          "CAP_SYS_RAWIO",
+	unix.CAP_SYS_CHROOT:         "CAP_SYS_CHROOT",
+	unix.CAP_SYS_PTRACE:         "CAP_SYS_PTRACE",
+	unix.CAP_SYS_PACCT:          "CAP_SYS_PACCT",
+	unix.CAP_SYS_ADMIN:          "CAP_SYS_ADMIN",
+	unix.CAP_SYS_BOOT:           "CAP_SYS_BOOT",
+	unix.CAP_SYS_NICE:           "CAP_SYS_NICE",
+	unix.CAP_SYS_RESOURCE:       "CAP_SYS_RESOURCE",
+	unix.CAP_SYS_TIME:           "CAP_SYS_TIME",
+	unix.CAP_SYS_TTY_CONFIG:     "CAP_SYS_TTY_CONFIG",
+	unix.CAP_MKNOD:              "CAP_MKNOD",
+	unix.CAP_LEASE:              "CAP_LEASE",
+	unix.CAP_AUDIT_WRITE:        "CAP_AUDIT_WRITE",
+	unix.CAP_AUDIT_CONTROL:      "CAP_AUDIT_CONTROL",
+	unix.CAP_SETFCAP:            "CAP_SETFCAP",
+	unix.CAP_MAC_OVERRIDE:       "CAP_MAC_OVERRIDE",
+	unix.CAP_MAC_ADMIN:          "CAP_MAC_ADMIN",
+	unix.CAP_SYSLOG:             "CAP_SYSLOG",
+	unix.CAP_WAKE_ALARM:         "CAP_WAKE_ALARM",
+	unix.CAP_BLOCK_SUSPEND:      "CAP_BLOCK_SUSPEND",
+	unix.CAP_AUDIT_READ:         "CAP_AUDIT_READ",
+	unix.CAP_PERFMON:            "CAP_PERFMON",
+	unix.CAP_BPF:                "CAP_BPF",
+	unix.CAP_CHECKPOINT_RESTORE: "CAP_CHECKPOINT_RESTORE",
+}
+
+// Capability returns the number of a capability such as CAP_CHOWN (capabilities(7)).
+// Whether the running kernel has it is another question: see cap_last_cap there.
+func Capability(name string) (n int, ok bool) { return index(capabilityNames[:], name) }
+
+// CapabilityName is the inverse of Capability. A number above the last capability
+// known here, which a newer kernel may have, renders as CAP_<n>.
+func CapabilityName(n int) string {
+	if n >= 0 && n < len(capabilityNames) {
+		return capabilityNames[n]
+	}
+	return "CAP_" + strconv.Itoa(n)
+}
+
+// CapabilityNames lists the capabilities known here, by number.
+func CapabilityNames() []string { return append([]string(nil), capabilityNames[:]...) }
+
+// schedISO is reserved in linux/sched.h but no released kernel implements it, so
+// x/sys does not have it. The specification lists the word; sched_setattr(2)
+// answers EINVAL.
+const schedISO = 4
+
+// SchedulerPolicy returns the number of a scheduling policy (sched(7)).
+func SchedulerPolicy(p specs.LinuxSchedulerPolicy) (policy int, ok bool) {
+	switch p {
+	case specs.SchedOther:
+		return unix.SCHED_NORMAL, true
+	case specs.SchedFIFO:
+		return unix.SCHED_FIFO, true
+	case specs.SchedRR:
+		return unix.SCHED_RR, true
+	case specs.SchedBatch:
+		return unix.SCHED_BATCH, true
+	case specs.SchedISO:
+		return schedISO, true
+	case specs.SchedIdle:
+		return unix.SCHED_IDLE, true
+	case specs.SchedDeadline:
+		return unix.SCHED_DEADLINE, true
+	}
+	return 0, false
+}
+
+// SchedulerFlag returns one bit of sched_attr.sched_flags (sched_setattr(2)).
+func SchedulerFlag(f specs.LinuxSchedulerFlag) (flag uint64, ok bool) {
+	switch f {
+	case specs.SchedFlagResetOnFork:
+		return unix.SCHED_FLAG_RESET_ON_FORK, true
+	case specs.SchedFlagReclaim:
+		return unix.SCHED_FLAG_RECLAIM, true
+	case specs.SchedFlagDLOverrun:
+		return unix.SCHED_FLAG_DL_OVERRUN, true
+	case specs.SchedFlagKeepPolicy:
+		return unix.SCHED_FLAG_KEEP_POLICY, true
+	case specs.SchedFlagKeepParams:
+		return unix.SCHED_FLAG_KEEP_PARAMS, true
+	case specs.SchedFlagUtilClampMin:
+		return unix.SCHED_FLAG_UTIL_CLAMP_MIN, true
+	case specs.SchedFlagUtilClampMax:
+		return unix.SCHED_FLAG_UTIL_CLAMP_MAX, true
+	}
+	return 0, false
+}
+
+// IOPriorityClass returns the number of an I/O scheduling class. The argument of
+// ioprio_set(2) is class<<13 | priority.
+func IOPriorityClass(c specs.IOPriorityClass) (class int, ok bool) {
+	switch c {
+	case specs.IOPRIO_CLASS_RT:
+		return 1, true
+	case specs.IOPRIO_CLASS_BE:
+		return 2, true
+	case specs.IOPRIO_CLASS_IDLE:
+		return 3, true
+	}
+	return 0, false
+}
+
+// Personality returns the argument of personality(2) for an execution domain.
+func Personality(d specs.LinuxPersonalityDomain) (persona uintptr, ok bool) {
+	switch d {
+	case specs.PerLinux:
+		return 0x0000, true // PER_LINUX
+	case specs.PerLinux32:
+		return 0x0008, true // PER_LINUX32
+	}
+	return 0, false
+}
+
+// Propagation returns the mount(2) flags of linux.rootfsPropagation. The word may
+// carry the r of the mount options; the change is recursive either way, because a
+// root file system is a tree of mounts. For "" the runtime decides: flags is 0.
+func Propagation(s string) (flags uintptr, ok bool) {
+	switch s {
+	case "":
+		return 0, true
+	case "shared", "rshared":
+		return unix.MS_SHARED | unix.MS_REC, true
+	case "slave", "rslave":
+		return unix.MS_SLAVE | unix.MS_REC, true
+	case "private", "rprivate":
+		return unix.MS_PRIVATE | unix.MS_REC, true
+	case "unbindable", "runbindable":
+		return unix.MS_UNBINDABLE | unix.MS_REC, true
+	}
+	return 0, false
+}
+
+// MemoryPolicyMode returns the mode of set_mempolicy(2).
+func MemoryPolicyMode(m specs.MemoryPolicyModeType) (mode int, ok bool) {
+	switch m {
+	case specs.MpolDefault:
+		return unix.MPOL_DEFAULT, true
+	case specs.MpolBind:
+		return unix.MPOL_BIND, true
+	case specs.MpolInterleave:
+		return unix.MPOL_INTERLEAVE, true
+	case specs.MpolWeightedInterleave:
+		return unix.MPOL_WEIGHTED_INTERLEAVE, true
+	case specs.MpolPreferred:
+		return unix.MPOL_PREFERRED, true
+	case specs.MpolPreferredMany:
+		return unix.MPOL_PREFERRED_MANY, true
+	case specs.MpolLocal:
+		return unix.MPOL_LOCAL, true
+	}
+	return 0, false
+}
+
+// MemoryPolicyFlag returns one mode flag of set_mempolicy(2), to be or-ed to the mode.
+func MemoryPolicyFlag(f specs.MemoryPolicyFlagType) (flag int, ok bool) {
+	switch f {
+	case specs.MpolFNumaBalancing:
+		return unix.MPOL_F_NUMA_BALANCING, true
+	case specs.MpolFRelativeNodes:
+		return unix.MPOL_F_RELATIVE_NODES, true
+	case specs.MpolFStaticNodes:
+		return unix.MPOL_F_STATIC_NODES, true
+	}
+	return 0, false
+}
+
+// index finds name in a table indexed by number.
+func index(table []string, name string) (int, bool) {
+	for i, s := range table {
+		if s == name && s != "" {
+			return i, true
+		}
+	}
+	return 0, false
+}
