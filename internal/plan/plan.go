@@ -75,6 +75,7 @@ type Opening uint8
 const (
 	OpenRead Opening = iota // open(path, O_RDONLY|O_CLOEXEC)
 	OpenFIFO                // open(path, O_RDWR|O_CLOEXEC): does not block, and never reads an end of file
+	Given                   // the caller has it open already
 	MapIDs                  // a new user namespace with Maps
 )
 

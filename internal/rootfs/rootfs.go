@@ -39,15 +39,15 @@ type Input struct {
 	IsDir  IsDir    // what bind sources are
 	Cgroup []Cgroup // what a mount of type cgroup shows
 
-	MountNS   bool // the container has its own mount namespace, new or joined
-	UserNS    bool // it has its own user namespace
-	CgroupNS  bool // it has a new cgroup namespace
-	Rootless  bool // minirun has no privilege on the host
-	NoPivot   bool // --no-pivot
-	ParentMnt string // mount point that Root is on; needed with shared propagation
+	MountNS    bool     // the container has its own mount namespace, new or joined
+	UserNS     bool     // it has its own user namespace
+	CgroupNS   bool     // it has a new cgroup namespace
+	Rootless   bool     // minirun has no privilege on the host
+	NoPivot    bool     // --no-pivot
+	ParentMnt  string   // mount point that Root is on; needed with shared propagation
 	HostMounts []string // mount points of proc and sysfs on the host; needed with NoPivot
-	NullStdio [3]bool // descriptors 0 to 2 that are the host's /dev/null
-	SELinux   bool
+	NullStdio  [3]bool  // descriptors 0 to 2 that are the host's /dev/null
+	SELinux    bool
 }
 
 // A Layer is one read-only directory of the stack.
@@ -73,9 +73,9 @@ type compiler struct {
 	parent  *handshake.Parent
 	spec    *specs.Spec
 	in      Input
-	root    plan.Cell          // the new root
-	overlay plan.Cell          // the layers' mount, made by Prepare
-	sources map[int]plan.Cell  // bind sources cloned by Prepare
+	root    plan.Cell         // the new root
+	overlay plan.Cell         // the layers' mount, made by Prepare
+	sources map[int]plan.Cell // bind sources cloned by Prepare
 	hows    map[[2]uint64]plan.Arg
 	gone    plan.Label
 	devRO   bool // /dev becomes read-only after its devices are made
@@ -125,6 +125,9 @@ func (r *Root) Compile() {
 	if !c.bindsDev() {
 		c.devices()
 	}
+	c.console()
+	c.ownNull()
+	c.readonlyDev()
 }
 
 // Finish adds what goes on top of everything else, after the hooks that may

@@ -1,0 +1,65 @@
+// Package container is the life cycle of a container in OCI's words: create,
+// start, kill, delete (runtime.md, "Lifecycle").
+//
+//	Create   spec.Load → state directory and intent record → cgroups →
+//	         compile → bootstrap.Start → serve its questions until Ready
+//	Start    one byte; the process goes on to execve
+//	Wait     the pidfd
+//	Delete   what the intent record names, whatever has become of it
+//
+// The plan says what happens inside; this package acts from outside and keeps
+// the record of what there is to undo. The record is on disk before the first
+// thing it names exists.
+package container
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Options are what the command line says about one container.
+type Options struct {
+	Root   string // state directory of all containers
+	ID     string
+	Bundle string
+
+	PidFile       string
+	ConsoleSocket string
+	PreserveFDs   int
+	NoPivot       bool
+	NoKeyring     bool
+	Layers        []string // --layer, lowest first, below root.path's own place
+	Ephemeral     bool     // root.path is a read-only layer, writes are thrown away
+	SystemdCgroup bool
+
+	Warn func(format string, args ...any)
+}
+
+func (o *Options) directory() string { return filepath.Join(o.Root, o.ID) }
+
+// DefaultRoot is the state directory when --root is not given.
+func DefaultRoot() string {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && os.Geteuid() != 0 {
+		return filepath.Join(dir, "minirun")
+	}
+	return "/run/minirun"
+}
+
+// CheckID refuses names that are no plain directory name: runc's rule, letters,
+// digits and _ + - . but not "." and "..".
+func CheckID(id string) error {
+	if id == "" {
+		return fmt.Errorf("container ID: must not be empty")
+	}
+	if id == "." || id == ".." || len(id) > 1024 {
+		return fmt.Errorf("container ID %q: not usable as a name", id)
+	}
+	for _, c := range []byte(id) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && c != '_' && c != '+' && c != '-' && c != '.' {
+			return fmt.Errorf("container ID %q: only letters, digits and _ + - . are allowed", id)
+		}
+	}
+	return nil
+}

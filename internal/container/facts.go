@@ -1,0 +1,266 @@
+package container
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/moby/sys/mountinfo"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/process"
+	"github.com/minirun/minirun/internal/rootfs"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// This file looks up what a plan depends on and config.json does not say: what
+// the host is like, and what is at the paths the spec names.
+
+// Annotations of bundles with layers (docs/layers.md). Other runtimes ignore
+// them.
+const (
+	annotationLayers = "dev.minirun.layers" // JSON list of directories, lowest first
+	annotationUpper  = "dev.minirun.upper"  // directory that takes the writes
+)
+
+// rootfsInput looks up what the root file system depends on.
+func rootfsInput(s *specs.Spec, o *Options) (rootfs.Input, error) {
+	in := rootfs.Input{Bundle: o.Bundle, NoPivot: o.NoPivot, Rootless: os.Geteuid() != 0}
+	var err error
+	if in.Root, err = rootPath(s, o.Bundle); err != nil {
+		return in, err
+	}
+	if err := layersInput(&in, s, o); err != nil {
+		return in, err
+	}
+	if err := checkLabels(s); err != nil {
+		return in, err
+	}
+	in.SELinux = s.Linux != nil && s.Linux.MountLabel != ""
+	if in.IsDir, err = bindSources(s, o.Bundle); err != nil {
+		return in, err
+	}
+	if err := hostMounts(&in, s); err != nil {
+		return in, err
+	}
+	if !s.Process.Terminal {
+		for fd := range in.NullStdio {
+			in.NullStdio[fd] = isNull(fd)
+		}
+	}
+	return in, nil
+}
+
+func rootPath(s *specs.Spec, bundle string) (string, error) {
+	root := s.Root.Path
+	if !filepath.IsAbs(root) {
+		root = filepath.Join(bundle, root)
+	}
+	real, err := filepath.EvalSymlinks(root)
+	if err != nil {
+		return "", &spec.Error{Path: "root.path", Want: "must be an existing directory", Got: fmt.Sprintf("%q", s.Root.Path), Err: err}
+	}
+	info, err := os.Stat(real)
+	switch {
+	case err != nil:
+		return "", &spec.Error{Path: "root.path", Want: "must be an existing directory", Got: fmt.Sprintf("%q", s.Root.Path), Err: err}
+	case !info.IsDir():
+		return "", &spec.Error{Path: "root.path", Want: "must be a directory", Got: fmt.Sprintf("%q", s.Root.Path)}
+	case real == "/":
+		return "", &spec.Error{Path: "root.path", Want: "must not be the host's root", Got: fmt.Sprintf("%q", s.Root.Path)}
+	}
+	return real, nil
+}
+
+// layersInput finds the layers: of the annotation, then of --layer, then
+// root.path itself with --ephemeral.
+func layersInput(in *rootfs.Input, s *specs.Spec, o *Options) error {
+	source := "annotations[" + fmt.Sprintf("%q", annotationLayers) + "]"
+	var dirs []string
+	if text, ok := s.Annotations[annotationLayers]; ok {
+		if err := json.Unmarshal([]byte(text), &dirs); err != nil || len(dirs) == 0 {
+			return &spec.Error{Path: source, Want: "must be a JSON list of directories", Got: text, Err: err}
+		}
+	}
+	for i, dir := range dirs {
+		path := fmt.Sprintf("%s[%d]", source, i)
+		if err := addLayer(in, o.Bundle, dir, path); err != nil {
+			return err
+		}
+	}
+	for _, dir := range o.Layers {
+		if err := addLayer(in, "", dir, "--layer"); err != nil {
+			return err
+		}
+	}
+	if o.Ephemeral && len(in.Layers) == 0 {
+		in.Layers = append(in.Layers, rootfs.Layer{Path: in.Root, Source: "--ephemeral"})
+	}
+	if len(in.Layers) == 0 {
+		return nil
+	}
+	return upperInput(in, s, o)
+}
+
+func addLayer(in *rootfs.Input, base, dir, source string) error {
+	if !filepath.IsAbs(dir) && base != "" {
+		dir = filepath.Join(base, dir)
+	}
+	dir, err := filepath.Abs(dir)
+	if err == nil {
+		dir, err = filepath.EvalSymlinks(dir)
+	}
+	if err == nil {
+		var info os.FileInfo
+		if info, err = os.Stat(dir); err == nil && !info.IsDir() {
+			err = unix.ENOTDIR
+		}
+	}
+	if err != nil {
+		return &spec.Error{Path: source, Want: "must be an existing directory", Err: err}
+	}
+	in.Layers = append(in.Layers, rootfs.Layer{Path: dir, Source: source})
+	return nil
+}
+
+func upperInput(in *rootfs.Input, s *specs.Spec, o *Options) error {
+	if upper, ok := s.Annotations[annotationUpper]; ok && !o.Ephemeral {
+		if !filepath.IsAbs(upper) {
+			upper = filepath.Join(o.Bundle, upper)
+		}
+		in.Upper, in.Stable = upper, true
+		in.Work = filepath.Join(filepath.Dir(upper), "."+filepath.Base(upper)+".work")
+		return nil
+	}
+	in.Upper, in.Work = filepath.Join(o.directory(), "upper"), filepath.Join(o.directory(), "work")
+	return nil
+}
+
+// bindSources looks at the sources of bind mounts: a directory is mounted on a
+// directory, anything else on a file.
+func bindSources(s *specs.Spec, bundle string) (rootfs.IsDir, error) {
+	dirs := make([]bool, len(s.Mounts))
+	for i := range s.Mounts {
+		m := &s.Mounts[i]
+		if !rootfs.IsBind(m) {
+			continue
+		}
+		info, err := os.Stat(rootfs.BindSource(bundle, m))
+		if err != nil {
+			return nil, &spec.Error{Path: fmt.Sprintf("mounts[%d].source", i), Want: "must exist on the host", Got: fmt.Sprintf("%q", m.Source), Err: err}
+		}
+		dirs[i] = info.IsDir()
+	}
+	return func(i int) bool { return dirs[i] }, nil
+}
+
+// hostMounts reads the host's mount table for the two cases that need it.
+func hostMounts(in *rootfs.Input, s *specs.Spec) error {
+	shared := s.Linux != nil && strings.HasSuffix(s.Linux.RootfsPropagation, "shared")
+	if !shared && !in.NoPivot {
+		return nil
+	}
+	mounts, err := mountinfo.GetMounts(nil)
+	if err != nil {
+		return fmt.Errorf("read the host's mounts: %w", err)
+	}
+	for _, m := range mounts {
+		if rel, err := filepath.Rel(m.Mountpoint, in.Root); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") && len(m.Mountpoint) >= len(in.ParentMnt) {
+			in.ParentMnt = m.Mountpoint
+		}
+		if in.NoPivot && (m.FSType == "proc" || m.FSType == "sysfs") && !strings.HasPrefix(m.Mountpoint+"/", in.Root+"/") {
+			in.HostMounts = append(in.HostMounts, m.Mountpoint)
+		}
+	}
+	return nil
+}
+
+// checkLabels refuses labels that the kernel would not enforce.
+func checkLabels(s *specs.Spec) error {
+	if s.Process.ApparmorProfile != "" && !appArmor() {
+		return &spec.Error{Path: "process.apparmorProfile", Want: "needs a kernel with AppArmor enabled", Got: fmt.Sprintf("%q", s.Process.ApparmorProfile)}
+	}
+	labels := [2][2]string{{"process.selinuxLabel", s.Process.SelinuxLabel}}
+	if s.Linux != nil {
+		labels[1] = [2]string{"linux.mountLabel", s.Linux.MountLabel}
+	}
+	for _, l := range labels {
+		if l[1] != "" && !seLinux() {
+			return &spec.Error{Path: l[0], Want: "needs a kernel with SELinux enabled", Got: fmt.Sprintf("%q", l[1])}
+		}
+	}
+	return nil
+}
+
+func appArmor() bool {
+	b, err := os.ReadFile("/sys/module/apparmor/parameters/enabled")
+	return err == nil && len(b) > 0 && b[0] == 'Y'
+}
+
+func seLinux() bool {
+	var fs unix.Statfs_t
+	return unix.Statfs("/sys/fs/selinux", &fs) == nil && fs.Type == unix.SELINUX_MAGIC
+}
+
+// processInput looks up what the process depends on.
+func processInput(s *specs.Spec, o *Options, setup namespaces.Setup) (process.Input, error) {
+	in := process.Input{
+		ID: o.ID, Preserve: o.PreserveFDs, NoKeyring: o.NoKeyring, Rootless: os.Geteuid() != 0,
+		Rlimits: !setup.Has(unix.CLONE_NEWUSER), AppArmor: true, SELinux: true,
+	}
+	var err error
+	if in.Seccomp, err = CompileSeccomp(s); err != nil {
+		return in, err
+	}
+	if n := listenFDs(); n > 0 {
+		in.Listen = n
+		in.Preserve = max(in.Preserve, n)
+	}
+	for fd := range in.ChownStdio {
+		var st unix.Stat_t
+		if !s.Process.Terminal && !isNull(fd) && unix.Fstat(fd, &st) == nil {
+			in.ChownStdio[fd] = st.Uid != s.Process.User.UID || setup.Has(unix.CLONE_NEWUSER)
+		}
+	}
+	if s.Process.Terminal {
+		in.ChownStdio[0] = s.Process.User.UID != 0
+	}
+	return in, nil
+}
+
+// listenFDs is the number of sockets that systemd's socket activation passes
+// on, sd_listen_fds(3): runc's rule too.
+func listenFDs() int {
+	n := 0
+	if _, err := fmt.Sscanf(os.Getenv("LISTEN_FDS"), "%d", &n); err != nil || n < 0 || n > 1024 {
+		return 0
+	}
+	return n
+}
+
+// isNull reports whether a descriptor is the host's /dev/null.
+func isNull(fd int) bool {
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == unix.Mkdev(1, 3)
+}
+
+// bundlePath returns the bundle as an absolute path that is a directory.
+func bundlePath(bundle string) (string, error) {
+	abs, err := filepath.Abs(bundle)
+	if err != nil {
+		return "", fmt.Errorf("bundle %s: %w", bundle, err)
+	}
+	info, err := os.Stat(abs)
+	if err == nil && !info.IsDir() {
+		err = errors.New("not a directory")
+	}
+	if err != nil {
+		return "", fmt.Errorf("bundle %s: %w", bundle, err)
+	}
+	return abs, nil
+}

@@ -1,0 +1,142 @@
+package container
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// A Record is what is on disk of a container: enough to find it, to report its
+// state, and to undo whatever there is of it. It is written before the first
+// side effect (with Pid 0) and again when the process exists.
+type Record struct {
+	Version     string            `json:"ociVersion"`
+	ID          string            `json:"id"`
+	Pid         int               `json:"pid"`
+	StartTime   uint64            `json:"startTime"` // of the pid, in clock ticks since boot (proc_pid_stat(5)): a reused pid has another
+	Bundle      string            `json:"bundle"`
+	Rootfs      string            `json:"rootfs"`
+	Created     time.Time         `json:"created"`
+	Cgroups     map[string]string `json:"cgroups,omitempty"` // controller → directory
+	FIFO        string            `json:"fifo,omitempty"`
+	Work        string            `json:"work,omitempty"` // overlay's work directory, if it is not below the state directory
+	Hooks       *specs.Hooks      `json:"hooks,omitempty"`
+	Namespaces  uintptr           `json:"namespaces"` // CLONE_NEW* the container has of its own
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+const (
+	recordFile = "state.json"
+	fifoFile   = "start"
+)
+
+// write puts the record into the state directory, whole or not at all.
+func (r *Record) write(dir string) error {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("container state: %w", err)
+	}
+	tmp := filepath.Join(dir, "."+recordFile)
+	if err := os.WriteFile(tmp, data, 0o600); err != nil {
+		return fmt.Errorf("container state: %w", err)
+	}
+	if err := os.Rename(tmp, filepath.Join(dir, recordFile)); err != nil {
+		return fmt.Errorf("container state: %w", err)
+	}
+	return nil
+}
+
+// readRecord reads the record of a container.
+func readRecord(root, id string) (*Record, error) {
+	if err := CheckID(id); err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(filepath.Join(root, id, recordFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("container %q does not exist in %s", id, root)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("container %q: %w", id, err)
+	}
+	var r Record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, fmt.Errorf("container %q: its state is damaged: %w", id, err)
+	}
+	return &r, nil
+}
+
+// startTime returns when a process began, in clock ticks since boot.
+func startTime(pid int) (uint64, error) {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, err
+	}
+	// The name in parentheses may hold anything, parentheses too.
+	_, rest, ok := strings.Cut(string(data[strings.LastIndexByte(string(data), ')')+1:]), " ")
+	fields := strings.Fields(rest)
+	if !ok || len(fields) < 20 {
+		return 0, fmt.Errorf("/proc/%d/stat is malformed", pid)
+	}
+	return strconv.ParseUint(fields[19], 10, 64)
+}
+
+// open returns a pidfd of the container's process, or nil if it is gone.
+func (r *Record) open() (*os.File, error) {
+	if r.Pid <= 0 {
+		return nil, nil
+	}
+	fd, err := unix.PidfdOpen(r.Pid, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("pidfd_open %d: %w", r.Pid, err)
+	}
+	f := os.NewFile(uintptr(fd), "pidfd")
+	// The descriptor holds the process now, so the check cannot be overtaken.
+	if t, err := startTime(r.Pid); err != nil || t != r.StartTime || ended(fd) {
+		f.Close()
+		return nil, nil
+	}
+	return f, nil
+}
+
+// ended reports whether the process of a pidfd has exited, reaped or not.
+func ended(pidfd int) bool {
+	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, 0)
+	return err == nil && n == 1
+}
+
+// Status is the container's state in OCI's words.
+func (r *Record) Status(root string) specs.ContainerState {
+	f, err := r.open()
+	if err != nil || f == nil {
+		if r.Pid == 0 && err == nil {
+			return specs.StateCreating
+		}
+		return specs.StateStopped
+	}
+	defer f.Close()
+	if r.FIFO != "" {
+		if _, err := os.Lstat(r.FIFO); err == nil {
+			return specs.StateCreated
+		}
+	}
+	return specs.StateRunning
+}
+
+// state is what hooks and `state` get (runtime.md, "State").
+func (r *Record) state(status specs.ContainerState, pid int) *specs.State {
+	return &specs.State{
+		Version: specs.Version, ID: r.ID, Status: status, Pid: pid, Bundle: r.Bundle, Annotations: r.Annotations,
+	}
+}

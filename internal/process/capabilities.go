@@ -1,0 +1,86 @@
+package process
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// Sets are the five capability sets as bit masks (capabilities(7)). Names that
+// are not known are left out: the spec package has warned of them.
+type Sets struct{ Bounding, Effective, Inheritable, Permitted, Ambient uint64 }
+
+// Mask returns the sets that process.capabilities asks for. No object means no
+// capabilities, as in runc.
+func Mask(caps *specs.LinuxCapabilities) Sets {
+	if caps == nil {
+		return Sets{}
+	}
+	s := Sets{
+		Bounding:    bits(caps.Bounding),
+		Effective:   bits(caps.Effective),
+		Inheritable: bits(caps.Inheritable),
+		Permitted:   bits(caps.Permitted),
+		Ambient:     bits(caps.Ambient),
+	}
+	// The kernel refuses an ambient capability that is not both.
+	s.Ambient &= s.Permitted & s.Inheritable
+	return s
+}
+
+func bits(names []string) uint64 {
+	var mask uint64
+	for _, name := range names {
+		if n, ok := spec.Capability(name); ok {
+			mask |= 1 << n
+		}
+	}
+	return mask
+}
+
+// boundingSet drops what is not asked for, up to the kernel's last capability,
+// behind which prctl answers EINVAL. It needs CAP_SETPCAP, so it comes before
+// the change of user.
+func (c *compiler) boundingSet() {
+	keep := Mask(c.p.Capabilities).Bounding
+	c.b.In(plan.Identity, "process.capabilities.bounding")
+	last := c.b.Label()
+	for n := range 64 {
+		if keep&(1<<n) != 0 {
+			continue
+		}
+		name := spec.CapabilityName(n)
+		if name == "" {
+			name = "a capability newer than minirun"
+		}
+		c.b.CallThen("drop "+name, "", plan.Then{On: []plan.On{{Errno: unix.EINVAL, To: last}}}, plan.Prctl, plan.Int(unix.PR_CAPBSET_DROP), plan.Int(n), plan.Int(0), plan.Int(0), plan.Int(0))
+	}
+	c.b.Place(last)
+}
+
+// capabilities sets the other four sets.
+func (c *compiler) capabilities() {
+	b, s := c.b, Mask(c.p.Capabilities)
+	b.In(plan.Identity, "process.capabilities")
+	half := func(mask uint64, high bool) uint32 {
+		if high {
+			return uint32(mask >> 32)
+		}
+		return uint32(mask)
+	}
+	var data []uint32 // struct __user_cap_data_struct[2], capset(2)
+	for _, high := range [2]bool{false, true} {
+		data = append(data, half(s.Effective, high), half(s.Permitted, high), half(s.Inheritable, high))
+	}
+	b.Call("set effective, permitted and inheritable", "", plan.Capset, b.Words32(unix.LINUX_CAPABILITY_VERSION_3, 0), b.Words32(data...))
+	b.In(plan.Identity, "process.capabilities.ambient")
+	b.Call("clear the ambient set", "", plan.Prctl, plan.Int(unix.PR_CAP_AMBIENT), plan.Int(unix.PR_CAP_AMBIENT_CLEAR_ALL), plan.Int(0), plan.Int(0), plan.Int(0))
+	for n := range 64 {
+		if s.Ambient&(1<<n) != 0 {
+			b.Call("raise "+spec.CapabilityName(n), "", plan.Prctl, plan.Int(unix.PR_CAP_AMBIENT), plan.Int(unix.PR_CAP_AMBIENT_RAISE), plan.Int(n), plan.Int(0), plan.Int(0))
+		}
+	}
+}

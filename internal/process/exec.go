@@ -1,0 +1,175 @@
+package process
+
+import (
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/handshake"
+	"github.com/minirun/minirun/internal/plan"
+)
+
+// HomeSize is the room for "HOME=…" that the parent may answer at Ready.
+const HomeSize = 4096
+
+// openCwd opens process.cwd and goes there. RESOLVE_NO_MAGICLINKS: a cwd of
+// /proc/self/fd/7, or an image's link to it, leads nowhere even if a descriptor
+// of the host were open (CVE-2024-21626).
+func (c *compiler) openCwd(t plan.Then) {
+	b := c.b
+	b.Get("open the working directory "+c.p.Cwd, "no magic links: they could lead out of the container", t, c.cwd, plan.Openat2,
+		plan.Int(unix.AT_FDCWD), b.Str(c.p.Cwd), b.Words(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0, unix.RESOLVE_NO_MAGICLINKS), plan.Int(24))
+	b.Call("go to "+c.p.Cwd, "", plan.Fchdir, plan.Of(c.cwd))
+}
+
+// cwdBefore enters process.cwd as root, who may enter what its user may not.
+// Where root may not (a home on NFS), the user tries again.
+func (c *compiler) cwdBefore() {
+	c.b.In(plan.Exec, "process.cwd")
+	c.cwd = c.b.Cell("cwd")
+	later := c.b.Label()
+	c.openCwd(plan.Then{On: []plan.On{{Errno: unix.EACCES, To: later}, {Errno: unix.EPERM, To: later}}})
+	c.b.Place(later)
+}
+
+// cwdAfter enters it as the user, if root could not.
+func (c *compiler) cwdAfter() {
+	b := c.b
+	b.In(plan.Exec, "process.cwd")
+	done, again := b.Label(), b.Label()
+	b.CallThen("is the working directory open", "", plan.Then{Next: done, On: []plan.On{{Errno: unix.EBADF, To: again}}}, plan.Fcntl,
+		plan.Of(c.cwd), plan.Int(unix.F_GETFD), plan.Int(0))
+	b.Place(again)
+	c.openCwd(plan.Then{})
+	b.Place(done)
+}
+
+// Exec adds the last part of the plan.
+func (r *Process) Exec() {
+	c := r.c
+	c.cwdAfter()
+	candidates := Candidates(c.p.Args[0], c.p.Env)
+	c.lookup(candidates)
+	env, home := c.environment()
+	c.ready(home)
+	if c.p.NoNewPrivileges {
+		c.seccomp()
+	}
+	b := c.b
+	b.In(plan.Exec, "")
+	first := 3 + c.in.Preserve
+	b.Call("close descriptors from "+strconv.Itoa(first)+" on at execve", "nothing of minirun is left in the container", plan.CloseRange,
+		plan.Int(first), plan.Int(uint32(0xffffffff)), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
+	c.execve(candidates, env)
+	c.parent.End()
+}
+
+// Candidates are the paths that execve tries for args[0]: itself if it has a
+// slash, else one for each directory of the container's PATH, execvp(3). An
+// empty directory means the working directory.
+func Candidates(arg0 string, env []string) []string {
+	if strings.Contains(arg0, "/") {
+		return []string{arg0}
+	}
+	var path string
+	for _, e := range env { // the last one counts, as in runc
+		if v, ok := strings.CutPrefix(e, "PATH="); ok {
+			path = v
+		}
+	}
+	var out []string
+	if path == "" {
+		return out
+	}
+	for _, dir := range strings.Split(path, ":") {
+		if dir == "" {
+			dir = "."
+		}
+		out = append(out, strings.TrimSuffix(dir, "/")+"/"+arg0)
+	}
+	return out
+}
+
+// lookup checks that the program is there and executable, so that create fails
+// where start would. What is found may be replaced before start; execve goes
+// through the same candidates again.
+func (c *compiler) lookup(candidates []string) {
+	b := c.b
+	b.In(plan.Exec, "process.args[0]")
+	if len(candidates) == 0 {
+		// Nothing to search: report it as the kernel would, with ENOENT.
+		b.Call("find "+c.p.Args[0]+" without a PATH", "", plan.Faccessat2, plan.Int(unix.AT_FDCWD), b.Str(""), plan.Int(unix.X_OK), plan.Int(0))
+		return
+	}
+	found := b.Label()
+	for i, p := range candidates {
+		t := plan.Then{Next: found}
+		if i < len(candidates)-1 {
+			t.On = searchOn
+		}
+		b.CallThen("is "+p+" executable", "", t, plan.Faccessat2, plan.Int(unix.AT_FDCWD), b.Str(p), plan.Int(unix.X_OK), plan.Int(unix.AT_EACCESS))
+	}
+	b.Place(found)
+}
+
+// searchOn are the errors after which the next directory of PATH is tried, as
+// execvp(3) does.
+var searchOn = []plan.On{{Errno: unix.ENOENT}, {Errno: unix.ENOTDIR}, {Errno: unix.EACCES}}
+
+func (c *compiler) execve(candidates []string, env plan.Arg) {
+	b := c.b
+	b.In(plan.Exec, "process.args")
+	argv := b.Strs(c.p.Args)
+	for i, p := range candidates {
+		t := plan.Then{}
+		if i < len(candidates)-1 {
+			t.On = searchOn
+		}
+		b.CallThen("become "+p, "", t, plan.Execve, b.Str(p), argv, env)
+	}
+}
+
+// environment is process.env as it is, plus HOME if it has none: the parent
+// looks it up in the container's /etc/passwd and answers it at Ready, into the
+// room that the last pointer points to.
+func (c *compiler) environment() (env, home plan.Arg) {
+	c.b.In(plan.Exec, "process.env")
+	list := append([]string{}, c.p.Env...)
+	if c.in.Listen > 0 {
+		list = append(list, "LISTEN_FDS="+strconv.Itoa(c.in.Listen), "LISTEN_PID=1")
+	}
+	if HasHome(c.p.Env) {
+		return c.b.Strs(list), c.b.Room(8)
+	}
+	home = c.b.Room(HomeSize)
+	return c.b.Strs(list, home), home
+}
+
+// HasHome reports whether env sets HOME to something.
+func HasHome(env []string) bool {
+	for _, e := range env {
+		if v, ok := strings.CutPrefix(e, "HOME="); ok && v != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// ready tells the parent that the container is created and waits for start.
+func (c *compiler) ready(home plan.Arg) {
+	b := c.b
+	b.In(plan.Sync, "")
+	size := 8
+	if !HasHome(c.p.Env) {
+		size = HomeSize
+	}
+	c.parent.AskInto("the container is created", b.Message(handshake.Ready), home, size)
+	if c.in.StartFIFO == "" {
+		return
+	}
+	fifo := b.File(plan.File{Open: plan.OpenFIFO, Path: c.in.StartFIFO, Name: "the start FIFO"})
+	again := b.Here()
+	b.CallThen("wait for start", "the container is created; `minirun start` writes a byte",
+		plan.Then{Zero: c.parent.Gone(), On: []plan.On{{Errno: unix.EINTR, To: again}}}, plan.Read, fifo, b.Room(8), plan.Int(1))
+}

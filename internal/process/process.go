@@ -1,0 +1,273 @@
+// Package process turns config.json's process into steps: who the container's
+// process is, what it may do, and the execve that makes it the user's program.
+//
+//	Begin     a session and a keyring of its own, labels for the coming execve
+//	Identity  privileges go, in the one order that works:
+//	            no_new_privs, scheduling, rlimits
+//	            seccomp                        (needs CAP_SYS_ADMIN without no_new_privs)
+//	            bounding set, ids, capabilities
+//	            working directory
+//	Exec      is the program there? ready; wait for start; seccomp (with
+//	          no_new_privs: as late as can be); descriptors; execve
+package process
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/handshake"
+	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/seccomp"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// Input is what Compile needs besides the spec.
+type Input struct {
+	ID                string
+	Seccomp           *seccomp.Program // nil: none
+	Rlimits           bool             // set resource limits in a step; else the parent does, from outside
+	Preserve          int              // descriptors 3 … that the program inherits
+	Listen            int              // of which so many are for LISTEN_FDS
+	StartFIFO         string           // wait for a byte from it before going on; "" goes on
+	NoKeyring         bool             // keep the session keyring
+	ChownStdio        [3]bool          // descriptors that are given to process.user
+	UserNS            bool
+	SELinux, AppArmor bool
+}
+
+// compiler carries what the steps of a process share.
+type compiler struct {
+	b      *plan.Builder
+	parent *handshake.Parent
+	p      *specs.Process
+	linux  *specs.Linux
+	in     Input
+	cwd    plan.Cell
+}
+
+// A Process is a process being compiled.
+type Process struct{ c *compiler }
+
+// New returns a Process; its parts are added by Begin, Identity and Exec, in
+// this order.
+func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Process {
+	linux := s.Linux
+	if linux == nil {
+		linux = &specs.Linux{}
+	}
+	return &Process{&compiler{b: b, parent: parent, p: s.Process, linux: linux, in: in}}
+}
+
+// Begin adds the steps that come before the root file system, while /proc is
+// still the host's.
+func (r *Process) Begin() {
+	c := r.c
+	b := c.b
+	b.In(plan.Identity, "")
+	b.Call("name the process", "until execve, ps shows this", plan.Prctl, plan.Int(unix.PR_SET_NAME), b.Str("minirun:init"), plan.Int(0), plan.Int(0), plan.Int(0))
+	b.Call("begin a session", "no signal from minirun's terminal reaches the container", plan.Setsid)
+	b.Call("clear the umask", "modes are meant as they are written", plan.Umask, plan.Int(0))
+	if !c.in.NoKeyring {
+		// ENOSYS: a kernel without keyrings, where there is nothing to leak.
+		b.CallThen("join a session keyring", "minirun's keys must not be the container's", plan.Fine(unix.ENOSYS), plan.Keyctl,
+			plan.Int(unix.KEYCTL_JOIN_SESSION_KEYRING), b.Str("_ses."+c.in.ID), plan.Int(0), plan.Int(0), plan.Int(0))
+	}
+	c.labels()
+}
+
+// labels asks for the security labels of the program. They take effect at
+// execve; asking now uses the host's /proc, which no image can replace
+// (CVE-2019-16884, CVE-2025-52881).
+func (c *compiler) labels() {
+	if c.p.ApparmorProfile != "" && c.in.AppArmor {
+		c.b.In(plan.Identity, "process.apparmorProfile")
+		c.writeAttr("/proc/thread-self/attr/apparmor/exec", "exec "+c.p.ApparmorProfile)
+	}
+	if c.p.SelinuxLabel != "" && c.in.SELinux {
+		c.b.In(plan.Identity, "process.selinuxLabel")
+		c.writeAttr("/proc/thread-self/attr/exec", c.p.SelinuxLabel)
+	}
+}
+
+func (c *compiler) writeAttr(path, value string) {
+	fd := c.b.Cell("attr")
+	c.b.Get("open "+path, "", plan.Then{}, fd, plan.Openat, plan.Int(unix.AT_FDCWD), c.b.Str(path), plan.Int(unix.O_WRONLY|unix.O_CLOEXEC), plan.Int(0))
+	c.b.Call("label the program "+value, "", plan.Write, plan.Of(fd), c.b.Str(value), plan.Int(len(value)))
+	c.b.Call("close", "", plan.Close, plan.Of(fd))
+}
+
+// Identity adds the steps after which the process is who it is to be.
+func (r *Process) Identity() {
+	c := r.c
+	c.scheduling()
+	if c.in.Rlimits {
+		c.rlimits()
+	}
+	if c.p.NoNewPrivileges {
+		c.b.In(plan.Identity, "process.noNewPrivileges")
+		c.b.Call("set no_new_privs", "execve gives no privileges", plan.Prctl, plan.Int(unix.PR_SET_NO_NEW_PRIVS), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
+	} else {
+		c.seccomp()
+	}
+	c.stdio()
+	c.cwdBefore()
+	c.boundingSet()
+	c.user()
+	c.capabilities()
+}
+
+// scheduling adds personality, scheduler, I/O priority and memory policy.
+func (c *compiler) scheduling() {
+	b := c.b
+	if p := c.linux.Personality; p != nil {
+		b.In(plan.Identity, "linux.personality")
+		domain, _ := spec.Personality(p.Domain)
+		b.Call("set the personality to "+string(p.Domain), "", plan.Personality, plan.Int(domain))
+	}
+	if s := c.p.Scheduler; s != nil {
+		b.In(plan.Limits, "process.scheduler")
+		b.Call("set the scheduler to "+string(s.Policy), "", plan.SchedSetattr, plan.Int(0), schedAttr(b, s), plan.Int(0))
+	}
+	if io := c.p.IOPriority; io != nil {
+		b.In(plan.Limits, "process.ioPriority")
+		class, _ := spec.IOPriorityClass(io.Class)
+		b.Call("set the I/O priority", "", plan.IoprioSet, plan.Int(1), plan.Int(0), plan.Int(class<<13|io.Priority))
+	}
+	c.memoryPolicy()
+}
+
+// schedAttr is struct sched_attr of sched_setattr(2), in its first size of 48
+// bytes.
+func schedAttr(b *plan.Builder, s *specs.Scheduler) plan.Arg {
+	policy, _ := spec.SchedulerPolicy(s.Policy)
+	var flags uint64
+	for _, f := range s.Flags {
+		bit, _ := spec.SchedulerFlag(f)
+		flags |= bit
+	}
+	return b.Words(48|uint64(policy)<<32, flags, uint64(uint32(s.Nice))|uint64(uint32(s.Priority))<<32, s.Runtime, s.Deadline, s.Period)
+}
+
+func (c *compiler) rlimits() {
+	for i, l := range c.p.Rlimits {
+		resource, _ := spec.Rlimit(l.Type)
+		c.b.In(plan.Limits, "process.rlimits["+strconv.Itoa(i)+"]")
+		c.b.Call("limit "+l.Type, "", plan.Prlimit, plan.Int(0), plan.Int(resource), c.b.Words(l.Soft, l.Hard), plan.Int(0))
+	}
+}
+
+// seccomp loads the filter.
+func (c *compiler) seccomp() {
+	p := c.in.Seccomp
+	if p == nil {
+		return
+	}
+	b := c.b
+	b.In(plan.Identity, "linux.seccomp")
+	filter := make([]uint64, len(p.Filter)) // struct sock_filter is eight bytes
+	for i, f := range p.Filter {
+		filter[i] = uint64(f.Code) | uint64(f.Jt)<<16 | uint64(f.Jf)<<24 | uint64(f.K)<<32
+	}
+	prog := b.Words(uint64(len(filter)), b.Words(filter...).Value) // struct sock_fprog
+	const setModeFilter = 1
+	name := "load the seccomp filter of " + strconv.Itoa(len(filter)) + " instructions"
+	if !p.Notify {
+		b.Call(name, "", plan.Seccomp, plan.Int(setModeFilter), plan.Int(p.Flags), prog)
+		return
+	}
+	m := b.Message(handshake.SeccompListener)
+	b.Get(name, "", plan.Then{}, m.A, plan.Seccomp, plan.Int(setModeFilter), plan.Int(p.Flags), prog)
+	c.parent.Ask("the listener goes to linux.seccomp.listenerPath", m)
+}
+
+// stdio gives the standard descriptors to the process's user, who may
+// otherwise not reopen them through /dev/stdout.
+func (c *compiler) stdio() {
+	for n, give := range c.in.ChownStdio {
+		if give {
+			c.b.In(plan.Identity, "process.user")
+			c.b.CallThen("give descriptor "+strconv.Itoa(n)+" to the user", "so that /dev/stdout can be opened",
+				plan.Fine(unix.EPERM, unix.EINVAL, unix.EROFS, unix.EBADF), plan.Fchown, plan.Int(n), plan.Int(c.p.User.UID), plan.Int(uint32(0xffffffff)))
+		}
+	}
+}
+
+// user sets groups and ids. keepcaps carries the permitted set over the change
+// from root; without it capset below would have nothing to choose from.
+func (c *compiler) user() {
+	b, u := c.b, &c.p.User
+	b.In(plan.Identity, "process.user")
+	b.Call("keep capabilities over the change of user", "", plan.Prctl, plan.Int(unix.PR_SET_KEEPCAPS), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
+	groups := make([]uint32, len(u.AdditionalGids))
+	copy(groups, u.AdditionalGids)
+	denied := plan.Then{}
+	if len(groups) == 0 && c.in.UserNS {
+		// A user namespace made without privilege has setgroups denied, and then
+		// there are no groups that it could have kept.
+		denied = plan.Fine(unix.EPERM)
+	}
+	b.CallThen("set the additional groups", "", denied, plan.Setgroups, plan.Int(len(groups)), b.Words32(groups...))
+	b.Call("become gid "+strconv.FormatUint(uint64(u.GID), 10), "", plan.Setresgid, plan.Int(u.GID), plan.Int(u.GID), plan.Int(u.GID))
+	b.Call("become uid "+strconv.FormatUint(uint64(u.UID), 10), "", plan.Setresuid, plan.Int(u.UID), plan.Int(u.UID), plan.Int(u.UID))
+	b.Call("keepcaps has done its work", "", plan.Prctl, plan.Int(unix.PR_SET_KEEPCAPS), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0))
+	if c.in.Rootless {
+		b.Call("stay visible to the parent", "it has no privilege to look at what changed its user", plan.Prctl, plan.Int(unix.PR_SET_DUMPABLE), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
+	}
+	umask := uint32(0o022)
+	if u.Umask != nil {
+		b.In(plan.Identity, "process.user.umask")
+		umask = *u.Umask
+	}
+	b.Call("set the umask", "", plan.Umask, plan.Int(umask))
+}
+
+// memoryPolicy sets where the process's memory comes from.
+func (c *compiler) memoryPolicy() {
+	m := c.linux.MemoryPolicy
+	if m == nil {
+		return
+	}
+	mode, _ := spec.MemoryPolicyMode(m.Mode)
+	for _, f := range m.Flags {
+		bit, _ := spec.MemoryPolicyFlag(f)
+		mode |= bit
+	}
+	nodes, _ := ParseNodes(m.Nodes)
+	c.b.In(plan.Limits, "linux.memoryPolicy")
+	mask, bits := plan.Int(0), 0
+	if len(nodes) > 0 {
+		mask, bits = c.b.Words(nodes...), len(nodes)*64+1 // the kernel reads one bit less than maxnode
+	}
+	c.b.Call("set the memory policy to "+string(m.Mode), "", plan.SetMempolicy, plan.Int(mode), mask, plan.Int(bits))
+}
+
+// ParseNodes reads a list such as "0-3,7" into a bit mask of 64-bit words.
+func ParseNodes(list string) ([]uint64, error) {
+	var mask []uint64
+	for _, part := range strings.Split(list, ",") {
+		if part == "" {
+			continue
+		}
+		low, high, isRange := strings.Cut(part, "-")
+		from, err := strconv.ParseUint(strings.TrimSpace(low), 10, 16)
+		if err != nil {
+			return nil, err
+		}
+		to := from
+		if isRange {
+			if to, err = strconv.ParseUint(strings.TrimSpace(high), 10, 16); err != nil {
+				return nil, err
+			}
+		}
+		for n := from; n <= to; n++ {
+			for uint64(len(mask)) <= n/64 {
+				mask = append(mask, 0)
+			}
+			mask[n/64] |= 1 << (n % 64)
+		}
+	}
+	return mask, nil
+}

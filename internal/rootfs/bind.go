@@ -1,0 +1,122 @@
+package rootfs
+
+import (
+	"path/filepath"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// isBind reports whether mounts[i] is a bind mount: by its options, or by the
+// type "bind" that Docker writes.
+func (c *compiler) isBind(i int) bool { return IsBind(&c.spec.Mounts[i]) }
+
+// IsBind reports whether m is a bind mount.
+func IsBind(m *specs.Mount) bool {
+	o, err := spec.ParseMountOptions(m.Options)
+	return err == nil && o.Flags&unix.MS_REMOUNT == 0 && (o.Flags&unix.MS_BIND != 0 || m.Type == "bind")
+}
+
+// BindSource is the host path of a bind mount's source.
+func BindSource(bundle string, m *specs.Mount) string {
+	if filepath.IsAbs(m.Source) {
+		return m.Source
+	}
+	return filepath.Join(bundle, m.Source)
+}
+
+// bind clones the source's mounts, changes them while nobody can see them,
+// and moves the result onto the target: three calls that know only
+// descriptors.
+func (c *compiler) bind(i int, m *specs.Mount, o spec.MountOptions) {
+	b := c.b
+	target := place{path: clean(m.Destination), dir: c.in.IsDir(i)}
+	source, early := c.sources[i]
+	if !early {
+		source = c.cloneSource(i)
+	}
+	b.In(plan.Filesystem, mountSource(i))
+	if set, clr := attributesOf(o.Flags, o.ClearFlags); set|clr != 0 {
+		c.setAttr("set attributes of "+target.path, source, attr{set: set, clr: clr})
+	}
+	fd := c.open(target)
+	c.attach(source, fd, "bind "+m.Source+" on "+target.path)
+	c.attributes(source, target.path, o)
+	c.close(source, fd)
+}
+
+// attach moves a detached mount onto an open place.
+func (c *compiler) attach(mount, target plan.Cell, name string) {
+	c.b.Call(name, "", plan.MoveMount, plan.Of(mount), c.b.Str(""), plan.Of(target), c.b.Str(""),
+		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
+}
+
+// cloneSource makes a detached copy of the source's mounts, id-mapped if asked
+// for.
+func (c *compiler) cloneSource(i int) plan.Cell {
+	b := c.b
+	m := &c.spec.Mounts[i]
+	o, _ := spec.ParseMountOptions(m.Options)
+	b.In(plan.Filesystem, mountSource(i)+".source")
+	fd := b.Cell("source")
+	flags := unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
+	if o.Flags&unix.MS_REC != 0 {
+		flags |= unix.AT_RECURSIVE
+	}
+	b.Get("clone the mount of "+m.Source, "", plan.Then{}, fd, plan.OpenTree,
+		plan.Int(unix.AT_FDCWD), b.Str(BindSource(c.in.Bundle, m)), plan.Int(flags))
+	if o.IDMap || len(m.UIDMappings) > 0 {
+		c.mapIDs(i, m, o, fd)
+	}
+	return fd
+}
+
+// mapIDs shows the files of a mount with other owners. A mapping is given to
+// the kernel as a user namespace that has it, which the parent makes.
+func (c *compiler) mapIDs(i int, m *specs.Mount, o spec.MountOptions, fd plan.Cell) {
+	uids, gids, source := m.UIDMappings, m.GIDMappings, mountSource(i)+".uidMappings"
+	if len(uids) == 0 && c.spec.Linux != nil {
+		// idmap without mappings means the container's own.
+		uids, gids, source = c.spec.Linux.UIDMappings, c.spec.Linux.GIDMappings, "linux.uidMappings"
+	}
+	c.b.In(plan.Filesystem, source)
+	userns := c.b.File(plan.File{Open: plan.MapIDs, Maps: [2][]string{namespaces.Lines(uids), namespaces.Lines(gids)}, Name: "the id map of " + m.Destination})
+	flags := 0
+	if o.RIDMap {
+		flags = unix.AT_RECURSIVE
+	}
+	c.setAttrAt("map the owners of "+m.Source, fd, attr{set: unix.MOUNT_ATTR_IDMAP, userns: userns.Value}, flags)
+}
+
+// attributesOf translates flags of mount(2) into those of mount_setattr(2). A
+// bind mount keeps what its source has unless an option says otherwise.
+func attributesOf(set, clear uintptr) (attrSet, attrClr uint64) {
+	for _, pair := range [...]struct {
+		ms   uintptr
+		attr uint64
+	}{
+		{unix.MS_RDONLY, unix.MOUNT_ATTR_RDONLY}, {unix.MS_NOSUID, unix.MOUNT_ATTR_NOSUID},
+		{unix.MS_NODEV, unix.MOUNT_ATTR_NODEV}, {unix.MS_NOEXEC, unix.MOUNT_ATTR_NOEXEC},
+		{unix.MS_NODIRATIME, unix.MOUNT_ATTR_NODIRATIME}, {unix.MS_NOSYMFOLLOW, unix.MOUNT_ATTR_NOSYMFOLLOW},
+	} {
+		if set&pair.ms != 0 {
+			attrSet |= pair.attr
+		} else if clear&pair.ms != 0 {
+			attrClr |= pair.attr
+		}
+	}
+	// The access time is a choice of one, cleared as a whole before it is set.
+	switch {
+	case set&unix.MS_STRICTATIME != 0:
+		return attrSet | unix.MOUNT_ATTR_STRICTATIME, attrClr | unix.MOUNT_ATTR__ATIME
+	case set&unix.MS_NOATIME != 0:
+		return attrSet | unix.MOUNT_ATTR_NOATIME, attrClr | unix.MOUNT_ATTR__ATIME
+	case set&unix.MS_RELATIME != 0, clear&(unix.MS_NOATIME|unix.MS_STRICTATIME) != 0:
+		return attrSet | unix.MOUNT_ATTR_RELATIME, attrClr | unix.MOUNT_ATTR__ATIME
+	}
+	return attrSet, attrClr
+}

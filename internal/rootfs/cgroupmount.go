@@ -1,0 +1,99 @@
+package rootfs
+
+import (
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// cgroupMount shows the container its cgroups.
+//
+//	v2, cgroup namespace     the cgroup2 file system, whose root is the namespace's
+//	v2, without              a bind of the container's own cgroup
+//	v1, cgroup namespace     a tmpfs with one cgroup mount for each hierarchy
+//	v1, without              a tmpfs with one bind for each hierarchy
+//
+// Without a namespace a fresh mount would show the host's whole tree.
+func (c *compiler) cgroupMount(m *specs.Mount, o spec.MountOptions) {
+	if len(c.in.Cgroup) == 1 && c.in.Cgroup[0].Name == "" {
+		c.cgroup2(m, o)
+		return
+	}
+	b := c.b
+	target := place{path: clean(m.Destination), dir: true}
+	fd, mode := c.openNoting(target, true)
+	b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
+	b.Call("mount tmpfs on "+target.path, "it holds a directory for each hierarchy", plan.Mount, b.Str("tmpfs"), b.Str("."), b.Str("tmpfs"),
+		plan.Int(unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC), b.Str("mode=755"))
+	c.close(fd)
+	top := c.reopen(target)
+	c.keepMode(target, mode)
+	for _, g := range c.in.Cgroup {
+		c.cgroup1(target, top, g, o)
+	}
+	if o.Flags&unix.MS_RDONLY != 0 {
+		c.setAttr("make "+target.path+" read-only", top, attr{set: unix.MOUNT_ATTR_RDONLY})
+	}
+	c.attributes(top, target.path, o)
+	c.close(top)
+}
+
+// cgroup2 mounts the one hierarchy of cgroup v2.
+func (c *compiler) cgroup2(m *specs.Mount, o spec.MountOptions) {
+	b := c.b
+	target := place{path: clean(m.Destination), dir: true}
+	if !c.in.CgroupNS {
+		c.bindCgroup(c.open(target), c.in.Cgroup[0].Dir, target.path, o)
+		return
+	}
+	fd := c.open(target)
+	bind, done := b.Label(), b.Label()
+	b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
+	// A user namespace may mount cgroup2 only with a cgroup namespace of its
+	// own; where even that is refused, binding the host's shows the same.
+	b.CallThen("mount cgroup2 on "+target.path, "", plan.Then{Next: done, On: []plan.On{{Errno: unix.EPERM, To: bind}, {Errno: unix.EBUSY, To: bind}}},
+		plan.Mount, b.Str("cgroup"), b.Str("."), b.Str("cgroup2"), plan.Int(o.Flags), c.data("cgroup2", o.Data))
+	b.Place(bind)
+	c.bindCgroup(fd, c.in.Cgroup[0].Dir, target.path, o)
+	b.Place(done)
+	if len(o.Propagation) > 0 || o.RecSet|o.RecClr != 0 {
+		top := c.reopen(target)
+		c.attributes(top, target.path, o)
+		c.close(top)
+	}
+}
+
+func (c *compiler) bindCgroup(target plan.Cell, dir, where string, o spec.MountOptions) {
+	source := c.b.Cell("cgroup")
+	c.b.Get("clone the mount of "+dir, "", plan.Then{}, source, plan.OpenTree, plan.Int(unix.AT_FDCWD), c.b.Str(dir),
+		plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
+	set, clr := attributesOf(o.Flags, 0)
+	c.setAttr("set attributes of "+where, source, attr{set: set, clr: clr})
+	c.attach(source, target, "bind "+dir+" on "+where)
+	c.close(source)
+}
+
+// cgroup1 adds one hierarchy of cgroup v1 to the tmpfs.
+func (c *compiler) cgroup1(target place, top plan.Cell, g Cgroup, o spec.MountOptions) {
+	b := c.b
+	where := target.path + "/" + g.Name
+	b.Call("make directory "+where, "", plan.Mkdirat, plan.Of(top), b.Str(g.Name), plan.Int(0o755))
+	fd := b.Cell("hierarchy")
+	b.Get("open "+where, "", plan.Then{}, fd, plan.Openat2, plan.Of(top), b.Str(g.Name),
+		c.how(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS), plan.Int(24))
+	if c.in.CgroupNS {
+		b.Call("go to "+where, "", plan.Fchdir, plan.Of(fd))
+		b.Call("mount cgroup on "+where, "its root is the cgroup namespace's", plan.Mount, b.Str("cgroup"), b.Str("."), b.Str("cgroup"),
+			plan.Int(o.Flags), b.Str(strings.Join(append([]string{g.Controller}, o.Data...), ",")))
+	} else {
+		c.bindCgroup(fd, g.Dir, where, o)
+	}
+	for _, alias := range g.Aliases {
+		b.Call("link "+alias+" to "+g.Name, "", plan.Symlinkat, b.Str(g.Name), plan.Of(top), b.Str(alias))
+	}
+	c.close(fd)
+}

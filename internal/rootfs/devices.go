@@ -1,0 +1,206 @@
+package rootfs
+
+import (
+	"os"
+	"path"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/handshake"
+	"github.com/minirun/minirun/internal/plan"
+)
+
+// defaultDevices are the devices every container has (config-linux.md,
+// "Default Devices"), less /dev/console and /dev/ptmx, which are made of the
+// terminal and of devpts.
+var defaultDevices = [...]specs.LinuxDevice{
+	{Path: "/dev/null", Type: "c", Major: 1, Minor: 3},
+	{Path: "/dev/zero", Type: "c", Major: 1, Minor: 5},
+	{Path: "/dev/full", Type: "c", Major: 1, Minor: 7},
+	{Path: "/dev/random", Type: "c", Major: 1, Minor: 8},
+	{Path: "/dev/urandom", Type: "c", Major: 1, Minor: 9},
+	{Path: "/dev/tty", Type: "c", Major: 5, Minor: 0},
+}
+
+// devLinks are the symbolic links every container has (runtime-linux.md, "Dev
+// symbolic links").
+var devLinks = [...][2]string{
+	{"/proc/self/fd", "/dev/fd"},
+	{"/proc/self/fd/0", "/dev/stdin"},
+	{"/proc/self/fd/1", "/dev/stdout"},
+	{"/proc/self/fd/2", "/dev/stderr"},
+}
+
+// devices makes devices, links and the console.
+func (c *compiler) devices() {
+	dirs := map[string]plan.Cell{}
+	asked := map[string]bool{}
+	for i := range c.spec.Linux.Devices {
+		asked[clean(c.spec.Linux.Devices[i].Path)] = true
+	}
+	c.b.In(plan.Filesystem, "")
+	for i := range defaultDevices {
+		if !asked[defaultDevices[i].Path] {
+			c.device(dirs, &defaultDevices[i])
+		}
+	}
+	for i := range c.spec.Linux.Devices {
+		c.b.In(plan.Filesystem, indexed("linux.devices", i))
+		c.device(dirs, &c.spec.Linux.Devices[i])
+	}
+	c.b.In(plan.Filesystem, "")
+	dev := c.directory(dirs, "/dev")
+	for _, link := range devLinks {
+		c.b.CallThen("link "+link[1], "", plan.Fine(unix.EEXIST), plan.Symlinkat, c.b.Str(link[0]), plan.Of(dev), c.b.Str(path.Base(link[1])))
+	}
+	c.ptmx(dev)
+	for _, dir := range sortedKeys(dirs) {
+		c.close(dirs[dir])
+	}
+}
+
+// directory opens a directory for devices, once.
+func (c *compiler) directory(dirs map[string]plan.Cell, dir string) plan.Cell {
+	fd, ok := dirs[dir]
+	if !ok {
+		fd = c.open(place{path: dir, dir: true})
+		dirs[dir] = fd
+	}
+	return fd
+}
+
+// ptmx makes /dev/ptmx lead to the container's own devpts, replacing the
+// device node that an image may have: it would open the host's terminals.
+func (c *compiler) ptmx(dev plan.Cell) {
+	c.b.CallThen("remove /dev/ptmx", "a device node of the image would lead to other terminals than ours", plan.Fine(unix.ENOENT),
+		plan.Unlinkat, plan.Of(dev), c.b.Str("ptmx"), plan.Int(0))
+	c.b.CallThen("link /dev/ptmx", "", plan.Fine(unix.EEXIST), plan.Symlinkat, c.b.Str("pts/ptmx"), plan.Of(dev), c.b.Str("ptmx"))
+}
+
+// device makes one device.
+func (c *compiler) device(dirs map[string]plan.Cell, d *specs.LinuxDevice) {
+	p := clean(d.Path)
+	dir := c.directory(dirs, path.Dir(p))
+	if c.in.UserNS || c.in.Rootless {
+		c.bindDevice(p)
+		return
+	}
+	kind := map[string]uint32{"c": unix.S_IFCHR, "u": unix.S_IFCHR, "b": unix.S_IFBLK, "p": unix.S_IFIFO}[d.Type]
+	mode := os.FileMode(0o666)
+	if d.FileMode != nil {
+		mode = *d.FileMode
+	}
+	number := uint64(0)
+	if d.Type != "p" {
+		number = unix.Mkdev(uint32(d.Major), uint32(d.Minor))
+	}
+	c.makeDevice(dir, p, kind|uint32(mode.Perm()), number)
+	uid, gid := idOr0(d.UID), idOr0(d.GID)
+	if uid != 0 || gid != 0 {
+		c.b.Call("set the owner of "+p, "", plan.Fchownat, plan.Of(dir), c.b.Str(path.Base(p)), plan.Int(uid), plan.Int(gid), plan.Int(unix.AT_SYMLINK_NOFOLLOW))
+	}
+}
+
+func idOr0(id *uint32) uint32 {
+	if id == nil {
+		return 0
+	}
+	return *id
+}
+
+// makeDevice makes a device node. Where a name is taken, whatever the image
+// has there is not trusted to be the device: a new node is renamed over it.
+func (c *compiler) makeDevice(dir plan.Cell, p string, mode uint32, number uint64) {
+	b := c.b
+	done, taken := b.Label(), b.Label()
+	name := b.Str(path.Base(p))
+	b.CallThen("make device "+p, "", plan.Then{Next: done, On: []plan.On{{Errno: unix.EEXIST, To: taken}}},
+		plan.Mknodat, plan.Of(dir), name, plan.Int(mode), plan.Int(number))
+	b.Place(taken)
+	fresh := b.Str(".minirun." + path.Base(p))
+	b.CallThen("remove what is left of an earlier try", "", plan.Fine(unix.ENOENT), plan.Unlinkat, plan.Of(dir), fresh, plan.Int(0))
+	b.Call("make device "+p+" beside", "what the image has there may be anything", plan.Mknodat, plan.Of(dir), fresh, plan.Int(mode), plan.Int(number))
+	b.Call("put it in place", "", plan.Renameat2, plan.Of(dir), fresh, plan.Of(dir), name, plan.Int(0))
+	b.Place(done)
+}
+
+// bindDevice is for containers that may not make device nodes: the host's is
+// mounted on an empty file.
+func (c *compiler) bindDevice(p string) {
+	source := c.b.Cell("device")
+	c.b.Get("clone the mount of "+p, "a user namespace may not make devices", plan.Then{}, source, plan.OpenTree,
+		plan.Int(unix.AT_FDCWD), c.b.Str(p), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
+	target := c.open(place{path: p})
+	c.attach(source, target, "bind "+p)
+	c.close(source, target)
+}
+
+// console makes a terminal in the container's devpts, gives its slave to the
+// process as /dev/console, and its master to the parent. Both ends come from
+// the descriptor of ptmx, never from a path that an image could have replaced
+// (CVE-2025-52565).
+func (c *compiler) console() {
+	if c.spec.Process == nil || !c.spec.Process.Terminal {
+		return
+	}
+	b := c.b
+	b.In(plan.Filesystem, "process.terminal")
+	dev := c.open(place{path: "/dev", dir: true})
+	master, slave := b.Message(handshake.Console), b.Cell("slave")
+	c.b.Get("open a terminal", "", plan.Then{}, master.A, plan.Openat2, plan.Of(c.root), b.Str("dev/pts/ptmx"),
+		c.how(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS), plan.Int(24))
+	b.Call("unlock its slave", "", plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCSPTLCK), b.Words32(0, 0))
+	b.Get("open its slave", "by the master's descriptor, not by a path", plan.Then{}, slave, plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCGPTPEER),
+		plan.Int(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC))
+	if size := c.spec.Process.ConsoleSize; size != nil {
+		b.In(plan.Filesystem, "process.consoleSize")
+		b.Call("set its size", "", plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCSWINSZ),
+			b.Words32(uint32(size.Height)|uint32(size.Width)<<16, 0))
+		b.In(plan.Filesystem, "process.terminal")
+	}
+	source := b.Cell("console")
+	b.CallThen("make file /dev/console", "as the place to mount on", plan.Fine(unix.EEXIST), plan.Mknodat, plan.Of(dev), b.Str("console"), plan.Int(unix.S_IFREG|0o600), plan.Int(0))
+	fd := b.Cell("target")
+	b.Get("open /dev/console", "", plan.Then{}, fd, plan.Openat, plan.Of(dev), b.Str("console"), plan.Int(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC), plan.Int(0))
+	b.Get("clone the slave's mount", "", plan.Then{}, source, plan.OpenTree, plan.Of(slave), b.Str(""), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))
+	c.attach(source, fd, "bind the terminal on /dev/console")
+	c.parent.Ask("the parent keeps the other end", master)
+	b.Call("make it the controlling terminal", "", plan.Ioctl, plan.Of(slave), plan.Int(unix.TIOCSCTTY), plan.Int(0))
+	for n := range 3 {
+		b.Call("make it descriptor "+string(rune('0'+n)), "", plan.Dup3, plan.Of(slave), plan.Int(n), plan.Int(0))
+	}
+	c.close(source, fd, slave, master.A, dev)
+}
+
+// ownNull replaces standard descriptors that are the host's /dev/null by the
+// container's: through the host's, its inode could be reached and changed.
+func (c *compiler) ownNull() {
+	if c.in.NullStdio == [3]bool{} {
+		return
+	}
+	b := c.b
+	b.In(plan.Filesystem, "")
+	fd := b.Cell("null")
+	none := b.Label()
+	c.openWith("open the container's /dev/null", place{path: "/dev/null"}, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, fd,
+		plan.Then{On: []plan.On{{Errno: unix.ENOENT, To: none}}})
+	for n, null := range c.in.NullStdio {
+		if null {
+			b.Call("make it descriptor "+string(rune('0'+n)), "it was the host's /dev/null", plan.Dup3, plan.Of(fd), plan.Int(n), plan.Int(0))
+		}
+	}
+	c.close(fd)
+	b.Place(none)
+}
+
+// readonlyDev makes /dev read-only, now that everything in it is made.
+func (c *compiler) readonlyDev() {
+	if !c.devRO {
+		return
+	}
+	c.b.In(plan.Filesystem, "mounts")
+	fd := c.reopen(place{path: "/dev", dir: true})
+	c.setAttr("make /dev read-only", fd, attr{set: unix.MOUNT_ATTR_RDONLY})
+	c.close(fd)
+}

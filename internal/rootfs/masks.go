@@ -1,0 +1,82 @@
+package rootfs
+
+import (
+	"path"
+	"sort"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/plan"
+)
+
+// maskedPaths hides files under the host's /dev/null and directories under an
+// empty read-only tmpfs. The image's own /dev/null will not do: it may be
+// anything, and be exchanged meanwhile (CVE-2025-31133).
+func (c *compiler) maskedPaths() {
+	if c.spec.Linux == nil || len(c.spec.Linux.MaskedPaths) == 0 {
+		return
+	}
+	c.b.In(plan.Filesystem, "linux.maskedPaths")
+	null := c.b.Cell("null")
+	c.b.Get("open the host's /dev/null", "the image's may be anything", plan.Then{}, null, plan.Openat,
+		plan.Int(unix.AT_FDCWD), c.b.Str("/dev/null"), plan.Int(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC), plan.Int(0))
+	for i, p := range c.spec.Linux.MaskedPaths {
+		c.b.In(plan.Filesystem, indexed("linux.maskedPaths", i))
+		c.mask(clean(p), null)
+	}
+	c.close(null)
+}
+
+func (c *compiler) mask(p string, null plan.Cell) {
+	b := c.b
+	file, done := b.Label(), b.Label()
+	fd := b.Cell("masked")
+	absent := plan.On{Errno: unix.ENOENT, To: done}
+	c.openAt(place{path: p, dir: true}, fd, plan.Then{On: []plan.On{absent, {Errno: unix.ENOTDIR, To: file}}})
+	b.Call("go to "+p, "", plan.Fchdir, plan.Of(fd))
+	b.Call("cover "+p, "", plan.Mount, b.Str("tmpfs"), b.Str("."), b.Str("tmpfs"), plan.Int(unix.MS_RDONLY), c.data("tmpfs", nil))
+	b.CallThen("close", "", plan.Then{Next: done}, plan.Close, plan.Of(fd))
+	b.Place(file)
+	// ENOTDIR also when a component on the way is no directory: then it is absent.
+	c.openAt(place{path: p}, fd, plan.Then{On: []plan.On{absent, {Errno: unix.ENOTDIR, To: done}}})
+	source := b.Cell("null")
+	b.Get("clone the mount of /dev/null", "", plan.Then{}, source, plan.OpenTree, plan.Of(null), b.Str(""), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))
+	c.attach(source, fd, "cover "+p)
+	c.close(source, fd)
+	b.Place(done)
+}
+
+// readonlyPaths binds each path on itself, read-only.
+func (c *compiler) readonlyPaths() {
+	if c.spec.Linux == nil {
+		return
+	}
+	b := c.b
+	for i, p := range c.spec.Linux.ReadonlyPaths {
+		b.In(plan.Filesystem, indexed("linux.readonlyPaths", i))
+		p = clean(p)
+		done := b.Label()
+		fd, source := b.Cell("path"), b.Cell("readonly")
+		c.openAt(place{path: p}, fd, plan.Then{On: []plan.On{{Errno: unix.ENOENT, To: done}, {Errno: unix.ENOTDIR, To: done}}})
+		b.Get("clone the mounts of "+p, "", plan.Then{}, source, plan.OpenTree, plan.Of(fd), b.Str(""),
+			plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE))
+		c.setAttr("make "+p+" read-only", source, attr{set: unix.MOUNT_ATTR_RDONLY})
+		c.attach(source, fd, "put it over "+p)
+		c.close(source, fd)
+		b.Place(done)
+	}
+}
+
+func indexed(name string, i int) string { return name + "[" + strconv.Itoa(i) + "]" }
+
+func parentOf(p string) string { return path.Dir(p) }
+
+func sortedKeys(m map[string]plan.Cell) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}

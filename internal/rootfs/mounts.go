@@ -1,0 +1,176 @@
+package rootfs
+
+import (
+	"runtime"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/handshake"
+	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// mount adds the steps of mounts[i].
+func (c *compiler) mount(i int) {
+	m := &c.spec.Mounts[i]
+	c.b.In(plan.Filesystem, mountSource(i))
+	// The spec has been validated, so the options parse.
+	o, _ := spec.ParseMountOptions(m.Options)
+	switch {
+	case c.isBind(i):
+		c.bind(i, m, o)
+	case m.Type == "cgroup" || m.Type == "cgroup2":
+		c.cgroupMount(m, o)
+	default:
+		c.filesystem(m, o)
+	}
+}
+
+// filesystem mounts a new file system: fchdir to the target, then mount on
+// ".", so that no path is walked a second time.
+func (c *compiler) filesystem(m *specs.Mount, o spec.MountOptions) {
+	b := c.b
+	target := place{path: clean(m.Destination), dir: true, nolinks: m.Type == "proc" || m.Type == "sysfs"}
+	if o.Flags&unix.MS_REMOUNT != 0 {
+		c.remount(m, o, target)
+		return
+	}
+	tmpfs := m.Type == "tmpfs"
+	flags := o.Flags
+	if target.path == "/dev" && flags&unix.MS_RDONLY != 0 {
+		// Devices are made in it first.
+		c.devRO, flags = true, flags&^unix.MS_RDONLY
+	}
+	fd, mode := c.openNoting(target, tmpfs && !hasMode(o.Data))
+	if tmpfs && o.TmpCopyUp {
+		flags &^= unix.MS_RDONLY // filled first
+	}
+	b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
+	b.Call("mount "+m.Type+" on "+target.path, "", plan.Mount, b.Str(sourceName(m)), b.Str("."), b.Str(m.Type), plan.Int(flags), c.data(m.Type, o.Data))
+	if mode != 0 || tmpfs && o.TmpCopyUp || len(o.Propagation) > 0 || o.RecSet|o.RecClr != 0 {
+		top := c.reopen(target)
+		if mode != 0 {
+			c.keepMode(target, mode)
+		}
+		if tmpfs && o.TmpCopyUp {
+			c.copyUp(fd, top, o)
+		}
+		c.attributes(top, target.path, o)
+		c.close(top)
+	}
+	c.close(fd)
+}
+
+// sourceName is the first argument of mount(2), which mountinfo shows.
+func sourceName(m *specs.Mount) string {
+	if m.Source == "" {
+		return m.Type
+	}
+	return m.Source
+}
+
+// data is the last argument of mount(2): the options that are the file
+// system's own.
+func (c *compiler) data(fstype string, options []string) plan.Arg {
+	label := ""
+	if c.in.SELinux && c.spec.Linux != nil && c.spec.Linux.MountLabel != "" && fstype != "proc" && fstype != "sysfs" {
+		label = `context="` + c.spec.Linux.MountLabel + `"`
+		options = append(append([]string{}, options...), label)
+	}
+	if len(options) == 0 {
+		return plan.Int(0)
+	}
+	return c.b.Str(strings.Join(options, ","))
+}
+
+func hasMode(data []string) bool {
+	for _, d := range data {
+		if strings.HasPrefix(d, "mode=") {
+			return true
+		}
+	}
+	return false
+}
+
+// Where st_mode is in struct stat, at a multiple of eight so that it can be
+// the argument of a later step: the kernel takes its lower 16 bits.
+const statSize = 144
+
+func statMode() uint64 {
+	if runtime.GOARCH == "amd64" {
+		return 24
+	}
+	return 16
+}
+
+// openNoting opens a mount point. With note it also returns a cell that will
+// hold the mode of the directory that is there.
+func (c *compiler) openNoting(p place, note bool) (fd, mode plan.Cell) {
+	if !note {
+		return c.open(p), 0
+	}
+	fd = c.open(p)
+	stat := c.b.Room(statSize)
+	c.b.Call("note the mode of "+p.path, "a tmpfs takes the mode of the directory it covers", plan.Fstat, plan.Of(fd), stat)
+	return fd, plan.Cell(stat.Value - plan.DataBase + statMode())
+}
+
+// keepMode gives a new tmpfs the mode of the directory it covers.
+func (c *compiler) keepMode(p place, mode plan.Cell) {
+	fd := c.b.Cell("tmpfs")
+	c.openWith("open the tmpfs on "+p.path, p, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, fd, plan.Then{})
+	c.b.Call("set the mode of "+p.path, "no mode option was given", plan.Fchmod, plan.Of(fd), plan.Of(mode))
+	c.close(fd)
+}
+
+// reopen opens what is mounted on a place, on top.
+func (c *compiler) reopen(p place) plan.Cell {
+	fd := c.b.Cell("mount")
+	c.openAt(p, fd, plan.Then{})
+	return fd
+}
+
+// copyUp has the parent fill a tmpfs with what it covers: copying a tree is no
+// list of system calls known beforehand.
+func (c *compiler) copyUp(from, to plan.Cell, o spec.MountOptions) {
+	m := c.b.Message(handshake.CopyUp)
+	c.b.Get("name the directory below", "", plan.Then{}, m.A, plan.Fcntl, plan.Of(from), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
+	c.b.Get("name the tmpfs", "", plan.Then{}, m.B, plan.Fcntl, plan.Of(to), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
+	c.parent.Ask("the tmpfs begins with the content of the directory (tmpcopyup)", m)
+	c.close(m.A, m.B)
+	if o.Flags&unix.MS_RDONLY != 0 {
+		c.setAttr("make it read-only", to, attr{set: unix.MOUNT_ATTR_RDONLY})
+	}
+}
+
+// attributes adds what mount(2) cannot do in one call: propagation, and
+// options for all mounts of a tree.
+func (c *compiler) attributes(fd plan.Cell, where string, o spec.MountOptions) {
+	for _, p := range o.Propagation {
+		flags := 0
+		if p&unix.MS_REC != 0 {
+			flags = unix.AT_RECURSIVE
+		}
+		c.setAttrAt("set the propagation of "+where, fd, attr{propagation: uint64(p &^ unix.MS_REC)}, flags)
+	}
+	if o.RecSet|o.RecClr != 0 {
+		c.setAttrAt("set attributes of all mounts of "+where, fd, attr{set: o.RecSet, clr: o.RecClr}, unix.AT_RECURSIVE)
+	}
+}
+
+// remount changes the options of what is mounted already.
+func (c *compiler) remount(m *specs.Mount, o spec.MountOptions, target place) {
+	fd := c.b.Cell("target")
+	c.openAt(target, fd, plan.Then{})
+	c.b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
+	c.b.Call("remount "+target.path, "", plan.Mount, plan.Int(0), c.b.Str("."), plan.Int(0), plan.Int(o.Flags), c.data(m.Type, o.Data))
+	c.attributes(fd, target.path, o)
+	c.close(fd)
+}
+
+func propagationFlags(word string) uintptr {
+	flags, _ := spec.Propagation(word)
+	return flags
+}
