@@ -1,0 +1,211 @@
+// table.go turns the rules, which speak of names, into one table per
+// architecture, which speaks of numbers. It decides which rule counts when
+// several name one call.
+
+package seccomp
+
+import (
+	"cmp"
+	"slices"
+)
+
+// table says what happens to the calls of one architecture.
+type table struct {
+	arch *arch
+	// spans are sorted and do not overlap. A number in none of them gets the
+	// default verdict.
+	spans []span
+	// newest is the highest number that the profile names, -1 if it names none.
+	// Rules that only repeat the default action count: the author knew the call.
+	newest int64
+}
+
+// span is a range of numbers with one outcome.
+type span struct {
+	first, last uint32
+	to          outcome
+}
+
+// outcome is a verdict, or a check of the arguments if check is not nil.
+type outcome struct {
+	ret   uint32 // SECCOMP_RET_*
+	check *check
+}
+
+// check is an ordered list: the first clause whose conditions all hold gives
+// the verdict; if there is none, it is the profile's default.
+type check struct {
+	arch    *arch
+	clauses []clause
+}
+
+type clause struct {
+	conds []cond
+	ret   uint32
+}
+
+// call says that a rule covers a number.
+type call struct {
+	key  uint64 // the number, below it the position in the profile
+	rule *rule
+	sub  uint32 // not 0: only if this is the first argument, see multiplexer
+}
+
+func (c *call) nr() uint32 { return uint32(c.key >> 32) }
+
+// buildTables gives a table for each architecture of the profile, and the names
+// that none of them knows.
+func buildTables(p *profile) (tables []table, skipped []string) {
+	tables = make([]table, len(p.archs))
+	for i, a := range p.archs {
+		tables[i] = table{arch: a, newest: -1}
+	}
+	calls := make([][]call, len(p.archs))
+	id := 0
+	for i := range p.rules {
+		r := &p.rules[i]
+		for _, name := range r.names {
+			known := false
+			if next := callID(name, id+1); next >= 0 {
+				id = next
+				for j := range tables {
+					n := len(calls[j])
+					calls[j] = tables[j].cover(calls[j], r, name, id)
+					known = known || len(calls[j]) > n
+				}
+			}
+			if !known {
+				skipped = append(skipped, name)
+			}
+		}
+	}
+	for i := range tables {
+		tables[i].build(calls[i], p.defaultRet)
+	}
+	return tables, skipped
+}
+
+// cover appends the numbers that a rule about a name stands for.
+func (t *table) cover(calls []call, r *rule, name string, id int) []call {
+	add := func(nr int32, sub uint32) {
+		calls = append(calls, call{uint64(nr)<<32 | uint64(len(calls)), r, sub})
+		if nr < armPrivate {
+			t.newest = max(t.newest, int64(nr))
+		}
+	}
+	if nr := t.arch.calls[id]; nr >= 0 {
+		add(nr, 0)
+	}
+	if t.arch.calls[idSocketcall] < 0 {
+		return calls // no multiplexed calls here
+	}
+	if via, sub := multiplexer(name); sub != 0 {
+		add(t.arch.calls[via], sub)
+	}
+	return calls
+}
+
+// build makes the spans.
+func (t *table) build(calls []call, defaultRet uint32) {
+	slices.SortFunc(calls, func(x, y call) int { return cmp.Compare(x.key, y.key) })
+	for len(calls) > 0 {
+		n := 1
+		for n < len(calls) && calls[n].nr() == calls[0].nr() {
+			n++
+		}
+		if to, ok := decide(t.arch, calls[:n], defaultRet); ok {
+			nr := calls[0].nr()
+			t.spans = append(t.spans, span{nr, nr, to})
+		}
+		calls = calls[n:]
+	}
+}
+
+// decide joins the rules about one number, given in the order of the profile.
+// ok is false if the default verdict is all that remains of them. libseccomp's
+// order is kept:
+//
+//   - A rule with the default action is dropped, even if it has conditions.
+//   - A rule without conditions beats all rules with conditions, wherever it
+//     stands; of several, the first counts.
+//   - Rules with conditions are tried in the order of compareClauses, roughly the
+//     most specific first, wherever they stand.
+func decide(a *arch, calls []call, defaultRet uint32) (to outcome, ok bool) {
+	var clauses []clause
+	for i := range calls {
+		r := calls[i].rule
+		switch {
+		case r.ret == defaultRet:
+		case calls[i].sub != 0:
+			// The arguments of a multiplexed call are in memory, where a filter
+			// cannot look: conditions on them fall away, as with libseccomp.
+			sub := cond{arg: 0, op: equal, value: uint64(calls[i].sub)}
+			clauses = append(clauses, clause{[]cond{sub}, r.ret})
+		case r.alternatives == nil:
+			return outcome{ret: r.ret}, true
+		default:
+			for _, conds := range r.alternatives {
+				clauses = append(clauses, clause{conds, r.ret})
+			}
+		}
+	}
+	if len(clauses) == 0 {
+		return outcome{}, false
+	}
+	return outcome{check: &check{a, order(clauses)}}, true
+}
+
+// order drops the clauses that can never be reached, because an earlier one asks
+// for a part of their conditions only, and sorts the others.
+func order(clauses []clause) []clause {
+	kept := clauses[:0:0]
+next:
+	for _, c := range clauses {
+		for _, k := range kept {
+			if len(k.conds) <= len(c.conds) && slices.Equal(k.conds, c.conds[:len(k.conds)]) {
+				continue next
+			}
+		}
+		kept = append(kept, c)
+	}
+	slices.SortStableFunc(kept, compareClauses)
+	return kept
+}
+
+// compareClauses orders clauses condition by condition; one that goes on where
+// the other ends comes first.
+func compareClauses(x, y clause) int {
+	for i := range min(len(x.conds), len(y.conds)) {
+		if c := compareConds(x.conds[i], y.conds[i]); c != 0 {
+			return c
+		}
+	}
+	return cmp.Compare(len(y.conds), len(x.conds))
+}
+
+// compareConds puts conditions on later arguments first, then (in)equality
+// before order relations, then the narrower condition.
+func compareConds(x, y cond) int {
+	kind := func(c cond) int {
+		switch c.op {
+		case equal, notEqual:
+			return 0
+		case maskedEqual:
+			return 1
+		case less, lessEqual:
+			return 2
+		}
+		return 3
+	}
+	value := cmp.Compare(y.value, x.value) // the larger first
+	if kind(x) == 2 {
+		value = -value
+	}
+	return cmp.Or(
+		cmp.Compare(y.arg, x.arg),
+		cmp.Compare(kind(x), kind(y)),
+		cmp.Compare(y.mask, x.mask),
+		value,
+		cmp.Compare(x.op, y.op),
+	)
+}
