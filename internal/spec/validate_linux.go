@@ -245,6 +245,7 @@ func validateMemoryPolicy(p *problems, m *specs.LinuxMemoryPolicy) {
 	const prefix = "linux.memoryPolicy."
 	if _, ok := MemoryPolicyMode(m.Mode); !ok {
 		p.bad(prefix+"mode", "must be a mode of set_mempolicy(2) such as MPOL_BIND", quote(string(m.Mode)))
+		return
 	}
 	noNodes := m.Mode == specs.MpolDefault || m.Mode == specs.MpolLocal
 	switch {

@@ -14,7 +14,10 @@ import (
 
 // validateProcess checks the process at prefix, "" if it is the whole document.
 func validateProcess(p *problems, prefix string, proc *specs.Process) {
-	in := func(field string) string { return key(prefix, field) }
+	in := func(field string) string { return field }
+	if prefix != "" {
+		in = func(field string) string { return prefix + "." + field }
+	}
 	if proc.ConsoleSize != nil {
 		validateConsoleSize(p, in("consoleSize"), proc)
 	}
