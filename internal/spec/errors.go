@@ -46,8 +46,9 @@ func (e *Error) Unwrap() error { return e.Err }
 // Warning is something that is accepted but that the author of the document may
 // not have meant, such as a field that the specification does not know.
 type Warning struct {
-	Path string // JSON path
-	Text string // a sentence without a full stop
+	Path  string // JSON path
+	Text  string // a sentence without a full stop
+	Debug bool   // documents of engines are often so: worth telling only to who asks
 }
 
 func (w Warning) String() string {
@@ -67,6 +68,10 @@ type problems struct {
 	errs  []error
 	more  int // problems found after maxReported
 	warns []Warning
+
+	// absent are the paths of fields that were not given and that another field may
+	// demand; only known for a document, not for a Spec built by a program.
+	absent []string
 }
 
 func (p *problems) add(e *Error) {
@@ -84,7 +89,21 @@ func (p *problems) bad(path, want, got string) {
 }
 
 func (p *problems) warn(path, text string) {
-	p.warns = append(p.warns, Warning{path, text})
+	p.warns = append(p.warns, Warning{Path: path, Text: text})
+}
+
+func (p *problems) note(path, text string) {
+	p.warns = append(p.warns, Warning{Path: path, Text: text, Debug: true})
+}
+
+// place adds where in the file the last problem is.
+func (p *problems) place(where string) {
+	if p.more > 0 || len(p.errs) == 0 {
+		return
+	}
+	if e, ok := p.errs[len(p.errs)-1].(*Error); ok {
+		e.Want += where
+	}
 }
 
 // err joins the problems, nil if there are none.
@@ -117,18 +136,19 @@ func at(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
 // key appends the key of a map to a path: key("linux.sysctl", "net.core.x") is
 // linux.sysctl["net.core.x"]. Keys that are plain words stay plain.
-func key(path, k string) string {
-	for i := 0; i < len(k); i++ {
+func key(path, k string) string { return string(appendKey([]byte(path), k)) }
+
+func appendKey(path []byte, k string) []byte {
+	plain := k != ""
+	for i := 0; i < len(k) && plain; i++ {
 		c := k[i]
-		if c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
-			return path + "[" + strconv.Quote(k) + "]"
-		}
+		plain = c == '_' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
 	}
-	if k == "" {
-		return path + `[""]`
+	if !plain {
+		return append(strconv.AppendQuote(append(path, '['), k), ']')
 	}
-	if path == "" {
-		return k
+	if len(path) > 0 {
+		path = append(path, '.')
 	}
-	return path + "." + k
+	return append(path, k...)
 }

@@ -1,0 +1,196 @@
+package spec
+
+// This file owns what scan.go knows about the types of specs-go, derived from them
+// by reflection when a document first needs it.
+
+import (
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// kind is a kind of JSON value as Go types tell them apart.
+type kind uint8
+
+const (
+	anything kind = iota
+	object        // a struct
+	mapping       // an object with free keys
+	array
+	str
+	boolean
+	signed
+	unsigned
+	float
+	null
+)
+
+func (k kind) String() string {
+	switch k {
+	case object, mapping:
+		return "an object"
+	case array:
+		return "an array"
+	case str:
+		return "a string"
+	case boolean:
+		return "true or false"
+	case signed, unsigned:
+		return "an integer"
+	case float:
+		return "a number"
+	}
+	return "a value"
+}
+
+// schema is what one Go type accepts.
+type schema struct {
+	typ    reflect.Type // without pointers
+	kind   kind
+	bits   int     // of an integer
+	fields []field // of a struct, at most 64
+}
+
+type field struct {
+	name string
+	typ  reflect.Type
+	need need
+}
+
+// need says what the absence of a field means.
+type need uint8
+
+const (
+	optional need = iota
+	expected      // the specification requires it, runtimes do not: a warning
+	depends       // required or not depending on another field: see problems.absent
+	needed
+)
+
+// schemas caches by reflect.Type. It is filled when first used, so that linking
+// the package costs nothing.
+var schemas sync.Map
+
+func schemaOf(t reflect.Type) *schema {
+	if s, ok := schemas.Load(t); ok {
+		return s.(*schema)
+	}
+	s := newSchema(t)
+	schemas.Store(t, s)
+	return s
+}
+
+func newSchema(t reflect.Type) *schema {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	s := &schema{typ: t}
+	switch t.Kind() {
+	case reflect.Struct:
+		s.kind = object
+		s.addFields(t, t.Name())
+	case reflect.Map:
+		s.kind = mapping
+	case reflect.Slice, reflect.Array:
+		s.kind = array
+	case reflect.String:
+		s.kind = str
+	case reflect.Bool:
+		s.kind = boolean
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		s.kind, s.bits = signed, t.Bits()
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		s.kind, s.bits = unsigned, t.Bits()
+	case reflect.Float32, reflect.Float64:
+		s.kind = float
+	}
+	return s
+}
+
+func (s *schema) addFields(t reflect.Type, owner string) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Anonymous {
+			s.addFields(f.Type, owner)
+			continue
+		}
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		s.fields = append(s.fields, field{name, f.Type, needOf(owner, name)})
+	}
+}
+
+// elem is the type of the elements of an array or a mapping.
+func (s *schema) elem() *schema { return schemaOf(s.typ.Elem()) }
+
+// span describes the numbers an integer type holds.
+func (s *schema) span() string {
+	switch {
+	case s.kind == signed && s.bits == 64:
+		return "of 64 bits"
+	case s.kind == signed:
+		return "from -" + strconv.FormatUint(1<<(s.bits-1), 10) + " to " + strconv.FormatUint(1<<(s.bits-1)-1, 10)
+	}
+	return "from 0 to " + strconv.FormatUint(^uint64(0)>>(64-s.bits), 10)
+}
+
+// needOf lists the required fields whose zero value is also a valid value, as far as
+// they are in the common and Linux parts of the specification.
+func needOf(owner, name string) need {
+	switch owner {
+	case "Box", "LinuxIDMapping", "LinuxThrottleDevice":
+		return needed
+	case "POSIXRlimit":
+		return when(name == "hard" || name == "soft", needed)
+	case "LinuxWeightDevice":
+		return when(name == "major" || name == "minor", needed)
+	case "LinuxHugepageLimit":
+		return when(name == "limit", needed)
+	case "LinuxInterfacePriority", "LinuxIOPriority":
+		return when(name == "priority", needed)
+	case "LinuxSeccompArg":
+		return when(name == "index" || name == "value", needed)
+	case "LinuxDeviceCgroup":
+		return when(name == "allow", needed)
+	case "LinuxDevice":
+		return when(name == "major" || name == "minor", depends)
+	case "Process":
+		return when(name == "user", expected)
+	case "User":
+		return when(name == "uid" || name == "gid", expected)
+	}
+	return optional
+}
+
+func when(c bool, n need) need {
+	if c {
+		return n
+	}
+	return optional
+}
+
+// keySet finds duplicate keys. Most objects have few, for which a list is faster.
+type keySet struct {
+	few  []string
+	many map[string]bool
+}
+
+func (k *keySet) add(name string) (isNew bool) {
+	if k.many != nil {
+		isNew = !k.many[name]
+		k.many[name] = true
+		return isNew
+	}
+	for _, s := range k.few {
+		if s == name {
+			return false
+		}
+	}
+	if k.few = append(k.few, name); len(k.few) > 32 {
+		k.many = make(map[string]bool, 2*len(k.few))
+		for _, s := range k.few {
+			k.many[s] = true
+		}
+	}
+	return true
+}

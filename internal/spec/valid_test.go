@@ -1,0 +1,182 @@
+package spec
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/minirun/minirun/internal/spec/spectest"
+)
+
+// Documents at the edge of the rules that must be accepted. warn is part of the one
+// warning they give, "" for none.
+func TestAccepted(t *testing.T) {
+	for _, c := range []struct{ path, value, warn string }{
+		{"ociVersion", `"1.0.0-rc5"`, ""},
+		{"ociVersion", `"1.0.2-dev"`, ""},
+		{"ociVersion", `"1.2.3-alpha.1+build.05"`, ""},
+		{"ociVersion", `"1.4.0"`, "newer"},
+		{"extension", `{"a": [1.5e3, {"b": null}]}`, "not a field"},
+		{"process.extension", `1`, "not a field"},
+		{"process.user", `null`, "taken as 0"},
+		{"process.user", ``, "taken as 0"},
+		{"process.user.gid", ``, "taken as 0"},
+		{"process.terminal", `false`, "no effect without process.terminal"},
+		{"process.consoleSize", `{"height": 65535, "width": 0}`, ""},
+		{"process.user.umask", `511`, ""},
+		{"process.user.uid", `109`, ""},
+		{"process.user.username", `"me"`, "Windows"},
+		{"process.commandLine", `"x"`, "Windows"},
+		{"process.env[1]", `"A=b=c"`, ""},
+		{"process.env[1]", `"PATH=/twice"`, ""},
+		{"process.capabilities.bounding[1]", `"CAP_NEW"`, "CAP_NEW"},
+		{"process.capabilities.effective[0]", `"cap_kill"`, "cap_kill"},
+		{"process.capabilities.ambient[0]", `"CAP_CHOWN"`, "not raised"},
+		{"process.rlimits[0].soft", `1024`, ""},
+		{"process.oomScoreAdj", `-1000`, ""},
+		{"process.oomScoreAdj", `1000`, ""},
+		{"process.scheduler", `{"policy": "SCHED_FIFO", "priority": 99}`, ""},
+		{"process.scheduler", `{"policy": "SCHED_OTHER", "nice": -20}`, ""},
+		{"process.scheduler.period", `0`, ""},
+		{"process.ioPriority", `{"class": "IOPRIO_CLASS_IDLE", "priority": 7}`, ""},
+		{"process.execCPUAffinity", `{}`, ""},
+		{"process.noNewPrivileges", `null`, ""},
+		{"mounts[0].destination", `"proc"`, "relative"},
+		{"mounts[0].options", `["idmapped", "x=y,z"]`, ""},
+		{"mounts[0]", `{"destination": "/x", "options": ["remount", "ro"]}`, ""},
+		{"mounts[2].options[1]", `"size=5"`, "no effect on a bind"},
+		{"mounts[2].options", `["bind"]`, "should have idmap"},
+		{"mounts[2]", `{"destination": "/x", "source": "/y", "options": ["bind", "idmap"]}`, ""},
+		{"mounts[2]", `{"destination": "/x", "type": "bind", "source": "y", "options": ["bind"]}`, ""},
+		{"hooks", `{}`, ""},
+		{"annotations", `{"x": ""}`, ""},
+		{`annotations["a\u00e9"]`, `"\ud83d\ude00"`, ""},
+		{"linux.namespaces[5].path", `"/run/userns/a"`, ""}, // with one warning for each mapping, see below
+		{"linux.uidMappings[1].size", `4294962295`, ""},
+		{`linux.sysctl["kernel.domainname"]`, `"x"`, ""},
+		{`linux.sysctl["net/ipv4/conf/eth0.1/forwarding"]`, `"1"`, ""},
+		{"linux.resources", `{}`, ""},
+		{"linux.resources.devices[1].major", `-1`, ""},
+		{"linux.resources.devices[0].type", `"a"`, ""},
+		{"linux.resources.memory", `{"limit": 0, "swap": 0, "swappiness": 100}`, ""},
+		{"linux.resources.memory.swap", `536870912`, ""},
+		{"linux.resources.memory.swap", `-1`, ""},
+		{"linux.resources.memory.limit", `1`, ""},
+		{"linux.resources.cpu", `{"shares": 0, "quota": -1, "period": 0, "burst": 5}`, ""},
+		{"linux.resources.cpu.shares", `2`, ""},
+		{"linux.resources.cpu.shares", `262144`, ""},
+		{"linux.resources.cpu.period", `1000000`, ""},
+		{"linux.resources.cpu.idle", `1`, ""},
+		{"linux.resources.pids.limit", `0`, ""},
+		{"linux.resources.pids.limit", `-1`, ""},
+		{"linux.resources.blockIO.weight", `0`, ""},
+		{"linux.resources.blockIO.throttleReadBpsDevice[0].rate", `0`, ""},
+		{"linux.cgroupsPath", `"system.slice:minirun:rich"`, ""},
+		{"linux.cgroupsPath", `"a..b/c"`, ""},
+		{"linux.devices[0].type", `"u"`, ""},
+		{"linux.devices[0].fileMode", `8630`, ""},
+		{"linux.devices[1]", `{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229}`, ""},
+		{"linux.netDevices.eth2.name", `"c%d"`, ""},
+		{"linux.seccomp", `{"defaultAction": "SCMP_ACT_ALLOW"}`, ""},
+		{"linux.seccomp.syscalls[0].errnoRet", `65535`, ""},
+		{"linux.rootfsPropagation", `"runbindable"`, ""},
+		{"linux.rootfsPropagation", ``, ""},
+		{"linux.intelRdt", `{"closID": "/"}`, ""},
+		{"linux.intelRdt", `{}`, ""},
+		{"linux.memoryPolicy", `{"mode": "MPOL_PREFERRED", "nodes": ""}`, ""},
+		{"linux.memoryPolicy", `{"mode": "MPOL_LOCAL"}`, ""},
+		{"linux.memoryPolicy.flags", `["MPOL_F_STATIC_NODES", "MPOL_F_STATIC_NODES"]`, ""},
+		{"windows", `{"layerFolders": []}`, "another platform"},
+		{"solaris", `{"milestone": "x"}`, "another platform"},
+		{"vm", `{}`, "another platform"},
+		{"zos", `{}`, "another platform"},
+		{"freebsd", `{}`, "another platform"},
+	} {
+		name := c.path + " = " + c.value
+		doc := spectest.Rich()
+		if c.path == "linux.namespaces[5].path" {
+			doc = spectest.Edit(spectest.Edit(doc, "linux.uidMappings", ""), "linux.gidMappings", "")
+		}
+		_, warns, err := Parse(spectest.Edit(doc, c.path, c.value))
+		switch {
+		case err != nil:
+			t.Errorf("%s: %v", name, err)
+		case c.warn == "" && len(warns) > 0:
+			t.Errorf("%s: warnings %v", name, warns)
+		case c.warn != "" && (len(warns) != 1 || !strings.Contains(warns[0].String(), c.warn)):
+			t.Errorf("%s: warnings %v, want one with %q", name, warns, c.warn)
+		}
+	}
+}
+
+// Engines give the mappings of a user namespace they join (runc 1.1 wanted them).
+func TestJoinedUserNamespaceWithMappings(t *testing.T) {
+	_, warns, err := Parse(spectest.Edit(spectest.Rich(), "linux.namespaces[5].path", `"/run/userns/a"`))
+	if err != nil || len(warns) != 2 || warns[0].Path != "linux.uidMappings" || warns[1].Path != "linux.gidMappings" {
+		t.Errorf("warnings %v, error %v", warns, err)
+	}
+}
+
+// A field in another spelling is what encoding/json makes of it, and says so.
+func TestOtherSpelling(t *testing.T) {
+	doc := spectest.Edit(spectest.Edit(spectest.Rich(), "process.args", ""), "process.ARGS", `["true"]`)
+	s, warns, err := Parse(doc)
+	if err != nil || len(warns) != 1 || warns[0].Path != "process.ARGS" {
+		t.Fatalf("warnings %v, error %v", warns, err)
+	}
+	if len(s.Process.Args) != 1 || s.Process.Args[0] != "true" {
+		t.Errorf("args are %q", s.Process.Args)
+	}
+}
+
+// Without namespaces of its own a container may not touch what is the host's.
+func TestHostNamespaces(t *testing.T) {
+	doc := []byte(`{"ociVersion": "1.0.2", "process": {"user": {"uid": 0, "gid": 0}, "args": ["sh"], "cwd": "/"},
+		"root": {"path": "rootfs"}, "mounts": [{"destination": "/proc", "type": "proc"}]}`)
+	_, warns, err := Parse(doc)
+	if err != nil || len(warns) != 1 || warns[0].Path != "mounts" {
+		t.Errorf("without linux: warnings %v, error %v", warns, err)
+	}
+	_, _, err = Parse(spectest.Edit(doc, "linux", `{"sysctl": {"kernel.domainname": "x"}}`))
+	want := `config.json: linux.sysctl["kernel.domainname"]: needs a uts namespace in linux.namespaces: it would change the host`
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+// The text of messages, one of each kind.
+func TestMessages(t *testing.T) {
+	for _, c := range []struct{ path, value, want string }{
+		{"mounts[2].options[0]", `5`, `config.json: mounts[2].options[0]: must be a string, got the number 5`},
+		{"process.terminal", `"yes"`, `config.json: process.terminal: must be true or false, got a string`},
+		{"process.args", `"sh"`, `config.json: process.args: must be an array, got a string`},
+		{"process.user.uid", `-1`, `config.json: process.user.uid: must be an integer from 0 to 4294967295, got -1`},
+		{"process.scheduler.nice", `1.5`, `config.json: process.scheduler.nice: must be an integer from -2147483648 to 2147483647, got 1.5`},
+		{"linux.resources.memory.limit", `1e9`, `config.json: linux.resources.memory.limit: must be an integer of 64 bits, got 1e9`},
+		{"process.cwd", `"root"`, `config.json: process.cwd: must be an absolute path, got "root"`},
+		{"hooks.poststop[0]", `null`, `config.json: hooks.poststop[0]: must be an object, got null`},
+		{"mounts", `[{"destination":]`, `config.json: mounts[0].destination: must be a JSON value, got ']' (line 1, column 937)`},
+		{`linux.sysctl["vm.x"]`, `"1"`, `config.json: linux.sysctl["vm.x"]: must be a kernel parameter of a namespace: this one would change the host`},
+		{"hostname", `"` + strings.Repeat("é", 90) + `"`, `config.json: hostname: must not be longer than 64 bytes, got "` + strings.Repeat("é", 40) + `"…`},
+		{"linux.rootfsPropagation", `"x\u0000"`, `config.json: linux.rootfsPropagation: must not contain a NUL byte, got "x\x00"`},
+	} {
+		_, _, err := Parse(spectest.Edit(spectest.Rich(), c.path, c.value))
+		if err == nil || err.Error() != c.want {
+			t.Errorf("%s = %s:\ngot  %v\nwant %s", c.path, c.value, err, c.want)
+		}
+	}
+}
+
+// All problems of a document come at once, in its order, up to a bound.
+func TestAllProblems(t *testing.T) {
+	doc := spectest.Edit(spectest.Edit(spectest.Rich(), "process.cwd", `"x"`), "linux.personality.domain", `"x"`)
+	_, _, err := Parse(doc)
+	want := "config.json: process.cwd: must be an absolute path, got \"x\"\n" +
+		"config.json: linux.personality.domain: must be LINUX or LINUX32, got \"x\""
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+	_, _, err = Parse(spectest.Edit(spectest.Rich(), "process.args", "["+strings.Repeat("1,", 99)+"1]"))
+	if lines := strings.Split(err.Error(), "\n"); len(lines) != maxReported+1 || lines[maxReported] != "and 80 more" {
+		t.Errorf("got %d lines, the last is %q", len(lines), lines[len(lines)-1])
+	}
+}

@@ -1,0 +1,299 @@
+package spec
+
+// This file owns the values of the parts that every platform has, and the order in
+// which a document is checked. A check never looks at the host: what depends on the
+// kernel or on files is the business of the package that acts on it.
+
+import (
+	"encoding/json"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Annotations of our own. Other runtimes ignore them.
+const (
+	// AnnotationLayers is a JSON list of directories, the lowest layer first, relative
+	// to the bundle, that are mounted as an overlay on root.path: ["base", "app"].
+	AnnotationLayers = "dev.minirun.layers"
+	// AnnotationUpper is the directory that takes the writes to the overlay. Without it
+	// they go to the state directory and are gone with the container.
+	AnnotationUpper = "dev.minirun.upper"
+)
+
+func validateSpec(p *problems, s *specs.Spec) {
+	validateVersion(p, s.Version)
+	if s.Process == nil {
+		// The specification wants it at start only. runc and crun refuse to create without.
+		p.bad("process", "must be given", "")
+	} else {
+		validateProcess(p, "process", s.Process)
+		validateProcessIDs(p, s)
+	}
+	switch {
+	case s.Root == nil:
+		p.bad("root", "must be given", "")
+	case s.Root.Path == "":
+		p.bad("root.path", "must name the directory of the root file system", "")
+	default:
+		checkText(p, "root.path", s.Root.Path)
+	}
+	validateUTSName(p, "hostname", s.Hostname, s.Linux)
+	validateUTSName(p, "domainname", s.Domainname, s.Linux)
+	for i := range s.Mounts {
+		validateMount(p, at("mounts", i), &s.Mounts[i], s.Linux)
+	}
+	if len(s.Mounts) > 0 && namespace(s.Linux, specs.MountNamespace) == nil {
+		p.warn("mounts", "are made on the host and stay there, because linux.namespaces has no mount namespace")
+	}
+	if s.Hooks != nil {
+		validateHooks(p, s.Hooks)
+	}
+	validateAnnotations(p, s.Annotations)
+	if s.Linux != nil {
+		validateLinux(p, s.Linux)
+	}
+	warnPlatforms(p, s)
+}
+
+// validateVersion checks ociVersion: SemVer 2.0.0, major version 1. Minor versions are
+// compatible in one direction only, but engines declare the newest one they know
+// whatever they use, so a newer one is no error.
+func validateVersion(p *problems, v string) {
+	if v == "" {
+		p.bad("ociVersion", "must be given", "")
+		return
+	}
+	major, minor, ok := semver(v)
+	switch {
+	case !ok:
+		p.bad("ociVersion", "must be a semantic version such as "+specs.Version, quote(v))
+	case major != 1:
+		p.bad("ociVersion", "must be a version 1 of the specification", quote(v))
+	case minor > specs.VersionMinor:
+		p.warn("ociVersion", v+" is newer than "+specs.Version+", the newest known here")
+	}
+}
+
+// semver parses the numbers of a semantic version, MAJOR.MINOR.PATCH[-PRE][+BUILD].
+func semver(v string) (major, minor int, ok bool) {
+	core, build, hasBuild := strings.Cut(v, "+")
+	core, pre, hasPre := strings.Cut(core, "-")
+	parts := strings.Split(core, ".")
+	if len(parts) != 3 || hasBuild && !identifiers(build, false) || hasPre && !identifiers(pre, true) {
+		return 0, 0, false
+	}
+	var n [3]int
+	for i, s := range parts {
+		u, err := strconv.ParseUint(s, 10, 31)
+		if err != nil || len(s) > 1 && s[0] == '0' {
+			return 0, 0, false
+		}
+		n[i] = int(u)
+	}
+	return n[0], n[1], true
+}
+
+// identifiers checks the dotted identifiers of a pre-release or build version.
+func identifiers(s string, pre bool) bool {
+	for id := range strings.SplitSeq(s, ".") {
+		numeric := true
+		for _, c := range []byte(id) {
+			letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '-'
+			if !letter && (c < '0' || c > '9') {
+				return false
+			}
+			numeric = numeric && !letter
+		}
+		if id == "" || pre && numeric && len(id) > 1 && id[0] == '0' {
+			return false
+		}
+	}
+	return true
+}
+
+// validateUTSName checks hostname and domainname. Both belong to the UTS namespace:
+// without one of its own, the container would rename the host.
+func validateUTSName(p *problems, field, name string, l *specs.Linux) {
+	if name == "" {
+		return
+	}
+	const max = 64 // __NEW_UTS_LEN
+	if len(name) > max {
+		p.bad(field, "must not be longer than "+strconv.Itoa(max)+" bytes", quote(name))
+	}
+	checkText(p, field, name)
+	if namespace(l, specs.UTSNamespace) == nil {
+		p.bad(field, "needs a uts namespace in linux.namespaces", "")
+	}
+}
+
+func validateHooks(p *problems, h *specs.Hooks) {
+	validateHookList(p, "hooks.prestart", h.Prestart)
+	validateHookList(p, "hooks.createRuntime", h.CreateRuntime)
+	validateHookList(p, "hooks.createContainer", h.CreateContainer)
+	validateHookList(p, "hooks.startContainer", h.StartContainer)
+	validateHookList(p, "hooks.poststart", h.Poststart)
+	validateHookList(p, "hooks.poststop", h.Poststop)
+}
+
+func validateHookList(p *problems, list string, hooks []specs.Hook) {
+	for i, h := range hooks {
+		if !path.IsAbs(h.Path) {
+			p.bad(at(list, i)+".path", "must be an absolute path", quote(h.Path))
+		}
+		checkText(p, at(list, i)+".path", h.Path)
+		checkStrings(p, at(list, i)+".args", h.Args)
+		checkStrings(p, at(list, i)+".env", h.Env)
+		if h.Timeout != nil && *h.Timeout <= 0 {
+			p.bad(at(list, i)+".timeout", "must be a number of seconds greater than 0", strconv.Itoa(*h.Timeout))
+		}
+	}
+}
+
+func validateAnnotations(p *problems, annotations map[string]string) {
+	if _, empty := annotations[""]; empty {
+		p.bad(`annotations[""]`, "must not have an empty key", "")
+	}
+	for _, k := range sortedKeys(annotations) {
+		if strings.IndexByte(k, 0) >= 0 || strings.IndexByte(annotations[k], 0) >= 0 {
+			p.bad(key("annotations", k), "must not contain a NUL byte", "")
+		}
+	}
+	if _, err := Layers(annotations); err != nil {
+		p.add(err.(*Error))
+	}
+	if upper, ok := annotations[AnnotationUpper]; ok && upper == "" {
+		p.bad(key("annotations", AnnotationUpper), "must name a directory", `""`)
+	}
+}
+
+// Layers returns the directories in the annotation dev.minirun.layers, the lowest
+// first, as they are written there; nil if there is no such annotation. The error
+// is an *Error.
+func Layers(annotations map[string]string) ([]string, error) {
+	text, ok := annotations[AnnotationLayers]
+	if !ok {
+		return nil, nil
+	}
+	bad := func(want string) ([]string, error) {
+		return nil, &Error{Path: key("annotations", AnnotationLayers), Want: want, Got: quote(text)}
+	}
+	var layers []string
+	if json.Unmarshal([]byte(text), &layers) != nil || len(layers) == 0 {
+		return bad(`must be a JSON list of directories such as ["base", "app"]`)
+	}
+	for i, dir := range layers {
+		if dir == "" || strings.IndexByte(dir, 0) >= 0 {
+			return bad("must not have an empty directory or one with a NUL byte")
+		}
+		// An overlay refuses a directory that is one of its layers already (ELOOP).
+		for _, other := range layers[:i] {
+			if path.Clean(other) == path.Clean(dir) {
+				return bad("must not name a directory twice")
+			}
+		}
+	}
+	return layers, nil
+}
+
+// warnPlatforms names the sections for other platforms, which have no meaning here.
+func warnPlatforms(p *problems, s *specs.Spec) {
+	const text = "is for another platform and has no effect on Linux"
+	if s.Solaris != nil {
+		p.warn("solaris", text)
+	}
+	if s.Windows != nil {
+		p.warn("windows", text)
+	}
+	if s.VM != nil {
+		p.warn("vm", text)
+	}
+	if s.ZOS != nil {
+		p.warn("zos", text)
+	}
+	if s.FreeBSD != nil {
+		p.warn("freebsd", text)
+	}
+}
+
+// namespace finds the entry of a namespace type, nil if the container shares the
+// namespace of the runtime.
+func namespace(l *specs.Linux, t specs.LinuxNamespaceType) *specs.LinuxNamespace {
+	if l == nil {
+		return nil
+	}
+	for i := range l.Namespaces {
+		if l.Namespaces[i].Type == t {
+			return &l.Namespaces[i]
+		}
+	}
+	return nil
+}
+
+// checkText refuses a NUL byte, at which the kernel would cut the string off.
+func checkText(p *problems, path, s string) {
+	if strings.IndexByte(s, 0) >= 0 {
+		p.bad(path, "must not contain a NUL byte", quote(s))
+	}
+}
+
+func checkStrings(p *problems, list string, ss []string) {
+	for i, s := range ss {
+		if strings.IndexByte(s, 0) >= 0 {
+			p.bad(at(list, i), "must not contain a NUL byte", quote(s))
+		}
+	}
+}
+
+// checkLine refuses control characters in a value that goes into one line of a
+// kernel file, where a newline would start another setting.
+func checkLine(p *problems, path, s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < ' ' || s[i] == 0x7f {
+			p.bad(path, "must not contain control characters", quote(s))
+			return false
+		}
+	}
+	return true
+}
+
+// sortedKeys makes the order of messages about a map the same every time.
+func sortedKeys[V any](m map[string]V) []string {
+	if len(m) == 0 {
+		return nil
+	}
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// cpuList checks a list of CPUs or memory nodes such as "0-3,7" (cpuset(7), "List
+// format"). what is the singular for the message.
+func cpuList(p *problems, path, list, what string) {
+	want := "must be a list of " + what + " numbers such as 0-3,7"
+	for part := range strings.SplitSeq(list, ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		a, errA := strconv.ParseUint(first, 10, 16)
+		b, errB := a, error(nil)
+		if isRange {
+			b, errB = strconv.ParseUint(last, 10, 16)
+		}
+		if errA != nil || errB != nil || b < a {
+			p.bad(path, want, quote(list))
+			return
+		}
+	}
+}
+
+func itoa[I ~int | ~int32 | ~int64](n I) string { return strconv.FormatInt(int64(n), 10) }
+
+func utoa[U ~uint | ~uint16 | ~uint32 | ~uint64](n U) string {
+	return strconv.FormatUint(uint64(n), 10)
+}

@@ -1,0 +1,275 @@
+package spec
+
+// This file owns the values of linux, except linux.resources and linux.seccomp,
+// which have files of their own.
+
+import (
+	"path"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+func validateLinux(p *problems, l *specs.Linux) {
+	validateNamespaces(p, l)
+	validateUserNamespace(p, l)
+	validateTimeOffsets(p, l)
+	validateSysctl(p, l)
+	validateCgroupsPath(p, l.CgroupsPath)
+	if l.Resources != nil {
+		validateResources(p, "linux.resources", l.Resources)
+	}
+	for i := range l.Devices {
+		validateDevice(p, l.Devices, i)
+	}
+	validateNetDevices(p, l)
+	if l.Seccomp != nil {
+		validateSeccomp(p, l.Seccomp)
+	}
+	if _, ok := Propagation(l.RootfsPropagation); !ok {
+		p.bad("linux.rootfsPropagation", "must be shared, slave, private or unbindable", quote(l.RootfsPropagation))
+	}
+	validatePaths(p, "linux.maskedPaths", l.MaskedPaths, l)
+	validatePaths(p, "linux.readonlyPaths", l.ReadonlyPaths, l)
+	if checkLine(p, "linux.mountLabel", l.MountLabel) && strings.ContainsAny(l.MountLabel, `"\`) {
+		// It goes between quotes into the data of mount(2).
+		p.bad("linux.mountLabel", "must not contain quotes or backslashes", quote(l.MountLabel))
+	}
+	if l.IntelRdt != nil {
+		validateIntelRdt(p, l.IntelRdt)
+	}
+	if l.MemoryPolicy != nil {
+		validateMemoryPolicy(p, l.MemoryPolicy)
+	}
+	if l.Personality != nil {
+		if _, ok := Personality(l.Personality.Domain); !ok {
+			p.bad("linux.personality.domain", "must be LINUX or LINUX32", quote(string(l.Personality.Domain)))
+		}
+		for i, f := range l.Personality.Flags {
+			p.bad(at("linux.personality.flags", i), "must not be given: the specification defines no flag", quote(string(f)))
+		}
+	}
+}
+
+func validateNamespaces(p *problems, l *specs.Linux) {
+	for i, ns := range l.Namespaces {
+		prefix := at("linux.namespaces", i)
+		if _, ok := NamespaceFlag(ns.Type); !ok {
+			p.bad(prefix+".type", "must be one of "+strings.Join(NamespaceNames(), ", "), quote(string(ns.Type)))
+		}
+		if namespace(l, ns.Type) != &l.Namespaces[i] {
+			p.bad(prefix+".type", "must not be given twice", quote(string(ns.Type)))
+		}
+		if ns.Path != "" && !path.IsAbs(ns.Path) {
+			p.bad(prefix+".path", "must be an absolute path", quote(ns.Path))
+		}
+		checkText(p, prefix+".path", ns.Path)
+	}
+}
+
+// validateUserNamespace checks that a new user namespace has mappings, with an id 0
+// that sets the container up, and that nothing else has. An engine may give the
+// mappings of a namespace that is joined; whoever joins it must compare them.
+func validateUserNamespace(p *problems, l *specs.Linux) {
+	ns := namespace(l, specs.UserNamespace)
+	for _, f := range []struct {
+		path     string
+		mappings []specs.LinuxIDMapping
+	}{{"linux.uidMappings", l.UIDMappings}, {"linux.gidMappings", l.GIDMappings}} {
+		validateMappings(p, f.path, f.mappings)
+		given := len(f.mappings) > 0
+		switch {
+		case ns == nil && given:
+			p.bad(f.path, "needs a user namespace in linux.namespaces", "")
+		case ns == nil:
+		case ns.Path != "" && given:
+			p.warn(f.path, "cannot change the mapping of the user namespace at "+ns.Path+", which is joined, and must be the same")
+		case ns.Path != "":
+		case !given:
+			p.bad(f.path, "must be given for a new user namespace", "")
+		case !mapped(f.mappings, 0):
+			p.bad(f.path, "must map id 0 of the container", "")
+		}
+	}
+}
+
+func validateTimeOffsets(p *problems, l *specs.Linux) {
+	if len(l.TimeOffsets) == 0 {
+		return
+	}
+	if ns := namespace(l, specs.TimeNamespace); ns == nil || ns.Path != "" {
+		p.bad("linux.timeOffsets", "needs a new time namespace in linux.namespaces", "")
+	}
+	for _, clock := range sortedKeys(l.TimeOffsets) {
+		if clock != "monotonic" && clock != "boottime" {
+			p.bad(key("linux.timeOffsets", clock), "must be for monotonic or boottime", quote(clock))
+		}
+		if n := l.TimeOffsets[clock].Nanosecs; n > 999_999_999 {
+			p.bad(key("linux.timeOffsets", clock)+".nanosecs", "must be from 0 to 999999999", utoa(n))
+		}
+	}
+}
+
+func validateCgroupsPath(p *problems, s string) {
+	checkLine(p, "linux.cgroupsPath", s)
+	for part := range strings.SplitSeq(s, "/") {
+		if part == ".." {
+			p.bad("linux.cgroupsPath", "must not contain ..", quote(s))
+			return
+		}
+	}
+}
+
+// validateDevice checks devices[i]. mknod(2) packs 12 bits of major and 20 of minor.
+func validateDevice(p *problems, devices []specs.LinuxDevice, i int) {
+	d, prefix := &devices[i], at("linux.devices", i)
+	if !path.IsAbs(d.Path) || path.Clean(d.Path) == "/" {
+		p.bad(prefix+".path", "must be the absolute path of a device", quote(d.Path))
+	}
+	checkText(p, prefix+".path", d.Path)
+	var format uint32 // S_IFMT of the device
+	switch d.Type {
+	case "c", "u":
+		format = 0o020000
+	case "b":
+		format = 0o060000
+	case "p":
+		format = 0o010000
+	default:
+		p.bad(prefix+".type", "must be c, b, u or p", quote(d.Type))
+	}
+	for _, absent := range p.absent {
+		if d.Type != "p" && (absent == prefix+".major" || absent == prefix+".minor") {
+			p.bad(absent, "must be given, unless type is p", "")
+		}
+	}
+	if d.Major < 0 || d.Major > 1<<12-1 {
+		p.bad(prefix+".major", "must be from 0 to 4095", itoa(d.Major))
+	}
+	if d.Minor < 0 || d.Minor > 1<<20-1 {
+		p.bad(prefix+".minor", "must be from 0 to 1048575", itoa(d.Minor))
+	}
+	if d.FileMode != nil {
+		// Engines take the mode from stat(2), some with the format of the file.
+		if m := uint32(*d.FileMode); m > 0o7777 && (format == 0 || m&^0o7777 != format) {
+			p.bad(prefix+".fileMode", "must be permissions, from 0 to 4095 (octal 7777)", utoa(m))
+		}
+	}
+	if d.UID != nil {
+		validateID(p, prefix+".uid", *d.UID)
+	}
+	if d.GID != nil {
+		validateID(p, prefix+".gid", *d.GID)
+	}
+	for j, o := range devices[:i] {
+		if path.Clean(o.Path) == path.Clean(d.Path) && (o.Type != d.Type || o.Major != d.Major || o.Minor != d.Minor) {
+			p.bad(prefix+".path", "must not be the path of another device, "+at("linux.devices", j), quote(d.Path))
+			return
+		}
+	}
+}
+
+func validateNetDevices(p *problems, l *specs.Linux) {
+	if len(l.NetDevices) == 0 {
+		return
+	}
+	if namespace(l, specs.NetworkNamespace) == nil {
+		p.bad("linux.netDevices", "needs a network namespace in linux.namespaces", "")
+	}
+	var taken []string
+	for _, host := range sortedKeys(l.NetDevices) {
+		prefix, name := key("linux.netDevices", host), l.NetDevices[host].Name
+		if !interfaceName(host) {
+			p.bad(prefix, "must be the name of a network device", quote(host))
+		}
+		if name == "" {
+			name = host
+		} else if !interfaceName(strings.Replace(name, "%d", "0", 1)) || len(name) > maxInterfaceName {
+			p.bad(prefix+".name", "must be the name of a network device, or one with %d for a number", quote(name))
+		}
+		for _, other := range taken {
+			if name == other && !strings.Contains(name, "%d") {
+				p.bad(prefix+".name", "must not be the name of two devices in the container", quote(name))
+			}
+		}
+		taken = append(taken, name)
+	}
+}
+
+const maxInterfaceName = 15 // IFNAMSIZ without the NUL
+
+// interfaceName applies the kernel's rules for names of network devices.
+func interfaceName(s string) bool {
+	if s == "" || s == "." || s == ".." || len(s) > maxInterfaceName {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c <= ' ' || c == '/' || c == ':' || c == '%' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+func validatePaths(p *problems, list string, paths []string, l *specs.Linux) {
+	for i, s := range paths {
+		if !path.IsAbs(s) || path.Clean(s) == "/" {
+			p.bad(at(list, i), "must be an absolute path below /", quote(s))
+		}
+		checkText(p, at(list, i), s)
+	}
+	if len(paths) > 0 && namespace(l, specs.MountNamespace) == nil {
+		p.bad(list, "needs a mount namespace in linux.namespaces", "")
+	}
+}
+
+func validateIntelRdt(p *problems, r *specs.LinuxIntelRdt) {
+	const prefix = "linux.intelRdt."
+	if r.ClosID != "/" && (r.ClosID == "." || r.ClosID == ".." || strings.Contains(r.ClosID, "/")) {
+		p.bad(prefix+"closID", "must be / or the name of a directory", quote(r.ClosID))
+	}
+	checkLine(p, prefix+"closID", r.ClosID)
+	checkLine(p, prefix+"l3CacheSchema", r.L3CacheSchema)
+	if checkLine(p, prefix+"memBwSchema", r.MemBwSchema) && r.MemBwSchema != "" && !strings.HasPrefix(r.MemBwSchema, "MB:") {
+		p.bad(prefix+"memBwSchema", "must start with MB:", quote(r.MemBwSchema))
+	}
+	for i, line := range r.Schemata {
+		if checkLine(p, at(prefix+"schemata", i), line) && !strings.Contains(line, ":") {
+			p.bad(at(prefix+"schemata", i), "must be a line of a schemata file such as L3:0=f", quote(line))
+		}
+	}
+}
+
+// validateMemoryPolicy applies the rules of set_mempolicy(2).
+func validateMemoryPolicy(p *problems, m *specs.LinuxMemoryPolicy) {
+	const prefix = "linux.memoryPolicy."
+	if _, ok := MemoryPolicyMode(m.Mode); !ok {
+		p.bad(prefix+"mode", "must be a mode of set_mempolicy(2) such as MPOL_BIND", quote(string(m.Mode)))
+		return
+	}
+	noNodes := m.Mode == specs.MpolDefault || m.Mode == specs.MpolLocal
+	switch {
+	case m.Nodes != "" && noNodes:
+		p.bad(prefix+"nodes", "must be empty for "+string(m.Mode), quote(m.Nodes))
+	case m.Nodes != "":
+		cpuList(p, prefix+"nodes", m.Nodes, "node")
+	case !noNodes && m.Mode != specs.MpolPreferred:
+		p.bad(prefix+"nodes", "must name at least one node for "+string(m.Mode), "")
+	}
+	for i, f := range m.Flags {
+		switch {
+		case f == specs.MpolFNumaBalancing && m.Mode != specs.MpolBind && m.Mode != specs.MpolPreferredMany:
+			p.bad(at(prefix+"flags", i), "must not be given for "+string(m.Mode)+", only for MPOL_BIND and MPOL_PREFERRED_MANY", quote(string(f)))
+		case f == specs.MpolFNumaBalancing:
+		case f != specs.MpolFStaticNodes && f != specs.MpolFRelativeNodes:
+			p.bad(at(prefix+"flags", i), "must be a flag of set_mempolicy(2) such as MPOL_F_STATIC_NODES", quote(string(f)))
+		case m.Nodes == "":
+			p.bad(at(prefix+"flags", i), "must not be given without nodes", quote(string(f)))
+		}
+		for _, other := range m.Flags[:i] {
+			if other != f && other != specs.MpolFNumaBalancing && f != specs.MpolFNumaBalancing {
+				p.bad(at(prefix+"flags", i), "must not be combined with "+string(other), quote(string(f)))
+			}
+		}
+	}
+}

@@ -1,0 +1,233 @@
+package spec
+
+// This file owns the values of process: the same for the first process of a
+// container and, as a document of its own, for exec.
+
+import (
+	"math"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// validateProcess checks the process at prefix, "" if it is the whole document.
+func validateProcess(p *problems, prefix string, proc *specs.Process) {
+	in := func(field string) string { return field }
+	if prefix != "" {
+		in = func(field string) string { return prefix + "." + field }
+	}
+	if proc.ConsoleSize != nil {
+		validateConsoleSize(p, in("consoleSize"), proc)
+	}
+	validateUser(p, in("user"), &proc.User)
+	switch {
+	case len(proc.Args) == 0:
+		p.bad(in("args"), "must have at least one entry, the program to run", "")
+	case proc.Args[0] == "":
+		p.bad(in("args[0]"), "must name the program to run", `""`)
+	}
+	checkStrings(p, in("args"), proc.Args)
+	if proc.CommandLine != "" {
+		p.warn(in("commandLine"), "is for Windows and has no effect on Linux")
+	}
+	for i, e := range proc.Env {
+		if strings.IndexByte(e, '=') < 1 {
+			p.bad(at(in("env"), i), "must be NAME=value", quote(e))
+		}
+	}
+	checkStrings(p, in("env"), proc.Env)
+	if !path.IsAbs(proc.Cwd) {
+		p.bad(in("cwd"), "must be an absolute path", quote(proc.Cwd))
+	}
+	checkText(p, in("cwd"), proc.Cwd)
+	if proc.Capabilities != nil {
+		validateCapabilities(p, in("capabilities"), proc.Capabilities)
+	}
+	validateRlimits(p, in("rlimits"), proc.Rlimits)
+	checkLine(p, in("apparmorProfile"), proc.ApparmorProfile)
+	checkLine(p, in("selinuxLabel"), proc.SelinuxLabel)
+	if v := proc.OOMScoreAdj; v != nil && (*v < -1000 || *v > 1000) {
+		p.bad(in("oomScoreAdj"), "must be from -1000 to 1000", itoa(*v))
+	}
+	if proc.Scheduler != nil {
+		validateScheduler(p, in("scheduler"), proc.Scheduler)
+	}
+	if io := proc.IOPriority; io != nil {
+		if _, ok := IOPriorityClass(io.Class); !ok {
+			p.bad(in("ioPriority.class"), "must be IOPRIO_CLASS_RT, IOPRIO_CLASS_BE or IOPRIO_CLASS_IDLE", quote(string(io.Class)))
+		}
+		if io.Priority < 0 || io.Priority > 7 {
+			p.bad(in("ioPriority.priority"), "must be from 0 to 7", itoa(io.Priority))
+		}
+	}
+	if a := proc.ExecCPUAffinity; a != nil {
+		if a.Initial != "" {
+			cpuList(p, in("execCPUAffinity.initial"), a.Initial, "CPU")
+		}
+		if a.Final != "" {
+			cpuList(p, in("execCPUAffinity.final"), a.Final, "CPU")
+		}
+	}
+}
+
+func validateConsoleSize(p *problems, prefix string, proc *specs.Process) {
+	if !proc.Terminal {
+		p.note(prefix, "has no effect without process.terminal")
+		return
+	}
+	const max = math.MaxUint16 // struct winsize has 16 bits for each
+	if h := proc.ConsoleSize.Height; h > max {
+		p.bad(prefix+".height", "must be from 0 to 65535", utoa(h))
+	}
+	if w := proc.ConsoleSize.Width; w > max {
+		p.bad(prefix+".width", "must be from 0 to 65535", utoa(w))
+	}
+}
+
+func validateUser(p *problems, prefix string, u *specs.User) {
+	validateID(p, prefix+".uid", u.UID)
+	validateID(p, prefix+".gid", u.GID)
+	if u.Umask != nil && *u.Umask > 0o777 {
+		p.bad(prefix+".umask", "must be from 0 to 511 (octal 777)", utoa(*u.Umask))
+	}
+	for i, gid := range u.AdditionalGids {
+		validateID(p, at(prefix+".additionalGids", i), gid)
+	}
+	if u.Username != "" {
+		p.warn(prefix+".username", "is for Windows and has no effect on Linux")
+	}
+}
+
+// validateID refuses the id that the kernel reads as "no change" (setresuid(2)).
+func validateID(p *problems, path string, id uint32) {
+	if id == math.MaxUint32 {
+		p.bad(path, "must be from 0 to 4294967294", utoa(id))
+	}
+}
+
+// validateProcessIDs checks that a new user namespace maps the ids of the process:
+// setresuid(2) and setgroups(2) would answer EINVAL in the middle of the set-up.
+func validateProcessIDs(p *problems, s *specs.Spec) {
+	ns := namespace(s.Linux, specs.UserNamespace)
+	if ns == nil || ns.Path != "" || len(s.Linux.UIDMappings) == 0 || len(s.Linux.GIDMappings) == 0 {
+		return // nothing to be mapped by, or reported with linux.uidMappings
+	}
+	u := &s.Process.User
+	if !mapped(s.Linux.UIDMappings, u.UID) {
+		p.bad("process.user.uid", "must be mapped by linux.uidMappings", utoa(u.UID))
+	}
+	if !mapped(s.Linux.GIDMappings, u.GID) {
+		p.bad("process.user.gid", "must be mapped by linux.gidMappings", utoa(u.GID))
+	}
+	for i, gid := range u.AdditionalGids {
+		if !mapped(s.Linux.GIDMappings, gid) {
+			p.bad(at("process.user.additionalGids", i), "must be mapped by linux.gidMappings", utoa(gid))
+		}
+	}
+}
+
+// validateCapabilities applies the rules of capset(2). A word that is not a
+// capability is a warning, as the specification demands, and counts as not given.
+func validateCapabilities(p *problems, prefix string, c *specs.LinuxCapabilities) {
+	warnUnknown(p, prefix+".bounding", c.Bounding)
+	warnUnknown(p, prefix+".effective", c.Effective)
+	warnUnknown(p, prefix+".inheritable", c.Inheritable)
+	warnUnknown(p, prefix+".permitted", c.Permitted)
+	warnUnknown(p, prefix+".ambient", c.Ambient)
+	subset := func(set string, names, of []string, why string) {
+		for i, name := range names {
+			if _, known := Capability(name); known && !slices.Contains(of, name) {
+				p.bad(at(prefix+"."+set, i), why, quote(name))
+			}
+		}
+	}
+	subset("effective", c.Effective, c.Permitted, "must also be in permitted")
+	subset("inheritable", c.Inheritable, c.Bounding, "must also be in bounding")
+	for i, name := range c.Ambient {
+		if _, known := Capability(name); known && (!slices.Contains(c.Permitted, name) || !slices.Contains(c.Inheritable, name)) {
+			// runc and crun start such a container without it; documents of `runc spec` are so.
+			p.note(at(prefix+".ambient", i), name+" is not raised: it must also be in permitted and inheritable")
+		}
+	}
+}
+
+func warnUnknown(p *problems, list string, names []string) {
+	for i, name := range names {
+		checkText(p, at(list, i), name)
+		if _, ok := Capability(name); !ok {
+			p.warn(at(list, i), quote(name)+" is not a capability known here and is not granted")
+		}
+	}
+}
+
+func validateRlimits(p *problems, list string, limits []specs.POSIXRlimit) {
+	for i, r := range limits {
+		if _, ok := Rlimit(r.Type); !ok {
+			p.bad(at(list, i)+".type", "must be a resource of getrlimit(2) such as RLIMIT_NOFILE", quote(r.Type))
+		}
+		for _, other := range limits[:i] {
+			if other.Type == r.Type {
+				p.bad(at(list, i)+".type", "must not be given twice", quote(r.Type))
+				break
+			}
+		}
+		if r.Soft > r.Hard {
+			p.bad(at(list, i)+".soft", "must not be greater than hard, "+utoa(r.Hard), utoa(r.Soft))
+		}
+	}
+}
+
+// validateScheduler applies the rules of sched_setattr(2).
+func validateScheduler(p *problems, prefix string, s *specs.Scheduler) {
+	if _, ok := SchedulerPolicy(s.Policy); !ok {
+		p.bad(prefix+".policy", "must be a policy of sched(7) such as SCHED_OTHER", quote(string(s.Policy)))
+		return
+	}
+	if s.Policy == specs.SchedISO {
+		p.bad(prefix+".policy", "must be a policy that Linux implements", quote(string(s.Policy)))
+	}
+	if s.Nice < -20 || s.Nice > 19 {
+		p.bad(prefix+".nice", "must be from -20 to 19", itoa(s.Nice))
+	}
+	realtime := s.Policy == specs.SchedFIFO || s.Policy == specs.SchedRR
+	if realtime && (s.Priority < 1 || s.Priority > 99) {
+		p.bad(prefix+".priority", "must be from 1 to 99 for "+string(s.Policy), itoa(s.Priority))
+	}
+	if !realtime && s.Priority != 0 {
+		p.bad(prefix+".priority", "must be 0 for "+string(s.Policy)+": only SCHED_FIFO and SCHED_RR have one", itoa(s.Priority))
+	}
+	for i, f := range s.Flags {
+		if _, ok := SchedulerFlag(f); !ok {
+			p.bad(at(prefix+".flags", i), "must be a flag of sched_setattr(2) such as SCHED_FLAG_RESET_ON_FORK", quote(string(f)))
+		}
+	}
+	if s.Policy == specs.SchedDeadline {
+		validateDeadline(p, prefix, s)
+		return
+	}
+	for _, f := range []struct {
+		name  string
+		value uint64
+	}{{"runtime", s.Runtime}, {"deadline", s.Deadline}, {"period", s.Period}} {
+		if f.value != 0 {
+			p.bad(prefix+"."+f.name, "must be 0 for "+string(s.Policy)+": only SCHED_DEADLINE has one", utoa(f.value))
+		}
+	}
+}
+
+// validateDeadline checks runtime <= deadline <= period, in nanoseconds; a period of
+// 0 is the deadline. Values of 2^63 and more would be negative in the kernel, and a
+// runtime below 1024 ns is more precise than it can be.
+func validateDeadline(p *problems, prefix string, s *specs.Scheduler) {
+	const limit = 1 << 63
+	switch {
+	case s.Runtime < 1024 || s.Runtime >= limit:
+		p.bad(prefix+".runtime", "must be from 1024 to 9223372036854775807 for SCHED_DEADLINE", utoa(s.Runtime))
+	case s.Deadline < s.Runtime || s.Deadline >= limit:
+		p.bad(prefix+".deadline", "must be from runtime, "+utoa(s.Runtime)+", to 9223372036854775807", utoa(s.Deadline))
+	case s.Period != 0 && (s.Period < s.Deadline || s.Period >= limit):
+		p.bad(prefix+".period", "must be 0 or from deadline, "+utoa(s.Deadline)+", to 9223372036854775807", utoa(s.Period))
+	}
+}
