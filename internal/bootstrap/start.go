@@ -50,6 +50,9 @@ type Attr struct {
 type Process struct {
 	Pid   int // in this process's PID namespace
 	PidFD *os.File
+	// Reaped says that Wait has been called: the number may be another
+	// process's by now.
+	Reaped bool
 
 	sync *os.File
 }
@@ -247,6 +250,7 @@ func (proc *Process) Wait() (unix.WaitStatus, error) {
 	for {
 		_, err := unix.Wait4(proc.Pid, &status, 0, nil)
 		if !errors.Is(err, unix.EINTR) {
+			proc.Reaped = true
 			return status, err
 		}
 	}

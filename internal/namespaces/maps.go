@@ -42,7 +42,12 @@ func writeMap(pid int, file string, maps []specs.LinuxIDMapping) error {
 	if len(maps) == 0 {
 		return nil
 	}
-	return writeProc(pid, file, strings.Join(Lines(maps), "\n")+"\n")
+	return WriteLines(pid, file, Lines(maps))
+}
+
+// WriteLines writes uid_map or gid_map of the process pid.
+func WriteLines(pid int, file string, lines []string) error {
+	return writeProc(pid, file, strings.Join(lines, "\n")+"\n")
 }
 
 func writeProc(pid int, file, value string) error {

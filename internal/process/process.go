@@ -34,7 +34,7 @@ type Input struct {
 	StartFIFO         string           // wait for a byte from it before going on; "" goes on
 	NoKeyring         bool             // keep the session keyring
 	ChownStdio        [3]bool          // descriptors that are given to process.user
-	UserNS            bool
+	UserNS, Rootless  bool
 	SELinux, AppArmor bool
 }
 

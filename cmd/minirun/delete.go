@@ -1,0 +1,28 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/container"
+)
+
+func deleteCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "delete",
+		Usage:     "delete a container that has ended",
+		ArgsUsage: "ID",
+		Flags:     []cli.Flag{&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "kill it first, and delete whatever is left of it"}},
+		Action: func(ctx *cli.Context) error {
+			if ctx.NArg() != 1 {
+				return errors.New("delete: which container? usage: minirun delete [--force] ID")
+			}
+			warnings, err := container.Delete(ctx.String("root"), ctx.Args().First(), ctx.Bool("force"))
+			for _, w := range warnings {
+				logLine("warning", w.Error())
+			}
+			return err
+		},
+	}
+}

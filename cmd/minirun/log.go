@@ -1,0 +1,80 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Messages go to standard error, or to --log in the form engines read: one
+// line each, logfmt or JSON with time, level and msg as runc writes them.
+var messages = struct {
+	out   io.Writer
+	json  bool
+	file  bool
+	debug bool
+}{out: os.Stderr}
+
+func openLog(c *cli.Context) error {
+	messages.debug = c.Bool("debug")
+	switch format := c.String("log-format"); format {
+	case "text":
+	case "json":
+		messages.json = true
+	default:
+		return fmt.Errorf("--log-format %q: must be text or json", format)
+	}
+	path := c.String("log")
+	if path == "" {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND|os.O_SYNC, 0o644)
+	if err != nil {
+		return fmt.Errorf("--log: %w", err)
+	}
+	messages.out, messages.file = f, true
+	return nil
+}
+
+func logLine(level, text string) {
+	now := time.Now().Format(time.RFC3339)
+	switch {
+	case messages.json:
+		line, err := json.Marshal(map[string]string{"level": level, "msg": text, "time": now})
+		if err == nil {
+			fmt.Fprintf(messages.out, "%s\n", line)
+		}
+	case messages.file:
+		fmt.Fprintf(messages.out, "time=%q level=%s msg=%q\n", now, level, text)
+	default:
+		fmt.Fprintf(messages.out, "minirun: %s\n", text)
+	}
+}
+
+func warn(format string, args ...any) {
+	if messages.debug {
+		logLine("warning", fmt.Sprintf(format, args...))
+	}
+}
+
+// fail reports an error and ends with its exit status.
+func fail(err error) {
+	var status exitStatus
+	if errors.As(err, &status) {
+		os.Exit(int(status))
+	}
+	logLine("error", err.Error())
+	if messages.file {
+		// Engines read the log, people the terminal.
+		fmt.Fprintf(os.Stderr, "minirun: %s\n", err)
+	}
+	os.Exit(1)
+}
+
+func goVersion() string { return runtime.Version() }

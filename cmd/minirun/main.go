@@ -1,0 +1,76 @@
+// Command minirun is the command line: one file for each verb, flags and words
+// as runc's where runc has them, and no logic. What a verb does is in
+// internal/container.
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime/debug"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/container"
+)
+
+// version is set by the Makefile; commit comes from the build's VCS stamp or
+// the Makefile.
+var (
+	version = "0.1.0-dev"
+	commit  = ""
+)
+
+func main() {
+	// A start lasts a few milliseconds and allocates a few megabytes: collecting
+	// them would cost more than it frees.
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(256 << 20)
+	if err := app().Run(os.Args); err != nil {
+		fail(err)
+	}
+}
+
+func app() *cli.App {
+	return &cli.App{
+		Name:                 "minirun",
+		Usage:                "run OCI containers, and show how",
+		Version:              versionText(),
+		EnableBashCompletion: true,
+		HideHelpCommand:      true,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "root", Value: container.DefaultRoot(), Usage: "directory for the state of containers"},
+			&cli.StringFlag{Name: "log", Usage: "write messages to `FILE` instead of standard error"},
+			&cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"},
+			&cli.BoolFlag{Name: "debug", Usage: "more messages"},
+			&cli.BoolFlag{Name: "systemd-cgroup", Usage: "have systemd make the cgroup"},
+			&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "ignored: minirun sees for itself", Hidden: true},
+			&cli.StringFlag{Name: "criu", Usage: "ignored", Hidden: true},
+		},
+		Before:         openLog,
+		Commands:       []*cli.Command{runCommand(), specCommand(), deleteCommand()},
+		ExitErrHandler: func(*cli.Context, error) {}, // main reports
+		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
+	}
+}
+
+func versionText() string {
+	rev := commit
+	if info, ok := debug.ReadBuildInfo(); ok && rev == "" {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				rev = s.Value
+			}
+		}
+	}
+	if rev == "" {
+		rev = "unknown"
+	}
+	return fmt.Sprintf("%s\ncommit: %s\nspec: %s\ngo: %s", version, rev, specs.Version, goVersion())
+}
+
+// exitStatus is an error that only carries minirun's exit status: a
+// container's.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/container"
+)
+
+func runCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "run",
+		Usage:     "create and start a container, wait for it, delete it",
+		ArgsUsage: "[ID] BUNDLE  |  -b BUNDLE ID",
+		Description: "`minirun run bundle/` makes up an ID. With -b, or without a directory of the\n" +
+			"given name, the argument is the ID and the bundle the working directory, as in runc.",
+		Flags: append(createFlags(),
+			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for the container"},
+			&cli.BoolFlag{Name: "keep", Usage: "do not delete the container when it has ended"},
+			&cli.BoolFlag{Name: "no-subreaper", Usage: "ignored: minirun is the parent of what it waits for", Hidden: true},
+		),
+		Action: run,
+	}
+}
+
+// createFlags are the flags of run and create.
+func createFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` with config.json"},
+		&cli.StringFlag{Name: "console-socket", Usage: "Unix `SOCKET` that gets the master of the terminal"},
+		&cli.StringFlag{Name: "pid-file", Usage: "write the container's process ID to `FILE`"},
+		&cli.IntFlag{Name: "preserve-fds", Usage: "the container inherits `N` more descriptors than 0 to 2"},
+		&cli.BoolFlag{Name: "no-pivot", Usage: "move the root instead of pivot_root: for a host on a ramfs"},
+		&cli.BoolFlag{Name: "no-new-keyring", Usage: "keep the session keyring"},
+		&cli.StringSliceFlag{Name: "layer", Usage: "read-only `DIR` of the root file system; the first is the lowest"},
+		&cli.BoolFlag{Name: "ephemeral", Usage: "throw writes to the root file system away"},
+	}
+}
+
+func run(ctx *cli.Context) error {
+	o, err := options(ctx)
+	if err != nil {
+		return err
+	}
+	status, err := container.Run(o, container.RunOptions{Detach: ctx.Bool("detach"), Keep: ctx.Bool("keep")})
+	if err != nil {
+		return err
+	}
+	if status != 0 {
+		return exitStatus(status)
+	}
+	return nil
+}
+
+// options reads the flags and arguments of run and create.
+func options(ctx *cli.Context) (container.Options, error) {
+	id, bundle, err := idAndBundle(ctx)
+	if err != nil {
+		return container.Options{}, err
+	}
+	return container.Options{
+		Root: ctx.String("root"), ID: id, Bundle: bundle,
+		PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"),
+		PreserveFDs: ctx.Int("preserve-fds"), NoPivot: ctx.Bool("no-pivot"), NoKeyring: ctx.Bool("no-new-keyring"),
+		Layers: ctx.StringSlice("layer"), Ephemeral: ctx.Bool("ephemeral"), SystemdCgroup: ctx.Bool("systemd-cgroup"),
+		Warn: warn,
+	}, nil
+}
+
+// idAndBundle tells `run bundle/` and `run ID bundle/` from runc's `run -b
+// bundle ID` and `run ID`.
+func idAndBundle(ctx *cli.Context) (id, bundle string, err error) {
+	args := ctx.Args().Slice()
+	bundle = ctx.String("bundle")
+	switch {
+	case len(args) == 0 && bundle == "":
+		return "", "", errors.New("run: which bundle? usage: minirun run [ID] BUNDLE")
+	case len(args) > 2 || len(args) == 2 && bundle != "":
+		return "", "", fmt.Errorf("run: %d arguments are too many: usage: minirun run [ID] BUNDLE; flags come before them", len(args))
+	case len(args) == 2:
+		return args[0], args[1], nil
+	case bundle != "" && len(args) == 1:
+		return args[0], bundle, nil
+	case bundle != "":
+		return madeUpID(), bundle, nil
+	case isBundle(args[0]):
+		return madeUpID(), args[0], nil
+	case container.CheckID(args[0]) == nil && isBundle("."):
+		return args[0], ".", nil
+	}
+	return "", "", fmt.Errorf("run: %s is no bundle: it has no config.json; write one with: minirun spec --bundle %s", args[0], args[0])
+}
+
+func isBundle(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "config.json"))
+	return err == nil
+}
+
+// madeUpID is unique among the processes of this host.
+func madeUpID() string { return "run-" + strconv.Itoa(os.Getpid()) }

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+func specCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "spec",
+		Usage: "write a default config.json",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` to write it to"},
+			&cli.BoolFlag{Name: "rootless", Usage: "for a user without privilege"},
+		},
+		Action: writeSpec,
+	}
+}
+
+func writeSpec(ctx *cli.Context) error {
+	host, err := cgroups.Detect()
+	if err != nil {
+		return err
+	}
+	unified := host.Mode == cgroups.V2
+	s := spec.Default(unified)
+	if ctx.Bool("rootless") {
+		s = spec.DefaultRootless(os.Geteuid(), os.Getegid(), unified)
+	}
+	data, err := spec.Marshal(s)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(ctx.String("bundle"), "config.json")
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("%s exists already: remove it first", path)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(data); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	return f.Close()
+}

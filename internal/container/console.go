@@ -1,0 +1,66 @@
+package container
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// console takes the master of the container's terminal: for the console
+// socket if one was given, for minirun's own terminal if not.
+func (c *Container) console(fd int) error {
+	master, err := c.proc.Descriptor(fd, "console")
+	if err != nil {
+		return fmt.Errorf("config.json: process.terminal: %w", err)
+	}
+	if c.options.ConsoleSocket == "" {
+		c.Console = master
+		return nil
+	}
+	defer master.Close()
+	if err := sendFile(c.options.ConsoleSocket, []byte("/dev/ptmx"), master); err != nil {
+		return fmt.Errorf("--console-socket: %w", err)
+	}
+	return nil
+}
+
+// sendFile connects to a Unix socket and sends data with a descriptor.
+func sendFile(socket string, data []byte, f *os.File) error {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: socket}); err != nil {
+		return fmt.Errorf("connect to %s: %w", socket, err)
+	}
+	if err := unix.Sendmsg(fd, data, unix.UnixRights(int(f.Fd())), nil, 0); err != nil {
+		return fmt.Errorf("send a descriptor to %s: %w", socket, err)
+	}
+	return nil
+}
+
+// seccompListener hands the listener of the container's filter to the agent
+// that will answer for it (config-linux.md, "The Container Process State").
+func (c *Container) seccompListener(fd int) error {
+	listener, err := c.proc.Descriptor(fd, "seccomp listener")
+	if err != nil {
+		return fmt.Errorf("config.json: linux.seccomp: %w", err)
+	}
+	defer listener.Close()
+	profile := c.spec.Linux.Seccomp
+	state, err := json.Marshal(&specs.ContainerProcessState{
+		Version: specs.Version, Fds: []string{specs.SeccompFdName}, Pid: c.Pid, Metadata: profile.ListenerMetadata,
+		State: *c.state(specs.StateCreating, c.Pid),
+	})
+	if err != nil {
+		return err
+	}
+	if err := sendFile(profile.ListenerPath, state, listener); err != nil {
+		return fmt.Errorf("config.json: linux.seccomp.listenerPath: %w", err)
+	}
+	return nil
+}

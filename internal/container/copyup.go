@@ -1,0 +1,180 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// copyUp fills a new tmpfs with the content of the directory it covers
+// (tmpcopyup). Both are the container's descriptors; everything is opened from
+// them and nothing is followed, so the copy cannot leave them.
+func (c *Container) copyUp(from, to int) error {
+	source, err := c.proc.Descriptor(from, "directory to copy")
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	target, err := c.proc.Descriptor(to, "tmpfs")
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	if err := copyTree(int(source.Fd()), int(target.Fd()), ""); err != nil {
+		return fmt.Errorf("copy the directory up into the tmpfs (tmpcopyup): %w", err)
+	}
+	return nil
+}
+
+const noFollow = unix.O_NOFOLLOW | unix.O_CLOEXEC
+
+// copyTree copies the directory from, with what is in it, onto the directory
+// to.
+func copyTree(from, to int, path string) error {
+	source, err := reopenDir(from, path)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	target, err := reopenDir(to, path)
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	names, err := source.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := copyEntry(int(source.Fd()), int(target.Fd()), name, path+"/"+name); err != nil {
+			return err
+		}
+	}
+	return copyAttributes(int(source.Fd()), int(target.Fd()))
+}
+
+func reopenDir(fd int, path string) (*os.File, error) {
+	opened, err := unix.Openat(fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|noFollow, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open %s/: %w", path, err)
+	}
+	return os.NewFile(uintptr(opened), path), nil
+}
+
+func copyEntry(from, to int, name, path string) error {
+	var st unix.Stat_t
+	if err := unix.Fstatat(from, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	var err error
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return copyDirectory(from, to, name, path)
+	case unix.S_IFREG:
+		err = copyFile(from, to, name)
+	case unix.S_IFLNK:
+		err = copyLink(from, to, name, &st)
+	default:
+		if err = unix.Mknodat(to, name, st.Mode, int(st.Rdev)); err == nil {
+			err = unix.Fchownat(to, name, int(st.Uid), int(st.Gid), unix.AT_SYMLINK_NOFOLLOW)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+func copyDirectory(from, to int, name, path string) error {
+	if err := unix.Mkdirat(to, name, 0o700); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	fds := [2]int{}
+	for i, dir := range [2]int{from, to} {
+		fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_DIRECTORY|noFollow, 0)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		defer unix.Close(fd)
+		fds[i] = fd
+	}
+	return copyTree(fds[0], fds[1], path)
+}
+
+func copyFile(from, to int, name string) error {
+	in, err := unix.Openat(from, name, unix.O_RDONLY|unix.O_NONBLOCK|noFollow, 0)
+	if err != nil {
+		return err
+	}
+	source := os.NewFile(uintptr(in), name)
+	defer source.Close()
+	out, err := unix.Openat(to, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|noFollow, 0o600)
+	if err != nil {
+		return err
+	}
+	target := os.NewFile(uintptr(out), name)
+	defer target.Close()
+	if _, err := target.ReadFrom(source); err != nil {
+		return err
+	}
+	return copyAttributes(in, out)
+}
+
+func copyLink(from, to int, name string, st *unix.Stat_t) error {
+	buf := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(from, name, buf)
+	if err != nil {
+		return err
+	}
+	if err := unix.Symlinkat(string(buf[:n]), to, name); err != nil {
+		return err
+	}
+	return unix.Fchownat(to, name, int(st.Uid), int(st.Gid), unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// copyAttributes copies owner, mode, extended attributes and times from one
+// open file to another.
+func copyAttributes(from, to int) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(from, &st); err != nil {
+		return err
+	}
+	if err := unix.Fchown(to, int(st.Uid), int(st.Gid)); err != nil {
+		return err
+	}
+	// After the owner: a change of owner clears set-user-ID.
+	if err := unix.Fchmod(to, st.Mode&0o7777); err != nil {
+		return err
+	}
+	if err := copyXattrs(from, to); err != nil {
+		return err
+	}
+	return unix.UtimesNanoAt(to, "", []unix.Timespec{st.Atim, st.Mtim}, unix.AT_EMPTY_PATH)
+}
+
+// copyXattrs copies extended attributes; what a tmpfs cannot hold (ENOTSUP) is
+// of no use there.
+func copyXattrs(from, to int) error {
+	list := make([]byte, 64<<10)
+	n, err := unix.Flistxattr(from, list)
+	if err != nil {
+		if errors.Is(err, unix.ENOTSUP) {
+			return nil
+		}
+		return err
+	}
+	value := make([]byte, 64<<10)
+	for _, name := range strings.FieldsFunc(string(list[:n]), func(r rune) bool { return r == 0 }) {
+		size, err := unix.Fgetxattr(from, name, value)
+		if err == nil {
+			err = unix.Fsetxattr(to, name, value[:size], 0)
+		}
+		if err != nil && !errors.Is(err, unix.ENOTSUP) && !errors.Is(err, unix.ENODATA) {
+			return fmt.Errorf("attribute %s: %w", name, err)
+		}
+	}
+	return nil
+}

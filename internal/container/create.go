@@ -1,0 +1,279 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// A Container is one that this process has created and waits for.
+type Container struct {
+	Record
+
+	// Console is the master of the container's terminal, if it has one and no
+	// console socket took it.
+	Console *os.File
+
+	options Options
+	spec    *specs.Spec
+	setup   namespaces.Setup
+	plan    *plan.Plan
+	proc    *bootstrap.Process
+	group   *cgroups.Group
+	roots   []string // where the container's files are on the host, topmost first: for hints
+}
+
+// Create makes a container up to the point where only `start` is missing. After
+// an error nothing of it is left.
+func Create(o Options) (*Container, error) {
+	bundle, err := bundlePath(o.Bundle)
+	if err != nil {
+		return nil, err
+	}
+	o.Bundle = bundle
+	s, warnings, err := spec.Load(bundle)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range warnings {
+		o.Warn("%s", w)
+	}
+	if err := check(s, &o); err != nil {
+		return nil, err
+	}
+	c := &Container{options: o, spec: s}
+	inputs, values, err := c.inputs()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.record(inputs); err != nil {
+		return nil, err
+	}
+	if err := c.create(inputs, values); err != nil {
+		// The cause is what matters; a failed clean-up is told beside it.
+		return nil, errors.Join(err, c.destroy())
+	}
+	return c, nil
+}
+
+// check refuses what depends on both the spec and the command line.
+func check(s *specs.Spec, o *Options) error {
+	if s.Process == nil {
+		return &spec.Error{Path: "process", Want: "must be given to create a container"}
+	}
+	if s.Process.Terminal && o.PreserveFDs < 0 {
+		return fmt.Errorf("--preserve-fds %d: must not be negative", o.PreserveFDs)
+	}
+	if s.Linux == nil {
+		s.Linux = &specs.Linux{}
+	}
+	if s.Linux.IntelRdt != nil {
+		return &spec.Error{Path: "linux.intelRdt", Want: "is not supported by minirun"}
+	}
+	if len(s.Linux.NetDevices) > 0 {
+		return &spec.Error{Path: "linux.netDevices", Want: "is not supported by minirun"}
+	}
+	if !namespaces.Decide(s).Has(unix.CLONE_NEWNS) && (len(s.Mounts) > 0 || s.Root.Readonly || len(s.Linux.Devices) > 0 || s.Process.Terminal) {
+		return &spec.Error{Path: "linux.namespaces", Want: "must have a mount namespace: root.readonly, mounts, devices and a terminal would change the host's mounts"}
+	}
+	return nil
+}
+
+// inputs gathers everything the plan and the cgroups depend on, without a
+// side effect.
+func (c *Container) inputs() (Inputs, []cgroups.Value, error) {
+	s, o := c.spec, &c.options
+	setup := namespaces.Decide(s)
+	in := Inputs{Spec: s, Namespaces: namespaces.Input{Rootless: os.Geteuid() != 0}}
+	var err error
+	if in.Rootfs, err = rootfsInput(s, o); err != nil {
+		return in, nil, err
+	}
+	if in.Process, err = processInput(s, o, setup); err != nil {
+		return in, nil, err
+	}
+	values, err := c.cgroupInput(&in)
+	return in, values, err
+}
+
+// record makes the state directory and writes down what will be there.
+func (c *Container) record(in Inputs) error {
+	o := &c.options
+	if err := CheckID(o.ID); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(o.Root, 0o700); err != nil {
+		return fmt.Errorf("state directory: %w", err)
+	}
+	dir := o.directory()
+	if err := os.Mkdir(dir, 0o711); err != nil {
+		if errors.Is(err, os.ErrExist) {
+			return fmt.Errorf("container with ID %q exists already: choose another, or delete it: minirun delete %s", o.ID, o.ID)
+		}
+		return fmt.Errorf("state directory: %w", err)
+	}
+	c.Record = Record{
+		Version: specs.Version, ID: o.ID, Bundle: o.Bundle, Rootfs: in.Rootfs.Root, Created: time.Now().UTC(),
+		Cgroups: c.group.Paths(), Hooks: c.spec.Hooks, Annotations: c.spec.Annotations, FIFO: in.Process.StartFIFO,
+	}
+	if in.Rootfs.Stable {
+		c.Record.Work = in.Rootfs.Work
+	}
+	if err := c.Record.write(dir); err != nil {
+		return errors.Join(err, os.RemoveAll(dir))
+	}
+	return nil
+}
+
+func (c *Container) create(in Inputs, values []cgroups.Value) error {
+	if err := makeLayerDirectories(in); err != nil {
+		return err
+	}
+	if in.Process.StartFIFO != "" {
+		if err := unix.Mkfifo(in.Process.StartFIFO, 0o600); err != nil {
+			return fmt.Errorf("make the start FIFO: %w", err)
+		}
+	}
+	if err := c.group.Create(); err != nil {
+		return err
+	}
+	if err := c.group.Apply(values); err != nil {
+		return err
+	}
+	if err := c.start(in); err != nil {
+		return err
+	}
+	if err := c.serve(); err != nil {
+		return err
+	}
+	return c.pidFile()
+}
+
+// start brings the first process to life.
+func (c *Container) start(in Inputs) error {
+	attr := bootstrap.Attr{Files: standardFiles(in.Process.Preserve)}
+	dir, err := c.group.Dir()
+	if err != nil {
+		return err
+	}
+	if dir != nil {
+		defer dir.Close()
+		attr.Cgroup, in.Namespaces.InCgroup = dir, true
+	}
+	c.plan, c.setup = Compile(in)
+	attr.Cloneflags = c.setup.Cloneflags()
+	c.Namespaces = c.setup.New
+	for _, j := range c.setup.Joins {
+		c.Namespaces |= j.Flag
+	}
+	extra, err := openFiles(c.plan.Files, c.setup)
+	defer closeAll(extra)
+	if err != nil {
+		return err
+	}
+	attr.Extra = extra
+	if c.proc, err = bootstrap.Start(c.plan, attr); err != nil {
+		return fmt.Errorf("config.json: linux.namespaces: %w", err)
+	}
+	if c.setup.Clones() {
+		return nil // its number is not known yet
+	}
+	return c.adopt()
+}
+
+// adopt puts the container's first process into its cgroups and the record.
+func (c *Container) adopt() error {
+	c.Pid = c.proc.Pid
+	var err error
+	if c.StartTime, err = startTime(c.Pid); err != nil {
+		return fmt.Errorf("the container's first process has gone: %w", err)
+	}
+	if err := c.Record.write(c.options.directory()); err != nil {
+		return err
+	}
+	if err := c.group.Add(c.Pid); err != nil {
+		return err
+	}
+	if adj := c.spec.Process.OOMScoreAdj; adj != nil {
+		path := "/proc/" + strconv.Itoa(c.Pid) + "/oom_score_adj"
+		if err := os.WriteFile(path, []byte(strconv.Itoa(*adj)), 0); err != nil {
+			return fmt.Errorf("config.json: process.oomScoreAdj: %w%s", err, lacking(err, "CAP_SYS_RESOURCE", "to lower it"))
+		}
+	}
+	return nil
+}
+
+func (c *Container) pidFile() error {
+	if c.options.PidFile == "" {
+		return nil
+	}
+	// Readers wait for the file to appear, so it must appear whole.
+	dir, base := filepath.Split(c.options.PidFile)
+	tmp := filepath.Join(dir, "."+base)
+	if err := os.WriteFile(tmp, []byte(strconv.Itoa(c.Pid)), 0o666); err != nil {
+		return fmt.Errorf("--pid-file: %w", err)
+	}
+	if err := os.Rename(tmp, c.options.PidFile); err != nil {
+		return fmt.Errorf("--pid-file: %w", err)
+	}
+	return nil
+}
+
+// standardFiles are descriptors 0 to 2 and those preserved. One that is closed
+// here stays closed there.
+func standardFiles(preserve int) []*os.File {
+	files := make([]*os.File, 3+preserve)
+	for fd := range files {
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) == nil {
+			files[fd] = os.NewFile(uintptr(fd), "inherited")
+		}
+	}
+	return files
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// openFiles opens what the plan wants its parent to open.
+func openFiles(files []plan.File, setup namespaces.Setup) ([]*os.File, error) {
+	var out []*os.File
+	for _, f := range files {
+		opened, err := openFile(f, setup)
+		if err != nil {
+			return out, fmt.Errorf("config.json: %s: %s: %w", f.Source, f.Name, err)
+		}
+		out = append(out, opened)
+	}
+	return out, nil
+}
+
+func openFile(f plan.File, setup namespaces.Setup) (*os.File, error) {
+	switch f.Open {
+	case plan.OpenFIFO:
+		return os.OpenFile(f.Path, os.O_RDWR, 0)
+	case plan.MapIDs:
+		return idMap(f.Maps)
+	}
+	for _, j := range setup.Joins {
+		if j.Path == f.Path {
+			return namespaces.OpenNamespace(f.Path, j.Flag)
+		}
+	}
+	return os.Open(f.Path)
+}

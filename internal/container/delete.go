@@ -1,0 +1,127 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/cgroups"
+)
+
+// deleteDeadline bounds how long a cgroup may take to become empty after its
+// processes were killed.
+const deleteDeadline = 10 * time.Second
+
+// destroy undoes a container that could not be created.
+func (c *Container) destroy() error {
+	if c.proc != nil {
+		if !c.proc.Reaped {
+			if err := c.proc.Kill(); err != nil {
+				return fmt.Errorf("kill the container's first process: %w", err)
+			}
+		}
+		c.proc.CloseSync()
+		if !c.proc.Reaped {
+			if _, err := c.proc.Wait(); err != nil {
+				return fmt.Errorf("wait for the container's first process: %w", err)
+			}
+		}
+	}
+	if c.Console != nil {
+		c.Console.Close()
+	}
+	return c.remove(c.options.directory(), c.group)
+}
+
+// remove takes away cgroups and state directory. Namespaces and mounts went
+// with the last process.
+func (r *Record) remove(dir string, group *cgroups.Group) error {
+	if group != nil {
+		if err := group.Delete(deleteDeadline); err != nil {
+			return err
+		}
+	}
+	if r.Work != "" {
+		if err := os.RemoveAll(r.Work); err != nil {
+			return fmt.Errorf("overlay's work directory: %w", err)
+		}
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("state directory: %w", err)
+	}
+	return nil
+}
+
+// Delete deletes a container that has stopped, or with force whatever there is
+// of it, and runs its poststop hooks. It returns their warnings.
+func Delete(root, id string, force bool) (warnings []error, err error) {
+	r, err := readRecord(root, id)
+	if err != nil {
+		return nil, forceDamaged(root, id, force, err)
+	}
+	pidfd, err := r.open()
+	if err != nil {
+		return nil, err
+	}
+	if pidfd != nil {
+		defer pidfd.Close()
+		if !force && r.Status(root) == specs.StateRunning {
+			return nil, fmt.Errorf("container %q is running: stop it first, or use --force", id)
+		}
+		if err := unix.PidfdSendSignal(int(pidfd.Fd()), unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+			return nil, fmt.Errorf("kill the container's first process: %w", err)
+		}
+	}
+	if pidfd != nil {
+		awaitEnd(int(pidfd.Fd()), deleteDeadline)
+	}
+	if err := r.remove(filepath.Join(root, id), cgroups.Open(r.Cgroups)); err != nil {
+		return nil, err
+	}
+	return r.poststop(), nil
+}
+
+// forceDamaged removes a state directory without a readable record: nothing
+// was made before the record was written.
+func forceDamaged(root, id string, force bool, cause error) error {
+	if !force || CheckID(id) != nil {
+		return cause
+	}
+	dir := filepath.Join(root, id)
+	if _, err := os.Stat(filepath.Join(dir, recordFile)); !errors.Is(err, os.ErrNotExist) {
+		return cause
+	}
+	return os.RemoveAll(dir)
+}
+
+// awaitEnd waits until the process of a pidfd has exited, at most so long.
+func awaitEnd(pidfd int, limit time.Duration) {
+	end := time.Now().Add(limit)
+	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	for time.Now().Before(end) {
+		if n, err := unix.Poll(fds, int(time.Until(end).Milliseconds())+1); n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
+			return
+		}
+	}
+}
+
+// poststop runs the hooks after the container is gone. Their failures are
+// warnings (runtime.md, "Lifecycle", 13).
+func (r *Record) poststop() []error {
+	if r.Hooks == nil {
+		return nil
+	}
+	r.Pid = 0
+	var warnings []error
+	for i := range r.Hooks.Poststop {
+		if err := r.runtimeHooks("poststop", r.Hooks.Poststop[i:i+1], specs.StateStopped); err != nil {
+			warnings = append(warnings, err)
+		}
+	}
+	return warnings
+}

@@ -1,0 +1,123 @@
+package container
+
+import (
+	"bytes"
+	"debug/elf"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/process"
+)
+
+// execHint looks for the cause of a failed execve: the errno says that
+// something is missing, not what.
+func (c *Container) execHint(errno unix.Errno) string {
+	args, env := c.spec.Process.Args, c.spec.Process.Env
+	candidates := process.Candidates(args[0], env)
+	if !strings.Contains(args[0], "/") && errno == unix.ENOENT {
+		if len(candidates) == 0 {
+			return fmt.Sprintf(": executable file not found: process.env has no PATH, so %q is searched nowhere: add PATH, or give a path with a slash", args[0])
+		}
+		found := false
+		for _, p := range candidates {
+			found = found || c.look(p) != nil
+		}
+		if !found {
+			return fmt.Sprintf(": executable file not found in $PATH: %q is in none of its %d directories", args[0], len(candidates))
+		}
+	}
+	for _, p := range candidates {
+		if f := c.look(p); f != nil {
+			defer f.Close()
+			return c.fileHint(f, p, errno)
+		}
+	}
+	return ": there is no such file in the container"
+}
+
+// look opens a path of the container from outside: in root.path, or in the
+// topmost layer that has it. Mounts are not seen; the hint is then less exact.
+func (c *Container) look(path string) *os.File {
+	for _, root := range c.roots {
+		dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			continue
+		}
+		if !strings.HasPrefix(path, "/") {
+			path = c.spec.Process.Cwd + "/" + path
+		}
+		fd, err := unix.Openat2(dir, strings.TrimLeft(path, "/"), &unix.OpenHow{
+			Flags: unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+		})
+		unix.Close(dir)
+		if err == nil {
+			return os.NewFile(uintptr(fd), path)
+		}
+	}
+	return nil
+}
+
+func (c *Container) fileHint(f *os.File, path string, errno unix.Errno) string {
+	info, err := f.Stat()
+	if err != nil {
+		return ""
+	}
+	if info.IsDir() {
+		return fmt.Sprintf(": %s is a directory", path)
+	}
+	if errno == unix.EACCES && info.Mode()&0o111 == 0 {
+		return fmt.Sprintf(": %s has mode %04o, which lets nobody execute it: chmod +x", path, info.Mode().Perm())
+	}
+	head := make([]byte, 256)
+	n, _ := f.ReadAt(head, 0)
+	head = head[:n]
+	if bytes.HasPrefix(head, []byte("#!")) {
+		return c.scriptHint(path, head)
+	}
+	if bytes.HasPrefix(head, []byte(elf.ELFMAG)) {
+		return c.elfHint(f, path, errno)
+	}
+	if errno == unix.ENOEXEC {
+		return fmt.Sprintf(": %s is neither an ELF file nor a script that begins with #!", path)
+	}
+	return ""
+}
+
+func (c *Container) scriptHint(path string, head []byte) string {
+	line, _, _ := bytes.Cut(head[2:], []byte("\n"))
+	if bytes.HasSuffix(line, []byte("\r")) {
+		return fmt.Sprintf(": the file exists, but its first line ends in a carriage return (Windows line ends), so the kernel looks for the interpreter %q: convert it, e.g. with dos2unix", strings.TrimSpace(string(line[:len(line)-1]))+"\r")
+	}
+	fields := strings.Fields(string(line))
+	if len(fields) > 0 && c.look(fields[0]) == nil {
+		return fmt.Sprintf(": the file exists, its interpreter %s does not", fields[0])
+	}
+	return ""
+}
+
+func (c *Container) elfHint(f *os.File, path string, errno unix.Errno) string {
+	file, err := elf.NewFile(f)
+	if err != nil {
+		return fmt.Sprintf(": %s is a damaged ELF file: %v", path, err)
+	}
+	if errno == unix.ENOEXEC {
+		return fmt.Sprintf(": %s is for another machine: %s", path, file.Machine)
+	}
+	for _, p := range file.Progs {
+		if p.Type != elf.PT_INTERP || p.Filesz > unix.PathMax {
+			continue
+		}
+		name := make([]byte, p.Filesz)
+		if _, err := p.ReadAt(name, 0); err != nil {
+			return ""
+		}
+		interpreter := string(bytes.TrimRight(name, "\x00"))
+		if look := c.look(interpreter); look == nil {
+			return fmt.Sprintf(": the file exists, its ELF interpreter %s does not", interpreter)
+		}
+	}
+	return ""
+}

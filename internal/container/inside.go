@@ -1,0 +1,80 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+
+	"github.com/moby/sys/user"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// This file does from outside what the process inside cannot, or what takes
+// more than a list of system calls.
+
+// maxPasswd bounds what is read of an image's /etc/passwd, in bytes.
+const maxPasswd = 1 << 20
+
+// home is the home directory of process.user in the container's /etc/passwd,
+// "/" if it has none, as runc does.
+func (c *Container) home() (string, error) {
+	root, err := unix.Open("/proc/"+strconv.Itoa(c.proc.Pid)+"/root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", fmt.Errorf("open the container's root: %w", err)
+	}
+	defer unix.Close(root)
+	// O_NONBLOCK: an image may have a FIFO there.
+	fd, err := unix.Openat2(root, "etc/passwd", &unix.OpenHow{
+		Flags: unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if err != nil {
+		return "/", nil // no such file, or nothing that can be read: there is no home to find
+	}
+	f := os.NewFile(uintptr(fd), "/etc/passwd")
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return "/", nil
+	}
+	uid := int(c.spec.Process.User.UID)
+	users, err := user.ParsePasswdFilter(io.LimitReader(f, maxPasswd), func(u user.User) bool { return u.Uid == uid })
+	if err != nil || len(users) == 0 || users[0].Home == "" || len(users[0].Home) > 4000 {
+		return "/", nil
+	}
+	return users[0].Home, nil
+}
+
+// rlimits sets resource limits from outside: in its user namespace the process
+// may not raise a hard limit.
+func (c *Container) rlimits() error {
+	for i, l := range c.spec.Process.Rlimits {
+		resource, _ := spec.Rlimit(l.Type)
+		if err := unix.Prlimit(c.proc.Pid, resource, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil); err != nil {
+			return fmt.Errorf("config.json: process.rlimits[%d]: limit %s to %d and %d: %w%s", i, l.Type, l.Soft, l.Hard, err,
+				lacking(err, "CAP_SYS_RESOURCE", "to raise a hard limit"))
+		}
+	}
+	return nil
+}
+
+// hint says what to try after a failed step.
+func (c *Container) hint(step int, errno unix.Errno) string {
+	s := &c.plan.Steps[step]
+	switch {
+	case s.Call == plan.Prlimit && errno == unix.EPERM:
+		return ": minirun needs CAP_SYS_RESOURCE to raise a hard limit"
+	case s.Call == plan.Capset && errno == unix.EPERM:
+		return ": minirun has not all of these capabilities itself"
+	case s.Group == plan.Exec && (s.Call == plan.Execve || s.Call == plan.Faccessat2):
+		return c.execHint(errno)
+	case s.Call == plan.PivotRoot && errno == unix.EINVAL:
+		return ": is the host's root a ramfs? then --no-pivot"
+	}
+	return ""
+}
+
+var errNotRegular = errors.New("is no regular file")

@@ -1,0 +1,172 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/containerd/console"
+	"golang.org/x/sys/unix"
+)
+
+// RunOptions are what `run` adds to creating a container.
+type RunOptions struct {
+	Detach bool // return when the program has started
+	Keep   bool // do not delete the container when it has ended
+}
+
+// Run creates, starts, waits for and deletes a container, and returns its exit
+// status: its own, or 128 and the number of the signal that ended it.
+func Run(o Options, how RunOptions) (status int, err error) {
+	if how.Detach {
+		return 0, detached(o)
+	}
+	// Before the container exists: a signal that arrives from here on is the
+	// container's.
+	signals := make(chan os.Signal, 64)
+	signal.Notify(signals)
+	defer signal.Stop(signals)
+
+	c, err := Create(o)
+	if err != nil {
+		return 0, err
+	}
+	if err := c.Start(); err != nil {
+		return 0, err
+	}
+	status, err = c.attend(signals)
+	if err != nil {
+		return 0, errors.Join(err, c.destroy())
+	}
+	if how.Keep {
+		return status, nil
+	}
+	warnings, err := c.Delete()
+	for _, w := range warnings {
+		o.Warn("%s", w)
+	}
+	return status, err
+}
+
+func detached(o Options) error {
+	c, err := Create(o)
+	if err != nil {
+		return err
+	}
+	if c.Console != nil {
+		return errors.Join(errors.New("config.json: process.terminal: a detached container's terminal needs --console-socket"), c.destroy())
+	}
+	if err := c.Start(); err != nil {
+		return err
+	}
+	c.Close()
+	return nil
+}
+
+// attend forwards signals and the terminal until the container ends.
+func (c *Container) attend(signals <-chan os.Signal) (int, error) {
+	var relay *terminal
+	if c.Console != nil {
+		var err error
+		if relay, err = newTerminal(c.Console); err != nil {
+			return 0, err
+		}
+		defer relay.restore()
+	}
+	ended := make(chan error, 1)
+	var status int
+	go func() {
+		var err error
+		status, err = c.Wait()
+		ended <- err
+	}()
+	for {
+		select {
+		case err := <-ended:
+			if relay != nil {
+				relay.drain()
+			}
+			return status, err
+		case s := <-signals:
+			if err := c.forward(s.(syscall.Signal), relay); err != nil {
+				return 0, err
+			}
+		}
+	}
+}
+
+// forward passes a signal on. SIGCHLD tells of the container itself, SIGURG is
+// the Go runtime's own, and a SIGPIPE is about minirun's output.
+func (c *Container) forward(s syscall.Signal, relay *terminal) error {
+	switch s {
+	case unix.SIGCHLD, unix.SIGURG, unix.SIGPIPE:
+		return nil
+	case unix.SIGWINCH:
+		if relay != nil {
+			return relay.resize()
+		}
+	}
+	if err := c.Signal(s); err != nil {
+		return fmt.Errorf("forward %s: %w", unix.SignalName(s), err)
+	}
+	return nil
+}
+
+// A terminal relays between minirun's terminal and the container's.
+type terminal struct {
+	own    console.Console // nil: standard input is no terminal
+	master *os.File
+	copied chan struct{}
+}
+
+func newTerminal(master *os.File) (*terminal, error) {
+	t := &terminal{master: master, copied: make(chan struct{})}
+	if own, err := console.ConsoleFromFile(os.Stdin); err == nil {
+		t.own = own
+		if err := t.resize(); err != nil {
+			return nil, err
+		}
+		if err := own.SetRaw(); err != nil {
+			return nil, fmt.Errorf("put the terminal into raw mode: %w", err)
+		}
+	}
+	go func() {
+		_, _ = io.Copy(master, os.Stdin) // ends with minirun
+	}()
+	go func() {
+		_, _ = io.Copy(os.Stdout, master) // EIO when the last process has closed the slave
+		close(t.copied)
+	}()
+	return t, nil
+}
+
+// resize gives the container's terminal the size of minirun's.
+func (t *terminal) resize() error {
+	if t.own == nil {
+		return nil
+	}
+	size, err := t.own.Size()
+	if err != nil {
+		return fmt.Errorf("read the terminal's size: %w", err)
+	}
+	ws := &unix.Winsize{Row: size.Height, Col: size.Width}
+	return unix.IoctlSetWinsize(int(t.master.Fd()), unix.TIOCSWINSZ, ws)
+}
+
+// drain waits until all output of the container is written.
+func (t *terminal) drain() { <-t.copied }
+
+// restore leaves minirun's terminal as it was.
+func (t *terminal) restore() {
+	if t.own != nil {
+		_ = t.own.Reset()
+	}
+	t.master.Close()
+}
+
+// directory of the start FIFO.
+func (o *Options) fifo() string { return filepath.Join(o.directory(), fifoFile) }

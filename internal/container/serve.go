@@ -1,0 +1,154 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/handshake"
+	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/process"
+)
+
+// serve answers the new process's questions until it is ready: see package
+// handshake.
+func (c *Container) serve() error {
+	for {
+		m, err := c.proc.Receive()
+		if err != nil {
+			return c.died(err)
+		}
+		answer, err := c.answer(m)
+		if err != nil {
+			return err
+		}
+		if m.Point == handshake.Ready && c.FIFO == "" {
+			return nil // the answer is Start's
+		}
+		if answer != nil {
+			if err := c.proc.Reply(answer); err != nil {
+				return c.died(err)
+			}
+		}
+		if m.Point == handshake.Ready {
+			return nil
+		}
+	}
+}
+
+var goOn = []byte{1}
+
+func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
+	switch m.Point {
+	case handshake.MapIDs:
+		linux := c.spec.Linux
+		if err := namespaces.WriteMaps(c.proc.Pid, linux.UIDMappings, linux.GIDMappings, rootless()); err != nil {
+			return nil, fmt.Errorf("config.json: linux.uidMappings: %w", err)
+		}
+	case handshake.TimeOffsets:
+		if err := namespaces.WriteTimeOffsets(c.proc.Pid, c.spec.Linux.TimeOffsets); err != nil {
+			return nil, fmt.Errorf("config.json: linux.timeOffsets: %w", err)
+		}
+	case handshake.Cloned:
+		if err := c.cloned(int(m.A)); err != nil {
+			return nil, err
+		}
+	case handshake.CopyUp:
+		return goOn, c.copyUp(int(m.A), int(m.B))
+	case handshake.Mounted:
+		return goOn, c.mounted()
+	case handshake.Console:
+		return goOn, c.console(int(m.A))
+	case handshake.SeccompListener:
+		return goOn, c.seccompListener(int(m.A))
+	case handshake.Ready:
+		return c.ready()
+	}
+	return goOn, nil
+}
+
+// cloned goes on with the process that the first one has cloned as its
+// sibling, and reaps the first one, which ends.
+func (c *Container) cloned(pid int) error {
+	first := c.proc.Pid
+	if err := c.proc.Become(pid); err != nil {
+		return err
+	}
+	if err := reap(first); err != nil {
+		return err
+	}
+	return c.adopt()
+}
+
+func reap(pid int) error {
+	for {
+		_, err := unix.Wait4(pid, nil, 0, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// mounted is the moment of the hooks that see the container before it has
+// pivoted.
+func (c *Container) mounted() error {
+	hooks := c.spec.Hooks
+	if hooks == nil {
+		return nil
+	}
+	if err := c.runtimeHooks("prestart", hooks.Prestart, "creating"); err != nil { //nolint:staticcheck // deprecated, and used by everybody
+		return err
+	}
+	if err := c.runtimeHooks("createRuntime", hooks.CreateRuntime, "creating"); err != nil {
+		return err
+	}
+	return c.containerHooks("createContainer", hooks.CreateContainer, "creating")
+}
+
+// ready does what must wait for the container's last step before start, and
+// returns the answer: HOME, or one byte.
+func (c *Container) ready() ([]byte, error) {
+	if c.setup.Has(unix.CLONE_NEWUSER) {
+		if err := c.rlimits(); err != nil {
+			return nil, err
+		}
+	}
+	if process.HasHome(c.spec.Process.Env) {
+		return goOn, nil
+	}
+	home, err := c.home()
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte("HOME="+home), 0), nil
+}
+
+// died explains why the process has closed the socket or could not be written
+// to: a failed step, or its death.
+func (c *Container) died(err error) error {
+	var failed *bootstrap.ErrFailed
+	if errors.As(err, &failed) {
+		return c.stepError(failed)
+	}
+	if !errors.Is(err, io.EOF) && !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
+		return fmt.Errorf("talk to the container's first process: %w", err)
+	}
+	if kill := c.proc.Kill(); kill != nil {
+		return kill
+	}
+	status, err := c.proc.Wait()
+	if err != nil {
+		return fmt.Errorf("the container's first process is gone: %w", err)
+	}
+	if status.Signaled() {
+		hint := ""
+		if status.Signal() == unix.SIGKILL {
+			hint = ": out of memory? see linux.resources.memory.limit, and dmesg"
+		}
+		return fmt.Errorf("the container's first process was killed by signal %d (%s) while it was set up%s", status.Signal(), unix.SignalName(status.Signal()), hint)
+	}
+	return fmt.Errorf("the container's first process ended with status %d while it was set up", status.ExitStatus())
+}
