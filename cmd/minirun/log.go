@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/spec"
 )
 
 // Messages go to standard error, or to --log in the form engines read: one
@@ -57,10 +59,13 @@ func logLine(level, text string) {
 	}
 }
 
-func warn(format string, args ...any) {
-	if messages.debug {
-		logLine("warning", fmt.Sprintf(format, args...))
+// warn reports what does not stop the container. What is only worth telling to
+// who asks comes with --debug.
+func warn(what any) {
+	if w, ok := what.(spec.Warning); ok && w.Debug && !messages.debug {
+		return
 	}
+	logLine("warning", fmt.Sprint(what))
 }
 
 // fail reports an error and ends with its exit status.

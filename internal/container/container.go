@@ -33,7 +33,9 @@ type Options struct {
 	Ephemeral     bool     // root.path is a read-only layer, writes are thrown away
 	SystemdCgroup bool
 
-	Warn func(format string, args ...any)
+	// Warn takes what does not stop the container: a *spec.Warning, or the
+	// error of a poststop hook.
+	Warn func(any)
 }
 
 func (o *Options) directory() string { return filepath.Join(o.Root, o.ID) }

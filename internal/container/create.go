@@ -48,7 +48,7 @@ func Create(o Options) (*Container, error) {
 		return nil, err
 	}
 	for _, w := range warnings {
-		o.Warn("%s", w)
+		o.Warn(w)
 	}
 	if err := check(s, &o); err != nil {
 		return nil, err
@@ -101,6 +101,10 @@ func (c *Container) inputs() (Inputs, []cgroups.Value, error) {
 	if in.Rootfs, err = rootfsInput(s, o); err != nil {
 		return in, nil, err
 	}
+	for i := len(in.Rootfs.Layers) - 1; i >= 0; i-- {
+		c.roots = append(c.roots, in.Rootfs.Layers[i].Path)
+	}
+	c.roots = append(c.roots, in.Rootfs.Root)
 	if in.Process, err = processInput(s, o, setup); err != nil {
 		return in, nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"github.com/containerd/console"
@@ -47,7 +46,7 @@ func Run(o Options, how RunOptions) (status int, err error) {
 	}
 	warnings, err := c.Delete()
 	for _, w := range warnings {
-		o.Warn("%s", w)
+		o.Warn(w)
 	}
 	return status, err
 }
@@ -168,5 +167,3 @@ func (t *terminal) restore() {
 	t.master.Close()
 }
 
-// directory of the start FIFO.
-func (o *Options) fifo() string { return filepath.Join(o.directory(), fifoFile) }

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/handshake"
+	"github.com/minirun/minirun/internal/process"
 )
 
 // Start lets a container that this process has created become the user's
@@ -62,15 +64,23 @@ func (c *Container) release() error {
 	}
 }
 
-// endedEarly tells a program that was short from a set-up that was killed: a
-// failed step would have been reported, unless the seccomp filter stopped the
-// report itself.
+// endedEarly tells a program that was short from a set-up that was killed
+// before execve: a failed step would have been reported, unless the seccomp
+// filter stopped the report itself. A process that is not reaped yet keeps its
+// name, and execve changes it.
 func (c *Container) endedEarly() error {
-	var info unix.Siginfo
-	if err := unix.Waitid(unix.P_PIDFD, int(c.proc.PidFD.Fd()), &info, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
-		return fmt.Errorf("wait for the container's first process: %w", err)
+	name, err := os.ReadFile("/proc/" + strconv.Itoa(c.Pid) + "/comm")
+	if err != nil {
+		return fmt.Errorf("look at the container's first process: %w", err)
 	}
-	return nil
+	if string(name) != process.InitName+"\n" {
+		return nil
+	}
+	err = c.died(io.EOF)
+	if c.spec.Linux.Seccomp != nil {
+		err = fmt.Errorf("%w: does linux.seccomp allow write, close_range and execve? the last steps need them", err)
+	}
+	return err
 }
 
 func (c *Container) startContainerHooks() error {

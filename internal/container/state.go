@@ -33,10 +33,7 @@ type Record struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
-const (
-	recordFile = "state.json"
-	fifoFile   = "start"
-)
+const recordFile = "state.json"
 
 // write puts the record into the state directory, whole or not at all.
 func (r *Record) write(dir string) error {

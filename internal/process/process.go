@@ -61,13 +61,16 @@ func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Pr
 	return &Process{&compiler{b: b, parent: parent, p: s.Process, linux: linux, in: in}}
 }
 
+// InitName is what ps shows of a container's first process until execve.
+const InitName = "minirun:init"
+
 // Begin adds the steps that come before the root file system, while /proc is
 // still the host's.
 func (r *Process) Begin() {
 	c := r.c
 	b := c.b
 	b.In(plan.Identity, "")
-	b.Call("name the process", "until execve, ps shows this", plan.Prctl, plan.Int(unix.PR_SET_NAME), b.Str("minirun:init"), plan.Int(0), plan.Int(0), plan.Int(0))
+	b.Call("name the process", "until execve, ps shows this", plan.Prctl, plan.Int(unix.PR_SET_NAME), b.Str(InitName), plan.Int(0), plan.Int(0), plan.Int(0))
 	b.Call("begin a session", "no signal from minirun's terminal reaches the container", plan.Setsid)
 	b.Call("clear the umask", "modes are meant as they are written", plan.Umask, plan.Int(0))
 	if !c.in.NoKeyring {
