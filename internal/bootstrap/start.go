@@ -24,7 +24,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"runtime"
 	"strconv"
 	"syscall"
 
@@ -43,6 +45,8 @@ type Attr struct {
 	// Files become descriptors 0, 1, 2 … of the process; nil leaves a number
 	// closed. The sync socket is the next one after them, so the plan's
 	// SyncFD must be len(Files). Extra follow the socket: the plan's Files.
+	// None of them is close-on-exec, the socket neither: the plan marks what
+	// execve shall close, before it.
 	Files, Extra []*os.File
 }
 
@@ -54,7 +58,8 @@ type Process struct {
 	// process's by now.
 	Reaped bool
 
-	sync *os.File
+	sync  *os.File
+	steps int // of the plan: what a report may name
 }
 
 // ErrFailed is what the process reported when a step failed.
@@ -126,12 +131,22 @@ func Start(p *plan.Plan, a Attr) (*Process, error) {
 		return nil, err
 	}
 	defer image.Close()
+	return start(image, len(p.Steps), a)
+}
+
+func start(image *os.File, steps int, a Attr) (*Process, error) {
+	// A descriptor that this process has inherited from its caller without
+	// close-on-exec would be open in the container, and may lead to the host's
+	// root (CVE-2024-21626). Only Files and Extra go in.
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("close_range: %w", err)
+	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("socketpair: %w", err)
 	}
 	defer unix.Close(pair[1])
-	proc := &Process{sync: os.NewFile(uintptr(pair[0]), "sync")}
+	proc := &Process{sync: os.NewFile(uintptr(pair[0]), "sync"), steps: steps}
 	if err := proc.fork(image, a, pair[1]); err != nil {
 		proc.sync.Close()
 		return nil, err
@@ -153,12 +168,16 @@ func (proc *Process) fork(image *os.File, a Attr, sync int) error {
 	pid, err := syscall.ForkExec(path, []string{"minirun-init"}, &syscall.ProcAttr{
 		Env: []string{}, Files: files, Sys: sys,
 	})
+	// Until here the numbers in files must stay the caller's files.
+	runtime.KeepAlive(a)
 	if err != nil {
-		return fmt.Errorf("start the first process with %s: %w", namespaceFlags(a.Cloneflags), err)
+		return startError(err, a)
 	}
 	proc.Pid = pid
 	if pidfd < 0 {
 		// A kernel without CLONE_PIDFD (before 5.2) cannot run minirun's plans.
+		_ = unix.Kill(pid, unix.SIGKILL)
+		_, _ = proc.Wait()
 		return errors.New("start the first process: the kernel gave no pidfd: Linux 5.12 or newer is needed")
 	}
 	proc.PidFD = os.NewFile(uintptr(pidfd), "pidfd")
@@ -177,50 +196,100 @@ func numbers(files []*os.File) []uintptr {
 	return out
 }
 
-func namespaceFlags(flags uintptr) string {
-	if flags == 0 {
-		return "no new namespaces"
+// startError explains why clone or execve of the image failed: ForkExec does
+// not tell which of the two it was.
+func startError(err error, a Attr) error {
+	with, hint := "no new namespaces", ""
+	if a.Cloneflags != 0 {
+		with = plan.CloneFlags(uint64(a.Cloneflags))
 	}
-	return fmt.Sprintf("clone flags %#x", flags)
+	if a.Cgroup != nil {
+		with += " in " + a.Cgroup.Name()
+	}
+	switch {
+	case errors.Is(err, unix.EPERM) && a.Cloneflags != 0:
+		hint = ": new namespaces need CAP_SYS_ADMIN, or a user namespace of their own"
+	case errors.Is(err, unix.ENOSPC):
+		hint = ": see the limits in /proc/sys/user/max_*_namespaces"
+	case errors.Is(err, unix.ENOENT):
+		hint = ": is /proc mounted?"
+	case errors.Is(err, unix.EACCES):
+		hint = ": see /proc/sys/vm/memfd_noexec"
+	}
+	return fmt.Errorf("start the first process with %s: %w%s", with, err, hint)
 }
 
 // Receive waits for the next message. It returns io.EOF when the process has
 // closed its end: after a successful execve, or because it died; which of the
 // two it was, its pidfd tells. A failed step is an *ErrFailed.
 func (proc *Process) Receive() (Message, error) {
-	var buf [plan.MessageSize]byte
+	// One byte more than a message has: a longer one would be cut to fit, and
+	// pass.
+	var buf [plan.MessageSize + 1]byte
 	n, err := proc.sync.Read(buf[:])
+	if errors.Is(err, unix.ECONNRESET) {
+		// The process ended before it read our last answer. The kernel says so
+		// once, before it hands out what the process had written.
+		n, err = proc.sync.Read(buf[:])
+	}
 	if err != nil {
 		return Message{}, err
 	}
-	le := binary.LittleEndian
-	switch {
-	case n == 0:
-		return Message{}, io.EOF
-	case n == 16 && le.Uint32(buf[:]) == plan.MessageFailed:
-		return Message{}, &ErrFailed{int(le.Uint32(buf[4:])), unix.Errno(le.Uint32(buf[8:]))}
-	case n == plan.MessageSize && le.Uint32(buf[:]) == plan.MessagePoint:
-		return Message{le.Uint32(buf[4:]), le.Uint64(buf[8:]), le.Uint64(buf[16:])}, nil
-	}
-	return Message{}, fmt.Errorf("a message of %d bytes from the new process is malformed", n)
+	return parse(buf[:n], proc.steps)
 }
 
+// parse reads a message. Its sender runs our loop, but in namespaces that it
+// may share with others: what it says is checked like any input.
+func parse(b []byte, steps int) (Message, error) {
+	le := binary.LittleEndian
+	switch {
+	case len(b) == failedSize && le.Uint32(b) == plan.MessageFailed && le.Uint32(b[12:]) == 0:
+		step, errno := le.Uint32(b[4:]), le.Uint32(b[8:])
+		if uint64(step) < uint64(steps) && errno > 0 && errno <= plan.MaxErrno {
+			return Message{}, &ErrFailed{int(step), unix.Errno(errno)}
+		}
+	case len(b) == plan.MessageSize && le.Uint32(b) == plan.MessagePoint:
+		return Message{le.Uint32(b[4:]), le.Uint64(b[8:]), le.Uint64(b[16:])}, nil
+	}
+	return Message{}, fmt.Errorf("malformed message from the new process: %d bytes, %x", len(b), b)
+}
+
+// failedSize is the size of the loop's report, in bytes.
+const failedSize = 16
+
 // Reply lets the process go on; data is what its Await step reads, at least
-// one byte.
+// one byte. If the process has ended, the error is what Receive says of it.
 func (proc *Process) Reply(data []byte) error {
 	_, err := proc.sync.Write(data)
-	return err
+	if !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
+		return err
+	}
+	for { // a message may stand before the report; nothing is added any more
+		if _, why := proc.Receive(); errors.Is(why, io.EOF) {
+			return err
+		} else if why != nil {
+			return why
+		}
+	}
 }
 
 // Become makes proc the process that the plan has cloned as its sibling
-// (CLONE_PARENT), once the first one has told its number.
+// (CLONE_PARENT), once the first one has told its number. The first one stays
+// to be waited for: by Wait before, or by its number after.
 func (proc *Process) Become(pid int) error {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return fmt.Errorf("pidfd_open %d: %w", pid, err)
 	}
+	// A number that is not a child's was not cloned by the plan: whoever sent it
+	// would have us set up, or kill, another process.
+	err = unix.Waitid(unix.P_PIDFD, fd, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	if err != nil {
+		unix.Close(fd)
+		return fmt.Errorf("process %d is not the one that the plan cloned: %w", pid, err)
+	}
 	proc.PidFD.Close()
-	proc.Pid, proc.PidFD = pid, os.NewFile(uintptr(fd), "pidfd")
+	proc.Pid, proc.PidFD, proc.Reaped = pid, os.NewFile(uintptr(fd), "pidfd"), false
 	return nil
 }
 
