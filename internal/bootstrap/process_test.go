@@ -333,6 +333,37 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// TestManyFiles: whatever numbers the files get, the image is what starts. One
+// of them on the image's number was executed in its place.
+func TestManyFiles(t *testing.T) {
+	null, err := os.Open("/dev/null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	before := descriptors(t)
+	for n := range 48 {
+		// Numbers below their place are those that ForkExec moves up first.
+		files := []*os.File{os.Stderr, os.Stdout, os.Stdin}
+		var extra []*os.File
+		for len(extra) < n {
+			extra = append(extra, []*os.File{null, os.Stdin, null}[len(extra)%3])
+		}
+		proc, err := Start(askPlan(1), Attr{Files: files, Extra: extra})
+		if err != nil {
+			t.Fatalf("%d files behind the socket: %v", n, err)
+		}
+		receive(t, proc, 1)
+		if open := descriptorsOf(t, strconv.Itoa(proc.Pid)); len(open) != 4+n {
+			t.Errorf("%d files behind the socket: open are %v", n, open)
+		}
+		reply(t, proc)
+		exits(t, proc, 0)
+		proc.Close()
+	}
+	sameDescriptors(t, before)
+}
+
 // TestNoLeaks starts many processes that end in every way.
 func TestNoLeaks(t *testing.T) {
 	noChildren(t)

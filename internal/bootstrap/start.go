@@ -89,7 +89,11 @@ func Image(p *plan.Plan) (*os.File, error) {
 	}
 	fd, err := memfd()
 	if err != nil {
-		return nil, fmt.Errorf("memfd_create: %w", err)
+		hint := ""
+		if errors.Is(err, unix.EACCES) {
+			hint = ": /proc/sys/vm/memfd_noexec is 2 and forbids programs in memory"
+		}
+		return nil, fmt.Errorf("memfd_create: %w%s", err, hint)
 	}
 	f := os.NewFile(uintptr(fd), "plan")
 	if err := seal(fd, headers(loopCode(), len(data)), data); err != nil {
@@ -162,9 +166,14 @@ func (proc *Process) fork(image *os.File, a Attr, sync int) error {
 	}
 	files := append(numbers(a.Files), uintptr(sync))
 	files = append(files, numbers(a.Extra)...)
+	program, err := above(files, image)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(program)
 	// The path leads to the memfd, not into a file system: nobody can put
 	// another program in its place.
-	path := "/proc/self/fd/" + strconv.Itoa(int(image.Fd()))
+	path := "/proc/self/fd/" + strconv.Itoa(program)
 	pid, err := syscall.ForkExec(path, []string{"minirun-init"}, &syscall.ProcAttr{
 		Env: []string{}, Files: files, Sys: sys,
 	})
@@ -182,6 +191,22 @@ func (proc *Process) fork(image *os.File, a Attr, sync int) error {
 	}
 	proc.PidFD = os.NewFile(uintptr(pidfd), "pidfd")
 	return nil
+}
+
+// above returns a duplicate of the image whose number no other descriptor gets
+// in the child before its execve. ForkExec there copies files to 0, 1, 2 …,
+// some of them first to numbers above all others: one on the image's number
+// would be executed in its place.
+func above(files []uintptr, image *os.File) (int, error) {
+	top := len(files)
+	for _, fd := range files {
+		top = max(top, int(fd))
+	}
+	fd, err := unix.FcntlInt(image.Fd(), unix.F_DUPFD_CLOEXEC, top+len(files)+3)
+	if err != nil {
+		return -1, fmt.Errorf("move the plan's image to a descriptor above %d: %w", top, err)
+	}
+	return fd, nil
 }
 
 // numbers returns the descriptors of files as ForkExec takes them.
@@ -213,8 +238,6 @@ func startError(err error, a Attr) error {
 		hint = ": see the limits in /proc/sys/user/max_*_namespaces"
 	case errors.Is(err, unix.ENOENT):
 		hint = ": is /proc mounted?"
-	case errors.Is(err, unix.EACCES):
-		hint = ": see /proc/sys/vm/memfd_noexec"
 	}
 	return fmt.Errorf("start the first process with %s: %w%s", with, err, hint)
 }
