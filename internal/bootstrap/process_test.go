@@ -58,6 +58,9 @@ func noChildren(t *testing.T) {
 
 var standard = []*os.File{os.Stdin, os.Stdout, os.Stderr}
 
+// limit ends a process that a mistake in the loop keeps running.
+const limit = 20 * time.Second
+
 // run starts p, and kills it at the end of the test if it is left.
 func run(t *testing.T, p *plan.Plan, a Attr) *Process {
 	t.Helper()
@@ -68,7 +71,9 @@ func run(t *testing.T, p *plan.Plan, a Attr) *Process {
 	if err != nil {
 		t.Fatal(err)
 	}
+	late := time.AfterFunc(limit, func() { _ = proc.Kill() })
 	t.Cleanup(func() {
+		late.Stop()
 		if !proc.Reaped {
 			_ = proc.Kill()
 			_, _ = proc.Wait()
