@@ -22,20 +22,17 @@ var (
 )
 
 func main() {
-	// A start lasts a few milliseconds and allocates a few megabytes: collecting
-	// them would cost more than it frees.
-	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(256 << 20)
 	if err := app().Run(os.Args); err != nil {
 		fail(err)
 	}
 }
 
 func app() *cli.App {
+	cli.VersionPrinter = func(*cli.Context) { fmt.Println("minirun version " + versionText()) }
 	return &cli.App{
 		Name:                 "minirun",
 		Usage:                "run OCI containers, and show how",
-		Version:              versionText(),
+		Version:              version,
 		EnableBashCompletion: true,
 		HideHelpCommand:      true,
 		Flags: []cli.Flag{
