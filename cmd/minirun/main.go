@@ -3,6 +3,12 @@
 // internal/container.
 package main
 
+// The runtime would read its cgroup's CPU quota at each start to choose
+// GOMAXPROCS, and go on watching it: of no use in a process that mostly waits.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 import (
 	"fmt"
 	"os"
