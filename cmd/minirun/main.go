@@ -1,13 +1,13 @@
-// Command minirun is the command line: one file for each verb, flags and words
-// as runc's where runc has them, and no logic. What a verb does is in
-// internal/container.
-package main
-
 // The runtime would read its cgroup's CPU quota at each start to choose
 // GOMAXPROCS, and go on watching it: of no use in a process that mostly waits.
 //
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
+
+// Command minirun is the command line: one file for each verb, flags and words
+// as runc's where runc has them, and no logic. What a verb does is in
+// internal/container.
+package main
 
 import (
 	"fmt"
