@@ -16,6 +16,7 @@
 //	validate*.go     the values, one file per part of the document
 //	words.go         words of config.json → numbers of the kernel
 //	mountoptions.go  the same for mounts[].options
+//	lists.go         lists of CPUs and memory nodes
 //	default.go       the document of `minirun spec`
 package spec
 

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -121,6 +122,18 @@ func TestSysctlPath(t *testing.T) {
 	} {
 		if got, ok := SysctlPath(k); got != want || ok != (want != "") {
 			t.Errorf("%q: %q, %t", k, got, ok)
+		}
+	}
+}
+
+func TestParseList(t *testing.T) {
+	got, ok := ParseList("0-3, 7,,5-5")
+	if want := []Range{{0, 3}, {7, 7}, {5, 5}}; !ok || !slices.Equal(got, want) {
+		t.Errorf("%v, %t", got, ok)
+	}
+	for _, bad := range []string{"", ",", "a", "3-0", "-1", "1-", "+1", "0x1", "65536", "1;2", "1\n"} {
+		if got, ok := ParseList(bad); ok {
+			t.Errorf("%q: %v", bad, got)
 		}
 	}
 }

@@ -39,6 +39,7 @@ func TestAccepted(t *testing.T) {
 		{"process.scheduler.period", `0`, ""},
 		{"process.ioPriority", `{"class": "IOPRIO_CLASS_IDLE", "priority": 7}`, ""},
 		{"process.execCPUAffinity", `{}`, ""},
+		{"process.execCPUAffinity.final", `"0-3, 7,,9 "`, ""},
 		{"process.noNewPrivileges", `null`, ""},
 		{"mounts[0].destination", `"proc"`, "relative"},
 		{"mounts[0].options", `["idmapped", "x=y,z"]`, ""},

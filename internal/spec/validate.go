@@ -274,24 +274,6 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// cpuList checks a list of CPUs or memory nodes such as "0-3,7" (cpuset(7), "List
-// format"). what is the singular for the message.
-func cpuList(p *problems, path, list, what string) {
-	want := "must be a list of " + what + " numbers such as 0-3,7"
-	for part := range strings.SplitSeq(list, ",") {
-		first, last, isRange := strings.Cut(part, "-")
-		a, errA := strconv.ParseUint(first, 10, 16)
-		b, errB := a, error(nil)
-		if isRange {
-			b, errB = strconv.ParseUint(last, 10, 16)
-		}
-		if errA != nil || errB != nil || b < a {
-			p.bad(path, want, quote(list))
-			return
-		}
-	}
-}
-
 func itoa[I ~int | ~int32 | ~int64](n I) string { return strconv.FormatInt(int64(n), 10) }
 
 func utoa[U ~uint | ~uint16 | ~uint32 | ~uint64](n U) string {

@@ -252,7 +252,7 @@ func validateMemoryPolicy(p *problems, m *specs.LinuxMemoryPolicy) {
 	case m.Nodes != "" && noNodes:
 		p.bad(prefix+"nodes", "must be empty for "+string(m.Mode), quote(m.Nodes))
 	case m.Nodes != "":
-		cpuList(p, prefix+"nodes", m.Nodes, "node")
+		checkList(p, prefix+"nodes", m.Nodes, "node")
 	case !noNodes && m.Mode != specs.MpolPreferred:
 		p.bad(prefix+"nodes", "must name at least one node for "+string(m.Mode), "")
 	}

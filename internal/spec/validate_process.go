@@ -64,10 +64,10 @@ func validateProcess(p *problems, prefix string, proc *specs.Process) {
 	}
 	if a := proc.ExecCPUAffinity; a != nil {
 		if a.Initial != "" {
-			cpuList(p, in("execCPUAffinity.initial"), a.Initial, "CPU")
+			checkList(p, in("execCPUAffinity.initial"), a.Initial, "CPU")
 		}
 		if a.Final != "" {
-			cpuList(p, in("execCPUAffinity.final"), a.Final, "CPU")
+			checkList(p, in("execCPUAffinity.final"), a.Final, "CPU")
 		}
 	}
 }

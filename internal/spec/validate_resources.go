@@ -123,10 +123,10 @@ func validateCPU(p *problems, prefix string, c *specs.LinuxCPU) {
 		p.bad(prefix+".realtimeRuntime", "must not be greater than realtimePeriod, "+utoa(*c.RealtimePeriod), itoa(*v))
 	}
 	if c.Cpus != "" {
-		cpuList(p, prefix+".cpus", c.Cpus, "CPU")
+		checkList(p, prefix+".cpus", c.Cpus, "CPU")
 	}
 	if c.Mems != "" {
-		cpuList(p, prefix+".mems", c.Mems, "node")
+		checkList(p, prefix+".mems", c.Mems, "node")
 	}
 	if v := c.Idle; v != nil && *v != 0 && *v != 1 {
 		p.bad(prefix+".idle", "must be 0 or 1", itoa(*v))
