@@ -218,7 +218,10 @@ func (d *decoder) required(t *schema, present uint64) {
 		case expected:
 			d.p.note(string(d.path), "is required by the specification; taken as 0")
 		case depends:
-			d.p.absent = append(d.p.absent, string(d.path))
+			if d.p.absent == nil {
+				d.p.absent = map[string]bool{}
+			}
+			d.p.absent[string(d.path)] = true
 		}
 		d.path = d.path[:outer]
 	}

@@ -186,15 +186,14 @@ func Layers(annotations map[string]string) ([]string, error) {
 	if json.Unmarshal([]byte(text), &layers) != nil || len(layers) == 0 {
 		return bad(`must be a JSON list of directories such as ["base", "app"]`)
 	}
-	for i, dir := range layers {
+	var seen keySet
+	for _, dir := range layers {
 		if dir == "" || strings.IndexByte(dir, 0) >= 0 {
 			return bad("must not have an empty directory or one with a NUL byte")
 		}
 		// An overlay refuses a directory that is one of its layers already (ELOOP).
-		for _, other := range layers[:i] {
-			if path.Clean(other) == path.Clean(dir) {
-				return bad("must not name a directory twice")
-			}
+		if !seen.add(path.Clean(dir)) {
+			return bad("must not name a directory twice")
 		}
 	}
 	return layers, nil

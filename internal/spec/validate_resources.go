@@ -174,15 +174,13 @@ func validateBlockIO(p *problems, prefix string, b *specs.LinuxBlockIO) {
 }
 
 func validateHugepages(p *problems, list string, limits []specs.LinuxHugepageLimit) {
+	var seen keySet
 	for i, h := range limits {
 		if !hugepageSize(h.Pagesize) {
 			p.bad(at(list, i)+".pageSize", "must be a size of huge pages such as 2MB or 1GB", quote(h.Pagesize))
 		}
-		for _, other := range limits[:i] {
-			if other.Pagesize == h.Pagesize {
-				p.bad(at(list, i)+".pageSize", "must not be given twice", quote(h.Pagesize))
-				break
-			}
+		if !seen.add(h.Pagesize) {
+			p.bad(at(list, i)+".pageSize", "must not be given twice", quote(h.Pagesize))
 		}
 	}
 }
@@ -198,15 +196,13 @@ func hugepageSize(s string) bool {
 }
 
 func validatePriorities(p *problems, list string, priorities []specs.LinuxInterfacePriority) {
+	var seen keySet
 	for i, f := range priorities {
 		if !interfaceName(f.Name) {
 			p.bad(at(list, i)+".name", "must be the name of a network device", quote(f.Name))
 		}
-		for _, other := range priorities[:i] {
-			if other.Name == f.Name {
-				p.bad(at(list, i)+".name", "must not be given twice", quote(f.Name))
-				break
-			}
+		if !seen.add(f.Name) {
+			p.bad(at(list, i)+".name", "must not be given twice", quote(f.Name))
 		}
 	}
 }
