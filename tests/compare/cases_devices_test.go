@@ -17,7 +17,7 @@ var deviceCases = []testCase{
 		set: func(b *bundle) {
 			plainNull := device("/dev/nothing", "c", 1, 3)
 			owned := device("/dev/sub/dir/owned", "c", 1, 5)
-			owned.FileMode, owned.UID, owned.GID = pointer(os.FileMode(0o640)), pointer(uint32(1000)), pointer(uint32(2000))
+			owned.FileMode, owned.UID, owned.GID = pointer(os.FileMode(0o644)), pointer(uint32(1000)), pointer(uint32(2000))
 			block := device("/dev/block", "b", 7, 200)
 			block.FileMode = pointer(os.FileMode(0o604))
 			fifo := specs.LinuxDevice{Path: "/dev/pipe", Type: "p", FileMode: pointer(os.FileMode(0o622))}
@@ -25,7 +25,7 @@ var deviceCases = []testCase{
 			b.spec.Linux.Resources.Devices = append(b.spec.Linux.Resources.Devices, specs.LinuxDeviceCgroup{Allow: true, Type: "b", Major: pointer(int64(7)), Access: "rm"})
 		},
 		ask:  ask{Stat: []string{"/dev/pipe", "/dev/sub", "/dev/sub/dir"}},
-		want: map[string]string{"in.dev./dev/sub/dir/owned": "char 0640 1000:2000 dev 1:5 open ok", "in.dev./dev/pipe": "fifo *"},
+		want: map[string]string{"in.dev./dev/sub/dir/owned": "char 0644 1000:2000 dev 1:5 open ok", "in.dev./dev/pipe": "fifo *"},
 	},
 	{
 		name: "device-outside-dev",
@@ -61,13 +61,23 @@ var deviceCases = []testCase{
 		want: map[string]string{"out.cgroup.devices.devices.list": "a *:* rwm*"},
 	},
 	{
-		name: "devices-rules-in-order", // later rules win: allow a major, deny one of its minors again
+		name: "devices-rules-in-order", // later rules win
 		set: func(b *bundle) {
 			b.spec.Linux.Resources.Devices = []specs.LinuxDeviceCgroup{
-				{Allow: false, Access: "rwm"}, {Allow: true, Type: "c", Major: pointer(int64(10)), Access: "rwm"}, {Allow: false, Type: "c", Major: pointer(int64(10)), Minor: pointer(int64(229)), Access: "w"},
+				{Allow: false, Access: "rwm"}, {Allow: true, Type: "c", Major: pointer(int64(10)), Access: "rwm"}, {Allow: false, Type: "c", Major: pointer(int64(10)), Access: "w"},
 				{Allow: true, Type: "c", Major: pointer(int64(4)), Minor: pointer(int64(64)), Access: "r"}, {Allow: false, Type: "c", Major: pointer(int64(4)), Minor: pointer(int64(64)), Access: "r"},
 			}
 		},
+	},
+	{
+		name: "devices-hole", plain: true, // allow a major, deny one of its minors: version 1 cannot say that, so it must not start
+		set: func(b *bundle) {
+			b.spec.Linux.Resources.Devices = []specs.LinuxDeviceCgroup{
+				{Allow: false, Access: "rwm"}, {Allow: true, Type: "c", Major: pointer(int64(10)), Access: "rwm"}, {Allow: false, Type: "c", Major: pointer(int64(10)), Minor: pointer(int64(229)), Access: "w"},
+			}
+			b.spec.Process.Args = []string{"true"}
+		},
+		want: map[string]string{"stderr.empty": "false", "left.cgroups": "", "left.state": ""},
 	},
 	{name: "no-device-rules", set: func(b *bundle) { b.spec.Linux.Resources = nil }},
 	{

@@ -23,6 +23,14 @@ func nonroot(set func(*bundle)) func(*bundle) {
 	}
 }
 
+// lacksSysResource: two cases ask for what only a machine without CAP_SYS_RESOURCE refuses.
+func lacksSysResource() string {
+	if status := readOr("/proc/self/status"); !glob("*CapEff:\t*fffeffffff\n*", status) {
+		return "needs a machine without CAP_SYS_RESOURCE"
+	}
+	return ""
+}
+
 func environment(entries ...string) func(*bundle) {
 	return func(b *bundle) { b.spec.Process.Env = entries }
 }
@@ -33,7 +41,7 @@ var (
 )
 
 var processCases = []testCase{
-	{name: "user", set: nonroot(nil), want: map[string]string{"in.uid": "1000 1000 1000", "in.env.HOME": `"/home/user"`, "in.status.CapEff": "0000000020000420"}},
+	{name: "user", set: nonroot(nil), want: map[string]string{"in.uid": "1000 1000 1000", "in.env.HOME": `"/home/user"`, "in.status.CapEff": "0000000000000000", "in.status.CapBnd": "0000000020000420"}},
 	{name: "user-unknown", set: func(b *bundle) { b.spec.Process.User = specs.User{UID: 4711, GID: 4712} }, want: map[string]string{"in.uid": "4711 4711 4711"}},
 	{name: "user-additional-groups", set: func(b *bundle) {
 		b.spec.Process.User = specs.User{UID: 1000, GID: 1000, AdditionalGids: []uint32{2000, 5, 2000, 1000, 77}}
@@ -52,7 +60,10 @@ var processCases = []testCase{
 	{name: "capabilities-nonroot-ambient-not-inheritable", set: nonroot(capabilities(some, some, some, nil, kill))},
 	{name: "capabilities-unknown", set: capabilities([]string{"CAP_KILL", "CAP_THERE_IS_NONE"}, []string{"CAP_KILL", "CAP_THERE_IS_NONE"}, kill, nil, nil), want: map[string]string{"in.status.CapEff": "0000000000000020"}},
 	{name: "capabilities-lower-case", set: capabilities([]string{"cap_kill"}, []string{"cap_kill"}, []string{"cap_kill"}, nil, nil)},
-	{name: "capabilities-not-held", set: capabilities([]string{"CAP_KILL", "CAP_SYS_RESOURCE"}, []string{"CAP_KILL", "CAP_SYS_RESOURCE"}, kill, nil, nil)},
+	{name: "capabilities-not-held", plain: true, needs: lacksSysResource, set: func(b *bundle) {
+		capabilities([]string{"CAP_KILL", "CAP_SYS_RESOURCE"}, []string{"CAP_KILL", "CAP_SYS_RESOURCE"}, kill, nil, nil)(b)
+		b.spec.Process.Args = []string{"true"}
+	}, want: map[string]string{"stderr.empty": "false", "left.cgroups": "", "left.state": ""}},
 	{name: "new-privileges-allowed", set: func(b *bundle) { b.spec.Process.NoNewPrivileges = false }, want: map[string]string{"in.status.NoNewPrivs": "0"}},
 	{
 		name: "set-uid-program", // the probe itself is set-user-ID root, started by user 1000
@@ -82,12 +93,7 @@ var processCases = []testCase{
 		b.spec.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_CORE", Soft: ^uint64(0), Hard: ^uint64(0)}}
 	}, want: map[string]string{"in.rlimit.CORE": "unlimited unlimited"}},
 	{name: "rlimit-raised", plain: true, // no CAP_SYS_RESOURCE here: must fail, not be ignored
-		needs: func() string {
-			if status := readOr("/proc/self/status"); !glob("*CapEff:\t*fffeffffff\n*", status) {
-				return "needs a machine without CAP_SYS_RESOURCE"
-			}
-			return ""
-		},
+		needs: lacksSysResource,
 		set: func(b *bundle) {
 			b.spec.Process.Args = []string{"true"}
 			b.spec.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 30000, Hard: 30000}}
@@ -98,7 +104,7 @@ var processCases = []testCase{
 	}, want: map[string]string{"stderr.empty": "false"}},
 	{name: "rlimit-twice", plain: true, set: func(b *bundle) {
 		b.spec.Process.Args = []string{"true"}
-		b.spec.Process.Rlimits = append(b.spec.Process.Rlimits, specs.POSIXRlimit{Type: "RLIMIT_NOFILE", Soft: 1, Hard: 1})
+		b.spec.Process.Rlimits = append(b.spec.Process.Rlimits, specs.POSIXRlimit{Type: "RLIMIT_NOFILE", Soft: 100, Hard: 100})
 	}},
 	{name: "oom-score-adj", set: func(b *bundle) { b.spec.Process.OOMScoreAdj = pointer(321) }, want: map[string]string{"in.proc.oom_score_adj": "321"}},
 	{name: "env-home-given", set: environment("HOME=/elsewhere", "PATH=/bin"), want: map[string]string{"in.env.HOME": `"/elsewhere"`}},

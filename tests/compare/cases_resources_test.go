@@ -17,9 +17,12 @@ var schedulingCases = []testCase{
 	},
 	{
 		name: "scheduler-fifo", noReference: "process.scheduler is newer than runc 1.1",
-		needs: func() string { return "real-time scheduling needs cpu.rt_runtime_us in the cgroup, which is 0 here" },
-		set:   func(b *bundle) { b.spec.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedFIFO, Priority: 3} },
-		want:  map[string]string{"in.sched.policy": "1", "in.sched.priority": "3"},
+		needs: realtimeGroups,
+		set: func(b *bundle) {
+			realtime(b)
+			b.spec.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedFIFO, Priority: 3}
+		},
+		want: map[string]string{"in.sched.policy": "1", "in.sched.priority": "3"},
 	},
 	{
 		name: "scheduler-idle-reset-on-fork", noReference: "process.scheduler is newer than runc 1.1",
@@ -49,6 +52,20 @@ var schedulingCases = []testCase{
 		},
 		want: map[string]string{"in.mempolicy": "mode 3 nodes 0x1 errno 0"},
 	},
+}
+
+// realtimeGroups: with group scheduling a process may be real-time only in a cgroup that has been given time for it.
+func realtimeGroups() string {
+	if runtime := readOr("/sys/fs/cgroup/cpu/cpu.rt_runtime_us"); runtime == "" || runtime == "0\n" {
+		return "needs a cpu controller of version 1 with real-time group scheduling and time to give"
+	}
+	return ""
+}
+
+// realtime gives the container's cgroup, directly below the root's, a little real-time.
+func realtime(b *bundle) {
+	b.spec.Linux.CgroupsPath = "/" + box.tag + "-rt-" + b.id
+	b.spec.Linux.Resources.CPU = &specs.LinuxCPU{RealtimePeriod: pointer(uint64(1000000)), RealtimeRuntime: pointer(int64(10000))}
 }
 
 // limits sets resources besides the default's device rules.
@@ -89,6 +106,7 @@ var cgroupCases = []testCase{
 		r.CPU = &specs.LinuxCPU{Quota: pointer(int64(50000)), Period: pointer(uint64(100000)), Burst: pointer(uint64(20000))}
 	}), want: map[string]string{"out.cgroup.cpu.cpu.cfs_burst_us": "20000"}},
 	{name: "cpu-idle", noReference: "cpu idle is written by runc 1.1.5 on version 2 only", set: limits(func(r *specs.LinuxResources) { r.CPU = &specs.LinuxCPU{Idle: pointer(int64(1))} }), want: map[string]string{"out.cgroup.cpu.cpu.idle": "1"}},
+	{name: "cpu-realtime", needs: realtimeGroups, set: realtime, want: map[string]string{"out.cgroup.cpu.cpu.rt_runtime_us": "10000"}},
 	{name: "cpuset", set: limits(func(r *specs.LinuxResources) { r.CPU = &specs.LinuxCPU{Cpus: "1", Mems: "0"} }), want: map[string]string{"out.cgroup.cpuset.cpuset.cpus": "1", "in.affinity": "1"}},
 	{name: "cpuset-bad", plain: true, set: func(b *bundle) {
 		b.spec.Linux.Resources.CPU = &specs.LinuxCPU{Cpus: "900"}

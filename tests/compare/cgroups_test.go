@@ -106,3 +106,12 @@ func taggedCgroups(also string) (found []string) {
 	}
 	return found
 }
+
+// removeTagged removes the suite's cgroups whose path contains a text.
+func removeTagged(also string) {
+	mounts, _ := cgroupMounts()
+	for _, found := range taggedCgroups(also) {
+		name, path, _ := strings.Cut(strings.TrimPrefix(found, "cgroup "), ": ")
+		removeCgroups(filepath.Join(mounts[name], path))
+	}
+}

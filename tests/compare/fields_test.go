@@ -1,6 +1,6 @@
 // Fields: what one run of one bundle showed, as text by dotted name, with everything removed that differs from run to run.
 //
-//	in.*     what the probe saw inside          hook.N.*  what the Nth hook call saw
+//	in.*     what the probe saw inside          hook.K.*  what the hook recorded as K saw
 //	out.*    what the kernel said from outside  exit, stdout.*, stderr.*, left.*, …  how the runtime itself behaved
 package compare
 
@@ -201,9 +201,19 @@ func (n *normaliser) hooks(fields Fields, file string) error {
 		if err := json.Unmarshal([]byte(line), &raw); err != nil {
 			return fmt.Errorf("%s: line %d: %w", file, i+1, err)
 		}
-		order = append(order, raw["hook.kind"])
+		kind := raw["hook.kind"]
+		if kind == "startContainer" {
+			// The container runs these itself, so they race with what the runtime runs after starting it.
+			after := false
+			for _, earlier := range order {
+				after = after || earlier == "createContainer"
+			}
+			fields.set("hooks.startContainer after", map[bool]string{true: "createContainer", false: "nothing"}[after])
+		} else {
+			order = append(order, kind)
+		}
 		n.pipes = map[string]string{}
-		n.report(fields, fmt.Sprintf("hook.%d.%s.", i+1, raw["hook.kind"]), raw)
+		n.report(fields, "hook."+kind+".", raw)
 	}
 	if len(order) > 0 {
 		fields.set("hooks.order", strings.Join(order, " "))

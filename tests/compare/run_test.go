@@ -58,6 +58,7 @@ func (c *testCase) runUnder(t *testing.T, rt *ociRuntime, id string) (Fields, er
 	if deleteErr != nil && err == nil && remove.ProcessState == nil {
 		err = fmt.Errorf("delete: %w: %s", deleteErr, out)
 	}
+	defer removeTagged(box.tag)
 	if left := r.left("deleted", hostMounts, ourMounts); left != "" {
 		if rt == candidate {
 			t.Errorf("%s left after delete -f: %s", rt.name, left)
@@ -138,13 +139,10 @@ func (r *run) meetProbe(cmd *exec.Cmd, exited chan struct{}) error {
 		return fmt.Errorf("the probe's report: %w", err)
 	}
 	holds := !r.c.ask.NoHold && r.c.run.stdin == ""
-	if pid, err := strconv.Atoi(strings.TrimSpace(readOr(r.pidFile))); err == nil {
-		r.n.pid = pid
-		if holds {
-			r.n.outside(r.fields, pid)
-		}
-	} else {
-		r.fields.set("pid-file", err)
+	if r.n.pid = r.awaitPID(); r.n.pid == 0 {
+		r.fields.set("pid-file", "no process number in it")
+	} else if holds {
+		r.n.outside(r.fields, r.n.pid)
 	}
 	if r.c.run.state && holds {
 		out, err := r.b.rt.command(nil, "state", r.b.id).Output()
@@ -196,6 +194,16 @@ func minTime(a, b time.Time) time.Time {
 }
 
 func (r *run) detached() bool { return r.c.run.detach || r.c.run.terminal == "socket" }
+
+// awaitPID waits for the pid file: runc writes it when the container's program already runs.
+func (r *run) awaitPID() int {
+	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if pid, err := strconv.Atoi(strings.TrimSpace(readOr(r.pidFile))); err == nil {
+			return pid
+		}
+	}
+	return 0
+}
 
 // waitContainer waits for a detached container to end. Its first process has become this process's child, or its own parent
 // has already collected it.
@@ -259,6 +267,10 @@ func (r *run) left(prefix string, hostMounts, ourMounts []string) string {
 	}
 	record("state", state)
 	record("cgroups", taggedCgroups(r.b.id))
+	// Directories above the container's cgroup that the runtime made on the way: compared, and not held against anybody.
+	kept := all
+	record("cgroup parents", others(taggedCgroups(""), r.b.id))
+	all = kept
 	mounts := newLines(ourMounts, mountTable("self"))
 	if r.b.rt.hostPID != "self" {
 		mounts = append(mounts, newLines(hostMounts, mountTable(r.b.rt.hostPID))...)
@@ -292,11 +304,7 @@ func (r *run) force(hostMounts []string) {
 		unix.Kill(pid, unix.SIGKILL)
 		unix.Wait4(pid, nil, 0, nil)
 	}
-	mounts, _ := cgroupMounts()
-	for _, found := range taggedCgroups(r.b.id) {
-		name, path, _ := strings.Cut(strings.TrimPrefix(found, "cgroup "), ": ")
-		removeCgroups(filepath.Join(mounts[name], path))
-	}
+	removeTagged(r.b.id)
 	table := parseMountinfo(readOr("/proc/self/mountinfo"))
 	for i := len(table) - 1; i >= 0; i-- {
 		if strings.HasPrefix(table[i].point, r.b.dir+"/") {
@@ -326,4 +334,14 @@ func statusWord(exited bool, code int, signaled bool, signal string) string {
 		return "signal: " + strings.TrimPrefix(signal, "signal: ")
 	}
 	return "?"
+}
+
+// others are the lines that do not contain a text.
+func others(lines []string, text string) (rest []string) {
+	for _, line := range lines {
+		if !strings.Contains(line, text) {
+			rest = append(rest, line)
+		}
+	}
+	return rest
 }
