@@ -42,6 +42,9 @@ func Create(o Options) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Signals != nil {
+		<-o.Signals
+	}
 	if err := c.record(inputs); err != nil {
 		return nil, err
 	}
@@ -192,8 +195,8 @@ func (c *Container) start(in Inputs) error {
 	}
 	if dir != nil {
 		defer dir.Close()
+		attr.Cgroup = dir
 	}
-	attr.Cgroup, in.Namespaces.InCgroup = dir, dir != nil
 	c.plan, c.setup = Compile(in)
 	attr.Cloneflags = c.setup.Cloneflags()
 	c.Namespaces = c.setup.New
@@ -215,7 +218,7 @@ func (c *Container) start(in Inputs) error {
 	return c.adopt()
 }
 
-// adopt puts the container's first process into its cgroups and the record.
+// adopt puts the container's first process into the record.
 func (c *Container) adopt() error {
 	c.Pid = c.proc.Pid
 	var err error
@@ -223,9 +226,6 @@ func (c *Container) adopt() error {
 		return fmt.Errorf("the container's first process has gone: %w", err)
 	}
 	if err := c.Record.write(c.options.directory()); err != nil {
-		return err
-	}
-	if err := c.group.Add(c.Pid); err != nil {
 		return err
 	}
 	if adj := c.spec.Process.OOMScoreAdj; adj != nil {

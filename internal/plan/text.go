@@ -72,7 +72,7 @@ func (p *Plan) CallText(s *Step) string {
 			shape = shapes[k]
 		}
 		switch {
-		case shape == bytes || shape == groups:
+		case shape == buffer || shape == groups:
 			args[k] = p.countedText(s, a, shape)
 		case shape == prctlValue:
 			args[k] = p.prctlText(s, a)
@@ -104,7 +104,7 @@ const (
 	directory
 	text
 	address
-	bytes  // the argument after it says how many
+	buffer // the argument after it says how many
 	groups // the argument before it says how many
 	vector
 	environment
@@ -130,7 +130,9 @@ const (
 	openTreeFlags
 	moveMountFlags
 	atFlags
+	unlinkFlags
 	fsopenFlags
+	fsmountFlags
 	mountAttrFlags
 	cloneFlags
 )
@@ -240,24 +242,33 @@ func (p *Plan) countedText(s *Step, a Arg, sh shape) string {
 	switch {
 	case a.Kind == Pointer && sh == groups && len(s.Args) == 2:
 		var list []string
-		off := a.Value - DataBase
-		for i := off; i < off+4*s.Args[0].Value && i+4 <= uint64(len(p.Data)); i += 4 {
-			list = append(list, strconv.FormatUint(uint64(binary.LittleEndian.Uint32(p.Data[i:])), 10))
+		data := p.from(a.Value)
+		for range min(s.Args[0].Value, uint64(len(data)/4)) {
+			list = append(list, strconv.FormatUint(uint64(binary.LittleEndian.Uint32(data)), 10))
+			data = data[4:]
 		}
 		return "[" + strings.Join(list, ", ") + "]"
-	case a.Kind == Pointer && sh == bytes && len(s.Args) == 3:
-		off, n := a.Value-DataBase, s.Args[2].Value
-		if off+n > uint64(len(p.Data)) {
-			return "..."
+	case a.Kind == Pointer && sh == buffer && len(s.Args) == 3:
+		data, n := p.from(a.Value), s.Args[2].Value
+		if n > uint64(len(data)) {
+			break
 		}
-		for _, c := range p.Data[off : off+n] {
+		for _, c := range data[:n] {
 			if c < ' ' && c != '\n' || c > '~' {
 				return "..."
 			}
 		}
-		return strconv.Quote(string(p.Data[off : off+n]))
+		return strconv.Quote(string(data[:n]))
 	}
 	return p.argText(a, address)
+}
+
+// from returns the data from an address on, nothing if it points elsewhere.
+func (p *Plan) from(address uint64) []byte {
+	if off := address - DataBase; off < uint64(len(p.Data)) {
+		return p.Data[off:]
+	}
+	return nil
 }
 
 // prctlText shows the second argument of prctl(2), whose kind depends on the
