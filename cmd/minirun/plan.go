@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/container"
@@ -19,11 +17,11 @@ func planCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if o.PreserveFDs < 0 {
-				return errors.New("plan: --preserve-fds must not be negative")
-			}
-			p, err := container.PlanOf(o)
+			p, cloneflags, err := container.PlanOf(o)
 			if err != nil {
+				return err
+			}
+			if err := p.Head(ctx.App.Writer, cloneflags); err != nil {
 				return err
 			}
 			return p.Text(ctx.App.Writer)

@@ -55,15 +55,15 @@ func Create(o Options) (*Container, error) {
 	return c, nil
 }
 
-// PlanOf returns the plan that Create would run, without a side effect and
-// without privilege.
-func PlanOf(o Options) (*plan.Plan, error) {
+// PlanOf returns the plan that Create would run and the CLONE_NEW* flags its
+// process would be born with, without a side effect and without privilege.
+func PlanOf(o Options) (p *plan.Plan, cloneflags uintptr, err error) {
 	_, inputs, _, err := prepare(o)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	p, _ := Compile(inputs)
-	return p, nil
+	p, setup := Compile(inputs)
+	return p, setup.Cloneflags(), nil
 }
 
 // prepare does all of Create that has no side effect: it reads config.json and
