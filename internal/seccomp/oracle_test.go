@@ -162,7 +162,8 @@ func oracleCases(t testing.TB) []oracleCase {
 		{"all arguments", specs.ArchX86_64, profile(x86, allow(A{arg(5, eq, 5), arg(0, ge, 10), arg(1, le, 1<<33), arg(2, ne, 0), arg(3, gt, 7), arg(4, meq, 0xff, 0x1f0)}, "mmap", "ioctl"))},
 		{"list of values", specs.ArchX86_64, profile(x86, allow(A{arg(0, eq, 0)}, "personality"), allow(A{arg(0, eq, 8)}, "personality"), allow(A{arg(0, eq, 0x20000)}, "personality"),
 			allow(A{arg(0, eq, 0x20008)}, "personality"), allow(A{arg(0, eq, 0xffffffff)}, "personality"), allow(A{arg(0, eq, 1<<40)}, "personality"), allow(A{arg(0, eq, 1<<40+8)}, "personality"))},
-		{"netlink audit", specs.ArchX86_64, profile(x86, allow(nil, "socketcall"), errno(22, A{arg(0, eq, 16), arg(2, eq, 9)}, "socket"), allow(A{arg(2, ne, 9)}, "socket"), allow(A{arg(0, ne, 16)}, "socket"))},
+		// Podman's rules. With x32 added, libseccomp loses one of them.
+		{"netlink audit", specs.ArchX86_64, profile(x86[:2], allow(nil, "socketcall"), errno(22, A{arg(0, eq, 16), arg(2, eq, 9)}, "socket"), allow(A{arg(2, ne, 9)}, "socket"), allow(A{arg(0, ne, 16)}, "socket"))},
 		{"plain after args", specs.ArchX86_64, profile(x86, errno(3, A{arg(0, eq, 1)}, "read", "clone"), allow(nil, "read"))},
 		{"plain before args", specs.ArchX86_64, profile(x86, allow(nil, "read"), errno(3, A{arg(0, eq, 1)}, "read", "clone"))},
 		{"two plain", specs.ArchX86_64, profile(x86, errno(7, nil, "read"), allow(nil, "read"))},
@@ -281,11 +282,21 @@ func TestOracleTables(t *testing.T) {
 	}
 }
 
-// newerThanOracle says that our tables name a number that libseccomp's do not.
+// newerThanOracle says that our tables name a number that libseccomp's do not, or
+// that its tables are wrong about it.
 func newerThanOracle(t testing.TB, d *callData) bool {
 	for i := range archs {
 		if a := &archs[i]; a.audit == d.audit && !unknownToOracle(a.name) {
-			if nameOfNumber(a, d.nr) != "" && !knownToOracle(t, a)[d.nr] {
+			name := nameOfNumber(a, d.nr)
+			if name != "" && !knownToOracle(t, a)[d.nr] {
+				return true
+			}
+			// It takes rules about one of these for rules about the other.
+			if name == "sys_debug_setcontext" || name == "switch_endian" {
+				return true
+			}
+			// It takes a call of 32-bit parisc for one of the 64-bit one.
+			if a.name == specs.ArchPARISC64 && d.nr == 140 {
 				return true
 			}
 		}
