@@ -30,19 +30,19 @@ func child(what string) {
 	if err := json.Unmarshal([]byte(profile), p); err != nil {
 		childFail(err)
 	}
-	start := time.Now()
+	runtime.LockOSThread()
+	start := threadTime()
 	prog, err := Compile(p, NativeArch())
-	compiled := time.Since(start)
+	compiled := threadTime() - start
 	if err != nil {
 		childFail(err)
 	}
-	runtime.LockOSThread()
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		childFail(err)
 	}
-	start = time.Now()
+	start = threadTime()
 	fd, err := load(prog)
-	loaded := time.Since(start)
+	loaded := threadTime() - start
 	if err != nil {
 		childFail(err)
 	}
@@ -61,6 +61,16 @@ func child(what string) {
 		notifyJob(fd)
 	}
 	os.Exit(0)
+}
+
+// threadTime is the processor time of this thread: unlike the clock on the wall
+// it does not count what other programs do meanwhile.
+func threadTime() time.Duration {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts); err != nil {
+		childFail(err)
+	}
+	return time.Duration(ts.Nano())
 }
 
 func childFail(err error) {
@@ -212,7 +222,7 @@ func TestColdTime(t *testing.T) {
 			sum[i] += v
 		}
 	}
-	t.Logf("Docker's profile, first use in a process: compile %d µs (best %d), load %d µs (best %d)", sum[0]/n/1000, best[0]/1000, sum[1]/n/1000, best[1]/1000)
+	t.Logf("Docker's profile, first use in a process, processor time: compile %d µs (best %d), load %d µs (best %d)", sum[0]/n/1000, best[0]/1000, sum[1]/n/1000, best[1]/1000)
 	if total := (best[0] + best[1]) / 1000; total > 1500 {
 		t.Errorf("compile and load took %d µs at best, more than 1500", total)
 	}

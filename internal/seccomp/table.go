@@ -96,12 +96,12 @@ func buildTables(p *profile) (tables []table, skipped []string) {
 func (t *table) cover(calls []call, r *rule, name string, id int) []call {
 	add := func(nr int32, sub uint32) {
 		calls = append(calls, call{uint64(nr)<<32 | uint64(len(calls)), r, sub})
-		if !t.arch.private(uint32(nr)) {
-			t.newest = max(t.newest, int64(nr))
-		}
 	}
 	if nr := t.arch.calls[id]; nr >= 0 {
 		add(nr, 0)
+		if !t.arch.private(uint32(nr)) {
+			t.newest = max(t.newest, int64(nr))
+		}
 	}
 	if t.arch.calls[idSocketcall] < 0 {
 		return calls // no multiplexed calls here
