@@ -102,6 +102,9 @@ func reference(p *specs.LinuxSeccomp, native specs.Arch, d *callData, withENOSYS
 		for _, n := range s.Names {
 			nr, sub := numberOf(a, n)
 			via, arg := multiplexer(n)
+			if sub {
+				newest = max(newest, int64(a.calls[via]))
+			}
 			if nr >= 0 && !a.private(uint32(nr)) {
 				newest = max(newest, nr)
 			}

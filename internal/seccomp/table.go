@@ -15,7 +15,7 @@ type table struct {
 	// spans are sorted and do not overlap. A number in none of them gets the
 	// default verdict.
 	spans []span
-	// newest is the highest number that the profile names, -1 if it names none.
+	// newest is the highest number that the profile covers, -1 if it covers none.
 	// Rules that only repeat the default action count: the author knew the call.
 	newest int64
 }
@@ -96,12 +96,12 @@ func buildTables(p *profile) (tables []table, skipped []string) {
 func (t *table) cover(calls []call, r *rule, name string, id int) []call {
 	add := func(nr int32, sub uint32) {
 		calls = append(calls, call{uint64(nr)<<32 | uint64(len(calls)), r, sub})
-	}
-	if nr := t.arch.calls[id]; nr >= 0 {
-		add(nr, 0)
 		if !t.arch.private(uint32(nr)) {
 			t.newest = max(t.newest, int64(nr))
 		}
+	}
+	if nr := t.arch.calls[id]; nr >= 0 {
+		add(nr, 0)
 	}
 	if t.arch.calls[idSocketcall] < 0 {
 		return calls // no multiplexed calls here
