@@ -24,7 +24,8 @@ type report struct {
 type caseReport struct {
 	Name    string             `json:"name"`
 	Runners []runnerReport     `json:"runners"`
-	Ratios  map[string]float64 `json:"ratios"` // of medians, "minirun/crun": below 1 the first is faster
+	Ratios  map[string]float64 `json:"ratios"`     // of medians, "minirun/crun": below 1 the first is faster
+	Minima  map[string]float64 `json:"min_ratios"` // of minima
 	order   []string
 }
 
@@ -38,19 +39,19 @@ type runnerReport struct {
 }
 
 func summarise(name string, runners []*runner, times map[string][]time.Duration) caseReport {
-	c := caseReport{Name: name, Ratios: map[string]float64{}}
-	median := map[string]float64{}
+	c := caseReport{Name: name, Ratios: map[string]float64{}, Minima: map[string]float64{}}
+	median, minimum := map[string]float64{}, map[string]float64{}
 	for _, r := range runners {
 		sorted := slices.Clone(times[r.name])
 		slices.Sort(sorted)
 		report := runnerReport{Name: r.name, Runs: len(sorted), Median: quantile(sorted, 0.5), Min: quantile(sorted, 0), P90: quantile(sorted, 0.9)}
-		median[r.name] = report.Median
+		median[r.name], minimum[r.name] = report.Median, report.Min
 		c.Runners = append(c.Runners, report)
 	}
 	for _, pair := range [][2]string{{"minirun", "crun"}, {"minirun", "runc"}, {"minirun", "floor"}, {"crun", "floor"}, {"runc", "floor"}, {"runc", "crun"}} {
 		if a, b := median[pair[0]], median[pair[1]]; a > 0 && b > 0 {
 			key := pair[0] + "/" + pair[1]
-			c.Ratios[key] = a / b
+			c.Ratios[key], c.Minima[key] = a/b, minimum[pair[0]]/minimum[pair[1]]
 			c.order = append(c.order, key)
 		}
 	}
@@ -81,11 +82,16 @@ func (r *report) print(w io.Writer, format string) error {
 		for _, x := range c.Runners {
 			fmt.Fprintf(w, "  %-8s %8.2f %8.2f %8.2f\n", x.Name, x.Median, x.Min, x.P90)
 		}
-		var ratios []string
-		for _, key := range c.order {
-			ratios = append(ratios, fmt.Sprintf("%s %.2f", key, c.Ratios[key]))
+		for _, line := range []struct {
+			word   string
+			ratios map[string]float64
+		}{{"medians", c.Ratios}, {"minima", c.Minima}} {
+			var words []string
+			for _, key := range c.order {
+				words = append(words, fmt.Sprintf("%s %.2f", key, line.ratios[key]))
+			}
+			fmt.Fprintf(w, "  %-8s %s\n", line.word+":", strings.Join(words, "  "))
 		}
-		fmt.Fprintf(w, "  medians: %s\n", strings.Join(ratios, "  "))
 	}
 	return nil
 }
