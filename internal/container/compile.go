@@ -36,12 +36,19 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 	in.Rootfs.CgroupNS = setup.New&unix.CLONE_NEWCGROUP != 0
 	in.Process.UserNS = in.Rootfs.UserNS
 
+	hooks := s.Hooks
+	if hooks == nil {
+		hooks = &specs.Hooks{}
+	}
+	in.Process.HooksInside = len(hooks.CreateContainer)+len(hooks.StartContainer) > 0
+
 	b := plan.NewBuilder(3 + in.Process.Preserve)
 	parent := handshake.New(b)
 	root := rootfs.New(b, parent, s, in.Rootfs)
 	proc := process.New(b, parent, s, in.Process)
 
 	root.Prepare()
+	proc.Prepare()
 	tasks := openCgroups(b, in.Cgroups)
 	namespaces.Compile(b, parent, s, setup, in.Namespaces)
 	joinCgroups(b, in.Cgroups, tasks)
@@ -51,7 +58,8 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 	namespaces.JoinMount(b, setup)
 	root.Compile()
 	b.In(plan.Sync, "")
-	parent.Ask("hooks: prestart, createRuntime, createContainer", b.Message(handshake.Mounted))
+	parent.Ask("hooks: prestart, createRuntime", b.Message(handshake.Mounted))
+	proc.Hooks("createContainer", hooks.CreateContainer)
 	root.Finish()
 	root.Pivot()
 	proc.Identity()
