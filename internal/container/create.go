@@ -43,9 +43,6 @@ func Create(o Options) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Signals != nil {
-		<-o.Signals
-	}
 	if err := c.record(inputs); err != nil {
 		return nil, err
 	}
