@@ -42,6 +42,9 @@ func rootfsInput(s *specs.Spec, o *Options) (rootfs.Input, error) {
 		return in, err
 	}
 	in.SELinux = s.Linux != nil && s.Linux.MountLabel != ""
+	if err := rootfs.CheckProc(s, o.Bundle, isProc); err != nil {
+		return in, err
+	}
 	if in.IsDir, err = bindSources(s, o.Bundle); err != nil {
 		return in, err
 	}
@@ -139,6 +142,12 @@ func upperInput(in *rootfs.Input, s *specs.Spec, o *Options) error {
 	}
 	in.Upper, in.Work = filepath.Join(o.directory(), "upper"), filepath.Join(o.directory(), "work")
 	return nil
+}
+
+// isProc reports whether a path is in a proc file system.
+func isProc(path string) bool {
+	var fs unix.Statfs_t
+	return unix.Statfs(path, &fs) == nil && fs.Type == unix.PROC_SUPER_MAGIC
 }
 
 // bindSources looks at the sources of bind mounts: a directory is mounted on a
