@@ -48,10 +48,15 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 	namespaces.Cgroup(b, setup)
 	proc.Begin()
 	namespaces.Names(b, s, setup)
-	namespaces.JoinMount(b, setup)
+	if setup.Joined(unix.CLONE_NEWNS) {
+		namespaces.JoinMount(b, setup)
+		root.Joined()
+	}
 	root.Compile()
-	b.In(plan.Sync, "")
-	parent.Ask("hooks: prestart, createRuntime, createContainer", b.Message(handshake.Mounted))
+	if hooks := s.Hooks; hooks != nil && len(hooks.Prestart)+len(hooks.CreateRuntime)+len(hooks.CreateContainer) > 0 { //nolint:staticcheck // Prestart is deprecated, and used by everybody
+		b.In(plan.Sync, "hooks")
+		parent.Ask("prestart, createRuntime and createContainer see the mounts, before the pivot", b.Message(handshake.Mounted))
+	}
 	root.Finish()
 	root.Pivot()
 	proc.Identity()
