@@ -46,11 +46,12 @@ func (c *compiler) cgroupMount(m *specs.Mount, o spec.MountOptions) {
 func (c *compiler) cgroup2(m *specs.Mount, o spec.MountOptions) {
 	b := c.b
 	target := place{path: clean(m.Destination), dir: true}
+	fd := c.open(target)
 	if !c.in.CgroupNS {
-		c.bindCgroup(c.open(target), c.in.Cgroup[0].Dir, target.path, o)
+		c.bindCgroup(fd, c.in.Cgroup[0].Dir, target.path, o)
+		c.close(fd)
 		return
 	}
-	fd := c.open(target)
 	bind, done := b.Label(), b.Label()
 	b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
 	// A user namespace may mount cgroup2 only with a cgroup namespace of its
@@ -60,6 +61,7 @@ func (c *compiler) cgroup2(m *specs.Mount, o spec.MountOptions) {
 	b.Place(bind)
 	c.bindCgroup(fd, c.in.Cgroup[0].Dir, target.path, o)
 	b.Place(done)
+	c.close(fd)
 	if len(o.Propagation) > 0 || o.RecSet|o.RecClr != 0 {
 		top := c.reopen(target)
 		c.attributes(top, target.path, o)
