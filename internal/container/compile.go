@@ -53,7 +53,7 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 		root.Joined()
 	}
 	root.Compile()
-	if hooks := s.Hooks; hooks != nil && len(hooks.Prestart)+len(hooks.CreateRuntime)+len(hooks.CreateContainer) > 0 { //nolint:staticcheck // Prestart is deprecated, and used by everybody
+	if hooks := s.Hooks; hooks != nil && len(hooks.Prestart)+len(hooks.CreateRuntime)+len(hooks.CreateContainer) > 0 {
 		b.In(plan.Sync, "hooks")
 		parent.Ask("prestart, createRuntime and createContainer see the mounts, before the pivot", b.Message(handshake.Mounted))
 	}

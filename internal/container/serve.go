@@ -99,7 +99,7 @@ func (c *Container) mounted() error {
 	if hooks == nil {
 		return nil
 	}
-	if err := c.runtimeHooks("prestart", hooks.Prestart, "creating"); err != nil { //nolint:staticcheck // deprecated, and used by everybody
+	if err := c.runtimeHooks("prestart", hooks.Prestart, "creating"); err != nil {
 		return err
 	}
 	if err := c.runtimeHooks("createRuntime", hooks.CreateRuntime, "creating"); err != nil {

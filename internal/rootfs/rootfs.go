@@ -77,7 +77,6 @@ type compiler struct {
 	overlay plan.Cell         // the layers' mount, made by Prepare
 	sources map[int]plan.Cell // bind sources cloned by Prepare
 	hows    map[[2]uint64]plan.Arg
-	gone    plan.Label
 	devRO   bool // /dev becomes read-only after its devices are made
 }
 
