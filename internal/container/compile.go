@@ -55,10 +55,15 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 	namespaces.Cgroup(b, setup)
 	proc.Begin()
 	namespaces.Names(b, s, setup)
-	namespaces.JoinMount(b, setup)
+	if setup.Joined(unix.CLONE_NEWNS) {
+		namespaces.JoinMount(b, setup)
+		root.Joined()
+	}
 	root.Compile()
-	b.In(plan.Sync, "")
-	parent.Ask("hooks: prestart, createRuntime", b.Message(handshake.Mounted))
+	if len(hooks.Prestart)+len(hooks.CreateRuntime)+len(hooks.CreateContainer)+len(hooks.StartContainer) > 0 { //nolint:staticcheck // prestart is deprecated, and used by everybody
+		b.In(plan.Sync, "hooks")
+		parent.Ask("prestart and createRuntime see the mounts, before the pivot", b.Message(handshake.Mounted))
+	}
 	proc.Hooks("createContainer", hooks.CreateContainer)
 	root.Finish()
 	root.Pivot()

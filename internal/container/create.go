@@ -104,10 +104,14 @@ func check(s *specs.Spec, o *Options) error {
 	if len(s.Linux.NetDevices) > 0 {
 		return &spec.Error{Path: "linux.netDevices", Want: "is not supported by minirun"}
 	}
-	if !namespaces.Decide(s).Has(unix.CLONE_NEWNS) && (len(s.Mounts) > 0 || s.Root.Readonly || len(s.Linux.Devices) > 0 || s.Process.Terminal) {
-		return &spec.Error{Path: "linux.namespaces", Want: "must have a mount namespace: root.readonly, mounts, devices and a terminal would change the host's mounts"}
+	if !namespaces.Decide(s).Has(unix.CLONE_NEWNS) && needsMountNamespace(s) {
+		return &spec.Error{Path: "linux.namespaces", Want: "must have a mount namespace: root.readonly, mounts, devices, rootfsPropagation and a terminal would change the host's mounts"}
 	}
 	return nil
+}
+
+func needsMountNamespace(s *specs.Spec) bool {
+	return len(s.Mounts) > 0 || s.Root.Readonly || len(s.Linux.Devices) > 0 || s.Process.Terminal || s.Linux.RootfsPropagation != ""
 }
 
 // inputs gathers everything the plan and the cgroups depend on, without a
@@ -119,6 +123,9 @@ func (c *Container) inputs() (Inputs, []cgroups.Value, error) {
 	var err error
 	if in.Rootfs, err = rootfsInput(s, o); err != nil {
 		return in, nil, err
+	}
+	if len(in.Rootfs.Layers) > 0 && !setup.Has(unix.CLONE_NEWNS) {
+		return in, nil, &spec.Error{Path: "linux.namespaces", Want: "must have a mount namespace: layers are mounted in it"}
 	}
 	for i := len(in.Rootfs.Layers) - 1; i >= 0; i-- {
 		c.roots = append(c.roots, in.Rootfs.Layers[i].Path)

@@ -104,6 +104,9 @@ func layersInput(in *rootfs.Input, s *specs.Spec, o *Options) error {
 	if o.Ephemeral && len(in.Layers) == 0 {
 		in.Layers = append(in.Layers, rootfs.Layer{Path: in.Root, Source: "--ephemeral"})
 	}
+	if upper, ok := s.Annotations[annotationUpper]; ok && len(in.Layers) == 0 {
+		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", annotationUpper), Want: "needs layers: " + annotationLayers + ", --layer or --ephemeral", Got: fmt.Sprintf("%q", upper)}
+	}
 	if len(in.Layers) == 0 {
 		return nil
 	}

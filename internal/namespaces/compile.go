@@ -102,6 +102,7 @@ func timeNamespace(b *plan.Builder, parent *handshake.Parent, s *specs.Spec) {
 	b.Get("open the time namespace", "unshare makes it for children only", plan.Then{}, fd, plan.Openat,
 		plan.Int(unix.AT_FDCWD), b.Str("/proc/self/ns/time_for_children"), plan.Int(unix.O_RDONLY|unix.O_CLOEXEC), plan.Int(0))
 	b.Call("enter the time namespace", "", plan.Setns, plan.Of(fd), plan.Int(unix.CLONE_NEWTIME))
+	b.Call("close", "", plan.Close, plan.Of(fd))
 }
 
 // clone makes the container's init, a sibling of the process that prepared.

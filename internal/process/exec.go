@@ -24,10 +24,14 @@ func (c *compiler) openCwd(t plan.Then) {
 }
 
 // cwdBefore enters process.cwd as root, who may enter what its user may not.
-// Where root may not (a home on NFS), the user tries again.
+// Where root may not (a home on NFS), another user tries again.
 func (c *compiler) cwdBefore() {
 	c.b.In(plan.Exec, "process.cwd")
 	c.cwd = c.b.Cell("cwd")
+	if c.staysRoot() {
+		c.openCwd(plan.Then{})
+		return
+	}
 	later := c.b.Label()
 	c.openCwd(plan.Then{On: []plan.On{{Errno: unix.EACCES, To: later}, {Errno: unix.EPERM, To: later}}})
 	c.b.Place(later)
@@ -35,6 +39,9 @@ func (c *compiler) cwdBefore() {
 
 // cwdAfter enters it as the user, if root could not.
 func (c *compiler) cwdAfter() {
+	if c.staysRoot() {
+		return
+	}
 	b := c.b
 	b.In(plan.Exec, "process.cwd")
 	done, again := b.Label(), b.Label()
@@ -43,6 +50,12 @@ func (c *compiler) cwdAfter() {
 	b.Place(again)
 	c.openCwd(plan.Then{})
 	b.Place(done)
+}
+
+// staysRoot says that process.user can enter nothing that root cannot.
+func (c *compiler) staysRoot() bool {
+	u := &c.p.User
+	return u.UID == 0 && u.GID == 0 && len(u.AdditionalGids) == 0
 }
 
 // Exec adds the last part of the plan.

@@ -77,7 +77,6 @@ type compiler struct {
 	overlay plan.Cell         // the layers' mount, made by Prepare
 	sources map[int]plan.Cell // bind sources cloned by Prepare
 	hows    map[[2]uint64]plan.Arg
-	gone    plan.Label
 	devRO   bool // /dev becomes read-only after its devices are made
 }
 
@@ -96,7 +95,7 @@ func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Ro
 func (r *Root) Prepare() {
 	c := r.c
 	c.b.In(plan.Filesystem, "root.path")
-	c.b.Call("go to the root file system", "a user namespace may not be allowed to walk there", plan.Chdir, c.b.Str(c.in.Root))
+	c.b.Call("go to the root file system", "while the path can be walked: a user namespace may not be allowed to", plan.Chdir, c.b.Str(c.in.Root))
 	early := c.in.UserNS && !c.in.Rootless
 	if len(c.in.Layers) > 0 && early {
 		c.layers()
@@ -108,6 +107,14 @@ func (r *Root) Prepare() {
 			}
 		}
 	}
+}
+
+// Joined is for after setns into a mount namespace: it makes that namespace's
+// root the working directory, and the new root must be one of its mounts.
+func (r *Root) Joined() {
+	c := r.c
+	c.b.In(plan.Filesystem, "root.path")
+	c.b.Call("go to the root file system again", "joining a mount namespace leads to its own root", plan.Chdir, c.b.Str(c.in.Root))
 }
 
 // Compile adds the steps that build the tree below the new root.
