@@ -73,7 +73,7 @@ func check(s *specs.Spec, o *Options) error {
 	if s.Process == nil {
 		return &spec.Error{Path: "process", Want: "must be given to create a container"}
 	}
-	if s.Process.Terminal && o.PreserveFDs < 0 {
+	if o.PreserveFDs < 0 {
 		return fmt.Errorf("--preserve-fds %d: must not be negative", o.PreserveFDs)
 	}
 	if s.Linux == nil {

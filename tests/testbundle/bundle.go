@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -235,6 +236,27 @@ func Finish(t testing.TB, cmd *exec.Cmd) Result {
 	return r
 }
 
+// Detach is Run with --detach. The container outlives minirun, so it does not
+// get the pipes on whose end Run waits.
+func (b *Bundle) Detach(flags ...string) Result {
+	b.t.Helper()
+	b.Write()
+	cmd := b.Command(append(append([]string{"run", "--detach"}, flags...), b.ID, b.Dir)...)
+	out, err := os.CreateTemp(filepath.Dir(b.Dir), "output")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = out, out
+	_ = cmd.Run()
+	text, _ := os.ReadFile(out.Name())
+	return Result{"", string(text), cmd.ProcessState.ExitCode()}
+}
+
+// ListFDs is a script that prints the numbers of the shell's open descriptors
+// and opens none meanwhile. (A Go program would find some of its own runtime.)
+const ListFDs = `i=0; while [ $i -lt 1100 ]; do [ -e /proc/self/fd/$i ] && echo $i; i=$((i+1)); done; true`
+
 // Exit fails the test unless minirun's exit status was status.
 func (r Result) Exit(t testing.TB, status int) {
 	t.Helper()
@@ -264,4 +286,46 @@ func (r Result) Fails(t testing.TB, words ...string) {
 			t.Errorf("the message has no %q:\n%s", w, r.Stderr)
 		}
 	}
+}
+
+// Background runs the container until stop is called, which kills it with
+// SIGKILL from outside and waits for minirun. It returns when the container
+// has written its first line, and the host's number of its first process.
+func (b *Bundle) Background(t testing.TB, flags ...string) (pid int, stop func()) {
+	t.Helper()
+	b.Write()
+	pidFile := filepath.Join(filepath.Dir(b.Dir), "pid")
+	flags = append(append([]string{"run"}, flags...), "--pid-file", pidFile, b.ID, b.Dir)
+	cmd := b.Command(flags...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	first := make([]byte, 1)
+	if _, err := out.Read(first); err != nil {
+		_ = cmd.Wait()
+		t.Fatal("the container wrote nothing: ", err)
+	}
+	text, err := os.ReadFile(pidFile)
+	if err == nil {
+		_, err = fmt.Sscan(string(text), &pid)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+		_ = cmd.Wait()
+	}
+	t.Cleanup(stop)
+	return pid, stop
 }

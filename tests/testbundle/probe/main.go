@@ -23,8 +23,6 @@ func main() {
 	}
 	args := os.Args[2:]
 	switch os.Args[1] {
-	case "fds":
-		fds()
 	case "clocks":
 		clocks()
 	case "sched":
@@ -90,21 +88,6 @@ func number(s string) int {
 		fatal(err.Error())
 	}
 	return n
-}
-
-// fds lists the open descriptors, without opening one.
-func fds() {
-	buf := make([]byte, 4096)
-	for fd := range 4096 {
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
-			continue
-		}
-		n, err := unix.Readlink("/proc/self/fd/"+strconv.Itoa(fd), buf)
-		if err != nil {
-			n = copy(buf, "?")
-		}
-		fmt.Printf("%d %s\n", fd, buf[:n])
-	}
 }
 
 func clocks() {
