@@ -18,24 +18,22 @@ const patience = 3 * time.Second
 // the state directory, named network namespaces.
 func (b *Bundle) Watch() {
 	b.t.Helper()
-	before := b.snapshot()
+	before := b.Snapshot()
 	b.t.Cleanup(func() {
-		for _, leak := range b.leaks(before) {
+		for _, leak := range b.LeaksSince(before) {
 			b.t.Errorf("left behind: %s", leak)
 		}
 	})
 }
 
-// Leaks returns what there is now and was not in an empty state: for tests of
-// the check itself and for checks in the middle of a test.
-func (b *Bundle) Leaks() []string { return b.leaks(nil) }
-
-func (b *Bundle) leaks(before map[string]bool) []string {
+// LeaksSince returns what there is now and was not in a snapshot, each with its
+// kind as the first word.
+func (b *Bundle) LeaksSince(before map[string]bool) []string {
 	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		var more []string
-		for thing := range b.snapshot() {
+		for thing := range b.Snapshot() {
 			if !before[thing] {
-				more = append(more, thing)
+				more = append(more, thing+name(thing))
 			}
 		}
 		if len(more) == 0 || time.Now().After(end) {
@@ -45,7 +43,7 @@ func (b *Bundle) leaks(before map[string]bool) []string {
 }
 
 // Snapshot lists what a container could leave behind, each with its kind.
-func (b *Bundle) snapshot() map[string]bool {
+func (b *Bundle) Snapshot() map[string]bool {
 	all := map[string]bool{}
 	for _, m := range Mounts("self") {
 		all["mount "+m] = true
@@ -92,7 +90,6 @@ func cgroups(all map[string]bool) {
 // own commands.
 func processes(all map[string]bool) {
 	parents := map[int]int{}
-	names := map[int]string{}
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
@@ -103,20 +100,29 @@ func processes(all map[string]bool) {
 		if err != nil {
 			continue
 		}
-		open, end := strings.IndexByte(string(data), '('), strings.LastIndexByte(string(data), ')')
-		f := strings.Fields(string(data[end+1:]))
+		f := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
 		parents[pid], _ = strconv.Atoi(f[1])
-		names[pid] = string(data[open+1:end]) + ", state " + f[0]
 	}
 	self := os.Getpid()
 	for pid := range parents {
 		for p := pid; p > 1; p = parents[p] {
 			if parents[p] == self {
-				all[fmt.Sprintf("process %d (%s)", pid, names[pid])] = true
+				all[fmt.Sprintf("process %d", pid)] = true
 				break
 			}
 		}
 	}
+}
+
+// name tells what a process is: its number is what identifies it, its name
+// changes with execve.
+func name(thing string) string {
+	pid, isProcess := strings.CutPrefix(thing, "process ")
+	if !isProcess {
+		return ""
+	}
+	text, _ := os.ReadFile("/proc/" + pid + "/stat")
+	return ": " + string(text)
 }
 
 // Namespace is the identity of a process's namespace, such as "pid:[4026531836]".
