@@ -1,3 +1,9 @@
+// The runtime would read its cgroup's CPU quota at each start to choose
+// GOMAXPROCS, and go on watching it: of no use in a process that mostly waits.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 // Command minirun is the command line: one file for each verb, flags and words
 // as runc's where runc has them, and no logic. What a verb does is in
 // internal/container.
@@ -22,20 +28,17 @@ var (
 )
 
 func main() {
-	// A start lasts a few milliseconds and allocates a few megabytes: collecting
-	// them would cost more than it frees.
-	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(256 << 20)
 	if err := app().Run(os.Args); err != nil {
 		fail(err)
 	}
 }
 
 func app() *cli.App {
+	cli.VersionPrinter = func(*cli.Context) { fmt.Println("minirun version " + versionText()) }
 	return &cli.App{
 		Name:                 "minirun",
 		Usage:                "run OCI containers, and show how",
-		Version:              versionText(),
+		Version:              version,
 		EnableBashCompletion: true,
 		HideHelpCommand:      true,
 		Flags: []cli.Flag{

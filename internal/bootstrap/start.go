@@ -148,8 +148,20 @@ func (proc *Process) fork(image *os.File, a Attr, sync int) error {
 	files := append(numbers(a.Files), uintptr(sync))
 	files = append(files, numbers(a.Extra)...)
 	// The path leads to the memfd, not into a file system: nobody can put
-	// another program in its place.
-	path := "/proc/self/fd/" + strconv.Itoa(int(image.Fd()))
+	// another program in its place. Its number must be one that ForkExec does
+	// not use while it puts files in their places.
+	safe := len(files)
+	for _, fd := range files {
+		if fd != ^uintptr(0) {
+			safe = max(safe, int(fd)+1)
+		}
+	}
+	program, err := unix.FcntlInt(image.Fd(), unix.F_DUPFD_CLOEXEC, safe+len(files)+1)
+	if err != nil {
+		return fmt.Errorf("duplicate the plan's image: %w", err)
+	}
+	defer unix.Close(program)
+	path := "/proc/self/fd/" + strconv.Itoa(program)
 	pid, err := syscall.ForkExec(path, []string{"minirun-init"}, &syscall.ProcAttr{
 		Env: []string{}, Files: files, Sys: sys,
 	})

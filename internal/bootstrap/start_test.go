@@ -57,3 +57,23 @@ func TestFailedStep(t *testing.T) {
 		t.Fatalf("exit status %d", status.ExitStatus())
 	}
 }
+
+// The image's descriptor must survive whatever numbers the files are put at.
+func TestManyFiles(t *testing.T) {
+	for n := 3; n < 60; n++ {
+		b := plan.NewBuilder(n)
+		b.Call("end", "", plan.ExitGroup, plan.Int(7))
+		all := make([]*os.File, n)
+		for i := range all {
+			all[i] = os.Stderr
+		}
+		proc, err := Start(b.Plan(), Attr{Files: all, Extra: all})
+		if err != nil {
+			t.Fatalf("%d files: %v", n, err)
+		}
+		if status, err := proc.Wait(); err != nil || status.ExitStatus() != 7 {
+			t.Fatalf("%d files: exit status %d, %v", n, status.ExitStatus(), err)
+		}
+		proc.Close()
+	}
+}

@@ -64,3 +64,11 @@ func (g *Group) Mounts() []Mount {
 	}
 	return out
 }
+
+func (g *Group) Tasks() []string {
+	var out []string
+	for _, p := range g.paths {
+		out = append(out, p+"/tasks")
+	}
+	return out
+}

@@ -29,6 +29,7 @@ func (c *Container) cgroupInput(in *Inputs) ([]cgroups.Value, error) {
 		return nil, &spec.Error{Path: "linux.cgroupsPath", Want: "must be a path of a cgroup", Got: fmt.Sprintf("%q", linux.CgroupsPath), Err: err}
 	}
 	c.group = host.Group(path)
+	in.Cgroups = c.group.Tasks()
 	values, err := cgroups.Compile(host, linux.Resources)
 	if err != nil {
 		return nil, err

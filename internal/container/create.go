@@ -58,6 +58,9 @@ func Create(o Options) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Signals != nil {
+		<-o.Signals
+	}
 	if err := c.record(inputs); err != nil {
 		return nil, err
 	}
@@ -174,7 +177,7 @@ func (c *Container) start(in Inputs) error {
 	}
 	if dir != nil {
 		defer dir.Close()
-		attr.Cgroup, in.Namespaces.InCgroup = dir, true
+		attr.Cgroup = dir
 	}
 	c.plan, c.setup = Compile(in)
 	attr.Cloneflags = c.setup.Cloneflags()
@@ -197,7 +200,7 @@ func (c *Container) start(in Inputs) error {
 	return c.adopt()
 }
 
-// adopt puts the container's first process into its cgroups and the record.
+// adopt puts the container's first process into the record.
 func (c *Container) adopt() error {
 	c.Pid = c.proc.Pid
 	var err error
@@ -205,9 +208,6 @@ func (c *Container) adopt() error {
 		return fmt.Errorf("the container's first process has gone: %w", err)
 	}
 	if err := c.Record.write(c.options.directory()); err != nil {
-		return err
-	}
-	if err := c.group.Add(c.Pid); err != nil {
 		return err
 	}
 	if adj := c.spec.Process.OOMScoreAdj; adj != nil {

@@ -35,6 +35,9 @@ func (c *Container) destroy() error {
 	if c.Console != nil {
 		c.Console.Close()
 	}
+	if c.options.PidFile != "" && c.proc != nil {
+		_ = os.Remove(c.options.PidFile) // it names a process that is gone
+	}
 	return c.remove(c.options.directory(), c.group)
 }
 

@@ -24,11 +24,16 @@ func Run(o Options, how RunOptions) (status int, err error) {
 	if how.Detach {
 		return 0, detached(o)
 	}
-	// Before the container exists: a signal that arrives from here on is the
-	// container's.
 	signals := make(chan os.Signal, 64)
-	signal.Notify(signals)
 	defer signal.Stop(signals)
+	o.Signals = make(chan struct{})
+	// Catching 64 signals takes the runtime half a millisecond, in which this
+	// process has other things to do. Create waits for it before it makes
+	// anything: from then on a signal is the container's.
+	go func() {
+		signal.Notify(signals)
+		close(o.Signals)
+	}()
 
 	c, err := Create(o)
 	if err != nil {
@@ -166,4 +171,3 @@ func (t *terminal) restore() {
 	}
 	t.master.Close()
 }
-

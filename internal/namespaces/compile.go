@@ -16,9 +16,6 @@ import (
 
 // Input is what Compile needs to know besides the spec.
 type Input struct {
-	// InCgroup says that the process is born in its cgroup (cgroup v2,
-	// CLONE_INTO_CGROUP) and need not wait for it.
-	InCgroup bool
 	// Rootless says that minirun runs without privilege on the host.
 	Rootless bool
 }
@@ -26,7 +23,8 @@ type Input struct {
 func source(i int) string { return "linux.namespaces[" + strconv.Itoa(i) + "]" }
 
 // Compile adds the steps that bring the process into its namespaces, all but
-// a joined mount namespace: see JoinMount.
+// a new cgroup namespace and a joined mount namespace: see Cgroup and
+// JoinMount.
 func Compile(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Setup, in Input) {
 	join(b, setup, in.Rootless)
 	if setup.Has(unix.CLONE_NEWUSER) {
@@ -43,9 +41,6 @@ func Compile(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Set
 	}
 	if setup.Clones() {
 		clone(b, parent, setup)
-	}
-	if setup.New&unix.CLONE_NEWCGROUP != 0 {
-		cgroupNamespace(b, parent, in.InCgroup)
 	}
 }
 
@@ -125,12 +120,13 @@ func clone(b *plan.Builder, parent *handshake.Parent, setup Setup) {
 	b.Await("wait until the parent knows this process", "", b.Room(8), 8, parent.Gone())
 }
 
-func cgroupNamespace(b *plan.Builder, parent *handshake.Parent, inCgroup bool) {
-	b.In(plan.Namespaces, "linux.namespaces")
-	if !inCgroup {
-		parent.Ask("the namespace's root is the cgroup the process is in", b.Message(handshake.JoinCgroup))
+// Cgroup makes the cgroup namespace. The process is in its cgroup already.
+func Cgroup(b *plan.Builder, setup Setup) {
+	if setup.New&unix.CLONE_NEWCGROUP == 0 {
+		return
 	}
-	b.Call("make the cgroup namespace", "", plan.Unshare, plan.Int(unix.CLONE_NEWCGROUP))
+	b.In(plan.Namespaces, "linux.namespaces")
+	b.Call("make the cgroup namespace", "its root is the cgroup the process is in", plan.Unshare, plan.Int(unix.CLONE_NEWCGROUP))
 }
 
 // Names adds the steps that set what belongs to the new namespaces: host and

@@ -2,6 +2,8 @@ package plan
 
 import (
 	"encoding/binary"
+	"fmt"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -123,8 +125,14 @@ func (b *Builder) Label() Label {
 	return Label(len(b.labels) - 1)
 }
 
-// Place puts the label before the next step.
-func (b *Builder) Place(l Label) { b.labels[l] = len(b.plan.Steps) }
+// Place puts the label before the next step. A label has one place: a second
+// one, which would silently turn jumps already made, panics.
+func (b *Builder) Place(l Label) {
+	if b.labels[l] >= 0 {
+		panic("plan: a label was placed twice, or is the zero Label")
+	}
+	b.labels[l] = len(b.plan.Steps)
+}
 
 // Here makes a label before the next step.
 func (b *Builder) Here() Label {
@@ -155,10 +163,15 @@ func (b *Builder) Bytes(data []byte) Arg {
 func (b *Builder) Room(n int) Arg { return b.Bytes(make([]byte, n)) }
 
 // Str puts a string with its terminating zero into the plan. Equal strings
-// share one place: no call writes through such a pointer.
+// share one place: no call writes through such a pointer. A string with a
+// zero inside makes Encode fail: the kernel would take its first part for the
+// whole, and act on another path than the one written.
 func (b *Builder) Str(s string) Arg {
 	if a, ok := b.strs[s]; ok {
 		return a
+	}
+	if strings.IndexByte(s, 0) >= 0 && b.plan.bad == nil {
+		b.plan.bad = fmt.Errorf("plan: %s: a zero byte in %q", b.source, s)
 	}
 	a := Arg{Pointer, DataBase + uint64(len(b.plan.Data))}
 	b.plan.Data = append(append(b.plan.Data, s...), 0)
@@ -229,11 +242,16 @@ func (b *Builder) Tell(name, why string, m Message) {
 }
 
 // Await adds the step that waits for the parent's answer and puts it into
-// room. If the parent is gone the read ends with zero bytes, and the process
-// must not go on as if it had been allowed to: it goes to gone.
+// room. If the parent is gone the read ends with zero bytes, or with
+// ECONNRESET if the parent had not read the last message, and the process must
+// not go on as if it had been allowed to: it goes to gone.
 func (b *Builder) Await(name, why string, room Arg, size int, gone Label) {
+	if gone == 0 {
+		panic("plan: " + name + " would go on without its parent")
+	}
 	here := b.Here()
-	b.CallThen(name, why, Then{Zero: gone, On: []On{{unix.EINTR, here}}}, Read, Int(b.syncFD), room, Int(size))
+	b.CallThen(name, why, Then{Zero: gone, On: []On{{unix.EINTR, here}, {unix.ECONNRESET, gone}}},
+		Read, Int(b.syncFD), room, Int(size))
 }
 
 // Plan ends the building. It panics on a label that was never placed: that is

@@ -33,6 +33,10 @@ const (
 	offIndex    = 104
 )
 
+// maxErrno is the largest error number: the kernel's results from -4095 to -1
+// are errors.
+const maxErrno = 4095
+
 // MaxImage bounds data and table together, in bytes: far above what any
 // configuration needs, and low enough that addresses stay in 32 bits.
 const MaxImage = 64 << 20
@@ -73,6 +77,9 @@ func (p *Plan) Encode() ([]byte, error) {
 
 // check finds what the loop, which trusts its table, would crash on.
 func (p *Plan) check() error {
+	if p.bad != nil {
+		return p.bad
+	}
 	if len(p.Data) < headerSize || len(p.Data)%8 != 0 {
 		return fmt.Errorf("plan: %d bytes of data: want the header and a multiple of 8", len(p.Data))
 	}
@@ -90,14 +97,17 @@ func (p *Plan) check() error {
 func (p *Plan) checkStep(i int) error {
 	s := &p.Steps[i]
 	last := len(p.Steps)
-	if int(s.Call) >= len(callNumbers) {
-		return fmt.Errorf("unknown call %d", s.Call)
+	if int(s.Call) >= len(callNumbers) || s.Group > Sync {
+		return fmt.Errorf("unknown call %d or group %d", s.Call, s.Group)
 	}
 	if len(s.Args) > MaxArgs || len(s.On) > MaxBranches {
 		return fmt.Errorf("%d arguments and %d allowed errors: at most %d and %d", len(s.Args), len(s.On), MaxArgs, MaxBranches)
 	}
 	for k, a := range s.Args {
 		inData := a.Value >= DataBase && a.Value < DataBase+uint64(len(p.Data))
+		if a.Kind > Result {
+			return fmt.Errorf("argument %d is of the unknown kind %d", k, a.Kind)
+		}
 		if a.Kind == Pointer && !inData {
 			return fmt.Errorf("argument %d points to %#x, outside the data", k, a.Value)
 		}
@@ -108,13 +118,23 @@ func (p *Plan) checkStep(i int) error {
 	if s.Out%8 != 0 || s.Out < headerScratch || int(s.Out) >= len(p.Data) {
 		return fmt.Errorf("the result goes to offset %d, no cell", s.Out)
 	}
-	// The step after the last one would be whatever follows the table.
-	if s.Next < 0 || s.Next >= last && !s.Call.ends() || s.Zero < 0 || s.Zero >= last && !s.Call.ends() {
+	// The step after the last one would be whatever follows the table, so only
+	// a call that does not come back may be the last.
+	end := last
+	if s.Call.ends() {
+		end++
+	}
+	if s.Next < 0 || s.Next >= end || s.Zero < 0 || s.Zero >= end {
 		return fmt.Errorf("goes on at step %d or %d of %d", s.Next, s.Zero, last)
 	}
-	for _, on := range s.On {
-		if on.Errno == 0 || on.Errno > 4095 || on.To < 0 || on.To >= last {
+	for k, on := range s.On {
+		if on.Errno == 0 || on.Errno > maxErrno || on.To < 0 || on.To >= last {
 			return fmt.Errorf("errno %d goes on at step %d of %d", on.Errno, on.To, last)
+		}
+		for _, before := range s.On[:k] {
+			if before.Errno == on.Errno { // the loop takes the first
+				return fmt.Errorf("errno %d is listed twice", on.Errno)
+			}
 		}
 	}
 	return nil
@@ -139,7 +159,10 @@ func Decode(image []byte) (*Plan, error) {
 		}
 		p.Steps = append(p.Steps, s)
 	}
-	return p, p.check()
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 func decodeStep(e []byte, table, index int) (Step, error) {
@@ -170,10 +193,13 @@ func decodeStep(e []byte, table, index int) (Step, error) {
 	}
 	for off := offOn; off < offIndex; off += 8 {
 		if u32(off) == 0 {
-			if u32(off+4) != 0 {
-				return Step{}, fmt.Errorf("malformed")
+			// Nothing may follow the first unused place.
+			for ; off < offIndex; off += 4 {
+				if u32(off) != 0 {
+					return Step{}, fmt.Errorf("malformed")
+				}
 			}
-			continue
+			break
 		}
 		s.On = append(s.On, Branch{unix.Errno(u32(off)), step(off + 4)})
 	}

@@ -29,8 +29,12 @@ func flagText(v uint64, sh shape) string {
 		return joinFlags(v, []bit{{unix.MOVE_MOUNT_F_EMPTY_PATH, "MOVE_MOUNT_F_EMPTY_PATH"}, {unix.MOVE_MOUNT_T_EMPTY_PATH, "MOVE_MOUNT_T_EMPTY_PATH"}, {unix.MOVE_MOUNT_T_SYMLINKS, "MOVE_MOUNT_T_SYMLINKS"}})
 	case atFlags:
 		return joinFlags(v, []bit{{unix.AT_EMPTY_PATH, "AT_EMPTY_PATH"}, {unix.AT_RECURSIVE, "AT_RECURSIVE"}, {unix.AT_SYMLINK_NOFOLLOW, "AT_SYMLINK_NOFOLLOW"}, {unix.AT_EACCESS, "AT_EACCESS"}})
+	case unlinkFlags: // AT_REMOVEDIR has the value of AT_EACCESS
+		return joinFlags(v, []bit{{unix.AT_REMOVEDIR, "AT_REMOVEDIR"}})
+	case fsmountFlags:
+		return joinFlags(v, []bit{{unix.FSMOUNT_CLOEXEC, "FSMOUNT_CLOEXEC"}})
 	case fsopenFlags:
-		return joinFlags(v, []bit{{1, "FSOPEN_CLOEXEC"}})
+		return joinFlags(v, []bit{{unix.FSOPEN_CLOEXEC, "FSOPEN_CLOEXEC"}})
 	case mountAttrFlags:
 		return mountAttrText(v)
 	case cloneFlags:
@@ -88,6 +92,8 @@ func mountAttrText(v uint64) string {
 		atime = "MOUNT_ATTR_NOATIME"
 	case unix.MOUNT_ATTR_STRICTATIME:
 		atime = "MOUNT_ATTR_STRICTATIME"
+	default:
+		atime = fmt.Sprintf("%#x", v&unix.MOUNT_ATTR__ATIME)
 	}
 	if out == "0" {
 		return atime

@@ -55,6 +55,8 @@ type Plan struct {
 	Data  []byte // loaded at DataBase; begins with the header
 	Cells []CellName
 	Files []File // what the parent opens beforehand, not part of the image
+
+	bad error // the Builder's first error; Encode returns it
 }
 
 // A File is a descriptor that the parent opens and the new process inherits,

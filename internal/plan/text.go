@@ -97,7 +97,7 @@ const (
 	directory
 	text
 	address
-	bytes
+	buffer
 	vector
 	environment
 	device
@@ -115,7 +115,9 @@ const (
 	openTreeFlags
 	moveMountFlags
 	atFlags
+	unlinkFlags
 	fsopenFlags
+	fsmountFlags
 	mountAttrFlags
 	cloneFlags
 )
@@ -137,7 +139,7 @@ func (p *Plan) argText(a Arg, sh shape) string {
 			return "AT_FDCWD"
 		}
 		return strconv.Itoa(int(int32(v)))
-	case text, bytes, address, vector, environment, openHow, mountAttr, rlimit:
+	case text, buffer, address, vector, environment, openHow, mountAttr, rlimit:
 		return p.pointerText(v, sh)
 	case device:
 		if v == 0 {

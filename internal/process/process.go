@@ -64,6 +64,10 @@ func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Pr
 // InitName is what ps shows of a container's first process until execve.
 const InitName = "minirun:init"
 
+// keyringPermissions are all for the possessor; view, read, search and link for
+// the user (keyctl_setperm(3)).
+const keyringPermissions = 0x3f1b0000
+
 // Begin adds the steps that come before the root file system, while /proc is
 // still the host's.
 func (r *Process) Begin() {
@@ -75,8 +79,13 @@ func (r *Process) Begin() {
 	b.Call("clear the umask", "modes are meant as they are written", plan.Umask, plan.Int(0))
 	if !c.in.NoKeyring {
 		// ENOSYS: a kernel without keyrings, where there is nothing to leak.
-		b.CallThen("join a session keyring", "minirun's keys must not be the container's", plan.Fine(unix.ENOSYS), plan.Keyctl,
+		none := b.Label()
+		ring := b.Cell("keyring")
+		b.Get("join a session keyring", "minirun's keys must not be the container's", plan.Then{On: []plan.On{{Errno: unix.ENOSYS, To: none}}}, ring, plan.Keyctl,
 			plan.Int(unix.KEYCTL_JOIN_SESSION_KEYRING), b.Str("_ses."+c.in.ID), plan.Int(0), plan.Int(0), plan.Int(0))
+		b.Call("let the user search it", "a key that cannot be searched for cannot be used", plan.Keyctl,
+			plan.Int(unix.KEYCTL_SETPERM), plan.Of(ring), plan.Int(keyringPermissions), plan.Int(0), plan.Int(0))
+		b.Place(none)
 	}
 	c.labels()
 }

@@ -182,8 +182,10 @@ func (c *compiler) newRoot() {
 		c.root = b.Cell("root")
 		b.Get("clone the root's mounts", "pivot_root wants the new root to be a mount", plan.Then{}, c.root, plan.OpenTree,
 			plan.Int(unix.AT_FDCWD), b.Str("."), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE))
-		// Otherwise what is mounted below it would appear in its peers, on the host.
-		c.setAttr("make the new root private", c.root, attr{propagation: unix.MS_PRIVATE})
+		if propagationFlags(c.spec.Linux.RootfsPropagation)&unix.MS_SHARED != 0 {
+			// Otherwise what is mounted below it would appear in its peers, on the host.
+			c.setAttr("make the new root private", c.root, attr{propagation: unix.MS_PRIVATE})
+		}
 	}
 	b.Call("mount the root on itself", "", plan.MoveMount, plan.Of(c.root), b.Str(""), plan.Int(unix.AT_FDCWD), b.Str("."),
 		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))

@@ -89,7 +89,7 @@ func buildTables(p *profile) (tables []table, skipped []string) {
 func (t *table) cover(calls []call, r *rule, name string, id int) []call {
 	add := func(nr int32, sub uint32) {
 		calls = append(calls, call{uint64(nr)<<32 | uint64(len(calls)), r, sub})
-		if nr < armPrivate {
+		if !t.arch.private(uint32(nr)) {
 			t.newest = max(t.newest, int64(nr))
 		}
 	}
@@ -137,10 +137,9 @@ func decide(a *arch, calls []call, defaultRet uint32) (to outcome, ok bool) {
 		switch {
 		case r.ret == defaultRet:
 		case calls[i].sub != 0:
-			// The arguments of a multiplexed call are in memory, where a filter
-			// cannot look: conditions on them fall away, as with libseccomp.
-			sub := cond{arg: 0, op: equal, value: uint64(calls[i].sub)}
-			clauses = append(clauses, clause{[]cond{sub}, r.ret})
+			for _, conds := range through(calls[i].sub, r.alternatives) {
+				clauses = append(clauses, clause{conds, r.ret})
+			}
 		case r.alternatives == nil:
 			return outcome{ret: r.ret}, true
 		default:
@@ -153,6 +152,28 @@ func decide(a *arch, calls []call, defaultRet uint32) (to outcome, ok bool) {
 		return outcome{}, false
 	}
 	return outcome{check: &check{a, order(clauses)}}, true
+}
+
+// through gives the conditions for a call made through socketcall or ipc. The
+// first argument says which call it is, so a condition on it falls away; the
+// others are kept, as in libseccomp, though the kernel passes a pointer to the
+// arguments there (or, with ipc, other arguments): a filter cannot follow it.
+// Profiles that care forbid socketcall.
+func through(sub uint32, alternatives [][]cond) [][]cond {
+	which := cond{arg: 0, op: equal, value: uint64(sub)}
+	if alternatives == nil {
+		return [][]cond{{which}}
+	}
+	list := make([][]cond, len(alternatives))
+	for i, conds := range alternatives {
+		list[i] = []cond{which}
+		for _, c := range conds {
+			if c.arg != 0 {
+				list[i] = append(list[i], c)
+			}
+		}
+	}
+	return list
 }
 
 // order drops the clauses that can never be reached, because an earlier one asks

@@ -1,0 +1,143 @@
+package plan
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// sample is a plan with an argument of every shape and every way to go on. It
+// is only read, never run.
+func sample() *Plan {
+	b := NewBuilder(3)
+	end := b.Label()
+	gone := b.Label()
+	root, fd, child := b.Cell("root"), b.Cell("fd"), b.Cell("child")
+	none := Then{}
+	at := Int(unix.AT_FDCWD)
+	how := b.Words(unix.O_PATH|unix.O_CLOEXEC|unix.O_DIRECTORY, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
+	create := b.Words(unix.O_CREAT|unix.O_WRONLY|1<<40, 0o640, 0)
+
+	b.In(Namespaces, "linux.namespaces")
+	b.Call("make namespaces", "a time namespace only by unshare", Unshare, Int(unix.CLONE_NEWNS|unix.CLONE_NEWTIME))
+	b.Get("clone", "", Then{Zero: gone}, child, Clone, Int(unix.CLONE_PARENT|unix.CLONE_NEWPID|uintptr(unix.SIGCHLD)), Int(0), Int(0), Int(0), Int(0))
+	b.Call("join", "", Setns, Of(fd), Int(unix.CLONE_NEWUSER))
+	b.Call("clone flags nobody knows", "", Unshare, Int(0x13))
+	b.Call("set the host name", "", Sethostname, b.Str(`a "b"`), Int(5))
+
+	b.In(Filesystem, "root.path")
+	b.Get("open the root", "", none, root, Openat2, at, b.Str("/rootfs"), how, Int(24))
+	b.Get("make a file", "", Fine(unix.EEXIST), fd, Openat2, Of(root), b.Str("etc/hosts"), create, Int(24))
+	b.Get("open", "", Then{On: []On{{unix.ENOENT, end}, {unix.ENOTDIR, 0}}}, fd, Openat, Of(root), b.Str("proc"), Int(unix.O_RDWR|unix.O_NOFOLLOW|unix.O_CLOEXEC), Int(0o755))
+	b.Call("mount", "", Mount, b.Str("proc"), b.Str("/proc"), b.Str("proc"), Int(unix.MS_NOSUID|unix.MS_NODEV), Int(0))
+	b.Call("unmount", "", Umount, b.Str("."), Int(unix.MNT_DETACH))
+	b.Get("clone a tree", "", none, fd, OpenTree, at, b.Str(""), Int(unix.OPEN_TREE_CLONE|unix.AT_RECURSIVE|unix.AT_EMPTY_PATH))
+	b.Call("move a mount", "", MoveMount, Of(fd), b.Str(""), Of(root), b.Str("mnt"), Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
+	b.Call("change a mount", "", MountSetattr, Of(fd), b.Str(""), Int(unix.AT_EMPTY_PATH|unix.AT_RECURSIVE),
+		b.Words(unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOATIME, unix.MOUNT_ATTR__ATIME, unix.MS_PRIVATE, 0), Int(32))
+	b.Call("map a mount's ids", "", MountSetattr, Int(5), b.Str(""), Int(unix.AT_EMPTY_PATH), b.Words(unix.MOUNT_ATTR_IDMAP, 0x30, 0, 6), Int(32))
+	b.Get("a file system", "", none, fd, Fsopen, b.Str("tmpfs"), Int(unix.FSOPEN_CLOEXEC))
+	b.Call("an option", "", Fsconfig, Of(fd), Int(unix.FSCONFIG_SET_STRING), b.Str("mode"), b.Str("755"), Int(0))
+	b.Call("create", "", Fsconfig, Of(fd), Int(unix.FSCONFIG_CMD_CREATE), Int(0), Int(0), Int(0))
+	b.Get("its mount", "", none, fd, Fsmount, Of(fd), Int(unix.FSMOUNT_CLOEXEC), Int(unix.MOUNT_ATTR_NOSUID))
+	b.Call("a device", "", Mknodat, Of(root), b.Str("dev/null"), Int(unix.S_IFCHR|0o666), Int(unix.Mkdev(1, 3)))
+	b.Call("a FIFO", "", Mknodat, Of(root), b.Str("fifo"), Int(unix.S_IFIFO|0o600), Int(0))
+	b.Call("remove a directory", "not AT_EACCESS, which has its value", Unlinkat, Of(root), b.Str("dir"), Int(unix.AT_REMOVEDIR))
+	b.Call("give it away", "", Fchownat, Of(root), b.Str("f"), Int(-1), Int(100000), Int(unix.AT_SYMLINK_NOFOLLOW))
+
+	b.In(Identity, "process.user")
+	b.Call("user", "", Setresuid, Int(uint32(0xffffffff)), Int(1000), Int(0))
+	b.Call("an option of the process", "", Prctl, Int(unix.PR_SET_NO_NEW_PRIVS), Int(1), Int(0), Int(0), Int(0))
+	b.Call("one without a name", "", Prctl, Int(0x7777), Int(1), Int(0), Int(0), Int(0))
+	b.Call("mask", "", Umask, Int(0o22))
+
+	b.In(Limits, "process.rlimits[0]")
+	b.Call("limit", "", Prlimit, Int(0), Int(unix.RLIMIT_NOFILE), b.Words(1024, unix.RLIM_INFINITY), Int(0))
+
+	b.In(Sync, "")
+	m := b.Message(2)
+	b.Tell("tell", "", m)
+	b.Await("await", "no going on alone", b.Room(8), 8, gone)
+	b.CallThen("jump over", "", Then{Next: end}, Ioctl, Of(fd), Int(unix.TIOCSCTTY), Int(0))
+	b.Place(gone)
+	b.Call("end: the parent is gone", "", ExitGroup, Int(1))
+
+	b.In(Exec, "process.args")
+	b.Place(end)
+	b.Call("close the rest at execve", "", CloseRange, Int(3), Int(uint32(0xffffffff)), Int(unix.CLOSE_RANGE_CLOEXEC))
+	b.Call("mark a descriptor", "", Fcntl, Of(fd), Int(unix.F_SETFD), Int(unix.FD_CLOEXEC))
+	b.Call("become /bin/sh", "", Execve, b.Str("/bin/sh"), b.Strs([]string{"sh", "-c", "echo \x01"}), b.Strs([]string{"SECRET=x", "A=b"}))
+	b.Call("end", "", ExitGroup, Int(127))
+	return b.Plan()
+}
+
+// TestTextGolden: what people read, byte for byte.
+func TestTextGolden(t *testing.T) {
+	p := sample()
+	if _, err := p.Encode(); err != nil {
+		t.Fatal(err)
+	}
+	used := map[shape]bool{}
+	for _, s := range p.Steps {
+		for k := range s.Args {
+			used[callShapes[s.Call][k]] = true
+		}
+	}
+	for sh := number; sh <= cloneFlags; sh++ {
+		if !used[sh] {
+			t.Errorf("no step of the sample has an argument of shape %d", sh)
+		}
+	}
+	var got, again bytes.Buffer
+	if err := errors.Join(p.Text(&got), sample().Text(&again)); err != nil {
+		t.Fatal(err)
+	}
+	if got.String() != again.String() {
+		t.Error("the same plan gives different texts")
+	}
+	const golden = "testdata/sample.txt"
+	if *update {
+		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.String() != string(want) {
+		t.Errorf("the text differs from %s (go test -run TextGolden -update writes it anew):\n%s", golden, got.String())
+	}
+}
+
+type brokenWriter struct{}
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, unix.ENOSPC }
+
+func TestTextReportsWriteError(t *testing.T) {
+	if err := sample().Text(brokenWriter{}); !errors.Is(err, unix.ENOSPC) {
+		t.Fatalf("got %v, want ENOSPC", err)
+	}
+}
+
+// TestTextOfBadPointers: Text also shows plans that Encode would refuse; it
+// must not crash on them.
+func TestTextOfBadPointers(t *testing.T) {
+	p := sample()
+	for i := range p.Steps {
+		for k := range p.Steps[i].Args {
+			for _, v := range []uint64{0, 1, DataBase - 1, DataBase + uint64(len(p.Data)) - 1, DataBase + uint64(len(p.Data)), 1 << 63, ^uint64(0)} {
+				p.Steps[i].Args[k] = Arg{Pointer, v}
+				if p.Line(i) == "" {
+					t.Fatal("no text")
+				}
+			}
+		}
+	}
+}

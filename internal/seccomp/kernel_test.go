@@ -1,0 +1,5 @@
+package seccomp
+
+const childEnv = "SECCOMP_TEST_CHILD"
+
+func child(what string) {}
