@@ -32,10 +32,15 @@ func (r *Root) Pivot() {
 // takes it off: no directory for the old root is needed (pivot_root(2)).
 func (c *compiler) pivotRoot() {
 	b := c.b
+	old := b.Cell("old")
+	b.Get("open the old root", "", plan.Then{}, old, plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/"),
+		plan.Int(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC), plan.Int(0))
 	b.Call("pivot_root", "unlike chroot, it leaves no way back", plan.PivotRoot, b.Str("."), b.Str("."))
+	b.Call("go to the old root", "here . is still the new one, whose mounts keep their propagation", plan.Fchdir, plan.Of(old))
 	b.Call("make the old root a slave", "so that unmounting it does not unmount it on the host", plan.Mount,
 		plan.Int(0), b.Str("."), plan.Int(0), plan.Int(unix.MS_SLAVE|unix.MS_REC), plan.Int(0))
 	b.Call("unmount the old root", "", plan.Umount, b.Str("."), plan.Int(unix.MNT_DETACH))
+	c.close(old)
 }
 
 // moveRoot is for hosts whose root is a ramfs, which pivot_root refuses. The
