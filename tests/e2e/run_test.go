@@ -161,7 +161,7 @@ func TestSignalStateIsClean(t *testing.T) {
 }
 
 func TestPidFileDetachDelete(t *testing.T) {
-	b := testbundle.New(t, testbundle.Sh("exec sleep 1000"))
+	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
 	pidFile := filepath.Join(b.Host, "pid")
 	b.Detach("--pid-file", pidFile).Exit(t, 0)
 	text, err := os.ReadFile(pidFile)

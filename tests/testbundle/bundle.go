@@ -78,12 +78,12 @@ func New(t testing.TB, change ...func(*specs.Spec)) *Bundle {
 // tests that try use their own copy.
 func MakeRootfs(t testing.TB, dir string) {
 	t.Helper()
-	for _, d := range []string{"bin", "dev", "etc", "proc", "root", "sys", "tmp", "usr", "home/user"} {
+	for _, d := range []string{"bin", "dev", "etc", "proc", "root", "sys", "tmp", "usr", "home/user", "mnt", "opt"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Chmod(filepath.Join(dir, "tmp"), 0o1777); err != nil {
+	if err := os.Chmod(filepath.Join(dir, "tmp"), 0o777|os.ModeSticky); err != nil {
 		t.Fatal(err)
 	}
 	copyOnce(t, busybox, filepath.Join(dir, "bin/busybox"))

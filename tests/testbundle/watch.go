@@ -15,7 +15,8 @@ const patience = 3 * time.Second
 
 // Watch notes what there is and, when the test ends, fails it for whatever
 // there is more: mounts, cgroups of ours, processes below this one, files in
-// the state directory, named network namespaces.
+// the state directory, named network namespaces. Mounts must not be fewer
+// either: an unmount propagates as a mount does.
 func (b *Bundle) Watch() {
 	b.t.Helper()
 	before := b.Snapshot()
@@ -31,9 +32,15 @@ func (b *Bundle) Watch() {
 func (b *Bundle) LeaksSince(before map[string]bool) []string {
 	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		var more []string
-		for thing := range b.Snapshot() {
+		now := b.Snapshot()
+		for thing := range now {
 			if !before[thing] {
 				more = append(more, thing+name(thing))
+			}
+		}
+		for thing := range before {
+			if strings.HasPrefix(thing, "mount ") && !now[thing] {
+				more = append(more, "unmounted "+thing)
 			}
 		}
 		if len(more) == 0 || time.Now().After(end) {
