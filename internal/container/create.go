@@ -79,6 +79,9 @@ func check(s *specs.Spec, o *Options) error {
 	if o.PreserveFDs < 0 {
 		return fmt.Errorf("--preserve-fds %d: must not be negative", o.PreserveFDs)
 	}
+	if o.ConsoleSocket != "" && !s.Process.Terminal {
+		return &spec.Error{Path: "process.terminal", Want: "must be true for --console-socket: there is no terminal to send"}
+	}
 	if s.Linux == nil {
 		s.Linux = &specs.Linux{}
 	}
