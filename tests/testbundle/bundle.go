@@ -60,7 +60,12 @@ func New(t testing.TB, change ...func(*specs.Spec)) *Bundle {
 			t.Fatal(err)
 		}
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Cleanup(func() {
+		// After a failed test something may still run; what the check has seen is
+		// not left to the machine.
+		_ = exec.Command(Binary, "--root", b.Root, "delete", "--force", b.ID).Run()
+		os.RemoveAll(dir)
+	})
 	b.Watch()
 	MakeRootfs(t, b.Path("/"))
 	b.Spec = spec.Default(false)
@@ -195,6 +200,23 @@ func (b *Bundle) Command(args ...string) *exec.Cmd {
 		cmd.Stdin = strings.NewReader(b.Stdin)
 	}
 	return cmd
+}
+
+// Start starts a command that the end of the test kills if it still runs.
+func (b *Bundle) Start(cmd *exec.Cmd) {
+	b.t.Helper()
+	if err := cmd.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	timer := time.AfterFunc(deadline, func() { _ = cmd.Process.Kill() })
+	b.t.Cleanup(func() {
+		timer.Stop()
+		if cmd.ProcessState == nil {
+			_ = exec.Command(Binary, "--root", b.Root, "delete", "--force", b.ID).Run()
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		}
+	})
 }
 
 // A Result is what minirun and the container wrote, and minirun's exit status.
