@@ -38,23 +38,7 @@ type Container struct {
 // Create makes a container up to the point where only `start` is missing. After
 // an error nothing of it is left.
 func Create(o Options) (*Container, error) {
-	bundle, err := bundlePath(o.Bundle)
-	if err != nil {
-		return nil, err
-	}
-	o.Bundle = bundle
-	s, warnings, err := spec.Load(bundle)
-	if err != nil {
-		return nil, err
-	}
-	for _, w := range warnings {
-		o.Warn(w)
-	}
-	if err := check(s, &o); err != nil {
-		return nil, err
-	}
-	c := &Container{options: o, spec: s}
-	inputs, values, err := c.inputs()
+	c, inputs, values, err := prepare(o)
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +53,40 @@ func Create(o Options) (*Container, error) {
 		return nil, errors.Join(err, c.destroy())
 	}
 	return c, nil
+}
+
+// PlanOf returns the plan that Create would run and the CLONE_NEW* flags its
+// process would be born with, without a side effect and without privilege.
+func PlanOf(o Options) (p *plan.Plan, cloneflags uintptr, err error) {
+	_, inputs, _, err := prepare(o)
+	if err != nil {
+		return nil, 0, err
+	}
+	p, setup := Compile(inputs)
+	return p, setup.Cloneflags(), nil
+}
+
+// prepare does all of Create that has no side effect: it reads config.json and
+// looks up what the plan and the cgroups depend on.
+func prepare(o Options) (*Container, Inputs, []cgroups.Value, error) {
+	bundle, err := bundlePath(o.Bundle)
+	if err != nil {
+		return nil, Inputs{}, nil, err
+	}
+	o.Bundle = bundle
+	s, warnings, err := spec.Load(bundle)
+	if err != nil {
+		return nil, Inputs{}, nil, err
+	}
+	for _, w := range warnings {
+		o.Warn(w)
+	}
+	if err := check(s, &o); err != nil {
+		return nil, Inputs{}, nil, err
+	}
+	c := &Container{options: o, spec: s}
+	inputs, values, err := c.inputs()
+	return c, inputs, values, err
 }
 
 // check refuses what depends on both the spec and the command line.

@@ -211,7 +211,7 @@ func seLinux() bool {
 func processInput(s *specs.Spec, o *Options, setup namespaces.Setup) (process.Input, error) {
 	in := process.Input{
 		ID: o.ID, Preserve: o.PreserveFDs, NoKeyring: o.NoKeyring, Rootless: os.Geteuid() != 0,
-		Rlimits: !setup.Has(unix.CLONE_NEWUSER), AppArmor: true, SELinux: true,
+		Rlimits: !setup.Has(unix.CLONE_NEWUSER), AppArmor: true, SELinux: true, LastCapability: lastCapability(),
 	}
 	var err error
 	if in.Seccomp, err = CompileSeccomp(s); err != nil {
@@ -231,6 +231,24 @@ func processInput(s *specs.Spec, o *Options, setup namespaces.Setup) (process.In
 		in.ChownStdio[0] = s.Process.User.UID != 0
 	}
 	return in, nil
+}
+
+// lastCapability is the highest capability that the kernel knows: behind it
+// prctl answers EINVAL.
+func lastCapability() int {
+	n := unix.CAP_LAST_CAP
+	for n > 0 && !knownCapability(n) {
+		n--
+	}
+	for n < 63 && knownCapability(n+1) {
+		n++
+	}
+	return n
+}
+
+func knownCapability(n int) bool {
+	_, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0)
+	return err == nil
 }
 
 // listenFDs is the number of sockets that systemd's socket activation passes

@@ -129,7 +129,7 @@ func hookPlan(h *specs.Hook, namespaces uintptr) *plan.Plan {
 	b.Call("begin a session", "", plan.Setsid)
 	pidfd := b.File(plan.File{Open: plan.Given, Name: "the container's process"})
 	b.Call("join the container's namespaces", "", plan.Setns, pidfd, plan.Int(namespaces))
-	child, m := b.Label(), b.Message(handshake.Cloned)
+	child, m := b.Label(), b.Message(handshake.Cloned, "child")
 	b.Get("make a child in its PID namespace", "", plan.Then{Zero: child}, m.A, plan.Clone,
 		plan.Int(unix.CLONE_PARENT|uintptr(unix.SIGCHLD)), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0))
 	b.Tell("tell the parent its number", "", m)

@@ -109,7 +109,7 @@ func timeNamespace(b *plan.Builder, parent *handshake.Parent, s *specs.Spec) {
 // one socket would otherwise overtake each other.
 func clone(b *plan.Builder, parent *handshake.Parent, setup Setup) {
 	b.In(plan.Namespaces, "linux.namespaces")
-	m := b.Message(handshake.Cloned)
+	m := b.Message(handshake.Cloned, "child")
 	child := b.Label()
 	flags := unix.CLONE_PARENT | uintptr(unix.SIGCHLD) | setup.New&unix.CLONE_NEWPID
 	b.Get("make the container's first process", "a PID namespace takes only children of the process that entered it", plan.Then{Zero: child}, m.A,

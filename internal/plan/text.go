@@ -71,7 +71,14 @@ func (p *Plan) CallText(s *Step) string {
 		if k < len(shapes) {
 			shape = shapes[k]
 		}
-		args[k] = p.argText(a, shape)
+		switch {
+		case shape == buffer || shape == groups:
+			args[k] = p.countedText(s, a, shape)
+		case shape == prctlValue:
+			args[k] = p.prctlText(s, a)
+		default:
+			args[k] = p.argText(a, shape)
+		}
 	}
 	return s.Call.Name() + "(" + strings.Join(args, ", ") + ")"
 }
@@ -97,7 +104,8 @@ const (
 	directory
 	text
 	address
-	buffer
+	buffer // the argument after it says how many
+	groups // the argument before it says how many
 	vector
 	environment
 	device
@@ -106,8 +114,15 @@ const (
 	rlimit
 	rlimitResource
 	prctlOption
+	prctlValue
 	ioctlRequest
 	fsconfigCommand
+	fcntlCommand
+	keyctlCommand
+	socketFamily
+	capabilities
+	accessMode
+	socketType
 	openFlags
 	closeRangeFlags
 	mountFlags
@@ -139,14 +154,14 @@ func (p *Plan) argText(a Arg, sh shape) string {
 			return "AT_FDCWD"
 		}
 		return strconv.Itoa(int(int32(v)))
-	case text, buffer, address, vector, environment, openHow, mountAttr, rlimit:
+	case text, address, vector, environment, openHow, mountAttr, rlimit, capabilities:
 		return p.pointerText(v, sh)
 	case device:
 		if v == 0 {
 			return "0"
 		}
 		return fmt.Sprintf("makedev(%d, %d)", unix.Major(v), unix.Minor(v))
-	case rlimitResource, prctlOption, fsconfigCommand, ioctlRequest:
+	case rlimitResource, prctlOption, fsconfigCommand, ioctlRequest, fcntlCommand, keyctlCommand, socketFamily:
 		return name(v, sh)
 	case number, descriptor:
 		return strconv.FormatInt(int64(v), 10)
@@ -182,14 +197,12 @@ func (p *Plan) pointerText(v uint64, sh shape) string {
 		}
 		return out + "}"
 	case mountAttr:
-		out := fmt.Sprintf("{attr_set=%s, attr_clr=%s", flagText(word(0), mountAttrFlags), flagText(word(1), mountAttrFlags))
-		if word(2) != 0 {
-			out += ", propagation=" + flagText(word(2), mountFlags)
-		}
-		if word(0)&unix.MOUNT_ATTR_IDMAP != 0 {
-			out += fmt.Sprintf(", userns_fd=%d", int64(word(3)))
-		}
-		return out + "}"
+		return mountAttrStruct(word(0), word(1), word(2), word(3))
+	case capabilities:
+		// struct __user_cap_data_struct[2]: the lower halves, then the upper.
+		low, mid, high := word(0), word(1), word(2)
+		return fmt.Sprintf("{effective=%#x, permitted=%#x, inheritable=%#x}",
+			low&0xffffffff|mid>>32<<32, low>>32|high<<32, mid&0xffffffff|high>>32<<32)
 	case rlimit:
 		return fmt.Sprintf("{rlim_cur=%s, rlim_max=%s}", limit(word(0)), limit(word(1)))
 	case vector, environment:
@@ -203,6 +216,71 @@ func (p *Plan) pointerText(v uint64, sh shape) string {
 		return "[" + strings.Join(list, ", ") + "]"
 	}
 	return "..."
+}
+
+// mountAttrStruct is struct mount_attr, without the fields that are zero.
+func mountAttrStruct(set, clr, propagation, userns uint64) string {
+	var fields []string
+	if set != 0 {
+		fields = append(fields, "attr_set="+flagText(set, mountAttrFlags))
+	}
+	if clr != 0 {
+		fields = append(fields, "attr_clr="+flagText(clr, mountAttrFlags))
+	}
+	if propagation != 0 {
+		fields = append(fields, "propagation="+flagText(propagation, mountFlags))
+	}
+	if set&unix.MOUNT_ATTR_IDMAP != 0 {
+		fields = append(fields, fmt.Sprintf("userns_fd=%d", int64(userns)))
+	}
+	return "{" + strings.Join(fields, ", ") + "}"
+}
+
+// countedText shows data whose length is another argument: bytes that are
+// printable, or the list of groups.
+func (p *Plan) countedText(s *Step, a Arg, sh shape) string {
+	switch {
+	case a.Kind == Pointer && sh == groups && len(s.Args) == 2:
+		var list []string
+		data := p.from(a.Value)
+		for range min(s.Args[0].Value, uint64(len(data)/4)) {
+			list = append(list, strconv.FormatUint(uint64(binary.LittleEndian.Uint32(data)), 10))
+			data = data[4:]
+		}
+		return "[" + strings.Join(list, ", ") + "]"
+	case a.Kind == Pointer && sh == buffer && len(s.Args) == 3:
+		data, n := p.from(a.Value), s.Args[2].Value
+		if n > uint64(len(data)) {
+			break
+		}
+		for _, c := range data[:n] {
+			if c < ' ' && c != '\n' || c > '~' {
+				return "..."
+			}
+		}
+		return strconv.Quote(string(data[:n]))
+	}
+	return p.argText(a, address)
+}
+
+// from returns the data from an address on, nothing if it points elsewhere.
+func (p *Plan) from(address uint64) []byte {
+	if off := address - DataBase; off < uint64(len(p.Data)) {
+		return p.Data[off:]
+	}
+	return nil
+}
+
+// prctlText shows the second argument of prctl(2), whose kind depends on the
+// first.
+func (p *Plan) prctlText(s *Step, a Arg) string {
+	switch {
+	case a.Kind == Pointer:
+		return p.argText(a, text)
+	case s.Args[0].Value == unix.PR_CAP_AMBIENT:
+		return name(a.Value, prctlValue)
+	}
+	return p.argText(a, number)
 }
 
 func limit(v uint64) string {

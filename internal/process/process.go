@@ -29,6 +29,7 @@ type Input struct {
 	ID                string
 	Seccomp           *seccomp.Program // nil: none
 	Rlimits           bool             // set resource limits in a step; else the parent does, from outside
+	LastCapability    int              // the highest that the kernel knows
 	Preserve          int              // descriptors 3 … that the program inherits
 	Listen            int              // of which so many are for LISTEN_FDS
 	StartFIFO         string           // wait for a byte from it before going on; "" goes on
@@ -190,7 +191,7 @@ func (c *compiler) seccomp() {
 		b.Call(name, "", plan.Seccomp, plan.Int(setModeFilter), plan.Int(p.Flags), prog)
 		return
 	}
-	m := b.Message(handshake.SeccompListener)
+	m := b.Message(handshake.SeccompListener, "listener")
 	b.Get(name, "", plan.Then{}, m.A, plan.Seccomp, plan.Int(setModeFilter), plan.Int(p.Flags), prog)
 	c.parent.Ask("the listener goes to linux.seccomp.listenerPath", m)
 }
@@ -208,11 +209,14 @@ func (c *compiler) stdio() {
 }
 
 // user sets groups and ids. keepcaps carries the permitted set over the change
-// from root; without it capset below would have nothing to choose from.
+// from root; without it capset below would have nothing to choose from. execve
+// clears it (capabilities(7)).
 func (c *compiler) user() {
 	b, u := c.b, &c.p.User
 	b.In(plan.Identity, "process.user")
-	b.Call("keep capabilities over the change of user", "", plan.Prctl, plan.Int(unix.PR_SET_KEEPCAPS), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
+	if u.UID != 0 {
+		b.Call("keep capabilities over the change of user", "until execve", plan.Prctl, plan.Int(unix.PR_SET_KEEPCAPS), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
+	}
 	groups := make([]uint32, len(u.AdditionalGids))
 	copy(groups, u.AdditionalGids)
 	denied := plan.Then{}
@@ -224,7 +228,6 @@ func (c *compiler) user() {
 	b.CallThen("set the additional groups", "", denied, plan.Setgroups, plan.Int(len(groups)), b.Words32(groups...))
 	b.Call("become gid "+strconv.FormatUint(uint64(u.GID), 10), "", plan.Setresgid, plan.Int(u.GID), plan.Int(u.GID), plan.Int(u.GID))
 	b.Call("become uid "+strconv.FormatUint(uint64(u.UID), 10), "", plan.Setresuid, plan.Int(u.UID), plan.Int(u.UID), plan.Int(u.UID))
-	b.Call("keepcaps has done its work", "", plan.Prctl, plan.Int(unix.PR_SET_KEEPCAPS), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0))
 	if c.in.Rootless {
 		b.Call("stay visible to the parent", "it has no privilege to look at what changed its user", plan.Prctl, plan.Int(unix.PR_SET_DUMPABLE), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
 	}

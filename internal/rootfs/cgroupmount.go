@@ -28,7 +28,7 @@ func (c *compiler) cgroupMount(m *specs.Mount, o spec.MountOptions) {
 	fd, mode := c.openNoting(target, true)
 	b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
 	b.Call("mount tmpfs on "+target.path, "it holds a directory for each hierarchy", plan.Mount, b.Str("tmpfs"), b.Str("."), b.Str("tmpfs"),
-		plan.Int(unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC), b.Str("mode=755"))
+		plan.Int(unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC), c.data("tmpfs", []string{"mode=755"}))
 	c.close(fd)
 	top := c.reopen(target)
 	c.keepMode(target, mode)

@@ -88,5 +88,6 @@ func (c *compiler) workingDirectory() {
 	b.Place(missing)
 	parent := c.directories(parentOf(cwd.path))
 	c.makeLast(cwd, parent)
+	c.closeDirectory(parent)
 	b.Place(there)
 }

@@ -28,6 +28,7 @@ func (c *compiler) open(p place) plan.Cell {
 	parent := c.directories(path.Dir(p.path))
 	c.makeLast(p, parent)
 	c.openAt(p, fd, plan.Then{})
+	c.closeDirectory(parent)
 	c.b.Place(found)
 	return fd
 }
@@ -59,7 +60,9 @@ func (c *compiler) how(flags, resolve uint64) plan.Arg {
 	return a
 }
 
-// directories opens the directory dir, making what is missing on the way.
+// directories opens the directory dir, making what is missing on the way. The
+// caller gives it to closeDirectory: a thousand mounts must not hold a thousand
+// descriptors.
 func (c *compiler) directories(dir string) plan.Cell {
 	at := c.root
 	if dir == "/" {
@@ -75,9 +78,16 @@ func (c *compiler) directories(dir string) plan.Cell {
 		c.b.CallThen("make directory "+p.path, "", plan.Fine(unix.EEXIST), plan.Mkdirat, plan.Of(at), c.b.Str(name), plan.Int(0o755))
 		c.openAt(p, next, plan.Then{})
 		c.b.Place(there)
+		c.closeDirectory(at)
 		at = next
 	}
 	return at
+}
+
+func (c *compiler) closeDirectory(dir plan.Cell) {
+	if dir != c.root {
+		c.close(dir)
+	}
 }
 
 func (c *compiler) makeLast(p place, parent plan.Cell) {
