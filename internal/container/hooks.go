@@ -32,7 +32,7 @@ func (r *Record) runtimeHooks(kind string, hooks []specs.Hook, status specs.Cont
 		if err != nil {
 			return fmt.Errorf("hooks.%s: %w", kind, err)
 		}
-		if err := runHook(&hooks[i], state); err != nil {
+		if err := runHook(&hooks[i], r.hookDirectory(status), state); err != nil {
 			return hookError(kind, i, &hooks[i], err)
 		}
 	}
@@ -51,12 +51,21 @@ func deadline(h *specs.Hook) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), time.Duration(*h.Timeout)*time.Second)
 }
 
-func runHook(h *specs.Hook, state []byte) error {
+// hookDirectory is where a hook on the host begins: the bundle, as in runc,
+// but for poststop, when the bundle may be gone already.
+func (r *Record) hookDirectory(status specs.ContainerState) string {
+	if status == specs.StateStopped {
+		return ""
+	}
+	return r.Bundle
+}
+
+func runHook(h *specs.Hook, dir string, state []byte) error {
 	ctx, cancel := deadline(h)
 	defer cancel()
 	var output bytes.Buffer
 	cmd := exec.CommandContext(ctx, h.Path)
-	cmd.Args = hookArgs(h)
+	cmd.Args, cmd.Dir = hookArgs(h), dir
 	cmd.Env = append([]string{}, h.Env...) // not nil: that would be minirun's own
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(state), &output, &output
 	cmd.WaitDelay = time.Second // a grandchild may hold the pipes open
