@@ -118,7 +118,7 @@ func TestHookEnvironment(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			b := testbundle.New(t)
 			out := filepath.Join(b.Host, "env")
-			h := specs.Hook{Path: "/bin/busybox", Args: []string{"sh", "-c", "/bin/busybox tr '\\0' '\\n' < /proc/$$/environ > " + out}, Env: []string{"A=b"}}
+			h := specs.Hook{Path: testbundle.Probe, Args: []string{"probe", "environ", out}, Env: []string{"A=b"}}
 			b.Env = []string{"LEAK=1"}
 			b.Spec.Hooks = &specs.Hooks{}
 			if kind == "createRuntime" {
