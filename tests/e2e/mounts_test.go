@@ -13,10 +13,6 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-func addMount(m specs.Mount) func(*specs.Spec) {
-	return func(s *specs.Spec) { s.Mounts = append(s.Mounts, m) }
-}
-
 // options prints the mount options of a path.
 func options(path string) string {
 	return "awk -v p=" + path + " '$5==p{print $6}' /proc/self/mountinfo"

@@ -27,26 +27,6 @@ var kinds = []struct {
 	{specs.CgroupNamespace, "cgroup", unix.CLONE_NEWCGROUP}, {specs.TimeNamespace, "time", unix.CLONE_NEWTIME},
 }
 
-// with adds a namespace, or gives the one that is there a path.
-func with(kind specs.LinuxNamespaceType, path string) func(*specs.Spec) {
-	return func(s *specs.Spec) {
-		without(kind)(s)
-		s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: kind, Path: path})
-	}
-}
-
-func maps(s *specs.Spec) {
-	s.Linux.UIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: 100000, Size: 65536}}
-	s.Linux.GIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: 200000, Size: 65536}}
-}
-
-// userns gives the container a user namespace; cgroup v1 mounts of the host
-// are then bound.
-func userns(s *specs.Spec) {
-	with(specs.UserNamespace, "")(s)
-	maps(s)
-}
-
 const showNamespaces = "for n in pid net ipc uts mnt user cgroup time; do readlink /proc/self/ns/$n; done"
 
 // Each kind is the container's own if and only if it is asked for, and a

@@ -16,17 +16,6 @@ func status(names string) func(*specs.Spec) {
 	return testbundle.Args("grep", "-E", "^("+names+"):", "/proc/self/status")
 }
 
-func caps(f func(*specs.LinuxCapabilities)) func(*specs.Spec) {
-	return func(s *specs.Spec) {
-		s.Process.Capabilities = &specs.LinuxCapabilities{}
-		f(s.Process.Capabilities)
-	}
-}
-
-func user(uid, gid uint32, more ...uint32) func(*specs.Spec) {
-	return func(s *specs.Spec) { s.Process.User = specs.User{UID: uid, GID: gid, AdditionalGids: more} }
-}
-
 func ptr[T any](v T) *T { return &v }
 
 // TestProcess runs one program for each property of process, and compares what

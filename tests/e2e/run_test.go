@@ -22,6 +22,13 @@ import (
 
 func TestMain(m *testing.M) { testbundle.Main(m) }
 
+var (
+	with, without = testbundle.With, testbundle.Without
+	maps, userns  = testbundle.Maps, testbundle.UserNS
+	caps, user    = testbundle.Caps, testbundle.User
+	addMount      = testbundle.AddMount
+)
+
 func TestRunForms(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("echo hello"))
 	b.Write()
@@ -83,19 +90,6 @@ func TestExitStatus(t *testing.T) {
 			b := testbundle.New(t, testbundle.Sh(fmt.Sprintf("kill -%d $$", sig)), without(specs.PIDNamespace))
 			b.Run().Exit(t, 128+int(sig))
 		})
-	}
-}
-
-// without takes a namespace out of the spec.
-func without(kind specs.LinuxNamespaceType) func(*specs.Spec) {
-	return func(s *specs.Spec) {
-		var kept []specs.LinuxNamespace
-		for _, n := range s.Linux.Namespaces {
-			if n.Type != kind {
-				kept = append(kept, n)
-			}
-		}
-		s.Linux.Namespaces = kept
 	}
 }
 

