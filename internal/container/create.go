@@ -92,8 +92,11 @@ func check(s *specs.Spec, o *Options) error {
 	if s.Process == nil {
 		return &spec.Error{Path: "process", Want: "must be given to create a container"}
 	}
-	if s.Process.Terminal && o.PreserveFDs < 0 {
+	if o.PreserveFDs < 0 {
 		return fmt.Errorf("--preserve-fds %d: must not be negative", o.PreserveFDs)
+	}
+	if o.ConsoleSocket != "" && !s.Process.Terminal {
+		return &spec.Error{Path: "process.terminal", Want: "must be true for --console-socket: there is no terminal to send"}
 	}
 	if s.Linux == nil {
 		s.Linux = &specs.Linux{}
