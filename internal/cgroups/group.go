@@ -252,6 +252,18 @@ func enterHint(d *dir, err error) string {
 	return ""
 }
 
+// Tasks are the files of the v1 hierarchies that a thread enters by writing
+// "0": see the package comment.
+func (g *Group) Tasks() []string {
+	var files []string
+	for _, d := range g.dirs {
+		if !d.v2() {
+			files = append(files, d.path+"/tasks")
+		}
+	}
+	return files
+}
+
 // Dir opens the v2 directory for CLONE_INTO_CGROUP; nil, nil on a v1 host.
 func (g *Group) Dir() (*os.File, error) {
 	d := g.dir("", true)

@@ -32,6 +32,7 @@ type Container struct {
 	plan    *plan.Plan
 	proc    *bootstrap.Process
 	group   *cgroups.Group
+	values  []cgroups.Value
 	pipes   []*os.File // to the hooks that run inside, named by their JSON paths
 	roots   []string   // where the container's files are on the host, topmost first: for hints
 }
@@ -185,6 +186,10 @@ func (c *Container) create(in Inputs, values []cgroups.Value) error {
 	if err := c.group.Apply(values); err != nil {
 		return err
 	}
+	if err := c.delegate(in); err != nil {
+		return err
+	}
+	c.values = values
 	if err := c.start(in); err != nil {
 		return err
 	}

@@ -61,9 +61,9 @@ func runHook(h *specs.Hook, dir string, state []byte) error {
 	if len(h.Args) > 0 {
 		cmd.Args = h.Args
 	}
-	cmd.Dir = dir
-	if len(h.Env) > 0 {
-		cmd.Env = h.Env // else minirun's own, as runc and crun
+	cmd.Dir, cmd.Env = dir, h.Env
+	if len(h.Env) == 0 {
+		cmd.Env = os.Environ() // as runc and crun
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(state), &output, &output
 	cmd.WaitDelay = time.Second // a grandchild may hold the pipes open
