@@ -1,3 +1,9 @@
+// The runtime would read its cgroup's CPU quota at each start to choose
+// GOMAXPROCS, and go on watching it: of no use in a process that mostly waits.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 // Command minirun is the command line: one file for each verb, flags and words
 // as runc's where runc has them, and no logic. What a verb does is in
 // internal/container.
@@ -5,11 +11,13 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"runtime/debug"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container"
 )
@@ -22,20 +30,22 @@ var (
 )
 
 func main() {
-	// A start lasts a few milliseconds and allocates a few megabytes: collecting
-	// them would cost more than it frees.
-	debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(256 << 20)
+	// Whatever the caller left open is not for hooks or containers; those that
+	// --preserve-fds names are passed on by number.
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		fail(fmt.Errorf("close_range: %w: Linux 5.12 or newer is needed", err))
+	}
 	if err := app().Run(os.Args); err != nil {
 		fail(err)
 	}
 }
 
 func app() *cli.App {
+	cli.VersionPrinter = func(*cli.Context) { fmt.Println("minirun version " + versionText()) }
 	return &cli.App{
 		Name:                 "minirun",
 		Usage:                "run OCI containers, and show how",
-		Version:              versionText(),
+		Version:              version,
 		EnableBashCompletion: true,
 		HideHelpCommand:      true,
 		Flags: []cli.Flag{
@@ -48,7 +58,7 @@ func app() *cli.App {
 			&cli.StringFlag{Name: "criu", Usage: "ignored", Hidden: true},
 		},
 		Before:         openLog,
-		Commands:       []*cli.Command{runCommand(), specCommand(), deleteCommand()},
+		Commands:       []*cli.Command{runCommand(), planCommand(), specCommand(), deleteCommand()},
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
 	}

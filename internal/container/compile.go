@@ -1,6 +1,8 @@
 package container
 
 import (
+	"path/filepath"
+
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -19,6 +21,9 @@ type Inputs struct {
 	Namespaces namespaces.Input
 	Rootfs     rootfs.Input
 	Process    process.Input
+	// Cgroups are the `tasks` files of the v1 hierarchies to join. On cgroup v2
+	// the process is born in its cgroup.
+	Cgroups []string
 }
 
 // Compile makes the plan of a container's first process, and says with which
@@ -31,24 +36,68 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 	in.Rootfs.CgroupNS = setup.New&unix.CLONE_NEWCGROUP != 0
 	in.Process.UserNS = in.Rootfs.UserNS
 
+	hooks := s.Hooks
+	if hooks == nil {
+		hooks = &specs.Hooks{}
+	}
+	in.Process.HooksInside = len(hooks.CreateContainer)+len(hooks.StartContainer) > 0
+
 	b := plan.NewBuilder(3 + in.Process.Preserve)
 	parent := handshake.New(b)
 	root := rootfs.New(b, parent, s, in.Rootfs)
 	proc := process.New(b, parent, s, in.Process)
 
 	root.Prepare()
+	proc.Prepare()
+	tasks := openCgroups(b, in.Cgroups)
 	namespaces.Compile(b, parent, s, setup, in.Namespaces)
+	joinCgroups(b, in.Cgroups, tasks)
+	namespaces.Cgroup(b, setup)
 	proc.Begin()
-	namespaces.Names(b, s, setup)
-	namespaces.JoinMount(b, setup)
+	namespaces.Kernel(b, s, setup)
+	if setup.Joined(unix.CLONE_NEWNS) {
+		namespaces.JoinMount(b, setup)
+		root.Joined()
+	}
 	root.Compile()
-	b.In(plan.Sync, "")
-	parent.Ask("in its cgroups; hooks: prestart, createRuntime, createContainer", b.Message(handshake.Mounted))
+	if len(hooks.Prestart)+len(hooks.CreateRuntime)+len(hooks.CreateContainer)+len(hooks.StartContainer) > 0 { //nolint:staticcheck // prestart is deprecated, and used by everybody
+		b.In(plan.Sync, "hooks")
+		parent.Ask("prestart and createRuntime see the mounts, before the pivot", b.Message(handshake.Mounted))
+	}
+	proc.Hooks("createContainer", hooks.CreateContainer)
+	namespaces.Names(b, s)
 	root.Finish()
 	root.Pivot()
 	proc.Identity()
 	proc.Exec()
 	return b.Plan(), setup
+}
+
+// The process joins its v1 cgroups itself, by writing "0" to `tasks`. A parent
+// that writes a number makes the kernel stop all threads from coming and going
+// while it moves one, which waits for an RCU grace period of up to tens of
+// milliseconds; a thread that moves itself needs no such care
+// (kernel/cgroup/cgroup.c, cgroup_procs_write_start).
+//
+// The files are opened before a user namespace may close the way to them, and
+// written after the container's init has been cloned: a pids limit of one
+// leaves no room for two.
+func openCgroups(b *plan.Builder, files []string) []plan.Cell {
+	b.In(plan.Limits, "linux.cgroupsPath")
+	cells := make([]plan.Cell, len(files))
+	for i, f := range files {
+		cells[i] = b.Cell("tasks")
+		b.Get("open "+f, "", plan.Then{}, cells[i], plan.Openat, plan.Int(unix.AT_FDCWD), b.Str(f), plan.Int(unix.O_WRONLY|unix.O_CLOEXEC), plan.Int(0))
+	}
+	return cells
+}
+
+func joinCgroups(b *plan.Builder, files []string, tasks []plan.Cell) {
+	b.In(plan.Limits, "linux.cgroupsPath")
+	for i, f := range files {
+		b.Call("join "+filepath.Dir(f), "0 is the process itself", plan.Write, plan.Of(tasks[i]), b.Str("0"), plan.Int(1))
+		b.Call("close", "", plan.Close, plan.Of(tasks[i]))
+	}
 }
 
 // CompileSeccomp is nil for a spec without seccomp.

@@ -32,29 +32,15 @@ type Container struct {
 	plan    *plan.Plan
 	proc    *bootstrap.Process
 	group   *cgroups.Group
-	roots   []string // where the container's files are on the host, topmost first: for hints
+	values  []cgroups.Value
+	pipes   []*os.File // to the hooks that run inside, named by their JSON paths
+	roots   []string   // where the container's files are on the host, topmost first: for hints
 }
 
 // Create makes a container up to the point where only `start` is missing. After
 // an error nothing of it is left.
 func Create(o Options) (*Container, error) {
-	bundle, err := bundlePath(o.Bundle)
-	if err != nil {
-		return nil, err
-	}
-	o.Bundle = bundle
-	s, warnings, err := spec.Load(bundle)
-	if err != nil {
-		return nil, err
-	}
-	for _, w := range warnings {
-		o.Warn(w)
-	}
-	if err := check(s, &o); err != nil {
-		return nil, err
-	}
-	c := &Container{options: o, spec: s}
-	inputs, values, err := c.inputs()
+	c, inputs, values, err := prepare(o)
 	if err != nil {
 		return nil, err
 	}
@@ -68,13 +54,50 @@ func Create(o Options) (*Container, error) {
 	return c, nil
 }
 
+// PlanOf returns the plan that Create would run and the CLONE_NEW* flags its
+// process would be born with, without a side effect and without privilege.
+func PlanOf(o Options) (p *plan.Plan, cloneflags uintptr, err error) {
+	_, inputs, _, err := prepare(o)
+	if err != nil {
+		return nil, 0, err
+	}
+	p, setup := Compile(inputs)
+	return p, setup.Cloneflags(), nil
+}
+
+// prepare does all of Create that has no side effect: it reads config.json and
+// looks up what the plan and the cgroups depend on.
+func prepare(o Options) (*Container, Inputs, []cgroups.Value, error) {
+	bundle, err := bundlePath(o.Bundle)
+	if err != nil {
+		return nil, Inputs{}, nil, err
+	}
+	o.Bundle = bundle
+	s, warnings, err := spec.Load(bundle)
+	if err != nil {
+		return nil, Inputs{}, nil, err
+	}
+	for _, w := range warnings {
+		o.Warn(w)
+	}
+	if err := check(s, &o); err != nil {
+		return nil, Inputs{}, nil, err
+	}
+	c := &Container{options: o, spec: s}
+	inputs, values, err := c.inputs()
+	return c, inputs, values, err
+}
+
 // check refuses what depends on both the spec and the command line.
 func check(s *specs.Spec, o *Options) error {
 	if s.Process == nil {
 		return &spec.Error{Path: "process", Want: "must be given to create a container"}
 	}
-	if s.Process.Terminal && o.PreserveFDs < 0 {
+	if o.PreserveFDs < 0 {
 		return fmt.Errorf("--preserve-fds %d: must not be negative", o.PreserveFDs)
+	}
+	if o.ConsoleSocket != "" && !s.Process.Terminal {
+		return &spec.Error{Path: "process.terminal", Want: "must be true for --console-socket: there is no terminal to send"}
 	}
 	if s.Linux == nil {
 		s.Linux = &specs.Linux{}
@@ -85,10 +108,14 @@ func check(s *specs.Spec, o *Options) error {
 	if len(s.Linux.NetDevices) > 0 {
 		return &spec.Error{Path: "linux.netDevices", Want: "is not supported by minirun"}
 	}
-	if !namespaces.Decide(s).Has(unix.CLONE_NEWNS) && (len(s.Mounts) > 0 || s.Root.Readonly || len(s.Linux.Devices) > 0 || s.Process.Terminal) {
-		return &spec.Error{Path: "linux.namespaces", Want: "must have a mount namespace: root.readonly, mounts, devices and a terminal would change the host's mounts"}
+	if !namespaces.Decide(s).Has(unix.CLONE_NEWNS) && needsMountNamespace(s) {
+		return &spec.Error{Path: "linux.namespaces", Want: "must have a mount namespace: root.readonly, mounts, devices, rootfsPropagation and a terminal would change the host's mounts"}
 	}
 	return nil
+}
+
+func needsMountNamespace(s *specs.Spec) bool {
+	return len(s.Mounts) > 0 || s.Root.Readonly || len(s.Linux.Devices) > 0 || s.Process.Terminal || s.Linux.RootfsPropagation != ""
 }
 
 // inputs gathers everything the plan and the cgroups depend on, without a
@@ -100,6 +127,9 @@ func (c *Container) inputs() (Inputs, []cgroups.Value, error) {
 	var err error
 	if in.Rootfs, err = rootfsInput(s, o); err != nil {
 		return in, nil, err
+	}
+	if len(in.Rootfs.Layers) > 0 && !setup.Has(unix.CLONE_NEWNS) {
+		return in, nil, &spec.Error{Path: "linux.namespaces", Want: "must have a mount namespace: layers are mounted in it"}
 	}
 	for i := len(in.Rootfs.Layers) - 1; i >= 0; i-- {
 		c.roots = append(c.roots, in.Rootfs.Layers[i].Path)
@@ -156,6 +186,10 @@ func (c *Container) create(in Inputs, values []cgroups.Value) error {
 	if err := c.group.Apply(values); err != nil {
 		return err
 	}
+	if err := c.delegate(in); err != nil {
+		return err
+	}
+	c.values = values
 	if err := c.start(in); err != nil {
 		return err
 	}
@@ -174,7 +208,7 @@ func (c *Container) start(in Inputs) error {
 	}
 	if dir != nil {
 		defer dir.Close()
-		attr.Cgroup, in.Namespaces.InCgroup = dir, true
+		attr.Cgroup = dir
 	}
 	c.plan, c.setup = Compile(in)
 	attr.Cloneflags = c.setup.Cloneflags()
@@ -182,7 +216,7 @@ func (c *Container) start(in Inputs) error {
 	for _, j := range c.setup.Joins {
 		c.Namespaces |= j.Flag
 	}
-	extra, err := openFiles(c.plan.Files, c.setup)
+	extra, err := c.openFiles()
 	defer closeAll(extra)
 	if err != nil {
 		return err
@@ -197,7 +231,7 @@ func (c *Container) start(in Inputs) error {
 	return c.adopt()
 }
 
-// adopt puts the container's first process into its cgroups and the record.
+// adopt puts the container's first process into the record.
 func (c *Container) adopt() error {
 	c.Pid = c.proc.Pid
 	var err error
@@ -205,9 +239,6 @@ func (c *Container) adopt() error {
 		return fmt.Errorf("the container's first process has gone: %w", err)
 	}
 	if err := c.Record.write(c.options.directory()); err != nil {
-		return err
-	}
-	if err := c.group.Add(c.Pid); err != nil {
 		return err
 	}
 	if adj := c.spec.Process.OOMScoreAdj; adj != nil {
@@ -255,10 +286,10 @@ func closeAll(files []*os.File) {
 }
 
 // openFiles opens what the plan wants its parent to open.
-func openFiles(files []plan.File, setup namespaces.Setup) ([]*os.File, error) {
+func (c *Container) openFiles() ([]*os.File, error) {
 	var out []*os.File
-	for _, f := range files {
-		opened, err := openFile(f, setup)
+	for _, f := range c.plan.Files {
+		opened, err := c.openFile(f)
 		if err != nil {
 			return out, fmt.Errorf("config.json: %s: %s: %w", f.Source, f.Name, err)
 		}
@@ -267,14 +298,21 @@ func openFiles(files []plan.File, setup namespaces.Setup) ([]*os.File, error) {
 	return out, nil
 }
 
-func openFile(f plan.File, setup namespaces.Setup) (*os.File, error) {
+func (c *Container) openFile(f plan.File) (*os.File, error) {
 	switch f.Open {
+	case plan.Pipe:
+		var fds [2]int
+		if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+			return nil, err
+		}
+		c.pipes = append(c.pipes, os.NewFile(uintptr(fds[1]), f.Source))
+		return os.NewFile(uintptr(fds[0]), f.Source), nil
 	case plan.OpenFIFO:
 		return os.OpenFile(f.Path, os.O_RDWR, 0)
 	case plan.MapIDs:
 		return idMap(f.Maps)
 	}
-	for _, j := range setup.Joins {
+	for _, j := range c.setup.Joins {
 		if j.Path == f.Path {
 			return namespaces.OpenNamespace(f.Path, j.Flag)
 		}

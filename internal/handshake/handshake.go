@@ -9,16 +9,15 @@
 //	TimeOffsets ────────────────────▶   writes timens_offsets
 //	clone(CLONE_PARENT)
 //	Cloned(pid) ────────────────────▶   goes on with that process
-//	JoinCgroup ─────────────────────▶   has put it into its cgroups
-//	unshare(CLONE_NEWCGROUP)
 //	mounts …
 //	CopyUp(from, to) ───────────────▶   copies a directory into a new tmpfs
-//	Mounted ────────────────────────▶   in its cgroups; hooks: prestart,
-//	                                    createRuntime, createContainer
+//	Mounted ────────────────────────▶   hooks: prestart, createRuntime
+//	hooks: createContainer
 //	pivot_root …
 //	Console(master) ────────────────▶   fetches the terminal's descriptor
 //	Ready ──────────────────────────▶   rlimits, HOME; the container is created
 //	(waits on the start FIFO, if any)
+//	hooks: startContainer
 //	SeccompListener(fd) ────────────▶   hands it to the profile's listenerPath
 //	execve
 //
@@ -34,7 +33,6 @@ const (
 	MapIDs uint32 = iota + 1
 	TimeOffsets
 	Cloned // A: pid of the sibling that goes on
-	JoinCgroup
 	CopyUp // A: descriptor of the directory, B: descriptor of the tmpfs's mount
 	Mounted
 	Console // A: descriptor of the terminal's master
@@ -44,7 +42,7 @@ const (
 
 // Name returns a point's name for error messages and traces.
 func Name(point uint32) string {
-	names := [...]string{"", "map ids", "time offsets", "cloned", "join cgroup", "copy up", "mounted", "console", "ready", "seccomp listener"}
+	names := [...]string{"", "map ids", "time offsets", "cloned", "copy up", "mounted", "console", "ready", "seccomp listener"}
 	if int(point) < len(names) {
 		return names[point]
 	}

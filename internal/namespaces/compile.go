@@ -16,9 +16,6 @@ import (
 
 // Input is what Compile needs to know besides the spec.
 type Input struct {
-	// InCgroup says that the process is born in its cgroup (cgroup v2,
-	// CLONE_INTO_CGROUP) and need not wait for it.
-	InCgroup bool
 	// Rootless says that minirun runs without privilege on the host.
 	Rootless bool
 }
@@ -26,7 +23,8 @@ type Input struct {
 func source(i int) string { return "linux.namespaces[" + strconv.Itoa(i) + "]" }
 
 // Compile adds the steps that bring the process into its namespaces, all but
-// a joined mount namespace: see JoinMount.
+// a new cgroup namespace and a joined mount namespace: see Cgroup and
+// JoinMount.
 func Compile(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Setup, in Input) {
 	join(b, setup, in.Rootless)
 	if setup.Has(unix.CLONE_NEWUSER) {
@@ -43,9 +41,6 @@ func Compile(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Set
 	}
 	if setup.Clones() {
 		clone(b, parent, setup)
-	}
-	if setup.New&unix.CLONE_NEWCGROUP != 0 {
-		cgroupNamespace(b, parent, in.InCgroup)
 	}
 }
 
@@ -107,6 +102,7 @@ func timeNamespace(b *plan.Builder, parent *handshake.Parent, s *specs.Spec) {
 	b.Get("open the time namespace", "unshare makes it for children only", plan.Then{}, fd, plan.Openat,
 		plan.Int(unix.AT_FDCWD), b.Str("/proc/self/ns/time_for_children"), plan.Int(unix.O_RDONLY|unix.O_CLOEXEC), plan.Int(0))
 	b.Call("enter the time namespace", "", plan.Setns, plan.Of(fd), plan.Int(unix.CLONE_NEWTIME))
+	b.Call("close", "", plan.Close, plan.Of(fd))
 }
 
 // clone makes the container's init, a sibling of the process that prepared.
@@ -114,7 +110,7 @@ func timeNamespace(b *plan.Builder, parent *handshake.Parent, s *specs.Spec) {
 // one socket would otherwise overtake each other.
 func clone(b *plan.Builder, parent *handshake.Parent, setup Setup) {
 	b.In(plan.Namespaces, "linux.namespaces")
-	m := b.Message(handshake.Cloned)
+	m := b.Message(handshake.Cloned, "child")
 	child := b.Label()
 	flags := unix.CLONE_PARENT | uintptr(unix.SIGCHLD) | setup.New&unix.CLONE_NEWPID
 	b.Get("make the container's first process", "a PID namespace takes only children of the process that entered it", plan.Then{Zero: child}, m.A,
@@ -125,19 +121,31 @@ func clone(b *plan.Builder, parent *handshake.Parent, setup Setup) {
 	b.Await("wait until the parent knows this process", "", b.Room(8), 8, parent.Gone())
 }
 
-func cgroupNamespace(b *plan.Builder, parent *handshake.Parent, inCgroup bool) {
-	b.In(plan.Namespaces, "linux.namespaces")
-	if !inCgroup {
-		parent.Ask("the namespace's root is the cgroup the process is in", b.Message(handshake.JoinCgroup))
+// Cgroup makes the cgroup namespace. The process is in its cgroup already.
+func Cgroup(b *plan.Builder, setup Setup) {
+	if setup.New&unix.CLONE_NEWCGROUP == 0 {
+		return
 	}
-	b.Call("make the cgroup namespace", "", plan.Unshare, plan.Int(unix.CLONE_NEWCGROUP))
+	b.In(plan.Namespaces, "linux.namespaces")
+	b.Call("make the cgroup namespace", "its root is the cgroup the process is in", plan.Unshare, plan.Int(unix.CLONE_NEWCGROUP))
 }
 
-// Names adds the steps that set what belongs to the new namespaces: host and
-// domain name, the loopback device, sysctl. Paths are in the host's /proc,
-// which shows the namespaces of whoever looks, and which no image can replace
+// Kernel adds the steps that set what belongs to the new namespaces while the
+// host's /proc can be used: the loopback device, sysctl. The host's /proc shows
+// the namespaces of whoever looks, and no image can replace it
 // (CVE-2025-52881).
-func Names(b *plan.Builder, s *specs.Spec, setup Setup) {
+func Kernel(b *plan.Builder, s *specs.Spec, setup Setup) {
+	if setup.New&unix.CLONE_NEWNET != 0 {
+		loopback(b)
+	}
+	if s.Linux != nil {
+		sysctls(b, s.Linux.Sysctl)
+	}
+}
+
+// Names adds the steps that name the host. Hooks up to createContainer still
+// see the host's own name, as in runc and crun.
+func Names(b *plan.Builder, s *specs.Spec) {
 	if s.Hostname != "" {
 		b.In(plan.Namespaces, "hostname")
 		b.Call("set the host name to "+s.Hostname, "", plan.Sethostname, b.Str(s.Hostname), plan.Int(len(s.Hostname)))
@@ -145,12 +153,6 @@ func Names(b *plan.Builder, s *specs.Spec, setup Setup) {
 	if s.Domainname != "" {
 		b.In(plan.Namespaces, "domainname")
 		b.Call("set the domain name to "+s.Domainname, "", plan.Setdomainname, b.Str(s.Domainname), plan.Int(len(s.Domainname)))
-	}
-	if setup.New&unix.CLONE_NEWNET != 0 {
-		loopback(b)
-	}
-	if s.Linux != nil {
-		sysctls(b, s.Linux.Sysctl)
 	}
 }
 

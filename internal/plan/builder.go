@@ -3,6 +3,7 @@ package plan
 import (
 	"encoding/binary"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,7 @@ type Builder struct {
 	group  Group
 	source string
 	strs   map[string]Arg
+	names  map[string]int // how many cells have each name
 }
 
 // A Label is a place in the plan that a step can go to. The zero Label is
@@ -55,7 +57,7 @@ func Fine(errnos ...unix.Errno) Then {
 // NewBuilder returns a Builder of a plan whose messages go to the descriptor
 // syncFD of the new process.
 func NewBuilder(syncFD int) *Builder {
-	b := &Builder{syncFD: syncFD, labels: make([]int, 1, 32), strs: make(map[string]Arg, 64)}
+	b := &Builder{syncFD: syncFD, labels: make([]int, 1, 32), strs: make(map[string]Arg, 64), names: make(map[string]int, 16)}
 	b.plan.Data = make([]byte, headerSize, 4096)
 	b.plan.Steps = make([]Step, 0, 256)
 	binary.LittleEndian.PutUint64(b.plan.Data[headerSync:], uint64(syncFD))
@@ -141,13 +143,26 @@ func (b *Builder) Here() Label {
 	return l
 }
 
-// Cell makes a new cell.
+// Cell makes a new cell. Where the name is taken already, Text shows it with a
+// number behind it.
 func (b *Builder) Cell(name string) Cell {
-	b.align(8)
-	c := Cell(len(b.plan.Data))
-	b.plan.Data = append(b.plan.Data, 0, 0, 0, 0, 0, 0, 0, 0)
-	b.plan.Cells = append(b.plan.Cells, CellName{c, name})
+	return b.CellIn(b.Bytes([]byte{7: 0}), 0, name)
+}
+
+// CellIn makes a cell of eight bytes of a room: a field of a structure that one
+// call fills and another takes.
+func (b *Builder) CellIn(room Arg, offset int, name string) Cell {
+	c := Cell(room.Value-DataBase) + Cell(offset)
+	b.plan.Cells = append(b.plan.Cells, CellName{c, b.unique(name)})
 	return c
+}
+
+func (b *Builder) unique(name string) string {
+	b.names[name]++
+	if n := b.names[name]; n > 1 {
+		return name + strconv.Itoa(n)
+	}
+	return name
 }
 
 // Bytes puts data into the plan, at a multiple of eight, and returns its
@@ -220,13 +235,23 @@ func (b *Builder) align(n int) {
 }
 
 // Message reserves a message of a sync point. Steps put their results into
-// its two cells, and Tell sends it.
-func (b *Builder) Message(point uint32) Message {
-	head := b.Words32(MessagePoint, point)
-	return Message{Point: point, at: head, A: b.Cell("a"), B: b.Cell("b")}
+// its cells, which are named as given, and Tell sends it.
+func (b *Builder) Message(point uint32, results ...string) Message {
+	room := b.Room(MessageSize)
+	head := b.plan.Data[room.Value-DataBase:]
+	binary.LittleEndian.PutUint32(head, MessagePoint)
+	binary.LittleEndian.PutUint32(head[4:], point)
+	m := Message{Point: point, at: room}
+	for i, cell := range [2]*Cell{&m.A, &m.B} {
+		if i < len(results) {
+			*cell = b.CellIn(room, 8+8*i, results[i])
+		}
+	}
+	return m
 }
 
-// A Message is what the new process tells its parent at a sync point.
+// A Message is what the new process tells its parent at a sync point. A and B
+// are 0 if Message was given no names for them.
 type Message struct {
 	Point uint32
 	at    Arg

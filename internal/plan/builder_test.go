@@ -124,7 +124,7 @@ func TestBuilderGroupAndSource(t *testing.T) {
 func TestBuilderMessages(t *testing.T) {
 	b := NewBuilder(5)
 	gone := b.Label()
-	m := b.Message(9)
+	m := b.Message(9, "first", "second")
 	b.Get("ask the kernel", "", Then{}, m.A, Getppid)
 	b.Tell("tell", "", m)
 	room := b.Room(8)

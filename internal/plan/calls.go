@@ -64,6 +64,8 @@ const (
 	SetMempolicy
 	ClockGettime
 	Getppid
+	Wait4
+	Ppoll
 	Setpgid
 )
 
@@ -143,6 +145,8 @@ var callNames = [...]string{
 	SetMempolicy:     "set_mempolicy",
 	ClockGettime:     "clock_gettime",
 	Getppid:          "getppid",
+	Wait4:            "wait4",
+	Ppoll:            "ppoll",
 	Setpgid:          "setpgid",
 }
 
@@ -204,6 +208,8 @@ var callNumbers = [...]uint16{
 	SetMempolicy:     unix.SYS_SET_MEMPOLICY,
 	ClockGettime:     unix.SYS_CLOCK_GETTIME,
 	Getppid:          unix.SYS_GETPPID,
+	Wait4:            unix.SYS_WAIT4,
+	Ppoll:            unix.SYS_PPOLL,
 	Setpgid:          unix.SYS_SETPGID,
 }
 
@@ -215,9 +221,9 @@ var callShapes = [...][]shape{
 	Openat2:          {directory, text, openHow, number},
 	Close:            {descriptor},
 	CloseRange:       {number, number, closeRangeFlags},
-	Dup3:             {descriptor, descriptor, openFlags},
-	Fcntl:            {descriptor, hex, number},
-	Ioctl:            {descriptor, ioctlRequest, address},
+	Dup3:             {descriptor, descriptor, dupFlags},
+	Fcntl:            {descriptor, fcntlCommand, number},
+	Ioctl:            {descriptor, ioctlRequest, ioctlValue},
 	Mount:            {text, text, text, mountFlags, text},
 	Umount:           {text, umountFlags},
 	PivotRoot:        {text, text},
@@ -240,17 +246,17 @@ var callShapes = [...][]shape{
 	Fstat:            {descriptor, address},
 	Fchownat:         {directory, text, id, id, atFlags},
 	Fchmodat:         {directory, text, octal},
-	Faccessat2:       {directory, text, number, atFlags},
+	Faccessat2:       {directory, text, accessMode, atFlags},
 	Unshare:          {cloneFlags},
 	Setns:            {descriptor, cloneFlags},
 	Clone:            {cloneFlags, number, number, number, number},
 	Sethostname:      {text, number},
 	Setdomainname:    {text, number},
 	Setsid:           {},
-	Socket:           {number, number, number},
-	Prctl:            {prctlOption, number, number, number, number},
-	Capset:           {address, address},
-	Setgroups:        {number, address},
+	Socket:           {socketFamily, socketType, number},
+	Prctl:            {prctlOption, prctlValue, number, number, number},
+	Capset:           {address, capabilities},
+	Setgroups:        {number, groups},
 	Setresuid:        {id, id, id},
 	Setresgid:        {id, id, id},
 	Umask:            {octal},
@@ -258,7 +264,7 @@ var callShapes = [...][]shape{
 	Seccomp:          {number, hex, address},
 	Execve:           {text, vector, environment},
 	ExitGroup:        {number},
-	Keyctl:           {number, text, number, number, number},
+	Keyctl:           {keyctlCommand, text, number, number, number},
 	Personality:      {hex},
 	SchedSetattr:     {number, address, number},
 	SchedSetaffinity: {number, number, address},
@@ -266,5 +272,7 @@ var callShapes = [...][]shape{
 	SetMempolicy:     {number, address, number},
 	ClockGettime:     {number, address},
 	Getppid:          {},
+	Wait4:            {number, address, hex, address},
+	Ppoll:            {address, number, address, address, number},
 	Setpgid:          {number, number},
 }

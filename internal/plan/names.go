@@ -39,6 +39,12 @@ func flagText(v uint64, sh shape) string {
 		return mountAttrText(v)
 	case cloneFlags:
 		return cloneText(v)
+	case dupFlags:
+		return joinFlags(v, []bit{{unix.O_CLOEXEC, "O_CLOEXEC"}})
+	case accessMode:
+		return joinFlags(v, []bit{{unix.R_OK, "R_OK"}, {unix.W_OK, "W_OK"}, {unix.X_OK, "X_OK"}})
+	case socketType:
+		return joinFlags(v, []bit{{unix.SOCK_CLOEXEC, "SOCK_CLOEXEC"}, {unix.SOCK_DGRAM, "SOCK_DGRAM"}})
 	}
 	return fmt.Sprintf("%#x", v)
 }
@@ -141,8 +147,16 @@ func valueNames(sh shape) []bit {
 		return rlimitNames
 	case prctlOption:
 		return prctlNames
+	case prctlValue:
+		return ambientNames
 	case fsconfigCommand:
 		return fsconfigNames
+	case fcntlCommand:
+		return []bit{{unix.F_GETFD, "F_GETFD"}, {unix.F_SETFD, "F_SETFD"}, {unix.F_DUPFD_CLOEXEC, "F_DUPFD_CLOEXEC"}}
+	case keyctlCommand:
+		return []bit{{unix.KEYCTL_JOIN_SESSION_KEYRING, "KEYCTL_JOIN_SESSION_KEYRING"}}
+	case socketFamily:
+		return []bit{{unix.AF_INET, "AF_INET"}}
 	}
 	return ioctlNames
 }
@@ -177,6 +191,10 @@ var prctlNames = []bit{
 	{unix.PR_SET_KEEPCAPS, "PR_SET_KEEPCAPS"}, {unix.PR_CAPBSET_READ, "PR_CAPBSET_READ"},
 	{unix.PR_CAPBSET_DROP, "PR_CAPBSET_DROP"}, {unix.PR_SET_NO_NEW_PRIVS, "PR_SET_NO_NEW_PRIVS"},
 	{unix.PR_CAP_AMBIENT, "PR_CAP_AMBIENT"}, {unix.PR_SET_NAME, "PR_SET_NAME"},
+}
+
+var ambientNames = []bit{
+	{unix.PR_CAP_AMBIENT_RAISE, "PR_CAP_AMBIENT_RAISE"}, {unix.PR_CAP_AMBIENT_CLEAR_ALL, "PR_CAP_AMBIENT_CLEAR_ALL"},
 }
 
 var fsconfigNames = []bit{

@@ -71,7 +71,16 @@ func (p *Plan) CallText(s *Step) string {
 		if k < len(shapes) {
 			shape = shapes[k]
 		}
-		args[k] = p.argText(a, shape)
+		switch {
+		case shape == buffer || shape == groups:
+			args[k] = p.countedText(s, a, shape)
+		case shape == prctlValue:
+			args[k] = p.prctlText(s, a)
+		case shape == ioctlValue:
+			args[k] = p.ioctlText(s, a)
+		default:
+			args[k] = p.argText(a, shape)
+		}
 	}
 	return s.Call.Name() + "(" + strings.Join(args, ", ") + ")"
 }
@@ -97,7 +106,8 @@ const (
 	directory
 	text
 	address
-	buffer
+	buffer // the argument after it says how many
+	groups // the argument before it says how many
 	vector
 	environment
 	device
@@ -106,8 +116,17 @@ const (
 	rlimit
 	rlimitResource
 	prctlOption
+	prctlValue
 	ioctlRequest
+	ioctlValue
 	fsconfigCommand
+	fcntlCommand
+	keyctlCommand
+	socketFamily
+	capabilities
+	accessMode
+	socketType
+	dupFlags
 	openFlags
 	closeRangeFlags
 	mountFlags
@@ -139,14 +158,14 @@ func (p *Plan) argText(a Arg, sh shape) string {
 			return "AT_FDCWD"
 		}
 		return strconv.Itoa(int(int32(v)))
-	case text, buffer, address, vector, environment, openHow, mountAttr, rlimit:
+	case text, address, vector, environment, openHow, mountAttr, rlimit, capabilities:
 		return p.pointerText(v, sh)
 	case device:
 		if v == 0 {
 			return "0"
 		}
 		return fmt.Sprintf("makedev(%d, %d)", unix.Major(v), unix.Minor(v))
-	case rlimitResource, prctlOption, fsconfigCommand, ioctlRequest:
+	case rlimitResource, prctlOption, fsconfigCommand, ioctlRequest, fcntlCommand, keyctlCommand, socketFamily:
 		return name(v, sh)
 	case number, descriptor:
 		return strconv.FormatInt(int64(v), 10)
@@ -182,14 +201,12 @@ func (p *Plan) pointerText(v uint64, sh shape) string {
 		}
 		return out + "}"
 	case mountAttr:
-		out := fmt.Sprintf("{attr_set=%s, attr_clr=%s", flagText(word(0), mountAttrFlags), flagText(word(1), mountAttrFlags))
-		if word(2) != 0 {
-			out += ", propagation=" + flagText(word(2), mountFlags)
-		}
-		if word(0)&unix.MOUNT_ATTR_IDMAP != 0 {
-			out += fmt.Sprintf(", userns_fd=%d", int64(word(3)))
-		}
-		return out + "}"
+		return mountAttrStruct(word(0), word(1), word(2), word(3))
+	case capabilities:
+		// struct __user_cap_data_struct[2]: the lower halves, then the upper.
+		low, mid, high := word(0), word(1), word(2)
+		return fmt.Sprintf("{effective=%#x, permitted=%#x, inheritable=%#x}",
+			low&0xffffffff|mid>>32<<32, low>>32|high<<32, mid&0xffffffff|high>>32<<32)
 	case rlimit:
 		return fmt.Sprintf("{rlim_cur=%s, rlim_max=%s}", limit(word(0)), limit(word(1)))
 	case vector, environment:

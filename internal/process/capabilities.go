@@ -41,24 +41,18 @@ func bits(names []string) uint64 {
 	return mask
 }
 
-// boundingSet drops what is not asked for, up to the kernel's last capability,
-// behind which prctl answers EINVAL. It needs CAP_SETPCAP, so it comes before
-// the change of user.
+// boundingSet drops what is not asked for, up to the kernel's last capability:
+// one that is newer than minirun must not stay. It needs CAP_SETPCAP, so it
+// comes before the change of user.
 func (c *compiler) boundingSet() {
 	keep := Mask(c.p.Capabilities).Bounding
 	c.b.In(plan.Identity, "process.capabilities.bounding")
-	last := c.b.Label()
-	for n := range 64 {
+	for n := range c.in.LastCapability + 1 {
 		if keep&(1<<n) != 0 {
 			continue
 		}
-		name := spec.CapabilityName(n)
-		if name == "" {
-			name = "a capability newer than minirun"
-		}
-		c.b.CallThen("drop "+name, "", plan.Then{On: []plan.On{{Errno: unix.EINVAL, To: last}}}, plan.Prctl, plan.Int(unix.PR_CAPBSET_DROP), plan.Int(n), plan.Int(0), plan.Int(0), plan.Int(0))
+		c.b.Call("drop "+spec.CapabilityName(n), "", plan.Prctl, plan.Int(unix.PR_CAPBSET_DROP), plan.Int(n), plan.Int(0), plan.Int(0), plan.Int(0))
 	}
-	c.b.Place(last)
 }
 
 // capabilities sets the other four sets.

@@ -12,6 +12,7 @@
 package process
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,23 +30,29 @@ type Input struct {
 	ID                string
 	Seccomp           *seccomp.Program // nil: none
 	Rlimits           bool             // set resource limits in a step; else the parent does, from outside
+	LastCapability    int              // the highest that the kernel knows
 	Preserve          int              // descriptors 3 … that the program inherits
 	Listen            int              // of which so many are for LISTEN_FDS
 	StartFIFO         string           // wait for a byte from it before going on; "" goes on
 	NoKeyring         bool             // keep the session keyring
 	ChownStdio        [3]bool          // descriptors that are given to process.user
+	HostRoot          [2]uint32        // host uid and gid of the user namespace's root, if known
+	HooksInside       bool             // hooks run inside the container
 	UserNS, Rootless  bool
 	SELinux, AppArmor bool
 }
 
 // compiler carries what the steps of a process share.
 type compiler struct {
-	b      *plan.Builder
-	parent *handshake.Parent
-	p      *specs.Process
-	linux  *specs.Linux
-	in     Input
-	cwd    plan.Cell
+	b          *plan.Builder
+	parent     *handshake.Parent
+	p          *specs.Process
+	linux      *specs.Linux
+	in         Input
+	cwd        plan.Cell
+	startHooks []specs.Hook
+	env        plan.Arg  // the program's environment; before Ready, without HOME
+	null       plan.Cell // the host's /dev/null, if hooks run inside
 }
 
 // A Process is a process being compiled.
@@ -58,11 +65,20 @@ func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Pr
 	if linux == nil {
 		linux = &specs.Linux{}
 	}
-	return &Process{&compiler{b: b, parent: parent, p: s.Process, linux: linux, in: in}}
+	c := &compiler{b: b, parent: parent, p: s.Process, linux: linux, in: in}
+	if s.Hooks != nil {
+		c.startHooks = s.Hooks.StartContainer
+		c.env = b.Strs(Environment(s.Process.Env))
+	}
+	return &Process{c}
 }
 
 // InitName is what ps shows of a container's first process until execve.
 const InitName = "minirun:init"
+
+// keyringPermissions are all for the possessor; view, read, search and link for
+// the user (keyctl_setperm(3)).
+const keyringPermissions = 0x3f1b0000
 
 // Begin adds the steps that come before the root file system, while /proc is
 // still the host's.
@@ -75,10 +91,35 @@ func (r *Process) Begin() {
 	b.Call("clear the umask", "modes are meant as they are written", plan.Umask, plan.Int(0))
 	if !c.in.NoKeyring {
 		// ENOSYS: a kernel without keyrings, where there is nothing to leak.
-		b.CallThen("join a session keyring", "minirun's keys must not be the container's", plan.Fine(unix.ENOSYS), plan.Keyctl,
+		none := b.Label()
+		ring := b.Cell("keyring")
+		b.Get("join a session keyring", "minirun's keys must not be the container's", plan.Then{On: []plan.On{{Errno: unix.ENOSYS, To: none}}}, ring, plan.Keyctl,
 			plan.Int(unix.KEYCTL_JOIN_SESSION_KEYRING), b.Str("_ses."+c.in.ID), plan.Int(0), plan.Int(0), plan.Int(0))
+		b.Call("let the user search it", "a key that cannot be searched for cannot be used", plan.Keyctl,
+			plan.Int(unix.KEYCTL_SETPERM), plan.Of(ring), plan.Int(keyringPermissions), plan.Int(0), plan.Int(0))
+		b.Place(none)
+	}
+	if c.in.HooksInside {
+		c.null = b.Cell("null")
+		b.Get("open /dev/null", "to check the status of hooks", plan.Then{}, c.null, plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/dev/null"), plan.Int(unix.O_WRONLY|unix.O_CLOEXEC), plan.Int(0))
 	}
 	c.labels()
+}
+
+// Prepare adds the steps that come before a user namespace: the standard
+// descriptors belong to the container's root, who may then give them away.
+func (r *Process) Prepare() {
+	c := r.c
+	if !c.in.UserNS || c.in.Rootless || c.in.HostRoot == [2]uint32{} {
+		return
+	}
+	c.b.In(plan.Identity, "linux.uidMappings")
+	for n, give := range c.in.ChownStdio {
+		if give {
+			c.b.CallThen("give descriptor "+strconv.Itoa(n)+" to the container's root", "so that /dev/stdout can be opened",
+				plan.Fine(unix.EPERM, unix.EINVAL, unix.EROFS, unix.EBADF), plan.Fchown, plan.Int(n), plan.Int(c.in.HostRoot[0]), plan.Int(c.in.HostRoot[1]))
+		}
+	}
 }
 
 // labels asks for the security labels of the program. They take effect at
@@ -181,7 +222,7 @@ func (c *compiler) seccomp() {
 		b.Call(name, "", plan.Seccomp, plan.Int(setModeFilter), plan.Int(p.Flags), prog)
 		return
 	}
-	m := b.Message(handshake.SeccompListener)
+	m := b.Message(handshake.SeccompListener, "listener")
 	b.Get(name, "", plan.Then{}, m.A, plan.Seccomp, plan.Int(setModeFilter), plan.Int(p.Flags), prog)
 	c.parent.Ask("the listener goes to linux.seccomp.listenerPath", m)
 }
@@ -199,13 +240,17 @@ func (c *compiler) stdio() {
 }
 
 // user sets groups and ids. keepcaps carries the permitted set over the change
-// from root; without it capset below would have nothing to choose from.
+// from root; without it capset below would have nothing to choose from. execve
+// clears it (capabilities(7)).
 func (c *compiler) user() {
 	b, u := c.b, &c.p.User
 	b.In(plan.Identity, "process.user")
-	b.Call("keep capabilities over the change of user", "", plan.Prctl, plan.Int(unix.PR_SET_KEEPCAPS), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
-	groups := make([]uint32, len(u.AdditionalGids))
-	copy(groups, u.AdditionalGids)
+	if u.UID != 0 {
+		b.Call("keep capabilities over the change of user", "until execve", plan.Prctl, plan.Int(unix.PR_SET_KEEPCAPS), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
+	}
+	groups := slices.Clone(u.AdditionalGids)
+	slices.Sort(groups)
+	groups = slices.Compact(groups) // as runc: a group is shown once
 	denied := plan.Then{}
 	if len(groups) == 0 && c.in.UserNS {
 		// A user namespace made without privilege has setgroups denied, and then
@@ -215,13 +260,16 @@ func (c *compiler) user() {
 	b.CallThen("set the additional groups", "", denied, plan.Setgroups, plan.Int(len(groups)), b.Words32(groups...))
 	b.Call("become gid "+strconv.FormatUint(uint64(u.GID), 10), "", plan.Setresgid, plan.Int(u.GID), plan.Int(u.GID), plan.Int(u.GID))
 	b.Call("become uid "+strconv.FormatUint(uint64(u.UID), 10), "", plan.Setresuid, plan.Int(u.UID), plan.Int(u.UID), plan.Int(u.UID))
-	b.Call("keepcaps has done its work", "", plan.Prctl, plan.Int(unix.PR_SET_KEEPCAPS), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0))
 	if c.in.Rootless {
 		b.Call("stay visible to the parent", "it has no privilege to look at what changed its user", plan.Prctl, plan.Int(unix.PR_SET_DUMPABLE), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
 	}
+}
+
+func (c *compiler) umask() {
+	b, u := c.b, &c.p.User
+	b.In(plan.Identity, "process.user.umask")
 	umask := uint32(0o022)
 	if u.Umask != nil {
-		b.In(plan.Identity, "process.user.umask")
 		umask = *u.Umask
 	}
 	b.Call("set the umask", "", plan.Umask, plan.Int(umask))

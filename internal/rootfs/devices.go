@@ -147,7 +147,7 @@ func (c *compiler) console() {
 	b := c.b
 	b.In(plan.Filesystem, "process.terminal")
 	dev := c.open(place{path: "/dev", dir: true})
-	master, slave := b.Message(handshake.Console), b.Cell("slave")
+	master, slave := b.Message(handshake.Console, "master"), b.Cell("slave")
 	c.b.Get("open a terminal", "", plan.Then{}, master.A, plan.Openat2, plan.Of(c.root), b.Str("dev/pts/ptmx"),
 		c.how(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS), plan.Int(24))
 	b.Call("unlock its slave", "", plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCSPTLCK), b.Words32(0, 0))
@@ -183,7 +183,7 @@ func (c *compiler) ownNull() {
 	b.In(plan.Filesystem, "")
 	fd := b.Cell("null")
 	none := b.Label()
-	c.openWith("open the container's /dev/null", place{path: "/dev/null"}, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, fd,
+	c.openWith("open the container's /dev/null", place{path: "/dev/null"}, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, fd,
 		plan.Then{On: []plan.On{{Errno: unix.ENOENT, To: none}}})
 	for n, null := range c.in.NullStdio {
 		if null {

@@ -40,7 +40,7 @@ func (c *compiler) mask(p string, null plan.Cell) {
 	b.Place(file)
 	// ENOTDIR also when a component on the way is no directory: then it is absent.
 	c.openAt(place{path: p}, fd, plan.Then{On: []plan.On{absent, {Errno: unix.ENOTDIR, To: done}}})
-	source := b.Cell("null")
+	source := b.Cell("cover")
 	b.Get("clone the mount of /dev/null", "", plan.Then{}, source, plan.OpenTree, plan.Of(null), b.Str(""), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))
 	c.attach(source, fd, "cover "+p)
 	c.close(source, fd)

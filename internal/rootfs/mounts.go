@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"encoding/binary"
 	"runtime"
 	"strings"
 
@@ -98,7 +99,7 @@ func hasMode(data []string) bool {
 // the argument of a later step: the kernel takes its lower 16 bits.
 const statSize = 144
 
-func statMode() uint64 {
+func statMode() int {
 	if runtime.GOARCH == "amd64" {
 		return 24
 	}
@@ -106,22 +107,26 @@ func statMode() uint64 {
 }
 
 // openNoting opens a mount point. With note it also returns a cell that will
-// hold the mode of the directory that is there.
+// hold the mode of the directory that was there, or a tmpfs's default if it is
+// made now.
 func (c *compiler) openNoting(p place, note bool) (fd, mode plan.Cell) {
 	if !note {
 		return c.open(p), 0
 	}
-	fd = c.open(p)
-	stat := c.b.Room(statSize)
-	c.b.Call("note the mode of "+p.path, "a tmpfs takes the mode of the directory it covers", plan.Fstat, plan.Of(fd), stat)
-	return fd, plan.Cell(stat.Value - plan.DataBase + statMode())
+	buf := make([]byte, statSize)
+	binary.LittleEndian.PutUint32(buf[statMode():], 0o1777)
+	stat := c.b.Bytes(buf)
+	fd = c.openOr(p, func(fd plan.Cell, done plan.Label) {
+		c.b.CallThen("note the mode of "+p.path, "a tmpfs takes the mode of the directory it covers", plan.Then{Next: done}, plan.Fstat, plan.Of(fd), stat)
+	})
+	return fd, plan.Cell(int(stat.Value-plan.DataBase) + statMode())
 }
 
 // keepMode gives a new tmpfs the mode of the directory it covers.
 func (c *compiler) keepMode(p place, mode plan.Cell) {
 	fd := c.b.Cell("tmpfs")
 	c.openWith("open the tmpfs on "+p.path, p, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, fd, plan.Then{})
-	c.b.Call("set the mode of "+p.path, "no mode option was given", plan.Fchmod, plan.Of(fd), plan.Of(mode))
+	c.b.Call("set the mode of "+p.path, "that of the directory it covers", plan.Fchmod, plan.Of(fd), plan.Of(mode))
 	c.close(fd)
 }
 
@@ -135,7 +140,7 @@ func (c *compiler) reopen(p place) plan.Cell {
 // copyUp has the parent fill a tmpfs with what it covers: copying a tree is no
 // list of system calls known beforehand.
 func (c *compiler) copyUp(from, to plan.Cell, o spec.MountOptions) {
-	m := c.b.Message(handshake.CopyUp)
+	m := c.b.Message(handshake.CopyUp, "below", "tmpfs")
 	c.b.Get("name the directory below", "", plan.Then{}, m.A, plan.Fcntl, plan.Of(from), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
 	c.b.Get("name the tmpfs", "", plan.Then{}, m.B, plan.Fcntl, plan.Of(to), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
 	c.parent.Ask("the tmpfs begins with the content of the directory (tmpcopyup)", m)

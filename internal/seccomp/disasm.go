@@ -39,7 +39,9 @@ func Disassemble(f []unix.SockFilter) string {
 					fmt.Fprintf(&b, "  # %s", a.name)
 				}
 			}
-			if word == "number" && a != nil {
+			if word == "number" && in.K == x32Bit {
+				b.WriteString("  # numbers of x32")
+			} else if word == "number" && a != nil {
 				if name := callNamed(a.audit, in.K); name != "" {
 					fmt.Fprintf(&b, "  # %s", name)
 				}

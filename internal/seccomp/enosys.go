@@ -34,8 +34,8 @@ func addENOSYS(tables []table, defaultRet uint32) {
 			continue // no call is listed: the profile knows nothing of this architecture
 		}
 		at := len(t.spans)
-		for at > 0 && int64(t.spans[at-1].first) > t.newest {
-			at-- // ARM's private calls
+		for at > 0 && t.arch.private(t.spans[at-1].first) {
+			at--
 		}
 		_, last := t.arch.numbers()
 		if at < len(t.spans) {

@@ -4,13 +4,19 @@
 
 package seccomp
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
 
 //go:generate go run gen/tables.go -linux /usr/src/linux-source-6.12
 
 // armPrivate is where ARM's private calls begin, far above all others
 // (arch/arm/include/uapi/asm/unistd.h: breakpoint, cacheflush, set_tls …).
 const armPrivate = 0x0f0000
+
+func (a *arch) private(nr uint32) bool { return a.name == specs.ArchARM && nr >= armPrivate }
 
 func callName(id int) string {
 	start := 0

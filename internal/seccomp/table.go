@@ -15,7 +15,7 @@ type table struct {
 	// spans are sorted and do not overlap. A number in none of them gets the
 	// default verdict.
 	spans []span
-	// newest is the highest number that the profile names, -1 if it names none.
+	// newest is the highest number that the profile covers, -1 if it covers none.
 	// Rules that only repeat the default action count: the author knew the call.
 	newest int64
 }
@@ -60,7 +60,14 @@ func buildTables(p *profile) (tables []table, skipped []string) {
 	for i, a := range p.archs {
 		tables[i] = table{arch: a, newest: -1}
 	}
+	names := 0
+	for i := range p.rules {
+		names += len(p.rules[i].names)
+	}
 	calls := make([][]call, len(p.archs))
+	for i := range calls {
+		calls[i] = make([]call, 0, names+names/8) // an eighth for socketcall and ipc
+	}
 	id := 0
 	for i := range p.rules {
 		r := &p.rules[i]
@@ -89,7 +96,7 @@ func buildTables(p *profile) (tables []table, skipped []string) {
 func (t *table) cover(calls []call, r *rule, name string, id int) []call {
 	add := func(nr int32, sub uint32) {
 		calls = append(calls, call{uint64(nr)<<32 | uint64(len(calls)), r, sub})
-		if nr < armPrivate {
+		if !t.arch.private(uint32(nr)) {
 			t.newest = max(t.newest, int64(nr))
 		}
 	}
@@ -108,6 +115,7 @@ func (t *table) cover(calls []call, r *rule, name string, id int) []call {
 // build makes the spans.
 func (t *table) build(calls []call, defaultRet uint32) {
 	slices.SortFunc(calls, func(x, y call) int { return cmp.Compare(x.key, y.key) })
+	t.spans = make([]span, 0, len(calls)+1) // one more for addENOSYS
 	for len(calls) > 0 {
 		n := 1
 		for n < len(calls) && calls[n].nr() == calls[0].nr() {
@@ -137,10 +145,9 @@ func decide(a *arch, calls []call, defaultRet uint32) (to outcome, ok bool) {
 		switch {
 		case r.ret == defaultRet:
 		case calls[i].sub != 0:
-			// The arguments of a multiplexed call are in memory, where a filter
-			// cannot look: conditions on them fall away, as with libseccomp.
-			sub := cond{arg: 0, op: equal, value: uint64(calls[i].sub)}
-			clauses = append(clauses, clause{[]cond{sub}, r.ret})
+			for _, conds := range through(calls[i].sub, r.alternatives) {
+				clauses = append(clauses, clause{conds, r.ret})
+			}
 		case r.alternatives == nil:
 			return outcome{ret: r.ret}, true
 		default:
@@ -153,6 +160,28 @@ func decide(a *arch, calls []call, defaultRet uint32) (to outcome, ok bool) {
 		return outcome{}, false
 	}
 	return outcome{check: &check{a, order(clauses)}}, true
+}
+
+// through gives the conditions for a call made through socketcall or ipc. The
+// first argument says which call it is, so a condition on it falls away; the
+// others are kept, as in libseccomp, though the kernel passes a pointer to the
+// arguments there (or, with ipc, other arguments): a filter cannot follow it.
+// Profiles that care forbid socketcall.
+func through(sub uint32, alternatives [][]cond) [][]cond {
+	which := cond{arg: 0, op: equal, value: uint64(sub)}
+	if alternatives == nil {
+		return [][]cond{{which}}
+	}
+	list := make([][]cond, len(alternatives))
+	for i, conds := range alternatives {
+		list[i] = []cond{which}
+		for _, c := range conds {
+			if c.arg != 0 {
+				list[i] = append(list[i], c)
+			}
+		}
+	}
+	return list
 }
 
 // order drops the clauses that can never be reached, because an earlier one asks

@@ -62,6 +62,9 @@ func (w Warning) String() string {
 // wrong in the same way a thousand times is explained by its first lines.
 const maxReported = 20
 
+// maxWarnings bounds the warnings in the same way.
+const maxWarnings = 100
+
 // problems collects what is wrong with one document, in the order of discovery.
 type problems struct {
 	file  string
@@ -69,9 +72,9 @@ type problems struct {
 	more  int // problems found after maxReported
 	warns []Warning
 
-	// absent are the paths of fields that were not given and that another field may
+	// absent has the paths of fields that were not given and that another field may
 	// demand; only known for a document, not for a Spec built by a program.
-	absent []string
+	absent map[string]bool
 }
 
 func (p *problems) add(e *Error) {
@@ -89,11 +92,15 @@ func (p *problems) bad(path, want, got string) {
 }
 
 func (p *problems) warn(path, text string) {
-	p.warns = append(p.warns, Warning{Path: path, Text: text})
+	if len(p.warns) < maxWarnings {
+		p.warns = append(p.warns, Warning{Path: path, Text: text})
+	}
 }
 
 func (p *problems) note(path, text string) {
-	p.warns = append(p.warns, Warning{Path: path, Text: text, Debug: true})
+	if len(p.warns) < maxWarnings {
+		p.warns = append(p.warns, Warning{Path: path, Text: text, Debug: true})
+	}
 }
 
 // place adds where in the file the last problem is.

@@ -1,7 +1,7 @@
 // Package spec reads config.json: the one description of a container (OCI Runtime
 // Specification, config.md and config-linux.md).
 //
-//	bytes ──scan──▶ well-formed, right types ──encoding/json──▶ *specs.Spec ──Validate──▶ right values
+//	bytes ──decode──▶ *specs.Spec of the right types ──Validate──▶ right values
 //
 // The types are those of specs-go, as they are. What the rest of minirun gets has
 // been checked as far as it can be without looking at the host, so that an error
@@ -9,15 +9,18 @@
 // package has an effect.
 //
 //	load.go          reading, and the order of the checks
-//	scan.go          syntax, duplicate keys, types, required and unknown fields
+//	decode.go        JSON → structs: types, duplicate, required and unknown fields
+//	schema.go        what decode.go knows about the types of specs-go
+//	lex.go           the syntax of JSON
+//	errors.go        problems and warnings with their JSON path
 //	validate*.go     the values, one file per part of the document
 //	words.go         words of config.json → numbers of the kernel
 //	mountoptions.go  the same for mounts[].options
+//	lists.go         lists of CPUs and memory nodes
 //	default.go       the document of `minirun spec`
 package spec
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -143,17 +146,4 @@ func Validate(s *specs.Spec) ([]Warning, error) {
 	p := &problems{}
 	validateSpec(p, s)
 	return p.warns, p.err()
-}
-
-// decode fills the struct at v and reports whether it could. encoding/json stops
-// at the first problem and names no index; scan has already named them all.
-func decode(p *problems, data []byte, v any) bool {
-	if !scan(p, data, v) {
-		return false
-	}
-	if err := json.Unmarshal(data, v); err != nil {
-		p.add(&Error{Err: err})
-		return false
-	}
-	return true
 }

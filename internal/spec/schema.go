@@ -1,6 +1,6 @@
 package spec
 
-// This file owns what scan.go knows about the types of specs-go, derived from them
+// This file owns what decode.go knows about the types of specs-go, derived from them
 // by reflection when a document first needs it.
 
 import (
@@ -14,15 +14,14 @@ import (
 type kind uint8
 
 const (
-	anything kind = iota
-	object        // a struct
-	mapping       // an object with free keys
+	anything kind = iota // left to encoding/json
+	object               // a struct
+	mapping              // an object with free keys
 	array
 	str
 	boolean
 	signed
 	unsigned
-	float
 	null
 )
 
@@ -38,8 +37,6 @@ func (k kind) String() string {
 		return "true or false"
 	case signed, unsigned:
 		return "an integer"
-	case float:
-		return "a number"
 	}
 	return "a value"
 }
@@ -53,9 +50,10 @@ type schema struct {
 }
 
 type field struct {
-	name string
-	typ  reflect.Type
-	need need
+	name  string
+	typ   reflect.Type
+	index []int // for reflect.Value.FieldByIndex
+	need  need
 }
 
 // need says what the absence of a field means.
@@ -89,10 +87,10 @@ func newSchema(t reflect.Type) *schema {
 	switch t.Kind() {
 	case reflect.Struct:
 		s.kind = object
-		s.addFields(t, t.Name())
+		s.addFields(t, t.Name(), nil)
 	case reflect.Map:
 		s.kind = mapping
-	case reflect.Slice, reflect.Array:
+	case reflect.Slice:
 		s.kind = array
 	case reflect.String:
 		s.kind = str
@@ -102,21 +100,21 @@ func newSchema(t reflect.Type) *schema {
 		s.kind, s.bits = signed, t.Bits()
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		s.kind, s.bits = unsigned, t.Bits()
-	case reflect.Float32, reflect.Float64:
-		s.kind = float
 	}
 	return s
 }
 
-func (s *schema) addFields(t reflect.Type, owner string) {
+// addFields adds the fields of t and of what it embeds; outer leads to t.
+func (s *schema) addFields(t reflect.Type, owner string, outer []int) {
 	for i := range t.NumField() {
 		f := t.Field(i)
+		index := append(outer[:len(outer):len(outer)], i)
 		if f.Anonymous {
-			s.addFields(f.Type, owner)
+			s.addFields(f.Type, owner, index)
 			continue
 		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		s.fields = append(s.fields, field{name, f.Type, needOf(owner, name)})
+		s.fields = append(s.fields, field{name, f.Type, index, needOf(owner, name)})
 	}
 }
 

@@ -1,10 +1,14 @@
 package spec
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/minirun/minirun/internal/spec/spectest"
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // Documents at the edge of the rules that must be accepted. warn is part of the one
@@ -39,6 +43,7 @@ func TestAccepted(t *testing.T) {
 		{"process.scheduler.period", `0`, ""},
 		{"process.ioPriority", `{"class": "IOPRIO_CLASS_IDLE", "priority": 7}`, ""},
 		{"process.execCPUAffinity", `{}`, ""},
+		{"process.execCPUAffinity.final", `"0-3, 7,,9 "`, ""},
 		{"process.noNewPrivileges", `null`, ""},
 		{"mounts[0].destination", `"proc"`, "relative"},
 		{"mounts[0].options", `["idmapped", "x=y,z"]`, ""},
@@ -154,7 +159,6 @@ func TestMessages(t *testing.T) {
 		{"linux.resources.memory.limit", `1e9`, `config.json: linux.resources.memory.limit: must be an integer of 64 bits, got 1e9`},
 		{"process.cwd", `"root"`, `config.json: process.cwd: must be an absolute path, got "root"`},
 		{"hooks.poststop[0]", `null`, `config.json: hooks.poststop[0]: must be an object, got null`},
-		{"mounts", `[{"destination":]`, `config.json: mounts[0].destination: must be a JSON value, got ']' (line 1, column 937)`},
 		{`linux.sysctl["vm.x"]`, `"1"`, `config.json: linux.sysctl["vm.x"]: must be a kernel parameter of a namespace: this one would change the host`},
 		{"hostname", `"` + strings.Repeat("é", 90) + `"`, `config.json: hostname: must not be longer than 64 bytes, got "` + strings.Repeat("é", 40) + `"…`},
 		{"linux.rootfsPropagation", `"x\u0000"`, `config.json: linux.rootfsPropagation: must not contain a NUL byte, got "x\x00"`},
@@ -163,6 +167,15 @@ func TestMessages(t *testing.T) {
 		if err == nil || err.Error() != c.want {
 			t.Errorf("%s = %s:\ngot  %v\nwant %s", c.path, c.value, err, c.want)
 		}
+	}
+}
+
+// An error of syntax says where it is.
+func TestSyntaxMessage(t *testing.T) {
+	_, _, err := Parse([]byte("{\"mounts\":\n [{\"destination\":]"))
+	want := `config.json: mounts[0].destination: must be a JSON value, got ']' (line 2, column 18)`
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }
 
@@ -178,5 +191,101 @@ func TestAllProblems(t *testing.T) {
 	_, _, err = Parse(spectest.Edit(spectest.Rich(), "process.args", "["+strings.Repeat("1,", 99)+"1]"))
 	if lines := strings.Split(err.Error(), "\n"); len(lines) != maxReported+1 || lines[maxReported] != "and 80 more" {
 		t.Errorf("got %d lines, the last is %q", len(lines), lines[len(lines)-1])
+	}
+}
+
+// What Parse finds in the bytes, Validate finds in a Spec that a program made.
+func TestValidateAlone(t *testing.T) {
+	s := Default(false)
+	s.Process.Args = []string{"sh", "a\x00b"}
+	s.Process.Env = append(s.Process.Env, "A=\x00")
+	s.Process.Cwd = "/\x00"
+	s.Root.Path = "\x00"
+	s.Annotations = map[string]string{"a\x00": ""}
+	_, err := Validate(s)
+	for _, path := range []string{"process.args[1]", "process.env[2]", "process.cwd", "root.path", "annotations"} {
+		if err == nil || !blames(err, path) {
+			t.Errorf("no error names %s: %v", path, err)
+		}
+	}
+	if _, err := Validate(Default(true)); err != nil {
+		t.Error(err)
+	}
+}
+
+// An id-mapped mount needs a mapping, its own or the container's.
+func TestIDMapWithoutMapping(t *testing.T) {
+	s := Default(false)
+	s.Mounts = append(s.Mounts, specs.Mount{Destination: "/x", Source: "/y", Options: []string{"bind", "idmap"}})
+	if _, err := Validate(s); err == nil || !blames(err, "mounts[7].uidMappings") {
+		t.Error(err)
+	}
+}
+
+// Large documents take time in proportion: each of these has lists in which every
+// entry is compared with the others.
+func TestLargeDocument(t *testing.T) {
+	repeat := func(entry string, n int) string {
+		var b strings.Builder
+		for i := range n {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			b.WriteString(strings.ReplaceAll(entry, "#", strconv.Itoa(i)))
+		}
+		return b.String()
+	}
+	const n = 50_000
+	doc := spectest.Rich()
+	for path, value := range map[string]string{
+		"linux.devices":                        "[" + repeat(`{"path": "/dev/p#", "type": "p"}`, n) + "]",
+		"linux.netDevices":                     "{" + repeat(`"e#": {}`, n) + "}",
+		"linux.memoryPolicy.flags":             "[" + repeat(`"MPOL_F_STATIC_NODES"`, n) + "]",
+		"linux.resources.network.priorities":   "[" + repeat(`{"name": "e#", "priority": 1}`, n) + "]",
+		"annotations":                          "{" + repeat(`"a#": "b"`, n) + "}",
+		"process.capabilities.effective":       "[" + repeat(`"CAP_KILL"`, n) + "]",
+		"extension":                            "{" + repeat(`"a#": [{}]`, n) + "}",
+		`linux.resources.unified`:              "{" + repeat(`"a#": "b"`, n) + "}",
+		"linux.seccomp.syscalls[0].names":      "[" + repeat(`"call#"`, n) + "]",
+		"linux.resources.blockIO.weightDevice": "[" + repeat(`{"major": 8, "minor": 1, "weight": 10}`, n) + "]",
+		"mounts":                               "[" + repeat(`{"destination": "/m#", "type": "tmpfs"}`, n) + "]",
+		"linux.resources.rdma":                 "{" + repeat(`"d#": {"hcaHandles": 1}`, n) + "}",
+		"linux.maskedPaths":                    "[" + repeat(`"/m#"`, n) + "]",
+		"hooks.createRuntime":                  "[" + repeat(`{"path": "/h#"}`, n) + "]",
+	} {
+		start := time.Now()
+		_, _, err := Parse(spectest.Edit(doc, path, value))
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+		if d := time.Since(start); d > 5*time.Second {
+			t.Errorf("%s: took %v", path, d)
+		}
+	}
+	_, _, err := Parse(spectest.Edit(doc, "annotations", "{"+repeat(`"a#": "b"`, 40)+`, "a39": ""}`))
+	if err == nil || !blames(err, "annotations.a39") {
+		t.Errorf("the same key after 40 others: %v", err)
+	}
+	_, warns, err := Parse(spectest.Edit(doc, "process", strings.Replace(
+		`{"args": ["sh"], "cwd": "/", #}`, "#", repeat(`"x#": 0`, 500), 1)))
+	if err != nil || len(warns) != maxWarnings {
+		t.Errorf("%d warnings, %v", len(warns), err)
+	}
+}
+
+// A value of any type, which only Windows has, is left to encoding/json.
+func TestForeignValue(t *testing.T) {
+	s, _, err := Parse(spectest.Edit(spectest.Rich(), "windows", `{"layerFolders": ["a"], "credentialSpec": {"a": [1, "b"]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(s.Windows.CredentialSpec); got != "map[a:[1 b]]" {
+		t.Error(got)
+	}
+}
+
+func TestWarningString(t *testing.T) {
+	if got := (Warning{Path: "a.b", Text: "text"}).String(); got != "a.b: text" {
+		t.Error(got)
 	}
 }

@@ -186,15 +186,14 @@ func Layers(annotations map[string]string) ([]string, error) {
 	if json.Unmarshal([]byte(text), &layers) != nil || len(layers) == 0 {
 		return bad(`must be a JSON list of directories such as ["base", "app"]`)
 	}
-	for i, dir := range layers {
+	var seen keySet
+	for _, dir := range layers {
 		if dir == "" || strings.IndexByte(dir, 0) >= 0 {
 			return bad("must not have an empty directory or one with a NUL byte")
 		}
 		// An overlay refuses a directory that is one of its layers already (ELOOP).
-		for _, other := range layers[:i] {
-			if path.Clean(other) == path.Clean(dir) {
-				return bad("must not name a directory twice")
-			}
+		if !seen.add(path.Clean(dir)) {
+			return bad("must not name a directory twice")
 		}
 	}
 	return layers, nil
@@ -272,24 +271,6 @@ func sortedKeys[V any](m map[string]V) []string {
 	}
 	slices.Sort(keys)
 	return keys
-}
-
-// cpuList checks a list of CPUs or memory nodes such as "0-3,7" (cpuset(7), "List
-// format"). what is the singular for the message.
-func cpuList(p *problems, path, list, what string) {
-	want := "must be a list of " + what + " numbers such as 0-3,7"
-	for part := range strings.SplitSeq(list, ",") {
-		first, last, isRange := strings.Cut(part, "-")
-		a, errA := strconv.ParseUint(first, 10, 16)
-		b, errB := a, error(nil)
-		if isRange {
-			b, errB = strconv.ParseUint(last, 10, 16)
-		}
-		if errA != nil || errB != nil || b < a {
-			p.bad(path, want, quote(list))
-			return
-		}
-	}
 }
 
 func itoa[I ~int | ~int32 | ~int64](n I) string { return strconv.FormatInt(int64(n), 10) }

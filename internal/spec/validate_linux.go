@@ -19,9 +19,7 @@ func validateLinux(p *problems, l *specs.Linux) {
 	if l.Resources != nil {
 		validateResources(p, "linux.resources", l.Resources)
 	}
-	for i := range l.Devices {
-		validateDevice(p, l.Devices, i)
-	}
+	validateDevices(p, l.Devices)
 	validateNetDevices(p, l)
 	if l.Seccomp != nil {
 		validateSeccomp(p, l.Seccomp)
@@ -52,12 +50,13 @@ func validateLinux(p *problems, l *specs.Linux) {
 }
 
 func validateNamespaces(p *problems, l *specs.Linux) {
+	var seen keySet
 	for i, ns := range l.Namespaces {
 		prefix := at("linux.namespaces", i)
 		if _, ok := NamespaceFlag(ns.Type); !ok {
 			p.bad(prefix+".type", "must be one of "+strings.Join(NamespaceNames(), ", "), quote(string(ns.Type)))
 		}
-		if namespace(l, ns.Type) != &l.Namespaces[i] {
+		if !seen.add(string(ns.Type)) {
 			p.bad(prefix+".type", "must not be given twice", quote(string(ns.Type)))
 		}
 		if ns.Path != "" && !path.IsAbs(ns.Path) {
@@ -83,7 +82,7 @@ func validateUserNamespace(p *problems, l *specs.Linux) {
 			p.bad(f.path, "needs a user namespace in linux.namespaces", "")
 		case ns == nil:
 		case ns.Path != "" && given:
-			p.warn(f.path, "cannot change the mapping of the user namespace at "+ns.Path+", which is joined, and must be the same")
+			p.note(f.path, "cannot change the mapping of the user namespace at "+ns.Path+", which is joined, and must be the same")
 		case ns.Path != "":
 		case !given:
 			p.bad(f.path, "must be given for a new user namespace", "")
@@ -120,9 +119,23 @@ func validateCgroupsPath(p *problems, s string) {
 	}
 }
 
-// validateDevice checks devices[i]. mknod(2) packs 12 bits of major and 20 of minor.
-func validateDevice(p *problems, devices []specs.LinuxDevice, i int) {
-	d, prefix := &devices[i], at("linux.devices", i)
+// validateDevices checks the devices, and that no two different ones have one path.
+func validateDevices(p *problems, devices []specs.LinuxDevice) {
+	byPath := make(map[string]int, len(devices))
+	for i := range devices {
+		d, prefix := &devices[i], at("linux.devices", i)
+		validateDevice(p, prefix, d)
+		j, taken := byPath[path.Clean(d.Path)]
+		if !taken {
+			byPath[path.Clean(d.Path)] = i
+		} else if o := &devices[j]; o.Type != d.Type || o.Major != d.Major || o.Minor != d.Minor {
+			p.bad(prefix+".path", "must not be the path of another device, "+at("linux.devices", j), quote(d.Path))
+		}
+	}
+}
+
+// validateDevice checks one device. mknod(2) packs 12 bits of major and 20 of minor.
+func validateDevice(p *problems, prefix string, d *specs.LinuxDevice) {
 	if !path.IsAbs(d.Path) || path.Clean(d.Path) == "/" {
 		p.bad(prefix+".path", "must be the absolute path of a device", quote(d.Path))
 	}
@@ -138,9 +151,9 @@ func validateDevice(p *problems, devices []specs.LinuxDevice, i int) {
 	default:
 		p.bad(prefix+".type", "must be c, b, u or p", quote(d.Type))
 	}
-	for _, absent := range p.absent {
-		if d.Type != "p" && (absent == prefix+".major" || absent == prefix+".minor") {
-			p.bad(absent, "must be given, unless type is p", "")
+	for _, field := range []string{".major", ".minor"} {
+		if d.Type != "p" && p.absent[prefix+field] {
+			p.bad(prefix+field, "must be given, unless type is p", "")
 		}
 	}
 	if d.Major < 0 || d.Major > 1<<12-1 {
@@ -161,12 +174,6 @@ func validateDevice(p *problems, devices []specs.LinuxDevice, i int) {
 	if d.GID != nil {
 		validateID(p, prefix+".gid", *d.GID)
 	}
-	for j, o := range devices[:i] {
-		if path.Clean(o.Path) == path.Clean(d.Path) && (o.Type != d.Type || o.Major != d.Major || o.Minor != d.Minor) {
-			p.bad(prefix+".path", "must not be the path of another device, "+at("linux.devices", j), quote(d.Path))
-			return
-		}
-	}
 }
 
 func validateNetDevices(p *problems, l *specs.Linux) {
@@ -176,7 +183,7 @@ func validateNetDevices(p *problems, l *specs.Linux) {
 	if namespace(l, specs.NetworkNamespace) == nil {
 		p.bad("linux.netDevices", "needs a network namespace in linux.namespaces", "")
 	}
-	var taken []string
+	var taken keySet
 	for _, host := range sortedKeys(l.NetDevices) {
 		prefix, name := key("linux.netDevices", host), l.NetDevices[host].Name
 		if !interfaceName(host) {
@@ -187,12 +194,9 @@ func validateNetDevices(p *problems, l *specs.Linux) {
 		} else if !interfaceName(strings.Replace(name, "%d", "0", 1)) || len(name) > maxInterfaceName {
 			p.bad(prefix+".name", "must be the name of a network device, or one with %d for a number", quote(name))
 		}
-		for _, other := range taken {
-			if name == other && !strings.Contains(name, "%d") {
-				p.bad(prefix+".name", "must not be the name of two devices in the container", quote(name))
-			}
+		if !taken.add(name) && !strings.Contains(name, "%d") {
+			p.bad(prefix+".name", "must not be the name of two devices in the container", quote(name))
 		}
-		taken = append(taken, name)
 	}
 }
 
@@ -252,24 +256,31 @@ func validateMemoryPolicy(p *problems, m *specs.LinuxMemoryPolicy) {
 	case m.Nodes != "" && noNodes:
 		p.bad(prefix+"nodes", "must be empty for "+string(m.Mode), quote(m.Nodes))
 	case m.Nodes != "":
-		cpuList(p, prefix+"nodes", m.Nodes, "node")
+		checkList(p, prefix+"nodes", m.Nodes, "node")
 	case !noNodes && m.Mode != specs.MpolPreferred:
 		p.bad(prefix+"nodes", "must name at least one node for "+string(m.Mode), "")
 	}
+	validateMemoryPolicyFlags(p, prefix+"flags", m)
+}
+
+func validateMemoryPolicyFlags(p *problems, list string, m *specs.LinuxMemoryPolicy) {
+	var nodes specs.MemoryPolicyFlagType // the flag that says how nodes are meant
 	for i, f := range m.Flags {
-		switch {
-		case f == specs.MpolFNumaBalancing && m.Mode != specs.MpolBind && m.Mode != specs.MpolPreferredMany:
-			p.bad(at(prefix+"flags", i), "must not be given for "+string(m.Mode)+", only for MPOL_BIND and MPOL_PREFERRED_MANY", quote(string(f)))
-		case f == specs.MpolFNumaBalancing:
-		case f != specs.MpolFStaticNodes && f != specs.MpolFRelativeNodes:
-			p.bad(at(prefix+"flags", i), "must be a flag of set_mempolicy(2) such as MPOL_F_STATIC_NODES", quote(string(f)))
-		case m.Nodes == "":
-			p.bad(at(prefix+"flags", i), "must not be given without nodes", quote(string(f)))
-		}
-		for _, other := range m.Flags[:i] {
-			if other != f && other != specs.MpolFNumaBalancing && f != specs.MpolFNumaBalancing {
-				p.bad(at(prefix+"flags", i), "must not be combined with "+string(other), quote(string(f)))
+		switch f {
+		case specs.MpolFNumaBalancing:
+			if m.Mode != specs.MpolBind && m.Mode != specs.MpolPreferredMany {
+				p.bad(at(list, i), "must not be given for "+string(m.Mode)+", only for MPOL_BIND and MPOL_PREFERRED_MANY", quote(string(f)))
 			}
+		case specs.MpolFStaticNodes, specs.MpolFRelativeNodes:
+			switch {
+			case m.Nodes == "":
+				p.bad(at(list, i), "must not be given without nodes", quote(string(f)))
+			case nodes != "" && nodes != f:
+				p.bad(at(list, i), "must not be combined with "+string(nodes), quote(string(f)))
+			}
+			nodes = f
+		default:
+			p.bad(at(list, i), "must be a flag of set_mempolicy(2) such as MPOL_F_STATIC_NODES", quote(string(f)))
 		}
 	}
 }

@@ -6,7 +6,6 @@ package spec
 import (
 	"math"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -64,10 +63,10 @@ func validateProcess(p *problems, prefix string, proc *specs.Process) {
 	}
 	if a := proc.ExecCPUAffinity; a != nil {
 		if a.Initial != "" {
-			cpuList(p, in("execCPUAffinity.initial"), a.Initial, "CPU")
+			checkList(p, in("execCPUAffinity.initial"), a.Initial, "CPU")
 		}
 		if a.Final != "" {
-			cpuList(p, in("execCPUAffinity.final"), a.Final, "CPU")
+			checkList(p, in("execCPUAffinity.final"), a.Final, "CPU")
 		}
 	}
 }
@@ -136,21 +135,32 @@ func validateCapabilities(p *problems, prefix string, c *specs.LinuxCapabilities
 	warnUnknown(p, prefix+".inheritable", c.Inheritable)
 	warnUnknown(p, prefix+".permitted", c.Permitted)
 	warnUnknown(p, prefix+".ambient", c.Ambient)
-	subset := func(set string, names, of []string, why string) {
+	subset := func(set string, names []string, of uint64, why string) {
 		for i, name := range names {
-			if _, known := Capability(name); known && !slices.Contains(of, name) {
+			if n, known := Capability(name); known && of&(1<<n) == 0 {
 				p.bad(at(prefix+"."+set, i), why, quote(name))
 			}
 		}
 	}
-	subset("effective", c.Effective, c.Permitted, "must also be in permitted")
-	subset("inheritable", c.Inheritable, c.Bounding, "must also be in bounding")
+	subset("effective", c.Effective, capabilitySet(c.Permitted), "must also be in permitted")
+	subset("inheritable", c.Inheritable, capabilitySet(c.Bounding), "must also be in bounding")
+	raisable := capabilitySet(c.Permitted) & capabilitySet(c.Inheritable)
 	for i, name := range c.Ambient {
-		if _, known := Capability(name); known && (!slices.Contains(c.Permitted, name) || !slices.Contains(c.Inheritable, name)) {
+		if n, known := Capability(name); known && raisable&(1<<n) == 0 {
 			// runc and crun start such a container without it; documents of `runc spec` are so.
 			p.note(at(prefix+".ambient", i), name+" is not raised: it must also be in permitted and inheritable")
 		}
 	}
+}
+
+// capabilitySet has the bit of each capability that is known here.
+func capabilitySet(names []string) (set uint64) {
+	for _, name := range names {
+		if n, ok := Capability(name); ok {
+			set |= 1 << n
+		}
+	}
+	return set
 }
 
 func warnUnknown(p *problems, list string, names []string) {
@@ -163,15 +173,13 @@ func warnUnknown(p *problems, list string, names []string) {
 }
 
 func validateRlimits(p *problems, list string, limits []specs.POSIXRlimit) {
+	var seen keySet
 	for i, r := range limits {
 		if _, ok := Rlimit(r.Type); !ok {
 			p.bad(at(list, i)+".type", "must be a resource of getrlimit(2) such as RLIMIT_NOFILE", quote(r.Type))
 		}
-		for _, other := range limits[:i] {
-			if other.Type == r.Type {
-				p.bad(at(list, i)+".type", "must not be given twice", quote(r.Type))
-				break
-			}
+		if !seen.add(r.Type) {
+			p.bad(at(list, i)+".type", "must not be given twice", quote(r.Type))
 		}
 		if r.Soft > r.Hard {
 			p.bad(at(list, i)+".soft", "must not be greater than hard, "+utoa(r.Hard), utoa(r.Soft))

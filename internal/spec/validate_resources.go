@@ -123,10 +123,10 @@ func validateCPU(p *problems, prefix string, c *specs.LinuxCPU) {
 		p.bad(prefix+".realtimeRuntime", "must not be greater than realtimePeriod, "+utoa(*c.RealtimePeriod), itoa(*v))
 	}
 	if c.Cpus != "" {
-		cpuList(p, prefix+".cpus", c.Cpus, "CPU")
+		checkList(p, prefix+".cpus", c.Cpus, "CPU")
 	}
 	if c.Mems != "" {
-		cpuList(p, prefix+".mems", c.Mems, "node")
+		checkList(p, prefix+".mems", c.Mems, "node")
 	}
 	if v := c.Idle; v != nil && *v != 0 && *v != 1 {
 		p.bad(prefix+".idle", "must be 0 or 1", itoa(*v))
@@ -174,15 +174,13 @@ func validateBlockIO(p *problems, prefix string, b *specs.LinuxBlockIO) {
 }
 
 func validateHugepages(p *problems, list string, limits []specs.LinuxHugepageLimit) {
+	var seen keySet
 	for i, h := range limits {
 		if !hugepageSize(h.Pagesize) {
 			p.bad(at(list, i)+".pageSize", "must be a size of huge pages such as 2MB or 1GB", quote(h.Pagesize))
 		}
-		for _, other := range limits[:i] {
-			if other.Pagesize == h.Pagesize {
-				p.bad(at(list, i)+".pageSize", "must not be given twice", quote(h.Pagesize))
-				break
-			}
+		if !seen.add(h.Pagesize) {
+			p.bad(at(list, i)+".pageSize", "must not be given twice", quote(h.Pagesize))
 		}
 	}
 }
@@ -198,15 +196,13 @@ func hugepageSize(s string) bool {
 }
 
 func validatePriorities(p *problems, list string, priorities []specs.LinuxInterfacePriority) {
+	var seen keySet
 	for i, f := range priorities {
 		if !interfaceName(f.Name) {
 			p.bad(at(list, i)+".name", "must be the name of a network device", quote(f.Name))
 		}
-		for _, other := range priorities[:i] {
-			if other.Name == f.Name {
-				p.bad(at(list, i)+".name", "must not be given twice", quote(f.Name))
-				break
-			}
+		if !seen.add(f.Name) {
+			p.bad(at(list, i)+".name", "must not be given twice", quote(f.Name))
 		}
 	}
 }

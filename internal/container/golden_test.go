@@ -1,0 +1,250 @@
+package container
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/rootfs"
+	"github.com/minirun/minirun/internal/seccomp"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// Golden plans: testdata/golden/NAME.json is a config.json, NAME.plan the list
+// of system calls that minirun makes of it, as `minirun plan` prints it. They
+// are there to be read and to show every change of behaviour in a review.
+//
+//	go test ./internal/container -run Golden -update    writes them anew
+//
+// No host is looked at: what a plan depends on besides config.json is fixed
+// below. So the texts are the same on every machine and architecture.
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// goldenCases are the files, with what differs from the host that inputsOf
+// imagines: a bundle in /bundle on cgroup v1, prepared by root for `run`.
+var goldenCases = []struct {
+	name string
+	host func(*Inputs)
+}{
+	{"default", cgroup1},       // what `minirun spec` writes
+	{"rootless", rootlessOnV2}, // what `minirun spec --rootless` writes
+	{"userns", nothing},        // a user namespace, made with privilege
+	{"joined", nothing},        // namespaces given by path, also the mount namespace
+	{"joinedpid", nothing},     // a PID and a user namespace given by path
+	{"time", nothing},          // a time namespace with offsets
+	{"mounts", nothing},        // every kind of mount
+	{"layers", layers("/bundle/base", "/bundle/app")},
+	{"layers-kept", keptLayers},    // writes are kept; in a user namespace
+	{"cgroup1", cgroup1},           // bind mounts of the container's cgroups
+	{"cgroup1-namespace", cgroup1}, // cgroup mounts in a cgroup namespace
+	{"cgroup2", cgroup2},
+	{"cgroup2-namespace", cgroup2},
+	{"terminal", nothing},
+	{"devices", nothing},
+	{"paths", nothing},          // masked and read-only paths, read-only root, a cwd to be made
+	{"seccomp", nothing},        // without no_new_privs, so loaded early
+	{"seccomp-notify", nothing}, // with no_new_privs, so loaded late; and a listener
+	{"shared", func(in *Inputs) { in.Rootfs.ParentMnt = "/" }},
+	{"nopivot", func(in *Inputs) { in.Rootfs.NoPivot, in.Rootfs.HostMounts = true, []string{"/proc", "/sys"} }},
+	{"hooks", nothing},
+	{"user", nothing}, // ids, capabilities, limits, scheduling
+	{"create", func(in *Inputs) { // `create`, and systemd's sockets passed on
+		in.Process.StartFIFO, in.Process.Preserve, in.Process.Listen = "/run/minirun/box/start", 2, 2
+		in.Rootfs.NullStdio = [3]bool{true, false, false}
+	}},
+	{"hostmounts", nothing}, // no mount namespace
+}
+
+func nothing(*Inputs) {}
+
+func cgroup1(in *Inputs) {
+	const at = "/sys/fs/cgroup/"
+	in.Cgroups = []string{at + "memory/box/tasks", at + "cpu,cpuacct/box/tasks"}
+	in.Rootfs.Cgroup = []rootfs.Cgroup{
+		{Controller: "memory", Name: "memory", Dir: at + "memory/box"},
+		{Controller: "cpu,cpuacct", Name: "cpu,cpuacct", Dir: at + "cpu,cpuacct/box", Aliases: []string{"cpu", "cpuacct"}},
+	}
+}
+
+func cgroup2(in *Inputs) {
+	in.Rootfs.Cgroup = []rootfs.Cgroup{{Dir: "/sys/fs/cgroup/box"}}
+}
+
+func rootlessOnV2(in *Inputs) {
+	cgroup2(in)
+	in.Rootfs.Rootless, in.Process.Rootless, in.Namespaces.Rootless = true, true, true
+}
+
+func layers(dirs ...string) func(*Inputs) {
+	return func(in *Inputs) {
+		for _, dir := range dirs {
+			in.Rootfs.Layers = append(in.Rootfs.Layers, rootfs.Layer{Path: dir, Source: `annotations["dev.minirun.layers"]`})
+		}
+		in.Rootfs.Upper, in.Rootfs.Work = "/run/minirun/box/upper", "/run/minirun/box/work"
+	}
+}
+
+func keptLayers(in *Inputs) {
+	layers("/bundle/base")(in)
+	in.Rootfs.Upper, in.Rootfs.Work, in.Rootfs.Stable = "/bundle/changes", "/bundle/.changes.work", true
+}
+
+// inputsOf are the inputs of a golden plan. A bind source is a file if its
+// name has a dot, else a directory.
+func inputsOf(t testing.TB, name string, host func(*Inputs)) Inputs {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", "golden", name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _, err := spec.Parse(data)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	in := Inputs{Spec: s}
+	in.Rootfs.Bundle, in.Rootfs.Root = "/bundle", "/bundle/rootfs"
+	in.Rootfs.IsDir = func(i int) bool { return !strings.Contains(s.Mounts[i].Source, ".") }
+	in.Process.ID, in.Process.LastCapability = "box", 40
+	in.Process.Rlimits = !hasUserNamespace(s)
+	if s.Linux.Seccomp != nil {
+		// Fixed: with the machine's own, the filter's length would depend on it.
+		if in.Process.Seccomp, err = seccomp.Compile(s.Linux.Seccomp, specs.ArchX86_64); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	host(&in)
+	return in
+}
+
+func hasUserNamespace(s *specs.Spec) bool {
+	for _, n := range s.Linux.Namespaces {
+		if n.Type == specs.UserNamespace {
+			return true
+		}
+	}
+	return false
+}
+
+// eachGolden runs f for every golden plan.
+func eachGolden(t *testing.T, f func(t *testing.T, p *plan.Plan, in Inputs)) {
+	t.Helper()
+	for _, c := range goldenCases {
+		t.Run(c.name, func(t *testing.T) {
+			in := inputsOf(t, c.name, c.host)
+			p, _ := Compile(in)
+			f(t, p, in)
+		})
+	}
+}
+
+func TestGolden(t *testing.T) {
+	for _, c := range goldenCases {
+		t.Run(c.name, func(t *testing.T) {
+			p, setup := Compile(inputsOf(t, c.name, c.host))
+			got := goldenText(t, p, setup)
+			file := filepath.Join("testdata", "golden", c.name+".plan")
+			if *update {
+				if err := os.WriteFile(file, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if line, g, w := firstDifference(got, want); line > 0 {
+				t.Errorf("%s:%d differs; go test -run Golden -update writes it anew\n got: %s\nwant: %s", file, line, g, w)
+			}
+		})
+	}
+}
+
+// goldenText is what a plan comes to: how its process is born, the steps, and
+// the files that the parent opens for it.
+func goldenText(t *testing.T, p *plan.Plan, setup namespaces.Setup) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := p.Head(&out, setup.Cloneflags()); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Text(&out); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func firstDifference(got, want []byte) (line int, g, w string) {
+	a, b := strings.Split(string(got), "\n"), strings.Split(string(want), "\n")
+	for i := range max(len(a), len(b)) {
+		g, w = "(end of file)", "(end of file)"
+		if i < len(a) {
+			g = a[i]
+		}
+		if i < len(b) {
+			w = b[i]
+		}
+		if g != w {
+			return i + 1, g, w
+		}
+	}
+	return 0, "", ""
+}
+
+// TestGoldenFiles: every file belongs to a case, and the documents of `minirun
+// spec` are among them.
+func TestGoldenFiles(t *testing.T) {
+	known := map[string]bool{}
+	for _, c := range goldenCases {
+		known[c.name+".json"], known[c.name+".plan"] = true, true
+	}
+	entries, err := os.ReadDir(filepath.Join("testdata", "golden"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !known[e.Name()] {
+			t.Errorf("testdata/golden/%s belongs to no case of goldenCases", e.Name())
+		}
+	}
+	for name, s := range map[string]*specs.Spec{"default": spec.Default(false), "rootless": spec.DefaultRootless(1000, 1000, true)} {
+		want, err := spec.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join("testdata", "golden", name+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != string(want)+"\n" {
+			t.Errorf("testdata/golden/%s.json is not what `minirun spec` writes; it would be:\n%s", name, want)
+		}
+	}
+}
+
+// TestCompileIsPure: the same inputs give the same bytes.
+func TestCompileIsPure(t *testing.T) {
+	for _, c := range goldenCases {
+		var first []byte
+		for range 5 {
+			p, _ := Compile(inputsOf(t, c.name, c.host))
+			image, err := p.Encode()
+			if err != nil {
+				t.Fatalf("%s: %v", c.name, err)
+			}
+			if first == nil {
+				first = image
+			}
+			if !bytes.Equal(image, first) {
+				t.Errorf("%s: two plans of the same inputs differ", c.name)
+			}
+		}
+	}
+}

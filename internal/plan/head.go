@@ -1,0 +1,40 @@
+package plan
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Head writes what comes before the steps, for a person: the namespaces the
+// process is born into, and the descriptors its parent opens for it.
+func (p *Plan) Head(w io.Writer, cloneflags uintptr) error {
+	var out strings.Builder
+	flags := cloneText(uint64(cloneflags) | uint64(unix.SIGCHLD))
+	out.WriteString("# parent\n")
+	for _, f := range p.Files {
+		fmt.Fprintf(&out, "      %-34s %s = %d", "open "+f.Name, f.openingText(), f.Descriptor)
+		if f.Source != "" {
+			fmt.Fprintf(&out, "  // %s", f.Source)
+		}
+		out.WriteByte('\n')
+	}
+	fmt.Fprintf(&out, "      %-34s clone(%s)\n", "make the process", flags)
+	fmt.Fprintf(&out, "      %-34s execve(\"/proc/self/fd/...\", [\"minirun-init\"], [])  // the steps below, in a sealed memfd\n\n", "run the plan in it")
+	_, err := io.WriteString(w, out.String())
+	return err
+}
+
+func (f *File) openingText() string {
+	switch f.Open {
+	case OpenFIFO:
+		return fmt.Sprintf("open(%q, O_RDWR|O_CLOEXEC)", f.Path)
+	case MapIDs:
+		return fmt.Sprintf("a user namespace with uid_map %q, gid_map %q", f.Maps[0], f.Maps[1])
+	case Pipe:
+		return "pipe2(O_CLOEXEC), its reading end"
+	}
+	return fmt.Sprintf("open(%q, O_RDONLY|O_CLOEXEC)", f.Path)
+}

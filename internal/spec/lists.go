@@ -1,0 +1,44 @@
+package spec
+
+// This file owns lists of CPUs and memory nodes such as "0-3,7".
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Range is a range of CPUs or memory nodes, both ends included.
+type Range struct{ First, Last int }
+
+// maxListed is above the number of any CPU (8191) or node (1023) of Linux.
+const maxListed = 1<<16 - 1
+
+// ParseList parses a list of CPUs or memory nodes as process.execCPUAffinity,
+// linux.resources.cpu and linux.memoryPolicy have it: numbers and ranges, separated by
+// commas. As the kernel does (cpuset(7), "List format"), it passes over spaces around
+// and commas without a number, but the list must name something.
+func ParseList(list string) (ranges []Range, ok bool) {
+	for part := range strings.SplitSeq(list, ",") {
+		if part = strings.Trim(part, " "); part == "" {
+			continue
+		}
+		first, last, isRange := strings.Cut(part, "-")
+		if !isRange {
+			last = first
+		}
+		a, errA := strconv.ParseUint(first, 10, 32)
+		b, errB := strconv.ParseUint(last, 10, 32)
+		if errA != nil || errB != nil || b < a || b > maxListed {
+			return nil, false
+		}
+		ranges = append(ranges, Range{int(a), int(b)})
+	}
+	return ranges, len(ranges) > 0
+}
+
+// checkList checks a list; what names its members in the message.
+func checkList(p *problems, path, list, what string) {
+	if _, ok := ParseList(list); !ok {
+		p.bad(path, "must be a list of "+what+" numbers such as 0-3,7", quote(list))
+	}
+}

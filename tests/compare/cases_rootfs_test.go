@@ -1,0 +1,74 @@
+// Cases: the root file system and the propagation of mounts.
+package compare
+
+import (
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+func propagation(kind string) testCase {
+	return testCase{
+		name: "root-propagation-" + kind,
+		set: func(b *bundle) {
+			b.spec.Linux.RootfsPropagation = kind
+			b.mount("/mnt", "bind", b.beside("source", nil), "rbind", "rw")
+		},
+	}
+}
+
+var rootfsCases = []testCase{
+	{name: "root-writable", set: func(b *bundle) { b.spec.Root.Readonly = false }, ask: ask{ReadOnly: []string{"/", "/tmp", "/dev"}}, want: map[string]string{"in.readonly./": "ok"}},
+	{name: "root-absolute-path", set: func(b *bundle) { b.spec.Root.Path = b.root }},
+	{
+		name: "root-by-symlink", plain: true,
+		set: func(b *bundle) {
+			b.symlink("../link", "rootfs")
+			b.spec.Root.Path = "link"
+			b.spec.Process.Args = []string{"cat", "/proc/self/mountinfo"}
+			b.spec.Mounts = b.spec.Mounts[:1]
+			b.spec.Process.Args = []string{"ls", "/"}
+		},
+	},
+	{
+		name: "root-is-a-mount", // an overlay or a volume: the root is already a mount point
+		set: func(b *bundle) {
+			b.hostMount(b.root, filepath.Join(b.dir, "mounted"), "", unix.MS_BIND, "")
+			b.spec.Root.Path = "mounted"
+		},
+	},
+	{
+		name: "root-on-overlay",
+		set: func(b *bundle) {
+			upper, work := b.beside("upper", nil), b.beside("work", nil)
+			b.hostMount("overlay", filepath.Join(b.dir, "merged"), "overlay", 0, "lowerdir="+b.root+",upperdir="+upper+",workdir="+work)
+			b.spec.Root.Path = "merged"
+			b.spec.Root.Readonly = false
+		},
+		ask: ask{ReadOnly: []string{"/", "/tmp"}},
+	},
+	{
+		name: "root-with-mount-below", // a file system already mounted below the root goes along
+		set: func(b *bundle) {
+			b.hostMount("tmpfs", filepath.Join(b.root, "mnt/below"), "tmpfs", unix.MS_NOSUID, "size=64k")
+		},
+		ask: ask{Stat: []string{"/mnt/below"}, ReadOnly: []string{"/mnt/below"}},
+	},
+	propagation("private"), propagation("slave"), propagation("shared"), propagation("unbindable"), propagation("rprivate"), propagation("rslave"), propagation("rshared"),
+	{
+		name: "root-missing", plain: true,
+		set: func(b *bundle) {
+			b.spec.Root.Path = "there-is-none"
+			b.spec.Process.Args = []string{"true"}
+		},
+		want: map[string]string{"stderr.empty": "false", "left.cgroups": "", "left.state": ""},
+	},
+	{name: "root-mode-and-owner-kept", set: func(b *bundle) { b.check(unix.Chmod(b.root, 0o711)) }, want: map[string]string{"in.stat./": "dir 0711 0:0"}},
+	{
+		name: "no-mounts-but-proc",
+		set: func(b *bundle) {
+			b.spec.Mounts = b.spec.Mounts[:1]
+			b.spec.Root.Readonly = false // the runtime makes the default devices in the root file system itself
+		},
+	},
+}

@@ -1,0 +1,208 @@
+// Package compare runs one bundle under each of runc, crun and minirun and compares what the container sees and what the
+// kernel says about it. Read in this order:
+//
+//	compare_test.go    TestCompare: the loop, and what a case is (type testCase)
+//	cases_*_test.go    the cases, as data
+//	run_test.go        one run of one bundle under one runtime → Fields
+//	probe/             the program inside the container; outside_test.go: what is read from outside meanwhile
+//	fields_test.go     turns both into comparable fields (numbers and names that differ from run to run removed)
+//	diff_test.go       Fields × Fields → differences, minus the declared ones; the table
+//	main_test.go       this file: the place all of it happens in, and the check that nothing of it is left
+package compare
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// sandbox is where the suite runs: a mount namespace of its own, so that the machine's other users neither see its mounts nor
+// disturb the check for forgotten ones; everything in it is shared between peers, as systemd leaves it, so that a mount which
+// would spread from a container to a host shows here; a cgroup of its own in every hierarchy, so that a container without
+// cgroupsPath has a parent we may look at; and a tmpfs for the bundles.
+type sandbox struct {
+	dir    string // the tmpfs
+	tag    string // in every container ID and cgroup path made here
+	cgroup string // this process's cgroup in every hierarchy, "/minirun-compare-PID"
+	probe  string // the probe program
+	mounts []string
+}
+
+var box *sandbox // nil: not root
+
+const innerEnv = "MINIRUN_COMPARE_SANDBOX" // set to the sandbox directory in the re-executed test binary
+
+func TestMain(m *testing.M) {
+	switch dir := os.Getenv(innerEnv); {
+	case os.Geteuid() != 0:
+		os.Exit(m.Run()) // the tests of the harness itself run; TestCompare skips
+	case dir == "":
+		os.Exit(outer())
+	default:
+		os.Exit(inner(m, dir))
+	}
+}
+
+// outer makes what must outlive the sandbox, runs this test binary again inside it, and removes it.
+func outer() int {
+	dir, err := os.MkdirTemp("", "minirun-compare-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	self := fmt.Sprintf("/minirun-compare-%d", os.Getpid())
+	parents, err := cgroupMounts()
+	if err == nil {
+		err = makeCgroups(parents, self)
+	}
+	code := 1
+	if err == nil {
+		cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+		cmd.Env = append(os.Environ(), innerEnv+"="+dir)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+		err = cmd.Run()
+		code = cmd.ProcessState.ExitCode()
+		if exit := new(exec.ExitError); errors.As(err, &exit) {
+			err = nil // its own output says why
+		}
+	}
+	for _, parent := range parents {
+		err = errors.Join(err, removeCgroups(filepath.Join(parent, self)))
+	}
+	err = errors.Join(err, os.Remove(dir)) // not RemoveAll: what is in it was in the sandbox's tmpfs, so it must be empty
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "compare: leaving the sandbox:", err)
+		return 1
+	}
+	return code
+}
+
+func inner(m *testing.M, dir string) int {
+	fatal := func(what string, err error) int {
+		fmt.Fprintf(os.Stderr, "compare: %s: %v\n", what, err)
+		return 1
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""); err != nil {
+		return fatal("share /", err)
+	}
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755"); err != nil {
+		return fatal("mount tmpfs", err)
+	}
+	defer unix.Unmount(dir, unix.MNT_DETACH)
+	box = &sandbox{
+		dir:    dir,
+		tag:    fmt.Sprintf("cmp%d", os.Getpid()),
+		cgroup: fmt.Sprintf("/minirun-compare-%d", os.Getppid()),
+		probe:  filepath.Join(dir, "probe"),
+	}
+	parents, err := cgroupMounts()
+	if err != nil {
+		return fatal("cgroups", err)
+	}
+	for _, parent := range parents {
+		if err := os.WriteFile(filepath.Join(parent, box.cgroup, "cgroup.procs"), []byte("0"), 0); err != nil {
+			return fatal("join cgroup", err)
+		}
+	}
+	// Orphans of a runtime (a detached container's first process) become this process's children: seen, and reaped.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fatal("subreaper", err)
+	}
+	unix.Umask(0o022)
+	build := exec.Command("go", "build", "-ldflags", "-s -w -E probe_entry", "-o", box.probe, "./probe")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fatal("build the probe", fmt.Errorf("%w\n%s", err, out))
+	}
+	if err := findRuntimes(); err != nil {
+		return fatal("runtimes", err)
+	}
+	box.mounts = mountTable("self")
+	code := m.Run()
+	if left := leftovers(); len(left) > 0 {
+		fmt.Printf("FAIL: left behind after the last case:\n\t%s\n", strings.Join(left, "\n\t"))
+		code = 1
+	}
+	stopRuntimes()
+	return code
+}
+
+// leftovers lists what the suite as a whole left: mounts here, cgroups with our tag anywhere, living children, container state.
+func leftovers() (left []string) {
+	for _, line := range newLines(box.mounts, mountTable("self")) {
+		left = append(left, "mount: "+line)
+	}
+	left = append(left, taggedCgroups("")...)
+	for _, child := range children() {
+		left = append(left, "process: "+child)
+	}
+	for _, rt := range runtimes {
+		entries, _ := os.ReadDir(rt.stateRoot)
+		for _, e := range entries {
+			left = append(left, rt.name+" state: "+e.Name())
+		}
+	}
+	names, _ := filepath.Glob("/run/netns/*" + box.tag + "*")
+	return append(left, names...)
+}
+
+// mountTable is the mount points of a process's mount namespace with their sources, sorted.
+func mountTable(pid string) []string {
+	var table []string
+	for _, m := range parseMountinfo(readOr("/proc/" + pid + "/mountinfo")) {
+		table = append(table, m.point+" "+m.fstype+" "+m.root)
+	}
+	sort.Strings(table)
+	return table
+}
+
+// newLines returns what is in after and not in before; both are multisets.
+func newLines(before, after []string) (added []string) {
+	count := map[string]int{}
+	for _, line := range before {
+		count[line]++
+	}
+	for _, line := range after {
+		if count[line]--; count[line] < 0 {
+			added = append(added, line)
+		}
+	}
+	return added
+}
+
+// children lists living children of this process that the harness does not know; dead ones are reaped.
+func children() (names []string) {
+	tasks, _ := filepath.Glob("/proc/self/task/*/children")
+	for _, task := range tasks {
+		for _, pid := range strings.Fields(readOr(task)) {
+			stat := readOr("/proc/" + pid + "/stat")
+			if i := strings.LastIndexByte(stat, ')'); i < 0 || holders[pid] {
+				continue
+			} else if strings.HasPrefix(stat[i:], ") Z") {
+				var n int
+				fmt.Sscan(pid, &n)
+				unix.Wait4(n, nil, unix.WNOHANG, nil)
+				continue
+			}
+			names = append(names, pid+" "+strings.ReplaceAll(readOr("/proc/"+pid+"/cmdline"), "\x00", " "))
+		}
+	}
+	return names
+}
+
+func readOr(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}

@@ -1,0 +1,175 @@
+// Which runtimes there are, and how each is called.
+package compare
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+type ociRuntime struct {
+	name       string   // heading of its column
+	path       string   // the program; "" if missing
+	missing    string   // why
+	prefix     []string // what its command line is put behind
+	stateRoot  string   // --root
+	hostPID    string   // the process whose namespaces count as the host's
+	ociVersion string   // written into config.json instead of runc's own if not ""
+}
+
+// runtimes is filled by findRuntimes: the reference first, then the candidate, then those shown for information only.
+var (
+	runtimes  []*ociRuntime
+	reference *ociRuntime
+	candidate *ociRuntime // minirun, or runc a second time
+	// holders are processes the harness itself keeps: not leftovers.
+	holders     = map[string]bool{}
+	crunRelease io.Closer
+)
+
+// findRuntimes looks for runc, minirun and crun. Without minirun, runc runs twice, which shows that the harness itself reports
+// no false differences.
+func findRuntimes() error {
+	find := func(name string) *ociRuntime {
+		rt := &ociRuntime{name: name, hostPID: "self", stateRoot: filepath.Join(box.dir, "state-"+name)}
+		path, err := exec.LookPath(name)
+		if err != nil {
+			rt.missing = err.Error()
+			return rt
+		}
+		rt.path = path
+		return rt
+	}
+	reference = find("runc")
+	candidate = &ociRuntime{name: "minirun", hostPID: "self", stateRoot: filepath.Join(box.dir, "state-minirun"), path: os.Getenv("MINIRUN")}
+	if candidate.path == "" {
+		if _, err := os.Stat("../../cmd/minirun"); err == nil {
+			candidate.path = filepath.Join(box.dir, "minirun")
+			build := exec.Command("go", "build", "-tags", "urfave_cli_no_docs", "-o", candidate.path, "../../cmd/minirun")
+			build.Env = append(os.Environ(), "CGO_ENABLED=0")
+			if out, err := build.CombinedOutput(); err != nil {
+				return fmt.Errorf("build minirun: %w\n%s", err, out)
+			}
+		} else {
+			candidate.missing = "MINIRUN is not set and there is no cmd/minirun: runc is compared with a second run of itself"
+			candidate.path, candidate.name = reference.path, "runc again"
+		}
+	}
+	crun := find("crun")
+	if os.Getenv("COMPARE_CRUN") == "0" {
+		crun.path, crun.missing = "", "COMPARE_CRUN=0"
+	}
+	if crun.path != "" {
+		if err := houseCrun(crun); err != nil {
+			return fmt.Errorf("crun: %w", err)
+		}
+	}
+	runtimes = []*ociRuntime{reference, candidate, crun}
+	return nil
+}
+
+// houseCrun gives crun a mount namespace without /sys/fs/cgroup/unified (crun 1.8.1 refuses a host that mixes cgroup v1 and v2),
+// held by one process for the whole suite so that delete sees what run saw. A tmpfs covers
+// the mount point: crun makes a directory for each container there and leaves it. Mounts made by the harness still arrive in it.
+func houseCrun(crun *ociRuntime) error {
+	crun.ociVersion = "1.0.2"
+	if _, err := os.Stat("/sys/fs/cgroup/unified"); err != nil {
+		return nil // not a hybrid host
+	}
+	cmd := exec.Command("unshare", "-m", "--propagation", "slave", "sh", "-c", "umount /sys/fs/cgroup/unified && mount -t tmpfs none /sys/fs/cgroup/unified && echo ready && exec cat")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.Stderr = os.Stderr
+	release, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
+		return fmt.Errorf("unmount the hybrid hierarchy: %q, %w", line, err)
+	}
+	crun.hostPID = strconv.Itoa(cmd.Process.Pid)
+	crun.prefix = []string{"nsenter", "--mount=/proc/" + crun.hostPID + "/ns/mnt", "--"}
+	holders[crun.hostPID] = true
+	crunRelease = release
+	return nil
+}
+
+func stopRuntimes() {
+	if crunRelease == nil {
+		return
+	}
+	crunRelease.Close()
+	for pid := range holders {
+		n, _ := strconv.Atoi(pid)
+		unix.Wait4(n, nil, 0, nil)
+	}
+}
+
+// command makes a command line; the words of wrap go before everything (a shell that changes what the runtime inherits).
+func (rt *ociRuntime) command(wrap []string, args ...string) *exec.Cmd {
+	words := append([]string{}, wrap...)
+	words = append(words, rt.prefix...)
+	words = append(words, rt.path, "--root", rt.stateRoot)
+	words = append(words, args...)
+	cmd := exec.Command(words[0], words[1:]...)
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C"}
+	cmd.Dir = "/"
+	return cmd
+}
+
+// hostNamespace returns the identity of a namespace of the runtime's caller, "mnt:[4026531832]".
+func (rt *ociRuntime) hostNamespace(kind string) string {
+	link, _ := os.Readlink("/proc/" + rt.hostPID + "/ns/" + kind)
+	return link
+}
+
+// pause is a process of the harness that holds namespaces open for a case to join.
+type pause struct {
+	cmd     *exec.Cmd
+	release io.Closer
+	pid     int
+}
+
+// startPause starts the probe's pause in new namespaces; unshare holds flags clone cannot take (CLONE_NEWTIME).
+func startPause(clone, unshare uintptr, maps []syscall.SysProcIDMap) (*pause, error) {
+	cmd := exec.Command(box.probe, "pause")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: clone, Unshareflags: unshare, UidMappings: maps, GidMappings: maps, Pdeathsig: syscall.SIGKILL}
+	release, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p := &pause{cmd, release, cmd.Process.Pid}
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || strings.TrimSpace(line) != "ready" {
+		p.stop()
+		return nil, fmt.Errorf("pause: %q, %w", line, err)
+	}
+	return p, nil
+}
+
+func (p *pause) path(kind string) string { return fmt.Sprintf("/proc/%d/ns/%s", p.pid, kind) }
+
+func (p *pause) stop() {
+	p.release.Close()
+	p.cmd.Wait()
+}
