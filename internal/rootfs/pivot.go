@@ -11,8 +11,7 @@ import (
 func (r *Root) Pivot() {
 	c := r.c
 	b := c.b
-	b.In(plan.Filesystem, "root.path")
-	b.Call("go to the new root", "", plan.Fchdir, plan.Of(c.root))
+	r.Enter()
 	switch {
 	case !c.in.MountNS:
 		b.Call("make it the root directory", "the mounts are the host's, so there is no root to pivot", plan.Chroot, b.Str("."))
@@ -26,6 +25,12 @@ func (r *Root) Pivot() {
 		b.In(plan.Filesystem, "linux.rootfsPropagation")
 		b.Call("set the propagation of the root", "", plan.Mount, plan.Int(0), b.Str("/"), plan.Int(0), plan.Int(propagationFlags(p.RootfsPropagation)), plan.Int(0))
 	}
+}
+
+// Enter adds the step that goes to the new root, before it is "/".
+func (r *Root) Enter() {
+	r.c.b.In(plan.Filesystem, "root.path")
+	r.c.b.Call("go to the new root", "", plan.Fchdir, plan.Of(r.c.root))
 }
 
 // pivotRoot puts the old root on top of the new one, in the same place, and
