@@ -111,7 +111,7 @@ func treeProcs(dir string) ([]int, error) {
 // Kill signals every process of the group and of cgroups inside it. For
 // SIGKILL the kernel's own cgroup.kill is used where there is one, and the
 // group is frozen meanwhile where it can be, so that no process can fork away;
-// it does not wait for the processes to be gone.
+// it does not wait for the processes to be gone. This process itself is spared.
 func (g *Group) Kill(sig syscall.Signal) error {
 	if sig == unix.SIGKILL {
 		if d := g.dir("", true); d != nil {
@@ -132,10 +132,10 @@ func (g *Group) Kill(sig syscall.Signal) error {
 	if err != nil {
 		return err
 	}
-	if slices.Contains(pids, os.Getpid()) {
-		return fmt.Errorf("signal the cgroup's processes: this process (%d) is one of them", os.Getpid())
-	}
 	for _, pid := range pids {
+		if pid == os.Getpid() {
+			continue // a thread of Inside that is about to end
+		}
 		if err := unix.Kill(pid, sig); err != nil && err != unix.ESRCH {
 			return fmt.Errorf("send signal %d to process %d: %w", sig, pid, err)
 		}
