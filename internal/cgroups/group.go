@@ -337,7 +337,9 @@ func readText(path string) (string, error) {
 	return strings.TrimRight(s, "\n"), nil
 }
 
-// readFD reads from the start to the end of a file.
+// readFD reads from the start to the end of a cgroup file. A read that leaves
+// half the buffer empty was the last: the kernel fills it with whole lines,
+// none of which is longer than that.
 func readFD(fd int) (string, error) {
 	buf := make([]byte, 0, 4096)
 	for {
@@ -349,7 +351,7 @@ func readFD(fd int) (string, error) {
 			return "", err
 		}
 		buf = buf[:len(buf)+n]
-		if n == 0 {
+		if n == 0 || len(buf) < cap(buf)/2 {
 			return string(buf), nil
 		}
 		if len(buf) == cap(buf) {

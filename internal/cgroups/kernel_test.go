@@ -478,3 +478,21 @@ func BenchmarkLifecycle(b *testing.B) {
 		b.ReportMetric(float64(d.Microseconds())/float64(b.N), name+"-µs/op")
 	}
 }
+
+func BenchmarkDetect(b *testing.B) {
+	for b.Loop() {
+		if _, err := Detect(); err != nil {
+			b.Skip(err)
+		}
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	h := hosts()["hybrid"]
+	r := &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Access: "rwm"}}}
+	for b.Loop() {
+		if _, err := Compile(h, r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
