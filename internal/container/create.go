@@ -32,7 +32,8 @@ type Container struct {
 	plan    *plan.Plan
 	proc    *bootstrap.Process
 	group   *cgroups.Group
-	roots   []string // where the container's files are on the host, topmost first: for hints
+	pipes   []*os.File // to the hooks that run inside, named by their JSON paths
+	roots   []string   // where the container's files are on the host, topmost first: for hints
 }
 
 // Create makes a container up to the point where only `start` is missing. After
@@ -41,9 +42,6 @@ func Create(o Options) (*Container, error) {
 	c, inputs, values, err := prepare(o)
 	if err != nil {
 		return nil, err
-	}
-	if o.Signals != nil {
-		<-o.Signals
 	}
 	if err := c.record(inputs); err != nil {
 		return nil, err
@@ -210,7 +208,7 @@ func (c *Container) start(in Inputs) error {
 	for _, j := range c.setup.Joins {
 		c.Namespaces |= j.Flag
 	}
-	extra, err := openFiles(c.plan.Files, c.setup)
+	extra, err := c.openFiles()
 	defer closeAll(extra)
 	if err != nil {
 		return err
@@ -280,10 +278,10 @@ func closeAll(files []*os.File) {
 }
 
 // openFiles opens what the plan wants its parent to open.
-func openFiles(files []plan.File, setup namespaces.Setup) ([]*os.File, error) {
+func (c *Container) openFiles() ([]*os.File, error) {
 	var out []*os.File
-	for _, f := range files {
-		opened, err := openFile(f, setup)
+	for _, f := range c.plan.Files {
+		opened, err := c.openFile(f)
 		if err != nil {
 			return out, fmt.Errorf("config.json: %s: %s: %w", f.Source, f.Name, err)
 		}
@@ -292,14 +290,21 @@ func openFiles(files []plan.File, setup namespaces.Setup) ([]*os.File, error) {
 	return out, nil
 }
 
-func openFile(f plan.File, setup namespaces.Setup) (*os.File, error) {
+func (c *Container) openFile(f plan.File) (*os.File, error) {
 	switch f.Open {
+	case plan.Pipe:
+		var fds [2]int
+		if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+			return nil, err
+		}
+		c.pipes = append(c.pipes, os.NewFile(uintptr(fds[1]), f.Source))
+		return os.NewFile(uintptr(fds[0]), f.Source), nil
 	case plan.OpenFIFO:
 		return os.OpenFile(f.Path, os.O_RDWR, 0)
 	case plan.MapIDs:
 		return idMap(f.Maps)
 	}
-	for _, j := range setup.Joins {
+	for _, j := range c.setup.Joins {
 		if j.Path == f.Path {
 			return namespaces.OpenNamespace(f.Path, j.Flag)
 		}

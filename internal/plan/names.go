@@ -107,6 +107,9 @@ func mountAttrText(v uint64) string {
 	return out + "|" + atime
 }
 
+// CloneFlags is the text of clone(2)'s flags, also for errors about them.
+func CloneFlags(v uint64) string { return cloneText(v) }
+
 func cloneText(v uint64) string {
 	out := joinFlags(v&^0xff, []bit{
 		{unix.CLONE_NEWNS, "CLONE_NEWNS"}, {unix.CLONE_NEWCGROUP, "CLONE_NEWCGROUP"}, {unix.CLONE_NEWUTS, "CLONE_NEWUTS"},

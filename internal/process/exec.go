@@ -66,10 +66,12 @@ func (r *Process) Exec() {
 	c.lookup(candidates)
 	env, home := c.environment()
 	c.ready(home)
+	r.Hooks("startContainer", c.startHooks)
 	if c.p.NoNewPrivileges {
 		c.seccomp()
 	}
 	b := c.b
+	c.umask()
 	b.In(plan.Exec, "")
 	first := 3 + c.in.Preserve
 	b.Call("close descriptors from "+strconv.Itoa(first)+" on at execve", "nothing of minirun is left in the container", plan.CloseRange,
@@ -143,12 +145,12 @@ func (c *compiler) execve(candidates []string, env plan.Arg) {
 	}
 }
 
-// environment is process.env as it is, plus HOME if it has none: the parent
-// looks it up in the container's /etc/passwd and answers it at Ready, into the
-// room that the last pointer points to.
+// environment is process.env, plus HOME if it has none: the parent looks it up
+// in the container's /etc/passwd and answers it at Ready, into the room that
+// the last pointer points to.
 func (c *compiler) environment() (env, home plan.Arg) {
 	c.b.In(plan.Exec, "process.env")
-	list := append([]string{}, c.p.Env...)
+	list := Environment(c.p.Env)
 	if c.in.Listen > 0 {
 		list = append(list, "LISTEN_FDS="+strconv.Itoa(c.in.Listen), "LISTEN_PID=1")
 	}
@@ -159,14 +161,35 @@ func (c *compiler) environment() (env, home plan.Arg) {
 	return c.b.Strs(list, home), home
 }
 
+// Environment is env with each name once, in the place of its first and with
+// the value of its last entry, as runc has it. An empty HOME counts as none.
+func Environment(env []string) []string {
+	out := make([]string, 0, len(env)+3)
+	place := make(map[string]int, len(env))
+	for _, e := range env {
+		name, _, _ := strings.Cut(e, "=")
+		if i, ok := place[name]; ok {
+			out[i] = e
+			continue
+		}
+		place[name] = len(out)
+		out = append(out, e)
+	}
+	if i, ok := place["HOME"]; ok && out[i] == "HOME=" {
+		out = append(out[:i], out[i+1:]...)
+	}
+	return out
+}
+
 // HasHome reports whether env sets HOME to something.
 func HasHome(env []string) bool {
-	for _, e := range env {
-		if v, ok := strings.CutPrefix(e, "HOME="); ok && v != "" {
-			return true
+	home := ""
+	for _, e := range env { // the last one counts
+		if v, ok := strings.CutPrefix(e, "HOME="); ok {
+			home = v
 		}
 	}
-	return false
+	return home != ""
 }
 
 // ready tells the parent that the container is created and waits for start.

@@ -44,7 +44,7 @@ type Input struct {
 	CgroupNS   bool     // it has a new cgroup namespace
 	Rootless   bool     // minirun has no privilege on the host
 	NoPivot    bool     // --no-pivot
-	ParentMnt  string   // mount point that Root is on; needed with shared propagation
+	ParentMnt  string   // mount point that Root is on, if it would stay shared; see SharedParent
 	HostMounts []string // mount points of proc and sysfs on the host; needed with NoPivot
 	NullStdio  [3]bool  // descriptors 0 to 2 that are the host's /dev/null
 	SELinux    bool
@@ -169,7 +169,7 @@ func (c *compiler) propagation() {
 		flags, why = propagationFlags(p), ""
 	}
 	c.b.Call("set the propagation of the host's mounts", why, plan.Mount, plan.Int(0), c.b.Str("/"), plan.Int(0), plan.Int(flags), plan.Int(0))
-	if flags&unix.MS_SHARED != 0 && c.in.ParentMnt != "" {
+	if c.in.ParentMnt != "" {
 		c.b.Call("make the mount under the root private", "pivot_root refuses a shared one, and our mounts would appear on it on the host",
 			plan.Mount, plan.Int(0), c.b.Str(c.in.ParentMnt), plan.Int(0), plan.Int(unix.MS_PRIVATE), plan.Int(0))
 	}
@@ -189,10 +189,6 @@ func (c *compiler) newRoot() {
 		c.root = b.Cell("root")
 		b.Get("clone the root's mounts", "pivot_root wants the new root to be a mount", plan.Then{}, c.root, plan.OpenTree,
 			plan.Int(unix.AT_FDCWD), b.Str("."), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE))
-		if propagationFlags(c.spec.Linux.RootfsPropagation)&unix.MS_SHARED != 0 {
-			// Otherwise what is mounted below it would appear in its peers, on the host.
-			c.setAttr("make the new root private", c.root, attr{propagation: unix.MS_PRIVATE})
-		}
 	}
 	b.Call("mount the root on itself", "", plan.MoveMount, plan.Of(c.root), b.Str(""), plan.Int(unix.AT_FDCWD), b.Str("."),
 		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))

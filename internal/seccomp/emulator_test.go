@@ -70,7 +70,8 @@ func run(f []unix.SockFilter, d *callData) (ret uint32, steps int) {
 }
 
 // valid checks what bpf_check_classic and seccomp_check_filter check
-// (net/core/filter.c, kernel/seccomp.c), and that each instruction can be reached.
+// (net/core/filter.c, kernel/seccomp.c), and that each instruction can be reached:
+// only a verdict may be left behind, when all jumps to it took a nearer copy.
 func valid(f []unix.SockFilter) error {
 	if len(f) == 0 || len(f) > 4096 {
 		return fmt.Errorf("%d instructions", len(f))
@@ -78,7 +79,7 @@ func valid(f []unix.SockFilter) error {
 	reached := make([]bool, len(f))
 	reached[0] = true
 	for pc, in := range f {
-		if !reached[pc] {
+		if !reached[pc] && in.Code != opRet {
 			return fmt.Errorf("%d: no way leads here", pc)
 		}
 		next := []int{pc + 1}

@@ -15,7 +15,7 @@ type table struct {
 	// spans are sorted and do not overlap. A number in none of them gets the
 	// default verdict.
 	spans []span
-	// newest is the highest number that the profile names, -1 if it names none.
+	// newest is the highest number that the profile covers, -1 if it covers none.
 	// Rules that only repeat the default action count: the author knew the call.
 	newest int64
 }
@@ -60,7 +60,14 @@ func buildTables(p *profile) (tables []table, skipped []string) {
 	for i, a := range p.archs {
 		tables[i] = table{arch: a, newest: -1}
 	}
+	names := 0
+	for i := range p.rules {
+		names += len(p.rules[i].names)
+	}
 	calls := make([][]call, len(p.archs))
+	for i := range calls {
+		calls[i] = make([]call, 0, names+names/8) // an eighth for socketcall and ipc
+	}
 	id := 0
 	for i := range p.rules {
 		r := &p.rules[i]
@@ -108,6 +115,7 @@ func (t *table) cover(calls []call, r *rule, name string, id int) []call {
 // build makes the spans.
 func (t *table) build(calls []call, defaultRet uint32) {
 	slices.SortFunc(calls, func(x, y call) int { return cmp.Compare(x.key, y.key) })
+	t.spans = make([]span, 0, len(calls)+1) // one more for addENOSYS
 	for len(calls) > 0 {
 		n := 1
 		for n < len(calls) && calls[n].nr() == calls[0].nr() {

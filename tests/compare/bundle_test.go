@@ -39,6 +39,7 @@ type ask struct {
 	Calls    []string `json:"calls,omitempty"`
 	NoHold   bool     `json:"nohold,omitempty"`
 	Exit     int      `json:"exit,omitempty"`
+	WaitSize bool     `json:"waitsize,omitempty"`
 	Out      string   `json:"out,omitempty"`
 }
 

@@ -162,7 +162,7 @@ var processCases = []testCase{
 		b.spec.Process.Args = []string{"/script", "one"}
 	}, want: map[string]string{"stdout": "/script one 1\n", "exit": "7"}},
 	{name: "status-of-a-plain-program", plain: true, set: func(b *bundle) { // nothing of ours in the process at all
-		b.spec.Process.Args = []string{"grep", "-E", "^(Name|Umask|Uid|Gid|Groups|Sig|Shd|Cap|NoNew|Seccomp|Threads|FDSize)", "/proc/self/status"}
+		b.spec.Process.Args = []string{"grep", "-E", "^(Name|Umask|Uid|Gid|Groups|Sig[PBIC]|Shd|Cap|NoNew|Seccomp|Threads|FDSize)", "/proc/self/status"}
 	}},
 	{name: "limits-of-a-plain-program", plain: true, set: func(b *bundle) { b.spec.Process.Args = []string{"cat", "/proc/self/limits"} }},
 }

@@ -31,7 +31,7 @@ var stdioCases = []testCase{
 }
 
 var terminalCases = []testCase{
-	{name: "terminal-own", set: func(b *bundle) { b.spec.Process.Terminal = true }, run: runOptions{terminal: "own"}, want: map[string]string{"in.tty.0.size": "91x37", "in.tty.controlling": "ok"}},
+	{name: "terminal-own", set: func(b *bundle) { b.spec.Process.Terminal = true }, run: runOptions{terminal: "own"}, ask: ask{WaitSize: true}, want: map[string]string{"in.tty.0.size": "91x37", "in.tty.controlling": "ok"}},
 	{name: "terminal-socket", set: func(b *bundle) { b.spec.Process.Terminal = true }, run: runOptions{terminal: "socket"}, want: map[string]string{"in.tty.controlling": "ok", "container.exit": "0"}},
 	{name: "terminal-socket-size", set: func(b *bundle) {
 		b.spec.Process.Terminal = true

@@ -139,6 +139,13 @@ func (r *run) meetProbe(cmd *exec.Cmd, exited chan struct{}) error {
 		return fmt.Errorf("the probe's report: %w", err)
 	}
 	holds := !r.c.ask.NoHold && r.c.run.stdin == ""
+	if r.detached() { // until the runtime has ended, its child has not got its last parent
+		select {
+		case <-exited:
+		case <-time.After(patience):
+			return fmt.Errorf("the runtime did not detach within %v", patience)
+		}
+	}
 	if r.n.pid = r.awaitPID(); r.n.pid == 0 {
 		r.fields.set("pid-file", "no process number in it")
 	} else if holds {

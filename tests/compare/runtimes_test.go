@@ -77,13 +77,14 @@ func findRuntimes() error {
 }
 
 // houseCrun gives crun a mount namespace without /sys/fs/cgroup/unified (crun 1.8.1 refuses a host that mixes cgroup v1 and v2),
-// held by one process for the whole suite so that delete sees what run saw. Mounts made by the harness still arrive in it.
+// held by one process for the whole suite so that delete sees what run saw. A tmpfs covers
+// the mount point: crun makes a directory for each container there and leaves it. Mounts made by the harness still arrive in it.
 func houseCrun(crun *ociRuntime) error {
 	crun.ociVersion = "1.0.2"
 	if _, err := os.Stat("/sys/fs/cgroup/unified"); err != nil {
 		return nil // not a hybrid host
 	}
-	cmd := exec.Command("unshare", "-m", "--propagation", "slave", "sh", "-c", "umount /sys/fs/cgroup/unified && echo ready && exec cat")
+	cmd := exec.Command("unshare", "-m", "--propagation", "slave", "sh", "-c", "umount /sys/fs/cgroup/unified && mount -t tmpfs none /sys/fs/cgroup/unified && echo ready && exec cat")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Stderr = os.Stderr
 	release, err := cmd.StdinPipe()

@@ -1,7 +1,7 @@
 // Package testrootfs makes small root file systems for tests: busybox (Debian's busybox-static) with a link for each of its
 // applets and the few files and directories that programs expect. Nothing is downloaded.
 //
-// A tree costs about 3 ms, so every test takes its own and may change it as it likes; what is worked out once in a test run
+// A tree costs a few ms on tmpfs and about 20 ms on ext4 (2 MB and 400 links), so every test takes its own and may change it as it likes; what is worked out once in a test run
 // is the list of applets, which busybox itself prints.
 package testrootfs
 

@@ -49,6 +49,15 @@ func word(s string) (w uint64) {
 	return w
 }
 
+func waitForSize() {
+	for range 100 {
+		if size, err := unix.IoctlGetWinsize(0, unix.TIOCGWINSZ); err == nil && size.Col != 0 {
+			return
+		}
+		unix.Nanosleep(&unix.Timespec{Nsec: 1e7}, nil)
+	}
+}
+
 func (r report) terminal() {
 	for fd := range 3 {
 		key := fmt.Sprintf("tty.%d", fd)

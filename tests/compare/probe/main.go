@@ -38,6 +38,7 @@ type Config struct {
 	Calls    []string `json:"calls"`    // system calls to try, see calls.go
 	NoHold   bool     `json:"nohold"`   // do not wait on standard input
 	Exit     int      `json:"exit"`     // exit status
+	WaitSize bool     `json:"waitsize"` // wait a second for the terminal's size: a runtime may set it after the start
 	Out      string   `json:"out"`      // write the report here instead of standard output
 }
 
@@ -73,6 +74,9 @@ func main() {
 	r.privileges()
 	r.kernelFiles()
 	r.scheduling()
+	if config.WaitSize {
+		waitForSize()
+	}
 	r.terminal()
 	r.namespaces()
 	r.identity()

@@ -1,0 +1,133 @@
+// Command bench measures how long runtimes take to `run` a container that does nothing: minirun, runc, crun, and floor (floor/floor.c),
+// a C program that makes only the system calls the same config needs.
+//
+//	go run ./tests/bench [-n rounds] [-warmup rounds] [-format text|json] [-case default,docker] [-minirun FILE]
+//
+// How it measures: everything runs in one private mount namespace in which /sys/fs/cgroup/unified is unmounted (crun 1.8.1 refuses a
+// host with cgroup v1 and v2 together), so no runtime pays for a wrapper and all see the same host. In each round every runtime
+// starts one container, in an order shuffled anew, so that a slow moment of the machine does not hit one of them alone. The time
+// is that of one clone(CLONE_VFORK|CLONE_VM), exec and wait4, nothing else. After each run, outside the timing, the exit status
+// must be 0 and no cgroup, mount or state may be left.
+//
+//	main.go      options, the private namespace, the rounds        bundles.go  the two configs
+//	runners.go   the runtimes' command lines, one timed run        report.go   statistics, text and JSON
+//	filter.go    Docker's seccomp filter as bytes, for floor
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const innerEnv = "MINIRUN_BENCH_DIR" // the working directory; set in the re-executed process
+
+func main() {
+	rounds := flag.Int("n", 100, "rounds that count")
+	warmup := flag.Int("warmup", 10, "rounds before them")
+	format := flag.String("format", "text", "text or json")
+	cases := flag.String("case", "default,docker", "cases to measure, separated by commas")
+	minirun := flag.String("minirun", os.Getenv("MINIRUN"), "the minirun binary; default: $MINIRUN, or built from ./cmd/minirun")
+	flag.Parse()
+	if *format != "text" && *format != "json" || *rounds < 1 || *warmup < 0 || flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	var err error
+	if dir := os.Getenv(innerEnv); dir != "" {
+		err = bench(dir, strings.Split(*cases, ","), *minirun, *rounds, *warmup, *format)
+	} else {
+		err = enter()
+	}
+	if exit := new(exec.ExitError); errors.As(err, &exit) {
+		os.Exit(exit.ExitCode()) // the inner process has said why
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// enter runs this program again in a mount namespace of its own.
+func enter() error {
+	if os.Geteuid() != 0 {
+		return errors.New("needs root: it starts containers")
+	}
+	dir, err := os.MkdirTemp("", "minirun-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(self, os.Args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), innerEnv+"="+dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	return cmd.Run()
+}
+
+func bench(dir string, names []string, minirun string, rounds, warmup int, format string) error {
+	if err := unix.Unmount("/sys/fs/cgroup/unified", 0); err != nil && err != unix.EINVAL && err != unix.ENOENT {
+		return fmt.Errorf("unmount /sys/fs/cgroup/unified: %w", err)
+	}
+	// crun makes a directory for each container on the mount point and leaves it: let that be on a file system that goes with us.
+	if err := unix.Mount("tmpfs", "/sys/fs/cgroup/unified", "tmpfs", 0, "size=1m"); err != nil && err != unix.ENOENT {
+		return fmt.Errorf("cover /sys/fs/cgroup/unified: %w", err)
+	}
+	runners, notes, err := findRunners(dir, minirun)
+	if err != nil {
+		return err
+	}
+	result := report{Machine: machine(), Rounds: rounds, Warmup: warmup, Notes: notes}
+	for _, name := range names {
+		b, err := makeBundle(dir, name)
+		if err != nil {
+			return err
+		}
+		if name == "docker" {
+			if b.filter, err = installedFilter(dir, b); err != nil {
+				result.Notes = append(result.Notes, fmt.Sprintf("docker: floor loads no seccomp filter: %v", err))
+			}
+		}
+		times, err := measure(runners, b, rounds, warmup)
+		if err != nil {
+			return fmt.Errorf("case %s: %w", name, err)
+		}
+		result.Cases = append(result.Cases, summarise(name, runners, times))
+	}
+	return result.print(os.Stdout, format)
+}
+
+// measure returns the wall time of each run, by runner.
+func measure(runners []*runner, b *bundle, rounds, warmup int) (map[string][]time.Duration, error) {
+	runtime.LockOSThread()
+	debug.SetGCPercent(-1) // no collection of ours beside a run; there is little garbage
+	times := map[string][]time.Duration{}
+	order := append([]*runner{}, runners...)
+	for round := range warmup + rounds {
+		rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+		for _, r := range order {
+			elapsed, err := r.run(b, fmt.Sprintf("minirun-bench-%d-%d", os.Getpid(), round))
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", r.name, err)
+			}
+			if round >= warmup {
+				times[r.name] = append(times[r.name], elapsed)
+			}
+		}
+	}
+	return times, nil
+}
