@@ -54,7 +54,7 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 	joinCgroups(b, in.Cgroups, tasks)
 	namespaces.Cgroup(b, setup)
 	proc.Begin()
-	namespaces.Names(b, s, setup)
+	namespaces.Kernel(b, s, setup)
 	if setup.Joined(unix.CLONE_NEWNS) {
 		namespaces.JoinMount(b, setup)
 		root.Joined()
@@ -65,6 +65,7 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 		parent.Ask("prestart and createRuntime see the mounts, before the pivot", b.Message(handshake.Mounted))
 	}
 	proc.Hooks("createContainer", hooks.CreateContainer)
+	namespaces.Names(b, s)
 	root.Finish()
 	root.Pivot()
 	proc.Identity()

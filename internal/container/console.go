@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/containerd/console"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
@@ -18,6 +19,11 @@ func (c *Container) console(fd int) error {
 	}
 	if c.options.ConsoleSocket == "" {
 		c.Console = master
+		// minirun's own terminal adds the carriage returns; added by both, they
+		// would come twice.
+		if err := console.ClearONLCR(master.Fd()); err != nil {
+			return fmt.Errorf("config.json: process.terminal: %w", err)
+		}
 		return nil
 	}
 	defer master.Close()

@@ -32,6 +32,7 @@ type Container struct {
 	plan    *plan.Plan
 	proc    *bootstrap.Process
 	group   *cgroups.Group
+	values  []cgroups.Value
 	pipes   []*os.File // to the hooks that run inside, named by their JSON paths
 	roots   []string   // where the container's files are on the host, topmost first: for hints
 }
@@ -92,8 +93,11 @@ func check(s *specs.Spec, o *Options) error {
 	if s.Process == nil {
 		return &spec.Error{Path: "process", Want: "must be given to create a container"}
 	}
-	if s.Process.Terminal && o.PreserveFDs < 0 {
+	if o.PreserveFDs < 0 {
 		return fmt.Errorf("--preserve-fds %d: must not be negative", o.PreserveFDs)
+	}
+	if o.ConsoleSocket != "" && !s.Process.Terminal {
+		return &spec.Error{Path: "process.terminal", Want: "must be true for --console-socket: there is no terminal to send"}
 	}
 	if s.Linux == nil {
 		s.Linux = &specs.Linux{}
@@ -182,6 +186,10 @@ func (c *Container) create(in Inputs, values []cgroups.Value) error {
 	if err := c.group.Apply(values); err != nil {
 		return err
 	}
+	if err := c.delegate(in); err != nil {
+		return err
+	}
+	c.values = values
 	if err := c.start(in); err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func (r *Record) runtimeHooks(kind string, hooks []specs.Hook, status specs.Cont
 		if err != nil {
 			return fmt.Errorf("hooks.%s: %w", kind, err)
 		}
-		if err := runHook(&hooks[i], state, r.Bundle); err != nil {
+		if err := runHook(&hooks[i], r.hookDirectory(), state); err != nil {
 			return fmt.Errorf("config.json: %s: run %s: %w", process.HookSource(kind, i), hooks[i].Path, err)
 		}
 	}
@@ -44,7 +44,16 @@ func deadline(h *specs.Hook) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), time.Duration(*h.Timeout)*time.Second)
 }
 
-func runHook(h *specs.Hook, state []byte, bundle string) error {
+// hookDirectory is where a hook on the host begins: the bundle, as in runc,
+// unless it is gone by the time of poststop.
+func (r *Record) hookDirectory() string {
+	if _, err := os.Stat(r.Bundle); err != nil {
+		return ""
+	}
+	return r.Bundle
+}
+
+func runHook(h *specs.Hook, dir string, state []byte) error {
 	ctx, cancel := deadline(h)
 	defer cancel()
 	var output bytes.Buffer
@@ -52,9 +61,9 @@ func runHook(h *specs.Hook, state []byte, bundle string) error {
 	if len(h.Args) > 0 {
 		cmd.Args = h.Args
 	}
-	cmd.Dir = bundle // as runc and crun
-	if len(h.Env) > 0 {
-		cmd.Env = h.Env // else minirun's own, as runc and crun
+	cmd.Dir, cmd.Env = dir, h.Env
+	if len(h.Env) == 0 {
+		cmd.Env = os.Environ() // as runc and crun
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(state), &output, &output
 	cmd.WaitDelay = time.Second // a grandchild may hold the pipes open

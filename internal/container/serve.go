@@ -112,6 +112,9 @@ func (c *Container) mounted() error {
 // ready does what must wait for the container's last step before start, and
 // returns the answer: HOME, or one byte.
 func (c *Container) ready() ([]byte, error) {
+	if err := c.group.ApplyLate(c.values); err != nil {
+		return nil, err
+	}
 	if c.setup.Has(unix.CLONE_NEWUSER) {
 		if err := c.rlimits(); err != nil {
 			return nil, err

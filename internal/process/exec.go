@@ -66,6 +66,7 @@ func (r *Process) Exec() {
 	c.lookup(candidates)
 	env, home := c.environment()
 	c.ready(home)
+	c.env = env // hooks that bring none of their own have the program's from here on
 	r.Hooks("startContainer", c.startHooks)
 	if c.p.NoNewPrivileges {
 		c.seccomp()

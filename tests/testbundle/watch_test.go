@@ -1,0 +1,85 @@
+package testbundle_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/tests/testbundle"
+)
+
+func TestMain(m *testing.M) { testbundle.Main(m) }
+
+// The check that every test relies on must see each kind of leak.
+func TestWatchSeesLeaks(t *testing.T) {
+	b := testbundle.New(t)
+	before := b.Snapshot()
+	see := func(kind string) {
+		t.Helper()
+		found := false
+		leaks := b.LeaksSince(before)
+		for _, l := range leaks {
+			found = found || strings.HasPrefix(l, kind)
+		}
+		if !found || len(leaks) != 1 {
+			t.Errorf("want one leak of a %s, got %v", kind, leaks)
+		}
+	}
+	if err := unix.Mount("tmpfs", b.Host, "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	see("mount")
+	if err := unix.Unmount(b.Host, 0); err != nil {
+		t.Fatal(err)
+	}
+
+	if dir := filepath.Join("/sys/fs/cgroup/pids", b.ID); os.Mkdir(dir, 0o755) == nil {
+		see("cgroup")
+		if err := os.Remove(dir); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		t.Log("no cgroup could be made to be seen")
+	}
+
+	// A grandchild whose parent has ended.
+	out, err := exec.Command("sh", "-c", "sleep 1000 >/dev/null 2>&1 & echo $!").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	see("process " + strings.TrimSpace(string(out)))
+	if err := exec.Command("kill", strings.TrimSpace(string(out))).Run(); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = unix.Wait4(-1, nil, 0, nil)
+
+	if err := os.Mkdir(b.State(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	see("state")
+	if err := os.Remove(b.State()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The mount namespace of the tests is shared, so a mount made by a process in
+// a namespace of its own appears here, unless that process prevents it: this is
+// what makes the check of mounts mean something.
+func TestWatchSeesPropagation(t *testing.T) {
+	b := testbundle.New(t)
+	before := b.Snapshot()
+	leak := exec.Command("unshare", "-m", "--propagation", "unchanged", "mount", "-t", "tmpfs", "tmpfs", b.Host)
+	if out, err := leak.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if leaks := b.LeaksSince(before); len(leaks) != 1 || !strings.Contains(leaks[0], b.Host) {
+		t.Errorf("the check sees %v", leaks)
+	}
+	if err := unix.Unmount(b.Host, 0); err != nil {
+		t.Fatal(err)
+	}
+}
