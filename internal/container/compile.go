@@ -60,7 +60,7 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 		root.Joined()
 	}
 	root.Compile()
-	if len(hooks.Prestart)+len(hooks.CreateRuntime)+len(hooks.CreateContainer)+len(hooks.StartContainer) > 0 { //nolint:staticcheck // prestart is deprecated, and used by everybody
+	if len(hooks.Prestart)+len(hooks.CreateRuntime)+len(hooks.CreateContainer)+len(hooks.StartContainer) > 0 {
 		b.In(plan.Sync, "hooks")
 		parent.Ask("prestart and createRuntime see the mounts, before the pivot", b.Message(handshake.Mounted))
 	}

@@ -37,7 +37,7 @@ func (r *Root) Enter() {
 // takes it off: no directory for the old root is needed (pivot_root(2)).
 func (c *compiler) pivotRoot() {
 	b := c.b
-	old := b.Cell("old root")
+	old := b.Cell("oldroot")
 	b.Get("open the old root", "", plan.Then{}, old, plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/"), plan.Int(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC), plan.Int(0))
 	b.Call("pivot_root", "unlike chroot, it leaves no way back", plan.PivotRoot, b.Str("."), b.Str("."))
 	// By descriptor: "." is the new root now, with the old one on top of it.
