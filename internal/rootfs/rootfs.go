@@ -97,7 +97,7 @@ func (r *Root) Prepare() {
 	c := r.c
 	c.b.In(plan.Filesystem, "root.path")
 	c.b.Call("go to the root file system", "a user namespace may not be allowed to walk there", plan.Chdir, c.b.Str(c.in.Root))
-	early := c.in.UserNS && !c.in.Rootless
+	early := c.early()
 	if len(c.in.Layers) > 0 && early {
 		c.layers()
 	}
@@ -109,6 +109,10 @@ func (r *Root) Prepare() {
 		}
 	}
 }
+
+// early says that what is on the host must be opened before the user
+// namespace takes away the right to.
+func (c *compiler) early() bool { return c.in.UserNS && !c.in.Rootless }
 
 // Compile adds the steps that build the tree below the new root.
 func (r *Root) Compile() {
