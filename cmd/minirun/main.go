@@ -11,11 +11,13 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"runtime/debug"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container"
 )
@@ -28,6 +30,11 @@ var (
 )
 
 func main() {
+	// Whatever the caller left open is not for hooks or containers; those that
+	// --preserve-fds names are passed on by number.
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		fail(fmt.Errorf("close_range: %w: Linux 5.12 or newer is needed", err))
+	}
 	if err := app().Run(os.Args); err != nil {
 		fail(err)
 	}

@@ -24,7 +24,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"runtime"
 	"strconv"
 	"syscall"
 
@@ -43,6 +45,8 @@ type Attr struct {
 	// Files become descriptors 0, 1, 2 … of the process; nil leaves a number
 	// closed. The sync socket is the next one after them, so the plan's
 	// SyncFD must be len(Files). Extra follow the socket: the plan's Files.
+	// None of them is close-on-exec, the socket neither: the plan marks what
+	// execve shall close, before it.
 	Files, Extra []*os.File
 }
 
@@ -54,7 +58,8 @@ type Process struct {
 	// process's by now.
 	Reaped bool
 
-	sync *os.File
+	sync  *os.File
+	steps int // of the plan: what a report may name
 }
 
 // ErrFailed is what the process reported when a step failed.
@@ -84,7 +89,11 @@ func Image(p *plan.Plan) (*os.File, error) {
 	}
 	fd, err := memfd()
 	if err != nil {
-		return nil, fmt.Errorf("memfd_create: %w", err)
+		hint := ""
+		if errors.Is(err, unix.EACCES) {
+			hint = ": /proc/sys/vm/memfd_noexec is 2 and forbids programs in memory"
+		}
+		return nil, fmt.Errorf("memfd_create: %w%s", err, hint)
 	}
 	f := os.NewFile(uintptr(fd), "plan")
 	if err := seal(fd, headers(loopCode(), len(data)), data); err != nil {
@@ -126,12 +135,22 @@ func Start(p *plan.Plan, a Attr) (*Process, error) {
 		return nil, err
 	}
 	defer image.Close()
+	return start(image, len(p.Steps), a)
+}
+
+func start(image *os.File, steps int, a Attr) (*Process, error) {
+	// A descriptor that this process has inherited from its caller without
+	// close-on-exec would be open in the container, and may lead to the host's
+	// root (CVE-2024-21626). Only Files and Extra go in.
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("close_range: %w", err)
+	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("socketpair: %w", err)
 	}
 	defer unix.Close(pair[1])
-	proc := &Process{sync: os.NewFile(uintptr(pair[0]), "sync")}
+	proc := &Process{sync: os.NewFile(uintptr(pair[0]), "sync"), steps: steps}
 	if err := proc.fork(image, a, pair[1]); err != nil {
 		proc.sync.Close()
 		return nil, err
@@ -147,34 +166,47 @@ func (proc *Process) fork(image *os.File, a Attr, sync int) error {
 	}
 	files := append(numbers(a.Files), uintptr(sync))
 	files = append(files, numbers(a.Extra)...)
-	// The path leads to the memfd, not into a file system: nobody can put
-	// another program in its place. Its number must be one that ForkExec does
-	// not use while it puts files in their places.
-	safe := len(files)
-	for _, fd := range files {
-		if fd != ^uintptr(0) {
-			safe = max(safe, int(fd)+1)
-		}
-	}
-	program, err := unix.FcntlInt(image.Fd(), unix.F_DUPFD_CLOEXEC, safe+len(files)+1)
+	program, err := above(files, image)
 	if err != nil {
-		return fmt.Errorf("duplicate the plan's image: %w", err)
+		return err
 	}
 	defer unix.Close(program)
+	// The path leads to the memfd, not into a file system: nobody can put
+	// another program in its place.
 	path := "/proc/self/fd/" + strconv.Itoa(program)
 	pid, err := syscall.ForkExec(path, []string{"minirun-init"}, &syscall.ProcAttr{
 		Env: []string{}, Files: files, Sys: sys,
 	})
+	// Until here the numbers in files must stay the caller's files.
+	runtime.KeepAlive(a)
 	if err != nil {
-		return fmt.Errorf("start the first process with %s: %w", namespaceFlags(a.Cloneflags), err)
+		return startError(err, a)
 	}
 	proc.Pid = pid
 	if pidfd < 0 {
 		// A kernel without CLONE_PIDFD (before 5.2) cannot run minirun's plans.
+		_ = unix.Kill(pid, unix.SIGKILL)
+		_, _ = proc.Wait()
 		return errors.New("start the first process: the kernel gave no pidfd: Linux 5.12 or newer is needed")
 	}
 	proc.PidFD = os.NewFile(uintptr(pidfd), "pidfd")
 	return nil
+}
+
+// above returns a duplicate of the image whose number no other descriptor gets
+// in the child before its execve. ForkExec there copies files to 0, 1, 2 …,
+// some of them first to numbers above all others: one on the image's number
+// would be executed in its place.
+func above(files []uintptr, image *os.File) (int, error) {
+	top := len(files)
+	for _, fd := range files {
+		top = max(top, int(fd))
+	}
+	fd, err := unix.FcntlInt(image.Fd(), unix.F_DUPFD_CLOEXEC, top+len(files)+3)
+	if err != nil {
+		return -1, fmt.Errorf("move the plan's image to a descriptor above %d: %w", top, err)
+	}
+	return fd, nil
 }
 
 // numbers returns the descriptors of files as ForkExec takes them.
@@ -189,50 +221,98 @@ func numbers(files []*os.File) []uintptr {
 	return out
 }
 
-func namespaceFlags(flags uintptr) string {
-	if flags == 0 {
-		return "no new namespaces"
+// startError explains why clone or execve of the image failed: ForkExec does
+// not tell which of the two it was.
+func startError(err error, a Attr) error {
+	with, hint := "no new namespaces", ""
+	if a.Cloneflags != 0 {
+		with = plan.CloneFlags(uint64(a.Cloneflags))
 	}
-	return fmt.Sprintf("clone flags %#x", flags)
+	if a.Cgroup != nil {
+		with += " in " + a.Cgroup.Name()
+	}
+	switch {
+	case errors.Is(err, unix.EPERM) && a.Cloneflags != 0:
+		hint = ": new namespaces need CAP_SYS_ADMIN, or a user namespace of their own"
+	case errors.Is(err, unix.ENOSPC):
+		hint = ": see the limits in /proc/sys/user/max_*_namespaces"
+	case errors.Is(err, unix.ENOENT):
+		hint = ": is /proc mounted?"
+	}
+	return fmt.Errorf("start the first process with %s: %w%s", with, err, hint)
 }
 
 // Receive waits for the next message. It returns io.EOF when the process has
 // closed its end: after a successful execve, or because it died; which of the
 // two it was, its pidfd tells. A failed step is an *ErrFailed.
 func (proc *Process) Receive() (Message, error) {
-	var buf [plan.MessageSize]byte
+	// One byte more than a message has: a longer one would be cut to fit, and
+	// pass.
+	var buf [plan.MessageSize + 1]byte
 	n, err := proc.sync.Read(buf[:])
+	if errors.Is(err, unix.ECONNRESET) {
+		// The process ended before it read our last answer. The kernel says so
+		// once, before it hands out what the process had written.
+		n, err = proc.sync.Read(buf[:])
+	}
 	if err != nil {
 		return Message{}, err
 	}
-	le := binary.LittleEndian
-	switch {
-	case n == 0:
-		return Message{}, io.EOF
-	case n == 16 && le.Uint32(buf[:]) == plan.MessageFailed:
-		return Message{}, &ErrFailed{int(le.Uint32(buf[4:])), unix.Errno(le.Uint32(buf[8:]))}
-	case n == plan.MessageSize && le.Uint32(buf[:]) == plan.MessagePoint:
-		return Message{le.Uint32(buf[4:]), le.Uint64(buf[8:]), le.Uint64(buf[16:])}, nil
-	}
-	return Message{}, fmt.Errorf("a message of %d bytes from the new process is malformed", n)
+	return parse(buf[:n], proc.steps)
 }
 
+// parse reads a message. Its sender runs our loop, but in namespaces that it
+// may share with others: what it says is checked like any input.
+func parse(b []byte, steps int) (Message, error) {
+	le := binary.LittleEndian
+	switch {
+	case len(b) == failedSize && le.Uint32(b) == plan.MessageFailed && le.Uint32(b[12:]) == 0:
+		step, errno := le.Uint32(b[4:]), le.Uint32(b[8:])
+		if uint64(step) < uint64(steps) && errno > 0 && errno <= plan.MaxErrno {
+			return Message{}, &ErrFailed{int(step), unix.Errno(errno)}
+		}
+	case len(b) == plan.MessageSize && le.Uint32(b) == plan.MessagePoint:
+		return Message{le.Uint32(b[4:]), le.Uint64(b[8:]), le.Uint64(b[16:])}, nil
+	}
+	return Message{}, fmt.Errorf("malformed message from the new process: %d bytes, %x", len(b), b)
+}
+
+// failedSize is the size of the loop's report, in bytes.
+const failedSize = 16
+
 // Reply lets the process go on; data is what its Await step reads, at least
-// one byte.
+// one byte. If the process has ended, the error is what Receive says of it.
 func (proc *Process) Reply(data []byte) error {
 	_, err := proc.sync.Write(data)
-	return err
+	if !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
+		return err
+	}
+	for { // a message may stand before the report; nothing is added any more
+		if _, why := proc.Receive(); errors.Is(why, io.EOF) {
+			return err
+		} else if why != nil {
+			return why
+		}
+	}
 }
 
 // Become makes proc the process that the plan has cloned as its sibling
-// (CLONE_PARENT), once the first one has told its number.
+// (CLONE_PARENT), once the first one has told its number. The first one stays
+// to be waited for: by Wait before, or by its number after.
 func (proc *Process) Become(pid int) error {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return fmt.Errorf("pidfd_open %d: %w", pid, err)
 	}
+	// A number that is not a child's was not cloned by the plan: whoever sent it
+	// would have us set up, or kill, another process.
+	err = unix.Waitid(unix.P_PIDFD, fd, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	if err != nil {
+		unix.Close(fd)
+		return fmt.Errorf("process %d is not the one that the plan cloned: %w", pid, err)
+	}
 	proc.PidFD.Close()
-	proc.Pid, proc.PidFD = pid, os.NewFile(uintptr(fd), "pidfd")
+	proc.Pid, proc.PidFD, proc.Reaped = pid, os.NewFile(uintptr(fd), "pidfd"), false
 	return nil
 }
 

@@ -34,18 +34,24 @@ func (c *Container) cgroupInput(in *Inputs) ([]cgroups.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	in.Rootfs.Cgroup, err = cgroupMounts(c.spec, c.group)
+	in.Rootfs.Cgroup, err = cgroupMounts(c.spec, host, c.group)
 	return values, err
 }
 
-func cgroupMounts(s *specs.Spec, group *cgroups.Group) ([]rootfs.Cgroup, error) {
+// cgroupMounts lists what a mount of type cgroup shows, if there is one.
+func cgroupMounts(s *specs.Spec, host *cgroups.Host, group *cgroups.Group) ([]rootfs.Cgroup, error) {
 	for i := range s.Mounts {
 		if t := s.Mounts[i].Type; (t != "cgroup" && t != "cgroup2") || rootfs.IsBind(&s.Mounts[i]) {
 			continue
 		}
+		own := namespaces.Decide(s).New&unix.CLONE_NEWCGROUP != 0
 		var out []rootfs.Cgroup
-		for _, m := range group.Mounts() {
-			out = append(out, rootfs.Cgroup{Controller: m.Controller, Name: m.Name, Dir: m.Source, Aliases: m.Aliases})
+		for _, m := range group.Mounts(host, own) {
+			dir := m.Source
+			if dir == "" {
+				dir = group.Paths()[""]
+			}
+			out = append(out, rootfs.Cgroup{Controller: m.Data, Name: m.Name, Dir: dir, Aliases: m.Aliases})
 		}
 		if len(out) == 0 {
 			return nil, &spec.Error{Path: fmt.Sprintf("mounts[%d]", i), Want: "needs cgroups mounted on the host"}
@@ -53,6 +59,24 @@ func cgroupMounts(s *specs.Spec, group *cgroups.Group) ([]rootfs.Cgroup, error) 
 		return out, nil
 	}
 	return nil, nil
+}
+
+// delegate gives the cgroup to the container's root if it may write to it:
+// with a user and a cgroup namespace of its own and a writable cgroup mount
+// (config-linux.md, "Cgroup ownership").
+func (c *Container) delegate(in Inputs) error {
+	setup := namespaces.Decide(c.spec)
+	if setup.New&unix.CLONE_NEWCGROUP == 0 || !setup.Has(unix.CLONE_NEWUSER) || in.Process.HostRoot == [2]uint32{} {
+		return nil
+	}
+	for i := range c.spec.Mounts {
+		m := &c.spec.Mounts[i]
+		o, _ := spec.ParseMountOptions(m.Options)
+		if (m.Type == "cgroup" || m.Type == "cgroup2") && o.Flags&unix.MS_RDONLY == 0 {
+			return c.group.Delegate(int(in.Process.HostRoot[0]))
+		}
+	}
+	return nil
 }
 
 // makeLayerDirectories makes the directories that take writes to layers.

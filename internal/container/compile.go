@@ -36,22 +36,36 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 	in.Rootfs.CgroupNS = setup.New&unix.CLONE_NEWCGROUP != 0
 	in.Process.UserNS = in.Rootfs.UserNS
 
+	hooks := s.Hooks
+	if hooks == nil {
+		hooks = &specs.Hooks{}
+	}
+	in.Process.HooksInside = len(hooks.CreateContainer)+len(hooks.StartContainer) > 0
+
 	b := plan.NewBuilder(3 + in.Process.Preserve)
 	parent := handshake.New(b)
 	root := rootfs.New(b, parent, s, in.Rootfs)
 	proc := process.New(b, parent, s, in.Process)
 
 	root.Prepare()
+	proc.Prepare()
 	tasks := openCgroups(b, in.Cgroups)
 	namespaces.Compile(b, parent, s, setup, in.Namespaces)
 	joinCgroups(b, in.Cgroups, tasks)
 	namespaces.Cgroup(b, setup)
 	proc.Begin()
-	namespaces.Names(b, s, setup)
-	namespaces.JoinMount(b, setup)
+	namespaces.Kernel(b, s, setup)
+	if setup.Joined(unix.CLONE_NEWNS) {
+		namespaces.JoinMount(b, setup)
+		root.Joined()
+	}
 	root.Compile()
-	b.In(plan.Sync, "")
-	parent.Ask("hooks: prestart, createRuntime, createContainer", b.Message(handshake.Mounted))
+	if len(hooks.Prestart)+len(hooks.CreateRuntime)+len(hooks.CreateContainer)+len(hooks.StartContainer) > 0 { //nolint:staticcheck // prestart is deprecated, and used by everybody
+		b.In(plan.Sync, "hooks")
+		parent.Ask("prestart and createRuntime see the mounts, before the pivot", b.Message(handshake.Mounted))
+	}
+	proc.Hooks("createContainer", hooks.CreateContainer)
+	namespaces.Names(b, s)
 	root.Finish()
 	root.Pivot()
 	proc.Identity()

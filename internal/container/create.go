@@ -32,7 +32,9 @@ type Container struct {
 	plan    *plan.Plan
 	proc    *bootstrap.Process
 	group   *cgroups.Group
-	roots   []string // where the container's files are on the host, topmost first: for hints
+	values  []cgroups.Value
+	pipes   []*os.File // to the hooks that run inside, named by their JSON paths
+	roots   []string   // where the container's files are on the host, topmost first: for hints
 }
 
 // Create makes a container up to the point where only `start` is missing. After
@@ -41,9 +43,6 @@ func Create(o Options) (*Container, error) {
 	c, inputs, values, err := prepare(o)
 	if err != nil {
 		return nil, err
-	}
-	if o.Signals != nil {
-		<-o.Signals
 	}
 	if err := c.record(inputs); err != nil {
 		return nil, err
@@ -109,10 +108,14 @@ func check(s *specs.Spec, o *Options) error {
 	if len(s.Linux.NetDevices) > 0 {
 		return &spec.Error{Path: "linux.netDevices", Want: "is not supported by minirun"}
 	}
-	if !namespaces.Decide(s).Has(unix.CLONE_NEWNS) && (len(s.Mounts) > 0 || s.Root.Readonly || len(s.Linux.Devices) > 0 || s.Process.Terminal) {
-		return &spec.Error{Path: "linux.namespaces", Want: "must have a mount namespace: root.readonly, mounts, devices and a terminal would change the host's mounts"}
+	if !namespaces.Decide(s).Has(unix.CLONE_NEWNS) && needsMountNamespace(s) {
+		return &spec.Error{Path: "linux.namespaces", Want: "must have a mount namespace: root.readonly, mounts, devices, rootfsPropagation and a terminal would change the host's mounts"}
 	}
 	return nil
+}
+
+func needsMountNamespace(s *specs.Spec) bool {
+	return len(s.Mounts) > 0 || s.Root.Readonly || len(s.Linux.Devices) > 0 || s.Process.Terminal || s.Linux.RootfsPropagation != ""
 }
 
 // inputs gathers everything the plan and the cgroups depend on, without a
@@ -124,6 +127,9 @@ func (c *Container) inputs() (Inputs, []cgroups.Value, error) {
 	var err error
 	if in.Rootfs, err = rootfsInput(s, o); err != nil {
 		return in, nil, err
+	}
+	if len(in.Rootfs.Layers) > 0 && !setup.Has(unix.CLONE_NEWNS) {
+		return in, nil, &spec.Error{Path: "linux.namespaces", Want: "must have a mount namespace: layers are mounted in it"}
 	}
 	for i := len(in.Rootfs.Layers) - 1; i >= 0; i-- {
 		c.roots = append(c.roots, in.Rootfs.Layers[i].Path)
@@ -180,6 +186,10 @@ func (c *Container) create(in Inputs, values []cgroups.Value) error {
 	if err := c.group.Apply(values); err != nil {
 		return err
 	}
+	if err := c.delegate(in); err != nil {
+		return err
+	}
+	c.values = values
 	if err := c.start(in); err != nil {
 		return err
 	}
@@ -206,7 +216,7 @@ func (c *Container) start(in Inputs) error {
 	for _, j := range c.setup.Joins {
 		c.Namespaces |= j.Flag
 	}
-	extra, err := openFiles(c.plan.Files, c.setup)
+	extra, err := c.openFiles()
 	defer closeAll(extra)
 	if err != nil {
 		return err
@@ -276,10 +286,10 @@ func closeAll(files []*os.File) {
 }
 
 // openFiles opens what the plan wants its parent to open.
-func openFiles(files []plan.File, setup namespaces.Setup) ([]*os.File, error) {
+func (c *Container) openFiles() ([]*os.File, error) {
 	var out []*os.File
-	for _, f := range files {
-		opened, err := openFile(f, setup)
+	for _, f := range c.plan.Files {
+		opened, err := c.openFile(f)
 		if err != nil {
 			return out, fmt.Errorf("config.json: %s: %s: %w", f.Source, f.Name, err)
 		}
@@ -288,14 +298,21 @@ func openFiles(files []plan.File, setup namespaces.Setup) ([]*os.File, error) {
 	return out, nil
 }
 
-func openFile(f plan.File, setup namespaces.Setup) (*os.File, error) {
+func (c *Container) openFile(f plan.File) (*os.File, error) {
 	switch f.Open {
+	case plan.Pipe:
+		var fds [2]int
+		if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+			return nil, err
+		}
+		c.pipes = append(c.pipes, os.NewFile(uintptr(fds[1]), f.Source))
+		return os.NewFile(uintptr(fds[0]), f.Source), nil
 	case plan.OpenFIFO:
 		return os.OpenFile(f.Path, os.O_RDWR, 0)
 	case plan.MapIDs:
 		return idMap(f.Maps)
 	}
-	for _, j := range setup.Joins {
+	for _, j := range c.setup.Joins {
 		if j.Path == f.Path {
 			return namespaces.OpenNamespace(f.Path, j.Flag)
 		}

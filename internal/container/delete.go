@@ -35,10 +35,21 @@ func (c *Container) destroy() error {
 	if c.Console != nil {
 		c.Console.Close()
 	}
+	closeAll(c.pipes)
 	if c.options.PidFile != "" && c.proc != nil {
 		_ = os.Remove(c.options.PidFile) // it names a process that is gone
 	}
-	return c.remove(c.options.directory(), c.group)
+	if err := c.remove(c.options.directory(), c.group); err != nil {
+		return err
+	}
+	if c.proc != nil {
+		// The runtime environment existed, so its end is told (runtime.md,
+		// "Lifecycle", 12 and 13).
+		for _, w := range c.poststop() {
+			c.options.Warn(w)
+		}
+	}
+	return nil
 }
 
 // remove takes away cgroups and state directory. Namespaces and mounts went

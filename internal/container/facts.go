@@ -42,6 +42,9 @@ func rootfsInput(s *specs.Spec, o *Options) (rootfs.Input, error) {
 		return in, err
 	}
 	in.SELinux = s.Linux != nil && s.Linux.MountLabel != ""
+	if err := rootfs.CheckProc(s, o.Bundle, isProc); err != nil {
+		return in, err
+	}
 	if in.IsDir, err = bindSources(s, o.Bundle); err != nil {
 		return in, err
 	}
@@ -101,6 +104,9 @@ func layersInput(in *rootfs.Input, s *specs.Spec, o *Options) error {
 	if o.Ephemeral && len(in.Layers) == 0 {
 		in.Layers = append(in.Layers, rootfs.Layer{Path: in.Root, Source: "--ephemeral"})
 	}
+	if upper, ok := s.Annotations[annotationUpper]; ok && len(in.Layers) == 0 {
+		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", annotationUpper), Want: "needs layers: " + annotationLayers + ", --layer or --ephemeral", Got: fmt.Sprintf("%q", upper)}
+	}
 	if len(in.Layers) == 0 {
 		return nil
 	}
@@ -141,6 +147,12 @@ func upperInput(in *rootfs.Input, s *specs.Spec, o *Options) error {
 	return nil
 }
 
+// isProc reports whether a path is in a proc file system.
+func isProc(path string) bool {
+	var fs unix.Statfs_t
+	return unix.Statfs(path, &fs) == nil && fs.Type == unix.PROC_SUPER_MAGIC
+}
+
 // bindSources looks at the sources of bind mounts: a directory is mounted on a
 // directory, anything else on a file.
 func bindSources(s *specs.Spec, bundle string) (rootfs.IsDir, error) {
@@ -161,23 +173,34 @@ func bindSources(s *specs.Spec, bundle string) (rootfs.IsDir, error) {
 
 // hostMounts reads the host's mount table for the two cases that need it.
 func hostMounts(in *rootfs.Input, s *specs.Spec) error {
-	shared := s.Linux != nil && strings.HasSuffix(s.Linux.RootfsPropagation, "shared")
-	if !shared && !in.NoPivot {
+	staysShared := false
+	if s.Linux != nil && s.Linux.RootfsPropagation != "" {
+		flags, _ := spec.Propagation(s.Linux.RootfsPropagation)
+		staysShared = flags&unix.MS_REC == 0 || flags&unix.MS_SHARED != 0
+	}
+	if !staysShared && !in.NoPivot {
 		return nil
 	}
 	mounts, err := mountinfo.GetMounts(nil)
 	if err != nil {
 		return fmt.Errorf("read the host's mounts: %w", err)
 	}
+	parent := ""
 	for _, m := range mounts {
-		if rel, err := filepath.Rel(m.Mountpoint, in.Root); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") && len(m.Mountpoint) >= len(in.ParentMnt) {
-			in.ParentMnt = m.Mountpoint
+		if staysShared && below(in.Root, m.Mountpoint) && len(m.Mountpoint) >= len(parent) {
+			parent = m.Mountpoint
 		}
-		if in.NoPivot && (m.FSType == "proc" || m.FSType == "sysfs") && !strings.HasPrefix(m.Mountpoint+"/", in.Root+"/") {
+		if in.NoPivot && (m.FSType == "proc" || m.FSType == "sysfs") && !below(m.Mountpoint, in.Root) {
 			in.HostMounts = append(in.HostMounts, m.Mountpoint)
 		}
 	}
+	in.ParentMnt = parent
 	return nil
+}
+
+// below reports whether path is dir or in it.
+func below(path, dir string) bool {
+	return path == dir || strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }
 
 // checkLabels refuses labels that the kernel would not enforce.
@@ -227,6 +250,9 @@ func processInput(s *specs.Spec, o *Options, setup namespaces.Setup) (process.In
 			in.ChownStdio[fd] = st.Uid != s.Process.User.UID || setup.Has(unix.CLONE_NEWUSER)
 		}
 	}
+	if linux := s.Linux; linux != nil && len(linux.UIDMappings) > 0 && len(linux.GIDMappings) > 0 {
+		in.HostRoot = [2]uint32{hostID(linux.UIDMappings), hostID(linux.GIDMappings)}
+	}
 	if s.Process.Terminal {
 		in.ChownStdio[0] = s.Process.User.UID != 0
 	}
@@ -249,6 +275,16 @@ func lastCapability() int {
 func knownCapability(n int) bool {
 	_, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(n), 0, 0, 0)
 	return err == nil
+}
+
+// hostID is the host's id of the user namespace's id 0.
+func hostID(maps []specs.LinuxIDMapping) uint32 {
+	for _, m := range maps {
+		if m.ContainerID == 0 {
+			return m.HostID
+		}
+	}
+	return 0
 }
 
 // listenFDs is the number of sockets that systemd's socket activation passes

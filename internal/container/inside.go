@@ -1,7 +1,6 @@
 package container
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -76,5 +75,3 @@ func (c *Container) hint(step int, errno unix.Errno) string {
 	}
 	return ""
 }
-
-var errNotRegular = errors.New("is no regular file")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
@@ -99,18 +100,21 @@ func (c *Container) mounted() error {
 	if hooks == nil {
 		return nil
 	}
-	if err := c.runtimeHooks("prestart", hooks.Prestart, "creating"); err != nil { //nolint:staticcheck // deprecated, and used by everybody
+	if err := c.runtimeHooks("prestart", hooks.Prestart, specs.StateCreating); err != nil { //nolint:staticcheck // deprecated, and used by everybody
 		return err
 	}
-	if err := c.runtimeHooks("createRuntime", hooks.CreateRuntime, "creating"); err != nil {
+	if err := c.runtimeHooks("createRuntime", hooks.CreateRuntime, specs.StateCreating); err != nil {
 		return err
 	}
-	return c.containerHooks("createContainer", hooks.CreateContainer, "creating")
+	return c.feedHooks()
 }
 
 // ready does what must wait for the container's last step before start, and
 // returns the answer: HOME, or one byte.
 func (c *Container) ready() ([]byte, error) {
+	if err := c.group.ApplyLate(c.values); err != nil {
+		return nil, err
+	}
 	if c.setup.Has(unix.CLONE_NEWUSER) {
 		if err := c.rlimits(); err != nil {
 			return nil, err

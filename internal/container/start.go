@@ -18,9 +18,6 @@ import (
 // program. It returns when execve has succeeded and the poststart hooks have
 // run.
 func (c *Container) Start() error {
-	if err := c.startContainerHooks(); err != nil {
-		return errors.Join(err, c.destroy())
-	}
 	if err := c.release(); err != nil {
 		return errors.Join(err, c.destroy())
 	}
@@ -81,13 +78,6 @@ func (c *Container) endedEarly() error {
 		err = fmt.Errorf("%w: does linux.seccomp allow write, close_range and execve? the last steps need them", err)
 	}
 	return err
-}
-
-func (c *Container) startContainerHooks() error {
-	if c.Hooks == nil || len(c.Hooks.StartContainer) == 0 {
-		return nil
-	}
-	return c.containerHooks("startContainer", c.Hooks.StartContainer, specs.StateCreated)
 }
 
 // Wait waits for the end of the container's first process and returns the exit

@@ -11,12 +11,13 @@
 //	Cloned(pid) ────────────────────▶   goes on with that process
 //	mounts …
 //	CopyUp(from, to) ───────────────▶   copies a directory into a new tmpfs
-//	Mounted ────────────────────────▶   hooks: prestart, createRuntime,
-//	                                    createContainer
+//	Mounted ────────────────────────▶   hooks: prestart, createRuntime
+//	hooks: createContainer
 //	pivot_root …
 //	Console(master) ────────────────▶   fetches the terminal's descriptor
 //	Ready ──────────────────────────▶   rlimits, HOME; the container is created
 //	(waits on the start FIFO, if any)
+//	hooks: startContainer
 //	SeccompListener(fd) ────────────▶   hands it to the profile's listenerPath
 //	execve
 //

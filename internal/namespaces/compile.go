@@ -102,6 +102,7 @@ func timeNamespace(b *plan.Builder, parent *handshake.Parent, s *specs.Spec) {
 	b.Get("open the time namespace", "unshare makes it for children only", plan.Then{}, fd, plan.Openat,
 		plan.Int(unix.AT_FDCWD), b.Str("/proc/self/ns/time_for_children"), plan.Int(unix.O_RDONLY|unix.O_CLOEXEC), plan.Int(0))
 	b.Call("enter the time namespace", "", plan.Setns, plan.Of(fd), plan.Int(unix.CLONE_NEWTIME))
+	b.Call("close", "", plan.Close, plan.Of(fd))
 }
 
 // clone makes the container's init, a sibling of the process that prepared.
@@ -129,11 +130,22 @@ func Cgroup(b *plan.Builder, setup Setup) {
 	b.Call("make the cgroup namespace", "its root is the cgroup the process is in", plan.Unshare, plan.Int(unix.CLONE_NEWCGROUP))
 }
 
-// Names adds the steps that set what belongs to the new namespaces: host and
-// domain name, the loopback device, sysctl. Paths are in the host's /proc,
-// which shows the namespaces of whoever looks, and which no image can replace
+// Kernel adds the steps that set what belongs to the new namespaces while the
+// host's /proc can be used: the loopback device, sysctl. The host's /proc shows
+// the namespaces of whoever looks, and no image can replace it
 // (CVE-2025-52881).
-func Names(b *plan.Builder, s *specs.Spec, setup Setup) {
+func Kernel(b *plan.Builder, s *specs.Spec, setup Setup) {
+	if setup.New&unix.CLONE_NEWNET != 0 {
+		loopback(b)
+	}
+	if s.Linux != nil {
+		sysctls(b, s.Linux.Sysctl)
+	}
+}
+
+// Names adds the steps that name the host. Hooks up to createContainer still
+// see the host's own name, as in runc and crun.
+func Names(b *plan.Builder, s *specs.Spec) {
 	if s.Hostname != "" {
 		b.In(plan.Namespaces, "hostname")
 		b.Call("set the host name to "+s.Hostname, "", plan.Sethostname, b.Str(s.Hostname), plan.Int(len(s.Hostname)))
@@ -141,12 +153,6 @@ func Names(b *plan.Builder, s *specs.Spec, setup Setup) {
 	if s.Domainname != "" {
 		b.In(plan.Namespaces, "domainname")
 		b.Call("set the domain name to "+s.Domainname, "", plan.Setdomainname, b.Str(s.Domainname), plan.Int(len(s.Domainname)))
-	}
-	if setup.New&unix.CLONE_NEWNET != 0 {
-		loopback(b)
-	}
-	if s.Linux != nil {
-		sysctls(b, s.Linux.Sysctl)
 	}
 }
 

@@ -64,6 +64,8 @@ const (
 	SetMempolicy
 	ClockGettime
 	Getppid
+	Wait4
+	Ppoll
 	Setpgid
 )
 
@@ -143,6 +145,8 @@ var callNames = [...]string{
 	SetMempolicy:     "set_mempolicy",
 	ClockGettime:     "clock_gettime",
 	Getppid:          "getppid",
+	Wait4:            "wait4",
+	Ppoll:            "ppoll",
 	Setpgid:          "setpgid",
 }
 
@@ -204,6 +208,8 @@ var callNumbers = [...]uint16{
 	SetMempolicy:     unix.SYS_SET_MEMPOLICY,
 	ClockGettime:     unix.SYS_CLOCK_GETTIME,
 	Getppid:          unix.SYS_GETPPID,
+	Wait4:            unix.SYS_WAIT4,
+	Ppoll:            unix.SYS_PPOLL,
 	Setpgid:          unix.SYS_SETPGID,
 }
 
@@ -215,9 +221,9 @@ var callShapes = [...][]shape{
 	Openat2:          {directory, text, openHow, number},
 	Close:            {descriptor},
 	CloseRange:       {number, number, closeRangeFlags},
-	Dup3:             {descriptor, descriptor, openFlags},
+	Dup3:             {descriptor, descriptor, dupFlags},
 	Fcntl:            {descriptor, fcntlCommand, number},
-	Ioctl:            {descriptor, ioctlRequest, address},
+	Ioctl:            {descriptor, ioctlRequest, ioctlValue},
 	Mount:            {text, text, text, mountFlags, text},
 	Umount:           {text, umountFlags},
 	PivotRoot:        {text, text},
@@ -266,5 +272,7 @@ var callShapes = [...][]shape{
 	SetMempolicy:     {number, address, number},
 	ClockGettime:     {number, address},
 	Getppid:          {},
+	Wait4:            {number, address, hex, address},
+	Ppoll:            {address, number, address, address, number},
 	Setpgid:          {number, number},
 }

@@ -33,9 +33,9 @@ const (
 	offIndex    = 104
 )
 
-// maxErrno is the largest error number: the kernel's results from -4095 to -1
+// MaxErrno is the largest error number: the kernel's results from -4095 to -1
 // are errors.
-const maxErrno = 4095
+const MaxErrno = 4095
 
 // MaxImage bounds data and table together, in bytes: far above what any
 // configuration needs, and low enough that addresses stay in 32 bits.
@@ -128,7 +128,7 @@ func (p *Plan) checkStep(i int) error {
 		return fmt.Errorf("goes on at step %d or %d of %d", s.Next, s.Zero, last)
 	}
 	for k, on := range s.On {
-		if on.Errno == 0 || on.Errno > maxErrno || on.To < 0 || on.To >= last {
+		if on.Errno == 0 || on.Errno > MaxErrno || on.To < 0 || on.To >= last {
 			return fmt.Errorf("errno %d goes on at step %d of %d", on.Errno, on.To, last)
 		}
 		for _, before := range s.On[:k] {

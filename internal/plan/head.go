@@ -33,8 +33,8 @@ func (f *File) openingText() string {
 		return fmt.Sprintf("open(%q, O_RDWR|O_CLOEXEC)", f.Path)
 	case MapIDs:
 		return fmt.Sprintf("a user namespace with uid_map %q, gid_map %q", f.Maps[0], f.Maps[1])
-	case Given:
-		return "given"
+	case Pipe:
+		return "pipe2(O_CLOEXEC), its reading end"
 	}
 	return fmt.Sprintf("open(%q, O_RDONLY|O_CLOEXEC)", f.Path)
 }

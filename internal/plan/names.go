@@ -39,6 +39,8 @@ func flagText(v uint64, sh shape) string {
 		return mountAttrText(v)
 	case cloneFlags:
 		return cloneText(v)
+	case dupFlags:
+		return joinFlags(v, []bit{{unix.O_CLOEXEC, "O_CLOEXEC"}})
 	case accessMode:
 		return joinFlags(v, []bit{{unix.R_OK, "R_OK"}, {unix.W_OK, "W_OK"}, {unix.X_OK, "X_OK"}})
 	case socketType:
@@ -104,6 +106,9 @@ func mountAttrText(v uint64) string {
 	}
 	return out + "|" + atime
 }
+
+// CloneFlags is the text of clone(2)'s flags, also for errors about them.
+func CloneFlags(v uint64) string { return cloneText(v) }
 
 func cloneText(v uint64) string {
 	out := joinFlags(v&^0xff, []bit{

@@ -77,7 +77,7 @@ type Opening uint8
 const (
 	OpenRead Opening = iota // open(path, O_RDONLY|O_CLOEXEC)
 	OpenFIFO                // open(path, O_RDWR|O_CLOEXEC): does not block, and never reads an end of file
-	Given                   // the caller has it open already
+	Pipe                    // the reading end of a pipe; the parent keeps the other
 	MapIDs                  // a new user namespace with Maps
 )
 
@@ -114,6 +114,9 @@ const (
 // A Cell is eight bytes of the plan's data that take a step's result, named by
 // their offset in Data.
 type Cell uint32
+
+// CellAt is the cell at an address that Bytes or Room has returned.
+func CellAt(a Arg) Cell { return Cell(a.Value - DataBase) }
 
 // None is the cell for results that nobody wants.
 const None Cell = headerScratch

@@ -64,7 +64,7 @@ func (t *tape) step(p *Plan, i, n int) Step {
 	}
 	for k := range t.below(MaxBranches + 1) {
 		// k makes them different: each errno is listed once.
-		errno := unix.Errno(1 + k + MaxBranches*t.below(maxErrno/MaxBranches))
+		errno := unix.Errno(1 + k + MaxBranches*t.below(MaxErrno/MaxBranches))
 		s.On = append(s.On, Branch{errno, t.below(n)})
 	}
 	return s

@@ -76,6 +76,8 @@ func (p *Plan) CallText(s *Step) string {
 			args[k] = p.countedText(s, a, shape)
 		case shape == prctlValue:
 			args[k] = p.prctlText(s, a)
+		case shape == ioctlValue:
+			args[k] = p.ioctlText(s, a)
 		default:
 			args[k] = p.argText(a, shape)
 		}
@@ -116,6 +118,7 @@ const (
 	prctlOption
 	prctlValue
 	ioctlRequest
+	ioctlValue
 	fsconfigCommand
 	fcntlCommand
 	keyctlCommand
@@ -123,6 +126,7 @@ const (
 	capabilities
 	accessMode
 	socketType
+	dupFlags
 	openFlags
 	closeRangeFlags
 	mountFlags
@@ -216,71 +220,6 @@ func (p *Plan) pointerText(v uint64, sh shape) string {
 		return "[" + strings.Join(list, ", ") + "]"
 	}
 	return "..."
-}
-
-// mountAttrStruct is struct mount_attr, without the fields that are zero.
-func mountAttrStruct(set, clr, propagation, userns uint64) string {
-	var fields []string
-	if set != 0 {
-		fields = append(fields, "attr_set="+flagText(set, mountAttrFlags))
-	}
-	if clr != 0 {
-		fields = append(fields, "attr_clr="+flagText(clr, mountAttrFlags))
-	}
-	if propagation != 0 {
-		fields = append(fields, "propagation="+flagText(propagation, mountFlags))
-	}
-	if set&unix.MOUNT_ATTR_IDMAP != 0 {
-		fields = append(fields, fmt.Sprintf("userns_fd=%d", int64(userns)))
-	}
-	return "{" + strings.Join(fields, ", ") + "}"
-}
-
-// countedText shows data whose length is another argument: bytes that are
-// printable, or the list of groups.
-func (p *Plan) countedText(s *Step, a Arg, sh shape) string {
-	switch {
-	case a.Kind == Pointer && sh == groups && len(s.Args) == 2:
-		var list []string
-		data := p.from(a.Value)
-		for range min(s.Args[0].Value, uint64(len(data)/4)) {
-			list = append(list, strconv.FormatUint(uint64(binary.LittleEndian.Uint32(data)), 10))
-			data = data[4:]
-		}
-		return "[" + strings.Join(list, ", ") + "]"
-	case a.Kind == Pointer && sh == buffer && len(s.Args) == 3:
-		data, n := p.from(a.Value), s.Args[2].Value
-		if n > uint64(len(data)) {
-			break
-		}
-		for _, c := range data[:n] {
-			if c < ' ' && c != '\n' || c > '~' {
-				return "..."
-			}
-		}
-		return strconv.Quote(string(data[:n]))
-	}
-	return p.argText(a, address)
-}
-
-// from returns the data from an address on, nothing if it points elsewhere.
-func (p *Plan) from(address uint64) []byte {
-	if off := address - DataBase; off < uint64(len(p.Data)) {
-		return p.Data[off:]
-	}
-	return nil
-}
-
-// prctlText shows the second argument of prctl(2), whose kind depends on the
-// first.
-func (p *Plan) prctlText(s *Step, a Arg) string {
-	switch {
-	case a.Kind == Pointer:
-		return p.argText(a, text)
-	case s.Args[0].Value == unix.PR_CAP_AMBIENT:
-		return name(a.Value, prctlValue)
-	}
-	return p.argText(a, number)
 }
 
 func limit(v uint64) string {

@@ -63,6 +63,8 @@ func sample() *Plan {
 	b.Call("a keyring", "", Keyctl, Int(unix.KEYCTL_JOIN_SESSION_KEYRING), b.Str("_ses"), Int(0), Int(0), Int(0))
 	b.Get("a socket", "", none, fd, Socket, Int(unix.AF_INET), Int(unix.SOCK_DGRAM|unix.SOCK_CLOEXEC), Int(0))
 	b.Call("write a text", "", Write, Of(fd), b.Str("1\n"), Int(2))
+	b.Call("a descriptor", "", Dup3, Of(fd), Int(0), Int(unix.O_CLOEXEC))
+	b.Call("a terminal's size", "", Ioctl, Of(fd), Int(unix.TIOCSWINSZ), b.Bytes([]byte{24, 0, 80, 23: 0}))
 	b.Call("executable", "", Faccessat2, at, b.Str("/bin/sh"), Int(unix.X_OK), Int(unix.AT_EACCESS))
 	b.Call("mask", "", Umask, Int(0o22))
 

@@ -24,10 +24,14 @@ func (c *compiler) openCwd(t plan.Then) {
 }
 
 // cwdBefore enters process.cwd as root, who may enter what its user may not.
-// Where root may not (a home on NFS), the user tries again.
+// Where root may not (a home on NFS), another user tries again.
 func (c *compiler) cwdBefore() {
 	c.b.In(plan.Exec, "process.cwd")
 	c.cwd = c.b.Cell("cwd")
+	if c.staysRoot() {
+		c.openCwd(plan.Then{})
+		return
+	}
 	later := c.b.Label()
 	c.openCwd(plan.Then{On: []plan.On{{Errno: unix.EACCES, To: later}, {Errno: unix.EPERM, To: later}}})
 	c.b.Place(later)
@@ -35,6 +39,9 @@ func (c *compiler) cwdBefore() {
 
 // cwdAfter enters it as the user, if root could not.
 func (c *compiler) cwdAfter() {
+	if c.staysRoot() {
+		return
+	}
 	b := c.b
 	b.In(plan.Exec, "process.cwd")
 	done, again := b.Label(), b.Label()
@@ -45,6 +52,12 @@ func (c *compiler) cwdAfter() {
 	b.Place(done)
 }
 
+// staysRoot says that process.user can enter nothing that root cannot.
+func (c *compiler) staysRoot() bool {
+	u := &c.p.User
+	return u.UID == 0 && u.GID == 0 && len(u.AdditionalGids) == 0
+}
+
 // Exec adds the last part of the plan.
 func (r *Process) Exec() {
 	c := r.c
@@ -53,10 +66,13 @@ func (r *Process) Exec() {
 	c.lookup(candidates)
 	env, home := c.environment()
 	c.ready(home)
+	c.env = env // hooks that bring none of their own have the program's from here on
+	r.Hooks("startContainer", c.startHooks)
 	if c.p.NoNewPrivileges {
 		c.seccomp()
 	}
 	b := c.b
+	c.umask()
 	b.In(plan.Exec, "")
 	first := 3 + c.in.Preserve
 	b.Call("close descriptors from "+strconv.Itoa(first)+" on at execve", "nothing of minirun is left in the container", plan.CloseRange,
@@ -130,12 +146,12 @@ func (c *compiler) execve(candidates []string, env plan.Arg) {
 	}
 }
 
-// environment is process.env as it is, plus HOME if it has none: the parent
-// looks it up in the container's /etc/passwd and answers it at Ready, into the
-// room that the last pointer points to.
+// environment is process.env, plus HOME if it has none: the parent looks it up
+// in the container's /etc/passwd and answers it at Ready, into the room that
+// the last pointer points to.
 func (c *compiler) environment() (env, home plan.Arg) {
 	c.b.In(plan.Exec, "process.env")
-	list := append([]string{}, c.p.Env...)
+	list := Environment(c.p.Env)
 	if c.in.Listen > 0 {
 		list = append(list, "LISTEN_FDS="+strconv.Itoa(c.in.Listen), "LISTEN_PID=1")
 	}
@@ -146,14 +162,35 @@ func (c *compiler) environment() (env, home plan.Arg) {
 	return c.b.Strs(list, home), home
 }
 
+// Environment is env with each name once, in the place of its first and with
+// the value of its last entry, as runc has it. An empty HOME counts as none.
+func Environment(env []string) []string {
+	out := make([]string, 0, len(env)+3)
+	place := make(map[string]int, len(env))
+	for _, e := range env {
+		name, _, _ := strings.Cut(e, "=")
+		if i, ok := place[name]; ok {
+			out[i] = e
+			continue
+		}
+		place[name] = len(out)
+		out = append(out, e)
+	}
+	if i, ok := place["HOME"]; ok && out[i] == "HOME=" {
+		out = append(out[:i], out[i+1:]...)
+	}
+	return out
+}
+
 // HasHome reports whether env sets HOME to something.
 func HasHome(env []string) bool {
-	for _, e := range env {
-		if v, ok := strings.CutPrefix(e, "HOME="); ok && v != "" {
-			return true
+	home := ""
+	for _, e := range env { // the last one counts
+		if v, ok := strings.CutPrefix(e, "HOME="); ok {
+			home = v
 		}
 	}
-	return false
+	return home != ""
 }
 
 // ready tells the parent that the container is created and waits for start.

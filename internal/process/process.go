@@ -12,6 +12,7 @@
 package process
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,18 +36,23 @@ type Input struct {
 	StartFIFO         string           // wait for a byte from it before going on; "" goes on
 	NoKeyring         bool             // keep the session keyring
 	ChownStdio        [3]bool          // descriptors that are given to process.user
+	HostRoot          [2]uint32        // host uid and gid of the user namespace's root, if known
+	HooksInside       bool             // hooks run inside the container
 	UserNS, Rootless  bool
 	SELinux, AppArmor bool
 }
 
 // compiler carries what the steps of a process share.
 type compiler struct {
-	b      *plan.Builder
-	parent *handshake.Parent
-	p      *specs.Process
-	linux  *specs.Linux
-	in     Input
-	cwd    plan.Cell
+	b          *plan.Builder
+	parent     *handshake.Parent
+	p          *specs.Process
+	linux      *specs.Linux
+	in         Input
+	cwd        plan.Cell
+	startHooks []specs.Hook
+	env        plan.Arg  // the program's environment; before Ready, without HOME
+	null       plan.Cell // the host's /dev/null, if hooks run inside
 }
 
 // A Process is a process being compiled.
@@ -59,7 +65,12 @@ func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Pr
 	if linux == nil {
 		linux = &specs.Linux{}
 	}
-	return &Process{&compiler{b: b, parent: parent, p: s.Process, linux: linux, in: in}}
+	c := &compiler{b: b, parent: parent, p: s.Process, linux: linux, in: in}
+	if s.Hooks != nil {
+		c.startHooks = s.Hooks.StartContainer
+		c.env = b.Strs(Environment(s.Process.Env))
+	}
+	return &Process{c}
 }
 
 // InitName is what ps shows of a container's first process until execve.
@@ -88,7 +99,27 @@ func (r *Process) Begin() {
 			plan.Int(unix.KEYCTL_SETPERM), plan.Of(ring), plan.Int(keyringPermissions), plan.Int(0), plan.Int(0))
 		b.Place(none)
 	}
+	if c.in.HooksInside {
+		c.null = b.Cell("null")
+		b.Get("open /dev/null", "to check the status of hooks", plan.Then{}, c.null, plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/dev/null"), plan.Int(unix.O_WRONLY|unix.O_CLOEXEC), plan.Int(0))
+	}
 	c.labels()
+}
+
+// Prepare adds the steps that come before a user namespace: the standard
+// descriptors belong to the container's root, who may then give them away.
+func (r *Process) Prepare() {
+	c := r.c
+	if !c.in.UserNS || c.in.Rootless || c.in.HostRoot == [2]uint32{} {
+		return
+	}
+	c.b.In(plan.Identity, "linux.uidMappings")
+	for n, give := range c.in.ChownStdio {
+		if give {
+			c.b.CallThen("give descriptor "+strconv.Itoa(n)+" to the container's root", "so that /dev/stdout can be opened",
+				plan.Fine(unix.EPERM, unix.EINVAL, unix.EROFS, unix.EBADF), plan.Fchown, plan.Int(n), plan.Int(c.in.HostRoot[0]), plan.Int(c.in.HostRoot[1]))
+		}
+	}
 }
 
 // labels asks for the security labels of the program. They take effect at
@@ -217,8 +248,9 @@ func (c *compiler) user() {
 	if u.UID != 0 {
 		b.Call("keep capabilities over the change of user", "until execve", plan.Prctl, plan.Int(unix.PR_SET_KEEPCAPS), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
 	}
-	groups := make([]uint32, len(u.AdditionalGids))
-	copy(groups, u.AdditionalGids)
+	groups := slices.Clone(u.AdditionalGids)
+	slices.Sort(groups)
+	groups = slices.Compact(groups) // as runc: a group is shown once
 	denied := plan.Then{}
 	if len(groups) == 0 && c.in.UserNS {
 		// A user namespace made without privilege has setgroups denied, and then
@@ -231,9 +263,13 @@ func (c *compiler) user() {
 	if c.in.Rootless {
 		b.Call("stay visible to the parent", "it has no privilege to look at what changed its user", plan.Prctl, plan.Int(unix.PR_SET_DUMPABLE), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
 	}
+}
+
+func (c *compiler) umask() {
+	b, u := c.b, &c.p.User
+	b.In(plan.Identity, "process.user.umask")
 	umask := uint32(0o022)
 	if u.Umask != nil {
-		b.In(plan.Identity, "process.user.umask")
 		umask = *u.Umask
 	}
 	b.Call("set the umask", "", plan.Umask, plan.Int(umask))

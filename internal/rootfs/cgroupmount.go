@@ -46,20 +46,19 @@ func (c *compiler) cgroupMount(m *specs.Mount, o spec.MountOptions) {
 func (c *compiler) cgroup2(m *specs.Mount, o spec.MountOptions) {
 	b := c.b
 	target := place{path: clean(m.Destination), dir: true}
-	if !c.in.CgroupNS {
-		c.bindCgroup(c.open(target), c.in.Cgroup[0].Dir, target.path, o)
-		return
-	}
 	fd := c.open(target)
 	bind, done := b.Label(), b.Label()
-	b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
-	// A user namespace may mount cgroup2 only with a cgroup namespace of its
-	// own; where even that is refused, binding the host's shows the same.
-	b.CallThen("mount cgroup2 on "+target.path, "", plan.Then{Next: done, On: []plan.On{{Errno: unix.EPERM, To: bind}, {Errno: unix.EBUSY, To: bind}}},
-		plan.Mount, b.Str("cgroup"), b.Str("."), b.Str("cgroup2"), plan.Int(o.Flags), c.data("cgroup2", o.Data))
+	if c.in.CgroupNS {
+		b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
+		// A user namespace may mount cgroup2 only with a cgroup namespace of its
+		// own; where even that is refused, binding the host's shows the same.
+		b.CallThen("mount cgroup2 on "+target.path, "", plan.Then{Next: done, On: []plan.On{{Errno: unix.EPERM, To: bind}, {Errno: unix.EBUSY, To: bind}}},
+			plan.Mount, b.Str("cgroup"), b.Str("."), b.Str("cgroup2"), plan.Int(o.Flags), c.data("cgroup2", o.Data))
+	}
 	b.Place(bind)
 	c.bindCgroup(fd, c.in.Cgroup[0].Dir, target.path, o)
 	b.Place(done)
+	c.close(fd)
 	if len(o.Propagation) > 0 || o.RecSet|o.RecClr != 0 {
 		top := c.reopen(target)
 		c.attributes(top, target.path, o)

@@ -183,7 +183,7 @@ func (c *compiler) ownNull() {
 	b.In(plan.Filesystem, "")
 	fd := b.Cell("null")
 	none := b.Label()
-	c.openWith("open the container's /dev/null", place{path: "/dev/null"}, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, fd,
+	c.openWith("open the container's /dev/null", place{path: "/dev/null"}, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, fd,
 		plan.Then{On: []plan.On{{Errno: unix.ENOENT, To: none}}})
 	for n, null := range c.in.NullStdio {
 		if null {

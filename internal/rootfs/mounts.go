@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"encoding/binary"
 	"runtime"
 	"strings"
 
@@ -106,15 +107,19 @@ func statMode() int {
 }
 
 // openNoting opens a mount point. With note it also returns a cell that will
-// hold the mode of the directory that is there.
+// hold the mode of the directory that was there, or a tmpfs's default if it is
+// made now.
 func (c *compiler) openNoting(p place, note bool) (fd, mode plan.Cell) {
 	if !note {
 		return c.open(p), 0
 	}
-	fd = c.open(p)
-	stat := c.b.Room(statSize)
-	c.b.Call("note the mode of "+p.path, "a tmpfs takes the mode of the directory it covers", plan.Fstat, plan.Of(fd), stat)
-	return fd, c.b.CellIn(stat, statMode(), "mode")
+	buf := make([]byte, statSize)
+	binary.LittleEndian.PutUint32(buf[statMode():], 0o1777)
+	stat := c.b.Bytes(buf)
+	fd = c.openOr(p, func(fd plan.Cell, done plan.Label) {
+		c.b.CallThen("note the mode of "+p.path, "a tmpfs takes the mode of the directory it covers", plan.Then{Next: done}, plan.Fstat, plan.Of(fd), stat)
+	})
+	return fd, plan.Cell(int(stat.Value-plan.DataBase) + statMode())
 }
 
 // keepMode gives a new tmpfs the mode of the directory it covers.

@@ -32,14 +32,12 @@ func (r *Root) Pivot() {
 // takes it off: no directory for the old root is needed (pivot_root(2)).
 func (c *compiler) pivotRoot() {
 	b := c.b
-	old := b.Cell("old")
-	b.Get("open the old root", "", plan.Then{}, old, plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/"),
-		plan.Int(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC), plan.Int(0))
+	old := b.Cell("old root")
+	b.Get("open the old root", "", plan.Then{}, old, plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/"), plan.Int(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC), plan.Int(0))
 	b.Call("pivot_root", "unlike chroot, it leaves no way back", plan.PivotRoot, b.Str("."), b.Str("."))
-	b.Call("go to the old root", "here . is still the new one, whose mounts keep their propagation", plan.Fchdir, plan.Of(old))
-	b.Call("make the old root a slave", "so that unmounting it does not unmount it on the host", plan.Mount,
-		plan.Int(0), b.Str("."), plan.Int(0), plan.Int(unix.MS_SLAVE|unix.MS_REC), plan.Int(0))
-	b.Call("unmount the old root", "", plan.Umount, b.Str("."), plan.Int(unix.MNT_DETACH))
+	// By descriptor: "." is the new root now, with the old one on top of it.
+	c.setAttrAt("make the old root a slave", old, attr{propagation: unix.MS_SLAVE}, unix.AT_RECURSIVE)
+	b.Call("unmount the old root", "a slave, so it stays mounted on the host", plan.Umount, b.Str("."), plan.Int(unix.MNT_DETACH))
 	c.close(old)
 }
 

@@ -20,16 +20,27 @@ type place struct {
 // returns the cell with its descriptor. Missing directories are made one by
 // one, each from the descriptor of the one before: mkdirat does not follow a
 // link in the last component, so it cannot be led elsewhere.
-func (c *compiler) open(p place) plan.Cell {
-	fd := c.b.Cell("target")
-	found, missing := c.b.Label(), c.b.Label()
-	c.openAt(p, fd, plan.Then{Next: found, On: []plan.On{{Errno: unix.ENOENT, To: missing}}})
-	c.b.Place(missing)
+func (c *compiler) open(p place) plan.Cell { return c.openOr(p, nil) }
+
+// openOr is open; there adds a step for a place that was there already, which
+// goes on at done.
+func (c *compiler) openOr(p place, there func(fd plan.Cell, done plan.Label)) plan.Cell {
+	b := c.b
+	fd := b.Cell("target")
+	done, missing := b.Label(), b.Label()
+	t := plan.Then{On: []plan.On{{Errno: unix.ENOENT, To: missing}}}
+	if there == nil {
+		t.Next = done
+	}
+	c.openAt(p, fd, t)
+	if there != nil {
+		there(fd, done)
+	}
+	b.Place(missing)
 	parent := c.directories(path.Dir(p.path))
 	c.makeLast(p, parent)
 	c.openAt(p, fd, plan.Then{})
-	c.closeDirectory(parent)
-	c.b.Place(found)
+	b.Place(done)
 	return fd
 }
 

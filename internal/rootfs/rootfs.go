@@ -44,7 +44,7 @@ type Input struct {
 	CgroupNS   bool     // it has a new cgroup namespace
 	Rootless   bool     // minirun has no privilege on the host
 	NoPivot    bool     // --no-pivot
-	ParentMnt  string   // mount point that Root is on; needed with shared propagation
+	ParentMnt  string   // mount point that Root is on, if it would stay shared; see SharedParent
 	HostMounts []string // mount points of proc and sysfs on the host; needed with NoPivot
 	NullStdio  [3]bool  // descriptors 0 to 2 that are the host's /dev/null
 	SELinux    bool
@@ -77,7 +77,6 @@ type compiler struct {
 	overlay plan.Cell         // the layers' mount, made by Prepare
 	sources map[int]plan.Cell // bind sources cloned by Prepare
 	hows    map[[2]uint64]plan.Arg
-	gone    plan.Label
 	devRO   bool // /dev becomes read-only after its devices are made
 }
 
@@ -96,7 +95,7 @@ func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Ro
 func (r *Root) Prepare() {
 	c := r.c
 	c.b.In(plan.Filesystem, "root.path")
-	c.b.Call("go to the root file system", "a user namespace may not be allowed to walk there", plan.Chdir, c.b.Str(c.in.Root))
+	c.b.Call("go to the root file system", "while the path can be walked: a user namespace may not be allowed to", plan.Chdir, c.b.Str(c.in.Root))
 	early := c.early()
 	if len(c.in.Layers) > 0 && early {
 		c.layers()
@@ -113,6 +112,14 @@ func (r *Root) Prepare() {
 // early says that what is on the host must be opened before the user
 // namespace takes away the right to.
 func (c *compiler) early() bool { return c.in.UserNS && !c.in.Rootless }
+
+// Joined is for after setns into a mount namespace: it makes that namespace's
+// root the working directory, and the new root must be one of its mounts.
+func (r *Root) Joined() {
+	c := r.c
+	c.b.In(plan.Filesystem, "root.path")
+	c.b.Call("go to the root file system again", "joining a mount namespace leads to its own root", plan.Chdir, c.b.Str(c.in.Root))
+}
 
 // Compile adds the steps that build the tree below the new root.
 func (r *Root) Compile() {
@@ -171,7 +178,7 @@ func (c *compiler) propagation() {
 		}
 	}
 	c.b.Call("set the propagation of the host's mounts", why, plan.Mount, plan.Int(0), c.b.Str("/"), plan.Int(0), plan.Int(flags), plan.Int(0))
-	if flags&unix.MS_SHARED != 0 && c.in.ParentMnt != "" {
+	if c.in.ParentMnt != "" {
 		c.b.Call("make the mount under the root private", "pivot_root refuses a shared one, and our mounts would appear on it on the host",
 			plan.Mount, plan.Int(0), c.b.Str(c.in.ParentMnt), plan.Int(0), plan.Int(unix.MS_PRIVATE), plan.Int(0))
 	}
@@ -191,10 +198,6 @@ func (c *compiler) newRoot() {
 		c.root = b.Cell("root")
 		b.Get("clone the root's mounts", "pivot_root wants the new root to be a mount", plan.Then{}, c.root, plan.OpenTree,
 			plan.Int(unix.AT_FDCWD), b.Str("."), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE))
-		if propagationFlags(c.spec.Linux.RootfsPropagation)&unix.MS_SHARED != 0 {
-			// Otherwise what is mounted below it would appear in its peers, on the host.
-			c.setAttr("make the new root private", c.root, attr{propagation: unix.MS_PRIVATE})
-		}
 	}
 	b.Call("mount the root on itself", "", plan.MoveMount, plan.Of(c.root), b.Str(""), plan.Int(unix.AT_FDCWD), b.Str("."),
 		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))

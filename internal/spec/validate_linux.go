@@ -82,7 +82,7 @@ func validateUserNamespace(p *problems, l *specs.Linux) {
 			p.bad(f.path, "needs a user namespace in linux.namespaces", "")
 		case ns == nil:
 		case ns.Path != "" && given:
-			p.warn(f.path, "cannot change the mapping of the user namespace at "+ns.Path+", which is joined, and must be the same")
+			p.note(f.path, "cannot change the mapping of the user namespace at "+ns.Path+", which is joined, and must be the same")
 		case ns.Path != "":
 		case !given:
 			p.bad(f.path, "must be given for a new user namespace", "")

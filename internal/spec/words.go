@@ -5,6 +5,8 @@ package spec
 // that linking the package costs no work at start-up.
 
 import (
+	"strings"
+
 	"strconv"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -196,21 +198,24 @@ func Personality(d specs.LinuxPersonalityDomain) (persona uintptr, ok bool) {
 	return 0, false
 }
 
-// Propagation returns the mount(2) flags of linux.rootfsPropagation. The word may
-// carry the r of the mount options; the change is recursive either way, because a
-// root file system is a tree of mounts. For "" the runtime decides: flags is 0.
+// Propagation returns the mount(2) flags of linux.rootfsPropagation: the words of
+// mount(8), with r for all mounts below too. For "" the runtime decides: flags is 0.
 func Propagation(s string) (flags uintptr, ok bool) {
-	switch s {
+	word, recursive := strings.CutPrefix(s, "r")
+	if recursive {
+		flags = unix.MS_REC
+	}
+	switch word {
 	case "":
-		return 0, true
-	case "shared", "rshared":
-		return unix.MS_SHARED | unix.MS_REC, true
-	case "slave", "rslave":
-		return unix.MS_SLAVE | unix.MS_REC, true
-	case "private", "rprivate":
-		return unix.MS_PRIVATE | unix.MS_REC, true
-	case "unbindable", "runbindable":
-		return unix.MS_UNBINDABLE | unix.MS_REC, true
+		return 0, s == ""
+	case "shared":
+		return flags | unix.MS_SHARED, true
+	case "slave":
+		return flags | unix.MS_SLAVE, true
+	case "private":
+		return flags | unix.MS_PRIVATE, true
+	case "unbindable":
+		return flags | unix.MS_UNBINDABLE, true
 	}
 	return 0, false
 }

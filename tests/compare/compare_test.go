@@ -38,9 +38,6 @@ type testCase struct {
 	allowed []allowed
 }
 
-// allowedEverywhere are the declared differences of all cases.
-var allowedEverywhere = []allowed{}
-
 func allCases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{
@@ -117,7 +114,7 @@ func (c *testCase) compare(t *testing.T, id string, total *totals) {
 		return
 	}
 	total.compared++
-	declared := append(append([]allowed{}, c.allowed...), allowedEverywhere...)
+	declared := append(append([]allowed{}, c.allowed...), declaredFor(c.name)...)
 	if c.unsteady != "" {
 		delete(results[reference], c.unsteady)
 		delete(results[candidate], c.unsteady)

@@ -1,0 +1,62 @@
+# minirun: build, test, install. `make help` lists the targets.
+
+GO       ?= go
+BIN      ?= bin
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0-dev)
+COMMIT   ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+FUZZTIME ?= 30s
+
+# urfave_cli_no_docs leaves a Markdown library out of the binary.
+TAGS    := urfave_cli_no_docs
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+export CGO_ENABLED := 0
+
+.PHONY: help build test bench bench-start lint fuzz install uninstall clean hello
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+build: $(BIN)/minirun ## build bin/minirun, a static binary
+
+# Go knows best what has changed.
+.PHONY: $(BIN)/minirun
+$(BIN)/minirun:
+	$(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o $@ ./cmd/minirun
+
+hello: ## what ./try does: run a first container
+	./try
+
+test: ## all tests; those that need root run through sudo
+	./scripts/test
+
+bench: build ## benchmarks, with runc, crun and bare system calls beside minirun where there are any
+	$(GO) test -tags $(TAGS) -run '^$$' -bench . -benchmem -p 1 ./...
+
+bench-start: build ## how long the binary takes to start and to end, in seconds for 200 starts
+	time -p sh -c 'i=0; while [ $$i -lt 200 ]; do $(BIN)/minirun --version >/dev/null; i=$$((i+1)); done'
+
+lint: ## golangci-lint v2: go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@latest
+	golangci-lint run ./...
+
+fuzz: ## every fuzz test for FUZZTIME (30s)
+	@set -e; for pkg in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -tags $(TAGS) -run '^$$' -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$f"; $(GO) test -tags $(TAGS) -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+install: build ## install binary, man pages and bash completion below PREFIX
+	install -D -m 755 $(BIN)/minirun $(DESTDIR)$(PREFIX)/bin/minirun
+	for page in docs/man/*.8; do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man8/$${page##*/}; done
+	install -D -m 644 contrib/completion/minirun.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/minirun
+
+uninstall: ## remove what install has installed
+	rm -f $(DESTDIR)$(PREFIX)/bin/minirun $(DESTDIR)$(PREFIX)/share/bash-completion/completions/minirun
+	for page in docs/man/*.8; do rm -f $(DESTDIR)$(PREFIX)/share/man/man8/$${page##*/}; done
+
+clean: ## remove what build and the tests have made here
+	rm -rf $(BIN) dist
+	find . -name '*.test' -type f -delete

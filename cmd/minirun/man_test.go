@@ -1,0 +1,65 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/urfave/cli/v2"
+)
+
+// TestManPages: a manual page describes every flag of its command that --help
+// shows, and no other. plan has no page: it is in minirun(8).
+func TestManPages(t *testing.T) {
+	a := app()
+	a.Setup()
+	checkPage(t, "minirun", a.VisibleFlags())
+	page := read(t, "minirun")
+	for _, c := range a.VisibleCommands() {
+		if !strings.Contains(page, "\n.It Cm "+c.Name+"\n") {
+			t.Errorf("docs/man/minirun.8 does not list the command %s", c.Name)
+		}
+		if c.Name != "plan" {
+			checkPage(t, "minirun-"+c.Name, c.VisibleFlags())
+		}
+	}
+}
+
+var manFlag = regexp.MustCompile(`(?m)^\.It Fl (.*)$`)
+
+func checkPage(t *testing.T, name string, flags []cli.Flag) {
+	t.Helper()
+	described := map[string]bool{}
+	for _, m := range manFlag.FindAllStringSubmatch(read(t, name), -1) {
+		names, _, _ := strings.Cut(m[1], " Ar ")
+		for n := range strings.SplitSeq(names, " , ") {
+			described[strings.TrimLeft(n, "-")] = true
+		}
+	}
+	known := []string{"help", "h"}
+	for _, f := range flags {
+		for _, n := range f.Names() {
+			known = append(known, n)
+			if !described[n] {
+				t.Errorf("docs/man/%s.8 does not describe the flag %s (.It Fl -%s)", name, n, n)
+			}
+		}
+	}
+	for n := range described {
+		if !slices.Contains(known, n) {
+			t.Errorf("docs/man/%s.8 describes the flag %s, which there is not", name, n)
+		}
+	}
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "..", "docs", "man", name+".8"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}

@@ -1,0 +1,19 @@
+# Completion of minirun's commands, flags and bundles for bash. `make install`
+# puts it where bash-completion finds it; to try it: . contrib/completion/minirun.bash
+#
+# minirun itself lists what may follow, so this cannot go stale.
+
+_minirun() {
+	local current=${COMP_WORDS[COMP_CWORD]} offered
+	COMPREPLY=()
+	if [[ $current == -* ]]; then
+		offered=$("${COMP_WORDS[@]:0:COMP_CWORD}" "$current" --generate-bash-completion 2>/dev/null)
+	else
+		offered=$("${COMP_WORDS[@]:0:COMP_CWORD}" --generate-bash-completion 2>/dev/null)
+	fi
+	# Names only: some shells get "name:description".
+	mapfile -t COMPREPLY < <(compgen -W "${offered//:*/}" -- "$current")
+}
+
+# Directories, for bundles, where minirun offers nothing.
+complete -o default -o dirnames -F _minirun minirun

@@ -1,0 +1,128 @@
+package bootstrap
+
+import (
+	"os"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/plan"
+)
+
+// emptyPlan does nothing and ends.
+func emptyPlan() *plan.Plan {
+	b := plan.NewBuilder(3)
+	b.Call("end", "", plan.ExitGroup, plan.Int(0))
+	return b.Plan()
+}
+
+// BenchmarkStart is the whole life of a process that does nothing: encode,
+// image, socket, fork, exec, end, wait. Compare BenchmarkForkExecTrue.
+func BenchmarkStart(b *testing.B) {
+	p, files := emptyPlan(), []*os.File{os.Stdin, os.Stdout, os.Stderr}
+	for b.Loop() {
+		proc, err := Start(p, Attr{Files: files})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if status, err := proc.Wait(); err != nil || status.ExitStatus() != 0 {
+			b.Fatal(status, err)
+		}
+		proc.Close()
+	}
+}
+
+// BenchmarkSync is a process that asks one question on top of BenchmarkStart.
+func BenchmarkSync(b *testing.B) {
+	p, files := askPlan(1), []*os.File{os.Stdin, os.Stdout, os.Stderr}
+	for b.Loop() {
+		proc, err := Start(p, Attr{Files: files})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := proc.Receive(); err != nil {
+			b.Fatal(err)
+		}
+		if err := proc.Reply([]byte{1}); err != nil {
+			b.Fatal(err)
+		}
+		if status, err := proc.Wait(); err != nil || status.ExitStatus() != 0 {
+			b.Fatal(status, err)
+		}
+		proc.Close()
+	}
+}
+
+// askPlan asks n questions and ends.
+func askPlan(n int) *plan.Plan {
+	b := plan.NewBuilder(3)
+	gone := b.Label()
+	room := b.Room(8)
+	for i := range n {
+		b.Tell("tell", "", b.Message(uint32(i)+1))
+		b.Await("await", "", room, 8, gone)
+	}
+	b.Call("end", "", plan.ExitGroup, plan.Int(0))
+	b.Place(gone)
+	b.Call("end: the parent is gone", "", plan.ExitGroup, plan.Int(9))
+	return b.Plan()
+}
+
+// BenchmarkImage is the part of Start before the fork, for a plan of the size
+// that a usual configuration gives.
+func BenchmarkImage(b *testing.B) {
+	p := plan.NewBuilder(3)
+	for range 200 {
+		p.Call("step", "", plan.Getppid)
+	}
+	p.Room(8 << 10)
+	p.Call("end", "", plan.ExitGroup, plan.Int(0))
+	full := p.Plan()
+	for b.Loop() {
+		f, err := Image(full)
+		if err != nil {
+			b.Fatal(err)
+		}
+		f.Close()
+	}
+}
+
+// BenchmarkForkExecTrue starts /bin/true, which has a dynamic linker to run,
+// in the same way.
+func BenchmarkForkExecTrue(b *testing.B) {
+	benchmarkForkExec(b, "/bin/true", "true")
+}
+
+// BenchmarkForkExecBusybox starts a static program.
+func BenchmarkForkExecBusybox(b *testing.B) {
+	benchmarkForkExec(b, "/bin/busybox", "true")
+}
+
+func benchmarkForkExec(b *testing.B, path, name string) {
+	if _, err := os.Stat(path); err != nil {
+		b.Skip(err)
+	}
+	for b.Loop() {
+		pid, err := syscall.ForkExec(path, []string{name}, &syscall.ProcAttr{Files: []uintptr{0, 1, 2}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := unix.Wait4(pid, nil, 0, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkForkExecImage is Start less everything but fork, exec and wait.
+func BenchmarkForkExecImage(b *testing.B) {
+	f, err := Image(emptyPlan())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	benchmarkForkExec(b, "/proc/self/fd/"+itoa(int(f.Fd())), "true")
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

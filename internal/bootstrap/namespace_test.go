@@ -1,0 +1,144 @@
+package bootstrap
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/plan"
+)
+
+// namespacesOf are the links in /proc/PID/ns.
+func namespacesOf(t *testing.T, pid string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for _, name := range []string{"cgroup", "ipc", "mnt", "net", "pid", "user", "uts"} {
+		target, err := os.Readlink("/proc/" + pid + "/ns/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[name] = target
+	}
+	return out
+}
+
+// sameNamespaces wants the process to be in our namespaces but for those in
+// fresh.
+func sameNamespaces(t *testing.T, proc *Process, fresh string) {
+	t.Helper()
+	ours, theirs := namespacesOf(t, "self"), namespacesOf(t, strconv.Itoa(proc.Pid))
+	for name := range ours {
+		if isNew := ours[name] != theirs[name]; isNew != strings.Contains(fresh, name) {
+			t.Errorf("%s namespace: ours %s, the process's %s; new ones should be: %s", name, ours[name], theirs[name], fresh)
+		}
+	}
+}
+
+func TestCloneflags(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("new namespaces without a user namespace need root")
+	}
+	for fresh, flags := range map[string]uintptr{
+		"":                   0,
+		"uts":                unix.CLONE_NEWUTS,
+		"mnt pid":            unix.CLONE_NEWNS | unix.CLONE_NEWPID,
+		"cgroup ipc net uts": unix.CLONE_NEWCGROUP | unix.CLONE_NEWIPC | unix.CLONE_NEWNET | unix.CLONE_NEWUTS,
+	} {
+		proc := run(t, askPlan(1), Attr{Cloneflags: flags})
+		receive(t, proc, 1)
+		sameNamespaces(t, proc, fresh)
+		reply(t, proc)
+		exits(t, proc, 0)
+	}
+}
+
+// TestUserNamespace is what a Go program cannot do: unshare a user namespace,
+// have its maps written from outside, and go on with the capabilities in it,
+// which an execve before the maps would have taken away.
+func TestUserNamespace(t *testing.T) {
+	if err := userNamespaces(); err != nil {
+		t.Skipf("this user may not make user namespaces: %v", err)
+	}
+	b := plan.NewBuilder(3)
+	gone, room := b.Label(), b.Room(8)
+	m := b.Message(2)
+	b.Call("make the user namespace", "", plan.Unshare, plan.Int(unix.CLONE_NEWUSER))
+	b.Tell("tell", "", b.Message(1))
+	b.Await("await the maps", "", room, 8, gone)
+	b.Call("become uid 0", "", plan.Setresuid, plan.Int(0), plan.Int(0), plan.Int(0))
+	b.Call("make a UTS namespace", "needs CAP_SYS_ADMIN in the user namespace", plan.Unshare, plan.Int(unix.CLONE_NEWUTS))
+	b.Call("set the host name", "", plan.Sethostname, b.Str("inside"), plan.Int(6))
+	b.Get("open the host name", "", plan.Then{}, m.A, plan.Openat, cwd, b.Str("/proc/sys/kernel/hostname"), plan.Int(unix.O_RDONLY), plan.Int(0))
+	b.Get("read it", "", plan.Then{}, m.B, plan.Read, plan.Of(m.A), b.Room(64), plan.Int(64))
+	b.Tell("tell", "", m)
+	b.Await("await", "", room, 8, gone)
+	end(b, 0)
+	b.Place(gone)
+	end(b, 9)
+	proc := run(t, b.Plan(), Attr{})
+	receive(t, proc, 1)
+	for _, f := range []struct{ name, text string }{
+		{"setgroups", "deny"}, // an unprivileged parent may write gid_map only then
+		{"uid_map", fmt.Sprintf("0 %d 1", os.Geteuid())},
+		{"gid_map", fmt.Sprintf("0 %d 1", os.Getegid())},
+	} {
+		if err := os.WriteFile(fmt.Sprintf("/proc/%d/%s", proc.Pid, f.name), []byte(f.text), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reply(t, proc)
+	if m := receive(t, proc, 2); m.B != uint64(len("inside\n")) {
+		t.Errorf("the host name has %d bytes, want %d", m.B, len("inside\n"))
+	}
+	sameNamespaces(t, proc, "user uts")
+	reply(t, proc)
+	exits(t, proc, 0)
+}
+
+// userNamespaces says whether this user may make a user namespace.
+func userNamespaces() error {
+	b := plan.NewBuilder(3)
+	b.Call("make a user namespace", "", plan.Unshare, plan.Int(unix.CLONE_NEWUSER))
+	end(b, 0)
+	proc, err := Start(b.Plan(), Attr{Files: standard})
+	if err != nil {
+		return err
+	}
+	defer proc.Close()
+	defer func() { _, _ = proc.Wait() }()
+	var failed *ErrFailed
+	if _, err := proc.Receive(); errors.As(err, &failed) {
+		return failed
+	}
+	return nil
+}
+
+// TestInitOfPIDNamespace clones a sibling as process 1 of a new PID namespace,
+// as a plan does whose PID namespace cannot be made by Start.
+func TestInitOfPIDNamespace(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("a PID namespace without a user namespace needs root")
+	}
+	p := siblingPlan()
+	p.Steps[0].Args[0].Value |= unix.CLONE_NEWPID
+	proc := run(t, p, Attr{})
+	m := receive(t, proc, 1)
+	exits(t, proc, 21)
+	if err := proc.Become(int(m.A)); err != nil {
+		t.Fatal(err)
+	}
+	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(proc.Pid), "status"))
+	if err != nil || !bytes.Contains(status, fmt.Appendf(nil, "NSpid:\t%d\t1\n", proc.Pid)) {
+		t.Errorf("not process 1 of a new namespace: %v\n%s", err, status)
+	}
+	// Process 1 does not die of SIGPIPE: with the parent gone it ends by itself.
+	proc.CloseSync()
+	exits(t, proc, 22)
+}

@@ -1,0 +1,286 @@
+// This file owns writing values into the cgroup's files and reading them back.
+
+package cgroups
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Apply writes the values that are not Late, each into the file of its
+// controller, and reads it back: a limit the kernel did not take is an error.
+// On an error earlier values stay; the group is then to be deleted.
+func (g *Group) Apply(values []Value) error { return g.apply(values, false) }
+
+// ApplyLate writes the Late ones, once the container's process is in the group.
+func (g *Group) ApplyLate(values []Value) error { return g.apply(values, true) }
+
+func (g *Group) apply(values []Value, late bool) error {
+	w := writer{g: g, page: uint64(os.Getpagesize()), fd: -1}
+	defer w.close()
+	now := make([]*Value, 0, len(values))
+	for i := range values {
+		if values[i].Late == late {
+			now = append(now, &values[i])
+		}
+	}
+	for len(now) > 0 {
+		n, err := w.put(now)
+		if err != nil {
+			return err
+		}
+		now = now[n:]
+	}
+	return nil
+}
+
+// writer keeps the last file open: a dozen rules for devices go to one file.
+type writer struct {
+	g    *Group
+	page uint64
+	fd   int
+	path string
+}
+
+func (w *writer) close() {
+	if w.fd >= 0 {
+		unix.Close(w.fd)
+		w.fd = -1
+	}
+}
+
+// put writes the first value, and if that has to come after the second one,
+// both; n is how many it wrote.
+func (w *writer) put(values []*Value) (n int, err error) {
+	v := values[0]
+	err = w.one(v)
+	if err == nil {
+		return 1, nil
+	}
+	if !v.SwapNext || len(values) < 2 || !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EBUSY) {
+		return 0, explain(v, err)
+	}
+	if n, err = w.put(values[1:]); err != nil {
+		return 0, err
+	}
+	if err = w.one(v); err != nil {
+		return 0, explain(v, err)
+	}
+	return 1 + n, nil
+}
+
+func explain(v *Value, err error) error {
+	return fmt.Errorf("config.json: %s: %w%s", v.Source, err, applyHint(v, err))
+}
+
+// one writes a value, or what stands for it if the kernel lacks the file.
+func (w *writer) one(v *Value) error {
+	d := w.g.dir(v.Controller, v.V2)
+	if d == nil {
+		return fmt.Errorf("write %q to %s: the container has no cgroup for controller %q", v.Value, v.File, v.Controller)
+	}
+	if v.Program != nil {
+		return attachProgram(d.path, v.Program)
+	}
+	if v.Verify == VerifyDevices {
+		return w.checkDevices(d, v)
+	}
+	if v.Ceiling != "" {
+		if err := w.underCeiling(d, v); err != nil {
+			return err
+		}
+	}
+	err := w.write(d, v)
+	if v.V2 && v.Controller != "" && errors.Is(err, fs.ErrNotExist) {
+		// The controller may not be enabled for this cgroup yet.
+		if e := w.g.enable(d, v.Controller); e != nil {
+			return e
+		}
+		err = w.write(d, v)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		if v.Or != nil {
+			return w.one(v.Or)
+		}
+		if v.Optional {
+			return nil
+		}
+	}
+	return err
+}
+
+// write writes one value and reads it back, on one descriptor.
+func (w *writer) write(d *dir, v *Value) error {
+	path := d.path + "/" + v.File
+	if w.path != path || w.fd < 0 {
+		flags := unix.O_RDWR
+		if v.Verify == VerifyNone {
+			flags = unix.O_WRONLY
+		}
+		w.close()
+		fd, err := unix.Open(path, flags|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return &fs.PathError{Op: "open", Path: path, Err: err}
+		}
+		w.fd, w.path = fd, path
+	}
+	if _, err := unix.Pwrite(w.fd, []byte(v.Value), 0); err != nil {
+		return fmt.Errorf("write %q to %s: %w", v.Value, path, err)
+	}
+	if v.Verify == VerifyNone {
+		return nil
+	}
+	got, err := readFD(w.fd)
+	if err != nil {
+		return &fs.PathError{Op: "read back", Path: path, Err: err}
+	}
+	if !v.holds(got, w.page) {
+		return fmt.Errorf("write %q to %s: the kernel took it, but the file now says %q: %w", v.Value, path, strings.TrimSpace(got), ErrNotTaken)
+	}
+	return nil
+}
+
+// ErrNotTaken says that a file, read back, does not say what was written.
+var ErrNotTaken = errors.New("the setting has no effect")
+
+// checkDevices compares devices.list with the rules written before it.
+func (w *writer) checkDevices(d *dir, v *Value) error {
+	path := d.path + "/" + v.File
+	got, err := readText(path)
+	if err == nil && !v.holds(got, w.page) && v.Or != nil {
+		if err = w.write(d, v.Or); err == nil {
+			got, err = readText(path)
+		}
+	}
+	if err == nil && !v.holds(got, w.page) {
+		err = fmt.Errorf("%s says %q, and should say %q: %w", path, got, v.Value, ErrNotTaken)
+	}
+	return err
+}
+
+func (w *writer) underCeiling(d *dir, v *Value) error {
+	used, err := readText(d.path + "/" + v.Ceiling)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // the controller is not enabled yet, so nothing is in use
+	}
+	if err != nil {
+		return err
+	}
+	n, ok := parseBytes(used)
+	limit, ok2 := parseBytes(v.Value)
+	if !ok || !ok2 || n > limit {
+		return fmt.Errorf("write %q to %s/%s: %s bytes are in use, and linux.resources.memory.checkBeforeUpdate asks not to kill for the difference", v.Value, d.path, v.File, used)
+	}
+	return nil
+}
+
+// applyHint says what to try, for the errors whose cause is known.
+func applyHint(v *Value, err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && v.Controller == "hugetlb":
+		return ": this kernel has no huge pages of that size, see /sys/kernel/mm/hugepages"
+	case errors.Is(err, fs.ErrNotExist) && strings.Contains(v.File, "memsw"):
+		return ": the kernel does not count swap: boot it with swapaccount=1"
+	case errors.Is(err, fs.ErrNotExist):
+		return ": this kernel does not have the file"
+	case errors.Is(err, ErrNotTaken) && strings.Contains(v.File, ".kmem.limit"):
+		return ": Linux 5.16 and later do not limit kernel memory by itself; take the setting out, it counts towards memory.limit"
+	case errors.Is(err, unix.EBUSY) && v.Controller == "memory":
+		return ": more than that is in use"
+	case errors.Is(err, unix.ENODEV) && (v.Controller == "blkio" || v.Controller == "io"):
+		return ": the machine has no whole disk with that number, see lsblk (a partition cannot be limited)"
+	case errors.Is(err, unix.EOPNOTSUPP) && (v.Controller == "blkio" || v.Controller == "io"):
+		return ": the disk's I/O scheduler has no weights: choose bfq in /sys/block/DISK/queue/scheduler"
+	case errors.Is(err, unix.EINVAL) && strings.HasPrefix(v.File, "cpu.rt_"):
+		return ": the parent cgroup has less realtime time than this to give"
+	case errors.Is(err, unix.EINVAL) && v.Controller == "cpu":
+		return ": quota and period are 1000 to 1000000 microseconds, within what the parent cgroup has"
+	case (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EINVAL)) && v.Controller == "cpuset":
+		return ": the parent cgroup does not have all of these"
+	case errors.Is(err, unix.EPERM) && v.Controller == "devices":
+		return ": the parent cgroup does not allow it"
+	}
+	return ""
+}
+
+// enableAll turns on, for the group, every controller the tree has, so that
+// limits and statistics are there. What fails here fails in Apply if a value
+// needs it, with the reason.
+func (g *Group) enableAll(d *dir) {
+	all, err := v2Controllers(d.mount)
+	if err != nil {
+		return
+	}
+	for _, at := range above(d) {
+		on, err := readText(at + "/cgroup.subtree_control")
+		if err != nil {
+			return
+		}
+		missing := all[:0:0]
+		for _, c := range all {
+			if !slices.Contains(strings.Fields(on), c) {
+				missing = append(missing, c)
+			}
+		}
+		if len(missing) == 0 {
+			continue
+		}
+		// All at once, else one by one, since one may be refused (cpu, while
+		// realtime processes run).
+		if writeText(at+"/cgroup.subtree_control", "+"+strings.Join(missing, " +")) != nil {
+			for _, c := range missing {
+				writeText(at+"/cgroup.subtree_control", "+"+c)
+			}
+		}
+	}
+}
+
+// enable turns one controller on for the group, in every cgroup above it.
+func (g *Group) enable(d *dir, controller string) error {
+	for _, at := range above(d) {
+		on, err := readText(at + "/cgroup.subtree_control")
+		if err != nil {
+			return err
+		}
+		if slices.Contains(strings.Fields(on), controller) {
+			continue
+		}
+		err = writeText(at+"/cgroup.subtree_control", "+"+controller)
+		switch {
+		case errors.Is(err, unix.EBUSY):
+			n := "processes"
+			if pids, e := procs(at); e == nil {
+				n = strconv.Itoa(len(pids)) + " process(es)"
+			}
+			return fmt.Errorf("enable controller %s below %s: %w: that cgroup has %s of its own, and then cannot have children with limits (cgroups(7), \"no internal processes\"): move them, or give an absolute linux.cgroupsPath elsewhere",
+				controller, at, err, n)
+		case errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("enable controller %s below %s: %w: it is not in %s/cgroup.controllers", controller, at, err, at)
+		case err != nil:
+			return fmt.Errorf("enable controller %s: %w", controller, err)
+		}
+	}
+	return nil
+}
+
+// above are the cgroups from the mount point down to the group's parent.
+func above(d *dir) []string {
+	if d.mount == "" {
+		return nil
+	}
+	list := []string{d.mount}
+	rel := strings.Trim(strings.TrimPrefix(d.path, d.mount), "/")
+	for i := range len(rel) {
+		if rel[i] == '/' {
+			list = append(list, d.mount+"/"+rel[:i])
+		}
+	}
+	return list
+}

@@ -1,0 +1,121 @@
+// This file owns Compile, which turns linux.resources into the list of values
+// to write. Compile is pure: it never looks at the machine, only at Host, so a
+// kernel's missing file shows when the value is written, and a file that has
+// two names is listed under both (Value.Or).
+//
+// A zero means "not set" where the kernel has no use for it (memory limits,
+// shares, quota, periods, weights), as in runc: engines fill such fields with 0.
+
+package cgroups
+
+import (
+	"fmt"
+	"strconv"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+const resources = "linux.resources."
+
+// Compile says what is to be written, in order, to give a container these
+// resources on this kind of host. It fails if a resource has no mounted
+// controller or no equivalent in the host's cgroup version. r may be nil: the
+// rules for devices hold even then.
+func Compile(h *Host, r *specs.LinuxResources) ([]Value, error) {
+	if r == nil {
+		r = &specs.LinuxResources{}
+	}
+	c := &compiler{h: h, out: make([]Value, 0, 24)}
+	c.devices(r.Devices)
+	if r.Memory != nil {
+		c.memory(r.Memory)
+	}
+	if r.CPU != nil {
+		c.cpu(r.CPU)
+	}
+	if r.BlockIO != nil {
+		c.blockIO(r.BlockIO)
+	}
+	c.hugepages(r.HugepageLimits)
+	if r.Network != nil {
+		c.network(r.Network)
+	}
+	c.rdma(r.Rdma)
+	c.unified(r.Unified)
+	if r.Pids != nil {
+		c.pids(r.Pids)
+	}
+	if c.err != nil {
+		return nil, c.err
+	}
+	return c.out, nil
+}
+
+// compiler collects values; after the first error the rest does not count.
+type compiler struct {
+	h   *Host
+	out []Value
+	err error
+}
+
+func (c *compiler) fail(source, format string, args ...any) {
+	if c.err == nil {
+		c.err = fmt.Errorf("config.json: %s%s: %s", resources, source, fmt.Sprintf(format, args...))
+	}
+}
+
+func (c *compiler) add(v Value) {
+	v.Source = resources + v.Source
+	if v.Or != nil {
+		or := *v.Or
+		or.Controller, or.V2, or.Source = v.Controller, v.V2, v.Source
+		v.Or = &or
+	}
+	c.out = append(c.out, v)
+}
+
+// version is the cgroup version a controller is found in: 1, 2, or 0 with an
+// error when the host has it in neither.
+func (c *compiler) version(controller, source string) int {
+	switch {
+	case c.h.has(controller):
+		return 1
+	case c.h.v2(controller):
+		return 2
+	}
+	where := "not mounted"
+	if c.h.Mode == V2 {
+		where = "not in " + c.h.V2.Mount + "/cgroup.controllers"
+	}
+	c.fail(source, "controller %s is %s, so the host cannot enforce this: mount or enable it, or take the setting out", controller, where)
+	return 0
+}
+
+// only1 is for what v2 gave up: it fails unless the controller is v1's.
+func (c *compiler) only1(controller, source, instead string) bool {
+	switch c.version(controller, source) {
+	case 1:
+		return true
+	case 2:
+		c.fail(source, "cgroup v2 has no equivalent: %s", instead)
+	}
+	return false
+}
+
+// set tells whether a number was given and is not the 0 that means "not set".
+func set[T int64 | uint64 | uint16 | uint32](p *T) bool { return p != nil && *p != 0 }
+
+func itoa[T int64 | uint64 | uint32 | uint16](n T) string {
+	if n < 0 {
+		return strconv.FormatInt(int64(n), 10)
+	}
+	return strconv.FormatUint(uint64(n), 10)
+}
+
+// orMax is a number as v2 files want it: -1 is spelt "max".
+func orMax(n int64) string {
+	if n < 0 {
+		return "max"
+	}
+	return itoa(n)
+}

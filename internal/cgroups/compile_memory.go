@@ -1,0 +1,135 @@
+// This file owns linux.resources.memory. Kernel documents: admin-guide/
+// cgroup-v1/memory.rst and admin-guide/cgroup-v2.rst, "Memory".
+
+package cgroups
+
+import specs "github.com/opencontainers/runtime-spec/specs-go"
+
+func (c *compiler) memory(m *specs.LinuxMemory) {
+	for _, f := range []struct {
+		name  string
+		value *int64
+	}{
+		{"limit", m.Limit}, {"reservation", m.Reservation}, {"swap", m.Swap},
+		{"kernel", m.Kernel}, {"kernelTCP", m.KernelTCP},
+	} {
+		if f.value != nil && *f.value < -1 {
+			c.fail("memory."+f.name, "%d is not a number of bytes: give one from 0 up, or -1 for no limit", *f.value)
+		}
+	}
+	if m.Swappiness != nil && *m.Swappiness > 100 {
+		c.fail("memory.swappiness", "%d is out of range: 0 to 100", *m.Swappiness)
+	}
+	if set(m.Swap) && *m.Swap > 0 && set(m.Limit) && *m.Swap < *m.Limit {
+		c.fail("memory.swap", "%d is below linux.resources.memory.limit %d: swap counts memory and swap together", *m.Swap, *m.Limit)
+	}
+	if c.h.has("memory") {
+		c.memory1(m)
+	} else {
+		c.memory2(m)
+	}
+}
+
+func (c *compiler) memory1(m *specs.LinuxMemory) {
+	bytes := func(file, field string, n *int64) {
+		if set(n) {
+			c.add(Value{Controller: "memory", File: file, Value: itoa(*n), Source: "memory." + field, Verify: VerifyBytes})
+		}
+	}
+	text := func(file, field, value string, verify Verify) {
+		c.add(Value{Controller: "memory", File: file, Value: value, Source: "memory." + field, Verify: verify})
+	}
+	if m.UseHierarchy != nil {
+		text("memory.use_hierarchy", "useHierarchy", bit(*m.UseHierarchy), VerifyText)
+	}
+	// The kernel demands limit ≤ memory+swap at every moment: when raising,
+	// memsw goes first, when lowering, the limit does.
+	bytes("memory.limit_in_bytes", "limit", m.Limit)
+	if set(m.Limit) && (set(m.Swap) || *m.Limit == -1) {
+		c.out[len(c.out)-1].SwapNext = true
+	}
+	switch {
+	case set(m.Swap):
+		bytes("memory.memsw.limit_in_bytes", "swap", m.Swap)
+		// Without swap accounting nothing counts swap: "no limit" holds.
+		c.out[len(c.out)-1].Optional = *m.Swap == -1
+	case set(m.Limit) && *m.Limit == -1:
+		// A limit cannot be lifted above an old memory+swap limit.
+		c.add(Value{Controller: "memory", File: "memory.memsw.limit_in_bytes", Value: "-1",
+			Source: "memory.limit", Verify: VerifyBytes, Optional: true})
+	}
+	bytes("memory.soft_limit_in_bytes", "reservation", m.Reservation)
+	// Linux accepts and forgets this one since 5.16; reading back tells.
+	bytes("memory.kmem.limit_in_bytes", "kernel", m.Kernel)
+	if set(m.Kernel) && *m.Kernel == -1 {
+		c.out[len(c.out)-1].Optional = true
+	}
+	bytes("memory.kmem.tcp.limit_in_bytes", "kernelTCP", m.KernelTCP)
+	if m.Swappiness != nil {
+		text("memory.swappiness", "swappiness", itoa(*m.Swappiness), VerifyText)
+	}
+	if m.DisableOOMKiller != nil {
+		// The file shows "oom_kill_disable 1" and counters.
+		c.add(Value{Controller: "memory", File: "memory.oom_control", Value: bit(*m.DisableOOMKiller),
+			Source: "memory.disableOOMKiller", Verify: VerifyOOM})
+	}
+}
+
+// memory2 also serves a host without a memory controller: version then fails
+// on the first setting that asks for something.
+func (c *compiler) memory2(m *specs.LinuxMemory) {
+	if set(m.Kernel) && *m.Kernel > 0 {
+		c.only1("memory", "memory.kernel", "kernel memory counts towards memory.limit there")
+	}
+	if set(m.KernelTCP) && *m.KernelTCP > 0 {
+		c.only1("memory", "memory.kernelTCP", "TCP buffers count towards memory.limit there")
+	}
+	if m.Swappiness != nil {
+		c.only1("memory", "memory.swappiness", "set vm.swappiness for the host, or limit memory.swap")
+	}
+	if m.DisableOOMKiller != nil && *m.DisableOOMKiller {
+		c.only1("memory", "memory.disableOOMKiller", "use linux.resources.unified memory.high to slow the container down instead")
+	}
+	if m.UseHierarchy != nil && !*m.UseHierarchy {
+		c.only1("memory", "memory.useHierarchy", "v2 accounts hierarchically, always")
+	}
+	if swap, ok := c.swap2(m); ok && c.version("memory", "memory.swap") == 2 {
+		// Where there is no swap to count the file is missing; then none can
+		// be used, and both 0 and "no limit" hold.
+		c.add(Value{Controller: "memory", V2: true, File: "memory.swap.max", Value: swap, Source: "memory.swap",
+			Verify: VerifyBytes, Optional: swap == "max" || swap == "0"})
+	}
+	if set(m.Limit) && c.version("memory", "memory.limit") == 2 {
+		v := Value{Controller: "memory", V2: true, File: "memory.max", Value: orMax(*m.Limit), Source: "memory.limit", Verify: VerifyBytes}
+		if m.CheckBeforeUpdate != nil && *m.CheckBeforeUpdate && *m.Limit > 0 {
+			v.Ceiling = "memory.current" // v2 would kill rather than refuse
+		}
+		c.add(v)
+	}
+	if set(m.Reservation) && c.version("memory", "memory.reservation") == 2 {
+		c.add(Value{Controller: "memory", V2: true, File: "memory.low", Value: orMax(*m.Reservation), Source: "memory.reservation", Verify: VerifyBytes})
+	}
+}
+
+// swap2 converts memory+swap, which config.json has, to swap alone.
+func (c *compiler) swap2(m *specs.LinuxMemory) (value string, ok bool) {
+	switch {
+	case !set(m.Swap) && set(m.Limit) && *m.Limit == -1:
+		return "max", true // as v1: no limit for memory is none for both
+	case !set(m.Swap):
+		return "", false
+	case *m.Swap == -1:
+		return "max", true
+	case !set(m.Limit) || *m.Limit == -1:
+		c.fail("memory.swap", "%d counts memory and swap together, so cgroup v2 needs linux.resources.memory.limit to tell them apart", *m.Swap)
+		return "", false
+	}
+	return itoa(*m.Swap - *m.Limit), true
+}
+
+func bit(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
+}

@@ -1,0 +1,254 @@
+// This file owns what is done to the processes of a group: list, signal,
+// freeze and thaw them.
+
+package cgroups
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// State is what a group's processes are able to do.
+type State int
+
+const (
+	Thawed   State = iota + 1 // they run
+	Freezing                  // some run still
+	Frozen                    // none runs
+	Deleted                   // there is no such cgroup
+)
+
+func (s State) String() string {
+	switch s {
+	case Thawed:
+		return "thawed"
+	case Freezing:
+		return "freezing"
+	case Frozen:
+		return "frozen"
+	case Deleted:
+		return "deleted"
+	}
+	return "State(" + strconv.Itoa(int(s)) + ")"
+}
+
+// Procs lists the processes in the group itself, without child cgroups.
+func (g *Group) Procs() ([]int, error) { return g.list(procs) }
+
+// AllProcs lists the processes in the group and in cgroups made inside it, in
+// any hierarchy: one that got out of its cgroup in one is still in the others.
+func (g *Group) AllProcs() ([]int, error) { return g.list(treeProcs) }
+
+func (g *Group) list(in func(string) ([]int, error)) ([]int, error) {
+	var all []int
+	for i := range g.dirs {
+		pids, err := in(g.dirs[i].path)
+		if err != nil && !gone(err) {
+			return nil, fmt.Errorf("list the cgroup's processes: %w", err)
+		}
+		all = append(all, pids...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all), nil
+}
+
+// gone tells of a cgroup that has been removed, before or while it was read.
+func gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV)
+}
+
+// procs reads a cgroup.procs, as process IDs of this PID namespace.
+func procs(dir string) ([]int, error) {
+	s, err := readText(dir + "/cgroup.procs")
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for line := range strings.Lines(s) {
+		pid, err := strconv.Atoi(strings.TrimSuffix(line, "\n"))
+		if err != nil {
+			return nil, fmt.Errorf("read %s/cgroup.procs: %w", dir, err)
+		}
+		if pid > 0 { // 0 is a process of a PID namespace we cannot see
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
+}
+
+func treeProcs(dir string) ([]int, error) {
+	pids, err := procs(dir)
+	if err != nil && !errors.Is(err, unix.EOPNOTSUPP) { // a threaded cgroup's processes are listed above it
+		return nil, err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return pids, err
+	}
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		more, err := treeProcs(dir + "/" + e.Name())
+		if err != nil && !gone(err) {
+			return pids, err
+		}
+		pids = append(pids, more...)
+	}
+	return pids, nil
+}
+
+// Kill signals every process of the group and of cgroups inside it. For
+// SIGKILL the kernel's own cgroup.kill is used where there is one, and the
+// group is frozen meanwhile where it can be, so that no process can fork away;
+// it does not wait for the processes to be gone.
+func (g *Group) Kill(sig syscall.Signal) error {
+	if sig == unix.SIGKILL {
+		if d := g.dir("", true); d != nil {
+			// Linux 5.14 and later; a cgroup2 that is gone has no processes.
+			err := writeText(d.path+"/cgroup.kill", "1")
+			if err == nil && g.only {
+				return nil
+			}
+		}
+		if d := g.dir("freezer", false); d != nil {
+			// Not waited for: whoever is missed is found by the next call.
+			if writeText(d.path+"/freezer.state", "FROZEN") == nil {
+				defer writeText(d.path+"/freezer.state", "THAWED")
+			}
+		}
+	}
+	pids, err := g.AllProcs()
+	if err != nil {
+		return err
+	}
+	if slices.Contains(pids, os.Getpid()) {
+		return fmt.Errorf("signal the cgroup's processes: this process (%d) is one of them", os.Getpid())
+	}
+	for _, pid := range pids {
+		if err := unix.Kill(pid, sig); err != nil && err != unix.ESRCH {
+			return fmt.Errorf("send signal %d to process %d: %w", sig, pid, err)
+		}
+	}
+	return nil
+}
+
+// Freeze stops all processes of the group, as of then or started since, and
+// returns when they have stopped. If ctx ends first they are thawed again.
+func (g *Group) Freeze(ctx context.Context) error {
+	if err := g.freezeTo(ctx, Frozen); err != nil {
+		thaw, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		return errors.Join(fmt.Errorf("freeze the cgroup: %w", err), g.freezeTo(thaw, Thawed))
+	}
+	return nil
+}
+
+// Thaw lets the processes of the group run again.
+func (g *Group) Thaw(ctx context.Context) error {
+	if err := g.freezeTo(ctx, Thawed); err != nil {
+		return fmt.Errorf("thaw the cgroup: %w", err)
+	}
+	return nil
+}
+
+// errNoFreezer says that neither a v1 freezer nor a v2 tree is in the group.
+var errNoFreezer = errors.New("the container has no cgroup that can freeze: controller freezer is not mounted")
+
+func (g *Group) freezeTo(ctx context.Context, want State) error {
+	v1, v2 := g.dir("freezer", false), g.dir("", true)
+	var file, value string
+	switch {
+	case v1 != nil:
+		file, value = v1.path+"/freezer.state", "THAWED"
+		if want == Frozen {
+			value = "FROZEN"
+		}
+	case v2 != nil:
+		file, value = v2.path+"/cgroup.freeze", "0"
+		if want == Frozen {
+			value = "1"
+		}
+	default:
+		return errNoFreezer
+	}
+	wait := 20 * time.Microsecond
+	for try := 0; ; try++ {
+		// The v1 freezer can get stuck on a process that forked while it
+		// was at work; writing again makes it look again.
+		if try%16 == 0 {
+			if err := writeText(file, value); err != nil {
+				return err
+			}
+		}
+		if is, err := g.State(); err != nil || is == want {
+			return err
+		} else if is == Deleted {
+			return fmt.Errorf("%s: %w", file, fs.ErrNotExist)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait until %s says so: %w", file, context.Cause(ctx))
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, 2*time.Millisecond)
+	}
+}
+
+// State reads what the freezer says. A group with nothing to freeze with is
+// Thawed.
+func (g *Group) State() (State, error) {
+	if d := g.dir("freezer", false); d != nil {
+		s, err := readText(d.path + "/freezer.state")
+		switch {
+		case err != nil && gone(err):
+			return Deleted, nil
+		case err != nil:
+			return 0, err
+		case s == "THAWED":
+			return Thawed, nil
+		case s == "FREEZING":
+			return Freezing, nil
+		case s == "FROZEN":
+			return Frozen, nil
+		}
+		return 0, fmt.Errorf("%s/freezer.state says %q", d.path, s)
+	}
+	d := g.dir("", true)
+	if d == nil {
+		for i := range g.dirs {
+			if _, err := os.Stat(g.dirs[i].path); err != nil && gone(err) {
+				return Deleted, nil
+			}
+		}
+		return Thawed, nil
+	}
+	asked, err := readText(d.path + "/cgroup.freeze")
+	if err == nil {
+		var events string
+		if events, err = readText(d.path + "/cgroup.events"); err == nil {
+			frozen := strings.Contains("\n"+events+"\n", "\nfrozen 1\n")
+			switch {
+			case asked == "0" && !frozen:
+				return Thawed, nil
+			case asked == "1" && frozen:
+				return Frozen, nil
+			}
+			return Freezing, nil
+		}
+	}
+	if gone(err) {
+		return Deleted, nil
+	}
+	return 0, err
+}

@@ -1,0 +1,360 @@
+// This file owns a container's cgroup as directories: naming them, making
+// them, and getting processes into them.
+
+package cgroups
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Group is the cgroup of one container: a directory in every hierarchy.
+// Its methods are not for concurrent use.
+type Group struct {
+	dirs []dir // one per hierarchy: v1 in the host's order, then v2
+	only bool  // the v2 tree is all there is
+	made []string
+}
+
+type dir struct {
+	keys  []string // controllers; "" for the v2 tree
+	path  string   // absolute
+	mount string   // the hierarchy's mount point; "" if the group was opened from paths
+}
+
+func (d *dir) v2() bool { return d.keys[0] == "" }
+
+// Group names the container's cgroup; path is [Path]'s. No side effects.
+func (h *Host) Group(path string) *Group {
+	g := &Group{only: h.Mode == V2}
+	for i := range h.V1 {
+		t := &h.V1[i]
+		g.dirs = append(g.dirs, dir{t.Controllers, t.dir(path, false), t.Mount})
+	}
+	if h.V2 != nil {
+		g.dirs = append(g.dirs, dir{[]string{""}, h.V2.dir(path, g.only), h.V2.Mount})
+	}
+	return g
+}
+
+// Open names a group by the directories in state.json's cgroup_paths.
+func Open(paths map[string]string) *Group {
+	g := &Group{}
+	for _, key := range slices.Sorted(maps.Keys(paths)) {
+		if paths[key] == "" || key == "" {
+			continue
+		}
+		if i := slices.IndexFunc(g.dirs, func(d dir) bool { return d.path == paths[key] }); i >= 0 {
+			g.dirs[i].keys = append(g.dirs[i].keys, key) // "cpu,cpuacct"
+			continue
+		}
+		g.dirs = append(g.dirs, dir{keys: []string{key}, path: paths[key]})
+	}
+	if p := paths[""]; p != "" {
+		g.only = len(g.dirs) == 0
+		g.dirs = append(g.dirs, dir{keys: []string{""}, path: p})
+	}
+	return g
+}
+
+// Paths has a directory for each controller ("cpu", "name=systemd"; "" for the
+// v2 tree), as state.json's cgroup_paths.
+func (g *Group) Paths() map[string]string {
+	paths := make(map[string]string, len(g.dirs)+1)
+	for _, d := range g.dirs {
+		for _, key := range d.keys {
+			paths[key] = d.path
+		}
+	}
+	return paths
+}
+
+// dir is the directory for a controller of v1, or the v2 one; nil if none.
+func (g *Group) dir(controller string, v2 bool) *dir {
+	if v2 {
+		controller = ""
+	}
+	for i := range g.dirs {
+		if slices.Contains(g.dirs[i].keys, controller) {
+			return &g.dirs[i]
+		}
+	}
+	return nil
+}
+
+// Create makes the directories that are missing, parents included. A cgroup
+// that is there already is used if it is empty and refused if it has
+// processes, which the limits would hit and Delete would kill. On an error
+// whatever it made is gone again.
+func (g *Group) Create() (err error) {
+	defer func() {
+		if err != nil {
+			g.unmake()
+		}
+	}()
+	for i := range g.dirs {
+		d := &g.dirs[i]
+		if d.mount == "" {
+			return fmt.Errorf("create cgroup %s: its mount point is not known", d.path)
+		}
+		fresh, err := g.mkdir(d, d.path)
+		if err != nil {
+			return fmt.Errorf("create cgroup: %w", err)
+		}
+		if !fresh {
+			if err := refuseUsed(d); err != nil {
+				return err
+			}
+		}
+		if d.v2() && g.only {
+			g.enableAll(d)
+		}
+	}
+	return nil
+}
+
+// unmake removes what mkdir made, newest first.
+func (g *Group) unmake() {
+	for _, path := range slices.Backward(g.made) {
+		unix.Rmdir(path) // best effort: another container may use a parent by now
+	}
+	g.made = nil
+}
+
+// mkdir makes path and the parents it lacks; fresh says that path is new.
+func (g *Group) mkdir(d *dir, path string) (fresh bool, err error) {
+	for range 3 {
+		err = unix.Mkdir(path, 0o755)
+		if err != unix.ENOENT || path == d.mount {
+			break
+		}
+		// A parent can vanish again, when somebody's failed Create unmakes it.
+		if _, err := g.mkdir(d, filepath.Dir(path)); err != nil {
+			return false, err
+		}
+	}
+	switch err {
+	case nil:
+		g.made = append(g.made, path)
+	case unix.EEXIST:
+		err = nil
+		return false, g.inheritCPUs(d, path, false)
+	case unix.EROFS:
+		return false, fmt.Errorf("mkdir %s: %w: the cgroup filesystem is mounted read-only, as in most containers", path, err)
+	case unix.EACCES, unix.EPERM:
+		return false, fmt.Errorf("mkdir %s: %w: without root, name a cgroup that has been delegated to you in linux.cgroupsPath", path, err)
+	default:
+		return false, fmt.Errorf("mkdir %s: %w", path, err)
+	}
+	return true, g.inheritCPUs(d, path, true)
+}
+
+// inheritCPUs fills cpuset.cpus and cpuset.mems from the parent: a new v1
+// cpuset is empty, and no process can enter an empty one.
+func (g *Group) inheritCPUs(d *dir, path string, fresh bool) error {
+	if path == d.mount || !slices.Contains(d.keys, "cpuset") {
+		return nil
+	}
+	for _, file := range [2]string{"/cpuset.cpus", "/cpuset.mems"} {
+		if !fresh {
+			if has, err := readText(path + file); err != nil || has != "" {
+				return err
+			}
+		}
+		parent := filepath.Dir(path)
+		value, err := readText(parent + file)
+		if err == nil && value == "" { // made by someone who did not fill it
+			if err = g.inheritCPUs(d, parent, false); err == nil {
+				value, err = readText(parent + file)
+			}
+		}
+		if err == nil {
+			err = writeText(path+file, value)
+		}
+		if err != nil {
+			return fmt.Errorf("inherit %s: %w", file[1:], err)
+		}
+	}
+	return nil
+}
+
+func refuseUsed(d *dir) error {
+	pids, err := procs(d.path)
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		return nil // a threaded v2 cgroup lists threads only
+	}
+	if err == nil && len(pids) > 0 {
+		err = fmt.Errorf("container's cgroup is not empty: %d process(es) found in %s, such as %d: choose another linux.cgroupsPath or end them", len(pids), d.path, pids[0])
+	}
+	return err
+}
+
+// Inside runs fork on a new thread that is in the group's v1 cgroups, so that
+// a process it starts is born in them. Nothing waits: see the package comment.
+// For the v2 tree the start has to use [Group.Dir] with CLONE_INTO_CGROUP
+// (syscall.SysProcAttr.UseCgroupFD); there Inside only calls fork.
+//
+// The thread ends with fork, so a process started with Pdeathsig would be
+// signalled; it counts in the group's pids.current until then.
+func (g *Group) Inside(fork func() error) error {
+	if g.only {
+		return fork()
+	}
+	done := make(chan error, 1)
+	go func() {
+		// Never unlocked: the Go runtime ends the thread with the goroutine,
+		// so nothing else of this process runs inside the cgroup.
+		runtime.LockOSThread()
+		err := g.enter()
+		if err == nil {
+			err = fork()
+		}
+		done <- err
+	}()
+	return <-done
+}
+
+// enter moves the calling thread. "0" is the writer itself, which needs no
+// lock, unlike any other number.
+func (g *Group) enter() error {
+	for i := range g.dirs {
+		d := &g.dirs[i]
+		if d.v2() {
+			continue
+		}
+		if err := writeText(d.path+"/tasks", "0"); err != nil {
+			return fmt.Errorf("enter the cgroup: %w%s", err, enterHint(d, err))
+		}
+	}
+	return nil
+}
+
+func enterHint(d *dir, err error) string {
+	switch {
+	case errors.Is(err, unix.ENOSPC):
+		return ": its cpuset has no CPUs or memory nodes"
+	case errors.Is(err, unix.EBUSY) && d.v2():
+		return ": it has controllers enabled for its children, and then cannot have processes of its own (cgroups(7))"
+	case errors.Is(err, unix.EOPNOTSUPP) && d.v2():
+		return ": it is in an invalid or threaded state, see its cgroup.type (cgroups(7))"
+	}
+	return ""
+}
+
+// Tasks are the files of the v1 hierarchies that a thread enters by writing
+// "0": see the package comment.
+func (g *Group) Tasks() []string {
+	var files []string
+	for _, d := range g.dirs {
+		if !d.v2() {
+			files = append(files, d.path+"/tasks")
+		}
+	}
+	return files
+}
+
+// Dir opens the v2 directory for CLONE_INTO_CGROUP; nil, nil on a v1 host.
+func (g *Group) Dir() (*os.File, error) {
+	d := g.dir("", true)
+	if d == nil {
+		return nil, nil
+	}
+	fd, err := unix.Open(d.path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: d.path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), d.path), nil
+}
+
+// Add moves a process with all its threads into the group. The first write
+// may wait for the kernel, see the package comment; writing in turn is no
+// slower than at once, since all wait for the same lock.
+func (g *Group) Add(pid int) error {
+	if pid <= 0 {
+		return fmt.Errorf("move process %d into the cgroup: not a process ID", pid)
+	}
+	for i := range g.dirs {
+		d := &g.dirs[i]
+		var err error
+		for range 5 {
+			// EINVAL: the process has not run yet and the hierarchy schedules
+			// realtime groups.
+			if err = writeText(d.path+"/cgroup.procs", strconv.Itoa(pid)); !errors.Is(err, unix.EINVAL) {
+				break
+			}
+			time.Sleep(2 * time.Millisecond)
+		}
+		if errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("move process %d into cgroup %s: %w: the process has ended", pid, d.path, err)
+		}
+		if err != nil {
+			return fmt.Errorf("move process %d into the cgroup: %w%s", pid, err, enterHint(d, err))
+		}
+	}
+	return nil
+}
+
+// writeText writes in one write(2), as cgroup files demand.
+func writeText(path, value string) error {
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	for {
+		_, err = unix.Write(fd, []byte(value))
+		if err != unix.EINTR {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("write %q to %s: %w", value, path, err)
+	}
+	return nil
+}
+
+// readText reads a whole cgroup file, without the newline at its end.
+func readText(path string) (string, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	s, err := readFD(fd)
+	if err != nil {
+		return "", &fs.PathError{Op: "read", Path: path, Err: err}
+	}
+	return strings.TrimRight(s, "\n"), nil
+}
+
+// readFD reads from the start to the end of a file.
+func readFD(fd int) (string, error) {
+	buf := make([]byte, 0, 4096)
+	for {
+		n, err := unix.Pread(fd, buf[len(buf):cap(buf)], int64(len(buf)))
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		buf = buf[:len(buf)+n]
+		if n == 0 {
+			return string(buf), nil
+		}
+		if len(buf) == cap(buf) {
+			buf = slices.Grow(buf, cap(buf))
+		}
+	}
+}

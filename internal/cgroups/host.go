@@ -1,0 +1,183 @@
+// This file owns what the host offers: which cgroup hierarchies are mounted,
+// where, and which cgroup this process is in. It reads; it changes nothing.
+
+package cgroups
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	lib "github.com/containerd/cgroups/v3"
+)
+
+// Mode is how the host has cgroups mounted, see cgroups(7).
+type Mode int
+
+const (
+	V1     Mode = iota + 1 // every controller on a v1 hierarchy
+	Hybrid                 // v1 hierarchies and a v2 tree beside them
+	V2                     // one v2 tree on /sys/fs/cgroup
+)
+
+func (m Mode) String() string {
+	switch m {
+	case V1:
+		return "v1"
+	case Hybrid:
+		return "hybrid"
+	case V2:
+		return "v2"
+	}
+	return fmt.Sprintf("Mode(%d)", int(m))
+}
+
+// Hierarchy is one mounted cgroup tree.
+type Hierarchy struct {
+	// Controllers are the v1 controllers as /proc/self/cgroup names them
+	// ("cpu", "cpuacct", "name=systemd"), or those a v2 tree can enable.
+	Controllers []string
+	// Mount is the mount point, e.g. /sys/fs/cgroup/memory.
+	Mount string
+	// Root is the cgroup that shows at Mount: "/" unless only a part of the
+	// tree is mounted, as inside a container without a cgroup namespace.
+	Root string
+	// Own is the cgroup of this process, from the root of the tree.
+	Own string
+}
+
+// own is this process's cgroup as a path below the mount point.
+func (t *Hierarchy) own() string {
+	rel, err := filepath.Rel(t.Root, t.Own)
+	if err != nil || rel == ".." || strings.HasPrefix(rel, "../") {
+		return "/" // outside what is mounted: the mount's root is all we can reach
+	}
+	return filepath.Join("/", rel)
+}
+
+// Host says where cgroups are. [Detect] fills it; tests write it down.
+type Host struct {
+	Mode Mode
+	V1   []Hierarchy // in the order of /proc/self/mountinfo
+	V2   *Hierarchy  // nil on a v1 host
+}
+
+const cgroupRoot = "/sys/fs/cgroup"
+
+// ErrUnavailable says that the host has no cgroup filesystem mounted.
+var ErrUnavailable = errors.New("no cgroup filesystem is mounted on " + cgroupRoot)
+
+// Detect looks at /sys/fs/cgroup, /proc/self/cgroup and, unless the host is
+// all v2, /proc/self/mountinfo, each once.
+func Detect() (*Host, error) {
+	mode := lib.Mode()
+	if mode == lib.Unavailable {
+		return nil, ErrUnavailable
+	}
+	v1, v2, err := lib.ParseCgroupFileUnified("/proc/self/cgroup")
+	if err != nil {
+		return nil, fmt.Errorf("find the cgroups of this process: %w", err)
+	}
+	if mode == lib.Unified {
+		// A v2 host's mount point is known, so the mount table, which can be
+		// thousands of lines long, need not be read.
+		tree := &Hierarchy{Mount: cgroupRoot, Root: "/", Own: v2}
+		tree.Controllers, err = v2Controllers(tree.Mount)
+		return &Host{Mode: V2, V2: tree}, err
+	}
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil, fmt.Errorf("find the cgroup hierarchies: %w", err)
+	}
+	h := parseHierarchies(string(table), v1, v2)
+	if len(h.V1) == 0 && h.V2 == nil {
+		return nil, ErrUnavailable
+	}
+	if h.V2 != nil {
+		h.V2.Controllers, err = v2Controllers(h.V2.Mount)
+	}
+	return h, err
+}
+
+// parseHierarchies picks the cgroup mounts out of a mount table (the format is
+// in proc_pid_mountinfo(5)). own and ownV2 are this process's cgroups.
+func parseHierarchies(table string, own map[string]string, ownV2 string) *Host {
+	h := &Host{Mode: V1}
+	for line := range strings.Lines(table) {
+		left, right, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " - ")
+		if !ok || !strings.HasPrefix(right, "cgroup") {
+			continue
+		}
+		l, r := strings.Fields(left), strings.Fields(right)
+		if len(l) < 6 || len(r) < 3 {
+			continue
+		}
+		t := Hierarchy{Root: unescape(l[3]), Mount: unescape(l[4])}
+		if r[0] == "cgroup2" {
+			// Only the tree beside the v1 hierarchies: a container's or a
+			// tool's private mount of cgroup2 elsewhere is not the host's.
+			if h.V2 == nil && strings.HasPrefix(t.Mount, cgroupRoot+"/") {
+				t.Own = ownV2
+				h.V2, h.Mode = &t, Hybrid
+			}
+			continue
+		}
+		for opt := range strings.SplitSeq(r[2], ",") {
+			if path, ok := own[opt]; ok && !h.has(opt) {
+				t.Controllers = append(t.Controllers, opt)
+				t.Own = path
+			}
+		}
+		if len(t.Controllers) > 0 {
+			h.V1 = append(h.V1, t)
+		}
+	}
+	return h
+}
+
+// has tells whether a v1 hierarchy with this controller is known already: a
+// hierarchy can be mounted twice, and the first mount is the usual one.
+func (h *Host) has(controller string) bool { return h.v1(controller) != nil }
+
+// v1 is the v1 hierarchy of a controller, nil if it has none.
+func (h *Host) v1(controller string) *Hierarchy {
+	for i := range h.V1 {
+		if slices.Contains(h.V1[i].Controllers, controller) {
+			return &h.V1[i]
+		}
+	}
+	return nil
+}
+
+// v2 tells whether the v2 tree can enable a controller.
+func (h *Host) v2(controller string) bool {
+	return h.V2 != nil && slices.Contains(h.V2.Controllers, controller)
+}
+
+func v2Controllers(mount string) ([]string, error) {
+	b, err := os.ReadFile(mount + "/cgroup.controllers")
+	if err != nil {
+		return nil, fmt.Errorf("find the controllers of the v2 tree: %w", err)
+	}
+	return strings.Fields(string(b)), nil
+}
+
+// unescape undoes the \ooo escapes of mountinfo (space, tab, newline, \).
+func unescape(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+3 < len(s) {
+			b.WriteByte((s[i+1]-'0')<<6 | (s[i+2]-'0')<<3 | (s[i+3] - '0'))
+			i += 3
+			continue
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}

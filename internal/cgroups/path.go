@@ -1,0 +1,52 @@
+// This file owns names: which cgroup a container gets (pure, no system calls).
+
+package cgroups
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+// Path turns linux.cgroupsPath into the name of the container's cgroup.
+// The answer is absolute ("/a/b", below the root of every hierarchy) or
+// relative ("a/b", below the cgroup this process is in, which differs from
+// hierarchy to hierarchy on v1); [Host.Group] resolves it. An empty
+// cgroupsPath means the container's ID, relative, as runc has it. ".." cannot
+// leave the root: the path is resolved as if that were the root directory.
+//
+// The root itself is refused: it is shared by the whole host, and deleting
+// the container would mean deleting everybody's cgroups.
+func Path(h *Host, cgroupsPath, id string) (string, error) {
+	const source = "linux.cgroupsPath"
+	if strings.ContainsAny(cgroupsPath, "\x00\n") {
+		return "", fmt.Errorf("config.json: %s: %q has a NUL or a newline, which no cgroup's name can have", source, cgroupsPath)
+	}
+	path := cgroupsPath
+	if path == "" {
+		path = id
+	}
+	clean := filepath.Clean("/" + path)
+	if clean == "/" {
+		return "", fmt.Errorf("config.json: %s: %q is the root of the cgroup tree, which belongs to the whole host: name a cgroup below it", source, cgroupsPath)
+	}
+	if cgroupsPath != "" && cgroupsPath[0] == '/' {
+		return clean, nil
+	}
+	return clean[1:], nil
+}
+
+// dir is the directory of a cgroup named by [Path] in this hierarchy.
+func (t *Hierarchy) dir(path string, v2only bool) string {
+	if filepath.IsAbs(path) {
+		return t.Mount + path
+	}
+	base := t.own()
+	if v2only {
+		// This process is inside its own cgroup, so controllers cannot be
+		// enabled for children of it (cgroups(7), "no internal processes"):
+		// use a sibling.
+		base = filepath.Dir(base)
+	}
+	return filepath.Join(t.Mount, base, path)
+}

@@ -1,0 +1,305 @@
+package container
+
+import (
+	"encoding/binary"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/rootfs"
+)
+
+// Below the new root nothing is reached by walking a path as the host would: an
+// image may have put a symbolic link anywhere.
+
+// TestPathsAreConfined: between the first step and the pivot, every path is one
+// of three kinds: walked by openat2 inside the root; a single name in a
+// directory that is open; or a path of the host from a short list.
+func TestPathsAreConfined(t *testing.T) {
+	eachGolden(t, func(t *testing.T, p *plan.Plan, in Inputs) {
+		host := hostPaths(in)
+		for i := range p.Steps {
+			s := &p.Steps[i]
+			if pivots(s) {
+				return // from here on "/" is the container's root
+			}
+			if complaint := confined(p, s, host); complaint != "" {
+				t.Errorf("step %d (%s): %s: %s", i, s.Name, complaint, p.CallText(s))
+			}
+		}
+	})
+}
+
+func pivots(s *plan.Step) bool { return s.Call == plan.PivotRoot || s.Call == plan.Chroot }
+
+// hostPaths are the host's paths that a plan may name.
+func hostPaths(in Inputs) []string {
+	list := []string{
+		in.Rootfs.Root, // root.path
+		"/",            // to set the propagation of all mounts
+		".",            // root.path, once it is the working directory
+		"/dev/null",    // for masks
+		"/proc/self/ns/time_for_children",
+	}
+	list = append(list, in.Cgroups...)
+	list = append(list, in.Rootfs.HostMounts...)
+	if in.Rootfs.ParentMnt != "" {
+		list = append(list, in.Rootfs.ParentMnt)
+	}
+	for i := range in.Spec.Mounts {
+		if m := &in.Spec.Mounts[i]; rootfs.IsBind(m) {
+			list = append(list, rootfs.BindSource(in.Rootfs.Bundle, m))
+		}
+	}
+	for _, g := range in.Rootfs.Cgroup {
+		list = append(list, g.Dir)
+	}
+	if in.Rootfs.UserNS || in.Rootfs.Rootless || hasUserNamespace(in.Spec) {
+		for _, d := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
+			list = append(list, "/dev/"+d) // bound, as they cannot be made
+		}
+	}
+	return list
+}
+
+// confined says what is wrong with a step, "" if nothing.
+func confined(p *plan.Plan, s *plan.Step, host []string) string {
+	path := func(k int) string { return cString(p, s.Args[k]) }
+	single := func(dir, k int) string {
+		if n := path(k); s.Args[dir].Kind != plan.Result || n == "" || n == "." || n == ".." || strings.Contains(n, "/") {
+			return "not a single name in an open directory"
+		}
+		return ""
+	}
+	onHost := func(k int) string {
+		if name := path(k); !slices.Contains(host, name) && !strings.HasPrefix(name, "/proc/sys/") {
+			return "a path of the host that is not on the list"
+		}
+		return ""
+	}
+	switch s.Call {
+	case plan.Openat2:
+		resolve := binary.LittleEndian.Uint64(p.Data[s.Args[2].Value-plan.DataBase+16:])
+		if s.Args[0].Kind != plan.Result || resolve&unix.RESOLVE_IN_ROOT == 0 && resolve&(unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS) != unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS {
+			return "not confined to an open directory"
+		}
+		if resolve&(unix.RESOLVE_NO_MAGICLINKS|unix.RESOLVE_NO_SYMLINKS) == 0 {
+			return "may follow a magic link"
+		}
+	case plan.Openat:
+		if s.Args[0].Kind == plan.Result {
+			if s.Args[2].Value&unix.O_NOFOLLOW == 0 {
+				return "may follow a symbolic link"
+			}
+			return single(0, 1)
+		}
+		return onHost(1)
+	case plan.Mkdirat, plan.Mknodat, plan.Unlinkat, plan.Fchownat:
+		return single(0, 1)
+	case plan.Symlinkat:
+		return single(1, 2)
+	case plan.Renameat2:
+		return single(0, 1) + single(2, 3)
+	case plan.Fchmodat, plan.Faccessat2:
+		return "follows links"
+	case plan.Mount:
+		return mountConfined(p, s, host)
+	case plan.OpenTree:
+		if s.Args[0].Kind == plan.Result && path(1) == "" {
+			return ""
+		}
+		return onHost(1)
+	case plan.MoveMount:
+		if path(1) != "" || path(3) != "" && path(3) != "." {
+			return "walks a path"
+		}
+	case plan.MountSetattr:
+		if path(1) != "" || s.Args[0].Kind != plan.Result {
+			return "walks a path"
+		}
+	case plan.Chdir, plan.Umount:
+		return onHost(0)
+	}
+	return ""
+}
+
+// mountConfined: a file system is mounted on ".", which fchdir has made the
+// target; only propagation and --no-pivot's covers name a path of the host.
+func mountConfined(p *plan.Plan, s *plan.Step, host []string) string {
+	target := cString(p, s.Args[1])
+	const propagation = unix.MS_SHARED | unix.MS_SLAVE | unix.MS_PRIVATE | unix.MS_UNBINDABLE
+	switch {
+	case target == ".":
+		return ""
+	case s.Args[3].Value&propagation != 0 && slices.Contains(host, target):
+		return ""
+	case s.Source == "root.path" && slices.Contains(host, target) && s.Args[3].Value&(unix.MS_MOVE|unix.MS_RDONLY) != 0:
+		return ""
+	}
+	return "mounts by path"
+}
+
+func cString(p *plan.Plan, a plan.Arg) string {
+	if a.Kind != plan.Pointer {
+		return ""
+	}
+	text, _, _ := strings.Cut(string(p.Data[a.Value-plan.DataBase:]), "\x00")
+	return text
+}
+
+// TestConfinedFindsMistakes: the check itself, on steps that are wrong.
+func TestConfinedFindsMistakes(t *testing.T) {
+	b := plan.NewBuilder(3)
+	root := b.Cell("root")
+	at := plan.Int(unix.AT_FDCWD)
+	b.Get("openat2 without a root", "", plan.Then{}, root, plan.Openat2, plan.Of(root), b.Str("etc"), b.Words(unix.O_PATH, 0, 0), plan.Int(24))
+	b.Get("openat2 from the working directory", "", plan.Then{}, root, plan.Openat2, at, b.Str("etc"), b.Words(unix.O_PATH, 0, unix.RESOLVE_IN_ROOT), plan.Int(24))
+	b.Get("follows magic links", "", plan.Then{}, root, plan.Openat2, plan.Of(root), b.Str("etc"), b.Words(unix.O_PATH, 0, unix.RESOLVE_IN_ROOT), plan.Int(24))
+	b.Get("openat below the root", "", plan.Then{}, root, plan.Openat, plan.Of(root), b.Str("etc/x"), plan.Int(unix.O_NOFOLLOW), plan.Int(0))
+	b.Call("mkdir of a path", "", plan.Mkdirat, plan.Of(root), b.Str("a/b"), plan.Int(0o755))
+	b.Call("mkdir on the host", "", plan.Mkdirat, at, b.Str("a"), plan.Int(0o755))
+	b.Call("mknod up", "", plan.Mknodat, plan.Of(root), b.Str(".."), plan.Int(0), plan.Int(0))
+	b.Call("mount by path", "", plan.Mount, b.Str("proc"), b.Str("/bundle/rootfs/proc"), b.Str("proc"), plan.Int(0), plan.Int(0))
+	b.Call("mount of the host's path", "", plan.Mount, b.Str("proc"), b.Str("/"), b.Str("proc"), plan.Int(0), plan.Int(0))
+	b.Call("a host path", "", plan.Chdir, b.Str("/etc"))
+	b.Call("end", "", plan.ExitGroup, plan.Int(0))
+	p := b.Plan()
+	for i := range p.Steps[:len(p.Steps)-1] {
+		if confined(p, &p.Steps[i], []string{"/", ".", "/bundle/rootfs"}) == "" {
+			t.Errorf("%s: not noticed", p.Steps[i].Name)
+		}
+	}
+}
+
+// order are pairs of steps: every step of the second kind has one of the first
+// kind before it on every path.
+var order = []struct {
+	why           string
+	first, second func(p *plan.Plan, s *plan.Step) bool
+}{
+	{"capset after the change of user, which would clear the effective set", is(plan.Setresuid), is(plan.Capset)},
+	{"groups before the user, who may not set them", is(plan.Setgroups), become},
+	{"the group before the user, who may not change it", is(plan.Setresgid), become},
+	{"nothing is executed before the root is the container's", root, is(plan.Execve)},
+	{"nothing is executed with capabilities left", is(plan.Capset), is(plan.Execve)},
+	{"nothing is executed without a sign from the parent", is(plan.Read), is(plan.Execve)},
+	{"the bounding set needs CAP_SETPCAP, which goes with capset", boundingOr(become), is(plan.Capset)},
+	{"the old root is a slave before it is unmounted", slave, detach},
+}
+
+func is(call plan.Call) func(*plan.Plan, *plan.Step) bool {
+	return func(_ *plan.Plan, s *plan.Step) bool { return s.Call == call }
+}
+
+func root(_ *plan.Plan, s *plan.Step) bool { return pivots(s) }
+
+// become is the change to process.user, not that to root of a user namespace.
+func become(_ *plan.Plan, s *plan.Step) bool {
+	return s.Call == plan.Setresuid && s.Source == "process.user"
+}
+
+func boundingOr(f func(*plan.Plan, *plan.Step) bool) func(*plan.Plan, *plan.Step) bool {
+	return func(p *plan.Plan, s *plan.Step) bool {
+		return f(p, s) || s.Call == plan.Prctl && s.Args[0].Value == unix.PR_CAPBSET_DROP
+	}
+}
+
+func slave(_ *plan.Plan, s *plan.Step) bool {
+	return s.Call == plan.Mount && s.Args[3].Value&unix.MS_SLAVE != 0
+}
+
+func detach(p *plan.Plan, s *plan.Step) bool {
+	return s.Call == plan.Umount && cString(p, s.Args[0]) == "."
+}
+
+func TestOrder(t *testing.T) {
+	eachGolden(t, func(t *testing.T, p *plan.Plan, _ Inputs) {
+		for _, o := range order {
+			before := known(p, func(i int, _ edge, f facts) {
+				if o.first(p, &p.Steps[i]) {
+					f["first"] = true
+				}
+			})
+			for i := range p.Steps {
+				if o.second(p, &p.Steps[i]) && !before[i]["first"] {
+					t.Errorf("step %d (%s): %s", i, p.Steps[i].Name, o.why)
+				}
+			}
+		}
+	})
+}
+
+// TestExecveIsLast: the candidates of execve end a plan, and behind them is
+// only the end without a parent.
+func TestExecveIsLast(t *testing.T) {
+	eachGolden(t, func(t *testing.T, p *plan.Plan, _ Inputs) {
+		n := len(p.Steps)
+		if p.Steps[n-1].Call != plan.ExitGroup || p.Steps[n-2].Call != plan.Execve {
+			t.Fatalf("the plan ends with %s and %s", p.Steps[n-2].Name, p.Steps[n-1].Name)
+		}
+		first := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Call == plan.Execve })
+		for i := first; i < n-1; i++ {
+			s := &p.Steps[i]
+			if s.Call != plan.Execve {
+				t.Errorf("step %d (%s) is behind the first execve", i, s.Name)
+			}
+			for _, on := range s.On {
+				if on.To != i+1 || on.To == n-1 {
+					t.Errorf("step %d (%s): after %s it goes to step %d", i, s.Name, unix.ErrnoName(on.Errno), on.To)
+				}
+			}
+		}
+	})
+}
+
+// afterSeccomp are the calls of a plan behind a filter that was loaded late: a
+// profile must allow these, and no more (docs/architecture.md).
+var afterSeccomp = []plan.Call{plan.Write, plan.Read, plan.CloseRange, plan.Execve, plan.ExitGroup}
+
+// TestSeccompIsLate: with no_new_privs the filter is among the last steps.
+// Without, loading needs CAP_SYS_ADMIN, so it comes before capabilities go.
+func TestSeccompIsLate(t *testing.T) {
+	eachGolden(t, func(t *testing.T, p *plan.Plan, in Inputs) {
+		at := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Call == plan.Seccomp })
+		if (at >= 0) != (in.Spec.Linux.Seccomp != nil) {
+			t.Fatalf("a filter is loaded at step %d", at)
+		}
+		if at < 0 {
+			return
+		}
+		if !in.Spec.Process.NoNewPrivileges {
+			drop := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Call == plan.Capset || become(p, &s) })
+			if drop < at {
+				t.Errorf("step %d (%s) takes the privilege that step %d needs", drop, p.Steps[drop].Name, at)
+			}
+			return
+		}
+		for i := at + 1; i < len(p.Steps); i++ {
+			if !slices.Contains(afterSeccomp, p.Steps[i].Call) {
+				t.Errorf("step %d (%s): the profile would have to allow %s", i, p.Steps[i].Name, p.Steps[i].Call.Name())
+			}
+		}
+	})
+}
+
+// TestStepsExplainThemselves: a step has a name, and a JSON path that begins
+// with a field of config.json.
+func TestStepsExplainThemselves(t *testing.T) {
+	fields := []string{"root", "mounts", "process", "hostname", "domainname", "hooks", "linux", "annotations", "--layer", "--ephemeral"}
+	eachGolden(t, func(t *testing.T, p *plan.Plan, _ Inputs) {
+		for i := range p.Steps {
+			s := &p.Steps[i]
+			field, _, _ := strings.Cut(s.Source, ".")
+			field, _, _ = strings.Cut(field, "[")
+			if s.Name == "" || s.Source != "" && !slices.Contains(fields, field) {
+				t.Errorf("step %d: name %q, source %q", i, s.Name, s.Source)
+			}
+			if strings.Contains(p.CallText(s), "$None") || strings.HasPrefix(p.CallText(s), "(") {
+				t.Errorf("step %d (%s): the text %q is no call", i, s.Name, p.CallText(s))
+			}
+		}
+	})
+}

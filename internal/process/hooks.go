@@ -1,0 +1,89 @@
+package process
+
+import (
+	"strconv"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/plan"
+)
+
+// Hooks adds the steps that run hooks inside the container: a child of the
+// process executes the program, and the process waits for it. So a hook has
+// the namespaces, cgroups, identity and filters that the process has at this
+// moment, and not more: startContainer's programs are the image's.
+//
+// Each hook reads its state from a pipe that the parent has filled and closed
+// (see the plan's Files).
+func (r *Process) Hooks(kind string, hooks []specs.Hook) {
+	c := r.c
+	for i := range hooks {
+		c.b.In(plan.Exec, HookSource(kind, i))
+		c.hook(&hooks[i])
+	}
+}
+
+// HookSource is the JSON path of a hook.
+func HookSource(kind string, i int) string { return "hooks." + kind + "[" + strconv.Itoa(i) + "]" }
+
+func (c *compiler) hook(h *specs.Hook) {
+	b := c.b
+	stdin := b.File(plan.File{Open: plan.Pipe, Name: "the container's state for the hook"})
+	child, ended := b.Label(), b.Label()
+	pid := b.Cell("hook")
+	// clone writes the descriptor where ppoll reads it.
+	poll := b.Words32(0, unix.POLLIN)
+	b.Get("make a process for the hook "+h.Path, "", plan.Then{Zero: child}, pid, plan.Clone,
+		plan.Int(unix.CLONE_PIDFD|uintptr(unix.SIGCHLD)), plan.Int(0), poll, plan.Int(0), plan.Int(0))
+	if h.Timeout != nil {
+		late := b.Label()
+		again := b.Here()
+		b.CallThen("wait at most "+strconv.Itoa(*h.Timeout)+" s", "the hook's timeout",
+			plan.Then{Next: ended, Zero: late, On: []plan.On{{Errno: unix.EINTR, To: again}}},
+			plan.Ppoll, poll, plan.Int(1), b.Words(uint64(*h.Timeout), 0), plan.Int(0), plan.Int(0))
+		b.Place(late)
+		b.Call(HookTimedOut, "", plan.Close, plan.Int(-1))
+		b.Place(ended)
+	}
+	status := b.Room(8)
+	again := b.Here()
+	b.CallThen("wait for the hook", "", plan.Then{On: []plan.On{{Errno: unix.EINTR, To: again}}}, plan.Wait4, plan.Of(pid), status, plan.Int(0), plan.Int(0))
+	c.checkStatus(status)
+	after := b.Label()
+	b.CallThen("close the state", "", plan.Then{Next: after}, plan.Close, stdin)
+	b.Place(child)
+	b.Call("the state is the hook's input", "", plan.Dup3, stdin, plan.Int(0), plan.Int(0))
+	b.Call("its output is not the container's", "", plan.Dup3, plan.Int(2), plan.Int(1), plan.Int(0))
+	b.Call("a umask as programs expect", "", plan.Umask, plan.Int(0o022))
+	b.Call("close all other descriptors at execve", "", plan.CloseRange, plan.Int(3), plan.Int(uint32(0xffffffff)), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
+	args := h.Args
+	if len(args) == 0 {
+		args = []string{h.Path}
+	}
+	env := c.env // as runc
+	if len(h.Env) > 0 {
+		env = b.Strs(h.Env)
+	}
+	b.Call("become "+h.Path, "", plan.Execve, b.Str(h.Path), b.Strs(args), env)
+	b.Place(after)
+}
+
+// The names of steps that fail by design, with EBADF: the loop knows no other
+// way to report what is no error of a system call.
+const (
+	HookFailed   = "the hook failed"
+	HookTimedOut = "the hook ran out of time"
+)
+
+// checkStatus goes on if the wait status is zero. The loop branches on results
+// only, so the status becomes one: that of writing as many bytes to the host's
+// /dev/null.
+func (c *compiler) checkStatus(status plan.Arg) {
+	b := c.b
+	good := b.Label()
+	b.CallThen("did it succeed", "writing as many bytes as its status gives zero if it did", plan.Then{Zero: good}, plan.Write,
+		plan.Of(c.null), status, plan.Of(plan.CellAt(status)))
+	b.Call(HookFailed, "", plan.Close, plan.Int(-1))
+	b.Place(good)
+}

@@ -1,0 +1,40 @@
+package rootfs
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// CheckProc refuses mounts that would make a container's /proc something else:
+// on /proc itself only proc may be mounted, or a bind of one, and below it only
+// the files that tools such as lxcfs replace. minirun itself never trusts a
+// container's /proc, but programs in it do; runc has the same rule.
+//
+// isProc reports whether a host path is in a proc file system.
+func CheckProc(s *specs.Spec, bundle string, isProc func(path string) bool) error {
+	for i := range s.Mounts {
+		m := &s.Mounts[i]
+		where := clean(m.Destination)
+		switch {
+		case where == "/proc":
+			if m.Type == "proc" || IsBind(m) && isProc(BindSource(bundle, m)) {
+				continue
+			}
+		case !strings.HasPrefix(where, "/proc/") || slices.Contains(replaceable[:], where):
+			continue
+		}
+		return &spec.Error{Path: mountSource(i) + ".destination", Want: "must not put anything but proc on or into /proc", Got: fmt.Sprintf("%q", m.Destination)}
+	}
+	return nil
+}
+
+// replaceable are files of /proc with figures about the machine.
+var replaceable = [...]string{
+	"/proc/cpuinfo", "/proc/diskstats", "/proc/loadavg", "/proc/meminfo", "/proc/net/dev", "/proc/slabinfo", "/proc/stat",
+	"/proc/swaps", "/proc/uptime", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
+}

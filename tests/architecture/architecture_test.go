@@ -1,0 +1,183 @@
+// Package architecture keeps the house in order: who may import whom, and what
+// the runtime's binary links. Both are data here, checked against what the go
+// command finds, as Go's own go/build/deps_test.go does.
+package architecture
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/minirun/minirun"
+
+// arrows says which packages of this module a package may import. They run one
+// way (docs/architecture.md):
+//
+//	cmd → container → {cgroups, namespaces, rootfs, process, bootstrap} → {handshake, plan, spec, seccomp}
+//
+// A new package gets a line; a new arrow gets one only if it points down.
+var arrows = map[string]string{
+	"cmd/minirun": "container cgroups spec",
+
+	"internal/container": "bootstrap cgroups handshake namespaces plan process rootfs seccomp spec",
+
+	"internal/bootstrap":  "plan",
+	"internal/cgroups":    "spec",
+	"internal/namespaces": "handshake plan spec",
+	"internal/rootfs":     "handshake namespaces plan spec",
+	"internal/process":    "handshake plan seccomp spec",
+
+	"internal/handshake":     "plan",
+	"internal/plan":          "",
+	"internal/seccomp":       "",
+	"internal/seccomp/gen":   "",
+	"internal/spec":          "",
+	"internal/spec/spectest": "spec",
+}
+
+// level is the floor a package of this module lives on. An import must lead
+// down, or stay on the floor of the helpers at its side.
+var level = map[string]int{
+	"cmd": 0, "container": 1,
+	"cgroups": 2, "namespaces": 3, "rootfs": 2, "process": 2, "bootstrap": 2,
+	"handshake": 4, "plan": 5, "spec": 5, "seccomp": 5,
+}
+
+// A goPackage is what `go list -json` says of one.
+type goPackage struct {
+	ImportPath string
+	Standard   bool
+	Imports    []string
+	Module     *struct{ Path, Version string }
+}
+
+func goList(t *testing.T, args ...string) []goPackage {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Standard,Imports,Module"}, args...)...)
+	cmd.Dir, cmd.Stderr = root, os.Stderr
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOWORK=off")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v", cmd, err)
+	}
+	var list []goPackage
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return list
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+}
+
+// TestArrows: packages import only what arrows allows, and what is allowed is
+// used.
+func TestArrows(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range goList(t, "./cmd/...", "./internal/...") {
+		from := strings.TrimPrefix(p.ImportPath, module+"/")
+		allowed, ok := arrows[from]
+		if !ok {
+			t.Errorf("%s is new: give it a line in arrows (tests/architecture) that says whom it may import", from)
+			continue
+		}
+		seen[from] = true
+		for _, to := range p.Imports {
+			to, ours := strings.CutPrefix(to, module+"/internal/")
+			if ours && !slices.Contains(strings.Fields(allowed), to) {
+				t.Errorf("%s imports internal/%s, which arrows does not allow: move what it needs down, or hand it in from above", from, to)
+			}
+		}
+	}
+	for from := range arrows {
+		if !seen[from] && from != "internal/seccomp/gen" {
+			t.Errorf("arrows has a line for %s, which does not exist", from)
+		}
+	}
+}
+
+// TestArrowsPointDown: the table itself has no arrow up.
+func TestArrowsPointDown(t *testing.T) {
+	floor := func(path string) int {
+		path = strings.TrimPrefix(path, "internal/")
+		first, _, _ := strings.Cut(path, "/")
+		n, ok := level[first]
+		if !ok {
+			t.Errorf("%s has no level", path)
+		}
+		return n
+	}
+	for from, list := range arrows {
+		for _, to := range strings.Fields(list) {
+			if floor(to) <= floor(from) && !strings.HasPrefix(from, "internal/"+to+"/") {
+				t.Errorf("the arrow from %s to %s does not lead down", from, to)
+			}
+		}
+	}
+}
+
+// linked.txt lists what cmd/minirun links, one package a line, a reason behind
+// a #. Engines start the binary for every step of a container's life, so each
+// package costs every user some of 1.1 ms, an empty program's start.
+const linkedFile = "linked.txt"
+
+// TestLinkedPackages: cmd/minirun links what linked.txt lists, no more.
+func TestLinkedPackages(t *testing.T) {
+	data, err := os.ReadFile(linkedFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]bool{}
+	for line := range strings.Lines(string(data)) {
+		name, reason, _ := strings.Cut(line, "#")
+		if name = strings.TrimSpace(name); name == "" {
+			continue
+		}
+		if strings.TrimSpace(reason) == "" {
+			t.Errorf("%s: %s has no reason behind a #", linkedFile, name)
+		}
+		listed[name] = true
+	}
+	linked := map[string]bool{}
+	for _, p := range goList(t, "-deps", "-tags", "urfave_cli_no_docs", "./cmd/minirun") {
+		// What the standard library is made of is its own affair.
+		if strings.HasPrefix(p.ImportPath, module+"/") || p.Standard && (strings.Contains(p.ImportPath, "internal") || strings.HasPrefix(p.ImportPath, "vendor/")) {
+			continue
+		}
+		linked[p.ImportPath] = true
+		if !listed[p.ImportPath] {
+			t.Errorf(`cmd/minirun now links %[1]s. If it is worth its cost, add it to tests/architecture/%[2]s with the reason. Measure first:
+	make bench-start                                     the start before and after
+	GODEBUG=inittrace=1 bin/minirun --version            what its initialisation takes
+	go list -deps -f '{{.ImportPath}}: {{.Imports}}' ./cmd/minirun | grep %[1]s     who pulls it in`, p.ImportPath, linkedFile)
+		}
+	}
+	for name := range listed {
+		if !linked[name] {
+			t.Errorf("%s lists %s, which is not linked any more: remove the line", linkedFile, name)
+		}
+	}
+}
+
+// TestNoCgo: the product is pure Go, so the binary is static and the build
+// needs no C compiler.
+func TestNoCgo(t *testing.T) {
+	for _, p := range goList(t, "-deps", "-tags", "urfave_cli_no_docs", "./cmd/minirun") {
+		if p.ImportPath == "C" || p.ImportPath == "runtime/cgo" || slices.Contains(p.Imports, "C") {
+			t.Errorf("%s uses cgo", p.ImportPath)
+		}
+	}
+}

@@ -1,0 +1,81 @@
+// Where minirun differs from runc on purpose, and why.
+package compare
+
+// A declaration is a list of differences in the cases whose name matches.
+type declaration struct {
+	cases  string // * stands for any text
+	fields []allowed
+}
+
+func declaredFor(name string) (out []allowed) {
+	for _, d := range declarations {
+		if glob(d.cases, name) {
+			out = append(out, d.fields...)
+		}
+	}
+	return out
+}
+
+// refusedByRunc declares a container that runc refuses and minirun runs.
+func refusedByRunc(reason string) []allowed {
+	return []allowed{
+		{"exit", "0", reason}, {"pid-file.exists", "true", reason}, {"stderr.empty", "true", reason}, {"stdout", "*", reason},
+	}
+}
+
+// refusedByMinirun declares a container that runc runs and minirun refuses.
+func refusedByMinirun(reason string) []allowed {
+	return []allowed{
+		{"exit", "1", reason}, {"pid-file.exists", "false", reason}, {"stderr.empty", "false", reason}, {"stdout", "*", reason},
+	}
+}
+
+const (
+	hostNull     = "masks are the host's /dev/null: the container's may have been replaced by its image (CVE-2025-31133)"
+	keyring      = "runc joins the keyring with ids of the host, so the container's root is not its owner"
+	propagates   = "config-linux.md: the root belongs to a new peer group, or is unbindable; runc leaves it private"
+	hookOutput   = "hooks inside write to minirun's standard error; runc collects it in a pipe"
+	specVersion  = "minirun is of specification 1.3"
+	rootAtCgroup = "the tmpfs of a read-only cgroup mount is read-only too: config.json asked for it"
+)
+
+var declarations = []declaration{
+	{"*", []allowed{
+		{"in.mount./proc/keys.*", "*", hostNull},
+		{"in.mount./proc/timer_list.*", "*", hostNull},
+		{"in.mount./sys/fs/cgroup.options", "ro,*", rootAtCgroup},
+		{"hook.*.state.ociVersion", "1.3.0", specVersion},
+	}},
+	{"masked-path-twice", []allowed{{"in.mount./proc/keys#2.*", "*", hostNull}}},
+	{"masked-paths", []allowed{{"in.mount./secret/file*", "*", hostNull}}},
+	{"*", []allowed{{"in.keyring.session", "keyring;0;0;3f1b0000;_ses.$ID", keyring}}},
+	{"*", []allowed{
+		{"in.dev./dev/mqueue", "dir 1777 0:0", "runc makes the IPC namespace before it is group 0 of the user namespace"},
+		{"in.stat./dev/mqueue", "dir 1777 0:0", "runc makes the IPC namespace before it is group 0 of the user namespace"},
+	}},
+	{"root-propagation-*", []allowed{
+		{"in.mount./*propagation", "shared", propagates},
+		{"in.mount./.propagation", "unbindable", propagates},
+		{"in.mount./*propagation", "unbindable", propagates},
+	}},
+	{"listen-fds", []allowed{
+		{"in.env.LISTEN_FDS", `"2"`, "sd_listen_fds(3) needs it; runc passes the sockets on only if LISTEN_PID names it"},
+		{"in.env.LISTEN_PID", `"1"`, "as above"}, {"in.env.order", "*", "as above"},
+		{"in.fd.*", "*", "as above"},
+	}},
+	{"root-by-symlink", refusedByRunc("a symbolic link to the root is followed, as by crun; runc 1.1 wants it resolved")},
+	{"rlimit-twice", refusedByMinirun("config.md: \"if rlimits contains duplicated entries with same type, the runtime MUST generate an error\"")},
+	{"bind-nested-targets", []allowed{{"in.path./mnt", "dir 0711 0:0", "runc 1.1 puts the mode of the directory below over the mode= that was asked for"}}},
+	{"env-home-empty", []allowed{{"in.env.order", "PATH HOME", "HOME is filled in at the end"}}},
+	{"status-of-a-plain-program", []allowed{{"stdout", "*", "FDSize and SigQ: how many descriptors and signals the caller had room for"}}},
+	{"hook-fails-start-container", []allowed{{"pid-file.exists", "false", "the process it would name is gone"}}},
+	{"hook-fails-poststart", []allowed{{"pid-file.exists", "false", "the process it would name is gone"}}},
+	{"hook-fails-poststop", []allowed{{"hooks.order", "poststop-after-the-failing-one", "runtime.md: the remaining poststop hooks run all the same"}}},
+	{"terminal-without-devpts", []allowed{{"stdout", "*", "the words of the error"}}},
+	{"hooks-*", []allowed{
+		{"hook.*.keyring.session", "keyring;0;0;3f1b0000;_ses.$ID", keyring},
+		{"hook.*.fd.0.owner", "65534:65534 10600", "the pipe with the state is the host's; it is open already"},
+		{"hook.poststart.state.status", "running", "runtime.md: the program has started; runc 1.1 says created"},
+		{"hook.*.fd.2.target", "*", hookOutput}, {"hook.*.fd.*", "(absent)", "runc 1.1 leaks descriptors into createContainer hooks"},
+		{"hook.*.fd.open", "0 1 2", "runc 1.1 leaks descriptors into createContainer hooks"}}},
+}
