@@ -96,7 +96,7 @@ func (r *Root) Prepare() {
 	c := r.c
 	c.b.In(plan.Filesystem, "root.path")
 	c.b.Call("go to the root file system", "while the path can be walked: a user namespace may not be allowed to", plan.Chdir, c.b.Str(c.in.Root))
-	early := c.in.UserNS && !c.in.Rootless
+	early := c.early()
 	if len(c.in.Layers) > 0 && early {
 		c.layers()
 	}
@@ -108,6 +108,10 @@ func (r *Root) Prepare() {
 		}
 	}
 }
+
+// early says that what is on the host must be opened before the user
+// namespace takes away the right to.
+func (c *compiler) early() bool { return c.in.UserNS && !c.in.Rootless }
 
 // Joined is for after setns into a mount namespace: it makes that namespace's
 // root the working directory, and the new root must be one of its mounts.

@@ -289,6 +289,7 @@ func spy(seconds string) {
 	forOthers(seconds, func(pid string) {
 		name, _ := os.ReadFile("/proc/" + pid + "/comm")
 		if !strings.HasPrefix(string(name), "minirun") && !strings.HasPrefix(string(name), "3") {
+			say("name " + string(name))
 			return // not on the way: the bootstrap, or a program started from a descriptor's number
 		}
 		say("seen")

@@ -1,0 +1,63 @@
+package hostile
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/tests/testbundle"
+)
+
+// TestMountsStayInside: what is mounted for the container, or by it, below
+// what it shares with the host, does not appear on the host, whose mounts are
+// shared.
+func TestMountsStayInside(t *testing.T) {
+	for name, change := range map[string]func(*specs.Spec){
+		"default":        func(*specs.Spec) {},
+		"user namespace": testbundle.UserNS,
+		"rslave":         func(s *specs.Spec) { s.Linux.RootfsPropagation = "rslave" },
+		"rprivate":       func(s *specs.Spec) { s.Linux.RootfsPropagation = "rprivate" },
+		"rshared":        func(s *specs.Spec) { s.Linux.RootfsPropagation = "rshared" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			// The test's own, taken off at the end: b.Host is watched.
+			shared := filepath.Join(t.TempDir(), "shared")
+			for _, d := range []string{"by-us", "by-it"} {
+				if err := os.MkdirAll(filepath.Join(shared, d), 0o777); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b := testbundle.New(t, testbundle.Can("CAP_SYS_ADMIN"), change,
+				testbundle.AddMount(specs.Mount{Destination: "/mnt", Source: shared, Options: []string{"rbind"}}),
+				testbundle.AddMount(specs.Mount{Destination: "/mnt/by-us", Type: "tmpfs", Source: "tmpfs"}),
+				testbundle.Sh("probe mount tmpfs /mnt/by-it tmpfs ''; probe mount tmpfs /tmp tmpfs ''"))
+			b.Run("--preserve-fds=0").Prints(t, "OK\nOK")
+			// The leak check of New looks at the mounts.
+		})
+	}
+	t.Run("naive", func(t *testing.T) {
+		b := testbundle.New(t)
+		naively(t, b, `unshare -m --propagation unchanged mount -t tmpfs tmpfs "$HOST"`)
+		// Asked for in config.json, it does propagate, and the check sees it.
+		shared := t.TempDir()
+		if err := unix.Mount("tmpfs", shared, "tmpfs", 0, ""); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = unix.Unmount(shared, unix.MNT_DETACH) })
+		if err := os.Mkdir(filepath.Join(shared, "x"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		b = testbundle.New(t, testbundle.Can("CAP_SYS_ADMIN"), testbundle.Sh("probe mount tmpfs /mnt/x tmpfs ''"),
+			func(s *specs.Spec) { s.Linux.RootfsPropagation = "rshared" },
+			testbundle.AddMount(specs.Mount{Destination: "/mnt", Source: shared, Options: []string{"rbind", "rshared"}}))
+		before := b.Snapshot()
+		b.Run().Prints(t, "OK")
+		if leaks := b.LeaksSince(before); len(leaks) != 1 {
+			t.Errorf("a mount that does propagate is not seen: %v", leaks)
+		}
+		_ = unix.Unmount(filepath.Join(shared, "x"), unix.MNT_DETACH)
+	})
+}
