@@ -47,6 +47,7 @@ var declarations = []declaration{
 		{"in.mount./proc/timer_list.*", "*", hostNull},
 		{"in.mount./sys/fs/cgroup.options", "ro,*", rootAtCgroup}, {"in.readonly./sys/fs/cgroup", "EROFS", rootAtCgroup},
 		{"hook.*.state.ociVersion", "1.3.0", specVersion},
+		{"left.cgroups", "cgroup : $SELF/$ID | *", unifiedPath},
 		{"*cgroup.", "*/$ID", unifiedPath}, {"*cgroup..path", "*/$ID", unifiedPath},
 		{"out.cgroup..cgroup.controllers", "*", unifiedPath}, {"out.cgroup..hugetlb.*", "", unifiedPath},
 		{"in.mount./sys/fs/cgroup/systemd.source", "cgroup", "the first argument of mount(2) is free; minirun says cgroup for every hierarchy"},
@@ -75,6 +76,9 @@ var declarations = []declaration{
 		{"in.fd.*", "*", "as above"},
 	}},
 	{"root-by-symlink", refusedByRunc("a symbolic link to the root is followed, as by crun; runc 1.1 wants it resolved")},
+	{"config-version-unknown", refusedByMinirun("runtime.md: a runtime MUST generate an error for a version it does not support")},
+	{"command-interpreter-missing", []allowed{{"pid-file.exists", "false", "the process it would name is gone"}}},
+	{"command-not-a-program", []allowed{{"pid-file.exists", "false", "the process it would name is gone"}}},
 	{"rlimit-twice", refusedByMinirun("config.md: \"if rlimits contains duplicated entries with same type, the runtime MUST generate an error\"")},
 	{"bind-nested-targets", []allowed{{"in.path./mnt", "dir 0711 0:0", "runc 1.1 puts the mode of the directory below over the mode= that was asked for"}}},
 	{"env-home-empty", []allowed{{"in.env.order", "PATH HOME", "HOME is filled in at the end"}}},
@@ -89,7 +93,7 @@ var declarations = []declaration{
 	{"hook-fails-*", []allowed{{"hook.*.fd.2.target", "*", hookOutput},
 		{"hook.poststop-after-the-failing-one.*", "*", "runtime.md: the remaining poststop hooks run all the same"}}},
 	{"hooks-detached-and-user-namespace", []allowed{
-		{"in.fd.*.owner", "0:0 10600", "the container's root gets its standard descriptors, detached or not"}, {"left.cgroups", "*", unifiedPath},
+		{"in.fd.*.owner", "0:0 10600", "the container's root gets its standard descriptors, detached or not"},
 	}},
 	{"hooks-*", []allowed{
 		{"hook.*.keyring.session", "keyring;0;0;3f1b0000;_ses.$ID", keyring},
