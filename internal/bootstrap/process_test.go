@@ -442,7 +442,7 @@ func TestStartErrors(t *testing.T) {
 // TestDescriptor fetches a file that exists only inside.
 func TestDescriptor(t *testing.T) {
 	b := plan.NewBuilder(3)
-	gone, m := b.Label(), b.Message(1)
+	gone, m := b.Label(), b.Message(1, "fd")
 	b.Get("make a file without a name", "", plan.Then{}, m.A, plan.Openat, cwd, b.Str(t.TempDir()), plan.Int(unix.O_TMPFILE|unix.O_RDWR), plan.Int(0o600))
 	b.Call("write", "", plan.Write, plan.Of(m.A), b.Str("inside"), plan.Int(6))
 	b.Tell("tell", "", m)
@@ -473,7 +473,7 @@ func TestDescriptor(t *testing.T) {
 // siblingPlan clones a sibling, which asks, and ends.
 func siblingPlan() *plan.Plan {
 	b := plan.NewBuilder(3)
-	child, gone, m := b.Label(), b.Label(), b.Message(1)
+	child, gone, m := b.Label(), b.Label(), b.Message(1, "pid")
 	b.Get("clone", "", plan.Then{Zero: child}, m.A, plan.Clone, plan.Int(unix.CLONE_PARENT|uintptr(unix.SIGCHLD)), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0))
 	b.Tell("tell", "", m)
 	end(b, 21)
