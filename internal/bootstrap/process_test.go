@@ -517,16 +517,20 @@ func TestBecome(t *testing.T) {
 // us act on another process.
 func TestBecomeRefuses(t *testing.T) {
 	proc := run(t, askPlan(1), Attr{})
-	pid, before := proc.Pid, descriptors(t)
 	for _, stranger := range []int{1, os.Getpid(), os.Getppid(), 0, -1, 1 << 30} {
-		if err := proc.Become(stranger); err == nil {
+		// A copy: what it became by mistake must not be killed by the clean-up.
+		fd, err := unix.PidfdOpen(proc.Pid, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		victim := &Process{Pid: proc.Pid, PidFD: os.NewFile(uintptr(fd), "pidfd")}
+		before := descriptors(t)
+		if err := victim.Become(stranger); err == nil || victim.Pid != proc.Pid {
 			t.Errorf("became process %d", stranger)
 		}
+		sameDescriptors(t, before)
+		victim.PidFD.Close()
 	}
-	if proc.Pid != pid {
-		t.Errorf("it is process %d now", proc.Pid)
-	}
-	sameDescriptors(t, before)
 }
 
 func TestKill(t *testing.T) {
