@@ -60,8 +60,7 @@ func (c *compiler) filesystem(m *specs.Mount, o spec.MountOptions) {
 			c.copyUp(fd, top)
 		}
 		if late {
-			b.Call("go to the new "+m.Type, "", plan.Fchdir, plan.Of(top))
-			b.Call("make "+target.path+" read-only", "", plan.Mount, plan.Int(0), b.Str("."), plan.Int(0), plan.Int(flags|unix.MS_RDONLY|unix.MS_REMOUNT), c.data(m.Type, o.Data))
+			c.setAttr("make "+target.path+" read-only", top, attr{set: unix.MOUNT_ATTR_RDONLY})
 		}
 		c.attributes(top, target.path, o)
 		c.close(top)
