@@ -46,7 +46,7 @@ var declarations = []declaration{
 		{"in.mount./proc/keys.*", "*", hostNull},
 		{"in.mount./proc/timer_list.*", "*", hostNull},
 		{"in.mount./sys/fs/cgroup.options", "ro,*", rootAtCgroup}, {"in.readonly./sys/fs/cgroup", "EROFS", rootAtCgroup},
-		{"hook.*.state.ociVersion", "1.3.0", specVersion},
+		{"hook.*.state.ociVersion", "1.3.0", specVersion}, {"state.ociVersion", "1.3.0", specVersion},
 		{"left.cgroups", "cgroup : $SELF/$ID | *", unifiedPath},
 		{"*cgroup.", "*/$ID", unifiedPath}, {"*cgroup..path", "*/$ID", unifiedPath},
 		{"out.cgroup..cgroup.controllers", "*", unifiedPath}, {"out.cgroup..hugetlb.*", "", unifiedPath},
