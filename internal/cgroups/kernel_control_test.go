@@ -10,6 +10,25 @@ import (
 	"time"
 )
 
+// TestFreezeAfterInside: frozen right away, the thread of Inside would stop the
+// Go runtime, and this test with it.
+func TestFreezeAfterInside(t *testing.T) {
+	_, g := realGroup(t)
+	for range 200 {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		if err := g.Inside(func() error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if err := g.Freeze(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := g.Thaw(ctx); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+	}
+}
+
 func TestFreeze(t *testing.T) {
 	h, g := realGroup(t)
 	groups := map[string]*Group{"all": g}
