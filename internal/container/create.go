@@ -44,43 +44,14 @@ func Create(o Options) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Caught != nil {
-		<-o.Caught
-	}
-	// What is made on the host and the plan do not depend on each other, and
-	// each takes a third of a millisecond: they are made side by side.
-	made := make(chan error, 1)
-	go func() { made <- c.outside(inputs, values) }()
-	image, failed := c.compile(inputs)
-	if err := <-made; err != nil {
+	if err := c.record(inputs); err != nil {
 		return nil, err
 	}
-	if failed == nil {
-		failed = c.inside(inputs, image)
-	}
-	if failed != nil {
+	if err := c.create(inputs, values); err != nil {
 		// The cause is what matters; a failed clean-up is told beside it.
-		return nil, errors.Join(failed, c.destroy())
+		return nil, errors.Join(err, c.destroy())
 	}
 	return c, nil
-}
-
-// outside makes what a container has on the host before it has a process: the
-// record first, then directories and cgroups. After an error nothing is left.
-func (c *Container) outside(in Inputs, values []cgroups.Value) error {
-	if err := c.record(in); err != nil {
-		return err
-	}
-	if err := c.prepareHost(in, values); err != nil {
-		return errors.Join(err, c.destroy())
-	}
-	return nil
-}
-
-// compile makes the plan and its image.
-func (c *Container) compile(in Inputs) (*os.File, error) {
-	c.plan, c.setup = Compile(in)
-	return bootstrap.Image(c.plan)
 }
 
 // PlanOf returns the plan that Create would run and the CLONE_NEW* flags its
@@ -97,7 +68,6 @@ func PlanOf(o Options) (p *plan.Plan, cloneflags uintptr, err error) {
 // prepare does all of Create that has no side effect: it reads config.json and
 // looks up what the plan and the cgroups depend on.
 func prepare(o Options) (*Container, Inputs, []cgroups.Value, error) {
-	host := detectCgroups()
 	bundle, err := bundlePath(o.Bundle)
 	if err != nil {
 		return nil, Inputs{}, nil, err
@@ -114,7 +84,7 @@ func prepare(o Options) (*Container, Inputs, []cgroups.Value, error) {
 		return nil, Inputs{}, nil, err
 	}
 	c := &Container{options: o, spec: s}
-	inputs, values, err := c.inputs(host)
+	inputs, values, err := c.inputs()
 	return c, inputs, values, err
 }
 
@@ -150,7 +120,7 @@ func needsMountNamespace(s *specs.Spec) bool {
 
 // inputs gathers everything the plan and the cgroups depend on, without a
 // side effect.
-func (c *Container) inputs(host <-chan detected) (Inputs, []cgroups.Value, error) {
+func (c *Container) inputs() (Inputs, []cgroups.Value, error) {
 	s, o := c.spec, &c.options
 	setup := namespaces.Decide(s)
 	in := Inputs{Spec: s, Namespaces: namespaces.Input{Rootless: os.Geteuid() != 0}}
@@ -168,7 +138,7 @@ func (c *Container) inputs(host <-chan detected) (Inputs, []cgroups.Value, error
 	if in.Process, err = processInput(s, o, setup); err != nil {
 		return in, nil, err
 	}
-	values, err := c.cgroupInput(&in, <-host)
+	values, err := c.cgroupInput(&in)
 	return in, values, err
 }
 
@@ -205,6 +175,7 @@ func (c *Container) record(in Inputs) error {
 	return nil
 }
 
+// prepareHost makes what a container has on the host before it has a process.
 func (c *Container) prepareHost(in Inputs, values []cgroups.Value) error {
 	if err := makeLayerDirectories(in); err != nil {
 		return err
@@ -224,11 +195,13 @@ func (c *Container) prepareHost(in Inputs, values []cgroups.Value) error {
 	return c.delegate(in)
 }
 
-// inside brings the first process to life and accompanies it until the
-// container is created.
-func (c *Container) inside(in Inputs, image *os.File) error {
-	defer image.Close()
-	if err := c.start(in, image); err != nil {
+// create makes everything that the record names, and accompanies the first
+// process until the container is created.
+func (c *Container) create(in Inputs, values []cgroups.Value) error {
+	if err := c.prepareHost(in, values); err != nil {
+		return err
+	}
+	if err := c.start(in); err != nil {
 		return err
 	}
 	if err := c.serve(); err != nil {
@@ -237,7 +210,9 @@ func (c *Container) inside(in Inputs, image *os.File) error {
 	return c.pidFile()
 }
 
-func (c *Container) start(in Inputs, image *os.File) error {
+// start brings the first process to life.
+func (c *Container) start(in Inputs) error {
+	c.plan, c.setup = Compile(in)
 	attr := bootstrap.Attr{Files: standardFiles(in.Process.Preserve), Cloneflags: c.setup.Cloneflags()}
 	dir, err := c.group.Dir()
 	if err != nil {
@@ -256,7 +231,7 @@ func (c *Container) start(in Inputs, image *os.File) error {
 	if err != nil {
 		return err
 	}
-	if c.proc, err = bootstrap.StartImage(image, len(c.plan.Steps), attr); err != nil {
+	if c.proc, err = bootstrap.Start(c.plan, attr); err != nil {
 		return fmt.Errorf("config.json: linux.namespaces: %w", err)
 	}
 	if c.setup.Clones() {

@@ -21,9 +21,9 @@ type RunOptions struct {
 
 // early are the signals caught before anything of the container exists, so
 // that they do not end minirun half-way. The runtime takes ten microseconds and
-// two thread switches to catch one, so the other 58 have to wait until the
+// two thread switches to catch one, so the others have to wait until the
 // container has had its start.
-var early = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2}
+var early = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM}
 
 const lateSignals = 3 * time.Millisecond
 
@@ -34,13 +34,8 @@ func Run(o Options, how RunOptions) (status int, err error) {
 		return 0, detached(o)
 	}
 	signals := make(chan os.Signal, 64)
+	signal.Notify(signals, early...)
 	defer signal.Stop(signals)
-	caught := make(chan struct{})
-	go func() {
-		signal.Notify(signals, early...)
-		close(caught)
-	}()
-	o.Caught = caught
 
 	c, err := Create(o)
 	if err != nil {
