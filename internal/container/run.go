@@ -19,11 +19,12 @@ type RunOptions struct {
 	Keep   bool // do not delete the container when it has ended
 }
 
-// early are the signals caught before anything of the container exists, so
-// that they do not end minirun half-way. The runtime takes ten microseconds and
-// two thread switches to catch one, so the others have to wait until the
-// container has had its start.
-var early = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM}
+// Catching a signal takes the runtime ten microseconds and two switches of
+// threads. So the usual ones are caught while the new process makes its mounts
+// and minirun has to wait anyway, and the others when the container has had its
+// start. One that comes before ends minirun as if it had crashed: the new
+// process ends with it, and what is left is in the record.
+var early = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2}
 
 const lateSignals = 3 * time.Millisecond
 
@@ -34,9 +35,8 @@ func Run(o Options, how RunOptions) (status int, err error) {
 		return 0, detached(o)
 	}
 	signals := make(chan os.Signal, 64)
-	signal.Notify(signals, early...)
 	defer signal.Stop(signals)
-
+	o.forked = func() { signal.Notify(signals, early...) }
 	c, err := Create(o)
 	if err != nil {
 		return 0, err

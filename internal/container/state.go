@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,7 +39,7 @@ const recordFile = "state.json"
 
 // write puts the record into the state directory, whole or not at all.
 func (r *Record) write(dir string) error {
-	data, err := json.Marshal(r)
+	data, err := r.encode()
 	if err != nil {
 		return fmt.Errorf("container state: %w", err)
 	}
@@ -49,6 +51,51 @@ func (r *Record) write(dir string) error {
 		return fmt.Errorf("container state: rename %s to %s: %w", tmp, recordFile, err)
 	}
 	return nil
+}
+
+// encode writes the record as JSON, as json.Marshal would. That has to look at
+// each type it meets first, which costs two tenths of a millisecond in a
+// process that writes two records; so it gets only what most containers have
+// none of.
+func (r *Record) encode() ([]byte, error) {
+	out := fmt.Appendf(nil, `{"ociVersion":%q,"id":%q,"pid":%d,"startTime":%d,"bundle":%s,"rootfs":%s,"created":%q,"namespaces":%d`,
+		r.Version, r.ID, r.Pid, r.StartTime, quote(r.Bundle), quote(r.Rootfs), r.Created.Format(time.RFC3339Nano), r.Namespaces)
+	if r.FIFO != "" {
+		out = fmt.Appendf(out, `,"fifo":%s`, quote(r.FIFO))
+	}
+	if r.Work != "" {
+		out = fmt.Appendf(out, `,"work":%s`, quote(r.Work))
+	}
+	separator := `,"cgroups":{`
+	for _, controller := range slices.Sorted(maps.Keys(r.Cgroups)) {
+		out = fmt.Appendf(out, `%s%s:%s`, separator, quote(controller), quote(r.Cgroups[controller]))
+		separator = ","
+	}
+	if len(r.Cgroups) > 0 {
+		out = append(out, '}')
+	}
+	if r.Hooks == nil && len(r.Annotations) == 0 {
+		return append(out, '}'), nil
+	}
+	rest, err := json.Marshal(struct {
+		Hooks       *specs.Hooks      `json:"hooks,omitempty"`
+		Annotations map[string]string `json:"annotations,omitempty"`
+	}{r.Hooks, r.Annotations})
+	if len(rest) <= len("{}") { // an empty object has nothing to add
+		return append(out, '}'), err
+	}
+	return append(append(out, ','), rest[1:]...), err
+}
+
+// quote writes a JSON string. A path may hold any byte but zero.
+func quote(s string) string {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' || s[i] == '"' || s[i] == '\\' {
+			text, _ := json.Marshal(s) // a string always marshals
+			return string(text)
+		}
+	}
+	return `"` + s + `"`
 }
 
 // writeFile is os.WriteFile without the runtime's poller, whose threads and
