@@ -117,13 +117,16 @@ func forceDamaged(root, id string, force bool, cause error) error {
 	return os.RemoveAll(dir)
 }
 
-// awaitEnd waits until the process of a pidfd has exited, at most so long.
-func awaitEnd(pidfd int, limit time.Duration) {
+// awaitEnd waits until the process of a pidfd has exited, at most so long, and
+// reports whether it has.
+func awaitEnd(pidfd int, limit time.Duration) bool {
 	end := time.Now().Add(limit)
 	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
-	for time.Now().Before(end) {
-		if n, err := unix.Poll(fds, int(time.Until(end).Milliseconds())+1); n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
-			return
+	for {
+		left := max(0, time.Until(end))
+		n, err := unix.Poll(fds, int((left + time.Millisecond - 1).Milliseconds()))
+		if n > 0 || left == 0 || err != nil && !errors.Is(err, unix.EINTR) {
+			return n > 0
 		}
 	}
 }

@@ -21,8 +21,8 @@ type RunOptions struct {
 
 // Catching a signal takes the runtime ten microseconds and two switches of
 // threads. So the usual ones are caught while the new process makes its mounts
-// and minirun has to wait anyway, and the others when the container has had its
-// start. One that comes before ends minirun as if it had crashed: the new
+// and minirun has to wait anyway, and the others, with the thread that passes
+// them on, if the container lives longer than a moment. One that comes before ends minirun as if it had crashed: the new
 // process ends with it, and what is left is in the record.
 var early = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2}
 
@@ -47,8 +47,6 @@ func Run(o Options, how RunOptions) (status int, err error) {
 	if err := c.Start(); err != nil {
 		return 0, err
 	}
-	rest := time.AfterFunc(lateSignals, func() { signal.Notify(signals) })
-	defer rest.Stop()
 	status, err = c.attend(signals)
 	if err != nil {
 		return 0, errors.Join(err, c.destroy())
@@ -84,7 +82,7 @@ func detached(o Options) error {
 }
 
 // attend forwards signals and the terminal until the container ends.
-func (c *Container) attend(signals <-chan os.Signal) (int, error) {
+func (c *Container) attend(signals chan os.Signal) (int, error) {
 	var relay *terminal
 	if c.Console != nil {
 		var err error
@@ -93,13 +91,16 @@ func (c *Container) attend(signals <-chan os.Signal) (int, error) {
 		}
 		defer relay.restore()
 	}
-	go func() {
-		for s := range signals {
-			if err := c.forward(s.(syscall.Signal), relay); err != nil {
-				c.options.Warn(err)
+	if !awaitEnd(int(c.PidFD().Fd()), lateSignals) {
+		signal.Notify(signals)
+		go func() {
+			for s := range signals {
+				if err := c.forward(s.(syscall.Signal), relay); err != nil {
+					c.options.Warn(err)
+				}
 			}
-		}
-	}()
+		}()
+	}
 	status, err := c.Wait()
 	if relay != nil {
 		relay.drain()

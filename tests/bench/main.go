@@ -21,6 +21,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -29,6 +30,12 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// settle is the pause before each run. The kernel takes the last container's namespaces down in the background, and who comes next
+// would be slowed down by its predecessor.
+const settle = 20 * time.Millisecond
+
+func stateDir(dir string) string { return filepath.Join(dir, "state") }
 
 const innerEnv = "MINIRUN_BENCH_DIR" // the working directory; set in the re-executed process
 
@@ -68,6 +75,9 @@ func enter() error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	if err := os.Mkdir(stateDir(dir), 0o700); err != nil {
+		return err
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -86,6 +96,10 @@ func bench(dir string, names []string, minirun string, rounds, warmup int, forma
 	// crun makes a directory for each container on the mount point and leaves it: let that be on a file system that goes with us.
 	if err := unix.Mount("tmpfs", "/sys/fs/cgroup/unified", "tmpfs", 0, "size=1m"); err != nil && err != unix.ENOENT {
 		return fmt.Errorf("cover /sys/fs/cgroup/unified: %w", err)
+	}
+	// Where runtimes keep their state, /run, is a tmpfs on every distribution, whatever this machine has.
+	if err := unix.Mount("tmpfs", stateDir(dir), "tmpfs", 0, "size=64m"); err != nil {
+		return fmt.Errorf("a tmpfs for the runtimes' state: %w", err)
 	}
 	runners, notes, err := findRunners(dir, minirun)
 	if err != nil {
@@ -120,6 +134,7 @@ func measure(runners []*runner, b *bundle, rounds, warmup int) (map[string][]tim
 	for round := range warmup + rounds {
 		rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 		for _, r := range order {
+			time.Sleep(settle)
 			elapsed, err := r.run(b, fmt.Sprintf("minirun-bench-%d-%d", os.Getpid(), round))
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", r.name, err)

@@ -25,7 +25,7 @@ type runner struct {
 // findRunners finds or builds what there is; notes say what is missing.
 func findRunners(dir, minirun string) (runners []*runner, notes []string, err error) {
 	add := func(name, path string) *runner {
-		r := &runner{name: name, path: path, stateRoot: filepath.Join(dir, "state-"+name)}
+		r := &runner{name: name, path: path, stateRoot: filepath.Join(stateDir(dir), name)}
 		r.args = func(b *bundle, id string) []string {
 			return []string{path, "--root", r.stateRoot, "run", "--bundle", b.dir, id}
 		}

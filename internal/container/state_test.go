@@ -1,0 +1,50 @@
+package container
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// What encode writes by hand is what encoding/json reads.
+func TestRecordRoundTrip(t *testing.T) {
+	full := Record{
+		Version: "1.3.0", ID: "a-1", Pid: 7, StartTime: 1 << 40, Bundle: "/a \"b\"\\c\n\u00e9", Rootfs: "/r",
+		Created: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Cgroups: map[string]string{"": "/u", "cpu": "/c", "name=systemd": "/s"},
+		FIFO: "/f", Work: "/w", Hooks: &specs.Hooks{Poststop: []specs.Hook{{Path: "/h"}}}, Namespaces: 0x7e020000,
+		Annotations: map[string]string{"k": "v"},
+	}
+	plain := full
+	plain.Hooks, plain.Annotations = nil, nil
+	empty := plain
+	empty.Hooks, empty.Annotations, empty.Cgroups, empty.FIFO, empty.Work = nil, map[string]string{}, nil, "", ""
+	for name, want := range map[string]Record{"full": full, "plain": plain, "empty": empty, "zero": {}} {
+		data, err := want.encode()
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		var got Record
+		if err := json.Unmarshal(data, &got); err != nil {
+			t.Fatalf("%s: %v in %s", name, err, data)
+		}
+		if len(want.Annotations) == 0 {
+			want.Annotations = nil
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, want %+v", name, got, want)
+		}
+	}
+	fields := reflect.TypeFor[Record]().NumField()
+	if value := reflect.ValueOf(full); fields != value.NumField() {
+		t.Fatal("unreachable")
+	} else {
+		for i := range fields {
+			if value.Field(i).IsZero() {
+				t.Errorf("field %s is not covered", value.Type().Field(i).Name)
+			}
+		}
+	}
+}
