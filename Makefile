@@ -21,10 +21,11 @@ help: ## list the targets
 
 build: $(BIN)/minirun ## build bin/minirun, a static binary
 
-# Go knows best what has changed.
+# Go knows best what has changed. The commit comes from LDFLAGS: buildvcs fails
+# where the clone belongs to another user.
 .PHONY: $(BIN)/minirun
 $(BIN)/minirun:
-	$(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o $@ ./cmd/minirun
+	$(GO) build -trimpath -buildvcs=false -tags $(TAGS) -ldflags '$(LDFLAGS)' -o $@ ./cmd/minirun
 
 hello: ## what ./try does: run a first container
 	./try

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -98,6 +99,7 @@ func (s *scenario) emulate(t *testing.T, qemu, dir string) {
 		t.Fatal(err)
 	}
 	theirs.Close()
+	defer time.AfterFunc(limit, func() { _ = cmd.Process.Kill() }).Stop()
 	out := pipes.read(t)
 	_, last := (&Process{sync: ours, steps: 1 << 20}).Receive()
 	var exit *exec.ExitError

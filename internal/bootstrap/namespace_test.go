@@ -68,7 +68,7 @@ func TestUserNamespace(t *testing.T) {
 	}
 	b := plan.NewBuilder(3)
 	gone, room := b.Label(), b.Room(8)
-	m := b.Message(2)
+	m := b.Message(2, "fd", "bytes")
 	b.Call("make the user namespace", "", plan.Unshare, plan.Int(unix.CLONE_NEWUSER))
 	b.Tell("tell", "", b.Message(1))
 	b.Await("await the maps", "", room, 8, gone)

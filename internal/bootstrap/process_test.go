@@ -58,6 +58,9 @@ func noChildren(t *testing.T) {
 
 var standard = []*os.File{os.Stdin, os.Stdout, os.Stderr}
 
+// limit ends a process that a mistake in the loop keeps running.
+const limit = 20 * time.Second
+
 // run starts p, and kills it at the end of the test if it is left.
 func run(t *testing.T, p *plan.Plan, a Attr) *Process {
 	t.Helper()
@@ -68,7 +71,9 @@ func run(t *testing.T, p *plan.Plan, a Attr) *Process {
 	if err != nil {
 		t.Fatal(err)
 	}
+	late := time.AfterFunc(limit, func() { _ = proc.Kill() })
 	t.Cleanup(func() {
+		late.Stop()
 		if !proc.Reaped {
 			_ = proc.Kill()
 			_, _ = proc.Wait()
@@ -437,7 +442,7 @@ func TestStartErrors(t *testing.T) {
 // TestDescriptor fetches a file that exists only inside.
 func TestDescriptor(t *testing.T) {
 	b := plan.NewBuilder(3)
-	gone, m := b.Label(), b.Message(1)
+	gone, m := b.Label(), b.Message(1, "fd")
 	b.Get("make a file without a name", "", plan.Then{}, m.A, plan.Openat, cwd, b.Str(t.TempDir()), plan.Int(unix.O_TMPFILE|unix.O_RDWR), plan.Int(0o600))
 	b.Call("write", "", plan.Write, plan.Of(m.A), b.Str("inside"), plan.Int(6))
 	b.Tell("tell", "", m)
@@ -468,7 +473,7 @@ func TestDescriptor(t *testing.T) {
 // siblingPlan clones a sibling, which asks, and ends.
 func siblingPlan() *plan.Plan {
 	b := plan.NewBuilder(3)
-	child, gone, m := b.Label(), b.Label(), b.Message(1)
+	child, gone, m := b.Label(), b.Label(), b.Message(1, "pid")
 	b.Get("clone", "", plan.Then{Zero: child}, m.A, plan.Clone, plan.Int(unix.CLONE_PARENT|uintptr(unix.SIGCHLD)), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0))
 	b.Tell("tell", "", m)
 	end(b, 21)
@@ -512,16 +517,20 @@ func TestBecome(t *testing.T) {
 // us act on another process.
 func TestBecomeRefuses(t *testing.T) {
 	proc := run(t, askPlan(1), Attr{})
-	pid, before := proc.Pid, descriptors(t)
 	for _, stranger := range []int{1, os.Getpid(), os.Getppid(), 0, -1, 1 << 30} {
-		if err := proc.Become(stranger); err == nil {
+		// A copy: what it became by mistake must not be killed by the clean-up.
+		fd, err := unix.PidfdOpen(proc.Pid, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		victim := &Process{Pid: proc.Pid, PidFD: os.NewFile(uintptr(fd), "pidfd")}
+		before := descriptors(t)
+		if err := victim.Become(stranger); err == nil || victim.Pid != proc.Pid {
 			t.Errorf("became process %d", stranger)
 		}
+		sameDescriptors(t, before)
+		victim.PidFD.Close()
 	}
-	if proc.Pid != pid {
-		t.Errorf("it is process %d now", proc.Pid)
-	}
-	sameDescriptors(t, before)
 }
 
 func TestKill(t *testing.T) {

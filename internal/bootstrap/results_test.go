@@ -56,7 +56,7 @@ func resultsPlan() *plan.Plan {
 	b := plan.NewBuilder(3)
 	filter := b.Bytes(umaskFilter())
 	prog := b.Words(uint64(len(umaskFilter())/8), filter.Value) // struct sock_fprog
-	m, gone, stored := b.Message(1), b.Label(), b.Cell("result")
+	m, gone, stored := b.Message(1, "listener"), b.Label(), b.Cell("result")
 	b.Call("no new privileges", "", plan.Prctl, plan.Int(unix.PR_SET_NO_NEW_PRIVS), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
 	b.Get("listen", "", plan.Then{}, m.A, plan.Seccomp, plan.Int(unix.SECCOMP_SET_MODE_FILTER), plan.Int(unix.SECCOMP_FILTER_FLAG_NEW_LISTENER), prog)
 	b.Tell("tell", "", m)

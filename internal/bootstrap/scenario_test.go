@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -292,6 +293,7 @@ func TestScenarios(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer proc.Close()
+			defer time.AfterFunc(limit, func() { _ = proc.Kill() }).Stop()
 			out := pipes.read(t)
 			_, last := proc.Receive()
 			status, err := proc.Wait()

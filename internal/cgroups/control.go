@@ -109,33 +109,38 @@ func treeProcs(dir string) ([]int, error) {
 }
 
 // Kill signals every process of the group and of cgroups inside it. For
-// SIGKILL the kernel's own cgroup.kill is used where there is one, and the
-// group is frozen meanwhile where it can be, so that no process can fork away;
-// it does not wait for the processes to be gone.
+// SIGKILL the kernel's own cgroup.kill is used where there is one, and else
+// the group is frozen meanwhile, so that no process can fork away. Kill does
+// not wait for the processes to be gone. This process itself is spared.
 func (g *Group) Kill(sig syscall.Signal) error {
-	if sig == unix.SIGKILL {
-		if d := g.dir("", true); d != nil {
-			// Linux 5.14 and later; a cgroup2 that is gone has no processes.
-			err := writeText(d.path+"/cgroup.kill", "1")
-			if err == nil && g.only {
-				return nil
-			}
-		}
-		if d := g.dir("freezer", false); d != nil {
-			// Not waited for: whoever is missed is found by the next call.
-			if writeText(d.path+"/freezer.state", "FROZEN") == nil {
-				defer writeText(d.path+"/freezer.state", "THAWED")
-			}
+	if d := g.dir("", true); d != nil && sig == unix.SIGKILL {
+		// Linux 5.14 and later; without it, and for the v1 hierarchies, whose
+		// members may differ, processes are signalled one by one.
+		if writeText(d.path+"/cgroup.kill", "1") == nil && g.only {
+			return nil
 		}
 	}
 	pids, err := g.AllProcs()
 	if err != nil {
 		return err
 	}
-	if slices.Contains(pids, os.Getpid()) {
-		return fmt.Errorf("signal the cgroup's processes: this process (%d) is one of them", os.Getpid())
+	// A thread of Inside may be about to end here. Frozen, it could hold up
+	// the Go runtime, and with it the thawing.
+	if self := slices.Contains(pids, os.Getpid()); sig == unix.SIGKILL && len(pids) > 0 && !self {
+		if d := g.dir("freezer", false); d != nil {
+			// Not waited for: whoever is missed is found by the next call.
+			if writeText(d.path+"/freezer.state", "FROZEN") == nil {
+				defer writeText(d.path+"/freezer.state", "THAWED")
+				if pids, err = g.AllProcs(); err != nil {
+					return err
+				}
+			}
+		}
 	}
 	for _, pid := range pids {
+		if pid == os.Getpid() {
+			continue
+		}
 		if err := unix.Kill(pid, sig); err != nil && err != unix.ESRCH {
 			return fmt.Errorf("send signal %d to process %d: %w", sig, pid, err)
 		}

@@ -212,17 +212,28 @@ func (g *Group) Inside(fork func() error) error {
 		return fork()
 	}
 	done := make(chan error, 1)
-	go func() {
-		// Never unlocked: the Go runtime ends the thread with the goroutine,
-		// so nothing else of this process runs inside the cgroup.
-		runtime.LockOSThread()
-		err := g.enter()
-		if err == nil {
-			err = fork()
-		}
-		done <- err
-	}()
+	go g.inside(fork, done)
 	return <-done
+}
+
+func (g *Group) inside(fork func() error, done chan<- error) {
+	// Not unlocked at the end: the Go runtime ends the thread with the
+	// goroutine, so nothing else of this process runs inside the cgroup.
+	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		// The main thread cannot end, and would stay in the cgroup. While it
+		// is held here, another goroutine has another thread.
+		defer runtime.UnlockOSThread()
+		again := make(chan error, 1)
+		go g.inside(fork, again)
+		done <- <-again
+		return
+	}
+	err := g.enter()
+	if err == nil {
+		err = fork()
+	}
+	done <- err
 }
 
 // enter moves the calling thread. "0" is the writer itself, which needs no
@@ -338,7 +349,9 @@ func readText(path string) (string, error) {
 	return strings.TrimRight(s, "\n"), nil
 }
 
-// readFD reads from the start to the end of a file.
+// readFD reads from the start to the end of a cgroup file. A read that leaves
+// half the buffer empty was the last: the kernel fills it with whole lines,
+// none of which is longer than that.
 func readFD(fd int) (string, error) {
 	buf := make([]byte, 0, 4096)
 	for {
@@ -350,7 +363,7 @@ func readFD(fd int) (string, error) {
 			return "", err
 		}
 		buf = buf[:len(buf)+n]
-		if n == 0 {
+		if n == 0 || len(buf) < cap(buf)/2 {
 			return string(buf), nil
 		}
 		if len(buf) == cap(buf) {

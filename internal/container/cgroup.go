@@ -44,7 +44,7 @@ func cgroupMounts(s *specs.Spec, host *cgroups.Host, group *cgroups.Group) ([]ro
 		if t := s.Mounts[i].Type; (t != "cgroup" && t != "cgroup2") || rootfs.IsBind(&s.Mounts[i]) {
 			continue
 		}
-		own := namespaces.Decide(s).New&unix.CLONE_NEWCGROUP != 0
+		own := namespaces.Decide(s).Has(unix.CLONE_NEWCGROUP)
 		var out []rootfs.Cgroup
 		for _, m := range group.Mounts(host, own) {
 			dir := m.Source

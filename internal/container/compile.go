@@ -33,7 +33,7 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 	setup := namespaces.Decide(s)
 	in.Rootfs.MountNS = setup.Has(unix.CLONE_NEWNS)
 	in.Rootfs.UserNS = setup.Has(unix.CLONE_NEWUSER)
-	in.Rootfs.CgroupNS = setup.New&unix.CLONE_NEWCGROUP != 0
+	in.Rootfs.CgroupNS = setup.Has(unix.CLONE_NEWCGROUP)
 	in.Process.UserNS = in.Rootfs.UserNS
 
 	hooks := s.Hooks
@@ -61,9 +61,12 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 		root.Joined()
 	}
 	root.Compile()
-	if len(hooks.Prestart)+len(hooks.CreateRuntime)+len(hooks.CreateContainer)+len(hooks.StartContainer) > 0 { //nolint:staticcheck // prestart is deprecated, and used by everybody
+	if len(hooks.Prestart)+len(hooks.CreateRuntime)+len(hooks.CreateContainer)+len(hooks.StartContainer) > 0 {
 		b.In(plan.Sync, "hooks")
 		parent.Ask("prestart and createRuntime see the mounts, before the pivot", b.Message(handshake.Mounted))
+	}
+	if len(hooks.CreateContainer) > 0 {
+		root.Enter() // as runc, so that a hook finds the root without knowing where it is
 	}
 	proc.Hooks("createContainer", hooks.CreateContainer)
 	namespaces.Names(b, s)

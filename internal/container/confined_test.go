@@ -183,8 +183,8 @@ var order = []struct {
 	{"capset after the change of user, which would clear the effective set", is(plan.Setresuid), is(plan.Capset)},
 	{"groups before the user, who may not set them", is(plan.Setgroups), become},
 	{"the group before the user, who may not change it", is(plan.Setresgid), become},
-	{"nothing is executed before the root is the container's", root, is(plan.Execve)},
-	{"nothing is executed with capabilities left", is(plan.Capset), is(plan.Execve)},
+	{"nothing is executed before the root is the container's", root, program},
+	{"nothing is executed with capabilities left", is(plan.Capset), program},
 	{"nothing is executed without a sign from the parent", is(plan.Read), is(plan.Execve)},
 	{"the bounding set needs CAP_SETPCAP, which goes with capset", boundingOr(become), is(plan.Capset)},
 	{"the old root is a slave before it is unmounted", slave, detach},
@@ -195,6 +195,9 @@ func is(call plan.Call) func(*plan.Plan, *plan.Step) bool {
 }
 
 func root(_ *plan.Plan, s *plan.Step) bool { return pivots(s) }
+
+// program is the container's execve, not that of a hook.
+func program(_ *plan.Plan, s *plan.Step) bool { return s.Call == plan.Execve && !inHook(s) }
 
 // become is the change to process.user, not that to root of a user namespace.
 func become(_ *plan.Plan, s *plan.Step) bool {
@@ -207,8 +210,8 @@ func boundingOr(f func(*plan.Plan, *plan.Step) bool) func(*plan.Plan, *plan.Step
 	}
 }
 
-func slave(_ *plan.Plan, s *plan.Step) bool {
-	return s.Call == plan.Mount && s.Args[3].Value&unix.MS_SLAVE != 0
+func slave(p *plan.Plan, s *plan.Step) bool {
+	return s.Call == plan.MountSetattr && binary.LittleEndian.Uint64(p.Data[s.Args[3].Value-plan.DataBase+16:])&unix.MS_SLAVE != 0
 }
 
 func detach(p *plan.Plan, s *plan.Step) bool {
@@ -240,7 +243,7 @@ func TestExecveIsLast(t *testing.T) {
 		if p.Steps[n-1].Call != plan.ExitGroup || p.Steps[n-2].Call != plan.Execve {
 			t.Fatalf("the plan ends with %s and %s", p.Steps[n-2].Name, p.Steps[n-1].Name)
 		}
-		first := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Call == plan.Execve })
+		first := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return program(p, &s) })
 		for i := first; i < n-1; i++ {
 			s := &p.Steps[i]
 			if s.Call != plan.Execve {

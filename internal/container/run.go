@@ -37,6 +37,9 @@ func Run(o Options, how RunOptions) (status int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	if c.Console != nil && !isTerminal(os.Stdin) {
+		return 0, errors.Join(errors.New("config.json: process.terminal: standard input is no terminal: run it in one, give --console-socket, or set terminal to false"), c.destroy())
+	}
 	if err := c.Start(); err != nil {
 		return 0, err
 	}
@@ -53,6 +56,11 @@ func Run(o Options, how RunOptions) (status int, err error) {
 		o.Warn(w)
 	}
 	return status, err
+}
+
+func isTerminal(f *os.File) bool {
+	_, err := console.ConsoleFromFile(f)
+	return err == nil
 }
 
 func detached(o Options) error {

@@ -100,7 +100,7 @@ func (c *Container) mounted() error {
 	if hooks == nil {
 		return nil
 	}
-	if err := c.runtimeHooks("prestart", hooks.Prestart, specs.StateCreating); err != nil { //nolint:staticcheck // deprecated, and used by everybody
+	if err := c.runtimeHooks("prestart", hooks.Prestart, specs.StateCreating); err != nil {
 		return err
 	}
 	if err := c.runtimeHooks("createRuntime", hooks.CreateRuntime, specs.StateCreating); err != nil {

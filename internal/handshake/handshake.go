@@ -11,10 +11,10 @@
 //	Cloned(pid) ────────────────────▶   goes on with that process
 //	mounts …
 //	CopyUp(from, to) ───────────────▶   copies a directory into a new tmpfs
+//	Console(master) ────────────────▶   fetches the terminal's descriptor
 //	Mounted ────────────────────────▶   hooks: prestart, createRuntime
 //	hooks: createContainer
 //	pivot_root …
-//	Console(master) ────────────────▶   fetches the terminal's descriptor
 //	Ready ──────────────────────────▶   rlimits, HOME; the container is created
 //	(waits on the start FIFO, if any)
 //	hooks: startContainer

@@ -243,15 +243,16 @@ func (b *Builder) Message(point uint32, results ...string) Message {
 	binary.LittleEndian.PutUint32(head[4:], point)
 	m := Message{Point: point, at: room}
 	for i, cell := range [2]*Cell{&m.A, &m.B} {
+		*cell = Cell(room.Value-DataBase) + Cell(8+8*i)
 		if i < len(results) {
-			*cell = b.CellIn(room, 8+8*i, results[i])
+			b.CellIn(room, 8+8*i, results[i])
 		}
 	}
 	return m
 }
 
 // A Message is what the new process tells its parent at a sync point. A and B
-// are 0 if Message was given no names for them.
+// have no names in Text if Message was given none.
 type Message struct {
 	Point uint32
 	at    Arg

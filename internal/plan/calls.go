@@ -249,7 +249,7 @@ var callShapes = [...][]shape{
 	Faccessat2:       {directory, text, accessMode, atFlags},
 	Unshare:          {cloneFlags},
 	Setns:            {descriptor, cloneFlags},
-	Clone:            {cloneFlags, number, number, number, number},
+	Clone:            {cloneFlags, number, address, number, number},
 	Sethostname:      {text, number},
 	Setdomainname:    {text, number},
 	Setsid:           {},

@@ -114,7 +114,7 @@ func cloneText(v uint64) string {
 	out := joinFlags(v&^0xff, []bit{
 		{unix.CLONE_NEWNS, "CLONE_NEWNS"}, {unix.CLONE_NEWCGROUP, "CLONE_NEWCGROUP"}, {unix.CLONE_NEWUTS, "CLONE_NEWUTS"},
 		{unix.CLONE_NEWIPC, "CLONE_NEWIPC"}, {unix.CLONE_NEWUSER, "CLONE_NEWUSER"}, {unix.CLONE_NEWPID, "CLONE_NEWPID"},
-		{unix.CLONE_NEWNET, "CLONE_NEWNET"}, {unix.CLONE_PARENT, "CLONE_PARENT"}, {unix.CLONE_FILES, "CLONE_FILES"},
+		{unix.CLONE_NEWNET, "CLONE_NEWNET"}, {unix.CLONE_PARENT, "CLONE_PARENT"}, {unix.CLONE_FILES, "CLONE_FILES"}, {unix.CLONE_PIDFD, "CLONE_PIDFD"},
 	})
 	switch low := v & 0xff; {
 	case low == 0:

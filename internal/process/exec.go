@@ -68,8 +68,8 @@ func (r *Process) Exec() {
 	c.ready(home)
 	c.env = env // hooks that bring none of their own have the program's from here on
 	r.Hooks("startContainer", c.startHooks)
-	b := c.b
 	c.umask()
+	b := c.b
 	b.In(plan.Exec, "")
 	first := 3 + c.in.Preserve
 	b.Call("close descriptors from "+strconv.Itoa(first)+" on at execve", "nothing of minirun is left in the container", plan.CloseRange,

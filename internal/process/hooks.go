@@ -83,7 +83,7 @@ func (c *compiler) checkStatus(status plan.Arg) {
 	b := c.b
 	good := b.Label()
 	b.CallThen("did it succeed", "writing as many bytes as its status gives zero if it did", plan.Then{Zero: good}, plan.Write,
-		plan.Of(c.null), status, plan.Of(plan.CellAt(status)))
+		plan.Of(c.null), status, plan.Of(b.CellIn(status, 0, "status")))
 	b.Call(HookFailed, "", plan.Close, plan.Int(-1))
 	b.Place(good)
 }

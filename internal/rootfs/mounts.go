@@ -119,7 +119,7 @@ func (c *compiler) openNoting(p place, note bool) (fd, mode plan.Cell) {
 	fd = c.openOr(p, func(fd plan.Cell, done plan.Label) {
 		c.b.CallThen("note the mode of "+p.path, "a tmpfs takes the mode of the directory it covers", plan.Then{Next: done}, plan.Fstat, plan.Of(fd), stat)
 	})
-	return fd, plan.Cell(int(stat.Value-plan.DataBase) + statMode())
+	return fd, c.b.CellIn(stat, statMode(), "mode")
 }
 
 // keepMode gives a new tmpfs the mode of the directory it covers.

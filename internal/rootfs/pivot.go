@@ -11,8 +11,7 @@ import (
 func (r *Root) Pivot() {
 	c := r.c
 	b := c.b
-	b.In(plan.Filesystem, "root.path")
-	b.Call("go to the new root", "", plan.Fchdir, plan.Of(c.root))
+	r.Enter()
 	switch {
 	case !c.in.MountNS:
 		b.Call("make it the root directory", "the mounts are the host's, so there is no root to pivot", plan.Chroot, b.Str("."))
@@ -28,11 +27,17 @@ func (r *Root) Pivot() {
 	}
 }
 
+// Enter adds the step that goes to the new root, before it is "/".
+func (r *Root) Enter() {
+	r.c.b.In(plan.Filesystem, "root.path")
+	r.c.b.Call("go to the new root", "", plan.Fchdir, plan.Of(r.c.root))
+}
+
 // pivotRoot puts the old root on top of the new one, in the same place, and
 // takes it off: no directory for the old root is needed (pivot_root(2)).
 func (c *compiler) pivotRoot() {
 	b := c.b
-	old := b.Cell("old root")
+	old := b.Cell("oldroot")
 	b.Get("open the old root", "", plan.Then{}, old, plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/"), plan.Int(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC), plan.Int(0))
 	b.Call("pivot_root", "unlike chroot, it leaves no way back", plan.PivotRoot, b.Str("."), b.Str("."))
 	// By descriptor: "." is the new root now, with the old one on top of it.

@@ -40,6 +40,7 @@ func (c *compiler) openOr(p place, there func(fd plan.Cell, done plan.Label)) pl
 	parent := c.directories(path.Dir(p.path))
 	c.makeLast(p, parent)
 	c.openAt(p, fd, plan.Then{})
+	c.closeDirectory(parent)
 	b.Place(done)
 	return fd
 }

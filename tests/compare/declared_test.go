@@ -34,8 +34,10 @@ const (
 	hostNull     = "masks are the host's /dev/null: the container's may have been replaced by its image (CVE-2025-31133)"
 	keyring      = "runc joins the keyring with ids of the host, so the container's root is not its owner"
 	propagates   = "config-linux.md: the root belongs to a new peer group, or is unbindable; runc leaves it private"
+	openDefaults = "the default devices stay open when config.json makes one of them itself, as in crun"
 	hookOutput   = "hooks inside write to minirun's standard error; runc collects it in a pipe"
 	specVersion  = "minirun is of specification 1.3"
+	unifiedPath  = "a default cgroup is below minirun's own in every hierarchy; runc forgets the v2 tree of a hybrid host"
 	rootAtCgroup = "the tmpfs of a read-only cgroup mount is read-only too: config.json asked for it"
 )
 
@@ -43,8 +45,12 @@ var declarations = []declaration{
 	{"*", []allowed{
 		{"in.mount./proc/keys.*", "*", hostNull},
 		{"in.mount./proc/timer_list.*", "*", hostNull},
-		{"in.mount./sys/fs/cgroup.options", "ro,*", rootAtCgroup},
+		{"in.mount./sys/fs/cgroup.options", "ro,*", rootAtCgroup}, {"in.readonly./sys/fs/cgroup", "EROFS", rootAtCgroup},
 		{"hook.*.state.ociVersion", "1.3.0", specVersion},
+		{"left.cgroups", "cgroup : $SELF/$ID | *", unifiedPath},
+		{"*cgroup.", "*/$ID", unifiedPath}, {"*cgroup..path", "*/$ID", unifiedPath},
+		{"out.cgroup..cgroup.controllers", "*", unifiedPath}, {"out.cgroup..hugetlb.*", "", unifiedPath},
+		{"in.mount./sys/fs/cgroup/systemd.source", "cgroup", "the first argument of mount(2) is free; minirun says cgroup for every hierarchy"},
 	}},
 	{"masked-path-twice", []allowed{{"in.mount./proc/keys#2.*", "*", hostNull}}},
 	{"masked-paths", []allowed{{"in.mount./secret/file*", "*", hostNull}}},
@@ -53,7 +59,13 @@ var declarations = []declaration{
 		{"in.dev./dev/mqueue", "dir 1777 0:0", "runc makes the IPC namespace before it is group 0 of the user namespace"},
 		{"in.stat./dev/mqueue", "dir 1777 0:0", "runc makes the IPC namespace before it is group 0 of the user namespace"},
 	}},
+	{"*user*", []allowed{{"in.mounts.order", "*", "devices are bound in the order of runtime-linux.md's list"}}},
+	{"device-over-default", []allowed{
+		{"in.dev./dev/zero", "char 0600 0:0 dev 1:5 open ok", openDefaults}, {"out.cgroup.devices.devices.list", "*c 1:5 rwm*", openDefaults},
+	}},
+	{"cgroups-path-relative", []allowed{{"*.cgroup parents", "*", unifiedPath}}},
 	{"root-propagation-*", []allowed{
+		{"in.mount./sys/fs/cgroup/*.propagation", "*", "a bind of the host's cgroup is its slave: nothing mounted in the container appears on the host"},
 		{"in.mount./*propagation", "shared", propagates},
 		{"in.mount./.propagation", "unbindable", propagates},
 		{"in.mount./*propagation", "unbindable", propagates},
@@ -64,6 +76,9 @@ var declarations = []declaration{
 		{"in.fd.*", "*", "as above"},
 	}},
 	{"root-by-symlink", refusedByRunc("a symbolic link to the root is followed, as by crun; runc 1.1 wants it resolved")},
+	{"config-version-unknown", refusedByMinirun("runtime.md: a runtime MUST generate an error for a version it does not support")},
+	{"command-interpreter-missing", []allowed{{"pid-file.exists", "false", "the process it would name is gone"}}},
+	{"command-not-a-program", []allowed{{"pid-file.exists", "false", "the process it would name is gone"}}},
 	{"rlimit-twice", refusedByMinirun("config.md: \"if rlimits contains duplicated entries with same type, the runtime MUST generate an error\"")},
 	{"bind-nested-targets", []allowed{{"in.path./mnt", "dir 0711 0:0", "runc 1.1 puts the mode of the directory below over the mode= that was asked for"}}},
 	{"env-home-empty", []allowed{{"in.env.order", "PATH HOME", "HOME is filled in at the end"}}},
@@ -72,6 +87,14 @@ var declarations = []declaration{
 	{"hook-fails-poststart", []allowed{{"pid-file.exists", "false", "the process it would name is gone"}}},
 	{"hook-fails-poststop", []allowed{{"hooks.order", "poststop-after-the-failing-one", "runtime.md: the remaining poststop hooks run all the same"}}},
 	{"terminal-without-devpts", []allowed{{"stdout", "*", "the words of the error"}}},
+	{"hook-relative-program", []allowed{{"hook.poststop.*", "", "config.md: a hook's path must be absolute; minirun makes nothing, so nothing ends"}, {"hooks.order", "", "as above"}}},
+	{"hook-missing-program", []allowed{{"hook.*.fd.2.target", "*", hookOutput}}},
+	{"hook-timeout", []allowed{{"hook.*.fd.2.target", "*", hookOutput}}},
+	{"hook-fails-*", []allowed{{"hook.*.fd.2.target", "*", hookOutput},
+		{"hook.poststop-after-the-failing-one.*", "*", "runtime.md: the remaining poststop hooks run all the same"}}},
+	{"hooks-detached-and-user-namespace", []allowed{
+		{"in.fd.*.owner", "0:0 10600", "the container's root gets its standard descriptors, detached or not"},
+	}},
 	{"hooks-*", []allowed{
 		{"hook.*.keyring.session", "keyring;0;0;3f1b0000;_ses.$ID", keyring},
 		{"hook.*.fd.0.owner", "65534:65534 10600", "the pipe with the state is the host's; it is open already"},

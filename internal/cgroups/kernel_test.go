@@ -1,0 +1,498 @@
+package cgroups
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+var testCount atomic.Int32
+
+// realGroup makes a cgroup minirun-test-* on this machine, deleted at the end.
+func realGroup(t testing.TB) (*Host, *Group) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("making cgroups needs root")
+	}
+	h, err := Detect()
+	if err != nil {
+		t.Skip(err)
+	}
+	g := h.Group(fmt.Sprintf("/minirun-test-%d-%d", os.Getpid(), testCount.Add(1)))
+	if err := g.Create(); err != nil {
+		t.Skipf("cgroups cannot be made here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := g.Delete(5 * time.Second); err != nil {
+			t.Error(err)
+		}
+		for key, path := range g.Paths() {
+			if _, err := os.Stat(path); err == nil {
+				t.Errorf("%q is left behind: %s", key, path)
+			}
+		}
+	})
+	return h, g
+}
+
+func compileJSON(t testing.TB, h *Host, s string) []Value {
+	t.Helper()
+	var r specs.LinuxResources
+	if err := json.Unmarshal([]byte(s), &r); err != nil {
+		t.Fatal(err)
+	}
+	values, err := Compile(h, &r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return values
+}
+
+// startInside starts a command in the group the fast way.
+func startInside(t testing.TB, g *Group, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(args[0], args[1:]...)
+	dir, err := g.Dir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dir != nil {
+		defer dir.Close()
+		cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
+	}
+	if err := g.Inside(cmd.Start); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	return cmd
+}
+
+// isInside checks /proc/PID/cgroup against the group.
+func isInside(t *testing.T, h *Host, g *Group, pid int) {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Base(g.dirs[0].path)
+	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+	for _, line := range lines {
+		if !strings.HasSuffix(line, "/"+name) && !strings.HasPrefix(line, "0::") || h.V2 != nil && strings.HasPrefix(line, "0::") && !strings.HasSuffix(line, "/"+name) {
+			t.Errorf("process %d: %s, want %s", pid, line, name)
+		}
+	}
+	if len(lines) < len(h.V1) {
+		t.Errorf("only %d hierarchies", len(lines))
+	}
+}
+
+func TestInsideAndAdd(t *testing.T) {
+	h, g := realGroup(t)
+	if err := g.Apply(compileJSON(t, h, `{"devices":[{"allow":false,"access":"rwm"}]}`)); err != nil {
+		t.Fatal(err)
+	}
+	born := startInside(t, g, "sleep", "100")
+	isInside(t, h, g, born.Process.Pid)
+	moved := exec.Command("sleep", "100")
+	if err := moved.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { moved.Process.Kill(); moved.Wait() })
+	if err := g.Add(moved.Process.Pid); err != nil {
+		t.Fatal(err)
+	}
+	isInside(t, h, g, moved.Process.Pid)
+	pids, err := g.AllProcs()
+	want := []int{born.Process.Pid, moved.Process.Pid}
+	slices.Sort(want)
+	if err != nil || !slices.Equal(pids, want) {
+		t.Errorf("processes %v, %v; want %v", pids, err, want)
+	}
+	for range 200 { // whatever thread a goroutine gets, the main one is never lost
+		done := make(chan bool)
+		go func() { g.Inside(func() error { return nil }); close(done) }()
+		<-done
+	}
+	if self, _ := os.ReadFile("/proc/self/cgroup"); bytes.Contains(self, []byte("minirun-test")) {
+		t.Errorf("this process is left inside:\n%s", self)
+	}
+	if err := g.Create(); err == nil || !strings.Contains(err.Error(), "not empty") {
+		t.Errorf("a used cgroup: %v", err)
+	}
+	if err := g.Add(1 << 22); !errors.Is(err, unix.ESRCH) {
+		t.Errorf("a process that is not there: %v", err)
+	}
+	moved.Process.Kill()
+	moved.Wait()
+	if err := g.Add(moved.Process.Pid); !errors.Is(err, unix.ESRCH) {
+		t.Errorf("a process that has ended: %v", err)
+	}
+}
+
+func TestApply(t *testing.T) {
+	h, g := realGroup(t)
+	if h.Mode == V2 || !h.has("memory") || !h.has("cpu") || !h.has("pids") {
+		t.Skip("the expected files are those of v1")
+	}
+	file := func(controller, name string) string {
+		s, err := readText(g.Paths()[controller] + "/" + name)
+		if err != nil {
+			t.Error(err)
+		}
+		return s
+	}
+	// Up, down and up again: the order of limit and memsw matters each time.
+	for _, c := range [][2]string{{"33554432", "67108864"}, {"268435456", "536870912"}, {"16777216", "16777216"}, {"-1", "-1"}} {
+		values := compileJSON(t, h, `{"devices":[{"allow":true,"access":"rwm"}],"memory":{"limit":`+c[0]+`,"swap":`+c[1]+`}}`)
+		if err := g.Apply(values); err != nil {
+			t.Fatal(err)
+		}
+		if got := file("memory", "memory.limit_in_bytes"); c[0] != "-1" && got != c[0] {
+			t.Errorf("limit %s: %s", c[0], got)
+		}
+	}
+	for _, c := range [][3]int{{50000, 100000, 20000}, {5000, 10000, 5000}, {900000, 1000000, 900000}, {2000, 1000000, 1000}} {
+		values := compileJSON(t, h, fmt.Sprintf(`{"cpu":{"quota":%d,"period":%d,"burst":%d,"shares":512,"cpus":"0","mems":"0"},"pids":{"limit":1}}`, c[0], c[1], c[2]))
+		if err := g.Apply(values); err != nil {
+			t.Fatal(err)
+		}
+		if err := g.ApplyLate(values); err != nil {
+			t.Fatal(err)
+		}
+		if got := file("cpu", "cpu.cfs_quota_us") + file("cpu", "cpu.cfs_burst_us") + file("cpu", "cpu.shares") + file("cpuset", "cpuset.cpus") + file("pids", "pids.max"); got != fmt.Sprint(c[0])+fmt.Sprint(c[2])+"51201" {
+			t.Errorf("%v: %s", c, got)
+		}
+	}
+	for _, c := range []struct{ json, path, word string }{
+		{`{"memory":{"kernel":16777216}}`, "memory.kernel", "no effect"},
+		{`{"blockIO":{"throttleReadBpsDevice":[{"major":4000,"minor":0,"rate":1}]}}`, "blockIO.throttleReadBpsDevice[0].rate", "lsblk"},
+		{`{"cpu":{"cpus":"4000"}}`, "cpu.cpus", "cpuset.cpus"},
+		{`{"cpu":{"quota":1}}`, "cpu.quota", "invalid argument"},
+		{`{"blockIO":{"leafWeight":100}}`, "blockIO.leafWeight", "does not have the file"},
+	} {
+		err := g.Apply(compileJSON(t, h, c.json))
+		if err == nil || !strings.HasPrefix(err.Error(), "config.json: linux.resources."+c.path+": ") || !strings.Contains(err.Error(), c.word) {
+			t.Errorf("%s: %v", c.json, err)
+		}
+	}
+}
+
+// TestHugepagesV2 uses the one controller this kind of machine has in v2.
+func TestHugepagesV2(t *testing.T) {
+	h, g := realGroup(t)
+	if h.has("hugetlb") || !h.v2("hugetlb") {
+		t.Skip("the v2 tree has no hugetlb controller")
+	}
+	before, _ := readText(h.V2.Mount + "/cgroup.subtree_control")
+	values := compileJSON(t, h, `{"hugepageLimits":[{"pageSize":"2MB","limit":5000000}]}`)
+	if err := g.Apply(values); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := readText(g.Paths()[""] + "/hugetlb.2MB.max"); err != nil || got != "4194304" {
+		t.Errorf("hugetlb.2MB.max is %s, %v", got, err)
+	}
+	if err := g.Apply(compileJSON(t, h, `{"hugepageLimits":[{"pageSize":"3MB","limit":5000000}]}`)); err == nil || !strings.Contains(err.Error(), "huge pages of that size") {
+		t.Errorf("a page size that is not there: %v", err)
+	}
+	if !strings.Contains(before, "hugetlb") {
+		t.Cleanup(func() { writeText(h.V2.Mount+"/cgroup.subtree_control", "-hugetlb") })
+	}
+}
+
+// TestDeviceList: the v1 kernel has exactly the rules, and obeys them.
+func TestDeviceList(t *testing.T) {
+	h, g := realGroup(t)
+	if !h.has("devices") {
+		t.Skip("no v1 devices controller")
+	}
+	opens := func(path string) bool {
+		return startInside(t, g, "sh", "-c", "exec 3<>"+path).Wait() == nil
+	}
+	for _, c := range []struct {
+		json       string
+		zero, kmsg bool
+	}{
+		{`null`, true, false},
+		{`{"devices":[{"allow":true,"access":"rwm"}]}`, true, true},
+		{`{"devices":[{"allow":true,"access":"rwm"},{"allow":false,"type":"c","major":1,"minor":11,"access":"w"}]}`, true, false},
+		{`{"devices":[{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":1,"minor":11,"access":"rw"}]}`, true, true},
+		{`{"devices":[{"allow":true,"access":"rwm"},{"allow":false,"type":"c","access":"rwm"}]}`, true, false},
+	} {
+		if err := g.Apply(compileJSON(t, h, c.json)); err != nil {
+			t.Fatalf("%s: %v", c.json, err)
+		}
+		if got := opens("/dev/zero"); got != c.zero {
+			t.Errorf("%s: open /dev/zero: %v", c.json, got)
+		}
+		if _, err := os.Stat("/dev/kmsg"); err == nil {
+			if got := opens("/dev/kmsg"); got != c.kmsg {
+				t.Errorf("%s: open /dev/kmsg for writing: %v", c.json, got)
+			}
+		}
+	}
+}
+
+// TestDeviceProgram loads the program on the v2 tree, where the kernel obeys
+// it whether or not a v1 devices controller is there too.
+func TestDeviceProgram(t *testing.T) {
+	h, g := realGroup(t)
+	if h.V2 == nil {
+		t.Skip("no v2 tree to attach a device program to")
+	}
+	only2 := &Host{Mode: V2, V2: h.V2}
+	g2 := only2.Group("/" + filepath.Base(g.Paths()[""]))
+	opens := func(path string) bool {
+		return startInside(t, g2, "sh", "-c", "exec 3<>"+path).Wait() == nil
+	}
+	for round, c := range []struct {
+		json       string
+		zero, kmsg bool
+	}{
+		{`null`, true, false},
+		{`{"devices":[{"allow":true,"access":"rwm"},{"allow":false,"type":"c","major":1,"minor":11,"access":"w"}]}`, true, false},
+		{`{"devices":[{"allow":true,"access":"rwm"}]}`, true, true},
+		{`{"devices":[{"allow":true,"type":"c","major":1,"minor":11,"access":"w"},{"allow":true,"type":"c","major":1,"minor":11,"access":"r"}]}`, true, true},
+		{`{"devices":[{"allow":true,"type":"c","major":1,"access":"rw"},{"allow":false,"type":"c","major":1,"minor":11,"access":"r"}]}`, true, false},
+	} {
+		err := g2.Apply(compileJSON(t, only2, c.json))
+		if round == 0 && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS)) {
+			t.Skip(err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if z, k := opens("/dev/zero"), opens("/dev/kmsg"); z != c.zero || k != c.kmsg {
+			t.Errorf("%s: zero %v kmsg %v", c.json, z, k)
+		}
+		dir, _ := os.Open(g2.Paths()[""])
+		if ids, err := attached(dir); err != nil || len(ids) != 1 {
+			t.Errorf("%d programs attached, %v", len(ids), err)
+		}
+		dir.Close()
+	}
+}
+
+func TestFreeze(t *testing.T) {
+	h, g := realGroup(t)
+	groups := map[string]*Group{"all": g}
+	if h.Mode == Hybrid {
+		groups["v2 tree"] = Open(map[string]string{"": g.Paths()[""]})
+	}
+	cmd := startInside(t, g, "sh", "-c", "while :; do :; done")
+	ticks := func() string {
+		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
+		f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+		return f[11] + f[12]
+	}
+	for name, g := range groups {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		if err := g.Freeze(ctx); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if s, err := g.State(); s != Frozen || err != nil {
+			t.Errorf("%s: state %v, %v", name, s, err)
+		}
+		before := ticks()
+		time.Sleep(50 * time.Millisecond)
+		if ticks() != before {
+			t.Errorf("%s: it runs while frozen", name)
+		}
+		if err := g.Thaw(ctx); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if s, err := g.State(); s != Thawed || err != nil {
+			t.Errorf("%s: state %v, %v", name, s, err)
+		}
+		cancel()
+		time.Sleep(100 * time.Millisecond)
+		if ticks() == before {
+			t.Errorf("%s: it does not run after thawing", name)
+		}
+	}
+	if err := g.Freeze(t.Context()); err != nil { // Delete has to cope with a frozen group
+		t.Fatal(err)
+	}
+	if err := g.Delete(5 * time.Second); err != nil {
+		t.Error(err)
+	}
+	if s, _ := g.State(); s != Deleted {
+		t.Errorf("state %v after Delete", s)
+	}
+}
+
+// TestDeleteKills: processes in cgroups made inside, that fork as they go.
+func TestDeleteKills(t *testing.T) {
+	_, g := realGroup(t)
+	var inner []string
+	for _, path := range g.Paths() {
+		sub := path + "/a/b"
+		if strings.Contains(path, "/cpuset/") {
+			continue // an empty cpuset cannot be entered
+		}
+		if err := os.MkdirAll(sub, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		inner = append(inner, sub+"/cgroup.procs")
+	}
+	script := "for f in " + strings.Join(inner, " ") + "; do echo 0 > $f || exit 9; done; while :; do sleep 0.01 & done"
+	cmd := startInside(t, g, "sh", "-c", script)
+	go cmd.Wait()
+	for range 100 {
+		if pids, _ := g.AllProcs(); len(pids) > 3 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	again := Open(g.Paths()) // as a later `minirun delete` does
+	if err := again.Delete(5 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Delete(0); err != nil {
+		t.Errorf("a second time: %v", err)
+	}
+}
+
+func TestDeleteRefusesRoots(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("a plain user could not do harm, so the refusal would not show")
+	}
+	h, err := Detect()
+	if err != nil {
+		t.Skip(err)
+	}
+	mount := h.V2
+	if mount == nil {
+		mount = &h.V1[0]
+	}
+	err = refuseRoot(mount.Mount)
+	if err == nil {
+		t.Fatal("the root of a hierarchy would be deleted")
+	}
+	if refuseRoot("/tmp") == nil {
+		t.Fatal("a directory that is no cgroup would be deleted")
+	}
+}
+
+// TestCreateUndoes: when a later hierarchy fails, the earlier ones are clean.
+func TestCreateUndoes(t *testing.T) {
+	h, g := realGroup(t)
+	bad := h.Group("/" + filepath.Base(g.dirs[0].path) + "/x/y")
+	last := &bad.dirs[len(bad.dirs)-1]
+	last.path += "/new\nline" // the kernel refuses this name
+	if err := bad.Create(); !errors.Is(err, unix.EINVAL) {
+		t.Fatalf("%v", err)
+	}
+	for _, d := range g.dirs {
+		if _, err := os.Stat(d.path + "/x"); err == nil {
+			t.Errorf("%s/x is left", d.path)
+		}
+	}
+}
+
+func TestNoLeaks(t *testing.T) {
+	h, g := realGroup(t)
+	count := func() int { e, _ := os.ReadDir("/proc/self/fd"); return len(e) }
+	values := compileJSON(t, h, `null`)
+	work := func() {
+		if err := g.Apply(values); err != nil {
+			t.Fatal(err)
+		}
+		g.AllProcs()
+		if err := g.Inside(func() error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	work()
+	before := count()
+	for range 20 {
+		work()
+	}
+	if after := count(); after > before {
+		t.Errorf("%d descriptors became %d", before, after)
+	}
+	if n := threads(); n > 40 {
+		t.Errorf("%d threads", n)
+	}
+}
+
+func threads() int {
+	e, _ := os.ReadDir("/proc/self/task")
+	return len(e)
+}
+
+// BenchmarkLifecycle is what `minirun run` of the default config.json costs in
+// cgroups: everything but the process itself.
+func BenchmarkLifecycle(b *testing.B) {
+	realGroup(b)
+	var detect, create, apply, enter, del time.Duration
+	for i := range b.N {
+		t0 := time.Now()
+		h, err := Detect()
+		if err != nil {
+			b.Fatal(err)
+		}
+		values, err := Compile(h, &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Access: "rwm"}}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		t1 := time.Now()
+		g := h.Group("/minirun-test-bench-" + strconv.Itoa(os.Getpid()) + "-" + strconv.Itoa(i))
+		if err := g.Create(); err != nil {
+			b.Fatal(err)
+		}
+		t2 := time.Now()
+		if err := g.Apply(values); err != nil {
+			b.Fatal(err)
+		}
+		t3 := time.Now()
+		var t4 time.Time
+		if err := g.Inside(func() error { t4 = time.Now(); return nil }); err != nil {
+			b.Fatal(err)
+		}
+		t5 := time.Now()
+		if err := g.Delete(time.Second); err != nil {
+			b.Fatal(err)
+		}
+		detect += t1.Sub(t0)
+		create += t2.Sub(t1)
+		apply += t3.Sub(t2)
+		enter += t4.Sub(t3)
+		del += time.Since(t5)
+	}
+	for name, d := range map[string]time.Duration{"detect": detect, "create": create, "apply": apply, "enter": enter, "delete": del} {
+		b.ReportMetric(float64(d.Microseconds())/float64(b.N), name+"-µs/op")
+	}
+}
+
+func BenchmarkDetect(b *testing.B) {
+	for b.Loop() {
+		if _, err := Detect(); err != nil {
+			b.Skip(err)
+		}
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	h := hosts()["hybrid"]
+	r := &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Access: "rwm"}}}
+	for b.Loop() {
+		if _, err := Compile(h, r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,49 @@
+package container
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// TestRefused: what minirun does not support, or could do only to the host, is
+// an error with the JSON path; it is never ignored.
+func TestRefused(t *testing.T) {
+	noMounts := func(s *specs.Spec) {
+		s.Linux.Namespaces, s.Mounts, s.Root.Readonly, s.Process.Terminal = nil, nil, false, false
+		s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = nil, nil
+	}
+	for name, c := range map[string]struct {
+		change func(*specs.Spec)
+		path   string // "" is accepted
+	}{
+		"as spec writes it": {func(*specs.Spec) {}, ""},
+		"no process":        {func(s *specs.Spec) { s.Process = nil }, "process"},
+		"intelRdt":          {func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{ClosID: "x"} }, "linux.intelRdt"},
+		"netDevices": {func(s *specs.Spec) {
+			s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"eth0": {}}
+		}, "linux.netDevices"},
+		"no mount namespace": {noMounts, ""},
+		"mounts without one": {func(s *specs.Spec) {
+			noMounts(s)
+			s.Mounts = []specs.Mount{{Destination: "/proc", Type: "proc"}}
+		}, "linux.namespaces"},
+		"a read-only root without one": {func(s *specs.Spec) { noMounts(s); s.Root.Readonly = true }, "linux.namespaces"},
+		"a terminal without one":       {func(s *specs.Spec) { noMounts(s); s.Process.Terminal = true }, "linux.namespaces"},
+		"propagation without one":      {func(s *specs.Spec) { noMounts(s); s.Linux.RootfsPropagation = "shared" }, "linux.namespaces"},
+	} {
+		s := spec.Default(false)
+		c.change(s)
+		err := check(s, &Options{})
+		var at *spec.Error
+		switch {
+		case c.path == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case c.path != "" && (!errors.As(err, &at) || at.Path != c.path):
+			t.Errorf("%s: got %v, want an error about %s", name, err, c.path)
+		}
+	}
+}
