@@ -57,7 +57,7 @@ func TestInheritedDescriptors(t *testing.T) {
 	testbundle.NoMount(func(d string) bool { return d == "/sys" || d == "/sys/fs/cgroup" })(b.Spec)
 	b.Run().Prints(t, "0\n1\n2")
 	b.Spec.Process.Terminal = true
-	b.Run().Prints(t, "0\n1\n2")
+	b.RunTerminal().Prints(t, "0\n1\n2")
 
 	t.Run("naive", func(t *testing.T) {
 		b := testbundle.New(t, testbundle.Sh(testbundle.ListFDs))
