@@ -58,7 +58,7 @@ func app() *cli.App {
 			&cli.StringFlag{Name: "criu", Usage: "ignored", Hidden: true},
 		},
 		Before:         openLog,
-		Commands:       []*cli.Command{runCommand(), planCommand(), specCommand(), deleteCommand()},
+		Commands:       []*cli.Command{runCommand(), planCommand(), specCommand(), deleteCommand(), stateCommand()},
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
 	}

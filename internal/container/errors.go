@@ -8,7 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
-	"github.com/minirun/minirun/internal/process"
 )
 
 // stepError tells which step failed, with its call and what asked for it, and
@@ -21,10 +20,6 @@ func (c *Container) stepError(failed *bootstrap.ErrFailed) error {
 	where := "minirun"
 	if s.Source != "" {
 		where = "config.json: " + s.Source
-	}
-	switch s.Name {
-	case process.HookFailed, process.HookTimedOut:
-		return fmt.Errorf("%s: %s: what it printed, if anything, went to standard error", where, s.Name)
 	}
 	return fmt.Errorf("%s: %s: %s: %w%s", where, s.Name, c.plan.CallText(s), failed.Errno, c.hint(failed.Step, failed.Errno))
 }

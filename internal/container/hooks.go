@@ -14,6 +14,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/process"
 )
 
@@ -112,6 +114,25 @@ func (c *Container) feedHooks() error {
 	}
 	c.pipes = nil
 	return nil
+}
+
+// hookFailed tells which hook inside the container has failed, and how.
+func (c *Container) hookFailed(m bootstrap.Message) error {
+	kind, i, hooks := "createContainer", int(m.B), c.spec.Hooks.CreateContainer
+	if i >= len(hooks) {
+		kind, i, hooks = "startContainer", i-len(hooks), c.spec.Hooks.StartContainer
+	}
+	h := &hooks[i]
+	var err error
+	switch status := unix.WaitStatus(m.A); {
+	case m.A == handshake.TimedOut:
+		err = fmt.Errorf("killed after its timeout of %d s", *h.Timeout)
+	case status.Signaled():
+		err = fmt.Errorf("signal: %s", status.Signal())
+	default:
+		err = fmt.Errorf("exit status %d", status.ExitStatus())
+	}
+	return fmt.Errorf("config.json: %s: run %s: %w", process.HookSource(kind, i), h.Path, err)
 }
 
 // innerPid is a process's number in its own PID namespace: the last of the

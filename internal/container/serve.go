@@ -67,6 +67,8 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 		return goOn, c.seccompListener(int(m.A))
 	case handshake.Ready:
 		return c.ready()
+	case handshake.HookFailed:
+		return nil, c.hookFailed(m)
 	}
 	return goOn, nil
 }

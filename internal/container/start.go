@@ -49,7 +49,7 @@ func (c *Container) release() error {
 		if err != nil {
 			return c.died(err)
 		}
-		if m.Point != handshake.SeccompListener {
+		if m.Point != handshake.SeccompListener && m.Point != handshake.HookFailed {
 			return fmt.Errorf("the new process asks for %s after it was ready", handshake.Name(m.Point))
 		}
 		if answer, err = c.answer(m); err != nil {

@@ -158,3 +158,25 @@ func (r *Record) state(status specs.ContainerState, pid int) *specs.State {
 		Version: specs.Version, ID: r.ID, Status: status, Pid: pid, Bundle: r.Bundle, Annotations: r.Annotations,
 	}
 }
+
+// A Report is the state of a container (runtime.md, "State"), and what runc
+// tells beside it.
+type Report struct {
+	specs.State
+	Rootfs  string    `json:"rootfs"`
+	Created time.Time `json:"created"`
+}
+
+// State reports the state of a container.
+func State(root, id string) (*Report, error) {
+	r, err := readRecord(root, id)
+	if err != nil {
+		return nil, err
+	}
+	status := r.Status(root)
+	pid := r.Pid
+	if status == specs.StateStopped {
+		pid = 0
+	}
+	return &Report{*r.state(status, pid), r.Rootfs, r.Created}, nil
+}

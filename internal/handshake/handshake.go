@@ -21,7 +21,8 @@
 //	SeccompListener(fd) ────────────▶   hands it to the profile's listenerPath
 //	execve
 //
-// A plan asks only what its configuration needs. Every question waits for an
+// HookFailed is told after any hook inside that fails, and then the process
+// ends. A plan asks only what its configuration needs. Every question waits for an
 // answer of one byte (Ready: of HOME), so when the parent dies the process
 // ends instead of going on unprepared.
 package handshake
@@ -38,11 +39,16 @@ const (
 	Console // A: descriptor of the terminal's master
 	Ready
 	SeccompListener // A: descriptor of the listener
+	HookFailed      // A: its wait status or TimedOut, B: which; the process ends, no answer is awaited
 )
+
+// TimedOut is what HookFailed tells of a hook that ran too long. No wait
+// status has this bit.
+const TimedOut = 1 << 32
 
 // Name returns a point's name for error messages and traces.
 func Name(point uint32) string {
-	names := [...]string{"", "map ids", "time offsets", "cloned", "copy up", "mounted", "console", "ready", "seccomp listener"}
+	names := [...]string{"", "map ids", "time offsets", "cloned", "copy up", "mounted", "console", "ready", "seccomp listener", "hook failed"}
 	if int(point) < len(names) {
 		return names[point]
 	}

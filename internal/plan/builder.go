@@ -262,6 +262,14 @@ type Message struct {
 // MessageSize is the size of a message of a sync point, in bytes.
 const MessageSize = 24
 
+// At is the address of a cell, for a call that fills it by pointer.
+func (b *Builder) At(c Cell) Arg { return Arg{Pointer, DataBase + uint64(c)} }
+
+// Preset puts a value into a cell that no step fills.
+func (b *Builder) Preset(c Cell, value uint64) {
+	binary.LittleEndian.PutUint64(b.plan.Data[c:], value)
+}
+
 // Tell adds a step that sends m.
 func (b *Builder) Tell(name, why string, m Message) {
 	b.Call(name, why, Write, Int(b.syncFD), m.at, Int(MessageSize))

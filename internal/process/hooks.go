@@ -6,6 +6,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/plan"
 )
 
@@ -20,14 +21,16 @@ func (r *Process) Hooks(kind string, hooks []specs.Hook) {
 	c := r.c
 	for i := range hooks {
 		c.b.In(plan.Exec, HookSource(kind, i))
-		c.hook(&hooks[i])
+		c.hook(&hooks[i], c.hooks)
+		c.hooks++
 	}
 }
 
 // HookSource is the JSON path of a hook.
 func HookSource(kind string, i int) string { return "hooks." + kind + "[" + strconv.Itoa(i) + "]" }
 
-func (c *compiler) hook(h *specs.Hook) {
+// hook runs one; number is what the parent knows it by.
+func (c *compiler) hook(h *specs.Hook, number int) {
 	b := c.b
 	stdin := b.File(plan.File{Open: plan.Pipe, Name: "the container's state for the hook"})
 	child, ended := b.Label(), b.Label()
@@ -43,13 +46,17 @@ func (c *compiler) hook(h *specs.Hook) {
 			plan.Then{Next: ended, Zero: late, On: []plan.On{{Errno: unix.EINTR, To: again}}},
 			plan.Ppoll, poll, plan.Int(1), b.Words(uint64(*h.Timeout), 0), plan.Int(0), plan.Int(0))
 		b.Place(late)
-		b.Call(HookTimedOut, "", plan.Close, plan.Int(-1))
+		failed := b.Message(handshake.HookFailed)
+		b.Preset(failed.A, handshake.TimedOut)
+		b.Preset(failed.B, uint64(number))
+		c.giveUp(failed)
 		b.Place(ended)
 	}
-	status := b.Room(8)
+	failed := b.Message(handshake.HookFailed, "status")
+	b.Preset(failed.B, uint64(number))
 	again := b.Here()
-	b.CallThen("wait for the hook", "", plan.Then{On: []plan.On{{Errno: unix.EINTR, To: again}}}, plan.Wait4, plan.Of(pid), status, plan.Int(0), plan.Int(0))
-	c.checkStatus(status)
+	b.CallThen("wait for the hook", "", plan.Then{On: []plan.On{{Errno: unix.EINTR, To: again}}}, plan.Wait4, plan.Of(pid), b.At(failed.A), plan.Int(0), plan.Int(0))
+	c.checkStatus(failed)
 	after := b.Label()
 	b.CallThen("close the state", "", plan.Then{Next: after}, plan.Close, stdin)
 	b.Place(child)
@@ -69,21 +76,20 @@ func (c *compiler) hook(h *specs.Hook) {
 	b.Place(after)
 }
 
-// The names of steps that fail by design, with EBADF: the loop knows no other
-// way to report what is no error of a system call.
-const (
-	HookFailed   = "the hook failed"
-	HookTimedOut = "the hook ran out of time"
-)
-
 // checkStatus goes on if the wait status is zero. The loop branches on results
 // only, so the status becomes one: that of writing as many bytes to the host's
 // /dev/null.
-func (c *compiler) checkStatus(status plan.Arg) {
+func (c *compiler) checkStatus(failed plan.Message) {
 	b := c.b
 	good := b.Label()
 	b.CallThen("did it succeed", "writing as many bytes as its status gives zero if it did", plan.Then{Zero: good}, plan.Write,
-		plan.Of(c.null), status, plan.Of(b.CellIn(status, 0, "status")))
-	b.Call(HookFailed, "", plan.Close, plan.Int(-1))
+		plan.Of(c.null), b.At(failed.A), plan.Of(failed.A))
+	c.giveUp(failed)
 	b.Place(good)
+}
+
+// giveUp tells the parent why a hook failed, and ends.
+func (c *compiler) giveUp(failed plan.Message) {
+	c.b.Tell("tell the parent: "+handshake.Name(failed.Point), "", failed)
+	c.b.Call("end: a hook has failed", "", plan.ExitGroup, plan.Int(1))
 }

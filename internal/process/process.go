@@ -52,6 +52,7 @@ type compiler struct {
 	in         Input
 	cwd        plan.Cell
 	startHooks []specs.Hook
+	hooks      int       // how many run inside so far
 	env        plan.Arg  // the program's environment; before Ready, without HOME
 	null       plan.Cell // the host's /dev/null, if hooks run inside
 }

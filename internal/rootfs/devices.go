@@ -136,10 +136,6 @@ func (c *compiler) bindDevice(p string) {
 	c.close(source, target)
 }
 
-// largeFile is the kernel's O_LARGEFILE, which open(2) sets for every 64-bit
-// program. TIOCGPTPEER does not.
-const largeFile = 0o100000
-
 // console makes a terminal in the container's devpts, gives its slave to the
 // process as /dev/console, and its master to the parent. Both ends come from
 // the descriptor of ptmx, never from a path that an image could have replaced
@@ -156,7 +152,7 @@ func (c *compiler) console() {
 		c.how(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS), plan.Int(24))
 	b.Call("unlock its slave", "", plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCSPTLCK), b.Words32(0, 0))
 	b.Get("open its slave", "by the master's descriptor, not by a path", plan.Then{}, slave, plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCGPTPEER),
-		plan.Int(unix.O_RDWR|unix.O_NOCTTY|largeFile)) // these flags stay with the file: O_CLOEXEC would show in every copy
+		plan.Int(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC))
 	if size := c.spec.Process.ConsoleSize; size != nil {
 		b.In(plan.Filesystem, "process.consoleSize")
 		b.Call("set its size", "", plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCSWINSZ),

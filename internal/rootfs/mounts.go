@@ -45,8 +45,9 @@ func (c *compiler) filesystem(m *specs.Mount, o spec.MountOptions) {
 		c.devRO, flags = true, flags&^unix.MS_RDONLY
 	}
 	fd, mode := c.openNoting(target, tmpfs && !hasMode(o.Data))
-	if tmpfs && o.TmpCopyUp {
-		flags &^= unix.MS_RDONLY // filled first
+	late := flags&unix.MS_RDONLY != 0 && (mode != 0 || tmpfs && o.TmpCopyUp)
+	if late {
+		flags &^= unix.MS_RDONLY // its mode and content come first
 	}
 	b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
 	b.Call("mount "+m.Type+" on "+target.path, "", plan.Mount, b.Str(sourceName(m)), b.Str("."), b.Str(m.Type), plan.Int(flags), c.data(m.Type, o.Data))
@@ -56,7 +57,10 @@ func (c *compiler) filesystem(m *specs.Mount, o spec.MountOptions) {
 			c.keepMode(target, mode)
 		}
 		if tmpfs && o.TmpCopyUp {
-			c.copyUp(fd, top, o)
+			c.copyUp(fd, top)
+		}
+		if late {
+			c.setAttr("make "+target.path+" read-only", top, attr{set: unix.MOUNT_ATTR_RDONLY})
 		}
 		c.attributes(top, target.path, o)
 		c.close(top)
@@ -139,15 +143,12 @@ func (c *compiler) reopen(p place) plan.Cell {
 
 // copyUp has the parent fill a tmpfs with what it covers: copying a tree is no
 // list of system calls known beforehand.
-func (c *compiler) copyUp(from, to plan.Cell, o spec.MountOptions) {
+func (c *compiler) copyUp(from, to plan.Cell) {
 	m := c.b.Message(handshake.CopyUp, "below", "tmpfs")
 	c.b.Get("name the directory below", "", plan.Then{}, m.A, plan.Fcntl, plan.Of(from), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
 	c.b.Get("name the tmpfs", "", plan.Then{}, m.B, plan.Fcntl, plan.Of(to), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
 	c.parent.Ask("the tmpfs begins with the content of the directory (tmpcopyup)", m)
 	c.close(m.A, m.B)
-	if o.Flags&unix.MS_RDONLY != 0 {
-		c.setAttr("make it read-only", to, attr{set: unix.MOUNT_ATTR_RDONLY})
-	}
 }
 
 // attributes adds what mount(2) cannot do in one call: propagation, and

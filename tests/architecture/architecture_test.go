@@ -28,11 +28,12 @@ var arrows = map[string]string{
 
 	"internal/container": "bootstrap cgroups handshake namespaces plan process rootfs seccomp spec",
 
-	"internal/bootstrap":  "plan",
-	"internal/cgroups":    "spec",
-	"internal/namespaces": "handshake plan spec",
-	"internal/rootfs":     "handshake namespaces plan spec",
-	"internal/process":    "handshake plan seccomp spec",
+	"internal/bootstrap":       "plan",
+	"internal/cgroups":         "spec",
+	"internal/cgroups/metrics": "",
+	"internal/namespaces":      "handshake plan spec",
+	"internal/rootfs":          "handshake namespaces plan spec",
+	"internal/process":         "handshake plan seccomp spec",
 
 	"internal/handshake":     "plan",
 	"internal/plan":          "",

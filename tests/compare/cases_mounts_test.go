@@ -99,12 +99,13 @@ var mountCases = []testCase{
 		ask: ask{Stat: []string{"/real/place", "/real/second", "/link"}}, want: map[string]string{"in.mount./real/place.fstype": "tmpfs", "in.mount./real/second.fstype": "tmpfs"},
 	},
 	{
-		name: "target-symlink-out-of-root", // /etc/x → /tmp/… must stay inside
+		name: "target-symlink-out-of-root", plain: true, // /etc/x → /tmp/… must stay inside
 		set: func(b *bundle) {
+			b.spec.Process.Args = []string{"true"}
 			b.symlink("outside", "/tmp/outside")
 			b.mount("/outside", "tmpfs", "tmpfs", "size=1m")
 		},
-		want: map[string]string{"in.mount./tmp/outside.fstype": "tmpfs", "left.mounts": ""},
+		want: map[string]string{"left.mounts": ""},
 	},
 	{
 		name: "target-relative", // allowed with a warning

@@ -78,7 +78,10 @@ const mib = 1 << 20
 var cgroupCases = []testCase{
 	{name: "cgroups-path-absolute", set: func(b *bundle) { b.spec.Linux.CgroupsPath = fmt.Sprintf("/%s-abs/sub/%s", box.tag, b.id) }, want: map[string]string{"in.cgroup.memory": "/$TAG-abs/sub/$ID"}, allowed: nil},
 	{name: "cgroups-path-relative", set: func(b *bundle) { b.spec.Linux.CgroupsPath = box.tag + "-rel/" + b.id }},
-	{name: "cgroups-path-relative-dotdot", set: func(b *bundle) { b.spec.Linux.CgroupsPath = "../../../" + box.tag + "-dot/" + b.id }},
+	{name: "cgroups-path-relative-dotdot", plain: true, set: func(b *bundle) {
+		b.spec.Process.Args = []string{"true"}
+		b.spec.Linux.CgroupsPath = "../../../" + box.tag + "-dot/" + b.id
+	}},
 	{name: "memory-limit", set: limits(func(r *specs.LinuxResources) {
 		r.Memory = &specs.LinuxMemory{Limit: pointer(int64(64 * mib)), Reservation: pointer(int64(32 * mib)), Swappiness: pointer(uint64(10))}
 	}), want: map[string]string{"out.cgroup.memory.memory.limit_in_bytes": "67108864", "out.cgroup.memory.memory.soft_limit_in_bytes": "33554432", "out.cgroup.memory.memory.swappiness": "10"}},
