@@ -47,7 +47,7 @@ func TestLoopIsPositionIndependent(t *testing.T) {
 		if err := seal(fd, code, data); err != nil {
 			t.Fatal(err)
 		}
-		proc, err := start(image, len(p.Steps), Attr{Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}})
+		proc, err := StartImage(image, len(p.Steps), Attr{Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}})
 		image.Close()
 		if err != nil {
 			t.Fatal(err)

@@ -135,10 +135,12 @@ func Start(p *plan.Plan, a Attr) (*Process, error) {
 		return nil, err
 	}
 	defer image.Close()
-	return start(image, len(p.Steps), a)
+	return StartImage(image, len(p.Steps), a)
 }
 
-func start(image *os.File, steps int, a Attr) (*Process, error) {
+// StartImage is Start for an image made beforehand, of a plan with so many
+// steps.
+func StartImage(image *os.File, steps int, a Attr) (*Process, error) {
 	// A descriptor that this process has inherited from its caller without
 	// close-on-exec would be open in the container, and may lead to the host's
 	// root (CVE-2024-21626). Only Files and Extra go in.

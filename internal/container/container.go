@@ -33,6 +33,10 @@ type Options struct {
 	Ephemeral     bool     // root.path is a read-only layer, writes are thrown away
 	SystemdCgroup bool
 
+	// Caught is closed when signals no longer end this process; nil if they
+	// may.
+	Caught <-chan struct{}
+
 	// Warn takes what does not stop the container: a *spec.Warning, or the
 	// error of a poststop hook.
 	Warn func(any)

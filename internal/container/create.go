@@ -44,14 +44,43 @@ func Create(o Options) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.record(inputs); err != nil {
+	if o.Caught != nil {
+		<-o.Caught
+	}
+	// What is made on the host and the plan do not depend on each other, and
+	// each takes a third of a millisecond: they are made side by side.
+	made := make(chan error, 1)
+	go func() { made <- c.outside(inputs, values) }()
+	image, failed := c.compile(inputs)
+	if err := <-made; err != nil {
 		return nil, err
 	}
-	if err := c.create(inputs, values); err != nil {
+	if failed == nil {
+		failed = c.inside(inputs, image)
+	}
+	if failed != nil {
 		// The cause is what matters; a failed clean-up is told beside it.
-		return nil, errors.Join(err, c.destroy())
+		return nil, errors.Join(failed, c.destroy())
 	}
 	return c, nil
+}
+
+// outside makes what a container has on the host before it has a process: the
+// record first, then directories and cgroups. After an error nothing is left.
+func (c *Container) outside(in Inputs, values []cgroups.Value) error {
+	if err := c.record(in); err != nil {
+		return err
+	}
+	if err := c.prepareHost(in, values); err != nil {
+		return errors.Join(err, c.destroy())
+	}
+	return nil
+}
+
+// compile makes the plan and its image.
+func (c *Container) compile(in Inputs) (*os.File, error) {
+	c.plan, c.setup = Compile(in)
+	return bootstrap.Image(c.plan)
 }
 
 // PlanOf returns the plan that Create would run and the CLONE_NEW* flags its
@@ -171,7 +200,7 @@ func (c *Container) record(in Inputs) error {
 	return nil
 }
 
-func (c *Container) create(in Inputs, values []cgroups.Value) error {
+func (c *Container) prepareHost(in Inputs, values []cgroups.Value) error {
 	if err := makeLayerDirectories(in); err != nil {
 		return err
 	}
@@ -186,11 +215,15 @@ func (c *Container) create(in Inputs, values []cgroups.Value) error {
 	if err := c.group.Apply(values); err != nil {
 		return err
 	}
-	if err := c.delegate(in); err != nil {
-		return err
-	}
 	c.values = values
-	if err := c.start(in); err != nil {
+	return c.delegate(in)
+}
+
+// inside brings the first process to life and accompanies it until the
+// container is created.
+func (c *Container) inside(in Inputs, image *os.File) error {
+	defer image.Close()
+	if err := c.start(in, image); err != nil {
 		return err
 	}
 	if err := c.serve(); err != nil {
@@ -199,9 +232,8 @@ func (c *Container) create(in Inputs, values []cgroups.Value) error {
 	return c.pidFile()
 }
 
-// start brings the first process to life.
-func (c *Container) start(in Inputs) error {
-	attr := bootstrap.Attr{Files: standardFiles(in.Process.Preserve)}
+func (c *Container) start(in Inputs, image *os.File) error {
+	attr := bootstrap.Attr{Files: standardFiles(in.Process.Preserve), Cloneflags: c.setup.Cloneflags()}
 	dir, err := c.group.Dir()
 	if err != nil {
 		return err
@@ -210,19 +242,16 @@ func (c *Container) start(in Inputs) error {
 		defer dir.Close()
 		attr.Cgroup = dir
 	}
-	c.plan, c.setup = Compile(in)
-	attr.Cloneflags = c.setup.Cloneflags()
 	c.Namespaces = c.setup.New
 	for _, j := range c.setup.Joins {
 		c.Namespaces |= j.Flag
 	}
-	extra, err := c.openFiles()
-	defer closeAll(extra)
+	attr.Extra, err = c.openFiles()
+	defer closeAll(attr.Extra)
 	if err != nil {
 		return err
 	}
-	attr.Extra = extra
-	if c.proc, err = bootstrap.Start(c.plan, attr); err != nil {
+	if c.proc, err = bootstrap.StartImage(image, len(c.plan.Steps), attr); err != nil {
 		return fmt.Errorf("config.json: linux.namespaces: %w", err)
 	}
 	if c.setup.Clones() {
