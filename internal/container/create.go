@@ -296,12 +296,13 @@ func (c *Container) pidFile() error {
 }
 
 // standardFiles are descriptors 0 to 2 and those preserved. One that is closed
-// here stays closed there.
+// here stays closed there. From 3 on, one with close-on-exec is not inherited
+// but minirun's own, which has taken a number that was free.
 func standardFiles(preserve int) []*os.File {
 	files := make([]*os.File, 3+preserve)
 	for fd := range files {
-		var st unix.Stat_t
-		if unix.Fstat(fd, &st) == nil {
+		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		if err == nil && (fd < 3 || flags&unix.FD_CLOEXEC == 0) {
 			files[fd] = os.NewFile(uintptr(fd), "inherited")
 		}
 	}
