@@ -20,7 +20,12 @@ import (
 func (g *Group) Apply(values []Value) error { return g.apply(values, false) }
 
 // ApplyLate writes the Late ones, once the container's process is in the group.
-func (g *Group) ApplyLate(values []Value) error { return g.apply(values, true) }
+func (g *Group) ApplyLate(values []Value) error {
+	if err := g.settle(); err != nil {
+		return err
+	}
+	return g.apply(values, true)
+}
 
 func (g *Group) apply(values []Value, late bool) error {
 	w := writer{g: g, page: uint64(os.Getpagesize()), fd: -1}
@@ -232,9 +237,16 @@ func (g *Group) enableAll(d *dir) {
 		if len(missing) == 0 {
 			continue
 		}
-		// All at once, else one by one, since one may be refused (cpu, while
-		// realtime processes run).
-		if writeText(at+"/cgroup.subtree_control", "+"+strings.Join(missing, " +")) != nil {
+		err = writeText(at+"/cgroup.subtree_control", "+"+strings.Join(missing, " +"))
+		if errors.Is(err, unix.EBUSY) {
+			// It has processes of its own. One by one, cpu and pids would be
+			// accepted, and turn it into a threaded domain, whose children
+			// no process can enter (cgroups(7), "Thread mode").
+			return
+		}
+		// Else one may be refused (cpu, while realtime processes run) without
+		// harm to the others.
+		if err != nil {
 			for _, c := range missing {
 				writeText(at+"/cgroup.subtree_control", "+"+c)
 			}
@@ -254,7 +266,7 @@ func (g *Group) enable(d *dir, controller string) error {
 		}
 		err = writeText(at+"/cgroup.subtree_control", "+"+controller)
 		switch {
-		case errors.Is(err, unix.EBUSY):
+		case errors.Is(err, unix.EBUSY), errors.Is(err, unix.EOPNOTSUPP):
 			n := "processes"
 			if pids, e := procs(at); e == nil {
 				n = strconv.Itoa(len(pids)) + " process(es)"

@@ -113,6 +113,9 @@ func treeProcs(dir string) ([]int, error) {
 // the group is frozen meanwhile, so that no process can fork away. Kill does
 // not wait for the processes to be gone. This process itself is spared.
 func (g *Group) Kill(sig syscall.Signal) error {
+	if err := g.settle(); err != nil {
+		return err
+	}
 	if d := g.dir("", true); d != nil && sig == unix.SIGKILL {
 		// Linux 5.14 and later; without it, and for the v1 hierarchies, whose
 		// members may differ, processes are signalled one by one.
@@ -124,8 +127,8 @@ func (g *Group) Kill(sig syscall.Signal) error {
 	if err != nil {
 		return err
 	}
-	// A thread of Inside may be about to end here. Frozen, it could hold up
-	// the Go runtime, and with it the thawing.
+	// Where a thread of this process is inside (a group of another Inside),
+	// freezing could stop the Go runtime, and with it the thawing.
 	if self := slices.Contains(pids, os.Getpid()); sig == unix.SIGKILL && len(pids) > 0 && !self {
 		if d := g.dir("freezer", false); d != nil {
 			// Not waited for: whoever is missed is found by the next call.
@@ -171,6 +174,9 @@ func (g *Group) Thaw(ctx context.Context) error {
 var errNoFreezer = errors.New("the container has no cgroup that can freeze: controller freezer is not mounted")
 
 func (g *Group) freezeTo(ctx context.Context, want State) error {
+	if err := g.settle(); err != nil {
+		return err
+	}
 	v1, v2 := g.dir("freezer", false), g.dir("", true)
 	var file, value string
 	switch {

@@ -17,6 +17,9 @@ import (
 // be in them. A directory that is gone already is no error, so Delete can be
 // repeated. It gives up at the deadline, saying who is still there.
 func (g *Group) Delete(deadline time.Duration) error {
+	if err := g.settle(); err != nil {
+		return fmt.Errorf("delete the cgroup: %w", err)
+	}
 	until := time.Now().Add(deadline)
 	for wait := 200 * time.Microsecond; ; wait = min(2*wait, 50*time.Millisecond) {
 		var left error

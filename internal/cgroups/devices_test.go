@@ -141,7 +141,7 @@ func randomRules(r *rand.Rand) (list []specs.LinuxDeviceCgroup) {
 func TestDevicePrograms(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	v1, v2 := hosts()["v1"], hosts()["v2"]
-	refused, allowed, total := 0, 0, 3000
+	refused, allowed, total := 0, 0, 1000
 	for range total {
 		list := randomRules(r)
 		whole := append(append([]specs.LinuxDeviceCgroup{}, list...), defaultList()...)

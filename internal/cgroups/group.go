@@ -25,6 +25,7 @@ type Group struct {
 	dirs []dir // one per hierarchy: v1 in the host's order, then v2
 	only bool  // the v2 tree is all there is
 	made []string
+	tid  int // the last thread of Inside, which may be in the group still
 }
 
 type dir struct {
@@ -206,7 +207,10 @@ func refuseUsed(d *dir) error {
 // (syscall.SysProcAttr.UseCgroupFD); there Inside only calls fork.
 //
 // The thread ends with fork, so a process started with Pdeathsig would be
-// signalled; it counts in the group's pids.current until then.
+// signalled. Ending takes it some microseconds more; until then it counts in
+// pids.current, and freezing the group would freeze it, with locks of the Go
+// runtime in its hands. The methods that change what processes may do wait for
+// it, and so the container must not be made known before ApplyLate has returned.
 func (g *Group) Inside(fork func() error) error {
 	if g.only {
 		return fork()
@@ -229,11 +233,25 @@ func (g *Group) inside(fork func() error, done chan<- error) {
 		done <- <-again
 		return
 	}
+	g.tid = unix.Gettid() // published by the channel
 	err := g.enter()
 	if err == nil {
 		err = fork()
 	}
 	done <- err
+}
+
+// settle waits until no thread of Inside is left in the group. The kernel takes
+// a thread out of its cgroups before it forgets the thread's ID.
+func (g *Group) settle() error {
+	for until := time.Now().Add(time.Second); g.tid != 0; time.Sleep(20 * time.Microsecond) {
+		if err := unix.Tgkill(unix.Getpid(), g.tid, 0); err == unix.ESRCH {
+			g.tid = 0
+		} else if time.Now().After(until) {
+			return fmt.Errorf("thread %d of this process is still in the cgroup after a second", g.tid)
+		}
+	}
+	return nil
 }
 
 // enter moves the calling thread. "0" is the writer itself, which needs no

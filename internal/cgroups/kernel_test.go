@@ -2,7 +2,6 @@ package cgroups
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -214,159 +212,6 @@ func TestHugepagesV2(t *testing.T) {
 	}
 }
 
-// TestDeviceList: the v1 kernel has exactly the rules, and obeys them.
-func TestDeviceList(t *testing.T) {
-	h, g := realGroup(t)
-	if !h.has("devices") {
-		t.Skip("no v1 devices controller")
-	}
-	opens := func(path string) bool {
-		return startInside(t, g, "sh", "-c", "exec 3<>"+path).Wait() == nil
-	}
-	for _, c := range []struct {
-		json       string
-		zero, kmsg bool
-	}{
-		{`null`, true, false},
-		{`{"devices":[{"allow":true,"access":"rwm"}]}`, true, true},
-		{`{"devices":[{"allow":true,"access":"rwm"},{"allow":false,"type":"c","major":1,"minor":11,"access":"w"}]}`, true, false},
-		{`{"devices":[{"allow":false,"access":"rwm"},{"allow":true,"type":"c","major":1,"minor":11,"access":"rw"}]}`, true, true},
-		{`{"devices":[{"allow":true,"access":"rwm"},{"allow":false,"type":"c","access":"rwm"}]}`, true, false},
-	} {
-		if err := g.Apply(compileJSON(t, h, c.json)); err != nil {
-			t.Fatalf("%s: %v", c.json, err)
-		}
-		if got := opens("/dev/zero"); got != c.zero {
-			t.Errorf("%s: open /dev/zero: %v", c.json, got)
-		}
-		if _, err := os.Stat("/dev/kmsg"); err == nil {
-			if got := opens("/dev/kmsg"); got != c.kmsg {
-				t.Errorf("%s: open /dev/kmsg for writing: %v", c.json, got)
-			}
-		}
-	}
-}
-
-// TestDeviceProgram loads the program on the v2 tree, where the kernel obeys
-// it whether or not a v1 devices controller is there too.
-func TestDeviceProgram(t *testing.T) {
-	h, g := realGroup(t)
-	if h.V2 == nil {
-		t.Skip("no v2 tree to attach a device program to")
-	}
-	only2 := &Host{Mode: V2, V2: h.V2}
-	g2 := only2.Group("/" + filepath.Base(g.Paths()[""]))
-	opens := func(path string) bool {
-		return startInside(t, g2, "sh", "-c", "exec 3<>"+path).Wait() == nil
-	}
-	for round, c := range []struct {
-		json       string
-		zero, kmsg bool
-	}{
-		{`null`, true, false},
-		{`{"devices":[{"allow":true,"access":"rwm"},{"allow":false,"type":"c","major":1,"minor":11,"access":"w"}]}`, true, false},
-		{`{"devices":[{"allow":true,"access":"rwm"}]}`, true, true},
-		{`{"devices":[{"allow":true,"type":"c","major":1,"minor":11,"access":"w"},{"allow":true,"type":"c","major":1,"minor":11,"access":"r"}]}`, true, true},
-		{`{"devices":[{"allow":true,"type":"c","major":1,"access":"rw"},{"allow":false,"type":"c","major":1,"minor":11,"access":"r"}]}`, true, false},
-	} {
-		err := g2.Apply(compileJSON(t, only2, c.json))
-		if round == 0 && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS)) {
-			t.Skip(err)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if z, k := opens("/dev/zero"), opens("/dev/kmsg"); z != c.zero || k != c.kmsg {
-			t.Errorf("%s: zero %v kmsg %v", c.json, z, k)
-		}
-		dir, _ := os.Open(g2.Paths()[""])
-		if ids, err := attached(dir); err != nil || len(ids) != 1 {
-			t.Errorf("%d programs attached, %v", len(ids), err)
-		}
-		dir.Close()
-	}
-}
-
-func TestFreeze(t *testing.T) {
-	h, g := realGroup(t)
-	groups := map[string]*Group{"all": g}
-	if h.Mode == Hybrid {
-		groups["v2 tree"] = Open(map[string]string{"": g.Paths()[""]})
-	}
-	cmd := startInside(t, g, "sh", "-c", "while :; do :; done")
-	ticks := func() string {
-		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
-		f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-		return f[11] + f[12]
-	}
-	for name, g := range groups {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		if err := g.Freeze(ctx); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if s, err := g.State(); s != Frozen || err != nil {
-			t.Errorf("%s: state %v, %v", name, s, err)
-		}
-		before := ticks()
-		time.Sleep(50 * time.Millisecond)
-		if ticks() != before {
-			t.Errorf("%s: it runs while frozen", name)
-		}
-		if err := g.Thaw(ctx); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if s, err := g.State(); s != Thawed || err != nil {
-			t.Errorf("%s: state %v, %v", name, s, err)
-		}
-		cancel()
-		time.Sleep(100 * time.Millisecond)
-		if ticks() == before {
-			t.Errorf("%s: it does not run after thawing", name)
-		}
-	}
-	if err := g.Freeze(t.Context()); err != nil { // Delete has to cope with a frozen group
-		t.Fatal(err)
-	}
-	if err := g.Delete(5 * time.Second); err != nil {
-		t.Error(err)
-	}
-	if s, _ := g.State(); s != Deleted {
-		t.Errorf("state %v after Delete", s)
-	}
-}
-
-// TestDeleteKills: processes in cgroups made inside, that fork as they go.
-func TestDeleteKills(t *testing.T) {
-	_, g := realGroup(t)
-	var inner []string
-	for _, path := range g.Paths() {
-		sub := path + "/a/b"
-		if strings.Contains(path, "/cpuset/") {
-			continue // an empty cpuset cannot be entered
-		}
-		if err := os.MkdirAll(sub, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		inner = append(inner, sub+"/cgroup.procs")
-	}
-	script := "for f in " + strings.Join(inner, " ") + "; do echo 0 > $f || exit 9; done; while :; do sleep 0.01 & done"
-	cmd := startInside(t, g, "sh", "-c", script)
-	go cmd.Wait()
-	for range 100 {
-		if pids, _ := g.AllProcs(); len(pids) > 3 {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	again := Open(g.Paths()) // as a later `minirun delete` does
-	if err := again.Delete(5 * time.Second); err != nil {
-		t.Fatal(err)
-	}
-	if err := again.Delete(0); err != nil {
-		t.Errorf("a second time: %v", err)
-	}
-}
-
 func TestDeleteRefusesRoots(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("a plain user could not do harm, so the refusal would not show")
@@ -433,66 +278,4 @@ func TestNoLeaks(t *testing.T) {
 func threads() int {
 	e, _ := os.ReadDir("/proc/self/task")
 	return len(e)
-}
-
-// BenchmarkLifecycle is what `minirun run` of the default config.json costs in
-// cgroups: everything but the process itself.
-func BenchmarkLifecycle(b *testing.B) {
-	realGroup(b)
-	var detect, create, apply, enter, del time.Duration
-	for i := range b.N {
-		t0 := time.Now()
-		h, err := Detect()
-		if err != nil {
-			b.Fatal(err)
-		}
-		values, err := Compile(h, &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Access: "rwm"}}})
-		if err != nil {
-			b.Fatal(err)
-		}
-		t1 := time.Now()
-		g := h.Group("/minirun-test-bench-" + strconv.Itoa(os.Getpid()) + "-" + strconv.Itoa(i))
-		if err := g.Create(); err != nil {
-			b.Fatal(err)
-		}
-		t2 := time.Now()
-		if err := g.Apply(values); err != nil {
-			b.Fatal(err)
-		}
-		t3 := time.Now()
-		var t4 time.Time
-		if err := g.Inside(func() error { t4 = time.Now(); return nil }); err != nil {
-			b.Fatal(err)
-		}
-		t5 := time.Now()
-		if err := g.Delete(time.Second); err != nil {
-			b.Fatal(err)
-		}
-		detect += t1.Sub(t0)
-		create += t2.Sub(t1)
-		apply += t3.Sub(t2)
-		enter += t4.Sub(t3)
-		del += time.Since(t5)
-	}
-	for name, d := range map[string]time.Duration{"detect": detect, "create": create, "apply": apply, "enter": enter, "delete": del} {
-		b.ReportMetric(float64(d.Microseconds())/float64(b.N), name+"-µs/op")
-	}
-}
-
-func BenchmarkDetect(b *testing.B) {
-	for b.Loop() {
-		if _, err := Detect(); err != nil {
-			b.Skip(err)
-		}
-	}
-}
-
-func BenchmarkCompile(b *testing.B) {
-	h := hosts()["hybrid"]
-	r := &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Access: "rwm"}}}
-	for b.Loop() {
-		if _, err := Compile(h, r); err != nil {
-			b.Fatal(err)
-		}
-	}
 }

@@ -13,7 +13,8 @@ import (
 // relative ("a/b", below the cgroup this process is in, which differs from
 // hierarchy to hierarchy on v1); [Host.Group] resolves it. An empty
 // cgroupsPath means the container's ID, relative, as runc has it. ".." cannot
-// leave the root: the path is resolved as if that were the root directory.
+// leave the root: the path is resolved as if that were the root directory. On
+// a host with v2 alone "below the cgroup this process is in" means beside it.
 //
 // The root itself is refused: it is shared by the whole host, and deleting
 // the container would mean deleting everybody's cgroups.

@@ -13,13 +13,29 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
+// detected is what cgroups.Detect returns.
+type detected struct {
+	host *cgroups.Host
+	err  error
+}
+
+// detectCgroups looks at the host's cgroups while config.json is read.
+func detectCgroups() <-chan detected {
+	found := make(chan detected, 1)
+	go func() {
+		host, err := cgroups.Detect()
+		found <- detected{host, err}
+	}()
+	return found
+}
+
 // cgroupInput decides the container's cgroup and the values in it, and what a
 // cgroup mount shows.
-func (c *Container) cgroupInput(in *Inputs) ([]cgroups.Value, error) {
+func (c *Container) cgroupInput(in *Inputs, found detected) ([]cgroups.Value, error) {
 	if c.options.SystemdCgroup {
 		return nil, fmt.Errorf("--systemd-cgroup: the systemd driver is not supported by minirun yet: without the flag, minirun makes the cgroup itself")
 	}
-	host, err := cgroups.Detect()
+	host, err := found.host, found.err
 	if err != nil {
 		return nil, err
 	}

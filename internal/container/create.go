@@ -97,6 +97,7 @@ func PlanOf(o Options) (p *plan.Plan, cloneflags uintptr, err error) {
 // prepare does all of Create that has no side effect: it reads config.json and
 // looks up what the plan and the cgroups depend on.
 func prepare(o Options) (*Container, Inputs, []cgroups.Value, error) {
+	host := detectCgroups()
 	bundle, err := bundlePath(o.Bundle)
 	if err != nil {
 		return nil, Inputs{}, nil, err
@@ -113,7 +114,7 @@ func prepare(o Options) (*Container, Inputs, []cgroups.Value, error) {
 		return nil, Inputs{}, nil, err
 	}
 	c := &Container{options: o, spec: s}
-	inputs, values, err := c.inputs()
+	inputs, values, err := c.inputs(host)
 	return c, inputs, values, err
 }
 
@@ -149,7 +150,7 @@ func needsMountNamespace(s *specs.Spec) bool {
 
 // inputs gathers everything the plan and the cgroups depend on, without a
 // side effect.
-func (c *Container) inputs() (Inputs, []cgroups.Value, error) {
+func (c *Container) inputs(host <-chan detected) (Inputs, []cgroups.Value, error) {
 	s, o := c.spec, &c.options
 	setup := namespaces.Decide(s)
 	in := Inputs{Spec: s, Namespaces: namespaces.Input{Rootless: os.Geteuid() != 0}}
@@ -167,7 +168,7 @@ func (c *Container) inputs() (Inputs, []cgroups.Value, error) {
 	if in.Process, err = processInput(s, o, setup); err != nil {
 		return in, nil, err
 	}
-	values, err := c.cgroupInput(&in)
+	values, err := c.cgroupInput(&in, <-host)
 	return in, values, err
 }
 
@@ -177,11 +178,15 @@ func (c *Container) record(in Inputs) error {
 	if err := CheckID(o.ID); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(o.Root, 0o700); err != nil {
-		return fmt.Errorf("state directory: %w", err)
-	}
 	dir := o.directory()
-	if err := os.Mkdir(dir, 0o711); err != nil {
+	err := os.Mkdir(dir, 0o711)
+	if errors.Is(err, os.ErrNotExist) {
+		if err := os.MkdirAll(o.Root, 0o700); err != nil {
+			return fmt.Errorf("state directory: %w", err)
+		}
+		err = os.Mkdir(dir, 0o711)
+	}
+	if err != nil {
 		if errors.Is(err, os.ErrExist) {
 			return fmt.Errorf("container with ID %q exists already: choose another, or delete it: minirun delete %s", o.ID, o.ID)
 		}

@@ -65,6 +65,10 @@ func (r *Record) remove(dir string, group *cgroups.Group) error {
 			return fmt.Errorf("overlay's work directory: %w", err)
 		}
 	}
+	// Most have nothing but the record in their directory.
+	if unix.Unlink(filepath.Join(dir, recordFile)) == nil && unix.Rmdir(dir) == nil {
+		return nil
+	}
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}

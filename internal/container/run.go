@@ -98,26 +98,18 @@ func (c *Container) attend(signals <-chan os.Signal) (int, error) {
 		}
 		defer relay.restore()
 	}
-	ended := make(chan error, 1)
-	var status int
 	go func() {
-		var err error
-		status, err = c.Wait()
-		ended <- err
-	}()
-	for {
-		select {
-		case err := <-ended:
-			if relay != nil {
-				relay.drain()
-			}
-			return status, err
-		case s := <-signals:
+		for s := range signals {
 			if err := c.forward(s.(syscall.Signal), relay); err != nil {
-				return 0, err
+				c.options.Warn(err)
 			}
 		}
+	}()
+	status, err := c.Wait()
+	if relay != nil {
+		relay.drain()
 	}
+	return status, err
 }
 
 // forward passes a signal on. SIGCHLD tells of the container itself, SIGURG is

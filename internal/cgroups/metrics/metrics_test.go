@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,6 +33,14 @@ func TestRead(t *testing.T) {
 		}
 	}()
 	cmd := exec.Command("sh", "-c", "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; exec sleep 100")
+	dir, err := g.Dir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dir != nil {
+		defer dir.Close()
+		cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
+	}
 	if err := g.Inside(cmd.Start); err != nil {
 		t.Fatal(err)
 	}
@@ -88,6 +97,19 @@ func TestReadV2(t *testing.T) {
 	if err != nil || h.V2 == nil {
 		t.Skip("no v2 tree")
 	}
+	// Create enables controllers in the root; take that back.
+	control := h.V2.Mount + "/cgroup.subtree_control"
+	before, err := os.ReadFile(control)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer func() {
+		for _, c := range h.V2.Controllers {
+			if !strings.Contains(string(before), c) {
+				os.WriteFile(control, []byte("-"+c), 0)
+			}
+		}
+	}()
 	g := (&cgroups.Host{Mode: cgroups.V2, V2: h.V2}).Group(fmt.Sprintf("/minirun-test-metrics2-%d", os.Getpid()))
 	if err := g.Create(); err != nil {
 		t.Skip(err)

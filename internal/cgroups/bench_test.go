@@ -1,0 +1,72 @@
+package cgroups
+
+import (
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// BenchmarkLifecycle is what `minirun run` of the default config.json costs in
+// cgroups: everything but the process itself.
+func BenchmarkLifecycle(b *testing.B) {
+	realGroup(b)
+	var detect, create, apply, enter, del time.Duration
+	for i := range b.N {
+		t0 := time.Now()
+		h, err := Detect()
+		if err != nil {
+			b.Fatal(err)
+		}
+		values, err := Compile(h, &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Access: "rwm"}}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		t1 := time.Now()
+		g := h.Group("/minirun-test-bench-" + strconv.Itoa(os.Getpid()) + "-" + strconv.Itoa(i))
+		if err := g.Create(); err != nil {
+			b.Fatal(err)
+		}
+		t2 := time.Now()
+		if err := g.Apply(values); err != nil {
+			b.Fatal(err)
+		}
+		t3 := time.Now()
+		var t4 time.Time
+		if err := g.Inside(func() error { t4 = time.Now(); return nil }); err != nil {
+			b.Fatal(err)
+		}
+		t5 := time.Now()
+		if err := g.Delete(time.Second); err != nil {
+			b.Fatal(err)
+		}
+		detect += t1.Sub(t0)
+		create += t2.Sub(t1)
+		apply += t3.Sub(t2)
+		enter += t4.Sub(t3)
+		del += time.Since(t5)
+	}
+	for name, d := range map[string]time.Duration{"detect": detect, "create": create, "apply": apply, "enter": enter, "delete": del} {
+		b.ReportMetric(float64(d.Microseconds())/float64(b.N), name+"-µs/op")
+	}
+}
+
+func BenchmarkDetect(b *testing.B) {
+	for b.Loop() {
+		if _, err := Detect(); err != nil {
+			b.Skip(err)
+		}
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	h := hosts()["hybrid"]
+	r := &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Access: "rwm"}}}
+	for b.Loop() {
+		if _, err := Compile(h, r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

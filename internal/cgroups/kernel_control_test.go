@@ -1,0 +1,110 @@
+package cgroups
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestFreezeAfterInside: frozen right away, the thread of Inside would stop the
+// Go runtime, and this test with it.
+func TestFreezeAfterInside(t *testing.T) {
+	_, g := realGroup(t)
+	for range 200 {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		if err := g.Inside(func() error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if err := g.Freeze(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := g.Thaw(ctx); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+	}
+}
+
+func TestFreeze(t *testing.T) {
+	h, g := realGroup(t)
+	groups := map[string]*Group{"all": g}
+	if h.Mode == Hybrid {
+		groups["v2 tree"] = Open(map[string]string{"": g.Paths()[""]})
+	}
+	cmd := startInside(t, g, "sh", "-c", "while :; do :; done")
+	ticks := func() string {
+		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
+		f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+		return f[11] + f[12]
+	}
+	for name, g := range groups {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		if err := g.Freeze(ctx); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if s, err := g.State(); s != Frozen || err != nil {
+			t.Errorf("%s: state %v, %v", name, s, err)
+		}
+		before := ticks()
+		time.Sleep(50 * time.Millisecond)
+		if ticks() != before {
+			t.Errorf("%s: it runs while frozen", name)
+		}
+		if err := g.Thaw(ctx); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if s, err := g.State(); s != Thawed || err != nil {
+			t.Errorf("%s: state %v, %v", name, s, err)
+		}
+		cancel()
+		time.Sleep(100 * time.Millisecond)
+		if ticks() == before {
+			t.Errorf("%s: it does not run after thawing", name)
+		}
+	}
+	if err := g.Freeze(t.Context()); err != nil { // Delete has to cope with a frozen group
+		t.Fatal(err)
+	}
+	if err := g.Delete(5 * time.Second); err != nil {
+		t.Error(err)
+	}
+	if s, _ := g.State(); s != Deleted {
+		t.Errorf("state %v after Delete", s)
+	}
+}
+
+// TestDeleteKills: processes in cgroups made inside, that fork as they go.
+func TestDeleteKills(t *testing.T) {
+	_, g := realGroup(t)
+	var inner []string
+	for _, path := range g.Paths() {
+		sub := path + "/a/b"
+		if strings.Contains(path, "/cpuset/") {
+			continue // an empty cpuset cannot be entered
+		}
+		if err := os.MkdirAll(sub, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		inner = append(inner, sub+"/cgroup.procs")
+	}
+	script := "for f in " + strings.Join(inner, " ") + "; do echo 0 > $f || exit 9; done; while :; do sleep 0.01 & done"
+	cmd := startInside(t, g, "sh", "-c", script)
+	go cmd.Wait()
+	for range 100 {
+		if pids, _ := g.AllProcs(); len(pids) > 3 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	again := Open(g.Paths()) // as a later `minirun delete` does
+	if err := again.Delete(5 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Delete(0); err != nil {
+		t.Errorf("a second time: %v", err)
+	}
+}
