@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -123,6 +124,9 @@ func check(s *specs.Spec, o *Options) error {
 	if s.Process == nil {
 		return &spec.Error{Path: "process", Want: "must be given to create a container"}
 	}
+	if o.PreserveFDs > MaxPreserveFDs {
+		return fmt.Errorf("--preserve-fds %d: must not be more than %d", o.PreserveFDs, MaxPreserveFDs)
+	}
 	if o.PreserveFDs < 0 {
 		return fmt.Errorf("--preserve-fds %d: must not be negative", o.PreserveFDs)
 	}
@@ -238,7 +242,7 @@ func (c *Container) inside(in Inputs, image *os.File) error {
 }
 
 func (c *Container) start(in Inputs, image *os.File) error {
-	attr := bootstrap.Attr{Files: standardFiles(in.Process.Preserve), Cloneflags: c.setup.Cloneflags()}
+	attr := bootstrap.Attr{Files: c.options.standardFiles(in.Process.Preserve), Cloneflags: c.setup.Cloneflags()}
 	dir, err := c.group.Dir()
 	if err != nil {
 		return err
@@ -301,13 +305,14 @@ func (c *Container) pidFile() error {
 }
 
 // standardFiles are descriptors 0 to 2 and those preserved. One that is closed
-// here stays closed there. From 3 on, one with close-on-exec is not inherited
-// but minirun's own, which has taken a number that was free.
-func standardFiles(preserve int) []*os.File {
+// here stays closed there, also when minirun itself has taken its number since.
+func (o *Options) standardFiles(preserve int) []*os.File {
 	files := make([]*os.File, 3+preserve)
 	for fd := range files {
-		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
-		if err == nil && (fd < 3 || flags&unix.FD_CLOEXEC == 0) {
+		if fd >= 3 && !slices.Contains(o.Inherited, fd) {
+			continue
+		}
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil {
 			files[fd] = os.NewFile(uintptr(fd), "inherited")
 		}
 	}
