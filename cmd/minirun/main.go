@@ -11,13 +11,11 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"os"
 	"runtime/debug"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container"
 )
@@ -30,17 +28,16 @@ var (
 )
 
 func main() {
-	// Whatever the caller left open is not for hooks or containers; those that
-	// --preserve-fds names are passed on by number.
-	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
-		fail(fmt.Errorf("close_range: %w: Linux 5.12 or newer is needed", err))
-	}
 	if err := app().Run(os.Args); err != nil {
 		fail(err)
 	}
 }
 
 func app() *cli.App {
+	commands := []*cli.Command{runCommand(), planCommand(), specCommand(), deleteCommand(), stateCommand()}
+	for _, c := range commands {
+		c.Before = sortDescriptors
+	}
 	cli.VersionPrinter = func(*cli.Context) { fmt.Println("minirun version " + versionText()) }
 	return &cli.App{
 		Name:                 "minirun",
@@ -58,7 +55,7 @@ func app() *cli.App {
 			&cli.StringFlag{Name: "criu", Usage: "ignored", Hidden: true},
 		},
 		Before:         openLog,
-		Commands:       []*cli.Command{runCommand(), planCommand(), specCommand(), deleteCommand(), stateCommand()},
+		Commands:       commands,
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
 	}

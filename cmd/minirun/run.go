@@ -66,7 +66,7 @@ func options(ctx *cli.Context) (container.Options, error) {
 	return container.Options{
 		Root: ctx.String("root"), ID: id, Bundle: bundle,
 		PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"),
-		PreserveFDs: ctx.Int("preserve-fds"), NoPivot: ctx.Bool("no-pivot"), NoKeyring: ctx.Bool("no-new-keyring"),
+		PreserveFDs: ctx.Int("preserve-fds"), Inherited: inherited, NoPivot: ctx.Bool("no-pivot"), NoKeyring: ctx.Bool("no-new-keyring"),
 		Layers: ctx.StringSlice("layer"), Ephemeral: ctx.Bool("ephemeral"), SystemdCgroup: ctx.Bool("systemd-cgroup"),
 		Warn: warn,
 	}, nil

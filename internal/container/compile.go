@@ -47,6 +47,7 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 	root := rootfs.New(b, parent, s, in.Rootfs)
 	proc := process.New(b, parent, s, in.Process)
 
+	proc.Hide()
 	root.Prepare()
 	proc.Prepare()
 	tasks := openCgroups(b, in.Cgroups)

@@ -24,6 +24,10 @@ func (c *Container) console(fd int) error {
 		if err := console.ClearONLCR(master.Fd()); err != nil {
 			return fmt.Errorf("config.json: process.terminal: %w", err)
 		}
+		// Now, and not when the terminal is relayed: the program may be faster.
+		if size, err := unix.IoctlGetWinsize(int(os.Stdin.Fd()), unix.TIOCGWINSZ); err == nil {
+			return unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, size)
+		}
 		return nil
 	}
 	defer master.Close()

@@ -26,7 +26,8 @@ type Options struct {
 
 	PidFile       string
 	ConsoleSocket string
-	PreserveFDs   int
+	PreserveFDs   int   // descriptors 3 … that the program inherits, where they are open
+	Inherited     []int // descriptors from 3 on that are the caller's and not minirun's own
 	NoPivot       bool
 	NoKeyring     bool
 	Layers        []string // --layer, lowest first, below root.path's own place
@@ -39,6 +40,9 @@ type Options struct {
 	// error of a poststop hook.
 	Warn func(any)
 }
+
+// MaxPreserveFDs bounds Options.PreserveFDs: each takes a step of fork.
+const MaxPreserveFDs = 1 << 16
 
 func (o *Options) directory() string { return filepath.Join(o.Root, o.ID) }
 

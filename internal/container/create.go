@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -92,6 +93,9 @@ func prepare(o Options) (*Container, Inputs, []cgroups.Value, error) {
 func check(s *specs.Spec, o *Options) error {
 	if s.Process == nil {
 		return &spec.Error{Path: "process", Want: "must be given to create a container"}
+	}
+	if o.PreserveFDs > MaxPreserveFDs {
+		return fmt.Errorf("--preserve-fds %d: must not be more than %d", o.PreserveFDs, MaxPreserveFDs)
 	}
 	if o.PreserveFDs < 0 {
 		return fmt.Errorf("--preserve-fds %d: must not be negative", o.PreserveFDs)
@@ -216,7 +220,7 @@ func (c *Container) create(in Inputs, values []cgroups.Value) error {
 // start brings the first process to life.
 func (c *Container) start(in Inputs) error {
 	c.plan, c.setup = Compile(in)
-	attr := bootstrap.Attr{Files: standardFiles(in.Process.Preserve), Cloneflags: c.setup.Cloneflags()}
+	attr := bootstrap.Attr{Files: c.options.standardFiles(in.Process.Preserve), Cloneflags: c.setup.Cloneflags()}
 	dir, err := c.group.Dir()
 	if err != nil {
 		return err
@@ -279,12 +283,14 @@ func (c *Container) pidFile() error {
 }
 
 // standardFiles are descriptors 0 to 2 and those preserved. One that is closed
-// here stays closed there.
-func standardFiles(preserve int) []*os.File {
+// here stays closed there, also when minirun itself has taken its number since.
+func (o *Options) standardFiles(preserve int) []*os.File {
 	files := make([]*os.File, 3+preserve)
 	for fd := range files {
-		var st unix.Stat_t
-		if unix.Fstat(fd, &st) == nil {
+		if fd >= 3 && !slices.Contains(o.Inherited, fd) {
+			continue
+		}
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil {
 			files[fd] = os.NewFile(uintptr(fd), "inherited")
 		}
 	}

@@ -69,14 +69,15 @@ func (r *Process) Exec() {
 	c.env = env // hooks that bring none of their own have the program's from here on
 	r.Hooks("startContainer", c.startHooks)
 	c.umask()
-	if c.p.NoNewPrivileges {
-		c.seccomp()
-	}
 	b := c.b
 	b.In(plan.Exec, "")
 	first := 3 + c.in.Preserve
 	b.Call("close descriptors from "+strconv.Itoa(first)+" on at execve", "nothing of minirun is left in the container", plan.CloseRange,
 		plan.Int(first), plan.Int(uint32(0xffffffff)), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
+	// Last: a filter need not allow what comes before it.
+	if c.p.NoNewPrivileges {
+		c.seccomp()
+	}
 	c.execve(candidates, env)
 	c.parent.End()
 }

@@ -1,6 +1,7 @@
 // Package process turns config.json's process into steps: who the container's
 // process is, what it may do, and the execve that makes it the user's program.
 //
+//	Hide      nobody inside may trace what follows
 //	Begin     a session and a keyring of its own, labels for the coming execve
 //	Identity  privileges go, in the one order that works:
 //	            no_new_privs, scheduling, rlimits
@@ -59,8 +60,8 @@ type compiler struct {
 // A Process is a process being compiled.
 type Process struct{ c *compiler }
 
-// New returns a Process; its parts are added by Begin, Identity and Exec, in
-// this order.
+// New returns a Process; its parts are added by Hide, Begin, Identity and
+// Exec, in this order.
 func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Process {
 	linux := s.Linux
 	if linux == nil {
@@ -80,6 +81,20 @@ const InitName = "minirun:init"
 // keyringPermissions are all for the possessor; view, read, search and link for
 // the user (keyctl_setperm(3)).
 const keyringPermissions = 0x3f1b0000
+
+// Hide adds the step after which only who has CAP_SYS_PTRACE on the host may
+// look into the process or trace it. Others in a PID namespace that it joins
+// could otherwise do so between its change of capabilities and execve
+// (CVE-2016-9962). execve takes it back. Without privilege minirun could not
+// look into it either.
+func (r *Process) Hide() {
+	if r.c.in.Rootless {
+		return
+	}
+	r.c.b.In(plan.Identity, "")
+	r.c.b.Call("hide from neighbours", "whoever is in a PID namespace that is joined must not trace the set-up",
+		plan.Prctl, plan.Int(unix.PR_SET_DUMPABLE), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0))
+}
 
 // Begin adds the steps that come before the root file system, while /proc is
 // still the host's.

@@ -67,6 +67,7 @@ func TestRunUsage(t *testing.T) {
 		{"dot dot as ID", []string{"run", "..", b.Dir}, "container ID"},
 		{"an unknown flag", []string{"run", "--nonsense", b.Dir}, "nonsense"},
 		{"negative preserve-fds", []string{"run", "--preserve-fds", "-1", b.ID, b.Dir}, "--preserve-fds"},
+		{"preserve-fds without end", []string{"run", "--preserve-fds", "2000000000", b.ID, b.Dir}, "--preserve-fds"},
 		{"bundle is a file", []string{"run", b.ID, b.Dir + "/config.json"}, "config.json"},
 	} {
 		t.Run(c.name, func(t *testing.T) { b.Minirun(c.args...).Fails(t, c.want) })

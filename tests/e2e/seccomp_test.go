@@ -62,9 +62,9 @@ func TestSeccompAllowList(t *testing.T) {
 		b := testbundle.New(t, testbundle.Args("echo", "alive"), func(s *specs.Spec) {
 			s.Process.NoNewPrivileges = nnp
 			allow := []string{"execve", "brk", "arch_prctl", "set_tid_address", "set_robust_list", "rseq", "prlimit64", "mprotect", "mmap", "munmap",
-				"getrandom", "newfstatat", "fstat", "write", "writev", "exit_group", "ioctl", "getuid", "geteuid", "getgid", "getegid", "uname", "readlink", "prctl", "close_range", "read", "exit"}
+				"getrandom", "newfstatat", "fstat", "write", "writev", "exit_group", "ioctl", "getuid", "geteuid", "getgid", "getegid", "uname", "readlink", "prctl", "read", "exit"}
 			if !nnp {
-				allow = append(allow, "capset", "setgroups", "setresuid", "setresgid", "umask", "fchown", "openat2", "fchdir", "fcntl", "faccessat2", "close")
+				allow = append(allow, "close_range", "capset", "setgroups", "setresuid", "setresgid", "umask", "fchown", "openat2", "fchdir", "fcntl", "faccessat2", "close")
 			}
 			s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActErrno, Syscalls: []specs.LinuxSyscall{{Names: allow, Action: specs.ActAllow}}}
 		})

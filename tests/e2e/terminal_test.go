@@ -169,28 +169,50 @@ func TestTerminalFailure(t *testing.T) {
 // Output that is still in the pty when the program ends is not lost.
 func TestTerminalOutputIsWhole(t *testing.T) {
 	b := testbundle.New(t, terminal, testbundle.Sh("seq 1 20000"))
-	r := b.Run()
+	r := b.RunTerminal()
 	r.Exit(t, 0)
 	if n := strings.Count(r.Stdout, "\n"); n != 20000 {
 		t.Errorf("%d lines arrived of 20000", n)
 	}
 }
 
+// The size is there when the program starts: minirun's terminal's, or with a
+// console socket that of config.json.
 func TestConsoleSize(t *testing.T) {
-	b := testbundle.New(t, terminal, testbundle.Sh("stty size"), func(s *specs.Spec) {
+	b := testbundle.New(t, terminal, testbundle.Sh("stty size; exec sleep 1000"), func(s *specs.Spec) {
 		s.Process.ConsoleSize = &specs.Box{Height: 12, Width: 34}
 	})
-	b.Run().Prints(t, "12 34")
+	path, l := listen(t, b, "console")
+	got := make(chan *os.File, 1)
+	go func() {
+		_, f := receive(t, l)
+		got <- f
+	}()
+	b.Detach("--console-socket", path).Exit(t, 0)
+	f := <-got
+	defer f.Close()
+	buf := make([]byte, 100)
+	n, _ := f.Read(buf)
+	if string(buf[:n]) != "12 34\r\n" {
+		t.Errorf("the size is %q", buf[:n])
+	}
+	b.Minirun("delete", "--force", b.ID).Exit(t, 0)
+	_, _ = unix.Wait4(-1, nil, unix.WNOHANG, nil)
+}
+
+// A terminal needs one on this side, too.
+func TestTerminalWithoutOne(t *testing.T) {
+	testbundle.New(t, terminal).Run().Fails(t, "config.json: process.terminal", "console-socket")
 }
 
 func TestTerminalOfUser(t *testing.T) {
 	b := testbundle.New(t, terminal, user(1000, 1000), testbundle.Sh("echo x > /dev/tty && echo y > /dev/console; stat -c %u $(tty)"))
-	b.Run().Prints(t, "x\ny\n1000")
+	b.RunTerminal().Prints(t, "x\ny\n1000")
 }
 
 func TestTerminalInUserNamespace(t *testing.T) {
 	b := testbundle.New(t, terminal, userns, testbundle.Sh("tty; echo x > /dev/console"))
-	b.Run().Prints(t, "/dev/pts/0\nx")
+	b.RunTerminal().Prints(t, "/dev/pts/0\nx")
 }
 
 // receive takes one descriptor from a console or seccomp socket.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/containerd/console"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/spec"
@@ -273,6 +274,26 @@ func (b *Bundle) Detach(flags ...string) Result {
 	_ = cmd.Run()
 	text, _ := os.ReadFile(out.Name())
 	return Result{"", string(text), cmd.ProcessState.ExitCode()}
+}
+
+// RunTerminal is Run with a terminal as minirun's standard input; what the
+// container's terminal shows goes to Stdout.
+func (b *Bundle) RunTerminal(flags ...string) Result {
+	b.t.Helper()
+	master, path, err := console.NewPty()
+	if err != nil {
+		b.t.Skip("the test gets no terminal: ", err)
+	}
+	defer master.Close()
+	slave, err := os.OpenFile(path, os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer slave.Close()
+	b.Write()
+	cmd := b.Command(append(append([]string{"run"}, flags...), b.ID, b.Dir)...)
+	cmd.Stdin = slave
+	return Finish(b.t, cmd)
 }
 
 // ListFDs is a script that prints the numbers of the shell's open descriptors

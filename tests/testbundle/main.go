@@ -18,9 +18,11 @@ package testbundle
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -148,12 +150,31 @@ func moduleRoot() (string, error) {
 	return "", fmt.Errorf("no go.mod above %s", dir)
 }
 
+// noteSources looks at the sources that the binary is built of. The go command
+// notes which files a test looks at, and takes a result from its cache only
+// while they are the same; that the binary depends on them it cannot know.
+var noteSources = sync.OnceFunc(func() {
+	root, err := moduleRoot()
+	if err != nil {
+		return
+	}
+	for _, dir := range [2]string{"cmd", "internal"} {
+		_ = filepath.WalkDir(filepath.Join(root, dir), func(path string, _ fs.DirEntry, err error) error {
+			if err == nil {
+				_, _ = os.Stat(path)
+			}
+			return nil
+		})
+	}
+})
+
 // Need skips the test where containers cannot be made.
 func Need(t testing.TB) {
 	t.Helper()
 	if skip != "" {
 		t.Skip(skip)
 	}
+	noteSources()
 	if _, err := os.Stat(busybox); err != nil {
 		t.Skipf("needs %s of Debian's package busybox-static: %v", busybox, err)
 	}

@@ -286,28 +286,39 @@ func spy(seconds string) {
 			fmt.Println(text)
 		}
 	}
-	forOthers(seconds, func(pid string) {
+	onItsWay := func(pid string) bool {
 		name, _ := os.ReadFile("/proc/" + pid + "/comm")
-		if !strings.HasPrefix(string(name), "minirun") && !strings.HasPrefix(string(name), "3") {
-			say("name " + string(name))
-			return // not on the way: the bootstrap, or a program started from a descriptor's number
+		return strings.HasPrefix(string(name), "minirun") || strings.HasPrefix(string(name), "1") // a descriptor's number, before it has named itself
+	}
+	// What it has become by execve may be looked into: only what is still on its
+	// way afterwards counts.
+	got := func(pid, what string) {
+		if onItsWay(pid) {
+			say(what)
+		}
+	}
+	forOthers(seconds, func(pid string) {
+		if !onItsWay(pid) {
+			return
 		}
 		say("seen")
 		if fd, err := unix.Open("/proc/"+pid+"/root", unix.O_PATH, 0); err == nil {
+			got(pid, "its root")
 			unix.Close(fd)
-			say("its root")
 		}
-		if dir, err := os.ReadDir("/proc/" + pid + "/fd"); err == nil && len(dir) > 0 {
-			say("its descriptors")
+		for fd := range 10 { // root may list their numbers, no more
+			if _, err := os.Readlink("/proc/" + pid + "/fd/" + strconv.Itoa(fd)); err == nil {
+				got(pid, "its descriptors")
+			}
 		}
 		if fd, err := unix.Open("/proc/"+pid+"/mem", unix.O_RDONLY, 0); err == nil {
+			got(pid, "its memory")
 			unix.Close(fd)
-			say("its memory")
 		}
 		n := number(pid)
 		if unix.PtraceAttach(n) == nil {
-			say("traced")
 			_, _ = unix.Wait4(n, nil, unix.WALL, nil)
+			got(pid, "traced")
 			_ = unix.PtraceDetach(n)
 		}
 	})

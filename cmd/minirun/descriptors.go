@@ -1,0 +1,39 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"os"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/container"
+)
+
+// inherited are the descriptors, from 3 on, that minirun was started with and
+// that --preserve-fds or socket activation may pass on to the container.
+var inherited []int
+
+// maxListenFDs bounds what is looked at for LISTEN_FDS.
+const maxListenFDs = 1024
+
+// sortDescriptors tells those of the caller from minirun's own, which have
+// close-on-exec and may have taken a number that was free. Then it sets
+// close-on-exec for all: whatever the caller left open is not for hooks, and
+// for a container only by its number.
+func sortDescriptors(c *cli.Context) error {
+	n := min(c.Int("preserve-fds"), container.MaxPreserveFDs)
+	if os.Getenv("LISTEN_FDS") != "" {
+		n = max(n, maxListenFDs)
+	}
+	for fd := 3; fd < 3+n; fd++ {
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
+			inherited = append(inherited, fd)
+		}
+	}
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return fmt.Errorf("close_range: %w: Linux 5.12 or newer is needed", err)
+	}
+	return nil
+}
