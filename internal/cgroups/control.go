@@ -112,7 +112,7 @@ func treeProcs(dir string) ([]int, error) {
 // SIGKILL the kernel's own cgroup.kill is used where there is one, and else
 // the group is frozen meanwhile, so that no process can fork away. Kill does
 // not wait for the processes to be gone. This process itself is spared.
-func (g *Group) Kill(sig syscall.Signal) error {
+func (g *Group) Kill(sig syscall.Signal) (err error) {
 	if err := g.settle(); err != nil {
 		return err
 	}
@@ -133,7 +133,12 @@ func (g *Group) Kill(sig syscall.Signal) error {
 		if d := g.dir("freezer", false); d != nil {
 			// Not waited for: whoever is missed is found by the next call.
 			if writeText(d.path+"/freezer.state", "FROZEN") == nil {
-				defer writeText(d.path+"/freezer.state", "THAWED")
+				// What is frozen does not die: a failure to thaw is one to kill.
+				defer func() {
+					if thaw := writeText(d.path+"/freezer.state", "THAWED"); !errors.Is(thaw, unix.ENOENT) {
+						err = errors.Join(err, thaw)
+					}
+				}()
 				if pids, err = g.AllProcs(); err != nil {
 					return err
 				}

@@ -128,7 +128,7 @@ func (g *Group) Create() (err error) {
 // unmake removes what mkdir made, newest first.
 func (g *Group) unmake() {
 	for _, path := range slices.Backward(g.made) {
-		unix.Rmdir(path) // best effort: another container may use a parent by now
+		_ = unix.Rmdir(path) // best effort: another container may use a parent by now
 	}
 	g.made = nil
 }
@@ -149,7 +149,6 @@ func (g *Group) mkdir(d *dir, path string) (fresh bool, err error) {
 	case nil:
 		g.made = append(g.made, path)
 	case unix.EEXIST:
-		err = nil
 		return false, g.inheritCPUs(d, path, false)
 	case unix.EROFS:
 		return false, fmt.Errorf("mkdir %s: %w: the cgroup filesystem is mounted read-only, as in most containers", path, err)

@@ -2,7 +2,7 @@ package container
 
 import (
 	"bytes"
-	"debug/elf"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"strings"
@@ -77,7 +77,7 @@ func (c *Container) fileHint(f *os.File, path string, errno unix.Errno) string {
 	if bytes.HasPrefix(head, []byte("#!")) {
 		return c.scriptHint(path, head)
 	}
-	if bytes.HasPrefix(head, []byte(elf.ELFMAG)) {
+	if bytes.HasPrefix(head, []byte("\x7fELF")) {
 		return c.elfHint(f, path, errno)
 	}
 	if errno == unix.ENOEXEC {
@@ -98,26 +98,61 @@ func (c *Container) scriptHint(path string, head []byte) string {
 	return ""
 }
 
+// elfHint reads the few fields of elf(5) that tell why execve failed. Package
+// debug/elf would do it with decompressors that every start of minirun loads.
 func (c *Container) elfHint(f *os.File, path string, errno unix.Errno) string {
-	file, err := elf.NewFile(f)
-	if err != nil {
-		return fmt.Sprintf(": %s is a damaged ELF file: %v", path, err)
+	head := make([]byte, 64)
+	if _, err := f.ReadAt(head, 0); err != nil || head[4] != 2 || head[5] != 1 {
+		return fmt.Sprintf(": %s is no 64-bit little-endian ELF file", path)
 	}
+	le := binary.LittleEndian
 	if errno == unix.ENOEXEC {
-		return fmt.Sprintf(": %s is for another machine: %s", path, file.Machine)
+		return fmt.Sprintf(": %s is for another machine: %s", path, machineName(le.Uint16(head[18:])))
 	}
-	for _, p := range file.Progs {
-		if p.Type != elf.PT_INTERP || p.Filesz > unix.PathMax {
+	const interp, entrySize = 3, 56
+	table, count := int64(le.Uint64(head[32:])), int(le.Uint16(head[56:]))
+	for i := range min(count, 64) {
+		entry := make([]byte, entrySize)
+		if _, err := f.ReadAt(entry, table+int64(i*entrySize)); err != nil {
+			return fmt.Sprintf(": %s is a damaged ELF file: %v", path, err)
+		}
+		size := le.Uint64(entry[32:])
+		if le.Uint32(entry) != interp || size > unix.PathMax {
 			continue
 		}
-		name := make([]byte, p.Filesz)
-		if _, err := p.ReadAt(name, 0); err != nil {
-			return ""
+		name := make([]byte, size)
+		if _, err := f.ReadAt(name, int64(le.Uint64(entry[8:]))); err != nil {
+			return fmt.Sprintf(": %s is a damaged ELF file: %v", path, err)
 		}
 		interpreter := string(bytes.TrimRight(name, "\x00"))
-		if look := c.look(interpreter); look == nil {
+		found := c.look(interpreter)
+		if found == nil {
 			return fmt.Sprintf(": the file exists, its ELF interpreter %s does not", interpreter)
 		}
+		found.Close()
 	}
 	return ""
+}
+
+// machineName names the machines that container images are made for.
+func machineName(machine uint16) string {
+	switch machine {
+	case 3:
+		return "x86"
+	case 20, 21:
+		return "PowerPC"
+	case 22:
+		return "s390"
+	case 40:
+		return "arm"
+	case 62:
+		return "x86-64 (amd64)"
+	case 183:
+		return "aarch64 (arm64)"
+	case 243:
+		return "RISC-V"
+	case 258:
+		return "LoongArch"
+	}
+	return fmt.Sprintf("ELF machine %d", machine)
 }

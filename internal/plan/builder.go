@@ -57,9 +57,14 @@ func Fine(errnos ...unix.Errno) Then {
 // NewBuilder returns a Builder of a plan whose messages go to the descriptor
 // syncFD of the new process.
 func NewBuilder(syncFD int) *Builder {
-	b := &Builder{syncFD: syncFD, labels: make([]int, 1, 32), strs: make(map[string]Arg, 64), names: make(map[string]int, 16)}
-	b.plan.Data = make([]byte, headerSize, 4096)
-	b.plan.Steps = make([]Step, 0, 256)
+	// Room for the 400 steps of a default config: growing would copy it all.
+	b := &Builder{
+		syncFD: syncFD, labels: make([]int, 1, 192), jumps: make([]jump, 0, 256),
+		strs: make(map[string]Arg, 192), names: make(map[string]int, 64),
+	}
+	b.plan.Data = make([]byte, headerSize, 20<<10)
+	b.plan.Steps = make([]Step, 0, 448)
+	b.plan.Cells = make([]CellName, 0, 160)
 	binary.LittleEndian.PutUint64(b.plan.Data[headerSync:], uint64(syncFD))
 	return b
 }

@@ -50,7 +50,7 @@ func TestClassicMistakes(t *testing.T) {
 			data[18], data[19] = 243, 0 // e_machine: RISC-V
 			b.File("/prog", string(data), 0o755)
 			args("/prog")(b)
-		}, []string{"process.args", "another machine", "RISCV"}},
+		}, []string{"process.args", "another machine", "RISC-V"}},
 		{"a dynamic program without its loader", func(b *testbundle.Bundle) {
 			data, err := os.ReadFile("/usr/bin/env")
 			if err != nil {

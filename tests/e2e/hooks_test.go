@@ -34,7 +34,7 @@ func TestHookMoments(t *testing.T) {
 	inside := report("/host/log", "startContainer")
 	b.Spec.Annotations = map[string]string{"org.example": "value"}
 	b.Spec.Hooks = &specs.Hooks{
-		Prestart:        []specs.Hook{report(log, "prestart")}, //nolint:staticcheck // deprecated, and used by everybody
+		Prestart:        []specs.Hook{report(log, "prestart")},
 		CreateRuntime:   []specs.Hook{report(log, "createRuntime 0"), report(log, "createRuntime 1")},
 		CreateContainer: []specs.Hook{report(log, "createContainer")},
 		StartContainer:  []specs.Hook{inside},
@@ -151,7 +151,7 @@ func TestHookFailures(t *testing.T) {
 	set := func(h *specs.Hooks, kind string, hooks ...specs.Hook) {
 		switch kind {
 		case "prestart":
-			h.Prestart = hooks //nolint:staticcheck // deprecated, and used by everybody
+			h.Prestart = hooks
 		case "createRuntime":
 			h.CreateRuntime = hooks
 		case "createContainer":
