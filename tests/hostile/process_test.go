@@ -152,12 +152,11 @@ func readAll(t *testing.T, f *os.File) string {
 	return string(data)
 }
 
-// neighbour starts a container that runs the probe's word for so many seconds,
-// and returns its first process's number and a function that waits for its
+// neighbour starts a container that runs the probe with the words, and returns its first process's number and a function that waits for its
 // report. Others join its PID namespace.
-func neighbour(t *testing.T, word string, seconds int, change ...func(*specs.Spec)) (pid int, report func() []string) {
+func neighbour(t *testing.T, word []string, change ...func(*specs.Spec)) (pid int, report func() []string) {
 	t.Helper()
-	change = append(change, testbundle.Args("probe", word, fmt.Sprint(seconds)))
+	change = append(change, testbundle.Args(append([]string{"probe"}, word...)...))
 	b := testbundle.New(t, change...)
 	b.Write()
 	pidFile := filepath.Join(filepath.Dir(b.Dir), "pid")
@@ -193,9 +192,10 @@ func neighbour(t *testing.T, word string, seconds int, change ...func(*specs.Spe
 // container opens /proc/PID/exe of a runtime process that enters its PID
 // namespace and writes to it when it has ended.
 func TestOverwriteFromNeighbour(t *testing.T) {
+	const sealed = "/memfd:minirun-plan (deleted)"
 	testbundle.Need(t)
 	before := checksum(t, testbundle.Binary)
-	pid, report := neighbour(t, "overwrite", 4, everything)
+	pid, report := neighbour(t, []string{"overwrite", "4", testbundle.Binary, sealed}, everything)
 	joining := testbundle.New(t, testbundle.Args("true"), testbundle.With(specs.PIDNamespace, fmt.Sprintf("/proc/%d/ns/pid", pid)))
 	for range 40 {
 		joining.Run().Exit(t, 0)
@@ -206,7 +206,9 @@ func TestOverwriteFromNeighbour(t *testing.T) {
 			t.Error(line)
 		}
 	}
-	t.Logf("the neighbour: %q", said)
+	if !slices.Contains(said, "opened "+sealed) {
+		t.Errorf("the neighbour never got hold of a starting container, so nothing is shown: %q", said)
+	}
 	if checksum(t, testbundle.Binary) != before {
 		t.Error("the runtime's binary has changed")
 	}
@@ -215,11 +217,19 @@ func TestOverwriteFromNeighbour(t *testing.T) {
 		victim := filepath.Join(t.TempDir(), "busybox") // by its name it knows its applets
 		testbundle.CopyFile(t, "/bin/busybox", victim, 0o755)
 		before := checksum(t, victim)
-		pid, report := neighbour(t, "overwrite", 3, everything)
-		if out, err := exec.Command("nsenter", "-p", "-t", fmt.Sprint(pid), victim, "sleep", "1").CombinedOutput(); err != nil {
+		helper, err := exec.LookPath("nsenter")
+		if err != nil {
+			t.Skip("needs nsenter of util-linux: ", err)
+		}
+		untouched := checksum(t, helper)
+		pid, report := neighbour(t, []string{"overwrite", "3", victim}, everything)
+		if out, err := exec.Command(helper, "-p", "-t", fmt.Sprint(pid), victim, "sleep", "1").CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 		said := report()
+		if checksum(t, helper) != untouched {
+			t.Error("a program of the host was overwritten: ", helper)
+		}
 		if checksum(t, victim) == before {
 			t.Errorf("the unguarded way does not overwrite the program: %q", said)
 		}
@@ -252,7 +262,7 @@ func everything(s *specs.Spec) {
 func TestSpyFromNeighbour(t *testing.T) {
 	run := func(t *testing.T, change ...func(*specs.Spec)) []string {
 		t.Helper()
-		pid, report := neighbour(t, "spy", 4, change...)
+		pid, report := neighbour(t, []string{"spy", "4"}, change...)
 		joining := testbundle.New(t, testbundle.Args("true"), testbundle.With(specs.PIDNamespace, fmt.Sprintf("/proc/%d/ns/pid", pid)))
 		// A hook that takes its time holds the process where it has given up its
 		// privileges and has not become the program.

