@@ -93,6 +93,12 @@ func (c *Container) attend(signals chan os.Signal) (int, error) {
 	}
 	if !awaitEnd(int(c.PidFD().Fd()), lateSignals) {
 		signal.Notify(signals)
+		if relay != nil {
+			// A SIGWINCH until now was lost.
+			if err := relay.resize(); err != nil {
+				return 0, err
+			}
+		}
 		go func() {
 			for s := range signals {
 				if err := c.forward(s.(syscall.Signal), relay); err != nil {

@@ -252,8 +252,11 @@ func TestSpyFromNeighbour(t *testing.T) {
 		t.Helper()
 		pid, report := neighbour(t, "spy", 4, change...)
 		joining := testbundle.New(t, testbundle.Args("true"), testbundle.With(specs.PIDNamespace, fmt.Sprintf("/proc/%d/ns/pid", pid)))
-		for range 40 {
-			_ = joining.Run()
+		// A hook that takes its time holds the process where it has given up its
+		// privileges and has not become the program.
+		joining.Spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/bin/sleep", Args: []string{"sleep", "0.1"}}}}
+		for range 10 {
+			_ = joining.Run() // killed with the neighbour's PID namespace, if it comes too late
 		}
 		return report()
 	}

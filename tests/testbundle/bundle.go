@@ -209,12 +209,16 @@ func (b *Bundle) Start(cmd *exec.Cmd) {
 	if err := cmd.Start(); err != nil {
 		b.t.Fatal(err)
 	}
-	timer := time.AfterFunc(deadline, func() { _ = cmd.Process.Kill() })
+	kill := func() {
+		// The container too: it holds the pipes that the test reads.
+		_ = exec.Command(Binary, "--root", b.Root, "delete", "--force", b.ID).Run()
+		_ = cmd.Process.Kill()
+	}
+	timer := time.AfterFunc(deadline, kill)
 	b.t.Cleanup(func() {
 		timer.Stop()
 		if cmd.ProcessState == nil {
-			_ = exec.Command(Binary, "--root", b.Root, "delete", "--force", b.ID).Run()
-			_ = cmd.Process.Kill()
+			kill()
 			_ = cmd.Wait()
 		}
 	})
