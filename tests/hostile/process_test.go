@@ -82,6 +82,7 @@ func checksum(t *testing.T, path string) string {
 // link to /proc/self/exe, or a script whose interpreter it is, so that the
 // runtime starts itself in the container, with libraries of the image.
 func TestEntryPointIsTheRuntime(t *testing.T) {
+	testbundle.Need(t)
 	before := checksum(t, testbundle.Binary)
 	b := testbundle.New(t, testbundle.Writable)
 	b.File("/script", "#!/proc/self/exe\n", 0o755)
@@ -192,6 +193,7 @@ func neighbour(t *testing.T, word string, seconds int, change ...func(*specs.Spe
 // container opens /proc/PID/exe of a runtime process that enters its PID
 // namespace and writes to it when it has ended.
 func TestOverwriteFromNeighbour(t *testing.T) {
+	testbundle.Need(t)
 	before := checksum(t, testbundle.Binary)
 	pid, report := neighbour(t, "overwrite", 4, everything)
 	joining := testbundle.New(t, testbundle.Args("true"), testbundle.With(specs.PIDNamespace, fmt.Sprintf("/proc/%d/ns/pid", pid)))
