@@ -104,6 +104,12 @@ func (r *Process) Begin() {
 	b.In(plan.Identity, "")
 	b.Call("name the process", "until execve, ps shows this", plan.Prctl, plan.Int(unix.PR_SET_NAME), b.Str(InitName), plan.Int(0), plan.Int(0), plan.Int(0))
 	b.Call("begin a session", "no signal from minirun's terminal reaches the container", plan.Setsid)
+	// The Go runtime keeps these two ignored if its caller ignored them (nohup),
+	// and what is ignored stays so over execve. All others it has caught.
+	for _, sig := range [2]unix.Signal{unix.SIGHUP, unix.SIGINT} {
+		b.Call("stop ignoring "+unix.SignalName(sig), "whoever started minirun may have ignored it", plan.RtSigaction,
+			plan.Int(sig), b.Room(32), plan.Int(0), plan.Int(8))
+	}
 	b.Call("clear the umask", "modes are meant as they are written", plan.Umask, plan.Int(0))
 	if !c.in.NoKeyring {
 		// ENOSYS: a kernel without keyrings, where there is nothing to leak.
