@@ -34,8 +34,6 @@ type Options struct {
 	Ephemeral     bool     // root.path is a read-only layer, writes are thrown away
 	SystemdCgroup bool
 
-	forked func() // called when the first process is at work, or nil
-
 	// Warn takes what does not stop the container: a *spec.Warning, or the
 	// error of a poststop hook.
 	Warn func(any)

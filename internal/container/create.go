@@ -208,9 +208,6 @@ func (c *Container) create(in Inputs, values []cgroups.Value) error {
 	if err := c.start(in); err != nil {
 		return err
 	}
-	if c.options.forked != nil {
-		c.options.forked()
-	}
 	if err := c.serve(); err != nil {
 		return err
 	}

@@ -20,11 +20,12 @@ type RunOptions struct {
 }
 
 // Catching a signal takes the runtime ten microseconds and two switches of
-// threads. So the usual ones are caught while the new process makes its mounts
-// and minirun has to wait anyway, and the others, with the thread that passes
-// them on, if the container lives longer than a moment. One that comes before ends minirun as if it had crashed: the new
-// process ends with it, and what is left is in the record.
-var early = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2}
+// threads, so it is not done on the way to the start. A signal that comes
+// before ends minirun as if it had crashed: the new process ends with it, and
+// what is left is in the record. As soon as the program runs, the three are
+// caught that would end minirun and leave the container alone; the others, with
+// the thread that passes them on, if it lives longer than a moment.
+var early = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM}
 
 const lateSignals = 3 * time.Millisecond
 
@@ -36,7 +37,6 @@ func Run(o Options, how RunOptions) (status int, err error) {
 	}
 	signals := make(chan os.Signal, 64)
 	defer signal.Stop(signals)
-	o.forked = func() { signal.Notify(signals, early...) }
 	c, err := Create(o)
 	if err != nil {
 		return 0, err
@@ -47,6 +47,7 @@ func Run(o Options, how RunOptions) (status int, err error) {
 	if err := c.Start(); err != nil {
 		return 0, err
 	}
+	signal.Notify(signals, early...)
 	status, err = c.attend(signals)
 	if err != nil {
 		return 0, errors.Join(err, c.destroy())
