@@ -41,9 +41,9 @@
 // the library's root package 0.0 ms (12 page faults more), cgroup1/stats
 // +0.5 ms (61), cgroup2/stats +0.45 ms (71), cgroup1 +0.7 ms (94), cgroup2
 // +0.9 ms (101): protobuf, dbus, net and ebpf. So:
-//   - this package uses the root package: [lib.Mode] for the kind of host and
-//     [lib.ParseCgroupFileUnified] for the process's own cgroups; it adds
-//     0.06 ms to a start;
+//   - this package uses the root package: [lib.Mode] for the kind of host. Its
+//     reader of /proc/self/cgroup goes through package os, whose poller costs
+//     more than the reading, so it is the oracle of a test only;
 //   - package metrics beside this one uses the managers, cgroup1 and cgroup2,
 //     for statistics, and is not for the runtime's start-up path; its tests
 //     hold this package's freezer and process lists against the managers'.
@@ -55,5 +55,4 @@
 // device programs are not used either, see devices_bpf.go.
 //
 // [lib.Mode]: https://pkg.go.dev/github.com/containerd/cgroups/v3#Mode
-// [lib.ParseCgroupFileUnified]: https://pkg.go.dev/github.com/containerd/cgroups/v3#ParseCgroupFileUnified
 package cgroups

@@ -6,12 +6,14 @@ package cgroups
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	lib "github.com/containerd/cgroups/v3"
+	"golang.org/x/sys/unix"
 )
 
 // Mode is how the host has cgroups mounted, see cgroups(7).
@@ -77,10 +79,11 @@ func Detect() (*Host, error) {
 	if mode == lib.Unavailable {
 		return nil, ErrUnavailable
 	}
-	v1, v2, err := lib.ParseCgroupFileUnified("/proc/self/cgroup")
+	own, err := readAll("/proc/self/cgroup")
 	if err != nil {
 		return nil, fmt.Errorf("find the cgroups of this process: %w", err)
 	}
+	v1, v2 := parseOwn(own)
 	if mode == lib.Unified {
 		// A v2 host's mount point is known, so the mount table, which can be
 		// thousands of lines long, need not be read.
@@ -88,11 +91,11 @@ func Detect() (*Host, error) {
 		tree.Controllers, err = v2Controllers(tree.Mount)
 		return &Host{Mode: V2, V2: tree}, err
 	}
-	table, err := os.ReadFile("/proc/self/mountinfo")
+	table, err := readAll("/proc/self/mountinfo")
 	if err != nil {
 		return nil, fmt.Errorf("find the cgroup hierarchies: %w", err)
 	}
-	h := parseHierarchies(string(table), v1, v2)
+	h := parseHierarchies(table, v1, v2)
 	if len(h.V1) == 0 && h.V2 == nil {
 		return nil, ErrUnavailable
 	}
@@ -100,6 +103,52 @@ func Detect() (*Host, error) {
 		h.V2.Controllers, err = v2Controllers(h.V2.Mount)
 	}
 	return h, err
+}
+
+// readAll is os.ReadFile without the runtime's poller, which would be set up for
+// these two files at every start.
+func readAll(path string) (string, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer func() { _ = unix.Close(fd) }()
+	buf := make([]byte, 0, 4096)
+	for {
+		if len(buf) == cap(buf) {
+			buf = slices.Grow(buf, len(buf))
+		}
+		n, err := unix.Read(fd, buf[len(buf):cap(buf)])
+		if n > 0 {
+			buf = buf[:len(buf)+n]
+		}
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return "", &fs.PathError{Op: "read", Path: path, Err: err}
+		case n == 0:
+			return string(buf), nil
+		}
+	}
+}
+
+// parseOwn reads /proc/self/cgroup (cgroups(7)): the path in each v1 hierarchy
+// by controller, and the one in the v2 tree.
+func parseOwn(table string) (v1 map[string]string, v2 string) {
+	v1 = map[string]string{}
+	for line := range strings.Lines(table) {
+		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
+		switch {
+		case len(fields) < 3:
+		case fields[1] == "":
+			v2 = fields[2]
+		default:
+			for controller := range strings.SplitSeq(fields[1], ",") {
+				v1[controller] = fields[2]
+			}
+		}
+	}
+	return v1, v2
 }
 
 // parseHierarchies picks the cgroup mounts out of a mount table (the format is

@@ -23,12 +23,13 @@ package spec
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
-	"syscall"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // MaxSize bounds a document, in bytes. Large ones exist (thousands of mounts make
@@ -58,11 +59,7 @@ func LoadProcess(path string) (*specs.Process, []Warning, error) {
 // readDocument reads a file of bounded size. If it has to be a regular one, opening
 // does not block on a FIFO, which would otherwise wait for a writer for ever.
 func readDocument(path, name string, regular bool) ([]byte, error) {
-	flags := os.O_RDONLY
-	if regular {
-		flags |= syscall.O_NONBLOCK
-	}
-	f, err := os.OpenFile(path, flags, 0)
+	f, err := openBlocking(path, regular)
 	if err != nil {
 		return nil, &Error{File: name, Err: err}
 	}
@@ -92,6 +89,25 @@ func readDocument(path, name string, regular bool) ([]byte, error) {
 		}
 	}
 	return nil, tooLarge(name)
+}
+
+// openBlocking is os.Open without the runtime's poller, which would be set up for
+// this one file.
+func openBlocking(path string, regular bool) (*os.File, error) {
+	flags := unix.O_RDONLY | unix.O_CLOEXEC
+	if regular {
+		flags |= unix.O_NONBLOCK
+	}
+	fd, err := unix.Open(path, flags, 0)
+	if err == nil && regular {
+		if err = unix.SetNonblock(fd, false); err != nil {
+			_ = unix.Close(fd)
+		}
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
 }
 
 func tooLarge(name string) error {
