@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -207,11 +206,11 @@ func (h *Host) v2(controller string) bool {
 }
 
 func v2Controllers(mount string) ([]string, error) {
-	b, err := os.ReadFile(mount + "/cgroup.controllers")
+	b, err := readAll(mount + "/cgroup.controllers")
 	if err != nil {
 		return nil, fmt.Errorf("find the controllers of the v2 tree: %w", err)
 	}
-	return strings.Fields(string(b)), nil
+	return strings.Fields(b), nil
 }
 
 // unescape undoes the \ooo escapes of mountinfo (space, tab, newline, \).

@@ -34,6 +34,8 @@ type Options struct {
 	Ephemeral     bool     // root.path is a read-only layer, writes are thrown away
 	SystemdCgroup bool
 
+	startsAtOnce bool // Start follows Create: see answerAhead
+
 	// Warn takes what does not stop the container: a *spec.Warning, or the
 	// error of a poststop hook.
 	Warn func(any)

@@ -27,15 +27,16 @@ type Container struct {
 	// console socket took it.
 	Console *os.File
 
-	options Options
-	spec    *specs.Spec
-	setup   namespaces.Setup
-	plan    *plan.Plan
-	proc    *bootstrap.Process
-	group   *cgroups.Group
-	values  []cgroups.Value
-	pipes   []*os.File // to the hooks that run inside, named by their JSON paths
-	roots   []string   // where the container's files are on the host, topmost first: for hints
+	options  Options
+	spec     *specs.Spec
+	setup    namespaces.Setup
+	plan     *plan.Plan
+	proc     *bootstrap.Process
+	group    *cgroups.Group
+	answered bool // Ready has its answer already
+	values   []cgroups.Value
+	pipes    []*os.File // to the hooks that run inside, named by their JSON paths
+	roots    []string   // where the container's files are on the host, topmost first: for hints
 }
 
 // Create makes a container up to the point where only `start` is missing. After
@@ -206,6 +207,9 @@ func (c *Container) create(in Inputs, values []cgroups.Value) error {
 		return err
 	}
 	if err := c.start(in); err != nil {
+		return err
+	}
+	if err := c.answerAhead(); err != nil {
 		return err
 	}
 	if err := c.serve(); err != nil {

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -27,12 +28,26 @@ func (c *Container) home() (string, error) {
 		return "", fmt.Errorf("open the container's root: %w", err)
 	}
 	defer unix.Close(root)
+	home, err := c.homeIn(root, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
+	if err != nil {
+		return "/", nil // nothing that can be read: there is no home to find
+	}
+	return home, nil
+}
+
+// homeIn looks the user up in etc/passwd below an open root directory. A file
+// that is missing or is none gives "/"; an error is for a path that cannot be
+// walked as resolve wants it.
+func (c *Container) homeIn(root int, resolve uint64) (string, error) {
 	// O_NONBLOCK: an image may have a FIFO there.
 	fd, err := unix.Openat2(root, "etc/passwd", &unix.OpenHow{
-		Flags: unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+		Flags: unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY, Resolve: resolve,
 	})
+	if errors.Is(err, unix.ENOENT) {
+		return "/", nil
+	}
 	if err != nil {
-		return "/", nil // no such file, or nothing that can be read: there is no home to find
+		return "", err
 	}
 	f := os.NewFile(uintptr(fd), "/etc/passwd")
 	defer f.Close()

@@ -32,6 +32,7 @@ const lateSignals = 3 * time.Millisecond
 // Run creates, starts, waits for and deletes a container, and returns its exit
 // status: its own, or 128 and the number of the signal that ended it.
 func Run(o Options, how RunOptions) (status int, err error) {
+	o.startsAtOnce = true
 	if how.Detach {
 		return 0, detached(o)
 	}

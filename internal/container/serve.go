@@ -129,7 +129,7 @@ func (c *Container) ready() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append([]byte("HOME="+home), 0), nil
+	return homeAnswer(home), nil
 }
 
 // died explains why the process has closed the socket or could not be written

@@ -31,12 +31,14 @@ func (c *Container) Start() error {
 
 // release answers Ready and follows the process to its execve.
 func (c *Container) release() error {
-	answer, err := c.ready()
-	if err != nil {
-		return err
-	}
-	if err := c.proc.Reply(answer); err != nil {
-		return c.died(err)
+	if !c.answered {
+		answer, err := c.ready()
+		if err != nil {
+			return err
+		}
+		if err := c.proc.Reply(answer); err != nil {
+			return c.died(err)
+		}
 	}
 	for {
 		m, err := c.proc.Receive()
@@ -52,7 +54,8 @@ func (c *Container) release() error {
 		if m.Point != handshake.SeccompListener && m.Point != handshake.HookFailed {
 			return fmt.Errorf("the new process asks for %s after it was ready", handshake.Name(m.Point))
 		}
-		if answer, err = c.answer(m); err != nil {
+		answer, err := c.answer(m)
+		if err != nil {
 			return err
 		}
 		if err := c.proc.Reply(answer); err != nil {

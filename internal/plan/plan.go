@@ -16,6 +16,8 @@
 package plan
 
 import (
+	"encoding/binary"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -166,4 +168,17 @@ const (
 // String returns the group's name as Text shows it.
 func (g Group) String() string {
 	return [...]string{"namespaces", "filesystem", "identity", "limits", "exec", "sync"}[g]
+}
+
+// Asks is the number of times that the process waits for an answer of its
+// parent.
+func (p *Plan) Asks() int {
+	sync := binary.LittleEndian.Uint64(p.Data[headerSync:])
+	n := 0
+	for i := range p.Steps {
+		if s := &p.Steps[i]; s.Call == Read && len(s.Args) > 0 && s.Args[0] == (Arg{Immediate, sync}) {
+			n++
+		}
+	}
+	return n
 }

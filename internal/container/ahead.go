@@ -1,0 +1,71 @@
+package container
+
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/process"
+)
+
+// answerAhead answers Ready before the process asks, if `run` will start it at
+// once and nothing has to happen in between: then the process need not wait
+// for two switches between it and minirun. The answer lies in the socket until
+// its step reads it.
+func (c *Container) answerAhead() error {
+	if !c.options.startsAtOnce || c.options.PidFile != "" || c.spec.Hooks != nil || c.setup.Clones() || c.plan.Asks() != 1 {
+		return nil
+	}
+	for i := range c.values {
+		if c.values[i].Late {
+			return nil
+		}
+	}
+	answer := goOn
+	if !process.HasHome(c.spec.Process.Env) {
+		home, known := c.homeAhead()
+		if !known {
+			return nil
+		}
+		answer = homeAnswer(home)
+	}
+	if err := c.proc.Reply(answer); err != nil {
+		return c.died(err)
+	}
+	c.answered = true
+	return nil
+}
+
+// homeAhead looks for the home directory in root.path, before the container's
+// mounts are made. It is known only if they cannot change the answer: no
+// layers, nothing mounted over /etc/passwd, and no symbolic link on the way.
+func (c *Container) homeAhead() (home string, known bool) {
+	if len(c.roots) != 1 {
+		return "", false
+	}
+	for i := range c.spec.Mounts {
+		if at := strings.Trim(c.spec.Mounts[i].Destination, "/"); at == "" || !plainPath(at) || at == "etc" || at == "etc/passwd" {
+			return "", false
+		}
+	}
+	root, err := unix.Open(c.roots[0], unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", false
+	}
+	defer func() { _ = unix.Close(root) }()
+	home, err = c.homeIn(root, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS)
+	return home, err == nil
+}
+
+// plainPath reports whether a path is written without "." , ".." and empty
+// names, so that it can be compared as text.
+func plainPath(path string) bool {
+	for name := range strings.SplitSeq(path, "/") {
+		if name == "" || name == "." || name == ".." {
+			return false
+		}
+	}
+	return true
+}
+
+func homeAnswer(home string) []byte { return append([]byte("HOME="+home), 0) }
