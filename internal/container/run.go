@@ -22,10 +22,10 @@ type RunOptions struct {
 // Catching a signal takes the runtime ten microseconds and two switches of
 // threads, so it is not done on the way to the start. A signal that comes
 // before ends minirun as if it had crashed: the new process ends with it, and
-// what is left is in the record. As soon as the program runs, the three are
-// caught that would end minirun and leave the container alone; the others, with
-// the thread that passes them on, if it lives longer than a moment.
-var early = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM}
+// what is left is in the record. As soon as the program runs, those are caught
+// that people and engines send; the others, with the thread that passes them
+// on, if it lives longer than a moment.
+var early = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2}
 
 const lateSignals = 3 * time.Millisecond
 

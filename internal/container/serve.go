@@ -66,6 +66,9 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 	case handshake.SeccompListener:
 		return goOn, c.seccompListener(int(m.A))
 	case handshake.Ready:
+		if c.answered {
+			return nil, nil
+		}
 		return c.ready()
 	case handshake.HookFailed:
 		return nil, c.hookFailed(m)
