@@ -128,7 +128,7 @@ func needsMountNamespace(s *specs.Spec) bool {
 func (c *Container) inputs() (Inputs, []cgroups.Value, error) {
 	s, o := c.spec, &c.options
 	setup := namespaces.Decide(s)
-	in := Inputs{Spec: s, Namespaces: namespaces.Input{Rootless: os.Geteuid() != 0}}
+	in := Inputs{Spec: s, Namespaces: namespaces.Input{Rootless: rootless()}}
 	var err error
 	if in.Rootfs, err = rootfsInput(s, o); err != nil {
 		return in, nil, err

@@ -1,7 +1,6 @@
 package container
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -21,16 +20,9 @@ import (
 // This file looks up what a plan depends on and config.json does not say: what
 // the host is like, and what is at the paths the spec names.
 
-// Annotations of bundles with layers (docs/layers.md). Other runtimes ignore
-// them.
-const (
-	annotationLayers = "dev.minirun.layers" // JSON list of directories, lowest first
-	annotationUpper  = "dev.minirun.upper"  // directory that takes the writes
-)
-
 // rootfsInput looks up what the root file system depends on.
 func rootfsInput(s *specs.Spec, o *Options) (rootfs.Input, error) {
-	in := rootfs.Input{Bundle: o.Bundle, NoPivot: o.NoPivot, Rootless: os.Geteuid() != 0}
+	in := rootfs.Input{Bundle: o.Bundle, NoPivot: o.NoPivot, Rootless: rootless()}
 	var err error
 	if in.Root, err = rootPath(s, o.Bundle); err != nil {
 		return in, err
@@ -83,12 +75,10 @@ func rootPath(s *specs.Spec, bundle string) (string, error) {
 // layersInput finds the layers: of the annotation, then of --layer, then
 // root.path itself with --ephemeral.
 func layersInput(in *rootfs.Input, s *specs.Spec, o *Options) error {
-	source := "annotations[" + fmt.Sprintf("%q", annotationLayers) + "]"
-	var dirs []string
-	if text, ok := s.Annotations[annotationLayers]; ok {
-		if err := json.Unmarshal([]byte(text), &dirs); err != nil || len(dirs) == 0 {
-			return &spec.Error{Path: source, Want: "must be a JSON list of directories", Got: text, Err: err}
-		}
+	source := fmt.Sprintf("annotations[%q]", spec.AnnotationLayers)
+	dirs, err := spec.Layers(s.Annotations)
+	if err != nil {
+		return err
 	}
 	for i, dir := range dirs {
 		path := fmt.Sprintf("%s[%d]", source, i)
@@ -104,8 +94,8 @@ func layersInput(in *rootfs.Input, s *specs.Spec, o *Options) error {
 	if o.Ephemeral && len(in.Layers) == 0 {
 		in.Layers = append(in.Layers, rootfs.Layer{Path: in.Root, Source: "--ephemeral"})
 	}
-	if upper, ok := s.Annotations[annotationUpper]; ok && len(in.Layers) == 0 {
-		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", annotationUpper), Want: "needs layers: " + annotationLayers + ", --layer or --ephemeral", Got: fmt.Sprintf("%q", upper)}
+	if upper, ok := s.Annotations[spec.AnnotationUpper]; ok && len(in.Layers) == 0 {
+		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationUpper), Want: "needs layers: " + spec.AnnotationLayers + ", --layer or --ephemeral", Got: fmt.Sprintf("%q", upper)}
 	}
 	if len(in.Layers) == 0 {
 		return nil
@@ -135,7 +125,7 @@ func addLayer(in *rootfs.Input, base, dir, source string) error {
 }
 
 func upperInput(in *rootfs.Input, s *specs.Spec, o *Options) error {
-	if upper, ok := s.Annotations[annotationUpper]; ok && !o.Ephemeral {
+	if upper, ok := s.Annotations[spec.AnnotationUpper]; ok && !o.Ephemeral {
 		if !filepath.IsAbs(upper) {
 			upper = filepath.Join(o.Bundle, upper)
 		}
@@ -233,7 +223,7 @@ func seLinux() bool {
 // processInput looks up what the process depends on.
 func processInput(s *specs.Spec, o *Options, setup namespaces.Setup) (process.Input, error) {
 	in := process.Input{
-		ID: o.ID, Preserve: o.PreserveFDs, NoKeyring: o.NoKeyring, Rootless: os.Geteuid() != 0,
+		ID: o.ID, Preserve: o.PreserveFDs, NoKeyring: o.NoKeyring, Rootless: rootless(),
 		Rlimits: !setup.Has(unix.CLONE_NEWUSER), AppArmor: true, SELinux: true, LastCapability: lastCapability(),
 	}
 	var err error

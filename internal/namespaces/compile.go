@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"sort"
 	"strconv"
-	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -181,17 +180,9 @@ func sysctls(b *plan.Builder, values map[string]string) {
 	sort.Strings(keys) // a map has no order, a plan has
 	for _, k := range keys {
 		b.In(plan.Namespaces, "linux.sysctl["+strconv.Quote(k)+"]")
-		WriteFile(b, "set "+k+" = "+values[k], "/proc/sys/"+SysctlFile(k), values[k])
+		path, _ := spec.SysctlPath(k) // validated with the spec
+		WriteFile(b, "set "+k+" = "+values[k], "/proc/sys/"+path, values[k])
 	}
-}
-
-// SysctlFile is the path below /proc/sys of a name as sysctl(8) takes it: dots
-// and slashes trade places, and whichever comes first is the separator.
-func SysctlFile(name string) string {
-	if i := strings.IndexAny(name, "./"); i >= 0 && name[i] == '/' {
-		return name
-	}
-	return strings.NewReplacer(".", "/", "/", ".").Replace(name)
 }
 
 // WriteFile adds the steps that write a value to a file of the host's /proc.
@@ -200,15 +191,4 @@ func WriteFile(b *plan.Builder, name, path, value string) {
 	b.Get(name+": open", "", plan.Then{}, fd, plan.Openat, plan.Int(unix.AT_FDCWD), b.Str(path), plan.Int(unix.O_WRONLY|unix.O_CLOEXEC), plan.Int(0))
 	b.Call(name, "", plan.Write, plan.Of(fd), b.Str(value), plan.Int(len(value)))
 	b.Call(name+": close", "", plan.Close, plan.Of(fd))
-}
-
-// Source returns the JSON path of the namespace of this kind, for errors about
-// it: "linux.namespaces[2]".
-func Source(s *specs.Spec, flag uintptr) string {
-	for i, n := range s.Linux.Namespaces {
-		if f, _ := spec.NamespaceFlag(n.Type); f == flag {
-			return source(i)
-		}
-	}
-	return "linux.namespaces"
 }

@@ -15,7 +15,6 @@ package process
 import (
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -308,7 +307,7 @@ func (c *compiler) memoryPolicy() {
 		bit, _ := spec.MemoryPolicyFlag(f)
 		mode |= bit
 	}
-	nodes, _ := ParseNodes(m.Nodes)
+	nodes := nodeMask(m.Nodes)
 	c.b.In(plan.Limits, "linux.memoryPolicy")
 	mask, bits := plan.Int(0), 0
 	if len(nodes) > 0 {
@@ -317,30 +316,17 @@ func (c *compiler) memoryPolicy() {
 	c.b.Call("set the memory policy to "+string(m.Mode), "", plan.SetMempolicy, plan.Int(mode), mask, plan.Int(bits))
 }
 
-// ParseNodes reads a list such as "0-3,7" into a bit mask of 64-bit words.
-func ParseNodes(list string) ([]uint64, error) {
+// nodeMask is a validated list of memory nodes as a bit mask of 64-bit words.
+func nodeMask(list string) []uint64 {
+	ranges, _ := spec.ParseList(list)
 	var mask []uint64
-	for _, part := range strings.Split(list, ",") {
-		if part == "" {
-			continue
-		}
-		low, high, isRange := strings.Cut(part, "-")
-		from, err := strconv.ParseUint(strings.TrimSpace(low), 10, 16)
-		if err != nil {
-			return nil, err
-		}
-		to := from
-		if isRange {
-			if to, err = strconv.ParseUint(strings.TrimSpace(high), 10, 16); err != nil {
-				return nil, err
-			}
-		}
-		for n := from; n <= to; n++ {
-			for uint64(len(mask)) <= n/64 {
+	for _, r := range ranges {
+		for n := r.First; n <= r.Last; n++ {
+			for len(mask) <= int(n/64) {
 				mask = append(mask, 0)
 			}
 			mask[n/64] |= 1 << (n % 64)
 		}
 	}
-	return mask, nil
+	return mask
 }
