@@ -13,7 +13,7 @@ func deleteCommand() *cli.Command {
 		Name:      "delete",
 		Usage:     "delete a container that has ended",
 		ArgsUsage: "ID",
-		Flags:     []cli.Flag{&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "kill it first, and delete whatever is left of it"}},
+		Flags:     []cli.Flag{toggleFlag(cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "kill it first, and delete whatever is left of it"})},
 		Action: func(ctx *cli.Context) error {
 			if ctx.NArg() != 1 {
 				return errors.New("delete: which container? usage: minirun delete [--force] ID")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/spec"
 )
 
@@ -78,6 +79,10 @@ func fail(err error) {
 	if messages.file {
 		// Engines read the log, people the terminal.
 		fmt.Fprintf(os.Stderr, "minirun: %s\n", err)
+	}
+	var interrupted *container.Interrupted
+	if errors.As(err, &interrupted) {
+		os.Exit(128 + int(interrupted.Signal))
 	}
 	os.Exit(1)
 }

@@ -13,10 +13,12 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/container"
 )
 
@@ -28,6 +30,7 @@ var (
 )
 
 func main() {
+	bootstrap.QuietMonitor()
 	if err := app().Run(os.Args); err != nil {
 		fail(err)
 	}
@@ -38,6 +41,8 @@ func app() *cli.App {
 	for _, c := range commands {
 		c.Before = sortDescriptors
 	}
+	cli.HelpFlag = toggleFlag(cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help", DisableDefaultText: true})
+	cli.VersionFlag = toggleFlag(cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "show the version", DisableDefaultText: true})
 	cli.VersionPrinter = func(*cli.Context) { fmt.Println("minirun version " + versionText()) }
 	return &cli.App{
 		Name:                 "minirun",
@@ -45,14 +50,15 @@ func app() *cli.App {
 		Version:              version,
 		EnableBashCompletion: true,
 		HideHelpCommand:      true,
+		Compiled:             time.Unix(1, 0), // nobody is shown it, and without one cli looks at the file
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "root", Value: container.DefaultRoot(), Usage: "directory for the state of containers"},
-			&cli.StringFlag{Name: "log", Usage: "write messages to `FILE` instead of standard error"},
-			&cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"},
-			&cli.BoolFlag{Name: "debug", Usage: "more messages"},
-			&cli.BoolFlag{Name: "systemd-cgroup", Usage: "have systemd make the cgroup"},
-			&cli.StringFlag{Name: "rootless", Value: "auto", Usage: "ignored: minirun sees for itself", Hidden: true},
-			&cli.StringFlag{Name: "criu", Usage: "ignored", Hidden: true},
+			textFlag(cli.StringFlag{Name: "root", Value: container.DefaultRoot(), Usage: "directory for the state of containers"}),
+			textFlag(cli.StringFlag{Name: "log", Usage: "write messages to `FILE` instead of standard error"}),
+			textFlag(cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"}),
+			toggleFlag(cli.BoolFlag{Name: "debug", Usage: "more messages"}),
+			toggleFlag(cli.BoolFlag{Name: "systemd-cgroup", Usage: "have systemd make the cgroup"}),
+			textFlag(cli.StringFlag{Name: "rootless", Value: "auto", Usage: "ignored: minirun sees for itself", Hidden: true}),
+			textFlag(cli.StringFlag{Name: "criu", Usage: "ignored", Hidden: true}),
 		},
 		Before:         openLog,
 		Commands:       commands,

@@ -20,9 +20,9 @@ func runCommand() *cli.Command {
 		Description: "`minirun run bundle/` makes up an ID. With -b, or without a directory of the\n" +
 			"given name, the argument is the ID and the bundle the working directory, as in runc.",
 		Flags: append(createFlags(),
-			&cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for the container"},
-			&cli.BoolFlag{Name: "keep", Usage: "do not delete the container when it has ended"},
-			&cli.BoolFlag{Name: "no-subreaper", Usage: "ignored: minirun is the parent of what it waits for", Hidden: true},
+			toggleFlag(cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for the container"}),
+			toggleFlag(cli.BoolFlag{Name: "keep", Usage: "do not delete the container when it has ended"}),
+			toggleFlag(cli.BoolFlag{Name: "no-subreaper", Usage: "ignored: minirun is the parent of what it waits for", Hidden: true}),
 		),
 		Action: run,
 	}
@@ -31,14 +31,14 @@ func runCommand() *cli.Command {
 // createFlags are the flags of run and create.
 func createFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` with config.json"},
-		&cli.StringFlag{Name: "console-socket", Usage: "Unix `SOCKET` that gets the master of the terminal"},
-		&cli.StringFlag{Name: "pid-file", Usage: "write the container's process ID to `FILE`"},
-		&cli.IntFlag{Name: "preserve-fds", Usage: "the container inherits `N` more descriptors than 0 to 2"},
-		&cli.BoolFlag{Name: "no-pivot", Usage: "move the root instead of pivot_root: for a host on a ramfs"},
-		&cli.BoolFlag{Name: "no-new-keyring", Usage: "keep the session keyring"},
-		&cli.StringSliceFlag{Name: "layer", Usage: "read-only `DIR` of the root file system; the first is the lowest"},
-		&cli.BoolFlag{Name: "ephemeral", Usage: "throw writes to the root file system away"},
+		textFlag(cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` with config.json"}),
+		textFlag(cli.StringFlag{Name: "console-socket", Usage: "Unix `SOCKET` that gets the master of the terminal"}),
+		textFlag(cli.StringFlag{Name: "pid-file", Usage: "write the container's process ID to `FILE`"}),
+		numberFlag(cli.IntFlag{Name: "preserve-fds", Usage: "the container inherits `N` more descriptors than 0 to 2"}),
+		toggleFlag(cli.BoolFlag{Name: "no-pivot", Usage: "move the root instead of pivot_root: for a host on a ramfs"}),
+		toggleFlag(cli.BoolFlag{Name: "no-new-keyring", Usage: "keep the session keyring"}),
+		listFlag(cli.StringSliceFlag{Name: "layer", Usage: "read-only `DIR` of the root file system; the first is the lowest"}),
+		toggleFlag(cli.BoolFlag{Name: "ephemeral", Usage: "throw writes to the root file system away"}),
 	}
 }
 
@@ -67,7 +67,7 @@ func options(ctx *cli.Context) (container.Options, error) {
 		Root: ctx.String("root"), ID: id, Bundle: bundle,
 		PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"),
 		PreserveFDs: ctx.Int("preserve-fds"), Inherited: inherited, NoPivot: ctx.Bool("no-pivot"), NoKeyring: ctx.Bool("no-new-keyring"),
-		Layers: ctx.StringSlice("layer"), Ephemeral: ctx.Bool("ephemeral"), SystemdCgroup: ctx.Bool("systemd-cgroup"),
+		Layers: values(ctx, "layer"), Ephemeral: ctx.Bool("ephemeral"), SystemdCgroup: ctx.Bool("systemd-cgroup"),
 		Warn: warn,
 	}, nil
 }

@@ -17,8 +17,8 @@ func specCommand() *cli.Command {
 		Name:  "spec",
 		Usage: "write a default config.json",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` to write it to"},
-			&cli.BoolFlag{Name: "rootless", Usage: "for a user without privilege"},
+			textFlag(cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` to write it to"}),
+			toggleFlag(cli.BoolFlag{Name: "rootless", Usage: "for a user without privilege"}),
 		},
 		Action: writeSpec,
 	}

@@ -174,6 +174,7 @@ func (proc *Process) fork(image *os.File, a Attr, sync int) error {
 	// The path leads to the memfd, not into a file system: nobody can put
 	// another program in its place.
 	path := "/proc/self/fd/" + strconv.Itoa(program)
+	keepSlack()
 	pid, err := syscall.ForkExec(path, []string{"minirun-init"}, &syscall.ProcAttr{
 		Env: []string{}, Files: files, Sys: sys,
 	})
@@ -241,6 +242,9 @@ func startError(err error, a Attr) error {
 	}
 	return fmt.Errorf("start the first process with %s: %w%s", with, err, hint)
 }
+
+// SyncFD is readable when Receive has something to return.
+func (proc *Process) SyncFD() int { return int(proc.sync.Fd()) }
 
 // Receive waits for the next message. It returns io.EOF when the process has
 // closed its end: after a successful execve, or because it died; which of the

@@ -16,6 +16,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/minirun/minirun/internal/signals"
 )
 
 // Options are what the command line says about one container.
@@ -34,7 +36,8 @@ type Options struct {
 	Ephemeral     bool     // root.path is a read-only layer, writes are thrown away
 	SystemdCgroup bool
 
-	startsAtOnce bool // Start follows Create: see answerAhead
+	startsAtOnce bool           // Start follows Create: see answerAhead
+	signals      *signals.Queue // of run in the foreground; nil: they end minirun
 
 	// Warn takes what does not stop the container: a *spec.Warning, or the
 	// error of a poststop hook.

@@ -33,7 +33,8 @@ type Container struct {
 	plan     *plan.Plan
 	proc     *bootstrap.Process
 	group    *cgroups.Group
-	answered bool // Ready has its answer already
+	answered bool          // Ready has its answer already
+	early    []unix.Signal // came before there was a program to pass them on to
 	values   []cgroups.Value
 	pipes    []*os.File // to the hooks that run inside, named by their JSON paths
 	roots    []string   // where the container's files are on the host, topmost first: for hints

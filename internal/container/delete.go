@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -140,7 +141,7 @@ func (r *Record) poststop() []error {
 	r.Pid = 0
 	var warnings []error
 	for i := range r.Hooks.Poststop {
-		if err := r.runtimeHooks("poststop", r.Hooks.Poststop[i:i+1], specs.StateStopped); err != nil {
+		if err := r.runtimeHooks(context.Background(), "poststop", r.Hooks.Poststop[i:i+1], specs.StateStopped); err != nil {
 			warnings = append(warnings, err)
 		}
 	}

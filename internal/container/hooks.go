@@ -25,13 +25,20 @@ import (
 // the container and are steps of its plan: package process.
 
 // runtimeHooks runs hooks where minirun runs.
-func (r *Record) runtimeHooks(kind string, hooks []specs.Hook, status specs.ContainerState) error {
+func (c *Container) hooks(kind string, hooks []specs.Hook, status specs.ContainerState) error {
+	if len(hooks) == 0 {
+		return nil
+	}
+	return c.whileAttentive(func(ctx context.Context) error { return c.runtimeHooks(ctx, kind, hooks, status) })
+}
+
+func (r *Record) runtimeHooks(ctx context.Context, kind string, hooks []specs.Hook, status specs.ContainerState) error {
 	for i := range hooks {
 		state, err := json.Marshal(r.state(status, r.Pid))
 		if err != nil {
 			return fmt.Errorf("hooks.%s: %w", kind, err)
 		}
-		if err := runHook(&hooks[i], r.hookDirectory(), state); err != nil {
+		if err := runHook(ctx, &hooks[i], r.hookDirectory(), state); err != nil {
 			return fmt.Errorf("config.json: %s: run %s: %w", process.HookSource(kind, i), hooks[i].Path, err)
 		}
 	}
@@ -39,11 +46,11 @@ func (r *Record) runtimeHooks(kind string, hooks []specs.Hook, status specs.Cont
 }
 
 // deadline returns a context with the hook's timeout, in seconds.
-func deadline(h *specs.Hook) (context.Context, context.CancelFunc) {
+func deadline(ctx context.Context, h *specs.Hook) (context.Context, context.CancelFunc) {
 	if h.Timeout == nil {
-		return context.WithCancel(context.Background())
+		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(context.Background(), time.Duration(*h.Timeout)*time.Second)
+	return context.WithTimeout(ctx, time.Duration(*h.Timeout)*time.Second)
 }
 
 // hookDirectory is where a hook on the host begins: the bundle, as in runc,
@@ -55,8 +62,8 @@ func (r *Record) hookDirectory() string {
 	return r.Bundle
 }
 
-func runHook(h *specs.Hook, dir string, state []byte) error {
-	ctx, cancel := deadline(h)
+func runHook(ctx context.Context, h *specs.Hook, dir string, state []byte) error {
+	ctx, cancel := deadline(ctx, h)
 	defer cancel()
 	var output bytes.Buffer
 	cmd := exec.CommandContext(ctx, h.Path)

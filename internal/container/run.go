@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
-	"time"
 
 	"github.com/containerd/console"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/signals"
 )
 
 // RunOptions are what `run` adds to creating a container.
@@ -19,25 +18,17 @@ type RunOptions struct {
 	Keep   bool // do not delete the container when it has ended
 }
 
-// Catching a signal takes the runtime ten microseconds and two switches of
-// threads, so it is not done on the way to the start. A signal that comes
-// before ends minirun as if it had crashed: the new process ends with it, and
-// what is left is in the record. As soon as the program runs, those are caught
-// that people and engines send; the others, with the thread that passes them
-// on, if it lives longer than a moment.
-var early = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTERM, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2}
-
-const lateSignals = 3 * time.Millisecond
-
 // Run creates, starts, waits for and deletes a container, and returns its exit
 // status: its own, or 128 and the number of the signal that ended it.
-func Run(o Options, how RunOptions) (status int, err error) {
+func Run(o Options, how RunOptions) (int, error) {
 	o.startsAtOnce = true
 	if how.Detach {
 		return 0, detached(o)
 	}
-	signals := make(chan os.Signal, 64)
-	defer signal.Stop(signals)
+	var err error
+	if o.signals, err = signals.Catch(); err != nil {
+		return 0, err
+	}
 	c, err := Create(o)
 	if err != nil {
 		return 0, err
@@ -48,8 +39,7 @@ func Run(o Options, how RunOptions) (status int, err error) {
 	if err := c.Start(); err != nil {
 		return 0, err
 	}
-	signal.Notify(signals, early...)
-	status, err = c.attend(signals)
+	status, err := c.attend()
 	if err != nil {
 		return 0, errors.Join(err, c.destroy())
 	}
@@ -84,7 +74,7 @@ func detached(o Options) error {
 }
 
 // attend forwards signals and the terminal until the container ends.
-func (c *Container) attend(signals chan os.Signal) (int, error) {
+func (c *Container) attend() (int, error) {
 	var relay *terminal
 	if c.Console != nil {
 		var err error
@@ -93,21 +83,8 @@ func (c *Container) attend(signals chan os.Signal) (int, error) {
 		}
 		defer relay.restore()
 	}
-	if !awaitEnd(int(c.PidFD().Fd()), lateSignals) {
-		signal.Notify(signals)
-		if relay != nil {
-			// A SIGWINCH until now was lost.
-			if err := relay.resize(); err != nil {
-				return 0, err
-			}
-		}
-		go func() {
-			for s := range signals {
-				if err := c.forward(s.(syscall.Signal), relay); err != nil {
-					c.options.Warn(err)
-				}
-			}
-		}()
+	if err := c.forwardUntilEnd(relay); err != nil {
+		return 0, err
 	}
 	status, err := c.Wait()
 	if relay != nil {
@@ -116,16 +93,28 @@ func (c *Container) attend(signals chan os.Signal) (int, error) {
 	return status, err
 }
 
-// forward passes a signal on. SIGCHLD tells of the container itself, SIGURG is
-// the Go runtime's own, and a SIGPIPE is about minirun's output.
-func (c *Container) forward(s syscall.Signal, relay *terminal) error {
-	switch s {
-	case unix.SIGCHLD, unix.SIGURG, unix.SIGPIPE:
-		return nil
-	case unix.SIGWINCH:
-		if relay != nil {
-			return relay.resize()
+func (c *Container) forwardUntilEnd(relay *terminal) error {
+	came := c.early
+	for {
+		for _, s := range came {
+			if err := c.forward(s, relay); err != nil {
+				c.options.Warn(err)
+			}
 		}
+		more, err := awaitEither(int(c.PidFD().Fd()), c.options.signals.FD)
+		if err != nil || !more {
+			return err
+		}
+		if came, err = c.options.signals.Pending(); err != nil {
+			return err
+		}
+	}
+}
+
+// forward passes a signal on.
+func (c *Container) forward(s unix.Signal, relay *terminal) error {
+	if s == unix.SIGWINCH && relay != nil {
+		return relay.resize()
 	}
 	if err := c.Signal(s); err != nil {
 		return fmt.Errorf("forward %s: %w", unix.SignalName(s), err)

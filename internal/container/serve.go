@@ -18,6 +18,9 @@ import (
 // handshake.
 func (c *Container) serve() error {
 	for {
+		if err := c.attentive(c.proc.SyncFD()); err != nil {
+			return err
+		}
 		m, err := c.proc.Receive()
 		if err != nil {
 			return c.died(err)
@@ -105,10 +108,10 @@ func (c *Container) mounted() error {
 	if hooks == nil {
 		return nil
 	}
-	if err := c.runtimeHooks("prestart", hooks.Prestart, specs.StateCreating); err != nil {
+	if err := c.hooks("prestart", hooks.Prestart, specs.StateCreating); err != nil {
 		return err
 	}
-	if err := c.runtimeHooks("createRuntime", hooks.CreateRuntime, specs.StateCreating); err != nil {
+	if err := c.hooks("createRuntime", hooks.CreateRuntime, specs.StateCreating); err != nil {
 		return err
 	}
 	return c.feedHooks()

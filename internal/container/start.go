@@ -22,7 +22,7 @@ func (c *Container) Start() error {
 		return errors.Join(err, c.destroy())
 	}
 	if c.Hooks != nil {
-		if err := c.runtimeHooks("poststart", c.Hooks.Poststart, specs.StateRunning); err != nil {
+		if err := c.hooks("poststart", c.Hooks.Poststart, specs.StateRunning); err != nil {
 			return errors.Join(err, c.destroy())
 		}
 	}
@@ -41,6 +41,9 @@ func (c *Container) release() error {
 		}
 	}
 	for {
+		if err := c.attentive(c.proc.SyncFD()); err != nil {
+			return err
+		}
 		m, err := c.proc.Receive()
 		if errors.Is(err, io.EOF) && !ended(int(c.proc.PidFD.Fd())) {
 			return nil // execve has closed the socket

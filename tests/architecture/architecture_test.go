@@ -24,9 +24,9 @@ const module = "github.com/minirun/minirun"
 //
 // A new package gets a line; a new arrow gets one only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun": "container cgroups spec",
+	"cmd/minirun": "bootstrap container cgroups spec",
 
-	"internal/container": "bootstrap cgroups handshake namespaces plan process rootfs seccomp spec",
+	"internal/container": "bootstrap cgroups handshake namespaces plan process rootfs seccomp signals spec",
 
 	"internal/bootstrap":       "plan",
 	"internal/cgroups":         "spec",
@@ -39,6 +39,7 @@ var arrows = map[string]string{
 	"internal/plan":          "",
 	"internal/seccomp":       "",
 	"internal/seccomp/gen":   "",
+	"internal/signals":       "",
 	"internal/spec":          "",
 	"internal/spec/spectest": "spec",
 }
@@ -48,7 +49,7 @@ var arrows = map[string]string{
 var level = map[string]int{
 	"cmd": 0, "container": 1,
 	"cgroups": 2, "namespaces": 3, "rootfs": 2, "process": 2, "bootstrap": 2,
-	"handshake": 4, "plan": 5, "spec": 5, "seccomp": 5,
+	"handshake": 4, "plan": 5, "spec": 5, "seccomp": 5, "signals": 5,
 }
 
 // A goPackage is what `go list -json` says of one.

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"flag"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// A text, a number or a switch is cli's flag that has its names ready. cli
+// finds names with a regular expression each time it asks for them, and for n
+// flags it asks n² times: half a millisecond of each start.
+
+type text struct {
+	*cli.StringFlag
+	names []string
+}
+
+type number struct {
+	*cli.IntFlag
+	names []string
+}
+
+type toggle struct {
+	*cli.BoolFlag
+	names []string
+}
+
+// A list may be given several times; a comma does not divide it.
+type list struct {
+	*cli.StringSliceFlag
+	names []string
+}
+
+func textFlag(f cli.StringFlag) cli.Flag { return &text{&f, namesOf(f.Name, f.Aliases)} }
+
+func numberFlag(f cli.IntFlag) cli.Flag { return &number{&f, namesOf(f.Name, f.Aliases)} }
+
+func toggleFlag(f cli.BoolFlag) cli.Flag { return &toggle{&f, namesOf(f.Name, f.Aliases)} }
+
+func listFlag(f cli.StringSliceFlag) cli.Flag { return &list{&f, namesOf(f.Name, f.Aliases)} }
+
+func namesOf(name string, aliases []string) []string { return append([]string{name}, aliases...) }
+
+func (f *text) Names() []string { return f.names }
+
+func (f *number) Names() []string { return f.names }
+
+func (f *toggle) Names() []string { return f.names }
+
+func (f *list) Names() []string { return f.names }
+
+func (f *text) Apply(set *flag.FlagSet) error {
+	for _, name := range f.names {
+		set.String(name, f.Value, f.Usage)
+	}
+	return nil
+}
+
+func (f *number) Apply(set *flag.FlagSet) error {
+	for _, name := range f.names {
+		set.Int(name, f.Value, f.Usage)
+	}
+	return nil
+}
+
+func (f *toggle) Apply(set *flag.FlagSet) error {
+	for _, name := range f.names {
+		set.Bool(name, f.Value, f.Usage)
+	}
+	return nil
+}
+
+func (f *list) Apply(set *flag.FlagSet) error {
+	var given given
+	for _, name := range f.names {
+		set.Var(&given, name, f.Usage)
+	}
+	return nil
+}
+
+// given are the values of a list.
+type given []string
+
+func (g *given) Set(value string) error {
+	*g = append(*g, value)
+	return nil
+}
+
+func (g *given) String() string { return strings.Join(*g, ",") }
+
+// values returns what was given for a list.
+func values(ctx *cli.Context, name string) []string {
+	if g, ok := ctx.Generic(name).(*given); ok {
+		return *g
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Signals that `run` gets are the container's. Until its program runs there is
+// nobody to pass them on to: those that ask to end stop the set-up, and what
+// there is of the container is taken down; the others wait.
+
+// An Interrupted is the signal that ended minirun before the program ran.
+type Interrupted struct{ Signal unix.Signal }
+
+func (e *Interrupted) Error() string {
+	return "interrupted by " + unix.SignalName(e.Signal) + " before the container's program ran"
+}
+
+// interrupted takes what has come. It returns an *Interrupted if a signal asks
+// to end, and keeps the others for later.
+func (c *Container) interrupted() error {
+	came, err := c.options.signals.Pending()
+	if err != nil {
+		return err
+	}
+	for _, s := range came {
+		switch s {
+		case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:
+			return &Interrupted{s}
+		}
+		c.early = append(c.early, s)
+	}
+	return nil
+}
+
+// attentive returns once a descriptor is readable. A signal that asks to end is
+// an error.
+func (c *Container) attentive(fd int) error {
+	if c.options.signals == nil {
+		return nil // the signal's default action ends minirun
+	}
+	for {
+		signal, err := awaitEither(fd, c.options.signals.FD)
+		if err != nil || !signal {
+			return err
+		}
+		if err := c.interrupted(); err != nil {
+			return err
+		}
+	}
+}
+
+// awaitEither waits until one of two descriptors is readable. If both are, the
+// first counts.
+func awaitEither(first, second int) (isSecond bool, err error) {
+	fds := []unix.PollFd{{Fd: int32(first), Events: unix.POLLIN}, {Fd: int32(second), Events: unix.POLLIN}}
+	for {
+		if _, err := unix.Poll(fds, -1); err != nil && !errors.Is(err, unix.EINTR) {
+			return false, fmt.Errorf("poll: %w", err)
+		} else if err == nil {
+			return fds[0].Revents == 0, nil
+		}
+	}
+}
+
+// whileAttentive runs what takes a context and may take long. A signal that
+// asks to end cancels the context, and is the error.
+func (c *Container) whileAttentive(do func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if c.options.signals == nil {
+		return do(ctx)
+	}
+	stop, stopping, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer stop.Close()
+	ended := make(chan error, 1)
+	go func() {
+		err := c.attentive(int(stop.Fd()))
+		if err != nil {
+			cancel()
+		}
+		ended <- err
+	}()
+	err = do(ctx)
+	stopping.Close()
+	return errors.Join(<-ended, err)
+}

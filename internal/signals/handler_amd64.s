@@ -1,0 +1,27 @@
+#include "textflag.h"
+
+// handler writes the signal's number, in DI, as one byte to the pipe. It runs
+// on the thread's signal stack, at any point of the program: no Go code. What
+// it changes the kernel restores.
+TEXT handler<>(SB), NOSPLIT|NOFRAME, $0
+	PUSHQ DI             // the byte lies on the stack
+	MOVL  ·pipe(SB), DI
+	MOVQ  SP, SI
+	MOVL  $1, DX
+	MOVL  $1, AX         // write
+	SYSCALL
+	POPQ  DI
+	RET
+
+TEXT restorer<>(SB), NOSPLIT|NOFRAME, $0
+	MOVL $15, AX // rt_sigreturn
+	SYSCALL
+	INT  $3
+
+// func addresses() (handler, restorer uintptr)
+TEXT ·addresses(SB), NOSPLIT, $0-16
+	LEAQ handler<>(SB), AX
+	MOVQ AX, handler+0(FP)
+	LEAQ restorer<>(SB), AX
+	MOVQ AX, restorer+8(FP)
+	RET

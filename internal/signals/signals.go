@@ -1,0 +1,124 @@
+// Package signals catches signals as bytes in a pipe, so that one poll waits
+// for a signal and for a process.
+//
+//	kill(2) ──▶ handler (assembly: write(pipe, &number, 1)) ──▶ pipe ──▶ Pending
+//
+// os/signal would do the same with three more threads and four switches
+// between them for each signal: half a millisecond of a short container's
+// life. And it would have to be told late for that reason, while a signal may
+// come early.
+package signals
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The handler writes to this descriptor.
+var pipe int32
+
+// addresses returns where the kernel goes: to the handler, and from there back
+// to the kernel.
+func addresses() (handler, restorer uintptr)
+
+// A Queue holds the signals that have come and were not taken yet.
+type Queue struct {
+	// FD becomes readable when a signal comes.
+	FD int
+}
+
+// Catch has all signals of this process that can be passed on come into a
+// queue, from now on and until it ends. One that is ignored stays so
+// (nohup(1)). Further calls return the same queue: there is one set of
+// handlers to a process.
+var Catch = sync.OnceValues(catch)
+
+func catch() (*Queue, error) {
+	var fds [2]int
+	// Non-blocking: a handler that waits for room would stop its thread.
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return nil, fmt.Errorf("make the pipe for signals: %w", err)
+	}
+	pipe = int32(fds[1])
+	handler, restorer := addresses()
+	for s := unix.Signal(1); s <= last; s++ {
+		if !passedOn(s) {
+			continue
+		}
+		if err := handle(s, handler, restorer); err != nil {
+			return nil, fmt.Errorf("catch %s: %w", unix.SignalName(s), err)
+		}
+	}
+	return &Queue{FD: fds[0]}, nil
+}
+
+const last unix.Signal = 64
+
+// passedOn leaves out what cannot be caught, what the Go runtime needs for
+// itself (faults, preemption), and what is about this process alone: its
+// children, its output.
+func passedOn(s unix.Signal) bool {
+	switch s {
+	case unix.SIGKILL, unix.SIGSTOP,
+		unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGURG,
+		unix.SIGCHLD, unix.SIGPIPE,
+		32, 33: // the C library's
+		return false
+	}
+	return true
+}
+
+// action is the kernel's struct sigaction: rt_sigaction(2), the same on amd64
+// and arm64.
+type action struct {
+	handler  uintptr
+	flags    uint64
+	restorer uintptr
+	mask     uint64
+}
+
+const (
+	saOnStack  = 0x08000000 // goroutines' stacks are too small
+	saRestart  = 0x10000000 // as the Go runtime's handlers: its callers do not expect EINTR
+	saRestorer = 0x04000000
+	ignored    = 1 // SIG_IGN
+)
+
+func handle(s unix.Signal, handler, restorer uintptr) error {
+	caught := action{handler, saOnStack | saRestart | saRestorer, restorer, ^uint64(0)}
+	var before action
+	if err := sigaction(s, &caught, &before); err != nil || before.handler != ignored {
+		return err
+	}
+	return sigaction(s, &before, nil)
+}
+
+func sigaction(s unix.Signal, now, before *action) error {
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(now)), uintptr(unsafe.Pointer(before)), unsafe.Sizeof(now.mask), 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// Pending takes the signals out of the queue, oldest first, without waiting.
+func (q *Queue) Pending() ([]unix.Signal, error) {
+	var out []unix.Signal
+	var buf [64]byte
+	for {
+		n, err := unix.Read(q.FD, buf[:])
+		if errors.Is(err, unix.EAGAIN) {
+			return out, nil
+		}
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return out, fmt.Errorf("read the pipe for signals: %w", err)
+		}
+		for _, b := range buf[:max(n, 0)] {
+			out = append(out, unix.Signal(b))
+		}
+	}
+}
