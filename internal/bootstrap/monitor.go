@@ -42,9 +42,9 @@ func QuietMonitor() {
 	_ = unix.Close(fd)
 }
 
-// keepSlack makes sure that the next process has this one's timer slack: should
-// the calling thread have been started by the monitor, it has the monitor's.
-func keepSlack() {
+// KeepSlack gives the calling thread this process's own timer slack, which a
+// new process inherits: a thread that the monitor has started has the monitor's.
+func KeepSlack() {
 	if ownSlack > 0 {
 		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(ownSlack), 0, 0, 0)
 	}

@@ -174,7 +174,7 @@ func (proc *Process) fork(image *os.File, a Attr, sync int) error {
 	// The path leads to the memfd, not into a file system: nobody can put
 	// another program in its place.
 	path := "/proc/self/fd/" + strconv.Itoa(program)
-	keepSlack()
+	KeepSlack()
 	pid, err := syscall.ForkExec(path, []string{"minirun-init"}, &syscall.ProcAttr{
 		Env: []string{}, Files: files, Sys: sys,
 	})

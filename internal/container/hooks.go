@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"time"
 
@@ -76,11 +77,22 @@ func runHook(ctx context.Context, h *specs.Hook, dir string, state []byte) error
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(state), &output, &output
 	cmd.WaitDelay = time.Second // a grandchild may hold the pipes open
-	err := cmd.Run()
+	err := startHook(cmd)
+	if err == nil {
+		err = cmd.Wait()
+	}
 	if errors.Is(err, unix.EPIPE) || errors.Is(err, exec.ErrWaitDelay) {
 		err = nil // it succeeded without reading all of its input, or left a daemon behind
 	}
 	return hookFailure(ctx, h, err, output.Bytes())
+}
+
+// startHook forks on a thread that has the timer slack a hook shall have.
+func startHook(cmd *exec.Cmd) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	bootstrap.KeepSlack()
+	return cmd.Start()
 }
 
 func hookFailure(ctx context.Context, h *specs.Hook, err error, output []byte) error {
