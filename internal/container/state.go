@@ -119,7 +119,7 @@ func readRecord(root, id string) (*Record, error) {
 	}
 	data, err := os.ReadFile(filepath.Join(root, id, recordFile))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("container %q does not exist in %s", id, root)
+		return nil, notExist(root, id)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("container %q: %w", id, err)

@@ -1,0 +1,97 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// Each container has one lock, flock(2) on its state directory: the kernel
+// takes it back from whoever dies, and it goes with the directory.
+//
+//	exclusive   create and start until the program runs, delete, pause,
+//	            resume, update, checkpoint, restore
+//	shared      exec, until its process is inside
+//	none        state, list, ps, events, kill: they read the record, which is
+//	            replaced whole, and signal by pidfd
+//
+// Hooks of the host may call minirun about their own container. Those up to
+// createRuntime can use what takes no lock; poststart and poststop hooks run
+// after the lock is given back.
+
+// A held container is one that a verb works on: what is on disk of it, and its
+// lock.
+type held struct {
+	Record
+	root string
+	lock lock
+}
+
+// A lock is the descriptor of a locked state directory.
+type lock int
+
+func (l lock) release() { _ = unix.Close(int(l)) }
+
+// hold takes the lock of a container, unix.LOCK_EX or LOCK_SH, and reads its
+// record. It waits for other verbs to end; a signal ends the wait, and minirun.
+func hold(root, id string, how int) (*held, error) {
+	if err := CheckID(id); err != nil {
+		return nil, err
+	}
+	l, err := lockDirectory(filepath.Join(root, id), how)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, notExist(root, id)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("container %q: %w", id, err)
+	}
+	r, err := readRecord(root, id)
+	if err != nil {
+		l.release()
+		return nil, err
+	}
+	return &held{*r, root, l}, nil
+}
+
+// lockDirectory opens and locks a state directory. If it is gone once the lock
+// is there, the error is ENOENT: whoever held it before has deleted the
+// container, and another of its name may have come since.
+func lockDirectory(dir string, how int) (lock, error) {
+	for {
+		fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return -1, &os.PathError{Op: "open", Path: dir, Err: err}
+		}
+		if err := flock(fd, how); err != nil {
+			unix.Close(fd)
+			return -1, fmt.Errorf("lock %s: %w", dir, err)
+		}
+		var locked, there unix.Stat_t
+		err = errors.Join(unix.Fstat(fd, &locked), unix.Stat(dir, &there))
+		if err == nil && locked.Ino == there.Ino && locked.Dev == there.Dev {
+			return lock(fd), nil
+		}
+		unix.Close(fd)
+		if err != nil {
+			return -1, &os.PathError{Op: "lock", Path: dir, Err: err}
+		}
+	}
+}
+
+func flock(fd, how int) error {
+	for {
+		if err := unix.Flock(fd, how); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// ErrNotExist is wrapped by errors about a container that is not there.
+var ErrNotExist = errors.New("container does not exist")
+
+func notExist(root, id string) error {
+	return fmt.Errorf("%w: %q is not in %s", ErrNotExist, id, root)
+}
