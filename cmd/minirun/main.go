@@ -37,7 +37,10 @@ func main() {
 }
 
 func app() *cli.App {
-	commands := []*cli.Command{runCommand(), planCommand(), specCommand(), deleteCommand(), stateCommand()}
+	commands := []*cli.Command{
+		runCommand(), createCommand(), startCommand(), killCommand(), deleteCommand(), stateCommand(),
+		planCommand(), specCommand(),
+	}
 	for _, c := range commands {
 		c.Before = sortDescriptors
 	}

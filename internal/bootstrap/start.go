@@ -103,11 +103,13 @@ func Image(p *plan.Plan) (*os.File, error) {
 	return f, nil
 }
 
+// imageName is what /proc/PID/exe shows of a process in its plan.
+const imageName = "minirun-plan"
+
 func memfd() (int, error) {
-	const name = "minirun-plan"
-	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
+	fd, err := unix.MemfdCreate(imageName, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
 	if errors.Is(err, unix.EINVAL) { // MFD_EXEC is of Linux 6.3, and the default before
-		fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+		fd, err = unix.MemfdCreate(imageName, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	}
 	return fd, err
 }

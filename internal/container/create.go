@@ -35,6 +35,7 @@ type Container struct {
 	group    *cgroups.Group
 	answered bool          // Ready has its answer already
 	early    []unix.Signal // came before there was a program to pass them on to
+	lock     lock          // held until the program runs, or `create` ends
 	values   []cgroups.Value
 	pipes    []*os.File // to the hooks that run inside, named by their JSON paths
 	roots    []string   // where the container's files are on the host, topmost first: for hints
@@ -86,7 +87,7 @@ func prepare(o Options) (*Container, Inputs, []cgroups.Value, error) {
 	if err := check(s, &o); err != nil {
 		return nil, Inputs{}, nil, err
 	}
-	c := &Container{options: o, spec: s}
+	c := &Container{options: o, spec: s, lock: -1}
 	inputs, values, err := c.inputs()
 	return c, inputs, values, err
 }
@@ -168,9 +169,12 @@ func (c *Container) record(in Inputs) error {
 		}
 		return fmt.Errorf("state directory: %w", err)
 	}
+	if c.lock, err = lockNew(dir); err != nil {
+		return errors.Join(fmt.Errorf("state directory: lock %s: %w", dir, err), os.Remove(dir))
+	}
 	c.Record = Record{
 		Version: specs.Version, ID: o.ID, Bundle: o.Bundle, Rootfs: in.Rootfs.Root, Created: time.Now().UTC(),
-		Cgroups: c.group.Paths(), Hooks: c.spec.Hooks, Annotations: c.spec.Annotations, FIFO: in.Process.StartFIFO,
+		Cgroups: c.group.Paths(), Hooks: c.spec.Hooks, Annotations: c.spec.Annotations,
 	}
 	if in.Rootfs.Stable {
 		c.Record.Work = in.Rootfs.Work
@@ -185,11 +189,6 @@ func (c *Container) record(in Inputs) error {
 func (c *Container) prepareHost(in Inputs, values []cgroups.Value) error {
 	if err := makeLayerDirectories(in); err != nil {
 		return err
-	}
-	if in.Process.StartFIFO != "" {
-		if err := unix.Mkfifo(in.Process.StartFIFO, 0o600); err != nil {
-			return fmt.Errorf("make the start FIFO: %w", err)
-		}
 	}
 	if err := c.group.Create(); err != nil {
 		return err
@@ -207,7 +206,7 @@ func (c *Container) create(in Inputs, values []cgroups.Value) error {
 	if err := c.prepareHost(in, values); err != nil {
 		return err
 	}
-	if err := c.start(in); err != nil {
+	if err := c.fork(in); err != nil {
 		return err
 	}
 	if err := c.answerAhead(); err != nil {
@@ -219,8 +218,8 @@ func (c *Container) create(in Inputs, values []cgroups.Value) error {
 	return c.pidFile()
 }
 
-// start brings the first process to life.
-func (c *Container) start(in Inputs) error {
+// fork brings the first process to life.
+func (c *Container) fork(in Inputs) error {
 	c.plan, c.setup = Compile(in)
 	attr := bootstrap.Attr{Files: c.options.standardFiles(in.Process.Preserve), Cloneflags: c.setup.Cloneflags()}
 	dir, err := c.group.Dir()
@@ -327,8 +326,6 @@ func (c *Container) openFile(f plan.File) (*os.File, error) {
 		}
 		c.pipes = append(c.pipes, os.NewFile(uintptr(fds[1]), f.Source))
 		return os.NewFile(uintptr(fds[0]), f.Source), nil
-	case plan.OpenFIFO:
-		return os.OpenFile(f.Path, os.O_RDWR, 0)
 	case plan.MapIDs:
 		return idMap(f.Maps)
 	}

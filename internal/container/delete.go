@@ -33,6 +33,7 @@ func (c *Container) destroy() error {
 			}
 		}
 	}
+	defer c.lock.release()
 	if c.Console != nil {
 		c.Console.Close()
 	}
@@ -43,6 +44,7 @@ func (c *Container) destroy() error {
 	if err := c.remove(c.options.directory(), c.group); err != nil {
 		return err
 	}
+	c.lock.release()
 	if c.proc != nil {
 		// The runtime environment existed, so its end is told (runtime.md,
 		// "Lifecycle", 12 and 13).
@@ -76,39 +78,114 @@ func (r *Record) remove(dir string, group *cgroups.Group) error {
 	return nil
 }
 
-// Delete deletes a container that has stopped, or with force whatever there is
-// of it, and runs its poststop hooks. It returns their warnings.
+// Delete deletes a container that has stopped or is only created, or with
+// force whatever there is of it, and runs its poststop hooks. It returns their
+// warnings. With force, a container that does not exist is no error.
 func Delete(root, id string, force bool) (warnings []error, err error) {
+	if err := CheckID(id); err != nil {
+		return nil, err
+	}
+	l, err := lockToDelete(root, id, force)
+	if errors.Is(err, os.ErrNotExist) {
+		if force {
+			return nil, nil
+		}
+		return nil, notExist(root, id)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("container %q: %w", id, err)
+	}
+	defer l.release()
 	r, err := readRecord(root, id)
 	if err != nil {
 		return nil, forceDamaged(root, id, force, err)
 	}
-	pidfd, err := r.open()
-	if err != nil {
+	if err := r.end(force); err != nil {
 		return nil, err
-	}
-	if pidfd != nil {
-		defer pidfd.Close()
-		if !force && r.Status(root) == specs.StateRunning {
-			return nil, fmt.Errorf("container %q is running: stop it first, or use --force", id)
-		}
-		if err := unix.PidfdSendSignal(int(pidfd.Fd()), unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
-			return nil, fmt.Errorf("kill the container's first process: %w", err)
-		}
-	}
-	if pidfd != nil {
-		awaitEnd(int(pidfd.Fd()), deleteDeadline)
 	}
 	if err := r.remove(filepath.Join(root, id), cgroups.Open(r.Cgroups)); err != nil {
 		return nil, err
 	}
+	l.release()
 	return r.poststop(), nil
+}
+
+// lockToDelete takes the lock. With force it does not wait for long: what the
+// holder is busy with is the container's first process, and it gives up when
+// that is killed.
+func lockToDelete(root, id string, force bool) (lock, error) {
+	dir := filepath.Join(root, id)
+	if !force {
+		return lockDirectory(dir, unix.LOCK_EX)
+	}
+	for until := time.Now().Add(deleteDeadline); ; time.Sleep(time.Millisecond) {
+		l, err := lockDirectory(dir, unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return l, err
+		}
+		if time.Now().After(until) {
+			return -1, fmt.Errorf("%w: another minirun works on it and does not end: see /proc/locks", err)
+		}
+		if r, err := readRecord(root, id); err == nil {
+			if err := r.kill(); err != nil {
+				return -1, err
+			}
+		}
+	}
+}
+
+// end sees to it that the container's first process is no more. Who is still
+// in the set-up, or waits for start, may be killed: there is nobody left to go
+// on with it.
+func (r *Record) end(force bool) error {
+	switch status := r.Status(); status {
+	case specs.StateRunning, StatePaused:
+		if !force {
+			return fmt.Errorf("cannot delete container %q that is not stopped: it is %s: stop it first, or use --force", r.ID, status)
+		}
+	}
+	if err := r.kill(); err != nil {
+		return err
+	}
+	pidfd, err := r.open()
+	if err != nil || pidfd == nil {
+		return err
+	}
+	defer pidfd.Close()
+	if !awaitEnd(int(pidfd.Fd()), deleteDeadline) {
+		return fmt.Errorf("the container's first process, %d, does not end after SIGKILL", r.Pid)
+	}
+	return nil
+}
+
+// kill kills the container's first process, if it is there. What is frozen does
+// not die before it is thawed.
+func (r *Record) kill() error {
+	pidfd, err := r.open()
+	if err != nil || pidfd == nil {
+		return err
+	}
+	defer pidfd.Close()
+	if err := unix.PidfdSendSignal(int(pidfd.Fd()), unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("kill the container's first process: %w", err)
+	}
+	return r.thaw()
+}
+
+// thaw lets a paused container go on.
+func (r *Record) thaw() error {
+	if !r.paused() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), deleteDeadline)
+	defer cancel()
+	return cgroups.Open(r.Cgroups).Thaw(ctx)
 }
 
 // forceDamaged removes a state directory without a readable record: nothing
 // was made before the record was written.
 func forceDamaged(root, id string, force bool, cause error) error {
-	if !force || CheckID(id) != nil {
+	if !force {
 		return cause
 	}
 	dir := filepath.Join(root, id)

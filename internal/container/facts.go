@@ -224,7 +224,7 @@ func seLinux() bool {
 func processInput(s *specs.Spec, o *Options, setup namespaces.Setup) (process.Input, error) {
 	in := process.Input{
 		ID: o.ID, Preserve: o.PreserveFDs, NoKeyring: o.NoKeyring, Rootless: rootless(),
-		Rlimits: !setup.Has(unix.CLONE_NEWUSER), AppArmor: true, SELinux: true, LastCapability: lastCapability(),
+		Waits: !o.startsAtOnce, Rlimits: !setup.Has(unix.CLONE_NEWUSER), AppArmor: true, SELinux: true, LastCapability: lastCapability(),
 	}
 	var err error
 	if in.Seccomp, err = CompileSeccomp(s); err != nil {

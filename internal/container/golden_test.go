@@ -57,7 +57,7 @@ var goldenCases = []struct {
 	{"hooks", nothing},
 	{"user", nothing}, // ids, capabilities, limits, scheduling
 	{"create", func(in *Inputs) { // `create`, and systemd's sockets passed on
-		in.Process.StartFIFO, in.Process.Preserve, in.Process.Listen = "/run/minirun/box/start", 2, 2
+		in.Process.Waits, in.Process.Preserve, in.Process.Listen = true, 2, 2
 		in.Rootfs.NullStdio = [3]bool{true, false, false}
 	}},
 	{"hostmounts", nothing}, // no mount namespace

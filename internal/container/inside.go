@@ -83,7 +83,7 @@ func (c *Container) hint(step int, errno unix.Errno) string {
 		return ": minirun needs CAP_SYS_RESOURCE to raise a hard limit"
 	case s.Call == plan.Capset && errno == unix.EPERM:
 		return ": minirun has not all of these capabilities itself"
-	case s.Group == plan.Exec && (s.Call == plan.Execve || s.Call == plan.Faccessat2):
+	case isExec(s):
 		return c.execHint(errno)
 	case s.Call == plan.PivotRoot && errno == unix.EINVAL:
 		return ": is the host's root a ramfs? then --no-pivot"

@@ -33,7 +33,12 @@ type held struct {
 // A lock is the descriptor of a locked state directory.
 type lock int
 
-func (l lock) release() { _ = unix.Close(int(l)) }
+func (l *lock) release() {
+	if *l >= 0 {
+		_ = unix.Close(int(*l))
+		*l = -1
+	}
+}
 
 // hold takes the lock of a container, unix.LOCK_EX or LOCK_SH, and reads its
 // record. It waits for other verbs to end; a signal ends the wait, and minirun.
@@ -79,6 +84,19 @@ func lockDirectory(dir string, how int) (lock, error) {
 			return -1, &os.PathError{Op: "lock", Path: dir, Err: err}
 		}
 	}
+}
+
+// lockNew locks a state directory that this process has just made.
+func lockNew(dir string) (lock, error) {
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	if err := flock(fd, unix.LOCK_EX); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return lock(fd), nil
 }
 
 func flock(fd, how int) error {

@@ -36,7 +36,7 @@ func Run(o Options, how RunOptions) (int, error) {
 	if c.Console != nil && !isTerminal(os.Stdin) {
 		return 0, errors.Join(errors.New("config.json: process.terminal: standard input is no terminal: run it in one, give --console-socket, or set terminal to false"), c.destroy())
 	}
-	if err := c.Start(); err != nil {
+	if err := c.start(); err != nil {
 		return 0, err
 	}
 	status, err := c.attend()
@@ -66,7 +66,7 @@ func detached(o Options) error {
 	if c.Console != nil {
 		return errors.Join(errors.New("config.json: process.terminal: a detached container's terminal needs --console-socket"), c.destroy())
 	}
-	if err := c.Start(); err != nil {
+	if err := c.start(); err != nil {
 		return err
 	}
 	c.Close()

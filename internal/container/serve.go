@@ -29,18 +29,41 @@ func (c *Container) serve() error {
 		if err != nil {
 			return err
 		}
-		if m.Point == handshake.Ready && c.FIFO == "" {
+		if m.Point == handshake.Ready && c.options.startsAtOnce {
 			return nil // the answer is Start's
+		}
+		if m.Point == handshake.Ready {
+			return c.created(m, answer)
 		}
 		if answer != nil {
 			if err := c.proc.Reply(answer); err != nil {
 				return c.died(err)
 			}
 		}
-		if m.Point == handshake.Ready {
-			return nil
-		}
 	}
+}
+
+// created writes down that the container is created, and lets the process wait
+// for start: it takes itself out of the conversation, which ends with it.
+func (c *Container) created(m bootstrap.Message, answer []byte) error {
+	c.Socket = int(m.A >> 32)
+	c.LastSteps = c.lastSteps()
+	if err := c.Record.write(c.options.directory()); err != nil {
+		return err
+	}
+	if err := c.proc.Reply(answer); err != nil {
+		return c.died(err)
+	}
+	if err := c.attentive(c.proc.SyncFD()); err != nil {
+		return err
+	}
+	if _, err := c.proc.Receive(); !errors.Is(err, io.EOF) {
+		return c.died(err)
+	}
+	if ended(int(c.proc.PidFD.Fd())) {
+		return c.died(io.EOF)
+	}
+	return nil
 }
 
 var goOn = []byte{1}
@@ -150,6 +173,9 @@ func (c *Container) died(err error) error {
 	}
 	if kill := c.proc.Kill(); kill != nil {
 		return kill
+	}
+	if c.proc.Reaped {
+		return errors.New("the container's first process ended while it was started")
 	}
 	status, err := c.proc.Wait()
 	if err != nil {

@@ -10,23 +10,80 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/process"
 )
 
-// Start lets a container that this process has created become the user's
+// Start lets a container that another minirun has created become the user's
 // program. It returns when execve has succeeded and the poststart hooks have
-// run.
-func (c *Container) Start() error {
+// run. A container that cannot be started ends, and is left to be deleted.
+func Start(root, id string, warn func(any)) error {
+	h, err := hold(root, id, unix.LOCK_EX)
+	if err != nil {
+		return err
+	}
+	defer h.lock.release()
+	switch status := h.Status(); status {
+	case specs.StateCreated:
+	case specs.StateStopped:
+		return errors.New("cannot start a container that has stopped")
+	case specs.StateRunning:
+		return errors.New("cannot start an already running container")
+	default:
+		return fmt.Errorf("cannot start a container in the state %s", status)
+	}
+	pidfd, err := h.open()
+	if err != nil {
+		return err
+	}
+	if pidfd == nil {
+		return errors.New("cannot start a container that has stopped")
+	}
+	proc, err := bootstrap.Attach(h.Pid, pidfd, h.Socket)
+	if err != nil {
+		return err
+	}
+	defer proc.Close()
+	c := &Container{Record: h.Record, options: Options{Root: root, ID: id, Warn: warn}, proc: proc, lock: h.lock}
+	h.lock = -1 // it is c's
+	if err := c.startCreated(); err != nil {
+		return errors.Join(err, proc.Kill())
+	}
+	return nil
+}
+
+func (c *Container) startCreated() error {
+	defer c.lock.release()
+	if err := c.proc.Reply(goOn); err != nil {
+		return c.died(err)
+	}
+	if err := c.follow(); err != nil {
+		return err
+	}
+	return c.poststart()
+}
+
+// start lets a container that this process has created become the user's
+// program.
+func (c *Container) start() error {
 	if err := c.release(); err != nil {
 		return errors.Join(err, c.destroy())
 	}
-	if c.Hooks != nil {
-		if err := c.hooks("poststart", c.Hooks.Poststart, specs.StateRunning); err != nil {
-			return errors.Join(err, c.destroy())
-		}
+	if err := c.poststart(); err != nil {
+		return errors.Join(err, c.destroy())
 	}
 	return nil
+}
+
+// poststart runs the hooks that come after the program has begun. They may call
+// minirun, so the lock is given back before.
+func (c *Container) poststart() error {
+	c.lock.release()
+	if c.Hooks == nil {
+		return nil
+	}
+	return c.hooks("poststart", c.Hooks.Poststart, specs.StateRunning)
 }
 
 // release answers Ready and follows the process to its execve.
@@ -40,6 +97,11 @@ func (c *Container) release() error {
 			return c.died(err)
 		}
 	}
+	return c.follow()
+}
+
+// follow serves the process until its execve has succeeded.
+func (c *Container) follow() error {
 	for {
 		if err := c.attentive(c.proc.SyncFD()); err != nil {
 			return err
@@ -73,6 +135,9 @@ func (c *Container) release() error {
 // name, and execve changes it.
 func (c *Container) endedEarly() error {
 	name, err := os.ReadFile("/proc/" + strconv.Itoa(c.Pid) + "/comm")
+	if c.proc.Reaped && err != nil {
+		return nil // its parent was quicker: it has run, or was killed; no step has failed
+	}
 	if err != nil {
 		return fmt.Errorf("look at the container's first process: %w", err)
 	}
@@ -80,8 +145,8 @@ func (c *Container) endedEarly() error {
 		return nil
 	}
 	err = c.died(io.EOF)
-	if c.spec.Linux.Seccomp != nil {
-		err = fmt.Errorf("%w: does linux.seccomp allow write, close_range and execve? the last steps need them", err)
+	if c.spec == nil || c.spec.Linux.Seccomp != nil {
+		err = fmt.Errorf("%w: does linux.seccomp allow dup3, read, write, close, close_range and execve? the last steps need them", err)
 	}
 	return err
 }
@@ -109,16 +174,26 @@ func (c *Container) Signal(s unix.Signal) error {
 	return err
 }
 
-// Delete deletes a container whose process this one has waited for.
+// Delete deletes a container whose process this one has waited for. One that
+// another minirun has deleted meanwhile is no error.
 func (c *Container) Delete() (warnings []error, err error) {
-	if err := c.remove(c.options.directory(), c.group); err != nil {
+	dir := c.options.directory()
+	if c.lock, err = lockDirectory(dir, unix.LOCK_EX); errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
 		return nil, err
 	}
+	defer c.lock.release()
+	if err := c.remove(dir, c.group); err != nil {
+		return nil, err
+	}
+	c.lock.release()
 	return c.poststop(), nil
 }
 
 // Close gives up the descriptors of a container that goes on alone.
 func (c *Container) Close() {
+	c.lock.release()
 	c.proc.Close()
 	if c.Console != nil {
 		c.Console.Close()

@@ -14,6 +14,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/bootstrap"
 )
 
 // A Record is what is on disk of a container: enough to find it, to report its
@@ -28,7 +30,8 @@ type Record struct {
 	Rootfs      string            `json:"rootfs"`
 	Created     time.Time         `json:"created"`
 	Cgroups     map[string]string `json:"cgroups,omitempty"` // controller → directory
-	FIFO        string            `json:"fifo,omitempty"`
+	Socket      int               `json:"socket,omitempty"` // once created: the descriptor of the process that `start` takes
+	LastSteps   []LastStep        `json:"lastSteps,omitempty"`
 	Work        string            `json:"work,omitempty"` // overlay's work directory, if it is not below the state directory
 	Hooks       *specs.Hooks      `json:"hooks,omitempty"`
 	Namespaces  uintptr           `json:"namespaces"` // CLONE_NEW* the container has of its own
@@ -60,13 +63,21 @@ func (r *Record) write(dir string) error {
 func (r *Record) encode() ([]byte, error) {
 	out := fmt.Appendf(nil, `{"ociVersion":%q,"id":%q,"pid":%d,"startTime":%d,"bundle":%s,"rootfs":%s,"created":%q,"namespaces":%d`,
 		r.Version, r.ID, r.Pid, r.StartTime, quote(r.Bundle), quote(r.Rootfs), r.Created.Format(time.RFC3339Nano), r.Namespaces)
-	if r.FIFO != "" {
-		out = fmt.Appendf(out, `,"fifo":%s`, quote(r.FIFO))
+	if r.Socket != 0 {
+		out = fmt.Appendf(out, `,"socket":%d`, r.Socket)
+	}
+	separator := `,"lastSteps":[`
+	for _, s := range r.LastSteps {
+		out = fmt.Appendf(out, `%s{"step":%d,"text":%s,"exec":%t}`, separator, s.Step, quote(s.Text), s.Exec)
+		separator = ","
+	}
+	if len(r.LastSteps) > 0 {
+		out = append(out, ']')
 	}
 	if r.Work != "" {
 		out = fmt.Appendf(out, `,"work":%s`, quote(r.Work))
 	}
-	separator := `,"cgroups":{`
+	separator = `,"cgroups":{`
 	for _, controller := range slices.Sorted(maps.Keys(r.Cgroups)) {
 		out = fmt.Appendf(out, `%s%s:%s`, separator, quote(controller), quote(r.Cgroups[controller]))
 		separator = ","
@@ -181,8 +192,8 @@ func ended(pidfd int) bool {
 	return err == nil && n == 1
 }
 
-// Status is the container's state in OCI's words.
-func (r *Record) Status(root string) specs.ContainerState {
+// Status is the container's state in OCI's words, or "paused" as runc has it.
+func (r *Record) Status() specs.ContainerState {
 	f, err := r.open()
 	if err != nil || f == nil {
 		if r.Pid == 0 && err == nil {
@@ -191,13 +202,20 @@ func (r *Record) Status(root string) specs.ContainerState {
 		return specs.StateStopped
 	}
 	defer f.Close()
-	if r.FIFO != "" {
-		if _, err := os.Lstat(r.FIFO); err == nil {
-			return specs.StateCreated
-		}
+	switch {
+	case bootstrap.InPlan(r.Pid) && r.Socket != 0:
+		return specs.StateCreated
+	case bootstrap.InPlan(r.Pid):
+		return specs.StateCreating
+	case r.paused():
+		return StatePaused
 	}
 	return specs.StateRunning
 }
+
+// StatePaused is the state of a container whose processes are frozen. It is
+// runc's: the specification has none for it.
+const StatePaused specs.ContainerState = "paused"
 
 // state is what hooks and `state` get (runtime.md, "State").
 func (r *Record) state(status specs.ContainerState, pid int) *specs.State {
@@ -220,7 +238,7 @@ func State(root, id string) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	status := r.Status(root)
+	status := r.Status()
 	pid := r.Pid
 	if status == specs.StateStopped {
 		pid = 0

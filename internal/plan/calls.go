@@ -46,6 +46,7 @@ const (
 	Setdomainname
 	Setsid
 	Socket
+	Socketpair
 	Prctl
 	Capset
 	Setgroups
@@ -128,6 +129,7 @@ var callNames = [...]string{
 	Setdomainname:    "setdomainname",
 	Setsid:           "setsid",
 	Socket:           "socket",
+	Socketpair:       "socketpair",
 	Prctl:            "prctl",
 	Capset:           "capset",
 	Setgroups:        "setgroups",
@@ -192,6 +194,7 @@ var callNumbers = [...]uint16{
 	Setdomainname:    unix.SYS_SETDOMAINNAME,
 	Setsid:           unix.SYS_SETSID,
 	Socket:           unix.SYS_SOCKET,
+	Socketpair:       unix.SYS_SOCKETPAIR,
 	Prctl:            unix.SYS_PRCTL,
 	Capset:           unix.SYS_CAPSET,
 	Setgroups:        unix.SYS_SETGROUPS,
@@ -257,6 +260,7 @@ var callShapes = [...][]shape{
 	Setdomainname:    {text, number},
 	Setsid:           {},
 	Socket:           {socketFamily, socketType, number},
+	Socketpair:       {socketFamily, socketType, number, address},
 	Prctl:            {prctlOption, prctlValue, number, number, number},
 	Capset:           {address, capabilities},
 	Setgroups:        {number, groups},

@@ -111,7 +111,8 @@ func (p *Plan) checkStep(i int) error {
 		if a.Kind == Pointer && !inData {
 			return fmt.Errorf("argument %d points to %#x, outside the data", k, a.Value)
 		}
-		if a.Kind == Result && (!inData || a.Value%8 != 0) {
+		// A multiple of four: pipe2 and socketpair fill a cell with two numbers.
+		if a.Kind == Result && (!inData || a.Value%4 != 0 || a.Value+8 > DataBase+uint64(len(p.Data))) {
 			return fmt.Errorf("argument %d is read from %#x, no cell", k, a.Value)
 		}
 	}

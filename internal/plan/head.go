@@ -29,8 +29,6 @@ func (p *Plan) Head(w io.Writer, cloneflags uintptr) error {
 
 func (f *File) openingText() string {
 	switch f.Open {
-	case OpenFIFO:
-		return fmt.Sprintf("open(%q, O_RDWR|O_CLOEXEC)", f.Path)
 	case MapIDs:
 		return fmt.Sprintf("a user namespace with uid_map %q, gid_map %q", f.Maps[0], f.Maps[1])
 	case Pipe:

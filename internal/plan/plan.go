@@ -78,7 +78,6 @@ type Opening uint8
 
 const (
 	OpenRead Opening = iota // open(path, O_RDONLY|O_CLOEXEC)
-	OpenFIFO                // open(path, O_RDWR|O_CLOEXEC): does not block, and never reads an end of file
 	Pipe                    // the reading end of a pipe; the parent keeps the other
 	MapIDs                  // a new user namespace with Maps
 )

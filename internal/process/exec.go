@@ -194,6 +194,19 @@ func HasHome(env []string) bool {
 	return home != ""
 }
 
+// startSocket makes the socket on which `start` will speak to the process, once
+// the minirun that has created it is gone. The process holds both ends: nobody
+// can lose them, and `start` takes its own with pidfd_getfd(2).
+func (c *compiler) startSocket() {
+	b := c.b
+	b.In(plan.Sync, "")
+	c.ends = b.Message(handshake.Ready, "ends")
+	at := b.At(c.ends.A) // socketpair fills it with two 32-bit numbers
+	c.otherEnd = b.CellIn(at, 4, "other")
+	b.Call("make the socket for start", "`minirun start` takes the other end", plan.Socketpair,
+		plan.Int(unix.AF_UNIX), plan.Int(unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC), plan.Int(0), at)
+}
+
 // ready tells the parent that the container is created and waits for start.
 func (c *compiler) ready(home plan.Arg) {
 	b := c.b
@@ -202,12 +215,19 @@ func (c *compiler) ready(home plan.Arg) {
 	if !HasHome(c.p.Env) {
 		size = HomeSize
 	}
-	c.parent.AskInto("the container is created", b.Message(handshake.Ready), home, size)
-	if c.in.StartFIFO == "" {
+	if !c.in.Waits {
+		c.parent.AskInto("the container is created", b.Message(handshake.Ready), home, size)
 		return
 	}
-	fifo := b.File(plan.File{Open: plan.OpenFIFO, Path: c.in.StartFIFO, Name: "the start FIFO"})
+	c.parent.AskInto("the container is created", c.ends, home, size)
+	// A system call takes the low half of the cell: the number of the first end.
+	b.Call("listen to start", "it takes the parent's place; the parent sees the end of the conversation", plan.Dup3,
+		plan.Of(c.ends.A), plan.Int(b.SyncFD()), plan.Int(0))
 	again := b.Here()
-	b.CallThen("wait for start", "the container is created; `minirun start` writes a byte",
-		plan.Then{Zero: c.parent.Gone(), On: []plan.On{{Errno: unix.EINTR, To: again}}}, plan.Read, fifo, b.Room(8), plan.Int(1))
+	b.CallThen(WaitForStart, "the container is created",
+		plan.Then{Zero: c.parent.Gone(), On: []plan.On{{Errno: unix.EINTR, To: again}}}, plan.Read, plan.Int(b.SyncFD()), b.Room(8), plan.Int(8))
+	b.Call("leave the other end to start", "from here on its death is seen", plan.Close, plan.Of(c.otherEnd))
 }
+
+// WaitForStart is the name of the step in which a created container waits.
+const WaitForStart = "wait for start"

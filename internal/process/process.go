@@ -33,7 +33,7 @@ type Input struct {
 	LastCapability    int              // the highest that the kernel knows
 	Preserve          int              // descriptors 3 … that the program inherits
 	Listen            int              // of which so many are for LISTEN_FDS
-	StartFIFO         string           // wait for a byte from it before going on; "" goes on
+	Waits             bool             // for `start`, once the container is created
 	NoKeyring         bool             // keep the session keyring
 	ChownStdio        [3]bool          // descriptors that are given to process.user
 	HostRoot          [2]uint32        // host uid and gid of the user namespace's root, if known
@@ -51,6 +51,8 @@ type compiler struct {
 	in         Input
 	cwd        plan.Cell
 	startHooks []specs.Hook
+	ends       plan.Message // Ready, with both ends of the socket on which `start` will speak
+	otherEnd   plan.Cell
 	hooks      int       // how many run inside so far
 	env        plan.Arg  // the program's environment; before Ready, without HOME
 	null       plan.Cell // the host's /dev/null, if hooks run inside
@@ -108,6 +110,9 @@ func (r *Process) Begin() {
 	for _, sig := range [2]unix.Signal{unix.SIGHUP, unix.SIGINT} {
 		b.Call("stop ignoring "+unix.SignalName(sig), "whoever started minirun may have ignored it", plan.RtSigaction,
 			plan.Int(sig), b.Room(32), plan.Int(0), plan.Int(8))
+	}
+	if c.in.Waits {
+		c.startSocket()
 	}
 	b.Call("clear the umask", "modes are meant as they are written", plan.Umask, plan.Int(0))
 	if !c.in.NoKeyring {

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/container"
+)
+
+func killCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "kill",
+		Usage:     "send a signal to a container, SIGTERM if none is named",
+		ArgsUsage: "ID [SIGNAL]",
+		Flags:     []cli.Flag{toggleFlag(cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "to all processes of the container"})},
+		Action: func(ctx *cli.Context) error {
+			args := ctx.Args()
+			if args.Len() < 1 || args.Len() > 2 {
+				return errors.New("kill: which container? usage: minirun kill [--all] ID [SIGNAL]")
+			}
+			name := "SIGTERM"
+			if args.Len() == 2 {
+				name = args.Get(1)
+			}
+			signal, err := container.ParseSignal(name)
+			if err != nil {
+				return err
+			}
+			return container.Kill(ctx.String("root"), args.First(), signal, ctx.Bool("all"))
+		},
+	}
+}

@@ -1,0 +1,37 @@
+package bootstrap
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Attach takes the parent's place for a process that waits in its plan and
+// holds both ends of a socket: fd is its number of the one that is ours. The
+// process is not a child of this one, so it is not reaped here.
+func Attach(pid int, pidfd *os.File, fd int) (*Process, error) {
+	got, err := unix.PidfdGetfd(int(pidfd.Fd()), fd, 0)
+	if err != nil {
+		hint := ""
+		if errors.Is(err, unix.EPERM) {
+			hint = ": minirun needs CAP_SYS_PTRACE"
+		}
+		return nil, fmt.Errorf("pidfd_getfd of descriptor %d of process %d: %w%s", fd, pid, err, hint)
+	}
+	return &Process{Pid: pid, PidFD: pidfd, Reaped: true, sync: os.NewFile(uintptr(got), "sync"), steps: maxSteps}, nil
+}
+
+// maxSteps bounds what a report may name when the plan is not known.
+const maxSteps = 1 << 31
+
+// InPlan reports whether a process runs its plan and has not executed the
+// user's program yet. Who may not look (the process is another user's) hears
+// no.
+func InPlan(pid int) bool {
+	exe, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe")
+	return err == nil && strings.HasPrefix(exe, "/memfd:"+imageName+" ")
+}

@@ -1,0 +1,99 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/cgroups"
+)
+
+// errNotRunning has runc's words: containerd looks for them.
+var errNotRunning = errors.New("container not running")
+
+// Kill sends a signal to a container's first process, or to all its processes.
+func Kill(root, id string, signal unix.Signal, all bool) error {
+	r, err := readRecord(root, id)
+	if err != nil {
+		return err
+	}
+	// Without a PID namespace of its own, what the first process leaves behind
+	// is not ended by the kernel.
+	if all || signal == unix.SIGKILL && r.Namespaces&unix.CLONE_NEWPID == 0 {
+		return r.killAll(signal, all)
+	}
+	pidfd, err := r.open()
+	if err != nil {
+		return err
+	}
+	if pidfd == nil {
+		return errNotRunning
+	}
+	defer pidfd.Close()
+	err = unix.PidfdSendSignal(int(pidfd.Fd()), signal, nil, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return errNotRunning
+	}
+	if err != nil {
+		return fmt.Errorf("send %s to process %d: %w", unix.SignalName(signal), r.Pid, err)
+	}
+	if signal == unix.SIGKILL {
+		return r.thaw()
+	}
+	return nil
+}
+
+// killAll signals all processes of the container, also those that its first
+// process has left behind. That none is left is an error only if not all but
+// the container was meant.
+func (r *Record) killAll(signal unix.Signal, all bool) error {
+	group := cgroups.Open(r.Cgroups)
+	pids, err := group.AllProcs()
+	if err != nil {
+		return err
+	}
+	if len(pids) == 0 && !all {
+		return errNotRunning
+	}
+	if err := group.Kill(signal); err != nil {
+		return err
+	}
+	if signal == unix.SIGKILL {
+		return r.thaw()
+	}
+	return nil
+}
+
+// ParseSignal reads a signal's name, with or without SIG, or its number.
+func ParseSignal(text string) (unix.Signal, error) {
+	if n, err := strconv.Atoi(text); err == nil {
+		if n < 0 || n > 64 {
+			return 0, fmt.Errorf("signal %d: must be from 0 to 64", n)
+		}
+		return unix.Signal(n), nil
+	}
+	name := strings.ToUpper(text)
+	if !strings.HasPrefix(name, "SIG") {
+		name = "SIG" + name
+	}
+	if s := unix.SignalNum(name); s != 0 {
+		return s, nil
+	}
+	for _, base := range [2]struct {
+		name string
+		n    int
+	}{{"SIGRTMIN", 34}, {"SIGRTMAX", 64}} { // the C library's numbers, as kill -l has them
+		rest, ok := strings.CutPrefix(name, base.name)
+		if !ok {
+			continue
+		}
+		offset, err := strconv.Atoi(strings.TrimPrefix(rest, "+"))
+		if n := base.n + offset; (rest == "" || err == nil) && n >= 34 && n <= 64 {
+			return unix.Signal(n), nil
+		}
+	}
+	return 0, fmt.Errorf("signal %q: not known: give a name as in kill -l, or a number", text)
+}

@@ -1,0 +1,4 @@
+package container
+
+// paused is to be written with pause and resume.
+func (r *Record) paused() bool { return false }
