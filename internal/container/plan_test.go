@@ -112,6 +112,10 @@ func flow(p *plan.Plan) func(i int, e edge, f facts) {
 			for _, c := range cellsBehind(p, s.Args[1], 144) {
 				f[cellKey(c)] = true
 			}
+		case s.Call == plan.Socketpair:
+			for _, c := range cellsBehind(p, s.Args[3], 8) {
+				f[cellKey(c)] = true
+			}
 		case s.Call == plan.Wait4:
 			f[cellKey(cellOf(s.Args[1]))] = true
 		}
@@ -238,7 +242,11 @@ func TestDescriptorsAreClosed(t *testing.T) {
 			} else if descriptor && s.Out == plan.None {
 				t.Errorf("step %d (%s) makes a descriptor that no cell holds", i, s.Name)
 			}
-			if s.Call == plan.Dup3 && s.Args[1].Value > 2 {
+			if s.Call == plan.Socketpair && s.Args[1].Value&unix.SOCK_CLOEXEC == 0 {
+				t.Errorf("step %d (%s) makes sockets without close-on-exec", i, s.Name)
+			}
+			// The socket that `start` speaks on takes the place of the parent's.
+			if sync := uint64(3 + in.Process.Preserve); s.Call == plan.Dup3 && s.Args[1].Value > 2 && s.Args[1].Value != sync {
 				t.Errorf("step %d (%s) makes descriptor %d", i, s.Name, s.Args[1].Value)
 			}
 		}
