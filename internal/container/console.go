@@ -61,15 +61,14 @@ func (c *Container) seccompListener(fd int) error {
 		return fmt.Errorf("config.json: linux.seccomp: %w", err)
 	}
 	defer listener.Close()
-	profile := c.spec.Linux.Seccomp
 	state, err := json.Marshal(&specs.ContainerProcessState{
-		Version: specs.Version, Fds: []string{specs.SeccompFdName}, Pid: c.Pid, Metadata: profile.ListenerMetadata,
+		Version: specs.Version, Fds: []string{specs.SeccompFdName}, Pid: c.Pid, Metadata: c.Listener.Metadata,
 		State: *c.state(specs.StateCreating, c.Pid),
 	})
 	if err != nil {
 		return err
 	}
-	if err := sendFile(profile.ListenerPath, state, listener); err != nil {
+	if err := sendFile(c.Listener.Path, state, listener); err != nil {
 		return fmt.Errorf("config.json: linux.seccomp.listenerPath: %w", err)
 	}
 	return nil

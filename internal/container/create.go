@@ -176,6 +176,9 @@ func (c *Container) record(in Inputs) error {
 		Version: specs.Version, ID: o.ID, Bundle: o.Bundle, Rootfs: in.Rootfs.Root, Created: time.Now().UTC(),
 		Cgroups: c.group.Paths(), Hooks: c.spec.Hooks, Annotations: c.spec.Annotations,
 	}
+	if p := c.spec.Linux.Seccomp; p != nil && p.ListenerPath != "" {
+		c.Listener = &Listener{p.ListenerPath, p.ListenerMetadata}
+	}
 	if in.Rootfs.Stable {
 		c.Record.Work = in.Rootfs.Work
 	}

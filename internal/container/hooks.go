@@ -137,9 +137,9 @@ func (c *Container) feedHooks() error {
 
 // hookFailed tells which hook inside the container has failed, and how.
 func (c *Container) hookFailed(m bootstrap.Message) error {
-	kind, i, hooks := "createContainer", int(m.B), c.spec.Hooks.CreateContainer
+	kind, i, hooks := "createContainer", int(m.B), c.Hooks.CreateContainer
 	if i >= len(hooks) {
-		kind, i, hooks = "startContainer", i-len(hooks), c.spec.Hooks.StartContainer
+		kind, i, hooks = "startContainer", i-len(hooks), c.Hooks.StartContainer
 	}
 	h := &hooks[i]
 	var err error

@@ -30,12 +30,20 @@ type Record struct {
 	Rootfs      string            `json:"rootfs"`
 	Created     time.Time         `json:"created"`
 	Cgroups     map[string]string `json:"cgroups,omitempty"` // controller → directory
-	Socket      int               `json:"socket,omitempty"` // once created: the descriptor of the process that `start` takes
+	Socket      int               `json:"socket,omitempty"`  // once created: the descriptor of the process that `start` takes
 	LastSteps   []LastStep        `json:"lastSteps,omitempty"`
 	Work        string            `json:"work,omitempty"` // overlay's work directory, if it is not below the state directory
 	Hooks       *specs.Hooks      `json:"hooks,omitempty"`
+	Listener    *Listener         `json:"listener,omitempty"`
 	Namespaces  uintptr           `json:"namespaces"` // CLONE_NEW* the container has of its own
 	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// A Listener is who answers for a seccomp filter, and what it is told
+// (config-linux.md, "Seccomp", listenerPath and listenerMetadata).
+type Listener struct {
+	Path     string `json:"path"`
+	Metadata string `json:"metadata,omitempty"`
 }
 
 const recordFile = "state.json"
@@ -85,13 +93,14 @@ func (r *Record) encode() ([]byte, error) {
 	if len(r.Cgroups) > 0 {
 		out = append(out, '}')
 	}
-	if r.Hooks == nil && len(r.Annotations) == 0 {
+	if r.Hooks == nil && r.Listener == nil && len(r.Annotations) == 0 {
 		return append(out, '}'), nil
 	}
 	rest, err := json.Marshal(struct {
 		Hooks       *specs.Hooks      `json:"hooks,omitempty"`
+		Listener    *Listener         `json:"listener,omitempty"`
 		Annotations map[string]string `json:"annotations,omitempty"`
-	}{r.Hooks, r.Annotations})
+	}{r.Hooks, r.Listener, r.Annotations})
 	if len(rest) <= len("{}") { // an empty object has nothing to add
 		return append(out, '}'), err
 	}

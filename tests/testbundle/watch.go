@@ -1,6 +1,7 @@
 package testbundle
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // patience is how long the end of processes may take to show.
@@ -117,6 +120,18 @@ func processes(all map[string]bool) {
 				all[fmt.Sprintf("process %d", pid)] = true
 				break
 			}
+		}
+	}
+}
+
+// Reap reaps the processes of containers that have ended after the minirun that
+// made them: this process is a subreaper, so they are its children. No command
+// of the test's own may be under way.
+func Reap() {
+	for {
+		pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
+		if pid <= 0 && !errors.Is(err, unix.EINTR) {
+			return
 		}
 	}
 }
