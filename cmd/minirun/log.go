@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/spec"
@@ -22,7 +23,31 @@ var messages = struct {
 	json  bool
 	file  bool
 	debug bool
-}{out: os.Stderr}
+}{out: patient{os.Stderr}}
+
+// patient writes to a descriptor whose reader may have stopped reading: minirun
+// does not wait for it for ever. What does not get through is lost.
+type patient struct{ f *os.File }
+
+const patience = 10 * time.Second
+
+func (p patient) Write(data []byte) (int, error) {
+	for rest := data; len(rest) > 0; {
+		fds := []unix.PollFd{{Fd: int32(p.f.Fd()), Events: unix.POLLOUT}}
+		if n, err := unix.Poll(fds, int(patience.Milliseconds())); errors.Is(err, unix.EINTR) {
+			continue
+		} else if err == nil && n == 0 {
+			return len(data) - len(rest), os.ErrDeadlineExceeded
+		}
+		// As much as a pipe that is ready takes at once (pipe(7), PIPE_BUF).
+		n, err := p.f.Write(rest[:min(len(rest), 4096)])
+		if err != nil {
+			return len(data) - len(rest) + n, err
+		}
+		rest = rest[n:]
+	}
+	return len(data), nil
+}
 
 func openLog(c *cli.Context) error {
 	messages.debug = c.Bool("debug")
@@ -78,7 +103,7 @@ func fail(err error) {
 	logLine("error", err.Error())
 	if messages.file {
 		// Engines read the log, people the terminal.
-		fmt.Fprintf(os.Stderr, "minirun: %s\n", err)
+		fmt.Fprintf(patient{os.Stderr}, "minirun: %s\n", err)
 	}
 	var interrupted *container.Interrupted
 	if errors.As(err, &interrupted) {

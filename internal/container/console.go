@@ -37,6 +37,9 @@ func (c *Container) console(fd int) error {
 	return nil
 }
 
+// sendSeconds bounds how long the other side of a socket may keep us waiting.
+const sendSeconds = 10
+
 // sendFile connects to a Unix socket and sends data with a descriptor.
 func sendFile(socket string, data []byte, f *os.File) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -44,6 +47,10 @@ func sendFile(socket string, data []byte, f *os.File) error {
 		return err
 	}
 	defer unix.Close(fd)
+	// Who listens may be stuck, with no room left for us to wait in.
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &unix.Timeval{Sec: sendSeconds}); err != nil {
+		return err
+	}
 	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: socket}); err != nil {
 		return fmt.Errorf("connect to %s: %w", socket, err)
 	}

@@ -61,6 +61,7 @@ func Create(o Options) (*Container, error) {
 // PlanOf returns the plan that Create would run and the CLONE_NEW* flags its
 // process would be born with, without a side effect and without privilege.
 func PlanOf(o Options) (p *plan.Plan, cloneflags uintptr, err error) {
+	o.startsAtOnce = true // the plan of `run`
 	_, inputs, _, err := prepare(o)
 	if err != nil {
 		return nil, 0, err
@@ -105,6 +106,9 @@ func check(s *specs.Spec, o *Options) error {
 	}
 	if o.ConsoleSocket != "" && !s.Process.Terminal {
 		return &spec.Error{Path: "process.terminal", Want: "must be true for --console-socket: there is no terminal to send"}
+	}
+	if o.ConsoleSocket == "" && s.Process.Terminal && !o.startsAtOnce {
+		return &spec.Error{Path: "process.terminal", Want: "needs --console-socket: create leaves nobody behind to keep the terminal"}
 	}
 	if s.Linux == nil {
 		s.Linux = &specs.Linux{}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -76,6 +77,8 @@ func runHook(ctx context.Context, h *specs.Hook, dir string, state []byte) error
 		cmd.Env = os.Environ() // as runc and crun
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(state), &output, &output
+	// A hook without minirun serves nobody.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	cmd.WaitDelay = time.Second // a grandchild may hold the pipes open
 	err := startHook(cmd)
 	if err == nil {

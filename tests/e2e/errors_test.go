@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/spec/spectest"
 	"github.com/minirun/minirun/tests/testbundle"
@@ -139,4 +140,32 @@ func TestMalformed(t *testing.T) {
 		t.Errorf("left behind: %s", leak)
 	}
 	t.Logf("%d malformed documents", len(cases))
+}
+
+// A pipe that nobody reads does not hold minirun up for ever.
+func TestFullStandardError(t *testing.T) {
+	b := testbundle.New(t, testbundle.Args("/no/such"))
+	b.Write()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	if err := unix.SetNonblock(int(w.Fd()), true); err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = unix.Write(int(w.Fd()), make([]byte, 4096))
+	}
+	if err := unix.SetNonblock(int(w.Fd()), false); err != nil {
+		t.Fatal(err)
+	}
+	cmd := b.Command("run", "--bundle", b.Dir, b.ID)
+	cmd.Stderr = w
+	b.Start(cmd)
+	_ = cmd.Wait()
+	if got := cmd.ProcessState.ExitCode(); got != 1 {
+		t.Errorf("exit status %d, want 1", got)
+	}
 }
