@@ -37,7 +37,7 @@ func TestRefused(t *testing.T) {
 	} {
 		s := spec.Default(false)
 		c.change(s)
-		err := check(s, &Options{})
+		err := check(s, &Options{startsAtOnce: true})
 		var at *spec.Error
 		switch {
 		case c.path == "" && err != nil:

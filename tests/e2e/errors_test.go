@@ -152,13 +152,14 @@ func TestFullStandardError(t *testing.T) {
 	}
 	defer r.Close()
 	defer w.Close()
-	if err := unix.SetNonblock(int(w.Fd()), true); err != nil {
+	fd := int(w.Fd()) // makes it blocking
+	if err := unix.SetNonblock(fd, true); err != nil {
 		t.Fatal(err)
 	}
 	for err == nil {
-		_, err = unix.Write(int(w.Fd()), make([]byte, 4096))
+		_, err = unix.Write(fd, make([]byte, 4096))
 	}
-	if err := unix.SetNonblock(int(w.Fd()), false); err != nil {
+	if err := unix.SetNonblock(fd, false); err != nil {
 		t.Fatal(err)
 	}
 	cmd := b.Command("run", "--bundle", b.Dir, b.ID)
