@@ -12,7 +12,7 @@ import (
 
 // console takes the master of the container's terminal: for the console
 // socket if one was given, for minirun's own terminal if not.
-func (c *Container) console(fd int) error {
+func (c *child) console(fd int) error {
 	master, err := c.proc.Descriptor(fd, "console")
 	if err != nil {
 		return fmt.Errorf("config.json: process.terminal: %w", err)

@@ -22,23 +22,14 @@ import (
 // A Container is one that this process has created and waits for.
 type Container struct {
 	Record
+	child
 
-	// Console is the master of the container's terminal, if it has one and no
-	// console socket took it.
-	Console *os.File
-
-	options  Options
-	spec     *specs.Spec
 	setup    namespaces.Setup
-	plan     *plan.Plan
-	proc     *bootstrap.Process
 	group    *cgroups.Group
-	answered bool          // Ready has its answer already
-	early    []unix.Signal // came before there was a program to pass them on to
-	lock     lock          // held until the program runs, or `create` ends
+	answered bool // Ready has its answer already
+	lock     lock // held until the program runs, or `create` ends
 	values   []cgroups.Value
 	pipes    []*os.File // to the hooks that run inside, named by their JSON paths
-	roots    []string   // where the container's files are on the host, topmost first: for hints
 }
 
 // Create makes a container up to the point where only `start` is missing. After
@@ -88,7 +79,7 @@ func prepare(o Options) (*Container, Inputs, []cgroups.Value, error) {
 	if err := check(s, &o); err != nil {
 		return nil, Inputs{}, nil, err
 	}
-	c := &Container{options: o, spec: s, lock: -1}
+	c := &Container{child: child{who: firstProcess, options: o, spec: s}, lock: -1}
 	inputs, values, err := c.inputs()
 	return c, inputs, values, err
 }
@@ -274,14 +265,14 @@ func (c *Container) adopt() error {
 	return nil
 }
 
-func (c *Container) pidFile() error {
+func (c *child) pidFile() error {
 	if c.options.PidFile == "" {
 		return nil
 	}
 	// Readers wait for the file to appear, so it must appear whole.
 	dir, base := filepath.Split(c.options.PidFile)
 	tmp := filepath.Join(dir, "."+base)
-	if err := os.WriteFile(tmp, []byte(strconv.Itoa(c.Pid)), 0o666); err != nil {
+	if err := os.WriteFile(tmp, []byte(strconv.Itoa(c.proc.Pid)), 0o666); err != nil {
 		return fmt.Errorf("--pid-file: %w", err)
 	}
 	if err := os.Rename(tmp, c.options.PidFile); err != nil {

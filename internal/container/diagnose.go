@@ -14,7 +14,7 @@ import (
 
 // execHint looks for the cause of a failed execve: the errno says that
 // something is missing, not what.
-func (c *Container) execHint(errno unix.Errno) string {
+func (c *child) execHint(errno unix.Errno) string {
 	args, env := c.spec.Process.Args, c.spec.Process.Env
 	candidates := process.Candidates(args[0], env)
 	if !strings.Contains(args[0], "/") && errno == unix.ENOENT {
@@ -40,7 +40,7 @@ func (c *Container) execHint(errno unix.Errno) string {
 
 // look opens a path of the container from outside: in root.path, or in the
 // topmost layer that has it. Mounts are not seen; the hint is then less exact.
-func (c *Container) look(path string) *os.File {
+func (c *child) look(path string) *os.File {
 	for _, root := range c.roots {
 		dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
@@ -60,7 +60,7 @@ func (c *Container) look(path string) *os.File {
 	return nil
 }
 
-func (c *Container) fileHint(f *os.File, path string, errno unix.Errno) string {
+func (c *child) fileHint(f *os.File, path string, errno unix.Errno) string {
 	info, err := f.Stat()
 	if err != nil {
 		return ""
@@ -86,7 +86,7 @@ func (c *Container) fileHint(f *os.File, path string, errno unix.Errno) string {
 	return ""
 }
 
-func (c *Container) scriptHint(path string, head []byte) string {
+func (c *child) scriptHint(path string, head []byte) string {
 	line, _, _ := bytes.Cut(head[2:], []byte("\n"))
 	if bytes.HasSuffix(line, []byte("\r")) {
 		return fmt.Sprintf(": the file exists, but its first line ends in a carriage return (Windows line ends), so the kernel looks for the interpreter %q: convert it, e.g. with dos2unix", strings.TrimSpace(string(line[:len(line)-1]))+"\r")
@@ -100,7 +100,7 @@ func (c *Container) scriptHint(path string, head []byte) string {
 
 // elfHint reads the few fields of elf(5) that tell why execve failed. Package
 // debug/elf would do it with decompressors that every start of minirun loads.
-func (c *Container) elfHint(f *os.File, path string, errno unix.Errno) string {
+func (c *child) elfHint(f *os.File, path string, errno unix.Errno) string {
 	head := make([]byte, 64)
 	if _, err := f.ReadAt(head, 0); err != nil || head[4] != 2 || head[5] != 1 {
 		return fmt.Sprintf(": %s is no 64-bit little-endian ELF file", path)

@@ -15,10 +15,7 @@ import (
 
 // stepError tells which step failed, with its call and what asked for it, and
 // what to try.
-func (c *Container) stepError(failed *bootstrap.ErrFailed) error {
-	if c.plan == nil {
-		return c.lastStepError(failed)
-	}
+func (c *child) stepError(failed *bootstrap.ErrFailed) error {
 	if failed.Step >= len(c.plan.Steps) {
 		return failed
 	}

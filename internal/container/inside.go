@@ -22,7 +22,7 @@ const maxPasswd = 1 << 20
 
 // home is the home directory of process.user in the container's /etc/passwd,
 // "/" if it has none, as runc does.
-func (c *Container) home() (string, error) {
+func (c *child) home() (string, error) {
 	root, err := unix.Open("/proc/"+strconv.Itoa(c.proc.Pid)+"/root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return "", fmt.Errorf("open the container's root: %w", err)
@@ -38,7 +38,7 @@ func (c *Container) home() (string, error) {
 // homeIn looks the user up in etc/passwd below an open root directory. A file
 // that is missing or is none gives "/"; an error is for a path that cannot be
 // walked as resolve wants it.
-func (c *Container) homeIn(root int, resolve uint64) (string, error) {
+func (c *child) homeIn(root int, resolve uint64) (string, error) {
 	// O_NONBLOCK: an image may have a FIFO there.
 	fd, err := unix.Openat2(root, "etc/passwd", &unix.OpenHow{
 		Flags: unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY, Resolve: resolve,
@@ -64,7 +64,7 @@ func (c *Container) homeIn(root int, resolve uint64) (string, error) {
 
 // rlimits sets resource limits from outside: in its user namespace the process
 // may not raise a hard limit.
-func (c *Container) rlimits() error {
+func (c *child) rlimits() error {
 	for i, l := range c.spec.Process.Rlimits {
 		resource, _ := spec.Rlimit(l.Type)
 		if err := unix.Prlimit(c.proc.Pid, resource, &unix.Rlimit{Cur: l.Soft, Max: l.Hard}, nil); err != nil {
@@ -76,7 +76,7 @@ func (c *Container) rlimits() error {
 }
 
 // hint says what to try after a failed step.
-func (c *Container) hint(step int, errno unix.Errno) string {
+func (c *child) hint(step int, errno unix.Errno) string {
 	s := &c.plan.Steps[step]
 	switch {
 	case s.Call == plan.Prlimit && errno == unix.EPERM:

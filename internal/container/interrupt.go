@@ -22,7 +22,7 @@ func (e *Interrupted) Error() string {
 
 // interrupted takes what has come. It returns an *Interrupted if a signal asks
 // to end, and keeps the others for later.
-func (c *Container) interrupted() error {
+func (c *child) interrupted() error {
 	came, err := c.options.signals.Pending()
 	if err != nil {
 		return err
@@ -39,7 +39,7 @@ func (c *Container) interrupted() error {
 
 // attentive returns once a descriptor is readable. A signal that asks to end is
 // an error.
-func (c *Container) attentive(fd int) error {
+func (c *child) attentive(fd int) error {
 	if c.options.signals == nil {
 		return nil // the signal's default action ends minirun
 	}
@@ -69,7 +69,7 @@ func awaitEither(first, second int) (isSecond bool, err error) {
 
 // whileAttentive runs what takes a context and may take long. A signal that
 // asks to end cancels the context, and is the error.
-func (c *Container) whileAttentive(do func(context.Context) error) error {
+func (c *child) whileAttentive(do func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	if c.options.signals == nil {

@@ -74,7 +74,7 @@ func detached(o Options) error {
 }
 
 // attend forwards signals and the terminal until the container ends.
-func (c *Container) attend() (int, error) {
+func (c *child) attend() (int, error) {
 	var relay *terminal
 	if c.Console != nil {
 		var err error
@@ -93,7 +93,7 @@ func (c *Container) attend() (int, error) {
 	return status, err
 }
 
-func (c *Container) forwardUntilEnd(relay *terminal) error {
+func (c *child) forwardUntilEnd(relay *terminal) error {
 	came := c.early
 	for {
 		for _, s := range came {
@@ -112,7 +112,7 @@ func (c *Container) forwardUntilEnd(relay *terminal) error {
 }
 
 // forward passes a signal on.
-func (c *Container) forward(s unix.Signal, relay *terminal) error {
+func (c *child) forward(s unix.Signal, relay *terminal) error {
 	if s == unix.SIGWINCH && relay != nil {
 		return relay.resize()
 	}

@@ -163,30 +163,33 @@ func (c *Container) ready() ([]byte, error) {
 
 // died explains why the process has closed the socket or could not be written
 // to: a failed step, or its death.
-func (c *Container) died(err error) error {
+func (c *child) died(err error) error {
 	var failed *bootstrap.ErrFailed
 	if errors.As(err, &failed) {
+		if c.explain != nil {
+			return c.explain(failed)
+		}
 		return c.stepError(failed)
 	}
 	if !errors.Is(err, io.EOF) && !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
-		return fmt.Errorf("talk to the container's first process: %w", err)
+		return fmt.Errorf("talk to %s: %w", c.who, err)
 	}
 	if kill := c.proc.Kill(); kill != nil {
 		return kill
 	}
 	if c.proc.Reaped {
-		return errors.New("the container's first process ended while it was started")
+		return fmt.Errorf("%s ended while it was started", c.who)
 	}
 	status, err := c.proc.Wait()
 	if err != nil {
-		return fmt.Errorf("the container's first process is gone: %w", err)
+		return fmt.Errorf("%s is gone: %w", c.who, err)
 	}
 	if status.Signaled() {
 		hint := ""
 		if status.Signal() == unix.SIGKILL {
 			hint = ": out of memory? see linux.resources.memory.limit, and dmesg"
 		}
-		return fmt.Errorf("the container's first process was killed by signal %d (%s) while it was set up%s", status.Signal(), unix.SignalName(status.Signal()), hint)
+		return fmt.Errorf("%s was killed by signal %d (%s) while it was set up%s", c.who, status.Signal(), unix.SignalName(status.Signal()), hint)
 	}
-	return fmt.Errorf("the container's first process ended with status %d while it was set up", status.ExitStatus())
+	return fmt.Errorf("%s ended with status %d while it was set up", c.who, status.ExitStatus())
 }

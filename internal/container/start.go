@@ -45,7 +45,8 @@ func Start(root, id string, warn func(any)) error {
 		return err
 	}
 	defer proc.Close()
-	c := &Container{Record: h.Record, options: Options{Root: root, ID: id, Warn: warn}, proc: proc, lock: h.lock}
+	c := &Container{Record: h.Record, lock: h.lock}
+	c.child = child{who: firstProcess, options: Options{Root: root, ID: id, Warn: warn}, proc: proc, explain: c.lastStepError}
 	h.lock = -1 // it is c's
 	if err := c.startCreated(); err != nil {
 		return errors.Join(err, proc.Kill())
@@ -102,44 +103,25 @@ func (c *Container) release() error {
 
 // follow serves the process until its execve has succeeded.
 func (c *Container) follow() error {
-	for {
-		if err := c.attentive(c.proc.SyncFD()); err != nil {
-			return err
-		}
-		m, err := c.proc.Receive()
-		if errors.Is(err, io.EOF) && !ended(int(c.proc.PidFD.Fd())) {
-			return nil // execve has closed the socket
-		}
-		if errors.Is(err, io.EOF) {
-			return c.endedEarly()
-		}
-		if err != nil {
-			return c.died(err)
-		}
+	return c.converse(func(m bootstrap.Message) ([]byte, error) {
 		if m.Point != handshake.SeccompListener && m.Point != handshake.HookFailed {
-			return fmt.Errorf("the new process asks for %s after it was ready", handshake.Name(m.Point))
+			return nil, fmt.Errorf("the new process asks for %s after it was ready", handshake.Name(m.Point))
 		}
-		answer, err := c.answer(m)
-		if err != nil {
-			return err
-		}
-		if err := c.proc.Reply(answer); err != nil {
-			return c.died(err)
-		}
-	}
+		return c.answer(m)
+	})
 }
 
 // endedEarly tells a program that was short from a set-up that was killed
 // before execve: a failed step would have been reported, unless the seccomp
 // filter stopped the report itself. A process that is not reaped yet keeps its
 // name, and execve changes it.
-func (c *Container) endedEarly() error {
-	name, err := os.ReadFile("/proc/" + strconv.Itoa(c.Pid) + "/comm")
+func (c *child) endedEarly() error {
+	name, err := os.ReadFile("/proc/" + strconv.Itoa(c.proc.Pid) + "/comm")
 	if c.proc.Reaped && err != nil {
 		return nil // its parent was quicker: it has run, or was killed; no step has failed
 	}
 	if err != nil {
-		return fmt.Errorf("look at the container's first process: %w", err)
+		return fmt.Errorf("look at %s: %w", c.who, err)
 	}
 	if string(name) != process.InitName+"\n" {
 		return nil
@@ -153,7 +135,7 @@ func (c *Container) endedEarly() error {
 
 // Wait waits for the end of the container's first process and returns the exit
 // status that minirun reports: its own, or 128 and the signal's number.
-func (c *Container) Wait() (int, error) {
+func (c *child) Wait() (int, error) {
 	status, err := c.proc.Wait()
 	if err != nil {
 		return 0, fmt.Errorf("wait for the container: %w", err)
@@ -166,7 +148,7 @@ func (c *Container) Wait() (int, error) {
 
 // Signal sends a signal to the container's first process. One that has ended
 // is no error.
-func (c *Container) Signal(s unix.Signal) error {
+func (c *child) Signal(s unix.Signal) error {
 	err := unix.PidfdSendSignal(int(c.proc.PidFD.Fd()), s, nil, 0)
 	if errors.Is(err, unix.ESRCH) {
 		return nil
@@ -202,4 +184,4 @@ func (c *Container) Close() {
 
 // PidFD is the descriptor that becomes readable when the container's first
 // process ends.
-func (c *Container) PidFD() *os.File { return c.proc.PidFD }
+func (c *child) PidFD() *os.File { return c.proc.PidFD }

@@ -1,0 +1,60 @@
+package container
+
+import (
+	"errors"
+	"io"
+	"os"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/plan"
+)
+
+// A child is a process of a container that this one has made from a plan and
+// speaks with: the container's first process, or one of `exec`. What it is
+// asked, why it has failed, and how long it runs is the same for both.
+type child struct {
+	// Console is the master of the process's terminal, if it has one and no
+	// console socket took it.
+	Console *os.File
+
+	who     string // for messages
+	options Options
+	spec    *specs.Spec // with the process that is to run
+	plan    *plan.Plan
+	proc    *bootstrap.Process
+	early   []unix.Signal // came before there was a program to pass them on to
+	roots   []string      // where the container's files are on the host, topmost first: for hints
+
+	explain func(*bootstrap.ErrFailed) error // tells of a failed step; nil: stepError does
+}
+
+const firstProcess = "the container's first process"
+
+// converse answers the process's questions until its execve has succeeded.
+func (c *child) converse(answer func(bootstrap.Message) ([]byte, error)) error {
+	for {
+		if err := c.attentive(c.proc.SyncFD()); err != nil {
+			return err
+		}
+		m, err := c.proc.Receive()
+		if errors.Is(err, io.EOF) && !ended(int(c.proc.PidFD.Fd())) {
+			return nil // execve has closed the socket
+		}
+		if errors.Is(err, io.EOF) {
+			return c.endedEarly()
+		}
+		if err != nil {
+			return c.died(err)
+		}
+		reply, err := answer(m)
+		if err != nil {
+			return err
+		}
+		if err := c.proc.Reply(reply); err != nil {
+			return c.died(err)
+		}
+	}
+}
