@@ -83,9 +83,19 @@ func (f *list) Apply(set *flag.FlagSet) error {
 type given []string
 
 func (g *given) Set(value string) error {
+	if value == sameList {
+		return nil
+	}
 	*g = append(*g, value)
 	return nil
 }
+
+// sameList is what cli gives to the other names of a list, so that they have
+// its values too. They do: it is one list. No argument can have a zero byte.
+const sameList = "\x00"
+
+// Serialize makes cli copy sameList, instead of all values as one.
+func (g *given) Serialize() string { return sameList }
 
 func (g *given) String() string { return strings.Join(*g, ",") }
 

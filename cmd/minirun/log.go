@@ -109,6 +109,10 @@ func fail(err error) {
 	if errors.As(err, &interrupted) {
 		os.Exit(128 + int(interrupted.Signal))
 	}
+	var failed *failure
+	if errors.As(err, &failed) {
+		os.Exit(failed.status)
+	}
 	os.Exit(1)
 }
 

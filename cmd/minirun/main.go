@@ -38,7 +38,7 @@ func main() {
 
 func app() *cli.App {
 	commands := []*cli.Command{
-		runCommand(), createCommand(), startCommand(), killCommand(), deleteCommand(), stateCommand(),
+		runCommand(), createCommand(), startCommand(), execCommand(), killCommand(), deleteCommand(), stateCommand(),
 		planCommand(), specCommand(),
 	}
 	for _, c := range commands {
@@ -84,6 +84,14 @@ func versionText() string {
 	}
 	return fmt.Sprintf("%s\ncommit: %s\nspec: %s\ngo: %s", version, rev, specs.Version, goVersion())
 }
+
+// A failure is an error that has an exit status of its own.
+type failure struct {
+	error
+	status int
+}
+
+func (e *failure) Unwrap() error { return e.error }
 
 // exitStatus is an error that only carries minirun's exit status: a
 // container's.

@@ -61,21 +61,26 @@ func sendFile(socket string, data []byte, f *os.File) error {
 }
 
 // seccompListener hands the listener of the container's filter to the agent
-// that will answer for it (config-linux.md, "The Container Process State").
+// that will answer for it.
 func (c *Container) seccompListener(fd int) error {
+	return c.handListener(fd, c.Listener, c.state(specs.StateCreating, c.Pid))
+}
+
+// handListener sends the listener of the process's filter, and what it belongs
+// to (config-linux.md, "The Container Process State").
+func (c *child) handListener(fd int, to *Listener, container *specs.State) error {
 	listener, err := c.proc.Descriptor(fd, "seccomp listener")
 	if err != nil {
 		return fmt.Errorf("config.json: linux.seccomp: %w", err)
 	}
 	defer listener.Close()
 	state, err := json.Marshal(&specs.ContainerProcessState{
-		Version: specs.Version, Fds: []string{specs.SeccompFdName}, Pid: c.Pid, Metadata: c.Listener.Metadata,
-		State: *c.state(specs.StateCreating, c.Pid),
+		Version: specs.Version, Fds: []string{specs.SeccompFdName}, Pid: c.proc.Pid, Metadata: to.Metadata, State: *container,
 	})
 	if err != nil {
 		return err
 	}
-	if err := sendFile(c.Listener.Path, state, listener); err != nil {
+	if err := sendFile(to.Path, state, listener); err != nil {
 		return fmt.Errorf("config.json: linux.seccomp.listenerPath: %w", err)
 	}
 	return nil

@@ -170,6 +170,7 @@ func (c *Container) record(in Inputs) error {
 	c.Record = Record{
 		Version: specs.Version, ID: o.ID, Bundle: o.Bundle, Rootfs: in.Rootfs.Root, Created: time.Now().UTC(),
 		Cgroups: c.group.Paths(), Hooks: c.spec.Hooks, Annotations: c.spec.Annotations,
+		NoKeyring: o.NoKeyring,
 	}
 	if p := c.spec.Linux.Seccomp; p != nil && p.ListenerPath != "" {
 		c.Listener = &Listener{p.ListenerPath, p.ListenerMetadata}

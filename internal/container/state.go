@@ -36,6 +36,7 @@ type Record struct {
 	Hooks       *specs.Hooks      `json:"hooks,omitempty"`
 	Listener    *Listener         `json:"listener,omitempty"`
 	Namespaces  uintptr           `json:"namespaces"` // CLONE_NEW* the container has of its own
+	NoKeyring   bool              `json:"noKeyring,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
@@ -71,6 +72,9 @@ func (r *Record) write(dir string) error {
 func (r *Record) encode() ([]byte, error) {
 	out := fmt.Appendf(nil, `{"ociVersion":%q,"id":%q,"pid":%d,"startTime":%d,"bundle":%s,"rootfs":%s,"created":%q,"namespaces":%d`,
 		r.Version, r.ID, r.Pid, r.StartTime, quote(r.Bundle), quote(r.Rootfs), r.Created.Format(time.RFC3339Nano), r.Namespaces)
+	if r.NoKeyring {
+		out = append(out, `,"noKeyring":true`...)
+	}
 	if r.Socket != 0 {
 		out = fmt.Appendf(out, `,"socket":%d`, r.Socket)
 	}

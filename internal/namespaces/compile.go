@@ -39,7 +39,7 @@ func Compile(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Set
 		timeNamespace(b, parent, s)
 	}
 	if setup.Clones() {
-		clone(b, parent, setup)
+		clone(b, parent, "make the container's first process", setup.New&unix.CLONE_NEWPID)
 	}
 }
 
@@ -77,6 +77,12 @@ func userNamespace(b *plan.Builder, parent *handshake.Parent, setup Setup, rootl
 		b.Call("make the user namespace", "", plan.Unshare, plan.Int(unix.CLONE_NEWUSER))
 		parent.Ask("only a process outside may map more than one id", b.Message(handshake.MapIDs))
 	}
+	becomeRoot(b, rootless)
+}
+
+// becomeRoot makes the process, which has just entered a user namespace, its
+// root.
+func becomeRoot(b *plan.Builder, rootless bool) {
 	// EINVAL: id 0 is not mapped. The process has its capabilities in the
 	// namespace all the same.
 	b.CallThen("become gid 0 of the user namespace", "what it makes from here on must belong to an id that is mapped", plan.Fine(unix.EINVAL),
@@ -104,15 +110,15 @@ func timeNamespace(b *plan.Builder, parent *handshake.Parent, s *specs.Spec) {
 	b.Call("close", "", plan.Close, plan.Of(fd))
 }
 
-// clone makes the container's init, a sibling of the process that prepared.
-// The new process waits until its number has been told: messages of both on
-// one socket would otherwise overtake each other.
-func clone(b *plan.Builder, parent *handshake.Parent, setup Setup) {
+// clone makes a sibling of the process that prepared, which goes on alone. It
+// waits until its number has been told: messages of both on one socket would
+// otherwise overtake each other.
+func clone(b *plan.Builder, parent *handshake.Parent, name string, flags uintptr) {
 	b.In(plan.Namespaces, "linux.namespaces")
 	m := b.Message(handshake.Cloned, "child")
 	child := b.Label()
-	flags := unix.CLONE_PARENT | uintptr(unix.SIGCHLD) | setup.New&unix.CLONE_NEWPID
-	b.Get("make the container's first process", "a PID namespace takes only children of the process that entered it", plan.Then{Zero: child}, m.A,
+	flags |= unix.CLONE_PARENT | uintptr(unix.SIGCHLD)
+	b.Get(name, "a PID namespace takes only children of the process that entered it", plan.Then{Zero: child}, m.A,
 		plan.Clone, plan.Int(flags), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0))
 	b.Tell("tell the parent its number", "", m)
 	b.Call("end: the work is done", "", plan.ExitGroup, plan.Int(0))

@@ -31,6 +31,8 @@ func (f *File) openingText() string {
 	switch f.Open {
 	case MapIDs:
 		return fmt.Sprintf("a user namespace with uid_map %q, gid_map %q", f.Maps[0], f.Maps[1])
+	case Process:
+		return "pidfd_open(" + f.Path + ", 0)"
 	case Pipe:
 		return "pipe2(O_CLOEXEC), its reading end"
 	}

@@ -80,6 +80,7 @@ const (
 	OpenRead Opening = iota // open(path, O_RDONLY|O_CLOEXEC)
 	Pipe                    // the reading end of a pipe; the parent keeps the other
 	MapIDs                  // a new user namespace with Maps
+	Process                 // pidfd_open of the process whose number is Path
 )
 
 // A Step is one system call.

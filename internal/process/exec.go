@@ -65,7 +65,9 @@ func (r *Process) Exec() {
 	candidates := Candidates(c.p.Args[0], c.p.Env)
 	c.lookup(candidates)
 	env, home := c.environment()
-	c.ready(home)
+	if !c.in.Unasked {
+		c.ready(home)
+	}
 	c.env = env // hooks that bring none of their own have the program's from here on
 	r.Hooks("startContainer", c.startHooks)
 	c.umask()

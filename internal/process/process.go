@@ -10,6 +10,9 @@
 //	            working directory
 //	Exec      is the program there? ready; wait for start; seccomp (with
 //	          no_new_privs: as late as can be); descriptors; execve
+//
+// A process of `exec` has Outside and Inside in the place of Begin: what needs
+// the host's /proc comes before it joins the container's namespaces.
 package process
 
 import (
@@ -38,6 +41,7 @@ type Input struct {
 	ChownStdio        [3]bool          // descriptors that are given to process.user
 	HostRoot          [2]uint32        // host uid and gid of the user namespace's root, if known
 	HooksInside       bool             // hooks run inside the container
+	Unasked           bool             // go on to execve without telling Ready: nobody waits for it
 	UserNS, Rootless  bool
 	SELinux, AppArmor bool
 }
@@ -100,7 +104,13 @@ func (r *Process) Hide() {
 // Begin adds the steps that come before the root file system, while /proc is
 // still the host's.
 func (r *Process) Begin() {
-	c := r.c
+	r.c.session()
+	r.c.labels()
+}
+
+// session gives the process a session and a keyring of its own, and takes from
+// it what its parent may have left.
+func (c *compiler) session() {
 	b := c.b
 	b.In(plan.Identity, "")
 	b.Call("name the process", "until execve, ps shows this", plan.Prctl, plan.Int(unix.PR_SET_NAME), b.Str(InitName), plan.Int(0), plan.Int(0), plan.Int(0))
@@ -129,7 +139,6 @@ func (r *Process) Begin() {
 		c.null = b.Cell("null")
 		b.Get("open /dev/null", "to check the status of hooks", plan.Then{}, c.null, plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/dev/null"), plan.Int(unix.O_WRONLY|unix.O_CLOEXEC), plan.Int(0))
 	}
-	c.labels()
 }
 
 // Prepare adds the steps that come before a user namespace: the standard
@@ -312,26 +321,11 @@ func (c *compiler) memoryPolicy() {
 		bit, _ := spec.MemoryPolicyFlag(f)
 		mode |= bit
 	}
-	nodes := nodeMask(m.Nodes)
+	nodes := bitMask(m.Nodes)
 	c.b.In(plan.Limits, "linux.memoryPolicy")
 	mask, bits := plan.Int(0), 0
 	if len(nodes) > 0 {
 		mask, bits = c.b.Words(nodes...), len(nodes)*64+1 // the kernel reads one bit less than maxnode
 	}
 	c.b.Call("set the memory policy to "+string(m.Mode), "", plan.SetMempolicy, plan.Int(mode), mask, plan.Int(bits))
-}
-
-// nodeMask is a validated list of memory nodes as a bit mask of 64-bit words.
-func nodeMask(list string) []uint64 {
-	ranges, _ := spec.ParseList(list)
-	var mask []uint64
-	for _, r := range ranges {
-		for n := r.First; n <= r.Last; n++ {
-			for len(mask) <= int(n/64) {
-				mask = append(mask, 0)
-			}
-			mask[n/64] |= 1 << (n % 64)
-		}
-	}
-	return mask
 }

@@ -156,6 +156,17 @@ func parseProcess(data []byte, name string) (*specs.Process, []Warning, error) {
 	return proc, p.warns, nil
 }
 
+// ValidateExec checks a process that is to run in a container of s beside its
+// first one. Problems are those of the document name.
+func ValidateExec(s *specs.Spec, proc *specs.Process, name string) ([]Warning, error) {
+	p := &problems{file: name}
+	validateProcess(p, "", proc)
+	inside := *s
+	inside.Process = proc
+	validateProcessIDs(p, &inside)
+	return p.warns, p.err()
+}
+
 // Validate checks the values of a config.json that is already decoded. All
 // problems are reported, joined with errors.Join, in the order of the document.
 func Validate(s *specs.Spec) ([]Warning, error) {

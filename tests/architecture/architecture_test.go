@@ -33,7 +33,7 @@ var arrows = map[string]string{
 	"internal/cgroups/metrics": "",
 	"internal/namespaces":      "handshake plan spec",
 	"internal/rootfs":          "handshake namespaces plan spec",
-	"internal/process":         "handshake plan seccomp spec",
+	"internal/process":         "handshake namespaces plan seccomp spec",
 
 	"internal/handshake":     "plan",
 	"internal/plan":          "",

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/container"
+)
+
+func execCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "exec",
+		Usage:     "run another process in a container",
+		ArgsUsage: "ID COMMAND [ARGUMENT…]  |  --process FILE ID",
+		Flags: []cli.Flag{
+			toggleFlag(cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "give it a terminal"}),
+			textFlag(cli.StringFlag{Name: "console-socket", Usage: "Unix `SOCKET` that gets the master of the terminal"}),
+			textFlag(cli.StringFlag{Name: "cwd", Usage: "working `DIR` in the container"}),
+			listFlag(cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "set `NAME=VALUE` in its environment"}),
+			textFlag(cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "run as `UID[:GID]`"}),
+			listFlag(cli.StringSliceFlag{Name: "additional-gids", Aliases: []string{"g"}, Usage: "add the group `GID`"}),
+			textFlag(cli.StringFlag{Name: "process", Aliases: []string{"p"}, Usage: "`FILE` with the process, as in config.json"}),
+			toggleFlag(cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for it"}),
+			textFlag(cli.StringFlag{Name: "pid-file", Usage: "write its process ID to `FILE`"}),
+			textFlag(cli.StringFlag{Name: "process-label", Usage: "SELinux `LABEL`"}),
+			textFlag(cli.StringFlag{Name: "apparmor", Usage: "AppArmor `PROFILE`"}),
+			toggleFlag(cli.BoolFlag{Name: "no-new-privs", Usage: "execve gives it no privileges"}),
+			listFlag(cli.StringSliceFlag{Name: "cap", Aliases: []string{"c"}, Usage: "add the capability `CAP_NAME`"}),
+			numberFlag(cli.IntFlag{Name: "preserve-fds", Usage: "it inherits `N` more descriptors than 0 to 2"}),
+			listFlag(cli.StringSliceFlag{Name: "cgroup", Usage: "join a cgroup below the container's, `[CONTROLLER:]PATH`"}),
+			toggleFlag(cli.BoolFlag{Name: "ignore-paused", Usage: "also in a paused container: it begins when that is resumed"}),
+		},
+		Action: execute,
+	}
+}
+
+// execFailed is the exit status when the process could not be run, as runc's.
+const execFailed = 255
+
+func execute(ctx *cli.Context) error {
+	args := ctx.Args()
+	if args.Len() == 0 {
+		return errors.New("exec: in which container? usage: minirun exec ID COMMAND [ARGUMENT…]")
+	}
+	o := container.ExecOptions{
+		Root: ctx.String("root"), ID: args.First(), Args: args.Tail(), ProcessFile: ctx.String("process"),
+		Terminal: ctx.Bool("tty"), Cwd: ctx.String("cwd"), Env: values(ctx, "env"), User: ctx.String("user"), Gids: values(ctx, "additional-gids"),
+		Caps: values(ctx, "cap"), Label: ctx.String("process-label"), AppArmor: ctx.String("apparmor"),
+		Cgroups: values(ctx, "cgroup"), Detach: ctx.Bool("detach"), IgnorePaused: ctx.Bool("ignore-paused"),
+		PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"),
+		PreserveFDs: ctx.Int("preserve-fds"), Inherited: inherited, Warn: warn,
+	}
+	if ctx.IsSet("no-new-privs") {
+		given := ctx.Bool("no-new-privs")
+		o.NoNewPrivileges = &given
+	}
+	status, err := container.Exec(o)
+	if err != nil {
+		return &failure{err, execFailed}
+	}
+	if status != 0 {
+		return exitStatus(status)
+	}
+	return nil
+}

@@ -1,0 +1,312 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/handshake"
+	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/signals"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// Exec is create's way once more, with a container that is there already:
+//
+//	hold the lock, shared; the first process by pidfd
+//	process (exec's own file) → facts → CompileExec → bootstrap.Start
+//	answer its questions until execve; give the lock back
+//	detached: done;  else forward signals and the terminal, wait
+//
+// ExecOptions are what its command line says.
+type ExecOptions struct {
+	Root, ID    string
+	Args        []string // the program and its arguments
+	ProcessFile string   // --process: a process as in config.json, in the place of Args and of what follows to AppArmor
+
+	Terminal        bool
+	Cwd             string   // "": the container's
+	Env             []string // added to the container's
+	User            string   // UID[:GID]
+	Gids            []string
+	Caps            []string
+	NoNewPrivileges *bool // nil: as the container
+	Label, AppArmor string
+
+	Cgroups       []string // [CONTROLLER[,CONTROLLER]:]PATH below the container's cgroup
+	Detach        bool
+	IgnorePaused  bool
+	PidFile       string
+	ConsoleSocket string
+	PreserveFDs   int   // as in Options
+	Inherited     []int // as in Options
+	Warn          func(any)
+}
+
+// An execution is a process that joins a container.
+type execution struct {
+	child
+	record *Record
+	init   *os.File // pidfd of the container's first process
+	lock   lock     // shared, until the process is inside
+	paused bool
+	file   string // --process, for messages
+}
+
+// Exec runs a process in a container. It returns its exit status: its own, or
+// 128 and the number of the signal that ended it. Detached, it returns 0 once
+// the program runs.
+func Exec(o ExecOptions) (status int, err error) {
+	if err := o.check(); err != nil {
+		return 0, err
+	}
+	var queue *signals.Queue
+	if !o.Detach {
+		if queue, err = signals.Catch(); err != nil {
+			return 0, err
+		}
+	}
+	e, err := approach(&o, queue)
+	if err != nil {
+		return 0, err
+	}
+	defer e.close()
+	in, err := e.inputs(&o)
+	if err == nil {
+		err = e.run(in)
+	}
+	if err != nil {
+		return 0, e.undo(err)
+	}
+	if o.Detach {
+		return 0, nil
+	}
+	return e.attend()
+}
+
+// approach takes the container's lock and its first process.
+func approach(o *ExecOptions, queue *signals.Queue) (*execution, error) {
+	h, err := hold(o.Root, o.ID, unix.LOCK_SH)
+	if err != nil {
+		return nil, err
+	}
+	e := &execution{record: &h.Record, lock: h.lock, file: o.ProcessFile}
+	e.child = child{who: "the new process", explain: e.failedStep, options: Options{
+		Root: o.Root, ID: o.ID, PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PreserveFDs: o.PreserveFDs, Inherited: o.Inherited,
+		NoKeyring: h.NoKeyring, Warn: o.Warn, signals: queue,
+	}}
+	if e.init, err = h.open(); err == nil && e.init == nil {
+		err = fmt.Errorf("cannot exec in a stopped container: %w", errNotRunning)
+	}
+	if err == nil {
+		switch h.Status() {
+		case StatePaused:
+			e.paused = true
+			if !o.IgnorePaused {
+				err = errors.New("cannot exec in a paused container (use --ignore-paused to override)")
+			}
+		case specs.StateCreating:
+			err = fmt.Errorf("cannot exec in a container that was not created to its end: %w", errNotRunning)
+		}
+	}
+	if err != nil {
+		e.close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// run brings the process to its execve.
+func (e *execution) run(in ExecInputs) error {
+	e.plan = CompileExec(in)
+	attr := bootstrap.Attr{Files: e.options.standardFiles(in.Process.Preserve), Cgroup: in.Cgroup2}
+	if in.Cgroup2 != nil {
+		defer in.Cgroup2.Close()
+	}
+	var err error
+	attr.Extra, err = e.openFiles()
+	defer closeAll(attr.Extra)
+	if err != nil {
+		return err
+	}
+	if err := e.fork(attr, in.Spec.Process); err != nil {
+		return err
+	}
+	if e.paused {
+		e.lock.release() // resume wants it, and nothing goes on before
+	}
+	if err := e.converse(e.answer); err != nil {
+		return err
+	}
+	e.lock.release()
+	return e.pidFile()
+}
+
+// fork starts the process. A cgroup of v2 that has handed controllers to its
+// children takes no processes any more: then it joins the first process where
+// that has gone.
+func (e *execution) fork(attr bootstrap.Attr, p *specs.Process) error {
+	if a := p.ExecCPUAffinity; a != nil && a.Initial != "" {
+		restore, err := runOn(a.Initial)
+		if err != nil {
+			return fmt.Errorf("%s: run on CPUs %s: %w", e.where("process.execCPUAffinity.initial"), a.Initial, err)
+		}
+		defer restore()
+	}
+	var err error
+	e.proc, err = bootstrap.Start(e.plan, attr)
+	if attr.Cgroup != nil && (errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EOPNOTSUPP)) {
+		dir, why := initCgroup(e.record.Pid)
+		if why != nil {
+			return errors.Join(err, why)
+		}
+		defer dir.Close()
+		attr.Cgroup = dir
+		e.proc, err = bootstrap.Start(e.plan, attr)
+	}
+	if err != nil {
+		return fmt.Errorf("exec: %w", err)
+	}
+	return nil
+}
+
+// runOn puts the calling thread on CPUs, which a process that it starts
+// inherits, and keeps the goroutine on it until restore.
+func runOn(list string) (restore func(), err error) {
+	var before, now unix.CPUSet
+	ranges, _ := spec.ParseList(list) // validated with the process
+	for _, r := range ranges {
+		for n := r.First; n <= r.Last; n++ {
+			now.Set(int(n))
+		}
+	}
+	runtime.LockOSThread()
+	if err = unix.SchedGetaffinity(0, &before); err == nil {
+		err = unix.SchedSetaffinity(0, &now)
+	}
+	if err != nil {
+		runtime.UnlockOSThread()
+		return nil, err
+	}
+	return func() {
+		_ = unix.SchedSetaffinity(0, &before)
+		runtime.UnlockOSThread()
+	}, nil
+}
+
+// openFiles opens what the plan wants its parent to open.
+func (e *execution) openFiles() ([]*os.File, error) {
+	var out []*os.File
+	for _, f := range e.plan.Files {
+		var opened *os.File
+		var err error
+		if f.Open == plan.Process {
+			var fd int
+			fd, err = unix.FcntlInt(e.init.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+			opened = os.NewFile(uintptr(fd), f.Name)
+		} else {
+			opened, err = os.Open(f.Path)
+		}
+		if err != nil {
+			return out, fmt.Errorf("exec: open %s: %w", f.Name, err)
+		}
+		out = append(out, opened)
+	}
+	if ended(int(e.init.Fd())) {
+		return out, errNotRunning // a path in /proc may be another process's by now
+	}
+	return out, nil
+}
+
+// answer answers one question of the process: see package handshake.
+func (e *execution) answer(m bootstrap.Message) ([]byte, error) {
+	switch m.Point {
+	case handshake.Cloned:
+		first := e.proc.Pid
+		if err := e.proc.Become(int(m.A)); err != nil {
+			return nil, err
+		}
+		return goOn, reap(first)
+	case handshake.Console:
+		return goOn, e.console(int(m.A))
+	case handshake.Ready:
+		return goOn, e.rlimits()
+	case handshake.SeccompListener:
+		p := e.spec.Linux.Seccomp
+		return goOn, e.handListener(int(m.A), &Listener{p.ListenerPath, p.ListenerMetadata}, e.record.state(specs.StateRunning, e.record.Pid))
+	}
+	return nil, fmt.Errorf("the new process asks for %s, which exec does not know", handshake.Name(m.Point))
+}
+
+// undo ends a process that has not come to its program. If the container ended
+// meanwhile, that is the cause of whatever went wrong.
+func (e *execution) undo(err error) error {
+	if e.proc != nil && !e.proc.Reaped {
+		if kill := e.proc.Kill(); kill != nil {
+			return errors.Join(err, kill)
+		}
+		e.proc.CloseSync()
+		// In a frozen cgroup it dies only when that is thawed.
+		if !e.paused || awaitEnd(int(e.proc.PidFD.Fd()), 100*time.Millisecond) {
+			if _, wait := e.proc.Wait(); wait != nil {
+				return errors.Join(err, wait)
+			}
+		}
+	}
+	var interrupted *Interrupted
+	if ended(int(e.init.Fd())) && !errors.As(err, &interrupted) {
+		return fmt.Errorf("%w: it ended while the process was brought into it", errNotRunning)
+	}
+	return err
+}
+
+// close gives up lock and descriptors.
+func (e *execution) close() {
+	e.lock.release()
+	if e.init != nil {
+		e.init.Close()
+	}
+	if e.proc != nil {
+		e.proc.Close()
+	}
+	if e.Console != nil {
+		e.Console.Close()
+	}
+}
+
+// failedStep tells which step failed, and what asked for it.
+func (e *execution) failedStep(failed *bootstrap.ErrFailed) error {
+	if failed.Step >= len(e.plan.Steps) {
+		return failed
+	}
+	s := &e.plan.Steps[failed.Step]
+	if isExec(s) {
+		return fmt.Errorf("exec %q: %w%s", e.spec.Process.Args[0], failed.Errno, e.hint(failed.Step, failed.Errno))
+	}
+	return fmt.Errorf("%s: %s: %s: %w%s", e.where(s.Source), s.Name, e.plan.CallText(s), failed.Errno, e.hint(failed.Step, failed.Errno))
+}
+
+// where names what asked for something: a path in --process, the command line
+// or config.json.
+func (e *execution) where(source string) string {
+	const own = "process."
+	switch {
+	case source == "":
+		return execName
+	case len(source) <= len(own) || source[:len(own)] != own:
+		return "config.json: " + source
+	case e.file != "":
+		return e.file + ": " + source[len(own):]
+	}
+	return execName + ": " + source
+}
+
+// root is the container's root directory as the host sees it.
+func (e *execution) root() string { return "/proc/" + strconv.Itoa(e.record.Pid) + "/root" }

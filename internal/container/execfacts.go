@@ -1,0 +1,180 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/handshake"
+	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/process"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// ExecInputs are all that the plan of a process of `exec` depends on.
+type ExecInputs struct {
+	Spec       *specs.Spec // the container's, with the process that is to run
+	Process    process.Input
+	Pid        int      // of the container's first process
+	Namespaces uintptr  // CLONE_NEW*: its namespaces that are not minirun's own
+	Cgroups    []string // files that take "0": `tasks` of v1, `cgroup.procs` of v2
+	Cgroup2    *os.File // the v2 cgroup that the process is born in, if any
+}
+
+// CompileExec makes the plan of a process that joins a container. It is
+// Compile without what the container has already.
+func CompileExec(in ExecInputs) *plan.Plan {
+	in.Process.UserNS = in.Namespaces&unix.CLONE_NEWUSER != 0
+	b := plan.NewBuilder(3 + in.Process.Preserve)
+	parent := handshake.New(b)
+	proc := process.New(b, parent, in.Spec, in.Process)
+
+	proc.Hide()
+	proc.Prepare()
+	proc.Outside()
+	tasks := openCgroups(b, in.Cgroups)
+	namespaces.Enter(b, parent, in.Namespaces, in.Pid, in.Process.Rootless)
+	if in.Namespaces&unix.CLONE_NEWNS == 0 {
+		namespaces.EnterRoot(b, in.Pid)
+	}
+	joinCgroups(b, in.Cgroups, tasks)
+	proc.Inside()
+	proc.Identity()
+	proc.Exec()
+	return b.Plan()
+}
+
+// inputs looks up what the plan depends on, without a side effect.
+func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
+	s, _, err := spec.Load(e.record.Bundle) // its warnings were create's
+	if err != nil {
+		return ExecInputs{}, err
+	}
+	if s.Linux == nil {
+		s.Linux = &specs.Linux{}
+	}
+	p, err := o.process(s)
+	if err != nil {
+		return ExecInputs{}, err
+	}
+	if err := o.checkTerminal(p.Terminal); err != nil {
+		return ExecInputs{}, err
+	}
+	if p.Terminal && !o.Detach && !isTerminal(os.Stdin) {
+		return ExecInputs{}, errors.New("exec: --tty: standard input is no terminal: run it in one, or give --detach and --console-socket")
+	}
+	s.Process, s.Hooks = p, nil
+	if err := checkLabels(s); err != nil {
+		return ExecInputs{}, err
+	}
+	e.spec, e.roots = s, []string{e.root()}
+	in := ExecInputs{Spec: s, Pid: e.record.Pid}
+	if in.Namespaces, err = foreign(e.record.Pid); err != nil {
+		return in, err
+	}
+	if in.Process, err = processInput(s, &e.options, namespaces.Setup{New: in.Namespaces}); err != nil {
+		return in, err
+	}
+	in.Process.Unasked = in.Process.Rlimits || len(p.Rlimits) == 0
+	if !process.HasHome(p.Env) {
+		p.Env = append(process.Environment(p.Env), "HOME="+e.home())
+	}
+	return in, e.cgroups(&in, o.Cgroups)
+}
+
+// home is the user's home directory in the container's /etc/passwd.
+func (e *execution) home() string {
+	root, err := unix.Open(e.root(), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "/"
+	}
+	defer func() { _ = unix.Close(root) }()
+	home, err := e.homeIn(root, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
+	if err != nil {
+		return "/" // nothing that can be read: there is no home to find
+	}
+	return home
+}
+
+// cgroups finds the cgroups to join.
+func (e *execution) cgroups(in *ExecInputs, flags []string) error {
+	paths, err := subCgroups(e.record.Cgroups, flags)
+	if err != nil {
+		return err
+	}
+	group := cgroups.Open(paths)
+	in.Cgroups = group.Tasks()
+	if e.paused && paths[""] != "" {
+		// Born frozen, it would not come out of fork, nor minirun.
+		in.Cgroups = append(in.Cgroups, paths[""]+"/cgroup.procs")
+		return nil
+	}
+	if in.Cgroup2, err = group.Dir(); err != nil {
+		return fmt.Errorf("exec: the container's cgroup: %w", err)
+	}
+	return nil
+}
+
+// initCgroup opens the v2 cgroup that a process is in.
+func initCgroup(pid int) (*os.File, error) {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
+	if err != nil {
+		return nil, err
+	}
+	host, err := cgroups.Detect()
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(data)) {
+		path, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "0::")
+		if !ok || host.V2 == nil {
+			continue
+		}
+		below, err := filepath.Rel(host.V2.Root, path)
+		if err != nil || below == ".." || strings.HasPrefix(below, "../") {
+			return nil, fmt.Errorf("the container's first process is in cgroup %s, which is not mounted here", path)
+		}
+		return os.OpenFile(filepath.Join(host.V2.Mount, below), unix.O_PATH|unix.O_DIRECTORY, 0)
+	}
+	return nil, errors.New("the container's first process is in no cgroup of v2")
+}
+
+// kinds are the namespaces as /proc/PID/ns names them.
+var kinds = [...]struct {
+	name string
+	flag uintptr
+}{
+	{"user", unix.CLONE_NEWUSER}, {"mnt", unix.CLONE_NEWNS}, {"uts", unix.CLONE_NEWUTS}, {"ipc", unix.CLONE_NEWIPC},
+	{"pid", unix.CLONE_NEWPID}, {"cgroup", unix.CLONE_NEWCGROUP}, {"net", unix.CLONE_NEWNET}, {"time", unix.CLONE_NEWTIME},
+}
+
+// foreign are the namespaces of a process that this one is not in. What both
+// share need not be joined, and a user namespace cannot (EINVAL).
+func foreign(pid int) (uintptr, error) {
+	var flags uintptr
+	for _, k := range kinds {
+		var own, its unix.Stat_t
+		if err := unix.Stat("/proc/self/ns/"+k.name, &own); errors.Is(err, unix.ENOENT) {
+			continue // the kernel is built without it
+		} else if err != nil {
+			return 0, &fs.PathError{Op: "stat", Path: "/proc/self/ns/" + k.name, Err: err}
+		}
+		path := "/proc/" + strconv.Itoa(pid) + "/ns/" + k.name
+		if err := unix.Stat(path, &its); err != nil {
+			return 0, fmt.Errorf("look at the container's namespaces: %w", &fs.PathError{Op: "stat", Path: path, Err: err})
+		}
+		if own.Ino != its.Ino || own.Dev != its.Dev {
+			flags |= k.flag
+		}
+	}
+	return flags, nil
+}

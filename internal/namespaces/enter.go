@@ -1,0 +1,48 @@
+package namespaces
+
+import (
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/handshake"
+	"github.com/minirun/minirun/internal/plan"
+)
+
+// All are the kinds of namespaces that `exec` may have to join.
+const All = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID |
+	unix.CLONE_NEWCGROUP | unix.CLONE_NEWNET | unix.CLONE_NEWTIME
+
+// Enter adds the steps after which a process is in the namespaces of the
+// process pid: those in flags, which must not be its own already.
+//
+// One setns(2) on a pidfd joins them all or none (Linux 5.8). The kernel takes
+// the user namespace first and still judges by the capabilities that the caller
+// came with, so it makes no difference to whom each namespace belongs. Being
+// joined by descriptor, they are the ones that were asked for even if the
+// process ends and its number is taken.
+func Enter(b *plan.Builder, parent *handshake.Parent, flags uintptr, pid int, rootless bool) {
+	if flags == 0 {
+		return
+	}
+	b.In(plan.Namespaces, "linux.namespaces")
+	fd := b.File(plan.File{Open: plan.Process, Path: strconv.Itoa(pid), Name: "the container's first process"})
+	b.Call("join the container's namespaces", "all at once: there is no state between", plan.Setns, fd, plan.Int(flags))
+	b.Call("close", "", plan.Close, fd)
+	if flags&unix.CLONE_NEWUSER != 0 {
+		becomeRoot(b, rootless)
+	}
+	if flags&unix.CLONE_NEWPID != 0 {
+		clone(b, parent, "make the process that goes on", 0)
+	}
+}
+
+// EnterRoot adds the steps that make the directory of an open descriptor the
+// root, for a container that shares its mount namespace.
+func EnterRoot(b *plan.Builder, pid int) {
+	b.In(plan.Filesystem, "root.path")
+	fd := b.File(plan.File{Open: plan.OpenRead, Path: "/proc/" + strconv.Itoa(pid) + "/root", Name: "the container's root"})
+	b.Call("go to the container's root", "", plan.Fchdir, fd)
+	b.Call("make it the root directory", "the mount namespace is shared, so joining it has not changed the root", plan.Chroot, b.Str("."))
+	b.Call("close", "", plan.Close, fd)
+}
