@@ -43,6 +43,7 @@ func app() *cli.App {
 	}
 	for _, c := range commands {
 		c.Before = sortDescriptors
+		c.HideHelpCommand = true // a container may be called help
 	}
 	cli.HelpFlag = toggleFlag(cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help", DisableDefaultText: true})
 	cli.VersionFlag = toggleFlag(cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "show the version", DisableDefaultText: true})
