@@ -106,7 +106,7 @@ func approach(o *ExecOptions, queue *signals.Queue) (*execution, error) {
 		err = fmt.Errorf("cannot exec in a stopped container: %w", errNotRunning)
 	}
 	if err == nil {
-		switch h.Status() {
+		switch h.alive() {
 		case StatePaused:
 			e.paused = true
 			if !o.IgnorePaused {

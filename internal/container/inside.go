@@ -49,6 +49,11 @@ func (c *child) homeIn(root int, resolve uint64) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	// Blocking again: os.NewFile would set the runtime's poller up for it.
+	if err := unix.SetNonblock(fd, false); err != nil {
+		unix.Close(fd)
+		return "", err
+	}
 	f := os.NewFile(uintptr(fd), "/etc/passwd")
 	defer f.Close()
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {

@@ -14,7 +14,7 @@ func TestRecordRoundTrip(t *testing.T) {
 	full := Record{
 		Version: "1.3.0", ID: "a-1", Pid: 7, StartTime: 1 << 40, Bundle: "/a \"b\"\\c\n\u00e9", Rootfs: "/r",
 		Created: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Cgroups: map[string]string{"": "/u", "cpu": "/c", "name=systemd": "/s"},
-		Socket: 5, LastSteps: []LastStep{{1, "config.json: \"x\"", true}, {2, "y", false}}, Work: "/w", Listener: &Listener{"/l", "m"}, Hooks: &specs.Hooks{Poststop: []specs.Hook{{Path: "/h"}}}, Namespaces: 0x7e020000,
+		Socket: 5, NoKeyring: true, LastSteps: []LastStep{{1, "config.json: \"x\"", true}, {2, "y", false}}, Work: "/w", Listener: &Listener{"/l", "m"}, Hooks: &specs.Hooks{Poststop: []specs.Hook{{Path: "/h"}}}, Namespaces: 0x7e020000,
 		Annotations: map[string]string{"k": "v"},
 	}
 	plain := full

@@ -4,6 +4,7 @@ package spec
 // by reflection when a document first needs it.
 
 import (
+	"encoding/json"
 	"reflect"
 	"strconv"
 	"strings"
@@ -84,6 +85,9 @@ func newSchema(t reflect.Type) *schema {
 		t = t.Elem()
 	}
 	s := &schema{typ: t}
+	if t.Kind() == reflect.Struct && reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()) {
+		return s // anything: it knows itself how it is written
+	}
 	switch t.Kind() {
 	case reflect.Struct:
 		s.kind = object
@@ -98,7 +102,7 @@ func newSchema(t reflect.Type) *schema {
 		s.kind = boolean
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		s.kind, s.bits = signed, t.Bits()
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
 		s.kind, s.bits = unsigned, t.Bits()
 	}
 	return s
