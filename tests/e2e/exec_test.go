@@ -1,0 +1,507 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/containerd/console"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/tests/testbundle"
+)
+
+// up starts a container that sleeps, for exec to go into, and returns its first
+// process.
+func up(t *testing.T, change ...func(*specs.Spec)) (b *testbundle.Bundle, pid int) {
+	t.Helper()
+	b = testbundle.New(t, append([]func(*specs.Spec){testbundle.Args("sleep", "1000")}, change...)...)
+	pidFile := filepath.Join(b.Host, "pid")
+	b.Detach("--pid-file", pidFile).Exit(t, 0)
+	t.Cleanup(func() {
+		b.Minirun("delete", "--force", b.ID)
+		for end := time.Now().Add(5 * time.Second); unix.Kill(pid, 0) == nil && time.Now().Before(end); time.Sleep(time.Millisecond) {
+			testbundle.Reap()
+		}
+		testbundle.Reap()
+	})
+	text, err := os.ReadFile(pidFile)
+	if err == nil {
+		pid, err = strconv.Atoi(string(text))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b, pid
+}
+
+// in runs exec with flags and a script of the container's shell.
+func in(b *testbundle.Bundle, script string, flags ...string) testbundle.Result {
+	return b.Minirun(append(append([]string{"exec"}, flags...), b.ID, "sh", "-c", script)...)
+}
+
+// A process of exec is in all namespaces, cgroups and the root of the
+// container's first one, whatever that shares with the host.
+func TestExecJoins(t *testing.T) {
+	cgroupns := with(specs.CgroupNamespace, "")
+	timens := func(s *specs.Spec) {
+		with(specs.TimeNamespace, "")(s)
+		s.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"boottime": {Secs: 1000}}
+	}
+	noMounts := func(s *specs.Spec) {
+		without(specs.MountNamespace)(s)
+		s.Mounts, s.Linux.MaskedPaths, s.Linux.ReadonlyPaths, s.Root.Readonly = nil, nil, nil, false
+	}
+	for _, c := range []struct {
+		name   string
+		change []func(*specs.Spec)
+	}{
+		{"default", nil},
+		{"user namespace", []func(*specs.Spec){userns}},
+		{"user, cgroup and time namespace", []func(*specs.Spec){userns, cgroupns, timens}},
+		{"user namespace, the host's processes", []func(*specs.Spec){userns, without(specs.PIDNamespace)}},
+		{"the host's processes and network", []func(*specs.Spec){without(specs.PIDNamespace), without(specs.NetworkNamespace)}},
+		{"time namespace", []func(*specs.Spec){timens}},
+		{"user namespace of id 0 to somebody else", []func(*specs.Spec){userns, user(1000, 1000, 5, 6)}},
+		{"the host's mounts", []func(*specs.Spec){noMounts}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b, pid := up(t, c.change...)
+			b.File("/here", "this container\n", 0o644)
+			if c.name != "the host's mounts" { // there is no /proc inside
+				var want, script []string
+				for _, kind := range []string{"user", "mnt", "uts", "ipc", "pid", "net", "cgroup", "time"} {
+					want = append(want, testbundle.Namespace(strconv.Itoa(pid), kind))
+					script = append(script, "readlink /proc/self/ns/"+kind)
+				}
+				in(b, strings.Join(script, ";")).Prints(t, strings.Join(want, "\n"))
+				if c.name != "user, cgroup and time namespace" { // there the paths are cut
+					cgroups, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+					if err != nil {
+						t.Fatal(err)
+					}
+					in(b, "cat /proc/self/cgroup").Prints(t, strings.TrimSpace(string(cgroups)))
+				}
+			}
+			in(b, "cat /here").Prints(t, "this container")
+			if b.Spec.Process.User.UID == 1000 {
+				in(b, "id -u; id -G | tr ' ' '\n' | sort -n").Prints(t, "1000\n5\n6\n1000")
+			}
+		})
+	}
+}
+
+func TestExecProcess(t *testing.T) {
+	b, _ := up(t, func(s *specs.Spec) {
+		s.Process.Env = []string{"PATH=/bin", "A=config"}
+		s.Process.Cwd = "/tmp"
+		s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 100, Hard: 200}}
+		s.Process.User.AdditionalGids = []uint32{7}
+		s.Process.OOMScoreAdj = ptr(500)
+	})
+	const env = "env | grep -v -E '^(PWD|SHLVL|OLDPWD)=' | sort"
+	const privileges = "grep -E '^(CapPrm|CapBnd|CapAmb|NoNewPrivs)' /proc/self/status | tr '\t' ' '"
+	for _, c := range []struct {
+		name   string
+		flags  []string
+		script string
+		want   string
+	}{
+		{"the container's own", nil, env + "; pwd; id -u; id -G; ulimit -n; cat /proc/self/oom_score_adj; umask", "A=config\nHOME=/root\nPATH=/bin\n/tmp\n0\n0 7\n100\n500\n0022"},
+		{"env", []string{"-e", "A=flag", "-e", "B=1,2", "-e", "C="}, env, "A=flag\nB=1,2\nC=\nHOME=/root\nPATH=/bin"},
+		{"HOME", []string{"--env", "HOME=/x"}, "echo $HOME", "/x"},
+		{"cwd", []string{"--cwd", "/home/user"}, "pwd", "/home/user"},
+		{"user", []string{"--user", "1000"}, "id -u; id -g; echo $HOME", "1000\n0\n/home/user"},
+		{"user and group", []string{"-u", "1000:2000", "-g", "8", "-g", "9"}, "id -u; id -G", "1000\n2000 7 8 9"},
+		{"capabilities", nil, privileges, "CapPrm: 0000000020000420\nCapBnd: 0000000020000420\nCapAmb: 0000000000000000\nNoNewPrivs: 1"},
+		{"cap", []string{"--cap", "CAP_SYS_ADMIN", "-c", "CAP_NET_RAW"}, privileges, "CapPrm: 0000000020202420\nCapBnd: 0000000020202420\nCapAmb: 0000000000000000\nNoNewPrivs: 1"},
+		{"privileges", []string{"--no-new-privs=false", "-u", "1000"}, privileges, "CapPrm: 0000000000000000\nCapBnd: 0000000020000420\nCapAmb: 0000000000000000\nNoNewPrivs: 0"},
+		{"a session of its own", nil, "set -- $(cat /proc/$$/stat); [ $1 = $5 ] && [ $1 = $6 ] && echo leader; [ $$ != 1 ] && echo second", "leader\nsecond"},
+		{"descriptors", nil, testbundle.ListFDs, "0\n1\n2"},
+		{"signals", nil, "grep -E 'SigBlk|SigIgn' /proc/self/status | tr '\t' ' '", "SigBlk: 0000000000000000\nSigIgn: 0000000000000000"},
+	} {
+		t.Run(c.name, func(t *testing.T) { in(b, c.script, c.flags...).Prints(t, c.want) })
+	}
+	t.Run("stdin", func(t *testing.T) {
+		b.Stdin = "through"
+		defer func() { b.Stdin = "" }()
+		in(b, "cat; echo error >&2").Prints(t, "through")
+	})
+	for script, want := range map[string]int{"exit 0": 0, "exit 42": 42, "kill -9 $$": 137, "kill -15 $$": 143} {
+		in(b, script).Exit(t, want)
+	}
+}
+
+// --process is a process of its own; the container's are the capabilities and
+// labels that it does not give.
+func TestExecProcessFile(t *testing.T) {
+	b, _ := up(t, func(s *specs.Spec) {
+		s.Process.Env = append(s.Process.Env, "A=config")
+		s.Process.Cwd = "/tmp"
+	})
+	file := filepath.Join(b.Host, "process.json")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(`{"args":["sh","-c","echo $A$B; pwd; id -u; id -G; umask; ulimit -n; grep -E 'CapBnd|NoNew' /proc/self/status | tr '\t' ' '"],
+		"cwd":"/home","env":["PATH=/bin","B=file"],"user":{"uid":1000,"gid":1000,"additionalGids":[5],"umask":63},"rlimits":[{"type":"RLIMIT_NOFILE","soft":77,"hard":88}]}`)
+	const want = "file\n/home\n1000\n1000 5\n0077\n77\nCapBnd: 0000000020000420\nNoNewPrivs: 0"
+	b.Minirun("exec", "--process", file, b.ID).Prints(t, want)
+	b.Minirun("exec", "-p", file, b.ID, "true").Fails(t, "--process", "arguments")
+	b.Minirun("exec", "-p", file, "--user", "5", b.ID).Fails(t, "--user", file)
+	for text, words := range map[string][]string{
+		`{"args":["true"]}`:                                   {file, "cwd"},
+		`{"args":[],"cwd":"/"}`:                               {file, "args"},
+		`{"args":["true"],"cwd":"/","env":["x"]}`:             {file, "env[0]"},
+		`{"args":["true"],"cwd":"/","user":{"uid":"root"}}`:   {file, "user.uid"},
+		`{"args":["/none"],"cwd":"/"}`:                        {`exec "/none"`, "no such file or directory"},
+		`{"args":["true"],"cwd":"/none"}`:                     {file + ": cwd", "/none", "no such file or directory"},
+		`{"args":["true"],"cwd":"/","apparmorProfile":"nil"}`: {"AppArmor"},
+		`{`: {file},
+	} {
+		write(text)
+		r := b.Minirun("exec", "--process", file, b.ID)
+		r.Exit(t, 255)
+		r.Fails(t, words...)
+	}
+}
+
+func TestExecErrors(t *testing.T) {
+	b, pid := up(t, testbundle.Writable)
+	b.File("/plain", "text", 0o644)
+	b.File("/dos", "#!/bin/sh\r\n", 0o755)
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{b.ID, "nosuch"}, []string{`exec "nosuch"`, "executable file not found in $PATH"}},
+		{[]string{b.ID, "/nosuch"}, []string{`exec "/nosuch": no such file or directory`}},
+		{[]string{b.ID, "/plain"}, []string{`exec "/plain": permission denied`, "mode 0644"}},
+		{[]string{b.ID, "/tmp"}, []string{`exec "/tmp": permission denied`, "directory"}},
+		{[]string{b.ID, "/dos"}, []string{`exec "/dos"`, "carriage return"}},
+		{[]string{"--cwd", "/none", b.ID, "true"}, []string{"exec: process.cwd", "/none", "no such file or directory"}},
+		{[]string{"--cwd", "tmp", b.ID, "true"}, []string{"cwd", "absolute"}},
+		{[]string{"--cwd", "/proc/self/fd", b.ID, "sh", "-c", "cd 3 && exit 1; exit 255"}, nil},
+		{[]string{"--user", "user", b.ID, "true"}, []string{"--user", "UID[:GID]"}},
+		{[]string{"--user", "1:", b.ID, "true"}, []string{"--user", "UID[:GID]"}},
+		{[]string{"-g", "wheel", b.ID, "true"}, []string{"--additional-gids"}},
+		{[]string{"-e", "NOVALUE", b.ID, "true"}, []string{"env", "NAME=value"}},
+		{[]string{"--apparmor", "profile", b.ID, "true"}, []string{"AppArmor"}},
+		{[]string{"--process-label", "label", b.ID, "true"}, []string{"SELinux"}},
+		{[]string{"--preserve-fds", "-1", b.ID, "true"}, []string{"--preserve-fds"}},
+		{[]string{"--cgroup", "../x", b.ID, "true"}, []string{"--cgroup"}},
+		{[]string{"--cgroup", "nonsense:x", b.ID, "true"}, []string{"--cgroup", "nonsense"}},
+		{[]string{"--cgroup", "none", b.ID, "true"}, []string{"none", "no such file or directory"}},
+		{[]string{"-t", b.ID, "true"}, []string{"--tty", "no terminal"}},
+		{[]string{"-t", "-d", b.ID, "true"}, []string{"console socket"}},
+		{[]string{"--console-socket", "/none", b.ID, "true"}, []string{"console socket"}},
+		{[]string{"-t", "-d", "--console-socket", "/none", b.ID, "true"}, []string{"/none", "no such file or directory"}},
+		{[]string{"--pid-file", "/none/pid", b.ID, "true"}, []string{"--pid-file"}},
+		{[]string{"nobody", "true"}, []string{"container does not exist"}},
+		{[]string{b.ID}, []string{"args"}},
+	} {
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			r := b.Minirun(append([]string{"exec"}, c.args...)...)
+			r.Exit(t, 255)
+			if c.want != nil {
+				r.Fails(t, c.want...)
+			}
+		})
+	}
+	b.Minirun("exec").Exit(t, 1)
+	_ = unix.Kill(pid, unix.SIGKILL)
+	awaitStatus(t, b, specs.StateStopped)
+	r := in(b, "true")
+	r.Exit(t, 255)
+	r.Fails(t, "container not running")
+}
+
+// Capabilities, ids and limits of a user namespace.
+func TestExecInUserNamespace(t *testing.T) {
+	b, _ := up(t, userns, func(s *specs.Spec) {
+		s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 100, Hard: 200}}
+	})
+	in(b, "id -u; id -g; ulimit -n; cat /proc/self/uid_map | tr -s ' '; grep CapPrm /proc/self/status; echo x > /dev/stdout").
+		Prints(t, "0\n0\n100\n 0 100000 65536\nCapPrm:\t0000000020000420\nx")
+	in(b, "id -u; id -G; echo $HOME", "-u", "1000:5", "-g", "9").Prints(t, "1000\n5 9\n/home/user")
+	in(b, "true", "-u", "70000").Fails(t, "user.uid", "linux.uidMappings", "70000")
+	in(b, "true", "-g", "70000").Fails(t, "additionalGids", "linux.gidMappings", "70000")
+}
+
+// The filter of config.json holds for exec too, with and without no_new_privs.
+func TestExecSeccomp(t *testing.T) {
+	for _, noNewPrivs := range []bool{true, false} {
+		b, _ := up(t, func(s *specs.Spec) {
+			s.Process.NoNewPrivileges = noNewPrivs
+			s.Linux.Seccomp = &specs.LinuxSeccomp{
+				DefaultAction: specs.ActAllow, Architectures: []specs.Arch{specs.ArchX86_64, specs.ArchAARCH64},
+				Syscalls: []specs.LinuxSyscall{{Names: []string{"mkdirat", "mkdir"}, Action: specs.ActErrno, ErrnoRet: ptr(uint(unix.ENOTNAM))}},
+			}
+		})
+		b.Minirun("exec", b.ID, "probe", "mkdir", "/tmp/x").Prints(t, "ENOTNAM")
+		in(b, "grep Seccomp: /proc/self/status").Prints(t, "Seccomp:\t2")
+	}
+}
+
+func TestExecPreserveFDs(t *testing.T) {
+	b, _ := up(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	for n := range 3 {
+		cmd := b.Command("exec", "--preserve-fds", strconv.Itoa(n), b.ID, "sh", "-c", testbundle.ListFDs)
+		cmd.ExtraFiles = []*os.File{r, w, r}
+		got := testbundle.Finish(t, cmd)
+		got.Prints(t, strings.Join([]string{"0", "1", "2", "3", "4"}[:3+n], "\n"))
+	}
+}
+
+func TestExecDetach(t *testing.T) {
+	b, _ := up(t, testbundle.Writable)
+	pidFile, out := filepath.Join(b.Host, "exec-pid"), b.Path("/tmp/out")
+	cmd := b.Command("exec", "--detach", "--pid-file", pidFile, b.ID, "sh", "-c", "echo $$ > /tmp/out; sleep 0.2; exit 3")
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(pidFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var status unix.WaitStatus
+	if _, err := unix.Wait4(pid, &status, 0, nil); err != nil || status.ExitStatus() != 3 {
+		t.Errorf("process %d: status %d, %v: want 3, and it to be this test's child", pid, status.ExitStatus(), err)
+	}
+	if data, err := os.ReadFile(out); err != nil || len(data) == 0 {
+		t.Errorf("it wrote %q, %v", data, err)
+	}
+}
+
+// --cgroup puts the process below the container's cgroup, in all hierarchies or
+// in some.
+func TestExecCgroup(t *testing.T) {
+	b, pid := up(t)
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(data), ":pids:") {
+		t.Skip("the host has no v1 hierarchy of pids")
+	}
+	sub := filepath.Join("/sys/fs/cgroup/pids", b.ID, "sub")
+	if err := os.Mkdir(sub, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, flag := range []string{"pids:sub", "pids:/sub/"} {
+		want := strings.ReplaceAll(string(data), ":pids:/"+b.ID, ":pids:/"+b.ID+"/sub")
+		in(b, "cat /proc/self/cgroup", "--cgroup", flag).Prints(t, strings.TrimSpace(want))
+	}
+	in(b, "cat /proc/self/cgroup", "--cgroup", "/").Prints(t, strings.TrimSpace(string(data)))
+}
+
+// A container whose first process has handed its v2 cgroup to its children
+// takes no process there: exec follows the first process.
+func TestExecFollowsDelegation(t *testing.T) {
+	b, pid := up(t)
+	const tree = "/sys/fs/cgroup/unified"
+	top := filepath.Join(tree, b.ID)
+	controllers, err := os.ReadFile(filepath.Join(top, "cgroup.controllers"))
+	if err != nil || len(strings.TrimSpace(string(controllers))) == 0 {
+		t.Skipf("needs a controller in the container's cgroup of the v2 tree on %s: has %q, %v", tree, controllers, err)
+	}
+	inner := filepath.Join(top, "inner")
+	if err := os.Mkdir(inner, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range [][2]string{
+		{filepath.Join(inner, "cgroup.procs"), strconv.Itoa(pid)},
+		{filepath.Join(top, "cgroup.subtree_control"), "+" + strings.Fields(string(controllers))[0]},
+	} {
+		if err := os.WriteFile(w[0], []byte(w[1]), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in(b, "grep ^0: /proc/self/cgroup").Prints(t, "0::/"+b.ID+"/inner")
+}
+
+// execTerminal runs exec --tty on p.
+func execTerminal(p *pty, b *testbundle.Bundle, script string) *exec.Cmd {
+	cmd := b.Command("exec", "--tty", b.ID, "sh", "-c", script)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.slave, p.slave, p.slave
+	b.Start(cmd)
+	return cmd
+}
+
+func TestExecTerminal(t *testing.T) {
+	for name, change := range map[string]func(*specs.Spec){"default": func(*specs.Spec) {}, "user namespace": userns} {
+		t.Run(name, func(t *testing.T) {
+			p := newPty(t)
+			if err := p.master.Resize(console.WinSize{Height: 30, Width: 100}); err != nil {
+				t.Fatal(err)
+			}
+			b, _ := up(t, change)
+			before := p.termios()
+			cmd := execTerminal(p, b, "tty; stty size; echo x > /dev/tty; echo ready; read line; stty size; echo got $line; kill -9 $$")
+			p.expect("/dev/pts/0\r\n30 100\r\nx\r\nready\r\n")
+			if err := p.master.Resize(console.WinSize{Height: 11, Width: 22}); err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Process.Signal(unix.SIGWINCH); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(100 * time.Millisecond)
+			if _, err := p.master.Write([]byte("typed\r")); err != nil {
+				t.Fatal(err)
+			}
+			p.expect("11 22\r\ngot typed\r\n")
+			_ = cmd.Wait()
+			if got := cmd.ProcessState.ExitCode(); got != 137 || p.termios() != before {
+				t.Errorf("exit status %d, want 137; terminal restored: %v", got, p.termios() == before)
+			}
+			cmd = execTerminal(p, b, "exec /none")
+			_ = cmd.Wait()
+			if p.termios() != before {
+				t.Error("the terminal is not restored after a failure")
+			}
+		})
+	}
+}
+
+// What a container has put in the place of ptmx is not taken for a terminal.
+func TestExecFalseTerminal(t *testing.T) {
+	p := newPty(t)
+	b, _ := up(t, testbundle.NoMount(func(d string) bool { return d == "/dev/pts" }))
+	for _, fake := range []string{"echo x > /dev/pts/ptmx", "mkfifo /dev/pts/ptmx", "ln -s /proc/self/fd/3 /dev/pts/ptmx", "ln -s /dev/null /dev/pts/ptmx"} {
+		in(b, "mkdir -p /dev/pts; rm -f /dev/pts/ptmx; "+fake).Exit(t, 0)
+		cmd := b.Command("exec", "-t", b.ID, "true")
+		cmd.Stdin = p.slave
+		testbundle.Finish(t, cmd).Fails(t, "process.terminal")
+	}
+}
+
+func TestExecConsoleSocket(t *testing.T) {
+	b, _ := up(t)
+	path, l := listen(t, b, "console")
+	got := make(chan *os.File, 1)
+	go func() {
+		_, f := receive(t, l)
+		got <- f
+	}()
+	pidFile := filepath.Join(b.Host, "exec-pid")
+	b.Minirun("exec", "-d", "-t", "--console-socket", path, "--pid-file", pidFile, b.ID, "sh", "-c", "tty; read x; echo got $x").Exit(t, 0)
+	f := <-got
+	defer f.Close()
+	buf := make([]byte, 100)
+	n, _ := f.Read(buf)
+	if string(buf[:n]) != "/dev/pts/0\r\n" {
+		t.Errorf("the terminal says %q", buf[:n])
+	}
+	if _, err := f.WriteString("this\r"); err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for !strings.Contains(all.String(), "got this") {
+		n, err := f.Read(buf)
+		if err != nil {
+			t.Fatalf("%v after %q", err, all.String())
+		}
+		all.Write(buf[:n])
+	}
+	text, _ := os.ReadFile(pidFile)
+	pid, _ := strconv.Atoi(string(text))
+	reap(pid)
+}
+
+// Signals that minirun gets are the process's, and its end is minirun's.
+func TestExecSignals(t *testing.T) {
+	b, _ := up(t)
+	cmd := b.Command("exec", b.ID, "probe", "hold", "7")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Start(cmd)
+	buf := make([]byte, 100)
+	expect := func(want string) {
+		t.Helper()
+		if n, _ := out.Read(buf); string(buf[:n]) != want+"\n" {
+			t.Errorf("the process wrote %q, want %q", buf[:n], want)
+		}
+	}
+	expect("ready")
+	for _, sig := range []unix.Signal{unix.SIGUSR1, unix.SIGINT, unix.SIGHUP, unix.SIGTERM} {
+		if err := cmd.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+		expect(unix.SignalName(sig))
+	}
+	_ = cmd.Wait()
+	if got := cmd.ProcessState.ExitCode(); got != 7 {
+		t.Errorf("exit status %d, want 7", got)
+	}
+}
+
+// Exec against delete: each exec ends with its program's status or says that
+// there is no container, and nothing is left.
+func TestExecRacesDelete(t *testing.T) {
+	for name, change := range map[string]func(*specs.Spec){"default": func(*specs.Spec) {}, "the host's processes": without(specs.PIDNamespace)} {
+		t.Run(name, func(t *testing.T) {
+			for round := range 10 {
+				b, _ := up(t, change)
+				var wg sync.WaitGroup
+				for range 8 {
+					wg.Go(func() {
+						r := in(b, "sleep 0.02; exit 5")
+						switch r.Status {
+						case 5, 137:
+						case 255:
+							r.Fails(t, "container")
+							if !strings.Contains(r.Stderr, "container not running") && !strings.Contains(r.Stderr, "container does not exist") {
+								t.Errorf("exec failed with %s", r.Stderr)
+							}
+						default:
+							t.Errorf("exit status %d: %s", r.Status, r.Stderr)
+						}
+					})
+				}
+				time.Sleep(time.Duration(round) * 3 * time.Millisecond)
+				b.Minirun("delete", "--force", b.ID).Exit(t, 0)
+				wg.Wait()
+			}
+		})
+	}
+}
+
+// An exec whose minirun is killed leaves nothing that delete does not find.
+func TestExecKilled(t *testing.T) {
+	for _, change := range []func(*specs.Spec){func(*specs.Spec) {}, without(specs.PIDNamespace)} {
+		b, _ := up(t, change)
+		for i := range 40 {
+			cmd := b.Command("exec", b.ID, "sleep", "1000")
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Duration(i) * 150 * time.Microsecond)
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		}
+		b.Minirun("delete", "--force", b.ID).Exit(t, 0)
+		testbundle.Reap()
+	}
+}
