@@ -26,6 +26,7 @@ type child struct {
 	plan    *plan.Plan
 	proc    *bootstrap.Process
 	early   []unix.Signal // came before there was a program to pass them on to
+	killed  bool          // by SIGKILL, before its execve
 	roots   []string      // where the container's files are on the host, topmost first: for hints
 
 	explain func(*bootstrap.ErrFailed) error // tells of a failed step; nil: stepError does

@@ -261,10 +261,24 @@ func (e *execution) undo(err error) error {
 		}
 	}
 	var interrupted *Interrupted
-	if ended(int(e.init.Fd())) && !errors.As(err, &interrupted) {
+	if !errors.As(err, &interrupted) && e.ending() {
 		return fmt.Errorf("%w: it ended while the process was brought into it", errNotRunning)
 	}
 	return err
+}
+
+// ending reports whether the container has ended or is about to. Its first
+// process gives up its namespaces before it shows as ended, and the new process
+// may be killed before the first one, which is then soon to follow.
+func (e *execution) ending() bool {
+	if ended(int(e.init.Fd())) {
+		return true
+	}
+	var st unix.Stat_t
+	if err := unix.Stat("/proc/"+strconv.Itoa(e.record.Pid)+"/ns/mnt", &st); errors.Is(err, unix.ENOENT) {
+		return true
+	}
+	return e.killed && awaitEnd(int(e.init.Fd()), 200*time.Millisecond)
 }
 
 // close gives up lock and descriptors.

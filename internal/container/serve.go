@@ -187,6 +187,7 @@ func (c *child) died(err error) error {
 	if status.Signaled() {
 		hint := ""
 		if status.Signal() == unix.SIGKILL {
+			c.killed = true
 			hint = ": out of memory? see linux.resources.memory.limit, and dmesg"
 		}
 		return fmt.Errorf("%s was killed by signal %d (%s) while it was set up%s", c.who, status.Signal(), unix.SignalName(status.Signal()), hint)

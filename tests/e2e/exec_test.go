@@ -59,6 +59,7 @@ func TestExecJoins(t *testing.T) {
 		without(specs.MountNamespace)(s)
 		s.Mounts, s.Linux.MaskedPaths, s.Linux.ReadonlyPaths, s.Root.Readonly = nil, nil, nil, false
 	}
+	noProc := testbundle.NoMount(func(d string) bool { return d == "/proc" })
 	for _, c := range []struct {
 		name   string
 		change []func(*specs.Spec)
@@ -66,36 +67,67 @@ func TestExecJoins(t *testing.T) {
 		{"default", nil},
 		{"user namespace", []func(*specs.Spec){userns}},
 		{"user, cgroup and time namespace", []func(*specs.Spec){userns, cgroupns, timens}},
-		{"user namespace, the host's processes", []func(*specs.Spec){userns, without(specs.PIDNamespace)}},
+		{"user namespace, the host's processes", []func(*specs.Spec){userns, without(specs.PIDNamespace), noProc}},
 		{"the host's processes and network", []func(*specs.Spec){without(specs.PIDNamespace), without(specs.NetworkNamespace)}},
 		{"time namespace", []func(*specs.Spec){timens}},
-		{"user namespace of id 0 to somebody else", []func(*specs.Spec){userns, user(1000, 1000, 5, 6)}},
+		{"user namespace, without privilege", []func(*specs.Spec){userns, user(1000, 1000, 5, 6)}},
 		{"the host's mounts", []func(*specs.Spec){noMounts}},
+		{"the host's mounts, a user namespace", []func(*specs.Spec){noMounts, userns}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b, pid := up(t, c.change...)
-			b.File("/here", "this container\n", 0o644)
-			if c.name != "the host's mounts" { // there is no /proc inside
-				var want, script []string
-				for _, kind := range []string{"user", "mnt", "uts", "ipc", "pid", "net", "cgroup", "time"} {
-					want = append(want, testbundle.Namespace(strconv.Itoa(pid), kind))
-					script = append(script, "readlink /proc/self/ns/"+kind)
-				}
-				in(b, strings.Join(script, ";")).Prints(t, strings.Join(want, "\n"))
-				if c.name != "user, cgroup and time namespace" { // there the paths are cut
-					cgroups, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
-					if err != nil {
-						t.Fatal(err)
-					}
-					in(b, "cat /proc/self/cgroup").Prints(t, strings.TrimSpace(string(cgroups)))
-				}
+			b, first := up(t, c.change...)
+			pidFile := filepath.Join(b.Host, "exec-pid")
+			cmd := b.Command("exec", "-d", "--pid-file", pidFile, b.ID, "sleep", "1000")
+			if err := cmd.Run(); err != nil {
+				t.Fatal(err)
 			}
-			in(b, "cat /here").Prints(t, "this container")
-			if b.Spec.Process.User.UID == 1000 {
-				in(b, "id -u; id -G | tr ' ' '\n' | sort -n").Prints(t, "1000\n5\n6\n1000")
+			text, err := os.ReadFile(pidFile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pid, _ := strconv.Atoi(string(text))
+			defer func() { _ = unix.Kill(pid, unix.SIGKILL); reap(pid) }()
+			one, other := portrait(t, first), portrait(t, pid)
+			if one != other {
+				t.Errorf("the first process has\n%s\nthat of exec\n%s", one, other)
 			}
 		})
 	}
+}
+
+// portrait is what of a process makes it one of a container.
+func portrait(t *testing.T, pid int) string {
+	t.Helper()
+	proc := fmt.Sprintf("/proc/%d/", pid)
+	var out strings.Builder
+	for _, kind := range []string{"user", "mnt", "uts", "ipc", "pid", "net", "cgroup", "time"} {
+		fmt.Fprintln(&out, testbundle.Namespace(strconv.Itoa(pid), kind))
+	}
+	var root unix.Stat_t
+	if err := unix.Stat(proc+"root", &root); err != nil {
+		t.Fatal(err)
+	}
+	cgroups, err := os.ReadFile(proc + "cgroup")
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := os.ReadFile(proc + "status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(status)) {
+		switch name, _, _ := strings.Cut(line, ":"); name {
+		case "Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Umask", "SigIgn", "SigBlk":
+			out.WriteString(line)
+		}
+	}
+	limits, err := os.ReadFile(proc + "limits")
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, _ := os.Readlink(proc + "cwd")
+	fmt.Fprintf(&out, "root %d:%d\ncwd %s\n%s%s", root.Dev, root.Ino, link, cgroups, limits)
+	return out.String()
 }
 
 func TestExecProcess(t *testing.T) {
@@ -121,7 +153,7 @@ func TestExecProcess(t *testing.T) {
 		{"user", []string{"--user", "1000"}, "id -u; id -g; echo $HOME", "1000\n0\n/home/user"},
 		{"user and group", []string{"-u", "1000:2000", "-g", "8", "-g", "9"}, "id -u; id -G", "1000\n2000 7 8 9"},
 		{"capabilities", nil, privileges, "CapPrm: 0000000020000420\nCapBnd: 0000000020000420\nCapAmb: 0000000000000000\nNoNewPrivs: 1"},
-		{"cap", []string{"--cap", "CAP_SYS_ADMIN", "-c", "CAP_NET_RAW"}, privileges, "CapPrm: 0000000020202420\nCapBnd: 0000000020202420\nCapAmb: 0000000000000000\nNoNewPrivs: 1"},
+		{"cap", []string{"--cap", "CAP_SYS_ADMIN", "--cap", "CAP_NET_RAW"}, privileges, "CapPrm: 0000000020202420\nCapBnd: 0000000020202420\nCapAmb: 0000000000000000\nNoNewPrivs: 1"},
 		{"privileges", []string{"--no-new-privs=false", "-u", "1000"}, privileges, "CapPrm: 0000000000000000\nCapBnd: 0000000020000420\nCapAmb: 0000000000000000\nNoNewPrivs: 0"},
 		{"a session of its own", nil, "set -- $(cat /proc/$$/stat); [ $1 = $5 ] && [ $1 = $6 ] && echo leader; [ $$ != 1 ] && echo second", "leader\nsecond"},
 		{"descriptors", nil, testbundle.ListFDs, "0\n1\n2"},
@@ -501,7 +533,38 @@ func TestExecKilled(t *testing.T) {
 			_ = cmd.Process.Kill()
 			_ = cmd.Wait()
 		}
-		b.Minirun("delete", "--force", b.ID).Exit(t, 0)
+		// The orphans are this test's children, and a PID namespace ends only
+		// when all its processes are reaped.
+		deletion := b.Command("delete", "--force", b.ID)
+		if err := deletion.Start(); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- deletion.Wait() }()
+		for waiting := true; waiting; time.Sleep(time.Millisecond) {
+			select {
+			case err := <-done:
+				waiting = false
+				if err != nil {
+					t.Error(err)
+				}
+			default:
+				reapExcept(deletion.Process.Pid)
+			}
+		}
 		testbundle.Reap()
+	}
+}
+
+// reapExcept reaps the children of this process that have ended, but one.
+func reapExcept(spared int) {
+	lists, _ := filepath.Glob("/proc/self/task/*/children")
+	for _, list := range lists {
+		text, _ := os.ReadFile(list)
+		for _, field := range strings.Fields(string(text)) {
+			if pid, err := strconv.Atoi(field); err == nil && pid != spared {
+				_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
+			}
+		}
 	}
 }
