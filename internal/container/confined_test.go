@@ -33,7 +33,13 @@ func TestPathsAreConfined(t *testing.T) {
 	})
 }
 
-func pivots(s *plan.Step) bool { return s.Call == plan.PivotRoot || s.Call == plan.Chroot }
+// pivots reports whether "/" is the container's root from here on. exec joins
+// the mount namespace of a container that has pivoted, together with others;
+// alone, one is joined by path, to make a root in it.
+func pivots(s *plan.Step) bool {
+	joins := s.Call == plan.Setns && s.Args[1].Value&unix.CLONE_NEWNS != 0 && s.Args[1].Value != unix.CLONE_NEWNS
+	return s.Call == plan.PivotRoot || s.Call == plan.Chroot || joins
+}
 
 // hostPaths are the host's paths that a plan may name.
 func hostPaths(in Inputs) []string {
@@ -43,6 +49,9 @@ func hostPaths(in Inputs) []string {
 		".",            // root.path, once it is the working directory
 		"/dev/null",    // for masks
 		"/proc/self/ns/time_for_children",
+		"/proc/self/oom_score_adj",
+		"/proc/thread-self/attr/exec",
+		"/proc/thread-self/attr/apparmor/exec",
 	}
 	list = append(list, in.Cgroups...)
 	list = append(list, in.Rootfs.HostMounts...)

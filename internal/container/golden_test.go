@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/plan"
@@ -61,6 +62,47 @@ var goldenCases = []struct {
 		in.Rootfs.NullStdio = [3]bool{true, false, false}
 	}},
 	{"hostmounts", nothing}, // no mount namespace
+}
+
+// execCases are the plans of `exec`: in a container of another case's
+// config.json, with its process.
+var execCases = []struct {
+	name, config string
+	change       func(*ExecInputs)
+}{
+	{"exec", "default", func(in *ExecInputs) {
+		in.Cgroups = []string{"/sys/fs/cgroup/memory/box/tasks", "/sys/fs/cgroup/pids/box/tasks"}
+	}},
+	{"exec-userns", "userns", func(in *ExecInputs) { // limits are set from outside
+		in.Spec.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 100, Hard: 200}}
+	}},
+	{"exec-terminal", "terminal", func(*ExecInputs) {}},
+	{"exec-user", "user", func(in *ExecInputs) { // also what must be said before the process is inside
+		p := in.Spec.Process
+		p.OOMScoreAdj, p.ExecCPUAffinity = new(int), &specs.CPUAffinity{Initial: "0", Final: "1-2"}
+		p.ApparmorProfile, p.SelinuxLabel = "profile", "label"
+		in.Process.AppArmor, in.Process.SELinux = true, true
+	}},
+	{"exec-seccomp", "seccomp-notify", func(*ExecInputs) {}},
+	{"exec-hostmounts", "hostmounts", func(*ExecInputs) {}},                                  // the root is joined, there is no mount namespace
+	{"exec-rootless", "rootless", func(in *ExecInputs) { in.Process.Rootless = true }},       // the kernel takes the user namespace first
+	{"exec-shared", "default", func(in *ExecInputs) { in.Namespaces &^= unix.CLONE_NEWPID }}, // nothing to be cloned for
+}
+
+// execInputsOf are the inputs of an execCase.
+func execInputsOf(t testing.TB, config string, change func(*ExecInputs)) ExecInputs {
+	t.Helper()
+	base := inputsOf(t, config, nothing)
+	s, setup := base.Spec, namespaces.Decide(base.Spec)
+	s.Hooks = nil
+	in := ExecInputs{Spec: s, Process: base.Process, Pid: 4321, Namespaces: setup.New}
+	for _, j := range setup.Joins {
+		in.Namespaces |= j.Flag
+	}
+	change(&in)
+	in.Process.Unasked = in.Process.Rlimits || len(s.Process.Rlimits) == 0
+	s.Process.Env = append(s.Process.Env, "HOME=/root")
+	return in
 }
 
 func nothing(*Inputs) {}
@@ -143,27 +185,42 @@ func eachGolden(t *testing.T, f func(t *testing.T, p *plan.Plan, in Inputs)) {
 			f(t, p, in)
 		})
 	}
+	for _, c := range execCases {
+		t.Run(c.name, func(t *testing.T) {
+			in := execInputsOf(t, c.config, c.change)
+			f(t, CompileExec(in), Inputs{Spec: in.Spec, Process: in.Process, Cgroups: in.Cgroups})
+		})
+	}
 }
 
 func TestGolden(t *testing.T) {
 	for _, c := range goldenCases {
 		t.Run(c.name, func(t *testing.T) {
 			p, setup := Compile(inputsOf(t, c.name, c.host))
-			got := goldenText(t, p, setup)
-			file := filepath.Join("testdata", "golden", c.name+".plan")
-			if *update {
-				if err := os.WriteFile(file, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if line, g, w := firstDifference(got, want); line > 0 {
-				t.Errorf("%s:%d differs; go test -run Golden -update writes it anew\n got: %s\nwant: %s", file, line, g, w)
-			}
+			checkGolden(t, c.name, goldenText(t, p, setup))
 		})
+	}
+	for _, c := range execCases {
+		t.Run(c.name, func(t *testing.T) {
+			checkGolden(t, c.name, goldenText(t, CompileExec(execInputsOf(t, c.config, c.change)), namespaces.Setup{}))
+		})
+	}
+}
+
+func checkGolden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", "golden", name+".plan")
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line, g, w := firstDifference(got, want); line > 0 {
+		t.Errorf("%s:%d differs; go test -run Golden -update writes it anew\n got: %s\nwant: %s", file, line, g, w)
 	}
 }
 
@@ -204,6 +261,9 @@ func TestGoldenFiles(t *testing.T) {
 	known := map[string]bool{}
 	for _, c := range goldenCases {
 		known[c.name+".json"], known[c.name+".plan"] = true, true
+	}
+	for _, c := range execCases {
+		known[c.name+".plan"] = true
 	}
 	entries, err := os.ReadDir(filepath.Join("testdata", "golden"))
 	if err != nil {

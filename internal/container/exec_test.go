@@ -1,0 +1,110 @@
+package container
+
+import (
+	"encoding/binary"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/plan"
+)
+
+// TestExecTrustsNothingInside: a process of exec is hidden before it joins, and
+// from there on opens nothing of the container's /proc, nor by a magic link.
+func TestExecTrustsNothingInside(t *testing.T) {
+	for _, c := range execCases {
+		t.Run(c.name, func(t *testing.T) {
+			in := execInputsOf(t, c.config, c.change)
+			p := CompileExec(in)
+			hidden, joined := in.Process.Rootless, false
+			for i := range p.Steps {
+				s := &p.Steps[i]
+				switch s.Call {
+				case plan.Prctl:
+					if s.Args[0].Value == unix.PR_SET_DUMPABLE && !in.Process.Rootless {
+						hidden = s.Args[1].Value == 0
+					}
+				case plan.Setns:
+					joined = true
+					if !hidden {
+						t.Errorf("step %d (%s) comes before the process is hidden", i, s.Name)
+					}
+				case plan.Openat:
+					if joined {
+						t.Errorf("step %d (%s) opens a path without openat2's confinement", i, s.Name)
+					}
+				case plan.Openat2:
+					how := p.Data[s.Args[2].Value-plan.DataBase:]
+					if !joined || binary.LittleEndian.Uint64(how[16:])&unix.RESOLVE_NO_MAGICLINKS == 0 {
+						t.Errorf("step %d (%s) may follow a magic link", i, s.Name)
+					}
+					if path := cString(p, s.Args[1]); strings.HasPrefix(path, "/proc") {
+						t.Errorf("step %d (%s) believes the container's %s", i, s.Name, path)
+					}
+				}
+			}
+			if !joined {
+				t.Error("no namespace is joined")
+			}
+		})
+	}
+}
+
+func TestSubCgroups(t *testing.T) {
+	own := map[string]string{"cpu": "/c/cpu/box", "cpuacct": "/c/cpu/box", "pids": "/c/pids/box", "": "/c/unified/box"}
+	for _, c := range []struct {
+		flags []string
+		want  map[string]string // what differs; nil: refused
+	}{
+		{nil, map[string]string{}},
+		{[]string{"/"}, map[string]string{}},
+		{[]string{"pids:a"}, map[string]string{"pids": "/c/pids/box/a"}},
+		{[]string{"pids:/a//b/."}, map[string]string{"pids": "/c/pids/box/a/b"}},
+		{[]string{"cpu:a"}, map[string]string{"cpu": "/c/cpu/box/a", "cpuacct": "/c/cpu/box/a"}},
+		{[]string{"pids,cpuacct:a"}, map[string]string{"pids": "/c/pids/box/a", "cpu": "/c/cpu/box/a", "cpuacct": "/c/cpu/box/a"}},
+		{[]string{"a", "pids:b"}, map[string]string{"pids": "/c/pids/box/b", "cpu": "/c/cpu/box/a", "cpuacct": "/c/cpu/box/a", "": "/c/unified/box/a"}},
+		{[]string{":a"}, map[string]string{"": "/c/unified/box/a"}},
+		{[]string{"a/../b"}, nil},
+		{[]string{"pids:.."}, nil},
+		{[]string{"memory:a"}, nil},
+		{[]string{"pids,memory:a"}, nil},
+	} {
+		got, err := subCgroups(own, c.flags)
+		if c.want == nil {
+			if err == nil {
+				t.Errorf("%q is accepted: %v", c.flags, got)
+			}
+			continue
+		}
+		want := maps.Clone(own)
+		maps.Copy(want, c.want)
+		if err != nil || !maps.Equal(got, want) {
+			t.Errorf("%q: %v, %v, want %v", c.flags, got, err, want)
+		}
+	}
+	if own["pids"] != "/c/pids/box" {
+		t.Error("the container's own cgroups were changed")
+	}
+}
+
+// TestExecLeavesTheSpec: what the command line changes is the process of exec,
+// and not the container's, though they share lists.
+func TestExecLeavesTheSpec(t *testing.T) {
+	list := func(s ...string) []string { return append(make([]string, 0, 10), s...) }
+	own := specs.Process{Cwd: "/", Env: list("A=1"), User: specs.User{AdditionalGids: append(make([]uint32, 0, 10), 5)},
+		Capabilities: &specs.LinuxCapabilities{Bounding: list("CAP_KILL"), Permitted: list("CAP_KILL"), Effective: list("CAP_KILL")}}
+	o := ExecOptions{Args: []string{"x"}, Env: []string{"B=2"}, User: "1:2", Gids: []string{"6"}, Caps: []string{"CAP_CHOWN"}, Warn: func(any) {}}
+	p, err := o.process(&specs.Spec{Process: &own})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Env) != 2 || p.User.UID != 1 || p.User.GID != 2 || len(p.User.AdditionalGids) != 2 || len(p.Capabilities.Bounding) != 2 {
+		t.Errorf("the process is %+v", p)
+	}
+	if len(own.Env) != 1 || own.Env[:2][1] != "" || own.User.AdditionalGids[:2][1] != 0 || own.Capabilities.Bounding[:2][1] != "" || own.User.UID != 0 {
+		t.Errorf("the container's process was changed: %+v", own)
+	}
+}
