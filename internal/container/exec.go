@@ -130,6 +130,11 @@ func (e *execution) run(in ExecInputs) error {
 	if in.Cgroup2 != nil {
 		defer in.Cgroup2.Close()
 	}
+	if !in.Spec.Process.Terminal && !in.Process.Rootless {
+		if err := guardNull(attr.Files); err != nil {
+			return err
+		}
+	}
 	var err error
 	attr.Extra, err = e.openFiles()
 	defer closeAll(attr.Extra)
@@ -245,6 +250,9 @@ func (e *execution) answer(m bootstrap.Message) ([]byte, error) {
 	return nil, fmt.Errorf("the new process asks for %s, which exec does not know", handshake.Name(m.Point))
 }
 
+// undoDeadline bounds how long a killed process may take to end.
+const undoDeadline = time.Second
+
 // undo ends a process that has not come to its program. If the container ended
 // meanwhile, that is the cause of whatever went wrong.
 func (e *execution) undo(err error) error {
@@ -254,7 +262,7 @@ func (e *execution) undo(err error) error {
 		}
 		e.proc.CloseSync()
 		// In a frozen cgroup it dies only when that is thawed.
-		if !e.paused || awaitEnd(int(e.proc.PidFD.Fd()), 100*time.Millisecond) {
+		if awaitEnd(int(e.proc.PidFD.Fd()), undoDeadline) {
 			if _, wait := e.proc.Wait(); wait != nil {
 				return errors.Join(err, wait)
 			}

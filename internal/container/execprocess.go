@@ -118,8 +118,16 @@ func (o *ExecOptions) changed(p specs.Process) (*specs.Process, error) {
 	if o.AppArmor != "" {
 		p.ApparmorProfile = o.AppArmor
 	}
-	if len(o.Caps) > 0 {
-		p.Capabilities = withCapabilities(p.Capabilities, o.Caps)
+	var caps []string
+	for _, name := range o.Caps {
+		if _, known := spec.Capability(name); known {
+			caps = append(caps, name)
+			continue
+		}
+		o.Warn(fmt.Sprintf("exec: --cap %q is not a capability known here and is not granted", name)) // as runc
+	}
+	if len(caps) > 0 {
+		p.Capabilities = withCapabilities(p.Capabilities, caps)
 	}
 	return &p, o.user(&p.User)
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -298,6 +299,32 @@ func TestExecPreserveFDs(t *testing.T) {
 		cmd.ExtraFiles = []*os.File{r, w, r}
 		got := testbundle.Finish(t, cmd)
 		got.Prints(t, strings.Join([]string{"0", "1", "2", "3", "4"}[:3+n], "\n"))
+	}
+}
+
+// The host's /dev/null as standard input stays as it is, whatever root in the
+// container does to it.
+func TestExecNull(t *testing.T) {
+	b, _ := up(t, testbundle.Can("CAP_FOWNER", "CAP_CHOWN", "CAP_DAC_OVERRIDE"))
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	before, err := null.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := b.Command("exec", b.ID, "sh", "-c", "chmod 0600 /proc/self/fd/0 && echo changed; chown 5 /dev/stdin && echo changed; cat /dev/stdin; echo x > /dev/stdin && stat -L -c %t:%T /dev/stdin; rm -f /dev/null")
+	cmd.Stdin = null
+	testbundle.Finish(t, cmd).Prints(t, "1:3")
+	cmd = b.Command("exec", b.ID, "sh", "-c", "chmod 0600 /proc/self/fd/0 || echo still")
+	cmd.Stdin = null
+	testbundle.Finish(t, cmd).Prints(t, "still")
+	if after, err := null.Stat(); err != nil || after.Mode() != before.Mode() || after.Sys().(*syscall.Stat_t).Uid != before.Sys().(*syscall.Stat_t).Uid {
+		_ = os.Chmod(os.DevNull, 0o666)
+		_ = os.Chown(os.DevNull, 0, 0)
+		t.Errorf("the host's /dev/null was %v and is %v, %v", before.Mode(), after.Mode(), err)
 	}
 }
 
