@@ -106,21 +106,26 @@ func approach(o *ExecOptions, queue *signals.Queue) (*execution, error) {
 		err = fmt.Errorf("cannot exec in a stopped container: %w", errNotRunning)
 	}
 	if err == nil {
-		switch h.alive() {
-		case StatePaused:
-			e.paused = true
-			if !o.IgnorePaused {
-				err = errors.New("cannot exec in a paused container (use --ignore-paused to override)")
-			}
-		case specs.StateCreating:
-			err = fmt.Errorf("cannot exec in a container that was not created to its end: %w", errNotRunning)
-		}
+		err = e.admit(h.alive(), o.IgnorePaused)
 	}
 	if err != nil {
 		e.close()
 		return nil, err
 	}
 	return e, nil
+}
+
+// admit refuses a container in a state that exec cannot or shall not join. A
+// created one has all that is to be joined.
+func (e *execution) admit(status specs.ContainerState, ignorePaused bool) error {
+	if status == specs.StateCreating {
+		return fmt.Errorf("cannot exec in a container that was not created to its end: %w", errNotRunning)
+	}
+	e.paused = status == StatePaused || status == specs.StateCreated && e.record.paused()
+	if e.paused && !ignorePaused {
+		return errors.New("cannot exec in a paused container (use --ignore-paused to override)")
+	}
+	return nil
 }
 
 // run brings the process to its execve.
