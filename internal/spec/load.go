@@ -156,25 +156,6 @@ func parseProcess(data []byte, name string) (*specs.Process, []Warning, error) {
 	return proc, p.warns, nil
 }
 
-// Decode fills the struct that target points to from a JSON document of minirun's
-// own: strict about syntax, types and duplicate keys, as with config.json.
-func Decode(data []byte, name string, target any) error {
-	p := &problems{file: name}
-	decode(p, data, target)
-	return p.err()
-}
-
-// ValidateExec checks a process that is to run in a container of s beside its
-// first one. Problems are those of the document name.
-func ValidateExec(s *specs.Spec, proc *specs.Process, name string) ([]Warning, error) {
-	p := &problems{file: name}
-	validateProcess(p, "", proc)
-	inside := *s
-	inside.Process = proc
-	validateProcessIDs(p, &inside)
-	return p.warns, p.err()
-}
-
 // Validate checks the values of a config.json that is already decoded. All
 // problems are reported, joined with errors.Join, in the order of the document.
 func Validate(s *specs.Spec) ([]Warning, error) {
