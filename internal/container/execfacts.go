@@ -38,9 +38,9 @@ func CompileExec(in ExecInputs) *plan.Plan {
 	parent := handshake.New(b)
 	proc := process.New(b, parent, in.Spec, in.Process)
 
+	proc.Outside()
 	proc.Hide()
 	proc.Prepare()
-	proc.Outside()
 	tasks := openCgroups(b, in.Cgroups)
 	namespaces.Enter(b, parent, in.Namespaces, in.Pid, in.Process.Rootless)
 	if in.Namespaces&unix.CLONE_NEWNS == 0 {

@@ -20,6 +20,7 @@ import (
 // namespaces. What they set outlives the fork that enters a PID namespace.
 func (r *Process) Outside() {
 	c := r.c
+	c.name()
 	if adj := c.p.OOMScoreAdj; adj != nil {
 		c.b.In(plan.Limits, "process.oomScoreAdj")
 		namespaces.WriteFile(c.b, "set oom_score_adj to "+strconv.Itoa(*adj), "/proc/self/oom_score_adj", strconv.Itoa(*adj))

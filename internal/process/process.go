@@ -104,8 +104,16 @@ func (r *Process) Hide() {
 // Begin adds the steps that come before the root file system, while /proc is
 // still the host's.
 func (r *Process) Begin() {
+	r.c.name()
 	r.c.session()
 	r.c.labels()
+}
+
+// name makes the set-up known by its name: a process that dies under another
+// one has become the program before (see endedEarly in package container).
+func (c *compiler) name() {
+	c.b.In(plan.Identity, "")
+	c.b.Call("name the process", "until execve, ps shows this", plan.Prctl, plan.Int(unix.PR_SET_NAME), c.b.Str(InitName), plan.Int(0), plan.Int(0), plan.Int(0))
 }
 
 // session gives the process a session and a keyring of its own, and takes from
@@ -113,7 +121,6 @@ func (r *Process) Begin() {
 func (c *compiler) session() {
 	b := c.b
 	b.In(plan.Identity, "")
-	b.Call("name the process", "until execve, ps shows this", plan.Prctl, plan.Int(unix.PR_SET_NAME), b.Str(InitName), plan.Int(0), plan.Int(0), plan.Int(0))
 	b.Call("begin a session", "no signal from minirun's terminal reaches the container", plan.Setsid)
 	// The Go runtime keeps these two ignored if its caller ignored them (nohup),
 	// and what is ignored stays so over execve. All others it has caught.
