@@ -21,6 +21,8 @@
 //	SeccompListener(fd) ────────────▶   hands it to the profile's listenerPath
 //	execve
 //
+// A process of exec asks Cloned, Console, Ready and SeccompListener.
+//
 // HookFailed is told after any hook inside that fails, and then the process
 // ends. A plan asks only what its configuration needs. Every question waits for an
 // answer of one byte (Ready: of HOME), so when the parent dies the process
