@@ -39,6 +39,7 @@ func main() {
 func app() *cli.App {
 	commands := []*cli.Command{
 		runCommand(), createCommand(), startCommand(), killCommand(), deleteCommand(), stateCommand(),
+		listCommand(), psCommand(), pauseCommand(), resumeCommand(), updateCommand(), eventsCommand(),
 		planCommand(), specCommand(),
 	}
 	for _, c := range commands {

@@ -27,19 +27,19 @@ type OOMWatch struct {
 	opened []int
 }
 
-// errNoMemory says that the container's memory is not counted.
-var errNoMemory = errors.New("the container has no cgroup that counts memory: controller memory is not mounted")
-
-// WatchOOM begins to watch. Close ends it.
+// WatchOOM begins to watch. Close ends it. A group whose memory is not counted
+// never has anything to tell: FD is -1 then, which poll(2) passes over.
 func (g *Group) WatchOOM() (*OOMWatch, error) {
 	w := &OOMWatch{FD: -1}
-	err := errNoMemory
+	var err error
 	if d := g.dir("memory", false); d != nil {
 		w.file = d.path + "/memory.oom_control"
 		err = w.open1(d.path)
 	} else if d := g.dir("", true); d != nil {
-		w.v2, w.file = true, d.path+"/memory.events"
-		err = w.open2()
+		// A hybrid host's v2 tree may lack the controller.
+		if w.v2, w.file = true, d.path+"/memory.events"; exists(w.file) {
+			err = w.open2()
+		}
 	}
 	if err != nil {
 		w.Close()
@@ -94,6 +94,9 @@ func (w *OOMWatch) count() (uint64, error) {
 // Read reports whether the group has run out of memory since the last Read,
 // and whether it is still there.
 func (w *OOMWatch) Read() (oom, there bool, err error) {
+	if w.FD < 0 {
+		return false, true, nil
+	}
 	buf := make([]byte, 4096)
 	n, err := unix.Read(w.FD, buf)
 	if err != nil && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR) {

@@ -175,6 +175,14 @@ func ParseResources(data []byte, name string) (*specs.LinuxResources, []Warning,
 	return r, p.warns, nil
 }
 
+// ValidateResources checks resources to update that no document has, such as those
+// of command-line flags; name is what errors call them.
+func ValidateResources(r *specs.LinuxResources, name string) error {
+	p := &problems{file: name, partial: true}
+	validateResources(p, "", r)
+	return p.err()
+}
+
 // LoadResources reads such a document from a file, or from standard input if path
 // is "-".
 func LoadResources(path string) (*specs.LinuxResources, []Warning, error) {
