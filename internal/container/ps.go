@@ -82,4 +82,3 @@ func processRows(output string, pids []int) (string, error) {
 	}
 	return table, nil
 }
-
