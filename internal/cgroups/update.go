@@ -125,6 +125,9 @@ func compileUpdate(h *Host, r *specs.LinuxResources, now setting) ([]Value, *pol
 	if swap != nil {
 		c.swapAbove(*swap, *now.memory)
 	}
+	if r.CPU != nil && r.CPU.Burst != nil && *r.CPU.Burst == 0 {
+		c.noBurst()
+	}
 	if len(r.Devices) == 0 || c.err != nil {
 		return c.out, nil, c.err
 	}
@@ -147,6 +150,18 @@ func (c *compiler) swapAbove(together, memory int64) {
 		swap := itoa(together - memory)
 		c.add(Value{Controller: "memory", V2: true, File: "memory.swap.max", Value: swap, Source: "memory.swap",
 			Verify: VerifyBytes, Optional: swap == "0"})
+	}
+}
+
+// noBurst takes away the burst that the container may have. A new cgroup has
+// none, and a kernel without the file (before 5.14) knows none.
+func (c *compiler) noBurst() {
+	file := "cpu.cfs_burst_us"
+	if !c.h.has("cpu") {
+		file = "cpu.max.burst"
+	}
+	if c.h.has("cpu") || c.h.v2("cpu") {
+		c.add(Value{Controller: "cpu", V2: !c.h.has("cpu"), File: file, Value: "0", Source: "cpu.burst", Optional: true})
 	}
 }
 

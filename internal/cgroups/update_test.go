@@ -45,6 +45,9 @@ func TestCompileUpdate(t *testing.T) {
 		{"v1", `{"pids":{"limit":-1}}`, setting{}, "pids.max=max"},
 		{"v1", `{"memory":{"swap":8192}}`, setting{}, "memory.memsw.limit_in_bytes=8192"},
 		{"v1", `{"cpu":{"period":5000}}`, setting{}, "cpu.cfs_period_us=5000"},
+		{"v1", `{"cpu":{"burst":0}}`, setting{}, "cpu.cfs_burst_us=0"},
+		{"v2", `{"cpu":{"burst":0}}`, setting{}, "cpu.max.burst=0"},
+		{"bare", `{"cpu":{"burst":0}}`, setting{}, ""},
 		// v2 has one file for what config.json has two values for.
 		{"v2", `{"cpu":{"period":5000}}`, setting{quota: number(2000)}, "cpu.max=2000 5000"},
 		{"v2", `{"cpu":{"period":5000}}`, setting{quota: number(-1)}, "cpu.max=max 5000"},
