@@ -162,4 +162,3 @@ func TestOOM(t *testing.T) {
 		t.Errorf("after the group was removed: %v %v %v", oom, there, err)
 	}
 }
-
