@@ -39,6 +39,7 @@ func main() {
 func app() *cli.App {
 	commands := []*cli.Command{
 		runCommand(), createCommand(), startCommand(), execCommand(), killCommand(), deleteCommand(), stateCommand(),
+		listCommand(), psCommand(), pauseCommand(), resumeCommand(), updateCommand(), eventsCommand(), featuresCommand(),
 		planCommand(), specCommand(),
 	}
 	for _, c := range commands {
@@ -72,6 +73,11 @@ func app() *cli.App {
 }
 
 func versionText() string {
+	return fmt.Sprintf("%s\ncommit: %s\nspec: %s\ngo: %s", version, revision(), specs.Version, goVersion())
+}
+
+// revision is the commit of this build.
+func revision() string {
 	rev := commit
 	if info, ok := debug.ReadBuildInfo(); ok && rev == "" {
 		for _, s := range info.Settings {
@@ -83,7 +89,7 @@ func versionText() string {
 	if rev == "" {
 		rev = "unknown"
 	}
-	return fmt.Sprintf("%s\ncommit: %s\nspec: %s\ngo: %s", version, rev, specs.Version, goVersion())
+	return rev
 }
 
 // A failure is an error that has an exit status of its own.

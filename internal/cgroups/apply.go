@@ -82,7 +82,7 @@ func (w *writer) put(values []*Value) (n int, err error) {
 }
 
 func explain(v *Value, err error) error {
-	return fmt.Errorf("config.json: %s: %w%s", v.Source, err, applyHint(v, err))
+	return &Error{Path: v.Source, Err: fmt.Errorf("%w%s", err, applyHint(v, err))}
 }
 
 // one writes a value, or what stands for it if the kernel lacks the file.
@@ -199,6 +199,8 @@ func applyHint(v *Value, err error) string {
 		return ": Linux 5.16 and later do not limit kernel memory by itself; take the setting out, it counts towards memory.limit"
 	case errors.Is(err, unix.EBUSY) && v.Controller == "memory":
 		return ": more than that is in use"
+	case errors.Is(err, unix.EINVAL) && (v.File == "memory.limit_in_bytes" || v.File == "memory.memsw.limit_in_bytes"):
+		return ": the limit of memory cannot be above that of memory and swap together: change both"
 	case errors.Is(err, unix.ENODEV) && (v.Controller == "blkio" || v.Controller == "io"):
 		return ": the machine has no whole disk with that number, see lsblk (a partition cannot be limited)"
 	case errors.Is(err, unix.EOPNOTSUPP) && (v.Controller == "blkio" || v.Controller == "io"):

@@ -11,6 +11,7 @@ package cgroups
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -27,6 +28,15 @@ func Compile(h *Host, r *specs.LinuxResources) ([]Value, error) {
 	}
 	c := &compiler{h: h, out: make([]Value, 0, 24)}
 	c.devices(r.Devices)
+	c.limits(r)
+	if c.err != nil {
+		return nil, c.err
+	}
+	return c.out, nil
+}
+
+// limits is all but the rules for devices.
+func (c *compiler) limits(r *specs.LinuxResources) {
 	if r.Memory != nil {
 		c.memory(r.Memory)
 	}
@@ -45,10 +55,6 @@ func Compile(h *Host, r *specs.LinuxResources) ([]Value, error) {
 	if r.Pids != nil {
 		c.pids(r.Pids)
 	}
-	if c.err != nil {
-		return nil, c.err
-	}
-	return c.out, nil
 }
 
 // compiler collects values; after the first error the rest does not count.
@@ -60,9 +66,29 @@ type compiler struct {
 
 func (c *compiler) fail(source, format string, args ...any) {
 	if c.err == nil {
-		c.err = fmt.Errorf("config.json: %s%s: %s", resources, source, fmt.Sprintf(format, args...))
+		c.err = &Error{Path: resources + source, Err: fmt.Errorf(format, args...)}
 	}
 }
+
+// Error is a resource that the container cannot have. It renders as
+//
+//	config.json: linux.resources.cpu.idle: 2 is neither 0 nor 1
+//	update: cpu.idle: 2 is neither 0 nor 1
+type Error struct {
+	Update bool   // it was asked for by an update, not by config.json
+	Path   string // the JSON path in config.json
+	Err    error
+}
+
+func (e *Error) Error() string {
+	if e.Update {
+		return "update: " + strings.TrimPrefix(e.Path, resources) + ": " + e.Err.Error()
+	}
+	return "config.json: " + e.Path + ": " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
 
 func (c *compiler) add(v Value) {
 	v.Source = resources + v.Source

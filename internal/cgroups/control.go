@@ -221,6 +221,23 @@ func (g *Group) freezeTo(ctx context.Context, want State) error {
 	}
 }
 
+// Paused tells whether somebody has asked to freeze the group: whether every
+// process has stopped already, [Group.State] tells. It reads one file.
+func (g *Group) Paused() (bool, error) {
+	d, file, running := g.dir("freezer", false), "/freezer.state", "THAWED"
+	if d == nil {
+		d, file, running = g.dir("", true), "/cgroup.freeze", "0"
+	}
+	if d == nil {
+		return false, nil
+	}
+	s, err := readText(d.path + file)
+	if err != nil && gone(err) {
+		return false, nil
+	}
+	return err == nil && s != running, err
+}
+
 // State reads what the freezer says. A group with nothing to freeze with is
 // Thawed.
 func (g *Group) State() (State, error) {

@@ -108,7 +108,8 @@ var defaultDevices = [...]rule{
 
 const defaultsSource = resources + "devices (devices every container has)"
 
-func (c *compiler) devices(list []specs.LinuxDeviceCgroup) {
+// policy reads all entries, and adds the devices that every container has.
+func (c *compiler) policy(list []specs.LinuxDeviceCgroup) policy {
 	p := policy{}
 	for i, d := range list {
 		p.add(c.rules(fmt.Sprintf("devices[%d]", i), d)...)
@@ -117,6 +118,11 @@ func (c *compiler) devices(list []specs.LinuxDeviceCgroup) {
 		d.allow, d.source = true, defaultsSource
 		p.add(d)
 	}
+	return p
+}
+
+func (c *compiler) devices(list []specs.LinuxDeviceCgroup) {
+	p := c.policy(list)
 	switch {
 	case c.err != nil:
 	case c.h.has("devices"):
@@ -262,10 +268,9 @@ func (p policy) flipped() policy {
 	return f
 }
 
-// devices1 writes the policy to devices.deny and devices.allow. A new cgroup
-// has its parent's rules, so the ground is always laid first; only where all
-// is allowed, which the parent usually has, is it looked at before writing.
-func (c *compiler) devices1(p policy) {
+// forV1 is the policy as a ground and exceptions, on whichever ground they can
+// be said.
+func (p policy) forV1() (policy, []exception, error) {
 	exceptions, fails := p.reduce()
 	if fails != nil {
 		f := p.flipped()
@@ -274,8 +279,19 @@ func (c *compiler) devices1(p policy) {
 		}
 	}
 	if fails != nil {
-		c.err = fmt.Errorf("config.json: %s: %s %s takes back part of an earlier, wider rule, which the v1 devices controller cannot express: name the devices of the wider rule one by one",
-			fails.source, fails.devices, fails.access)
+		return p, nil, &Error{Path: fails.source, Err: fmt.Errorf("%s %s takes back part of an earlier, wider rule, which the v1 devices controller cannot express: name the devices of the wider rule one by one",
+			fails.devices, fails.access)}
+	}
+	return p, exceptions, nil
+}
+
+// devices1 writes the policy to devices.deny and devices.allow. A new cgroup
+// has its parent's rules, so the ground is always laid first; only where all
+// is allowed, which the parent usually has, is it looked at before writing.
+func (c *compiler) devices1(p policy) {
+	p, exceptions, err := p.forV1()
+	if err != nil {
+		c.err = err
 		return
 	}
 	const all = "a *:* rwm"

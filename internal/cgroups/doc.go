@@ -8,6 +8,7 @@
 //	       Inside and Dir (fork straight into it), or Add (move a process)
 //	                                           │
 //	   ApplyLate ── Freeze, Thaw, Kill, Procs, AllProcs, State ── Delete
+//	                Update, Stats, WatchOOM
 //
 // A start goes: Detect, Path, Group; write Paths down; Create; Apply;
 //
@@ -45,8 +46,8 @@
 //     reader of /proc/self/cgroup goes through package os, whose poller costs
 //     more than the reading, so it is the oracle of a test only;
 //   - package metrics beside this one uses the managers, cgroup1 and cgroup2,
-//     for statistics, and is not for the runtime's start-up path; its tests
-//     hold this package's freezer and process lists against the managers'.
+//     and is not for the runtime's start-up path; its tests hold this package's
+//     statistics, freezer and process lists against the managers'.
 //
 // The managers are not used to create, limit and delete: their resource
 // conversion drops `unified`, cpu idle and burst, a quota without a period and

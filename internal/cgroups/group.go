@@ -69,6 +69,21 @@ func Open(paths map[string]string) *Group {
 	return g
 }
 
+// Open is like the function, and knows the mount points too, which turning on a
+// v2 controller takes.
+func (h *Host) Open(paths map[string]string) *Group {
+	g := Open(paths)
+	for i := range g.dirs {
+		d := &g.dirs[i]
+		if t := h.V2; d.v2() && t != nil && strings.HasPrefix(d.path, t.Mount+"/") {
+			d.mount = t.Mount
+		} else if t := h.v1(d.keys[0]); !d.v2() && t != nil && strings.HasPrefix(d.path, t.Mount+"/") {
+			d.mount = t.Mount
+		}
+	}
+	return g
+}
+
 // Paths has a directory for each controller ("cpu", "name=systemd"; "" for the
 // v2 tree), as state.json's cgroup_paths.
 func (g *Group) Paths() map[string]string {

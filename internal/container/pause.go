@@ -1,4 +1,111 @@
 package container
 
-// paused is to be written with pause and resume.
-func (r *Record) paused() bool { return false }
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/cgroups"
+)
+
+// freezeDeadline bounds how long the processes of a container may take to
+// stop, or to go on.
+const freezeDeadline = 10 * time.Second
+
+// errNotPaused has runc's words.
+var errNotPaused = errors.New("container not paused")
+
+// Pause stops all processes of a container, those it starts meanwhile too.
+func Pause(root, id string) error {
+	h, err := hold(root, id, unix.LOCK_EX)
+	if err != nil {
+		return err
+	}
+	defer h.lock.release()
+	switch h.Status() {
+	case specs.StateRunning, specs.StateCreated:
+	default:
+		return errNotRunning
+	}
+	group := cgroups.Open(h.Cgroups)
+	ctx, cancel := context.WithTimeout(context.Background(), freezeDeadline)
+	defer cancel()
+	err = group.Freeze(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("pause: %w after %v, and it goes on: still running: %s", err, freezeDeadline, unfrozen(group))
+	}
+	if err != nil {
+		return fmt.Errorf("pause: %w", err)
+	}
+	return nil
+}
+
+// Resume lets the processes of a paused container go on.
+func Resume(root, id string) error {
+	h, err := hold(root, id, unix.LOCK_EX)
+	if err != nil {
+		return err
+	}
+	defer h.lock.release()
+	if h.Status() == specs.StateStopped || !h.paused() {
+		return errNotPaused
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), freezeDeadline)
+	defer cancel()
+	if err := cgroups.Open(h.Cgroups).Thaw(ctx); err != nil {
+		return fmt.Errorf("resume: %w%s", err, frozenAbove(h.Cgroups, err))
+	}
+	return nil
+}
+
+// paused tells whether the container's processes are stopped, or to be. Where
+// that cannot be read they are taken to run: the verbs that change it say why.
+func (r *Record) paused() bool {
+	paused, err := cgroups.Open(r.Cgroups).Paused()
+	return err == nil && paused
+}
+
+// unfrozen names the processes that have not stopped, and the kernel function
+// they wait in, for a message.
+func unfrozen(group *cgroups.Group) string {
+	pids, err := group.AllProcs()
+	if err != nil {
+		return err.Error()
+	}
+	var names []string
+	for _, pid := range pids {
+		dir := "/proc/" + strconv.Itoa(pid)
+		in, _ := os.ReadFile(dir + "/wchan") // gone, or not told: then it says less
+		switch string(in) {
+		case "__refrigerator", "do_freezer_trap", "get_signal": // where v1 and v2 keep a frozen process
+			continue
+		}
+		name, err := os.ReadFile(dir + "/comm")
+		if err != nil {
+			continue
+		}
+		names = append(names, fmt.Sprintf("process %d (%s) in %s", pid, strings.TrimSpace(string(name)), in))
+	}
+	return strings.Join(names, ", ")
+}
+
+// frozenAbove explains why thawing has no effect: a cgroup above the
+// container's is frozen, and only whoever froze that can thaw it.
+func frozenAbove(paths map[string]string, err error) string {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return ""
+	}
+	if dir := paths["freezer"]; dir != "" {
+		if text, err := os.ReadFile(dir + "/freezer.parent_freezing"); err == nil && strings.TrimSpace(string(text)) == "1" {
+			return ": a cgroup above " + dir + " is frozen"
+		}
+	}
+	return ": is a cgroup above the container's frozen?"
+}

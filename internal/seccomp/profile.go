@@ -257,6 +257,21 @@ func parseArg(a *specs.LinuxSeccompArg) (cond, error) {
 // flagTSYNC is not among the constants of runtime-spec, but in its text.
 const flagTSYNC specs.LinuxSeccompFlag = "SECCOMP_FILTER_FLAG_TSYNC"
 
+// FlagBit is the SECCOMP_FILTER_FLAG_* bit of a flag that a profile can name.
+func FlagBit(name specs.LinuxSeccompFlag) (bit uint, ok bool) {
+	switch name {
+	case flagTSYNC:
+		return unix.SECCOMP_FILTER_FLAG_TSYNC, true
+	case specs.LinuxSeccompFlagLog:
+		return unix.SECCOMP_FILTER_FLAG_LOG, true
+	case specs.LinuxSeccompFlagSpecAllow:
+		return unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, true
+	case specs.LinuxSeccompFlagWaitKillableRecv:
+		return unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, true
+	}
+	return 0, false
+}
+
 func parseFlags(names []specs.LinuxSeccompFlag, notify bool) (uint, error) {
 	var flags uint
 	if names == nil {
@@ -266,22 +281,16 @@ func parseFlags(names []specs.LinuxSeccompFlag, notify bool) (uint, error) {
 		flags = unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
 	}
 	for i, name := range names {
-		switch name {
-		case flagTSYNC:
-			flags |= unix.SECCOMP_FILTER_FLAG_TSYNC
-		case specs.LinuxSeccompFlagLog:
-			flags |= unix.SECCOMP_FILTER_FLAG_LOG
-		case specs.LinuxSeccompFlagSpecAllow:
-			flags |= unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
-		case specs.LinuxSeccompFlagWaitKillableRecv:
-			// It says how a call waits for the agent. The kernel refuses it without
-			// a listener (EINVAL), where nothing ever waits.
-			if notify {
-				flags |= unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-			}
-		default:
+		bit, ok := FlagBit(name)
+		if !ok {
 			return 0, fmt.Errorf("linux.seccomp.flags[%d]: unknown flag %q", i, name)
 		}
+		// It says how a call waits for the agent. The kernel refuses it without
+		// a listener (EINVAL), where nothing ever waits.
+		if bit == unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV && !notify {
+			continue
+		}
+		flags |= bit
 	}
 	if notify {
 		flags |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER

@@ -75,6 +75,9 @@ type problems struct {
 	// absent has the paths of fields that were not given and that another field may
 	// demand; only known for a document, not for a Spec built by a program.
 	absent map[string]bool
+
+	// partial: the document changes a container, and what it lacks is as it was.
+	partial bool
 }
 
 func (p *problems) add(e *Error) {

@@ -64,6 +64,10 @@ func readDocument(path, name string, regular bool) ([]byte, error) {
 		return nil, &Error{File: name, Err: err}
 	}
 	defer f.Close()
+	return readOpen(f, path, name, regular)
+}
+
+func readOpen(f *os.File, path, name string, regular bool) ([]byte, error) {
 	st, err := f.Stat()
 	if err != nil {
 		return nil, &Error{File: name, Err: err}
@@ -154,6 +158,47 @@ func parseProcess(data []byte, name string) (*specs.Process, []Warning, error) {
 		return nil, p.warns, err
 	}
 	return proc, p.warns, nil
+}
+
+// ParseResources decodes and validates the resources of `update --resources`: the
+// value of linux.resources in config.json, with only what is to change. Errors call
+// the document by name.
+func ParseResources(data []byte, name string) (*specs.LinuxResources, []Warning, error) {
+	p := &problems{file: name, partial: true}
+	r := new(specs.LinuxResources)
+	if decode(p, data, r) {
+		validateResources(p, "", r)
+	}
+	if err := p.err(); err != nil {
+		return nil, p.warns, err
+	}
+	return r, p.warns, nil
+}
+
+// ValidateResources checks resources to update that no document has, such as those
+// of command-line flags; name is what errors call them.
+func ValidateResources(r *specs.LinuxResources, name string) error {
+	p := &problems{file: name, partial: true}
+	validateResources(p, "", r)
+	return p.err()
+}
+
+// LoadResources reads such a document from a file, or from standard input if path
+// is "-".
+func LoadResources(path string) (*specs.LinuxResources, []Warning, error) {
+	if path == "-" {
+		const name = "standard input" // not opened by a name: it may be a socket
+		data, err := readOpen(os.Stdin, name, name, false)
+		if err != nil {
+			return nil, nil, err
+		}
+		return ParseResources(data, name)
+	}
+	data, err := readDocument(path, path, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	return ParseResources(data, path)
 }
 
 // Validate checks the values of a config.json that is already decoded. All

@@ -17,7 +17,7 @@ func validateLinux(p *problems, l *specs.Linux) {
 	validateSysctl(p, l)
 	validateCgroupsPath(p, l.CgroupsPath)
 	if l.Resources != nil {
-		validateResources(p, "linux.resources", l.Resources)
+		validateResources(p, "linux.resources.", l.Resources)
 	}
 	validateDevices(p, l.Devices)
 	validateNetDevices(p, l)

@@ -11,39 +11,40 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
+// validateResources checks resources at a path that ends with a dot, or is empty.
 func validateResources(p *problems, prefix string, r *specs.LinuxResources) {
 	for i := range r.Devices {
-		validateDeviceRule(p, at(prefix+".devices", i), &r.Devices[i])
+		validateDeviceRule(p, at(prefix+"devices", i), &r.Devices[i])
 	}
 	if r.Memory != nil {
-		validateMemory(p, prefix+".memory", r.Memory)
+		validateMemory(p, prefix+"memory", r.Memory)
 	}
 	if r.CPU != nil {
-		validateCPU(p, prefix+".cpu", r.CPU)
+		validateCPU(p, prefix+"cpu", r.CPU)
 	}
 	if r.Pids != nil && r.Pids.Limit != nil && *r.Pids.Limit < -1 {
-		p.bad(prefix+".pids.limit", "must be a number of tasks, or -1 for no limit", itoa(*r.Pids.Limit))
+		p.bad(prefix+"pids.limit", "must be a number of tasks, or -1 for no limit", itoa(*r.Pids.Limit))
 	}
 	if r.BlockIO != nil {
-		validateBlockIO(p, prefix+".blockIO", r.BlockIO)
+		validateBlockIO(p, prefix+"blockIO", r.BlockIO)
 	}
-	validateHugepages(p, prefix+".hugepageLimits", r.HugepageLimits)
+	validateHugepages(p, prefix+"hugepageLimits", r.HugepageLimits)
 	if r.Network != nil {
-		validatePriorities(p, prefix+".network.priorities", r.Network.Priorities)
+		validatePriorities(p, prefix+"network.priorities", r.Network.Priorities)
 	}
 	for _, dev := range sortedKeys(r.Rdma) {
 		if dev == "" || strings.ContainsAny(dev, " \t\n\x00/") {
-			p.bad(key(prefix+".rdma", dev), "must be the name of a device", quote(dev))
+			p.bad(key(prefix+"rdma", dev), "must be the name of a device", quote(dev))
 		}
 		if d := r.Rdma[dev]; d.HcaHandles == nil && d.HcaObjects == nil {
-			p.bad(key(prefix+".rdma", dev), "must have hcaHandles, hcaObjects or both", "")
+			p.bad(key(prefix+"rdma", dev), "must have hcaHandles, hcaObjects or both", "")
 		}
 	}
 	for _, file := range sortedKeys(r.Unified) {
 		if file == "" || file == "." || file == ".." || strings.ContainsAny(file, "/\x00") {
-			p.bad(key(prefix+".unified", file), "must be the name of a file in a cgroup such as memory.high", quote(file))
+			p.bad(key(prefix+"unified", file), "must be the name of a file in a cgroup such as memory.high", quote(file))
 		}
-		checkText(p, key(prefix+".unified", file), r.Unified[file])
+		checkText(p, key(prefix+"unified", file), r.Unified[file])
 	}
 }
 
@@ -84,6 +85,8 @@ func validateMemory(p *problems, prefix string, m *specs.LinuxMemory) {
 	if m.Swap != nil && *m.Swap > 0 {
 		// swap is memory and swap together, so it cannot be less than memory alone.
 		switch {
+		case (m.Limit == nil || *m.Limit == 0) && p.partial:
+			// The container has one.
 		case m.Limit == nil || *m.Limit == 0:
 			p.bad(prefix+".swap", "needs a limit of memory too", itoa(*m.Swap))
 		case *m.Limit == -1:

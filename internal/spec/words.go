@@ -41,6 +41,11 @@ func NamespaceNames() []string {
 	return []string{"cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"}
 }
 
+// HookNames lists the kinds of hooks, in the order in which they run.
+func HookNames() []string {
+	return []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}
+}
+
 // rlimitNames is indexed by the number of the resource (getrlimit(2)), which is
 // the same on every architecture that Go runs on except MIPS, where minirun does not.
 var rlimitNames = [...]string{
@@ -239,6 +244,17 @@ func MemoryPolicyMode(m specs.MemoryPolicyModeType) (mode int, ok bool) {
 		return unix.MPOL_LOCAL, true
 	}
 	return 0, false
+}
+
+// MemoryPolicyModes lists the modes known here.
+func MemoryPolicyModes() []string {
+	return []string{string(specs.MpolDefault), string(specs.MpolBind), string(specs.MpolInterleave), string(specs.MpolWeightedInterleave),
+		string(specs.MpolPreferred), string(specs.MpolPreferredMany), string(specs.MpolLocal)}
+}
+
+// MemoryPolicyFlags lists the mode flags known here.
+func MemoryPolicyFlags() []string {
+	return []string{string(specs.MpolFNumaBalancing), string(specs.MpolFRelativeNodes), string(specs.MpolFStaticNodes)}
 }
 
 // MemoryPolicyFlag returns one mode flag of set_mempolicy(2), to be or-ed to the mode.

@@ -1,10 +1,10 @@
 // Package metrics reads what a container has used, with the managers of
-// github.com/containerd/cgroups/v3, for `events --stats`.
+// github.com/containerd/cgroups/v3. Its tests hold package cgroups, which reads
+// the same files for `events`, against the library.
 //
 // It is a package of its own because it must not be linked into the program
 // that engines start many times: the library's managers and metrics bring in
 // protobuf, dbus and ebpf, 0.7 to 0.9 ms at every start (see package cgroups).
-// A helper program that `minirun events` executes is the place for it.
 package metrics
 
 import (
@@ -82,7 +82,7 @@ func subsystems(paths map[string]string) (list []cgroup1.Subsystem, err error) {
 	}
 	add(cgroup1.NewCpu(root))
 	add(cgroup1.NewCpuacct(root))
-	add(cgroup1.NewMemory(root, cgroup1.OptionalSwap()))
+	add(cgroup1.NewMemory(root))
 	add(cgroup1.NewPids(root))
 	add(cgroup1.NewBlkio(root))
 	add(cgroup1.NewRdma(root))

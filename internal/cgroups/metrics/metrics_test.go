@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/containerd/cgroups/v3/cgroup1"
+	stats1 "github.com/containerd/cgroups/v3/cgroup1/stats"
 	"github.com/minirun/minirun/internal/cgroups"
 )
 
@@ -46,6 +47,10 @@ func TestRead(t *testing.T) {
 	}
 	defer func() { cmd.Process.Kill(); cmd.Wait() }()
 	time.Sleep(300 * time.Millisecond)
+	// Frozen, it uses nothing between two samples.
+	if err := g.Freeze(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	m, err := Read(g.Paths())
 	if err != nil {
 		t.Fatal(err)
@@ -54,6 +59,7 @@ func TestRead(t *testing.T) {
 		if m.V2 == nil || m.V2.CPU.GetUsageUsec() == 0 {
 			t.Errorf("%+v", m)
 		}
+		sameV2(t, g, m)
 		return
 	}
 	if m.V1 == nil || m.V1.CPU.GetUsage().GetTotal() == 0 || m.V1.Memory.GetUsage().GetUsage() == 0 || m.V1.Pids.GetCurrent() != 1 {
@@ -64,6 +70,11 @@ func TestRead(t *testing.T) {
 		t.Errorf("limit %d, the file says %s, %v", m.V1.Memory.Usage.Limit, limit, err)
 	}
 
+	sameV1(t, g, m)
+
+	if err := g.Thaw(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	lib, err := cgroup1.Load(place(g.Paths()), cgroup1.WithHierarchy(func() ([]cgroup1.Subsystem, error) {
 		return []cgroup1.Subsystem{cgroup1.NewFreezer("/"), cgroup1.NewPids("/")}, nil
 	}))
@@ -86,6 +97,81 @@ func TestRead(t *testing.T) {
 	if s, err := g.State(); s != cgroups.Thawed {
 		t.Errorf("thawed by the library, we say %v, %v", s, err)
 	}
+}
+
+// sameV1 holds package cgroups' reading of the files against the library's.
+func sameV1(t *testing.T, g *cgroups.Group, m *Metrics) {
+	t.Helper()
+	s, err := g.Stats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cpu, memory := m.V1.CPU, m.V1.Memory
+	for _, c := range []struct {
+		what      string
+		ours, lib any
+	}{
+		{"cpu total", s.CPU.Usage.Total, cpu.Usage.Total},
+		{"cpu user", s.CPU.Usage.User, cpu.Usage.User},
+		{"cpu kernel", s.CPU.Usage.Kernel, cpu.Usage.Kernel},
+		{"cpu by CPU", fmt.Sprint(s.CPU.Usage.Percpu), fmt.Sprint(cpu.Usage.PerCPU)},
+		{"throttling", fmt.Sprint(s.CPU.Throttling), fmt.Sprintf("{%d %d %d}", cpu.Throttling.GetPeriods(), cpu.Throttling.GetThrottledPeriods(), cpu.Throttling.GetThrottledTime())},
+		{"memory", fmt.Sprint(s.Memory.Usage), entry(memory.Usage)},
+		{"memory and swap", fmt.Sprint(s.Memory.Swap), entry(memory.Swap)},
+		{"kernel memory", fmt.Sprint(s.Memory.Kernel), entry(memory.Kernel)},
+		{"kernel TCP memory", fmt.Sprint(s.Memory.KernelTCP), entry(memory.KernelTCP)},
+		{"cache", s.Memory.Cache, memory.Cache},
+		{"total rss", s.Memory.Raw["total_rss"], memory.TotalRSS},
+		{"page faults", s.Memory.Raw["pgfault"], memory.PgFault},
+		{"pids", s.Pids.Current, m.V1.Pids.Current},
+		{"pids limit", s.Pids.Limit, m.V1.Pids.Limit},
+		{"bytes", entries(s.Blkio.ServiceBytes), libEntries(m.V1.Blkio.GetIoServiceBytesRecursive())},
+		{"requests", entries(s.Blkio.Serviced), libEntries(m.V1.Blkio.GetIoServicedRecursive())},
+	} {
+		if c.ours != c.lib {
+			t.Errorf("%s: %v, the library says %v", c.what, c.ours, c.lib)
+		}
+	}
+}
+
+func sameV2(t *testing.T, g *cgroups.Group, m *Metrics) {
+	t.Helper()
+	s, err := g.Stats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		what      string
+		ours, lib any
+	}{
+		{"cpu total", s.CPU.Usage.Total, m.V2.CPU.GetUsageUsec() * 1000},
+		{"cpu user", s.CPU.Usage.User, m.V2.CPU.GetUserUsec() * 1000},
+		{"memory", s.Memory.Usage.Usage, m.V2.Memory.GetUsage()},
+		{"file cache", s.Memory.Cache, m.V2.Memory.GetFile()},
+		{"pids", s.Pids.Current, m.V2.Pids.GetCurrent()},
+	} {
+		if c.ours != c.lib {
+			t.Errorf("%s: %v, the library says %v", c.what, c.ours, c.lib)
+		}
+	}
+}
+
+func entry(e *stats1.MemoryEntry) string {
+	return fmt.Sprintf("{%d %d %d %d}", e.GetLimit(), e.GetUsage(), e.GetMax(), e.GetFailcnt())
+}
+
+func entries(list []cgroups.BlkioEntry) (s string) {
+	for _, e := range list {
+		s += fmt.Sprintln(e.Major, e.Minor, e.Op, e.Value)
+	}
+	return s
+}
+
+func libEntries(list []*stats1.BlkIOEntry) (s string) {
+	for _, e := range list {
+		s += fmt.Sprintln(e.Major, e.Minor, e.Op, e.Value)
+	}
+	return s
 }
 
 // TestReadV2: the v2 tree alone, as far as this machine's tree goes.

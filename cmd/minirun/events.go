@@ -1,0 +1,46 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/container"
+)
+
+func eventsCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "events",
+		Usage:       "print what a container uses, and when it runs out of memory",
+		ArgsUsage:   "ID",
+		Description: "Each line is a JSON object, until the container ends.",
+		Flags: []cli.Flag{
+			textFlag(cli.StringFlag{Name: "interval", Value: "5s", Usage: "`TIME` between two samples"}),
+			toggleFlag(cli.BoolFlag{Name: "stats", Usage: "print one sample and end"}),
+		},
+		Action: events,
+	}
+}
+
+func events(ctx *cli.Context) error {
+	if ctx.NArg() != 1 {
+		return errors.New("events: of which container? usage: minirun events [--stats] ID")
+	}
+	interval, err := time.ParseDuration(ctx.String("interval"))
+	if err != nil || interval <= 0 {
+		return fmt.Errorf("--interval %q: must be a time above 0 such as 500ms or 5s", ctx.String("interval"))
+	}
+	root, id := ctx.String("root"), ctx.Args().First()
+	lines := json.NewEncoder(ctx.App.Writer)
+	if ctx.Bool("stats") {
+		event, err := container.Stats(root, id)
+		if err != nil {
+			return err
+		}
+		return lines.Encode(event)
+	}
+	return container.Events(root, id, interval, func(e *container.Event) error { return lines.Encode(e) })
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/container"
+)
+
+func listCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "list",
+		Usage: "list the containers of --root",
+		Flags: []cli.Flag{
+			formatFlag(),
+			toggleFlag(cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print IDs only"}),
+		},
+		Action: listContainers,
+	}
+}
+
+// formatFlag is that of list and ps.
+func formatFlag() cli.Flag {
+	return textFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"})
+}
+
+// errFormat has runc's words.
+var errFormat = errors.New("invalid format option: must be table or json")
+
+func listContainers(ctx *cli.Context) error {
+	if ctx.NArg() > 0 {
+		return errors.New("list: takes no arguments")
+	}
+	all, err := container.List(ctx.String("root"), warn)
+	if err != nil {
+		return err
+	}
+	out := ctx.App.Writer
+	if ctx.Bool("quiet") {
+		for i := range all {
+			if _, err := fmt.Fprintln(out, all[i].ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	switch ctx.String("format") {
+	case "table":
+		return printTable(out, all)
+	case "json":
+		return json.NewEncoder(out).Encode(all)
+	}
+	return errFormat
+}
+
+func printTable(out io.Writer, all []container.Listed) error {
+	w := tabwriter.NewWriter(out, 12, 1, 3, ' ', 0)
+	fmt.Fprint(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n") // Flush tells of errors
+	for _, c := range all {
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", c.ID, c.Pid, c.Status, c.Bundle, c.Created, c.Owner)
+	}
+	return w.Flush()
+}

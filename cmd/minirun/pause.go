@@ -1,0 +1,37 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/container"
+)
+
+func pauseCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "pause",
+		Usage:     "stop all processes of a container until resume",
+		ArgsUsage: "ID",
+		Action: func(ctx *cli.Context) error {
+			if ctx.NArg() != 1 {
+				return errors.New("pause: which container? usage: minirun pause ID")
+			}
+			return container.Pause(ctx.String("root"), ctx.Args().First())
+		},
+	}
+}
+
+func resumeCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "resume",
+		Usage:     "let the processes of a paused container go on",
+		ArgsUsage: "ID",
+		Action: func(ctx *cli.Context) error {
+			if ctx.NArg() != 1 {
+				return errors.New("resume: which container? usage: minirun resume ID")
+			}
+			return container.Resume(ctx.String("root"), ctx.Args().First())
+		},
+	}
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+func updateCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "update",
+		Usage:     "change the resources of a container",
+		ArgsUsage: "ID",
+		Description: "What is not given stays as it is. With --resources, a JSON document of the form\n" +
+			"of linux.resources in config.json says what to change, and the other flags do not count.",
+		Flags: append([]cli.Flag{
+			textFlag(cli.StringFlag{Name: "resources", Aliases: []string{"r"}, Usage: "read them from `FILE`, - for standard input"}),
+		}, updateFlags()...),
+		Action: update,
+	}
+}
+
+// updateFlags are those of single resources. All are text until they are
+// known to be needed.
+func updateFlags() (flags []cli.Flag) {
+	for _, f := range [...]struct{ name, usage string }{
+		{"blkio-weight", "`WEIGHT` of block I/O, 10 to 1000"},
+		{"cpu-period", "period of the CPU quota, in `MICROSECONDS`"},
+		{"cpu-quota", "CPU time in each period, in `MICROSECONDS`; -1: no limit"},
+		{"cpu-burst", "CPU time that may be saved up, in `MICROSECONDS`"},
+		{"cpu-share", "`SHARES` of CPU time against other containers, 2 to 262144"},
+		{"cpu-rt-period", "period of the realtime quota, in `MICROSECONDS`"},
+		{"cpu-rt-runtime", "realtime in each period, in `MICROSECONDS`; -1: no limit"},
+		{"cpu-idle", "`1` to run only when nothing else does, 0 not to"},
+		{"cpuset-cpus", "`CPUS` to use, such as 0-2,7"},
+		{"cpuset-mems", "memory `NODES` to use"},
+		{"memory", "limit of memory, in `BYTES` or with a unit; -1: no limit"},
+		{"memory-reservation", "memory that is kept under pressure, in `BYTES` or with a unit"},
+		{"memory-swap", "limit of memory and swap together, in `BYTES` or with a unit; -1: no limit"},
+		{"pids-limit", "`NUMBER` of tasks; -1: no limit"},
+		{"l3-cache-schema", "refused: minirun makes no resctrl groups"},
+		{"mem-bw-schema", "refused: minirun makes no resctrl groups"},
+	} {
+		flags = append(flags, textFlag(cli.StringFlag{Name: f.name, Usage: f.usage}))
+	}
+	for _, name := range [...]string{"kernel-memory", "kernel-memory-tcp"} {
+		flags = append(flags, textFlag(cli.StringFlag{Name: name, Usage: "ignored: it counts towards memory", Hidden: true}))
+	}
+	return flags
+}
+
+func update(ctx *cli.Context) error {
+	if ctx.NArg() != 1 {
+		return errors.New("update: which container? usage: minirun update [FLAGS] ID")
+	}
+	for _, name := range [...]string{"l3-cache-schema", "mem-bw-schema"} {
+		if ctx.String(name) != "" {
+			return fmt.Errorf("--%s: minirun makes no resctrl groups, so there is none to change", name)
+		}
+	}
+	for _, name := range [...]string{"kernel-memory", "kernel-memory-tcp"} {
+		if ctx.String(name) != "" {
+			warn(fmt.Sprintf("--%s has no effect: kernel memory counts towards --memory", name))
+		}
+	}
+	root, id := ctx.String("root"), ctx.Args().First()
+	if file := ctx.String("resources"); file != "" {
+		r, warnings, err := spec.LoadResources(file)
+		for _, w := range warnings {
+			warn(w)
+		}
+		if err != nil {
+			return err
+		}
+		return container.Update(root, id, r)
+	}
+	r, err := container.UpdateFlags(ctx.String)
+	if err != nil {
+		return err
+	}
+	return container.Update(root, id, r)
+}

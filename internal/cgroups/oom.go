@@ -1,0 +1,130 @@
+// This file owns learning of processes killed because the group had no memory
+// left: v1 memory.oom_control with an eventfd (admin-guide/cgroup-v1/
+// memory.rst, "OOM Control"), v2 memory.events with inotify(7).
+
+package cgroups
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// An OOMWatch tells when the group runs out of memory.
+type OOMWatch struct {
+	// FD becomes readable when there may be something to [OOMWatch.Read], and
+	// when the cgroup is removed. It does not block.
+	FD int
+
+	v2     bool
+	file   string // whose being there says that the cgroup is
+	kills  uint64 // v2: as counted so far
+	opened []int
+}
+
+// WatchOOM begins to watch. Close ends it. A group whose memory is not counted
+// never has anything to tell: FD is -1 then, which poll(2) passes over.
+func (g *Group) WatchOOM() (*OOMWatch, error) {
+	w := &OOMWatch{FD: -1}
+	var err error
+	if d := g.dir("memory", false); d != nil {
+		w.file = d.path + "/memory.oom_control"
+		err = w.open1(d.path)
+	} else if d := g.dir("", true); d != nil {
+		// A hybrid host's v2 tree may lack the controller.
+		if w.v2, w.file = true, d.path+"/memory.events"; exists(w.file) {
+			err = w.open2()
+		}
+	}
+	if err != nil {
+		w.Close()
+		return nil, fmt.Errorf("watch for out of memory: %w", err)
+	}
+	return w, nil
+}
+
+func (w *OOMWatch) open1(dir string) error {
+	control, err := unix.Open(w.file, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: w.file, Err: err}
+	}
+	w.opened = append(w.opened, control)
+	if w.FD, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return fmt.Errorf("eventfd: %w", err)
+	}
+	w.opened = append(w.opened, w.FD)
+	return writeText(dir+"/cgroup.event_control", fmt.Sprintf("%d %d", w.FD, control))
+}
+
+func (w *OOMWatch) open2() (err error) {
+	if w.FD, err = unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK); err != nil {
+		return fmt.Errorf("inotify_init1: %w", err)
+	}
+	w.opened = append(w.opened, w.FD)
+	if _, err := unix.InotifyAddWatch(w.FD, w.file, unix.IN_MODIFY); err != nil {
+		return fmt.Errorf("inotify_add_watch %s: %w", w.file, err)
+	}
+	w.kills, err = w.count()
+	return err
+}
+
+// count is the number of processes killed, so far, of v2.
+func (w *OOMWatch) count() (uint64, error) {
+	text, err := readText(w.file)
+	if err != nil && gone(err) {
+		return w.kills, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	r := &statReader{}
+	for line := range strings.Lines(text) {
+		if n, ok := strings.CutPrefix(line, "oom_kill "); ok {
+			return r.parse(w.file, n), r.err
+		}
+	}
+	return 0, nil // before Linux 4.13
+}
+
+// Read reports whether the group has run out of memory since the last Read,
+// and whether it is still there.
+func (w *OOMWatch) Read() (oom, there bool, err error) {
+	if w.FD < 0 {
+		return false, true, nil
+	}
+	buf := make([]byte, 4096)
+	n, err := unix.Read(w.FD, buf)
+	if err != nil && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR) {
+		return false, false, fmt.Errorf("wait for out of memory: %w", err)
+	}
+	if w.v2 {
+		kills, err := w.count()
+		oom, w.kills = kills > w.kills, kills
+		return oom, exists(w.file), err
+	}
+	there = exists(w.file)
+	times := uint64(0)
+	if n == 8 {
+		times = binary.NativeEndian.Uint64(buf)
+	}
+	// The eventfd is signalled when the cgroup is removed, too.
+	return times > 1 || times == 1 && there, there, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// Close gives the descriptors up.
+func (w *OOMWatch) Close() {
+	for _, fd := range w.opened {
+		_ = unix.Close(fd)
+	}
+	w.opened = nil
+}

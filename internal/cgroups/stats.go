@@ -1,0 +1,260 @@
+// This file owns the shape of what a container has used: that of the events of
+// `runc events`, which containerd's shim and Docker's daemon decode. Field
+// order, names and what is left out when it is 0 are part of it. stats_v1.go
+// and stats_v2.go fill it in.
+//
+// Package metrics beside this one reads the same files through the managers of
+// containerd/cgroups, which are too heavy to link into the runtime; a test
+// there holds the two against each other.
+
+package cgroups
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Stats is one sample. Times are in nanoseconds, sizes in bytes. A number whose
+// file this kernel lacks is 0.
+type Stats struct {
+	CPU     CPUStats                `json:"cpu"`
+	CPUSet  CPUSetStats             `json:"cpuset"`
+	Memory  MemoryStats             `json:"memory"`
+	Pids    PidsStats               `json:"pids"`
+	Blkio   BlkioStats              `json:"blkio"`
+	Hugetlb map[string]HugetlbStats `json:"hugetlb"` // by page size, "2MB"
+	// Both are there because readers expect the keys: minirun makes no resctrl
+	// groups and no network interfaces whose use could be told.
+	IntelRdt          struct{}   `json:"intel_rdt"`
+	NetworkInterfaces []struct{} `json:"network_interfaces"`
+}
+
+// CPUStats is what cpu and cpuacct count.
+type CPUStats struct {
+	Usage      CPUUsage   `json:"usage"`
+	Throttling Throttling `json:"throttling"`
+	PSI        *PSI       `json:"psi,omitempty"`
+}
+
+// CPUUsage is time on a CPU. The lists are by CPU and v1's only.
+type CPUUsage struct {
+	Total        uint64   `json:"total,omitempty"`
+	Percpu       []uint64 `json:"percpu,omitempty"`
+	PercpuKernel []uint64 `json:"percpu_kernel,omitempty"`
+	PercpuUser   []uint64 `json:"percpu_user,omitempty"`
+	Kernel       uint64   `json:"kernel"`
+	User         uint64   `json:"user"`
+}
+
+// Throttling is what a CPU quota did.
+type Throttling struct {
+	Periods          uint64 `json:"periods,omitempty"`
+	ThrottledPeriods uint64 `json:"throttledPeriods,omitempty"`
+	ThrottledTime    uint64 `json:"throttledTime,omitempty"`
+}
+
+// CPUSetStats are the settings of cpuset.
+type CPUSetStats struct {
+	CPUs                  []uint16 `json:"cpus,omitempty"`
+	CPUExclusive          uint64   `json:"cpu_exclusive"`
+	Mems                  []uint16 `json:"mems,omitempty"`
+	MemHardwall           uint64   `json:"mem_hardwall"`
+	MemExclusive          uint64   `json:"mem_exclusive"`
+	MemoryMigrate         uint64   `json:"memory_migrate"`
+	MemorySpreadPage      uint64   `json:"memory_spread_page"`
+	MemorySpreadSlab      uint64   `json:"memory_spread_slab"`
+	MemoryPressure        uint64   `json:"memory_pressure"`
+	SchedLoadBalance      uint64   `json:"sched_load_balance"`
+	SchedRelaxDomainLevel int64    `json:"sched_relax_domain_level"`
+}
+
+// MemoryStats is what memory counts. Swap counts memory and swap together.
+type MemoryStats struct {
+	Cache     uint64            `json:"cache,omitempty"`
+	Usage     MemoryEntry       `json:"usage"`
+	Swap      MemoryEntry       `json:"swap"`
+	Kernel    MemoryEntry       `json:"kernel"`
+	KernelTCP MemoryEntry       `json:"kernelTCP"`
+	Raw       map[string]uint64 `json:"raw,omitempty"` // memory.stat
+	PSI       *PSI              `json:"psi,omitempty"`
+}
+
+// MemoryEntry is one counter with its limit; no limit is the largest number.
+type MemoryEntry struct {
+	Limit   uint64 `json:"limit"`
+	Usage   uint64 `json:"usage,omitempty"`
+	Max     uint64 `json:"max,omitempty"`
+	Failcnt uint64 `json:"failcnt"`
+}
+
+// PidsStats is the number of tasks; a Limit of 0 is none.
+type PidsStats struct {
+	Current uint64 `json:"current,omitempty"`
+	Limit   uint64 `json:"limit,omitempty"`
+}
+
+// BlkioStats is input and output by device. What only the schedulers CFQ and
+// BFQ count is left out without them.
+type BlkioStats struct {
+	ServiceBytes []BlkioEntry `json:"ioServiceBytesRecursive,omitempty"`
+	Serviced     []BlkioEntry `json:"ioServicedRecursive,omitempty"`
+	Queued       []BlkioEntry `json:"ioQueueRecursive,omitempty"`
+	ServiceTime  []BlkioEntry `json:"ioServiceTimeRecursive,omitempty"`
+	WaitTime     []BlkioEntry `json:"ioWaitTimeRecursive,omitempty"`
+	Merged       []BlkioEntry `json:"ioMergedRecursive,omitempty"`
+	Time         []BlkioEntry `json:"ioTimeRecursive,omitempty"`
+	Sectors      []BlkioEntry `json:"sectorsRecursive,omitempty"`
+	PSI          *PSI         `json:"psi,omitempty"`
+}
+
+// BlkioEntry is one number of one device.
+type BlkioEntry struct {
+	Major uint64 `json:"major,omitempty"`
+	Minor uint64 `json:"minor,omitempty"`
+	Op    string `json:"op,omitempty"` // Read, Write, Sync, Async, Discard, Total
+	Value uint64 `json:"value,omitempty"`
+}
+
+// HugetlbStats is what huge pages of one size take.
+type HugetlbStats struct {
+	Usage   uint64 `json:"usage,omitempty"`
+	Max     uint64 `json:"max,omitempty"`
+	Failcnt uint64 `json:"failcnt"`
+}
+
+// PSI is pressure stall information (accounting/psi.rst), v2's only.
+type PSI struct {
+	Some Pressure `json:"some"`
+	Full Pressure `json:"full"`
+}
+
+// Pressure is the share of time, in percent, that tasks waited, and the total
+// in microseconds.
+type Pressure struct {
+	Avg10  float64 `json:"avg10"`
+	Avg60  float64 `json:"avg60"`
+	Avg300 float64 `json:"avg300"`
+	Total  uint64  `json:"total"`
+}
+
+// Stats samples the group. On a hybrid host the v1 hierarchies count, and the
+// v2 tree only what no v1 hierarchy does.
+func (g *Group) Stats() (*Stats, error) {
+	s := &Stats{Hugetlb: map[string]HugetlbStats{}}
+	r := &statReader{}
+	found := false
+	for i := range g.dirs {
+		d := &g.dirs[i]
+		if _, err := os.Stat(d.path); err != nil {
+			continue
+		}
+		found = true
+		if d.v2() {
+			r.unified(s, d.path, g)
+			continue
+		}
+		for _, controller := range d.keys {
+			r.v1(s, controller, d.path)
+		}
+	}
+	if !found {
+		return nil, fmt.Errorf("read the container's statistics: none of its cgroups exists: %w", fs.ErrNotExist)
+	}
+	if r.err != nil {
+		return nil, fmt.Errorf("read the container's statistics: %w", r.err)
+	}
+	return s, nil
+}
+
+// statReader reads numbers until something is wrong, which it keeps. A file
+// that is not there is no error: the kernel was built without, or the cgroup
+// goes away meanwhile.
+type statReader struct{ err error }
+
+func (r *statReader) text(path string) (string, bool) {
+	if r.err != nil {
+		return "", false
+	}
+	s, err := readText(path)
+	if err == nil {
+		return s, true
+	}
+	if !gone(err) && !notSupported(err) {
+		r.err = err
+	}
+	return "", false
+}
+
+// notSupported: the root of a tree and a threaded cgroup answer so, a kernel
+// that was started with psi=0 too.
+func notSupported(err error) bool { return errors.Is(err, errors.ErrUnsupported) }
+
+// number reads a file with one number; "max" is the largest.
+func (r *statReader) number(path string) uint64 {
+	s, ok := r.text(path)
+	if !ok {
+		return 0
+	}
+	return r.parse(path, s)
+}
+
+func (r *statReader) parse(path, s string) uint64 {
+	s = strings.TrimSpace(s)
+	if s == "max" {
+		return math.MaxUint64
+	}
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		r.malformed(path, s)
+	}
+	return n
+}
+
+func (r *statReader) malformed(path, s string) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%s: %q is not what cgroups(7) says it holds", path, s)
+	}
+}
+
+// table reads lines of a name and a number.
+func (r *statReader) table(path string) map[string]uint64 {
+	s, ok := r.text(path)
+	if !ok {
+		return nil
+	}
+	t := make(map[string]uint64, 64)
+	for line := range strings.Lines(s) {
+		name, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		if !ok {
+			r.malformed(path, line)
+			break
+		}
+		t[name] = r.parse(path, value)
+	}
+	return t
+}
+
+// set reads a list of CPUs or memory nodes such as 0-2,7.
+func (r *statReader) set(path string) []uint16 {
+	s, ok := r.text(path)
+	if !ok {
+		return nil
+	}
+	numbers, ok := parseList(s)
+	if !ok {
+		r.malformed(path, s)
+		return nil
+	}
+	var list []uint16
+	for n := range numbers {
+		list = append(list, uint16(n)) // parseList takes 16 bits
+	}
+	slices.Sort(list)
+	return list
+}

@@ -1,0 +1,261 @@
+// This file owns changing the resources of a container that runs: what is not
+// given stays as it is, and at no moment does the container have less or more
+// than before and after.
+
+package cgroups
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Update gives the group these resources. A value that r does not have stays,
+// and so does one that is 0 where that means "not set", pids.limit included:
+// engines send the whole structure with zeros. Rules for devices, if there are
+// any, replace all that were there; what has not changed is not touched.
+// Limits are read back. On an error what was written before it stays, and the
+// error says which value it was.
+//
+// The group is [Host.Open]'s, of the same host.
+func (g *Group) Update(h *Host, r *specs.LinuxResources) error {
+	err := g.update(h, r)
+	var e *Error
+	if errors.As(err, &e) {
+		e.Update = true
+	}
+	return err
+}
+
+func (g *Group) update(h *Host, r *specs.LinuxResources) error {
+	now, err := g.current(h, r)
+	if err != nil {
+		return err
+	}
+	values, rules, err := compileUpdate(h, r, now)
+	if err != nil {
+		return err
+	}
+	if err := g.Apply(values); err != nil {
+		return err
+	}
+	if err := g.ApplyLate(values); err != nil {
+		return err
+	}
+	if rules == nil {
+		return nil
+	}
+	if d := g.dir("devices", false); d != nil {
+		return g.updateDevices1(d, *rules)
+	}
+	return g.Apply([]Value{{V2: true, File: DeviceProgram, Source: resources + "devices", Verify: VerifyNone, Program: rules.program()}})
+}
+
+// A setting is what two values of config.json share one file for, on v2.
+type setting struct {
+	quota  *int64 // linux.resources.cpu.quota
+	memory *int64 // linux.resources.memory.limit
+}
+
+// current reads what the group has of that, where only the other half is given.
+func (g *Group) current(h *Host, r *specs.LinuxResources) (now setting, err error) {
+	d := g.dir("", true)
+	if d == nil {
+		return now, nil
+	}
+	if c := r.CPU; c != nil && !h.has("cpu") && set(c.Period) && !set(c.Quota) {
+		if now.quota, err = limitIn(d.path + "/cpu.max"); err != nil {
+			return now, fmt.Errorf("the CPU quota, which cpu.period alone does not change: %w", err)
+		}
+	}
+	if m := r.Memory; m != nil && !h.has("memory") && set(m.Swap) && *m.Swap > 0 && !set(m.Limit) {
+		if now.memory, err = limitIn(d.path + "/memory.max"); err != nil {
+			return now, fmt.Errorf("the memory limit, which memory.swap counts too: %w", err)
+		}
+	}
+	return now, nil
+}
+
+// limitIn reads the number a v2 file begins with; "max" is -1, and nil is a
+// file that is not there.
+func limitIn(path string) (*int64, error) {
+	s, err := readText(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	word, _, _ := strings.Cut(s, " ")
+	n := int64(-1)
+	if word != "max" {
+		if n, err = strconv.ParseInt(word, 10, 64); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return &n, nil
+}
+
+// compileUpdate is Compile for a container that has resources already (pure).
+// rules is nil if the rules for devices stay.
+func compileUpdate(h *Host, r *specs.LinuxResources, now setting) ([]Value, *policy, error) {
+	changed := *r
+	if r.Pids != nil && r.Pids.Limit != nil && *r.Pids.Limit == 0 {
+		changed.Pids = nil
+	}
+	if now.quota != nil {
+		cpu := *r.CPU
+		cpu.Quota = now.quota
+		changed.CPU = &cpu
+	}
+	var swap *int64
+	if now.memory != nil {
+		memory := *r.Memory
+		swap, memory.Swap = r.Memory.Swap, nil
+		changed.Memory = &memory
+	}
+	c := &compiler{h: h}
+	c.limits(&changed)
+	if swap != nil {
+		c.swapAbove(*swap, *now.memory)
+	}
+	if r.CPU != nil && r.CPU.Burst != nil && *r.CPU.Burst == 0 {
+		c.noBurst()
+	}
+	if len(r.Devices) == 0 || c.err != nil {
+		return c.out, nil, c.err
+	}
+	rules := c.policy(r.Devices)
+	if c.err == nil && !h.has("devices") && h.V2 == nil {
+		c.version("devices", "devices")
+	}
+	return c.out, &rules, c.err
+}
+
+// swapAbove limits memory and swap together to a number, where memory alone
+// keeps its limit, -1 for none.
+func (c *compiler) swapAbove(together, memory int64) {
+	switch {
+	case memory == -1:
+		c.fail("memory.swap", "%d counts memory and swap together, and the container has no limit of memory: give one too", together)
+	case together < memory:
+		c.fail("memory.swap", "%d is below the container's limit of memory, %d: swap counts memory and swap together", together, memory)
+	default:
+		swap := itoa(together - memory)
+		c.add(Value{Controller: "memory", V2: true, File: "memory.swap.max", Value: swap, Source: "memory.swap",
+			Verify: VerifyBytes, Optional: swap == "0"})
+	}
+}
+
+// noBurst takes away the burst that the container may have. A new cgroup has
+// none, and a kernel without the file (before 5.14) knows none.
+func (c *compiler) noBurst() {
+	file := "cpu.cfs_burst_us"
+	if !c.h.has("cpu") {
+		file = "cpu.max.burst"
+	}
+	if c.h.has("cpu") || c.h.v2("cpu") {
+		c.add(Value{Controller: "cpu", V2: !c.h.has("cpu"), File: file, Value: "0", Source: "cpu.burst", Optional: true})
+	}
+}
+
+// updateDevices1 brings the v1 controller from the rules it has to p. Only
+// exceptions that differ are written, new ones first. Between "deny a" and the
+// exceptions behind it the container would be denied every device, so where
+// the ground changes, or cannot be seen to be right, its processes are stopped
+// meanwhile.
+func (g *Group) updateDevices1(d *dir, p policy) error {
+	p, exceptions, err := p.forV1()
+	if err != nil {
+		return err
+	}
+	list, err := readText(d.path + "/devices.list")
+	if err != nil {
+		return explain(&Value{Controller: "devices", Source: resources + "devices"}, err)
+	}
+	const everything = "a *:* rwm"
+	if list == everything && p.allow && len(exceptions) == 0 {
+		return nil
+	}
+	c := &compiler{}
+	c.devices1(p)
+	if c.err != nil {
+		return c.err
+	}
+	if p.allow || list == everything {
+		return g.whileFrozen(func() error { return g.Apply(c.out) })
+	}
+	values := append(deviceChanges(list, exceptions), c.out[len(c.out)-1]) // and devices.list is as it should be
+	return g.Apply(values)
+}
+
+// deviceChanges is how to get from a devices.list to these exceptions (pure).
+func deviceChanges(list string, want []exception) (values []Value) {
+	has := map[string]access{}
+	for line := range strings.Lines(list) {
+		if f := strings.Fields(line); len(f) == 3 {
+			has[f[0]+" "+f[1]] |= accessOf(f[2])
+		}
+	}
+	change := func(file, device string, a access, source string) {
+		if a != 0 {
+			values = append(values, Value{Controller: "devices", File: file, Value: device + " " + a.String(), Source: source, Verify: VerifyNone})
+		}
+	}
+	wanted := map[string]access{}
+	for _, e := range want {
+		device := e.devices.String()
+		wanted[device] = e.access
+		change("devices.allow", device, e.access&^has[device], e.source)
+	}
+	for line := range strings.Lines(list) { // in its order, so that the same change is the same list
+		if f := strings.Fields(line); len(f) == 3 {
+			device := f[0] + " " + f[1]
+			change("devices.deny", device, accessOf(f[2])&^wanted[device], resources+"devices")
+		}
+	}
+	return values
+}
+
+func accessOf(letters string) (a access) {
+	for _, bit := range [3]struct {
+		a access
+		c string
+	}{{accessRead, "r"}, {accessWrite, "w"}, {accessMknod, "m"}} {
+		if strings.Contains(letters, bit.c) {
+			a |= bit.a
+		}
+	}
+	return a
+}
+
+// freezeDeadline bounds how long an update may keep the container stopped.
+const freezeDeadline = 10 * time.Second
+
+// whileFrozen runs change while no process of the group runs.
+func (g *Group) whileFrozen(change func() error) (err error) {
+	paused, err := g.Paused()
+	if err != nil {
+		return err
+	}
+	if paused || g.dir("freezer", false) == nil && g.dir("", true) == nil {
+		return change()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), freezeDeadline)
+	defer cancel()
+	if err := g.Freeze(ctx); err != nil {
+		return err
+	}
+	defer func() {
+		thaw, cancel := context.WithTimeout(context.Background(), freezeDeadline)
+		defer cancel()
+		err = errors.Join(err, g.Thaw(thaw))
+	}()
+	return change()
+}

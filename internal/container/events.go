@@ -1,0 +1,112 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/cgroups"
+)
+
+// An Event is one line of `events`: statistics, or that the container ran out
+// of memory.
+type Event struct {
+	Type string         `json:"type"` // "stats" or "oom"
+	ID   string         `json:"id"`
+	Data *cgroups.Stats `json:"data,omitempty"`
+}
+
+// errEventsStopped has runc's words.
+func errEventsStopped(id string) error {
+	return fmt.Errorf("container with id %s is not running", id)
+}
+
+// Stats is one sample of what a container uses.
+func Stats(root, id string) (*Event, error) {
+	r, err := readRecord(root, id)
+	if err != nil {
+		return nil, err
+	}
+	pidfd, err := r.open()
+	if err != nil {
+		return nil, err
+	}
+	if pidfd == nil {
+		return nil, errEventsStopped(id)
+	}
+	defer pidfd.Close()
+	return r.stats()
+}
+
+func (r *Record) stats() (*Event, error) {
+	stats, err := cgroups.Open(r.Cgroups).Stats()
+	if err != nil {
+		return nil, err
+	}
+	return &Event{"stats", r.ID, stats}, nil
+}
+
+// Events gives to emit a sample at each interval and an event each time the
+// container runs out of memory, until its first process ends.
+func Events(root, id string, interval time.Duration, emit func(*Event) error) error {
+	r, err := readRecord(root, id)
+	if err != nil {
+		return err
+	}
+	pidfd, err := r.open()
+	if err != nil {
+		return err
+	}
+	if pidfd == nil {
+		return errEventsStopped(id)
+	}
+	defer pidfd.Close()
+	watch, err := cgroups.Open(r.Cgroups).WatchOOM()
+	if err != nil {
+		return err
+	}
+	defer watch.Close()
+	return r.follow(pidfd, watch, interval, emit)
+}
+
+func (r *Record) follow(pidfd *os.File, watch *cgroups.OOMWatch, interval time.Duration, emit func(*Event) error) error {
+	fds := []unix.PollFd{{Fd: int32(pidfd.Fd()), Events: unix.POLLIN}, {Fd: int32(watch.FD), Events: unix.POLLIN}}
+	next := time.Now().Add(interval)
+	for {
+		left := max(0, time.Until(next))
+		n, err := unix.Poll(fds, int((left+time.Millisecond-1)/time.Millisecond))
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("wait for events: %w", err)
+		}
+		// First, so that the out of memory that ended the container is told.
+		oom, there, err := watch.Read()
+		if err != nil {
+			return err
+		}
+		if oom {
+			if err := emit(&Event{Type: "oom", ID: r.ID}); err != nil {
+				return err
+			}
+		}
+		if !there || n > 0 && fds[0].Revents != 0 {
+			return nil
+		}
+		if time.Now().Before(next) {
+			continue
+		}
+		// A reader that is slow is not made to catch up.
+		if next = next.Add(interval); next.Before(time.Now()) {
+			next = time.Now().Add(interval)
+		}
+		event, err := r.stats()
+		if err == nil {
+			err = emit(event)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}

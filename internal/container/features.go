@@ -1,0 +1,84 @@
+package container
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/opencontainers/runtime-spec/specs-go/features"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/seccomp"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// Parts of config.json that minirun refuses (check, cgroupInput) and that have
+// a word in the features document.
+const (
+	hasIntelRdt   = false
+	hasNetDevices = false
+	hasSystemd    = false
+	hasRestore    = false // checkpoint works through criu(8); restore is refused
+)
+
+// Features is the document of `features` (features.md, features-linux.md): what
+// this build understands, whatever the host is like. Every list is the one
+// that reading config.json goes by.
+func Features(version, commit string) *features.Features {
+	yes, no := true, false
+	is := func(b bool) *bool {
+		if b {
+			return &yes
+		}
+		return &no
+	}
+	return &features.Features{
+		OCIVersionMin: "1.0.0",
+		OCIVersionMax: specs.Version,
+		Hooks:         spec.HookNames(),
+		MountOptions:  spec.MountOptionNames(),
+		Linux: &features.Linux{
+			Namespaces:   spec.NamespaceNames(),
+			Capabilities: spec.CapabilityNames(),
+			Cgroup:       &features.Cgroup{V1: &yes, V2: &yes, Systemd: is(hasSystemd), SystemdUser: is(hasSystemd), Rdma: &yes},
+			Seccomp: &features.Seccomp{
+				Enabled: &yes, Actions: seccomp.Actions(), Operators: seccomp.Operators(), Archs: seccomp.Archs(),
+				KnownFlags: seccomp.Flags(), SupportedFlags: supportedFlags(),
+			},
+			Apparmor:        &features.Apparmor{Enabled: &yes},
+			Selinux:         &features.Selinux{Enabled: &yes},
+			IntelRdt:        &features.IntelRdt{Enabled: is(hasIntelRdt), Schemata: is(hasIntelRdt), Monitoring: is(hasIntelRdt)},
+			MemoryPolicy:    &features.MemoryPolicy{Modes: spec.MemoryPolicyModes(), Flags: spec.MemoryPolicyFlags()},
+			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: &yes}},
+			NetDevices:      &features.NetDevices{Enabled: is(hasNetDevices)},
+		},
+		Annotations: map[string]string{
+			"dev.minirun.version":            version,
+			"dev.minirun.commit":             commit,
+			"dev.minirun.checkpoint.enabled": strconv.FormatBool(hasRestore),
+		},
+		// They name directories of the host that the container then has.
+		PotentiallyUnsafeConfigAnnotations: []string{spec.AnnotationLayers, spec.AnnotationUpper},
+	}
+}
+
+// supportedFlags are the filter flags that this kernel knows: seccomp(2) fails
+// with EFAULT for a program that is not there, but first with EINVAL for a flag
+// it does not know.
+func supportedFlags() []string {
+	supported := []string{}
+	for _, name := range seccomp.Flags() {
+		bit, ok := seccomp.FlagBit(specs.LinuxSeccompFlag(name))
+		if !ok {
+			continue
+		}
+		if bit == unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV {
+			bit |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER // it means something with a listener only
+		}
+		_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(bit), 0)
+		if errors.Is(errno, unix.EFAULT) {
+			supported = append(supported, name)
+		}
+	}
+	return supported
+}

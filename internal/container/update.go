@@ -1,0 +1,34 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/cgroups"
+)
+
+// Update changes the resources of a container that has not stopped, in its
+// cgroups alone: what r does not have stays as it is (cgroups.Group.Update).
+func Update(root, id string, r *specs.LinuxResources) error {
+	h, err := hold(root, id, unix.LOCK_EX)
+	if err != nil {
+		return err
+	}
+	defer h.lock.release()
+	switch status := h.Status(); status {
+	case specs.StateRunning, specs.StateCreated, StatePaused:
+	default:
+		return errNotRunning
+	}
+	host, err := cgroups.Detect()
+	if err != nil {
+		return fmt.Errorf("update: %w", err)
+	}
+	if len(h.Cgroups) == 0 {
+		return errors.New("update: the container has no cgroup")
+	}
+	return host.Open(h.Cgroups).Update(host, r)
+}

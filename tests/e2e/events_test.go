@@ -1,0 +1,166 @@
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/tests/testbundle"
+)
+
+// deviceNode is an entry of linux.devices.
+func deviceNode(path string, major, minor int64) specs.LinuxDevice {
+	return specs.LinuxDevice{Path: path, Type: "c", Major: major, Minor: minor}
+}
+
+// awaitText waits until a file has a line, and returns it.
+func awaitText(t *testing.T, file string) string {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if text, err := os.ReadFile(file); err == nil && strings.HasSuffix(string(text), "\n") {
+			return strings.TrimSpace(string(text))
+		}
+	}
+	t.Fatalf("nothing comes into %s", file)
+	return ""
+}
+
+func TestEventsStats(t *testing.T) {
+	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
+	b.Spec.Linux.Resources.Pids = &specs.LinuxPids{Limit: new(int64)}
+	*b.Spec.Linux.Resources.Pids.Limit = 33
+	pid := detached(t, b)
+	r := b.Minirun("events", "--stats", b.ID)
+	r.Exit(t, 0)
+	if strings.Count(r.Stdout, "\n") != 1 || !strings.HasPrefix(r.Stdout, `{"type":"stats","id":"`+b.ID+`","data":{"cpu":{"usage":{"total":`) {
+		t.Errorf("%s", r.Stdout)
+	}
+	var event struct{ Data cgroups.Stats }
+	if err := json.Unmarshal([]byte(r.Stdout), &event); err != nil {
+		t.Fatal(err)
+	}
+	if s := event.Data; s.Pids.Current != 1 || s.Pids.Limit != 33 || s.CPU.Usage.Total == 0 || s.Memory.Usage.Usage == 0 {
+		t.Errorf("%+v", s)
+	}
+	b.Minirun("events", "--stats", "nosuch").Fails(t, "container does not exist")
+	b.Minirun("events", "--interval", "0s", b.ID).Fails(t, "--interval")
+	b.Minirun("events", "--interval", "soon", b.ID).Fails(t, "--interval")
+	b.Minirun("events").Fails(t, "of which container")
+	b.Minirun("kill", b.ID, "KILL").Exit(t, 0)
+	reap(pid)
+	b.Minirun("events", "--stats", b.ID).Fails(t, "is not running")
+	b.Minirun("events", b.ID).Fails(t, "is not running")
+}
+
+// TestStatsAsRunc reads the cgroups of a container of runc, paused so that the
+// numbers stand still: what runc prints of them is what minirun would.
+func TestStatsAsRunc(t *testing.T) {
+	testbundle.Need(t)
+	runc := runcBeside(t)
+	paths := runc.start(t, testbundle.Sh("i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; exec sleep 1000"), func(s *specs.Spec) {
+		quota, period, limit := int64(5000), uint64(10000), int64(64<<20)
+		s.Linux.Resources.CPU = &specs.LinuxCPU{Quota: &quota, Period: &period}
+		s.Linux.Resources.Memory = &specs.LinuxMemory{Limit: &limit}
+	})
+	time.Sleep(300 * time.Millisecond)
+	runc.run(t, "pause", runc.bundle.ID)
+	defer runc.run(t, "resume", runc.bundle.ID)
+	theirs := runc.run(t, "events", "--stats", runc.bundle.ID)
+	stats, err := cgroups.Open(paths).Stats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// runc does not look at the v2 tree of a hybrid host.
+	stats.Hugetlb = map[string]cgroups.HugetlbStats{}
+	text, err := json.Marshal(stats)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := `{"type":"stats","id":"` + runc.bundle.ID + `","data":` + string(text) + "}\n"
+	if ours != theirs {
+		t.Errorf("minirun:\n%s\nrunc:\n%s", ours, theirs)
+	}
+}
+
+// follow runs `events` and returns its lines, by type.
+func follow(t *testing.T, b *testbundle.Bundle, interval string) (*exec.Cmd, *bufio.Scanner) {
+	t.Helper()
+	cmd := b.Command("events", "--interval", interval, b.ID)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Start(cmd)
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 1<<20)
+	return cmd, lines
+}
+
+func typeOf(t *testing.T, line string) string {
+	t.Helper()
+	var e struct{ Type, ID string }
+	if err := json.Unmarshal([]byte(line), &e); err != nil {
+		t.Fatalf("%v: %s", err, line)
+	}
+	return e.Type
+}
+
+func TestEventsInterval(t *testing.T) {
+	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
+	pid := detached(t, b)
+	cmd, lines := follow(t, b, "50ms")
+	begin := time.Now()
+	for range 3 {
+		if !lines.Scan() || typeOf(t, lines.Text()) != "stats" {
+			t.Fatalf("%q", lines.Text())
+		}
+	}
+	if took := time.Since(begin); took < 120*time.Millisecond {
+		t.Errorf("three samples 50 ms apart took %v", took)
+	}
+	// The container's end is the end.
+	b.Minirun("kill", b.ID, "KILL").Exit(t, 0)
+	reap(pid)
+	for lines.Scan() {
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestEventsOOM: each time a process is killed for want of memory is told,
+// also when that ends the container.
+func TestEventsOOM(t *testing.T) {
+	b := testbundle.New(t, testbundle.Sh("while ! [ -e /tmp/go ]; do sleep 0.01; done; tail /dev/zero; sleep 0.2; exec tail /dev/zero"), testbundle.Writable)
+	limit := int64(16 << 20)
+	b.Spec.Linux.Resources.Memory = &specs.LinuxMemory{Limit: &limit, Swap: &limit}
+	detached(t, b)
+	cmd, lines := follow(t, b, "10ms")
+	if !lines.Scan() { // it watches by now
+		t.Fatal("no event")
+	}
+	b.File("tmp/go", "", 0o644)
+	oom := 0
+	for lines.Scan() {
+		if typeOf(t, lines.Text()) == "oom" {
+			oom++
+			if want := `{"type":"oom","id":"` + b.ID + `"}`; lines.Text() != want {
+				t.Errorf("%s, want %s", lines.Text(), want)
+			}
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	testbundle.Reap()
+	if oom < 2 {
+		t.Errorf("%d times out of memory was told, want 2", oom)
+	}
+}

@@ -1,0 +1,112 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/tests/testbundle"
+)
+
+// limits reads files of the container's cgroup, on a host with v1 controllers.
+func limits(t *testing.T, b *testbundle.Bundle, files ...string) string {
+	t.Helper()
+	var values []string
+	for _, f := range files {
+		controller, _, _ := strings.Cut(f, ".")
+		text, err := os.ReadFile(filepath.Join("/sys/fs/cgroup", controller, b.ID, f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		values = append(values, strings.TrimSpace(string(text)))
+	}
+	return strings.Join(values, " ")
+}
+
+func TestUpdate(t *testing.T) {
+	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
+	detached(t, b)
+	if h, err := cgroups.Detect(); err != nil || h.Mode == cgroups.V2 {
+		t.Skipf("the files looked at are v1's: %v; TestUpdateV2 of internal/cgroups looks at v2's", err)
+	}
+	files := []string{"memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "memory.soft_limit_in_bytes", "pids.max", "cpu.shares", "cpu.cfs_quota_us", "cpu.cfs_period_us", "cpuset.cpus"}
+	const none = "9223372036854771712"
+	cpus := limits(t, b, "cpuset.cpus")
+	for _, c := range []struct {
+		flags []string
+		stdin string
+		want  string
+	}{
+		{nil, "", none + " " + none + " " + none + " max 1024 -1 100000 " + cpus},
+		{[]string{"--memory", "64M", "--memory-swap", "128M", "--pids-limit", "20"}, "", "67108864 134217728 " + none + " 20 1024 -1 100000 " + cpus},
+		{[]string{"--cpu-share", "512", "--cpu-quota", "20000", "--cpu-period", "50000"}, "", "67108864 134217728 " + none + " 20 512 20000 50000 " + cpus},
+		{[]string{"--memory-reservation", "33554432", "--cpuset-cpus", "0", "--cpuset-mems", "0"}, "", "67108864 134217728 33554432 20 512 20000 50000 0"},
+		{[]string{"--memory-swap", "-1", "--pids-limit", "-1", "--cpu-quota", "-1", "--kernel-memory", "5M"}, "", "67108864 " + none + " 33554432 max 512 -1 50000 0"},
+		{[]string{"-r", "-"}, `{"memory":{"limit":33554432},"cpu":{"shares":0},"pids":{"limit":7},"devices":[]}`, "33554432 " + none + " 33554432 7 512 -1 50000 0"},
+		{[]string{"--resources=-"}, `{}`, "33554432 " + none + " 33554432 7 512 -1 50000 0"},
+	} {
+		b.Stdin = c.stdin
+		b.Minirun(append(append([]string{"update"}, c.flags...), b.ID)...).Exit(t, 0)
+		if got := limits(t, b, files...); got != c.want {
+			t.Errorf("%v %s:\n%s, want\n%s", c.flags, c.stdin, got, c.want)
+		}
+	}
+	for _, c := range []struct {
+		flags []string
+		stdin string
+		want  string
+	}{
+		{[]string{"--memory", "4k"}, "", "update: memory.limit: write"},
+		{[]string{"--memory", "lots"}, "", `--memory "lots"`},
+		{[]string{"--cpu-share", "1"}, "", "update: cpu.shares: must be from 2"},
+		{[]string{"--cpuset-cpus", "4000"}, "", "update: cpu.cpus: "},
+		{[]string{"--l3-cache-schema", "L3:0=f"}, "", "--l3-cache-schema"},
+		{[]string{"-r", "/nonexistent"}, "", "/nonexistent: "},
+		{[]string{"-r", "-"}, `{"memory":{"limit":-2}}`, "standard input: memory.limit: must be"},
+		{[]string{"-r", "-"}, `{"memory":`, "standard input: memory: must not end here"},
+	} {
+		b.Stdin = c.stdin
+		b.Minirun(append(append([]string{"update"}, c.flags...), b.ID)...).Fails(t, c.want)
+	}
+	b.Minirun("update", "--memory", "1G", "nosuch").Fails(t, "container does not exist")
+	b.Minirun("update", "--memory", "1G").Fails(t, "which container")
+	b.Minirun("kill", b.ID, "KILL").Exit(t, 0)
+	testbundle.Reap()
+	b.Minirun("update", "--memory", "1G", b.ID).Fails(t, "container not running")
+}
+
+// The whole of a container's resources, as Kubernetes hands them to update,
+// rules for devices included, takes nothing from the container.
+func TestUpdateDevices(t *testing.T) {
+	// A number without a device: opening it is refused by the cgroup, or fails
+	// with ENXIO.
+	const loop = `while :; do case "$( (true </dev/nobody) 2>&1)" in *permitted*) echo no;; *address*) echo yes;; esac >/tmp/answer; sleep 0.01; done`
+	b := testbundle.New(t, testbundle.Sh(loop), testbundle.Writable)
+	b.Spec.Linux.Devices = append(b.Spec.Linux.Devices, deviceNode("/dev/nobody", 1, 200))
+	detached(t, b)
+	allowed := func(want string) {
+		t.Helper()
+		file := filepath.Join(b.Path("tmp"), "answer")
+		if err := os.Remove(file); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		if got := awaitText(t, file); got != want {
+			t.Errorf("the device is allowed: %s, want %s", got, want)
+		}
+	}
+	allowed("no")
+	const rule = `{"allow":true,"type":"c","major":1,"minor":200,"access":"r"}`
+	for _, c := range []struct{ devices, want string }{
+		{`{"allow":false,"access":"rwm"},` + rule, "yes"},
+		{`{"allow":false,"access":"rwm"},` + rule, "yes"},
+		{`{"allow":false,"access":"rwm"}`, "no"},
+		{`{"allow":true,"access":"rwm"}`, "yes"},
+		{`{"allow":false,"access":"rwm"}`, "no"},
+	} {
+		b.Stdin = `{"devices":[` + c.devices + `],"pids":{"limit":0}}`
+		b.Minirun("update", "-r", "-", b.ID).Exit(t, 0)
+		allowed(c.want)
+	}
+}
