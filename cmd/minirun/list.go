@@ -60,7 +60,7 @@ func listContainers(ctx *cli.Context) error {
 
 func printTable(out io.Writer, all []container.Listed) error {
 	w := tabwriter.NewWriter(out, 12, 1, 3, ' ', 0)
-	fmt.Fprint(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n") // Flush tells of errors
+	_, _ = fmt.Fprint(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n") // Flush tells of errors
 	for _, c := range all {
 		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", c.ID, c.Pid, c.Status, c.Bundle, c.Created, c.Owner)
 	}

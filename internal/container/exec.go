@@ -18,13 +18,13 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// Exec is create's way once more, with a container that is there already:
+// This file is create's way once more, with a container that is there already:
 //
 //	hold the lock, shared; the first process by pidfd
 //	process (exec's own file) → facts → CompileExec → bootstrap.Start
 //	answer its questions until execve; give the lock back
 //	detached: done;  else forward signals and the terminal, wait
-//
+
 // ExecOptions are what its command line says.
 type ExecOptions struct {
 	Root, ID    string

@@ -77,7 +77,9 @@ func config(name string) (*specs.Spec, error) {
 		},
 	}
 	switch name {
-	case "default":
+	case "default", "cycle":
+	case "exec", "memory", "scale":
+		spec.Process.Args = []string{"sleep", "100000"}
 	case "docker":
 		caps = []string{
 			"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID", "CAP_SETUID", "CAP_SETFCAP", "CAP_SETPCAP",
@@ -89,7 +91,7 @@ func config(name string) (*specs.Spec, error) {
 			"/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap",
 		}
 	default:
-		return nil, fmt.Errorf("no case %q: there are default and docker", name)
+		return nil, fmt.Errorf("no case %q: there are default, docker, cycle, exec, memory and scale", name)
 	}
 	spec.Process.Capabilities = &specs.LinuxCapabilities{Bounding: caps, Permitted: caps, Effective: caps}
 	if name == "docker" {

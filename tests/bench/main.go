@@ -1,7 +1,11 @@
 // Command bench measures how long runtimes take to `run` a container that does nothing: minirun, runc, crun, and floor (floor/floor.c),
 // a C program that makes only the system calls the same config needs.
 //
-//	go run ./tests/bench [-n rounds] [-warmup rounds] [-format text|json] [-case default,docker] [-minirun FILE]
+//	go run ./tests/bench [-n rounds] [-warmup rounds] [-format text|json] [-case default,docker,cycle,exec,memory,scale] [-containers n] [-minirun FILE]
+//
+// default and docker are starts of `run` with the config of `runc spec` and with Docker's seccomp profile and capabilities; cycle is
+// create, start and delete, each and together; exec runs a program in a running container; memory is what a created container holds;
+// scale has many containers alive at once.
 //
 // How it measures: everything runs in one private mount namespace in which /sys/fs/cgroup/unified is unmounted (crun 1.8.1 refuses a
 // host with cgroup v1 and v2 together), so no runtime pays for a wrapper and all see the same host. In each round every runtime
@@ -9,7 +13,8 @@
 // is that of one clone(CLONE_VFORK|CLONE_VM), exec and wait4, nothing else. After each run, outside the timing, the exit status
 // must be 0 and no cgroup, mount or state may be left.
 //
-//	main.go      options, the private namespace, the rounds        bundles.go  the two configs
+//	main.go      options, the private namespace, the rounds        bundles.go  the configs
+//	verbs.go     cycle, exec, memory                               scale.go    many at once
 //	runners.go   the runtimes' command lines, one timed run        report.go   statistics, text and JSON
 //	filter.go    Docker's seccomp filter as bytes, for floor
 package main
@@ -43,6 +48,7 @@ func main() {
 	rounds := flag.Int("n", 100, "rounds that count")
 	warmup := flag.Int("warmup", 10, "rounds before them")
 	format := flag.String("format", "text", "text or json")
+	containers := flag.Int("containers", 1000, "of the case scale")
 	cases := flag.String("case", "default,docker", "cases to measure, separated by commas")
 	minirun := flag.String("minirun", os.Getenv("MINIRUN"), "the minirun binary; default: $MINIRUN, or built from ./cmd/minirun")
 	flag.Parse()
@@ -52,7 +58,7 @@ func main() {
 	}
 	var err error
 	if dir := os.Getenv(innerEnv); dir != "" {
-		err = bench(dir, strings.Split(*cases, ","), *minirun, *rounds, *warmup, *format)
+		err = bench(dir, strings.Split(*cases, ","), *minirun, *rounds, *warmup, *containers, *format)
 	} else {
 		err = enter()
 	}
@@ -89,7 +95,7 @@ func enter() error {
 	return cmd.Run()
 }
 
-func bench(dir string, names []string, minirun string, rounds, warmup int, format string) error {
+func bench(dir string, names []string, minirun string, rounds, warmup, containers int, format string) error {
 	if err := unix.Unmount("/sys/fs/cgroup/unified", 0); err != nil && err != unix.EINVAL && err != unix.ENOENT {
 		return fmt.Errorf("unmount /sys/fs/cgroup/unified: %w", err)
 	}
@@ -116,31 +122,59 @@ func bench(dir string, names []string, minirun string, rounds, warmup int, forma
 				result.Notes = append(result.Notes, fmt.Sprintf("docker: floor loads no seccomp filter: %v", err))
 			}
 		}
-		times, err := measure(runners, b, rounds, warmup)
+		switch name {
+		case "cycle":
+			err = result.cycle(runners, b, rounds, warmup)
+		case "exec":
+			err = result.exec(runners, b, rounds, warmup)
+		case "memory":
+			err = result.memory(runners, b)
+		case "scale":
+			err = result.scale(runners, b, containers)
+		default:
+			err = result.runs(runners, b, rounds, warmup)
+		}
 		if err != nil {
 			return fmt.Errorf("case %s: %w", name, err)
 		}
-		result.Cases = append(result.Cases, summarise(name, runners, times))
 	}
 	return result.print(os.Stdout, format)
 }
 
-// measure returns the wall time of each run, by runner.
-func measure(runners []*runner, b *bundle, rounds, warmup int) (map[string][]time.Duration, error) {
+// runs measures `run`.
+func (result *report) runs(runners []*runner, b *bundle, rounds, warmup int) error {
+	times, err := interleaved(runners, rounds, warmup, func(r *runner, round int) (map[string]time.Duration, error) {
+		elapsed, err := r.run(b, fmt.Sprintf("minirun-bench-%d-%d", os.Getpid(), round))
+		return map[string]time.Duration{b.name: elapsed}, err
+	})
+	if err == nil {
+		result.Cases = append(result.Cases, summarise(b.name, "ms", runners, times[b.name]))
+	}
+	return err
+}
+
+// interleaved does something with each runtime in each round, in an order
+// shuffled anew. The times are by what was done, then by runner.
+func interleaved(runners []*runner, rounds, warmup int, do func(*runner, int) (map[string]time.Duration, error)) (map[string]map[string][]float64, error) {
 	runtime.LockOSThread()
 	debug.SetGCPercent(-1) // no collection of ours beside a run; there is little garbage
-	times := map[string][]time.Duration{}
+	times := map[string]map[string][]float64{}
 	order := append([]*runner{}, runners...)
 	for round := range warmup + rounds {
 		rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 		for _, r := range order {
 			time.Sleep(settle)
-			elapsed, err := r.run(b, fmt.Sprintf("minirun-bench-%d-%d", os.Getpid(), round))
+			elapsed, err := do(r, round)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", r.name, err)
 			}
-			if round >= warmup {
-				times[r.name] = append(times[r.name], elapsed)
+			for what, d := range elapsed {
+				if times[what] == nil {
+					times[what] = map[string][]float64{}
+				}
+				if round >= warmup {
+					times[what][r.name] = append(times[what][r.name], milliseconds(d))
+				}
 			}
 		}
 	}

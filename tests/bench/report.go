@@ -1,4 +1,4 @@
-// Statistics of the times, as text or JSON.
+// Statistics of what was measured, as text or JSON.
 package main
 
 import (
@@ -19,30 +19,34 @@ type report struct {
 	Warmup  int          `json:"warmup"`
 	Notes   []string     `json:"notes,omitempty"`
 	Cases   []caseReport `json:"cases"`
+	Scale   []scaleRun   `json:"scale,omitempty"`
 }
 
 type caseReport struct {
 	Name    string             `json:"name"`
+	Unit    string             `json:"unit"` // "ms" of wall time, or "KiB"
 	Runners []runnerReport     `json:"runners"`
 	Ratios  map[string]float64 `json:"ratios"`     // of medians, "minirun/crun": below 1 the first is faster
 	Minima  map[string]float64 `json:"min_ratios"` // of minima
 	order   []string
 }
 
-// runnerReport holds milliseconds of wall time.
 type runnerReport struct {
 	Name   string  `json:"name"`
 	Runs   int     `json:"runs"`
-	Median float64 `json:"median_ms"`
-	Min    float64 `json:"min_ms"`
-	P90    float64 `json:"p90_ms"`
+	Median float64 `json:"median"`
+	Min    float64 `json:"min"`
+	P90    float64 `json:"p90"`
 }
 
-func summarise(name string, runners []*runner, times map[string][]time.Duration) caseReport {
-	c := caseReport{Name: name, Ratios: map[string]float64{}, Minima: map[string]float64{}}
+func summarise(name, unit string, runners []*runner, values map[string][]float64) caseReport {
+	c := caseReport{Name: name, Unit: unit, Ratios: map[string]float64{}, Minima: map[string]float64{}}
 	median, minimum := map[string]float64{}, map[string]float64{}
 	for _, r := range runners {
-		sorted := slices.Clone(times[r.name])
+		if len(values[r.name]) == 0 {
+			continue // floor does one thing only
+		}
+		sorted := slices.Clone(values[r.name])
 		slices.Sort(sorted)
 		report := runnerReport{Name: r.name, Runs: len(sorted), Median: quantile(sorted, 0.5), Min: quantile(sorted, 0), P90: quantile(sorted, 0.9)}
 		median[r.name], minimum[r.name] = report.Median, report.Min
@@ -58,13 +62,14 @@ func summarise(name string, runners []*runner, times map[string][]time.Duration)
 	return c
 }
 
-// quantile of sorted times, in milliseconds, between the two nearest.
-func quantile(sorted []time.Duration, q float64) float64 {
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// quantile of sorted values, between the two nearest.
+func quantile(sorted []float64, q float64) float64 {
 	at := q * float64(len(sorted)-1)
 	low := int(at)
 	high := min(low+1, len(sorted)-1)
-	value := float64(sorted[low]) + (at-float64(low))*float64(sorted[high]-sorted[low])
-	return value / float64(time.Millisecond)
+	return sorted[low] + (at-float64(low))*(sorted[high]-sorted[low])
 }
 
 func (r *report) print(w io.Writer, format string) error {
@@ -73,11 +78,18 @@ func (r *report) print(w io.Writer, format string) error {
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(r)
 	}
-	fmt.Fprintf(w, "start-up of `run`, wall time in ms; %d rounds after %d to warm up; %s\n", r.Rounds, r.Warmup, r.Machine)
+	fmt.Fprintf(w, "wall time in ms; %d rounds after %d to warm up; %s\n", r.Rounds, r.Warmup, r.Machine)
 	for _, note := range r.Notes {
 		fmt.Fprintf(w, "note: %s\n", note)
 	}
 	for _, c := range r.Cases {
+		if c.Unit != "ms" {
+			fmt.Fprintf(w, "\n%s, in %s\n", c.Name, c.Unit)
+			for _, x := range c.Runners {
+				fmt.Fprintf(w, "  %-8s %8.0f\n", x.Name, x.Median)
+			}
+			continue
+		}
 		fmt.Fprintf(w, "\n%-10s %8s %8s %8s\n", c.Name, "median", "min", "p90")
 		for _, x := range c.Runners {
 			fmt.Fprintf(w, "  %-8s %8.2f %8.2f %8.2f\n", x.Name, x.Median, x.Min, x.P90)
@@ -93,6 +105,7 @@ func (r *report) print(w io.Writer, format string) error {
 			fmt.Fprintf(w, "  %-8s %s\n", line.word+":", strings.Join(words, "  "))
 		}
 	}
+	printScale(w, r.Scale)
 	return nil
 }
 

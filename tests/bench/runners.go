@@ -80,8 +80,23 @@ func findRunners(dir, minirun string) (runners []*runner, notes []string, err er
 
 var environment = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"}
 
-// run starts a container and waits for its runtime to end; the time is that of the two calls alone.
+// run starts a container and waits for its runtime to end.
 func (r *runner) run(b *bundle, id string) (time.Duration, error) {
+	elapsed, err := call(r.args(b, id))
+	if err != nil {
+		r.remove(id)
+		return 0, err
+	}
+	return elapsed, r.leavesNothing(id)
+}
+
+// verb runs one verb of a runtime.
+func (r *runner) verb(args ...string) (time.Duration, error) {
+	return call(append([]string{r.path, "--root", r.stateRoot}, args...))
+}
+
+// call runs a program; the time is that of fork, exec and wait alone.
+func call(argv []string) (time.Duration, error) {
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return 0, err
@@ -92,7 +107,6 @@ func (r *runner) run(b *bundle, id string) (time.Duration, error) {
 		return 0, err
 	}
 	defer unix.Close(messages)
-	argv := r.args(b, id)
 	attr := &syscall.ProcAttr{Dir: "/", Env: environment, Files: []uintptr{uintptr(null), uintptr(null), uintptr(messages)}}
 	var status syscall.WaitStatus
 
@@ -114,10 +128,9 @@ func (r *runner) run(b *bundle, id string) (time.Duration, error) {
 	if !status.Exited() || status.ExitStatus() != 0 {
 		text := make([]byte, 4096)
 		n, _ := unix.Pread(messages, text, 0)
-		r.remove(id)
 		return 0, fmt.Errorf("%s: status %d: %s", strings.Join(argv, " "), status, bytes.TrimSpace(text[:max(n, 0)]))
 	}
-	return elapsed, r.leavesNothing(id)
+	return elapsed, nil
 }
 
 func (r *runner) remove(id string) {

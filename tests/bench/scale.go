@@ -1,0 +1,98 @@
+// Many containers alive at once.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// scaleRun is what became of so many containers under one runtime. Seconds are of all of them together.
+type scaleRun struct {
+	Name       string  `json:"name"`
+	Containers int     `json:"containers"`
+	Created    int     `json:"created"`
+	Started    int     `json:"started"`
+	Alive      int     `json:"alive"` // their first processes, when all were started
+	Deleted    int     `json:"deleted"`
+	Create     float64 `json:"create_s"`
+	Start      float64 `json:"start_s"`
+	Delete     float64 `json:"delete_s"`
+	Failure    string  `json:"failure,omitempty"` // the first one
+}
+
+// callers is how many of a runtime's processes run at once.
+var callers = 4 * runtime.NumCPU()
+
+func (result *report) scale(runners []*runner, b *bundle, containers int) error {
+	if err := adopt(); err != nil {
+		return err
+	}
+	for _, r := range withVerbs(runners) {
+		run := scaleRun{Name: r.name, Containers: containers}
+		id := func(i int) string { return fmt.Sprintf("minirun-bench-%d-%d", os.Getpid(), i) }
+		run.Created, run.Create = run.all(func(i int) error {
+			_, err := r.verb("create", "--bundle", b.dir, id(i))
+			return err
+		})
+		run.Started, run.Start = run.all(func(i int) error {
+			_, err := r.verb("start", id(i))
+			return err
+		})
+		dirs, _ := filepath.Glob(fmt.Sprintf("/sys/fs/cgroup/pids/minirun-bench-%d-*/cgroup.procs", os.Getpid()))
+		for _, d := range dirs {
+			if procs, err := os.ReadFile(d); err == nil && len(procs) > 0 {
+				run.Alive++
+			}
+		}
+		run.Deleted, run.Delete = run.all(func(i int) error {
+			_, err := r.verb("delete", "--force", id(i))
+			return err
+		})
+		reap()
+		result.Scale = append(result.Scale, run)
+	}
+	return nil
+}
+
+// all does something with each container, some at a time, and returns how many went well.
+func (run *scaleRun) all(do func(i int) error) (good int, seconds float64) {
+	var count atomic.Int64
+	var failure sync.Once
+	next := make(chan int)
+	var group sync.WaitGroup
+	began := time.Now()
+	for range callers {
+		group.Go(func() {
+			for i := range next {
+				if err := do(i); err == nil {
+					count.Add(1)
+				} else {
+					failure.Do(func() { run.Failure = err.Error() })
+				}
+			}
+		})
+	}
+	for i := range run.Containers {
+		next <- i
+	}
+	close(next)
+	group.Wait()
+	return int(count.Load()), time.Since(began).Seconds()
+}
+
+func printScale(w io.Writer, runs []scaleRun) {
+	if len(runs) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%d containers alive at once, %d calls at a time; seconds for all\n", runs[0].Containers, callers)
+	fmt.Fprintf(w, "%-10s %8s %8s %8s %8s %10s %10s %10s\n", "", "created", "started", "alive", "deleted", "create", "start", "delete")
+	for _, r := range runs {
+		fmt.Fprintf(w, "%-10s %8d %8d %8d %8d %10.2f %10.2f %10.2f  %s\n", r.Name, r.Created, r.Started, r.Alive, r.Deleted, r.Create, r.Start, r.Delete, r.Failure)
+	}
+}

@@ -1,0 +1,142 @@
+// The verbs that engines call: create, start, delete; exec; and what a created container holds.
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// withVerbs are the runtimes that have more than run.
+func withVerbs(runners []*runner) []*runner {
+	var out []*runner
+	for _, r := range runners {
+		if r.name != "floor" {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// adopt makes this process the parent of containers whose creator has ended, and reap takes those that have ended, as an engine's
+// shim does.
+func adopt() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
+
+func reap() {
+	for {
+		if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); pid <= 0 && !errors.Is(err, unix.EINTR) {
+			return
+		}
+	}
+}
+
+func (result *report) cycle(runners []*runner, b *bundle, rounds, warmup int) error {
+	if err := adopt(); err != nil {
+		return err
+	}
+	runners = withVerbs(runners)
+	times, err := interleaved(runners, rounds, warmup, func(r *runner, round int) (map[string]time.Duration, error) {
+		id := fmt.Sprintf("minirun-bench-%d-%d", os.Getpid(), round)
+		elapsed := map[string]time.Duration{}
+		var failed error
+		step := func(what string, args ...string) {
+			if failed == nil {
+				elapsed[what], failed = r.verb(args...)
+				elapsed["cycle"] += elapsed[what]
+			}
+		}
+		step("create", "create", "--bundle", b.dir, id)
+		step("start", "start", id)
+		time.Sleep(settle) // the program ends
+		reap()
+		step("delete", "delete", id)
+		if failed != nil {
+			r.remove(id)
+			return nil, failed
+		}
+		return elapsed, r.leavesNothing(id)
+	})
+	if err != nil {
+		return err
+	}
+	for _, what := range []string{"create", "start", "delete", "cycle"} {
+		result.Cases = append(result.Cases, summarise(what, "ms", runners, times[what]))
+	}
+	return nil
+}
+
+func (result *report) exec(runners []*runner, b *bundle, rounds, warmup int) error {
+	if err := adopt(); err != nil {
+		return err
+	}
+	runners = withVerbs(runners)
+	id := func(r *runner) string { return fmt.Sprintf("minirun-bench-%d-%s", os.Getpid(), r.name) }
+	for _, r := range runners {
+		if _, err := r.verb("create", "--bundle", b.dir, id(r)); err != nil {
+			return err
+		}
+		defer reap()
+		defer r.remove(id(r))
+		if _, err := r.verb("start", id(r)); err != nil {
+			return err
+		}
+	}
+	times, err := interleaved(runners, rounds, warmup, func(r *runner, _ int) (map[string]time.Duration, error) {
+		elapsed, err := r.verb("exec", id(r), "true")
+		return map[string]time.Duration{"exec": elapsed}, err
+	})
+	if err == nil {
+		result.Cases = append(result.Cases, summarise("exec", "ms", runners, times["exec"]))
+	}
+	return err
+}
+
+// memory is the proportional set size of what waits in a created container for its start.
+func (result *report) memory(runners []*runner, b *bundle) error {
+	if err := adopt(); err != nil {
+		return err
+	}
+	runners = withVerbs(runners)
+	held := map[string][]float64{}
+	for _, r := range runners {
+		id := fmt.Sprintf("minirun-bench-%d-%s", os.Getpid(), r.name)
+		file := filepath.Join(b.dir, "pid")
+		if _, err := r.verb("create", "--bundle", b.dir, "--pid-file", file, id); err != nil {
+			return err
+		}
+		size, err := setSize(file)
+		r.remove(id)
+		reap()
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+		held[r.name] = []float64{size}
+	}
+	result.Cases = append(result.Cases, summarise("held by a created container", "KiB", runners, held))
+	return nil
+}
+
+// setSize is the proportional set size, in KiB, of the process whose number is in a file.
+func setSize(pidFile string) (float64, error) {
+	pid, err := os.ReadFile(pidFile)
+	if err != nil {
+		return 0, err
+	}
+	text, err := os.ReadFile("/proc/" + string(bytes.TrimSpace(pid)) + "/smaps_rollup")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == "Pss:" {
+			return strconv.ParseFloat(f[1], 64)
+		}
+	}
+	return 0, errors.New("smaps_rollup has no Pss")
+}
