@@ -40,6 +40,7 @@ func app() *cli.App {
 	commands := []*cli.Command{
 		runCommand(), createCommand(), startCommand(), execCommand(), killCommand(), deleteCommand(), stateCommand(),
 		listCommand(), psCommand(), pauseCommand(), resumeCommand(), updateCommand(), eventsCommand(), featuresCommand(),
+		checkpointCommand(), restoreCommand(),
 		planCommand(), specCommand(),
 	}
 	for _, c := range commands {

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/container"
+)
+
+func checkpointCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "checkpoint",
+		Usage:       "write a container's processes to image files, with criu(8)",
+		ArgsUsage:   "ID",
+		Description: "The container ends and is deleted, unless it is left running.",
+		Flags: append(criuFlags(),
+			textFlag(cli.StringFlag{Name: "parent-path", Usage: "`DIR` of earlier images, relative to the new ones"}),
+			toggleFlag(cli.BoolFlag{Name: "leave-running", Usage: "go on with the container afterwards"}),
+			numberFlag(cli.IntFlag{Name: "status-fd", Value: -1, Usage: "criu writes a zero byte to descriptor `N` when lazy pages are ready"}),
+			textFlag(cli.StringFlag{Name: "page-server", Usage: "send the memory to `ADDRESS:PORT`"}),
+			toggleFlag(cli.BoolFlag{Name: "pre-dump", Usage: "write the memory only, and leave the container running"}),
+		),
+		Action: checkpoint,
+	}
+}
+
+// criuFlags are those of checkpoint and restore.
+func criuFlags() []cli.Flag {
+	return []cli.Flag{
+		textFlag(cli.StringFlag{Name: "image-path", Usage: "`DIR` for the image files (default: ./checkpoint)"}),
+		textFlag(cli.StringFlag{Name: "work-path", Usage: "`DIR` for criu's log (default: the image path)"}),
+		toggleFlag(cli.BoolFlag{Name: "tcp-established", Usage: "allow open TCP connections"}),
+		toggleFlag(cli.BoolFlag{Name: "ext-unix-sk", Usage: "allow Unix sockets of outside"}),
+		toggleFlag(cli.BoolFlag{Name: "shell-job", Usage: "allow a terminal of outside"}),
+		toggleFlag(cli.BoolFlag{Name: "lazy-pages", Usage: "bring memory back when it is used"}),
+		toggleFlag(cli.BoolFlag{Name: "file-locks", Usage: "allow file locks"}),
+		toggleFlag(cli.BoolFlag{Name: "link-remap", Usage: "allow open files that have been removed"}),
+		textFlag(cli.StringFlag{Name: "manage-cgroups-mode", Usage: "soft, full, strict or ignore (default: soft)"}),
+		listFlag(cli.StringSliceFlag{Name: "empty-ns", Usage: "leave the properties of a namespace out: `network`"}),
+		toggleFlag(cli.BoolFlag{Name: "auto-dedup", Usage: "keep each page in one image only"}),
+	}
+}
+
+func checkpoint(ctx *cli.Context) error {
+	if ctx.NArg() != 1 {
+		return errors.New("checkpoint: which container? usage: minirun checkpoint [FLAGS] ID")
+	}
+	warnings, err := container.Checkpoint(ctx.String("root"), ctx.Args().First(), container.CheckpointOptions{
+		ImagePath: ctx.String("image-path"), WorkPath: ctx.String("work-path"), ParentPath: ctx.String("parent-path"),
+		LeaveRunning: ctx.Bool("leave-running"), PreDump: ctx.Bool("pre-dump"), TCPEstablished: ctx.Bool("tcp-established"),
+		ExtUnixSk: ctx.Bool("ext-unix-sk"), ShellJob: ctx.Bool("shell-job"), FileLocks: ctx.Bool("file-locks"),
+		AutoDedup: ctx.Bool("auto-dedup"), LinkRemap: ctx.Bool("link-remap"), LazyPages: ctx.Bool("lazy-pages"),
+		StatusFD: ctx.Int("status-fd"), PageServer: ctx.String("page-server"), ManageCgroups: ctx.String("manage-cgroups-mode"),
+		EmptyNS: values(ctx, "empty-ns"),
+	})
+	for _, w := range warnings {
+		warn(w)
+	}
+	return err
+}
+
+// restoreCommand takes runc's flags, so that what is refused is restore itself.
+func restoreCommand() *cli.Command {
+	flags := criuFlags()
+	for _, name := range [...]string{"console-socket", "pid-file", "lsm-profile", "lsm-mount-context"} {
+		flags = append(flags, textFlag(cli.StringFlag{Name: name, Hidden: true}))
+	}
+	for _, name := range [...]string{"no-subreaper", "no-pivot"} {
+		flags = append(flags, toggleFlag(cli.BoolFlag{Name: name, Hidden: true}))
+	}
+	return &cli.Command{
+		Name:      "restore",
+		Usage:     "refused: minirun cannot bring a checkpoint back",
+		ArgsUsage: "ID",
+		Hidden:    true,
+		Flags: append(flags,
+			textFlag(cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Hidden: true}),
+			toggleFlag(cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Hidden: true}),
+		),
+		Action: func(*cli.Context) error { return container.Restore() },
+	}
+}
