@@ -30,7 +30,7 @@ fail() {
 # check [-s STATUS] [-o GLOB] [-e GLOB] [-w SECONDS] NAME COMMAND...
 # COMMAND is to exit with STATUS (0; `!` is any but 0) and to print text that matches GLOB as a whole on standard output (-o)
 # and on standard error (-e). With -w it is tried again until it does, for that many seconds. A pseudo-terminal's carriage
-# returns are dropped.
+# returns, and its echo of the end of input (^@), are dropped.
 check() {
 	local status=0 out='*' err='*' seconds=0 option OPTIND=1
 	while getopts s:o:e:w: option; do
@@ -48,7 +48,7 @@ check() {
 	while :; do
 		timeout -k 5 "$PATIENCE" "$@" >"$DIR/out" 2>"$DIR/err" </dev/null
 		got=$?
-		seen_out=$(tr -d '\r\0' <"$DIR/out")
+		seen_out=$(tr -d '\r\0' <"$DIR/out" | sed 's/\^@//g')
 		seen_err=$(tr -d '\r\0' <"$DIR/err")
 		# shellcheck disable=SC2053 # the patterns are globs
 		if { [ "$got" = "$status" ] || { [ "$status" = ! ] && [ "$got" != 0 ] && [ "$got" != 124 ]; }; } &&
@@ -153,6 +153,16 @@ cgroup() {
 	if [ -e /sys/fs/cgroup/cgroup.controllers ]; then echo /sys/fs/cgroup; else echo "/sys/fs/cgroup/$1"; fi
 }
 
+# namespace TYPE: the number of this script's own.
+namespace() { stat -Lc %i "/proc/self/ns/$1"; }
+
+# A privileged container asks for every capability that the engine knows. runc refuses what the machine does not have, so
+# there such checks are skipped.
+ALL_CAPABILITIES='' NOT_ALL_CAPABILITIES='this machine gives no process all capabilities, see CapBnd in /proc/self/status'
+if (((0x$(awk '/CapBnd/ {print $2}' /proc/self/status) & 0x1ffffffffff) == (1 << $(cat /proc/sys/kernel/cap_last_cap) + 1) - 1)); then
+	ALL_CAPABILITIES=yes
+fi
+
 # need PROGRAM...: ends the script with one skip if a program is missing.
 need() {
 	local program
@@ -163,13 +173,15 @@ need() {
 	done
 }
 
-# nothing_left FILTER...: the last checks of a script, after its containers are gone: no state, cgroup, process or mount of
-# them. The patterns are the extended regular expressions of command lines that may still be there, the engine's own.
+# nothing_left PROGRAMS: the last checks of a script, after its containers are gone: no state, cgroup, process or mount of
+# them. PROGRAMS is an extended regular expression of command lines that may still be there, the engine's own, and
+# OTHERS_CGROUPS one of cgroups that the engine, not the runtime, has left.
+OTHERS_CGROUPS=-
 nothing_left() {
 	local found allowed=$1
 	found=$(find /run /var/lib/containers /var/run -path '*/runtime-*/*/*/state.json' -o -path '*/moby/*/state.json' -o -path "*/${RUNTIME##*/}/*/*" -name state.json 2>/dev/null | head -5)
 	none "no state directory is left" "$found"
-	found=$(find /sys/fs/cgroup -path "*$CGROUP/*" -type d 2>/dev/null | grep -E '[0-9a-f]{32}|/t-|/test' | head -5)
+	found=$(find /sys/fs/cgroup -path "*$CGROUP/*" -type d 2>/dev/null | grep -E '[0-9a-f]{32}|/t-' | grep -vE -e "$OTHERS_CGROUPS" | head -5)
 	none "no cgroup is left" "$found"
 	found=$(ps -eo pid=,ppid=,stat=,args= | awk '$1 != 1' | grep -Ev "$allowed|nothing_left|(^| )(ps|awk|grep|bash|sh|head|sleep|timeout)( |$)" | head -5)
 	none "no process is left" "$found"
