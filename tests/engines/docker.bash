@@ -161,9 +161,9 @@ nothing_left 'dockerd|containerd'
 bye "$DOCKERD"
 
 # a user namespace for all containers
-printf 'nobody:100000:65536\n' >"$DIR/subid"
-mount --bind "$DIR/subid" /etc/subuid 2>/dev/null && mount --bind "$DIR/subid" /etc/subgid 2>/dev/null
-start_dockerd --userns-remap nobody
+printf 'nobody:100000:65536\nnogroup:100000:65536\n' >"$DIR/subid"
+mount --bind "$DIR/subid" /etc/subuid && mount --bind "$DIR/subid" /etc/subgid
+start_dockerd --userns-remap nobody:nogroup
 check "userns-remap: import" docker import "$DIR/rootfs.tar" $IMAGE
 check -o '0 100000 65536' "userns-remap: the container's user namespace" docker run --rm $IMAGE sh -c 'echo $(cat /proc/self/uid_map)'
 check -o '*1 packets received*' "userns-remap: the bridge" docker run --rm $IMAGE ping -c 1 10.98.0.1

@@ -12,7 +12,7 @@ start_dockerd() {
 		--exec-root /run/docker --pidfile "$DIR/docker.pid" --iptables=false --ip6tables=false --userland-proxy=false \
 		--cgroup-parent "$CGROUP" "$@"
 	DOCKERD=$DAEMON
-	if ! until_true 60 $DOCKER info; then
+	if ! serves 60 $DOCKER info; then
 		fail "dockerd starts" "$(tail -20 "$LOGS/dockerd.log")"
 		exit 1
 	fi

@@ -88,6 +88,13 @@ daemon() {
 	DAEMON=$!
 }
 
+# serves SECONDS COMMAND...: waits for COMMAND to succeed, but no longer than the last daemon is there.
+serves() {
+	local seconds=$1
+	shift
+	until_true "$seconds" sh -c '"$@" || ! kill -0 "$0"' "$DAEMON" "$@" && "$@" >/dev/null 2>&1
+}
+
 # bye PID: asks a daemon to end, and waits.
 bye() {
 	kill "$1" 2>/dev/null || return 0
@@ -123,14 +130,15 @@ rootfs() {
 	tar -C "$at" -cf "$DIR/rootfs.tar" .
 }
 
-# oci_image ARCHIVE NAME: packs rootfs.tar as an OCI image archive (image-spec: image-layout.md, config.md, manifest.md).
+# oci_image ARCHIVE NAME [CMD]: packs rootfs.tar as an OCI image archive (image-spec: image-layout.md, config.md, manifest.md).
+# CMD is a JSON array, by default ["sh"].
 oci_image() {
 	local blobs=$DIR/oci/blobs/sha256 layer config manifest
 	rm -rf "$DIR/oci"
 	mkdir -p "$blobs"
 	layer=$(blob "$DIR/rootfs.tar")
-	printf '{"architecture":"%s","os":"linux","config":{"Env":["PATH=/bin:/usr/bin:/sbin"],"Cmd":["sh"],"WorkingDir":"/"},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
-		"$(architecture)" "$layer" >"$DIR/oci/config"
+	printf '{"architecture":"%s","os":"linux","config":{"Env":["PATH=/bin:/usr/bin:/sbin"],"Cmd":%s,"WorkingDir":"/"},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
+		"$(architecture)" "${3-[\"sh\"]}" "$layer" >"$DIR/oci/config"
 	config=$(blob "$DIR/oci/config")
 	printf '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:%s","size":%d},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"sha256:%s","size":%d}]}' \
 		"$config" "$(stat -c %s "$blobs/$config")" "$layer" "$(stat -c %s "$blobs/$layer")" >"$DIR/oci/manifest"
