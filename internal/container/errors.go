@@ -66,7 +66,7 @@ func (c *Container) lastStepError(failed *bootstrap.ErrFailed) error {
 
 // isExec reports whether a step fails for want of a program that can run.
 func isExec(s *plan.Step) bool {
-	return s.Group == plan.Exec && (s.Call == plan.Execve || s.Call == plan.Faccessat2)
+	return s.Group == plan.Exec && (s.Call == plan.Execve || s.Call == plan.Faccessat)
 }
 
 // lacking is the hint for an error that a missing capability explains.

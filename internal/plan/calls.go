@@ -38,6 +38,7 @@ const (
 	Fchmod
 	Fstat
 	Fchmodat
+	Faccessat
 	Faccessat2
 	Unshare
 	Setns
@@ -121,6 +122,7 @@ var callNames = [...]string{
 	Fchmod:           "fchmod",
 	Fstat:            "fstat",
 	Fchmodat:         "fchmodat",
+	Faccessat:        "faccessat",
 	Faccessat2:       "faccessat2",
 	Unshare:          "unshare",
 	Setns:            "setns",
@@ -186,6 +188,7 @@ var callNumbers = [...]uint16{
 	Fchmod:           unix.SYS_FCHMOD,
 	Fstat:            unix.SYS_FSTAT,
 	Fchmodat:         unix.SYS_FCHMODAT,
+	Faccessat:        unix.SYS_FACCESSAT,
 	Faccessat2:       unix.SYS_FACCESSAT2,
 	Unshare:          unix.SYS_UNSHARE,
 	Setns:            unix.SYS_SETNS,
@@ -252,6 +255,7 @@ var callShapes = [...][]shape{
 	Fstat:            {descriptor, address},
 	Fchownat:         {directory, text, id, id, atFlags},
 	Fchmodat:         {directory, text, octal},
+	Faccessat:        {directory, text, accessMode},
 	Faccessat2:       {directory, text, accessMode, atFlags},
 	Unshare:          {cloneFlags},
 	Setns:            {descriptor, cloneFlags},

@@ -71,11 +71,6 @@ func (r *Process) Exec() {
 	c.env = env // hooks that bring none of their own have the program's from here on
 	r.Hooks("startContainer", c.startHooks)
 	c.umask()
-	b := c.b
-	b.In(plan.Exec, "")
-	first := 3 + c.in.Preserve
-	b.Call("close descriptors from "+strconv.Itoa(first)+" on at execve", "nothing of minirun is left in the container", plan.CloseRange,
-		plan.Int(first), plan.Int(uint32(0xffffffff)), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
 	// Last: a filter need not allow what comes before it.
 	if c.p.NoNewPrivileges {
 		c.seccomp()
@@ -118,16 +113,17 @@ func (c *compiler) lookup(candidates []string) {
 	b.In(plan.Exec, "process.args[0]")
 	if len(candidates) == 0 {
 		// Nothing to search: report it as the kernel would, with ENOENT.
-		b.Call("find "+c.p.Args[0]+" without a PATH", "", plan.Faccessat2, plan.Int(unix.AT_FDCWD), b.Str(""), plan.Int(unix.X_OK), plan.Int(0))
+		b.Call("find "+c.p.Args[0]+" without a PATH", "", plan.Faccessat, plan.Int(unix.AT_FDCWD), b.Str(""), plan.Int(unix.X_OK))
 		return
 	}
 	found := b.Label()
 	for i, p := range candidates {
-		t := plan.Then{Next: found}
+		// EPERM: a filter forbids to look; execve will tell.
+		t := plan.Then{Next: found, On: []plan.On{{Errno: unix.EPERM, To: found}}}
 		if i < len(candidates)-1 {
-			t.On = searchOn
+			t.On = append(t.On, searchOn...)
 		}
-		b.CallThen("is "+p+" executable", "", t, plan.Faccessat2, plan.Int(unix.AT_FDCWD), b.Str(p), plan.Int(unix.X_OK), plan.Int(unix.AT_EACCESS))
+		b.CallThen("is "+p+" executable", "its real ids are its effective ones", t, plan.Faccessat, plan.Int(unix.AT_FDCWD), b.Str(p), plan.Int(unix.X_OK))
 	}
 	b.Place(found)
 }
@@ -196,6 +192,16 @@ func HasHome(env []string) bool {
 	return home != ""
 }
 
+// closeAtExec is the first step: what the process is born with is closed at
+// execve, and all that is opened later is opened so. A filter that comes
+// without no_new_privs need not allow it then.
+func (c *compiler) closeAtExec() {
+	c.b.In(plan.Exec, "")
+	first := 3 + c.in.Preserve
+	c.b.Call("close descriptors from "+strconv.Itoa(first)+" on at execve", "nothing of minirun is left in the container", plan.CloseRange,
+		plan.Int(first), plan.Int(uint32(0xffffffff)), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
+}
+
 // startSocket makes the socket on which `start` will speak to the process, once
 // the minirun that has created it is gone. The process holds both ends: nobody
 // can lose them, and `start` takes its own with pidfd_getfd(2).
@@ -224,7 +230,7 @@ func (c *compiler) ready(home plan.Arg) {
 	c.parent.AskInto("the container is created", c.ends, home, size)
 	// A system call takes the low half of the cell: the number of the first end.
 	b.Call("listen to start", "it takes the parent's place; the parent sees the end of the conversation", plan.Dup3,
-		plan.Of(c.ends.A), plan.Int(b.SyncFD()), plan.Int(0))
+		plan.Of(c.ends.A), plan.Int(b.SyncFD()), plan.Int(unix.O_CLOEXEC))
 	again := b.Here()
 	b.CallThen(WaitForStart, "the container is created",
 		plan.Then{Zero: c.parent.Gone(), On: []plan.On{{Errno: unix.EINTR, To: again}}}, plan.Read, plan.Int(b.SyncFD()), b.Room(8), plan.Int(8))

@@ -63,7 +63,9 @@ func (c *compiler) hook(h *specs.Hook, number int) {
 	b.Call("the state is the hook's input", "", plan.Dup3, stdin, plan.Int(0), plan.Int(0))
 	b.Call("its output is not the container's", "", plan.Dup3, plan.Int(2), plan.Int(1), plan.Int(0))
 	b.Call("a umask as programs expect", "", plan.Umask, plan.Int(0o022))
-	b.Call("close all other descriptors at execve", "", plan.CloseRange, plan.Int(3), plan.Int(uint32(0xffffffff)), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
+	if c.in.Preserve > 0 { // all others are closed at execve anyway
+		b.Call("close what is preserved for the program", "it is not the hook's", plan.CloseRange, plan.Int(3), plan.Int(uint32(0xffffffff)), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
+	}
 	args := h.Args
 	if len(args) == 0 {
 		args = []string{h.Path}

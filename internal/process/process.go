@@ -1,15 +1,15 @@
 // Package process turns config.json's process into steps: who the container's
 // process is, what it may do, and the execve that makes it the user's program.
 //
-//	Hide      nobody inside may trace what follows
+//	Hide      descriptors close at execve; nobody inside may trace what follows
 //	Begin     a session and a keyring of its own, labels for the coming execve
 //	Identity  privileges go, in the one order that works:
 //	            no_new_privs, scheduling, rlimits
+//	            working directory
 //	            seccomp                        (needs CAP_SYS_ADMIN without no_new_privs)
 //	            bounding set, ids, capabilities
-//	            working directory
 //	Exec      is the program there? ready; wait for start; seccomp (with
-//	          no_new_privs: as late as can be); descriptors; execve
+//	          no_new_privs: as late as can be); execve
 //
 // A process of `exec` has Outside and Inside in the place of Begin: what needs
 // the host's /proc comes before it joins the container's namespaces.
@@ -93,6 +93,7 @@ const keyringPermissions = 0x3f1b0000
 // (CVE-2016-9962). execve takes it back. Without privilege minirun could not
 // look into it either.
 func (r *Process) Hide() {
+	r.c.closeAtExec()
 	if r.c.in.Rootless {
 		return
 	}
@@ -195,11 +196,12 @@ func (r *Process) Identity() {
 	if c.p.NoNewPrivileges {
 		c.b.In(plan.Identity, "process.noNewPrivileges")
 		c.b.Call("set no_new_privs", "execve gives no privileges", plan.Prctl, plan.Int(unix.PR_SET_NO_NEW_PRIVS), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
-	} else {
-		c.seccomp()
 	}
 	c.stdio()
 	c.cwdBefore()
+	if !c.p.NoNewPrivileges {
+		c.seccomp()
+	}
 	c.boundingSet()
 	c.user()
 	c.capabilities()
