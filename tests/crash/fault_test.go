@@ -28,16 +28,17 @@ var errnos = []struct {
 
 // faulty are the verbs and what must be true after they have ended well.
 var faulty = []struct {
-	verb
+	verb  string
 	state string // what `state` says after a success; "": nothing is left
 	whole bool   // a failure has left nothing
 }{
-	{verbs[0], "running", true},
-	{verbs[1], "created", true},
-	{verbs[2], "running", false},
-	{verbs[3], "", false},
-	{verbs[5], "", false},
-	{verbs[6], "stopped", false},
+	{"run detached", "running", true},
+	{"create", "created", true},
+	{"start", "running", false},
+	{"exec", "running", false},
+	{"kill", "stopped", false},
+	{"delete", "", false},
+	{"delete running", "", false},
 }
 
 // inject runs a verb with one fault and returns where it was, "" if the call
@@ -195,16 +196,18 @@ func (h *host) expect(what, state string) {
 }
 
 func TestFaults(t *testing.T) {
-	for i := range faulty {
-		f := &faulty[i]
-		t.Run(f.name, func(t *testing.T) { newHost(t).faults(&f.verb, f.state, f.whole, false, 50) })
+	for _, f := range faulty {
+		t.Run(f.verb, func(t *testing.T) {
+			h, v := newHost(t), verbCalled(f.verb)
+			h.has(v.args[0])
+			h.faults(v, f.state, f.whole, false, 40)
+		})
 	}
 }
 
 // The init's steps too: one that fails must end the set-up with its reason.
 func TestFaultsOfInit(t *testing.T) {
-	for _, i := range []int{0, 1} {
-		f := &faulty[i]
-		t.Run(f.name, func(t *testing.T) { newHost(t).faults(&f.verb, f.state, f.whole, true, 50) })
+	for _, f := range faulty[:2] {
+		t.Run(f.verb, func(t *testing.T) { newHost(t).faults(verbCalled(f.verb), f.state, f.whole, true, 30) })
 	}
 }

@@ -1,7 +1,6 @@
 package crash
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/tests/crash/tracer"
 	"github.com/minirun/minirun/tests/testbundle"
@@ -45,6 +43,9 @@ func newHost(t *testing.T, change ...func(*specs.Spec)) *host {
 	change = append([]func(*specs.Spec){testbundle.Args("sleep", "1000")}, change...)
 	h := &host{Bundle: testbundle.New(t, change...), t: t}
 	h.Write()
+	if err := h.makeLayer(); err != nil {
+		t.Fatal(err)
+	}
 	var err error
 	h.output, err = os.OpenFile(filepath.Join(filepath.Dir(h.Dir), "output"), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
@@ -85,12 +86,9 @@ func (h *host) minirun(args ...string) {
 func (h *host) try(args ...string) (text string, status int) {
 	h.t.Helper()
 	cmd := h.command(args...)
-	if err := cmd.Start(); err != nil {
+	if err := finish(cmd); err != nil {
 		h.t.Fatal(err)
 	}
-	timer := time.AfterFunc(hangLimit, func() { _ = cmd.Process.Kill() })
-	defer timer.Stop()
-	_ = cmd.Wait()
 	return h.text(), cmd.ProcessState.ExitCode()
 }
 
@@ -207,13 +205,3 @@ func detail(thing string) string {
 	return fmt.Sprintf(": %.60s; in system call %s; %s", stat, strings.TrimSpace(string(call)), strings.ReplaceAll(string(group), "\n", " "))
 }
 
-// reap takes the ends of processes whose parent was minirun: this process is
-// their subreaper. No command of a test may run meanwhile.
-func reap() {
-	for {
-		pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
-		if pid <= 0 && !errors.Is(err, unix.EINTR) {
-			return
-		}
-	}
-}

@@ -2,60 +2,14 @@ package crash
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/tests/crash/tracer"
-	"github.com/minirun/minirun/tests/testbundle"
 )
-
-// A verb is a command, and what has to be there before it.
-type verb struct {
-	name   string
-	before [][]string // commands; ID and BUNDLE stand for the container's
-	args   []string
-}
-
-var (
-	create = []string{"create", "ID", "BUNDLE"}
-	start  = []string{"start", "ID"}
-	kill   = []string{"kill", "ID", "KILL"}
-)
-
-var verbs = []verb{
-	{"run detached", nil, []string{"run", "--detach", "ID", "BUNDLE"}},
-	{"create", nil, create},
-	{"start", [][]string{create}, start},
-	{"delete", [][]string{create, start, kill}, []string{"delete", "ID"}},
-	{"delete created", [][]string{create}, []string{"delete", "ID"}},
-	{"delete running", [][]string{create, start}, []string{"delete", "--force", "ID"}},
-	{"kill", [][]string{create, start}, kill},
-}
-
-// words puts the container into a command.
-func (h *host) words(args []string) []string {
-	out := make([]string, len(args))
-	for i, a := range args {
-		switch a {
-		case "ID":
-			a = h.ID
-		case "BUNDLE":
-			a = h.Dir
-		}
-		out[i] = a
-	}
-	return out
-}
-
-func (h *host) prepare(v *verb) {
-	h.t.Helper()
-	for _, args := range v.before {
-		h.minirun(h.words(args)...)
-	}
-}
 
 // waits are the calls of the Go runtime's own threads that wait and change
 // nothing. How many there are depends on the time, so they are not counted.
@@ -98,55 +52,135 @@ func describe(s unix.WaitStatus) string {
 	return fmt.Sprintf("exit status %d", s.ExitStatus())
 }
 
-// eachBoundary kills at every boundary, or at about so many of them. The
-// command takes not quite the same way each time, so all means: until it has
-// ended before the boundary was reached three times in a row.
-func (h *host) eachBoundary(v *verb, init bool, sample int) {
+// each tries every boundary, or about so many. The command takes not quite the
+// same way each time, so all means: until it has ended before the boundary was
+// reached three times in a row.
+func (h *host) each(v *verb, amount int, try func(n int) (reached bool, boundaries int)) (total int) {
 	h.t.Helper()
-	begin := time.Now()
-	try := func(n int) (reached bool, boundaries int) {
+	h.prepare(v)
+	_, total = try(-1)
+	if !full {
+		for i := range min(amount, total) {
+			h.prepare(v)
+			try(1 + i*total/min(amount, total))
+		}
+		return total
+	}
+	for n, missed := 1, 0; missed < 3; n++ {
 		h.prepare(v)
+		if reached, _ := try(n); reached {
+			missed = 0
+		} else {
+			missed++
+		}
+	}
+	return total
+}
+
+func (h *host) eachBoundary(v *verb, init bool, amount int) {
+	h.t.Helper()
+	begin, killed := time.Now(), 0
+	total := h.each(v, amount, func(n int) (bool, int) {
 		where, boundaries := h.killAt(v, n, init)
 		h.gone(fmt.Sprintf("%s killed at boundary %d, %s", v.name, n, where))
+		if where != "" {
+			killed++
+		}
 		return where != "", boundaries
-	}
-	_, total := try(-1)
-	killed := 0
-	if !full {
-		for i := range min(sample, total) {
-			if reached, _ := try(1 + i*total/min(sample, total)); reached {
-				killed++
-			}
-		}
-	} else {
-		for n, missed := 1, 0; missed < 3; n++ {
-			if reached, _ := try(n); reached {
-				killed, missed = killed+1, 0
-			} else {
-				missed++
-			}
-		}
-	}
+	})
 	h.t.Logf("%s: %d boundaries, killed at %d, %d leaks, delete --force at most %v, %v in all",
 		v.name, total, killed, h.leaks, h.slow.Round(time.Millisecond/10), time.Since(begin).Round(time.Second/10))
 }
 
-// kinds are containers that make minirun take different ways.
-var kinds = []struct {
-	name   string
-	change []func(*specs.Spec)
-}{
-	{"default", nil},
-}
-
+// TestKillAtBoundaries kills minirun at the boundaries of its own calls, each
+// verb with a default container, and those with most to do with each kind.
 func TestKillAtBoundaries(t *testing.T) {
+	for i := range verbs {
+		t.Run("default/"+verbs[i].name, func(t *testing.T) {
+			h := newHost(t)
+			h.has(verbs[i].args[0])
+			h.eachBoundary(&verbs[i], false, 10)
+		})
+	}
 	for _, k := range kinds {
-		for i := range verbs {
-			t.Run(k.name+"/"+verbs[i].name, func(t *testing.T) {
-				newHost(t, k.change...).eachBoundary(&verbs[i], false, 12)
+		for _, name := range []string{"create", "start", "delete running", "exec"} {
+			v := verbCalled(name)
+			t.Run(k.name+"/"+v.name, func(t *testing.T) {
+				h := newHost(t, k.change...)
+				h.has(v.args[0])
+				h.eachBoundary(v, false, 3)
 			})
 		}
 	}
 }
 
-var _ = testbundle.Args
+// TestKillAtBoundariesOfInit kills minirun while the init is anywhere in its
+// plan, and stops there until minirun is dead.
+func TestKillAtBoundariesOfInit(t *testing.T) {
+	for _, name := range []string{"run detached", "create", "exec"} {
+		v := verbCalled(name)
+		t.Run("default/"+v.name, func(t *testing.T) {
+			h := newHost(t)
+			h.has(v.args[0])
+			h.eachBoundary(v, true, 10)
+		})
+	}
+	for _, k := range kinds {
+		v := verbCalled("create")
+		t.Run(k.name+"/"+v.name, func(t *testing.T) { newHost(t, k.change...).eachBoundary(v, true, 5) })
+	}
+}
+
+// TestKillInit kills the init instead: minirun must say that it failed, and
+// create must leave nothing.
+func TestKillInit(t *testing.T) {
+	for _, name := range []string{"run detached", "create", "exec"} {
+		v := verbCalled(name)
+		t.Run("default/"+v.name, func(t *testing.T) {
+			h := newHost(t)
+			h.has(v.args[0])
+			h.eachDeath(v, 15)
+		})
+	}
+	for _, k := range kinds {
+		v := verbCalled("create")
+		t.Run(k.name+"/"+v.name, func(t *testing.T) { newHost(t, k.change...).eachDeath(v, 5) })
+	}
+}
+
+func (h *host) eachDeath(v *verb, amount int) {
+	h.t.Helper()
+	begin, killed, good := time.Now(), 0, 0
+	h.each(v, amount, func(n int) (bool, int) {
+		where, boundaries := "", 0
+		outcome, text := h.traced(true, func(s *tracer.Stop) tracer.Verdict {
+			if !s.Init {
+				return tracer.Verdict{}
+			}
+			if boundaries++; boundaries != n {
+				return tracer.Verdict{}
+			}
+			where = boundary(s)
+			return tracer.Verdict{KillInit: true}
+		}, h.words(v.args)...)
+		what := fmt.Sprintf("%s, init killed at boundary %d, %s", v.name, n, where)
+		switch {
+		case where == "":
+		case !outcome.Status.Exited():
+			h.t.Errorf("%s: %s: %s", what, describe(outcome.Status), text)
+		case outcome.Status.ExitStatus() == 0:
+			good++ // it was killed at its last step, or after what minirun waits for
+		case !strings.Contains(text, "minirun: "):
+			h.t.Errorf("%s: no message: %s", what, text)
+		case len(v.before) == 0:
+			h.clean(what + ", before delete --force")
+		}
+		if where != "" {
+			killed++
+		}
+		h.gone(what)
+		return where != "", boundaries
+	})
+	h.t.Logf("%s: init killed at %d boundaries, %d of them too late for minirun to fail; %d leaks, %v in all",
+		v.name, killed, good, h.leaks, time.Since(begin).Round(time.Second/10))
+}
