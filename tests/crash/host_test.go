@@ -204,4 +204,3 @@ func detail(thing string) string {
 	group, _ := os.ReadFile("/proc/" + pid + "/cgroup")
 	return fmt.Sprintf(": %.60s; in system call %s; %s", stat, strings.TrimSpace(string(call)), strings.ReplaceAll(string(group), "\n", " "))
 }
-
