@@ -1,0 +1,213 @@
+package crash
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/tests/crash/tracer"
+)
+
+// A fault is one occurrence of a system call that is not made and fails.
+type fault struct {
+	call  uint64
+	nth   int // its occurrence among those of the command's threads, or the init
+	errno unix.Errno
+	init  bool
+}
+
+var errnos = []struct {
+	letter string // in call.fails
+	errno  unix.Errno
+}{{"s", unix.ENOSPC}, {"f", unix.EMFILE}, {"m", unix.ENOMEM}, {"i", unix.EINTR}, {"b", unix.EBUSY}}
+
+// faulty are the verbs and what must be true after they have ended well.
+var faulty = []struct {
+	verb  string
+	state string // what `state` says after a success; "": nothing is left
+	whole bool   // a failure has left nothing
+}{
+	{"run detached", "running", true},
+	{"create", "created", true},
+	{"start", "running", false},
+	{"exec", "running", false},
+	{"kill", "stopped", false},
+	{"delete", "", false},
+	{"delete running", "", false},
+}
+
+// inject runs a verb with one fault and returns where it was, "" if the call
+// did not come so often.
+func (h *host) inject(v *verb, f fault) (where string, status unix.WaitStatus, text string) {
+	h.t.Helper()
+	seen := 0
+	outcome, text := h.traced(f.init, func(s *tracer.Stop) tracer.Verdict {
+		if !s.Entry || s.Init != f.init || s.Call != f.call || isThread(s) {
+			return tracer.Verdict{}
+		}
+		if seen++; seen != f.nth {
+			return tracer.Verdict{}
+		}
+		where = describeCall(s)
+		return tracer.Verdict{Errno: f.errno}
+	}, h.words(v.args)...)
+	return where, outcome.Status, text
+}
+
+// isThread tells the birth of a thread, without which a Go program gives up,
+// from that of a process.
+func isThread(s *tracer.Stop) bool {
+	return s.Call == unix.SYS_CLONE && s.Args[0]&unix.CLONE_THREAD != 0
+}
+
+// count counts the calls of a verb.
+func (h *host) count(v *verb, init bool) map[uint64]int {
+	h.t.Helper()
+	n := map[uint64]int{}
+	h.prepare(v)
+	h.traced(init, func(s *tracer.Stop) tracer.Verdict {
+		if s.Entry && s.Init == init && !isThread(s) && s.Call != unix.SYS_EXIT_GROUP {
+			n[s.Call]++
+		}
+		return tracer.Verdict{}
+	}, h.words(v.args)...)
+	h.gone("count the calls of " + v.name)
+	return n
+}
+
+// faults lists what can fail in a verb: of its threads what the table of calls
+// has, of the init everything with everything.
+func faults(counts map[uint64]int, init bool) []fault {
+	var out []fault
+	for _, e := range errnos {
+		for _, number := range slices.Sorted(maps.Keys(counts)) {
+			if c := find(number); !init && (c == nil || !strings.Contains(c.fails, e.letter)) {
+				continue
+			}
+			for n := range counts[number] {
+				out = append(out, fault{number, n + 1, e.errno, init})
+			}
+		}
+	}
+	return out
+}
+
+// sample takes about n, evenly.
+func sample[T any](all []T, n int) []T {
+	if full || len(all) <= n {
+		return all
+	}
+	var out []T
+	for i := range n {
+		out = append(out, all[i*len(all)/n])
+	}
+	return out
+}
+
+// A tally is what became of faults.
+type tally struct {
+	injected, missed, good, failed, runtime int
+	survived, interrupted                   map[string]int // by errno and call
+}
+
+func (h *host) faults(v *verb, state string, whole, init bool, n int) {
+	h.t.Helper()
+	begin := time.Now()
+	t := tally{survived: map[string]int{}, interrupted: map[string]int{}}
+	for _, f := range sample(faults(h.count(v, init), init), n) {
+		h.prepare(v)
+		where, status, text := h.inject(v, f)
+		what := fmt.Sprintf("%s with %s at occurrence %d of %s", v.name, unix.ErrnoName(f.errno), f.nth, where)
+		h.judge(&t, f, where, what, status, text, state, whole)
+		h.gone(what)
+	}
+	h.t.Logf("%s: %d calls failed (%d more did not come): %d times it succeeded, %d times it failed cleanly, %d times Go's runtime gave up; %d leaks, delete --force at most %v, %v in all",
+		v.name, t.injected, t.missed, t.good, t.failed, t.runtime, h.leaks, h.slow.Round(time.Millisecond/10), time.Since(begin).Round(time.Second/10))
+	h.list("succeeded in spite of", t.survived)
+	h.list("failed because of", t.interrupted)
+}
+
+func (h *host) list(title string, what map[string]int) {
+	for _, k := range slices.Sorted(maps.Keys(what)) {
+		h.t.Logf("%s %s: %d", title, k, what[k])
+	}
+}
+
+// judge checks what the command did about the fault, before anything is
+// cleaned up.
+func (h *host) judge(t *tally, f fault, where, what string, status unix.WaitStatus, text, state string, whole bool) {
+	h.t.Helper()
+	if where == "" {
+		t.missed++
+		return
+	}
+	t.injected++
+	kind := strings.ReplaceAll(unix.ErrnoName(f.errno)+" "+where, h.ID, "ID")
+	switch {
+	case !status.Exited():
+		h.t.Errorf("%s: %s: %s", what, describe(status), text)
+	case gaveUp(text):
+		t.runtime++
+	case status.ExitStatus() == 0:
+		t.good++
+		if f.errno != unix.EINTR {
+			t.survived[kind]++
+		}
+		h.expect(what, state)
+	default:
+		t.failed++
+		if f.errno == unix.EINTR {
+			t.interrupted[kind]++
+		}
+		if !strings.Contains(text, "minirun: ") || len(strings.TrimSpace(text)) < 20 {
+			h.t.Errorf("%s: exit status %d without a message that says anything: %q", what, status.ExitStatus(), text)
+		}
+		if whole {
+			h.clean(what + ", before delete --force (" + strings.TrimSpace(text) + ")")
+		}
+	}
+}
+
+// gaveUp reports whether the Go runtime ended the program, which it does when
+// it cannot have what it needs itself. A panic is no such case.
+func gaveUp(text string) bool {
+	return strings.Contains(text, "fatal error: ") || strings.Contains(text, "runtime: ") && !strings.Contains(text, "panic: ")
+}
+
+// expect compares the state after a success.
+func (h *host) expect(what, state string) {
+	h.t.Helper()
+	if state == "" {
+		h.clean(what + ", which succeeded")
+		return
+	}
+	if state == "stopped" {
+		time.Sleep(5 * time.Millisecond) // it dies on its own time
+	}
+	text, status := h.try("state", h.ID)
+	if status != 0 || !strings.Contains(text, `"`+state+`"`) {
+		h.t.Errorf("%s succeeded: the container should be %s: %s", what, state, text)
+	}
+}
+
+func TestFaults(t *testing.T) {
+	for _, f := range faulty {
+		t.Run(f.verb, func(t *testing.T) {
+			h, v := newHost(t), verbCalled(f.verb)
+			h.has(v.args[0])
+			h.faults(v, f.state, f.whole, false, 40)
+		})
+	}
+}
+
+// The init's steps too: one that fails must end the set-up with its reason.
+func TestFaultsOfInit(t *testing.T) {
+	for _, f := range faulty[:2] {
+		t.Run(f.verb, func(t *testing.T) { newHost(t).faults(verbCalled(f.verb), f.state, f.whole, true, 30) })
+	}
+}

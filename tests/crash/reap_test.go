@@ -1,0 +1,91 @@
+package crash
+
+import (
+	"errors"
+	"os/exec"
+	"sync"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// This process is the subreaper of whatever a killed minirun leaves behind, as
+// a host's init or an engine's shim is. It has to reap as they do: the first
+// process of a PID namespace ends only when all others in it are reaped, and
+// one that exec has put there is a child from outside.
+
+// commands are the tests' own, which the tests wait for.
+var commands = struct {
+	sync.Mutex
+	pids map[int]bool
+}{pids: map[int]bool{}}
+
+// finish runs a command to its end, or kills it after a while, and reaps what
+// else ends meanwhile.
+func finish(cmd *exec.Cmd) error {
+	commands.Lock()
+	err := cmd.Start()
+	if err != nil {
+		commands.Unlock()
+		return err
+	}
+	pid := cmd.Process.Pid
+	commands.pids[pid] = true
+	commands.Unlock()
+	timer := time.AfterFunc(hangLimit, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	done := make(chan struct{})
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for wait := 5 * time.Millisecond; ; { // most commands have ended by then
+			select {
+			case <-done:
+				return
+			case <-time.After(wait):
+				reap()
+			}
+		}
+	}()
+	_ = cmd.Wait() // its status is in cmd
+	close(done)
+	<-stopped
+	commands.Lock()
+	delete(commands.pids, pid)
+	commands.Unlock()
+	return nil
+}
+
+// reap takes the ends of processes whose parent was minirun. Nothing may be
+// traced meanwhile.
+func reap() {
+	commands.Lock()
+	defer commands.Unlock()
+	for {
+		pid, err := ending()
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil || pid == 0 || commands.pids[pid] {
+			return // none, or one that a test is about to take
+		}
+		_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
+	}
+}
+
+// ending returns a child that has ended, 0 if there is none.
+func ending() (int, error) {
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	if err != nil || info.Signo == 0 {
+		return 0, err
+	}
+	return int(childOf(&info)), nil
+}
+
+// childOf reads si_pid, which follows signo, errno, code and padding in
+// siginfo_t on 64-bit machines.
+func childOf(info *unix.Siginfo) int32 {
+	return *(*int32)(unsafe.Add(unsafe.Pointer(info), 16))
+}

@@ -1,0 +1,23 @@
+package tracer
+
+import "golang.org/x/sys/unix"
+
+// skipCall makes the kernel not do the call at whose entry a thread is stopped.
+func skipCall(pid int) error {
+	var r unix.PtraceRegs
+	if err := unix.PtraceGetRegs(pid, &r); err != nil {
+		return err
+	}
+	r.Orig_rax = ^uint64(0) // -1, which is no call
+	return unix.PtraceSetRegs(pid, &r)
+}
+
+// setResult gives a call an error at its end.
+func setResult(pid int, errno unix.Errno) error {
+	var r unix.PtraceRegs
+	if err := unix.PtraceGetRegs(pid, &r); err != nil {
+		return err
+	}
+	r.Rax = uint64(-int64(errno))
+	return unix.PtraceSetRegs(pid, &r)
+}

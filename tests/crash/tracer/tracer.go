@@ -1,0 +1,318 @@
+// Package tracer runs a command under ptrace(2) and asks at every system-call
+// boundary what shall happen: go on, kill the command, or let the call fail.
+//
+//	fork, PTRACE_TRACEME, execve ─▶ minirun ─▶ its threads     traced
+//	                                       └─▶ the init        traced if Init is set,
+//	                                       │                   until it executes the program
+//	                                       └─▶ hooks, others   not traced
+//
+// ptrace belongs to a thread: Run locks its goroutine to one, and waits only
+// for that thread's own children (__WNOTHREAD), so a test may have others.
+//
+// The runtime's threads are born by clone(2) with no signal at their end, which
+// the kernel reports as PTRACE_EVENT_CLONE; processes are born with SIGCHLD
+// and, by Go's fork, CLONE_VFORK: those are other events, so leaving them out
+// leaves the init untraced.
+package tracer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Stop is a boundary of a system call: a thread of the command, or the init,
+// is stopped there.
+type Stop struct {
+	Thread int  // its number
+	Init   bool // the init, or what it has cloned, and not a thread of the command
+	Entry  bool // the call is about to begin; else it has just ended
+	Call   uint64
+	Args   [6]uint64
+	Result int64 // at the end: what it returned, -errno for an error
+}
+
+// A Verdict says how to go on after a Stop. The zero Verdict changes nothing.
+type Verdict struct {
+	Kill     bool       // send SIGKILL to the command
+	KillInit bool       // send SIGKILL to the process that has stopped: the init
+	Errno    unix.Errno // at an entry: the call is not made, and returns this error
+}
+
+// A Command is what to run.
+type Command struct {
+	Path  string
+	Args  []string // with the name as the first
+	Env   []string
+	Files [3]*os.File
+	Init  bool          // trace the init too
+	Limit time.Duration // the command is killed if it takes longer
+	// Decide is called at each boundary.
+	Decide func(*Stop) Verdict
+}
+
+// An Outcome is how the command ended.
+type Outcome struct {
+	Status  unix.WaitStatus
+	Limited bool // Limit was over
+}
+
+// Run runs the command to its end. Processes it leaves behind go on untraced.
+func (c *Command) Run() (Outcome, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	pid, err := syscall.ForkExec(c.Path, c.Args, &syscall.ProcAttr{
+		Env: c.Env, Sys: &syscall.SysProcAttr{Ptrace: true},
+		Files: []uintptr{c.Files[0].Fd(), c.Files[1].Fd(), c.Files[2].Fd()},
+	})
+	runtime.KeepAlive(c.Files)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("start %s: %w", c.Path, err)
+	}
+	s := &session{c: c, leader: pid, threads: map[int]*thread{}}
+	timer := time.AfterFunc(c.Limit, func() {
+		s.limited.Store(true)
+		_ = unix.Kill(pid, unix.SIGKILL)
+	})
+	defer timer.Stop()
+	if err := s.begin(); err != nil {
+		_ = unix.Kill(pid, unix.SIGKILL)
+		return Outcome{}, err
+	}
+	err = s.follow()
+	s.outcome.Limited = s.limited.Load()
+	return s.outcome, err
+}
+
+type thread struct {
+	init  bool
+	seen  bool // its first stop has been
+	held  bool // stopped until the command is dead
+	call  uint64
+	args  [6]uint64
+	errno unix.Errno // what the call that was not made shall return
+}
+
+type session struct {
+	c       *Command
+	leader  int
+	threads map[int]*thread
+	ended   bool // the command has
+	limited atomic.Bool
+	outcome Outcome
+}
+
+const waitOwn = unix.WALL | unix.WNOTHREAD
+
+// begin takes the command over, which has stopped at its execve.
+func (s *session) begin() error {
+	var status unix.WaitStatus
+	if _, err := wait4(s.leader, &status); err != nil {
+		return fmt.Errorf("wait for the command's execve: %w", err)
+	}
+	if !status.Stopped() {
+		return fmt.Errorf("the command ended before its execve: %v", status)
+	}
+	options := unix.PTRACE_O_EXITKILL | unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACECLONE
+	if s.c.Init {
+		options |= unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEEXEC
+	}
+	if err := unix.PtraceSetOptions(s.leader, options); err != nil {
+		return fmt.Errorf("PTRACE_SETOPTIONS: %w", err)
+	}
+	s.threads[s.leader] = &thread{seen: true}
+	return ignoreGone(unix.PtraceSyscall(s.leader, 0))
+}
+
+// follow serves stops until nothing is traced any more. What the command leaves
+// running may become a child of this thread, so that there are none is no sign.
+func (s *session) follow() error {
+	for !s.ended || len(s.threads) > 0 {
+		var status unix.WaitStatus
+		pid, err := wait4(-1, &status)
+		if err != nil {
+			return fmt.Errorf("wait4: %w", err)
+		}
+		if status.Stopped() {
+			err = s.stopped(pid, status)
+		} else {
+			err = s.gone(pid, status)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gone is the end of a thread. That of the first one is reported when all
+// others of its process have ended.
+func (s *session) gone(pid int, status unix.WaitStatus) error {
+	delete(s.threads, pid)
+	if pid != s.leader {
+		return nil
+	}
+	s.outcome.Status, s.ended = status, true
+	// What is left is the init, which may wait for ever: a signal stops it, and
+	// then it is let go without the signal.
+	for tid, t := range s.threads {
+		if t.held {
+			delete(s.threads, tid)
+			if err := ignoreGone(unix.PtraceDetach(tid)); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := unix.Kill(tid, unix.SIGSTOP); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("stop process %d to let it go: %w", tid, err)
+		}
+	}
+	return nil
+}
+
+func (s *session) stopped(pid int, status unix.WaitStatus) error {
+	t := s.threads[pid]
+	if t == nil {
+		t = &thread{init: !isThreadOf(s.leader, pid)}
+		s.threads[pid] = t
+	}
+	if s.ended {
+		delete(s.threads, pid)
+		return ignoreGone(unix.PtraceDetach(pid))
+	}
+	signal := status.StopSignal()
+	switch {
+	case signal == unix.SIGTRAP|0x80:
+		return s.boundary(pid, t)
+	case signal == unix.SIGTRAP && status.TrapCause() == unix.PTRACE_EVENT_EXEC && t.init && !inPlan(pid):
+		delete(s.threads, pid) // the program, or a hook
+		return ignoreGone(unix.PtraceDetach(pid))
+	case signal == unix.SIGTRAP && (status.TrapCause() == unix.PTRACE_EVENT_VFORK || status.TrapCause() == unix.PTRACE_EVENT_FORK):
+		s.born(pid)
+		signal = 0
+	case signal == unix.SIGTRAP, signal == unix.SIGSTOP && !t.seen:
+		signal = 0 // of ptrace's own making
+	}
+	t.seen = true
+	return ignoreGone(unix.PtraceSyscall(pid, int(signal)))
+}
+
+// born notes a process that the kernel has attached to this thread; it may
+// report its first stop late.
+func (s *session) born(parent int) {
+	child, err := unix.PtraceGetEventMsg(parent)
+	if err == nil && s.threads[int(child)] == nil {
+		s.threads[int(child)] = &thread{init: true}
+	}
+}
+
+// boundary asks what to do at a system call, and does it.
+func (s *session) boundary(pid int, t *thread) error {
+	t.seen = true
+	stop := Stop{Thread: pid, Init: t.init}
+	if err := systemCall(pid, t, &stop); err != nil {
+		return ignoreGone(err)
+	}
+	if !stop.Entry && t.errno != 0 {
+		if err := setResult(pid, t.errno); err != nil {
+			return ignoreGone(err)
+		}
+		stop.Result, t.errno = -int64(t.errno), 0
+	}
+	v := s.c.Decide(&stop)
+	switch {
+	case v.Kill:
+		if err := unix.Kill(s.leader, unix.SIGKILL); err != nil {
+			return err
+		}
+		t.held = t.init
+		return nil // the command needs not be resumed to die; the init waits for that
+	case v.KillInit:
+		return unix.Kill(pid, unix.SIGKILL)
+	case v.Errno != 0 && stop.Entry:
+		if err := skipCall(pid); err != nil {
+			return ignoreGone(err)
+		}
+		t.errno = v.Errno
+	}
+	return ignoreGone(unix.PtraceSyscall(pid, 0))
+}
+
+// info is struct ptrace_syscall_info of ptrace(2).
+type info struct {
+	op   uint8
+	_    [3]uint8
+	arch uint32
+	ip   uint64
+	sp   uint64
+	// entry: nr and args; exit: the result and whether it is an error
+	union [8]uint64
+}
+
+func systemCall(pid int, t *thread, stop *Stop) error {
+	var i info
+	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_GET_SYSCALL_INFO, uintptr(pid), unsafe.Sizeof(i), uintptr(unsafe.Pointer(&i)), 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	switch i.op {
+	case unix.PTRACE_SYSCALL_INFO_ENTRY:
+		stop.Entry = true
+		t.call, t.args = i.union[0], [6]uint64(i.union[1:7])
+	case unix.PTRACE_SYSCALL_INFO_EXIT:
+		stop.Result = int64(i.union[0])
+	default:
+		return fmt.Errorf("process %d is at no system call: %d", pid, i.op)
+	}
+	stop.Call, stop.Args = t.call, t.args
+	return nil
+}
+
+// Text reads a string of the stopped thread's memory, such as a path.
+func (s *Stop) Text(address uint64) string {
+	var buf [256]byte
+	n, err := unix.PtracePeekData(s.Thread, uintptr(address), buf[:])
+	if err != nil {
+		return "?"
+	}
+	text, _, _ := strings.Cut(string(buf[:n]), "\x00")
+	return text
+}
+
+func wait4(pid int, status *unix.WaitStatus) (int, error) {
+	for {
+		got, err := unix.Wait4(pid, status, waitOwn, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return got, err
+		}
+	}
+}
+
+// ignoreGone drops the error of ptrace about a thread that was killed while it
+// was stopped: its end is reported by wait4.
+func ignoreGone(err error) error {
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	return err
+}
+
+func isThreadOf(leader, tid int) bool {
+	return unix.Access("/proc/"+strconv.Itoa(leader)+"/task/"+strconv.Itoa(tid), unix.F_OK) == nil
+}
+
+// inPlan reports whether a process executes minirun's plan, and not the user's
+// program or a hook.
+func inPlan(pid int) bool {
+	exe, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe")
+	return err == nil && strings.HasPrefix(exe, "/memfd:minirun-plan ")
+}

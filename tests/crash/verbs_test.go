@@ -1,0 +1,143 @@
+package crash
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/tests/testbundle"
+)
+
+// A verb is a command, and what has to be there before it.
+type verb struct {
+	name   string
+	before [][]string // commands; ID and BUNDLE stand for the container's
+	args   []string
+}
+
+var (
+	create = []string{"create", "ID", "BUNDLE"}
+	start  = []string{"start", "ID"}
+	kill   = []string{"kill", "ID", "KILL"}
+)
+
+var verbs = []verb{
+	{"run detached", nil, []string{"run", "--detach", "ID", "BUNDLE"}},
+	{"create", nil, create},
+	{"start", [][]string{create}, start},
+	{"exec", [][]string{create, start}, []string{"exec", "ID", "true"}},
+	{"exec detached", [][]string{create, start}, []string{"exec", "--detach", "ID", "sleep", "1000"}},
+	{"kill", [][]string{create, start}, kill},
+	{"delete", [][]string{create, start, kill}, []string{"delete", "ID"}},
+	{"delete created", [][]string{create}, []string{"delete", "ID"}},
+	{"delete running", [][]string{create, start}, []string{"delete", "--force", "ID"}},
+}
+
+func verbCalled(name string) *verb {
+	for i := range verbs {
+		if verbs[i].name == name {
+			return &verbs[i]
+		}
+	}
+	panic("no verb " + name)
+}
+
+// words puts the container into a command.
+func (h *host) words(args []string) []string {
+	out := make([]string, len(args))
+	for i, a := range args {
+		switch a {
+		case "ID":
+			a = h.ID
+		case "BUNDLE":
+			a = h.Dir
+		}
+		out[i] = a
+	}
+	return out
+}
+
+// prepare runs the commands that come before a verb.
+func (h *host) prepare(v *verb) {
+	h.t.Helper()
+	for _, args := range v.before {
+		h.minirun(h.words(args)...)
+		if args[0] == "kill" {
+			h.awaitState("stopped")
+		}
+	}
+}
+
+// awaitState waits until a container is in a state: what a signal does to it
+// takes its time.
+func (h *host) awaitState(want string) {
+	h.t.Helper()
+	for end := time.Now().Add(hangLimit); ; time.Sleep(time.Millisecond) {
+		text, status := h.try("state", h.ID)
+		if status == 0 && strings.Contains(text, `"`+want+`"`) {
+			return
+		}
+		if time.Now().After(end) {
+			h.t.Fatalf("the container is not %s: %s", want, text)
+		}
+	}
+}
+
+// has skips the test if minirun has no such verb.
+func (h *host) has(name string) {
+	h.t.Helper()
+	text, status := h.try("--help")
+	for line := range strings.Lines(text) {
+		if f := strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == ',' }); len(f) > 0 && f[0] == name {
+			return
+		}
+	}
+	h.t.Skipf("minirun has no %s yet (--help: exit status %d)", name, status)
+}
+
+// A kind is a container that makes minirun take another way than the default.
+type kind struct {
+	name   string
+	change []func(*specs.Spec)
+}
+
+var kinds = []kind{
+	{"user namespace", []func(*specs.Spec){testbundle.UserNS}},
+	{"no PID namespace", []func(*specs.Spec){testbundle.Without(specs.PIDNamespace)}},
+	{"joined PID namespace", []func(*specs.Spec){testbundle.With(specs.PIDNamespace, "/proc/self/ns/pid")}},
+	{"limits", []func(*specs.Spec){limits}},
+	{"hooks", []func(*specs.Spec){hooks}},
+	{"layers", []func(*specs.Spec){layers}},
+}
+
+func limits(s *specs.Spec) {
+	memory, pids, shares := int64(64<<20), int64(100), uint64(512)
+	s.Linux.Resources.Memory = &specs.LinuxMemory{Limit: &memory}
+	s.Linux.Resources.Pids = &specs.LinuxPids{Limit: &pids}
+	s.Linux.Resources.CPU = &specs.LinuxCPU{Shares: &shares}
+}
+
+func hooks(s *specs.Spec) {
+	host := []specs.Hook{{Path: "/bin/true"}}
+	s.Hooks = &specs.Hooks{
+		Prestart: host, CreateRuntime: host, Poststart: host, Poststop: host,
+		CreateContainer: host, StartContainer: host,
+	}
+}
+
+// layers makes the root file system an overlay whose writes go below the state
+// directory.
+func layers(s *specs.Spec) {
+	text, _ := json.Marshal([]string{"rootfs", "empty"})
+	s.Root.Readonly = false
+	s.Annotations = map[string]string{"dev.minirun.layers": string(text)}
+}
+
+// makeLayer makes the upper of the layers.
+func (h *host) makeLayer() error {
+	return os.MkdirAll(filepath.Join(h.Dir, "empty"), 0o755)
+}
