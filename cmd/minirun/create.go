@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/container"
@@ -10,12 +12,15 @@ func createCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "create",
 		Usage:     "create a container, up to the point where only start is missing",
-		ArgsUsage: "[ID] BUNDLE  |  -b BUNDLE ID",
+		ArgsUsage: "ID BUNDLE  |  -b BUNDLE ID",
 		Flags:     createFlags(),
 		Action: func(ctx *cli.Context) error {
 			o, err := options(ctx)
 			if err != nil {
 				return err
+			}
+			if o.ID == "" {
+				return errors.New("create: which ID shall it have? usage: minirun create ID BUNDLE, or create -b BUNDLE ID")
 			}
 			c, err := container.Create(o)
 			if err != nil {

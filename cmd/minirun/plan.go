@@ -17,6 +17,9 @@ func planCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			if o.ID == "" {
+				o.ID = madeUpID()
+			}
 			p, cloneflags, err := container.PlanOf(o)
 			if err != nil {
 				return err

@@ -47,6 +47,9 @@ func run(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if o.ID == "" {
+		o.ID = madeUpID()
+	}
 	status, err := container.Run(o, container.RunOptions{Detach: ctx.Bool("detach"), Keep: ctx.Bool("keep")})
 	if err != nil {
 		return err
@@ -73,7 +76,7 @@ func options(ctx *cli.Context) (container.Options, error) {
 }
 
 // idAndBundle tells `run bundle/` and `run ID bundle/` from runc's `run -b
-// bundle ID` and `run ID`.
+// bundle ID` and `run ID`. The ID is "" if none is given.
 func idAndBundle(ctx *cli.Context) (id, bundle string, err error) {
 	args := ctx.Args().Slice()
 	bundle = ctx.String("bundle")
@@ -87,9 +90,9 @@ func idAndBundle(ctx *cli.Context) (id, bundle string, err error) {
 	case bundle != "" && len(args) == 1:
 		return args[0], bundle, nil
 	case bundle != "":
-		return madeUpID(), bundle, nil
+		return "", bundle, nil
 	case isBundle(args[0]):
-		return madeUpID(), args[0], nil
+		return "", args[0], nil
 	case container.CheckID(args[0]) == nil && isBundle("."):
 		return args[0], ".", nil
 	}

@@ -33,7 +33,13 @@ func rootfsInput(s *specs.Spec, o *Options) (rootfs.Input, error) {
 	if err := checkLabels(s); err != nil {
 		return in, err
 	}
-	in.SELinux = s.Linux != nil && s.Linux.MountLabel != ""
+	if s.Linux != nil && s.Linux.MountLabel != "" {
+		// Without SELinux there is no policy that a file's label could count in;
+		// a process's label is another matter: see checkLabels.
+		if in.SELinux = seLinux(); !in.SELinux {
+			o.Warn(spec.Warning{Path: "linux.mountLabel", Text: "has no effect: this kernel has no SELinux"})
+		}
+	}
 	if err := rootfs.CheckProc(s, o.Bundle, isProc); err != nil {
 		return in, err
 	}
@@ -198,14 +204,8 @@ func checkLabels(s *specs.Spec) error {
 	if s.Process.ApparmorProfile != "" && !appArmor() {
 		return &spec.Error{Path: "process.apparmorProfile", Want: "needs a kernel with AppArmor enabled", Got: fmt.Sprintf("%q", s.Process.ApparmorProfile)}
 	}
-	labels := [2][2]string{{"process.selinuxLabel", s.Process.SelinuxLabel}}
-	if s.Linux != nil {
-		labels[1] = [2]string{"linux.mountLabel", s.Linux.MountLabel}
-	}
-	for _, l := range labels {
-		if l[1] != "" && !seLinux() {
-			return &spec.Error{Path: l[0], Want: "needs a kernel with SELinux enabled", Got: fmt.Sprintf("%q", l[1])}
-		}
+	if l := s.Process.SelinuxLabel; l != "" && !seLinux() {
+		return &spec.Error{Path: "process.selinuxLabel", Want: "needs a kernel with SELinux enabled", Got: fmt.Sprintf("%q", l)}
 	}
 	return nil
 }

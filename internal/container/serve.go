@@ -131,7 +131,7 @@ func (c *Container) mounted() error {
 	if hooks == nil {
 		return nil
 	}
-	if err := c.hooks("prestart", hooks.Prestart, specs.StateCreating); err != nil {
+	if err := c.hooks("prestart", hooks.Prestart, specs.StateCreated); err != nil {
 		return err
 	}
 	if err := c.hooks("createRuntime", hooks.CreateRuntime, specs.StateCreating); err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -123,7 +124,7 @@ func (c *child) endedEarly() error {
 	if err != nil {
 		return fmt.Errorf("look at %s: %w", c.who, err)
 	}
-	if string(name) != process.InitName+"\n" {
+	if !inSetUp(strings.TrimSuffix(string(name), "\n")) {
 		return nil
 	}
 	err = c.died(io.EOF)
@@ -131,6 +132,17 @@ func (c *child) endedEarly() error {
 		err = fmt.Errorf("%w: does linux.seccomp allow dup3, read, write, close, close_range and execve? the last steps need them", err)
 	}
 	return err
+}
+
+// inSetUp says whether a process of this name has not become the program: it is
+// minirun itself until the plan is executed, by the number of its descriptor,
+// and then gives itself a name.
+func inSetUp(name string) bool {
+	own, err := os.ReadFile("/proc/self/comm")
+	if err == nil && strings.TrimSuffix(string(own), "\n") == name {
+		return true
+	}
+	return name == process.InitName || name != "" && strings.Trim(name, "0123456789") == ""
 }
 
 // Wait waits for the end of the container's first process and returns the exit

@@ -71,7 +71,6 @@ func TestClassicMistakes(t *testing.T) {
 		{"SELinux where there is none", func(b *testbundle.Bundle) {
 			b.Spec.Process.SelinuxLabel = "system_u:system_r:container_t:s0"
 		}, []string{"process.selinuxLabel", "SELinux"}},
-		{"a mount label without SELinux", func(b *testbundle.Bundle) { b.Spec.Linux.MountLabel = "system_u:object_r:container_file_t:s0" }, []string{"linux.mountLabel", "SELinux"}},
 		{"mounts in the host's namespace", func(b *testbundle.Bundle) { without(specs.MountNamespace)(b.Spec) }, []string{"mount namespace"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -51,7 +51,7 @@ func TestHookMoments(t *testing.T) {
 		name, status string
 		hostMount    bool
 	}{
-		{"prestart", "creating", true}, {"createRuntime 0", "creating", true}, {"createRuntime 1", "creating", true},
+		{"prestart", "created", true}, {"createRuntime 0", "creating", true}, {"createRuntime 1", "creating", true},
 		{"createContainer", "creating", false}, {"startContainer", "created", false},
 		{"program", "", false}, {"poststart", "running", true}, {"poststop", "stopped", true},
 	}

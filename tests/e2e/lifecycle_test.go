@@ -89,6 +89,28 @@ func TestLifeCycle(t *testing.T) {
 	b.Minirun("delete", "--force", b.ID).Exit(t, 0)
 }
 
+// A container that engines are to find again has a name of the caller's.
+func TestCreateNeedsAnID(t *testing.T) {
+	b := testbundle.New(t, testbundle.Args("true"))
+	b.Write()
+	b.Minirun("create", "--bundle", b.Dir).Fails(t, "which ID")
+	b.Minirun("create", b.Dir).Fails(t, "which ID")
+}
+
+// The label of mounts has no effect without SELinux, and that is said.
+func TestMountLabelWithoutSELinux(t *testing.T) {
+	if _, err := os.Stat("/sys/fs/selinux/enforce"); err == nil {
+		t.Skip("this kernel has SELinux")
+	}
+	b := testbundle.New(t, testbundle.Args("true"))
+	b.Spec.Linux.MountLabel = "system_u:object_r:container_file_t:s0"
+	r := b.Run()
+	r.Exit(t, 0)
+	if !strings.Contains(r.Stderr, "linux.mountLabel") {
+		t.Errorf("no warning: %q", r.Stderr)
+	}
+}
+
 // A created container is deleted without force, as by runc and crun.
 func TestDeleteCreated(t *testing.T) {
 	for _, kill := range []bool{false, true} {

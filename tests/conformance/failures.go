@@ -1,0 +1,36 @@
+package main
+
+const (
+	leafWeight = "machine: the kernel has no blkio weights"
+	noHugetlb  = "machine: no hugetlb controller of cgroup v1"
+	noNet      = "machine: the kernel mounts no net_cls and net_prio"
+	pids       = "suite: it compares the addresses of two limits, not the limits"
+	kmem       = "machine: Linux 5.16 and later take memory.kmem.limit_in_bytes and do not limit; minirun refuses what has no effect"
+)
+
+// failures are the programs that minirun is known to fail, and why.
+var failures = map[string]string{
+	"delete":                         "suite: it wants a created container not to be deleted; runc and crun delete it, and engines depend on that",
+	"delete_resources":               pids,
+	"hooks":                          "suite: it wants prestart hooks in an order that has been obsolete since createRuntime came; runc and crun fail alike",
+	"linux_cgroups_blkio":            leafWeight,
+	"linux_cgroups_relative_blkio":   leafWeight,
+	"linux_cgroups_hugetlb":          noHugetlb,
+	"linux_cgroups_relative_hugetlb": noHugetlb,
+	"linux_cgroups_memory":           kmem,
+	"linux_cgroups_relative_memory":  kmem,
+	"linux_cgroups_network":          noNet,
+	"linux_cgroups_relative_network": noNet,
+	"linux_cgroups_pids":             pids,
+	"linux_cgroups_relative_pids":    pids,
+	"linux_ns_itype":                 "minirun makes no mounts on the host: a config without a mount namespace may have none. To do: keep such mounts in the record",
+	"linux_process_apparmor_profile": "machine: the kernel has no AppArmor",
+	"misc_props":                     "suite: it gives a program that the bundle does not have; runc and crun fail alike",
+	"pidfile":                        "suite: it sends a signal to a container whose program has ended; runc and crun refuse alike",
+	"poststart_fail":                 "suite: it has the text up to version 1.2; since 1.3 a poststart hook that fails is an error and stops the container (runtime.md, Lifecycle, 9), as in runc",
+	"prestart":                       "suite: obsolete; it wants prestart hooks after start, where runc and crun have none",
+	"process_capabilities":           "machine: CAP_SYS_RESOURCE is missing, and the program wants all capabilities",
+	"process_capabilities_fail":      "suite: it wants an unknown capability to be an error; in runc and crun it is a warning",
+	"process_rlimits":                "suite: its checker is a Go program, whose runtime raises RLIMIT_NOFILE before it looks",
+	"start":                          "suite: it looks for the output of a program that it has not waited for; runc and crun fail alike",
+}

@@ -1,0 +1,275 @@
+// Command conformance runs the OCI's own validation programs (github.com/opencontainers/runtime-tools, validation/*) against
+// minirun, runc and crun, and keeps the table of results in docs/conformance.md.
+//
+//	go -C tests/conformance run . [-minirun FILE] [program ...]
+//
+// The suite is a tool of this directory's own go.mod, so that its old libraries are not those of minirun. Its programs are built into
+// bin/, which git ignores. Each runs in a mount namespace of its own: one of them leaves a bundle's /proc and /dev mounted.
+//
+// A program passes if it exits with 0, prints no "not ok", and, for those about hooks, which plan no tests ("1..0"), reports no
+// error. The exit status is 1 if minirun fails a program that is not in `failures` below, or one that runc or crun passes.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const suite = "github.com/opencontainers/runtime-tools"
+
+// patience bounds one program.
+const patience = 30 * time.Second
+
+func main() {
+	minirun := flag.String("minirun", "", "the minirun binary; default: built from this tree")
+	flag.Parse()
+	if err := conformance(*minirun, flag.Args()); err != nil {
+		fmt.Fprintln(os.Stderr, "conformance:", err)
+		os.Exit(1)
+	}
+}
+
+type runtime struct{ name, path string }
+
+func conformance(minirun string, only []string) error {
+	if os.Geteuid() != 0 {
+		return errors.New("needs root: it starts containers")
+	}
+	bin, err := filepath.Abs("bin")
+	if err != nil {
+		return err
+	}
+	programs, err := build(bin)
+	if err != nil {
+		return err
+	}
+	if len(only) > 0 {
+		programs = only
+	}
+	runtimes, err := find(bin, minirun)
+	if err != nil {
+		return err
+	}
+	defer mountPoints()()
+	results := map[string]map[string]bool{}
+	for _, p := range programs {
+		results[p] = map[string]bool{}
+		for _, r := range runtimes {
+			results[p][r.name] = passes(bin, p, r.path)
+		}
+		fmt.Println(row(p, runtimes, results[p]))
+	}
+	if len(only) == 0 {
+		if err := document(programs, runtimes, results); err != nil {
+			return err
+		}
+	}
+	return judge(programs, runtimes, results)
+}
+
+// mountPoints makes directories to mount net_cls and net_prio on, in the programs' own mount namespaces, where the kernel has these
+// controllers and the host does not use them.
+func mountPoints() (remove func()) {
+	var made []string
+	table, _ := os.ReadFile("/proc/cgroups")
+	for _, c := range []string{"net_cls", "net_prio"} {
+		dir := "/sys/fs/cgroup/" + c
+		if strings.Contains(string(table), "\n"+c+"\t") && os.Mkdir(dir, 0o755) == nil {
+			made = append(made, dir)
+		}
+	}
+	return func() {
+		for _, dir := range made {
+			_ = os.Remove(dir)
+		}
+	}
+}
+
+func goCommand(args ...string) *exec.Cmd {
+	cmd := exec.Command("go", args...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=mod")
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+// build builds the suite's programs, and returns their names.
+func build(bin string) ([]string, error) {
+	list, err := goCommand("list", suite+"/validation/...").Output()
+	if err != nil {
+		return nil, fmt.Errorf("list the suite's programs: %w", err)
+	}
+	var packages, names []string
+	for p := range strings.FieldsSeq(string(list)) {
+		if !strings.HasSuffix(p, "/util") {
+			packages, names = append(packages, p), append(names, filepath.Base(p))
+		}
+	}
+	args := append([]string{"build", "-o", bin + "/", suite + "/cmd/runtimetest"}, packages...)
+	if err := goCommand(args...).Run(); err != nil {
+		return nil, fmt.Errorf("build the suite: %w", err)
+	}
+	dir, err := goCommand("list", "-m", "-f", "{{.Dir}}", suite).Output()
+	if err != nil {
+		return nil, err
+	}
+	const rootfs = "rootfs-amd64.tar.gz"
+	data, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), rootfs))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(bin, rootfs), data, 0o644)
+	}
+	slices.Sort(names)
+	return names, err
+}
+
+// find returns the runtimes that there are.
+func find(bin, minirun string) ([]runtime, error) {
+	if minirun == "" {
+		minirun = filepath.Join(bin, "minirun.tried")
+		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "urfave_cli_no_docs", "-o", minirun, "./cmd/minirun")
+		cmd.Dir, cmd.Stderr = filepath.Join("..", ".."), os.Stderr
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if err := cmd.Run(); err != nil {
+			return nil, fmt.Errorf("build minirun: %w", err)
+		}
+	}
+	out := []runtime{{"minirun", minirun}}
+	if path, err := exec.LookPath("runc"); err == nil {
+		out = append(out, runtime{"runc", path})
+	} else {
+		fmt.Println("skip: runc is not installed")
+	}
+	if path, err := exec.LookPath("crun"); err == nil {
+		wrapper := filepath.Join(bin, "crun.tried")
+		if err := os.WriteFile(wrapper, []byte(strings.ReplaceAll(oldVersion, "CRUN", path)), 0o755); err != nil {
+			return nil, err
+		}
+		out = append(out, runtime{"crun", wrapper})
+	} else {
+		fmt.Println("skip: crun is not installed")
+	}
+	return out, nil
+}
+
+// oldVersion has crun see the specification's version 1.0.2: crun 1.8 refuses the suite's.
+const oldVersion = `#!/bin/bash
+bundle=.
+arguments=("$@")
+for ((i = 0; i < $#; i++)); do
+	case ${arguments[i]} in --bundle | -b) bundle=${arguments[i+1]} ;; esac
+done
+case " $* " in *" create "*)
+	[ ! -f "$bundle/config.json" ] || sed -i -E 's/("ociVersion": *)"1\.[0-9.]+(-[^"]*)?"/\1"1.0.2"/' "$bundle/config.json" ;;
+esac
+exec CRUN "$@"
+`
+
+// passes runs one program with one runtime. crun 1.8 refuses a host with cgroup v1 and v2 together, so the v2 tree is out of sight; a
+// host without net_cls and net_prio gets them, if the kernel has them.
+func passes(bin, program, runtime string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/bin/bash", "-c", `
+		cd "$1"
+		if [ ! -e /sys/fs/cgroup/cgroup.controllers ]; then
+			umount /sys/fs/cgroup/unified 2>/dev/null
+			for c in net_cls net_prio; do
+				[ ! -d /sys/fs/cgroup/$c ] || grep -q " /sys/fs/cgroup/$c " /proc/self/mountinfo || mount -t cgroup -o $c cgroup /sys/fs/cgroup/$c
+			done
+		fi
+		exec "$0"`, "./"+program, bin)
+	cmd.Env = append(os.Environ(), "RUNTIME="+runtime)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	err := cmd.Run()
+	text := output.String()
+	_ = os.WriteFile(filepath.Join(bin, program+"."+filepath.Base(runtime)+".log"), output.Bytes(), 0o644)
+	if err != nil {
+		return false
+	}
+	hooks := strings.HasSuffix(strings.TrimSpace(text), "1..0")
+	return !strings.Contains(text, "\nnot ok") && !strings.HasPrefix(text, "not ok") && !(hooks && strings.Contains(text, `"error": "`))
+}
+
+func row(program string, runtimes []runtime, result map[string]bool) string {
+	cells := []string{program}
+	for _, r := range runtimes {
+		cells = append(cells, map[bool]string{true: "pass", false: "fail"}[result[r.name]])
+	}
+	return "| " + strings.Join(cells, " | ") + " | " + why(program, result["minirun"]) + " |"
+}
+
+func why(program string, passed bool) string {
+	if passed {
+		return ""
+	}
+	return failures[program]
+}
+
+// document writes the table between the two marks in docs/conformance.md.
+func document(programs []string, runtimes []runtime, results map[string]map[string]bool) error {
+	const begin, end = "<!-- table: written by tests/conformance -->\n", "<!-- end of table -->\n"
+	path := filepath.Join("..", "..", "docs", "conformance.md")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	head, rest, found := strings.Cut(string(data), begin)
+	_, tail, ended := strings.Cut(rest, end)
+	if !found || !ended {
+		return fmt.Errorf("%s has no marks for the table", path)
+	}
+	names, lines, sums := []string{}, []string{}, []string{}
+	for _, r := range runtimes {
+		count := 0
+		for _, p := range programs {
+			if results[p][r.name] {
+				count++
+			}
+		}
+		names, lines = append(names, r.name), append(lines, "---")
+		sums = append(sums, fmt.Sprint(count))
+	}
+	table := fmt.Sprintf("| program | %s | why minirun fails |\n|---|%s|---|\n", strings.Join(names, " | "), strings.Join(lines, "|"))
+	for _, p := range programs {
+		table += row(p, runtimes, results[p]) + "\n"
+	}
+	table += fmt.Sprintf("| **passed of %d** | %s | |\n", len(programs), strings.Join(sums, " | "))
+	return os.WriteFile(path, []byte(head+begin+table+end+tail), 0o644)
+}
+
+func judge(programs []string, runtimes []runtime, results map[string]map[string]bool) error {
+	var wrong []string
+	passed := 0
+	for _, p := range programs {
+		if results[p]["minirun"] {
+			passed++
+			continue
+		}
+		if failures[p] == "" {
+			wrong = append(wrong, p+": minirun fails, and nobody knows why")
+		}
+		for _, r := range runtimes {
+			if results[p][r.name] {
+				wrong = append(wrong, p+": "+r.name+" passes, minirun does not: "+failures[p])
+			}
+		}
+	}
+	fmt.Printf("minirun passes %d of %d\n", passed, len(programs))
+	if len(wrong) > 0 {
+		return errors.New(strings.Join(wrong, "\n"))
+	}
+	return nil
+}
