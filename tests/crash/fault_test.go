@@ -200,7 +200,7 @@ func TestFaults(t *testing.T) {
 		t.Run(f.verb, func(t *testing.T) {
 			h, v := newHost(t), verbCalled(f.verb)
 			h.has(v.args[0])
-			h.faults(v, f.state, f.whole, false, 40)
+			h.faults(v, f.state, f.whole, false, 10)
 		})
 	}
 }
@@ -208,6 +208,6 @@ func TestFaults(t *testing.T) {
 // The init's steps too: one that fails must end the set-up with its reason.
 func TestFaultsOfInit(t *testing.T) {
 	for _, f := range faulty[:2] {
-		t.Run(f.verb, func(t *testing.T) { newHost(t).faults(verbCalled(f.verb), f.state, f.whole, true, 30) })
+		t.Run(f.verb, func(t *testing.T) { newHost(t).faults(verbCalled(f.verb), f.state, f.whole, true, 8) })
 	}
 }

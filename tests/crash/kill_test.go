@@ -99,7 +99,7 @@ func TestKillAtBoundaries(t *testing.T) {
 		t.Run("default/"+verbs[i].name, func(t *testing.T) {
 			h := newHost(t)
 			h.has(verbs[i].args[0])
-			h.eachBoundary(&verbs[i], false, 10)
+			h.eachBoundary(&verbs[i], false, 5)
 		})
 	}
 	for _, k := range kinds {
@@ -108,7 +108,7 @@ func TestKillAtBoundaries(t *testing.T) {
 			t.Run(k.name+"/"+v.name, func(t *testing.T) {
 				h := newHost(t, k.change...)
 				h.has(v.args[0])
-				h.eachBoundary(v, false, 3)
+				h.eachBoundary(v, false, 1)
 			})
 		}
 	}
@@ -122,12 +122,12 @@ func TestKillAtBoundariesOfInit(t *testing.T) {
 		t.Run("default/"+v.name, func(t *testing.T) {
 			h := newHost(t)
 			h.has(v.args[0])
-			h.eachBoundary(v, true, 10)
+			h.eachBoundary(v, true, 5)
 		})
 	}
 	for _, k := range kinds {
 		v := verbCalled("create")
-		t.Run(k.name+"/"+v.name, func(t *testing.T) { newHost(t, k.change...).eachBoundary(v, true, 5) })
+		t.Run(k.name+"/"+v.name, func(t *testing.T) { newHost(t, k.change...).eachBoundary(v, true, 1) })
 	}
 }
 
@@ -139,12 +139,12 @@ func TestKillInit(t *testing.T) {
 		t.Run("default/"+v.name, func(t *testing.T) {
 			h := newHost(t)
 			h.has(v.args[0])
-			h.eachDeath(v, 15)
+			h.eachDeath(v, 6)
 		})
 	}
 	for _, k := range kinds {
 		v := verbCalled("create")
-		t.Run(k.name+"/"+v.name, func(t *testing.T) { newHost(t, k.change...).eachDeath(v, 5) })
+		t.Run(k.name+"/"+v.name, func(t *testing.T) { newHost(t, k.change...).eachDeath(v, 1) })
 	}
 }
 
