@@ -5,7 +5,9 @@ import (
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
 )
 
@@ -30,14 +32,20 @@ func TestRefused(t *testing.T) {
 		"mounts without one": {func(s *specs.Spec) {
 			noMounts(s)
 			s.Mounts = []specs.Mount{{Destination: "/proc", Type: "proc"}}
+		}, ""},
+		"mounts without one, and a user namespace": {func(s *specs.Spec) {
+			noMounts(s)
+			s.Linux.Namespaces = []specs.LinuxNamespace{{Type: specs.UserNamespace}}
+			s.Mounts = []specs.Mount{{Destination: "/proc", Type: "proc"}}
 		}, "linux.namespaces"},
-		"a read-only root without one": {func(s *specs.Spec) { noMounts(s); s.Root.Readonly = true }, "linux.namespaces"},
-		"a terminal without one":       {func(s *specs.Spec) { noMounts(s); s.Process.Terminal = true }, "linux.namespaces"},
-		"propagation without one":      {func(s *specs.Spec) { noMounts(s); s.Linux.RootfsPropagation = "shared" }, "linux.namespaces"},
+		"propagation without one": {func(s *specs.Spec) { noMounts(s); s.Linux.RootfsPropagation = "shared" }, "linux.namespaces"},
 	} {
 		s := spec.Default(false)
 		c.change(s)
 		err := check(s, &Options{startsAtOnce: true})
+		if setup := namespaces.Decide(s); err == nil && !setup.Has(unix.CLONE_NEWNS) && needsMounts(s, 0) {
+			err = checkOnHost(s, &Options{}, setup)
+		}
 		var at *spec.Error
 		switch {
 		case c.path == "" && err != nil:

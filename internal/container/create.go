@@ -110,14 +110,7 @@ func check(s *specs.Spec, o *Options) error {
 	if len(s.Linux.NetDevices) > 0 {
 		return &spec.Error{Path: "linux.netDevices", Want: "is not supported by minirun"}
 	}
-	if !namespaces.Decide(s).Has(unix.CLONE_NEWNS) && needsMountNamespace(s) {
-		return &spec.Error{Path: "linux.namespaces", Want: "must have a mount namespace: root.readonly, mounts, devices, rootfsPropagation and a terminal would change the host's mounts"}
-	}
 	return nil
-}
-
-func needsMountNamespace(s *specs.Spec) bool {
-	return len(s.Mounts) > 0 || s.Root.Readonly || len(s.Linux.Devices) > 0 || s.Process.Terminal || s.Linux.RootfsPropagation != ""
 }
 
 // inputs gathers everything the plan and the cgroups depend on, without a
@@ -130,8 +123,11 @@ func (c *Container) inputs() (Inputs, []cgroups.Value, error) {
 	if in.Rootfs, err = rootfsInput(s, o); err != nil {
 		return in, nil, err
 	}
-	if len(in.Rootfs.Layers) > 0 && !setup.Has(unix.CLONE_NEWNS) {
-		return in, nil, &spec.Error{Path: "linux.namespaces", Want: "must have a mount namespace: layers are mounted in it"}
+	if !setup.Has(unix.CLONE_NEWNS) && needsMounts(s, len(in.Rootfs.Layers)) {
+		if err := checkOnHost(s, o, setup); err != nil {
+			return in, nil, err
+		}
+		in.Rootfs.OnHost = true
 	}
 	for i := len(in.Rootfs.Layers) - 1; i >= 0; i-- {
 		c.roots = append(c.roots, in.Rootfs.Layers[i].Path)
@@ -178,6 +174,14 @@ func (c *Container) record(in Inputs) error {
 	if in.Rootfs.Stable {
 		c.Record.Work = in.Rootfs.Work
 	}
+	if in.Rootfs.OnHost {
+		if err := c.intendHostMount(); err != nil {
+			return errors.Join(err, os.Remove(dir))
+		}
+	}
+	if c.Hooks != nil && len(c.Hooks.Poststart) > 0 {
+		c.Declared = c.spec.Version
+	}
 	if err := c.Record.write(dir); err != nil {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
@@ -212,6 +216,9 @@ func (c *Container) create(in Inputs, values []cgroups.Value) error {
 		return err
 	}
 	if err := c.serve(); err != nil {
+		return err
+	}
+	if err := c.noteHostMount(); err != nil {
 		return err
 	}
 	return c.pidFile()

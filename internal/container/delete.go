@@ -55,13 +55,16 @@ func (c *Container) destroy() error {
 	return nil
 }
 
-// remove takes away cgroups and state directory. Namespaces and mounts went
-// with the last process.
+// remove takes away cgroups and state directory. Namespaces went with the last
+// process, and mounts too if the container had a mount namespace.
 func (r *Record) remove(dir string, group *cgroups.Group) error {
 	if group != nil {
 		if err := group.Delete(deleteDeadline); err != nil {
 			return err
 		}
+	}
+	if err := r.removeHostMount(); err != nil {
+		return err
 	}
 	if r.Work != "" {
 		if err := os.RemoveAll(r.Work); err != nil {
@@ -216,11 +219,5 @@ func (r *Record) poststop() []error {
 		return nil
 	}
 	r.Pid = 0
-	var warnings []error
-	for i := range r.Hooks.Poststop {
-		if err := r.runtimeHooks(context.Background(), "poststop", r.Hooks.Poststop[i:i+1], specs.StateStopped); err != nil {
-			warnings = append(warnings, err)
-		}
-	}
-	return warnings
+	return r.warnHooks(context.Background(), "poststop", r.Hooks.Poststop, specs.StateStopped)
 }

@@ -61,7 +61,8 @@ var goldenCases = []struct {
 		in.Process.Waits, in.Process.Preserve, in.Process.Listen = true, 2, 2
 		in.Rootfs.NullStdio = [3]bool{true, false, false}
 	}},
-	{"hostmounts", nothing}, // no mount namespace
+	{"hostmounts", nothing},                                  // no mount namespace
+	{"onhost", func(in *Inputs) { in.Rootfs.OnHost = true }}, // none either, and mounts
 }
 
 // execCases are the plans of `exec`: in a container of another case's

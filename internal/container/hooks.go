@@ -26,23 +26,40 @@ import (
 // where minirun runs: this file. createContainer and startContainer run inside
 // the container and are steps of its plan: package process.
 
-// runtimeHooks runs hooks where minirun runs.
+// hooks runs hooks where minirun runs, up to the first that fails.
 func (c *Container) hooks(kind string, hooks []specs.Hook, status specs.ContainerState) error {
 	if len(hooks) == 0 {
 		return nil
 	}
-	return c.whileAttentive(func(ctx context.Context) error { return c.runtimeHooks(ctx, kind, hooks, status) })
+	return c.whileAttentive(func(ctx context.Context) error {
+		for i := range hooks {
+			if err := c.runtimeHook(ctx, kind, i, &hooks[i], status); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
-func (r *Record) runtimeHooks(ctx context.Context, kind string, hooks []specs.Hook, status specs.ContainerState) error {
+// warnHooks runs all hooks, and returns the failures of those that do not stop
+// the others.
+func (r *Record) warnHooks(ctx context.Context, kind string, hooks []specs.Hook, status specs.ContainerState) (warnings []error) {
 	for i := range hooks {
-		state, err := json.Marshal(r.state(status, r.Pid))
-		if err != nil {
-			return fmt.Errorf("hooks.%s: %w", kind, err)
+		if err := r.runtimeHook(ctx, kind, i, &hooks[i], status); err != nil {
+			warnings = append(warnings, err)
 		}
-		if err := runHook(ctx, &hooks[i], r.hookDirectory(), state); err != nil {
-			return fmt.Errorf("config.json: %s: run %s: %w", process.HookSource(kind, i), hooks[i].Path, err)
-		}
+	}
+	return warnings
+}
+
+// runtimeHook runs one hook, number i of its kind.
+func (r *Record) runtimeHook(ctx context.Context, kind string, i int, h *specs.Hook, status specs.ContainerState) error {
+	state, err := json.Marshal(r.state(status, r.Pid))
+	if err != nil {
+		return fmt.Errorf("hooks.%s: %w", kind, err)
+	}
+	if err := runHook(ctx, h, r.hookDirectory(), state); err != nil {
+		return fmt.Errorf("config.json: %s: run %s: %w", process.HookSource(kind, i), h.Path, err)
 	}
 	return nil
 }

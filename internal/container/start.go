@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/process"
+	"github.com/minirun/minirun/internal/spec"
 )
 
 // Start lets a container that another minirun has created become the user's
@@ -85,7 +87,17 @@ func (c *Container) poststart() error {
 	if c.Hooks == nil {
 		return nil
 	}
-	return c.hooks("poststart", c.Hooks.Poststart, specs.StateRunning)
+	if !spec.Before(c.Declared, 1, 3) {
+		return c.hooks("poststart", c.Hooks.Poststart, specs.StateRunning)
+	}
+	// Up to version 1.2 a failure was a warning, and the others ran all the same
+	// (runtime.md, "Lifecycle", 9).
+	return c.whileAttentive(func(ctx context.Context) error {
+		for _, w := range c.warnHooks(ctx, "poststart", c.Hooks.Poststart, specs.StateRunning) {
+			c.options.Warn(w)
+		}
+		return nil
+	})
 }
 
 // release answers Ready and follows the process to its execve.

@@ -39,6 +39,9 @@ type Record struct {
 	Namespaces  uintptr           `json:"namespaces"` // CLONE_NEW* the container has of its own
 	NoKeyring   bool              `json:"noKeyring,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
+	OnHost      *HostMount        `json:"onHost,omitempty"`
+	// Declared is the ociVersion of config.json, where a rule depends on it.
+	Declared string `json:"declaredVersion,omitempty"`
 }
 
 // A Listener is who answers for a seccomp filter, and what it is told
@@ -98,14 +101,16 @@ func (r *Record) encode() ([]byte, error) {
 	if len(r.Cgroups) > 0 {
 		out = append(out, '}')
 	}
-	if r.Hooks == nil && r.Listener == nil && len(r.Annotations) == 0 {
+	if r.Hooks == nil && r.Listener == nil && len(r.Annotations) == 0 && r.OnHost == nil && r.Declared == "" {
 		return append(out, '}'), nil
 	}
 	rest, err := json.Marshal(struct {
 		Hooks       *specs.Hooks      `json:"hooks,omitempty"`
 		Listener    *Listener         `json:"listener,omitempty"`
 		Annotations map[string]string `json:"annotations,omitempty"`
-	}{r.Hooks, r.Listener, r.Annotations})
+		OnHost      *HostMount        `json:"onHost,omitempty"`
+		Declared    string            `json:"declaredVersion,omitempty"`
+	}{r.Hooks, r.Listener, r.Annotations, r.OnHost, r.Declared})
 	if len(rest) <= len("{}") { // an empty object has nothing to add
 		return append(out, '}'), err
 	}

@@ -69,9 +69,10 @@ func (c *compiler) cloneSource(i int) plan.Cell {
 	}
 	b.Get("clone the mount of "+m.Source, "", plan.Then{}, fd, plan.OpenTree,
 		plan.Int(unix.AT_FDCWD), b.Str(BindSource(c.in.Bundle, m)), plan.Int(flags))
-	if c.early() {
-		// Cloned before there is a mount namespace whose mounts are slaves, it is a
-		// peer of the host's: what is mounted below it would appear on the host.
+	if c.early() || c.in.OnHost {
+		// Cloned where the mounts are not slaves, before there is a mount namespace
+		// or because there is none, it is a peer of the host's: what is mounted
+		// below it would appear on the host.
 		c.setAttrAt("make it a slave", fd, attr{propagation: unix.MS_SLAVE}, flags&unix.AT_RECURSIVE)
 	}
 	if o.IDMap || len(m.UIDMappings) > 0 {

@@ -14,7 +14,7 @@ func (r *Root) Pivot() {
 	r.Enter()
 	switch {
 	case !c.in.MountNS:
-		b.Call("make it the root directory", "the mounts are the host's, so there is no root to pivot", plan.Chroot, b.Str("."))
+		b.Call("make it the root directory", "the mount namespace is the host's, and so is its root", plan.Chroot, b.Str("."))
 	case c.in.NoPivot:
 		c.moveRoot()
 	default:

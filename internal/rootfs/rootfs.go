@@ -40,6 +40,7 @@ type Input struct {
 	Cgroup []Cgroup // what a mount of type cgroup shows
 
 	MountNS    bool     // the container has its own mount namespace, new or joined
+	OnHost     bool     // it has none, and its mounts are made in the caller's
 	UserNS     bool     // it has its own user namespace
 	CgroupNS   bool     // it has a new cgroup namespace
 	Rootless   bool     // minirun has no privilege on the host
@@ -124,12 +125,17 @@ func (r *Root) Joined() {
 // Compile adds the steps that build the tree below the new root.
 func (r *Root) Compile() {
 	c := r.c
-	if !c.in.MountNS {
+	switch {
+	case c.in.OnHost:
+		c.newRoot()
+		c.setAttrAt("make the root private", c.root, attr{propagation: unix.MS_PRIVATE}, unix.AT_RECURSIVE)
+	case !c.in.MountNS:
 		c.rootOnly()
 		return
+	default:
+		c.propagation()
+		c.newRoot()
 	}
-	c.propagation()
-	c.newRoot()
 	for i := range c.spec.Mounts {
 		c.mount(i)
 	}
@@ -145,7 +151,7 @@ func (r *Root) Compile() {
 // still add mounts and files of their own.
 func (r *Root) Finish() {
 	c := r.c
-	if !c.in.MountNS {
+	if !c.in.MountNS && !c.in.OnHost {
 		return
 	}
 	c.workingDirectory()

@@ -47,7 +47,7 @@ func validateSpec(p *problems, s *specs.Spec) {
 		validateMount(p, at("mounts", i), &s.Mounts[i], s.Linux)
 	}
 	if len(s.Mounts) > 0 && namespace(s.Linux, specs.MountNamespace) == nil {
-		p.warn("mounts", "are made on the host and stay there, because linux.namespaces has no mount namespace")
+		p.warn("mounts", "are made on the host for as long as the container is there, because linux.namespaces has no mount namespace")
 	}
 	if s.Hooks != nil {
 		validateHooks(p, s.Hooks)
@@ -95,6 +95,14 @@ func semver(v string) (major, minor int, ok bool) {
 		n[i] = int(u)
 	}
 	return n[0], n[1], true
+}
+
+// Before reports whether ociVersion says a version before major.minor. Some
+// rules have changed from one to the next; a bundle is held to those that it
+// was written for.
+func Before(ociVersion string, major, minor int) bool {
+	a, b, ok := semver(ociVersion)
+	return ok && (a < major || a == major && b < minor)
 }
 
 // identifiers checks the dotted identifiers of a pre-release or build version.

@@ -71,7 +71,11 @@ func TestClassicMistakes(t *testing.T) {
 		{"SELinux where there is none", func(b *testbundle.Bundle) {
 			b.Spec.Process.SelinuxLabel = "system_u:system_r:container_t:s0"
 		}, []string{"process.selinuxLabel", "SELinux"}},
-		{"mounts in the host's namespace", func(b *testbundle.Bundle) { without(specs.MountNamespace)(b.Spec) }, []string{"mount namespace"}},
+		{"mounts in the host's namespace, in a user namespace", func(b *testbundle.Bundle) {
+			without(specs.MountNamespace)(b.Spec)
+			testbundle.UserNS(b.Spec)
+			b.Spec.Linux.MaskedPaths, b.Spec.Linux.ReadonlyPaths = nil, nil
+		}, []string{"linux.namespaces", "mount namespace", "no right to mount"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := testbundle.New(t)

@@ -158,6 +158,23 @@ func TestStartTellsWhatFailed(t *testing.T) {
 		awaitStatus(t, b, specs.StateStopped)
 		b.Minirun("delete", b.ID).Exit(t, 0)
 	})
+	t.Run("a poststart hook, as of version 1.2", func(t *testing.T) {
+		b := testbundle.New(t, testbundle.Args("sleep", "1000"))
+		b.Spec.Version = "1.2.1"
+		b.Spec.Hooks = &specs.Hooks{Poststart: []specs.Hook{shellHook("exit 4"), shellHook("echo more >> " + b.Host + "/log"), shellHook("exit 5")}}
+		createBundle(t, b)
+		r := b.Minirun("start", b.ID)
+		r.Exit(t, 0)
+		for _, want := range []string{"hooks.poststart[0]", "exit status 4", "hooks.poststart[2]", "exit status 5"} {
+			if !strings.Contains(r.Stderr, want) {
+				t.Errorf("no warning of %s: %s", want, r.Stderr)
+			}
+		}
+		await(t, filepath.Join(b.Host, "log"))
+		if got := stateOf(t, b); got != specs.StateRunning {
+			t.Errorf("status %s", got)
+		}
+	})
 }
 
 // Hooks may call minirun about their own container: nothing hangs.
