@@ -122,3 +122,14 @@ func TestMountsOnHostAfterKill(t *testing.T) {
 		t.Errorf("%d mounts are left on the host", n)
 	}
 }
+
+func TestLayersOnHost(t *testing.T) {
+	b := testbundle.New(t, onHost, testbundle.Writable, testbundle.Sh("echo x > /file && cat /file"))
+	b.Run("--ephemeral").Prints(t, "x\n")
+	if _, err := os.Stat(b.Path("file")); err == nil {
+		t.Error("written to the layer")
+	}
+	if n := mountsBelow(b.Path("")); n != 0 {
+		t.Errorf("%d mounts are left on the host", n)
+	}
+}
