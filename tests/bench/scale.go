@@ -4,12 +4,16 @@ package main
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // scaleRun is what became of so many containers under one runtime. Seconds are of all of them together.
@@ -20,6 +24,7 @@ type scaleRun struct {
 	Started    int     `json:"started"`
 	Alive      int     `json:"alive"` // their first processes, when all were started
 	Deleted    int     `json:"deleted"`
+	Left       int     `json:"left"` // cgroups that are still there then
 	Create     float64 `json:"create_s"`
 	Start      float64 `json:"start_s"`
 	Delete     float64 `json:"delete_s"`
@@ -55,9 +60,23 @@ func (result *report) scale(runners []*runner, b *bundle, containers int) error 
 			return err
 		})
 		reap()
+		run.Left = sweep()
 		result.Scale = append(result.Scale, run)
 	}
 	return nil
+}
+
+// sweep removes the cgroups that a runtime has left, and counts them: the next one shall find the machine as this one did.
+func sweep() (removed int) {
+	name := fmt.Sprintf("minirun-bench-%d-", os.Getpid())
+	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && strings.HasPrefix(d.Name(), name) && unix.Rmdir(path) == nil {
+			removed++
+			return filepath.SkipDir
+		}
+		return nil
+	})
+	return removed
 }
 
 // all does something with each container, some at a time, and returns how many went well.
@@ -91,8 +110,8 @@ func printScale(w io.Writer, runs []scaleRun) {
 		return
 	}
 	fmt.Fprintf(w, "\n%d containers alive at once, %d calls at a time; seconds for all\n", runs[0].Containers, callers)
-	fmt.Fprintf(w, "%-10s %8s %8s %8s %8s %10s %10s %10s\n", "", "created", "started", "alive", "deleted", "create", "start", "delete")
+	fmt.Fprintf(w, "%-10s %8s %8s %8s %8s %8s %10s %10s %10s\n", "", "created", "started", "alive", "deleted", "left", "create", "start", "delete")
 	for _, r := range runs {
-		fmt.Fprintf(w, "%-10s %8d %8d %8d %8d %10.2f %10.2f %10.2f  %s\n", r.Name, r.Created, r.Started, r.Alive, r.Deleted, r.Create, r.Start, r.Delete, r.Failure)
+		fmt.Fprintf(w, "%-10s %8d %8d %8d %8d %8d %10.2f %10.2f %10.2f  %s\n", r.Name, r.Created, r.Started, r.Alive, r.Deleted, r.Left, r.Create, r.Start, r.Delete, r.Failure)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -98,38 +99,65 @@ func (result *report) exec(runners []*runner, b *bundle, rounds, warmup int) err
 	return err
 }
 
-// memory is the proportional set size of what waits in a created container for its start.
+// memory is the proportional set size of what waits in a created container for its start, and of a runtime that waits in the
+// foreground for a running one to end. A container that was created and started has nothing of its runtime with it.
 func (result *report) memory(runners []*runner, b *bundle) error {
 	if err := adopt(); err != nil {
 		return err
 	}
 	runners = withVerbs(runners)
-	held := map[string][]float64{}
+	created, running := map[string][]float64{}, map[string][]float64{}
 	for _, r := range runners {
-		id := fmt.Sprintf("minirun-bench-%d-%s", os.Getpid(), r.name)
-		file := filepath.Join(b.dir, "pid")
-		if _, err := r.verb("create", "--bundle", b.dir, "--pid-file", file, id); err != nil {
-			return err
-		}
-		size, err := setSize(file)
-		r.remove(id)
-		reap()
+		size, err := r.sizeCreated(b)
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.name, err)
 		}
-		held[r.name] = []float64{size}
+		created[r.name] = []float64{size}
+		if size, err = r.sizeForeground(b); err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+		running[r.name] = []float64{size}
 	}
-	result.Cases = append(result.Cases, summarise("held by a created container", "KiB", runners, held))
+	result.Cases = append(result.Cases, summarise("held by a created container", "KiB", runners, created),
+		summarise("held by run in the foreground", "KiB", runners, running))
 	return nil
 }
 
-// setSize is the proportional set size, in KiB, of the process whose number is in a file.
-func setSize(pidFile string) (float64, error) {
-	pid, err := os.ReadFile(pidFile)
+func (r *runner) sizeCreated(b *bundle) (float64, error) {
+	id, file := fmt.Sprintf("minirun-bench-%d-%s", os.Getpid(), r.name), filepath.Join(b.dir, "pid")
+	if _, err := r.verb("create", "--bundle", b.dir, "--pid-file", file, id); err != nil {
+		return 0, err
+	}
+	defer reap()
+	defer r.remove(id)
+	pid, err := os.ReadFile(file)
 	if err != nil {
 		return 0, err
 	}
-	text, err := os.ReadFile("/proc/" + string(bytes.TrimSpace(pid)) + "/smaps_rollup")
+	return setSize(string(bytes.TrimSpace(pid)))
+}
+
+func (r *runner) sizeForeground(b *bundle) (float64, error) {
+	id, file := fmt.Sprintf("minirun-bench-%d-%s-run", os.Getpid(), r.name), filepath.Join(b.dir, "pid-"+r.name)
+	cmd := exec.Command(r.path, "--root", r.stateRoot, "run", "--bundle", b.dir, "--pid-file", file, id)
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	defer reap()
+	defer cmd.Wait()
+	defer r.remove(id)
+	for limit := time.Now().Add(10 * time.Second); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(file); err == nil {
+			time.Sleep(200 * time.Millisecond) // until it waits
+			return setSize(strconv.Itoa(cmd.Process.Pid))
+		}
+	}
+	return 0, errors.New("run does not start the container")
+}
+
+// setSize is the proportional set size of a process, in KiB.
+func setSize(pid string) (float64, error) {
+	text, err := os.ReadFile("/proc/" + pid + "/smaps_rollup")
 	if err != nil {
 		return 0, err
 	}
