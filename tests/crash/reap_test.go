@@ -21,9 +21,12 @@ var commands = struct {
 	pids map[int]bool
 }{pids: map[int]bool{}}
 
-// finish runs a command to its end, or kills it after a while, and reaps what
-// else ends meanwhile.
-func finish(cmd *exec.Cmd) error {
+// finish runs a command to its end, and reaps what else ends meanwhile. One
+// that hangs is killed.
+func finish(cmd *exec.Cmd) error { return finishWithin(cmd, hangLimit) }
+
+// finishWithin kills the command after some time.
+func finishWithin(cmd *exec.Cmd, limit time.Duration) error {
 	commands.Lock()
 	err := cmd.Start()
 	if err != nil {
@@ -33,7 +36,7 @@ func finish(cmd *exec.Cmd) error {
 	pid := cmd.Process.Pid
 	commands.pids[pid] = true
 	commands.Unlock()
-	timer := time.AfterFunc(hangLimit, func() { _ = cmd.Process.Kill() })
+	timer := time.AfterFunc(limit, func() { _ = cmd.Process.Kill() })
 	defer timer.Stop()
 	done := make(chan struct{})
 	stopped := make(chan struct{})
