@@ -1,0 +1,88 @@
+# image.bash: what a virtual machine is made of, from Debian's packages, kept in a cache that is made once.
+#
+#	need_packages  qemu, virtiofsd, busybox, mmdebstrap, on the host
+#	make_kernel    the kernel package, unpacked: $kernel, $modules
+#	make_initramfs busybox, five modules and init: $initramfs
+#	make_image     a Debian with systemd, as a directory: $image
+#	accelerated    whether KVM works
+
+cache=${MINIRUN_VM_CACHE:-${XDG_CACHE_HOME:-/root/.cache}/minirun-vm}
+virtiofsd=/usr/lib/qemu/virtiofsd
+packages='kmod qemu-system-x86 qemu-system-common busybox-static cpio mmdebstrap'
+
+# What the modules of the initramfs depend on is found with modprobe's own list. In the order in which they are loaded.
+wanted_modules='virtio_pci virtio_console virtio_rng fuse virtiofs overlay'
+
+need_packages() {
+	local name missing=''
+	for name in qemu-system-x86_64 busybox cpio depmod mmdebstrap; do command -v $name >/dev/null || missing="$missing $name"; done
+	[ -e $virtiofsd ] || missing="$missing virtiofsd"
+	[ -n "$missing" ] || return 0
+	[ -n "$1" ] || die "missing:$missing. apt-get install $packages, or give --install"
+	# shellcheck disable=SC2086 # a list of names
+	{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages; } >&2 ||
+		die "apt-get could not install$missing"
+}
+
+# The kernel is not installed: the host boots another.
+make_kernel() {
+	local package
+	if ! [ -e "$cache/kernel/vmlinuz" ]; then
+		rm -rf "$cache/kernel.new" && mkdir -p "$cache/kernel.new"
+		package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: //p' | head -1)
+		[ -n "$package" ] || { apt-get update -qq >&2; package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: //p' | head -1); }
+		[ -n "$package" ] || die "apt knows no linux-image-cloud-amd64"
+		(cd "$cache/kernel.new" && apt-get download -qq "$package" 2>/dev/null && dpkg -x "$package"*.deb . && rm ./*.deb &&
+			mv boot/vmlinuz-* vmlinuz && mv boot/config-* config) || die "could not get the kernel package $package"
+		rm -rf "$cache/kernel" && mv "$cache/kernel.new" "$cache/kernel"
+	fi
+	kernel=$cache/kernel/vmlinuz
+	modules=$(echo "$cache"/kernel/lib/modules/*)
+}
+
+# module_files NAME...: the files of modules and of all that they depend on, each after what it needs.
+module_files() {
+	depmod -b "$cache/kernel" "$(basename "$modules")" 2>/dev/null || true
+	local name
+	for name in "$@"; do
+		modprobe -d "$cache/kernel" -S "$(basename "$modules")" --show-depends "$name" 2>/dev/null | sed -n 's/^insmod \([^ ]*\).*/\1/p'
+	done | awk '!seen[$0]++'
+}
+
+make_initramfs() {
+	initramfs=$cache/initramfs.cpio
+	if [ -e "$initramfs" ] && ! [ "$here/init" -nt "$initramfs" ] && ! [ "$here/image.bash" -nt "$initramfs" ] && ! [ "$kernel" -nt "$initramfs" ]; then return 0; fi
+	local tree file
+	tree=$(mktemp -d /var/tmp/minirun-vm-initramfs.XXXXXX)
+	mkdir -p "$tree"/{bin,dev,proc,sys,modules,lower,upper,root,job}
+	cp "$(command -v busybox)" "$tree/bin/busybox"
+	for file in sh mount mkdir cat insmod echo reboot chroot; do ln -s busybox "$tree/bin/$file"; done
+	install -m 755 "$here/init" "$tree/init"
+	# shellcheck disable=SC2086 # a list of names
+	for file in $(module_files $wanted_modules); do
+		cp "$file" "$tree/modules/"
+		basename "$file" >>"$tree/modules/order"
+	done
+	[ -s "$tree/modules/order" ] || die "the kernel package has no modules $wanted_modules"
+	(cd "$tree" && find . | cpio --quiet -o -H newc) >"$initramfs.new"
+	mv "$initramfs.new" "$initramfs"
+	rm -rf "$tree"
+}
+
+image_packages=systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,uidmap,busybox-static,iproute2,iptables,procps,kmod,strace,jq,runc,crun,podman,fuse-overlayfs,slirp4netns
+
+make_image() {
+	image=$cache/image
+	if [ -e "$image/recipe" ] && [ "$(cat "$image/recipe")" = "$image_packages" ]; then return 0; fi
+	rm -rf "$image.new" && mkdir -p "$image.new"
+	echo "making the image: once, a minute" >&2
+	mmdebstrap --quiet --variant=minbase --include="$image_packages" bookworm "$image.new" >&2 || die "mmdebstrap failed"
+	chroot "$image.new" useradd --create-home --shell /bin/bash minirun
+	printf '%s\n' "$image_packages" >"$image.new/recipe"
+	rm -rf "$image" && mv "$image.new" "$image"
+}
+
+# accelerated tries KVM for half a second: in many virtual machines /dev/kvm is there and no kernel gets far with it.
+accelerated() {
+	[ -n "${MINIRUN_VM_KVM-}" ] && [ -w /dev/kvm ]
+}
