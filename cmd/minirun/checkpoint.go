@@ -59,25 +59,3 @@ func checkpoint(ctx *cli.Context) error {
 	}
 	return err
 }
-
-// restoreCommand takes runc's flags, so that what is refused is restore itself.
-func restoreCommand() *cli.Command {
-	flags := criuFlags()
-	for _, name := range [...]string{"console-socket", "pid-file", "lsm-profile", "lsm-mount-context"} {
-		flags = append(flags, textFlag(cli.StringFlag{Name: name, Hidden: true}))
-	}
-	for _, name := range [...]string{"no-subreaper", "no-pivot"} {
-		flags = append(flags, toggleFlag(cli.BoolFlag{Name: name, Hidden: true}))
-	}
-	return &cli.Command{
-		Name:      "restore",
-		Usage:     "refused: minirun cannot bring a checkpoint back",
-		ArgsUsage: "ID",
-		Hidden:    true,
-		Flags: append(flags,
-			textFlag(cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Hidden: true}),
-			toggleFlag(cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Hidden: true}),
-		),
-		Action: func(*cli.Context) error { return container.Restore() },
-	}
-}

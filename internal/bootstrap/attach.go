@@ -35,3 +35,13 @@ func InPlan(pid int) bool {
 	exe, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe")
 	return err == nil && strings.HasPrefix(exe, "/memfd:"+imageName+" ")
 }
+
+// Adopt takes a child of this process that somebody else has made and that
+// knows of no conversation.
+func Adopt(pid int) (*Process, error) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return nil, fmt.Errorf("pidfd_open %d: %w", pid, err)
+	}
+	return &Process{Pid: pid, PidFD: os.NewFile(uintptr(fd), "pidfd")}, nil
+}

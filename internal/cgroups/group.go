@@ -96,6 +96,22 @@ func (g *Group) Paths() map[string]string {
 	return paths
 }
 
+// Names has the group's path in each hierarchy, as /proc/PID/cgroup tells it,
+// by its controllers: "cpu,cpuacct", "name=systemd", "" for the v2 tree.
+func (g *Group) Names(h *Host) map[string]string {
+	names := make(map[string]string, len(g.dirs))
+	for i := range g.dirs {
+		d, t := &g.dirs[i], h.V2
+		if !d.v2() {
+			t = h.v1(d.keys[0])
+		}
+		if t != nil {
+			names[strings.Join(d.keys, ",")] = filepath.Join(t.Root, strings.TrimPrefix(d.path, t.Mount))
+		}
+	}
+	return names
+}
+
 // dir is the directory for a controller of v1, or the v2 one; nil if none.
 func (g *Group) dir(controller string, v2 bool) *dir {
 	if v2 {

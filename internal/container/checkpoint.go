@@ -1,20 +1,17 @@
 package container
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/spec"
 )
 
 // CheckpointOptions are the flags of `checkpoint`; criu(8) has most of them.
@@ -31,9 +28,8 @@ type CheckpointOptions struct {
 }
 
 const (
-	dumpLog     = "dump.log"
-	criuStatus  = 3 // where criu finds StatusFD
-	criuMissing = "checkpoint needs criu(8) in PATH: install the package criu"
+	dumpLog    = "dump.log"
+	criuStatus = 3 // where criu finds StatusFD
 )
 
 // Checkpoint writes the state of a container's processes to image files with
@@ -61,11 +57,20 @@ func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err err
 			}
 		}
 	}
-	args, err := h.dumpArgs(&o)
+	config, _, err := spec.Load(h.Bundle) // its warnings were create's
 	if err != nil {
 		return nil, err
 	}
-	if err := runCRIU(args, &o); err != nil {
+	args, err := h.dumpArgs(&o, config)
+	if err != nil {
+		return nil, err
+	}
+	if !o.PreDump {
+		if err := h.noteDescriptors(o.ImagePath); err != nil {
+			return nil, err
+		}
+	}
+	if err := criuDump(args, &o); err != nil {
 		return nil, err
 	}
 	if o.LeaveRunning || o.PreDump {
@@ -81,7 +86,7 @@ func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err err
 }
 
 // dumpArgs is criu's command line (pure).
-func (r *Record) dumpArgs(o *CheckpointOptions) ([]string, error) {
+func (r *Record) dumpArgs(o *CheckpointOptions, config *specs.Spec) ([]string, error) {
 	verb := "dump"
 	if o.PreDump {
 		verb = "pre-dump"
@@ -96,8 +101,7 @@ func (r *Record) dumpArgs(o *CheckpointOptions) ([]string, error) {
 		{o.ParentPath != "" || o.PreDump, []string{"--track-mem"}},
 		{r.Cgroups["freezer"] != "", []string{"--freeze-cgroup", r.Cgroups["freezer"]}},
 		{r.Cgroups["freezer"] == "" && r.Cgroups[""] != "", []string{"--freeze-cgroup", r.Cgroups[""]}},
-		// What the host has bound into the container is given again at restore.
-		{!o.PreDump, []string{"--external", "mnt[]", "--evasive-devices"}},
+		{!o.PreDump, []string{"--evasive-devices"}},
 		{o.LeaveRunning && !o.PreDump, []string{"--leave-running"}},
 		{o.TCPEstablished, []string{"--tcp-established"}},
 		{o.ExtUnixSk, []string{"--ext-unix-sk"}},
@@ -112,17 +116,22 @@ func (r *Record) dumpArgs(o *CheckpointOptions) ([]string, error) {
 			args = append(args, f.args...)
 		}
 	}
+	if !o.PreDump {
+		args = append(args, externalAtDump(config)...)
+		joined, err := r.joinedAtDump(config)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, joined...)
+	}
 	if o.ParentPath != "" && filepath.IsAbs(o.ParentPath) {
 		return nil, fmt.Errorf("--parent-path %q: must be relative to the image path, as criu keeps it in the images", o.ParentPath)
 	}
-	switch o.ManageCgroups {
-	case "":
-		args = append(args, "--manage-cgroups=soft")
-	case "soft", "full", "strict", "ignore":
-		args = append(args, "--manage-cgroups="+o.ManageCgroups)
-	default:
-		return nil, fmt.Errorf("--manage-cgroups-mode %q: must be soft, full, strict or ignore", o.ManageCgroups)
+	mode, err := manageCgroups(o.ManageCgroups)
+	if err != nil {
+		return nil, err
 	}
+	args = append(args, mode)
 	if o.PageServer != "" {
 		colon := strings.LastIndexByte(o.PageServer, ':')
 		if colon <= 0 || colon == len(o.PageServer)-1 {
@@ -130,63 +139,10 @@ func (r *Record) dumpArgs(o *CheckpointOptions) ([]string, error) {
 		}
 		args = append(args, "--page-server", "--address", strings.Trim(o.PageServer[:colon], "[]"), "--port", o.PageServer[colon+1:])
 	}
-	for _, ns := range o.EmptyNS {
-		if ns != "network" {
-			return nil, fmt.Errorf("--empty-ns %q: criu can do that to network only", ns)
-		}
-		args = append(args, "--empty-ns", "net")
+	empty, err := emptyNamespaces(o.EmptyNS, config)
+	if err != nil {
+		return nil, err
 	}
+	args = append(args, empty...)
 	return args, nil
 }
-
-// runCRIU runs criu; what it complains of goes into the error.
-func runCRIU(args []string, o *CheckpointOptions) error {
-	cmd := exec.Command("criu", args...)
-	if errors.Is(cmd.Err, exec.ErrNotFound) {
-		return fmt.Errorf("%s: %w", criuMissing, cmd.Err)
-	}
-	if o.StatusFD >= 0 {
-		if o.StatusFD <= 2 {
-			return fmt.Errorf("--status-fd %d: must be above 2", o.StatusFD)
-		}
-		status := os.NewFile(uintptr(o.StatusFD), "status-fd")
-		defer status.Close()
-		cmd.ExtraFiles = []*os.File{status}
-	}
-	runtime.LockOSThread()
-	bootstrap.KeepSlack()
-	output, err := cmd.CombinedOutput()
-	runtime.UnlockOSThread()
-	if err == nil {
-		return nil
-	}
-	dir := o.WorkPath
-	if dir == "" {
-		dir = o.ImagePath
-	}
-	log, _ := os.ReadFile(filepath.Join(dir, dumpLog)) // may not have come into being
-	said := complaints(string(output) + "\n" + string(log))
-	return fmt.Errorf("criu %s: %w: %s (all of it is in %s)", args[0], err, said, filepath.Join(dir, dumpLog))
-}
-
-// complaints are the lines of criu's output that tell of errors, the first few.
-func complaints(output string) string {
-	var lines []string
-	for line := range strings.Lines(output) {
-		if i := strings.Index(line, "Error ("); i >= 0 && len(lines) < 5 {
-			if line = strings.TrimSpace(line[i:]); len(lines) == 0 || lines[len(lines)-1] != line {
-				lines = append(lines, line)
-			}
-		}
-	}
-	if len(lines) == 0 {
-		return strings.TrimSpace(output)
-	}
-	return strings.Join(lines, "; ")
-}
-
-// errRestore says what there is instead.
-var errRestore = errors.New("restore is not supported by minirun: it can checkpoint a container, and not bring it back")
-
-// Restore refuses: nothing is made, nothing is read.
-func Restore() error { return errRestore }

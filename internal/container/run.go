@@ -39,16 +39,21 @@ func Run(o Options, how RunOptions) (int, error) {
 	if err := c.start(); err != nil {
 		return 0, err
 	}
+	return c.accompany(how.Keep)
+}
+
+// accompany stays with a container until it ends, and deletes it.
+func (c *Container) accompany(keep bool) (int, error) {
 	status, err := c.attend()
 	if err != nil {
 		return 0, errors.Join(err, c.destroy())
 	}
-	if how.Keep {
+	if keep {
 		return status, nil
 	}
 	warnings, err := c.Delete()
 	for _, w := range warnings {
-		o.Warn(w)
+		c.options.Warn(w)
 	}
 	return status, err
 }

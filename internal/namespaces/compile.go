@@ -66,7 +66,7 @@ func setns(b *plan.Builder, j Join) {
 // JoinMount enters a mount namespace given by path. It comes after the steps
 // that use the host's /proc.
 func JoinMount(b *plan.Builder, setup Setup) {
-	if j := setup.joins(unix.CLONE_NEWNS); j != nil {
+	if j := setup.Join(unix.CLONE_NEWNS); j != nil {
 		setns(b, *j)
 	}
 }

@@ -58,13 +58,14 @@ func Decide(s *specs.Spec) Setup {
 // Has reports whether the container has its own namespace of this kind, new
 // or joined.
 func (s Setup) Has(flag uintptr) bool {
-	return s.New&flag != 0 || s.joins(flag) != nil
+	return s.New&flag != 0 || s.Join(flag) != nil
 }
 
 // Joined reports whether a namespace of this kind is entered by path.
-func (s Setup) Joined(flag uintptr) bool { return s.joins(flag) != nil }
+func (s Setup) Joined(flag uintptr) bool { return s.Join(flag) != nil }
 
-func (s Setup) joins(flag uintptr) *Join {
+// Join is the namespace of this kind that is entered by path, or nil.
+func (s Setup) Join(flag uintptr) *Join {
 	for i := range s.Joins {
 		if s.Joins[i].Flag == flag {
 			return &s.Joins[i]

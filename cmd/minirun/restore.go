@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/container"
+)
+
+func restoreCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "restore",
+		Usage:       "make a container of the image files of a checkpoint, with criu(8)",
+		ArgsUsage:   "ID",
+		Description: "Mounts, limits and hooks are those of the bundle, processes those of the images.",
+		Flags: append(criuFlags(),
+			textFlag(cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` with config.json (default: the working directory)"}),
+			toggleFlag(cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for the container"}),
+			textFlag(cli.StringFlag{Name: "pid-file", Usage: "write the container's process ID to `FILE`"}),
+			textFlag(cli.StringFlag{Name: "lsm-profile", Usage: "use `TYPE:NAME` in the place of the LSM profile in the images"}),
+			textFlag(cli.StringFlag{Name: "lsm-mount-context", Usage: "use `CONTEXT` in the place of the mounts' in the images"}),
+			textFlag(cli.StringFlag{Name: "console-socket", Usage: "refused: a terminal cannot be restored", Hidden: true}),
+			toggleFlag(cli.BoolFlag{Name: "no-subreaper", Usage: "ignored: minirun is the parent of what it waits for", Hidden: true}),
+			toggleFlag(cli.BoolFlag{Name: "no-pivot", Usage: "ignored: criu makes the root", Hidden: true}),
+		),
+		Action: restore,
+	}
+}
+
+func restore(ctx *cli.Context) error {
+	if ctx.NArg() != 1 {
+		return errors.New("restore: which container? usage: minirun restore [FLAGS] ID")
+	}
+	if socket := ctx.String("console-socket"); socket != "" {
+		return fmt.Errorf("--console-socket %s: minirun cannot restore a terminal", socket)
+	}
+	bundle := ctx.String("bundle")
+	if bundle == "" {
+		bundle = "."
+	}
+	o := container.Options{
+		Root: ctx.String("root"), ID: ctx.Args().First(), Bundle: bundle, PidFile: ctx.String("pid-file"),
+		SystemdCgroup: ctx.Bool("systemd-cgroup"), Warn: warn,
+	}
+	status, err := container.Restore(o, container.RestoreOptions{
+		RunOptions: container.RunOptions{Detach: ctx.Bool("detach")},
+		ImagePath:  ctx.String("image-path"), WorkPath: ctx.String("work-path"),
+		TCPEstablished: ctx.Bool("tcp-established"), ExtUnixSk: ctx.Bool("ext-unix-sk"), ShellJob: ctx.Bool("shell-job"),
+		FileLocks: ctx.Bool("file-locks"), AutoDedup: ctx.Bool("auto-dedup"), LazyPages: ctx.Bool("lazy-pages"),
+		ManageCgroups: ctx.String("manage-cgroups-mode"), EmptyNS: values(ctx, "empty-ns"),
+		LSMProfile: ctx.String("lsm-profile"), LSMContext: ctx.String("lsm-mount-context"),
+	})
+	if err != nil {
+		return err
+	}
+	if status != 0 {
+		return exitStatus(status)
+	}
+	return nil
+}

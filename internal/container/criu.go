@@ -1,0 +1,199 @@
+package container
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/rootfs"
+)
+
+// What checkpoint and restore have in common: criu(8) is run, and told which
+// things of the container are the host's. They are not in the images; restore
+// gives those of its own bundle.
+
+const criuMissing = "checkpoint and restore need criu(8) in PATH: install the package criu"
+
+// descriptorsFile is runc's: where descriptors 0 to 2 led, as links of
+// /proc/PID/fd.
+const descriptorsFile = "descriptors.json"
+
+// externalAtDump names the mounts that come from the host: those that
+// config.json binds by their places, and the rest, such as masks, as criu finds
+// them.
+func externalAtDump(s *specs.Spec) (args []string) {
+	for i := range s.Mounts {
+		if m := &s.Mounts[i]; rootfs.IsBind(m) {
+			at := filepath.Join("/", m.Destination)
+			args = append(args, "--external", "mnt["+at+"]:"+at)
+		}
+	}
+	return append(args, "--external", "mnt[]")
+}
+
+// externalAtRestore says what is bound in their places now.
+func externalAtRestore(s *specs.Spec, bundle string) (args []string) {
+	for i := range s.Mounts {
+		if m := &s.Mounts[i]; rootfs.IsBind(m) {
+			args = append(args, "--external", "mnt["+filepath.Join("/", m.Destination)+"]:"+rootfs.BindSource(bundle, m))
+		}
+	}
+	return append(args, "--external", "mnt[]")
+}
+
+// joinedNames are criu's words for namespaces that the container has joined,
+// and ours for them in the images.
+var joinedNames = []struct {
+	flag      uintptr
+	kind, key string
+}{
+	{unix.CLONE_NEWNET, "net", "extRootNetNS"},
+	{unix.CLONE_NEWPID, "pid", "extRootPidNS"},
+}
+
+// joinedAtDump leaves out the namespaces that the container has joined.
+func (r *Record) joinedAtDump(s *specs.Spec) (args []string, err error) {
+	setup := namespaces.Decide(s)
+	for _, n := range joinedNames {
+		if !setup.Joined(n.flag) {
+			continue
+		}
+		var st unix.Stat_t
+		path := fmt.Sprintf("/proc/%d/ns/%s", r.Pid, n.kind)
+		if err := unix.Stat(path, &st); err != nil {
+			return nil, fmt.Errorf("stat %s: %w", path, err)
+		}
+		args = append(args, "--external", fmt.Sprintf("%s[%d]:%s", n.kind, st.Ino, n.key))
+	}
+	return args, nil
+}
+
+// emptyNamespaces leaves the devices and rules of a network namespace out: at
+// the user's wish, and, as runc does, if the namespace is the container's own,
+// because who has made its devices makes them again.
+func emptyNamespaces(asked []string, s *specs.Spec) ([]string, error) {
+	for _, ns := range asked {
+		if ns != "network" {
+			return nil, fmt.Errorf("--empty-ns %q: criu can do that to network only", ns)
+		}
+	}
+	if len(asked) > 0 || namespaces.Decide(s).New&unix.CLONE_NEWNET != 0 {
+		return []string{"--empty-ns", "net"}, nil
+	}
+	return nil, nil
+}
+
+func manageCgroups(mode string) (arg string, err error) {
+	switch mode {
+	case "":
+		mode = "soft"
+	case "soft", "full", "strict", "ignore":
+	default:
+		return "", fmt.Errorf("--manage-cgroups-mode %q: must be soft, full, strict or ignore", mode)
+	}
+	return "--manage-cgroups=" + mode, nil
+}
+
+// noteDescriptors writes down where the container's standard descriptors lead:
+// a pipe's other end is the host's.
+func (r *Record) noteDescriptors(dir string) error {
+	var links [3]string
+	for fd := range links {
+		links[fd], _ = os.Readlink("/proc/" + strconv.Itoa(r.Pid) + "/fd/" + strconv.Itoa(fd)) // closed is no error
+	}
+	data, err := json.Marshal(links)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, descriptorsFile), data, 0o600)
+}
+
+// inheritedPipes gives this process's standard descriptors in the place of the
+// pipes and sockets that the container had.
+func inheritedPipes(dir string, first int) (args []string, files []*os.File, err error) {
+	data, err := os.ReadFile(filepath.Join(dir, descriptorsFile))
+	if err != nil {
+		return nil, nil, fmt.Errorf("--image-path: %w", err)
+	}
+	var links []string
+	if err := json.Unmarshal(data, &links); err != nil {
+		return nil, nil, fmt.Errorf("--image-path: %s: %w", descriptorsFile, err)
+	}
+	own := [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
+	for fd := range min(len(links), len(own)) {
+		if link := links[fd]; strings.HasPrefix(link, "pipe:[") || strings.HasPrefix(link, "socket:[") {
+			args = append(args, "--inherit-fd", fmt.Sprintf("fd[%d]:%s", first+len(files), link))
+			files = append(files, own[fd])
+		}
+	}
+	return args, files, nil
+}
+
+// criu is a call of criu: files are its descriptors from 3 on.
+func criu(args []string, files []*os.File) *exec.Cmd {
+	cmd := exec.Command("criu", args...)
+	cmd.ExtraFiles = files
+	return cmd
+}
+
+// criuRun runs criu; what it complains of goes into the error. The thread that
+// calls is the one that forks.
+func criuRun(cmd *exec.Cmd, logFile string) error {
+	if errors.Is(cmd.Err, exec.ErrNotFound) {
+		return fmt.Errorf("%s: %w", criuMissing, cmd.Err)
+	}
+	bootstrap.KeepSlack()
+	output, err := cmd.CombinedOutput()
+	if err == nil {
+		return nil
+	}
+	log, _ := os.ReadFile(logFile) // may not have come into being
+	return fmt.Errorf("criu %s: %w: %s (all of it is in %s)", cmd.Args[1], err, complaints(string(output)+"\n"+string(log)), logFile)
+}
+
+// criuDump runs criu for checkpoint.
+func criuDump(args []string, o *CheckpointOptions) error {
+	var files []*os.File
+	if o.StatusFD >= 0 {
+		if o.StatusFD <= 2 {
+			return fmt.Errorf("--status-fd %d: must be above 2", o.StatusFD)
+		}
+		status := os.NewFile(uintptr(o.StatusFD), "status-fd")
+		defer status.Close()
+		files = []*os.File{status}
+	}
+	dir := o.WorkPath
+	if dir == "" {
+		dir = o.ImagePath
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return criuRun(criu(args, files), filepath.Join(dir, dumpLog))
+}
+
+// complaints are the lines of criu's output that tell of errors, the first few.
+func complaints(output string) string {
+	var lines []string
+	for line := range strings.Lines(output) {
+		if i := strings.Index(line, "Error ("); i >= 0 && len(lines) < 5 {
+			if line = strings.TrimSpace(line[i:]); len(lines) == 0 || lines[len(lines)-1] != line {
+				lines = append(lines, line)
+			}
+		}
+	}
+	if len(lines) == 0 {
+		return strings.TrimSpace(output)
+	}
+	return strings.Join(lines, "; ")
+}

@@ -1,0 +1,272 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/signals"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// RestoreOptions are the flags of `restore`; criu(8) has most of them.
+type RestoreOptions struct {
+	RunOptions
+	ImagePath, WorkPath       string // "" is ./checkpoint, the image path
+	TCPEstablished, ExtUnixSk bool
+	ShellJob, FileLocks       bool
+	AutoDedup, LazyPages      bool
+	ManageCgroups             string // soft, full, strict, ignore; "" is soft
+	EmptyNS                   []string
+	LSMProfile, LSMContext    string
+}
+
+const restoreLog = "restore.log"
+
+// Restore makes a container of images that checkpoint has written, with the
+// bundle's mounts, limits and hooks, and goes on as Run does. What happens
+// inside is criu's doing; the record, the cgroup and the clean-up are those of
+// any container.
+func Restore(o Options, how RestoreOptions) (int, error) {
+	if how.ImagePath == "" {
+		how.ImagePath = "checkpoint"
+	}
+	var err error
+	if how.ImagePath, err = filepath.Abs(how.ImagePath); err != nil {
+		return 0, err
+	}
+	if !how.Detach {
+		if o.signals, err = signals.Catch(); err != nil {
+			return 0, err
+		}
+	}
+	o.startsAtOnce = true
+	c, inputs, values, err := prepare(o)
+	if err != nil {
+		return 0, err
+	}
+	if err := checkRestore(c.spec, &inputs); err != nil {
+		return 0, err
+	}
+	if err := c.record(inputs); err != nil {
+		return 0, err
+	}
+	if err := c.bringBack(inputs, values, &how); err != nil {
+		return 0, errors.Join(err, c.destroy())
+	}
+	if err := c.poststart(); err != nil {
+		return 0, errors.Join(err, c.destroy())
+	}
+	if how.Detach {
+		c.Close()
+		return 0, nil
+	}
+	return c.accompany(how.Keep)
+}
+
+// checkRestore refuses what criu could not bring back.
+func checkRestore(s *specs.Spec, in *Inputs) error {
+	switch {
+	case s.Process.Terminal:
+		return &spec.Error{Path: "process.terminal", Want: "must be false to restore: criu(8) has nobody to hand the terminal to"}
+	case !namespaces.Decide(s).Has(unix.CLONE_NEWNS):
+		return &spec.Error{Path: "linux.namespaces", Want: "must have a mount namespace to restore"}
+	case len(in.Rootfs.Layers) > 0 && !in.Rootfs.Stable:
+		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationUpper), Want: "must be given to restore a container of layers: what it wrote elsewhere is gone"}
+	}
+	return nil
+}
+
+// bringBack has criu make the container's processes.
+func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOptions) error {
+	if err := c.prepareHost(in, values); err != nil {
+		return err
+	}
+	hooks := c.spec.Hooks
+	stopped := hooks != nil && len(hooks.Prestart)+len(hooks.CreateRuntime) > 0
+	pidFile := filepath.Join(c.options.directory(), "restored.pid")
+	args, files, err := c.restoreArgs(how, pidFile, stopped)
+	defer closeAll(files[:len(files)-standard(files)])
+	if err != nil {
+		return err
+	}
+	logDir := how.WorkPath
+	if logDir == "" {
+		logDir = how.ImagePath
+	}
+	if err := withRootMounted(in, func() error { return criuRun(criu(args, files), filepath.Join(logDir, restoreLog)) }); err != nil {
+		return err
+	}
+	if err := c.restored(pidFile); err != nil {
+		return err
+	}
+	if stopped {
+		// Hooks that give the container its network come before it goes on.
+		if err := c.hooks("prestart", hooks.Prestart, specs.StateCreated); err != nil {
+			return err
+		}
+		if err := c.hooks("createRuntime", hooks.CreateRuntime, specs.StateCreating); err != nil {
+			return err
+		}
+		if err := c.group.Kill(unix.SIGCONT); err != nil {
+			return err
+		}
+	}
+	return errors.Join(c.group.ApplyLate(values), c.pidFile())
+}
+
+// standard counts the descriptors at the end of a list that are this process's
+// own standard ones, which stay open.
+func standard(files []*os.File) (n int) {
+	for _, f := range files {
+		if f == os.Stdin || f == os.Stdout || f == os.Stderr {
+			n++
+		}
+	}
+	return n
+}
+
+// restoreArgs is criu's command line, and the files that it refers to: the
+// joined namespaces, then standard descriptors.
+func (c *Container) restoreArgs(how *RestoreOptions, pidFile string, stopped bool) (args []string, files []*os.File, err error) {
+	args = []string{
+		"restore", "--images-dir", how.ImagePath, "--root", c.Rootfs, "--log-file", restoreLog, "-v4",
+		"--restore-detached", "--restore-sibling", "--pidfile", pidFile,
+	}
+	for _, f := range [...]struct {
+		on   bool
+		args []string
+	}{
+		{how.WorkPath != "", []string{"--work-dir", how.WorkPath}},
+		{stopped, []string{"--leave-stopped"}},
+		{how.TCPEstablished, []string{"--tcp-established"}},
+		{how.ExtUnixSk, []string{"--ext-unix-sk"}},
+		{how.ShellJob, []string{"--shell-job"}},
+		{how.FileLocks, []string{"--file-locks"}},
+		{how.AutoDedup, []string{"--auto-dedup"}},
+		{how.LazyPages, []string{"--lazy-pages"}},
+		{how.LSMProfile != "", []string{"--lsm-profile", how.LSMProfile}},
+		{how.LSMContext != "", []string{"--lsm-mount-context", how.LSMContext}},
+	} {
+		if f.on {
+			args = append(args, f.args...)
+		}
+	}
+	mode, err := manageCgroups(how.ManageCgroups)
+	if err != nil {
+		return nil, nil, err
+	}
+	empty, err := emptyNamespaces(how.EmptyNS, c.spec)
+	if err != nil {
+		return nil, nil, err
+	}
+	host, err := cgroups.Detect()
+	if err != nil {
+		return nil, nil, err
+	}
+	args = append(append(args, mode), empty...)
+	names := c.group.Names(host)
+	for _, controllers := range slices.Sorted(maps.Keys(names)) {
+		where := names[controllers]
+		if controllers != "" {
+			where = controllers + ":" + where
+		}
+		args = append(args, "--cgroup-root", where)
+	}
+	args = append(args, externalAtRestore(c.spec, c.options.Bundle)...)
+	return c.restoreFiles(args, how.ImagePath)
+}
+
+// restoreFiles adds what is handed to criu by descriptor.
+func (c *Container) restoreFiles(args []string, images string) (_ []string, files []*os.File, err error) {
+	const first = 3 // os/exec's first
+	setup := namespaces.Decide(c.spec)
+	for _, n := range joinedNames {
+		if j := setup.Join(n.flag); j != nil {
+			f, err := namespaces.OpenNamespace(j.Path, j.Flag)
+			if err != nil {
+				return nil, files, err
+			}
+			args = append(args, "--inherit-fd", fmt.Sprintf("fd[%d]:%s", first+len(files), n.key))
+			files = append(files, f)
+		}
+	}
+	pipes, own, err := inheritedPipes(images, first+len(files))
+	return append(args, pipes...), append(files, own...), err
+}
+
+// withRootMounted does something on a thread that has a mount namespace of its
+// own, in which the root file system is a mount, as criu wants it: the host
+// never has it.
+func withRootMounted(in Inputs, do func() error) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		done <- func() error {
+			if err := mountRoot(in); err != nil {
+				return fmt.Errorf("config.json: root.path: %w", err)
+			}
+			return do()
+		}()
+	}()
+	return <-done
+}
+
+func mountRoot(in Inputs) error {
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("unshare: %w", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
+		return fmt.Errorf("make / a slave: %w", err)
+	}
+	root := in.Rootfs.Root
+	if len(in.Rootfs.Layers) > 0 {
+		var lower []string
+		for _, l := range slices.Backward(in.Rootfs.Layers) {
+			lower = append(lower, strings.NewReplacer(`\`, `\\`, ":", `\:`).Replace(l.Path))
+		}
+		options := "lowerdir=" + strings.Join(lower, ":") + ",upperdir=" + in.Rootfs.Upper + ",workdir=" + in.Rootfs.Work
+		if err := unix.Mount("overlay", root, "overlay", 0, options); err != nil {
+			return fmt.Errorf("mount overlay on %s: %w", root, err)
+		}
+		return nil
+	}
+	if err := unix.Mount(root, root, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+		return fmt.Errorf("bind %s on itself: %w", root, err)
+	}
+	return nil
+}
+
+// restored puts the container's first process, which is this one's child, into
+// the record.
+func (c *Container) restored(pidFile string) error {
+	text, err := os.ReadFile(pidFile)
+	if err != nil {
+		return fmt.Errorf("criu restore: %w", err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return fmt.Errorf("criu restore: %s: %w", pidFile, err)
+	}
+	if c.proc, err = bootstrap.Adopt(pid); err != nil {
+		return err
+	}
+	c.setup = namespaces.Decide(c.spec)
+	c.Namespaces = c.setup.New
+	for _, j := range c.setup.Joins {
+		c.Namespaces |= j.Flag
+	}
+	return c.adopt()
+}
