@@ -66,9 +66,11 @@ func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err err
 		return nil, err
 	}
 	if !o.PreDump {
-		if err := h.noteDescriptors(o.ImagePath); err != nil {
+		external, err := h.external(config, o.ImagePath)
+		if err != nil {
 			return nil, err
 		}
+		args = append(args, external...)
 	}
 	if err := criuDump(args, &o); err != nil {
 		return nil, err
@@ -85,7 +87,21 @@ func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err err
 	return h.poststop(), nil
 }
 
-// dumpArgs is criu's command line (pure).
+// external tells criu what in the container is the host's, and leaves notes
+// about it beside the images.
+func (r *Record) external(config *specs.Spec, images string) ([]string, error) {
+	if err := r.noteDescriptors(images); err != nil {
+		return nil, err
+	}
+	mounts, err := r.externalAtDump(config, images)
+	if err != nil {
+		return nil, err
+	}
+	joined, err := r.joinedAtDump(config)
+	return append(mounts, joined...), err
+}
+
+// dumpArgs is criu's command line, but for what is the host's (pure).
 func (r *Record) dumpArgs(o *CheckpointOptions, config *specs.Spec) ([]string, error) {
 	verb := "dump"
 	if o.PreDump {
@@ -115,14 +131,6 @@ func (r *Record) dumpArgs(o *CheckpointOptions, config *specs.Spec) ([]string, e
 		if f.on {
 			args = append(args, f.args...)
 		}
-	}
-	if !o.PreDump {
-		args = append(args, externalAtDump(config)...)
-		joined, err := r.joinedAtDump(config)
-		if err != nil {
-			return nil, err
-		}
-		args = append(args, joined...)
 	}
 	if o.ParentPath != "" && filepath.IsAbs(o.ParentPath) {
 		return nil, fmt.Errorf("--parent-path %q: must be relative to the image path, as criu keeps it in the images", o.ParentPath)

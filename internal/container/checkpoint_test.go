@@ -18,12 +18,12 @@ func TestDumpArgs(t *testing.T) {
 		o    CheckpointOptions
 		want string
 	}{
-		{CheckpointOptions{StatusFD: -1}, "dump " + begin + "--freeze-cgroup /f/c --evasive-devices --external mnt[/data]:/data --external mnt[] --manage-cgroups=soft"},
+		{CheckpointOptions{StatusFD: -1}, "dump " + begin + "--freeze-cgroup /f/c --evasive-devices --manage-cgroups=soft"},
 		{CheckpointOptions{StatusFD: -1, PreDump: true, LeaveRunning: true}, "pre-dump " + begin + "--track-mem --freeze-cgroup /f/c --manage-cgroups=soft"},
 		{CheckpointOptions{StatusFD: 7, WorkPath: "/w", ParentPath: "../p", LeaveRunning: true, TCPEstablished: true, ExtUnixSk: true, ShellJob: true, FileLocks: true,
 			AutoDedup: true, LinkRemap: true, LazyPages: true, PageServer: "[::1]:99", ManageCgroups: "full", EmptyNS: []string{"network"}},
 			"dump " + begin + "--work-dir /w --prev-images-dir ../p --track-mem --freeze-cgroup /f/c --evasive-devices --leave-running --tcp-established --ext-unix-sk " +
-				"--shell-job --file-locks --auto-dedup --link-remap --lazy-pages --status-fd 3 --external mnt[/data]:/data --external mnt[] --manage-cgroups=full --page-server --address ::1 --port 99 --empty-ns net"},
+				"--shell-job --file-locks --auto-dedup --link-remap --lazy-pages --status-fd 3 --manage-cgroups=full --page-server --address ::1 --port 99 --empty-ns net"},
 	} {
 		c.o.ImagePath = "/i"
 		args, err := r.dumpArgs(&c.o, config)

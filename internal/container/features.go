@@ -18,7 +18,7 @@ const (
 	hasIntelRdt   = false
 	hasNetDevices = false
 	hasSystemd    = false
-	hasRestore    = false // checkpoint works through criu(8); restore is refused
+	hasRestore    = true // through criu(8)
 )
 
 // Features is the document of `features` (features.md, features-linux.md): what

@@ -17,6 +17,7 @@ import (
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -97,7 +98,7 @@ func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOpt
 	hooks := c.spec.Hooks
 	stopped := hooks != nil && len(hooks.Prestart)+len(hooks.CreateRuntime) > 0
 	pidFile := filepath.Join(c.options.directory(), "restored.pid")
-	args, files, err := c.restoreArgs(how, pidFile, stopped)
+	args, files, err := c.restoreArgs(how, pidFile, stopped, in.Rootfs.Cgroup)
 	defer closeAll(files[:len(files)-standard(files)])
 	if err != nil {
 		return err
@@ -106,10 +107,13 @@ func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOpt
 	if logDir == "" {
 		logDir = how.ImagePath
 	}
-	if err := withRootMounted(in, func() error { return criuRun(criu(args, files), filepath.Join(logDir, restoreLog)) }); err != nil {
+	if err := withRootMounted(in, c.spec.Root.Readonly, func() error { return criuRun(criu(args, files), filepath.Join(logDir, restoreLog)) }); err != nil {
 		return err
 	}
 	if err := c.restored(pidFile); err != nil {
+		return err
+	}
+	if err := c.checkConfined(); err != nil {
 		return err
 	}
 	if stopped {
@@ -140,7 +144,7 @@ func standard(files []*os.File) (n int) {
 
 // restoreArgs is criu's command line, and the files that it refers to: the
 // joined namespaces, then standard descriptors.
-func (c *Container) restoreArgs(how *RestoreOptions, pidFile string, stopped bool) (args []string, files []*os.File, err error) {
+func (c *Container) restoreArgs(how *RestoreOptions, pidFile string, stopped bool, shown []rootfs.Cgroup) (args []string, files []*os.File, err error) {
 	args = []string{
 		"restore", "--images-dir", how.ImagePath, "--root", c.Rootfs, "--log-file", restoreLog, "-v4",
 		"--restore-detached", "--restore-sibling", "--pidfile", pidFile,
@@ -185,8 +189,11 @@ func (c *Container) restoreArgs(how *RestoreOptions, pidFile string, stopped boo
 		}
 		args = append(args, "--cgroup-root", where)
 	}
-	args = append(args, externalAtRestore(c.spec, c.options.Bundle)...)
-	return c.restoreFiles(args, how.ImagePath)
+	external, err := externalAtRestore(c.spec, c.options.Bundle, how.ImagePath, shown)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c.restoreFiles(append(args, external...), how.ImagePath)
 }
 
 // restoreFiles adds what is handed to criu by descriptor.
@@ -210,12 +217,17 @@ func (c *Container) restoreFiles(args []string, images string) (_ []string, file
 // withRootMounted does something on a thread that has a mount namespace of its
 // own, in which the root file system is a mount, as criu wants it: the host
 // never has it.
-func withRootMounted(in Inputs, do func() error) error {
+func withRootMounted(in Inputs, readonly bool, do func() error) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
 		done <- func() error {
-			if err := mountRoot(in); err != nil {
+			err := mountRoot(in)
+			if err == nil && readonly {
+				// criu keeps the flags of all mounts but the root's.
+				err = unix.MountSetattr(-1, in.Rootfs.Root, 0, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
+			}
+			if err != nil {
 				return fmt.Errorf("config.json: root.path: %w", err)
 			}
 			return do()
@@ -245,6 +257,28 @@ func mountRoot(in Inputs) error {
 	}
 	if err := unix.Mount(root, root, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("bind %s on itself: %w", root, err)
+	}
+	return nil
+}
+
+// checkConfined looks for what some versions of criu do not bring back: Debian
+// 12's 3.17 drops no_new_privs, and nobody but a process itself can set it.
+func (c *Container) checkConfined() error {
+	if !c.spec.Process.NoNewPrivileges {
+		return nil
+	}
+	pids, err := c.group.AllProcs()
+	if err != nil {
+		return err
+	}
+	for _, pid := range pids {
+		status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+		if err != nil && !errors.Is(err, os.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
+			return err
+		}
+		if strings.Contains(string(status), "\nNoNewPrivs:\t0\n") {
+			return &spec.Error{Path: "process.noNewPrivileges", Want: fmt.Sprintf("is lost: this criu(8) does not restore it (process %d); a later one may", pid)}
+		}
 	}
 	return nil
 }

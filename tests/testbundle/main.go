@@ -109,26 +109,31 @@ func prepare() error {
 	return nil
 }
 
-// build makes minirun, or takes the one that MINIRUN names, and the probe.
+// build makes minirun and the probe, or takes those that MINIRUN and
+// MINIRUN_PROBE name.
 func build() error {
 	root, err := moduleRoot()
 	if err != nil {
 		return err
 	}
-	Probe = filepath.Join(scratch, "probe")
-	if err := goBuild(root, Probe, "./tests/testbundle/probe"); err != nil {
-		return err
+	Probe, Binary = filepath.Join(scratch, "probe"), filepath.Join(scratch, "minirun")
+	return errors.Join(
+		take("MINIRUN_PROBE", root, Probe, "./tests/testbundle/probe"),
+		take("MINIRUN", root, Binary, "-tags", "urfave_cli_no_docs", "./cmd/minirun"))
+}
+
+// take copies the program that a variable names, because tests attack it, or
+// builds it.
+func take(variable, root, out string, args ...string) error {
+	given := os.Getenv(variable)
+	if given == "" {
+		return goBuild(root, out, args...)
 	}
-	Binary = filepath.Join(scratch, "minirun")
-	if given := os.Getenv("MINIRUN"); given != "" {
-		// A copy: tests attack it.
-		data, err := os.ReadFile(given)
-		if err != nil {
-			return fmt.Errorf("MINIRUN: %w", err)
-		}
-		return os.WriteFile(Binary, data, 0o755)
+	data, err := os.ReadFile(given)
+	if err != nil {
+		return fmt.Errorf("%s: %w", variable, err)
 	}
-	return goBuild(root, Binary, "-tags", "urfave_cli_no_docs", "./cmd/minirun")
+	return os.WriteFile(out, data, 0o755)
 }
 
 func goBuild(root, out string, args ...string) error {

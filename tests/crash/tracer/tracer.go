@@ -139,6 +139,10 @@ func (s *session) follow() error {
 	for !s.ended || len(s.threads) > 0 {
 		var status unix.WaitStatus
 		pid, err := wait4(-1, &status)
+		if s.ended && errors.Is(err, unix.ECHILD) {
+			s.letGo()
+			return nil
+		}
 		if err != nil {
 			return fmt.Errorf("wait4: %w", err)
 		}
@@ -152,6 +156,14 @@ func (s *session) follow() error {
 		}
 	}
 	return nil
+}
+
+// letGo lets those go on that were told to stop and had ended their tracing
+// before they could: a process that was just forked when its parent died.
+func (s *session) letGo() {
+	for tid := range s.threads {
+		_ = unix.Kill(tid, unix.SIGCONT)
+	}
 }
 
 // gone is the end of a thread. That of the first one is reported when all
