@@ -36,6 +36,20 @@ func InPlan(pid int) bool {
 	return err == nil && strings.HasPrefix(exe, "/memfd:"+imageName+" ")
 }
 
+// Became reports, after io.EOF, whether the process has executed the user's
+// program. One that is dying closes its socket too, and for a moment is neither
+// there nor gone; but by then it has no program any more, while execve has
+// changed the program before it closes the socket. One of which that cannot be
+// told, because it is ending, has not become anything: its end is to be looked
+// at.
+func (proc *Process) Became() bool {
+	exe, err := os.Readlink("/proc/" + strconv.Itoa(proc.Pid) + "/exe")
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
+		return true // a program that we may not look at
+	}
+	return err == nil && !strings.HasPrefix(exe, "/memfd:"+imageName+" ")
+}
+
 // Adopt takes a child of this process that somebody else has made and that
 // knows of no conversation.
 func Adopt(pid int) (*Process, error) {

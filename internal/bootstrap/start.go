@@ -245,13 +245,17 @@ func startError(err error, a Attr) error {
 	return fmt.Errorf("start the first process with %s: %w%s", with, err, hint)
 }
 
-// SyncFD is readable when Receive has something to return.
-func (proc *Process) SyncFD() int { return int(proc.sync.Fd()) }
+// FDs are the descriptors of which one is readable when Receive has something
+// to return.
+func (proc *Process) FDs() []int { return []int{int(proc.sync.Fd()), int(proc.PidFD.Fd())} }
 
 // Receive waits for the next message. It returns io.EOF when the process has
-// closed its end: after a successful execve, or because it died; which of the
-// two it was, its pidfd tells. A failed step is an *ErrFailed.
+// closed its end: after a successful execve, or because it died; see Became. A
+// failed step is an *ErrFailed.
 func (proc *Process) Receive() (Message, error) {
+	if silent, err := proc.silent(); err != nil || silent {
+		return Message{}, errors.Join(err, io.EOF)
+	}
 	// One byte more than a message has: a longer one would be cut to fit, and
 	// pass.
 	var buf [plan.MessageSize + 1]byte
@@ -265,6 +269,25 @@ func (proc *Process) Receive() (Message, error) {
 		return Message{}, err
 	}
 	return parse(buf[:n], proc.steps)
+}
+
+// silent waits until there is something to read, and reports whether there will
+// be nothing: a process that dies just after it has cloned another leaves that
+// one with the other end of the socket, waiting for an answer as we for it.
+func (proc *Process) silent() (bool, error) {
+	fds := [2]unix.PollFd{{Fd: int32(proc.sync.Fd()), Events: unix.POLLIN}, {Fd: int32(proc.PidFD.Fd()), Events: unix.POLLIN}}
+	for {
+		_, err := unix.Poll(fds[:], -1)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil || fds[0].Revents != 0 {
+			return false, err
+		}
+		// It may have written between the two looks.
+		n, err := unix.Poll(fds[:1], 0)
+		return n == 0, err
+	}
 }
 
 // parse reads a message. Its sender runs our loop, but in namespaces that it

@@ -37,14 +37,14 @@ const firstProcess = "the container's first process"
 // converse answers the process's questions until its execve has succeeded.
 func (c *child) converse(answer func(bootstrap.Message) ([]byte, error)) error {
 	for {
-		if err := c.attentive(c.proc.SyncFD()); err != nil {
+		if err := c.attentive(c.proc.FDs()...); err != nil {
 			return err
 		}
 		m, err := c.proc.Receive()
-		if errors.Is(err, io.EOF) && !ended(int(c.proc.PidFD.Fd())) {
-			return nil // execve has closed the socket
-		}
 		if errors.Is(err, io.EOF) {
+			if c.proc.Became() {
+				return nil // execve has closed the socket
+			}
 			return c.endedEarly()
 		}
 		if err != nil {

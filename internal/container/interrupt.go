@@ -37,14 +37,14 @@ func (c *child) interrupted() error {
 	return nil
 }
 
-// attentive returns once a descriptor is readable. A signal that asks to end is
-// an error.
-func (c *child) attentive(fd int) error {
+// attentive returns once one of the descriptors is readable. A signal that asks
+// to end is an error.
+func (c *child) attentive(fds ...int) error {
 	if c.options.signals == nil {
 		return nil // the signal's default action ends minirun
 	}
 	for {
-		signal, err := awaitEither(fd, c.options.signals.FD)
+		signal, err := awaitEither(c.options.signals.FD, fds...)
 		if err != nil || !signal {
 			return err
 		}
@@ -54,15 +54,19 @@ func (c *child) attentive(fd int) error {
 	}
 }
 
-// awaitEither waits until one of two descriptors is readable. If both are, the
-// first counts.
-func awaitEither(first, second int) (isSecond bool, err error) {
-	fds := []unix.PollFd{{Fd: int32(first), Events: unix.POLLIN}, {Fd: int32(second), Events: unix.POLLIN}}
+// awaitEither waits until a signal has come or one of other descriptors is
+// readable, and reports whether it is the signal alone.
+func awaitEither(signals int, others ...int) (signal bool, err error) {
+	fds := []unix.PollFd{{Fd: int32(signals), Events: unix.POLLIN}}
+	for _, fd := range others {
+		fds = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+	}
 	for {
-		if _, err := unix.Poll(fds, -1); err != nil && !errors.Is(err, unix.EINTR) {
+		n, err := unix.Poll(fds, -1)
+		if err != nil && !errors.Is(err, unix.EINTR) {
 			return false, fmt.Errorf("poll: %w", err)
 		} else if err == nil {
-			return fds[0].Revents == 0, nil
+			return n == 1 && fds[0].Revents != 0, nil
 		}
 	}
 }

@@ -106,7 +106,7 @@ func (c *child) forwardUntilEnd(relay *terminal) error {
 				c.options.Warn(err)
 			}
 		}
-		more, err := awaitEither(int(c.PidFD().Fd()), c.options.signals.FD)
+		more, err := awaitEither(c.options.signals.FD, int(c.PidFD().Fd()))
 		if err != nil || !more {
 			return err
 		}

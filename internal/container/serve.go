@@ -18,7 +18,7 @@ import (
 // handshake.
 func (c *Container) serve() error {
 	for {
-		if err := c.attentive(c.proc.SyncFD()); err != nil {
+		if err := c.attentive(c.proc.FDs()...); err != nil {
 			return err
 		}
 		m, err := c.proc.Receive()
@@ -54,7 +54,7 @@ func (c *Container) created(m bootstrap.Message, answer []byte) error {
 	if err := c.proc.Reply(answer); err != nil {
 		return c.died(err)
 	}
-	if err := c.attentive(c.proc.SyncFD()); err != nil {
+	if err := c.attentive(c.proc.FDs()...); err != nil {
 		return err
 	}
 	if _, err := c.proc.Receive(); !errors.Is(err, io.EOF) {

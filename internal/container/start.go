@@ -129,6 +129,9 @@ func (c *Container) follow() error {
 // filter stopped the report itself. A process that is not reaped yet keeps its
 // name, and execve changes it.
 func (c *child) endedEarly() error {
+	if !awaitEnd(int(c.proc.PidFD.Fd()), deleteDeadline) {
+		return fmt.Errorf("%s has closed its socket, and goes on in its plan", c.who)
+	}
 	name, err := os.ReadFile("/proc/" + strconv.Itoa(c.proc.Pid) + "/comm")
 	if c.proc.Reaped && err != nil {
 		return nil // its parent was quicker: it has run, or was killed; no step has failed
