@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -199,9 +200,10 @@ func TestExecConsoleSocket(t *testing.T) {
 	f := <-got
 	defer f.Close()
 	buf := make([]byte, 100)
-	n, _ := f.Read(buf)
-	if string(buf[:n]) != "/dev/pts/0\r\n" {
-		t.Errorf("the terminal says %q", buf[:n])
+	const tty = "/dev/pts/0\r\n"
+	n, err := io.ReadFull(f, buf[:len(tty)]) // the line's end may come by itself
+	if string(buf[:n]) != tty {
+		t.Errorf("the terminal says %q: %v", buf[:n], err)
 	}
 	if _, err := f.WriteString("this\r"); err != nil {
 		t.Fatal(err)
