@@ -78,6 +78,16 @@ func fromHost(inside, host []*mountinfo.Info, known map[string]string) map[strin
 	return found
 }
 
+// mountsOf lists the mounts that a process sees.
+func mountsOf(pid int) ([]*mountinfo.Info, error) {
+	f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return mountinfo.GetMountsFromReader(f, nil)
+}
+
 // externalAtDump tells criu what comes from the host, and writes down what
 // restore cannot know of config.json.
 func (r *Record) externalAtDump(s *specs.Spec, images string) (args []string, err error) {
@@ -85,7 +95,7 @@ func (r *Record) externalAtDump(s *specs.Spec, images string) (args []string, er
 	if err != nil {
 		return nil, fmt.Errorf("read the host's mounts: %w", err)
 	}
-	inside, err := mountinfo.PidMountInfo(r.Pid)
+	inside, err := mountsOf(r.Pid)
 	if err != nil {
 		return nil, fmt.Errorf("read the container's mounts: %w", err)
 	}
