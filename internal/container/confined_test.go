@@ -58,6 +58,10 @@ func hostPaths(in Inputs) []string {
 	if in.Rootfs.ParentMnt != "" {
 		list = append(list, in.Rootfs.ParentMnt)
 	}
+	if in.Rootfs.OldOverlay {
+		dir, _ := rootfs.OverlayOptions(in.Rootfs)
+		list = append(list, dir, "/proc/thread-self/ns/mnt")
+	}
 	for i := range in.Spec.Mounts {
 		if m := &in.Spec.Mounts[i]; rootfs.IsBind(m) {
 			list = append(list, rootfs.BindSource(in.Rootfs.Bundle, m))
@@ -145,6 +149,8 @@ func mountConfined(p *plan.Plan, s *plan.Step, host []string) string {
 		return ""
 	case s.Args[3].Value&propagation != 0 && slices.Contains(host, target):
 		return ""
+	case s.Source == "root.path" && target == host[0] && cString(p, s.Args[2]) == "overlay":
+		return "" // there is nothing of an image below it yet
 	case s.Source == "root.path" && slices.Contains(host, target) && s.Args[3].Value&(unix.MS_MOVE|unix.MS_RDONLY) != 0:
 		return ""
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/moby/sys/mountinfo"
@@ -106,7 +107,28 @@ func layersInput(in *rootfs.Input, s *specs.Spec, o *Options) error {
 	if len(in.Layers) == 0 {
 		return nil
 	}
-	return upperInput(in, s, o)
+	upperInput(in, s, o)
+	if in.OldOverlay, err = beforeLinux(6, 8); err != nil || !in.OldOverlay {
+		return err
+	}
+	if _, options := rootfs.OverlayOptions(*in); len(options) > rootfs.MaxOverlayOptions {
+		return &spec.Error{Path: in.Layers[0].Source, Want: fmt.Sprintf("must have names that fit into a page on Linux before 6.8: shorter ones below one directory, or fewer; all need at most %d bytes", rootfs.MaxOverlayOptions), Got: fmt.Sprintf("%d layers with %d bytes", len(in.Layers), len(options))}
+	}
+	return nil
+}
+
+// beforeLinux reports whether the kernel is older than a version.
+func beforeLinux(major, minor int) (bool, error) {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return false, fmt.Errorf("uname: %w", err)
+	}
+	release := unix.ByteSliceToString(name.Release[:])
+	var has [2]int
+	if _, err := fmt.Sscanf(release, "%d.%d", &has[0], &has[1]); err != nil {
+		return false, fmt.Errorf("uname: the kernel's release %q begins with no version", release)
+	}
+	return slices.Compare(has[:], []int{major, minor}) < 0, nil
 }
 
 func addLayer(in *rootfs.Input, base, dir, source string) error {
@@ -130,17 +152,16 @@ func addLayer(in *rootfs.Input, base, dir, source string) error {
 	return nil
 }
 
-func upperInput(in *rootfs.Input, s *specs.Spec, o *Options) error {
+func upperInput(in *rootfs.Input, s *specs.Spec, o *Options) {
 	if upper, ok := s.Annotations[spec.AnnotationUpper]; ok && !o.Ephemeral {
 		if !filepath.IsAbs(upper) {
 			upper = filepath.Join(o.Bundle, upper)
 		}
 		in.Upper, in.Stable = upper, true
 		in.Work = filepath.Join(filepath.Dir(upper), "."+filepath.Base(upper)+".work")
-		return nil
+		return
 	}
 	in.Upper, in.Work = filepath.Join(o.directory(), "upper"), filepath.Join(o.directory(), "work")
-	return nil
 }
 
 // isProc reports whether a path is in a proc file system.

@@ -43,7 +43,9 @@ var goldenCases = []struct {
 	{"time", nothing},          // a time namespace with offsets
 	{"mounts", nothing},        // every kind of mount
 	{"layers", layers("/bundle/base", "/bundle/app")},
-	{"layers-kept", keptLayers},    // writes are kept; in a user namespace
+	{"layers-kept", keptLayers}, // writes are kept; in a user namespace
+	{"layers-old", oldOverlay(layers("/bundle/base", "/bundle/app"))},
+	{"layers-old-userns", oldOverlay(keptLayers)},
 	{"cgroup1", cgroup1},           // bind mounts of the container's cgroups
 	{"cgroup1-namespace", cgroup1}, // cgroup mounts in a cgroup namespace
 	{"cgroup2", cgroup2},
@@ -138,6 +140,13 @@ func layers(dirs ...string) func(*Inputs) {
 func keptLayers(in *Inputs) {
 	layers("/bundle/base")(in)
 	in.Rootfs.Upper, in.Rootfs.Work, in.Rootfs.Stable = "/bundle/changes", "/bundle/.changes.work", true
+}
+
+func oldOverlay(host func(*Inputs)) func(*Inputs) {
+	return func(in *Inputs) {
+		host(in)
+		in.Rootfs.OldOverlay = true
+	}
 }
 
 // inputsOf are the inputs of a golden plan. A bind source is a file if its

@@ -245,20 +245,29 @@ func mountRoot(in Inputs) error {
 	}
 	root := in.Rootfs.Root
 	if len(in.Rootfs.Layers) > 0 {
-		var lower []string
-		for _, l := range slices.Backward(in.Rootfs.Layers) {
-			lower = append(lower, strings.NewReplacer(`\`, `\\`, ":", `\:`).Replace(l.Path))
-		}
-		options := "lowerdir=" + strings.Join(lower, ":") + ",upperdir=" + in.Rootfs.Upper + ",workdir=" + in.Rootfs.Work
-		if err := unix.Mount("overlay", root, "overlay", 0, options); err != nil {
-			return fmt.Errorf("mount overlay on %s: %w", root, err)
-		}
-		return nil
+		return mountOverlay(in.Rootfs)
 	}
 	if err := unix.Mount(root, root, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("bind %s on itself: %w", root, err)
 	}
 	return nil
+}
+
+// mountOverlay mounts the layers on the root.
+func mountOverlay(in rootfs.Input) error {
+	here, err := os.Open(".")
+	if err != nil {
+		return err
+	}
+	defer here.Close()
+	dir, options := rootfs.OverlayOptions(in)
+	if err := unix.Chdir(dir); err != nil { // this thread's alone, which has a mount namespace of its own
+		return fmt.Errorf("chdir %s: %w", dir, err)
+	}
+	if err := unix.Mount("overlay", in.Root, "overlay", 0, options); err != nil {
+		return fmt.Errorf("mount overlay on %s: %w", in.Root, err)
+	}
+	return here.Chdir()
 }
 
 // checkConfined looks for what some versions of criu do not bring back: Debian

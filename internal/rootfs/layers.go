@@ -1,6 +1,11 @@
 package rootfs
 
 import (
+	"cmp"
+	"path"
+	"slices"
+	"strings"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/plan"
@@ -9,65 +14,96 @@ import (
 // layers makes the overlay of read-only layers under a writable upper
 // directory, as a mount that is attached to nothing yet: the host never sees
 // it, and the kernel drops it with the last process that does.
-//
-// Each layer is one fsconfig call ("lowerdir+", Linux 6.8), so there may be
-// hundreds. Older kernels, which answer EINVAL, take all of them as one option
-// of fsconfig's 255 bytes.
 func (c *compiler) layers() {
+	c.overlay = c.b.Cell("root")
+	c.b.In(plan.Filesystem, c.in.Layers[0].Source)
+	if c.in.OldOverlay {
+		c.mountLayers()
+	} else {
+		c.addLayers()
+	}
+}
+
+// addLayers gives the layers one by one ("lowerdir+", Linux 6.8), so there may
+// be hundreds.
+func (c *compiler) addLayers() {
 	b := c.b
 	fs := b.Cell("overlay")
-	c.overlay = b.Cell("root")
-	classic, create := b.Label(), b.Label()
-	b.In(plan.Filesystem, c.in.Layers[0].Source)
 	b.Get("begin the overlay", "read-only layers under a writable directory", plan.Then{}, fs, plan.Fsopen, b.Str("overlay"), plan.Int(1))
-	for i := range c.in.Layers {
-		layer := c.in.Layers[len(c.in.Layers)-1-i] // overlayfs wants the top one first
+	for _, layer := range slices.Backward(c.in.Layers) { // overlayfs wants the top one first
 		b.In(plan.Filesystem, layer.Source)
-		t := plan.Then{}
-		if i == 0 {
-			t.On = []plan.On{{Errno: unix.EINVAL, To: classic}}
-		}
-		if i == len(c.in.Layers)-1 {
-			t.Next = create
-		}
-		c.fsString(t, fs, "lowerdir+", layer.Path, "add layer "+layer.Path)
+		c.fsString(fs, "lowerdir+", layer.Path, "add layer "+layer.Path)
 	}
 	b.In(plan.Filesystem, "root.path")
-	b.Place(classic)
-	c.fsString(plan.Then{}, fs, "lowerdir", joinLayers(c.in.Layers), "add the layers in one option")
-	b.Place(create)
-	c.fsString(plan.Then{}, fs, "upperdir", c.in.Upper, "writes go to "+c.in.Upper)
-	c.fsString(plan.Then{}, fs, "workdir", c.in.Work, "set the work directory")
+	c.fsString(fs, "upperdir", c.in.Upper, "writes go to "+c.in.Upper)
+	c.fsString(fs, "workdir", c.in.Work, "set the work directory")
 	if !c.in.Stable {
-		// The upper directory goes away with the container, so nobody needs its
-		// files on the disk. Kernels before 5.10 do not know the option.
-		b.CallThen("do not sync", "the upper directory does not outlive the container", plan.Fine(unix.EINVAL), plan.Fsconfig,
+		b.Call("do not sync", "the upper directory does not outlive the container", plan.Fsconfig,
 			plan.Of(fs), plan.Int(unix.FSCONFIG_SET_FLAG), b.Str("volatile"), plan.Int(0), plan.Int(0))
 	}
-	c.fsString(plan.Then{}, fs, "source", "overlay", "name it overlay")
+	c.fsString(fs, "source", "overlay", "name it overlay")
 	b.Call("create the overlay", "", plan.Fsconfig, plan.Of(fs), plan.Int(unix.FSCONFIG_CMD_CREATE), plan.Int(0), plan.Int(0), plan.Int(0))
 	b.Get("make its mount", "", plan.Then{}, c.overlay, plan.Fsmount, plan.Of(fs), plan.Int(1), plan.Int(0))
 	b.Call("close", "", plan.Close, plan.Of(fs))
 }
 
-func (c *compiler) fsString(t plan.Then, fs plan.Cell, key, value, name string) {
-	c.b.CallThen(name, "", t, plan.Fsconfig, plan.Of(fs), plan.Int(unix.FSCONFIG_SET_STRING), c.b.Str(key), c.b.Str(value), plan.Int(0))
+func (c *compiler) fsString(fs plan.Cell, key, value, name string) {
+	c.b.Call(name, "", plan.Fsconfig, plan.Of(fs), plan.Int(unix.FSCONFIG_SET_STRING), c.b.Str(key), c.b.Str(value), plan.Int(0))
 }
 
-// joinLayers writes the layers as overlay's lowerdir option: top first, with
-// colons and backslashes escaped.
-func joinLayers(layers []Layer) string {
-	var out []byte
-	for i := len(layers) - 1; i >= 0; i-- {
-		for _, ch := range []byte(layers[i].Path) {
-			if ch == ':' || ch == '\\' {
-				out = append(out, '\\')
-			}
-			out = append(out, ch)
-		}
-		if i > 0 {
-			out = append(out, ':')
+// mountLayers gives the layers as mount(2)'s options, for which there is one
+// page: before Linux 6.8 fsconfig takes 255 bytes for all of them. mount(2)
+// attaches what it makes, so that is done where the host does not see it, and
+// only a clone is kept.
+func (c *compiler) mountLayers() {
+	b := c.b
+	host := b.Cell("namespace")
+	if c.early() {
+		b.Get("open the host's mount namespace", "to come back", plan.Then{}, host, plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/proc/thread-self/ns/mnt"), plan.Int(unix.O_RDONLY|unix.O_CLOEXEC), plan.Int(0))
+		b.Call("leave it", "the host must not see the overlay", plan.Unshare, plan.Int(unix.CLONE_NEWNS))
+		b.Call("make the mounts private", "", plan.Mount, plan.Int(0), b.Str("/"), plan.Int(0), plan.Int(unix.MS_PRIVATE|unix.MS_REC), plan.Int(0))
+	}
+	dir, options := OverlayOptions(c.in)
+	b.Call("go to the layers", "short names: their options must fit into a page", plan.Chdir, b.Str(dir))
+	b.In(plan.Filesystem, "root.path")
+	b.Call("mount the overlay", "read-only layers under a writable directory", plan.Mount, b.Str("overlay"), b.Str(c.in.Root), b.Str("overlay"), plan.Int(0), b.Str(options))
+	b.Get("clone its mount", "", plan.Then{}, c.overlay, plan.OpenTree, plan.Int(unix.AT_FDCWD), b.Str(c.in.Root), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
+	if c.early() {
+		b.Call("join the host's mount namespace again", "", plan.Setns, plan.Of(host), plan.Int(unix.CLONE_NEWNS))
+		b.Call("close", "", plan.Close, plan.Of(host))
+	} else {
+		b.Call("detach the first", "", plan.Umount, b.Str(c.in.Root), plan.Int(unix.MNT_DETACH))
+	}
+	b.Call("go back to the root file system", "", plan.Chdir, b.Str(c.in.Root))
+}
+
+// MaxOverlayOptions is how many bytes mount(2) takes as options: a page with
+// the zero that ends them.
+const MaxOverlayOptions = 4095
+
+// OverlayOptions writes layers as options of mount(2), with names as seen from
+// a directory: the deepest that all layers are in.
+func OverlayOptions(in Input) (dir, options string) {
+	dir = path.Dir(in.Layers[0].Path)
+	for _, l := range in.Layers {
+		for dir != "/" && !strings.HasPrefix(l.Path, dir+"/") {
+			dir = path.Dir(dir)
 		}
 	}
-	return string(out)
+	var names []string
+	for _, l := range slices.Backward(in.Layers) {
+		// With a name such as "a" for "/layers/a"; "/" itself has none.
+		names = append(names, optionEscape.Replace(cmp.Or(strings.TrimPrefix(strings.TrimPrefix(l.Path, dir), "/"), ".")))
+	}
+	options = "lowerdir=" + strings.Join(names, ":") + ",upperdir=" + commaEscape.Replace(in.Upper) + ",workdir=" + commaEscape.Replace(in.Work)
+	if !in.Stable {
+		options += ",volatile"
+	}
+	return dir, options
 }
+
+// A comma ends an option, a colon a layer.
+var (
+	commaEscape  = strings.NewReplacer(`\`, `\\`, ",", `\,`)
+	optionEscape = strings.NewReplacer(`\`, `\\`, ",", `\,`, ":", `\:`)
+)

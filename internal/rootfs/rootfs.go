@@ -30,14 +30,15 @@ import (
 // the command line, and facts about the host that were looked up beforehand so
 // that compiling needs none.
 type Input struct {
-	Root   string   // host path of root.path, absolute, without symbolic links
-	Bundle string   // absolute; relative bind sources start here
-	Layers []Layer  // lowest first; none: Root is used as it is
-	Upper  string   // where writes to the layers go
-	Work   string   // overlay's work directory, beside Upper
-	Stable bool     // the upper directory outlives the container
-	IsDir  IsDir    // what bind sources are
-	Cgroup []Cgroup // what a mount of type cgroup shows
+	Root       string   // host path of root.path, absolute, without symbolic links
+	Bundle     string   // absolute; relative bind sources start here
+	Layers     []Layer  // lowest first; none: Root is used as it is
+	Upper      string   // where writes to the layers go
+	Work       string   // overlay's work directory, beside Upper
+	Stable     bool     // the upper directory outlives the container
+	OldOverlay bool     // the kernel does not take layers one by one: it is older than Linux 6.8
+	IsDir      IsDir    // what bind sources are
+	Cgroup     []Cgroup // what a mount of type cgroup shows
 
 	MountNS    bool     // the container has its own mount namespace, new or joined
 	OnHost     bool     // it has none, and its mounts are made in the caller's

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/tests/testbundle"
@@ -123,6 +125,51 @@ func TestManyLayers(t *testing.T) {
 	}
 	b, _ := layered(t, "cat /top; echo; ls /f | wc -l", layers...)
 	b.Run().Prints(t, fmt.Sprintf("%d\n%d", count-1, count))
+}
+
+// Before Linux 6.8 overlay takes all layers in one page of options. A process
+// with this personality is told that it is on Linux 2.6.
+func TestLayersOfOldKernels(t *testing.T) {
+	setarch, err := exec.LookPath("setarch")
+	if err != nil {
+		t.Skip("setarch(8) is not installed: apt-get install util-linux")
+	}
+	for name, mutate := range map[string]func(*specs.Spec){
+		"default":        func(*specs.Spec) {},
+		"user namespace": testbundle.UserNS,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var layers []map[string]string
+			for i := range 150 {
+				layers = append(layers, map[string]string{"top": fmt.Sprint(i), fmt.Sprintf("f/%d", i): "x"})
+			}
+			layers = append(layers, map[string]string{"it's, \\ and: all": "x"})
+			b, names := layered(t, "cat /top; echo; ls /f | wc -l; ls / | grep it; touch /new", layers...)
+			odd := names[len(names)-1] + `: a,b\`
+			if err := os.Rename(filepath.Join(b.Dir, names[len(names)-1]), filepath.Join(b.Dir, odd)); err != nil {
+				t.Fatal(err)
+			}
+			names[len(names)-1] = odd
+			annotate(t, b, names)
+			mutate(b.Spec)
+			b.Write()
+			run := func() testbundle.Result {
+				cmd := b.Command("run", b.ID, b.Dir)
+				cmd.Path, cmd.Args = setarch, append([]string{setarch, "--uname-2.6", "--"}, append([]string{cmd.Path}, cmd.Args[1:]...)...)
+				return testbundle.Finish(t, cmd)
+			}
+			run().Prints(t, "149\n150\nit's, \\ and: all")
+			for i := range 20 {
+				names = append(names, fmt.Sprintf("%0200d", i))
+				if err := os.Mkdir(filepath.Join(b.Dir, names[len(names)-1]), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			annotate(t, b, names)
+			b.Write()
+			run().Fails(t, "annotations[", "fit into a page")
+		})
+	}
 }
 
 // While the container runs, the host's mount table is as before, also on a host
