@@ -88,6 +88,8 @@ func (c *child) hint(step int, errno unix.Errno) string {
 		return ": minirun needs CAP_SYS_RESOURCE to raise a hard limit"
 	case s.Call == plan.Capset && errno == unix.EPERM:
 		return ": minirun has not all of these capabilities itself"
+	case s.Call == plan.Write && s.Source == "process.apparmorProfile" && errno == unix.ENOENT:
+		return ": no AppArmor profile of this name is loaded: aa-status(8) lists them, apparmor_parser(8) loads one"
 	case isExec(s):
 		return c.execHint(errno)
 	case s.Call == plan.PivotRoot && errno == unix.EINVAL:

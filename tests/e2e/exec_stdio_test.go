@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
@@ -85,6 +86,16 @@ func TestExecDetach(t *testing.T) {
 	}
 }
 
+// onV2 says that the host has cgroup v2 and no other.
+func onV2(t *testing.T) bool {
+	t.Helper()
+	h, err := cgroups.Detect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h.Mode == cgroups.V2
+}
+
 // --cgroup puts the process below the container's cgroup, in all hierarchies or
 // in some.
 func TestExecCgroup(t *testing.T) {
@@ -93,15 +104,15 @@ func TestExecCgroup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(data), ":pids:") {
-		t.Skip("the host has no v1 hierarchy of pids")
+	tree, prefix, line := "/sys/fs/cgroup/pids", "pids:", ":pids:/"
+	if onV2(t) {
+		tree, prefix, line = "/sys/fs/cgroup", "", "0::/"
 	}
-	sub := filepath.Join("/sys/fs/cgroup/pids", b.ID, "sub")
-	if err := os.Mkdir(sub, 0o755); err != nil {
+	if err := os.Mkdir(filepath.Join(tree, b.ID, "sub"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, flag := range []string{"pids:sub", "pids:/sub/"} {
-		want := strings.ReplaceAll(string(data), ":pids:/"+b.ID, ":pids:/"+b.ID+"/sub")
+	for _, flag := range []string{prefix + "sub", prefix + "/sub/"} {
+		want := strings.ReplaceAll(string(data), line+b.ID, line+b.ID+"/sub")
 		in(b, "cat /proc/self/cgroup", "--cgroup", flag).Prints(t, strings.TrimSpace(want))
 	}
 	in(b, "cat /proc/self/cgroup", "--cgroup", "/").Prints(t, strings.TrimSpace(string(data)))
@@ -111,7 +122,10 @@ func TestExecCgroup(t *testing.T) {
 // takes no process there: exec follows the first process.
 func TestExecFollowsDelegation(t *testing.T) {
 	b, pid := up(t)
-	const tree = "/sys/fs/cgroup/unified"
+	tree := "/sys/fs/cgroup/unified"
+	if onV2(t) {
+		tree = "/sys/fs/cgroup"
+	}
 	top := filepath.Join(tree, b.ID)
 	controllers, err := os.ReadFile(filepath.Join(top, "cgroup.controllers"))
 	if err != nil || len(strings.TrimSpace(string(controllers))) == 0 {

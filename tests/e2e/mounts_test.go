@@ -266,10 +266,11 @@ func TestMasks(t *testing.T) {
 }
 
 func TestCgroupMount(t *testing.T) {
-	b := testbundle.New(t, testbundle.Sh("cat /sys/fs/cgroup/pids/cgroup.procs | head -1; touch /sys/fs/cgroup/x 2>/dev/null || echo ro; mkdir /sys/fs/cgroup/pids/x 2>/dev/null || echo ro"))
-	if _, err := os.Stat("/sys/fs/cgroup/pids"); err != nil {
-		t.Skip("the host has no cgroup v1 hierarchy pids")
+	dir := "/sys/fs/cgroup/pids"
+	if onV2(t) {
+		dir = "/sys/fs/cgroup"
 	}
+	b := testbundle.New(t, testbundle.Sh("cat "+dir+"/cgroup.procs | head -1; touch /sys/fs/cgroup/x 2>/dev/null || echo ro; mkdir "+dir+"/x 2>/dev/null || echo ro"))
 	b.Run().Prints(t, "1\nro\nro")
 	with(specs.CgroupNamespace, "")(b.Spec)
 	b.Run().Prints(t, "1\nro\nro")

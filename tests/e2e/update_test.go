@@ -6,16 +6,19 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// limits reads files of the container's cgroup, on a host with v1 controllers.
+// limits reads files of the container's cgroup.
 func limits(t *testing.T, b *testbundle.Bundle, files ...string) string {
 	t.Helper()
 	var values []string
+	v2 := onV2(t)
 	for _, f := range files {
 		controller, _, _ := strings.Cut(f, ".")
+		if v2 {
+			controller = ""
+		}
 		text, err := os.ReadFile(filepath.Join("/sys/fs/cgroup", controller, b.ID, f))
 		if err != nil {
 			t.Fatal(err)
@@ -25,20 +28,21 @@ func limits(t *testing.T, b *testbundle.Bundle, files ...string) string {
 	return strings.Join(values, " ")
 }
 
-func TestUpdate(t *testing.T) {
-	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
-	detached(t, b)
-	if h, err := cgroups.Detect(); err != nil || h.Mode == cgroups.V2 {
-		t.Skipf("the files looked at are v1's: %v; TestUpdateV2 of internal/cgroups looks at v2's", err)
+// An updateStep is a call of `update` and what files hold after it.
+type updateStep struct {
+	flags []string
+	stdin string
+	want  string
+}
+
+func updatesOnV1(t *testing.T, b *testbundle.Bundle) (files []string, steps []updateStep) {
+	t.Helper()
+	if onV2(t) {
+		return nil, nil
 	}
-	files := []string{"memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "memory.soft_limit_in_bytes", "pids.max", "cpu.shares", "cpu.cfs_quota_us", "cpu.cfs_period_us", "cpuset.cpus"}
 	const none = "9223372036854771712"
 	cpus := limits(t, b, "cpuset.cpus")
-	for _, c := range []struct {
-		flags []string
-		stdin string
-		want  string
-	}{
+	return []string{"memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "memory.soft_limit_in_bytes", "pids.max", "cpu.shares", "cpu.cfs_quota_us", "cpu.cfs_period_us", "cpuset.cpus"}, []updateStep{
 		{nil, "", none + " " + none + " " + none + " max 1024 -1 100000 " + cpus},
 		{[]string{"--memory", "64M", "--memory-swap", "128M", "--pids-limit", "20"}, "", "67108864 134217728 " + none + " 20 1024 -1 100000 " + cpus},
 		{[]string{"--cpu-share", "512", "--cpu-quota", "20000", "--cpu-period", "50000"}, "", "67108864 134217728 " + none + " 20 512 20000 50000 " + cpus},
@@ -46,7 +50,31 @@ func TestUpdate(t *testing.T) {
 		{[]string{"--memory-swap", "-1", "--pids-limit", "-1", "--cpu-quota", "-1", "--kernel-memory", "5M"}, "", "67108864 " + none + " 33554432 max 512 -1 50000 0"},
 		{[]string{"-r", "-"}, `{"memory":{"limit":33554432},"cpu":{"shares":0},"pids":{"limit":7},"devices":[]}`, "33554432 " + none + " 33554432 7 512 -1 50000 0"},
 		{[]string{"--resources=-"}, `{}`, "33554432 " + none + " 33554432 7 512 -1 50000 0"},
-	} {
+	}
+}
+
+// The conversions are those of runc's documentation of cgroup v2: swap without
+// memory, a weight of 1 to 10000, quota and period in one file.
+func updatesOnV2() (files []string, steps []updateStep) {
+	return []string{"memory.max", "memory.swap.max", "memory.low", "pids.max", "cpu.weight", "cpu.max", "cpuset.cpus"}, []updateStep{
+		{nil, "", "max max 0 max 100 max 100000 "},
+		{[]string{"--memory", "64M", "--memory-swap", "128M", "--pids-limit", "20"}, "", "67108864 67108864 0 20 100 max 100000 "},
+		{[]string{"--cpu-share", "512", "--cpu-quota", "20000", "--cpu-period", "50000"}, "", "67108864 67108864 0 20 20 20000 50000 "},
+		{[]string{"--memory-reservation", "33554432", "--cpuset-cpus", "0", "--cpuset-mems", "0"}, "", "67108864 67108864 33554432 20 20 20000 50000 0"},
+		{[]string{"--memory-swap", "-1", "--pids-limit", "-1", "--cpu-quota", "-1"}, "", "67108864 max 33554432 max 20 max 50000 0"},
+		{[]string{"-r", "-"}, `{"memory":{"limit":33554432},"cpu":{"shares":0},"pids":{"limit":7},"devices":[]}`, "33554432 max 33554432 7 20 max 50000 0"},
+		{[]string{"--resources=-"}, `{}`, "33554432 max 33554432 7 20 max 50000 0"},
+	}
+}
+
+func TestUpdate(t *testing.T) {
+	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
+	detached(t, b)
+	files, steps := updatesOnV1(t, b)
+	if onV2(t) {
+		files, steps = updatesOnV2()
+	}
+	for _, c := range steps {
 		b.Stdin = c.stdin
 		b.Minirun(append(append([]string{"update"}, c.flags...), b.ID)...).Exit(t, 0)
 		if got := limits(t, b, files...); got != c.want {

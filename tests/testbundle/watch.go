@@ -34,6 +34,7 @@ func (b *Bundle) Watch() {
 // kind as the first word.
 func (b *Bundle) LeaksSince(before map[string]bool) []string {
 	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		Reap() // what ended below a minirun that was killed is ours
 		var more []string
 		now := b.Snapshot()
 		for thing := range now {
