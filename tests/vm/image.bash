@@ -2,20 +2,20 @@
 #
 #	need_packages  qemu, virtiofsd, busybox, mmdebstrap, on the host
 #	make_kernel    the kernel package, unpacked: $kernel, $modules
-#	make_initramfs busybox, five modules and init: $initramfs
+#	make_initramfs busybox, some modules and init: $initramfs
 #	make_image     a Debian with systemd, as a directory: $image
 #	accelerated    whether KVM works
 
 cache=${MINIRUN_VM_CACHE:-${XDG_CACHE_HOME:-/root/.cache}/minirun-vm}
 virtiofsd=/usr/lib/qemu/virtiofsd
-packages='kmod qemu-system-x86 qemu-system-common busybox-static cpio mmdebstrap'
+packages='kmod e2fsprogs qemu-system-x86 qemu-system-common busybox-static cpio mmdebstrap'
 
 # What the modules of the initramfs depend on is found with modprobe's own list. In the order in which they are loaded.
-wanted_modules='virtio_pci virtio_console virtio_rng fuse virtiofs overlay'
+wanted_modules='virtio_pci virtio_console virtio_rng virtio_blk ext4 fuse virtiofs overlay'
 
 need_packages() {
 	local name missing=''
-	for name in qemu-system-x86_64 busybox cpio depmod mmdebstrap; do command -v $name >/dev/null || missing="$missing $name"; done
+	for name in qemu-system-x86_64 mkfs.ext4 busybox cpio depmod mmdebstrap; do command -v $name >/dev/null || missing="$missing $name"; done
 	[ -e $virtiofsd ] || missing="$missing virtiofsd"
 	[ -n "$missing" ] || return 0
 	[ -n "$1" ] || die "missing:$missing. apt-get install $packages, or give --install"
@@ -56,7 +56,7 @@ make_initramfs() {
 	tree=$(mktemp -d /var/tmp/minirun-vm-initramfs.XXXXXX)
 	mkdir -p "$tree"/{bin,dev,proc,sys,modules,lower,upper,root,job}
 	cp "$(command -v busybox)" "$tree/bin/busybox"
-	for file in sh mount mkdir cat insmod echo reboot chroot; do ln -s busybox "$tree/bin/$file"; done
+	for file in sh mount mkdir chmod cat insmod echo reboot chroot; do ln -s busybox "$tree/bin/$file"; done
 	install -m 755 "$here/init" "$tree/init"
 	# shellcheck disable=SC2086 # a list of names
 	for file in $(module_files $wanted_modules); do
