@@ -53,17 +53,17 @@ func updatesOnV1(t *testing.T, b *testbundle.Bundle) (files []string, steps []up
 	}
 }
 
-// The conversions are those of runc's documentation of cgroup v2: swap without
-// memory, a weight of 1 to 10000, quota and period in one file.
+// On v2 swap is counted without memory, 2 to 262144 shares are a weight of 1 to
+// 10000, and quota and period are in one file.
 func updatesOnV2() (files []string, steps []updateStep) {
 	return []string{"memory.max", "memory.swap.max", "memory.low", "pids.max", "cpu.weight", "cpu.max", "cpuset.cpus"}, []updateStep{
 		{nil, "", "max max 0 max 100 max 100000 "},
 		{[]string{"--memory", "64M", "--memory-swap", "128M", "--pids-limit", "20"}, "", "67108864 67108864 0 20 100 max 100000 "},
-		{[]string{"--cpu-share", "512", "--cpu-quota", "20000", "--cpu-period", "50000"}, "", "67108864 67108864 0 20 20 20000 50000 "},
-		{[]string{"--memory-reservation", "33554432", "--cpuset-cpus", "0", "--cpuset-mems", "0"}, "", "67108864 67108864 33554432 20 20 20000 50000 0"},
-		{[]string{"--memory-swap", "-1", "--pids-limit", "-1", "--cpu-quota", "-1"}, "", "67108864 max 33554432 max 20 max 50000 0"},
-		{[]string{"-r", "-"}, `{"memory":{"limit":33554432},"cpu":{"shares":0},"pids":{"limit":7},"devices":[]}`, "33554432 max 33554432 7 20 max 50000 0"},
-		{[]string{"--resources=-"}, `{}`, "33554432 max 33554432 7 20 max 50000 0"},
+		{[]string{"--cpu-share", "512", "--cpu-quota", "20000", "--cpu-period", "50000"}, "", "67108864 67108864 0 20 59 20000 50000 "},
+		{[]string{"--memory-reservation", "33554432", "--cpuset-cpus", "0", "--cpuset-mems", "0"}, "", "67108864 67108864 33554432 20 59 20000 50000 0"},
+		{[]string{"--memory-swap", "-1", "--pids-limit", "-1", "--cpu-quota", "-1"}, "", "67108864 max 33554432 max 59 max 50000 0"},
+		{[]string{"-r", "-"}, `{"memory":{"limit":33554432},"cpu":{"shares":0},"pids":{"limit":7},"devices":[]}`, "33554432 max 33554432 7 59 max 50000 0"},
+		{[]string{"--resources=-"}, `{}`, "33554432 max 33554432 7 59 max 50000 0"},
 	}
 }
 
@@ -86,7 +86,6 @@ func TestUpdate(t *testing.T) {
 		stdin string
 		want  string
 	}{
-		{[]string{"--memory", "4k"}, "", "update: memory.limit: write"},
 		{[]string{"--memory", "lots"}, "", `--memory "lots"`},
 		{[]string{"--cpu-share", "1"}, "", "update: cpu.shares: must be from 2"},
 		{[]string{"--cpuset-cpus", "4000"}, "", "update: cpu.cpus: "},
@@ -98,6 +97,11 @@ func TestUpdate(t *testing.T) {
 		b.Stdin = c.stdin
 		b.Minirun(append(append([]string{"update"}, c.flags...), b.ID)...).Fails(t, c.want)
 	}
+	tooLittle := []string{"update", "--memory", "4k", b.ID}
+	if onV2(t) { // which kills what does not fit, unless it is asked not to
+		b.Stdin, tooLittle = `{"memory":{"limit":4096,"checkBeforeUpdate":true}}`, []string{"update", "-r", "-", b.ID}
+	}
+	b.Minirun(tooLittle...).Fails(t, "update: memory.limit: write")
 	b.Minirun("update", "--memory", "1G", "nosuch").Fails(t, "container does not exist")
 	b.Minirun("update", "--memory", "1G").Fails(t, "which container")
 	b.Minirun("kill", b.ID, "KILL").Exit(t, 0)
