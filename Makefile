@@ -19,13 +19,13 @@ export CGO_ENABLED := 0
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-build: $(BIN)/minirun ## build bin/minirun, a static binary
+build: $(BIN)/minirun $(BIN)/minirun-systemd ## build bin/minirun and its helper bin/minirun-systemd, static binaries
 
 # Go knows best what has changed. The commit comes from LDFLAGS: buildvcs fails
 # where the clone belongs to another user.
-.PHONY: $(BIN)/minirun
-$(BIN)/minirun:
-	$(GO) build -trimpath -buildvcs=false -tags $(TAGS) -ldflags '$(LDFLAGS)' -o $@ ./cmd/minirun
+.PHONY: $(BIN)/minirun $(BIN)/minirun-systemd
+$(BIN)/minirun $(BIN)/minirun-systemd:
+	$(GO) build -trimpath -buildvcs=false -tags $(TAGS) -ldflags '$(LDFLAGS)' -o $@ ./cmd/$(@F)
 
 hello: ## what ./try does: run a first container
 	./try
@@ -49,13 +49,14 @@ fuzz: ## every fuzz test for FUZZTIME (30s)
 		done; \
 	done
 
-install: build ## install binary, man pages and bash completion below PREFIX
+install: build ## install binaries, man pages and bash completion below PREFIX
 	install -D -m 755 $(BIN)/minirun $(DESTDIR)$(PREFIX)/bin/minirun
+	install -D -m 755 $(BIN)/minirun-systemd $(DESTDIR)$(PREFIX)/bin/minirun-systemd
 	for page in docs/man/*.8; do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man8/$${page##*/}; done
 	install -D -m 644 contrib/completion/minirun.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/minirun
 
 uninstall: ## remove what install has installed
-	rm -f $(DESTDIR)$(PREFIX)/bin/minirun $(DESTDIR)$(PREFIX)/share/bash-completion/completions/minirun
+	rm -f $(DESTDIR)$(PREFIX)/bin/minirun $(DESTDIR)$(PREFIX)/bin/minirun-systemd $(DESTDIR)$(PREFIX)/share/bash-completion/completions/minirun
 	for page in docs/man/*.8; do rm -f $(DESTDIR)$(PREFIX)/share/man/man8/$${page##*/}; done
 
 clean: ## remove what build and the tests have made here

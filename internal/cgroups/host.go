@@ -229,3 +229,10 @@ func unescape(s string) string {
 	}
 	return b.String()
 }
+
+// Place is where a cgroup, named as /proc/PID/cgroup names it, is found in this
+// hierarchy's mount; ok is false if only another part of the tree is mounted.
+func (t *Hierarchy) Place(name string) (dir string, ok bool) {
+	below, ok := strings.CutPrefix(name, strings.TrimSuffix(t.Root, "/"))
+	return t.Mount + below, ok && strings.HasPrefix(below, "/")
+}

@@ -33,6 +33,16 @@ func (g *Group) Update(h *Host, r *specs.LinuxResources) error {
 	return err
 }
 
+// Changes are the values that Update writes, but for devices.
+func (g *Group) Changes(h *Host, r *specs.LinuxResources) ([]Value, error) {
+	now, err := g.current(h, r)
+	if err != nil {
+		return nil, err
+	}
+	values, _, err := compileUpdate(h, r, now)
+	return values, err
+}
+
 func (g *Group) update(h *Host, r *specs.LinuxResources) error {
 	now, err := g.current(h, r)
 	if err != nil {

@@ -16,26 +16,37 @@ import (
 // cgroupInput decides the container's cgroup and the values in it, and what a
 // cgroup mount shows.
 func (c *Container) cgroupInput(in *Inputs) ([]cgroups.Value, error) {
-	if c.options.SystemdCgroup {
-		return nil, fmt.Errorf("--systemd-cgroup: the systemd driver is not supported by minirun yet: without the flag, minirun makes the cgroup itself")
-	}
 	host, err := cgroups.Detect()
 	if err != nil {
 		return nil, err
 	}
 	linux := c.spec.Linux
-	path, err := cgroups.Path(host, linux.CgroupsPath, c.options.ID)
-	if err != nil {
-		return nil, &spec.Error{Path: "linux.cgroupsPath", Want: "must be a path of a cgroup", Got: fmt.Sprintf("%q", linux.CgroupsPath), Err: err}
+	if c.options.SystemdCgroup {
+		err = c.unitInput(host)
+	} else {
+		err = c.groupInput(host)
 	}
-	c.group = host.Group(path)
-	in.Cgroups = c.group.Tasks()
+	if err != nil {
+		return nil, err
+	}
+	in.Cgroups, in.Scope = c.group.Tasks(), c.Unit != nil
 	values, err := cgroups.Compile(host, linux.Resources)
 	if err != nil {
 		return nil, err
 	}
 	in.Rootfs.Cgroup, err = cgroupMounts(c.spec, host, c.group)
 	return values, err
+}
+
+// groupInput decides the container's cgroup.
+func (c *Container) groupInput(host *cgroups.Host) error {
+	name := c.spec.Linux.CgroupsPath
+	path, err := cgroups.Path(host, name, c.options.ID)
+	if err != nil {
+		return &spec.Error{Path: "linux.cgroupsPath", Want: "must be a path of a cgroup", Got: fmt.Sprintf("%q", name), Err: err}
+	}
+	c.group = host.Group(path)
+	return nil
 }
 
 // cgroupMounts lists what a mount of type cgroup shows, if there is one.
@@ -64,16 +75,16 @@ func cgroupMounts(s *specs.Spec, host *cgroups.Host, group *cgroups.Group) ([]ro
 // delegate gives the cgroup to the container's root if it may write to it:
 // with a user and a cgroup namespace of its own and a writable cgroup mount
 // (config-linux.md, "Cgroup ownership").
-func (c *Container) delegate(in Inputs) error {
+func (c *Container) delegate() error {
 	setup := namespaces.Decide(c.spec)
-	if setup.New&unix.CLONE_NEWCGROUP == 0 || !setup.Has(unix.CLONE_NEWUSER) || in.Process.HostRoot == [2]uint32{} {
+	if setup.New&unix.CLONE_NEWCGROUP == 0 || !setup.Has(unix.CLONE_NEWUSER) || c.hostRoot == [2]uint32{} {
 		return nil
 	}
 	for i := range c.spec.Mounts {
 		m := &c.spec.Mounts[i]
 		o, _ := spec.ParseMountOptions(m.Options)
 		if (m.Type == "cgroup" || m.Type == "cgroup2") && o.Flags&unix.MS_RDONLY == 0 {
-			return c.group.Delegate(int(in.Process.HostRoot[0]))
+			return c.group.Delegate(int(c.hostRoot[0]))
 		}
 	}
 	return nil

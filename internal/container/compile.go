@@ -21,6 +21,9 @@ type Inputs struct {
 	Namespaces namespaces.Input
 	Rootfs     rootfs.Input
 	Process    process.Input
+	// Scope says that the process is born outside its cgroup, which systemd makes
+	// around it.
+	Scope bool
 	// Cgroups are the `tasks` files of the v1 hierarchies to join. On cgroup v2
 	// the process is born in its cgroup.
 	Cgroups []string
@@ -48,6 +51,7 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 	proc := process.New(b, parent, s, in.Process)
 
 	proc.Hide()
+	askScope(b, parent, in.Scope)
 	root.Prepare()
 	proc.Prepare()
 	tasks := openCgroups(b, in.Cgroups)
@@ -75,6 +79,14 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 	proc.Identity()
 	proc.Exec()
 	return b.Plan(), setup
+}
+
+// askScope comes before anything that limits and the cgroup namespace are about.
+func askScope(b *plan.Builder, parent *handshake.Parent, ask bool) {
+	if ask {
+		b.In(plan.Limits, "linux.cgroupsPath")
+		parent.Ask("systemd makes a scope around a process", b.Message(handshake.Scope))
+	}
 }
 
 // The process joins its v1 cgroups itself, by writing "0" to `tasks`. A parent

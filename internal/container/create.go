@@ -29,6 +29,7 @@ type Container struct {
 	answered bool // Ready has its answer already
 	lock     lock // held until the program runs, or `create` ends
 	values   []cgroups.Value
+	hostRoot [2]uint32  // host uid and gid of the user namespace's root, if known
 	pipes    []*os.File // to the hooks that run inside, named by their JSON paths
 }
 
@@ -166,7 +167,7 @@ func (c *Container) record(in Inputs) error {
 	c.Record = Record{
 		Version: specs.Version, ID: o.ID, Bundle: o.Bundle, Rootfs: in.Rootfs.Root, Created: time.Now().UTC(),
 		Cgroups: c.group.Paths(), Hooks: c.spec.Hooks, Annotations: c.spec.Annotations,
-		NoKeyring: o.NoKeyring,
+		NoKeyring: o.NoKeyring, Unit: c.Unit,
 	}
 	if p := c.spec.Linux.Seccomp; p != nil && p.ListenerPath != "" {
 		c.Listener = &Listener{p.ListenerPath, p.ListenerMetadata}
@@ -193,14 +194,17 @@ func (c *Container) prepareHost(in Inputs, values []cgroups.Value) error {
 	if err := makeLayerDirectories(in); err != nil {
 		return err
 	}
+	c.values, c.hostRoot = values, in.Process.HostRoot
+	if c.Unit != nil {
+		return nil // systemd makes the cgroup, around the process: see scope
+	}
 	if err := c.group.Create(); err != nil {
 		return err
 	}
 	if err := c.group.Apply(values); err != nil {
 		return err
 	}
-	c.values = values
-	return c.delegate(in)
+	return c.delegate()
 }
 
 // create makes everything that the record names, and accompanies the first
@@ -228,13 +232,12 @@ func (c *Container) create(in Inputs, values []cgroups.Value) error {
 func (c *Container) fork(in Inputs) error {
 	c.plan, c.setup = Compile(in)
 	attr := bootstrap.Attr{Files: c.options.standardFiles(in.Process.Preserve), Cloneflags: c.setup.Cloneflags()}
-	dir, err := c.group.Dir()
-	if err != nil {
-		return err
-	}
-	if dir != nil {
-		defer dir.Close()
-		attr.Cgroup = dir
+	var err error
+	if c.Unit == nil {
+		if attr.Cgroup, err = c.group.Dir(); err != nil {
+			return err
+		}
+		defer attr.Cgroup.Close() // nil on a v1 host, which Close takes
 	}
 	c.Namespaces = c.setup.New
 	for _, j := range c.setup.Joins {

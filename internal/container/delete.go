@@ -44,6 +44,9 @@ func (c *Container) destroy() error {
 	if err := c.remove(c.options.directory(), c.group); err != nil {
 		return err
 	}
+	if err := c.forgetUnit(); err != nil {
+		c.options.Warn(err)
+	}
 	c.lock.release()
 	if c.proc != nil {
 		// The runtime environment existed, so its end is told (runtime.md,
@@ -109,8 +112,11 @@ func Delete(root, id string, force bool) (warnings []error, err error) {
 	if err := r.remove(filepath.Join(root, id), cgroups.Open(r.Cgroups)); err != nil {
 		return nil, err
 	}
+	if err := r.forgetUnit(); err != nil {
+		warnings = append(warnings, err)
+	}
 	l.release()
-	return r.poststop(), nil
+	return append(warnings, r.poststop()...), nil
 }
 
 // lockToDelete takes the lock. With force it does not wait for long: what the

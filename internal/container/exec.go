@@ -57,6 +57,7 @@ type execution struct {
 	init   *os.File // pidfd of the container's first process
 	lock   lock     // shared, until the process is inside
 	paused bool
+	cgroup string // of v2, that the process joins
 	file   string // --process, for messages
 }
 
@@ -146,7 +147,7 @@ func (e *execution) run(in ExecInputs) error {
 	if err != nil {
 		return err
 	}
-	if err := e.fork(attr, in.Spec.Process); err != nil {
+	if err := e.fork(attr, in); err != nil {
 		return err
 	}
 	if e.paused {
@@ -162,8 +163,10 @@ func (e *execution) run(in ExecInputs) error {
 // fork starts the process. A cgroup of v2 that has handed controllers to its
 // children takes no processes any more: then it joins the first process where
 // that has gone.
-func (e *execution) fork(attr bootstrap.Attr, p *specs.Process) error {
-	if a := p.ExecCPUAffinity; a != nil && a.Initial != "" {
+//
+// One that this user may not write to, systemd has to move the process into.
+func (e *execution) fork(attr bootstrap.Attr, in ExecInputs) error {
+	if a := in.Spec.Process.ExecCPUAffinity; a != nil && a.Initial != "" {
 		restore, err := runOn(a.Initial)
 		if err != nil {
 			return fmt.Errorf("%s: run on CPUs %s: %w", e.where("process.execCPUAffinity.initial"), a.Initial, err)
@@ -179,6 +182,11 @@ func (e *execution) fork(attr bootstrap.Attr, p *specs.Process) error {
 		}
 		defer dir.Close()
 		attr.Cgroup = dir
+		e.proc, err = bootstrap.Start(e.plan, attr)
+	}
+	if attr.Cgroup != nil && errors.Is(err, unix.EACCES) && e.record.Unit != nil {
+		attr.Cgroup, in.Scope = nil, true
+		e.plan = CompileExec(in)
 		e.proc, err = bootstrap.Start(e.plan, attr)
 	}
 	if err != nil {
@@ -238,6 +246,8 @@ func (e *execution) openFiles() ([]*os.File, error) {
 // answer answers one question of the process: see package handshake.
 func (e *execution) answer(m bootstrap.Message) ([]byte, error) {
 	switch m.Point {
+	case handshake.Scope:
+		return goOn, e.attach()
 	case handshake.Cloned:
 		first := e.proc.Pid
 		if err := e.proc.Become(int(m.A)); err != nil {

@@ -28,6 +28,7 @@ type ExecInputs struct {
 	Namespaces uintptr  // CLONE_NEW*: its namespaces that are not minirun's own
 	Cgroups    []string // files that take "0": `tasks` of v1, `cgroup.procs` of v2
 	Cgroup2    *os.File // the v2 cgroup that the process is born in, if any
+	Scope      bool     // systemd moves the process into it instead
 }
 
 // CompileExec makes the plan of a process that joins a container. It is
@@ -40,6 +41,7 @@ func CompileExec(in ExecInputs) *plan.Plan {
 
 	proc.Outside()
 	proc.Hide()
+	askScope(b, parent, in.Scope)
 	proc.Prepare()
 	tasks := openCgroups(b, in.Cgroups)
 	namespaces.Enter(b, parent, in.Namespaces, in.Pid, in.Process.Rootless)
@@ -113,6 +115,7 @@ func (e *execution) cgroups(in *ExecInputs, flags []string) error {
 		return err
 	}
 	group := cgroups.Open(paths)
+	e.cgroup = paths[""]
 	in.Cgroups = group.Tasks()
 	if e.paused && paths[""] != "" {
 		// Born frozen, it would not come out of fork, nor minirun.

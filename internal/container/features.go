@@ -17,7 +17,7 @@ import (
 const (
 	hasIntelRdt   = false
 	hasNetDevices = false
-	hasSystemd    = false
+	hasSystemd    = true
 	hasRestore    = true // through criu(8)
 )
 

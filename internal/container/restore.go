@@ -80,6 +80,8 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 // checkRestore refuses what criu could not bring back.
 func checkRestore(s *specs.Spec, in *Inputs) error {
 	switch {
+	case in.Scope:
+		return errors.New("--systemd-cgroup: a scope cannot be made around processes that criu(8) makes inside a cgroup")
 	case s.Process.Terminal:
 		return &spec.Error{Path: "process.terminal", Want: "must be false to restore: criu(8) has nobody to hand the terminal to"}
 	case !namespaces.Decide(s).Has(unix.CLONE_NEWNS):

@@ -70,6 +70,8 @@ var goOn = []byte{1}
 
 func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 	switch m.Point {
+	case handshake.Scope:
+		return goOn, c.scope()
 	case handshake.MapIDs:
 		linux := c.spec.Linux
 		if err := namespaces.WriteMaps(c.proc.Pid, linux.UIDMappings, linux.GIDMappings, rootless()); err != nil {

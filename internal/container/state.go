@@ -17,6 +17,7 @@ import (
 
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/spec"
+	"github.com/minirun/minirun/internal/systemd"
 )
 
 // A Record is what is on disk of a container: enough to find it, to report its
@@ -40,6 +41,7 @@ type Record struct {
 	NoKeyring   bool              `json:"noKeyring,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 	OnHost      *HostMount        `json:"onHost,omitempty"`
+	Unit        *systemd.Unit     `json:"unit,omitempty"` // with --systemd-cgroup
 	// Declared is the ociVersion of config.json, where a rule depends on it.
 	Declared string `json:"declaredVersion,omitempty"`
 }
@@ -101,7 +103,7 @@ func (r *Record) encode() ([]byte, error) {
 	if len(r.Cgroups) > 0 {
 		out = append(out, '}')
 	}
-	if r.Hooks == nil && r.Listener == nil && len(r.Annotations) == 0 && r.OnHost == nil && r.Declared == "" {
+	if r.Hooks == nil && r.Listener == nil && len(r.Annotations) == 0 && r.OnHost == nil && r.Unit == nil && r.Declared == "" {
 		return append(out, '}'), nil
 	}
 	rest, err := json.Marshal(struct {
@@ -109,8 +111,9 @@ func (r *Record) encode() ([]byte, error) {
 		Listener    *Listener         `json:"listener,omitempty"`
 		Annotations map[string]string `json:"annotations,omitempty"`
 		OnHost      *HostMount        `json:"onHost,omitempty"`
+		Unit        *systemd.Unit     `json:"unit,omitempty"`
 		Declared    string            `json:"declaredVersion,omitempty"`
-	}{r.Hooks, r.Listener, r.Annotations, r.OnHost, r.Declared})
+	}{r.Hooks, r.Listener, r.Annotations, r.OnHost, r.Unit, r.Declared})
 	if len(rest) <= len("{}") { // an empty object has nothing to add
 		return append(out, '}'), err
 	}

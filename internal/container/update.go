@@ -30,5 +30,9 @@ func Update(root, id string, r *specs.LinuxResources) error {
 	if len(h.Cgroups) == 0 {
 		return errors.New("update: the container has no cgroup")
 	}
-	return host.Open(h.Cgroups).Update(host, r)
+	group := host.Open(h.Cgroups)
+	if err := group.Update(host, r); err != nil || h.Unit == nil {
+		return err
+	}
+	return h.updateUnit(host, group, r)
 }

@@ -3,6 +3,7 @@
 //
 //	new process                         parent (package container)
 //	-----------                         --------------------------
+//	Scope ──────────────────────────▶   has systemd make the cgroup around it
 //	unshare(CLONE_NEWUSER)
 //	MapIDs ─────────────────────────▶   writes uid_map, gid_map, setgroups
 //	unshare(CLONE_NEWTIME)
@@ -21,7 +22,7 @@
 //	SeccompListener(fd) ────────────▶   hands it to the profile's listenerPath
 //	execve
 //
-// A process of exec asks Cloned, Console, Ready and SeccompListener.
+// A process of exec asks Scope, Cloned, Console, Ready and SeccompListener.
 //
 // HookFailed is told after any hook inside that fails, and then the process
 // ends. A plan asks only what its configuration needs. Every question waits for an
@@ -42,6 +43,7 @@ const (
 	Ready
 	SeccompListener // A: descriptor of the listener
 	HookFailed      // A: its wait status or TimedOut, B: which; the process ends, no answer is awaited
+	Scope
 )
 
 // TimedOut is what HookFailed tells of a hook that ran too long. No wait
@@ -50,7 +52,7 @@ const TimedOut = 1 << 32
 
 // Name returns a point's name for error messages and traces.
 func Name(point uint32) string {
-	names := [...]string{"", "map ids", "time offsets", "cloned", "copy up", "mounted", "console", "ready", "seccomp listener", "hook failed"}
+	names := [...]string{"", "map ids", "time offsets", "cloned", "copy up", "mounted", "console", "ready", "seccomp listener", "hook failed", "scope"}
 	if int(point) < len(names) {
 		return names[point]
 	}

@@ -26,9 +26,13 @@ const module = "github.com/minirun/minirun"
 var arrows = map[string]string{
 	"cmd/minirun": "bootstrap container cgroups spec",
 
-	"internal/container": "bootstrap cgroups handshake namespaces plan process rootfs seccomp signals spec",
+	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
+
+	"internal/container": "bootstrap cgroups handshake namespaces plan process rootfs seccomp signals spec systemd",
 
 	"internal/bootstrap":       "plan",
+	"internal/systemd":         "cgroups",
+	"internal/systemd/manager": "cgroups spec systemd",
 	"internal/cgroups":         "spec",
 	"internal/cgroups/metrics": "",
 	"internal/namespaces":      "handshake plan spec",
@@ -47,8 +51,8 @@ var arrows = map[string]string{
 // level is the floor a package of this module lives on. An import must lead
 // down, or stay on the floor of the helpers at its side.
 var level = map[string]int{
-	"cmd": 0, "container": 1,
-	"cgroups": 2, "namespaces": 3, "rootfs": 2, "process": 2, "bootstrap": 2,
+	"cmd": 0, "container": 1, "systemd": 2,
+	"cgroups": 3, "namespaces": 3, "rootfs": 2, "process": 2, "bootstrap": 2,
 	"handshake": 4, "plan": 5, "spec": 5, "seccomp": 5, "signals": 5,
 }
 

@@ -119,7 +119,21 @@ func build() error {
 	Probe, Binary = filepath.Join(scratch, "probe"), filepath.Join(scratch, "minirun")
 	return errors.Join(
 		take("MINIRUN_PROBE", root, Probe, "./tests/testbundle/probe"),
-		take("MINIRUN", root, Binary, "-tags", "urfave_cli_no_docs", "./cmd/minirun"))
+		take("MINIRUN", root, Binary, "-tags", "urfave_cli_no_docs", "./cmd/minirun"),
+		takeHelper(root, filepath.Join(scratch, "minirun-systemd")))
+}
+
+// takeHelper takes what is beside the minirun that is given, if anything.
+func takeHelper(root, out string) error {
+	given := os.Getenv("MINIRUN")
+	if given == "" {
+		return goBuild(root, out, "./cmd/minirun-systemd")
+	}
+	data, err := os.ReadFile(filepath.Join(filepath.Dir(given), "minirun-systemd"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return errors.Join(err, os.WriteFile(out, data, 0o755))
 }
 
 // take copies the program that a variable names, because tests attack it, or

@@ -1,0 +1,137 @@
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/spec"
+	"github.com/minirun/minirun/internal/systemd"
+)
+
+// This file has systemd make the cgroup. A scope is made around a process, so
+// that is born outside, and asks before its first step (handshake.Scope):
+//
+//	record with the unit → fork → Scope: StartTransientUnit, limits, delegation → the plan
+//	delete: kill, remove the cgroup, StopUnit
+//
+// The scope's cgroup is its own business (Delegate=yes): limits, freezing and
+// killing are done in its files, as without systemd.
+
+// unitInput decides the container's unit and where its cgroup will be.
+func (c *Container) unitInput(host *cgroups.Host) error {
+	if host.Mode != cgroups.V2 {
+		return errors.New("--systemd-cgroup: needs a host with cgroup v2 alone: without the flag, minirun makes the cgroups of version 1 itself")
+	}
+	path := c.spec.Linux.CgroupsPath
+	unit, err := systemd.Name(path, c.options.ID, unprivileged())
+	if err != nil {
+		return &spec.Error{Path: "linux.cgroupsPath", Want: err.Error(), Got: strconv.Quote(path)}
+	}
+	base := ""
+	if unit.User {
+		base, err = systemd.Do(context.Background(), &systemd.Request{Do: systemd.ControlGroup, Unit: unit})
+		if err != nil {
+			return err
+		}
+	}
+	dir, ok := host.V2.Place(base + unit.Path())
+	if !ok {
+		return fmt.Errorf("--systemd-cgroup: the cgroup %s of the unit is not below %s, which is all that is mounted here", base+unit.Path(), host.V2.Root)
+	}
+	c.Unit = &unit
+	c.group = host.Open(map[string]string{"": dir})
+	return nil
+}
+
+// scope has systemd put the process, which waits for that, into its unit, and
+// limits it.
+func (c *Container) scope() error {
+	err := c.whileAttentive(func(ctx context.Context) error {
+		_, err := systemd.Do(ctx, &systemd.Request{Do: systemd.Start, Unit: *c.Unit, ID: c.ID, Pid: c.proc.Pid, Values: c.values, Annotations: c.Annotations})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("config.json: linux.cgroupsPath: %w", err)
+	}
+	if err := c.inUnit(); err != nil {
+		return err
+	}
+	if err := c.group.Apply(c.values); err != nil {
+		return err
+	}
+	return c.delegate()
+}
+
+// inUnit checks that the process is where its limits are.
+func (c *Container) inUnit() error {
+	dir, err := initCgroup(c.proc.Pid)
+	if err != nil {
+		return fmt.Errorf("config.json: linux.cgroupsPath: look for the process in %s: %w", c.Unit.Name, err)
+	}
+	defer dir.Close()
+	if want := c.group.Paths()[""]; filepath.Clean(dir.Name()) != want {
+		return fmt.Errorf("config.json: linux.cgroupsPath: systemd has put the process into %s, not %s", dir.Name(), want)
+	}
+	return nil
+}
+
+// forgetDeadline bounds how long `delete` waits for systemd. The cgroup is gone
+// by then, and systemd drops a unit without one by itself.
+const forgetDeadline = 5 * time.Second
+
+// forgetUnit has systemd forget the container's unit. If it does not answer,
+// that is a warning.
+func (r *Record) forgetUnit() (warning error) {
+	if r.Unit == nil {
+		return nil
+	}
+	_, warning = systemd.Do(context.Background(), &systemd.Request{Do: systemd.Stop, Unit: *r.Unit, Limit: forgetDeadline})
+	return warning
+}
+
+// updateUnit tells systemd of changed limits. It rounds some, so they are
+// written before and after.
+func (r *Record) updateUnit(host *cgroups.Host, group *cgroups.Group, changed *specs.LinuxResources) error {
+	values, err := group.Changes(host, changed)
+	if err != nil {
+		return err
+	}
+	_, err = systemd.Do(context.Background(), &systemd.Request{Do: systemd.Set, Unit: *r.Unit, Values: values})
+	if err != nil {
+		return fmt.Errorf("update: %w", err)
+	}
+	return group.Update(host, changed)
+}
+
+// attach has systemd move a process of exec, which waits for that, into the
+// container's unit.
+func (e *execution) attach() error {
+	below := strings.TrimPrefix(e.cgroup, e.record.Cgroups[""])
+	err := e.whileAttentive(func(ctx context.Context) error {
+		_, err := systemd.Do(ctx, &systemd.Request{Do: systemd.Attach, Unit: *e.record.Unit, Pid: e.proc.Pid, Below: below})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("exec: the container's cgroup: %w", err)
+	}
+	return nil
+}
+
+// unprivileged says that this process is not root of the machine: another user,
+// or root in a user namespace, as engines without root call their runtime.
+func unprivileged() bool { return rootless() || inUserNamespace() }
+
+// inUserNamespace compares with the map of the first one (user_namespaces(7)).
+func inUserNamespace() bool {
+	text, err := os.ReadFile("/proc/self/uid_map")
+	return err == nil && strings.Join(strings.Fields(string(text)), " ") != "0 0 4294967295"
+}

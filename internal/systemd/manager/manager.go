@@ -1,0 +1,258 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	bus "github.com/coreos/go-systemd/v22/dbus"
+	"github.com/godbus/dbus/v5"
+
+	"github.com/minirun/minirun/internal/systemd"
+)
+
+// A Manager is a connection to the system's systemd or the user's.
+type Manager struct {
+	systemd *bus.Conn
+	calls   *dbus.Conn
+	who     string
+}
+
+// Do does what is asked for, and returns the answer.
+func Do(ctx context.Context, r *systemd.Request) (answer string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, r.Limit)
+	defer cancel()
+	m, err := Open(ctx, r.Unit.User)
+	if err != nil {
+		return "", err
+	}
+	defer m.Close()
+	switch r.Do {
+	case systemd.ControlGroup:
+		return m.ControlGroup()
+	case systemd.Start:
+		properties, err := Properties(r)
+		if err != nil {
+			return "", err
+		}
+		return "", m.Start(ctx, &r.Unit, properties)
+	case systemd.Set:
+		return "", m.Set(ctx, &r.Unit, Limits(r.Values))
+	case systemd.Stop:
+		return "", m.Stop(ctx, &r.Unit)
+	case systemd.Attach:
+		return "", m.Attach(ctx, &r.Unit, r.Below, r.Pid)
+	}
+	return "", fmt.Errorf("no such request: %q", r.Do)
+}
+
+// Open connects to systemd. The connection ends with the context.
+func Open(ctx context.Context, user bool) (*Manager, error) {
+	m := &Manager{who: "systemd"}
+	dial := func() (*dbus.Conn, error) { return dial(ctx, "unix:path=/run/dbus/system_bus_socket", os.Geteuid()) }
+	if user {
+		m.who = "the user's systemd"
+		address, err := userBus()
+		if err != nil {
+			return nil, err
+		}
+		dial = func() (*dbus.Conn, error) { return dialUser(ctx, address) }
+	}
+	var err error
+	m.systemd, err = bus.NewConnection(func() (*dbus.Conn, error) {
+		c, err := dial()
+		m.calls = c // the second of two is the one for calls
+		return c, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", m.who, late(ctx, err))
+	}
+	if err := m.checkVersion(); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+func dial(ctx context.Context, address string, uid int) (*dbus.Conn, error) {
+	c, err := dbus.Dial(address, dbus.WithContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(uid))}); err != nil {
+		c.Close()
+		return nil, err
+	}
+	if err := c.Hello(); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func dialUser(ctx context.Context, address string) (*dbus.Conn, error) {
+	uid, err := hostUID()
+	if err != nil {
+		return nil, err
+	}
+	return dial(ctx, address, uid)
+}
+
+// userBus is the address of the user's bus (sd_bus_open_user(3)).
+func userBus() (string, error) {
+	if a := os.Getenv("DBUS_SESSION_BUS_ADDRESS"); a != "" {
+		return a, nil
+	}
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+		return "unix:path=" + dir + "/bus", nil
+	}
+	return "", errors.New("connect to the user's systemd: neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set: log in as the user (su and sudo make no session), or loginctl enable-linger and export XDG_RUNTIME_DIR=/run/user/$UID")
+}
+
+// hostUID is who this process is outside its user namespace: that is what the
+// bus knows. An engine without root calls its runtime as root of a namespace.
+func hostUID() (int, error) {
+	text, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return 0, err
+	}
+	return outside(string(text), os.Geteuid())
+}
+
+// outside finds an id in the lines of uid_map (user_namespaces(7)).
+func outside(text string, id int) (int, error) {
+	for line := range strings.Lines(text) {
+		var inside, host, size int
+		if n, _ := fmt.Sscan(line, &inside, &host, &size); n == 3 && id >= inside && id-inside < size {
+			return host + id - inside, nil
+		}
+	}
+	return 0, fmt.Errorf("user %d is not in /proc/self/uid_map", id)
+}
+
+// Close ends the connection.
+func (m *Manager) Close() { m.systemd.Close() }
+
+// oldest is the first version with all the properties of Limits.
+const oldest = 244
+
+func (m *Manager) checkVersion() error {
+	text, err := m.systemd.GetManagerProperty("Version")
+	if err != nil {
+		return fmt.Errorf("ask %s for its version: %w", m.who, err)
+	}
+	digits := strings.TrimLeft(text, `"v`)
+	if i := strings.IndexFunc(digits, func(r rune) bool { return r < '0' || r > '9' }); i >= 0 {
+		digits = digits[:i]
+	}
+	if n, err := strconv.Atoi(digits); err != nil || n < oldest {
+		return fmt.Errorf("--systemd-cgroup: %s is version %s: minirun needs %d", m.who, text, oldest)
+	}
+	return nil
+}
+
+// ControlGroup is the manager's own cgroup, "" for the system's: its units are
+// below it.
+func (m *Manager) ControlGroup() (string, error) {
+	text, err := m.systemd.GetManagerProperty("ControlGroup")
+	if err != nil {
+		return "", fmt.Errorf("ask %s for its cgroup: %w", m.who, err)
+	}
+	path, err := strconv.Unquote(text)
+	return strings.TrimSuffix(path, "/"), err
+}
+
+// Start makes the unit, with the process in its properties inside.
+func (m *Manager) Start(ctx context.Context, u *systemd.Unit, properties []Property) error {
+	err := m.start(ctx, u, properties)
+	if isError(err, "UnitExists") {
+		// What has failed stays, on a systemd that does not know CollectMode.
+		if m.systemd.ResetFailedUnitContext(ctx, u.Name) == nil {
+			err = m.start(ctx, u, properties)
+		}
+	}
+	if isError(err, "UnitExists") {
+		return fmt.Errorf("%s has a unit %s already: choose another name, or systemctl stop it: %w", m.who, u.Name, err)
+	}
+	if err != nil {
+		return fmt.Errorf("have %s start %s in %s: %w", m.who, u.Name, u.Slice, late(ctx, err))
+	}
+	return nil
+}
+
+func (m *Manager) start(ctx context.Context, u *systemd.Unit, properties []Property) error {
+	result := make(chan string, 1)
+	if _, err := m.systemd.StartTransientUnitContext(ctx, u.Name, "replace", properties, result); err != nil {
+		return err
+	}
+	return await(ctx, result)
+}
+
+// await waits for the result of a job.
+func await(ctx context.Context, result <-chan string) error {
+	select {
+	case is := <-result:
+		if is != "done" {
+			return fmt.Errorf("the job's result is %q: see journalctl", is)
+		}
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Set changes properties for as long as the unit is there.
+func (m *Manager) Set(ctx context.Context, u *systemd.Unit, properties []Property) error {
+	if len(properties) == 0 {
+		return nil
+	}
+	if err := m.systemd.SetUnitPropertiesContext(ctx, u.Name, true, properties...); err != nil {
+		return fmt.Errorf("have %s change %s: %w", m.who, u.Name, late(ctx, err))
+	}
+	return nil
+}
+
+// Stop ends the unit, if it is there still: one whose cgroup is empty goes by
+// itself.
+func (m *Manager) Stop(ctx context.Context, u *systemd.Unit) error {
+	result := make(chan string, 1)
+	_, err := m.systemd.StopUnitContext(ctx, u.Name, "replace", result)
+	if err == nil {
+		err = await(ctx, result)
+	}
+	if err != nil && !isError(err, "NoSuchUnit") {
+		return fmt.Errorf("have %s stop %s: %w", m.who, u.Name, late(ctx, err))
+	}
+	if err := m.systemd.ResetFailedUnitContext(ctx, u.Name); err != nil && !isError(err, "NoSuchUnit") {
+		return fmt.Errorf("have %s forget %s: %w", m.who, u.Name, late(ctx, err))
+	}
+	return nil
+}
+
+// Attach moves a process into the unit's cgroup, or one below it ("/sub"). The
+// user's systemd may do that where the user may not: between a login session
+// and the user's own units only root has write access to what both are in.
+func (m *Manager) Attach(ctx context.Context, u *systemd.Unit, below string, pid int) error {
+	call := m.calls.Object("org.freedesktop.systemd1", "/org/freedesktop/systemd1").CallWithContext(ctx,
+		"org.freedesktop.systemd1.Manager.AttachProcessesToUnit", 0, u.Name, below, []uint32{uint32(pid)})
+	if call.Err != nil {
+		return fmt.Errorf("have %s move process %d into %s: %w", m.who, pid, u.Name, late(ctx, call.Err))
+	}
+	return nil
+}
+
+func isError(err error, name string) bool {
+	var e dbus.Error
+	return errors.As(err, &e) && e.Name == "org.freedesktop.systemd1."+name
+}
+
+// late says so if the time was up: the bus only tells that it is closed.
+func late(ctx context.Context, err error) error {
+	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		return fmt.Errorf("no answer in time: is it stopped, or the bus? %w", err)
+	}
+	return err
+}

@@ -1,0 +1,199 @@
+// Package manager talks to systemd, for the program minirun-systemd.
+//
+//	manager.go     what is said over D-Bus
+//	properties.go  limits and annotations as properties of the unit (pure)
+package manager
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	bus "github.com/coreos/go-systemd/v22/dbus"
+	"github.com/godbus/dbus/v5"
+
+	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/spec"
+	"github.com/minirun/minirun/internal/systemd"
+)
+
+// A Property is one of a unit.
+type Property = bus.Property
+
+func property(name string, value any) Property {
+	return Property{Name: name, Value: dbus.MakeVariant(value)}
+}
+
+// Properties are those a container's unit is started with: its cgroup is the
+// container's own business (Delegate), and has nothing that was not asked for.
+func Properties(r *systemd.Request) ([]Property, error) {
+	p := []Property{
+		property("Description", "minirun container "+r.ID),
+		property("Slice", r.Unit.Slice),
+		property("PIDs", []uint32{uint32(r.Pid)}),
+		property("Delegate", true),
+		// systemd would stop the container early when the machine goes down, and
+		// order it behind what it does not need.
+		property("DefaultDependencies", false),
+		// A scope whose process was killed for want of memory would stay, failed,
+		// and its name would be taken.
+		property("CollectMode", "inactive-or-failed"),
+		property("MemoryAccounting", true), property("CPUAccounting", true), property("IOAccounting", true), property("TasksAccounting", true),
+	}
+	limits := Limits(r.Values)
+	if !slices.ContainsFunc(limits, func(l Property) bool { return l.Name == "TasksMax" }) {
+		limits = append(limits, property("TasksMax", uint64(math.MaxUint64))) // systemd's default is no limit of config.json's
+	}
+	own, err := annotated(r.Annotations)
+	if err != nil {
+		return nil, err
+	}
+	p = append(p, limits...)
+	for _, o := range own {
+		p = slices.DeleteFunc(p, func(q Property) bool { return q.Name == o.Name })
+		p = append(p, o)
+	}
+	return p, nil
+}
+
+// Limits are the values of a cgroup that systemd has a property for.
+func Limits(values []cgroups.Value) (out []Property) {
+	for i := range values {
+		v := &values[i]
+		if !v.V2 {
+			continue
+		}
+		if name, ok := bytesProperty[v.File]; ok {
+			if n, ok := number(v.Value); ok {
+				out = append(out, property(name, n))
+			}
+			continue
+		}
+		switch v.File {
+		case "cpu.max":
+			out = append(out, quota(v.Value)...)
+		case "cpuset.cpus":
+			out = append(out, mask("AllowedCPUs", v.Value)...)
+		case "cpuset.mems":
+			out = append(out, mask("AllowedMemoryNodes", v.Value)...)
+		}
+	}
+	return out
+}
+
+// bytesProperty are properties whose value is the file's number.
+var bytesProperty = map[string]string{
+	"memory.min": "MemoryMin", "memory.low": "MemoryLow", "memory.high": "MemoryHigh", "memory.max": "MemoryMax",
+	"memory.swap.max": "MemorySwapMax", "pids.max": "TasksMax", "cpu.weight": "CPUWeight", "io.weight": "IOWeight",
+}
+
+// number reads what a cgroup's file takes; no limit is the largest number, which
+// systemd calls infinity.
+func number(s string) (uint64, bool) {
+	s = strings.TrimPrefix(strings.TrimSpace(s), "default ")
+	if s == "max" || s == "-1" {
+		return math.MaxUint64, true
+	}
+	n, err := strconv.ParseUint(s, 10, 64)
+	return n, err == nil
+}
+
+// quota turns "20000 50000" of cpu.max into processor time for each second.
+// systemd rounds it to hundredths of a processor, up: the file, which minirun
+// writes afterwards, is exact.
+func quota(s string) []Property {
+	const second, step = 1_000_000, 10_000
+	limit, period, _ := strings.Cut(s, " ")
+	n, ok := number(limit)
+	if !ok {
+		return nil
+	}
+	var out []Property
+	p := uint64(100_000)
+	if given, err := strconv.ParseUint(period, 10, 64); err == nil && given > 0 {
+		p = given
+		out = append(out, property("CPUQuotaPeriodUSec", p))
+	}
+	if n != math.MaxUint64 {
+		n = (n*second/p + step - 1) / step * step
+	}
+	return append(out, property("CPUQuotaPerSecUSec", n))
+}
+
+// mask is a list such as "0-3,7" as bits, the lowest in the first byte.
+func mask(name, list string) []Property {
+	ranges, ok := spec.ParseList(list)
+	if !ok {
+		return nil
+	}
+	var bits []byte
+	for _, r := range ranges {
+		for n := r.First; n <= r.Last; n++ {
+			for len(bits) <= n/8 {
+				bits = append(bits, 0)
+			}
+			bits[n/8] |= 1 << (n % 8)
+		}
+	}
+	return []Property{property(name, bits)}
+}
+
+// Prefix begins an annotation that is a property: its value is a text of GVariant,
+// such as "uint64 5" or "'kill'", as for runc and crun.
+const Prefix = "org.systemd.property."
+
+// annotated are the properties that annotations ask for.
+func annotated(annotations map[string]string) (out []Property, err error) {
+	for _, key := range slices.Sorted(maps.Keys(annotations)) {
+		name, ok := strings.CutPrefix(key, Prefix)
+		if !ok {
+			continue
+		}
+		if name == "Slice" || name == "PIDs" || !plainName(name) {
+			return nil, &spec.Error{Path: fmt.Sprintf("annotations[%q]", key), Want: "must be a property of a unit that is not minirun's to set", Got: strconv.Quote(name)}
+		}
+		value, err := dbus.ParseVariant(annotations[key], dbus.Signature{})
+		if err != nil {
+			return nil, &spec.Error{Path: fmt.Sprintf("annotations[%q]", key), Want: "must be a value in GVariant's text format, such as uint64 5 or 'text'", Got: strconv.Quote(annotations[key]), Err: err}
+		}
+		// Times are written in seconds, and told in microseconds.
+		if seconds, ok := strings.CutSuffix(name, "Sec"); ok && !strings.HasSuffix(name, "USec") {
+			micro, ok := microseconds(value.Value())
+			if !ok {
+				return nil, &spec.Error{Path: fmt.Sprintf("annotations[%q]", key), Want: "must be a number of seconds", Got: strconv.Quote(annotations[key])}
+			}
+			name, value = seconds+"USec", dbus.MakeVariant(micro)
+		}
+		out = append(out, Property{Name: name, Value: value})
+	}
+	return out, nil
+}
+
+func plainName(name string) bool {
+	for i := range len(name) {
+		if ch := name[i]; (ch < 'a' || ch > 'z') && (ch < 'A' || ch > 'Z') && (i == 0 || ch < '0' || ch > '9') {
+			return false
+		}
+	}
+	return name != ""
+}
+
+func microseconds(seconds any) (uint64, bool) {
+	const each = 1_000_000
+	switch n := seconds.(type) {
+	case float64:
+		return uint64(n * each), n >= 0 && n < math.MaxUint64/each
+	case int32:
+		return uint64(n) * each, n >= 0
+	case int64:
+		return uint64(n) * each, n >= 0 && n < math.MaxInt64/each
+	case uint32:
+		return uint64(n) * each, true
+	case uint64:
+		return n * each, n < math.MaxUint64/each
+	}
+	return 0, false
+}

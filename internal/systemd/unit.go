@@ -1,0 +1,101 @@
+// Package systemd has systemd make a container's cgroup, as a transient scope
+// (org.freedesktop.systemd1(5), "StartTransientUnit"). It needs cgroup v2 and
+// systemd 244.
+//
+//	unit.go    which unit a container gets, and where its cgroup is (pure)
+//	client.go  asks minirun-systemd, a program beside minirun
+//	manager    what that program does: properties of the unit, D-Bus
+//
+// It is a program of its own since a D-Bus library costs every start of minirun
+// a quarter of a millisecond (docs/performance.md), and most never use it.
+//
+// minirun writes limits into the cgroup's files itself, and reads them back.
+// systemd is told of those it knows so that it does not write others when it is
+// reloaded.
+package systemd
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A Unit is the scope of a container.
+type Unit struct {
+	Name  string `json:"name"`           // "minirun-box.scope"
+	Slice string `json:"slice"`          // "system.slice"
+	User  bool   `json:"user,omitempty"` // of the user's systemd, not the system's
+}
+
+// Name decides a container's unit. linux.cgroupsPath is "slice:prefix:name", as
+// for runc, of which slice and prefix may be empty, or empty as a whole.
+func Name(cgroupsPath, id string, user bool) (Unit, error) {
+	u := Unit{Slice: "system.slice", User: user}
+	if user {
+		u.Slice = "user.slice"
+	}
+	slice, prefix, name := "", "minirun", id
+	if cgroupsPath != "" {
+		parts := strings.Split(cgroupsPath, ":")
+		if len(parts) != 3 || parts[2] == "" {
+			return u, fmt.Errorf(`must be "slice:prefix:name" with --systemd-cgroup`)
+		}
+		slice, prefix, name = parts[0], parts[1], parts[2]
+	}
+	if slice != "" {
+		u.Slice = slice
+	}
+	if _, err := expand(u.Slice); err != nil {
+		return u, err
+	}
+	if strings.HasSuffix(name, ".slice") {
+		return u, fmt.Errorf("%q is a slice, which cannot have processes: a container gets a scope", name)
+	}
+	if prefix != "" {
+		name = prefix + "-" + name
+	}
+	u.Name = escape(name) + ".scope"
+	if len(u.Name) > 255 {
+		return u, fmt.Errorf("%q is longer than the 255 bytes of a unit's name", u.Name)
+	}
+	return u, nil
+}
+
+// Path is the unit's cgroup below that of its manager.
+func (u *Unit) Path() string {
+	slices, _ := expand(u.Slice) // Name has checked it
+	return slices + "/" + u.Name
+}
+
+// expand turns "a-b.slice" into "/a.slice/a-b.slice": a slice's name is its
+// path (systemd.slice(5)). "-.slice" is the root.
+func expand(slice string) (string, error) {
+	name, ok := strings.CutSuffix(slice, ".slice")
+	if name == "-" && ok {
+		return "", nil
+	}
+	if !ok || name == "" || strings.ContainsAny(slice, "/ ") || strings.HasPrefix(name, "-") || strings.HasSuffix(name, "-") || strings.Contains(name, "--") {
+		return "", fmt.Errorf("%q is not the name of a slice, such as system.slice or a-b.slice", slice)
+	}
+	path := ""
+	for i := range len(name) + 1 {
+		if i == len(name) || name[i] == '-' {
+			path += "/" + name[:i] + ".slice"
+		}
+	}
+	return path, nil
+}
+
+// escape writes what a unit's name cannot have as systemd-escape(1) does.
+func escape(name string) string {
+	var b strings.Builder
+	for i := range len(name) {
+		ch := name[i]
+		switch {
+		case ch >= 'a' && ch <= 'z', ch >= 'A' && ch <= 'Z', ch >= '0' && ch <= '9', strings.IndexByte(`:-_.\`, ch) >= 0:
+			b.WriteByte(ch)
+		default:
+			fmt.Fprintf(&b, `\x%02x`, ch)
+		}
+	}
+	return b.String()
+}
