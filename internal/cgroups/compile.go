@@ -35,6 +35,16 @@ func Compile(h *Host, r *specs.LinuxResources) ([]Value, error) {
 	return c.out, nil
 }
 
+// CompileLimits is Compile without the rules for devices: nobody but root of the
+// machine can give the kernel any.
+func CompileLimits(h *Host, r *specs.LinuxResources) ([]Value, error) {
+	c := &compiler{h: h}
+	if r != nil {
+		c.limits(r)
+	}
+	return c.out, c.err
+}
+
 // limits is all but the rules for devices.
 func (c *compiler) limits(r *specs.LinuxResources) {
 	if r.Memory != nil {

@@ -96,6 +96,15 @@ func (g *Group) Paths() map[string]string {
 	return paths
 }
 
+// Dirs are the group's directories.
+func (g *Group) Dirs() []string {
+	var dirs []string
+	for _, d := range g.dirs {
+		dirs = append(dirs, d.path)
+	}
+	return dirs
+}
+
 // Names has the group's path in each hierarchy, as /proc/PID/cgroup tells it,
 // by its controllers: "cpu,cpuacct", "name=systemd", "" for the v2 tree.
 func (g *Group) Names(h *Host) map[string]string {
@@ -154,6 +163,22 @@ func (g *Group) Create() (err error) {
 		}
 	}
 	return nil
+}
+
+// Writable tells whether this user may make the group and put a process of its
+// own into it: below a cgroup that has been delegated to it (cgroups(7),
+// "Cgroups delegation").
+func (g *Group) Writable() bool {
+	for i := range g.dirs {
+		at := filepath.Dir(g.dirs[i].path)
+		for unix.Access(at, unix.F_OK) == unix.ENOENT {
+			at = filepath.Dir(at)
+		}
+		if unix.Access(at, unix.W_OK) != nil || unix.Access(at+"/cgroup.procs", unix.W_OK) != nil {
+			return false
+		}
+	}
+	return len(g.dirs) > 0
 }
 
 // unmake removes what mkdir made, newest first.

@@ -20,26 +20,27 @@ func (c *Container) cgroupInput(in *Inputs) ([]cgroups.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	linux := c.spec.Linux
-	if c.options.SystemdCgroup {
-		err = c.unitInput(host)
+	var values []cgroups.Value
+	if unprivileged() {
+		values, err = c.unprivilegedInput(host)
 	} else {
-		err = c.groupInput(host)
+		if values, err = cgroups.Compile(host, c.spec.Linux.Resources); err == nil {
+			err = c.groupInput(host)
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	in.Cgroups, in.Scope = c.group.Tasks(), c.Unit != nil
-	values, err := cgroups.Compile(host, linux.Resources)
-	if err != nil {
-		return nil, err
-	}
 	in.Rootfs.Cgroup, err = cgroupMounts(c.spec, host, c.group)
 	return values, err
 }
 
 // groupInput decides the container's cgroup.
 func (c *Container) groupInput(host *cgroups.Host) error {
+	if c.options.SystemdCgroup {
+		return c.unitInput(host)
+	}
 	name := c.spec.Linux.CgroupsPath
 	path, err := cgroups.Path(host, name, c.options.ID)
 	if err != nil {

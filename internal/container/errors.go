@@ -3,7 +3,6 @@ package container
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -76,5 +75,3 @@ func lacking(err error, capability, to string) string {
 	}
 	return ""
 }
-
-func rootless() bool { return os.Geteuid() != 0 }

@@ -23,7 +23,7 @@ import (
 
 // rootfsInput looks up what the root file system depends on.
 func rootfsInput(s *specs.Spec, o *Options) (rootfs.Input, error) {
-	in := rootfs.Input{Bundle: o.Bundle, NoPivot: o.NoPivot, Rootless: rootless()}
+	in := rootfs.Input{Bundle: o.Bundle, NoPivot: o.NoPivot, Rootless: rootless(), NoDevices: inUserNamespace()}
 	var err error
 	if in.Root, err = rootPath(s, o.Bundle); err != nil {
 		return in, err

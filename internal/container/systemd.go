@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -124,14 +123,4 @@ func (e *execution) attach() error {
 		return fmt.Errorf("exec: the container's cgroup: %w", err)
 	}
 	return nil
-}
-
-// unprivileged says that this process is not root of the machine: another user,
-// or root in a user namespace, as engines without root call their runtime.
-func unprivileged() bool { return rootless() || inUserNamespace() }
-
-// inUserNamespace compares with the map of the first one (user_namespaces(7)).
-func inUserNamespace() bool {
-	text, err := os.ReadFile("/proc/self/uid_map")
-	return err == nil && strings.Join(strings.Fields(string(text)), " ") != "0 0 4294967295"
 }

@@ -82,7 +82,7 @@ func (c *compiler) ptmx(dev plan.Cell) {
 func (c *compiler) device(dirs map[string]plan.Cell, d *specs.LinuxDevice) {
 	p := clean(d.Path)
 	dir := c.directory(dirs, path.Dir(p))
-	if c.in.UserNS || c.in.Rootless {
+	if c.in.UserNS || c.in.Rootless || c.in.NoDevices {
 		c.bindDevice(p)
 		return
 	}

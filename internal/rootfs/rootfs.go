@@ -45,6 +45,7 @@ type Input struct {
 	UserNS     bool     // it has its own user namespace
 	CgroupNS   bool     // it has a new cgroup namespace
 	Rootless   bool     // minirun has no privilege on the host
+	NoDevices  bool     // minirun is in a user namespace itself, where nobody may make devices
 	NoPivot    bool     // --no-pivot
 	ParentMnt  string   // mount point that Root is on, if it would stay shared; see SharedParent
 	HostMounts []string // mount points of proc and sysfs on the host; needed with NoPivot

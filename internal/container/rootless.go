@@ -1,0 +1,55 @@
+package container
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// This file owns what is different for who is not root of the machine.
+
+// rootless says that this process is not root, also of no user namespace.
+func rootless() bool { return os.Geteuid() != 0 }
+
+// unprivileged says that this process is not root of the machine: another user,
+// or root in a user namespace, as engines without root call their runtime.
+func unprivileged() bool { return rootless() || inUserNamespace() }
+
+// inUserNamespace compares with the map of the first one (user_namespaces(7)).
+func inUserNamespace() bool {
+	text, err := os.ReadFile("/proc/self/uid_map")
+	return err == nil && strings.Join(strings.Fields(string(text)), " ") != "0 0 4294967295"
+}
+
+// unprivilegedInput decides the cgroup of a container without privilege: below
+// one that has been delegated to the user, or made by the user's systemd. If
+// there is neither, a container without limits does without a cgroup.
+func (c *Container) unprivilegedInput(host *cgroups.Host) ([]cgroups.Value, error) {
+	r := c.spec.Linux.Resources
+	if r != nil && len(r.Devices) > 0 {
+		c.options.Warn(spec.Warning{Path: "linux.resources.devices", Text: "has no effect without root: the container has the devices that are bound into it, and the rights of its user to them"})
+	}
+	values, err := cgroups.CompileLimits(host, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.groupInput(host); err != nil || c.Unit != nil || c.group.Writable() {
+		return values, err
+	}
+	why := fmt.Errorf("cgroups: %s is not delegated to this user", c.group.Dirs()[0])
+	if c.spec.Linux.CgroupsPath == "" && host.Mode == cgroups.V2 {
+		if err = c.unitInput(host); err == nil {
+			return values, nil
+		}
+		why = fmt.Errorf("%w, and the user's systemd makes none: %w", why, err)
+	}
+	c.Unit, c.group = nil, host.Open(nil)
+	if len(values) > 0 {
+		return nil, &spec.Error{Path: strings.TrimPrefix(values[0].Source, "config.json: "), Want: "needs a cgroup", Err: why}
+	}
+	c.options.Warn(spec.Warning{Path: "linux.cgroupsPath", Text: why.Error() + ": the container has no cgroup, and needs none, as it has no limits"})
+	return nil, nil
+}
