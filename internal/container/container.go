@@ -49,9 +49,10 @@ const MaxPreserveFDs = 1 << 16
 
 func (o *Options) directory() string { return filepath.Join(o.Root, o.ID) }
 
-// DefaultRoot is the state directory when --root is not given.
+// DefaultRoot is the state directory when --root is not given. Root of a whole
+// system in a user namespace, which calls itself so, is no user with an engine.
 func DefaultRoot() string {
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && os.Geteuid() != 0 {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && (rootless() || inUserNamespace() && os.Getenv("USER") != "root") {
 		return filepath.Join(dir, "minirun")
 	}
 	return "/run/minirun"
