@@ -245,6 +245,16 @@ func (g *Group) inheritCPUs(d *dir, path string, fresh bool) error {
 	return nil
 }
 
+// RefuseUsed is an error if the group is there and has processes.
+func (g *Group) RefuseUsed() error {
+	for i := range g.dirs {
+		if err := refuseUsed(&g.dirs[i]); err != nil && !gone(err) {
+			return err
+		}
+	}
+	return nil
+}
+
 func refuseUsed(d *dir) error {
 	pids, err := procs(d.path)
 	if errors.Is(err, unix.EOPNOTSUPP) {

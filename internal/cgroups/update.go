@@ -33,6 +33,26 @@ func (g *Group) Update(h *Host, r *specs.LinuxResources) error {
 	return err
 }
 
+// Keeping does something that may write a file of the v2 group anew, and then
+// writes back what the file had.
+func (g *Group) Keeping(file string, do func() error) error {
+	d := g.dir("", true)
+	if d == nil {
+		return do()
+	}
+	before, err := readText(d.path + "/" + file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if did := do(); did != nil || err != nil {
+		return did
+	}
+	if now, err := readText(d.path + "/" + file); err != nil || now == before {
+		return err
+	}
+	return writeText(d.path+"/"+file, before)
+}
+
 // Changes are the values that Update writes, but for devices.
 func (g *Group) Changes(h *Host, r *specs.LinuxResources) ([]Value, error) {
 	now, err := g.current(h, r)

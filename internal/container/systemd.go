@@ -48,6 +48,9 @@ func (c *Container) unitInput(host *cgroups.Host) error {
 	}
 	c.Unit = &unit
 	c.group = host.Open(map[string]string{"": dir})
+	if err := c.group.RefuseUsed(); err != nil {
+		return &spec.Error{Path: "linux.cgroupsPath", Want: "must name a unit that is not there already", Got: strconv.Quote(unit.Name), Err: err}
+	}
 	return nil
 }
 
@@ -59,7 +62,7 @@ func (c *Container) scope() error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("config.json: linux.cgroupsPath: %w", err)
+		return errors.Join(fmt.Errorf("config.json: linux.cgroupsPath: %w", err), c.disown())
 	}
 	if err := c.inUnit(); err != nil {
 		return err
@@ -68,6 +71,16 @@ func (c *Container) scope() error {
 		return err
 	}
 	return c.delegate()
+}
+
+// disown gives up the claim to a unit that is another's: what is in it must not
+// be killed when the container is undone.
+func (c *Container) disown() error {
+	if c.inUnit() == nil {
+		return nil
+	}
+	c.Unit, c.Cgroups, c.group = nil, nil, cgroups.Open(nil)
+	return c.Record.write(c.options.directory())
 }
 
 // inUnit checks that the process is where its limits are.
@@ -104,7 +117,11 @@ func (r *Record) updateUnit(host *cgroups.Host, group *cgroups.Group, changed *s
 	if err != nil {
 		return err
 	}
-	_, err = systemd.Do(context.Background(), &systemd.Request{Do: systemd.Set, Unit: *r.Unit, Values: values})
+	// Whatever changes, systemd writes its own cpu.max again.
+	err = group.Keeping("cpu.max", func() error {
+		_, err := systemd.Do(context.Background(), &systemd.Request{Do: systemd.Set, Unit: *r.Unit, Values: values})
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("update: %w", err)
 	}

@@ -38,9 +38,10 @@ type Bundle struct {
 	ID   string
 	Host string // an empty directory of the host, for what must not be touched
 
-	Stdin string   // for the container
-	Env   []string // added to minirun's environment
-	Wd    string   // minirun's working directory
+	Stdin  string   // for the container
+	Env    []string // added to minirun's environment
+	Global []string // options before the command
+	Wd     string   // minirun's working directory
 
 	t testing.TB
 }
@@ -194,7 +195,7 @@ const deadline = 60 * time.Second
 
 // Command is minirun with --root and args, not started yet.
 func (b *Bundle) Command(args ...string) *exec.Cmd {
-	cmd := exec.Command(Binary, append([]string{"--root", b.Root}, args...)...)
+	cmd := exec.Command(Binary, append(append([]string{"--root", b.Root}, b.Global...), args...)...)
 	cmd.Dir = b.Wd
 	cmd.Env = append(os.Environ(), b.Env...)
 	if b.Stdin != "" {

@@ -90,7 +90,7 @@ func Mounts(pid string) []string {
 // cgroups adds those whose name says that they are of this process's tests.
 func cgroups(all map[string]bool) {
 	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() && strings.HasPrefix(d.Name(), Prefix) {
+		if err == nil && d.IsDir() && strings.HasPrefix(strings.TrimPrefix(d.Name(), "minirun-"), Prefix) {
 			all["cgroup "+path] = true
 		}
 		return nil // others come and go meanwhile
