@@ -49,6 +49,19 @@ func (h *Host) Group(path string) *Group {
 	return g
 }
 
+// Own is the group that this process is in.
+func (h *Host) Own() *Group {
+	g := &Group{only: h.Mode == V2}
+	for i := range h.V1 {
+		t := &h.V1[i]
+		g.dirs = append(g.dirs, dir{t.Controllers, filepath.Join(t.Mount, t.own()), t.Mount})
+	}
+	if h.V2 != nil {
+		g.dirs = append(g.dirs, dir{[]string{""}, filepath.Join(h.V2.Mount, h.V2.own()), h.V2.Mount})
+	}
+	return g
+}
+
 // Open names a group by the directories in state.json's cgroup_paths.
 func Open(paths map[string]string) *Group {
 	g := &Group{}

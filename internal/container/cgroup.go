@@ -32,7 +32,11 @@ func (c *Container) cgroupInput(in *Inputs) ([]cgroups.Value, error) {
 		return nil, err
 	}
 	in.Cgroups, in.Scope = c.group.Tasks(), c.Unit != nil
-	in.Rootfs.Cgroup, err = cgroupMounts(c.spec, host, c.group)
+	group := c.group
+	if len(group.Paths()) == 0 {
+		group = host.Own() // which the container stays in
+	}
+	in.Rootfs.Cgroup, err = cgroupMounts(c.spec, host, group)
 	return values, err
 }
 
