@@ -81,10 +81,11 @@ func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err err
 	if err := h.end(true); err != nil { // criu has ended it; the kernel may not be done
 		return nil, err
 	}
-	if err := h.remove(filepath.Join(root, id), cgroups.Open(h.Cgroups)); err != nil {
-		return nil, err
+	warnings, err = h.remove(filepath.Join(root, id), cgroups.Open(h.Cgroups))
+	if err != nil {
+		return warnings, err
 	}
-	return h.poststop(), nil
+	return append(warnings, h.poststop()...), nil
 }
 
 // external tells criu what in the container is the host's, and leaves notes

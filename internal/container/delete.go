@@ -41,11 +41,12 @@ func (c *Container) destroy() error {
 	if c.options.PidFile != "" && c.proc != nil {
 		_ = os.Remove(c.options.PidFile) // it names a process that is gone
 	}
-	if err := c.remove(c.options.directory(), c.group); err != nil {
-		return err
+	warnings, err := c.remove(c.options.directory(), c.group)
+	for _, w := range warnings {
+		c.options.Warn(w)
 	}
-	if err := c.forgetUnit(); err != nil {
-		c.options.Warn(err)
+	if err != nil {
+		return err
 	}
 	c.lock.release()
 	if c.proc != nil {
@@ -59,13 +60,22 @@ func (c *Container) destroy() error {
 }
 
 // remove takes away cgroups and state directory. Namespaces went with the last
-// process, and mounts too if the container had a mount namespace.
-func (r *Record) remove(dir string, group *cgroups.Group) error {
+// process, and mounts too if the container had a mount namespace. What it warns
+// of is not the container's any more.
+func (r *Record) remove(dir string, group *cgroups.Group) (warnings []error, err error) {
 	if group != nil {
 		if err := group.Delete(deleteDeadline); err != nil {
-			return err
+			return nil, err
 		}
 	}
+	if err := r.forgetUnit(); err != nil {
+		warnings = append(warnings, err)
+	}
+	return warnings, r.removeFiles(dir)
+}
+
+// removeFiles takes away what a container has in the file system.
+func (r *Record) removeFiles(dir string) error {
 	if err := r.removeHostMount(); err != nil {
 		return err
 	}
@@ -109,11 +119,9 @@ func Delete(root, id string, force bool) (warnings []error, err error) {
 	if err := r.end(force); err != nil {
 		return nil, err
 	}
-	if err := r.remove(filepath.Join(root, id), cgroups.Open(r.Cgroups)); err != nil {
-		return nil, err
-	}
-	if err := r.forgetUnit(); err != nil {
-		warnings = append(warnings, err)
+	warnings, err = r.remove(filepath.Join(root, id), cgroups.Open(r.Cgroups))
+	if err != nil {
+		return warnings, err
 	}
 	l.release()
 	return append(warnings, r.poststop()...), nil

@@ -193,11 +193,11 @@ func (c *Container) Delete() (warnings []error, err error) {
 		return nil, err
 	}
 	defer c.lock.release()
-	if err := c.remove(dir, c.group); err != nil {
-		return nil, err
+	if warnings, err = c.remove(dir, c.group); err != nil {
+		return warnings, err
 	}
 	c.lock.release()
-	return c.poststop(), nil
+	return append(warnings, c.poststop()...), nil
 }
 
 // Close gives up the descriptors of a container that goes on alone.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	bus "github.com/coreos/go-systemd/v22/dbus"
 	"github.com/godbus/dbus/v5"
@@ -168,11 +169,9 @@ func (m *Manager) ControlGroup() (string, error) {
 // Start makes the unit, with the process in its properties inside.
 func (m *Manager) Start(ctx context.Context, u *systemd.Unit, properties []Property) error {
 	err := m.start(ctx, u, properties)
-	if isError(err, "UnitExists") {
-		// What has failed stays, on a systemd that does not know CollectMode.
-		if m.systemd.ResetFailedUnitContext(ctx, u.Name) == nil {
-			err = m.start(ctx, u, properties)
-		}
+	for until := time.Now().Add(lingering); isError(err, "UnitExists") && m.ending(ctx, u) && time.Now().Before(until); {
+		time.Sleep(2 * time.Millisecond)
+		err = m.start(ctx, u, properties)
 	}
 	if isError(err, "UnitExists") {
 		return fmt.Errorf("%s has a unit %s already: choose another name, or systemctl stop it: %w", m.who, u.Name, err)
@@ -181,6 +180,26 @@ func (m *Manager) Start(ctx context.Context, u *systemd.Unit, properties []Prope
 		return fmt.Errorf("have %s start %s in %s: %w", m.who, u.Name, u.Slice, late(ctx, err))
 	}
 	return nil
+}
+
+// lingering is how long systemd may need to forget a unit whose cgroup is gone:
+// a container of the same name has just ended.
+const lingering = 2 * time.Second
+
+// ending says that a unit has ended and is only not forgotten yet.
+func (m *Manager) ending(ctx context.Context, u *systemd.Unit) bool {
+	p, err := m.systemd.GetUnitPropertyContext(ctx, u.Name, "ActiveState")
+	if err != nil {
+		return isError(err, "NoSuchUnit")
+	}
+	switch p.Value.Value() {
+	case "failed":
+		return m.systemd.ResetFailedUnitContext(ctx, u.Name) == nil
+	case "inactive", "deactivating":
+		return true
+	}
+	cgroup, err := m.systemd.GetUnitTypePropertyContext(ctx, u.Name, "Scope", "ControlGroup")
+	return err == nil && cgroup.Value.Value() == ""
 }
 
 func (m *Manager) start(ctx context.Context, u *systemd.Unit, properties []Property) error {
