@@ -30,14 +30,15 @@ type Mount struct {
 
 // Mounts lists what to mount for a container in this group (pure). With a
 // cgroup namespace of its own the filesystem is mounted anew from inside, and
-// shows the container's cgroup as the root; else that directory is bound. On a
-// hybrid host the v1 hierarchies are shown and the v2 tree is not, as runc has
+// shows the container's cgroup as the root; else that directory is bound, and on
+// v2 the host's whole tree: what /proc/self/cgroup says is a path in it, and runc
+// and crun show it. On a hybrid host the v1 hierarchies are shown and the v2 tree is not, as runc has
 // it.
 func (g *Group) Mounts(h *Host, cgroupns bool) []Mount {
 	if h.Mode == V2 {
 		m := Mount{FSType: "cgroup2"}
 		if !cgroupns {
-			m.Source = g.Paths()[""]
+			m.Source = h.V2.Mount
 		}
 		return []Mount{m}
 	}

@@ -64,7 +64,7 @@ func cgroupMounts(s *specs.Spec, host *cgroups.Host, group *cgroups.Group) ([]ro
 		var out []rootfs.Cgroup
 		for _, m := range group.Mounts(host, own) {
 			dir := m.Source
-			if dir == "" {
+			if dir == "" { // for a mount that needs no other place
 				dir = group.Paths()[""]
 			}
 			out = append(out, rootfs.Cgroup{Controller: m.Data, Name: m.Name, Dir: dir, Aliases: m.Aliases})

@@ -77,7 +77,7 @@ var deviceCases = []testCase{
 			}
 			b.spec.Process.Args = []string{"true"}
 		},
-		want: map[string]string{"stderr.empty": "false", "left.cgroups": "", "left.state": ""},
+		want: map[string]string{"stderr.empty": onV1("false"), "left.cgroups": "", "left.state": ""},
 	},
 	{name: "no-device-rules", set: func(b *bundle) { b.spec.Linux.Resources = nil }},
 	{

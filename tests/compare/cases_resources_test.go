@@ -83,7 +83,10 @@ var cgroupCases = []testCase{
 		b.spec.Linux.CgroupsPath = "../../../" + box.tag + "-dot/" + b.id
 	}},
 	{name: "memory-limit", set: limits(func(r *specs.LinuxResources) {
-		r.Memory = &specs.LinuxMemory{Limit: pointer(int64(64 * mib)), Reservation: pointer(int64(32 * mib)), Swappiness: pointer(uint64(10))}
+		r.Memory = &specs.LinuxMemory{Limit: pointer(int64(64 * mib)), Reservation: pointer(int64(32 * mib))}
+		if !onV2() {
+			r.Memory.Swappiness = pointer(uint64(10))
+		}
 	}), want: map[string]string{"out.cgroup.memory.memory.limit_in_bytes": "67108864", "out.cgroup.memory.memory.soft_limit_in_bytes": "33554432", "out.cgroup.memory.memory.swappiness": "10"}},
 	{name: "memory-swap", set: limits(func(r *specs.LinuxResources) {
 		r.Memory = &specs.LinuxMemory{Limit: pointer(int64(64 * mib)), Swap: pointer(int64(128 * mib))}
@@ -92,7 +95,7 @@ var cgroupCases = []testCase{
 		r.Memory = &specs.LinuxMemory{Limit: pointer(int64(64 * mib)), Swap: pointer(int64(-1))}
 	}), want: map[string]string{"out.cgroup.memory.memory.limit_in_bytes": "67108864", "out.cgroup.memory.memory.memsw.limit_in_bytes": "9223372036854771712"}},
 	{name: "memory-unlimited", set: limits(func(r *specs.LinuxResources) { r.Memory = &specs.LinuxMemory{Limit: pointer(int64(-1))} })},
-	{name: "memory-oom-kill-disabled", set: limits(func(r *specs.LinuxResources) {
+	{name: "memory-oom-kill-disabled", plain: onV2(), set: limits(func(r *specs.LinuxResources) {
 		r.Memory = &specs.LinuxMemory{Limit: pointer(int64(64 * mib)), DisableOOMKiller: pointer(true)}
 	}), want: map[string]string{"out.cgroup.memory.memory.oom_control": "oom_kill 0 ; oom_kill_disable 1*"}},
 	{name: "memory-limit-too-small", plain: true, set: func(b *bundle) {

@@ -115,3 +115,57 @@ func removeTagged(also string) {
 		removeCgroups(filepath.Join(mounts[name], path))
 	}
 }
+
+// onV2 says that this machine has cgroup v2 and no other.
+func onV2() bool {
+	_, err := os.Stat("/sys/fs/cgroup/cgroup.controllers")
+	return err == nil
+}
+
+// onV1 is an expectation for version 1 alone.
+func onV1(want string) string {
+	if onV2() {
+		return "*"
+	}
+	return want
+}
+
+// v2Files are the files of version 2 that hold what those of version 1 do, with values that are written otherwise. What is
+// not here has the same file and value.
+var v2Files = map[string][2]string{
+	"out.cgroup.memory.memory.limit_in_bytes=67108864":                      {"out.cgroup..memory.max", "67108864"},
+	"out.cgroup.memory.memory.soft_limit_in_bytes=33554432":                 {"out.cgroup..memory.low", "33554432"},
+	"out.cgroup.memory.memory.memsw.limit_in_bytes=134217728":               {"out.cgroup..memory.swap.max", "67108864"},
+	"out.cgroup.memory.memory.memsw.limit_in_bytes=9223372036854771712":     {"out.cgroup..memory.swap.max", "max"},
+	"out.cgroup.cpu.cpu.shares=512":                                         {},
+	"out.cgroup.cpu.cpu.cfs_quota_us=50000":                                 {"out.cgroup..cpu.max", "50000 200000"},
+	"out.cgroup.cpu.cpu.cfs_period_us=200000":                               {},
+	"out.cgroup.cpu.cpu.cfs_quota_us=40000":                                 {"out.cgroup..cpu.max", "40000 100000"},
+	"out.cgroup.cpu.cpu.cfs_burst_us=20000":                                 {"out.cgroup..cpu.max.burst", "20000"},
+	"out.cgroup.blkio.blkio.throttle.read_bps_device=*1048576":              {"out.cgroup..io.max", "*rbps=1048576*"},
+	"out.cgroup.devices.devices.list=a *:* rwm*":                            {}, // there is no such list
+	"out.cgroup.memory.memory.swappiness=10":                                {}, // nor these
+	"out.cgroup.memory.memory.oom_control=oom_kill 0 ; oom_kill_disable 1*": {},
+	"in.ns.cgroup=host":                                                     {"in.ns.cgroup", "own"}, // the default config.json makes one
+}
+
+// wanted are a case's expectations as this machine's cgroups have them.
+func wanted(on1 map[string]string) map[string]string {
+	if !onV2() {
+		return on1
+	}
+	out := map[string]string{}
+	for name, want := range on1 {
+		if to, ok := v2Files[name+"="+want]; ok {
+			name, want = to[0], to[1]
+		} else if controller, file, ok := strings.Cut(strings.TrimPrefix(name, "out.cgroup."), "."); ok && strings.HasPrefix(name, "out.cgroup.") && controller != "" {
+			name = "out.cgroup.." + file
+		} else if strings.HasPrefix(name, "in.cgroup.") {
+			name = "in.cgroup."
+		}
+		if name != "" {
+			out[name] = want
+		}
+	}
+	return out
+}

@@ -149,7 +149,7 @@ func (c *testCase) compare(t *testing.T, id string, total *totals) {
 
 // assert checks the case's own expectations under one runtime.
 func (c *testCase) assert(t *testing.T, rt *ociRuntime, fields Fields) {
-	for name, want := range c.want {
+	for name, want := range wanted(c.want) {
 		if got := value(fields, name); !glob(want, got) {
 			t.Errorf("%s: %s is %q, want %q", rt.name, name, got, want)
 		}

@@ -8,7 +8,11 @@ type declaration struct {
 }
 
 func declaredFor(name string) (out []allowed) {
-	for _, d := range declarations {
+	all := declarations
+	if onV2() {
+		all = append(all, declarationsV2...)
+	}
+	for _, d := range all {
 		if glob(d.cases, name) {
 			out = append(out, d.fields...)
 		}
@@ -43,9 +47,23 @@ const (
 	rootAtCgroup = "the tmpfs of a read-only cgroup mount is read-only too: config.json asked for it"
 )
 
+const (
+	weights = "cpu.weight of shares follows the newer curve on which 1024 shares are a weight of 100, as crun and runc from 1.3 on"
+	noSuch  = "cgroup v2 has no equivalent: minirun refuses what would have no effect, as crun"
+)
+
+// What is different on cgroup v2 only.
+var declarationsV2 = []declaration{
+	{"*", []allowed{{"out.cgroup..cpu.weight", "*", weights}, {"out.cgroup..cpu.weight.nice", "*", weights}}},
+	{"memory-oom-kill-disabled", refusedByMinirun(noSuch)}, {"network-class", refusedByMinirun(noSuch)},
+	{"devices-hole", refusedByRunc("a rule with a hole in an earlier one: a device program can say it, as crun's does")},
+}
+
 var declarations = []declaration{
 	{"*", []allowed{
-		{"in.mount./proc/keys.*", "*", hostNull},
+		{"in.mount./proc/keys.*", "*", hostNull}, {"in.mount./proc/kcore.*", "*", hostNull},
+		{"in.dev./dev/core", "(absent)", "a link to /proc/kcore, which is masked or not to be read"},
+		{"hook.*.rlimit.MEMLOCK", "*", "runc raises its own limit for eBPF on kernels before 5.11, and its hooks inherit that"},
 		{"in.mount./proc/timer_list.*", "*", hostNull},
 		{"in.mount./sys/fs/cgroup.options", "ro,*", rootAtCgroup}, {"in.readonly./sys/fs/cgroup", "EROFS", rootAtCgroup},
 		{"hook.*.prctl.pdeathsig", "9 ok", hookEnds},

@@ -13,7 +13,7 @@ import (
 
 func (r report) kernelFiles() {
 	for _, name := range []string{
-		"cgroup", "uid_map", "gid_map", "setgroups", "oom_score_adj", "loginuid", "coredump_filter", "timens_offsets", "comm", "attr/current", "timerslack_ns",
+		"cgroup", "uid_map", "gid_map", "setgroups", "oom_score_adj", "loginuid", "coredump_filter", "timens_offsets", "comm", "attr/current",
 	} {
 		text, err := readFile("/proc/self/" + name)
 		if err != nil {

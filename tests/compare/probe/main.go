@@ -47,6 +47,9 @@ type report map[string]string
 
 func (r report) set(name string, value any) { r[name] = fmt.Sprint(value) }
 
+// /proc/self is about the first thread, and so must be what this one does.
+func init() { runtime.LockOSThread() }
+
 func main() {
 	runtime.LockOSThread() // the main thread: what is read about "this thread" is read about the process's first one
 	if len(os.Args) > 1 {
