@@ -14,10 +14,10 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 export CGO_ENABLED := 0
 
-.PHONY: help build test bench bench-start lint fuzz install uninstall clean hello
+.PHONY: help build test test-v2 test-vm vm bench bench-start lint fuzz install uninstall clean hello
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 build: $(BIN)/minirun $(BIN)/minirun-systemd ## build bin/minirun and its helper bin/minirun-systemd, static binaries
 
@@ -32,6 +32,15 @@ hello: ## what ./try does: run a first container
 
 test: ## all tests; those that need root run through sudo
 	./scripts/test
+
+test-v2: ## the tests that are about cgroups, on cgroup v2 in a virtual machine
+	tests/vm/test quick
+
+test-vm: ## all tests on cgroup v2, with systemd and without root, in virtual machines
+	tests/vm/test all
+
+vm: ## a shell in a virtual machine with systemd and cgroup v2
+	tests/vm/run --install --kind systemd
 
 bench: build ## benchmarks, with runc, crun and bare system calls beside minirun where there are any
 	$(GO) test -tags $(TAGS) -run '^$$' -bench . -benchmem -p 1 ./...

@@ -74,6 +74,10 @@ func New(t testing.TB, change ...func(*specs.Spec)) *Bundle {
 	b.Spec.Process.Terminal = false
 	b.Spec.Process.Args = []string{"true"}
 	b.Spec.Linux.CgroupsPath = "/" + b.ID
+	// Tests that do not ask how a cgroup is made run with either driver.
+	if os.Getenv("MINIRUN_DRIVER") == "systemd" {
+		b.Spec.Linux.CgroupsPath, b.Global = "", []string{"--systemd-cgroup"}
+	}
 	for _, f := range change {
 		f(b.Spec)
 	}
