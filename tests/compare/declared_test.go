@@ -48,13 +48,15 @@ const (
 )
 
 const (
-	weights = "cpu.weight of shares follows the newer curve on which 1024 shares are a weight of 100, as crun and runc from 1.3 on"
-	noSuch  = "cgroup v2 has no equivalent: minirun refuses what would have no effect, as crun"
+	weights  = "cpu.weight of shares follows the newer curve on which 1024 shares are a weight of 100, as crun and runc from 1.3 on"
+	hostTree = "without a cgroup namespace it is the host's mount, bound; runc mounts the tree anew"
+	noSuch   = "cgroup v2 has no equivalent: minirun refuses what would have no effect, as crun"
 )
 
 // What is different on cgroup v2 only.
 var declarationsV2 = []declaration{
-	{"*", []allowed{{"out.cgroup..cpu.weight", "*", weights}, {"out.cgroup..cpu.weight.nice", "*", weights}}},
+	{"*", []allowed{{"out.cgroup..cpu.weight", "*", weights}, {"out.cgroup..cpu.weight.nice", "*", weights},
+		{"in.mount./sys/fs/cgroup.source", "cgroup2", hostTree}, {"in.mount./sys/fs/cgroup.propagation", "master", hostTree}}},
 	{"memory-oom-kill-disabled", refusedByMinirun(noSuch)}, {"network-class", refusedByMinirun(noSuch)},
 	{"devices-hole", refusedByRunc("a rule with a hole in an earlier one: a device program can say it, as crun's does")},
 }
