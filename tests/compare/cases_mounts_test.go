@@ -2,6 +2,7 @@
 package compare
 
 import (
+	"fmt"
 	"path/filepath"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -192,7 +193,7 @@ var mountCases = []testCase{
 		b.spec.Process.Args = []string{"true"}
 	}, want: map[string]string{"stderr.empty": "false", "left.cgroups": "", "left.state": ""}},
 	{
-		name: "idmapped-bind", noReference: "id-mapped mounts are newer than runc 1.1",
+		name: "idmapped-bind", noReference: "id-mapped mounts are newer than runc 1.1", needs: idmappedTmpfs,
 		set: func(b *bundle) {
 			b.userns()
 			source := b.beside("source", nil)
@@ -204,4 +205,17 @@ var mountCases = []testCase{
 		ask:  ask{Stat: []string{"/mnt/file"}},
 		want: map[string]string{"in.path./mnt/file": "file 0644 0:0", "in.mount./mnt.options": "*idmapped*"},
 	},
+}
+
+// idmappedTmpfs: the bundles are on a tmpfs.
+func idmappedTmpfs() string {
+	var name unix.Utsname
+	var major, minor int
+	if err := unix.Uname(&name); err != nil {
+		return err.Error()
+	}
+	if _, err := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &major, &minor); err != nil || major < 6 || major == 6 && minor < 3 {
+		return "needs Linux 6.3, where tmpfs can map owners"
+	}
+	return ""
 }

@@ -146,6 +146,7 @@ var v2Files = map[string][2]string{
 	"out.cgroup.devices.devices.list=a *:* rwm*":                            {}, // there is no such list
 	"out.cgroup.memory.memory.swappiness=10":                                {}, // nor these
 	"out.cgroup.memory.memory.oom_control=oom_kill 0 ; oom_kill_disable 1*": {},
+	"in.cgroup.memory=/$TAG-abs/sub/$ID":                                    {"in.cgroup.", "/"},     // in a namespace of its own
 	"in.ns.cgroup=host":                                                     {"in.ns.cgroup", "own"}, // the default config.json makes one
 }
 

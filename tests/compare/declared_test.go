@@ -50,6 +50,7 @@ const (
 const (
 	weights  = "cpu.weight of shares follows the newer curve on which 1024 shares are a weight of 100, as crun and runc from 1.3 on"
 	hostTree = "without a cgroup namespace it is the host's mount, bound; runc mounts the tree anew"
+	outlive  = "a deleted container has no processes: runc 1.1 leaves theirs, and the cgroup"
 	noSuch   = "cgroup v2 has no equivalent: minirun refuses what would have no effect, as crun"
 )
 
@@ -58,6 +59,8 @@ var declarationsV2 = []declaration{
 	{"*", []allowed{{"out.cgroup..cpu.weight", "*", weights}, {"out.cgroup..cpu.weight.nice", "*", weights},
 		{"in.mount./sys/fs/cgroup.source", "cgroup2", hostTree}, {"in.mount./sys/fs/cgroup.propagation", "master", hostTree}}},
 	{"memory-oom-kill-disabled", refusedByMinirun(noSuch)}, {"network-class", refusedByMinirun(noSuch)},
+	{"children-outlive-without-pid-namespace", []allowed{
+		{"left.cgroups", "", outlive}, {"deleted.cgroups", "", outlive}}},
 	{"devices-hole", refusedByRunc("a rule with a hole in an earlier one: a device program can say it, as crun's does")},
 }
 
