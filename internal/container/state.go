@@ -215,7 +215,7 @@ func (r *Record) open() (*os.File, error) {
 		return nil, nil
 	}
 	fd, err := unix.PidfdOpen(r.Pid, 0)
-	if errors.Is(err, unix.ESRCH) {
+	if noProcess(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -228,6 +228,13 @@ func (r *Record) open() (*os.File, error) {
 		return nil, nil
 	}
 	return f, nil
+}
+
+// noProcess says that pidfd_open(2) has found none of that number: ESRCH, or
+// while one goes away EINVAL, or a thread of another by now, EINVAL too, and
+// ENOENT since Linux 6.9.
+func noProcess(err error) bool {
+	return errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT)
 }
 
 // ended reports whether the process of a pidfd has exited, reaped or not.

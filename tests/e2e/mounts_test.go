@@ -268,11 +268,17 @@ func TestMasks(t *testing.T) {
 
 func TestCgroupMount(t *testing.T) {
 	dir := "/sys/fs/cgroup/pids"
-	if onV2(t) {
-		dir = "/sys/fs/cgroup"
+	script := func(dir string) []string {
+		return []string{"sh", "-c", "cat " + dir + "/cgroup.procs | head -1; touch /sys/fs/cgroup/x 2>/dev/null || echo ro; mkdir " + dir + "/x 2>/dev/null || echo ro"}
 	}
-	b := testbundle.New(t, testbundle.Sh("cat "+dir+"/cgroup.procs | head -1; touch /sys/fs/cgroup/x 2>/dev/null || echo ro; mkdir "+dir+"/x 2>/dev/null || echo ro"))
+	b := testbundle.New(t)
+	b.Spec.Process.Args = script(dir)
+	if onV2(t) { // the host's whole tree
+		dir = "/sys/fs/cgroup"
+		b.Spec.Process.Args = script(dir + "/" + b.ID)
+	}
 	b.Run().Prints(t, "1\nro\nro")
 	with(specs.CgroupNamespace, "")(b.Spec)
+	b.Spec.Process.Args = script(dir)
 	b.Run().Prints(t, "1\nro\nro")
 }
