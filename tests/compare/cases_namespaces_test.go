@@ -206,11 +206,21 @@ var namespaceCases = []testCase{
 		want: map[string]string{"in.ns.time": "own", "in.ns.time_for_children": "own", "in.proc.timens_offsets": "monotonic 7200 5 boottime 86400 0"},
 	},
 	{
-		name: "join-time", noReference: "time namespaces are newer than runc 1.1",
+		name: "join-time", noReference: "time namespaces are newer than runc 1.1", needs: timeHolder,
 		set: func(b *bundle) {
 			p := b.holder(0, unix.CLONE_NEWTIME, nil, "time")
 			b.namespace(specs.TimeNamespace, p.path("time"))
 		},
 		want: map[string]string{"in.ns.time": "joined time"},
 	},
+}
+
+// timeHolder: Linux 6.1 ends a program that has unshared a time namespace and executes another; tests/e2e has TestJoinTime.
+func timeHolder() string {
+	p, err := startPause(0, unix.CLONE_NEWTIME, nil)
+	if err != nil {
+		return "needs a process that holds a time namespace: " + err.Error()
+	}
+	p.stop()
+	return ""
 }

@@ -83,13 +83,11 @@ func dial(ctx context.Context, address string, uid int) (*dbus.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(uid))}); err != nil {
-		c.Close()
-		return nil, err
+	if err = c.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(uid))}); err == nil {
+		err = c.Hello()
 	}
-	if err := c.Hello(); err != nil {
-		c.Close()
-		return nil, err
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
