@@ -50,6 +50,10 @@ var goldenCases = []struct {
 	{"cgroup1-namespace", cgroup1}, // cgroup mounts in a cgroup namespace
 	{"cgroup2", cgroup2},
 	{"cgroup2-namespace", cgroup2},
+	{"scope", func(in *Inputs) { // systemd makes the cgroup around the process
+		cgroup2(in)
+		in.Scope = true
+	}},
 	{"terminal", nothing},
 	{"devices", nothing},
 	{"paths", nothing},          // masked and read-only paths, read-only root, a cwd to be made
