@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/spec"
@@ -19,10 +20,10 @@ func rootless() bool { return os.Geteuid() != 0 }
 func unprivileged() bool { return rootless() || inUserNamespace() }
 
 // inUserNamespace compares with the map of the first one (user_namespaces(7)).
-func inUserNamespace() bool {
-	text, err := os.ReadFile("/proc/self/uid_map")
+var inUserNamespace = sync.OnceValue(func() bool {
+	text, err := readFile("/proc/self/uid_map")
 	return err == nil && strings.Join(strings.Fields(string(text)), " ") != "0 0 4294967295"
-}
+})
 
 // unprivilegedInput decides the cgroup of a container without privilege: below
 // one that has been delegated to the user, or made by the user's systemd. If
