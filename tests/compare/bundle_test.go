@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
@@ -43,18 +42,35 @@ type ask struct {
 	Out      string   `json:"out,omitempty"`
 }
 
-// defaultConfig is what `runc spec` writes, asked for once.
-var defaultConfig = sync.OnceValues(func() ([]byte, error) {
+// writtenSpecs are what `runc spec` has written, by its flags: asked for once.
+var writtenSpecs = map[string][]byte{}
+
+// defaultConfig is what `runc spec` writes, for a user with --rootless.
+func (rt *ociRuntime) defaultConfig() ([]byte, error) {
+	words := append(rt.demotion(), reference.path, "spec")
+	if rt.user != 0 {
+		words = append(words, "--rootless")
+	}
+	if text := writtenSpecs[strings.Join(words, " ")]; text != nil {
+		return text, nil
+	}
 	dir, err := os.MkdirTemp(box.dir, "spec-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	if out, err := exec.Command(reference.path, "spec", "--bundle", dir).CombinedOutput(); err != nil {
+	if err := os.Chown(dir, int(rt.user), int(rt.user)); err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(words[0], words[1:]...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("runc spec: %w: %s", err, out)
 	}
-	return os.ReadFile(filepath.Join(dir, "config.json"))
-})
+	text, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	writtenSpecs[strings.Join(words, " ")] = text
+	return text, err
+}
 
 func (c *testCase) makeBundle(t *testing.T, rt *ociRuntime, id string) (*bundle, error) {
 	b := &bundle{t: t, rt: rt, id: id, dir: filepath.Join(box.dir, "bundle"), joined: map[string]string{}, spec: new(specs.Spec)}
@@ -72,7 +88,7 @@ func (c *testCase) makeBundle(t *testing.T, rt *ociRuntime, id string) (*bundle,
 	if err != nil {
 		return nil, err
 	}
-	config, err := defaultConfig()
+	config, err := rt.defaultConfig()
 	if err != nil {
 		return nil, err
 	}
@@ -99,6 +115,9 @@ func (c *testCase) makeBundle(t *testing.T, rt *ociRuntime, id string) (*bundle,
 	text, err := json.MarshalIndent(b.spec, "", "\t")
 	if err != nil {
 		return b, err
+	}
+	if rt.user != 0 {
+		b.check(b.chown(b.dir, int(rt.user)))
 	}
 	return b, os.WriteFile(filepath.Join(b.dir, "config.json"), text, 0o644)
 }
@@ -208,13 +227,15 @@ func (b *bundle) userns() {
 	b.chownRoot(100000)
 }
 
-func (b *bundle) chownRoot(id int) {
-	b.check(filepath.Walk(b.root, func(path string, info os.FileInfo, err error) error {
+func (b *bundle) chownRoot(id int) { b.check(b.chown(b.root, id)) }
+
+func (b *bundle) chown(dir string, id int) error {
+	return filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
 		if err != nil {
 			return err
 		}
 		return os.Lchown(path, id, id)
-	}))
+	})
 }
 
 func pointer[T any](v T) *T { return &v }

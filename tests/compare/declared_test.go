@@ -36,6 +36,7 @@ func refusedByMinirun(reason string) []allowed {
 
 const (
 	hostNull     = "masks are the host's /dev/null: the container's may have been replaced by its image (CVE-2025-31133)"
+	boundInOrder = "devices are bound in the order of runtime-linux.md's list"
 	keyring      = "runc joins the keyring with ids of the host, so the container's root is not its owner"
 	propagates   = "config-linux.md: the root belongs to a new peer group, or is unbindable; runc leaves it private"
 	openDefaults = "the default devices stay open when config.json makes one of them itself, as in crun"
@@ -44,6 +45,7 @@ const (
 	warnedOf     = "runtime.md up to version 1.2: a poststart hook's failure is a warning, and the others run; as in crun"
 	specVersion  = "minirun is of specification 1.3"
 	unifiedPath  = "a default cgroup is below minirun's own in every hierarchy; runc forgets the v2 tree of a hybrid host"
+	noCgroup     = "no cgroup could be made: minirun says so, runc leaves it out quietly"
 	rootAtCgroup = "the tmpfs of a read-only cgroup mount is read-only too: config.json asked for it"
 )
 
@@ -51,6 +53,12 @@ const (
 	weights  = "cpu.weight of shares follows the newer curve on which 1024 shares are a weight of 100, as crun and runc from 1.3 on"
 	hostTree = "without a cgroup namespace it is the host's mount, bound; runc mounts the tree anew"
 	outlive  = "a deleted container has no processes: runc 1.1 leaves theirs, and the cgroup"
+	morePSI  = "statistics that runc 1.1 has not on cgroup v2, PSI among them, which is of its version 1.2"
+	noTasks  = "config.json asks for no limit: as crun; runc leaves systemd's default"
+	vanishes = "a scope whose container was killed is collected too"
+	devices  = "the device program is minirun's: systemd has none of its own to put in its place"
+	ofScope  = "in a session the container gets a scope of the user's systemd, asked for or not; runc gives it no cgroup"
+	skipping = "runc says which device systemd could not be told of"
 	noSuch   = "cgroup v2 has no equivalent: minirun refuses what would have no effect, as crun"
 )
 
@@ -61,6 +69,21 @@ var declarationsV2 = []declaration{
 	{"memory-oom-kill-disabled", refusedByMinirun(noSuch)}, {"network-class", refusedByMinirun(noSuch)},
 	{"children-outlive-without-pid-namespace", []allowed{
 		{"left.cgroups", "", outlive}, {"deleted.cgroups", "", outlive}}},
+	{"*life-*", []allowed{{"did.*.cgroup..cpu.weight", "*", weights}, {"did.*.cgroup..cpu.weight.nice", "*", weights}}},
+	{"*", []allowed{{"did.*events.stdout.data.*", "number", morePSI}, {"did.*events.stdout.data.cpuset.*", "list", morePSI}, {"unit.CPUWeight", "*", weights}}},
+	{"*life-update", []allowed{
+		{"did.2 update.exit", "0", "runc converts memory.swap with the limit of the same call, which there is none of"},
+		{"did.2 update.cgroup..memory.swap.max", "33554432", "as above"}, {"did.2 update.unit.MemorySwapMax", "33554432", "as above"},
+		{"did.7 update.cgroup..cpu.max", "max 50000", "the period stays what it was"},
+	}},
+	{"*systemd*", []allowed{
+		{"out.cgroup..pids.max", "max", noTasks}, {"unit.TasksMax", "infinity", noTasks}, {"unit.CollectMode", "inactive-or-failed", vanishes},
+		{"unit.DevicePolicy", "auto", devices}, {"stderr.empty", "true", skipping},
+	}},
+	{"systemd-default-path", []allowed{{"unit.name", "minirun-$ID.scope", "the prefix is the runtime's name"}, {"out.cgroup..path", "/system.slice/minirun-$ID.scope", "as above"}}},
+	{"systemd-no-prefix", []allowed{{"unit.name", "$ID.scope", "a prefix that is empty needs no dash"}, {"out.cgroup..path", "/system.slice/$ID.scope", "as above"}}},
+	{"systemd-limits-all-together", []allowed{{"unit.MemorySwapMax", "0", "no swap is a limit too: runc does not tell systemd, who would forget it"}}},
+	{"unprivileged*", []allowed{{"out.cgroup..*", "*", ofScope}, {"unit.*", "*", ofScope}, {"in.mount./sys/fs/cgroup*", "*", ofScope}, {"stderr.empty", "true", ofScope}}},
 	{"devices-hole", refusedByRunc("a rule with a hole in an earlier one: a device program can say it, as crun's does")},
 }
 
@@ -70,9 +93,9 @@ var declarations = []declaration{
 		{"in.dev./dev/core", "(absent)", "a link to /proc/kcore, which is masked or not to be read"},
 		{"hook.*.rlimit.MEMLOCK", "*", "runc raises its own limit for eBPF on kernels before 5.11, and its hooks inherit that"},
 		{"in.mount./proc/timer_list.*", "*", hostNull},
-		{"in.mount./sys/fs/cgroup.options", "ro,*", rootAtCgroup}, {"in.readonly./sys/fs/cgroup", "EROFS", rootAtCgroup},
+		{"in.mount./sys/fs/cgroup.options", "ro,*", rootAtCgroup}, {"in.mount./sys/fs/cgroup#2.options", "ro,*", rootAtCgroup}, {"in.readonly./sys/fs/cgroup", "EROFS", rootAtCgroup},
 		{"hook.*.prctl.pdeathsig", "9 ok", hookEnds},
-		{"hook.*.state.ociVersion", "1.3.0", specVersion}, {"state.ociVersion", "1.3.0", specVersion},
+		{"hook.*.state.ociVersion", "1.3.0", specVersion}, {"state.ociVersion", "1.3.0", specVersion}, {"did.*.state.ociVersion", "1.3.0", specVersion},
 		{"left.cgroups", "cgroup : $SELF/$ID | *", unifiedPath},
 		{"*cgroup.", "*/$ID", unifiedPath}, {"*cgroup..path", "*/$ID", unifiedPath},
 		{"out.cgroup..cgroup.controllers", "*", unifiedPath}, {"out.cgroup..hugetlb.*", "", unifiedPath},
@@ -85,7 +108,11 @@ var declarations = []declaration{
 		{"in.dev./dev/mqueue", "dir 1777 0:0", "runc makes the IPC namespace before it is group 0 of the user namespace"},
 		{"in.stat./dev/mqueue", "dir 1777 0:0", "runc makes the IPC namespace before it is group 0 of the user namespace"},
 	}},
-	{"*user*", []allowed{{"in.mounts.order", "*", "devices are bound in the order of runtime-linux.md's list"}}},
+	{"*user*", []allowed{{"in.mounts.order", "*", boundInOrder}}},
+	{"life-exec", []allowed{{"did.0 exec.stdout", "::$SELF/$ID*", unifiedPath}}},
+	{"unprivileged*", []allowed{{"in.mounts.order", "*", boundInOrder}, {"stderr.empty", "false", noCgroup},
+		{"in.fd.*.owner", "65534:65534 10600", "the caller's own descriptor, which is root's, instead of a pipe that the runtime copies"}}},
+	{"unprivileged-terminal", []allowed{{"in.fd.*.flags", "02000002", "as for terminal-*"}}},
 	{"device-over-default", []allowed{
 		{"in.dev./dev/zero", "char 0600 0:0 dev 1:5 open ok", openDefaults}, {"out.cgroup.devices.devices.list", "*c 1:5 rwm*", openDefaults},
 	}},

@@ -56,7 +56,7 @@ func (n *normaliser) outside(fields Fields, pid int) {
 			n.own[kind.Name()] = link
 		}
 	}
-	n.cgroups(fields, proc)
+	n.cgroups(fields, "out.", proc)
 }
 
 // parent says what the container's first process is a child of; a runtime in the foreground stays its parent.
@@ -76,11 +76,11 @@ func (n *normaliser) parent(ppid string) string {
 	return strings.TrimSpace(readOr("/proc/" + ppid + "/comm"))
 }
 
-// cgroups adds, for each hierarchy, the path of the process's cgroup and every file in it that holds a setting.
-func (n *normaliser) cgroups(fields Fields, proc string) {
+// cgroups adds below a prefix, for each hierarchy, the path of the process's cgroup and every file in it that holds a setting.
+func (n *normaliser) cgroups(fields Fields, prefix, proc string) {
 	mounts, err := cgroupMounts()
 	if err != nil {
-		fields.set("out.cgroups", err)
+		fields.set(prefix+"cgroups", err)
 		return
 	}
 	for _, line := range strings.Split(strings.TrimSpace(readOr(proc+"cgroup")), "\n") {
@@ -88,7 +88,7 @@ func (n *normaliser) cgroups(fields Fields, proc string) {
 		if len(parts) < 3 {
 			continue
 		}
-		key := "out.cgroup." + parts[1]
+		key := prefix + "cgroup." + parts[1]
 		fields.set(key+".path", n.text(parts[2]))
 		dir := filepath.Join(mounts[parts[1]], parts[2])
 		if mounts[parts[1]] == "" || !strings.Contains(dir, box.tag) {

@@ -29,12 +29,21 @@ type runOptions struct {
 	env          []string // added to the runtime's environment
 	state        bool     // ask the runtime for the container's state while it runs
 	signalOnHold string   // signal the runtime is sent while the probe waits (it forwards it), "TERM"
+
+	global []string   // flags before the verb, of all verbs
+	user   bool       // as a user without privilege, with what `runc spec --rootless` writes
+	verbs  [][]string // further command lines of the runtime while the probe waits; see verbs_test.go
 }
 
 const patience = 20 * time.Second
 
 // runUnder makes the bundle, runs it, and removes everything again whatever happens.
 func (c *testCase) runUnder(t *testing.T, rt *ociRuntime, id string) (Fields, error) {
+	judged := rt == candidate
+	rt, err := rt.as(c.run)
+	if err != nil {
+		return nil, err
+	}
 	b, err := c.makeBundle(t, rt, id)
 	if err != nil {
 		return nil, err
@@ -45,6 +54,9 @@ func (c *testCase) runUnder(t *testing.T, rt *ociRuntime, id string) (Fields, er
 		n.joined[identity] = kind
 	}
 	r := &run{c: c, b: b, n: n, fields: Fields{}, pidFile: filepath.Join(box.dir, "pid-"+id)}
+	if rt.user != 0 {
+		r.pidFile = filepath.Join(b.dir, "pid") // where the user may write
+	}
 	defer os.Remove(r.pidFile)
 	hostMounts, ourMounts := mountTable(rt.hostPID), mountTable("self")
 
@@ -60,7 +72,7 @@ func (c *testCase) runUnder(t *testing.T, rt *ociRuntime, id string) (Fields, er
 	}
 	defer removeTagged(box.tag)
 	if left := r.left("deleted", hostMounts, ourMounts); left != "" {
-		if rt == candidate {
+		if judged {
 			t.Errorf("%s left after delete -f: %s", rt.name, left)
 		} else {
 			t.Logf("%s left after delete -f: %s", rt.name, left)
@@ -150,6 +162,7 @@ func (r *run) meetProbe(cmd *exec.Cmd, exited chan struct{}) error {
 		r.fields.set("pid-file", "no process number in it")
 	} else if holds {
 		r.n.outside(r.fields, r.n.pid)
+		r.n.unit(r.fields, r.n.pid)
 	}
 	if r.c.run.state && holds {
 		out, err := r.b.rt.command(nil, "state", r.b.id).Output()
@@ -157,6 +170,9 @@ func (r *run) meetProbe(cmd *exec.Cmd, exited chan struct{}) error {
 			return fmt.Errorf("state: %w", err)
 		}
 		r.n.state(r.fields, "state.", string(out))
+	}
+	if holds {
+		r.verbs()
 	}
 	own := r.n.own
 	r.n.own = map[string]string{} // seen from inside, its own namespaces are "own"

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -23,6 +24,9 @@ type ociRuntime struct {
 	stateRoot  string   // --root
 	hostPID    string   // the process whose namespaces count as the host's
 	ociVersion string   // written into config.json instead of runc's own if not ""
+	global     []string // flags before the verb
+	user       uint32   // who runs it, 0: root
+	env        []string // what that user has besides PATH
 }
 
 // runtimes is filled by findRuntimes: the reference first, then the candidate, then those shown for information only.
@@ -123,10 +127,13 @@ func stopRuntimes() {
 func (rt *ociRuntime) command(wrap []string, args ...string) *exec.Cmd {
 	words := append([]string{}, wrap...)
 	words = append(words, rt.prefix...)
+	words = append(words, rt.demotion()...)
 	words = append(words, rt.path, "--root", rt.stateRoot)
+	words = append(words, rt.global...)
 	words = append(words, args...)
 	cmd := exec.Command(words[0], words[1:]...)
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C"}
+	cmd.Env = append(cmd.Env, rt.env...)
 	cmd.Dir = "/"
 	return cmd
 }
@@ -172,4 +179,41 @@ func (p *pause) path(kind string) string { return fmt.Sprintf("/proc/%d/ns/%s", 
 func (p *pause) stop() {
 	p.release.Close()
 	p.cmd.Wait()
+}
+
+// as is the runtime called as a case wants it: with flags before the verb, as a user.
+func (rt *ociRuntime) as(opts runOptions) (*ociRuntime, error) {
+	other := *rt
+	other.global = opts.global
+	if !opts.user {
+		return &other, nil
+	}
+	other.user, other.stateRoot = plainUser(), rt.stateRoot+"-user"
+	session := fmt.Sprintf("/run/user/%d", other.user)
+	if _, err := os.Stat(session); err == nil {
+		other.env = []string{"XDG_RUNTIME_DIR=" + session, "DBUS_SESSION_BUS_ADDRESS=unix:path=" + session + "/bus"}
+	}
+	if err := os.MkdirAll(other.stateRoot, 0o700); err != nil {
+		return nil, err
+	}
+	return &other, os.Chown(other.stateRoot, int(other.user), int(other.user))
+}
+
+// plainUser is a user without privilege: minirun of tests/vm, who has a session and ranges of ids, or nobody.
+func plainUser() uint32 {
+	if who, err := user.Lookup("minirun"); err == nil {
+		if uid, err := strconv.ParseUint(who.Uid, 10, 32); err == nil {
+			return uint32(uid)
+		}
+	}
+	return 65534
+}
+
+// demotion goes before the runtime's command line if it is a user's.
+func (rt *ociRuntime) demotion() []string {
+	if rt.user == 0 {
+		return nil
+	}
+	id := strconv.Itoa(int(rt.user))
+	return []string{"setpriv", "--reuid=" + id, "--regid=" + id, "--clear-groups", "--"}
 }

@@ -211,5 +211,5 @@ mkdir -p "$DIR/bin" "$LOGS"
 PATH=$DIR/bin:/usr/bin:/bin:/usr/sbin:/sbin
 trap finish EXIT
 trap 'exit 130' INT TERM HUP
-ip link set lo up
+ip link set lo up 2>/dev/null # a user has it up, and may not
 wrapper_tty

@@ -113,7 +113,12 @@ check "rm --all" podman rm --all --force --time 0
 
 # pods: several containers in the namespaces of one
 check "pod create" podman pod create --name t-pod --network none --cgroup-parent "$CGROUP" --infra-image $IMAGE --infra-command 'sleep 1000'
-check -o '*t-in*' "a container of the pod sees the other one's network" sh -c "podman run -d --pod t-pod --name t-in $IMAGE sleep 1000 && podman ps --pod"
+pod="a container of the pod sees the other one's network"
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+	skip "$pod" "podman 4.3 without systemd forbids all devices in a pod's cgroup of version 2: runc fails there as well"
+else
+	check -o '*t-in*' "$pod" sh -c "podman run -d --pod t-pod --name t-in $IMAGE sleep 1000 && podman ps --pod"
+fi
 # podman 4.3 itself leaves the pod's own cgroup on cgroup v1.
 OTHERS_CGROUPS=$(podman pod inspect -f '{{.ID}}' t-pod)
 check "pod rm" podman pod rm -f -t 0 t-pod

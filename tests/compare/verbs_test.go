@@ -1,0 +1,127 @@
+// What a runtime does to a container that runs: other verbs, and what systemd says of its scope.
+package compare
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strings"
+)
+
+// verbs runs the case's further command lines, in which ID is the container's, while the probe waits. For each:
+//
+//	did.0 pause.exit      its exit status
+//	did.0 pause.stdout    what it printed: of JSON the names, see keys; otherwise the text
+//	did.0 pause.cgroup.*  the settings of the cgroup that it changed
+//	did.0 pause.unit.*    the properties of the scope that it changed
+func (r *run) verbs() {
+	before := r.settings("")
+	for i, words := range r.c.run.verbs {
+		prefix := fmt.Sprintf("did.%d %s.", i, words[0])
+		args := make([]string, len(words))
+		for i, word := range words {
+			args[i] = strings.ReplaceAll(strings.ReplaceAll(word, "ID", r.b.id), "BUNDLE", r.b.dir)
+		}
+		var stderr bytes.Buffer
+		cmd := r.b.rt.command(nil, args...)
+		cmd.Stderr = &stderr
+		out, _ := cmd.Output()
+		r.fields.set(prefix+"exit", exitWord(cmd))
+		if stderr.Len() > 0 {
+			r.b.t.Logf("%s: %s: %s", r.b.rt.name, words[0], strings.TrimSpace(stderr.String()))
+		}
+		if words[0] == "state" {
+			r.n.state(r.fields, prefix+"state.", string(out))
+		} else if !r.keys(prefix+"stdout", out) {
+			r.fields.set(prefix+"stdout", r.n.text(processNumbers.ReplaceAllString(string(out), "PID ")))
+		}
+		after := r.settings("")
+		for name, value := range after {
+			if before[name] != value {
+				r.fields.set(prefix+name, value)
+			}
+		}
+		before = after
+	}
+}
+
+// processNumbers are those in the output of ps.
+var processNumbers = regexp.MustCompile(`(?m)^ *\d+ `)
+
+// settings are those of the container's cgroup and scope at this moment.
+func (r *run) settings(prefix string) Fields {
+	fields := Fields{}
+	r.n.cgroups(fields, prefix, fmt.Sprintf("/proc/%d/", r.n.pid))
+	r.n.unit(fields, r.n.pid)
+	for name := range fields {
+		if strings.HasSuffix(name, ".processes") || strings.Contains(name, ".sub-group ") {
+			delete(fields, name) // those of an exec may not have been collected yet
+		}
+	}
+	return fields
+}
+
+// keys adds a field for each name of a JSON object, with its value if it is a limit and its type otherwise: usage differs
+// from moment to moment.
+func (r *run) keys(prefix string, text []byte) bool {
+	var object map[string]any
+	if json.Unmarshal(text, &object) != nil {
+		return false
+	}
+	r.flatten(prefix, object)
+	return true
+}
+
+func (r *run) flatten(name string, value any) {
+	switch v := value.(type) {
+	case map[string]any:
+		if strings.HasSuffix(name, "throttling") {
+			return // counters: runc leaves out those that are 0
+		}
+		for key, inner := range v {
+			r.flatten(name+"."+key, inner)
+		}
+	case []any:
+		r.fields.set(name, "list")
+	case float64:
+		if strings.Contains(strings.ToLower(name), "limit") {
+			r.fields.set(name, fmt.Sprintf("%.0f", v))
+		} else {
+			r.fields.set(name, "number")
+		}
+	default:
+		r.fields.set(name, r.n.text(fmt.Sprint(v)))
+	}
+}
+
+// The properties of a scope that a runtime sets, or that a user would look at.
+const properties = "Slice,Delegate,DefaultDependencies,DevicePolicy,MemoryMax,MemoryLow,MemorySwapMax,MemoryAccounting,CPUAccounting,IOAccounting,TasksAccounting," +
+	"CPUWeight,CPUQuotaPerSecUSec,CPUQuotaPeriodUSec,TasksMax,AllowedCPUs,AllowedMemoryNodes,IOWeight,TimeoutStopUSec,CollectMode,KillMode,ActiveState,SubState,Transient,OOMPolicy"
+
+// unit adds the properties of a container's scope, if its cgroup is one.
+func (n *normaliser) unit(fields Fields, pid int) {
+	_, path, _ := strings.Cut(strings.TrimSpace(readOr(fmt.Sprintf("/proc/%d/cgroup", pid))), "::")
+	parts := strings.Split(path, "/")
+	name := parts[len(parts)-1]
+	if !strings.HasSuffix(name, ".scope") || !strings.Contains(name, box.tag) {
+		return
+	}
+	words := []string{"systemctl", "show", "--property=" + properties, "--", name}
+	if n.rt.user != 0 {
+		words = append(n.rt.demotion(), append([]string{"systemctl", "--user"}, words[1:]...)...)
+	}
+	cmd := exec.Command(words[0], words[1:]...)
+	cmd.Env = append([]string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, n.rt.env...)
+	out, err := cmd.Output()
+	if err != nil {
+		fields.set("unit.error", err)
+	}
+	fields.set("unit.name", n.text(name))
+	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+		if name, value, ok := strings.Cut(line, "="); ok {
+			fields.set("unit."+name, n.text(value))
+		}
+	}
+}
