@@ -148,13 +148,13 @@ func (g *Group) dir(controller string, v2 bool) *dir {
 }
 
 // Create makes the directories that are missing, parents included. A cgroup
-// that is there already is used if it is empty and refused if it has
-// processes, which the limits would hit and Delete would kill. On an error
-// whatever it made is gone again.
+// that is there already is used if it is empty and refused if it, or one inside
+// it, has processes, which the limits would hit and Delete would kill. On an
+// error whatever it made is gone again.
 func (g *Group) Create() (err error) {
 	defer func() {
 		if err != nil {
-			g.unmake()
+			g.Unmake()
 		}
 	}()
 	for i := range g.dirs {
@@ -194,8 +194,9 @@ func (g *Group) Writable() bool {
 	return len(g.dirs) > 0
 }
 
-// unmake removes what mkdir made, newest first.
-func (g *Group) unmake() {
+// Unmake removes what Create made, newest first: after a start that failed, the
+// parents too.
+func (g *Group) Unmake() {
 	for _, path := range slices.Backward(g.made) {
 		_ = unix.Rmdir(path) // best effort: another container may use a parent by now
 	}
@@ -258,7 +259,8 @@ func (g *Group) inheritCPUs(d *dir, path string, fresh bool) error {
 	return nil
 }
 
-// RefuseUsed is an error if the group is there and has processes.
+// RefuseUsed is an error if the group is there and has processes, or one inside
+// it has.
 func (g *Group) RefuseUsed() error {
 	for i := range g.dirs {
 		if err := refuseUsed(&g.dirs[i]); err != nil && !gone(err) {
@@ -269,14 +271,39 @@ func (g *Group) RefuseUsed() error {
 }
 
 func refuseUsed(d *dir) error {
-	pids, err := procs(d.path)
-	if errors.Is(err, unix.EOPNOTSUPP) {
-		return nil // a threaded v2 cgroup lists threads only
+	if err := d.refusesProcesses(); err != nil {
+		return err
 	}
+	pids, err := treeProcs(d.path)
 	if err == nil && len(pids) > 0 {
 		err = fmt.Errorf("container's cgroup is not empty: %d process(es) found in %s, such as %d: choose another linux.cgroupsPath or end them", len(pids), d.path, pids[0])
 	}
 	return err
+}
+
+// refusesProcesses says why none can be put into a v2 cgroup beside or below
+// threaded ones (cgroups(7), "Thread mode").
+func (d *dir) refusesProcesses() error {
+	if !d.v2() {
+		return nil
+	}
+	kind, err := readText(d.path + "/cgroup.type")
+	if gone(err) { // before Linux 4.14
+		return nil
+	}
+	if err == nil && (kind == "threaded" || kind == "domain invalid") {
+		err = fmt.Errorf("%s: its cgroup.type is %q, for a cgroup beside or above it is divided by threads: no process can be put there: choose another linux.cgroupsPath", d.path, kind)
+	}
+	return err
+}
+
+// RefusesProcesses says why a process could not be started in the group, if it
+// is for what the group is.
+func (g *Group) RefusesProcesses() error {
+	if d := g.dir("", true); d != nil {
+		return d.refusesProcesses()
+	}
+	return nil
 }
 
 // Inside runs fork on a new thread that is in the group's v1 cgroups, so that

@@ -82,6 +82,7 @@ type MemoryStats struct {
 	Kernel    MemoryEntry       `json:"kernel"`
 	KernelTCP MemoryEntry       `json:"kernelTCP"`
 	Raw       map[string]uint64 `json:"raw,omitempty"` // memory.stat
+	Events    map[string]uint64 `json:"events,omitempty"` // memory.events, of v2
 	PSI       *PSI              `json:"psi,omitempty"`
 }
 

@@ -94,7 +94,7 @@ func TestStatsV2(t *testing.T) {
 		`"psi":{"some":{"avg10":1.5,"avg60":0,"avg300":0.25,"total":42},"full":{"avg10":0,"avg60":0,"avg300":0,"total":7}}},` +
 		strings.Replace(strings.Replace(noCPUSet, `{"cpu_ex`, `{"cpus":[0,1,3],"cpu_ex`, 1), `"mem_hard`, `"mems":[0],"mem_hard`, 1) +
 		`,"memory":{"cache":200,"usage":{"limit":1000,"usage":330,"max":400,"failcnt":6},"swap":{"limit":1500,"usage":350,"failcnt":0},` +
-		`"kernel":{"limit":0,"usage":30,"failcnt":0},"kernelTCP":{"limit":0,"usage":4,"failcnt":0},"raw":{"anon":100,"file":200,"kernel":30,"sock":4}},` +
+		`"kernel":{"limit":0,"usage":30,"failcnt":0},"kernelTCP":{"limit":0,"usage":4,"failcnt":0},"raw":{"anon":100,"file":200,"kernel":30,"sock":4},"events":{"high":0,"low":0,"max":6,"oom":0,"oom_kill":0}},` +
 		`"pids":{"current":1},"blkio":{"ioServiceBytesRecursive":[{"major":8,"op":"Read","value":1},{"major":8,"op":"Write","value":2},{"major":8,"op":"Discard","value":5}],` +
 		`"ioServicedRecursive":[{"major":8,"op":"Read","value":3},{"major":8,"op":"Write","value":4},{"major":8,"op":"Discard","value":6}]},` +
 		`"hugetlb":{"2MB":{"failcnt":3}},"intel_rdt":{},"network_interfaces":null}`

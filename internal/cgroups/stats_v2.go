@@ -46,7 +46,8 @@ func (r *statReader) memory2(m *MemoryStats, dir string) {
 	m.Raw = r.table(dir + "/memory.stat")
 	m.Cache = m.Raw["file"]
 	m.Usage = MemoryEntry{Limit: r.number(dir + "/memory.max"), Usage: r.number(dir + "/memory.current"), Max: r.number(dir + "/memory.peak")}
-	m.Usage.Failcnt = r.table(dir + "/memory.events")["max"]
+	m.Events = r.table(dir + "/memory.events")
+	m.Usage.Failcnt = m.Events["max"]
 	// v1 counts memory and swap together, and that is how readers take it.
 	m.Swap = MemoryEntry{Limit: r.number(dir + "/memory.swap.max"), Usage: r.number(dir+"/memory.swap.current") + m.Usage.Usage}
 	m.Swap.Failcnt = r.table(dir + "/memory.swap.events")["max"]

@@ -183,8 +183,21 @@ func (c *Container) record(in Inputs) error {
 	if c.Hooks != nil && len(c.Hooks.Poststart) > 0 {
 		c.Declared = c.spec.Version
 	}
-	if err := c.Record.write(dir); err != nil {
+	err = c.claim()
+	if err == nil {
+		err = c.Record.write(dir)
+	}
+	if err != nil {
 		return errors.Join(err, os.RemoveAll(dir))
+	}
+	return nil
+}
+
+// claim refuses a cgroup that is another's before the record names it: undoing
+// a container kills what is in its cgroup.
+func (c *Container) claim() error {
+	if err := c.group.RefuseUsed(); err != nil {
+		return fmt.Errorf("config.json: linux.cgroupsPath: %w", err)
 	}
 	return nil
 }
@@ -199,6 +212,7 @@ func (c *Container) prepareHost(in Inputs, values []cgroups.Value) error {
 		return nil // systemd makes the cgroup, around the process: see scope
 	}
 	if err := c.group.Create(); err != nil {
+		c.group = nil // it may be another's, who was faster
 		return err
 	}
 	if err := c.group.Apply(values); err != nil {
@@ -249,6 +263,11 @@ func (c *Container) fork(in Inputs) error {
 		return err
 	}
 	if c.proc, err = bootstrap.Start(c.plan, attr); err != nil {
+		if c.group != nil && errors.Is(err, unix.EOPNOTSUPP) {
+			if why := c.group.RefusesProcesses(); why != nil {
+				return fmt.Errorf("config.json: linux.cgroupsPath: %w: %w", err, why)
+			}
+		}
 		return fmt.Errorf("config.json: linux.namespaces: %w", err)
 	}
 	if c.setup.Clones() {

@@ -48,6 +48,9 @@ func (c *Container) destroy() error {
 	if err != nil {
 		return err
 	}
+	if c.group != nil {
+		c.group.Unmake() // the parents
+	}
 	c.lock.release()
 	if c.proc != nil {
 		// The runtime environment existed, so its end is told (runtime.md,

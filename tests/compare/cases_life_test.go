@@ -125,7 +125,13 @@ func systemdCases() []testCase {
 		cases = append(cases, c)
 	}
 	for i := range cases {
-		cases[i].run.global, cases[i].needs = systemd, needSystemd
+		own := cases[i].needs
+		cases[i].run.global, cases[i].needs = systemd, func() string {
+			if reason := needSystemd(); reason != "" || own == nil {
+				return reason
+			}
+			return own()
+		}
 	}
 	return cases
 }

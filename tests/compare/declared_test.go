@@ -36,6 +36,7 @@ func refusedByMinirun(reason string) []allowed {
 
 const (
 	hostNull     = "masks are the host's /dev/null: the container's may have been replaced by its image (CVE-2025-31133)"
+	callersOwn   = "the caller's own descriptor, which is root's, instead of a pipe that the runtime copies"
 	boundInOrder = "devices are bound in the order of runtime-linux.md's list"
 	keyring      = "runc joins the keyring with ids of the host, so the container's root is not its owner"
 	propagates   = "config-linux.md: the root belongs to a new peer group, or is unbindable; runc leaves it private"
@@ -69,7 +70,10 @@ var declarationsV2 = []declaration{
 	{"memory-oom-kill-disabled", refusedByMinirun(noSuch)}, {"network-class", refusedByMinirun(noSuch)},
 	{"children-outlive-without-pid-namespace", []allowed{
 		{"left.cgroups", "", outlive}, {"deleted.cgroups", "", outlive}}},
-	{"*life-*", []allowed{{"did.*.cgroup..cpu.weight", "*", weights}, {"did.*.cgroup..cpu.weight.nice", "*", weights}}},
+	{"*life-*", []allowed{{"did.*.cgroup..cpu.weight", "*", weights}, {"did.*.cgroup..cpu.weight.nice", "*", weights}, {"did.*.unit.CPUWeight", "*", weights}}},
+	{"systemd-life-update", []allowed{{"did.10 update.unit.AllowedCPUs", "", "processors that the machine has not are refused before systemd is told of them"}}},
+	{"session-systemd*", []allowed{{"in.mounts.order", "*", boundInOrder}, {"in.fd.*.owner", "65534:65534 10600", callersOwn},
+		{"did.3 exec.stdout", "0::/\n", "runc leaves a user's exec in the caller's cgroup, out of the container's limits"}}},
 	{"*", []allowed{{"did.*events.stdout.data.*", "number", morePSI}, {"did.*events.stdout.data.cpuset.*", "list", morePSI}, {"unit.CPUWeight", "*", weights}}},
 	{"*life-update", []allowed{
 		{"did.2 update.exit", "0", "runc converts memory.swap with the limit of the same call, which there is none of"},
@@ -111,7 +115,7 @@ var declarations = []declaration{
 	{"*user*", []allowed{{"in.mounts.order", "*", boundInOrder}}},
 	{"life-exec", []allowed{{"did.0 exec.stdout", "::$SELF/$ID*", unifiedPath}}},
 	{"unprivileged*", []allowed{{"in.mounts.order", "*", boundInOrder}, {"stderr.empty", "false", noCgroup},
-		{"in.fd.*.owner", "65534:65534 10600", "the caller's own descriptor, which is root's, instead of a pipe that the runtime copies"}}},
+		{"in.fd.*.owner", "65534:65534 10600", callersOwn}}},
 	{"unprivileged-terminal", []allowed{{"in.fd.*.flags", "02000002", "as for terminal-*"}}},
 	{"device-over-default", []allowed{
 		{"in.dev./dev/zero", "char 0600 0:0 dev 1:5 open ok", openDefaults}, {"out.cgroup.devices.devices.list", "*c 1:5 rwm*", openDefaults},

@@ -1,7 +1,10 @@
 // Command conformance runs the OCI's own validation programs (github.com/opencontainers/runtime-tools, validation/*) against
 // minirun, runc and crun, and keeps the table of results in docs/conformance.md.
 //
-//	go -C tests/conformance run . [-minirun FILE] [program ...]
+//	go -C tests/conformance run . [-minirun FILE] [-prepare | -prepared] [program ...]
+//
+// With -prepare the programs are only built; with -prepared they are there, and no Go is needed, and the table is not written: in a
+// virtual machine, say.
 //
 // The suite is a tool of this directory's own go.mod, so that its old libraries are not those of minirun. Its programs are built into
 // bin/, which git ignores. Each runs in a mount namespace of its own: one of them leaves a bundle's /proc and /dev mounted.
@@ -30,8 +33,17 @@ const patience = 30 * time.Second
 
 func main() {
 	minirun := flag.String("minirun", "", "the minirun binary; default: built from this tree")
+	prepare := flag.Bool("prepare", false, "build the suite's programs, and no more")
+	prepared := flag.Bool("prepared", false, "the suite's programs have been built")
 	flag.Parse()
-	if err := conformance(*minirun, flag.Args()); err != nil {
+	bin, err := filepath.Abs("bin")
+	if err == nil && !*prepared {
+		err = build(bin)
+	}
+	if err == nil && !*prepare {
+		err = conformance(bin, *minirun, flag.Args(), !*prepared)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "conformance:", err)
 		os.Exit(1)
 	}
@@ -39,20 +51,17 @@ func main() {
 
 type runtime struct{ name, path string }
 
-func conformance(minirun string, only []string) error {
+func conformance(bin, minirun string, only []string, table bool) error {
 	if os.Geteuid() != 0 {
 		return errors.New("needs root: it starts containers")
 	}
-	bin, err := filepath.Abs("bin")
+	text, err := os.ReadFile(filepath.Join(bin, list))
 	if err != nil {
 		return err
 	}
-	programs, err := build(bin)
-	if err != nil {
-		return err
-	}
+	programs := strings.Fields(string(text))
 	if len(only) > 0 {
-		programs = only
+		programs, table = only, false
 	}
 	runtimes, err := find(bin, minirun)
 	if err != nil {
@@ -67,7 +76,7 @@ func conformance(minirun string, only []string) error {
 		}
 		fmt.Println(row(p, runtimes, results[p]))
 	}
-	if len(only) == 0 {
+	if table {
 		if err := document(programs, runtimes, results); err != nil {
 			return err
 		}
@@ -118,25 +127,28 @@ func goCommand(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// build builds the suite's programs, and returns their names.
-func build(bin string) ([]string, error) {
-	list, err := goCommand("list", suite+"/validation/...").Output()
+// list is the file in bin/ with the names of the programs.
+const list = "programs"
+
+// build builds the suite's programs.
+func build(bin string) error {
+	packageNames, err := goCommand("list", suite+"/validation/...").Output()
 	if err != nil {
-		return nil, fmt.Errorf("list the suite's programs: %w", err)
+		return fmt.Errorf("list the suite's programs: %w", err)
 	}
 	var packages, names []string
-	for p := range strings.FieldsSeq(string(list)) {
+	for p := range strings.FieldsSeq(string(packageNames)) {
 		if !strings.HasSuffix(p, "/util") {
 			packages, names = append(packages, p), append(names, filepath.Base(p))
 		}
 	}
 	args := append([]string{"build", "-o", bin + "/", suite + "/cmd/runtimetest"}, packages...)
 	if err := goCommand(args...).Run(); err != nil {
-		return nil, fmt.Errorf("build the suite: %w", err)
+		return fmt.Errorf("build the suite: %w", err)
 	}
 	dir, err := goCommand("list", "-m", "-f", "{{.Dir}}", suite).Output()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	const rootfs = "rootfs-amd64.tar.gz"
 	data, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), rootfs))
@@ -144,7 +156,7 @@ func build(bin string) ([]string, error) {
 		err = os.WriteFile(filepath.Join(bin, rootfs), data, 0o644)
 	}
 	slices.Sort(names)
-	return names, err
+	return errors.Join(err, os.WriteFile(filepath.Join(bin, list), []byte(strings.Join(names, "\n")+"\n"), 0o644))
 }
 
 // find returns the runtimes that there are, each behind a wrapper.

@@ -104,7 +104,12 @@ check "update --memory --cpus --pids-limit" docker update --memory 64m --memory-
 check -o $'67108864\n30\n25000*' "the limits are in force" docker exec t-one sh -c "cd /sys/fs/cgroup; cat $memory $pids $quota"
 check "update --cpu-shares --cpuset-cpus" docker update --cpu-shares 512 --cpuset-cpus 1 t-one
 check -o 1 "the processors are in force" docker exec t-one awk '/Cpus_allowed_list/ {print $2}' /proc/self/status
-check -s ! "update --memory to less than is in use fails" docker update --memory 6m --memory-swap 1m t-one
+less="update --memory to less than is in use fails"
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+	skip "$less" "on cgroup v2 the kernel takes such a limit, and makes room"
+else
+	check -s ! "$less" docker update --memory 6m --memory-swap 1m t-one
+fi
 check "pause" docker pause t-one
 check -o paused "inspect: it is paused" docker inspect -f '{{.State.Status}}' t-one
 check -s ! -e '*is paused*' "exec into a paused container fails" docker exec t-one true

@@ -12,7 +12,8 @@
 set -u
 IMAGE=localhost/busybox:latest
 LOGS=$DIR/logs
-PATIENCE=90 # seconds that one command may take
+SLOW=${SLOW:-1} # on a machine that is so many times slower, all waiting is longer
+PATIENCE=$((90 * SLOW)) # seconds that one command may take
 passed=0 failed=0 skipped=0
 cleanups=()
 
@@ -43,7 +44,7 @@ check() {
 		esac
 	done
 	shift $((OPTIND - 1))
-	local name=$1 deadline=$((SECONDS + seconds)) got seen_out seen_err
+	local name=$1 deadline=$((SECONDS + seconds * SLOW)) got seen_out seen_err
 	shift
 	while :; do
 		timeout -k 5 "$PATIENCE" "$@" >"$DIR/out" 2>"$DIR/err" </dev/null
@@ -65,7 +66,7 @@ check() {
 
 # until_true SECONDS COMMAND...: waits quietly for COMMAND to succeed, at most so long.
 until_true() {
-	local deadline=$((SECONDS + $1))
+	local deadline=$((SECONDS + $1 * SLOW))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -lt "$deadline" ] || return 1
