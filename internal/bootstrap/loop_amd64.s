@@ -58,6 +58,9 @@ call:
 	SYSCALL
 	MOVQ 56(BX), CX
 	MOVQ AX, (CX)
+	MOVL 104(BX), DX // for who observes: the step, and its result
+	MOVQ DX, 48(R12)
+	MOVQ AX, 56(R12)
 	CMPQ AX, $-4095
 	JCC  error      // unsigned: -4095 to -1 are errors
 	TESTQ AX, AX

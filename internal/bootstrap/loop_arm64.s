@@ -52,6 +52,9 @@ call:
 	SVC
 	MOVD 56(R20), R22
 	MOVD R0, (R22)
+	MOVWU 104(R20), R22 // for who observes: the step, and its result
+	MOVD R22, 48(R19)
+	MOVD R0, 56(R19)
 	CMN  $4095, R0
 	BCS  error      // unsigned: -4095 to -1 are errors
 	CBZ  R0, zero

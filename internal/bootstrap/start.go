@@ -48,6 +48,8 @@ type Attr struct {
 	// None of them is close-on-exec, the socket neither: the plan marks what
 	// execve shall close, before it.
 	Files, Extra []*os.File
+	// Stamps is how many times a stamped plan tells (plan.Stamp).
+	Stamps int
 }
 
 // A Process is a started plan, held by its pidfd.
@@ -58,8 +60,9 @@ type Process struct {
 	// process's by now.
 	Reaped bool
 
-	sync  *os.File
-	steps int // of the plan: what a report may name
+	sync   *os.File
+	steps  int // of the plan: what a report may name
+	stamps int // what MessageStamps has
 }
 
 // ErrFailed is what the process reported when a step failed.
@@ -77,9 +80,13 @@ func (e *ErrFailed) Unwrap() error { return e.Errno }
 
 // A Message is what the process tells at a sync point of the plan.
 type Message struct {
-	Point uint32
-	A, B  uint64
+	Point  uint32
+	A, B   uint64
+	Stamps []unix.Timespec // of Stamped alone
 }
+
+// Stamped is the point of a message with times: see plan.Stamp.
+const Stamped = plan.Ran + 1
 
 // Image returns the sealed memfd that Start executes.
 func Image(p *plan.Plan) (*os.File, error) {
@@ -152,7 +159,7 @@ func start(image *os.File, steps int, a Attr) (*Process, error) {
 		return nil, fmt.Errorf("socketpair: %w", err)
 	}
 	defer unix.Close(pair[1])
-	proc := &Process{sync: os.NewFile(uintptr(pair[0]), "sync"), steps: steps}
+	proc := &Process{sync: os.NewFile(uintptr(pair[0]), "sync"), steps: steps, stamps: a.Stamps}
 	if err := proc.fork(image, a, pair[1]); err != nil {
 		proc.sync.Close()
 		return nil, err
@@ -258,15 +265,18 @@ func (proc *Process) Receive() (Message, error) {
 	}
 	// One byte more than a message has: a longer one would be cut to fit, and
 	// pass.
-	var buf [plan.MessageSize + 1]byte
-	n, err := proc.sync.Read(buf[:])
+	buf := make([]byte, max(plan.MessageSize, stampsSize(proc.stamps))+1)
+	n, err := proc.sync.Read(buf)
 	if errors.Is(err, unix.ECONNRESET) {
 		// The process ended before it read our last answer. The kernel says so
 		// once, before it hands out what the process had written.
-		n, err = proc.sync.Read(buf[:])
+		n, err = proc.sync.Read(buf)
 	}
 	if err != nil {
 		return Message{}, err
+	}
+	if proc.stamps > 0 && n == stampsSize(proc.stamps) {
+		return parseStamps(buf[:n], proc.stamps)
 	}
 	return parse(buf[:n], proc.steps)
 }
@@ -301,9 +311,25 @@ func parse(b []byte, steps int) (Message, error) {
 			return Message{}, &ErrFailed{int(step), unix.Errno(errno)}
 		}
 	case len(b) == plan.MessageSize && le.Uint32(b) == plan.MessagePoint:
-		return Message{le.Uint32(b[4:]), le.Uint64(b[8:]), le.Uint64(b[16:])}, nil
+		return Message{Point: le.Uint32(b[4:]), A: le.Uint64(b[8:]), B: le.Uint64(b[16:])}, nil
 	}
 	return Message{}, fmt.Errorf("malformed message from the new process: %d bytes, %x", len(b), b)
+}
+
+// stampsSize is the size of a message with n times, in bytes.
+func stampsSize(n int) int { return 8 + 16*n }
+
+func parseStamps(b []byte, n int) (Message, error) {
+	le := binary.LittleEndian
+	if le.Uint32(b) != plan.MessageStamps || int(le.Uint32(b[4:])) != n {
+		return Message{}, fmt.Errorf("malformed message from the new process: %d bytes, %x …", len(b), b[:8])
+	}
+	m := Message{Point: Stamped, Stamps: make([]unix.Timespec, n)}
+	for i := range m.Stamps {
+		at := b[8+16*i:]
+		m.Stamps[i] = unix.Timespec{Sec: int64(le.Uint64(at)), Nsec: int64(le.Uint64(at[8:]))}
+	}
+	return m, nil
 }
 
 // failedSize is the size of the loop's report, in bytes.

@@ -147,6 +147,16 @@ func (g *Group) dir(controller string, v2 bool) *dir {
 	return nil
 }
 
+// File is the path of the file that a value is written to, "" if that is no
+// file: a device program.
+func (g *Group) File(v *Value) string {
+	d := g.dir(v.Controller, v.V2)
+	if d == nil || v.Program != nil {
+		return ""
+	}
+	return d.path + "/" + v.File
+}
+
 // Create makes the directories that are missing, parents included. A cgroup
 // that is there already is used if it is empty and refused if it, or one inside
 // it, has processes, which the limits would hit and Delete would kill. On an

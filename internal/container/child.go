@@ -24,10 +24,12 @@ type child struct {
 	options Options
 	spec    *specs.Spec // with the process that is to run
 	plan    *plan.Plan
-	proc    *bootstrap.Process
-	early   []unix.Signal // came before there was a program to pass them on to
-	killed  bool          // by SIGKILL, before its execve
-	roots   []string      // where the container's files are on the host, topmost first: for hints
+	// observed is what runs in the place of plan, if somebody watches.
+	observed *plan.Observed
+	proc     *bootstrap.Process
+	early    []unix.Signal // came before there was a program to pass them on to
+	killed   bool          // by SIGKILL, before its execve
+	roots    []string      // where the container's files are on the host, topmost first: for hints
 
 	explain func(*bootstrap.ErrFailed) error // tells of a failed step; nil: stepError does
 }
@@ -53,6 +55,9 @@ func (c *child) converse(answer func(bootstrap.Message) ([]byte, error)) error {
 		reply, err := answer(m)
 		if err != nil {
 			return err
+		}
+		if reply == nil {
+			continue
 		}
 		if err := c.proc.Reply(reply); err != nil {
 			return c.died(err)

@@ -39,6 +39,9 @@ type Options struct {
 	startsAtOnce bool           // Start follows Create: see answerAhead
 	signals      *signals.Queue // of run in the foreground; nil: they end minirun
 
+	// Watch, if not nil, is shown the start while it happens. For [Run] alone.
+	Watch Watch
+
 	// Warn takes what does not stop the container: a *spec.Warning, or the
 	// error of a poststop hook.
 	Warn func(any)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -211,13 +212,17 @@ func (c *Container) prepareHost(in Inputs, values []cgroups.Value) error {
 	if c.Unit != nil {
 		return nil // systemd makes the cgroup, around the process: see scope
 	}
+	begin := c.began()
 	if err := c.group.Create(); err != nil {
 		c.group = nil // it may be another's, who was faster
 		return err
 	}
+	c.did(begin, "make the cgroup: mkdir "+strings.Join(c.group.Dirs(), " "), "what the container uses is counted and limited there", "linux.cgroupsPath", nil)
+	begin = c.began()
 	if err := c.group.Apply(values); err != nil {
 		return err
 	}
+	c.didLimit(begin, false)
 	return c.delegate()
 }
 
@@ -262,7 +267,12 @@ func (c *Container) fork(in Inputs) error {
 	if err != nil {
 		return err
 	}
-	if c.proc, err = bootstrap.Start(c.plan, attr); err != nil {
+	running := c.watched(attr.Cloneflags)
+	begin := c.began()
+	if c.observed != nil {
+		attr.Stamps = c.observed.Stamps
+	}
+	if c.proc, err = bootstrap.Start(running, attr); err != nil {
 		if c.group != nil && errors.Is(err, unix.EOPNOTSUPP) {
 			if why := c.group.RefusesProcesses(); why != nil {
 				return fmt.Errorf("config.json: linux.cgroupsPath: %w: %w", err, why)
@@ -270,6 +280,7 @@ func (c *Container) fork(in Inputs) error {
 		}
 		return fmt.Errorf("config.json: linux.namespaces: %w", err)
 	}
+	c.did(begin, fmt.Sprintf("make the process: clone(%s) = %d", plan.CloneFlags(uint64(attr.Cloneflags)|uint64(unix.SIGCHLD)), c.proc.Pid), "it is born in its new namespaces, and runs the plan", "linux.namespaces", nil)
 	if c.setup.Clones() {
 		return nil // its number is not known yet
 	}

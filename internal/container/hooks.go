@@ -33,9 +33,11 @@ func (c *Container) hooks(kind string, hooks []specs.Hook, status specs.Containe
 	}
 	return c.whileAttentive(func(ctx context.Context) error {
 		for i := range hooks {
+			begin := c.began()
 			if err := c.runtimeHook(ctx, kind, i, &hooks[i], status); err != nil {
 				return err
 			}
+			c.did(begin, "run the hook "+hooks[i].Path, "with the state on its standard input", fmt.Sprintf("hooks.%s[%d]", kind, i), nil)
 		}
 		return nil
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/process"
 )
 
@@ -69,7 +70,13 @@ func (c *Container) created(m bootstrap.Message, answer []byte) error {
 var goOn = []byte{1}
 
 func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
+	begin := c.began()
 	switch m.Point {
+	case plan.Ran:
+		return goOn, c.ran(m)
+	case bootstrap.Stamped:
+		c.options.Watch.Stamped(stamps(m.Stamps))
+		return nil, nil
 	case handshake.Scope:
 		return goOn, c.scope()
 	case handshake.MapIDs:
@@ -77,10 +84,12 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 		if err := namespaces.WriteMaps(c.proc.Pid, linux.UIDMappings, linux.GIDMappings, rootless()); err != nil {
 			return nil, fmt.Errorf("config.json: linux.uidMappings: %w", err)
 		}
+		c.didMap(begin)
 	case handshake.TimeOffsets:
 		if err := namespaces.WriteTimeOffsets(c.proc.Pid, c.spec.Linux.TimeOffsets); err != nil {
 			return nil, fmt.Errorf("config.json: linux.timeOffsets: %w", err)
 		}
+		c.did(begin, fmt.Sprintf("set the clocks: write to /proc/%d/timens_offsets", c.proc.Pid), "a time namespace takes them only before it has a process", "linux.timeOffsets", nil)
 	case handshake.Cloned:
 		if err := c.cloned(int(m.A)); err != nil {
 			return nil, err
@@ -145,13 +154,17 @@ func (c *Container) mounted() error {
 // ready does what must wait for the container's last step before start, and
 // returns the answer: HOME, or one byte.
 func (c *Container) ready() ([]byte, error) {
+	begin := c.began()
 	if err := c.group.ApplyLate(c.values); err != nil {
 		return nil, err
 	}
+	c.didLimit(begin, true)
 	if c.setup.Has(unix.CLONE_NEWUSER) {
+		begin := c.began()
 		if err := c.rlimits(); err != nil {
 			return nil, err
 		}
+		c.did(begin, fmt.Sprintf("set the limits of process %d: prlimit", c.proc.Pid), "root of a user namespace may not raise them", "process.rlimits", nil)
 	}
 	if process.HasHome(c.spec.Process.Env) {
 		return goOn, nil
@@ -168,6 +181,7 @@ func (c *Container) ready() ([]byte, error) {
 func (c *child) died(err error) error {
 	var failed *bootstrap.ErrFailed
 	if errors.As(err, &failed) {
+		failed.Step = c.origin(failed.Step)
 		if c.explain != nil {
 			return c.explain(failed)
 		}

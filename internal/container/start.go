@@ -14,6 +14,7 @@ import (
 
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/handshake"
+	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/process"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -117,7 +118,7 @@ func (c *Container) release() error {
 // follow serves the process until its execve has succeeded.
 func (c *Container) follow() error {
 	return c.converse(func(m bootstrap.Message) ([]byte, error) {
-		if m.Point != handshake.SeccompListener && m.Point != handshake.HookFailed {
+		if m.Point != handshake.SeccompListener && m.Point != handshake.HookFailed && m.Point != plan.Ran && m.Point != bootstrap.Stamped {
 			return nil, fmt.Errorf("the new process asks for %s after it was ready", handshake.Name(m.Point))
 		}
 		return c.answer(m)

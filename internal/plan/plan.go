@@ -35,13 +35,16 @@ const (
 //	        8  u64     descriptor that takes the failure report
 //	       16  u32 x4  failure report: kind, step, errno, 0 (see Message)
 //	       32  u64     cell for results nobody wants
-//	       40  ...     free
+//	       40  u32 x2  kind and point of the message Ran, 0 if the plan is not observed
+//	       48  u64     index of the last step that has run: written by the loop
+//	       56  u64     its result: written by the loop
 //	       64  data of the plan
 const (
 	headerTable   = 0
 	headerSync    = 8
 	headerReport  = 16
 	headerScratch = 32
+	headerRan     = 40
 	headerSize    = 64
 )
 
@@ -49,7 +52,12 @@ const (
 const (
 	MessageFailed = 1 // u32 kind, u32 step, u32 errno, u32 0: written by the loop
 	MessagePoint  = 2 // u32 kind, u32 point, u64 value, u64 value: written by a Sync step
+	MessageStamps = 3 // u32 kind, u32 count, struct timespec x count: see Stamp
 )
+
+// Ran is the point at which an observed plan tells of a step that has run: A is
+// its index, B its result. See Observe.
+const Ran uint32 = 1 << 16
 
 // A Plan is what one new process does, in order.
 type Plan struct {

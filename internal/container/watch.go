@@ -1,0 +1,164 @@
+package container
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/plan"
+)
+
+// A Watch is shown the start of a container while it happens. `run --explain`,
+// `step` and `run --trace` are watches. Without one nothing of this is done.
+type Watch interface {
+	// Born is called when the plan is known, before its process is made. It
+	// returns the plan to run instead, made by [plan.Plan.Observe] or
+	// [plan.Plan.Stamp].
+	Born(b Birth) *plan.Observed
+	// Stopped is called before step next of an observed plan, when step last has
+	// answered result: -errno if it failed, last is -1 before the first. The
+	// process waits until it returns; an error ends the container.
+	Stopped(at Stop) error
+	// Stamped takes the times of a stamped plan.
+	Stamped(times []time.Time)
+	// Did is called after each thing that minirun itself has done.
+	Did(a Action)
+}
+
+// A Birth is what there is to know before the first process is made.
+type Birth struct {
+	ID         string
+	Spec       *specs.Spec
+	Plan       *plan.Plan
+	Cloneflags uintptr
+}
+
+// A Stop is where an observed process waits. Indexes are of the plan in Birth.
+type Stop struct {
+	Pid, Last, Next int
+	Result          int64
+}
+
+// An Action is something that minirun, not the new process, has done.
+type Action struct {
+	What, Why, Source string
+	Begin             time.Time
+	Err               error
+	Values            []Written // what it has put into files
+}
+
+// Written is a value in a file of the host.
+type Written struct {
+	File, Value, Source string
+	Unit                uint64 // the file's number is rounded down to a multiple of this; 0: it is not
+}
+
+// did tells the watch, if there is one, of an action that began at a time.
+func (c *child) did(begin time.Time, what, why, source string, err error, values ...Written) {
+	if w := c.options.Watch; w != nil {
+		w.Did(Action{What: what, Why: why, Source: source, Begin: begin, Err: err, Values: values})
+	}
+}
+
+// began is the time, if somebody watches.
+func (c *child) began() (now time.Time) {
+	if c.options.Watch != nil {
+		now = time.Now()
+	}
+	return now
+}
+
+// watched returns the plan that is to run instead of c.plan.
+func (c *child) watched(cloneflags uintptr) *plan.Plan {
+	w := c.options.Watch
+	if w == nil {
+		return c.plan
+	}
+	if c.observed = w.Born(Birth{c.options.ID, c.spec, c.plan, cloneflags}); c.observed == nil {
+		return c.plan
+	}
+	return c.observed.Plan
+}
+
+// origin is a step of the plan that nobody watches.
+func (c *child) origin(step int) int {
+	if c.observed == nil || step < 0 || step >= len(c.observed.Origin) {
+		return step
+	}
+	return c.observed.Origin[step]
+}
+
+// ran passes on what an observed step has answered.
+func (c *child) ran(m bootstrap.Message) error {
+	if c.observed == nil {
+		return fmt.Errorf("%s tells of a step, and is not watched", c.who)
+	}
+	if m.A != ^uint64(0) && m.A >= uint64(len(c.observed.Origin)) {
+		return fmt.Errorf("%s tells of step %d of %d", c.who, m.A, len(c.observed.Origin))
+	}
+	at := Stop{Pid: c.proc.Pid, Last: -1, Result: int64(m.B)}
+	if m.A != ^uint64(0) {
+		at.Last = c.origin(int(m.A))
+		at.Next, _ = c.plan.After(at.Last, at.Result)
+	}
+	return c.options.Watch.Stopped(at)
+}
+
+// didLimit tells of cgroup values that have been written.
+func (c *Container) didLimit(begin time.Time, late bool) {
+	if c.options.Watch == nil {
+		return
+	}
+	for _, w := range written(c.group, c.values, late) {
+		c.did(begin, fmt.Sprintf("limit: write %q to %s", w.Value, w.File), "", w.Source, nil, w)
+	}
+}
+
+// didMap tells of the id maps.
+func (c *Container) didMap(begin time.Time) {
+	if c.options.Watch == nil {
+		return
+	}
+	proc := fmt.Sprintf("/proc/%d/", c.proc.Pid)
+	for _, m := range []struct {
+		file, source string
+		maps         []specs.LinuxIDMapping
+	}{{"uid_map", "linux.uidMappings", c.spec.Linux.UIDMappings}, {"gid_map", "linux.gidMappings", c.spec.Linux.GIDMappings}} {
+		var lines []string
+		for _, l := range m.maps {
+			lines = append(lines, fmt.Sprintf("%d %d %d", l.ContainerID, l.HostID, l.Size))
+		}
+		text := strings.Join(lines, "\n")
+		c.did(begin, fmt.Sprintf("map ids: write %q to %s", text, proc+m.file), "inside, host, how many: until then the process is nobody", m.source, nil, Written{File: proc + m.file, Value: text, Source: m.source})
+	}
+}
+
+// written are the files of cgroup values.
+func written(g *cgroups.Group, values []cgroups.Value, late bool) (out []Written) {
+	for i := range values {
+		v := &values[i]
+		if v.Late != late {
+			continue
+		}
+		if file := g.File(v); file != "" {
+			out = append(out, Written{file, v.Value, v.Source, v.Unit})
+		}
+	}
+	return out
+}
+
+// stamps are the times that a process has measured.
+func stamps(ts []unix.Timespec) []time.Time {
+	out := make([]time.Time, len(ts))
+	for i, t := range ts {
+		if t.Sec != 0 {
+			out[i] = time.Unix(t.Sec, t.Nsec)
+		}
+	}
+	return out
+}

@@ -1,0 +1,176 @@
+package plan
+
+import (
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+)
+
+// This file owns plans that are watched while they run. A watched plan is the
+// same list with steps in between, made by a pure function: what is watched is
+// what runs, and a plan that nobody watches has nothing in it for that.
+//
+//	Observe  before each step: tell the parent what the last one has answered, and wait
+//	Stamp    before each step: read the clock; before the program: hand all times over
+//
+// A seccomp filter may forbid the steps in between, so there are none behind the
+// step that loads one: the last steps of such a container are not seen.
+
+// An Observed plan knows which step of the original each of its steps is.
+type Observed struct {
+	*Plan
+	Origin []int // index in the original, -1: a step in between
+	At     []int // index here of each step of the original
+	Stamps int   // how many times it tells
+}
+
+// Places for the steps in between to go on at; 0 is the following one.
+const (
+	itself = -1
+	gone   = -2 // where the original ends when its parent is gone
+)
+
+// Observe makes the plan stop before each step, but not between a question to
+// the parent and its answer: there the parent acts, and knows.
+func (p *Plan) Observe() *Observed {
+	data := append([]byte(nil), p.Data...)
+	binary.LittleEndian.PutUint32(data[headerRan:], MessagePoint)
+	binary.LittleEndian.PutUint32(data[headerRan+4:], Ran)
+	binary.LittleEndian.PutUint64(data[headerRan+8:], ^uint64(0)) // none yet
+	room := Arg{Pointer, DataBase + uint64(len(data))}
+	data = append(data, make([]byte, 8)...)
+	sync := Arg{Immediate, binary.LittleEndian.Uint64(p.Data[headerSync:])}
+	between := []Step{
+		{Call: Write, Args: []Arg{sync, {Pointer, DataBase + headerRan}, Int(MessageSize)}, Name: "tell what the last step has answered"},
+		{Call: Read, Args: []Arg{sync, room, Int(8)}, Name: "wait to go on", Zero: gone, On: []Branch{{unix.EINTR, itself}, {unix.ECONNRESET, gone}}},
+	}
+	seen := p.seen()
+	return p.insert(data, func(i int) []Step {
+		if i >= seen || p.awaits(i) {
+			return nil
+		}
+		return between
+	})
+}
+
+// Clock is what Stamp reads: of the clocks with nanoseconds the one that a time
+// namespace does not shift.
+const Clock = unix.CLOCK_REALTIME
+
+// Stamp makes the plan read the clock before each step into a place of its own,
+// and tell all of the times before the program is executed, by index of the
+// original step; 0 is that of a step that did not run.
+func (p *Plan) Stamp() *Observed {
+	const size = 16 // struct timespec
+	count := min(p.seen(), p.program())
+	data := append([]byte(nil), p.Data...)
+	head := DataBase + uint64(len(data))
+	data = binary.LittleEndian.AppendUint32(data, MessageStamps)
+	data = binary.LittleEndian.AppendUint32(data, uint32(count))
+	data = append(data, make([]byte, count*size)...)
+	sync := Arg{Immediate, binary.LittleEndian.Uint64(p.Data[headerSync:])}
+	o := p.insert(data, func(i int) []Step {
+		switch {
+		case i < count:
+			at := Arg{Pointer, head + 8 + uint64(i*size)}
+			return []Step{{Call: ClockGettime, Args: []Arg{Int(Clock), at}, Name: "read the clock"}}
+		case i == count:
+			return []Step{{Call: Write, Args: []Arg{sync, {Pointer, head}, Int(8 + count*size)}, Name: "tell the times"}}
+		}
+		return nil
+	})
+	o.Stamps = count
+	return o
+}
+
+// seen is the index of the step that loads a filter, or the number of steps.
+func (p *Plan) seen() int {
+	for i := range p.Steps {
+		if p.Steps[i].Call == Seccomp {
+			return i
+		}
+	}
+	return len(p.Steps)
+}
+
+// program is the index of the first of the steps at the end that execute the
+// program, one for each place where it may be.
+func (p *Plan) program() int {
+	i := len(p.Steps)
+	for i > 0 && p.Steps[i-1].Call.ends() {
+		i--
+	}
+	return i
+}
+
+// awaits says that a step reads the parent's answer.
+func (p *Plan) awaits(i int) bool {
+	s := &p.Steps[i]
+	return s.Call == Read && len(s.Args) > 0 && s.Args[0] == Arg{Immediate, binary.LittleEndian.Uint64(p.Data[headerSync:])}
+}
+
+// insert makes a plan with steps before those of p. Who goes to a step goes to
+// what is inserted before it.
+func (p *Plan) insert(data []byte, before func(i int) []Step) *Observed {
+	for len(data)%8 != 0 {
+		data = append(data, 0)
+	}
+	o := &Observed{Plan: &Plan{Data: data, Cells: p.Cells, Files: p.Files, bad: p.bad}}
+	begin := make([]int, len(p.Steps)+1) // where who goes to a step goes now
+	n := 0
+	for i := range p.Steps {
+		begin[i] = n
+		n += len(before(i)) + 1
+	}
+	begin[len(p.Steps)] = n
+	end := begin[len(p.Steps)-1]
+	for i := range p.Steps {
+		for _, s := range before(i) {
+			at := len(o.Steps)
+			to := func(place int) int {
+				switch place {
+				case itself:
+					return at
+				case gone:
+					return end
+				}
+				return at + 1
+			}
+			s.Out, s.Group, s.Next, s.Zero = None, Sync, at+1, to(s.Zero)
+			on := make([]Branch, len(s.On))
+			for k := range s.On {
+				on[k] = Branch{s.On[k].Errno, to(s.On[k].To)}
+			}
+			s.On = on
+			o.Steps, o.Origin = append(o.Steps, s), append(o.Origin, -1)
+		}
+		s := p.Steps[i]
+		s.Next, s.Zero = begin[s.Next], begin[s.Zero]
+		on := make([]Branch, len(s.On))
+		for k := range s.On {
+			on[k] = Branch{s.On[k].Errno, begin[s.On[k].To]}
+		}
+		s.On = on
+		o.At = append(o.At, len(o.Steps))
+		o.Steps, o.Origin = append(o.Steps, s), append(o.Origin, i)
+	}
+	return o
+}
+
+// After is the step that a plan goes on with when step i has answered result,
+// -errno for an error; ok is false if it ends there.
+func (p *Plan) After(i int, result int64) (next int, ok bool) {
+	s := &p.Steps[i]
+	switch {
+	case result < 0 && result >= -MaxErrno:
+		for _, on := range s.On {
+			if int64(on.Errno) == -result {
+				return on.To, true
+			}
+		}
+		return 0, false
+	case result == 0:
+		return s.Zero, s.Zero < len(p.Steps)
+	}
+	return s.Next, s.Next < len(p.Steps)
+}
