@@ -22,6 +22,10 @@ func runCommand() *cli.Command {
 		Flags: append(createFlags(),
 			toggleFlag(cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for the container"}),
 			toggleFlag(cli.BoolFlag{Name: "keep", Usage: "do not delete the container when it has ended"}),
+			toggleFlag(cli.BoolFlag{Name: "explain", Usage: "narrate on standard error what is done, why, and what the kernel says"}),
+			textFlag(cli.StringFlag{Name: "explain-level", Value: "short", Usage: "`LEVEL` of --explain: short or full"}),
+			textFlag(cli.StringFlag{Name: "explain-to", Usage: "narrate to `FILE`, such as another terminal"}),
+			textFlag(cli.StringFlag{Name: "trace", Usage: "write the time of each step to `FILE`: .json for Perfetto, .html a page, .txt the slowest"}),
 			toggleFlag(cli.BoolFlag{Name: "no-subreaper", Usage: "ignored: minirun is the parent of what it waits for", Hidden: true}),
 		),
 		Action: run,
@@ -50,8 +54,12 @@ func run(ctx *cli.Context) error {
 	if o.ID == "" {
 		o.ID = madeUpID()
 	}
-	status, err := container.Run(o, container.RunOptions{Detach: ctx.Bool("detach"), Keep: ctx.Bool("keep")})
+	done, err := watch(ctx, &o)
 	if err != nil {
+		return err
+	}
+	status, err := container.Run(o, container.RunOptions{Detach: ctx.Bool("detach"), Keep: ctx.Bool("keep")})
+	if err := errors.Join(err, done()); err != nil {
 		return err
 	}
 	if status != 0 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -96,7 +97,7 @@ func FuzzParse(f *testing.F) {
 			want = words32(plan.MessageFailed, uint32(failed.Step), uint32(failed.Errno), 0)
 		case err == nil:
 			want = words32(plan.MessagePoint, m.Point, uint32(m.A), uint32(m.A>>32), uint32(m.B), uint32(m.B>>32))
-		case m != (Message{}) || !strings.Contains(err.Error(), "malformed"):
+		case !reflect.DeepEqual(m, Message{}) || !strings.Contains(err.Error(), "malformed"):
 			t.Fatalf("%+v, %v", m, err)
 		default:
 			return

@@ -81,7 +81,7 @@ type MemoryStats struct {
 	Swap      MemoryEntry       `json:"swap"`
 	Kernel    MemoryEntry       `json:"kernel"`
 	KernelTCP MemoryEntry       `json:"kernelTCP"`
-	Raw       map[string]uint64 `json:"raw,omitempty"` // memory.stat
+	Raw       map[string]uint64 `json:"raw,omitempty"`    // memory.stat
 	Events    map[string]uint64 `json:"events,omitempty"` // memory.events, of v2
 	PSI       *PSI              `json:"psi,omitempty"`
 }

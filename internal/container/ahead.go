@@ -13,7 +13,11 @@ import (
 // for two switches between it and minirun. The answer lies in the socket until
 // its step reads it.
 func (c *Container) answerAhead() error {
-	if !c.options.startsAtOnce || c.options.PidFile != "" || c.spec.Hooks != nil || c.setup.Clones() || c.plan.Asks() != 1 {
+	running := c.plan
+	if c.observed != nil {
+		running = c.observed.Plan
+	}
+	if !c.options.startsAtOnce || c.options.PidFile != "" || c.spec.Hooks != nil || c.setup.Clones() || running.Asks() != 1 {
 		return nil
 	}
 	for i := range c.values {

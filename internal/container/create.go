@@ -217,7 +217,7 @@ func (c *Container) prepareHost(in Inputs, values []cgroups.Value) error {
 		c.group = nil // it may be another's, who was faster
 		return err
 	}
-	c.did(begin, "make the cgroup: mkdir "+strings.Join(c.group.Dirs(), " "), "what the container uses is counted and limited there", "linux.cgroupsPath", nil)
+	c.did(begin, "make the cgroup: mkdir "+strings.Join(c.group.Dirs(), " "), "what the container uses is counted and limited there", "linux.cgroupsPath")
 	begin = c.began()
 	if err := c.group.Apply(values); err != nil {
 		return err
@@ -280,7 +280,7 @@ func (c *Container) fork(in Inputs) error {
 		}
 		return fmt.Errorf("config.json: linux.namespaces: %w", err)
 	}
-	c.did(begin, fmt.Sprintf("make the process: clone(%s) = %d", plan.CloneFlags(uint64(attr.Cloneflags)|uint64(unix.SIGCHLD)), c.proc.Pid), "it is born in its new namespaces, and runs the plan", "linux.namespaces", nil)
+	c.did(begin, fmt.Sprintf("make the process: clone(%s) = %d", plan.CloneFlags(uint64(attr.Cloneflags)|uint64(unix.SIGCHLD)), c.proc.Pid), "it is born in its new namespaces, and runs the plan", "linux.namespaces")
 	if c.setup.Clones() {
 		return nil // its number is not known yet
 	}

@@ -37,7 +37,7 @@ func (c *Container) hooks(kind string, hooks []specs.Hook, status specs.Containe
 			if err := c.runtimeHook(ctx, kind, i, &hooks[i], status); err != nil {
 				return err
 			}
-			c.did(begin, "run the hook "+hooks[i].Path, "with the state on its standard input", fmt.Sprintf("hooks.%s[%d]", kind, i), nil)
+			c.did(begin, "run the hook "+hooks[i].Path, "with the state on its standard input", fmt.Sprintf("hooks.%s[%d]", kind, i))
 		}
 		return nil
 	})

@@ -89,7 +89,7 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 		if err := namespaces.WriteTimeOffsets(c.proc.Pid, c.spec.Linux.TimeOffsets); err != nil {
 			return nil, fmt.Errorf("config.json: linux.timeOffsets: %w", err)
 		}
-		c.did(begin, fmt.Sprintf("set the clocks: write to /proc/%d/timens_offsets", c.proc.Pid), "a time namespace takes them only before it has a process", "linux.timeOffsets", nil)
+		c.did(begin, fmt.Sprintf("set the clocks: write to /proc/%d/timens_offsets", c.proc.Pid), "a time namespace takes them only before it has a process", "linux.timeOffsets")
 	case handshake.Cloned:
 		if err := c.cloned(int(m.A)); err != nil {
 			return nil, err
@@ -164,7 +164,7 @@ func (c *Container) ready() ([]byte, error) {
 		if err := c.rlimits(); err != nil {
 			return nil, err
 		}
-		c.did(begin, fmt.Sprintf("set the limits of process %d: prlimit", c.proc.Pid), "root of a user namespace may not raise them", "process.rlimits", nil)
+		c.did(begin, fmt.Sprintf("set the limits of process %d: prlimit", c.proc.Pid), "root of a user namespace may not raise them", "process.rlimits")
 	}
 	if process.HasHome(c.spec.Process.Env) {
 		return goOn, nil

@@ -102,7 +102,13 @@ func (c *Container) poststart() error {
 }
 
 // release answers Ready and follows the process to its execve.
-func (c *Container) release() error {
+func (c *Container) release() (err error) {
+	begin := c.began()
+	defer func() {
+		if err == nil {
+			c.did(begin, "the program runs: execve has closed the socket", "from here on the process is the container's, not minirun's", "process.args")
+		}
+	}()
 	if !c.answered {
 		answer, err := c.ready()
 		if err != nil {

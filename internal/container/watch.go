@@ -42,13 +42,15 @@ type Birth struct {
 type Stop struct {
 	Pid, Last, Next int
 	Result          int64
+	// Wait waits until a descriptor is readable. A signal that asks to end is an
+	// error.
+	Wait func(fd int) error
 }
 
 // An Action is something that minirun, not the new process, has done.
 type Action struct {
 	What, Why, Source string
 	Begin             time.Time
-	Err               error
 	Values            []Written // what it has put into files
 }
 
@@ -59,9 +61,9 @@ type Written struct {
 }
 
 // did tells the watch, if there is one, of an action that began at a time.
-func (c *child) did(begin time.Time, what, why, source string, err error, values ...Written) {
+func (c *child) did(begin time.Time, what, why, source string, values ...Written) {
 	if w := c.options.Watch; w != nil {
-		w.Did(Action{What: what, Why: why, Source: source, Begin: begin, Err: err, Values: values})
+		w.Did(Action{What: what, Why: why, Source: source, Begin: begin, Values: values})
 	}
 }
 
@@ -101,7 +103,7 @@ func (c *child) ran(m bootstrap.Message) error {
 	if m.A != ^uint64(0) && m.A >= uint64(len(c.observed.Origin)) {
 		return fmt.Errorf("%s tells of step %d of %d", c.who, m.A, len(c.observed.Origin))
 	}
-	at := Stop{Pid: c.proc.Pid, Last: -1, Result: int64(m.B)}
+	at := Stop{Pid: c.proc.Pid, Last: -1, Result: int64(m.B), Wait: func(fd int) error { return c.attentive(fd) }}
 	if m.A != ^uint64(0) {
 		at.Last = c.origin(int(m.A))
 		at.Next, _ = c.plan.After(at.Last, at.Result)
@@ -114,8 +116,8 @@ func (c *Container) didLimit(begin time.Time, late bool) {
 	if c.options.Watch == nil {
 		return
 	}
-	for _, w := range written(c.group, c.values, late) {
-		c.did(begin, fmt.Sprintf("limit: write %q to %s", w.Value, w.File), "", w.Source, nil, w)
+	if values := written(c.group, c.values, late); len(values) > 0 {
+		c.did(begin, fmt.Sprintf("limit the cgroup: %d values", len(values)), "each is read back: one that the kernel did not take ends the container", "linux.resources", values...)
 	}
 }
 
@@ -134,7 +136,7 @@ func (c *Container) didMap(begin time.Time) {
 			lines = append(lines, fmt.Sprintf("%d %d %d", l.ContainerID, l.HostID, l.Size))
 		}
 		text := strings.Join(lines, "\n")
-		c.did(begin, fmt.Sprintf("map ids: write %q to %s", text, proc+m.file), "inside, host, how many: until then the process is nobody", m.source, nil, Written{File: proc + m.file, Value: text, Source: m.source})
+		c.did(begin, fmt.Sprintf("map ids: write %q to %s", text, proc+m.file), "inside, host, how many: until then the process is nobody", m.source, Written{File: proc + m.file, Value: text, Source: m.source})
 	}
 }
 

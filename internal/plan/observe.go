@@ -59,27 +59,29 @@ const Clock = unix.CLOCK_REALTIME
 
 // Stamp makes the plan read the clock before each step into a place of its own,
 // and tell all of the times before the program is executed, by index of the
-// original step; 0 is that of a step that did not run.
+// original step; 0 is that of a step that did not run. The last time is that of
+// the telling.
 func (p *Plan) Stamp() *Observed {
 	const size = 16 // struct timespec
 	count := min(p.seen(), p.program())
 	data := append([]byte(nil), p.Data...)
 	head := DataBase + uint64(len(data))
 	data = binary.LittleEndian.AppendUint32(data, MessageStamps)
-	data = binary.LittleEndian.AppendUint32(data, uint32(count))
-	data = append(data, make([]byte, count*size)...)
+	data = binary.LittleEndian.AppendUint32(data, uint32(count+1))
+	data = append(data, make([]byte, (count+1)*size)...)
 	sync := Arg{Immediate, binary.LittleEndian.Uint64(p.Data[headerSync:])}
 	o := p.insert(data, func(i int) []Step {
-		switch {
-		case i < count:
-			at := Arg{Pointer, head + 8 + uint64(i*size)}
-			return []Step{{Call: ClockGettime, Args: []Arg{Int(Clock), at}, Name: "read the clock"}}
-		case i == count:
-			return []Step{{Call: Write, Args: []Arg{sync, {Pointer, head}, Int(8 + count*size)}, Name: "tell the times"}}
+		if i > count {
+			return nil
 		}
-		return nil
+		at := Arg{Pointer, head + 8 + uint64(i*size)}
+		between := []Step{{Call: ClockGettime, Args: []Arg{Int(Clock), at}, Name: "read the clock"}}
+		if i == count {
+			between = append(between, Step{Call: Write, Args: []Arg{sync, {Pointer, head}, Int(8 + (count+1)*size)}, Name: "tell the times"})
+		}
+		return between
 	})
-	o.Stamps = count
+	o.Stamps = count + 1
 	return o
 }
 

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/see"
+)
+
+func stepCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "step",
+		Usage:     "run a container step by step",
+		ArgsUsage: "[ID] BUNDLE  |  -b BUNDLE ID",
+		Description: "It stops before steps of the container's plan, shows what has changed, and says\n" +
+			"how to look in from another terminal. On a terminal it is told what to do by\n" +
+			"keys, otherwise by lines on standard input; say ? for help. What stands behind\n" +
+			"the last command is the container's input.",
+		Flags: append(createFlags(),
+			textFlag(cli.StringFlag{Name: "at", Usage: "stop first before `STEP`: a number, a call, a group, a JSON path, or part of a name"}),
+			textFlag(cli.StringFlag{Name: "until", Usage: "stop first behind `STEP`"}),
+		),
+		Action: step,
+	}
+}
+
+func step(ctx *cli.Context) error {
+	o, err := options(ctx)
+	if err != nil {
+		return err
+	}
+	at, until := ctx.String("at"), ctx.String("until")
+	if at != "" && until != "" {
+		return errors.New("--at and --until: choose one")
+	}
+	if o.ID == "" {
+		o.ID = madeUpID()
+	}
+	o.Watch = see.NewDebugger(os.Stderr, os.Stdin, at+until, until != "")
+	status, err := container.Run(o, container.RunOptions{})
+	if errors.Is(err, see.ErrAborted) {
+		fmt.Fprintln(os.Stderr, "aborted: nothing of the container is left")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if status != 0 {
+		return exitStatus(status)
+	}
+	return nil
+}

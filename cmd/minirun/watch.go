@@ -1,0 +1,56 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/see"
+)
+
+// watch sets up who is shown the container's start, as --explain and --trace
+// ask. What it returns is for when the container has ended.
+func watch(ctx *cli.Context, o *container.Options) (done func() error, err error) {
+	explain := ctx.Bool("explain") || ctx.IsSet("explain-level") || ctx.IsSet("explain-to")
+	switch {
+	case explain && ctx.String("trace") != "":
+		return nil, errors.New("--explain and --trace: choose one: a narrated start takes as long as its reader")
+	case explain:
+		return explainer(ctx, o)
+	case ctx.String("trace") != "":
+		t, err := see.NewTracer(ctx.String("trace"))
+		if err != nil {
+			return nil, err
+		}
+		o.Watch = t
+		return t.Write, nil
+	}
+	return func() error { return nil }, nil
+}
+
+func explainer(ctx *cli.Context, o *container.Options) (func() error, error) {
+	level := ctx.String("explain-level")
+	if level != "short" && level != "full" {
+		return nil, fmt.Errorf("--explain-level %q: must be short or full", level)
+	}
+	// A duplicate: when its reader has gone, standard error itself would end minirun with SIGPIPE.
+	fd, err := unix.FcntlInt(os.Stderr.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return nil, fmt.Errorf("--explain: standard error: %w", err)
+	}
+	to := os.NewFile(uintptr(fd), "standard error")
+	if name := ctx.String("explain-to"); name != "" {
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+		if err != nil {
+			return nil, fmt.Errorf("--explain-to: %w", err)
+		}
+		to.Close()
+		to = f
+	}
+	o.Watch = see.NewExplainer(to, level == "full")
+	return to.Close, nil
+}

@@ -1,0 +1,243 @@
+package see
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/plan"
+)
+
+// An Explainer narrates a start: what is done, why, what the kernel answered,
+// and what it says when it is asked afterwards.
+type Explainer struct {
+	w     io.Writer
+	full  bool // each step, with its call; otherwise those that matter
+	style style
+
+	plan   *plan.Plan
+	source string // of the last line
+	caps   int    // capabilities dropped since the last line
+	joined int    // cgroups of version 1 joined since the last line
+	before Facts
+}
+
+// NewExplainer writes to w.
+func NewExplainer(w io.Writer, full bool) *Explainer {
+	return &Explainer{w: w, full: full, style: styleOf(w), source: "\x00"}
+}
+
+// Born makes the plan stop before each step.
+func (e *Explainer) Born(b container.Birth) *plan.Observed {
+	e.plan = b.Plan
+	fmt.Fprintf(e.w, "%scontainer %s: a plan of %d steps%s\n", e.style.bold, b.ID, len(b.Plan.Steps), e.style.off)
+	return b.Plan.Observe()
+}
+
+// Did narrates what minirun has done.
+func (e *Explainer) Did(a container.Action) {
+	if strings.HasPrefix(a.What, "the program runs") {
+		e.joinedCgroups(0)
+		e.dropped(0)
+	}
+	e.heading(a.Source)
+	fmt.Fprintf(e.w, "  %sminirun%s  %s\n", e.style.dim, e.style.off, a.What)
+	if a.Why != "" {
+		fmt.Fprintf(e.w, "           %s%s%s\n", e.style.dim, a.Why, e.style.off)
+	}
+	for _, v := range a.Values {
+		if !e.full && !readable(v.File) {
+			continue // another file says what these have made of it
+		}
+		e.heading(v.Source)
+		e.readBack(v)
+	}
+}
+
+// heading says what asked for what follows, once.
+func (e *Explainer) heading(source string) {
+	if source == e.source {
+		return
+	}
+	e.source = source
+	fmt.Fprintf(e.w, "%s%s%s\n", e.style.bold, where(source), e.style.off)
+}
+
+// readBack asks the kernel what has become of a value.
+func (e *Explainer) readBack(v container.Written) {
+	fmt.Fprintf(e.w, "  %sminirun%s  write %q to %s\n", e.style.dim, e.style.off, v.Value, v.File)
+	text, err := os.ReadFile(v.File)
+	if err != nil {
+		return // some files can only be written
+	}
+	says := strings.Join(strings.Fields(string(text)), " ")
+	mark, off := e.style.good, e.style.off
+	asked := strings.Join(strings.Fields(v.Value), " ")
+	if says != asked && v.Unit == 0 && !strings.Contains(says, asked) {
+		mark = ""
+	}
+	fmt.Fprintf(e.w, "           %sasked %s; the file says %s%s\n", mark, asked, clip(says, 100), off)
+	fmt.Fprintf(e.w, "           %ssee it: cat %s%s\n", e.style.dim, v.File, off)
+}
+
+func readable(file string) bool {
+	_, err := os.ReadFile(file)
+	return err == nil
+}
+
+func clip(text string, n int) string {
+	if r := []rune(text); len(r) > n {
+		return string(r[:n]) + "…"
+	}
+	return text
+}
+
+// Stopped narrates the step that has run.
+func (e *Explainer) Stopped(at container.Stop) error {
+	if at.Last < 0 {
+		e.before = factsOf(at.Pid)
+		return nil
+	}
+	s := &e.plan.Steps[at.Last]
+	if s.Call == plan.Prctl && len(s.Args) > 1 && s.Args[0].Value == unix.PR_CAPBSET_DROP && !e.full {
+		e.caps++
+		return nil
+	}
+	if s.Group == plan.Limits && s.Call == plan.Write && !e.full {
+		e.joined++
+		return nil
+	}
+	if s.Group != plan.Limits {
+		e.joinedCgroups(at.Pid)
+	}
+	e.dropped(at.Pid)
+	if e.full || !quiet(s) && at.Result >= 0 {
+		e.step(at, s)
+	}
+	return nil
+}
+
+// dropped tells of capabilities in one line.
+func (e *Explainer) dropped(pid int) {
+	if e.caps == 0 {
+		return
+	}
+	e.heading("process.capabilities.bounding")
+	fmt.Fprintf(e.w, "  %sinit%s     drop %d capabilities for ever: prctl(PR_CAPBSET_DROP, …) = 0\n", e.style.dim, e.style.off, e.caps)
+	e.caps = 0
+	if pid != 0 {
+		e.status(pid, "CapBnd")
+	}
+}
+
+// joinedCgroups tells of cgroups of version 1 in one line.
+func (e *Explainer) joinedCgroups(pid int) {
+	if e.joined == 0 {
+		return
+	}
+	e.heading("linux.cgroupsPath")
+	fmt.Fprintf(e.w, "  %sinit%s     join %d cgroups: write(tasks, \"0\", 1) = 1\n", e.style.dim, e.style.off, e.joined)
+	e.joined = 0
+	if pid != 0 {
+		e.changed(pid, fmt.Sprintf("cat /proc/%d/cgroup", pid))
+	}
+}
+
+func (e *Explainer) step(at container.Stop, s *plan.Step) {
+	e.heading(s.Source)
+	fmt.Fprintf(e.w, "  %sinit%s %3d %s", e.style.dim, e.style.off, at.Last, s.Name)
+	if e.full || s.Group != plan.Limits {
+		fmt.Fprintf(e.w, ": %s %s", e.plan.CallText(s), answer(e.plan, at.Last, at.Result))
+	}
+	fmt.Fprintln(e.w)
+	if s.Why != "" {
+		fmt.Fprintf(e.w, "           %s%s%s\n", e.style.dim, s.Why, e.style.off)
+	}
+	if at.Result >= 0 {
+		e.check(at.Pid, s)
+	}
+}
+
+// check asks the kernel what a step has changed.
+func (e *Explainer) check(pid int, s *plan.Step) {
+	proc := "/proc/" + strconv.Itoa(pid)
+	switch s.Call {
+	case plan.Unshare, plan.Setns, plan.Clone:
+		e.changed(pid, "ls -l "+proc+"/ns")
+	case plan.Mount, plan.MoveMount, plan.PivotRoot, plan.Umount:
+		e.changed(pid, "cat "+proc+"/mountinfo")
+	case plan.Sethostname, plan.Setdomainname:
+		e.tell("see it: nsenter --target " + strconv.Itoa(pid) + " --uts uname -n")
+	case plan.Setresuid:
+		e.status(pid, "Uid")
+	case plan.Setresgid:
+		e.status(pid, "Gid")
+	case plan.Setgroups:
+		e.status(pid, "Groups")
+	case plan.Capset:
+		e.status(pid, "CapEff", "CapPrm", "CapInh")
+	case plan.Prctl:
+		e.status(pid, "NoNewPrivs")
+	case plan.Prlimit:
+		e.tell("see it: cat " + proc + "/limits")
+	}
+}
+
+// changed tells what is different from the last time.
+func (e *Explainer) changed(pid int, command string) {
+	now := factsOf(pid)
+	lines := now.changes(e.before)
+	if len(now.Mounts) == 0 {
+		lines = nil // it may not be looked at
+	}
+	e.before = now
+	if s := "mountinfo"; strings.HasSuffix(command, s) {
+		lines = only(lines, "mount ")
+	}
+	for i, line := range lines {
+		if i == 4 && !e.full {
+			e.tell(fmt.Sprintf("… and %d more changes", len(lines)-i))
+			break
+		}
+		fmt.Fprintf(e.w, "           %sthe kernel says: %s%s\n", e.style.good, line, e.style.off)
+	}
+	if len(lines) > 0 {
+		e.tell("see it: " + command)
+	}
+}
+
+func only(lines []string, prefix string) (out []string) {
+	for _, l := range lines {
+		if strings.HasPrefix(l, prefix) {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// status reads fields of /proc/PID/status.
+func (e *Explainer) status(pid int, names ...string) {
+	proc := "/proc/" + strconv.Itoa(pid)
+	status := statusOf(proc)
+	e.before.Status = status
+	for _, name := range names {
+		value := status[name]
+		if strings.HasPrefix(name, "Cap") {
+			value += " " + Capabilities(value)
+		}
+		fmt.Fprintf(e.w, "           %s%s/status says %s: %s%s\n", e.style.good, proc, name, or(value, "none"), e.style.off)
+	}
+}
+
+func (e *Explainer) tell(text string) {
+	fmt.Fprintf(e.w, "           %s%s%s\n", e.style.dim, text, e.style.off)
+}
+
+// Stamped is never called: the plan has no stamps.
+func (e *Explainer) Stamped([]time.Time) {}

@@ -1,0 +1,154 @@
+package see
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/moby/sys/mountinfo"
+)
+
+// This file owns what can be read of a process in /proc while it is being made
+// (proc_pid_status(5), namespaces(7)).
+
+// Facts are a process's state at one moment. What cannot be read is missing.
+type Facts struct {
+	Namespaces map[string]string // kind → "mnt:[4026531841]"
+	Mounts     []string          // "/proc: proc (proc) rw,nosuid", in the order of the table
+	Status     map[string]string // fields of /proc/PID/status
+	Cgroup     string            // /proc/PID/cgroup
+	Hostname   string
+}
+
+// The namespaces of /proc/PID/ns.
+var namespaceKinds = []string{"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"}
+
+// The fields of /proc/PID/status that setting up a container changes.
+var statusFields = []string{"Name", "Umask", "NSpid", "Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Seccomp_filters"}
+
+func factsOf(pid int) Facts {
+	proc := "/proc/" + strconv.Itoa(pid)
+	f := Facts{Namespaces: map[string]string{}, Status: map[string]string{}}
+	for _, kind := range namespaceKinds {
+		if link, err := os.Readlink(filepath.Join(proc, "ns", kind)); err == nil {
+			f.Namespaces[kind] = link
+		}
+	}
+	f.Mounts = mountsOf(proc)
+	f.Status = statusOf(proc)
+	if text, err := os.ReadFile(proc + "/cgroup"); err == nil {
+		f.Cgroup = strings.TrimSpace(string(text))
+	}
+	return f
+}
+
+func statusOf(proc string) map[string]string {
+	out := map[string]string{}
+	text, _ := os.ReadFile(proc + "/status")
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(line, ":")
+		for _, want := range statusFields {
+			if name == want {
+				out[name] = strings.Join(strings.Fields(value), " ")
+			}
+		}
+	}
+	return out
+}
+
+func mountsOf(proc string) (out []string) {
+	f, err := os.Open(proc + "/mountinfo")
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	table, _ := mountinfo.GetMountsFromReader(f, nil)
+	for _, m := range table {
+		options := m.Options
+		if m.Optional != "" {
+			options += " " + m.Optional
+		}
+		out = append(out, fmt.Sprintf("%s: %s (%s) %s", m.Mountpoint, m.FSType, m.Source, options))
+	}
+	return out
+}
+
+// changes tells what is different from before, a line each.
+func (f Facts) changes(before Facts) (out []string) {
+	for _, kind := range namespaceKinds {
+		if was, is := before.Namespaces[kind], f.Namespaces[kind]; was != is {
+			out = append(out, fmt.Sprintf("namespace %s: %s → %s", kind, or(was, "none"), or(is, "none")))
+		}
+	}
+	removed, added := differ(before.Mounts, f.Mounts)
+	for _, m := range removed {
+		out = append(out, "mount gone: "+m)
+	}
+	for _, m := range added {
+		out = append(out, "mount new: "+m)
+	}
+	for _, name := range statusFields {
+		if was, is := before.Status[name], f.Status[name]; was != is {
+			out = append(out, fmt.Sprintf("%s: %s → %s", name, or(was, "none"), or(is, "none")))
+		}
+	}
+	was := cgroupPaths(before.Cgroup)
+	for line := range strings.Lines(f.Cgroup) {
+		name, path := cgroupLine(line)
+		if was[name] != path {
+			out = append(out, fmt.Sprintf("cgroup %s: %s → %s", name, or(was[name], "none"), path))
+		}
+	}
+	return out
+}
+
+// cgroupLine reads a line of /proc/PID/cgroup (cgroups(7)); the v2 tree's name
+// is "v2".
+func cgroupLine(line string) (controllers, path string) {
+	parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
+	if len(parts) < 3 {
+		return "", ""
+	}
+	return or(parts[1], "v2"), parts[2]
+}
+
+func cgroupPaths(text string) map[string]string {
+	out := map[string]string{}
+	for line := range strings.Lines(text) {
+		name, path := cgroupLine(line)
+		out[name] = path
+	}
+	return out
+}
+
+func or(text, instead string) string {
+	if text == "" {
+		return instead
+	}
+	return text
+}
+
+// differ returns what only one of two multisets has.
+func differ(before, after []string) (removed, added []string) {
+	count := map[string]int{}
+	for _, s := range before {
+		count[s]++
+	}
+	for _, s := range after {
+		if count[s] > 0 {
+			count[s]--
+		} else {
+			added = append(added, s)
+		}
+	}
+	for s, n := range count {
+		for ; n > 0; n-- {
+			removed = append(removed, s)
+		}
+	}
+	sort.Strings(removed)
+	return removed, added
+}

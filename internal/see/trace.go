@@ -1,0 +1,194 @@
+package see
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"html"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/plan"
+)
+
+// A Tracer times a start. The new process reads the clock before each step, as
+// steps of its plan, and hands the times over before it becomes the program; of
+// its last steps, and of those behind a seccomp filter, minirun sees only the
+// end.
+type Tracer struct {
+	file   string
+	format string
+	begin  time.Time
+	id     string
+	plan   *plan.Plan
+	did    []container.Action
+	ends   []time.Time // of did
+	times  []time.Time // of the plan's steps; the last is the telling's
+}
+
+// NewTracer writes to a file whose name says how: .json, .html or .txt.
+func NewTracer(file string) (*Tracer, error) {
+	format := strings.TrimPrefix(filepath.Ext(file), ".")
+	switch format {
+	case "json", "html", "txt":
+		return &Tracer{file: file, format: format, begin: time.Now()}, nil
+	}
+	return nil, fmt.Errorf("--trace %s: the name must end in .json (for Perfetto), .html (a page) or .txt (the slowest)", file)
+}
+
+// Born makes the plan read the clock.
+func (t *Tracer) Born(b container.Birth) *plan.Observed {
+	t.plan, t.id = b.Plan, b.ID
+	return b.Plan.Stamp()
+}
+
+// Did notes what minirun has done, and when.
+func (t *Tracer) Did(a container.Action) {
+	t.did, t.ends = append(t.did, a), append(t.ends, time.Now())
+}
+
+// Stamped takes the times.
+func (t *Tracer) Stamped(times []time.Time) { t.times = times }
+
+// Stopped is never called: the plan does not stop.
+func (t *Tracer) Stopped(container.Stop) error { return nil }
+
+// A Span is something that took time.
+type Span struct {
+	Name   string  `json:"name"`
+	Call   string  `json:"call,omitempty"`
+	Why    string  `json:"why,omitempty"`
+	Source string  `json:"source,omitempty"`
+	Group  string  `json:"group"` // of the step; "minirun" for what minirun did itself
+	Step   int     `json:"step"`  // -1 for minirun
+	Begin  float64 `json:"begin"` // microseconds since minirun began to trace
+	Length float64 `json:"length"`
+}
+
+// Spans are all that was measured, in the order of time.
+func (t *Tracer) Spans() (spans []Span) {
+	since := func(at time.Time) float64 { return float64(at.Sub(t.begin).Nanoseconds()) / 1000 }
+	for i, a := range t.did {
+		spans = append(spans, Span{a.What, "", a.Why, a.Source, "minirun", -1, since(a.Begin), since(t.ends[i]) - since(a.Begin)})
+	}
+	// A step lasts until the clock is read before the one that ran after it.
+	var ran []int
+	for i := range t.times {
+		if !t.times[i].IsZero() {
+			ran = append(ran, i)
+		}
+	}
+	sort.SliceStable(ran, func(a, b int) bool { return t.times[ran[a]].Before(t.times[ran[b]]) })
+	for k, i := range ran {
+		if k+1 == len(ran) {
+			break // the telling
+		}
+		s := &t.plan.Steps[i]
+		at := since(t.times[i])
+		spans = append(spans, Span{s.Name, t.plan.CallText(s), s.Why, s.Source, s.Group.String(), i, at, since(t.times[ran[k+1]]) - at})
+	}
+	sort.SliceStable(spans, func(a, b int) bool { return spans[a].Begin < spans[b].Begin })
+	return spans
+}
+
+// Write writes the file.
+func (t *Tracer) Write() error {
+	if t.plan == nil {
+		return nil // there was no start to tell of
+	}
+	var text string
+	var err error
+	switch t.format {
+	case "json":
+		text, err = t.events()
+	case "html":
+		text, err = t.page()
+	default:
+		text = t.slowest(10)
+	}
+	if err == nil {
+		err = os.WriteFile(t.file, []byte(text), 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("--trace: %w", err)
+	}
+	return nil
+}
+
+// events is the Trace Event Format, which Perfetto and chrome://tracing read.
+func (t *Tracer) events() (string, error) {
+	type event struct {
+		Name  string            `json:"name"`
+		Phase string            `json:"ph"`
+		Cat   string            `json:"cat,omitempty"`
+		TS    float64           `json:"ts"`
+		Dur   float64           `json:"dur,omitempty"`
+		Pid   int               `json:"pid"`
+		Tid   int               `json:"tid"`
+		Args  map[string]string `json:"args,omitempty"`
+	}
+	const minirun, process = 1, 2
+	name := func(tid int, text string) event {
+		return event{Name: "thread_name", Phase: "M", Pid: 1, Tid: tid, Args: map[string]string{"name": text}}
+	}
+	events := []event{
+		{Name: "process_name", Phase: "M", Pid: 1, Args: map[string]string{"name": "container " + t.id}},
+		name(minirun, "minirun"), name(process, "the new process"),
+	}
+	for _, s := range t.Spans() {
+		e := event{s.Name, "X", s.Group, s.Begin, s.Length, 1, process, map[string]string{"source": s.Source, "why": s.Why}}
+		if s.Step < 0 {
+			e.Tid = minirun
+		} else {
+			e.Args["call"], e.Args["step"] = s.Call, fmt.Sprint(s.Step)
+		}
+		events = append(events, e)
+	}
+	text, err := json.Marshal(map[string]any{"traceEvents": events, "displayTimeUnit": "ns"})
+	return string(text) + "\n", err
+}
+
+// slowest is a table of the n longest.
+func (t *Tracer) slowest(n int) string {
+	spans := t.Spans()
+	var out strings.Builder
+	inside, outside := 0.0, 0.0
+	for _, s := range spans {
+		if s.Step < 0 {
+			outside += s.Length
+		} else {
+			inside += s.Length
+		}
+	}
+	fmt.Fprintf(&out, "container %s: %d steps took %.0f µs, what minirun did beside them %.0f µs\n\n", t.id, len(spans)-len(t.did), inside, outside)
+	sort.SliceStable(spans, func(a, b int) bool { return spans[a].Length > spans[b].Length })
+	fmt.Fprintf(&out, "%9s  %-8s %s\n", "µs", "step", "")
+	for i, s := range spans {
+		if i == n {
+			break
+		}
+		who := "minirun"
+		if s.Step >= 0 {
+			who = fmt.Sprint(s.Step)
+		}
+		fmt.Fprintf(&out, "%9.1f  %-8s %s  (%s)\n", s.Length, who, s.Name, where(s.Source))
+	}
+	return out.String()
+}
+
+//go:embed trace.html
+var tracePage string
+
+// page is one page that needs nothing else: no network, no library.
+func (t *Tracer) page() (string, error) {
+	data, err := json.Marshal(t.Spans())
+	if err != nil {
+		return "", err
+	}
+	// encoding/json writes < and > as escapes, so nothing in it ends the script.
+	return strings.NewReplacer("{{title}}", html.EscapeString("container "+t.id), "{{spans}}", string(data)).Replace(tracePage), nil
+}
