@@ -1,33 +1,86 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/see"
 )
 
 func planCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "plan",
 		Usage:     "print the system calls that run would make, without making them",
-		ArgsUsage: "BUNDLE",
-		Flags:     createFlags(),
-		Action: func(ctx *cli.Context) error {
-			o, err := options(ctx)
-			if err != nil {
-				return err
-			}
-			if o.ID == "" {
-				o.ID = madeUpID()
-			}
-			p, cloneflags, err := container.PlanOf(o)
-			if err != nil {
-				return err
-			}
-			if err := p.Head(ctx.App.Writer, cloneflags); err != nil {
-				return err
-			}
-			return p.Text(ctx.App.Writer)
-		},
+		ArgsUsage: "BUNDLE  |  --diff BUNDLE BUNDLE",
+		Description: "No privilege is needed. The same bundle gives the same bytes. With --diff: what\n" +
+			"the second bundle's plan has and the first one's has not, and the other way\n" +
+			"round; the exit status is 1 if there is a difference.",
+		Flags: append(createFlags(),
+			textFlag(cli.StringFlag{Name: "format", Value: "text", Usage: "text, json or md"}),
+			textFlag(cli.StringFlag{Name: "cgroups", Usage: "imagine a host with cgroups of `VERSION` v1 or v2"}),
+			toggleFlag(cli.BoolFlag{Name: "diff", Usage: "compare the plans of two bundles"}),
+		),
+		Action: showPlan,
 	}
+}
+
+// plannedID is the container's name in plans, which must not depend on who
+// prints them.
+const plannedID = "plan"
+
+func showPlan(ctx *cli.Context) error {
+	host, err := imaginedHost(ctx.String("cgroups"))
+	if err != nil {
+		return err
+	}
+	if ctx.Bool("diff") {
+		return diffPlans(ctx, host)
+	}
+	o, err := options(ctx)
+	if err != nil {
+		return err
+	}
+	if o.ID == "" {
+		o.ID = plannedID
+	}
+	p, err := container.PlanOf(o, host)
+	if err != nil {
+		return err
+	}
+	return see.WritePlan(ctx.App.Writer, p, ctx.String("format"))
+}
+
+func imaginedHost(version string) (*cgroups.Host, error) {
+	switch version {
+	case "":
+		return nil, nil
+	case "v1", "1":
+		return cgroups.Typical(cgroups.V1), nil
+	case "v2", "2":
+		return cgroups.Typical(cgroups.V2), nil
+	}
+	return nil, fmt.Errorf("--cgroups %q: must be v1 or v2", version)
+}
+
+func diffPlans(ctx *cli.Context, host *cgroups.Host) error {
+	if ctx.NArg() != 2 {
+		return errors.New("plan --diff: of which two bundles? usage: minirun plan --diff BUNDLE BUNDLE")
+	}
+	var plans [2]*container.Planned
+	for i, bundle := range ctx.Args().Slice() {
+		p, err := container.PlanOf(container.Options{Root: ctx.String("root"), ID: plannedID, Bundle: bundle, Warn: warn}, host)
+		if err != nil {
+			return fmt.Errorf("%s: %w", bundle, err)
+		}
+		plans[i] = p
+	}
+	different, err := see.DiffPlans(ctx.App.Writer, plans[0], plans[1])
+	if err == nil && different {
+		err = exitStatus(1)
+	}
+	return err
 }

@@ -68,6 +68,20 @@ type Host struct {
 
 const cgroupRoot = "/sys/fs/cgroup"
 
+// Typical is a host as systemd sets them up, with all controllers, for plans of
+// containers on other hosts than this one. Hybrid is not typical any more.
+func Typical(mode Mode) *Host {
+	if mode == V2 {
+		all := []string{"cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc"}
+		return &Host{Mode: V2, V2: &Hierarchy{Controllers: all, Mount: cgroupRoot, Root: "/", Own: "/"}}
+	}
+	h := &Host{Mode: V1}
+	for _, c := range []string{"name=systemd", "cpu,cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "hugetlb", "net_cls,net_prio", "perf_event"} {
+		h.V1 = append(h.V1, Hierarchy{Controllers: strings.Split(c, ","), Mount: cgroupRoot + "/" + strings.TrimPrefix(c, "name="), Root: "/", Own: "/"})
+	}
+	return h
+}
+
 // ErrUnavailable says that the host has no cgroup filesystem mounted.
 var ErrUnavailable = errors.New("no cgroup filesystem is mounted on " + cgroupRoot)
 

@@ -16,12 +16,12 @@ import (
 // cgroupInput decides the container's cgroup and the values in it, and what a
 // cgroup mount shows.
 func (c *Container) cgroupInput(in *Inputs) ([]cgroups.Value, error) {
-	host, err := cgroups.Detect()
+	host, err := c.options.cgroupHost()
 	if err != nil {
 		return nil, err
 	}
 	var values []cgroups.Value
-	if unprivileged() {
+	if unprivileged() && c.options.imagined == nil {
 		values, err = c.unprivilegedInput(host)
 	} else {
 		if values, err = cgroups.Compile(host, c.spec.Linux.Resources); err == nil {

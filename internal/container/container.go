@@ -36,6 +36,7 @@ type Options struct {
 	Ephemeral     bool     // root.path is a read-only layer, writes are thrown away
 	SystemdCgroup bool
 
+	imagined     *imagined      // of a plan that is only shown
 	startsAtOnce bool           // Start follows Create: see answerAhead
 	signals      *signals.Queue // of run in the foreground; nil: they end minirun
 

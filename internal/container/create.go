@@ -51,18 +51,6 @@ func Create(o Options) (*Container, error) {
 	return c, nil
 }
 
-// PlanOf returns the plan that Create would run and the CLONE_NEW* flags its
-// process would be born with, without a side effect and without privilege.
-func PlanOf(o Options) (p *plan.Plan, cloneflags uintptr, err error) {
-	o.startsAtOnce = true // the plan of `run`
-	_, inputs, _, err := prepare(o)
-	if err != nil {
-		return nil, 0, err
-	}
-	p, setup := Compile(inputs)
-	return p, setup.Cloneflags(), nil
-}
-
 // prepare does all of Create that has no side effect: it reads config.json and
 // looks up what the plan and the cgroups depend on.
 func prepare(o Options) (*Container, Inputs, []cgroups.Value, error) {
@@ -120,7 +108,7 @@ func check(s *specs.Spec, o *Options) error {
 func (c *Container) inputs() (Inputs, []cgroups.Value, error) {
 	s, o := c.spec, &c.options
 	setup := namespaces.Decide(s)
-	in := Inputs{Spec: s, Namespaces: namespaces.Input{Rootless: rootless()}}
+	in := Inputs{Spec: s, Namespaces: namespaces.Input{Rootless: o.rootless()}}
 	var err error
 	if in.Rootfs, err = rootfsInput(s, o); err != nil {
 		return in, nil, err

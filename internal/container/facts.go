@@ -23,7 +23,7 @@ import (
 
 // rootfsInput looks up what the root file system depends on.
 func rootfsInput(s *specs.Spec, o *Options) (rootfs.Input, error) {
-	in := rootfs.Input{Bundle: o.Bundle, NoPivot: o.NoPivot, Rootless: rootless(), NoDevices: inUserNamespace()}
+	in := rootfs.Input{Bundle: o.Bundle, NoPivot: o.NoPivot, Rootless: o.rootless(), NoDevices: inUserNamespace() && o.imagined == nil}
 	var err error
 	if in.Root, err = rootPath(s, o.Bundle); err != nil {
 		return in, err
@@ -244,7 +244,7 @@ func seLinux() bool {
 // processInput looks up what the process depends on.
 func processInput(s *specs.Spec, o *Options, setup namespaces.Setup) (process.Input, error) {
 	in := process.Input{
-		ID: o.ID, Preserve: o.PreserveFDs, NoKeyring: o.NoKeyring, Rootless: rootless(),
+		ID: o.ID, Preserve: o.PreserveFDs, NoKeyring: o.NoKeyring, Rootless: o.rootless(),
 		Waits: !o.startsAtOnce, Rlimits: !setup.Has(unix.CLONE_NEWUSER), AppArmor: true, SELinux: true, LastCapability: lastCapability(),
 	}
 	var err error

@@ -57,6 +57,7 @@ type Action struct {
 // Written is a value in a file of the host.
 type Written struct {
 	File, Value, Source string
+	Program             bool   // Value is the rules of a program that is attached to the directory File
 	Unit                uint64 // the file's number is rounded down to a multiple of this; 0: it is not
 }
 
@@ -147,9 +148,11 @@ func written(g *cgroups.Group, values []cgroups.Value, late bool) (out []Written
 		if v.Late != late {
 			continue
 		}
-		if file := g.File(v); file != "" {
-			out = append(out, Written{file, v.Value, v.Source, v.Unit})
+		w := Written{File: g.File(v), Value: v.Value, Source: v.Source, Unit: v.Unit}
+		if w.File == "" { // a device program is attached to the directory
+			w.File, w.Program = g.Dirs()[0], true
 		}
+		out = append(out, w)
 	}
 	return out
 }

@@ -52,7 +52,7 @@ func (e *Explainer) Did(a container.Action) {
 		fmt.Fprintf(e.w, "           %s%s%s\n", e.style.dim, a.Why, e.style.off)
 	}
 	for _, v := range a.Values {
-		if !e.full && !readable(v.File) {
+		if !e.full && !v.Program && !readable(v.File) {
 			continue // another file says what these have made of it
 		}
 		e.heading(v.Source)
@@ -71,7 +71,7 @@ func (e *Explainer) heading(source string) {
 
 // readBack asks the kernel what has become of a value.
 func (e *Explainer) readBack(v container.Written) {
-	fmt.Fprintf(e.w, "  %sminirun%s  write %q to %s\n", e.style.dim, e.style.off, v.Value, v.File)
+	fmt.Fprintf(e.w, "  %sminirun%s  %s\n", e.style.dim, e.style.off, writing(v))
 	text, err := os.ReadFile(v.File)
 	if err != nil {
 		return // some files can only be written

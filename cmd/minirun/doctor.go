@@ -1,0 +1,51 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/doctor"
+)
+
+func doctorCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "doctor",
+		Usage:       "say what of this machine works for containers, and what to do about the rest",
+		Description: "The exit status is 1 if no container can run here, 0 otherwise.",
+		Flags:       []cli.Flag{textFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"})},
+		Action: func(ctx *cli.Context) error {
+			all := doctor.Examine(ctx.String("root"))
+			if err := showFindings(ctx.App.Writer, all, ctx.String("format")); err != nil {
+				return err
+			}
+			if doctor.Worst(all) == doctor.Fail {
+				return exitStatus(1)
+			}
+			return nil
+		},
+	}
+}
+
+func showFindings(w io.Writer, all []doctor.Finding, format string) error {
+	switch format {
+	case "json":
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(all)
+	case "table":
+	default:
+		return fmt.Errorf("--format %q: must be table or json", format)
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, f := range all {
+		fmt.Fprintf(table, "%s\t%s\t%s\n", f.Verdict, f.Name, f.Found)
+		if f.Do != "" {
+			fmt.Fprintf(table, "\t\t→ %s\n", f.Do)
+		}
+	}
+	return table.Flush()
+}

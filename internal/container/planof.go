@@ -1,0 +1,61 @@
+package container
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// Planned is all that `run` would do for a container until its program runs,
+// in minirun and in the new process.
+type Planned struct {
+	Birth
+	Bundle string
+	Dirs   []string  // of the cgroup, which minirun makes
+	Values []Written // what it writes into its files
+}
+
+// An imagined host is one where a plan would run, but not now.
+type imagined struct{ host *cgroups.Host }
+
+func (o *Options) cgroupHost() (*cgroups.Host, error) {
+	if o.imagined != nil && o.imagined.host != nil {
+		return o.imagined.host, nil
+	}
+	return cgroups.Detect()
+}
+
+// rootless says that who runs the container is not root.
+func (o *Options) rootless() bool { return o.imagined == nil && rootless() }
+
+// PlanOf returns what `run` would do, without a side effect and without
+// privilege. Host is one with other cgroups than this one, or nil. A user
+// without privilege is shown root's plan if the container has no user
+// namespace, without which that user could not run it.
+func PlanOf(o Options, host *cgroups.Host) (*Planned, error) {
+	o.startsAtOnce = true // the plan of `run`
+	if host != nil {
+		o.imagined = &imagined{host}
+	} else if unprivileged() && !wantsUserNamespace(o.Bundle) {
+		o.imagined = &imagined{}
+	}
+	c, inputs, values, err := prepare(o)
+	if err != nil {
+		return nil, err
+	}
+	p, setup := Compile(inputs)
+	out := &Planned{Birth: Birth{o.ID, c.spec, p, setup.Cloneflags()}, Bundle: c.options.Bundle, Dirs: c.group.Dirs()}
+	out.Values = append(written(c.group, values, false), written(c.group, values, true)...)
+	return out, nil
+}
+
+func wantsUserNamespace(bundle string) bool {
+	bundle, err := bundlePath(bundle)
+	if err != nil {
+		return false
+	}
+	s, _, err := spec.Load(bundle)
+	return err == nil && s.Linux != nil && namespaces.Decide(s).Has(unix.CLONE_NEWUSER)
+}
