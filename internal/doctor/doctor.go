@@ -260,7 +260,9 @@ func idRanges() []Finding {
 		f.Verdict, f.Found, f.Do = Info, "no newuidmap and newgidmap", "users get one id in their containers; more with: apt-get install uidmap"
 		return []Finding{f}
 	}
-	count := func(file string) int { return len(strings.FieldsFunc(read(file), func(r rune) bool { return r == '\n' })) }
+	count := func(file string) int {
+		return len(strings.FieldsFunc(read(file), func(r rune) bool { return r == '\n' }))
+	}
 	f.Found = fmt.Sprintf("newuidmap, newgidmap; %d ranges in /etc/subuid, %d in /etc/subgid", count("/etc/subuid"), count("/etc/subgid"))
 	return []Finding{f}
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/look"
 	"github.com/minirun/minirun/internal/plan"
 )
 
@@ -25,7 +26,7 @@ type Explainer struct {
 	source string // of the last line
 	caps   int    // capabilities dropped since the last line
 	joined int    // cgroups of version 1 joined since the last line
-	before Facts
+	before look.Facts
 }
 
 // NewExplainer writes to w.
@@ -101,7 +102,7 @@ func clip(text string, n int) string {
 // Stopped narrates the step that has run.
 func (e *Explainer) Stopped(at container.Stop) error {
 	if at.Last < 0 {
-		e.before = factsOf(at.Pid)
+		e.before = look.FactsOf(at.Pid)
 		return nil
 	}
 	s := &e.plan.Steps[at.Last]
@@ -191,8 +192,8 @@ func (e *Explainer) check(pid int, s *plan.Step) {
 
 // changed tells what is different from the last time.
 func (e *Explainer) changed(pid int, command string) {
-	now := factsOf(pid)
-	lines := now.changes(e.before)
+	now := look.FactsOf(pid)
+	lines := now.Changes(e.before)
 	if len(now.Mounts) == 0 {
 		lines = nil // it may not be looked at
 	}
@@ -224,12 +225,12 @@ func only(lines []string, prefix string) (out []string) {
 // status reads fields of /proc/PID/status.
 func (e *Explainer) status(pid int, names ...string) {
 	proc := "/proc/" + strconv.Itoa(pid)
-	status := statusOf(proc)
+	status := look.StatusOf(proc)
 	e.before.Status = status
 	for _, name := range names {
 		value := status[name]
 		if strings.HasPrefix(name, "Cap") {
-			value += " " + Capabilities(value)
+			value += " " + look.Capabilities(value)
 		}
 		fmt.Fprintf(e.w, "           %s%s/status says %s: %s%s\n", e.style.good, proc, name, or(value, "none"), e.style.off)
 	}

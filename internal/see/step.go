@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/look"
 	"github.com/minirun/minirun/internal/plan"
 )
 
@@ -39,7 +40,7 @@ type Debugger struct {
 	stop   func(next int) bool // nil: do not stop any more
 	first  string              // --at or --until, to be understood when there is a plan
 	until  bool
-	before Facts
+	before look.Facts
 	seen   bool
 	bad    error
 }
@@ -99,7 +100,7 @@ func (d *Debugger) Stopped(at container.Stop) error {
 		return d.bad
 	}
 	if !d.seen {
-		d.before, d.seen = factsOf(at.Pid), true
+		d.before, d.seen = look.FactsOf(at.Pid), true
 	}
 	if d.stop == nil || at.Next >= len(d.plan.Steps) || !d.stop(at.Next) {
 		return nil
@@ -121,10 +122,10 @@ func (d *Debugger) show(at container.Stop) {
 	if at.Last >= 0 {
 		fmt.Fprintf(d.w, "%sstep %d has answered %s%s\n", d.style.dim, at.Last, answer(d.plan, at.Last, at.Result), d.style.off)
 	}
-	now := factsOf(at.Pid)
-	for i, line := range now.changes(d.before) {
+	now := look.FactsOf(at.Pid)
+	for i, line := range now.Changes(d.before) {
 		if i == 15 {
-			fmt.Fprintf(d.w, "  %s… and %d more: info shows all that there is%s\n", d.style.dim, len(now.changes(d.before))-i, d.style.off)
+			fmt.Fprintf(d.w, "  %s… and %d more: info shows all that there is%s\n", d.style.dim, len(now.Changes(d.before))-i, d.style.off)
 			break
 		}
 		fmt.Fprintf(d.w, "  %schanged: %s%s\n", d.style.good, line, d.style.off)
@@ -141,7 +142,7 @@ func (d *Debugger) show(at container.Stop) {
 // enter is the nsenter(1) command line for the namespaces that are not ours.
 func enter(pid int) []string {
 	words := []string{"nsenter", "--target", strconv.Itoa(pid)}
-	own, its := factsOf(os.Getpid()).Namespaces, factsOf(pid).Namespaces
+	own, its := look.FactsOf(os.Getpid()).Namespaces, look.FactsOf(pid).Namespaces
 	for _, n := range [][2]string{{"user", "--user"}, {"mnt", "--mount"}, {"uts", "--uts"}, {"ipc", "--ipc"}, {"net", "--net"}, {"pid", "--pid"}, {"cgroup", "--cgroup"}, {"time", "--time"}} {
 		if its[n[0]] != "" && its[n[0]] != own[n[0]] {
 			words = append(words, n[1])
@@ -292,19 +293,19 @@ func (d *Debugger) list(next int) {
 }
 
 func (d *Debugger) info(pid int) {
-	f, own := factsOf(pid), factsOf(os.Getpid()).Namespaces
+	f, own := look.FactsOf(pid), look.FactsOf(os.Getpid()).Namespaces
 	fmt.Fprintf(d.w, "process %d\n", pid)
-	for _, kind := range namespaceKinds {
+	for _, kind := range look.NamespaceKinds {
 		whose := "its own"
 		if f.Namespaces[kind] == own[kind] {
 			whose = "minirun's"
 		}
 		fmt.Fprintf(d.w, "  %-8s %s  %s\n", kind, or(f.Namespaces[kind], "?"), whose)
 	}
-	for _, name := range statusFields {
+	for _, name := range look.StatusFields {
 		value := f.Status[name]
 		if strings.HasPrefix(name, "Cap") {
-			value += " " + Capabilities(value)
+			value += " " + look.Capabilities(value)
 		}
 		fmt.Fprintf(d.w, "  %-16s %s\n", name, value)
 	}

@@ -1,4 +1,4 @@
-package see
+package look
 
 import (
 	"strconv"

@@ -1,4 +1,4 @@
-package see
+package look
 
 import (
 	"fmt"
@@ -23,34 +23,36 @@ type Facts struct {
 	Hostname   string
 }
 
-// The namespaces of /proc/PID/ns.
-var namespaceKinds = []string{"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"}
+// NamespaceKinds are the names in /proc/PID/ns.
+var NamespaceKinds = []string{"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"}
 
-// The fields of /proc/PID/status that setting up a container changes.
-var statusFields = []string{"Name", "Umask", "NSpid", "Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Seccomp_filters"}
+// StatusFields are those of /proc/PID/status that setting up a container changes.
+var StatusFields = []string{"Name", "Umask", "NSpid", "Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Seccomp_filters"}
 
-func factsOf(pid int) Facts {
+// FactsOf reads them.
+func FactsOf(pid int) Facts {
 	proc := "/proc/" + strconv.Itoa(pid)
 	f := Facts{Namespaces: map[string]string{}, Status: map[string]string{}}
-	for _, kind := range namespaceKinds {
+	for _, kind := range NamespaceKinds {
 		if link, err := os.Readlink(filepath.Join(proc, "ns", kind)); err == nil {
 			f.Namespaces[kind] = link
 		}
 	}
-	f.Mounts = mountsOf(proc)
-	f.Status = statusOf(proc)
+	f.Mounts = MountsOf(proc)
+	f.Status = StatusOf(proc)
 	if text, err := os.ReadFile(proc + "/cgroup"); err == nil {
 		f.Cgroup = strings.TrimSpace(string(text))
 	}
 	return f
 }
 
-func statusOf(proc string) map[string]string {
+// StatusOf reads the fields of StatusFields from a directory /proc/PID.
+func StatusOf(proc string) map[string]string {
 	out := map[string]string{}
 	text, _ := os.ReadFile(proc + "/status")
 	for line := range strings.Lines(string(text)) {
 		name, value, _ := strings.Cut(line, ":")
-		for _, want := range statusFields {
+		for _, want := range StatusFields {
 			if name == want {
 				out[name] = strings.Join(strings.Fields(value), " ")
 			}
@@ -59,7 +61,8 @@ func statusOf(proc string) map[string]string {
 	return out
 }
 
-func mountsOf(proc string) (out []string) {
+// MountsOf reads the mount table of a directory /proc/PID, a line each.
+func MountsOf(proc string) (out []string) {
 	f, err := os.Open(proc + "/mountinfo")
 	if err != nil {
 		return nil
@@ -76,9 +79,9 @@ func mountsOf(proc string) (out []string) {
 	return out
 }
 
-// changes tells what is different from before, a line each.
-func (f Facts) changes(before Facts) (out []string) {
-	for _, kind := range namespaceKinds {
+// Changes tells what is different from before, a line each.
+func (f Facts) Changes(before Facts) (out []string) {
+	for _, kind := range NamespaceKinds {
 		if was, is := before.Namespaces[kind], f.Namespaces[kind]; was != is {
 			out = append(out, fmt.Sprintf("namespace %s: %s → %s", kind, or(was, "none"), or(is, "none")))
 		}
@@ -90,7 +93,7 @@ func (f Facts) changes(before Facts) (out []string) {
 	for _, m := range added {
 		out = append(out, "mount new: "+m)
 	}
-	for _, name := range statusFields {
+	for _, name := range StatusFields {
 		if was, is := before.Status[name], f.Status[name]; was != is {
 			out = append(out, fmt.Sprintf("%s: %s → %s", name, or(was, "none"), or(is, "none")))
 		}
