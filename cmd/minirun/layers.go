@@ -1,0 +1,107 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/look"
+)
+
+func layersCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "layers",
+		Usage:     "show the layers of a bundle or container, what it has written, or where a path comes from",
+		ArgsUsage: "BUNDLE|ID [PATH]",
+		Description: "The topmost layer comes first. With PATH: what each layer has there, and which of\n" +
+			"them the container sees.",
+		Flags:  []cli.Flag{textFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"})},
+		Action: layers,
+	}
+}
+
+func layers(ctx *cli.Context) error {
+	if ctx.NArg() < 1 || ctx.NArg() > 2 {
+		return errors.New("layers: of what? usage: minirun layers BUNDLE|ID [PATH]")
+	}
+	format := ctx.String("format")
+	if format != "table" && format != "json" {
+		return fmt.Errorf("--format %q: must be table or json", format)
+	}
+	stack, err := look.StackOf(ctx.String("root"), ctx.Args().First())
+	if err != nil {
+		return err
+	}
+	if ctx.NArg() == 2 {
+		return showPath(ctx.App.Writer, stack, ctx.Args().Get(1), format)
+	}
+	return showLayers(ctx.App.Writer, stack, format)
+}
+
+func showLayers(w io.Writer, stack *look.Stack, format string) error {
+	all, err := stack.Layers()
+	if err != nil {
+		return err
+	}
+	changes, err := stack.Changes()
+	if err != nil {
+		return err
+	}
+	if format == "json" {
+		return indented(w, map[string]any{"layers": all, "written": changes})
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "LAYER\tROLE\tFILES\tBYTES\tWHITEOUTS\tOPAQUE\tPATH")
+	for i := len(all) - 1; i >= 0; i-- {
+		l := all[i]
+		fmt.Fprintf(table, "%d\t%s\t%d\t%d\t%d\t%d\t%s\n", l.Number, l.Role, l.Files, l.Bytes, l.Whiteouts, l.Opaque, l.Path)
+	}
+	if len(changes) > 0 {
+		fmt.Fprintln(table, "\nWRITTEN\tKIND\tBYTES\tPATH")
+		for _, c := range changes {
+			fmt.Fprintf(table, "%s\t%s\t%d\t%s\n", c.What, c.Kind, c.Size, c.Path)
+		}
+	}
+	return table.Flush()
+}
+
+func showPath(w io.Writer, stack *look.Stack, path, format string) error {
+	found, err := stack.Where(path)
+	if err != nil {
+		return err
+	}
+	seen := false
+	for _, v := range found {
+		seen = seen || v.Seen
+	}
+	if format == "json" {
+		err = indented(w, found)
+	} else {
+		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "LAYER\tHAS\t\tPATH")
+		for _, v := range found {
+			note := v.Why
+			if v.Seen {
+				note = "this is seen"
+			} else if note != "" {
+				note = "hidden: " + note
+			}
+			fmt.Fprintf(table, "%d\t%s\t%s\t%s\n", v.Number, v.Kind, note, v.Layer)
+		}
+		err = table.Flush()
+	}
+	if err == nil && !seen {
+		err = exitStatus(1)
+	}
+	return err
+}
+
+func indented(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
