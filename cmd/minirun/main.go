@@ -41,7 +41,7 @@ func app() *cli.App {
 		runCommand(), createCommand(), startCommand(), execCommand(), killCommand(), deleteCommand(), stateCommand(),
 		listCommand(), psCommand(), pauseCommand(), resumeCommand(), updateCommand(), eventsCommand(), featuresCommand(),
 		checkpointCommand(), restoreCommand(),
-		planCommand(), stepCommand(), layersCommand(), inspectCommand(), doctorCommand(), specCommand(),
+		planCommand(), stepCommand(), inspectCommand(), layersCommand(), compareCommand(), doctorCommand(), specCommand(),
 	}
 	for _, c := range commands {
 		c.Before = sortDescriptors

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/beside"
+)
+
+func compareCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "compare",
+		Usage:     "start a bundle under minirun and another runtime, and compare what the kernel says",
+		ArgsUsage: "BUNDLE",
+		Description: "Both containers are stopped when they have become their program, looked at, and\n" +
+			"deleted: the program does not run. Hooks do. The exit status is 1 if there is a\n" +
+			"difference that nobody has explained.",
+		Flags: []cli.Flag{
+			textFlag(cli.StringFlag{Name: "with", Value: "runc", Usage: "the other `RUNTIME`: runc, crun, or a path"}),
+			numberFlag(cli.IntFlag{Name: "rounds", Value: 10, Usage: "measure create and delete `N` times, in turn"}),
+			textFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}),
+		},
+		Action: compare,
+	}
+}
+
+func compare(ctx *cli.Context) error {
+	if ctx.NArg() != 1 {
+		return errors.New("compare: which bundle? usage: minirun compare [--with runc] BUNDLE")
+	}
+	if ctx.Int("rounds") < 0 {
+		return fmt.Errorf("--rounds %d: must not be negative", ctx.Int("rounds"))
+	}
+	format := ctx.String("format")
+	if format != "table" && format != "json" {
+		return fmt.Errorf("--format %q: must be table or json", format)
+	}
+	other, err := exec.LookPath(ctx.String("with"))
+	if err != nil {
+		return fmt.Errorf("--with: %w: install it (apt-get install runc crun), or give its path", err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	result, err := beside.Compare(ctx.Args().First(), beside.Runtime{Name: "minirun", Path: self}, beside.Runtime{Name: filepath.Base(other), Path: other}, ctx.Int("rounds"))
+	if err != nil {
+		return err
+	}
+	if format == "json" {
+		err = indented(ctx.App.Writer, result)
+	} else {
+		err = showResult(ctx.App.Writer, result)
+	}
+	for _, d := range result.Differences {
+		if err == nil && d.Why == "" {
+			return exitStatus(1)
+		}
+	}
+	return err
+}
+
+func showResult(w io.Writer, r *beside.Result) error {
+	fmt.Fprintf(w, "%d facts compared, %d differ\n\n", r.Facts, len(r.Differences))
+	why := "\x00"
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, d := range r.Differences {
+		if d.Why != why {
+			why = d.Why
+			if err := table.Flush(); err != nil {
+				return err
+			}
+			reason := why
+			if reason == "" {
+				reason = "not explained"
+			}
+			fmt.Fprintf(w, "\n# %s\n", reason)
+			fmt.Fprintf(table, "\t%s\t%s\n", strings.ToUpper(r.Left), strings.ToUpper(r.Right))
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", d.Fact, short(d.Left), short(d.Right))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if r.Rounds > 0 {
+		fmt.Fprintf(w, "\nmedians of %d rounds, in turn\n", r.Rounds)
+		fmt.Fprintf(table, "\t%s\t%s\t\n", strings.ToUpper(r.Left), strings.ToUpper(r.Right))
+		fmt.Fprintf(table, "create\t%.1f ms\t%.1f ms\t%.2f×\n", r.Create[0], r.Create[1], r.Create[0]/r.Create[1])
+		fmt.Fprintf(table, "delete\t%.1f ms\t%.1f ms\t%.2f×\n", r.Delete[0], r.Delete[1], r.Delete[0]/r.Delete[1])
+	}
+	return table.Flush()
+}
+
+func short(text string) string {
+	if text == "" {
+		return "-"
+	}
+	if r := []rune(text); len(r) > 60 {
+		return string(r[:28]) + "…" + string(r[len(r)-31:])
+	}
+	return text
+}
