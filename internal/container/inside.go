@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/moby/sys/mountinfo"
 	"github.com/moby/sys/user"
 	"golang.org/x/sys/unix"
 
@@ -92,8 +93,28 @@ func (c *child) hint(step int, errno unix.Errno) string {
 		return ": no AppArmor profile of this name is loaded: aa-status(8) lists them, apparmor_parser(8) loads one"
 	case isExec(s):
 		return c.execHint(errno)
-	case s.Call == plan.PivotRoot && errno == unix.EINVAL:
-		return ": is the host's root a ramfs? then --no-pivot"
+	case (s.Call == plan.PivotRoot || s.Call == plan.Mount) && errno == unix.EINVAL:
+		return rootHint(s.Call)
+	}
+	return ""
+}
+
+// rootHint looks at the root that minirun itself runs in: that is what
+// pivot_root(2) and changing its propagation answer EINVAL for.
+func rootHint(call plan.Call) string {
+	f, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	table, err := mountinfo.GetMountsFromReader(f, mountinfo.SingleEntryFilter("/"))
+	switch {
+	case err != nil:
+		return ""
+	case len(table) == 0:
+		return ": the root that minirun runs in is no mount point, as in a plain chroot: bind the directory on itself first (mount --bind DIR DIR), then chroot into it"
+	case call == plan.PivotRoot:
+		return fmt.Sprintf(": the root that minirun runs in is of the type %s: if that is the kernel's first one (rootfs, ramfs), it cannot be pivoted away: --no-pivot", table[len(table)-1].FSType)
 	}
 	return ""
 }

@@ -229,6 +229,9 @@ func limit(v uint64) string {
 	return strconv.FormatUint(v, 10)
 }
 
+// String is the text that an address in the plan's data points to.
+func (p *Plan) String(address uint64) string { return p.cString(address) }
+
 func (p *Plan) cString(v uint64) string {
 	off := v - DataBase
 	if off >= uint64(len(p.Data)) {

@@ -64,6 +64,11 @@ func TestClassicMistakes(t *testing.T) {
 		{"rootfs is a file", func(b *testbundle.Bundle) { b.Spec.Root.Path = "config.json" }, []string{"root.path", "directory"}},
 		{"the host's root", func(b *testbundle.Bundle) { b.Spec.Root.Path = "/" }, []string{"root.path", "host's root"}},
 		{"cwd is a file", func(b *testbundle.Bundle) { b.Spec.Process.Cwd = "/etc/passwd" }, []string{"process.cwd", "/etc/passwd", "not a directory"}},
+		{"cwd below a file", func(b *testbundle.Bundle) { b.Spec.Process.Cwd = "/etc/passwd/below" }, []string{"process.cwd", "/etc/passwd", "not a directory"}},
+		{"a controller that the host does not have", func(b *testbundle.Bundle) {
+			b.Spec.Linux.Resources.Rdma = map[string]specs.LinuxRdma{"mlx0": {HcaHandles: new(uint32)}}
+		}, []string{"linux.resources.rdma", "controller"}},
+		{"a terminal, and standard input is none", func(b *testbundle.Bundle) { b.Spec.Process.Terminal = true }, []string{"process.terminal", "standard input is no terminal", "--console-socket"}},
 		{"a hard limit above ours", func(b *testbundle.Bundle) {
 			b.Spec.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 1, Hard: 1 << 30}}
 		}, []string{"process.rlimits[0]", "RLIMIT_NOFILE", "operation not permitted"}},
@@ -89,6 +94,20 @@ func TestClassicMistakes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The kernel says EINVAL; the cause is that a chroot's root is no mount point.
+func TestRootInChroot(t *testing.T) {
+	b := testbundle.New(t, testbundle.Args("true"))
+	b.Write()
+	jail := filepath.Join(b.Host, "jail")
+	script := `set -e
+		mkdir -p $1/proc $1/sys $1/bundle $1/run $1/dev $1/tmp
+		mount --rbind /proc $1/proc; mount --rbind /sys $1/sys; mount --bind $2 $1/bundle; mount --rbind /dev $1/dev
+		cp $3 $1/minirun
+		exec chroot $1 /minirun --root /run/minirun run ` + b.ID + ` /bundle`
+	cmd := exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", jail, b.Dir, testbundle.Binary)
+	testbundle.Finish(t, cmd).Fails(t, "invalid argument", "no mount point", "mount --bind")
 }
 
 func args(a ...string) func(*testbundle.Bundle) {
