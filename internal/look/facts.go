@@ -20,7 +20,10 @@ type Facts struct {
 	Mounts     []string          // "/proc: proc (proc) rw,nosuid", in the order of the table
 	Status     map[string]string // fields of /proc/PID/status
 	Cgroup     string            // /proc/PID/cgroup
-	Hostname   string
+
+	// Propagation counts the mounts of each kind: "2 private, 18 slave"
+	// (mount_namespaces(7), "Shared subtrees").
+	Propagation string
 }
 
 // NamespaceKinds are the names in /proc/PID/ns.
@@ -40,6 +43,7 @@ func FactsOf(pid int) Facts {
 	}
 	f.Mounts = MountsOf(proc)
 	f.Status = StatusOf(proc)
+	f.Propagation = propagationOf(proc)
 	if text, err := os.ReadFile(proc + "/cgroup"); err == nil {
 		f.Cgroup = strings.TrimSpace(string(text))
 	}
@@ -70,13 +74,39 @@ func MountsOf(proc string) (out []string) {
 	defer f.Close()
 	table, _ := mountinfo.GetMountsFromReader(f, nil)
 	for _, m := range table {
-		options := m.Options
-		if m.Optional != "" {
-			options += " " + m.Optional
-		}
-		out = append(out, fmt.Sprintf("%s: %s (%s) %s", m.Mountpoint, m.FSType, m.Source, options))
+		out = append(out, fmt.Sprintf("%s: %s (%s) %s", m.Mountpoint, m.FSType, m.Source, m.Options))
 	}
 	return out
+}
+
+func propagationOf(proc string) string {
+	f, err := os.Open(proc + "/mountinfo")
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	count := map[string]int{}
+	table, _ := mountinfo.GetMountsFromReader(f, nil)
+	for _, m := range table {
+		kind := "private"
+		switch shared, slave := strings.Contains(m.Optional, "shared:"), strings.Contains(m.Optional, "master:"); {
+		case shared && slave:
+			kind = "shared and slave"
+		case shared:
+			kind = "shared"
+		case slave:
+			kind = "slave"
+		case strings.Contains(m.Optional, "unbindable"):
+			kind = "unbindable"
+		}
+		count[kind]++
+	}
+	var out []string
+	for kind, n := range count {
+		out = append(out, fmt.Sprintf("%d %s", n, kind))
+	}
+	sort.Strings(out)
+	return strings.Join(out, ", ")
 }
 
 // Changes tells what is different from before, a line each.
@@ -85,6 +115,9 @@ func (f Facts) Changes(before Facts) (out []string) {
 		if was, is := before.Namespaces[kind], f.Namespaces[kind]; was != is {
 			out = append(out, fmt.Sprintf("namespace %s: %s → %s", kind, or(was, "none"), or(is, "none")))
 		}
+	}
+	if before.Propagation != f.Propagation {
+		out = append(out, fmt.Sprintf("propagation of mounts: %s → %s", before.Propagation, f.Propagation))
 	}
 	removed, added := differ(before.Mounts, f.Mounts)
 	for _, m := range removed {

@@ -44,9 +44,9 @@ func (p *Plan) Observe() *Observed {
 		{Call: Write, Args: []Arg{sync, {Pointer, DataBase + headerRan}, Int(MessageSize)}, Name: "tell what the last step has answered"},
 		{Call: Read, Args: []Arg{sync, room, Int(8)}, Name: "wait to go on", Zero: gone, On: []Branch{{unix.EINTR, itself}, {unix.ECONNRESET, gone}}},
 	}
-	seen := p.seen()
+	seen, leaving := p.seen(), p.leaving()
 	return p.insert(data, func(i int) []Step {
-		if i >= seen || p.awaits(i) {
+		if i >= seen || p.awaits(i) || leaving[i] {
 			return nil
 		}
 		return between
@@ -93,6 +93,25 @@ func (p *Plan) seen() int {
 		}
 	}
 	return len(p.Steps)
+}
+
+// leaving are the last steps of a process that has cloned its successor. The two
+// share the socket: were both to wait there, either might get the other's answer.
+func (p *Plan) leaving() map[int]bool {
+	out := map[int]bool{}
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if s.Call != Clone || s.Args[0].Value&unix.CLONE_PARENT == 0 {
+			continue
+		}
+		for k := s.Next; k < len(p.Steps) && !out[k]; k = p.Steps[k].Next {
+			out[k] = true
+			if p.Steps[k].Call.ends() {
+				break
+			}
+		}
+	}
+	return out
 }
 
 // program is the index of the first of the steps at the end that execute the

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -199,7 +200,7 @@ func (e *Explainer) changed(pid int, command string) {
 	}
 	e.before = now
 	if s := "mountinfo"; strings.HasSuffix(command, s) {
-		lines = only(lines, "mount ")
+		lines = only(lines, "mount ", "propagation ")
 	}
 	for i, line := range lines {
 		if i == 4 && !e.full {
@@ -213,9 +214,9 @@ func (e *Explainer) changed(pid int, command string) {
 	}
 }
 
-func only(lines []string, prefix string) (out []string) {
+func only(lines []string, prefixes ...string) (out []string) {
 	for _, l := range lines {
-		if strings.HasPrefix(l, prefix) {
+		if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(l, p) }) {
 			out = append(out, l)
 		}
 	}

@@ -131,6 +131,7 @@ func (f *follower) initLog() string {
 // A seen call: "openat(-100, "/", 0x280000) = 3".
 var (
 	seenCall = regexp.MustCompile(`^([a-z0-9_]+)\((.*)\)\s+= (-?\d+|\?)(.*)$`)
+	comment  = regexp.MustCompile(` /\*[^*]*\*/`)
 	otherPID = regexp.MustCompile(`/\* (\d+) in strace's PID NS \*/`)
 )
 
@@ -157,7 +158,7 @@ func (f *follower) follow(log string, step int, born bool) {
 			result = -int64(errnoOf(f.t, m[4]))
 		}
 		s := &f.plan.Steps[step]
-		f.compare(step, s, m[1], arguments(m[2]), line)
+		f.compare(step, s, m[1], arguments(comment.ReplaceAllString(m[2], "")), line)
 		f.steps++
 		f.cells[uint64(s.Out)] = result
 		if s.Call == plan.Execve && result == 0 {
