@@ -138,15 +138,17 @@ func (p *Plan) insert(data []byte, before func(i int) []Step) *Observed {
 	}
 	o := &Observed{Plan: &Plan{Data: data, Cells: p.Cells, Files: p.Files, bad: p.bad}}
 	begin := make([]int, len(p.Steps)+1) // where who goes to a step goes now
+	between := make([][]Step, len(p.Steps))
 	n := 0
 	for i := range p.Steps {
-		begin[i] = n
-		n += len(before(i)) + 1
+		begin[i], between[i] = n, before(i)
+		n += len(between[i]) + 1
 	}
 	begin[len(p.Steps)] = n
 	end := begin[len(p.Steps)-1]
+	o.Steps, o.Origin, o.At = make([]Step, 0, n), make([]int, 0, n), make([]int, 0, len(p.Steps))
 	for i := range p.Steps {
-		for _, s := range before(i) {
+		for _, s := range between[i] {
 			at := len(o.Steps)
 			to := func(place int) int {
 				switch place {
@@ -158,24 +160,28 @@ func (p *Plan) insert(data []byte, before func(i int) []Step) *Observed {
 				return at + 1
 			}
 			s.Out, s.Group, s.Next, s.Zero = None, Sync, at+1, to(s.Zero)
-			on := make([]Branch, len(s.On))
-			for k := range s.On {
-				on[k] = Branch{s.On[k].Errno, to(s.On[k].To)}
-			}
-			s.On = on
+			s.On = moved(s.On, to)
 			o.Steps, o.Origin = append(o.Steps, s), append(o.Origin, -1)
 		}
 		s := p.Steps[i]
 		s.Next, s.Zero = begin[s.Next], begin[s.Zero]
-		on := make([]Branch, len(s.On))
-		for k := range s.On {
-			on[k] = Branch{s.On[k].Errno, begin[s.On[k].To]}
-		}
-		s.On = on
+		s.On = moved(s.On, func(step int) int { return begin[step] })
 		o.At = append(o.At, len(o.Steps))
 		o.Steps, o.Origin = append(o.Steps, s), append(o.Origin, i)
 	}
 	return o
+}
+
+// moved are branches that go elsewhere.
+func moved(on []Branch, to func(int) int) []Branch {
+	if len(on) == 0 {
+		return nil
+	}
+	out := make([]Branch, len(on))
+	for k := range on {
+		out[k] = Branch{on[k].Errno, to(on[k].To)}
+	}
+	return out
 }
 
 // After is the step that a plan goes on with when step i has answered result,
