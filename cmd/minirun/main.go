@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -31,18 +32,43 @@ var (
 
 func main() {
 	bootstrap.QuietMonitor()
-	if err := app().Run(os.Args); err != nil {
+	if err := app(os.Args[1:]).Run(os.Args); err != nil {
 		fail(err)
 	}
 }
 
-func app() *cli.App {
-	commands := []*cli.Command{
-		runCommand(), createCommand(), startCommand(), execCommand(), killCommand(), deleteCommand(), stateCommand(),
-		listCommand(), psCommand(), pauseCommand(), resumeCommand(), updateCommand(), eventsCommand(), featuresCommand(),
-		checkpointCommand(), restoreCommand(),
-		planCommand(), stepCommand(), inspectCommand(), layersCommand(), compareCommand(), doctorCommand(), specCommand(),
+// verbs are the commands by name, in the order of the help.
+var verbs = []struct {
+	name    string
+	command func() *cli.Command
+}{
+	{"run", runCommand}, {"create", createCommand}, {"start", startCommand}, {"exec", execCommand}, {"kill", killCommand}, {"delete", deleteCommand},
+	{"state", stateCommand}, {"list", listCommand}, {"ps", psCommand}, {"pause", pauseCommand}, {"resume", resumeCommand}, {"update", updateCommand},
+	{"events", eventsCommand}, {"features", featuresCommand}, {"checkpoint", checkpointCommand}, {"restore", restoreCommand},
+	{"plan", planCommand}, {"step", stepCommand}, {"inspect", inspectCommand}, {"layers", layersCommand}, {"compare", compareCommand},
+	{"doctor", doctorCommand}, {"spec", specCommand},
+}
+
+// commandsFor makes the commands that a command line may be about: those whose
+// names are in it, or all if it has none. Making all takes a twentieth of the
+// time that a short command takes.
+func commandsFor(args []string) (commands []*cli.Command) {
+	for _, v := range verbs {
+		if slices.Contains(args, v.name) {
+			commands = append(commands, v.command())
+		}
 	}
+	if len(commands) > 0 {
+		return commands
+	}
+	for _, v := range verbs {
+		commands = append(commands, v.command())
+	}
+	return commands
+}
+
+func app(args []string) *cli.App {
+	commands := commandsFor(args)
 	for _, c := range commands {
 		c.Before = sortDescriptors
 		c.HideHelpCommand = true // a container may be called help

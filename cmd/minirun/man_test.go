@@ -12,9 +12,9 @@ import (
 )
 
 // TestManPages: a manual page describes every flag of its command that --help
-// shows, and no other. plan has no page: it is in minirun(8).
+// shows, and no other.
 func TestManPages(t *testing.T) {
-	a := app()
+	a := app(nil)
 	a.Setup()
 	checkPage(t, "minirun", a.VisibleFlags())
 	page := read(t, "minirun")
@@ -22,9 +22,7 @@ func TestManPages(t *testing.T) {
 		if !strings.Contains(page, "\n.It Cm "+c.Name+"\n") {
 			t.Errorf("docs/man/minirun.8 does not list the command %s", c.Name)
 		}
-		if c.Name != "plan" {
-			checkPage(t, "minirun-"+c.Name, c.VisibleFlags())
-		}
+		checkPage(t, "minirun-"+c.Name, c.VisibleFlags())
 	}
 }
 
@@ -62,4 +60,19 @@ func read(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(data)
+}
+
+// The names that commands are made by are their own.
+func TestVerbs(t *testing.T) {
+	for _, v := range verbs {
+		if got := v.command().Name; got != v.name {
+			t.Errorf("the command %s is listed as %s", got, v.name)
+		}
+		if list := commandsFor([]string{"--root", "/x", v.name, "a"}); len(list) != 1 || list[0].Name != v.name {
+			t.Errorf("a command line with %s has %d commands", v.name, len(list))
+		}
+	}
+	if n := len(commandsFor([]string{"--help"})); n != len(verbs) {
+		t.Errorf("help is about %d commands", n)
+	}
 }

@@ -165,7 +165,7 @@ func (r *Runtime) copyBundle(bundle string, s *specs.Spec) error {
 }
 
 // id is the container's under every runtime: it is in cgroup paths.
-var id = "compare-" + strconv.Itoa(os.Getpid())
+func id() string { return "compare-" + strconv.Itoa(os.Getpid()) }
 
 func (r *Runtime) run(args ...string) error {
 	cmd := exec.Command(r.Path, append([]string{"--root", filepath.Join(r.dir, "state")}, args...)...)
@@ -184,10 +184,10 @@ func (r *Runtime) run(args ...string) error {
 }
 
 func (r *Runtime) create() error {
-	return r.run("create", "--bundle", filepath.Join(r.dir, "bundle"), "--pid-file", filepath.Join(r.dir, "pid"), id)
+	return r.run("create", "--bundle", filepath.Join(r.dir, "bundle"), "--pid-file", filepath.Join(r.dir, "pid"), id())
 }
 
-func (r *Runtime) remove() error { return r.run("delete", "--force", id) }
+func (r *Runtime) remove() error { return r.run("delete", "--force", id()) }
 
 // facts starts the container up to its program.
 func (r *Runtime) facts() (facts map[string]string, err error) {
@@ -203,6 +203,6 @@ func (r *Runtime) facts() (facts map[string]string, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("pid file: %w", err)
 	}
-	err = atExec(pid, func() error { return r.run("start", id) }, func() { facts = r.read(pid) })
+	err = atExec(pid, func() error { return r.run("start", id()) }, func() { facts = r.read(pid) })
 	return facts, err
 }

@@ -95,10 +95,10 @@ func (r *Runtime) settings(text string, facts map[string]string) {
 			continue
 		}
 		for _, dir := range []string{filepath.Join("/sys/fs/cgroup", strings.TrimPrefix(parts[1], "name="), parts[2]), filepath.Join("/sys/fs/cgroup/unified", parts[2])} {
-			if !strings.Contains(dir, id) {
+			if !strings.Contains(dir, id()) {
 				continue // not made for this container
 			}
-			for _, name := range limitFiles {
+			for _, name := range strings.Fields(limitFiles) {
 				if text, err := os.ReadFile(filepath.Join(dir, name)); err == nil {
 					lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 					slices.Sort(lines) // a set: the order says nothing
@@ -109,6 +109,7 @@ func (r *Runtime) settings(text string, facts map[string]string) {
 	}
 }
 
-var limitFiles = strings.Fields(`memory.max memory.low memory.high memory.swap.max cpu.max cpu.weight cpuset.cpus cpuset.mems pids.max io.max io.weight
+// limitFiles are those of both versions that hold a limit.
+const limitFiles = `memory.max memory.low memory.high memory.swap.max cpu.max cpu.weight cpuset.cpus cpuset.mems pids.max io.max io.weight
 	memory.limit_in_bytes memory.soft_limit_in_bytes memory.memsw.limit_in_bytes memory.swappiness cpu.shares cpu.cfs_quota_us cpu.cfs_period_us
-	blkio.weight devices.list`)
+	blkio.weight devices.list`

@@ -4,7 +4,6 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
-	"html"
 	"os"
 	"path/filepath"
 	"sort"
@@ -189,6 +188,7 @@ func (t *Tracer) page() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// encoding/json writes < and > as escapes, so nothing in it ends the script.
-	return strings.NewReplacer("{{title}}", html.EscapeString("container "+t.id), "{{spans}}", string(data)).Replace(tracePage), nil
+	// encoding/json writes < and > as escapes, so nothing in it ends the script;
+	// an ID has none.
+	return strings.NewReplacer("{{title}}", "container "+t.id, "{{spans}}", string(data)).Replace(tracePage), nil
 }

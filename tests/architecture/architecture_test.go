@@ -20,13 +20,18 @@ const module = "github.com/minirun/minirun"
 // arrows says which packages of this module a package may import. They run one
 // way (docs/architecture.md):
 //
-//	cmd → container → {cgroups, namespaces, rootfs, process, bootstrap} → {handshake, plan, spec, seccomp}
+//	cmd → {see, beside} → {look, doctor} → container → {cgroups, namespaces, rootfs, process, bootstrap} → {handshake, plan, spec, seccomp}
 //
 // A new package gets a line; a new arrow gets one only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun": "bootstrap container cgroups spec",
+	"cmd/minirun": "beside bootstrap container cgroups doctor look see spec",
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
+
+	"internal/see":    "container look plan",
+	"internal/beside": "look spec",
+	"internal/look":   "container spec",
+	"internal/doctor": "cgroups spec",
 
 	"internal/container": "bootstrap cgroups handshake namespaces plan process rootfs seccomp signals spec systemd",
 
@@ -51,9 +56,9 @@ var arrows = map[string]string{
 // level is the floor a package of this module lives on. An import must lead
 // down, or stay on the floor of the helpers at its side.
 var level = map[string]int{
-	"cmd": 0, "container": 1, "systemd": 2,
-	"cgroups": 3, "namespaces": 3, "rootfs": 2, "process": 2, "bootstrap": 2,
-	"handshake": 4, "plan": 5, "spec": 5, "seccomp": 5, "signals": 5,
+	"cmd": 0, "see": 1, "beside": 1, "look": 2, "doctor": 2, "container": 3, "systemd": 4,
+	"cgroups": 5, "namespaces": 5, "rootfs": 4, "process": 4, "bootstrap": 4,
+	"handshake": 6, "plan": 7, "spec": 7, "seccomp": 7, "signals": 7,
 }
 
 // A goPackage is what `go list -json` says of one.
