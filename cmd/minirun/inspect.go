@@ -44,7 +44,7 @@ func inspect(ctx *cli.Context) error {
 			return err
 		}
 		if ctx.Bool("watch") && format == "table" {
-			fmt.Fprint(ctx.App.Writer, "\x1b[H\x1b[2J") // home, and clear the screen
+			fmt.Fprintf(ctx.App.Writer, "\x1b[H\x1b[2J") // home, and clear the screen
 		}
 		if err := showView(ctx.App.Writer, v, format); err != nil {
 			return err

@@ -62,7 +62,7 @@ func Compare(bundle string, left, right Runtime, rounds int) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(work)
+	defer func() { _ = os.RemoveAll(work) }()
 	both := [2]*Runtime{&left, &right}
 	var facts [2]map[string]string
 	for i, r := range both {

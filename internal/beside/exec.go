@@ -27,8 +27,12 @@ func atExec(pid int, start func() error, look func()) error {
 			return fmt.Errorf("ptrace process %d: %w: see kernel.yama.ptrace_scope", tid, err)
 		}
 	}
-	started := make(chan error, 1)
-	go func() { started <- start() }()
+	started := make(chan struct{})
+	var failed error
+	go func() {
+		failed = start()
+		close(started)
+	}()
 	defer func() { _ = unix.Kill(pid, unix.SIGKILL) }()
 	for {
 		var status unix.WaitStatus
@@ -37,7 +41,8 @@ func atExec(pid int, start func() error, look func()) error {
 			continue
 		}
 		if errors.Is(err, unix.ECHILD) {
-			return errors.Join(errors.New("the container ended before its program"), <-started)
+			<-started
+			return errors.Join(errors.New("the container ended before its program"), failed)
 		}
 		if err != nil {
 			return err

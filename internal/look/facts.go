@@ -1,3 +1,6 @@
+// Package look says what is there: of a process (facts.go), of a container from
+// both sides (inspect.go), of layers (stack.go). It reads /proc, cgroups and
+// directories, and changes nothing.
 package look
 
 import (

@@ -211,7 +211,7 @@ func at(layer, rel string) (k Kind, above string, err error) {
 	if err != nil {
 		return Nothing, "", fmt.Errorf("layer: %w", err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	k = Nothing
 	parts := strings.Split(rel, "/")
 	for i := range parts {

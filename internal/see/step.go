@@ -153,8 +153,9 @@ func enter(pid int) []string {
 
 // command reads a key or a line.
 func (d *Debugger) command(at container.Stop) ([]string, error) {
-	fmt.Fprint(d.w, "(step) ")
+	const prompt = "(step) "
 	if !d.keys {
+		fmt.Fprintf(d.w, "%s", prompt)
 		return d.line(at)
 	}
 	tty, err := console.ConsoleFromFile(d.in)
@@ -164,6 +165,7 @@ func (d *Debugger) command(at container.Stop) ([]string, error) {
 	if err := tty.SetRaw(); err != nil {
 		return nil, fmt.Errorf("put the terminal into raw mode: %w", err)
 	}
+	fmt.Fprintf(d.w, "%s", prompt) // not before: a key must not come while the terminal reads lines
 	key, err := d.byte(at)
 	if reset := tty.Reset(); err == nil {
 		err = reset
@@ -179,7 +181,7 @@ func (d *Debugger) command(at container.Stop) ([]string, error) {
 	}
 	fmt.Fprintf(d.w, "%c\n", key)
 	if key == 'a' || key == 'u' {
-		fmt.Fprint(d.w, map[byte]string{'a': "stop before: ", 'u': "stop behind: "}[key])
+		fmt.Fprintf(d.w, "stop %s: ", map[byte]string{'a': "before", 'u': "behind"}[key])
 		words, err := d.line(at)
 		return append([]string{string(key)}, words...), err
 	}
@@ -251,7 +253,7 @@ func (d *Debugger) do(at container.Stop, words []string) (goOn bool, err error) 
 	case "q", "quit", "abort":
 		return false, ErrAborted
 	case "?", "h", "help":
-		fmt.Fprint(d.w, help)
+		fmt.Fprintf(d.w, "%s", help)
 	default:
 		fmt.Fprintf(d.w, "%q is no command: say ? for help\n", words[0])
 	}

@@ -194,10 +194,11 @@ func (h *host) expect(what, state string) {
 		h.clean(what + ", which succeeded")
 		return
 	}
-	if state == "stopped" {
-		time.Sleep(5 * time.Millisecond) // it dies on its own time
-	}
 	text, status := h.try("state", h.ID)
+	for until := time.Now().Add(2 * time.Second); state == "stopped" && strings.Contains(text, `"running"`) && time.Now().Before(until); {
+		time.Sleep(5 * time.Millisecond) // it dies on its own time
+		text, status = h.try("state", h.ID)
+	}
 	if status != 0 || !strings.Contains(text, `"`+state+`"`) {
 		h.t.Errorf("%s succeeded: the container should be %s: %s", what, state, text)
 	}
