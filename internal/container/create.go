@@ -205,7 +205,9 @@ func (c *Container) prepareHost(in Inputs, values []cgroups.Value) error {
 		c.group = nil // it may be another's, who was faster
 		return err
 	}
-	c.did(begin, "make the cgroup: mkdir "+strings.Join(c.group.Dirs(), " "), "what the container uses is counted and limited there", "linux.cgroupsPath")
+	if dirs := c.group.Dirs(); len(dirs) > 0 {
+		c.did(begin, "make the cgroup: mkdir "+strings.Join(dirs, " "), "what the container uses is counted and limited there", "linux.cgroupsPath")
+	}
 	begin = c.began()
 	if err := c.group.Apply(values); err != nil {
 		return err

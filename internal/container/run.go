@@ -44,14 +44,18 @@ func Run(o Options, how RunOptions) (int, error) {
 
 // accompany stays with a container until it ends, and deletes it.
 func (c *Container) accompany(keep bool) (int, error) {
+	begin := c.began()
 	status, err := c.attend()
 	if err != nil {
 		return 0, errors.Join(err, c.destroy())
 	}
+	c.did(begin, fmt.Sprintf(Ended+" with status %d", status), "minirun has passed signals and the terminal on", "process.args")
 	if keep {
 		return status, nil
 	}
+	begin = c.began()
 	warnings, err := c.Delete()
+	c.did(begin, "delete the container: its cgroup and its state directory", "namespaces and mounts have gone with its last process", "")
 	for _, w := range warnings {
 		c.options.Warn(w)
 	}

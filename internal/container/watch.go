@@ -54,6 +54,9 @@ type Action struct {
 	Values            []Written // what it has put into files
 }
 
+// Ended begins the name of the action that lasts as long as the program.
+const Ended = "the program has ended"
+
 // Written is a value in a file of the host.
 type Written struct {
 	File, Value, Source string

@@ -70,7 +70,9 @@ func quiet(s *plan.Step) bool {
 		return len(s.Args) > 0 && s.Args[0].Value != unix.PR_SET_NO_NEW_PRIVS && s.Args[0].Value != unix.PR_CAPBSET_DROP
 	case plan.MountSetattr: // most of them prepare a mount that is not attached yet
 		return s.Source != "root.readonly" && !strings.HasPrefix(s.Source, "linux.readonlyPaths")
-	case plan.Read, plan.Write:
+	case plan.Read:
+		return true // the parent's answer: what it has done, it tells itself
+	case plan.Write:
 		return s.Group == plan.Sync
 	}
 	return false

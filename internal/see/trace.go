@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -62,7 +63,7 @@ type Span struct {
 	Call   string  `json:"call,omitempty"`
 	Why    string  `json:"why,omitempty"`
 	Source string  `json:"source,omitempty"`
-	Group  string  `json:"group"` // of the step; "minirun" for what minirun did itself
+	Group  string  `json:"group"` // of the step; "minirun" for what minirun did itself, "program" for what ran then
 	Step   int     `json:"step"`  // -1 for minirun
 	Begin  float64 `json:"begin"` // microseconds since minirun began to trace
 	Length float64 `json:"length"`
@@ -72,7 +73,11 @@ type Span struct {
 func (t *Tracer) Spans() (spans []Span) {
 	since := func(at time.Time) float64 { return float64(at.Sub(t.begin).Nanoseconds()) / 1000 }
 	for i, a := range t.did {
-		spans = append(spans, Span{a.What, "", a.Why, a.Source, "minirun", -1, since(a.Begin), since(t.ends[i]) - since(a.Begin)})
+		group := "minirun"
+		if strings.HasPrefix(a.What, container.Ended) {
+			group = "program"
+		}
+		spans = append(spans, Span{a.What, "", a.Why, a.Source, group, -1, since(a.Begin), since(t.ends[i]) - since(a.Begin)})
 	}
 	// A step lasts until the clock is read before the one that ran after it.
 	var ran []int
@@ -155,15 +160,18 @@ func (t *Tracer) events() (string, error) {
 func (t *Tracer) slowest(n int) string {
 	spans := t.Spans()
 	var out strings.Builder
-	inside, outside := 0.0, 0.0
+	steps, inside, outside := 0, 0.0, 0.0
 	for _, s := range spans {
-		if s.Step < 0 {
+		switch {
+		case s.Group == "program":
+		case s.Step < 0:
 			outside += s.Length
-		} else {
-			inside += s.Length
+		default:
+			steps, inside = steps+1, inside+s.Length
 		}
 	}
-	fmt.Fprintf(&out, "container %s: %d steps took %.0f µs, what minirun did beside them %.0f µs\n\n", t.id, len(spans)-len(t.did), inside, outside)
+	fmt.Fprintf(&out, "container %s: %d steps took %.0f µs, what minirun did beside them %.0f µs\n\n", t.id, steps, inside, outside)
+	spans = slices.DeleteFunc(spans, func(s Span) bool { return s.Group == "program" })
 	sort.SliceStable(spans, func(a, b int) bool { return spans[a].Length > spans[b].Length })
 	fmt.Fprintf(&out, "%9s  %-8s %s\n", "µs", "step", "")
 	for i, s := range spans {
