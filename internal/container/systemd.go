@@ -57,6 +57,7 @@ func (c *Container) unitInput(host *cgroups.Host) error {
 // scope has systemd put the process, which waits for that, into its unit, and
 // limits it.
 func (c *Container) scope() error {
+	begin := c.began()
 	err := c.whileAttentive(func(ctx context.Context) error {
 		_, err := systemd.Do(ctx, &systemd.Request{Do: systemd.Start, Unit: *c.Unit, ID: c.ID, Pid: c.proc.Pid, Values: c.values, Annotations: c.Annotations})
 		return err
@@ -67,9 +68,12 @@ func (c *Container) scope() error {
 	if err := c.inUnit(); err != nil {
 		return err
 	}
+	c.did(begin, fmt.Sprintf("have systemd make %s around process %d", c.Unit.Name, c.proc.Pid), "systemd knows of the cgroup and its limits, and writes no others when it is reloaded", "linux.cgroupsPath")
+	begin = c.began()
 	if err := c.group.Apply(c.values); err != nil {
 		return err
 	}
+	c.didLimit(begin, false)
 	return c.delegate()
 }
 
