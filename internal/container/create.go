@@ -161,6 +161,10 @@ func (c *Container) record(in Inputs) error {
 	if p := c.spec.Linux.Seccomp; p != nil && p.ListenerPath != "" {
 		c.Listener = &Listener{p.ListenerPath, p.ListenerMetadata}
 	}
+	for _, l := range in.Rootfs.Layers {
+		c.Record.Layers = append(c.Record.Layers, l.Path)
+	}
+	c.Record.Upper = in.Rootfs.Upper
 	if in.Rootfs.Stable {
 		c.Record.Work = in.Rootfs.Work
 	}

@@ -4,11 +4,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
-
-	"github.com/moby/sys/mountinfo"
 
 	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/spec"
@@ -22,8 +17,8 @@ func LayersIn(bundle string) ([]string, error) {
 }
 
 // LayersOf are a container's layers, lowest first, and the directory that takes
-// what it writes. A container that runs is asked for its mount, since layers may
-// have been given on the command line. Without layers upper is "".
+// what it writes: the record has them, since they may have been given on the
+// command line. Without layers upper is "".
 func LayersOf(root, id string) (lower []string, upper string, err error) {
 	r, err := readRecord(root, id)
 	if err != nil {
@@ -32,8 +27,8 @@ func LayersOf(root, id string) (lower []string, upper string, err error) {
 		}
 		return nil, "", err
 	}
-	if lower, upper = overlayOf(r.Pid); lower != nil {
-		return lower, upper, nil
+	if r.Layers != nil {
+		return r.Layers, r.Upper, nil
 	}
 	return stack(Options{Root: root, ID: id, Bundle: r.Bundle})
 }
@@ -63,32 +58,4 @@ func stack(o Options) (lower []string, upper string, err error) {
 		upper = in.Upper
 	}
 	return lower, upper, nil
-}
-
-// overlayOf reads the layers of a process's root from its mount table; nil if
-// that is no overlay, or there is no such process.
-func overlayOf(pid int) (lower []string, upper string) {
-	if pid == 0 {
-		return nil, ""
-	}
-	f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/mountinfo")
-	if err != nil {
-		return nil, ""
-	}
-	defer f.Close()
-	table, _ := mountinfo.GetMountsFromReader(f, mountinfo.SingleEntryFilter("/"))
-	if len(table) == 0 || table[len(table)-1].FSType != "overlay" {
-		return nil, ""
-	}
-	for option := range strings.SplitSeq(table[len(table)-1].VFSOptions, ",") {
-		name, value, _ := strings.Cut(option, "=")
-		switch name {
-		case "lowerdir", "lowerdir+": // highest first
-			lower = append(lower, strings.Split(value, ":")...)
-		case "upperdir":
-			upper = value
-		}
-	}
-	slices.Reverse(lower)
-	return lower, upper
 }

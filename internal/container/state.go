@@ -34,7 +34,9 @@ type Record struct {
 	Cgroups     map[string]string `json:"cgroups,omitempty"` // controller → directory
 	Socket      int               `json:"socket,omitempty"`  // once created: the descriptor of the process that `start` takes
 	LastSteps   []LastStep        `json:"lastSteps,omitempty"`
-	Work        string            `json:"work,omitempty"` // overlay's work directory, if it is not below the state directory
+	Layers      []string          `json:"layers,omitempty"` // lowest first
+	Upper       string            `json:"upper,omitempty"`  // where writes to them go
+	Work        string            `json:"work,omitempty"`   // overlay's work directory, if it is not below the state directory
 	Hooks       *specs.Hooks      `json:"hooks,omitempty"`
 	Listener    *Listener         `json:"listener,omitempty"`
 	Namespaces  uintptr           `json:"namespaces"` // CLONE_NEW* the container has of its own
@@ -91,6 +93,14 @@ func (r *Record) encode() ([]byte, error) {
 	}
 	if len(r.LastSteps) > 0 {
 		out = append(out, ']')
+	}
+	separator = `,"layers":[`
+	for _, l := range r.Layers {
+		out = fmt.Appendf(out, `%s%s`, separator, quote(l))
+		separator = ","
+	}
+	if len(r.Layers) > 0 {
+		out = fmt.Appendf(out, `],"upper":%s`, quote(r.Upper))
 	}
 	if r.Work != "" {
 		out = fmt.Appendf(out, `,"work":%s`, quote(r.Work))
