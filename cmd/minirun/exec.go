@@ -13,10 +13,13 @@ func execCommand() *cli.Command {
 		Name:      "exec",
 		Usage:     "run another process in a container",
 		ArgsUsage: "ID COMMAND [ARGUMENT…]  |  --process FILE ID",
+
+		UseShortOptionHandling: true,
 		Flags: []cli.Flag{
 			toggleFlag(cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "give it a terminal"}),
 			textFlag(cli.StringFlag{Name: "console-socket", Usage: "Unix `SOCKET` that gets the master of the terminal"}),
-			textFlag(cli.StringFlag{Name: "cwd", Usage: "working `DIR` in the container"}),
+			toggleFlag(cli.BoolFlag{Name: "interactive", Aliases: []string{"i"}, Usage: "ignored: standard input is its own", Hidden: true}),
+			textFlag(cli.StringFlag{Name: "cwd", Aliases: []string{"workdir", "w"}, Usage: "working `DIR` in the container"}),
 			listFlag(cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "set `NAME=VALUE` in its environment"}),
 			textFlag(cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "run as `UID[:GID]`"}),
 			listFlag(cli.StringSliceFlag{Name: "additional-gids", Aliases: []string{"g"}, Usage: "add the group `GID`"}),

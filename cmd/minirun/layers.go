@@ -5,21 +5,28 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/look"
 )
 
 func layersCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "layers",
-		Usage:     "show the layers of a bundle or container, what it has written, or where a path comes from",
-		ArgsUsage: "BUNDLE|ID [PATH]",
+		Usage:     "show the layers of a bundle, container or image, what was written, or where a path comes from",
+		ArgsUsage: "BUNDLE|ID [PATH]  |  IMAGE",
 		Description: "The topmost layer comes first. With PATH: what each layer has there, and which of\n" +
 			"them the container sees.",
-		Flags:  []cli.Flag{textFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"})},
+		Flags: []cli.Flag{
+			textFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}),
+			toggleFlag(cli.BoolFlag{Name: "tree", Usage: "image: list each layer's files"}),
+			textFlag(cli.StringFlag{Name: "range", Usage: "image: the layers `FROM-TO` alone, counted from 1, the lowest"}),
+			textFlag(cli.StringFlag{Name: "why", Usage: "image: which layers have `PATH`, and which of them is seen"}),
+		},
 		Action: layers,
 	}
 }
@@ -33,6 +40,11 @@ func layers(ctx *cli.Context) error {
 		return fmt.Errorf("--format %q: must be table or json", format)
 	}
 	stack, err := look.StackOf(ctx.String("root"), ctx.Args().First())
+	if err != nil && !isDir(ctx.Args().First()) {
+		if image, bad := knownImage(ctx, ctx.Args().First()); image && bad == nil {
+			return becomeImage(os.Args[1:])
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -104,4 +116,10 @@ func indented(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
+}
+
+// knownImage says whether the store has an image of this name.
+func knownImage(ctx *cli.Context, name string) (bool, error) {
+	_, _, err := (&image.Store{Dir: ctx.String("store")}).Find(name)
+	return err == nil, err
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/image"
 )
 
 // version is set by the Makefile; commit comes from the build's VCS stamp or
@@ -37,16 +38,25 @@ func main() {
 	}
 }
 
-// verbs are the commands by name, in the order of the help.
-var verbs = []struct {
+type verb struct {
 	name    string
 	command func() *cli.Command
-}{
+}
+
+// verbs are the commands by name, in the order of the help.
+var verbs = []verb{
 	{"run", runCommand}, {"create", createCommand}, {"start", startCommand}, {"exec", execCommand}, {"kill", killCommand}, {"delete", deleteCommand},
 	{"state", stateCommand}, {"list", listCommand}, {"ps", psCommand}, {"pause", pauseCommand}, {"resume", resumeCommand}, {"update", updateCommand},
 	{"events", eventsCommand}, {"features", featuresCommand}, {"checkpoint", checkpointCommand}, {"restore", restoreCommand},
 	{"plan", planCommand}, {"step", stepCommand}, {"inspect", inspectCommand}, {"layers", layersCommand}, {"compare", compareCommand},
 	{"doctor", doctorCommand}, {"spec", specCommand},
+	{"logs", logsCommand}, {"stop", stopCommand}, {"rm", rmCommand}, {"monitor", monitorCommand},
+}
+
+func init() {
+	for _, v := range imageVerbs {
+		verbs = append(verbs, verb{v.name, imageCommand(v.name, v.usage)})
+	}
 }
 
 // commandsFor makes the commands that a command line may be about: those whose
@@ -85,6 +95,7 @@ func app(args []string) *cli.App {
 		Compiled:             time.Unix(1, 0), // nobody is shown it, and without one cli looks at the file
 		Flags: []cli.Flag{
 			textFlag(cli.StringFlag{Name: "root", Value: container.DefaultRoot(), Usage: "directory for the state of containers"}),
+			textFlag(cli.StringFlag{Name: "store", Value: image.DefaultDir(), Usage: "directory of images, and of containers made of them"}),
 			textFlag(cli.StringFlag{Name: "log", Usage: "write messages to `FILE` instead of standard error"}),
 			textFlag(cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"}),
 			toggleFlag(cli.BoolFlag{Name: "debug", Usage: "more messages"}),

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
 
 	"github.com/urfave/cli/v2"
@@ -13,14 +12,18 @@ import (
 func psCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "ps",
-		Usage:     "print the processes of a container",
-		ArgsUsage: "ID [PS-OPTION...]",
-		Description: "The table is that of ps(1) with its options, -ef if none are given. The JSON is\n" +
-			"the list of process IDs.",
-		Flags: []cli.Flag{formatFlag()},
+		Usage:     "list the containers of images, or the processes of one container",
+		ArgsUsage: "[ID [PS-OPTION...]]",
+		Description: "With an ID the table is that of ps(1) with its options, -ef if none are given, and the\n" +
+			"JSON is the list of process IDs. Without one: the containers of images, as docker ps.",
+		Flags: []cli.Flag{
+			formatFlag(),
+			toggleFlag(cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "without an ID: also containers that have ended"}),
+			toggleFlag(cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "without an ID: show IDs alone"}),
+		},
 		Action: func(ctx *cli.Context) error {
 			if ctx.NArg() == 0 {
-				return errors.New("ps: of which container? usage: minirun ps [--format FORMAT] ID [PS-OPTION...]")
+				return listImageContainers(ctx)
 			}
 			root, id := ctx.String("root"), ctx.Args().First()
 			switch ctx.String("format") {

@@ -15,11 +15,13 @@ import (
 func runCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "run",
-		Usage:     "create and start a container, wait for it, delete it",
-		ArgsUsage: "[ID] BUNDLE  |  -b BUNDLE ID",
-		Description: "`minirun run bundle/` makes up an ID. With -b, or without a directory of the\n" +
-			"given name, the argument is the ID and the bundle the working directory, as in runc.",
-		Flags: append(createFlags(),
+		Usage:     "create and start a container of a bundle or an image, wait for it, delete it",
+		ArgsUsage: "[ID] BUNDLE  |  -b BUNDLE ID  |  IMAGE [ARGUMENT…]",
+		Description: "`minirun run bundle/` makes up an ID. With -b, or in a bundle's directory, the argument\n" +
+			"is the ID, as in runc. A name that is no directory is an image's, as in docker run: the flags\n" +
+			"marked `image` are for it, and the container stays until `minirun rm` unless --rm is given.",
+		UseShortOptionHandling: true,
+		Flags: append(append(createFlags(), imageFlags()...),
 			toggleFlag(cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for the container"}),
 			toggleFlag(cli.BoolFlag{Name: "keep", Usage: "do not delete the container when it has ended"}),
 			toggleFlag(cli.BoolFlag{Name: "explain", Usage: "narrate on standard error what is done, why, and what the kernel says"}),
@@ -47,6 +49,9 @@ func createFlags() []cli.Flag {
 }
 
 func run(ctx *cli.Context) error {
+	if isImage(ctx) {
+		return runImage(ctx)
+	}
 	o, err := options(ctx)
 	if err != nil {
 		return err

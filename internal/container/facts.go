@@ -157,7 +157,7 @@ func upperInput(in *rootfs.Input, s *specs.Spec, o *Options) {
 		if !filepath.IsAbs(upper) {
 			upper = filepath.Join(o.Bundle, upper)
 		}
-		in.Upper, in.Stable = upper, true
+		in.Upper, in.Stable, in.Volatile = upper, true, s.Annotations[spec.AnnotationVolatile] == "true"
 		in.Work = filepath.Join(filepath.Dir(upper), "."+filepath.Base(upper)+".work")
 		return
 	}

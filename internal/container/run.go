@@ -16,6 +16,8 @@ import (
 type RunOptions struct {
 	Detach bool // return when the program has started
 	Keep   bool // do not delete the container when it has ended
+
+	Started func() // called, if not nil, when the program runs
 }
 
 // Run creates, starts, waits for and deletes a container, and returns its exit
@@ -38,6 +40,9 @@ func Run(o Options, how RunOptions) (int, error) {
 	}
 	if err := c.start(); err != nil {
 		return 0, err
+	}
+	if how.Started != nil {
+		how.Started()
 	}
 	return c.accompany(how.Keep)
 }

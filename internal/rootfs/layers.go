@@ -37,8 +37,8 @@ func (c *compiler) addLayers() {
 	b.In(plan.Filesystem, "root.path")
 	c.fsString(fs, "upperdir", c.in.Upper, "writes go to "+c.in.Upper)
 	c.fsString(fs, "workdir", c.in.Work, "set the work directory")
-	if !c.in.Stable {
-		b.Call("do not sync", "the upper directory does not outlive the container", plan.Fsconfig,
+	if c.in.Volatile || !c.in.Stable {
+		b.Call("do not sync", "nobody mounts the upper directory again", plan.Fsconfig,
 			plan.Of(fs), plan.Int(unix.FSCONFIG_SET_FLAG), b.Str("volatile"), plan.Int(0), plan.Int(0))
 	}
 	c.fsString(fs, "source", "overlay", "name it overlay")
@@ -96,7 +96,7 @@ func OverlayOptions(in Input) (dir, options string) {
 		names = append(names, optionEscape.Replace(cmp.Or(strings.TrimPrefix(strings.TrimPrefix(l.Path, dir), "/"), ".")))
 	}
 	options = "lowerdir=" + strings.Join(names, ":") + ",upperdir=" + commaEscape.Replace(in.Upper) + ",workdir=" + commaEscape.Replace(in.Work)
-	if !in.Stable {
+	if in.Volatile || !in.Stable {
 		options += ",volatile"
 	}
 	return dir, options

@@ -36,6 +36,7 @@ type Input struct {
 	Upper      string   // where writes to the layers go
 	Work       string   // overlay's work directory, beside Upper
 	Stable     bool     // the upper directory outlives the container
+	Volatile   bool     // but is not mounted again
 	OldOverlay bool     // the kernel does not take layers one by one: it is older than Linux 6.8
 	IsDir      IsDir    // what bind sources are
 	Cgroup     []Cgroup // what a mount of type cgroup shows

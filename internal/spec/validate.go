@@ -22,6 +22,9 @@ const (
 	// AnnotationUpper is the directory that takes the writes to the overlay. Without it
 	// they go to the state directory and are gone with the container.
 	AnnotationUpper = "dev.minirun.upper"
+	// AnnotationVolatile, "true", says that nobody mounts the upper directory again, so
+	// overlay need not write all of the file system's data to disk at the end.
+	AnnotationVolatile = "dev.minirun.volatile"
 )
 
 func validateSpec(p *problems, s *specs.Spec) {

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/containerd/continuity/fs"
+	"github.com/containernetworking/cni/libcni"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/merge"
+)
+
+// helperCommands are what `minirun run IMAGE` has this program do; nobody types
+// them.
+func helperCommands() []*cli.Command {
+	return []*cli.Command{
+		{Name: "seed", Hidden: true, ArgsUsage: "DIR PATH LAYER…", Action: seed},
+		{Name: "remove-files", Hidden: true, ArgsUsage: "ID", Action: removeFiles},
+		{Name: "network", Hidden: true, ArgsUsage: "add|del [PORT…]", Action: network},
+	}
+}
+
+// seed copies what layers have at a path to a new directory: a volume's first
+// content.
+func seed(ctx *cli.Context) error {
+	if err := arguments(ctx, 3, -1); err != nil {
+		return err
+	}
+	dir, path, layers := ctx.Args().Get(0), ctx.Args().Get(1), ctx.Args().Slice()[2:]
+	tree, err := merge.Open(layers, image.Rootless())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tree.Close() }()
+	// The path is the image's: no link in it may lead out.
+	root, err := os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", tree.Fd()))
+	if err != nil {
+		return err
+	}
+	from, err := root.Open(strings.TrimPrefix(filepath.Clean(path), "/"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = from.Close() }()
+	aside := dir + ".new"
+	if err := os.RemoveAll(aside); err != nil {
+		return err
+	}
+	if err := fs.CopyDir(aside, fmt.Sprintf("/proc/self/fd/%d/.", from.Fd())); err != nil {
+		return errors.Join(err, os.RemoveAll(aside))
+	}
+	return os.Rename(aside, dir)
+}
+
+// removeFiles removes a container's directory, whoever its files belong to.
+func removeFiles(ctx *cli.Context) error {
+	if err := arguments(ctx, 1, 1); err != nil {
+		return err
+	}
+	id := ctx.Args().First()
+	if id == "" || strings.ContainsRune(id, '/') || strings.HasPrefix(id, ".") {
+		return fmt.Errorf("remove-files: %q is no container", id)
+	}
+	return os.RemoveAll((&image.Store{Dir: ctx.String("store")}).Container(id))
+}
+
+// The network that containers with --network bridge are in.
+const (
+	networkName = "minirun"
+	bridgeName  = "minirun0"
+	subnet      = "10.89.0.0/16"
+)
+
+// pluginDirs is where distributions put the plugins of the CNI.
+var pluginDirs = []string{"/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"}
+
+// network connects a container, as createRuntime hook, or disconnects it, as
+// poststop hook: the state comes on standard input (runtime.md, "Hooks").
+func network(ctx *cli.Context) error {
+	var state specs.State
+	if err := json.NewDecoder(io.LimitReader(os.Stdin, 1<<20)).Decode(&state); err != nil {
+		return fmt.Errorf("network: the container's state: %w", err)
+	}
+	list, err := networkConfig()
+	if err != nil {
+		return err
+	}
+	cni := libcni.NewCNIConfigWithCacheDir(pluginDirs, "/run/minirun-cni", nil)
+	rt := &libcni.RuntimeConf{ContainerID: state.ID, NetNS: "/proc/" + strconv.Itoa(state.Pid) + "/ns/net", IfName: "eth0"}
+	ports, err := portMappings(ctx.Args().Tail())
+	if err != nil {
+		return err
+	}
+	if len(ports) > 0 {
+		rt.CapabilityArgs = map[string]any{"portMappings": ports}
+	}
+	switch verb := ctx.Args().First(); verb {
+	case "add":
+		if _, err := cni.AddNetworkList(context.Background(), list, rt); err != nil {
+			rt.NetNS = ""
+			return errors.Join(fmt.Errorf("connect to the bridge %s: %w: the plugins are those of the package containernetworking-plugins, and need iptables", bridgeName, err), cni.DelNetworkList(context.Background(), list, rt))
+		}
+	case "del":
+		rt.NetNS = "" // it has gone with its last process
+		if err := cni.DelNetworkList(context.Background(), list, rt); err != nil {
+			return fmt.Errorf("disconnect from the bridge %s: %w", bridgeName, err)
+		}
+	default:
+		return fmt.Errorf("network %q: must be add or del", verb)
+	}
+	return nil
+}
+
+// networkConfig is a bridge with addresses of its own, masquerading, and ports.
+func networkConfig() (*libcni.NetworkConfigList, error) {
+	text, err := json.Marshal(map[string]any{
+		"cniVersion": "0.4.0", "name": networkName,
+		"plugins": []any{
+			map[string]any{
+				"type": "bridge", "bridge": bridgeName, "isGateway": true, "ipMasq": true, "hairpinMode": true,
+				"ipam": map[string]any{
+					"type": "host-local", "dataDir": "/run/minirun-cni/addresses", "routes": []any{map[string]string{"dst": "0.0.0.0/0"}},
+					"ranges": []any{[]any{map[string]string{"subnet": subnet}}},
+				},
+			},
+			map[string]any{"type": "portmap", "capabilities": map[string]bool{"portMappings": true}},
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return libcni.ConfListFromBytes(text)
+}
+
+// portMappings reads --publish for the plugin portmap.
+func portMappings(given []string) ([]map[string]any, error) {
+	var out []map[string]any
+	for _, text := range given {
+		ports, protocol, _ := strings.Cut(text, "/")
+		if protocol == "" {
+			protocol = "tcp"
+		}
+		ip := ""
+		parts := strings.Split(ports, ":")
+		if len(parts) > 2 {
+			ip = strings.Trim(strings.Join(parts[:len(parts)-2], ":"), "[]")
+			if net.ParseIP(ip) == nil {
+				return nil, fmt.Errorf("--publish %q: %q is no address", text, ip)
+			}
+			parts = parts[len(parts)-2:]
+		}
+		inside, err := strconv.ParseUint(parts[len(parts)-1], 10, 16)
+		if err != nil || inside == 0 {
+			return nil, fmt.Errorf("--publish %q: %q is no port", text, parts[len(parts)-1])
+		}
+		outside, err := strconv.ParseUint(parts[0], 10, 16)
+		if err != nil || outside == 0 {
+			return nil, fmt.Errorf("--publish %q: %q is no port", text, parts[0])
+		}
+		m := map[string]any{"hostPort": outside, "containerPort": inside, "protocol": protocol}
+		if ip != "" {
+			m["hostIP"] = ip
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+// initStore makes a store where there is none.
+func initStore(ctx *cli.Context) error {
+	_, err := ingest.Open(ctx.String("store"))
+	return err
+}

@@ -1,0 +1,350 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/docker/go-units"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/ingest"
+)
+
+func formatFlag() cli.Flag {
+	return &cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}
+}
+
+func wantsJSON(ctx *cli.Context) (bool, error) {
+	switch f := ctx.String("format"); f {
+	case "json":
+		return true, nil
+	case "table":
+		return false, nil
+	default:
+		return false, fmt.Errorf("--format %q: must be table or json", f)
+	}
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// A listed is an image as `images` shows it.
+type listed struct {
+	Name     string        `json:"name,omitempty"`
+	ID       string        `json:"id"`
+	Digest   string        `json:"digest"`
+	Created  *time.Time    `json:"created,omitempty"`
+	Size     int64         `json:"size"` // of the blobs
+	Layers   int           `json:"layers"`
+	Unpacked bool          `json:"unpacked"`
+	Platform *oci.Platform `json:"platform,omitempty"`
+}
+
+func imagesCommand() *cli.Command {
+	return &cli.Command{
+		Name: "images", Usage: "list images", ArgsUsage: "[NAME]",
+		Flags: []cli.Flag{
+			formatFlag(),
+			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "show IDs alone"},
+			&cli.BoolFlag{Name: "no-trunc", Usage: "show IDs in full"},
+		},
+		Action: images,
+	}
+}
+
+func images(ctx *cli.Context) error {
+	if err := arguments(ctx, 0, 1); err != nil {
+		return err
+	}
+	asJSON, err := wantsJSON(ctx)
+	if err != nil {
+		return err
+	}
+	s := &image.Store{Dir: ctx.String("store")}
+	index, err := s.Index()
+	if err != nil {
+		return err
+	}
+	list := []listed{}
+	for _, d := range index.Manifests {
+		name := d.Annotations[oci.AnnotationRefName]
+		if only := ctx.Args().First(); only != "" && !sameImage(name, only) {
+			continue
+		}
+		i, err := s.Load(d, name)
+		if err != nil {
+			return fmt.Errorf("image %s: %w", d.Digest, err)
+		}
+		list = append(list, describe(s, i))
+	}
+	switch {
+	case asJSON:
+		return writeJSON(ctx.App.Writer, list)
+	case ctx.Bool("quiet"):
+		for _, l := range list {
+			fmt.Fprintln(ctx.App.Writer, shortID(l.ID, ctx.Bool("no-trunc")))
+		}
+		return nil
+	}
+	table := tabwriter.NewWriter(ctx.App.Writer, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(table, "NAME\tID\tCREATED\tLAYERS\tSIZE")
+	for _, l := range list {
+		name := "<none>"
+		if n, err := image.ParseName(l.Name); err == nil {
+			name = n.Familiar()
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", name, shortID(l.ID, ctx.Bool("no-trunc")), age(l.Created), l.Layers, units.HumanSize(float64(l.Size)))
+	}
+	return table.Flush()
+}
+
+// sameImage: busybox means all its tags.
+func sameImage(name, want string) bool {
+	n, err := image.ParseName(name)
+	w, err2 := image.ParseName(want)
+	if err != nil || err2 != nil {
+		return false
+	}
+	return n.Registry == w.Registry && n.Repository == w.Repository && (n.Tag == w.Tag || !strings.Contains(want[strings.LastIndexByte(want, '/')+1:], ":"))
+}
+
+func describe(s *image.Store, i *image.Image) listed {
+	l := listed{
+		Name: i.Name, ID: i.ID(), Digest: i.Target.Digest.String(), Created: i.Config.Created, Size: i.Desc.Size + i.Manifest.Config.Size,
+		Layers: len(i.Manifest.Layers), Platform: &i.Config.Platform,
+	}
+	for _, b := range i.Manifest.Layers {
+		l.Size += b.Size
+	}
+	_, err := s.Layers(i)
+	l.Unpacked = err == nil
+	return l
+}
+
+func shortID(id string, full bool) string {
+	if full {
+		return id
+	}
+	return strings.TrimPrefix(id, "sha256:")[:12]
+}
+
+func age(t *time.Time) string {
+	if t == nil || t.IsZero() {
+		return "-"
+	}
+	return units.HumanDuration(time.Since(*t)) + " ago"
+}
+
+func tagCommand() *cli.Command {
+	return &cli.Command{Name: "tag", Usage: "give an image another name", ArgsUsage: "IMAGE NAME", Action: tag}
+}
+
+func tag(ctx *cli.Context) error {
+	if err := arguments(ctx, 2, 2); err != nil {
+		return err
+	}
+	name, err := image.ParseName(ctx.Args().Get(1))
+	if err != nil {
+		return err
+	}
+	if name.Digest != "" {
+		return errors.New("tag: a name is given, a digest is had: leave out what is behind the @")
+	}
+	s, release, err := shared(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	d, _, err := s.Find(ctx.Args().First())
+	if err != nil {
+		return err
+	}
+	return s.SetName(name, d)
+}
+
+func rmiCommand() *cli.Command {
+	return &cli.Command{
+		Name: "rmi", Usage: "remove images, or one of their names", ArgsUsage: "IMAGE…",
+		Description: "What an image has alone goes with its last name. An image that a container is made of\nstays until the container has gone.",
+		Action:      rmi,
+	}
+}
+
+func rmi(ctx *cli.Context) error {
+	if err := arguments(ctx, 1, -1); err != nil {
+		return err
+	}
+	s, release, err := owned(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	for _, text := range ctx.Args().Slice() {
+		gone, err := s.RemoveName(text)
+		if err != nil {
+			return err
+		}
+		for _, g := range gone {
+			if g == "" {
+				g = text
+			}
+			fmt.Fprintln(ctx.App.Writer, "removed", g)
+		}
+	}
+	out, err := s.Sweep()
+	report(ctx, out)
+	return err
+}
+
+func report(ctx *cli.Context, out ingest.Swept) {
+	fmt.Fprintf(ctx.App.Writer, "%d blobs and %d unpacked layers went: %s\n", out.Blobs, out.Layers, units.HumanSize(float64(out.Bytes)))
+}
+
+func pruneCommand() *cli.Command {
+	return &cli.Command{
+		Name: "prune", Usage: "remove images without a name, and what nothing needs",
+		Flags:  []cli.Flag{&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "remove all images that no container is made of"}},
+		Action: prune,
+	}
+}
+
+func prune(ctx *cli.Context) error {
+	if err := arguments(ctx, 0, 0); err != nil {
+		return err
+	}
+	s, release, err := owned(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	names, out, err := s.Prune(ctx.Bool("all"))
+	for _, n := range names {
+		fmt.Fprintln(ctx.App.Writer, "removed", n)
+	}
+	if err == nil {
+		report(ctx, out)
+	}
+	return err
+}
+
+// A step is one line of `history`: one instruction of the Dockerfile.
+type step struct {
+	Created   *time.Time `json:"created,omitempty"`
+	CreatedBy string     `json:"createdBy"`
+	Comment   string     `json:"comment,omitempty"`
+	Layer     string     `json:"layer,omitempty"` // the blob; "" if the instruction made none
+	Size      int64      `json:"size"`
+}
+
+func historyCommand() *cli.Command {
+	return &cli.Command{
+		Name: "history", Usage: "show the instructions that made an image, the last first", ArgsUsage: "IMAGE",
+		Flags:  []cli.Flag{formatFlag(), &cli.BoolFlag{Name: "no-trunc", Usage: "show instructions in full"}},
+		Action: history,
+	}
+}
+
+func history(ctx *cli.Context) error {
+	if err := arguments(ctx, 1, 1); err != nil {
+		return err
+	}
+	asJSON, err := wantsJSON(ctx)
+	if err != nil {
+		return err
+	}
+	s := &image.Store{Dir: ctx.String("store")}
+	i, err := s.Open(ctx.Args().First())
+	if err != nil {
+		return err
+	}
+	steps := stepsOf(i)
+	if asJSON {
+		return writeJSON(ctx.App.Writer, steps)
+	}
+	table := tabwriter.NewWriter(ctx.App.Writer, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(table, "LAYER\tCREATED\tCREATED BY\tSIZE")
+	for n := len(steps) - 1; n >= 0; n-- {
+		st := steps[n]
+		layer, by := "metadata", strings.ReplaceAll(st.CreatedBy, "\t", " ")
+		if st.Layer != "" {
+			layer = shortID(st.Layer, false)
+		}
+		if r := []rune(by); !ctx.Bool("no-trunc") && len(r) > 60 {
+			by = string(r[:59]) + "…"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", layer, age(st.Created), by, units.HumanSize(float64(st.Size)))
+	}
+	return table.Flush()
+}
+
+// stepsOf puts an image's history and its layers together: an entry that is not
+// marked as empty has the next layer. Layers that history does not know come last.
+func stepsOf(i *image.Image) []step {
+	steps := []step{}
+	next := 0
+	for _, h := range i.Config.History {
+		st := step{Created: h.Created, CreatedBy: h.CreatedBy, Comment: h.Comment}
+		if !h.EmptyLayer && next < len(i.Manifest.Layers) {
+			st.Layer, st.Size = i.Manifest.Layers[next].Digest.String(), i.Manifest.Layers[next].Size
+			next++
+		}
+		steps = append(steps, st)
+	}
+	for ; next < len(i.Manifest.Layers); next++ {
+		steps = append(steps, step{Layer: i.Manifest.Layers[next].Digest.String(), Size: i.Manifest.Layers[next].Size})
+	}
+	return steps
+}
+
+func storeCommand() *cli.Command {
+	return &cli.Command{
+		Name: "store", Usage: "look after the store of images",
+		Subcommands: []*cli.Command{{
+			Name: "check", Usage: "see whether the store is what it says",
+			Description: "The exit status is 1 if something is wrong. Rubbish, left by who was killed, is not: prune takes\nit away.",
+			Flags:       []cli.Flag{formatFlag(), &cli.BoolFlag{Name: "quick", Usage: "do not read the blobs to compare their digests"}},
+			Action:      storeCheck,
+		}, {Name: "init", Usage: "make a store where there is none", Action: initStore}},
+	}
+}
+
+func storeCheck(ctx *cli.Context) error {
+	asJSON, err := wantsJSON(ctx)
+	if err != nil {
+		return err
+	}
+	s, release, err := owned(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	r, err := s.Check(!ctx.Bool("quick"))
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = writeJSON(ctx.App.Writer, r)
+	} else {
+		fmt.Fprintf(ctx.App.Writer, "%d images, %d blobs, %d unpacked layers, %d containers\n", r.Images, r.Blobs, r.Layers, r.Containers)
+		for _, x := range r.Rubbish {
+			fmt.Fprintln(ctx.App.Writer, "rubbish:", x)
+		}
+		for _, x := range r.Wrong {
+			fmt.Fprintln(ctx.App.Writer, "wrong:", x)
+		}
+	}
+	if err == nil && len(r.Wrong) > 0 {
+		err = fmt.Errorf("store %s: %d things are wrong", s.Dir, len(r.Wrong))
+	}
+	return err
+}

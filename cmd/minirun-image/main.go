@@ -1,0 +1,95 @@
+// Command minirun-image does what minirun does with images: pull, push, load, save
+// and the rest. `minirun pull` executes it, so nobody types its name. It is a
+// program of its own because what it links would cost every start of a container
+// a millisecond and a half.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/ingest"
+)
+
+func main() {
+	if status, done := inUserNamespace(); done {
+		os.Exit(status)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	err := app().RunContext(ctx, os.Args)
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "minirun: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func app() *cli.App {
+	return &cli.App{
+		Name:                 "minirun",
+		Usage:                "images of minirun",
+		EnableBashCompletion: true,
+		HideHelpCommand:      true,
+		HideVersion:          true,
+		Compiled:             time.Unix(1, 0),
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "store", Value: image.DefaultDir(), Usage: "directory of images"},
+			// minirun's own, which it passes on.
+			&cli.StringFlag{Name: "root", Hidden: true}, &cli.StringFlag{Name: "log", Hidden: true}, &cli.StringFlag{Name: "log-format", Hidden: true},
+			&cli.BoolFlag{Name: "debug", Hidden: true}, &cli.BoolFlag{Name: "systemd-cgroup", Hidden: true}, &cli.StringFlag{Name: "rootless", Hidden: true},
+		},
+		Commands: append([]*cli.Command{
+			pullCommand(), pushCommand(), loadCommand(), saveCommand(), importCommand(),
+			imagesCommand(), tagCommand(), rmiCommand(), historyCommand(), layersCommand(),
+			unpackCommand(), bundleCommand(), pruneCommand(), storeCommand(),
+		}, helperCommands()...),
+		ExitErrHandler: func(*cli.Context, error) {}, // main reports
+		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
+	}
+}
+
+// shared opens the store for a command that uses it or adds to it; the function
+// gives it back.
+func shared(ctx *cli.Context) (*ingest.Store, func(), error) {
+	s, err := ingest.Open(ctx.String("store"))
+	if err != nil {
+		return nil, nil, err
+	}
+	lock, err := s.Share()
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, lock.Unlock, nil
+}
+
+// owned opens it for a command that removes.
+func owned(ctx *cli.Context) (*ingest.Store, func(), error) {
+	s, err := ingest.Open(ctx.String("store"))
+	if err != nil {
+		return nil, nil, err
+	}
+	lock, err := s.Own(false)
+	if err == syscall.EWOULDBLOCK || lock == nil {
+		fmt.Fprintln(os.Stderr, "minirun: the store is in use: waiting")
+		lock, err = s.Own(true)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, lock.Unlock, nil
+}
+
+// arguments checks how many there are; max < 0 is any number.
+func arguments(ctx *cli.Context, least, most int) error {
+	if n := ctx.NArg(); n < least || most >= 0 && n > most {
+		return fmt.Errorf("%s: %d arguments: usage: minirun %s %s; flags come before arguments", ctx.Command.Name, n, ctx.Command.Name, ctx.Command.ArgsUsage)
+	}
+	return nil
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/containerd/console"
+	"github.com/docker/go-units"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"github.com/minirun/minirun/internal/image/transfer"
+)
+
+// progress shows bars on a terminal, and on a pipe a line for what has ended.
+func progress(quiet bool) (p transfer.Progress, wait func()) {
+	if quiet {
+		return silent{}, func() {}
+	}
+	if _, err := console.ConsoleFromFile(os.Stderr); err != nil {
+		return &lines{}, func() {}
+	}
+	b := mpb.New(mpb.WithOutput(os.Stderr), mpb.WithWidth(40), mpb.WithRefreshRate(100*time.Millisecond))
+	return bars{b}, b.Wait
+}
+
+type silent struct{}
+
+func (silent) Begin(string, int64) (func(int64), func(error)) {
+	return func(int64) {}, func(error) {}
+}
+
+type lines struct{ mutex sync.Mutex }
+
+func (l *lines) Begin(what string, size int64) (func(int64), func(error)) {
+	return func(int64) {}, func(err error) {
+		if err != nil {
+			return // it is reported
+		}
+		l.mutex.Lock()
+		defer l.mutex.Unlock()
+		fmt.Fprintf(os.Stderr, "%s: %s\n", what, units.HumanSize(float64(size)))
+	}
+}
+
+type bars struct{ all *mpb.Progress }
+
+func (b bars) Begin(what string, size int64) (func(int64), func(error)) {
+	bar := b.all.AddBar(size,
+		mpb.PrependDecorators(decor.Name(what+" ")),
+		mpb.AppendDecorators(decor.OnComplete(decor.CountersKiloByte("% .1f / % .1f"), units.HumanSize(float64(size))), decor.Name(" "), decor.OnComplete(decor.AverageSpeed(decor.SizeB1000(0), "% .1f"), "done")),
+	)
+	return func(n int64) { bar.IncrInt64(n) }, func(err error) {
+		if err != nil {
+			bar.Abort(false)
+			return
+		}
+		bar.SetTotal(-1, true)
+	}
+}

@@ -1,0 +1,300 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/containerd/console"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/transfer"
+)
+
+func quietFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "show no progress"}
+}
+
+func jobsFlag() cli.Flag {
+	return &cli.IntFlag{Name: "jobs", Value: 3, Usage: "transfer `N` layers at once"}
+}
+
+func pullCommand() *cli.Command {
+	return &cli.Command{
+		Name: "pull", Usage: "fetch an image from a registry", ArgsUsage: "NAME",
+		Description: "Credentials come from ~/.docker/config.json and its helpers; mirrors and registries\n" +
+			"without TLS from /etc/" + transfer.RegistriesFile + " or the same file in ~/.config. What a\npull that broke off has fetched is not fetched again.",
+		Flags: []cli.Flag{
+			quietFlag(), jobsFlag(),
+			&cli.StringFlag{Name: "platform", Usage: "`OS/ARCHITECTURE[/VARIANT]` instead of this machine's"},
+			&cli.BoolFlag{Name: "all-platforms", Usage: "fetch the images for all platforms, and keep their index"},
+			&cli.BoolFlag{Name: "no-unpack", Usage: "leave the layers packed until the image is run"},
+		},
+		Action: pull,
+	}
+}
+
+func pull(ctx *cli.Context) error {
+	if err := arguments(ctx, 1, 1); err != nil {
+		return err
+	}
+	name, err := image.ParseName(ctx.Args().First())
+	if err != nil {
+		return err
+	}
+	registries, err := transfer.ReadRegistries()
+	if err != nil {
+		return err
+	}
+	s, release, err := shared(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	source, d, err := registries.Find(ctx.Context, name, warn)
+	if err != nil {
+		return err
+	}
+	p, wait := progress(ctx.Bool("quiet"))
+	d, err = transfer.Fetch(ctx.Context, s, source, d, transfer.Options{Platform: ctx.String("platform"), All: ctx.Bool("all-platforms"), Jobs: ctx.Int("jobs")}, p)
+	if wait(); err != nil {
+		return fmt.Errorf("pull %s: %w", name, err)
+	}
+	return keep(ctx, s, []image.Name{name}, d)
+}
+
+func warn(err error) { fmt.Fprintf(os.Stderr, "minirun: %v\n", err) }
+
+// keep names what has come, unpacks it, and says so.
+func keep(ctx *cli.Context, s *ingest.Store, names []image.Name, d oci.Descriptor) error {
+	var err error
+	if len(names) == 0 {
+		err = s.Keep(d)
+	}
+	for _, n := range names {
+		err = errors.Join(err, s.SetName(n, d))
+	}
+	if err != nil {
+		return err
+	}
+	if !ctx.Bool("no-unpack") {
+		if err := unpack(ctx.Context, s, d); err != nil {
+			return err
+		}
+	}
+	for _, n := range names {
+		fmt.Fprintf(ctx.App.Writer, "%s %s\n", n, d.Digest)
+	}
+	if len(names) == 0 {
+		fmt.Fprintln(ctx.App.Writer, d.Digest)
+	}
+	return nil
+}
+
+// unpack unpacks an image that runs here.
+func unpack(ctx context.Context, s *ingest.Store, d oci.Descriptor) error {
+	i, err := s.Load(d, "")
+	if err != nil {
+		return err
+	}
+	return s.Unpack(ctx, i, func(int, bool) {})
+}
+
+func pushCommand() *cli.Command {
+	return &cli.Command{
+		Name: "push", Usage: "send an image to a registry", ArgsUsage: "NAME [TO]",
+		Flags: []cli.Flag{quietFlag(), jobsFlag()}, Action: push,
+	}
+}
+
+func push(ctx *cli.Context) error {
+	if err := arguments(ctx, 1, 2); err != nil {
+		return err
+	}
+	to, err := image.ParseName(ctx.Args().Get(ctx.NArg() - 1))
+	if err != nil {
+		return err
+	}
+	registries, err := transfer.ReadRegistries()
+	if err != nil {
+		return err
+	}
+	s, release, err := shared(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	i, err := s.Open(ctx.Args().First())
+	if err != nil {
+		return err
+	}
+	p, wait := progress(ctx.Bool("quiet"))
+	err = registries.Push(ctx.Context, s, i, to, ctx.Int("jobs"), p)
+	if wait(); err != nil {
+		return err
+	}
+	fmt.Fprintf(ctx.App.Writer, "%s %s\n", to, i.Target.Digest)
+	return nil
+}
+
+func loadCommand() *cli.Command {
+	return &cli.Command{
+		Name: "load", Usage: "take images from an archive or a directory", ArgsUsage: "[FILE|DIR]",
+		Description: "Reads an OCI image layout, as a directory or an archive, and what `docker save` writes;\ncompressed archives too. Without an argument, or with -, standard input.",
+		Flags: []cli.Flag{
+			quietFlag(), jobsFlag(),
+			&cli.StringFlag{Name: "input", Aliases: []string{"i"}, Usage: "`FILE` to read, as docker load has it"},
+			&cli.StringFlag{Name: "name", Usage: "`NAME` for an image that has none there"},
+			&cli.StringFlag{Name: "platform", Usage: "`OS/ARCHITECTURE[/VARIANT]` instead of this machine's"},
+			&cli.BoolFlag{Name: "all-platforms", Usage: "take the images for all platforms"},
+			&cli.BoolFlag{Name: "no-unpack", Usage: "leave the layers packed until the image is run"},
+		},
+		Action: load,
+	}
+}
+
+func load(ctx *cli.Context) error {
+	if err := arguments(ctx, 0, 1); err != nil {
+		return err
+	}
+	from := "-"
+	for _, given := range []string{ctx.Args().First(), ctx.String("input")} {
+		if given != "" {
+			from = given
+		}
+	}
+	var name *image.Name
+	if text := ctx.String("name"); text != "" {
+		n, err := image.ParseName(text)
+		if err != nil {
+			return err
+		}
+		name = &n
+	}
+	s, release, err := shared(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	archive, found, err := transfer.OpenArchive(from, filepath.Join(s.Dir, "tmp"))
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	defer func() { _ = archive.Close() }()
+	for _, f := range found {
+		p, wait := progress(ctx.Bool("quiet"))
+		d, err := transfer.Fetch(ctx.Context, s, archive, f.Desc, transfer.Options{Platform: ctx.String("platform"), All: ctx.Bool("all-platforms"), Jobs: ctx.Int("jobs")}, p)
+		if wait(); err != nil {
+			return fmt.Errorf("load %s: %w", from, err)
+		}
+		if name != nil {
+			f.Names = []image.Name{*name}
+		}
+		if err := keep(ctx, s, f.Names, d); err != nil {
+			return err
+		}
+	}
+	if len(found) == 0 {
+		return fmt.Errorf("load %s: has no images", from)
+	}
+	return nil
+}
+
+func saveCommand() *cli.Command {
+	return &cli.Command{
+		Name: "save", Usage: "write images to an archive or a directory", ArgsUsage: "NAME…",
+		Description: "The archive is an OCI image layout that Docker, podman and skopeo read as their own, too:\n" +
+			"it has manifest.json beside index.json. Its blobs are those of the store.",
+		Flags: []cli.Flag{
+			quietFlag(),
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FILE` instead of standard output"},
+			&cli.StringFlag{Name: "dir", Usage: "write an OCI image layout to the directory `DIR`"},
+		},
+		Action: saveImages,
+	}
+}
+
+func saveImages(ctx *cli.Context) (err error) {
+	if err := arguments(ctx, 1, -1); err != nil {
+		return err
+	}
+	s, release, err := shared(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	var images []transfer.Saved
+	for _, text := range ctx.Args().Slice() {
+		i, err := s.Open(text)
+		if err != nil {
+			return err
+		}
+		images = append(images, transfer.Saved{Name: i.Name, Image: i})
+	}
+	out := io.Writer(os.Stdout)
+	if file := ctx.String("output"); file != "" {
+		f, err := os.Create(file)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		out = f
+	} else if _, err := console.ConsoleFromFile(os.Stdout); err == nil && ctx.String("dir") == "" {
+		return errors.New("save: an archive on a terminal is of no use: redirect it, or give --output or --dir")
+	}
+	p, wait := progress(ctx.Bool("quiet"))
+	err = transfer.Save(s, images, ctx.String("dir"), out, p)
+	wait()
+	return err
+}
+
+func importCommand() *cli.Command {
+	return &cli.Command{
+		Name: "import", Usage: "make an image of a root file system in a tar archive", ArgsUsage: "FILE|- [NAME]",
+		Flags: []cli.Flag{
+			&cli.StringSliceFlag{Name: "change", Aliases: []string{"c"}, Usage: "apply a Dockerfile's `INSTRUCTION`, such as 'CMD [\"sh\"]'"},
+			&cli.BoolFlag{Name: "no-unpack", Usage: "leave the layer packed until the image is run"},
+		},
+		Action: importTar,
+	}
+}
+
+func importTar(ctx *cli.Context) error {
+	if err := arguments(ctx, 1, 2); err != nil {
+		return err
+	}
+	var names []image.Name
+	if ctx.NArg() == 2 {
+		n, err := image.ParseName(ctx.Args().Get(1))
+		if err != nil {
+			return err
+		}
+		names = append(names, n)
+	}
+	from := ctx.Args().First()
+	in := os.Stdin
+	if from != "-" {
+		f, err := os.Open(from)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }()
+		in = f
+	}
+	s, release, err := shared(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	d, err := transfer.Import(s, in, filepath.Base(from), ctx.StringSlice("change"))
+	if err != nil {
+		return fmt.Errorf("import %s: %w", from, err)
+	}
+	return keep(ctx, s, names, d)
+}

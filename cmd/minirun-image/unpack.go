@@ -1,0 +1,143 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/containerd/continuity/fs"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/merge"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+func unpackCommand() *cli.Command {
+	return &cli.Command{
+		Name: "unpack", Usage: "unpack an image's layers in the store, or its root file system into a directory", ArgsUsage: "IMAGE [DIR]",
+		Action: unpackImage,
+	}
+}
+
+func unpackImage(ctx *cli.Context) error {
+	if err := arguments(ctx, 1, 2); err != nil {
+		return err
+	}
+	s, release, err := shared(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	_, layers, err := unpacked(ctx, s, ctx.Args().First())
+	if err != nil {
+		return err
+	}
+	if ctx.NArg() == 2 {
+		return flatten(layers, ctx.Args().Get(1))
+	}
+	for n, dir := range layers {
+		fmt.Fprintf(ctx.App.Writer, "%d %s\n", n+1, dir)
+	}
+	return nil
+}
+
+// unpacked finds an image and its layers' directories, which it makes if need be.
+func unpacked(ctx *cli.Context, s *ingest.Store, name string) (*image.Image, []string, error) {
+	i, err := s.Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.Unpack(ctx.Context, i, func(int, bool) {}); err != nil {
+		return nil, nil, fmt.Errorf("unpack %s: %w", name, err)
+	}
+	layers, err := s.Layers(i)
+	return i, layers, err
+}
+
+// flatten copies what a container of the layers sees into a directory that must
+// not exist.
+func flatten(layers []string, dir string) error {
+	if _, err := os.Lstat(dir); err == nil {
+		return fmt.Errorf("%s: exists: give a new directory", dir)
+	}
+	if len(layers) == 0 {
+		return os.MkdirAll(dir, 0o755)
+	}
+	tree, err := merge.Open(layers, image.Rootless())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tree.Close() }()
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	if err := fs.CopyDir(dir, fmt.Sprintf("/proc/self/fd/%d/.", tree.Fd())); err != nil {
+		return errors.Join(fmt.Errorf("copy the root file system to %s: %w", dir, err), os.RemoveAll(dir))
+	}
+	return nil
+}
+
+func bundleCommand() *cli.Command {
+	return &cli.Command{
+		Name: "bundle", Usage: "write an OCI bundle of an image: for minirun, runc or crun", ArgsUsage: "IMAGE DIR",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "layers", Usage: "use the store's layers instead of copying them: for minirun alone"},
+		},
+		Action: bundle,
+	}
+}
+
+func bundle(ctx *cli.Context) error {
+	if err := arguments(ctx, 2, 2); err != nil {
+		return err
+	}
+	dir := ctx.Args().Get(1)
+	if _, err := os.Lstat(filepath.Join(dir, "config.json")); err == nil {
+		return fmt.Errorf("bundle: %s has a config.json: give a new directory", dir)
+	}
+	s, release, err := shared(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	i, layers, err := unpacked(ctx, s, ctx.Args().First())
+	if err != nil {
+		return err
+	}
+	who, err := image.LookUp(layers, i.Config.Config.User)
+	if err != nil {
+		return err
+	}
+	config, err := image.Convert(i.Config, image.Wishes{}, who)
+	if err != nil {
+		return err
+	}
+	config.Hostname = "minirun"
+	return writeBundle(dir, config, layers, ctx.Bool("layers"))
+}
+
+func writeBundle(dir string, config *specs.Spec, layers []string, refer bool) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	rootfs := filepath.Join(dir, "rootfs")
+	var err error
+	if refer {
+		image.SetLayers(config, layers, "")
+		err = os.Mkdir(rootfs, 0o755)
+	} else {
+		err = flatten(layers, rootfs)
+	}
+	if err != nil {
+		return err
+	}
+	text, err := spec.Marshal(config)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "config.json"), text, 0o644)
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/namespaces"
+)
+
+// inUserNamespace runs this program once more where an unprivileged user is root:
+// in a user namespace with the user's ranges of IDs, so that layers' files can
+// belong to whom they say. It does nothing for root.
+func inUserNamespace() (status int, done bool) {
+	const inside = "MINIRUN_IMAGE_GATE"
+	if gate := os.Getenv(inside); gate != "" {
+		if err := waitAtGate(gate); err != nil {
+			return failed(err), true
+		}
+		// Once more: execve before there were maps has taken the capabilities away, and as root it gives them back.
+		if err := os.Unsetenv(inside); err != nil {
+			return failed(err), true
+		}
+		return failed(syscall.Exec("/proc/self/exe", os.Args, os.Environ())), true
+	}
+	if os.Geteuid() == 0 {
+		return 0, false
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return failed(err), true
+	}
+	uids, gids := ranges()
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Args[0] = os.Args[0]
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = os.Stdin, os.Stdout, os.Stderr, []*os.File{r}
+	cmd.Env = append(os.Environ(), inside+"=3", "XDG_DATA_HOME="+filepath.Dir(image.DefaultDir()))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return failed(fmt.Errorf("make a user namespace: %w: minirun doctor says what forbids it", err)), true
+	}
+	_ = r.Close()
+	if err := namespaces.WriteMaps(cmd.Process.Pid, uids, gids, true); err != nil {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		return failed(err), true
+	}
+	_, _ = w.Write([]byte{1})
+	_ = w.Close()
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return failed(err), true
+	}
+	return max(cmd.ProcessState.ExitCode(), 0), true
+}
+
+func failed(err error) int {
+	fmt.Fprintf(os.Stderr, "minirun: %v\n", err)
+	return 1
+}
+
+// waitAtGate waits until the maps are written, and becomes root by them.
+func waitAtGate(gate string) error {
+	fd, err := strconv.Atoi(gate)
+	if err != nil {
+		return err
+	}
+	f := os.NewFile(uintptr(fd), "gate")
+	defer func() { _ = f.Close() }()
+	if n, err := f.Read(make([]byte, 1)); n != 1 {
+		return fmt.Errorf("the user namespace has no map: %w", err)
+	}
+	return nil
+}
+
+// ranges are the user's own ID as root, and the ranges of /etc/subuid and
+// /etc/subgid behind it; without these only root exists.
+func ranges() (uids, gids []specs.LinuxIDMapping) {
+	uids = []specs.LinuxIDMapping{{HostID: uint32(os.Getuid()), Size: 1}}
+	gids = []specs.LinuxIDMapping{{HostID: uint32(os.Getgid()), Size: 1}}
+	name := strconv.Itoa(os.Getuid())
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if _, err := exec.LookPath("newuidmap"); err != nil {
+		return uids, gids
+	}
+	return append(uids, subordinate("/etc/subuid", name)...), append(gids, subordinate("/etc/subgid", name)...)
+}
+
+func subordinate(file, name string) (out []specs.LinuxIDMapping) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil
+	}
+	next := uint32(1)
+	for line := range strings.Lines(string(text)) {
+		f := strings.Split(strings.TrimSpace(line), ":")
+		if len(f) != 3 || f[0] != name && f[0] != strconv.Itoa(os.Getuid()) {
+			continue
+		}
+		first, err := strconv.ParseUint(f[1], 10, 32)
+		size, err2 := strconv.ParseUint(f[2], 10, 32)
+		if err == nil && err2 == nil && size > 0 {
+			out = append(out, specs.LinuxIDMapping{ContainerID: next, HostID: uint32(first), Size: uint32(size)})
+			next += uint32(size)
+		}
+	}
+	return out
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/engine"
+)
+
+// listImageContainers is `ps` without an ID.
+func listImageContainers(ctx *cli.Context) error {
+	list, err := newEngine(ctx).List(ctx.Bool("all"))
+	if err != nil {
+		return err
+	}
+	switch {
+	case ctx.Bool("quiet"):
+		for _, l := range list {
+			fmt.Fprintln(ctx.App.Writer, l.Container)
+		}
+		return nil
+	case ctx.String("format") == "json":
+		return indented(ctx.App.Writer, list)
+	case ctx.String("format") != "table":
+		return errFormat
+	}
+	table := tabwriter.NewWriter(ctx.App.Writer, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(table, "NAME\tIMAGE\tCOMMAND\tSTATUS\tPID\tPORTS")
+	for _, l := range list {
+		pid := ""
+		if l.Pid != 0 {
+			pid = fmt.Sprint(l.Pid)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Container, familiar(l.Name), clipped(strings.Join(l.Command, " "), 30), l.Status(), pid, strings.Join(l.Ports, ", "))
+	}
+	return table.Flush()
+}
+
+func familiar(name string) string {
+	name = strings.TrimPrefix(name, "docker.io/")
+	return strings.TrimPrefix(name, "library/")
+}
+
+// clipped is a text of one line that is not too long.
+func clipped(text string, most int) string {
+	r := []rune(strings.Join(strings.Fields(text), " "))
+	if len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return string(r)
+}
+
+func logsCommand() *cli.Command {
+	return &cli.Command{
+		Name: "logs", Usage: "show what a detached container of an image has written", ArgsUsage: "ID",
+		Flags: []cli.Flag{
+			toggleFlag(cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "go on until it ends"}),
+			toggleFlag(cli.BoolFlag{Name: "timestamps", Aliases: []string{"t"}, Usage: "show when"}),
+			numberFlag(cli.IntFlag{Name: "tail", Aliases: []string{"n"}, Value: -1, Usage: "the last `N` lines alone"}),
+		},
+		Action: func(ctx *cli.Context) error {
+			if ctx.NArg() != 1 {
+				return errors.New("logs: of which container? usage: minirun logs [-f] ID")
+			}
+			o := engine.LogOptions{Follow: ctx.Bool("follow"), Times: ctx.Bool("timestamps"), Tail: ctx.Int("tail")}
+			return newEngine(ctx).Logs(ctx.Args().First(), o, ctx.App.Writer, os.Stderr)
+		},
+	}
+}
+
+func stopCommand() *cli.Command {
+	return &cli.Command{
+		Name: "stop", Usage: "ask containers of images to end, and kill them if they do not", ArgsUsage: "ID…",
+		Flags: []cli.Flag{numberFlag(cli.IntFlag{Name: "time", Aliases: []string{"t"}, Value: 10, Usage: "kill after `SECONDS`"})},
+		Action: func(ctx *cli.Context) error {
+			e := newEngine(ctx)
+			return each(ctx, "stop", func(id string) error { return e.Stop(id, time.Duration(ctx.Int("time"))*time.Second) })
+		},
+	}
+}
+
+func rmCommand() *cli.Command {
+	return &cli.Command{
+		Name: "rm", Usage: "remove containers of images, and what they have written", ArgsUsage: "ID…",
+		Flags: []cli.Flag{toggleFlag(cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "also those that run: they are killed"})},
+		Action: func(ctx *cli.Context) error {
+			e := newEngine(ctx)
+			return each(ctx, "rm", func(id string) error { return e.Remove(id, ctx.Bool("force")) })
+		},
+	}
+}
+
+// each does something to each container that is named, and names those it was done
+// to.
+func each(ctx *cli.Context, verb string, do func(id string) error) error {
+	if ctx.NArg() == 0 {
+		return fmt.Errorf("%s: which container? usage: minirun %s ID…", verb, verb)
+	}
+	var all error
+	for _, id := range ctx.Args().Slice() {
+		err := do(id)
+		if err == nil {
+			fmt.Fprintln(ctx.App.Writer, id)
+		}
+		all = errors.Join(all, err)
+	}
+	return all
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+)
+
+// imageVerbs are done by minirun-image, which links what a runtime must not: a
+// registry's client, decompressors, a builder.
+var imageVerbs = []struct{ name, usage string }{
+	{"pull", "fetch an image from a registry"},
+	{"push", "send an image to a registry"},
+	{"load", "take images from an archive or a directory"},
+	{"save", "write images to an archive or a directory"},
+	{"import", "make an image of a root file system in a tar archive"},
+	{"images", "list images"},
+	{"tag", "give an image another name"},
+	{"rmi", "remove images, or one of their names"},
+	{"history", "show the instructions that made an image"},
+	{"unpack", "unpack an image's layers in the store, or its root file system into a directory"},
+	{"bundle", "write an OCI bundle of an image: for minirun, runc or crun"},
+	{"prune", "remove images without a name, and what nothing needs"},
+	{"store", "look after the store of images"},
+}
+
+func imageCommand(name, usage string) func() *cli.Command {
+	return func() *cli.Command {
+		return &cli.Command{Name: name, Usage: usage, SkipFlagParsing: true, Action: func(*cli.Context) error { return becomeImage(os.Args[1:]) }}
+	}
+}
+
+// imageProgram is minirun-image beside this program, or else in PATH's usual
+// place for a package's helpers.
+func imageProgram() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	tried := []string{filepath.Join(filepath.Dir(self), "minirun-image"), "/usr/libexec/minirun/minirun-image"}
+	for _, path := range tried {
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+	}
+	return "", fmt.Errorf("images need minirun-image, which is neither %s nor %s: make build builds it, make install installs it", tried[0], tried[1])
+}
+
+// becomeImage executes minirun-image with these arguments.
+func becomeImage(args []string) error {
+	path, err := imageProgram()
+	if err != nil {
+		return err
+	}
+	err = unix.Exec(path, append([]string{"minirun"}, args...), os.Environ())
+	return &os.PathError{Op: "exec", Path: path, Err: err}
+}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/engine"
+	"github.com/minirun/minirun/internal/image"
+)
+
+// imageFlags are those of `run IMAGE`, as Docker has them.
+func imageFlags() []cli.Flag {
+	return []cli.Flag{
+		toggleFlag(cli.BoolFlag{Name: "interactive", Aliases: []string{"i"}, Usage: "image: standard input is the container's"}),
+		toggleFlag(cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "image: give it a terminal"}),
+		toggleFlag(cli.BoolFlag{Name: "rm", Usage: "image: remove the container when it has ended"}),
+		textFlag(cli.StringFlag{Name: "name", Usage: "image: the container's `NAME`"}),
+		textFlag(cli.StringFlag{Name: "hostname", Usage: "image: its host `NAME`"}),
+		textFlag(cli.StringFlag{Name: "entrypoint", Usage: "image: `PROGRAM` instead of the image's ENTRYPOINT and CMD"}),
+		listFlag(cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "image: set `NAME[=VALUE]` in its environment"}),
+		listFlag(cli.StringSliceFlag{Name: "label", Aliases: []string{"l"}, Usage: "image: add `NAME=VALUE` to its annotations"}),
+		textFlag(cli.StringFlag{Name: "workdir", Aliases: []string{"w"}, Usage: "image: working `DIR` in the container"}),
+		textFlag(cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "image: run as `USER[:GROUP]`, names of the image's"}),
+		listFlag(cli.StringSliceFlag{Name: "volume", Aliases: []string{"v"}, Usage: "image: bind `[HOST:]CONTAINER[:OPTIONS]`"}),
+		listFlag(cli.StringSliceFlag{Name: "tmpfs", Usage: "image: mount a tmpfs on `CONTAINER[:OPTIONS]`"}),
+		textFlag(cli.StringFlag{Name: "network", Usage: "image: `none` (its own, without a way out), host, or bridge"}),
+		listFlag(cli.StringSliceFlag{Name: "publish", Aliases: []string{"p"}, Usage: "image: forward `[[IP:]HOST:]CONTAINER[/PROTOCOL]`"}),
+		textFlag(cli.StringFlag{Name: "memory", Aliases: []string{"m"}, Usage: "image: limit of `BYTES`, with b, k, m or g"}),
+		textFlag(cli.StringFlag{Name: "memory-swap", Usage: "image: limit of memory and swap"}),
+		textFlag(cli.StringFlag{Name: "cpus", Usage: "image: at most so many CPUs, such as `1.5`"}),
+		numberFlag(cli.IntFlag{Name: "pids-limit", Usage: "image: at most `N` processes"}),
+		toggleFlag(cli.BoolFlag{Name: "read-only", Usage: "image: the root file system cannot be written to"}),
+		listFlag(cli.StringSliceFlag{Name: "cap-add", Usage: "image: add the capability `NAME`, or ALL"}),
+		listFlag(cli.StringSliceFlag{Name: "cap-drop", Usage: "image: drop the capability `NAME`, or ALL"}),
+		listFlag(cli.StringSliceFlag{Name: "security-opt", Usage: "image: `no-new-privileges`, or seccomp=unconfined|FILE"}),
+		textFlag(cli.StringFlag{Name: "stop-signal", Usage: "image: `SIGNAL` that stop sends"}),
+		textFlag(cli.StringFlag{Name: "pull", Value: "missing", Usage: "image: when to pull: `missing`, always or never"}),
+		toggleFlag(cli.BoolFlag{Name: "no-healthcheck", Usage: "image: no HEALTHCHECK"}),
+		textFlag(cli.StringFlag{Name: "health-cmd", Usage: "image: check its health with `COMMAND`"}),
+		&cli.DurationFlag{Name: "health-interval", Usage: "image: time between two checks"},
+		&cli.DurationFlag{Name: "health-timeout", Usage: "image: time for one check"},
+		&cli.DurationFlag{Name: "health-start-period", Usage: "image: time in which failures do not count"},
+		numberFlag(cli.IntFlag{Name: "health-retries", Usage: "image: failures that make it unhealthy"}),
+	}
+}
+
+// isImage tells `run IMAGE` from the ways to name a bundle.
+func isImage(ctx *cli.Context) bool {
+	args := ctx.Args().Slice()
+	if len(args) == 0 || ctx.String("bundle") != "" || isBundle(args[0]) {
+		return false
+	}
+	if len(args) == 2 && (isBundle(args[1]) || looksLikePath(args[1]) && isDir(args[1])) {
+		return false
+	}
+	if len(args) == 1 && container.CheckID(args[0]) == nil && isBundle(".") {
+		return false
+	}
+	if strings.HasPrefix(args[0], ".") || strings.HasPrefix(args[0], "/") || strings.HasSuffix(args[0], "/") || len(args) == 1 && isDir(args[0]) {
+		return false
+	}
+	_, err := image.ParseName(args[0])
+	return err == nil
+}
+
+func looksLikePath(s string) bool { return strings.Contains(s, "/") }
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+func newEngine(ctx *cli.Context) *engine.Engine {
+	helper, err := imageProgram()
+	if err != nil {
+		helper = ""
+	}
+	program, err := os.Executable()
+	if err != nil {
+		program = "/proc/self/exe"
+	}
+	return &engine.Engine{Store: &image.Store{Dir: ctx.String("store")}, Root: ctx.String("root"), Program: program, Helper: helper, Inherited: inherited, Systemd: ctx.Bool("systemd-cgroup"), Warn: warn}
+}
+
+func runImage(ctx *cli.Context) error {
+	s, err := settings(ctx)
+	if err != nil {
+		return &failure{err, engine.CannotRun}
+	}
+	e := newEngine(ctx)
+	r, err := e.Make(ctx.Args().First(), s)
+	if err != nil {
+		return &failure{err, engine.CannotRun}
+	}
+	if s.Detach {
+		err := e.Detach(r)
+		var not *engine.NotStarted
+		if errors.As(err, &not) {
+			return &failure{err, not.Status()}
+		}
+		if err == nil {
+			fmt.Fprintln(ctx.App.Writer, r.Container)
+		}
+		return err
+	}
+	if !s.Interactive && !s.Terminal {
+		if err := noInput(); err != nil {
+			return err
+		}
+	}
+	o := container.Options{PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"), NoPivot: ctx.Bool("no-pivot"), NoKeyring: ctx.Bool("no-new-keyring"), PreserveFDs: ctx.Int("preserve-fds")}
+	done, err := watch(ctx, &o)
+	if err != nil {
+		return err
+	}
+	status, err := e.Run(r, o, func() {})
+	if err = errors.Join(err, done()); err != nil {
+		return &failure{err, max(status, 1)}
+	}
+	if status != 0 {
+		return exitStatus(status)
+	}
+	return nil
+}
+
+// noInput makes standard input an empty file, as Docker does without -i.
+func noInput() error {
+	fd, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: os.DevNull, Err: err}
+	}
+	defer unix.Close(fd)
+	return unix.Dup3(fd, 0, 0)
+}
+
+func settings(ctx *cli.Context) (*engine.Settings, error) {
+	s := &engine.Settings{
+		Wishes: image.Wishes{
+			Args: ctx.Args().Tail(), Env: environment(values(ctx, "env")), Cwd: ctx.String("workdir"), User: ctx.String("user"),
+			StopSignal: ctx.String("stop-signal"), Terminal: ctx.Bool("tty"),
+		},
+		Name: ctx.String("name"), Hostname: ctx.String("hostname"),
+		Interactive: ctx.Bool("interactive"), Detach: ctx.Bool("detach"), Remove: ctx.Bool("rm"), Pull: ctx.String("pull"),
+		Volumes: values(ctx, "volume"), Tmpfs: values(ctx, "tmpfs"), Network: ctx.String("network"), Publish: values(ctx, "publish"),
+		Memory: ctx.String("memory"), Swap: ctx.String("memory-swap"), CPUs: ctx.String("cpus"), Pids: ctx.Int("pids-limit"), ReadOnly: ctx.Bool("read-only"),
+		CapAdd: values(ctx, "cap-add"), CapDrop: values(ctx, "cap-drop"), Security: values(ctx, "security-opt"),
+		NoHealth: ctx.Bool("no-healthcheck"), HealthCommand: ctx.String("health-cmd"), HealthInterval: ctx.Duration("health-interval"),
+		HealthTimeout: ctx.Duration("health-timeout"), HealthStart: ctx.Duration("health-start-period"), HealthRetries: ctx.Int("health-retries"),
+	}
+	if ctx.IsSet("entrypoint") {
+		given := ctx.String("entrypoint")
+		s.Entrypoint = &given
+	}
+	if s.Pull != "missing" && s.Pull != "always" && s.Pull != "never" {
+		return nil, fmt.Errorf("--pull %q: must be missing, always or never", s.Pull)
+	}
+	if s.StopSignal != "" {
+		if _, err := container.ParseSignal(s.StopSignal); err != nil {
+			return nil, fmt.Errorf("--stop-signal: %w", err)
+		}
+	}
+	s.Labels = map[string]string{}
+	for _, l := range values(ctx, "label") {
+		name, value, _ := strings.Cut(l, "=")
+		s.Labels[name] = value
+	}
+	return s, nil
+}
+
+// environment takes the value of a NAME without one from minirun's own environment;
+// without one there either it is left out.
+func environment(given []string) (out []string) {
+	for _, e := range given {
+		if !strings.Contains(e, "=") {
+			value, ok := os.LookupEnv(e)
+			if !ok {
+				continue
+			}
+			e += "=" + value
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// monitorCommand attends a detached container. `run --detach` starts it.
+func monitorCommand() *cli.Command {
+	return &cli.Command{Name: "monitor", Hidden: true, ArgsUsage: "ID", Action: func(ctx *cli.Context) error {
+		answer := os.NewFile(3, "answer")
+		err := newEngine(ctx).Monitor(ctx.Args().First(), answer)
+		if err != nil {
+			fmt.Fprintf(answer, "%d %v", engine.CannotRun, err) // unless it has been answered
+			return exitStatus(1)
+		}
+		return nil
+	}}
+}

@@ -1,0 +1,176 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/containerd/console"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/container"
+)
+
+// This file owns containers in the background. `run --detach` starts this program
+// once more, as monitor of one container, which lives as long as the container:
+//
+//	run -d ──fork──▶ monitor ──▶ container
+//	   ◀─ started ─┘    ◀── its output, to the log
+
+// Detach starts a monitor for a container and returns when its program runs.
+func (e *Engine) Detach(r *Record) error {
+	ours, theirs, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	args := []string{"--root", e.Root, "--store", e.Store.Dir}
+	if e.Systemd {
+		args = append(args, "--systemd-cgroup")
+	}
+	cmd := exec.Command(e.Program, append(args, "monitor", r.Container)...)
+	cmd.Args[0] = "minirun"
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = null, null, null, []*os.File{theirs}
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return errors.Join(err, e.removeFiles(r.Container))
+	}
+	theirs.Close()
+	null.Close()
+	answer, err := io.ReadAll(io.LimitReader(ours, 1<<16))
+	ours.Close()
+	text := string(answer)
+	switch {
+	case err != nil:
+		return err
+	case text == startedAnswer:
+		return cmd.Process.Release()
+	case text == "":
+		return fmt.Errorf("container %s: its monitor has ended", r.Container)
+	}
+	_ = cmd.Wait()
+	status, message, _ := strings.Cut(text, " ")
+	return &NotStarted{errors.New(message), status}
+}
+
+const startedAnswer = "started"
+
+// NotStarted is a detached container's failure to start.
+type NotStarted struct {
+	error
+	status string
+}
+
+// Status is the exit status that the failure stands for.
+func (e *NotStarted) Status() int {
+	var n int
+	if _, err := fmt.Sscan(e.status, &n); err != nil {
+		return CannotRun
+	}
+	return n
+}
+
+// Monitor runs a container, writes its output to its log and says on answer
+// whether it has started.
+func (e *Engine) Monitor(id string, answer *os.File) error {
+	unix.CloseOnExec(int(answer.Fd()))
+	r, err := e.Record(id)
+	if err != nil {
+		return err
+	}
+	log, err := openLog(e.file(id, logFile))
+	if err != nil {
+		return err
+	}
+	finish, err := log.takeOutput(r.Terminal)
+	if err != nil {
+		return err
+	}
+	var once sync.Once
+	say := func(text string) {
+		once.Do(func() {
+			_, _ = io.WriteString(answer, text)
+			answer.Close()
+		})
+	}
+	status, err := e.Run(r, container.Options{}, func() { say(startedAnswer) })
+	if err != nil {
+		say(fmt.Sprintf("%d %v", status, err))
+	}
+	finish()
+	return err
+}
+
+// takeOutput makes the standard output and error of this process, which the
+// container will have, those of the log.
+func (l *log) takeOutput(terminal bool) (finish func(), err error) {
+	if terminal {
+		return l.takeTerminal()
+	}
+	var all sync.WaitGroup
+	for fd, stream := range map[int]string{1: "stdout", 2: "stderr"} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			return nil, err
+		}
+		if err := unix.Dup3(int(w.Fd()), fd, 0); err != nil {
+			return nil, err
+		}
+		w.Close()
+		all.Go(func() { l.copy(stream, r) })
+	}
+	return func() {
+		toNull(1, 2)
+		all.Wait()
+		_ = l.close()
+	}, nil
+}
+
+// takeTerminal gives this process a terminal, so that the container's is relayed
+// to it as to anybody's.
+func (l *log) takeTerminal() (finish func(), err error) {
+	master, path, err := console.NewPty()
+	if err != nil {
+		return nil, err
+	}
+	slave, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	for fd := range 3 {
+		if err := unix.Dup3(int(slave.Fd()), fd, 0); err != nil {
+			return nil, err
+		}
+	}
+	slave.Close()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.copy("stdout", master)
+	}()
+	return func() {
+		toNull(0, 1, 2)
+		<-done
+		_ = l.close()
+	}, nil
+}
+
+func toNull(fds ...int) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return
+	}
+	for _, fd := range fds {
+		_ = unix.Dup3(int(null.Fd()), fd, 0)
+	}
+	null.Close()
+}

@@ -1,0 +1,108 @@
+package engine
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	docker "github.com/moby/docker-image-spec/specs-go/v1"
+)
+
+// This file owns what HEALTHCHECK means (Dockerfile reference, HEALTHCHECK): when
+// to look, and what follows from the answer. The kernel and the runtime know
+// nothing of it: a program is run in the container now and then, and somebody
+// counts how often it fails.
+
+// A Health is a container's state of health.
+type Health struct {
+	Status string  `json:"status"` // starting, healthy or unhealthy
+	Streak int     `json:"streak"` // failures in a row
+	Log    []Probe `json:"log"`    // the last few, the latest last
+}
+
+// The states.
+const (
+	Starting  = "starting"
+	Healthy   = "healthy"
+	Unhealthy = "unhealthy"
+)
+
+// A Probe is one look.
+type Probe struct {
+	Start  time.Time `json:"start"`
+	End    time.Time `json:"end"`
+	Status int       `json:"status"` // 0 is healthy; -1: it did not end in time, or could not be run
+	Output string    `json:"output"`
+}
+
+// Docker's defaults, and how many probes are kept.
+const (
+	defaultInterval      = 30 * time.Second
+	defaultTimeout       = 30 * time.Second
+	defaultStartInterval = 5 * time.Second
+	defaultRetries       = 3
+	keptProbes           = 5
+	keptOutput           = 4096
+)
+
+func orElse(d, other time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return other
+}
+
+// After is the state after a probe. Failures in the start period do not count,
+// unless the container has been healthy before.
+func (h Health) After(p Probe, c *docker.HealthcheckConfig, started time.Time) Health {
+	h.Log = append(append([]Probe(nil), h.Log...), p)
+	h.Log = h.Log[max(0, len(h.Log)-keptProbes):]
+	if p.Status == 0 {
+		h.Status, h.Streak = Healthy, 0
+		return h
+	}
+	if h.Status == Starting && p.Start.Sub(started) < c.StartPeriod {
+		return h
+	}
+	h.Streak++
+	retries := c.Retries
+	if retries <= 0 {
+		retries = defaultRetries
+	}
+	if h.Streak >= retries {
+		h.Status = Unhealthy
+	}
+	return h
+}
+
+// Wait is how long to wait before the next probe: the interval; while the container
+// is still starting within its start period, the start interval.
+func (h Health) Wait(c *docker.HealthcheckConfig, started, now time.Time) time.Duration {
+	interval := orElse(c.Interval, defaultInterval)
+	if h.Status == Starting && now.Sub(started) < c.StartPeriod {
+		return min(interval, orElse(c.StartInterval, defaultStartInterval))
+	}
+	return interval
+}
+
+// probeCommand is what is run in the container.
+func probeCommand(c *docker.HealthcheckConfig, shell []string) []string {
+	switch c.Test[0] {
+	case "CMD":
+		return c.Test[1:]
+	case "CMD-SHELL":
+		if len(shell) == 0 {
+			shell = []string{"/bin/sh", "-c"}
+		}
+		return append(append([]string(nil), shell...), strings.Join(c.Test[1:], " "))
+	}
+	return c.Test
+}
+
+// text is how ps shows it.
+func (h Health) text() string {
+	if h.Status == Unhealthy {
+		return Unhealthy + ", " + strconv.Itoa(h.Streak) + " failures"
+	}
+	return h.Status
+}

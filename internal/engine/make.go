@@ -1,0 +1,282 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	docker "github.com/moby/docker-image-spec/specs-go/v1"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// open finds an image and its layers; what is missing is pulled and unpacked.
+func (e *Engine) open(name, pull string) (*image.Image, image.Stack, error) {
+	if pull == "always" {
+		if err := e.help("pull", name); err != nil {
+			return nil, nil, err
+		}
+	}
+	i, err := e.Store.Open(name)
+	if errors.Is(err, image.ErrNotFound) && pull != "never" {
+		if err := e.help("pull", name); err != nil {
+			return nil, nil, err
+		}
+		i, err = e.Store.Open(name)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	layers, err := e.Store.Layers(i)
+	if errors.Is(err, image.ErrNotUnpacked) {
+		if err := e.help("unpack", name); err != nil {
+			return nil, nil, err
+		}
+		layers, err = e.Store.Layers(i)
+	}
+	return i, layers, err
+}
+
+// help has minirun-image do something.
+func (e *Engine) help(args ...string) error {
+	if e.Helper == "" {
+		return fmt.Errorf("%s: needs minirun-image, which is not installed beside minirun", args[0])
+	}
+	cmd := exec.Command(e.Helper, append([]string{"--store", e.Store.Dir}, args...)...)
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("minirun %s: %w", args[0], err)
+	}
+	return nil
+}
+
+// Make makes a container of an image: its directory with config.json. Nothing
+// runs yet. After an error nothing is left.
+func (e *Engine) Make(name string, s *Settings) (r *Record, err error) {
+	if _, err := os.Stat(filepath.Join(e.Store.Dir, "containers")); err != nil {
+		if err := e.help("store", "init"); err != nil {
+			return nil, err
+		}
+	}
+	lock, err := e.Store.Share() // so that prune leaves the layers alone until the record names them
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Unlock()
+	i, layers, err := e.open(name, s.Pull)
+	if err != nil {
+		return nil, err
+	}
+	if s.Name == "" {
+		s.Name = madeUpName(i.Name)
+	}
+	if err := container.CheckID(s.Name); err != nil {
+		return nil, err
+	}
+	dir := e.Store.Container(s.Name)
+	if err := os.Mkdir(dir, 0o711); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			err = fmt.Errorf("container %s exists: remove it with minirun rm %s, or give another --name", s.Name, s.Name)
+		}
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}()
+	network, err := s.network()
+	if err != nil {
+		return nil, err
+	}
+	c, err := e.configure(i, layers, network, s)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range []string{"rootfs", "upper"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	if err := likeRoot(filepath.Join(dir, "upper"), layers); err != nil {
+		return nil, err
+	}
+	text, err := spec.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), text, 0o600); err != nil {
+		return nil, err
+	}
+	r = e.recordOf(i, c, network, s)
+	return r, writeJSON(e.file(s.Name, recordFile), r)
+}
+
+func (e *Engine) recordOf(i *image.Image, c *specs.Spec, network string, s *Settings) *Record {
+	r := &Record{
+		Origin:    image.Origin{Name: i.Name, ID: i.ID(), Manifest: i.Desc.Digest.String()},
+		Container: s.Name, Command: c.Process.Args, Created: time.Now().UTC(), Remove: s.Remove, Terminal: s.Terminal,
+		StopSignal: s.StopSignal, Network: network, Ports: s.Publish, Health: s.health(i.Config.Config.Healthcheck), Shell: i.Config.Config.Shell,
+	}
+	if r.StopSignal == "" {
+		r.StopSignal = i.Config.Config.StopSignal
+	}
+	return r
+}
+
+// likeRoot gives the upper directory the owner and mode of the image's root: the
+// container's root is the topmost directory.
+func likeRoot(upper string, layers image.Stack) error {
+	if len(layers) == 0 {
+		return nil
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(layers[len(layers)-1], &st); err != nil {
+		return err
+	}
+	if err := os.Lchown(upper, int(st.Uid), int(st.Gid)); err != nil {
+		return err
+	}
+	return unix.Chmod(upper, st.Mode&0o7777)
+}
+
+// configure makes config.json.
+func (e *Engine) configure(i *image.Image, layers image.Stack, network string, s *Settings) (*specs.Spec, error) {
+	who := s.User
+	if who == "" {
+		who = i.Config.Config.User
+	}
+	user, err := image.LookUp(layers, who)
+	if err != nil {
+		return nil, err
+	}
+	c, err := image.Convert(i.Config, s.Wishes, user)
+	if err != nil {
+		return nil, err
+	}
+	host, err := cgroups.Detect()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.apply(c, knownCapabilities(), network, host.Mode == cgroups.V2); err != nil {
+		return nil, err
+	}
+	dir := e.Store.Container(s.Name)
+	upper := filepath.Join(dir, "upper")
+	image.SetLayers(c, layers, upper)
+	c.Annotations[spec.AnnotationVolatile] = "true"
+	if err := e.mounts(c, s.Name, layers, i.Config.Config.Volumes, s); err != nil {
+		return nil, err
+	}
+	if err := e.hostFiles(c, s.Name, network); err != nil {
+		return nil, err
+	}
+	if network == "bridge" {
+		err = e.bridge(c, s)
+	}
+	return c, err
+}
+
+// bridge has minirun-image, as a hook, connect the network namespace when there is
+// one, and disconnect it when the container is deleted.
+func (e *Engine) bridge(c *specs.Spec, s *Settings) error {
+	if e.Helper == "" {
+		return errors.New("--network bridge: needs minirun-image, which is not installed beside minirun")
+	}
+	for _, p := range s.Publish {
+		if err := CheckPort(p); err != nil {
+			return err
+		}
+	}
+	timeout := 30
+	hook := func(verb string) specs.Hook {
+		return specs.Hook{Path: e.Helper, Args: append([]string{"minirun-image", "network", verb}, s.Publish...), Env: []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, Timeout: &timeout}
+	}
+	c.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{hook("add")}, Poststop: []specs.Hook{hook("del")}}
+	return nil
+}
+
+// CheckPort refuses what is not [[IP:]HOST:]CONTAINER[/PROTOCOL].
+func CheckPort(text string) error {
+	ports, protocol, _ := strings.Cut(text, "/")
+	if protocol != "" && protocol != "tcp" && protocol != "udp" && protocol != "sctp" {
+		return fmt.Errorf("--publish %q: protocol %q: must be tcp, udp or sctp", text, protocol)
+	}
+	parts := strings.Split(ports, ":")
+	for n := max(0, len(parts)-2); n < len(parts); n++ {
+		if p := parts[n]; p == "" || strings.Trim(p, "0123456789") != "" || len(p) > 5 {
+			return fmt.Errorf("--publish %q: must be [[IP:]HOST:]CONTAINER[/PROTOCOL]", text)
+		}
+	}
+	return nil
+}
+
+// knownCapabilities are the names of those that the kernel has.
+func knownCapabilities() []string {
+	known := spec.CapabilityNames()
+	text, err := os.ReadFile("/proc/sys/kernel/cap_last_cap")
+	if err != nil {
+		return known
+	}
+	last, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || last >= len(known) {
+		return known
+	}
+	return known[:last+1]
+}
+
+// madeUpName is the image's, and a number nobody knows.
+func madeUpName(name string) string {
+	base := "container"
+	if n, err := image.ParseName(name); err == nil {
+		base = n.Repository[strings.LastIndexByte(n.Repository, '/')+1:]
+	}
+	var random [3]byte
+	for {
+		if n, err := unix.Getrandom(random[:], 0); err == nil && n == len(random) {
+			return fmt.Sprintf("%s-%x", base, random)
+		}
+	}
+}
+
+// health is the image's HEALTHCHECK as the flags change it; nil for none.
+func (s *Settings) health(h *docker.HealthcheckConfig) *docker.HealthcheckConfig {
+	if s.NoHealth {
+		return nil
+	}
+	var out docker.HealthcheckConfig
+	if h != nil {
+		out = *h
+		out.Test = slices.Clone(h.Test)
+	}
+	if s.HealthCommand != "" {
+		out.Test = []string{"CMD-SHELL", s.HealthCommand}
+	}
+	for _, set := range []struct {
+		to   *time.Duration
+		from time.Duration
+	}{{&out.Interval, s.HealthInterval}, {&out.Timeout, s.HealthTimeout}, {&out.StartPeriod, s.HealthStart}} {
+		if set.from != 0 {
+			*set.to = set.from
+		}
+	}
+	if s.HealthRetries != 0 {
+		out.Retries = s.HealthRetries
+	}
+	if len(out.Test) == 0 || out.Test[0] == "NONE" {
+		return nil
+	}
+	return &out
+}

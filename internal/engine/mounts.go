@@ -1,0 +1,180 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/image"
+)
+
+// A volume is one -v.
+type volume struct {
+	source string // a path of the host, a name, or "" for one of the container's own
+	target string
+	flags  []string
+}
+
+// parseVolume reads [SOURCE:]TARGET[:OPTIONS].
+func parseVolume(text string) (volume, error) {
+	parts := strings.Split(text, ":")
+	v := volume{target: parts[0]}
+	if len(parts) > 1 {
+		v.source, v.target = parts[0], parts[1]
+	}
+	if len(parts) > 3 || len(parts) > 1 && v.source == "" || !strings.HasPrefix(v.target, "/") || filepath.Clean(v.target) == "/" {
+		return v, fmt.Errorf("--volume %q: must be [HOST:]CONTAINER[:OPTIONS], with a path below / in the container", text)
+	}
+	if len(parts) == 3 {
+		v.flags = strings.Split(parts[2], ",")
+	}
+	for _, f := range v.flags {
+		if !slices.Contains([]string{"ro", "rw", "rprivate", "private", "rshared", "shared", "rslave", "slave", "nosuid", "nodev", "noexec"}, f) {
+			return v, fmt.Errorf("--volume %q: option %q: ro, rw, nosuid, nodev, noexec and the kinds of propagation are known", text, f)
+		}
+	}
+	return v, nil
+}
+
+// isPath tells a path of the host from a volume's name.
+func (v *volume) isPath() bool {
+	return strings.ContainsAny(v.source, "/") || v.source == "." || v.source == ".."
+}
+
+// mount binds a source.
+func (v *volume) mount(source string) specs.Mount {
+	options := []string{"rbind"}
+	private := true
+	for _, f := range v.flags {
+		options = append(options, f)
+		private = private && !strings.Contains(f, "shared") && !strings.Contains(f, "slave") && !strings.Contains(f, "private")
+	}
+	if private {
+		options = append(options, "rprivate")
+	}
+	return specs.Mount{Destination: v.target, Type: "bind", Source: source, Options: options}
+}
+
+// mounts adds volumes, the image's own among them, and tmpfs.
+func (e *Engine) mounts(c *specs.Spec, id string, layers image.Stack, ofImage map[string]struct{}, s *Settings) error {
+	targets := map[string]bool{}
+	for _, text := range s.Volumes {
+		v, err := parseVolume(text)
+		if err != nil {
+			return err
+		}
+		source, err := e.source(&v, id, layers)
+		if err != nil {
+			return fmt.Errorf("--volume %q: %w", text, err)
+		}
+		targets[filepath.Clean(v.target)] = true
+		c.Mounts = append(c.Mounts, v.mount(source))
+	}
+	for _, text := range s.Tmpfs {
+		target, options, _ := strings.Cut(text, ":")
+		if !strings.HasPrefix(target, "/") {
+			return fmt.Errorf("--tmpfs %q: must be CONTAINER[:OPTIONS]", text)
+		}
+		m := specs.Mount{Destination: target, Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "nodev", "noexec"}}
+		if options != "" {
+			m.Options = append(m.Options, strings.Split(options, ",")...)
+		}
+		targets[filepath.Clean(target)] = true
+		c.Mounts = append(c.Mounts, m)
+	}
+	for _, target := range sorted(ofImage) {
+		if target = filepath.Clean("/" + target); targets[target] || target == "/" {
+			continue
+		}
+		v := volume{target: target}
+		source, err := e.source(&v, id, layers)
+		if err != nil {
+			return fmt.Errorf("the image's volume %s: %w", target, err)
+		}
+		c.Mounts = append(c.Mounts, v.mount(source))
+	}
+	return nil
+}
+
+func sorted(set map[string]struct{}) []string {
+	var out []string
+	for k := range set {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// source finds or makes what a volume binds. A path of the host must be there: one
+// that Docker would make as root is most often a slip.
+func (e *Engine) source(v *volume, id string, layers image.Stack) (string, error) {
+	if v.isPath() {
+		path, err := filepath.Abs(v.source)
+		if err != nil {
+			return "", err
+		}
+		if _, err := os.Stat(path); err != nil {
+			return "", fmt.Errorf("%w: make it first", err)
+		}
+		return path, nil
+	}
+	dir := filepath.Join(e.Store.Dir, "volumes", v.source)
+	if v.source == "" { // the container's own
+		dir = filepath.Join(e.Store.Container(id), "volumes", strings.ReplaceAll(strings.Trim(v.target, "/"), "/", "+"))
+	} else if strings.Trim(v.source, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") != "" || v.source[0] == '.' {
+		return "", fmt.Errorf("%q is no name of a volume: letters, digits and _ . - are allowed", v.source)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return dir, err
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o711); err != nil {
+		return "", err
+	}
+	return dir, e.seed(dir, v.target, layers)
+}
+
+// seed makes a new volume of what the image has in its place.
+func (e *Engine) seed(dir, target string, layers image.Stack) error {
+	_, info, err := layers.Resolve(target, true)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+		return os.Mkdir(dir, 0o755)
+	}
+	if err != nil {
+		return err
+	}
+	return e.help(append([]string{"seed", dir, target}, layers...)...)
+}
+
+// hostFiles are the files that every container has from its host.
+func (e *Engine) hostFiles(c *specs.Spec, id, network string) error {
+	hosts := "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+	if network != "host" {
+		hosts += "127.0.1.1\t" + c.Hostname + "\n"
+	}
+	files := map[string]string{"hostname": c.Hostname + "\n", "hosts": hosts}
+	if network != "none" {
+		text, err := os.ReadFile("/etc/resolv.conf")
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		files["resolv.conf"] = string(text)
+	}
+	for _, name := range []string{"hostname", "hosts", "resolv.conf"} {
+		text, ok := files[name]
+		if !ok {
+			continue
+		}
+		path := e.file(id, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			return err
+		}
+		c.Mounts = append(c.Mounts, specs.Mount{Destination: "/etc/" + name, Type: "bind", Source: path, Options: []string{"rbind", "rprivate"}})
+	}
+	return nil
+}

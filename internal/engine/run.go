@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/container"
+)
+
+// Exit statuses of a container that did not start, as Docker's.
+const (
+	CannotRun = 125
+	cannotUse = 126 // the program is there
+	notFound  = 127
+)
+
+// Run starts a container that Make has made, and stays with it to its end, which
+// it returns. A container that does not start is removed.
+func (e *Engine) Run(r *Record, o container.Options, started func()) (int, error) {
+	o.Root, o.ID, o.Bundle, o.Warn, o.SystemdCgroup, o.Inherited = e.Root, r.Container, e.Store.Container(r.Container), e.Warn, e.Systemd, e.Inherited
+	running := false
+	ctx, stop := context.WithCancel(context.Background())
+	probing := make(chan struct{})
+	close(probing)
+	status, err := container.Run(o, container.RunOptions{Started: func() {
+		running = true
+		if r.Health != nil {
+			probing = make(chan struct{})
+			go func() {
+				defer close(probing)
+				e.probe(ctx, r)
+			}()
+		}
+		started()
+	}})
+	stop()
+	<-probing
+	if !running {
+		return StatusOf(err), errors.Join(err, e.removeFiles(r.Container))
+	}
+	if r.Remove {
+		return status, errors.Join(err, e.removeFiles(r.Container))
+	}
+	return status, errors.Join(err, writeJSON(e.file(r.Container, endFile), End{status, time.Now().UTC()}))
+}
+
+// StatusOf is the exit status for a container that did not start.
+func StatusOf(err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, unix.ENOENT) && strings.Contains(err.Error(), "process.args"):
+		return notFound
+	case errors.Is(err, exec.ErrNotFound):
+		return notFound
+	case strings.Contains(err.Error(), "process.args") && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOEXEC)):
+		return cannotUse
+	}
+	return CannotRun
+}
+
+// removeFiles removes a container's directory. One whose files belong to a user's
+// further IDs needs who is root there.
+func (e *Engine) removeFiles(id string) error {
+	dir := e.Store.Container(id)
+	// First what says that it is a container: a removal that is killed leaves rubbish.
+	if err := os.Remove(e.file(id, recordFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	err := os.RemoveAll(dir)
+	if err != nil && os.Geteuid() != 0 {
+		return e.help("remove-files", id)
+	}
+	return err
+}

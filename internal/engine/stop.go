@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/container"
+)
+
+// Stop asks a container to end, with the signal that its image wants, and kills it
+// if it has not after the patience.
+func (e *Engine) Stop(id string, patience time.Duration) error {
+	r, err := e.Record(id)
+	if err != nil {
+		return err
+	}
+	if !e.runs(id) {
+		return nil
+	}
+	signal := unix.SIGTERM
+	if r.StopSignal != "" {
+		if signal, err = container.ParseSignal(r.StopSignal); err != nil {
+			return fmt.Errorf("the image's stop signal: %w", err)
+		}
+	}
+	if err := container.Kill(e.Root, id, signal, false); err != nil && e.runs(id) {
+		return err
+	}
+	if e.wait(id, patience) {
+		return nil
+	}
+	if err := container.Kill(e.Root, id, unix.SIGKILL, false); err != nil && e.runs(id) {
+		return err
+	}
+	if !e.wait(id, killPatience) {
+		return fmt.Errorf("container %s: still runs after SIGKILL", id)
+	}
+	return nil
+}
+
+const killPatience = 10 * time.Second
+
+// wait waits until a container has ended and whoever attends it has noted that.
+func (e *Engine) wait(id string, patience time.Duration) bool {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		if !e.runs(id) {
+			return e.settled(id)
+		}
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+}
+
+// settled waits for who attends the container. One that was killed has left that
+// undone, for rm to do.
+func (e *Engine) settled(id string) bool {
+	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		l, err := e.Look(id)
+		if err != nil || l.State == Exited {
+			return true
+		}
+	}
+	return true
+}
+
+// Remove removes a container and all that it has written. One that runs is an
+// error, unless it is killed by force.
+func (e *Engine) Remove(id string, force bool) error {
+	if _, err := e.Record(id); err != nil {
+		return err
+	}
+	if e.runs(id) && !force {
+		return fmt.Errorf("container %s runs: stop it first, or remove it with --force", id)
+	}
+	if force && e.runs(id) {
+		if err := container.Kill(e.Root, id, unix.SIGKILL, false); err != nil && e.runs(id) {
+			return err
+		}
+		e.wait(id, killPatience)
+	}
+	if _, err := container.State(e.Root, id); err == nil {
+		warnings, err := container.Delete(e.Root, id, true)
+		for _, w := range warnings {
+			e.Warn(w)
+		}
+		if err != nil && !errors.Is(err, container.ErrNotExist) {
+			return err
+		}
+	}
+	return e.removeFiles(id)
+}

@@ -1,0 +1,216 @@
+package image
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	docker "github.com/moby/docker-image-spec/specs-go/v1"
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// Wishes are what a command line changes of what an image says.
+type Wishes struct {
+	Args       []string // instead of CMD
+	Entrypoint *string  // instead of ENTRYPOINT, and then CMD is not used either; "" for none
+	Env        []string // NAME=VALUE
+	Cwd        string
+	User       string // USER[:GROUP]
+	Labels     map[string]string
+	StopSignal string
+	Terminal   bool
+}
+
+// Argv is what an image runs: ENTRYPOINT, then the arguments that were given, or
+// else CMD. An ENTRYPOINT from the command line does away with the image's CMD,
+// which was written for another program.
+func Argv(c docker.DockerOCIImageConfig, w Wishes) ([]string, error) {
+	entrypoint, args := c.Entrypoint, w.Args
+	if w.Entrypoint != nil {
+		entrypoint = nil
+		if *w.Entrypoint != "" {
+			entrypoint = []string{*w.Entrypoint}
+		}
+	} else if len(args) == 0 {
+		args = c.Cmd
+	}
+	argv := append(slices.Clone(entrypoint), args...)
+	if len(argv) == 0 {
+		return nil, errors.New("nothing to run: the image has neither ENTRYPOINT nor CMD: give a command behind its name")
+	}
+	return argv, nil
+}
+
+// Environment is the image's, changed by what was given; behind it come PATH and,
+// with a terminal, TERM, where neither has them.
+func Environment(image []string, w Wishes) []string {
+	var out []string
+	at := map[string]int{}
+	set := func(entry string) {
+		name, _, _ := strings.Cut(entry, "=")
+		if i, ok := at[name]; ok {
+			out[i] = entry
+			return
+		}
+		at[name] = len(out)
+		out = append(out, entry)
+	}
+	for _, e := range append(slices.Clone(image), w.Env...) {
+		set(e)
+	}
+	defaults := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	if w.Terminal {
+		defaults = append(defaults, "TERM=xterm")
+	}
+	for _, e := range defaults {
+		if name, _, _ := strings.Cut(e, "="); !has(at, name) {
+			set(e)
+		}
+	}
+	return out
+}
+
+func has(m map[string]int, name string) bool { _, ok := m[name]; return ok }
+
+// Convert turns an image's configuration into config.json's fields
+// (image-spec, conversion.md) in a specification with minirun's defaults. Who
+// its user is has been looked up already: see [LookUp].
+func Convert(c docker.DockerOCIImage, w Wishes, who specs.User) (*specs.Spec, error) {
+	argv, err := Argv(c.Config, w)
+	if err != nil {
+		return nil, err
+	}
+	s := Defaults()
+	p := s.Process
+	p.Args, p.User, p.Terminal = argv, who, w.Terminal
+	p.Env = Environment(c.Config.Env, w)
+	if p.Cwd = first(w.Cwd, c.Config.WorkingDir, "/"); !strings.HasPrefix(p.Cwd, "/") {
+		return nil, fmt.Errorf("working directory %q: must begin with /", p.Cwd)
+	}
+	s.Annotations = annotations(c, w)
+	return s, nil
+}
+
+func first(words ...string) string {
+	for _, w := range words {
+		if w != "" {
+			return w
+		}
+	}
+	return ""
+}
+
+// annotations are the image's facts and labels; a label wins over a fact of the
+// same name.
+func annotations(c docker.DockerOCIImage, w Wishes) map[string]string {
+	const prefix = "org.opencontainers.image."
+	out := map[string]string{}
+	for name, value := range map[string]string{
+		"os": c.OS, "architecture": c.Architecture, "variant": c.Variant, "os.version": c.OSVersion, "os.features": strings.Join(c.OSFeatures, ","),
+		"author": c.Author, "stopSignal": first(w.StopSignal, c.Config.StopSignal),
+		"exposedPorts": strings.Join(slices.Sorted(maps.Keys(c.Config.ExposedPorts)), ","),
+	} {
+		if value != "" {
+			out[prefix+name] = value
+		}
+	}
+	if c.Created != nil {
+		out[prefix+"created"] = c.Created.UTC().Format(time.RFC3339Nano)
+	}
+	maps.Copy(out, c.Config.Labels)
+	maps.Copy(out, w.Labels)
+	return out
+}
+
+// Defaults is the specification of a container of an image before the image and
+// the user have their say: Docker's capabilities, mounts and masks. The root file
+// system can be written to, since an upper directory takes it.
+func Defaults() *specs.Spec {
+	s := spec.Default(false)
+	p := s.Process
+	p.Terminal, p.Args, p.NoNewPrivileges, p.Rlimits = false, nil, false, nil
+	p.Capabilities = &specs.LinuxCapabilities{}
+	SetCapabilities(p.Capabilities, capabilities)
+	s.Hostname = ""
+	s.Root.Readonly = false
+	s.Linux.MaskedPaths = append(s.Linux.MaskedPaths, "/proc/interrupts", "/sys/devices/virtual/powercap")
+	return s
+}
+
+// capabilities are Docker's default.
+var capabilities = []string{
+	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID", "CAP_SETUID",
+	"CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE",
+}
+
+// SetCapabilities gives a process these capabilities. Not as inheritable or
+// ambient: a program's file capabilities would otherwise count for more than the
+// image meant (CVE-2022-24769).
+func SetCapabilities(c *specs.LinuxCapabilities, names []string) {
+	c.Bounding, c.Effective, c.Permitted = slices.Clone(names), slices.Clone(names), slices.Clone(names)
+}
+
+// Capabilities are the defaults with --cap-add and --cap-drop, where ALL stands
+// for all of known. Names may be given without CAP_ and in lower case.
+func Capabilities(add, drop, known []string) ([]string, error) {
+	full := func(names []string) ([]string, error) {
+		var out []string
+		for _, n := range names {
+			n = strings.ToUpper(n)
+			if n != "ALL" && !strings.HasPrefix(n, "CAP_") {
+				n = "CAP_" + n
+			}
+			if n != "ALL" && !slices.Contains(known, n) {
+				return nil, fmt.Errorf("capability %s: unknown to this kernel", n)
+			}
+			out = append(out, n)
+		}
+		return out, nil
+	}
+	add, err := full(add)
+	if err != nil {
+		return nil, err
+	}
+	if drop, err = full(drop); err != nil {
+		return nil, err
+	}
+	// As Docker: drop ALL, then add; or begin with ALL, less what is dropped.
+	set := capabilities
+	switch {
+	case slices.Contains(add, "ALL"):
+		set = known
+	case slices.Contains(drop, "ALL"):
+		set = nil
+	}
+	var out []string
+	for _, n := range append(slices.Clone(set), add...) {
+		dropped := slices.Contains(drop, n) && !slices.Contains(add, n)
+		if n != "ALL" && !dropped && !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out, nil
+}
+
+// SetLayers makes a configuration's root file system of layers, lowest first, below
+// an upper directory that takes what is written; "" is one that goes with the
+// container.
+func SetLayers(s *specs.Spec, layers []string, upper string) {
+	if s.Annotations == nil {
+		s.Annotations = map[string]string{}
+	}
+	quoted := make([]string, len(layers))
+	for i, l := range layers {
+		quoted[i] = strconv.Quote(l)
+	}
+	s.Annotations[spec.AnnotationLayers] = "[" + strings.Join(quoted, ",") + "]"
+	if upper != "" {
+		s.Annotations[spec.AnnotationUpper] = upper
+	}
+}

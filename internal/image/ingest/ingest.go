@@ -1,0 +1,96 @@
+// Package ingest writes the store that package image reads: blobs whose digests
+// have been verified, names, unpacked layers; and takes away what nothing needs.
+//
+//	ingest.go   opening a store; files that are whole or not there
+//	blobs.go    blobs, begun again where they broke off
+//	names.go    index.json
+//	unpack.go   layers
+//	sweep.go    rmi and prune: what is referred to, and the rest
+//	check.go    is the store what it says
+//
+// Who is killed at any moment leaves a store in which every file that has a name
+// is whole, and rubbish in tmp.
+package ingest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/internal/image"
+)
+
+// A Store is a store that can be written to.
+type Store struct{ *image.Store }
+
+// Open makes the directories of a store where there are none.
+func Open(dir string) (*Store, error) {
+	s := &Store{&image.Store{Dir: dir}}
+	if err := os.MkdirAll(dir, 0o711); err != nil { // users in containers reach layers, and list nothing
+		return nil, fmt.Errorf("the image store: %w", err)
+	}
+	for _, d := range []string{"blobs", "blobs/sha256", "layers", "unpacked", "locks", "tmp", "containers"} {
+		mode := fs.FileMode(0o711)
+		if d == "tmp" || d == "locks" {
+			mode = 0o700
+		}
+		if err := os.Mkdir(filepath.Join(dir, d), mode); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("the image store: %w", err)
+		}
+	}
+	layout := filepath.Join(dir, oci.ImageLayoutFile)
+	if _, err := os.Stat(layout); errors.Is(err, fs.ErrNotExist) {
+		text, err := json.Marshal(oci.ImageLayout{Version: oci.ImageLayoutVersion})
+		if err != nil {
+			return nil, err
+		}
+		if err := s.writeFile(layout, text, 0o644); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+var counter atomic.Int64
+
+// temporary is a name in tmp that no other process and no other call uses.
+func (s *Store) temporary(what string) string {
+	return filepath.Join(s.Dir, "tmp", what+"."+strconv.Itoa(os.Getpid())+"."+strconv.FormatInt(counter.Add(1), 10))
+}
+
+// writeFile puts a file in place whole: written aside, synced, renamed.
+func (s *Store) writeFile(path string, data []byte, mode fs.FileMode) error {
+	aside := s.temporary(filepath.Base(path))
+	f, err := os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(aside, path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(aside))
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir makes a rename last.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	return errors.Join(err, d.Close())
+}

@@ -1,0 +1,206 @@
+package ingest
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/opencontainers/go-digest"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/internal/image"
+)
+
+// references are what the store's names and containers need. They are counted each
+// time from the names and the containers themselves: a number that is kept would
+// be wrong after a kill.
+type references struct {
+	blobs    map[digest.Digest]int
+	layers   map[digest.Digest]int // by chain ID
+	unpacked map[string]int        // image IDs
+}
+
+// References counts what refers to what.
+func (s *Store) references() (*references, error) {
+	r := &references{map[digest.Digest]int{}, map[digest.Digest]int{}, map[string]int{}}
+	index, err := s.Index()
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range index.Manifests {
+		if err := s.refer(r, d); err != nil {
+			return nil, fmt.Errorf("image %s: %w", d.Digest, err)
+		}
+	}
+	ids, err := s.Containers()
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		o, err := s.OriginOf(id)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // begun, and not of an image yet: whoever begins it holds the store
+		}
+		if err != nil {
+			return nil, fmt.Errorf("container %s: %w", id, err)
+		}
+		d := oci.Descriptor{MediaType: oci.MediaTypeImageManifest, Digest: digest.Digest(o.Manifest)}
+		if err := s.refer(r, d); err != nil {
+			return nil, fmt.Errorf("container %s: image %s: %w", id, o.Manifest, err)
+		}
+	}
+	return r, nil
+}
+
+// refer counts what a manifest or index needs. Manifests of an index that were not
+// pulled need nothing.
+func (s *Store) refer(r *references, d oci.Descriptor) error {
+	r.blobs[d.Digest]++
+	if image.IsIndex(d.MediaType) {
+		var index oci.Index
+		if err := s.decode(d, &index); err != nil {
+			return err
+		}
+		for _, m := range index.Manifests {
+			if s.Has(m.Digest) {
+				if err := s.refer(r, m); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	i, err := s.Load(d, "")
+	if err != nil {
+		return err
+	}
+	r.blobs[i.Manifest.Config.Digest]++
+	r.unpacked[i.ID()]++
+	for _, l := range i.Manifest.Layers {
+		r.blobs[l.Digest]++
+	}
+	for _, c := range Chains(i) {
+		r.layers[c]++
+	}
+	return nil
+}
+
+// Swept is what a sweep has taken away.
+type Swept struct {
+	Blobs, Layers int
+	Bytes         int64
+}
+
+// Sweep removes what no name and no container needs, and what killed writers have
+// left in tmp. The store must be held alone.
+//
+// The order is from what says that something is there to the thing itself, so who
+// is killed in between leaves nothing that claims too much.
+func (s *Store) Sweep() (out Swept, err error) {
+	r, err := s.references()
+	if err != nil {
+		return out, err
+	}
+	if err := s.each("unpacked", func(name string) error {
+		if r.unpacked[string(digest.NewDigestFromEncoded(digest.SHA256, name))] > 0 {
+			return nil
+		}
+		return os.Remove(filepath.Join(s.Dir, "unpacked", name))
+	}); err != nil {
+		return out, err
+	}
+	needed := map[string]bool{}
+	for chain := range r.layers {
+		needed[filepath.Base(s.Layer(chain.String()))] = true
+	}
+	if err := s.each("layers", func(name string) error {
+		if needed[name] {
+			return nil
+		}
+		out.Layers++
+		dir := filepath.Join(s.Dir, "layers", name)
+		if l, err := readLayer(dir); err == nil {
+			out.Bytes += l.Bytes
+		}
+		return os.Rename(dir, s.temporary("gone-"+name)) // at once; its files go below
+	}); err != nil {
+		return out, err
+	}
+	if err := s.each("blobs/sha256", func(name string) error {
+		if r.blobs[digest.NewDigestFromEncoded(digest.SHA256, name)] > 0 {
+			return nil
+		}
+		path := filepath.Join(s.Dir, "blobs", "sha256", name)
+		if info, err := os.Lstat(path); err == nil {
+			out.Bytes += info.Size()
+		}
+		out.Blobs++
+		return os.Remove(path)
+	}); err != nil {
+		return out, err
+	}
+	for _, dir := range []string{"tmp", "locks"} { // whoever held these held the store
+		if err := s.each(dir, func(name string) error { return os.RemoveAll(filepath.Join(s.Dir, dir, name)) }); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+func (s *Store) each(dir string, do func(name string) error) error {
+	list, err := os.ReadDir(filepath.Join(s.Dir, dir))
+	if err != nil {
+		return err
+	}
+	for _, f := range list {
+		if err := do(f.Name()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Prune removes images without a name, or with all set those without a container,
+// and sweeps.
+func (s *Store) Prune(all bool) (names []string, out Swept, err error) {
+	used, err := s.used()
+	if err != nil {
+		return nil, out, err
+	}
+	err = s.change(func(list []oci.Descriptor) (kept []oci.Descriptor, err error) {
+		for _, d := range list {
+			i, err := s.Load(d, "")
+			switch {
+			case err == nil && used[i.ID()], refOf(d) != "" && !all:
+				kept = append(kept, d)
+			case refOf(d) != "":
+				names = append(names, refOf(d))
+			default:
+				names = append(names, d.Digest.String())
+			}
+		}
+		return kept, nil
+	})
+	if err != nil {
+		return nil, out, err
+	}
+	out, err = s.Sweep()
+	return names, out, err
+}
+
+// used are the IDs of the images that containers are made of.
+func (s *Store) used() (map[string]bool, error) {
+	ids, err := s.Containers()
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]bool{}
+	for _, id := range ids {
+		if o, err := s.OriginOf(id); err == nil {
+			out[o.ID] = true
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,152 @@
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/identity"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/layer"
+)
+
+// A Layer is what layer.json says of an unpacked layer.
+type Layer struct {
+	Chain   digest.Digest     `json:"chainID"` // of this layer on those below it
+	Parent  digest.Digest     `json:"parent,omitempty"`
+	DiffID  digest.Digest     `json:"diffID"` // of the uncompressed archive
+	Blob    digest.Digest     `json:"blob"`   // that it was unpacked from
+	Method  layer.Compression `json:"compression"`
+	Entries int64             `json:"entries"`
+	Bytes   int64             `json:"bytes"`
+}
+
+// Chains are the chain IDs of an image's layers, lowest first.
+func Chains(i *image.Image) []digest.Digest {
+	return identity.ChainIDs(append([]digest.Digest(nil), i.Config.RootFS.DiffIDs...))
+}
+
+// Unpack makes directories of an image's layers, where they are not there yet, and
+// notes that they are. The store must be held shared.
+func (s *Store) Unpack(ctx context.Context, i *image.Image, progress func(layer int, done bool)) error {
+	if _, err := os.Lstat(s.Unpacked(i.ID())); err == nil {
+		return nil
+	}
+	if len(i.Config.RootFS.DiffIDs) != len(i.Manifest.Layers) {
+		return fmt.Errorf("image %s: its configuration has %d layers, its manifest %d", i.ID(), len(i.Config.RootFS.DiffIDs), len(i.Manifest.Layers))
+	}
+	var lines strings.Builder
+	var below []string
+	chains := Chains(i)
+	for n, chain := range chains {
+		if err := image.CheckDigest(i.Config.RootFS.DiffIDs[n].String()); err != nil {
+			return fmt.Errorf("image %s: rootfs.diff_ids[%d]: %w", i.ID(), n, err)
+		}
+		l := Layer{Chain: chain, DiffID: i.Config.RootFS.DiffIDs[n], Blob: i.Manifest.Layers[n].Digest}
+		if n > 0 {
+			l.Parent = chains[n-1]
+		}
+		progress(n, false)
+		if err := s.unpackLayer(ctx, l, below); err != nil {
+			return fmt.Errorf("layer %d of %d, %s: %w", n+1, len(chains), l.Blob, err)
+		}
+		progress(n, true)
+		below = append(below, filepath.Join(s.Layer(chain.String()), "fs"))
+		lines.WriteString(chain.String() + "\n")
+	}
+	return s.writeFile(s.Unpacked(i.ID()), []byte(lines.String()), 0o644)
+}
+
+func (s *Store) unpackLayer(ctx context.Context, l Layer, below []string) error {
+	dir := s.Layer(l.Chain.String())
+	if found, err := readLayer(dir); err == nil {
+		return sameLayer(found, l)
+	}
+	lock, err := s.LockObject(l.Chain.Encoded())
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	if found, err := readLayer(dir); err == nil {
+		return sameLayer(found, l)
+	}
+	aside := s.temporary("layer-" + l.Chain.Encoded())
+	if err := os.MkdirAll(filepath.Join(aside, "fs"), 0o755); err != nil {
+		return err
+	}
+	err = s.extract(ctx, aside, l, below)
+	if err == nil {
+		err = os.Rename(aside, dir)
+	}
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(aside))
+	}
+	return syncDir(filepath.Dir(dir))
+}
+
+// sameLayer: half of a digest names the directory, so the whole is compared.
+func sameLayer(found *Layer, l Layer) error {
+	if found.Chain != l.Chain {
+		return fmt.Errorf("its directory belongs to %s", found.Chain)
+	}
+	return nil
+}
+
+func readLayer(dir string) (*Layer, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "layer.json"))
+	if err != nil {
+		return nil, err
+	}
+	var l Layer
+	if err := json.Unmarshal(text, &l); err != nil {
+		return nil, fmt.Errorf("%s/layer.json: %w", dir, err)
+	}
+	return &l, nil
+}
+
+func (s *Store) extract(ctx context.Context, aside string, l Layer, below []string) error {
+	blob, err := os.Open(s.Blob(l.Blob.String()))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = blob.Close() }()
+	archive, err := layer.NewReader(blob)
+	if err != nil {
+		return err
+	}
+	defer archive.Close()
+	result, err := layer.Apply(ctx, filepath.Join(aside, "fs"), archive, layer.Options{Parents: below, UserXattrs: image.Rootless()})
+	if err != nil {
+		return err
+	}
+	got, err := archive.DiffID()
+	if err != nil {
+		return fmt.Errorf("read the rest of the archive: %w", err)
+	}
+	if got != l.DiffID.String() {
+		return fmt.Errorf("%w: uncompressed it has %s, the configuration's rootfs.diff_ids promise %s", ErrDigest, got, l.DiffID)
+	}
+	l.Method, l.Entries, l.Bytes = archive.Compression, result.Entries, result.Bytes
+	text, err := json.Marshal(l)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(aside, "layer.json"), append(text, '\n'), 0o644)
+}
+
+// Missing are the blobs of an image that the store does not have.
+func (s *Store) Missing(i *image.Image) (out []oci.Descriptor) {
+	for _, l := range i.Manifest.Layers {
+		if !s.Has(l.Digest) {
+			out = append(out, l)
+		}
+	}
+	return out
+}

@@ -1,0 +1,168 @@
+package layer
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// Compression is how a layer's blob is compressed.
+type Compression string
+
+// The three that the image specification names.
+const (
+	Plain Compression = "plain"
+	Gzip  Compression = "gzip"
+	Zstd  Compression = "zstd"
+)
+
+// Detect looks at a blob's first bytes; media types have been wrong before.
+func Detect(first []byte) Compression {
+	switch {
+	case bytes.HasPrefix(first, []byte{0x1f, 0x8b}):
+		return Gzip
+	case bytes.HasPrefix(first, []byte{0x28, 0xb5, 0x2f, 0xfd}), len(first) >= 4 && first[0]&0xf0 == 0x50 && bytes.Equal(first[1:4], []byte{0x2a, 0x4d, 0x18}):
+		return Zstd
+	}
+	return Plain
+}
+
+// maxWindow bounds the memory that a zstd frame may ask for.
+const maxWindow = 128 << 20
+
+// A Reader is the uncompressed archive of a blob. Decompressing, hashing and who
+// reads go on side by side.
+type Reader struct {
+	Compression Compression
+
+	blocks  chan block
+	free    chan []byte
+	stop    chan struct{}
+	current block
+	at      int
+	hash    hash.Hash
+}
+
+type block struct {
+	data []byte
+	err  error
+}
+
+// Three stages with a block each, and one on the way between two.
+const (
+	blockSize = 1 << 20
+	blocks    = 5
+)
+
+// NewReader begins to decompress. Close must be called.
+func NewReader(blob io.Reader) (*Reader, error) {
+	buffered := bufio.NewReaderSize(blob, 1<<20)
+	first, err := buffered.Peek(4)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	r := &Reader{Compression: Detect(first), blocks: make(chan block, blocks), free: make(chan []byte, blocks), stop: make(chan struct{}), hash: sha256.New()}
+	var plain io.Reader = buffered
+	done := func() {}
+	switch r.Compression {
+	case Gzip:
+		if plain, err = gzip.NewReader(buffered); err != nil {
+			return nil, fmt.Errorf("gzip: %w", err)
+		}
+	case Zstd:
+		z, err := zstd.NewReader(buffered, zstd.WithDecoderMaxMemory(maxWindow), zstd.WithDecoderConcurrency(1))
+		if err != nil {
+			return nil, fmt.Errorf("zstd: %w", err)
+		}
+		plain, done = z, z.Close
+	}
+	for range blocks {
+		r.free <- make([]byte, blockSize)
+	}
+	raw := make(chan block, blocks)
+	go func() {
+		defer done()
+		r.read(plain, raw)
+	}()
+	go r.digest(raw)
+	return r, nil
+}
+
+// read fills blocks.
+func (r *Reader) read(plain io.Reader, out chan<- block) {
+	defer close(out)
+	for {
+		var b block
+		select {
+		case b.data = <-r.free:
+		case <-r.stop:
+			return
+		}
+		b.data = b.data[:0]
+		for len(b.data) < blockSize && b.err == nil { // not io.ReadFull, whose error is that of a broken stream too
+			var n int
+			n, b.err = plain.Read(b.data[len(b.data):blockSize])
+			b.data = b.data[:len(b.data)+n]
+		}
+		select {
+		case out <- b:
+		case <-r.stop:
+			return
+		}
+		if b.err != nil {
+			return
+		}
+	}
+}
+
+// digest hashes blocks on their way.
+func (r *Reader) digest(in <-chan block) {
+	defer close(r.blocks)
+	for b := range in {
+		_, _ = r.hash.Write(b.data)
+		select {
+		case r.blocks <- b:
+		case <-r.stop:
+			return
+		}
+	}
+}
+
+// Read implements io.Reader.
+func (r *Reader) Read(p []byte) (int, error) {
+	for r.at == len(r.current.data) {
+		if r.current.err != nil {
+			return 0, r.current.err
+		}
+		if r.current.data != nil {
+			r.free <- r.current.data[:blockSize]
+		}
+		var ok bool
+		if r.current, ok = <-r.blocks; !ok {
+			return 0, io.ErrClosedPipe
+		}
+		r.at = 0
+	}
+	n := copy(p, r.current.data[r.at:])
+	r.at += n
+	return n, nil
+}
+
+// DiffID reads what is left and returns the digest of all that was read: what a
+// configuration's rootfs.diff_ids has.
+func (r *Reader) DiffID() (string, error) {
+	if _, err := io.Copy(io.Discard, r); err != nil {
+		return "", err
+	}
+	return "sha256:" + hex.EncodeToString(r.hash.Sum(nil)), nil
+}
+
+// Close ends the stages.
+func (r *Reader) Close() { close(r.stop) }

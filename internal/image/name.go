@@ -1,0 +1,180 @@
+package image
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// A Name says where an image comes from, in full: docker.io/library/busybox and
+// a tag or a digest. The grammar is that of the distribution specification and
+// of Docker, which leaves out docker.io, library/ and :latest.
+type Name struct {
+	Registry   string // with its port, if it has one
+	Repository string
+	Tag        string // "" if there is a digest alone
+	Digest     string // sha256:HEX, or ""
+}
+
+const (
+	dockerHub   = "docker.io"
+	hubLibrary  = "library/"
+	defaultTag  = "latest"
+	maxName     = 255 // of registry and repository, as Docker counts
+	maxTag      = 128
+	digestStart = "sha256:"
+)
+
+// ParseName reads a name as people write it.
+func ParseName(text string) (Name, error) {
+	n, err := parseName(text)
+	if err != nil {
+		return Name{}, fmt.Errorf("image name %q: %w", text, err)
+	}
+	return n, nil
+}
+
+func parseName(text string) (n Name, err error) {
+	rest, digest, pinned := strings.Cut(text, "@")
+	if pinned {
+		if err := CheckDigest(digest); err != nil {
+			return n, err
+		}
+		n.Digest = digest
+	}
+	if slash := strings.LastIndexByte(rest, '/'); strings.Contains(rest[slash+1:], ":") {
+		colon := strings.LastIndexByte(rest, ':')
+		n.Tag, rest = rest[colon+1:], rest[:colon]
+		if !isTag(n.Tag) {
+			return n, fmt.Errorf("tag %q: letters, digits and _ . - are allowed, %d at most, and no . or - at its beginning", n.Tag, maxTag)
+		}
+	} else if !pinned {
+		n.Tag = defaultTag
+	}
+	first, remainder, several := strings.Cut(rest, "/")
+	switch {
+	case several && isRegistry(first):
+		n.Registry, n.Repository = first, remainder
+	default:
+		n.Registry, n.Repository = dockerHub, rest
+	}
+	if n.Registry == "index.docker.io" {
+		n.Registry = dockerHub
+	}
+	if n.Registry == dockerHub && !strings.Contains(n.Repository, "/") {
+		n.Repository = hubLibrary + n.Repository
+	}
+	if !isHost(n.Registry) {
+		return n, fmt.Errorf("registry %q is no host", n.Registry)
+	}
+	if len(n.Registry)+1+len(n.Repository) > maxName {
+		return n, fmt.Errorf("longer than %d bytes", maxName)
+	}
+	for part := range strings.SplitSeq(n.Repository, "/") {
+		if !isComponent(part) {
+			if strings.ToLower(part) != part {
+				return n, errors.New("must be in lower case")
+			}
+			return n, fmt.Errorf("%q: lower-case letters and digits are allowed, and . _ __ and - between them", part)
+		}
+	}
+	return n, nil
+}
+
+// isRegistry tells a registry from a user's name: it has a dot or a port, or is
+// localhost.
+func isRegistry(first string) bool {
+	return strings.ContainsAny(first, ".:") || first == "localhost" || strings.ToLower(first) != first
+}
+
+func isHost(s string) bool {
+	host, port, hasPort := s, "", false
+	if strings.HasPrefix(s, "[") { // an IPv6 address
+		end := strings.IndexByte(s, ']')
+		if end < 0 {
+			return false
+		}
+		host, port, hasPort = s[1:end], s[end+1:], len(s) > end+1
+		if strings.Trim(host, "0123456789abcdefABCDEF:.") != "" {
+			return false
+		}
+		port = strings.TrimPrefix(port, ":")
+	} else {
+		host, port, hasPort = strings.Cut(s, ":")
+		for label := range strings.SplitSeq(host, ".") {
+			if label == "" || strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") || strings.Trim(strings.ToLower(label), letters+digits+"-") != "" {
+				return false
+			}
+		}
+	}
+	return host != "" && (!hasPort || port != "" && strings.Trim(port, digits) == "")
+}
+
+const (
+	letters = "abcdefghijklmnopqrstuvwxyz"
+	digits  = "0123456789"
+)
+
+func isAlnum(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
+
+// isComponent: alphanumeric runs, with ".", "_", "__" or any number of "-"
+// between two of them.
+func isComponent(s string) bool {
+	for i := 0; i < len(s); {
+		if !isAlnum(s[i]) {
+			return false
+		}
+		for i < len(s) && isAlnum(s[i]) {
+			i++
+		}
+		if i == len(s) {
+			return true
+		}
+		begin := i
+		for i < len(s) && !isAlnum(s[i]) {
+			i++
+		}
+		if sep := s[begin:i]; sep != "." && sep != "_" && sep != "__" && strings.Trim(sep, "-") != "" {
+			return false
+		}
+	}
+	return false
+}
+
+func isTag(s string) bool {
+	if s == "" || len(s) > maxTag || s[0] == '.' || s[0] == '-' {
+		return false
+	}
+	return strings.Trim(strings.ToLower(s), letters+digits+"_.-") == ""
+}
+
+// CheckDigest refuses what is no SHA-256 digest, the one algorithm that images
+// use.
+func CheckDigest(s string) error {
+	hex, ok := strings.CutPrefix(s, digestStart)
+	if !ok || len(hex) != 64 || strings.Trim(hex, digits+"abcdef") != "" {
+		return fmt.Errorf("digest %q: must be sha256: and 64 hexadecimal digits", s)
+	}
+	return nil
+}
+
+// String is the name in full, by which the store knows it.
+func (n Name) String() string {
+	out := n.Registry + "/" + n.Repository
+	if n.Tag != "" {
+		out += ":" + n.Tag
+	}
+	if n.Digest != "" {
+		out += "@" + n.Digest
+	}
+	return out
+}
+
+// Familiar is the name as people write it.
+func (n Name) Familiar() string {
+	s := n.String()
+	if short, ok := strings.CutPrefix(s, dockerHub+"/"); ok {
+		s = strings.TrimPrefix(short, hubLibrary)
+	}
+	return s
+}

@@ -1,0 +1,160 @@
+package image
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Stack is directories of layers, lowest first, as overlayfs stacks them
+// (Documentation/filesystems/overlayfs.rst). This file looks a path up in them
+// without mounting anything: what a component stands for is decided from the top,
+// and no symbolic link is left to the host's kernel.
+type Stack []string
+
+// maxLinks is how many symbolic links one path may lead through, as in the
+// kernel.
+const maxLinks = 40
+
+// Resolve returns where the file is that a path in the container stands for, and
+// what it is. It follows symbolic links, the last as well if follow is set.
+func (s Stack) Resolve(name string, follow bool) (string, fs.FileInfo, error) {
+	missing := &fs.PathError{Op: "look up in the image", Path: name, Err: fs.ErrNotExist}
+	todo := strings.Split(name, "/")
+	at := "." // resolved so far
+	var found seen
+	links := 0
+	if found = s.find([]int(nil), at); found.info == nil {
+		return "", nil, missing
+	}
+	above := []place{{at, found}}
+	for len(todo) > 0 {
+		part := todo[0]
+		todo = todo[1:]
+		switch part {
+		case "", ".":
+			continue
+		case "..":
+			if len(above) > 1 {
+				above = above[:len(above)-1]
+			}
+			continue
+		}
+		here := above[len(above)-1]
+		if !here.seen.info.IsDir() {
+			return "", nil, missing
+		}
+		next := filepath.Join(here.path, part)
+		found := s.find(here.seen.layers, next)
+		if found.info == nil {
+			return "", nil, missing
+		}
+		if found.info.Mode()&fs.ModeSymlink != 0 && (follow || len(todo) > 0) {
+			if links++; links > maxLinks {
+				return "", nil, &fs.PathError{Op: "look up in the image", Path: name, Err: unix.ELOOP}
+			}
+			target, err := os.Readlink(found.file)
+			if err != nil {
+				return "", nil, err
+			}
+			if strings.HasPrefix(target, "/") {
+				above = above[:1]
+			}
+			todo = append(strings.Split(target, "/"), todo...)
+			continue
+		}
+		above = append(above, place{next, found})
+	}
+	last := above[len(above)-1].seen
+	return last.file, last.info, nil
+}
+
+type place struct {
+	path string
+	seen seen
+}
+
+// seen is what is seen at a path: the file of the topmost layer that has it and,
+// of a directory, the layers it is merged from, topmost first.
+type seen struct {
+	file   string
+	info   fs.FileInfo
+	layers []int
+}
+
+// find looks into the layers that the parent directory is merged from; nil stands
+// for all.
+func (s Stack) find(layers []int, name string) (out seen) {
+	if layers == nil {
+		for i := len(s) - 1; i >= 0; i-- {
+			layers = append(layers, i)
+		}
+	}
+	for _, i := range layers {
+		file := filepath.Join(s[i], name)
+		info, err := os.Lstat(file)
+		switch {
+		case err != nil:
+			continue
+		case IsWhiteout(info):
+			return out
+		case out.info == nil:
+			out.file, out.info = file, info
+		case !info.IsDir():
+			return out // what is no directory hides what is below, and is hidden by what is above
+		}
+		if !info.IsDir() {
+			return out
+		}
+		out.layers = append(out.layers, i)
+		if IsOpaque(file) {
+			return out
+		}
+	}
+	return out
+}
+
+// IsWhiteout says whether overlayfs takes a file for the mark of a deleted one:
+// the character device 0/0.
+func IsWhiteout(info fs.FileInfo) bool {
+	if info.Mode()&fs.ModeCharDevice == 0 {
+		return false
+	}
+	rdev, ok := deviceOf(info)
+	return ok && rdev == 0
+}
+
+// IsOpaque says whether a directory hides those of the layers below.
+func IsOpaque(dir string) bool {
+	for _, name := range []string{"trusted.overlay.opaque", "user.overlay.opaque"} {
+		var value [1]byte
+		if n, err := unix.Lgetxattr(dir, name, value[:]); err == nil && n == 1 && value[0] == 'y' {
+			return true
+		}
+	}
+	return false
+}
+
+// ReadFile reads a regular file of the container's, of at most limit bytes. One
+// that does not exist is empty.
+func (s Stack) ReadFile(name string, limit int64) ([]byte, error) {
+	file, info, err := s.Resolve(name, true)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s in the image: is no regular file", name)
+	}
+	if info.Size() > limit {
+		return nil, fmt.Errorf("%s in the image: %d bytes are more than the %d that are read", name, info.Size(), limit)
+	}
+	return os.ReadFile(file)
+}

@@ -1,0 +1,225 @@
+// Package transfer brings images into the store and out of it.
+//
+//	fetch.go     from a source into the store: one way for all sources
+//	registry.go  sources: a registry, its mirrors
+//	archive.go   sources: an OCI directory, a tar archive of one
+//	docker.go    sources: an archive of `docker save`
+//	push.go      to a registry
+//	save.go      to an archive that Docker and OCI tools read, or to a directory
+//	tarball.go   a root file system → an image
+package transfer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/containerd/platforms"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/ingest"
+)
+
+// A Source has an image's documents and blobs.
+type Source interface {
+	// Open opens a blob, manifest or index from an offset on; a source that cannot
+	// begin there begins at 0 and says so.
+	Open(ctx context.Context, d oci.Descriptor, offset int64) (content io.ReadCloser, from int64, err error)
+}
+
+// A Progress is told what is under way. Its methods are called side by side.
+type Progress interface {
+	// Begin announces a piece of work and its size in bytes; the functions it returns are told of more bytes, and of
+	// the end.
+	Begin(what string, size int64) (more func(int64), done func(error))
+}
+
+// Options say what of an image is fetched.
+type Options struct {
+	Platform string // os/architecture[/variant]; "" is this machine's
+	All      bool   // all platforms of an index
+	Jobs     int    // blobs at once
+}
+
+// maxDocument bounds a manifest, an index or a configuration, as Docker does.
+const maxDocument = 4 << 20
+
+// Fetch brings what a descriptor stands for into the store, which must be held
+// shared, and returns what a name should stand for: the manifest of the platform,
+// or the index if all were asked for.
+func Fetch(ctx context.Context, s *ingest.Store, from Source, d oci.Descriptor, o Options, p Progress) (oci.Descriptor, error) {
+	f := &fetcher{s, from, o, p, map[string]bool{}}
+	return f.root(ctx, d)
+}
+
+type fetcher struct {
+	store    *ingest.Store
+	from     Source
+	options  Options
+	progress Progress
+	begun    map[string]bool // digests, of blobs that several layers share
+}
+
+func (f *fetcher) root(ctx context.Context, d oci.Descriptor) (oci.Descriptor, error) {
+	data, err := f.document(ctx, d)
+	if err != nil {
+		return d, err
+	}
+	kind := struct {
+		MediaType string            `json:"mediaType"`
+		Manifests []oci.Descriptor  `json:"manifests"`
+		Schema    int               `json:"schemaVersion"`
+		FSLayers  []json.RawMessage `json:"fsLayers"`
+	}{}
+	if err := json.Unmarshal(data, &kind); err != nil {
+		return d, fmt.Errorf("manifest %s: %w", d.Digest, err)
+	}
+	if kind.Schema == 1 || kind.FSLayers != nil {
+		return d, fmt.Errorf("manifest %s: schema 1, of Docker before 2016, is not supported: push the image again with a newer tool", d.Digest)
+	}
+	if d.MediaType == "" {
+		d.MediaType = kind.MediaType
+	}
+	if d.MediaType == "" {
+		d.MediaType = oci.MediaTypeImageManifest
+		if kind.Manifests != nil {
+			d.MediaType = oci.MediaTypeImageIndex
+		}
+	}
+	if !image.IsIndex(d.MediaType) {
+		return d, f.image(ctx, d, data)
+	}
+	return f.index(ctx, d, data)
+}
+
+func (f *fetcher) index(ctx context.Context, d oci.Descriptor, data []byte) (oci.Descriptor, error) {
+	var index oci.Index
+	if err := json.Unmarshal(data, &index); err != nil {
+		return d, fmt.Errorf("index %s: %w", d.Digest, err)
+	}
+	if !f.options.All {
+		m, err := f.choose(index.Manifests)
+		if err != nil {
+			return d, fmt.Errorf("index %s: %w", d.Digest, err)
+		}
+		m.Annotations = nil
+		return f.root(ctx, m)
+	}
+	for _, m := range index.Manifests {
+		if _, err := f.root(ctx, m); err != nil {
+			return d, err
+		}
+	}
+	return d, nil
+}
+
+// choose takes the best match for the platform.
+func (f *fetcher) choose(list []oci.Descriptor) (oci.Descriptor, error) {
+	want := platforms.DefaultSpec()
+	want.OS = "linux"
+	if f.options.Platform != "" {
+		var err error
+		if want, err = platforms.Parse(f.options.Platform); err != nil {
+			return oci.Descriptor{}, fmt.Errorf("--platform %s: %w", f.options.Platform, err)
+		}
+	}
+	order := platforms.Only(want)
+	best := -1
+	var have []string
+	for n, m := range list {
+		if m.Platform == nil {
+			if len(list) == 1 {
+				return m, nil
+			}
+			continue
+		}
+		have = append(have, platforms.Format(*m.Platform))
+		if order.Match(*m.Platform) && (best < 0 || order.Less(*m.Platform, *list[best].Platform)) {
+			best = n
+		}
+	}
+	if best < 0 {
+		return oci.Descriptor{}, fmt.Errorf("has no image for %s, but for %s: choose one with --platform", platforms.Format(want), strings.Join(have, ", "))
+	}
+	return list[best], nil
+}
+
+// image fetches a manifest's configuration and layers, several at once.
+func (f *fetcher) image(ctx context.Context, d oci.Descriptor, data []byte) error {
+	var m oci.Manifest
+	if err := json.Unmarshal(data, &m); err != nil {
+		return fmt.Errorf("manifest %s: %w", d.Digest, err)
+	}
+	if m.Config.Digest == "" {
+		return fmt.Errorf("manifest %s: names no configuration", d.Digest)
+	}
+	blobs := append([]oci.Descriptor{m.Config}, m.Layers...)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	slots := make(chan struct{}, max(f.options.Jobs, 1))
+	errs := make(chan error, len(blobs))
+	var all sync.WaitGroup
+	for _, b := range blobs {
+		if f.begun[b.Digest.String()] {
+			continue
+		}
+		f.begun[b.Digest.String()] = true
+		all.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			if err := f.blob(ctx, b); err != nil {
+				stop() // the others need not go on
+				errs <- err
+			}
+		})
+	}
+	all.Wait()
+	close(errs)
+	var first error
+	for err := range errs {
+		if first == nil || errors.Is(first, context.Canceled) {
+			first = err
+		}
+	}
+	return first
+}
+
+func (f *fetcher) blob(ctx context.Context, d oci.Descriptor) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	more, done := f.progress.Begin(short(d.Digest.String()), d.Size)
+	err := f.store.PutBlob(ctx, d, func(ctx context.Context, offset int64) (io.ReadCloser, int64, error) {
+		return f.from.Open(ctx, d, offset)
+	}, more)
+	done(err)
+	return err
+}
+
+// short is how a digest is shown to people.
+func short(digest string) string {
+	hex := strings.TrimPrefix(digest, "sha256:")
+	return hex[:min(len(hex), 12)]
+}
+
+// document fetches a manifest or an index, verifies and stores it.
+func (f *fetcher) document(ctx context.Context, d oci.Descriptor) ([]byte, error) {
+	if err := image.CheckDigest(d.Digest.String()); err != nil {
+		return nil, err
+	}
+	if d.Size > maxDocument {
+		return nil, fmt.Errorf("manifest %s: %d bytes are more than the %d that are read", d.Digest, d.Size, maxDocument)
+	}
+	err := f.store.PutBlob(ctx, d, func(ctx context.Context, offset int64) (io.ReadCloser, int64, error) {
+		return f.from.Open(ctx, d, offset)
+	}, func(int64) {})
+	if err != nil {
+		return nil, err
+	}
+	return f.store.ReadDocument(d)
+}

@@ -1,0 +1,87 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/ingest"
+)
+
+// Push writes an image, or all images of an index that are there, to a registry
+// under a name. What the registry has is not sent again.
+func (r Registries) Push(ctx context.Context, s *ingest.Store, i *image.Image, to image.Name, jobs int, p Progress) error {
+	if to.Tag == "" {
+		return fmt.Errorf("push %s: needs a tag", to)
+	}
+	repository, err := r.endpoint(to.Registry, to.Repository)
+	if err != nil {
+		return err
+	}
+	dir := layout.Path(s.Dir)
+	hash, err := v1.NewHash(i.Target.Digest.String())
+	if err != nil {
+		return err
+	}
+	updates := make(chan v1.Update, 100)
+	options := []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithJobs(max(jobs, 1)), remote.WithProgress(updates)}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		follow(updates, to.Familiar(), p)
+	}()
+	err = pushTo(dir, repository.Tag(to.Tag), hash, image.IsIndex(i.Target.MediaType), options)
+	if err != nil {
+		err = fmt.Errorf("push %s: %w", to, explained(err))
+	}
+	<-ended
+	return err
+}
+
+func pushTo(dir layout.Path, to name.Tag, hash v1.Hash, isIndex bool, options []remote.Option) error {
+	if isIndex {
+		index, err := dir.ImageIndex()
+		if err == nil {
+			index, err = index.ImageIndex(hash)
+		}
+		if err != nil {
+			return err
+		}
+		return remote.WriteIndex(to, index, options...)
+	}
+	i, err := dir.Image(hash)
+	if err != nil {
+		return err
+	}
+	return remote.Write(to, i, options...)
+}
+
+// follow turns the library's updates into progress.
+func follow(updates <-chan v1.Update, what string, p Progress) {
+	var more func(int64)
+	var done func(error)
+	var at int64
+	var failed error
+	for u := range updates {
+		if done == nil && u.Total > 0 {
+			more, done = p.Begin(what, u.Total)
+		}
+		if u.Error != nil && !errors.Is(u.Error, context.Canceled) {
+			failed = u.Error
+		}
+		if more != nil && u.Complete > at {
+			more(u.Complete - at)
+			at = u.Complete
+		}
+	}
+	if done != nil {
+		done(failed)
+	}
+}

@@ -1,0 +1,187 @@
+package transfer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	"github.com/opencontainers/go-digest"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/internal/image"
+)
+
+// Registries say how registries are reached.
+type Registries struct {
+	Mirrors  map[string][]string `json:"mirrors"`  // registry → hosts or URLs that are tried first
+	Insecure []string            `json:"insecure"` // registries that are spoken to without TLS; those on loopback are anyway
+}
+
+// RegistriesFile is where [ReadRegistries] looks, the user's before the system's.
+const RegistriesFile = "minirun/registries.json"
+
+// ReadRegistries reads what the user or the system has set.
+func ReadRegistries() (Registries, error) {
+	var r Registries
+	config, err := os.UserConfigDir()
+	dirs := []string{"/etc"}
+	if err == nil {
+		dirs = []string{config, "/etc"}
+	}
+	for _, dir := range dirs {
+		path := filepath.Join(dir, RegistriesFile)
+		text, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = json.Unmarshal(text, &r)
+		}
+		if err != nil {
+			return r, fmt.Errorf("%s: %w", path, err)
+		}
+		return r, nil
+	}
+	return r, nil
+}
+
+// A Registry is an image's repository in a registry or a mirror of it.
+type Registry struct {
+	repository name.Repository
+	client     *http.Client
+}
+
+// endpoint is the repository of an image in one host.
+func (r Registries) endpoint(host, repository string) (name.Repository, error) {
+	insecure := false
+	if rest, plain := strings.CutPrefix(host, "http://"); plain {
+		host, insecure = rest, true
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "https://"), "/")
+	for _, h := range r.Insecure {
+		insecure = insecure || h == host
+	}
+	var options []name.Option
+	if insecure {
+		options = append(options, name.Insecure)
+	}
+	return name.NewRepository(host+"/"+repository, options...)
+}
+
+// Find asks the mirrors of an image's registry for it, then the registry itself.
+// Warn is told why a mirror was of no use.
+func (r Registries) Find(ctx context.Context, n image.Name, warn func(error)) (*Registry, oci.Descriptor, error) {
+	for _, host := range append(append([]string(nil), r.Mirrors[n.Registry]...), n.Registry) {
+		source, d, err := r.ask(ctx, host, n)
+		if err == nil {
+			return source, d, nil
+		}
+		if host == n.Registry {
+			return nil, d, fmt.Errorf("%s: %w", n, explained(err))
+		}
+		warn(fmt.Errorf("mirror %s: %w", host, err))
+	}
+	return nil, oci.Descriptor{}, errors.New("unreachable")
+}
+
+func (r Registries) ask(ctx context.Context, host string, n image.Name) (*Registry, oci.Descriptor, error) {
+	repository, err := r.endpoint(host, n.Repository)
+	if err != nil {
+		return nil, oci.Descriptor{}, err
+	}
+	var ref name.Reference = repository.Tag(n.Tag)
+	if n.Digest != "" {
+		ref = repository.Digest(n.Digest)
+	}
+	auth, err := authn.DefaultKeychain.Resolve(repository)
+	if err != nil {
+		return nil, oci.Descriptor{}, fmt.Errorf("credentials: %w", err)
+	}
+	trip, err := transport.NewWithContext(ctx, repository.Registry, auth, remote.DefaultTransport, []string{repository.Scope(transport.PullScope)})
+	if err != nil {
+		return nil, oci.Descriptor{}, err
+	}
+	found, err := remote.Head(ref, remote.WithContext(ctx), remote.WithTransport(trip))
+	if err != nil { // some registries answer HEAD badly
+		got, err := remote.Get(ref, remote.WithContext(ctx), remote.WithTransport(trip))
+		if err != nil {
+			return nil, oci.Descriptor{}, err
+		}
+		found = &got.Descriptor
+	}
+	d := oci.Descriptor{MediaType: string(found.MediaType), Digest: digest.Digest(found.Digest.String()), Size: found.Size}
+	return &Registry{repository, &http.Client{Transport: trip}}, d, nil
+}
+
+// explained adds what to try to what a registry answers.
+func explained(err error) error {
+	var t *transport.Error
+	if errors.As(err, &t) {
+		switch t.StatusCode {
+		case http.StatusUnauthorized, http.StatusForbidden:
+			return fmt.Errorf("%w: no such repository, or none for these credentials: log in with docker login or podman login --authfile ~/.docker/config.json", err)
+		case http.StatusNotFound:
+			return fmt.Errorf("%w: no such tag or repository", err)
+		case http.StatusTooManyRequests:
+			return fmt.Errorf("%w: too many requests: log in, or set a mirror in /etc/%s", err, RegistriesFile)
+		}
+	}
+	if strings.Contains(err.Error(), "server gave HTTP response to HTTPS client") {
+		return fmt.Errorf("%w: the registry has no TLS: list it under \"insecure\" in /etc/%s", err, RegistriesFile)
+	}
+	return err
+}
+
+// Open implements [Source] with a request for a range.
+func (r *Registry) Open(ctx context.Context, d oci.Descriptor, offset int64) (io.ReadCloser, int64, error) {
+	kind := "blobs"
+	if isManifest(d.MediaType) {
+		kind = "manifests"
+	}
+	url := fmt.Sprintf("%s://%s/v2/%s/%s/%s", r.repository.Scheme(), r.repository.RegistryStr(), r.repository.RepositoryStr(), kind, d.Digest)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	if kind == "manifests" {
+		request.Header.Set("Accept", d.MediaType)
+		offset = 0
+	}
+	if offset > 0 {
+		request.Header.Set("Range", "bytes="+strconv.FormatInt(offset, 10)+"-")
+	}
+	answer, err := r.client.Do(request)
+	if err != nil {
+		return nil, 0, err
+	}
+	switch answer.StatusCode {
+	case http.StatusOK:
+		return answer.Body, 0, nil
+	case http.StatusPartialContent:
+		return answer.Body, offset, nil
+	}
+	defer func() { _ = answer.Body.Close() }()
+	return nil, 0, explained(transport.CheckError(answer, http.StatusOK, http.StatusPartialContent))
+}
+
+func isManifest(mediaType string) bool {
+	switch mediaType {
+	case oci.MediaTypeImageManifest, oci.MediaTypeImageIndex,
+		"application/vnd.docker.distribution.manifest.v2+json", "application/vnd.docker.distribution.manifest.list.v2+json",
+		"application/vnd.docker.distribution.manifest.v1+json", "application/vnd.docker.distribution.manifest.v1+prettyjws":
+		return true
+	}
+	return false
+}

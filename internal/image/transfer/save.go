@@ -1,0 +1,203 @@
+package transfer
+
+import (
+	"archive/tar"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"time"
+
+	"github.com/opencontainers/image-spec/specs-go"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/ingest"
+)
+
+// A Saved is an image that is written, and what it is called there.
+type Saved struct {
+	Name  string // in full; "" for none
+	Image *image.Image
+}
+
+// A sink takes the files of an image layout.
+type sink interface {
+	put(name string, size int64, content io.Reader) error
+}
+
+// Save writes images as an OCI image layout, which has Docker's manifest.json
+// beside its index.json: with the same blobs, `docker load` and podman read it,
+// and so do the tools of the OCI. A directory is written if dir is set, otherwise
+// an archive to out.
+func Save(s *ingest.Store, images []Saved, dir string, out io.Writer, p Progress) error {
+	if dir != "" {
+		if _, err := os.Lstat(filepath.Join(dir, "index.json")); err == nil {
+			return fmt.Errorf("save: %s has images already: give a new directory", dir)
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		return save(s, images, dirSink(dir), p)
+	}
+	t := tarSink{tar.NewWriter(out)}
+	if err := t.directories("blobs", "blobs/sha256"); err != nil {
+		return err
+	}
+	if err := save(s, images, t, p); err != nil {
+		return err
+	}
+	return t.Close()
+}
+
+func save(s *ingest.Store, images []Saved, to sink, p Progress) error {
+	index := oci.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageIndex, Manifests: []oci.Descriptor{}}
+	list := []saved{}
+	w := &writer{s, to, p, map[string]bool{}}
+	for _, one := range images {
+		d := one.Image.Target
+		d.Annotations = nil
+		if n, err := image.ParseName(one.Name); err == nil {
+			d.Annotations = map[string]string{"io.containerd.image.name": n.String(), oci.AnnotationRefName: n.String()}
+		}
+		index.Manifests = append(index.Manifests, d)
+		if err := w.tree(one.Image.Target); err != nil {
+			return err
+		}
+		list = append(list, dockerEntry(one))
+	}
+	for _, doc := range []struct {
+		name string
+		what any
+	}{{"manifest.json", list}, {"index.json", index}, {oci.ImageLayoutFile, oci.ImageLayout{Version: oci.ImageLayoutVersion}}} {
+		text, err := json.Marshal(doc.what)
+		if err == nil {
+			err = w.to.put(doc.name, int64(len(text)), bytes.NewReader(text))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func dockerEntry(one Saved) saved {
+	out := saved{Config: blobPath(one.Image.Manifest.Config), RepoTags: []string{}, Layers: []string{}}
+	if n, err := image.ParseName(one.Name); err == nil && n.Tag != "" {
+		n.Digest = ""
+		out.RepoTags = append(out.RepoTags, n.Familiar())
+	}
+	for _, l := range one.Image.Manifest.Layers {
+		out.Layers = append(out.Layers, blobPath(l))
+	}
+	return out
+}
+
+func blobPath(d oci.Descriptor) string { return path.Join("blobs", "sha256", d.Digest.Encoded()) }
+
+type writer struct {
+	store    *ingest.Store
+	to       sink
+	progress Progress
+	written  map[string]bool
+}
+
+// tree writes a manifest or an index and all that it refers to and the store has.
+func (w *writer) tree(d oci.Descriptor) error {
+	text, err := w.store.ReadDocument(d)
+	if err != nil {
+		return err
+	}
+	if err := w.blob(d); err != nil {
+		return err
+	}
+	var refers struct {
+		Manifests []oci.Descriptor `json:"manifests"`
+		Config    *oci.Descriptor  `json:"config"`
+		Layers    []oci.Descriptor `json:"layers"`
+	}
+	if err := json.Unmarshal(text, &refers); err != nil {
+		return fmt.Errorf("%s: %w", d.Digest, err)
+	}
+	for _, m := range refers.Manifests {
+		if w.store.Has(m.Digest) {
+			if err := w.tree(m); err != nil {
+				return err
+			}
+		}
+	}
+	if refers.Config != nil {
+		refers.Layers = append(refers.Layers, *refers.Config)
+	}
+	for _, l := range refers.Layers {
+		if err := w.blob(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writer) blob(d oci.Descriptor) error {
+	if w.written[d.Digest.String()] {
+		return nil
+	}
+	w.written[d.Digest.String()] = true
+	f, err := os.Open(w.store.Blob(d.Digest.String()))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	more, done := w.progress.Begin(short(d.Digest.String()), d.Size)
+	err = w.to.put(blobPath(d), d.Size, io.TeeReader(f, count(more)))
+	done(err)
+	return err
+}
+
+type count func(int64)
+
+func (c count) Write(p []byte) (int, error) {
+	c(int64(len(p)))
+	return len(p), nil
+}
+
+// tarSink writes an archive that has the same bytes for the same images.
+type tarSink struct{ *tar.Writer }
+
+var epoch = time.Unix(0, 0)
+
+func (t tarSink) directories(names ...string) error {
+	for _, n := range names {
+		if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: n + "/", Mode: 0o755, ModTime: epoch}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t tarSink) put(name string, size int64, content io.Reader) error {
+	if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644, ModTime: epoch}); err != nil {
+		return err
+	}
+	_, err := io.Copy(t, content)
+	return err
+}
+
+// dirSink writes a directory.
+type dirSink string
+
+func (d dirSink) put(name string, _ int64, content io.Reader) error {
+	path := filepath.Join(string(d), filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, content)
+	return errors.Join(err, f.Close())
+}

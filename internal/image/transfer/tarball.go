@@ -1,0 +1,186 @@
+package transfer
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	docker "github.com/moby/docker-image-spec/specs-go/v1"
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/layer"
+)
+
+// Import makes an image of one layer of a root file system in a tar archive,
+// compressed or not. The layer is the archive as it is; changes are instructions
+// of a Dockerfile that need no build.
+func Import(s *ingest.Store, archive io.Reader, from string, changes []string) (oci.Descriptor, error) {
+	blob, diffID, err := storeLayer(s, archive)
+	if err != nil {
+		return oci.Descriptor{}, err
+	}
+	now := time.Now().UTC()
+	config := docker.DockerOCIImage{Image: oci.Image{
+		Created: &now, Platform: oci.Platform{OS: "linux", Architecture: runtime.GOARCH},
+		RootFS:  oci.RootFS{Type: "layers", DiffIDs: []digest.Digest{diffID}},
+		History: []oci.History{{Created: &now, CreatedBy: "minirun import " + from}},
+	}}
+	for _, c := range changes {
+		if err := change(&config, c); err != nil {
+			return oci.Descriptor{}, fmt.Errorf("--change %q: %w", c, err)
+		}
+	}
+	text, err := json.Marshal(config)
+	if err != nil {
+		return oci.Descriptor{}, err
+	}
+	m := oci.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest, Layers: []oci.Descriptor{blob}}
+	if m.Config, err = s.PutDocument(oci.MediaTypeImageConfig, text); err != nil {
+		return oci.Descriptor{}, err
+	}
+	if text, err = json.Marshal(m); err != nil {
+		return oci.Descriptor{}, err
+	}
+	return s.PutDocument(m.MediaType, text)
+}
+
+// storeLayer puts an archive into the store as a blob.
+func storeLayer(s *ingest.Store, archive io.Reader) (d oci.Descriptor, diffID digest.Digest, err error) {
+	f, err := os.CreateTemp(filepath.Join(s.Dir, "tmp"), "import-")
+	if err != nil {
+		return d, "", err
+	}
+	defer func() {
+		_ = f.Close()
+		_ = os.Remove(f.Name()) // fails if it has become a blob
+	}()
+	plain, err := layer.NewReader(io.TeeReader(archive, f))
+	if err != nil {
+		return d, "", err
+	}
+	defer plain.Close()
+	diff, err := plain.DiffID()
+	if err != nil {
+		return d, "", fmt.Errorf("read the archive: %w", err)
+	}
+	if _, err := io.Copy(f, archive); err != nil { // what is behind the end of the compressed stream
+		return d, "", err
+	}
+	if d.Size, err = f.Seek(0, io.SeekCurrent); err != nil {
+		return d, "", err
+	}
+	if d.Digest = digest.Digest(diff); plain.Compression != layer.Plain {
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return d, "", err
+		}
+		if d.Digest, err = digest.FromReader(f); err != nil {
+			return d, "", err
+		}
+	}
+	d.MediaType = mediaTypes[plain.Compression]
+	if err := f.Chmod(0o644); err != nil {
+		return d, "", err
+	}
+	return d, digest.Digest(diff), s.AdoptBlob(f, d)
+}
+
+// change applies one instruction to a configuration.
+func change(c *docker.DockerOCIImage, text string) error {
+	parsed, err := parser.Parse(strings.NewReader(text))
+	if err != nil {
+		return err
+	}
+	for _, node := range parsed.AST.Children {
+		command, err := instructions.ParseCommand(node)
+		if err != nil {
+			return err
+		}
+		if err := apply(&c.Config, command); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func apply(c *docker.DockerOCIImageConfig, command instructions.Command) error {
+	switch i := command.(type) {
+	case *instructions.CmdCommand:
+		c.Cmd = commandLine(i.ShellDependantCmdLine, c.Shell)
+	case *instructions.EntrypointCommand:
+		c.Entrypoint = commandLine(i.ShellDependantCmdLine, c.Shell)
+	case *instructions.EnvCommand:
+		for _, kv := range i.Env {
+			c.Env = setVariable(c.Env, kv.Key, kv.Value)
+		}
+	case *instructions.LabelCommand:
+		if c.Labels == nil {
+			c.Labels = map[string]string{}
+		}
+		for _, kv := range i.Labels {
+			c.Labels[kv.Key] = kv.Value
+		}
+	case *instructions.ExposeCommand:
+		if c.ExposedPorts == nil {
+			c.ExposedPorts = map[string]struct{}{}
+		}
+		for _, p := range i.Ports {
+			if !strings.Contains(p, "/") {
+				p += "/tcp"
+			}
+			c.ExposedPorts[p] = struct{}{}
+		}
+	case *instructions.VolumeCommand:
+		if c.Volumes == nil {
+			c.Volumes = map[string]struct{}{}
+		}
+		for _, v := range i.Volumes {
+			c.Volumes[v] = struct{}{}
+		}
+	case *instructions.UserCommand:
+		c.User = i.User
+	case *instructions.WorkdirCommand:
+		c.WorkingDir = i.Path
+	case *instructions.StopSignalCommand:
+		c.StopSignal = i.Signal
+	case *instructions.HealthCheckCommand:
+		c.Healthcheck = i.Health
+	case *instructions.ShellCommand:
+		c.Shell = i.Shell
+	case *instructions.OnbuildCommand:
+		c.OnBuild = append(c.OnBuild, i.Expression)
+	default:
+		return fmt.Errorf("%s needs a build: only what changes the configuration can be given", strings.ToUpper(command.Name()))
+	}
+	return nil
+}
+
+// commandLine is a command in exec form, or in shell form behind the shell.
+func commandLine(c instructions.ShellDependantCmdLine, shell []string) []string {
+	if !c.PrependShell {
+		return c.CmdLine
+	}
+	if len(shell) == 0 {
+		shell = []string{"/bin/sh", "-c"}
+	}
+	return append(append([]string(nil), shell...), strings.Join(c.CmdLine, " "))
+}
+
+func setVariable(env []string, name, value string) []string {
+	for n, e := range env {
+		if strings.HasPrefix(e, name+"=") {
+			env[n] = name + "=" + value
+			return env
+		}
+	}
+	return append(env, name+"="+value)
+}
