@@ -70,7 +70,7 @@ func images(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s := &image.Store{Dir: ctx.String("store")}
+	s := &ingest.Store{Store: &image.Store{Dir: ctx.String("store")}}
 	index, err := s.Index()
 	if err != nil {
 		return err
@@ -118,7 +118,7 @@ func sameImage(name, want string) bool {
 	return n.Registry == w.Registry && n.Repository == w.Repository && (n.Tag == w.Tag || !strings.Contains(want[strings.LastIndexByte(want, '/')+1:], ":"))
 }
 
-func describe(s *image.Store, i *image.Image) listed {
+func describe(s *ingest.Store, i *ingest.Image) listed {
 	l := listed{
 		Name: i.Name, ID: i.ID(), Digest: i.Target.Digest.String(), Created: i.Config.Created, Size: i.Desc.Size + i.Manifest.Config.Size,
 		Layers: len(i.Manifest.Layers), Platform: &i.Config.Platform,
@@ -126,7 +126,7 @@ func describe(s *image.Store, i *image.Image) listed {
 	for _, b := range i.Manifest.Layers {
 		l.Size += b.Size
 	}
-	_, err := s.Layers(i)
+	_, err := s.Layers(i.ID())
 	l.Unpacked = err == nil
 	return l
 }
@@ -165,7 +165,7 @@ func tag(ctx *cli.Context) error {
 		return err
 	}
 	defer release()
-	d, _, err := s.Find(ctx.Args().First())
+	d, _, err := s.FindImage(ctx.Args().First())
 	if err != nil {
 		return err
 	}
@@ -262,8 +262,8 @@ func history(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s := &image.Store{Dir: ctx.String("store")}
-	i, err := s.Open(ctx.Args().First())
+	s := &ingest.Store{Store: &image.Store{Dir: ctx.String("store")}}
+	i, err := s.OpenImage(ctx.Args().First())
 	if err != nil {
 		return err
 	}
@@ -289,7 +289,7 @@ func history(ctx *cli.Context) error {
 
 // stepsOf puts an image's history and its layers together: an entry that is not
 // marked as empty has the next layer. Layers that history does not know come last.
-func stepsOf(i *image.Image) []step {
+func stepsOf(i *ingest.Image) []step {
 	steps := []step{}
 	next := 0
 	for _, h := range i.Config.History {

@@ -130,7 +130,7 @@ func push(ctx *cli.Context) error {
 		return err
 	}
 	defer release()
-	i, err := s.Open(ctx.Args().First())
+	i, err := s.OpenImage(ctx.Args().First())
 	if err != nil {
 		return err
 	}
@@ -231,7 +231,7 @@ func saveImages(ctx *cli.Context) (err error) {
 	defer release()
 	var images []transfer.Saved
 	for _, text := range ctx.Args().Slice() {
-		i, err := s.Open(text)
+		i, err := s.OpenImage(text)
 		if err != nil {
 			return err
 		}

@@ -46,15 +46,15 @@ func unpackImage(ctx *cli.Context) error {
 }
 
 // unpacked finds an image and its layers' directories, which it makes if need be.
-func unpacked(ctx *cli.Context, s *ingest.Store, name string) (*image.Image, []string, error) {
-	i, err := s.Open(name)
+func unpacked(ctx *cli.Context, s *ingest.Store, name string) (*ingest.Image, []string, error) {
+	i, err := s.OpenImage(name)
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := s.Unpack(ctx.Context, i, func(int, bool) {}); err != nil {
 		return nil, nil, fmt.Errorf("unpack %s: %w", name, err)
 	}
-	layers, err := s.Layers(i)
+	layers, err := s.Layers(i.ID())
 	return i, layers, err
 }
 
@@ -104,15 +104,19 @@ func bundle(ctx *cli.Context) error {
 		return err
 	}
 	defer release()
-	i, layers, err := unpacked(ctx, s, ctx.Args().First())
+	_, layers, err := unpacked(ctx, s, ctx.Args().First())
 	if err != nil {
 		return err
 	}
-	who, err := image.LookUp(layers, i.Config.Config.User)
+	light, err := s.Open(ctx.Args().First())
 	if err != nil {
 		return err
 	}
-	config, err := image.Convert(i.Config, image.Wishes{}, who)
+	who, err := image.LookUp(layers, light.Config.Config.User)
+	if err != nil {
+		return err
+	}
+	config, err := image.Convert(light.Config, image.Wishes{}, who)
 	if err != nil {
 		return err
 	}

@@ -24,8 +24,6 @@ import (
 	"path/filepath"
 	"time"
 
-	docker "github.com/moby/docker-image-spec/specs-go/v1"
-
 	"github.com/minirun/minirun/internal/image"
 )
 
@@ -45,16 +43,16 @@ type Engine struct {
 // part of it.
 type Record struct {
 	image.Origin
-	Container  string                    `json:"container"`
-	Command    []string                  `json:"command"`
-	Created    time.Time                 `json:"created"`
-	Remove     bool                      `json:"remove,omitempty"`   // --rm
-	Terminal   bool                      `json:"terminal,omitempty"` // -t
-	StopSignal string                    `json:"stopSignal,omitempty"`
-	Network    string                    `json:"network"`
-	Ports      []string                  `json:"ports,omitempty"`
-	Health     *docker.HealthcheckConfig `json:"health,omitempty"`
-	Shell      []string                  `json:"shell,omitempty"` // for a health check in shell form
+	Container  string             `json:"container"`
+	Command    []string           `json:"command"`
+	Created    time.Time          `json:"created"`
+	Remove     bool               `json:"remove,omitempty"`   // --rm
+	Terminal   bool               `json:"terminal,omitempty"` // -t
+	StopSignal string             `json:"stopSignal,omitempty"`
+	Network    string             `json:"network"`
+	Ports      []string           `json:"ports,omitempty"`
+	Health     *image.Healthcheck `json:"health,omitempty"`
+	Shell      []string           `json:"shell,omitempty"` // for a health check in shell form
 }
 
 // An End is how a container ended.

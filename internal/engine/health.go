@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	docker "github.com/moby/docker-image-spec/specs-go/v1"
+	"github.com/minirun/minirun/internal/image"
 )
 
 // This file owns what HEALTHCHECK means (Dockerfile reference, HEALTHCHECK): when
@@ -54,7 +54,7 @@ func orElse(d, other time.Duration) time.Duration {
 
 // After is the state after a probe. Failures in the start period do not count,
 // unless the container has been healthy before.
-func (h Health) After(p Probe, c *docker.HealthcheckConfig, started time.Time) Health {
+func (h Health) After(p Probe, c *image.Healthcheck, started time.Time) Health {
 	h.Log = append(append([]Probe(nil), h.Log...), p)
 	h.Log = h.Log[max(0, len(h.Log)-keptProbes):]
 	if p.Status == 0 {
@@ -77,7 +77,7 @@ func (h Health) After(p Probe, c *docker.HealthcheckConfig, started time.Time) H
 
 // Wait is how long to wait before the next probe: the interval; while the container
 // is still starting within its start period, the start interval.
-func (h Health) Wait(c *docker.HealthcheckConfig, started, now time.Time) time.Duration {
+func (h Health) Wait(c *image.Healthcheck, started, now time.Time) time.Duration {
 	interval := orElse(c.Interval, defaultInterval)
 	if h.Status == Starting && now.Sub(started) < c.StartPeriod {
 		return min(interval, orElse(c.StartInterval, defaultStartInterval))
@@ -86,7 +86,7 @@ func (h Health) Wait(c *docker.HealthcheckConfig, started, now time.Time) time.D
 }
 
 // probeCommand is what is run in the container.
-func probeCommand(c *docker.HealthcheckConfig, shell []string) []string {
+func probeCommand(c *image.Healthcheck, shell []string) []string {
 	switch c.Test[0] {
 	case "CMD":
 		return c.Test[1:]

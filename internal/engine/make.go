@@ -12,11 +12,9 @@ import (
 	"strings"
 	"time"
 
-	docker "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/spec"
@@ -39,12 +37,12 @@ func (e *Engine) open(name, pull string) (*image.Image, image.Stack, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	layers, err := e.Store.Layers(i)
+	layers, err := e.Store.Layers(i.ID)
 	if errors.Is(err, image.ErrNotUnpacked) {
 		if err := e.help("unpack", name); err != nil {
 			return nil, nil, err
 		}
-		layers, err = e.Store.Layers(i)
+		layers, err = e.Store.Layers(i.ID)
 	}
 	return i, layers, err
 }
@@ -113,7 +111,7 @@ func (e *Engine) Make(name string, s *Settings) (r *Record, err error) {
 	if err := likeRoot(filepath.Join(dir, "upper"), layers); err != nil {
 		return nil, err
 	}
-	text, err := spec.Marshal(c)
+	text, err := spec.Compact(c)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +124,7 @@ func (e *Engine) Make(name string, s *Settings) (r *Record, err error) {
 
 func (e *Engine) recordOf(i *image.Image, c *specs.Spec, network string, s *Settings) *Record {
 	r := &Record{
-		Origin:    image.Origin{Name: i.Name, ID: i.ID(), Manifest: i.Desc.Digest.String()},
+		Origin:    image.Origin{Name: i.Name, ID: i.ID, Manifest: i.Manifest},
 		Container: s.Name, Command: c.Process.Args, Created: time.Now().UTC(), Remove: s.Remove, Terminal: s.Terminal,
 		StopSignal: s.StopSignal, Network: network, Ports: s.Publish, Health: s.health(i.Config.Config.Healthcheck), Shell: i.Config.Config.Shell,
 	}
@@ -166,11 +164,9 @@ func (e *Engine) configure(i *image.Image, layers image.Stack, network string, s
 	if err != nil {
 		return nil, err
 	}
-	host, err := cgroups.Detect()
-	if err != nil {
-		return nil, err
-	}
-	if err := s.apply(c, knownCapabilities(), network, host.Mode == cgroups.V2); err != nil {
+	var fs unix.Statfs_t // not cgroups.Detect, which the runtime will do, and which is more work
+	unified := unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC
+	if err := s.apply(c, knownCapabilities, network, unified); err != nil {
 		return nil, err
 	}
 	dir := e.Store.Container(s.Name)
@@ -252,11 +248,11 @@ func madeUpName(name string) string {
 }
 
 // health is the image's HEALTHCHECK as the flags change it; nil for none.
-func (s *Settings) health(h *docker.HealthcheckConfig) *docker.HealthcheckConfig {
+func (s *Settings) health(h *image.Healthcheck) *image.Healthcheck {
 	if s.NoHealth {
 		return nil
 	}
-	var out docker.HealthcheckConfig
+	var out image.Healthcheck
 	if h != nil {
 		out = *h
 		out.Test = slices.Clone(h.Test)

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	docker "github.com/moby/docker-image-spec/specs-go/v1"
+	"github.com/minirun/minirun/internal/image"
 	"golang.org/x/sys/unix"
 )
 
@@ -36,7 +36,7 @@ func (e *Engine) probe(ctx context.Context, r *Record) {
 }
 
 // look runs the check in the container, with `exec` of this program.
-func (e *Engine) look(ctx context.Context, r *Record, c *docker.HealthcheckConfig) Probe {
+func (e *Engine) look(ctx context.Context, r *Record, c *image.Healthcheck) Probe {
 	limit := orElse(c.Timeout, defaultTimeout)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

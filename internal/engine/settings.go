@@ -69,12 +69,14 @@ func (s *Settings) network() (string, error) {
 
 // apply changes a configuration as the flags say. Known are the kernel's
 // capabilities; network is the mode.
-func (s *Settings) apply(c *specs.Spec, known []string, network string, unified bool) error {
-	caps, err := image.Capabilities(s.CapAdd, s.CapDrop, known)
-	if err != nil {
-		return err
+func (s *Settings) apply(c *specs.Spec, known func() []string, network string, unified bool) error {
+	if len(s.CapAdd)+len(s.CapDrop) > 0 {
+		caps, err := image.Capabilities(s.CapAdd, s.CapDrop, known())
+		if err != nil {
+			return err
+		}
+		image.SetCapabilities(c.Process.Capabilities, caps)
 	}
-	image.SetCapabilities(c.Process.Capabilities, caps)
 	c.Root.Readonly = s.ReadOnly
 	if c.Hostname = s.Hostname; c.Hostname == "" {
 		c.Hostname = s.Name

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	docker "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/spec"
@@ -30,7 +29,7 @@ type Wishes struct {
 // Argv is what an image runs: ENTRYPOINT, then the arguments that were given, or
 // else CMD. An ENTRYPOINT from the command line does away with the image's CMD,
 // which was written for another program.
-func Argv(c docker.DockerOCIImageConfig, w Wishes) ([]string, error) {
+func Argv(c Execution, w Wishes) ([]string, error) {
 	entrypoint, args := c.Entrypoint, w.Args
 	if w.Entrypoint != nil {
 		entrypoint = nil
@@ -81,7 +80,7 @@ func has(m map[string]int, name string) bool { _, ok := m[name]; return ok }
 // Convert turns an image's configuration into config.json's fields
 // (image-spec, conversion.md) in a specification with minirun's defaults. Who
 // its user is has been looked up already: see [LookUp].
-func Convert(c docker.DockerOCIImage, w Wishes, who specs.User) (*specs.Spec, error) {
+func Convert(c Config, w Wishes, who specs.User) (*specs.Spec, error) {
 	argv, err := Argv(c.Config, w)
 	if err != nil {
 		return nil, err
@@ -108,7 +107,7 @@ func first(words ...string) string {
 
 // annotations are the image's facts and labels; a label wins over a fact of the
 // same name.
-func annotations(c docker.DockerOCIImage, w Wishes) map[string]string {
+func annotations(c Config, w Wishes) map[string]string {
 	const prefix = "org.opencontainers.image."
 	out := map[string]string{}
 	for name, value := range map[string]string{

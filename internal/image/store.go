@@ -9,9 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-
-	docker "github.com/moby/docker-image-spec/specs-go/v1"
-	oci "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // A Store is a directory of images.
@@ -51,32 +48,27 @@ var ErrNotUnpacked = errors.New("not unpacked yet")
 // indexes.
 const maxDocument = 8 << 20
 
-// An Image is one image for one platform, as the store has it.
+// An Image is one image for this machine's platform, as far as running it goes.
 type Image struct {
-	Name     string         // as in index.json; "" if it was named by its digest
-	Target   oci.Descriptor // what the name stands for: a manifest, or an index of several
-	Desc     oci.Descriptor // the manifest
-	Manifest oci.Manifest
-	Config   docker.DockerOCIImage
+	Name     string // as in index.json; "" if it was named by its digest
+	Manifest string // its digest
+	ID       string // the digest of the configuration, which is what `images` and Docker show
+	Config   Config
 }
-
-// ID is the digest of the configuration, which is what `images` and Docker show.
-func (i *Image) ID() string { return i.Manifest.Config.Digest.String() }
 
 // Blob is the path of the blob of this digest.
 func (s *Store) Blob(digest string) string {
 	return filepath.Join(s.Dir, "blobs", "sha256", strings.TrimPrefix(digest, digestStart))
 }
 
-// Index reads index.json: which names there are. A store that does not exist
-// has none.
-func (s *Store) Index() (*oci.Index, error) {
-	var index oci.Index
-	err := readDocument(filepath.Join(s.Dir, "index.json"), &index)
+// index reads index.json: which names there are. A store that does not exist has
+// none.
+func (s *Store) index() (list manifests, err error) {
+	err = readDocument(filepath.Join(s.Dir, "index.json"), &list)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &index, nil
+		return list, nil
 	}
-	return &index, err
+	return list, err
 }
 
 // readDocument reads a JSON document of bounded size.
@@ -104,37 +96,38 @@ func readDocument(path string, into any) error {
 	return nil
 }
 
-// document reads the blob of a descriptor, which is JSON.
-func (s *Store) document(d oci.Descriptor, into any) error {
-	if err := CheckDigest(d.Digest.String()); err != nil {
+// document reads the blob of a digest, which is JSON.
+func (s *Store) document(digest string, into any) error {
+	if err := CheckDigest(digest); err != nil {
 		return err
 	}
-	return readDocument(s.Blob(d.Digest.String()), into)
+	return readDocument(s.Blob(digest), into)
 }
 
 // Find looks for what people may call an image: its name, its digest, or the
-// beginning of its ID (12 digits are what `images` shows).
-func (s *Store) Find(text string) (oci.Descriptor, string, error) {
-	index, err := s.Index()
+// beginning of its ID (12 digits are what `images` shows). The name is that of
+// index.json, or "".
+func (s *Store) Find(text string) (d Descriptor, name string, err error) {
+	list, err := s.index()
 	if err != nil {
-		return oci.Descriptor{}, "", err
+		return d, "", err
 	}
-	name, bad := ParseName(text)
+	n, bad := ParseName(text)
 	if bad == nil {
-		full := name.String()
-		for _, d := range index.Manifests {
-			if ref := d.Annotations[oci.AnnotationRefName]; ref == full || name.Digest != "" && d.Digest.String() == name.Digest && sameRepository(ref, name) {
+		full := n.String()
+		for _, d := range list.Manifests {
+			if ref := d.name(); ref == full || n.Digest != "" && d.Digest == n.Digest && sameRepository(ref, n) {
 				return d, ref, nil
 			}
 		}
 	}
-	if d, ok, err := s.byID(index, text); ok || err != nil {
+	if d, ok, err := s.byID(list.Manifests, text); ok || err != nil {
 		return d, "", err
 	}
 	if bad != nil {
-		return oci.Descriptor{}, "", bad
+		return d, "", bad
 	}
-	return oci.Descriptor{}, "", fmt.Errorf("%w: %s", ErrNotFound, name)
+	return d, "", fmt.Errorf("%w: %s", ErrNotFound, n)
 }
 
 func sameRepository(ref string, name Name) bool {
@@ -146,14 +139,14 @@ func sameRepository(ref string, name Name) bool {
 const shortID = 4
 
 // byID finds an image by the beginning of its ID or of its digest.
-func (s *Store) byID(index *oci.Index, text string) (found oci.Descriptor, ok bool, err error) {
+func (s *Store) byID(list []Descriptor, text string) (found Descriptor, ok bool, err error) {
 	hex := strings.TrimPrefix(text, digestStart)
 	if len(hex) < shortID || strings.Trim(hex, digits+"abcdef") != "" {
 		return found, false, nil
 	}
-	for _, d := range index.Manifests {
-		match := strings.HasPrefix(d.Digest.Encoded(), hex)
-		if image, err := s.Load(d, ""); err == nil && strings.HasPrefix(image.Manifest.Config.Digest.Encoded(), hex) {
+	for _, d := range list {
+		match := strings.HasPrefix(d.Digest, digestStart+hex)
+		if _, m, err := s.manifest(d); err == nil && strings.HasPrefix(m.Config.Digest, digestStart+hex) {
 			match = true
 		}
 		if match && ok && d.Digest != found.Digest {
@@ -166,61 +159,51 @@ func (s *Store) byID(index *oci.Index, text string) (found oci.Descriptor, ok bo
 	return found, ok, nil
 }
 
-// Open finds an image and reads its manifest and configuration for this machine's
-// platform.
+// manifest reads the manifest for this machine that a descriptor stands for, and
+// returns its digest.
+func (s *Store) manifest(d Descriptor) (digest string, m manifest, err error) {
+	if IsIndex(d.MediaType) {
+		var index manifests
+		if err := s.document(d.Digest, &index); err != nil {
+			return "", m, err
+		}
+		if d, err = choose(index.Manifests); err != nil {
+			return "", m, err
+		}
+	}
+	return d.Digest, m, s.document(d.Digest, &m)
+}
+
+// Open finds an image and reads what running it needs.
 func (s *Store) Open(text string) (*Image, error) {
 	d, name, err := s.Find(text)
 	if err != nil {
 		return nil, err
 	}
-	image, err := s.Load(d, name)
+	i := &Image{Name: name}
+	var m manifest
+	if i.Manifest, m, err = s.manifest(d); err == nil {
+		i.ID = m.Config.Digest
+		err = s.document(i.ID, &i.Config)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("image %s: %w", text, err)
 	}
-	return image, nil
+	return i, nil
 }
 
-// Load reads the manifest and configuration that a descriptor stands for.
-func (s *Store) Load(d oci.Descriptor, name string) (*Image, error) {
-	image := &Image{Name: name, Target: d, Desc: d}
-	if IsIndex(d.MediaType) {
-		var index oci.Index
-		if err := s.document(d, &index); err != nil {
-			return nil, err
-		}
-		var err error
-		if image.Desc, err = choose(index.Manifests); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.document(image.Desc, &image.Manifest); err != nil {
-		return nil, err
-	}
-	if err := s.document(image.Manifest.Config, &image.Config); err != nil {
-		return nil, err
-	}
-	return image, nil
-}
-
-// IsIndex says whether a media type is that of an index: a list of manifests.
-func IsIndex(mediaType string) bool {
-	return mediaType == oci.MediaTypeImageIndex || mediaType == "application/vnd.docker.distribution.manifest.list.v2+json"
-}
-
-// choose takes the manifest for this machine. What is more exact (a variant of
-// the processor) is for pull, which stores only what was asked for.
-func choose(manifests []oci.Descriptor) (oci.Descriptor, error) {
-	for _, m := range manifests {
+// choose takes the manifest for this machine. What is more exact (a variant of the
+// processor) is for pull, which stores only what was asked for.
+func choose(list []Descriptor) (Descriptor, error) {
+	for _, m := range list {
 		if p := m.Platform; p != nil && p.OS == "linux" && p.Architecture == runtime.GOARCH {
 			return m, nil
 		}
 	}
-	for _, m := range manifests { // the only one: it is what was asked for
-		if len(manifests) == 1 {
-			return m, nil
-		}
+	if len(list) == 1 { // it is what was asked for
+		return list[0], nil
 	}
-	return oci.Descriptor{}, fmt.Errorf("no manifest for linux/%s among %d", runtime.GOARCH, len(manifests))
+	return Descriptor{}, fmt.Errorf("no manifest for linux/%s among %d", runtime.GOARCH, len(list))
 }
 
 // Layer is the directory of an unpacked layer. Half of the chain's digest names
@@ -229,11 +212,12 @@ func (s *Store) Layer(chain string) string {
 	return filepath.Join(s.Dir, "layers", strings.TrimPrefix(chain, digestStart)[:32])
 }
 
-// Layers are the directories of an image's unpacked layers, lowest first.
-func (s *Store) Layers(i *Image) ([]string, error) {
-	text, err := os.ReadFile(s.Unpacked(i.ID()))
+// Layers are the directories of the unpacked layers of the image with this ID,
+// lowest first.
+func (s *Store) Layers(id string) ([]string, error) {
+	text, err := os.ReadFile(s.Unpacked(id))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %s", ErrNotUnpacked, i.ID())
+		return nil, fmt.Errorf("%w: %s", ErrNotUnpacked, id)
 	}
 	if err != nil {
 		return nil, err

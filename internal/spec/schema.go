@@ -55,6 +55,8 @@ type field struct {
 	typ   reflect.Type
 	index []int // for reflect.Value.FieldByIndex
 	need  need
+
+	omitted bool // if it is empty
 }
 
 // need says what the absence of a field means.
@@ -117,8 +119,8 @@ func (s *schema) addFields(t reflect.Type, owner string, outer []int) {
 			s.addFields(f.Type, owner, index)
 			continue
 		}
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		s.fields = append(s.fields, field{name, f.Type, index, needOf(owner, name)})
+		name, rest, _ := strings.Cut(f.Tag.Get("json"), ",")
+		s.fields = append(s.fields, field{name, f.Type, index, needOf(owner, name), strings.Contains(rest, "omitempty")})
 	}
 }
 

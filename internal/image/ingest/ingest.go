@@ -22,6 +22,8 @@ import (
 	"strconv"
 	"sync/atomic"
 
+	"github.com/containerd/platforms"
+	docker "github.com/moby/docker-image-spec/specs-go/v1"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/image"
@@ -93,4 +95,89 @@ func syncDir(dir string) error {
 	}
 	err = d.Sync()
 	return errors.Join(err, d.Close())
+}
+
+// An Image is one image for one platform, as the store has it.
+type Image struct {
+	Name     string         // as in index.json; "" if it was named by its digest
+	Target   oci.Descriptor // what the name stands for: a manifest, or an index of several
+	Desc     oci.Descriptor // the manifest
+	Manifest oci.Manifest
+	Config   docker.DockerOCIImage
+}
+
+// ID is the digest of the configuration.
+func (i *Image) ID() string { return i.Manifest.Config.Digest.String() }
+
+// Index reads index.json.
+func (s *Store) Index() (*oci.Index, error) {
+	var index oci.Index
+	text, err := os.ReadFile(filepath.Join(s.Dir, oci.ImageIndexFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return &index, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &index)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", oci.ImageIndexFile, err)
+	}
+	return &index, nil
+}
+
+// FindImage looks for an image as [image.Store.Find] does.
+func (s *Store) FindImage(text string) (oci.Descriptor, string, error) {
+	found, name, err := s.Find(text)
+	if err != nil {
+		return oci.Descriptor{}, "", err
+	}
+	index, err := s.Index()
+	if err != nil {
+		return oci.Descriptor{}, "", err
+	}
+	for _, d := range index.Manifests {
+		if d.Digest.String() == found.Digest && (name == "" || refOf(d) == name) {
+			return d, name, nil
+		}
+	}
+	return oci.Descriptor{}, "", fmt.Errorf("%w: %s: it has just gone", image.ErrNotFound, text)
+}
+
+// OpenImage finds an image and reads its manifest and configuration.
+func (s *Store) OpenImage(text string) (*Image, error) {
+	d, name, err := s.FindImage(text)
+	if err != nil {
+		return nil, err
+	}
+	i, err := s.Load(d, name)
+	if err != nil {
+		return nil, fmt.Errorf("image %s: %w", text, err)
+	}
+	return i, nil
+}
+
+// Load reads the manifest and configuration that a descriptor stands for: of an
+// index, those for this machine, or else the first that are there.
+func (s *Store) Load(d oci.Descriptor, name string) (*Image, error) {
+	i := &Image{Name: name, Target: d, Desc: d}
+	if image.IsIndex(d.MediaType) {
+		var index oci.Index
+		if err := s.decode(d, &index); err != nil {
+			return nil, err
+		}
+		order := platforms.Only(platforms.DefaultSpec())
+		i.Desc = oci.Descriptor{}
+		for _, m := range index.Manifests {
+			if s.Has(m.Digest) && (i.Desc.Digest == "" || m.Platform != nil && order.Match(*m.Platform)) {
+				i.Desc = m
+			}
+		}
+		if i.Desc.Digest == "" {
+			return nil, fmt.Errorf("none of the %d manifests of its index is there", len(index.Manifests))
+		}
+	}
+	if err := s.decode(i.Desc, &i.Manifest); err != nil {
+		return nil, err
+	}
+	return i, s.decode(i.Manifest.Config, &i.Config)
 }

@@ -88,7 +88,7 @@ func without(list []oci.Descriptor, full string) []oci.Descriptor {
 // RemoveName takes one name away, or, if the image is called by its ID, all of
 // its names with it. It reports what has gone.
 func (s *Store) RemoveName(text string) (gone []string, err error) {
-	d, name, err := s.Find(text)
+	d, name, err := s.FindImage(text)
 	if err != nil {
 		return nil, err
 	}

@@ -29,13 +29,13 @@ type Layer struct {
 }
 
 // Chains are the chain IDs of an image's layers, lowest first.
-func Chains(i *image.Image) []digest.Digest {
+func Chains(i *Image) []digest.Digest {
 	return identity.ChainIDs(append([]digest.Digest(nil), i.Config.RootFS.DiffIDs...))
 }
 
 // Unpack makes directories of an image's layers, where they are not there yet, and
 // notes that they are. The store must be held shared.
-func (s *Store) Unpack(ctx context.Context, i *image.Image, progress func(layer int, done bool)) error {
+func (s *Store) Unpack(ctx context.Context, i *Image, progress func(layer int, done bool)) error {
 	if _, err := os.Lstat(s.Unpacked(i.ID())); err == nil {
 		return nil
 	}
@@ -142,7 +142,7 @@ func (s *Store) extract(ctx context.Context, aside string, l Layer, below []stri
 }
 
 // Missing are the blobs of an image that the store does not have.
-func (s *Store) Missing(i *image.Image) (out []oci.Descriptor) {
+func (s *Store) Missing(i *Image) (out []oci.Descriptor) {
 	for _, l := range i.Manifest.Layers {
 		if !s.Has(l.Digest) {
 			out = append(out, l)

@@ -17,7 +17,7 @@ import (
 
 // Push writes an image, or all images of an index that are there, to a registry
 // under a name. What the registry has is not sent again.
-func (r Registries) Push(ctx context.Context, s *ingest.Store, i *image.Image, to image.Name, jobs int, p Progress) error {
+func (r Registries) Push(ctx context.Context, s *ingest.Store, i *ingest.Image, to image.Name, jobs int, p Progress) error {
 	if to.Tag == "" {
 		return fmt.Errorf("push %s: needs a tag", to)
 	}

@@ -22,7 +22,7 @@ import (
 // A Saved is an image that is written, and what it is called there.
 type Saved struct {
 	Name  string // in full; "" for none
-	Image *image.Image
+	Image *ingest.Image
 }
 
 // A sink takes the files of an image layout.

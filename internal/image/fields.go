@@ -1,0 +1,75 @@
+package image
+
+import "time"
+
+// This file owns which fields of an image's documents running it depends on
+// (image-spec, image-index.md, manifest.md, config.md; moby, image/spec/v1.2.md).
+//
+// They are read into these, not into the types of image-spec: that package's
+// digests compile regular expressions when a program starts, a quarter of a
+// millisecond that an engine would pay for each step of each container's life.
+// The packages that only cmd/minirun-image links use image-spec's.
+
+// A Descriptor says what a document or blob is.
+type Descriptor struct {
+	MediaType   string            `json:"mediaType"`
+	Digest      string            `json:"digest"`
+	Annotations map[string]string `json:"annotations"`
+	Platform    *struct {
+		OS           string `json:"os"`
+		Architecture string `json:"architecture"`
+	} `json:"platform"`
+}
+
+func (d *Descriptor) name() string { return d.Annotations["org.opencontainers.image.ref.name"] }
+
+// IsIndex says whether a media type is that of an index: a list of manifests.
+func IsIndex(mediaType string) bool {
+	return mediaType == "application/vnd.oci.image.index.v1+json" || mediaType == "application/vnd.docker.distribution.manifest.list.v2+json"
+}
+
+type manifests struct {
+	Manifests []Descriptor `json:"manifests"`
+}
+
+type manifest struct {
+	Config Descriptor `json:"config"`
+}
+
+// A Config is an image's configuration.
+type Config struct {
+	Created      *time.Time `json:"created"`
+	Author       string     `json:"author"`
+	Architecture string     `json:"architecture"`
+	Variant      string     `json:"variant"`
+	OS           string     `json:"os"`
+	OSVersion    string     `json:"os.version"`
+	OSFeatures   []string   `json:"os.features"`
+	Config       Execution  `json:"config"`
+}
+
+// An Execution is how an image is run.
+type Execution struct {
+	User         string
+	ExposedPorts map[string]struct{}
+	Env          []string
+	Entrypoint   []string
+	Cmd          []string
+	Volumes      map[string]struct{}
+	WorkingDir   string
+	Labels       map[string]string
+	StopSignal   string
+	Shell        []string     // Docker's: for commands in shell form
+	Healthcheck  *Healthcheck // Docker's
+}
+
+// A Healthcheck says how to see whether a container is in good health. Zero stands
+// for Docker's default.
+type Healthcheck struct {
+	Test          []string      `json:",omitempty"` // CMD and an argv, CMD-SHELL and a line, or NONE
+	Interval      time.Duration `json:",omitempty"`
+	Timeout       time.Duration `json:",omitempty"`
+	StartPeriod   time.Duration `json:",omitempty"`
+	StartInterval time.Duration `json:",omitempty"`
+	Retries       int           `json:",omitempty"`
+}
