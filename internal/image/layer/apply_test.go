@@ -1,0 +1,452 @@
+package layer
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+var when = time.Unix(1700000000, 123456789)
+
+// archive writes a tar archive of headers; a header's Linkname is a regular file's
+// content.
+func archive(t testing.TB, headers ...tar.Header) *bytes.Buffer {
+	t.Helper()
+	var out bytes.Buffer
+	w := tar.NewWriter(&out)
+	for _, h := range headers {
+		content := ""
+		if h.Typeflag == 0 || h.Typeflag == tar.TypeReg {
+			content, h.Linkname, h.Typeflag = h.Linkname, "", tar.TypeReg
+			h.Size = int64(len(content))
+		}
+		if h.Mode == 0 {
+			h.Mode = 0o644
+			if h.Typeflag == tar.TypeDir {
+				h.Mode = 0o755
+			}
+		}
+		if h.ModTime.IsZero() {
+			h.ModTime = when
+		}
+		h.Format = tar.FormatPAX
+		if err := w.WriteHeader(&h); err != nil {
+			t.Fatalf("%+v: %v", h, err)
+		}
+		if _, err := io.WriteString(w, content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return &out
+}
+
+func file(name, content string) tar.Header { return tar.Header{Name: name, Linkname: content} }
+func dir(name string) tar.Header           { return tar.Header{Name: name, Typeflag: tar.TypeDir} }
+func link(name, to string) tar.Header {
+	return tar.Header{Name: name, Typeflag: tar.TypeSymlink, Linkname: to}
+}
+func hard(name, to string) tar.Header {
+	return tar.Header{Name: name, Typeflag: tar.TypeLink, Linkname: to}
+}
+
+func needRoot(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: layers have files of others")
+	}
+}
+
+// layers unpacks archives one on the other.
+func layers(t testing.TB, archives ...io.Reader) ([]string, error) {
+	t.Helper()
+	var dirs []string
+	for n, a := range archives {
+		d := filepath.Join(t.TempDir(), fmt.Sprint(n))
+		if err := os.Mkdir(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Apply(context.Background(), d, a, Options{Parents: dirs}); err != nil {
+			return nil, err
+		}
+		dirs = append(dirs, d)
+	}
+	return dirs, nil
+}
+
+// list describes what is below a directory, overlay's marks included.
+func list(t testing.TB, dir string) []string {
+	t.Helper()
+	out := []string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || path == dir {
+			return err
+		}
+		var st unix.Stat_t
+		if err := unix.Lstat(path, &st); err != nil {
+			return err
+		}
+		name := strings.TrimPrefix(path, dir+"/")
+		switch {
+		case isWhiteout(&st):
+			name = "-" + name
+		case d.IsDir() && isOpaque(path):
+			name += "/!"
+		case d.IsDir():
+			name += "/"
+		case d.Type()&fs.ModeSymlink != 0:
+			to, _ := os.Readlink(path)
+			name += "->" + to
+		case d.Type().IsRegular():
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			name += "=" + string(text)
+		}
+		out = append(out, name)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// What a layer becomes: overlay's marks, in whatever order the archive has them.
+func TestApply(t *testing.T) {
+	needRoot(t)
+	base := func() io.Reader {
+		return archive(t, dir("a/"), file("a/f", "f"), dir("a/b/"), file("a/b/g", "g"), file("h", "h"), link("l", "h"))
+	}
+	for _, c := range []struct {
+		name  string
+		upper []tar.Header
+		want  []string
+	}{
+		{"a new file", []tar.Header{file("a/n", "n")}, []string{"a/", "a/n=n"}},
+		{"a whiteout", []tar.Header{file("a/.wh.f", "")}, []string{"a/", "-a/f"}},
+		{"a whiteout of nothing", []tar.Header{file("a/.wh.none", ""), file("none/.wh.x", "")}, []string{}},
+		{"a whiteout of a directory", []tar.Header{file(".wh.a", "")}, []string{"-a"}},
+		{"a whiteout, then the file", []tar.Header{file("a/.wh.f", ""), file("a/f", "new")}, []string{"a/", "a/f=new"}},
+		{"the file, then a whiteout", []tar.Header{file("a/f", "new"), file("a/.wh.f", "")}, []string{"a/", "a/f=new"}},
+		{"a whiteout, then a directory", []tar.Header{file("a/.wh.b", ""), dir("a/b"), file("a/b/n", "n")}, []string{"a/", "a/b/!", "a/b/n=n"}},
+		{"a whiteout, then a directory that is not listed", []tar.Header{file("a/.wh.b", ""), file("a/b/n", "n")}, []string{"a/", "a/b/!", "a/b/n=n"}},
+		{"a directory, then a whiteout", []tar.Header{dir("a/b"), file("a/b/n", "n"), file("a/.wh.b", "")}, []string{"a/", "a/b/!", "a/b/n=n"}},
+		{"opaque, before", []tar.Header{dir("a"), file("a/.wh..wh..opq", ""), file("a/n", "n")}, []string{"a/!", "a/n=n"}},
+		{"opaque, behind", []tar.Header{file("a/n", "n"), file("a/.wh..wh..opq", "")}, []string{"a/!", "a/n=n"}},
+		{"an opaque root", []tar.Header{file(".wh..wh..opq", ""), file("h", "2")}, []string{"-a", "h=2", "-l"}},
+		{"aufs's own", []tar.Header{dir(".wh..wh.plnk"), file(".wh..wh.aufs", ""), file("n", "n")}, []string{"n=n"}},
+		{"a file for a directory", []tar.Header{file("a", "file")}, []string{"a=file"}},
+		{"a directory for a file", []tar.Header{dir("h"), file("h/n", "n")}, []string{"h/", "h/n=n"}},
+		{"a directory for this layer's file", []tar.Header{file("a", "x"), dir("a"), file("a/n", "n")}, []string{"a/!", "a/n=n"}},
+		{"a file for this layer's directory", []tar.Header{dir("n"), file("n/x", "x"), file("n", "file")}, []string{"n=file"}},
+		{"the last of two files", []tar.Header{file("n", "1"), file("n", "2")}, []string{"n=2"}},
+		{"a hard link", []tar.Header{file("n", "1"), hard("m", "n")}, []string{"m=1", "n=1"}},
+		{"a hard link to the layer below", []tar.Header{hard("m", "a/f")}, []string{"a/", "a/f=f", "m=f"}},
+		{"a hard link to a link", []tar.Header{link("s", "/nowhere"), hard("m", "s")}, []string{"m->/nowhere", "s->/nowhere"}},
+		{"a link that leads out", []tar.Header{link("s", "../../../etc/passwd")}, []string{"s->../../../etc/passwd"}},
+		{"names with ./", []tar.Header{dir("./"), file("./n", "n")}, []string{"n=n"}},
+		{"a link of the layer below in the way", []tar.Header{file("l/n", "n")}, []string{"l/", "l/n=n"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dirs, err := layers(t, base(), archive(t, c.upper...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := list(t, dirs[1]); !slices.Equal(got, c.want) {
+				t.Errorf("got  %q\nwant %q", got, c.want)
+			}
+		})
+	}
+}
+
+// Owners, modes, times, attributes: the archive's own, and of directories that it
+// does not list those of the layer below.
+func TestMetadata(t *testing.T) {
+	needRoot(t)
+	d := dir("d")
+	d.Uid, d.Gid, d.Mode, d.PAXRecords = 7, 8, 0o2750, map[string]string{"SCHILY.xattr.user.a": "d"}
+	f := file("d/f", "f")
+	f.Uid, f.Mode, f.PAXRecords = 9, 0o4711, map[string]string{"SCHILY.xattr.security.capability": string([]byte{1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})}
+	s := link("d/s", "x")
+	s.Uid = 5
+	c := tar.Header{Name: "d/c", Typeflag: tar.TypeChar, Devmajor: 1, Devminor: 300, Mode: 0o666}
+	p := tar.Header{Name: "d/p", Typeflag: tar.TypeFifo, Mode: 0o622}
+	root := dir("./")
+	root.Mode, root.Uid = 0o711, 3
+	dirs, err := layers(t, archive(t, root, d, f, s, c, p), archive(t, file("d/n", "n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stat := func(path string) (st unix.Stat_t) {
+		if err := unix.Lstat(path, &st); err != nil {
+			t.Fatal(err)
+		}
+		return st
+	}
+	for name, want := range map[string]string{"": "3:0 40711", "/d": "7:8 42750", "/d/f": "9:0 104711", "/d/s": "5:0 120777", "/d/c": "0:0 20666", "/d/p": "0:0 10622"} {
+		st := stat(dirs[0] + name)
+		if got := fmt.Sprintf("%d:%d %o", st.Uid, st.Gid, st.Mode); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+		if st.Mtim.Nano() != when.UnixNano() {
+			t.Errorf("%s: modified %d, want %d", name, st.Mtim.Nano(), when.UnixNano())
+		}
+	}
+	if st := stat(dirs[0] + "/d/c"); st.Rdev != unix.Mkdev(1, 300) {
+		t.Errorf("device %#x", st.Rdev)
+	}
+	for name, want := range map[string]string{"": "3:0 40711", "/d": "7:8 42750"} {
+		st := stat(dirs[1] + name)
+		if got := fmt.Sprintf("%d:%d %o", st.Uid, st.Gid, st.Mode); got != want || st.Mtim.Nano() != when.UnixNano() {
+			t.Errorf("not listed: %s: %s %d, want %s", name, got, st.Mtim.Nano(), want)
+		}
+	}
+	var value [100]byte
+	for _, x := range [][2]string{{dirs[0] + "/d", "user.a"}, {dirs[1] + "/d", "user.a"}, {dirs[0] + "/d/f", "security.capability"}} {
+		if _, err := unix.Lgetxattr(x[0], x[1], value[:]); err != nil {
+			t.Errorf("%s: %s: %v", x[0], x[1], err)
+		}
+	}
+}
+
+// A file that is mostly zero takes little room.
+func TestSparse(t *testing.T) {
+	needRoot(t)
+	content := strings.Repeat("\x00", 3<<20) + "x" + strings.Repeat("\x00", 2<<20+17)
+	dirs, err := layers(t, archive(t, file("f", content), file("z", strings.Repeat("\x00", 1<<20))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(dirs[0] + "/f")
+	if err != nil || string(got) != content {
+		t.Fatalf("%d bytes of %d, %v", len(got), len(content), err)
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(dirs[0]+"/f", &st); err != nil || st.Blocks*512 > 256<<10 {
+		t.Errorf("takes %d bytes, %v", st.Blocks*512, err)
+	}
+	if info, err := os.Stat(dirs[0] + "/z"); err != nil || info.Size() != 1<<20 {
+		t.Errorf("z: %v, %v", info, err)
+	}
+}
+
+// hostile are archives that must be refused, or that must do no harm.
+func hostile() map[string][]tar.Header {
+	long := strings.Repeat("x", 300)
+	xattr := func(name string) tar.Header {
+		h := dir("d")
+		h.PAXRecords = map[string]string{"SCHILY.xattr." + name: "y"}
+		return h
+	}
+	char := func(name string, major, minor int64) tar.Header {
+		return tar.Header{Name: name, Typeflag: tar.TypeChar, Devmajor: major, Devminor: minor}
+	}
+	owner := file("f", "")
+	owner.Uid = 1 << 32
+	negative := file("f", "")
+	negative.Uid = -1
+	return map[string][]tar.Header{
+		"..":                                    {file("../canary", "!")},
+		".. in the middle":                      {file("a/../../canary", "!")},
+		".. that stays inside":                  {file("a/../b", "!")},
+		".. at the end":                         {dir("a/..")},
+		"an absolute name":                      {file("/canary", "!")},
+		"an absolute directory":                 {dir("/")},
+		"through a link to the parent":          {link("l", ".."), file("l/canary", "!")},
+		"through an absolute link":              {link("l", "/"), file("l/canary", "!")},
+		"through a link to /proc":               {link("l", "/proc/self/cwd"), file("l/canary", "!")},
+		"through a link to a link":              {link("m", ".."), link("l", "m"), file("l/canary", "!")},
+		"through a link that stays inside":      {dir("d"), link("l", "d"), file("l/x", "!")},
+		"a directory through a link":            {link("l", ".."), dir("l/d")},
+		"a directory below a link":              {link("l", ".."), dir("l/d/e")},
+		"a link through a link":                 {link("l", ".."), link("l/s", "x")},
+		"a device through a link":               {link("l", ".."), char("l/c", 1, 3)},
+		"a whiteout through a link":             {link("l", ".."), file("l/f", "")},
+		"a hard link to ..":                     {hard("h", "../canary")},
+		"a hard link out, deeper":               {dir("a"), hard("a/h", "a/../../canary")},
+		"a hard link through a link":            {link("l", ".."), hard("h", "l/canary")},
+		"a hard link through an absolute link":  {link("l", "/"), hard("h", "l/etc/passwd")},
+		"a hard link in a directory by a link":  {link("l", ".."), file("f", ""), hard("l/h", "f")},
+		"a hard link to nothing":                {hard("h", "none")},
+		"a hard link to an absolute path":       {hard("h", "/etc/passwd")},
+		"a hard link to itself":                 {hard("h", "h")},
+		"a hard link to a directory":            {dir("d"), hard("h", "d")},
+		"a hard link to the layer":              {hard("h", ".")},
+		"a hard link to a whiteout":             {hard("h", ".wh.x")},
+		"a file for the root":                   {file(".", "!")},
+		"a link for the root":                   {link(".", "/")},
+		"a link for the root, with a slash":     {link("./", "..")},
+		"a device for the root":                 {char(".", 1, 3)},
+		"a hard link for the root":              {file("f", ""), hard(".", "f")},
+		"a file below a file":                   {file("f", ""), file("f/g", "!")},
+		"a file below a device":                 {char("c", 1, 3), file("c/g", "!")},
+		"overlay's whiteout":                    {char("c", 0, 0)},
+		"overlay's mark opaque":                 {xattr("trusted.overlay.opaque")},
+		"overlay's redirect":                    {xattr("trusted.overlay.redirect")},
+		"overlay's metacopy":                    {xattr("trusted.overlay.metacopy")},
+		"overlay's mark of users":               {xattr("user.overlay.opaque")},
+		"an attribute without a name space":     {xattr("nonsense")},
+		"a whiteout of .":                       {file("a/.wh..", "")},
+		"a whiteout of ..":                      {file("a/.wh...", "")},
+		"a whiteout of nothing at all":          {file("a/.wh.", "")},
+		"a whiteout that is a directory":        {dir(".wh.a")},
+		"a component too long":                  {file(long, "!")},
+		"a path too long":                       {file(strings.Repeat("abc/", 1100)+"f", "!")},
+		"a path too deep":                       {file(strings.Repeat("a/", 600)+"f", "!")},
+		"an owner out of range":                 {owner},
+		"a negative owner":                      {negative},
+		"a device out of range":                 {char("c", 1<<13, 0)},
+		"a symbolic link to nothing":            {link("l", "")},
+		"a directory, then a link, then inside": {dir("d"), link("d", "/"), file("d/canary", "!")},
+		"a link, then a hard link over it":      {link("l", "/etc"), file("f", "!"), hard("l/f", "f")},
+	}
+}
+
+// TestHostile: what leads out of a layer, or would deceive overlay, is refused, and
+// nothing outside is touched.
+func TestHostile(t *testing.T) {
+	needRoot(t)
+	cases := hostile()
+	if len(cases) < 30 {
+		t.Fatalf("%d cases", len(cases))
+	}
+	for name, headers := range cases {
+		t.Run(name, func(t *testing.T) {
+			outside := t.TempDir()
+			root := filepath.Join(outside, "layer")
+			for path, text := range map[string]string{"canary": "canary", "f": "f"} {
+				if err := os.WriteFile(filepath.Join(outside, path), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Mkdir(root, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			before := state(t, outside)
+			_, err := Apply(context.Background(), root, archive(t, headers...), Options{})
+			if err == nil {
+				t.Errorf("not refused: it became %q", list(t, root))
+			}
+			if name != "a hard link to nothing" && name != "a hard link to an absolute path" && name != "an attribute without a name space" && err != nil && !errors.Is(err, ErrRefused) {
+				t.Errorf("failed, and was not refused: %v", err)
+			}
+			if after := state(t, outside); !slices.Equal(before, after) {
+				t.Errorf("outside changed:\n%q\n%q", before, after)
+			}
+		})
+	}
+}
+
+// state is all there is to know of a directory but for "layer" in it.
+func state(t testing.TB, dir string) (out []string) {
+	t.Helper()
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if f.Name() == "layer" {
+			continue
+		}
+		var st unix.Stat_t
+		if err := unix.Lstat(filepath.Join(dir, f.Name()), &st); err != nil {
+			t.Fatal(err)
+		}
+		text, _ := os.ReadFile(filepath.Join(dir, f.Name()))
+		out = append(out, fmt.Sprint(f.Name(), st.Mode, st.Uid, st.Nlink, st.Ino, st.Mtim, string(text)))
+	}
+	return out
+}
+
+// Archives that would fill the disk.
+func TestBounds(t *testing.T) {
+	needRoot(t)
+	many := make([]tar.Header, 20)
+	for i := range many {
+		many[i] = file(fmt.Sprint(i), "0123456789")
+	}
+	for name, o := range map[string]Options{"entries": {MaxEntries: 19}, "bytes": {MaxBytes: 199}} {
+		if _, err := Apply(context.Background(), t.TempDir(), archive(t, many...), o); !errors.Is(err, ErrRefused) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if r, err := Apply(context.Background(), t.TempDir(), archive(t, many...), Options{MaxEntries: 20, MaxBytes: 200}); err != nil || r.Bytes != 200 || r.Entries != 20 {
+		t.Error(r, err)
+	}
+	// A file that says that it is as large as can be, and is a hole.
+	text := strings.Repeat("\x00", 512)
+	if _, err := Apply(context.Background(), t.TempDir(), strings.NewReader(text+text), Options{}); err != nil {
+		t.Error("an empty archive:", err)
+	}
+	torn := archive(t, file("f", strings.Repeat("x", 10000))).Bytes()
+	// In the padding of a header's records archive/tar sees the end; the digest of the whole tells.
+	for _, n := range []int{100, 512, 1100, 5000} {
+		if _, err := Apply(context.Background(), t.TempDir(), bytes.NewReader(torn[:n]), Options{}); err == nil {
+			t.Errorf("an archive that ends after %d bytes is taken", n)
+		}
+	}
+}
+
+// FuzzApply: whatever a tar archive says, nothing outside its layer changes, and
+// below it nothing is a mark of overlay that the archive has not the right to.
+func FuzzApply(f *testing.F) {
+	for _, headers := range hostile() {
+		var out bytes.Buffer
+		w := tar.NewWriter(&out)
+		for _, h := range headers {
+			h.Format = tar.FormatPAX
+			content := ""
+			if h.Typeflag == 0 {
+				content, h.Linkname = h.Linkname, ""
+				h.Size = int64(len(content))
+			}
+			if w.WriteHeader(&h) != nil {
+				break
+			}
+			_, _ = io.WriteString(w, content)
+		}
+		_ = w.Close()
+		f.Add(out.Bytes())
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		needRoot(t)
+		outside := t.TempDir()
+		root := filepath.Join(outside, "layer")
+		if err := os.WriteFile(filepath.Join(outside, "canary"), []byte("canary"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(root, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		before := state(t, outside)
+		_, err := Apply(context.Background(), root, bytes.NewReader(data), Options{MaxBytes: 1 << 24, MaxEntries: 1000})
+		if after := state(t, outside); !slices.Equal(before, after) {
+			t.Errorf("outside changed:\n%q\n%q", before, after)
+		}
+		if err == nil {
+			for _, l := range list(t, root) {
+				if strings.HasPrefix(l, "-") { // a name may begin so; a device of a whiteout must not be
+					if st := new(unix.Stat_t); unix.Lstat(filepath.Join(root, l[1:]), st) == nil && isWhiteout(st) {
+						t.Errorf("a whiteout in the lowest layer: %s", l)
+					}
+				}
+			}
+		}
+	})
+}
