@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/containerd/continuity/fs"
 	"github.com/containernetworking/cni/libcni"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
@@ -58,7 +57,7 @@ func seed(ctx *cli.Context) error {
 	if err := os.RemoveAll(aside); err != nil {
 		return err
 	}
-	if err := fs.CopyDir(aside, fmt.Sprintf("/proc/self/fd/%d/.", from.Fd())); err != nil {
+	if err := copyTree(aside, fmt.Sprintf("/proc/self/fd/%d/.", from.Fd())); err != nil {
 		return errors.Join(err, os.RemoveAll(aside))
 	}
 	return os.Rename(aside, dir)

@@ -3,12 +3,15 @@ package main
 import (
 	"errors"
 	"fmt"
+	iofs "io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/containerd/continuity/fs"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
@@ -75,10 +78,29 @@ func flatten(layers []string, dir string) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
 	}
-	if err := fs.CopyDir(dir, fmt.Sprintf("/proc/self/fd/%d/.", tree.Fd())); err != nil {
+	if err := copyTree(dir, fmt.Sprintf("/proc/self/fd/%d/.", tree.Fd())); err != nil {
 		return errors.Join(fmt.Errorf("copy the root file system to %s: %w", dir, err), os.RemoveAll(dir))
 	}
 	return nil
+}
+
+// copyTree copies a directory with all that is known of its files. The library
+// leaves directories with the time of the copy: those are set when all is in them.
+func copyTree(to, from string) error {
+	if err := fs.CopyDir(to, from); err != nil {
+		return err
+	}
+	return filepath.WalkDir(from, func(path string, d iofs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		var st unix.Stat_t
+		if err := unix.Lstat(path, &st); err != nil {
+			return &os.PathError{Op: "stat", Path: path, Err: err}
+		}
+		at := filepath.Join(to, strings.TrimPrefix(path, filepath.Clean(from)))
+		return unix.UtimesNanoAt(unix.AT_FDCWD, at, []unix.Timespec{st.Atim, st.Mtim}, unix.AT_SYMLINK_NOFOLLOW)
+	})
 }
 
 func bundleCommand() *cli.Command {

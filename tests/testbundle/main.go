@@ -45,8 +45,17 @@ var (
 // skip is why nothing can run here; "" if it can.
 var skip string
 
+// helpers are the programs beside minirun.
+var helpers = []string{"minirun-systemd"}
+
 // Main is the body of TestMain.
 func Main(m *testing.M) {
+	os.Exit(run(m))
+}
+
+// MainWithImages is Main with minirun-image, which takes longer to build.
+func MainWithImages(m *testing.M) {
+	helpers = append(helpers, "minirun-image")
 	os.Exit(run(m))
 }
 
@@ -117,19 +126,23 @@ func build() error {
 		return err
 	}
 	Probe, Binary = filepath.Join(scratch, "probe"), filepath.Join(scratch, "minirun")
-	return errors.Join(
+	err = errors.Join(
 		take("MINIRUN_PROBE", root, Probe, "./tests/testbundle/probe"),
-		take("MINIRUN", root, Binary, "-tags", "urfave_cli_no_docs", "./cmd/minirun"),
-		takeHelper(root, filepath.Join(scratch, "minirun-systemd")))
+		take("MINIRUN", root, Binary, "-tags", "urfave_cli_no_docs", "./cmd/minirun"))
+	for _, name := range helpers {
+		err = errors.Join(err, takeHelper(root, name))
+	}
+	return err
 }
 
 // takeHelper takes what is beside the minirun that is given, if anything.
-func takeHelper(root, out string) error {
+func takeHelper(root, name string) error {
+	out := filepath.Join(scratch, name)
 	given := os.Getenv("MINIRUN")
 	if given == "" {
-		return goBuild(root, out, "./cmd/minirun-systemd")
+		return goBuild(root, out, "-tags", "urfave_cli_no_docs", "./cmd/"+name)
 	}
-	data, err := os.ReadFile(filepath.Join(filepath.Dir(given), "minirun-systemd"))
+	data, err := os.ReadFile(filepath.Join(filepath.Dir(given), name))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
