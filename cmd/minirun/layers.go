@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
@@ -41,7 +42,13 @@ func layers(ctx *cli.Context) error {
 	}
 	stack, err := look.StackOf(ctx.String("root"), ctx.Args().First())
 	if err != nil && !isDir(ctx.Args().First()) {
-		if image, bad := knownImage(ctx, ctx.Args().First()); image && bad == nil {
+		e := newEngine(ctx)
+		if _, bad := e.Record(ctx.Args().First()); bad == nil { // a container that has ended
+			dir := e.Store.Container(ctx.Args().First())
+			if stack, err = look.StackOf(ctx.String("root"), dir); err == nil {
+				stack.Upper = filepath.Join(dir, "upper")
+			}
+		} else if image, bad := knownImage(ctx, ctx.Args().First()); image && bad == nil {
 			return becomeImage(os.Args[1:])
 		}
 	}
