@@ -172,7 +172,7 @@ func TestPull(t *testing.T) {
 			t.Error("it has left an image")
 		}
 		s.do("pull", "-q", r.host()+"/x:app")
-		if r.count("bytes=") != 1 {
+		if r.count("/blobs/"+blob+" bytes=") != 1 {
 			t.Errorf("the second pull did not go on where the first broke off: %q", r.requests)
 		}
 		s.check()
