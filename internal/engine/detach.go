@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/containerd/console"
 	"golang.org/x/sys/unix"
@@ -152,15 +153,19 @@ func (l *log) takeTerminal() (finish func(), err error) {
 		}
 	}
 	slave.Close()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		l.copy("stdout", master)
-	}()
+	go l.copy("stdout", master)
 	return func() {
+		// The relay still reads from the terminal, so its master sees no end: what has been written to it must be waited
+		// for until nothing is left to read.
+		for empty, tries := 0, 0; empty < 3 && tries < 200; tries++ {
+			if n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCINQ); err != nil || n == 0 {
+				empty++
+			} else {
+				empty = 0
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
 		toNull(0, 1, 2)
-		<-done
-		_ = l.close()
 	}, nil
 }
 

@@ -68,7 +68,8 @@ func killProbe(pidFile string, exec *os.Process) error {
 	if err == nil {
 		var pid int
 		if pid, err = strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
-			return unix.Kill(pid, unix.SIGKILL)
+			// It leads a session, so what it has started goes too.
+			return unix.Kill(-pid, unix.SIGKILL)
 		}
 	}
 	return exec.Kill()

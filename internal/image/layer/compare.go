@@ -80,7 +80,7 @@ func (d *Difference) add(a *applier, path, at string, st *unix.Stat_t, lower str
 		links[st.Ino] = st.Nlink > 1
 	}
 	d.Files = append(d.Files, c)
-	if was == nil || c.What == "on the way" || c.Dir && wasDir && !isOpaque(path) {
+	if was == nil || kind == unix.S_IFDIR && wasDir && !isOpaque(path) {
 		return nil
 	}
 	return d.waste(a, at, lower, was)

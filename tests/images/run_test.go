@@ -1,0 +1,312 @@
+package images
+
+import (
+	"archive/tar"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	docker "github.com/moby/docker-image-spec/specs-go/v1"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/tests/testbundle"
+)
+
+// name is a container's that Watch knows as this test's.
+func name(s string) string { return testbundle.Prefix + s }
+
+// TestRunFlags: docker's flags, and what the container sees of them.
+func TestRunFlags(t *testing.T) {
+	config := docker.DockerOCIImageConfig{ImageConfig: oci.ImageConfig{
+		Env: []string{"PATH=/bin", "A=image", "B=image"}, WorkingDir: "/home", User: "user", Cmd: []string{"sh"}, Labels: map[string]string{"l": "image"},
+		Volumes: map[string]struct{}{"/vol": {}},
+	}}
+	s := loaded(t, config, layer{entries: []tar.Header{dir("vol"), file("vol/seed", "seed"), link("vol/l", "seed")}})
+	host := filepath.Join(s.Host, "data")
+	write(t, filepath.Join(host, "f"), "host")
+	os.Chmod(host, 0o777)
+	t.Setenv("FROM_HOST", "host's")
+	for _, c := range []struct {
+		name  string
+		flags []string
+		run   string
+		want  string
+	}{
+		{"user of the image", nil, "id -u; id -g; id -G", "1000\n1000\n1000 50"},
+		{"-u number", []string{"-u", "7"}, "id -u; id -g", "7\n0"},
+		{"-u user:group", []string{"-u", "user:friends"}, "id -u; id -g", "1000\n50"},
+		{"-w", []string{"-w", "/tmp"}, "pwd", "/tmp"},
+		{"a working directory that is not there", []string{"-w", "/new/dir", "-u", "0"}, "pwd", "/new/dir"},
+		{"directory of the image", nil, "pwd", "/home"},
+		{"environment", []string{"-e", "A=flag", "-e", "C=x=y", "-e", "FROM_HOST", "-e", "NOT_SET"}, "echo $A $B $C $FROM_HOST $NOT_SET", "flag image x=y host's"},
+		{"--hostname", []string{"--hostname", "h"}, "hostname; cat /etc/hostname; grep -c h /etc/hosts", "h\nh\n3"},
+		{"-v", []string{"-v", host + ":/mnt"}, "cat /mnt/f; echo x >/mnt/g; cat /mnt/g", "hostx"},
+		{"-v ro", []string{"-v", host + ":/mnt:ro"}, "cat /mnt/f; echo x 2>/dev/null >/mnt/h || echo no", "hostno"},
+		{"a volume with a name", []string{"-v", "named:/vol", "-u", "0"}, "cat /vol/l; echo more >>/vol/seed", "seed"},
+		{"it is kept", []string{"-v", "named:/vol"}, "cat /vol/seed", "seedmore"},
+		{"the image's volume", []string{"-u", "0"}, "cat /vol/l; grep -c ' /vol ' /proc/self/mountinfo", "seed1"},
+		{"--tmpfs", []string{"--tmpfs", "/tmp:size=1m"}, "grep ' /tmp ' /proc/self/mountinfo | grep -o 'size=[0-9]*k'", "size=1024k"},
+		{"--read-only", []string{"--read-only", "-u", "0"}, "touch /x 2>/dev/null || echo no", "no"},
+		{"it can be written to", []string{"-u", "0"}, "touch /x && echo yes", "yes"},
+		{"--network none", nil, "ls /sys/class/net", "lo"},
+		{"capabilities", []string{"-u", "0"}, "grep CapEff /proc/self/status", "CapEff:\t00000000a80425fb"},
+		{"--cap-drop ALL --cap-add", []string{"-u", "0", "--cap-drop", "ALL", "--cap-add", "chown"}, "grep CapEff /proc/self/status", "CapEff:\t0000000000000001"},
+		{"seccomp", nil, "grep Seccomp: /proc/self/status", "Seccomp:\t2"},
+		{"seccomp=unconfined", []string{"--security-opt", "seccomp=unconfined"}, "grep Seccomp: /proc/self/status", "Seccomp:\t0"},
+		{"no-new-privileges", []string{"--security-opt", "no-new-privileges"}, "grep NoNewPrivs /proc/self/status", "NoNewPrivs:\t1"},
+		{"without -i there is no input", nil, "cat | wc -c", "0"},
+		{"-i", []string{"-i"}, "cat", "input"},
+		{"ports below 1024", []string{"-u", "1000"}, "cat /proc/sys/net/ipv4/ip_unprivileged_port_start", "0"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s.Stdin = "input"
+			args := append([]string{"run", "--rm", "--name", name("flags")}, c.flags...)
+			if got := s.do(append(args, "busybox", "sh", "-c", c.run)...); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+	for words, flags := range map[string][]string{
+		"--memory": {"--memory", "lots"}, "--cpus": {"--cpus", "no"}, "make it first": {"-v", "/none/such:/x"}, "--network": {"--network", "x"}, "--publish": {"--network", "host", "-p", "1:1"},
+		"capability": {"--cap-add", "nonsense"}, "nobody-here": {"-u", "nobody-here"}, "must begin with /": {"-w", "x"}, "--volume": {"-v", "/a:b"}, "--stop-signal": {"--stop-signal", "X"},
+	} {
+		s.Minirun(append(append([]string{"run", "--rm"}, flags...), "busybox", "true")...).Fails(t, words)
+	}
+	if got := s.do("ps", "-a", "-q"); got != "" {
+		t.Errorf("left: %s", got)
+	}
+	for status, argv := range map[int][]string{127: {"/none"}, 126: {"/etc/passwd"}, 42: {"sh", "-c", "exit 42"}} {
+		if r := s.Minirun(append([]string{"run", "--rm", "--name", name("status"), "busybox"}, argv...)...); r.Status != status {
+			t.Errorf("%q: status %d, want %d: %s", argv, r.Status, status, r.Stderr)
+		}
+	}
+	s.check()
+}
+
+// TestLimits: the cgroup has what the flags say.
+func TestLimits(t *testing.T) {
+	s := loaded(t, runs("sleep", "1000"))
+	id := name("limits")
+	s.do("run", "-d", "--name", id, "--memory", "32m", "--cpus", "0.5", "--pids-limit", "50", "busybox")
+	defer s.do("rm", "-f", id)
+	var got struct {
+		Data struct {
+			Memory struct{ Usage struct{ Limit uint64 } }
+			Pids   struct{ Limit uint64 }
+		}
+	}
+	s.json(&got, "events", "--stats", id)
+	if got.Data.Memory.Usage.Limit != 32<<20 || got.Data.Pids.Limit != 50 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestDetached: run -d, ps, logs, exec, stop, rm.
+func TestDetached(t *testing.T) {
+	config := runs("sh", "-c", `trap 'echo bye; exit 7' USR1; echo out; echo err >&2; printf partial; while :; do sleep 0.1; done`)
+	config.StopSignal = "SIGUSR1"
+	s := loaded(t, config)
+	id := name("d")
+	if got := s.do("run", "-d", "--name", id, "busybox"); got != id {
+		t.Errorf("printed %q", got)
+	}
+	s.Minirun("run", "-d", "--name", id, "busybox").Fails(t, "exists")
+	await(t, "the log", func() bool { r := s.Minirun("logs", id); return r.Stdout == "out\n" && r.Stderr == "err\n" })
+	if got := s.do("logs", "-t", id); !strings.HasPrefix(got, time.Now().UTC().Format("2006-")) {
+		t.Errorf("logs -t: %q", got)
+	}
+	var list []struct{ Container, State, Name string }
+	s.json(&list, "ps", "--format", "json")
+	if len(list) != 1 || list[0].Container != id || list[0].State != "running" || list[0].Name != "docker.io/library/busybox:latest" {
+		t.Errorf("ps: %+v", list)
+	}
+	if got := s.do("exec", "-i", "-w", "/tmp", "-e", "X=y", id, "sh", "-c", "pwd; echo $X"); got != "/tmp\ny" {
+		t.Errorf("exec: %q", got)
+	}
+	s.Minirun("rm", id).Fails(t, "runs")
+	begin := time.Now()
+	s.do("stop", id)
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("stop took %s: the image's signal was not sent", took)
+	}
+	if got := s.do("ps", "-a"); !strings.Contains(got, "Exited (7)") {
+		t.Errorf("ps -a: %s", got)
+	}
+	if got := s.do("ps", "-q"); got != "" {
+		t.Errorf("ps shows %q", got)
+	}
+	if got := s.do("logs", "--tail", "1", id); got != "partialbye" {
+		t.Errorf("logs --tail 1: %q", got)
+	}
+	s.check()
+	s.do("rm", id)
+	s.Minirun("logs", id).Fails(t, "no such container")
+	s.Minirun("run", "-d", "--name", id, "busybox", "/none").Exit(t, 127)
+	if got := s.do("ps", "-a", "-q"); got != "" {
+		t.Errorf("a container that did not start is left: %s", got)
+	}
+	s.do("run", "-d", "--rm", "--name", id, "busybox", "true")
+	await(t, "--rm", func() bool { return s.do("ps", "-a", "-q") == "" })
+	s.do("run", "-d", "--name", id, "busybox", "sleep", "1000")
+	s.do("rm", "-f", id)
+	s.do("run", "-d", "-t", "--name", id, "busybox", "sh", "-c", "test -t 0 && test -t 1 && echo terminal")
+	await(t, "a terminal's log", func() bool { return strings.Contains(s.do("logs", id), "terminal\r") || s.do("logs", id) == "terminal" })
+	s.do("rm", "-f", id)
+}
+
+// TestFollow: logs -f ends with the container and has all of it.
+func TestFollow(t *testing.T) {
+	s := loaded(t, runs("sh", "-c", "for i in $(seq 2000); do echo line $i; done; sleep 0.3; echo last"))
+	id := name("f")
+	s.do("run", "-d", "--name", id, "busybox")
+	defer s.do("rm", "-f", id)
+	got := strings.Split(s.do("logs", "-f", id), "\n")
+	if len(got) != 2001 || got[2000] != "last" || got[1999] != "line 2000" {
+		t.Errorf("%d lines, the last %q", len(got), got[len(got)-1])
+	}
+}
+
+func await(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(15 * time.Second); !done(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited for %s in vain", what)
+		}
+	}
+}
+
+// TestHealthcheck: starting, healthy, unhealthy, healthy again; a check that hangs.
+func TestHealthcheck(t *testing.T) {
+	config := runs("sleep", "1000")
+	config.Healthcheck = &docker.HealthcheckConfig{Test: []string{"CMD-SHELL", "cat /healthy; exit $(cat /status)"}, Interval: 200 * time.Millisecond, Timeout: time.Second, Retries: 2}
+	s := loaded(t, config)
+	id := name("h")
+	health := func() string {
+		var list []struct {
+			HealthState struct {
+				Status string
+				Log    []struct {
+					Status int
+					Output string
+				}
+			}
+		}
+		s.json(&list, "ps", "--format", "json")
+		if len(list) != 1 {
+			return fmt.Sprint(len(list), " containers")
+		}
+		h := list[0].HealthState
+		if n := len(h.Log); n > 0 {
+			return fmt.Sprintf("%s %d %s", h.Status, h.Log[n-1].Status, strings.TrimSpace(h.Log[n-1].Output))
+		}
+		return h.Status
+	}
+	s.do("run", "-d", "--name", id, "busybox", "sh", "-c", "echo 0 >/status; echo fine >/healthy; exec sleep 1000")
+	defer s.do("rm", "-f", id)
+	await(t, "healthy", func() bool { return health() == "healthy 0 fine" })
+	s.do("exec", id, "sh", "-c", "echo 1 >/status; echo ill >/healthy")
+	await(t, "unhealthy", func() bool { return health() == "unhealthy 1 ill" })
+	if got := s.do("ps"); !strings.Contains(got, "(unhealthy") {
+		t.Errorf("ps: %s", got)
+	}
+	if got := s.do("state", id); strings.Contains(got, "health") {
+		t.Errorf("the runtime knows: %s", got)
+	}
+	s.do("exec", id, "sh", "-c", "echo 0 >/status")
+	await(t, "healthy again", func() bool { return strings.HasPrefix(health(), "healthy") })
+	s.do("exec", id, "sh", "-c", "rm /healthy; mkfifo /healthy")
+	await(t, "a check that hangs", func() bool { return strings.HasPrefix(health(), "unhealthy -1 the check did not end") })
+	await(t, "the end of what hung", func() bool { return strings.Count(s.do("exec", id, "ps"), "cat /healthy") <= 1 })
+	s.do("run", "--rm", "--no-healthcheck", "--name", name("n"), "busybox", "true")
+}
+
+// TestHundred: a hundred containers of an image have one copy of its files.
+func TestHundred(t *testing.T) {
+	s := loaded(t, runs("sleep", "1000"))
+	used := func() int64 {
+		out := tool(t, "du", "-sB1", s.dir)
+		n, err := strconv.ParseInt(strings.Fields(out)[0], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := used()
+	const count = 100
+	for n := range count {
+		s.do("run", "-d", "--name", name(fmt.Sprint("c", n)), "busybox")
+	}
+	after := used()
+	t.Logf("the store takes %d bytes, with %d containers %d: %d each", before, count, after, (after-before)/count)
+	if (after-before)/count > 200<<10 {
+		t.Errorf("a container takes %d bytes", (after-before)/count)
+	}
+	if files, err := os.ReadDir(filepath.Join(s.dir, "layers")); err != nil || len(files) != 1 {
+		t.Errorf("%d layers, %v", len(files), err)
+	}
+	args := []string{"rm", "-f"}
+	for n := range count {
+		args = append(args, name(fmt.Sprint("c", n)))
+	}
+	s.do(args...)
+}
+
+// TestBundle: what `bundle` writes runs under runc and crun too.
+func TestBundle(t *testing.T) {
+	s := loaded(t, docker.DockerOCIImageConfig{ImageConfig: oci.ImageConfig{Entrypoint: []string{"sh", "-c"}, Cmd: []string{"echo $A; id -u; pwd"}, Env: []string{"A=b", "PATH=/bin"}, User: "user", WorkingDir: "/tmp"}})
+	b := filepath.Join(s.Host, "bundle")
+	s.do("bundle", "busybox", b)
+	want := "b\n1000\n/tmp"
+	if got := s.do("run", b); got != want {
+		t.Errorf("minirun: %q", got)
+	}
+	need(t, "runc", "runc")
+	if got := tool(t, "runc", "--root", filepath.Join(s.Host, "runc"), "run", "-b", b, name("runc")); got != want {
+		t.Errorf("runc: %q", got)
+	}
+	s.do("bundle", "--layers", "busybox", b+"2")
+	if got := s.do("run", b+"2"); got != want {
+		t.Errorf("with layers: %q", got)
+	}
+	text, err := os.ReadFile(filepath.Join(b, "config.json"))
+	if err != nil || !json.Valid(text) {
+		t.Error(err)
+	}
+}
+
+// TestLayersOfImage: what each layer did.
+func TestLayersOfImage(t *testing.T) {
+	s, l := newStore(t), newLayout(t)
+	l.add("app", runs("sh"),
+		layer{entries: []tar.Header{dir("etc"), file("etc/a", "aaaa"), file("etc/b", "bb"), dir("opt"), file("opt/x", "xxx")}, command: "FROM base"},
+		layer{entries: []tar.Header{file("etc/a", "new"), file("etc/.wh.b", ""), file("n", "n")}, command: "RUN change"},
+		layer{entries: []tar.Header{file(".wh.opt", "")}, command: "RUN rm -r /opt"})
+	s.do("load", "-q", l.dir)
+	var views []struct {
+		Number                  int
+		Command                 string
+		Added, Changed, Removed int
+		Wasted                  int64
+	}
+	s.json(&views, "layers", "--format", "json", "app")
+	want := "[{1 FROM base 5 0 0 0} {2 RUN change 1 1 1 6} {3 RUN rm -r /opt 0 0 1 3}]"
+	if got := fmt.Sprint(views); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	s.json(&views, "layers", "--format", "json", "--range", "2-2", "app")
+	if len(views) != 1 || views[0].Number != 2 {
+		t.Errorf("--range: %v", views)
+	}
+	if got := s.do("layers", "--tree", "app"); !strings.Contains(got, "-   b\n") || !strings.Contains(got, "~   a  3B\n") {
+		t.Errorf("--tree: %s", got)
+	}
+	if got := s.do("layers", "--why", "/etc/a", "app"); !strings.Contains(got, "2  file") || !strings.Contains(got, "this is seen") {
+		t.Errorf("--why: %s", got)
+	}
+	s.Minirun("layers", "--why", "/etc/b", "app").Fails(t, "would not see it")
+}
