@@ -33,12 +33,13 @@ func main() {
 
 func app() *cli.App {
 	return &cli.App{
-		Name:                 "minirun",
-		Usage:                "images of minirun",
-		EnableBashCompletion: true,
-		HideHelpCommand:      true,
-		HideVersion:          true,
-		Compiled:             time.Unix(1, 0),
+		Name:                      "minirun",
+		Usage:                     "images of minirun",
+		EnableBashCompletion:      true,
+		HideHelpCommand:           true,
+		HideVersion:               true,
+		DisableSliceFlagSeparator: true, // a comma in --change is its own
+		Compiled:                  time.Unix(1, 0),
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "store", Value: image.DefaultDir(), Usage: "directory of images"},
 			// minirun's own, which it passes on.
