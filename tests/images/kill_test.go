@@ -1,0 +1,142 @@
+package images
+
+import (
+	"archive/tar"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/minirun/minirun/tests/testbundle"
+)
+
+// longest is what the commands here take at most.
+const longest = 80 * time.Millisecond
+
+// kills is how often TestKill kills; MINIRUN_KILLS says otherwise.
+func kills(t *testing.T) int {
+	t.Helper()
+	if text := os.Getenv("MINIRUN_KILLS"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	return 60
+}
+
+// TestKill: pull, load, unpack, import, rmi and prune, killed at random moments, two
+// at once: the store is always consistent, what had been said to be there still is,
+// and what was killed succeeds the next time.
+func TestKill(t *testing.T) {
+	s, l := newStore(t), newLayout(t)
+	var many []tar.Header
+	for n := range 400 {
+		many = append(many, file(fmt.Sprintf("d%d/f%d", n%20, n), strings.Repeat("x", n*20)))
+	}
+	base := busybox(t)
+	l.add("one", runs("sh"), base, layer{entries: many})
+	l.add("two", runs("sh"), base, layer{entries: []tar.Header{file("big", noise(3<<20))}}, layer{entries: []tar.Header{file("d0/.wh.f0", "")}, compression: "zstd"})
+	r := newRegistry(t, l)
+	rootfs := filepath.Join(s.Host, "rootfs.tar")
+	write(t, rootfs, string(archive(t, many)))
+	s.do("load", "-q", "--name", "kept", l.dir) // the last that it has: two
+	s.do("run", "--name", name("kept"), "kept", "true")
+	commands := [][]string{
+		{"pull", "-q", r.host() + "/x:one"}, {"pull", "-q", r.host() + "/x:two"}, {"load", "-q", l.dir}, {"import", rootfs, "imported"},
+		{"unpack", "kept"}, {"prune"}, {"prune", "--all"}, {"rmi", "two"}, {"pull", "-q", "--no-unpack", r.host() + "/z:one"}, {"unpack", r.host() + "/z:one"}, {"tag", "kept", "also"},
+	}
+	killed, rubbish := 0, 0
+	for n := range kills(t) {
+		var running []*exec.Cmd
+		for range 1 + n%2 {
+			c := commands[rand.IntN(len(commands))]
+			cmd := s.Command(c...)
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			running = append(running, cmd)
+		}
+		time.Sleep(rand.N(longest))
+		for _, cmd := range running {
+			if syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) == nil {
+				killed++
+			}
+			_ = cmd.Wait()
+		}
+		rubbish += consistent(t, s)
+		if t.Failed() {
+			t.Fatalf("after kill %d, of %q", n, running[0].Args)
+		}
+	}
+	t.Logf("%d killed; rubbish was seen %d times", killed, rubbish)
+	// All of it works now.
+	for _, c := range commands {
+		if c[0] != "rmi" {
+			s.do(c...)
+		}
+		s.check()
+	}
+	s.do("rm", name("kept"))
+	s.do("prune", "--all")
+	for _, dir := range []string{"blobs/sha256", "layers", "unpacked", "tmp", "locks"} {
+		if files, err := os.ReadDir(filepath.Join(s.dir, dir)); err != nil || len(files) != 0 {
+			t.Errorf("%s has %d files left, %v", dir, len(files), err)
+		}
+	}
+}
+
+// consistent checks the store, and that the container that is kept has its image.
+func consistent(t *testing.T, s *store) (rubbish int) {
+	t.Helper()
+	r := s.Minirun("store", "check", "--format", "json")
+	var report struct{ Rubbish, Wrong []string }
+	if err := json.Unmarshal([]byte(r.Stdout), &report); err != nil {
+		t.Fatal(err, r.Stdout, r.Stderr)
+	}
+	if r.Status != 0 || len(report.Wrong) > 0 {
+		t.Errorf("status %d: %q %s", r.Status, report.Wrong, r.Stderr)
+	}
+	if got := s.Minirun("layers", name("kept"), "/bin/busybox"); got.Status != 0 {
+		t.Errorf("the container has lost its layers: %s", got.Stderr)
+	}
+	if len(report.Rubbish) > 0 {
+		return 1
+	}
+	return 0
+}
+
+// TestTogether: eight at once want the same; it is fetched once.
+func TestTogether(t *testing.T) {
+	l := newLayout(t)
+	l.add("app", runs("sh"), busybox(t), layer{entries: []tar.Header{file("big", noise(1<<20))}})
+	s, r := newStore(t), newRegistry(t, l)
+	done := make(chan testbundle.Result)
+	for n := range 8 {
+		go func() {
+			if n%2 == 0 {
+				done <- testbundle.Finish(t, s.Command("pull", "-q", fmt.Sprintf("%s/x%d:app", r.host(), n)))
+			} else {
+				done <- testbundle.Finish(t, s.Command("run", "--rm", "--name", name(fmt.Sprint("r", n)), fmt.Sprintf("%s/x%d:app", r.host(), n), "true"))
+			}
+		}()
+	}
+	for range 8 {
+		if got := <-done; got.Status != 0 {
+			t.Errorf("status %d: %s", got.Status, got.Stderr)
+		}
+	}
+	if n := r.count("/blobs/"); n != 3 {
+		t.Errorf("%d blobs were fetched, not 3: %q", n, r.requests)
+	}
+	s.check()
+}
