@@ -15,6 +15,7 @@ import (
 	"github.com/containernetworking/cni/libcni"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
@@ -80,6 +81,7 @@ const (
 	networkName = "minirun"
 	bridgeName  = "minirun0"
 	subnet      = "10.89.0.0/16"
+	networkDir  = "/run/minirun-cni"
 )
 
 // pluginDirs is where distributions put the plugins of the CNI.
@@ -96,8 +98,9 @@ func network(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	cni := libcni.NewCNIConfigWithCacheDir(pluginDirs, "/run/minirun-cni", nil)
-	rt := &libcni.RuntimeConf{ContainerID: state.ID, NetNS: "/proc/" + strconv.Itoa(state.Pid) + "/ns/net", IfName: "eth0"}
+	cni := libcni.NewCNIConfigWithCacheDir(pluginDirs, networkDir, nil)
+	pin := filepath.Join(networkDir, "namespaces", state.ID)
+	rt := &libcni.RuntimeConf{ContainerID: state.ID, NetNS: pin, IfName: "eth0"}
 	ports, err := portMappings(ctx.Args().Tail())
 	if err != nil {
 		return err
@@ -107,17 +110,45 @@ func network(ctx *cli.Context) error {
 	}
 	switch verb := ctx.Args().First(); verb {
 	case "add":
+		if err := pinNamespace(pin, state.Pid); err != nil {
+			return err
+		}
 		if _, err := cni.AddNetworkList(context.Background(), list, rt); err != nil {
-			rt.NetNS = ""
-			return errors.Join(fmt.Errorf("connect to the bridge %s: %w: the plugins are those of the package containernetworking-plugins, and need iptables", bridgeName, err), cni.DelNetworkList(context.Background(), list, rt))
+			return errors.Join(fmt.Errorf("connect to the bridge %s: %w: the plugins are those of the package containernetworking-plugins, and need iptables", bridgeName, err), cni.DelNetworkList(context.Background(), list, rt), unpinNamespace(pin))
 		}
 	case "del":
-		rt.NetNS = "" // it has gone with its last process
-		if err := cni.DelNetworkList(context.Background(), list, rt); err != nil {
+		err := cni.DelNetworkList(context.Background(), list, rt)
+		if err = errors.Join(err, unpinNamespace(pin)); err != nil {
 			return fmt.Errorf("disconnect from the bridge %s: %w", bridgeName, err)
 		}
 	default:
 		return fmt.Errorf("network %q: must be add or del", verb)
+	}
+	return nil
+}
+
+// pinNamespace keeps a network namespace when its last process has ended: what the
+// plugins have made outside of it they can only take away while it is there.
+func pinNamespace(pin string, pid int) error {
+	if err := os.MkdirAll(filepath.Dir(pin), 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(pin, nil, 0o600); err != nil {
+		return err
+	}
+	from := "/proc/" + strconv.Itoa(pid) + "/ns/net"
+	if err := unix.Mount(from, pin, "", unix.MS_BIND, ""); err != nil {
+		return errors.Join(&os.PathError{Op: "bind " + from + " to", Path: pin, Err: err}, os.Remove(pin))
+	}
+	return nil
+}
+
+func unpinNamespace(pin string) error {
+	if err := unix.Unmount(pin, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+		return &os.PathError{Op: "unmount", Path: pin, Err: err}
+	}
+	if err := os.Remove(pin); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
 	return nil
 }
@@ -130,7 +161,7 @@ func networkConfig() (*libcni.NetworkConfigList, error) {
 			map[string]any{
 				"type": "bridge", "bridge": bridgeName, "isGateway": true, "ipMasq": true, "hairpinMode": true,
 				"ipam": map[string]any{
-					"type": "host-local", "dataDir": "/run/minirun-cni/addresses", "routes": []any{map[string]string{"dst": "0.0.0.0/0"}},
+					"type": "host-local", "dataDir": networkDir + "/addresses", "routes": []any{map[string]string{"dst": "0.0.0.0/0"}},
 					"ranges": []any{[]any{map[string]string{"subnet": subnet}}},
 				},
 			},

@@ -69,6 +69,8 @@ const (
 	endFile    = "end.json"
 	healthFile = "health.json"
 	logFile    = "log"
+
+	attendedFile = "attended" // see attend
 )
 
 // file is a file in a container's directory.

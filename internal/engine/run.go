@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -25,6 +26,11 @@ const (
 // it returns. A container that does not start is removed.
 func (e *Engine) Run(r *Record, o container.Options, started func()) (int, error) {
 	o.Root, o.ID, o.Bundle, o.Warn, o.SystemdCgroup, o.Inherited = e.Root, r.Container, e.Store.Container(r.Container), e.Warn, e.Systemd, e.Inherited
+	attending, err := e.attend(r.Container, os.O_CREATE)
+	if err != nil {
+		return CannotRun, err
+	}
+	defer attending.Close()
 	running := false
 	ctx, stop := context.WithCancel(context.Background())
 	probing := make(chan struct{})
@@ -49,6 +55,20 @@ func (e *Engine) Run(r *Record, o container.Options, started func()) (int, error
 		return status, errors.Join(err, e.removeFiles(r.Container))
 	}
 	return status, errors.Join(err, writeJSON(e.file(r.Container, endFile), End{status, time.Now().UTC()}))
+}
+
+// attend takes the lock that says that somebody is with the container, up to the
+// note of how it ended. The kernel drops it if that one is killed.
+func (e *Engine) attend(id string, create int) (*os.File, error) {
+	f, err := os.OpenFile(e.file(id, attendedFile), os.O_RDONLY|create, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("container %s: somebody runs it already: %w", id, err)
+	}
+	return f, nil
 }
 
 // StatusOf is the exit status for a container that did not start.

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -55,17 +56,26 @@ func (e *Engine) wait(id string, patience time.Duration) bool {
 	}
 }
 
-// settled waits for who attends the container. One that was killed has left that
-// undone, for rm to do.
+// settled waits until nobody attends the container: until poststop hooks have run
+// and its end is noted. One who was killed has left that undone, for rm to do.
 func (e *Engine) settled(id string) bool {
-	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		l, err := e.Look(id)
-		if err != nil || l.State == Exited {
+	for deadline := time.Now().Add(hookPatience); ; time.Sleep(10 * time.Millisecond) {
+		f, err := e.attend(id, 0)
+		if err == nil {
+			f.Close()
 			return true
 		}
+		if errors.Is(err, fs.ErrNotExist) { // --rm
+			return true
+		}
+		if time.Now().After(deadline) {
+			return false
+		}
 	}
-	return true
 }
+
+// hookPatience is longer than a poststop hook may take.
+const hookPatience = 40 * time.Second
 
 // Remove removes a container and all that it has written. One that runs is an
 // error, unless it is killed by force.
@@ -81,6 +91,12 @@ func (e *Engine) Remove(id string, force bool) error {
 			return err
 		}
 		e.wait(id, killPatience)
+	}
+	if !e.settled(id) {
+		return fmt.Errorf("container %s: who runs it does not come to an end", id)
+	}
+	if _, err := e.Record(id); err != nil { // --rm was faster
+		return nil
 	}
 	if _, err := container.State(e.Root, id); err == nil {
 		warnings, err := container.Delete(e.Root, id, true)
