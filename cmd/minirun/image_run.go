@@ -56,8 +56,11 @@ func isImage(ctx *cli.Context) bool {
 	if len(args) == 0 || ctx.String("bundle") != "" || isBundle(args[0]) {
 		return false
 	}
-	if len(args) == 2 && (isBundle(args[1]) || looksLikePath(args[1]) && isDir(args[1])) {
+	if len(args) > 1 && isBundle(args[1]) {
 		return false
+	}
+	if len(args) == 2 && strings.Contains(args[1], "/") && isDir(args[1]) {
+		return false // a bundle without config.json
 	}
 	if len(args) == 1 && container.CheckID(args[0]) == nil && isBundle(".") {
 		return false
@@ -68,8 +71,6 @@ func isImage(ctx *cli.Context) bool {
 	_, err := image.ParseName(args[0])
 	return err == nil
 }
-
-func looksLikePath(s string) bool { return strings.Contains(s, "/") }
 
 func isDir(path string) bool {
 	info, err := os.Stat(path)

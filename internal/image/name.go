@@ -88,7 +88,8 @@ func isRegistry(first string) bool {
 }
 
 func isHost(s string) bool {
-	host, port, hasPort := s, "", false
+	var host, port string
+	var hasPort bool
 	if strings.HasPrefix(s, "[") { // an IPv6 address
 		end := strings.IndexByte(s, ']')
 		if end < 0 {

@@ -62,13 +62,13 @@ func TestRunUsage(t *testing.T) {
 	}{
 		{"no argument", []string{"run"}, "which bundle"},
 		{"no such bundle", []string{"run", "/nonexistent/bundle"}, "config.json"},
-		{"three arguments", []string{"run", "a", "b", "c"}, "too many"},
+		{"three arguments", []string{"run", "-b", b.Dir, "a", "b"}, "too many"},
 		{"a bad ID", []string{"run", "a/b", b.Dir}, "container ID"},
 		{"dot dot as ID", []string{"run", "..", b.Dir}, "container ID"},
 		{"an unknown flag", []string{"run", "--nonsense", b.Dir}, "nonsense"},
 		{"negative preserve-fds", []string{"run", "--preserve-fds", "-1", b.ID, b.Dir}, "--preserve-fds"},
 		{"preserve-fds without end", []string{"run", "--preserve-fds", "2000000000", b.ID, b.Dir}, "--preserve-fds"},
-		{"bundle is a file", []string{"run", b.ID, b.Dir + "/config.json"}, "config.json"},
+		{"bundle is a file", []string{"run", "-b", b.Dir + "/config.json", b.ID}, "config.json"},
 	} {
 		t.Run(c.name, func(t *testing.T) { b.Minirun(c.args...).Fails(t, c.want) })
 	}

@@ -102,13 +102,12 @@ func TestArgv(t *testing.T) {
 			continue
 		}
 		var list []struct{ Command []string }
-		if r.Status != 125 && r.Status != 127 {
-			s.json(&list, "ps", "-a", "--format", "json")
-			s.do("rm", name("argv"))
-		} else {
+		if r.Status != 0 {
 			t.Errorf("%s: status %d: %s", c, r.Status, r.Stderr)
 			continue
 		}
+		s.json(&list, "ps", "-a", "--format", "json")
+		s.do("rm", name("argv"))
 		if got := list[0].Command; !slices.Equal(got, dockersArgv(t, want)) {
 			t.Errorf("%s: minirun executes %q, docker %s", c, got, want)
 		}

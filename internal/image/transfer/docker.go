@@ -44,7 +44,7 @@ func (a *Archive) docker(text []byte) ([]Found, error) {
 func (a *Archive) dockerImage(one saved) (Found, error) {
 	config, err := a.read(path.Clean(one.Config))
 	if err != nil {
-		return Found{}, fmt.Errorf("Config: %w", err)
+		return Found{}, fmt.Errorf("its Config: %w", err)
 	}
 	var c oci.Image
 	if err := json.Unmarshal(config, &c); err != nil {
@@ -57,7 +57,7 @@ func (a *Archive) dockerImage(one saved) (Found, error) {
 	for n, name := range one.Layers {
 		d, err := a.dockerLayer(path.Clean(name), c.RootFS.DiffIDs[n])
 		if err != nil {
-			return Found{}, fmt.Errorf("Layers[%d]: %w", n, err)
+			return Found{}, fmt.Errorf("its Layers[%d]: %w", n, err)
 		}
 		m.Layers = append(m.Layers, d)
 	}
