@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/look"
 )
 
@@ -39,7 +40,7 @@ func inspect(ctx *cli.Context) error {
 		return fmt.Errorf("--interval %q: must be a time above 0 such as 500ms or 5s", ctx.String("interval"))
 	}
 	for {
-		v, err := look.Inspect(ctx.String("root"), ctx.Args().First())
+		v, err := seen(ctx, ctx.Args().First())
 		if err != nil {
 			return err
 		}
@@ -49,16 +50,51 @@ func inspect(ctx *cli.Context) error {
 		if err := showView(ctx.App.Writer, v, format); err != nil {
 			return err
 		}
-		if !ctx.Bool("watch") || v.Status == string(specs.StateStopped) {
+		if !ctx.Bool("watch") || v.Status == string(specs.StateStopped) || v.Status == engine.Exited {
 			return nil
 		}
 		time.Sleep(interval)
 	}
 }
 
-func showView(w io.Writer, v *look.View, format string) error {
+// A view is a container as the runtime knows it and, if it is one of an image, what
+// stands around the runtime knows more: the image, and its health.
+type view struct {
+	*look.View
+	Image *engine.Listed `json:"image,omitempty"`
+}
+
+func seen(ctx *cli.Context, id string) (*view, error) {
+	v, err := look.Inspect(ctx.String("root"), id)
+	l, notOfImage := newEngine(ctx).Look(id)
+	switch {
+	case notOfImage == nil && err != nil: // gone from the runtime
+		return &view{&look.View{ID: id, Status: engine.Exited}, l}, nil
+	case err != nil:
+		return nil, err
+	case notOfImage != nil:
+		return &view{View: v}, nil
+	}
+	return &view{v, l}, nil
+}
+
+func showView(w io.Writer, v *view, format string) error {
 	if format == "json" {
 		return indented(w, v)
+	}
+	if v.Image == nil {
+		return v.Text(w)
+	}
+	fmt.Fprintf(w, "image     %s\nstatus    %s\n", familiar(v.Image.Name), v.Image.Status())
+	if h := v.Image.Health; h != nil {
+		fmt.Fprintf(w, "health    %s; the runtime knows nothing of it: minirun runs the check with exec, and counts\n", h.Status)
+		for _, p := range h.Log {
+			fmt.Fprintf(w, "          %s  status %d  %s\n", p.Start.Local().Format(time.TimeOnly), p.Status, clipped(p.Output, 60))
+		}
+	}
+	fmt.Fprintln(w)
+	if v.Status == engine.Exited {
+		return nil
 	}
 	return v.Text(w)
 }

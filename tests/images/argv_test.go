@@ -115,6 +115,33 @@ func TestArgv(t *testing.T) {
 	t.Logf("%d combinations", len(starts()))
 }
 
+// TestDockerLoads what save writes, with the same ID, and the other way round.
+func TestDockerLoads(t *testing.T) {
+	s := loaded(t, runs("echo", "hello"), layer{entries: []tar.Header{file("f", "f")}, compression: "plain"})
+	docker := startDocker(t, s)
+	saved, back := filepath.Join(s.Host, "saved.tar"), filepath.Join(s.Host, "back.tar")
+	s.do("save", "-q", "-o", saved, "busybox")
+	if got := docker("load", "-q", "-i", saved); got != "Loaded image: busybox:latest" {
+		t.Fatal(got)
+	}
+	id := s.images()["docker.io/library/busybox:latest"].ID
+	if got := docker("inspect", "-f", "{{.Id}}", "busybox"); got != id {
+		t.Errorf("docker calls it %s, minirun %s", got, id)
+	}
+	if got := docker("save", "-o", back, "busybox"); got != "" {
+		t.Fatal(got)
+	}
+	other := newStore(t)
+	other.do("load", "-q", back)
+	if got := other.images()["docker.io/library/busybox:latest"].ID; got != id {
+		t.Errorf("back from docker it is %s, was %s", got, id)
+	}
+	if got := other.do("run", "--rm", "--name", name("back"), "busybox"); got != "hello" {
+		t.Errorf("%q", got)
+	}
+	other.check()
+}
+
 func dockersArgv(t *testing.T, text string) []string {
 	t.Helper()
 	var both [2]json.RawMessage

@@ -214,6 +214,9 @@ func TestHealthcheck(t *testing.T) {
 	if got := s.do("ps"); !strings.Contains(got, "(unhealthy") {
 		t.Errorf("ps: %s", got)
 	}
+	if got := s.do("inspect", id); !strings.Contains(got, "health    unhealthy") || !strings.Contains(got, "status 1  ill") {
+		t.Errorf("inspect: %s", got)
+	}
 	if got := s.do("state", id); strings.Contains(got, "health") {
 		t.Errorf("the runtime knows: %s", got)
 	}
