@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -84,7 +83,7 @@ func keep(ctx *cli.Context, s *ingest.Store, names []image.Name, d oci.Descripto
 		return err
 	}
 	if !ctx.Bool("no-unpack") {
-		if err := unpack(ctx.Context, s, d); err != nil {
+		if err := unpack(ctx, s, d); err != nil {
 			return err
 		}
 	}
@@ -98,12 +97,15 @@ func keep(ctx *cli.Context, s *ingest.Store, names []image.Name, d oci.Descripto
 }
 
 // unpack unpacks an image that runs here.
-func unpack(ctx context.Context, s *ingest.Store, d oci.Descriptor) error {
+func unpack(ctx *cli.Context, s *ingest.Store, d oci.Descriptor) error {
 	i, err := s.Load(d, "")
 	if err != nil {
 		return err
 	}
-	return s.Unpack(ctx, i, func(int, bool) {})
+	p, wait := progress(ctx.Bool("quiet"))
+	err = s.Unpack(ctx.Context, i, p.Begin)
+	wait()
+	return err
 }
 
 func pushCommand() *cli.Command {

@@ -54,7 +54,9 @@ func unpacked(ctx *cli.Context, s *ingest.Store, name string) (*ingest.Image, []
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := s.Unpack(ctx.Context, i, func(int, bool) {}); err != nil {
+	p, wait := progress(ctx.Bool("quiet"))
+	err = s.Unpack(ctx.Context, i, p.Begin)
+	if wait(); err != nil {
 		return nil, nil, fmt.Errorf("unpack %s: %w", name, err)
 	}
 	layers, err := s.Layers(i.ID())

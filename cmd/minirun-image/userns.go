@@ -5,13 +5,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
-
-	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/namespaces"
@@ -39,7 +35,7 @@ func inUserNamespace() (status int, done bool) {
 	if err != nil {
 		return failed(err), true
 	}
-	uids, gids := ranges()
+	uids, gids := namespaces.Ranges()
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = os.Stdin, os.Stdout, os.Stderr, []*os.File{r}
@@ -81,40 +77,4 @@ func waitAtGate(gate string) error {
 		return fmt.Errorf("the user namespace has no map: %w", err)
 	}
 	return nil
-}
-
-// ranges are the user's own ID as root, and the ranges of /etc/subuid and
-// /etc/subgid behind it; without these only root exists.
-func ranges() (uids, gids []specs.LinuxIDMapping) {
-	uids = []specs.LinuxIDMapping{{HostID: uint32(os.Getuid()), Size: 1}}
-	gids = []specs.LinuxIDMapping{{HostID: uint32(os.Getgid()), Size: 1}}
-	name := strconv.Itoa(os.Getuid())
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
-	if _, err := exec.LookPath("newuidmap"); err != nil {
-		return uids, gids
-	}
-	return append(uids, subordinate("/etc/subuid", name)...), append(gids, subordinate("/etc/subgid", name)...)
-}
-
-func subordinate(file, name string) (out []specs.LinuxIDMapping) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil
-	}
-	next := uint32(1)
-	for line := range strings.Lines(string(text)) {
-		f := strings.Split(strings.TrimSpace(line), ":")
-		if len(f) != 3 || f[0] != name && f[0] != strconv.Itoa(os.Getuid()) {
-			continue
-		}
-		first, err := strconv.ParseUint(f[1], 10, 32)
-		size, err2 := strconv.ParseUint(f[2], 10, 32)
-		if err == nil && err2 == nil && size > 0 {
-			out = append(out, specs.LinuxIDMapping{ContainerID: next, HostID: uint32(first), Size: uint32(size)})
-			next += uint32(size)
-		}
-	}
-	return out
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -83,7 +84,7 @@ func (r *Record) removeFiles(dir string) error {
 		return err
 	}
 	if r.Work != "" {
-		if err := os.RemoveAll(r.Work); err != nil {
+		if err := removeWork(r.Work); err != nil {
 			return fmt.Errorf("overlay's work directory: %w", err)
 		}
 	}
@@ -91,10 +92,27 @@ func (r *Record) removeFiles(dir string) error {
 	if unix.Unlink(filepath.Join(dir, recordFile)) == nil && unix.Rmdir(dir) == nil {
 		return nil
 	}
-	if err := os.RemoveAll(dir); err != nil {
+	err := os.RemoveAll(dir)
+	if errors.Is(err, fs.ErrPermission) && removeWork(filepath.Join(dir, "work")) == nil {
+		err = os.RemoveAll(dir)
+	}
+	if err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}
 	return nil
+}
+
+// removeWork removes a work directory. In it overlay has made some with no
+// permissions, which stop who is not root.
+func removeWork(dir string) error {
+	err := os.RemoveAll(dir)
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	for _, name := range []string{"work", "work/incompat", "work/incompat/volatile"} {
+		_ = os.Chmod(filepath.Join(dir, name), 0o700) // those that are there
+	}
+	return os.RemoveAll(dir)
 }
 
 // Delete deletes a container that has stopped or is only created, or with

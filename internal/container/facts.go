@@ -153,6 +153,7 @@ func addLayer(in *rootfs.Input, base, dir, source string) error {
 }
 
 func upperInput(in *rootfs.Input, s *specs.Spec, o *Options) {
+	in.UserXattrs = o.rootless()
 	if upper, ok := s.Annotations[spec.AnnotationUpper]; ok && !o.Ephemeral {
 		if !filepath.IsAbs(upper) {
 			upper = filepath.Join(o.Bundle, upper)

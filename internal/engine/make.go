@@ -17,6 +17,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
 )
 
@@ -108,7 +109,7 @@ func (e *Engine) Make(name string, s *Settings) (r *Record, err error) {
 			return nil, err
 		}
 	}
-	if err := likeRoot(filepath.Join(dir, "upper"), layers); err != nil {
+	if err := likeRoot(filepath.Join(dir, "upper"), layers); err != nil && !image.Rootless() {
 		return nil, err
 	}
 	text, err := spec.Compact(c)
@@ -169,6 +170,9 @@ func (e *Engine) configure(i *image.Image, layers image.Stack, network string, s
 	if err := s.apply(c, knownCapabilities, network, unified); err != nil {
 		return nil, err
 	}
+	if image.Rootless() {
+		rootless(c, network)
+	}
 	dir := e.Store.Container(s.Name)
 	upper := filepath.Join(dir, "upper")
 	image.SetLayers(c, layers, upper)
@@ -183,6 +187,24 @@ func (e *Engine) configure(i *image.Image, layers image.Stack, network string, s
 		err = e.bridge(c, s)
 	}
 	return c, err
+}
+
+// rootless gives a user's container a user namespace with the IDs that the layers'
+// files have, and takes away what a user cannot have.
+func rootless(c *specs.Spec, network string) {
+	c.Linux.Namespaces = append(c.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
+	c.Linux.UIDMappings, c.Linux.GIDMappings = namespaces.Ranges()
+	c.Linux.Resources.Devices = nil
+	delete(c.Linux.Sysctl, "net.ipv4.ping_group_range") // it has groups that have no ID there
+	for i := range c.Mounts {
+		m := &c.Mounts[i]
+		switch {
+		case m.Destination == "/dev/pts" && len(c.Linux.GIDMappings) == 1: // the group tty has no ID
+			m.Options = slices.DeleteFunc(m.Options, func(o string) bool { return o == "gid=5" })
+		case m.Destination == "/sys" && network == "host": // a sysfs belongs to a network namespace
+			m.Type, m.Source, m.Options = "bind", "/sys", append([]string{"rbind"}, m.Options...)
+		}
+	}
 }
 
 // bridge has minirun-image, as a hook, connect the network namespace when there is

@@ -30,6 +30,10 @@ func (c *compiler) addLayers() {
 	b := c.b
 	fs := b.Cell("overlay")
 	b.Get("begin the overlay", "read-only layers under a writable directory", plan.Then{}, fs, plan.Fsopen, b.Str("overlay"), plan.Int(1))
+	if c.in.UserXattrs {
+		b.Call("keep marks in user.overlay.*", "trusted.overlay.* is for the machine's root", plan.Fsconfig,
+			plan.Of(fs), plan.Int(unix.FSCONFIG_SET_FLAG), b.Str("userxattr"), plan.Int(0), plan.Int(0))
+	}
 	for _, layer := range slices.Backward(c.in.Layers) { // overlayfs wants the top one first
 		b.In(plan.Filesystem, layer.Source)
 		c.fsString(fs, "lowerdir+", layer.Path, "add layer "+layer.Path)
@@ -98,6 +102,9 @@ func OverlayOptions(in Input) (dir, options string) {
 	options = "lowerdir=" + strings.Join(names, ":") + ",upperdir=" + commaEscape.Replace(in.Upper) + ",workdir=" + commaEscape.Replace(in.Work)
 	if in.Volatile || !in.Stable {
 		options += ",volatile"
+	}
+	if in.UserXattrs {
+		options += ",userxattr"
 	}
 	return dir, options
 }

@@ -37,6 +37,7 @@ type Input struct {
 	Work       string   // overlay's work directory, beside Upper
 	Stable     bool     // the upper directory outlives the container
 	Volatile   bool     // but is not mounted again
+	UserXattrs bool     // overlay's marks are user.overlay.*: who mounts it is not the machine's root
 	OldOverlay bool     // the kernel does not take layers one by one: it is older than Linux 6.8
 	IsDir      IsDir    // what bind sources are
 	Cgroup     []Cgroup // what a mount of type cgroup shows

@@ -31,7 +31,7 @@ var arrows = map[string]string{
 	// links a registry's client and decompressors, which cmd/minirun must not
 	"cmd/minirun-image": "image image/ingest image/layer image/merge image/transfer look namespaces spec",
 
-	"internal/engine":         "container image spec",
+	"internal/engine":         "container image namespaces spec",
 	"internal/image":          "spec",
 	"internal/image/layer":    "",
 	"internal/image/merge":    "",

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,6 +27,7 @@ type Layer struct {
 	Method  layer.Compression `json:"compression"`
 	Entries int64             `json:"entries"`
 	Bytes   int64             `json:"bytes"`
+	LeftOut int64             `json:"leftOut,omitempty"` // devices, in a user namespace
 }
 
 // Chains are the chain IDs of an image's layers, lowest first.
@@ -33,9 +35,13 @@ func Chains(i *Image) []digest.Digest {
 	return identity.ChainIDs(append([]digest.Digest(nil), i.Config.RootFS.DiffIDs...))
 }
 
+// A Begin is told what is begun and how many bytes it takes; what it returns, of
+// more bytes and of the end.
+type Begin func(what string, size int64) (more func(int64), done func(error))
+
 // Unpack makes directories of an image's layers, where they are not there yet, and
 // notes that they are. The store must be held shared.
-func (s *Store) Unpack(ctx context.Context, i *Image, progress func(layer int, done bool)) error {
+func (s *Store) Unpack(ctx context.Context, i *Image, begin Begin) error {
 	if _, err := os.Lstat(s.Unpacked(i.ID())); err == nil {
 		return nil
 	}
@@ -53,18 +59,16 @@ func (s *Store) Unpack(ctx context.Context, i *Image, progress func(layer int, d
 		if n > 0 {
 			l.Parent = chains[n-1]
 		}
-		progress(n, false)
-		if err := s.unpackLayer(ctx, l, below); err != nil {
+		if err := s.unpackLayer(ctx, l, below, begin); err != nil {
 			return fmt.Errorf("layer %d of %d, %s: %w", n+1, len(chains), l.Blob, err)
 		}
-		progress(n, true)
 		below = append(below, filepath.Join(s.Layer(chain.String()), "fs"))
 		lines.WriteString(chain.String() + "\n")
 	}
 	return s.writeFile(s.Unpacked(i.ID()), []byte(lines.String()), 0o644)
 }
 
-func (s *Store) unpackLayer(ctx context.Context, l Layer, below []string) error {
+func (s *Store) unpackLayer(ctx context.Context, l Layer, below []string, begin Begin) error {
 	dir := s.Layer(l.Chain.String())
 	if found, err := readLayer(dir); err == nil {
 		return sameLayer(found, l)
@@ -81,7 +85,7 @@ func (s *Store) unpackLayer(ctx context.Context, l Layer, below []string) error 
 	if err := os.MkdirAll(filepath.Join(aside, "fs"), 0o755); err != nil {
 		return err
 	}
-	err = s.extract(ctx, aside, l, below)
+	err = s.extract(ctx, aside, l, below, begin)
 	if err == nil {
 		err = os.Rename(aside, dir)
 	}
@@ -89,6 +93,14 @@ func (s *Store) unpackLayer(ctx context.Context, l Layer, below []string) error 
 		return errors.Join(err, os.RemoveAll(aside))
 	}
 	return syncDir(filepath.Dir(dir))
+}
+
+// told is a writer that only tells how much is written.
+type told func(int64)
+
+func (t told) Write(p []byte) (int, error) {
+	t(int64(len(p)))
+	return len(p), nil
 }
 
 // sameLayer: half of a digest names the directory, so the whole is compared.
@@ -111,13 +123,19 @@ func readLayer(dir string) (*Layer, error) {
 	return &l, nil
 }
 
-func (s *Store) extract(ctx context.Context, aside string, l Layer, below []string) error {
+func (s *Store) extract(ctx context.Context, aside string, l Layer, below []string, begin Begin) (err error) {
 	blob, err := os.Open(s.Blob(l.Blob.String()))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = blob.Close() }()
-	archive, err := layer.NewReader(blob)
+	info, err := blob.Stat()
+	if err != nil {
+		return err
+	}
+	more, done := begin("unpack "+l.Blob.Encoded()[:12], info.Size())
+	defer func() { done(err) }()
+	archive, err := layer.NewReader(io.TeeReader(blob, told(more)))
 	if err != nil {
 		return err
 	}
@@ -133,7 +151,7 @@ func (s *Store) extract(ctx context.Context, aside string, l Layer, below []stri
 	if got != l.DiffID.String() {
 		return fmt.Errorf("%w: uncompressed it has %s, the configuration's rootfs.diff_ids promise %s", ErrDigest, got, l.DiffID)
 	}
-	l.Method, l.Entries, l.Bytes = archive.Compression, result.Entries, result.Bytes
+	l.Method, l.Entries, l.Bytes, l.LeftOut = archive.Compression, result.Entries, result.Bytes, result.LeftOut
 	text, err := json.Marshal(l)
 	if err != nil {
 		return err
