@@ -12,15 +12,15 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// debian is an archive of Debian with nginx, made by mmdebstrap the first time.
-func debian(t testing.TB) string {
+// debian is an archive of Debian with packages, made by mmdebstrap the first time.
+func debian(t testing.TB, kind, packages string) string {
 	t.Helper()
 	need(t, "mmdebstrap", "mmdebstrap")
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(cache, "minirun-test", "debian-nginx.tar")
+	path := filepath.Join(cache, "minirun-test", "debian-"+kind+".tar")
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}
@@ -28,7 +28,7 @@ func debian(t testing.TB) string {
 		t.Fatal(err)
 	}
 	aside := path + "." + strconv.Itoa(os.Getpid()) + ".tar"
-	out, err := exec.Command("mmdebstrap", "-q", "--variant=minbase", "--include=nginx-light,curl", "bookworm", aside).CombinedOutput()
+	out, err := exec.Command("mmdebstrap", "-q", "--variant=minbase", "--include="+packages, "bookworm", aside).CombinedOutput()
 	if err != nil {
 		_ = os.Remove(aside)
 		t.Skipf("mmdebstrap makes no Debian here: %v: %s", err, out)
@@ -67,7 +67,7 @@ func network(t testing.TB, s *store) func(program string, args ...string) testbu
 // host's network, and behind a bridge with a port.
 func TestNginx(t *testing.T) {
 	s := newStore(t)
-	rootfs := debian(t)
+	rootfs := debian(t, "nginx", withNginx)
 	s.do("import", "-c", `CMD ["nginx", "-g", "daemon off;"]`, "-c", "HEALTHCHECK --interval=300ms CMD curl -fsS http://127.0.0.1/", rootfs, "nginx")
 	for _, c := range []struct {
 		name, url, need string
@@ -109,19 +109,28 @@ func TestNginx(t *testing.T) {
 	s.check()
 }
 
-// TestDebianAsUmoci: a real root file system, unpacked as umoci does.
+const withNginx = "nginx-light,curl"
+
+// TestDebianAsUmoci: real root file systems, unpacked as umoci does.
 func TestDebianAsUmoci(t *testing.T) {
 	need(t, "umoci", "umoci")
 	s := newStore(t)
-	s.do("import", debian(t), "debian")
-	l := filepath.Join(s.Host, "layout")
-	s.do("save", "-q", "--dir", l, "debian")
-	ours, theirs := filepath.Join(s.Host, "ours"), filepath.Join(s.Host, "theirs")
-	tool(t, "umoci", "unpack", "--image", l+":docker.io/library/debian:latest", theirs)
-	s.do("unpack", "debian", ours)
-	a, b := tree(t, ours), tree(t, filepath.Join(theirs, "rootfs"))
-	t.Logf("%d files", len(a))
-	same(t, "minirun, umoci", a, b, never)
-	_ = os.RemoveAll(ours)
-	_ = os.RemoveAll(theirs)
+	for kind, packages := range map[string]string{"nginx": withNginx, "node": "nodejs"} {
+		t.Run(kind, func(t *testing.T) {
+			if kind == "node" && os.Getenv("MINIRUN_BIG") == "" {
+				t.Skip("needs MINIRUN_BIG=1: Debian with nodejs has 300 MB")
+			}
+			s.do("import", debian(t, kind, packages), kind)
+			l := filepath.Join(s.Host, kind)
+			s.do("save", "-q", "--dir", l, kind)
+			ours, theirs := l+".ours", l+".theirs"
+			tool(t, "umoci", "unpack", "--image", l+":docker.io/library/"+kind+":latest", theirs)
+			s.do("unpack", kind, ours)
+			a, b := tree(t, ours), tree(t, filepath.Join(theirs, "rootfs"))
+			t.Logf("%d files", len(a))
+			same(t, "minirun, umoci", a, b, never)
+			_ = os.RemoveAll(ours)
+			_ = os.RemoveAll(theirs)
+		})
+	}
 }
