@@ -122,9 +122,23 @@ func annotations(c Config, w Wishes) map[string]string {
 	if c.Created != nil {
 		out[prefix+"created"] = c.Created.UTC().Format(time.RFC3339Nano)
 	}
-	maps.Copy(out, c.Config.Labels)
+	for name, value := range c.Config.Labels {
+		if !toRuntime(name) {
+			out[name] = value
+		}
+	}
 	maps.Copy(out, w.Labels)
 	return out
+}
+
+// runtimes are the beginnings of annotations that a runtime obeys: minirun's own,
+// systemd's properties, criu's configuration, crun's.
+var runtimes = []string{"dev.minirun.", "org.systemd.property.", "org.criu.", "run.oci.", "io.katacontainers."}
+
+// toRuntime says whether a label would be an order to the runtime. The image's
+// author may describe the image, not what the host does with it.
+func toRuntime(label string) bool {
+	return slices.ContainsFunc(runtimes, func(prefix string) bool { return strings.HasPrefix(label, prefix) })
 }
 
 // Defaults is the specification of a container of an image before the image and

@@ -373,3 +373,25 @@ func subordinateUser(t *testing.T) (name string, uid int) {
 	t.Skip("needs a user with a range in /etc/subuid, such as adduser makes")
 	return "", 0
 }
+
+// TestStoreIsPrivate: another user of the host cannot reach an image's programs, of
+// which some are set-user-ID (CVE-2021-41091).
+func TestStoreIsPrivate(t *testing.T) {
+	s := loaded(t, runs("true"))
+	for _, path := range []string{"layers", "containers", "blobs/sha256", "index.json"} {
+		out, err := exec.Command("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "ls", filepath.Join(s.dir, path)).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "Permission denied") {
+			t.Errorf("nobody lists %s: %s", path, out)
+		}
+	}
+}
+
+// TestTerminal: run -it.
+func TestTerminal(t *testing.T) {
+	s := loaded(t, runs("sh", "-c", "test -t 0 && test -t 1 && echo terminal $TERM"))
+	need(t, "script", "bsdutils")
+	out := tool(t, "script", "-qec", fmt.Sprintf("%s --root %s --store %s run --rm -it --name %s busybox", testbundle.Binary, s.Root, s.dir, name("tty")), "/dev/null")
+	if !strings.HasPrefix(out, "terminal xterm") {
+		t.Errorf("%q", out)
+	}
+}

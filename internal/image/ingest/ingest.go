@@ -35,15 +35,12 @@ type Store struct{ *image.Store }
 // Open makes the directories of a store where there are none.
 func Open(dir string) (*Store, error) {
 	s := &Store{&image.Store{Dir: dir}}
-	if err := os.MkdirAll(dir, 0o711); err != nil { // users in containers reach layers, and list nothing
+	// Nobody else gets in: images have set-user-ID programs, which the host's users must not find (CVE-2021-41091), and secrets.
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("the image store: %w", err)
 	}
 	for _, d := range []string{"blobs", "blobs/sha256", "layers", "unpacked", "locks", "tmp", "containers"} {
-		mode := fs.FileMode(0o711)
-		if d == "tmp" || d == "locks" {
-			mode = 0o700
-		}
-		if err := os.Mkdir(filepath.Join(dir, d), mode); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("the image store: %w", err)
 		}
 	}
