@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -81,16 +82,18 @@ const hookPatience = 40 * time.Second
 // error, unless it is killed by force.
 func (e *Engine) Remove(id string, force bool) error {
 	if _, err := e.Record(id); err != nil {
+		if errors.Is(err, ErrNoContainer) {
+			return e.removeRest(id, err)
+		}
 		return err
 	}
 	if e.runs(id) && !force {
 		return fmt.Errorf("container %s runs: stop it first, or remove it with --force", id)
 	}
-	if force && e.runs(id) {
-		if err := container.Kill(e.Root, id, unix.SIGKILL, false); err != nil && e.runs(id) {
+	if force {
+		if err := e.delete(id); err != nil {
 			return err
 		}
-		e.wait(id, killPatience)
 	}
 	if !e.settled(id) {
 		return fmt.Errorf("container %s: who runs it does not come to an end", id)
@@ -98,14 +101,44 @@ func (e *Engine) Remove(id string, force bool) error {
 	if _, err := e.Record(id); err != nil { // --rm was faster
 		return nil
 	}
-	if _, err := container.State(e.Root, id); err == nil {
-		warnings, err := container.Delete(e.Root, id, true)
-		for _, w := range warnings {
-			e.Warn(w)
-		}
-		if err != nil && !errors.Is(err, container.ErrNotExist) {
-			return err
-		}
+	if err := e.delete(id); err != nil {
+		return err
+	}
+	return e.removeFiles(id)
+}
+
+// delete takes away what the runtime has of a container, whatever state that is
+// in. Who attends the container may be doing the same.
+func (e *Engine) delete(id string) error {
+	if _, err := container.State(e.Root, id); errors.Is(err, container.ErrNotExist) {
+		return nil
+	}
+	warnings, err := container.Delete(e.Root, id, true)
+	for _, w := range warnings {
+		e.Warn(w)
+	}
+	if errors.Is(err, container.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// removeRest removes what is left of a container whose making or removal was
+// killed: a directory without a record, while nobody uses the store.
+func (e *Engine) removeRest(id string, missing error) error {
+	if container.CheckID(id) != nil {
+		return missing
+	}
+	if _, err := os.Lstat(e.Store.Container(id)); err != nil {
+		return missing
+	}
+	lock, err := e.Store.Own(false)
+	if err != nil {
+		return fmt.Errorf("%w, or it is just being made: the store is in use", missing)
+	}
+	defer lock.Unlock()
+	if _, err := e.Record(id); err == nil {
+		return fmt.Errorf("container %s has just been made", id)
 	}
 	return e.removeFiles(id)
 }

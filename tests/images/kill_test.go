@@ -140,3 +140,66 @@ func TestTogether(t *testing.T) {
 	}
 	s.check()
 }
+
+// TestKillRun: `run` in the foreground and in the background, killed at random
+// moments with its monitor: `rm --force` ends with nothing left.
+func TestKillRun(t *testing.T) {
+	s := loaded(t, runs("sleep", "1000"))
+	id := name("k")
+	for n := range kills(t) / 3 {
+		args := []string{"run", "--name", id, "--health-cmd", "true", "--health-interval", "10ms", "busybox"}
+		if n%2 == 0 {
+			args = append([]string{"run", "-d"}, args[1:]...)
+		}
+		cmd := s.Command(args...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(rand.N(40 * time.Millisecond))
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		_ = cmd.Wait()
+		if n%4 == 0 {
+			_ = exec.Command("pkill", "-KILL", "-f", "monitor "+id+"$").Run()
+		}
+		// A monitor that lives may be in the middle of starting it.
+		var r testbundle.Result
+		for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+			// The parent of a check that was killed is this process, and a PID namespace ends when all in it have been waited for.
+			testbundle.Reap()
+			r = s.Minirun("rm", "-f", id)
+			if r.Status == 0 || strings.Contains(r.Stderr, "no such container") {
+				break
+			}
+			if time.Now().After(end) {
+				state, _ := os.ReadFile(filepath.Join(s.Root, id, "state.json"))
+				t.Fatalf("kill %d of %q: rm --force: %s%s", n, args, r.Stderr, state)
+			}
+		}
+		_ = exec.Command(testbundle.Binary, "--root", s.Root, "delete", "--force", id).Run()
+		if files, err := os.ReadDir(filepath.Join(s.dir, "containers")); err != nil || len(files) != 0 {
+			t.Fatalf("kill %d of %q: left: %v, %v", n, args, files, err)
+		}
+	}
+	s.check()
+}
+
+// TestMonitorKilled: a container whose monitor is killed goes on, and can be removed.
+func TestMonitorKilled(t *testing.T) {
+	s := loaded(t, runs("sleep", "1000"))
+	id := name("m")
+	s.do("run", "-d", "--name", id, "busybox")
+	if err := exec.Command("pkill", "-KILL", "-f", "monitor "+id+"$").Run(); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.do("exec", id, "echo", "alive"); got != "alive" {
+		t.Errorf("%q", got)
+	}
+	s.Minirun("rm", id).Fails(t, "runs")
+	s.do("stop", "-t", "0", id)
+	if got := s.do("ps", "-a"); !strings.Contains(got, id) {
+		t.Errorf("ps -a: %s", got)
+	}
+	s.do("rm", id)
+	s.check()
+}

@@ -103,6 +103,14 @@ func (s *Store) Sweep() (out Swept, err error) {
 	if err != nil {
 		return out, err
 	}
+	if err := s.each("containers", func(id string) error {
+		if _, err := s.OriginOf(id); !errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return os.RemoveAll(s.Container(id)) // its making or its removal was killed
+	}); err != nil {
+		return out, err
+	}
 	if err := s.each("unpacked", func(name string) error {
 		if r.unpacked[string(digest.NewDigestFromEncoded(digest.SHA256, name))] > 0 {
 			return nil
