@@ -31,7 +31,8 @@ var imageVerbs = []struct{ name, usage string }{
 
 func imageCommand(name, usage string) func() *cli.Command {
 	return func() *cli.Command {
-		return &cli.Command{Name: name, Usage: usage, SkipFlagParsing: true, Action: func(*cli.Context) error { return becomeImage(os.Args[1:]) }}
+		become := func(*cli.Context) error { return becomeImage(os.Args[1:]) }
+		return &cli.Command{Name: name, Usage: usage, SkipFlagParsing: true, Action: become, BashComplete: func(ctx *cli.Context) { _ = become(ctx) }}
 	}
 }
 

@@ -82,6 +82,9 @@ func app(args []string) *cli.App {
 	for _, c := range commands {
 		c.Before = sortDescriptors
 		c.HideHelpCommand = true // a container may be called help
+		if completing := slices.Contains(args, "--generate-bash-completion"); completing {
+			c.UseShortOptionHandling = false // with it cli forgets the context of a flag that is not whole
+		}
 	}
 	cli.HelpFlag = toggleFlag(cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help", DisableDefaultText: true})
 	cli.VersionFlag = toggleFlag(cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "show the version", DisableDefaultText: true})

@@ -56,7 +56,7 @@ func (e *Engine) help(args ...string) error {
 	cmd := exec.Command(e.Helper, append([]string{"--store", e.Store.Dir}, args...)...)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("minirun %s: %w", args[0], err)
+		return fmt.Errorf("minirun %s has failed, as it says above: %w", args[0], err)
 	}
 	return nil
 }

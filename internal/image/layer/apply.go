@@ -5,7 +5,9 @@
 //	entry.go   an entry's header → what it asks for, or why it is refused (pure)
 //	apply.go   the loop over the archive
 //	place.go   parent directories: found and made from a descriptor of the layer's own
-//	make.go    files, links, devices, whiteouts, their owners and times
+//	make.go    files, directories, devices, their owners and times
+//	links.go   hard links, and files of the layers below that they need
+//	marks.go   whiteouts, opaque directories, the root
 //
 // An archive comes from somebody else, so nothing in it is a path of the host. An
 // entry's parent directory is opened below the layer's descriptor by openat2 with

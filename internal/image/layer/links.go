@@ -1,0 +1,140 @@
+package layer
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// This file owns what an entry takes from elsewhere: hard links, also to files of
+// the layers below, and the attributes of directories there.
+
+// hardlink gives a file of this layer, or of one below, another name.
+func (a *applier) hardlink(dir int, e entry) error {
+	target := path.Clean(e.link)
+	if target == e.path {
+		return fmt.Errorf("%w: a hard link to itself", ErrRefused)
+	}
+	err := a.link(dir, e, target)
+	if errors.Is(err, unix.ENOENT) {
+		if err := a.copyUp(target); err != nil {
+			return fmt.Errorf("hard link to %s: %w", e.link, err)
+		}
+		if dir, err = a.parent(e.dir); err != nil { // copyUp has gone elsewhere
+			return err
+		}
+		err = a.link(dir, e, target)
+	}
+	if err != nil {
+		return fmt.Errorf("hard link to %s: %w", e.link, err)
+	}
+	return nil
+}
+
+func (a *applier) link(dir int, e entry, target string) error {
+	from := dir
+	if parent := path.Dir(target); parent != e.dir {
+		fd, err := unix.Openat2(a.root, parent, &unix.OpenHow{
+			Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC | unix.O_NOFOLLOW,
+			Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV,
+		})
+		if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) {
+			return fmt.Errorf("%w: its directory is a symbolic link, or none", ErrRefused)
+		}
+		if err != nil {
+			return err
+		}
+		defer func() { _ = unix.Close(fd) }()
+		from = fd
+	}
+	var st unix.Stat_t
+	if err := unix.Fstatat(from, path.Base(target), &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return err
+	}
+	if isWhiteout(&st) || st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return fmt.Errorf("%w: the target is deleted, or a directory", ErrRefused)
+	}
+	return a.create(dir, e, func() error { return unix.Linkat(from, path.Base(target), dir, e.base, 0) })
+}
+
+// copyUp copies a file from the layers below into this one, as overlay would.
+func (a *applier) copyUp(target string) error {
+	from, st := a.below(target)
+	if st == nil {
+		return unix.ENOENT
+	}
+	e := entry{
+		path: target, dir: path.Dir(target), base: path.Base(target), mode: st.Mode, size: st.Size, uid: int(st.Uid), gid: int(st.Gid),
+		device: st.Rdev, modified: time.Unix(st.Mtim.Unix()), accessed: time.Unix(st.Atim.Unix()),
+	}
+	var err error
+	if e.xattrs, err = xattrsOf(from); err != nil {
+		return err
+	}
+	dir, err := a.parent(e.dir)
+	if err != nil {
+		return err
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		f, err := os.OpenFile(from, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }()
+		return a.file(dir, e, f)
+	case unix.S_IFLNK:
+		e.kind = symlink
+		if e.link, err = os.Readlink(from); err != nil {
+			return err
+		}
+		if err := unix.Symlinkat(e.link, dir, e.base); err != nil {
+			return err
+		}
+	default:
+		e.kind = special
+		if err := unix.Mknodat(dir, e.base, e.mode, int(e.device)); err != nil {
+			return err
+		}
+	}
+	return describe(dir, e)
+}
+
+// xattrsOf reads the extended attributes that an entry may have.
+func xattrsOf(file string) (map[string]string, error) {
+	out := map[string]string{}
+	list := make([]byte, 64<<10)
+	n, err := unix.Llistxattr(file, list)
+	if errors.Is(err, unix.ENOTSUP) {
+		return out, nil
+	}
+	if err != nil {
+		return nil, &os.PathError{Op: "list the extended attributes", Path: file, Err: err}
+	}
+	value := make([]byte, 64<<10)
+	for name := range strings.SplitSeq(strings.TrimRight(string(list[:n]), "\x00"), "\x00") {
+		if name == "" || isHostXattr(name) || strings.HasPrefix(name, "trusted.overlay.") || strings.HasPrefix(name, "user.overlay.") {
+			continue
+		}
+		n, err := unix.Lgetxattr(file, name, value)
+		if err != nil {
+			return nil, &os.PathError{Op: "read the extended attribute " + name, Path: file, Err: err}
+		}
+		out[name] = string(value[:n])
+	}
+	return out, nil
+}
+
+// copyMetadata gives a directory the owner, attributes and mode of another.
+func copyMetadata(from string, st *unix.Stat_t, dir int, base string) error {
+	xattrs, err := xattrsOf(from)
+	if err != nil {
+		return err
+	}
+	return describe(dir, entry{kind: directory, base: base, mode: st.Mode, uid: int(st.Uid), gid: int(st.Gid), xattrs: xattrs})
+}
