@@ -44,21 +44,17 @@ func seed(ctx *cli.Context) error {
 		return err
 	}
 	defer func() { _ = tree.Close() }()
-	// The path is the image's: no link in it may lead out.
-	root, err := os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", tree.Fd()))
+	// The path and the links in it are the image's: they begin at its root, and stay there.
+	from, err := unix.Openat2(int(tree.Fd()), path, &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS})
 	if err != nil {
-		return err
+		return &os.PathError{Op: "open in the image", Path: path, Err: err}
 	}
-	from, err := root.Open(strings.TrimPrefix(filepath.Clean(path), "/"))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = from.Close() }()
+	defer func() { _ = unix.Close(from) }()
 	aside := dir + ".new"
 	if err := os.RemoveAll(aside); err != nil {
 		return err
 	}
-	if err := copyTree(aside, fmt.Sprintf("/proc/self/fd/%d/.", from.Fd())); err != nil {
+	if err := copyTree(aside, fmt.Sprintf("/proc/self/fd/%d/.", from)); err != nil {
 		return errors.Join(err, os.RemoveAll(aside))
 	}
 	return os.Rename(aside, dir)

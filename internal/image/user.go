@@ -3,10 +3,9 @@ package image
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"math"
 	"syscall"
-
-	"io/fs"
 
 	"github.com/moby/sys/user"
 	"github.com/opencontainers/runtime-spec/specs-go"

@@ -406,3 +406,27 @@ func TestCompletion(t *testing.T) {
 		}
 	}
 }
+
+// TestVolumeThroughLink: an image's volume whose path leads out through links is not
+// filled with the host's files (CVE-2022-23648).
+func TestVolumeThroughLink(t *testing.T) {
+	for path, entries := range map[string][]tar.Header{
+		"/v":                     {link("v", "/../../../../../../etc")},
+		"/a/v":                   {link("a", "../../../../../../..")},
+		"/v/../../../../../etc":  {dir("v")},
+		"/../../../../../../etc": nil,
+	} {
+		config := runs("sh", "-c", "cat /*/shadow /*/*/shadow /shadow 2>/dev/null | wc -c")
+		config.Volumes = map[string]struct{}{path: {}}
+		s := loaded(t, config, layer{entries: entries})
+		r := s.Minirun("run", "--name", name("v"), "busybox")
+		if r.Status == 0 && strings.TrimSpace(r.Stdout) != "0" {
+			t.Errorf("%s: the container reads the host's: %s", path, r.Stdout)
+		}
+		found, _ := exec.Command("find", filepath.Join(s.dir, "containers"), "-name", "shadow").Output()
+		if len(found) > 0 {
+			t.Errorf("%s: copied from the host: %s", path, found)
+		}
+		_ = s.Minirun("rm", "-f", name("v"))
+	}
+}
