@@ -183,6 +183,7 @@ func (l *layout) name(name string, d oci.Descriptor) {
 // busybox is a layer with a busybox, and users.
 func busybox(t testing.TB) layer {
 	t.Helper()
+	testbundle.Need(t)
 	from := t.TempDir()
 	testbundle.MakeRootfs(t, from)
 	var y layer
