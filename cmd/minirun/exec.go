@@ -2,10 +2,14 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"strconv"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/image"
 )
 
 func execCommand() *cli.Command {
@@ -21,7 +25,7 @@ func execCommand() *cli.Command {
 			toggleFlag(cli.BoolFlag{Name: "interactive", Aliases: []string{"i"}, Usage: "ignored: standard input is its own", Hidden: true}),
 			textFlag(cli.StringFlag{Name: "cwd", Aliases: []string{"workdir", "w"}, Usage: "working `DIR` in the container"}),
 			listFlag(cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "set `NAME=VALUE` in its environment"}),
-			textFlag(cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "run as `UID[:GID]`"}),
+			textFlag(cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "run as `UID[:GID]`; in a container of an image also names"}),
 			listFlag(cli.StringSliceFlag{Name: "additional-gids", Aliases: []string{"g"}, Usage: "add the group `GID`"}),
 			textFlag(cli.StringFlag{Name: "process", Aliases: []string{"p"}, Usage: "`FILE` with the process, as in config.json"}),
 			toggleFlag(cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for it"}),
@@ -58,12 +62,44 @@ func execute(ctx *cli.Context) error {
 		given := ctx.Bool("no-new-privs")
 		o.NoNewPrivileges = &given
 	}
+	if err := userByName(ctx, &o); err != nil {
+		return &failure{err, execFailed}
+	}
 	status, err := container.Exec(o)
 	if err != nil {
 		return &failure{err, execFailed}
 	}
 	if status != 0 {
 		return exitStatus(status)
+	}
+	return nil
+}
+
+// userByName looks up a user and its groups as the container of an image sees them.
+// In other containers users have numbers, as in config.json.
+func userByName(ctx *cli.Context, o *container.ExecOptions) error {
+	if o.User == "" {
+		return nil
+	}
+	if _, err := newEngine(ctx).Record(o.ID); err != nil {
+		return nil
+	}
+	state, err := container.State(o.Root, o.ID)
+	if err != nil || state.Pid == 0 {
+		return err // exec says so
+	}
+	root, err := os.Open("/proc/" + strconv.Itoa(state.Pid) + "/root")
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	who, err := image.LookUpIn(root, o.User)
+	if err != nil {
+		return err
+	}
+	o.User, o.OwnGids = fmt.Sprintf("%d:%d", who.UID, who.GID), true
+	for _, g := range who.AdditionalGids {
+		o.Gids = append(o.Gids, strconv.FormatUint(uint64(g), 10))
 	}
 	return nil
 }

@@ -36,6 +36,7 @@ type ExecOptions struct {
 	Env             []string // added to the container's
 	User            string   // UID[:GID]
 	Gids            []string
+	OwnGids         bool // these alone, without those of the container's process
 	Caps            []string
 	NoNewPrivileges *bool // nil: as the container
 	Label, AppArmor string

@@ -149,6 +149,9 @@ func (o *ExecOptions) user(u *specs.User) error {
 		}
 	}
 	u.AdditionalGids = slices.Clone(u.AdditionalGids)
+	if o.OwnGids {
+		u.AdditionalGids = nil
+	}
 	for _, text := range o.Gids {
 		gid, err := parseID(text)
 		if err != nil {

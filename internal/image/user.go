@@ -2,13 +2,17 @@ package image
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
+	"os"
 	"syscall"
 
 	"github.com/moby/sys/user"
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // maxUsers bounds what is read of an image's /etc/passwd and /etc/group: they are
@@ -18,11 +22,44 @@ const maxUsers = 1 << 20
 // LookUp finds the user USER[:GROUP] in the image's own /etc/passwd and
 // /etc/group. "" is root, with root's groups there, as in Docker.
 func LookUp(s Stack, who string) (specs.User, error) {
-	passwd, err := s.ReadFile("/etc/passwd", maxUsers)
+	return lookUp(who, func(name string) ([]byte, error) { return s.ReadFile(name, maxUsers) })
+}
+
+// LookUpIn finds a user in the root directory of a container that runs. Its
+// processes may exchange what is there meanwhile, so each file is opened in one
+// step that cannot leave the root, and does not wait for a FIFO's writer.
+func LookUpIn(root *os.File, who string) (specs.User, error) {
+	return lookUp(who, func(name string) ([]byte, error) { return readIn(root, name) })
+}
+
+func readIn(root *os.File, name string) ([]byte, error) {
+	fd, err := unix.Openat2(int(root.Fd()), name, &unix.OpenHow{
+		Flags: unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &os.PathError{Op: "open in the container", Path: name, Err: err}
+	}
+	f := os.NewFile(uintptr(fd), name)
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxUsers {
+		return nil, fmt.Errorf("%s in the container: is no regular file of at most %d bytes", name, maxUsers)
+	}
+	return io.ReadAll(io.LimitReader(f, maxUsers))
+}
+
+func lookUp(who string, read func(name string) ([]byte, error)) (specs.User, error) {
+	passwd, err := read("/etc/passwd")
 	if err != nil {
 		return specs.User{}, fmt.Errorf("user %q: %w", who, err)
 	}
-	group, err := s.ReadFile("/etc/group", maxUsers)
+	group, err := read("/etc/group")
 	if err != nil {
 		return specs.User{}, fmt.Errorf("user %q: %w", who, err)
 	}

@@ -129,6 +129,13 @@ func TestDetached(t *testing.T) {
 	if got := s.do("exec", "-i", "-w", "/tmp", "-e", "X=y", id, "sh", "-c", "pwd; echo $X"); got != "/tmp\ny" {
 		t.Errorf("exec: %q", got)
 	}
+	s.do("exec", id, "sh", "-c", "echo later:x:77:78::/:/bin/sh >>/etc/passwd")
+	for user, want := range map[string]string{"user": "1000 1000 1000 50", "later": "77 78 78", "5": "5 0 0", "user:friends": "1000 50 50"} {
+		if got := strings.Join(strings.Fields(s.do("exec", "-u", user, id, "sh", "-c", "id -u; id -g; id -G")), " "); got != want {
+			t.Errorf("exec -u %s: %s, want %s", user, got, want)
+		}
+	}
+	s.Minirun("exec", "-u", "nobody-here", id, "true").Fails(t, "nobody-here")
 	s.Minirun("rm", id).Fails(t, "runs")
 	begin := time.Now()
 	s.do("stop", id)
@@ -428,5 +435,25 @@ func TestVolumeThroughLink(t *testing.T) {
 			t.Errorf("%s: copied from the host: %s", path, found)
 		}
 		_ = s.Minirun("rm", "-f", name("v"))
+	}
+}
+
+// TestExecHostilePasswd: exec looks a user up in a container that has made its
+// /etc/passwd a trap.
+func TestExecHostilePasswd(t *testing.T) {
+	s := loaded(t, runs("sleep", "1000"))
+	id := name("p")
+	s.do("run", "-d", "--name", id, "busybox")
+	defer s.do("rm", "-f", id)
+	only := fmt.Sprintf("hostuser%d", os.Getpid())
+	for trap, words := range map[string]string{
+		"rm -f /etc/passwd; mkfifo /etc/passwd":                                              "no regular file",
+		"rm -f /etc/passwd; ln -s /proc/1/root/../../../../etc/passwd /etc/passwd":           "user",
+		"rm -rf /etc/passwd; mkdir /etc/passwd":                                              "no regular file",
+		"rm -rf /etc/passwd; dd if=/dev/zero of=/etc/passwd bs=1M count=2 2>/dev/null; true": "no regular file of at most",
+		"rm -rf /etc/passwd; ln -s passwd /etc/passwd":                                       "user",
+	} {
+		s.do("exec", id, "sh", "-c", trap)
+		s.Minirun("exec", "-u", only, id, "true").Fails(t, words)
 	}
 }
