@@ -20,6 +20,7 @@ import (
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/merge"
+	"github.com/minirun/minirun/internal/namespaces"
 )
 
 // helperCommands are what `minirun run IMAGE` has this program do; nobody types
@@ -39,7 +40,7 @@ func seed(ctx *cli.Context) error {
 		return err
 	}
 	dir, path, layers := ctx.Args().Get(0), ctx.Args().Get(1), ctx.Args().Slice()[2:]
-	tree, err := merge.Open(layers, image.Rootless())
+	tree, err := merge.Open(layers, namespaces.Unprivileged())
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/merge"
+	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
 )
 
@@ -72,7 +73,7 @@ func flatten(layers []string, dir string) error {
 	if len(layers) == 0 {
 		return os.MkdirAll(dir, 0o755)
 	}
-	tree, err := merge.Open(layers, image.Rootless())
+	tree, err := merge.Open(layers, namespaces.Unprivileged())
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/engine"
+	"github.com/minirun/minirun/internal/image"
 )
 
 // listImageContainers is `ps` without an ID.
@@ -37,14 +38,9 @@ func listImageContainers(ctx *cli.Context) error {
 		if l.Pid != 0 {
 			pid = fmt.Sprint(l.Pid)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Container, familiar(l.Name), clipped(strings.Join(l.Command, " "), 30), l.Status(), pid, strings.Join(l.Ports, ", "))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Container, image.Familiar(l.Name), clipped(strings.Join(l.Command, " "), 30), l.Status(), pid, strings.Join(l.Ports, ", "))
 	}
 	return table.Flush()
-}
-
-func familiar(name string) string {
-	name = strings.TrimPrefix(name, "docker.io/")
-	return strings.TrimPrefix(name, "library/")
 }
 
 // clipped is a text of one line that is not too long.

@@ -26,6 +26,11 @@ type toggle struct {
 	names []string
 }
 
+type duration struct {
+	*cli.DurationFlag
+	names []string
+}
+
 // A list may be given several times; a comma does not divide it.
 type list struct {
 	*cli.StringSliceFlag
@@ -38,6 +43,8 @@ func numberFlag(f cli.IntFlag) cli.Flag { return &number{&f, namesOf(f.Name, f.A
 
 func toggleFlag(f cli.BoolFlag) cli.Flag { return &toggle{&f, namesOf(f.Name, f.Aliases)} }
 
+func timeFlag(f cli.DurationFlag) cli.Flag { return &duration{&f, namesOf(f.Name, f.Aliases)} }
+
 func listFlag(f cli.StringSliceFlag) cli.Flag { return &list{&f, namesOf(f.Name, f.Aliases)} }
 
 func namesOf(name string, aliases []string) []string { return append([]string{name}, aliases...) }
@@ -47,6 +54,8 @@ func (f *text) Names() []string { return f.names }
 func (f *number) Names() []string { return f.names }
 
 func (f *toggle) Names() []string { return f.names }
+
+func (f *duration) Names() []string { return f.names }
 
 func (f *list) Names() []string { return f.names }
 
@@ -67,6 +76,13 @@ func (f *number) Apply(set *flag.FlagSet) error {
 func (f *toggle) Apply(set *flag.FlagSet) error {
 	for _, name := range f.names {
 		set.Bool(name, f.Value, f.Usage)
+	}
+	return nil
+}
+
+func (f *duration) Apply(set *flag.FlagSet) error {
+	for _, name := range f.names {
+		set.Duration(name, f.Value, f.Usage)
 	}
 	return nil
 }

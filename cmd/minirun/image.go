@@ -9,6 +9,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/image"
 )
 
 // imageVerbs are done by minirun-image, which links what a runtime must not: a
@@ -34,6 +36,16 @@ func imageCommand(name, usage string) func() *cli.Command {
 		become := func(*cli.Context) error { return becomeImage(os.Args[1:]) }
 		return &cli.Command{Name: name, Usage: usage, SkipFlagParsing: true, Action: become, BashComplete: func(ctx *cli.Context) { _ = become(ctx) }}
 	}
+}
+
+// imageStore is the store of --store. The default is looked up only here: most
+// calls of minirun have nothing to do with images.
+func imageStore(ctx *cli.Context) *image.Store {
+	dir := ctx.String("store")
+	if dir == "" {
+		dir = image.DefaultDir()
+	}
+	return &image.Store{Dir: dir}
 }
 
 // imageProgram is minirun-image beside this program, or else in PATH's usual

@@ -43,9 +43,9 @@ func imageFlags() []cli.Flag {
 		textFlag(cli.StringFlag{Name: "pull", Value: "missing", Usage: "image: when to pull: `missing`, always or never"}),
 		toggleFlag(cli.BoolFlag{Name: "no-healthcheck", Usage: "image: no HEALTHCHECK"}),
 		textFlag(cli.StringFlag{Name: "health-cmd", Usage: "image: check its health with `COMMAND`"}),
-		&cli.DurationFlag{Name: "health-interval", Usage: "image: time between two checks"},
-		&cli.DurationFlag{Name: "health-timeout", Usage: "image: time for one check"},
-		&cli.DurationFlag{Name: "health-start-period", Usage: "image: time in which failures do not count"},
+		timeFlag(cli.DurationFlag{Name: "health-interval", Usage: "image: time between two checks"}),
+		timeFlag(cli.DurationFlag{Name: "health-timeout", Usage: "image: time for one check"}),
+		timeFlag(cli.DurationFlag{Name: "health-start-period", Usage: "image: time in which failures do not count"}),
 		numberFlag(cli.IntFlag{Name: "health-retries", Usage: "image: failures that make it unhealthy"}),
 	}
 }
@@ -86,7 +86,7 @@ func newEngine(ctx *cli.Context) *engine.Engine {
 	if err != nil {
 		program = "/proc/self/exe"
 	}
-	return &engine.Engine{Store: &image.Store{Dir: ctx.String("store")}, Root: ctx.String("root"), Program: program, Helper: helper, Inherited: inherited, Systemd: ctx.Bool("systemd-cgroup"), Warn: warn}
+	return &engine.Engine{Store: imageStore(ctx), Root: ctx.String("root"), Program: program, Helper: helper, Inherited: inherited, Systemd: ctx.Bool("systemd-cgroup"), Warn: warn}
 }
 
 func runImage(ctx *cli.Context) error {

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/engine"
+	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/look"
 )
 
@@ -85,7 +86,7 @@ func showView(w io.Writer, v *view, format string) error {
 	if v.Image == nil {
 		return v.Text(w)
 	}
-	fmt.Fprintf(w, "image     %s\nstatus    %s\n", familiar(v.Image.Name), v.Image.Status())
+	fmt.Fprintf(w, "image     %s\nstatus    %s\n", image.Familiar(v.Image.Name), v.Image.Status())
 	if h := v.Image.Health; h != nil {
 		fmt.Fprintf(w, "health    %s; the runtime knows nothing of it: minirun runs the check with exec, and counts\n", h.Status)
 		for _, p := range h.Log {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/look"
 )
 
@@ -48,7 +47,7 @@ func layers(ctx *cli.Context) error {
 			if stack, err = look.StackOf(ctx.String("root"), dir); err == nil {
 				stack.Upper = filepath.Join(dir, "upper")
 			}
-		} else if image, bad := knownImage(ctx, ctx.Args().First()); image && bad == nil {
+		} else if _, _, bad := e.Store.Find(ctx.Args().First()); bad == nil {
 			return becomeImage(os.Args[1:])
 		}
 	}
@@ -123,10 +122,4 @@ func indented(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
-}
-
-// knownImage says whether the store has an image of this name.
-func knownImage(ctx *cli.Context, name string) (bool, error) {
-	_, _, err := (&image.Store{Dir: ctx.String("store")}).Find(name)
-	return err == nil, err
 }

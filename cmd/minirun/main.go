@@ -21,7 +21,6 @@ import (
 
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/container"
-	"github.com/minirun/minirun/internal/image"
 )
 
 // version is set by the Makefile; commit comes from the build's VCS stamp or
@@ -98,7 +97,7 @@ func app(args []string) *cli.App {
 		Compiled:             time.Unix(1, 0), // nobody is shown it, and without one cli looks at the file
 		Flags: []cli.Flag{
 			textFlag(cli.StringFlag{Name: "root", Value: container.DefaultRoot(), Usage: "directory for the state of containers"}),
-			textFlag(cli.StringFlag{Name: "store", Value: image.DefaultDir(), Usage: "directory of images, and of containers made of them"}),
+			textFlag(cli.StringFlag{Name: "store", Usage: "directory of images, and of containers made of them (default: /var/lib/minirun; of users ~/.local/share/minirun)"}),
 			textFlag(cli.StringFlag{Name: "log", Usage: "write messages to `FILE` instead of standard error"}),
 			textFlag(cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"}),
 			toggleFlag(cli.BoolFlag{Name: "debug", Usage: "more messages"}),

@@ -21,7 +21,7 @@ func (c *Container) cgroupInput(in *Inputs) ([]cgroups.Value, error) {
 		return nil, err
 	}
 	var values []cgroups.Value
-	if unprivileged() && c.options.imagined == nil {
+	if namespaces.Unprivileged() && c.options.imagined == nil {
 		values, err = c.unprivilegedInput(host)
 	} else {
 		if values, err = cgroups.Compile(host, c.spec.Linux.Resources); err == nil {

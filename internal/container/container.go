@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/signals"
 )
 
@@ -56,7 +57,7 @@ func (o *Options) directory() string { return filepath.Join(o.Root, o.ID) }
 // DefaultRoot is the state directory when --root is not given. Root of a whole
 // system in a user namespace, which calls itself so, is no user with an engine.
 func DefaultRoot() string {
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && (rootless() || inUserNamespace() && os.Getenv("USER") != "root") {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" && (rootless() || namespaces.InUserNamespace() && os.Getenv("USER") != "root") {
 		return filepath.Join(dir, "minirun")
 	}
 	return "/run/minirun"

@@ -23,7 +23,7 @@ import (
 
 // rootfsInput looks up what the root file system depends on.
 func rootfsInput(s *specs.Spec, o *Options) (rootfs.Input, error) {
-	in := rootfs.Input{Bundle: o.Bundle, NoPivot: o.NoPivot, Rootless: o.rootless(), NoDevices: inUserNamespace() && o.imagined == nil}
+	in := rootfs.Input{Bundle: o.Bundle, NoPivot: o.NoPivot, Rootless: o.rootless(), NoDevices: namespaces.InUserNamespace() && o.imagined == nil}
 	var err error
 	if in.Root, err = rootPath(s, o.Bundle); err != nil {
 		return in, err

@@ -38,7 +38,7 @@ func PlanOf(o Options, host *cgroups.Host) (*Planned, error) {
 	o.startsAtOnce = true // the plan of `run`
 	if host != nil {
 		o.imagined = &imagined{host}
-	} else if unprivileged() && !wantsUserNamespace(o.Bundle) {
+	} else if namespaces.Unprivileged() && !wantsUserNamespace(o.Bundle) {
 		o.imagined = &imagined{}
 	}
 	c, inputs, values, err := prepare(o)

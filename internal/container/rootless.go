@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 
 	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/spec"
@@ -14,16 +13,6 @@ import (
 
 // rootless says that this process is not root, also of no user namespace.
 func rootless() bool { return os.Geteuid() != 0 }
-
-// unprivileged says that this process is not root of the machine: another user,
-// or root in a user namespace, as engines without root call their runtime.
-func unprivileged() bool { return rootless() || inUserNamespace() }
-
-// inUserNamespace compares with the map of the first one (user_namespaces(7)).
-var inUserNamespace = sync.OnceValue(func() bool {
-	text, err := readFile("/proc/self/uid_map")
-	return err == nil && strings.Join(strings.Fields(string(text)), " ") != "0 0 4294967295"
-})
 
 // unprivilegedInput decides the cgroup of a container without privilege: below
 // one that has been delegated to the user, or made by the user's systemd. If

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
 	"github.com/minirun/minirun/internal/systemd"
 )
@@ -31,7 +32,7 @@ func (c *Container) unitInput(host *cgroups.Host) error {
 		return errors.New("--systemd-cgroup: needs a host with cgroup v2 alone: without the flag, minirun makes the cgroups of version 1 itself")
 	}
 	path := c.spec.Linux.CgroupsPath
-	unit, err := systemd.Name(path, c.options.ID, unprivileged())
+	unit, err := systemd.Name(path, c.options.ID, namespaces.Unprivileged())
 	if err != nil {
 		return &spec.Error{Path: "linux.cgroupsPath", Want: err.Error(), Got: strconv.Quote(path)}
 	}

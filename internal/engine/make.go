@@ -109,7 +109,7 @@ func (e *Engine) Make(name string, s *Settings) (r *Record, err error) {
 			return nil, err
 		}
 	}
-	if err := likeRoot(filepath.Join(dir, "upper"), layers); err != nil && !image.Rootless() {
+	if err := likeRoot(filepath.Join(dir, "upper"), layers); err != nil && !namespaces.Unprivileged() {
 		return nil, err
 	}
 	text, err := spec.Compact(c)
@@ -170,7 +170,7 @@ func (e *Engine) configure(i *image.Image, layers image.Stack, network string, s
 	if err := s.apply(c, knownCapabilities, network, unified); err != nil {
 		return nil, err
 	}
-	if image.Rootless() {
+	if namespaces.Unprivileged() {
 		rootless(c, network)
 	}
 	dir := e.Store.Container(s.Name)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/image"
 )
@@ -141,8 +142,8 @@ func (e *Engine) source(v *volume, id string, layers image.Stack) (string, error
 
 // seed makes a new volume of what the image has in its place.
 func (e *Engine) seed(dir, target string, layers image.Stack) error {
-	_, info, err := layers.Resolve(target, true)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+	_, st, err := layers.Resolve(target)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return os.Mkdir(dir, 0o755)
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -89,20 +90,11 @@ func Convert(c Config, w Wishes, who specs.User) (*specs.Spec, error) {
 	p := s.Process
 	p.Args, p.User, p.Terminal = argv, who, w.Terminal
 	p.Env = Environment(c.Config.Env, w)
-	if p.Cwd = first(w.Cwd, c.Config.WorkingDir, "/"); !strings.HasPrefix(p.Cwd, "/") {
+	if p.Cwd = cmp.Or(w.Cwd, c.Config.WorkingDir, "/"); !strings.HasPrefix(p.Cwd, "/") {
 		return nil, fmt.Errorf("working directory %q: must begin with /", p.Cwd)
 	}
 	s.Annotations = annotations(c, w)
 	return s, nil
-}
-
-func first(words ...string) string {
-	for _, w := range words {
-		if w != "" {
-			return w
-		}
-	}
-	return ""
 }
 
 // annotations are the image's facts and labels; a label wins over a fact of the
@@ -112,7 +104,7 @@ func annotations(c Config, w Wishes) map[string]string {
 	out := map[string]string{}
 	for name, value := range map[string]string{
 		"os": c.OS, "architecture": c.Architecture, "variant": c.Variant, "os.version": c.OSVersion, "os.features": strings.Join(c.OSFeatures, ","),
-		"author": c.Author, "stopSignal": first(w.StopSignal, c.Config.StopSignal),
+		"author": c.Author, "stopSignal": cmp.Or(w.StopSignal, c.Config.StopSignal),
 		"exposedPorts": strings.Join(slices.Sorted(maps.Keys(c.Config.ExposedPorts)), ","),
 	} {
 		if value != "" {

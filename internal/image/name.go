@@ -179,3 +179,12 @@ func (n Name) Familiar() string {
 	}
 	return s
 }
+
+// Familiar is the name in full of an image as people write it; what is no name
+// stays as it is.
+func Familiar(full string) string {
+	if n, err := ParseName(full); err == nil {
+		return n.Familiar()
+	}
+	return full
+}

@@ -22,17 +22,15 @@ type Stack []string
 const maxLinks = 40
 
 // Resolve returns where the file is that a path in the container stands for, and
-// what it is. It follows symbolic links, the last as well if follow is set.
-func (s Stack) Resolve(name string, follow bool) (string, fs.FileInfo, error) {
+// what it is. It follows symbolic links.
+func (s Stack) Resolve(name string) (string, *unix.Stat_t, error) {
 	missing := &fs.PathError{Op: "look up in the image", Path: name, Err: fs.ErrNotExist}
 	todo := strings.Split(name, "/")
-	at := "." // resolved so far
-	var found seen
-	links := 0
-	if found = s.find([]int(nil), at); found.info == nil {
+	above := []place{{".", s.find(nil, ".")}} // the root, and what is resolved so far
+	if above[0].seen.st == nil {
 		return "", nil, missing
 	}
-	above := []place{{at, found}}
+	links := 0
 	for len(todo) > 0 {
 		part := todo[0]
 		todo = todo[1:]
@@ -46,15 +44,15 @@ func (s Stack) Resolve(name string, follow bool) (string, fs.FileInfo, error) {
 			continue
 		}
 		here := above[len(above)-1]
-		if !here.seen.info.IsDir() {
+		if !isType(here.seen.st, unix.S_IFDIR) {
 			return "", nil, missing
 		}
 		next := filepath.Join(here.path, part)
 		found := s.find(here.seen.layers, next)
-		if found.info == nil {
+		if found.st == nil {
 			return "", nil, missing
 		}
-		if found.info.Mode()&fs.ModeSymlink != 0 && (follow || len(todo) > 0) {
+		if isType(found.st, unix.S_IFLNK) {
 			if links++; links > maxLinks {
 				return "", nil, &fs.PathError{Op: "look up in the image", Path: name, Err: unix.ELOOP}
 			}
@@ -71,7 +69,23 @@ func (s Stack) Resolve(name string, follow bool) (string, fs.FileInfo, error) {
 		above = append(above, place{next, found})
 	}
 	last := above[len(above)-1].seen
-	return last.file, last.info, nil
+	return last.file, last.st, nil
+}
+
+// At returns what is seen at a clean relative path whose components are taken as
+// they are: a symbolic link is what it is, and nothing is below one. It is nil if
+// nothing is seen.
+func (s Stack) At(name string) (string, *unix.Stat_t) {
+	found := s.find(nil, ".")
+	at := "."
+	for part := range strings.SplitSeq(name, "/") {
+		if found.st == nil || !isType(found.st, unix.S_IFDIR) {
+			return "", nil
+		}
+		at = filepath.Join(at, part)
+		found = s.find(found.layers, at)
+	}
+	return found.file, found.st
 }
 
 type place struct {
@@ -80,10 +94,11 @@ type place struct {
 }
 
 // seen is what is seen at a path: the file of the topmost layer that has it and,
-// of a directory, the layers it is merged from, topmost first.
+// of a directory, the layers it is merged from, topmost first. Without a st
+// nothing is seen.
 type seen struct {
 	file   string
-	info   fs.FileInfo
+	st     *unix.Stat_t
 	layers []int
 }
 
@@ -97,18 +112,18 @@ func (s Stack) find(layers []int, name string) (out seen) {
 	}
 	for _, i := range layers {
 		file := filepath.Join(s[i], name)
-		info, err := os.Lstat(file)
+		var st unix.Stat_t
 		switch {
-		case err != nil:
+		case unix.Lstat(file, &st) != nil:
 			continue
-		case IsWhiteout(info):
+		case IsWhiteout(&st):
 			return out
-		case out.info == nil:
-			out.file, out.info = file, info
-		case !info.IsDir():
+		case out.st == nil:
+			out.file, out.st = file, &st
+		case !isType(&st, unix.S_IFDIR):
 			return out // what is no directory hides what is below, and is hidden by what is above
 		}
-		if !info.IsDir() {
+		if !isType(&st, unix.S_IFDIR) {
 			return out
 		}
 		out.layers = append(out.layers, i)
@@ -119,15 +134,11 @@ func (s Stack) find(layers []int, name string) (out seen) {
 	return out
 }
 
+func isType(st *unix.Stat_t, kind uint32) bool { return st.Mode&unix.S_IFMT == kind }
+
 // IsWhiteout says whether overlayfs takes a file for the mark of a deleted one:
 // the character device 0/0.
-func IsWhiteout(info fs.FileInfo) bool {
-	if info.Mode()&fs.ModeCharDevice == 0 {
-		return false
-	}
-	rdev, ok := deviceOf(info)
-	return ok && rdev == 0
-}
+func IsWhiteout(st *unix.Stat_t) bool { return isType(st, unix.S_IFCHR) && st.Rdev == 0 }
 
 // IsOpaque says whether a directory hides those of the layers below.
 func IsOpaque(dir string) bool {
@@ -143,18 +154,18 @@ func IsOpaque(dir string) bool {
 // ReadFile reads a regular file of the container's, of at most limit bytes. One
 // that does not exist is empty.
 func (s Stack) ReadFile(name string, limit int64) ([]byte, error) {
-	file, info, err := s.Resolve(name, true)
+	file, st, err := s.Resolve(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
+	if !isType(st, unix.S_IFREG) {
 		return nil, fmt.Errorf("%s in the image: is no regular file", name)
 	}
-	if info.Size() > limit {
-		return nil, fmt.Errorf("%s in the image: %d bytes are more than the %d that are read", name, info.Size(), limit)
+	if st.Size > limit {
+		return nil, fmt.Errorf("%s in the image: %d bytes are more than the %d that are read", name, st.Size, limit)
 	}
 	return os.ReadFile(file)
 }

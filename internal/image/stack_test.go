@@ -67,7 +67,7 @@ func TestStack(t *testing.T) {
 	if _, err := s.ReadFile("/etc", 100); err == nil {
 		t.Error("a directory is read")
 	}
-	if _, _, err := s.Resolve("/etc/out/x", true); !errors.Is(err, fs.ErrNotExist) {
+	if _, _, err := s.Resolve("/etc/out/x"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("below a file: %v", err)
 	}
 }

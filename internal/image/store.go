@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/minirun/minirun/internal/namespaces"
 )
 
 // A Store is a directory of images.
@@ -17,7 +19,7 @@ type Store struct{ Dir string }
 // DefaultDir is the store when --store is not given: the system's for root, of
 // the user's own data for others.
 func DefaultDir() string {
-	if !Rootless() {
+	if !namespaces.Unprivileged() {
 		return "/var/lib/minirun"
 	}
 	data := os.Getenv("XDG_DATA_HOME")
@@ -25,16 +27,6 @@ func DefaultDir() string {
 		data = filepath.Join(os.Getenv("HOME"), ".local", "share")
 	}
 	return filepath.Join(data, "minirun")
-}
-
-// Rootless says that this process is not root of the machine: another user, or
-// root in a user namespace.
-func Rootless() bool {
-	if os.Geteuid() != 0 {
-		return true
-	}
-	text, err := os.ReadFile("/proc/self/uid_map")
-	return err == nil && strings.Join(strings.Fields(string(text)), " ") != "0 0 4294967295"
 }
 
 // ErrNotFound is the cause when the store has no such image.

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 	"os"
-	"syscall"
 
 	"github.com/moby/sys/user"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -75,12 +73,4 @@ func lookUp(who string, read func(name string) ([]byte, error)) (specs.User, err
 		out.AdditionalGids = append(out.AdditionalGids, uint32(g))
 	}
 	return out, nil
-}
-
-func deviceOf(info fs.FileInfo) (uint64, bool) {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return 0, false
-	}
-	return st.Rdev, true
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/image"
 )
 
 // This file owns stacks of layers: which layer a path comes from, and what a
@@ -121,12 +122,12 @@ func kind(at string, info fs.FileInfo) Kind {
 	switch m := info.Mode(); {
 	case m&fs.ModeCharDevice != 0:
 		var st unix.Stat_t
-		if unix.Lstat(at, &st) == nil && st.Rdev == 0 {
+		if unix.Lstat(at, &st) == nil && image.IsWhiteout(&st) {
 			return Whiteout
 		}
 		return Other
 	case m.IsDir():
-		if opaque(at) {
+		if image.IsOpaque(at) {
 			return Opaque
 		}
 		return Dir
@@ -136,18 +137,6 @@ func kind(at string, info fs.FileInfo) Kind {
 		return Link
 	}
 	return Other
-}
-
-// opaque reads the mark that overlay puts on a directory that replaces those
-// below it.
-func opaque(dir string) bool {
-	for _, name := range []string{"trusted.overlay.opaque", "user.overlay.opaque"} {
-		var value [1]byte
-		if n, err := unix.Lgetxattr(dir, name, value[:]); err == nil && n == 1 && value[0] == 'y' {
-			return true
-		}
-	}
-	return false
 }
 
 // A Sighting is what a layer has at a path, and whether that is what the

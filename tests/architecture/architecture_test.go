@@ -32,15 +32,15 @@ var arrows = map[string]string{
 	"cmd/minirun-image": "image image/ingest image/layer image/merge image/transfer look namespaces spec",
 
 	"internal/engine":         "container image namespaces spec",
-	"internal/image":          "spec",
-	"internal/image/layer":    "",
+	"internal/image":          "namespaces spec",
+	"internal/image/layer":    "image",
 	"internal/image/merge":    "",
-	"internal/image/ingest":   "image image/layer",
+	"internal/image/ingest":   "image image/layer namespaces",
 	"internal/image/transfer": "image image/ingest image/layer",
 
 	"internal/see":    "container look plan",
 	"internal/beside": "look spec",
-	"internal/look":   "container spec",
+	"internal/look":   "container image spec",
 	"internal/doctor": "cgroups spec",
 
 	"internal/container": "bootstrap cgroups handshake namespaces plan process rootfs seccomp signals spec systemd",
@@ -67,7 +67,7 @@ var arrows = map[string]string{
 // down, or stay on the floor of the helpers at its side.
 var level = map[string]int{
 	"cmd": 0, "see": 1, "beside": 1, "engine": 1,
-	"image/transfer": 4, "image/ingest": 5, "image": 6, "look": 2, "doctor": 2, "container": 3, "systemd": 4,
+	"image/transfer": 2, "image/ingest": 3, "image": 4, "look": 2, "doctor": 2, "container": 3, "systemd": 4,
 	"cgroups": 5, "namespaces": 5, "rootfs": 4, "process": 4, "bootstrap": 4,
 	"handshake": 6, "plan": 7, "spec": 7, "seccomp": 7, "signals": 7,
 }

@@ -101,7 +101,7 @@ func fetch(ctx context.Context, f *os.File, d oci.Descriptor, open Opener, progr
 		}
 		progress(have)
 		// One byte more than there should be is enough to see that there is more.
-		n, err := io.CopyBuffer(io.MultiWriter(f, &counted{h, progress}), io.LimitReader(content, d.Size-have+1), make([]byte, 256<<10))
+		n, err := io.CopyBuffer(io.MultiWriter(f, h, Told(progress)), io.LimitReader(content, d.Size-have+1), make([]byte, 256<<10))
 		if err != nil {
 			return err
 		}
@@ -111,17 +111,6 @@ func fetch(ctx context.Context, f *os.File, d oci.Descriptor, open Opener, progr
 		return fmt.Errorf("%d bytes of %d came: %w", have, d.Size, io.ErrUnexpectedEOF)
 	}
 	return verify(h, have, d)
-}
-
-// counted tells how many bytes it was given.
-type counted struct {
-	hash.Hash
-	progress func(int64)
-}
-
-func (c *counted) Write(p []byte) (int, error) {
-	c.progress(int64(len(p)))
-	return c.Hash.Write(p)
 }
 
 func verify(h hash.Hash, size int64, d oci.Descriptor) error {

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -63,7 +64,7 @@ func (s *Store) decode(d oci.Descriptor, into any) error {
 }
 
 func (s *Store) checkImage(r *Report, d oci.Descriptor) {
-	what := "image " + first(refOf(d), d.Digest.String())
+	what := "image " + cmp.Or(refOf(d), d.Digest.String())
 	if image.IsIndex(d.MediaType) {
 		var index oci.Index
 		if err := s.decode(d, &index); err != nil {
@@ -96,13 +97,6 @@ func (s *Store) checkImage(r *Report, d oci.Descriptor) {
 			r.wrong("%s: layer %d, %s: has %d bytes, the manifest says %d", what, n+1, l.Digest, info.Size(), l.Size)
 		}
 	}
-}
-
-func first(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 func (s *Store) checkLayers(r *Report) error {

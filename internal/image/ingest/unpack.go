@@ -12,11 +12,11 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/identity"
-	oci "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/layer"
+	"github.com/minirun/minirun/internal/namespaces"
 )
 
 // A Layer is what layer.json says of an unpacked layer.
@@ -110,10 +110,11 @@ func syncFiles(dir string) error {
 	return unix.Syncfs(int(f.Fd()))
 }
 
-// told is a writer that only tells how much is written.
-type told func(int64)
+// Told is a writer that only tells how much is written.
+type Told func(int64)
 
-func (t told) Write(p []byte) (int, error) {
+// Write implements io.Writer.
+func (t Told) Write(p []byte) (int, error) {
 	t(int64(len(p)))
 	return len(p), nil
 }
@@ -150,12 +151,12 @@ func (s *Store) extract(ctx context.Context, aside string, l Layer, below []stri
 	}
 	more, done := begin("unpack "+l.Blob.Encoded()[:12], info.Size())
 	defer func() { done(err) }()
-	archive, err := layer.NewReader(io.TeeReader(blob, told(more)))
+	archive, err := layer.NewReader(io.TeeReader(blob, Told(more)))
 	if err != nil {
 		return err
 	}
 	defer archive.Close()
-	result, err := layer.Apply(ctx, filepath.Join(aside, "fs"), archive, layer.Options{Parents: below, UserXattrs: image.Rootless()})
+	result, err := layer.Apply(ctx, filepath.Join(aside, "fs"), archive, layer.Options{Parents: below, UserXattrs: namespaces.Unprivileged()})
 	if err != nil {
 		return err
 	}
@@ -172,14 +173,4 @@ func (s *Store) extract(ctx context.Context, aside string, l Layer, below []stri
 		return err
 	}
 	return os.WriteFile(filepath.Join(aside, "layer.json"), append(text, '\n'), 0o644)
-}
-
-// Missing are the blobs of an image that the store does not have.
-func (s *Store) Missing(i *Image) (out []oci.Descriptor) {
-	for _, l := range i.Manifest.Layers {
-		if !s.Has(l.Digest) {
-			out = append(out, l)
-		}
-	}
-	return out
 }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/image"
 )
 
 var when = time.Unix(1700000000, 123456789)
@@ -102,9 +104,9 @@ func list(t testing.TB, dir string) []string {
 		}
 		name := strings.TrimPrefix(path, dir+"/")
 		switch {
-		case isWhiteout(&st):
+		case image.IsWhiteout(&st):
 			name = "-" + name
-		case d.IsDir() && isOpaque(path):
+		case d.IsDir() && image.IsOpaque(path):
 			name += "/!"
 		case d.IsDir():
 			name += "/"
@@ -442,7 +444,7 @@ func FuzzApply(f *testing.F) {
 		if err == nil {
 			for _, l := range list(t, root) {
 				if strings.HasPrefix(l, "-") { // a name may begin so; a device of a whiteout must not be
-					if st := new(unix.Stat_t); unix.Lstat(filepath.Join(root, l[1:]), st) == nil && isWhiteout(st) {
+					if st := new(unix.Stat_t); unix.Lstat(filepath.Join(root, l[1:]), st) == nil && image.IsWhiteout(st) {
 						t.Errorf("a whiteout in the lowest layer: %s", l)
 					}
 				}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/image"
 )
 
 // A Difference is what a layer does to those below it.
@@ -54,9 +56,9 @@ func (d *Difference) add(a *applier, path, at string, st *unix.Stat_t, lower str
 	c := Change{Path: "/" + at, What: "added", Dir: kind == unix.S_IFDIR}
 	wasDir := was != nil && was.Mode&unix.S_IFMT == unix.S_IFDIR
 	switch {
-	case isWhiteout(st):
+	case image.IsWhiteout(st):
 		c.What, c.Dir = "removed", wasDir
-	case c.Dir && wasDir && !isOpaque(path):
+	case c.Dir && wasDir && !image.IsOpaque(path):
 		c.What = "on the way"
 		if st.Mode != was.Mode || st.Uid != was.Uid || st.Gid != was.Gid {
 			c.What = "changed"
@@ -80,7 +82,7 @@ func (d *Difference) add(a *applier, path, at string, st *unix.Stat_t, lower str
 		links[st.Ino] = st.Nlink > 1
 	}
 	d.Files = append(d.Files, c)
-	if was == nil || kind == unix.S_IFDIR && wasDir && !isOpaque(path) {
+	if was == nil || kind == unix.S_IFDIR && wasDir && !image.IsOpaque(path) {
 		return nil
 	}
 	return d.waste(a, at, lower, was)

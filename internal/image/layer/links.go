@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/image"
 )
 
 // This file owns what an entry takes from elsewhere: hard links, also to files of
@@ -56,7 +58,7 @@ func (a *applier) link(dir int, e entry, target string) error {
 	if err := unix.Fstatat(from, path.Base(target), &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return err
 	}
-	if isWhiteout(&st) || st.Mode&unix.S_IFMT == unix.S_IFDIR {
+	if image.IsWhiteout(&st) || st.Mode&unix.S_IFMT == unix.S_IFDIR {
 		return fmt.Errorf("%w: the target is deleted, or a directory", ErrRefused)
 	}
 	return a.create(dir, e, func() error { return unix.Linkat(from, path.Base(target), dir, e.base, 0) })

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/image"
 )
 
 // parents keeps descriptors of the directory of the last entry and of those above
@@ -111,7 +113,7 @@ func openDir(dir int, name string) (int, error) {
 			var st unix.Stat_t
 			if unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
 				switch {
-				case isWhiteout(&st):
+				case image.IsWhiteout(&st):
 					return -1, errWhiteout
 				case st.Mode&unix.S_IFMT == unix.S_IFLNK:
 					return -1, fmt.Errorf("%w: is a symbolic link, which a layer's paths must not lead through", ErrRefused)
@@ -122,8 +124,6 @@ func openDir(dir int, name string) (int, error) {
 		return -1, err
 	}
 }
-
-func isWhiteout(st *unix.Stat_t) bool { return st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == 0 }
 
 // implied makes a directory that the archive has not listed. It is only there to
 // hold another, so it gets the owner, mode, times and attributes of the directory
@@ -154,42 +154,4 @@ func (a *applier) implied(dir int, at string, hidden bool) error {
 }
 
 // below finds what is seen at a path in the layers below; nil if there is nothing.
-func (a *applier) below(at string) (string, *unix.Stat_t) {
-	for i := len(a.o.Parents) - 1; i >= 0; i-- {
-		// Only a path of real directories counts: layers below were unpacked by this package,
-		// and nobody changes them.
-		dir, alone := a.o.Parents[i], false
-		parts := strings.Split(at, "/")
-		for n, part := range parts {
-			dir += "/" + part
-			var st unix.Stat_t
-			if unix.Lstat(dir, &st) != nil {
-				if alone {
-					return "", nil // an opaque directory hides the layers below
-				}
-				break
-			}
-			if n == len(parts)-1 {
-				if isWhiteout(&st) {
-					return "", nil
-				}
-				return dir, &st
-			}
-			if st.Mode&unix.S_IFMT != unix.S_IFDIR {
-				return "", nil // a whiteout, or what is no directory, hides the rest
-			}
-			alone = alone || isOpaque(dir)
-		}
-	}
-	return "", nil
-}
-
-func isOpaque(dir string) bool {
-	for _, name := range []string{"trusted.overlay.opaque", "user.overlay.opaque"} {
-		var value [1]byte
-		if n, err := unix.Lgetxattr(dir, name, value[:]); err == nil && n == 1 && value[0] == 'y' {
-			return true
-		}
-	}
-	return false
-}
+func (a *applier) below(at string) (string, *unix.Stat_t) { return image.Stack(a.o.Parents).At(at) }

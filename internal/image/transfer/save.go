@@ -152,16 +152,9 @@ func (w *writer) blob(d oci.Descriptor) error {
 	}
 	defer func() { _ = f.Close() }()
 	more, done := w.progress.Begin(short(d.Digest.String()), d.Size)
-	err = w.to.put(blobPath(d), d.Size, io.TeeReader(f, count(more)))
+	err = w.to.put(blobPath(d), d.Size, io.TeeReader(f, ingest.Told(more)))
 	done(err)
 	return err
-}
-
-type count func(int64)
-
-func (c count) Write(p []byte) (int, error) {
-	c(int64(len(p)))
-	return len(p), nil
 }
 
 // tarSink writes an archive that has the same bytes for the same images.
