@@ -213,7 +213,11 @@ func report(ctx *cli.Context, out ingest.Swept) {
 func pruneCommand() *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "remove images without a name, and what nothing needs",
-		Flags:  []cli.Flag{&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "remove all images that no container is made of"}},
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "remove all images that no container is made of"},
+			&cli.BoolFlag{Name: "build", Usage: "remove the cache of builds, too"},
+			&cli.DurationFlag{Name: "unused", Usage: "with --build: only what has been of no use for so `LONG`, such as 72h"},
+		},
 		Action: prune,
 	}
 }
@@ -227,6 +231,13 @@ func prune(ctx *cli.Context) error {
 		return err
 	}
 	defer release()
+	if ctx.Bool("build") {
+		n, err := s.ForgetBuilds(ctx.Duration("unused"))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(ctx.App.Writer, "forgotten: %d steps of builds\n", n)
+	}
 	names, out, err := s.Prune(ctx.Bool("all"))
 	for _, n := range names {
 		fmt.Fprintln(ctx.App.Writer, "removed", n)

@@ -47,7 +47,7 @@ func app() *cli.App {
 			&cli.BoolFlag{Name: "debug", Hidden: true}, &cli.BoolFlag{Name: "systemd-cgroup", Hidden: true}, &cli.StringFlag{Name: "rootless", Hidden: true},
 		},
 		Commands: append([]*cli.Command{
-			pullCommand(), pushCommand(), loadCommand(), saveCommand(), importCommand(),
+			buildCommand(), pullCommand(), pushCommand(), loadCommand(), saveCommand(), importCommand(),
 			imagesCommand(), tagCommand(), rmiCommand(), historyCommand(), layersCommand(),
 			unpackCommand(), bundleCommand(), pruneCommand(), storeCommand(),
 		}, helperCommands()...),

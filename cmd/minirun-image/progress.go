@@ -14,8 +14,8 @@ import (
 	"github.com/minirun/minirun/internal/image/transfer"
 )
 
-// progress shows bars on a terminal, and on a pipe a line for what has ended.
-func progress(quiet bool) (p transfer.Progress, wait func()) {
+// transferProgress shows bars on a terminal, and on a pipe a line for what has ended.
+func transferProgress(quiet bool) (p transfer.Progress, wait func()) {
 	if quiet {
 		return silent{}, func() {}
 	}

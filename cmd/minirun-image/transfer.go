@@ -60,7 +60,7 @@ func pull(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	p, wait := progress(ctx.Bool("quiet"))
+	p, wait := transferProgress(ctx.Bool("quiet"))
 	d, err = transfer.Fetch(ctx.Context, s, source, d, transfer.Options{Platform: ctx.String("platform"), All: ctx.Bool("all-platforms"), Jobs: ctx.Int("jobs")}, p)
 	if wait(); err != nil {
 		return fmt.Errorf("pull %s: %w", name, err)
@@ -102,7 +102,7 @@ func unpack(ctx *cli.Context, s *ingest.Store, d oci.Descriptor) error {
 	if err != nil {
 		return err
 	}
-	p, wait := progress(ctx.Bool("quiet"))
+	p, wait := transferProgress(ctx.Bool("quiet"))
 	err = s.Unpack(ctx.Context, i, p.Begin)
 	wait()
 	return err
@@ -136,7 +136,7 @@ func push(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	p, wait := progress(ctx.Bool("quiet"))
+	p, wait := transferProgress(ctx.Bool("quiet"))
 	err = registries.Push(ctx.Context, s, i, to, ctx.Int("jobs"), p)
 	if wait(); err != nil {
 		return err
@@ -190,7 +190,7 @@ func load(ctx *cli.Context) error {
 	}
 	defer func() { _ = archive.Close() }()
 	for _, f := range found {
-		p, wait := progress(ctx.Bool("quiet"))
+		p, wait := transferProgress(ctx.Bool("quiet"))
 		d, err := transfer.Fetch(ctx.Context, s, archive, f.Desc, transfer.Options{Platform: ctx.String("platform"), All: ctx.Bool("all-platforms"), Jobs: ctx.Int("jobs")}, p)
 		if wait(); err != nil {
 			return fmt.Errorf("load %s: %w", from, err)
@@ -250,7 +250,7 @@ func saveImages(ctx *cli.Context) (err error) {
 	} else if _, err := console.ConsoleFromFile(os.Stdout); err == nil && ctx.String("dir") == "" {
 		return errors.New("save: an archive on a terminal is of no use: redirect it, or give --output or --dir")
 	}
-	p, wait := progress(ctx.Bool("quiet"))
+	p, wait := transferProgress(ctx.Bool("quiet"))
 	err = transfer.Save(s, images, ctx.String("dir"), out, p)
 	wait()
 	return err

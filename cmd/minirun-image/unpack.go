@@ -55,7 +55,7 @@ func unpacked(ctx *cli.Context, s *ingest.Store, name string) (*ingest.Image, []
 	if err != nil {
 		return nil, nil, err
 	}
-	p, wait := progress(ctx.Bool("quiet"))
+	p, wait := transferProgress(ctx.Bool("quiet"))
 	err = s.Unpack(ctx.Context, i, p.Begin)
 	if wait(); err != nil {
 		return nil, nil, fmt.Errorf("unpack %s: %w", name, err)

@@ -16,6 +16,7 @@ import (
 // imageVerbs are done by minirun-image, which links what a runtime must not: a
 // registry's client, decompressors, a builder.
 var imageVerbs = []struct{ name, usage string }{
+	{"build", "make an image of a Dockerfile"},
 	{"pull", "fetch an image from a registry"},
 	{"push", "send an image to a registry"},
 	{"load", "take images from an archive or a directory"},

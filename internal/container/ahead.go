@@ -3,9 +3,11 @@ package container
 import (
 	"strings"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/process"
+	"github.com/minirun/minirun/internal/spec"
 )
 
 // answerAhead answers Ready before the process asks, if `run` will start it at
@@ -17,7 +19,7 @@ func (c *Container) answerAhead() error {
 	if c.observed != nil {
 		running = c.observed.Plan
 	}
-	if !c.options.startsAtOnce || c.options.PidFile != "" || c.spec.Hooks != nil || c.setup.Clones() || running.Asks() != 1 {
+	if !c.options.startsAtOnce || diesWithParent(c.spec) || c.options.PidFile != "" || c.spec.Hooks != nil || c.setup.Clones() || running.Asks() != 1 {
 		return nil
 	}
 	for i := range c.values {
@@ -39,6 +41,9 @@ func (c *Container) answerAhead() error {
 	c.answered = true
 	return nil
 }
+
+// diesWithParent: its answer to Ready must be one of a parent that lives.
+func diesWithParent(s *specs.Spec) bool { return s.Annotations[spec.AnnotationDieWithParent] == "true" }
 
 // homeAhead looks for the home directory in root.path, before the container's
 // mounts are made. It is known only if they cannot change the answer: no

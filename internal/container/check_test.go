@@ -39,6 +39,9 @@ func TestRefused(t *testing.T) {
 			s.Mounts = []specs.Mount{{Destination: "/proc", Type: "proc"}}
 		}, "linux.namespaces"},
 		"propagation without one": {func(s *specs.Spec) { noMounts(s); s.Linux.RootfsPropagation = "shared" }, "linux.namespaces"},
+		"die-with-parent where nobody waits": {func(s *specs.Spec) {
+			s.Annotations = map[string]string{spec.AnnotationDieWithParent: "true"}
+		}, `annotations["dev.minirun.die-with-parent"]`},
 	} {
 		s := spec.Default(false)
 		c.change(s)

@@ -39,6 +39,7 @@ type Options struct {
 
 	imagined     *imagined      // of a plan that is only shown
 	startsAtOnce bool           // Start follows Create: see answerAhead
+	attends      bool           // minirun stays until the container has ended
 	signals      *signals.Queue // of run in the foreground; nil: they end minirun
 
 	// Watch, if not nil, is shown the start while it happens. For [Run] alone.

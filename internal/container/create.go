@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,6 +91,9 @@ func check(s *specs.Spec, o *Options) error {
 	}
 	if o.ConsoleSocket == "" && s.Process.Terminal && !o.startsAtOnce {
 		return &spec.Error{Path: "process.terminal", Want: "needs --console-socket: create leaves nobody behind to keep the terminal"}
+	}
+	if diesWithParent(s) && !o.attends {
+		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent), Want: "is for run without --detach: else minirun ends before the container does"}
 	}
 	if s.Linux == nil {
 		s.Linux = &specs.Linux{}
@@ -262,6 +266,11 @@ func (c *Container) fork(in Inputs) error {
 		return err
 	}
 	running := c.watched(attr.Cloneflags)
+	if diesWithParent(c.spec) {
+		// The kernel means the thread that is the parent. It is this goroutine's, which
+		// goes on until the container has ended.
+		runtime.LockOSThread()
+	}
 	begin := c.began()
 	if c.observed != nil {
 		attr.Stamps = c.observed.Stamps

@@ -86,7 +86,8 @@ func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
 	if in.Process, err = processInput(s, &e.options, namespaces.Setup{New: in.Namespaces}); err != nil {
 		return in, err
 	}
-	in.Process.Waits = false // there is no second command that starts it
+	in.Process.DieWithParent = false // that is the first process's
+	in.Process.Waits = false         // there is no second command that starts it
 	in.Process.Unasked = in.Process.Rlimits || len(p.Rlimits) == 0
 	if !process.HasHome(p.Env) {
 		p.Env = append(process.Environment(p.Env), "HOME="+e.home())

@@ -153,7 +153,7 @@ func addLayer(in *rootfs.Input, base, dir, source string) error {
 }
 
 func upperInput(in *rootfs.Input, s *specs.Spec, o *Options) {
-	in.UserXattrs = o.rootless()
+	in.UserXattrs = o.rootless() || o.imagined == nil && namespaces.InUserNamespace()
 	if upper, ok := s.Annotations[spec.AnnotationUpper]; ok && !o.Ephemeral {
 		if !filepath.IsAbs(upper) {
 			upper = filepath.Join(o.Bundle, upper)
@@ -246,7 +246,7 @@ func seLinux() bool {
 func processInput(s *specs.Spec, o *Options, setup namespaces.Setup) (process.Input, error) {
 	in := process.Input{
 		ID: o.ID, Preserve: o.PreserveFDs, NoKeyring: o.NoKeyring, Rootless: o.rootless(),
-		Waits: !o.startsAtOnce, Rlimits: !setup.Has(unix.CLONE_NEWUSER), AppArmor: true, SELinux: true, LastCapability: lastCapability(),
+		DieWithParent: diesWithParent(s), Waits: !o.startsAtOnce, Rlimits: !setup.Has(unix.CLONE_NEWUSER), AppArmor: true, SELinux: true, LastCapability: lastCapability(),
 	}
 	var err error
 	if in.Seccomp, err = CompileSeccomp(s); err != nil {

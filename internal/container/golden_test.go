@@ -63,6 +63,7 @@ var goldenCases = []struct {
 	{"nopivot", func(in *Inputs) { in.Rootfs.NoPivot, in.Rootfs.HostMounts = true, []string{"/proc", "/sys"} }},
 	{"hooks", nothing},
 	{"user", nothing}, // ids, capabilities, limits, scheduling
+	{"die-with-parent", func(in *Inputs) { in.Process.DieWithParent = true }}, // behind the change of user, before Ready
 	{"create", func(in *Inputs) { // `create`, and systemd's sockets passed on
 		in.Process.Waits, in.Process.Preserve, in.Process.Listen = true, 2, 2
 		in.Rootfs.NullStdio = [3]bool{true, false, false}

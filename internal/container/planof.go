@@ -35,7 +35,7 @@ func (o *Options) rootless() bool { return o.imagined == nil && rootless() }
 // without privilege is shown root's plan if the container has no user
 // namespace, without which that user could not run it.
 func PlanOf(o Options, host *cgroups.Host) (*Planned, error) {
-	o.startsAtOnce = true // the plan of `run`
+	o.startsAtOnce, o.attends = true, true // the plan of `run`
 	if host != nil {
 		o.imagined = &imagined{host}
 	} else if namespaces.Unprivileged() && !wantsUserNamespace(o.Bundle) {

@@ -23,7 +23,7 @@ type RunOptions struct {
 // Run creates, starts, waits for and deletes a container, and returns its exit
 // status: its own, or 128 and the number of the signal that ended it.
 func Run(o Options, how RunOptions) (int, error) {
-	o.startsAtOnce = true
+	o.startsAtOnce, o.attends = true, !how.Detach
 	if how.Detach {
 		return 0, detached(o)
 	}

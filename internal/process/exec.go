@@ -65,6 +65,7 @@ func (r *Process) Exec() {
 	candidates := Candidates(c.p.Args[0], c.p.Env)
 	c.lookup(candidates)
 	env, home := c.environment()
+	c.dieWithParent()
 	if !c.in.Unasked {
 		c.ready(home)
 	}
@@ -77,6 +78,17 @@ func (r *Process) Exec() {
 	}
 	c.execve(candidates, env)
 	c.parent.End()
+}
+
+// dieWithParent comes behind the change of user, which the kernel takes for a reason
+// to forget it, and before Ready, whose answer tells that the parent was there
+// when the kernel had noted it.
+func (c *compiler) dieWithParent() {
+	if !c.in.DieWithParent {
+		return
+	}
+	c.b.In(plan.Identity, "annotations")
+	c.b.Call("end when minirun ends", "who waits for the program may be killed", plan.Prctl, plan.Int(unix.PR_SET_PDEATHSIG), plan.Int(unix.SIGKILL), plan.Int(0), plan.Int(0), plan.Int(0))
 }
 
 // Candidates are the paths that execve tries for args[0]: itself if it has a

@@ -41,6 +41,7 @@ type Input struct {
 	ChownStdio        [3]bool          // descriptors that are given to process.user
 	HostRoot          [2]uint32        // host uid and gid of the user namespace's root, if known
 	HooksInside       bool             // hooks run inside the container
+	DieWithParent     bool             // SIGKILL when its parent ends
 	Unasked           bool             // go on to execve without telling Ready: nobody waits for it
 	UserNS, Rootless  bool
 	SELinux, AppArmor bool

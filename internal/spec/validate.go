@@ -25,6 +25,10 @@ const (
 	// AnnotationVolatile, "true", says that nobody mounts the upper directory again, so
 	// overlay need not write all of the file system's data to disk at the end.
 	AnnotationVolatile = "dev.minirun.volatile"
+	// AnnotationDieWithParent, "true", has the kernel kill the container's first
+	// process, and so all of a PID namespace, when the `minirun run` that waits for it
+	// ends, also by SIGKILL.
+	AnnotationDieWithParent = "dev.minirun.die-with-parent"
 )
 
 func validateSpec(p *problems, s *specs.Spec) {

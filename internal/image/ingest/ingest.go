@@ -39,7 +39,7 @@ func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("the image store: %w", err)
 	}
-	for _, d := range []string{"blobs", "blobs/sha256", "layers", "unpacked", "locks", "tmp", "containers"} {
+	for _, d := range []string{"blobs", "blobs/sha256", "layers", "unpacked", "locks", "tmp", "containers", "build", "build/cache", "build/blobs", "build/files", "build/last", "build/http", "build/git"} {
 		if err := os.Mkdir(filepath.Join(dir, d), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("the image store: %w", err)
 		}
@@ -58,6 +58,10 @@ func Open(dir string) (*Store, error) {
 }
 
 var counter atomic.Int64
+
+// Temporary is a name in tmp that no other process and no other call uses. What is
+// there when its process has ended is rubbish.
+func (s *Store) Temporary(what string) string { return s.temporary(what) }
 
 // temporary is a name in tmp that no other process and no other call uses.
 func (s *Store) temporary(what string) string {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
@@ -81,10 +82,24 @@ func (s *Store) refer(r *references, d oci.Descriptor) error {
 	for _, l := range i.Manifest.Layers {
 		r.blobs[l.Digest]++
 	}
-	for _, c := range Chains(i) {
+	for _, c := range s.keysOf(i) {
 		r.layers[c]++
 	}
 	return nil
+}
+
+// keysOf names the directories of an image's layers: as it was unpacked, or, of one
+// that was built, as its steps have made them.
+func (s *Store) keysOf(i *Image) []digest.Digest {
+	text, err := os.ReadFile(s.Unpacked(i.ID()))
+	if err != nil {
+		return Chains(i)
+	}
+	var out []digest.Digest
+	for line := range strings.Lines(string(text)) {
+		out = append(out, digest.Digest(strings.TrimSpace(line)))
+	}
+	return out
 }
 
 // Swept is what a sweep has taken away.
@@ -119,7 +134,10 @@ func (s *Store) Sweep() (out Swept, err error) {
 	}); err != nil {
 		return out, err
 	}
-	needed := map[string]bool{}
+	needed, err := s.buildLayers()
+	if err != nil {
+		return out, err
+	}
 	for chain := range r.layers {
 		needed[filepath.Base(s.Layer(chain.String()))] = true
 	}

@@ -174,3 +174,13 @@ func (s *Store) extract(ctx context.Context, aside string, l Layer, below []stri
 	}
 	return os.WriteFile(filepath.Join(aside, "layer.json"), append(text, '\n'), 0o644)
 }
+
+// SetUnpacked notes that an image's layers have directories already: those that a
+// build has made, or those of its base. Keys name them, lowest first.
+func (s *Store) SetUnpacked(id digest.Digest, keys []digest.Digest) error {
+	var lines strings.Builder
+	for _, k := range keys {
+		lines.WriteString(k.String() + "\n")
+	}
+	return s.writeFile(s.Unpacked(id.String()), []byte(lines.String()), 0o644)
+}

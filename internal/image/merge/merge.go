@@ -1,5 +1,9 @@
-// Package merge shows the layers of an image as one tree, read-only, which only
-// this process sees: for who copies it (`minirun bundle`) or looks into it.
+// Package merge shows the layers of an image as one tree, which only this process
+// sees: read-only for who copies it (`minirun bundle`) or looks into it, writable
+// for a build's steps.
+//
+//	merge.go      Open: a read-only tree
+//	writable.go   Overlay: layers below a directory that takes what is written
 package merge
 
 import (
@@ -18,22 +22,34 @@ import (
 // descriptor of the mount, which goes with it. Files below it have paths below
 // /proc/self/fd/N.
 func Open(layers []string, userXattrs bool) (*os.File, error) {
-	type result struct {
-		f   *os.File
-		err error
+	var f *os.File
+	err := OnThread(func() (err error) {
+		f, err = open(layers, userXattrs)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("merge %d layers: %w", len(layers), err)
 	}
-	done := make(chan result)
+	return f, nil
+}
+
+// OnThread runs f on a thread of its own, which ends with it: with the mount
+// namespace that f may have made for it, and with f's children that asked for it.
+func OnThread(f func() error) error {
+	done := make(chan error)
 	go func() {
-		// The thread has a mount namespace of its own from here on; it ends with the goroutine.
-		runtime.LockOSThread()
-		f, err := open(layers, userXattrs)
-		done <- result{f, err}
+		runtime.LockOSThread() // and never unlocked
+		if unix.Gettid() == unix.Getpid() {
+			// The main thread would stay, and be what /proc/self shows. While it is this
+			// goroutine's, another one is the next's.
+			err := OnThread(f)
+			runtime.UnlockOSThread()
+			done <- err
+			return
+		}
+		done <- f()
 	}()
-	r := <-done
-	if r.err != nil {
-		return nil, fmt.Errorf("merge %d layers: %w", len(layers), r.err)
-	}
-	return r.f, nil
+	return <-done
 }
 
 func open(layers []string, userXattrs bool) (*os.File, error) {
@@ -49,16 +65,29 @@ func open(layers []string, userXattrs bool) (*os.File, error) {
 	if len(layers) == 1 { // overlay wants two
 		return clone(layers[0])
 	}
-	// Names from the directory that all layers are in: their list must fit into a page.
+	options, err := lowerdir(layers, userXattrs)
+	if err != nil {
+		return nil, err
+	}
+	dir := commonDir(layers)
+	if err := mount(dir, unix.MS_RDONLY, options); err != nil { // nobody else sees that it hides the layers
+		return nil, err
+	}
+	return clone(dir)
+}
+
+// lowerdir writes layers as options of mount(2), with names from the directory
+// that all of them are in, where it goes: their list must fit into a page.
+func lowerdir(layers []string, userXattrs bool) (string, error) {
 	dir := commonDir(layers)
 	if err := unix.Chdir(dir); err != nil {
-		return nil, &os.PathError{Op: "chdir", Path: dir, Err: err}
+		return "", &os.PathError{Op: "chdir", Path: dir, Err: err}
 	}
 	names := make([]string, 0, len(layers))
 	for _, l := range slices.Backward(layers) {
 		rel, err := filepath.Rel(dir, l)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		names = append(names, escape.Replace(rel))
 	}
@@ -66,13 +95,17 @@ func open(layers []string, userXattrs bool) (*os.File, error) {
 	if userXattrs {
 		options += ",userxattr"
 	}
+	return options, nil
+}
+
+func mount(target string, flags uintptr, options string) error {
 	if len(options) >= os.Getpagesize() {
-		return nil, fmt.Errorf("their names take %d bytes, mount(2) takes %d", len(options), os.Getpagesize()-1)
+		return fmt.Errorf("the names of the layers take %d bytes, mount(2) takes %d", len(options), os.Getpagesize()-1)
 	}
-	if err := unix.Mount("overlay", dir, "overlay", unix.MS_RDONLY, options); err != nil { // nobody else sees that it hides the layers
-		return nil, fmt.Errorf("mount overlay with %s: %w", options, err)
+	if err := unix.Mount("overlay", target, "overlay", flags, options); err != nil {
+		return fmt.Errorf("mount overlay with %s: %w", options, err)
 	}
-	return clone(dir)
+	return nil
 }
 
 var escape = strings.NewReplacer(`\`, `\\`, ",", `\,`, ":", `\:`)

@@ -17,6 +17,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/minirun/minirun/internal/image/configure"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/layer"
 )
@@ -105,82 +106,9 @@ func change(c *docker.DockerOCIImage, text string) error {
 		if err != nil {
 			return err
 		}
-		if err := apply(&c.Config, command); err != nil {
+		if err := configure.Apply(&c.Config, command); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func apply(c *docker.DockerOCIImageConfig, command instructions.Command) error {
-	switch i := command.(type) {
-	case *instructions.CmdCommand:
-		c.Cmd = commandLine(i.ShellDependantCmdLine, c.Shell)
-	case *instructions.EntrypointCommand:
-		c.Entrypoint = commandLine(i.ShellDependantCmdLine, c.Shell)
-	case *instructions.EnvCommand:
-		for _, kv := range i.Env {
-			c.Env = setVariable(c.Env, kv.Key, kv.Value)
-		}
-	case *instructions.LabelCommand:
-		if c.Labels == nil {
-			c.Labels = map[string]string{}
-		}
-		for _, kv := range i.Labels {
-			c.Labels[kv.Key] = kv.Value
-		}
-	case *instructions.ExposeCommand:
-		if c.ExposedPorts == nil {
-			c.ExposedPorts = map[string]struct{}{}
-		}
-		for _, p := range i.Ports {
-			if !strings.Contains(p, "/") {
-				p += "/tcp"
-			}
-			c.ExposedPorts[p] = struct{}{}
-		}
-	case *instructions.VolumeCommand:
-		if c.Volumes == nil {
-			c.Volumes = map[string]struct{}{}
-		}
-		for _, v := range i.Volumes {
-			c.Volumes[v] = struct{}{}
-		}
-	case *instructions.UserCommand:
-		c.User = i.User
-	case *instructions.WorkdirCommand:
-		c.WorkingDir = i.Path
-	case *instructions.StopSignalCommand:
-		c.StopSignal = i.Signal
-	case *instructions.HealthCheckCommand:
-		c.Healthcheck = i.Health
-	case *instructions.ShellCommand:
-		c.Shell = i.Shell
-	case *instructions.OnbuildCommand:
-		c.OnBuild = append(c.OnBuild, i.Expression)
-	default:
-		return fmt.Errorf("%s needs a build: only what changes the configuration can be given", strings.ToUpper(command.Name()))
-	}
-	return nil
-}
-
-// commandLine is a command in exec form, or in shell form behind the shell.
-func commandLine(c instructions.ShellDependantCmdLine, shell []string) []string {
-	if !c.PrependShell {
-		return c.CmdLine
-	}
-	if len(shell) == 0 {
-		shell = []string{"/bin/sh", "-c"}
-	}
-	return append(append([]string(nil), shell...), strings.Join(c.CmdLine, " "))
-}
-
-func setVariable(env []string, name, value string) []string {
-	for n, e := range env {
-		if strings.HasPrefix(e, name+"=") {
-			env[n] = name + "=" + value
-			return env
-		}
-	}
-	return append(env, name+"="+value)
 }

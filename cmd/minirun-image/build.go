@@ -1,0 +1,262 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/containerd/platforms"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/build"
+	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/build/progress"
+	"github.com/minirun/minirun/internal/build/run"
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/transfer"
+)
+
+func buildCommand() *cli.Command {
+	return &cli.Command{
+		Name: "build", Usage: "make an image of a Dockerfile", ArgsUsage: "CONTEXT",
+		Description: "CONTEXT is a directory, a git repository, the URL of an archive, or - for standard\n" +
+			"input: an archive, or a Dockerfile that needs no context. The flags are docker buildx's.",
+		Flags:  buildFlags(),
+		Action: buildImage,
+	}
+}
+
+func buildFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "file", Aliases: []string{"f"}, Usage: "the Dockerfile is `FILE`, not CONTEXT/Dockerfile"},
+		&cli.StringSliceFlag{Name: "tag", Aliases: []string{"t"}, Usage: "give the image a `NAME`"},
+		&cli.StringFlag{Name: "target", Usage: "build only up to `STAGE`"},
+		&cli.StringSliceFlag{Name: "build-arg", Usage: "`NAME[=VALUE]` of an ARG; without a value, that of the environment"},
+		&cli.StringSliceFlag{Name: "build-context", Usage: "`NAME=WHERE` for --from: a directory, docker-image://, oci-layout://, a URL"},
+		&cli.StringSliceFlag{Name: "secret", Usage: "`id=ID[,src=FILE|,env=NAME]` for RUN --mount=type=secret"},
+		&cli.StringSliceFlag{Name: "ssh", Usage: "`default|ID[=SOCKET|KEY]` for RUN --mount=type=ssh"},
+		&cli.StringSliceFlag{Name: "label", Usage: "`NAME=VALUE` of the image"},
+		&cli.StringFlag{Name: "platform", Usage: "build for `OS/ARCH[,OS/ARCH…]`: several make an index"},
+		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Usage: "`type=image|oci|docker|tar|local,dest=…`: where the result goes"},
+		&cli.BoolFlag{Name: "push", Usage: "send the image to its registry"},
+		&cli.BoolFlag{Name: "no-cache", Usage: "take nothing from the cache"},
+		&cli.StringSliceFlag{Name: "no-cache-filter", Usage: "take nothing of `STAGE` from the cache"},
+		&cli.StringSliceFlag{Name: "cache-from", Usage: "`type=local,src=DIR` or `type=registry,ref=NAME`: a cache of elsewhere"},
+		&cli.StringSliceFlag{Name: "cache-to", Usage: "`type=local,dest=DIR` or `type=registry,ref=NAME`: write the cache there, too"},
+		&cli.BoolFlag{Name: "pull", Usage: "ask the registry for newer base images"},
+		&cli.StringFlag{Name: "network", Value: "default", Usage: "of RUN: `default|host|none`; the default is the host's"},
+		&cli.StringSliceFlag{Name: "allow", Usage: "`security.insecure|network.host` for RUN --security and --network"},
+		&cli.StringSliceFlag{Name: "add-host", Usage: "`NAME:ADDRESS` for RUN's /etc/hosts"},
+		&cli.StringFlag{Name: "progress", Value: "auto", Usage: "`auto|tty|plain|quiet|rawjson`"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print only the image's ID"},
+		&cli.StringFlag{Name: "iidfile", Usage: "write the image's ID to `FILE`"},
+		&cli.StringFlag{Name: "metadata-file", Usage: "write the result's names and digests to `FILE`, as JSON"},
+		&cli.BoolFlag{Name: "debug", Usage: "after a RUN has failed, a shell where it ran"},
+		&cli.BoolFlag{Name: "check", Usage: "do not build: look for mistakes"},
+		&cli.StringFlag{Name: "format", Value: "text", Usage: "of --check: `text|json`"},
+		&cli.StringFlag{Name: "explain", Usage: "afterwards, say what each instruction has done: `text|json`, or a FILE.svg or FILE.html"},
+	}
+}
+
+// buildOptions reads the flags.
+func buildOptions(ctx *cli.Context, s *ingest.Store) (o build.Options, err error) {
+	o = build.Options{
+		Context: ctx.Args().First(), File: ctx.String("file"), Target: ctx.String("target"), NoCache: ctx.Bool("no-cache"), Without: ctx.StringSlice("no-cache-filter"),
+		Network: ctx.String("network"), Allow: ctx.StringSlice("allow"), Always: ctx.Bool("pull"),
+		Pull: func(c context.Context, name string, p oci.Platform) error { return pullBase(c, s, name, p) },
+	}
+	if o.BuildArgs, err = buildArguments(ctx.StringSlice("build-arg")); err != nil {
+		return o, err
+	}
+	for flag, to := range map[string]*map[string]string{"label": &o.Labels, "build-context": &o.Contexts} {
+		if *to, err = pairs(flag, ctx.StringSlice(flag)); err != nil {
+			return o, err
+		}
+	}
+	if o.Secrets, err = build.ParseSecrets(ctx.StringSlice("secret")); err != nil {
+		return o, err
+	}
+	if o.SSH, err = build.ParseSSH(ctx.StringSlice("ssh")); err != nil {
+		return o, err
+	}
+	for _, text := range strings.FieldsFunc(ctx.String("platform"), func(r rune) bool { return r == ',' }) {
+		p, err := platforms.Parse(text)
+		if err != nil {
+			return o, fmt.Errorf("--platform %s: %w", text, err)
+		}
+		o.Platforms = append(o.Platforms, platforms.Normalize(p))
+	}
+	if o.Hosts, err = hosts(ctx.StringSlice("add-host")); err != nil {
+		return o, err
+	}
+	o.Epoch, err = sourceDateEpoch(o.BuildArgs)
+	return o, err
+}
+
+// buildArguments reads --build-arg: a name alone has the environment's value, or none.
+func buildArguments(list []string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, text := range list {
+		name, value, given := strings.Cut(text, "=")
+		if name == "" {
+			return nil, fmt.Errorf("--build-arg %q: must be NAME or NAME=VALUE", text)
+		}
+		if !given {
+			if value, given = os.LookupEnv(name); !given {
+				continue
+			}
+		}
+		out[name] = value
+	}
+	return out, nil
+}
+
+func pairs(flag string, list []string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, text := range list {
+		name, value, given := strings.Cut(text, "=")
+		if name == "" || !given {
+			return nil, fmt.Errorf("--%s %q: must be NAME=VALUE", flag, text)
+		}
+		out[name] = value
+	}
+	return out, nil
+}
+
+func hosts(list []string) ([]string, error) {
+	var out []string
+	for _, text := range list {
+		at := strings.IndexAny(text, ":=")
+		if at < 1 || at == len(text)-1 {
+			return nil, fmt.Errorf("--add-host %q: must be NAME:ADDRESS", text)
+		}
+		out = append(out, text[:at]+"="+text[at+1:])
+	}
+	return out, nil
+}
+
+// sourceDateEpoch is the time of everything that is made, if it is given: as an
+// argument, or in the environment, which makes it one.
+func sourceDateEpoch(args map[string]string) (*time.Time, error) {
+	const name = "SOURCE_DATE_EPOCH"
+	text, ok := args[name]
+	if !ok {
+		if text = os.Getenv(name); text == "" {
+			return nil, nil
+		}
+		args[name] = text
+	}
+	if text == "" {
+		return nil, nil
+	}
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("%s=%s: must be seconds since 1970", name, text)
+	}
+	t := time.Unix(seconds, 0).UTC()
+	return &t, nil
+}
+
+// pullBase fetches an image that a Dockerfile names.
+func pullBase(ctx context.Context, s *ingest.Store, text string, p oci.Platform) error {
+	name, err := image.ParseName(text)
+	if err != nil {
+		return err
+	}
+	registries, err := transfer.ReadRegistries()
+	if err != nil {
+		return err
+	}
+	source, d, err := registries.Find(ctx, name, warn)
+	if err != nil {
+		return err
+	}
+	d, err = transfer.Fetch(ctx, s, source, d, transfer.Options{Platform: platforms.Format(p), Jobs: 3}, silent{})
+	if err != nil {
+		return fmt.Errorf("pull %s: %w", name, err)
+	}
+	return s.SetName(name, d)
+}
+
+func buildImage(ctx *cli.Context) error {
+	if err := arguments(ctx, 1, 1); err != nil {
+		return err
+	}
+	if ctx.Bool("check") {
+		return checkDockerfile(ctx)
+	}
+	s, release, err := shared(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	o, err := buildOptions(ctx, s)
+	if err != nil {
+		return err
+	}
+	mode := ctx.String("progress")
+	if ctx.Bool("quiet") {
+		mode = "quiet"
+	}
+	display, err := progress.New(mode, os.Stderr)
+	if err != nil {
+		return err
+	}
+	minirun, err := runtimeProgram()
+	if err != nil {
+		return err
+	}
+	b := &build.Builder{Store: s, Runner: &run.Executor{Minirun: minirun, Store: s}, Sink: display}
+	if ctx.Bool("debug") {
+		o.Failed = shellAfter(ctx.Context, b.Runner, display)
+	}
+	if err := b.Runner.Sweep(); err != nil {
+		return err
+	}
+	begun := time.Now()
+	built, file, err := b.Build(ctx.Context, o)
+	if err == nil {
+		err = exportBuilt(ctx, s, o, built, display)
+	}
+	display.Close()
+	if err != nil {
+		return errors.New(build.Quoted(err))
+	}
+	for _, name := range file.Unknown(o.BuildArgs) {
+		warn(fmt.Errorf("--build-arg %s: no ARG asks for it", name))
+	}
+	return explainBuilt(ctx, built, time.Since(begun))
+}
+
+// shellAfter gives people a shell where a RUN has failed.
+func shellAfter(ctx context.Context, r *run.Executor, display progress.Display) func(*graph.Node, *run.Step, error) {
+	return func(n *graph.Node, s *run.Step, err error) {
+		display.Pause()
+		defer display.Resume()
+		fmt.Fprintf(os.Stderr, "\n%s: %v\nA shell where it failed; the build ends when you leave it.\n", n.Text, err)
+		if err := r.Debug(ctx, s, os.Stdin); err != nil {
+			warn(fmt.Errorf("--debug: %w", err))
+		}
+	}
+}
+
+// runtimeProgram is minirun, which is beside this program.
+func runtimeProgram() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	for _, path := range []string{filepath.Join(filepath.Dir(self), "minirun"), "/usr/local/bin/minirun", "/usr/bin/minirun"} {
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		}
+	}
+	return "", errors.New("build: needs minirun, which runs what RUN says, beside minirun-image")
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/build"
+	"github.com/minirun/minirun/internal/build/lint"
+	"github.com/minirun/minirun/internal/build/source"
+)
+
+// checkDockerfile is build --check: nothing is built, and no image is pulled.
+func checkDockerfile(ctx *cli.Context) error {
+	args, err := buildArguments(ctx.StringSlice("build-arg"))
+	if err != nil {
+		return err
+	}
+	where, file := ctx.Args().First(), ctx.String("file")
+	o := lint.Options{Name: file, BuildArgs: args, Target: ctx.String("target"), Platform: ctx.String("platform")}
+	var text []byte
+	switch {
+	case source.IsGit(where) || source.IsURL(where):
+		return errors.New("build --check: reads Dockerfiles of directories, or standard input")
+	case where == "-" && file == "":
+		text, err = source.ReadDockerfileAt("-", os.Stdin)
+	case file == "":
+		text, err = source.ReadDockerfileAt(filepath.Join(where, "Dockerfile"), os.Stdin)
+	default:
+		text, err = source.ReadDockerfileAt(file, os.Stdin)
+	}
+	if err != nil {
+		return err
+	}
+	if where != "-" {
+		t, err := source.Local(where, file)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = t.Root.Close() }()
+		o.Ignored = t.Ignored
+	}
+	result, err := lint.Check(text, o)
+	if err != nil {
+		return err
+	}
+	if err := result.Print(ctx.App.Writer, ctx.String("format")); err != nil {
+		return err
+	}
+	switch n := len(result.Warnings); {
+	case result.Err != nil:
+		return errors.New(build.Quoted(result.Err))
+	case n > 0:
+		return fmt.Errorf("build --check: %d findings", n)
+	}
+	return nil
+}

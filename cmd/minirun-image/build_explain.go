@@ -1,0 +1,88 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/build"
+	"github.com/minirun/minirun/internal/build/explain"
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/layer"
+)
+
+// explainBuilt is build --explain: for each platform, what has become of every
+// instruction.
+func explainBuilt(ctx *cli.Context, built []build.Built, took time.Duration) error {
+	how := ctx.String("explain")
+	if how == "" {
+		return nil
+	}
+	for _, b := range built {
+		r, err := reportOf(&b, took)
+		if err != nil {
+			return fmt.Errorf("--explain: %w", err)
+		}
+		if err := writeReport(ctx, r, how); err != nil {
+			return fmt.Errorf("--explain=%s: %w", how, err)
+		}
+	}
+	return nil
+}
+
+func writeReport(ctx *cli.Context, r *explain.Report, how string) error {
+	switch {
+	case how == "text":
+		return explain.Text(ctx.App.Writer, r, false)
+	case how == "json":
+		return explain.JSON(ctx.App.Writer, r)
+	case !strings.HasSuffix(how, ".svg") && !strings.HasSuffix(how, ".html"):
+		return errors.New("must be text, json, or the name of a file that ends with .svg or .html")
+	}
+	f, err := os.Create(how)
+	if err != nil {
+		return err
+	}
+	if filepath.Ext(how) == ".svg" {
+		err = explain.SVG(f, r)
+	} else {
+		err = explain.HTML(f, r)
+	}
+	return errors.Join(err, f.Close())
+}
+
+// reportOf gathers what there is to say of a build.
+func reportOf(b *build.Built, took time.Duration) (*explain.Report, error) {
+	r := &explain.Report{Graph: b.Graph, Steps: map[int]explain.Step{}, Config: *b.Graph.Target.Last().Config, Total: took}
+	c := r.Config.Config
+	argv, err := image.Argv(image.Execution{Entrypoint: c.Entrypoint, Cmd: c.Cmd}, image.Wishes{})
+	if err == nil {
+		r.Argv = argv
+	}
+	for _, n := range b.Graph.Needed() {
+		s := b.Steps[n.ID]
+		out := explain.Step{Needed: true, Cached: s.Cached, Reason: s.Reason, Changed: s.Changed, Key: s.Key.String(), Time: s.Took}
+		if s.Layer != "" {
+			d, err := layer.Compare(s.Layer, s.Below)
+			if err != nil {
+				return nil, err
+			}
+			out.Layer = infoOf(d)
+		}
+		r.Steps[n.ID] = out
+	}
+	return r, nil
+}
+
+// infoOf keeps the largest files.
+func infoOf(d *layer.Difference) *explain.LayerInfo {
+	files := slices.DeleteFunc(slices.Clone(d.Files), func(c layer.Change) bool { return c.Dir || c.What == "on the way" })
+	slices.SortStableFunc(files, func(a, b layer.Change) int { return int(b.Size - a.Size) })
+	return &explain.LayerInfo{Added: d.Added, Changed: d.Changed, Removed: d.Removed, Bytes: d.Bytes, Largest: files[:min(5, len(files))]}
+}

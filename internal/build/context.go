@@ -1,0 +1,160 @@
+package build
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/build/source"
+	"github.com/minirun/minirun/internal/build/tree"
+)
+
+// inputs are the Dockerfile and what it may read.
+type inputs struct {
+	name   string // of the Dockerfile, for messages
+	text   []byte
+	slot   string // names the Dockerfile from one build to the next
+	trees  map[string]*tree.Tree
+	images map[string]string // --build-context NAME=docker-image://…
+	remove []string          // directories that go with the build
+}
+
+func (in *inputs) close() {
+	for _, t := range in.trees {
+		_ = t.Root.Close()
+	}
+	for _, dir := range in.remove {
+		_ = os.RemoveAll(dir)
+	}
+}
+
+// names are the contexts that --from may name.
+func (in *inputs) names() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(in.trees)), func(n string) bool { return n == graph.MainContext })
+}
+
+// open opens the contexts and reads the Dockerfile.
+func (b *Builder) open(ctx context.Context, o *Options) (in *inputs, err error) {
+	in = &inputs{trees: map[string]*tree.Tree{}, images: map[string]string{}}
+	defer func() {
+		if err != nil {
+			in.close()
+		}
+	}()
+	if err := b.main(ctx, o, in); err != nil {
+		return nil, err
+	}
+	for name, where := range o.Contexts {
+		if ref, ok := strings.CutPrefix(where, "docker-image://"); ok {
+			in.images[strings.ToLower(name)] = ref
+			continue
+		}
+		if where, ok := strings.CutPrefix(where, "oci-layout://"); ok {
+			ref, err := b.layout(ctx, where)
+			if err != nil {
+				return nil, fmt.Errorf("--build-context %s: %w", name, err)
+			}
+			in.images[strings.ToLower(name)] = ref
+			continue
+		}
+		t, err := b.tree(ctx, in, where, "")
+		if err != nil {
+			return nil, fmt.Errorf("--build-context %s: %w", name, err)
+		}
+		t.Label = "context " + name
+		in.trees[name] = t
+	}
+	return in, nil
+}
+
+// main opens the build's own context and its Dockerfile.
+func (b *Builder) main(ctx context.Context, o *Options, in *inputs) error {
+	if o.Context == "-" {
+		return b.standardInput(ctx, o, in)
+	}
+	abs, err := filepath.Abs(o.Context)
+	if err != nil {
+		return err
+	}
+	in.name = cmp.Or(o.File, "Dockerfile")
+	in.slot = abs + "\x00" + in.name
+	here := !source.IsGit(o.Context) && !source.IsURL(o.Context)
+	file := o.File
+	if here {
+		if file == "" {
+			file = filepath.Join(o.Context, "Dockerfile")
+		}
+		if in.text, err = source.ReadDockerfileAt(file, os.Stdin); err != nil {
+			return err
+		}
+	}
+	t, err := b.tree(ctx, in, o.Context, file)
+	if err != nil {
+		return err
+	}
+	t.Label = "the context"
+	in.trees[graph.MainContext] = t
+	if !here {
+		in.text, err = source.ReadDockerfile(t, in.name)
+	}
+	return err
+}
+
+// standardInput is an archive of a context, or a Dockerfile that has none.
+func (b *Builder) standardInput(ctx context.Context, o *Options, in *inputs) error {
+	r, archive, err := source.Sniff(os.Stdin)
+	if err != nil {
+		return fmt.Errorf("read standard input: %w", err)
+	}
+	in.name, in.slot = cmp.Or(o.File, "Dockerfile"), "-"
+	if !archive {
+		if o.File != "" {
+			return errors.New("- as the context is a Dockerfile without one, and -f names another Dockerfile")
+		}
+		in.text, err = source.ReadDockerfileAt("-", r)
+		return err
+	}
+	t, err := b.unpack(ctx, in, r)
+	if err != nil {
+		return err
+	}
+	t.Label = "the context"
+	in.trees[graph.MainContext] = t
+	in.text, err = source.ReadDockerfile(t, in.name)
+	return err
+}
+
+// tree opens one context: a directory, an archive's URL, or a git repository.
+func (b *Builder) tree(ctx context.Context, in *inputs, where, file string) (*tree.Tree, error) {
+	switch {
+	case source.IsGit(where):
+		t, _, err := source.Git(ctx, where, filepath.Join(b.Store.Dir, "build", "git"), false)
+		return t, err
+	case source.IsURL(where):
+		f, err := source.Fetch(ctx, where, filepath.Join(b.Store.Dir, "build", "http"), "")
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = f.File.Close() }()
+		return b.unpack(ctx, in, f.File)
+	}
+	return source.Local(where, file)
+}
+
+// unpack unpacks an archive of a context, for as long as the build takes.
+func (b *Builder) unpack(ctx context.Context, in *inputs, r io.Reader) (*tree.Tree, error) {
+	dir := b.Store.Temporary("context")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	in.remove = append(in.remove, dir)
+	return source.Archive(ctx, r, dir)
+}

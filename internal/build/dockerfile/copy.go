@@ -1,0 +1,133 @@
+package dockerfile
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/internal/build/graph"
+)
+
+func (d *draft) copyFiles(n *graph.Node, c *instructions.CopyCommand) error {
+	op := &graph.Copy{Chown: c.Chown, Chmod: c.Chmod, Link: c.Link, Parents: c.Parents, Exclude: c.ExcludePatterns}
+	from, context := (*graph.Node)(nil), graph.MainContext
+	var flags []string
+	if c.From != "" {
+		var err error
+		if from, context, err = d.input(c.From); err != nil {
+			return err
+		}
+		flags = append(flags, "--from="+c.From)
+	}
+	for _, p := range c.SourcePaths {
+		op.Sources = append(op.Sources, graph.Source{From: from, Context: context, Path: clean(p)})
+	}
+	return d.place(n, op, &c.SourcesAndDest, flags)
+}
+
+func (d *draft) addFiles(n *graph.Node, c *instructions.AddCommand) error {
+	op := &graph.Copy{
+		Add: true, Chown: c.Chown, Chmod: c.Chmod, Link: c.Link, Exclude: c.ExcludePatterns,
+		Unpack: c.Unpack, KeepGitDir: c.KeepGitDir != nil && *c.KeepGitDir, Checksum: c.Checksum,
+	}
+	var flags []string
+	if c.Checksum != "" {
+		flags = append(flags, "--checksum="+c.Checksum)
+	}
+	if c.Unpack != nil {
+		flags = append(flags, fmt.Sprintf("--unpack=%t", *c.Unpack))
+	}
+	for _, p := range c.SourcePaths {
+		if isRemote(p) {
+			op.Sources = append(op.Sources, graph.Source{URL: p})
+			continue
+		}
+		op.Sources = append(op.Sources, graph.Source{Context: graph.MainContext, Path: clean(p)})
+	}
+	if c.Checksum != "" && (len(op.Sources) != 1 || op.Sources[0].URL == "") {
+		return errors.New("ADD --checksum: is for one HTTP(S) or git source")
+	}
+	return d.place(n, op, &c.SourcesAndDest, flags)
+}
+
+// remote is what ADD fetches: a URL, or a git repository.
+var remote = regexp.MustCompile(`^(https?|git|ssh)://|^git@[^/]+:|^github\.com/`)
+
+func isRemote(text string) bool { return remote.MatchString(text) }
+
+// clean makes a source's path relative to the root of what it is of. A / at the end
+// stays: it must be a directory. So does /./, which --parents cuts at.
+func clean(p string) string {
+	before, behind, pivot := strings.Cut(p, "/./")
+	out := strings.TrimPrefix(path.Clean("/"+before), "/")
+	if pivot {
+		return out + "/./" + strings.TrimPrefix(path.Clean("/"+behind), "/")
+	}
+	if out == "" {
+		return "."
+	}
+	if strings.HasSuffix(p, "/") {
+		out += "/"
+	}
+	return out
+}
+
+// place ends both: here-documents, the destination, the node.
+func (d *draft) place(n *graph.Node, op *graph.Copy, c *instructions.SourcesAndDest, flags []string) error {
+	for _, content := range c.SourceContents {
+		op.Sources = append(op.Sources, graph.Source{File: &graph.File{Name: content.Path, Content: content.Data}})
+	}
+	if c.DestPath == "" {
+		return fmt.Errorf("%s: the destination is empty: is its variable set?", n.Instruction)
+	}
+	op.Dest = d.absolute(c.DestPath)
+	if directory := strings.HasSuffix(c.DestPath, "/") || c.DestPath == "." || strings.HasSuffix(c.DestPath, "/."); directory && op.Dest != "/" {
+		op.Dest += "/"
+	}
+	if len(op.Sources) > 1 && !strings.HasSuffix(op.Dest, "/") {
+		return fmt.Errorf("when using %s with more than one source file, the destination must be a directory and end with a /: %s/", n.Instruction, c.DestPath)
+	}
+	n.Op = op
+	words := append(flags, copyFlags(op)...)
+	for _, p := range c.SourcePaths {
+		words = append(words, p)
+	}
+	for _, content := range c.SourceContents {
+		words = append(words, "<<"+content.Path)
+	}
+	words = append(words, c.DestPath)
+	n.Text = n.Instruction + " " + strings.Join(words, " ")
+	n.History = oci.History{CreatedBy: n.Instruction + " " + strings.Join(append(historyFlags(op), words[len(words)-1-len(c.SourcePaths)-len(c.SourceContents):]...), " ") + " # buildkit"}
+	d.add(n)
+	return nil
+}
+
+func copyFlags(op *graph.Copy) (out []string) {
+	out = historyFlags(op)
+	if op.Link {
+		out = append(out, "--link")
+	}
+	for _, e := range op.Exclude {
+		out = append(out, "--exclude="+e)
+	}
+	return out
+}
+
+// historyFlags are those that the history has: what the files are, not how they came.
+func historyFlags(op *graph.Copy) (out []string) {
+	if op.Chown != "" {
+		out = append(out, "--chown="+op.Chown)
+	}
+	if op.Chmod != "" {
+		out = append(out, "--chmod="+op.Chmod)
+	}
+	if op.Parents {
+		out = append(out, "--parents")
+	}
+	return out
+}

@@ -1,0 +1,74 @@
+package dockerfile
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+
+	"github.com/minirun/minirun/internal/build/graph"
+)
+
+// An Error is one of some lines of a Dockerfile, which Quote shows.
+type Error struct {
+	Name        string
+	First, Last int
+	Text        []byte // the Dockerfile
+	Stage       string // the stage's label, if it is known
+	Err         error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %v", e.Name, e.First, e.Err) }
+
+// Unwrap is the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Quote is the lines, two before and two behind, as BuildKit shows them.
+func (e *Error) Quote() string {
+	const around = 2
+	all := strings.Split(string(e.Text), "\n")
+	var out strings.Builder
+	rule := strings.Repeat("-", 20)
+	fmt.Fprintf(&out, "%s:%d\n%s\n", e.Name, e.First, rule)
+	for n := max(1, e.First-around); n <= min(len(all), e.Last+around); n++ {
+		mark := "   "
+		if n >= e.First && n <= e.Last {
+			mark = ">>>"
+		}
+		out.WriteString(strings.TrimRight(fmt.Sprintf("%4d | %s %s", n, mark, strings.TrimRight(all[n-1], "\r")), " ") + "\n")
+	}
+	out.WriteString(rule)
+	return out.String()
+}
+
+// quote gives an error the lines that the parser has found it on.
+func quote(err error, name string, text []byte) error {
+	var already *Error
+	if errors.As(err, &already) {
+		return err
+	}
+	var at *parser.LocationError
+	if !errors.As(err, &at) || len(at.Locations) == 0 || len(at.Locations[0]) == 0 {
+		var unknown *instructions.UnknownInstructionError
+		if errors.As(err, &unknown) && unknown.Line > 0 {
+			return &Error{Name: name, First: unknown.Line, Last: unknown.Line, Text: text, Err: err}
+		}
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	first, last := lines(at.Locations[0])
+	return &Error{Name: name, First: first, Last: last, Text: text, Err: at.Unwrap()}
+}
+
+// At gives an error of carrying out a node the node's lines.
+func (f *File) At(name string, n *graph.Node, err error) error {
+	if n.First == 0 {
+		return err
+	}
+	e := &Error{Name: name, First: n.First, Last: n.Last, Text: f.Text, Err: err}
+	if n.Stage != nil {
+		e.Stage = n.Stage.Label()
+	}
+	return e
+}

@@ -1,0 +1,213 @@
+package dockerfile
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/image/configure"
+)
+
+// Pipes is where a RUN finds its here-documents that are programs.
+const Pipes = "/dev/pipes/"
+
+// execute makes the node of a RUN.
+func (d *draft) execute(n *graph.Node, c *instructions.RunCommand) error {
+	config := d.last().Config.Config
+	op := &graph.Run{Cwd: cmp.Or(config.WorkingDir, "/"), User: config.User, Network: string(instructions.GetNetwork(c)), Hosts: d.b.o.Hosts}
+	if op.Network == "" || op.Network == instructions.NetworkDefault {
+		op.Network = cmp.Or(d.b.o.Network, "default")
+	}
+	if op.Network == instructions.NetworkHost && !d.b.o.Allowed("network.host") {
+		return errors.New("RUN --network=host: network.host is not allowed: give --allow network.host")
+	}
+	if instructions.GetSecurity(c) == instructions.SecurityInsecure {
+		if op.Insecure = true; !d.b.o.Allowed("security.insecure") {
+			return errors.New("RUN --security=insecure: security.insecure is not allowed: give --allow security.insecure")
+		}
+	}
+	if devices := instructions.GetDevices(c); len(devices) > 0 {
+		return fmt.Errorf("RUN --device=%s: CDI devices are not supported", devices[0].Name)
+	}
+	op.Argv, op.Files = commandOf(c, config.Shell)
+	shown := d.environment(op)
+	var flags []string
+	for i, m := range instructions.GetMounts(c) {
+		mount, err := d.mount(m, i)
+		if err != nil {
+			return fmt.Errorf("RUN --mount=type=%s: %w", m.Type, err)
+		}
+		op.Mounts = append(op.Mounts, *mount)
+		flags = append(flags, mountText(mount, m))
+	}
+	n.Op = op
+	command := strings.Join(op.Argv, " ")
+	n.Text = "RUN " + strings.Join(append(flags, strings.Join(c.CmdLine, " ")), " ")
+	created := command
+	if len(shown) > 0 {
+		created = fmt.Sprintf("|%d %s %s", len(shown), strings.Join(shown, " "), command)
+	}
+	n.History = oci.History{CreatedBy: "RUN " + created + " # buildkit"}
+	d.add(n)
+	return nil
+}
+
+// environment is the image's with the stage's arguments, and proxies; the arguments
+// as the history has them are returned.
+func (d *draft) environment(op *graph.Run) (shown []string) {
+	op.Env = slices.Clone(d.last().Config.Config.Env)
+	named := func(name string) bool {
+		return slices.ContainsFunc(op.Env, func(e string) bool { return strings.HasPrefix(e, name+"=") })
+	}
+	for _, v := range d.vars.args {
+		value, set := d.vars.Get(v.name)
+		if set && !named(v.name) {
+			op.Env = append(op.Env, v.name+"="+value)
+		}
+		if !IsProxy(v.name) {
+			shown = append(shown, v.name+"="+value)
+		}
+	}
+	for _, p := range proxies {
+		for _, name := range []string{p, strings.ToLower(p)} {
+			if value, ok := d.b.o.BuildArgs[name]; ok && !named(name) {
+				op.Env = append(op.Env, name+"="+value)
+			}
+		}
+	}
+	return shown
+}
+
+// commandOf is what is executed (Dockerfile reference, "Here-Documents"): a single
+// here-document is the script, with its own interpreter if it begins with #!; in
+// others the shell reads the here-documents itself.
+func commandOf(c *instructions.RunCommand, shell []string) (argv []string, files []graph.File) {
+	if len(c.Files) == 0 || !c.PrependShell {
+		return configure.CommandLine(c.ShellDependantCmdLine, shell), nil
+	}
+	first := c.Files[0]
+	line := strings.Join(c.CmdLine, " ")
+	if here, err := parser.ParseHeredoc(line); err == nil && here != nil && len(c.Files) == 1 {
+		script := first.Data
+		if first.Chomp {
+			script = parser.ChompHeredocContent(script)
+		}
+		if strings.HasPrefix(script, "#!") {
+			return append(configure.Shell(shell), Pipes+first.Name), []graph.File{{Name: first.Name, Content: script}}
+		}
+		return append(configure.Shell(shell), script), nil
+	}
+	for _, f := range c.Files {
+		line += "\n" + f.Data + f.Name
+	}
+	return append(configure.Shell(shell), line), nil
+}
+
+// mount makes a RUN --mount.
+func (d *draft) mount(m *instructions.Mount, index int) (*graph.Mount, error) {
+	out := &graph.Mount{
+		Type: string(m.Type), Source: strings.TrimPrefix(path.Clean("/"+m.Source), "/"), ReadOnly: m.ReadOnly,
+		Size: m.SizeLimit, ID: m.CacheID, Sharing: string(m.CacheSharing), Required: m.Required,
+	}
+	out.Source = cmp.Or(out.Source, ".")
+	if m.Target != "" {
+		out.Target = d.absolute(m.Target)
+	}
+	switch m.Type {
+	case instructions.MountTypeBind, instructions.MountTypeCache:
+		if out.Target == "" || out.Target == "/" && m.Type == instructions.MountTypeCache {
+			return nil, fmt.Errorf("target=%s: must be a directory of the container", m.Target)
+		}
+		out.ID = cmp.Or(m.CacheID, out.Target)
+		if err := d.mountFrom(out, m); err != nil {
+			return nil, err
+		}
+	case instructions.MountTypeTmpfs:
+		if out.Target == "" {
+			return nil, errors.New("target: is missing")
+		}
+	case instructions.MountTypeSecret:
+		d.secret(out, m)
+	case instructions.MountTypeSSH:
+		out.ID = cmp.Or(m.CacheID, "default")
+		out.Target = cmp.Or(out.Target, "/run/buildkit/ssh_agent."+strconv.Itoa(index))
+		out.Mode = 0o600
+	}
+	if m.Type == instructions.MountTypeCache {
+		out.Mode, out.Sharing = 0o755, cmp.Or(out.Sharing, "shared")
+	}
+	for _, set := range []struct {
+		to   *int
+		from *uint64
+	}{{&out.UID, m.UID}, {&out.GID, m.GID}} {
+		if set.from != nil {
+			*set.to = int(*set.from)
+		}
+	}
+	if m.Mode != nil {
+		out.Mode = uint32(*m.Mode)
+	}
+	return out, nil
+}
+
+// mountFrom says whose file system a mount shows. The context is copied as a COPY
+// would copy it: what .dockerignore leaves out is not there, and what the container
+// writes is not the user's.
+func (d *draft) mountFrom(out *graph.Mount, m *instructions.Mount) error {
+	context := graph.MainContext
+	if m.From != "" {
+		var err error
+		if m.From == scratch {
+			return nil
+		}
+		if out.From, context, err = d.input(m.From); err != nil || out.From != nil {
+			return err
+		}
+	} else if m.Type == instructions.MountTypeCache {
+		return nil // begins empty
+	}
+	b := d.b
+	out.From = &graph.Node{
+		ID: b.id(), Instruction: "COPY", Text: "load " + context + " " + out.Source,
+		Op:     &graph.Copy{Sources: []graph.Source{{Context: context, Path: out.Source}}, Dest: "/", Parents: true, Link: true},
+		Config: empty(b.o.Build),
+	}
+	return nil
+}
+
+// secret says where a secret is to be seen.
+func (d *draft) secret(out *graph.Mount, m *instructions.Mount) {
+	out.ID = cmp.Or(m.CacheID, path.Base(m.Target))
+	out.Mode = 0o400
+	if m.Env != nil {
+		out.Env = cmp.Or(*m.Env, out.ID)
+		return
+	}
+	out.Target = cmp.Or(out.Target, "/run/secrets/"+path.Base(out.ID))
+}
+
+func mountText(m *graph.Mount, source *instructions.Mount) string {
+	text := "--mount=type=" + m.Type
+	if source.From != "" {
+		text += ",from=" + source.From
+	}
+	if m.Source != "." {
+		text += ",source=" + m.Source
+	}
+	if m.Target != "" {
+		text += ",target=" + m.Target
+	}
+	if (m.Type == "secret" || m.Type == "ssh" || m.Type == "cache") && m.ID != m.Target {
+		text += ",id=" + m.ID
+	}
+	return text
+}

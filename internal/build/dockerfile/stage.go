@@ -1,0 +1,248 @@
+package dockerfile
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	docker "github.com/moby/docker-image-spec/specs-go/v1"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/internal/build/graph"
+)
+
+const scratch = "scratch"
+
+// A draft is a stage while it is made.
+type draft struct {
+	b     *builder
+	stage *graph.Stage
+	vars  scope // ARGs; the environment is the configuration's
+	cmd   bool  // CMD has been given in this stage: ENTRYPOINT leaves it
+	shown []string
+}
+
+func (d *draft) last() *graph.Node { return d.stage.Last() }
+
+// clone copies a configuration as deep as instructions change it in place.
+func clone(c *docker.DockerOCIImage) *docker.DockerOCIImage {
+	out := *c
+	out.Config.Env = slices.Clone(c.Config.Env)
+	out.Config.Labels = maps.Clone(c.Config.Labels)
+	out.History = nil
+	return &out
+}
+
+// stage makes a stage and those it needs.
+func (b *builder) stage(i int) (*graph.Stage, error) {
+	switch b.state[i] {
+	case 2:
+		return b.g.Stages[i], nil
+	case 1:
+		return nil, fmt.Errorf("circular dependency detected on stage: %s: it needs what it makes", b.label(i))
+	}
+	b.state[i] = 1
+	source := &b.stages[i]
+	d := &draft{b: b, stage: &graph.Stage{Index: i, Name: source.Name}}
+	triggers, err := d.from(source)
+	if err != nil {
+		return nil, parser.WithLocation(err, source.Location)
+	}
+	for _, t := range triggers {
+		if err := d.trigger(t); err != nil {
+			return nil, parser.WithLocation(fmt.Errorf("ONBUILD %s of %s: %w", t, d.stage.Base, err), source.Location)
+		}
+	}
+	for _, c := range source.Commands {
+		if err := d.instruction(c); err != nil {
+			return nil, parser.WithLocation(err, c.Location())
+		}
+	}
+	b.state[i], b.g.Stages[i], b.scopes[i] = 2, d.stage, &d.vars
+	return d.stage, nil
+}
+
+func (b *builder) label(i int) string {
+	if b.stages[i].Name != "" {
+		return b.stages[i].Name
+	}
+	return "stage-" + strconv.Itoa(i)
+}
+
+// unneeded is a stage that nobody asked for, as text.
+func (b *builder) unneeded(i int) *graph.Stage {
+	source := &b.stages[i]
+	s := &graph.Stage{Index: i, Name: source.Name, Base: source.BaseName, Platform: b.o.Platform}
+	first, last := lines(source.Location)
+	s.Nodes = append(s.Nodes, &graph.Node{ID: b.id(), Stage: s, Instruction: "FROM", Text: source.SourceCode, First: first, Last: last})
+	for _, c := range source.Commands {
+		first, last := lines(c.Location())
+		s.Nodes = append(s.Nodes, &graph.Node{ID: b.id(), Stage: s, Instruction: strings.ToUpper(c.Name()), Text: fmt.Sprint(c), First: first, Last: last})
+	}
+	return s
+}
+
+func (b *builder) id() int {
+	b.nodes++
+	return b.nodes - 1
+}
+
+func lines(at []parser.Range) (first, last int) {
+	if len(at) == 0 {
+		return 0, 0
+	}
+	return at[0].Start.Line, at[len(at)-1].End.Line
+}
+
+// add appends a node behind the last.
+func (d *draft) add(n *graph.Node) *graph.Node {
+	n.ID, n.Stage = d.b.id(), d.stage
+	if len(d.stage.Nodes) > 0 {
+		n.Parent = d.last()
+		if n.Config == nil {
+			n.Config = n.Parent.Config
+		}
+	}
+	d.stage.Nodes = append(d.stage.Nodes, n)
+	d.vars.env = n.Config.Config.Env
+	return n
+}
+
+// from begins a stage, and returns what its base wants to happen next.
+func (d *draft) from(source *instructions.Stage) (triggers []string, err error) {
+	b := d.b
+	names := expander{b.lex, &b.args}
+	name, err := names.word(source.BaseName)
+	if err != nil {
+		return nil, err
+	}
+	if name == "" {
+		return nil, fmt.Errorf("base name (%s) should not be blank: declare its ARG before the first FROM, with a default, or give --build-arg", source.BaseName)
+	}
+	d.stage.Base, d.stage.Platform = name, b.o.Platform
+	if source.Platform != "" {
+		text, err := names.word(source.Platform)
+		if err == nil && text == "" {
+			err = fmt.Errorf("is empty: declare its ARG before the first FROM")
+		}
+		if err == nil {
+			d.stage.Platform, err = platforms.Parse(text)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("FROM --platform=%s: %w", source.Platform, err)
+		}
+		d.stage.Platform = platforms.Normalize(d.stage.Platform)
+	}
+	first, last := lines(source.Location)
+	n := &graph.Node{Instruction: "FROM", Text: fromText(source, name), First: first, Last: last}
+	op, config, err := b.base(d.stage)
+	if err != nil {
+		return nil, err
+	}
+	n.Op, n.Config = op, clone(config)
+	triggers, n.Config.Config.OnBuild = n.Config.Config.OnBuild, nil
+	if !slices.ContainsFunc(n.Config.Config.Env, func(e string) bool { return strings.HasPrefix(e, "PATH=") }) {
+		n.Config.Config.Env = append(n.Config.Config.Env, "PATH="+defaultPath)
+	}
+	d.add(n)
+	if op.Stage != nil && b.scopes[op.Stage.Index] != nil {
+		d.vars.args = slices.Clone(b.scopes[op.Stage.Index].args) // a stage on top of another one has its ARGs
+	}
+	return triggers, nil
+}
+
+func fromText(source *instructions.Stage, name string) string {
+	text := "FROM "
+	if source.Platform != "" {
+		text += "--platform=" + source.Platform + " "
+	}
+	text += name
+	if source.Name != "" {
+		text += " AS " + source.Name
+	}
+	return text
+}
+
+// base is what a FROM begins with: a stage above it, nothing, or an image.
+func (b *builder) base(s *graph.Stage) (*graph.From, *docker.DockerOCIImage, error) {
+	if j, ok := instructions.HasStage(b.stages[:s.Index], s.Base); ok && b.o.Images[strings.ToLower(s.Base)] == "" {
+		below, err := b.stage(j)
+		if err != nil {
+			return nil, nil, err
+		}
+		s.Platform = below.Platform
+		return &graph.From{Stage: below}, below.Last().Config, nil
+	}
+	if s.Base == scratch {
+		return &graph.From{}, empty(s.Platform), nil
+	}
+	i, err := b.image(s.Base, s.Platform)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &graph.From{Image: i}, &i.Config, nil
+}
+
+// empty is the configuration of scratch.
+func empty(p oci.Platform) *docker.DockerOCIImage {
+	var c docker.DockerOCIImage
+	c.Platform = p
+	c.RootFS.Type = "layers"
+	c.Config.Env = []string{"PATH=" + defaultPath}
+	c.Config.WorkingDir = "/"
+	return &c
+}
+
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+func (b *builder) image(name string, p oci.Platform) (*graph.Image, error) {
+	if other, ok := b.o.Images[strings.ToLower(name)]; ok {
+		name = other
+	}
+	return b.o.Resolve(name, p)
+}
+
+// input is the file system that --from names: a stage's, by name or number, a
+// context's, or an image's. A context has no node: its name is returned.
+func (d *draft) input(from string) (*graph.Node, string, error) {
+	b := d.b
+	if slices.Contains(b.o.Contexts, from) {
+		return nil, from, nil
+	}
+	_, replaced := b.o.Images[strings.ToLower(from)]
+	i, ok := instructions.HasStage(b.stages, from)
+	if n, err := strconv.Atoi(from); err == nil && !ok {
+		if i, ok = n, n >= 0 && n < d.stage.Index; !ok {
+			return nil, "", fmt.Errorf("--from=%s: invalid stage index: %d: stages are counted from 0, and this one is %d", from, n, d.stage.Index)
+		}
+	}
+	if ok && !replaced {
+		if i == d.stage.Index {
+			return nil, "", fmt.Errorf("--from=%s: circular dependency detected on stage: %s is the stage that this instruction is in", from, from)
+		}
+		s, err := b.stage(i)
+		if err != nil {
+			return nil, "", err
+		}
+		return s.Last(), "", nil
+	}
+	if strings.EqualFold(from, scratch) {
+		return nil, "", fmt.Errorf("--from=%s: scratch is empty: there is nothing to copy", from)
+	}
+	key := from + " " + platforms.Format(d.stage.Platform)
+	if n, ok := b.images[key]; ok {
+		return n, "", nil
+	}
+	image, err := b.image(from, d.stage.Platform)
+	if err != nil {
+		return nil, "", fmt.Errorf("--from=%s: no stage has this name, so it is an image: %w", from, err)
+	}
+	n := &graph.Node{ID: b.id(), Instruction: "FROM", Text: "FROM " + from, Op: &graph.From{Image: image}, Config: clone(&image.Config)}
+	b.images[key] = n
+	return n, "", nil
+}

@@ -1,0 +1,186 @@
+package explain
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/containerd/platforms"
+
+	"github.com/minirun/minirun/internal/build/graph"
+)
+
+// A Document is what is said of a build. Its field names in JSON stay as they are.
+type Document struct {
+	Platform string  `json:"platform"`
+	Target   string  `json:"target"`
+	Seconds  float64 `json:"seconds"`
+	Layers   int     `json:"layers"` // that the stages needed have made
+	Bytes    int64   `json:"bytes"`  // of files in those
+	Stages   []Stage `json:"stages"`
+	Edges    []Edge  `json:"edges"`
+	Start    Start   `json:"start"`
+}
+
+// A Stage is what one FROM begins.
+type Stage struct {
+	ID           string        `json:"id"` // as in edges: "stage:0"
+	Index        int           `json:"index"`
+	Name         string        `json:"name"`
+	Base         string        `json:"base"`
+	Platform     string        `json:"platform,omitempty"` // if it is not the result's
+	Target       bool          `json:"target"`
+	Needed       bool          `json:"needed"`
+	Why          string        `json:"why"` // it is needed, or not
+	Instructions []Instruction `json:"instructions"`
+}
+
+// The kinds of instructions.
+const (
+	Base     = "base"     // FROM
+	Layer    = "layer"    // makes a layer
+	Metadata = "metadata" // changes only what the image says of itself
+	Nothing  = "nothing"  // changes nothing of the image: ARG
+)
+
+// An Instruction is one that was carried out.
+type Instruction struct {
+	ID          int        `json:"id"`
+	Line        int        `json:"line"`
+	LastLine    int        `json:"last_line"`
+	Instruction string     `json:"instruction"`
+	Text        string     `json:"text"`
+	OnBuild     bool       `json:"on_build,omitempty"`
+	Kind        string     `json:"kind"`
+	From        string     `json:"from,omitempty"` // of a base: what it is
+	Needed      bool       `json:"needed"`
+	Cached      bool       `json:"cached"`
+	Seconds     float64    `json:"seconds"`
+	Reason      string     `json:"reason,omitempty"`         // why it was not cached
+	Inputs      []string   `json:"changed_inputs,omitempty"` // what it read that has changed
+	Key         string     `json:"key,omitempty"`
+	Layer       *LayerText `json:"layer,omitempty"`
+	Changes     []Change   `json:"changes,omitempty"` // of the configuration
+}
+
+// A LayerText is a LayerInfo.
+type LayerText struct {
+	Bytes   int64  `json:"bytes"`
+	Added   int    `json:"added"`
+	Changed int    `json:"changed"`
+	Removed int    `json:"removed"`
+	Largest []File `json:"largest"`
+}
+
+// A File is one of a layer's largest.
+type File struct {
+	Path  string `json:"path"`
+	What  string `json:"what"`
+	Bytes int64  `json:"bytes"`
+}
+
+const largest = 3 // files of a layer that are named
+
+// JSON writes the document.
+func JSON(w io.Writer, r *Report) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(r.Document()); err != nil {
+		return fmt.Errorf("explain: %w", err)
+	}
+	return nil
+}
+
+// Document is what there is to say.
+func (r *Report) Document() *Document {
+	d := &Document{
+		Platform: platforms.Format(r.Graph.Platform), Target: r.Graph.Target.Label(), Seconds: r.Total.Seconds(),
+		Edges: edges(r), Start: start(r),
+	}
+	for _, s := range r.Graph.Stages {
+		t := Stage{ID: stageID(s), Index: s.Index, Name: s.Label(), Base: s.Base, Target: s == r.Graph.Target, Needed: r.needs(s)}
+		if p := platforms.Format(s.Platform); p != d.Platform && t.Needed {
+			t.Platform = p
+		}
+		t.Why = why(&t, d.Edges)
+		for _, n := range s.Nodes {
+			i := r.instruction(n)
+			if t.Needed && i.Kind == Layer {
+				d.Layers++
+				if i.Layer != nil {
+					d.Bytes += i.Layer.Bytes
+				}
+			}
+			t.Instructions = append(t.Instructions, i)
+		}
+		d.Stages = append(d.Stages, t)
+	}
+	return d
+}
+
+// needs says whether the target needs a stage: then it needs all of it.
+func (r *Report) needs(s *graph.Stage) bool { return r.Steps[s.Last().ID].Needed }
+
+func why(s *Stage, edges []Edge) string {
+	if s.Target {
+		return "it is the target"
+	}
+	if !s.Needed {
+		return "not needed: from the target, no FROM, COPY --from or mount leads here"
+	}
+	var by []string
+	for _, e := range edges {
+		if e.From == s.ID {
+			by = append(by, fmt.Sprintf("%s of %s (line %d)", e.Name(), e.ToName, e.Line))
+		}
+	}
+	return "needed by " + strings.Join(slices.Compact(by), ", ")
+}
+
+func (r *Report) instruction(n *graph.Node) Instruction {
+	s := r.Steps[n.ID]
+	i := Instruction{
+		ID: n.ID, Line: n.First, LastLine: n.Last, Instruction: n.Instruction, Text: n.Text, OnBuild: n.OnBuild, Kind: Metadata,
+		Needed: s.Needed, Cached: s.Cached, Seconds: s.Time.Seconds(), Reason: s.Reason, Inputs: s.Changed, Key: s.Key,
+	}
+	switch n.Instruction { // not by Op: nodes that are not needed may have none
+	case "FROM":
+		i.Kind, i.From = Base, base(n)
+	case "RUN", "COPY", "ADD", "WORKDIR":
+		i.Kind = Layer
+	}
+	if n.Parent != nil && n.Config != nil && n.Parent.Config != nil {
+		i.Changes = changes(n.Parent.Config, n.Config)
+	}
+	if i.Kind == Metadata && len(i.Changes) == 0 && s.Needed {
+		i.Kind = Nothing
+	}
+	if s.Layer != nil {
+		i.Layer = &LayerText{Bytes: s.Layer.Bytes, Added: s.Layer.Added, Changed: s.Layer.Changed, Removed: s.Layer.Removed, Largest: []File{}}
+		for _, c := range s.Layer.Largest[:min(largest, len(s.Layer.Largest))] {
+			i.Layer.Largest = append(i.Layer.Largest, File{c.Path, c.What, c.Size})
+		}
+	}
+	return i
+}
+
+// base says what a FROM begins with.
+func base(n *graph.Node) string {
+	op, ok := n.Op.(*graph.From)
+	switch {
+	case !ok:
+		return ""
+	case op.Stage != nil:
+		return "the end of stage " + op.Stage.Label()
+	case op.Image != nil:
+		bytes := int64(0)
+		for _, l := range op.Image.Layers {
+			bytes += l.Size
+		}
+		return fmt.Sprintf("%s of %s, packed", counted(len(op.Image.Layers), "layer"), size(bytes))
+	}
+	return "an empty file system"
+}

@@ -1,0 +1,105 @@
+package explain
+
+import (
+	"strconv"
+
+	"github.com/minirun/minirun/internal/build/graph"
+)
+
+// An Edge says that an instruction takes something from a stage, or from what was
+// not built here: an image or a context with a name. (Most builds read the main
+// context everywhere, so that one has no edges.)
+type Edge struct {
+	From     string `json:"from"` // "stage:0", "image:alpine", "context:docs"
+	FromName string `json:"from_name"`
+	To       string `json:"to"` // a stage
+	ToName   string `json:"to_name"`
+	Node     int    `json:"instruction"` // its ID
+	Line     int    `json:"line"`
+	Kind     string `json:"kind"` // "from", "copy" or "mount"
+	What     string `json:"what,omitempty"`
+}
+
+// Name is what people call the kind.
+func (e Edge) Name() string {
+	return map[string]string{"from": "FROM", "copy": "COPY --from", "mount": "RUN --mount"}[e.Kind]
+}
+
+func stageID(s *graph.Stage) string { return "stage:" + strconv.Itoa(s.Index) }
+
+// edges are those between what is needed, in the order of the Dockerfile.
+func edges(r *Report) []Edge {
+	out := []Edge{}
+	for _, s := range r.Graph.Stages {
+		if !r.needs(s) {
+			continue
+		}
+		for _, n := range s.Nodes {
+			seen := map[Edge]bool{}
+			for _, e := range of(n) {
+				e.To, e.ToName, e.Node, e.Line = stageID(s), s.Label(), n.ID, n.First
+				if e.From != "" && !seen[e] {
+					seen[e] = true
+					out = append(out, e)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// of are the edges that lead to a node, from another stage or from outside.
+func of(n *graph.Node) []Edge {
+	var out []Edge
+	switch op := n.Op.(type) {
+	case *graph.From:
+		if op.Stage != nil {
+			out = append(out, Edge{Kind: "from", From: stageID(op.Stage), FromName: op.Stage.Label()})
+		} else if op.Image != nil {
+			out = append(out, Edge{Kind: "from", From: "image:" + op.Image.Name, FromName: op.Image.Name})
+		}
+	case *graph.Copy:
+		for _, s := range op.Sources {
+			e := context(s.Context)
+			if s.From != nil {
+				e = end(s.From)
+			}
+			e.Kind, e.What = "copy", s.Path
+			out = append(out, e)
+		}
+	case *graph.Run:
+		for _, m := range op.Mounts {
+			if m.From != nil {
+				e := end(m.From)
+				e.Kind, e.What = "mount", m.Target
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}
+
+// end is where an edge from a node begins.
+func end(n *graph.Node) Edge {
+	if n.Stage != nil {
+		return Edge{From: stageID(n.Stage), FromName: n.Stage.Label()}
+	}
+	switch op := n.Op.(type) {
+	case *graph.From:
+		if op.Image != nil {
+			return Edge{From: "image:" + op.Image.Name, FromName: op.Image.Name}
+		}
+	case *graph.Copy:
+		if len(op.Sources) > 0 {
+			return context(op.Sources[0].Context)
+		}
+	}
+	return Edge{}
+}
+
+func context(name string) Edge {
+	if name == "" || name == graph.MainContext {
+		return Edge{}
+	}
+	return Edge{From: "context:" + name, FromName: name}
+}

@@ -1,0 +1,250 @@
+package explain
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// A drawing is a document with coordinates. Columns run from left to right: what
+// a stage takes from stands left of it. In a column the boxes stand in the order
+// of what they take from, so that few arrows cross; an arrow that passes a column
+// has a lane there.
+type drawing struct {
+	width, height int
+	boxes         []box
+	arrows        []arrow
+	aside         int // where the stages that are not needed begin; 0: there are none
+}
+
+// A box is a stage, or what was not built here.
+type box struct {
+	id         string
+	stage      *Stage // nil: not built here
+	name       string
+	kind       string // "stage", "image" or "context"
+	x, y, w, h int
+	rank       int
+}
+
+// An arrow is an edge: from, along the lanes, and to.
+type arrow struct {
+	edge Edge
+	path []point
+}
+
+type point struct{ x, y int }
+
+const (
+	boxWidth   = 410
+	smallWidth = 190
+	smallRoom  = 40 // the height of what was not built here
+	headRoom   = 44 // of a stage, above its instructions
+	rowRoom    = 26
+	footRoom   = 8
+	gap        = 80 // between columns
+	space      = 24 // between boxes
+	lane       = 10
+	border     = 20
+)
+
+// A slot is a place in a column: a box, or a lane of an edge.
+type slot struct {
+	box   *box
+	edge  string // of a lane: from and to
+	y, h  int
+	order float64
+}
+
+type layouter struct {
+	d       *Document
+	boxes   []*box
+	byID    map[string]*box
+	columns [][]*slot
+	x, w    []int // of the columns
+	place   map[string]*slot
+}
+
+// layout places everything. The same document is the same drawing.
+func layout(d *Document) *drawing {
+	l := &layouter{d: d, byID: map[string]*box{}, place: map[string]*slot{}}
+	l.make()
+	l.rank()
+	l.fill()
+	l.sort()
+	out := &drawing{}
+	out.width, out.height = l.stack()
+	l.unneeded(out)
+	for _, b := range l.boxes {
+		out.boxes = append(out.boxes, *b)
+	}
+	for _, e := range d.Edges {
+		out.arrows = append(out.arrows, arrow{e, l.route(e)})
+	}
+	return out
+}
+
+// make makes the boxes, without places.
+func (l *layouter) make() {
+	add := func(b *box) {
+		l.boxes = append(l.boxes, b)
+		l.byID[b.id] = b
+	}
+	for i := range l.d.Stages {
+		s := &l.d.Stages[i]
+		add(&box{id: s.ID, stage: s, name: s.Name, kind: "stage", w: boxWidth, h: headRoom + rowRoom*len(s.Instructions) + footRoom})
+	}
+	for _, e := range l.d.Edges {
+		if l.byID[e.From] == nil {
+			kind, _, _ := strings.Cut(e.From, ":")
+			add(&box{id: e.From, name: e.FromName, kind: kind, w: smallWidth, h: smallRoom})
+		}
+	}
+}
+
+// rank gives each box its column: one behind the last that it takes from; what was
+// not built here stands just before the first that takes from it.
+func (l *layouter) rank() {
+	for range l.boxes { // there are no circles, so this is often enough
+		for _, e := range l.d.Edges {
+			from, to := l.byID[e.From], l.byID[e.To]
+			to.rank = max(to.rank, from.rank+1)
+		}
+	}
+	for _, b := range l.boxes {
+		if b.stage != nil {
+			continue
+		}
+		b.rank = len(l.boxes)
+		for _, e := range l.d.Edges {
+			if e.From == b.id {
+				b.rank = min(b.rank, l.byID[e.To].rank-1)
+			}
+		}
+	}
+}
+
+func key(e Edge, column int) string {
+	return e.From + "\x00" + e.To + "\x00" + string(rune(column))
+}
+
+// fill puts boxes and lanes into columns.
+func (l *layouter) fill() {
+	put := func(column int, key string, s *slot) {
+		for len(l.columns) <= column {
+			l.columns = append(l.columns, nil)
+		}
+		l.columns[column] = append(l.columns[column], s)
+		l.place[key] = s
+	}
+	for _, b := range l.boxes {
+		if b.stage == nil || b.stage.Needed {
+			put(b.rank, b.id, &slot{box: b, h: b.h})
+		}
+	}
+	for _, e := range l.d.Edges {
+		for c := l.byID[e.From].rank + 1; c < l.byID[e.To].rank; c++ {
+			if k := key(e, c); l.place[k] == nil {
+				put(c, k, &slot{edge: k, h: lane})
+			}
+		}
+	}
+}
+
+// sort orders each column by the middle of what its slots take from.
+func (l *layouter) sort() {
+	for c, column := range l.columns {
+		sums, counts := map[*slot]float64{}, map[*slot]int{}
+		for _, e := range l.d.Edges {
+			from, to := l.byID[e.From].rank, l.byID[e.To].rank
+			if c <= from || c > to {
+				continue
+			}
+			s := l.at(e, c)
+			sums[s] += float64(slices.Index(l.columns[c-1], l.at(e, c-1)))
+			counts[s]++
+		}
+		for i, s := range column {
+			if s.order = float64(i); counts[s] > 0 {
+				s.order = sums[s] / float64(counts[s])
+			}
+		}
+		slices.SortStableFunc(column, func(a, b *slot) int { return cmp.Compare(a.order, b.order) })
+	}
+}
+
+// at is where an edge begins, ends or passes in a column.
+func (l *layouter) at(e Edge, column int) *slot {
+	switch column {
+	case l.byID[e.From].rank:
+		return l.place[e.From]
+	case l.byID[e.To].rank:
+		return l.place[e.To]
+	}
+	return l.place[key(e, column)]
+}
+
+// stack gives the slots their coordinates, and says how large all is.
+func (l *layouter) stack() (width, height int) {
+	x := border
+	for _, column := range l.columns {
+		w, y := 0, border
+		for _, s := range column {
+			s.y = y
+			y += s.h + space
+			if s.box != nil {
+				s.box.y = s.y
+				w = max(w, s.box.w)
+			}
+		}
+		for _, s := range column {
+			if s.box != nil && s.box.stage == nil { // at the side of what takes from it
+				s.box.x = x + w - s.box.w
+			} else if s.box != nil {
+				s.box.x = x
+			}
+		}
+		l.x, l.w = append(l.x, x), append(l.w, w)
+		x += w + gap
+		height = max(height, y-space)
+	}
+	return max(x-gap, border+boxWidth) + border, height + border
+}
+
+// unneeded puts the stages that are not needed below all others, in rows.
+func (l *layouter) unneeded(d *drawing) {
+	x, y, highest := border, d.height+2*space, 0
+	for _, b := range l.boxes {
+		if b.stage == nil || b.stage.Needed {
+			continue
+		}
+		d.aside = cmp.Or(d.aside, d.height+space)
+		if x > border && x+b.w > d.width-border {
+			x, y, highest = border, y+highest+space, 0
+		}
+		b.x, b.y = x, y
+		x += b.w + space
+		highest = max(highest, b.h)
+		d.height = max(d.height, y+b.h+border)
+	}
+}
+
+// route is an edge's way: out of the last instruction of what it comes from, along
+// its lanes, to the instruction that takes.
+func (l *layouter) route(e Edge) []point {
+	from, to := l.byID[e.From], l.byID[e.To]
+	y := from.y + from.h/2
+	if from.stage != nil {
+		y = from.row(len(from.stage.Instructions)-1) + rowRoom/2
+	}
+	out := []point{{from.x + from.w, y}, {l.x[from.rank] + l.w[from.rank], y}}
+	for c := from.rank + 1; c < to.rank; c++ {
+		y := l.place[key(e, c)].y + lane/2
+		out = append(out, point{l.x[c], y}, point{l.x[c] + l.w[c], y})
+	}
+	row := slices.IndexFunc(to.stage.Instructions, func(i Instruction) bool { return i.ID == e.Node })
+	return append(out, point{to.x, to.row(row) + rowRoom/2})
+}
+
+// row is where an instruction of a stage begins.
+func (b *box) row(i int) int { return b.y + headRoom + i*rowRoom }

@@ -1,0 +1,64 @@
+package explain
+
+import (
+	"cmp"
+	"slices"
+)
+
+// A Start is what `run` of the image executes.
+type Start struct {
+	Argv       []string `json:"argv"`
+	Entrypoint []string `json:"entrypoint"`
+	Cmd        []string `json:"cmd"`
+	User       string   `json:"user"`
+	WorkingDir string   `json:"working_dir"`
+	StopSignal string   `json:"stop_signal"`
+	Rule       string   `json:"rule"`           // how argv comes from the two
+	Form       string   `json:"form"`           // "exec", "shell", or "" for nothing
+	Means      string   `json:"means"`          // what the form means for signals
+	Trap       string   `json:"trap,omitempty"` // what is probably not meant
+}
+
+func start(r *Report) Start {
+	c := &r.Config.Config
+	s := Start{
+		Argv: own(r.Argv), Entrypoint: own(c.Entrypoint), Cmd: own(c.Cmd),
+		User: cmp.Or(c.User, "root"), WorkingDir: cmp.Or(c.WorkingDir, "/"), StopSignal: cmp.Or(c.StopSignal, "SIGTERM"),
+	}
+	switch entry, cmd := len(s.Entrypoint) > 0, len(s.Cmd) > 0; {
+	case !entry && !cmd:
+		s.Rule = "There is neither ENTRYPOINT nor CMD: run needs a program as its argument."
+	case !entry:
+		s.Rule = "CMD is the program, for want of an ENTRYPOINT: arguments of run replace all of it."
+	case !cmd:
+		s.Rule = "ENTRYPOINT is the program: arguments of run are appended."
+	default:
+		s.Rule = "ENTRYPOINT is the program and CMD its default arguments: arguments of run replace CMD."
+	}
+	if len(s.Argv) == 0 {
+		return s
+	}
+	s.Form, s.Means = "exec", "Exec form: the program is process 1 itself, and gets the signals."
+	if shell(s.Argv, c.Shell) {
+		s.Form = "shell"
+		s.Means = "Shell form: " + list(s.Argv[:2]) + " runs the text, so the shell is process 1 and signals go to the shell, which need not pass them on: " +
+			"use the exec form, [\"program\", \"argument\"], or begin the text with exec."
+	}
+	switch {
+	case shell(s.Entrypoint, c.Shell) && len(s.Cmd) > 0:
+		s.Trap = "ENTRYPOINT is in shell form: CMD becomes $0, $1, … of the shell, so most programs never see it."
+	case len(s.Entrypoint) > 0 && shell(s.Cmd, c.Shell):
+		s.Trap = "CMD is in shell form: " + list(s.Cmd[:2]) + " and the text become arguments of ENTRYPOINT."
+	}
+	return s
+}
+
+// shell says whether a list is what the shell form makes: the shell, with one text.
+func shell(argv, shell []string) bool {
+	if len(shell) == 0 {
+		shell = []string{"/bin/sh", "-c"}
+	}
+	return len(shell) > 1 && len(argv) > len(shell) && slices.Equal(argv[:len(shell)], shell)
+}
+
+func own(list []string) []string { return append([]string{}, list...) }

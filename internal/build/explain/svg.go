@@ -1,0 +1,162 @@
+package explain
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/mattn/go-runewidth"
+)
+
+// svgStyle has the colours of minirun's other pages. It is only for the drawing:
+// names begin with those of its elements.
+const svgStyle = `
+svg.stages { --text: #222; --back: #fff; --line: #8888; --dim: #777; --layer: #2f6fd0; --fill: #2f6fd022; --cached: #3d8c6e; --copy: #c2703d; --mount: #8457b8; font: 13px system-ui, sans-serif }
+@media (prefers-color-scheme: dark) { svg.stages { --text: #ddd; --back: #1c1c1e; --dim: #999; --layer: #6b9ff0; --fill: #6b9ff033; --cached: #5fb592; --copy: #e09460; --mount: #ab86dc } }
+.stages text { fill: var(--text) } .stages .page { fill: var(--back) }
+.stages .box { fill: none; stroke: var(--line) } .stages .target { stroke: var(--layer); stroke-width: 2 } .stages .outside { stroke-dasharray: 1 3; stroke-linecap: round }
+.stages .name { font-weight: 600 } .stages text.why { fill: var(--dim); font-size: 11px }
+.stages .code { font: 11px ui-monospace, monospace } .stages text.line { fill: var(--dim); font-size: 11px; text-anchor: end }
+.stages text.side { font-size: 11px; text-anchor: end; font-variant-numeric: tabular-nums } .stages text.hit { fill: var(--cached) }
+.stages .layer { fill: var(--fill); stroke: var(--layer) } .stages .layer.cached { stroke: var(--cached) }
+.stages .metadata, .stages .nothing { fill: none; stroke: var(--line); stroke-dasharray: 4 3 } .stages .base { fill: none }
+.stages .unneeded { opacity: .45 }
+.stages path { fill: none; stroke-width: 1.5 } .stages .from { stroke: var(--dim) } .stages .copy { stroke: var(--copy) } .stages .mount { stroke: var(--mount) }
+.stages marker path { stroke: none } .stages #from-end path { fill: var(--dim) } .stages #copy-end path { fill: var(--copy) } .stages #mount-end path { fill: var(--mount) }
+`
+
+// cells says how wide characters are in a font of one width, in any locale.
+var cells = runewidth.Condition{StrictEmojiNeutral: true}
+
+// SVG writes the stages as a drawing that needs nothing else.
+func SVG(w io.Writer, r *Report) error {
+	d := r.Document()
+	if _, err := w.Write(draw(d, layout(d), true)); err != nil {
+		return fmt.Errorf("explain: %w", err)
+	}
+	return nil
+}
+
+type svg struct{ bytes.Buffer }
+
+// escaped is a text of a build's, printable and quoted.
+func escaped(text string) string {
+	var out strings.Builder
+	_ = xml.EscapeText(&out, []byte(printable(text))) // a Builder cannot fail
+	return out.String()
+}
+
+func (s *svg) text(class string, x, y int, text string, most int) {
+	fmt.Fprintf(s, "<text class=\"%s\" x=\"%d\" y=\"%d\">%s</text>\n", class, x, y, escaped(cells.Truncate(printable(text), most, "…")))
+}
+
+func (s *svg) rect(class string, x, y, w, h int) {
+	fmt.Fprintf(s, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"3\"/>\n", class, x, y, w, h)
+}
+
+// draw is the drawing; alone, it has a background.
+func draw(d *Document, g *drawing, alone bool) []byte {
+	s := &svg{}
+	fmt.Fprintf(s, "<svg class=\"stages\" xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" role=\"img\">\n", g.width, g.height, g.width, g.height)
+	fmt.Fprintf(s, "<title>%s</title>\n<style>%s</style>\n<defs>\n", escaped(d.summary()), svgStyle)
+	for _, kind := range []string{"from", "copy", "mount"} {
+		fmt.Fprintf(s, "<marker id=\"%s-end\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\"/></marker>\n", kind)
+	}
+	s.WriteString("</defs>\n")
+	if alone {
+		s.rect("page", 0, 0, g.width, g.height)
+	}
+	if g.aside > 0 {
+		s.text("why", border, g.aside+6, "not needed: from the target, no FROM, COPY --from or mount leads to these", 200)
+	}
+	for _, a := range g.arrows {
+		s.arrow(a)
+	}
+	for i := range g.boxes {
+		s.box(&g.boxes[i])
+	}
+	s.WriteString("</svg>\n")
+	return s.Bytes()
+}
+
+func (s *svg) arrow(a arrow) {
+	p := a.path
+	fmt.Fprintf(s, "<path class=\"%s\" marker-end=\"url(#%s-end)\" d=\"M%d %dL%d %d", a.edge.Kind, a.edge.Kind, p[0].x, p[0].y, p[1].x, p[1].y)
+	for i := 2; i < len(p); i++ {
+		from, to := p[i-1], p[i]
+		if i%2 == 1 { // along a lane
+			fmt.Fprintf(s, "L%d %d", to.x, to.y)
+			continue
+		}
+		middle := (from.x + to.x) / 2
+		fmt.Fprintf(s, "C%d %d %d %d %d %d", middle, from.y, middle, to.y, to.x, to.y)
+	}
+	e := a.edge
+	fmt.Fprintf(s, "\"><title>%s</title></path>\n", escaped(fmt.Sprintf("line %d: %s %s from %s", e.Line, e.Name(), e.What, e.FromName)))
+}
+
+func (s *svg) box(b *box) {
+	if b.stage == nil {
+		fmt.Fprintf(s, "<g><title>%s</title>\n", escaped(b.name))
+		s.rect("box outside", b.x, b.y, b.w, b.h)
+		s.text("why", b.x+10, b.y+15, b.kind, 20)
+		s.text("code", b.x+10, b.y+31, b.name, 25)
+		s.WriteString("</g>\n")
+		return
+	}
+	group, class := "", "box"
+	if !b.stage.Needed {
+		group = " class=\"unneeded\""
+	}
+	sub := "FROM " + b.stage.Base
+	if b.stage.Platform != "" {
+		sub += " for " + b.stage.Platform
+	}
+	if b.stage.Target {
+		class, sub = "box target", sub+", the target"
+	}
+	fmt.Fprintf(s, "<g%s>\n", group)
+	s.rect(class, b.x, b.y, b.w, b.h)
+	s.text("name", b.x+10, b.y+19, b.name, 50)
+	s.text("why", b.x+10, b.y+34, sub, 70)
+	for i := range b.stage.Instructions {
+		s.row(b, &b.stage.Instructions[i], b.row(i))
+	}
+	s.WriteString("</g>\n")
+}
+
+// row is an instruction: solid if it makes a layer, dashed if it does not.
+func (s *svg) row(b *box, i *Instruction, y int) {
+	const room = 42 // characters of the instruction
+	class, side, hit := i.Kind, "", "side"
+	if i.Layer != nil {
+		side = size(i.Layer.Bytes)
+	}
+	switch {
+	case i.Kind != Layer || !i.Needed:
+	case i.Cached:
+		class, side, hit = class+" cached", side+" ✓", "side hit"
+	default:
+		side += " " + seconds(i.Seconds)
+	}
+	fmt.Fprintf(s, "<g><title>%s</title>\n", escaped(i.tip()))
+	s.rect(class, b.x+34, y+2, b.w-42, rowRoom-4)
+	if i.Line > 0 {
+		s.text("line", b.x+29, y+17, fmt.Sprint(i.Line), 6)
+	}
+	s.text("code", b.x+40, y+17, i.Text, room)
+	if side != "" {
+		s.text(hit, b.x+b.w-14, y+17, strings.TrimSpace(side), 20)
+	}
+	s.WriteString("</g>\n")
+}
+
+// tip is what is said of an instruction when the pointer is on it.
+func (i *Instruction) tip() string {
+	if !i.Needed {
+		return i.Text
+	}
+	return strings.Join(append([]string{i.Text}, i.did()...), " | ")
+}

@@ -1,0 +1,249 @@
+package explain
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/docker/go-units"
+)
+
+// Text writes the document for people.
+func Text(w io.Writer, r *Report, colour bool) error {
+	t := &writer{}
+	if colour {
+		t.style = style{dim: "\x1b[2m", bold: "\x1b[1m", good: "\x1b[32m", bad: "\x1b[31m", off: "\x1b[0m"}
+	}
+	d := r.Document()
+	t.line(t.bold, d.summary())
+	t.graph(d)
+	for i := range d.Stages {
+		t.stage(&d.Stages[i])
+	}
+	t.start(&d.Start)
+	if _, err := w.Write(t.out.Bytes()); err != nil {
+		return fmt.Errorf("explain: %w", err)
+	}
+	return nil
+}
+
+func (d *Document) summary() string {
+	needed := 0
+	for _, s := range d.Stages {
+		if s.Needed {
+			needed++
+		}
+	}
+	return fmt.Sprintf("%s for %s: %d of %s needed; they have %s of %s; %s",
+		d.Target, d.Platform, needed, counted(len(d.Stages), "stage"), counted(d.Layers, "layer"), size(d.Bytes), seconds(d.Seconds))
+}
+
+// A style is the colours of a terminal, or none.
+type style struct{ dim, bold, good, bad, off string }
+
+type writer struct {
+	style
+	out bytes.Buffer
+}
+
+// line is one, in a style, without what a terminal would take for a command.
+func (t *writer) line(style, text string) {
+	text = strings.TrimRight(printable(text), " ")
+	if style != "" {
+		text = style + text + t.off
+	}
+	t.out.WriteString(text + "\n")
+}
+
+func (t *writer) heading(text string) {
+	t.out.WriteString("\n")
+	t.line(t.bold, text)
+}
+
+// graph is who takes what from whom.
+func (t *writer) graph(d *Document) {
+	if len(d.Edges) == 0 {
+		return
+	}
+	t.heading("who takes from whom")
+	width := 0
+	for _, e := range d.Edges {
+		width = max(width, len([]rune(printable(e.begin()))))
+	}
+	for _, e := range d.Edges {
+		text := e.Name()
+		if e.What != "" {
+			text += " " + e.What
+		}
+		begin := printable(e.begin())
+		pad := strings.Repeat(" ", width-len([]rune(begin)))
+		t.line("", fmt.Sprintf("  %s%s ──▶ %s  %s (line %d)", begin, pad, e.ToName, text, e.Line))
+	}
+}
+
+// begin is what an edge comes from, with its kind if it is no stage.
+func (e Edge) begin() string {
+	kind, _, _ := strings.Cut(e.From, ":")
+	if kind == "stage" {
+		return e.FromName
+	}
+	return kind + " " + e.FromName
+}
+
+func (t *writer) stage(s *Stage) {
+	text := "stage " + s.Name + ": " + s.Why
+	if s.Platform != "" {
+		text += ", for " + s.Platform
+	}
+	t.heading(text)
+	for k := range s.Instructions {
+		i := &s.Instructions[k]
+		look := ""
+		if !s.Needed {
+			look = t.dim
+		}
+		text := i.Text
+		if i.OnBuild {
+			text += "  (ONBUILD of " + s.Base + ")"
+		}
+		t.line(look, fmt.Sprintf("%7s  %s", i.lines(), text))
+		if s.Needed {
+			t.what(i)
+		}
+	}
+}
+
+func (i *Instruction) lines() string {
+	switch {
+	case i.Line == 0:
+		return ""
+	case i.LastLine > i.Line:
+		return fmt.Sprintf("%d-%d", i.Line, i.LastLine)
+	}
+	return strconv.Itoa(i.Line)
+}
+
+const margin = "         "
+
+// what says what an instruction has done.
+func (t *writer) what(i *Instruction) {
+	switch i.Kind {
+	case Base:
+		t.line(t.dim, margin+"base: "+i.From)
+		return
+	case Nothing:
+		t.line(t.dim, margin+"neither a layer nor metadata: the image stays as it is")
+		return
+	case Metadata:
+		for _, c := range i.Changes {
+			t.line(t.dim, margin+"metadata only: changes "+c.String())
+		}
+		return
+	}
+	text := "layer"
+	if i.Layer != nil {
+		text += ": " + i.Layer.String()
+	}
+	t.line("", margin+text)
+	if i.Layer != nil && len(i.Layer.Largest) > 0 {
+		t.line(t.dim, margin+"largest: "+i.Layer.names())
+	}
+	for _, c := range i.Changes {
+		t.line(t.dim, margin+"and changes "+c.String())
+	}
+	t.cache(i)
+}
+
+func (t *writer) cache(i *Instruction) {
+	if i.Cached {
+		t.line(t.good, margin+"cached")
+		return
+	}
+	text := "built in " + seconds(i.Seconds)
+	if i.Reason != "" {
+		text += ": " + i.Reason
+	}
+	t.line("", margin+text)
+	for _, c := range i.Inputs {
+		t.line("", margin+"  changed: "+c)
+	}
+}
+
+func (l *LayerText) String() string {
+	text := size(l.Bytes)
+	for _, c := range []struct {
+		n    int
+		name string
+	}{{l.Added, "added"}, {l.Changed, "changed"}, {l.Removed, "removed"}} {
+		if c.n > 0 {
+			text += fmt.Sprintf(", %d %s", c.n, c.name)
+		}
+	}
+	if l.Added+l.Changed+l.Removed == 0 {
+		text += ", empty"
+	}
+	return text
+}
+
+func (l *LayerText) names() string {
+	var out []string
+	for _, f := range l.Largest {
+		out = append(out, "/"+strings.TrimPrefix(f.Path, "/")+" "+size(f.Bytes))
+	}
+	return strings.Join(out, ", ")
+}
+
+func (t *writer) start(s *Start) {
+	t.heading("what runs")
+	t.line("", "  ENTRYPOINT "+or(list(s.Entrypoint), "[]"))
+	t.line("", "  CMD        "+or(list(s.Cmd), "[]"))
+	t.line(t.bold, "  argv       "+or(list(s.Argv), "[]"))
+	t.line("", fmt.Sprintf("  as %s in %s, stopped by %s", s.User, s.WorkingDir, s.StopSignal))
+	t.line("", "  "+s.Rule)
+	if s.Means != "" {
+		t.line("", "  "+s.Means)
+	}
+	if s.Trap != "" {
+		t.line(t.bad, "  "+s.Trap)
+	}
+}
+
+// printable shows what does not print as an escape, and a line's end as ⏎.
+func printable(text string) string {
+	var out strings.Builder
+	for _, r := range text {
+		switch {
+		case r == '\n':
+			out.WriteString("⏎")
+		case r == '\t':
+			out.WriteByte(' ')
+		case unicode.IsPrint(r):
+			out.WriteRune(r)
+		default:
+			quoted := strconv.QuoteRuneToASCII(r)
+			out.WriteString(quoted[1 : len(quoted)-1])
+		}
+	}
+	return out.String()
+}
+
+func size(n int64) string { return units.HumanSizeWithPrecision(float64(n), 3) }
+
+func seconds(s float64) string { return fmt.Sprintf("%.1fs", s) }
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func or(text, instead string) string {
+	if text == "" {
+		return instead
+	}
+	return text
+}

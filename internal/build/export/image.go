@@ -1,0 +1,84 @@
+package export
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	docker "github.com/moby/docker-image-spec/specs-go/v1"
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/internal/image/ingest"
+)
+
+// A Result is what an image is made of.
+type Result struct {
+	Layers      []Layer               // lowest first
+	Config      docker.DockerOCIImage // with its history
+	Platform    oci.Platform
+	Epoch       *time.Time // SOURCE_DATE_EPOCH; nil: now
+	Rewrite     bool       // no file of a layer that was built is younger than Epoch
+	Compression Compression
+	Annotations map[string]string
+}
+
+// Image stores an image: blobs, configuration, manifest. Its layers are unpacked
+// already, and the store is told so. It has no name yet: until it has one, or is
+// kept, nothing protects it but the store being held shared.
+func Image(ctx context.Context, s *ingest.Store, r Result) (oci.Descriptor, error) {
+	var latest *time.Time
+	if r.Rewrite {
+		latest = r.Epoch
+	}
+	if err := Pack(ctx, s, r.Layers, r.Compression, latest); err != nil {
+		return oci.Descriptor{}, err
+	}
+	config := r.Config
+	created := time.Now().UTC()
+	if r.Epoch != nil {
+		created = *r.Epoch
+	}
+	config.Created, config.Platform = &created, r.Platform
+	config.RootFS = oci.RootFS{Type: "layers", DiffIDs: []digest.Digest{}}
+	m := oci.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest, Annotations: r.Annotations, Layers: []oci.Descriptor{}}
+	var keys []digest.Digest
+	for _, l := range r.Layers {
+		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, l.DiffID)
+		d := l.Desc
+		d.Annotations = nil
+		m.Layers = append(m.Layers, d)
+		keys = append(keys, l.Key)
+	}
+	var err error
+	if m.Config, err = document(s, oci.MediaTypeImageConfig, config); err != nil {
+		return oci.Descriptor{}, err
+	}
+	d, err := document(s, oci.MediaTypeImageManifest, m)
+	if err != nil {
+		return d, err
+	}
+	p := r.Platform
+	d.Platform = &p
+	return d, s.SetUnpacked(m.Config.Digest, keys)
+}
+
+// Index stores an index of several platforms' manifests.
+func Index(s *ingest.Store, list []oci.Descriptor, annotations map[string]string) (oci.Descriptor, error) {
+	return document(s, oci.MediaTypeImageIndex, oci.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageIndex, Manifests: list, Annotations: annotations})
+}
+
+func document(s *ingest.Store, mediaType string, what any) (oci.Descriptor, error) {
+	text, err := json.Marshal(what)
+	if err != nil {
+		return oci.Descriptor{}, err
+	}
+	d, err := s.PutDocument(mediaType, text)
+	if err != nil {
+		return d, fmt.Errorf("store the %s: %w", strings.TrimPrefix(mediaType, "application/vnd.oci.image."), err)
+	}
+	return d, nil
+}

@@ -1,0 +1,113 @@
+package build
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/containerd/platforms"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/transfer"
+)
+
+// image is one that FROM or --from names, for a platform: from the store, or else
+// pulled.
+func (b *Builder) image(ctx context.Context, o *Options, name string, p oci.Platform) (*graph.Image, error) {
+	if o.Always && o.Pull != nil {
+		if err := o.Pull(ctx, name, p); err != nil {
+			return nil, err
+		}
+	}
+	i, err := b.find(name, p)
+	if errors.Is(err, image.ErrNotFound) && o.Pull != nil && !o.Always {
+		if err := o.Pull(ctx, name, p); err != nil {
+			return nil, err
+		}
+		i, err = b.find(name, p)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := b.Store.Unpack(ctx, i, b.Begin); err != nil {
+		return nil, fmt.Errorf("unpack %s: %w", name, err)
+	}
+	dirs, err := b.Store.Layers(i.ID())
+	if err != nil {
+		return nil, err
+	}
+	return &graph.Image{Name: name, Manifest: i.Desc.Digest, Config: i.Config, Layers: i.Manifest.Layers, Dirs: dirs}, nil
+}
+
+// Begin implements transfer.Progress: what a layout has is there at once.
+func (b *Builder) Begin(string, int64) (func(int64), func(error)) {
+	return func(int64) {}, func(error) {}
+}
+
+// find looks for an image of the store that is for a platform.
+func (b *Builder) find(name string, p oci.Platform) (*ingest.Image, error) {
+	d, full, err := b.Store.FindImage(name)
+	if err != nil {
+		return nil, err
+	}
+	if !image.IsIndex(d.MediaType) {
+		return b.Store.Load(d, full)
+	}
+	text, err := b.Store.ReadDocument(d)
+	if err != nil {
+		return nil, err
+	}
+	var index oci.Index
+	if err := json.Unmarshal(text, &index); err != nil {
+		return nil, fmt.Errorf("%s: %w", d.Digest, err)
+	}
+	order := platforms.OnlyStrict(p)
+	var there []string
+	for _, m := range index.Manifests {
+		if m.Platform == nil || !b.Store.Has(m.Digest) {
+			continue
+		}
+		if order.Match(*m.Platform) {
+			return b.Store.Load(m, full)
+		}
+		there = append(there, platforms.Format(*m.Platform))
+	}
+	return nil, fmt.Errorf("%w: %s for %s: the store has it for %s", image.ErrNotFound, name, platforms.Format(p), strings.Join(there, ", "))
+}
+
+// layout loads DIR[:TAG][@DIGEST], an OCI image layout, and returns the digest of
+// the image, by which the store finds it.
+func (b *Builder) layout(ctx context.Context, where string) (string, error) {
+	dir, digest, _ := strings.Cut(where, "@")
+	tag := ""
+	if _, err := os.Stat(dir); err != nil {
+		if at := strings.LastIndexByte(dir, ':'); at > strings.LastIndexByte(dir, '/') {
+			dir, tag = dir[:at], dir[at+1:]
+		}
+	}
+	a, found, err := transfer.OpenArchive(dir, filepath.Join(b.Store.Dir, "tmp"))
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = a.Close() }()
+	for _, f := range found {
+		tagged := slices.ContainsFunc(f.Names, func(n image.Name) bool { return n.Tag == tag })
+		if digest != "" && f.Desc.Digest.String() != digest || tag != "" && !tagged {
+			continue
+		}
+		d, err := transfer.Fetch(ctx, b.Store, a, f.Desc, transfer.Options{All: image.IsIndex(f.Desc.MediaType), Jobs: 2}, b)
+		if err != nil {
+			return "", err
+		}
+		return d.Digest.String(), b.Store.Keep(d)
+	}
+	return "", fmt.Errorf("%s has no such image among %d", where, len(found))
+}

@@ -1,0 +1,94 @@
+package lint
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
+)
+
+// minirun's own rules. "# check=skip=" takes them as BuildKit's.
+var (
+	ruleAptGetUpdateAlone = linter.LinterRule[func() string]{
+		Name:        "AptGetUpdateAlone",
+		Description: "apt-get update should be in the same RUN as the apt-get install that needs it",
+		Format: func() string {
+			return "The package lists of this apt-get update are cached: a later apt-get install finds them stale. Join both: RUN apt-get update && apt-get install …"
+		},
+	}
+	ruleCopyFromWorkdir = linter.LinterRule[func(source, stage, workdir string) string]{
+		Name:        "CopyFromWorkdir",
+		Description: "Sources of COPY --from begin at the root of the stage, not at its WORKDIR",
+		Format: func(source, stage, workdir string) string {
+			return fmt.Sprintf("COPY --from=%s %s is %s: its WORKDIR %s does not count (did you mean %s?)", stage, source, path.Join("/", source), workdir, path.Join(workdir, source))
+		},
+	}
+)
+
+func isOwn(rule string) bool {
+	return rule == ruleAptGetUpdateAlone.Name || rule == ruleCopyFromWorkdir.Name
+}
+
+var (
+	separators = regexp.MustCompile(`&&|\|\||[;|&\n]`)
+	apt        = regexp.MustCompile(`^\s*(?:sudo\s+)?(?:[A-Za-z_]\w*=\S*\s+)*(?:/usr/bin/)?apt(?:-get)?\s+(.*)`)
+	aptUpdate  = regexp.MustCompile(`^(-\S+\s+(\S+=\S+\s+)?)*update\b`)
+	harmless   = regexp.MustCompile(`^\s*(?:(?:rm|echo|set|true|:|export|mkdir|sleep)(?:\s|$)|$)`)
+)
+
+// aptUpdate finds a RUN that updates apt's lists, and in which nothing uses them:
+// its other commands are none that could.
+func (c *checker) aptUpdate(l *linter.Linter, o *instructions.RunCommand) {
+	if slices.ContainsFunc(instructions.GetMounts(o), func(m *instructions.Mount) bool { return m.Type == instructions.MountTypeCache }) {
+		return // the lists are in a cache, perhaps
+	}
+	text := strings.Join(o.CmdLine, " ")
+	if !o.PrependShell && len(o.CmdLine) == 3 && o.CmdLine[1] == "-c" {
+		text = o.CmdLine[2]
+	}
+	for _, f := range o.Files {
+		text += "\n" + f.Data
+	}
+	updated := false
+	for _, command := range separators.Split(text, -1) {
+		m := apt.FindStringSubmatch(command)
+		switch {
+		case m != nil && aptUpdate.MatchString(m[1]):
+			updated = true
+		case m == nil && strings.HasPrefix(strings.TrimSpace(command), "<<"): // a here-document's name
+		case m != nil && strings.Contains(m[1], "clean"):
+		case m != nil || !harmless.MatchString(command):
+			return
+		}
+	}
+	if updated {
+		l.Run(&ruleAptGetUpdateAlone, o.Location(), ruleAptGetUpdateAlone.Format())
+	}
+}
+
+// copyFrom finds a relative source of a stage that has a WORKDIR: whoever wrote it
+// was in that directory.
+func (c *checker) copyFrom(l *linter.Linter, index int, o *instructions.CopyCommand) {
+	if o.From == "" {
+		return
+	}
+	n, ok := c.find(o.From, index, true)
+	if !ok {
+		return
+	}
+	workdir := strings.TrimPrefix(c.done[n].workdir, "/")
+	if workdir == "" {
+		return
+	}
+	for _, source := range o.SourcePaths {
+		name := path.Clean(source)
+		if path.IsAbs(source) || name == workdir || strings.HasPrefix(name, workdir+"/") {
+			continue
+		}
+		l.Run(&ruleCopyFromWorkdir, o.Location(), ruleCopyFromWorkdir.Format(source, o.From, "/"+workdir))
+	}
+}

@@ -1,0 +1,116 @@
+package lint
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/minirun/minirun/internal/build/dockerfile"
+)
+
+// Print writes the result: "text" (or "") as docker buildx build --check does, or
+// "json" with the names of BuildKit's lint request.
+func (r *Result) Print(w io.Writer, format string) error {
+	switch format {
+	case "", "text":
+		return r.plain(w)
+	case "json":
+		return r.json(w)
+	}
+	return fmt.Errorf("--check: the format %q is neither text nor json", format)
+}
+
+func (r *Result) plain(w io.Writer) error {
+	var err error
+	print := func(format string, args ...any) {
+		if err == nil {
+			_, err = fmt.Fprintf(w, format, args...)
+		}
+	}
+	var broken *dockerfile.Error
+	switch n := len(r.Warnings); {
+	case errors.As(r.Err, &broken):
+	case n == 0:
+		print("Check complete, no warnings found.\n")
+	case n == 1:
+		print("Check complete, 1 warning has been found!\n")
+	default:
+		print("Check complete, %d warnings have been found!\n", n)
+	}
+	for _, f := range r.Warnings {
+		of := " - " + f.URL
+		switch {
+		case f.Own:
+			of = " (minirun's own)"
+		case f.URL == "":
+			of = ""
+		}
+		print("\nWARNING: %s%s\n%s\n", f.Rule, of, f.Detail)
+		if f.Line > 0 {
+			print("%s\n", (&dockerfile.Error{Name: r.name, First: f.Line, Last: f.Last, Text: r.text}).Quote())
+		}
+	}
+	switch {
+	case broken != nil:
+		print("\nERROR: %v\n%s\n", broken.Err, broken.Quote())
+	case r.Err != nil:
+		print("\nERROR: %v\n", r.Err)
+	}
+	return err
+}
+
+type position struct {
+	Line      int `json:"line"`
+	Character int `json:"character"`
+}
+
+type span struct {
+	Start position `json:"start"`
+	End   position `json:"end"`
+}
+
+type location struct {
+	Ranges []span `json:"ranges"`
+}
+
+type finding struct {
+	RuleName    string    `json:"ruleName"`
+	Description string    `json:"description,omitempty"`
+	URL         string    `json:"url,omitempty"`
+	Detail      string    `json:"detail,omitempty"`
+	Location    *location `json:"location,omitempty"`
+	Own         bool      `json:"minirun,omitempty"`
+}
+
+type buildError struct {
+	Message  string    `json:"message"`
+	Location *location `json:"location,omitempty"`
+}
+
+func lines(first, last int) *location {
+	if first == 0 {
+		return nil
+	}
+	return &location{Ranges: []span{{Start: position{Line: first}, End: position{Line: last}}}}
+}
+
+func (r *Result) json(w io.Writer) error {
+	out := struct {
+		Warnings []finding   `json:"warnings"`
+		Error    *buildError `json:"buildError,omitempty"`
+	}{Warnings: []finding{}}
+	for _, f := range r.Warnings {
+		out.Warnings = append(out.Warnings, finding{f.Rule, f.Description, f.URL, f.Detail, lines(f.Line, f.Last), f.Own})
+	}
+	if r.Err != nil {
+		out.Error = &buildError{Message: r.Err.Error()}
+		var broken *dockerfile.Error
+		if errors.As(r.Err, &broken) {
+			out.Error.Message, out.Error.Location = broken.Err.Error(), lines(broken.First, broken.Last)
+		}
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(out)
+}

@@ -1,0 +1,161 @@
+package place
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"compress/bzip2"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/therootcompany/xz"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/build/tree"
+)
+
+// maxDictionary bounds the memory that an xz archive can ask for.
+const maxDictionary = 128 << 20
+
+// errNoArchive says that a file is copied as it is.
+var errNoArchive = errors.New("is no archive")
+
+// unpack unpacks a source that is an archive.
+func (p *placer) unpack(ctx context.Context, t *tree.Tree, f *tree.Found) (bool, error) {
+	file, err := t.Open(f)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = file.Close() }()
+	err = p.archive(ctx, file)
+	if errors.Is(err, errNoArchive) {
+		return false, nil
+	}
+	return true, err
+}
+
+// Archive unpacks an archive, compressed or not, into the destination, which is a
+// directory.
+func Archive(ctx context.Context, root *os.File, file *os.File, o Options) error {
+	p, err := newPlacer(root, o)
+	if err != nil {
+		return err
+	}
+	if err := p.archive(ctx, file); err != nil {
+		return err
+	}
+	return p.finish()
+}
+
+// plain decompresses what begins like something compressed.
+func plain(r *bufio.Reader) (io.Reader, error) {
+	head, err := r.Peek(6)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	for magic, open := range map[string]func() (io.Reader, error){
+		"\x1f\x8b":         func() (io.Reader, error) { return gzip.NewReader(r) },
+		"BZh":              func() (io.Reader, error) { return bzip2.NewReader(r), nil },
+		"\xfd7zXZ\x00":     func() (io.Reader, error) { return xz.NewReader(r, maxDictionary) },
+		"\x28\xb5\x2f\xfd": func() (io.Reader, error) { return zstd.NewReader(r, zstd.WithDecoderConcurrency(1)) },
+	} {
+		if bytes.HasPrefix(head, []byte(magic)) {
+			return open()
+		}
+	}
+	return r, nil
+}
+
+func (p *placer) archive(ctx context.Context, r io.Reader) error {
+	content, err := plain(bufio.NewReaderSize(r, 256<<10))
+	if err != nil {
+		return errNoArchive // it only begins like one
+	}
+	in := tar.NewReader(content)
+	h, err := in.Next()
+	if err != nil {
+		return errNoArchive
+	}
+	dir, err := p.ensure(p.o.Dest)
+	if err != nil {
+		return err
+	}
+	_ = unix.Close(dir)
+	for ; err == nil; h, err = in.Next() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := p.member(h, in); err != nil {
+			return fmt.Errorf("archive entry %q: %w", h.Name, err)
+		}
+	}
+	if !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read the archive: %w", err)
+	}
+	return nil
+}
+
+// member unpacks one entry. Names begin at the destination, whatever they say.
+func (p *placer) member(h *tar.Header, content io.Reader) error {
+	for part := range strings.SplitSeq(h.Name, "/") {
+		if part == ".." {
+			return errors.New("leads out of the destination")
+		}
+	}
+	at := path.Join(p.o.Dest, path.Clean("/"+h.Name))
+	m := metadata{uid: h.Uid, gid: h.Gid, mode: uint32(h.Mode) & 0o7777, modified: unix.NsecToTimespec(h.ModTime.UnixNano())}
+	for record, value := range h.PAXRecords {
+		name, ok := strings.CutPrefix(record, "SCHILY.xattr.")
+		if ok && (name == "security.capability" || strings.HasPrefix(name, "user.") && !strings.HasPrefix(name, "user.overlay.")) {
+			m.attributes = append(m.attributes, tree.Attribute{Name: name, Value: value})
+		}
+	}
+	p.change(&m, h.Typeflag == tar.TypeDir)
+	if h.Typeflag == tar.TypeDir {
+		fd, err := p.ensure(at)
+		if err != nil {
+			return err
+		}
+		_ = unix.Close(fd)
+		if fd, err = p.open(relative(at), unix.O_RDONLY|unix.O_DIRECTORY); err != nil {
+			return err
+		}
+		p.made = append(p.made, madeDir{relative(at), m.modified})
+		return errors.Join(m.apply(fd), unix.Close(fd))
+	}
+	parent, err := p.ensure(path.Dir(at))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(parent) }()
+	base := path.Base(at)
+	switch h.Typeflag {
+	case tar.TypeReg:
+		return p.file(parent, base, content, m)
+	case tar.TypeSymlink:
+		return p.symlink(parent, base, h.Linkname, m)
+	case tar.TypeLink:
+		return p.link(path.Join(p.o.Dest, path.Clean("/"+h.Linkname)), parent, base)
+	case tar.TypeFifo:
+		return p.node(parent, base, &unix.Stat_t{Mode: unix.S_IFIFO | m.mode}, m)
+	case tar.TypeChar, tar.TypeBlock:
+		kind := uint32(unix.S_IFCHR)
+		if h.Typeflag == tar.TypeBlock {
+			kind = unix.S_IFBLK
+		}
+		if h.Devmajor == 0 && h.Devminor == 0 {
+			return errors.New("the device 0:0 is overlay's mark of a deleted file")
+		}
+		return p.node(parent, base, &unix.Stat_t{Mode: kind | m.mode, Rdev: unix.Mkdev(uint32(h.Devmajor), uint32(h.Devminor))}, m)
+	case tar.TypeXGlobalHeader:
+		return nil
+	}
+	return fmt.Errorf("type %q is not one of a file", h.Typeflag)
+}

@@ -1,0 +1,175 @@
+package place
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/build/tree"
+)
+
+// open opens a path of the destination; links lead on inside it.
+func (p *placer) open(name string, flags int) (int, error) {
+	how := unix.OpenHow{Flags: uint64(flags) | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
+	for {
+		fd, err := unix.Openat2(int(p.root.Fd()), name, &how)
+		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return -1, &os.PathError{Op: "open in the image", Path: name, Err: err}
+		}
+		return fd, nil
+	}
+}
+
+func (p *placer) isDirectory(name string) bool {
+	fd, err := p.open(relative(name), unix.O_PATH|unix.O_DIRECTORY)
+	if err != nil {
+		return false
+	}
+	_ = unix.Close(fd)
+	return true
+}
+
+const maxLinks = 40
+
+// ensure opens a directory; it and those above it are made where there are none. A
+// link to nowhere is followed: what it names is made.
+func (p *placer) ensure(name string) (int, error) {
+	todo := strings.Split(relative(name), "/")
+	fd, err := p.open(".", unix.O_PATH|unix.O_DIRECTORY)
+	if err != nil {
+		return -1, err
+	}
+	at := "."
+	for links := 0; len(todo) > 0; {
+		part := todo[0]
+		todo = todo[1:]
+		if part == "" || part == "." {
+			continue
+		}
+		at = at + "/" + part // not cleaned: .. behind a link is the kernel's to resolve
+		next, err := p.open(at, unix.O_PATH|unix.O_DIRECTORY)
+		if errors.Is(err, unix.ENOENT) {
+			target := make([]byte, unix.PathMax)
+			n, lerr := unix.Readlinkat(fd, part, target)
+			if lerr == nil {
+				if links++; links > maxLinks {
+					return -1, errors.Join(&os.PathError{Op: "follow in the image", Path: name, Err: unix.ELOOP}, unix.Close(fd))
+				}
+				at = path.Dir(at)
+				if target[0] == '/' {
+					at = "."
+				}
+				todo = append(strings.Split(string(target[:n]), "/"), todo...)
+				_ = unix.Close(fd)
+				if fd, err = p.open(at, unix.O_PATH|unix.O_DIRECTORY); err != nil {
+					return -1, err
+				}
+				continue
+			}
+			if err = p.mkdir(fd, part, at); err == nil {
+				next, err = p.open(at, unix.O_PATH|unix.O_DIRECTORY)
+			}
+		}
+		_ = unix.Close(fd)
+		if errors.Is(err, unix.ENOTDIR) {
+			return -1, fmt.Errorf("%s: is no directory in the image: %w", strings.TrimPrefix(at, "."), unix.ENOTDIR)
+		}
+		if err != nil {
+			return -1, err
+		}
+		fd = next
+	}
+	return fd, nil
+}
+
+// mkdir makes one that nobody described: root's, or --chown's.
+func (p *placer) mkdir(parent int, name, at string) error {
+	if err := unix.Mkdirat(parent, name, 0o755); err != nil {
+		return &os.PathError{Op: "mkdir in the image", Path: at, Err: err}
+	}
+	if p.o.UID != nil {
+		if err := unix.Fchownat(parent, name, *p.o.UID, *p.o.GID, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return &os.PathError{Op: "chown in the image", Path: at, Err: err}
+		}
+	}
+	if err := unix.Fchmodat(parent, name, 0o755, 0); err != nil { // umask
+		return &os.PathError{Op: "chmod in the image", Path: at, Err: err}
+	}
+	if p.o.Time != nil {
+		p.made = append(p.made, madeDir{at, unix.NsecToTimespec(p.o.Time.UnixNano())})
+	}
+	return nil
+}
+
+// parent opens the directory that a file goes to, and says what it is called
+// there. A link in its place is followed.
+func (p *placer) parent(name string) (fd int, base string, err error) {
+	at := relative(name)
+	for range maxLinks {
+		dir := path.Dir(at)
+		if fd, err = p.ensure(dir); err != nil {
+			return -1, "", err
+		}
+		base = path.Base(at)
+		target := make([]byte, unix.PathMax)
+		n, err := unix.Readlinkat(fd, base, target)
+		if err != nil { // no link, or nothing
+			return fd, base, nil
+		}
+		if !p.isDirectory(at) { // a file's name is replaced, not what it leads to
+			return fd, base, nil
+		}
+		_ = unix.Close(fd)
+		next := string(target[:n])
+		if !strings.HasPrefix(next, "/") {
+			next = dir + "/" + next
+		}
+		at = relative(next)
+	}
+	return -1, "", &os.PathError{Op: "follow in the image", Path: name, Err: unix.ELOOP}
+}
+
+// directory places a directory: one that is there stays as it is.
+func (p *placer) directory(t *tree.Tree, f *tree.Found, at string, m metadata) error {
+	if f.Name == "." { // what is in the source is copied, not the source
+		fd, err := p.ensure(at)
+		if err != nil {
+			return err
+		}
+		return unix.Close(fd)
+	}
+	if p.isDirectory(at) {
+		return p.describeAt(t, f, at, m)
+	}
+	parent, base, err := p.parent(at)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(parent) }()
+	if err := unix.Mkdirat(parent, base, 0o755); err != nil {
+		if errors.Is(err, unix.EEXIST) {
+			return fmt.Errorf("%s: is a file in the image, and a directory in the source", at)
+		}
+		return &os.PathError{Op: "mkdir in the image", Path: at, Err: err}
+	}
+	return p.describeAt(t, f, at, m)
+}
+
+func (p *placer) describeAt(t *tree.Tree, f *tree.Found, at string, m metadata) (err error) {
+	if m.attributes, err = t.Attributes(f); err != nil {
+		return err
+	}
+	fd, err := p.open(relative(at), unix.O_RDONLY|unix.O_DIRECTORY)
+	if err != nil {
+		return err
+	}
+	p.made = append(p.made, madeDir{relative(at), m.modified})
+	return errors.Join(m.apply(fd), unix.Close(fd))
+}

@@ -1,0 +1,235 @@
+// Package place puts files into a file system that is being built: what COPY, ADD
+// and WORKDIR do. The file system may be anybody's, so the destination's links are
+// followed inside it only.
+//
+//	place.go      Copy, File: selections and single files
+//	directory.go  destinations: found, or made
+//	write.go      one file, one directory: content, owner, attributes, mode, time
+//	chmod.go      --chmod (pure)
+//	archive.go    ADD of an archive
+package place
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/build/tree"
+)
+
+// Options are COPY's and ADD's.
+type Options struct {
+	Dest      string // absolute
+	DestIsDir bool   // it ends with /
+	UID, GID  *int   // --chown; nil: the source's
+	Chmod     string
+	Parents   bool
+	Unpack    bool       // archives among the sources are unpacked
+	Time      *time.Time // of directories that are made: SOURCE_DATE_EPOCH
+	Modified  *time.Time // of a file that was fetched
+}
+
+// A placer places what one instruction says.
+type placer struct {
+	o     Options
+	root  *os.File
+	chmod func(mode uint32, isDir bool) uint32
+	links map[[2]uint64]string // files with several names: where the first one went
+	made  []madeDir            // whose times are set when all is in them
+}
+
+type madeDir struct {
+	path string
+	time unix.Timespec
+}
+
+func newPlacer(root *os.File, o Options) (*placer, error) {
+	p := &placer{o: o, root: root, links: map[[2]uint64]string{}}
+	if o.Chmod != "" {
+		var err error
+		if p.chmod, err = ParseChmod(o.Chmod); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// Copy places what sources stand for.
+func Copy(ctx context.Context, root *os.File, s *tree.Selection, o Options) error {
+	p, err := newPlacer(root, o)
+	if err != nil {
+		return err
+	}
+	for i := range s.Files {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		f := &s.Files[i]
+		at, err := p.destination(f)
+		if err == nil {
+			err = p.place(ctx, s.Tree, f, at)
+		}
+		if err != nil {
+			return fmt.Errorf("copy /%s of %s to %s: %w", f.Path, s.Tree.Label, path.Join(o.Dest, f.Name), err)
+		}
+	}
+	return p.finish()
+}
+
+// destination is where a file goes.
+func (p *placer) destination(f *tree.Found) (string, error) {
+	if !f.Alone {
+		return path.Join(p.o.Dest, f.Name), nil
+	}
+	if p.o.DestIsDir || p.isDirectory(p.o.Dest) {
+		return path.Join(p.o.Dest, f.Name), nil
+	}
+	return p.o.Dest, nil
+}
+
+func (p *placer) place(ctx context.Context, t *tree.Tree, f *tree.Found, at string) error {
+	m := p.metadata(t, f)
+	if f.Stat.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return p.directory(t, f, at, m)
+	}
+	if p.o.Unpack && f.Alone && f.Stat.Mode&unix.S_IFMT == unix.S_IFREG {
+		done, err := p.unpack(ctx, t, f)
+		if done || err != nil {
+			return err
+		}
+	}
+	parent, base, err := p.parent(at)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(parent) }()
+	key := [2]uint64{f.Stat.Dev, f.Stat.Ino}
+	if first, ok := p.links[key]; ok && f.Stat.Nlink > 1 {
+		return p.link(first, parent, base)
+	}
+	attributes, err := t.Attributes(f)
+	if err != nil {
+		return err
+	}
+	m.attributes = attributes
+	switch f.Stat.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		content, err := t.Open(f)
+		if err != nil {
+			return err
+		}
+		err = p.file(parent, base, content, m)
+		if err = errors.Join(err, content.Close()); err != nil {
+			return err
+		}
+	case unix.S_IFLNK:
+		target, err := t.Readlink(f)
+		if err != nil {
+			return err
+		}
+		return p.symlink(parent, base, target, m)
+	case unix.S_IFSOCK:
+		return nil
+	default:
+		if t.Foreign && f.Stat.Mode&unix.S_IFMT != unix.S_IFIFO || f.Stat.Rdev == 0 && f.Stat.Mode&unix.S_IFMT == unix.S_IFCHR {
+			return errors.New("is a device: a context has none")
+		}
+		if err := p.node(parent, base, &f.Stat, m); err != nil {
+			return err
+		}
+	}
+	if f.Stat.Nlink > 1 {
+		p.links[key] = at
+	}
+	return nil
+}
+
+// metadata is what a file gets: its source's, as the flags change it.
+func (p *placer) metadata(t *tree.Tree, f *tree.Found) metadata {
+	m := metadata{uid: int(f.Stat.Uid), gid: int(f.Stat.Gid), mode: f.Stat.Mode & 0o7777, modified: f.Stat.Mtim}
+	if t.Foreign {
+		m.uid, m.gid = 0, 0
+	}
+	p.change(&m, f.Stat.Mode&unix.S_IFMT == unix.S_IFDIR)
+	return m
+}
+
+func (p *placer) change(m *metadata, isDir bool) {
+	if p.o.UID != nil {
+		m.uid, m.gid = *p.o.UID, *p.o.GID
+	}
+	if p.chmod != nil {
+		m.mode = p.chmod(m.mode, isDir)
+	}
+}
+
+// File places a file that is no tree's: a here-document, what was fetched.
+func File(_ context.Context, root *os.File, name string, content io.Reader, _ int64, o Options) error {
+	p, err := newPlacer(root, o)
+	if err != nil {
+		return err
+	}
+	at := o.Dest
+	if o.DestIsDir || p.isDirectory(at) {
+		if name = path.Base("/" + name); name == "/" {
+			return fmt.Errorf("%s: is a directory, and the source has no name", o.Dest)
+		}
+		at = path.Join(o.Dest, name)
+	}
+	now := time.Now()
+	for _, t := range []*time.Time{o.Time, o.Modified} {
+		if t != nil {
+			now = *t
+		}
+	}
+	m := metadata{mode: 0o644, modified: unix.NsecToTimespec(now.UnixNano())}
+	p.change(&m, false)
+	parent, base, err := p.parent(at)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(parent) }()
+	if err := p.file(parent, base, content, m); err != nil {
+		return fmt.Errorf("write %s: %w", at, err)
+	}
+	return p.finish()
+}
+
+// Directory makes a directory and those above it, where there are none: WORKDIR.
+func Directory(root *os.File, name string, uid, gid int) error {
+	p := &placer{root: root, o: Options{UID: &uid, GID: &gid}}
+	fd, err := p.ensure(name)
+	if err != nil {
+		return fmt.Errorf("make the directory %s: %w", name, err)
+	}
+	return unix.Close(fd)
+}
+
+// finish gives directories that were made their times.
+func (p *placer) finish() error {
+	for _, d := range p.made {
+		fd, err := p.open(d.path, unix.O_PATH|unix.O_DIRECTORY)
+		if err != nil {
+			return err
+		}
+		err = unix.UtimesNanoAt(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", fd), []unix.Timespec{d.time, d.time}, 0)
+		if err = errors.Join(err, unix.Close(fd)); err != nil {
+			return fmt.Errorf("set the time of %s: %w", d.path, err)
+		}
+	}
+	return nil
+}
+
+func relative(name string) string {
+	if name = strings.TrimLeft(path.Clean("/"+name), "/"); name == "" {
+		return "."
+	}
+	return name
+}

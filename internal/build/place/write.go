@@ -1,0 +1,108 @@
+package place
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/build/tree"
+)
+
+// metadata is what a file has besides its content.
+type metadata struct {
+	uid, gid   int
+	mode       uint32 // permission bits, set-ID bits among them
+	modified   unix.Timespec
+	attributes []tree.Attribute
+}
+
+// apply gives a file all of it but the time: the owner first, whose change takes
+// capabilities and set-ID bits away.
+func (m *metadata) apply(fd int) error {
+	if err := unix.Fchown(fd, m.uid, m.gid); err != nil {
+		return fmt.Errorf("chown to %d:%d: %w", m.uid, m.gid, err)
+	}
+	for _, a := range m.attributes {
+		if err := unix.Fsetxattr(fd, a.Name, []byte(a.Value), 0); err != nil {
+			return fmt.Errorf("set the extended attribute %s: %w", a.Name, err)
+		}
+	}
+	if err := unix.Fchmod(fd, m.mode); err != nil {
+		return fmt.Errorf("chmod to %#o: %w", m.mode, err)
+	}
+	return nil
+}
+
+// create makes something under a name that something else may have. A directory is
+// not replaced by a file.
+func create(parent int, base string, how func() error) error {
+	err := how()
+	if !errors.Is(err, unix.EEXIST) {
+		return err
+	}
+	if err := unix.Unlinkat(parent, base, 0); err != nil {
+		if errors.Is(err, unix.EISDIR) {
+			return fmt.Errorf("%s: is a directory in the image, and a file in the source", base)
+		}
+		return err
+	}
+	return how()
+}
+
+// file writes a regular file.
+func (p *placer) file(parent int, base string, content io.Reader, m metadata) error {
+	fd := -1
+	err := create(parent, base, func() (err error) {
+		fd, err = unix.Openat(parent, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	f := os.NewFile(uintptr(fd), base)
+	_, err = io.Copy(f, content) // copy_file_range, where the kernel can
+	if err == nil {
+		err = m.apply(fd)
+	}
+	if err == nil {
+		err = unix.UtimesNanoAt(fd, "", []unix.Timespec{m.modified, m.modified}, unix.AT_EMPTY_PATH)
+	}
+	return errors.Join(err, f.Close())
+}
+
+func (p *placer) symlink(parent int, base, target string, m metadata) error {
+	if err := create(parent, base, func() error { return unix.Symlinkat(target, parent, base) }); err != nil {
+		return err
+	}
+	if err := unix.Fchownat(parent, base, m.uid, m.gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return err
+	}
+	return unix.UtimesNanoAt(parent, base, []unix.Timespec{m.modified, m.modified}, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// node makes a FIFO, or a device of another stage.
+func (p *placer) node(parent int, base string, st *unix.Stat_t, m metadata) error {
+	if err := create(parent, base, func() error { return unix.Mknodat(parent, base, st.Mode, int(st.Rdev)) }); err != nil {
+		return err
+	}
+	if err := unix.Fchownat(parent, base, m.uid, m.gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return err
+	}
+	if err := unix.Fchmodat(parent, base, m.mode, 0); err != nil { // it is no link: it was made here
+		return err
+	}
+	return unix.UtimesNanoAt(parent, base, []unix.Timespec{m.modified, m.modified}, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// link gives a file that was placed another name.
+func (p *placer) link(first string, parent int, base string) error {
+	from, name, err := p.parent(first)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(from) }()
+	return create(parent, base, func() error { return unix.Linkat(from, name, parent, base, 0) })
+}

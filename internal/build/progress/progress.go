@@ -1,0 +1,211 @@
+// Package progress is what people see while a build runs: on a terminal a list
+// that is drawn again in place, in a log blocks of lines, for programs JSON. It
+// looks like docker buildx's, because that is what people know.
+//
+//	progress.go  New, and the loop that writes: ten times a second at most
+//	board.go     what is known of the steps: events → board (pure)
+//	clean.go     what a program prints → lines without control sequences (pure)
+//	draw.go      board → rows of text of a given size (pure)
+//	tty.go       rows → bytes for a terminal (pure)
+//	plain.go     events → a log (pure)
+//	rawjson.go   events → JSON (pure)
+//
+// What programs print, and the names of steps, may be hostile: nothing of them
+// that a terminal would take for a command reaches it.
+package progress
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/containerd/console"
+)
+
+// A Sink is told what happens. It may be called by many steps at the same time.
+type Sink interface {
+	// Begin names a step: "[builder 2/5] RUN npm install", "exporting to image".
+	Begin(id int, name string)
+	// Output is what the step's program has printed, in any pieces.
+	Output(id int, p []byte)
+	// Count says how many bytes of something are done; a total of 0 is unknown.
+	Count(id int, what string, done, total int64)
+	// End says how it ended. An error that is, or wraps, a context's end or the
+	// error of a step before is shown as CANCELED.
+	End(id int, cached bool, err error)
+}
+
+// A Display shows what it is told.
+type Display interface {
+	Sink
+	// Pause leaves the terminal to somebody else, until Resume.
+	Pause()
+	Resume()
+	// Close shows the end, and of a step that failed its last lines.
+	Close()
+}
+
+const (
+	interval = 100 * time.Millisecond
+	plenty   = 256 << 10 // bytes that are written at once, without waiting for the interval
+)
+
+// New makes a display: tty, plain, quiet, rawjson, or auto, which is tty if out is
+// a terminal, and plain otherwise.
+func New(mode string, out *os.File) (Display, error) {
+	if mode == "quiet" {
+		return quiet{}, nil
+	}
+	terminal, err := console.ConsoleFromFile(out)
+	if mode == "auto" || mode == "" {
+		mode = "plain"
+		if err == nil && os.Getenv("TERM") != "dumb" {
+			mode = "tty"
+		}
+	}
+	now := time.Now()
+	switch mode {
+	case "tty":
+		if err != nil {
+			return nil, fmt.Errorf("--progress tty: %s is not a terminal: try --progress plain", out.Name())
+		}
+		colour := os.Getenv("NO_COLOR") == ""
+		return start(newTTY(now, colour), out, func() size { return sizeOf(terminal) }), nil
+	case "plain":
+		return start(newPlain(now), out, noSize), nil
+	case "rawjson":
+		return start(&rawJSON{}, out, noSize), nil
+	}
+	return nil, fmt.Errorf("--progress %s: must be auto, tty, plain, quiet or rawjson", mode)
+}
+
+type quiet struct{}
+
+func (quiet) Begin(int, string)               {}
+func (quiet) Output(int, []byte)              {}
+func (quiet) Count(int, string, int64, int64) {}
+func (quiet) End(int, bool, error)            {}
+func (quiet) Pause()                          {}
+func (quiet) Resume()                         {}
+func (quiet) Close()                          {}
+
+// A size is a terminal's; 0 is any.
+type size struct{ width, height int }
+
+func noSize() size { return size{} }
+
+func sizeOf(c console.Console) size {
+	s, err := c.Size()
+	if err != nil || s.Width == 0 || s.Height == 0 {
+		return size{80, 24}
+	}
+	return size{int(s.Width), int(s.Height)}
+}
+
+// A view turns events into bytes. It knows no clock, file or lock.
+type view interface {
+	apply(e *event)
+	// frame is what is to be written now; last, that nothing follows for a while.
+	frame(now time.Time, s size, last bool) []byte
+	// waiting is how many bytes there are to write, if they would pile up.
+	waiting() int
+	// end is what is written behind the last frame.
+	end() []byte
+}
+
+// loop is a Display: it gives a view its events and writes what the view says.
+// State and writing have locks of their own, so that a terminal that has been
+// stopped does not stop the steps.
+type loop struct {
+	view view
+	out  *os.File
+	size func() size
+
+	state   sync.Mutex // view, paused
+	paused  bool
+	writing sync.Mutex
+
+	stop chan struct{}
+	done sync.WaitGroup
+	once sync.Once
+}
+
+func start(v view, out *os.File, s func() size) *loop {
+	l := &loop{view: v, out: out, size: s, stop: make(chan struct{})}
+	l.done.Go(l.run)
+	return l
+}
+
+func (l *loop) run() {
+	ticks := time.NewTicker(interval)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ticks.C:
+			l.flush(false)
+		case <-l.stop:
+			return
+		}
+	}
+}
+
+// flush writes what there is. An error of writing has nobody to be told to: the
+// build goes on.
+func (l *loop) flush(last bool) {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	s := l.size()
+	l.state.Lock()
+	var text []byte
+	if !l.paused {
+		text = l.view.frame(time.Now(), s, last)
+	}
+	l.state.Unlock()
+	if len(text) > 0 {
+		_, _ = l.out.Write(text)
+	}
+}
+
+func (l *loop) tell(e event) {
+	l.state.Lock()
+	e.at = time.Now()
+	l.view.apply(&e)
+	much := l.view.waiting() > plenty
+	l.state.Unlock()
+	if much {
+		l.flush(false)
+	}
+}
+
+func (l *loop) Begin(id int, name string) { l.tell(event{kind: begin, id: id, text: name}) }
+func (l *loop) Output(id int, p []byte)   { l.tell(event{kind: output, id: id, data: p}) }
+func (l *loop) Count(id int, what string, done, total int64) {
+	l.tell(event{kind: counted, id: id, text: what, done: done, total: total})
+}
+func (l *loop) End(id int, cached bool, err error) {
+	l.tell(event{kind: ended, id: id, cached: cached, err: err})
+}
+
+func (l *loop) Pause() {
+	l.flush(true)
+	l.state.Lock()
+	defer l.state.Unlock()
+	l.paused = true
+}
+
+func (l *loop) Resume() {
+	l.state.Lock()
+	defer l.state.Unlock()
+	l.paused = false
+}
+
+func (l *loop) Close() {
+	l.once.Do(func() {
+		close(l.stop)
+		l.done.Wait()
+		l.Resume()
+		l.flush(true)
+		_, _ = l.out.Write(l.view.end())
+	})
+}

@@ -1,0 +1,206 @@
+package run
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	continuity "github.com/containerd/continuity/fs"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/build/graph"
+)
+
+// A cache is a directory that stays from one step to another:
+//
+//	S/build/cache-mounts/SHA256/id      whose digest it is
+//	S/build/cache-mounts/SHA256/fs      the directory; fs.1, fs.2 … are those of steps that want one of their own at the same time
+//	S/build/cache-mounts/SHA256/lock    held as long as fs is used; lock.1 …
+//
+// An ID is anybody's, so only its digest is a name.
+type cache struct {
+	dir  string
+	lock *os.File
+}
+
+// cacheDir is where a cache is.
+func (e *Executor) cacheDir(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return filepath.Join(e.Store.Dir, "build", "cache-mounts", hex.EncodeToString(sum[:]))
+}
+
+// cacheID names a cache that has no ID.
+func cacheID(m *graph.Mount) string {
+	if m.ID != "" {
+		return m.ID
+	}
+	return filepath.Clean(m.Target)
+}
+
+// takeCaches waits until the step may use its caches: all steps take theirs in the
+// same order.
+func (j *job) takeCaches(ctx context.Context) error {
+	wanted := map[string]string{}
+	for i := range j.Op.Mounts {
+		m := &j.Op.Mounts[i]
+		if m.Type != "cache" {
+			continue
+		}
+		id := cacheID(m)
+		wanted[id] = stricter(wanted[id], m.Sharing)
+	}
+	j.caches = map[string]*cache{}
+	for _, id := range slices.Sorted(maps.Keys(wanted)) {
+		c, err := takeCache(ctx, j.cacheDir(id), id, wanted[id])
+		if err != nil {
+			return fmt.Errorf("--mount=type=cache,id=%s: %w", id, err)
+		}
+		j.caches[id] = c
+	}
+	return nil
+}
+
+// stricter is what holds if a step has a cache twice.
+func stricter(a, b string) string {
+	for _, s := range []string{"locked", "private"} {
+		if a == s || b == s {
+			return s
+		}
+	}
+	return "shared"
+}
+
+func takeCache(ctx context.Context, dir, id, sharing string) (*cache, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "id"), []byte(id), 0o600); err != nil {
+		return nil, err
+	}
+	for n := 0; ; n++ {
+		suffix := ""
+		if n > 0 {
+			suffix = "." + strconv.Itoa(n)
+		}
+		lock, err := os.OpenFile(filepath.Join(dir, "lock"+suffix), os.O_RDONLY|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		switch sharing {
+		case "private":
+			err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		case "locked":
+			err = await(ctx, lock, unix.LOCK_EX)
+		default:
+			err = await(ctx, lock, unix.LOCK_SH)
+		}
+		if err == nil {
+			return &cache{filepath.Join(dir, "fs"+suffix), lock}, nil
+		}
+		_ = lock.Close()
+		if sharing != "private" || !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, err
+		}
+	}
+}
+
+// await waits for a lock. The kernel would not tell of a context's end.
+func await(ctx context.Context, f *os.File, how int) error {
+	for {
+		err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// cacheMount shows a cache, which is made if there is none yet.
+func (j *job) cacheMount(i int, m *graph.Mount) error {
+	c := j.caches[cacheID(m)]
+	flags := unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	fd, err := unix.Open(c.dir, flags, 0)
+	if errors.Is(err, unix.ENOENT) {
+		if err := j.newCache(i, m, c.dir); err != nil {
+			return err
+		}
+		fd, err = unix.Open(c.dir, flags, 0)
+	}
+	if err != nil {
+		return &os.PathError{Op: "open", Path: c.dir, Err: err}
+	}
+	f := os.NewFile(uintptr(fd), c.dir)
+	defer f.Close()
+	name := j.bundle("mnt", strconv.Itoa(i))
+	if err := show(f, true, name); err != nil {
+		return err
+	}
+	j.bind(name, m.Target, m.ReadOnly, false)
+	return nil
+}
+
+// newCache makes a cache, whole or not at all.
+func (j *job) newCache(i int, m *graph.Mount, dir string) error {
+	aside := filepath.Join(j.dir, "cache-"+strconv.Itoa(i))
+	var err error
+	if m.From == nil {
+		err = emptyCache(aside, m)
+	} else {
+		err = j.copyCache(aside, i, m)
+	}
+	if err != nil {
+		return fmt.Errorf("begin the cache: %w", err)
+	}
+	err = unix.Renameat2(unix.AT_FDCWD, aside, unix.AT_FDCWD, dir, unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EEXIST) {
+		return nil // another step was faster; this one goes with the step
+	}
+	if err != nil {
+		return &os.PathError{Op: "rename to", Path: dir, Err: err}
+	}
+	return nil
+}
+
+func emptyCache(dir string, m *graph.Mount) error {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	if err := os.Chown(dir, m.UID, m.GID); err != nil {
+		return err
+	}
+	mode := m.Mode & 0o7777
+	if mode == 0 {
+		mode = 0o755
+	}
+	return unix.Chmod(dir, mode)
+}
+
+// copyCache begins a cache with what another file system has. Nobody writes to
+// either meanwhile.
+func (j *job) copyCache(dir string, i int, m *graph.Mount) error {
+	tree, err := j.tree(i, true)
+	if err != nil {
+		return err
+	}
+	from, err := openIn(tree, m.Source)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	if info, err := from.Stat(); err != nil || !info.IsDir() {
+		return errors.Join(err, fmt.Errorf("%s there is no directory", m.Source))
+	}
+	return continuity.CopyDir(dir, fmt.Sprintf("/proc/self/fd/%d/.", from.Fd()))
+}

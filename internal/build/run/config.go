@@ -1,0 +1,119 @@
+package run
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/moby/profiles/seccomp"
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// hostname is that of every step's container, so that none leaves its own in a
+// layer.
+const hostname = "minirun-build"
+
+// facts are what a configuration depends on besides the instruction.
+type facts struct {
+	user     specs.User
+	network  string // host or none
+	terminal bool
+	unified  bool // cgroups are of version 2
+	rootless bool // in a user namespace
+
+	// Of a step that may do everything:
+	capabilities []string // all that the builder has itself
+	devices      []specs.LinuxDevice
+}
+
+// configure makes the config.json of a step, without its layers and mounts.
+func configure(op *graph.Run, f facts) (*specs.Spec, error) {
+	if len(op.Argv) == 0 {
+		return nil, fmt.Errorf("there is no program to run")
+	}
+	if !filepath.IsAbs(op.Cwd) {
+		return nil, fmt.Errorf("working directory %q: must begin with /", op.Cwd)
+	}
+	c := image.Defaults()
+	p := c.Process
+	p.Args, p.User, p.Cwd, p.Terminal = op.Argv, f.user, op.Cwd, f.terminal
+	p.Env = image.Environment(op.Env, image.Wishes{Terminal: f.terminal})
+	c.Hostname = hostname
+	c.Annotations = map[string]string{}
+	if f.unified {
+		c.Linux.Namespaces = append(c.Linux.Namespaces, specs.LinuxNamespace{Type: specs.CgroupNamespace})
+	}
+	if f.network == "host" {
+		c.Linux.Namespaces = slices.DeleteFunc(c.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.NetworkNamespace })
+	}
+	if f.rootless {
+		unprivileged(c, f.network)
+	}
+	if op.Insecure {
+		insecure(c, f)
+		return c, nil
+	}
+	var err error
+	if c.Linux.Seccomp, err = seccomp.GetDefaultProfile(c); err != nil {
+		return nil, fmt.Errorf("seccomp profile: %w", err)
+	}
+	return c, nil
+}
+
+// unprivileged takes away what needs more than a user namespace, in which the
+// builder is already.
+func unprivileged(c *specs.Spec, network string) {
+	c.Linux.Resources = nil
+	for i := range c.Mounts {
+		m := &c.Mounts[i]
+		if m.Destination == "/sys" && network == "host" { // a sysfs belongs to a network namespace
+			m.Type, m.Source, m.Options = "bind", "/sys", append([]string{"rbind"}, m.Options...)
+		}
+	}
+}
+
+// insecure is RUN --security=insecure: what a privileged container of Docker's is.
+func insecure(c *specs.Spec, f facts) {
+	image.SetCapabilities(c.Process.Capabilities, f.capabilities)
+	c.Linux.MaskedPaths, c.Linux.ReadonlyPaths = nil, nil
+	for i := range c.Mounts {
+		m := &c.Mounts[i]
+		if m.Type == "sysfs" || strings.HasPrefix(m.Type, "cgroup") {
+			m.Options = slices.DeleteFunc(m.Options, func(o string) bool { return o == "ro" })
+		}
+	}
+	if f.rootless {
+		return
+	}
+	c.Linux.Devices = f.devices
+	c.Linux.Resources = &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: true, Access: "rwm"}}}
+}
+
+// network is the mode that a step asks for.
+func network(asked, standard string) (string, error) {
+	if asked == "" || asked == "default" {
+		asked = standard
+	}
+	switch asked {
+	case "", "host":
+		return "host", nil
+	case "none":
+		return "none", nil
+	}
+	return "", fmt.Errorf("network %q: must be default, host or none", asked)
+}
+
+// capabilityNames names those of a set, as /proc/PID/status has it.
+func capabilityNames(set uint64) (out []string) {
+	for n, name := range spec.CapabilityNames() {
+		if set&(1<<n) != 0 {
+			out = append(out, name)
+		}
+	}
+	return out
+}

@@ -1,0 +1,174 @@
+package run
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/tests/testbundle"
+)
+
+// TestStop: who ends the context ends the program, with all of its processes.
+func TestStop(t *testing.T) {
+	x := newBox(t)
+	s, _ := x.step("trap '' TERM INT; sleep 1000 & echo ready; sleep 1000")
+	ctx, cancel := context.WithCancelCause(context.Background())
+	why := errors.New("enough")
+	s.Output = writer(func() { cancel(why) })
+	if err := x.Run(ctx, s); !errors.Is(err, why) {
+		t.Error(err)
+	}
+	// It has not begun yet.
+	if err := x.Run(ctx, s); !errors.Is(err, why) {
+		t.Error(err)
+	}
+}
+
+type writer func()
+
+func (w writer) Write(p []byte) (int, error) {
+	w()
+	return len(p), nil
+}
+
+// TestKill: nothing runs on when the builder is killed, and the next one removes
+// the rest.
+func TestKill(t *testing.T) {
+	x := newBox(t)
+	for name, script := range map[string]string{
+		"root":         "sleep 1000 & echo ready; sleep 1000",
+		"another user": "sleep 1000 & echo ready; sleep 1000",
+		"no init":      "echo ready; exec sleep 1000",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := x.step(script, graph.Mount{Type: "secret", ID: "a"}, graph.Mount{Type: "cache", Target: "/c", ID: "c", Sharing: "locked"}, graph.Mount{Type: "bind", Target: "/m"})
+			s.Mounts[2] = x.other(map[string]string{"a": ""}, nil)
+			if name == "another user" {
+				s.Op.User = "user"
+			}
+			s.Secrets = Secrets{"a": {Data: []byte("x")}}
+			cmd := x.elsewhere(s)
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+				t.Fatalf("%q, %v", line, err)
+			}
+			if got := mounted(t); strings.Contains(got, x.Store.Dir) {
+				t.Errorf("the host has a mount: %s", got)
+			}
+			// A sweep leaves what is alive, and removes what has no process: there is no such number.
+			dead := filepath.Join(x.Store.Dir, "tmp", "step.4194305.1")
+			if err := os.MkdirAll(filepath.Join(dead, "fs"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := x.Sweep(); err != nil {
+				t.Fatal(err)
+			}
+			if left, err := names(x.root()); err != nil || len(left) != 1 {
+				t.Errorf("the sweep has left %s, %v", left, err)
+			}
+			if _, err := os.Stat(dead); err == nil {
+				t.Error("a dead builder's directory is left")
+			}
+			pid := x.pid()
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait()
+			waitFor(t, "the end of the program", func() bool {
+				testbundle.Reap()
+				_, err := os.Stat("/proc/" + pid)
+				return errors.Is(err, fs.ErrNotExist)
+			})
+			if err := x.Sweep(); err != nil {
+				t.Error(err)
+			}
+			x.clean()
+			// The cache's lock is free.
+			x.says("true", graph.Mount{Type: "cache", Target: "/c", ID: "c", Sharing: "locked"})
+		})
+	}
+}
+
+// TestKillAnywhere kills builders at other moments.
+func TestKillAnywhere(t *testing.T) {
+	x := newBox(t)
+	for n := range 40 {
+		s, _ := x.step("sleep 1000", graph.Mount{Type: "cache", Target: "/c", ID: "c"})
+		cmd := x.elsewhere(s)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(n) * time.Millisecond)
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		if n%4 == 3 {
+			if err := x.Sweep(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if err := x.Sweep(); err != nil {
+		t.Error(err)
+	}
+}
+
+func waitFor(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited for %s", what)
+		}
+	}
+}
+
+// there says whether a file is.
+func there(path string) func() bool {
+	return func() bool {
+		_, err := os.Stat(path)
+		return err == nil
+	}
+}
+
+func mounted(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// pid is the first process of the one container that runs, as its state has it.
+func (x *box) pid() string {
+	x.t.Helper()
+	ids, err := names(x.root())
+	if err != nil || len(ids) != 1 {
+		x.t.Fatalf("containers %s, %v", ids, err)
+	}
+	out, err := x.command("state", ids[0]).Output()
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	_, pid, _ := strings.Cut(string(out), `"pid": `)
+	pid, _, _ = strings.Cut(pid, ",")
+	if _, err := strconv.Atoi(pid); err != nil {
+		x.t.Fatalf("%s: %v", out, err)
+	}
+	return pid
+}

@@ -1,0 +1,223 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/image"
+)
+
+// A place to mount on must be there. What the layers do not have (/proc of an image
+// of one program, /run/secrets/x) is a layer of the step's own, below the one that
+// takes what the program writes: so nothing has to be removed from that one, where
+// the program may have put links in its way (CVE-2024-23652), and no directory has
+// another time because something was made in it.
+
+// A seat is where a mount goes.
+type seat struct {
+	path    string // clean and without links, as far as the layers know it
+	missing bool
+	inside  bool // of another mount: the layers do not know what is there
+}
+
+// seats finds them in layers that nobody changes meanwhile.
+type seats struct {
+	stack image.Stack
+	taken []string // by the mounts so far
+}
+
+const maxLinks = 40
+
+// find follows the links of a path, also those that lead to nothing.
+func (s *seats) find(path string) (seat, error) {
+	todo := strings.Split(path, "/")
+	at, missing, links := "/", false, 0
+	for len(todo) > 0 {
+		part := todo[0]
+		todo = todo[1:]
+		if part == "" || part == "." {
+			continue
+		}
+		if part == ".." { // of what is missing too: it is made without links
+			at = filepath.Dir(at)
+			missing = missing && s.look(at) == nil
+			continue
+		}
+		next := filepath.Join(at, part)
+		if slices.Contains(s.taken, next) {
+			return seat{path: filepath.Join(append([]string{next}, todo...)...), inside: true}, nil
+		}
+		st := s.look(next)
+		switch {
+		case st == nil:
+			missing = true
+		case st.Mode&unix.S_IFMT == unix.S_IFLNK:
+			if links++; links > maxLinks {
+				return seat{}, &os.PathError{Op: "find the place to mount on", Path: path, Err: unix.ELOOP}
+			}
+			file, _ := s.stack.At(next[1:])
+			to, err := os.Readlink(file)
+			if err != nil {
+				return seat{}, err
+			}
+			if strings.HasPrefix(to, "/") {
+				at = "/"
+			}
+			todo = append(strings.Split(to, "/"), todo...)
+			continue
+		case st.Mode&unix.S_IFMT != unix.S_IFDIR && len(strings.Trim(strings.Join(todo, ""), ".")) > 0:
+			return seat{}, fmt.Errorf("%s: %s is no directory", path, next)
+		}
+		at = next
+	}
+	return seat{path: at, missing: missing}, nil
+}
+
+func (s *seats) look(path string) *unix.Stat_t {
+	name := strings.TrimPrefix(path, "/")
+	if name == "" {
+		name = "."
+	}
+	_, st := s.stack.At(name)
+	return st
+}
+
+// stubs makes what is missing, and returns the layers with it.
+func (j *job) stubs() ([]string, error) {
+	s := &seats{stack: j.stack()}
+	layer := &stubLayer{dir: j.bundle("stubs"), stack: s.stack}
+	for i := range j.spec.Mounts {
+		m := &j.spec.Mounts[i]
+		found, err := s.find(m.Destination)
+		if err != nil {
+			return nil, err
+		}
+		if m.Type == "proc" || m.Type == "sysfs" { // the runtime takes no links there
+			if found.path != filepath.Clean(m.Destination) {
+				continue
+			}
+		}
+		s.taken = append(s.taken, found.path)
+		if found.inside {
+			continue
+		}
+		m.Destination = found.path
+		if !found.missing {
+			continue
+		}
+		mode := os.FileMode(0o755)
+		if m.Type == "tmpfs" {
+			mode = 0o777 | os.ModeSticky // its root takes this one's
+		}
+		if err := layer.make(found.path, j.files[m.Source], mode); err != nil {
+			return nil, fmt.Errorf("make %s to mount on: %w", m.Destination, err)
+		}
+	}
+	if err := j.checkCwd(s); err != nil {
+		return nil, err
+	}
+	if len(layer.models) == 0 && len(j.Layers) > 0 {
+		return j.Layers, nil
+	}
+	return append(slices.Clone(j.Layers), layer.dir), layer.finish()
+}
+
+// checkCwd: the runtime would make it, and it would be in the layer.
+func (j *job) checkCwd(s *seats) error {
+	found, err := s.find(j.Op.Cwd)
+	if err != nil || found.inside {
+		return err
+	}
+	if st := s.look(found.path); found.missing || st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return fmt.Errorf("working directory %s: there is no such directory: WORKDIR makes one", j.Op.Cwd)
+	}
+	return nil
+}
+
+// stubLayer is a layer of empty files and directories.
+type stubLayer struct {
+	dir    string
+	stack  image.Stack
+	models []string // directories of the layers below that are in it too, parents first
+}
+
+// make makes a file or directory, and the directories above it.
+func (l *stubLayer) make(path string, isFile bool, mode os.FileMode) error {
+	at := ""
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	if !slices.Contains(l.models, ".") {
+		l.models = append(l.models, ".")
+	}
+	for i, part := range parts {
+		at = filepath.Join(at, part)
+		name := filepath.Join(l.dir, at)
+		if i == len(parts)-1 && isFile {
+			return os.WriteFile(name, nil, 0o644)
+		}
+		dirMode := os.FileMode(0o755)
+		if i == len(parts)-1 {
+			dirMode = mode
+		}
+		err := os.Mkdir(name, 0o755)
+		if errors.Is(err, os.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := os.Chmod(name, dirMode); err != nil {
+			return err
+		}
+		if _, st := l.stack.At(at); st != nil {
+			l.models = append(l.models, at)
+		}
+	}
+	return nil
+}
+
+// finish makes the directories that are below too like those, which they hide.
+func (l *stubLayer) finish() error {
+	for _, name := range slices.Backward(l.models) {
+		file, st := l.stack.At(name)
+		if st == nil {
+			continue
+		}
+		if err := like(filepath.Join(l.dir, name), file, st); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyXattrs copies extended attributes, but for overlay's own. One that a tmpfs
+// cannot have (user.* before Linux 6.6) is left out.
+func copyXattrs(to, from string) error {
+	list := make([]byte, 64<<10)
+	n, err := unix.Llistxattr(from, list)
+	if errors.Is(err, unix.ENOTSUP) {
+		return nil
+	}
+	if err != nil {
+		return &os.PathError{Op: "list the attributes of", Path: from, Err: err}
+	}
+	for name := range strings.SplitSeq(strings.TrimRight(string(list[:n]), "\x00"), "\x00") {
+		if name == "" || strings.HasPrefix(name, "trusted.overlay.") || strings.HasPrefix(name, "user.overlay.") {
+			continue
+		}
+		value := make([]byte, 64<<10)
+		n, err := unix.Lgetxattr(from, name, value)
+		if err == nil {
+			err = unix.Lsetxattr(to, name, value[:n], 0)
+		}
+		if err != nil && !errors.Is(err, unix.ENOTSUP) {
+			return fmt.Errorf("copy the attribute %s of %s: %w", name, from, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+package build
+
+import (
+	"cmp"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/minirun/minirun/internal/build/run"
+)
+
+// ParseSecrets reads --secret id=ID[,src=FILE|,env=NAME]. Without either it is the
+// environment's variable of that name, or else the file.
+func ParseSecrets(list []string) (run.Secrets, error) {
+	out := run.Secrets{}
+	for _, text := range list {
+		id, s, err := parseSecret(text)
+		if err != nil {
+			return nil, fmt.Errorf("--secret %q: %w", text, err)
+		}
+		out[id] = s
+	}
+	return out, nil
+}
+
+func parseSecret(text string) (id string, s run.Secret, err error) {
+	fields, err := csv.NewReader(strings.NewReader(text)).Read()
+	if err != nil {
+		return "", s, err
+	}
+	kind, env := "", ""
+	for _, f := range fields {
+		key, value, _ := strings.Cut(f, "=")
+		switch key {
+		case "id":
+			id = value
+		case "src", "source":
+			s.File = value
+		case "env":
+			env = value
+		case "type":
+			kind = value
+		default:
+			return "", s, fmt.Errorf("%s: must be id, src, env or type", key)
+		}
+	}
+	if id == "" {
+		return "", s, errors.New("id= is missing")
+	}
+	if kind == "env" && env == "" {
+		env, s.File = cmp.Or(s.File, id), ""
+	}
+	if env == "" && s.File == "" && kind == "" {
+		if _, ok := os.LookupEnv(id); ok {
+			env = id
+		}
+	}
+	if env != "" {
+		value, ok := os.LookupEnv(env)
+		if !ok {
+			return "", s, fmt.Errorf("the environment has no %s", env)
+		}
+		s.Data = []byte(value)
+		return id, s, nil
+	}
+	s.File = cmp.Or(s.File, id)
+	if info, err := os.Stat(s.File); err != nil || !info.Mode().IsRegular() {
+		return "", s, cmp.Or(err, fmt.Errorf("%s is no regular file", s.File))
+	}
+	return id, s, nil
+}
+
+// ParseSSH reads --ssh default|ID[=SOCKET].
+func ParseSSH(list []string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, text := range list {
+		id, socket, _ := strings.Cut(text, "=")
+		if socket == "" {
+			socket = os.Getenv("SSH_AUTH_SOCK")
+		}
+		if socket == "" {
+			return nil, fmt.Errorf("--ssh %s: SSH_AUTH_SOCK is not set: start an agent (eval $(ssh-agent)), or give %s=SOCKET", text, id)
+		}
+		info, err := os.Stat(socket)
+		if err != nil {
+			return nil, fmt.Errorf("--ssh %s: %w", text, err)
+		}
+		if info.Mode()&os.ModeSocket == 0 {
+			return nil, fmt.Errorf("--ssh %s: %s is no agent's socket; keys are given by an agent: ssh-add %s", text, socket, socket)
+		}
+		out[id] = socket
+	}
+	return out, nil
+}

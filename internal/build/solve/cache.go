@@ -1,0 +1,83 @@
+package solve
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/minirun/minirun/internal/image/ingest"
+)
+
+// A Record says what a step with some key has made. There is one under the key of
+// what it was asked for (instruction and inputs by the steps that made them) and
+// one under that of what it read (instruction and the content of its inputs).
+type Record struct {
+	Key    digest.Digest `json:"key"`    // that the record is found by
+	Result digest.Digest `json:"result"` // names the file system behind the step
+	Layer  string        `json:"layer"`  // 32 hexadecimal digits, a directory of the store's layers
+	Text   string        `json:"text"`
+	Made   time.Time     `json:"made"`
+	Took   time.Duration `json:"took"`
+}
+
+// cache is the directory of records. A record is whole or not there; its layer is
+// there before it.
+type cache struct{ store *ingest.Store }
+
+func (c cache) path(key digest.Digest) string {
+	return filepath.Join(c.store.Dir, "build", "cache", key.Encoded()+".json")
+}
+
+// find reads the record of a key, if its layer is still there. Its time of
+// modification is when it was last of use.
+func (c cache) find(key digest.Digest) (*Record, error) {
+	text, err := os.ReadFile(c.path(key))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var r Record
+	if err := json.Unmarshal(text, &r); err != nil || r.Key != key || len(r.Layer) != 32 {
+		return nil, nil // it is made again, and this one replaced
+	}
+	if _, err := os.Lstat(filepath.Join(c.store.Dir, "layers", r.Layer, "fs")); err != nil {
+		return nil, nil
+	}
+	now := time.Now()
+	_ = os.Chtimes(c.path(key), now, now) // only prune asks
+	return &r, nil
+}
+
+// put writes a record: aside, then renamed. It is not synced: what a machine that
+// loses power loses is made again.
+func (c cache) put(r *Record) error {
+	text, err := json.Marshal(r)
+	if err == nil {
+		err = replace(c.store, c.path(r.Key), append(text, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("remember the step %s: %w", r.Text, err)
+	}
+	return nil
+}
+
+// replace puts a file in place whole.
+func replace(s *ingest.Store, path string, text []byte) error {
+	aside := s.Temporary("record")
+	err := os.WriteFile(aside, text, 0o644)
+	if err == nil {
+		err = os.Rename(aside, path)
+	}
+	if err != nil {
+		_ = os.Remove(aside)
+	}
+	return err
+}

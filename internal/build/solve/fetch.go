@@ -1,0 +1,87 @@
+package solve
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/build/place"
+	"github.com/minirun/minirun/internal/build/source"
+	"github.com/minirun/minirun/internal/build/tree"
+)
+
+// fetched is what ADD has got from a URL or a git repository.
+type fetched struct {
+	file   *source.Fetched
+	git    *tree.Tree
+	commit string
+	chosen *tree.Selection
+}
+
+func (f *fetched) close() {
+	if f.git != nil {
+		_ = f.git.Root.Close()
+	}
+	if f.file != nil {
+		_ = f.file.File.Close()
+	}
+}
+
+// fetch gets what a URL stands for now: what has come before is asked for only
+// whether it is still the same.
+func (v *solving) fetch(ctx context.Context, op *graph.Copy, url string) (*fetched, error) {
+	if !source.IsGit(url) {
+		file, err := source.Fetch(ctx, url, filepath.Join(v.Store.Dir, "build", "http"), op.Checksum)
+		if err != nil {
+			return nil, err
+		}
+		return &fetched{file: file}, nil
+	}
+	t, commit, err := source.Git(ctx, url, filepath.Join(v.Store.Dir, "build", "git"), op.KeepGitDir)
+	if err != nil {
+		return nil, err
+	}
+	f := &fetched{git: t, commit: commit}
+	if op.Checksum != "" && op.Checksum != commit {
+		f.close()
+		return nil, fmt.Errorf("ADD %s: the commit is %s, --checksum wants %s", url, commit, op.Checksum)
+	}
+	if f.chosen, err = t.Select([]string{"."}, tree.Options{Exclude: op.Exclude}); err != nil {
+		f.close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (f *fetched) digest(ctx context.Context) (digest.Digest, error) {
+	if f.file != nil {
+		return f.file.Digest, nil
+	}
+	return f.chosen.Digest(ctx)
+}
+
+// place puts it where ADD wants it. What was fetched is not unpacked unless
+// --unpack says so.
+func (f *fetched) place(ctx context.Context, root *os.File, op *graph.Copy, o place.Options) error {
+	if f.git != nil {
+		return place.Copy(ctx, root, f.chosen, o)
+	}
+	if o.Unpack = op.Unpack != nil && *op.Unpack; o.Unpack {
+		return place.Archive(ctx, root, f.file.File, o)
+	}
+	info, err := f.file.File.Stat()
+	if err != nil {
+		return err
+	}
+	if o.Chmod == "" {
+		o.Chmod = "0600"
+	}
+	if !f.file.Modified.IsZero() {
+		o.Modified = &f.file.Modified
+	}
+	return place.File(ctx, root, f.file.Name, f.file.File, info.Size(), o)
+}

@@ -1,0 +1,164 @@
+package solve
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/image/ingest"
+)
+
+// A history is what the steps of the last build of a Dockerfile were made of. It
+// answers the question why a step was not cached; no key depends on it.
+type history struct {
+	path  string
+	Steps map[string]note `json:"steps"` // by place
+}
+
+type note struct {
+	Text   string `json:"text"`
+	Recipe recipe `json:"recipe"`
+}
+
+// placeOf names a step from one build to the next: its stage, and which of its
+// steps it is.
+func placeOf(n *graph.Node) string {
+	if n.Stage == nil {
+		return n.Text
+	}
+	return fmt.Sprintf("%s %d", n.Stage.Label(), slices.Index(n.Stage.Nodes, n))
+}
+
+func readHistory(s *ingest.Store, slot string) (*history, error) {
+	sum := sha256.Sum256([]byte(slot))
+	h := &history{path: filepath.Join(s.Dir, "build", "last", hex.EncodeToString(sum[:16])+".json")}
+	text, err := os.ReadFile(h.path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if json.Unmarshal(text, h) != nil || h.Steps == nil {
+		h.Steps = map[string]note{} // nothing depends on it
+	}
+	return h, nil
+}
+
+// noted keeps what a step was made of.
+func (v *solving) noted(n *graph.Node, r recipe) {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	v.notes[placeOf(n)] = note{n.Text, r}
+}
+
+// remember writes the history for the next build: of a build that failed too.
+func (v *solving) remember() error {
+	if len(v.notes) == 0 {
+		return nil
+	}
+	maps.Copy(v.last.Steps, v.notes)
+	text, err := json.Marshal(v.last)
+	if err != nil {
+		return err
+	}
+	return replace(v.Store, v.last.path, text)
+}
+
+// why says what is other than at the last build.
+func (v *solving) why(n *graph.Node, now recipe) (reason string, what []string) {
+	if v.NoCache != nil && n.Stage != nil && v.NoCache(n.Stage.Label()) {
+		return "--no-cache", nil
+	}
+	before, ok := v.last.Steps[placeOf(n)]
+	if !ok {
+		return "it is built for the first time", nil
+	}
+	if before.Text != n.Text {
+		return "the instruction is another one: it was " + before.Text, nil
+	}
+	what = changed(before.Recipe, now)
+	if len(what) == 0 {
+		return "its layer is no longer there", nil
+	}
+	if slices.Equal(what, []string{"the step before"}) {
+		return "the step before has made something else", nil
+	}
+	for i, x := range what {
+		if x == "files" {
+			what = slices.Replace(what, i, i+1, v.changedFiles(before.Recipe, now)...)
+			break
+		}
+	}
+	return "something it depends on has changed", what
+}
+
+// filesOf is where the list of files behind a content digest is.
+func (v *solving) filesOf(content digest.Digest) string {
+	return filepath.Join(v.Store.Dir, "build", "files", content.Encoded()[:32])
+}
+
+// keepFiles writes down which files a content digest was of.
+func (v *solving) keepFiles(content digest.Digest, s *sources) error {
+	path := v.filesOf(content)
+	if _, err := os.Lstat(path); err == nil {
+		return nil
+	}
+	var out strings.Builder
+	for _, p := range s.parts {
+		if p.selection == nil {
+			continue
+		}
+		for name, d := range p.selection.Digests() {
+			fmt.Fprintf(&out, "%s %q\n", d, name)
+		}
+	}
+	return replace(v.Store, path, []byte(out.String()))
+}
+
+// changedFiles are those that differ between two content digests.
+func (v *solving) changedFiles(before, now recipe) []string {
+	read := func(r recipe) map[string]string {
+		out := map[string]string{}
+		i := slices.IndexFunc(r, func(x Ingredient) bool { return x.Name == "files" })
+		if i < 0 {
+			return out
+		}
+		text, err := os.ReadFile(v.filesOf(digest.Digest(r[i].Value)))
+		if err != nil {
+			return out
+		}
+		for line := range strings.Lines(string(text)) {
+			d, name, _ := strings.Cut(strings.TrimSpace(line), " ")
+			out[strings.Trim(name, `"`)] = d
+		}
+		return out
+	}
+	old, current := read(before), read(now)
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(current)) {
+		if d, ok := old[name]; !ok {
+			out = append(out, name+": new")
+		} else if d != current[name] {
+			out = append(out, name+": changed")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(old)) {
+		if _, ok := current[name]; !ok {
+			out = append(out, name+": gone")
+		}
+	}
+	const most = 12
+	if len(out) > most {
+		out = append(out[:most], fmt.Sprintf("and %d more", len(out)-most))
+	}
+	return out
+}

@@ -1,0 +1,185 @@
+package solve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/image/merge"
+	"github.com/minirun/minirun/internal/namespaces"
+)
+
+// shown is a file system of the build as a tree: its layers, merged where nobody
+// else sees them.
+func (v *solving) shown(n *graph.Node) (*tree.Tree, error) {
+	s := v.of(n)
+	label := n.Text
+	if n.Stage != nil {
+		label = "stage " + n.Stage.Label()
+	} else if f, ok := n.Op.(*graph.From); ok && f.Image != nil {
+		label = "image " + f.Image.Name
+	}
+	if len(s.layers) == 0 {
+		empty, err := os.MkdirTemp(v.Store.Dir+"/tmp", "empty-")
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = os.Remove(empty) }()
+		root, err := os.Open(empty)
+		return &tree.Tree{Root: root, Label: label}, err
+	}
+	root, err := merge.Open(s.dirs(), namespaces.Unprivileged())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", label, err)
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(s.layers[0].Dir, &st); err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return &tree.Tree{Root: root, Label: label, Memo: v.Memo, Device: st.Dev}, nil
+}
+
+// sources are the files that a COPY would read, chosen and not read yet.
+type sources struct {
+	op    *graph.Copy
+	parts []part
+	trees map[any]*tree.Tree // those that are to be closed
+}
+
+// A part is the sources of one tree, in the order in which they are written.
+type part struct {
+	selection *tree.Selection
+	fetched   *fetched
+	file      *graph.File
+}
+
+func (s *sources) close() {
+	for _, t := range s.trees {
+		_ = t.Root.Close()
+	}
+	for _, p := range s.parts {
+		if p.fetched != nil {
+			p.fetched.close()
+		}
+	}
+}
+
+// open chooses the files of a COPY.
+func (v *solving) open(ctx context.Context, n *graph.Node, op *graph.Copy) (*sources, error) {
+	s := &sources{op: op, trees: map[any]*tree.Tree{}}
+	err := v.choose(ctx, n, s)
+	if err != nil {
+		s.close()
+	}
+	return s, err
+}
+
+func (v *solving) choose(ctx context.Context, n *graph.Node, s *sources) error {
+	op := s.op
+	for i := 0; i < len(op.Sources); {
+		source := op.Sources[i]
+		if source.File != nil {
+			s.parts = append(s.parts, part{file: source.File})
+			i++
+			continue
+		}
+		if source.URL != "" {
+			f, err := v.fetch(ctx, op, source.URL)
+			if err != nil {
+				return err
+			}
+			s.parts = append(s.parts, part{fetched: f})
+			i++
+			continue
+		}
+		var patterns []string
+		first := source
+		for ; i < len(op.Sources) && op.Sources[i].From == first.From && op.Sources[i].Context == first.Context && op.Sources[i].File == nil && op.Sources[i].URL == ""; i++ {
+			patterns = append(patterns, op.Sources[i].Path)
+		}
+		t, err := v.tree(s, first)
+		if err != nil {
+			return err
+		}
+		chosen, err := t.Select(patterns, tree.Options{Exclude: op.Exclude, Parents: op.Parents})
+		if err != nil {
+			return v.hinted(n, first, err)
+		}
+		s.parts = append(s.parts, part{selection: chosen})
+	}
+	return nil
+}
+
+// tree is what a source is of.
+func (v *solving) tree(s *sources, source graph.Source) (*tree.Tree, error) {
+	if source.From == nil {
+		t, ok := v.Contexts[source.Context]
+		if !ok {
+			return nil, fmt.Errorf("there is no context %q: give --build-context %s=PATH", source.Context, source.Context)
+		}
+		return t, nil
+	}
+	if t, ok := s.trees[source.From]; ok {
+		return t, nil
+	}
+	t, err := v.shown(source.From)
+	if err != nil {
+		return nil, err
+	}
+	s.trees[source.From] = t
+	return t, nil
+}
+
+// digest is that of all content, and of each part for history.
+func (s *sources) digest(ctx context.Context) (digest.Digest, error) {
+	var r recipe
+	for _, p := range s.parts {
+		switch {
+		case p.selection != nil:
+			d, err := p.selection.Digest(ctx)
+			if err != nil {
+				return "", err
+			}
+			r.add("files", d.String())
+		case p.fetched != nil:
+			d, err := p.fetched.digest(ctx)
+			if err != nil {
+				return "", err
+			}
+			r.add("fetched", d.String())
+		}
+	}
+	return r.key(), nil
+}
+
+// ofMounts are the digests of what a RUN's mounts show.
+func (v *solving) ofMounts(ctx context.Context, op *graph.Run) (recipe, error) {
+	var r recipe
+	for _, m := range op.Mounts {
+		if m.From == nil {
+			continue
+		}
+		t, err := v.shown(m.From)
+		if err != nil {
+			return nil, err
+		}
+		chosen, err := t.Select([]string{m.Source}, tree.Options{})
+		if err == nil {
+			var d digest.Digest
+			if d, err = chosen.Digest(ctx); err == nil {
+				r.add("files below "+m.Target, d.String())
+			}
+		}
+		_ = t.Root.Close()
+		if err != nil {
+			return nil, fmt.Errorf("--mount=type=%s,target=%s: %w", m.Type, m.Target, err)
+		}
+	}
+	return r, nil
+}

@@ -1,0 +1,242 @@
+// Package solve carries a graph out: every node that the target needs, as soon as
+// its inputs are there, those that do not depend on each other at the same time,
+// and none whose result the cache has.
+//
+//	solve.go    Solve: a goroutine a node
+//	key.go      what a step depends on → its key (pure)
+//	cache.go    records: key → layer
+//	inputs.go   trees that steps read, their digests
+//	step.go     RUN, COPY, WORKDIR → a layer
+//	history.go  what the last build of this Dockerfile was made of: why a step was not cached
+//
+// A step has two keys. The first says what it was asked for: the instruction, and
+// the results of the steps before it. It is found without reading a file. If
+// there is no record, the second is computed: the instruction, and the content of
+// the files that it would read. So a COPY --from=builder is cached although the
+// builder ran again, if what it copies came out the same.
+package solve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/identity"
+
+	"github.com/minirun/minirun/internal/build/export"
+	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/build/progress"
+	"github.com/minirun/minirun/internal/build/run"
+	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/image/ingest"
+)
+
+// A Solver has what all builds of one command share.
+type Solver struct {
+	Store    *ingest.Store
+	Runner   *run.Executor
+	Sink     progress.Sink
+	Contexts map[string]*tree.Tree
+	Memo     *tree.Memo
+	Secrets  run.Secrets
+	SSH      map[string]string                           // agents' sockets, by ID
+	NoCache  func(stage string) bool                     // nil: the cache is used
+	Epoch    *time.Time                                  // SOURCE_DATE_EPOCH
+	Slot     string                                      // names the Dockerfile, for the question why
+	Failed   func(n *graph.Node, s *run.Step, err error) // a RUN has failed, and its file system is still there
+
+	jobs  chan struct{}
+	setup sync.Once
+	ids   sync.Mutex
+	begun int
+}
+
+// A Step is what became of a node.
+type Step struct {
+	Cached  bool
+	Reason  string   // why it was not
+	Changed []string // what has changed since the last build
+	Key     digest.Digest
+	Took    time.Duration
+	Layer   string   // the directory of its own layer; "": it has none
+	Below   []string // the directories below it, lowest first
+}
+
+// A Result is what a graph has come to.
+type Result struct {
+	Layers []export.Layer // lowest first
+	Steps  map[int]Step   // by Node.ID
+}
+
+// state is the file system behind a node.
+type state struct {
+	result digest.Digest
+	layers []export.Layer
+}
+
+func (s *state) dirs() []string {
+	var out []string
+	for _, l := range s.layers {
+		out = append(out, l.Dir)
+	}
+	return out
+}
+
+// solving is one Solve.
+type solving struct {
+	*Solver
+	cache
+	g       *graph.Graph
+	last    *history
+	mutex   sync.Mutex
+	steps   map[int]Step
+	results map[*graph.Node]*state
+	notes   map[string]note
+}
+
+// Solve carries out what the graph's target needs. The store must be held shared.
+// After an error nothing is left of the steps that failed; the others are cached.
+func (s *Solver) Solve(ctx context.Context, g *graph.Graph) (*Result, error) {
+	s.setup.Do(func() { s.jobs = make(chan struct{}, max(4, 2*runtime.NumCPU())) })
+	last, err := readHistory(s.Store, s.Slot)
+	if err != nil {
+		return nil, err
+	}
+	v := &solving{Solver: s, cache: cache{s.Store}, g: g, last: last, steps: map[int]Step{}, results: map[*graph.Node]*state{}, notes: map[string]note{}}
+	err = v.all(ctx, g.Needed())
+	if err := errors.Join(err, v.remember()); err != nil {
+		return nil, err
+	}
+	return &Result{Layers: v.results[g.Target.Last()].layers, Steps: v.steps}, nil
+}
+
+// all waits for every node. The first error stops the others; it is the one that
+// counts.
+func (v *solving) all(ctx context.Context, nodes []*graph.Node) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	done := map[*graph.Node]chan struct{}{}
+	for _, n := range nodes {
+		done[n] = make(chan struct{})
+	}
+	var wait sync.WaitGroup
+	for _, n := range nodes {
+		wait.Go(func() {
+			defer close(done[n])
+			for _, i := range n.Inputs() {
+				<-done[i]
+			}
+			if ctx.Err() != nil {
+				return
+			}
+			result, err := v.node(ctx, n)
+			if err != nil {
+				stop(&Error{Node: n, Err: err})
+				return
+			}
+			v.mutex.Lock()
+			v.results[n] = result
+			v.mutex.Unlock()
+		})
+	}
+	wait.Wait()
+	return context.Cause(ctx)
+}
+
+// An Error is one of carrying out a node.
+type Error struct {
+	Node *graph.Node
+	Err  error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s: %v", e.Node.Text, e.Err) }
+
+// Unwrap is the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+func (v *solving) of(n *graph.Node) *state {
+	if n == nil {
+		return &state{result: recipe{{"scratch", ""}}.key()}
+	}
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	return v.results[n]
+}
+
+// node makes the file system behind a node.
+func (v *solving) node(ctx context.Context, n *graph.Node) (*state, error) {
+	switch op := n.Op.(type) {
+	case nil:
+		return v.of(n.Parent), nil
+	case *graph.From:
+		return v.from(n, op), nil
+	}
+	return v.step(ctx, n)
+}
+
+func (v *solving) from(n *graph.Node, op *graph.From) *state {
+	switch {
+	case op.Stage != nil:
+		return v.of(op.Stage.Last())
+	case op.Image == nil:
+		return v.of(nil)
+	}
+	id := v.begin(n)
+	v.Sink.End(id, true, nil)
+	i := op.Image
+	s := &state{}
+	chains := identity.ChainIDs(append([]digest.Digest(nil), i.Config.RootFS.DiffIDs...))
+	var top string
+	for k, d := range i.Layers {
+		s.layers = append(s.layers, export.Layer{Dir: i.Dirs[k], Desc: d, DiffID: i.Config.RootFS.DiffIDs[k], Key: chains[k]})
+		top = chains[k].String()
+	}
+	s.result = recipe{{"image", top}}.key()
+	v.note(n, Step{Cached: true, Key: s.result})
+	return s
+}
+
+// begin shows a step.
+func (v *solving) begin(n *graph.Node) int {
+	v.ids.Lock()
+	v.begun++
+	id := v.begun
+	v.ids.Unlock()
+	v.Sink.Begin(id, v.title(n))
+	return id
+}
+
+// title is a step's name as buildx has it.
+func (v *solving) title(n *graph.Node) string {
+	if n.Stage == nil {
+		return "[internal] " + n.Text
+	}
+	at, all := 0, 0
+	for _, m := range n.Stage.Nodes {
+		if m.Op == nil {
+			continue
+		}
+		if all++; m == n {
+			at = all
+		}
+	}
+	label := n.Stage.Label()
+	if len(v.g.Stages) == 1 {
+		return fmt.Sprintf("[%d/%d] %s", at, all, n.Text)
+	}
+	return fmt.Sprintf("[%s %d/%d] %s", label, at, all, n.Text)
+}
+
+func (v *solving) note(n *graph.Node, s Step) {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	v.steps[n.ID] = s
+}
+
+// layerDir is the directory of a layer that a step has made.
+func (v *solving) layerDir(hex string) string { return filepath.Join(v.Store.Dir, "layers", hex) }

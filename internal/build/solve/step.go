@@ -1,0 +1,323 @@
+package solve
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/build/export"
+	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/build/place"
+	"github.com/minirun/minirun/internal/build/run"
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/merge"
+	"github.com/minirun/minirun/internal/namespaces"
+)
+
+// A making is one step while it is made.
+type making struct {
+	n       *graph.Node
+	id      int
+	parent  *state
+	begun   time.Time
+	asked   digest.Digest // the first key
+	recipe  recipe
+	sources *sources // of a COPY, if it had to look
+}
+
+// step makes a layer, or finds it.
+func (v *solving) step(ctx context.Context, n *graph.Node) (*state, error) {
+	m := &making{n: n, parent: v.of(n.Parent), begun: time.Now()}
+	m.id = v.begin(n)
+	r, cached, err := v.findOrMake(ctx, m)
+	if m.sources != nil {
+		m.sources.close()
+	}
+	v.Sink.End(m.id, cached, err)
+	if err != nil {
+		return nil, err
+	}
+	dir := v.layerDir(r.Layer)
+	s := Step{Cached: cached, Key: r.Result, Took: time.Since(m.begun), Layer: filepath.Join(dir, "fs"), Below: m.parent.dirs()}
+	if !cached {
+		s.Reason, s.Changed = v.why(n, m.recipe)
+	}
+	v.noted(n, m.recipe)
+	v.note(n, s)
+	layers := append(slices.Clip(slices.Clone(m.parent.layers)), export.Layer{Dir: s.Layer, Key: r.Result})
+	return &state{result: r.Result, layers: layers}, nil
+}
+
+// findOrMake asks the cache by the first key, then by the second, and then makes
+// the layer. Two builds that want the same one do not make it twice.
+func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached bool, err error) {
+	m.recipe = v.asked(m)
+	m.asked = m.recipe.key()
+	fresh := v.NoCache != nil && v.NoCache(m.n.Stage.Label())
+	if !fresh && !v.mustLook(m.n) {
+		if r, err := v.find(m.asked); r != nil || err != nil {
+			return r, true, err
+		}
+	}
+	select {
+	case v.jobs <- struct{}{}:
+		defer func() { <-v.jobs }()
+	case <-ctx.Done():
+		return nil, false, context.Cause(ctx)
+	}
+	looked, err := v.look(ctx, m)
+	if err != nil {
+		return nil, false, err
+	}
+	key := looked.key()
+	lock, err := v.Store.LockObject("step-" + key.Encoded())
+	if err != nil {
+		return nil, false, err
+	}
+	defer lock.Unlock()
+	if !fresh {
+		if r, err = v.find(key); err != nil {
+			return nil, false, err
+		}
+	}
+	if cached = r != nil; !cached {
+		if r, err = v.make(ctx, m, key); err != nil {
+			return nil, false, err
+		}
+	}
+	if m.asked != key && !v.mustLook(m.n) {
+		also := *r
+		also.Key = m.asked
+		err = v.put(&also)
+	}
+	return r, cached, err
+}
+
+// mustLook says whether a step reads what may have changed since: a context, or
+// what is fetched.
+func (v *solving) mustLook(n *graph.Node) bool {
+	op, ok := n.Op.(*graph.Copy)
+	return ok && slices.ContainsFunc(op.Sources, func(s graph.Source) bool { return s.Context != "" || s.URL != "" })
+}
+
+// asked is the first recipe: the inputs are the steps that made them.
+func (v *solving) asked(m *making) recipe {
+	r := recipe{}
+	if op, ok := m.n.Op.(*graph.Copy); !ok || !op.Link {
+		r.add("the step before", m.parent.result.String())
+	}
+	if v.Epoch != nil {
+		r.add("SOURCE_DATE_EPOCH", v.Epoch.UTC().String())
+	}
+	switch op := m.n.Op.(type) {
+	case *graph.Run:
+		r = append(r, ofRun(op, m.n.Stage.Platform)...)
+		for _, mount := range op.Mounts {
+			if mount.From != nil {
+				r.add("files below "+mount.Target, v.of(mount.From).result.String())
+			}
+		}
+	case *graph.Copy:
+		r = append(r, ofCopy(op)...)
+		for _, s := range op.Sources {
+			if s.From != nil {
+				r.add("files of "+s.Path, v.of(s.From).result.String())
+			}
+		}
+	case *graph.Workdir:
+		r.add("directory", op.Path, op.User)
+	}
+	return r
+}
+
+// look is the second recipe: the inputs are what they contain.
+func (v *solving) look(ctx context.Context, m *making) (recipe, error) {
+	isFile := func(x Ingredient) bool { return strings.HasPrefix(x.Name, "files ") }
+	switch op := m.n.Op.(type) {
+	case *graph.Run:
+		files, err := v.ofMounts(ctx, op)
+		return append(slices.DeleteFunc(slices.Clone(m.recipe), isFile), files...), err
+	case *graph.Copy:
+		opened, err := v.open(ctx, m.n, op)
+		if err != nil {
+			return nil, err
+		}
+		m.sources = opened
+		content, err := m.sources.digest(ctx)
+		if err != nil {
+			return nil, err
+		}
+		r := slices.DeleteFunc(slices.Clone(m.recipe), isFile)
+		r.add("files", content.String())
+		m.recipe = r
+		return r, v.keepFiles(content, m.sources)
+	}
+	return m.recipe, nil
+}
+
+// make makes the layer in tmp, and renames it when it is whole.
+func (v *solving) make(ctx context.Context, m *making, key digest.Digest) (*Record, error) {
+	result := key
+	if _, runs := m.n.Op.(*graph.Run); runs || v.NoCache != nil {
+		// A program may do something else each time, so what is built on one result is not taken for another.
+		var other [16]byte
+		if _, err := rand.Read(other[:]); err != nil {
+			return nil, err
+		}
+		result = recipe{{"key", key.String()}, {"made", hex.EncodeToString(other[:])}}.key()
+	}
+	aside := v.Store.Temporary("step")
+	for _, d := range []string{aside, filepath.Join(aside, "fs"), filepath.Join(aside, "work")} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	err := v.fill(ctx, m, aside)
+	r := &Record{Key: key, Result: result, Layer: result.Encoded()[:32], Text: m.n.Text, Made: time.Now().UTC(), Took: time.Since(m.begun)}
+	if err == nil {
+		err = v.settle(aside, r)
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(aside))
+	}
+	return r, v.put(r)
+}
+
+// settle gives a layer that is whole its place.
+func (v *solving) settle(aside string, r *Record) error {
+	if err := os.RemoveAll(filepath.Join(aside, "work")); err != nil {
+		return err
+	}
+	text, err := json.Marshal(ingest.Layer{Chain: r.Result})
+	if err == nil {
+		err = os.WriteFile(filepath.Join(aside, "layer.json"), append(text, '\n'), 0o644)
+	}
+	if err != nil {
+		return err
+	}
+	err = os.Rename(aside, v.layerDir(r.Layer))
+	if errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) { // its record was lost: the layer is as good
+		return os.RemoveAll(aside)
+	}
+	return err
+}
+
+// fill carries the instruction out.
+func (v *solving) fill(ctx context.Context, m *making, aside string) error {
+	fs := filepath.Join(aside, "fs")
+	if err := likeRoot(fs, m.parent.dirs()); err != nil {
+		return err
+	}
+	if op, ok := m.n.Op.(*graph.Run); ok {
+		return v.run(ctx, m, op, aside)
+	}
+	below := m.parent.dirs()
+	if op, ok := m.n.Op.(*graph.Copy); ok && op.Link {
+		below = nil
+	}
+	root, err := merge.OpenWritable(below, fs, filepath.Join(aside, "work"), namespaces.Unprivileged())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
+	if op, ok := m.n.Op.(*graph.Workdir); ok {
+		who, err := image.LookUp(m.parent.dirs(), op.User)
+		if err != nil {
+			return err
+		}
+		return place.Directory(root, op.Path, int(who.UID), int(who.GID))
+	}
+	return v.copy(ctx, m, root)
+}
+
+// likeRoot gives a layer's root the owner and mode of the root below.
+func likeRoot(fs string, below []string) error {
+	if len(below) == 0 {
+		return nil
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(below[len(below)-1], &st); err != nil {
+		return err
+	}
+	if err := os.Lchown(fs, int(st.Uid), int(st.Gid)); err != nil {
+		return err
+	}
+	return unix.Chmod(fs, st.Mode&0o7777)
+}
+
+// run executes a program.
+func (v *solving) run(ctx context.Context, m *making, op *graph.Run, aside string) error {
+	s := &run.Step{
+		Op: op, Layers: m.parent.dirs(), Dir: aside, Platform: m.n.Stage.Platform, Mounts: map[int]run.Mounted{},
+		Secrets: v.Secrets, SSH: v.SSH, Output: output{v, m.id},
+	}
+	for i, mount := range op.Mounts {
+		if mount.From != nil {
+			s.Mounts[i] = run.Mounted{Layers: v.of(mount.From).dirs()}
+		}
+	}
+	err := v.Runner.Run(ctx, s)
+	if err != nil && ctx.Err() == nil && v.Failed != nil {
+		v.Failed(m.n, s, err)
+	}
+	return err
+}
+
+type output struct {
+	v  *solving
+	id int
+}
+
+// Write implements io.Writer.
+func (o output) Write(p []byte) (int, error) {
+	o.v.Sink.Output(o.id, p)
+	return len(p), nil
+}
+
+// copy places what COPY and ADD have chosen.
+func (v *solving) copy(ctx context.Context, m *making, root *os.File) error {
+	op := m.n.Op.(*graph.Copy)
+	o := place.Options{Dest: op.Dest, DestIsDir: strings.HasSuffix(op.Dest, "/"), Chmod: op.Chmod, Parents: op.Parents, Time: v.Epoch, Unpack: op.Add && (op.Unpack == nil || *op.Unpack)}
+	if op.Chown != "" {
+		who, err := image.LookUp(m.parent.dirs(), op.Chown)
+		if err != nil {
+			return fmt.Errorf("--chown=%s: %w", op.Chown, err)
+		}
+		uid, gid := int(who.UID), int(who.GID)
+		if !strings.Contains(op.Chown, ":") && isNumber(op.Chown) {
+			gid = uid
+		}
+		o.UID, o.GID = &uid, &gid
+	}
+	for _, p := range m.sources.parts {
+		var err error
+		switch {
+		case p.selection != nil:
+			err = place.Copy(ctx, root, p.selection, o)
+		case p.file != nil:
+			err = place.File(ctx, root, p.file.Name, io.Reader(bytes.NewReader([]byte(p.file.Content))), int64(len(p.file.Content)), o)
+		case p.fetched != nil:
+			err = p.fetched.place(ctx, root, op, o)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func isNumber(text string) bool { return text != "" && strings.Trim(text, "0123456789") == "" }

@@ -1,0 +1,74 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/build/tree"
+)
+
+// DockerfileLimit is how large a Dockerfile may be.
+const DockerfileLimit = 8 << 20
+
+// ReadDockerfile reads the Dockerfile of a context that came from elsewhere: its path
+// is one of the context, and no link leads out of it. It is read if it is ignored.
+func ReadDockerfile(t *tree.Tree, name string) ([]byte, error) {
+	f, err := openBelow(t.Root, name)
+	if err != nil {
+		return nil, missing(err, t.Label, name, func(other string) bool {
+			return unix.Faccessat(int(t.Root.Fd()), other, unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) == nil
+		})
+	}
+	defer f.Close()
+	return readAll(f, name, DockerfileLimit)
+}
+
+// ReadDockerfileAt reads a Dockerfile of the host, as -f names it; "-" is standard
+// input.
+func ReadDockerfileAt(name string, stdin io.Reader) ([]byte, error) {
+	if name == "-" {
+		return readAll(stdin, "the Dockerfile from standard input", DockerfileLimit)
+	}
+	f, err := os.Open(name) // a FIFO is what <(…) of a shell gives
+	if err != nil {
+		return nil, missing(errors.Unwrap(err), "", name, func(other string) bool {
+			_, err := os.Lstat(other)
+			return err == nil
+		})
+	}
+	defer f.Close()
+	return readAll(f, name, DockerfileLimit)
+}
+
+// missing says what may have been meant by a Dockerfile that is not there.
+func missing(err error, label, name string, exists func(string) bool) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	in := ""
+	if label != "" {
+		in = " in " + label
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read the Dockerfile %s%s: %w", name, in, err)
+	}
+	var others []string
+	for _, base := range []string{"Dockerfile", "dockerfile", "Containerfile", "containerfile"} {
+		if other := path.Join(filepath.Dir(name), base); other != path.Clean(name) && exists(other) {
+			others = append(others, other)
+		}
+	}
+	if len(others) == 0 {
+		return fmt.Errorf("read the Dockerfile %s%s: %w: -f names another", name, in, err)
+	}
+	return fmt.Errorf("read the Dockerfile %s%s: %w: there is %s: use it with -f %s", name, in, err, strings.Join(others, " and "), others[0])
+}

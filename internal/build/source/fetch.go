@@ -1,0 +1,279 @@
+package source
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http" //nolint:depguard // minirun-image alone links it, as it links transfer
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// Fetched is a file of a URL. Who asked closes it.
+type Fetched struct {
+	File     *os.File
+	Digest   digest.Digest
+	Modified time.Time // what the server says; zero if it says nothing
+	Name     string    // what ADD calls the file, if its destination is a directory
+	Size     int64
+	Cached   bool // nothing was transferred
+}
+
+// Fetch gets a URL. The content stays below cacheDir; the server is asked whether it
+// has changed, but for one that a checksum (sha256:…) names and that is there.
+func Fetch(ctx context.Context, url, cacheDir, checksum string) (*Fetched, error) {
+	f := fetcher{limit: 64 << 30, silence: time.Minute}
+	return f.fetch(ctx, url, cacheDir, checksum)
+}
+
+type fetcher struct {
+	limit   int64         // of a file's size
+	silence time.Duration // how long a server may say nothing
+}
+
+// meta is what the cache knows of a URL.
+type meta struct {
+	URL          string        `json:"url"` // without a password
+	ETag         string        `json:"etag,omitempty"`
+	LastModified string        `json:"lastModified,omitempty"`
+	Name         string        `json:"name"`
+	Digest       digest.Digest `json:"digest"`
+	Size         int64         `json:"size"`
+}
+
+const metaName = "meta.json"
+
+func (f *fetcher) fetch(ctx context.Context, address, cacheDir, checksum string) (*Fetched, error) {
+	u, err := url.Parse(address)
+	if err != nil || !IsURL(address) || u.Host == "" {
+		return nil, fmt.Errorf("fetch %s: it is not a URL of http or https", withoutSecret(address))
+	}
+	want := digest.Digest(checksum)
+	if checksum != "" {
+		if err := want.Validate(); err != nil || want.Algorithm() != digest.SHA256 {
+			return nil, fmt.Errorf("fetch %s: the checksum %q is not sha256: and 64 digits in small letters", u.Redacted(), checksum)
+		}
+	}
+	u.Fragment = ""
+	dir := filepath.Join(cacheDir, "http", digest.FromString(u.String()).Encoded())
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the cache of URLs: %w", err)
+	}
+	known := readMeta(dir)
+	if known != nil && known.Digest == want {
+		if got, err := known.open(dir); err == nil {
+			return got, nil
+		}
+	}
+	got, err := f.get(ctx, u, dir, known)
+	if err != nil {
+		return nil, fmt.Errorf("fetch %s: %w", u.Redacted(), err)
+	}
+	if checksum != "" && got.Digest != want {
+		_ = got.File.Close()
+		return nil, fmt.Errorf("fetch %s: checksum mismatch: its digest is %s, expected %s", u.Redacted(), got.Digest, want)
+	}
+	return got, nil
+}
+
+// get asks the server.
+func (f *fetcher) get(ctx context.Context, u *url.URL, dir string, known *meta) (*Fetched, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("User-Agent", "minirun")
+	if known != nil && known.ETag != "" {
+		request.Header.Set("If-None-Match", known.ETag)
+	}
+	if known != nil && known.LastModified != "" {
+		request.Header.Set("If-Modified-Since", known.LastModified)
+	}
+	transport := f.transport()
+	defer transport.CloseIdleConnections()
+	response, err := (&http.Client{Transport: transport}).Do(request)
+	if err != nil {
+		var of *url.Error // which says the URL again, with a redirect's secrets
+		if errors.As(err, &of) {
+			err = of.Err
+		}
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	switch {
+	case response.StatusCode == http.StatusNotModified && known != nil:
+		return known.open(dir)
+	case response.StatusCode != http.StatusOK:
+		return nil, fmt.Errorf("the server says %s", response.Status)
+	case response.ContentLength > f.limit:
+		return nil, fmt.Errorf("it has %d bytes, more than %d", response.ContentLength, f.limit)
+	}
+	body := &watched{Reader: response.Body, silence: f.silence, timer: time.AfterFunc(f.silence, func() {
+		cancel(fmt.Errorf("the server has sent nothing for %v", f.silence))
+	})}
+	defer body.timer.Stop()
+	got, err := f.store(response, body, u, dir)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return got, err
+}
+
+// transport is the default one with bounds for each step, and content as it is.
+func (f *fetcher) transport() *http.Transport {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: f.silence}).DialContext,
+		TLSHandshakeTimeout:   f.silence,
+		ResponseHeaderTimeout: f.silence,
+		ForceAttemptHTTP2:     true,
+		DisableCompression:    true,
+	}
+}
+
+// watched is a body whose server must not fall silent.
+type watched struct {
+	io.Reader
+	silence time.Duration
+	timer   *time.Timer
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.Reader.Read(p)
+	if n > 0 {
+		w.timer.Reset(w.silence)
+	}
+	return n, err
+}
+
+// store writes the content, then what is known of it: the second is what counts.
+func (f *fetcher) store(response *http.Response, body io.Reader, u *url.URL, dir string) (*Fetched, error) {
+	tmp, err := os.CreateTemp(dir, "tmp-") // 0600
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.Remove(tmp.Name()) }() // it has another name if all is well
+	defer tmp.Close()
+	hash := sha256.New()
+	n, err := io.Copy(io.MultiWriter(tmp, hash), io.LimitReader(body, f.limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if n > f.limit {
+		return nil, fmt.Errorf("it has more than %d bytes", f.limit)
+	}
+	m := &meta{
+		URL: u.Redacted(), ETag: response.Header.Get("ETag"), LastModified: response.Header.Get("Last-Modified"),
+		Name: nameOf(response.Header.Get("Content-Disposition"), u), Digest: digest.NewDigest(digest.SHA256, hash), Size: n,
+	}
+	if when := m.modified(); !when.IsZero() {
+		if err := os.Chtimes(tmp.Name(), when, when); err != nil {
+			return nil, err
+		}
+	}
+	if err := tmp.Close(); err != nil {
+		return nil, err
+	}
+	if err := os.Rename(tmp.Name(), m.path(dir)); err != nil {
+		return nil, err
+	}
+	before := readMeta(dir)
+	if err := m.write(dir); err != nil {
+		return nil, err
+	}
+	if before != nil && before.Digest != m.Digest {
+		_ = os.Remove(before.path(dir))
+	}
+	got, err := m.open(dir)
+	if err == nil {
+		got.Cached = false
+	}
+	return got, err
+}
+
+// nameOf is the last component of what the server calls the file, or of the URL's
+// path.
+func nameOf(disposition string, u *url.URL) string {
+	if _, parameters, err := mime.ParseMediaType(disposition); err == nil {
+		if name := base(parameters["filename"]); name != "" {
+			return name
+		}
+	}
+	return base(u.Path)
+}
+
+func base(name string) string {
+	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
+	if name == "." || name == ".." || name == "/" || len(name) > 255 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return ""
+	}
+	return name
+}
+
+func (m *meta) path(dir string) string { return filepath.Join(dir, m.Digest.Encoded()) }
+
+func (m *meta) modified() time.Time {
+	when, err := http.ParseTime(m.LastModified)
+	if err != nil {
+		return time.Time{}
+	}
+	return when
+}
+
+func (m *meta) open(dir string) (*Fetched, error) {
+	f, err := os.Open(m.path(dir))
+	if err != nil {
+		return nil, err
+	}
+	touch(dir)
+	return &Fetched{File: f, Digest: m.Digest, Modified: m.modified(), Name: m.Name, Size: m.Size, Cached: true}, nil
+}
+
+func (m *meta) write(dir string) error {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(dir, "tmp-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(tmp.Name()) }() // it has another name if all is well
+	defer tmp.Close()
+	if _, err := tmp.Write(text); err != nil {
+		return err
+	}
+	if err := tmp.Close(); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), filepath.Join(dir, metaName))
+}
+
+// readMeta is nil if there is nothing, or nothing whole.
+func readMeta(dir string) *meta {
+	text, err := os.ReadFile(filepath.Join(dir, metaName))
+	if err != nil {
+		return nil
+	}
+	m := &meta{}
+	if json.Unmarshal(text, m) != nil || m.Digest.Validate() != nil {
+		return nil
+	}
+	if st, err := os.Lstat(m.path(dir)); err != nil || !st.Mode().IsRegular() || st.Size() != m.Size {
+		return nil
+	}
+	return m
+}

@@ -1,0 +1,132 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// This file runs the host's git. It has no configuration but what is written here,
+// no hooks, no way to ask somebody for a password, and speaks only the protocols of
+// its caller: what it reads comes from strangers.
+
+// configuration is given to every git.
+var configuration = []string{
+	"core.hooksPath=/dev/null", "core.fsmonitor=false", "core.attributesFile=/dev/null", "core.symlinks=true",
+	"protocol.ext.allow=never", "http.lowSpeedLimit=1", "http.lowSpeedTime=60", "gc.auto=0", "maintenance.auto=false",
+	"advice.detachedHead=false", "init.defaultBranch=main", "init.templateDir=", "submodule.recurse=false",
+}
+
+// passed are the variables of the host that git, curl and ssh look at: how the net
+// is reached, and who one is there.
+var passed = []string{
+	"PATH", "HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH",
+	"http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
+}
+
+// A git is one repository's: where it is, and how its remote is reached.
+type git struct {
+	dir       string // --git-dir, or the working tree's directory if tree is set
+	tree      bool
+	remote    string
+	user      *url.Userinfo
+	protocols string // as GIT_ALLOW_PROTOCOL has them
+}
+
+// remoteProtocols are those of fetches. Submodules of a stranger's repository may
+// not name files of this host.
+const remoteProtocols = "http:https:ssh:git"
+
+func (g *git) environment() []string {
+	env := []string{
+		"LC_ALL=C", "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_ATTR_NOSYSTEM=1",
+		"GIT_LFS_SKIP_SMUDGE=1", "GIT_PROTOCOL_FROM_USER=0", "GIT_ALLOW_PROTOCOL=" + g.protocols,
+		"GIT_SSH_COMMAND=ssh -oBatchMode=yes -oConnectTimeout=30 -oServerAliveInterval=20 -oServerAliveCountMax=3",
+	}
+	for _, name := range passed {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	if g.user == nil {
+		return env
+	}
+	// Not in the URL, which would be in the process's arguments and in .git/config.
+	u, err := url.Parse(g.remote)
+	if err != nil {
+		return env
+	}
+	password, _ := g.user.Password()
+	basic := base64.StdEncoding.EncodeToString([]byte(g.user.Username() + ":" + password))
+	return append(env, "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http."+u.Scheme+"://"+u.Host+"/.extraHeader", "GIT_CONFIG_VALUE_0=Authorization: Basic "+basic)
+}
+
+// run executes git and returns what it has written.
+func (g *git) run(ctx context.Context, args ...string) (string, error) {
+	var all []string
+	for _, c := range configuration {
+		all = append(all, "-c", c)
+	}
+	switch {
+	case g.tree:
+		all = append(all, "-C", g.dir)
+	case g.dir != "":
+		all = append(all, "--git-dir="+g.dir)
+	}
+	cmd := exec.CommandContext(ctx, "git", append(all, args...)...)
+	cmd.Env = g.environment()
+	var out bytes.Buffer
+	said := &tail{limit: 4 << 10}
+	cmd.Stdout, cmd.Stderr = &out, said
+	// With its helpers for the protocols: they would go on fetching.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
+	err := cmd.Run()
+	switch {
+	case err == nil:
+		return out.String(), nil
+	case errors.Is(err, exec.ErrNotFound):
+		return "", fmt.Errorf("git is needed for %s, and there is none on this host: install git", g.remote)
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	}
+	return "", &gitError{verb: args[0], said: strings.TrimSpace(said.String()), err: err}
+}
+
+// A gitError is what git says.
+type gitError struct {
+	verb, said string
+	err        error
+}
+
+func (e *gitError) Error() string {
+	if e.said == "" {
+		return fmt.Sprintf("git %s: %v", e.verb, e.err)
+	}
+	return fmt.Sprintf("git %s: %s", e.verb, e.said)
+}
+
+func (e *gitError) Unwrap() error { return e.err }
+
+// A tail is the end of what is written to it.
+type tail struct {
+	limit int
+	bytes.Buffer
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	n, err := t.Buffer.Write(p)
+	if over := t.Len() - t.limit; over > 0 {
+		t.Next(over)
+	}
+	return n, err
+}

@@ -1,0 +1,213 @@
+package source
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/moby/patternmatcher"
+	"github.com/moby/patternmatcher/ignorefile"
+
+	"github.com/minirun/minirun/internal/build/tree"
+)
+
+const (
+	ignoreName  = ".dockerignore"
+	ignoreLimit = 1 << 20
+)
+
+// Ignore makes a tree leave out what its .dockerignore says, or the one of the
+// Dockerfile's own, whose path is one in the tree. Local does so itself. Docker does
+// it for no other context: what is in an archive is meant.
+func Ignore(t *tree.Tree, dockerfile string) error {
+	if dockerfile != "" && dockerfile != "-" {
+		if found, err := ignoreFrom(t, dockerfile+ignoreName); found || err != nil {
+			return err
+		}
+	}
+	_, err := ignoreFrom(t, ignoreName)
+	return err
+}
+
+// localIgnore is Ignore for a Dockerfile by the host's path, which may lie outside.
+func localIgnore(t *tree.Tree, dir, dockerfile string) error {
+	if dockerfile == "" || dockerfile == "-" {
+		return Ignore(t, "")
+	}
+	if inside, ok := within(dir, dockerfile); ok {
+		return Ignore(t, inside)
+	}
+	f, err := openHost(dockerfile + ignoreName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Ignore(t, "")
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	text, err := readAll(f, f.Name(), ignoreLimit)
+	if err != nil {
+		return err
+	}
+	return setIgnored(t, dockerfile+ignoreName, text)
+}
+
+// within is a host's path as one of a directory's, if it names one there.
+func within(dir, name string) (string, bool) {
+	d, err := filepath.Abs(dir)
+	if err != nil {
+		return "", false
+	}
+	n, err := filepath.Abs(name)
+	if err != nil {
+		return "", false
+	}
+	rel, err := filepath.Rel(d, n)
+	if err != nil || !filepath.IsLocal(rel) {
+		return "", false
+	}
+	return rel, true
+}
+
+func ignoreFrom(t *tree.Tree, name string) (found bool, err error) {
+	f, err := openBelow(t.Root, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", t.Label, err)
+	}
+	defer f.Close()
+	text, err := readAll(f, name, ignoreLimit)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", t.Label, err)
+	}
+	return true, setIgnored(t, name, text)
+}
+
+func setIgnored(t *tree.Tree, name string, text []byte) error {
+	ignored, err := parseIgnore(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	t.Ignored = ignored
+	return nil
+}
+
+// parseIgnore makes the function of a .dockerignore's text; nil if it ignores
+// nothing.
+func parseIgnore(text []byte) (func(string, bool) (bool, bool), error) {
+	patterns, err := ignorefile.ReadAll(bytes.NewReader(text))
+	if err != nil {
+		return nil, fmt.Errorf("read the patterns: %w", err)
+	}
+	for _, p := range patterns {
+		if err := check(p); err != nil {
+			return nil, fmt.Errorf("pattern %q: %w", p, err)
+		}
+	}
+	if len(patterns) == 0 {
+		return nil, nil
+	}
+	m, err := patternmatcher.New(patterns)
+	if err != nil {
+		return nil, err
+	}
+	i := &ignorer{matcher: m, dirs: map[string]verdict{".": {}}}
+	for _, p := range m.Patterns() {
+		if p.Exclusion() {
+			i.again = append(i.again, strings.Split(p.String(), "/"))
+		}
+	}
+	return i.ignored, nil
+}
+
+// check finds what the matcher would find only when it comes to a file.
+func check(pattern string) error {
+	pattern = strings.TrimPrefix(pattern, "!")
+	m, err := patternmatcher.New([]string{pattern})
+	if err != nil {
+		return err
+	}
+	_, err = m.MatchesOrParentMatches("a")
+	return err
+}
+
+// An ignorer knows what the patterns say of directories it has seen, so that a file
+// costs one look at each pattern, however deep it is.
+type ignorer struct {
+	mu      sync.Mutex // the matcher compiles patterns when it needs them
+	matcher *patternmatcher.PatternMatcher
+	dirs    map[string]verdict
+	again   [][]string // the patterns with !, in components
+}
+
+type verdict struct {
+	ignored bool
+	info    patternmatcher.MatchInfo
+}
+
+func (i *ignorer) ignored(name string, isDir bool) (ignored, prune bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if name = path.Clean(name); name == "." {
+		return false, false
+	}
+	var v verdict
+	if isDir {
+		v = i.dir(name)
+	} else {
+		v = i.match(name)
+	}
+	return v.ignored, v.ignored && isDir && !i.mayReturn(name)
+}
+
+func (i *ignorer) dir(name string) verdict {
+	v, known := i.dirs[name]
+	if !known {
+		v = i.match(name)
+		i.dirs[name] = v
+	}
+	return v
+}
+
+func (i *ignorer) match(name string) verdict {
+	above := i.dir(path.Dir(name))
+	ignored, info, err := i.matcher.MatchesUsingParentResults(name, above.info)
+	if err != nil { // check has looked at every pattern
+		return verdict{}
+	}
+	return verdict{ignored, info}
+}
+
+// mayReturn says whether a pattern with ! can match something below a directory.
+// Those that match the directory itself have had their say.
+func (i *ignorer) mayReturn(dir string) bool {
+	parts := strings.Split(dir, "/")
+	for _, pattern := range i.again {
+		if mayMatchBelow(pattern, parts) {
+			return true
+		}
+	}
+	return false
+}
+
+func mayMatchBelow(pattern, dir []string) bool {
+	for n, part := range dir {
+		if n == len(pattern) {
+			return false
+		}
+		if strings.Contains(pattern[n], "**") {
+			return true
+		}
+		if ok, err := path.Match(pattern[n], part); err == nil && !ok {
+			return false
+		}
+	}
+	return len(pattern) > len(dir)
+}

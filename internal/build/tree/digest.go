@@ -1,0 +1,214 @@
+package tree
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sys/unix"
+)
+
+// Digest is that of what the files are and where they go: kinds, modes, owners,
+// extended attributes, link texts, contents. Times are not part of it.
+func (s *Selection) Digest(ctx context.Context) (digest.Digest, error) {
+	sums, err := s.contents(ctx)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	for i := range s.Files {
+		line, err := s.line(&s.Files[i])
+		if err != nil {
+			return "", err
+		}
+		h.Write(line)
+		h.Write(sums[i][:])
+	}
+	return digest.NewDigest(digest.SHA256, h), nil
+}
+
+// Digests are the paths, and a digest of each.
+func (s *Selection) Digests() iter.Seq2[string, string] { return s.each }
+
+func (s *Selection) each(yield func(string, string) bool) {
+	sums, err := s.contents(context.Background())
+	if err != nil {
+		return
+	}
+	for i := range s.Files {
+		line, err := s.line(&s.Files[i])
+		if err != nil {
+			return
+		}
+		sum := sha256.Sum256(append(line, sums[i][:]...))
+		if !yield(s.Files[i].Path, hex.EncodeToString(sum[:8])) {
+			return
+		}
+	}
+}
+
+// line is all of a file but its content.
+func (s *Selection) line(f *Found) ([]byte, error) {
+	var out bytes.Buffer
+	uid, gid := f.Stat.Uid, f.Stat.Gid
+	if s.Tree.Foreign {
+		uid, gid = 0, 0
+	}
+	mode := f.Stat.Mode
+	if isLink(&f.Stat) {
+		mode = unix.S_IFLNK | 0o777
+	}
+	fmt.Fprintf(&out, "%q %t %o %d %d %d\n", f.Name, f.Alone, mode, uid, gid, f.Stat.Rdev)
+	attributes, err := s.Tree.Attributes(f)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range attributes {
+		fmt.Fprintf(&out, "%q %q\n", a.Name, a.Value)
+	}
+	if isLink(&f.Stat) {
+		target, err := s.Tree.Readlink(f)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&out, "%q\n", target)
+	}
+	return out.Bytes(), nil
+}
+
+// contents are the digests of the regular files' contents, read by two at a time
+// where the memo does not know them.
+func (s *Selection) contents(ctx context.Context) ([][sha256.Size]byte, error) {
+	sums := make([][sha256.Size]byte, len(s.Files))
+	work := make(chan int)
+	var wait sync.WaitGroup
+	errs := make([]error, 2)
+	for w := range errs {
+		wait.Go(func() {
+			buffer := make([]byte, 128<<10)
+			for i := range work {
+				if errs[w] != nil || ctx.Err() != nil {
+					continue
+				}
+				sums[i], errs[w] = s.Tree.read(&s.Files[i], buffer)
+			}
+		})
+	}
+	for i := range s.Files {
+		if s.Files[i].Stat.Mode&unix.S_IFMT != unix.S_IFREG {
+			continue
+		}
+		if d, ok := s.Tree.Memo.find(keyOf(&s.Files[i].Stat, s.Tree.Device)); ok {
+			sums[i] = d
+			continue
+		}
+		work <- i
+	}
+	close(work)
+	wait.Wait()
+	return sums, errors.Join(append(errs, ctx.Err())...)
+}
+
+// read hashes a file. What is there now must still be what was found.
+func (t *Tree) read(f *Found, buffer []byte) (sum [sha256.Size]byte, err error) {
+	begun := time.Now()
+	file, err := t.Open(f)
+	if err != nil {
+		return sum, err
+	}
+	defer func() { _ = file.Close() }()
+	h := sha256.New()
+	if _, err := io.CopyBuffer(struct{ io.Writer }{h}, struct{ io.Reader }{file}, buffer); err != nil {
+		return sum, fmt.Errorf("read %s of %s: %w", f.Path, t.Label, err)
+	}
+	h.Sum(sum[:0])
+	var st unix.Stat_t
+	if err := unix.Fstat(int(file.Fd()), &st); err == nil && keyOf(&st, t.Device) == keyOf(&f.Stat, t.Device) {
+		t.Memo.record(keyOf(&st, t.Device), sum, begun)
+	}
+	return sum, nil
+}
+
+// Open opens a regular file that was found.
+func (t *Tree) Open(f *Found) (*os.File, error) {
+	fd, err := t.open(f.Path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, false)
+	if err != nil {
+		return nil, err
+	}
+	file := os.NewFile(uintptr(fd), f.Path)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, errors.Join(fmt.Errorf("%s of %s: is no longer a regular file", f.Path, t.Label), err, file.Close())
+	}
+	return file, nil
+}
+
+// Readlink is the text of a link that was found.
+func (t *Tree) Readlink(f *Found) (string, error) {
+	fd, err := t.open(f.Path, unix.O_PATH, false)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	target := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(fd, "", target)
+	if err != nil {
+		return "", &os.PathError{Op: "readlink in " + t.Label, Path: f.Path, Err: err}
+	}
+	return string(target[:n]), nil
+}
+
+// An Attribute is an extended one.
+type Attribute struct{ Name, Value string }
+
+// Attributes are those that a copy has, too: capabilities and users' own.
+func (t *Tree) Attributes(f *Found) ([]Attribute, error) {
+	kind := f.Stat.Mode & unix.S_IFMT
+	if kind != unix.S_IFREG && kind != unix.S_IFDIR {
+		return nil, nil // users' attributes are not for others
+	}
+	dir, err := t.open(path.Dir(f.Path), unix.O_PATH|unix.O_DIRECTORY, false)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = unix.Close(dir) }()
+	file := fmt.Sprintf("/proc/self/fd/%d/%s", dir, path.Base(f.Path))
+	names := make([]byte, 4<<10)
+	n, err := unix.Llistxattr(file, names)
+	if errors.Is(err, unix.ERANGE) {
+		names = make([]byte, 64<<10)
+		n, err = unix.Llistxattr(file, names)
+	}
+	if errors.Is(err, unix.ENOTSUP) || n == 0 && err == nil {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &os.PathError{Op: "list the extended attributes in " + t.Label, Path: f.Path, Err: err}
+	}
+	var out []Attribute
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(names[:n]), "\x00"), "\x00") {
+		if name != "security.capability" && (!strings.HasPrefix(name, "user.") || strings.HasPrefix(name, "user.overlay.")) {
+			continue
+		}
+		value := make([]byte, 64<<10)
+		size, err := unix.Lgetxattr(file, name, value)
+		if err != nil {
+			return nil, &os.PathError{Op: "read the extended attribute " + name + " in " + t.Label, Path: f.Path, Err: err}
+		}
+		out = append(out, Attribute{name, string(value[:size])})
+	}
+	slices.SortFunc(out, func(a, b Attribute) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}

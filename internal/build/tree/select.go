@@ -1,0 +1,442 @@
+package tree
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/moby/patternmatcher"
+	"golang.org/x/sys/unix"
+)
+
+// Options say what of the sources is meant.
+type Options struct {
+	Exclude []string // patterns, as in .dockerignore, from each source on
+	Parents bool     // the sources' own paths are kept, from /./ on if there is one
+}
+
+// A Found is a file that a source stands for.
+type Found struct {
+	Path  string // clean, relative to the tree's root
+	Name  string // where it goes, relative to the destination; "." is the destination itself
+	Alone bool   // it is the source itself: a destination without / is its name
+	Stat  unix.Stat_t
+}
+
+// A Selection is what sources stand for, in the order in which it is copied.
+type Selection struct {
+	Tree  *Tree
+	Files []Found
+}
+
+// A NotFoundError is a source that is not there.
+type NotFoundError struct {
+	Pattern string
+	Label   string
+	Ignored bool     // it is, but .dockerignore leaves it out
+	Near    []string // names beside it that look alike
+}
+
+func (e *NotFoundError) Error() string {
+	text := fmt.Sprintf("%q: not found in %s", "/"+strings.TrimPrefix(e.Pattern, "/"), e.Label)
+	switch {
+	case e.Ignored:
+		text += ": it is there, but .dockerignore leaves it out"
+	case len(e.Near) > 0:
+		text += ": there is " + strings.Join(e.Near, ", ")
+	}
+	return text
+}
+
+// Unwrap makes it one of the kind that says so.
+func (e *NotFoundError) Unwrap() error { return fs.ErrNotExist }
+
+const beneath = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS
+
+// open opens a path of the tree. With follow, links lead on inside the tree.
+func (t *Tree) open(name string, flags int, follow bool) (int, error) {
+	how := unix.OpenHow{Flags: uint64(flags) | unix.O_CLOEXEC, Resolve: beneath}
+	if follow {
+		how.Resolve = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
+	} else {
+		how.Flags |= unix.O_NOFOLLOW
+	}
+	for {
+		fd, err := unix.Openat2(int(t.Root.Fd()), name, &how)
+		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) { // somebody renames; try again
+			continue
+		}
+		if err != nil {
+			return -1, &os.PathError{Op: "open in " + t.Label, Path: name, Err: err}
+		}
+		return fd, nil
+	}
+}
+
+func (t *Tree) lstat(name string) (st unix.Stat_t, err error) {
+	fd, err := t.open(name, unix.O_PATH, false)
+	if err != nil {
+		return st, err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	return st, unix.Fstat(fd, &st)
+}
+
+func isDir(st *unix.Stat_t) bool  { return st.Mode&unix.S_IFMT == unix.S_IFDIR }
+func isLink(st *unix.Stat_t) bool { return st.Mode&unix.S_IFMT == unix.S_IFLNK }
+
+// names are the entries of a directory, sorted.
+func (t *Tree) names(dir string) ([]string, error) {
+	fd, err := t.open(dir, unix.O_RDONLY|unix.O_DIRECTORY, false)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), dir)
+	names, err := f.Readdirnames(-1)
+	slices.Sort(names)
+	return names, errors.Join(err, f.Close())
+}
+
+// Select finds what sources mean (Dockerfile reference, COPY): patterns of
+// path.Match, a directory stands for what is in it, a link that is named stands for
+// what it leads to.
+func (t *Tree) Select(patterns []string, o Options) (*Selection, error) {
+	s := &Selection{Tree: t}
+	var exclude *patternmatcher.PatternMatcher
+	if len(o.Exclude) > 0 {
+		var err error
+		if exclude, err = patternmatcher.New(o.Exclude); err != nil {
+			return nil, fmt.Errorf("--exclude: %w", err)
+		}
+	}
+	var missing error
+	for _, pattern := range patterns {
+		before, _, pivot := strings.Cut(pattern, "/./")
+		cut := ""
+		if pivot {
+			cut = strings.TrimPrefix(path.Clean("/"+before), "/")
+		}
+		matches, err := t.glob(path.Clean("/" + pattern)[1:], o.Parents)
+		if err != nil {
+			return nil, err
+		}
+		n := len(s.Files)
+		for _, m := range matches {
+			w := &walk{t: t, o: o, s: s, exclude: exclude, source: m, cut: cut}
+			if err := w.match(strings.HasSuffix(pattern, "/")); err != nil {
+				return nil, err
+			}
+		}
+		if len(s.Files) == n && !hasMeta(pattern) && exclude == nil {
+			missing = errors.Join(missing, t.notFound(pattern))
+		}
+	}
+	return s, missing
+}
+
+func hasMeta(pattern string) bool { return strings.ContainsAny(pattern, `*?[`) }
+
+// glob finds the paths that a pattern matches, component by component. With deep,
+// ** stands for any number of directories.
+func (t *Tree) glob(pattern string, deep bool) ([]string, error) {
+	if pattern == "" || pattern == "." {
+		return []string{"."}, nil
+	}
+	found := []string{"."}
+	for part := range strings.SplitSeq(pattern, "/") {
+		var next []string
+		for _, dir := range found {
+			list, err := t.component(dir, part, deep)
+			if err != nil {
+				return nil, err
+			}
+			next = append(next, list...)
+		}
+		found = next
+	}
+	return found, nil
+}
+
+func (t *Tree) component(dir, part string, deep bool) (out []string, err error) {
+	if part == "**" && deep {
+		return t.directories(dir)
+	}
+	if !hasMeta(part) {
+		part = strings.ReplaceAll(part, `\`, "")
+		name := path.Join(dir, part)
+		if fd, err := t.open(name, unix.O_PATH, false); err == nil {
+			_ = unix.Close(fd)
+			return []string{name}, nil
+		}
+		// A link on the way: what is behind it has its name from there on.
+		real, err := t.follow(dir)
+		if err != nil {
+			return nil, nil
+		}
+		name = path.Join(real, part)
+		if _, err := t.lstat(name); err != nil {
+			return nil, nil
+		}
+		return []string{name}, nil
+	}
+	real, err := t.follow(dir)
+	if err != nil {
+		return nil, nil
+	}
+	names, err := t.names(real)
+	if err != nil {
+		return nil, nil // no directory
+	}
+	for _, n := range names {
+		ok, err := path.Match(part, n)
+		if err != nil {
+			return nil, fmt.Errorf("pattern %q: %w", part, err)
+		}
+		if ok {
+			out = append(out, path.Join(real, n))
+		}
+	}
+	return out, nil
+}
+
+// directories are a directory and all below it.
+func (t *Tree) directories(dir string) ([]string, error) {
+	out := []string{dir}
+	names, err := t.names(dir)
+	if err != nil {
+		return out, nil
+	}
+	for _, n := range names {
+		sub := path.Join(dir, n)
+		if st, err := t.lstat(sub); err == nil && isDir(&st) {
+			more, err := t.directories(sub)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, more...)
+		}
+	}
+	return out, nil
+}
+
+// follow resolves a path's last component while it is a link, inside the tree, and
+// returns a path without links.
+func (t *Tree) follow(name string) (string, error) {
+	todo := strings.Split(name, "/")
+	at := "."
+	for links := 0; len(todo) > 0; {
+		part := todo[0]
+		todo = todo[1:]
+		if part == "" || part == "." {
+			continue
+		}
+		if part == ".." {
+			at = path.Dir(at)
+			continue
+		}
+		next := path.Join(at, part)
+		fd, err := t.open(next, unix.O_PATH, false)
+		if err != nil {
+			return "", err
+		}
+		var st unix.Stat_t
+		err = unix.Fstat(fd, &st)
+		target := make([]byte, unix.PathMax)
+		n := 0
+		if err == nil && isLink(&st) {
+			n, err = unix.Readlinkat(fd, "", target)
+		}
+		_ = unix.Close(fd)
+		if err != nil {
+			return "", err
+		}
+		if n == 0 {
+			at = next
+			continue
+		}
+		if links++; links > 40 {
+			return "", &os.PathError{Op: "follow in " + t.Label, Path: name, Err: unix.ELOOP}
+		}
+		if target[0] == '/' {
+			at = "."
+		}
+		todo = append(strings.Split(string(target[:n]), "/"), todo...)
+	}
+	return at, nil
+}
+
+func (t *Tree) notFound(pattern string) error {
+	e := &NotFoundError{Pattern: pattern, Label: t.Label}
+	clean := path.Clean("/" + pattern)[1:]
+	if st, err := t.lstat(clean); err == nil {
+		if t.Ignored != nil {
+			e.Ignored, _ = t.Ignored(clean, isDir(&st))
+		}
+		return e
+	}
+	names, err := t.names(path.Dir(clean))
+	if err != nil {
+		return e
+	}
+	for _, n := range names {
+		if strings.EqualFold(n, path.Base(clean)) || len(n) > 3 && (strings.Contains(n, path.Base(clean)) || strings.Contains(path.Base(clean), n)) {
+			if len(e.Near) < 3 {
+				e.Near = append(e.Near, path.Join("/", path.Dir(clean), n))
+			}
+		}
+	}
+	return e
+}
+
+// A walk adds what one match stands for.
+type walk struct {
+	t       *Tree
+	o       Options
+	s       *Selection
+	exclude *patternmatcher.PatternMatcher
+	source  string // the match
+	cut     string // --parents: what is left out of the names
+	base    string // where names begin
+	real    string // source, without links
+	pending []Found
+}
+
+// match adds the match: a file, or what is in a directory.
+func (w *walk) match(mustBeDir bool) error {
+	var err error
+	if w.real, err = w.t.follow(w.source); err != nil {
+		if st, lerr := w.t.lstat(w.source); lerr != nil || !isLink(&st) {
+			return err
+		}
+		w.real = w.source // a link to nowhere is copied as it is
+	}
+	st, err := w.t.lstat(w.real)
+	if err != nil {
+		return err
+	}
+	if mustBeDir && !isDir(&st) {
+		return fmt.Errorf("%q in %s: is no directory", "/"+w.source+"/", w.t.Label)
+	}
+	name := path.Base(w.source)
+	if w.o.Parents {
+		name = strings.TrimPrefix(strings.TrimPrefix(w.source, w.cut), "/")
+		if name == "" {
+			name = "."
+		}
+		if err := w.parents(name); err != nil {
+			return err
+		}
+	} else if isDir(&st) {
+		name = "."
+	}
+	f := Found{Path: w.real, Name: name, Stat: st, Alone: !isDir(&st) && !w.o.Parents}
+	if !isDir(&st) {
+		if w.ignored(w.real, false) || w.excluded(path.Base(w.source)) {
+			return nil
+		}
+		w.s.Files = append(w.s.Files, f)
+		return nil
+	}
+	w.base = name
+	return w.directory(f, false)
+}
+
+// parents are the directories that a source's path leads through.
+func (w *walk) parents(name string) error {
+	dir := path.Dir(name)
+	if dir == "." {
+		return nil
+	}
+	at := ""
+	for part := range strings.SplitSeq(dir, "/") {
+		at = path.Join(at, part)
+		st, err := w.t.lstat(path.Join(w.cut, at))
+		if err != nil || !isDir(&st) {
+			continue
+		}
+		w.pending = append(w.pending, Found{Path: path.Join(w.cut, at), Name: at, Stat: st})
+	}
+	return nil
+}
+
+func (w *walk) ignored(name string, dir bool) bool {
+	if w.t.Ignored == nil || name == "." {
+		return false
+	}
+	ignored, _ := w.t.Ignored(name, dir)
+	return ignored
+}
+
+func (w *walk) excluded(rel string) bool {
+	if w.exclude == nil || rel == "." {
+		return false
+	}
+	out, err := w.exclude.MatchesOrParentMatches(rel)
+	return err == nil && out
+}
+
+// directory adds one with what is in it. One that is left out is only there if
+// something in it is not.
+func (w *walk) directory(f Found, hidden bool) error {
+	depth := len(w.pending)
+	w.pending = append(w.pending, f)
+	if !hidden {
+		w.flush()
+		depth = 0
+	}
+	names, err := w.t.names(f.Path)
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if err := w.child(f, n); err != nil {
+			return err
+		}
+	}
+	if len(w.pending) > depth && hidden {
+		w.pending = w.pending[:depth]
+	}
+	return nil
+}
+
+// flush adds the directories that lead here.
+func (w *walk) flush() {
+	w.s.Files = append(w.s.Files, w.pending...)
+	w.pending = w.pending[:0]
+}
+
+func (w *walk) child(dir Found, n string) error {
+	at := path.Join(dir.Path, n)
+	st, err := w.t.lstat(at)
+	if err != nil {
+		return err
+	}
+	hidden, prune := false, false
+	if w.t.Ignored != nil {
+		hidden, prune = w.t.Ignored(at, isDir(&st))
+	}
+	rel := at
+	if w.real != "." {
+		rel = strings.TrimPrefix(at, w.real+"/")
+	}
+	if w.excluded(rel) {
+		hidden = true
+		prune = prune || !w.exclude.Exclusions()
+	}
+	f := Found{Path: at, Name: path.Join(dir.Name, n), Stat: st}
+	switch {
+	case isDir(&st) && hidden && prune:
+		return nil
+	case isDir(&st):
+		return w.directory(f, hidden)
+	case hidden:
+		return nil
+	}
+	w.flush()
+	w.s.Files = append(w.s.Files, f)
+	return nil
+}

@@ -1,0 +1,77 @@
+package ingest
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+)
+
+// This file owns what prune must know of builds' caches (package build/solve):
+// build/cache has a record for each step, which names the layer that the step has
+// made. Its time of modification is when it was last of use.
+
+// A buildRecord is the part of a record that is read here.
+type buildRecord struct {
+	Layer string `json:"layer"`
+}
+
+// buildLayers are the layers that records name, by the names of their directories.
+func (s *Store) buildLayers() (map[string]bool, error) {
+	out := map[string]bool{}
+	return out, s.each("build/cache", func(name string) error {
+		r, err := s.readBuildRecord(name)
+		if err == nil && r.Layer != "" {
+			out[r.Layer] = true
+		}
+		return err
+	})
+}
+
+// readBuildRecord reads one; a damaged one names nothing.
+func (s *Store) readBuildRecord(name string) (r buildRecord, err error) {
+	text, err := os.ReadFile(filepath.Join(s.Dir, "build", "cache", name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err != nil {
+		return r, err
+	}
+	_ = json.Unmarshal(text, &r)
+	return r, nil
+}
+
+// ForgetBuilds removes the records of builds' caches that have not been of use for
+// some time, and of cache mounts all if it is 0. Sweep then takes their layers
+// away, where no image has them. The store must be held alone.
+func (s *Store) ForgetBuilds(unused time.Duration) (n int, err error) {
+	limit := time.Now().Add(-unused)
+	err = s.each("build/cache", func(name string) error {
+		path := filepath.Join(s.Dir, "build", "cache", name)
+		info, err := os.Lstat(path)
+		if err != nil || info.ModTime().After(limit) {
+			return err
+		}
+		n++
+		return os.Remove(path)
+	})
+	if err != nil || unused > 0 {
+		return n, err
+	}
+	var all []string
+	for _, dir := range []string{"cache-mounts", "blobs", "files", "last", "http", "git"} {
+		all = append(all, filepath.Join(s.Dir, "build", dir))
+	}
+	sort.Strings(all)
+	for _, dir := range all {
+		err = errors.Join(err, os.RemoveAll(dir))
+		if !strings.HasSuffix(dir, "cache-mounts") {
+			err = errors.Join(err, os.Mkdir(dir, 0o700))
+		}
+	}
+	return n, err
+}

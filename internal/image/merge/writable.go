@@ -1,0 +1,153 @@
+package merge
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// An Overlay is layers, lowest first, below a directory that takes what is written.
+// Upper and Work are on the same file system; Work is empty, and of no use
+// afterwards. Without an Upper it is read-only, and has two layers or more.
+type Overlay struct {
+	Layers      []string
+	Upper, Work string
+	UserXattrs  bool // marks are in user.overlay.*: who mounts it is not the machine's root
+}
+
+// OpenWritable mounts layers, lowest first, below the directory upper, where nobody
+// sees it, and returns a descriptor of the mount, which goes with it. The directory
+// work is empty, on the same file system, and of no use afterwards. Without layers
+// it is upper alone.
+func OpenWritable(layers []string, upper, work string, userXattrs bool) (*os.File, error) {
+	o := Overlay{Layers: layers, Upper: upper, Work: work, UserXattrs: userXattrs}
+	if len(layers) > 0 {
+		f, err := o.make()
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return f, wrap(err, o)
+		}
+	}
+	f, err := thread(o)
+	return f, wrap(err, o)
+}
+
+// thread is aside on a thread of its own, which ends with what it has mounted.
+func thread(o Overlay) (f *os.File, err error) {
+	err = OnThread(func() (err error) {
+		f, err = o.aside()
+		return err
+	})
+	return f, err
+}
+
+// Attach mounts an overlay on a directory, in the calling thread's mount namespace.
+func (o Overlay) Attach(target string) error {
+	f, err := o.make()
+	if errors.Is(err, errors.ErrUnsupported) {
+		return wrap(o.mount(target), o)
+	}
+	if err != nil {
+		return wrap(err, o)
+	}
+	defer f.Close()
+	return Move(f, target)
+}
+
+// Move puts a mount that is nowhere yet on a path.
+func Move(mount *os.File, target string) error {
+	if err := unix.MoveMount(int(mount.Fd()), "", unix.AT_FDCWD, target, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return &os.PathError{Op: "mount on", Path: target, Err: err}
+	}
+	return nil
+}
+
+func wrap(err error, o Overlay) error {
+	if err != nil {
+		return fmt.Errorf("merge %d layers below %s: %w", len(o.Layers), o.Upper, err)
+	}
+	return nil
+}
+
+// make gives the layers one by one, so there may be hundreds. Kernels before Linux
+// 6.8 do not take them so: errors.ErrUnsupported.
+func (o Overlay) make() (*os.File, error) {
+	fs, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("fsopen overlay: %w", err)
+	}
+	defer unix.Close(fs)
+	for i, l := range slices.Backward(o.Layers) {
+		if err := unix.FsconfigSetString(fs, "lowerdir+", l); err != nil {
+			if i == len(o.Layers)-1 && errors.Is(err, unix.EINVAL) {
+				return nil, errors.ErrUnsupported
+			}
+			return nil, fmt.Errorf("add layer %s: %w", l, err)
+		}
+	}
+	for _, s := range [][2]string{{"upperdir", o.Upper}, {"workdir", o.Work}, {"source", "overlay"}} {
+		if s[1] == "" {
+			continue
+		}
+		if err := unix.FsconfigSetString(fs, s[0], s[1]); err != nil {
+			return nil, fmt.Errorf("set %s to %s: %w", s[0], s[1], err)
+		}
+	}
+	for name, wanted := range map[string]bool{"userxattr": o.UserXattrs, "volatile": o.Upper != ""} {
+		if !wanted {
+			continue
+		}
+		if err := unix.FsconfigSetFlag(fs, name); err != nil {
+			return nil, fmt.Errorf("set %s: %w", name, err)
+		}
+	}
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return nil, fmt.Errorf("create the overlay: %w", err)
+	}
+	attributes := 0
+	if o.Upper == "" {
+		attributes = unix.MOUNT_ATTR_RDONLY
+	}
+	mount, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, attributes)
+	if err != nil {
+		return nil, fmt.Errorf("fsmount: %w", err)
+	}
+	return os.NewFile(uintptr(mount), "overlay"), nil
+}
+
+// aside mounts it in a namespace of its own, over the layers, and takes it out.
+func (o Overlay) aside() (*os.File, error) {
+	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
+		return nil, fmt.Errorf("make a mount namespace: %w", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
+		return nil, fmt.Errorf("make the mounts private: %w", err)
+	}
+	if len(o.Layers) == 0 {
+		return clone(o.Upper)
+	}
+	dir := commonDir(o.Layers)
+	if err := o.mount(dir); err != nil {
+		return nil, err
+	}
+	return clone(dir)
+}
+
+// mount gives the layers in one string: see open.
+func (o Overlay) mount(target string) error {
+	options, err := lowerdir(o.Layers, o.UserXattrs)
+	if err != nil {
+		return err
+	}
+	flags := uintptr(unix.MS_RDONLY)
+	if o.Upper != "" {
+		flags = 0
+		options += ",volatile,upperdir=" + comma.Replace(o.Upper) + ",workdir=" + comma.Replace(o.Work)
+	}
+	return mount(target, flags, options)
+}
+
+var comma = strings.NewReplacer(`\`, `\\`, ",", `\,`)
