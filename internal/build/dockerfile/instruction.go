@@ -154,8 +154,11 @@ func (d *draft) workdir(n *graph.Node, c *instructions.WorkdirCommand) error {
 		return errors.New("WORKDIR: the path is empty: is its variable set?")
 	}
 	n.Config = clone(d.last().Config)
-	n.Config.Config.WorkingDir = d.absolute(c.Path)
-	n.Op = &graph.Workdir{Path: n.Config.Config.WorkingDir, User: n.Config.Config.User}
+	n.Config.Config.WorkingDir = c.Path // an absolute one stays as it is written, as BuildKit has it
+	if !strings.HasPrefix(c.Path, "/") {
+		n.Config.Config.WorkingDir = d.absolute(c.Path)
+	}
+	n.Op = &graph.Workdir{Path: path.Clean(n.Config.Config.WorkingDir), User: n.Config.Config.User}
 	n.Text = "WORKDIR " + c.Path
 	n.History = oci.History{CreatedBy: "WORKDIR " + n.Config.Config.WorkingDir}
 	d.add(n)

@@ -27,6 +27,9 @@ func (p *placer) open(name string, flags int) (int, error) {
 	}
 }
 
+// IsDirectory says whether a path of the image is one, links followed.
+func IsDirectory(root *os.File, name string) bool { return (&placer{root: root}).isDirectory(name) }
+
 func (p *placer) isDirectory(name string) bool {
 	fd, err := p.open(relative(name), unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
@@ -89,7 +92,7 @@ func (p *placer) ensure(name string) (int, error) {
 	return fd, nil
 }
 
-// mkdir makes one that nobody described: root's, or --chown's.
+// mkdir makes one that nobody described: root's, or as --chown and --chmod say.
 func (p *placer) mkdir(parent int, name, at string) error {
 	if err := unix.Mkdirat(parent, name, 0o755); err != nil {
 		return &os.PathError{Op: "mkdir in the image", Path: at, Err: err}
@@ -99,7 +102,11 @@ func (p *placer) mkdir(parent int, name, at string) error {
 			return &os.PathError{Op: "chown in the image", Path: at, Err: err}
 		}
 	}
-	if err := unix.Fchmodat(parent, name, 0o755, 0); err != nil { // umask
+	mode := uint32(0o755)
+	if p.chmod != nil {
+		mode = p.chmod(mode, true)
+	}
+	if err := unix.Fchmodat(parent, name, mode, 0); err != nil { // umask
 		return &os.PathError{Op: "chmod in the image", Path: at, Err: err}
 	}
 	if p.o.Time != nil {

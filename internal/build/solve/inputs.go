@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/build/place"
 	"github.com/minirun/minirun/internal/build/tree"
 	"github.com/minirun/minirun/internal/image/merge"
 	"github.com/minirun/minirun/internal/namespaces"
@@ -134,6 +135,28 @@ func (v *solving) tree(s *sources, source graph.Source) (*tree.Tree, error) {
 	}
 	s.trees[source.From] = t
 	return t, nil
+}
+
+// fit sees to it that no file takes the place of another: several go into a
+// directory. BuildKit lets the last one win.
+func (s *sources) fit(root *os.File, o place.Options) error {
+	files := 0
+	for _, p := range s.parts {
+		if p.selection == nil {
+			files++
+			continue
+		}
+		for _, f := range p.selection.Files {
+			if !f.Alone { // a directory's content: the destination becomes one
+				return nil
+			}
+			files++
+		}
+	}
+	if files > 1 && !o.DestIsDir && !place.IsDirectory(root, o.Dest) {
+		return fmt.Errorf("there are %d source files, so the destination must be a directory and end with a /: write %s/", files, o.Dest)
+	}
+	return nil
 }
 
 // digest is that of all content, and of each part for history.

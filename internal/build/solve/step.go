@@ -303,6 +303,9 @@ func (v *solving) copy(ctx context.Context, m *making, root *os.File) error {
 		}
 		o.UID, o.GID = &uid, &gid
 	}
+	if err := m.sources.fit(root, o); err != nil {
+		return fmt.Errorf("%s: %w", m.n.Instruction, err)
+	}
 	for _, p := range m.sources.parts {
 		var err error
 		switch {
