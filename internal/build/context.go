@@ -136,10 +136,10 @@ func (b *Builder) standardInput(ctx context.Context, o *Options, in *inputs) err
 func (b *Builder) tree(ctx context.Context, in *inputs, where, file string) (*tree.Tree, error) {
 	switch {
 	case source.IsGit(where):
-		t, _, err := source.Git(ctx, where, filepath.Join(b.Store.Dir, "build", "git"), false)
+		t, _, err := source.Git(ctx, where, filepath.Join(b.Store.Dir, "build"), false)
 		return t, err
 	case source.IsURL(where):
-		f, err := source.Fetch(ctx, where, filepath.Join(b.Store.Dir, "build", "http"), "")
+		f, err := source.Fetch(ctx, where, filepath.Join(b.Store.Dir, "build"), "")
 		if err != nil {
 			return nil, err
 		}

@@ -35,13 +35,13 @@ func (f *fetched) close() {
 // whether it is still the same.
 func (v *solving) fetch(ctx context.Context, op *graph.Copy, url string) (*fetched, error) {
 	if !source.IsGit(url) {
-		file, err := source.Fetch(ctx, url, filepath.Join(v.Store.Dir, "build", "http"), op.Checksum)
+		file, err := source.Fetch(ctx, url, filepath.Join(v.Store.Dir, "build"), op.Checksum)
 		if err != nil {
 			return nil, err
 		}
 		return &fetched{file: file}, nil
 	}
-	t, commit, err := source.Git(ctx, url, filepath.Join(v.Store.Dir, "build", "git"), op.KeepGitDir)
+	t, commit, err := source.Git(ctx, url, filepath.Join(v.Store.Dir, "build"), op.KeepGitDir)
 	if err != nil {
 		return nil, err
 	}
