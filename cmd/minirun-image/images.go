@@ -292,7 +292,7 @@ func history(ctx *cli.Context) error {
 	fmt.Fprintln(table, "LAYER\tCREATED\tCREATED BY\tSIZE")
 	for n := len(steps) - 1; n >= 0; n-- {
 		st := steps[n]
-		layer, by := "metadata", strings.ReplaceAll(st.CreatedBy, "\t", " ")
+		layer, by := "metadata", strings.Join(strings.Fields(st.CreatedBy), " ")
 		if st.Layer != "" {
 			layer = shortID(st.Layer, false)
 		}

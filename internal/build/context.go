@@ -119,8 +119,10 @@ func (b *Builder) standardInput(ctx context.Context, o *Options, in *inputs) err
 		if o.File != "" {
 			return errors.New("- as the context is a Dockerfile without one, and -f names another Dockerfile")
 		}
-		in.text, err = source.ReadDockerfileAt("-", r)
-		return err
+		if in.text, err = source.ReadDockerfileAt("-", r); err != nil {
+			return err
+		}
+		return b.empty(in)
 	}
 	t, err := b.unpack(ctx, in, r)
 	if err != nil {
@@ -130,6 +132,22 @@ func (b *Builder) standardInput(ctx context.Context, o *Options, in *inputs) err
 	in.trees[graph.MainContext] = t
 	in.text, err = source.ReadDockerfile(t, in.name)
 	return err
+}
+
+// empty is the context of a Dockerfile that came alone.
+func (b *Builder) empty(in *inputs) error {
+	dir := b.Store.Temporary("context")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	in.remove = append(in.remove, dir)
+	t, err := source.Local(dir, "-")
+	if err != nil {
+		return err
+	}
+	t.Label = "the context, which is empty: the Dockerfile came alone, on standard input"
+	in.trees[graph.MainContext] = t
+	return nil
 }
 
 // tree opens one context: a directory, an archive's URL, or a git repository.

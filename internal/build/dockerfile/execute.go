@@ -120,12 +120,14 @@ func (d *draft) mount(m *instructions.Mount, index int) (*graph.Mount, error) {
 	}
 	out.Source = cmp.Or(out.Source, ".")
 	if m.Target != "" {
-		out.Target = d.absolute(m.Target)
+		if out.Target = d.absolute(m.Target); out.Target == "/" {
+			return nil, fmt.Errorf("target=%s: is the container's root: a mount there would hide the image", m.Target)
+		}
 	}
 	switch m.Type {
 	case instructions.MountTypeBind, instructions.MountTypeCache:
-		if out.Target == "" || out.Target == "/" && m.Type == instructions.MountTypeCache {
-			return nil, fmt.Errorf("target=%s: must be a directory of the container", m.Target)
+		if out.Target == "" {
+			return nil, errors.New("target: is missing")
 		}
 		out.ID = cmp.Or(m.CacheID, out.Target)
 		if err := d.mountFrom(out, m); err != nil {
