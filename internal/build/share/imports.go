@@ -115,7 +115,7 @@ func (s *Set) Fetch(ctx context.Context, r *Record, more func(int64)) error {
 // Forget takes a layer that did not come, or was not what its record promises, out
 // of what is found.
 func (s *Set) Forget(r *Record, err error) {
-	s.warn(fmt.Errorf("--cache-from %s: the layer of %s: %w: it is made again", r.source.name, r.Text, err))
+	s.warn(fmt.Errorf("--cache-from %s: the layer of %q: %w: it is made again", r.source.name, r.Text, err))
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.bad[r.Layer.Digest] = true

@@ -102,7 +102,16 @@ func fieldsOf(text string) ([]string, error) {
 	return fields, nil
 }
 
+// each sets one after the other. The type comes first: of one that is not known
+// nobody can say what its other keys mean.
 func each(fields []string, set func(key, value string) error) error {
+	for _, f := range fields {
+		if kind, ok := strings.CutPrefix(f, "type="); ok {
+			if err := known(kind); err != nil {
+				return err
+			}
+		}
+	}
 	for _, f := range fields {
 		key, value, ok := strings.Cut(f, "=")
 		if !ok {

@@ -66,7 +66,7 @@ func readManifest(ctx context.Context, from transfer.Source, m *oci.Manifest) ([
 	case kind == oci.MediaTypeImageConfig, kind == "application/vnd.docker.container.image.v1+json":
 		return readImage(ctx, from, m)
 	case strings.HasPrefix(kind, "application/vnd.minirun.build.cache."):
-		return nil, fmt.Errorf("%s: %w", kind, ErrVersion)
+		return nil, fmt.Errorf("%q: %w", kind, ErrVersion)
 	default:
 		return nil, fmt.Errorf("%w: its configuration is %q", errNone, kind)
 	}

@@ -41,7 +41,7 @@ func (s *Set) Save(ctx context.Context, t To, steps []Step) (warnings []error, e
 			return warnings, err
 		}
 		// The next build makes that step, and saves it, since it finds it nowhere.
-		warnings = append(warnings, fmt.Errorf("--cache-from %s: the layer of %s: %w: the step is not exported", lost.record.source.name, lost.record.Text, lost.err))
+		warnings = append(warnings, fmt.Errorf("--cache-from %s: the layer of %q: %w: the step is not exported", lost.record.source.name, lost.record.Text, lost.err))
 		steps = slices.DeleteFunc(steps, func(o Step) bool { return o.Layer.Digest == lost.record.Layer.Digest })
 	}
 }
