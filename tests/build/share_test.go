@@ -655,12 +655,14 @@ func TestCacheInline(t *testing.T) {
 func TestCacheLinked(t *testing.T) {
 	s := freshStore(t)
 	s.do("import", "--change", "LABEL x=y", otherBase(t), "otherbase")
-	for i, base := range []string{"base", "otherbase", "base"} {
-		dir := contextDir(t, map[string]string{"Dockerfile": "FROM " + base + "\nCOPY --link --chown=app f /f\nRUN stat -c %u /f > /owner; cat /etc/which > /which || echo base > /which\n", "f": "f"}, "")
-		s.build(dir)
-		want := [][]string{{"1000", "base"}, {"4321", "other"}, {"1000", "base"}}[i]
-		if got := s.files("owner", "which"); !slices.Equal(got, want) {
-			t.Errorf("on %s: %q, want %q", base, got, want)
+	for flag, owners := range map[string][]string{"": {"0", "0", "0"}, "--chown=app": {"1000", "4321", "1000"}} {
+		for i, base := range []string{"base", "otherbase", "base"} {
+			dir := contextDir(t, map[string]string{"Dockerfile": "FROM " + base + "\nCOPY --link " + flag + " f /f\nRUN stat -c %u /f > /owner; cat /etc/which > /which || echo base > /which\n", "f": "f"}, "")
+			s.build(dir)
+			want := []string{owners[i], map[string]string{"base": "base", "otherbase": "other"}[base]}
+			if got := s.files("owner", "which"); !slices.Equal(got, want) {
+				t.Errorf("on %s with %q: %q, want %q", base, flag, got, want)
+			}
 		}
 	}
 }
