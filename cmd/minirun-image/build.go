@@ -48,8 +48,8 @@ func buildFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "push", Usage: "send the image to its registry"},
 		&cli.BoolFlag{Name: "no-cache", Usage: "take nothing from the cache"},
 		&cli.StringSliceFlag{Name: "no-cache-filter", Usage: "take nothing of `STAGE` from the cache"},
-		&cli.StringSliceFlag{Name: "cache-from", Usage: "`type=local,src=DIR` or `type=registry,ref=NAME`: a cache of elsewhere"},
-		&cli.StringSliceFlag{Name: "cache-to", Usage: "`type=local,dest=DIR` or `type=registry,ref=NAME`: write the cache there, too"},
+		&cli.StringSliceFlag{Name: "cache-from", Usage: "take steps from `type=local,src=DIR|type=registry,ref=NAME|NAME`: a cache of elsewhere"},
+		&cli.StringSliceFlag{Name: "cache-to", Usage: "write the cache to `type=local,dest=DIR|type=registry,ref=NAME|type=inline`, too; mode=max: all steps, not only the result's"},
 		&cli.BoolFlag{Name: "pull", Usage: "ask the registry for newer base images"},
 		&cli.StringFlag{Name: "network", Value: "default", Usage: "of RUN: `default|host|none`; the default is the host's"},
 		&cli.StringSliceFlag{Name: "allow", Usage: "`security.insecure|network.host` for RUN --security and --network"},
@@ -94,6 +94,9 @@ func buildOptions(ctx *cli.Context, s *ingest.Store) (o build.Options, err error
 		o.Platforms = append(o.Platforms, platforms.Normalize(p))
 	}
 	if o.Hosts, err = hosts(ctx.StringSlice("add-host")); err != nil {
+		return o, err
+	}
+	if err := cacheOptions(ctx, &o); err != nil {
 		return o, err
 	}
 	o.Epoch, err = sourceDateEpoch(o.BuildArgs)
@@ -225,7 +228,13 @@ func buildImage(ctx *cli.Context) error {
 	if err == nil {
 		err = exportBuilt(ctx, s, o, built, display)
 	}
+	if err == nil {
+		err = b.SaveCaches(ctx.Context, built, o.CacheTo)
+	}
 	display.Close()
+	for _, w := range b.Warnings {
+		warn(w)
+	}
 	if err != nil {
 		return errors.New(build.Quoted(err))
 	}

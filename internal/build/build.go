@@ -3,6 +3,7 @@
 //	build.go     Build: a table of contents
 //	context.go   the Dockerfile and what it may read
 //	images.go    images that FROM and --from name
+//	cache.go     --cache-from and --cache-to
 //
 // Below it, each package owns one part:
 //
@@ -14,7 +15,7 @@
 //	                         ├─ place    COPY, ADD: files into a layer
 //	                         └─ tree     what is read, and its digests; source makes it
 //
-// progress, explain and lint are what people see.
+// share takes the cache elsewhere; progress, explain and lint are what people see.
 package build
 
 import (
@@ -33,6 +34,7 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/build/progress"
 	"github.com/minirun/minirun/internal/build/run"
+	"github.com/minirun/minirun/internal/build/share"
 	"github.com/minirun/minirun/internal/build/solve"
 	"github.com/minirun/minirun/internal/build/tree"
 	"github.com/minirun/minirun/internal/image/ingest"
@@ -55,6 +57,8 @@ type Options struct {
 	Allow     []string
 	Hosts     []string
 	Epoch     *time.Time
+	CacheFrom []share.From
+	CacheTo   []share.To
 
 	// Pull fetches an image that the store has not, or, with --pull, might have newer.
 	Pull   func(ctx context.Context, name string, p oci.Platform) error
@@ -68,12 +72,16 @@ type Builder struct {
 	Store  *ingest.Store
 	Runner *run.Executor
 	Sink   progress.Sink
+
+	Warnings []error // of builds, for when the progress is no longer shown
 }
 
 // A Built is the result for one platform.
 type Built struct {
 	Platform oci.Platform
 	Graph    *graph.Graph
+	Imports  *share.Set
+	Inline   bool // the image has its cache inside
 	*solve.Result
 }
 
@@ -99,6 +107,8 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 		Store: b.Store, Runner: b.Runner, Sink: b.Sink, Contexts: in.trees, Memo: memo, Secrets: o.Secrets, SSH: o.SSH,
 		NoCache: o.withoutCache(), Epoch: o.Epoch, Failed: o.Failed,
 	}
+	imports := b.importCaches(ctx, &o, s)
+	defer func() { b.Warnings = append(b.Warnings, imports.Warnings()...) }()
 	all := o.Platforms
 	if len(all) == 0 {
 		all = []oci.Platform{platforms.DefaultSpec()}
@@ -108,6 +118,7 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 		if err != nil {
 			return nil, file, err
 		}
+		one.Imports, one.Inline = imports, Inline(o.CacheTo)
 		built = append(built, *one)
 	}
 	return built, file, nil
@@ -161,6 +172,9 @@ func (b *Built) Image(epoch *time.Time) export.Result {
 	last := b.Graph.Target.Last()
 	r := export.Result{Layers: b.Layers, Config: *last.Config, Platform: b.Platform, Epoch: epoch}
 	r.Config.History = b.history(epoch)
+	if b.Inline {
+		r.Inside, r.InsideName = b.inline, share.Field
+	}
 	return r
 }
 

@@ -53,6 +53,8 @@ var arrows = map[string]string{
 	"internal/image/ingest":    "image image/layer namespaces",
 	"internal/image/transfer":  "image image/configure image/ingest image/layer",
 
+	"internal/build/share": "build/export build/progress image image/ingest image/transfer",
+
 	"internal/see":    "container look plan",
 	"internal/beside": "look spec",
 	"internal/look":   "container image spec",

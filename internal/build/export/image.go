@@ -24,6 +24,11 @@ type Result struct {
 	Rewrite     bool       // no file of a layer that was built is younger than Epoch
 	Compression Compression
 	Annotations map[string]string
+
+	// Inside, if it is set, says what the configuration has under the name InsideName:
+	// of layers that are packed.
+	Inside     func(layers []Layer) (json.RawMessage, error)
+	InsideName string
 }
 
 // Image stores an image: blobs, configuration, manifest. Its layers are unpacked
@@ -54,7 +59,7 @@ func Image(ctx context.Context, s *ingest.Store, r Result) (oci.Descriptor, erro
 		keys = append(keys, l.Key)
 	}
 	var err error
-	if m.Config, err = document(s, oci.MediaTypeImageConfig, config); err != nil {
+	if m.Config, err = configuration(s, r, config); err != nil {
 		return oci.Descriptor{}, err
 	}
 	d, err := document(s, oci.MediaTypeImageManifest, m)
@@ -64,6 +69,27 @@ func Image(ctx context.Context, s *ingest.Store, r Result) (oci.Descriptor, erro
 	p := r.Platform
 	d.Platform = &p
 	return d, s.SetUnpacked(m.Config.Digest, keys)
+}
+
+// configuration stores it, with what travels inside.
+func configuration(s *ingest.Store, r Result, config docker.DockerOCIImage) (oci.Descriptor, error) {
+	if r.Inside == nil {
+		return document(s, oci.MediaTypeImageConfig, config)
+	}
+	inside, err := r.Inside(r.Layers)
+	if err != nil {
+		return oci.Descriptor{}, err
+	}
+	text, err := json.Marshal(config)
+	if err != nil {
+		return oci.Descriptor{}, err
+	}
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return oci.Descriptor{}, err
+	}
+	fields[r.InsideName] = inside
+	return document(s, oci.MediaTypeImageConfig, fields)
 }
 
 // Index stores an index of several platforms' manifests.

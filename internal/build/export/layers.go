@@ -8,6 +8,7 @@ package export
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -19,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -74,10 +76,7 @@ func Pack(ctx context.Context, s *ingest.Store, layers []Layer, c Compression, l
 }
 
 func (l *Layer) pack(s *ingest.Store, c Compression, latest *time.Time) error {
-	note := filepath.Join(s.Dir, "build", "blobs", l.Key.Encoded()[:32]+"."+c.Kind+strconv.Itoa(c.Level))
-	if latest != nil {
-		note += "." + strconv.FormatInt(latest.Unix(), 10)
-	}
+	note := l.note(s, c, latest)
 	var known packed
 	if text, err := os.ReadFile(note); err == nil && json.Unmarshal(text, &known) == nil && s.Has(known.Desc.Digest) {
 		l.Desc, l.DiffID = known.Desc, known.DiffID
@@ -88,6 +87,19 @@ func (l *Layer) pack(s *ingest.Store, c Compression, latest *time.Time) error {
 	if err := l.write(s, c, latest); err != nil {
 		return err
 	}
+	return l.remember(s, note)
+}
+
+// note is the file that says what a layer is packed as.
+func (l *Layer) note(s *ingest.Store, c Compression, latest *time.Time) string {
+	name := l.Key.Encoded()[:32] + "." + cmp.Or(c.Kind, "gzip") + strconv.Itoa(c.Level)
+	if latest != nil {
+		name += "." + strconv.FormatInt(latest.Unix(), 10)
+	}
+	return filepath.Join(s.Dir, "build", "blobs", name)
+}
+
+func (l *Layer) remember(s *ingest.Store, note string) error {
 	text, err := json.Marshal(packed{l.Desc, l.DiffID})
 	if err != nil {
 		return err
@@ -97,6 +109,18 @@ func (l *Layer) pack(s *ingest.Store, c Compression, latest *time.Time) error {
 		return err
 	}
 	return os.Rename(aside, note)
+}
+
+// Remember notes that a layer has been unpacked from a blob of the store, so that it
+// is not packed again.
+func (l *Layer) Remember(s *ingest.Store) error {
+	c := Compression{Kind: "uncompressed"}
+	for _, kind := range []string{"gzip", "zstd"} {
+		if strings.HasSuffix(l.Desc.MediaType, kind) {
+			c.Kind = kind
+		}
+	}
+	return l.remember(s, l.note(s, c, nil))
 }
 
 // write makes the blob.

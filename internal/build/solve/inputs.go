@@ -18,8 +18,11 @@ import (
 
 // shown is a file system of the build as a tree: its layers, merged where nobody
 // else sees them.
-func (v *solving) shown(n *graph.Node) (*tree.Tree, error) {
+func (v *solving) shown(ctx context.Context, n *graph.Node) (*tree.Tree, error) {
 	s := v.of(n)
+	if err := v.need(ctx, s); err != nil {
+		return nil, err
+	}
 	label := n.Text
 	if n.Stage != nil {
 		label = "stage " + n.Stage.Label()
@@ -104,7 +107,7 @@ func (v *solving) choose(ctx context.Context, n *graph.Node, s *sources) error {
 		for ; i < len(op.Sources) && op.Sources[i].From == first.From && op.Sources[i].Context == first.Context && op.Sources[i].File == nil && op.Sources[i].URL == ""; i++ {
 			patterns = append(patterns, op.Sources[i].Path)
 		}
-		t, err := v.tree(s, first)
+		t, err := v.tree(ctx, s, first)
 		if err != nil {
 			return err
 		}
@@ -118,7 +121,7 @@ func (v *solving) choose(ctx context.Context, n *graph.Node, s *sources) error {
 }
 
 // tree is what a source is of.
-func (v *solving) tree(s *sources, source graph.Source) (*tree.Tree, error) {
+func (v *solving) tree(ctx context.Context, s *sources, source graph.Source) (*tree.Tree, error) {
 	if source.From == nil {
 		t, ok := v.Contexts[source.Context]
 		if !ok {
@@ -129,7 +132,7 @@ func (v *solving) tree(s *sources, source graph.Source) (*tree.Tree, error) {
 	if t, ok := s.trees[source.From]; ok {
 		return t, nil
 	}
-	t, err := v.shown(source.From)
+	t, err := v.shown(ctx, source.From)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +191,7 @@ func (v *solving) ofMounts(ctx context.Context, op *graph.Run) (recipe, error) {
 		if m.From == nil {
 			continue
 		}
-		t, err := v.shown(m.From)
+		t, err := v.shown(ctx, m.From)
 		if err != nil {
 			return nil, err
 		}

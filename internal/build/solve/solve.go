@@ -5,6 +5,7 @@
 //	solve.go    Solve: a goroutine a node
 //	key.go      what a step depends on → its key (pure)
 //	cache.go    records: key → layer
+//	imports.go  records of other stores: layers that are fetched when they are needed
 //	inputs.go   trees that steps read, their digests
 //	step.go     RUN, COPY, WORKDIR → a layer
 //	history.go  what the last build of this Dockerfile was made of: why a step was not cached
@@ -32,6 +33,7 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/build/progress"
 	"github.com/minirun/minirun/internal/build/run"
+	"github.com/minirun/minirun/internal/build/share"
 	"github.com/minirun/minirun/internal/build/tree"
 	"github.com/minirun/minirun/internal/image/ingest"
 )
@@ -43,6 +45,7 @@ type Solver struct {
 	Sink     progress.Sink
 	Contexts map[string]*tree.Tree
 	Memo     *tree.Memo
+	Imports  Imports // nil: there are none
 	Secrets  run.Secrets
 	SSH      map[string]string                           // agents' sockets, by ID
 	NoCache  func(stage string) bool                     // nil: the cache is used
@@ -50,10 +53,11 @@ type Solver struct {
 	Slot     string                                      // names the Dockerfile, for the question why
 	Failed   func(n *graph.Node, s *run.Step, err error) // a RUN has failed, and its file system is still there
 
-	jobs  chan struct{}
-	setup sync.Once
-	ids   sync.Mutex
-	begun int
+	jobs    chan struct{}
+	fetches chan struct{}
+	setup   sync.Once
+	ids     sync.Mutex
+	begun   int
 }
 
 // A Step is what became of a node.
@@ -63,8 +67,9 @@ type Step struct {
 	Changed []string // what has changed since the last build
 	Key     digest.Digest
 	Took    time.Duration
-	Layer   string   // the directory of its own layer; "": it has none
-	Below   []string // the directories below it, lowest first
+	Layer   string      // the directory of its own layer; "": it has none
+	Below   []string    // the directories below it, lowest first
+	Shared  *share.Step // for other stores; nil: it has no layer of its own
 }
 
 // A Result is what a graph has come to.
@@ -77,6 +82,7 @@ type Result struct {
 type state struct {
 	result digest.Digest
 	layers []export.Layer
+	absent []*absent // of the layers, those that are elsewhere, or were; lowest first
 }
 
 func (s *state) dirs() []string {
@@ -102,17 +108,37 @@ type solving struct {
 // Solve carries out what the graph's target needs. The store must be held shared.
 // After an error nothing is left of the steps that failed; the others are cached.
 func (s *Solver) Solve(ctx context.Context, g *graph.Graph) (*Result, error) {
-	s.setup.Do(func() { s.jobs = make(chan struct{}, max(4, 2*runtime.NumCPU())) })
+	s.setup.Do(func() {
+		s.jobs = make(chan struct{}, max(4, 2*runtime.NumCPU()))
+		s.fetches = make(chan struct{}, fetchesAtOnce)
+	})
+	for {
+		r, err := s.solve(ctx, g)
+		var bad *unusable
+		if !errors.As(err, &bad) {
+			return r, err
+		}
+		s.Imports.Forget(bad.record, bad.err)
+	}
+}
+
+// solve tries to.
+func (s *Solver) solve(ctx context.Context, g *graph.Graph) (*Result, error) {
 	last, err := readHistory(s.Store, s.Slot)
 	if err != nil {
 		return nil, err
 	}
 	v := &solving{Solver: s, cache: cache{s.Store}, g: g, last: last, steps: map[int]Step{}, results: map[*graph.Node]*state{}, notes: map[string]note{}}
 	err = v.all(ctx, g.Needed())
+	end := v.results[g.Target.Last()]
+	if err == nil {
+		err = v.need(ctx, end)
+	}
 	if err := errors.Join(err, v.remember()); err != nil {
 		return nil, err
 	}
-	return &Result{Layers: v.results[g.Target.Last()].layers, Steps: v.steps}, nil
+	v.withoutAbsent()
+	return &Result{Layers: end.layers, Steps: v.steps}, nil
 }
 
 // all waits for every node. The first error stops the others; it is the one that
@@ -203,12 +229,17 @@ func (v *solving) from(n *graph.Node, op *graph.From) *state {
 
 // begin shows a step.
 func (v *solving) begin(n *graph.Node) int {
-	v.ids.Lock()
-	v.begun++
-	id := v.begun
-	v.ids.Unlock()
+	id := v.number()
 	v.Sink.Begin(id, v.title(n))
 	return id
+}
+
+// number is a new one, for what is shown.
+func (v *solving) number() int {
+	v.ids.Lock()
+	defer v.ids.Unlock()
+	v.begun++
+	return v.begun
 }
 
 // title is a step's name as buildx has it.

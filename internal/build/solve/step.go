@@ -22,6 +22,7 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/build/place"
 	"github.com/minirun/minirun/internal/build/run"
+	"github.com/minirun/minirun/internal/build/share"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/merge"
@@ -51,15 +52,28 @@ func (v *solving) step(ctx context.Context, n *graph.Node) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir := v.layerDir(r.Layer)
-	s := Step{Cached: cached, Key: r.Result, Took: time.Since(m.begun), Layer: filepath.Join(dir, "fs"), Below: m.parent.dirs()}
+	layer := export.Layer{Dir: filepath.Join(v.layerDir(r.Layer), "fs"), Key: r.name()}
+	s := Step{Cached: cached, Key: r.Result, Took: time.Since(m.begun), Layer: layer.Dir, Below: m.parent.dirs()}
+	s.Shared = &share.Step{Record: share.Record{Keys: r.Keys, Result: r.Result, Text: n.Text}, Made: layer, Away: r.away}
 	if !cached {
 		s.Reason, s.Changed = v.why(n, m.recipe)
 	}
 	v.noted(n, m.recipe)
 	v.note(n, s)
-	layers := append(slices.Clip(slices.Clone(m.parent.layers)), export.Layer{Dir: s.Layer, Key: r.Result})
-	return &state{result: r.Result, layers: layers}, nil
+	out := &state{result: m.result(r), layers: append(slices.Clone(m.parent.layers), layer), absent: slices.Clone(m.parent.absent)}
+	if r.away != nil {
+		out.absent = append(out.absent, v.absent(m, r, layer))
+	}
+	return out, nil
+}
+
+// result names the file system behind a step: its own, or, if its layer knows nothing
+// of those below, that layer on them.
+func (m *making) result(r *Record) digest.Digest {
+	if op, ok := m.n.Op.(*graph.Copy); ok && op.Link {
+		return recipe{{"the step before", m.parent.result.String()}, {"linked", r.Result.String()}}.key()
+	}
+	return r.Result
 }
 
 // findOrMake asks the cache by the first key, then by the second, and then makes
@@ -67,9 +81,9 @@ func (v *solving) step(ctx context.Context, n *graph.Node) (*state, error) {
 func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached bool, err error) {
 	m.recipe = v.asked(m)
 	m.asked = m.recipe.key()
-	fresh := v.NoCache != nil && v.NoCache(m.n.Stage.Label())
+	fresh := v.fresh(m.n)
 	if !fresh && !v.mustLook(m.n) {
-		if r, err := v.find(m.asked); r != nil || err != nil {
+		if r, err := v.found(m, m.asked); r != nil || err != nil {
 			return r, true, err
 		}
 	}
@@ -90,7 +104,7 @@ func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached 
 	}
 	defer lock.Unlock()
 	if !fresh {
-		if r, err = v.find(key); err != nil {
+		if r, err = v.found(m, key); err != nil {
 			return nil, false, err
 		}
 	}
@@ -99,12 +113,42 @@ func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached 
 			return nil, false, err
 		}
 	}
-	if m.asked != key && !v.mustLook(m.n) {
+	r.Keys = v.keys(m, key)
+	if m.asked != key && !v.mustLook(m.n) && r.away == nil {
 		also := *r
 		also.Key = m.asked
 		err = v.put(&also)
 	}
 	return r, cached, err
+}
+
+// found looks for a record here, then elsewhere.
+func (v *solving) found(m *making, key digest.Digest) (*Record, error) {
+	r, err := v.find(key)
+	if r == nil && err == nil {
+		r = v.imported(m, key)
+	}
+	if r != nil && r.Keys == nil {
+		r.Keys = []digest.Digest{key}
+	}
+	return r, err
+}
+
+// keys are those that a step may be found by.
+func (v *solving) keys(m *making, looked digest.Digest) []digest.Digest {
+	if m.asked == looked || v.mustLook(m.n) {
+		return []digest.Digest{looked}
+	}
+	return []digest.Digest{m.asked, looked}
+}
+
+// fresh says whether nothing of the cache is taken for a step.
+func (v *solving) fresh(n *graph.Node) bool {
+	label := "" // of a context that is copied for a mount
+	if n.Stage != nil {
+		label = n.Stage.Label()
+	}
+	return v.NoCache != nil && v.NoCache(label)
 }
 
 // mustLook says whether a step reads what may have changed since: a context, or
@@ -117,7 +161,7 @@ func (v *solving) mustLook(n *graph.Node) bool {
 // asked is the first recipe: the inputs are the steps that made them.
 func (v *solving) asked(m *making) recipe {
 	r := recipe{}
-	if op, ok := m.n.Op.(*graph.Copy); !ok || !op.Link {
+	if op, ok := m.n.Op.(*graph.Copy); !ok || !op.Link || namesUser(op.Chown) {
 		r.add("the step before", m.parent.result.String())
 	}
 	if v.Epoch != nil {
@@ -142,6 +186,12 @@ func (v *solving) asked(m *making) recipe {
 		r.add("directory", op.Path, op.User)
 	}
 	return r
+}
+
+// namesUser says whether an owner has to be looked up in the file system.
+func namesUser(owner string) bool {
+	user, group, _ := strings.Cut(owner, ":")
+	return owner != "" && !(isNumber(user) && (group == "" || isNumber(group)))
 }
 
 // look is the second recipe: the inputs are what they contain.
@@ -171,6 +221,9 @@ func (v *solving) look(ctx context.Context, m *making) (recipe, error) {
 
 // make makes the layer in tmp, and renames it when it is whole.
 func (v *solving) make(ctx context.Context, m *making, key digest.Digest) (*Record, error) {
+	if err := v.need(ctx, m.parent); err != nil {
+		return nil, err
+	}
 	result := key
 	if _, runs := m.n.Op.(*graph.Run); runs || v.NoCache != nil {
 		// A program may do something else each time, so what is built on one result is not taken for another.
@@ -187,7 +240,7 @@ func (v *solving) make(ctx context.Context, m *making, key digest.Digest) (*Reco
 		}
 	}
 	err := v.fill(ctx, m, aside)
-	r := &Record{Key: key, Result: result, Layer: result.Encoded()[:32], Text: m.n.Text, Made: time.Now().UTC(), Took: time.Since(m.begun)}
+	r := &Record{Key: key, Keys: v.keys(m, key), Result: result, Layer: result.Encoded()[:32], Text: m.n.Text, Made: time.Now().UTC(), Took: time.Since(m.begun)}
 	if err == nil {
 		err = v.settle(aside, r)
 	}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/build"
+	"github.com/minirun/minirun/internal/build/export"
+	"github.com/minirun/minirun/internal/build/share"
+)
+
+// cacheOptions reads --cache-from and --cache-to.
+func cacheOptions(ctx *cli.Context, o *build.Options) error {
+	for _, text := range ctx.StringSlice("cache-from") {
+		f, err := share.ParseFrom(text)
+		if err != nil {
+			return err
+		}
+		o.CacheFrom = append(o.CacheFrom, f)
+	}
+	for _, text := range ctx.StringSlice("cache-to") {
+		t, err := share.ParseTo(text)
+		if err != nil {
+			return err
+		}
+		o.CacheTo = append(o.CacheTo, t)
+	}
+	if !build.Inline(o.CacheTo) {
+		return nil
+	}
+	list, err := outputs(ctx)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(list, func(o export.Output) bool { return slices.Contains([]string{"image", "oci", "docker"}, o.Type) }) {
+		return errors.New("--cache-to type=inline: the cache is inside the image: needs --output type=image, oci or docker")
+	}
+	return nil
+}
