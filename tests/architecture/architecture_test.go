@@ -21,7 +21,7 @@ const module = "github.com/minirun/minirun"
 // way (docs/architecture.md):
 //
 //	cmd → {see, beside, engine} → {look, doctor} → container → {cgroups, namespaces, rootfs, process, bootstrap} → {handshake, plan, spec, seccomp}
-//	cmd → build → solve → {dockerfile, export, run, place, source} → {graph, tree} → image
+//	cmd → build → solve → share → {dockerfile, export, run, place, source} → {graph, tree} → image
 //
 // A new package gets a line; a new arrow gets one only if it points down.
 var arrows = map[string]string{
@@ -30,16 +30,17 @@ var arrows = map[string]string{
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
 	// links a registry's client and decompressors, which cmd/minirun must not
-	"cmd/minirun-image": "build build/explain build/export build/graph build/lint build/progress build/run build/source image image/ingest image/layer image/merge image/transfer look namespaces spec",
+	"cmd/minirun-image": "build build/explain build/export build/graph build/lint build/progress build/run build/share build/source image image/ingest image/layer image/merge image/transfer look namespaces spec",
 
 	"internal/engine":           "container image namespaces spec",
-	"internal/build":            "build/dockerfile build/export build/graph build/progress build/run build/solve build/source build/tree image image/ingest image/transfer",
-	"internal/build/solve":      "build/dockerfile build/export build/graph build/place build/progress build/run build/source build/tree image image/ingest image/merge namespaces",
+	"internal/build":            "build/dockerfile build/export build/graph build/progress build/run build/share build/solve build/source build/tree image image/ingest image/transfer",
+	"internal/build/solve":      "build/dockerfile build/export build/graph build/place build/progress build/run build/share build/source build/tree image image/ingest image/merge namespaces",
 	"internal/build/dockerfile": "build/graph image/configure",
 	"internal/build/run":        "build/graph image image/ingest image/merge namespaces spec",
 	"internal/build/place":      "build/tree",
 	"internal/build/source":     "build/tree",
 	"internal/build/export":     "image image/ingest image/layer image/merge image/transfer namespaces",
+	"internal/build/share":      "build/export build/progress image image/ingest image/transfer",
 	"internal/build/lint":       "build/dockerfile",
 	"internal/build/explain":    "build/graph image/layer",
 	"internal/build/progress":   "",
@@ -52,8 +53,6 @@ var arrows = map[string]string{
 	"internal/image/merge":     "",
 	"internal/image/ingest":    "image image/layer namespaces",
 	"internal/image/transfer":  "image image/configure image/ingest image/layer",
-
-	"internal/build/share": "build/export build/progress image image/ingest image/transfer",
 
 	"internal/see":    "container look plan",
 	"internal/beside": "look spec",
@@ -84,9 +83,9 @@ var arrows = map[string]string{
 // down, or stay on the floor of the helpers at its side.
 var level = map[string]int{
 	"cmd": 0, "see": 10, "beside": 10, "engine": 10,
-	"build": 10, "build/lint": 11, "build/explain": 11, "build/solve": 11,
-	"build/dockerfile": 12, "build/export": 12, "build/run": 12, "build/place": 12, "build/source": 12, "build/progress": 12,
-	"build/graph": 13, "build/tree": 13,
+	"build": 10, "build/lint": 11, "build/explain": 11, "build/solve": 11, "build/share": 12,
+	"build/dockerfile": 13, "build/export": 13, "build/run": 13, "build/place": 13, "build/source": 13, "build/progress": 13,
+	"build/graph": 14, "build/tree": 14,
 	"image/transfer": 20, "image/ingest": 30, "image": 40, "look": 20, "doctor": 20, "container": 30, "systemd": 40,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
 	"handshake": 60, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70,
