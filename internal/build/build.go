@@ -1,8 +1,11 @@
 // Package build makes images of Dockerfiles.
 //
-//	build.go     Build: a table of contents
-//	context.go   the Dockerfile and what it may read
-//	images.go    images that FROM and --from name
+//	build.go      Build: a table of contents
+//	context.go    the Dockerfile and what it may read
+//	images.go     images that FROM and --from name
+//	platforms.go  a graph for each platform, carried out side by side
+//	deliver.go    results → outputs
+//	origin.go     what attestations say of a result
 //
 // Below it, each package owns one part:
 //
@@ -14,18 +17,20 @@
 //	                         ├─ place    COPY, ADD: files into a layer
 //	                         └─ tree     what is read, and its digests; source makes it
 //
-// progress, explain and lint are what people see.
+// attest says where an image comes from; progress, explain and lint are what people
+// see.
 package build
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/containerd/platforms"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/build/dockerfile"
@@ -57,7 +62,9 @@ type Options struct {
 	Epoch     *time.Time
 
 	// Pull fetches an image that the store has not, or, with --pull, might have newer.
-	Pull   func(ctx context.Context, name string, p oci.Platform) error
+	// With index set the name is to stand for the images of all platforms that are
+	// there, not for this one alone.
+	Pull   func(ctx context.Context, name string, p oci.Platform, index bool) error
 	Always bool
 
 	Failed func(n *graph.Node, s *run.Step, err error)
@@ -72,13 +79,16 @@ type Builder struct {
 
 // A Built is the result for one platform.
 type Built struct {
-	Platform oci.Platform
+	Platform oci.Platform // that was asked for: the last stage may be of another one's base
 	Graph    *graph.Graph
 	*solve.Result
+
+	origin *origin
 }
 
 // Build builds for every platform. The store must be held shared.
 func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *dockerfile.File, err error) {
+	begun := time.Now().UTC()
 	in, err := b.open(ctx, &o)
 	if err != nil {
 		return nil, nil, err
@@ -99,41 +109,19 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 		Store: b.Store, Runner: b.Runner, Sink: b.Sink, Contexts: in.trees, Memo: memo, Secrets: o.Secrets, SSH: o.SSH,
 		NoCache: o.withoutCache(), Epoch: o.Epoch, Failed: o.Failed,
 	}
-	all := o.Platforms
-	if len(all) == 0 {
-		all = []oci.Platform{platforms.DefaultSpec()}
+	graphs, err := b.graphs(ctx, file, in, &o)
+	if err != nil {
+		return nil, file, err
 	}
-	for _, p := range all {
-		one, err := b.platform(ctx, s, file, in, &o, p)
-		if err != nil {
-			return nil, file, err
-		}
-		built = append(built, *one)
+	s.Several = len(graphs) > 1
+	if built, err = b.solve(ctx, s, file, in, &o, graphs); err != nil {
+		return nil, file, err
+	}
+	from := &origin{inputs: in, options: &o, invocation: rand.Text(), begun: begun, ended: time.Now().UTC()}
+	for i := range built {
+		built[i].origin = from
 	}
 	return built, file, nil
-}
-
-// platform builds for one.
-func (b *Builder) platform(ctx context.Context, s *solve.Solver, file *dockerfile.File, in *inputs, o *Options, p oci.Platform) (*Built, error) {
-	g, err := file.Graph(dockerfile.Options{
-		Name: in.name, BuildArgs: o.BuildArgs, Target: o.Target, Build: platforms.DefaultSpec(), Platform: platforms.Normalize(p),
-		Labels: o.Labels, Hosts: o.Hosts, Network: o.Network, Contexts: in.names(), Images: in.images,
-		Allowed: func(what string) bool { return contains(o.Allow, what) },
-		Resolve: func(name string, p oci.Platform) (*graph.Image, error) { return b.image(ctx, o, name, p) },
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.Slot = strings.Join([]string{in.slot, o.Target, platforms.Format(p)}, "\x00")
-	result, err := s.Solve(ctx, g)
-	if err != nil {
-		var failed *solve.Error
-		if errors.As(err, &failed) {
-			return nil, file.At(in.name, failed.Node, failed.Err)
-		}
-		return nil, err
-	}
-	return &Built{Platform: g.Target.Platform, Graph: g, Result: result}, nil
 }
 
 // withoutCache says of which stages nothing is taken from the cache.
@@ -159,7 +147,7 @@ func contains(list []string, what string) bool {
 // Image is what export makes an image of.
 func (b *Built) Image(epoch *time.Time) export.Result {
 	last := b.Graph.Target.Last()
-	r := export.Result{Layers: b.Layers, Config: *last.Config, Platform: b.Platform, Epoch: epoch}
+	r := export.Result{Layers: slices.Clone(b.Layers), Config: *last.Config, Platform: b.Platform, Epoch: epoch}
 	r.Config.History = b.history(epoch)
 	return r
 }

@@ -22,11 +22,14 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/containerd/platforms"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/identity"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/build/export"
 	"github.com/minirun/minirun/internal/build/graph"
@@ -47,13 +50,15 @@ type Solver struct {
 	SSH      map[string]string                           // agents' sockets, by ID
 	NoCache  func(stage string) bool                     // nil: the cache is used
 	Epoch    *time.Time                                  // SOURCE_DATE_EPOCH
-	Slot     string                                      // names the Dockerfile, for the question why
+	Several  bool                                        // graphs for several platforms are solved: steps' names say which
 	Failed   func(n *graph.Node, s *run.Step, err error) // a RUN has failed, and its file system is still there
 
 	jobs  chan struct{}
 	setup sync.Once
 	ids   sync.Mutex
 	begun int
+	made  map[digest.Digest]*Record // by this Solver without looking at the cache, for its other graphs
+	first sync.Once                 // of what fails
 }
 
 // A Step is what became of a node.
@@ -65,6 +70,7 @@ type Step struct {
 	Took    time.Duration
 	Layer   string   // the directory of its own layer; "": it has none
 	Below   []string // the directories below it, lowest first
+	Fetched []Fetched
 }
 
 // A Result is what a graph has come to.
@@ -99,11 +105,15 @@ type solving struct {
 	notes   map[string]note
 }
 
-// Solve carries out what the graph's target needs. The store must be held shared.
-// After an error nothing is left of the steps that failed; the others are cached.
-func (s *Solver) Solve(ctx context.Context, g *graph.Graph) (*Result, error) {
-	s.setup.Do(func() { s.jobs = make(chan struct{}, max(4, 2*runtime.NumCPU())) })
-	last, err := readHistory(s.Store, s.Slot)
+// Solve carries out what the graph's target needs. Slot names the Dockerfile from
+// one build to the next, for the question why. The store must be held shared.
+// Several graphs may be solved at the same time. After an error nothing is left of
+// the steps that failed; the others are cached.
+func (s *Solver) Solve(ctx context.Context, g *graph.Graph, slot string) (*Result, error) {
+	s.setup.Do(func() {
+		s.jobs, s.made = make(chan struct{}, max(4, 2*runtime.NumCPU())), map[digest.Digest]*Record{}
+	})
+	last, err := readHistory(s.Store, slot)
 	if err != nil {
 		return nil, err
 	}
@@ -225,11 +235,27 @@ func (v *solving) title(n *graph.Node) string {
 			at = all
 		}
 	}
-	label := n.Stage.Label()
-	if len(v.g.Stages) == 1 {
-		return fmt.Sprintf("[%d/%d] %s", at, all, n.Text)
+	where := fmt.Sprintf("%d/%d", at, all)
+	if len(v.g.Stages) > 1 {
+		where = n.Stage.Label() + " " + where
 	}
-	return fmt.Sprintf("[%s %d/%d] %s", label, at, all, n.Text)
+	if v.Several {
+		where = across(n.Stage.Platform, v.g.Platform) + " " + where
+	}
+	return fmt.Sprintf("[%s] %s", where, n.Text)
+}
+
+// across names the platform of a stage and, if it is another one, of the result:
+// linux/amd64->arm64, as buildx does.
+func across(stage, result oci.Platform) string {
+	from, to := platforms.Format(stage), platforms.Format(result)
+	switch {
+	case from == to:
+		return from
+	case stage.OS == result.OS:
+		to = strings.TrimPrefix(to, result.OS+"/")
+	}
+	return from + "->" + to
 }
 
 func (v *solving) note(n *graph.Node, s Step) {
