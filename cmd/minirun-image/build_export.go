@@ -48,7 +48,7 @@ func delivery(ctx *cli.Context, o *build.Options, s *ingest.Store) (*build.Deliv
 		}
 		d.Outputs = append(d.Outputs, out)
 	}
-	isStored := func(o export.Output) bool { return o.Type == "image" }
+	isStored := func(o export.Output) bool { return o.Stored() }
 	wanted := len(d.Outputs) == 0 || ctx.Bool("push") || ctx.Bool("load")
 	if wanted && !slices.ContainsFunc(d.Outputs, isStored) {
 		d.Outputs = append(d.Outputs, export.Output{Type: "image", Tar: true})

@@ -148,17 +148,17 @@ func contains(list []string, what string) bool {
 func (b *Built) Image(epoch *time.Time) export.Result {
 	last := b.Graph.Target.Last()
 	r := export.Result{Layers: slices.Clone(b.Layers), Config: *last.Config, Platform: b.Platform, Epoch: epoch}
-	r.Config.History = b.history(epoch)
+	r.Config.History, r.Created = b.history(epoch)
 	return r
 }
 
 // history is the base image's, and a line for each instruction down to the target.
-func (b *Built) history(epoch *time.Time) []oci.History {
-	now := time.Now().UTC()
-	if epoch != nil {
-		now = *epoch
-	}
+// Their times, and that of the image, are those at which layers were made: an image
+// that is built again of the cache is the same one.
+func (b *Built) history(epoch *time.Time) ([]oci.History, time.Time) {
 	var out []oci.History
+	var now *time.Time // of the layer below
+	begin := 0         // the first line that is not a base image's
 	var stage func(s *graph.Stage)
 	stage = func(s *graph.Stage) {
 		for _, n := range s.Nodes {
@@ -167,7 +167,8 @@ func (b *Built) history(epoch *time.Time) []oci.History {
 				case from.Stage != nil:
 					stage(from.Stage)
 				case from.Image != nil:
-					out = append(out, from.Image.Config.History...)
+					out, now = append(out, from.Image.Config.History...), from.Image.Config.Created
+					begin = len(out)
 				}
 				continue
 			}
@@ -175,13 +176,37 @@ func (b *Built) history(epoch *time.Time) []oci.History {
 			if h.CreatedBy == "" {
 				continue
 			}
-			h.Created, h.Comment = &now, "minirun build"
+			if made := b.Steps[n.ID].Made; !made.IsZero() {
+				now = &made
+			}
+			h.Created, h.Comment = now, "minirun build"
 			h.EmptyLayer = n.Op == nil
 			out = append(out, h)
 		}
 	}
 	stage(b.Graph.Target)
-	return out
+	return out, dated(out[begin:], now, epoch, b.origin.begun)
+}
+
+// dated gives instructions before the first layer its time, or all of them the time
+// of SOURCE_DATE_EPOCH, and returns that of the last.
+func dated(lines []oci.History, last, epoch *time.Time, begun time.Time) time.Time {
+	if last == nil {
+		last = &begun
+	}
+	next := last
+	for i := len(lines) - 1; i >= 0; i-- {
+		if epoch != nil {
+			lines[i].Created = epoch
+		} else if lines[i].Created == nil {
+			lines[i].Created = next
+		}
+		next = lines[i].Created
+	}
+	if epoch != nil {
+		return *epoch
+	}
+	return *last
 }
 
 // Quoted is an error with the lines of the Dockerfile that it is about.

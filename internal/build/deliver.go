@@ -71,7 +71,7 @@ func (d *Delivery) check(out *export.Output, all []string) error {
 	}
 	index := len(all) > 1 || d.Attest.Provenance != attest.None || d.Attest.SBOM
 	switch {
-	case out.Single() && len(all) > 1:
+	case out.Type == "docker" && len(all) > 1:
 		return fmt.Errorf("has an image for one platform, not for %s: use type=oci, or type=image and push", strings.Join(all, ", "))
 	case out.Push && len(names) == 0:
 		return errors.New("push: the image has no name: give -t NAME")
@@ -101,7 +101,7 @@ func (b *Builder) Deliver(ctx context.Context, d *Delivery, built []Built) (*Del
 			return nil, fmt.Errorf("--output type=%s: %w", out.Type, err)
 		}
 		if one != nil && !stored {
-			result, stored = one, out.Type == "image"
+			result, stored = one, out.Stored()
 		}
 	}
 	return result, nil
@@ -202,7 +202,7 @@ func (b *Builder) deliverImage(ctx context.Context, d *Delivery, built []Built, 
 	if result.ID = result.Desc.Digest.String(); !image.IsIndex(result.Desc.MediaType) {
 		result.ID, result.Config = i.ID(), i.ID()
 	}
-	if out.Type != "image" { // an archive alone leaves no image behind
+	if !out.Stored() { // an archive alone leaves no image behind
 		return result, export.Archive(b.Store, *out, saved(i, names), d.Progress)
 	}
 	if len(names) == 0 {

@@ -46,11 +46,11 @@ func (b *Builder) image(ctx context.Context, o *Options, name string, p oci.Plat
 	if missing := errors.Is(err, image.ErrNotFound); o.Pull != nil && (missing || err == nil && o.Always) {
 		// A name that has to do for another platform, too, keeps its index.
 		var other *otherPlatformError
-		index := len(o.wanted()) > 1 || !platforms.OnlyStrict(platforms.DefaultSpec()).Match(p) || errors.As(err, &other)
-		if pulled := o.Pull(ctx, name, p, index); pulled != nil {
-			if other != nil {
-				return nil, fmt.Errorf("%w; and to pull it: %w", other, pulled)
-			}
+		has := errors.As(err, &other)
+		index := has || len(o.wanted()) > 1 || !platforms.OnlyStrict(platforms.DefaultSpec()).Match(p)
+		if pulled := o.Pull(ctx, name, p, index); has && pulled != nil {
+			return nil, fmt.Errorf("%w; it was to be pulled: %w", other, pulled)
+		} else if pulled != nil {
 			return nil, pulled
 		}
 		i, err = b.find(name, p)
@@ -65,7 +65,7 @@ func (b *Builder) image(ctx context.Context, o *Options, name string, p oci.Plat
 	if err != nil {
 		return nil, err
 	}
-	return &graph.Image{Name: name, Manifest: i.Desc.Digest, Config: i.Config, Layers: i.Manifest.Layers, Dirs: dirs}, nil
+	return &graph.Image{Name: name, Manifest: i.Desc.Digest, Config: i.Config, Layers: i.Manifest.Layers, Dirs: dirs, Keys: b.Store.Keys(i)}, nil
 }
 
 // Begin implements transfer.Progress: what a layout has is there at once.

@@ -21,7 +21,8 @@ type Result struct {
 	Layers      []Layer               // lowest first
 	Config      docker.DockerOCIImage // with its history
 	Platform    oci.Platform
-	Epoch       *time.Time // SOURCE_DATE_EPOCH; nil: now
+	Created     time.Time
+	Epoch       *time.Time // SOURCE_DATE_EPOCH, or nil
 	Rewrite     bool       // no file of a layer that was built is younger than Epoch
 	Compression Compression
 	Annotations []Annotation
@@ -39,10 +40,7 @@ func Image(ctx context.Context, s *ingest.Store, r Result) (oci.Descriptor, erro
 		return oci.Descriptor{}, err
 	}
 	config := r.Config
-	created := time.Now().UTC()
-	if r.Epoch != nil {
-		created = *r.Epoch
-	}
+	created := r.Created
 	config.Created, config.Platform = &created, r.Platform
 	config.RootFS = oci.RootFS{Type: "layers", DiffIDs: []digest.Digest{}}
 	m := oci.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest, Annotations: annotated(r.Annotations, onManifest, r.Platform), Layers: []oci.Descriptor{}}

@@ -19,13 +19,10 @@ type Output struct {
 	Tar         bool  // oci, docker: an archive, not a directory
 	Split       *bool // local, tar: a directory for each platform; nil: if there are several
 	Annotations []Annotation
-
-	docker bool // type=docker was asked for
 }
 
-// Single says whether an output takes one platform's image only, as Docker's
-// format does.
-func (o *Output) Single() bool { return o.Type == "docker" || o.docker }
+// Stored says whether an output is an image of the store.
+func (o *Output) Stored() bool { return o.Type == "image" || o.Type == "docker" && o.Dest == "" }
 
 // IsImage says whether an output has images, and not files.
 func (o *Output) IsImage() bool { return o.Type == "image" || o.Type == "oci" || o.Type == "docker" }
@@ -72,8 +69,7 @@ func (o *Output) complete() error {
 	switch {
 	case !known:
 		return fmt.Errorf("type %q: must be image, registry, oci, docker, tar, local or cacheonly", o.Type)
-	case o.Type == "docker" && o.Dest == "" && o.Tar:
-		o.Type, o.docker = "image", true // docker's own store is where buildx puts it: here it is minirun's
+	case o.Type == "docker" && o.Dest == "" && o.Tar: // docker's own store is where buildx puts it: here it is minirun's
 	case needs && o.Dest == "" && (o.Type == "local" || !o.Tar):
 		return fmt.Errorf("type %s needs dest=DIRECTORY", o.Type)
 	case needs && o.Dest == "":

@@ -58,7 +58,7 @@ func (v *solving) step(ctx context.Context, n *graph.Node) (*state, error) {
 		return nil, err
 	}
 	dir := v.layerDir(r.Layer)
-	s := Step{Cached: cached, Key: r.Result, Took: time.Since(m.begun), Layer: filepath.Join(dir, "fs"), Below: m.parent.dirs(), Fetched: fetched}
+	s := Step{Cached: cached, Key: r.Result, Took: time.Since(m.begun), Made: r.Made, Layer: filepath.Join(dir, "fs"), Below: m.parent.dirs(), Fetched: fetched}
 	if !cached {
 		s.Reason, s.Changed = v.why(n, m.recipe)
 	}
