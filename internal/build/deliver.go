@@ -2,12 +2,14 @@ package build
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/containerd/platforms"
+	"github.com/opencontainers/go-digest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/build/attest"
@@ -154,7 +156,11 @@ func (d *Delivery) filesOf(b *Built) (out []layer.Member, err error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := d.predicates(b, "files for "+platforms.Format(b.Platform), b.origin.invocation)
+	text, err := json.Marshal(about)
+	if err != nil {
+		return nil, err
+	}
+	list, err := d.predicates(b, "files for "+platforms.Format(b.Platform), digest.FromBytes(text).String())
 	for _, p := range list {
 		text, err := attest.Statement(p.kind, about, p.content)
 		if err != nil {

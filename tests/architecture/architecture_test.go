@@ -31,7 +31,9 @@ var arrows = map[string]string{
 	// links a registry's client and decompressors, which cmd/minirun must not
 	"cmd/minirun-image": "image image/ingest image/layer image/merge image/transfer look namespaces spec",
 
-	"internal/engine":         "container image namespaces spec",
+	"internal/engine":       "container image namespaces spec",
+	"internal/build/attest": "",
+
 	"internal/image":          "namespaces spec",
 	"internal/image/layer":    "image",
 	"internal/image/merge":    "",

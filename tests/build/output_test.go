@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -489,6 +492,11 @@ func TestOutputPush(t *testing.T) {
 		}
 	}
 	other.do("store", "check")
+	other.do("rmi", name)
+	if left, err := os.ReadDir(filepath.Join(other.dir, "blobs", "sha256")); err != nil || len(left) == 0 {
+		t.Error("the base images have gone, too", err)
+	}
+	other.do("store", "check")
 	if text := string(got.plain(got.manifest("linux/arm64").Layers[0])); !strings.Contains(text, "for arm64") {
 		t.Error("the image for arm64 has other files")
 	}
@@ -550,6 +558,42 @@ func TestOutputAttested(t *testing.T) {
 	}
 	if out, err := exec.Command("grep", "-rl", "very secret", attested.dir).CombinedOutput(); err == nil {
 		t.Errorf("the secret is in %s", out)
+	}
+}
+
+// TestOutputMaterials: what came from elsewhere, with digests and without passwords,
+// from the cache too.
+func TestOutputMaterials(t *testing.T) {
+	s := newStore(t)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "fetched\n") }))
+	defer server.Close()
+	at := strings.Replace(server.URL, "http://", "http://user:password@", 1) + "/f"
+	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base AS a\nFROM scratch\nADD " + at + " /f\nCOPY --from=configured /bin/busybox /\n"}, "")
+	for range 2 {
+		out := t.TempDir()
+		s.build("--provenance", "true", "-o", out, dir)
+		text, err := os.ReadFile(filepath.Join(out, "provenance.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var statement struct {
+			Predicate struct {
+				BuildDefinition struct{ ResolvedDependencies []struct{ URI string } }
+			}
+		}
+		if err := json.Unmarshal(text, &statement); err != nil {
+			t.Fatal(err)
+		}
+		var uris []string
+		for _, m := range statement.Predicate.BuildDefinition.ResolvedDependencies {
+			uris = append(uris, m.URI)
+		}
+		if want := []string{server.URL + "/f", "pkg:docker/configured@latest?platform=linux%2F" + runtime.GOARCH}; !slices.Equal(uris, want) {
+			t.Errorf("materials: %q, want %q", uris, want)
+		}
+		if strings.Contains(string(text), "password") || !strings.Contains(string(text), strings.TrimPrefix(digestOf([]byte("fetched\n")), "sha256:")) {
+			t.Errorf("the provenance is %s", text)
+		}
 	}
 }
 

@@ -165,6 +165,29 @@ COPY --from=meet /bin/busybox /
 	s.platforms(dir)
 }
 
+// TestPlatformLike: a processor runs more than one architecture, and its own goes
+// before, in whichever order the index has them.
+func TestPlatformLike(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		t.Skip("this machine runs one architecture")
+	}
+	s := newStore(t)
+	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /arch\n", "amd64": "amd64", "386": "386"}, "")
+	for i, order := range []string{"linux/amd64,linux/386", "linux/386,linux/amd64"} {
+		s.build("--platform", order, "-t", "like", dir)
+		to := filepath.Join(t.TempDir(), "to")
+		s.do("unpack", "like", to)
+		if text, err := os.ReadFile(filepath.Join(to, "arch")); string(text) != "amd64" {
+			t.Errorf("of %s: %s, %v", order, text, err)
+		}
+		on := contextDir(t, map[string]string{"Dockerfile": "FROM like\n"}, "")
+		s.build("--platform", "linux/386", "-o", fmt.Sprint(to, i), on)
+		if text, err := os.ReadFile(filepath.Join(fmt.Sprint(to, i), "arch")); string(text) != "386" {
+			t.Errorf("a base of %s for 386: %s, %v", order, text, err)
+		}
+	}
+}
+
 // TestPlatformFailure: a step that fails for one platform stops the other, and the
 // error is that of the step.
 func TestPlatformFailure(t *testing.T) {
@@ -204,6 +227,7 @@ func TestPlatformPull(t *testing.T) {
 	s.do("store", "check")
 	only := newStore(t)
 	only.build("--platform", there, "-t", "other", dir)
+	only.Minirun("push", name, host+"/elsewhere:1").Fails(t, "the image for "+here+" was not fetched", "pull --all-platforms")
 	if got := only.do("run", "--rm", name, "cat", "/arch"); got != runtime.GOARCH { // pulled now
 		t.Errorf("run takes the image for %s", got)
 	}

@@ -123,7 +123,7 @@ func TestSameBytes(t *testing.T) {
 		{"zstd and names", []string{"-t", "same", "-t", "same:2", "-o", "type=oci,rewrite-timestamp=true,compression=zstd,dest=OUT"}},
 		{"docker", []string{"-t", "same", "-o", "type=docker,rewrite-timestamp=true,compression=uncompressed,dest=OUT"}},
 		{"attested", []string{"--provenance", "mode=max", "--sbom", "true", "-o", "type=oci,rewrite-timestamp=true,dest=OUT"}},
-		{"files", []string{"-o", "type=tar,dest=OUT"}},
+		{"files", []string{"--provenance", "mode=max", "--sbom", "true", "-o", "type=tar,dest=OUT"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var sums [2][sha256.Size]byte

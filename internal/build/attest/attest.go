@@ -13,6 +13,7 @@
 package attest
 
 import (
+	"bytes"
 	"encoding/json"
 
 	"github.com/opencontainers/image-spec/specs-go"
@@ -46,12 +47,17 @@ func Statement(predicateType string, about []Subject, predicate any) ([]byte, er
 	if about == nil {
 		about = []Subject{}
 	}
-	return json.MarshalIndent(struct {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false) // an & in a URL is one
+	enc.SetIndent("", "  ")
+	err := enc.Encode(struct {
 		Type          string    `json:"_type"`
 		PredicateType string    `json:"predicateType"`
 		Subject       []Subject `json:"subject"`
 		Predicate     any       `json:"predicate"`
-	}{"https://in-toto.io/Statement/v1", predicateType, about, predicate}, "", "  ")
+	}{"https://in-toto.io/Statement/v1", predicateType, about, predicate})
+	return out.Bytes(), err
 }
 
 // Layer describes a statement that is stored.

@@ -16,7 +16,6 @@ type Package struct {
 	Version      string
 	Architecture string
 	Source       string // the source package's name; "" if it is the same
-	Supplier     string // who maintains it
 	License      string // as the database has it; dpkg's has none
 	Description  string // in one line
 }
@@ -68,7 +67,7 @@ func Debian(status []byte) (out []Package) {
 		from, _, _ := strings.Cut(f["Source"], " ")
 		summary, _, _ := strings.Cut(f["Description"], "\n")
 		out = append(out, Package{
-			Kind: "deb", Name: f["Package"], Version: f["Version"], Architecture: f["Architecture"], Source: from, Supplier: f["Maintainer"], Description: summary,
+			Kind: "deb", Name: f["Package"], Version: f["Version"], Architecture: f["Architecture"], Source: from, Description: summary,
 		})
 	})
 	return out
@@ -86,7 +85,7 @@ func Alpine(installed []byte) (out []Package) {
 			from = ""
 		}
 		out = append(out, Package{
-			Kind: "apk", Name: f["P"], Version: f["V"], Architecture: f["A"], Source: from, Supplier: f["m"], License: f["L"], Description: f["T"],
+			Kind: "apk", Name: f["P"], Version: f["V"], Architecture: f["A"], Source: from, License: f["L"], Description: f["T"],
 		})
 	})
 	return out

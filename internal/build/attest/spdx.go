@@ -36,7 +36,6 @@ type (
 		ID          string     `json:"SPDXID"`
 		Name        string     `json:"name"`
 		Version     string     `json:"versionInfo,omitempty"`
-		Supplier    string     `json:"supplier,omitempty"`
 		Download    string     `json:"downloadLocation"`
 		Analyzed    bool       `json:"filesAnalyzed"`
 		Concluded   string     `json:"licenseConcluded"`
@@ -84,9 +83,6 @@ func SPDX(i Inventory) any {
 			ID: p.id(used), Name: p.Name, Version: p.Version, Download: noAssertion, Concluded: noAssertion, Declared: noAssertion, Copyright: noAssertion,
 			Description: p.Description, References: []external{{"PACKAGE-MANAGER", "purl", p.URL(i.Distribution)}},
 		}
-		if p.Supplier != "" {
-			one.Supplier = "Person: " + supplier(p.Supplier)
-		}
 		if p.Source != "" {
 			one.Source = "built from the source package " + p.Source
 		}
@@ -97,15 +93,6 @@ func SPDX(i Inventory) any {
 		s.Relationships = append(s.Relationships, relationship{imageID, "CONTAINS", one.ID})
 	}
 	return s
-}
-
-// supplier is NAME (ADDRESS), of NAME <ADDRESS>.
-func supplier(text string) string {
-	name, address, ok := strings.Cut(strings.TrimSuffix(text, ">"), " <")
-	if !ok {
-		return text
-	}
-	return name + " (" + address + ")"
 }
 
 // id has letters, digits, dots and hyphens only, and is the package's alone.
