@@ -7,6 +7,9 @@
 //	oracle_test.go   makes golden/ with BuildKit (README.md says how)
 //	cache_test.go    what is built again, and what is not
 //	safety_test.go   what a build must not reach; builds that are killed
+//	output_test.go   --output, --annotation, attestations, what is told of a result
+//	platform_test.go several platforms, bases of an index, emulators
+//	reproducible_test.go the same bytes from two builders
 package build
 
 import (
