@@ -1,13 +1,9 @@
 package main
 
 import (
-	"errors"
-	"slices"
-
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/build"
-	"github.com/minirun/minirun/internal/build/export"
 	"github.com/minirun/minirun/internal/build/share"
 )
 
@@ -26,16 +22,6 @@ func cacheOptions(ctx *cli.Context, o *build.Options) error {
 			return err
 		}
 		o.CacheTo = append(o.CacheTo, t)
-	}
-	if !build.Inline(o.CacheTo) {
-		return nil
-	}
-	list, err := outputs(ctx)
-	if err != nil {
-		return err
-	}
-	if !slices.ContainsFunc(list, func(o export.Output) bool { return slices.Contains([]string{"image", "oci", "docker"}, o.Type) }) {
-		return errors.New("--cache-to type=inline: the cache is inside the image: needs --output type=image, oci or docker")
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -20,7 +21,7 @@ func checkDockerfile(ctx *cli.Context) error {
 		return err
 	}
 	where, file := ctx.Args().First(), ctx.String("file")
-	o := lint.Options{Name: file, BuildArgs: args, Target: ctx.String("target"), Platform: ctx.String("platform")}
+	o := lint.Options{Name: file, BuildArgs: args, Target: ctx.String("target"), Platform: firstPlatform(ctx)}
 	var text []byte
 	switch {
 	case source.IsGit(where) || source.IsURL(where):
@@ -57,4 +58,10 @@ func checkDockerfile(ctx *cli.Context) error {
 		return fmt.Errorf("build --check: %d findings", n)
 	}
 	return nil
+}
+
+// firstPlatform is what a Dockerfile is checked for.
+func firstPlatform(ctx *cli.Context) string {
+	first, _, _ := strings.Cut(strings.Join(ctx.StringSlice("platform"), ","), ",")
+	return first
 }

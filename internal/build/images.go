@@ -19,18 +19,39 @@ import (
 	"github.com/minirun/minirun/internal/image/transfer"
 )
 
-// image is one that FROM or --from names, for a platform: from the store, or else
-// pulled.
-func (b *Builder) image(ctx context.Context, o *Options, name string, p oci.Platform) (*graph.Image, error) {
-	if o.Always && o.Pull != nil {
-		if err := o.Pull(ctx, name, p); err != nil {
-			return nil, err
-		}
+// bases are the images that one build has asked for: the same name is the same
+// image for all of its stages, whatever others do to the store meanwhile.
+type bases struct {
+	*Builder
+	o     *Options
+	found map[string]*graph.Image
+}
+
+// image is one that FROM or --from names, for a platform.
+func (b *bases) image(ctx context.Context, name string, p oci.Platform) (*graph.Image, error) {
+	key := name + " " + platforms.Format(p)
+	if i, ok := b.found[key]; ok {
+		return i, nil
 	}
+	i, err := b.Builder.image(ctx, b.o, name, p)
+	if err == nil {
+		b.found[key] = i
+	}
+	return i, err
+}
+
+// image takes one from the store, or else pulls it.
+func (b *Builder) image(ctx context.Context, o *Options, name string, p oci.Platform) (*graph.Image, error) {
 	i, err := b.find(name, p)
-	if errors.Is(err, image.ErrNotFound) && o.Pull != nil && !o.Always {
-		if err := o.Pull(ctx, name, p); err != nil {
-			return nil, err
+	if missing := errors.Is(err, image.ErrNotFound); o.Pull != nil && (missing || err == nil && o.Always) {
+		// A name that has to do for another platform, too, keeps its index.
+		var other *otherPlatformError
+		has := errors.As(err, &other)
+		index := has || len(o.wanted()) > 1 || !platforms.OnlyStrict(platforms.DefaultSpec()).Match(p)
+		if pulled := o.Pull(ctx, name, p, index); has && pulled != nil {
+			return nil, fmt.Errorf("%w; it was to be pulled: %w", other, pulled)
+		} else if pulled != nil {
+			return nil, pulled
 		}
 		i, err = b.find(name, p)
 	}
@@ -44,7 +65,7 @@ func (b *Builder) image(ctx context.Context, o *Options, name string, p oci.Plat
 	if err != nil {
 		return nil, err
 	}
-	return &graph.Image{Name: name, Manifest: i.Desc.Digest, Config: i.Config, Layers: i.Manifest.Layers, Dirs: dirs}, nil
+	return &graph.Image{Name: name, Manifest: i.Desc.Digest, Config: i.Config, Layers: i.Manifest.Layers, Dirs: dirs, Keys: b.Store.Keys(i)}, nil
 }
 
 // Begin implements transfer.Progress: what a layout has is there at once.
@@ -58,30 +79,72 @@ func (b *Builder) find(name string, p oci.Platform) (*ingest.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !image.IsIndex(d.MediaType) {
-		return b.Store.Load(d, full)
+	list := []oci.Descriptor{d}
+	if image.IsIndex(d.MediaType) {
+		text, err := b.Store.ReadDocument(d)
+		if err != nil {
+			return nil, err
+		}
+		var index oci.Index
+		if err := json.Unmarshal(text, &index); err != nil {
+			return nil, fmt.Errorf("%s: %w", d.Digest, err)
+		}
+		list = index.Manifests
 	}
-	text, err := b.Store.ReadDocument(d)
-	if err != nil {
-		return nil, err
-	}
-	var index oci.Index
-	if err := json.Unmarshal(text, &index); err != nil {
-		return nil, fmt.Errorf("%s: %w", d.Digest, err)
-	}
-	order := platforms.OnlyStrict(p)
-	var there []string
-	for _, m := range index.Manifests {
-		if m.Platform == nil || !b.Store.Has(m.Digest) {
+	var best *ingest.Image
+	missing := &otherPlatformError{name: name, wanted: platforms.Format(p)}
+	for _, m := range list {
+		if isAttestation(m) || !b.Store.Has(m.Digest) {
 			continue
 		}
-		if order.Match(*m.Platform) {
-			return b.Store.Load(m, full)
+		i, err := b.Store.Load(m, full)
+		if err != nil {
+			return nil, err
 		}
-		there = append(there, platforms.Format(*m.Platform))
+		if m.Platform == nil {
+			m.Platform = &i.Config.Platform
+		}
+		missing.has = append(missing.has, platforms.Format(*m.Platform))
+		if better(p, m.Platform, best) {
+			i.Desc.Platform = m.Platform
+			best = i
+		}
 	}
-	return nil, fmt.Errorf("%w: %s for %s: the store has it for %s", image.ErrNotFound, name, platforms.Format(p), strings.Join(there, ", "))
+	if best == nil {
+		return nil, missing
+	}
+	return best, nil
 }
+
+// better says whether an image for a platform does for another one, and more than
+// the best so far: an image for arm/v6 does for arm/v7. One for 386 does not for
+// amd64, although the processor would run it.
+func better(wanted oci.Platform, has *oci.Platform, best *ingest.Image) bool {
+	order := platforms.Only(wanted)
+	if platforms.Normalize(*has).Architecture != wanted.Architecture || !order.Match(*has) {
+		return false
+	}
+	return best == nil || order.Less(*has, *best.Desc.Platform)
+}
+
+// isAttestation tells what BuildKit attaches to images from images.
+func isAttestation(d oci.Descriptor) bool {
+	return d.Annotations["vnd.docker.reference.type"] != "" || d.Platform != nil && d.Platform.OS == "unknown"
+}
+
+// An otherPlatformError is an image that is not there for a platform, but for
+// others.
+type otherPlatformError struct {
+	name, wanted string
+	has          []string
+}
+
+func (e *otherPlatformError) Error() string {
+	return fmt.Sprintf("%s for %s: the store has it for %s", e.name, e.wanted, strings.Join(e.has, ", "))
+}
+
+// Is makes it an image.ErrNotFound.
+func (*otherPlatformError) Is(target error) bool { return target == image.ErrNotFound }
 
 // layout loads DIR[:TAG][@DIGEST], an OCI image layout, and returns the digest of
 // the image, by which the store finds it.

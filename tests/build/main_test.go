@@ -8,6 +8,9 @@
 //	cache_test.go    what is built again, and what is not
 //	share_*test.go   caches in directories, registries and images; damaged ones
 //	safety_test.go   what a build must not reach; builds that are killed
+//	output_test.go   --output, --annotation, attestations, what is told of a result
+//	platform_test.go several platforms, bases of an index, emulators
+//	reproducible_test.go the same bytes from two builders
 package build
 
 import (

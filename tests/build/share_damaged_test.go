@@ -48,7 +48,7 @@ func spoil(t *testing.T, dir string, change func(m *oci.Manifest, document map[s
 func TestCacheDamaged(t *testing.T) {
 	here, s, dir := freshStore(t), freshStore(t), twoStagesDir(t)
 	whole := filepath.Join(t.TempDir(), "whole")
-	here.build(dir, "--cache-to", "type=local,mode=max,dest="+whole)
+	here.rebuild(dir, "--cache-to", "type=local,mode=max,dest="+whole)
 	hostile, diffID := hostileLayer(t)
 	_, all := cacheOf(t, whole, "latest")
 	layerOf := func(step string) *oci.Descriptor {
@@ -151,7 +151,7 @@ func TestCacheDamaged(t *testing.T) {
 			}
 			c.spoil(t, cache)
 			s.t = t
-			got := s.build(dir, "--cache-from", "type=local,src="+cache)
+			got := s.rebuild(dir, "--cache-from", "type=local,src="+cache)
 			made := c.made
 			if made == nil {
 				made = everything
@@ -192,13 +192,13 @@ func hostileLayer(t *testing.T) ([]byte, digest.Digest) {
 func TestCacheRepaired(t *testing.T) {
 	s, dir := freshStore(t), contextDir(t, map[string]string{"Dockerfile": "FROM base\nCOPY f /f\n", "f": "f"}, "")
 	cache := filepath.Join(t.TempDir(), "cache")
-	s.build(dir, "--cache-to", "type=local,dest="+cache)
+	s.rebuild(dir, "--cache-to", "type=local,dest="+cache)
 	m, _ := cacheOf(t, cache, "latest")
 	path := blob(cache, m.Layers[0])
 	if err := os.WriteFile(path, make([]byte, m.Layers[0].Size), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	flags := []string{"--cache-from", "type=local,src=" + cache, "--cache-to", "type=local,dest=" + cache}
-	want(t, "made", freshStore(t).build(dir, flags...).made, "[2/2] COPY")
-	want(t, "made", freshStore(t).build(dir, flags...).made)
+	want(t, "made", freshStore(t).rebuild(dir, flags...).made, "[2/2] COPY")
+	want(t, "made", freshStore(t).rebuild(dir, flags...).made)
 }

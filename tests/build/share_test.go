@@ -62,8 +62,8 @@ type run struct {
 
 var progressLine = regexp.MustCompile(`^#(\d+) (.*)$`)
 
-// build builds a context and names the image app.
-func (s *store) build(dir string, flags ...string) run {
+// rebuild builds a context and names the image app.
+func (s *store) rebuild(dir string, flags ...string) run {
 	s.t.Helper()
 	args := append([]string{"build", "--progress", "plain"}, flags...)
 	if !slices.Contains(flags, "-t") {
@@ -167,14 +167,14 @@ func cacheOf(t testing.TB, dir, tag string) (m oci.Manifest, records []share.Rec
 func TestCacheDirectory(t *testing.T) {
 	here, there := freshStore(t), freshStore(t)
 	cache := filepath.Join(t.TempDir(), "cache")
-	want(t, "made at first", here.build(twoStagesDir(t), "--cache-to", "type=local,mode=max,dest="+cache).made,
+	want(t, "made at first", here.rebuild(twoStagesDir(t), "--cache-to", "type=local,mode=max,dest="+cache).made,
 		"[builder 2/3] COPY", "[builder 3/3] RUN", "[other 2/3]", "[other 3/3]", "[stage-2 2/5]", "[stage-2 3/5]", "[stage-2 4/5]", "[stage-2 5/5]")
 
 	dir := twoStagesDir(t)
 	if out, err := exec.Command("sh", "-ec", `chown -R 1234:567 "$1"; touch -d 2001-01-01 "$1"/*`, "sh", dir).CombinedOutput(); err != nil {
 		t.Fatal(err, string(out))
 	}
-	got := there.build(dir, "--cache-from", "type=local,src="+cache)
+	got := there.rebuild(dir, "--cache-from", "type=local,src="+cache)
 	want(t, "made", got.made)
 	want(t, "fetched", got.fetched, "[stage-2 2/5]", "[stage-2 3/5]", "[stage-2 4/5]", "[stage-2 5/5]")
 	if a, b := here.files("app/random", "app/out", "app/g"), there.files("app/random", "app/out", "app/g"); !slices.Equal(a, b) || len(a[0]) != 36 {
@@ -188,7 +188,7 @@ func TestCacheDirectory(t *testing.T) {
 		t.Errorf("%d layers of 8 came, the image has 4", n)
 	}
 	// It is its own cache now.
-	got = there.build(dir)
+	got = there.rebuild(dir)
 	// The stages' own steps stayed in the directory, so they run, and what is copied of them is looked at again. It is
 	// the same as before: the last RUN is not run.
 	want(t, "made without the directory", got.made, "[builder 2/3]", "[builder 3/3]", "[other 2/3]", "[other 3/3]", "[stage-2 3/5]", "[stage-2 4/5]")
@@ -198,20 +198,20 @@ func TestCacheDirectory(t *testing.T) {
 	if list, err := os.ReadDir(filepath.Join(there.dir, "layers")); err != nil || len(list) != 1 {
 		t.Errorf("%d layers are left, base has 1: %v", len(list), err)
 	}
-	want(t, "made behind a prune", there.build(dir, "--cache-from", "type=local,src="+cache).made)
+	want(t, "made behind a prune", there.rebuild(dir, "--cache-from", "type=local,src="+cache).made)
 }
 
 // TestCacheMode: min has the steps of the result's own layers only.
 func TestCacheMode(t *testing.T) {
 	here, there := freshStore(t), freshStore(t)
 	cache, dir := filepath.Join(t.TempDir(), "cache"), twoStagesDir(t)
-	here.build(dir, "--cache-to", "type=local,dest="+cache)
+	here.rebuild(dir, "--cache-to", "type=local,dest="+cache)
 	m, records := cacheOf(t, cache, "latest")
 	if len(m.Layers) != 4 || len(records) != 4 {
 		t.Errorf("min has %d layers and %d records, want 4", len(m.Layers), len(records))
 	}
 	// The stages run again; what is copied of them has come out the same.
-	got := there.build(dir, "--cache-from", "type=local,src="+cache)
+	got := there.rebuild(dir, "--cache-from", "type=local,src="+cache)
 	want(t, "made", got.made, "[builder 2/3]", "[builder 3/3]", "[other 2/3]", "[other 3/3]")
 	if a, b := here.files("app/random"), there.files("app/random"); !slices.Equal(a, b) {
 		t.Errorf("the files are %q there, %q here", b, a)
@@ -223,11 +223,11 @@ func TestCacheMode(t *testing.T) {
 func TestCacheChange(t *testing.T) {
 	here, there := freshStore(t), freshStore(t)
 	cache, dir := filepath.Join(t.TempDir(), "cache"), twoStagesDir(t)
-	here.build(dir, "--cache-to", "type=local,mode=max,dest="+cache)
+	here.rebuild(dir, "--cache-to", "type=local,mode=max,dest="+cache)
 	if err := os.WriteFile(filepath.Join(dir, "f"), []byte("three"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	got := there.build(dir, "--cache-from", "type=local,src="+cache)
+	got := there.rebuild(dir, "--cache-from", "type=local,src="+cache)
 	want(t, "made", got.made, "[builder 2/3]", "[builder 3/3]", "[stage-2 3/5]", "[stage-2 4/5]", "[stage-2 5/5]")
 	want(t, "fetched", got.fetched, "[other 2/3]", "[other 3/3]", "[stage-2 2/5]")
 	if got := there.files("app/out", "app/g"); !slices.Equal(got, []string{"three", "two"}) {
@@ -240,9 +240,9 @@ func TestCacheTwice(t *testing.T) {
 	s := freshStore(t)
 	cache := filepath.Join(t.TempDir(), "cache")
 	first, second := twoStagesDir(t), contextDir(t, map[string]string{"Dockerfile": "FROM base\nCOPY f /f\nRUN cat /proc/sys/kernel/random/uuid > /random\n", "f": "f"}, "")
-	s.build(first, "--cache-to", "type=local,dest="+cache, "--cache-to", "type=local,mode=max,tag=kept,dest="+cache)
+	s.rebuild(first, "--cache-to", "type=local,dest="+cache, "--cache-to", "type=local,mode=max,tag=kept,dest="+cache)
 	before, _ := cacheOf(t, cache, "latest")
-	s.build(second, "--cache-to", "type=local,dest="+cache, "--no-cache")
+	s.rebuild(second, "--cache-to", "type=local,dest="+cache, "--no-cache")
 	random := s.files("random")
 	m, records := cacheOf(t, cache, "latest")
 	if len(records) != 2 || len(m.Layers) != 2 {
@@ -254,16 +254,16 @@ func TestCacheTwice(t *testing.T) {
 		}
 	}
 	other := freshStore(t)
-	want(t, "made", other.build(second, "--cache-from", "type=local,src="+cache).made)
+	want(t, "made", other.rebuild(second, "--cache-from", "type=local,src="+cache).made)
 	if got := other.files("random"); !slices.Equal(got, random) {
 		t.Errorf("%q, want %q", got, random)
 	}
-	want(t, "made", other.build(first, "--cache-from", "type=local,tag=kept,src="+cache).made)
+	want(t, "made", other.rebuild(first, "--cache-from", "type=local,tag=kept,src="+cache).made)
 	// What no tag has any more goes away, and what a writer that was killed has left.
 	if err := os.WriteFile(filepath.Join(cache, ".aside-7"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s.build(second, "--cache-to", "type=local,tag=kept,dest="+cache)
+	s.rebuild(second, "--cache-to", "type=local,tag=kept,dest="+cache)
 	list, err := os.ReadDir(filepath.Join(cache, "blobs/sha256"))
 	if err != nil || len(list) != 4 { // two layers, a document, a manifest
 		t.Errorf("%d blobs are left: %v, %v", len(list), list, err)
@@ -289,7 +289,7 @@ func TestCacheTwice(t *testing.T) {
 	}
 	// An image is not taken for an old cache.
 	layout := filepath.Join(t.TempDir(), "layout")
-	s.build(second, "--output", "type=oci,tar=false,dest="+layout)
+	s.rebuild(second, "--output", "type=oci,tar=false,dest="+layout)
 	var index oci.Index
 	read(t, filepath.Join(layout, "index.json"), &index)
 	index.Manifests[0].Annotations = map[string]string{oci.AnnotationRefName: "latest"}
@@ -315,13 +315,13 @@ func write(t testing.TB, path string, what any) {
 func TestCacheAgain(t *testing.T) {
 	first, second, third := freshStore(t), freshStore(t), freshStore(t)
 	dir, one, two := twoStagesDir(t), filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "two")
-	first.build(dir, "--cache-to", "type=local,mode=max,dest="+one)
+	first.rebuild(dir, "--cache-to", "type=local,mode=max,dest="+one)
 	m, records := cacheOf(t, one, "latest")
 	lost := slices.IndexFunc(records, func(r share.Record) bool { return strings.HasPrefix(r.Text, "RUN cat /g") })
 	if err := os.Remove(blob(one, *records[lost].Layer)); err != nil {
 		t.Fatal(err)
 	}
-	got := second.build(dir, "--cache-from", "type=local,src="+one, "--cache-to", "type=local,mode=max,dest="+two)
+	got := second.rebuild(dir, "--cache-from", "type=local,src="+one, "--cache-to", "type=local,mode=max,dest="+two)
 	want(t, "made", got.made)
 	if !strings.Contains(got.warnings, `the layer of "RUN cat /g`) {
 		t.Errorf("the lost layer is not told of: %q", got.warnings)
@@ -330,7 +330,7 @@ func TestCacheAgain(t *testing.T) {
 	if len(again.Layers) != len(m.Layers)-1 {
 		t.Errorf("%d layers of %d came through", len(again.Layers), len(m.Layers))
 	}
-	want(t, "made", third.build(dir, "--cache-from", "type=local,src="+two).made, "[other 3/3]")
+	want(t, "made", third.rebuild(dir, "--cache-from", "type=local,src="+two).made, "[other 3/3]")
 	if a, b := first.files("app/random"), third.files("app/random"); !slices.Equal(a, b) {
 		t.Errorf("the files are %q there, %q here", b, a)
 	}
@@ -344,7 +344,7 @@ func TestCacheLinked(t *testing.T) {
 	for flag, owners := range map[string][]string{"": {"0", "0", "0"}, "--chown=app": {"1000", "4321", "1000"}} {
 		for i, base := range []string{"base", "otherbase", "base"} {
 			dir := contextDir(t, map[string]string{"Dockerfile": "FROM " + base + "\nCOPY --link " + flag + " f /f\nRUN stat -c %u /f > /owner; cat /etc/which > /which || echo base > /which\n", "f": "f"}, "")
-			s.build(dir)
+			s.rebuild(dir)
 			want := []string{owners[i], map[string]string{"base": "base", "otherbase": "other"}[base]}
 			if got := s.files("owner", "which"); !slices.Equal(got, want) {
 				t.Errorf("on %s with %q: %q, want %q", base, flag, got, want)
@@ -368,8 +368,8 @@ func TestNoCacheMount(t *testing.T) {
 	s := freshStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN --mount=type=bind,target=/c cat /c/f > /out\n", "f": "f"}, "")
 	cache := filepath.Join(t.TempDir(), "cache")
-	s.build(dir)
-	s.build(dir, "--no-cache", "--cache-to", "type=local,mode=max,dest="+cache)
+	s.rebuild(dir)
+	s.rebuild(dir, "--no-cache", "--cache-to", "type=local,mode=max,dest="+cache)
 	if _, records := cacheOf(t, cache, "latest"); len(records) != 1 {
 		t.Errorf("%d records: the context is not one", len(records))
 	}

@@ -23,11 +23,14 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/containerd/platforms"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/identity"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/build/export"
 	"github.com/minirun/minirun/internal/build/graph"
@@ -50,7 +53,7 @@ type Solver struct {
 	SSH      map[string]string                           // agents' sockets, by ID
 	NoCache  func(stage string) bool                     // nil: the cache is used
 	Epoch    *time.Time                                  // SOURCE_DATE_EPOCH
-	Slot     string                                      // names the Dockerfile, for the question why
+	Several  bool                                        // graphs for several platforms are solved: steps' names say which
 	Failed   func(n *graph.Node, s *run.Step, err error) // a RUN has failed, and its file system is still there
 
 	jobs    chan struct{}
@@ -58,6 +61,8 @@ type Solver struct {
 	setup   sync.Once
 	ids     sync.Mutex
 	begun   int
+	made    map[digest.Digest]*Record // by this Solver without looking at the cache, for its other graphs
+	first   sync.Once                 // of what fails
 }
 
 // A Step is what became of a node.
@@ -67,9 +72,11 @@ type Step struct {
 	Changed []string // what has changed since the last build
 	Key     digest.Digest
 	Took    time.Duration
+	Made    time.Time   // its layer was
 	Layer   string      // the directory of its own layer; "": it has none
 	Below   []string    // the directories below it, lowest first
 	Shared  *share.Step // for other stores; nil: it has no layer of its own
+	Fetched []Fetched
 }
 
 // A Result is what a graph has come to.
@@ -105,15 +112,17 @@ type solving struct {
 	notes   map[string]note
 }
 
-// Solve carries out what the graph's target needs. The store must be held shared.
-// After an error nothing is left of the steps that failed; the others are cached.
-func (s *Solver) Solve(ctx context.Context, g *graph.Graph) (*Result, error) {
+// Solve carries out what the graph's target needs. Slot names the Dockerfile from
+// one build to the next, for the question why. The store must be held shared.
+// Several graphs may be solved at the same time. After an error nothing is left of
+// the steps that failed; the others are cached.
+func (s *Solver) Solve(ctx context.Context, g *graph.Graph, slot string) (*Result, error) {
 	s.setup.Do(func() {
-		s.jobs = make(chan struct{}, max(4, 2*runtime.NumCPU()))
+		s.jobs, s.made = make(chan struct{}, max(4, 2*runtime.NumCPU())), map[digest.Digest]*Record{}
 		s.fetches = make(chan struct{}, fetchesAtOnce)
 	})
 	for {
-		r, err := s.solve(ctx, g)
+		r, err := s.solve(ctx, g, slot)
 		var bad *unusable
 		if !errors.As(err, &bad) {
 			return r, err
@@ -123,8 +132,8 @@ func (s *Solver) Solve(ctx context.Context, g *graph.Graph) (*Result, error) {
 }
 
 // solve tries to.
-func (s *Solver) solve(ctx context.Context, g *graph.Graph) (*Result, error) {
-	last, err := readHistory(s.Store, s.Slot)
+func (s *Solver) solve(ctx context.Context, g *graph.Graph, slot string) (*Result, error) {
+	last, err := readHistory(s.Store, slot)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +228,7 @@ func (v *solving) from(n *graph.Node, op *graph.From) *state {
 	chains := identity.ChainIDs(append([]digest.Digest(nil), i.Config.RootFS.DiffIDs...))
 	var top string
 	for k, d := range i.Layers {
-		s.layers = append(s.layers, export.Layer{Dir: i.Dirs[k], Desc: d, DiffID: i.Config.RootFS.DiffIDs[k], Key: chains[k]})
+		s.layers = append(s.layers, export.Layer{Dir: i.Dirs[k], Desc: d, DiffID: i.Config.RootFS.DiffIDs[k], Key: i.Keys[k]})
 		top = chains[k].String()
 	}
 	s.result = recipe{{"image", top}}.key()
@@ -256,11 +265,27 @@ func (v *solving) title(n *graph.Node) string {
 			at = all
 		}
 	}
-	label := n.Stage.Label()
-	if len(v.g.Stages) == 1 {
-		return fmt.Sprintf("[%d/%d] %s", at, all, n.Text)
+	where := fmt.Sprintf("%d/%d", at, all)
+	if len(v.g.Stages) > 1 {
+		where = n.Stage.Label() + " " + where
 	}
-	return fmt.Sprintf("[%s %d/%d] %s", label, at, all, n.Text)
+	if v.Several {
+		where = across(n.Stage.Platform, v.g.Platform) + " " + where
+	}
+	return fmt.Sprintf("[%s] %s", where, n.Text)
+}
+
+// across names the platform of a stage and, if it is another one, of the result:
+// linux/amd64->arm64, as buildx does.
+func across(stage, result oci.Platform) string {
+	from, to := platforms.Format(stage), platforms.Format(result)
+	switch {
+	case from == to:
+		return from
+	case stage.OS == result.OS:
+		to = strings.TrimPrefix(to, result.OS+"/")
+	}
+	return from + "->" + to
 }
 
 func (v *solving) note(n *graph.Node, s Step) {

@@ -45,7 +45,13 @@ func (v *solving) step(ctx context.Context, n *graph.Node) (*state, error) {
 	m := &making{n: n, parent: v.of(n.Parent), begun: time.Now()}
 	m.id = v.begin(n)
 	r, cached, err := v.findOrMake(ctx, m)
+	var fetched []Fetched
 	if m.sources != nil {
+		for _, p := range m.sources.parts {
+			if p.fetched != nil {
+				fetched = append(fetched, p.fetched.was())
+			}
+		}
 		m.sources.close()
 	}
 	v.Sink.End(m.id, cached, err)
@@ -53,7 +59,7 @@ func (v *solving) step(ctx context.Context, n *graph.Node) (*state, error) {
 		return nil, err
 	}
 	layer := export.Layer{Dir: filepath.Join(v.layerDir(r.Layer), "fs"), Key: r.name()}
-	s := Step{Cached: cached, Key: r.Result, Took: time.Since(m.begun), Layer: layer.Dir, Below: m.parent.dirs()}
+	s := Step{Cached: cached, Key: r.Result, Took: time.Since(m.begun), Made: r.Made, Layer: layer.Dir, Below: m.parent.dirs(), Fetched: fetched}
 	s.Shared = &share.Step{Record: share.Record{Keys: r.Keys, Result: r.Result, Text: n.Text}, Made: layer, Away: r.away}
 	if !cached {
 		s.Reason, s.Changed = v.why(n, m.recipe)
@@ -103,10 +109,10 @@ func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached 
 		return nil, false, err
 	}
 	defer lock.Unlock()
-	if !fresh {
-		if r, err = v.found(m, key); err != nil {
-			return nil, false, err
-		}
+	if fresh {
+		r = v.madeHere(key)
+	} else if r, err = v.found(m, key); err != nil {
+		return nil, false, err
 	}
 	if cached = r != nil; !cached {
 		if r, err = v.make(ctx, m, key); err != nil {
@@ -247,7 +253,18 @@ func (v *solving) make(ctx context.Context, m *making, key digest.Digest) (*Reco
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(aside))
 	}
+	v.ids.Lock()
+	v.made[key] = r
+	v.ids.Unlock()
 	return r, v.put(r)
+}
+
+// madeHere finds what this command has made of the same: with --no-cache, too, a
+// stage that the graphs of two platforms share is built once.
+func (v *solving) madeHere(key digest.Digest) *Record {
+	v.ids.Lock()
+	defer v.ids.Unlock()
+	return v.made[key]
 }
 
 // settle gives a layer that is whole its place.
@@ -325,7 +342,7 @@ func (v *solving) run(ctx context.Context, m *making, op *graph.Run, aside strin
 	}
 	err := v.Runner.Run(ctx, s)
 	if err != nil && ctx.Err() == nil && v.Failed != nil {
-		v.Failed(m.n, s, err)
+		v.first.Do(func() { v.Failed(m.n, s, err) })
 	}
 	return err
 }

@@ -169,7 +169,11 @@ func (s *Store) Load(d oci.Descriptor, name string) (*Image, error) {
 		order := platforms.Only(platforms.DefaultSpec())
 		i.Desc = oci.Descriptor{}
 		for _, m := range index.Manifests {
-			if s.Has(m.Digest) && (i.Desc.Digest == "" || m.Platform != nil && order.Match(*m.Platform)) {
+			if !s.Has(m.Digest) {
+				continue
+			}
+			fits, best := m.Platform != nil && order.Match(*m.Platform), i.Desc.Platform
+			if i.Desc.Digest == "" || fits && (best == nil || !order.Match(*best) || order.Less(*m.Platform, *best)) {
 				i.Desc = m
 			}
 		}

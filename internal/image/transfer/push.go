@@ -2,10 +2,12 @@ package transfer
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 
+	"github.com/containerd/platforms"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -19,8 +21,7 @@ import (
 	"github.com/minirun/minirun/internal/image/ingest"
 )
 
-// Push writes an image, or all images of an index that are there, to a registry
-// under a name. What the registry has is not sent again.
+// Push writes an image, or all images of an index, to a registry under a name. What the registry has is not sent again.
 func (r Registries) Push(ctx context.Context, s *ingest.Store, i *ingest.Image, to image.Name, jobs int, p Progress) error {
 	if to.Tag == "" {
 		return fmt.Errorf("push %s: needs a tag", to)
@@ -28,6 +29,9 @@ func (r Registries) Push(ctx context.Context, s *ingest.Store, i *ingest.Image, 
 	repository, err := r.endpoint(to.Registry, to.Repository)
 	if err != nil {
 		return err
+	}
+	if err := whole(s, i); err != nil {
+		return fmt.Errorf("push %s: %w", to, err)
 	}
 	dir := layout.Path(s.Dir)
 	hash, err := v1.NewHash(i.Target.Digest.String())
@@ -47,6 +51,33 @@ func (r Registries) Push(ctx context.Context, s *ingest.Store, i *ingest.Image, 
 	}
 	<-ended
 	return err
+}
+
+// whole refuses an index of which only some platforms' images were fetched: a
+// registry takes no index that names what it has not.
+func whole(s *ingest.Store, i *ingest.Image) error {
+	if !image.IsIndex(i.Target.MediaType) {
+		return nil
+	}
+	text, err := s.ReadDocument(i.Target)
+	if err != nil {
+		return err
+	}
+	var index oci.Index
+	if err := json.Unmarshal(text, &index); err != nil {
+		return fmt.Errorf("index %s: %w", i.Target.Digest, err)
+	}
+	for _, m := range index.Manifests {
+		if s.Has(m.Digest) {
+			continue
+		}
+		what := m.Digest.String()
+		if m.Platform != nil {
+			what = platforms.Format(*m.Platform)
+		}
+		return fmt.Errorf("of its index the image for %s was not fetched: minirun pull --all-platforms %s", what, i.Name)
+	}
+	return nil
 }
 
 func pushTo(dir layout.Path, to name.Tag, hash v1.Hash, isIndex bool, options []remote.Option) error {
