@@ -1,58 +1,20 @@
 package build
 
 import (
-	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/minirun/minirun/internal/build/share"
+	"github.com/minirun/minirun/tests/testbundle"
 )
-
-// startRegistry starts docker-registry on loopback.
-func startRegistry(t *testing.T) (host string) {
-	t.Helper()
-	if _, err := exec.LookPath("docker-registry"); err != nil {
-		t.Skip("docker-registry is not installed: apt install docker-registry")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	host = l.Addr().String()
-	l.Close()
-	dir := t.TempDir()
-	config := fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: %s}\n", dir, host)
-	if err := os.WriteFile(filepath.Join(dir, "config.yml"), []byte(config), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("docker-registry", "serve", filepath.Join(dir, "config.yml"))
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	for range 200 {
-		if c, err := net.Dial("tcp", host); err == nil {
-			c.Close()
-			return host
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Fatal("docker-registry does not answer")
-	return ""
-}
 
 // TestCacheRegistry: the same through a registry, where other tools copy it.
 func TestCacheRegistry(t *testing.T) {
-	host := startRegistry(t)
+	host := testbundle.Registry(t)
 	first, second, third := freshStore(t), freshStore(t), freshStore(t)
 	dir, name := twoStagesDir(t), host+"/team/app:cache"
 	// There is none yet: a warning, as at the first build of every pipeline.
@@ -99,7 +61,7 @@ func TestCacheRegistry(t *testing.T) {
 // TestCacheInline: the records travel in the image: through a registry, in an
 // archive, in an index of several platforms.
 func TestCacheInline(t *testing.T) {
-	host := startRegistry(t)
+	host := testbundle.Registry(t)
 	here, dir := freshStore(t), twoStagesDir(t)
 	here.rebuild(dir, "-t", host+"/app:1", "--push", "--cache-to", "type=inline")
 	here.do("tag", host+"/app:1", "app")

@@ -3,8 +3,6 @@ package place
 import (
 	"archive/tar"
 	"bufio"
-	"bytes"
-	"compress/bzip2"
 	"context"
 	"errors"
 	"fmt"
@@ -13,16 +11,11 @@ import (
 	"path"
 	"strings"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
-	"github.com/therootcompany/xz"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/build/compressed"
 	"github.com/minirun/minirun/internal/build/tree"
 )
-
-// maxDictionary bounds the memory that an xz archive can ask for.
-const maxDictionary = 128 << 20
 
 // errNoArchive says that a file is copied as it is.
 var errNoArchive = errors.New("is no archive")
@@ -55,30 +48,12 @@ func Archive(ctx context.Context, root *os.File, file *os.File, o Options) error
 	return p.finish()
 }
 
-// plain decompresses what begins like something compressed.
-func plain(r *bufio.Reader) (io.Reader, error) {
-	head, err := r.Peek(6)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	for magic, open := range map[string]func() (io.Reader, error){
-		"\x1f\x8b":         func() (io.Reader, error) { return gzip.NewReader(r) },
-		"BZh":              func() (io.Reader, error) { return bzip2.NewReader(r), nil },
-		"\xfd7zXZ\x00":     func() (io.Reader, error) { return xz.NewReader(r, maxDictionary) },
-		"\x28\xb5\x2f\xfd": func() (io.Reader, error) { return zstd.NewReader(r, zstd.WithDecoderConcurrency(1)) },
-	} {
-		if bytes.HasPrefix(head, []byte(magic)) {
-			return open()
-		}
-	}
-	return r, nil
-}
-
 func (p *placer) archive(ctx context.Context, r io.Reader) error {
-	content, err := plain(bufio.NewReaderSize(r, 256<<10))
+	content, done, err := compressed.Open(bufio.NewReaderSize(r, 256<<10))
 	if err != nil {
 		return errNoArchive // it only begins like one
 	}
+	defer done()
 	in := tar.NewReader(content)
 	h, err := in.Next()
 	if err != nil {

@@ -4,46 +4,15 @@ import (
 	"archive/tar"
 	"bufio"
 	"bytes"
-	"compress/bzip2"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
-	"github.com/therootcompany/xz"
-
+	"github.com/minirun/minirun/internal/build/compressed"
 	"github.com/minirun/minirun/internal/build/tree"
 )
-
-// compressions are told by a stream's first bytes.
-var compressions = []struct {
-	name  string
-	magic []byte
-	open  func(io.Reader) (io.Reader, func(), error)
-}{
-	{"gzip", []byte{0x1f, 0x8b}, func(r io.Reader) (io.Reader, func(), error) {
-		z, err := gzip.NewReader(r)
-		return z, func() {}, err
-	}},
-	{"bzip2", []byte("BZh"), func(r io.Reader) (io.Reader, func(), error) { return bzip2.NewReader(r), func() {}, nil }},
-	{"xz", []byte("\xfd7zXZ\x00"), func(r io.Reader) (io.Reader, func(), error) {
-		z, err := xz.NewReader(r, window)
-		return z, func() {}, err
-	}},
-	{"zstd", []byte{0x28, 0xb5, 0x2f, 0xfd}, func(r io.Reader) (io.Reader, func(), error) {
-		z, err := zstd.NewReader(r, zstd.WithDecoderMaxMemory(window), zstd.WithDecoderConcurrency(1))
-		if err != nil {
-			return nil, nil, err
-		}
-		return z, z.Close, nil
-	}},
-}
-
-// window bounds the memory that a compressed stream may ask for.
-const window = 128 << 20
 
 // maxPadding bounds what an archive may have behind its last entry.
 const maxPadding = 64 << 20
@@ -59,12 +28,7 @@ func Sniff(r io.Reader) (whole io.Reader, archive bool, err error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return b, false, fmt.Errorf("read standard input: %w", err)
 	}
-	for _, c := range compressions {
-		if bytes.HasPrefix(first, c.magic) {
-			return b, true, nil
-		}
-	}
-	return b, isTar(first), nil
+	return b, compressed.Is(first) || isTar(first), nil
 }
 
 func isTar(first []byte) bool {
@@ -120,18 +84,8 @@ func decompress(r io.Reader) (io.Reader, func(), error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, nil, err
 	}
-	for _, c := range compressions {
-		if !bytes.HasPrefix(first, c.magic) {
-			continue
-		}
-		plain, done, err := c.open(b)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", c.name, err)
-		}
-		return plain, done, nil
-	}
-	if !isTar(first) {
+	if !compressed.Is(first) && !isTar(first) {
 		return nil, nil, errors.New("it is not a tar archive, as it is or compressed by gzip, bzip2, xz or zstd")
 	}
-	return b, func() {}, nil
+	return compressed.Open(b)
 }

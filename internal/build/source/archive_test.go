@@ -245,8 +245,8 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// compressed is an archive as each compression has it.
-func compressed(t testing.TB, plain []byte) map[string][]byte {
+// squeezed is an archive as each compression has it.
+func squeezed(t testing.TB, plain []byte) map[string][]byte {
 	t.Helper()
 	var g, z bytes.Buffer
 	gw := gzip.NewWriter(&g)
@@ -281,7 +281,7 @@ func compressed(t testing.TB, plain []byte) map[string][]byte {
 
 func TestCompressions(t *testing.T) {
 	plain := pack(t, file("f", strings.Repeat("text ", 100000)))
-	for name, text := range compressed(t, plain) {
+	for name, text := range squeezed(t, plain) {
 		r, archive, err := Sniff(bytes.NewReader(text))
 		if err != nil || !archive {
 			t.Errorf("%s: an archive: %t, %v", name, archive, err)
