@@ -42,7 +42,7 @@ func (d *draft) execute(n *graph.Node, c *instructions.RunCommand) error {
 	shown := d.environment(op)
 	var flags []string
 	for i, m := range instructions.GetMounts(c) {
-		mount, err := d.mount(m, i)
+		mount, err := d.mount(n, m, i)
 		if err != nil {
 			return fmt.Errorf("RUN --mount=type=%s: %w", m.Type, err)
 		}
@@ -113,7 +113,7 @@ func commandOf(c *instructions.RunCommand, shell []string) (argv []string, files
 }
 
 // mount makes a RUN --mount.
-func (d *draft) mount(m *instructions.Mount, index int) (*graph.Mount, error) {
+func (d *draft) mount(n *graph.Node, m *instructions.Mount, index int) (*graph.Mount, error) {
 	out := &graph.Mount{
 		Type: string(m.Type), Source: strings.TrimPrefix(path.Clean("/"+m.Source), "/"), ReadOnly: m.ReadOnly,
 		Size: m.SizeLimit, ID: m.CacheID, Sharing: string(m.CacheSharing), Required: m.Required,
@@ -128,7 +128,7 @@ func (d *draft) mount(m *instructions.Mount, index int) (*graph.Mount, error) {
 			return nil, fmt.Errorf("target=%s: must be a directory of the container", m.Target)
 		}
 		out.ID = cmp.Or(m.CacheID, out.Target)
-		if err := d.mountFrom(out, m); err != nil {
+		if err := d.mountFrom(n, out, m); err != nil {
 			return nil, err
 		}
 	case instructions.MountTypeTmpfs:
@@ -162,7 +162,7 @@ func (d *draft) mount(m *instructions.Mount, index int) (*graph.Mount, error) {
 // mountFrom says whose file system a mount shows. The context is copied as a COPY
 // would copy it: what .dockerignore leaves out is not there, and what the container
 // writes is not the user's.
-func (d *draft) mountFrom(out *graph.Mount, m *instructions.Mount) error {
+func (d *draft) mountFrom(n *graph.Node, out *graph.Mount, m *instructions.Mount) error {
 	context := graph.MainContext
 	if m.From != "" {
 		var err error
@@ -177,7 +177,7 @@ func (d *draft) mountFrom(out *graph.Mount, m *instructions.Mount) error {
 	}
 	b := d.b
 	out.From = &graph.Node{
-		ID: b.id(), Instruction: "COPY", Text: "load " + context + " " + out.Source,
+		ID: b.id(), Instruction: "COPY", Text: "load " + context + " " + out.Source, First: n.First, Last: n.Last,
 		Op:     &graph.Copy{Sources: []graph.Source{{Context: context, Path: out.Source}}, Dest: "/", Parents: true, Link: true},
 		Config: empty(b.o.Build),
 	}

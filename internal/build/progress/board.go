@@ -13,6 +13,7 @@ const (
 	begin = iota
 	output
 	counted
+	did
 	ended
 )
 
@@ -20,7 +21,7 @@ const (
 type event struct {
 	at          time.Time
 	kind, id    int
-	text        string // begin: the name; counted: what
+	text        string // begin: the name; counted, did: what
 	data        []byte // output; only valid while the event is applied
 	done, total int64
 	cached      bool
@@ -41,6 +42,7 @@ type step struct {
 	program cleaner
 	lines   []line // the last ones, at most twice keep
 	counts  []count
+	did     []string
 }
 
 type state int
@@ -141,6 +143,8 @@ func (b *board) apply(e *event, printed func(*step, line)) *step {
 		s.program.write(e.data, tell)
 	case counted:
 		s.counted(e)
+	case did:
+		s.did = append(s.did, clean(e.text))
 	case ended:
 		s.program.close(tell)
 		s.took = e.at.Sub(s.begun)

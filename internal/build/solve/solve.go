@@ -7,6 +7,8 @@
 //	cache.go    records: key → layer
 //	inputs.go   trees that steps read, their digests
 //	step.go     RUN, COPY, WORKDIR → a layer
+//	hint.go     what to write instead of a source that is not there
+//	program.go  why a program did not run, in words
 //	history.go  what the last build of this Dockerfile was made of: why a step was not cached
 //
 // A step has two keys. The first says what it was asked for: the instruction, and

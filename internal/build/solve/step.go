@@ -149,7 +149,7 @@ func (v *solving) look(ctx context.Context, m *making) (recipe, error) {
 	isFile := func(x Ingredient) bool { return strings.HasPrefix(x.Name, "files ") }
 	switch op := m.n.Op.(type) {
 	case *graph.Run:
-		files, err := v.ofMounts(ctx, op)
+		files, err := v.ofMounts(ctx, m.n, op)
 		return append(slices.DeleteFunc(slices.Clone(m.recipe), isFile), files...), err
 	case *graph.Copy:
 		opened, err := v.open(ctx, m.n, op)
@@ -271,7 +271,11 @@ func (v *solving) run(ctx context.Context, m *making, op *graph.Run, aside strin
 		}
 	}
 	err := v.Runner.Run(ctx, s)
-	if err != nil && ctx.Err() == nil && v.Failed != nil {
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	err = whyNot(op, append(slices.Clone(s.Layers), filepath.Join(aside, "fs")), err)
+	if v.Failed != nil {
 		v.Failed(m.n, s, err)
 	}
 	return err
