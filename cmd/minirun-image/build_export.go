@@ -62,7 +62,7 @@ func exportBuilt(ctx *cli.Context, s *ingest.Store, o build.Options, built []bui
 	for _, out := range list {
 		const id = 1 << 20 // behind all steps
 		sink.Begin(id, "exporting to "+out.Type)
-		err := exportTo(ctx, s, o, built, out)
+		err := exportTo(ctx, s, o, built, out, func(did string) { sink.Did(id, did) })
 		sink.End(id, false, err)
 		if err != nil {
 			return fmt.Errorf("--output type=%s: %w", out.Type, err)
@@ -71,7 +71,7 @@ func exportBuilt(ctx *cli.Context, s *ingest.Store, o build.Options, built []bui
 	return nil
 }
 
-func exportTo(ctx *cli.Context, s *ingest.Store, o build.Options, built []build.Built, out export.Output) error {
+func exportTo(ctx *cli.Context, s *ingest.Store, o build.Options, built []build.Built, out export.Output, did func(string)) error {
 	switch out.Type {
 	case "cacheonly":
 		return nil
@@ -93,14 +93,15 @@ func exportTo(ctx *cli.Context, s *ingest.Store, o build.Options, built []build.
 			if err != nil {
 				return err
 			}
+			did("writing " + to.Dest)
 		}
 		return nil
 	}
-	return exportImage(ctx, s, o, built, out)
+	return exportImage(ctx, s, o, built, out, did)
 }
 
 // exportImage stores the image, names it, and writes or sends it.
-func exportImage(ctx *cli.Context, s *ingest.Store, o build.Options, built []build.Built, out export.Output) error {
+func exportImage(ctx *cli.Context, s *ingest.Store, o build.Options, built []build.Built, out export.Output, did func(string)) error {
 	names, err := export.Names(append(slices.Clone(out.Names), ctx.StringSlice("tag")...))
 	if err != nil {
 		return err
@@ -123,6 +124,7 @@ func exportImage(ctx *cli.Context, s *ingest.Store, o build.Options, built []bui
 	} else {
 		d.Platform = nil
 	}
+	did("exporting layers")
 	i, err := s.Load(d, "")
 	if err != nil {
 		return err
@@ -138,8 +140,10 @@ func exportImage(ctx *cli.Context, s *ingest.Store, o build.Options, built []bui
 		if err := export.Archive(s, out, saved, silent{}); err != nil {
 			return err
 		}
+		did("writing " + i.ID() + " to " + out.Dest)
 		return told(ctx, d, i)
 	}
+	did("writing image " + i.ID())
 	if len(names) == 0 {
 		if err := s.Keep(d); err != nil {
 			return err
@@ -149,11 +153,13 @@ func exportImage(ctx *cli.Context, s *ingest.Store, o build.Options, built []bui
 		if err := s.SetName(n, d); err != nil {
 			return err
 		}
+		did("naming to " + n.String())
 	}
 	if out.Push {
 		if err := pushBuilt(ctx.Context, s, i, names); err != nil {
 			return err
 		}
+		did("pushing to the registry")
 	}
 	return told(ctx, d, i)
 }

@@ -2,6 +2,7 @@
 //
 //	build.go     Build: a table of contents
 //	context.go   the Dockerfile and what it may read
+//	shown.go     what is shown besides steps
 //	images.go    images that FROM and --from name
 //
 // Below it, each package owns one part:
@@ -20,9 +21,9 @@ package build
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/containerd/platforms"
@@ -31,11 +32,13 @@ import (
 	"github.com/minirun/minirun/internal/build/dockerfile"
 	"github.com/minirun/minirun/internal/build/export"
 	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/build/lint"
 	"github.com/minirun/minirun/internal/build/progress"
 	"github.com/minirun/minirun/internal/build/run"
 	"github.com/minirun/minirun/internal/build/solve"
 	"github.com/minirun/minirun/internal/build/tree"
 	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/transfer"
 )
 
 // Options are what the command line says.
@@ -57,9 +60,12 @@ type Options struct {
 	Epoch     *time.Time
 
 	// Pull fetches an image that the store has not, or, with --pull, might have newer.
-	Pull   func(ctx context.Context, name string, p oci.Platform) error
+	Pull   func(ctx context.Context, name string, p oci.Platform, shown transfer.Progress) error
 	Always bool
 
+	// Checked gets the linter's findings, before anything is built.
+	Checked func(*lint.Result)
+	// Failed is told of a RUN that has failed, while its file system is there.
 	Failed func(n *graph.Node, s *run.Step, err error)
 }
 
@@ -68,6 +74,8 @@ type Builder struct {
 	Store  *ingest.Store
 	Runner *run.Executor
 	Sink   progress.Sink
+
+	internals atomic.Int32
 }
 
 // A Built is the result for one platform.
@@ -79,12 +87,15 @@ type Built struct {
 
 // Build builds for every platform. The store must be held shared.
 func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *dockerfile.File, err error) {
-	in, err := b.open(ctx, &o)
+	in, err := b.load(ctx, &o)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer in.close()
 	if file, err = dockerfile.Parse(in.name, in.text); err != nil {
+		return nil, nil, err
+	}
+	if err := check(in, &o); err != nil {
 		return nil, nil, err
 	}
 	memo, err := tree.OpenMemo(filepath.Join(b.Store.Dir, "build", "memo"))
@@ -134,6 +145,26 @@ func (b *Builder) platform(ctx context.Context, s *solve.Solver, file *dockerfil
 		return nil, err
 	}
 	return &Built{Platform: g.Target.Platform, Graph: g, Result: result}, nil
+}
+
+// check looks for mistakes. It is an error only if the Dockerfile says so
+// (# check=error=true), or if there is no such target.
+func check(in *inputs, o *Options) error {
+	options := lint.Options{Name: in.name, BuildArgs: o.BuildArgs, Target: o.Target, Check: o.BuildArgs[lint.Argument]}
+	if len(o.Platforms) > 0 {
+		options.Platform = platforms.Format(o.Platforms[0])
+	}
+	if t := in.trees[graph.MainContext]; t != nil {
+		options.Ignored, options.Exists = t.Ignored, t.Exists
+	}
+	result, err := lint.Check(in.text, options)
+	if err != nil {
+		return err
+	}
+	if o.Checked != nil {
+		o.Checked(result)
+	}
+	return result.Err
 }
 
 // withoutCache says of which stages nothing is taken from the cache.
@@ -196,11 +227,12 @@ func (b *Built) history(epoch *time.Time) []oci.History {
 	return out
 }
 
-// Quoted is an error with the lines of the Dockerfile that it is about.
-func Quoted(err error) string {
+// Quoted are the lines of the Dockerfile that an error is about, if it is about
+// some, and what it says of them.
+func Quoted(err error) (lines string, cause error) {
 	var at *dockerfile.Error
 	if !errors.As(err, &at) {
-		return err.Error()
+		return "", err
 	}
-	return fmt.Sprintf("%s\n%s", at.Quote(), at.Err)
+	return at.Quote() + "\n", at.Err
 }

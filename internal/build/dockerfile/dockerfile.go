@@ -115,6 +115,12 @@ func (f *File) Graph(o Options) (*graph.Graph, error) {
 	return b.g, nil
 }
 
+// Has says whether there is a stage to build, by its name or number.
+func (f *File) Has(target string) error {
+	_, err := f.find(target)
+	return err
+}
+
 // find looks a stage up by its name or number.
 func (f *File) find(name string) (int, error) {
 	if name == "" {

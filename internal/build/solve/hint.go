@@ -21,6 +21,9 @@ import (
 func (v *solving) hinted(n *graph.Node, source graph.Source, err error) error {
 	missing := notFound(err)
 	if len(missing) == 0 {
+		if strings.Contains(n.Text, " [") && errors.Is(err, path.ErrBadPattern) {
+			return fmt.Errorf("%w: if it is a list, that is JSON: its quotes are \"", err)
+		}
 		return err
 	}
 	if source.From == nil {

@@ -275,7 +275,7 @@ func (v *solving) run(ctx context.Context, m *making, op *graph.Run, aside strin
 		return err
 	}
 	err = whyNot(op, append(slices.Clone(s.Layers), filepath.Join(aside, "fs")), err)
-	if v.Failed != nil {
+	if v.Failed != nil && canLook(op, err) {
 		v.Failed(m.n, s, err)
 	}
 	return err
