@@ -130,7 +130,7 @@ func (b *Builder) platform(ctx context.Context, s *solve.Solver, file *dockerfil
 		Name: in.name, BuildArgs: o.BuildArgs, Target: o.Target, Build: platforms.DefaultSpec(), Platform: platforms.Normalize(p),
 		Labels: o.Labels, Hosts: o.Hosts, Network: o.Network, Contexts: in.names(), Images: in.images,
 		Allowed: func(what string) bool { return contains(o.Allow, what) },
-		Resolve: func(name string, p oci.Platform) (*graph.Image, error) { return b.image(ctx, o, name, p) },
+		Resolve: b.once(ctx, o),
 	})
 	if err != nil {
 		return nil, err

@@ -20,6 +20,22 @@ import (
 	"github.com/minirun/minirun/internal/image/transfer"
 )
 
+// once is image, which several stages may ask for the same one.
+func (b *Builder) once(ctx context.Context, o *Options) func(string, oci.Platform) (*graph.Image, error) {
+	known := map[string]*graph.Image{}
+	return func(name string, p oci.Platform) (*graph.Image, error) {
+		key := name + " " + platforms.Format(p)
+		if i, ok := known[key]; ok {
+			return i, nil
+		}
+		i, err := b.image(ctx, o, name, p)
+		if err == nil {
+			known[key] = i
+		}
+		return i, err
+	}
+}
+
 // image is one that FROM or --from names, for a platform: from the store, or else
 // pulled.
 func (b *Builder) image(ctx context.Context, o *Options, name string, p oci.Platform) (found *graph.Image, err error) {

@@ -67,7 +67,7 @@ func (v *solving) step(ctx context.Context, n *graph.Node) (*state, error) {
 func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached bool, err error) {
 	m.recipe = v.asked(m)
 	m.asked = m.recipe.key()
-	fresh := v.NoCache != nil && v.NoCache(m.n.Stage.Label())
+	fresh := v.fresh(m.n)
 	if !fresh && !v.mustLook(m.n) {
 		if r, err := v.find(m.asked); r != nil || err != nil {
 			return r, true, err
@@ -105,6 +105,16 @@ func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached 
 		err = v.put(&also)
 	}
 	return r, cached, err
+}
+
+// fresh says whether nothing of a step is to be taken from the cache. What has no
+// stage is in none that --no-cache-filter could name.
+func (v *solving) fresh(n *graph.Node) bool {
+	stage := ""
+	if n.Stage != nil {
+		stage = n.Stage.Label()
+	}
+	return v.NoCache != nil && v.NoCache(stage)
 }
 
 // mustLook says whether a step reads what may have changed since: a context, or

@@ -94,7 +94,7 @@ func alike(a, b string) bool {
 	}
 	const few = 3 // letters, of which any two names have most in common
 	if len(short) <= few {
-		return false
+		return len(short) == few && len(long) == few+1 && strings.HasPrefix(long, short)
 	}
 	_, misspelt := suggest.Search(short, []string{long}, false)
 	return misspelt || strings.HasPrefix(long, short)
