@@ -74,6 +74,9 @@ func (t *talk) end(err error) error {
 		return err
 	}
 	lines, cause := build.Quoted(err)
+	if t.found != nil && len(t.found.Warnings) > 0 && t.chatty {
+		lines = "\n" + lines
+	}
 	fmt.Fprint(os.Stderr, lines)
 	if t.ran && t.chatty {
 		return fmt.Errorf("%w\n\nFor a shell where it failed: %s", cause, t.again())

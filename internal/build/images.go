@@ -63,7 +63,7 @@ func (b *Builder) image(ctx context.Context, o *Options, name string, p oci.Plat
 	if err != nil {
 		return nil, err
 	}
-	return &graph.Image{Name: name, Manifest: i.Desc.Digest, Config: i.Config, Layers: i.Manifest.Layers, Dirs: dirs}, nil
+	return &graph.Image{Name: name, Manifest: i.Desc.Digest, Config: i.Config, Layers: i.Manifest.Layers, Dirs: dirs, Keys: b.Store.Keys(i)}, nil
 }
 
 // fullName is an image's name with what is understood, as far as it is one.

@@ -11,6 +11,7 @@ import (
 type mistake struct {
 	dockerfile string
 	args       []string
+	ignore     string   // .dockerignore, if it is another one; "-": none
 	builds     bool     // it does: what is told is a warning
 	says       []string // in what the build prints
 	check      []string // in what --check prints
@@ -40,27 +41,29 @@ var mistakes = map[string]mistake{
 		dockerfile: stages + "COPY --from=builder --chown=app package.json dist ./\n",
 		says:       []string{"\n    COPY --from=builder --chown=app /app/dist ./dist\n    COPY --from=builder --chown=app /app/package.json ./\n"},
 	},
-	"--from: a name misspelt":         {dockerfile: stages + "COPY --from=builder /app/nod_modules ./\n", says: []string{`"/app/nod_modules": not found in stage builder: there is /app/node_modules`}},
-	"--from: a directory misspelt":    {dockerfile: stages + "COPY --from=builder /apps/node_modules ./\n", says: []string{"there is /app"}},
-	"--mount begins at WORKDIR":       {dockerfile: stages + "RUN --mount=from=builder,source=dist,target=/m ls /m\n", says: []string{"not at its WORKDIR /app, where it is: write source=/app/dist"}},
-	"--mount: a name misspelt":        {dockerfile: stages + "RUN --mount=from=builder,source=/app/disst,target=/m ls /m\n", says: []string{"there is /app/dist"}},
-	"--mount: not in the context":     {dockerfile: "FROM base\nRUN --mount=source=pakage.json,target=/m ls /m\n", says: []string{"   2 | >>> RUN", `"/pakage.json": not found in the context: there is /package.json`}},
-	"context: a name misspelt":        {dockerfile: "FROM base\nCOPY pakage.json /\n", says: []string{`"/pakage.json": not found in the context: there is /package.json`}},
-	"context: a path of the host":     {dockerfile: "FROM base\nCOPY /home/me/app.js /\n", says: []string{"sources begin at the context's root, also with a /"}},
-	"context: what is ignored":        {dockerfile: "FROM base\nCOPY secret.key /\n", says: []string{"it is there, but .dockerignore leaves it out", "CopyIgnoredFile"}, check: []string{"WARNING: CopyIgnoredFile"}},
-	"context: outside":                {dockerfile: "FROM base\nCOPY ../x /\n", says: []string{"../x is outside the context", "minirun build -f DIR/Dockerfile .."}, check: []string{"WARNING: SourceOutsideContext"}},
-	"context: outside, and there":     {dockerfile: "FROM base\nCOPY ../package.json /\n", builds: true, says: []string{"../package.json is /package.json of the context"}},
-	"context: a file as a directory":  {dockerfile: "FROM base\nCOPY package.json/ /app/\n", says: []string{`"/package.json/" in the context: is no directory`}},
-	"COPY: several without a /":       {dockerfile: "FROM base\nCOPY package.json src /app\n", says: []string{"must be a directory and end with a /: /app/"}},
-	"COPY: no destination":            {dockerfile: "FROM base\nCOPY package.json\n", says: []string{"Destination could not be determined"}},
-	"COPY: a user whom nobody knows":  {dockerfile: "FROM base\nCOPY --chown=nodee package.json /\n", says: []string{`user "nodee"`, "the image's /etc/passwd"}},
-	"COPY over installed packages":    {dockerfile: npm + "RUN npm install\nCOPY . .\n", builds: true, says: []string{"CopyOverInstalled"}, check: []string{"node_modules of the context over what npm install has installed", "list node_modules in .dockerignore"}},
-	"FROM: a stage misspelt":          {dockerfile: "FROM base AS builder\nFROM bulder\nRUN true\n", says: []string{"did you mean the stage builder?", "   2 | >>> FROM bulder"}},
-	"FROM: an image that is not here": {dockerfile: "FROM bass:1\nRUN true\n", says: []string{"bass:1 is not in the store (minirun images), which has base:latest", "minirun load", "minirun import ROOTFS.tar bass:1"}},
-	"FROM: none":                      {dockerfile: "RUN true\nFROM base\n", says: []string{"no build stage in current context: only ARG may stand before the first FROM"}},
-	"--from: a stage misspelt":        {dockerfile: "FROM base AS builder\nRUN true\nFROM base\nCOPY --from=bulder /etc/passwd /\n", says: []string{"no stage has this name (did you mean the stage builder?)"}},
-	"--target: a stage misspelt":      {dockerfile: "FROM base AS builder\nFROM base\n", args: []string{"--target", "bulder"}, says: []string{"did you mean the stage builder?", "the stages are builder, 1"}, check: []string{"did you mean the stage builder?"}},
-	"WORKDIR: relative":               {dockerfile: "FROM base\nWORKDIR app\n", builds: true, says: []string{"1 warning found (minirun build --check shows what to do)", " - WorkdirRelativePath: "}, check: []string{"Write WORKDIR /app"}},
+	"--from: a name misspelt":               {dockerfile: stages + "COPY --from=builder /app/nod_modules ./\n", says: []string{`"/app/nod_modules": not found in stage builder: there is /app/node_modules`}},
+	"--from: a directory misspelt":          {dockerfile: stages + "COPY --from=builder /apps/node_modules ./\n", says: []string{"there is /app"}},
+	"--mount begins at WORKDIR":             {dockerfile: stages + "RUN --mount=from=builder,source=dist,target=/m ls /m\n", says: []string{"not at its WORKDIR /app, where it is: write source=/app/dist"}},
+	"--mount: a name misspelt":              {dockerfile: stages + "RUN --mount=from=builder,source=/app/disst,target=/m ls /m\n", says: []string{"there is /app/dist"}},
+	"--mount: not in the context":           {dockerfile: "FROM base\nRUN --mount=source=pakage.json,target=/m ls /m\n", says: []string{"   2 | >>> RUN", `"/pakage.json": not found in the context: there is /package.json`}},
+	"context: a name misspelt":              {dockerfile: "FROM base\nCOPY pakage.json /\n", says: []string{`"/pakage.json": not found in the context: there is /package.json`}},
+	"context: a path of the host":           {dockerfile: "FROM base\nCOPY /home/me/app.js /\n", says: []string{"sources begin at the context's root, also with a /"}},
+	"context: what is ignored":              {dockerfile: "FROM base\nCOPY secret.key /\n", says: []string{"it is there, but .dockerignore leaves it out", "CopyIgnoredFile"}, check: []string{"WARNING: CopyIgnoredFile"}},
+	"context: outside":                      {dockerfile: "FROM base\nCOPY ../x /\n", says: []string{"../x is outside the context", "minirun build -f DIR/Dockerfile .."}, check: []string{"WARNING: SourceOutsideContext"}},
+	"context: outside, and there":           {dockerfile: "FROM base\nCOPY ../package.json /\n", builds: true, says: []string{"../package.json is /package.json of the context"}},
+	"context: a file as a directory":        {dockerfile: "FROM base\nCOPY package.json/ /app/\n", says: []string{`"/package.json/" in the context: is no directory`}},
+	"COPY: several without a /":             {dockerfile: "FROM base\nCOPY package.json src /app\n", says: []string{"must be a directory and end with a /: /app/"}},
+	"COPY: no destination":                  {dockerfile: "FROM base\nCOPY package.json\n", says: []string{"Destination could not be determined"}},
+	"COPY: a user whom nobody knows":        {dockerfile: "FROM base\nCOPY --chown=nodee package.json /\n", says: []string{`user "nodee"`, "the image's /etc/passwd"}},
+	"COPY over installed packages":          {dockerfile: npm + "RUN npm install\nCOPY . .\n", builds: true, says: []string{"CopyOverInstalled"}, check: []string{"node_modules of the context over what npm install has installed", "list node_modules in .dockerignore"}},
+	"COPY over installed packages, ignored": {dockerfile: npm + "RUN npm install\nCOPY . .\n", ignore: "node_modules\n", builds: true, not: []string{"CopyOverInstalled"}},
+	"COPY over installed packages, none is": {dockerfile: npm + "RUN npm install\nCOPY . .\n", ignore: "-", builds: true, says: []string{"CopyOverInstalled"}},
+	"FROM: a stage misspelt":                {dockerfile: "FROM base AS builder\nFROM bulder\nRUN true\n", says: []string{"did you mean the stage builder?", "   2 | >>> FROM bulder"}},
+	"FROM: an image that is not here":       {dockerfile: "FROM bass:1\nRUN true\n", says: []string{"bass:1 is not in the store (minirun images), which has base:latest", "minirun load", "minirun import ROOTFS.tar bass:1"}},
+	"FROM: none":                            {dockerfile: "RUN true\nFROM base\n", says: []string{"no build stage in current context: only ARG may stand before the first FROM"}},
+	"--from: a stage misspelt":              {dockerfile: "FROM base AS builder\nRUN true\nFROM base\nCOPY --from=bulder /etc/passwd /\n", says: []string{"no stage has this name (did you mean the stage builder?)"}},
+	"--target: a stage misspelt":            {dockerfile: "FROM base AS builder\nFROM base\n", args: []string{"--target", "bulder"}, says: []string{"did you mean the stage builder?", "the stages are builder, 1"}, check: []string{"did you mean the stage builder?"}},
+	"WORKDIR: relative":                     {dockerfile: "FROM base\nWORKDIR app\n", builds: true, says: []string{"1 warning found (minirun build --check shows what to do)", " - WorkdirRelativePath: "}, check: []string{"Write WORKDIR /app"}},
 	"CMD: shell form": {
 		dockerfile: "FROM base\nCMD node server.js\n", builds: true, says: []string{" - JSONArgsRecommended: ", "(line 2)"},
 		check: []string{"WARNING: JSONArgsRecommended", "keep signals to itself", `Write CMD ["node", "server.js"]`},
@@ -145,6 +148,7 @@ func TestMistakes(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(m.dockerfile), 0o644); err != nil {
 				t.Fatal(err)
 			}
+			ignore(t, dir, m.ignore)
 			args := append([]string{"--progress", "plain", "--no-cache"}, m.args...)
 			r := s.Minirun(append(append([]string{"build"}, args...), dir)...)
 			if (r.Status == 0) != m.builds {
@@ -154,6 +158,21 @@ func TestMistakes(t *testing.T) {
 			tells(t, r.Stdout+r.Stderr, m.says, m.not)
 			tells(t, checked.Stdout+checked.Stderr, m.check, m.not)
 		})
+	}
+}
+
+func ignore(t *testing.T, dir, text string) {
+	t.Helper()
+	file, err := filepath.Join(dir, ".dockerignore"), error(nil)
+	switch text {
+	case "":
+	case "-":
+		err = os.Remove(file)
+	default:
+		err = os.WriteFile(file, []byte(text), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -30,6 +30,7 @@ type Image struct {
 	Config   docker.DockerOCIImage
 	Layers   []oci.Descriptor // lowest first
 	Dirs     []string         // the directories of the unpacked layers, lowest first
+	Keys     []digest.Digest  // what names those directories
 }
 
 // Run executes a program.

@@ -154,7 +154,11 @@ func (c *checker) overInstalled(l *linter.Linter, s *stage, o *instructions.Copy
 		return
 	}
 	for _, p := range s.packages {
-		if ignored, _ := c.o.Ignored(p[0], true); !ignored && c.o.Exists(p[0]) {
+		ignored := false
+		if c.o.Ignored != nil {
+			ignored, _ = c.o.Ignored(p[0], true)
+		}
+		if !ignored && c.o.Exists(p[0]) {
 			l.Run(&ruleCopyOverInstalled, o.Location(), ruleCopyOverInstalled.Format(p[0], p[1]))
 			return
 		}

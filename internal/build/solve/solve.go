@@ -195,7 +195,7 @@ func (v *solving) from(n *graph.Node, op *graph.From) *state {
 	chains := identity.ChainIDs(append([]digest.Digest(nil), i.Config.RootFS.DiffIDs...))
 	var top string
 	for k, d := range i.Layers {
-		s.layers = append(s.layers, export.Layer{Dir: i.Dirs[k], Desc: d, DiffID: i.Config.RootFS.DiffIDs[k], Key: chains[k]})
+		s.layers = append(s.layers, export.Layer{Dir: i.Dirs[k], Desc: d, DiffID: i.Config.RootFS.DiffIDs[k], Key: i.Keys[k]})
 		top = chains[k].String()
 	}
 	s.result = recipe{{"image", top}}.key()

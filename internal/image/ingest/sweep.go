@@ -82,15 +82,15 @@ func (s *Store) refer(r *references, d oci.Descriptor) error {
 	for _, l := range i.Manifest.Layers {
 		r.blobs[l.Digest]++
 	}
-	for _, c := range s.keysOf(i) {
+	for _, c := range s.Keys(i) {
 		r.layers[c]++
 	}
 	return nil
 }
 
-// keysOf names the directories of an image's layers: as it was unpacked, or, of one
+// Keys names the directories of an image's layers: as it was unpacked, or, of one
 // that was built, as its steps have made them.
-func (s *Store) keysOf(i *Image) []digest.Digest {
+func (s *Store) Keys(i *Image) []digest.Digest {
 	text, err := os.ReadFile(s.Unpacked(i.ID()))
 	if err != nil {
 		return Chains(i)
