@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/containerd/console"
 	"github.com/urfave/cli/v2"
@@ -26,6 +27,8 @@ type talk struct {
 
 	found *lint.Result
 	ran   bool // a RUN has failed, and nobody has been given a shell
+
+	shell sync.Once // of several that fail at the same time, the first has the terminal
 }
 
 func isTerminal(f *os.File) bool {
@@ -41,12 +44,14 @@ func (t *talk) failed(n *graph.Node, s *run.Step, err error) {
 		t.ran = true
 		return
 	}
-	t.display.Pause()
-	defer t.display.Resume()
-	fmt.Fprintf(os.Stderr, "\n%s: %v\nA shell where it failed: its files, environment and directory. The build ends when you leave it.\n", n.Text, err)
-	if err := t.runner.Debug(t.cli.Context, s, os.Stdin); err != nil {
-		warn(fmt.Errorf("--debug: %w", err))
-	}
+	t.shell.Do(func() {
+		t.display.Pause()
+		defer t.display.Resume()
+		fmt.Fprintf(os.Stderr, "\n%s: %v\nA shell where it failed: its files, environment and directory. The build ends when you leave it.\n", n.Text, err)
+		if err := t.runner.Debug(t.cli.Context, s, os.Stdin); err != nil {
+			warn(fmt.Errorf("--debug: %w", err))
+		}
+	})
 }
 
 // warnings are the findings, a line each: what they mean is what --check is for.
