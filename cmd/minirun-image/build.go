@@ -196,6 +196,9 @@ func buildImage(ctx *cli.Context) error {
 	if ctx.Bool("debug") && !isTerminal(os.Stdin) {
 		return errors.New("build --debug: the shell needs a terminal, and standard input is none")
 	}
+	if err := explainable(ctx.String("explain")); err != nil {
+		return err
+	}
 	s, release, err := shared(ctx)
 	if err != nil {
 		return err

@@ -150,7 +150,8 @@ func (b *board) apply(e *event, printed func(*step, line)) *step {
 		s.took = e.at.Sub(s.begun)
 		s.state = b.ended(e)
 		if e.err != nil {
-			s.err = clean(e.err.Error())
+			first, _, _ := strings.Cut(e.err.Error(), "\n") // the end of the build has the others
+			s.err = clean(first)
 		}
 	}
 	return s

@@ -61,7 +61,7 @@ type Solver struct {
 // A Step is what became of a node.
 type Step struct {
 	Cached  bool
-	Reason  string   // why it was not
+	Reason  string   // why it was, or was not
 	Changed []string // what has changed since the last build
 	Key     digest.Digest
 	Took    time.Duration

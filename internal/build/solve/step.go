@@ -37,6 +37,7 @@ type making struct {
 	asked   digest.Digest // the first key
 	recipe  recipe
 	sources *sources // of a COPY, if it had to look
+	hit     string   // why the cache had it
 }
 
 // step makes a layer, or finds it.
@@ -53,7 +54,7 @@ func (v *solving) step(ctx context.Context, n *graph.Node) (*state, error) {
 	}
 	dir := v.layerDir(r.Layer)
 	s := Step{Cached: cached, Key: r.Result, Took: time.Since(m.begun), Layer: filepath.Join(dir, "fs"), Below: m.parent.dirs()}
-	if !cached {
+	if s.Reason = m.hit; !cached {
 		s.Reason, s.Changed = v.why(n, m.recipe)
 	}
 	v.noted(n, m.recipe)
@@ -70,6 +71,7 @@ func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached 
 	fresh := v.fresh(m.n)
 	if !fresh && !v.mustLook(m.n) {
 		if r, err := v.find(m.asked); r != nil || err != nil {
+			m.hit = "neither it nor what comes before it has changed"
 			return r, true, err
 		}
 	}
@@ -93,6 +95,9 @@ func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached 
 		if r, err = v.find(key); err != nil {
 			return nil, false, err
 		}
+	}
+	if m.hit = "it reads the same files as before"; !v.mustLook(m.n) {
+		m.hit += ", although the steps that made them ran again"
 	}
 	if cached = r != nil; !cached {
 		if r, err = v.make(ctx, m, key); err != nil {
