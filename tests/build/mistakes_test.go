@@ -122,7 +122,7 @@ var mistakes = map[string]mistake{
 	"check=error":              {dockerfile: "# check=error=true\nFROM base\nRUN touch /x\nCMD x\n", says: []string{"lint violation found for rules: JSONArgsRecommended"}, not: []string{"[2/2]"}},
 	"check=skip":               {dockerfile: "# check=skip=JSONArgsRecommended;error=true\nFROM base\nCMD x\n", builds: true, not: []string{"warning found"}},
 	"check of an argument":     {dockerfile: "FROM base\nCMD x\n", args: []string{"--build-arg", "BUILDKIT_DOCKERFILE_CHECK=error=true"}, says: []string{"lint violation found"}, check: []string{"lint violation found"}},
-	"ARG that nobody asks for": {dockerfile: "FROM base\n", args: []string{"--build-arg", "VERSOIN=1"}, builds: true, says: []string{"--build-arg VERSOIN: no ARG asks for it"}},
+	"ARG that nobody asks for": {dockerfile: "FROM base\n", args: []string{"--build-arg", "VERSIONN=1"}, builds: true, says: []string{"--build-arg VERSIONN: no ARG asks for it"}},
 }
 
 // npm and apt are images with a program of that name that does nothing.

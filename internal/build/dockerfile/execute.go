@@ -51,7 +51,7 @@ func (d *draft) execute(n *graph.Node, c *instructions.RunCommand) error {
 	}
 	n.Op = op
 	command := strings.Join(op.Argv, " ")
-	n.Text = "RUN " + strings.Join(append(flags, strings.Join(c.CmdLine, " ")), " ")
+	n.Text = "RUN " + strings.Join(append(flags, strings.Join(c.CmdLine, " ")), " ") + begins(c.Files)
 	created := command
 	if len(shown) > 0 {
 		created = fmt.Sprintf("|%d %s %s", len(shown), strings.Join(shown, " "), command)
@@ -59,6 +59,18 @@ func (d *draft) execute(n *graph.Node, c *instructions.RunCommand) error {
 	n.History = oci.History{CreatedBy: "RUN " + created + " # buildkit"}
 	d.add(n)
 	return nil
+}
+
+// begins shows how a RUN's first here-document does.
+func begins(files []instructions.ShellInlineFile) string {
+	if len(files) == 0 {
+		return ""
+	}
+	first, more, _ := strings.Cut(strings.TrimSpace(files[0].Data), "\n")
+	if more != "" {
+		first += "..."
+	}
+	return " (" + strings.TrimRight(first, "\r") + ")"
 }
 
 // environment is the image's with the stage's arguments, and proxies; the arguments
