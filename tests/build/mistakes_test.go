@@ -69,6 +69,7 @@ var mistakes = map[string]mistake{
 		check: []string{"WARNING: JSONArgsRecommended", "keep signals to itself", `Write CMD ["node", "server.js"]`},
 	},
 	"CMD: shell form that needs one":      {dockerfile: "FROM base\nCMD node $APP\n", builds: true, check: []string{`Write CMD ["/bin/sh", "-c", "exec node $APP"]`}},
+	"CMD: shell form with quotes":         {dockerfile: "FROM base\nCMD nginx -g \"daemon off;\"\n", builds: true, check: []string{`Write CMD ["nginx", "-g", "daemon off;"]`}},
 	"CMD: shell form, ENTRYPOINT":         {dockerfile: "FROM base\nENTRYPOINT [\"node\"]\nCMD dist/main\n", builds: true, check: []string{"ENTRYPOINT gets the arguments /bin/sh, -c and the text", `Write CMD ["dist/main"]`}},
 	"ENTRYPOINT: shell form, CMD":         {dockerfile: "FROM base\nENTRYPOINT node\nCMD [\"dist/main\"]\n", builds: true, check: []string{"CMD and the arguments of run never reach its program", `Write ENTRYPOINT ["node"]`}},
 	"several CMD and ENTRYPOINT":          {dockerfile: "FROM base\nCMD [\"a\"]\nCMD [\"b\"]\nENTRYPOINT [\"a\"]\nENTRYPOINT [\"b\"]\n", builds: true, says: []string{"Multiple CMD instructions", "Multiple ENTRYPOINT instructions"}},

@@ -295,6 +295,22 @@ func TestDirectives(t *testing.T) {
 	}
 }
 
+func TestExecForm(t *testing.T) {
+	for text, want := range map[string]string{
+		"node a.js":              `["node", "a.js"]`,
+		`nginx -g "daemon off;"`: `["nginx", "-g", "daemon off;"]`,
+		`a 'b $c' "" d"e"f`:      `["a", "b $c", "", "def"]`,
+		`a "$b"`:                 `["/bin/sh", "-c", "exec a \"$b\""]`,
+		"a && b":                 `["/bin/sh", "-c", "exec a && b"]`,
+		`a "b`:                   `["/bin/sh", "-c", "exec a \"b"]`,
+		`a \ b`:                  `["/bin/sh", "-c", "exec a \\ b"]`,
+	} {
+		if got := execForm([]string{text}); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
+
 // TestErrors: what a build would fail with, and what was found until there.
 func TestErrors(t *testing.T) {
 	for text, want := range map[string]string{

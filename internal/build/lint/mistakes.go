@@ -121,8 +121,8 @@ func (c *checker) entrypointAndCmd(s *stage) {
 // execForm is a shell's text as a list, if a shell does nothing else with it.
 func execForm(words []string) string {
 	text := strings.Join(words, " ")
-	list := strings.Fields(text)
-	if strings.ContainsAny(text, "$`\"'\\|&;<>()*?~{}[]#") {
+	list, plain := split(text)
+	if !plain {
 		list = []string{"/bin/sh", "-c", "exec " + text}
 	}
 	var out strings.Builder
@@ -130,6 +130,32 @@ func execForm(words []string) string {
 	e.SetEscapeHTML(false)
 	_ = e.Encode(list) // of texts: nothing can fail
 	return strings.ReplaceAll(strings.TrimSpace(out.String()), `","`, `", "`)
+}
+
+// split makes words of a text whose quotes are all that a shell is needed for.
+func split(text string) (words []string, plain bool) {
+	quote, begun := rune(0), false
+	var word strings.Builder
+	for _, r := range text + " " {
+		switch {
+		case strings.ContainsRune("$`\\", r) && quote != '\'', quote == 0 && strings.ContainsRune("|&;<>()*?~{}[]#", r):
+			return nil, false
+		case r == quote:
+			quote = 0
+		case quote == 0 && (r == '"' || r == '\''):
+			quote, begun = r, true
+		case quote == 0 && (r == ' ' || r == '\t' || r == '\n'):
+			if begun {
+				words = append(words, word.String())
+			}
+			word.Reset()
+			begun = false
+		default:
+			word.WriteRune(r)
+			begun = true
+		}
+	}
+	return words, quote == 0
 }
 
 // installers are programs that install packages below the directory where they are.
