@@ -33,7 +33,7 @@ func buildCommand() *cli.Command {
 }
 
 func buildFlags() []cli.Flag {
-	return []cli.Flag{
+	return append([]cli.Flag{
 		&cli.StringFlag{Name: "file", Aliases: []string{"f"}, Usage: "the Dockerfile is `FILE`, not CONTEXT/Dockerfile"},
 		&cli.StringSliceFlag{Name: "tag", Aliases: []string{"t"}, Usage: "give the image a `NAME`"},
 		&cli.StringFlag{Name: "target", Usage: "build only up to `STAGE`"},
@@ -42,26 +42,22 @@ func buildFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "secret", Usage: "`id=ID[,src=FILE|,env=NAME]` for RUN --mount=type=secret"},
 		&cli.StringSliceFlag{Name: "ssh", Usage: "`default|ID[=SOCKET|KEY]` for RUN --mount=type=ssh"},
 		&cli.StringSliceFlag{Name: "label", Usage: "`NAME=VALUE` of the image"},
-		&cli.StringFlag{Name: "platform", Usage: "build for `OS/ARCH[,OS/ARCH…]`: several make an index"},
-		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Usage: "`type=image|oci|docker|tar|local,dest=…`: where the result goes"},
-		&cli.BoolFlag{Name: "push", Usage: "send the image to its registry"},
+		&cli.StringSliceFlag{Name: "platform", Usage: "build for `OS/ARCH[,OS/ARCH…]`: several make an index"},
 		&cli.BoolFlag{Name: "no-cache", Usage: "take nothing from the cache"},
 		&cli.StringSliceFlag{Name: "no-cache-filter", Usage: "take nothing of `STAGE` from the cache"},
-		&cli.StringSliceFlag{Name: "cache-from", Usage: "`type=local,src=DIR` or `type=registry,ref=NAME`: a cache of elsewhere"},
-		&cli.StringSliceFlag{Name: "cache-to", Usage: "`type=local,dest=DIR` or `type=registry,ref=NAME`: write the cache there, too"},
+		&cli.StringSliceFlag{Name: "cache-from", Usage: "take steps from `type=local,src=DIR|type=registry,ref=NAME|NAME`: a cache of elsewhere"},
+		&cli.StringSliceFlag{Name: "cache-to", Usage: "write the cache to `type=local,dest=DIR|type=registry,ref=NAME|type=inline`, too; mode=max: all steps, not only the result's"},
 		&cli.BoolFlag{Name: "pull", Usage: "ask the registry for newer base images"},
 		&cli.StringFlag{Name: "network", Value: "default", Usage: "of RUN: `default|host|none`; the default is the host's"},
 		&cli.StringSliceFlag{Name: "allow", Usage: "`security.insecure|network.host` for RUN --security and --network"},
 		&cli.StringSliceFlag{Name: "add-host", Usage: "`NAME:ADDRESS` for RUN's /etc/hosts"},
 		&cli.StringFlag{Name: "progress", Value: "auto", Usage: "`auto|tty|plain|quiet|rawjson`"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print only the image's ID"},
-		&cli.StringFlag{Name: "iidfile", Usage: "write the image's ID to `FILE`"},
-		&cli.StringFlag{Name: "metadata-file", Usage: "write the result's names and digests to `FILE`, as JSON"},
 		&cli.BoolFlag{Name: "debug", Usage: "after a RUN has failed, a shell where it ran"},
 		&cli.BoolFlag{Name: "check", Usage: "do not build: look for mistakes"},
 		&cli.StringFlag{Name: "format", Value: "text", Usage: "of --check: `text|json`"},
 		&cli.StringFlag{Name: "explain", Usage: "afterwards, say what each instruction has done: `text|json`, or a FILE.svg or FILE.html"},
-	}
+	}, outputFlags()...)
 }
 
 // buildOptions reads the flags.
@@ -69,8 +65,8 @@ func buildOptions(ctx *cli.Context, s *ingest.Store) (o build.Options, err error
 	o = build.Options{
 		Context: ctx.Args().First(), File: ctx.String("file"), Target: ctx.String("target"), NoCache: ctx.Bool("no-cache"), Without: ctx.StringSlice("no-cache-filter"),
 		Network: ctx.String("network"), Allow: ctx.StringSlice("allow"), Always: ctx.Bool("pull"),
-		Pull: func(c context.Context, name string, p oci.Platform, shown transfer.Progress) error {
-			return pullBase(c, s, name, p, shown)
+		Pull: func(c context.Context, name string, p oci.Platform, index bool, shown transfer.Progress) error {
+			return pullBase(c, s, name, p, index, shown)
 		},
 	}
 	if o.BuildArgs, err = buildArguments(ctx.StringSlice("build-arg")); err != nil {
@@ -87,18 +83,38 @@ func buildOptions(ctx *cli.Context, s *ingest.Store) (o build.Options, err error
 	if o.SSH, err = build.ParseSSH(ctx.StringSlice("ssh")); err != nil {
 		return o, err
 	}
-	for _, text := range strings.FieldsFunc(ctx.String("platform"), func(r rune) bool { return r == ',' }) {
-		p, err := platforms.Parse(text)
-		if err != nil {
-			return o, fmt.Errorf("--platform %s: %w", text, err)
-		}
-		o.Platforms = append(o.Platforms, platforms.Normalize(p))
+	if o.Platforms, err = wantedPlatforms(ctx.StringSlice("platform")); err != nil {
+		return o, err
 	}
 	if o.Hosts, err = hosts(ctx.StringSlice("add-host")); err != nil {
 		return o, err
 	}
+	if err := cacheOptions(ctx, &o); err != nil {
+		return o, err
+	}
 	o.Epoch, err = sourceDateEpoch(o.BuildArgs)
 	return o, err
+}
+
+// wantedPlatforms reads --platform; local is this machine's.
+func wantedPlatforms(list []string) (out []oci.Platform, err error) {
+	for _, text := range strings.Split(strings.Join(list, ","), ",") {
+		text = strings.TrimSpace(text)
+		if text == "" {
+			continue
+		}
+		p := platforms.DefaultSpec()
+		if text != "local" {
+			if p, err = platforms.Parse(text); err != nil {
+				return nil, fmt.Errorf("--platform %s: %w", text, err)
+			}
+		}
+		if p.OS != "linux" {
+			return nil, fmt.Errorf("--platform %s: images for %s cannot be built here, only for linux", text, p.OS)
+		}
+		out = append(out, platforms.Normalize(p))
+	}
+	return out, nil
 }
 
 // buildArguments reads --build-arg: a name alone has the environment's value, or none.
@@ -166,7 +182,7 @@ func sourceDateEpoch(args map[string]string) (*time.Time, error) {
 }
 
 // pullBase fetches an image that a Dockerfile names.
-func pullBase(ctx context.Context, s *ingest.Store, text string, p oci.Platform, shown transfer.Progress) error {
+func pullBase(ctx context.Context, s *ingest.Store, text string, p oci.Platform, index bool, shown transfer.Progress) error {
 	name, err := image.ParseName(text)
 	if err != nil {
 		return err
@@ -179,7 +195,7 @@ func pullBase(ctx context.Context, s *ingest.Store, text string, p oci.Platform,
 	if err != nil {
 		return err
 	}
-	d, err = transfer.Fetch(ctx, s, source, d, transfer.Options{Platform: platforms.Format(p), Jobs: 3}, shown)
+	d, err = transfer.Fetch(ctx, s, source, d, transfer.Options{Platform: platforms.Format(p), Index: index, Jobs: 3}, shown)
 	if err != nil {
 		return fmt.Errorf("pull %s: %w", name, err)
 	}
@@ -208,6 +224,10 @@ func buildImage(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	d, err := delivery(ctx, &o, s)
+	if err != nil {
+		return err
+	}
 	mode := ctx.String("progress")
 	if ctx.Bool("quiet") {
 		mode = "quiet"
@@ -228,13 +248,23 @@ func buildImage(ctx *cli.Context) error {
 	}
 	begun := time.Now()
 	built, file, err := b.Build(ctx.Context, o)
+	var delivered *build.Delivered
 	if err == nil {
-		err = exportBuilt(ctx, s, o, built, display)
+		delivered, err = b.Deliver(ctx.Context, d, built)
+	}
+	if err == nil {
+		err = b.SaveCaches(ctx.Context, built, o.CacheTo)
 	}
 	display.Close()
+	for _, w := range b.Warnings {
+		warn(w)
+	}
 	t.warnings()
 	if err != nil {
 		return t.end(err)
+	}
+	if err := told(ctx, delivered); err != nil {
+		return err
 	}
 	for _, name := range file.Unknown(o.BuildArgs) {
 		warn(fmt.Errorf("--build-arg %s: no ARG asks for it", name))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -20,7 +21,7 @@ func checkDockerfile(ctx *cli.Context) error {
 		return err
 	}
 	where, file := ctx.Args().First(), ctx.String("file")
-	o := lint.Options{Name: file, BuildArgs: args, Target: ctx.String("target"), Platform: ctx.String("platform"), Check: args[lint.Argument]}
+	o := lint.Options{Name: file, BuildArgs: args, Target: ctx.String("target"), Platform: firstPlatform(ctx), Check: args[lint.Argument]}
 	var text []byte
 	switch {
 	case source.IsGit(where) || source.IsURL(where):
@@ -58,4 +59,10 @@ func checkDockerfile(ctx *cli.Context) error {
 		return fmt.Errorf("build --check: %d findings", n)
 	}
 	return nil
+}
+
+// firstPlatform is what a Dockerfile is checked for.
+func firstPlatform(ctx *cli.Context) string {
+	first, _, _ := strings.Cut(strings.Join(ctx.StringSlice("platform"), ","), ",")
+	return first
 }

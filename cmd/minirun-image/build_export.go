@@ -6,197 +6,163 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/containerd/platforms"
+	"github.com/containerd/console"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/build"
+	"github.com/minirun/minirun/internal/build/attest"
 	"github.com/minirun/minirun/internal/build/export"
-	"github.com/minirun/minirun/internal/build/progress"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/transfer"
 )
 
-// exported is what --metadata-file has, under buildx's names.
-type exported struct {
-	Descriptor oci.Descriptor `json:"containerimage.descriptor"`
-	Digest     string         `json:"containerimage.digest"`
-	Config     string         `json:"containerimage.config.digest,omitempty"`
-	Names      string         `json:"image.name,omitempty"`
+// version is set by the Makefile.
+var version string
+
+func outputFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Usage: "`type=image|registry|oci|docker|tar|local|cacheonly,dest=…`: where the result goes"},
+		&cli.BoolFlag{Name: "push", Usage: "send the image to its registry"},
+		&cli.BoolFlag{Name: "load", Usage: "keep the image in the store, whatever --output says"},
+		&cli.StringSliceFlag{Name: "annotation", Usage: "`[TYPE:]NAME=VALUE` of the image's manifest, or index:, manifest-descriptor:, index-descriptor:"},
+		&cli.StringSliceFlag{Name: "attest", Usage: "attach `type=provenance|sbom,…` to the image"},
+		&cli.StringFlag{Name: "provenance", Usage: "attach how it was made: `true|false|mode=min|mode=max`"},
+		&cli.StringFlag{Name: "sbom", Usage: "attach a list of its packages: `true|false`"},
+		&cli.StringFlag{Name: "iidfile", Usage: "write the image's ID to `FILE`"},
+		&cli.StringFlag{Name: "metadata-file", Usage: "write the result's names and digests to `FILE`, as JSON"},
+	}
 }
 
-// outputs are those of the command line; without one, the store.
-func outputs(ctx *cli.Context) ([]export.Output, error) {
-	var out []export.Output
+// delivery reads the flags; what it refuses is refused before anything is built.
+func delivery(ctx *cli.Context, o *build.Options, s *ingest.Store) (*build.Delivery, error) {
+	d := &build.Delivery{Version: version, Progress: silent{}}
 	for _, text := range ctx.StringSlice("output") {
-		o, err := export.ParseOutput(text)
+		out, err := export.ParseOutput(text)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, o)
+		d.Outputs = append(d.Outputs, out)
 	}
-	if len(out) == 0 {
-		out = append(out, export.Output{Type: "image"})
+	isStored := func(o export.Output) bool { return o.Stored() }
+	wanted := len(d.Outputs) == 0 || ctx.Bool("push") || ctx.Bool("load")
+	if wanted && !slices.ContainsFunc(d.Outputs, isStored) {
+		d.Outputs = append(d.Outputs, export.Output{Type: "image", Tar: true})
 	}
 	if ctx.Bool("push") {
-		i := slices.IndexFunc(out, func(o export.Output) bool { return o.Type == "image" })
-		if i < 0 {
-			return nil, errors.New("--push: needs --output type=image, which is the default")
-		}
-		out[i].Push = true
+		d.Outputs[slices.IndexFunc(d.Outputs, isStored)].Push = true
 	}
-	return out, nil
+	for _, text := range ctx.StringSlice("annotation") {
+		list, err := export.ParseAnnotation(text)
+		if err != nil {
+			return nil, err
+		}
+		d.Annotations = append(d.Annotations, list...)
+	}
+	var err error
+	if d.Names, err = export.Names(ctx.StringSlice("tag")); err != nil {
+		return nil, err
+	}
+	if d.Attest, err = attest.Parse(ctx.StringSlice("attest"), ctx.String("provenance"), ctx.String("sbom")); err != nil {
+		return nil, err
+	}
+	d.Push = func(c context.Context, i *ingest.Image, to image.Name) error { return pushBuilt(c, s, i, to) }
+	if err := d.Check(o); err != nil {
+		return nil, err
+	}
+	return d, checkStandardOutput(ctx, d.Outputs)
 }
 
-// exportBuilt writes the result to every output.
-func exportBuilt(ctx *cli.Context, s *ingest.Store, o build.Options, built []build.Built, sink progress.Sink) error {
-	list, err := outputs(ctx)
-	if err != nil {
-		return err
+// checkStandardOutput keeps an archive from a terminal, and other words from an
+// archive.
+func checkStandardOutput(ctx *cli.Context, outputs []export.Output) error {
+	if !slices.ContainsFunc(outputs, func(o export.Output) bool { return o.Dest == "-" }) {
+		return nil
 	}
-	for _, out := range list {
-		const id = 1 << 20 // behind all steps
-		sink.Begin(id, "exporting to "+out.Type)
-		err := exportTo(ctx, s, o, built, out, func(did string) { sink.Did(id, did) })
-		sink.End(id, false, err)
-		if err != nil {
-			return fmt.Errorf("--output type=%s: %w", out.Type, err)
+	if _, err := console.ConsoleFromFile(os.Stdout); err == nil {
+		return errors.New("--output: an archive on a terminal is of no use: redirect it, or give dest=FILE")
+	}
+	for flag, speaks := range map[string]bool{"quiet": ctx.Bool("quiet"), "explain": ctx.String("explain") == "text" || ctx.String("explain") == "json"} {
+		if speaks {
+			return fmt.Errorf("--output dest=-: standard output is the archive's, and --%s writes there, too: give dest=FILE", flag)
 		}
 	}
 	return nil
 }
 
-func exportTo(ctx *cli.Context, s *ingest.Store, o build.Options, built []build.Built, out export.Output, did func(string)) error {
-	switch out.Type {
-	case "cacheonly":
-		return nil
-	case "local", "tar":
-		for _, b := range built {
-			to := out
-			if len(built) > 1 {
-				if out.Type == "tar" {
-					return errors.New("has one file system, and there are several platforms")
-				}
-				to.Dest = filepath.Join(out.Dest, strings.ReplaceAll(platforms.Format(b.Platform), "/", "_"))
-			}
-			err := error(nil)
-			if out.Type == "tar" {
-				err = export.Tar(ctx.Context, to, b.Image(o.Epoch))
-			} else {
-				err = export.Local(ctx.Context, to.Dest, b.Image(o.Epoch))
-			}
-			if err != nil {
-				return err
-			}
-			did("writing " + to.Dest)
-		}
-		return nil
-	}
-	return exportImage(ctx, s, o, built, out, did)
-}
-
-// exportImage stores the image, names it, and writes or sends it.
-func exportImage(ctx *cli.Context, s *ingest.Store, o build.Options, built []build.Built, out export.Output, did func(string)) error {
-	names, err := export.Names(append(slices.Clone(out.Names), ctx.StringSlice("tag")...))
-	if err != nil {
-		return err
-	}
-	var list []oci.Descriptor
-	for _, b := range built {
-		r := b.Image(o.Epoch)
-		r.Compression, r.Annotations, r.Rewrite = out.Compression, out.Annotations, out.Rewrite
-		d, err := export.Image(ctx.Context, s, r)
-		if err != nil {
-			return err
-		}
-		list = append(list, d)
-	}
-	d := list[0]
-	if len(list) > 1 {
-		if d, err = export.Index(s, list, out.Annotations); err != nil {
-			return err
-		}
-	} else {
-		d.Platform = nil
-	}
-	did("exporting layers")
-	i, err := s.Load(d, "")
-	if err != nil {
-		return err
-	}
-	if out.Type != "image" { // an archive alone leaves no image behind
-		var saved []transfer.Saved
-		for _, n := range names {
-			saved = append(saved, transfer.Saved{Name: n.String(), Image: i})
-		}
-		if len(saved) == 0 {
-			saved = append(saved, transfer.Saved{Image: i})
-		}
-		if err := export.Archive(s, out, saved, silent{}); err != nil {
-			return err
-		}
-		did("writing " + i.ID() + " to " + out.Dest)
-		return told(ctx, d, i)
-	}
-	did("writing image " + i.ID())
-	if len(names) == 0 {
-		if err := s.Keep(d); err != nil {
-			return err
-		}
-	}
-	for _, n := range names {
-		if err := s.SetName(n, d); err != nil {
-			return err
-		}
-		did("naming to " + n.String())
-	}
-	if out.Push {
-		if err := pushBuilt(ctx.Context, s, i, names); err != nil {
-			return err
-		}
-		did("pushing to the registry")
-	}
-	return told(ctx, d, i)
-}
-
-func pushBuilt(ctx context.Context, s *ingest.Store, i *ingest.Image, names []image.Name) error {
-	if len(names) == 0 {
-		return errors.New("push: the image has no name: give -t NAME")
-	}
+func pushBuilt(ctx context.Context, s *ingest.Store, i *ingest.Image, to image.Name) error {
 	registries, err := transfer.ReadRegistries()
 	if err != nil {
 		return err
 	}
-	for _, n := range names {
-		if err := registries.Push(ctx, s, i, n, 3, silent{}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return registries.Push(ctx, s, i, to, 3, silent{})
 }
 
 // told says what has come out, to people and to files.
-func told(ctx *cli.Context, d oci.Descriptor, i *ingest.Image) error {
-	if ctx.Bool("quiet") {
-		fmt.Fprintln(ctx.App.Writer, i.ID())
+func told(ctx *cli.Context, d *build.Delivered) error {
+	if d == nil {
+		d = &build.Delivered{}
 	}
-	if file := ctx.String("iidfile"); file != "" {
-		if err := os.WriteFile(file, []byte(i.ID()), 0o644); err != nil {
-			return err
+	if ctx.Bool("quiet") && d.ID != "" {
+		fmt.Fprintln(ctx.App.Writer, d.ID)
+	}
+	if file := ctx.String("iidfile"); file != "" && d.ID != "" {
+		if err := export.Write(file, []byte(d.ID)); err != nil {
+			return fmt.Errorf("--iidfile: %w", err)
 		}
 	}
 	file := ctx.String("metadata-file")
 	if file == "" {
 		return nil
 	}
-	text, err := json.MarshalIndent(exported{d, d.Digest.String(), i.ID(), strings.Join(ctx.StringSlice("tag"), ",")}, "", "  ")
-	if err != nil {
-		return err
+	text, err := json.MarshalIndent(metadata(d), "", "  ")
+	if err == nil {
+		err = export.Write(file, append(text, '\n'))
 	}
-	return os.WriteFile(file, append(text, '\n'), 0o644)
+	if err != nil {
+		return fmt.Errorf("--metadata-file: %w", err)
+	}
+	return nil
+}
+
+// metadata is what --metadata-file has, under buildx's names.
+func metadata(d *build.Delivered) map[string]any {
+	out := map[string]any{}
+	if d.ID == "" { // there is no image
+		return out
+	}
+	desc := d.Desc
+	desc.Annotations = nil
+	out["containerimage.descriptor"], out["containerimage.digest"] = describedWith(desc, d), desc.Digest
+	if d.Config != "" {
+		out["containerimage.config.digest"] = d.Config
+	}
+	var names []string
+	for _, n := range d.Names {
+		names = append(names, n.String())
+	}
+	if len(names) > 0 {
+		out["image.name"] = strings.Join(names, ",")
+	}
+	for platform, p := range d.Provenance {
+		key := "buildx.build.provenance"
+		if len(d.Provenance) > 1 {
+			key += "/" + platform
+		}
+		out[key] = p
+	}
+	return out
+}
+
+// describedWith has the configuration's digest with the descriptor, too, as buildx
+// has.
+func describedWith(desc oci.Descriptor, d *build.Delivered) oci.Descriptor {
+	if d.Config != "" {
+		desc.Annotations = map[string]string{"config.digest": d.Config}
+	}
+	return desc
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -13,6 +14,7 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/build/source"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 )
@@ -236,7 +238,11 @@ func prune(ctx *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(ctx.App.Writer, "forgotten: %d steps of builds\n", n)
+		freed, err := source.Prune(filepath.Join(s.Dir, "build"), time.Now().Add(-ctx.Duration("unused")))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(ctx.App.Writer, "forgotten: %d steps of builds, and %s that were fetched\n", n, units.HumanSize(float64(freed)))
 	}
 	names, out, err := s.Prune(ctx.Bool("all"))
 	for _, n := range names {
@@ -286,7 +292,7 @@ func history(ctx *cli.Context) error {
 	fmt.Fprintln(table, "LAYER\tCREATED\tCREATED BY\tSIZE")
 	for n := len(steps) - 1; n >= 0; n-- {
 		st := steps[n]
-		layer, by := "metadata", strings.ReplaceAll(st.CreatedBy, "\t", " ")
+		layer, by := "metadata", strings.Join(strings.Fields(st.CreatedBy), " ")
 		if st.Layer != "" {
 			layer = shortID(st.Layer, false)
 		}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -85,7 +86,15 @@ func app() *cli.App {
 			unpackCommand(), bundleCommand(), pruneCommand(), storeCommand(),
 		}, helperCommands()...),
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports
-		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
+		// Layers are mounted from other directories than the one that this program was started in.
+		Before: func(ctx *cli.Context) error {
+			dir, err := filepath.Abs(ctx.String("store"))
+			if err != nil {
+				return err
+			}
+			return ctx.Set("store", dir)
+		},
+		OnUsageError: func(_ *cli.Context, err error, _ bool) error { return err },
 	}
 }
 

@@ -46,6 +46,9 @@ func imageStore(ctx *cli.Context) *image.Store {
 	if dir == "" {
 		dir = image.DefaultDir()
 	}
+	if abs, err := filepath.Abs(dir); err == nil { // config.json's paths are the bundle's otherwise
+		dir = abs
+	}
 	return &image.Store{Dir: dir}
 }
 

@@ -1,9 +1,13 @@
 // Package build makes images of Dockerfiles.
 //
-//	build.go     Build: a table of contents
-//	context.go   the Dockerfile and what it may read
-//	shown.go     what is shown besides steps
-//	images.go    images that FROM and --from name
+//	build.go      Build: a table of contents
+//	context.go    the Dockerfile and what it may read
+//	shown.go      what is shown besides steps
+//	images.go     images that FROM and --from name
+//	platforms.go  a graph for each platform, carried out side by side
+//	cache.go      --cache-from and --cache-to
+//	deliver.go    results → outputs
+//	origin.go     what attestations say of a result
 //
 // Below it, each package owns one part:
 //
@@ -15,13 +19,16 @@
 //	                         ├─ place    COPY, ADD: files into a layer
 //	                         └─ tree     what is read, and its digests; source makes it
 //
-// progress, explain and lint are what people see.
+// share takes the cache elsewhere; attest says where an image comes from; progress,
+// explain and lint are what people see.
 package build
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -35,6 +42,7 @@ import (
 	"github.com/minirun/minirun/internal/build/lint"
 	"github.com/minirun/minirun/internal/build/progress"
 	"github.com/minirun/minirun/internal/build/run"
+	"github.com/minirun/minirun/internal/build/share"
 	"github.com/minirun/minirun/internal/build/solve"
 	"github.com/minirun/minirun/internal/build/tree"
 	"github.com/minirun/minirun/internal/image/ingest"
@@ -58,9 +66,13 @@ type Options struct {
 	Allow     []string
 	Hosts     []string
 	Epoch     *time.Time
+	CacheFrom []share.From
+	CacheTo   []share.To
 
 	// Pull fetches an image that the store has not, or, with --pull, might have newer.
-	Pull   func(ctx context.Context, name string, p oci.Platform, shown transfer.Progress) error
+	// With index set the name is to stand for the images of all platforms that are
+	// there, not for this one alone.
+	Pull   func(ctx context.Context, name string, p oci.Platform, index bool, shown transfer.Progress) error
 	Always bool
 
 	// Checked gets the linter's findings, before anything is built.
@@ -75,18 +87,25 @@ type Builder struct {
 	Runner *run.Executor
 	Sink   progress.Sink
 
+	Warnings []error // of builds, for when the progress is no longer shown
+
 	internals atomic.Int32
 }
 
 // A Built is the result for one platform.
 type Built struct {
-	Platform oci.Platform
+	Platform oci.Platform // that was asked for: the last stage may be of another one's base
 	Graph    *graph.Graph
+	Imports  *share.Set
+	Inline   bool // the image has its cache inside
 	*solve.Result
+
+	origin *origin
 }
 
 // Build builds for every platform. The store must be held shared.
 func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *dockerfile.File, err error) {
+	begun := time.Now().UTC()
 	in, err := b.load(ctx, &o)
 	if err != nil {
 		return nil, nil, err
@@ -110,41 +129,21 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 		Store: b.Store, Runner: b.Runner, Sink: b.Sink, Contexts: in.trees, Memo: memo, Secrets: o.Secrets, SSH: o.SSH,
 		NoCache: o.withoutCache(), Epoch: o.Epoch, Failed: o.Failed,
 	}
-	all := o.Platforms
-	if len(all) == 0 {
-		all = []oci.Platform{platforms.DefaultSpec()}
+	imports := b.importCaches(ctx, &o, s)
+	defer func() { b.Warnings = append(b.Warnings, imports.Warnings()...) }()
+	graphs, err := b.graphs(ctx, file, in, &o)
+	if err != nil {
+		return nil, file, err
 	}
-	for _, p := range all {
-		one, err := b.platform(ctx, s, file, in, &o, p)
-		if err != nil {
-			return nil, file, err
-		}
-		built = append(built, *one)
+	s.Several = len(graphs) > 1
+	if built, err = b.solve(ctx, s, file, in, &o, graphs); err != nil {
+		return nil, file, err
+	}
+	from := &origin{inputs: in, options: &o, invocation: rand.Text(), begun: begun, ended: time.Now().UTC()}
+	for i := range built {
+		built[i].origin, built[i].Imports, built[i].Inline = from, imports, Inline(o.CacheTo)
 	}
 	return built, file, nil
-}
-
-// platform builds for one.
-func (b *Builder) platform(ctx context.Context, s *solve.Solver, file *dockerfile.File, in *inputs, o *Options, p oci.Platform) (*Built, error) {
-	g, err := file.Graph(dockerfile.Options{
-		Name: in.name, BuildArgs: o.BuildArgs, Target: o.Target, Build: platforms.DefaultSpec(), Platform: platforms.Normalize(p),
-		Labels: o.Labels, Hosts: o.Hosts, Network: o.Network, Contexts: in.names(), Images: in.images,
-		Allowed: func(what string) bool { return contains(o.Allow, what) },
-		Resolve: b.once(ctx, o),
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.Slot = strings.Join([]string{in.slot, o.Target, platforms.Format(p)}, "\x00")
-	result, err := s.Solve(ctx, g)
-	if err != nil {
-		var failed *solve.Error
-		if errors.As(err, &failed) {
-			return nil, file.At(in.name, failed.Node, failed.Err)
-		}
-		return nil, err
-	}
-	return &Built{Platform: g.Target.Platform, Graph: g, Result: result}, nil
 }
 
 // check looks for mistakes. It is an error only if the Dockerfile says so
@@ -190,18 +189,21 @@ func contains(list []string, what string) bool {
 // Image is what export makes an image of.
 func (b *Built) Image(epoch *time.Time) export.Result {
 	last := b.Graph.Target.Last()
-	r := export.Result{Layers: b.Layers, Config: *last.Config, Platform: b.Platform, Epoch: epoch}
-	r.Config.History = b.history(epoch)
+	r := export.Result{Layers: slices.Clone(b.Layers), Config: *last.Config, Platform: b.Platform, Epoch: epoch}
+	r.Config.History, r.Created = b.history(epoch)
+	if b.Inline {
+		r.Inside, r.InsideName = b.inline, share.Field
+	}
 	return r
 }
 
 // history is the base image's, and a line for each instruction down to the target.
-func (b *Built) history(epoch *time.Time) []oci.History {
-	now := time.Now().UTC()
-	if epoch != nil {
-		now = *epoch
-	}
+// Their times, and that of the image, are those at which layers were made: an image
+// that is built again of the cache is the same one.
+func (b *Built) history(epoch *time.Time) ([]oci.History, time.Time) {
 	var out []oci.History
+	var now *time.Time // of the layer below
+	begin := 0         // the first line that is not a base image's
 	var stage func(s *graph.Stage)
 	stage = func(s *graph.Stage) {
 		for _, n := range s.Nodes {
@@ -210,7 +212,8 @@ func (b *Built) history(epoch *time.Time) []oci.History {
 				case from.Stage != nil:
 					stage(from.Stage)
 				case from.Image != nil:
-					out = append(out, from.Image.Config.History...)
+					out, now = append(out, from.Image.Config.History...), from.Image.Config.Created
+					begin = len(out)
 				}
 				continue
 			}
@@ -218,13 +221,37 @@ func (b *Built) history(epoch *time.Time) []oci.History {
 			if h.CreatedBy == "" {
 				continue
 			}
-			h.Created, h.Comment = &now, "minirun build"
+			if made := b.Steps[n.ID].Made; !made.IsZero() {
+				now = &made
+			}
+			h.Created, h.Comment = now, "minirun build"
 			h.EmptyLayer = n.Op == nil
 			out = append(out, h)
 		}
 	}
 	stage(b.Graph.Target)
-	return out
+	return out, dated(out[begin:], now, epoch, b.origin.begun)
+}
+
+// dated gives instructions before the first layer its time, or all of them the time
+// of SOURCE_DATE_EPOCH, and returns that of the last.
+func dated(lines []oci.History, last, epoch *time.Time, begun time.Time) time.Time {
+	if last == nil {
+		last = &begun
+	}
+	next := last
+	for i := len(lines) - 1; i >= 0; i-- {
+		if epoch != nil {
+			lines[i].Created = epoch
+		} else if lines[i].Created == nil {
+			lines[i].Created = next
+		}
+		next = lines[i].Created
+	}
+	if epoch != nil {
+		return *epoch
+	}
+	return *last
 }
 
 // Quoted are the lines of the Dockerfile that an error is about, if it is about

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/minirun/minirun/internal/build/attest"
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/build/source"
 	"github.com/minirun/minirun/internal/build/tree"
@@ -25,6 +26,10 @@ type inputs struct {
 	trees  map[string]*tree.Tree
 	images map[string]string // --build-context NAME=docker-image://…
 	remove []string          // directories that go with the build
+
+	main   attest.Material   // what the build's own context is of; without a URI a directory
+	others []attest.Material // what other contexts are of
+	locals []string          // the names of those that are directories
 }
 
 func (in *inputs) close() {
@@ -66,9 +71,14 @@ func (b *Builder) open(ctx context.Context, o *Options) (in *inputs, err error) 
 			in.images[strings.ToLower(name)] = ref
 			continue
 		}
-		t, err := b.tree(ctx, in, where, "")
+		t, from, err := b.tree(ctx, in, where, "")
 		if err != nil {
 			return nil, fmt.Errorf("--build-context %s: %w", name, err)
+		}
+		if from.URI != "" {
+			in.others = append(in.others, from)
+		} else {
+			in.locals = append(in.locals, name)
 		}
 		t.Label = "context " + name
 		in.trees[name] = t
@@ -97,9 +107,12 @@ func (b *Builder) main(ctx context.Context, o *Options, in *inputs) error {
 			return err
 		}
 	}
-	t, err := b.tree(ctx, in, o.Context, file)
+	t, from, err := b.tree(ctx, in, o.Context, file)
 	if err != nil {
 		return err
+	}
+	if in.main = from; from.URI == "" {
+		in.locals = append(in.locals, graph.MainContext)
 	}
 	t.Label = "the context"
 	in.trees[graph.MainContext] = t
@@ -120,8 +133,10 @@ func (b *Builder) standardInput(ctx context.Context, o *Options, in *inputs) err
 		if o.File != "" {
 			return errors.New("- as the context is a Dockerfile without one, and -f names another Dockerfile")
 		}
-		in.text, err = source.ReadDockerfileAt("-", r)
-		return err
+		if in.text, err = source.ReadDockerfileAt("-", r); err != nil {
+			return err
+		}
+		return b.empty(in)
 	}
 	t, err := b.unpack(ctx, in, r)
 	if err != nil {
@@ -129,25 +144,48 @@ func (b *Builder) standardInput(ctx context.Context, o *Options, in *inputs) err
 	}
 	t.Label = "the context"
 	in.trees[graph.MainContext] = t
+	in.locals = append(in.locals, graph.MainContext)
 	in.text, err = source.ReadDockerfile(t, in.name)
 	return err
 }
 
-// tree opens one context: a directory, an archive's URL, or a git repository.
-func (b *Builder) tree(ctx context.Context, in *inputs, where, file string) (*tree.Tree, error) {
+// empty is the context of a Dockerfile that came alone.
+func (b *Builder) empty(in *inputs) error {
+	dir := b.Store.Temporary("context")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	in.remove = append(in.remove, dir)
+	t, err := source.Local(dir, "-")
+	if err != nil {
+		return err
+	}
+	t.Label = "the context, which is empty: the Dockerfile came alone, on standard input"
+	in.trees[graph.MainContext] = t
+	return nil
+}
+
+// tree opens one context: a directory, an archive's URL, or a git repository; and
+// says what it is, if it is no directory.
+func (b *Builder) tree(ctx context.Context, in *inputs, where, file string) (*tree.Tree, attest.Material, error) {
+	from := attest.Material{URI: source.Public(where)}
 	switch {
 	case source.IsGit(where):
-		t, _, err := source.Git(ctx, where, filepath.Join(b.Store.Dir, "build", "git"), false)
-		return t, err
+		t, commit, err := source.Git(ctx, where, filepath.Join(b.Store.Dir, "build"), false)
+		from.Digest = commitDigest(commit)
+		return t, from, err
 	case source.IsURL(where):
-		f, err := source.Fetch(ctx, where, filepath.Join(b.Store.Dir, "build", "http"), "")
+		f, err := source.Fetch(ctx, where, filepath.Join(b.Store.Dir, "build"), "")
 		if err != nil {
-			return nil, err
+			return nil, from, err
 		}
 		defer func() { _ = f.File.Close() }()
-		return b.unpack(ctx, in, f.File)
+		from.Digest = map[string]string{"sha256": f.Digest.Encoded()}
+		t, err := b.unpack(ctx, in, f.File)
+		return t, from, err
 	}
-	return source.Local(where, file)
+	t, err := source.Local(where, file)
+	return t, attest.Material{}, err
 }
 
 // unpack unpacks an archive of a context, for as long as the build takes.

@@ -20,36 +20,43 @@ import (
 	"github.com/minirun/minirun/internal/image/transfer"
 )
 
-// once is image, which several stages may ask for the same one.
-func (b *Builder) once(ctx context.Context, o *Options) func(string, oci.Platform) (*graph.Image, error) {
-	known := map[string]*graph.Image{}
-	return func(name string, p oci.Platform) (*graph.Image, error) {
-		key := name + " " + platforms.Format(p)
-		if i, ok := known[key]; ok {
-			return i, nil
-		}
-		i, err := b.image(ctx, o, name, p)
-		if err == nil {
-			known[key] = i
-		}
-		return i, err
-	}
+// bases are the images that one build has asked for: the same name is the same
+// image for all of its stages, whatever others do to the store meanwhile.
+type bases struct {
+	*Builder
+	o     *Options
+	found map[string]*graph.Image
 }
 
-// image is one that FROM or --from names, for a platform: from the store, or else
-// pulled.
+// image is one that FROM or --from names, for a platform.
+func (b *bases) image(ctx context.Context, name string, p oci.Platform) (*graph.Image, error) {
+	key := name + " " + platforms.Format(p)
+	if i, ok := b.found[key]; ok {
+		return i, nil
+	}
+	i, err := b.Builder.image(ctx, b.o, name, p)
+	if err == nil {
+		b.found[key] = i
+	}
+	return i, err
+}
+
+// image takes one from the store, or else pulls it.
 func (b *Builder) image(ctx context.Context, o *Options, name string, p oci.Platform) (found *graph.Image, err error) {
 	shown := b.begin("load metadata for " + fullName(name))
 	defer func() { shown.end(err) }()
-	if o.Always && o.Pull != nil {
-		if err := o.Pull(ctx, name, p, shown); err != nil {
-			return nil, err
-		}
-	}
 	i, err := b.find(name, p)
-	if missing := err; errors.Is(err, image.ErrNotFound) && o.Pull != nil && !o.Always {
-		if err := o.Pull(ctx, name, p, shown); err != nil {
-			return nil, b.unavailable(name, missing, err)
+	if missing := err; o.Pull != nil && (errors.Is(err, image.ErrNotFound) || err == nil && o.Always) {
+		// A name that has to do for another platform, too, keeps its index.
+		var other *otherPlatformError
+		has := errors.As(err, &other)
+		index := has || len(o.wanted()) > 1 || !platforms.OnlyStrict(platforms.DefaultSpec()).Match(p)
+		if pulled := o.Pull(ctx, name, p, index, shown); has && pulled != nil {
+			return nil, fmt.Errorf("%w; it was to be pulled: %w", other, pulled)
+		} else if pulled != nil && missing != nil {
+			return nil, b.unavailable(name, pulled)
+		} else if pulled != nil {
+			return nil, pulled
 		}
 		i, err = b.find(name, p)
 	}
@@ -76,21 +83,13 @@ func fullName(name string) string {
 
 // unavailable says what to do without an image that the store has not and nobody
 // sends.
-func (b *Builder) unavailable(name string, missing, err error) error {
+func (b *Builder) unavailable(name string, err error) error {
 	text := fmt.Sprintf("%s is not in the store (minirun images)", name)
 	if there := b.similar(name); len(there) > 0 {
 		text += ", which has " + strings.Join(there, ", ")
 	}
 	return fmt.Errorf("%s, and cannot be pulled: %w. Without a registry, give the store an image of this name before: "+
-		"minirun load -i ARCHIVE (of docker save), or minirun import ROOTFS.tar %s", text, errors.Join(onlyPlatform(missing), err), name)
-}
-
-// onlyPlatform is an error that says more than that an image is not there.
-func onlyPlatform(missing error) error {
-	if missing == image.ErrNotFound || !strings.Contains(missing.Error(), "the store has it for") {
-		return nil
-	}
-	return missing
+		"minirun load -i ARCHIVE (of docker save), or minirun import ROOTFS.tar %s", text, err, name)
 }
 
 // similar are the store's images of the same repository, or with nearly the name.
@@ -123,30 +122,72 @@ func (b *Builder) find(name string, p oci.Platform) (*ingest.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !image.IsIndex(d.MediaType) {
-		return b.Store.Load(d, full)
+	list := []oci.Descriptor{d}
+	if image.IsIndex(d.MediaType) {
+		text, err := b.Store.ReadDocument(d)
+		if err != nil {
+			return nil, err
+		}
+		var index oci.Index
+		if err := json.Unmarshal(text, &index); err != nil {
+			return nil, fmt.Errorf("%s: %w", d.Digest, err)
+		}
+		list = index.Manifests
 	}
-	text, err := b.Store.ReadDocument(d)
-	if err != nil {
-		return nil, err
-	}
-	var index oci.Index
-	if err := json.Unmarshal(text, &index); err != nil {
-		return nil, fmt.Errorf("%s: %w", d.Digest, err)
-	}
-	order := platforms.OnlyStrict(p)
-	var there []string
-	for _, m := range index.Manifests {
-		if m.Platform == nil || !b.Store.Has(m.Digest) {
+	var best *ingest.Image
+	missing := &otherPlatformError{name: name, wanted: platforms.Format(p)}
+	for _, m := range list {
+		if isAttestation(m) || !b.Store.Has(m.Digest) {
 			continue
 		}
-		if order.Match(*m.Platform) {
-			return b.Store.Load(m, full)
+		i, err := b.Store.Load(m, full)
+		if err != nil {
+			return nil, err
 		}
-		there = append(there, platforms.Format(*m.Platform))
+		if m.Platform == nil {
+			m.Platform = &i.Config.Platform
+		}
+		missing.has = append(missing.has, platforms.Format(*m.Platform))
+		if better(p, m.Platform, best) {
+			i.Desc.Platform = m.Platform
+			best = i
+		}
 	}
-	return nil, fmt.Errorf("%w: %s for %s: the store has it for %s", image.ErrNotFound, name, platforms.Format(p), strings.Join(there, ", "))
+	if best == nil {
+		return nil, missing
+	}
+	return best, nil
 }
+
+// better says whether an image for a platform does for another one, and more than
+// the best so far: an image for arm/v6 does for arm/v7. One for 386 does not for
+// amd64, although the processor would run it.
+func better(wanted oci.Platform, has *oci.Platform, best *ingest.Image) bool {
+	order := platforms.Only(wanted)
+	if platforms.Normalize(*has).Architecture != wanted.Architecture || !order.Match(*has) {
+		return false
+	}
+	return best == nil || order.Less(*has, *best.Desc.Platform)
+}
+
+// isAttestation tells what BuildKit attaches to images from images.
+func isAttestation(d oci.Descriptor) bool {
+	return d.Annotations["vnd.docker.reference.type"] != "" || d.Platform != nil && d.Platform.OS == "unknown"
+}
+
+// An otherPlatformError is an image that is not there for a platform, but for
+// others.
+type otherPlatformError struct {
+	name, wanted string
+	has          []string
+}
+
+func (e *otherPlatformError) Error() string {
+	return fmt.Sprintf("%s for %s: the store has it for %s", e.name, e.wanted, strings.Join(e.has, ", "))
+}
+
+// Is makes it an image.ErrNotFound.
+func (*otherPlatformError) Is(target error) bool { return target == image.ErrNotFound }
 
 // layout loads DIR[:TAG][@DIGEST], an OCI image layout, and returns the digest of
 // the image, by which the store finds it.

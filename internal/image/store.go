@@ -159,7 +159,7 @@ func (s *Store) manifest(d Descriptor) (digest string, m manifest, err error) {
 		if err := s.document(d.Digest, &index); err != nil {
 			return "", m, err
 		}
-		if d, err = choose(index.Manifests); err != nil {
+		if d, err = s.choose(index.Manifests); err != nil {
 			return "", m, err
 		}
 	}
@@ -186,16 +186,27 @@ func (s *Store) Open(text string) (*Image, error) {
 
 // choose takes the manifest for this machine. What is more exact (a variant of the
 // processor) is for pull, which stores only what was asked for.
-func choose(list []Descriptor) (Descriptor, error) {
+func (s *Store) choose(list []Descriptor) (Descriptor, error) {
+	var images []Descriptor
 	for _, m := range list {
-		if p := m.Platform; p != nil && p.OS == "linux" && p.Architecture == runtime.GOARCH {
-			return m, nil
+		if p := m.Platform; p != nil && p.OS == "unknown" {
+			continue // what is attached to an image is none
 		}
+		images = append(images, m)
 	}
-	if len(list) == 1 { // it is what was asked for
-		return list[0], nil
+	for _, m := range images {
+		if p := m.Platform; p == nil || p.OS != "linux" || p.Architecture != runtime.GOARCH {
+			continue
+		}
+		if _, err := os.Lstat(s.Blob(m.Digest)); err != nil { // only another platform's was fetched
+			return m, fmt.Errorf("%w: the one for linux/%s, %s, was not fetched", ErrNotFound, runtime.GOARCH, m.Digest)
+		}
+		return m, nil
 	}
-	return Descriptor{}, fmt.Errorf("no manifest for linux/%s among %d", runtime.GOARCH, len(list))
+	if len(images) == 1 { // it is what was asked for
+		return images[0], nil
+	}
+	return Descriptor{}, fmt.Errorf("no manifest for linux/%s among %d", runtime.GOARCH, len(images))
 }
 
 // Layer is the directory of an unpacked layer. Half of the chain's digest names

@@ -21,6 +21,7 @@ const module = "github.com/minirun/minirun"
 // way (docs/architecture.md):
 //
 //	cmd → {see, beside, engine} → {look, doctor} → container → {cgroups, namespaces, rootfs, process, bootstrap} → {handshake, plan, spec, seccomp}
+//	cmd → build → solve → share → {dockerfile, export, run, place, source} → {graph, tree} → image
 //
 // A new package gets a line; a new arrow gets one only if it points down.
 var arrows = map[string]string{
@@ -29,14 +30,30 @@ var arrows = map[string]string{
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
 	// links a registry's client and decompressors, which cmd/minirun must not
-	"cmd/minirun-image": "image image/ingest image/layer image/merge image/transfer look namespaces spec",
+	"cmd/minirun-image": "build build/attest build/explain build/export build/graph build/lint build/progress build/run build/share build/source image image/ingest image/layer image/merge image/transfer look namespaces spec",
 
-	"internal/engine":         "container image namespaces spec",
-	"internal/image":          "namespaces spec",
-	"internal/image/layer":    "image",
-	"internal/image/merge":    "",
-	"internal/image/ingest":   "image image/layer namespaces",
-	"internal/image/transfer": "image image/ingest image/layer",
+	"internal/engine":           "container image namespaces spec",
+	"internal/build":            "build/attest build/dockerfile build/export build/graph build/lint build/progress build/run build/share build/solve build/source build/tree image image/ingest image/layer image/transfer",
+	"internal/build/solve":      "build/dockerfile build/export build/graph build/place build/progress build/run build/share build/source build/tree image image/ingest image/merge namespaces",
+	"internal/build/dockerfile": "build/graph image/configure",
+	"internal/build/run":        "build/graph image image/ingest image/merge namespaces spec",
+	"internal/build/place":      "build/tree",
+	"internal/build/source":     "build/tree",
+	"internal/build/export":     "build/attest image image/ingest image/layer image/merge image/transfer namespaces",
+	"internal/build/share":      "build/export build/progress image image/ingest image/transfer",
+	"internal/build/lint":       "build/dockerfile",
+	"internal/build/explain":    "build/graph image/layer",
+	"internal/build/attest":     "",
+	"internal/build/progress":   "",
+	"internal/build/graph":      "",
+	"internal/build/tree":       "",
+
+	"internal/image":           "namespaces spec",
+	"internal/image/configure": "",
+	"internal/image/layer":     "image",
+	"internal/image/merge":     "",
+	"internal/image/ingest":    "image image/layer namespaces",
+	"internal/image/transfer":  "image image/configure image/ingest image/layer",
 
 	"internal/see":    "container look plan",
 	"internal/beside": "look spec",
@@ -66,10 +83,13 @@ var arrows = map[string]string{
 // level is the floor a package of this module lives on. An import must lead
 // down, or stay on the floor of the helpers at its side.
 var level = map[string]int{
-	"cmd": 0, "see": 1, "beside": 1, "engine": 1,
-	"image/transfer": 2, "image/ingest": 3, "image": 4, "look": 2, "doctor": 2, "container": 3, "systemd": 4,
-	"cgroups": 5, "namespaces": 5, "rootfs": 4, "process": 4, "bootstrap": 4,
-	"handshake": 6, "plan": 7, "spec": 7, "seccomp": 7, "signals": 7,
+	"cmd": 0, "see": 10, "beside": 10, "engine": 10,
+	"build": 10, "build/lint": 11, "build/explain": 11, "build/solve": 11, "build/share": 12,
+	"build/dockerfile": 13, "build/export": 13, "build/run": 13, "build/place": 13, "build/source": 13, "build/progress": 13,
+	"build/graph": 14, "build/attest": 14, "build/tree": 14,
+	"image/transfer": 20, "image/ingest": 30, "image": 40, "look": 20, "doctor": 20, "container": 30, "systemd": 40,
+	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
+	"handshake": 60, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70,
 }
 
 // A goPackage is what `go list -json` says of one.

@@ -6,7 +6,11 @@
 //	compare_test.go  every Dockerfile of the corpus against golden/, which BuildKit has made
 //	oracle_test.go   makes golden/ with BuildKit (README.md says how)
 //	cache_test.go    what is built again, and what is not
+//	share_*test.go   caches in directories, registries and images; damaged ones
 //	safety_test.go   what a build must not reach; builds that are killed
+//	output_test.go   --output, --annotation, attestations, what is told of a result
+//	platform_test.go several platforms, bases of an index, emulators
+//	reproducible_test.go the same bytes from two builders
 package build
 
 import (

@@ -52,7 +52,7 @@ var mistakes = map[string]mistake{
 	"context: outside":                      {dockerfile: "FROM base\nCOPY ../x /\n", says: []string{"../x is outside the context", "minirun build -f DIR/Dockerfile .."}, check: []string{"WARNING: SourceOutsideContext"}},
 	"context: outside, and there":           {dockerfile: "FROM base\nCOPY ../package.json /\n", builds: true, says: []string{"../package.json is /package.json of the context"}},
 	"context: a file as a directory":        {dockerfile: "FROM base\nCOPY package.json/ /app/\n", says: []string{`"/package.json/" in the context: is no directory`}},
-	"COPY: several without a /":             {dockerfile: "FROM base\nCOPY package.json src /app\n", says: []string{"must be a directory and end with a /: /app/"}},
+	"COPY: several without a /":             {dockerfile: "FROM base\nCOPY package.json src /app\n", says: []string{"/app: is no directory in the image"}},
 	"COPY: no destination":                  {dockerfile: "FROM base\nCOPY package.json\n", says: []string{"Destination could not be determined"}},
 	"COPY: a user whom nobody knows":        {dockerfile: "FROM base\nCOPY --chown=nodee package.json /\n", says: []string{`user "nodee"`, "the image's /etc/passwd"}},
 	"COPY over installed packages":          {dockerfile: npm + "RUN npm install\nCOPY . .\n", builds: true, says: []string{"CopyOverInstalled"}, check: []string{"node_modules of the context over what npm install has installed", "list node_modules in .dockerignore"}},

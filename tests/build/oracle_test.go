@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -21,10 +22,12 @@ func TestOracle(t *testing.T) {
 		layouts[i.name] = filepath.Join(t.TempDir(), i.name)
 		s.do("save", "--quiet", "--dir", layouts[i.name], i.name)
 	}
+	second := 0
 	for _, family := range families(t) {
 		var out strings.Builder
 		for _, d := range corpus(t, family) {
-			lines, failure := buildWithBuildKit(t, buildctl, address, layouts, d)
+			second++
+			lines, failure := buildWithBuildKit(t, buildctl, address, layouts, d, second)
 			if (failure != "") != (d.fails != "") {
 				t.Errorf("%s: failed: %q; it is to fail: %q", d.name, failure, d.fails)
 			}
@@ -39,9 +42,14 @@ func TestOracle(t *testing.T) {
 	}
 }
 
-func buildWithBuildKit(t *testing.T, buildctl, address string, layouts map[string]string, d *dockerfile) ([]string, string) {
+func buildWithBuildKit(t *testing.T, buildctl, address string, layouts map[string]string, d *dockerfile, second int) ([]string, string) {
 	t.Helper()
 	dir := contextDir(t, d.files, d.script)
+	// BuildKit does not ask for a file again that has the name, size and time of one of the last case.
+	touch := exec.Command("sh", "-c", `find "$0" -exec touch -h -d "2020-02-02T00:00:00Z + $1 seconds" {} +`, dir, strconv.Itoa(second))
+	if out, err := touch.CombinedOutput(); err != nil {
+		t.Fatalf("touch: %v: %s", err, out)
+	}
 	archive := filepath.Join(t.TempDir(), "out.tar")
 	args := []string{
 		"--addr", address, "build", "--progress", "plain", "--frontend", "dockerfile.v0", "--local", "context=" + dir, "--local", "dockerfile=" + dir,

@@ -317,26 +317,11 @@ func TestLayersOfImage(t *testing.T) {
 // owners that the image says, in the user's ranges.
 func TestRootless(t *testing.T) {
 	testbundle.Need(t)
-	need(t, "newuidmap", "uidmap")
-	user, uid := subordinateUser(t)
-	home := filepath.Join("/tmp", testbundle.Prefix+"rootless")
-	if err := os.MkdirAll(home, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(home)
-	if err := os.Chown(home, uid, uid); err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range []string{"minirun", "minirun-image"} {
-		testbundle.CopyFile(t, filepath.Join(filepath.Dir(testbundle.Binary), p), filepath.Join(home, p), 0o755)
-	}
+	u := testbundle.NewUnprivileged(t)
 	y := busybox(t)
 	y.entries = append(y.entries, with(file("theirs", "x"), func(h *tar.Header) { h.Uid, h.Gid = 1000, 50 }), dir("d"), file("d/gone", "x"), with(file("dev/zero", ""), func(h *tar.Header) { h.Typeflag, h.Devmajor, h.Devminor = tar.TypeChar, 1, 5 }))
-	write(t, filepath.Join(home, "rootfs.tar"), string(archive(t, y.entries)))
-	as := func(script string) string {
-		t.Helper()
-		return tool(t, "setpriv", "--reuid", user, "--regid", user, "--init-groups", "env", "HOME="+home, "XDG_RUNTIME_DIR="+home+"/run", "XDG_DATA_HOME="+home+"/data", "PATH="+home+":"+os.Getenv("PATH"), "sh", "-ec", "cd "+home+"; "+script+" 2>errors.$$ || { cat errors.$$; exit 1; }")
-	}
+	write(t, filepath.Join(u.Home, "rootfs.tar"), string(archive(t, y.entries)))
+	as := func(script string) string { t.Helper(); return u.Do(t, script) }
 	as("minirun import rootfs.tar box")
 	if got := as(`minirun run --rm box sh -c 'stat -c "%u:%g" /theirs /etc; id -u; rm -r /d; mkdir /d; ls /d | wc -l'`); got != "1000:50\n0:0\n0\n0" {
 		t.Errorf("%q", got)
@@ -350,26 +335,9 @@ func TestRootless(t *testing.T) {
 	as("minirun rm box")
 	as("minirun store check")
 	as("minirun prune --all")
-	if files, err := os.ReadDir(filepath.Join(home, "data/minirun/layers")); err != nil || len(files) != 0 {
+	if files, err := os.ReadDir(filepath.Join(u.Home, "data/minirun/layers")); err != nil || len(files) != 0 {
 		t.Errorf("%d layers are left, %v", len(files), err)
 	}
-}
-
-// subordinateUser is a user with ranges in /etc/subuid.
-func subordinateUser(t *testing.T) (name string, uid int) {
-	t.Helper()
-	text, _ := os.ReadFile("/etc/subuid")
-	for line := range strings.Lines(string(text)) {
-		name, _, _ := strings.Cut(line, ":")
-		if out, err := exec.Command("id", "-u", name).Output(); err == nil {
-			uid, err := strconv.Atoi(strings.TrimSpace(string(out)))
-			if err == nil && uid != 0 {
-				return name, uid
-			}
-		}
-	}
-	t.Skip("needs a user with a range in /etc/subuid, such as adduser makes")
-	return "", 0
 }
 
 // TestStoreIsPrivate: another user of the host cannot reach an image's programs, of

@@ -8,13 +8,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -32,9 +30,8 @@ func noise(n int) string {
 // TestRoundTrip: image → registry → pull → save → skopeo, umoci, podman; everybody
 // sees the same digests, and the files are the same.
 func TestRoundTrip(t *testing.T) {
-	need(t, "docker-registry", "docker-registry")
 	need(t, "skopeo", "skopeo")
-	host := startRegistry(t)
+	host := testbundle.Registry(t)
 	s, l := newStore(t), newLayout(t)
 	want := l.add("app", runs("sh", "-c", "echo hello"), busybox(t), layer{entries: []tar.Header{file("a", "a"), file("etc/.wh.group", "")}, compression: "zstd"}, layer{entries: []tar.Header{file("b", "b")}, compression: "plain"})
 	s.do("load", "-q", l.dir)
@@ -118,39 +115,6 @@ func TestPodmanLoads(t *testing.T) {
 		other.check()
 	}
 	podman("rmi", "-a", "-f")
-}
-
-// startRegistry starts docker-registry on loopback.
-func startRegistry(t *testing.T) (host string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	host = l.Addr().String()
-	l.Close()
-	dir := t.TempDir()
-	config := fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: %s}\n", dir, host)
-	if err := os.WriteFile(filepath.Join(dir, "config.yml"), []byte(config), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("docker-registry", "serve", filepath.Join(dir, "config.yml"))
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	for range 100 {
-		if c, err := net.Dial("tcp", host); err == nil {
-			c.Close()
-			return host
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Fatal("docker-registry does not answer")
-	return ""
 }
 
 // TestPull: what a registry may do to a pull.

@@ -89,14 +89,9 @@ func (d *draft) place(n *graph.Node, op *graph.Copy, c *instructions.SourcesAndD
 	if directory := strings.HasSuffix(c.DestPath, "/") || c.DestPath == "." || strings.HasSuffix(c.DestPath, "/."); directory && op.Dest != "/" {
 		op.Dest += "/"
 	}
-	if len(op.Sources) > 1 && !strings.HasSuffix(op.Dest, "/") {
-		return fmt.Errorf("when using %s with more than one source file, the destination must be a directory and end with a /: %s/", n.Instruction, c.DestPath)
-	}
 	n.Op = op
 	words := append(flags, copyFlags(op)...)
-	for _, p := range c.SourcePaths {
-		words = append(words, p)
-	}
+	words = append(words, c.SourcePaths...)
 	for _, content := range c.SourceContents {
 		words = append(words, "<<"+content.Path)
 	}

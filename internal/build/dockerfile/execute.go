@@ -23,7 +23,7 @@ const Pipes = "/dev/pipes/"
 // execute makes the node of a RUN.
 func (d *draft) execute(n *graph.Node, c *instructions.RunCommand) error {
 	config := d.last().Config.Config
-	op := &graph.Run{Cwd: cmp.Or(config.WorkingDir, "/"), User: config.User, Network: string(instructions.GetNetwork(c)), Hosts: d.b.o.Hosts}
+	op := &graph.Run{Cwd: path.Join("/", config.WorkingDir), User: config.User, Network: string(instructions.GetNetwork(c)), Hosts: d.b.o.Hosts}
 	if op.Network == "" || op.Network == instructions.NetworkDefault {
 		op.Network = cmp.Or(d.b.o.Network, "default")
 	}
@@ -132,12 +132,14 @@ func (d *draft) mount(n *graph.Node, m *instructions.Mount, index int) (*graph.M
 	}
 	out.Source = cmp.Or(out.Source, ".")
 	if m.Target != "" {
-		out.Target = d.absolute(m.Target)
+		if out.Target = d.absolute(m.Target); out.Target == "/" {
+			return nil, fmt.Errorf("target=%s: is the container's root: a mount there would hide the image", m.Target)
+		}
 	}
 	switch m.Type {
 	case instructions.MountTypeBind, instructions.MountTypeCache:
-		if out.Target == "" || out.Target == "/" && m.Type == instructions.MountTypeCache {
-			return nil, fmt.Errorf("target=%s: must be a directory of the container", m.Target)
+		if out.Target == "" {
+			return nil, errors.New("target: is missing")
 		}
 		out.ID = cmp.Or(m.CacheID, out.Target)
 		if err := d.mountFrom(n, out, m); err != nil {

@@ -97,7 +97,7 @@ func (d *draft) change(n *graph.Node, c instructions.Command) error {
 		return nil
 	case *instructions.CmdCommand:
 		d.cmd = true
-		config.ArgsEscaped = true //nolint:staticcheck // of Windows alone by the specification; BuildKit's images have it, too
+		config.ArgsEscaped = true // of Windows alone by the specification; BuildKit's images have it, too
 	case *instructions.EntrypointCommand:
 		if !d.cmd { // the base image's CMD was written for another program
 			config.Cmd = nil
@@ -154,8 +154,11 @@ func (d *draft) workdir(n *graph.Node, c *instructions.WorkdirCommand) error {
 		return errors.New("WORKDIR: the path is empty: is its variable set?")
 	}
 	n.Config = clone(d.last().Config)
-	n.Config.Config.WorkingDir = d.absolute(c.Path)
-	n.Op = &graph.Workdir{Path: n.Config.Config.WorkingDir, User: n.Config.Config.User}
+	n.Config.Config.WorkingDir = c.Path // an absolute one stays as it is written, as BuildKit has it
+	if !strings.HasPrefix(c.Path, "/") {
+		n.Config.Config.WorkingDir = d.absolute(c.Path)
+	}
+	n.Op = &graph.Workdir{Path: path.Clean(n.Config.Config.WorkingDir), User: n.Config.Config.User}
 	n.Text = "WORKDIR " + c.Path
 	n.History = oci.History{CreatedBy: "WORKDIR " + n.Config.Config.WorkingDir}
 	d.add(n)

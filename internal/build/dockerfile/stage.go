@@ -24,7 +24,6 @@ type draft struct {
 	stage *graph.Stage
 	vars  scope // ARGs; the environment is the configuration's
 	cmd   bool  // CMD has been given in this stage: ENTRYPOINT leaves it
-	shown []string
 }
 
 func (d *draft) last() *graph.Node { return d.stage.Last() }

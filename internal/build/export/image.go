@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/minirun/minirun/internal/build/attest"
 	"github.com/minirun/minirun/internal/image/ingest"
 )
 
@@ -20,10 +21,16 @@ type Result struct {
 	Layers      []Layer               // lowest first
 	Config      docker.DockerOCIImage // with its history
 	Platform    oci.Platform
-	Epoch       *time.Time // SOURCE_DATE_EPOCH; nil: now
+	Created     time.Time
+	Epoch       *time.Time // SOURCE_DATE_EPOCH, or nil
 	Rewrite     bool       // no file of a layer that was built is younger than Epoch
 	Compression Compression
-	Annotations map[string]string
+	Annotations []Annotation
+
+	// Inside, if it is set, says what the configuration has under the name InsideName:
+	// of layers that are packed.
+	Inside     func(layers []Layer) (json.RawMessage, error)
+	InsideName string
 }
 
 // Image stores an image: blobs, configuration, manifest. Its layers are unpacked
@@ -38,13 +45,10 @@ func Image(ctx context.Context, s *ingest.Store, r Result) (oci.Descriptor, erro
 		return oci.Descriptor{}, err
 	}
 	config := r.Config
-	created := time.Now().UTC()
-	if r.Epoch != nil {
-		created = *r.Epoch
-	}
+	created := r.Created
 	config.Created, config.Platform = &created, r.Platform
 	config.RootFS = oci.RootFS{Type: "layers", DiffIDs: []digest.Digest{}}
-	m := oci.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest, Annotations: r.Annotations, Layers: []oci.Descriptor{}}
+	m := oci.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest, Annotations: annotated(r.Annotations, onManifest, r.Platform), Layers: []oci.Descriptor{}}
 	var keys []digest.Digest
 	for _, l := range r.Layers {
 		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, l.DiffID)
@@ -54,7 +58,7 @@ func Image(ctx context.Context, s *ingest.Store, r Result) (oci.Descriptor, erro
 		keys = append(keys, l.Key)
 	}
 	var err error
-	if m.Config, err = document(s, oci.MediaTypeImageConfig, config); err != nil {
+	if m.Config, err = configuration(s, r, config); err != nil {
 		return oci.Descriptor{}, err
 	}
 	d, err := document(s, oci.MediaTypeImageManifest, m)
@@ -62,12 +66,43 @@ func Image(ctx context.Context, s *ingest.Store, r Result) (oci.Descriptor, erro
 		return d, err
 	}
 	p := r.Platform
-	d.Platform = &p
+	d.Platform, d.Annotations = &p, annotated(r.Annotations, onManifestDescriptor, p)
+	if latest != nil {
+		return d, nil // the steps' directories have other times: it is unpacked, if it is run
+	}
 	return d, s.SetUnpacked(m.Config.Digest, keys)
 }
 
-// Index stores an index of several platforms' manifests.
-func Index(s *ingest.Store, list []oci.Descriptor, annotations map[string]string) (oci.Descriptor, error) {
+// configuration stores it, with what travels inside.
+func configuration(s *ingest.Store, r Result, config docker.DockerOCIImage) (oci.Descriptor, error) {
+	if r.Inside == nil {
+		return document(s, oci.MediaTypeImageConfig, config)
+	}
+	inside, err := r.Inside(r.Layers)
+	if err != nil {
+		return oci.Descriptor{}, err
+	}
+	text, err := json.Marshal(config)
+	if err != nil {
+		return oci.Descriptor{}, err
+	}
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return oci.Descriptor{}, err
+	}
+	fields[r.InsideName] = inside
+	return document(s, oci.MediaTypeImageConfig, fields)
+}
+
+// Index stores an index of several platforms' manifests, and of what belongs to
+// them.
+func Index(s *ingest.Store, list []oci.Descriptor, annotations []Annotation) (oci.Descriptor, error) {
+	d, err := index(s, list, annotated(annotations, onIndex, oci.Platform{}))
+	d.Annotations = annotated(annotations, onIndexDescriptor, oci.Platform{})
+	return d, err
+}
+
+func index(s *ingest.Store, list []oci.Descriptor, annotations map[string]string) (oci.Descriptor, error) {
 	return document(s, oci.MediaTypeImageIndex, oci.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageIndex, Manifests: list, Annotations: annotations})
 }
 
@@ -81,4 +116,28 @@ func document(s *ingest.Store, mediaType string, what any) (oci.Descriptor, erro
 		return d, fmt.Errorf("store the %s: %w", strings.TrimPrefix(mediaType, "application/vnd.oci.image."), err)
 	}
 	return d, nil
+}
+
+// A Statement is what is attested of an image, as JSON, and of which type it is.
+type Statement struct {
+	Type string
+	Text []byte
+}
+
+// Attach stores statements about an image, and returns the entry of their manifest
+// in the image's index.
+func Attach(s *ingest.Store, about oci.Descriptor, list []Statement) (oci.Descriptor, error) {
+	var layers []oci.Descriptor
+	for _, one := range list {
+		d, err := s.PutDocument(attest.MediaType, one.Text)
+		if err != nil {
+			return d, fmt.Errorf("store the attestation: %w", err)
+		}
+		layers = append(layers, attest.Layer(one.Type, d))
+	}
+	if _, err := s.PutDocument(oci.MediaTypeEmptyJSON, oci.DescriptorEmptyJSON.Data); err != nil {
+		return oci.Descriptor{}, fmt.Errorf("store the attestation: %w", err)
+	}
+	d, err := document(s, oci.MediaTypeImageManifest, attest.Manifest(about, layers))
+	return attest.Reference(about, d), err
 }

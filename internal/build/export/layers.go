@@ -1,9 +1,12 @@
 // Package export makes of what a build has come to what somebody can use.
 //
-//	layers.go    directories → blobs
-//	image.go     layers and a configuration → an image of the store; several → an index
-//	output.go    --output, as data
-//	write.go     archives, directories
+//	layers.go      directories → blobs
+//	compress.go    how blobs are compressed
+//	image.go       layers and a configuration → an image of the store; several → an index
+//	output.go      --output, as data
+//	annotation.go  --annotation, as data
+//	write.go       archives of images and of files
+//	local.go       files into a directory of the user's, through a directory aside
 package export
 
 import (
@@ -19,11 +22,10 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -39,12 +41,6 @@ type Layer struct {
 	DiffID digest.Digest
 }
 
-// A Compression is how layers are packed.
-type Compression struct {
-	Kind  string // gzip, zstd or uncompressed; "" is gzip
-	Level int    // of the kind's own; 0 is its default
-}
-
 // packed is what is remembered of a layer that was packed.
 type packed struct {
 	Desc   oci.Descriptor `json:"desc"`
@@ -58,14 +54,19 @@ func Pack(ctx context.Context, s *ingest.Store, layers []Layer, c Compression, l
 	gate := make(chan struct{}, 2)
 	var wait sync.WaitGroup
 	for i := range layers {
-		if layers[i].Desc.Digest != "" {
-			continue
+		l := &layers[i]
+		work := func() error { return l.pack(s, c, latest) }
+		if l.Desc.Digest != "" {
+			if !c.Force || c.has(l.Desc) {
+				continue
+			}
+			work = func() error { return l.repack(s, c) }
 		}
 		wait.Go(func() {
 			gate <- struct{}{}
 			defer func() { <-gate }()
 			if errs[i] = ctx.Err(); errs[i] == nil {
-				errs[i] = layers[i].pack(s, c, latest)
+				errs[i] = work()
 			}
 		})
 	}
@@ -73,11 +74,36 @@ func Pack(ctx context.Context, s *ingest.Store, layers []Layer, c Compression, l
 	return errors.Join(errs...)
 }
 
+// pack makes a blob of a step's directory.
 func (l *Layer) pack(s *ingest.Store, c Compression, latest *time.Time) error {
-	note := filepath.Join(s.Dir, "build", "blobs", l.Key.Encoded()[:32]+"."+c.Kind+strconv.Itoa(c.Level))
-	if latest != nil {
-		note += "." + strconv.FormatInt(latest.Unix(), 10)
+	return l.once(s, l.note(s, c, latest), c, func(w io.Writer) error { return layer.Pack(w, l.Dir, layer.PackOptions{Latest: latest}) })
+}
+
+// repack makes another blob of a base image's: the archive in it stays what it is.
+func (l *Layer) repack(s *ingest.Store, c Compression) error {
+	from, diffID := l.Desc.Digest, l.DiffID
+	note := filepath.Join(s.Dir, "build", "blobs", from.Encoded()[:32]+"."+c.String())
+	err := l.once(s, note, c, func(w io.Writer) error {
+		f, err := os.Open(s.Blob(from.String()))
+		if err != nil {
+			return err
+		}
+		r, err := layer.NewReader(f)
+		if err != nil {
+			return errors.Join(err, f.Close())
+		}
+		_, err = io.Copy(w, r)
+		r.Close()
+		return errors.Join(err, f.Close())
+	})
+	if err == nil && l.DiffID != diffID {
+		err = fmt.Errorf("layer %s: its archive is %s, the image says %s", from, l.DiffID, diffID)
 	}
+	return err
+}
+
+// once makes a blob, unless a note says that it was made before.
+func (l *Layer) once(s *ingest.Store, note string, c Compression, archive func(io.Writer) error) error {
 	var known packed
 	if text, err := os.ReadFile(note); err == nil && json.Unmarshal(text, &known) == nil && s.Has(known.Desc.Digest) {
 		l.Desc, l.DiffID = known.Desc, known.DiffID
@@ -85,9 +111,22 @@ func (l *Layer) pack(s *ingest.Store, c Compression, latest *time.Time) error {
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := l.write(s, c, latest); err != nil {
+	if err := l.write(s, c, archive); err != nil {
 		return err
 	}
+	return l.remember(s, note)
+}
+
+// note is the file that says what a layer is packed as.
+func (l *Layer) note(s *ingest.Store, c Compression, latest *time.Time) string {
+	name := l.Key.Encoded()[:32] + "." + c.String()
+	if latest != nil {
+		name += "." + strconv.FormatInt(latest.Unix(), 10)
+	}
+	return filepath.Join(s.Dir, "build", "blobs", name)
+}
+
+func (l *Layer) remember(s *ingest.Store, note string) error {
 	text, err := json.Marshal(packed{l.Desc, l.DiffID})
 	if err != nil {
 		return err
@@ -99,8 +138,20 @@ func (l *Layer) pack(s *ingest.Store, c Compression, latest *time.Time) error {
 	return os.Rename(aside, note)
 }
 
+// Remember notes that a layer has been unpacked from a blob of the store, so that it
+// is not packed again.
+func (l *Layer) Remember(s *ingest.Store) error {
+	c := Compression{Kind: "uncompressed"}
+	for _, kind := range []string{"gzip", "zstd"} {
+		if strings.HasSuffix(l.Desc.MediaType, kind) {
+			c.Kind = kind
+		}
+	}
+	return l.remember(s, l.note(s, c, nil))
+}
+
 // write makes the blob.
-func (l *Layer) write(s *ingest.Store, c Compression, latest *time.Time) (err error) {
+func (l *Layer) write(s *ingest.Store, c Compression, archive func(io.Writer) error) (err error) {
 	f, err := os.OpenFile(s.Temporary("blob"), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
@@ -116,14 +167,14 @@ func (l *Layer) write(s *ingest.Store, c Compression, latest *time.Time) (err er
 		return err
 	}
 	plain := sha256.New()
-	if err := layer.Pack(io.MultiWriter(squeezed, plain), l.Dir, layer.PackOptions{Latest: latest}); err != nil {
+	if err := archive(io.MultiWriter(squeezed, plain)); err != nil {
 		return err
 	}
 	if err := errors.Join(squeezed.Close(), buffered.Flush()); err != nil {
 		return err
 	}
 	l.DiffID = digest.NewDigest(digest.SHA256, plain)
-	l.Desc = oci.Descriptor{MediaType: mediaType(c), Digest: digest.NewDigest(digest.SHA256, whole.hash), Size: whole.n}
+	l.Desc = oci.Descriptor{MediaType: c.mediaType(), Digest: digest.NewDigest(digest.SHA256, whole.hash), Size: whole.n}
 	return s.AdoptBlob(f, l.Desc)
 }
 
@@ -139,39 +190,4 @@ func (c *counted) Write(p []byte) (int, error) {
 	c.hash.Write(p)
 	c.n += int64(len(p))
 	return c.to.Write(p)
-}
-
-func mediaType(c Compression) string {
-	switch c.Kind {
-	case "uncompressed":
-		return oci.MediaTypeImageLayer
-	case "zstd":
-		return oci.MediaTypeImageLayerZstd
-	}
-	return oci.MediaTypeImageLayerGzip
-}
-
-type nothing struct{ io.Writer }
-
-func (nothing) Close() error { return nil }
-
-// compressor has no header with a time, so the same files make the same bytes.
-func compressor(w io.Writer, c Compression) (io.WriteCloser, error) {
-	switch c.Kind {
-	case "uncompressed":
-		return nothing{w}, nil
-	case "zstd":
-		level := zstd.SpeedDefault
-		if c.Level != 0 {
-			level = zstd.EncoderLevelFromZstd(c.Level)
-		}
-		return zstd.NewWriter(w, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1))
-	case "", "gzip":
-		level := c.Level
-		if level == 0 {
-			level = gzip.BestSpeed + 2
-		}
-		return gzip.NewWriterLevel(w, level)
-	}
-	return nil, fmt.Errorf("compression %q: must be gzip, zstd or uncompressed", c.Kind)
 }

@@ -2,8 +2,8 @@ package export
 
 import (
 	"encoding/csv"
+	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -15,10 +15,17 @@ type Output struct {
 	Names       []string
 	Compression Compression
 	Push        bool
-	Rewrite     bool // rewrite-timestamp
-	Tar         bool // oci: an archive, not a directory
-	Annotations map[string]string
+	Rewrite     bool  // rewrite-timestamp
+	Tar         bool  // oci, docker: an archive, not a directory
+	Split       *bool // local, tar: a directory for each platform; nil: if there are several
+	Annotations []Annotation
 }
+
+// Stored says whether an output is an image of the store.
+func (o *Output) Stored() bool { return o.Type == "image" || o.Type == "docker" && o.Dest == "" }
+
+// IsImage says whether an output has images, and not files.
+func (o *Output) IsImage() bool { return o.Type == "image" || o.Type == "oci" || o.Type == "docker" }
 
 // types are the outputs that there are, and whether they need a place.
 var types = map[string]bool{"image": false, "oci": true, "docker": true, "tar": true, "local": true, "cacheonly": false}
@@ -26,7 +33,7 @@ var types = map[string]bool{"image": false, "oci": true, "docker": true, "tar": 
 // ParseOutput reads TYPE=…,KEY=VALUE…, or a directory, or - for an archive of the
 // file system to standard output.
 func ParseOutput(text string) (o Output, err error) {
-	o = Output{Tar: true, Annotations: map[string]string{}}
+	o = Output{Tar: true}
 	if text == "-" {
 		o.Type, o.Dest = "tar", "-"
 		return o, nil
@@ -39,30 +46,60 @@ func ParseOutput(text string) (o Output, err error) {
 		o.Type, o.Dest = "local", fields[0]
 		return o, nil
 	}
+	given := map[string]bool{}
 	for _, f := range fields {
-		key, value, _ := strings.Cut(f, "=")
+		key, value, _ := strings.Cut(strings.TrimSpace(f), "=")
 		if err := o.set(key, value); err != nil {
 			return o, fmt.Errorf("--output %q: %w", text, err)
 		}
+		given[key] = true
 	}
-	needs, known := types[o.Type]
-	switch {
-	case !known:
-		return o, fmt.Errorf("--output %q: type %q: must be image, oci, docker, tar, local or cacheonly", text, o.Type)
-	case needs && o.Dest == "" && (o.Type == "local" || !o.Tar):
-		return o, fmt.Errorf("--output %q: type %s needs dest=DIRECTORY", text, o.Type)
-	case needs && o.Dest == "":
-		o.Dest = "-"
+	if err = o.complete(); err == nil {
+		err = o.fits(given)
+	}
+	if err != nil {
+		return o, fmt.Errorf("--output %q: %w", text, err)
 	}
 	return o, nil
 }
 
-func (o *Output) set(key, value string) (err error) {
-	flag := func(to *bool) {
-		if *to = true; value != "" {
-			*to, err = strconv.ParseBool(value)
+// complete fills in what was not said.
+func (o *Output) complete() error {
+	needs, known := types[o.Type]
+	switch {
+	case !known:
+		return fmt.Errorf("type %q: must be image, registry, oci, docker, tar, local or cacheonly", o.Type)
+	case o.Type == "docker" && o.Dest == "" && o.Tar: // docker's own store is where buildx puts it: here it is minirun's
+	case needs && o.Dest == "" && (o.Type == "local" || !o.Tar):
+		return fmt.Errorf("type %s needs dest=DIRECTORY", o.Type)
+	case needs && o.Dest == "":
+		o.Dest = "-"
+	case o.Dest == "-" && (o.Type == "local" || !o.Tar):
+		return errors.New("dest=-: a directory cannot go to standard output: use type=tar")
+	}
+	return o.Compression.check()
+}
+
+// only says which keys are for some types alone.
+var only = map[string]string{
+	"compression": "image oci docker", "compression-level": "image oci docker", "force-compression": "image oci docker", "rewrite-timestamp": "image oci docker",
+	"name": "image oci docker", "push": "image", "tar": "oci docker", "platform-split": "local tar", "mode": "local", "dest": "oci docker tar local",
+}
+
+// fits refuses what would have no effect.
+func (o *Output) fits(given map[string]bool) error {
+	for key := range given {
+		if list, ok := only[key]; ok && !strings.Contains(" "+list+" ", " "+o.Type+" ") {
+			return fmt.Errorf("%s: is for type=%s, not for %s", key, strings.ReplaceAll(list, " ", "|"), o.Type)
 		}
 	}
+	if len(o.Annotations) > 0 && !o.IsImage() {
+		return fmt.Errorf("annotations are for images: type=%s has none", o.Type)
+	}
+	return nil
+}
+
+func (o *Output) set(key, value string) (err error) {
 	switch key {
 	case "type":
 		o.Type = value
@@ -74,28 +111,59 @@ func (o *Output) set(key, value string) (err error) {
 	case "name":
 		o.Names = strings.Split(value, ",")
 	case "compression":
-		if o.Compression.Kind = value; !slices.Contains([]string{"gzip", "zstd", "uncompressed"}, value) {
-			err = fmt.Errorf("compression %q: must be gzip, zstd or uncompressed", value)
-		}
+		o.Compression.Kind = value
 	case "compression-level":
-		o.Compression.Level, err = strconv.Atoi(value)
+		o.Compression.Level, err = level(value)
+	case "force-compression":
+		o.Compression.Force, err = flag(value)
 	case "push":
-		flag(&o.Push)
+		o.Push, err = flag(value)
 	case "rewrite-timestamp":
-		flag(&o.Rewrite)
+		o.Rewrite, err = flag(value)
 	case "tar":
-		flag(&o.Tar)
-	case "oci-mediatypes", "force-compression", "unpack", "store": // they are always so here
+		o.Tar, err = flag(value)
+	case "platform-split":
+		var split bool
+		split, err = flag(value)
+		o.Split = &split
+	case "mode":
+		if value != "copy" {
+			return fmt.Errorf("mode=%s: must be copy: what else is in the directory stays", value)
+		}
+	case "oci-mediatypes", "oci-artifact", "unpack", "store": // they are always so here
 		var on bool
-		if flag(&on); err == nil && !on {
-			err = fmt.Errorf("%s=%s: minirun's images always have it", key, value)
+		if on, err = flag(value); err == nil && !on {
+			err = fmt.Errorf("minirun's images always have it")
 		}
 	default:
-		name, ok := strings.CutPrefix(key, "annotation.")
-		if !ok {
-			return fmt.Errorf("%s: is unknown", key)
-		}
-		o.Annotations[name] = value
+		return o.annotation(key, value)
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("%s=%s: %w", key, value, err)
+	}
+	return nil
+}
+
+// level reads one: 0 is one, too.
+func level(value string) (int, error) {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 0 {
+		return 0, errors.New("must be a number")
+	}
+	if n == 0 {
+		return LevelNone, nil
+	}
+	return n, nil
+}
+
+// flag reads a switch; its name alone turns it on.
+func flag(value string) (bool, error) {
+	if value == "" {
+		return true, nil
+	}
+	on, err := strconv.ParseBool(value)
+	if err != nil {
+		return false, errors.New("must be true or false")
+	}
+	return on, nil
 }

@@ -1,17 +1,14 @@
 package export
 
 import (
-	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	iofs "io/fs"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
-
-	"github.com/containerd/continuity/fs"
-	"golang.org/x/sys/unix"
+	"time"
 
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
@@ -24,7 +21,7 @@ import (
 // Archive writes images as an OCI image layout, which Docker reads, too.
 func Archive(s *ingest.Store, o Output, images []transfer.Saved, p transfer.Progress) (err error) {
 	if !o.Tar {
-		return transfer.Save(s, images, o.Dest, nil, p)
+		return layout(s, o.Dest, images, p)
 	}
 	out, done, err := create(o.Dest)
 	if err != nil {
@@ -33,25 +30,71 @@ func Archive(s *ingest.Store, o Output, images []transfer.Saved, p transfer.Prog
 	return done(transfer.Save(s, images, "", out, p))
 }
 
-// create opens what an output goes to. done closes it; a file of an output that
-// failed is removed.
+// layout writes it as a directory, which is there when it is whole.
+func layout(s *ingest.Store, dest string, images []transfer.Saved, p transfer.Progress) error {
+	entries, err := os.ReadDir(dest)
+	switch {
+	case err == nil && len(entries) > 0:
+		return fmt.Errorf("%s is not empty: give a new directory", dest)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	aside := filepath.Clean(dest) + "." + rand.Text()
+	err = transfer.Save(s, images, aside, nil, p)
+	if err == nil {
+		err = os.Rename(aside, dest)
+	}
+	if err != nil {
+		err = errors.Join(err, os.RemoveAll(aside))
+	}
+	return err
+}
+
+// create opens what an output goes to. What is written becomes the file when done
+// is told that all went well; before, and after an error, the file is what it was.
 func create(dest string) (out io.Writer, done func(error) error, err error) {
 	if dest == "-" {
-		if info, err := os.Stdout.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 && info.Mode()&os.ModeNamedPipe == 0 {
-			return nil, nil, errors.New("standard output is a terminal: give dest=FILE")
-		}
 		return os.Stdout, func(err error) error { return err }, nil
 	}
-	f, err := os.Create(dest)
+	if real, err := filepath.EvalSymlinks(dest); err == nil {
+		dest = real
+	}
+	info, err := os.Stat(dest)
+	switch {
+	case err == nil && info.IsDir():
+		return nil, nil, fmt.Errorf("%s is a directory: give dest=FILE", dest)
+	case err == nil && !info.Mode().IsRegular(): // a pipe, /dev/null
+		f, err := os.OpenFile(dest, os.O_WRONLY, 0)
+		if err != nil {
+			return nil, nil, err
+		}
+		return f, func(err error) error { return errors.Join(err, f.Close()) }, nil
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, nil, err
+	}
+	f, err := os.OpenFile(dest+"."+rand.Text(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return nil, nil, err
 	}
 	return f, func(err error) error {
-		if err = errors.Join(err, f.Close()); err != nil {
-			err = errors.Join(err, os.Remove(dest))
+		if err = errors.Join(err, f.Close()); err == nil {
+			err = os.Rename(f.Name(), dest)
+		}
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
 		}
 		return err
 	}, nil
+}
+
+// Write puts a small file in place whole: an image's ID, what is known of it.
+func Write(dest string, text []byte) error {
+	out, done, err := create(dest)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(text)
+	return done(err)
 }
 
 // Flat is the file system of layers, as one.
@@ -63,56 +106,38 @@ func Flat(layers []Layer) (*os.File, error) {
 	return merge.Open(dirs, namespaces.Unprivileged())
 }
 
-// Tar writes the file system as one archive.
-func Tar(_ context.Context, o Output, r Result) error {
+// A Part is the file system of one platform's result, in an output of files.
+type Part struct {
+	At     string // its directory there; "" for none
+	Layers []Layer
+	More   []layer.Member // attestations
+}
+
+// Tar writes the file systems as one archive. With a time all files have it.
+func Tar(o Output, parts []Part, epoch *time.Time) error {
 	out, done, err := create(o.Dest)
 	if err != nil {
 		return err
 	}
-	if len(r.Layers) == 0 {
-		return done(nil)
-	}
-	tree, err := Flat(r.Layers)
-	if err != nil {
-		return done(err)
-	}
-	options := layer.PackOptions{}
-	if o.Rewrite {
-		options.Latest = r.Epoch
-	}
-	err = layer.Pack(out, fmt.Sprintf("/proc/self/fd/%d/.", tree.Fd()), options)
-	return done(errors.Join(err, tree.Close()))
+	return done(pack(out, parts, layer.PackOptions{Time: epoch}))
 }
 
-// Local copies the file system into a directory of the user's, beside what is
-// there.
-func Local(_ context.Context, dest string, r Result) error {
-	if err := os.MkdirAll(dest, 0o755); err != nil {
-		return err
-	}
-	if len(r.Layers) == 0 {
-		return nil
-	}
-	tree, err := Flat(r.Layers)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tree.Close() }()
-	from := fmt.Sprintf("/proc/self/fd/%d/.", tree.Fd())
-	if err := fs.CopyDir(dest, from); err != nil {
-		return fmt.Errorf("copy the result to %s: %w", dest, err)
-	}
-	return filepath.WalkDir(from, func(path string, d iofs.DirEntry, err error) error {
-		if err != nil || !d.IsDir() {
-			return err
+// pack writes the archive of several file systems.
+func pack(w io.Writer, parts []Part, o layer.PackOptions) (err error) {
+	var trees []layer.Tree
+	for _, p := range parts {
+		t := layer.Tree{At: p.At, More: p.More}
+		if len(p.Layers) > 0 {
+			flat, err := Flat(p.Layers)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = flat.Close() }()
+			t.Dir = fmt.Sprintf("/proc/self/fd/%d/.", flat.Fd())
 		}
-		var st unix.Stat_t
-		if err := unix.Lstat(path, &st); err != nil {
-			return err
-		}
-		at := filepath.Join(dest, strings.TrimPrefix(path, filepath.Clean(from)))
-		return unix.UtimesNanoAt(unix.AT_FDCWD, at, []unix.Timespec{st.Atim, st.Mtim}, unix.AT_SYMLINK_NOFOLLOW)
-	})
+		trees = append(trees, t)
+	}
+	return layer.PackAll(w, trees, o)
 }
 
 // Names reads the names that an image is to have.

@@ -48,6 +48,7 @@ func Archive(ctx context.Context, root *os.File, file *os.File, o Options) error
 	if err != nil {
 		return err
 	}
+	defer p.leave()
 	if err := p.archive(ctx, file); err != nil {
 		return err
 	}
@@ -130,11 +131,10 @@ func (p *placer) member(h *tar.Header, content io.Reader) error {
 		p.made = append(p.made, madeDir{relative(at), m.modified})
 		return errors.Join(m.apply(fd), unix.Close(fd))
 	}
-	parent, err := p.ensure(path.Dir(at))
+	parent, err := p.in(path.Dir(at))
 	if err != nil {
 		return err
 	}
-	defer func() { _ = unix.Close(parent) }()
 	base := path.Base(at)
 	switch h.Typeflag {
 	case tar.TypeReg:

@@ -27,6 +27,9 @@ func (p *placer) open(name string, flags int) (int, error) {
 	}
 }
 
+// IsDirectory says whether a path of the image is one, links followed.
+func IsDirectory(root *os.File, name string) bool { return (&placer{root: root}).isDirectory(name) }
+
 func (p *placer) isDirectory(name string) bool {
 	fd, err := p.open(relative(name), unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
@@ -89,7 +92,7 @@ func (p *placer) ensure(name string) (int, error) {
 	return fd, nil
 }
 
-// mkdir makes one that nobody described: root's, or --chown's.
+// mkdir makes one that nobody described: root's, or as --chown and --chmod say.
 func (p *placer) mkdir(parent int, name, at string) error {
 	if err := unix.Mkdirat(parent, name, 0o755); err != nil {
 		return &os.PathError{Op: "mkdir in the image", Path: at, Err: err}
@@ -99,7 +102,11 @@ func (p *placer) mkdir(parent int, name, at string) error {
 			return &os.PathError{Op: "chown in the image", Path: at, Err: err}
 		}
 	}
-	if err := unix.Fchmodat(parent, name, 0o755, 0); err != nil { // umask
+	mode := uint32(0o755)
+	if p.chmod != nil {
+		mode = p.chmod(mode, true)
+	}
+	if err := unix.Fchmodat(parent, name, mode, 0); err != nil { // umask
 		return &os.PathError{Op: "chmod in the image", Path: at, Err: err}
 	}
 	if p.o.Time != nil {
@@ -108,13 +115,37 @@ func (p *placer) mkdir(parent int, name, at string) error {
 	return nil
 }
 
-// parent opens the directory that a file goes to, and says what it is called
-// there. A link in its place is followed.
+// in opens a directory as ensure does. The descriptor is the placer's: it is good
+// until the next call.
+func (p *placer) in(name string) (int, error) {
+	if p.dirFD != nil && p.dir == name && !p.replaced {
+		return int(p.dirFD.Fd()), nil
+	}
+	fd, err := p.ensure(name)
+	if err != nil {
+		return -1, err
+	}
+	p.leave()
+	p.replaced = false
+	p.dir, p.dirFD = name, os.NewFile(uintptr(fd), name)
+	return fd, nil
+}
+
+// leave closes it.
+func (p *placer) leave() {
+	if p.dirFD != nil {
+		_ = p.dirFD.Close()
+		p.dirFD = nil
+	}
+}
+
+// parent opens the directory that a file goes to, as in does, and says what it is
+// called there. A link in its place is followed.
 func (p *placer) parent(name string) (fd int, base string, err error) {
 	at := relative(name)
 	for range maxLinks {
 		dir := path.Dir(at)
-		if fd, err = p.ensure(dir); err != nil {
+		if fd, err = p.in(dir); err != nil {
 			return -1, "", err
 		}
 		base = path.Base(at)
@@ -126,7 +157,6 @@ func (p *placer) parent(name string) (fd int, base string, err error) {
 		if !p.isDirectory(at) { // a file's name is replaced, not what it leads to
 			return fd, base, nil
 		}
-		_ = unix.Close(fd)
 		next := string(target[:n])
 		if !strings.HasPrefix(next, "/") {
 			next = dir + "/" + next
@@ -152,7 +182,6 @@ func (p *placer) directory(t *tree.Tree, f *tree.Found, at string, m metadata) e
 	if err != nil {
 		return err
 	}
-	defer func() { _ = unix.Close(parent) }()
 	if err := unix.Mkdirat(parent, base, 0o755); err != nil {
 		if errors.Is(err, unix.EEXIST) {
 			return fmt.Errorf("%s: is a file in the image, and a directory in the source", at)

@@ -43,6 +43,10 @@ type placer struct {
 	chmod func(mode uint32, isDir bool) uint32
 	links map[[2]uint64]string // files with several names: where the first one went
 	made  []madeDir            // whose times are set when all is in them
+
+	dir      string   // the directory that the last file went to: the next one mostly does, too
+	dirFD    *os.File // nil: none
+	replaced bool     // a link that led to it may be another one now
 }
 
 type madeDir struct {
@@ -67,6 +71,7 @@ func Copy(ctx context.Context, root *os.File, s *tree.Selection, o Options) erro
 	if err != nil {
 		return err
 	}
+	defer p.leave()
 	for i := range s.Files {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -109,7 +114,6 @@ func (p *placer) place(ctx context.Context, t *tree.Tree, f *tree.Found, at stri
 	if err != nil {
 		return err
 	}
-	defer func() { _ = unix.Close(parent) }()
 	key := [2]uint64{f.Stat.Dev, f.Stat.Ino}
 	if first, ok := p.links[key]; ok && f.Stat.Nlink > 1 {
 		return p.link(first, parent, base)
@@ -176,6 +180,7 @@ func File(_ context.Context, root *os.File, name string, content io.Reader, _ in
 	if err != nil {
 		return err
 	}
+	defer p.leave()
 	at := o.Dest
 	if o.DestIsDir || p.isDirectory(at) {
 		if name = path.Base("/" + name); name == "/" {
@@ -195,7 +200,6 @@ func File(_ context.Context, root *os.File, name string, content io.Reader, _ in
 	if err != nil {
 		return err
 	}
-	defer func() { _ = unix.Close(parent) }()
 	if err := p.file(parent, base, content, m); err != nil {
 		return fmt.Errorf("write %s: %w", at, err)
 	}

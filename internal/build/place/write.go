@@ -38,7 +38,7 @@ func (m *metadata) apply(fd int) error {
 
 // create makes something under a name that something else may have. A directory is
 // not replaced by a file.
-func create(parent int, base string, how func() error) error {
+func (p *placer) create(parent int, base string, how func() error) error {
 	err := how()
 	if !errors.Is(err, unix.EEXIST) {
 		return err
@@ -49,13 +49,14 @@ func create(parent int, base string, how func() error) error {
 		}
 		return err
 	}
+	p.replaced = true
 	return how()
 }
 
 // file writes a regular file.
 func (p *placer) file(parent int, base string, content io.Reader, m metadata) error {
 	fd := -1
-	err := create(parent, base, func() (err error) {
+	err := p.create(parent, base, func() (err error) {
 		fd, err = unix.Openat(parent, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 		return err
 	})
@@ -74,7 +75,7 @@ func (p *placer) file(parent int, base string, content io.Reader, m metadata) er
 }
 
 func (p *placer) symlink(parent int, base, target string, m metadata) error {
-	if err := create(parent, base, func() error { return unix.Symlinkat(target, parent, base) }); err != nil {
+	if err := p.create(parent, base, func() error { return unix.Symlinkat(target, parent, base) }); err != nil {
 		return err
 	}
 	if err := unix.Fchownat(parent, base, m.uid, m.gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
@@ -85,7 +86,7 @@ func (p *placer) symlink(parent int, base, target string, m metadata) error {
 
 // node makes a FIFO, or a device of another stage.
 func (p *placer) node(parent int, base string, st *unix.Stat_t, m metadata) error {
-	if err := create(parent, base, func() error { return unix.Mknodat(parent, base, st.Mode, int(st.Rdev)) }); err != nil {
+	if err := p.create(parent, base, func() error { return unix.Mknodat(parent, base, st.Mode, int(st.Rdev)) }); err != nil {
 		return err
 	}
 	if err := unix.Fchownat(parent, base, m.uid, m.gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
@@ -99,10 +100,14 @@ func (p *placer) node(parent int, base string, st *unix.Stat_t, m metadata) erro
 
 // link gives a file that was placed another name.
 func (p *placer) link(first string, parent int, base string) error {
+	here, err := unix.Dup(parent) // the next look-up is of another directory
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(here) }()
 	from, name, err := p.parent(first)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = unix.Close(from) }()
-	return create(parent, base, func() error { return unix.Linkat(from, name, parent, base, 0) })
+	return p.create(here, base, func() error { return unix.Linkat(from, name, here, base, 0) })
 }

@@ -1,6 +1,7 @@
 package solve
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/minirun/minirun/internal/build/share"
+	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 )
 
@@ -18,12 +21,24 @@ import (
 // what it was asked for (instruction and inputs by the steps that made them) and
 // one under that of what it read (instruction and the content of its inputs).
 type Record struct {
-	Key    digest.Digest `json:"key"`    // that the record is found by
-	Result digest.Digest `json:"result"` // names the file system behind the step
-	Layer  string        `json:"layer"`  // 32 hexadecimal digits, a directory of the store's layers
-	Text   string        `json:"text"`
-	Made   time.Time     `json:"made"`
-	Took   time.Duration `json:"took"`
+	Key    digest.Digest   `json:"key"`             // that the record is found by
+	Keys   []digest.Digest `json:"keys,omitempty"`  // all that the step may be found by, for other stores
+	Result digest.Digest   `json:"result"`          // names the file system behind the step
+	Layer  string          `json:"layer"`           // 32 hexadecimal digits, a directory of the store's layers
+	Chain  digest.Digest   `json:"chain,omitempty"` // what names the layer in full, if it was imported; else Result does
+	Text   string          `json:"text"`
+	Made   time.Time       `json:"made"`
+	Took   time.Duration   `json:"took"`
+
+	away *share.Record // the step was found elsewhere, and its layer is not here
+}
+
+// name is the layer's, in full.
+func (r *Record) name() digest.Digest { return cmp.Or(r.Chain, r.Result) }
+
+// whole says whether a record is one that was written.
+func (r *Record) whole(key digest.Digest) bool {
+	return r.Key == key && image.CheckDigest(r.name().String()) == nil && r.name().Encoded()[:32] == r.Layer
 }
 
 // cache is the directory of records. A record is whole or not there; its layer is
@@ -45,7 +60,7 @@ func (c cache) find(key digest.Digest) (*Record, error) {
 		return nil, err
 	}
 	var r Record
-	if err := json.Unmarshal(text, &r); err != nil || r.Key != key || len(r.Layer) != 32 {
+	if err := json.Unmarshal(text, &r); err != nil || !r.whole(key) {
 		return nil, nil // it is made again, and this one replaced
 	}
 	if _, err := os.Lstat(filepath.Join(c.store.Dir, "layers", r.Layer, "fs")); err != nil {

@@ -16,6 +16,7 @@ import (
 
 // fetched is what ADD has got from a URL or a git repository.
 type fetched struct {
+	url    string
 	file   *source.Fetched
 	git    *tree.Tree
 	commit string
@@ -35,17 +36,17 @@ func (f *fetched) close() {
 // whether it is still the same.
 func (v *solving) fetch(ctx context.Context, op *graph.Copy, url string) (*fetched, error) {
 	if !source.IsGit(url) {
-		file, err := source.Fetch(ctx, url, filepath.Join(v.Store.Dir, "build", "http"), op.Checksum)
+		file, err := source.Fetch(ctx, url, filepath.Join(v.Store.Dir, "build"), op.Checksum)
 		if err != nil {
 			return nil, err
 		}
-		return &fetched{file: file}, nil
+		return &fetched{url: url, file: file}, nil
 	}
-	t, commit, err := source.Git(ctx, url, filepath.Join(v.Store.Dir, "build", "git"), op.KeepGitDir)
+	t, commit, err := source.Git(ctx, url, filepath.Join(v.Store.Dir, "build"), op.KeepGitDir)
 	if err != nil {
 		return nil, err
 	}
-	f := &fetched{git: t, commit: commit}
+	f := &fetched{url: url, git: t, commit: commit}
 	if op.Checksum != "" && op.Checksum != commit {
 		f.close()
 		return nil, fmt.Errorf("ADD %s: the commit is %s, --checksum wants %s", url, commit, op.Checksum)
@@ -55,6 +56,20 @@ func (v *solving) fetch(ctx context.Context, op *graph.Copy, url string) (*fetch
 		return nil, err
 	}
 	return f, nil
+}
+
+// A Fetched is what a URL stood for when a step was built.
+type Fetched struct {
+	URL    string
+	Digest digest.Digest // of a file
+	Commit string        // of a git repository
+}
+
+func (f *fetched) was() Fetched {
+	if f.file != nil {
+		return Fetched{URL: f.url, Digest: f.file.Digest}
+	}
+	return Fetched{URL: f.url, Commit: f.commit}
 }
 
 func (f *fetched) digest(ctx context.Context) (digest.Digest, error) {

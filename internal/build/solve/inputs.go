@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/build/place"
 	"github.com/minirun/minirun/internal/build/tree"
 	"github.com/minirun/minirun/internal/image/merge"
 	"github.com/minirun/minirun/internal/namespaces"
@@ -17,8 +18,11 @@ import (
 
 // shown is a file system of the build as a tree: its layers, merged where nobody
 // else sees them.
-func (v *solving) shown(n *graph.Node) (*tree.Tree, error) {
+func (v *solving) shown(ctx context.Context, n *graph.Node) (*tree.Tree, error) {
 	s := v.of(n)
+	if err := v.need(ctx, s); err != nil {
+		return nil, err
+	}
 	label := n.Text
 	if n.Stage != nil {
 		label = "stage " + n.Stage.Label()
@@ -103,7 +107,7 @@ func (v *solving) choose(ctx context.Context, n *graph.Node, s *sources) error {
 		for ; i < len(op.Sources) && op.Sources[i].From == first.From && op.Sources[i].Context == first.Context && op.Sources[i].File == nil && op.Sources[i].URL == ""; i++ {
 			patterns = append(patterns, op.Sources[i].Path)
 		}
-		t, err := v.tree(s, first)
+		t, err := v.tree(ctx, s, first)
 		if err != nil {
 			return err
 		}
@@ -117,7 +121,7 @@ func (v *solving) choose(ctx context.Context, n *graph.Node, s *sources) error {
 }
 
 // tree is what a source is of.
-func (v *solving) tree(s *sources, source graph.Source) (*tree.Tree, error) {
+func (v *solving) tree(ctx context.Context, s *sources, source graph.Source) (*tree.Tree, error) {
 	if source.From == nil {
 		t, ok := v.Contexts[source.Context]
 		if !ok {
@@ -128,12 +132,34 @@ func (v *solving) tree(s *sources, source graph.Source) (*tree.Tree, error) {
 	if t, ok := s.trees[source.From]; ok {
 		return t, nil
 	}
-	t, err := v.shown(source.From)
+	t, err := v.shown(ctx, source.From)
 	if err != nil {
 		return nil, err
 	}
 	s.trees[source.From] = t
 	return t, nil
+}
+
+// fit sees to it that no file takes the place of another: several go into a
+// directory. BuildKit lets the last one win.
+func (s *sources) fit(root *os.File, o place.Options) error {
+	files := 0
+	for _, p := range s.parts {
+		if p.selection == nil {
+			files++
+			continue
+		}
+		for _, f := range p.selection.Files {
+			if !f.Alone { // a directory's content: the destination becomes one
+				return nil
+			}
+			files++
+		}
+	}
+	if files > 1 && !o.DestIsDir && !place.IsDirectory(root, o.Dest) {
+		return fmt.Errorf("there are %d source files, so the destination must be a directory and end with a /: write %s/", files, o.Dest)
+	}
+	return nil
 }
 
 // digest is that of all content, and of each part for history.
@@ -165,7 +191,7 @@ func (v *solving) ofMounts(ctx context.Context, n *graph.Node, op *graph.Run) (r
 		if m.From == nil {
 			continue
 		}
-		t, err := v.shown(m.From)
+		t, err := v.shown(ctx, m.From)
 		if err != nil {
 			return nil, err
 		}

@@ -5,6 +5,7 @@
 //	solve.go    Solve: a goroutine a node
 //	key.go      what a step depends on → its key (pure)
 //	cache.go    records: key → layer
+//	imports.go  records of other stores: layers that are fetched when they are needed
 //	inputs.go   trees that steps read, their digests
 //	step.go     RUN, COPY, WORKDIR → a layer
 //	hint.go     what to write instead of a source that is not there
@@ -24,16 +25,20 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/containerd/platforms"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/identity"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/build/export"
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/build/progress"
 	"github.com/minirun/minirun/internal/build/run"
+	"github.com/minirun/minirun/internal/build/share"
 	"github.com/minirun/minirun/internal/build/tree"
 	"github.com/minirun/minirun/internal/image/ingest"
 )
@@ -45,17 +50,21 @@ type Solver struct {
 	Sink     progress.Sink
 	Contexts map[string]*tree.Tree
 	Memo     *tree.Memo
+	Imports  Imports // nil: there are none
 	Secrets  run.Secrets
 	SSH      map[string]string                           // agents' sockets, by ID
 	NoCache  func(stage string) bool                     // nil: the cache is used
 	Epoch    *time.Time                                  // SOURCE_DATE_EPOCH
-	Slot     string                                      // names the Dockerfile, for the question why
+	Several  bool                                        // graphs for several platforms are solved: steps' names say which
 	Failed   func(n *graph.Node, s *run.Step, err error) // a RUN has failed, and its file system is still there
 
-	jobs  chan struct{}
-	setup sync.Once
-	ids   sync.Mutex
-	begun int
+	jobs    chan struct{}
+	fetches chan struct{}
+	setup   sync.Once
+	ids     sync.Mutex
+	begun   int
+	made    map[digest.Digest]*Record // by this Solver without looking at the cache, for its other graphs
+	first   sync.Once                 // of what fails
 }
 
 // A Step is what became of a node.
@@ -65,8 +74,11 @@ type Step struct {
 	Changed []string // what has changed since the last build
 	Key     digest.Digest
 	Took    time.Duration
-	Layer   string   // the directory of its own layer; "": it has none
-	Below   []string // the directories below it, lowest first
+	Made    time.Time   // its layer was
+	Layer   string      // the directory of its own layer; "": it has none
+	Below   []string    // the directories below it, lowest first
+	Shared  *share.Step // for other stores; nil: it has no layer of its own
+	Fetched []Fetched
 }
 
 // A Result is what a graph has come to.
@@ -79,6 +91,7 @@ type Result struct {
 type state struct {
 	result digest.Digest
 	layers []export.Layer
+	absent []*absent // of the layers, those that are elsewhere, or were; lowest first
 }
 
 func (s *state) dirs() []string {
@@ -101,20 +114,42 @@ type solving struct {
 	notes   map[string]note
 }
 
-// Solve carries out what the graph's target needs. The store must be held shared.
-// After an error nothing is left of the steps that failed; the others are cached.
-func (s *Solver) Solve(ctx context.Context, g *graph.Graph) (*Result, error) {
-	s.setup.Do(func() { s.jobs = make(chan struct{}, max(4, 2*runtime.NumCPU())) })
-	last, err := readHistory(s.Store, s.Slot)
+// Solve carries out what the graph's target needs. Slot names the Dockerfile from
+// one build to the next, for the question why. The store must be held shared.
+// Several graphs may be solved at the same time. After an error nothing is left of
+// the steps that failed; the others are cached.
+func (s *Solver) Solve(ctx context.Context, g *graph.Graph, slot string) (*Result, error) {
+	s.setup.Do(func() {
+		s.jobs, s.made = make(chan struct{}, max(4, 2*runtime.NumCPU())), map[digest.Digest]*Record{}
+		s.fetches = make(chan struct{}, fetchesAtOnce)
+	})
+	for {
+		r, err := s.solve(ctx, g, slot)
+		var bad *unusable
+		if !errors.As(err, &bad) {
+			return r, err
+		}
+		s.Imports.Forget(bad.record, bad.err)
+	}
+}
+
+// solve tries to.
+func (s *Solver) solve(ctx context.Context, g *graph.Graph, slot string) (*Result, error) {
+	last, err := readHistory(s.Store, slot)
 	if err != nil {
 		return nil, err
 	}
 	v := &solving{Solver: s, cache: cache{s.Store}, g: g, last: last, steps: map[int]Step{}, results: map[*graph.Node]*state{}, notes: map[string]note{}}
 	err = v.all(ctx, g.Needed())
+	end := v.results[g.Target.Last()]
+	if err == nil {
+		err = v.need(ctx, end)
+	}
 	if err := errors.Join(err, v.remember()); err != nil {
 		return nil, err
 	}
-	return &Result{Layers: v.results[g.Target.Last()].layers, Steps: v.steps}, nil
+	v.withoutAbsent()
+	return &Result{Layers: end.layers, Steps: v.steps}, nil
 }
 
 // all waits for every node. The first error stops the others; it is the one that
@@ -205,12 +240,17 @@ func (v *solving) from(n *graph.Node, op *graph.From) *state {
 
 // begin shows a step.
 func (v *solving) begin(n *graph.Node) int {
-	v.ids.Lock()
-	v.begun++
-	id := v.begun
-	v.ids.Unlock()
+	id := v.number()
 	v.Sink.Begin(id, v.title(n))
 	return id
+}
+
+// number is a new one, for what is shown.
+func (v *solving) number() int {
+	v.ids.Lock()
+	defer v.ids.Unlock()
+	v.begun++
+	return v.begun
 }
 
 // title is a step's name as buildx has it.
@@ -227,11 +267,27 @@ func (v *solving) title(n *graph.Node) string {
 			at = all
 		}
 	}
-	label := n.Stage.Label()
-	if len(v.g.Stages) == 1 {
-		return fmt.Sprintf("[%d/%d] %s", at, all, n.Text)
+	where := fmt.Sprintf("%d/%d", at, all)
+	if len(v.g.Stages) > 1 {
+		where = n.Stage.Label() + " " + where
 	}
-	return fmt.Sprintf("[%s %d/%d] %s", label, at, all, n.Text)
+	if v.Several {
+		where = across(n.Stage.Platform, v.g.Platform) + " " + where
+	}
+	return fmt.Sprintf("[%s] %s", where, n.Text)
+}
+
+// across names the platform of a stage and, if it is another one, of the result:
+// linux/amd64->arm64, as buildx does.
+func across(stage, result oci.Platform) string {
+	from, to := platforms.Format(stage), platforms.Format(result)
+	switch {
+	case from == to:
+		return from
+	case stage.OS == result.OS:
+		to = strings.TrimPrefix(to, result.OS+"/")
+	}
+	return from + "->" + to
 }
 
 func (v *solving) note(n *graph.Node, s Step) {

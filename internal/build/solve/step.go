@@ -22,6 +22,7 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/build/place"
 	"github.com/minirun/minirun/internal/build/run"
+	"github.com/minirun/minirun/internal/build/share"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/merge"
@@ -45,22 +46,41 @@ func (v *solving) step(ctx context.Context, n *graph.Node) (*state, error) {
 	m := &making{n: n, parent: v.of(n.Parent), begun: time.Now()}
 	m.id = v.begin(n)
 	r, cached, err := v.findOrMake(ctx, m)
+	var fetched []Fetched
 	if m.sources != nil {
+		for _, p := range m.sources.parts {
+			if p.fetched != nil {
+				fetched = append(fetched, p.fetched.was())
+			}
+		}
 		m.sources.close()
 	}
 	v.Sink.End(m.id, cached, err)
 	if err != nil {
 		return nil, err
 	}
-	dir := v.layerDir(r.Layer)
-	s := Step{Cached: cached, Key: r.Result, Took: time.Since(m.begun), Layer: filepath.Join(dir, "fs"), Below: m.parent.dirs()}
+	layer := export.Layer{Dir: filepath.Join(v.layerDir(r.Layer), "fs"), Key: r.name()}
+	s := Step{Cached: cached, Key: r.Result, Took: time.Since(m.begun), Made: r.Made, Layer: layer.Dir, Below: m.parent.dirs(), Fetched: fetched}
+	s.Shared = &share.Step{Record: share.Record{Keys: r.Keys, Result: r.Result, Text: n.Text}, Made: layer, Away: r.away}
 	if s.Reason = m.hit; !cached {
 		s.Reason, s.Changed = v.why(n, m.recipe)
 	}
 	v.noted(n, m.recipe)
 	v.note(n, s)
-	layers := append(slices.Clip(slices.Clone(m.parent.layers)), export.Layer{Dir: s.Layer, Key: r.Result})
-	return &state{result: r.Result, layers: layers}, nil
+	out := &state{result: m.result(r), layers: append(slices.Clone(m.parent.layers), layer), absent: slices.Clone(m.parent.absent)}
+	if r.away != nil {
+		out.absent = append(out.absent, v.absent(m, r, layer))
+	}
+	return out, nil
+}
+
+// result names the file system behind a step: its own, or, if its layer knows nothing
+// of those below, that layer on them.
+func (m *making) result(r *Record) digest.Digest {
+	if op, ok := m.n.Op.(*graph.Copy); ok && op.Link {
+		return recipe{{"the step before", m.parent.result.String()}, {"linked", r.Result.String()}}.key()
+	}
+	return r.Result
 }
 
 // findOrMake asks the cache by the first key, then by the second, and then makes
@@ -70,7 +90,7 @@ func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached 
 	m.asked = m.recipe.key()
 	fresh := v.fresh(m.n)
 	if !fresh && !v.mustLook(m.n) {
-		if r, err := v.find(m.asked); r != nil || err != nil {
+		if r, err := v.found(m, m.asked); r != nil || err != nil {
 			m.hit = "neither it nor what comes before it has changed"
 			return r, true, err
 		}
@@ -91,10 +111,10 @@ func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached 
 		return nil, false, err
 	}
 	defer lock.Unlock()
-	if !fresh {
-		if r, err = v.find(key); err != nil {
-			return nil, false, err
-		}
+	if fresh {
+		r = v.madeHere(key)
+	} else if r, err = v.found(m, key); err != nil {
+		return nil, false, err
 	}
 	if m.hit = "it reads the same files as before"; !v.mustLook(m.n) {
 		m.hit += ", although the steps that made them ran again"
@@ -104,7 +124,8 @@ func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached 
 			return nil, false, err
 		}
 	}
-	if m.asked != key && !v.mustLook(m.n) {
+	r.Keys = v.keys(m, key)
+	if m.asked != key && !v.mustLook(m.n) && r.away == nil {
 		also := *r
 		also.Key = m.asked
 		err = v.put(&also)
@@ -112,14 +133,33 @@ func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached 
 	return r, cached, err
 }
 
-// fresh says whether nothing of a step is to be taken from the cache. What has no
-// stage is in none that --no-cache-filter could name.
-func (v *solving) fresh(n *graph.Node) bool {
-	stage := ""
-	if n.Stage != nil {
-		stage = n.Stage.Label()
+// found looks for a record here, then elsewhere.
+func (v *solving) found(m *making, key digest.Digest) (*Record, error) {
+	r, err := v.find(key)
+	if r == nil && err == nil {
+		r = v.imported(m, key)
 	}
-	return v.NoCache != nil && v.NoCache(stage)
+	if r != nil && r.Keys == nil {
+		r.Keys = []digest.Digest{key}
+	}
+	return r, err
+}
+
+// keys are those that a step may be found by.
+func (v *solving) keys(m *making, looked digest.Digest) []digest.Digest {
+	if m.asked == looked || v.mustLook(m.n) {
+		return []digest.Digest{looked}
+	}
+	return []digest.Digest{m.asked, looked}
+}
+
+// fresh says whether nothing of the cache is taken for a step.
+func (v *solving) fresh(n *graph.Node) bool {
+	label := "" // of a context that is copied for a mount
+	if n.Stage != nil {
+		label = n.Stage.Label()
+	}
+	return v.NoCache != nil && v.NoCache(label)
 }
 
 // mustLook says whether a step reads what may have changed since: a context, or
@@ -132,7 +172,7 @@ func (v *solving) mustLook(n *graph.Node) bool {
 // asked is the first recipe: the inputs are the steps that made them.
 func (v *solving) asked(m *making) recipe {
 	r := recipe{}
-	if op, ok := m.n.Op.(*graph.Copy); !ok || !op.Link {
+	if op, ok := m.n.Op.(*graph.Copy); !ok || !op.Link || namesUser(op.Chown) {
 		r.add("the step before", m.parent.result.String())
 	}
 	if v.Epoch != nil {
@@ -157,6 +197,12 @@ func (v *solving) asked(m *making) recipe {
 		r.add("directory", op.Path, op.User)
 	}
 	return r
+}
+
+// namesUser says whether an owner has to be looked up in the file system.
+func namesUser(owner string) bool {
+	user, group, _ := strings.Cut(owner, ":")
+	return owner != "" && !(isNumber(user) && (group == "" || isNumber(group)))
 }
 
 // look is the second recipe: the inputs are what they contain.
@@ -186,6 +232,9 @@ func (v *solving) look(ctx context.Context, m *making) (recipe, error) {
 
 // make makes the layer in tmp, and renames it when it is whole.
 func (v *solving) make(ctx context.Context, m *making, key digest.Digest) (*Record, error) {
+	if err := v.need(ctx, m.parent); err != nil {
+		return nil, err
+	}
 	result := key
 	if _, runs := m.n.Op.(*graph.Run); runs || v.NoCache != nil {
 		// A program may do something else each time, so what is built on one result is not taken for another.
@@ -202,14 +251,25 @@ func (v *solving) make(ctx context.Context, m *making, key digest.Digest) (*Reco
 		}
 	}
 	err := v.fill(ctx, m, aside)
-	r := &Record{Key: key, Result: result, Layer: result.Encoded()[:32], Text: m.n.Text, Made: time.Now().UTC(), Took: time.Since(m.begun)}
+	r := &Record{Key: key, Keys: v.keys(m, key), Result: result, Layer: result.Encoded()[:32], Text: m.n.Text, Made: time.Now().UTC(), Took: time.Since(m.begun)}
 	if err == nil {
 		err = v.settle(aside, r)
 	}
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(aside))
 	}
+	v.ids.Lock()
+	v.made[key] = r
+	v.ids.Unlock()
 	return r, v.put(r)
+}
+
+// madeHere finds what this command has made of the same: with --no-cache, too, a
+// stage that the graphs of two platforms share is built once.
+func (v *solving) madeHere(key digest.Digest) *Record {
+	v.ids.Lock()
+	defer v.ids.Unlock()
+	return v.made[key]
 }
 
 // settle gives a layer that is whole its place.
@@ -291,7 +351,7 @@ func (v *solving) run(ctx context.Context, m *making, op *graph.Run, aside strin
 	}
 	err = whyNot(op, append(slices.Clone(s.Layers), filepath.Join(aside, "fs")), err)
 	if v.Failed != nil && canLook(op, err) {
-		v.Failed(m.n, s, err)
+		v.first.Do(func() { v.Failed(m.n, s, err) })
 	}
 	return err
 }
@@ -321,6 +381,9 @@ func (v *solving) copy(ctx context.Context, m *making, root *os.File) error {
 			gid = uid
 		}
 		o.UID, o.GID = &uid, &gid
+	}
+	if err := m.sources.fit(root, o); err != nil {
+		return fmt.Errorf("%s: %w", m.n.Instruction, err)
 	}
 	for _, p := range m.sources.parts {
 		var err error

@@ -202,7 +202,7 @@ func TestHostile(t *testing.T) {
 func TestMetadata(t *testing.T) {
 	ro, f := dir("ro"), file("ro/f", "f")
 	ro.Mode, f.Mode = 0o555, 0o4711
-	f.PAXRecords = map[string]string{"SCHILY.xattr.user.x": "y", "SCHILY.xattr.trusted.overlay.opaque": "y"}
+	f.PAXRecords = map[string]string{"SCHILY.xattr.trusted.overlay.opaque": "y"}
 	tr, err := Archive(context.Background(), bytes.NewReader(pack(t, ro, f, symlink("s", "ro"))), t.TempDir())
 	if err != nil {
 		t.Fatal(err)

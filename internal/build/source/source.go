@@ -62,6 +62,9 @@ func IsURL(word string) bool {
 	return strings.HasPrefix(word, "http://") || strings.HasPrefix(word, "https://")
 }
 
+// Public is a URL without a password: others may read it.
+func Public(url string) string { return withoutSecret(url) }
+
 // withoutSecret is a URL as messages may have it.
 func withoutSecret(url string) string {
 	return userinfo.ReplaceAllString(url, "$1")

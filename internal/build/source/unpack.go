@@ -28,7 +28,8 @@ type bounds struct{ entries, bytes int64 }
 // errRefused is the cause of every refusal of an entry for what it asks.
 var errRefused = errors.New("refused")
 
-// unpacker makes what an archive's entries ask for. The root resolves every name
+// unpacker makes what an archive's entries ask for, but for owners and extended
+// attributes, which no context has (see tree.Tree). The root resolves every name
 // from its descriptor, and follows no link out (os.Root).
 type unpacker struct {
 	root  *os.Root
@@ -144,12 +145,7 @@ func (u *unpacker) directory(name string, h *tar.Header, mode fs.FileMode) error
 		}
 	}
 	u.made[name], u.modes[name] = h.ModTime, mode
-	f, err := u.root.Open(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return attributes(f, h)
+	return nil
 }
 
 func (u *unpacker) symlink(name string, h *tar.Header) error {
@@ -174,9 +170,6 @@ func (u *unpacker) file(name string, h *tar.Header, mode fs.FileMode, content io
 	if _, err := io.Copy(f, content); err != nil {
 		return err
 	}
-	if err := attributes(f, h); err != nil {
-		return err
-	}
 	if err := f.Chmod(mode); err != nil {
 		return err
 	}
@@ -184,22 +177,6 @@ func (u *unpacker) file(name string, h *tar.Header, mode fs.FileMode, content io
 		return err
 	}
 	return u.root.Chtimes(name, h.ModTime, h.ModTime)
-}
-
-// attributes sets those that mean something in an image; a file system that has none
-// does without.
-func attributes(f *os.File, h *tar.Header) error {
-	for record, value := range h.PAXRecords {
-		name, ok := strings.CutPrefix(record, "SCHILY.xattr.")
-		if !ok || name != "security.capability" && !strings.HasPrefix(name, "user.") {
-			continue
-		}
-		err := unix.Fsetxattr(int(f.Fd()), name, []byte(value), 0)
-		if err != nil && !errors.Is(err, unix.ENOTSUP) && !errors.Is(err, unix.EPERM) {
-			return fmt.Errorf("extended attribute %s: %w", name, err)
-		}
-	}
-	return nil
 }
 
 // finish gives directories their modes and times, the deepest first.

@@ -173,11 +173,13 @@ func (t *Tree) Readlink(f *Found) (string, error) {
 // An Attribute is an extended one.
 type Attribute struct{ Name, Value string }
 
-// Attributes are those that a copy has, too: capabilities and users' own.
+// Attributes are those that a copy has, too: capabilities and users' own. Those of a
+// context are as foreign as its owners: an archive of it has none, and a browser
+// writes there where a file came from.
 func (t *Tree) Attributes(f *Found) ([]Attribute, error) {
 	kind := f.Stat.Mode & unix.S_IFMT
-	if kind != unix.S_IFREG && kind != unix.S_IFDIR {
-		return nil, nil // users' attributes are not for others
+	if t.Foreign || kind != unix.S_IFREG && kind != unix.S_IFDIR { // users' attributes are not for other kinds
+		return nil, nil
 	}
 	dir, err := t.open(path.Dir(f.Path), unix.O_PATH|unix.O_DIRECTORY, false)
 	if err != nil {

@@ -78,6 +78,35 @@ func (t *Tree) names(dir string) ([]string, error) {
 	return names, errors.Join(err, f.Close())
 }
 
+// An entry is a file of a directory.
+type entry struct {
+	name string
+	stat unix.Stat_t
+}
+
+// entries are a directory's, sorted: one look-up of the directory for all.
+func (t *Tree) entries(dir string) ([]entry, error) {
+	fd, err := t.open(dir, unix.O_RDONLY|unix.O_DIRECTORY, false)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), dir)
+	defer func() { _ = f.Close() }()
+	names, err := f.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(names)
+	out := make([]entry, len(names))
+	for i, n := range names {
+		out[i].name = n
+		if err := unix.Fstatat(fd, n, &out[i].stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return nil, &os.PathError{Op: "look at in " + t.Label, Path: path.Join(dir, n), Err: err}
+		}
+	}
+	return out, nil
+}
+
 // Select finds what sources mean (Dockerfile reference, COPY): patterns of
 // path.Match, a directory stands for what is in it, a link that is named stands for
 // what it leads to.
@@ -342,12 +371,12 @@ func (w *walk) directory(f Found, hidden bool) error {
 		w.flush()
 		depth = 0
 	}
-	names, err := w.t.names(f.Path)
+	entries, err := w.t.entries(f.Path)
 	if err != nil {
 		return err
 	}
-	for _, n := range names {
-		if err := w.child(f, n); err != nil {
+	for i := range entries {
+		if err := w.child(f, &entries[i]); err != nil {
 			return err
 		}
 	}
@@ -363,12 +392,8 @@ func (w *walk) flush() {
 	w.pending = w.pending[:0]
 }
 
-func (w *walk) child(dir Found, n string) error {
-	at := path.Join(dir.Path, n)
-	st, err := w.t.lstat(at)
-	if err != nil {
-		return err
-	}
+func (w *walk) child(dir Found, e *entry) error {
+	at, st := path.Join(dir.Path, e.name), e.stat
 	hidden, prune := false, false
 	if w.t.Ignored != nil {
 		hidden, prune = w.t.Ignored(at, isDir(&st))
@@ -381,7 +406,7 @@ func (w *walk) child(dir Found, n string) error {
 		hidden = true
 		prune = prune || !w.exclude.Exclusions()
 	}
-	f := Found{Path: at, Name: path.Join(dir.Name, n), Stat: st}
+	f := Found{Path: at, Name: path.Join(dir.Name, e.name), Stat: st}
 	switch {
 	case isDir(&st) && hidden && prune:
 		return nil

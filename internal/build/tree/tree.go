@@ -21,7 +21,8 @@ type Tree struct {
 	// (a pattern with !), unless prune says that none can be.
 	Ignored func(name string, isDir bool) (ignored, prune bool)
 
-	// Foreign is set for contexts: its owners mean nothing here, so files are 0:0.
+	// Foreign is set for contexts: their owners and extended attributes mean nothing here,
+	// so files are 0:0 and have none.
 	Foreign bool
 
 	Memo *Memo // nil: every file is read

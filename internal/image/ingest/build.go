@@ -6,8 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sort"
-	"strings"
 	"time"
 )
 
@@ -46,32 +44,29 @@ func (s *Store) readBuildRecord(name string) (r buildRecord, err error) {
 }
 
 // ForgetBuilds removes the records of builds' caches that have not been of use for
-// some time, and of cache mounts all if it is 0. Sweep then takes their layers
-// away, where no image has them. The store must be held alone.
+// some time, with what is only known of them; if it is 0, all of it, and all cache
+// mounts. Sweep then takes their layers away, where no image has them. The store must
+// be held alone.
 func (s *Store) ForgetBuilds(unused time.Duration) (n int, err error) {
 	limit := time.Now().Add(-unused)
-	err = s.each("build/cache", func(name string) error {
-		path := filepath.Join(s.Dir, "build", "cache", name)
-		info, err := os.Lstat(path)
-		if err != nil || info.ModTime().After(limit) {
-			return err
-		}
-		n++
-		return os.Remove(path)
-	})
-	if err != nil || unused > 0 {
-		return n, err
-	}
-	var all []string
-	for _, dir := range []string{"cache-mounts", "blobs", "files", "last", "http", "git"} {
-		all = append(all, filepath.Join(s.Dir, "build", dir))
-	}
-	sort.Strings(all)
-	for _, dir := range all {
-		err = errors.Join(err, os.RemoveAll(dir))
-		if !strings.HasSuffix(dir, "cache-mounts") {
-			err = errors.Join(err, os.Mkdir(dir, 0o700))
+	for _, dir := range []string{"cache", "blobs", "files", "last"} {
+		err := s.each("build/"+dir, func(name string) error {
+			path := filepath.Join(s.Dir, "build", dir, name)
+			info, err := os.Lstat(path)
+			if err != nil || info.ModTime().After(limit) {
+				return err
+			}
+			if dir == "cache" {
+				n++
+			}
+			return os.Remove(path)
+		})
+		if err != nil {
+			return n, err
 		}
 	}
-	return n, err
+	if unused > 0 {
+		return n, nil
+	}
+	return n, errors.Join(os.RemoveAll(filepath.Join(s.Dir, "build", "cache-mounts")), os.RemoveAll(filepath.Join(s.Dir, "build", "memo")))
 }

@@ -39,7 +39,7 @@ func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("the image store: %w", err)
 	}
-	for _, d := range []string{"blobs", "blobs/sha256", "layers", "unpacked", "locks", "tmp", "containers", "build", "build/cache", "build/blobs", "build/files", "build/last", "build/http", "build/git"} {
+	for _, d := range []string{"blobs", "blobs/sha256", "layers", "unpacked", "locks", "tmp", "containers", "build", "build/cache", "build/blobs", "build/files", "build/last"} {
 		if err := os.Mkdir(filepath.Join(dir, d), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("the image store: %w", err)
 		}
@@ -169,7 +169,11 @@ func (s *Store) Load(d oci.Descriptor, name string) (*Image, error) {
 		order := platforms.Only(platforms.DefaultSpec())
 		i.Desc = oci.Descriptor{}
 		for _, m := range index.Manifests {
-			if s.Has(m.Digest) && (i.Desc.Digest == "" || m.Platform != nil && order.Match(*m.Platform)) {
+			if !s.Has(m.Digest) {
+				continue
+			}
+			fits, best := m.Platform != nil && order.Match(*m.Platform), i.Desc.Platform
+			if i.Desc.Digest == "" || fits && (best == nil || !order.Match(*best) || order.Less(*m.Platform, *best)) {
 				i.Desc = m
 			}
 		}

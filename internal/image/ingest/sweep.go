@@ -147,8 +147,10 @@ func (s *Store) Sweep() (out Swept, err error) {
 		}
 		out.Layers++
 		dir := filepath.Join(s.Dir, "layers", name)
-		if l, err := readLayer(dir); err == nil {
+		if l, err := readLayer(dir); err == nil && l.Blob != "" {
 			out.Bytes += l.Bytes
+		} else { // a build's: nobody has counted
+			out.Bytes += sizeOf(dir)
 		}
 		return os.Rename(dir, s.temporary("gone-"+name)) // at once; its files go below
 	}); err != nil {
@@ -173,6 +175,20 @@ func (s *Store) Sweep() (out Swept, err error) {
 		}
 	}
 	return out, nil
+}
+
+// sizeOf is what the regular files below a directory hold.
+func sizeOf(dir string) (sum int64) {
+	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return nil // what cannot be looked at is not counted
+		}
+		if info, err := d.Info(); err == nil {
+			sum += info.Size()
+		}
+		return nil
+	})
+	return sum
 }
 
 func (s *Store) each(dir string, do func(name string) error) error {

@@ -69,6 +69,13 @@ func (s *Store) Unpack(ctx context.Context, i *Image, begin Begin) error {
 	return s.writeFile(s.Unpacked(i.ID()), []byte(lines.String()), 0o644)
 }
 
+// UnpackLayer makes the directory of one layer, of a blob that is there, and
+// verifies its diff ID. Its chain ID names it, or what the caller has instead: it
+// must tell this content on these layers from all others.
+func (s *Store) UnpackLayer(ctx context.Context, l Layer, below []string, begin Begin) error {
+	return s.unpackLayer(ctx, l, below, begin)
+}
+
 func (s *Store) unpackLayer(ctx context.Context, l Layer, below []string, begin Begin) error {
 	dir := s.Layer(l.Chain.String())
 	if found, err := readLayer(dir); err == nil {

@@ -19,13 +19,31 @@ import (
 // PackOptions say how a layer is packed.
 type PackOptions struct {
 	Latest *time.Time // SOURCE_DATE_EPOCH: no file is younger
+	Time   *time.Time // all files have this time
+	Owner  *Owner     // all files have this owner
+}
+
+// An Owner is a user and a group.
+type Owner struct{ UID, GID int }
+
+// A Tree is a directory that becomes part of an archive.
+type Tree struct {
+	Dir  string   // "" for none: there is only More
+	At   string   // where it is in the archive; "" is the archive's root
+	More []Member // files that are in the archive and not in Dir
+}
+
+// A Member is a file that is only in an archive.
+type Member struct {
+	Name    string
+	Content []byte
 }
 
 // A packer makes an archive of one layer.
 type packer struct {
 	o     PackOptions
 	out   *tar.Writer
-	links map[uint64]string // inode → where it is in the archive
+	links map[[2]uint64]string // device and inode → where it is in the archive
 	names []byte
 }
 
@@ -33,17 +51,73 @@ type packer struct {
 // as a layer. Files come sorted by name, with what Apply would give them, and
 // nothing else; so the same files make the same bytes. Sockets are left out.
 func Pack(w io.Writer, dir string, o PackOptions) error {
-	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return &os.PathError{Op: "open the layer", Path: dir, Err: err}
-	}
-	p := &packer{o: o, out: tar.NewWriter(w), links: map[uint64]string{}}
-	root := os.NewFile(uintptr(fd), dir)
-	err = p.directory(root, "")
-	if err = errors.Join(err, root.Close()); err != nil {
-		return fmt.Errorf("pack the layer: %w", err)
+	return PackAll(w, []Tree{{Dir: dir}}, o)
+}
+
+// PackAll makes one archive of several directories.
+func PackAll(w io.Writer, trees []Tree, o PackOptions) error {
+	p := &packer{o: o, out: tar.NewWriter(w)}
+	for _, t := range trees {
+		if err := p.tree(t); err != nil {
+			return fmt.Errorf("pack the layer: %w", err)
+		}
 	}
 	return p.out.Close()
+}
+
+func (p *packer) tree(t Tree) error {
+	p.links = map[[2]uint64]string{}
+	if t.Dir == "" {
+		if t.At != "" {
+			now := unix.NsecToTimespec(time.Now().UnixNano())
+			if err := p.header(&tar.Header{Typeflag: tar.TypeDir, Name: t.At + "/", Mode: 0o755}, &unix.Stat_t{Mtim: now}); err != nil {
+				return err
+			}
+		}
+		return p.more(t)
+	}
+	fd, err := unix.Open(t.Dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: t.Dir, Err: err}
+	}
+	root := os.NewFile(uintptr(fd), t.Dir)
+	if t.At != "" {
+		var st unix.Stat_t
+		if err = unix.Fstat(fd, &st); err == nil {
+			err = p.header(&tar.Header{Typeflag: tar.TypeDir, Name: t.At + "/", Mode: int64(st.Mode & 0o7777)}, &st)
+		}
+	}
+	if err == nil {
+		err = p.directory(root, t.At)
+	}
+	if err = errors.Join(err, root.Close()); err != nil {
+		return err
+	}
+	return p.more(t)
+}
+
+func (p *packer) more(t Tree) error {
+	for _, m := range t.More {
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: path.Join(t.At, m.Name), Mode: 0o644, Size: int64(len(m.Content))}
+		err := p.header(h, &unix.Stat_t{Mtim: unix.NsecToTimespec(time.Now().UnixNano())})
+		if err == nil {
+			_, err = p.out.Write(m.Content)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", h.Name, err)
+		}
+	}
+	return nil
+}
+
+// header writes one, with the owner and the time that a file is to have.
+func (p *packer) header(h *tar.Header, st *unix.Stat_t) error {
+	h.Format, h.ModTime = tar.FormatPAX, p.time(st)
+	h.Uid, h.Gid = int(st.Uid), int(st.Gid)
+	if o := p.o.Owner; o != nil {
+		h.Uid, h.Gid = o.UID, o.GID
+	}
+	return p.out.WriteHeader(h)
 }
 
 // directory packs what is in one.
@@ -69,7 +143,7 @@ func (p *packer) entry(dir *os.File, name, at string) error {
 	if image.IsWhiteout(&st) {
 		return p.mark(path.Join(path.Dir(at), whiteoutPrefix+name), &st)
 	}
-	h := &tar.Header{Name: at, Mode: int64(st.Mode & 0o7777), Uid: int(st.Uid), Gid: int(st.Gid), ModTime: p.time(&st), Format: tar.FormatPAX}
+	h := &tar.Header{Name: at, Mode: int64(st.Mode & 0o7777)}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFSOCK:
 		return nil
@@ -93,17 +167,18 @@ func (p *packer) entry(dir *os.File, name, at string) error {
 		h.Typeflag, h.Size = tar.TypeReg, st.Size
 	}
 	if st.Nlink > 1 && h.Typeflag != tar.TypeDir {
-		if first, ok := p.links[st.Ino]; ok {
+		key := [2]uint64{st.Dev, st.Ino}
+		if first, ok := p.links[key]; ok {
 			h.Typeflag, h.Linkname, h.Size = tar.TypeLink, first, 0
-			return p.out.WriteHeader(h)
+			return p.header(h, &st)
 		}
-		p.links[st.Ino] = at
+		p.links[key] = at
 	}
 	opaque, err := p.attributes(h, below(int(dir.Fd()), name))
 	if err != nil {
 		return err
 	}
-	if err := p.out.WriteHeader(h); err != nil {
+	if err := p.header(h, &st); err != nil {
 		return err
 	}
 	switch h.Typeflag {
@@ -117,12 +192,15 @@ func (p *packer) entry(dir *os.File, name, at string) error {
 
 // mark writes a whiteout.
 func (p *packer) mark(name string, st *unix.Stat_t) error {
-	return p.out.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: 0, Uid: int(st.Uid), Gid: int(st.Gid), ModTime: p.time(st), Format: tar.FormatPAX})
+	return p.header(&tar.Header{Typeflag: tar.TypeReg, Name: name}, st)
 }
 
 // time is that of a file's modification, in whole seconds, as layers have it.
 func (p *packer) time(st *unix.Stat_t) time.Time {
 	t := time.Unix(st.Mtim.Sec, 0)
+	if p.o.Time != nil {
+		return *p.o.Time
+	}
 	if p.o.Latest != nil && t.After(*p.o.Latest) {
 		t = *p.o.Latest
 	}

@@ -43,6 +43,7 @@ type Progress interface {
 type Options struct {
 	Platform string // os/architecture[/variant]; "" is this machine's
 	All      bool   // all platforms of an index
+	Index    bool   // one platform of an index, but what is named is the index
 	Jobs     int    // blobs at once
 }
 
@@ -51,7 +52,7 @@ const maxDocument = 4 << 20
 
 // Fetch brings what a descriptor stands for into the store, which must be held
 // shared, and returns what a name should stand for: the manifest of the platform,
-// or the index if all were asked for.
+// or the index if all were asked for, or Index.
 func Fetch(ctx context.Context, s *ingest.Store, from Source, d oci.Descriptor, o Options, p Progress) (oci.Descriptor, error) {
 	f := &fetcher{s, from, o, p, map[string]bool{}}
 	return f.root(ctx, d)
@@ -108,7 +109,11 @@ func (f *fetcher) index(ctx context.Context, d oci.Descriptor, data []byte) (oci
 			return d, fmt.Errorf("index %s: %w", d.Digest, err)
 		}
 		m.Annotations = nil
-		return f.root(ctx, m)
+		one, err := f.root(ctx, m)
+		if f.options.Index {
+			return d, err
+		}
+		return one, err
 	}
 	for _, m := range index.Manifests {
 		if _, err := f.root(ctx, m); err != nil {
@@ -138,7 +143,9 @@ func (f *fetcher) choose(list []oci.Descriptor) (oci.Descriptor, error) {
 			}
 			continue
 		}
-		have = append(have, platforms.Format(*m.Platform))
+		if m.Platform.OS != "unknown" { // what is attached to an image is none
+			have = append(have, platforms.Format(*m.Platform))
+		}
 		if order.Match(*m.Platform) && (best < 0 || order.Less(*m.Platform, *list[best].Platform)) {
 			best = n
 		}

@@ -2,21 +2,26 @@ package transfer
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
+	"github.com/containerd/platforms"
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 )
 
-// Push writes an image, or all images of an index that are there, to a registry
-// under a name. What the registry has is not sent again.
+// Push writes an image, or all images of an index, to a registry under a name. What the registry has is not sent again.
 func (r Registries) Push(ctx context.Context, s *ingest.Store, i *ingest.Image, to image.Name, jobs int, p Progress) error {
 	if to.Tag == "" {
 		return fmt.Errorf("push %s: needs a tag", to)
@@ -24,6 +29,9 @@ func (r Registries) Push(ctx context.Context, s *ingest.Store, i *ingest.Image, 
 	repository, err := r.endpoint(to.Registry, to.Repository)
 	if err != nil {
 		return err
+	}
+	if err := whole(s, i); err != nil {
+		return fmt.Errorf("push %s: %w", to, err)
 	}
 	dir := layout.Path(s.Dir)
 	hash, err := v1.NewHash(i.Target.Digest.String())
@@ -45,6 +53,33 @@ func (r Registries) Push(ctx context.Context, s *ingest.Store, i *ingest.Image, 
 	return err
 }
 
+// whole refuses an index of which only some platforms' images were fetched: a
+// registry takes no index that names what it has not.
+func whole(s *ingest.Store, i *ingest.Image) error {
+	if !image.IsIndex(i.Target.MediaType) {
+		return nil
+	}
+	text, err := s.ReadDocument(i.Target)
+	if err != nil {
+		return err
+	}
+	var index oci.Index
+	if err := json.Unmarshal(text, &index); err != nil {
+		return fmt.Errorf("index %s: %w", i.Target.Digest, err)
+	}
+	for _, m := range index.Manifests {
+		if s.Has(m.Digest) {
+			continue
+		}
+		what := m.Digest.String()
+		if m.Platform != nil {
+			what = platforms.Format(*m.Platform)
+		}
+		return fmt.Errorf("of its index the image for %s was not fetched: minirun pull --all-platforms %s", what, i.Name)
+	}
+	return nil
+}
+
 func pushTo(dir layout.Path, to name.Tag, hash v1.Hash, isIndex bool, options []remote.Option) error {
 	if isIndex {
 		index, err := dir.ImageIndex()
@@ -62,6 +97,64 @@ func pushTo(dir layout.Path, to name.Tag, hash v1.Hash, isIndex bool, options []
 	}
 	return remote.Write(to, i, options...)
 }
+
+// An Artifact is a manifest with its blobs that the store does not keep.
+type Artifact struct {
+	MediaType string // of the manifest
+	Manifest  []byte
+	Config    []byte
+	Layers    []oci.Descriptor
+	Open      func(ctx context.Context, d oci.Descriptor) (io.ReadCloser, error) // a layer; called only if it is needed
+}
+
+// PushArtifact writes one to a registry.
+func (r Registries) PushArtifact(ctx context.Context, a Artifact, to image.Name, jobs int) error {
+	repository, err := r.endpoint(to.Registry, to.Repository)
+	if err != nil {
+		return err
+	}
+	i, err := partial.CompressedToImage(artifact{ctx, a})
+	if err == nil {
+		err = remote.Write(repository.Tag(to.Tag), i, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithJobs(max(jobs, 1)))
+	}
+	if err != nil {
+		return fmt.Errorf("push %s: %w", to, explained(err))
+	}
+	return nil
+}
+
+// artifact is one as the library has images.
+type artifact struct {
+	ctx context.Context
+	Artifact
+}
+
+func (a artifact) RawConfigFile() ([]byte, error) { return a.Config, nil }
+func (a artifact) RawManifest() ([]byte, error)   { return a.Manifest, nil }
+func (a artifact) MediaType() (types.MediaType, error) {
+	return types.MediaType(a.Artifact.MediaType), nil
+}
+func (a artifact) LayerByDigest(h v1.Hash) (partial.CompressedLayer, error) {
+	for _, d := range a.Layers {
+		if d.Digest.String() == h.String() {
+			return artifactLayer{a, d, h}, nil
+		}
+	}
+	return nil, fmt.Errorf("%s: is not one of its layers", h)
+}
+
+type artifactLayer struct {
+	of   artifact
+	desc oci.Descriptor
+	hash v1.Hash
+}
+
+func (l artifactLayer) Digest() (v1.Hash, error) { return l.hash, nil }
+func (l artifactLayer) Size() (int64, error)     { return l.desc.Size, nil }
+func (l artifactLayer) MediaType() (types.MediaType, error) {
+	return types.MediaType(l.desc.MediaType), nil
+}
+func (l artifactLayer) Compressed() (io.ReadCloser, error) { return l.of.Open(l.of.ctx, l.desc) }
 
 // follow turns the library's updates into progress.
 func follow(updates <-chan v1.Update, what string, p Progress) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -60,9 +61,13 @@ func save(s *ingest.Store, images []Saved, to sink, p Progress) error {
 	w := &writer{s, to, p, map[string]bool{}}
 	for _, one := range images {
 		d := one.Image.Target
-		d.Annotations = nil
+		d.Annotations = maps.Clone(d.Annotations) // its name here may be another one
+		delete(d.Annotations, oci.AnnotationRefName)
 		if n, err := image.ParseName(one.Name); err == nil {
-			d.Annotations = map[string]string{"io.containerd.image.name": n.String(), oci.AnnotationRefName: n.String()}
+			if d.Annotations == nil {
+				d.Annotations = map[string]string{}
+			}
+			d.Annotations["io.containerd.image.name"], d.Annotations[oci.AnnotationRefName] = n.String(), n.String()
 		}
 		index.Manifests = append(index.Manifests, d)
 		if err := w.tree(one.Image.Target); err != nil {

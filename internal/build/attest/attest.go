@@ -1,0 +1,84 @@
+// Package attest says of an image how it was made, and of what: in-toto statements,
+// which lie beside the image in its index and do not change it.
+//
+//	attest.go      statements, and the manifest that carries them (pure)
+//	provenance.go  SLSA provenance: how it was made (pure)
+//	packages.go    the databases of dpkg and apk → packages (pure)
+//	spdx.go        packages → SPDX, which is the SBOM (pure)
+//	read.go        those databases, of a root file system
+//	options.go     --provenance, --sbom, --attest, as data
+//
+// The manifest is BuildKit's (docs/attestations/attestation-storage.md there), so
+// its tools find what is in it.
+package attest
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"github.com/opencontainers/image-spec/specs-go"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// The types of what is stored.
+const (
+	MediaType = "application/vnd.in-toto+json"
+
+	manifestType      = "application/vnd.docker.attestation.manifest.v1+json"
+	predicateTypeName = "in-toto.io/predicate-type"
+	referenceType     = "vnd.docker.reference.type"
+	referenceDigest   = "vnd.docker.reference.digest"
+)
+
+// The types of predicates.
+const (
+	ProvenanceType = "https://slsa.dev/provenance/v1"
+	SPDXType       = "https://spdx.dev/Document"
+)
+
+// A Subject is what a statement is about.
+type Subject struct {
+	Name   string            `json:"name"`
+	Digest map[string]string `json:"digest"` // by algorithm, in hexadecimal digits
+}
+
+// Statement is an in-toto statement, as JSON.
+func Statement(predicateType string, about []Subject, predicate any) ([]byte, error) {
+	if about == nil {
+		about = []Subject{}
+	}
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false) // an & in a URL is one
+	enc.SetIndent("", "  ")
+	err := enc.Encode(struct {
+		Type          string    `json:"_type"`
+		PredicateType string    `json:"predicateType"`
+		Subject       []Subject `json:"subject"`
+		Predicate     any       `json:"predicate"`
+	}{"https://in-toto.io/Statement/v1", predicateType, about, predicate})
+	return out.Bytes(), err
+}
+
+// Layer describes a statement that is stored.
+func Layer(predicateType string, d oci.Descriptor) oci.Descriptor {
+	d.MediaType, d.Annotations = MediaType, map[string]string{predicateTypeName: predicateType}
+	return d
+}
+
+// Manifest carries the statements about one image.
+func Manifest(about oci.Descriptor, statements []oci.Descriptor) oci.Manifest {
+	return oci.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest, ArtifactType: manifestType,
+		Config: oci.DescriptorEmptyJSON, Layers: statements,
+		Subject: &oci.Descriptor{MediaType: about.MediaType, Digest: about.Digest, Size: about.Size},
+	}
+}
+
+// Reference is the entry of that manifest in the index. It has a platform that
+// nobody runs on, so no one takes it for an image.
+func Reference(about, manifest oci.Descriptor) oci.Descriptor {
+	manifest.Platform = &oci.Platform{OS: "unknown", Architecture: "unknown"}
+	manifest.Annotations = map[string]string{referenceType: "attestation-manifest", referenceDigest: about.Digest.String()}
+	return manifest
+}

@@ -1,0 +1,133 @@
+package attest
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// A Mode is how much a provenance says.
+type Mode int
+
+// The modes.
+const (
+	None Mode = iota
+	Min       // bases, sources, times
+	Max       // build arguments, names of secrets, the Dockerfile, too
+)
+
+// Options say what is attested. Nothing is, unless it is asked for.
+type Options struct {
+	Provenance   Mode
+	BuilderID    string
+	Reproducible bool // whoever builds says so
+	SBOM         bool
+}
+
+// Parse reads --attest type=…, and then --provenance and --sbom, which go before
+// it.
+func Parse(attests []string, provenance, sbom string) (o Options, err error) {
+	for _, text := range attests {
+		if err := o.attest(text); err != nil {
+			return o, fmt.Errorf("--attest %q: %w", text, err)
+		}
+	}
+	for _, f := range []struct{ flag, kind, text string }{{"provenance", "provenance", provenance}, {"sbom", "sbom", sbom}} {
+		if f.text == "" {
+			continue
+		}
+		if err := o.short(f.kind, f.text); err != nil {
+			return o, fmt.Errorf("--%s %q: %w", f.flag, f.text, err)
+		}
+	}
+	return o, nil
+}
+
+// short reads true, false, or KEY=VALUE,….
+func (o *Options) short(kind, text string) error {
+	if on, err := strconv.ParseBool(text); err == nil {
+		if !on {
+			return o.attest("type=" + kind + ",disabled=true")
+		}
+		return o.attest("type=" + kind)
+	}
+	if !strings.Contains(text, "=") {
+		return errors.New("must be true, false, or KEY=VALUE")
+	}
+	return o.attest("type=" + kind + "," + text)
+}
+
+func (o *Options) attest(text string) error {
+	fields, err := csv.NewReader(strings.NewReader(text)).Read()
+	if err != nil {
+		return err
+	}
+	values := map[string]string{}
+	for _, f := range fields {
+		key, value, _ := strings.Cut(f, "=")
+		values[key] = value
+	}
+	kind := values["type"]
+	delete(values, "type")
+	disabled, err := take(values, "disabled")
+	if err != nil {
+		return err
+	}
+	switch kind {
+	case "provenance":
+		return o.provenance(values, disabled)
+	case "sbom":
+		o.SBOM = !disabled
+		if values["generator"] != "" {
+			return errors.New("generator: minirun lists the packages itself, and runs no image for it")
+		}
+		delete(values, "generator")
+		return none(values)
+	}
+	return fmt.Errorf("type %q: must be provenance or sbom", kind)
+}
+
+func (o *Options) provenance(values map[string]string, disabled bool) (err error) {
+	o.BuilderID = values["builder-id"]
+	if o.Reproducible, err = take(values, "reproducible"); err != nil {
+		return err
+	}
+	switch mode := values["mode"]; {
+	case disabled:
+		o.Provenance = None
+	case mode == "" || mode == "min":
+		o.Provenance = Min
+	case mode == "max":
+		o.Provenance = Max
+	default:
+		return fmt.Errorf("mode=%s: must be min or max", mode)
+	}
+	if v := values["version"]; v != "" && v != "v1" {
+		return fmt.Errorf("version=%s: must be v1", v)
+	}
+	for _, known := range []string{"builder-id", "mode", "version"} {
+		delete(values, known)
+	}
+	return none(values)
+}
+
+// take reads a switch; its name alone turns it on.
+func take(values map[string]string, key string) (on bool, err error) {
+	value, ok := values[key]
+	if on = ok; value != "" {
+		if on, err = strconv.ParseBool(value); err != nil {
+			return false, fmt.Errorf("%s=%s: must be true or false", key, value)
+		}
+	}
+	delete(values, key)
+	return on, nil
+}
+
+func none(values map[string]string) error {
+	for key := range values {
+		return fmt.Errorf("%s: is unknown", key)
+	}
+	return nil
+}

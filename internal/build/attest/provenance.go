@@ -1,0 +1,179 @@
+package attest
+
+import (
+	"cmp"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Material is something that a build has used and not made.
+type Material struct {
+	URI    string            `json:"uri"`
+	Digest map[string]string `json:"digest,omitempty"`
+}
+
+// A Secret is the name of one that a RUN asks for. Its value is nobody's business.
+type Secret struct {
+	ID       string `json:"id"`
+	Optional bool   `json:"optional,omitempty"`
+}
+
+// Facts are what there is to say of a build.
+type Facts struct {
+	Version    string   // of minirun
+	BuilderID  string   // --provenance builder-id=; "": minirun's
+	Context    Material // of a git repository or an archive's URL; without a URI it is a directory
+	Dockerfile string   // its name
+	Text       []byte   // its content
+	Arguments  map[string]string
+	Labels     map[string]string
+	Target     string
+	Secrets    []Secret
+	SSH        []Secret
+	Locals     []string // the names of contexts that are directories
+	Materials  []Material
+
+	Builder, Platform string // OS/ARCHITECTURE of this machine, and of the result
+	Invocation        string // "": is not said, nor are the times
+	Started, Finished time.Time
+
+	Hermetic     bool // no RUN had a network
+	Reproducible bool // whoever builds says so
+}
+
+const (
+	buildType = "https://github.com/minirun/minirun/blob/main/docs/build.md#attestations"
+	builderID = "https://github.com/minirun/minirun"
+)
+
+// The predicate (https://slsa.dev/spec/v1.1/provenance). What others have in it too
+// has BuildKit's names (docs/attestations/slsa-definitions.md there).
+type (
+	provenance struct {
+		BuildDefinition definition `json:"buildDefinition"`
+		RunDetails      details    `json:"runDetails"`
+	}
+	definition struct {
+		BuildType string `json:"buildType"`
+		External  struct {
+			ConfigSource struct {
+				URI    string            `json:"uri,omitempty"`
+				Digest map[string]string `json:"digest,omitempty"`
+				Path   string            `json:"path,omitempty"`
+			} `json:"configSource"`
+			Request request `json:"request"`
+		} `json:"externalParameters"`
+		Internal struct {
+			Builder string `json:"builderPlatform"`
+			Target  string `json:"targetPlatform"`
+		} `json:"internalParameters"`
+		Materials []Material `json:"resolvedDependencies"`
+	}
+	request struct {
+		Frontend string            `json:"frontend"`
+		Args     map[string]string `json:"args,omitempty"`
+		Secrets  []Secret          `json:"secrets,omitempty"`
+		SSH      []Secret          `json:"ssh,omitempty"`
+		Locals   []local           `json:"locals,omitempty"`
+	}
+	local struct {
+		Name string `json:"name"`
+	}
+	details struct {
+		Builder struct {
+			ID      string            `json:"id"`
+			Version map[string]string `json:"version,omitempty"`
+		} `json:"builder"`
+		Metadata struct {
+			Invocation   string       `json:"invocationId,omitempty"`
+			Started      *time.Time   `json:"startedOn,omitempty"`
+			Finished     *time.Time   `json:"finishedOn,omitempty"`
+			Source       *source      `json:"minirun_source,omitempty"`
+			Hermetic     bool         `json:"minirun_hermetic"`
+			Completeness completeness `json:"minirun_completeness"`
+			Reproducible bool         `json:"minirun_reproducible"`
+		} `json:"metadata"`
+	}
+	source struct {
+		Filename string `json:"filename"`
+		Language string `json:"language"`
+		Data     []byte `json:"data"` // in base64
+	}
+	completeness struct {
+		Request   bool `json:"request"`
+		Materials bool `json:"resolvedDependencies"`
+	}
+)
+
+// Provenance is the predicate of a statement.
+func Provenance(f Facts, m Mode) any {
+	var p provenance
+	d, r := &p.BuildDefinition, &p.RunDetails
+	d.BuildType = buildType
+	d.External.ConfigSource.URI, d.External.ConfigSource.Digest, d.External.ConfigSource.Path = f.Context.URI, f.Context.Digest, f.Dockerfile
+	d.External.Request.Frontend = "dockerfile.v0"
+	for _, name := range f.Locals {
+		d.External.Request.Locals = append(d.External.Request.Locals, local{name})
+	}
+	d.Internal.Builder, d.Internal.Target = f.Builder, f.Platform
+	d.Materials = unique(f.Materials)
+	r.Builder.ID = cmp.Or(f.BuilderID, builderID)
+	if f.Version != "" {
+		r.Builder.Version = map[string]string{"minirun": f.Version}
+	}
+	meta := &r.Metadata
+	if meta.Invocation = f.Invocation; f.Invocation != "" {
+		meta.Started, meta.Finished = &f.Started, &f.Finished
+	}
+	meta.Hermetic, meta.Reproducible = f.Hermetic, f.Reproducible
+	meta.Completeness = completeness{Request: m == Max, Materials: len(f.Locals) == 0}
+	if m == Max {
+		d.External.Request.Args = arguments(f)
+		d.External.Request.Secrets, d.External.Request.SSH = f.Secrets, f.SSH
+		meta.Source = &source{f.Dockerfile, "Dockerfile", f.Text}
+	}
+	return &p
+}
+
+// arguments are what the command line says, under BuildKit's names.
+func arguments(f Facts) map[string]string {
+	out := map[string]string{}
+	for name, value := range f.Arguments {
+		out["build-arg:"+name] = value
+	}
+	for name, value := range f.Labels {
+		out["label:"+name] = value
+	}
+	if f.Target != "" {
+		out["target"] = f.Target
+	}
+	return out
+}
+
+// unique sorts materials, each once.
+func unique(list []Material) []Material {
+	out := slices.Clone(list)
+	key := func(m Material) string { return m.URI + " " + m.Digest["sha256"] + m.Digest["sha1"] }
+	slices.SortFunc(out, func(a, b Material) int { return cmp.Compare(key(a), key(b)) })
+	out = slices.CompactFunc(out, func(a, b Material) bool { return key(a) == key(b) })
+	if out == nil {
+		out = []Material{}
+	}
+	return out
+}
+
+// ImageURL is the package URL of an image: its name as people write it, without a
+// digest, its tag and its platform (https://github.com/package-url/purl-spec).
+func ImageURL(name, tag, platform string) string {
+	var parts []string
+	for part := range strings.SplitSeq(name, "/") {
+		parts = append(parts, strings.ReplaceAll(url.PathEscape(part), ":", "%3A"))
+	}
+	out := "pkg:docker/" + strings.Join(parts, "/")
+	if tag != "" {
+		out += "@" + url.PathEscape(tag)
+	}
+	return out + "?platform=" + url.QueryEscape(platform)
+}

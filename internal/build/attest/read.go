@@ -1,0 +1,102 @@
+package attest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxDatabase bounds a database: Debian's, with everything, has 60 MiB.
+const maxDatabase = 128 << 20
+
+// Installed are the packages of a root file system, which may be anybody's: its
+// links lead to its own files only.
+func Installed(root *os.File) (Distribution, []Package, error) {
+	var d Distribution
+	release, err := read(root, "etc/os-release")
+	if err == nil && release == nil {
+		release, err = read(root, "usr/lib/os-release")
+	}
+	if err != nil {
+		return d, nil, err
+	}
+	d = Release(release)
+	var all []Package
+	for _, from := range []struct {
+		name  string
+		parse func([]byte) []Package
+	}{{"var/lib/dpkg/status", Debian}, {"lib/apk/db/installed", Alpine}, {"usr/lib/apk/db/installed", Alpine}} {
+		text, err := read(root, from.name)
+		if err != nil {
+			return d, nil, err
+		}
+		all = append(all, from.parse(text)...)
+	}
+	more, err := statusFiles(root)
+	return d, sorted(append(all, more...)), err
+}
+
+// statusFiles are those of status.d, one for each package of a distroless image.
+func statusFiles(root *os.File) (all []Package, err error) {
+	const name = "var/lib/dpkg/status.d"
+	dir, err := open(root, name, unix.O_DIRECTORY)
+	if dir == nil || err != nil {
+		return nil, err
+	}
+	names, err := dir.Readdirnames(-1)
+	if err = errors.Join(err, dir.Close()); err != nil {
+		return nil, err
+	}
+	slices.Sort(names)
+	for _, n := range names {
+		if strings.HasSuffix(n, ".md5sums") {
+			continue
+		}
+		text, err := read(root, path.Join(name, n))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Debian(text)...)
+	}
+	return all, nil
+}
+
+// open opens a file, if there is one.
+func open(root *os.File, name string, flags uint64) (*os.File, error) {
+	fd, err := unix.Openat2(int(root.Fd()), name, &unix.OpenHow{
+		Flags: unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK | flags, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &os.PathError{Op: "open in the image", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// read reads a regular file, if there is one.
+func read(root *os.File, name string) ([]byte, error) {
+	f, err := open(root, name, 0)
+	if f == nil || err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s in the image: is no regular file", name)
+	}
+	if info.Size() > maxDatabase {
+		return nil, fmt.Errorf("%s in the image: %d bytes are more than the %d that are read", name, info.Size(), maxDatabase)
+	}
+	return io.ReadAll(io.LimitReader(f, maxDatabase))
+}

@@ -1,0 +1,96 @@
+package build
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/minirun/minirun/internal/build/export"
+	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/build/share"
+	"github.com/minirun/minirun/internal/build/solve"
+)
+
+// Numbers of steps in the progress, behind those of all graphs.
+const (
+	importID = 1 << 21
+	exportID = 1 << 22
+)
+
+// importCaches reads what --cache-from names.
+func (b *Builder) importCaches(ctx context.Context, o *Options, s *solve.Solver) *share.Set {
+	imports := share.Import(ctx, b.Store, o.CacheFrom, b.Sink, importID)
+	if len(o.CacheFrom) > 0 {
+		s.Imports = imports
+	}
+	return imports
+}
+
+// steps are those that another store may find. Contexts that were copied for a mount
+// are not among them: whoever has the context makes the same.
+func (b *Built) steps() []share.Step {
+	var out []share.Step
+	own := b.own()
+	for _, n := range b.Graph.Needed() {
+		s := b.Steps[n.ID].Shared
+		if s == nil || n.Stage == nil {
+			continue
+		}
+		one := *s
+		one.Own = own[n]
+		out = append(out, one)
+	}
+	return out
+}
+
+// own are the nodes whose layers the result has: the target's stage, and those it
+// begins with.
+func (b *Built) own() map[*graph.Node]bool {
+	out := map[*graph.Node]bool{}
+	for n := b.Graph.Target.Last(); n != nil; {
+		out[n] = true
+		if from, ok := n.Op.(*graph.From); ok && from.Stage != nil {
+			n = from.Stage.Last()
+			continue
+		}
+		n = n.Parent
+	}
+	return out
+}
+
+// inline is what a cache inside an image has.
+func (b *Built) inline(layers []export.Layer) (json.RawMessage, error) {
+	return share.InImage(b.steps(), layers)
+}
+
+// SaveCaches writes the steps of all platforms where --cache-to says. Inline caches
+// have gone with the images.
+func (b *Builder) SaveCaches(ctx context.Context, built []Built, list []share.To) error {
+	var steps []share.Step
+	for _, one := range built {
+		steps = append(steps, one.steps()...)
+	}
+	for i, t := range list {
+		if t.Type == share.Inline {
+			continue
+		}
+		b.Sink.Begin(exportID+i, "exporting cache to "+t.String())
+		warnings, err := built[0].Imports.Save(ctx, t, steps)
+		b.Sink.End(exportID+i, false, err)
+		b.Warnings = append(b.Warnings, warnings...)
+		if err == nil {
+			continue
+		}
+		if err = fmt.Errorf("--cache-to type=%s: %w", t.Type, err); !t.Ignore {
+			return err
+		}
+		b.Warnings = append(b.Warnings, err)
+	}
+	return nil
+}
+
+// Inline says whether the images are to have a cache inside.
+func Inline(list []share.To) bool {
+	return slices.ContainsFunc(list, func(t share.To) bool { return t.Type == share.Inline })
+}

@@ -1,0 +1,308 @@
+package build
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/containerd/platforms"
+	"github.com/opencontainers/go-digest"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/internal/build/attest"
+	"github.com/minirun/minirun/internal/build/export"
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/layer"
+	"github.com/minirun/minirun/internal/image/transfer"
+)
+
+// A Delivery says where a build's results go, and what goes with them.
+type Delivery struct {
+	Outputs     []export.Output
+	Names       []image.Name
+	Annotations []export.Annotation // of all images
+	Attest      attest.Options
+	Version     string // of minirun
+
+	Push     func(ctx context.Context, i *ingest.Image, to image.Name) error
+	Progress transfer.Progress
+}
+
+// A Delivered is an image that has come out.
+type Delivered struct {
+	Desc       oci.Descriptor // a manifest's, or an index's
+	ID         string         // of a manifest: the configuration's digest; of an index: its own
+	Config     string         // the configuration's digest; "" for an index
+	Names      []image.Name
+	Provenance map[string]any // by platform
+}
+
+// Check refuses, before anything is built, what cannot be delivered.
+func (d *Delivery) Check(o *Options) error {
+	var all []string
+	for _, p := range o.wanted() {
+		all = append(all, platforms.Format(p))
+	}
+	if len(d.Annotations) > 0 && !slices.ContainsFunc(d.Outputs, func(o export.Output) bool { return o.IsImage() }) {
+		return errors.New("--annotation: annotations are for images, and there is no output of one")
+	}
+	if Inline(o.CacheTo) && !slices.ContainsFunc(d.Outputs, func(o export.Output) bool { return o.IsImage() }) {
+		return errors.New("--cache-to type=inline: the cache is inside the image: needs --output type=image, oci or docker")
+	}
+	standard := 0
+	for i := range d.Outputs {
+		out := &d.Outputs[i]
+		if err := d.check(out, all); err != nil {
+			return fmt.Errorf("--output type=%s: %w", out.Type, err)
+		}
+		if out.Dest == "-" {
+			standard++
+		}
+	}
+	if standard > 1 {
+		return fmt.Errorf("%d outputs go to standard output, which takes one: give dest=FILE", standard)
+	}
+	return nil
+}
+
+func (d *Delivery) check(out *export.Output, all []string) error {
+	names, err := d.names(out)
+	if err != nil {
+		return err
+	}
+	index := len(all) > 1 || d.Attest.Provenance != attest.None || d.Attest.SBOM
+	switch {
+	case out.Type == "docker" && len(all) > 1:
+		return fmt.Errorf("has an image for one platform, not for %s: use type=oci, or type=image and push", strings.Join(all, ", "))
+	case out.Push && len(names) == 0:
+		return errors.New("push: the image has no name: give -t NAME")
+	case out.IsImage() && !index && export.NeedIndex(append(d.Annotations, out.Annotations...)):
+		return errors.New("annotations of an index: there is none with one platform and no attestation")
+	}
+	return nil
+}
+
+func (d *Delivery) names(out *export.Output) ([]image.Name, error) {
+	own, err := export.Names(out.Names)
+	return append(own, d.Names...), err
+}
+
+// Deliver writes results to every output, and returns the image that has come out:
+// the one that is in the store, if there is one. The store must be held shared.
+func (b *Builder) Deliver(ctx context.Context, d *Delivery, built []Built) (*Delivered, error) {
+	var result *Delivered
+	stored := false
+	for i := range d.Outputs {
+		out := &d.Outputs[i]
+		id := 1<<20 + i // behind all steps
+		b.Sink.Begin(id, "exporting to "+out.Type)
+		one, err := b.deliver(ctx, d, built, out, func(what string) { b.Sink.Did(id, what) })
+		b.Sink.End(id, false, err)
+		if err != nil {
+			return nil, fmt.Errorf("--output type=%s: %w", out.Type, err)
+		}
+		if one != nil && !stored {
+			result, stored = one, out.Stored()
+		}
+	}
+	return result, nil
+}
+
+func (b *Builder) deliver(ctx context.Context, d *Delivery, built []Built, out *export.Output, did func(string)) (*Delivered, error) {
+	if out.IsImage() {
+		return b.deliverImage(ctx, d, built, out, did)
+	}
+	if out.Type == "cacheonly" {
+		return nil, nil
+	}
+	parts, err := d.parts(built, out)
+	if err != nil {
+		return nil, err
+	}
+	epoch := built[0].origin.options.Epoch
+	if out.Type == "tar" {
+		return nil, export.Tar(*out, parts, epoch)
+	}
+	return nil, export.Local(ctx, out.Dest, parts, epoch)
+}
+
+// parts are the file systems of an output of files.
+func (d *Delivery) parts(built []Built, out *export.Output) (parts []export.Part, err error) {
+	split := len(built) > 1
+	if out.Split != nil {
+		split = *out.Split
+	}
+	for i := range built {
+		b := &built[i]
+		p := export.Part{Layers: b.Layers}
+		if split {
+			p.At = strings.ReplaceAll(platforms.Format(b.Platform), "/", "_")
+		}
+		if p.More, err = d.filesOf(b); err != nil {
+			return nil, err
+		}
+		parts = append(parts, p)
+	}
+	return parts, nil
+}
+
+// filesOf are attestations as files, under the names that BuildKit gives them.
+func (d *Delivery) filesOf(b *Built) (out []layer.Member, err error) {
+	if d.Attest.Provenance == attest.None && !d.Attest.SBOM {
+		return nil, nil
+	}
+	about, err := b.fileSubjects()
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(about)
+	if err != nil {
+		return nil, err
+	}
+	list, err := d.predicates(b, "files for "+platforms.Format(b.Platform), digest.FromBytes(text).String())
+	for _, p := range list {
+		text, err := attest.Statement(p.kind, about, p.content)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, layer.Member{Name: p.file, Content: text})
+	}
+	return out, err
+}
+
+// A predicate is what is said of one platform's result.
+type predicate struct {
+	kind, file string
+	content    any
+}
+
+func (d *Delivery) predicates(b *Built, name, digest string) (out []predicate, err error) {
+	if d.Attest.SBOM {
+		content, err := b.inventory(d.Version, name, digest)
+		if err != nil {
+			return nil, fmt.Errorf("--sbom: %w", err)
+		}
+		out = append(out, predicate{attest.SPDXType, "sbom.spdx.json", content})
+	}
+	if d.Attest.Provenance != attest.None {
+		out = append(out, predicate{attest.ProvenanceType, "provenance.json", b.provenance(d.Version, d.Attest)})
+	}
+	return out, nil
+}
+
+// deliverImage stores the image, names it, and writes or sends it.
+func (b *Builder) deliverImage(ctx context.Context, d *Delivery, built []Built, out *export.Output, did func(string)) (*Delivered, error) {
+	names, err := d.names(out)
+	if err != nil {
+		return nil, err
+	}
+	result := &Delivered{Names: names, Provenance: map[string]any{}}
+	if result.Desc, err = b.store(ctx, d, built, out, result); err != nil {
+		return nil, err
+	}
+	i, err := b.Store.Load(result.Desc, "")
+	if err != nil {
+		return nil, err
+	}
+	if result.ID = result.Desc.Digest.String(); !image.IsIndex(result.Desc.MediaType) {
+		result.ID, result.Config = i.ID(), i.ID()
+	}
+	did("exporting layers")
+	did("writing image " + result.ID)
+	if !out.Stored() { // an archive alone leaves no image behind
+		return result, export.Archive(b.Store, *out, saved(i, names), d.Progress)
+	}
+	if len(names) == 0 {
+		return result, b.Store.Keep(result.Desc)
+	}
+	for _, n := range names {
+		if err := b.Store.SetName(n, result.Desc); err != nil {
+			return nil, err
+		}
+		did("naming to " + n.String())
+	}
+	if out.Push {
+		for _, n := range names {
+			if err := d.Push(ctx, i, n); err != nil {
+				return nil, err
+			}
+			did("pushing " + n.String())
+		}
+	}
+	return result, nil
+}
+
+// saved are the entries of an archive: one for each name.
+func saved(i *ingest.Image, names []image.Name) (out []transfer.Saved) {
+	for _, n := range names {
+		out = append(out, transfer.Saved{Name: n.String(), Image: i})
+	}
+	if len(out) == 0 {
+		out = append(out, transfer.Saved{Image: i})
+	}
+	return out
+}
+
+// store makes the image of each platform, what is attached to them, and, if that is
+// more than one, their index.
+func (b *Builder) store(ctx context.Context, d *Delivery, built []Built, out *export.Output, result *Delivered) (oci.Descriptor, error) {
+	all := append(append([]export.Annotation{}, out.Annotations...), d.Annotations...)
+	var list, attached []oci.Descriptor
+	for i := range built {
+		one := &built[i]
+		r := one.Image(one.origin.options.Epoch)
+		r.Compression, r.Annotations, r.Rewrite = out.Compression, all, out.Rewrite
+		desc, err := export.Image(ctx, b.Store, r)
+		if err != nil {
+			return desc, err
+		}
+		list = append(list, desc)
+		extra, err := b.attach(d, one, desc, result)
+		if err != nil {
+			return desc, err
+		}
+		attached = append(attached, extra...)
+	}
+	if list = append(list, attached...); len(list) == 1 {
+		return list[0], nil
+	}
+	return export.Index(b.Store, list, all)
+}
+
+// attach stores what is attested of an image. The image stays what it is.
+func (b *Builder) attach(d *Delivery, one *Built, desc oci.Descriptor, result *Delivered) ([]oci.Descriptor, error) {
+	platform := platforms.Format(one.Platform)
+	name := desc.Digest.String()
+	var about []attest.Subject
+	for _, n := range result.Names {
+		tag := n.Tag
+		n.Tag = ""
+		about = append(about, attest.Subject{Name: attest.ImageURL(n.Familiar(), tag, platform), Digest: map[string]string{"sha256": desc.Digest.Encoded()}})
+	}
+	if len(about) == 0 {
+		about = []attest.Subject{{Name: "_", Digest: map[string]string{"sha256": desc.Digest.Encoded()}}}
+	} else {
+		name = result.Names[0].Familiar()
+	}
+	list, err := d.predicates(one, name, desc.Digest.String())
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	var statements []export.Statement
+	for _, p := range list {
+		text, err := attest.Statement(p.kind, about, p.content)
+		if err != nil {
+			return nil, err
+		}
+		statements = append(statements, export.Statement{Type: p.kind, Text: text})
+		if p.kind == attest.ProvenanceType {
+			result.Provenance[platform] = p.content
+		}
+	}
+	reference, err := export.Attach(b.Store, desc, statements)
+	return []oci.Descriptor{reference}, err
+}

@@ -1,0 +1,113 @@
+package export
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/containerd/platforms"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// An Annotation is a text that one of a result's documents carries.
+type Annotation struct {
+	On         string // one of places
+	Platform   string // of a manifest; "": of each
+	Key, Value string
+}
+
+// Where an annotation can be. A descriptor's is in the index, or, if there is no
+// index or it is the index's own, in index.json.
+const (
+	onManifest           = "manifest"
+	onManifestDescriptor = "manifest-descriptor"
+	onIndex              = "index"
+	onIndexDescriptor    = "index-descriptor"
+)
+
+var places = []string{onManifest, onManifestDescriptor, onIndex, onIndexDescriptor}
+
+var (
+	// annotation-TYPE[PLATFORM].KEY, of --output
+	attribute = regexp.MustCompile(`^annotation(?:-([a-z-]+))?(?:\[([^]]*)\])?\.(.+)$`)
+	// TYPE[PLATFORM],TYPE…:KEY=VALUE, of --annotation; without types a key may have a colon
+	prefixed = regexp.MustCompile(`^((?:[a-z-]+(?:\[[^]]*\])?)(?:,[a-z-]+(?:\[[^]]*\])?)*):(.*)$`)
+	place    = regexp.MustCompile(`^([a-z-]+)(?:\[([^]]*)\])?$`)
+)
+
+// annotation reads a key of --output that nothing else is.
+func (o *Output) annotation(key, value string) error {
+	m := attribute.FindStringSubmatch(key)
+	if m == nil {
+		return fmt.Errorf("%s: is unknown", key)
+	}
+	on := m[1]
+	if on == "" {
+		on = onManifest
+	}
+	a, err := newAnnotation(on, m[2], m[3], value)
+	if err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	o.Annotations = append(o.Annotations, a)
+	return nil
+}
+
+func newAnnotation(on, platform, key, value string) (Annotation, error) {
+	a := Annotation{On: on, Key: key, Value: value}
+	if !slices.Contains(places, on) {
+		return a, fmt.Errorf("annotation of %q: must be of %s", on, strings.Join(places, ", "))
+	}
+	if platform != "" {
+		p, err := platforms.Parse(platform)
+		if err != nil {
+			return a, err
+		}
+		a.Platform = platforms.Format(platforms.Normalize(p))
+	}
+	return a, nil
+}
+
+// ParseAnnotation reads --annotation [TYPE[,TYPE…]:]KEY=VALUE, where a type may
+// name a platform: manifest[linux/amd64].
+func ParseAnnotation(text string) (out []Annotation, err error) {
+	types, rest := onManifest, text
+	key, _, _ := strings.Cut(text, "=")
+	if m := prefixed.FindStringSubmatch(key); m != nil {
+		types, rest = m[1], text[len(m[1])+1:]
+	}
+	key, value, ok := strings.Cut(rest, "=")
+	if key == "" || !ok {
+		return nil, fmt.Errorf("--annotation %q: must be [TYPE:]KEY=VALUE", text)
+	}
+	for t := range strings.SplitSeq(types, ",") {
+		m := place.FindStringSubmatch(t)
+		a, err := newAnnotation(m[1], m[2], key, value)
+		if err != nil {
+			return nil, fmt.Errorf("--annotation %q: %w", text, err)
+		}
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// annotated are the annotations of one document; of a manifest with its platform.
+func annotated(list []Annotation, on string, p oci.Platform) map[string]string {
+	var out map[string]string
+	for _, a := range list {
+		if a.On != on || a.Platform != "" && a.Platform != platforms.Format(platforms.Normalize(p)) {
+			continue
+		}
+		if out == nil {
+			out = map[string]string{}
+		}
+		out[a.Key] = a.Value
+	}
+	return out
+}
+
+// NeedIndex says whether annotations are of an index.
+func NeedIndex(list []Annotation) bool {
+	return slices.ContainsFunc(list, func(a Annotation) bool { return a.On == onIndex || a.On == onIndexDescriptor })
+}

@@ -1,0 +1,103 @@
+package export
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// A Compression is how layers are packed.
+type Compression struct {
+	Kind  string // gzip, zstd or uncompressed; "" is gzip
+	Level int    // of the kind's own; 0 is its default
+	Force bool   // layers of base images, too, which have blobs already
+}
+
+// LevelNone is level 0: in the format, but not compressed.
+const LevelNone = -1
+
+// String names it in names of files.
+func (c Compression) String() string {
+	kind := c.Kind
+	if kind == "" {
+		kind = "gzip"
+	}
+	return kind + strconv.Itoa(c.Level)
+}
+
+// check refuses what there is not.
+func (c Compression) check() error {
+	most := 0
+	switch c.Kind {
+	case "", "gzip":
+		most = gzip.BestCompression
+	case "zstd":
+		most = 22
+	case "uncompressed":
+		if c.Level != 0 {
+			return errors.New("compression-level: what is uncompressed has none")
+		}
+	case "estargz":
+		return errors.New("compression estargz: minirun does not make it, as nothing here reads single files of it: use gzip or zstd")
+	default:
+		return fmt.Errorf("compression %q: must be gzip, zstd or uncompressed", c.Kind)
+	}
+	if c.Level < LevelNone || c.Level > most {
+		return fmt.Errorf("compression-level: must be 0 to %d", most)
+	}
+	return nil
+}
+
+func (c Compression) mediaType() string {
+	switch c.Kind {
+	case "uncompressed":
+		return oci.MediaTypeImageLayer
+	case "zstd":
+		return oci.MediaTypeImageLayerZstd
+	}
+	return oci.MediaTypeImageLayerGzip
+}
+
+// has says whether a blob is compressed so: at which level, nobody knows.
+func (c Compression) has(d oci.Descriptor) bool {
+	switch d.MediaType {
+	case "application/vnd.docker.image.rootfs.diff.tar.gzip":
+		return c.mediaType() == oci.MediaTypeImageLayerGzip
+	case "application/vnd.docker.image.rootfs.diff.tar":
+		return c.mediaType() == oci.MediaTypeImageLayer
+	}
+	return d.MediaType == c.mediaType()
+}
+
+type nothing struct{ io.Writer }
+
+func (nothing) Close() error { return nil }
+
+// compressor has no header with a time, so the same files make the same bytes.
+func compressor(w io.Writer, c Compression) (io.WriteCloser, error) {
+	switch c.Kind {
+	case "uncompressed":
+		return nothing{w}, nil
+	case "zstd":
+		level := zstd.SpeedDefault
+		if c.Level != 0 {
+			level = zstd.EncoderLevelFromZstd(c.Level)
+		}
+		return zstd.NewWriter(w, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1))
+	case "", "gzip":
+		level := c.Level
+		switch level {
+		case 0:
+			level = gzip.BestSpeed + 2
+		case LevelNone:
+			level = gzip.NoCompression
+		}
+		return gzip.NewWriterLevel(w, level)
+	}
+	return nil, c.check()
+}

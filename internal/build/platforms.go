@@ -1,0 +1,87 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+
+	"github.com/containerd/platforms"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/internal/build/dockerfile"
+	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/build/solve"
+)
+
+// wanted are the platforms of a build, each once; without any it is this machine's.
+func (o *Options) wanted() []oci.Platform {
+	all := o.Platforms
+	if len(all) == 0 {
+		all = []oci.Platform{platforms.DefaultSpec()}
+	}
+	var out []oci.Platform
+	seen := map[string]bool{}
+	for _, p := range all {
+		p = platforms.Normalize(p)
+		if name := platforms.Format(p); !seen[name] {
+			seen[name] = true
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// graphs makes a graph for each platform, before anything is carried out: a base
+// image that one of them has not is found out before another one has been built.
+func (b *Builder) graphs(ctx context.Context, file *dockerfile.File, in *inputs, o *Options) ([]*graph.Graph, error) {
+	bases := &bases{Builder: b, o: o, found: map[string]*graph.Image{}}
+	var out []*graph.Graph
+	for _, p := range o.wanted() {
+		g, err := file.Graph(dockerfile.Options{
+			Name: in.name, BuildArgs: o.BuildArgs, Target: o.Target, Build: platforms.DefaultSpec(), Platform: p,
+			Labels: o.Labels, Hosts: o.Hosts, Network: o.Network, Contexts: in.names(), Images: in.images,
+			Allowed: func(what string) bool { return contains(o.Allow, what) },
+			Resolve: func(name string, p oci.Platform) (*graph.Image, error) { return bases.image(ctx, name, p) },
+		})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, g)
+	}
+	return out, nil
+}
+
+// solve carries the graphs out, all at the same time: what they share, such as a
+// stage FROM --platform=$BUILDPLATFORM, is made by the first one that comes to it
+// and found by the others. The first error stops all, and is the one that counts.
+func (b *Builder) solve(ctx context.Context, s *solve.Solver, file *dockerfile.File, in *inputs, o *Options, graphs []*graph.Graph) ([]Built, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	built := make([]Built, len(graphs))
+	var wait sync.WaitGroup
+	for i, g := range graphs {
+		wait.Go(func() {
+			slot := strings.Join([]string{in.slot, o.Target, platforms.Format(g.Platform)}, "\x00")
+			result, err := s.Solve(ctx, g, slot)
+			if err != nil {
+				stop(located(file, in.name, err))
+			}
+			built[i] = Built{Platform: g.Platform, Graph: g, Result: result}
+		})
+	}
+	wait.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	return built, nil
+}
+
+// located is an error with the place in the Dockerfile that it is of.
+func located(file *dockerfile.File, name string, err error) error {
+	var failed *solve.Error
+	if errors.As(err, &failed) {
+		return file.At(name, failed.Node, failed.Err)
+	}
+	return err
+}

@@ -1,0 +1,210 @@
+package solve
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/minirun/minirun/internal/build/export"
+	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/build/share"
+	"github.com/minirun/minirun/internal/image/ingest"
+)
+
+// This file owns what solve does with records of other stores. They are found by the
+// same keys as the store's own, behind those. A step that is found so is cached, and
+// its layer absent: it is fetched when a step that runs stands on it, when a COPY
+// looks into it, or when it is one of the result's. So of a stage whose only COPY
+// is cached nothing comes but its record.
+//
+// A layer that does not come as it was promised cannot be made in its place: what
+// stands on it was found by its result, and would be another's. So the build begins
+// again without that record; what it has made meanwhile is in the store's cache.
+
+// Imports are the records of other stores (package share).
+type Imports interface {
+	Find(key digest.Digest) *share.Record // nil: there is none
+	Fetch(ctx context.Context, r *share.Record, more func(int64)) error
+	Forget(r *share.Record, why error) // it is not found any more
+}
+
+const fetchesAtOnce = 3
+
+// An absent layer is one that is elsewhere, until it is fetched.
+type absent struct {
+	n      *graph.Node
+	title  string
+	record Record          // as it will be here
+	keys   []digest.Digest // that it was found by: of its record's others nobody here knows that they are right
+	layer  export.Layer
+	below  []string
+
+	id       int // of its own in the progress
+	came     sync.Once
+	unpacked sync.Once
+	here     bool
+	err      error
+}
+
+// unusable is the error of an absent layer.
+type unusable struct {
+	record *share.Record
+	err    error
+}
+
+func (u *unusable) Error() string {
+	return fmt.Sprintf("import the layer of %s: %v", u.record.Text, u.err)
+}
+
+func (u *unusable) Unwrap() error { return u.err }
+
+// Is makes people see the steps that it has stopped as cancelled: they begin again.
+func (u *unusable) Is(err error) bool { return err == context.Canceled }
+
+// imported looks for a step elsewhere.
+func (v *solving) imported(m *making, key digest.Digest) *Record {
+	if v.Imports == nil {
+		return nil
+	}
+	found := v.Imports.Find(key)
+	if found == nil {
+		return nil
+	}
+	name := nameOf(found.DiffID, v.below(m))
+	return &Record{
+		Key: key, Keys: found.Keys, Result: found.Result, Chain: name, Layer: name.Encoded()[:32],
+		Text: m.n.Text, Made: time.Now().UTC(), away: found,
+	}
+}
+
+// below are the layers that a step's own depends on.
+func (v *solving) below(m *making) []export.Layer {
+	if op, ok := m.n.Op.(*graph.Copy); ok && op.Link {
+		return nil
+	}
+	return m.parent.layers
+}
+
+// nameOf names an imported layer: by its content and what it is unpacked on, not by
+// the result that somebody else has given it, which could be another layer's.
+func nameOf(diffID digest.Digest, below []export.Layer) digest.Digest {
+	var keys []string
+	for _, l := range below {
+		keys = append(keys, l.Key.String())
+	}
+	return recipe{{"imported layer", diffID.String()}, {"layers below", strings.Join(keys, "\x00")}}.key()
+}
+
+// absent begins to stand for the layer of a step that was found elsewhere.
+func (v *solving) absent(m *making, r *Record, layer export.Layer) *absent {
+	a := &absent{n: m.n, title: v.title(m.n), record: *r, keys: []digest.Digest{r.Key}, layer: layer}
+	if r.Key != m.asked && !v.mustLook(m.n) {
+		a.keys = append(a.keys, m.asked)
+	}
+	for _, l := range v.below(m) {
+		a.below = append(a.below, l.Dir)
+	}
+	return a
+}
+
+// need makes all layers of a file system be there.
+func (v *solving) need(ctx context.Context, s *state) error {
+	var wait sync.WaitGroup
+	for _, a := range s.absent {
+		wait.Go(func() { a.came.Do(func() { v.fetchLayer(ctx, a) }) })
+	}
+	wait.Wait()
+	for _, a := range s.absent { // lowest first: a layer is unpacked on those below
+		a.unpacked.Do(func() { v.unpack(ctx, a) })
+		if a.err != nil {
+			return a.err
+		}
+	}
+	return nil
+}
+
+// fetchLayer brings the blob, unless what would be made of it is there.
+func (v *solving) fetchLayer(ctx context.Context, a *absent) {
+	if _, err := os.Lstat(a.layer.Dir); err == nil {
+		return
+	}
+	v.fetches <- struct{}{}
+	defer func() { <-v.fetches }()
+	a.id = v.number()
+	v.Sink.Begin(a.id, "importing layer of "+a.title)
+	desc := a.record.away.Layer
+	var mutex sync.Mutex
+	var done int64
+	err := v.Imports.Fetch(ctx, a.record.away, func(n int64) {
+		mutex.Lock()
+		defer mutex.Unlock()
+		done += n
+		v.Sink.Count(a.id, desc.Digest.Encoded()[:12], done, desc.Size)
+	})
+	v.failed(ctx, a, err)
+}
+
+// failed notes why a layer is unusable, if it is.
+func (v *solving) failed(ctx context.Context, a *absent, err error) {
+	if err == nil {
+		return
+	}
+	if a.err = context.Cause(ctx); a.err == nil {
+		a.err = &unusable{a.record.away, err}
+	}
+	if a.id != 0 {
+		v.Sink.End(a.id, false, a.err)
+	}
+}
+
+// unpack makes the directory, and remembers what it is: it is now as if it had been
+// made here.
+func (v *solving) unpack(ctx context.Context, a *absent) {
+	if a.err != nil {
+		return
+	}
+	from := a.record.away
+	l := ingest.Layer{Chain: a.layer.Key, DiffID: from.DiffID, Blob: from.Layer.Digest}
+	err := v.Store.UnpackLayer(ctx, l, a.below, func(string, int64) (func(int64), func(error)) { return func(int64) {}, func(error) {} })
+	if err == nil && v.Store.Has(from.Layer.Digest) {
+		packed := a.layer
+		packed.Desc, packed.DiffID = *from.Layer, from.DiffID
+		err = packed.Remember(v.Store)
+	}
+	for _, key := range a.keys {
+		if err == nil {
+			r := a.record
+			r.Key = key
+			err = v.put(&r)
+		}
+	}
+	if err != nil {
+		v.failed(ctx, a, err)
+		return
+	}
+	if a.id != 0 {
+		v.Sink.End(a.id, false, nil)
+	}
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	a.here = true
+	v.steps[a.n.ID].Shared.Away = nil
+}
+
+// withoutAbsent takes from what is told of the steps the layers that have stayed
+// elsewhere, and those on top of them: there is nothing to look at.
+func (v *solving) withoutAbsent() {
+	for n, s := range v.results {
+		step, ok := v.steps[n.ID]
+		if ok && slices.ContainsFunc(s.absent, func(a *absent) bool { return !a.here }) {
+			step.Layer = ""
+			v.steps[n.ID] = step
+		}
+	}
+}

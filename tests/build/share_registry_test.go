@@ -1,0 +1,138 @@
+package build
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/minirun/minirun/internal/build/share"
+)
+
+// startRegistry starts docker-registry on loopback.
+func startRegistry(t *testing.T) (host string) {
+	t.Helper()
+	if _, err := exec.LookPath("docker-registry"); err != nil {
+		t.Skip("docker-registry is not installed: apt install docker-registry")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host = l.Addr().String()
+	l.Close()
+	dir := t.TempDir()
+	config := fmt.Sprintf("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: %s}\n", dir, host)
+	if err := os.WriteFile(filepath.Join(dir, "config.yml"), []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("docker-registry", "serve", filepath.Join(dir, "config.yml"))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	for range 200 {
+		if c, err := net.Dial("tcp", host); err == nil {
+			c.Close()
+			return host
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatal("docker-registry does not answer")
+	return ""
+}
+
+// TestCacheRegistry: the same through a registry, where other tools copy it.
+func TestCacheRegistry(t *testing.T) {
+	host := startRegistry(t)
+	first, second, third := freshStore(t), freshStore(t), freshStore(t)
+	dir, name := twoStagesDir(t), host+"/team/app:cache"
+	// There is none yet: a warning, as at the first build of every pipeline.
+	got := first.rebuild(dir, "--cache-from", name, "--cache-to", "type=registry,mode=max,compression=zstd,ref="+name)
+	if !strings.Contains(got.warnings, "no such tag or repository") {
+		t.Errorf("it warns of %q", got.warnings)
+	}
+	got = second.rebuild(dir, "--cache-from", name, "--cache-to", "type=registry,mode=max,ref="+host+"/team/second:cache")
+	want(t, "made", got.made)
+	if a, b := first.files("app/random"), second.files("app/random"); !slices.Equal(a, b) {
+		t.Errorf("the files are %q there, %q here", b, a)
+	}
+	// A layer that was lost on the way does not keep the others from being sent.
+	lossy := filepath.Join(t.TempDir(), "lossy")
+	first.rebuild(dir, "--cache-to", "type=local,mode=max,dest="+lossy)
+	_, records := cacheOf(t, lossy, "latest")
+	if err := os.Remove(blob(lossy, *records[slices.IndexFunc(records, func(r share.Record) bool { return strings.HasPrefix(r.Text, "RUN cat /g") })].Layer)); err != nil {
+		t.Fatal(err)
+	}
+	got = third.rebuild(dir, "--cache-from", "type=local,src="+lossy, "--cache-to", "type=registry,mode=max,ref="+host+"/team/lossy:cache")
+	want(t, "made", got.made)
+	if !strings.Contains(got.warnings, "the step is not exported") {
+		t.Errorf("it warns of %q", got.warnings)
+	}
+	third.clear()
+	want(t, "made", third.rebuild(dir, "--cache-from", host+"/team/lossy:cache").made, "[other 3/3]")
+	third.clear()
+	if _, err := exec.LookPath("skopeo"); err != nil {
+		t.Skip("skopeo is not installed: apt install skopeo")
+	}
+	layout := filepath.Join(t.TempDir(), "layout")
+	for _, args := range [][]string{
+		{"copy", "-q", "--src-tls-verify=false", "docker://" + host + "/team/second:cache", "oci:" + layout + ":moved"},
+		{"copy", "-q", "--dest-tls-verify=false", "oci:" + layout + ":moved", "docker://" + host + "/elsewhere/app:x"},
+	} {
+		if out, err := exec.Command("skopeo", args...).CombinedOutput(); err != nil {
+			t.Fatalf("skopeo %q: %v: %s", args, err, out)
+		}
+	}
+	want(t, "made", third.rebuild(dir, "--cache-from", "type=local,src="+layout).made)
+	want(t, "made", freshStore(t).rebuild(dir, "--cache-from", "type=registry,ref="+host+"/elsewhere/app:x").made)
+}
+
+// TestCacheInline: the records travel in the image: through a registry, in an
+// archive, in an index of several platforms.
+func TestCacheInline(t *testing.T) {
+	host := startRegistry(t)
+	here, dir := freshStore(t), twoStagesDir(t)
+	here.rebuild(dir, "-t", host+"/app:1", "--push", "--cache-to", "type=inline")
+	here.do("tag", host+"/app:1", "app")
+	random := here.files("app/random")
+	rest := []string{"[builder 2/3]", "[builder 3/3]", "[other 2/3]", "[other 3/3]"}
+
+	pulls := freshStore(t)
+	want(t, "made", pulls.rebuild(dir, "--cache-from", host+"/app:1").made, rest...)
+	if got := pulls.files("app/random"); !slices.Equal(got, random) {
+		t.Errorf("the files are %q, want %q", got, random)
+	}
+
+	layout := filepath.Join(t.TempDir(), "layout")
+	here.do("save", "-q", "-o", layout+".tar", "app")
+	if err := os.Mkdir(layout, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	untar(t, layout+".tar", layout)
+	want(t, "made", freshStore(t).rebuild(dir, "--cache-from", "type=local,src="+layout).made, rest...)
+
+	loads := freshStore(t)
+	loads.do("load", "-q", layout+".tar")
+	loads.do("tag", "app", "nowhere.invalid/app:loaded")
+	want(t, "made", loads.rebuild(dir, "--cache-from", "nowhere.invalid/app:loaded").made, rest...)
+
+	without := freshStore(t)
+	without.rebuild(dir, "-t", host+"/plain:1", "--push")
+	if got := without.rebuild(dir, "--cache-from", host+"/plain:1"); !strings.Contains(got.warnings, "without --cache-to type=inline") {
+		t.Errorf("it warns of %q", got.warnings)
+	}
+
+	several := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY f /f\nWORKDIR /w\n", "f": "f"}, "")
+	both := []string{"--platform", "linux/amd64,linux/arm64"}
+	here.rebuild(several, append(both, "-t", host+"/both:1", "--push", "--cache-to", "type=inline")...)
+	want(t, "made", freshStore(t).rebuild(several, append(both, "--cache-from", host+"/both:1")...).made)
+}

@@ -1,0 +1,74 @@
+package testbundle
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Unprivileged is a user without privilege, with ranges of IDs in /etc/subuid, and minirun in a
+// directory of the user's.
+type Unprivileged struct {
+	Home string
+	name string
+}
+
+// NewUnprivileged skips the test where there is no such user.
+func NewUnprivileged(t testing.TB) *Unprivileged {
+	t.Helper()
+	Need(t)
+	if _, err := exec.LookPath("newuidmap"); err != nil {
+		t.Skip("needs newuidmap of Debian's package uidmap")
+	}
+	name, uid := subordinateUser(t)
+	u := &Unprivileged{Home: filepath.Join("/tmp", Prefix+"home"), name: name}
+	if err := os.MkdirAll(u.Home, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(u.Home); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.Chown(u.Home, uid, uid); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{"minirun", "minirun-image"} {
+		CopyFile(t, filepath.Join(filepath.Dir(Binary), p), filepath.Join(u.Home, p), 0o755)
+	}
+	return u
+}
+
+// Do has a shell run a script, in the user's home; it must succeed.
+func (u *Unprivileged) Do(t testing.TB, script string) string {
+	t.Helper()
+	cmd := exec.Command("setpriv", "--reuid", u.name, "--regid", u.name, "--init-groups",
+		"env", "HOME="+u.Home, "XDG_RUNTIME_DIR="+u.Home+"/run", "XDG_DATA_HOME="+u.Home+"/data", "PATH="+u.Home+":"+os.Getenv("PATH"),
+		"sh", "-ec", script+" 2>errors.$$ || { cat errors.$$; exit 1; }")
+	cmd.Dir = u.Home
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v: %s", script, err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// subordinateUser is a user with ranges in /etc/subuid.
+func subordinateUser(t testing.TB) (name string, uid int) {
+	t.Helper()
+	text, _ := os.ReadFile("/etc/subuid")
+	for line := range strings.Lines(string(text)) {
+		name, _, _ := strings.Cut(line, ":")
+		if out, err := exec.Command("id", "-u", name).Output(); err == nil {
+			uid, err := strconv.Atoi(strings.TrimSpace(string(out)))
+			if err == nil && uid != 0 {
+				return name, uid
+			}
+		}
+	}
+	t.Skip("needs a user with a range in /etc/subuid, such as adduser makes")
+	return "", 0
+}
