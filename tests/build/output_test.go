@@ -1,8 +1,10 @@
 package build
 
 import (
+	"archive/tar"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -264,23 +266,40 @@ func treeOf(t testing.TB, dir string) (out []string) {
 	return out
 }
 
+// attributed is an archive with a file that has an extended attribute.
+func attributed(t testing.TB) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "attributed.tar")
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := tar.NewWriter(f)
+	h := &tar.Header{Name: "attr", Mode: 0o644, Size: 1, ModTime: old, Format: tar.FormatPAX, PAXRecords: map[string]string{"SCHILY.xattr.user.test": "value"}}
+	if err = w.WriteHeader(h); err == nil {
+		_, err = io.WriteString(w, "a")
+	}
+	if err = errors.Join(err, w.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
 // TestOutputLocal: files of the result go beside what is there, and never through a
 // link of the destination; they belong to who builds, with all else they have.
 func TestOutputLocal(t *testing.T) {
 	s := newStore(t)
 	result := contextDir(t, map[string]string{
-		"Dockerfile": "FROM scratch\nCOPY --chown=1000:1000 tree /\n", "tree/dir/file": "new", "tree/deep/er/file": "new", "tree/file": "new", "tree/other": "new", "tree/there/new": "new",
+		"Dockerfile": "FROM attributed\nCOPY --chown=1000:1000 tree /\n", "tree/dir/file": "new", "tree/deep/er/file": "new", "tree/file": "new", "tree/other": "new", "tree/there/new": "new",
 	}, `cd tree; ln file twin; chmod 4755 other; ln -s /etc/passwd link; mkfifo fifo; mkdir -m 1777 sticky; mkdir was-file`)
-	if err := unix.Setxattr(filepath.Join(result, "tree/file"), "user.test", []byte("value"), 0); err != nil {
-		t.Skip("the file system has no extended attributes: ", err)
-	}
+	s.do("import", attributed(t), "attributed")
 	dest := contextDir(t, map[string]string{"own": "own", "there/own": "own", "was-file": "old", "victim/file": "victim"},
 		`mkdir to; mv own there was-file to; ln -s ../victim to/dir; mkdir to/deep; ln -s ../../victim to/deep/er; ln -s ../victim/file to/file; chmod 700 to/there`)
 	to, victim := filepath.Join(dest, "to"), filepath.Join(dest, "victim")
 	before := treeOf(t, victim)
 	s.build("-o", to, result)
 	want := []string{
-		"deep 40755 0:0", "deep/er 40755 0:0", `deep/er/file 100644 0:0 "new" 1 names`, "dir 40755 0:0", `dir/file 100644 0:0 "new" 1 names`, "fifo 10644 0:0",
+		`attr 100644 0:0 "a" 1 names`, "deep 40755 0:0", "deep/er 40755 0:0", `deep/er/file 100644 0:0 "new" 1 names`, "dir 40755 0:0", `dir/file 100644 0:0 "new" 1 names`, "fifo 10644 0:0",
 		`file 100644 0:0 "new" 2 names`, "link 120777 0:0 -> /etc/passwd", `other 104755 0:0 "new" 1 names`, `own 100644 0:0 "own" 1 names`, "sticky 41777 0:0",
 		"there 40700 0:0", `there/new 100644 0:0 "new" 1 names`, `there/own 100644 0:0 "own" 1 names`, `twin 100644 0:0 "new" 2 names`, "was-file 40755 0:0",
 	}
@@ -291,7 +310,7 @@ func TestOutputLocal(t *testing.T) {
 		t.Errorf("behind the links of the destination is now\n%s", strings.Join(got, "\n"))
 	}
 	value := make([]byte, 16)
-	if n, err := unix.Lgetxattr(filepath.Join(to, "file"), "user.test", value); err != nil || string(value[:n]) != "value" {
+	if n, err := unix.Lgetxattr(filepath.Join(to, "attr"), "user.test", value); err != nil || string(value[:n]) != "value" {
 		t.Errorf("extended attribute: %q, %v", value[:max(n, 0)], err)
 	}
 	again := treeOf(t, to)
