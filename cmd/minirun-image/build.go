@@ -15,7 +15,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/build"
-	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/build/progress"
 	"github.com/minirun/minirun/internal/build/run"
 	"github.com/minirun/minirun/internal/image"
@@ -25,8 +24,8 @@ import (
 
 func buildCommand() *cli.Command {
 	return &cli.Command{
-		Name: "build", Usage: "make an image of a Dockerfile", ArgsUsage: "CONTEXT",
-		Description: "CONTEXT is a directory, a git repository, the URL of an archive, or - for standard\n" +
+		Name: "build", Usage: "make an image of a Dockerfile", ArgsUsage: "PATH | URL | -",
+		Description: "The context is a directory, a git repository, the URL of an archive, or - for standard\n" +
 			"input: an archive, or a Dockerfile that needs no context. The flags are docker buildx's.",
 		Flags:  buildFlags(),
 		Action: buildImage,
@@ -66,8 +65,8 @@ func buildOptions(ctx *cli.Context, s *ingest.Store) (o build.Options, err error
 	o = build.Options{
 		Context: ctx.Args().First(), File: ctx.String("file"), Target: ctx.String("target"), NoCache: ctx.Bool("no-cache"), Without: ctx.StringSlice("no-cache-filter"),
 		Network: ctx.String("network"), Allow: ctx.StringSlice("allow"), Always: ctx.Bool("pull"),
-		Pull: func(c context.Context, name string, p oci.Platform, index bool) error {
-			return pullBase(c, s, name, p, index)
+		Pull: func(c context.Context, name string, p oci.Platform, index bool, shown transfer.Progress) error {
+			return pullBase(c, s, name, p, index, shown)
 		},
 	}
 	if o.BuildArgs, err = buildArguments(ctx.StringSlice("build-arg")); err != nil {
@@ -183,7 +182,7 @@ func sourceDateEpoch(args map[string]string) (*time.Time, error) {
 }
 
 // pullBase fetches an image that a Dockerfile names.
-func pullBase(ctx context.Context, s *ingest.Store, text string, p oci.Platform, index bool) error {
+func pullBase(ctx context.Context, s *ingest.Store, text string, p oci.Platform, index bool, shown transfer.Progress) error {
 	name, err := image.ParseName(text)
 	if err != nil {
 		return err
@@ -196,7 +195,7 @@ func pullBase(ctx context.Context, s *ingest.Store, text string, p oci.Platform,
 	if err != nil {
 		return err
 	}
-	d, err = transfer.Fetch(ctx, s, source, d, transfer.Options{Platform: platforms.Format(p), Index: index, Jobs: 3}, silent{})
+	d, err = transfer.Fetch(ctx, s, source, d, transfer.Options{Platform: platforms.Format(p), Index: index, Jobs: 3}, shown)
 	if err != nil {
 		return fmt.Errorf("pull %s: %w", name, err)
 	}
@@ -204,11 +203,17 @@ func pullBase(ctx context.Context, s *ingest.Store, text string, p oci.Platform,
 }
 
 func buildImage(ctx *cli.Context) error {
-	if err := arguments(ctx, 1, 1); err != nil {
-		return err
+	if n := ctx.NArg(); n != 1 {
+		return fmt.Errorf("build: needs one argument, the context, and there are %d\n\nUsage:  minirun build [OPTIONS] %s\n\nminirun build --help shows the options", n, ctx.Command.ArgsUsage)
 	}
 	if ctx.Bool("check") {
 		return checkDockerfile(ctx)
+	}
+	if ctx.Bool("debug") && !isTerminal(os.Stdin) {
+		return errors.New("build --debug: the shell needs a terminal, and standard input is none")
+	}
+	if err := explainable(ctx.String("explain")); err != nil {
+		return err
 	}
 	s, release, err := shared(ctx)
 	if err != nil {
@@ -236,9 +241,8 @@ func buildImage(ctx *cli.Context) error {
 		return err
 	}
 	b := &build.Builder{Store: s, Runner: &run.Executor{Minirun: minirun, Store: s}, Sink: display}
-	if ctx.Bool("debug") {
-		o.Failed = shellAfter(ctx.Context, b.Runner, display)
-	}
+	t := &talk{cli: ctx, display: display, runner: b.Runner, chatty: mode != "quiet" && mode != "rawjson"}
+	o.Checked, o.Failed = t.checked, t.failed
 	if err := b.Runner.Sweep(); err != nil {
 		return err
 	}
@@ -255,8 +259,9 @@ func buildImage(ctx *cli.Context) error {
 	for _, w := range b.Warnings {
 		warn(w)
 	}
+	t.warnings()
 	if err != nil {
-		return errors.New(build.Quoted(err))
+		return t.end(err)
 	}
 	if err := told(ctx, delivered); err != nil {
 		return err
@@ -265,18 +270,6 @@ func buildImage(ctx *cli.Context) error {
 		warn(fmt.Errorf("--build-arg %s: no ARG asks for it", name))
 	}
 	return explainBuilt(ctx, built, time.Since(begun))
-}
-
-// shellAfter gives people a shell where a RUN has failed.
-func shellAfter(ctx context.Context, r *run.Executor, display progress.Display) func(*graph.Node, *run.Step, error) {
-	return func(n *graph.Node, s *run.Step, err error) {
-		display.Pause()
-		defer display.Resume()
-		fmt.Fprintf(os.Stderr, "\n%s: %v\nA shell where it failed; the build ends when you leave it.\n", n.Text, err)
-		if err := r.Debug(ctx, s, os.Stdin); err != nil {
-			warn(fmt.Errorf("--debug: %w", err))
-		}
-	}
 }
 
 // runtimeProgram is minirun, which is beside this program.

@@ -21,7 +21,7 @@ func checkDockerfile(ctx *cli.Context) error {
 		return err
 	}
 	where, file := ctx.Args().First(), ctx.String("file")
-	o := lint.Options{Name: file, BuildArgs: args, Target: ctx.String("target"), Platform: firstPlatform(ctx)}
+	o := lint.Options{Name: file, BuildArgs: args, Target: ctx.String("target"), Platform: firstPlatform(ctx), Check: args[lint.Argument]}
 	var text []byte
 	switch {
 	case source.IsGit(where) || source.IsURL(where):
@@ -42,7 +42,7 @@ func checkDockerfile(ctx *cli.Context) error {
 			return err
 		}
 		defer func() { _ = t.Root.Close() }()
-		o.Ignored = t.Ignored
+		o.Ignored, o.Exists = t.Ignored, t.Exists
 	}
 	result, err := lint.Check(text, o)
 	if err != nil {
@@ -53,7 +53,8 @@ func checkDockerfile(ctx *cli.Context) error {
 	}
 	switch n := len(result.Warnings); {
 	case result.Err != nil:
-		return errors.New(build.Quoted(result.Err))
+		_, cause := build.Quoted(result.Err) // the lines are printed
+		return cause
 	case n > 0:
 		return fmt.Errorf("build --check: %d findings", n)
 	}

@@ -36,14 +36,20 @@ func explainBuilt(ctx *cli.Context, built []build.Built, took time.Duration) err
 	return nil
 }
 
+// explainable says whether there is such a form, before anything is built for it.
+func explainable(how string) error {
+	if how == "" || how == "text" || how == "json" || strings.HasSuffix(how, ".svg") || strings.HasSuffix(how, ".html") {
+		return nil
+	}
+	return fmt.Errorf("--explain=%s: must be text, json, or the name of a file that ends with .svg or .html", how)
+}
+
 func writeReport(ctx *cli.Context, r *explain.Report, how string) error {
 	switch {
 	case how == "text":
-		return explain.Text(ctx.App.Writer, r, false)
+		return explain.Text(ctx.App.Writer, r, isTerminal(os.Stdout) && os.Getenv("NO_COLOR") == "")
 	case how == "json":
 		return explain.JSON(ctx.App.Writer, r)
-	case !strings.HasSuffix(how, ".svg") && !strings.HasSuffix(how, ".html"):
-		return errors.New("must be text, json, or the name of a file that ends with .svg or .html")
 	}
 	f, err := os.Create(how)
 	if err != nil {

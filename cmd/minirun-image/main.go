@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -23,13 +24,45 @@ func main() {
 	if status, done := inUserNamespace(); done {
 		os.Exit(status)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := app().RunContext(ctx, os.Args)
+	ctx, stop := interruptible()
+	a := app()
+	err := a.RunContext(ctx, flagsFirst(os.Args, a))
+	interrupted := context.Cause(ctx)
 	stop()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "minirun: %v\n", err)
-		os.Exit(1)
+	if err == nil {
+		return
 	}
+	var by *signaled
+	if errors.As(interrupted, &by) {
+		fmt.Fprintf(os.Stderr, "minirun: canceled: %v\n", by)
+		os.Exit(128 + int(by.signal))
+	}
+	fmt.Fprintf(os.Stderr, "minirun: %v\n", err)
+	os.Exit(1)
+}
+
+// signaled is the end of a context by a signal.
+type signaled struct{ signal syscall.Signal }
+
+func (s *signaled) Error() string { return s.signal.String() }
+
+// Is makes it one of the errors of a context that has ended.
+func (s *signaled) Is(err error) bool { return err == context.Canceled }
+
+// interruptible is a context that the first SIGINT or SIGTERM ends. The second one
+// ends the program.
+func interruptible() (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		s, ok := <-signals
+		if n, is := s.(syscall.Signal); ok && is {
+			signal.Stop(signals)
+			cancel(&signaled{n})
+		}
+	}()
+	return ctx, func() { signal.Stop(signals) }
 }
 
 func app() *cli.App {

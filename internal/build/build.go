@@ -2,6 +2,7 @@
 //
 //	build.go      Build: a table of contents
 //	context.go    the Dockerfile and what it may read
+//	shown.go      what is shown besides steps
 //	images.go     images that FROM and --from name
 //	platforms.go  a graph for each platform, carried out side by side
 //	cache.go      --cache-from and --cache-to
@@ -26,23 +27,26 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/containerd/platforms"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/build/dockerfile"
 	"github.com/minirun/minirun/internal/build/export"
 	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/build/lint"
 	"github.com/minirun/minirun/internal/build/progress"
 	"github.com/minirun/minirun/internal/build/run"
 	"github.com/minirun/minirun/internal/build/share"
 	"github.com/minirun/minirun/internal/build/solve"
 	"github.com/minirun/minirun/internal/build/tree"
 	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/transfer"
 )
 
 // Options are what the command line says.
@@ -68,9 +72,12 @@ type Options struct {
 	// Pull fetches an image that the store has not, or, with --pull, might have newer.
 	// With index set the name is to stand for the images of all platforms that are
 	// there, not for this one alone.
-	Pull   func(ctx context.Context, name string, p oci.Platform, index bool) error
+	Pull   func(ctx context.Context, name string, p oci.Platform, index bool, shown transfer.Progress) error
 	Always bool
 
+	// Checked gets the linter's findings, before anything is built.
+	Checked func(*lint.Result)
+	// Failed is told of a RUN that has failed, while its file system is there.
 	Failed func(n *graph.Node, s *run.Step, err error)
 }
 
@@ -81,6 +88,8 @@ type Builder struct {
 	Sink   progress.Sink
 
 	Warnings []error // of builds, for when the progress is no longer shown
+
+	internals atomic.Int32
 }
 
 // A Built is the result for one platform.
@@ -97,12 +106,15 @@ type Built struct {
 // Build builds for every platform. The store must be held shared.
 func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *dockerfile.File, err error) {
 	begun := time.Now().UTC()
-	in, err := b.open(ctx, &o)
+	in, err := b.load(ctx, &o)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer in.close()
 	if file, err = dockerfile.Parse(in.name, in.text); err != nil {
+		return nil, nil, err
+	}
+	if err := check(in, &o); err != nil {
 		return nil, nil, err
 	}
 	memo, err := tree.OpenMemo(filepath.Join(b.Store.Dir, "build", "memo"))
@@ -132,6 +144,26 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 		built[i].origin, built[i].Imports, built[i].Inline = from, imports, Inline(o.CacheTo)
 	}
 	return built, file, nil
+}
+
+// check looks for mistakes. It is an error only if the Dockerfile says so
+// (# check=error=true), or if there is no such target.
+func check(in *inputs, o *Options) error {
+	options := lint.Options{Name: in.name, BuildArgs: o.BuildArgs, Target: o.Target, Check: o.BuildArgs[lint.Argument]}
+	if len(o.Platforms) > 0 {
+		options.Platform = platforms.Format(o.Platforms[0])
+	}
+	if t := in.trees[graph.MainContext]; t != nil {
+		options.Ignored, options.Exists = t.Ignored, t.Exists
+	}
+	result, err := lint.Check(in.text, options)
+	if err != nil {
+		return err
+	}
+	if o.Checked != nil {
+		o.Checked(result)
+	}
+	return result.Err
 }
 
 // withoutCache says of which stages nothing is taken from the cache.
@@ -222,11 +254,12 @@ func dated(lines []oci.History, last, epoch *time.Time, begun time.Time) time.Ti
 	return *last
 }
 
-// Quoted is an error with the lines of the Dockerfile that it is about.
-func Quoted(err error) string {
+// Quoted are the lines of the Dockerfile that an error is about, if it is about
+// some, and what it says of them.
+func Quoted(err error) (lines string, cause error) {
 	var at *dockerfile.Error
 	if !errors.As(err, &at) {
-		return err.Error()
+		return "", err
 	}
-	return fmt.Sprintf("%s\n%s", at.Quote(), at.Err)
+	return at.Quote() + "\n", at.Err
 }

@@ -49,9 +49,10 @@ func (in *inputs) names() []string {
 // open opens the contexts and reads the Dockerfile.
 func (b *Builder) open(ctx context.Context, o *Options) (in *inputs, err error) {
 	in = &inputs{trees: map[string]*tree.Tree{}, images: map[string]string{}}
+	opened := in // what is returned with an error is nil
 	defer func() {
 		if err != nil {
-			in.close()
+			opened.close()
 		}
 	}()
 	if err := b.main(ctx, o, in); err != nil {

@@ -100,7 +100,7 @@ func (b *Builder) Deliver(ctx context.Context, d *Delivery, built []Built) (*Del
 		out := &d.Outputs[i]
 		id := 1<<20 + i // behind all steps
 		b.Sink.Begin(id, "exporting to "+out.Type)
-		one, err := b.deliver(ctx, d, built, out)
+		one, err := b.deliver(ctx, d, built, out, func(what string) { b.Sink.Did(id, what) })
 		b.Sink.End(id, false, err)
 		if err != nil {
 			return nil, fmt.Errorf("--output type=%s: %w", out.Type, err)
@@ -112,9 +112,9 @@ func (b *Builder) Deliver(ctx context.Context, d *Delivery, built []Built) (*Del
 	return result, nil
 }
 
-func (b *Builder) deliver(ctx context.Context, d *Delivery, built []Built, out *export.Output) (*Delivered, error) {
+func (b *Builder) deliver(ctx context.Context, d *Delivery, built []Built, out *export.Output, did func(string)) (*Delivered, error) {
 	if out.IsImage() {
-		return b.deliverImage(ctx, d, built, out)
+		return b.deliverImage(ctx, d, built, out, did)
 	}
 	if out.Type == "cacheonly" {
 		return nil, nil
@@ -195,7 +195,7 @@ func (d *Delivery) predicates(b *Built, name, digest string) (out []predicate, e
 }
 
 // deliverImage stores the image, names it, and writes or sends it.
-func (b *Builder) deliverImage(ctx context.Context, d *Delivery, built []Built, out *export.Output) (*Delivered, error) {
+func (b *Builder) deliverImage(ctx context.Context, d *Delivery, built []Built, out *export.Output, did func(string)) (*Delivered, error) {
 	names, err := d.names(out)
 	if err != nil {
 		return nil, err
@@ -211,6 +211,8 @@ func (b *Builder) deliverImage(ctx context.Context, d *Delivery, built []Built, 
 	if result.ID = result.Desc.Digest.String(); !image.IsIndex(result.Desc.MediaType) {
 		result.ID, result.Config = i.ID(), i.ID()
 	}
+	did("exporting layers")
+	did("writing image " + result.ID)
 	if !out.Stored() { // an archive alone leaves no image behind
 		return result, export.Archive(b.Store, *out, saved(i, names), d.Progress)
 	}
@@ -221,12 +223,14 @@ func (b *Builder) deliverImage(ctx context.Context, d *Delivery, built []Built, 
 		if err := b.Store.SetName(n, result.Desc); err != nil {
 			return nil, err
 		}
+		did("naming to " + n.String())
 	}
 	if out.Push {
 		for _, n := range names {
 			if err := d.Push(ctx, i, n); err != nil {
 				return nil, err
 			}
+			did("pushing " + n.String())
 		}
 	}
 	return result, nil

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/containerd/platforms"
+	"github.com/moby/buildkit/util/suggest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/build/graph"
@@ -41,15 +42,19 @@ func (b *bases) image(ctx context.Context, name string, p oci.Platform) (*graph.
 }
 
 // image takes one from the store, or else pulls it.
-func (b *Builder) image(ctx context.Context, o *Options, name string, p oci.Platform) (*graph.Image, error) {
+func (b *Builder) image(ctx context.Context, o *Options, name string, p oci.Platform) (found *graph.Image, err error) {
+	shown := b.begin("load metadata for " + fullName(name))
+	defer func() { shown.end(err) }()
 	i, err := b.find(name, p)
-	if missing := errors.Is(err, image.ErrNotFound); o.Pull != nil && (missing || err == nil && o.Always) {
+	if missing := err; o.Pull != nil && (errors.Is(err, image.ErrNotFound) || err == nil && o.Always) {
 		// A name that has to do for another platform, too, keeps its index.
 		var other *otherPlatformError
 		has := errors.As(err, &other)
 		index := has || len(o.wanted()) > 1 || !platforms.OnlyStrict(platforms.DefaultSpec()).Match(p)
-		if pulled := o.Pull(ctx, name, p, index); has && pulled != nil {
+		if pulled := o.Pull(ctx, name, p, index, shown); has && pulled != nil {
 			return nil, fmt.Errorf("%w; it was to be pulled: %w", other, pulled)
+		} else if pulled != nil && missing != nil {
+			return nil, b.unavailable(name, pulled)
 		} else if pulled != nil {
 			return nil, pulled
 		}
@@ -58,7 +63,7 @@ func (b *Builder) image(ctx context.Context, o *Options, name string, p oci.Plat
 	if err != nil {
 		return nil, err
 	}
-	if err := b.Store.Unpack(ctx, i, b.Begin); err != nil {
+	if err := b.Store.Unpack(ctx, i, shown.Begin); err != nil {
 		return nil, fmt.Errorf("unpack %s: %w", name, err)
 	}
 	dirs, err := b.Store.Layers(i.ID())
@@ -68,9 +73,47 @@ func (b *Builder) image(ctx context.Context, o *Options, name string, p oci.Plat
 	return &graph.Image{Name: name, Manifest: i.Desc.Digest, Config: i.Config, Layers: i.Manifest.Layers, Dirs: dirs, Keys: b.Store.Keys(i)}, nil
 }
 
-// Begin implements transfer.Progress: what a layout has is there at once.
-func (b *Builder) Begin(string, int64) (func(int64), func(error)) {
-	return func(int64) {}, func(error) {}
+// fullName is an image's name with what is understood, as far as it is one.
+func fullName(name string) string {
+	if n, err := image.ParseName(name); err == nil {
+		return n.String()
+	}
+	return name
+}
+
+// unavailable says what to do without an image that the store has not and nobody
+// sends.
+func (b *Builder) unavailable(name string, err error) error {
+	text := fmt.Sprintf("%s is not in the store (minirun images)", name)
+	if there := b.similar(name); len(there) > 0 {
+		text += ", which has " + strings.Join(there, ", ")
+	}
+	return fmt.Errorf("%s, and cannot be pulled: %w. Without a registry, give the store an image of this name before: "+
+		"minirun load -i ARCHIVE (of docker save), or minirun import ROOTFS.tar %s", text, err, name)
+}
+
+// similar are the store's images of the same repository, or with nearly the name.
+func (b *Builder) similar(name string) (out []string) {
+	n, err := image.ParseName(name)
+	if err != nil {
+		return nil
+	}
+	index, err := b.Store.Index()
+	if err != nil {
+		return nil // it is only a hint
+	}
+	for _, m := range index.Manifests {
+		other, err := image.ParseName(m.Annotations[oci.AnnotationRefName])
+		if err != nil {
+			continue
+		}
+		_, misspelt := suggest.Search(n.Repository, []string{other.Repository}, true)
+		if n.Repository == other.Repository || misspelt {
+			out = append(out, strings.TrimPrefix(other.String(), "docker.io/library/"))
+		}
+	}
+	slices.Sort(out)
+	return out[:min(3, len(out))]
 }
 
 // find looks for an image of the store that is for a platform.
@@ -166,7 +209,9 @@ func (b *Builder) layout(ctx context.Context, where string) (string, error) {
 		if digest != "" && f.Desc.Digest.String() != digest || tag != "" && !tagged {
 			continue
 		}
-		d, err := transfer.Fetch(ctx, b.Store, a, f.Desc, transfer.Options{All: image.IsIndex(f.Desc.MediaType), Jobs: 2}, b)
+		shown := b.begin("load oci-layout://" + where)
+		d, err := transfer.Fetch(ctx, b.Store, a, f.Desc, transfer.Options{All: image.IsIndex(f.Desc.MediaType), Jobs: 2}, shown)
+		shown.end(err)
 		if err != nil {
 			return "", err
 		}

@@ -33,7 +33,7 @@ var arrows = map[string]string{
 	"cmd/minirun-image": "build build/attest build/explain build/export build/graph build/lint build/progress build/run build/share build/source image image/ingest image/layer image/merge image/transfer look namespaces spec",
 
 	"internal/engine":           "container image namespaces spec",
-	"internal/build":            "build/attest build/dockerfile build/export build/graph build/progress build/run build/share build/solve build/source build/tree image image/ingest image/layer image/transfer",
+	"internal/build":            "build/attest build/dockerfile build/export build/graph build/lint build/progress build/run build/share build/solve build/source build/tree image image/ingest image/layer image/transfer",
 	"internal/build/solve":      "build/dockerfile build/export build/graph build/place build/progress build/run build/share build/source build/tree image image/ingest image/merge namespaces",
 	"internal/build/dockerfile": "build/graph image/configure",
 	"internal/build/run":        "build/graph image image/ingest image/merge namespaces spec",

@@ -148,8 +148,13 @@ func testbundleRoot(t testing.TB) {
 	}
 }
 
-// lastLine is an error without the lines that it quotes.
+// lastLine is an error without the lines that it quotes, and what is behind it.
 func lastLine(failure string) string {
-	all := strings.Split(strings.TrimSpace(failure), "\n")
-	return all[len(all)-1]
+	last := ""
+	for line := range strings.Lines(failure) {
+		if text, ok := strings.CutPrefix(line, "minirun: "); ok {
+			last = strings.TrimSpace(text)
+		}
+	}
+	return last
 }

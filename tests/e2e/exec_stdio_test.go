@@ -147,9 +147,9 @@ func TestExecFollowsDelegation(t *testing.T) {
 }
 
 // execTerminal runs exec --tty on p.
-func execTerminal(p *pty, b *testbundle.Bundle, script string) *exec.Cmd {
+func execTerminal(p *testbundle.Pty, b *testbundle.Bundle, script string) *exec.Cmd {
 	cmd := b.Command("exec", "--tty", b.ID, "sh", "-c", script)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.slave, p.slave, p.slave
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Slave, p.Slave, p.Slave
 	b.Start(cmd)
 	return cmd
 }
@@ -157,32 +157,32 @@ func execTerminal(p *pty, b *testbundle.Bundle, script string) *exec.Cmd {
 func TestExecTerminal(t *testing.T) {
 	for name, change := range map[string]func(*specs.Spec){"default": func(*specs.Spec) {}, "user namespace": userns} {
 		t.Run(name, func(t *testing.T) {
-			p := newPty(t)
-			if err := p.master.Resize(console.WinSize{Height: 30, Width: 100}); err != nil {
+			p := testbundle.NewPty(t)
+			if err := p.Master.Resize(console.WinSize{Height: 30, Width: 100}); err != nil {
 				t.Fatal(err)
 			}
 			b, _ := up(t, change)
-			before := p.termios()
+			before := p.Termios()
 			cmd := execTerminal(p, b, "tty; stty size; echo x > /dev/tty; echo ready; read line; stty size; echo got $line; kill -9 $$")
-			p.expect("/dev/pts/0\r\n30 100\r\nx\r\nready\r\n")
-			if err := p.master.Resize(console.WinSize{Height: 11, Width: 22}); err != nil {
+			p.Expect("/dev/pts/0\r\n30 100\r\nx\r\nready\r\n")
+			if err := p.Master.Resize(console.WinSize{Height: 11, Width: 22}); err != nil {
 				t.Fatal(err)
 			}
 			if err := cmd.Process.Signal(unix.SIGWINCH); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(100 * time.Millisecond)
-			if _, err := p.master.Write([]byte("typed\r")); err != nil {
+			if _, err := p.Master.Write([]byte("typed\r")); err != nil {
 				t.Fatal(err)
 			}
-			p.expect("11 22\r\ngot typed\r\n")
+			p.Expect("11 22\r\ngot typed\r\n")
 			_ = cmd.Wait()
-			if got := cmd.ProcessState.ExitCode(); got != 137 || p.termios() != before {
-				t.Errorf("exit status %d, want 137; terminal restored: %v", got, p.termios() == before)
+			if got := cmd.ProcessState.ExitCode(); got != 137 || p.Termios() != before {
+				t.Errorf("exit status %d, want 137; terminal restored: %v", got, p.Termios() == before)
 			}
 			cmd = execTerminal(p, b, "exec /none")
 			_ = cmd.Wait()
-			if p.termios() != before {
+			if p.Termios() != before {
 				t.Error("the terminal is not restored after a failure")
 			}
 		})
@@ -191,12 +191,12 @@ func TestExecTerminal(t *testing.T) {
 
 // What a container has put in the place of ptmx is not taken for a terminal.
 func TestExecFalseTerminal(t *testing.T) {
-	p := newPty(t)
+	p := testbundle.NewPty(t)
 	b, _ := up(t, testbundle.NoMount(func(d string) bool { return d == "/dev/pts" }))
 	for _, fake := range []string{"echo x > /dev/pts/ptmx", "mkfifo /dev/pts/ptmx", "ln -s /proc/self/fd/3 /dev/pts/ptmx", "ln -s /dev/null /dev/pts/ptmx"} {
 		in(b, "mkdir -p /dev/pts; rm -f /dev/pts/ptmx; "+fake).Exit(t, 0)
 		cmd := b.Command("exec", "-t", b.ID, "true")
-		cmd.Stdin = p.slave
+		cmd.Stdin = p.Slave
 		testbundle.Finish(t, cmd).Fails(t, "process.terminal")
 	}
 }

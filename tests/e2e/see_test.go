@@ -251,27 +251,27 @@ func TestStepSignal(t *testing.T) {
 // On a terminal commands are keys.
 func TestStepKeys(t *testing.T) {
 	testbundle.Need(t)
-	p := newPty(t)
+	p := testbundle.NewPty(t)
 	b := testbundle.New(t, testbundle.Sh("echo container runs"))
 	b.Write()
 	start := func() *exec.Cmd {
 		cmd := b.Command("step", b.ID, b.Dir)
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = p.slave, p.slave, p.slave
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Slave, p.Slave, p.Slave
 		b.Start(cmd)
-		p.expect("(step) ")
+		p.Expect("(step) ")
 		return cmd
 	}
 	cmd := start()
-	p.write("n")
-	p.expect("step 1:")
-	p.write("apivot_root\n")
-	p.expect(": pivot_root")
-	p.write("i")
-	p.expect("NoNewPrivs")
-	p.write("l")
-	p.expect("unmount the old root")
-	p.write("q")
-	p.expect("aborted: nothing of the container is left")
+	p.Type("n")
+	p.Expect("step 1:")
+	p.Type("apivot_root\n")
+	p.Expect(": pivot_root")
+	p.Type("i")
+	p.Expect("NoNewPrivs")
+	p.Type("l")
+	p.Expect("unmount the old root")
+	p.Type("q")
+	p.Expect("aborted: nothing of the container is left")
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
 	}
@@ -279,14 +279,14 @@ func TestStepKeys(t *testing.T) {
 		t.Errorf("left in the state directory: %v", entries)
 	}
 	cmd = start()
-	p.write("\x03")
-	p.expect("aborted")
+	p.Type("\x03")
+	p.Expect("aborted")
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
 	}
 	cmd = start()
-	p.write("c")
-	p.expect("container runs")
+	p.Type("c")
+	p.Expect("container runs")
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
 	}
@@ -507,12 +507,4 @@ func TestCompareCommand(t *testing.T) {
 	}
 	has(t, b.Minirun("compare", "--rounds", "0", b.Dir).Stdout, "facts compared", "MINIRUN", "RUNC")
 	b.Minirun("compare", "--with", "/no/such", b.Dir).Fails(t, "--with", "/no/such")
-}
-
-// write types.
-func (p *pty) write(text string) {
-	p.t.Helper()
-	if _, err := p.master.Write([]byte(text)); err != nil {
-		p.t.Fatal(err)
-	}
 }

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"io"
 	"net"
 	"os"
@@ -19,96 +18,31 @@ import (
 
 func terminal(s *specs.Spec) { s.Process.Terminal = true }
 
-// A pty of the test, that minirun finds as its terminal.
-type pty struct {
-	t      *testing.T
-	master console.Console
-	slave  *os.File
-	output bytes.Buffer
-	lines  chan []byte
-}
-
-func newPty(t *testing.T) *pty {
-	t.Helper()
-	testbundle.Need(t)
-	master, path, err := console.NewPty()
-	if err != nil {
-		t.Skip("the test gets no pty: ", err)
-	}
-	slave, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &pty{t: t, master: master, slave: slave, lines: make(chan []byte, 1000)}
-	t.Cleanup(func() { slave.Close(); master.Close() })
-	go func() {
-		for {
-			buf := make([]byte, 4096)
-			n, err := master.Read(buf)
-			if err != nil {
-				close(p.lines)
-				return
-			}
-			p.lines <- buf[:n]
-		}
-	}()
-	return p
-}
-
-// expect reads until text appears.
-func (p *pty) expect(text string) {
-	p.t.Helper()
-	timeout := time.After(20 * time.Second)
-	for !strings.Contains(p.output.String(), text) {
-		select {
-		case b, ok := <-p.lines:
-			if !ok {
-				p.t.Fatalf("the terminal is closed; no %q in %q", text, p.output.String())
-			}
-			p.output.Write(b)
-		case <-timeout:
-			p.t.Fatalf("no %q in %q", text, p.output.String())
-		}
-	}
-	_, rest, _ := strings.Cut(p.output.String(), text)
-	p.output.Reset()
-	p.output.WriteString(rest)
-}
-
-func (p *pty) termios() unix.Termios {
-	p.t.Helper()
-	termios, err := unix.IoctlGetTermios(int(p.slave.Fd()), unix.TCGETS)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return *termios
-}
-
 func TestTerminal(t *testing.T) {
-	p := newPty(t)
-	if err := p.master.Resize(console.WinSize{Height: 30, Width: 100}); err != nil {
+	p := testbundle.NewPty(t)
+	if err := p.Master.Resize(console.WinSize{Height: 30, Width: 100}); err != nil {
 		t.Fatal(err)
 	}
 	b := testbundle.New(t, terminal, testbundle.Sh(`
 		tty; stty size; cut -d' ' -f7 /proc/self/stat; readlink /proc/self/fd/0; stat -c '%t:%T' /dev/console
 		trap 'echo resized; stty size' WINCH
 		echo ready; read line; echo "got $line"; read line; echo "then $line"`))
-	before := p.termios()
+	before := p.Termios()
 	b.Write()
 	cmd := b.Command("run", b.ID, b.Dir)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.slave, p.slave, p.slave
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Slave, p.Slave, p.Slave
 	b.Start(cmd)
-	p.expect("/dev/pts/0\r\n30 100\r\n")
-	p.expect("/dev/pts/0\r\n")
-	p.expect("ready\r\n")
-	if now := p.termios(); now.Lflag&(unix.ICANON|unix.ECHO|unix.ISIG) != 0 {
+	p.Expect("/dev/pts/0\r\n30 100\r\n")
+	p.Expect("/dev/pts/0\r\n")
+	p.Expect("ready\r\n")
+	if now := p.Termios(); now.Lflag&(unix.ICANON|unix.ECHO|unix.ISIG) != 0 {
 		t.Errorf("minirun's terminal is not raw: lflag %#x", now.Lflag)
 	}
-	if _, err := p.master.Write([]byte("typed\r")); err != nil {
+	if _, err := p.Master.Write([]byte("typed\r")); err != nil {
 		t.Fatal(err)
 	}
-	p.expect("got typed\r\n")
-	if err := p.master.Resize(console.WinSize{Height: 11, Width: 22}); err != nil {
+	p.Expect("got typed\r\n")
+	if err := p.Master.Resize(console.WinSize{Height: 11, Width: 22}); err != nil {
 		t.Fatal(err)
 	}
 	// The test's pty is nobody's controlling terminal, so no kernel sends it.
@@ -117,14 +51,14 @@ func TestTerminal(t *testing.T) {
 	}
 	// busybox's read goes on after the trap; its output comes with the next line.
 	time.Sleep(100 * time.Millisecond)
-	if _, err := p.master.Write([]byte("more\r")); err != nil {
+	if _, err := p.Master.Write([]byte("more\r")); err != nil {
 		t.Fatal(err)
 	}
-	p.expect("11 22\r\n")
+	p.Expect("11 22\r\n")
 	if err := cmd.Wait(); err != nil {
 		t.Error(err)
 	}
-	if after := p.termios(); after != before {
+	if after := p.Termios(); after != before {
 		t.Errorf("the terminal was %+v and is left as %+v", before, after)
 	}
 }
@@ -132,38 +66,38 @@ func TestTerminal(t *testing.T) {
 // ^C typed at minirun's terminal reaches the container's foreground process,
 // and the terminal is restored after a death by a signal too.
 func TestTerminalInterrupt(t *testing.T) {
-	p := newPty(t)
+	p := testbundle.NewPty(t)
 	b := testbundle.New(t, terminal, testbundle.Sh("trap 'echo interrupted; exit 9' INT; echo ready; while :; do sleep 0.05; done"))
-	before := p.termios()
+	before := p.Termios()
 	b.Write()
 	cmd := b.Command("run", b.ID, b.Dir)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.slave, p.slave, p.slave
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Slave, p.Slave, p.Slave
 	b.Start(cmd)
-	p.expect("ready\r\n")
-	if _, err := p.master.Write([]byte{3}); err != nil {
+	p.Expect("ready\r\n")
+	if _, err := p.Master.Write([]byte{3}); err != nil {
 		t.Fatal(err)
 	}
-	p.expect("interrupted\r\n")
+	p.Expect("interrupted\r\n")
 	_ = cmd.Wait()
 	if got := cmd.ProcessState.ExitCode(); got != 9 {
 		t.Errorf("exit status %d, want 9", got)
 	}
-	if p.termios() != before {
+	if p.Termios() != before {
 		t.Error("the terminal is not restored")
 	}
 }
 
 // A failure leaves the terminal as it was, too.
 func TestTerminalFailure(t *testing.T) {
-	p := newPty(t)
+	p := testbundle.NewPty(t)
 	b := testbundle.New(t, terminal, testbundle.Args("/no/such/program"))
-	before := p.termios()
+	before := p.Termios()
 	b.Write()
 	cmd := b.Command("run", b.ID, b.Dir)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.slave, p.slave, p.slave
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Slave, p.Slave, p.Slave
 	_ = cmd.Run()
-	if cmd.ProcessState.ExitCode() != 1 || p.termios() != before {
-		t.Errorf("exit status %d, terminal restored: %v", cmd.ProcessState.ExitCode(), p.termios() == before)
+	if cmd.ProcessState.ExitCode() != 1 || p.Termios() != before {
+		t.Errorf("exit status %d, terminal restored: %v", cmd.ProcessState.ExitCode(), p.Termios() == before)
 	}
 }
 

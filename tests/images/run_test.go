@@ -117,7 +117,7 @@ func TestDetached(t *testing.T) {
 		t.Errorf("printed %q", got)
 	}
 	s.Minirun("run", "-d", "--name", id, "busybox").Fails(t, "exists")
-	await(t, "the log", func() bool { r := s.Minirun("logs", id); return r.Stdout == "out\n" && r.Stderr == "err\n" })
+	testbundle.Await(t, "the log", func() bool { r := s.Minirun("logs", id); return r.Stdout == "out\n" && r.Stderr == "err\n" })
 	if got := s.do("logs", "-t", id); !strings.HasPrefix(got, time.Now().UTC().Format("2006-")) {
 		t.Errorf("logs -t: %q", got)
 	}
@@ -159,11 +159,11 @@ func TestDetached(t *testing.T) {
 		t.Errorf("a container that did not start is left: %s", got)
 	}
 	s.do("run", "-d", "--rm", "--name", id, "busybox", "true")
-	await(t, "--rm", func() bool { return s.do("ps", "-a", "-q") == "" })
+	testbundle.Await(t, "--rm", func() bool { return s.do("ps", "-a", "-q") == "" })
 	s.do("run", "-d", "--name", id, "busybox", "sleep", "1000")
 	s.do("rm", "-f", id)
 	s.do("run", "-d", "-t", "--name", id, "busybox", "sh", "-c", "test -t 0 && test -t 1 && echo terminal")
-	await(t, "a terminal's log", func() bool { return strings.Contains(s.do("logs", id), "terminal\r") || s.do("logs", id) == "terminal" })
+	testbundle.Await(t, "a terminal's log", func() bool { return strings.Contains(s.do("logs", id), "terminal\r") || s.do("logs", id) == "terminal" })
 	s.do("rm", "-f", id)
 }
 
@@ -176,15 +176,6 @@ func TestFollow(t *testing.T) {
 	got := strings.Split(s.do("logs", "-f", id), "\n")
 	if len(got) != 2001 || got[2000] != "last" || got[1999] != "line 2000" {
 		t.Errorf("%d lines, the last %q", len(got), got[len(got)-1])
-	}
-}
-
-func await(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for end := time.Now().Add(15 * time.Second); !done(); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited for %s in vain", what)
-		}
 	}
 }
 
@@ -216,9 +207,9 @@ func TestHealthcheck(t *testing.T) {
 	}
 	s.do("run", "-d", "--name", id, "busybox", "sh", "-c", "echo 0 >/status; echo fine >/healthy; exec sleep 1000")
 	defer s.do("rm", "-f", id)
-	await(t, "healthy", func() bool { return health() == "healthy 0 fine" })
+	testbundle.Await(t, "healthy", func() bool { return health() == "healthy 0 fine" })
 	s.do("exec", id, "sh", "-c", "echo 1 >/status; echo ill >/healthy")
-	await(t, "unhealthy", func() bool { return health() == "unhealthy 1 ill" })
+	testbundle.Await(t, "unhealthy", func() bool { return health() == "unhealthy 1 ill" })
 	if got := s.do("ps"); !strings.Contains(got, "(unhealthy") {
 		t.Errorf("ps: %s", got)
 	}
@@ -229,10 +220,10 @@ func TestHealthcheck(t *testing.T) {
 		t.Errorf("the runtime knows: %s", got)
 	}
 	s.do("exec", id, "sh", "-c", "echo 0 >/status")
-	await(t, "healthy again", func() bool { return strings.HasPrefix(health(), "healthy") })
+	testbundle.Await(t, "healthy again", func() bool { return strings.HasPrefix(health(), "healthy") })
 	s.do("exec", id, "sh", "-c", "rm /healthy; mkfifo /healthy")
-	await(t, "a check that hangs", func() bool { return strings.HasPrefix(health(), "unhealthy -1 the check did not end") })
-	await(t, "the end of what hung", func() bool { return strings.Count(s.do("exec", id, "ps"), "cat /healthy") <= 1 })
+	testbundle.Await(t, "a check that hangs", func() bool { return strings.HasPrefix(health(), "unhealthy -1 the check did not end") })
+	testbundle.Await(t, "the end of what hung", func() bool { return strings.Count(s.do("exec", id, "ps"), "cat /healthy") <= 1 })
 	s.do("run", "--rm", "--no-healthcheck", "--name", name("n"), "busybox", "true")
 }
 
@@ -336,7 +327,7 @@ func TestRootless(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	as("minirun run -d --name box -u 1000 box sh -c 'echo hello; exec sleep 1000'")
-	await(t, "the log", func() bool { return as("minirun logs box") == "hello" })
+	testbundle.Await(t, "the log", func() bool { return as("minirun logs box") == "hello" })
 	if got := as("minirun exec box id -u"); got != "1000" {
 		t.Errorf("exec: %q", got)
 	}

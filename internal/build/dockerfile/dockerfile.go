@@ -10,6 +10,7 @@
 //	execute.go      RUN, its mounts, its here-documents
 //	text.go         instructions as people read them: progress, history
 //	errors.go       errors that quote the Dockerfile
+//	mistakes.go     what was probably meant
 package dockerfile
 
 import (
@@ -114,6 +115,12 @@ func (f *File) Graph(o Options) (*graph.Graph, error) {
 	return b.g, nil
 }
 
+// Has says whether there is a stage to build, by its name or number.
+func (f *File) Has(target string) error {
+	_, err := f.find(target)
+	return err
+}
+
 // find looks a stage up by its name or number.
 func (f *File) find(name string) (int, error) {
 	if name == "" {
@@ -133,7 +140,7 @@ func (f *File) find(name string) (int, error) {
 			names = append(names, strconv.Itoa(i))
 		}
 	}
-	return 0, fmt.Errorf("--target %s: target stage %q could not be found: the stages are %s", name, name, strings.Join(names, ", "))
+	return 0, fmt.Errorf("--target %s: target stage %q could not be found%s: the stages are %s", name, name, f.meant(name, len(f.stages)), strings.Join(names, ", "))
 }
 
 // A builder makes one graph.

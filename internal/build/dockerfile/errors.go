@@ -16,7 +16,7 @@ type Error struct {
 	Name        string
 	First, Last int
 	Text        []byte // the Dockerfile
-	Stage       string // the stage's label, if it is known
+	Stage       string // "stage builder", if it is known and there are others
 	Err         error
 }
 
@@ -31,7 +31,11 @@ func (e *Error) Quote() string {
 	all := strings.Split(string(e.Text), "\n")
 	var out strings.Builder
 	rule := strings.Repeat("-", 20)
-	fmt.Fprintf(&out, "%s:%d\n%s\n", e.Name, e.First, rule)
+	in := ""
+	if e.Stage != "" {
+		in = ", in " + e.Stage
+	}
+	fmt.Fprintf(&out, "%s:%d%s\n%s\n", e.Name, e.First, in, rule)
 	for n := max(1, e.First-around); n <= min(len(all), e.Last+around); n++ {
 		mark := "   "
 		if n >= e.First && n <= e.Last {
@@ -53,12 +57,12 @@ func quote(err error, name string, text []byte) error {
 	if !errors.As(err, &at) || len(at.Locations) == 0 || len(at.Locations[0]) == 0 {
 		var unknown *instructions.UnknownInstructionError
 		if errors.As(err, &unknown) && unknown.Line > 0 {
-			return &Error{Name: name, First: unknown.Line, Last: unknown.Line, Text: text, Err: err}
+			return &Error{Name: name, First: unknown.Line, Last: unknown.Line, Text: text, Err: explained(err, text)}
 		}
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	first, last := lines(at.Locations[0])
-	return &Error{Name: name, First: first, Last: last, Text: text, Err: at.Unwrap()}
+	return &Error{Name: name, First: first, Last: last, Text: text, Err: explained(at.Unwrap(), text)}
 }
 
 // At gives an error of carrying out a node the node's lines.
@@ -67,8 +71,8 @@ func (f *File) At(name string, n *graph.Node, err error) error {
 		return err
 	}
 	e := &Error{Name: name, First: n.First, Last: n.Last, Text: f.Text, Err: err}
-	if n.Stage != nil {
-		e.Stage = n.Stage.Label()
+	if n.Stage != nil && len(f.stages) > 1 {
+		e.Stage = "stage " + strings.TrimPrefix(n.Stage.Label(), "stage-")
 	}
 	return e
 }

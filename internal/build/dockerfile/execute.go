@@ -42,7 +42,7 @@ func (d *draft) execute(n *graph.Node, c *instructions.RunCommand) error {
 	shown := d.environment(op)
 	var flags []string
 	for i, m := range instructions.GetMounts(c) {
-		mount, err := d.mount(m, i)
+		mount, err := d.mount(n, m, i)
 		if err != nil {
 			return fmt.Errorf("RUN --mount=type=%s: %w", m.Type, err)
 		}
@@ -51,7 +51,7 @@ func (d *draft) execute(n *graph.Node, c *instructions.RunCommand) error {
 	}
 	n.Op = op
 	command := strings.Join(op.Argv, " ")
-	n.Text = "RUN " + strings.Join(append(flags, strings.Join(c.CmdLine, " ")), " ")
+	n.Text = "RUN " + strings.Join(append(flags, strings.Join(c.CmdLine, " ")), " ") + begins(c.Files)
 	created := command
 	if len(shown) > 0 {
 		created = fmt.Sprintf("|%d %s %s", len(shown), strings.Join(shown, " "), command)
@@ -59,6 +59,18 @@ func (d *draft) execute(n *graph.Node, c *instructions.RunCommand) error {
 	n.History = oci.History{CreatedBy: "RUN " + created + " # buildkit"}
 	d.add(n)
 	return nil
+}
+
+// begins shows how a RUN's first here-document does.
+func begins(files []instructions.ShellInlineFile) string {
+	if len(files) == 0 {
+		return ""
+	}
+	first, more, _ := strings.Cut(strings.TrimSpace(files[0].Data), "\n")
+	if more != "" {
+		first += "..."
+	}
+	return " (" + strings.TrimRight(first, "\r") + ")"
 }
 
 // environment is the image's with the stage's arguments, and proxies; the arguments
@@ -113,7 +125,7 @@ func commandOf(c *instructions.RunCommand, shell []string) (argv []string, files
 }
 
 // mount makes a RUN --mount.
-func (d *draft) mount(m *instructions.Mount, index int) (*graph.Mount, error) {
+func (d *draft) mount(n *graph.Node, m *instructions.Mount, index int) (*graph.Mount, error) {
 	out := &graph.Mount{
 		Type: string(m.Type), Source: strings.TrimPrefix(path.Clean("/"+m.Source), "/"), ReadOnly: m.ReadOnly,
 		Size: m.SizeLimit, ID: m.CacheID, Sharing: string(m.CacheSharing), Required: m.Required,
@@ -130,7 +142,7 @@ func (d *draft) mount(m *instructions.Mount, index int) (*graph.Mount, error) {
 			return nil, errors.New("target: is missing")
 		}
 		out.ID = cmp.Or(m.CacheID, out.Target)
-		if err := d.mountFrom(out, m); err != nil {
+		if err := d.mountFrom(n, out, m); err != nil {
 			return nil, err
 		}
 	case instructions.MountTypeTmpfs:
@@ -164,7 +176,7 @@ func (d *draft) mount(m *instructions.Mount, index int) (*graph.Mount, error) {
 // mountFrom says whose file system a mount shows. The context is copied as a COPY
 // would copy it: what .dockerignore leaves out is not there, and what the container
 // writes is not the user's.
-func (d *draft) mountFrom(out *graph.Mount, m *instructions.Mount) error {
+func (d *draft) mountFrom(n *graph.Node, out *graph.Mount, m *instructions.Mount) error {
 	context := graph.MainContext
 	if m.From != "" {
 		var err error
@@ -179,7 +191,7 @@ func (d *draft) mountFrom(out *graph.Mount, m *instructions.Mount) error {
 	}
 	b := d.b
 	out.From = &graph.Node{
-		ID: b.id(), Instruction: "COPY", Text: "load " + context + " " + out.Source,
+		ID: b.id(), Instruction: "COPY", Text: "load " + context + " " + out.Source, First: n.First, Last: n.Last,
 		Op:     &graph.Copy{Sources: []graph.Source{{Context: context, Path: out.Source}}, Dest: "/", Parents: true, Link: true},
 		Config: empty(b.o.Build),
 	}

@@ -182,7 +182,7 @@ func (b *builder) base(s *graph.Stage) (*graph.From, *docker.DockerOCIImage, err
 	}
 	i, err := b.image(s.Base, s.Platform)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("FROM %s%s: %w", s.Base, b.meant(s.Base, s.Index), err)
 	}
 	return &graph.From{Image: i}, &i.Config, nil
 }
@@ -239,7 +239,7 @@ func (d *draft) input(from string) (*graph.Node, string, error) {
 	}
 	image, err := b.image(from, d.stage.Platform)
 	if err != nil {
-		return nil, "", fmt.Errorf("--from=%s: no stage has this name, so it is an image: %w", from, err)
+		return nil, "", fmt.Errorf("--from=%s: no stage has this name%s, so it is an image: %w", from, b.meant(from, len(b.stages)), err)
 	}
 	n := &graph.Node{ID: b.id(), Instruction: "FROM", Text: "FROM " + from, Op: &graph.From{Image: image}, Config: clone(&image.Config)}
 	b.images[key] = n

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/containerd/platforms"
@@ -19,9 +20,17 @@ type Document struct {
 	Seconds  float64 `json:"seconds"`
 	Layers   int     `json:"layers"` // that the stages needed have made
 	Bytes    int64   `json:"bytes"`  // of files in those
+	Image    Image   `json:"image"`
 	Stages   []Stage `json:"stages"`
 	Edges    []Edge  `json:"edges"`
 	Start    Start   `json:"start"`
+}
+
+// An Image is what the result's layers are of: those of other stages stay behind.
+type Image struct {
+	Base   int   `json:"base_layers"`
+	Layers int   `json:"layers"` // made here
+	Bytes  int64 `json:"bytes"`  // of files in those made here
 }
 
 // A Stage is what one FROM begins.
@@ -33,7 +42,8 @@ type Stage struct {
 	Platform     string        `json:"platform,omitempty"` // if it is not the result's
 	Target       bool          `json:"target"`
 	Needed       bool          `json:"needed"`
-	Why          string        `json:"why"` // it is needed, or not
+	InImage      bool          `json:"in_image"` // its layers are the image's
+	Why          string        `json:"why"`      // it is needed, or not
 	Instructions []Instruction `json:"instructions"`
 }
 
@@ -58,7 +68,7 @@ type Instruction struct {
 	Needed      bool       `json:"needed"`
 	Cached      bool       `json:"cached"`
 	Seconds     float64    `json:"seconds"`
-	Reason      string     `json:"reason,omitempty"`         // why it was not cached
+	Reason      string     `json:"reason,omitempty"`         // why it was cached, or was not
 	Inputs      []string   `json:"changed_inputs,omitempty"` // what it read that has changed
 	Key         string     `json:"key,omitempty"`
 	Layer       *LayerText `json:"layer,omitempty"`
@@ -100,8 +110,9 @@ func (r *Report) Document() *Document {
 		Platform: platforms.Format(r.Graph.Platform), Target: r.Graph.Target.Label(), Seconds: r.Total.Seconds(),
 		Edges: edges(r), Start: start(r),
 	}
+	within := stagesOf(r.Graph.Target, &d.Image)
 	for _, s := range r.Graph.Stages {
-		t := Stage{ID: stageID(s), Index: s.Index, Name: s.Label(), Base: s.Base, Target: s == r.Graph.Target, Needed: r.needs(s)}
+		t := Stage{ID: stageID(s), Index: s.Index, Name: s.Label(), Base: s.Base, Target: s == r.Graph.Target, Needed: r.needs(s), InImage: within[s]}
 		if p := platforms.Format(s.Platform); p != d.Platform && t.Needed {
 			t.Platform = p
 		}
@@ -110,8 +121,10 @@ func (r *Report) Document() *Document {
 			i := r.instruction(n)
 			if t.Needed && i.Kind == Layer {
 				d.Layers++
-				if i.Layer != nil {
-					d.Bytes += i.Layer.Bytes
+				d.Bytes += i.bytes()
+				if t.InImage {
+					d.Image.Layers++
+					d.Image.Bytes += i.bytes()
 				}
 			}
 			t.Instructions = append(t.Instructions, i)
@@ -124,20 +137,65 @@ func (r *Report) Document() *Document {
 // needs says whether the target needs a stage: then it needs all of it.
 func (r *Report) needs(s *graph.Stage) bool { return r.Steps[s.Last().ID].Needed }
 
+// stagesOf are the stages whose layers the result has: the target, and those that it
+// begins with.
+func stagesOf(target *graph.Stage, i *Image) map[*graph.Stage]bool {
+	in := map[*graph.Stage]bool{}
+	for s := target; s != nil; {
+		in[s] = true
+		from, _ := s.Nodes[0].Op.(*graph.From)
+		s = nil
+		switch {
+		case from == nil:
+		case from.Stage != nil:
+			s = from.Stage
+		case from.Image != nil:
+			i.Base = len(from.Image.Layers)
+		}
+	}
+	return in
+}
+
+func (i *Instruction) bytes() int64 {
+	if i.Layer == nil {
+		return 0
+	}
+	return i.Layer.Bytes
+}
+
 func why(s *Stage, edges []Edge) string {
 	if s.Target {
-		return "it is the target"
+		return "it is the target: its layers are the image's"
 	}
 	if !s.Needed {
 		return "not needed: from the target, no FROM, COPY --from or mount leads here"
 	}
-	var by []string
-	for _, e := range edges {
-		if e.From == s.ID {
-			by = append(by, fmt.Sprintf("%s of %s (line %d)", e.Name(), e.ToName, e.Line))
-		}
+	text := "needed by " + strings.Join(users(s, edges), ", ")
+	if s.InImage {
+		return text + ": its layers are the image's, too"
 	}
-	return "needed by " + strings.Join(slices.Compact(by), ", ")
+	return text + ": its layers stay behind, the image has only what is copied"
+}
+
+// users are who takes something from a stage, with the lines where they do.
+func users(s *Stage, edges []Edge) (out []string) {
+	for k := 0; k < len(edges); {
+		e := edges[k]
+		if k++; e.From != s.ID {
+			continue
+		}
+		lines := []string{strconv.Itoa(e.Line)}
+		for ; k < len(edges) && edges[k].From == s.ID && edges[k].To == e.To && edges[k].Kind == e.Kind; k++ {
+			lines = append(lines, strconv.Itoa(edges[k].Line))
+		}
+		lines = slices.Compact(lines)
+		word := "line"
+		if len(lines) > 1 {
+			word = "lines"
+		}
+		out = append(out, fmt.Sprintf("%s of %s (%s %s)", e.Name(), e.ToName, word, strings.Join(lines, ", ")))
+	}
+	return out
 }
 
 func (r *Report) instruction(n *graph.Node) Instruction {

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/minirun/minirun/internal/build/graph"
 )
@@ -65,6 +66,9 @@ func of(n *graph.Node) []Edge {
 				e = end(s.From)
 			}
 			e.Kind, e.What = "copy", s.Path
+			if s.From != nil {
+				e.What = "/" + strings.TrimPrefix(strings.TrimPrefix(s.Path, "/"), ".")
+			}
 			out = append(out, e)
 		}
 	case *graph.Run:

@@ -40,7 +40,7 @@ type Report struct {
 type Step struct {
 	Needed  bool
 	Cached  bool
-	Reason  string   // why it was not cached, or ""
+	Reason  string   // why it was cached, or was not; or ""
 	Changed []string // inputs that changed: "package.json: content", "the step before"
 	Key     string
 	Time    time.Duration

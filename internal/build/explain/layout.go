@@ -23,6 +23,7 @@ type box struct {
 	stage      *Stage // nil: not built here
 	name       string
 	kind       string // "stage", "image" or "context"
+	argv       string // of the target: what its image runs
 	x, y, w, h int
 	rank       int
 }
@@ -42,6 +43,7 @@ const (
 	headRoom   = 44 // of a stage, above its instructions
 	rowRoom    = 26
 	footRoom   = 8
+	argvRoom   = 26
 	gap        = 80 // between columns
 	space      = 24 // between boxes
 	lane       = 10
@@ -92,7 +94,11 @@ func (l *layouter) make() {
 	}
 	for i := range l.d.Stages {
 		s := &l.d.Stages[i]
-		add(&box{id: s.ID, stage: s, name: s.Name, kind: "stage", w: boxWidth, h: headRoom + rowRoom*len(s.Instructions) + footRoom})
+		b := &box{id: s.ID, stage: s, name: s.Name, kind: "stage", w: boxWidth, h: headRoom + rowRoom*len(s.Instructions) + footRoom}
+		if s.Target && len(l.d.Start.Argv) > 0 {
+			b.argv, b.h = list(l.d.Start.Argv), b.h+argvRoom
+		}
+		add(b)
 	}
 	for _, e := range l.d.Edges {
 		if l.byID[e.From] == nil {
@@ -165,8 +171,11 @@ func (l *layouter) sort() {
 			counts[s]++
 		}
 		for i, s := range column {
-			if s.order = float64(i); counts[s] > 0 {
+			switch s.order = float64(i); {
+			case counts[s] > 0:
 				s.order = sums[s] / float64(counts[s])
+			case s.box != nil && s.box.stage == nil: // FROM is the first row of what it leads to
+				s.order = -1
 			}
 		}
 		slices.SortStableFunc(column, func(a, b *slot) int { return cmp.Compare(a.order, b.order) })

@@ -23,7 +23,13 @@ func HTML(w io.Writer, r *Report) error {
 	d := r.Document()
 	t, err := template.New("page").Funcs(template.FuncMap{
 		"text": printable, "list": list, "seconds": seconds, "lines": func(i Instruction) string { return i.lines() },
-		"did": func(i Instruction) []string { return i.did() },
+		"did": func(i Instruction) []string { return i.did() }, "fate": func(i Instruction) string { return i.fate() },
+		"bytes": func(i Instruction) string {
+			if i.Layer == nil {
+				return ""
+			}
+			return size(i.Layer.Bytes)
+		},
 	}).Parse(pageText)
 	if err == nil {
 		err = t.Execute(w, page{d, d.summary(), template.HTML(draw(d, layout(d), false))}) // its texts are escaped
@@ -34,7 +40,7 @@ func HTML(w io.Writer, r *Report) error {
 	return nil
 }
 
-// did is what an instruction has done, as the text has it.
+// did is what an instruction has done, as the text has it, but for what the cache had.
 func (i *Instruction) did() []string {
 	t := &writer{}
 	t.what(i)

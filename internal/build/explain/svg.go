@@ -19,7 +19,7 @@ svg.stages { --text: #222; --back: #fff; --line: #8888; --dim: #777; --layer: #2
 .stages .box { fill: none; stroke: var(--line) } .stages .target { stroke: var(--layer); stroke-width: 2 } .stages .outside { stroke-dasharray: 1 3; stroke-linecap: round }
 .stages .name { font-weight: 600 } .stages text.why { fill: var(--dim); font-size: 11px }
 .stages .code { font: 11px ui-monospace, monospace } .stages text.line { fill: var(--dim); font-size: 11px; text-anchor: end }
-.stages text.side { font-size: 11px; text-anchor: end; font-variant-numeric: tabular-nums } .stages text.hit { fill: var(--cached) }
+.stages text.argv { font-weight: 600 } .stages text.side { font-size: 11px; text-anchor: end; font-variant-numeric: tabular-nums } .stages text.hit { fill: var(--cached) } .stages text.made { fill: var(--copy) }
 .stages .layer { fill: var(--fill); stroke: var(--layer) } .stages .layer.cached { stroke: var(--cached) }
 .stages .metadata, .stages .nothing { fill: none; stroke: var(--line); stroke-dasharray: 4 3 } .stages .base { fill: none }
 .stages .unneeded { opacity: .45 }
@@ -114,8 +114,13 @@ func (s *svg) box(b *box) {
 	if b.stage.Platform != "" {
 		sub += " for " + b.stage.Platform
 	}
-	if b.stage.Target {
-		class, sub = "box target", sub+", the target"
+	switch {
+	case b.stage.Target:
+		class, sub = "box target", sub+": the target"
+	case b.stage.InImage:
+		sub += ": its layers are the image's, too"
+	case b.stage.Needed:
+		sub += ": its layers stay behind"
 	}
 	fmt.Fprintf(s, "<g%s>\n", group)
 	s.rect(class, b.x, b.y, b.w, b.h)
@@ -123,6 +128,10 @@ func (s *svg) box(b *box) {
 	s.text("why", b.x+10, b.y+34, sub, 70)
 	for i := range b.stage.Instructions {
 		s.row(b, &b.stage.Instructions[i], b.row(i))
+	}
+	if b.argv != "" {
+		s.text("why", b.x+10, b.y+b.h-13, "runs", 10)
+		s.text("code argv", b.x+40, b.y+b.h-13, b.argv, 52)
 	}
 	s.WriteString("</g>\n")
 }
@@ -139,7 +148,7 @@ func (s *svg) row(b *box, i *Instruction, y int) {
 	case i.Cached:
 		class, side, hit = class+" cached", side+" ✓", "side hit"
 	default:
-		side += " " + seconds(i.Seconds)
+		side, hit = side+" · "+seconds(i.Seconds), "side made"
 	}
 	fmt.Fprintf(s, "<g><title>%s</title>\n", escaped(i.tip()))
 	s.rect(class, b.x+34, y+2, b.w-42, rowRoom-4)
@@ -158,5 +167,9 @@ func (i *Instruction) tip() string {
 	if !i.Needed {
 		return i.Text
 	}
-	return strings.Join(append([]string{i.Text}, i.did()...), " | ")
+	out := append([]string{i.Text}, i.did()...)
+	if i.Kind == Layer {
+		out = append(append(out, i.fate()), i.Inputs...)
+	}
+	return strings.Join(out, " | ")
 }

@@ -15,7 +15,7 @@ import (
 func Text(w io.Writer, r *Report, colour bool) error {
 	t := &writer{}
 	if colour {
-		t.style = style{dim: "\x1b[2m", bold: "\x1b[1m", good: "\x1b[32m", bad: "\x1b[31m", off: "\x1b[0m"}
+		t.style = style{dim: "\x1b[2m", bold: "\x1b[1m", good: "\x1b[32m", built: "\x1b[33m", bad: "\x1b[31m", off: "\x1b[0m"}
 	}
 	d := r.Document()
 	t.line(t.bold, d.summary())
@@ -37,12 +37,16 @@ func (d *Document) summary() string {
 			needed++
 		}
 	}
-	return fmt.Sprintf("%s for %s: %d of %s needed; they have %s of %s; %s",
-		d.Target, d.Platform, needed, counted(len(d.Stages), "stage"), counted(d.Layers, "layer"), size(d.Bytes), seconds(d.Seconds))
+	text := fmt.Sprintf("%s for %s in %s: %d of %s needed. The image has %s of its base and %s made here, of %s",
+		d.Target, d.Platform, seconds(d.Seconds), needed, counted(len(d.Stages), "stage"), counted(d.Image.Base, "layer"), counted(d.Image.Layers, "layer"), size(d.Image.Bytes))
+	if n := d.Layers - d.Image.Layers; n > 0 {
+		text += fmt.Sprintf("; %s of %s stayed behind", counted(n, "layer"), size(d.Bytes-d.Image.Bytes))
+	}
+	return text
 }
 
 // A style is the colours of a terminal, or none.
-type style struct{ dim, bold, good, bad, off string }
+type style struct{ dim, bold, good, built, bad, off string }
 
 type writer struct {
 	style
@@ -112,6 +116,7 @@ func (t *writer) stage(s *Stage) {
 		t.line(look, fmt.Sprintf("%7s  %s", i.lines(), text))
 		if s.Needed {
 			t.what(i)
+			t.cache(i)
 		}
 	}
 }
@@ -154,22 +159,35 @@ func (t *writer) what(i *Instruction) {
 	for _, c := range i.Changes {
 		t.line(t.dim, margin+"and changes "+c.String())
 	}
-	t.cache(i)
 }
 
 func (t *writer) cache(i *Instruction) {
-	if i.Cached {
-		t.line(t.good, margin+"cached")
+	if i.Kind != Layer {
 		return
 	}
-	text := "built in " + seconds(i.Seconds)
+	t.line(i.style(t.style), margin+i.fate())
+	for _, c := range i.Inputs {
+		t.line(i.style(t.style), margin+"  "+c)
+	}
+}
+
+func (i *Instruction) style(s style) string {
+	if i.Cached {
+		return s.good
+	}
+	return s.built
+}
+
+// fate is whether the cache had a layer, and why.
+func (i *Instruction) fate() string {
+	text := "cached"
+	if !i.Cached {
+		text = "built in " + seconds(i.Seconds)
+	}
 	if i.Reason != "" {
 		text += ": " + i.Reason
 	}
-	t.line("", margin+text)
-	for _, c := range i.Inputs {
-		t.line("", margin+"  changed: "+c)
-	}
+	return text
 }
 
 func (l *LayerText) String() string {

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"fmt"
 	"path"
 	"regexp"
 	"slices"
@@ -18,6 +19,8 @@ type stage struct {
 	shell   bool   // SHELL has been set
 	workdir string // absolute; "" while only the base image knows
 	only    map[string]instructions.Command
+
+	packages [][2]string // directories that a RUN has installed packages in, and what it was
 }
 
 // vars are all variables; the environment wins.
@@ -54,6 +57,7 @@ func (c *checker) stage(i int, needed bool) {
 	for _, command := range definition.Commands {
 		c.command(s, i, command)
 	}
+	c.entrypointAndCmd(s)
 }
 
 // image begins with a base image.
@@ -79,9 +83,11 @@ func (c *checker) command(s *stage, index int, command instructions.Command) {
 	l, where := c.at(command.Comments()), command.Location()
 	if a, ok := command.(*instructions.AddCommand); ok {
 		c.ignored(l, s, "Add", a.SourcePaths, where)
+		c.outside(l, a.SourcePaths, where)
 	}
 	if a, ok := command.(*instructions.CopyCommand); ok && a.From == "" {
 		c.ignored(l, s, "Copy", a.SourcePaths, where)
+		c.outside(l, a.SourcePaths, where)
 	}
 	r := &reader{c: c, vars: s.vars()}
 	if e, ok := command.(instructions.SupportsSingleWordExpansion); ok {
@@ -93,6 +99,7 @@ func (c *checker) command(s *stage, index int, command instructions.Command) {
 		c.lex.RawQuotes, c.lex.RawEscapes = false, false
 	}
 	r.report(l, where)
+	c.listQuotes(l, command, where)
 
 	switch o := command.(type) {
 	case *instructions.ArgCommand:
@@ -110,25 +117,35 @@ func (c *checker) command(s *stage, index int, command instructions.Command) {
 	case *instructions.ExposeCommand:
 		c.expose(l, o)
 	case *instructions.CmdCommand:
-		c.shellForm(l, s, "CMD", o.PrependShell, where)
+		c.execQuotes(l, "CMD", o.PrependShell, o.CmdLine, where)
+		c.shellForm(l, s, "CMD", o.ShellDependantCmdLine, where)
 		c.once(s, command)
 	case *instructions.EntrypointCommand:
-		c.shellForm(l, s, "ENTRYPOINT", o.PrependShell, where)
+		c.execQuotes(l, "ENTRYPOINT", o.PrependShell, o.CmdLine, where)
+		c.shellForm(l, s, "ENTRYPOINT", o.ShellDependantCmdLine, where)
 		c.once(s, command)
 	case *instructions.HealthCheckCommand:
 		c.once(s, command)
 	case *instructions.RunCommand:
+		c.execQuotes(l, "RUN", o.PrependShell, o.CmdLine, where)
 		c.aptUpdate(l, o)
+		c.cdAlone(l, o)
+		c.windows(l, contentsOf(o.Files), where)
+		s.installed(o)
 	case *instructions.CopyCommand:
 		c.copyFrom(l, index, o)
+		c.overInstalled(l, s, o)
+		c.windows(l, dataOf(o.SourceContents), where)
 	}
 }
 
 // shellForm: JSONArgsRecommended. Who has set SHELL means it.
-func (c *checker) shellForm(l *linter.Linter, s *stage, name string, shell bool, where []parser.Range) {
+func (c *checker) shellForm(l *linter.Linter, s *stage, name string, o instructions.ShellDependantCmdLine, where []parser.Range) {
 	rule := &linter.RuleJSONArgsRecommended
-	if shell && !s.shell {
+	if o.PrependShell && !s.shell {
+		c.hint = shellFormHint(name, o.CmdLine)
 		l.Run(rule, where, rule.Format(name))
+		c.hint = ""
 	}
 }
 
@@ -151,7 +168,9 @@ func (c *checker) workdir(l *linter.Linter, s *stage, o *instructions.WorkdirCom
 	case s.workdir != "":
 		s.workdir = path.Join(s.workdir, o.Path)
 	default:
+		c.hint = fmt.Sprintf("It begins at the base image's WORKDIR, which the next version of that may change. Write WORKDIR %s", path.Join("/", o.Path))
 		l.Run(rule, o.Location(), rule.Format(o.Path))
+		c.hint = ""
 	}
 }
 
@@ -179,7 +198,9 @@ func (c *checker) secrets(l *linter.Linter, instruction string, names []string, 
 	rule := &linter.RuleSecretsUsedInArgOrEnv
 	for _, name := range names {
 		if secretWords.MatchString(name) && !publicWords.MatchString(name) {
+			c.hint = secretHint(instruction, name)
 			l.Run(rule, where, rule.Format(instruction, name))
+			c.hint = ""
 		}
 	}
 }

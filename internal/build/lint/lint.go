@@ -8,6 +8,8 @@
 //	vars.go     variables: what is defined where
 //	files.go    rules of COPY and ADD
 //	own.go      minirun's own rules
+//	mistakes.go more of them: what builds, and is not what was meant
+//	hints.go    what to write instead, of BuildKit's rules
 //	print.go    results as text and JSON
 //
 // The parser fires StageNameCasing, FromAsCasing, MaintainerDeprecated and
@@ -37,6 +39,9 @@ type Options struct {
 	// Ignored is the context's (tree.Tree.Ignored); nil: nothing is ignored.
 	Ignored func(name string, isDir bool) (ignored, prune bool)
 
+	// Exists says whether the context has a path; nil: it is not known.
+	Exists func(name string) bool
+
 	// BaseEnv are the variables of a base image (NAME or NAME=VALUE), nil for those
 	// of an image that is not known: then a name that nobody has defined may be its
 	// own, and is a finding only if it looks like another one, misspelt.
@@ -52,12 +57,16 @@ type Options struct {
 	Check string
 }
 
+// Argument is the build argument that says the same as Check.
+const Argument = "BUILDKIT_DOCKERFILE_CHECK"
+
 // A Warning is one finding.
 type Warning struct {
 	Rule        string
 	Description string // of the rule
 	URL         string // of the rule's documentation
 	Detail      string // what was found
+	Hint        string // what to write instead; "": the detail says it
 	Line, Last  int    // from 1 on; 0: of no line
 	Own         bool   // it is minirun's own rule, BuildKit has none of this name
 }
@@ -102,6 +111,7 @@ type checker struct {
 	globals *scope   // the ARGs before the first FROM
 	bare    *scope   // those without --build-arg
 	done    []*stage // what is known behind each stage
+	hint    string   // of the finding that is about to be reported
 }
 
 func (c *checker) configure(text []byte) error {
@@ -122,12 +132,13 @@ func (c *checker) configure(text []byte) error {
 		return fmt.Errorf("check %q: %w", c.o.Check, err)
 	}
 	c.lint = c.lint.WithMergedConfig(more)
+	c.lint.ReturnAsError = c.lint.ReturnAsError || more.ReturnAsError
 	return nil
 }
 
 // warn notes what a rule has found.
 func (c *checker) warn(rule, description, url, detail string, where []parser.Range) {
-	w := Warning{Rule: rule, Description: description, URL: url, Detail: detail, Own: isOwn(rule)}
+	w := Warning{Rule: rule, Description: description, URL: url, Detail: detail, Hint: c.hint, Own: isOwn(rule)}
 	for _, r := range where {
 		if w.Line == 0 || r.Start.Line < w.Line {
 			w.Line = r.Start.Line
@@ -176,6 +187,15 @@ func (c *checker) broken(text []byte, err error) error {
 	return fmt.Errorf("%s: %w", c.o.Name, err)
 }
 
+// noTarget is the error that a build has for the target.
+func (c *checker) noTarget() error {
+	file, err := dockerfile.Parse(c.o.Name, c.result.text)
+	if err == nil {
+		err = file.Has(c.o.Target)
+	}
+	return err
+}
+
 // at is the linter where an instruction is: comments in front of it may have it skip
 // rules.
 func (c *checker) at(comments []string) *linter.Linter {
@@ -193,7 +213,7 @@ func (c *checker) needed() ([]bool, error) {
 	}
 	target, ok := c.find(c.o.Target, len(c.stages), true)
 	if !ok {
-		return nil, fmt.Errorf("--target %s: %s has no such stage", c.o.Target, c.o.Name)
+		return nil, c.noTarget()
 	}
 	var need func(name string, before int, numbers bool)
 	visit := func(i int) {

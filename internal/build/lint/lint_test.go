@@ -29,6 +29,7 @@ func findings(t testing.TB, text string, o Options) (out []string) {
 
 func known() Options {
 	return Options{
+		Exists:  func(name string) bool { return name == "node_modules" },
 		BaseEnv: func(image string) []string { return []string{"PATH=/bin", "BASE_VERSION=3"} },
 		Ignored: func(name string, _ bool) (bool, bool) {
 			switch {
@@ -185,6 +186,37 @@ func TestRules(t *testing.T) {
 			"FROM busybox AS made\nWORKDIR /app\nFROM scratch\nCOPY --from=made /dist app/x app /d/\n", "FROM busybox AS made\nFROM scratch\nCOPY --from=made dist /\n",
 			"FROM busybox AS made\nWORKDIR /\nFROM scratch\nCOPY --from=made dist /\n", "FROM scratch\nCOPY --from=busybox bin /\n",
 		}},
+		"CdAlone": {"", map[string]string{
+			"FROM busybox\nRUN cd /app\n":              "2 cd ends with this RUN: the next instruction begins in the WORKDIR again. Write WORKDIR /app",
+			"FROM busybox\nRUN mkdir a && \\\n cd a\n": "2 cd ends with this RUN: the next instruction begins in the WORKDIR again. Write WORKDIR a",
+		}, []string{"FROM busybox\nRUN cd /app && make\n", "FROM busybox\nRUN (cd /app)\n", "FROM busybox\nRUN [\"cd\", \"/app\"]\n", "FROM busybox\nWORKDIR /app\n"}},
+		"ExecFormQuotes": {"", map[string]string{
+			"FROM busybox\nCMD ['a', 'b c']\n":                      `2 The quotes of this list are not JSON's, so it is a text for the shell, which looks for a program called [. Write CMD ["a", "b c"]`,
+			"FROM busybox\nRUN [“a”]\n":                             `2 The quotes of this list are not JSON's, so it is a text for the shell, which looks for a program called [. Write RUN ["a"]`,
+			"FROM busybox\nENTRYPOINT [\"a\", “b”]\n":               `2 The quotes of this list are not JSON's, so it is a text for the shell, which looks for a program called [. Write ENTRYPOINT ["a", "b"]`,
+			"FROM busybox\nCOPY --chown=1 ['a', '/b']\nWORKDIR /\n": `2 The quotes of this list are not JSON's, so it is a text for the shell, which looks for a program called [. Write COPY ["a", "/b"]`,
+		}, []string{"FROM busybox\nCMD [\"it's\"]\n", "FROM busybox\nRUN [ -f 'a' ]\n", "FROM busybox\nRUN [ 'a' = b ] && echo [x]\n", "FROM busybox\nCOPY [a-z] /\n"}},
+		"EntrypointAndCmd": {"", map[string]string{
+			"FROM busybox\nENTRYPOINT a b\nCMD [\"c\"]\n":      `2 ENTRYPOINT is in shell form, so CMD and the arguments of run never reach its program. Write ENTRYPOINT ["a", "b"]`,
+			"FROM busybox\nCMD c $D\nENTRYPOINT [\"a\"]\n":     `2 CMD is in shell form, so ENTRYPOINT gets the arguments /bin/sh, -c and the text. Write CMD ["/bin/sh", "-c", "exec c $D"]`,
+			"FROM busybox\nENTRYPOINT [\"a\"]\nCMD c\nRUN d\n": `3 CMD is in shell form, so ENTRYPOINT gets the arguments /bin/sh, -c and the text. Write CMD ["c"]`,
+		}, []string{"FROM busybox\nENTRYPOINT [\"a\"]\nCMD [\"c\"]\n", "FROM busybox\nENTRYPOINT a\n", "FROM busybox\nENTRYPOINT a\nENTRYPOINT [\"a\"]\nCMD [\"c\"]\n"}},
+		"CopyOverInstalled": {"", map[string]string{
+			"FROM node\nCOPY package.json ./\nRUN npm install\nCOPY . .\n": "4 This copies node_modules of the context over what npm install has installed, for another system perhaps: list node_modules in .dockerignore",
+			"FROM node\nRUN cd /app && yarn && yarn build\nCOPY ./ /app\n": "3 This copies node_modules of the context over what yarn has installed, for another system perhaps: list node_modules in .dockerignore",
+			"FROM node\nRUN npm ci --omit=dev\nCOPY --chown=1 a . /app/\n": "3 This copies node_modules of the context over what npm ci has installed, for another system perhaps: list node_modules in .dockerignore",
+		}, []string{
+			"FROM node\nCOPY . .\nRUN npm install\n", "FROM node\nRUN npm install\nCOPY src ./src\n", "FROM node AS a\nRUN npm install\nFROM node\nCOPY . .\n",
+			"FROM node\nRUN composer install\nCOPY . .\n", "FROM node\nRUN echo npm install\nCOPY . .\n",
+		}},
+		"SourceOutsideContext": {"", map[string]string{
+			"FROM busybox\nCOPY ../a /\n":       "2 ../a is /a of the context: build with a context that has both (minirun build -f DIR/Dockerfile ..), or use --build-context",
+			"FROM busybox\nADD x/../../a b /\n": "2 x/../../a is /a of the context: build with a context that has both (minirun build -f DIR/Dockerfile ..), or use --build-context",
+		}, []string{"FROM busybox\nCOPY a/../b /\n", "FROM busybox\nCOPY --from=x ../a /\n", "FROM busybox\nCOPY ..a /\n"}},
+		"WindowsLineEnds": {"", map[string]string{
+			"FROM busybox\r\nRUN <<E\r\ntrue\r\nE\r\n":     "2 This here-document has the line ends of Windows (CRLF), and so has what it becomes: as a script it fails. Convert the Dockerfile (dos2unix; in git: Dockerfile text eol=lf in .gitattributes)",
+			"FROM busybox\r\nCOPY <<E /a\r\ntrue\r\nE\r\n": "2 This here-document has the line ends of Windows (CRLF), and so has what it becomes: as a script it fails. Convert the Dockerfile (dos2unix; in git: Dockerfile text eol=lf in .gitattributes)",
+		}, []string{"FROM busybox\r\nRUN true && \\\r\n false\r\n", "FROM busybox\nRUN <<E\ntrue\nE\n"}},
 	} {
 		t.Run(rule, func(t *testing.T) {
 			o := known()
@@ -263,6 +295,22 @@ func TestDirectives(t *testing.T) {
 	}
 }
 
+func TestExecForm(t *testing.T) {
+	for text, want := range map[string]string{
+		"node a.js":              `["node", "a.js"]`,
+		`nginx -g "daemon off;"`: `["nginx", "-g", "daemon off;"]`,
+		`a 'b $c' "" d"e"f`:      `["a", "b $c", "", "def"]`,
+		`a "$b"`:                 `["/bin/sh", "-c", "exec a \"$b\""]`,
+		"a && b":                 `["/bin/sh", "-c", "exec a && b"]`,
+		`a "b`:                   `["/bin/sh", "-c", "exec a \"b"]`,
+		`a \ b`:                  `["/bin/sh", "-c", "exec a \\ b"]`,
+	} {
+		if got := execForm([]string{text}); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
+
 // TestErrors: what a build would fail with, and what was found until there.
 func TestErrors(t *testing.T) {
 	for text, want := range map[string]string{
@@ -279,7 +327,7 @@ func TestErrors(t *testing.T) {
 		}
 	}
 	r, err := Check([]byte("FROM a\n"), Options{Target: "b"})
-	if err != nil || r.Err == nil || !strings.Contains(r.Err.Error(), "no such stage") {
+	if err != nil || r.Err == nil || !strings.Contains(r.Err.Error(), `target stage "b" could not be found`) {
 		t.Errorf("%v, %v", r, err)
 	}
 	var broken *dockerfile.Error

@@ -30,7 +30,10 @@ var (
 )
 
 func isOwn(rule string) bool {
-	return rule == ruleAptGetUpdateAlone.Name || rule == ruleCopyFromWorkdir.Name
+	return slices.Contains([]string{
+		ruleAptGetUpdateAlone.Name, ruleCopyFromWorkdir.Name, ruleCdAlone.Name, ruleExecFormQuotes.Name, ruleEntrypointAndCmd.Name,
+		ruleCopyOverInstalled.Name, ruleSourceOutsideContext.Name, ruleWindowsLineEnds.Name,
+	}, rule)
 }
 
 var (

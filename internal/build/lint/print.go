@@ -47,6 +47,9 @@ func (r *Result) plain(w io.Writer) error {
 			of = ""
 		}
 		print("\nWARNING: %s%s\n%s\n", f.Rule, of, f.Detail)
+		if f.Hint != "" {
+			print("%s\n", f.Hint)
+		}
 		if f.Line > 0 {
 			print("%s\n", (&dockerfile.Error{Name: r.name, First: f.Line, Last: f.Last, Text: r.text}).Quote())
 		}
@@ -79,6 +82,7 @@ type finding struct {
 	Description string    `json:"description,omitempty"`
 	URL         string    `json:"url,omitempty"`
 	Detail      string    `json:"detail,omitempty"`
+	Hint        string    `json:"hint,omitempty"`
 	Location    *location `json:"location,omitempty"`
 	Own         bool      `json:"minirun,omitempty"`
 }
@@ -101,7 +105,7 @@ func (r *Result) json(w io.Writer) error {
 		Error    *buildError `json:"buildError,omitempty"`
 	}{Warnings: []finding{}}
 	for _, f := range r.Warnings {
-		out.Warnings = append(out.Warnings, finding{f.Rule, f.Description, f.URL, f.Detail, lines(f.Line, f.Last), f.Own})
+		out.Warnings = append(out.Warnings, finding{f.Rule, f.Description, f.URL, f.Detail, f.Hint, lines(f.Line, f.Last), f.Own})
 	}
 	if r.Err != nil {
 		out.Error = &buildError{Message: r.Err.Error()}

@@ -13,6 +13,7 @@ const (
 	begin = iota
 	output
 	counted
+	did
 	ended
 )
 
@@ -20,7 +21,7 @@ const (
 type event struct {
 	at          time.Time
 	kind, id    int
-	text        string // begin: the name; counted: what
+	text        string // begin: the name; counted, did: what
 	data        []byte // output; only valid while the event is applied
 	done, total int64
 	cached      bool
@@ -41,6 +42,7 @@ type step struct {
 	program cleaner
 	lines   []line // the last ones, at most twice keep
 	counts  []count
+	did     []string
 }
 
 type state int
@@ -141,12 +143,15 @@ func (b *board) apply(e *event, printed func(*step, line)) *step {
 		s.program.write(e.data, tell)
 	case counted:
 		s.counted(e)
+	case did:
+		s.did = append(s.did, clean(e.text))
 	case ended:
 		s.program.close(tell)
 		s.took = e.at.Sub(s.begun)
 		s.state = b.ended(e)
 		if e.err != nil {
-			s.err = clean(e.err.Error())
+			first, _, _ := strings.Cut(e.err.Error(), "\n") // the end of the build has the others
+			s.err = clean(first)
 		}
 	}
 	return s

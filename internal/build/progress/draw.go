@@ -115,6 +115,9 @@ func (p painter) step(s *step, most int) []row {
 	}
 	first.text = p.aligned(first.text+s.name, seconds(s.time(p.now)))
 	out := []row{first}
+	for _, what := range s.did {
+		out = append(out, row{first.look, p.cut(" => => " + what)})
+	}
 	if s.state != running {
 		return out
 	}
@@ -126,7 +129,7 @@ func (p painter) step(s *step, most int) []row {
 	for _, l := range s.tail(most) {
 		out = append(out, row{dim, p.cut(" => => # " + l.text)})
 	}
-	return out[:min(len(out), 1+most)]
+	return out[:min(len(out), 1+len(s.did)+most)]
 }
 
 func (c count) String() string {

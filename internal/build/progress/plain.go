@@ -49,6 +49,8 @@ func (p *plain) apply(e *event) {
 		if c := s.find(clean(e.text)); c.total > 0 && c.done >= c.total {
 			fmt.Fprintf(&log.waiting, "#%d %s done\n", s.number, count{what: c.what, done: c.done})
 		}
+	case did:
+		fmt.Fprintf(&log.waiting, "#%d %s done\n", s.number, s.did[len(s.did)-1])
 	case ended:
 		log.end()
 	}

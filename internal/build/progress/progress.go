@@ -15,6 +15,7 @@
 package progress
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"sync"
@@ -31,6 +32,8 @@ type Sink interface {
 	Output(id int, p []byte)
 	// Count says how many bytes of something are done; a total of 0 is unknown.
 	Count(id int, what string, done, total int64)
+	// Did names something that the step has done and that is worth showing for good.
+	Did(id int, what string)
 	// End says how it ended. An error that is, or wraps, a context's end or the
 	// error of a step before is shown as CANCELED.
 	End(id int, cached bool, err error)
@@ -51,16 +54,20 @@ const (
 	plenty   = 256 << 10 // bytes that are written at once, without waiting for the interval
 )
 
-// New makes a display: tty, plain, quiet, rawjson, or auto, which is tty if out is
-// a terminal, and plain otherwise.
+// New makes a display: tty, plain, quiet, rawjson, or auto, which is what the
+// environment's BUILDKIT_PROGRESS says, or else tty if out is a terminal, and plain
+// otherwise, and where CI is set: its terminals are read later.
 func New(mode string, out *os.File) (Display, error) {
+	if mode == "" || mode == "auto" {
+		mode = cmp.Or(os.Getenv("BUILDKIT_PROGRESS"), "auto")
+	}
 	if mode == "quiet" {
 		return quiet{}, nil
 	}
 	terminal, err := console.ConsoleFromFile(out)
-	if mode == "auto" || mode == "" {
+	if mode == "auto" {
 		mode = "plain"
-		if err == nil && os.Getenv("TERM") != "dumb" {
+		if err == nil && os.Getenv("TERM") != "dumb" && !ci() {
 			mode = "tty"
 		}
 	}
@@ -80,11 +87,17 @@ func New(mode string, out *os.File) (Display, error) {
 	return nil, fmt.Errorf("--progress %s: must be auto, tty, plain, quiet or rawjson", mode)
 }
 
+func ci() bool {
+	value := os.Getenv("CI")
+	return value != "" && value != "false" && value != "0"
+}
+
 type quiet struct{}
 
 func (quiet) Begin(int, string)               {}
 func (quiet) Output(int, []byte)              {}
 func (quiet) Count(int, string, int64, int64) {}
+func (quiet) Did(int, string)                 {}
 func (quiet) End(int, bool, error)            {}
 func (quiet) Pause()                          {}
 func (quiet) Resume()                         {}
@@ -183,6 +196,7 @@ func (l *loop) Output(id int, p []byte)   { l.tell(event{kind: output, id: id, d
 func (l *loop) Count(id int, what string, done, total int64) {
 	l.tell(event{kind: counted, id: id, text: what, done: done, total: total})
 }
+func (l *loop) Did(id int, what string) { l.tell(event{kind: did, id: id, text: what}) }
 func (l *loop) End(id int, cached bool, err error) {
 	l.tell(event{kind: ended, id: id, cached: cached, err: err})
 }

@@ -12,7 +12,7 @@ type rawJSON struct{ out bytes.Buffer }
 // An object is an event. Data is base64: a program's output need not be text.
 type object struct {
 	Time   time.Time `json:"time"`
-	Event  string    `json:"event"` // begin, output, count or end
+	Event  string    `json:"event"` // begin, output, count, did or end
 	ID     int       `json:"id"`
 	Name   string    `json:"name,omitempty"`
 	Data   []byte    `json:"data,omitempty"`
@@ -32,6 +32,8 @@ func (r *rawJSON) apply(e *event) {
 		o.Event, o.Data = "output", e.data
 	case counted:
 		o.Event, o.What, o.Done, o.Total = "count", e.text, &e.done, &e.total
+	case did:
+		o.Event, o.What = "did", e.text
 	case ended:
 		o.Event, o.Cached = "end", &e.cached
 		if e.err != nil {

@@ -36,6 +36,7 @@ import (
 	"path/filepath"
 
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/image/ingest"
@@ -81,10 +82,19 @@ type Secret struct {
 type ExitError struct{ Status int }
 
 func (e *ExitError) Error() string {
-	if e.Status > 128 {
-		return fmt.Sprintf("the program has ended with status %d: signal %d", e.Status, e.Status-128)
+	text := fmt.Sprintf("the program has ended with status %d", e.Status)
+	switch n := e.Status - 128; {
+	case e.Status == 126:
+		text += " (found, but it cannot be executed)"
+	case e.Status == 127:
+		text += " (command not found)"
+	case n > 0 && unix.SignalName(unix.Signal(n)) != "":
+		text += fmt.Sprintf(" (killed by signal %d, %s)", n, unix.SignalName(unix.Signal(n)))
+		if unix.Signal(n) == unix.SIGKILL {
+			text += ": by the kernel for want of memory, perhaps"
+		}
 	}
-	return fmt.Sprintf("the program has ended with status %d", e.Status)
+	return text
 }
 
 // Run carries a step out. If ctx ends before the program does, it is killed. What

@@ -1,70 +1,174 @@
 package solve
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/build/tree"
 	"github.com/minirun/minirun/internal/image"
 )
 
-// hinted says what to write instead, of a source that is not there.
+// This file owns what to write instead of a source that is not there.
+
+// hinted adds that to an error of choosing sources.
 func (v *solving) hinted(n *graph.Node, source graph.Source, err error) error {
-	var missing *tree.NotFoundError
-	if !errors.As(err, &missing) {
+	missing := notFound(err)
+	if len(missing) == 0 {
+		if strings.Contains(n.Text, " [") && errors.Is(err, path.ErrBadPattern) {
+			return fmt.Errorf("%w: if it is a list, that is JSON: its quotes are \"", err)
+		}
 		return err
 	}
 	if source.From == nil {
-		return err
+		return fmt.Errorf("%w%s", err, outside(n, missing))
 	}
-	return fmt.Errorf("%w%s", err, elsewhere(n, source, image.Stack(v.of(source.From).dirs()), missing.Pattern))
+	return v.elsewhere(n, source, missing, err)
 }
 
-// elsewhere looks for a path of another stage where people think that it begins:
-// in that stage's WORKDIR. Paths of --from begin at the stage's root.
-func elsewhere(n *graph.Node, source graph.Source, files image.Stack, pattern string) string {
+// notFound are the sources that an error is about.
+func notFound(err error) (out []*tree.NotFoundError) {
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range several.Unwrap() {
+			out = append(out, notFound(e)...)
+		}
+		return out
+	}
+	var one *tree.NotFoundError
+	if errors.As(err, &one) {
+		return []*tree.NotFoundError{one}
+	}
+	return nil
+}
+
+// outside is for sources that somebody has looked for outside the context.
+func outside(n *graph.Node, missing []*tree.NotFoundError) string {
+	for _, word := range strings.Fields(n.Text)[1:] {
+		for _, m := range missing {
+			switch {
+			case path.Join("/", word) != path.Join("/", m.Pattern):
+			case word == ".." || strings.HasPrefix(word, "../"):
+				return fmt.Sprintf(": %s is outside the context, of which %s sees nothing: build with a context that has it (minirun build -f DIR/Dockerfile ..), "+
+					"or give it a name (--build-context NAME=%s, and %s --from=NAME)", word, n.Instruction, path.Dir(word), n.Instruction)
+			case strings.HasPrefix(word, "/") && len(m.Near) == 0 && !m.Ignored:
+				return ": sources begin at the context's root, also with a /: they are no paths of the host"
+			}
+		}
+	}
+	return ""
+}
+
+// A lost is a source that is not where its path says, but from the stage's WORKDIR
+// on, where people think that paths of --from begin.
+type lost struct {
+	asked, meant string
+	dir          bool
+}
+
+// elsewhere looks there, and offers the instruction as it has to be: this one, and
+// those behind it that have the same mistake.
+func (v *solving) elsewhere(n *graph.Node, source graph.Source, missing []*tree.NotFoundError, err error) error {
 	workdir := "/"
 	if c := source.From.Config; c != nil && c.Config.WorkingDir != "" {
 		workdir = c.Config.WorkingDir
+	}
+	if workdir == "/" || slices.ContainsFunc(missing, func(m *tree.NotFoundError) bool { return len(m.Near) > 0 }) {
+		return err
 	}
 	from := "the image"
 	if source.From.Stage != nil {
 		from = "stage " + source.From.Stage.Label()
 	}
-	if workdir == "/" {
-		return ""
+	rule := fmt.Sprintf("paths in --from begin at the root of %s, not at its WORKDIR %s", from, workdir)
+	files := image.Stack(v.of(source.From).dirs())
+	found := ofWorkdir(files, workdir, source.Path)
+	if found == nil {
+		if strings.HasPrefix("/"+source.Path, workdir+"/") {
+			return err
+		}
+		return fmt.Errorf("%w: %s", err, rule)
 	}
-	meant := path.Join(workdir, pattern)
-	file, st, err := files.Resolve(meant)
-	if err != nil || file == "" || strings.HasPrefix("/"+pattern, workdir+"/") {
-		return fmt.Sprintf(": paths in --from begin at the root of %s, not at its WORKDIR %s", from, workdir)
+	if _, copies := n.Op.(*graph.Copy); !copies {
+		return fmt.Errorf("%w: %s, where it is: write source=%s", err, rule, found.meant)
 	}
-	const directory, mask = 0o040000, 0o170000
-	op, ok := n.Op.(*graph.Copy)
-	if !ok {
-		return fmt.Sprintf(": paths in --from begin at the root of %s, not at its WORKDIR %s: write %s", from, workdir, meant)
-	}
-	dest := destinationAsWritten(n)
-	if st.Mode&mask == directory && strings.HasSuffix(op.Dest, "/") && path.Base(strings.TrimSuffix(op.Dest, "/")) != path.Base(pattern) {
-		// What is in a directory is copied, not the directory.
-		dest = strings.TrimSuffix(dest, "/") + "/" + path.Base(pattern)
-	}
-	words := strings.Fields(n.Text)
-	var flags []string
-	for _, w := range words[1:] {
-		if strings.HasPrefix(w, "--") {
-			flags = append(flags, w)
+	var lines []string
+	directory := false
+	for _, other := range n.Stage.Nodes {
+		if op, copies := other.Op.(*graph.Copy); copies && other.ID >= n.ID && len(op.Sources) > 0 && op.Sources[0].From == source.From {
+			right, named := corrected(other, op, files, workdir)
+			lines, directory = append(lines, right...), directory || named
 		}
 	}
-	line := strings.Join(append(append([]string{n.Instruction}, flags...), meant, dest), " ")
-	text := fmt.Sprintf(": paths in --from begin at the root of %s, not at its WORKDIR %s, where it is. Write instead:\n\n    %s\n", from, workdir, line)
-	if dest != destinationAsWritten(n) {
-		text += fmt.Sprintf("\n(COPY of a directory copies what is in it: so the destination names %s, too)", path.Base(pattern))
+	text := fmt.Sprintf("%s, where it is. Write instead:\n\n    %s\n", rule, strings.Join(lines, "\n    "))
+	if directory {
+		text += "\nCOPY of a directory copies what is in it, so the destination names the directory, too."
 	}
-	return text
+	return fmt.Errorf("%w: %s", err, text)
+}
+
+// ofWorkdir finds a source that is not at the root below WORKDIR.
+func ofWorkdir(files image.Stack, workdir, asked string) *lost {
+	if file, _, err := files.Resolve("/" + asked); err == nil && file != "" {
+		return nil
+	}
+	meant := path.Join(workdir, asked)
+	file, st, err := files.Resolve(meant)
+	if err != nil || file == "" {
+		return nil
+	}
+	return &lost{asked, meant, st.Mode&unix.S_IFMT == unix.S_IFDIR}
+}
+
+// corrected is a COPY with the paths that were meant: in one line, or, since a
+// directory needs a destination of its own, several. It is none if nothing of it is
+// lost.
+func corrected(n *graph.Node, op *graph.Copy, files image.Stack, workdir string) (lines []string, named bool) {
+	dest := destinationAsWritten(n)
+	var together []string
+	any := false
+	for _, s := range op.Sources {
+		l := ofWorkdir(files, workdir, s.Path)
+		if l == nil {
+			together = append(together, "/"+strings.TrimPrefix(s.Path, "/"))
+			continue
+		}
+		any = true
+		if !l.dir || !strings.HasSuffix(op.Dest, "/") || path.Base(strings.TrimSuffix(op.Dest, "/")) == path.Base(l.asked) {
+			together = append(together, l.meant)
+			continue
+		}
+		named = true
+		lines = append(lines, written(n, l.meant, strings.TrimSuffix(dest, "/")+"/"+path.Base(l.asked)))
+	}
+	if !any {
+		return nil, false
+	}
+	if len(together) > 0 {
+		lines = append(lines, written(n, append(together, dest)...))
+	}
+	return lines, named
+}
+
+// written is a COPY with its flags and other paths.
+func written(n *graph.Node, paths ...string) string {
+	out := []string{n.Instruction}
+	for _, w := range strings.Fields(n.Text)[1:] {
+		if !strings.HasPrefix(w, "--") {
+			break
+		}
+		out = append(out, w)
+	}
+	if slices.ContainsFunc(paths, func(p string) bool { return strings.ContainsAny(p, " \t") }) {
+		text, _ := json.Marshal(paths) // of texts: nothing can fail
+		return strings.Join(append(out, string(text)), " ")
+	}
+	return strings.Join(append(out, paths...), " ")
 }
 
 func destinationAsWritten(n *graph.Node) string {

@@ -75,7 +75,7 @@ func (v *solving) remember() error {
 
 // why says what is other than at the last build.
 func (v *solving) why(n *graph.Node, now recipe) (reason string, what []string) {
-	if v.NoCache != nil && n.Stage != nil && v.NoCache(n.Stage.Label()) {
+	if v.fresh(n) {
 		return "--no-cache", nil
 	}
 	before, ok := v.last.Steps[placeOf(n)]

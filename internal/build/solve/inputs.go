@@ -185,7 +185,7 @@ func (s *sources) digest(ctx context.Context) (digest.Digest, error) {
 }
 
 // ofMounts are the digests of what a RUN's mounts show.
-func (v *solving) ofMounts(ctx context.Context, op *graph.Run) (recipe, error) {
+func (v *solving) ofMounts(ctx context.Context, n *graph.Node, op *graph.Run) (recipe, error) {
 	var r recipe
 	for _, m := range op.Mounts {
 		if m.From == nil {
@@ -201,6 +201,8 @@ func (v *solving) ofMounts(ctx context.Context, op *graph.Run) (recipe, error) {
 			if d, err = chosen.Digest(ctx); err == nil {
 				r.add("files below "+m.Target, d.String())
 			}
+		} else {
+			err = v.hinted(n, graph.Source{From: m.From, Path: m.Source}, err)
 		}
 		_ = t.Root.Close()
 		if err != nil {

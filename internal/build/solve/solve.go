@@ -8,6 +8,8 @@
 //	imports.go  records of other stores: layers that are fetched when they are needed
 //	inputs.go   trees that steps read, their digests
 //	step.go     RUN, COPY, WORKDIR → a layer
+//	hint.go     what to write instead of a source that is not there
+//	program.go  why a program did not run, in words
 //	history.go  what the last build of this Dockerfile was made of: why a step was not cached
 //
 // A step has two keys. The first says what it was asked for: the instruction, and
@@ -68,7 +70,7 @@ type Solver struct {
 // A Step is what became of a node.
 type Step struct {
 	Cached  bool
-	Reason  string   // why it was not
+	Reason  string   // why it was, or was not
 	Changed []string // what has changed since the last build
 	Key     digest.Digest
 	Took    time.Duration

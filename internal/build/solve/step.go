@@ -38,6 +38,7 @@ type making struct {
 	asked   digest.Digest // the first key
 	recipe  recipe
 	sources *sources // of a COPY, if it had to look
+	hit     string   // why the cache had it
 }
 
 // step makes a layer, or finds it.
@@ -61,7 +62,7 @@ func (v *solving) step(ctx context.Context, n *graph.Node) (*state, error) {
 	layer := export.Layer{Dir: filepath.Join(v.layerDir(r.Layer), "fs"), Key: r.name()}
 	s := Step{Cached: cached, Key: r.Result, Took: time.Since(m.begun), Made: r.Made, Layer: layer.Dir, Below: m.parent.dirs(), Fetched: fetched}
 	s.Shared = &share.Step{Record: share.Record{Keys: r.Keys, Result: r.Result, Text: n.Text}, Made: layer, Away: r.away}
-	if !cached {
+	if s.Reason = m.hit; !cached {
 		s.Reason, s.Changed = v.why(n, m.recipe)
 	}
 	v.noted(n, m.recipe)
@@ -90,6 +91,7 @@ func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached 
 	fresh := v.fresh(m.n)
 	if !fresh && !v.mustLook(m.n) {
 		if r, err := v.found(m, m.asked); r != nil || err != nil {
+			m.hit = "neither it nor what comes before it has changed"
 			return r, true, err
 		}
 	}
@@ -113,6 +115,9 @@ func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached 
 		r = v.madeHere(key)
 	} else if r, err = v.found(m, key); err != nil {
 		return nil, false, err
+	}
+	if m.hit = "it reads the same files as before"; !v.mustLook(m.n) {
+		m.hit += ", although the steps that made them ran again"
 	}
 	if cached = r != nil; !cached {
 		if r, err = v.make(ctx, m, key); err != nil {
@@ -205,7 +210,7 @@ func (v *solving) look(ctx context.Context, m *making) (recipe, error) {
 	isFile := func(x Ingredient) bool { return strings.HasPrefix(x.Name, "files ") }
 	switch op := m.n.Op.(type) {
 	case *graph.Run:
-		files, err := v.ofMounts(ctx, op)
+		files, err := v.ofMounts(ctx, m.n, op)
 		return append(slices.DeleteFunc(slices.Clone(m.recipe), isFile), files...), err
 	case *graph.Copy:
 		opened, err := v.open(ctx, m.n, op)
@@ -341,7 +346,11 @@ func (v *solving) run(ctx context.Context, m *making, op *graph.Run, aside strin
 		}
 	}
 	err := v.Runner.Run(ctx, s)
-	if err != nil && ctx.Err() == nil && v.Failed != nil {
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	err = whyNot(op, append(slices.Clone(s.Layers), filepath.Join(aside, "fs")), err)
+	if v.Failed != nil && canLook(op, err) {
 		v.first.Do(func() { v.Failed(m.n, s, err) })
 	}
 	return err

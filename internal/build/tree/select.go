@@ -3,7 +3,6 @@ package tree
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path"
 	"slices"
@@ -32,28 +31,6 @@ type Selection struct {
 	Tree  *Tree
 	Files []Found
 }
-
-// A NotFoundError is a source that is not there.
-type NotFoundError struct {
-	Pattern string
-	Label   string
-	Ignored bool     // it is, but .dockerignore leaves it out
-	Near    []string // names beside it that look alike
-}
-
-func (e *NotFoundError) Error() string {
-	text := fmt.Sprintf("%q: not found in %s", "/"+strings.TrimPrefix(e.Pattern, "/"), e.Label)
-	switch {
-	case e.Ignored:
-		text += ": it is there, but .dockerignore leaves it out"
-	case len(e.Near) > 0:
-		text += ": there is " + strings.Join(e.Near, ", ")
-	}
-	return text
-}
-
-// Unwrap makes it one of the kind that says so.
-func (e *NotFoundError) Unwrap() error { return fs.ErrNotExist }
 
 const beneath = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS
 
@@ -296,29 +273,6 @@ func (t *Tree) follow(name string) (string, error) {
 		todo = append(strings.Split(string(target[:n]), "/"), todo...)
 	}
 	return at, nil
-}
-
-func (t *Tree) notFound(pattern string) error {
-	e := &NotFoundError{Pattern: pattern, Label: t.Label}
-	clean := path.Clean("/" + pattern)[1:]
-	if st, err := t.lstat(clean); err == nil {
-		if t.Ignored != nil {
-			e.Ignored, _ = t.Ignored(clean, isDir(&st))
-		}
-		return e
-	}
-	names, err := t.names(path.Dir(clean))
-	if err != nil {
-		return e
-	}
-	for _, n := range names {
-		if strings.EqualFold(n, path.Base(clean)) || len(n) > 3 && (strings.Contains(n, path.Base(clean)) || strings.Contains(path.Base(clean), n)) {
-			if len(e.Near) < 3 {
-				e.Near = append(e.Near, path.Join("/", path.Dir(clean), n))
-			}
-		}
-	}
-	return e
 }
 
 // A walk adds what one match stands for.

@@ -128,6 +128,9 @@ func Ports(text string) ([]string, error) {
 		err = fmt.Errorf("the range is empty")
 	}
 	if err != nil {
+		if strings.Contains(text, ",") {
+			err = fmt.Errorf("%w: several ports have spaces between them", err)
+		}
 		return nil, fmt.Errorf("EXPOSE %s: %w", text, err)
 	}
 	var out []string

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/containerd/console"
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/build"
+	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/build/lint"
+	"github.com/minirun/minirun/internal/build/progress"
+	"github.com/minirun/minirun/internal/build/run"
+)
+
+// A talk is what a build tells people besides its progress: the linter's findings,
+// the lines of the Dockerfile that have failed, and how to look around there.
+type talk struct {
+	cli     *cli.Context
+	display progress.Display
+	runner  *run.Executor
+	chatty  bool // nobody has asked for silence, or for JSON
+
+	found *lint.Result
+	ran   bool // a RUN has failed, and nobody has been given a shell
+
+	shell sync.Once // of several that fail at the same time, the first has the terminal
+}
+
+func isTerminal(f *os.File) bool {
+	_, err := console.ConsoleFromFile(f)
+	return err == nil
+}
+
+func (t *talk) checked(r *lint.Result) { t.found = r }
+
+// failed gives people a shell where a RUN has failed, if they want one.
+func (t *talk) failed(n *graph.Node, s *run.Step, err error) {
+	if !t.cli.Bool("debug") {
+		t.ran = true
+		return
+	}
+	t.shell.Do(func() {
+		t.display.Pause()
+		defer t.display.Resume()
+		fmt.Fprintf(os.Stderr, "\n%s: %v\nA shell where it failed: its files, environment and directory. The build ends when you leave it.\n", n.Text, err)
+		if err := t.runner.Debug(t.cli.Context, s, os.Stdin); err != nil {
+			warn(fmt.Errorf("--debug: %w", err))
+		}
+	})
+}
+
+// warnings are the findings, a line each: what they mean is what --check is for.
+func (t *talk) warnings() {
+	if t.found == nil || len(t.found.Warnings) == 0 || !t.chatty {
+		return
+	}
+	many := "s"
+	if len(t.found.Warnings) == 1 {
+		many = ""
+	}
+	fmt.Fprintf(os.Stderr, "\n %d warning%s found (minirun build --check shows what to do):\n", len(t.found.Warnings), many)
+	for _, w := range t.found.Warnings {
+		line := ""
+		if w.Line > 0 {
+			line = fmt.Sprintf(" (line %d)", w.Line)
+		}
+		fmt.Fprintf(os.Stderr, " - %s: %s%s\n", w.Rule, w.Detail, line)
+	}
+}
+
+// end is the error of a build, behind the lines that it is about.
+func (t *talk) end(err error) error {
+	if t.cli.Context.Err() != nil {
+		return err
+	}
+	lines, cause := build.Quoted(err)
+	if t.found != nil && len(t.found.Warnings) > 0 && t.chatty {
+		lines = "\n" + lines
+	}
+	fmt.Fprint(os.Stderr, lines)
+	if t.ran && t.chatty {
+		return fmt.Errorf("%w\n\nFor a shell where it failed: %s", cause, t.again())
+	}
+	return cause
+}
+
+// again is the command line with --debug. In a log there is no terminal for it, and
+// what arguments say is nobody's business.
+func (t *talk) again() string {
+	if !isTerminal(os.Stdin) {
+		return "minirun build --debug …, on a terminal"
+	}
+	args := slices.Clone(os.Args)
+	at := slices.Index(args, "build") + 1
+	args = slices.Insert(args, at, "--debug")
+	args[0] = "minirun"
+	for i, a := range args {
+		if a == "" || strings.ContainsAny(a, " \t\n'\"\\$`*?[](){}<>|&;#~!") {
+			args[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(args, " ")
+}

@@ -1,0 +1,67 @@
+package dockerfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/util/suggest"
+)
+
+// This file owns what is said besides BuildKit's own errors: what was probably
+// meant.
+
+// explained adds to an error of the parser what its line looks like.
+func explained(err error, text []byte) error {
+	var unknown *instructions.UnknownInstructionError
+	if errors.As(err, &unknown) {
+		if line := continues(text, unknown.Line); line > 0 {
+			return fmt.Errorf("%w: if it belongs to the instruction in line %d, each line but the last of that must end with a backslash", err, line)
+		}
+	}
+	if strings.Contains(err.Error(), "no build stage in current context") {
+		return fmt.Errorf("%w: only ARG may stand before the first FROM", err)
+	}
+	return err
+}
+
+// continues says which line a line probably goes on with: the one before it, if it
+// is indented, or that one ends as only an unfinished command does. 0 is none.
+func continues(text []byte, line int) int {
+	all := bytes.Split(text, []byte("\n"))
+	if line < 2 || line > len(all) {
+		return 0
+	}
+	here := all[line-1]
+	indented := len(here) > 0 && (here[0] == ' ' || here[0] == '\t')
+	for before := line - 1; before > 0; before-- {
+		was := string(bytes.TrimSpace(all[before-1]))
+		if was == "" || was[0] == '#' {
+			continue
+		}
+		for _, end := range []string{"&&", "||", "|", ";"} {
+			indented = indented || strings.HasSuffix(was, end)
+		}
+		if indented {
+			return before
+		}
+		return 0
+	}
+	return 0
+}
+
+// meant is a stage whose name looks like one that no stage has, as a question.
+func (f *File) meant(name string, before int) string {
+	var names []string
+	for _, s := range f.stages[:before] {
+		if s.Name != "" {
+			names = append(names, s.Name)
+		}
+	}
+	if found, ok := suggest.Search(name, names, false); ok {
+		return fmt.Sprintf(" (did you mean the stage %s?)", found)
+	}
+	return ""
+}

@@ -1,0 +1,42 @@
+package lint
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+)
+
+// This file owns what is said below a finding of BuildKit's: why, and what to write
+// instead.
+
+func shellFormHint(name string, words []string) string {
+	text := strings.TrimSpace(strings.Join(words, " "))
+	if strings.HasPrefix(text, "[") {
+		return "" // another finding says which quotes
+	}
+	return fmt.Sprintf("In shell form /bin/sh -c is process 1 and may keep signals to itself: stop waits for nothing, then kills. Write %s %s", name, execForm(words))
+}
+
+func secretHint(instruction, name string) string {
+	where := "in the configuration of the image and in every container"
+	if instruction == "ARG" {
+		where = "in the history of the image"
+	}
+	id := strings.ToLower(name)
+	return fmt.Sprintf("Who has the image reads it %s. Write RUN --mount=type=secret,id=%s,env=%s …, and build with --secret id=%s,src=FILE", where, id, name, id)
+}
+
+func contentsOf(files []instructions.ShellInlineFile) (out []string) {
+	for _, f := range files {
+		out = append(out, f.Data)
+	}
+	return out
+}
+
+func dataOf(files []instructions.SourceContent) (out []string) {
+	for _, f := range files {
+		out = append(out, f.Data)
+	}
+	return out
+}

@@ -1,0 +1,208 @@
+package lint
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/linter"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+)
+
+// Own rules for what builds, and is not what was meant.
+var (
+	ruleCdAlone = linter.LinterRule[func(dir string) string]{
+		Name:        "CdAlone",
+		Description: "cd has no effect on the instructions behind its RUN",
+		Format: func(dir string) string {
+			return fmt.Sprintf("cd ends with this RUN: the next instruction begins in the WORKDIR again. Write WORKDIR %s", dir)
+		},
+	}
+	ruleExecFormQuotes = linter.LinterRule[func(instruction, right string) string]{
+		Name:        "ExecFormQuotes",
+		Description: "The exec form is JSON, whose quotes are \"",
+		Format: func(instruction, right string) string {
+			return fmt.Sprintf("The quotes of this list are not JSON's, so it is a text for the shell, which looks for a program called [. Write %s %s", instruction, right)
+		},
+	}
+	ruleEntrypointAndCmd = linter.LinterRule[func(why string) string]{
+		Name:        "EntrypointAndCmd",
+		Description: "CMD is arguments of ENTRYPOINT only if both are in exec form",
+		Format:      func(why string) string { return why },
+	}
+	ruleCopyOverInstalled = linter.LinterRule[func(dir, line string) string]{
+		Name:        "CopyOverInstalled",
+		Description: "COPY of the whole context should not bring installed packages along",
+		Format: func(dir, program string) string {
+			return fmt.Sprintf("This copies %s of the context over what %s has installed, for another system perhaps: list %s in .dockerignore", dir, program, dir)
+		},
+	}
+	ruleSourceOutsideContext = linter.LinterRule[func(source, instead string) string]{
+		Name:        "SourceOutsideContext",
+		Description: "Sources are paths of the context, and .. does not lead out of it",
+		Format: func(source, instead string) string {
+			return fmt.Sprintf("%s is %s of the context: build with a context that has both (minirun build -f DIR/Dockerfile ..), or use --build-context", source, instead)
+		},
+	}
+	ruleWindowsLineEnds = linter.LinterRule[func() string]{
+		Name:        "WindowsLineEnds",
+		Description: "Here-documents keep the line ends of the Dockerfile",
+		Format: func() string {
+			return "This here-document has the line ends of Windows (CRLF), and so has what it becomes: as a script it fails. Convert the Dockerfile (dos2unix; in git: Dockerfile text eol=lf in .gitattributes)"
+		},
+	}
+)
+
+var cd = regexp.MustCompile(`^\s*cd\s+(\S+)\s*$`)
+
+// cdAlone finds a RUN whose last command is cd, for those behind it.
+func (c *checker) cdAlone(l *linter.Linter, o *instructions.RunCommand) {
+	text := strings.Join(o.CmdLine, " ")
+	if !o.PrependShell || len(o.Files) > 0 || strings.ContainsAny(text, "()`") {
+		return
+	}
+	all := separators.Split(text, -1)
+	if m := cd.FindStringSubmatch(all[len(all)-1]); m != nil {
+		l.Run(&ruleCdAlone, o.Location(), ruleCdAlone.Format(m[1]))
+	}
+}
+
+// straight are the quotes that look like JSON's or are another language's.
+var straight = strings.NewReplacer("“", `"`, "”", `"`, "„", `"`, "«", `"`, "»", `"`, "‘", `"`, "’", `"`, "'", `"`)
+
+// execQuotes finds a list in shell form that is one if its quotes are made JSON's.
+func (c *checker) execQuotes(l *linter.Linter, name string, shell bool, words []string, where []parser.Range) {
+	text := strings.TrimSpace(strings.Join(words, " "))
+	if !shell || !strings.HasPrefix(text, "[") {
+		return
+	}
+	right := straight.Replace(text)
+	var list []string
+	if right != text && json.Unmarshal([]byte(right), &list) == nil {
+		l.Run(&ruleExecFormQuotes, where, ruleExecFormQuotes.Format(name, right))
+	}
+}
+
+// listQuotes finds the same in COPY and ADD.
+func (c *checker) listQuotes(l *linter.Linter, command instructions.Command, where []parser.Range) {
+	name := strings.ToUpper(command.Name())
+	if name != "COPY" && name != "ADD" {
+		return
+	}
+	words := strings.Fields(fmt.Sprint(command))[1:]
+	for len(words) > 0 && strings.HasPrefix(words[0], "--") {
+		words = words[1:]
+	}
+	c.execQuotes(l, name, true, words, where)
+}
+
+// entrypointAndCmd looks at a stage's last ENTRYPOINT and CMD.
+func (c *checker) entrypointAndCmd(s *stage) {
+	entry, _ := s.only["ENTRYPOINT"].(*instructions.EntrypointCommand)
+	cmd, _ := s.only["CMD"].(*instructions.CmdCommand)
+	if entry == nil || cmd == nil || len(entry.CmdLine) == 0 || len(cmd.CmdLine) == 0 {
+		return
+	}
+	rule := &ruleEntrypointAndCmd
+	switch {
+	case entry.PrependShell:
+		c.at(entry.Comments()).Run(rule, entry.Location(), rule.Format(
+			"ENTRYPOINT is in shell form, so CMD and the arguments of run never reach its program. Write ENTRYPOINT "+execForm(entry.CmdLine)))
+	case cmd.PrependShell:
+		c.at(cmd.Comments()).Run(rule, cmd.Location(), rule.Format(
+			fmt.Sprintf("CMD is in shell form, so ENTRYPOINT gets the arguments /bin/sh, -c and the text. Write CMD %s", execForm(cmd.CmdLine))))
+	}
+}
+
+// execForm is a shell's text as a list, if a shell does nothing else with it.
+func execForm(words []string) string {
+	text := strings.Join(words, " ")
+	list, plain := split(text)
+	if !plain {
+		list = []string{"/bin/sh", "-c", "exec " + text}
+	}
+	var out strings.Builder
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(list) // of texts: nothing can fail
+	return strings.ReplaceAll(strings.TrimSpace(out.String()), `","`, `", "`)
+}
+
+// split makes words of a text whose quotes are all that a shell is needed for.
+func split(text string) (words []string, plain bool) {
+	quote, begun := rune(0), false
+	var word strings.Builder
+	for _, r := range text + " " {
+		switch {
+		case strings.ContainsRune("$`\\", r) && quote != '\'', quote == 0 && strings.ContainsRune("|&;<>()*?~{}[]#", r):
+			return nil, false
+		case r == quote:
+			quote = 0
+		case quote == 0 && (r == '"' || r == '\''):
+			quote, begun = r, true
+		case quote == 0 && (r == ' ' || r == '\t' || r == '\n'):
+			if begun {
+				words = append(words, word.String())
+			}
+			word.Reset()
+			begun = false
+		default:
+			word.WriteRune(r)
+			begun = true
+		}
+	}
+	return words, quote == 0
+}
+
+// installers are programs that install packages below the directory where they are.
+var installers = []struct{ run, dir string }{
+	{`(npm|pnpm)\s+(install|ci|i)\b`, "node_modules"}, {`yarn(\s+install)?\s*($|&&|;|--)`, "node_modules"},
+	{`composer\s+install\b`, "vendor"}, {`bundle\s+install\b`, "vendor"},
+}
+
+// installed notes what a RUN installs.
+func (s *stage) installed(o *instructions.RunCommand) {
+	text := strings.Join(o.CmdLine, " ")
+	for _, i := range installers {
+		if found := regexp.MustCompile(`(^|[;&|]\s*)(` + i.run + `)`).FindStringSubmatch(text); found != nil {
+			s.packages = append(s.packages, [2]string{i.dir, strings.TrimRight(strings.TrimSpace(found[2]), "&; -")})
+		}
+	}
+}
+
+// overInstalled finds a COPY of all the context that has what was installed before.
+func (c *checker) overInstalled(l *linter.Linter, s *stage, o *instructions.CopyCommand) {
+	if c.o.Exists == nil || o.From != "" || !slices.ContainsFunc(o.SourcePaths, func(p string) bool { return path.Clean("/"+p) == "/" }) {
+		return
+	}
+	for _, p := range s.packages {
+		ignored := false
+		if c.o.Ignored != nil {
+			ignored, _ = c.o.Ignored(p[0], true)
+		}
+		if !ignored && c.o.Exists(p[0]) {
+			l.Run(&ruleCopyOverInstalled, o.Location(), ruleCopyOverInstalled.Format(p[0], p[1]))
+			return
+		}
+	}
+}
+
+// outside finds sources of the context that begin above it.
+func (c *checker) outside(l *linter.Linter, sources []string, where []parser.Range) {
+	for _, source := range sources {
+		if name := path.Clean(source); (name == ".." || strings.HasPrefix(name, "../")) && !isRemote(source) {
+			l.Run(&ruleSourceOutsideContext, where, ruleSourceOutsideContext.Format(source, path.Join("/", name)))
+		}
+	}
+}
+
+// windows finds here-documents with carriage returns.
+func (c *checker) windows(l *linter.Linter, contents []string, where []parser.Range) {
+	if slices.ContainsFunc(contents, func(text string) bool { return strings.Contains(text, "\r\n") }) {
+		l.Run(&ruleWindowsLineEnds, where, ruleWindowsLineEnds.Format())
+	}
+}

@@ -1,0 +1,51 @@
+package build
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"sync/atomic"
+
+	"github.com/docker/go-units"
+)
+
+// An internal step is one that no instruction asks for, as buildx shows it:
+// "[internal] load metadata for …". It implements transfer.Progress.
+type internal struct {
+	b  *Builder
+	id int
+}
+
+// firstInternal is the number of the first: those of instructions are below.
+const firstInternal = 1 << 21
+
+func (b *Builder) begin(what string) *internal {
+	s := &internal{b, firstInternal + int(b.internals.Add(1))}
+	b.Sink.Begin(s.id, "[internal] "+what)
+	return s
+}
+
+func (s *internal) end(err error) { s.b.Sink.End(s.id, false, err) }
+
+// Begin implements transfer.Progress.
+func (s *internal) Begin(what string, size int64) (func(int64), func(error)) {
+	var done atomic.Int64
+	s.b.Sink.Count(s.id, what, 0, size)
+	return func(n int64) { s.b.Sink.Count(s.id, what, done.Add(n), size) }, func(error) {}
+}
+
+// load opens the contexts and reads the Dockerfile, and says so. A context is not
+// transferred to anybody: steps read it where it is.
+func (b *Builder) load(ctx context.Context, o *Options) (*inputs, error) {
+	name := "Dockerfile"
+	if o.File != "" {
+		name = path.Base(o.File)
+	}
+	s := b.begin("load build definition from " + name)
+	in, err := b.open(ctx, o)
+	if err == nil {
+		b.Sink.Did(s.id, fmt.Sprintf("reading dockerfile: %s", units.HumanSize(float64(len(in.text)))))
+	}
+	s.end(err)
+	return in, err
+}

@@ -1,0 +1,101 @@
+package tree
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/moby/buildkit/util/suggest"
+)
+
+// A NotFoundError is a source that is not there.
+type NotFoundError struct {
+	Pattern string
+	Label   string
+	Ignored bool     // it is, but .dockerignore leaves it out
+	Near    []string // paths beside it that look alike
+}
+
+func (e *NotFoundError) Error() string {
+	text := fmt.Sprintf("%q: not found in %s", "/"+strings.TrimPrefix(e.Pattern, "/"), e.Label)
+	switch {
+	case e.Ignored:
+		text += ": it is there, but .dockerignore leaves it out"
+	case len(e.Near) > 0:
+		text += ": there is " + strings.Join(e.Near, ", ")
+	}
+	return text
+}
+
+// Unwrap makes it one of the kind that says so.
+func (e *NotFoundError) Unwrap() error { return fs.ErrNotExist }
+
+func (t *Tree) notFound(pattern string) error {
+	e := &NotFoundError{Pattern: pattern, Label: t.Label}
+	clean := path.Clean("/" + pattern)[1:]
+	if st, err := t.lstat(clean); err == nil {
+		if t.Ignored != nil {
+			e.Ignored, _ = t.Ignored(clean, isDir(&st))
+		}
+		return e
+	}
+	e.Near = t.near(clean)
+	return e
+}
+
+// near are paths that look like one that is not there: of its first component that
+// is not, names beside it that differ in little.
+func (t *Tree) near(missing string) (out []string) {
+	dir, name, rest := ".", "", strings.Split(missing, "/")
+	for len(rest) > 0 {
+		name, rest = rest[0], rest[1:]
+		if _, err := t.lstat(path.Join(dir, name)); err != nil {
+			break
+		}
+		dir = path.Join(dir, name)
+	}
+	names, err := t.names(dir)
+	if err != nil {
+		return nil
+	}
+	const most = 3
+	for _, n := range names {
+		if len(out) == most || t.Ignored != nil && t.hides(path.Join(dir, n)) {
+			continue
+		}
+		if alike(n, name) {
+			out = append(out, path.Join("/", dir, n))
+		}
+	}
+	return out
+}
+
+// Exists says whether there is a file of this name, which may be a link.
+func (t *Tree) Exists(name string) bool {
+	_, err := t.lstat(name)
+	return err == nil
+}
+
+func (t *Tree) hides(name string) bool {
+	ignored, _ := t.Ignored(name, false)
+	return ignored
+}
+
+// alike are two names that somebody may have confused: one misspelt, or one that
+// begins as the other does, such as server.js and server.
+func alike(a, b string) bool {
+	if strings.EqualFold(a, b) {
+		return true
+	}
+	short, long := strings.ToLower(a), strings.ToLower(b)
+	if len(short) > len(long) {
+		short, long = long, short
+	}
+	const few = 3 // letters, of which any two names have most in common
+	if len(short) <= few {
+		return len(short) == few && len(long) == few+1 && strings.HasPrefix(long, short)
+	}
+	_, misspelt := suggest.Search(short, []string{long}, false)
+	return misspelt || strings.HasPrefix(long, short)
+}

@@ -1,0 +1,89 @@
+package testbundle
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/containerd/console"
+	"golang.org/x/sys/unix"
+)
+
+// A Pty is one of the test, that minirun finds as its terminal.
+type Pty struct {
+	Master console.Console
+	Slave  *os.File
+
+	t      testing.TB
+	output bytes.Buffer
+	lines  chan []byte
+}
+
+// NewPty makes one.
+func NewPty(t testing.TB) *Pty {
+	t.Helper()
+	Need(t)
+	master, path, err := console.NewPty()
+	if err != nil {
+		t.Skip("the test gets no pty: ", err)
+	}
+	slave, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Pty{t: t, Master: master, Slave: slave, lines: make(chan []byte, 1000)}
+	t.Cleanup(func() { slave.Close(); master.Close() })
+	go func() {
+		for {
+			buf := make([]byte, 4096)
+			n, err := master.Read(buf)
+			if err != nil {
+				close(p.lines)
+				return
+			}
+			p.lines <- buf[:n]
+		}
+	}()
+	return p
+}
+
+// Expect reads until text appears, and returns what was before it.
+func (p *Pty) Expect(text string) string {
+	p.t.Helper()
+	timeout := time.After(20 * time.Second)
+	for !strings.Contains(p.output.String(), text) {
+		select {
+		case b, ok := <-p.lines:
+			if !ok {
+				p.t.Fatalf("the terminal is closed; no %q in %q", text, p.output.String())
+			}
+			p.output.Write(b)
+		case <-timeout:
+			p.t.Fatalf("no %q in %q", text, p.output.String())
+		}
+	}
+	before, rest, _ := strings.Cut(p.output.String(), text)
+	p.output.Reset()
+	p.output.WriteString(rest)
+	return before
+}
+
+// Type writes what somebody types.
+func (p *Pty) Type(text string) {
+	p.t.Helper()
+	if _, err := p.Master.Write([]byte(text)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// Termios is the terminal's mode.
+func (p *Pty) Termios() unix.Termios {
+	p.t.Helper()
+	termios, err := unix.IoctlGetTermios(int(p.Slave.Fd()), unix.TCGETS)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return *termios
+}
