@@ -178,7 +178,7 @@ func (d *draft) mountFrom(out *graph.Mount, m *instructions.Mount) error {
 	b := d.b
 	out.From = &graph.Node{
 		ID: b.id(), Instruction: "COPY", Text: "load " + context + " " + out.Source,
-		Op:     &graph.Copy{Sources: []graph.Source{{Context: context, Path: out.Source}}, Dest: "/", Parents: true, Link: true},
+		Op:     &graph.Copy{Sources: []graph.Source{{Context: context, Path: graph.Literal(out.Source)}}, Dest: "/", Parents: true, Link: true},
 		Config: empty(b.o.Build),
 	}
 	return nil

@@ -45,6 +45,15 @@ func (r recipe) key() digest.Digest {
 	return digest.NewDigestFromBytes(digest.SHA256, sum[:])
 }
 
+// isFiles says whether an ingredient is what an input contains, or the step that has
+// made it.
+func isFiles(x Ingredient) bool { return x.Name == "files" || strings.HasPrefix(x.Name, "files ") }
+
+// looked is the second recipe: with what the inputs contain.
+func (r recipe) looked(files recipe) recipe {
+	return append(slices.DeleteFunc(slices.Clone(r), isFiles), files...)
+}
+
 // ofRun is what a RUN depends on, but for the file systems that it is given.
 func ofRun(op *graph.Run, p oci.Platform) recipe {
 	var r recipe

@@ -107,7 +107,7 @@ func (s *Solver) Solve(ctx context.Context, g *graph.Graph) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &solving{Solver: s, cache: cache{s.Store}, g: g, last: last, steps: map[int]Step{}, results: map[*graph.Node]*state{}, notes: map[string]note{}}
+	v := &solving{Solver: s, cache: cache{s.Store, s.Store.Trust()}, g: g, last: last, steps: map[int]Step{}, results: map[*graph.Node]*state{}, notes: map[string]note{}}
 	err = v.all(ctx, g.Needed())
 	if err := errors.Join(err, v.remember()); err != nil {
 		return nil, err

@@ -37,7 +37,10 @@ type making struct {
 	asked   digest.Digest // the first key
 	recipe  recipe
 	sources *sources // of a COPY, if it had to look
+	owner   *owner   // --chown's; nil: there is none
 }
+
+type owner struct{ uid, gid int }
 
 // step makes a layer, or finds it.
 func (v *solving) step(ctx context.Context, n *graph.Node) (*state, error) {
@@ -65,11 +68,16 @@ func (v *solving) step(ctx context.Context, n *graph.Node) (*state, error) {
 // findOrMake asks the cache by the first key, then by the second, and then makes
 // the layer. Two builds that want the same one do not make it twice.
 func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached bool, err error) {
-	m.recipe = v.asked(m)
+	if m.recipe, err = v.asked(m); err != nil {
+		return nil, false, err
+	}
 	m.asked = m.recipe.key()
-	fresh := v.NoCache != nil && v.NoCache(m.n.Stage.Label())
+	fresh := v.fresh(m.n)
 	if !fresh && !v.mustLook(m.n) {
 		if r, err := v.find(m.asked); r != nil || err != nil {
+			if r != nil {
+				m.recipe = m.recipe.looked(r.Files)
+			}
 			return r, true, err
 		}
 	}
@@ -79,11 +87,12 @@ func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached 
 	case <-ctx.Done():
 		return nil, false, context.Cause(ctx)
 	}
-	looked, err := v.look(ctx, m)
+	files, err := v.look(ctx, m)
 	if err != nil {
 		return nil, false, err
 	}
-	key := looked.key()
+	m.recipe = m.recipe.looked(files)
+	key := m.recipe.key()
 	lock, err := v.Store.LockObject("step-" + key.Encoded())
 	if err != nil {
 		return nil, false, err
@@ -101,10 +110,16 @@ func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached 
 	}
 	if m.asked != key && !v.mustLook(m.n) {
 		also := *r
-		also.Key = m.asked
+		also.Key, also.Files = m.asked, files
 		err = v.put(&also)
 	}
 	return r, cached, err
+}
+
+// fresh says whether a step is to be made again, whatever the cache has. What no
+// stage has is no instruction of the user's: --no-cache is not about it.
+func (v *solving) fresh(n *graph.Node) bool {
+	return v.NoCache != nil && n.Stage != nil && v.NoCache(n.Stage.Label())
 }
 
 // mustLook says whether a step reads what may have changed since: a context, or
@@ -115,10 +130,19 @@ func (v *solving) mustLook(n *graph.Node) bool {
 }
 
 // asked is the first recipe: the inputs are the steps that made them.
-func (v *solving) asked(m *making) recipe {
+func (v *solving) asked(m *making) (recipe, error) {
 	r := recipe{}
-	if op, ok := m.n.Op.(*graph.Copy); !ok || !op.Link {
+	op, isCopy := m.n.Op.(*graph.Copy)
+	if isCopy && op.Chown != "" {
+		var err error
+		if m.owner, err = ownerOf(op.Chown, m.parent.dirs()); err != nil {
+			return nil, err
+		}
+	}
+	if !isCopy || !op.Link {
 		r.add("the step before", m.parent.result.String())
+	} else if err := r.below(m); err != nil {
+		return nil, err
 	}
 	if v.Epoch != nil {
 		r.add("SOURCE_DATE_EPOCH", v.Epoch.UTC().String())
@@ -141,16 +165,46 @@ func (v *solving) asked(m *making) recipe {
 	case *graph.Workdir:
 		r.add("directory", op.Path, op.User)
 	}
-	return r
+	return r, nil
 }
 
-// look is the second recipe: the inputs are what they contain.
+// below is what a COPY --link depends on of what is below it: its root is like the
+// one there, and there is whom --chown names.
+func (r *recipe) below(m *making) error {
+	if m.owner != nil {
+		r.add("owner", fmt.Sprintf("%d:%d", m.owner.uid, m.owner.gid))
+	}
+	dirs := m.parent.dirs()
+	if len(dirs) == 0 {
+		return nil
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(dirs[len(dirs)-1], &st); err != nil {
+		return err
+	}
+	r.add("the root", fmt.Sprintf("%d:%d %o", st.Uid, st.Gid, st.Mode))
+	return nil
+}
+
+// ownerOf is whom --chown means.
+func ownerOf(chown string, layers []string) (*owner, error) {
+	who, err := image.LookUp(layers, chown)
+	if err != nil {
+		return nil, fmt.Errorf("--chown=%s: %w", chown, err)
+	}
+	o := &owner{int(who.UID), int(who.GID)}
+	if !strings.Contains(chown, ":") && isNumber(chown) {
+		o.gid = o.uid
+	}
+	return o, nil
+}
+
+// look finds out what the inputs contain: what the second recipe has instead of the
+// steps that made them.
 func (v *solving) look(ctx context.Context, m *making) (recipe, error) {
-	isFile := func(x Ingredient) bool { return strings.HasPrefix(x.Name, "files ") }
 	switch op := m.n.Op.(type) {
 	case *graph.Run:
-		files, err := v.ofMounts(ctx, op)
-		return append(slices.DeleteFunc(slices.Clone(m.recipe), isFile), files...), err
+		return v.ofMounts(ctx, op)
 	case *graph.Copy:
 		opened, err := v.open(ctx, m.n, op)
 		if err != nil {
@@ -161,12 +215,9 @@ func (v *solving) look(ctx context.Context, m *making) (recipe, error) {
 		if err != nil {
 			return nil, err
 		}
-		r := slices.DeleteFunc(slices.Clone(m.recipe), isFile)
-		r.add("files", content.String())
-		m.recipe = r
-		return r, v.keepFiles(content, m.sources)
+		return recipe{{"files", content.String()}}, v.keepFiles(content, m.sources.selections())
 	}
-	return m.recipe, nil
+	return nil, nil
 }
 
 // make makes the layer in tmp, and renames it when it is whole.
@@ -202,18 +253,34 @@ func (v *solving) settle(aside string, r *Record) error {
 	if err := os.RemoveAll(filepath.Join(aside, "work")); err != nil {
 		return err
 	}
-	text, err := json.Marshal(ingest.Layer{Chain: r.Result})
+	now, err := ingest.Now() // behind all of its files
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(ingest.Layer{Chain: r.Result, Made: now})
 	if err == nil {
 		err = os.WriteFile(filepath.Join(aside, "layer.json"), append(text, '\n'), 0o644)
 	}
 	if err != nil {
 		return err
 	}
-	err = os.Rename(aside, v.layerDir(r.Layer))
-	if errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) { // its record was lost: the layer is as good
+	dir := v.layerDir(r.Layer)
+	err = os.Rename(aside, dir)
+	if !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EEXIST) {
+		return err
+	}
+	whole, err := v.trust.Whole(dir)
+	if err != nil {
+		return err
+	}
+	if whole { // its record was lost: the layer is as good
 		return os.RemoveAll(aside)
 	}
-	return err
+	gone := v.Store.Temporary("gone")
+	if err := errors.Join(os.Rename(dir, gone), os.Rename(aside, dir)); err != nil {
+		return err
+	}
+	return os.RemoveAll(gone)
 }
 
 // fill carries the instruction out.
@@ -292,16 +359,8 @@ func (o output) Write(p []byte) (int, error) {
 func (v *solving) copy(ctx context.Context, m *making, root *os.File) error {
 	op := m.n.Op.(*graph.Copy)
 	o := place.Options{Dest: op.Dest, DestIsDir: strings.HasSuffix(op.Dest, "/"), Chmod: op.Chmod, Parents: op.Parents, Time: v.Epoch, Unpack: op.Add && (op.Unpack == nil || *op.Unpack)}
-	if op.Chown != "" {
-		who, err := image.LookUp(m.parent.dirs(), op.Chown)
-		if err != nil {
-			return fmt.Errorf("--chown=%s: %w", op.Chown, err)
-		}
-		uid, gid := int(who.UID), int(who.GID)
-		if !strings.Contains(op.Chown, ":") && isNumber(op.Chown) {
-			gid = uid
-		}
-		o.UID, o.GID = &uid, &gid
+	if m.owner != nil {
+		o.UID, o.GID = &m.owner.uid, &m.owner.gid
 	}
 	for _, p := range m.sources.parts {
 		var err error
