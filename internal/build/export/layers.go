@@ -63,8 +63,10 @@ func Pack(ctx context.Context, s *ingest.Store, layers []Layer, c Compression, l
 			}
 		}
 	}()
-	gate := make(chan struct{}, 2)
+	var settled error
 	var wait sync.WaitGroup
+	wait.Go(func() { settled = s.Settle(directories(layers)) }) // the disk writes while the processors pack
+	gate := make(chan struct{}, 2)
 	for i := range layers {
 		if layers[i].Desc.Digest != "" {
 			continue
@@ -78,18 +80,16 @@ func Pack(ctx context.Context, s *ingest.Store, layers []Layer, c Compression, l
 		})
 	}
 	wait.Wait()
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(append(errs, settled)...); err != nil {
 		return err
 	}
 	var staged []ingest.Staged
-	var dirs []string
 	for i, l := range layers {
-		dirs = append(dirs, filepath.Dir(l.Dir))
 		if blobs[i] != "" {
 			staged = append(staged, ingest.Staged{Path: blobs[i], Desc: l.Desc})
 		}
 	}
-	if err := s.AdoptBlobs(staged, dirs); err != nil {
+	if err := s.AdoptBlobs(staged); err != nil {
 		return err
 	}
 	for i := range layers {
@@ -101,6 +101,13 @@ func Pack(ctx context.Context, s *ingest.Store, layers []Layer, c Compression, l
 		}
 	}
 	return nil
+}
+
+func directories(layers []Layer) (out []string) {
+	for _, l := range layers {
+		out = append(out, filepath.Dir(l.Dir))
+	}
+	return out
 }
 
 // note is where it is remembered what a layer was packed to.
@@ -163,7 +170,7 @@ func (l *Layer) write(aside string, c Compression, latest *time.Time) (err error
 	}
 	l.DiffID = digest.NewDigest(digest.SHA256, plain)
 	l.Desc = oci.Descriptor{MediaType: mediaType(c), Digest: digest.NewDigest(digest.SHA256, whole.hash), Size: whole.n}
-	return nil
+	return f.Sync()
 }
 
 // counted hashes what goes through it.

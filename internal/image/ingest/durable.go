@@ -105,21 +105,22 @@ func (t *Trust) Whole(dir string) (bool, error) {
 	return err == nil && onDisk(l, synced), err
 }
 
-// Settle makes layers that builds have made last: directories of the store's layers,
-// without those that are on the disk already. With force it syncs all the same.
-func (s *Store) Settle(dirs []string, force bool) error {
+// Settle makes layers last that builds have made: directories of the store's layers.
+// One sync of the file system is for all of them, and for those that no image has.
+func (s *Store) Settle(dirs []string) error {
 	synced, err := s.synced()
 	if err != nil {
 		return err
 	}
+	all := true
 	for _, dir := range dirs {
 		l, err := readLayer(dir)
 		if err != nil {
 			return err
 		}
-		force = force || !onDisk(l, synced)
+		all = all && onDisk(l, synced)
 	}
-	if !force {
+	if all {
 		return nil
 	}
 	now, err := Now() // before: what is written meanwhile may miss the sync
@@ -142,17 +143,16 @@ func (s *Store) Settle(dirs []string, force bool) error {
 	return err
 }
 
-// A Staged is a blob that is written and has no name yet.
+// A Staged is a blob that is written, synced, and has no name yet.
 type Staged struct {
 	Path string // in tmp
 	Desc oci.Descriptor
 }
 
-// AdoptBlobs gives blobs their names, and makes them last with the layers that they
-// were packed of: one sync for all is faster than one for each.
-func (s *Store) AdoptBlobs(blobs []Staged, layers []string) error {
-	if err := s.Settle(layers, len(blobs) > 0); err != nil || len(blobs) == 0 {
-		return err
+// AdoptBlobs gives blobs their names, and makes these last.
+func (s *Store) AdoptBlobs(blobs []Staged) error {
+	if len(blobs) == 0 {
+		return nil
 	}
 	for _, b := range blobs {
 		if err := os.Rename(b.Path, s.Blob(b.Desc.Digest.String())); err != nil {

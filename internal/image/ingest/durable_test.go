@@ -51,9 +51,9 @@ func is(t *testing.T, s *Store, dir string, want bool) {
 	}
 }
 
-func settle(t *testing.T, s *Store, force bool, dirs ...string) {
+func settle(t *testing.T, s *Store, dirs ...string) {
 	t.Helper()
-	if err := s.Settle(dirs, force); err != nil {
+	if err := s.Settle(dirs); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -67,11 +67,11 @@ func TestTrust(t *testing.T) {
 	boot(t, "first")
 	unpacked := write(t, s, "unpacked", Layer{})
 	early := made(t, s, "early")
-	settle(t, s, false, unpacked)
+	settle(t, s, unpacked)
 	if _, err := os.Stat(s.syncedFile()); err == nil {
 		t.Error("it has synced for a layer that is on the disk")
 	}
-	settle(t, s, false, unpacked, early)
+	settle(t, s, unpacked, early)
 	late := made(t, s, "late")
 	for _, dir := range []string{unpacked, early, late} {
 		is(t, s, dir, true) // the kernel has it
@@ -81,16 +81,16 @@ func TestTrust(t *testing.T) {
 	is(t, s, early, true)
 	is(t, s, late, false)
 	// A sync now makes no file whole that was lost then.
-	settle(t, s, true)
+	settle(t, s, made(t, s, "another"))
 	is(t, s, late, false)
 	is(t, s, early, true)
 	second := made(t, s, "second")
-	settle(t, s, false, second)
+	settle(t, s, second)
 	before, err := os.ReadFile(s.syncedFile())
 	if err != nil {
 		t.Fatal(err)
 	}
-	settle(t, s, false, second, early)
+	settle(t, s, second, early)
 	if now, err := os.ReadFile(s.syncedFile()); err != nil || string(now) != string(before) {
 		t.Errorf("it has synced again: %q, %q, %v", before, now, err)
 	}
@@ -120,11 +120,11 @@ func TestManyBoots(t *testing.T) {
 	}
 	boot(t, "first")
 	first := made(t, s, "first")
-	settle(t, s, true)
+	settle(t, s, first)
 	for n := range maxBoots {
 		boot(t, "boot-"+string(rune('a'+n%26))+string(rune('a'+n/26)))
 		is(t, s, first, true)
-		settle(t, s, true)
+		settle(t, s, made(t, s, "another"))
 	}
 	is(t, s, first, false)
 	if list, err := s.synced(); err != nil || len(list) != maxBoots {
