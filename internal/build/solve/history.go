@@ -74,12 +74,28 @@ func (v *solving) remember() error {
 	return replace(v.Store, v.last.path, text)
 }
 
+// before is what a step was made of: the one in its place, or, if that was another
+// instruction, the one of its stage with its text.
+func (h *history) before(n *graph.Node) (note, bool) {
+	there, ok := h.Steps[placeOf(n)]
+	if n.Stage == nil || ok && there.Text == n.Text {
+		return there, ok
+	}
+	for _, place := range slices.Sorted(maps.Keys(h.Steps)) {
+		stage := place[:max(0, strings.LastIndexByte(place, ' '))]
+		if stage == n.Stage.Label() && h.Steps[place].Text == n.Text {
+			return h.Steps[place], true
+		}
+	}
+	return there, ok
+}
+
 // why says what is other than at the last build.
 func (v *solving) why(n *graph.Node, now recipe) (reason string, what []string) {
 	if v.fresh(n) {
 		return "--no-cache", nil
 	}
-	before, ok := v.last.Steps[placeOf(n)]
+	before, ok := v.last.before(n)
 	if !ok {
 		return "it is built for the first time", nil
 	}
