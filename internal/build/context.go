@@ -42,15 +42,18 @@ func (in *inputs) names() []string {
 }
 
 // open opens the contexts and reads the Dockerfile.
-func (b *Builder) open(ctx context.Context, o *Options) (in *inputs, err error) {
-	in = &inputs{trees: map[string]*tree.Tree{}, images: map[string]string{}}
-	defer func() {
-		if err != nil {
-			in.close()
-		}
-	}()
-	if err := b.main(ctx, o, in); err != nil {
+func (b *Builder) open(ctx context.Context, o *Options) (*inputs, error) {
+	in := &inputs{trees: map[string]*tree.Tree{}, images: map[string]string{}}
+	if err := b.all(ctx, o, in); err != nil {
+		in.close()
 		return nil, err
+	}
+	return in, nil
+}
+
+func (b *Builder) all(ctx context.Context, o *Options, in *inputs) error {
+	if err := b.main(ctx, o, in); err != nil {
+		return err
 	}
 	for name, where := range o.Contexts {
 		if ref, ok := strings.CutPrefix(where, "docker-image://"); ok {
@@ -60,19 +63,19 @@ func (b *Builder) open(ctx context.Context, o *Options) (in *inputs, err error) 
 		if where, ok := strings.CutPrefix(where, "oci-layout://"); ok {
 			ref, err := b.layout(ctx, where)
 			if err != nil {
-				return nil, fmt.Errorf("--build-context %s: %w", name, err)
+				return fmt.Errorf("--build-context %s: %w", name, err)
 			}
 			in.images[strings.ToLower(name)] = ref
 			continue
 		}
 		t, err := b.tree(ctx, in, where, "")
 		if err != nil {
-			return nil, fmt.Errorf("--build-context %s: %w", name, err)
+			return fmt.Errorf("--build-context %s: %w", name, err)
 		}
 		t.Label = "context " + name
 		in.trees[name] = t
 	}
-	return in, nil
+	return nil
 }
 
 // main opens the build's own context and its Dockerfile.

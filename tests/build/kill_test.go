@@ -102,7 +102,7 @@ type kill struct {
 
 	who      string
 	after    time.Duration
-	done     built // what it had told of
+	done     built    // what it had told of
 	records  []string // instructions that had a record of it
 	complete bool
 	cgroups  []string // of its steps

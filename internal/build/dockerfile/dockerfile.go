@@ -8,6 +8,7 @@
 //	instruction.go  one instruction → one node
 //	copy.go         COPY and ADD
 //	execute.go      RUN, its mounts, its here-documents
+//	budget.go       how large all of it may become
 //	text.go         instructions as people read them: progress, history
 //	errors.go       errors that quote the Dockerfile
 package dockerfile
@@ -80,7 +81,11 @@ func Parse(name string, text []byte) (*File, error) {
 	if len(stages) == 0 {
 		return nil, fmt.Errorf("%s has no FROM: an image begins with another one, or with FROM scratch", name)
 	}
-	return &File{Text: text, Warnings: result.Warnings, stages: stages, global: global, escape: result.EscapeToken}, nil
+	f := &File{Text: text, Warnings: result.Warnings, stages: stages, global: global, escape: result.EscapeToken}
+	if err := f.count(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return f, nil
 }
 
 // Graph makes the graph for one platform.
@@ -100,6 +105,7 @@ func (f *File) Graph(o Options) (*graph.Graph, error) {
 	b.g.Stages = make([]*graph.Stage, len(f.stages))
 	b.state = make([]int, len(f.stages))
 	b.scopes = make([]*scope, len(f.stages))
+	b.depths = make([]int, len(f.stages))
 	if b.g.Target, err = b.stage(target); err != nil {
 		return nil, quote(err, o.Name, f.Text)
 	}
@@ -148,6 +154,8 @@ type builder struct {
 
 	state  []int    // of stages: 0 not begun, 1 begun, 2 made
 	scopes []*scope // of stages that are made, for stages on top of them
+	depths []int    // how many layers they have
+	spent  int      // see budget.go
 	images map[string]*graph.Node
 	nodes  int
 }
@@ -197,7 +205,7 @@ func (b *builder) declare(s, global *scope, command *instructions.ArgCommand) er
 	return nil
 }
 
-func (b *builder) expander(s *scope) expander { return expander{b.lex, s} }
+func (b *builder) expander(s *scope) expander { return expander{b, b.lex, s} }
 
 // labels adds those of the command line.
 func (b *builder) labels() error {

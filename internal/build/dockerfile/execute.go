@@ -57,8 +57,7 @@ func (d *draft) execute(n *graph.Node, c *instructions.RunCommand) error {
 		created = fmt.Sprintf("|%d %s %s", len(shown), strings.Join(shown, " "), command)
 	}
 	n.History = oci.History{CreatedBy: "RUN " + created + " # buildkit"}
-	d.add(n)
-	return nil
+	return d.add(n)
 }
 
 // environment is the image's with the stage's arguments, and proxies; the arguments
