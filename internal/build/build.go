@@ -22,8 +22,10 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/containerd/platforms"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
@@ -200,7 +202,21 @@ func (b *Built) history(epoch *time.Time) []oci.History {
 func Quoted(err error) string {
 	var at *dockerfile.Error
 	if !errors.As(err, &at) {
-		return err.Error()
+		return printable(err.Error())
 	}
-	return fmt.Sprintf("%s\n%s", at.Quote(), at.Err)
+	return printable(fmt.Sprintf("%s\n%s", at.Quote(), at.Err))
+}
+
+// printable shows what a terminal would take for a command as an escape.
+func printable(text string) string {
+	var out strings.Builder
+	for _, r := range text {
+		if r == '\n' || r == '\t' || !unicode.IsControl(r) {
+			out.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRuneToASCII(r)
+		out.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return out.String()
 }

@@ -91,13 +91,15 @@ func (b *Builder) main(ctx context.Context, o *Options, in *inputs) error {
 	in.slot = abs + "\x00" + in.name
 	here := !source.IsGit(o.Context) && !source.IsURL(o.Context)
 	file := o.File
-	if here {
-		if file == "" {
-			file = filepath.Join(o.Context, "Dockerfile")
-		}
-		if in.text, err = source.ReadDockerfileAt(file, os.Stdin); err != nil {
-			return err
-		}
+	switch {
+	case here && file == "":
+		file = filepath.Join(o.Context, "Dockerfile")
+		in.text, err = source.ReadDockerfileOf(o.Context)
+	case here:
+		in.text, err = source.ReadDockerfileAt(file, os.Stdin)
+	}
+	if err != nil {
+		return err
 	}
 	t, err := b.tree(ctx, in, o.Context, file)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -98,3 +99,5 @@ func shell(t testing.TB, dir, script string) {
 		t.Fatalf("%s: %v: %s", script, err, out)
 	}
 }
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
@@ -56,8 +57,18 @@ func (e expander) bound(word string) error {
 	return nil
 }
 
-// weigh counts a node.
+// weigh counts a node. What it says must be text: nothing else can stand in an
+// image's configuration, or in config.json.
 func (b *builder) weigh(n *graph.Node) error {
+	words := []string{n.Text, n.History.CreatedBy}
+	if run, ok := n.Op.(*graph.Run); ok {
+		words = append(append(words, run.Argv...), run.Env...)
+	}
+	for _, w := range words {
+		if !utf8.ValidString(w) || strings.IndexByte(w, 0) >= 0 {
+			return fmt.Errorf("%s: must be UTF-8 without zero bytes: %.80q", n.Instruction, w)
+		}
+	}
 	bytes := len(n.Text) + len(n.History.CreatedBy) + 100
 	if n.Parent == nil || n.Config != n.Parent.Config {
 		c := &n.Config.Config
@@ -101,18 +112,6 @@ func (d *draft) stacked(n *graph.Node) error {
 	}
 	if d.layers > maxLayers {
 		return fmt.Errorf("%s: this would be layer %d: the kernel's overlay takes %d: join instructions", n.Instruction, d.layers, maxLayers)
-	}
-	return nil
-}
-
-// count bounds the number of instructions.
-func (f *File) count() error {
-	n := len(f.stages)
-	for _, s := range f.stages {
-		n += len(s.Commands)
-	}
-	if n > maxInstructions {
-		return fmt.Errorf("the Dockerfile has %d instructions: at most %d are taken", n, maxInstructions)
 	}
 	return nil
 }

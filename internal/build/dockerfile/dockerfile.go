@@ -74,6 +74,9 @@ func Parse(name string, text []byte) (*File, error) {
 		}
 		return nil, quote(err, name, text)
 	}
+	if n := len(result.AST.Children); n > maxInstructions {
+		return nil, fmt.Errorf("%s has %d instructions: at most %d are taken", name, n, maxInstructions)
+	}
 	stages, global, err := instructions.Parse(result.AST, linter.New(&linter.Config{Warn: func(string, string, string, string, []parser.Range) {}}))
 	if err != nil {
 		return nil, quote(err, name, text)
@@ -81,11 +84,7 @@ func Parse(name string, text []byte) (*File, error) {
 	if len(stages) == 0 {
 		return nil, fmt.Errorf("%s has no FROM: an image begins with another one, or with FROM scratch", name)
 	}
-	f := &File{Text: text, Warnings: result.Warnings, stages: stages, global: global, escape: result.EscapeToken}
-	if err := f.count(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return f, nil
+	return &File{Text: text, Warnings: result.Warnings, stages: stages, global: global, escape: result.EscapeToken}, nil
 }
 
 // Graph makes the graph for one platform.

@@ -74,7 +74,7 @@ func ofRun(op *graph.Run, p oci.Platform) recipe {
 		r.add("host", h)
 	}
 	for _, f := range op.Files {
-		r.add("here-document "+f.Name, f.Content)
+		r.add("here-document "+f.Name, digest.FromString(f.Content).String()) // its bytes need not be text
 	}
 	for _, m := range op.Mounts {
 		m.From = nil // it is a file system
@@ -91,7 +91,7 @@ func ofCopy(op *graph.Copy) recipe {
 	r.add("flags", must(json.Marshal(flags)))
 	for _, s := range op.Sources {
 		if s.File != nil {
-			r.add("here-document "+s.File.Name, s.File.Content)
+			r.add("here-document "+s.File.Name, digest.FromString(s.File.Content).String())
 			continue
 		}
 		r.add("source", s.Path, s.URL)
