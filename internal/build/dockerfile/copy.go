@@ -94,9 +94,7 @@ func (d *draft) place(n *graph.Node, op *graph.Copy, c *instructions.SourcesAndD
 	}
 	n.Op = op
 	words := append(flags, copyFlags(op)...)
-	for _, p := range c.SourcePaths {
-		words = append(words, p)
-	}
+	words = append(words, c.SourcePaths...)
 	for _, content := range c.SourceContents {
 		words = append(words, "<<"+content.Path)
 	}

@@ -96,7 +96,7 @@ func (d *draft) change(n *graph.Node, c instructions.Command) error {
 		return nil
 	case *instructions.CmdCommand:
 		d.cmd = true
-		config.ArgsEscaped = true //nolint:staticcheck // of Windows alone by the specification; BuildKit's images have it, too
+		config.ArgsEscaped = true // of Windows alone by the specification; BuildKit's images have it, too
 	case *instructions.EntrypointCommand:
 		if !d.cmd { // the base image's CMD was written for another program
 			config.Cmd = nil

@@ -25,7 +25,6 @@ type draft struct {
 	vars   scope // ARGs; the environment is the configuration's
 	cmd    bool  // CMD has been given in this stage: ENTRYPOINT leaves it
 	layers int
-	shown  []string
 }
 
 func (d *draft) last() *graph.Node { return d.stage.Last() }
