@@ -105,8 +105,10 @@ var changes = map[string]change{
 	"COPY --link on another base": {dockerfile: "FROM base\nRUN echo 1 > /x\nCOPY --link a /l/a\nCOPY --link --chown=app b /l/b\n", again: "FROM base\nRUN echo 2 > /x\nCOPY --link a /l/a\nCOPY --link --chown=app b /l/b\n", want: []string{"RUN echo 2 > /x"}},
 	"COPY --link, another owner": {dockerfile: "FROM base\nCOPY --link --chown=new b /l/b\n", again: "FROM base\nRUN true\nCOPY --link --chown=new b /l/b\n",
 		setup: "true", before: []string{"--build-context=base=docker-image://users"}, after: []string{"--build-context=base=docker-image://others"}, want: []string{"COPY --chown=new --link b /l/b", "RUN true"}},
-	"COPY --link, another root": {dockerfile: "FROM scratch\nCOPY --link a /l/a\n", again: "FROM users\nCOPY --link a /l/a\n", want: []string{"COPY --link a /l/a"}},
-	"COPY without --link":       {dockerfile: "FROM base\nRUN echo 1 > /x\nCOPY a /l/a\n", again: "FROM base\nRUN echo 2 > /x\nCOPY a /l/a\n", want: []string{"COPY a /l/a", "RUN echo 2 > /x"}},
+	"RUN behind COPY --link":         {dockerfile: "FROM base\nRUN echo 1 > /x\nCOPY --link a /l/a\nRUN cat /x\n", again: "FROM base\nRUN echo 2 > /x\nCOPY --link a /l/a\nRUN cat /x\n", want: []string{"RUN cat /x", "RUN echo 2 > /x"}},
+	"COPY --from behind COPY --link": {dockerfile: "FROM base AS s\nCOPY a /d/a\nCOPY --link b /d/b\nFROM base\nCOPY --from=s /d /d\n", change: "echo new > a", want: []string{"COPY --from=s /d /d", "s COPY a /d/a"}},
+	"COPY --link, another root":      {dockerfile: "FROM scratch\nCOPY --link a /l/a\n", again: "FROM users\nCOPY --link a /l/a\n", want: []string{"COPY --link a /l/a"}},
+	"COPY without --link":            {dockerfile: "FROM base\nRUN echo 1 > /x\nCOPY a /l/a\n", again: "FROM base\nRUN echo 2 > /x\nCOPY a /l/a\n", want: []string{"COPY a /l/a", "RUN echo 2 > /x"}},
 
 	"--no-cache":         {dockerfile: two, after: []string{"--no-cache"}, want: []string{"COPY --from=one /one /one", "COPY b /b", "RUN cat /b > /two", "RUN cat /one /two > /three", "one COPY a /a", "one RUN cat /a > /one"}},
 	"--no-cache, mount":  {dockerfile: "FROM base\nRUN --mount=target=/m,source=d cat /m/x\n", after: []string{"--no-cache"}, want: []string{"RUN --mount=type=bind,source=d,target=/m cat /m/x"}},

@@ -62,7 +62,16 @@ func (v *solving) step(ctx context.Context, n *graph.Node) (*state, error) {
 	v.noted(n, m.recipe)
 	v.note(n, s)
 	layers := append(slices.Clip(slices.Clone(m.parent.layers)), export.Layer{Dir: s.Layer, Key: r.Result})
-	return &state{result: r.Result, layers: layers}, nil
+	return &state{result: m.on(r.Result), layers: layers}, nil
+}
+
+// on names the file system that a layer makes with what is below it. Of most steps
+// the layer's own name says that: a COPY --link's is the same on everything.
+func (m *making) on(layer digest.Digest) digest.Digest {
+	if op, ok := m.n.Op.(*graph.Copy); ok && op.Link {
+		return recipe{{"below", m.parent.result.String()}, {"layer", layer.String()}}.key()
+	}
+	return layer
 }
 
 // findOrMake asks the cache by the first key, then by the second, and then makes
