@@ -51,22 +51,14 @@ type packed struct {
 	DiffID digest.Digest  `json:"diffID"`
 }
 
-// Pack gives every layer a blob, several at a time, and makes layers and blobs last.
-// What was packed before is not packed again.
+// Pack gives every layer a blob, several at a time, and makes the layers last. What
+// was packed before is not packed again.
 func Pack(ctx context.Context, s *ingest.Store, layers []Layer, c Compression, latest *time.Time) error {
 	errs := make([]error, len(layers))
-	blobs := make([]string, len(layers)) // in tmp
-	defer func() {
-		for _, b := range blobs {
-			if b != "" {
-				_ = os.Remove(b) // fails if it has become a blob
-			}
-		}
-	}()
+	gate := make(chan struct{}, 2)
 	var settled error
 	var wait sync.WaitGroup
 	wait.Go(func() { settled = s.Settle(directories(layers)) }) // the disk writes while the processors pack
-	gate := make(chan struct{}, 2)
 	for i := range layers {
 		if layers[i].Desc.Digest != "" {
 			continue
@@ -75,32 +67,12 @@ func Pack(ctx context.Context, s *ingest.Store, layers []Layer, c Compression, l
 			gate <- struct{}{}
 			defer func() { <-gate }()
 			if errs[i] = ctx.Err(); errs[i] == nil {
-				blobs[i], errs[i] = layers[i].pack(s, c, latest)
+				errs[i] = layers[i].pack(s, c, latest)
 			}
 		})
 	}
 	wait.Wait()
-	if err := errors.Join(append(errs, settled)...); err != nil {
-		return err
-	}
-	var staged []ingest.Staged
-	for i, l := range layers {
-		if blobs[i] != "" {
-			staged = append(staged, ingest.Staged{Path: blobs[i], Desc: l.Desc})
-		}
-	}
-	if err := s.AdoptBlobs(staged); err != nil {
-		return err
-	}
-	for i := range layers {
-		if blobs[i] == "" {
-			continue
-		}
-		if err := layers[i].remember(s, c, latest); err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(append(errs, settled)...)
 }
 
 func directories(layers []Layer) (out []string) {
@@ -110,33 +82,21 @@ func directories(layers []Layer) (out []string) {
 	return out
 }
 
-// note is where it is remembered what a layer was packed to.
-func (l *Layer) note(s *ingest.Store, c Compression, latest *time.Time) string {
-	name := l.Key.Encoded()[:32] + "." + c.Kind + strconv.Itoa(c.Level)
+func (l *Layer) pack(s *ingest.Store, c Compression, latest *time.Time) error {
+	note := filepath.Join(s.Dir, "build", "blobs", l.Key.Encoded()[:32]+"."+c.Kind+strconv.Itoa(c.Level))
 	if latest != nil {
-		name += "." + strconv.FormatInt(latest.Unix(), 10)
+		note += "." + strconv.FormatInt(latest.Unix(), 10)
 	}
-	return filepath.Join(s.Dir, "build", "blobs", name)
-}
-
-// pack looks whether a layer has a blob, or else writes one and returns its name in
-// tmp.
-func (l *Layer) pack(s *ingest.Store, c Compression, latest *time.Time) (aside string, err error) {
 	var known packed
-	text, err := os.ReadFile(l.note(s, c, latest))
-	if err == nil && json.Unmarshal(text, &known) == nil && s.Has(known.Desc.Digest) {
+	if text, err := os.ReadFile(note); err == nil && json.Unmarshal(text, &known) == nil && s.Has(known.Desc.Digest) {
 		l.Desc, l.DiffID = known.Desc, known.DiffID
-		return "", nil
+		return nil
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", err
+	if err := l.write(s, c, latest); err != nil {
+		return err
 	}
-	aside = s.Temporary("blob")
-	return aside, l.write(aside, c, latest)
-}
-
-// remember notes what a layer was packed to.
-func (l *Layer) remember(s *ingest.Store, c Compression, latest *time.Time) error {
 	text, err := json.Marshal(packed{l.Desc, l.DiffID})
 	if err != nil {
 		return err
@@ -145,16 +105,19 @@ func (l *Layer) remember(s *ingest.Store, c Compression, latest *time.Time) erro
 	if err := os.WriteFile(aside, text, 0o644); err != nil {
 		return err
 	}
-	return os.Rename(aside, l.note(s, c, latest))
+	return os.Rename(aside, note)
 }
 
 // write makes the blob.
-func (l *Layer) write(aside string, c Compression, latest *time.Time) (err error) {
-	f, err := os.OpenFile(aside, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+func (l *Layer) write(s *ingest.Store, c Compression, latest *time.Time) (err error) {
+	f, err := os.OpenFile(s.Temporary("blob"), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
+	defer func() {
+		_ = f.Close()
+		_ = os.Remove(f.Name()) // fails if it has become a blob
+	}()
 	whole := &counted{to: f, hash: sha256.New()}
 	buffered := bufio.NewWriterSize(whole, 256<<10)
 	squeezed, err := compressor(buffered, c)
@@ -170,7 +133,7 @@ func (l *Layer) write(aside string, c Compression, latest *time.Time) (err error
 	}
 	l.DiffID = digest.NewDigest(digest.SHA256, plain)
 	l.Desc = oci.Descriptor{MediaType: mediaType(c), Digest: digest.NewDigest(digest.SHA256, whole.hash), Size: whole.n}
-	return f.Sync()
+	return s.AdoptBlob(f, l.Desc)
 }
 
 // counted hashes what goes through it.

@@ -12,8 +12,6 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
-
-	oci "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // This file owns what is left after a machine has lost power.
@@ -141,23 +139,4 @@ func (s *Store) Settle(dirs []string) error {
 		err = os.Rename(aside, s.syncedFile()) // not synced itself: without it, layers are made again
 	}
 	return err
-}
-
-// A Staged is a blob that is written, synced, and has no name yet.
-type Staged struct {
-	Path string // in tmp
-	Desc oci.Descriptor
-}
-
-// AdoptBlobs gives blobs their names, and makes these last.
-func (s *Store) AdoptBlobs(blobs []Staged) error {
-	if len(blobs) == 0 {
-		return nil
-	}
-	for _, b := range blobs {
-		if err := os.Rename(b.Path, s.Blob(b.Desc.Digest.String())); err != nil {
-			return err
-		}
-	}
-	return syncDir(filepath.Join(s.Dir, "blobs", "sha256"))
 }
