@@ -37,10 +37,7 @@ type making struct {
 	asked   digest.Digest // the first key
 	recipe  recipe
 	sources *sources // of a COPY, if it had to look
-	owner   *owner   // --chown's; nil: there is none
 }
-
-type owner struct{ uid, gid int }
 
 // step makes a layer, or finds it.
 func (v *solving) step(ctx context.Context, n *graph.Node) (*state, error) {
@@ -62,24 +59,22 @@ func (v *solving) step(ctx context.Context, n *graph.Node) (*state, error) {
 	v.noted(n, m.recipe)
 	v.note(n, s)
 	layers := append(slices.Clip(slices.Clone(m.parent.layers)), export.Layer{Dir: s.Layer, Key: r.Result})
-	return &state{result: m.on(r.Result), layers: layers}, nil
+	return &state{result: m.result(r), layers: layers}, nil
 }
 
-// on names the file system that a layer makes with what is below it. Of most steps
-// the layer's own name says that: a COPY --link's is the same on everything.
-func (m *making) on(layer digest.Digest) digest.Digest {
+// result names the file system behind a step: its own, or, if its layer knows nothing
+// of those below, that layer on them.
+func (m *making) result(r *Record) digest.Digest {
 	if op, ok := m.n.Op.(*graph.Copy); ok && op.Link {
-		return recipe{{"below", m.parent.result.String()}, {"layer", layer.String()}}.key()
+		return recipe{{"the step before", m.parent.result.String()}, {"linked", r.Result.String()}}.key()
 	}
-	return layer
+	return r.Result
 }
 
 // findOrMake asks the cache by the first key, then by the second, and then makes
 // the layer. Two builds that want the same one do not make it twice.
 func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached bool, err error) {
-	if m.recipe, err = v.asked(m); err != nil {
-		return nil, false, err
-	}
+	m.recipe = v.asked(m)
 	m.asked = m.recipe.key()
 	fresh := v.fresh(m.n)
 	if !fresh && !v.mustLook(m.n) {
@@ -125,10 +120,13 @@ func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached 
 	return r, cached, err
 }
 
-// fresh says whether a step is to be made again, whatever the cache has. What no
-// stage has is no instruction of the user's: --no-cache is not about it.
+// fresh says whether nothing of the cache is taken for a step.
 func (v *solving) fresh(n *graph.Node) bool {
-	return v.NoCache != nil && n.Stage != nil && v.NoCache(n.Stage.Label())
+	label := "" // of a context that is copied for a mount
+	if n.Stage != nil {
+		label = n.Stage.Label()
+	}
+	return v.NoCache != nil && v.NoCache(label)
 }
 
 // mustLook says whether a step reads what may have changed since: a context, or
@@ -139,19 +137,10 @@ func (v *solving) mustLook(n *graph.Node) bool {
 }
 
 // asked is the first recipe: the inputs are the steps that made them.
-func (v *solving) asked(m *making) (recipe, error) {
+func (v *solving) asked(m *making) recipe {
 	r := recipe{}
-	op, isCopy := m.n.Op.(*graph.Copy)
-	if isCopy && op.Chown != "" {
-		var err error
-		if m.owner, err = ownerOf(op.Chown, m.parent.dirs()); err != nil {
-			return nil, err
-		}
-	}
-	if !isCopy || !op.Link {
+	if op, ok := m.n.Op.(*graph.Copy); !ok || !op.Link || namesUser(op.Chown) {
 		r.add("the step before", m.parent.result.String())
-	} else if err := r.below(m); err != nil {
-		return nil, err
 	}
 	if v.Epoch != nil {
 		r.add("SOURCE_DATE_EPOCH", v.Epoch.UTC().String())
@@ -174,38 +163,13 @@ func (v *solving) asked(m *making) (recipe, error) {
 	case *graph.Workdir:
 		r.add("directory", op.Path, op.User)
 	}
-	return r, nil
+	return r
 }
 
-// below is what a COPY --link depends on of what is below it: its root is like the
-// one there, and there is whom --chown names.
-func (r *recipe) below(m *making) error {
-	if m.owner != nil {
-		r.add("owner", fmt.Sprintf("%d:%d", m.owner.uid, m.owner.gid))
-	}
-	dirs := m.parent.dirs()
-	if len(dirs) == 0 {
-		return nil
-	}
-	var st unix.Stat_t
-	if err := unix.Lstat(dirs[len(dirs)-1], &st); err != nil {
-		return err
-	}
-	r.add("the root", fmt.Sprintf("%d:%d %o", st.Uid, st.Gid, st.Mode))
-	return nil
-}
-
-// ownerOf is whom --chown means.
-func ownerOf(chown string, layers []string) (*owner, error) {
-	who, err := image.LookUp(layers, chown)
-	if err != nil {
-		return nil, fmt.Errorf("--chown=%s: %w", chown, err)
-	}
-	o := &owner{int(who.UID), int(who.GID)}
-	if !strings.Contains(chown, ":") && isNumber(chown) {
-		o.gid = o.uid
-	}
-	return o, nil
+// namesUser says whether an owner has to be looked up in the file system.
+func namesUser(owner string) bool {
+	user, group, _ := strings.Cut(owner, ":")
+	return owner != "" && !(isNumber(user) && (group == "" || isNumber(group)))
 }
 
 // look finds out what the inputs contain: what the second recipe has instead of the
@@ -295,7 +259,11 @@ func (v *solving) settle(aside string, r *Record) error {
 // fill carries the instruction out.
 func (v *solving) fill(ctx context.Context, m *making, aside string) error {
 	fs := filepath.Join(aside, "fs")
-	if err := likeRoot(fs, m.parent.dirs()); err != nil {
+	model := m.parent.dirs()
+	if op, ok := m.n.Op.(*graph.Copy); ok && op.Link {
+		model = nil // what it makes is the same on every base
+	}
+	if err := likeRoot(fs, model); err != nil {
 		return err
 	}
 	if op, ok := m.n.Op.(*graph.Run); ok {
@@ -323,7 +291,7 @@ func (v *solving) fill(ctx context.Context, m *making, aside string) error {
 // likeRoot gives a layer's root the owner and mode of the root below.
 func likeRoot(fs string, below []string) error {
 	if len(below) == 0 {
-		return nil
+		return unix.Chmod(fs, 0o755) // whatever the umask is
 	}
 	var st unix.Stat_t
 	if err := unix.Lstat(below[len(below)-1], &st); err != nil {
@@ -368,8 +336,16 @@ func (o output) Write(p []byte) (int, error) {
 func (v *solving) copy(ctx context.Context, m *making, root *os.File) error {
 	op := m.n.Op.(*graph.Copy)
 	o := place.Options{Dest: op.Dest, DestIsDir: strings.HasSuffix(op.Dest, "/"), Chmod: op.Chmod, Parents: op.Parents, Time: v.Epoch, Unpack: op.Add && (op.Unpack == nil || *op.Unpack)}
-	if m.owner != nil {
-		o.UID, o.GID = &m.owner.uid, &m.owner.gid
+	if op.Chown != "" {
+		who, err := image.LookUp(m.parent.dirs(), op.Chown)
+		if err != nil {
+			return fmt.Errorf("--chown=%s: %w", op.Chown, err)
+		}
+		uid, gid := int(who.UID), int(who.GID)
+		if !strings.Contains(op.Chown, ":") && isNumber(op.Chown) {
+			gid = uid
+		}
+		o.UID, o.GID = &uid, &gid
 	}
 	for _, p := range m.sources.parts {
 		var err error
