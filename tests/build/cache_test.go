@@ -23,8 +23,8 @@ COPY --from=one /one /one
 RUN cat /one /two > /three
 `
 
-// A change is a build, and then another one of which it is said what ran.
-type change struct {
+// A rebuild is a build, and then another one of which it is said what ran.
+type rebuild struct {
 	dockerfile string
 	files      map[string]string // besides a, b and d/x
 	setup      string            // a script in the context before the first build
@@ -35,7 +35,7 @@ type change struct {
 	want       []string          // what ran
 }
 
-var changes = map[string]change{
+var changes = map[string]rebuild{
 	"nothing":                 {dockerfile: two},
 	"a":                       {dockerfile: two, change: "echo new > a", want: []string{"COPY --from=one /one /one", "RUN cat /one /two > /three", "one COPY a /a", "one RUN cat /a > /one"}},
 	"b":                       {dockerfile: two, change: "echo new > b", want: []string{"COPY --from=one /one /one", "COPY b /b", "RUN cat /b > /two", "RUN cat /one /two > /three"}},

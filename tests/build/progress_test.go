@@ -23,8 +23,8 @@ type built struct {
 // without a name are left out.
 var title = regexp.MustCompile(`^\[(?:stage-\d+ |(\S+) )?(?:\d+/\d+|internal)\] `)
 
-// build builds a directory, and says which steps ran. It may fail.
-func (s *store) build(dir string, flags ...string) *built {
+// try builds a directory, and says which steps ran. It may fail.
+func (s *store) try(dir string, flags ...string) *built {
 	s.t.Helper()
 	r := testbundle.Finish(s.t, s.Command(append(append([]string{"build", "--progress", "rawjson"}, flags...), dir)...))
 	b := &built{Result: r}
@@ -32,10 +32,10 @@ func (s *store) build(dir string, flags ...string) *built {
 	return b
 }
 
-// ends builds a directory, which must succeed.
+// builds builds a directory, which must succeed.
 func (s *store) builds(dir string, flags ...string) *built {
 	s.t.Helper()
-	b := s.build(dir, flags...)
+	b := s.try(dir, flags...)
 	if b.Status != 0 {
 		s.t.Fatalf("build %q: status %d: %s", flags, b.Status, b.Stderr)
 	}

@@ -250,7 +250,7 @@ func (e *editor) flags() (out []string) {
 func (e *editor) image(s *store, flags ...string) ([]string, *built) {
 	e.t.Helper()
 	out := filepath.Join(e.t.TempDir(), "out.tar")
-	b := s.build(e.dir, append(append(e.flags(), flags...), "-o", "type=oci,compression=uncompressed,dest="+out)...)
+	b := s.try(e.dir, append(append(e.flags(), flags...), "-o", "type=oci,compression=uncompressed,dest="+out)...)
 	if b.Status != 0 {
 		return []string{lastLine(b.Stderr)}, b
 	}

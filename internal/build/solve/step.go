@@ -79,7 +79,7 @@ func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached 
 	fresh := v.fresh(m.n)
 	if !fresh && !v.mustLook(m.n) {
 		if r, err := v.find(m.asked); r != nil || err != nil {
-			if r != nil {
+			if r != nil && len(r.Files) > 0 {
 				m.recipe = m.recipe.looked(r.Files)
 			}
 			return r, true, err
