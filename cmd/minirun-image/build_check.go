@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -29,7 +28,7 @@ func checkDockerfile(ctx *cli.Context) error {
 	case where == "-" && file == "":
 		text, err = source.ReadDockerfileAt("-", os.Stdin)
 	case file == "":
-		text, err = source.ReadDockerfileAt(filepath.Join(where, "Dockerfile"), os.Stdin)
+		text, err = source.ReadDockerfileOf(where)
 	default:
 		text, err = source.ReadDockerfileAt(file, os.Stdin)
 	}

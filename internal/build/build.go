@@ -29,9 +29,11 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/containerd/platforms"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
@@ -259,7 +261,28 @@ func dated(lines []oci.History, last, epoch *time.Time, begun time.Time) time.Ti
 func Quoted(err error) (lines string, cause error) {
 	var at *dockerfile.Error
 	if !errors.As(err, &at) {
-		return "", err
+		return "", printable{err}
 	}
-	return at.Quote() + "\n", at.Err
+	return Printable(at.Quote()) + "\n", printable{at.Err}
+}
+
+// printable is an error whose text is.
+type printable struct{ error }
+
+func (p printable) Error() string { return Printable(p.error.Error()) }
+
+func (p printable) Unwrap() error { return p.error }
+
+// Printable shows what a terminal would take for a command as an escape.
+func Printable(text string) string {
+	var out strings.Builder
+	for _, r := range text {
+		if r == '\n' || r == '\t' || !unicode.IsControl(r) {
+			out.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRuneToASCII(r)
+		out.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return out.String()
 }

@@ -47,16 +47,18 @@ func (in *inputs) names() []string {
 }
 
 // open opens the contexts and reads the Dockerfile.
-func (b *Builder) open(ctx context.Context, o *Options) (in *inputs, err error) {
-	in = &inputs{trees: map[string]*tree.Tree{}, images: map[string]string{}}
-	opened := in // what is returned with an error is nil
-	defer func() {
-		if err != nil {
-			opened.close()
-		}
-	}()
-	if err := b.main(ctx, o, in); err != nil {
+func (b *Builder) open(ctx context.Context, o *Options) (*inputs, error) {
+	in := &inputs{trees: map[string]*tree.Tree{}, images: map[string]string{}}
+	if err := b.all(ctx, o, in); err != nil {
+		in.close()
 		return nil, err
+	}
+	return in, nil
+}
+
+func (b *Builder) all(ctx context.Context, o *Options, in *inputs) error {
+	if err := b.main(ctx, o, in); err != nil {
+		return err
 	}
 	for name, where := range o.Contexts {
 		if ref, ok := strings.CutPrefix(where, "docker-image://"); ok {
@@ -66,14 +68,14 @@ func (b *Builder) open(ctx context.Context, o *Options) (in *inputs, err error) 
 		if where, ok := strings.CutPrefix(where, "oci-layout://"); ok {
 			ref, err := b.layout(ctx, where)
 			if err != nil {
-				return nil, fmt.Errorf("--build-context %s: %w", name, err)
+				return fmt.Errorf("--build-context %s: %w", name, err)
 			}
 			in.images[strings.ToLower(name)] = ref
 			continue
 		}
 		t, from, err := b.tree(ctx, in, where, "")
 		if err != nil {
-			return nil, fmt.Errorf("--build-context %s: %w", name, err)
+			return fmt.Errorf("--build-context %s: %w", name, err)
 		}
 		if from.URI != "" {
 			in.others = append(in.others, from)
@@ -83,7 +85,7 @@ func (b *Builder) open(ctx context.Context, o *Options) (in *inputs, err error) 
 		t.Label = "context " + name
 		in.trees[name] = t
 	}
-	return in, nil
+	return nil
 }
 
 // main opens the build's own context and its Dockerfile.
@@ -99,13 +101,15 @@ func (b *Builder) main(ctx context.Context, o *Options, in *inputs) error {
 	in.slot = abs + "\x00" + in.name
 	here := !source.IsGit(o.Context) && !source.IsURL(o.Context)
 	file := o.File
-	if here {
-		if file == "" {
-			file = filepath.Join(o.Context, "Dockerfile")
-		}
-		if in.text, err = source.ReadDockerfileAt(file, os.Stdin); err != nil {
-			return err
-		}
+	switch {
+	case here && file == "":
+		file = filepath.Join(o.Context, "Dockerfile")
+		in.text, err = source.ReadDockerfileOf(o.Context)
+	case here:
+		in.text, err = source.ReadDockerfileAt(file, os.Stdin)
+	}
+	if err != nil {
+		return err
 	}
 	t, from, err := b.tree(ctx, in, o.Context, file)
 	if err != nil {

@@ -5,9 +5,13 @@
 //	picture_test.go  an image as text: files, configuration, history
 //	compare_test.go  every Dockerfile of the corpus against golden/, which BuildKit has made
 //	oracle_test.go   makes golden/ with BuildKit (README.md says how)
+//	progress_test.go which steps of a build ran, as it tells
 //	cache_test.go    what is built again, and what is not
 //	share_*test.go   caches in directories, registries and images; damaged ones
-//	safety_test.go   what a build must not reach; builds that are killed
+//	why_test.go      what --explain says of it; what is fetched; lost power
+//	random_test.go   random edits: the cache against none
+//	kill_test.go     builds that are killed
+//	safety*_test.go  what a build must not reach
 //	output_test.go   --output, --annotation, attestations, what is told of a result
 //	platform_test.go several platforms, bases of an index, emulators
 //	reproducible_test.go the same bytes from two builders

@@ -98,8 +98,7 @@ func (d *draft) place(n *graph.Node, op *graph.Copy, c *instructions.SourcesAndD
 	words = append(words, c.DestPath)
 	n.Text = n.Instruction + " " + strings.Join(words, " ")
 	n.History = oci.History{CreatedBy: n.Instruction + " " + strings.Join(append(historyFlags(op), words[len(words)-1-len(c.SourcePaths)-len(c.SourceContents):]...), " ") + " # buildkit"}
-	d.add(n)
-	return nil
+	return d.add(n)
 }
 
 func copyFlags(op *graph.Copy) (out []string) {

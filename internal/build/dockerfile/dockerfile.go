@@ -8,6 +8,7 @@
 //	instruction.go  one instruction → one node
 //	copy.go         COPY and ADD
 //	execute.go      RUN, its mounts, its here-documents
+//	budget.go       how large all of it may become
 //	text.go         instructions as people read them: progress, history
 //	errors.go       errors that quote the Dockerfile
 //	mistakes.go     what was probably meant
@@ -74,6 +75,9 @@ func Parse(name string, text []byte) (*File, error) {
 		}
 		return nil, quote(err, name, text)
 	}
+	if n := len(result.AST.Children); n > maxInstructions {
+		return nil, fmt.Errorf("%s has %d instructions: at most %d are taken", name, n, maxInstructions)
+	}
 	stages, global, err := instructions.Parse(result.AST, linter.New(&linter.Config{Warn: func(string, string, string, string, []parser.Range) {}}))
 	if err != nil {
 		return nil, quote(err, name, text)
@@ -101,6 +105,7 @@ func (f *File) Graph(o Options) (*graph.Graph, error) {
 	b.g.Stages = make([]*graph.Stage, len(f.stages))
 	b.state = make([]int, len(f.stages))
 	b.scopes = make([]*scope, len(f.stages))
+	b.depths = make([]int, len(f.stages))
 	if b.g.Target, err = b.stage(target); err != nil {
 		return nil, quote(err, o.Name, f.Text)
 	}
@@ -155,6 +160,8 @@ type builder struct {
 
 	state  []int    // of stages: 0 not begun, 1 begun, 2 made
 	scopes []*scope // of stages that are made, for stages on top of them
+	depths []int    // how many layers they have
+	spent  int      // see budget.go
 	images map[string]*graph.Node
 	nodes  int
 }
@@ -204,7 +211,7 @@ func (b *builder) declare(s, global *scope, command *instructions.ArgCommand) er
 	return nil
 }
 
-func (b *builder) expander(s *scope) expander { return expander{b.lex, s} }
+func (b *builder) expander(s *scope) expander { return expander{b, b.lex, s} }
 
 // labels adds those of the command line.
 func (b *builder) labels() error {

@@ -27,7 +27,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Quote is the lines, two before and two behind, as BuildKit shows them.
 func (e *Error) Quote() string {
-	const around = 2
+	const around, longest, most = 2, 400, 40
 	all := strings.Split(string(e.Text), "\n")
 	var out strings.Builder
 	rule := strings.Repeat("-", 20)
@@ -37,11 +37,19 @@ func (e *Error) Quote() string {
 	}
 	fmt.Fprintf(&out, "%s:%d%s\n%s\n", e.Name, e.First, in, rule)
 	for n := max(1, e.First-around); n <= min(len(all), e.Last+around); n++ {
+		if n > e.First+most {
+			out.WriteString("     | …\n")
+			break
+		}
 		mark := "   "
 		if n >= e.First && n <= e.Last {
 			mark = ">>>"
 		}
-		out.WriteString(strings.TrimRight(fmt.Sprintf("%4d | %s %s", n, mark, strings.TrimRight(all[n-1], "\r")), " ") + "\n")
+		line := strings.TrimRight(all[n-1], "\r")
+		if len(line) > longest {
+			line = strings.ToValidUTF8(line[:longest], "") + " …"
+		}
+		out.WriteString(strings.TrimRight(fmt.Sprintf("%4d | %s %s", n, mark, line), " ") + "\n")
 	}
 	out.WriteString(rule)
 	return out.String()

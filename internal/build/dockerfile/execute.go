@@ -57,8 +57,7 @@ func (d *draft) execute(n *graph.Node, c *instructions.RunCommand) error {
 		created = fmt.Sprintf("|%d %s %s", len(shown), strings.Join(shown, " "), command)
 	}
 	n.History = oci.History{CreatedBy: "RUN " + created + " # buildkit"}
-	d.add(n)
-	return nil
+	return d.add(n)
 }
 
 // begins shows how a RUN's first here-document does.
@@ -192,7 +191,7 @@ func (d *draft) mountFrom(n *graph.Node, out *graph.Mount, m *instructions.Mount
 	b := d.b
 	out.From = &graph.Node{
 		ID: b.id(), Instruction: "COPY", Text: "load " + context + " " + out.Source, First: n.First, Last: n.Last,
-		Op:     &graph.Copy{Sources: []graph.Source{{Context: context, Path: out.Source}}, Dest: "/", Parents: true, Link: true},
+		Op:     &graph.Copy{Sources: []graph.Source{{Context: context, Path: graph.Literal(out.Source)}}, Dest: "/", Parents: true, Link: true},
 		Config: empty(b.o.Build),
 	}
 	return nil

@@ -84,8 +84,7 @@ func (d *draft) instruction(c instructions.Command) error {
 	if _, later := c.(*instructions.OnbuildCommand); !later { // it has not happened yet
 		n.History = oci.History{CreatedBy: n.Text, EmptyLayer: true}
 	}
-	d.add(n)
-	return nil
+	return d.add(n)
 }
 
 // change carries out what only changes the configuration.
@@ -108,6 +107,9 @@ func (d *draft) change(n *graph.Node, c instructions.Command) error {
 			return err
 		}
 		c.Ports = words
+		if err := checkPorts(c); err != nil {
+			return err
+		}
 	case *instructions.StopSignalCommand:
 		if err := checkSignal(c.Signal); err != nil {
 			return err
@@ -161,8 +163,7 @@ func (d *draft) workdir(n *graph.Node, c *instructions.WorkdirCommand) error {
 	n.Op = &graph.Workdir{Path: path.Clean(n.Config.Config.WorkingDir), User: n.Config.Config.User}
 	n.Text = "WORKDIR " + c.Path
 	n.History = oci.History{CreatedBy: "WORKDIR " + n.Config.Config.WorkingDir}
-	d.add(n)
-	return nil
+	return d.add(n)
 }
 
 // absolute makes a path one that begins with /, from WORKDIR on.
@@ -188,6 +189,5 @@ func (d *draft) argument(n *graph.Node, c *instructions.ArgCommand) error {
 	}
 	n.Text = "ARG " + strings.Join(parts, " ")
 	n.History = oci.History{CreatedBy: n.Text, EmptyLayer: true}
-	d.add(n)
-	return nil
+	return d.add(n)
 }

@@ -88,13 +88,28 @@ func IsProxy(name string) bool { return slices.Contains(proxies, strings.ToUpper
 
 // expander makes of a word what it stands for.
 type expander struct {
+	b   *builder
 	lex *shell.Lex
 	env shell.EnvGetter
 }
 
 func (e expander) word(word string) (string, error) {
+	if err := e.bound(word); err != nil {
+		return "", err
+	}
 	out, _, err := e.lex.ProcessWord(word, e.env)
+	if err == nil {
+		err = e.b.spend(len(out))
+	}
 	return out, err
 }
 
-func (e expander) words(word string) ([]string, error) { return e.lex.ProcessWords(word, e.env) }
+func (e expander) words(word string) (out []string, err error) {
+	if err := e.bound(word); err != nil {
+		return nil, err
+	}
+	if out, err = e.lex.ProcessWords(word, e.env); err == nil {
+		err = e.b.spend(len(strings.Join(out, "")))
+	}
+	return out, err
+}

@@ -20,10 +20,11 @@ const scratch = "scratch"
 
 // A draft is a stage while it is made.
 type draft struct {
-	b     *builder
-	stage *graph.Stage
-	vars  scope // ARGs; the environment is the configuration's
-	cmd   bool  // CMD has been given in this stage: ENTRYPOINT leaves it
+	b      *builder
+	stage  *graph.Stage
+	vars   scope // ARGs; the environment is the configuration's
+	cmd    bool  // CMD has been given in this stage: ENTRYPOINT leaves it
+	layers int
 }
 
 func (d *draft) last() *graph.Node { return d.stage.Last() }
@@ -62,7 +63,7 @@ func (b *builder) stage(i int) (*graph.Stage, error) {
 			return nil, parser.WithLocation(err, c.Location())
 		}
 	}
-	b.state[i], b.g.Stages[i], b.scopes[i] = 2, d.stage, &d.vars
+	b.state[i], b.g.Stages[i], b.scopes[i], b.depths[i] = 2, d.stage, &d.vars, d.layers
 	return d.stage, nil
 }
 
@@ -99,7 +100,7 @@ func lines(at []parser.Range) (first, last int) {
 }
 
 // add appends a node behind the last.
-func (d *draft) add(n *graph.Node) *graph.Node {
+func (d *draft) add(n *graph.Node) error {
 	n.ID, n.Stage = d.b.id(), d.stage
 	if len(d.stage.Nodes) > 0 {
 		n.Parent = d.last()
@@ -109,13 +110,16 @@ func (d *draft) add(n *graph.Node) *graph.Node {
 	}
 	d.stage.Nodes = append(d.stage.Nodes, n)
 	d.vars.env = n.Config.Config.Env
-	return n
+	if err := d.stacked(n); err != nil {
+		return err
+	}
+	return d.b.weigh(n)
 }
 
 // from begins a stage, and returns what its base wants to happen next.
 func (d *draft) from(source *instructions.Stage) (triggers []string, err error) {
 	b := d.b
-	names := expander{b.lex, &b.args}
+	names := b.expander(&b.args)
 	name, err := names.word(source.BaseName)
 	if err != nil {
 		return nil, err
@@ -148,7 +152,9 @@ func (d *draft) from(source *instructions.Stage) (triggers []string, err error) 
 	if !slices.ContainsFunc(n.Config.Config.Env, func(e string) bool { return strings.HasPrefix(e, "PATH=") }) {
 		n.Config.Config.Env = append(n.Config.Config.Env, "PATH="+defaultPath)
 	}
-	d.add(n)
+	if err := d.add(n); err != nil {
+		return nil, err
+	}
 	if op.Stage != nil && b.scopes[op.Stage.Index] != nil {
 		d.vars.args = slices.Clone(b.scopes[op.Stage.Index].args) // a stage on top of another one has its ARGs
 	}

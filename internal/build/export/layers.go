@@ -47,12 +47,14 @@ type packed struct {
 	DiffID digest.Digest  `json:"diffID"`
 }
 
-// Pack gives every layer a blob, several at a time. What was packed before is not
-// packed again.
+// Pack gives every layer a blob, several at a time, and makes the layers last. What
+// was packed before is not packed again.
 func Pack(ctx context.Context, s *ingest.Store, layers []Layer, c Compression, latest *time.Time) error {
 	errs := make([]error, len(layers))
 	gate := make(chan struct{}, 2)
+	var settled error
 	var wait sync.WaitGroup
+	wait.Go(func() { settled = s.Settle(directories(layers)) }) // the disk writes while the processors pack
 	for i := range layers {
 		l := &layers[i]
 		work := func() error { return l.pack(s, c, latest) }
@@ -71,7 +73,14 @@ func Pack(ctx context.Context, s *ingest.Store, layers []Layer, c Compression, l
 		})
 	}
 	wait.Wait()
-	return errors.Join(errs...)
+	return errors.Join(append(errs, settled)...)
+}
+
+func directories(layers []Layer) (out []string) {
+	for _, l := range layers {
+		out = append(out, filepath.Dir(l.Dir))
+	}
+	return out
 }
 
 // pack makes a blob of a step's directory.

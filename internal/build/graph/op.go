@@ -2,6 +2,7 @@ package graph
 
 import (
 	"strconv"
+	"strings"
 
 	docker "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
@@ -90,6 +91,11 @@ type Source struct {
 	File *File  // a here-document
 	URL  string // http, https, or a git repository
 }
+
+var literal = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
+
+// Literal makes a pattern that matches one path and no other.
+func Literal(path string) string { return literal.Replace(path) }
 
 // MainContext is the name of the context that COPY without --from reads.
 const MainContext = "context"

@@ -70,9 +70,9 @@ func (e *Executor) sweep(id string) error {
 // WHAT.PID.NUMBER, see ingest.Store.
 func isOrphan(name string) bool {
 	parts := strings.Split(name, ".")
-	if len(parts) != 3 {
+	if len(parts) < 3 {
 		return false
 	}
-	pid, err := strconv.Atoi(parts[1])
+	pid, err := strconv.Atoi(parts[len(parts)-2])
 	return err == nil && pid > 0 && errors.Is(unix.Kill(pid, 0), unix.ESRCH)
 }

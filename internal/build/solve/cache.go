@@ -19,7 +19,8 @@ import (
 
 // A Record says what a step with some key has made. There is one under the key of
 // what it was asked for (instruction and inputs by the steps that made them) and
-// one under that of what it read (instruction and the content of its inputs).
+// one under that of what it read (instruction and the content of its inputs); the
+// first has in Files what the second would have found.
 type Record struct {
 	Key    digest.Digest   `json:"key"`             // that the record is found by
 	Keys   []digest.Digest `json:"keys,omitempty"`  // all that the step may be found by, for other stores
@@ -29,6 +30,7 @@ type Record struct {
 	Text   string          `json:"text"`
 	Made   time.Time       `json:"made"`
 	Took   time.Duration   `json:"took"`
+	Files  recipe          `json:"files,omitempty"` // for the question why, the next time
 
 	away *share.Record // the step was found elsewhere, and its layer is not here
 }
@@ -43,14 +45,17 @@ func (r *Record) whole(key digest.Digest) bool {
 
 // cache is the directory of records. A record is whole or not there; its layer is
 // there before it.
-type cache struct{ store *ingest.Store }
+type cache struct {
+	store *ingest.Store
+	trust *ingest.Trust
+}
 
 func (c cache) path(key digest.Digest) string {
 	return filepath.Join(c.store.Dir, "build", "cache", key.Encoded()+".json")
 }
 
-// find reads the record of a key, if its layer is still there. Its time of
-// modification is when it was last of use.
+// find reads the record of a key, if its layer is still there, and whole. Its time
+// of modification is when it was last of use.
 func (c cache) find(key digest.Digest) (*Record, error) {
 	text, err := os.ReadFile(c.path(key))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -63,16 +68,16 @@ func (c cache) find(key digest.Digest) (*Record, error) {
 	if err := json.Unmarshal(text, &r); err != nil || !r.whole(key) {
 		return nil, nil // it is made again, and this one replaced
 	}
-	if _, err := os.Lstat(filepath.Join(c.store.Dir, "layers", r.Layer, "fs")); err != nil {
-		return nil, nil
+	if whole, err := c.trust.Whole(filepath.Join(c.store.Dir, "layers", r.Layer)); !whole {
+		return nil, err
 	}
 	now := time.Now()
 	_ = os.Chtimes(c.path(key), now, now) // only prune asks
 	return &r, nil
 }
 
-// put writes a record: aside, then renamed. It is not synced: what a machine that
-// loses power loses is made again.
+// put writes a record: aside, then renamed. Neither it nor the layer is synced: what
+// a machine that loses power loses is made again (ingest/durable.go).
 func (c cache) put(r *Record) error {
 	text, err := json.Marshal(r)
 	if err == nil {

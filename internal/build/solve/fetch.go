@@ -73,8 +73,8 @@ func (f *fetched) was() Fetched {
 }
 
 func (f *fetched) digest(ctx context.Context) (digest.Digest, error) {
-	if f.file != nil {
-		return f.file.Digest, nil
+	if f.file != nil { // the server may name it
+		return recipe{{"content", f.file.Digest.String()}, {"name", f.file.Name}}.key(), nil
 	}
 	return f.chosen.Digest(ctx)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/build/tree"
 	"github.com/minirun/minirun/internal/image/ingest"
 )
 
@@ -73,12 +74,28 @@ func (v *solving) remember() error {
 	return replace(v.Store, v.last.path, text)
 }
 
+// before is what a step was made of: the one in its place, or, if that was another
+// instruction, the one of its stage with its text.
+func (h *history) before(n *graph.Node) (note, bool) {
+	there, ok := h.Steps[placeOf(n)]
+	if n.Stage == nil || ok && there.Text == n.Text {
+		return there, ok
+	}
+	for _, place := range slices.Sorted(maps.Keys(h.Steps)) {
+		stage := place[:max(0, strings.LastIndexByte(place, ' '))]
+		if stage == n.Stage.Label() && h.Steps[place].Text == n.Text {
+			return h.Steps[place], true
+		}
+	}
+	return there, ok
+}
+
 // why says what is other than at the last build.
 func (v *solving) why(n *graph.Node, now recipe) (reason string, what []string) {
 	if v.fresh(n) {
 		return "--no-cache", nil
 	}
-	before, ok := v.last.Steps[placeOf(n)]
+	before, ok := v.last.before(n)
 	if !ok {
 		return "it is built for the first time", nil
 	}
@@ -92,13 +109,15 @@ func (v *solving) why(n *graph.Node, now recipe) (reason string, what []string) 
 	if slices.Equal(what, []string{"the step before"}) {
 		return "the step before has made something else", nil
 	}
-	for i, x := range what {
-		if x == "files" {
-			what = slices.Replace(what, i, i+1, v.changedFiles(before.Recipe, now)...)
-			break
+	var named []string
+	for _, x := range what {
+		if files := v.changedFiles(before.Recipe, now, x); len(files) > 0 {
+			named = append(named, files...)
+		} else {
+			named = append(named, x)
 		}
 	}
-	return "something it depends on has changed", what
+	return "something it depends on has changed", named
 }
 
 // filesOf is where the list of files behind a content digest is.
@@ -107,28 +126,26 @@ func (v *solving) filesOf(content digest.Digest) string {
 }
 
 // keepFiles writes down which files a content digest was of.
-func (v *solving) keepFiles(content digest.Digest, s *sources) error {
+func (v *solving) keepFiles(content digest.Digest, of []*tree.Selection) error {
 	path := v.filesOf(content)
 	if _, err := os.Lstat(path); err == nil {
 		return nil
 	}
 	var out strings.Builder
-	for _, p := range s.parts {
-		if p.selection == nil {
-			continue
-		}
-		for name, d := range p.selection.Digests() {
+	for _, s := range of {
+		for name, d := range s.Digests() {
 			fmt.Fprintf(&out, "%s %q\n", d, name)
 		}
 	}
 	return replace(v.Store, path, []byte(out.String()))
 }
 
-// changedFiles are those that differ between two content digests.
-func (v *solving) changedFiles(before, now recipe) []string {
+// changedFiles are those that differ between two content digests, if an ingredient
+// of both recipes is one.
+func (v *solving) changedFiles(before, now recipe, ingredient string) []string {
 	read := func(r recipe) map[string]string {
 		out := map[string]string{}
-		i := slices.IndexFunc(r, func(x Ingredient) bool { return x.Name == "files" })
+		i := slices.IndexFunc(r, func(x Ingredient) bool { return isFiles(x) && x.Name == ingredient })
 		if i < 0 {
 			return out
 		}

@@ -30,8 +30,8 @@ func (v *solving) shown(ctx context.Context, n *graph.Node) (*tree.Tree, error) 
 		label = "image " + f.Image.Name
 	}
 	if len(s.layers) == 0 {
-		empty, err := os.MkdirTemp(v.Store.Dir+"/tmp", "empty-")
-		if err != nil {
+		empty := v.Store.Temporary("empty")
+		if err := os.Mkdir(empty, 0o755); err != nil {
 			return nil, err
 		}
 		defer func() { _ = os.Remove(empty) }()
@@ -184,6 +184,16 @@ func (s *sources) digest(ctx context.Context) (digest.Digest, error) {
 	return r.key(), nil
 }
 
+// selections are the parts that are files of a tree.
+func (s *sources) selections() (out []*tree.Selection) {
+	for _, p := range s.parts {
+		if p.selection != nil {
+			out = append(out, p.selection)
+		}
+	}
+	return out
+}
+
 // ofMounts are the digests of what a RUN's mounts show.
 func (v *solving) ofMounts(ctx context.Context, n *graph.Node, op *graph.Run) (recipe, error) {
 	var r recipe
@@ -195,11 +205,12 @@ func (v *solving) ofMounts(ctx context.Context, n *graph.Node, op *graph.Run) (r
 		if err != nil {
 			return nil, err
 		}
-		chosen, err := t.Select([]string{m.Source}, tree.Options{})
+		chosen, err := t.Select([]string{graph.Literal(m.Source)}, tree.Options{})
 		if err == nil {
 			var d digest.Digest
 			if d, err = chosen.Digest(ctx); err == nil {
 				r.add("files below "+m.Target, d.String())
+				err = v.keepFiles(d, []*tree.Selection{chosen})
 			}
 		} else {
 			err = v.hinted(n, graph.Source{From: m.From, Path: m.Source}, err)

@@ -45,6 +45,15 @@ func (r recipe) key() digest.Digest {
 	return digest.NewDigestFromBytes(digest.SHA256, sum[:])
 }
 
+// isFiles says whether an ingredient is what an input contains, or the step that has
+// made it.
+func isFiles(x Ingredient) bool { return x.Name == "files" || strings.HasPrefix(x.Name, "files ") }
+
+// looked is the second recipe: with what the inputs contain.
+func (r recipe) looked(files recipe) recipe {
+	return append(slices.DeleteFunc(slices.Clone(r), isFiles), files...)
+}
+
 // ofRun is what a RUN depends on, but for the file systems that it is given.
 func ofRun(op *graph.Run, p oci.Platform) recipe {
 	var r recipe
@@ -65,7 +74,7 @@ func ofRun(op *graph.Run, p oci.Platform) recipe {
 		r.add("host", h)
 	}
 	for _, f := range op.Files {
-		r.add("here-document "+f.Name, f.Content)
+		r.add("here-document "+f.Name, digest.FromString(f.Content).String()) // its bytes need not be text
 	}
 	for _, m := range op.Mounts {
 		m.From = nil // it is a file system
@@ -82,7 +91,7 @@ func ofCopy(op *graph.Copy) recipe {
 	r.add("flags", must(json.Marshal(flags)))
 	for _, s := range op.Sources {
 		if s.File != nil {
-			r.add("here-document "+s.File.Name, s.File.Content)
+			r.add("here-document "+s.File.Name, digest.FromString(s.File.Content).String())
 			continue
 		}
 		r.add("source", s.Path, s.URL)

@@ -139,7 +139,7 @@ func (s *Solver) solve(ctx context.Context, g *graph.Graph, slot string) (*Resul
 	if err != nil {
 		return nil, err
 	}
-	v := &solving{Solver: s, cache: cache{s.Store}, g: g, last: last, steps: map[int]Step{}, results: map[*graph.Node]*state{}, notes: map[string]note{}}
+	v := &solving{Solver: s, cache: cache{s.Store, s.Store.Trust()}, g: g, last: last, steps: map[int]Step{}, results: map[*graph.Node]*state{}, notes: map[string]note{}}
 	err = v.all(ctx, g.Needed())
 	end := v.results[g.Target.Last()]
 	if err == nil {

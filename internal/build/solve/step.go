@@ -92,6 +92,9 @@ func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached 
 	if !fresh && !v.mustLook(m.n) {
 		if r, err := v.found(m, m.asked); r != nil || err != nil {
 			m.hit = "neither it nor what comes before it has changed"
+			if r != nil && len(r.Files) > 0 {
+				m.recipe = m.recipe.looked(r.Files)
+			}
 			return r, true, err
 		}
 	}
@@ -101,11 +104,12 @@ func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached 
 	case <-ctx.Done():
 		return nil, false, context.Cause(ctx)
 	}
-	looked, err := v.look(ctx, m)
+	files, err := v.look(ctx, m)
 	if err != nil {
 		return nil, false, err
 	}
-	key := looked.key()
+	m.recipe = m.recipe.looked(files)
+	key := m.recipe.key()
 	lock, err := v.Store.LockObject("step-" + key.Encoded())
 	if err != nil {
 		return nil, false, err
@@ -127,7 +131,7 @@ func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached 
 	r.Keys = v.keys(m, key)
 	if m.asked != key && !v.mustLook(m.n) && r.away == nil {
 		also := *r
-		also.Key = m.asked
+		also.Key, also.Files = m.asked, files
 		err = v.put(&also)
 	}
 	return r, cached, err
@@ -205,13 +209,12 @@ func namesUser(owner string) bool {
 	return owner != "" && !(isNumber(user) && (group == "" || isNumber(group)))
 }
 
-// look is the second recipe: the inputs are what they contain.
+// look finds out what the inputs contain: what the second recipe has instead of the
+// steps that made them.
 func (v *solving) look(ctx context.Context, m *making) (recipe, error) {
-	isFile := func(x Ingredient) bool { return strings.HasPrefix(x.Name, "files ") }
 	switch op := m.n.Op.(type) {
 	case *graph.Run:
-		files, err := v.ofMounts(ctx, m.n, op)
-		return append(slices.DeleteFunc(slices.Clone(m.recipe), isFile), files...), err
+		return v.ofMounts(ctx, m.n, op)
 	case *graph.Copy:
 		opened, err := v.open(ctx, m.n, op)
 		if err != nil {
@@ -222,12 +225,9 @@ func (v *solving) look(ctx context.Context, m *making) (recipe, error) {
 		if err != nil {
 			return nil, err
 		}
-		r := slices.DeleteFunc(slices.Clone(m.recipe), isFile)
-		r.add("files", content.String())
-		m.recipe = r
-		return r, v.keepFiles(content, m.sources)
+		return recipe{{"files", content.String()}}, v.keepFiles(content, m.sources.selections())
 	}
-	return m.recipe, nil
+	return nil, nil
 }
 
 // make makes the layer in tmp, and renames it when it is whole.
@@ -277,24 +277,44 @@ func (v *solving) settle(aside string, r *Record) error {
 	if err := os.RemoveAll(filepath.Join(aside, "work")); err != nil {
 		return err
 	}
-	text, err := json.Marshal(ingest.Layer{Chain: r.Result})
+	now, err := ingest.Now() // behind all of its files
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(ingest.Layer{Chain: r.Result, Made: now})
 	if err == nil {
 		err = os.WriteFile(filepath.Join(aside, "layer.json"), append(text, '\n'), 0o644)
 	}
 	if err != nil {
 		return err
 	}
-	err = os.Rename(aside, v.layerDir(r.Layer))
-	if errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) { // its record was lost: the layer is as good
+	dir := v.layerDir(r.Layer)
+	err = os.Rename(aside, dir)
+	if !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EEXIST) {
+		return err
+	}
+	whole, err := v.trust.Whole(dir)
+	if err != nil {
+		return err
+	}
+	if whole { // its record was lost: the layer is as good
 		return os.RemoveAll(aside)
 	}
-	return err
+	gone := v.Store.Temporary("gone")
+	if err := errors.Join(os.Rename(dir, gone), os.Rename(aside, dir)); err != nil {
+		return err
+	}
+	return os.RemoveAll(gone)
 }
 
 // fill carries the instruction out.
 func (v *solving) fill(ctx context.Context, m *making, aside string) error {
 	fs := filepath.Join(aside, "fs")
-	if err := likeRoot(fs, m.parent.dirs()); err != nil {
+	model := m.parent.dirs()
+	if op, ok := m.n.Op.(*graph.Copy); ok && op.Link {
+		model = nil // what it makes is the same on every base
+	}
+	if err := likeRoot(fs, model); err != nil {
 		return err
 	}
 	if op, ok := m.n.Op.(*graph.Run); ok {
@@ -322,7 +342,7 @@ func (v *solving) fill(ctx context.Context, m *making, aside string) error {
 // likeRoot gives a layer's root the owner and mode of the root below.
 func likeRoot(fs string, below []string) error {
 	if len(below) == 0 {
-		return nil
+		return unix.Chmod(fs, 0o755) // whatever the umask is
 	}
 	var st unix.Stat_t
 	if err := unix.Lstat(below[len(below)-1], &st); err != nil {

@@ -37,7 +37,17 @@ func ReadDockerfileAt(name string, stdin io.Reader) ([]byte, error) {
 	if name == "-" {
 		return readAll(stdin, "the Dockerfile from standard input", DockerfileLimit)
 	}
-	f, err := os.Open(name) // a FIFO is what <(…) of a shell gives
+	return readHost(name, os.Open) // a FIFO is what <(…) of a shell gives
+}
+
+// ReadDockerfileOf reads the Dockerfile of a directory, which somebody else may have
+// filled: no FIFO or device.
+func ReadDockerfileOf(dir string) ([]byte, error) {
+	return readHost(filepath.Join(dir, "Dockerfile"), openHost)
+}
+
+func readHost(name string, open func(string) (*os.File, error)) ([]byte, error) {
+	f, err := open(name)
 	if err != nil {
 		return nil, missing(errors.Unwrap(err), "", name, func(other string) bool {
 			_, err := os.Lstat(other)

@@ -21,15 +21,16 @@ import (
 )
 
 // Digest is that of what the files are and where they go: kinds, modes, owners,
-// extended attributes, link texts, contents. Times are not part of it.
+// extended attributes, link texts, which are the same file, contents. Times are not part of it.
 func (s *Selection) Digest(ctx context.Context) (digest.Digest, error) {
 	sums, err := s.contents(ctx)
 	if err != nil {
 		return "", err
 	}
 	h := sha256.New()
+	links := s.links()
 	for i := range s.Files {
-		line, err := s.line(&s.Files[i])
+		line, err := s.line(&s.Files[i], links)
 		if err != nil {
 			return "", err
 		}
@@ -47,8 +48,9 @@ func (s *Selection) each(yield func(string, string) bool) {
 	if err != nil {
 		return
 	}
+	links := s.links()
 	for i := range s.Files {
-		line, err := s.line(&s.Files[i])
+		line, err := s.line(&s.Files[i], links)
 		if err != nil {
 			return
 		}
@@ -59,8 +61,26 @@ func (s *Selection) each(yield func(string, string) bool) {
 	}
 }
 
+type inode struct{ dev, ino uint64 }
+
+// links are the names of those files that have several here, which a copy has too:
+// the first of each.
+func (s *Selection) links() map[inode]string {
+	out := map[inode]string{}
+	for i := range s.Files {
+		f := &s.Files[i]
+		if f.Stat.Nlink < 2 || isDir(&f.Stat) {
+			continue
+		}
+		if _, known := out[inode{f.Stat.Dev, f.Stat.Ino}]; !known {
+			out[inode{f.Stat.Dev, f.Stat.Ino}] = f.Name
+		}
+	}
+	return out
+}
+
 // line is all of a file but its content.
-func (s *Selection) line(f *Found) ([]byte, error) {
+func (s *Selection) line(f *Found, links map[inode]string) ([]byte, error) {
 	var out bytes.Buffer
 	uid, gid := f.Stat.Uid, f.Stat.Gid
 	if s.Tree.Foreign {
@@ -71,6 +91,9 @@ func (s *Selection) line(f *Found) ([]byte, error) {
 		mode = unix.S_IFLNK | 0o777
 	}
 	fmt.Fprintf(&out, "%q %t %o %d %d %d\n", f.Name, f.Alone, mode, uid, gid, f.Stat.Rdev)
+	if first, ok := links[inode{f.Stat.Dev, f.Stat.Ino}]; ok && first != f.Name {
+		fmt.Fprintf(&out, "is %q\n", first)
+	}
 	attributes, err := s.Tree.Attributes(f)
 	if err != nil {
 		return nil, err

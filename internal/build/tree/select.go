@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -167,12 +168,15 @@ func (t *Tree) glob(pattern string, deep bool) ([]string, error) {
 	return found, nil
 }
 
+// escaped is a character that stands for itself in a pattern.
+var escaped = regexp.MustCompile(`(?s)\\(.)`)
+
 func (t *Tree) component(dir, part string, deep bool) (out []string, err error) {
 	if part == "**" && deep {
 		return t.directories(dir)
 	}
 	if !hasMeta(part) {
-		part = strings.ReplaceAll(part, `\`, "")
+		part = escaped.ReplaceAllString(part, "$1")
 		name := path.Join(dir, part)
 		if fd, err := t.open(name, unix.O_PATH, false); err == nil {
 			_ = unix.Close(fd)

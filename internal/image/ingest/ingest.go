@@ -6,6 +6,7 @@
 //	names.go    index.json
 //	unpack.go   layers
 //	sweep.go    rmi and prune: what is referred to, and the rest
+//	durable.go  what is left after a machine has lost power
 //	check.go    is the store what it says
 //
 // Who is killed at any moment leaves a store in which every file that has a name

@@ -29,6 +29,7 @@ type Layer struct {
 	Entries int64             `json:"entries"`
 	Bytes   int64             `json:"bytes"`
 	LeftOut int64             `json:"leftOut,omitempty"` // devices, in a user namespace
+	Made    Moment            `json:"made,omitzero"`     // by a build's step, which does not sync; see durable.go
 }
 
 // Chains are the chain IDs of an image's layers, lowest first.

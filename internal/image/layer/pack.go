@@ -143,6 +143,9 @@ func (p *packer) entry(dir *os.File, name, at string) error {
 	if image.IsWhiteout(&st) {
 		return p.mark(path.Join(path.Dir(at), whiteoutPrefix+name), &st)
 	}
+	if strings.HasPrefix(name, whiteoutPrefix) {
+		return fmt.Errorf("a name that begins with %s is the mark of a deleted file in a layer: no file can have it", whiteoutPrefix)
+	}
 	h := &tar.Header{Name: at, Mode: int64(st.Mode & 0o7777)}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFSOCK:

@@ -1,0 +1,117 @@
+package dockerfile
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/image/configure"
+)
+
+// This file owns how large what a Dockerfile says may become. A few lines can ask
+// for more than any machine has: ENV A=$A$A doubles with each, and each of many ENV
+// has all variables of those before it.
+
+const (
+	maxMemory       = 64 << 20 // bytes of all that instructions say, expanded
+	maxInstructions = 50_000
+	maxLayers       = 500     // that the kernel's overlay takes
+	maxPorts        = 200_000 // of one EXPOSE
+)
+
+var errTooLarge = fmt.Errorf("the Dockerfile comes to more than %d MiB of variables, labels and text: do variables of it grow with each line?", maxMemory>>20)
+
+// spend counts what is kept.
+func (b *builder) spend(bytes int) error {
+	if b.spent += bytes; b.spent > maxMemory {
+		return errTooLarge
+	}
+	return nil
+}
+
+// replaces is ${NAME/…}, which puts a text in many places.
+var replaces = regexp.MustCompile(`\$\{\w+/`)
+
+// bound says before a word is expanded whether it may come to too much.
+func (e expander) bound(word string) error {
+	names := strings.Count(word, "$")
+	if names == 0 {
+		return nil
+	}
+	longest := 1
+	for _, name := range e.env.Keys() {
+		value, _ := e.env.Get(name)
+		longest = max(longest, len(value))
+	}
+	size := len(word) + names*longest
+	if replaces.MatchString(word) {
+		size *= longest
+	}
+	if size > maxMemory || size < 0 {
+		return errTooLarge
+	}
+	return nil
+}
+
+// weigh counts a node. What it says must be text: nothing else can stand in an
+// image's configuration, or in config.json.
+func (b *builder) weigh(n *graph.Node) error {
+	words := []string{n.Text, n.History.CreatedBy}
+	if run, ok := n.Op.(*graph.Run); ok {
+		words = append(append(words, run.Argv...), run.Env...)
+	}
+	for _, w := range words {
+		if !utf8.ValidString(w) || strings.IndexByte(w, 0) >= 0 {
+			return fmt.Errorf("%s: must be UTF-8 without zero bytes: %.80q", n.Instruction, w)
+		}
+	}
+	bytes := len(n.Text) + len(n.History.CreatedBy) + 100
+	if n.Parent == nil || n.Config != n.Parent.Config {
+		c := &n.Config.Config
+		bytes += 16*(len(c.Env)+len(c.OnBuild)) + 64*(len(c.Labels)+len(c.ExposedPorts)+len(c.Volumes))
+	}
+	if run, ok := n.Op.(*graph.Run); ok {
+		bytes += 16 * len(run.Env)
+	}
+	return b.spend(bytes)
+}
+
+// checkPorts bounds the ranges of an EXPOSE.
+func checkPorts(c *instructions.ExposeCommand) error {
+	n := 0
+	for _, p := range c.Ports {
+		list, err := configure.Ports(p)
+		if err != nil {
+			return err
+		}
+		if n += len(list); n > maxPorts {
+			return fmt.Errorf("EXPOSE: more than %d ports", maxPorts)
+		}
+	}
+	return nil
+}
+
+// stacked counts the layers below and with a node.
+func (d *draft) stacked(n *graph.Node) error {
+	switch op := n.Op.(type) {
+	case nil:
+		return nil
+	case *graph.From:
+		switch {
+		case op.Stage != nil:
+			d.layers = d.b.depths[op.Stage.Index]
+		case op.Image != nil:
+			d.layers = len(op.Image.Layers)
+		}
+	default:
+		d.layers++
+	}
+	if d.layers > maxLayers {
+		return fmt.Errorf("%s: this would be layer %d: the kernel's overlay takes %d: join instructions", n.Instruction, d.layers, maxLayers)
+	}
+	return nil
+}

@@ -1,0 +1,372 @@
+package build
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/minirun/minirun/tests/testbundle"
+)
+
+// kills is how often TestKill kills; MINIRUN_KILLS says otherwise.
+func kills(t *testing.T) int {
+	t.Helper()
+	if text := os.Getenv("MINIRUN_KILLS"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	return 60
+}
+
+const killed = `FROM base AS one
+COPY f /f
+RUN --mount=type=cache,target=/c --mount=type=secret,id=s cat /run/secrets/s | wc -c > /one; cat /f >> /one; echo x >> /c/log; sleep 0.01
+RUN (sleep 1000 &) ; sleep 0.01; echo two > /two
+FROM base AS other
+WORKDIR /w
+RUN --mount=target=/m cat /m/f > /other; sleep 0.02
+RUN --mount=type=tmpfs,target=/t --mount=from=one,source=/,target=/o,rw cat /o/one > /o/gone; cat /o/gone > /seen
+FROM base
+COPY --from=one /one /two /
+COPY --link --from=other /other /seen /
+RUN cat /one /two /other /seen > /all
+`
+
+// TestKill: builds, killed at random moments: nothing of them runs on or is mounted,
+// the store is what it says, each step that had ended is cached, and the next build
+// makes the right files and leaves nothing of the killed one.
+func TestKill(t *testing.T) {
+	s := newStore(t)
+	watched := testbundle.Mounts("self")
+	dir := contextDir(t, map[string]string{"Dockerfile": killed, "f": "first\n", "s": "secret\n"}, "")
+	s.builds(dir, "--secret", "id=s,src="+dir+"/s")
+	whole := time.Now()
+	longest := time.Duration(0)
+	ended, cached, complete := 0, 0, 0
+	who := map[string]int{}
+	for n := range kills(t) {
+		text := fmt.Sprint(n, "\n")
+		if err := os.WriteFile(filepath.Join(dir, "f"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		k := &kill{store: s, n: n, dir: dir, longest: max(longest, 150*time.Millisecond)}
+		k.start()
+		if k.complete {
+			complete++
+		}
+		who[k.who]++
+		k.nothingRuns(watched)
+		k.consistent()
+		next := time.Now()
+		b := s.builds(dir, k.flags()...)
+		longest = max(longest/2, time.Since(next)) // the machine is not always as fast
+		for _, name := range k.ended(b) {
+			ended++
+			if slices.Contains(b.ran, name) {
+				t.Errorf("%s had ended, and is built again", name)
+			} else {
+				cached++
+			}
+		}
+		k.rightFiles("7\n" + text)
+		k.nothingLeft()
+		if t.Failed() {
+			t.Fatalf("kill %d of %s after %v", n, k.who, k.after)
+		}
+	}
+	t.Logf("%d builds killed (%v), %d were complete; %d steps had ended, %d are cached; %v", kills(t), who, complete, ended, cached, time.Since(whole).Round(time.Second))
+	if ended < kills(t)/2 || complete > kills(t)/2 {
+		t.Errorf("%d steps had ended, %d builds were complete: this shows nothing", ended, complete)
+	}
+}
+
+// A kill is one build that is killed.
+type kill struct {
+	*store
+	n       int
+	dir     string
+	longest time.Duration
+
+	who      string
+	after    time.Duration
+	done     built    // what it had told of
+	records  []string // instructions that had a record of it
+	complete bool
+	cgroups  []string // of its steps
+}
+
+func (k *kill) flags() []string {
+	return []string{"--secret", "id=s,src=" + k.dir + "/s", "-t", "image"}
+}
+
+// start begins a build and kills it.
+func (k *kill) start() {
+	k.t.Helper()
+	cmd := k.Command(append(append([]string{"build", "--progress", "rawjson"}, k.flags()...), k.dir)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	out, err := os.CreateTemp(k.t.TempDir(), "progress")
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	cmd.Stderr = out
+	begun := time.Now()
+	if err := cmd.Start(); err != nil {
+		k.t.Fatal(err)
+	}
+	k.after = rand.N(k.longest)
+	time.Sleep(k.after)
+	switch k.n % 3 {
+	case 0:
+		k.who = "the process group"
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	case 1:
+		k.who = "the builder alone"
+		_ = cmd.Process.Kill()
+	case 2:
+		k.who = "the minirun of a step, then the builder"
+		for _, pid := range children(cmd.Process.Pid) {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		time.Sleep(rand.N(5 * time.Millisecond))
+		_ = cmd.Process.Kill()
+	}
+	k.complete = cmd.Wait() == nil
+	text, err := os.ReadFile(out.Name())
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.done.read(k.t, string(text))
+	k.records = k.newRecords(begun)
+	names, err := os.ReadDir(filepath.Join(k.store.dir, "build", "run"))
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	for _, e := range names {
+		k.cgroups = append(k.cgroups, e.Name())
+	}
+}
+
+// children are a process's own, of all its threads.
+func children(pid int) (out []int) {
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, l := range lists {
+		text, _ := os.ReadFile(l)
+		for _, word := range strings.Fields(string(text)) {
+			if n, err := strconv.Atoi(word); err == nil {
+				out = append(out, n)
+			}
+		}
+	}
+	return out
+}
+
+// nothingRuns waits until no process is below this one: what lost its parent would be
+// its child, as a subreaper's. Mounts are what they were.
+func (k *kill) nothingRuns(mounts []string) {
+	k.t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		testbundle.Reap()
+		left := children(os.Getpid())
+		if len(left) == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			out, _ := exec.Command("ps", "-ef").Output()
+			k.t.Errorf("processes %v run on:\n%s", left, out)
+			break
+		}
+	}
+	if now := testbundle.Mounts("self"); !slices.Equal(now, mounts) {
+		k.t.Errorf("mounts: %q, before: %q", now, mounts)
+	}
+}
+
+// ended are the steps that had ended: those that progress had told of, and, as it
+// tells a little late, those that have a record.
+func (k *kill) ended(next *built) []string {
+	k.t.Helper()
+	out := slices.Clone(k.done.ran)
+	for _, name := range append(slices.Clone(next.ran), next.cached...) {
+		if !slices.Contains(out, name) && slices.ContainsFunc(k.records, func(text string) bool { return strings.HasSuffix(name, text) }) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// newRecords are the instructions that have a record since some time.
+func (k *kill) newRecords(since time.Time) (out []string) {
+	k.t.Helper()
+	list, err := filepath.Glob(filepath.Join(k.store.dir, "build", "cache", "*.json"))
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	for _, path := range list {
+		var r struct {
+			Text string
+			Made time.Time
+		}
+		read(k.t, path, &r)
+		if r.Made.After(since) {
+			out = append(out, r.Text)
+		}
+	}
+	return out
+}
+
+func (k *kill) consistent() {
+	k.t.Helper()
+	r := k.Minirun("store", "check", "--format", "json")
+	var report struct{ Wrong []string }
+	if err := json.Unmarshal([]byte(r.Stdout), &report); err != nil {
+		k.t.Fatal(err, r.Stdout, r.Stderr)
+	}
+	if r.Status != 0 || len(report.Wrong) > 0 {
+		k.t.Errorf("status %d: %q %s", r.Status, report.Wrong, r.Stderr)
+	}
+}
+
+// rightFiles looks at the image.
+func (k *kill) rightFiles(one string) {
+	k.t.Helper()
+	f := one[2:] // behind the secret's size
+	got := k.Minirun("layers", "image")
+	if got.Status != 0 {
+		k.t.Errorf("layers: %s", got.Stderr)
+	}
+	out := filepath.Join(k.t.TempDir(), "out")
+	k.builds(k.dir, append(k.flags(), "-o", out)...)
+	if text, err := os.ReadFile(filepath.Join(out, "all")); err != nil || string(text) != one+"two\n"+f+one {
+		k.t.Errorf("/all is %q, %v", text, err)
+	}
+	if _, err := os.Stat(filepath.Join(out, "gone")); err == nil {
+		k.t.Error("what was written to a mount is in the image")
+	}
+}
+
+// nothingLeft looks at the store and the cgroups after the next build.
+func (k *kill) nothingLeft() {
+	k.t.Helper()
+	for _, name := range []string{"tmp", "build/run"} {
+		entries, err := os.ReadDir(filepath.Join(k.store.dir, name))
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		for _, e := range entries {
+			k.t.Errorf("left: %s/%s", name, e.Name())
+		}
+	}
+	if len(k.cgroups) == 0 {
+		return
+	}
+	for _, dir := range cgroupsOf(k.t) {
+		for _, id := range k.cgroups {
+			if strings.Contains(filepath.Base(dir), id) {
+				k.t.Errorf("left: the cgroup %s", dir)
+			}
+		}
+	}
+}
+
+// cgroupsOf lists all cgroups, deep as they are.
+func cgroupsOf(t testing.TB) (out []string) {
+	t.Helper()
+	cmd := exec.Command("find", "/sys/fs/cgroup", "-type", "d")
+	pipe, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(pipe); lines.Scan(); {
+		out = append(out, lines.Text())
+	}
+	_ = cmd.Wait() // others' come and go
+	return out
+}
+
+// TestKillStep: a step whose minirun is killed is a build that fails, and says so;
+// nothing of it is left.
+func TestKillStep(t *testing.T) {
+	s := newStore(t)
+	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN (sleep 1000 &); echo there; sleep 1000\n"}, "")
+	cmd := s.Command("build", "--progress", "plain", dir)
+	out, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && !strings.HasSuffix(lines.Text(), " there") {
+	}
+	steps := children(cmd.Process.Pid)
+	if len(steps) != 1 {
+		t.Fatalf("the builder has the children %v", steps)
+	}
+	if err := syscall.Kill(steps[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	said := ""
+	for lines.Scan() {
+		said += lines.Text() + "\n"
+	}
+	if err := cmd.Wait(); err == nil || !strings.Contains(said, "signal: killed") {
+		t.Errorf("%v: %s", err, said)
+	}
+	k := &kill{store: s, dir: dir}
+	k.nothingRuns(testbundle.Mounts("self"))
+	k.nothingLeft()
+}
+
+// TestKillForkBomb: the end of a build ends all of a step, however fast it makes new
+// processes.
+func TestKillForkBomb(t *testing.T) {
+	s := newStore(t)
+	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN echo there; i=0; while [ $i -lt 40 ]; do (sleep 1000; sleep 1000) & i=$((i+1)); done; while :; do (:) & done\n"}, "")
+	for _, signal := range []syscall.Signal{syscall.SIGKILL, syscall.SIGINT} {
+		cmd := s.Command("build", "--progress", "plain", dir)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		out, err := cmd.StderrPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		for lines.Scan() && !strings.HasSuffix(lines.Text(), " there") {
+		}
+		time.Sleep(100 * time.Millisecond)
+		if err := syscall.Kill(cmd.Process.Pid, signal); err != nil {
+			t.Fatal(err)
+		}
+		for lines.Scan() {
+		}
+		if err := cmd.Wait(); err == nil {
+			t.Errorf("%v: the build succeeds", signal)
+		}
+		k := &kill{store: s, dir: dir}
+		k.nothingRuns(testbundle.Mounts("self"))
+	}
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("FROM base\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.builds(dir)
+	(&kill{store: s, dir: dir}).nothingLeft()
+}

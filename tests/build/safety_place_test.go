@@ -1,0 +1,165 @@
+package build
+
+import (
+	"archive/tar"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestDestinations: links of an image lead COPY, ADD and WORKDIR nowhere but into the
+// image.
+func TestDestinations(t *testing.T) {
+	o := newOutside(t, newStore(t))
+	const up = "/../../../../../../../../../../.."
+	// The check sees a file that is written.
+	shell(t, o.dir, "echo > new")
+	if slices.Equal(tree(t, o.dir), o.was) {
+		t.Fatal("the check does not see a new file")
+	}
+	shell(t, o.dir, "rm new")
+	for name, c := range map[string]struct{ link, instruction, at string }{
+		"file":             {"ln -s OUT/new /l", "COPY f /l", "l"},               // the link is replaced
+		"directory":        {"ln -s OUT /l", "COPY f /l/new", "OUT/new"},         // made below the image's root
+		"directory/":       {"ln -s OUT /l", "COPY f /l/", "OUT/f"},              //
+		"deep":             {"ln -s OUT /l", "COPY f /l/a/b/new", "OUT/a/b/new"}, //
+		"up":               {"ln -s " + up + "OUT /l", "COPY f /l/new", "OUT/new"},
+		"up, relative":     {"ln -s .." + up[3:] + "OUT /l", "COPY f /l/d/", "OUT/d/f"},
+		"chain":            {"ln -s /a /l; ln -s b/c /a; mkdir /b; ln -s OUT /b/c", "COPY f /l/new", "OUT/new"},
+		"of a directory":   {"ln -s OUT /l", "COPY d /l", "OUT/g"},
+		"over a directory": {"mkdir -p /x OUT; ln -s OUT /x/d", "COPY . /x", "OUT/g"},
+		"--link":           {"ln -s OUT /l", "COPY --link f /l/new", "l/new"}, // what is below is not looked at
+		"--parents":        {"ln -s OUT /d; ln -s OUT /l", "COPY --parents d/g /l/", "OUT/d/g"},
+		"WORKDIR":          {"ln -s OUT /l", "WORKDIR /l/w\nCOPY f f", "OUT/w/f"},
+		"WORKDIR ..":       {"ln -s OUT/x/y /l", "WORKDIR /l/../../w\nCOPY f f", "w/f"}, // cleaned as BuildKit does
+		"here-document":    {"ln -s OUT /l", "COPY <<E /l/new\nx\nE", "OUT/new"},
+		"ADD":              {"ln -s OUT /l", "ADD a.tar /l/", "OUT/member"},
+		"from a stage":     {"ln -s OUT /l", "COPY --from=base /etc/passwd /l/new", "OUT/new"},
+		"cwd of RUN":       {"ln -s OUT /l; mkdir -p OUT", "WORKDIR /l\nRUN cp /etc/passwd new", "OUT/new"},
+		"a link to /proc":  {"ln -s /proc/self/cwd /l", "COPY f /x/f", "x/f"},
+		"magic":            {"ln -s /proc/1/root/OUT /l", "COPY f /l/new", "proc/1/root/OUT/new"},
+		"a loop":           {"ln -s l /l", "COPY f /l", "l"},
+		"a mount's place":  {"ln -s OUT /l", "RUN --mount=type=tmpfs,target=/l/empty touch /l/empty/x; mkdir -p OUT; cp /etc/passwd OUT/new", "OUT/new"},
+		"a secret's place": {"ln -s OUT /run", "RUN --mount=type=secret,id=s ls OUT/secrets/s && cp /etc/passwd /made", "made"},
+		"/proc is a link":  {"rmdir /proc 2>/dev/null; ln -s OUT /proc2", "COPY f /proc2/new", "OUT/new"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			script := "echo content > f; mkdir d; echo g > d/g; echo member > member; tar -cf a.tar member; rm member"
+			b, out := o.build("FROM base\nRUN "+c.link+"\n"+c.instruction+"\n", script, "--secret", "id=s,src="+o.store.Host+"/outside/nothing")
+			if b.Status != 0 {
+				t.Fatal(b.said, b.Stderr)
+			}
+			at := filepath.Join(out, o.path(strings.ReplaceAll(c.at, "proc/1/root/OUT", "proc/1/root"+o.dir)))
+			if info, err := os.Lstat(at); err != nil || !info.Mode().IsRegular() {
+				t.Errorf("%s is not in the image: %v", c.at, err)
+			}
+		})
+	}
+}
+
+// archive writes an archive of entries into a file.
+func archive(t *testing.T, path string, entries ...tar.Header) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w := tar.NewWriter(f)
+	for _, h := range entries {
+		content := ""
+		if h.Typeflag == tar.TypeReg && h.Size == 0 {
+			content = "evil"
+			h.Size = int64(len(content))
+		}
+		if h.Mode == 0 {
+			h.Mode = 0o755
+		}
+		if err := w.WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(content)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !strings.Contains(path, "cut") {
+		w.Close()
+	}
+}
+
+// TestArchives: what ADD unpacks stays below its destination's root.
+func TestArchives(t *testing.T) {
+	o := newOutside(t, newStore(t))
+	file := func(name string) tar.Header { return tar.Header{Name: name, Typeflag: tar.TypeReg} }
+	link := func(name, to string) tar.Header {
+		return tar.Header{Name: name, Typeflag: tar.TypeSymlink, Linkname: to}
+	}
+	hard := func(name, to string) tar.Header {
+		return tar.Header{Name: name, Typeflag: tar.TypeLink, Linkname: to}
+	}
+	up := strings.Repeat("../", 12)
+	for name, c := range map[string]struct {
+		entries []tar.Header
+		fails   string
+		at      string // where a file is, in the image; "": it does not matter
+	}{
+		"plain":                  {[]tar.Header{file("f")}, "", "x/f"},
+		"..":                     {[]tar.Header{file(up + o.dir + "/new")}, "leads out", ""},
+		".. in the middle":       {[]tar.Header{file("a/../../../../new")}, "leads out", ""},
+		"absolute":               {[]tar.Header{file(o.dir + "/new")}, "", "x" + o.dir + "/new"},
+		"through a link":         {[]tar.Header{link("l", o.dir), file("l/new")}, "", o.dir[1:] + "/new"},
+		"through a link up":      {[]tar.Header{link("l", up+o.dir), file("l/new")}, "", o.dir[1:] + "/new"},
+		"through two":            {[]tar.Header{link("a", "b"), link("b", up), file("a" + o.dir + "/new")}, "", o.dir[1:] + "/new"},
+		"over a link":            {[]tar.Header{link("l", o.dir+"/secret"), file("l")}, "", "x/l"},
+		"a directory over one":   {[]tar.Header{link("l", o.dir), {Name: "l/", Typeflag: tar.TypeDir}, file("l/new")}, "", o.dir[1:] + "/new"},
+		"the root is a link":     {[]tar.Header{link(".", o.dir), file("new")}, "is a directory in the image", ""},
+		"a hard link out":        {[]tar.Header{hard("h", o.dir+"/secret")}, "no such file", ""},
+		"a hard link up":         {[]tar.Header{hard("h", up+o.dir+"/secret")}, "no such file", ""},
+		"a hard link by a link":  {[]tar.Header{link("l", o.dir), hard("h", "l/secret")}, "no such file", ""},
+		"a hard link to a link":  {[]tar.Header{link("l", o.dir+"/secret"), hard("h", "l"), file("h")}, "", "x/h"},
+		"overlay's mark":         {[]tar.Header{{Name: "etc", Typeflag: tar.TypeChar}}, "mark of a deleted file", ""},
+		"overlay's attributes":   {[]tar.Header{{Name: "d/", Typeflag: tar.TypeDir, PAXRecords: map[string]string{"SCHILY.xattr.trusted.overlay.opaque": "y", "SCHILY.xattr.trusted.overlay.redirect": "/etc"}}, file("d/f")}, "", "x/d/f"},
+		"a size that is a lie":   {[]tar.Header{{Name: "cut", Typeflag: tar.TypeReg, Size: 1 << 50}}, "unexpected EOF", ""},
+		"a type that is none":    {[]tar.Header{{Name: "f", Typeflag: 'Z'}}, "is not one of a file", ""},
+		"a long name":            {[]tar.Header{file(strings.Repeat("n", 300))}, "file name too long", ""},
+		"a deep name":            {[]tar.Header{file(strings.Repeat("d/", 3000) + "f")}, "too long", ""},
+		"the base's own program": {[]tar.Header{file("../bin/sh")}, "leads out", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nADD a.tar /x/\n"}, "true")
+			path := filepath.Join(dir, "a.tar")
+			if strings.Contains(name, "lie") {
+				path = filepath.Join(dir, "cut.tar")
+				shell(t, dir, "sed -i s/a.tar/cut.tar/ Dockerfile")
+			}
+			archive(t, path, c.entries...)
+			b, out := o.builds(dir)
+			if o.leaked(b, out) {
+				t.Errorf("the outside was read: %s", b.Stderr)
+			}
+			if (b.Status == 0) != (c.fails == "") || !strings.Contains(b.Stderr, c.fails) {
+				t.Fatalf("status %d: %s", b.Status, b.Stderr)
+			}
+			if c.at == "" {
+				return
+			}
+			if info, err := os.Lstat(filepath.Join(out, c.at)); err != nil || !info.Mode().IsRegular() {
+				t.Errorf("%s is not in the image: %v", c.at, err)
+			}
+		})
+	}
+}
+
+// TestMarks: a file with the name of a layer's mark would delete another one where the
+// image is unpacked.
+func TestMarks(t *testing.T) {
+	s := newStore(t)
+	for _, d := range []string{"COPY .wh.passwd /etc/", "RUN touch /etc/.wh.passwd", "RUN touch /etc/.wh..wh..opq"} {
+		dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\n" + d + "\n", ".wh.passwd": ""}, "")
+		if b := s.try(dir); b.Status == 0 || !strings.Contains(b.Stderr, "mark of a deleted file") {
+			t.Errorf("%s: status %d: %s", d, b.Status, b.Stderr)
+		}
+	}
+}

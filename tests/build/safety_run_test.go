@@ -1,0 +1,382 @@
+package build
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestRunCannot: what a program of a RUN tries, and must not be able to do. Each line
+// says what it could do.
+func TestRunCannot(t *testing.T) {
+	o := newOutside(t, newStore(t))
+	mounts := mountsOf()
+	var root unix.Stat_t
+	if err := unix.Stat("/", &root); err != nil {
+		t.Fatal(err)
+	}
+	disk := fmt.Sprintf("%d %d", unix.Major(root.Dev), unix.Minor(root.Dev))
+	t.Setenv("MINIRUN_TEST_ENVIRONMENT", theHosts)
+	dockerfile := `FROM base
+RUN <<'SCRIPT'
+could() { echo "could $*"; }
+for f in /proc/sys/kernel/core_pattern /proc/sys/vm/drop_caches /proc/sysrq-trigger /proc/irq/default_smp_affinity /sys/kernel/uevent_helper /sys/power/state /sys/fs/cgroup/devices/devices.allow /sys/fs/cgroup/cgroup.procs; do
+	(echo > $f) 2>/dev/null && could write $f
+done
+cat /proc/kcore 2>/dev/null | head -c 1 | grep -q . && could read /proc/kcore
+dd if=/dev/mem bs=1 count=1 2>/dev/null | grep -q . && could read /dev/mem
+mount -t tmpfs none /tmp 2>/dev/null && could mount
+mount -o remount,rw /sys 2>/dev/null && could remount /sys
+umount /proc/sys 2>/dev/null && could unmount
+unshare -m true 2>/dev/null && could unshare
+unshare -U true 2>/dev/null && could make a user namespace
+chroot / true || could not even chroot
+mknod /disk b DISK 2>/dev/null && dd if=/disk of=/dev/null bs=512 count=1 2>/dev/null && could read the disk
+rm -f /disk
+mknod /mark c 0 0 2>/dev/null && could make a mark of a deleted file
+hostname elsewhere 2>/dev/null && could set the host name
+date -s "$(date +%Y-%m-%d) 00:00:01" >/dev/null 2>&1; [ "$(date +%H%M)" = 0000 ] && could set the clock
+insmod /etc/passwd 2>/dev/null && could load a module
+[ -e OUT ] && could see the outside
+[ -e STORE ] && could see the store
+[ -e CONTEXT ] && could see the context
+for d in /proc/[0-9]*; do [ -e $d/root/STORE ] && could see the store through $d; done
+kill -0 PARENT 2>/dev/null && could signal the test
+env | grep -q MINIRUN_TEST && could see the environment
+grep -q . /proc/1/environ && tr '\0' '\n' < /proc/1/environ | grep MINIRUN_TEST && could see that of process 1
+i=3; while [ $i -lt 300 ]; do [ -e /proc/self/fd/$i ] && could use the descriptor $i, $(readlink /proc/self/fd/$i); i=$((i+1)); done
+for n in 0 1 2; do case $(readlink /proc/self/fd/$n) in /dev/null|pipe:*) ;; *) could use $n, $(readlink /proc/self/fd/$n);; esac; done
+[ "$(readlink /proc/1/exe)" = /bin/busybox ] || could see $(readlink /proc/1/exe)
+[ "$(echo /proc/[0-9]* | wc -w)" -le 6 ] || could see the processes of others
+[ "$(id -G)" = 0 ] || could use the groups $(id -G)
+grep -E '^(Cap|Seccomp:)' /proc/self/status
+echo done
+SCRIPT
+`
+	dir := contextDir(t, map[string]string{"f": theHosts}, "")
+	text := strings.NewReplacer("DISK", disk, "STORE", o.store.dir, "CONTEXT", dir, "PARENT", itoa(os.Getpid())).Replace(o.path(dockerfile))
+	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b, _ := o.builds(dir)
+	// Docker's default capabilities, and none that is inherited (CVE-2022-27651).
+	want := "CapInh:\t0000000000000000\nCapPrm:\t00000000a80425fb\nCapEff:\t00000000a80425fb\nCapBnd:\t00000000a80425fb\nCapAmb:\t0000000000000000\nSeccomp:\t2\ndone\n"
+	if b.Status != 0 || b.said != want {
+		t.Errorf("status %d: %s%s", b.Status, b.said, b.Stderr)
+	}
+	// The script sees what could be done: with everything allowed it can do some of it.
+	shell(t, dir, "sed -i 's/^RUN <</RUN --security=insecure <</' Dockerfile")
+	if b, _ := o.builds(dir); b.Status == 0 || !strings.Contains(b.Stderr, "give --allow security.insecure") {
+		t.Errorf("status %d: %s", b.Status, b.Stderr)
+	}
+	shell(t, dir, "sed -i '/core_pattern/,/^done/d; /drop_caches/d; /date -s/d; /insmod/d; /umount/d; /remount/d; /hostname/d' Dockerfile") // not on this machine
+	b, _ = o.builds(dir, "--allow", "security.insecure")
+	for _, could := range []string{"could mount", "could unshare", "Seccomp:\t0"} {
+		if !strings.Contains(b.said, could) {
+			t.Errorf("with everything allowed it does not say %q: %s%s", could, b.said, b.Stderr)
+		}
+	}
+	if now := mountsOf(); !slices.Equal(now, mounts) {
+		t.Errorf("mounts: %q, before %q", now, mounts)
+	}
+}
+
+// TestEntitlements: what needs --allow, wherever it is asked for.
+func TestEntitlements(t *testing.T) {
+	s := newStore(t)
+	for _, c := range []struct {
+		name, dockerfile string
+		allow            string
+	}{
+		{"RUN --security", "FROM base\nRUN --security=insecure true\n", "security.insecure"},
+		{"RUN --network", "FROM base\nRUN --network=host true\n", "network.host"},
+		{"by a variable", "FROM base\nARG N=host\nRUN --network=$N true\n", ""},
+		{"of a stage", "FROM base AS s\nRUN --security=insecure true\nFROM base\nCOPY --from=s /etc/passwd /x\n", "security.insecure"},
+		{"ONBUILD", "FROM asks\n", "security.insecure"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.name == "ONBUILD" {
+				s.do("build", "-q", "-t", "asks", contextDir(t, map[string]string{"Dockerfile": "FROM base\nONBUILD RUN --security=insecure true\n"}, ""))
+			}
+			dir := contextDir(t, map[string]string{"Dockerfile": c.dockerfile}, "")
+			b := s.try(dir)
+			if b.Status == 0 || c.allow != "" && !strings.Contains(b.Stderr, "give --allow "+c.allow) {
+				t.Errorf("status %d: %s", b.Status, b.Stderr)
+			}
+			if len(b.ran) > 0 {
+				t.Errorf("%q ran", b.ran)
+			}
+			for _, other := range []string{"security.insecure", "network.host"} {
+				b := s.try(dir, "--allow", other, "--no-cache")
+				if ok := b.Status == 0; ok != (other == c.allow) {
+					t.Errorf("--allow %s: status %d: %s", other, b.Status, b.Stderr)
+				}
+			}
+		})
+	}
+	// The frontend that a directive names is not fetched, nor run: it would be a program with a say in all of this.
+	dir := contextDir(t, map[string]string{"Dockerfile": "# syntax=127.0.0.1:1/evil\nFROM base\n"}, "")
+	s.builds(dir)
+}
+
+// The advisories: builders in which a Dockerfile reached the host. docs/security.md
+// has the table.
+
+// TestCVE202423651 (BuildKit): two steps that share a cache at the same time, of which
+// one exchanges names in it while the other mounts there.
+func TestCVE202423651(t *testing.T) {
+	o := newOutside(t, newStore(t))
+	mounts := mountsOf()
+	var steps strings.Builder
+	for i := range 12 {
+		fmt.Fprintf(&steps, "RUN --mount=type=cache,id=shared,target=/c --mount=type=bind,from=tree,target=/c/sub/m,rw --mount=type=tmpfs,target=/c/sub/n true; echo %d; echo x > /c/sub/m/new 2>/dev/null; cat /c/sub/secret /c/sub/m/secret 2>/dev/null; true\n", i)
+	}
+	dockerfile := `FROM base AS tree
+RUN mkdir /t && ln -s OUT /t/l
+FROM base AS swap
+RUN --mount=type=cache,id=shared,target=/c mkdir -p /c/real/m /c/real/n; ln -sfn OUT /c/link; ln -sfn / /c/up; ln -sfn ` + strings.Repeat("../", 20) + `OUT /c/rel; i=0; while [ $i -lt 4000 ] && [ ! -e /c/stop ]; do for l in link rel real up; do ln -sfn $l /c/sub.$$ 2>/dev/null; mv -T /c/sub.$$ /c/sub 2>/dev/null || { rm -rf /c/sub; mv /c/sub.$$ /c/sub; }; done; i=$((i+1)); done; echo swapped $i
+FROM base AS mounts
+` + steps.String() + `FROM base
+COPY --from=swap /etc/passwd /a
+COPY --from=mounts /etc/passwd /b
+`
+	races := 0
+	for range 4 {
+		dir := contextDir(t, map[string]string{"Dockerfile": o.path(dockerfile)}, "")
+		b, out := o.builds(dir, "--no-cache")
+		if o.leaked(b, out) {
+			t.Errorf("the outside was read: %s", b.said)
+		}
+		races += len(b.ran)
+		o.untouched()
+	}
+	if races == 0 {
+		t.Error("no step ran")
+	}
+	if now := mountsOf(); !slices.Equal(now, mounts) {
+		t.Errorf("mounts: %q, before %q", now, mounts)
+	}
+}
+
+// TestCVE202423652 (BuildKit): the places that were made to mount on are removed after
+// the step, and a step has put links to the host there.
+func TestCVE202423652(t *testing.T) {
+	o := newOutside(t, newStore(t))
+	for name, c := range map[string]struct{ mounts, script string }{
+		"a directory": {"--mount=type=tmpfs,target=/x/empty", "mv /x /y; ln -s OUT /x"},
+		"a file":      {"--mount=type=secret,id=s,target=/x/nothing", "mv /x /y; ln -s OUT /x"},
+		"deep":        {"--mount=type=cache,target=/a/x/empty", "mv /a /b; mkdir /a; ln -s OUT /a/x"},
+		"the default": {"--mount=type=secret,id=s", "mv /run /run2; mkdir /run; ln -s OUT /run/secrets"},
+		"/proc":       {"--mount=type=tmpfs,target=/proc/x", "true"},
+		"hosts":       {"", "mv /etc /etc2; ln -s OUT /etc"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, out := o.build("FROM base\nRUN "+c.mounts+" "+c.script+" || true; echo ran\n", "true", "--secret", "id=s,src="+filepath.Join(o.dir, "nothing"))
+			if name != "/proc" && (b.Status != 0 || !strings.Contains(b.said, "ran\n")) {
+				t.Errorf("status %d: %s%s", b.Status, b.said, b.Stderr)
+			}
+			if o.leaked(b, out) {
+				t.Error("the outside was read")
+			}
+		})
+	}
+}
+
+// TestCVE202423653 (BuildKit): a container of a build without a check of what it is
+// allowed. Here no one asks for containers but a RUN, which is checked when the graph
+// is made: before anything runs.
+func TestCVE202423653(t *testing.T) {
+	s := newStore(t)
+	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN echo first\nRUN --security=insecure true\n"}, "")
+	b := s.try(dir)
+	if b.Status == 0 || len(b.ran) > 0 || strings.Contains(b.said, "first") {
+		t.Errorf("status %d, %q ran: %s", b.Status, b.ran, b.Stderr)
+	}
+}
+
+// TestCVE20249407 (Buildah): bind-propagation of a --mount, which reaches the host.
+func TestCVE20249407(t *testing.T) {
+	o := newOutside(t, newStore(t))
+	for _, option := range []string{"bind-propagation=rshared", "bind-propagation=shared,rw", "relabel=shared", "Z", "bind-nonrecursive"} {
+		if b, _ := o.build("FROM base\nRUN --mount=type=bind,target=/m,"+option+" true\n", "true"); b.Status == 0 {
+			t.Errorf("%s is taken", option)
+		}
+	}
+	// What is mounted in a step is not seen outside.
+	mounts := mountsOf()
+	b, _ := o.build("FROM base\nRUN --security=insecure --mount=type=bind,target=/m,rw --mount=type=cache,target=/c mount -t tmpfs none /m && mount -t tmpfs none /c && mount -t tmpfs none /tmp && echo mounted\n", "true", "--allow", "security.insecure")
+	if now := mountsOf(); b.said != "mounted\n" || !slices.Equal(now, mounts) {
+		t.Errorf("%s%s: mounts: %q, before %q", b.said, b.Stderr, now, mounts)
+	}
+}
+
+// TestCVE20249675 (Buildah): the id of a cache that leads out of the caches' directory.
+func TestCVE20249675(t *testing.T) {
+	o := newOutside(t, newStore(t))
+	caches := filepath.Join(o.store.dir, "build", "cache-mounts")
+	ids := []string{"../../../../outside", "..", ".", "/", "OUT", "a/../../b", "../lock", "%2e%2e", strings.Repeat("n", 5000)}
+	for _, id := range ids {
+		b, out := o.build("FROM base\nRUN --mount=type=cache,target=/m,id="+id+" ls -a /m | wc -l; cat /m/secret; echo x > /m/new; echo > /m/../../new\n", "true")
+		if b.Status != 0 || !strings.HasPrefix(b.said, "2\n") || o.leaked(b, out) {
+			t.Errorf("%.50s: status %d: %s%s", id, b.Status, b.said, b.Stderr)
+		}
+	}
+	entries, err := os.ReadDir(caches)
+	if err != nil || len(entries) != len(ids) {
+		t.Errorf("%d caches for %d ids, %v", len(entries), len(ids), err)
+	}
+	for _, e := range entries {
+		if len(e.Name()) != 64 || strings.Trim(e.Name(), "0123456789abcdef") != "" {
+			t.Errorf("the cache %q", e.Name())
+		}
+	}
+	// The source of a cache that begins with a stage's files leads into the stage.
+	b, out := o.build("FROM base AS s\nRUN ln -s OUT /l\nFROM base\nRUN --mount=type=cache,from=s,source=l,target=/m,id=x cat /m/secret\n", "true")
+	if b.Status == 0 || o.leaked(b, out) {
+		t.Errorf("status %d: %s", b.Status, b.said)
+	}
+}
+
+// TestCVE202411218 (Buildah, Podman): stages that are built at the same time share a
+// mounted file system, and one exchanges what the other mounts. Here a stage that is
+// mounted is complete, and what is written to it is thrown away.
+func TestCVE202411218(t *testing.T) {
+	o := newOutside(t, newStore(t))
+	b, out := o.build(`FROM base AS source
+RUN mkdir -p /d/sub && echo inside > /d/sub/secret
+FROM base AS swap
+RUN --mount=from=source,target=/m,rw i=0; while [ $i -lt 500 ]; do rm -rf /m/d; ln -s OUT /m/d; rm /m/d; mkdir -p /m/d/sub; ln -s OUT /m/d/sub/link; i=$((i+1)); done; rm -rf /m/d; ln -s OUT /m/d
+FROM base AS reads
+RUN --mount=from=source,source=/d/sub,target=/m,rw cat /m/secret; echo x > /m/secret; rm -rf /m/*
+RUN --mount=from=source,source=/d,target=/m,rw cat /m/sub/secret
+RUN --mount=from=source,source=/d/sub/secret,target=/m cat /m
+FROM base
+COPY --from=swap /etc/passwd /a
+COPY --from=reads /etc/passwd /b
+COPY --from=source /d /d
+`, "true")
+	if b.Status != 0 || strings.Count(b.said, "inside\n") != 3 || o.leaked(b, out) {
+		t.Errorf("status %d: %s%s", b.Status, b.said, b.Stderr)
+	}
+	if text, err := os.ReadFile(filepath.Join(out, "d/sub/secret")); err != nil || string(text) != "inside\n" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// TestCVE20241753 (Buildah, Podman): a mount whose source in the context or a stage is
+// a link to the host's root.
+func TestCVE20241753(t *testing.T) {
+	o := newOutside(t, newStore(t))
+	for name, c := range map[string]struct{ before, mount, script string }{
+		"the context": {"", "source=root", "ln -s / root"},
+		"deep":        {"", "source=d/root/OUT", "mkdir d; ln -s / d/root"},
+		"up":          {"", "source=root", "ln -s " + strings.Repeat("../", 20) + " root"},
+		"a stage":     {"FROM base AS s\nRUN ln -s / /root2; ln -s ../../../.. /up\n", "from=s,source=root2", "true"},
+		"a stage, up": {"FROM base AS s\nRUN ln -s / /root2; ln -s ../../../.. /up\n", "from=s,source=up", "true"},
+		"all":         {"", "source=/", "ln -s / root"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, out := o.build(c.before+"FROM base\nRUN --mount=type=bind,target=/m,rw,"+c.mount+" cat /m/OUT/secret /m/root/OUT/secret 2>/dev/null; echo x > /m/OUT/new; echo x > /m/root/OUT/new; ls /m\n", c.script)
+			if o.leaked(b, out) || strings.Contains(b.said, "boot") {
+				t.Errorf("the host was read: %s", b.said)
+			}
+		})
+	}
+}
+
+// TestStrangeText: bytes that a terminal would obey, that JSON cannot have, or that end
+// a string in C.
+func TestStrangeText(t *testing.T) {
+	s := newStore(t)
+	for name, c := range map[string]struct {
+		dockerfile string
+		flags      []string
+		fails      string
+	}{
+		"escapes":            {"FROM base\nARG X\nRUN echo \"$X\"; printf '\\033]0;title\\007\\n'\nCOPY Dockerfile /$X\n", []string{"--build-arg", "X=a\x1b[31mb\nc\rd\x1b]0;x\x07"}, ""},
+		"escapes that fail":  {"FROM base\n# \x1b[31mred\nRUN \x1b]0;x\x07\x1b[2J\nCOPY \x1b[2Jnot-there /\n", nil, "status 127"},
+		"of an instruction":  {"FROM base\nR\x1b[2JUN x\n", nil, "unknown instruction"},
+		"zero":               {"FROM base\nRUN echo a\x00b\n", nil, "zero byte"},
+		"zero of ENV":        {"FROM base\nENV A=\x00\nRUN true\n", nil, "zero byte"},
+		"no UTF-8":           {"FROM base\nRUN echo \xff\n", nil, "UTF-8"},
+		"no UTF-8, LABEL":    {"FROM base\nLABEL a=\xff\n", nil, ""},
+		"no UTF-8, ARG":      {"FROM base\nARG X\nRUN true\n", []string{"--build-arg", "X=\xff"}, "UTF-8"},
+		"no UTF-8, COPY":     {"FROM base\nCOPY \xff /\n", nil, "UTF-8"},
+		"no UTF-8, comment":  {"FROM base\n# caf\xe9\nRUN true\n", nil, ""},
+		"no UTF-8, document": {"FROM base\nCOPY <<E /x\n\xff\xfe\nE\nRUN od -An -tx1 /x\n", nil, ""},
+		"ONBUILD":            {"FROM base\nONBUILD RUN echo \xff\n", nil, "UTF-8"},
+		"ONBUILD ONBUILD":    {"FROM base\nONBUILD ONBUILD RUN true\n", nil, "isn't allowed"},
+		"ONBUILD FROM":       {"FROM base\nONBUILD FROM base\n", nil, "isn't allowed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := contextDir(t, map[string]string{"Dockerfile": c.dockerfile}, "")
+			for _, mode := range []string{"plain", "rawjson"} {
+				r := s.Minirun(append(append([]string{"build", "--progress", mode, "--explain", "text"}, c.flags...), dir)...)
+				if (r.Status == 0) != (c.fails == "") || !strings.Contains(r.Stderr, c.fails) {
+					t.Errorf("status %d: %q", r.Status, r.Stderr)
+				}
+				if strings.ContainsAny(r.Stderr+r.Stdout, "\x1b\x07\r\x00") {
+					t.Errorf("%s: a terminal would obey %q", mode, r.Stderr+r.Stdout)
+				}
+			}
+		})
+	}
+	// Two documents that differ only in such a byte are two.
+	for _, text := range []string{"\xff", "\xfe"} {
+		dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nCOPY <<'E' /x\n" + text + "\nE\n"}, "")
+		out := filepath.Join(t.TempDir(), "out")
+		s.builds(dir, "-o", out)
+		if got, err := os.ReadFile(filepath.Join(out, "x")); err != nil || string(got) != text+"\n" {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+}
+
+// TestLargeDockerfiles: an error, or fine, in bounded memory.
+func TestLargeDockerfiles(t *testing.T) {
+	s := newStore(t)
+	for name, c := range map[string]struct{ text, fails string }{
+		"10 MB":                  {"FROM base\n" + strings.Repeat("# 345678\n", 1_200_000), "more than 8 MiB"},
+		"a million lines":        {"FROM base\n" + strings.Repeat("#\n", 1_000_000), ""},
+		"a million instructions": {"FROM base\n" + strings.Repeat("USER a\n", 1_000_000), "instructions: at most"},
+		"a million stages":       {strings.Repeat("FROM a\n", 1_000_000), "instructions: at most"},
+		"one that doubles":       {"FROM base\nENV A=0123456789\n" + strings.Repeat("ENV A=$A$A\n", 60), "MiB of variables"},
+		"an ARG that doubles":    {"ARG A=0123456789\n" + strings.Repeat("ARG A=$A$A\n", 60) + "FROM base\n", "MiB of variables"},
+		"labels":                 {"FROM base\n" + numbered("LABEL a%d=b\n", 40_000), "MiB of variables"},
+		"variables":              {"FROM base\n" + numbered("ENV a%d=b\n", 40_000), "MiB of variables"},
+		"ports":                  {"FROM base\n" + strings.Repeat("EXPOSE 1-65535\n", 10_000), "MiB of variables"},
+		"ports of one":           {"FROM base\nEXPOSE" + strings.Repeat(" 1-65535", 7000) + "\n", "more than 200000 ports"},
+		"layers":                 {"FROM base\n" + strings.Repeat("WORKDIR /a\n", 500), "would be layer 501"},
+		"a long line":            {"FROM base\nRUN " + strings.Repeat("x", 7_000_000) + "\n", "greater than max"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := contextDir(t, map[string]string{"Dockerfile": c.text}, "")
+			cmd := s.Command("build", "--progress", "plain", "-o", "type=cacheonly", dir)
+			out, err := cmd.CombinedOutput()
+			if (err == nil) != (c.fails == "") || !strings.Contains(string(out), c.fails) {
+				t.Errorf("%v: %.2000s", err, out)
+			}
+			if len(out) > 20_000 {
+				t.Errorf("it says %d bytes", len(out))
+			}
+			const most = 1 << 20 // KiB
+			if used := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss; used > most {
+				t.Errorf("it takes %d MiB", used>>10)
+			}
+		})
+	}
+}
+
+func numbered(format string, n int) string {
+	var out strings.Builder
+	for i := range n {
+		fmt.Fprintf(&out, format, i)
+	}
+	return out.String()
+}
