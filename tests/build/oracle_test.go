@@ -21,7 +21,7 @@ func TestOracle(t *testing.T) {
 	paint(t, "golden", func(d *dockerfile) []string {
 		lines, failure := o.build(t, d)
 		if (failure != "") != (d.fails != "") {
-			t.Errorf("%s: failed: %q; it is to fail: %q", d.name, failure, d.fails)
+			t.Errorf("%s: failed: %q; it is to fail: %q", d.name, lastLine(failure), d.fails)
 		}
 		return lines
 	})
