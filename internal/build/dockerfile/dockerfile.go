@@ -119,7 +119,7 @@ func (f *File) find(name string) (int, error) {
 	if name == "" {
 		return len(f.stages) - 1, nil
 	}
-	if i, ok := instructions.HasStage(f.stages, name); ok {
+	if i, ok := lastStage(f.stages, name); ok {
 		return i, nil
 	}
 	if i, err := strconv.Atoi(name); err == nil && i >= 0 && i < len(f.stages) {

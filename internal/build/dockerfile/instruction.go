@@ -48,7 +48,7 @@ func (d *draft) expand(c instructions.Command) error {
 	}
 	if x, ok := c.(instructions.SupportsSingleWordExpansionRaw); ok { // here-documents: quotes are theirs
 		raw := *d.b.lex
-		raw.RawQuotes, raw.RawEscapes = true, true
+		raw.SkipProcessQuotes = true
 		e.lex = &raw
 		return x.ExpandRaw(e.word)
 	}
@@ -95,6 +95,10 @@ func (d *draft) change(n *graph.Node, c instructions.Command) error {
 	case *instructions.MaintainerCommand:
 		n.Config.Author = c.Maintainer
 		return nil
+	case *instructions.EnvCommand:
+		for _, kv := range c.Env {
+			d.vars.hide(kv.Key)
+		}
 	case *instructions.CmdCommand:
 		d.cmd = true
 		config.ArgsEscaped = true // of Windows alone by the specification; BuildKit's images have it, too
@@ -158,7 +162,9 @@ func (d *draft) workdir(n *graph.Node, c *instructions.WorkdirCommand) error {
 	if !strings.HasPrefix(c.Path, "/") {
 		n.Config.Config.WorkingDir = d.absolute(c.Path)
 	}
-	n.Op = &graph.Workdir{Path: path.Clean(n.Config.Config.WorkingDir), User: n.Config.Config.User}
+	if dir := path.Clean(n.Config.Config.WorkingDir); dir != "/" { // which is there
+		n.Op = &graph.Workdir{Path: dir, User: n.Config.Config.User}
+	}
 	n.Text = "WORKDIR " + c.Path
 	n.History = oci.History{CreatedBy: "WORKDIR " + n.Config.Config.WorkingDir}
 	d.add(n)

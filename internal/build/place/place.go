@@ -10,6 +10,7 @@
 package place
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ type Options struct {
 	Unpack    bool       // archives among the sources are unpacked
 	Time      *time.Time // of directories that are made: SOURCE_DATE_EPOCH
 	Modified  *time.Time // of a file that was fetched
+	Mode      uint32     // of one that no --chmod is about
 }
 
 // A placer places what one instruction says.
@@ -110,12 +112,12 @@ func (p *placer) place(ctx context.Context, t *tree.Tree, f *tree.Found, at stri
 			return err
 		}
 	}
-	parent, base, err := p.parent(at)
+	parent, base, err := p.parent(at, at == p.o.Dest)
 	if err != nil {
 		return err
 	}
 	key := [2]uint64{f.Stat.Dev, f.Stat.Ino}
-	if first, ok := p.links[key]; ok && f.Stat.Nlink > 1 {
+	if first, ok := p.links[key]; ok && f.Stat.Nlink > 1 && !f.Alone { // sources are copied one by one
 		return p.link(first, parent, base)
 	}
 	attributes, err := t.Attributes(f)
@@ -149,7 +151,7 @@ func (p *placer) place(ctx context.Context, t *tree.Tree, f *tree.Found, at stri
 			return err
 		}
 	}
-	if f.Stat.Nlink > 1 {
+	if f.Stat.Nlink > 1 && !f.Alone {
 		p.links[key] = at
 	}
 	return nil
@@ -194,9 +196,9 @@ func File(_ context.Context, root *os.File, name string, content io.Reader, _ in
 			now = *t
 		}
 	}
-	m := metadata{mode: 0o644, modified: unix.NsecToTimespec(now.UnixNano())}
+	m := metadata{mode: cmp.Or(o.Mode, 0o644), modified: unix.NsecToTimespec(now.UnixNano())}
 	p.change(&m, false)
-	parent, base, err := p.parent(at)
+	parent, base, err := p.parent(at, at == o.Dest)
 	if err != nil {
 		return err
 	}
@@ -229,6 +231,14 @@ func (p *placer) finish() error {
 		}
 	}
 	return nil
+}
+
+// inside is a path from the root on, not cleaned.
+func inside(name string) string {
+	if name = strings.TrimLeft(name, "/"); name == "" {
+		return "."
+	}
+	return name
 }
 
 func relative(name string) string {

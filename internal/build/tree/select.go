@@ -24,6 +24,7 @@ type Found struct {
 	Path  string // clean, relative to the tree's root
 	Name  string // where it goes, relative to the destination; "." is the destination itself
 	Alone bool   // it is the source itself: a destination without / is its name
+	Way   bool   // a directory that only leads to a source: it keeps its own time
 	Stat  unix.Stat_t
 }
 
@@ -31,6 +32,8 @@ type Found struct {
 type Selection struct {
 	Tree  *Tree
 	Files []Found
+
+	ways map[string]bool // those that are there already
 }
 
 // A NotFoundError is a source that is not there.
@@ -38,12 +41,15 @@ type NotFoundError struct {
 	Pattern string
 	Label   string
 	Ignored bool     // it is, but .dockerignore leaves it out
+	Link    bool     // it is, but a link to something that is not
 	Near    []string // names beside it that look alike
 }
 
 func (e *NotFoundError) Error() string {
 	text := fmt.Sprintf("%q: not found in %s", "/"+strings.TrimPrefix(e.Pattern, "/"), e.Label)
 	switch {
+	case e.Link:
+		text += ": it is a link to something that is not there"
 	case e.Ignored:
 		text += ": it is there, but .dockerignore leaves it out"
 	case len(e.Near) > 0:
@@ -134,7 +140,7 @@ func (t *Tree) entries(dir string) ([]entry, error) {
 // path.Match, a directory stands for what is in it, a link that is named stands for
 // what it leads to.
 func (t *Tree) Select(patterns []string, o Options) (*Selection, error) {
-	s := &Selection{Tree: t}
+	s := &Selection{Tree: t, ways: map[string]bool{}}
 	var exclude *patternmatcher.PatternMatcher
 	if len(o.Exclude) > 0 {
 		var err error
@@ -156,7 +162,7 @@ func (t *Tree) Select(patterns []string, o Options) (*Selection, error) {
 		n := len(s.Files)
 		for _, m := range matches {
 			w := &walk{t: t, o: o, s: s, exclude: exclude, source: m, cut: cut}
-			if err := w.match(strings.HasSuffix(pattern, "/")); err != nil {
+			if err := w.match(); err != nil {
 				return nil, err
 			}
 		}
@@ -335,20 +341,17 @@ type walk struct {
 }
 
 // match adds the match: a file, or what is in a directory.
-func (w *walk) match(mustBeDir bool) error {
+func (w *walk) match() error {
 	var err error
 	if w.real, err = w.t.follow(w.source); err != nil {
-		if st, lerr := w.t.lstat(w.source); lerr != nil || !isLink(&st) {
-			return err
+		if st, lerr := w.t.lstat(w.source); lerr == nil && isLink(&st) {
+			return &NotFoundError{Pattern: w.source, Label: w.t.Label, Link: true}
 		}
-		w.real = w.source // a link to nowhere is copied as it is
+		return err
 	}
 	st, err := w.t.lstat(w.real)
 	if err != nil {
 		return err
-	}
-	if mustBeDir && !isDir(&st) {
-		return fmt.Errorf("%q in %s: is no directory", "/"+w.source+"/", w.t.Label)
 	}
 	name := path.Base(w.source)
 	if w.o.Parents {
@@ -367,6 +370,7 @@ func (w *walk) match(mustBeDir bool) error {
 		if w.ignored(w.real, false) || w.excluded(path.Base(w.source)) {
 			return nil
 		}
+		w.flush()
 		w.s.Files = append(w.s.Files, f)
 		return nil
 	}
@@ -374,8 +378,16 @@ func (w *walk) match(mustBeDir bool) error {
 	return w.directory(f, false)
 }
 
-// parents are the directories that a source's path leads through.
+// parents are the directories that a source's path leads through, from the one on
+// that becomes the destination.
 func (w *walk) parents(name string) error {
+	if w.cut != "" && name != "." {
+		st, err := w.t.lstat(w.cut)
+		if err != nil {
+			return err
+		}
+		w.pending = append(w.pending, Found{Path: w.cut, Name: ".", Stat: st})
+	}
 	dir := path.Dir(name)
 	if dir == "." {
 		return nil
@@ -384,10 +396,10 @@ func (w *walk) parents(name string) error {
 	for part := range strings.SplitSeq(dir, "/") {
 		at = path.Join(at, part)
 		st, err := w.t.lstat(path.Join(w.cut, at))
-		if err != nil || !isDir(&st) {
+		if err != nil || !isDir(&st) || w.s.ways[at] {
 			continue
 		}
-		w.pending = append(w.pending, Found{Path: path.Join(w.cut, at), Name: at, Stat: st})
+		w.pending = append(w.pending, Found{Path: path.Join(w.cut, at), Name: at, Stat: st, Way: true})
 	}
 	return nil
 }
@@ -434,6 +446,11 @@ func (w *walk) directory(f Found, hidden bool) error {
 
 // flush adds the directories that lead here.
 func (w *walk) flush() {
+	for _, f := range w.pending {
+		if f.Way {
+			w.s.ways[f.Name] = true
+		}
+	}
 	w.s.Files = append(w.s.Files, w.pending...)
 	w.pending = w.pending[:0]
 }
