@@ -181,16 +181,9 @@ func (d *draft) absolute(name string) string {
 
 // argument declares variables: nothing of the image.
 func (d *draft) argument(n *graph.Node, c *instructions.ArgCommand) error {
-	if err := d.b.declare(&d.vars, &d.b.args, c); err != nil {
+	parts, err := d.b.declare(&d.vars, &d.b.args, c)
+	if err != nil {
 		return err
-	}
-	var parts []string
-	for _, a := range c.Args {
-		part := a.Key
-		if v, ok := d.vars.arg(a.Key); ok {
-			part += "=" + v
-		}
-		parts = append(parts, part)
 	}
 	n.Text = "ARG " + strings.Join(parts, " ")
 	n.History = oci.History{CreatedBy: n.Text, EmptyLayer: true}

@@ -85,6 +85,8 @@ func (p *placer) archive(ctx context.Context, r io.Reader) error {
 	if err != nil {
 		return errNoArchive
 	}
+	defer func(flag string) { p.o.Chmod = flag }(p.o.Chmod)
+	p.o.Chmod = "" // it is about files, and an archive has modes of its own
 	dir, err := p.ensure(p.o.Dest)
 	if err != nil {
 		return err

@@ -186,6 +186,9 @@ func (p *placer) directory(t *tree.Tree, f *tree.Found, at string, m metadata) e
 		return unix.Close(fd)
 	}
 	if p.isDirectory(at) {
+		if f.Way && p.o.UID == nil {
+			m.uid, m.gid = -1, -1 // it stays whose it is
+		}
 		return p.describeAt(t, f, at, m)
 	}
 	parent, base, err := p.parent(at, false)

@@ -79,6 +79,11 @@ func Copy(ctx context.Context, root *os.File, s *tree.Selection, o Options) erro
 			return err
 		}
 		f := &s.Files[i]
+		if f.Alone || f.Name == "." { // the next source: what it puts into a directory changes the time that the last has given
+			if err := p.finish(); err != nil {
+				return err
+			}
+		}
 		at, err := p.destination(f)
 		if err == nil {
 			err = p.place(ctx, s.Tree, f, at)
@@ -230,6 +235,7 @@ func (p *placer) finish() error {
 			return fmt.Errorf("set the time of %s: %w", d.path, err)
 		}
 	}
+	p.made = p.made[:0]
 	return nil
 }
 

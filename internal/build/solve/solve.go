@@ -8,6 +8,7 @@
 //	imports.go  records of other stores: layers that are fetched when they are needed
 //	inputs.go   trees that steps read, their digests
 //	step.go     RUN, COPY, WORKDIR → a layer
+//	run.go      RUN: what it runs on and in
 //	history.go  what the last build of this Dockerfile was made of: why a step was not cached
 //
 // A step has two keys. The first says what it was asked for: the instruction, and
