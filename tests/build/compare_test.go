@@ -14,13 +14,13 @@ import (
 // but for the differences that differences.txt declares.
 func TestCorpus(t *testing.T) {
 	testbundleRoot(t)
-	s := newStore(t)
+	s, shelf := newStore(t), newShelf(t)
 	known := declared(t, "differences.txt")
 	for _, family := range families(t) {
 		want := pictures(t, "golden", family)
 		for _, d := range corpus(t, family) {
 			t.Run(d.name, func(t *testing.T) {
-				got, failure := minirunBuilds(t, s, d)
+				got, failure := minirunBuilds(t, s, shelf, d)
 				if d.fails != "" && !regexp.MustCompile(d.fails).MatchString(failure) {
 					t.Errorf("failed with %q; want %s", failure, d.fails)
 				}
@@ -40,7 +40,7 @@ type picturesOf struct {
 }
 
 // minirunBuilds builds a Dockerfile, once. What fails is a picture of one line.
-func minirunBuilds(t *testing.T, s *store, d *dockerfile) (lines []string, failure string) {
+func minirunBuilds(t *testing.T, s *store, shelf *shelf, d *dockerfile) (lines []string, failure string) {
 	t.Helper()
 	if known, ok := built.Load(d.name); ok {
 		return known.(picturesOf).lines, known.(picturesOf).failure
@@ -52,7 +52,7 @@ func minirunBuilds(t *testing.T, s *store, d *dockerfile) (lines []string, failu
 	if r := s.Minirun(append(args, dir)...); r.Status != 0 {
 		lines, failure = []string{"fails: " + lastLine(plain(r.Stderr))}, r.Stderr
 	} else {
-		lines = shown(picture(t, out), plain)
+		lines = shown(shelf.picture(t, out), plain)
 	}
 	built.Store(d.name, picturesOf{lines, failure})
 	return lines, failure

@@ -17,7 +17,7 @@ func TestOracle(t *testing.T) {
 		t.Skip("MINIRUN_BUILDCTL and MINIRUN_BUILDKITD are not set: golden/ is as BuildKit v0.34.2 has made it")
 	}
 	testbundleRoot(t)
-	o := &buildkit{buildctl, address, layouts(t)}
+	o := &buildkit{buildctl, address, layouts(t), newShelf(t)}
 	paint(t, "golden", func(d *dockerfile) []string {
 		lines, failure := o.build(t, d)
 		if (failure != "") != (d.fails != "") {
@@ -64,6 +64,7 @@ func paint(t *testing.T, dir string, build func(*dockerfile) []string) {
 type buildkit struct {
 	buildctl, address string
 	layouts           map[string]string
+	shelf             *shelf
 }
 
 // layout is what BuildKit calls one of the base images.
@@ -125,5 +126,5 @@ func (b *buildkit) build(t *testing.T, d *dockerfile) (lines []string, failure s
 		}
 		return []string{"fails"}, string(out)
 	}
-	return shown(picture(t, archive), plain), ""
+	return shown(b.shelf.picture(t, archive), plain), ""
 }

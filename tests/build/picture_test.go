@@ -28,7 +28,7 @@ import (
 
 // picture describes the image of an OCI archive: a line a file, its configuration,
 // its history.
-func picture(t testing.TB, archive string) []string {
+func (s *shelf) picture(t testing.TB, archive string) []string {
 	t.Helper()
 	dir := t.TempDir()
 	untar(t, archive, dir)
@@ -43,11 +43,21 @@ func picture(t testing.TB, archive string) []string {
 		index = inner
 		read(t, at(index.Manifests[0].Digest), &m)
 	}
-	return describe(t, &m, at)
+	return s.describe(t, &m, at)
+}
+
+// A shelf has the lowest layers of images, unpacked: nearly all have the same one.
+type shelf struct {
+	dir    string
+	lowest map[digest.Digest]string
+}
+
+func newShelf(t testing.TB) *shelf {
+	return &shelf{dir: t.TempDir(), lowest: map[digest.Digest]string{}}
 }
 
 // describe unpacks an image whose blobs are somewhere.
-func describe(t testing.TB, m *oci.Manifest, at func(digest.Digest) string) []string {
+func (s *shelf) describe(t testing.TB, m *oci.Manifest, at func(digest.Digest) string) []string {
 	t.Helper()
 	dir := t.TempDir()
 	var config docker.DockerOCIImage
@@ -55,22 +65,15 @@ func describe(t testing.TB, m *oci.Manifest, at func(digest.Digest) string) []st
 	var layers []string
 	for i, l := range m.Layers {
 		to := filepath.Join(dir, fmt.Sprint("layer", i))
-		if err := os.Mkdir(to, 0o755); err != nil {
-			t.Fatal(err)
+		if i == 0 {
+			if known, ok := s.lowest[l.Digest]; ok {
+				layers = append(layers, known)
+				continue
+			}
+			to = filepath.Join(s.dir, l.Digest.Encoded())
+			s.lowest[l.Digest] = to
 		}
-		f, err := os.Open(at(l.Digest))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := layer.NewReader(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := layer.Apply(context.Background(), to, r, layer.Options{Parents: slices.Clone(layers)}); err != nil {
-			t.Fatalf("layer %d: %v", i, err)
-		}
-		r.Close()
-		f.Close()
+		unpack(t, at(l.Digest), to, layers)
 		layers = append(layers, to)
 	}
 	var out []string
@@ -83,6 +86,26 @@ func describe(t testing.TB, m *oci.Manifest, at func(digest.Digest) string) []st
 		tree.Close()
 	}
 	return append(append(out, fmt.Sprint("layers ", len(layers))), settings(t, &config)...)
+}
+
+func unpack(t testing.TB, blob, to string, parents []string) {
+	t.Helper()
+	if err := os.Mkdir(to, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(blob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r, err := layer.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := layer.Apply(context.Background(), to, r, layer.Options{Parents: slices.Clone(parents)}); err != nil {
+		t.Fatalf("%s: %v", blob, err)
+	}
 }
 
 func blob(dir string, d oci.Descriptor) string {
