@@ -16,6 +16,9 @@ import (
 //	its content
 //	--- sh
 //	a script that runs in the context
+//
+// What a build fetches is in SERVED of the context, and SERVER in the Dockerfile is
+// its address (served_test.go).
 type dockerfile struct {
 	name   string
 	args   []string // in which OTHER is the directory of this name in the context
@@ -70,6 +73,7 @@ func (d *dockerfile) flags(dir string) []string {
 	var out []string
 	for _, a := range d.args {
 		a = strings.ReplaceAll(a, "src=", "src="+dir+"/")
+		a = strings.ReplaceAll(a, "--file=", "--file="+dir+"/")
 		out = append(out, strings.ReplaceAll(a, "OTHER", dir+"/OTHER"))
 	}
 	return out

@@ -2,9 +2,16 @@
 //
 //	main_test.go     a store with base images; a case's directory
 //	corpus_test.go   corpus/*.txt: Dockerfiles, a family a file
+//	served_test.go   what ADD fetches: files and git repositories, on loopback
 //	picture_test.go  an image as text: files, configuration, history
 //	compare_test.go  every Dockerfile of the corpus against golden/, which BuildKit has made
+//	declared_test.go differences that are declared, with a reason
 //	oracle_test.go   makes golden/ with BuildKit (README.md says how)
+//	buildah_test.go  makes golden-buildah/ with buildah, and compares it
+//	upstream_test.go BuildKit's own tests of its parser
+//	workshop_test.go the workshop's exercises
+//	mistakes_test.go classic mistakes, and what is said of them
+//	terminal_test.go what people see; explain_test.go: what --explain says
 //	progress_test.go which steps of a build ran, as it tells
 //	cache_test.go    what is built again, and what is not
 //	share_*test.go   caches in directories, registries and images; damaged ones
@@ -22,6 +29,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -75,6 +83,22 @@ var baseImages = []struct {
 	{"onbuild", []string{"ONBUILD COPY f /triggered", "ONBUILD RUN echo $TRIGGER > /var-of-trigger", "ENV TRIGGER=pulled"}},
 }
 
+// basePrograms are the names of busybox.
+var basePrograms = func() func(testing.TB) []string {
+	list := sync.OnceValues(func() ([]string, error) {
+		out, err := exec.Command("busybox", "--list").Output()
+		return append(strings.Fields(string(out)), "busybox"), err
+	})
+	return func(t testing.TB) []string {
+		t.Helper()
+		names, err := list()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return names
+	}
+}()
+
 // baseArchive is a root file system of busybox, the same each time.
 func baseArchive(t testing.TB) string {
 	t.Helper()
@@ -98,7 +122,8 @@ tar --sort=name --numeric-owner -C "$1" -cf "$1.tar" .`
 	return dir + ".tar"
 }
 
-// context makes a directory of files, all as old as each other.
+// contextDir makes a directory of files, all as old as each other but for those
+// that the script has made older.
 func contextDir(t testing.TB, files map[string]string, script string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "context")
@@ -111,8 +136,12 @@ func contextDir(t testing.TB, files map[string]string, script string) string {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("sh", "-ec", script+"\nfind . -exec touch -h -d 2020-02-02T00:00:00Z {} +")
+	cmd := exec.Command("sh", "-ec", script+"\nfind . -newermt 2024-01-01 -exec touch -h -d 2020-02-02T00:00:00Z {} +")
 	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1")
+	for _, who := range []string{"AUTHOR", "COMMITTER"} {
+		cmd.Env = append(cmd.Env, "GIT_"+who+"_NAME=somebody", "GIT_"+who+"_EMAIL=s@example.org", "GIT_"+who+"_DATE=2020-02-02T00:00:00Z")
+	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v: %s", script, err, out)
 	}

@@ -4,82 +4,127 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"regexp"
 	"strings"
 	"testing"
 )
 
 // TestOracle writes golden/ anew, with BuildKit: README.md says how to get one.
+// MINIRUN_FAMILY names one family of several.
 func TestOracle(t *testing.T) {
 	buildctl, address := os.Getenv("MINIRUN_BUILDCTL"), os.Getenv("MINIRUN_BUILDKITD")
 	if buildctl == "" || address == "" {
 		t.Skip("MINIRUN_BUILDCTL and MINIRUN_BUILDKITD are not set: golden/ is as BuildKit v0.34.2 has made it")
 	}
 	testbundleRoot(t)
+	o := &buildkit{buildctl, address, layouts(t), newShelf(t)}
+	paint(t, "golden", func(d *dockerfile) []string {
+		lines, failure := o.build(t, d)
+		if (failure != "") != (d.fails != "") {
+			t.Errorf("%s: failed: %q; it is to fail: %q", d.name, lastLine(failure), d.fails)
+		}
+		return lines
+	})
+}
+
+// layouts saves the base images for other builders.
+func layouts(t *testing.T) map[string]string {
+	t.Helper()
 	s := newStore(t)
-	layouts := map[string]string{}
+	out := map[string]string{}
 	for _, i := range baseImages {
-		layouts[i.name] = filepath.Join(t.TempDir(), i.name)
-		s.do("save", "--quiet", "--dir", layouts[i.name], i.name)
+		out[i.name] = filepath.Join(t.TempDir(), i.name)
+		s.do("save", "--quiet", "--dir", out[i.name], i.name)
 	}
-	second := 0
+	return out
+}
+
+// paint writes the pictures of all Dockerfiles.
+func paint(t *testing.T, dir string, build func(*dockerfile) []string) {
+	t.Helper()
+	only := regexp.MustCompile(os.Getenv("MINIRUN_FAMILY"))
 	for _, family := range families(t) {
+		if !only.MatchString(family) {
+			continue
+		}
 		var out strings.Builder
 		for _, d := range corpus(t, family) {
-			second++
-			lines, failure := buildWithBuildKit(t, buildctl, address, layouts, d, second)
-			if (failure != "") != (d.fails != "") {
-				t.Errorf("%s: failed: %q; it is to fail: %q", d.name, failure, d.fails)
-			}
 			out.WriteString("=== " + d.name + "\n")
-			for _, l := range lines {
+			for _, l := range build(d) {
 				out.WriteString(l + "\n")
 			}
 		}
-		if err := os.WriteFile(goldenFile(family), []byte(out.String()), 0o644); err != nil {
+		if err := os.WriteFile(pictureFile(dir, family), []byte(out.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-func buildWithBuildKit(t *testing.T, buildctl, address string, layouts map[string]string, d *dockerfile, second int) ([]string, string) {
+// A buildkit is a daemon, and what talks to it.
+type buildkit struct {
+	buildctl, address string
+	layouts           map[string]string
+	shelf             *shelf
+}
+
+// layout is what BuildKit calls one of the base images.
+func (b *buildkit) layout(t *testing.T, name string) string {
+	t.Helper()
+	digest, err := exec.Command("sh", "-c", `grep -o 'sha256:[0-9a-f]*' "$1/index.json" | head -1`, "sh", b.layouts[name]).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "oci-layout://" + name + "@" + strings.TrimSpace(string(digest))
+}
+
+func (b *buildkit) build(t *testing.T, d *dockerfile) (lines []string, failure string) {
 	t.Helper()
 	dir := contextDir(t, d.files, d.script)
-	// BuildKit does not ask for a file again that has the name, size and time of one of the last case.
-	touch := exec.Command("sh", "-c", `find "$0" -exec touch -h -d "2020-02-02T00:00:00Z + $1 seconds" {} +`, dir, strconv.Itoa(second))
-	if out, err := touch.CombinedOutput(); err != nil {
-		t.Fatalf("touch: %v: %s", err, out)
-	}
+	plain := serve(t, dir)
 	archive := filepath.Join(t.TempDir(), "out.tar")
+	// A context is sent as changes to the last one, and its directories' times get lost.
+	if out, err := exec.Command(b.buildctl, "--addr", b.address, "prune", "--filter", "type==source.local").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
 	args := []string{
-		"--addr", address, "build", "--progress", "plain", "--frontend", "dockerfile.v0", "--local", "context=" + dir, "--local", "dockerfile=" + dir,
+		"--addr", b.address, "build", "--progress", "plain", "--frontend", "dockerfile.v0", "--local", "context=" + dir, "--local", "dockerfile=" + dir,
 		"--output", "type=oci,dest=" + archive,
 	}
-	for name, layout := range layouts {
-		digest, err := exec.Command("sh", "-c", `grep -o 'sha256:[0-9a-f]*' "$1/index.json" | head -1`, "sh", layout).Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		args = append(args, "--oci-layout", name+"="+layout, "--opt", "context:"+name+"=oci-layout://"+name+"@"+strings.TrimSpace(string(digest)))
+	for name, layout := range b.layouts {
+		args = append(args, "--oci-layout", name+"="+layout, "--opt", "context:"+name+"="+b.layout(t, name))
 	}
 	for _, f := range d.flags(dir) {
 		flag, value, _ := strings.Cut(strings.TrimPrefix(f, "--"), "=")
 		switch flag {
-		case "build-arg":
-			args = append(args, "--opt", "build-arg:"+value)
-		case "target":
-			args = append(args, "--opt", "target="+value)
-		case "secret":
-			args = append(args, "--secret", value)
+		case "build-arg", "label":
+			args = append(args, "--opt", flag+":"+value)
+		case "target", "platform":
+			args = append(args, "--opt", flag+"="+value)
+		case "add-host":
+			name, ip, _ := strings.Cut(value, ":")
+			args = append(args, "--opt", "add-hosts="+name+"="+ip)
+		case "network":
+			args = append(args, "--opt", "force-network-mode="+value)
+		case "file":
+			args = append(args, "--opt", "filename="+strings.TrimPrefix(value, dir+"/"))
+		case "secret", "allow":
+			args = append(args, "--"+flag, value)
 		case "build-context":
 			name, where, _ := strings.Cut(value, "=")
+			if image, ok := strings.CutPrefix(where, "docker-image://"); ok {
+				args = append(args, "--opt", "context:"+name+"="+b.layout(t, image))
+				continue
+			}
 			args = append(args, "--local", name+"="+where, "--opt", "context:"+name+"=local:"+name)
 		default:
 			t.Fatalf("%s: the flag %s", d.name, flag)
 		}
 	}
-	if out, err := exec.Command(buildctl, args...).CombinedOutput(); err != nil {
-		return nil, string(out)
+	if out, err := exec.Command(b.buildctl, args...).CombinedOutput(); err != nil {
+		if os.Getenv("MINIRUN_SHOW") != "" {
+			t.Logf("%s: %s", d.name, out)
+		}
+		return []string{"fails"}, string(out)
 	}
-	return picture(t, archive), ""
+	return shown(b.shelf.picture(t, archive), plain), ""
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	docker "github.com/moby/docker-image-spec/specs-go/v1"
+	"github.com/opencontainers/go-digest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
 
@@ -25,43 +27,53 @@ import (
 )
 
 // picture describes the image of an OCI archive: a line a file, its configuration,
-// its history. Files of the base image, which are old and in its first layer, are
-// left out.
-func picture(t testing.TB, archive string) []string {
+// its history.
+func (s *shelf) picture(t testing.TB, archive string) []string {
 	t.Helper()
 	dir := t.TempDir()
 	untar(t, archive, dir)
+	at := func(d digest.Digest) string { return filepath.Join(dir, "blobs", "sha256", d.Encoded()) }
 	var index oci.Index
 	read(t, filepath.Join(dir, "index.json"), &index)
 	var m oci.Manifest
-	read(t, blob(dir, index.Manifests[0]), &m)
+	read(t, at(index.Manifests[0].Digest), &m)
 	for m.Config.Digest == "" { // an index in the index
 		var inner oci.Index
-		read(t, blob(dir, index.Manifests[0]), &inner)
+		read(t, at(index.Manifests[0].Digest), &inner)
 		index = inner
-		read(t, blob(dir, index.Manifests[0]), &m)
+		read(t, at(index.Manifests[0].Digest), &m)
 	}
+	return s.describe(t, &m, at)
+}
+
+// A shelf has the lowest layers of images, unpacked: nearly all have the same one.
+type shelf struct {
+	dir    string
+	lowest map[digest.Digest]string
+}
+
+func newShelf(t testing.TB) *shelf {
+	return &shelf{dir: t.TempDir(), lowest: map[digest.Digest]string{}}
+}
+
+// describe unpacks an image whose blobs are somewhere.
+func (s *shelf) describe(t testing.TB, m *oci.Manifest, at func(digest.Digest) string) []string {
+	t.Helper()
+	dir := t.TempDir()
 	var config docker.DockerOCIImage
-	read(t, blob(dir, m.Config), &config)
+	read(t, at(m.Config.Digest), &config)
 	var layers []string
 	for i, l := range m.Layers {
 		to := filepath.Join(dir, fmt.Sprint("layer", i))
-		if err := os.Mkdir(to, 0o755); err != nil {
-			t.Fatal(err)
+		if i == 0 {
+			if known, ok := s.lowest[l.Digest]; ok {
+				layers = append(layers, known)
+				continue
+			}
+			to = filepath.Join(s.dir, l.Digest.Encoded())
+			s.lowest[l.Digest] = to
 		}
-		f, err := os.Open(blob(dir, l))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := layer.NewReader(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := layer.Apply(context.Background(), to, r, layer.Options{Parents: slices.Clone(layers)}); err != nil {
-			t.Fatalf("layer %d: %v", i, err)
-		}
-		r.Close()
-		f.Close()
+		unpack(t, at(l.Digest), to, layers)
 		layers = append(layers, to)
 	}
 	var out []string
@@ -73,7 +85,27 @@ func picture(t testing.TB, archive string) []string {
 		out = files(t, fmt.Sprintf("/proc/self/fd/%d/.", tree.Fd()))
 		tree.Close()
 	}
-	return append(out, settings(t, &config)...)
+	return append(append(out, fmt.Sprint("layers ", len(layers))), settings(t, &config)...)
+}
+
+func unpack(t testing.TB, blob, to string, parents []string) {
+	t.Helper()
+	if err := os.Mkdir(to, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(blob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r, err := layer.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := layer.Apply(context.Background(), to, r, layer.Options{Parents: slices.Clone(parents)}); err != nil {
+		t.Fatalf("%s: %v", blob, err)
+	}
 }
 
 func blob(dir string, d oci.Descriptor) string {
@@ -123,12 +155,14 @@ func untar(t testing.TB, archive, dir string) {
 	}
 }
 
-// files describes a tree. A time is shown if somebody has given it: those of what
-// a build makes differ from one to the next.
+// files describes a tree: kinds, modes, owners, sizes, content, links, attributes.
+// A time is shown if somebody has given it: those of what a build makes differ from
+// one to the next. The base's programs are a line each only if they are changed or
+// gone.
 func files(t testing.TB, root string) (out []string) {
 	t.Helper()
 	links := map[uint64]string{}
-	base := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	unchanged := map[string]bool{}
 	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -138,40 +172,18 @@ func files(t testing.TB, root string) (out []string) {
 			return err
 		}
 		name := "/" + strings.TrimPrefix(strings.TrimPrefix(path, filepath.Clean(root)), "/")
-		if st.Mtim.Sec == base && strings.HasPrefix(name, "/bin/") {
+		line, err := file(path, name, &st)
+		if err != nil {
+			return err
+		}
+		if program, ok := strings.CutPrefix(name, "/bin/"); ok && slices.Contains(baseProgram, strings.TrimPrefix(line, name)) {
+			unchanged[program] = true
 			return nil
 		}
-		line := fmt.Sprintf("%s %o %d:%d", name, st.Mode, st.Uid, st.Gid)
-		switch st.Mode & unix.S_IFMT {
-		case unix.S_IFREG:
-			text, err := os.ReadFile(path)
-			if err != nil {
-				return err
-			}
-			line += fmt.Sprintf(" %d %.6x", len(text), sha256.Sum256(text))
-			if len(text) < 60 {
-				line += fmt.Sprintf(" %q", text)
-			}
-			if st.Mtim.Sec < old.Unix() {
-				line += " " + time.Unix(st.Mtim.Sec, 0).UTC().Format(time.DateOnly)
-			}
-			if first, ok := links[st.Ino]; ok {
-				line += " is " + first
-			} else if st.Nlink > 1 {
-				links[st.Ino] = name
-			}
-		case unix.S_IFLNK:
-			target, err := os.Readlink(path)
-			if err != nil {
-				return err
-			}
-			line += " -> " + target
-		}
-		for _, x := range []string{"user.test", "security.capability"} {
-			value := make([]byte, 64)
-			if n, err := unix.Lgetxattr(path, x, value); err == nil {
-				line += fmt.Sprintf(" %s=%q", x, value[:n])
-			}
+		if first, ok := links[st.Ino]; ok {
+			line += " is " + first
+		} else if st.Nlink > 1 && st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			links[st.Ino] = name
 		}
 		out = append(out, line)
 		return nil
@@ -179,11 +191,75 @@ func files(t testing.TB, root string) (out []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if programs := basePrograms(t); len(unchanged) > len(programs)/2 {
+		for _, p := range programs {
+			if name := "/bin/" + p; !unchanged[p] && !slices.ContainsFunc(out, func(l string) bool { return strings.HasPrefix(l, name+" ") }) {
+				out = append(out, name+" is gone")
+			}
+		}
+	}
 	slices.Sort(out)
 	return out
 }
 
-// settings are the configuration and the history.
+// baseProgram is how file describes one that baseArchive has made.
+var baseProgram = []string{" 120777 0:0 -> busybox 2020-01-01", " 100755 0:0 busybox 2020-01-01"}
+
+// file describes one. What busybox is depends on the machine.
+func file(path, name string, st *unix.Stat_t) (line string, err error) {
+	line = fmt.Sprintf("%s %o %d:%d", name, st.Mode, st.Uid, st.Gid)
+	if strings.ContainsAny(name, " \n\"\\") {
+		line = fmt.Sprintf("%q %o %d:%d", name, st.Mode, st.Uid, st.Gid)
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		if name == "/bin/busybox" {
+			line += " busybox"
+			break
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return "", err
+		}
+		line += fmt.Sprintf(" %d %.6x", len(text), sha256.Sum256(text))
+		if len(text) < 60 {
+			line += fmt.Sprintf(" %q", text)
+		}
+	case unix.S_IFLNK:
+		target, err := os.Readlink(path)
+		if err != nil {
+			return "", err
+		}
+		line += " -> " + target
+	case unix.S_IFCHR, unix.S_IFBLK:
+		line += fmt.Sprintf(" device %d:%d", unix.Major(st.Rdev), unix.Minor(st.Rdev))
+	}
+	if st.Mtim.Sec < old.Unix() {
+		line += " " + time.Unix(st.Mtim.Sec, 0).UTC().Format(time.DateOnly)
+	}
+	names := make([]byte, 4096)
+	n, err := unix.Llistxattr(path, names)
+	if err != nil {
+		return "", err
+	}
+	list := strings.FieldsFunc(string(names[:n]), func(r rune) bool { return r == 0 })
+	slices.Sort(list)
+	for _, x := range list {
+		if strings.Contains(x, ".overlay.") || x == "security.selinux" { // the merged tree's own
+			continue
+		}
+		value := make([]byte, 1024)
+		n, err := unix.Lgetxattr(path, x, value)
+		if err != nil {
+			return "", err
+		}
+		line += fmt.Sprintf(" %s=%q", x, value[:n])
+	}
+	return line, nil
+}
+
+// settings are the configuration and the history. What an image tool says of itself
+// in a comment is a line of its own.
 func settings(t testing.TB, c *docker.DockerOCIImage) (out []string) {
 	t.Helper()
 	text, err := json.Marshal(c.Config)
@@ -200,15 +276,23 @@ func settings(t testing.TB, c *docker.DockerOCIImage) (out []string) {
 		}
 	}
 	slices.Sort(out)
-	out = append(out, "platform "+c.OS+"/"+c.Architecture, "author "+c.Author)
+	out = append(out, strings.TrimRight(fmt.Sprintf("platform %s/%s/%s %s", c.OS, c.Architecture, c.Variant, c.OSVersion), "/ "), "author "+c.Author)
+	comments := map[string]int{}
 	for _, h := range c.History {
 		line := "history " + fmt.Sprintf("%q", h.CreatedBy)
+		if h.Author != "" {
+			line += fmt.Sprintf(" author %q", h.Author)
+		}
 		if h.EmptyLayer {
 			line += " empty"
 		}
-		if !strings.Contains(line, "minirun import") {
-			out = append(out, line)
+		if h.Comment != "" {
+			comments[h.Comment]++
 		}
+		out = append(out, line)
+	}
+	for _, comment := range slices.Sorted(maps.Keys(comments)) {
+		out = append(out, fmt.Sprintf("history has %d × %q", comments[comment], comment))
 	}
 	return out
 }

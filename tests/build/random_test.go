@@ -84,6 +84,7 @@ func difference1(a, b []string) string {
 type editor struct {
 	*rand.Rand
 	t      *testing.T
+	shelf  *shelf
 	dir    string
 	stages [][]string
 	args   map[string]string
@@ -93,7 +94,7 @@ type editor struct {
 }
 
 func newEditor(t *testing.T, seed uint64) *editor {
-	e := &editor{Rand: rand.New(rand.NewPCG(seed, 0)), t: t, dir: t.TempDir(), args: map[string]string{}}
+	e := &editor{Rand: rand.New(rand.NewPCG(seed, 0)), t: t, shelf: newShelf(t), dir: t.TempDir(), args: map[string]string{}}
 	e.heal()
 	for n := range 3 {
 		stage := []string{"FROM " + e.base(n) + " AS s" + strconv.Itoa(n), "WORKDIR /w"}
@@ -254,5 +255,5 @@ func (e *editor) image(s *store, flags ...string) ([]string, *built) {
 	if b.Status != 0 {
 		return []string{lastLine(b.Stderr)}, b
 	}
-	return picture(e.t, out), b
+	return e.shelf.picture(e.t, out), b
 }

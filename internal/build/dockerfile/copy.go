@@ -114,14 +114,14 @@ func copyFlags(op *graph.Copy) (out []string) {
 
 // historyFlags are those that the history has: what the files are, not how they came.
 func historyFlags(op *graph.Copy) (out []string) {
+	if op.Parents {
+		out = append(out, "--parents")
+	}
 	if op.Chown != "" {
 		out = append(out, "--chown="+op.Chown)
 	}
 	if op.Chmod != "" {
 		out = append(out, "--chmod="+op.Chmod)
-	}
-	if op.Parents {
-		out = append(out, "--parents")
 	}
 	return out
 }

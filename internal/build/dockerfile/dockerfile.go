@@ -131,7 +131,7 @@ func (f *File) find(name string) (int, error) {
 	if name == "" {
 		return len(f.stages) - 1, nil
 	}
-	if i, ok := instructions.HasStage(f.stages, name); ok {
+	if i, ok := lastStage(f.stages, name); ok {
 		return i, nil
 	}
 	if i, err := strconv.Atoi(name); err == nil && i >= 0 && i < len(f.stages) {
@@ -180,7 +180,7 @@ func (b *builder) globals(target int) error {
 		}
 	}
 	for _, command := range b.global {
-		if err := b.declare(&b.args, nil, &command); err != nil {
+		if _, err := b.declare(&b.args, nil, &command); err != nil {
 			return parser.WithLocation(err, command.Location())
 		}
 	}
@@ -188,14 +188,14 @@ func (b *builder) globals(target int) error {
 }
 
 // declare carries ARG out: the value from the command line, or the default, or in
-// a stage what is global.
-func (b *builder) declare(s, global *scope, command *instructions.ArgCommand) error {
+// a stage what is global. What it has come to is returned.
+func (b *builder) declare(s, global *scope, command *instructions.ArgCommand) (parts []string, err error) {
 	for _, a := range command.Args {
 		value := a.Value
 		if value != nil {
 			v, err := b.expander(s).word(*value)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			value = &v
 		}
@@ -207,8 +207,13 @@ func (b *builder) declare(s, global *scope, command *instructions.ArgCommand) er
 			}
 		}
 		s.set(a.Key, value)
+		part := a.Key
+		if value != nil {
+			part += "=" + *value
+		}
+		parts = append(parts, part)
 	}
-	return nil
+	return parts, nil
 }
 
 func (b *builder) expander(s *scope) expander { return expander{b, b.lex, s} }

@@ -46,6 +46,9 @@ func (d *draft) execute(n *graph.Node, c *instructions.RunCommand) error {
 		if err != nil {
 			return fmt.Errorf("RUN --mount=type=%s: %w", m.Type, err)
 		}
+		if mount.Target != "" { // the last one on a target counts
+			op.Mounts = slices.DeleteFunc(op.Mounts, func(o graph.Mount) bool { return o.Target == mount.Target })
+		}
 		op.Mounts = append(op.Mounts, *mount)
 		flags = append(flags, mountText(mount, m))
 	}
@@ -76,21 +79,27 @@ func begins(files []instructions.ShellInlineFile) string {
 // as the history has them are returned.
 func (d *draft) environment(op *graph.Run) (shown []string) {
 	op.Env = slices.Clone(d.last().Config.Config.Env)
-	named := func(name string) bool {
-		return slices.ContainsFunc(op.Env, func(e string) bool { return strings.HasPrefix(e, name+"=") })
+	at := func(name string) int {
+		return slices.IndexFunc(op.Env, func(e string) bool { return strings.HasPrefix(e, name+"=") })
 	}
 	for _, v := range d.vars.args {
-		value, set := d.vars.Get(v.name)
-		if set && !named(v.name) {
-			op.Env = append(op.Env, v.name+"="+value)
+		value, _ := d.vars.Get(v.name)
+		if own, ok := d.vars.own(v.name); ok {
+			if i := at(v.name); i >= 0 {
+				op.Env = slices.Delete(op.Env, i, i+1)
+			}
+			op.Env = append(op.Env, v.name+"="+own)
 		}
-		if !IsProxy(v.name) {
-			shown = append(shown, v.name+"="+value)
-		}
+		shown = append(shown, v.name+"="+value)
 	}
-	for _, p := range proxies {
-		for _, name := range []string{p, strings.ToLower(p)} {
-			if value, ok := d.b.o.BuildArgs[name]; ok && !named(name) {
+	for _, p := range proxies { // programs read one or the other
+		lower := strings.ToLower(p)
+		for _, name := range []string{p, lower} {
+			value, ok := d.b.o.BuildArgs[name]
+			if other := map[string]string{p: lower, lower: p}[name]; !ok {
+				value, ok = d.b.o.BuildArgs[other]
+			}
+			if ok && at(name) < 0 {
 				op.Env = append(op.Env, name+"="+value)
 			}
 		}

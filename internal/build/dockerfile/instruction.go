@@ -48,7 +48,7 @@ func (d *draft) expand(c instructions.Command) error {
 	}
 	if x, ok := c.(instructions.SupportsSingleWordExpansionRaw); ok { // here-documents: quotes are theirs
 		raw := *d.b.lex
-		raw.RawQuotes, raw.RawEscapes = true, true
+		raw.SkipProcessQuotes = true
 		e.lex = &raw
 		return x.ExpandRaw(e.word)
 	}
@@ -94,6 +94,10 @@ func (d *draft) change(n *graph.Node, c instructions.Command) error {
 	case *instructions.MaintainerCommand:
 		n.Config.Author = c.Maintainer
 		return nil
+	case *instructions.EnvCommand:
+		for _, kv := range c.Env {
+			d.vars.hide(kv.Key)
+		}
 	case *instructions.CmdCommand:
 		d.cmd = true
 		config.ArgsEscaped = true // of Windows alone by the specification; BuildKit's images have it, too
@@ -160,7 +164,9 @@ func (d *draft) workdir(n *graph.Node, c *instructions.WorkdirCommand) error {
 	if !strings.HasPrefix(c.Path, "/") {
 		n.Config.Config.WorkingDir = d.absolute(c.Path)
 	}
-	n.Op = &graph.Workdir{Path: path.Clean(n.Config.Config.WorkingDir), User: n.Config.Config.User}
+	if dir := path.Clean(n.Config.Config.WorkingDir); dir != "/" { // which is there
+		n.Op = &graph.Workdir{Path: dir, User: n.Config.Config.User}
+	}
 	n.Text = "WORKDIR " + c.Path
 	n.History = oci.History{CreatedBy: "WORKDIR " + n.Config.Config.WorkingDir}
 	return d.add(n)
@@ -176,16 +182,9 @@ func (d *draft) absolute(name string) string {
 
 // argument declares variables: nothing of the image.
 func (d *draft) argument(n *graph.Node, c *instructions.ArgCommand) error {
-	if err := d.b.declare(&d.vars, &d.b.args, c); err != nil {
+	parts, err := d.b.declare(&d.vars, &d.b.args, c)
+	if err != nil {
 		return err
-	}
-	var parts []string
-	for _, a := range c.Args {
-		part := a.Key
-		if v, ok := d.vars.arg(a.Key); ok {
-			part += "=" + v
-		}
-		parts = append(parts, part)
 	}
 	n.Text = "ARG " + strings.Join(parts, " ")
 	n.History = oci.History{CreatedBy: n.Text, EmptyLayer: true}

@@ -14,16 +14,16 @@ import (
 //
 //	global   ARGs before the first FROM, and the platforms: for FROM lines, and for
 //	         an ARG without a value in a stage
-//	stage    the stage's ARGs, and the image's ENV, which wins
+//	stage    the stage's ARGs, and the image's ENV: what was written last counts
 
 // A variable is NAME=VALUE. One that is declared without a value has none.
 type variable struct {
-	name  string
-	value *string
+	name   string
+	value  *string
+	hidden bool // by an ENV below it
 }
 
-// scope looks names up: the last variable of a name counts, the environment before
-// all.
+// scope looks names up, among ARGs in the order in which they were declared first.
 type scope struct {
 	args []variable
 	env  []string
@@ -31,6 +31,9 @@ type scope struct {
 
 // Get implements shell.EnvGetter.
 func (s *scope) Get(name string) (string, bool) {
+	if value, ok := s.own(name); ok {
+		return value, true
+	}
 	for _, e := range s.env {
 		if n, value, _ := strings.Cut(e, "="); n == name {
 			return value, true
@@ -39,16 +42,25 @@ func (s *scope) Get(name string) (string, bool) {
 	return s.arg(name)
 }
 
-func (s *scope) arg(name string) (string, bool) {
-	for _, a := range slices.Backward(s.args) {
-		if a.name == name {
-			if a.value == nil {
-				return "", false
-			}
-			return *a.value, true
-		}
+// own is the value of an ARG that no ENV hides.
+func (s *scope) own(name string) (string, bool) {
+	i := s.index(name)
+	if i < 0 || s.args[i].hidden {
+		return "", false
 	}
-	return "", false
+	return s.arg(name)
+}
+
+func (s *scope) index(name string) int {
+	return slices.IndexFunc(s.args, func(v variable) bool { return v.name == name })
+}
+
+func (s *scope) arg(name string) (string, bool) {
+	i := s.index(name)
+	if i < 0 || s.args[i].value == nil {
+		return "", false
+	}
+	return *s.args[i].value, true
 }
 
 // Keys implements shell.EnvGetter.
@@ -64,10 +76,21 @@ func (s *scope) Keys() []string {
 	return names
 }
 
-// set declares a variable anew.
+// set declares a variable. One that gets no value keeps what it has.
 func (s *scope) set(name string, value *string) {
-	s.args = slices.DeleteFunc(s.args, func(v variable) bool { return v.name == name })
-	s.args = append(s.args, variable{name, value})
+	i := s.index(name)
+	if i < 0 {
+		s.args = append(s.args, variable{name: name, value: value})
+	} else if value != nil {
+		s.args[i] = variable{name: name, value: value}
+	}
+}
+
+// hide says that an ENV of this name counts from here on.
+func (s *scope) hide(name string) {
+	if i := s.index(name); i >= 0 {
+		s.args[i].hidden = true
+	}
 }
 
 // platformArguments are the global variables that nobody declares.

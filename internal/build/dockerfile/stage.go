@@ -175,7 +175,7 @@ func fromText(source *instructions.Stage, name string) string {
 
 // base is what a FROM begins with: a stage above it, nothing, or an image.
 func (b *builder) base(s *graph.Stage) (*graph.From, *docker.DockerOCIImage, error) {
-	if j, ok := instructions.HasStage(b.stages[:s.Index], s.Base); ok && b.o.Images[strings.ToLower(s.Base)] == "" {
+	if j, ok := lastStage(b.stages[:s.Index], s.Base); ok && b.o.Images[strings.ToLower(s.Base)] == "" {
 		below, err := b.stage(j)
 		if err != nil {
 			return nil, nil, err
@@ -184,6 +184,7 @@ func (b *builder) base(s *graph.Stage) (*graph.From, *docker.DockerOCIImage, err
 		return &graph.From{Stage: below}, below.Last().Config, nil
 	}
 	if s.Base == scratch {
+		s.Platform = b.o.Platform // nothing is for every platform, whatever --platform says
 		return &graph.From{}, empty(s.Platform), nil
 	}
 	i, err := b.image(s.Base, s.Platform)
@@ -191,6 +192,16 @@ func (b *builder) base(s *graph.Stage) (*graph.From, *docker.DockerOCIImage, err
 		return nil, nil, fmt.Errorf("FROM %s%s: %w", s.Base, b.meant(s.Base, s.Index), err)
 	}
 	return &graph.From{Image: i}, &i.Config, nil
+}
+
+// lastStage finds a stage by its name. The last one of a name counts.
+func lastStage(stages []instructions.Stage, name string) (int, bool) {
+	for i, s := range slices.Backward(stages) {
+		if s.Name != "" && strings.EqualFold(s.Name, name) {
+			return i, true
+		}
+	}
+	return -1, false
 }
 
 // empty is the configuration of scratch.
@@ -220,7 +231,7 @@ func (d *draft) input(from string) (*graph.Node, string, error) {
 		return nil, from, nil
 	}
 	_, replaced := b.o.Images[strings.ToLower(from)]
-	i, ok := instructions.HasStage(b.stages, from)
+	i, ok := lastStage(b.stages, from)
 	if n, err := strconv.Atoi(from); err == nil && !ok {
 		if i, ok = n, n >= 0 && n < d.stage.Index; !ok {
 			return nil, "", fmt.Errorf("--from=%s: invalid stage index: %d: stages are counted from 0, and this one is %d", from, n, d.stage.Index)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -59,6 +60,8 @@ func (p *placer) archive(ctx context.Context, r io.Reader) error {
 	if err != nil {
 		return errNoArchive
 	}
+	defer func(flag string) { p.o.Chmod = flag }(p.o.Chmod)
+	p.o.Chmod = "" // it is about files, and an archive has modes of its own
 	dir, err := p.ensure(p.o.Dest)
 	if err != nil {
 		return err
@@ -86,6 +89,9 @@ func (p *placer) member(h *tar.Header, content io.Reader) error {
 		}
 	}
 	at := path.Join(p.o.Dest, path.Clean("/"+h.Name))
+	if at == path.Clean(p.o.Dest) { // ./, which stays as it is
+		return nil
+	}
 	m := metadata{uid: h.Uid, gid: h.Gid, mode: uint32(h.Mode) & 0o7777, modified: unix.NsecToTimespec(h.ModTime.UnixNano())}
 	for record, value := range h.PAXRecords {
 		name, ok := strings.CutPrefix(record, "SCHILY.xattr.")
@@ -93,8 +99,19 @@ func (p *placer) member(h *tar.Header, content io.Reader) error {
 			m.attributes = append(m.attributes, tree.Attribute{Name: name, Value: value})
 		}
 	}
-	p.change(&m, h.Typeflag == tar.TypeDir)
-	if h.Typeflag == tar.TypeDir {
+	if p.o.UID != nil {
+		m.uid, m.gid = *p.o.UID, *p.o.GID
+	}
+	parent, err := p.in(path.Dir(at))
+	if err != nil {
+		return err
+	}
+	base := path.Base(at)
+	if err := p.clear(parent, at, h.Typeflag); err != nil {
+		return err
+	}
+	switch h.Typeflag {
+	case tar.TypeDir:
 		fd, err := p.ensure(at)
 		if err != nil {
 			return err
@@ -105,13 +122,6 @@ func (p *placer) member(h *tar.Header, content io.Reader) error {
 		}
 		p.made = append(p.made, madeDir{relative(at), m.modified})
 		return errors.Join(m.apply(fd), unix.Close(fd))
-	}
-	parent, err := p.in(path.Dir(at))
-	if err != nil {
-		return err
-	}
-	base := path.Base(at)
-	switch h.Typeflag {
 	case tar.TypeReg:
 		return p.file(parent, base, content, m)
 	case tar.TypeSymlink:
@@ -133,4 +143,25 @@ func (p *placer) member(h *tar.Header, content io.Reader) error {
 		return nil
 	}
 	return fmt.Errorf("type %q is not one of a file", h.Typeflag)
+}
+
+// clear removes what an entry replaces: all but a directory where one is to be.
+func (p *placer) clear(parent int, at string, kind byte) error {
+	var st unix.Stat_t
+	base := path.Base(at)
+	err := unix.Fstatat(parent, base, &st, unix.AT_SYMLINK_NOFOLLOW)
+	if errors.Is(err, unix.ENOENT) || kind == tar.TypeXGlobalHeader {
+		return nil
+	}
+	isDir := st.Mode&unix.S_IFMT == unix.S_IFDIR
+	if err != nil || isDir && kind == tar.TypeDir {
+		return err
+	}
+	p.replaced = true
+	if !isDir {
+		return unix.Unlinkat(parent, base, 0)
+	}
+	gone := relative(at)
+	p.made = slices.DeleteFunc(p.made, func(d madeDir) bool { return d.path == gone || strings.HasPrefix(d.path, gone+"/") })
+	return os.RemoveAll(fmt.Sprintf("/proc/self/fd/%d/%s", parent, base))
 }

@@ -11,7 +11,8 @@ type change struct {
 	who       uint32 // the bits that it is about, of 0o7777
 	operation byte   // + - =
 	bits      uint32
-	ifExec    bool // X: x for directories, and where somebody has it
+	ifExec    bool   // X: x for directories, and where somebody has it
+	like      []byte // u, g, o: what these have
 }
 
 // ParseChmod reads what chmod(1) takes: octal, or clauses such as u=rwX,go-w.
@@ -78,8 +79,10 @@ func parseClause(clause string) (out []change, err error) {
 				c.bits |= 0o6000
 			case 't':
 				c.bits |= 0o1000
+			case 'u', 'g', 'o':
+				c.like = append(c.like, byte(r))
 			default:
-				return nil, fmt.Errorf("%q: %q is none of r, w, x, X, s and t", clause, r)
+				return nil, fmt.Errorf("%q: %q is none of r, w, x, X, s, t, u, g and o", clause, r)
 			}
 		}
 		out = append(out, c)
@@ -91,6 +94,10 @@ func (c *change) apply(mode uint32, isDir bool) uint32 {
 	bits := c.bits
 	if c.ifExec && (isDir || mode&0o111 != 0) {
 		bits |= 0o111
+	}
+	for _, l := range c.like {
+		shift := map[byte]uint32{'u': 6, 'g': 3, 'o': 0}[l]
+		bits |= mode >> shift & 7 * 0o111
 	}
 	bits &= c.who
 	switch c.operation {

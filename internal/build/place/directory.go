@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -31,7 +32,7 @@ func (p *placer) open(name string, flags int) (int, error) {
 func IsDirectory(root *os.File, name string) bool { return (&placer{root: root}).isDirectory(name) }
 
 func (p *placer) isDirectory(name string) bool {
-	fd, err := p.open(relative(name), unix.O_PATH|unix.O_DIRECTORY)
+	fd, err := p.open(inside(name), unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
 		return false
 	}
@@ -44,7 +45,7 @@ const maxLinks = 40
 // ensure opens a directory; it and those above it are made where there are none. A
 // link to nowhere is followed: what it names is made.
 func (p *placer) ensure(name string) (int, error) {
-	todo := strings.Split(relative(name), "/")
+	todo := strings.Split(inside(name), "/")
 	fd, err := p.open(".", unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
 		return -1, err
@@ -103,8 +104,8 @@ func (p *placer) mkdir(parent int, name, at string) error {
 		}
 	}
 	mode := uint32(0o755)
-	if p.chmod != nil {
-		mode = p.chmod(mode, true)
+	if n, err := strconv.ParseUint(p.o.Chmod, 8, 32); err == nil { // u=rw is about what a source has
+		mode = uint32(n) & 0o777
 	}
 	if err := unix.Fchmodat(parent, name, mode, 0); err != nil { // umask
 		return &os.PathError{Op: "chmod in the image", Path: at, Err: err}
@@ -140,45 +141,57 @@ func (p *placer) leave() {
 }
 
 // parent opens the directory that a file goes to, as in does, and says what it is
-// called there. A link in its place is followed.
-func (p *placer) parent(name string) (fd int, base string, err error) {
+// called there. A link to a directory in its place is followed; a link to a file, or
+// to nothing, only if it is the destination itself. Others are replaced.
+func (p *placer) parent(name string, itself bool) (fd int, base string, err error) {
 	at := relative(name)
 	for range maxLinks {
-		dir := path.Dir(at)
+		dir := "."
+		if slash := strings.LastIndexByte(at, '/'); slash >= 0 {
+			dir = at[:slash]
+		}
 		if fd, err = p.in(dir); err != nil {
 			return -1, "", err
 		}
-		base = path.Base(at)
+		base = at[strings.LastIndexByte(at, '/')+1:]
 		target := make([]byte, unix.PathMax)
 		n, err := unix.Readlinkat(fd, base, target)
 		if err != nil { // no link, or nothing
 			return fd, base, nil
 		}
-		if !p.isDirectory(at) { // a file's name is replaced, not what it leads to
+		if !itself && !p.isDirectory(at) {
 			return fd, base, nil
 		}
-		next := string(target[:n])
-		if !strings.HasPrefix(next, "/") {
-			next = dir + "/" + next
+		at = strings.TrimRight(string(target[:n]), "/")
+		if !strings.HasPrefix(at, "/") {
+			at = dir + "/" + at // not cleaned, as above
 		}
-		at = relative(next)
+		if at = inside(at); at == "." || strings.HasSuffix(at, "..") {
+			return -1, "", &os.PathError{Op: "write in the image", Path: name, Err: unix.EISDIR}
+		}
 	}
 	return -1, "", &os.PathError{Op: "follow in the image", Path: name, Err: unix.ELOOP}
 }
 
 // directory places a directory: one that is there stays as it is.
 func (p *placer) directory(t *tree.Tree, f *tree.Found, at string, m metadata) error {
-	if f.Name == "." { // what is in the source is copied, not the source
+	if f.Name == "." { // what is in the source is copied, not the source, but for its time
 		fd, err := p.ensure(at)
 		if err != nil {
 			return err
 		}
+		if f.Path != "." { // a tree's root has none that means anything
+			p.made = append(p.made, madeDir{relative(at), m.modified})
+		}
 		return unix.Close(fd)
 	}
 	if p.isDirectory(at) {
+		if f.Way && p.o.UID == nil {
+			m.uid, m.gid = -1, -1 // it stays whose it is
+		}
 		return p.describeAt(t, f, at, m)
 	}
-	parent, base, err := p.parent(at)
+	parent, base, err := p.parent(at, false)
 	if err != nil {
 		return err
 	}
@@ -199,6 +212,8 @@ func (p *placer) describeAt(t *tree.Tree, f *tree.Found, at string, m metadata) 
 	if err != nil {
 		return err
 	}
-	p.made = append(p.made, madeDir{relative(at), m.modified})
+	if !f.Way {
+		p.made = append(p.made, madeDir{relative(at), m.modified})
+	}
 	return errors.Join(m.apply(fd), unix.Close(fd))
 }

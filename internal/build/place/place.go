@@ -10,6 +10,7 @@
 package place
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ type Options struct {
 	Unpack    bool       // archives among the sources are unpacked
 	Time      *time.Time // of directories that are made: SOURCE_DATE_EPOCH
 	Modified  *time.Time // of a file that was fetched
+	Mode      uint32     // of one that no --chmod is about
 }
 
 // A placer places what one instruction says.
@@ -77,6 +79,11 @@ func Copy(ctx context.Context, root *os.File, s *tree.Selection, o Options) erro
 			return err
 		}
 		f := &s.Files[i]
+		if f.Alone || f.Name == "." { // the next source: what it puts into a directory changes the time that the last has given
+			if err := p.finish(); err != nil {
+				return err
+			}
+		}
 		at, err := p.destination(f)
 		if err == nil {
 			err = p.place(ctx, s.Tree, f, at)
@@ -110,12 +117,12 @@ func (p *placer) place(ctx context.Context, t *tree.Tree, f *tree.Found, at stri
 			return err
 		}
 	}
-	parent, base, err := p.parent(at)
+	parent, base, err := p.parent(at, at == p.o.Dest)
 	if err != nil {
 		return err
 	}
 	key := [2]uint64{f.Stat.Dev, f.Stat.Ino}
-	if first, ok := p.links[key]; ok && f.Stat.Nlink > 1 {
+	if first, ok := p.links[key]; ok && f.Stat.Nlink > 1 && !f.Alone { // sources are copied one by one
 		return p.link(first, parent, base)
 	}
 	attributes, err := t.Attributes(f)
@@ -149,7 +156,7 @@ func (p *placer) place(ctx context.Context, t *tree.Tree, f *tree.Found, at stri
 			return err
 		}
 	}
-	if f.Stat.Nlink > 1 {
+	if f.Stat.Nlink > 1 && !f.Alone {
 		p.links[key] = at
 	}
 	return nil
@@ -194,9 +201,9 @@ func File(_ context.Context, root *os.File, name string, content io.Reader, _ in
 			now = *t
 		}
 	}
-	m := metadata{mode: 0o644, modified: unix.NsecToTimespec(now.UnixNano())}
+	m := metadata{mode: cmp.Or(o.Mode, 0o644), modified: unix.NsecToTimespec(now.UnixNano())}
 	p.change(&m, false)
-	parent, base, err := p.parent(at)
+	parent, base, err := p.parent(at, at == o.Dest)
 	if err != nil {
 		return err
 	}
@@ -228,7 +235,16 @@ func (p *placer) finish() error {
 			return fmt.Errorf("set the time of %s: %w", d.path, err)
 		}
 	}
+	p.made = p.made[:0]
 	return nil
+}
+
+// inside is a path from the root on, not cleaned.
+func inside(name string) string {
+	if name = strings.TrimLeft(name, "/"); name == "" {
+		return "."
+	}
+	return name
 }
 
 func relative(name string) string {

@@ -105,7 +105,7 @@ func (p *placer) link(first string, parent int, base string) error {
 		return err
 	}
 	defer func() { _ = unix.Close(here) }()
-	from, name, err := p.parent(first)
+	from, name, err := p.parent(first, false)
 	if err != nil {
 		return err
 	}

@@ -92,9 +92,7 @@ func (f *fetched) place(ctx context.Context, root *os.File, op *graph.Copy, o pl
 	if err != nil {
 		return err
 	}
-	if o.Chmod == "" {
-		o.Chmod = "0600"
-	}
+	o.Mode = 0o600
 	if !f.file.Modified.IsZero() {
 		o.Modified = &f.file.Modified
 	}

@@ -8,6 +8,7 @@
 //	imports.go  records of other stores: layers that are fetched when they are needed
 //	inputs.go   trees that steps read, their digests
 //	step.go     RUN, COPY, WORKDIR → a layer
+//	run.go      RUN: what it runs on and in
 //	hint.go     what to write instead of a source that is not there
 //	program.go  why a program did not run, in words
 //	history.go  what the last build of this Dockerfile was made of: why a step was not cached

@@ -21,7 +21,6 @@ import (
 	"github.com/minirun/minirun/internal/build/export"
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/build/place"
-	"github.com/minirun/minirun/internal/build/run"
 	"github.com/minirun/minirun/internal/build/share"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
@@ -352,39 +351,6 @@ func likeRoot(fs string, below []string) error {
 		return err
 	}
 	return unix.Chmod(fs, st.Mode&0o7777)
-}
-
-// run executes a program.
-func (v *solving) run(ctx context.Context, m *making, op *graph.Run, aside string) error {
-	s := &run.Step{
-		Op: op, Layers: m.parent.dirs(), Dir: aside, Platform: m.n.Stage.Platform, Mounts: map[int]run.Mounted{},
-		Secrets: v.Secrets, SSH: v.SSH, Output: output{v, m.id},
-	}
-	for i, mount := range op.Mounts {
-		if mount.From != nil {
-			s.Mounts[i] = run.Mounted{Layers: v.of(mount.From).dirs()}
-		}
-	}
-	err := v.Runner.Run(ctx, s)
-	if err == nil || ctx.Err() != nil {
-		return err
-	}
-	err = whyNot(op, append(slices.Clone(s.Layers), filepath.Join(aside, "fs")), err)
-	if v.Failed != nil && canLook(op, err) {
-		v.first.Do(func() { v.Failed(m.n, s, err) })
-	}
-	return err
-}
-
-type output struct {
-	v  *solving
-	id int
-}
-
-// Write implements io.Writer.
-func (o output) Write(p []byte) (int, error) {
-	o.v.Sink.Output(o.id, p)
-	return len(p), nil
 }
 
 // copy places what COPY and ADD have chosen.

@@ -14,12 +14,15 @@ type NotFoundError struct {
 	Pattern string
 	Label   string
 	Ignored bool     // it is, but .dockerignore leaves it out
+	Link    bool     // it is, but a link to something that is not
 	Near    []string // paths beside it that look alike
 }
 
 func (e *NotFoundError) Error() string {
 	text := fmt.Sprintf("%q: not found in %s", "/"+strings.TrimPrefix(e.Pattern, "/"), e.Label)
 	switch {
+	case e.Link:
+		text += ": it is a link to something that is not there"
 	case e.Ignored:
 		text += ": it is there, but .dockerignore leaves it out"
 	case len(e.Near) > 0:

@@ -1,0 +1,164 @@
+package tree
+
+import (
+	"path"
+	"strings"
+
+	"github.com/moby/patternmatcher"
+)
+
+// A walk adds what one match stands for.
+type walk struct {
+	t       *Tree
+	o       Options
+	s       *Selection
+	exclude *patternmatcher.PatternMatcher
+	source  string // the match
+	cut     string // --parents: what is left out of the names
+	base    string // where names begin
+	real    string // source, without links
+	pending []Found
+}
+
+// match adds the match: a file, or what is in a directory.
+func (w *walk) match() error {
+	var err error
+	if w.real, err = w.t.follow(w.source); err != nil {
+		if st, lerr := w.t.lstat(w.source); lerr == nil && isLink(&st) {
+			return &NotFoundError{Pattern: w.source, Label: w.t.Label, Link: true}
+		}
+		return err
+	}
+	st, err := w.t.lstat(w.real)
+	if err != nil {
+		return err
+	}
+	name := path.Base(w.source)
+	if w.o.Parents {
+		name = strings.TrimPrefix(strings.TrimPrefix(w.source, w.cut), "/")
+		if name == "" {
+			name = "."
+		}
+		if err := w.parents(name); err != nil {
+			return err
+		}
+	} else if isDir(&st) {
+		name = "."
+	}
+	f := Found{Path: w.real, Name: name, Stat: st, Alone: !isDir(&st) && !w.o.Parents}
+	if !isDir(&st) {
+		if w.ignored(w.real, false) || w.excluded(path.Base(w.source)) {
+			return nil
+		}
+		w.flush()
+		w.s.Files = append(w.s.Files, f)
+		return nil
+	}
+	w.base = name
+	return w.directory(f, false)
+}
+
+// parents are the directories that a source's path leads through, from the one on
+// that becomes the destination.
+func (w *walk) parents(name string) error {
+	if w.cut != "" && name != "." {
+		st, err := w.t.lstat(w.cut)
+		if err != nil {
+			return err
+		}
+		w.pending = append(w.pending, Found{Path: w.cut, Name: ".", Stat: st})
+	}
+	dir := path.Dir(name)
+	if dir == "." {
+		return nil
+	}
+	at := ""
+	for part := range strings.SplitSeq(dir, "/") {
+		at = path.Join(at, part)
+		st, err := w.t.lstat(path.Join(w.cut, at))
+		if err != nil || !isDir(&st) || w.s.ways[at] {
+			continue
+		}
+		w.pending = append(w.pending, Found{Path: path.Join(w.cut, at), Name: at, Stat: st, Way: true})
+	}
+	return nil
+}
+
+func (w *walk) ignored(name string, dir bool) bool {
+	if w.t.Ignored == nil || name == "." {
+		return false
+	}
+	ignored, _ := w.t.Ignored(name, dir)
+	return ignored
+}
+
+func (w *walk) excluded(rel string) bool {
+	if w.exclude == nil || rel == "." {
+		return false
+	}
+	out, err := w.exclude.MatchesOrParentMatches(rel)
+	return err == nil && out
+}
+
+// directory adds one with what is in it. One that is left out is only there if
+// something in it is not.
+func (w *walk) directory(f Found, hidden bool) error {
+	depth := len(w.pending)
+	w.pending = append(w.pending, f)
+	if !hidden {
+		w.flush()
+		depth = 0
+	}
+	entries, err := w.t.entries(f.Path)
+	if err != nil {
+		return err
+	}
+	for i := range entries {
+		if err := w.child(f, &entries[i]); err != nil {
+			return err
+		}
+	}
+	if len(w.pending) > depth && hidden {
+		w.pending = w.pending[:depth]
+	}
+	return nil
+}
+
+// flush adds the directories that lead here.
+func (w *walk) flush() {
+	for _, f := range w.pending {
+		if f.Way {
+			w.s.ways[f.Name] = true
+		}
+	}
+	w.s.Files = append(w.s.Files, w.pending...)
+	w.pending = w.pending[:0]
+}
+
+func (w *walk) child(dir Found, e *entry) error {
+	at, st := path.Join(dir.Path, e.name), e.stat
+	hidden, prune := false, false
+	if w.t.Ignored != nil {
+		hidden, prune = w.t.Ignored(at, isDir(&st))
+	}
+	rel := at
+	if w.real != "." {
+		rel = strings.TrimPrefix(at, w.real+"/")
+	}
+	if w.excluded(rel) {
+		hidden = true
+		prune = prune || !w.exclude.Exclusions()
+	}
+	f := Found{Path: at, Name: path.Join(dir.Name, e.name), Stat: st}
+	switch {
+	case isDir(&st) && hidden && prune:
+		return nil
+	case isDir(&st):
+		return w.directory(f, hidden)
+	case hidden:
+		return nil
+	}
+	w.flush()
+	w.s.Files = append(w.s.Files, f)
+	return nil
+}

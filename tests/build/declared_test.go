@@ -1,0 +1,148 @@
+package build
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A difference is a line that only one of two pictures has, with the sign of the
+// one that has it, in the Dockerfiles whose names match. Both are regular
+// expressions, of the whole.
+type difference struct {
+	text     string
+	name     *regexp.Regexp
+	line     *regexp.Regexp
+	occurred bool
+}
+
+// declarations are those of a file: "NAME SIGN LINE" under "# reason".
+type declarations struct {
+	file string
+	all  []*difference
+}
+
+// declared reads a file of declarations. A line without a reason above it is a
+// mistake.
+func declared(t testing.TB, file string) *declarations {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &declarations{file: file}
+	reason := false
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			reason = line != ""
+			continue
+		}
+		if !reason {
+			t.Errorf("%s: %q has no reason: a paragraph begins with # and why", file, line)
+		}
+		name, rest, _ := strings.Cut(line, " ")
+		if name == "*" {
+			name = ".*"
+		}
+		rest = regexp.MustCompile(`^\+ `).ReplaceAllString(rest, `\+ `)
+		d.all = append(d.all, &difference{text: line, name: regexp.MustCompile("^(?:" + name + ")$"), line: regexp.MustCompile("^(?:" + rest + ")$")})
+	}
+	return d
+}
+
+// has says whether a line is declared.
+func (d *declarations) has(name, line string) (found bool) {
+	for _, one := range d.all {
+		if one.name.MatchString(name) && one.line.MatchString(line) {
+			one.occurred, found = true, true
+		}
+	}
+	return found
+}
+
+// check reports what is declared and does not occur.
+func (d *declarations) check(t *testing.T) {
+	t.Helper()
+	for _, one := range d.all {
+		if !one.occurred {
+			t.Errorf("%s declares %q, which does not occur", d.file, one.text)
+		}
+	}
+}
+
+// compare reports lines that only one picture has, or that are at another place:
+// "+ " is got's. A build that fails is one line, "fails".
+func compare(t *testing.T, name string, got, want []string, known ...*declarations) {
+	t.Helper()
+	if len(want) == 0 {
+		t.Fatal("golden/ has no picture of it: see README.md")
+	}
+	for _, line := range diff(got, want) {
+		if !slices.ContainsFunc(known, func(d *declarations) bool { return d.has(name, line) }) {
+			t.Errorf("%s", line)
+		}
+	}
+}
+
+// diff is what makes one list of the other: a longest common subsequence stays.
+func diff(got, want []string) (out []string) {
+	if failed(got) || failed(want) {
+		switch {
+		case failed(got) && !failed(want):
+			return []string{"+ " + got[0]}
+		case !failed(got):
+			return []string{"- " + want[0]}
+		}
+		return nil
+	}
+	common := make([][]int, len(got)+1) // of got[i:] and want[j:]
+	for i := range common {
+		common[i] = make([]int, len(want)+1)
+	}
+	for i := len(got) - 1; i >= 0; i-- {
+		for j := len(want) - 1; j >= 0; j-- {
+			if common[i][j] = max(common[i+1][j], common[i][j+1]); got[i] == want[j] {
+				common[i][j] = common[i+1][j+1] + 1
+			}
+		}
+	}
+	i, j := 0, 0
+	for i < len(got) || j < len(want) {
+		switch {
+		case i < len(got) && j < len(want) && got[i] == want[j]:
+			i, j = i+1, j+1
+		case j == len(want) || i < len(got) && common[i+1][j] >= common[i][j+1]:
+			out = append(out, "+ "+got[i])
+			i++
+		default:
+			out = append(out, "- "+want[j])
+			j++
+		}
+	}
+	return out
+}
+
+func failed(picture []string) bool {
+	return len(picture) == 1 && strings.HasPrefix(picture[0], "fails")
+}
+
+// TestDiff: duplicates, order and failures are differences.
+func TestDiff(t *testing.T) {
+	for _, c := range []struct{ got, want, diff string }{
+		{"a b c", "a b c", ""},
+		{"a a b", "a b", "+ a"},
+		{"a b", "a b b", "- b"},
+		{"a b", "b a", "+ a|- a"},
+		{"fails", "a b", "+ fails"},
+		{"a b", "fails", "- fails"},
+		{"fails:x", "fails", ""},
+		{"", "a", "- a"},
+	} {
+		if got := strings.Join(diff(strings.Fields(c.got), strings.Fields(c.want)), "|"); got != c.diff {
+			t.Errorf("%q, %q: %q, want %q", c.got, c.want, got, c.diff)
+		}
+	}
+}

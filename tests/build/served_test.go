@@ -1,0 +1,55 @@
+package build
+
+import (
+	"net/http"
+	"net/http/cgi"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// serve serves the directory SERVED of a context, if it has one: files, and bare git
+// repositories NAME.git. Where the Dockerfile says SERVER it gets the address; known
+// makes SERVER of it again.
+func serve(t testing.TB, dir string) (known func(string) string) {
+	t.Helper()
+	served := filepath.Join(dir, "SERVED")
+	if _, err := os.Stat(served); err != nil {
+		return func(line string) string { return line }
+	}
+	core, err := exec.Command("git", "--exec-path").Output()
+	if err != nil {
+		t.Skip("git is not installed: ", err)
+	}
+	git := &cgi.Handler{
+		Path: filepath.Join(strings.TrimSpace(string(core)), "git-http-backend"),
+		Env: []string{
+			"GIT_PROJECT_ROOT=" + served, "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_COUNT=2",
+			"GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*", "GIT_CONFIG_KEY_1=uploadpack.allowAnySHA1InWant", "GIT_CONFIG_VALUE_1=true",
+		},
+	}
+	files := http.FileServer(http.Dir(served))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, ".git/") {
+			git.ServeHTTP(w, r)
+			return
+		}
+		files.ServeHTTP(w, r)
+	}))
+	t.Cleanup(s.Close)
+	address := s.Listener.Addr().String()
+	replace := func(file string) {
+		text, err := os.ReadFile(file)
+		if err == nil {
+			err = os.WriteFile(file, []byte(strings.ReplaceAll(string(text), "SERVER", address)), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	replace(filepath.Join(dir, "Dockerfile"))
+	return func(line string) string { return strings.ReplaceAll(line, address, "SERVER") }
+}
