@@ -24,19 +24,7 @@ type stage struct {
 }
 
 // vars are all variables; the environment wins.
-func (s *stage) vars() *scope {
-	out := s.env.clone()
-	for _, name := range s.args.names {
-		if out.has(name) {
-			continue
-		}
-		out.declare(name)
-		if v, ok := s.args.Get(name); ok {
-			out.set(name, v)
-		}
-	}
-	return out
-}
+func (s *stage) vars() scopes { return scopes{s.env, s.args} }
 
 // stage goes through one stage, or only looks at its FROM.
 func (c *checker) stage(i int, needed bool) {

@@ -48,9 +48,9 @@ func (c *checker) global(args []instructions.ArgCommand) {
 	for i := range args {
 		a, without := &args[i], args[i]
 		without.Args = slices.Clone(a.Args)
-		_ = without.Expand((&reader{c: c, vars: c.bare}).word)
+		_ = without.Expand((&reader{c: c, vars: scopes{c.bare}}).word)
 		c.declare(c.bare, nil, nil, &without)
-		r := &reader{c: c, vars: c.globals}
+		r := &reader{c: c, vars: scopes{c.globals}}
 		_ = a.Expand(r.word) // words that cannot be expanded stay
 		r.report(c.at(a.Comments()), a.Location())
 		c.declare(c.globals, nil, c.o.BuildArgs, a)
@@ -78,7 +78,7 @@ func (c *checker) declare(s, global *scope, given map[string]string, a *instruct
 // from runs the rules of FROM and returns the base's name, expanded.
 func (c *checker) from(s *instructions.Stage) (base, platform string) {
 	l := c.at(s.Comments)
-	names, flag := &reader{c: c, vars: c.globals}, &reader{c: c, vars: c.globals}
+	names, flag := &reader{c: c, vars: scopes{c.globals}}, &reader{c: c, vars: scopes{c.globals}}
 	base, _ = names.word(s.BaseName)
 	platform, _ = flag.word(s.Platform)
 
@@ -87,7 +87,7 @@ func (c *checker) from(s *instructions.Stage) (base, platform string) {
 		l.Run(undefined, s.Location, undefined.Format(name, similar(name, c.globals.names)))
 	}
 	if len(names.unknown) == 0 && strings.Contains(s.BaseName, "$") {
-		bare, _ := (&reader{c: c, vars: c.bare}).word(s.BaseName)
+		bare, _ := (&reader{c: c, vars: scopes{c.bare}}).word(s.BaseName)
 		if rule := &linter.RuleInvalidDefaultArgInFrom; !isName(bare) {
 			l.Run(rule, s.Location, rule.Format(s.BaseName))
 		}

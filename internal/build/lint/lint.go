@@ -221,7 +221,7 @@ func (c *checker) needed() ([]bool, error) {
 			return
 		}
 		needed[i] = true
-		base, _ := (&reader{c: c, vars: c.globals}).word(c.stages[i].BaseName)
+		base, _ := (&reader{c: c, vars: scopes{c.globals}}).word(c.stages[i].BaseName)
 		need(base, i, false)
 		for _, command := range c.stages[i].Commands {
 			switch o := command.(type) {

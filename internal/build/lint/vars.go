@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
@@ -11,40 +12,68 @@ import (
 // A scope is what variables are. A name that is declared without a value is defined.
 type scope struct {
 	names   []string
-	values  map[string]string
-	foreign bool // a base image that is not known may define others
+	values  map[string]*string // of those that are declared; nil: without a value
+	foreign bool               // a base image that is not known may define others
 }
 
-func newScope() *scope { return &scope{values: map[string]string{}} }
+func newScope() *scope { return &scope{values: map[string]*string{}} }
 
-// Get implements shell.EnvGetter.
 func (s *scope) Get(name string) (string, bool) {
-	v, ok := s.values[name]
-	return v, ok
+	if v := s.values[name]; v != nil {
+		return *v, true
+	}
+	return "", false
 }
-
-// Keys implements shell.EnvGetter.
-func (s *scope) Keys() []string { return s.names }
 
 func (s *scope) declare(name string) {
-	if !slices.Contains(s.names, name) {
+	if !s.has(name) {
 		s.names = append(s.names, name)
+		s.values[name] = nil
 	}
 }
 
 func (s *scope) set(name, value string) {
 	s.declare(name)
-	s.values[name] = value
+	s.values[name] = &value
 }
 
-func (s *scope) has(name string) bool { return slices.Contains(s.names, name) }
+func (s *scope) has(name string) bool {
+	_, ok := s.values[name]
+	return ok
+}
 
 func (s *scope) clone() *scope {
-	out := &scope{names: slices.Clone(s.names), values: map[string]string{}, foreign: s.foreign}
-	for name, value := range s.values {
-		out.values[name] = value
+	return &scope{names: slices.Clone(s.names), values: maps.Clone(s.values), foreign: s.foreign}
+}
+
+// scopes are several, the first of which wins: an instruction looks into them as they
+// are, for copies of thousands of variables, a copy for each instruction, take minutes.
+type scopes []*scope
+
+// Get implements shell.EnvGetter.
+func (all scopes) Get(name string) (string, bool) {
+	for _, s := range all {
+		if v, ok := s.Get(name); ok {
+			return v, true
+		}
 	}
-	return out
+	return "", false
+}
+
+// Keys implements shell.EnvGetter.
+func (all scopes) Keys() (names []string) {
+	for _, s := range all {
+		names = append(names, s.names...)
+	}
+	return names
+}
+
+func (all scopes) has(name string) bool {
+	return slices.ContainsFunc(all, func(s *scope) bool { return s.has(name) })
+}
+
+func (all scopes) foreign() bool {
+	return slices.ContainsFunc(all, func(s *scope) bool { return s.foreign })
 }
 
 // platformNames are the arguments that nobody declares before the first FROM.
@@ -70,7 +99,7 @@ func similar(name string, names []string) string {
 // A reader expands words of an instruction and notes the names that nobody defines.
 type reader struct {
 	c       *checker
-	vars    *scope
+	vars    scopes
 	unknown []string
 }
 
@@ -92,8 +121,8 @@ func (r *reader) report(l *linter.Linter, where []parser.Range) {
 	rule := &linter.RuleUndefinedVar
 	slices.Sort(r.unknown)
 	for _, name := range r.unknown {
-		hint := similar(name, r.vars.names)
-		if r.vars.foreign && hint == "" {
+		hint := similar(name, r.vars.Keys())
+		if r.vars.foreign() && hint == "" {
 			continue
 		}
 		l.Run(rule, where, rule.Format(name, hint))
