@@ -51,7 +51,6 @@ var mistakes = map[string]mistake{
 	"context: what is ignored":              {dockerfile: "FROM base\nCOPY secret.key /\n", says: []string{"it is there, but .dockerignore leaves it out", "CopyIgnoredFile"}, check: []string{"WARNING: CopyIgnoredFile"}},
 	"context: outside":                      {dockerfile: "FROM base\nCOPY ../x /\n", says: []string{"../x is outside the context", "minirun build -f DIR/Dockerfile .."}, check: []string{"WARNING: SourceOutsideContext"}},
 	"context: outside, and there":           {dockerfile: "FROM base\nCOPY ../package.json /\n", builds: true, says: []string{"../package.json is /package.json of the context"}},
-	"context: a file as a directory":        {dockerfile: "FROM base\nCOPY package.json/ /app/\n", says: []string{`"/package.json/" in the context: is no directory`}},
 	"COPY: several without a /":             {dockerfile: "FROM base\nCOPY package.json src /app\n", says: []string{"/app: is no directory in the image"}},
 	"COPY: no destination":                  {dockerfile: "FROM base\nCOPY package.json\n", says: []string{"Destination could not be determined"}},
 	"COPY: a user whom nobody knows":        {dockerfile: "FROM base\nCOPY --chown=nodee package.json /\n", says: []string{`user "nodee"`, "the image's /etc/passwd"}},

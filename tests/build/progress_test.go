@@ -23,6 +23,9 @@ type built struct {
 // without a name are left out.
 var title = regexp.MustCompile(`^\[(?:stage-\d+ |(\S+) )?(?:\d+/\d+|internal)\] `)
 
+// looksUp are steps in which nothing is made: the Dockerfile is read, images are found.
+var looksUp = regexp.MustCompile(`^\[internal\] load (build definition|metadata|\.dockerignore|remote)`)
+
 // try builds a directory, and says which steps ran. It may fail.
 func (s *store) try(dir string, flags ...string) *built {
 	s.t.Helper()
@@ -58,13 +61,16 @@ func (b *built) read(t testing.TB, text string) {
 		}
 		switch e.Event {
 		case "begin":
+			if looksUp.MatchString(e.Name) {
+				continue
+			}
 			names[e.ID] = strings.TrimSpace(title.ReplaceAllString(e.Name, "$1 "))
 		case "output":
 			b.said += string(e.Data)
 		case "end":
 			name := names[e.ID]
 			switch {
-			case strings.HasPrefix(name, "exporting") || strings.Contains(name, "FROM ") && e.Cached || e.Error != "":
+			case name == "" || strings.HasPrefix(name, "exporting") || strings.Contains(name, "FROM ") && e.Cached || e.Error != "":
 			case e.Cached:
 				b.cached = append(b.cached, name)
 			default:

@@ -91,7 +91,7 @@ func (s *store) rebuild(dir string, flags ...string) run {
 			names[m[1]] = m[2]
 		case fetched && strings.HasPrefix(m[2], "DONE "):
 			out.fetched = append(out.fetched, layer)
-		case strings.HasPrefix(name, "[internal] load build definition") || strings.HasPrefix(name, "[internal] load metadata"): // no instruction's
+		case looksUp.MatchString(name):
 		case strings.HasPrefix(name, "[") && m[2] == "CACHED":
 			out.cached = append(out.cached, name)
 		case strings.HasPrefix(name, "[") && strings.HasPrefix(m[2], "DONE "):

@@ -111,7 +111,9 @@ type checker struct {
 	globals *scope   // the ARGs before the first FROM
 	bare    *scope   // those without --build-arg
 	done    []*stage // what is known behind each stage
-	hint    string   // of the finding that is about to be reported
+
+	expanded int    // bytes that words have come to
+	hint     string // of the finding that is about to be reported
 }
 
 func (c *checker) configure(text []byte) error {

@@ -439,3 +439,11 @@ func FuzzCheck(f *testing.F) {
 		}
 	})
 }
+
+// TestBomb: variables that double with each line do not take all memory.
+func TestBomb(t *testing.T) {
+	text := "FROM base\nENV A=aaaaaaaaaaaaaaaa\n" + strings.Repeat("ENV A=$A$A\n", 64)
+	if _, err := Check([]byte(text), Options{}); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -103,7 +103,14 @@ type reader struct {
 	unknown []string
 }
 
+// mostExpanded bounds what words come to: ENV A=$A$A doubles with each line, and a
+// build refuses it. Behind it words stay as they are.
+const mostExpanded = 64 << 20
+
 func (r *reader) word(word string) (string, error) {
+	if r.c.expanded > mostExpanded {
+		return word, nil
+	}
 	p, err := r.c.lex.ProcessWordWithMatches(word, r.vars)
 	for name := range p.Unmatched {
 		if !r.vars.has(name) && !slices.Contains(r.unknown, name) {
@@ -113,6 +120,7 @@ func (r *reader) word(word string) (string, error) {
 	if err != nil { // the build says so; here the word stays
 		return word, nil
 	}
+	r.c.expanded += len(p.Result)
 	return p.Result, nil
 }
 
