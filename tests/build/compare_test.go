@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,7 +19,13 @@ func TestCorpus(t *testing.T) {
 	known := declared(t, "differences.txt")
 	for _, family := range families(t) {
 		want := pictures(t, "golden", family)
-		for _, d := range corpus(t, family) {
+		all := corpus(t, family)
+		for name := range want {
+			if !slices.ContainsFunc(all, func(d *dockerfile) bool { return d.name == name }) {
+				t.Errorf("golden/ has a picture of %s, which is in no corpus", name)
+			}
+		}
+		for _, d := range all {
 			t.Run(d.name, func(t *testing.T) {
 				got, failure := minirunBuilds(t, s, shelf, d)
 				if d.fails != "" && !regexp.MustCompile(d.fails).MatchString(failure) {

@@ -59,6 +59,20 @@ func corpus(t testing.TB, family string) (out []*dockerfile) {
 	return out
 }
 
+// TestNames: a name is one Dockerfile's.
+func TestNames(t *testing.T) {
+	in := map[string]string{}
+	for _, family := range families(t) {
+		for _, d := range corpus(t, family) {
+			if other, ok := in[d.name]; ok {
+				t.Errorf("%s is in %s and in %s", d.name, other, family)
+			}
+			in[d.name] = family
+		}
+	}
+	t.Logf("%d Dockerfiles", len(in))
+}
+
 func families(t testing.TB) []string {
 	t.Helper()
 	list, err := filepath.Glob("corpus/*.txt")

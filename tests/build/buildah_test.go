@@ -1,0 +1,160 @@
+package build
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// TestBuildahOracle writes golden-buildah/ anew: README.md says how.
+func TestBuildahOracle(t *testing.T) {
+	program := os.Getenv("MINIRUN_BUILDAH")
+	if program == "" {
+		t.Skip("MINIRUN_BUILDAH is not set: golden-buildah/ is as buildah 1.28.2 has made it")
+	}
+	testbundleRoot(t)
+	b := newBuildah(t, program)
+	paint(t, "golden-buildah", func(d *dockerfile) []string { return b.build(t, d) })
+}
+
+// buildah has a store of its own, with the base images.
+type buildah struct {
+	program []string
+	shelf   *shelf
+}
+
+func newBuildah(t *testing.T, program string) *buildah {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "minirun-buildah-") // t.TempDir has capitals, which no name of an image may
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	b := &buildah{[]string{program, "--root", filepath.Join(dir, "root"), "--runroot", filepath.Join(dir, "run"), "--storage-driver", "vfs"}, newShelf(t)}
+	for name, layout := range layouts(t) {
+		link := filepath.Join(dir, name)
+		id, err := "", os.Symlink(layout, link)
+		if err == nil {
+			id, err = b.do("pull", "--quiet", "oci:"+link)
+		}
+		if err == nil {
+			_, err = b.do("tag", strings.TrimSpace(id), "localhost/"+name+":latest")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
+}
+
+// do runs buildah; what it has said is the error.
+func (b *buildah) do(args ...string) (string, error) {
+	cmd := exec.Command("timeout", slices.Concat([]string{"60"}, b.program, args)...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	var said strings.Builder
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		err = errors.New(said.String())
+	}
+	return string(out), err
+}
+
+func (b *buildah) build(t *testing.T, d *dockerfile) []string {
+	t.Helper()
+	dir := contextDir(t, d.files, d.script)
+	plain := serve(t, dir)
+	out := t.TempDir()
+	args := []string{"bud", "--quiet", "--pull-never", "--isolation", "chroot", "--format", "docker", "--no-cache", "--identity-label=false", "--iidfile", filepath.Join(out, "id")}
+	if !slices.Contains(d.args, "--network=none") {
+		args = append(args, "--network", "host")
+	}
+	for _, f := range d.flags(dir) {
+		if strings.HasPrefix(f, "--allow=") { // it asks nobody
+			continue
+		}
+		args = append(args, strings.ReplaceAll(f, "docker-image://", "docker-image://localhost/"))
+	}
+	_, err := b.do(append(args, dir)...)
+	image := filepath.Join(out, "image")
+	if err == nil {
+		var id []byte
+		if id, err = os.ReadFile(filepath.Join(out, "id")); err == nil {
+			_, err = b.do("push", "--quiet", "--format", "v2s2", string(id), "dir:"+image)
+		}
+	}
+	if err != nil {
+		return []string{"fails: " + said(plain(err.Error()))}
+	}
+	var m oci.Manifest
+	read(t, filepath.Join(image, "manifest.json"), &m)
+	return slices.DeleteFunc(shown(b.shelf.describe(t, &m, func(d digest.Digest) string { return filepath.Join(image, d.Encoded()) }), plain), unlike)
+}
+
+// unlike are lines that are buildah's alone by design: one layer a stage, a history
+// of its own.
+func unlike(line string) bool {
+	return strings.HasPrefix(line, "layers ") || strings.HasPrefix(line, "history ")
+}
+
+// passing is what differs each time, and buildah's own data.
+var passing = regexp.MustCompile(`/(var/)?tmp/[^\s:",]*|[0-9a-f]{12,}|0xc[0-9a-f]+| &imagebuilder\.Step.*`)
+
+// said is what buildah has said last, without names that differ each time.
+func said(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	for _, l := range slices.Backward(lines) {
+		if strings.HasPrefix(l, "Error: ") {
+			return passing.ReplaceAllString(l, "…")
+		}
+	}
+	return passing.ReplaceAllString(lines[len(lines)-1], "…")
+}
+
+// TestBuildah: where buildah makes something else of a Dockerfile than BuildKit or
+// minirun, differences-buildah.txt says so, and why.
+func TestBuildah(t *testing.T) {
+	known := declared(t, "differences-buildah.txt")
+	against := func(who string, theirs func(family string, d *dockerfile) []string) {
+		for _, family := range families(t) {
+			got := pictures(t, "golden-buildah", family)
+			for _, d := range corpus(t, family) {
+				if got[d.name] == nil {
+					t.Errorf("golden-buildah/ has no picture of %s: see README.md", d.name)
+				}
+				for _, line := range diff(got[d.name], slices.DeleteFunc(theirs(family, d), unlike)) {
+					if !known.has(d.name, line) {
+						t.Errorf("%s, against %s: %s", d.name, who, line)
+					}
+				}
+			}
+		}
+	}
+	golden := map[string]map[string][]string{}
+	for _, family := range families(t) {
+		golden[family] = pictures(t, "golden", family)
+	}
+	against("BuildKit", func(family string, d *dockerfile) []string { return golden[family][d.name] })
+	if os.Geteuid() == 0 {
+		s, shelf := newStore(t), newShelf(t)
+		against("minirun", func(_ string, d *dockerfile) []string {
+			lines, _ := minirunBuilds(t, s, shelf, d)
+			return slices.Clone(lines)
+		})
+	} else {
+		t.Log("skip: minirun's own pictures need root: it unpacks layers with their owners")
+	}
+	known.check(t)
+}
