@@ -42,7 +42,7 @@ func TestUpstream(t *testing.T) {
 		return cmd.CombinedOutput()
 	}
 	if out, err := run(append([]string{"list", "-test", "-deps"}, upstream...)...); err != nil {
-		if unreachable.Match(out) {
+		if notFetched.Match(out) {
 			t.Skipf("the modules of BuildKit's tests cannot be fetched: %s", bytes.TrimSpace(out))
 		}
 		t.Fatalf("%v: %s", err, out)
@@ -58,5 +58,5 @@ func TestUpstream(t *testing.T) {
 	t.Logf("%d tests of BuildKit %s pass", passed, versions[0])
 }
 
-// unreachable is what go says of a proxy that it cannot reach, or must not ask.
-var unreachable = regexp.MustCompile(`dial tcp|no such host|i/o timeout|connection (refused|reset)|module lookup disabled|proxy server|Bad Gateway|Service Unavailable`)
+// notFetched is what go says of a proxy that it cannot reach, or must not ask.
+var notFetched = regexp.MustCompile(`dial tcp|no such host|i/o timeout|connection (refused|reset)|module lookup disabled|proxy server|Bad Gateway|Service Unavailable`)
