@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
@@ -11,11 +12,12 @@ import (
 // A scope is what variables are. A name that is declared without a value is defined.
 type scope struct {
 	names   []string
+	known   map[string]bool
 	values  map[string]string
 	foreign bool // a base image that is not known may define others
 }
 
-func newScope() *scope { return &scope{values: map[string]string{}} }
+func newScope() *scope { return &scope{values: map[string]string{}, known: map[string]bool{}} }
 
 // Get implements shell.EnvGetter.
 func (s *scope) Get(name string) (string, bool) {
@@ -27,8 +29,8 @@ func (s *scope) Get(name string) (string, bool) {
 func (s *scope) Keys() []string { return s.names }
 
 func (s *scope) declare(name string) {
-	if !slices.Contains(s.names, name) {
-		s.names = append(s.names, name)
+	if !s.known[name] {
+		s.known[name], s.names = true, append(s.names, name)
 	}
 }
 
@@ -37,14 +39,10 @@ func (s *scope) set(name, value string) {
 	s.values[name] = value
 }
 
-func (s *scope) has(name string) bool { return slices.Contains(s.names, name) }
+func (s *scope) has(name string) bool { return s.known[name] }
 
 func (s *scope) clone() *scope {
-	out := &scope{names: slices.Clone(s.names), values: map[string]string{}, foreign: s.foreign}
-	for name, value := range s.values {
-		out.values[name] = value
-	}
-	return out
+	return &scope{names: slices.Clone(s.names), known: maps.Clone(s.known), values: maps.Clone(s.values), foreign: s.foreign}
 }
 
 // platformNames are the arguments that nobody declares before the first FROM.
@@ -75,6 +73,9 @@ type reader struct {
 }
 
 func (r *reader) word(word string) (string, error) {
+	if r.c.budget.Word(word, r.vars) != nil {
+		return word, nil // the build has the error
+	}
 	p, err := r.c.lex.ProcessWordWithMatches(word, r.vars)
 	for name := range p.Unmatched {
 		if !r.vars.has(name) && !slices.Contains(r.unknown, name) {
@@ -84,6 +85,7 @@ func (r *reader) word(word string) (string, error) {
 	if err != nil { // the build says so; here the word stays
 		return word, nil
 	}
+	_ = r.c.budget.Spend(len(p.Result))
 	return p.Result, nil
 }
 
