@@ -43,8 +43,10 @@ var changes = map[string]rebuild{
 	"a file that is not used": {dockerfile: two, change: "echo new > c; rm -r d"},
 	"only times":              {dockerfile: two, change: "touch -d 2021-01-01T00:00:00Z a b . d"},
 	// A stage that runs again, and comes to the same, changes nothing of who copies from it.
-	"a mode":                            {dockerfile: two, change: "chmod 600 a", want: []string{"one COPY a /a", "one RUN cat /a > /one"}},
-	"a owner":                           {dockerfile: two, change: "chown 7:7 a"}, // files of a context are root's
+	"a mode":  {dockerfile: two, change: "chmod 600 a", want: []string{"one COPY a /a", "one RUN cat /a > /one"}},
+	"a owner": {dockerfile: two, change: "chown 7:7 a"}, // files of a context are root's
+	"an attribute": {dockerfile: two, change: "setfattr -n user.test -v 1 a 2>/dev/null || python3 -c 'import os; os.setxattr(\"a\",\"user.test\",b\"1\")'",
+		want: []string{"one COPY a /a", "one RUN cat /a > /one"}},
 	"another directory, the same files": {dockerfile: two, change: "mkdir ../other; cp -r . ../other"},
 
 	"in a directory: changed":                 {dockerfile: "FROM base\nCOPY d /d\nRUN ls /d\n", change: "echo new > d/x", want: []string{"COPY d /d", "RUN ls /d"}},

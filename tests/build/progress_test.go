@@ -23,9 +23,6 @@ type built struct {
 // without a name are left out.
 var title = regexp.MustCompile(`^\[(?:stage-\d+ |(\S+) )?(?:\d+/\d+|internal)\] `)
 
-// document is what is shown of a here-document, behind its name.
-var document = regexp.MustCompile(`(?s)(<<\S+) \(.*\)$`)
-
 // try builds a directory, and says which steps ran. It may fail.
 func (s *store) try(dir string, flags ...string) *built {
 	s.t.Helper()
@@ -48,7 +45,7 @@ func (s *store) builds(dir string, flags ...string) *built {
 // read takes events from lines, and leaves what is no event.
 func (b *built) read(t testing.TB, text string) {
 	t.Helper()
-	names, own := map[int]string{}, map[int]bool{} // own: the builder's, which nobody has asked for
+	names := map[int]string{}
 	for line := range strings.Lines(text) {
 		var e struct {
 			Event, Name, Error string
@@ -61,14 +58,13 @@ func (b *built) read(t testing.TB, text string) {
 		}
 		switch e.Event {
 		case "begin":
-			own[e.ID] = strings.HasPrefix(e.Name, "[internal]") && !strings.Contains(e.Name, "load context ")
-			names[e.ID] = document.ReplaceAllString(strings.TrimSpace(title.ReplaceAllString(e.Name, "$1 ")), "$1")
+			names[e.ID] = strings.TrimSpace(title.ReplaceAllString(e.Name, "$1 "))
 		case "output":
 			b.said += string(e.Data)
 		case "end":
 			name := names[e.ID]
 			switch {
-			case own[e.ID] || strings.HasPrefix(name, "exporting") || strings.Contains(name, "FROM ") && e.Cached || e.Error != "":
+			case strings.HasPrefix(name, "exporting") || strings.Contains(name, "FROM ") && e.Cached || e.Error != "":
 			case e.Cached:
 				b.cached = append(b.cached, name)
 			default:

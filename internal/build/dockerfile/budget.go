@@ -7,8 +7,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
-	"github.com/moby/buildkit/frontend/dockerfile/shell"
 
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/image/configure"
@@ -25,16 +23,12 @@ const (
 	maxPorts        = 200_000 // of one EXPOSE
 )
 
-// ErrTooLarge is what a Dockerfile fails with that comes to too much.
-var ErrTooLarge = fmt.Errorf("the Dockerfile comes to more than %d MiB of variables, labels and text: do variables of it grow with each line?", maxMemory>>20)
+var errTooLarge = fmt.Errorf("the Dockerfile comes to more than %d MiB of variables, labels and text: do variables of it grow with each line?", maxMemory>>20)
 
-// A Budget is what one Dockerfile has spent.
-type Budget struct{ spent int }
-
-// Spend counts bytes that are kept.
-func (b *Budget) Spend(bytes int) error {
+// spend counts what is kept.
+func (b *builder) spend(bytes int) error {
 	if b.spent += bytes; b.spent > maxMemory {
-		return ErrTooLarge
+		return errTooLarge
 	}
 	return nil
 }
@@ -42,31 +36,23 @@ func (b *Budget) Spend(bytes int) error {
 // replaces is ${NAME/…}, which puts a text in many places.
 var replaces = regexp.MustCompile(`\$\{\w+/`)
 
-// Word says before a word is expanded whether it may come to too much.
-func (b *Budget) Word(word string, env shell.EnvGetter) error {
+// bound says before a word is expanded whether it may come to too much.
+func (e expander) bound(word string) error {
 	names := strings.Count(word, "$")
 	if names == 0 {
 		return nil
 	}
 	longest := 1
-	for _, name := range env.Keys() {
-		value, _ := env.Get(name)
+	for _, name := range e.env.Keys() {
+		value, _ := e.env.Get(name)
 		longest = max(longest, len(value))
 	}
 	size := len(word) + names*longest
 	if replaces.MatchString(word) {
 		size *= longest
 	}
-	if size > maxMemory-b.spent || size < 0 {
-		return ErrTooLarge
-	}
-	return nil
-}
-
-// Count bounds the instructions that were read.
-func Count(n *parser.Node) error {
-	if len(n.Children) > maxInstructions {
-		return fmt.Errorf("it has %d instructions: at most %d are taken", len(n.Children), maxInstructions)
+	if size > maxMemory || size < 0 {
+		return errTooLarge
 	}
 	return nil
 }
@@ -91,7 +77,7 @@ func (b *builder) weigh(n *graph.Node) error {
 	if run, ok := n.Op.(*graph.Run); ok {
 		bytes += 16 * len(run.Env)
 	}
-	return b.budget.Spend(bytes)
+	return b.spend(bytes)
 }
 
 // checkPorts bounds the ranges of an EXPOSE.

@@ -74,8 +74,8 @@ func Parse(name string, text []byte) (*File, error) {
 		}
 		return nil, quote(err, name, text)
 	}
-	if err := Count(result.AST); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	if n := len(result.AST.Children); n > maxInstructions {
+		return nil, fmt.Errorf("%s has %d instructions: at most %d are taken", name, n, maxInstructions)
 	}
 	stages, global, err := instructions.Parse(result.AST, linter.New(&linter.Config{Warn: func(string, string, string, string, []parser.Range) {}}))
 	if err != nil {
@@ -154,7 +154,7 @@ type builder struct {
 	state  []int    // of stages: 0 not begun, 1 begun, 2 made
 	scopes []*scope // of stages that are made, for stages on top of them
 	depths []int    // how many layers they have
-	budget Budget
+	spent  int      // see budget.go
 	images map[string]*graph.Node
 	nodes  int
 }

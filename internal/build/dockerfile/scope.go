@@ -94,22 +94,22 @@ type expander struct {
 }
 
 func (e expander) word(word string) (string, error) {
-	if err := e.b.budget.Word(word, e.env); err != nil {
+	if err := e.bound(word); err != nil {
 		return "", err
 	}
 	out, _, err := e.lex.ProcessWord(word, e.env)
 	if err == nil {
-		err = e.b.budget.Spend(len(out))
+		err = e.b.spend(len(out))
 	}
 	return out, err
 }
 
 func (e expander) words(word string) (out []string, err error) {
-	if err := e.b.budget.Word(word, e.env); err != nil {
+	if err := e.bound(word); err != nil {
 		return nil, err
 	}
 	if out, err = e.lex.ProcessWords(word, e.env); err == nil {
-		err = e.b.budget.Spend(len(strings.Join(out, "")))
+		err = e.b.spend(len(strings.Join(out, "")))
 	}
 	return out, err
 }

@@ -76,10 +76,6 @@ func (c *checker) image(s *stage, name string) {
 // command runs the rules of one instruction, then carries out what it means for the
 // next ones.
 func (c *checker) command(s *stage, index int, command instructions.Command) {
-	const each = 64 // bytes, or so, that a variable takes
-	if c.budget.Spend(each*(len(s.env.names)+len(s.args.names))) != nil {
-		return // the build has the error
-	}
 	l, where := c.at(command.Comments()), command.Location()
 	if a, ok := command.(*instructions.AddCommand); ok {
 		c.ignored(l, s, "Add", a.SourcePaths, where)

@@ -102,7 +102,6 @@ type checker struct {
 	globals *scope   // the ARGs before the first FROM
 	bare    *scope   // those without --build-arg
 	done    []*stage // what is known behind each stage
-	budget  dockerfile.Budget
 }
 
 func (c *checker) configure(text []byte) error {
@@ -135,8 +134,7 @@ func (c *checker) warn(rule, description, url, detail string, where []parser.Ran
 		}
 		w.Last = max(w.Last, r.End.Line)
 	}
-	const most = 10_000 // nobody reads more
-	if len(c.result.Warnings) < most && !slices.Contains(c.result.Warnings, w) {
+	if !slices.Contains(c.result.Warnings, w) {
 		c.result.Warnings = append(c.result.Warnings, w)
 	}
 }
@@ -146,9 +144,6 @@ func (c *checker) check(text []byte) error {
 	parsed, err := parser.Parse(bytes.NewReader(text))
 	if err != nil {
 		return c.broken(text, err)
-	}
-	if err := dockerfile.Count(parsed.AST); err != nil {
-		return fmt.Errorf("%s: %w", c.o.Name, err)
 	}
 	c.lex = shell.NewLex(parsed.EscapeToken)
 	c.emptyLines(parsed.Warnings)

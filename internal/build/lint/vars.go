@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
@@ -12,12 +11,11 @@ import (
 // A scope is what variables are. A name that is declared without a value is defined.
 type scope struct {
 	names   []string
-	known   map[string]bool
 	values  map[string]string
 	foreign bool // a base image that is not known may define others
 }
 
-func newScope() *scope { return &scope{values: map[string]string{}, known: map[string]bool{}} }
+func newScope() *scope { return &scope{values: map[string]string{}} }
 
 // Get implements shell.EnvGetter.
 func (s *scope) Get(name string) (string, bool) {
@@ -29,8 +27,8 @@ func (s *scope) Get(name string) (string, bool) {
 func (s *scope) Keys() []string { return s.names }
 
 func (s *scope) declare(name string) {
-	if !s.known[name] {
-		s.known[name], s.names = true, append(s.names, name)
+	if !slices.Contains(s.names, name) {
+		s.names = append(s.names, name)
 	}
 }
 
@@ -39,10 +37,14 @@ func (s *scope) set(name, value string) {
 	s.values[name] = value
 }
 
-func (s *scope) has(name string) bool { return s.known[name] }
+func (s *scope) has(name string) bool { return slices.Contains(s.names, name) }
 
 func (s *scope) clone() *scope {
-	return &scope{names: slices.Clone(s.names), known: maps.Clone(s.known), values: maps.Clone(s.values), foreign: s.foreign}
+	out := &scope{names: slices.Clone(s.names), values: map[string]string{}, foreign: s.foreign}
+	for name, value := range s.values {
+		out.values[name] = value
+	}
+	return out
 }
 
 // platformNames are the arguments that nobody declares before the first FROM.
@@ -73,9 +75,6 @@ type reader struct {
 }
 
 func (r *reader) word(word string) (string, error) {
-	if r.c.budget.Word(word, r.vars) != nil {
-		return word, nil // the build has the error
-	}
 	p, err := r.c.lex.ProcessWordWithMatches(word, r.vars)
 	for name := range p.Unmatched {
 		if !r.vars.has(name) && !slices.Contains(r.unknown, name) {
@@ -85,7 +84,6 @@ func (r *reader) word(word string) (string, error) {
 	if err != nil { // the build says so; here the word stays
 		return word, nil
 	}
-	_ = r.c.budget.Spend(len(p.Result))
 	return p.Result, nil
 }
 
