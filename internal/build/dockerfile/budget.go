@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/image/configure"
@@ -112,6 +113,14 @@ func (d *draft) stacked(n *graph.Node) error {
 	}
 	if d.layers > maxLayers {
 		return fmt.Errorf("%s: this would be layer %d: the kernel's overlay takes %d: join instructions", n.Instruction, d.layers, maxLayers)
+	}
+	return nil
+}
+
+// Count bounds the instructions that were read.
+func Count(n *parser.Node) error {
+	if len(n.Children) > maxInstructions {
+		return fmt.Errorf("it has %d instructions: at most %d are taken", len(n.Children), maxInstructions)
 	}
 	return nil
 }

@@ -75,8 +75,8 @@ func Parse(name string, text []byte) (*File, error) {
 		}
 		return nil, quote(err, name, text)
 	}
-	if n := len(result.AST.Children); n > maxInstructions {
-		return nil, fmt.Errorf("%s has %d instructions: at most %d are taken", name, n, maxInstructions)
+	if err := Count(result.AST); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	stages, global, err := instructions.Parse(result.AST, linter.New(&linter.Config{Warn: func(string, string, string, string, []parser.Range) {}}))
 	if err != nil {

@@ -158,6 +158,9 @@ func (c *checker) check(text []byte) error {
 	if err != nil {
 		return c.broken(text, err)
 	}
+	if err := dockerfile.Count(parsed.AST); err != nil {
+		return fmt.Errorf("%s: %w", c.o.Name, err)
+	}
 	c.lex = shell.NewLex(parsed.EscapeToken)
 	c.emptyLines(parsed.Warnings)
 	c.casing(parsed.AST)
