@@ -140,7 +140,8 @@ func (l *look) program(name string) string {
 		}
 		return text
 	}
-	if found, ok := suggest.Search(name, there, true); ok {
+	// Who mistypes a name hits its first letter, mostly: make is not date.
+	if found, ok := suggest.Search(name, there, true); ok && strings.HasPrefix(found, name[:min(1, len(name))]) {
 		text += ": there is " + found
 	}
 	return text
