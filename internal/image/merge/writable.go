@@ -80,9 +80,9 @@ func (o Overlay) make() (*os.File, error) {
 		return nil, fmt.Errorf("fsopen overlay: %w", err)
 	}
 	defer unix.Close(fs)
-	for i, l := range slices.Backward(o.Layers) {
+	for _, l := range slices.Backward(o.Layers) {
 		if err := unix.FsconfigSetString(fs, "lowerdir+", l); err != nil {
-			if i == len(o.Layers)-1 && errors.Is(err, unix.EINVAL) {
+			if errors.Is(err, unix.EINVAL) {
 				return nil, errors.ErrUnsupported
 			}
 			return nil, fmt.Errorf("add layer %s: %w", l, err)
@@ -105,6 +105,9 @@ func (o Overlay) make() (*os.File, error) {
 		}
 	}
 	if err := unix.FsconfigCreate(fs); err != nil {
+		if errors.Is(err, unix.EINVAL) { // before Linux 6.5 any option is taken, and refused only here
+			return nil, errors.ErrUnsupported
+		}
 		return nil, fmt.Errorf("create the overlay: %w", err)
 	}
 	attributes := 0
