@@ -140,11 +140,7 @@ func (l *Layer) remember(s *ingest.Store, note string) error {
 	if err != nil {
 		return err
 	}
-	aside := s.Temporary("packed")
-	if err := os.WriteFile(aside, text, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(aside, note)
+	return s.Replace(note, text)
 }
 
 // Remember notes that a layer has been unpacked from a blob of the store, so that it

@@ -182,7 +182,7 @@ func (p *placer) change(m *metadata, isDir bool) {
 }
 
 // File places a file that is no tree's: a here-document, what was fetched.
-func File(_ context.Context, root *os.File, name string, content io.Reader, _ int64, o Options) error {
+func File(root *os.File, name string, content io.Reader, o Options) error {
 	p, err := newPlacer(root, o)
 	if err != nil {
 		return err

@@ -81,23 +81,10 @@ func (c cache) find(key digest.Digest) (*Record, error) {
 func (c cache) put(r *Record) error {
 	text, err := json.Marshal(r)
 	if err == nil {
-		err = replace(c.store, c.path(r.Key), append(text, '\n'))
+		err = c.store.Replace(c.path(r.Key), append(text, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("remember the step %s: %w", r.Text, err)
 	}
 	return nil
-}
-
-// replace puts a file in place whole.
-func replace(s *ingest.Store, path string, text []byte) error {
-	aside := s.Temporary("record")
-	err := os.WriteFile(aside, text, 0o644)
-	if err == nil {
-		err = os.Rename(aside, path)
-	}
-	if err != nil {
-		_ = os.Remove(aside)
-	}
-	return err
 }

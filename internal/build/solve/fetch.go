@@ -88,13 +88,9 @@ func (f *fetched) place(ctx context.Context, root *os.File, op *graph.Copy, o pl
 	if o.Unpack = op.Unpack != nil && *op.Unpack; o.Unpack {
 		return place.Archive(ctx, root, f.file.File, o)
 	}
-	info, err := f.file.File.Stat()
-	if err != nil {
-		return err
-	}
 	o.Mode = 0o600
 	if !f.file.Modified.IsZero() {
 		o.Modified = &f.file.Modified
 	}
-	return place.File(ctx, root, f.file.Name, f.file.File, info.Size(), o)
+	return place.File(root, f.file.Name, f.file.File, o)
 }

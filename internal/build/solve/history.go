@@ -71,7 +71,7 @@ func (v *solving) remember() error {
 	if err != nil {
 		return err
 	}
-	return replace(v.Store, v.last.path, text)
+	return v.Store.Replace(v.last.path, text)
 }
 
 // before is what a step was made of: the one in its place, or, if that was another
@@ -137,7 +137,7 @@ func (v *solving) keepFiles(content digest.Digest, of []*tree.Selection) error {
 			fmt.Fprintf(&out, "%s %q\n", d, name)
 		}
 	}
-	return replace(v.Store, path, []byte(out.String()))
+	return v.Store.Replace(path, []byte(out.String()))
 }
 
 // changedFiles are those that differ between two content digests, if an ingredient

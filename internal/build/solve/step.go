@@ -1,14 +1,12 @@
 package solve
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -377,7 +375,7 @@ func (v *solving) copy(ctx context.Context, m *making, root *os.File) error {
 		case p.selection != nil:
 			err = place.Copy(ctx, root, p.selection, o)
 		case p.file != nil:
-			err = place.File(ctx, root, p.file.Name, io.Reader(bytes.NewReader([]byte(p.file.Content))), int64(len(p.file.Content)), o)
+			err = place.File(root, p.file.Name, strings.NewReader(p.file.Content), o)
 		case p.fetched != nil:
 			err = p.fetched.place(ctx, root, op, o)
 		}

@@ -133,10 +133,5 @@ func (s *Store) Settle(dirs []string) error {
 	for _, m := range synced[max(0, len(synced)-maxBoots):] {
 		fmt.Fprintf(&text, "%s %d\n", m.Boot, m.At)
 	}
-	aside := s.temporary("synced")
-	err = os.WriteFile(aside, []byte(text.String()), 0o600)
-	if err == nil {
-		err = os.Rename(aside, s.syncedFile()) // not synced itself: without it, layers are made again
-	}
-	return err
+	return s.Replace(s.syncedFile(), []byte(text.String())) // not synced itself: without it, layers are made again
 }

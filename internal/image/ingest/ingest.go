@@ -62,16 +62,27 @@ var counter atomic.Int64
 
 // Temporary is a name in tmp that no other process and no other call uses. What is
 // there when its process has ended is rubbish.
-func (s *Store) Temporary(what string) string { return s.temporary(what) }
-
-// temporary is a name in tmp that no other process and no other call uses.
-func (s *Store) temporary(what string) string {
+func (s *Store) Temporary(what string) string {
 	return filepath.Join(s.Dir, "tmp", what+"."+strconv.Itoa(os.Getpid())+"."+strconv.FormatInt(counter.Add(1), 10))
+}
+
+// Replace puts a file of the store in place whole, as writeFile does, but leaves it to
+// the kernel when it is on the disk: what is only remembered is made again.
+func (s *Store) Replace(path string, data []byte) error {
+	aside := s.Temporary(filepath.Base(path))
+	err := os.WriteFile(aside, data, 0o600)
+	if err == nil {
+		err = os.Rename(aside, path)
+	}
+	if err != nil {
+		_ = os.Remove(aside) // it may not be there
+	}
+	return err
 }
 
 // writeFile puts a file in place whole: written aside, synced, renamed.
 func (s *Store) writeFile(path string, data []byte, mode fs.FileMode) error {
-	aside := s.temporary(filepath.Base(path))
+	aside := s.Temporary(filepath.Base(path))
 	f, err := os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err

@@ -152,7 +152,7 @@ func (s *Store) Sweep() (out Swept, err error) {
 		} else { // a build's: nobody has counted
 			out.Bytes += sizeOf(dir)
 		}
-		return os.Rename(dir, s.temporary("gone-"+name)) // at once; its files go below
+		return os.Rename(dir, s.Temporary("gone-"+name)) // at once; its files go below
 	}); err != nil {
 		return out, err
 	}

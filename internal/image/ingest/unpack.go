@@ -90,7 +90,7 @@ func (s *Store) unpackLayer(ctx context.Context, l Layer, below []string, begin 
 	if found, err := readLayer(dir); err == nil {
 		return sameLayer(found, l)
 	}
-	aside := s.temporary("layer-" + l.Chain.Encoded())
+	aside := s.Temporary("layer-" + l.Chain.Encoded())
 	if err := os.MkdirAll(filepath.Join(aside, "fs"), 0o755); err != nil {
 		return err
 	}

@@ -56,24 +56,28 @@ func open(layers []string, userXattrs bool) (*os.File, error) {
 	if len(layers) == 0 {
 		return nil, errors.New("there are none")
 	}
-	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
-		return nil, fmt.Errorf("make a mount namespace: %w", err)
-	}
-	if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
-		return nil, fmt.Errorf("make the mounts private: %w", err)
+	if err := alone(); err != nil {
+		return nil, err
 	}
 	if len(layers) == 1 { // overlay wants two
 		return clone(layers[0])
 	}
-	options, err := lowerdir(layers, userXattrs)
-	if err != nil {
-		return nil, err
-	}
 	dir := commonDir(layers)
-	if err := mount(dir, unix.MS_RDONLY, options); err != nil { // nobody else sees that it hides the layers
+	if err := (Overlay{Layers: layers, UserXattrs: userXattrs}).mount(dir); err != nil { // nobody else sees that it hides the layers
 		return nil, err
 	}
 	return clone(dir)
+}
+
+// alone gives the calling thread a mount namespace whose mounts nobody else sees.
+func alone() error {
+	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
+		return fmt.Errorf("make a mount namespace: %w", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
+		return fmt.Errorf("make the mounts private: %w", err)
+	}
+	return nil
 }
 
 // lowerdir writes layers as options of mount(2), with names from the directory

@@ -123,11 +123,8 @@ func (o Overlay) make() (*os.File, error) {
 
 // aside mounts it in a namespace of its own, over the layers, and takes it out.
 func (o Overlay) aside() (*os.File, error) {
-	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
-		return nil, fmt.Errorf("make a mount namespace: %w", err)
-	}
-	if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
-		return nil, fmt.Errorf("make the mounts private: %w", err)
+	if err := alone(); err != nil {
+		return nil, err
 	}
 	if len(o.Layers) == 0 {
 		return clone(o.Upper)
