@@ -1,4 +1,4 @@
-// emulator_test.go runs and checks filters as the kernel does.
+// emulator_test.go checks filters as the kernel does.
 
 package seccomp
 
@@ -7,67 +7,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// call is struct seccomp_data without the instruction pointer.
-type callData struct {
-	audit uint32
-	nr    uint32
-	args  [6]uint64
-}
-
-// word is what a load from an offset gives. Filters see the memory of the
-// machine, so a machine of the other byte order sees the halves exchanged.
-func (d *callData) word(offset uint32) uint32 {
-	switch {
-	case offset == 0:
-		return d.nr
-	case offset == 4:
-		return d.audit
-	}
-	v := d.args[(offset-16)/8]
-	if second := offset%8 == 4; second == (d.audit&auditLittle != 0) {
-		return uint32(v >> 32)
-	}
-	return uint32(v)
-}
-
-// run gives the verdict of a filter and the number of instructions it took.
-func run(f []unix.SockFilter, d *callData) (ret uint32, steps int) {
-	var a uint32
-	for pc := 0; ; pc++ {
-		in := f[pc]
-		steps++
-		var cond bool
-		switch in.Code {
-		case opLoad:
-			a = d.word(in.K)
-			continue
-		case opAnd:
-			a &= in.K
-			continue
-		case opRet:
-			return in.K, steps
-		case opJump:
-			pc += int(in.K)
-			continue
-		case opJEQ:
-			cond = a == in.K
-		case opJGT:
-			cond = a > in.K
-		case opJGE:
-			cond = a >= in.K
-		case opJSET:
-			cond = a&in.K != 0
-		default:
-			panic(fmt.Sprintf("code %#x", in.Code))
-		}
-		if cond {
-			pc += int(in.Jt)
-		} else {
-			pc += int(in.Jf)
-		}
-	}
-}
 
 // valid checks what bpf_check_classic and seccomp_check_filter check
 // (net/core/filter.c, kernel/seccomp.c), and that each instruction can be reached:
