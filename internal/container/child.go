@@ -29,7 +29,12 @@ type child struct {
 	proc     *bootstrap.Process
 	early    []unix.Signal // came before there was a program to pass them on to
 	killed   bool          // by SIGKILL, before its execve
-	roots    []string      // where the container's files are on the host, topmost first: for hints
+	// clonedLast says that the plan clones the process that goes on into a PID
+	// namespace with others in it; arrived, that it has.
+	clonedLast, arrived bool
+	outside             bool     // its cgroup was full, and it is not in it yet
+	listener            *os.File // of its seccomp filter, until the agent gets it
+	roots               []string // where the container's files are on the host, topmost first: for hints
 
 	explain func(*bootstrap.ErrFailed) error // tells of a failed step; nil: stepError does
 }

@@ -38,12 +38,12 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 	in.Rootfs.UserNS = setup.Has(unix.CLONE_NEWUSER)
 	in.Rootfs.CgroupNS = setup.Has(unix.CLONE_NEWCGROUP)
 	in.Process.UserNS = in.Rootfs.UserNS
+	in.Process.ClonedLast, in.Rootfs.ClonedLast = in.Namespaces.CloneLast, in.Namespaces.CloneLast
 
 	hooks := s.Hooks
 	if hooks == nil {
 		hooks = &specs.Hooks{}
 	}
-	in.Process.HooksInside = len(hooks.CreateContainer)+len(hooks.StartContainer) > 0
 
 	b := plan.NewBuilder(3 + in.Process.Preserve)
 	parent := handshake.New(b)
@@ -77,6 +77,10 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 	root.Finish()
 	root.Pivot()
 	proc.Identity()
+	if in.Namespaces.CloneLast {
+		namespaces.EnterPID(b, parent)
+		proc.Arrive()
+	}
 	proc.Exec()
 	return b.Plan(), setup
 }
@@ -97,7 +101,8 @@ func askScope(b *plan.Builder, parent *handshake.Parent, ask bool) {
 //
 // The files are opened before a user namespace may close the way to them, and
 // written after the container's init has been cloned: a pids limit of one
-// leaves no room for two.
+// leaves no room for two. Where the clone comes last, the cgroups come before
+// it, and the parent helps if they are full: see namespaces.EnterPID.
 func openCgroups(b *plan.Builder, files []string) []plan.Cell {
 	b.In(plan.Limits, "linux.cgroupsPath")
 	cells := make([]plan.Cell, len(files))

@@ -2,6 +2,7 @@ package container
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 
@@ -60,28 +61,47 @@ func sendFile(socket string, data []byte, f *os.File) error {
 	return nil
 }
 
-// seccompListener hands the listener of the container's filter to the agent
-// that will answer for it.
-func (c *Container) seccompListener(fd int) error {
-	return c.handListener(fd, c.Listener, c.state(specs.StateCreating, c.Pid))
-}
-
-// handListener sends the listener of the process's filter, and what it belongs
-// to (config-linux.md, "The Container Process State").
-func (c *child) handListener(fd int, to *Listener, container *specs.State) error {
-	listener, err := c.proc.Descriptor(fd, "seccomp listener")
-	if err != nil {
+// takeListener takes the listener of the process's filter.
+func (c *child) takeListener(fd int) (err error) {
+	if c.listener != nil {
+		return errors.New("config.json: linux.seccomp: the new process has two listeners")
+	}
+	if c.listener, err = c.proc.Descriptor(fd, "seccomp listener"); err != nil {
 		return fmt.Errorf("config.json: linux.seccomp: %w", err)
 	}
-	defer listener.Close()
+	return nil
+}
+
+// handListener sends the listener, if there is one, to the agent that will answer
+// for it, with what it belongs to (config-linux.md, "The Container Process
+// State"). A process that will be cloned once more is not the one that the agent
+// is to know: then the listener waits.
+func (c *child) handListener(to *Listener, container *specs.State) error {
+	if c.listener == nil || c.clonedLast && !c.arrived {
+		return nil
+	}
+	defer func() { c.listener = nil }()
+	defer c.listener.Close()
 	state, err := json.Marshal(&specs.ContainerProcessState{
 		Version: specs.Version, Fds: []string{specs.SeccompFdName}, Pid: c.proc.Pid, Metadata: to.Metadata, State: *container,
 	})
 	if err != nil {
 		return err
 	}
-	if err := sendFile(to.Path, state, listener); err != nil {
+	if err := sendFile(to.Path, state, c.listener); err != nil {
 		return fmt.Errorf("config.json: linux.seccomp.listenerPath: %w", err)
 	}
 	return nil
+}
+
+func (c *Container) sendListener() error {
+	return c.handListener(c.Listener, c.state(specs.StateCreating, c.Pid))
+}
+
+func (e *execution) sendListener() error {
+	if e.listener == nil {
+		return nil
+	}
+	p := e.spec.Linux.Seccomp
+	return e.handListener(&Listener{p.ListenerPath, p.ListenerMetadata}, e.record.state(specs.StateRunning, e.record.Pid))
 }

@@ -130,6 +130,12 @@ func (c *Container) inputs() (Inputs, []cgroups.Value, error) {
 	if in.Process, err = processInput(s, o, setup); err != nil {
 		return in, nil, err
 	}
+	if in.Namespaces.CloneLast, err = cloneLast(s, setup); err != nil {
+		return in, nil, err
+	}
+	if err := filterLast(s, &in.Process, in.Namespaces.CloneLast); err != nil {
+		return in, nil, err
+	}
 	values, err := c.cgroupInput(&in)
 	return in, values, err
 }
@@ -248,6 +254,7 @@ func (c *Container) create(in Inputs, values []cgroups.Value) error {
 // fork brings the first process to life.
 func (c *Container) fork(in Inputs) error {
 	c.plan, c.setup = Compile(in)
+	c.clonedLast = in.Namespaces.CloneLast
 	attr := bootstrap.Attr{Files: c.options.standardFiles(in.Process.Preserve), Cloneflags: c.setup.Cloneflags()}
 	var err error
 	if c.Unit == nil {
@@ -284,8 +291,8 @@ func (c *Container) fork(in Inputs) error {
 		return fmt.Errorf("config.json: linux.namespaces: %w", err)
 	}
 	c.did(begin, fmt.Sprintf("make the process: clone(%s) = %d", plan.CloneFlags(uint64(attr.Cloneflags)|uint64(unix.SIGCHLD)), c.proc.Pid), "it is born in its new namespaces, and runs the plan", "linux.namespaces")
-	if c.setup.Clones() {
-		return nil // its number is not known yet
+	if c.setup.Clones() && !c.clonedLast {
+		return nil // the number of the process that goes on is not known yet
 	}
 	return c.adopt()
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/signals"
@@ -58,8 +59,9 @@ type execution struct {
 	init   *os.File // pidfd of the container's first process
 	lock   lock     // shared, until the process is inside
 	paused bool
-	cgroup string // of v2, that the process joins
-	file   string // --process, for messages
+	group  *cgroups.Group // that the process joins
+	cgroup string         // of which the directory on v2
+	file   string         // --process, for messages
 }
 
 // Exec runs a process in a container. It returns its exit status: its own, or
@@ -132,7 +134,7 @@ func (e *execution) admit(status specs.ContainerState, ignorePaused bool) error 
 
 // run brings the process to its execve.
 func (e *execution) run(in ExecInputs) error {
-	e.plan = CompileExec(in)
+	e.plan, e.clonedLast = CompileExec(in), in.Namespaces&unix.CLONE_NEWPID != 0
 	attr := bootstrap.Attr{Files: e.options.standardFiles(in.Process.Preserve), Cgroup: in.Cgroup2}
 	if in.Cgroup2 != nil {
 		defer in.Cgroup2.Close()
@@ -185,8 +187,14 @@ func (e *execution) fork(attr bootstrap.Attr, in ExecInputs) error {
 		attr.Cgroup = dir
 		e.proc, err = bootstrap.Start(e.plan, attr)
 	}
-	if attr.Cgroup != nil && errors.Is(err, unix.EACCES) && e.record.Unit != nil {
+	switch {
+	case attr.Cgroup != nil && errors.Is(err, unix.EACCES) && e.record.Unit != nil:
 		attr.Cgroup, in.Scope = nil, true
+		e.plan = CompileExec(in)
+		e.proc, err = bootstrap.Start(e.plan, attr)
+	case attr.Cgroup != nil && errors.Is(err, unix.EAGAIN):
+		attr.Cgroup = nil
+		in.joinCgroup2(e.cgroup) // a full cgroup takes a process that moves
 		e.plan = CompileExec(in)
 		e.proc, err = bootstrap.Start(e.plan, attr)
 	}
@@ -244,24 +252,35 @@ func (e *execution) openFiles() ([]*os.File, error) {
 	return out, nil
 }
 
-// answer answers one question of the process: see package handshake.
+// answer answers one question of the process: see package handshake. One that
+// processes of the container can see may be made to say anything, so it is asked
+// for no more than what its own program could do.
 func (e *execution) answer(m bootstrap.Message) ([]byte, error) {
+	if e.arrived && m.Point != handshake.Ready && m.Point != handshake.SeccompListener {
+		return nil, fmt.Errorf("the new process asks for %s, which it may not in the container", handshake.Name(m.Point))
+	}
 	switch m.Point {
 	case handshake.Scope:
 		return goOn, e.attach()
+	case handshake.Full:
+		return goOn, e.leaveCgroup(cgroups.Detect)
 	case handshake.Cloned:
-		first := e.proc.Pid
-		if err := e.proc.Become(int(m.A)); err != nil {
+		if err := e.successor(int(m.A), e.group); err != nil {
 			return nil, err
 		}
-		return goOn, reap(first)
+		// It ends with the container now. Processes inside may stop it for as long
+		// as they like, which must not keep anyone from killing them.
+		e.lock.release()
+		return goOn, e.sendListener()
 	case handshake.Console:
 		return goOn, e.console(int(m.A))
 	case handshake.Ready:
 		return goOn, e.rlimits()
 	case handshake.SeccompListener:
-		p := e.spec.Linux.Seccomp
-		return goOn, e.handListener(int(m.A), &Listener{p.ListenerPath, p.ListenerMetadata}, e.record.state(specs.StateRunning, e.record.Pid))
+		if err := e.takeListener(int(m.A)); err != nil {
+			return nil, err
+		}
+		return goOn, e.sendListener()
 	}
 	return nil, fmt.Errorf("the new process asks for %s, which exec does not know", handshake.Name(m.Point))
 }
@@ -316,6 +335,9 @@ func (e *execution) close() {
 	}
 	if e.Console != nil {
 		e.Console.Close()
+	}
+	if e.listener != nil {
+		e.listener.Close()
 	}
 }
 

@@ -32,9 +32,11 @@ type ExecInputs struct {
 }
 
 // CompileExec makes the plan of a process that joins a container. It is
-// Compile without what the container has already.
+// Compile without what the container has already. Processes of the container see
+// the new one from EnterPID on: what comes before it is out of their reach.
 func CompileExec(in ExecInputs) *plan.Plan {
 	in.Process.UserNS = in.Namespaces&unix.CLONE_NEWUSER != 0
+	in.Process.ClonedLast = in.Namespaces&unix.CLONE_NEWPID != 0
 	b := plan.NewBuilder(3 + in.Process.Preserve)
 	parent := handshake.New(b)
 	proc := process.New(b, parent, in.Spec, in.Process)
@@ -44,13 +46,17 @@ func CompileExec(in ExecInputs) *plan.Plan {
 	askScope(b, parent, in.Scope)
 	proc.Prepare()
 	tasks := openCgroups(b, in.Cgroups)
-	namespaces.Enter(b, parent, in.Namespaces, in.Pid, in.Process.Rootless)
+	namespaces.Enter(b, in.Namespaces, in.Pid, in.Process.Rootless)
 	if in.Namespaces&unix.CLONE_NEWNS == 0 {
 		namespaces.EnterRoot(b, in.Pid)
 	}
 	joinCgroups(b, in.Cgroups, tasks)
 	proc.Inside()
 	proc.Identity()
+	if in.Process.ClonedLast {
+		namespaces.EnterPID(b, parent)
+		proc.Arrive()
+	}
 	proc.Exec()
 	return b.Plan()
 }
@@ -86,6 +92,9 @@ func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
 	if in.Process, err = processInput(s, &e.options, namespaces.Setup{New: in.Namespaces}); err != nil {
 		return in, err
 	}
+	if err := filterLast(s, &in.Process, in.Namespaces&unix.CLONE_NEWPID != 0); err != nil {
+		return in, err
+	}
 	in.Process.DieWithParent = false // that is the first process's
 	in.Process.Waits = false         // there is no second command that starts it
 	in.Process.Unasked = in.Process.Rlimits || len(p.Rlimits) == 0
@@ -115,18 +124,24 @@ func (e *execution) cgroups(in *ExecInputs, flags []string) error {
 	if err != nil {
 		return err
 	}
-	group := cgroups.Open(paths)
+	e.group = cgroups.Open(paths)
 	e.cgroup = paths[""]
-	in.Cgroups = group.Tasks()
+	in.Cgroups = e.group.Tasks()
 	if e.paused && paths[""] != "" {
 		// Born frozen, it would not come out of fork, nor minirun.
-		in.Cgroups = append(in.Cgroups, paths[""]+"/cgroup.procs")
+		in.joinCgroup2(paths[""])
 		return nil
 	}
-	if in.Cgroup2, err = group.Dir(); err != nil {
+	if in.Cgroup2, err = e.group.Dir(); err != nil {
 		return fmt.Errorf("exec: the container's cgroup: %w", err)
 	}
 	return nil
+}
+
+// joinCgroup2 makes the process move itself into its cgroup of v2, instead of being
+// born there.
+func (in *ExecInputs) joinCgroup2(path string) {
+	in.Cgroup2, in.Cgroups = nil, append(in.Cgroups, path+"/cgroup.procs")
 }
 
 // initCgroup opens the v2 cgroup that a process is in.

@@ -268,6 +268,13 @@ func processInput(s *specs.Spec, o *Options, setup namespaces.Setup) (process.In
 	if s.Process.Terminal {
 		in.ChownStdio[0] = s.Process.User.UID != 0
 	}
+	if len(s.Process.Rlimits) > 0 && o.imagined == nil {
+		var own unix.Rlimit
+		if err := unix.Getrlimit(unix.RLIMIT_NPROC, &own); err != nil {
+			return in, fmt.Errorf("getrlimit RLIMIT_NPROC: %w", err)
+		}
+		in.ProcessLimit = own.Max
+	}
 	return in, nil
 }
 

@@ -14,7 +14,7 @@ import (
 //
 //	exclusive   create and start until the program runs, delete, pause,
 //	            resume, update, checkpoint, restore
-//	shared      exec, until its process is inside
+//	shared      exec, until its process is in the container's PID namespace
 //	none        state, list, ps, events, kill: they read the record, which is
 //	            replaced whole, and signal by pidfd
 //

@@ -94,6 +94,9 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 		if err := c.cloned(int(m.A)); err != nil {
 			return nil, err
 		}
+		return goOn, c.sendListener()
+	case handshake.Full:
+		return goOn, c.leaveCgroup(c.options.cgroupHost)
 	case handshake.CopyUp:
 		return goOn, c.copyUp(int(m.A), int(m.B))
 	case handshake.Mounted:
@@ -101,7 +104,10 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 	case handshake.Console:
 		return goOn, c.console(int(m.A))
 	case handshake.SeccompListener:
-		return goOn, c.seccompListener(int(m.A))
+		if err := c.takeListener(int(m.A)); err != nil {
+			return nil, err
+		}
+		return goOn, c.sendListener()
 	case handshake.Ready:
 		if c.answered {
 			return nil, nil
@@ -113,26 +119,12 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 	return goOn, nil
 }
 
-// cloned goes on with the process that the first one has cloned as its
-// sibling, and reaps the first one, which ends.
+// cloned goes on with the process that the first one has cloned.
 func (c *Container) cloned(pid int) error {
-	first := c.proc.Pid
-	if err := c.proc.Become(pid); err != nil {
-		return err
-	}
-	if err := reap(first); err != nil {
+	if err := c.successor(pid, c.group); err != nil {
 		return err
 	}
 	return c.adopt()
-}
-
-func reap(pid int) error {
-	for {
-		_, err := unix.Wait4(pid, nil, 0, nil)
-		if !errors.Is(err, unix.EINTR) {
-			return err
-		}
-	}
 }
 
 // mounted is the moment of the hooks that see the container before it has

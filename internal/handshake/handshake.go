@@ -44,6 +44,7 @@ const (
 	SeccompListener // A: descriptor of the listener
 	HookFailed      // A: its wait status or TimedOut, B: which; the process ends, no answer is awaited
 	Scope
+	Full // the cgroup takes no more processes: the parent moves this one out of it
 )
 
 // TimedOut is what HookFailed tells of a hook that ran too long. No wait
@@ -52,7 +53,7 @@ const TimedOut = 1 << 32
 
 // Name returns a point's name for error messages and traces.
 func Name(point uint32) string {
-	names := [...]string{"", "map ids", "time offsets", "cloned", "copy up", "mounted", "console", "ready", "seccomp listener", "hook failed", "scope"}
+	names := [...]string{"", "map ids", "time offsets", "cloned", "copy up", "mounted", "console", "ready", "seccomp listener", "hook failed", "scope", "full"}
 	if int(point) < len(names) {
 		return names[point]
 	}

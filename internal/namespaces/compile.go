@@ -17,6 +17,9 @@ import (
 type Input struct {
 	// Rootless says that minirun runs without privilege on the host.
 	Rootless bool
+	// CloneLast says that the process enters a PID namespace given by path at the
+	// end of its set-up. The caller adds EnterPID there.
+	CloneLast bool
 }
 
 func source(i int) string { return "linux.namespaces[" + strconv.Itoa(i) + "]" }
@@ -38,8 +41,8 @@ func Compile(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Set
 	if setup.New&unix.CLONE_NEWTIME != 0 {
 		timeNamespace(b, parent, s)
 	}
-	if setup.Clones() {
-		clone(b, parent, "make the container's first process", setup.New&unix.CLONE_NEWPID)
+	if setup.Clones() && !in.CloneLast {
+		clone(b, parent, setup.New&unix.CLONE_NEWPID)
 	}
 }
 
@@ -110,16 +113,35 @@ func timeNamespace(b *plan.Builder, parent *handshake.Parent, s *specs.Spec) {
 	b.Call("close", "", plan.Close, plan.Of(fd))
 }
 
+// EnterPID adds the steps that bring the process into the PID namespace that it
+// has joined for its children: it clones a sibling, which goes on alone.
+//
+// From the clone on, the processes inside see the new one. One that has
+// CAP_SYS_PTRACE may trace it, write to its memory and take its descriptors,
+// whatever its capabilities (ptrace(2), "Ptrace access mode checking"). So
+// everything that needs a privilege or a descriptor of the host comes before,
+// and there is nothing to take.
+func EnterPID(b *plan.Builder, parent *handshake.Parent) { clone(b, parent, 0) }
+
 // clone makes a sibling of the process that prepared, which goes on alone. It
 // waits until its number has been told: messages of both on one socket would
 // otherwise overtake each other.
-func clone(b *plan.Builder, parent *handshake.Parent, name string, flags uintptr) {
+//
+// EAGAIN: the cgroup has as many processes as its limit allows. A limit stops
+// processes from being made, but not from being moved, and a full container must
+// still be one that can be looked into. So the parent takes this process out of
+// the cgroup, and moves the new one in.
+func clone(b *plan.Builder, parent *handshake.Parent, flags uintptr) {
 	b.In(plan.Namespaces, "linux.namespaces")
 	m := b.Message(handshake.Cloned, "child")
-	child := b.Label()
-	flags |= unix.CLONE_PARENT | uintptr(unix.SIGCHLD)
-	b.Get(name, "a PID namespace takes only children of the process that entered it", plan.Then{Zero: child}, m.A,
-		plan.Clone, plan.Int(flags), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0))
+	child, full, cloned := b.Label(), b.Label(), b.Label()
+	args := []plan.Arg{plan.Int(flags | unix.CLONE_PARENT | uintptr(unix.SIGCHLD)), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0)}
+	b.Get("make the container's process", "a PID namespace takes only children of the process that entered it",
+		plan.Then{Next: cloned, Zero: child, On: []plan.On{{Errno: unix.EAGAIN, To: full}}}, m.A, plan.Clone, args...)
+	b.Place(full)
+	parent.Ask("the cgroup takes no more processes: the parent moves this one out of it", b.Message(handshake.Full))
+	b.Get("make the container's process, outside its cgroup", "", plan.Then{Zero: child}, m.A, plan.Clone, args...)
+	b.Place(cloned)
 	b.Tell("tell the parent its number", "", m)
 	b.Call("end: the work is done", "", plan.ExitGroup, plan.Int(0))
 	b.Place(child)

@@ -5,7 +5,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/plan"
 )
 
@@ -14,14 +13,15 @@ const All = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLO
 	unix.CLONE_NEWCGROUP | unix.CLONE_NEWNET | unix.CLONE_NEWTIME
 
 // Enter adds the steps after which a process is in the namespaces of the
-// process pid: those in flags, which must not be its own already.
+// process pid: those in flags, which must not be its own already. A PID namespace
+// is entered for its children only: see EnterPID.
 //
 // One setns(2) on a pidfd joins them all or none (Linux 5.8). The kernel takes
 // the user namespace first and still judges by the capabilities that the caller
 // came with, so it makes no difference to whom each namespace belongs. Being
 // joined by descriptor, they are the ones that were asked for even if the
 // process ends and its number is taken.
-func Enter(b *plan.Builder, parent *handshake.Parent, flags uintptr, pid int, rootless bool) {
+func Enter(b *plan.Builder, flags uintptr, pid int, rootless bool) {
 	if flags == 0 {
 		return
 	}
@@ -31,9 +31,6 @@ func Enter(b *plan.Builder, parent *handshake.Parent, flags uintptr, pid int, ro
 	b.Call("close", "", plan.Close, fd)
 	if flags&unix.CLONE_NEWUSER != 0 {
 		becomeRoot(b, rootless)
-	}
-	if flags&unix.CLONE_NEWPID != 0 {
-		clone(b, parent, "make the process that goes on", 0)
 	}
 }
 

@@ -12,7 +12,9 @@
 //
 // With a user namespace, or a PID namespace joined by path, fork makes nothing:
 // the first process prepares and then clones the container's init as its
-// sibling (CLONE_PARENT), so that minirun is its parent either way.
+// sibling (CLONE_PARENT), so that minirun is its parent either way. A new PID
+// namespace is empty, so the clone comes first. One that is joined has other
+// processes in it, so the clone comes last if it can: see EnterPID.
 package namespaces
 
 import (
@@ -80,7 +82,7 @@ func (s Setup) staged() bool {
 }
 
 // Clones reports whether the plan clones the container's init, so that its
-// parent hears of a second process.
+// parent receives the number of a second process.
 func (s Setup) Clones() bool {
 	return s.Joined(unix.CLONE_NEWPID) || s.staged() && s.New&unix.CLONE_NEWPID != 0
 }

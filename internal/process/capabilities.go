@@ -58,6 +58,24 @@ func (c *compiler) boundingSet() {
 // capabilities sets the other four sets.
 func (c *compiler) capabilities() {
 	b, s := c.b, Mask(c.p.Capabilities)
+	now := s
+	if c.in.FilterLast {
+		now.Effective |= 1 << unix.CAP_SYS_ADMIN // loads the filter; arrived takes it away
+		now.Permitted |= 1 << unix.CAP_SYS_ADMIN
+	}
+	c.capset(now)
+	b.In(plan.Identity, "process.capabilities.ambient")
+	b.Call("clear the ambient set", "", plan.Prctl, plan.Int(unix.PR_CAP_AMBIENT), plan.Int(unix.PR_CAP_AMBIENT_CLEAR_ALL), plan.Int(0), plan.Int(0), plan.Int(0))
+	for n := range 64 {
+		if s.Ambient&(1<<n) != 0 {
+			b.Call("raise "+spec.CapabilityName(n), "", plan.Prctl, plan.Int(unix.PR_CAP_AMBIENT), plan.Int(unix.PR_CAP_AMBIENT_RAISE), plan.Int(n), plan.Int(0), plan.Int(0))
+		}
+	}
+}
+
+// capset sets the effective, permitted and inheritable sets.
+func (c *compiler) capset(s Sets) {
+	b := c.b
 	b.In(plan.Identity, "process.capabilities")
 	half := func(mask uint64, high bool) uint32 {
 		if high {
@@ -70,11 +88,4 @@ func (c *compiler) capabilities() {
 		data = append(data, half(s.Effective, high), half(s.Permitted, high), half(s.Inheritable, high))
 	}
 	b.Call("set effective, permitted and inheritable", "", plan.Capset, b.Words32(unix.LINUX_CAPABILITY_VERSION_3, 0), b.Words32(data...))
-	b.In(plan.Identity, "process.capabilities.ambient")
-	b.Call("clear the ambient set", "", plan.Prctl, plan.Int(unix.PR_CAP_AMBIENT), plan.Int(unix.PR_CAP_AMBIENT_CLEAR_ALL), plan.Int(0), plan.Int(0), plan.Int(0))
-	for n := range 64 {
-		if s.Ambient&(1<<n) != 0 {
-			b.Call("raise "+spec.CapabilityName(n), "", plan.Prctl, plan.Int(unix.PR_CAP_AMBIENT), plan.Int(unix.PR_CAP_AMBIENT_RAISE), plan.Int(n), plan.Int(0), plan.Int(0))
-		}
-	}
 }

@@ -28,18 +28,22 @@ func (c *compiler) openCwd(t plan.Then) {
 func (c *compiler) cwdBefore() {
 	c.b.In(plan.Exec, "process.cwd")
 	c.cwd = c.b.Cell("cwd")
-	if c.staysRoot() {
+	if !c.triesCwdAgain() {
 		c.openCwd(plan.Then{})
 		return
 	}
 	later := c.b.Label()
-	c.openCwd(plan.Then{On: []plan.On{{Errno: unix.EACCES, To: later}, {Errno: unix.EPERM, To: later}}})
+	on := []plan.On{{Errno: unix.EACCES, To: later}, {Errno: unix.EPERM, To: later}}
+	if c.in.ClonedLast {
+		on = append(on, plan.On{Errno: unix.ENOENT, To: later}) // in a /proc that does not show this process
+	}
+	c.openCwd(plan.Then{On: on})
 	c.b.Place(later)
 }
 
-// cwdAfter enters it as the user, if root could not.
+// cwdAfter enters it as the user, in its PID namespace, if root could not.
 func (c *compiler) cwdAfter() {
-	if c.staysRoot() {
+	if !c.triesCwdAgain() {
 		return
 	}
 	b := c.b
@@ -52,10 +56,11 @@ func (c *compiler) cwdAfter() {
 	b.Place(done)
 }
 
-// staysRoot says that process.user can enter nothing that root cannot.
-func (c *compiler) staysRoot() bool {
+// triesCwdAgain reports whether the process may be able to enter at last what it
+// could not enter before Identity: as another user, or in another PID namespace.
+func (c *compiler) triesCwdAgain() bool {
 	u := &c.p.User
-	return u.UID == 0 && u.GID == 0 && len(u.AdditionalGids) == 0
+	return c.in.ClonedLast || u.UID != 0 || u.GID != 0 || len(u.AdditionalGids) > 0
 }
 
 // Exec adds the last part of the plan.

@@ -79,13 +79,16 @@ func (c *compiler) hook(h *specs.Hook, number int) {
 }
 
 // checkStatus goes on if the wait status is zero. The loop branches on results
-// only, so the status becomes one: that of writing as many bytes to the host's
-// /dev/null.
+// only, so the status becomes one: poll(2) with as many descriptors as its status
+// says returns zero at once for none, and fails for a list that is not there. It
+// needs no descriptor, which another process could take from this one.
 func (c *compiler) checkStatus(failed plan.Message) {
 	b := c.b
-	good := b.Label()
-	b.CallThen("did it succeed", "writing as many bytes as its status gives zero if it did", plan.Then{Zero: good}, plan.Write,
-		plan.Of(c.null), b.At(failed.A), plan.Of(failed.A))
+	good, bad := b.Label(), b.Label()
+	b.CallThen("did it succeed", "waiting for as many descriptors as its status gives zero if it did",
+		plan.Then{Next: bad, Zero: good, On: []plan.On{{Errno: unix.EFAULT, To: bad}, {Errno: unix.EINVAL, To: bad}}},
+		plan.Ppoll, plan.Int(0), plan.Of(failed.A), b.Words(0, 0), plan.Int(0), plan.Int(0))
+	b.Place(bad)
 	c.giveUp(failed)
 	b.Place(good)
 }

@@ -1,20 +1,36 @@
 package process
 
 import (
+	"slices"
 	"strconv"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/seccomp"
 	"github.com/minirun/minirun/internal/spec"
 )
 
 // A process of `exec` comes into a container that runs already, so whatever it
-// finds there may be its enemy's: /proc, /dev, the other processes. What the
-// host has to say is said before (Outside), and nothing inside is believed
-// (Inside).
+// finds there may be hostile: /proc, /dev, the other processes. What needs the
+// host comes first (Outside), and nothing inside is trusted (Inside).
+//
+// The same holds for the first process of a container that joins the PID
+// namespace of another one. Both enter the PID namespace last:
+//
+//	joins the namespaces, the PID namespace for its children only
+//	cgroups, session keyring, terminal
+//	Identity    closes its descriptors, gives up what the container may not have
+//	clone ────▶ the process that goes on: the first that processes inside can see
+//	            Arrive      session, controlling terminal
+//	            Exec
+//
+// So what can be seen inside never has more capabilities, other IDs, another
+// root or another filter than the container's own processes, and the only
+// descriptor that they do not have too is the socket to minirun.
 
 // Outside adds the steps of `exec` before the process joins the container's
 // namespaces. What they set outlives the fork that enters a PID namespace.
@@ -68,12 +84,102 @@ func (c *compiler) terminal() {
 		b.In(plan.Filesystem, "process.terminal")
 	}
 	c.parent.Ask("the parent keeps the other end", master)
-	b.Call("make it the controlling terminal", "", plan.Ioctl, plan.Of(slave), plan.Int(unix.TIOCSCTTY), plan.Int(0))
 	for n := range 3 {
 		b.Call("make it descriptor "+strconv.Itoa(n), "", plan.Dup3, plan.Of(slave), plan.Int(n), plan.Int(0))
 	}
 	b.Call("close", "", plan.Close, plan.Of(slave))
 	b.Call("close", "", plan.Close, plan.Of(master.A))
+	if !c.in.ClonedLast {
+		c.controllingTerminal()
+	}
+}
+
+// controllingTerminal makes standard input, a terminal, that of the session.
+func (c *compiler) controllingTerminal() {
+	c.b.In(plan.Filesystem, "process.terminal")
+	c.b.Call("make it the controlling terminal", "", plan.Ioctl, plan.Int(0), plan.Int(unix.TIOCSCTTY), plan.Int(0))
+}
+
+// closeAll closes every descriptor that the program does not inherit, except the
+// socket to the parent.
+func (c *compiler) closeAll() {
+	c.b.In(plan.Exec, "")
+	c.b.Call("close all other descriptors", "processes of the PID namespace could take them from the one that is cloned", plan.CloseRange,
+		plan.Int(c.b.SyncFD()+1), plan.Int(uint32(0xffffffff)), plan.Int(0))
+}
+
+// processLimit is the limit that counts a process which is about to be cloned.
+const processLimit = "RLIMIT_NPROC"
+
+// makeRoomForClone raises the limit of processes as far as it will be needed, or
+// can be. Lowering it takes no privilege, so it may come after the clone.
+func (c *compiler) makeRoomForClone(i int) {
+	most := max(c.p.Rlimits[i].Hard, c.in.ProcessLimit)
+	c.rlimit(i, most, most)
+}
+
+// ScheduledFromOutside reports whether a scheduling policy does not pass to a
+// child, or forbids one: then the parent sets it, once the last process is
+// cloned (sched(7), "The SCHED_RESET_ON_FORK flag", "SCHED_DEADLINE").
+func ScheduledFromOutside(s *specs.Scheduler) bool {
+	return s.Policy == specs.SchedDeadline || slices.Contains(s.Flags, specs.SchedFlagResetOnFork)
+}
+
+// Arrive adds the steps of the process that was cloned into a PID namespace which
+// others are in. None of them needs a privilege.
+//
+// With FilterLast it still has CAP_SYS_ADMIN when it arrives, without which the
+// kernel takes no filter from a process that may gain privileges.
+func (r *Process) Arrive() {
+	c := r.c
+	c.beginSession()
+	if c.p.Terminal {
+		c.controllingTerminal()
+	}
+	if c.in.Waits {
+		c.startSocket()
+	}
+	if c.in.Rlimits {
+		for i, l := range c.p.Rlimits {
+			if l.Type == processLimit {
+				c.rlimit(i, l.Soft, l.Hard)
+			}
+		}
+	}
+	if c.in.FilterLast {
+		c.seccomp()
+		c.capset(Mask(c.p.Capabilities))
+	}
+}
+
+// Arrives reports whether a filter lets a process clone its successor, and lets
+// that one take the steps of Arrive. It may be loaded before them then.
+func Arrives(filter *seccomp.Program, p *specs.Process, waits bool) bool {
+	calls := [][]uint64{
+		{uint64(plan.Clone.Number()), uint64(unix.CLONE_PARENT | uintptr(unix.SIGCHLD))},
+		{uint64(plan.Close.Number())},
+		{uint64(plan.Write.Number())},
+		{uint64(plan.Read.Number())},
+		{uint64(plan.ExitGroup.Number())},
+		{uint64(plan.Setsid.Number())},
+	}
+	if p.Terminal {
+		calls = append(calls, []uint64{uint64(plan.Ioctl.Number()), 0, unix.TIOCSCTTY})
+	}
+	if waits {
+		calls = append(calls, []uint64{uint64(plan.Socketpair.Number()), unix.AF_UNIX, unix.SOCK_SEQPACKET | unix.SOCK_CLOEXEC})
+	}
+	if slices.ContainsFunc(p.Rlimits, func(l specs.POSIXRlimit) bool { return l.Type == processLimit }) {
+		calls = append(calls, []uint64{uint64(plan.Prlimit.Number())})
+	}
+	if filter.Notify {
+		// The agent gets the listener when the last process is there. Until then
+		// nothing may wait for its answer.
+		for _, c := range [...]plan.Call{plan.Prctl, plan.Setgroups, plan.Setresgid, plan.Setresuid, plan.Capset} {
+			calls = append(calls, []uint64{uint64(c.Number())})
+		}
+	}
+	return !slices.ContainsFunc(calls, func(call []uint64) bool { return !filter.Allows(uint32(call[0]), call[1:]...) })
 }
 
 // bitMask is a validated list of CPUs or memory nodes as 64-bit words.

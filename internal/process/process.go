@@ -12,7 +12,9 @@
 //	          no_new_privs: as late as can be); execve
 //
 // A process of `exec` has Outside and Inside in the place of Begin: what needs
-// the host's /proc comes before it joins the container's namespaces.
+// the host's /proc comes before it joins the container's namespaces. If it enters
+// a PID namespace that has processes already, Arrive comes between Identity and
+// Exec: see join.go.
 package process
 
 import (
@@ -40,11 +42,19 @@ type Input struct {
 	NoKeyring         bool             // keep the session keyring
 	ChownStdio        [3]bool          // descriptors that are given to process.user
 	HostRoot          [2]uint32        // host uid and gid of the user namespace's root, if known
-	HooksInside       bool             // hooks run inside the container
 	DieWithParent     bool             // SIGKILL when its parent ends
 	Unasked           bool             // go on to execve without telling Ready: nobody waits for it
 	UserNS, Rootless  bool
 	SELinux, AppArmor bool
+
+	// ClonedLast says that the process which goes on is cloned after Identity,
+	// into a PID namespace that others are in: see Arrive.
+	ClonedLast bool
+	// FilterLast says that the seccomp filter forbids the steps of Arrive, so that
+	// it is loaded after them.
+	FilterLast bool
+	// ProcessLimit is the caller's hard limit of RLIMIT_NPROC.
+	ProcessLimit uint64
 }
 
 // compiler carries what the steps of a process share.
@@ -58,9 +68,8 @@ type compiler struct {
 	startHooks []specs.Hook
 	ends       plan.Message // Ready, with both ends of the socket on which `start` will speak
 	otherEnd   plan.Cell
-	hooks      int       // how many run inside so far
-	env        plan.Arg  // the program's environment; before Ready, without HOME
-	null       plan.Cell // the host's /dev/null, if hooks run inside
+	hooks      int      // how many run inside so far
+	env        plan.Arg // the program's environment; before Ready, without HOME
 }
 
 // A Process is a process being compiled.
@@ -118,19 +127,24 @@ func (c *compiler) name() {
 	c.b.Call("name the process", "until execve, ps shows this", plan.Prctl, plan.Int(unix.PR_SET_NAME), c.b.Str(InitName), plan.Int(0), plan.Int(0), plan.Int(0))
 }
 
+// beginSession makes the process the leader of a new session.
+func (c *compiler) beginSession() {
+	c.b.In(plan.Identity, "")
+	c.b.Call("begin a session", "no signal from minirun's terminal reaches the container", plan.Setsid)
+}
+
 // session gives the process a session and a keyring of its own, and takes from
 // it what its parent may have left.
 func (c *compiler) session() {
 	b := c.b
-	b.In(plan.Identity, "")
-	b.Call("begin a session", "no signal from minirun's terminal reaches the container", plan.Setsid)
+	c.beginSession()
 	// The Go runtime keeps these two ignored if its caller ignored them (nohup),
 	// and what is ignored stays so over execve. All others it has caught.
 	for _, sig := range [2]unix.Signal{unix.SIGHUP, unix.SIGINT} {
 		b.Call("stop ignoring "+unix.SignalName(sig), "whoever started minirun may have ignored it", plan.RtSigaction,
 			plan.Int(sig), b.Room(32), plan.Int(0), plan.Int(8))
 	}
-	if c.in.Waits {
+	if c.in.Waits && !c.in.ClonedLast {
 		c.startSocket()
 	}
 	b.Call("clear the umask", "modes are meant as they are written", plan.Umask, plan.Int(0))
@@ -143,10 +157,6 @@ func (c *compiler) session() {
 		b.Call("let the user search it", "a key that cannot be searched for cannot be used", plan.Keyctl,
 			plan.Int(unix.KEYCTL_SETPERM), plan.Of(ring), plan.Int(keyringPermissions), plan.Int(0), plan.Int(0))
 		b.Place(none)
-	}
-	if c.in.HooksInside {
-		c.null = b.Cell("null")
-		b.Get("open /dev/null", "to check the status of hooks", plan.Then{}, c.null, plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/dev/null"), plan.Int(unix.O_WRONLY|unix.O_CLOEXEC), plan.Int(0))
 	}
 }
 
@@ -199,8 +209,11 @@ func (r *Process) Identity() {
 		c.b.Call("set no_new_privs", "execve gives no privileges", plan.Prctl, plan.Int(unix.PR_SET_NO_NEW_PRIVS), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
 	}
 	c.stdio()
+	if c.in.ClonedLast {
+		c.closeAll()
+	}
 	c.cwdBefore()
-	if !c.p.NoNewPrivileges {
+	if !c.p.NoNewPrivileges && !c.in.FilterLast {
 		c.seccomp()
 	}
 	c.boundingSet()
@@ -216,7 +229,7 @@ func (c *compiler) scheduling() {
 		domain, _ := spec.Personality(p.Domain)
 		b.Call("set the personality to "+string(p.Domain), "", plan.Personality, plan.Int(domain))
 	}
-	if s := c.p.Scheduler; s != nil {
+	if s := c.p.Scheduler; s != nil && !(c.in.ClonedLast && ScheduledFromOutside(s)) {
 		b.In(plan.Limits, "process.scheduler")
 		b.Call("set the scheduler to "+string(s.Policy), "", plan.SchedSetattr, plan.Int(0), schedAttr(b, s), plan.Int(0))
 	}
@@ -228,24 +241,46 @@ func (c *compiler) scheduling() {
 	c.memoryPolicy()
 }
 
-// schedAttr is struct sched_attr of sched_setattr(2), in its first size of 48
-// bytes.
+// schedAttr puts a struct sched_attr into the plan.
 func schedAttr(b *plan.Builder, s *specs.Scheduler) plan.Arg {
-	policy, _ := spec.SchedulerPolicy(s.Policy)
-	var flags uint64
-	for _, f := range s.Flags {
-		bit, _ := spec.SchedulerFlag(f)
-		flags |= bit
-	}
-	return b.Words(48|uint64(policy)<<32, flags, uint64(uint32(s.Nice))|uint64(uint32(s.Priority))<<32, s.Runtime, s.Deadline, s.Period)
+	a := SchedAttr(s)
+	return b.Words(uint64(a.Size)|uint64(a.Policy)<<32, a.Flags, uint64(uint32(a.Nice))|uint64(a.Priority)<<32, a.Runtime, a.Deadline, a.Period)
 }
 
+// schedAttrSize is the size of struct sched_attr in its first version, in bytes.
+const schedAttrSize = 48
+
+// SchedAttr returns process.scheduler as sched_setattr(2) takes it.
+func SchedAttr(s *specs.Scheduler) *unix.SchedAttr {
+	policy, _ := spec.SchedulerPolicy(s.Policy)
+	a := unix.SchedAttr{
+		Size: schedAttrSize, Policy: uint32(policy), Nice: s.Nice, Priority: uint32(s.Priority),
+		Runtime: s.Runtime, Deadline: s.Deadline, Period: s.Period,
+	}
+	for _, f := range s.Flags {
+		bit, _ := spec.SchedulerFlag(f)
+		a.Flags |= bit
+	}
+	return &a
+}
+
+// rlimits sets the resource limits. The number of processes is limited after the
+// last clone, which would count against it.
 func (c *compiler) rlimits() {
 	for i, l := range c.p.Rlimits {
-		resource, _ := spec.Rlimit(l.Type)
-		c.b.In(plan.Limits, "process.rlimits["+strconv.Itoa(i)+"]")
-		c.b.Call("limit "+l.Type, "", plan.Prlimit, plan.Int(0), plan.Int(resource), c.b.Words(l.Soft, l.Hard), plan.Int(0))
+		if c.in.ClonedLast && l.Type == processLimit {
+			c.makeRoomForClone(i)
+			continue
+		}
+		c.rlimit(i, l.Soft, l.Hard)
 	}
+}
+
+func (c *compiler) rlimit(i int, soft, hard uint64) {
+	name := c.p.Rlimits[i].Type
+	resource, _ := spec.Rlimit(name)
+	c.b.In(plan.Limits, "process.rlimits["+strconv.Itoa(i)+"]")
+	c.b.Call("limit "+name, "", plan.Prlimit, plan.Int(0), plan.Int(resource), c.b.Words(soft, hard), plan.Int(0))
 }
 
 // seccomp loads the filter.
@@ -270,6 +305,9 @@ func (c *compiler) seccomp() {
 	m := b.Message(handshake.SeccompListener, "listener")
 	b.Get(name, "", plan.Then{}, m.A, plan.Seccomp, plan.Int(setModeFilter), plan.Int(p.Flags), prog)
 	c.parent.Ask("the listener goes to linux.seccomp.listenerPath", m)
+	if c.in.ClonedLast && !c.p.NoNewPrivileges {
+		b.Call("close", "the parent has it", plan.Close, plan.Of(m.A))
+	}
 }
 
 // stdio gives the standard descriptors to the process's user, who may

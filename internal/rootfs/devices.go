@@ -166,7 +166,9 @@ func (c *compiler) console() {
 	b.Get("clone the slave's mount", "", plan.Then{}, source, plan.OpenTree, plan.Of(slave), b.Str(""), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))
 	c.attach(source, fd, "bind the terminal on /dev/console")
 	c.parent.Ask("the parent keeps the other end", master)
-	b.Call("make it the controlling terminal", "", plan.Ioctl, plan.Of(slave), plan.Int(unix.TIOCSCTTY), plan.Int(0))
+	if !c.in.ClonedLast { // else the session begins later: see process.Arrive
+		b.Call("make it the controlling terminal", "", plan.Ioctl, plan.Of(slave), plan.Int(unix.TIOCSCTTY), plan.Int(0))
+	}
 	for n := range 3 {
 		b.Call("make it descriptor "+string(rune('0'+n)), "", plan.Dup3, plan.Of(slave), plan.Int(n), plan.Int(0))
 	}

@@ -3,6 +3,7 @@ package rootfs
 import (
 	"encoding/binary"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -48,6 +49,10 @@ func (c *compiler) filesystem(m *specs.Mount, o spec.MountOptions) {
 	late := flags&unix.MS_RDONLY != 0 && (mode != 0 || tmpfs && o.TmpCopyUp)
 	if late {
 		flags &^= unix.MS_RDONLY // its mode and content come first
+	}
+	if m.Type == "proc" && c.in.ClonedLast {
+		// By the host's /proc, which is the one in sight until pivot_root.
+		o.Data = append(slices.Clone(o.Data), "pidns=/proc/self/ns/pid_for_children")
 	}
 	b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
 	b.Call("mount "+m.Type+" on "+target.path, "", plan.Mount, b.Str(sourceName(m)), b.Str("."), b.Str(m.Type), plan.Int(flags), c.data(m.Type, o.Data))

@@ -51,6 +51,7 @@ type Input struct {
 	NoPivot    bool     // --no-pivot
 	ParentMnt  string   // mount point that Root is on, if it would stay shared; see SharedParent
 	HostMounts []string // mount points of proc and sysfs on the host; needed with NoPivot
+	ClonedLast bool     // the process that becomes the program is cloned after the root is made
 	NullStdio  [3]bool  // descriptors 0 to 2 that are the host's /dev/null
 	SELinux    bool
 }

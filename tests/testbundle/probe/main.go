@@ -62,14 +62,24 @@ func main() {
 	case "personality":
 		p, _, _ := unix.Syscall(unix.SYS_PERSONALITY, 0xffffffff, 0, 0)
 		fmt.Printf("%#x\n", p)
+	default:
+		attack(os.Args[1], args)
+	}
+}
+
+// attack runs the words that stand for an attack on other processes or the host.
+func attack(word string, args []string) {
+	switch word {
 	case "overwrite":
 		overwrite(args[0], args[1:])
 	case "spy":
 		spy(args[0])
+	case "seize":
+		seize(args[0], len(args) > 1)
 	case "handle":
 		handle(args[0], args[1])
 	default:
-		fatal("what is " + os.Args[1] + "?")
+		fatal("unknown word " + word)
 	}
 }
 

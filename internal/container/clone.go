@@ -1,0 +1,101 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/process"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// This file is the parent's part of a clone inside the plan: the process that it
+// talks to ends, and a sibling goes on. See namespaces.EnterPID for why.
+
+// leaveCgroup moves the process, which the cgroup's limit keeps from cloning its
+// successor, into minirun's own cgroup.
+func (c *child) leaveCgroup(detect func() (*cgroups.Host, error)) error {
+	host, err := detect()
+	if err != nil {
+		return err
+	}
+	if err := host.Own().Add(c.proc.Pid); err != nil {
+		return fmt.Errorf("the container's cgroup is full, and its process cannot be cloned outside: %w", err)
+	}
+	c.outside = true
+	return nil
+}
+
+// successor goes on with the process pid, which the first one has cloned, and
+// reaps the first one, which ends. What a child does not inherit is set anew.
+func (c *child) successor(pid int, group *cgroups.Group) error {
+	first := c.proc.Pid
+	if err := c.proc.Become(pid); err != nil {
+		return err
+	}
+	c.arrived = true
+	if err := reap(first); err != nil {
+		return err
+	}
+	if c.outside {
+		if err := group.Add(pid); err != nil {
+			return err
+		}
+	}
+	s := c.spec.Process.Scheduler
+	if s == nil || !process.ScheduledFromOutside(s) {
+		return nil
+	}
+	if err := unix.SchedSetAttr(pid, process.SchedAttr(s), 0); err != nil {
+		return fmt.Errorf("process.scheduler: set the scheduler of process %d to %s: %w", pid, s.Policy, err)
+	}
+	return nil
+}
+
+func reap(pid int) error {
+	for {
+		_, err := unix.Wait4(pid, nil, 0, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// cloneLast decides whether a container's first process enters a PID namespace
+// given by path at the end of its set-up, when processes inside can take nothing
+// from it. A proc file system shows the PID namespace of the process that mounts
+// it, unless it is asked for another one, which takes Linux 6.18.
+func cloneLast(s *specs.Spec, setup namespaces.Setup) (bool, error) {
+	if !setup.Joined(unix.CLONE_NEWPID) {
+		return false, nil
+	}
+	if !slices.ContainsFunc(s.Mounts, func(m specs.Mount) bool { return m.Type == "proc" }) {
+		return true, nil
+	}
+	old, err := beforeLinux(6, 18)
+	return !old, err
+}
+
+// filterLast decides when the seccomp filter is loaded by a process that is cloned
+// into a PID namespace with others in it. Without noNewPrivileges that takes
+// CAP_SYS_ADMIN, which no process should have that they can see. So the filter is
+// loaded before the clone, if it allows what is left to do then. If not, the
+// process arrives with that capability, which one that may trace it could take: a
+// profile like this is refused together with CAP_SYS_PTRACE.
+func filterLast(s *specs.Spec, in *process.Input, clonedLast bool) error {
+	if !clonedLast || in.Seccomp == nil || s.Process.NoNewPrivileges || process.Arrives(in.Seccomp, s.Process, in.Waits) {
+		return nil
+	}
+	if process.Mask(s.Process.Capabilities).Bounding&(1<<unix.CAP_SYS_PTRACE) != 0 {
+		return &spec.Error{Path: "linux.seccomp", Want: "must allow clone, setsid, close, read, write and exit_group if the process has CAP_SYS_PTRACE: " +
+			"else it could take over one that enters the container before the filter is loaded\n" +
+			"hint: set process.noNewPrivileges to true (exec --no-new-privs), or allow these system calls"}
+	}
+	in.FilterLast = true
+	return nil
+}

@@ -1,0 +1,278 @@
+package hostile
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/tests/testbundle"
+)
+
+// A spy is a container with CAP_SYS_PTRACE whose program stops every process that
+// enters its PID namespace before it has become a program.
+type spy struct {
+	*testbundle.Bundle
+	pid  int // of the container's first process, on the host
+	out  *bufio.Scanner
+	wait func()
+}
+
+// newSpy starts a spy that has the given capabilities.
+func newSpy(t *testing.T, caps []string, change ...func(*specs.Spec)) *spy {
+	t.Helper()
+	change = append([]func(*specs.Spec){testbundle.Args("probe", "seize", "/stop")}, change...)
+	change = append(change, testbundle.Can(caps...), func(s *specs.Spec) { s.Process.NoNewPrivileges = false })
+	s := &spy{Bundle: testbundle.New(t, change...)}
+	s.Write()
+	pidFile := filepath.Join(filepath.Dir(s.Dir), "pid")
+	cmd := s.Command("run", "--pid-file", pidFile, s.ID, s.Dir)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start(cmd)
+	s.out, s.wait = bufio.NewScanner(out), func() { _ = cmd.Wait() }
+	if !s.out.Scan() || s.out.Text() != "ready" {
+		t.Fatalf("the spy says %q", s.out.Text())
+	}
+	text, err := os.ReadFile(pidFile)
+	if err == nil {
+		s.pid, err = strconv.Atoi(string(text))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// report ends the spy. It returns what the stopped processes had, and how many
+// there were.
+func (s *spy) report(t *testing.T) (found []string, stopped int) {
+	t.Helper()
+	s.File("/stop", "", 0o644)
+	for s.out.Scan() {
+		if count, last := strings.CutPrefix(s.out.Text(), "stopped in the set-up: "); last {
+			stopped, _ = strconv.Atoi(count)
+			continue
+		}
+		found = append(found, s.out.Text())
+	}
+	s.wait()
+	return found, stopped
+}
+
+// execsOfSpy is how many processes of `exec` TestSpyOnExec lets a spy look for:
+// MINIRUN_SPY, or a sample.
+func execsOfSpy(t *testing.T) int {
+	n, err := strconv.Atoi(os.Getenv("MINIRUN_SPY"))
+	if err != nil {
+		n = 60
+	}
+	if testing.Short() {
+		n = 10
+	}
+	t.Logf("%d processes of exec for each spy (MINIRUN_SPY says how many)", n)
+	return n
+}
+
+// spyOn lets a spy look for n processes that come in, and returns what those that
+// it stopped had. A busy machine may give the spy no time while one is in its
+// set-up: then another one tries.
+func spyOn(t *testing.T, n int, start func() *spy, comeIn func(*spy)) []string {
+	t.Helper()
+	for range 10 {
+		s := start()
+		for range n {
+			comeIn(s)
+		}
+		found, stopped := s.report(t)
+		t.Logf("stopped %d of %d in the set-up: %q", stopped, n, found)
+		if stopped > 0 {
+			return found
+		}
+	}
+	t.Error("no spy stopped a process in its set-up, so nothing is shown")
+	return nil
+}
+
+// TestSpyOnExec: a process that joins a container is traced while it is set up,
+// by one of the container that has CAP_SYS_PTRACE (CVE-2016-9962 is the class).
+// What can be seen inside has nothing then that the container does not have.
+func TestSpyOnExec(t *testing.T) {
+	testbundle.Need(t)
+	n := execsOfSpy(t)
+	docker := func(s *specs.Spec) { // loaded before the clone: see process.Arrives
+		s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{
+			{Names: []string{"mount", "unshare", "setns"}, Action: specs.ActErrno},
+		}}
+	}
+	ptrace := []string{"CAP_SYS_PTRACE"}
+	for _, c := range []struct {
+		name   string
+		caps   []string
+		change func(*specs.Spec)
+		flags  []string
+	}{
+		{"ptrace", ptrace, nil, nil},
+		{"ptrace and admin", []string{"CAP_SYS_PTRACE", "CAP_SYS_ADMIN"}, nil, nil},
+		{"another user", append(ptrace, "CAP_SETUID"), nil, []string{"-u", "1000:1000"}},
+		{"seccomp", ptrace, docker, nil},
+		{"seccomp and no_new_privs", ptrace, docker, []string{"--no-new-privs"}},
+		{"limits", ptrace, func(s *specs.Spec) {
+			s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NPROC", Soft: 50, Hard: 60}, {Type: "RLIMIT_NOFILE", Soft: 50, Hard: 60}}
+		}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			change := c.change
+			if change == nil {
+				change = func(*specs.Spec) {}
+			}
+			found := spyOn(t, n, func() *spy { return newSpy(t, c.caps, change) }, func(s *spy) {
+				s.Minirun(append(append([]string{"exec"}, c.flags...), s.ID, "true")...).Exit(t, 0)
+			})
+			for _, f := range found {
+				if more := testbundle.Excess(f, c.caps, "0", "1000"); more != nil {
+					t.Errorf("a process on its way into the container has more than the container: %q, of %q", more, f)
+				}
+			}
+		})
+	}
+}
+
+// TestSpyHoldsExec: a process of the container stops one that comes in, for ever.
+// The container can be deleted all the same, and `exec` ends.
+func TestSpyHoldsExec(t *testing.T) {
+	testbundle.Need(t)
+	s := newSpy(t, []string{"CAP_SYS_PTRACE"}, func(spec *specs.Spec) { spec.Process.Args = []string{"probe", "seize", "/stop", "hold"} })
+	held := make(chan bool)
+	go func() { held <- s.out.Scan() && s.out.Text() == "holding" }()
+	ended, inside := make(chan int), 0
+	for range 1000 {
+		cmd := s.Command("exec", s.ID, "true")
+		s.Start(cmd)
+		go func() {
+			_ = cmd.Wait()
+			ended <- cmd.ProcessState.ExitCode()
+		}()
+		select {
+		case status := <-ended:
+			if status != 0 {
+				t.Fatalf("exec ends with status %d", status)
+			}
+			inside++
+			continue
+		case ok := <-held:
+			if !ok {
+				t.Fatal("the spy ended")
+			}
+		}
+		s.Minirun("delete", "--force", s.ID).Exit(t, 0)
+		if status := <-ended; status == 0 {
+			t.Error("exec succeeded in a container that was killed before")
+		}
+		s.wait()
+		return
+	}
+	t.Errorf("the spy held none of %d processes", inside)
+}
+
+// TestSpyInUserNamespace: from inside a user namespace no process can be traced
+// before its execve: its memory belongs to the host's user namespace, and it is
+// not dumpable (ptrace(2), "Ptrace access mode checking", 4).
+func TestSpyInUserNamespace(t *testing.T) {
+	testbundle.Need(t)
+	s := newSpy(t, []string{"CAP_SYS_PTRACE", "CAP_SYS_ADMIN"}, testbundle.UserNS)
+	for range 30 {
+		s.Minirun("exec", s.ID, "true").Exit(t, 0)
+	}
+	if found, stopped := s.report(t); stopped > 0 {
+		t.Errorf("the spy stopped %d processes in their set-up: %q", stopped, found)
+	}
+}
+
+// TestSpyOnJoiningContainer: the same for a container's first process, whose
+// config.json joins the PID namespace of another container.
+func TestSpyOnJoiningContainer(t *testing.T) {
+	testbundle.Need(t)
+	n := execsOfSpy(t)
+	caps := []string{"CAP_SYS_PTRACE"}
+	joining := testbundle.New(t, testbundle.Args("true"), testbundle.Can(caps...))
+	if old(t, 6, 18) {
+		// There a proc file system must be mounted from inside the PID namespace.
+		testbundle.NoMount(func(at string) bool { return at == "/proc" })(joining.Spec)
+		joining.Spec.Linux.MaskedPaths, joining.Spec.Linux.ReadonlyPaths = nil, nil
+	}
+	own := joining.Spec.Linux.Namespaces
+	found := spyOn(t, n, func() *spy { return newSpy(t, caps) }, func(s *spy) {
+		joining.Spec.Linux.Namespaces = slices.Clone(own)
+		testbundle.With(specs.PIDNamespace, fmt.Sprintf("/proc/%d/ns/pid", s.pid))(joining.Spec)
+		joining.Run().Exit(t, 0)
+	})
+	for _, f := range found {
+		more := slices.DeleteFunc(testbundle.Excess(f, caps, "0"), func(word string) bool { return word == "another" || word == "root" }) // it has its own
+		if len(more) > 0 {
+			t.Errorf("a process on its way into the PID namespace has more than its container: %q, of %q", more, f)
+		}
+	}
+}
+
+// TestSpySees: the spy itself. A program of the host that enters a container with
+// everything it has is found out.
+func TestSpySees(t *testing.T) {
+	testbundle.Need(t)
+	helper, err := exec.LookPath("nsenter")
+	if err != nil {
+		t.Skip("needs nsenter of util-linux: ", err)
+	}
+	caps := []string{"CAP_SYS_PTRACE"}
+	s := newSpy(t, caps)
+	// A copy of nsenter, named as the spy expects it, clones and then waits in the
+	// container with all its capabilities.
+	fd, err := unix.MemfdCreate("minirun-plan", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	program, err := os.ReadFile(helper)
+	if err == nil {
+		_, err = unix.Write(fd, program)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		cmd := exec.Command(fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd), "-p", "-t", strconv.Itoa(s.pid), "/bin/true")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	found, stopped := s.report(t)
+	seen := slices.ContainsFunc(found, func(f string) bool { return testbundle.Excess(f, caps, "0") != nil })
+	if stopped == 0 || !seen {
+		t.Errorf("the spy does not see what a process with all capabilities has: stopped %d: %q", stopped, found)
+	}
+}
+
+// old reports whether the kernel is older than a version.
+func old(t *testing.T, major, minor int) bool {
+	t.Helper()
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		t.Fatal(err)
+	}
+	var has [2]int
+	if _, err := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &has[0], &has[1]); err != nil {
+		t.Fatal(err)
+	}
+	return slices.Compare(has[:], []int{major, minor}) < 0
+}

@@ -1,0 +1,51 @@
+package images
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	docker "github.com/moby/docker-image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/tests/testbundle"
+)
+
+// TestSpyOnHealthCheck: health checks come into the container as `exec` does, and
+// as often as their interval says: see TestSpyOnExec of tests/hostile.
+func TestSpyOnHealthCheck(t *testing.T) {
+	const checks = 60
+	caps := []string{
+		"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID", "CAP_SETUID",
+		"CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE", // Docker's
+		"CAP_SYS_PTRACE",
+	}
+	config := docker.DockerOCIImageConfig{}
+	config.Healthcheck = &docker.HealthcheckConfig{Test: []string{"CMD-SHELL", "echo >>/checks"}, Interval: 10 * time.Millisecond}
+	s := loaded(t, config)
+	for range 5 { // a busy machine may give the spy no time
+		id := name("spy")
+		s.do("run", "-d", "--name", id, "--cap-add", "SYS_PTRACE", "-v", testbundle.Probe+":/probe:ro", "busybox", "/probe", "seize", "/stop")
+		testbundle.Await(t, "health checks", func() bool {
+			n, _ := strconv.Atoi(s.do("exec", id, "sh", "-c", "cat /checks | wc -l"))
+			return n > checks
+		})
+		s.do("exec", id, "touch", "/stop")
+		testbundle.Await(t, "the spy's report", func() bool { return strings.Contains(s.do("logs", id), "stopped in the set-up: ") })
+		report := s.do("logs", id)
+		s.do("rm", "-f", id)
+		t.Log(report)
+		for line := range strings.Lines(report) {
+			if !strings.HasPrefix(line, "in the set-up: ") {
+				continue
+			}
+			if more := testbundle.Excess(line, caps, "0"); more != nil {
+				t.Errorf("a health check on its way into the container has more than the container: %q, of %q", more, line)
+			}
+		}
+		if !strings.Contains(report, "stopped in the set-up: 0") {
+			return
+		}
+	}
+	t.Error("no spy stopped a health check in its set-up, so nothing is shown")
+}
