@@ -8,8 +8,11 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/process"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -48,7 +51,7 @@ func (c *child) successor(pid int, group *cgroups.Group) error {
 		}
 	}
 	s := c.spec.Process.Scheduler
-	if s == nil || !process.ScheduledFromOutside(s) {
+	if s == nil || !c.clonedLast || !process.ScheduledFromOutside(s) {
 		return nil
 	}
 	if err := unix.SchedSetAttr(pid, process.SchedAttr(s), 0); err != nil {
@@ -81,19 +84,33 @@ func cloneLast(s *specs.Spec, setup namespaces.Setup) (bool, error) {
 	return !old, err
 }
 
+// mayAsk refuses a question that a process may not ask once others can see it: they
+// may make it say anything, so it gets no more than what its program could do.
+func (c *child) mayAsk(point uint32) error {
+	if !c.clonedLast || !c.arrived {
+		return nil
+	}
+	switch point {
+	case handshake.Ready, handshake.SeccompListener, handshake.HookFailed, plan.Ran, bootstrap.Stamped:
+		return nil
+	}
+	return fmt.Errorf("%s asks for %s, which it may not in its PID namespace", c.who, handshake.Name(point))
+}
+
 // filterLast decides when the seccomp filter is loaded by a process that is cloned
 // into a PID namespace with others in it. Without noNewPrivileges that takes
 // CAP_SYS_ADMIN, which no process should have that they can see. So the filter is
 // loaded before the clone, if it allows what is left to do then. If not, the
 // process arrives with that capability, which one that may trace it could take: a
-// profile like this is refused together with CAP_SYS_PTRACE.
-func filterLast(s *specs.Spec, in *process.Input, clonedLast bool) error {
-	if !clonedLast || in.Seccomp == nil || s.Process.NoNewPrivileges || process.Arrives(in.Seccomp, s.Process, in.Waits) {
+// profile like this is refused if the process, or the container's first one, has
+// CAP_SYS_PTRACE.
+func filterLast(p, first *specs.Process, in *process.Input, clonedLast bool) error {
+	if !clonedLast || in.Seccomp == nil || p.NoNewPrivileges || process.Arrives(in.Seccomp, p, in.Waits) {
 		return nil
 	}
-	if process.Mask(s.Process.Capabilities).Bounding&(1<<unix.CAP_SYS_PTRACE) != 0 {
-		return &spec.Error{Path: "linux.seccomp", Want: "must allow clone, setsid, close, read, write and exit_group if the process has CAP_SYS_PTRACE: " +
-			"else it could take over one that enters the container before the filter is loaded\n" +
+	if (process.Mask(p.Capabilities).Bounding|process.Mask(first.Capabilities).Bounding)&(1<<unix.CAP_SYS_PTRACE) != 0 {
+		return &spec.Error{Path: "linux.seccomp", Want: "must allow clone, setsid, close, read, write and exit_group if the container has CAP_SYS_PTRACE: " +
+			"its processes could take over one that enters the container before the filter is loaded\n" +
 			"hint: set process.noNewPrivileges to true (exec --no-new-privs), or allow these system calls"}
 	}
 	in.FilterLast = true

@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/process"
@@ -126,6 +127,7 @@ func TestFilterLast(t *testing.T) {
 		{"no clone", filterOf(t, specs.ActErrno, "clone"), specs.Process{}, true, false},
 		{"no clone, and no_new_privs", filterOf(t, specs.ActErrno, "clone"), specs.Process{NoNewPrivileges: true}, false, false},
 		{"no clone, with a spy", filterOf(t, specs.ActErrno, "clone"), specs.Process{Capabilities: ptrace}, false, true},
+		{"no clone, with a spy inside", filterOf(t, specs.ActErrno, "clone"), specs.Process{Cwd: "spy"}, false, true},
 		{"no setsid", filterOf(t, specs.ActKillProcess, "setsid"), specs.Process{}, true, false},
 		{"no ioctl", filterOf(t, specs.ActErrno, "ioctl"), specs.Process{}, false, false},
 		{"no ioctl, and a terminal", filterOf(t, specs.ActErrno, "ioctl"), specs.Process{Terminal: true}, true, false},
@@ -133,13 +135,16 @@ func TestFilterLast(t *testing.T) {
 		{"an agent for mkdir", filterOf(t, specs.ActNotify, "mkdirat"), specs.Process{}, false, false},
 		{"an agent for capset", filterOf(t, specs.ActNotify, "capset"), specs.Process{}, true, false},
 	} {
-		in := process.Input{Seccomp: c.filter}
-		err := filterLast(&specs.Spec{Process: &c.process, Linux: &specs.Linux{}}, &in, true)
+		in, first := process.Input{Seccomp: c.filter}, &c.process
+		if c.process.Cwd == "spy" {
+			first = &specs.Process{Capabilities: ptrace}
+		}
+		err := filterLast(&c.process, first, &in, true)
 		if in.FilterLast != c.late || (err != nil) != c.refused {
 			t.Errorf("%s: loaded after the clone: %v (%v), want %v, refused %v", c.what, in.FilterLast, err, c.late, c.refused)
 		}
 		in.FilterLast = false
-		if err := filterLast(&specs.Spec{Process: &c.process, Linux: &specs.Linux{}}, &in, false); err != nil || in.FilterLast {
+		if err := filterLast(&c.process, first, &in, false); err != nil || in.FilterLast {
 			t.Errorf("%s, without a clone: %v, %v", c.what, in.FilterLast, err)
 		}
 	}
@@ -170,5 +175,20 @@ func TestFilterLastTakesOneCapability(t *testing.T) {
 	}
 	if want := []string{"capset with CAP_SYS_ADMIN", "arrived", "filter", "capset"}; !slices.Equal(order, want) {
 		t.Errorf("%q, want %q", order, want)
+	}
+}
+
+// TestQuestionsOfArrivedProcess: once others can see the process, it gets nothing
+// that takes a privilege: its descriptors are not copied between, its terminal is
+// not taken, no hook runs again.
+func TestQuestionsOfArrivedProcess(t *testing.T) {
+	for point := handshake.MapIDs; point <= handshake.Full; point++ {
+		harmless := point == handshake.Ready || point == handshake.SeccompListener || point == handshake.HookFailed
+		for _, c := range []child{{}, {clonedLast: true}, {arrived: true}, {clonedLast: true, arrived: true}} {
+			refused := c.mayAsk(point) != nil
+			if want := c.clonedLast && c.arrived && !harmless; refused != want {
+				t.Errorf("%s, clonedLast %v, arrived %v: refused %v, want %v", handshake.Name(point), c.clonedLast, c.arrived, refused, want)
+			}
+		}
 	}
 }

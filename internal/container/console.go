@@ -80,6 +80,9 @@ func (c *child) handListener(to *Listener, container *specs.State) error {
 	if c.listener == nil || c.clonedLast && !c.arrived {
 		return nil
 	}
+	if to == nil {
+		return errors.New("config.json: linux.seccomp: the new process has a listener, and there is no listenerPath")
+	}
 	defer func() { c.listener = nil }()
 	defer c.listener.Close()
 	state, err := json.Marshal(&specs.ContainerProcessState{
@@ -99,9 +102,14 @@ func (c *Container) sendListener() error {
 }
 
 func (e *execution) sendListener() error {
-	if e.listener == nil {
+	return e.handListener(e.agent(), e.record.state(specs.StateRunning, e.record.Pid))
+}
+
+// agent is where the listener of the filter goes, nil if there is none.
+func (e *execution) agent() *Listener {
+	p := e.spec.Linux.Seccomp
+	if p == nil || p.ListenerPath == "" {
 		return nil
 	}
-	p := e.spec.Linux.Seccomp
-	return e.handListener(&Listener{p.ListenerPath, p.ListenerMetadata}, e.record.state(specs.StateRunning, e.record.Pid))
+	return &Listener{p.ListenerPath, p.ListenerMetadata}
 }

@@ -252,12 +252,10 @@ func (e *execution) openFiles() ([]*os.File, error) {
 	return out, nil
 }
 
-// answer answers one question of the process: see package handshake. One that
-// processes of the container can see may be made to say anything, so it is asked
-// for no more than what its own program could do.
+// answer answers one question of the process: see package handshake.
 func (e *execution) answer(m bootstrap.Message) ([]byte, error) {
-	if e.arrived && m.Point != handshake.Ready && m.Point != handshake.SeccompListener {
-		return nil, fmt.Errorf("the new process asks for %s, which it may not in the container", handshake.Name(m.Point))
+	if err := e.mayAsk(m.Point); err != nil {
+		return nil, err
 	}
 	switch m.Point {
 	case handshake.Scope:

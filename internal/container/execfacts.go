@@ -80,6 +80,10 @@ func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
 	if p.Terminal && !o.Detach && !isTerminal(os.Stdin) {
 		return ExecInputs{}, errors.New("exec: --tty: standard input is no terminal: run it in one, or give --detach and --console-socket")
 	}
+	first := s.Process
+	if first == nil {
+		first = &specs.Process{}
+	}
 	s.Process, s.Hooks = p, nil
 	if err := checkLabels(s); err != nil {
 		return ExecInputs{}, err
@@ -92,7 +96,7 @@ func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
 	if in.Process, err = processInput(s, &e.options, namespaces.Setup{New: in.Namespaces}); err != nil {
 		return in, err
 	}
-	if err := filterLast(s, &in.Process, in.Namespaces&unix.CLONE_NEWPID != 0); err != nil {
+	if err := filterLast(p, first, &in.Process, in.Namespaces&unix.CLONE_NEWPID != 0); err != nil {
 		return in, err
 	}
 	in.Process.DieWithParent = false // that is the first process's

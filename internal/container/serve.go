@@ -70,6 +70,9 @@ func (c *Container) created(m bootstrap.Message, answer []byte) error {
 var goOn = []byte{1}
 
 func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
+	if err := c.mayAsk(m.Point); err != nil {
+		return nil, err
+	}
 	begin := c.began()
 	switch m.Point {
 	case plan.Ran:

@@ -115,7 +115,7 @@ const processLimit = "RLIMIT_NPROC"
 // can be. Lowering it takes no privilege, so it may come after the clone.
 func (c *compiler) makeRoomForClone(i int) {
 	most := max(c.p.Rlimits[i].Hard, c.in.ProcessLimit)
-	c.rlimit(i, most, most)
+	c.rlimit("make room for the clone: "+processLimit, i, most, most)
 }
 
 // ScheduledFromOutside reports whether a scheduling policy does not pass to a
@@ -142,7 +142,7 @@ func (r *Process) Arrive() {
 	if c.in.Rlimits {
 		for i, l := range c.p.Rlimits {
 			if l.Type == processLimit {
-				c.rlimit(i, l.Soft, l.Hard)
+				c.rlimit("limit "+l.Type, i, l.Soft, l.Hard)
 			}
 		}
 	}

@@ -272,15 +272,14 @@ func (c *compiler) rlimits() {
 			c.makeRoomForClone(i)
 			continue
 		}
-		c.rlimit(i, l.Soft, l.Hard)
+		c.rlimit("limit "+l.Type, i, l.Soft, l.Hard)
 	}
 }
 
-func (c *compiler) rlimit(i int, soft, hard uint64) {
-	name := c.p.Rlimits[i].Type
-	resource, _ := spec.Rlimit(name)
+func (c *compiler) rlimit(name string, i int, soft, hard uint64) {
+	resource, _ := spec.Rlimit(c.p.Rlimits[i].Type)
 	c.b.In(plan.Limits, "process.rlimits["+strconv.Itoa(i)+"]")
-	c.b.Call("limit "+name, "", plan.Prlimit, plan.Int(0), plan.Int(resource), c.b.Words(soft, hard), plan.Int(0))
+	c.b.Call(name, "", plan.Prlimit, plan.Int(0), plan.Int(resource), c.b.Words(soft, hard), plan.Int(0))
 }
 
 // seccomp loads the filter.
