@@ -79,16 +79,15 @@ func (c *compiler) hook(h *specs.Hook, number int) {
 }
 
 // checkStatus goes on if the wait status is zero. The loop branches on results
-// only, so the status becomes one: poll(2) with as many descriptors as its status
-// says returns zero at once for none, and fails for a list that is not there. It
-// needs no descriptor, which another process could take from this one.
+// only, so the status becomes one: close_range(2) refuses a range that ends before
+// it begins, from 1 to 0. It takes no descriptor, which another process could take
+// from this one, and a filter has to allow it anyway.
 func (c *compiler) checkStatus(failed plan.Message) {
 	b := c.b
-	good, bad := b.Label(), b.Label()
-	b.CallThen("did it succeed", "waiting for as many descriptors as its status gives zero if it did",
-		plan.Then{Next: bad, Zero: good, On: []plan.On{{Errno: unix.EFAULT, To: bad}, {Errno: unix.EINVAL, To: bad}}},
-		plan.Ppoll, plan.Int(0), plan.Of(failed.A), b.Words(0, 0), plan.Int(0), plan.Int(0))
-	b.Place(bad)
+	good := b.Label()
+	b.CallThen("did it succeed", "the range from 1 to its status is none if it is 0; else the process ends, and its descriptors with it",
+		plan.Then{On: []plan.On{{Errno: unix.EINVAL, To: good}}},
+		plan.CloseRange, plan.Int(1), plan.Of(failed.A), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
 	c.giveUp(failed)
 	b.Place(good)
 }
