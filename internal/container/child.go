@@ -29,8 +29,8 @@ type child struct {
 	proc     *bootstrap.Process
 	early    []unix.Signal // came before there was a program to pass them on to
 	killed   bool          // by SIGKILL, before its execve
-	// clonedLast says that the plan clones the process that goes on into a PID
-	// namespace with others in it; arrived, that it has.
+	// clonedLast is true if the plan clones the process that goes on into a PID
+	// namespace with others in it, and arrived once it has.
 	clonedLast, arrived bool
 	outside             bool     // its cgroup was full, and it is not in it yet
 	listener            *os.File // of its seccomp filter, until the agent gets it

@@ -35,7 +35,7 @@ func (c *child) leaveCgroup(detect func() (*cgroups.Host, error)) error {
 }
 
 // successor goes on with the process pid, which the first one has cloned, and
-// reaps the first one, which ends. What a child does not inherit is set anew.
+// reaps the first one, which ends. Then it sets what a child does not inherit.
 func (c *child) successor(pid int, group *cgroups.Group) error {
 	first := c.proc.Pid
 	if err := c.proc.Become(pid); err != nil {

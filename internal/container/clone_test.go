@@ -27,7 +27,7 @@ var afterClone = []plan.Call{
 
 // TestNothingToTakeWhenSeen: a process that comes into a PID namespace with others
 // in it has, on every path to the clone, closed its descriptors and given up what
-// it may not have; and afterwards does nothing that takes a privilege.
+// it may not have; and after it does nothing that takes a privilege.
 func TestNothingToTakeWhenSeen(t *testing.T) {
 	seen := 0
 	eachGolden(t, func(t *testing.T, p *plan.Plan, in Inputs) {

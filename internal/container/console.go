@@ -81,7 +81,7 @@ func (c *child) handListener(to *Listener, container *specs.State) error {
 		return nil
 	}
 	if to == nil {
-		return errors.New("config.json: linux.seccomp: the new process has a listener, and there is no listenerPath")
+		return errors.New("config.json: linux.seccomp: the new process has a listener, but no listenerPath is given")
 	}
 	defer func() { c.listener = nil }()
 	defer c.listener.Close()

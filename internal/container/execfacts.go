@@ -33,7 +33,7 @@ type ExecInputs struct {
 
 // CompileExec makes the plan of a process that joins a container. It is
 // Compile without what the container has already. Processes of the container see
-// the new one from EnterPID on: what comes before it is out of their reach.
+// the new one from EnterPID on, so all that they must not reach comes earlier.
 func CompileExec(in ExecInputs) *plan.Plan {
 	in.Process.UserNS = in.Namespaces&unix.CLONE_NEWUSER != 0
 	in.Process.ClonedLast = in.Namespaces&unix.CLONE_NEWPID != 0

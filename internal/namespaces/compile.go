@@ -17,8 +17,8 @@ import (
 type Input struct {
 	// Rootless says that minirun runs without privilege on the host.
 	Rootless bool
-	// CloneLast says that the process enters a PID namespace given by path at the
-	// end of its set-up. The caller adds EnterPID there.
+	// CloneLast makes the process enter a PID namespace given by path at the end
+	// of its set-up. The caller adds EnterPID there.
 	CloneLast bool
 }
 

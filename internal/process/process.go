@@ -47,11 +47,11 @@ type Input struct {
 	UserNS, Rootless  bool
 	SELinux, AppArmor bool
 
-	// ClonedLast says that the process which goes on is cloned after Identity,
-	// into a PID namespace that others are in: see Arrive.
+	// ClonedLast is true if the process that goes on is cloned after Identity, into
+	// a PID namespace that others are in: see Arrive.
 	ClonedLast bool
-	// FilterLast says that the seccomp filter forbids the steps of Arrive, so that
-	// it is loaded after them.
+	// FilterLast is true if the seccomp filter forbids the steps of Arrive, so that
+	// it must be loaded after them.
 	FilterLast bool
 	// ProcessLimit is the caller's hard limit of RLIMIT_NPROC.
 	ProcessLimit uint64

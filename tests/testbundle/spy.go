@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// This file judges what the probe's word "seize" says of a process that it has
-// stopped.
+// This file judges the description that the probe's word "seize" prints of a
+// process that it has stopped.
 
 // CapNames are the capabilities by their numbers.
 var CapNames = strings.Fields(`CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP

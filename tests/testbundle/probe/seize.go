@@ -12,7 +12,7 @@ import (
 
 // This file is the spy with CAP_SYS_PTRACE, which may trace any process of its
 // PID namespace, whatever that one's capabilities. It stops each process that
-// enters the namespace as early as it can, and says what it would get by taking
+// enters the namespace as early as it can, and prints what it would get by taking
 // it over.
 
 // seize traces the processes that appear until the file stop exists. It prints
@@ -116,7 +116,7 @@ func identity(dir string) (out []string) {
 }
 
 // foreign is what the process has and this one has not: another root, and
-// descriptors above the standard ones, which are told by what they are.
+// descriptors above the standard ones, described by what they lead to.
 func foreign(dir string) (out []string) {
 	if !sameFile(dir+"/root", "/") {
 		out = append(out, "another root")
