@@ -69,7 +69,7 @@ func main() {
 	case "handle":
 		handle(args[0], args[1])
 	default:
-		fatal("what is " + os.Args[1] + "?")
+		kernelSurface(os.Args[1])
 	}
 }
 
