@@ -11,7 +11,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	docker "github.com/moby/docker-image-spec/specs-go/v1"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/tests/testbundle"
@@ -207,4 +209,49 @@ func TestDefaultProfileDeniesDangerousCalls(t *testing.T) {
 	if denied, answered := ask("--security-opt", "seccomp=unconfined"); len(answered) < len(denied) {
 		t.Errorf("without a profile the check sees %q denied, and only %q answered", denied, answered)
 	}
+}
+
+// The documents of an archive are read into memory, so their size is bounded
+// (CVE-2020-1702, CVE-2023-25153).
+func TestHugeDocumentsAreRefused(t *testing.T) {
+	huge := []byte(`{"schemaVersion":2,"manifests":[]}` + strings.Repeat(" ", 16<<20))
+	for name, change := range map[string]func(*layout){
+		"index.json": func(l *layout) { l.write("index.json", huge) },
+		"a manifest": func(l *layout) { l.name("huge", l.blob(oci.MediaTypeImageManifest, huge)) },
+		"a size": func(l *layout) {
+			l.name("huge", oci.Descriptor{MediaType: oci.MediaTypeImageIndex, Digest: l.blob("", huge).Digest, Size: 1 << 40})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStore(t)
+			l := newLayout(t)
+			change(l)
+			s.Minirun("load", "-q", l.dir).Fails(t, "that are read")
+		})
+	}
+}
+
+// A health check's output is kept up to a bound, whatever it prints
+// (CVE-2022-31030, CVE-2022-1708).
+func TestHealthOutputIsBounded(t *testing.T) {
+	config := runs("sleep", "1000")
+	config.Healthcheck = &docker.HealthcheckConfig{Test: []string{"CMD-SHELL", "yes | head -c 20000000"}, Interval: 200 * time.Millisecond, Timeout: 30 * time.Second, Retries: 1}
+	s := loaded(t, config)
+	id := name("loud")
+	s.do("run", "-d", "--name", id, "busybox")
+	defer s.do("rm", "-f", id)
+	testbundle.Await(t, "a check that ended", func() bool {
+		var list []struct {
+			HealthState struct{ Log []struct{ Output string } }
+		}
+		s.json(&list, "ps", "--format", "json")
+		if len(list) != 1 || len(list[0].HealthState.Log) == 0 {
+			return false
+		}
+		output := list[0].HealthState.Log[0].Output
+		if len(output) > 1<<16 || !strings.HasPrefix(output, "y\ny\n") {
+			t.Errorf("%d bytes are kept", len(output))
+		}
+		return true
+	})
 }
