@@ -76,18 +76,25 @@ func compare(minirun, docker []string) (differences []string) {
 
 // oracle runs the program in moby once, since it has to be compiled.
 var oracle = sync.OnceValues(func() ([]byte, error) {
-	_, file, _, _ := runtime.Caller(0)
 	cmd := exec.Command("go", "run", ".")
-	cmd.Dir = filepath.Join(filepath.Dir(file), "moby")
+	cmd.Dir = oracleDir()
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	cmd.Stderr = os.Stderr
 	return cmd.Output()
 })
 
+func oracleDir() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "moby")
+}
+
 func dockerDefaults(t *testing.T) *specs.Spec {
 	t.Helper()
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("needs go: Docker's defaults come from a program that is compiled here")
+	}
+	if _, err := os.Stat(oracleDir()); err != nil {
+		t.Skipf("needs the source tree: %v", err)
 	}
 	text, err := oracle()
 	if err != nil {
