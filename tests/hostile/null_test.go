@@ -28,7 +28,7 @@ func TestNullIsALink(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, terminal %t", name, terminal), func(t *testing.T) {
 				b := testbundle.New(t, noDev, testbundle.Writable, testbundle.Sh(inodes), change, func(s *specs.Spec) { s.Process.Terminal = terminal })
 				secret := secretFile(t, b)
-				before := inode(t, secret)
+				before := statOf(t, secret)
 				for _, target := range []string{secret, "/proc/1/root" + secret, "../../../../../../../../../.." + secret} {
 					b.Link(target, "/dev/null")
 					r := b.Run()
@@ -38,7 +38,7 @@ func TestNullIsALink(t *testing.T) {
 					if strings.Contains(r.Stdout, fmt.Sprintf("inode %d %d\n", before.Dev, before.Ino)) {
 						t.Errorf("link to %s: the host's file is a standard stream: %s", target, r.Stdout)
 					}
-					if after := inode(t, secret); after.Uid != before.Uid || after.Gid != before.Gid || after.Mode != before.Mode || after.Size != before.Size {
+					if after := statOf(t, secret); after.Uid != before.Uid || after.Gid != before.Gid || after.Mode != before.Mode || after.Size != before.Size {
 						t.Errorf("link to %s: the host's file changed: %+v, before %+v", target, after, before)
 					}
 				}
@@ -48,12 +48,12 @@ func TestNullIsALink(t *testing.T) {
 	t.Run("naive", func(t *testing.T) {
 		b := testbundle.New(t)
 		secret := secretFile(t, b)
-		before := inode(t, secret)
+		before := statOf(t, secret)
 		b.Link(secret, "/dev/null")
 		if err := os.Chown(b.Path("/dev/null"), 1, 1); err != nil { // follows the link
 			t.Fatal(err)
 		}
-		if inode(t, secret).Uid == before.Uid {
+		if statOf(t, secret).Uid == before.Uid {
 			t.Error("the check does not see a new owner")
 		}
 	})
@@ -69,7 +69,7 @@ func secretFile(t *testing.T, b *testbundle.Bundle) string {
 	return path
 }
 
-func inode(t *testing.T, path string) (st unix.Stat_t) {
+func statOf(t *testing.T, path string) (st unix.Stat_t) {
 	t.Helper()
 	if err := unix.Stat(path, &st); err != nil {
 		t.Fatal(err)
