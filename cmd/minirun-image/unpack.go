@@ -146,6 +146,7 @@ func bundle(ctx *cli.Context) error {
 		return err
 	}
 	config.Hostname = "minirun"
+	config.Linux.MaskedPaths = append(config.Linux.MaskedPaths, spec.HostMasks("/")...)
 	return writeBundle(dir, config, layers, ctx.Bool("layers"))
 }
 

@@ -34,6 +34,7 @@ func writeSpec(ctx *cli.Context) error {
 	if ctx.Bool("rootless") {
 		s = spec.DefaultRootless(os.Geteuid(), os.Getegid(), unified)
 	}
+	s.Linux.MaskedPaths = append(s.Linux.MaskedPaths, spec.HostMasks("/")...)
 	data, err := spec.Marshal(s)
 	if err != nil {
 		return err

@@ -165,6 +165,7 @@ func (e *Engine) configure(i *image.Image, layers image.Stack, network string, s
 	if err != nil {
 		return nil, err
 	}
+	c.Linux.MaskedPaths = append(c.Linux.MaskedPaths, spec.HostMasks("/")...)
 	var fs unix.Statfs_t // not cgroups.Detect, which the runtime will do, and which is more work
 	unified := unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC
 	if err := s.apply(c, knownCapabilities, network, unified); err != nil {

@@ -75,10 +75,13 @@ func killProbe(pidFile string, exec *os.Process) error {
 	return exec.Kill()
 }
 
-// bounded keeps the beginning of what is written.
-type bounded struct{ bytes.Buffer }
+// bounded keeps the beginning of what is written. The buffer is not embedded: its
+// ReadFrom would be promoted, and os/exec would fill it past Write.
+type bounded struct{ kept bytes.Buffer }
+
+func (b *bounded) String() string { return b.kept.String() }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	b.Buffer.Write(p[:min(len(p), max(0, keptOutput-b.Len()))])
+	b.kept.Write(p[:min(len(p), max(0, keptOutput-b.kept.Len()))])
 	return len(p), nil
 }

@@ -134,8 +134,9 @@ func toRuntime(label string) bool {
 }
 
 // Defaults is the specification of a container of an image before the image and
-// the user have their say: Docker's capabilities, mounts and masks. The root file
-// system can be written to, since an upper directory takes it.
+// the user have their say: Docker's capabilities, mounts and masks, except the
+// masks that depend on the host ([spec.HostMasks]). The root file system can be
+// written to, since an upper directory takes it.
 func Defaults() *specs.Spec {
 	s := spec.Default(false)
 	p := s.Process
@@ -144,7 +145,6 @@ func Defaults() *specs.Spec {
 	SetCapabilities(p.Capabilities, capabilities)
 	s.Hostname = ""
 	s.Root.Readonly = false
-	s.Linux.MaskedPaths = append(s.Linux.MaskedPaths, "/proc/interrupts", "/sys/devices/virtual/powercap")
 	return s
 }
 

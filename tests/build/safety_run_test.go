@@ -30,6 +30,7 @@ for f in /proc/sys/kernel/core_pattern /proc/sys/vm/drop_caches /proc/sysrq-trig
 	(echo > $f) 2>/dev/null && could write $f
 done
 cat /proc/kcore 2>/dev/null | head -c 1 | grep -q . && could read /proc/kcore
+cat /proc/interrupts 2>/dev/null | grep -q . && could read /proc/interrupts
 dd if=/dev/mem bs=1 count=1 2>/dev/null | grep -q . && could read /dev/mem
 mount -t tmpfs none /tmp 2>/dev/null && could mount
 mount -o remount,rw /sys 2>/dev/null && could remount /sys

@@ -15,6 +15,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/spec"
 )
 
 // start has minirun run the container, and waits. It runs on the thread of the
@@ -137,7 +139,7 @@ func (j *job) facts(who specs.User) (facts, error) {
 	}
 	var fs unix.Statfs_t
 	f := facts{
-		user: who, network: mode, terminal: j.terminal != nil, rootless: j.rootless,
+		user: who, network: mode, terminal: j.terminal != nil, rootless: j.rootless, masks: spec.HostMasks("/"),
 		unified: unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC,
 	}
 	if j.Op.Insecure {

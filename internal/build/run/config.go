@@ -23,8 +23,9 @@ type facts struct {
 	user     specs.User
 	network  string // host or none
 	terminal bool
-	unified  bool // cgroups are of version 2
-	rootless bool // in a user namespace
+	unified  bool     // cgroups are of version 2
+	rootless bool     // in a user namespace
+	masks    []string // masked paths that depend on the host
 
 	// Of a step that may do everything:
 	capabilities []string // all that the builder has itself
@@ -45,6 +46,7 @@ func configure(op *graph.Run, f facts) (*specs.Spec, error) {
 	p.Env = image.Environment(op.Env, image.Wishes{Terminal: f.terminal})
 	c.Hostname = hostname
 	c.Annotations = map[string]string{}
+	c.Linux.MaskedPaths = append(c.Linux.MaskedPaths, f.masks...)
 	if f.unified {
 		c.Linux.Namespaces = append(c.Linux.Namespaces, specs.LinuxNamespace{Type: specs.CgroupNamespace})
 	}

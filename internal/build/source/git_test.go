@@ -391,3 +391,16 @@ func TestSubmodules(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// What git says is kept up to a bound: part of it comes from the server.
+func TestTailIsBounded(t *testing.T) {
+	end := &tail{limit: 10}
+	cmd := exec.Command("sh", "-c", "yes remote: | head -c 10000000; echo; echo the end")
+	cmd.Stdout = end
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if got := end.String(); len(got) != 10 || !strings.HasSuffix(got, "the end\n") {
+		t.Errorf("%d bytes are kept: %.20q", len(got), got)
+	}
+}

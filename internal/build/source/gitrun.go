@@ -117,16 +117,20 @@ func (e *gitError) Error() string {
 
 func (e *gitError) Unwrap() error { return e.err }
 
-// A tail is the end of what is written to it.
+// A tail is the end of what is written to it. The buffer is not embedded: its
+// ReadFrom would be promoted, and os/exec would fill it past Write with what a
+// server says.
 type tail struct {
 	limit int
-	bytes.Buffer
+	kept  bytes.Buffer
 }
 
 func (t *tail) Write(p []byte) (int, error) {
-	n, err := t.Buffer.Write(p)
-	if over := t.Len() - t.limit; over > 0 {
-		t.Next(over)
+	n, err := t.kept.Write(p)
+	if over := t.kept.Len() - t.limit; over > 0 {
+		t.kept.Next(over)
 	}
 	return n, err
 }
+
+func (t *tail) String() string { return t.kept.String() }

@@ -83,6 +83,9 @@ func (f *fetcher) root(ctx context.Context, d oci.Descriptor) (oci.Descriptor, e
 	if kind.Schema == 1 || kind.FSLayers != nil {
 		return d, fmt.Errorf("manifest %s: schema 1, of Docker before 2016, is not supported: push the image again with a newer tool", d.Digest)
 	}
+	if err := checkKind(d, data); err != nil {
+		return d, err
+	}
 	if d.MediaType == "" {
 		d.MediaType = kind.MediaType
 	}

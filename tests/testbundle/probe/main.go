@@ -79,7 +79,7 @@ func attack(word string, args []string) {
 	case "handle":
 		handle(args[0], args[1])
 	default:
-		fatal("unknown word " + word)
+		kernelSurface(word)
 	}
 }
 
