@@ -126,11 +126,13 @@ func (c *compiler) makeDevice(dir plan.Cell, p string, mode uint32, number uint6
 }
 
 // bindDevice is for containers that may not make device nodes: the host's is
-// mounted on an empty file.
+// mounted on an empty file, read-only, because a user namespace may map the
+// device's owner.
 func (c *compiler) bindDevice(p string) {
 	source := c.b.Cell("device")
 	c.b.Get("clone the mount of "+p, "a user namespace may not make devices", plan.Then{}, source, plan.OpenTree,
 		plan.Int(unix.AT_FDCWD), c.b.Str(p), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
+	c.freeze(source, "make it read-only")
 	target := c.open(place{path: p})
 	c.attach(source, target, "bind "+p)
 	c.close(source, target)

@@ -82,7 +82,8 @@ type compiler struct {
 	overlay plan.Cell         // the layers' mount, made by Prepare
 	sources map[int]plan.Cell // bind sources cloned by Prepare
 	hows    map[[2]uint64]plan.Arg
-	devRO   bool // /dev becomes read-only after its devices are made
+	frozen  plan.Arg // the attributes that freeze sets
+	devRO   bool     // /dev becomes read-only after its devices are made
 }
 
 // A Root is a root file system being compiled.
