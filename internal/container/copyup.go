@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/regularfile"
 )
 
 // copyUp fills a new tmpfs with the content of the directory it covers
@@ -105,11 +107,10 @@ func copyDirectory(from, to int, name, path string) error {
 }
 
 func copyFile(from, to int, name string) error {
-	in, err := unix.Openat(from, name, unix.O_RDONLY|unix.O_NONBLOCK|noFollow, 0)
+	source, err := regularfile.OpenAt(from, name)
 	if err != nil {
 		return err
 	}
-	source := os.NewFile(uintptr(in), name)
 	defer source.Close()
 	out, err := unix.Openat(to, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|noFollow, 0o600)
 	if err != nil {
@@ -120,7 +121,7 @@ func copyFile(from, to int, name string) error {
 	if _, err := target.ReadFrom(source); err != nil {
 		return err
 	}
-	return copyAttributes(in, out)
+	return copyAttributes(int(source.Fd()), out)
 }
 
 func copyLink(from, to int, name string, st *unix.Stat_t) error {
