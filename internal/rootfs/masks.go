@@ -1,7 +1,6 @@
 package rootfs
 
 import (
-	"path"
 	"sort"
 	"strconv"
 
@@ -89,8 +88,6 @@ func (c *compiler) readonlyPaths() {
 }
 
 func indexed(name string, i int) string { return name + "[" + strconv.Itoa(i) + "]" }
-
-func parentOf(p string) string { return path.Dir(p) }
 
 func sortedKeys(m map[string]plan.Cell) []string {
 	keys := make([]string, 0, len(m))

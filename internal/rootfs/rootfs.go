@@ -82,8 +82,9 @@ type compiler struct {
 	overlay plan.Cell         // the layers' mount, made by Prepare
 	sources map[int]plan.Cell // bind sources cloned by Prepare
 	hows    map[[2]uint64]plan.Arg
-	frozen  plan.Arg // the attributes that freeze sets
-	devRO   bool     // /dev becomes read-only after its devices are made
+	frozen  plan.Arg  // the attributes that freeze sets
+	dev     plan.Cell // what is mounted on /dev, where the devices are made
+	devRO   bool      // /dev becomes read-only after its devices are made
 }
 
 // A Root is a root file system being compiled.
@@ -141,6 +142,9 @@ func (r *Root) Compile() {
 		c.propagation()
 		c.newRoot()
 	}
+	if !c.mountsDev() {
+		c.openDev()
+	}
 	for i := range c.spec.Mounts {
 		c.mount(i)
 	}
@@ -150,6 +154,7 @@ func (r *Root) Compile() {
 	c.console()
 	c.ownNull()
 	c.readonlyDev()
+	c.close(c.dev)
 }
 
 // Finish adds what goes on top of everything else, after the hooks that may
@@ -214,15 +219,6 @@ func (c *compiler) newRoot() {
 		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
 }
 
-func (c *compiler) bindsDev() bool {
-	for i, m := range c.spec.Mounts {
-		if clean(m.Destination) == "/dev" && c.isBind(i) {
-			return true
-		}
-	}
-	return false
-}
-
 // attr is mount_attr of mount_setattr(2).
 type attr struct {
 	set, clr, propagation uint64
@@ -244,7 +240,7 @@ func mountSource(i int) string { return "mounts[" + strconv.Itoa(i) + "]" }
 
 // relative is a cleaned path as openat2 takes it from the root's descriptor.
 func relative(clean string) string {
-	if clean == "/" {
+	if clean == "/" || clean == "" {
 		return "."
 	}
 	return strings.TrimPrefix(clean, "/")
