@@ -215,6 +215,11 @@ func (c *compiler) newRoot() {
 		b.Get("clone the root's mounts", "pivot_root wants the new root to be a mount", plan.Then{}, c.root, plan.OpenTree,
 			plan.Int(unix.AT_FDCWD), b.Str("."), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE))
 	}
+	if len(c.in.Layers) == 0 && !c.in.OnHost && (c.spec.Linux == nil || c.spec.Linux.RootfsPropagation == "") {
+		// On a host with systemd, whose mounts are shared, it is a slave.
+		b.Call("make it private", "what the host mounts below it must not appear in the container", plan.MountSetattr, plan.Of(c.root), b.Str(""),
+			plan.Int(unix.AT_EMPTY_PATH|unix.AT_RECURSIVE), b.Words(0, 0, unix.MS_PRIVATE, 0), plan.Int(32))
+	}
 	b.Call("mount the root on itself", "", plan.MoveMount, plan.Of(c.root), b.Str(""), plan.Int(unix.AT_FDCWD), b.Str("."),
 		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
 }
