@@ -345,3 +345,20 @@ func TestHostInodesAreReadOnly(t *testing.T) {
 		}
 	})
 }
+
+// TestUmaskComesBeforeTheFilter: a profile may answer umask(2) without doing it.
+func TestUmaskComesBeforeTheFilter(t *testing.T) {
+	eachGolden(t, func(t *testing.T, p *plan.Plan, _ Inputs) {
+		filtered, umask := false, ""
+		for i := range p.Steps {
+			switch s := &p.Steps[i]; s.Call {
+			case plan.Seccomp:
+				filtered = true
+			case plan.Umask:
+				if umask = s.Source; filtered && umask == "process.user.umask" {
+					t.Errorf("step %d (%s) comes after the filter", i, s.Name)
+				}
+			}
+		}
+	})
+}
