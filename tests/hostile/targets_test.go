@@ -362,6 +362,28 @@ func TestCopyUpOfHostileTree(t *testing.T) {
 	})
 }
 
+// TestCopyUpKeepsOptions: a tmpfs that is asked to be private stays so, although
+// the image's directory of that name can be read by all.
+func TestCopyUpKeepsOptions(t *testing.T) {
+	for _, c := range []struct{ options, want string }{
+		{"mode=0700,uid=1000,gid=1001", "700 1000 1001 755 0 0"},
+		{"mode=0700", "700 5 6 755 0 0"},
+		{"uid=1000", "755 1000 6 755 0 0"},
+		{"gid=1001", "755 5 1001 755 0 0"},
+		{"size=64k", "755 5 6 755 0 0"},
+		{"mode=0700,ro", "700 5 6 755 0 0"},
+	} {
+		options := append(strings.Split(c.options, ","), "tmpcopyup")
+		b := testbundle.New(t, dockersDefault, testbundle.Sh("stat -c '%a %u %g' /home /home/user | xargs"),
+			testbundle.AddMount(specs.Mount{Destination: "/opt", Type: "tmpfs", Source: "tmpfs", Options: []string{"tmpcopyup", "mode=0711"}}),
+			testbundle.AddMount(specs.Mount{Destination: "/home", Type: "tmpfs", Source: "tmpfs", Options: options}))
+		if err := os.Chown(b.Path("/home"), 5, 6); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(c.options, func(t *testing.T) { b.Run().Prints(t, c.want) })
+	}
+}
+
 // TestHostilePasswd: HOME is looked up by minirun, from outside.
 func TestHostilePasswd(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("echo $HOME"))
