@@ -321,3 +321,44 @@ func TestStepsExplainThemselves(t *testing.T) {
 		}
 	})
 }
+
+// TestHostInodesAreReadOnly: a clone of a mount of the host's devices is attached
+// only after it has become read-only, or the container's root could change the
+// inode.
+func TestHostInodesAreReadOnly(t *testing.T) {
+	eachGolden(t, func(t *testing.T, p *plan.Plan, _ Inputs) {
+		null := plan.None // the host's /dev/null, from which masks are cloned
+		cloned := map[plan.Cell]bool{}
+		for i := range p.Steps {
+			s := &p.Steps[i]
+			text := p.CallText(s)
+			switch {
+			case s.Call == plan.Openat && strings.Contains(text, `"/dev/null", O_RDONLY|O_NOFOLLOW`):
+				null = s.Out
+			case s.Call == plan.OpenTree && (strings.Contains(text, `"/dev/`) || null != plan.None && cellOf(s.Args[0]) == null):
+				cloned[s.Out] = true
+			case s.Call == plan.MountSetattr && strings.Contains(text, "attr_set=MOUNT_ATTR_RDONLY"):
+				delete(cloned, cellOf(s.Args[0]))
+			case s.Call == plan.MoveMount && cloned[cellOf(s.Args[0])]:
+				t.Errorf("step %d (%s): the container could change the inode: %s", i, s.Name, text)
+			}
+		}
+	})
+}
+
+// TestUmaskComesBeforeTheFilter: a profile may answer umask(2) without doing it.
+func TestUmaskComesBeforeTheFilter(t *testing.T) {
+	eachGolden(t, func(t *testing.T, p *plan.Plan, _ Inputs) {
+		filtered, umask := false, ""
+		for i := range p.Steps {
+			switch s := &p.Steps[i]; s.Call {
+			case plan.Seccomp:
+				filtered = true
+			case plan.Umask:
+				if umask = s.Source; filtered && umask == "process.user.umask" {
+					t.Errorf("step %d (%s) comes after the filter", i, s.Name)
+				}
+			}
+		}
+	})
+}

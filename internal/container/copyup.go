@@ -6,13 +6,19 @@ import (
 	"os"
 	"strings"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/regularfile"
+	"github.com/minirun/minirun/internal/spec"
 )
 
 // copyUp fills a new tmpfs with the content of the directory it covers
 // (tmpcopyup). Both are the container's descriptors; everything is opened from
 // them and nothing is followed, so the copy cannot leave them.
 func (c *Container) copyUp(from, to int) error {
+	keep := optionsKept(c.spec, c.copiedUp)
+	c.copiedUp++
 	source, err := c.proc.Descriptor(from, "directory to copy")
 	if err != nil {
 		return err
@@ -23,17 +29,44 @@ func (c *Container) copyUp(from, to int) error {
 		return err
 	}
 	defer target.Close()
-	if err := copyTree(int(source.Fd()), int(target.Fd()), ""); err != nil {
+	if err := copyTree(int(source.Fd()), int(target.Fd()), "", keep); err != nil {
 		return fmt.Errorf("copy the directory up into the tmpfs (tmpcopyup): %w", err)
 	}
 	return nil
+}
+
+// kept says which attributes of a directory are not copied.
+type kept struct{ mode, uid, gid bool }
+
+// optionsKept returns the attributes that the options of the nth tmpfs with
+// tmpcopyup set: what was asked for is not replaced by what the image has. The
+// process asks for the copies in the order of config.json.
+func optionsKept(s *specs.Spec, n int) (k kept) {
+	for i := range s.Mounts {
+		o, err := spec.ParseMountOptions(s.Mounts[i].Options)
+		if err != nil || !o.TmpCopyUp || o.Flags&unix.MS_REMOUNT != 0 {
+			continue
+		}
+		if n > 0 {
+			n--
+			continue
+		}
+		for _, d := range o.Data {
+			name, _, _ := strings.Cut(d, "=")
+			k.mode = k.mode || name == "mode"
+			k.uid = k.uid || name == "uid"
+			k.gid = k.gid || name == "gid"
+		}
+		break
+	}
+	return k
 }
 
 const noFollow = unix.O_NOFOLLOW | unix.O_CLOEXEC
 
 // copyTree copies the directory from, with what is in it, onto the directory
 // to.
-func copyTree(from, to int, path string) error {
+func copyTree(from, to int, path string, keep kept) error {
 	source, err := reopenDir(from, path)
 	if err != nil {
 		return err
@@ -53,7 +86,7 @@ func copyTree(from, to int, path string) error {
 			return err
 		}
 	}
-	return copyAttributes(int(source.Fd()), int(target.Fd()))
+	return copyAttributes(int(source.Fd()), int(target.Fd()), keep)
 }
 
 func reopenDir(fd int, path string) (*os.File, error) {
@@ -101,15 +134,14 @@ func copyDirectory(from, to int, name, path string) error {
 		defer unix.Close(fd)
 		fds[i] = fd
 	}
-	return copyTree(fds[0], fds[1], path)
+	return copyTree(fds[0], fds[1], path, kept{})
 }
 
 func copyFile(from, to int, name string) error {
-	in, err := unix.Openat(from, name, unix.O_RDONLY|unix.O_NONBLOCK|noFollow, 0)
+	source, err := regularfile.OpenAt(from, name)
 	if err != nil {
 		return err
 	}
-	source := os.NewFile(uintptr(in), name)
 	defer source.Close()
 	out, err := unix.Openat(to, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|noFollow, 0o600)
 	if err != nil {
@@ -120,7 +152,7 @@ func copyFile(from, to int, name string) error {
 	if _, err := target.ReadFrom(source); err != nil {
 		return err
 	}
-	return copyAttributes(in, out)
+	return copyAttributes(int(source.Fd()), out, kept{})
 }
 
 func copyLink(from, to int, name string, st *unix.Stat_t) error {
@@ -136,18 +168,27 @@ func copyLink(from, to int, name string, st *unix.Stat_t) error {
 }
 
 // copyAttributes copies owner, mode, extended attributes and times from one
-// open file to another.
-func copyAttributes(from, to int) error {
+// open file to another, except those to keep.
+func copyAttributes(from, to int, keep kept) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(from, &st); err != nil {
 		return err
 	}
-	if err := unix.Fchown(to, int(st.Uid), int(st.Gid)); err != nil {
+	uid, gid := int(st.Uid), int(st.Gid)
+	if keep.uid {
+		uid = -1
+	}
+	if keep.gid {
+		gid = -1
+	}
+	if err := unix.Fchown(to, uid, gid); err != nil {
 		return err
 	}
 	// After the owner: a change of owner clears set-user-ID.
-	if err := unix.Fchmod(to, st.Mode&0o7777); err != nil {
-		return err
+	if !keep.mode {
+		if err := unix.Fchmod(to, st.Mode&0o7777); err != nil {
+			return err
+		}
 	}
 	if err := copyXattrs(from, to); err != nil {
 		return err

@@ -33,6 +33,7 @@ type Container struct {
 	values   []cgroups.Value
 	hostRoot [2]uint32  // host uid and gid of the user namespace's root, if known
 	pipes    []*os.File // to the hooks that run inside, named by their JSON paths
+	copiedUp int        // how many directories have been copied into a tmpfs
 }
 
 // Create makes a container up to the point where only `start` is missing. After

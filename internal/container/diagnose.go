@@ -3,6 +3,7 @@ package container
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/process"
+	"github.com/minirun/minirun/internal/regularfile"
 )
 
 // execHint looks for the cause of a failed execve: the errno says that
@@ -23,24 +25,25 @@ func (c *child) execHint(errno unix.Errno) string {
 		}
 		found := false
 		for _, p := range candidates {
-			found = found || c.look(p) != nil
+			found = found || c.exists(p)
 		}
 		if !found {
 			return fmt.Sprintf(": executable file not found in $PATH: %q is in none of its %d directories", args[0], len(candidates))
 		}
 	}
 	for _, p := range candidates {
-		if f := c.look(p); f != nil {
-			defer f.Close()
-			return c.fileHint(f, p, errno)
+		if fd := c.look(p); fd >= 0 {
+			defer func() { _ = unix.Close(fd) }()
+			return c.fileHint(fd, p, errno)
 		}
 	}
 	return ": there is no such file in the container"
 }
 
-// look opens a path of the container from outside: in root.path, or in the
-// topmost layer that has it. Mounts are not seen; the hint is then less exact.
-func (c *child) look(path string) *os.File {
+// look opens a path of the container from outside, with O_PATH: in root.path, or
+// in the topmost layer that has it. Mounts are not seen; the hint is then less
+// exact. Without such a file it returns -1.
+func (c *child) look(path string) int {
 	for _, root := range c.roots {
 		dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
@@ -49,24 +52,38 @@ func (c *child) look(path string) *os.File {
 		if !strings.HasPrefix(path, "/") {
 			path = c.spec.Process.Cwd + "/" + path
 		}
-		fd, err := unix.Openat2(dir, strings.TrimLeft(path, "/"), &unix.OpenHow{
-			Flags: unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
-		})
-		unix.Close(dir)
+		fd, err := regularfile.PathIn(dir, strings.TrimLeft(path, "/"), 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
+		_ = unix.Close(dir)
 		if err == nil {
-			return os.NewFile(uintptr(fd), path)
+			return fd
 		}
 	}
-	return nil
+	return -1
 }
 
-func (c *child) fileHint(f *os.File, path string, errno unix.Errno) string {
+func (c *child) exists(path string) bool {
+	fd := c.look(path)
+	if fd < 0 {
+		return false
+	}
+	_ = unix.Close(fd)
+	return true
+}
+
+func (c *child) fileHint(fd int, path string, errno unix.Errno) string {
+	f, err := regularfile.Reopen(fd, path)
+	switch {
+	case errors.Is(err, unix.EISDIR):
+		return fmt.Sprintf(": %s is a directory", path)
+	case errors.Is(err, regularfile.ErrNotRegular):
+		return fmt.Sprintf(": %s is a device, a FIFO or a socket", path)
+	case err != nil:
+		return ""
+	}
+	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return ""
-	}
-	if info.IsDir() {
-		return fmt.Sprintf(": %s is a directory", path)
 	}
 	if errno == unix.EACCES && info.Mode()&0o111 == 0 {
 		return fmt.Sprintf(": %s has mode %04o, which lets nobody execute it: chmod +x", path, info.Mode().Perm())
@@ -92,7 +109,7 @@ func (c *child) scriptHint(path string, head []byte) string {
 		return fmt.Sprintf(": the file exists, but its first line ends in a carriage return (Windows line ends), so the kernel looks for the interpreter %q: convert it, e.g. with dos2unix", strings.TrimSpace(string(line[:len(line)-1]))+"\r")
 	}
 	fields := strings.Fields(string(line))
-	if len(fields) > 0 && c.look(fields[0]) == nil {
+	if len(fields) > 0 && !c.exists(fields[0]) {
 		return fmt.Sprintf(": the file exists, its interpreter %s does not", fields[0])
 	}
 	return ""
@@ -125,11 +142,9 @@ func (c *child) elfHint(f *os.File, path string, errno unix.Errno) string {
 			return fmt.Sprintf(": %s is a damaged ELF file: %v", path, err)
 		}
 		interpreter := string(bytes.TrimRight(name, "\x00"))
-		found := c.look(interpreter)
-		if found == nil {
+		if !c.exists(interpreter) {
 			return fmt.Sprintf(": the file exists, its ELF interpreter %s does not", interpreter)
 		}
-		found.Close()
 	}
 	return ""
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/regularfile"
 	"github.com/minirun/minirun/internal/spec"
 )
 
@@ -40,26 +41,14 @@ func (c *child) home() (string, error) {
 // that is missing or is none gives "/"; an error is for a path that cannot be
 // walked as resolve wants it.
 func (c *child) homeIn(root int, resolve uint64) (string, error) {
-	// O_NONBLOCK: an image may have a FIFO there.
-	fd, err := unix.Openat2(root, "etc/passwd", &unix.OpenHow{
-		Flags: unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY, Resolve: resolve,
-	})
-	if errors.Is(err, unix.ENOENT) {
+	f, err := regularfile.OpenIn(root, "etc/passwd", resolve)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EISDIR) || errors.Is(err, regularfile.ErrNotRegular) {
 		return "/", nil
 	}
 	if err != nil {
 		return "", err
 	}
-	// Blocking again: os.NewFile would set the runtime's poller up for it.
-	if err := unix.SetNonblock(fd, false); err != nil {
-		unix.Close(fd)
-		return "", err
-	}
-	f := os.NewFile(uintptr(fd), "/etc/passwd")
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return "/", nil
-	}
 	uid := int(c.spec.Process.User.UID)
 	users, err := user.ParsePasswdFilter(io.LimitReader(f, maxPasswd), func(u user.User) bool { return u.Uid == uid })
 	if err != nil || len(users) == 0 || users[0].Home == "" || len(users[0].Home) > 4000 {

@@ -203,7 +203,7 @@ func rootless(c *specs.Spec, network string) {
 		case m.Destination == "/dev/pts" && len(c.Linux.GIDMappings) == 1: // the group tty has no ID
 			m.Options = slices.DeleteFunc(m.Options, func(o string) bool { return o == "gid=5" })
 		case m.Destination == "/sys" && network == "host": // a sysfs belongs to a network namespace
-			m.Type, m.Source, m.Options = "bind", "/sys", append([]string{"rbind"}, m.Options...)
+			m.Type, m.Source, m.Options = "bind", "/sys", append([]string{"rbind", "rro"}, m.Options...)
 		}
 	}
 }

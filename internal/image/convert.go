@@ -145,6 +145,11 @@ func Defaults() *specs.Spec {
 	SetCapabilities(p.Capabilities, capabilities)
 	s.Hostname = ""
 	s.Root.Readonly = false
+	for i := range s.Mounts {
+		if m := &s.Mounts[i]; m.Type == "proc" { // as Docker and BuildKit; `runc spec` has none
+			m.Options = []string{"nosuid", "noexec", "nodev"}
+		}
+	}
 	return s
 }
 

@@ -3,12 +3,15 @@ package image
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/regularfile"
 )
 
 // A Stack is directories of layers, lowest first, as overlayfs stacks them
@@ -161,11 +164,13 @@ func (s Stack) ReadFile(name string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !isType(st, unix.S_IFREG) {
-		return nil, fmt.Errorf("%s in the image: is no regular file", name)
-	}
 	if st.Size > limit {
 		return nil, fmt.Errorf("%s in the image: %d bytes are more than the %d that are read", name, st.Size, limit)
 	}
-	return os.ReadFile(file)
+	f, err := regularfile.OpenAt(unix.AT_FDCWD, file)
+	if err != nil {
+		return nil, fmt.Errorf("%s in the image: %w", name, err)
+	}
+	defer func() { _ = f.Close() }()
+	return io.ReadAll(io.LimitReader(f, limit))
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/moby/sys/user"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/regularfile"
 )
 
 // maxUsers bounds what is read of an image's /etc/passwd and /etc/group: they are
@@ -24,30 +26,27 @@ func LookUp(s Stack, who string) (specs.User, error) {
 }
 
 // LookUpIn finds a user in the root directory of a container that runs. Its
-// processes may exchange what is there meanwhile, so each file is opened in one
-// step that cannot leave the root, and does not wait for a FIFO's writer.
+// processes may exchange what is there meanwhile, so each file is looked up once,
+// in a way that cannot leave the root, and only a regular file is opened.
 func LookUpIn(root *os.File, who string) (specs.User, error) {
 	return lookUp(who, func(name string) ([]byte, error) { return readIn(root, name) })
 }
 
 func readIn(root *os.File, name string) ([]byte, error) {
-	fd, err := unix.Openat2(int(root.Fd()), name, &unix.OpenHow{
-		Flags: unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
-	})
+	f, err := regularfile.OpenIn(int(root.Fd()), name, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, &os.PathError{Op: "open in the container", Path: name, Err: err}
+		return nil, fmt.Errorf("in the container: %w", err)
 	}
-	f := os.NewFile(uintptr(fd), name)
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxUsers {
-		return nil, fmt.Errorf("%s in the container: is no regular file of at most %d bytes", name, maxUsers)
+	if info.Size() > maxUsers {
+		return nil, fmt.Errorf("%s in the container: %d bytes are more than the %d that are read", name, info.Size(), maxUsers)
 	}
 	return io.ReadAll(io.LimitReader(f, maxUsers))
 }

@@ -76,7 +76,6 @@ func (r *Process) Exec() {
 	}
 	c.env = env // hooks that bring none of their own have the program's from here on
 	r.Hooks("startContainer", c.startHooks)
-	c.umask()
 	// Last: a filter need not allow what comes before it.
 	if c.p.NoNewPrivileges {
 		c.seccomp()

@@ -5,7 +5,7 @@
 //	Begin     a session and a keyring of its own, labels for the coming execve
 //	Identity  privileges go, in the one order that works:
 //	            no_new_privs, scheduling, rlimits
-//	            working directory
+//	            working directory, umask
 //	            seccomp                        (needs CAP_SYS_ADMIN without no_new_privs)
 //	            bounding set, ids, capabilities
 //	Exec      is the program there? ready; wait for start; seccomp (with
@@ -213,6 +213,7 @@ func (r *Process) Identity() {
 		c.closeAll()
 	}
 	c.cwdBefore()
+	c.umask()
 	if !c.p.NoNewPrivileges && !c.in.FilterLast {
 		c.seccomp()
 	}
@@ -347,6 +348,8 @@ func (c *compiler) user() {
 	}
 }
 
+// umask comes before the filter, which may answer umask(2) without doing it. No
+// step from here on makes a file; hooks set their own.
 func (c *compiler) umask() {
 	b, u := c.b, &c.p.User
 	b.In(plan.Identity, "process.user.umask")

@@ -35,6 +35,7 @@ func BindSource(bundle string, m *specs.Mount) string {
 func (c *compiler) bind(i int, m *specs.Mount, o spec.MountOptions) {
 	b := c.b
 	target := place{path: clean(m.Destination), dir: c.in.IsDir(i)}
+	target.nolinks = target.path == "/dev"
 	source, early := c.sources[i]
 	if !early {
 		source = c.cloneSource(i)
@@ -46,7 +47,12 @@ func (c *compiler) bind(i int, m *specs.Mount, o spec.MountOptions) {
 	fd := c.open(target)
 	c.attach(source, fd, "bind "+m.Source+" on "+target.path)
 	c.attributes(source, target.path, o)
-	c.close(source, fd)
+	c.close(fd)
+	if target.path == "/dev" {
+		c.keepDev(source)
+		return
+	}
+	c.close(source)
 }
 
 // attach moves a detached mount onto an open place.

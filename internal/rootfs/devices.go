@@ -3,12 +3,14 @@ package rootfs
 import (
 	"os"
 	"path"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/spec"
 )
 
 // defaultDevices are the devices every container has (config-linux.md,
@@ -32,6 +34,50 @@ var devLinks = [...][2]string{
 	{"/proc/self/fd/2", "/dev/stderr"},
 }
 
+// The devices are made in what was mounted on /dev, which is held by its
+// descriptor from then on. By its path it might be found elsewhere: an image may
+// have a link /dev -> /v, or /v -> /dev, and the user a volume on /v, in which
+// files would be replaced by device nodes (the class of CVE-2026-41579).
+
+// mountsDev reports whether config.json mounts something on /dev.
+func (c *compiler) mountsDev() bool {
+	for _, m := range c.spec.Mounts {
+		o, _ := spec.ParseMountOptions(m.Options)
+		if clean(m.Destination) == "/dev" && o.Flags&unix.MS_REMOUNT == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// bindsDev reports whether config.json binds something on /dev. Then that has
+// the devices.
+func (c *compiler) bindsDev() bool {
+	for i, m := range c.spec.Mounts {
+		if clean(m.Destination) == "/dev" && c.isBind(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// openDev opens the root file system's own /dev, before volumes can cover it.
+func (c *compiler) openDev() {
+	c.b.In(plan.Filesystem, "root.path")
+	c.keepDev(c.open(place{path: "/dev", dir: true, nolinks: true}))
+}
+
+// keepDev takes the descriptor of what is mounted on /dev.
+func (c *compiler) keepDev(fd plan.Cell) {
+	if c.dev != 0 {
+		c.close(c.dev)
+	}
+	c.dev = fd
+}
+
+// inDev is a place at or below /dev.
+func inDev(p string) bool { return p == "/dev" || strings.HasPrefix(p, "/dev/") }
+
 // devices makes devices, links and the console.
 func (c *compiler) devices() {
 	dirs := map[string]plan.Cell{}
@@ -50,11 +96,10 @@ func (c *compiler) devices() {
 		c.device(dirs, &c.spec.Linux.Devices[i])
 	}
 	c.b.In(plan.Filesystem, "")
-	dev := c.directory(dirs, "/dev")
 	for _, link := range devLinks {
-		c.b.CallThen("link "+link[1], "", plan.Fine(unix.EEXIST), plan.Symlinkat, c.b.Str(link[0]), plan.Of(dev), c.b.Str(path.Base(link[1])))
+		c.b.CallThen("link "+link[1], "", plan.Fine(unix.EEXIST), plan.Symlinkat, c.b.Str(link[0]), plan.Of(c.dev), c.b.Str(path.Base(link[1])))
 	}
-	c.ptmx(dev)
+	c.ptmx(c.dev)
 	for _, dir := range sortedKeys(dirs) {
 		c.close(dirs[dir])
 	}
@@ -62,9 +107,12 @@ func (c *compiler) devices() {
 
 // directory opens a directory for devices, once.
 func (c *compiler) directory(dirs map[string]plan.Cell, dir string) plan.Cell {
+	if dir == "/dev" {
+		return c.dev
+	}
 	fd, ok := dirs[dir]
 	if !ok {
-		fd = c.open(place{path: dir, dir: true})
+		fd = c.open(place{path: dir, dir: true, nolinks: true, inDev: inDev(dir)})
 		dirs[dir] = fd
 	}
 	return fd
@@ -126,12 +174,14 @@ func (c *compiler) makeDevice(dir plan.Cell, p string, mode uint32, number uint6
 }
 
 // bindDevice is for containers that may not make device nodes: the host's is
-// mounted on an empty file.
+// mounted on an empty file, read-only, because a user namespace may map the
+// device's owner.
 func (c *compiler) bindDevice(p string) {
 	source := c.b.Cell("device")
 	c.b.Get("clone the mount of "+p, "a user namespace may not make devices", plan.Then{}, source, plan.OpenTree,
 		plan.Int(unix.AT_FDCWD), c.b.Str(p), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
-	target := c.open(place{path: p})
+	c.freeze(source, "make it read-only")
+	target := c.open(place{path: p, nolinks: true, inDev: inDev(p)})
 	c.attach(source, target, "bind "+p)
 	c.close(source, target)
 }
@@ -146,10 +196,8 @@ func (c *compiler) console() {
 	}
 	b := c.b
 	b.In(plan.Filesystem, "process.terminal")
-	dev := c.open(place{path: "/dev", dir: true})
 	master, slave := b.Message(handshake.Console, "master"), b.Cell("slave")
-	c.b.Get("open a terminal", "", plan.Then{}, master.A, plan.Openat2, plan.Of(c.root), b.Str("dev/pts/ptmx"),
-		c.how(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_SYMLINKS), plan.Int(24))
+	c.openWith("open a terminal", place{path: "/dev/pts/ptmx", inDev: true}, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, master.A, plan.Then{})
 	b.Call("unlock its slave", "", plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCSPTLCK), b.Words32(0, 0))
 	b.Get("open its slave", "by the master's descriptor, not by a path", plan.Then{}, slave, plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCGPTPEER),
 		plan.Int(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC))
@@ -160,9 +208,9 @@ func (c *compiler) console() {
 		b.In(plan.Filesystem, "process.terminal")
 	}
 	source := b.Cell("console")
-	b.CallThen("make file /dev/console", "as the place to mount on", plan.Fine(unix.EEXIST), plan.Mknodat, plan.Of(dev), b.Str("console"), plan.Int(unix.S_IFREG|0o600), plan.Int(0))
+	b.CallThen("make file /dev/console", "as the place to mount on", plan.Fine(unix.EEXIST), plan.Mknodat, plan.Of(c.dev), b.Str("console"), plan.Int(unix.S_IFREG|0o600), plan.Int(0))
 	fd := b.Cell("target")
-	b.Get("open /dev/console", "", plan.Then{}, fd, plan.Openat, plan.Of(dev), b.Str("console"), plan.Int(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC), plan.Int(0))
+	b.Get("open /dev/console", "", plan.Then{}, fd, plan.Openat, plan.Of(c.dev), b.Str("console"), plan.Int(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC), plan.Int(0))
 	b.Get("clone the slave's mount", "", plan.Then{}, source, plan.OpenTree, plan.Of(slave), b.Str(""), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))
 	c.attach(source, fd, "bind the terminal on /dev/console")
 	c.parent.Ask("the parent keeps the other end", master)
@@ -172,7 +220,7 @@ func (c *compiler) console() {
 	for n := range 3 {
 		b.Call("make it descriptor "+string(rune('0'+n)), "", plan.Dup3, plan.Of(slave), plan.Int(n), plan.Int(0))
 	}
-	c.close(source, fd, slave, master.A, dev)
+	c.close(source, fd, slave, master.A)
 }
 
 // ownNull replaces standard descriptors that are the host's /dev/null by the
@@ -185,8 +233,8 @@ func (c *compiler) ownNull() {
 	b.In(plan.Filesystem, "")
 	fd := b.Cell("null")
 	none := b.Label()
-	c.openWith("open the container's /dev/null", place{path: "/dev/null"}, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, fd,
-		plan.Then{On: []plan.On{{Errno: unix.ENOENT, To: none}}})
+	c.openWith("open the container's /dev/null", place{path: "/dev/null", inDev: true}, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, fd,
+		plan.Then{On: []plan.On{{Errno: unix.ENOENT, To: none}, {Errno: unix.ELOOP, To: none}}})
 	for n, null := range c.in.NullStdio {
 		if null {
 			b.Call("make it descriptor "+string(rune('0'+n)), "it was the host's /dev/null", plan.Dup3, plan.Of(fd), plan.Int(n), plan.Int(0))
@@ -202,7 +250,5 @@ func (c *compiler) readonlyDev() {
 		return
 	}
 	c.b.In(plan.Filesystem, "mounts")
-	fd := c.reopen(place{path: "/dev", dir: true})
-	c.setAttr("make /dev read-only", fd, attr{set: unix.MOUNT_ATTR_RDONLY})
-	c.close(fd)
+	c.setAttr("make /dev read-only", c.dev, attr{set: unix.MOUNT_ATTR_RDONLY})
 }

@@ -1,7 +1,6 @@
 package rootfs
 
 import (
-	"path"
 	"sort"
 	"strconv"
 
@@ -12,7 +11,9 @@ import (
 
 // maskedPaths hides files under the host's /dev/null and directories under an
 // empty read-only tmpfs. The image's own /dev/null will not do: it may be
-// anything, and be exchanged meanwhile (CVE-2025-31133).
+// anything, and be exchanged meanwhile (CVE-2025-31133). The host's is mounted
+// read-only; otherwise the container's root could chmod it on the host through
+// the mask.
 func (c *compiler) maskedPaths() {
 	if c.spec.Linux == nil || len(c.spec.Linux.MaskedPaths) == 0 {
 		return
@@ -42,9 +43,27 @@ func (c *compiler) mask(p string, null plan.Cell) {
 	c.openAt(place{path: p}, fd, plan.Then{On: []plan.On{absent, {Errno: unix.ENOTDIR, To: done}}})
 	source := b.Cell("cover")
 	b.Get("clone the mount of /dev/null", "", plan.Then{}, source, plan.OpenTree, plan.Of(null), b.Str(""), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))
+	c.freeze(source, "make it read-only")
 	c.attach(source, fd, "cover "+p)
 	c.close(source, fd)
 	b.Place(done)
+}
+
+// freeze makes a detached mount of an inode of the host read-only and private:
+// its mode, owner, times and extended attributes cannot change through it, and
+// what the host mounts over it does not appear. A device can still be read and
+// written, since a read-only mount does not concern what is behind a device node
+// (mount(8)).
+//
+// Every mount is changed by itself. A clone of a mount that is read-only
+// already would save the call, but Linux before 6.15 does not clone what is
+// attached nowhere.
+func (c *compiler) freeze(mount plan.Cell, name string) {
+	if c.frozen == (plan.Arg{}) {
+		c.frozen = c.b.Words(unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC, 0, unix.MS_PRIVATE, 0)
+	}
+	c.b.Call(name, "the inode is the host's: its mode and owner must not change", plan.MountSetattr, plan.Of(mount), c.b.Str(""),
+		plan.Int(unix.AT_EMPTY_PATH), c.frozen, plan.Int(32))
 }
 
 // readonlyPaths binds each path on itself, read-only.
@@ -69,8 +88,6 @@ func (c *compiler) readonlyPaths() {
 }
 
 func indexed(name string, i int) string { return name + "[" + strconv.Itoa(i) + "]" }
-
-func parentOf(p string) string { return path.Dir(p) }
 
 func sortedKeys(m map[string]plan.Cell) []string {
 	keys := make([]string, 0, len(m))

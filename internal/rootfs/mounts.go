@@ -34,14 +34,16 @@ func (c *compiler) mount(i int) {
 // ".", so that no path is walked a second time.
 func (c *compiler) filesystem(m *specs.Mount, o spec.MountOptions) {
 	b := c.b
-	target := place{path: clean(m.Destination), dir: true, nolinks: m.Type == "proc" || m.Type == "sysfs"}
+	target := place{path: clean(m.Destination), dir: true}
+	isDev := target.path == "/dev"
+	target.nolinks = isDev || m.Type == "proc" || m.Type == "sysfs"
 	if o.Flags&unix.MS_REMOUNT != 0 {
 		c.remount(m, o, target)
 		return
 	}
 	tmpfs := m.Type == "tmpfs"
 	flags := o.Flags
-	if target.path == "/dev" && flags&unix.MS_RDONLY != 0 {
+	if isDev && flags&unix.MS_RDONLY != 0 {
 		// Devices are made in it first.
 		c.devRO, flags = true, flags&^unix.MS_RDONLY
 	}
@@ -56,7 +58,7 @@ func (c *compiler) filesystem(m *specs.Mount, o spec.MountOptions) {
 	}
 	b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
 	b.Call("mount "+m.Type+" on "+target.path, "", plan.Mount, b.Str(sourceName(m)), b.Str("."), b.Str(m.Type), plan.Int(flags), c.data(m.Type, o.Data))
-	if mode != 0 || tmpfs && o.TmpCopyUp || len(o.Propagation) > 0 || o.RecSet|o.RecClr != 0 {
+	if isDev || mode != 0 || tmpfs && o.TmpCopyUp || len(o.Propagation) > 0 || o.RecSet|o.RecClr != 0 {
 		top := c.reopen(target)
 		if mode != 0 {
 			c.keepMode(target, mode)
@@ -68,7 +70,11 @@ func (c *compiler) filesystem(m *specs.Mount, o spec.MountOptions) {
 			c.setAttr("make "+target.path+" read-only", top, attr{set: unix.MOUNT_ATTR_RDONLY})
 		}
 		c.attributes(top, target.path, o)
-		c.close(top)
+		if isDev {
+			c.keepDev(top)
+		} else {
+			c.close(top)
+		}
 	}
 	c.close(fd)
 }

@@ -89,7 +89,7 @@ func (c *compiler) workingDirectory() {
 		{Errno: unix.ENOENT, To: missing}, {Errno: unix.ELOOP, To: there}, {Errno: unix.ENOTDIR, To: there}, {Errno: unix.EACCES, To: there},
 	}})
 	b.Place(missing)
-	parent := c.directories(parentOf(cwd.path))
+	parent := c.directories(cwd.parent())
 	c.makeLast(cwd, parent)
 	c.closeDirectory(parent)
 	b.Place(there)

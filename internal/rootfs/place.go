@@ -14,6 +14,7 @@ type place struct {
 	path    string // cleaned, absolute in the container
 	dir     bool   // a directory; else a file
 	nolinks bool   // no component may be a symbolic link
+	inDev   bool   // in what was mounted on /dev, whatever covers it now; no links either
 }
 
 // open adds the steps that open a place, made first if it is missing, and
@@ -37,7 +38,7 @@ func (c *compiler) openOr(p place, there func(fd plan.Cell, done plan.Label)) pl
 		there(fd, done)
 	}
 	b.Place(missing)
-	parent := c.directories(path.Dir(p.path))
+	parent := c.directories(p.parent())
 	c.makeLast(p, parent)
 	c.openAt(p, fd, plan.Then{})
 	c.closeDirectory(parent)
@@ -55,10 +56,25 @@ func (c *compiler) openAt(p place, fd plan.Cell, t plan.Then) {
 
 func (c *compiler) openWith(name string, p place, flags uint64, fd plan.Cell, t plan.Then) {
 	resolve := uint64(unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS)
-	if p.nolinks {
+	if p.nolinks || p.inDev {
 		resolve |= unix.RESOLVE_NO_SYMLINKS
 	}
-	c.b.Get(name, "", t, fd, plan.Openat2, plan.Of(c.root), c.b.Str(relative(p.path)), c.how(flags, resolve), plan.Int(24))
+	base, top := c.base(p)
+	c.b.Get(name, "", t, fd, plan.Openat2, plan.Of(base), c.b.Str(relative(strings.TrimPrefix(p.path, top))), c.how(flags, resolve), plan.Int(24))
+}
+
+// base returns the descriptor from which a place is opened, and the path of
+// what it is open on.
+func (c *compiler) base(p place) (fd plan.Cell, top string) {
+	if p.inDev {
+		return c.dev, "/dev"
+	}
+	return c.root, ""
+}
+
+// parent is the directory that a place is in.
+func (p place) parent() place {
+	return place{path: path.Dir(p.path), dir: true, nolinks: p.nolinks, inDev: p.inDev}
 }
 
 // how returns an open_how; equal ones share one place in the plan's data.
@@ -75,15 +91,16 @@ func (c *compiler) how(flags, resolve uint64) plan.Arg {
 // directories opens the directory dir, making what is missing on the way. The
 // caller gives it to closeDirectory: a thousand mounts must not hold a thousand
 // descriptors.
-func (c *compiler) directories(dir string) plan.Cell {
-	at := c.root
-	if dir == "/" {
+func (c *compiler) directories(dir place) plan.Cell {
+	at, top := c.base(dir)
+	below := strings.Trim(strings.TrimPrefix(dir.path, top), "/")
+	if below == "" {
 		return at
 	}
-	names := strings.Split(dir[1:], "/")
+	names := strings.Split(below, "/")
 	for i, name := range names {
 		next := c.b.Cell("dir")
-		p := place{path: "/" + strings.Join(names[:i+1], "/"), dir: true}
+		p := place{path: top + "/" + strings.Join(names[:i+1], "/"), dir: true, nolinks: dir.nolinks, inDev: dir.inDev}
 		there, missing := c.b.Label(), c.b.Label()
 		c.openAt(p, next, plan.Then{Next: there, On: []plan.On{{Errno: unix.ENOENT, To: missing}}})
 		c.b.Place(missing)
@@ -97,7 +114,7 @@ func (c *compiler) directories(dir string) plan.Cell {
 }
 
 func (c *compiler) closeDirectory(dir plan.Cell) {
-	if dir != c.root {
+	if dir != c.root && dir != c.dev {
 		c.close(dir)
 	}
 }

@@ -83,7 +83,9 @@ type compiler struct {
 	overlay plan.Cell         // the layers' mount, made by Prepare
 	sources map[int]plan.Cell // bind sources cloned by Prepare
 	hows    map[[2]uint64]plan.Arg
-	devRO   bool // /dev becomes read-only after its devices are made
+	frozen  plan.Arg  // the attributes that freeze sets
+	dev     plan.Cell // what is mounted on /dev, where the devices are made
+	devRO   bool      // /dev becomes read-only after its devices are made
 }
 
 // A Root is a root file system being compiled.
@@ -141,6 +143,9 @@ func (r *Root) Compile() {
 		c.propagation()
 		c.newRoot()
 	}
+	if !c.mountsDev() {
+		c.openDev()
+	}
 	for i := range c.spec.Mounts {
 		c.mount(i)
 	}
@@ -150,6 +155,7 @@ func (r *Root) Compile() {
 	c.console()
 	c.ownNull()
 	c.readonlyDev()
+	c.close(c.dev)
 }
 
 // Finish adds what goes on top of everything else, after the hooks that may
@@ -210,17 +216,13 @@ func (c *compiler) newRoot() {
 		b.Get("clone the root's mounts", "pivot_root wants the new root to be a mount", plan.Then{}, c.root, plan.OpenTree,
 			plan.Int(unix.AT_FDCWD), b.Str("."), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE))
 	}
+	if len(c.in.Layers) == 0 && !c.in.OnHost && (c.spec.Linux == nil || c.spec.Linux.RootfsPropagation == "") {
+		// On a host with systemd, whose mounts are shared, it is a slave.
+		b.Call("make it private", "what the host mounts below it must not appear in the container", plan.MountSetattr, plan.Of(c.root), b.Str(""),
+			plan.Int(unix.AT_EMPTY_PATH|unix.AT_RECURSIVE), b.Words(0, 0, unix.MS_PRIVATE, 0), plan.Int(32))
+	}
 	b.Call("mount the root on itself", "", plan.MoveMount, plan.Of(c.root), b.Str(""), plan.Int(unix.AT_FDCWD), b.Str("."),
 		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
-}
-
-func (c *compiler) bindsDev() bool {
-	for i, m := range c.spec.Mounts {
-		if clean(m.Destination) == "/dev" && c.isBind(i) {
-			return true
-		}
-	}
-	return false
 }
 
 // attr is mount_attr of mount_setattr(2).
@@ -244,7 +246,7 @@ func mountSource(i int) string { return "mounts[" + strconv.Itoa(i) + "]" }
 
 // relative is a cleaned path as openat2 takes it from the root's descriptor.
 func relative(clean string) string {
-	if clean == "/" {
+	if clean == "/" || clean == "" {
 		return "."
 	}
 	return strings.TrimPrefix(clean, "/")

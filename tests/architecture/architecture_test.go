@@ -34,24 +34,24 @@ var arrows = map[string]string{
 
 	"internal/engine":           "container image namespaces spec",
 	"internal/build":            "build/attest build/dockerfile build/export build/graph build/lint build/progress build/run build/share build/solve build/source build/tree image image/ingest image/layer image/transfer",
-	"internal/build/solve":      "build/dockerfile build/export build/graph build/place build/progress build/run build/share build/source build/tree image image/ingest image/merge namespaces",
+	"internal/build/solve":      "build/dockerfile build/export build/graph build/place build/progress build/run build/share build/source build/tree image image/ingest image/merge namespaces regularfile",
 	"internal/build/dockerfile": "build/graph image/configure",
 	"internal/build/run":        "build/graph image image/ingest image/merge namespaces spec",
 	"internal/build/place":      "build/compressed build/tree",
-	"internal/build/source":     "build/compressed build/tree",
+	"internal/build/source":     "build/compressed build/tree regularfile",
 	"internal/build/export":     "build/attest image image/ingest image/layer image/merge image/transfer namespaces",
 	"internal/build/share":      "build/export build/progress image image/ingest image/transfer",
 	"internal/build/lint":       "build/dockerfile",
 	"internal/build/explain":    "build/graph image/layer",
-	"internal/build/attest":     "",
+	"internal/build/attest":     "regularfile",
 	"internal/build/compressed": "",
 	"internal/build/progress":   "",
 	"internal/build/graph":      "",
-	"internal/build/tree":       "",
+	"internal/build/tree":       "regularfile",
 
-	"internal/image":           "namespaces spec",
+	"internal/image":           "namespaces regularfile spec",
 	"internal/image/configure": "",
-	"internal/image/layer":     "image",
+	"internal/image/layer":     "image regularfile",
 	"internal/image/merge":     "",
 	"internal/image/ingest":    "image image/layer namespaces",
 	"internal/image/transfer":  "image image/configure image/ingest image/layer",
@@ -61,7 +61,7 @@ var arrows = map[string]string{
 	"internal/look":   "container image spec",
 	"internal/doctor": "cgroups spec",
 
-	"internal/container": "bootstrap cgroups handshake namespaces plan process rootfs seccomp signals spec systemd",
+	"internal/container": "bootstrap cgroups handshake namespaces plan process regularfile rootfs seccomp signals spec systemd",
 
 	"internal/bootstrap":       "plan",
 	"internal/systemd":         "cgroups",
@@ -74,6 +74,7 @@ var arrows = map[string]string{
 
 	"internal/handshake":     "plan",
 	"internal/plan":          "",
+	"internal/regularfile":   "",
 	"internal/seccomp":       "",
 	"internal/seccomp/gen":   "",
 	"internal/signals":       "",
@@ -90,7 +91,7 @@ var level = map[string]int{
 	"build/graph": 14, "build/attest": 14, "build/compressed": 14, "build/tree": 14,
 	"image/transfer": 20, "image/ingest": 30, "image": 40, "look": 20, "doctor": 20, "container": 30, "systemd": 40,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
-	"handshake": 60, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70,
+	"handshake": 60, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70,
 }
 
 // A goPackage is what `go list -json` says of one.

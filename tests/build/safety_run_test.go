@@ -381,3 +381,34 @@ func numbered(format string, n int) string {
 	}
 	return out.String()
 }
+
+// TestRunMountOptions: the file systems of a step are mounted as BuildKit mounts
+// them: from none of them can a program gain privileges by set-user-ID, and device
+// nodes count in /dev alone.
+func TestRunMountOptions(t *testing.T) {
+	s := newStore(t)
+	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN cp /proc/self/mounts /mounts\nFROM scratch\nCOPY --from=0 /mounts /\n"}, "")
+	out := filepath.Join(t.TempDir(), "out")
+	s.builds(dir, "-o", "type=local,dest="+out)
+	text, err := os.ReadFile(filepath.Join(out, "mounts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"/proc": "nosuid nodev noexec", "/dev": "nosuid", "/dev/pts": "nosuid noexec", "/dev/shm": "nosuid nodev noexec",
+		"/dev/mqueue": "nosuid nodev noexec", "/sys": "nosuid nodev noexec ro", "/sys/fs/cgroup": "nosuid nodev noexec ro",
+		"/etc/hosts": "ro", "/etc/resolv.conf": "ro",
+	}
+	for line := range strings.Lines(string(text)) {
+		f := strings.Fields(line)
+		for _, option := range strings.Fields(want[f[1]]) {
+			if !slices.Contains(strings.Split(f[3], ","), option) {
+				t.Errorf("%s lacks %s: %s", f[1], option, f[3])
+			}
+		}
+		delete(want, f[1])
+	}
+	if len(want) > 0 {
+		t.Errorf("not mounted: %v", want)
+	}
+}

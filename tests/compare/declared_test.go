@@ -47,6 +47,8 @@ const (
 	specVersion  = "minirun is of specification 1.3"
 	unifiedPath  = "a default cgroup is below minirun's own in every hierarchy; runc forgets the v2 tree of a hybrid host"
 	noCgroup     = "no cgroup could be made: minirun says so, runc leaves it out quietly"
+	rootPrivate  = "what the host mounts below the root file system does not appear in the container, as in crun and runc from 1.5 on"
+	hostsDevice  = "a device of the host is bound read-only, so that its mode and owner stay; it can be written to"
 	rootAtCgroup = "the tmpfs of a read-only cgroup mount is read-only too: config.json asked for it"
 )
 
@@ -91,7 +93,13 @@ var declarationsV2 = []declaration{
 	{"devices-hole", refusedByRunc("a rule with a hole in an earlier one: a device program can say it, as crun's does")},
 }
 
+// boundDevices is for containers that may not make device nodes.
+var boundDevices = []allowed{
+	{"in.mount./dev/*.options", "ro,*", hostsDevice}, {"in.mount./dev/*.propagation", "*", hostsDevice}, {"in.statfs./dev/null", "*", hostsDevice},
+}
+
 var declarations = []declaration{
+	{"*user*", boundDevices}, {"unprivileged*", boundDevices},
 	{"*", []allowed{
 		{"in.mount./proc/keys.*", "*", hostNull}, {"in.mount./proc/kcore.*", "*", hostNull},
 		{"in.dev./dev/core", "(absent)", "a link to /proc/kcore, which is masked or not to be read"},
@@ -99,6 +107,8 @@ var declarations = []declaration{
 		{"in.mount./proc/timer_list.*", "*", hostNull},
 		{"in.mount./sys/fs/cgroup.options", "ro,*", rootAtCgroup}, {"in.mount./sys/fs/cgroup#2.options", "ro,*", rootAtCgroup}, {"in.readonly./sys/fs/cgroup", "EROFS", rootAtCgroup},
 		{"hook.*.prctl.pdeathsig", "9 ok", hookEnds},
+		{"in.mount./.propagation", "*", rootPrivate}, {"in.mount./mnt/below.propagation", "*", rootPrivate},
+		{"in.mount./outer.propagation", "*", rootPrivate}, {"in.mount./fixed*.propagation", "*", rootPrivate},
 		{"hook.*.state.ociVersion", "1.3.0", specVersion}, {"state.ociVersion", "1.3.0", specVersion}, {"did.*.state.ociVersion", "1.3.0", specVersion},
 		{"left.cgroups", "cgroup : $SELF/$ID | *", unifiedPath},
 		{"*cgroup.", "*/$ID", unifiedPath}, {"*cgroup..path", "*/$ID", unifiedPath},

@@ -21,7 +21,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-func TestMain(m *testing.M) { testbundle.Main(m) }
+func TestMain(m *testing.M) { testbundle.MainWithImages(m) }
 
 // touched tells what has become of the directory b.Host, which no container
 // may reach: something mounted on it or below it, or in it.

@@ -314,6 +314,41 @@ func TestInheritableCapabilities(t *testing.T) {
 	})
 }
 
+// TestUmaskUnderAFilter: the seccomp profile answers umask(2) without doing it,
+// and the program starts with the umask 0 of the set-up.
+func TestUmaskUnderAFilter(t *testing.T) {
+	errno := uint(0)
+	filter := func(s *specs.Spec) {
+		s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{
+			{Names: []string{"umask"}, Action: specs.ActErrno, ErrnoRet: &errno},
+		}}
+	}
+	umask := uint32(0o027)
+	for name, change := range map[string]func(*specs.Spec){
+		"default":           func(*specs.Spec) {},
+		"no new privileges": func(s *specs.Spec) { s.Process.NoNewPrivileges = true },
+		"user namespace":    testbundle.UserNS,
+	} {
+		t.Run(name, func(t *testing.T) {
+			noNew := func(s *specs.Spec) { s.Process.NoNewPrivileges = false }
+			b := testbundle.New(t, noNew, change, filter, testbundle.Sh("> /dev/shm/file; stat -c %a /dev/shm/file"))
+			b.Run().Prints(t, "644")
+			b.Spec.Process.User.Umask = &umask
+			b.Run().Prints(t, "640")
+			b.Spec.Process.Args = []string{"sh", "-c", "echo up; exec sleep 1000"}
+			_, stop := b.Background(t)
+			defer stop()
+			b.Minirun("exec", b.ID, "sh", "-c", "> /dev/shm/exec; stat -c %a /dev/shm/exec").Prints(t, "640")
+		})
+	}
+	t.Run("naive", func(t *testing.T) {
+		none := uint32(0)
+		b := testbundle.New(t, testbundle.Sh("> /dev/shm/file; stat -c %a /dev/shm/file"))
+		b.Spec.Process.User.Umask = &none
+		b.Run().Prints(t, "666")
+	})
+}
+
 // TestChrootEscape: a process that may chroot keeps a directory open, goes
 // into a new root below it, and walks up past the container's root.
 func TestChrootEscape(t *testing.T) {

@@ -1,8 +1,10 @@
 package hostile
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -59,5 +61,62 @@ func TestMountsStayInside(t *testing.T) {
 			t.Errorf("a mount that does propagate is not seen: %v", leaks)
 		}
 		_ = unix.Unmount(filepath.Join(shared, "x"), unix.MNT_DETACH)
+	})
+}
+
+// TestHostMountsStayOutside: the host's mounts are shared, and what is mounted
+// there below the bundle's root file system does not appear in the container that
+// runs, unless rootfsPropagation asks for it.
+func TestHostMountsStayOutside(t *testing.T) {
+	// appears mounts two file systems below the root of a container that runs, one
+	// of them on a mount that was there before, and returns what it sees of them.
+	appears := func(t *testing.T, b *testbundle.Bundle, flags ...string) (out []string) {
+		t.Helper()
+		testbundle.Sh("echo up; exec sleep 1000")(b.Spec)
+		before, after, below := b.Path("/opt"), b.Path("/mnt"), b.Path("/opt/below")
+		mount := func(path string) {
+			mkdir(t, path)
+			if err := unix.Mount("hosts", path, "tmpfs", 0, ""); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = unix.Unmount(path, unix.MNT_DETACH) })
+		}
+		mount(before)
+		mkdir(t, below)
+		pid, stop := b.Background(t, flags...)
+		defer stop()
+		mount(after)
+		mount(below)
+		for _, m := range testbundle.Mounts(fmt.Sprint(pid)) {
+			for _, path := range []string{"/mnt", "/opt/below"} {
+				if strings.HasPrefix(m, "tmpfs hosts ") && strings.Contains(m, " on "+path+" ") {
+					out = append(out, path)
+				}
+			}
+		}
+		return out
+	}
+	for name, c := range map[string]struct {
+		change func(*specs.Spec)
+		flags  []string
+	}{
+		"default":        {change: func(*specs.Spec) {}},
+		"user namespace": {change: testbundle.UserNS},
+		"no pivot":       {change: func(*specs.Spec) {}, flags: []string{"--no-pivot"}},
+		"ephemeral":      {change: func(*specs.Spec) {}, flags: []string{"--ephemeral"}},
+		"private":        {change: func(s *specs.Spec) { s.Linux.RootfsPropagation = "rprivate" }},
+		"unbindable":     {change: func(s *specs.Spec) { s.Linux.RootfsPropagation = "runbindable" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if seen := appears(t, testbundle.New(t, c.change), c.flags...); len(seen) > 0 {
+				t.Errorf("the host's mounts appear: %q", seen)
+			}
+		})
+	}
+	t.Run("naive", func(t *testing.T) {
+		b := testbundle.New(t, func(s *specs.Spec) { s.Linux.RootfsPropagation = "rslave" })
+		if seen := appears(t, b); len(seen) != 2 {
+			t.Errorf("asked to appear, the host's mounts that do are %q", seen)
+		}
 	})
 }

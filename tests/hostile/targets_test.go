@@ -1,6 +1,8 @@
 package hostile
 
 import (
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,8 +69,8 @@ func TestMountTargetIsALink(t *testing.T) {
 }
 
 // TestSystemDirectoryIsALink: the default mounts, with the image's /proc, /sys
-// or /dev a link (CVE-2019-19921, CVE-2023-27561, CVE-2025-54867). The
-// container sees a false /proc or does not start; the host is not touched.
+// or /dev a link (CVE-2019-19921, CVE-2023-27561, CVE-2025-54867,
+// CVE-2026-41579). The container does not start; the host is not touched.
 func TestSystemDirectoryIsALink(t *testing.T) {
 	for _, dir := range []string{"/proc", "/sys", "/dev"} {
 		t.Run(dir, func(t *testing.T) {
@@ -77,11 +79,10 @@ func TestSystemDirectoryIsALink(t *testing.T) {
 			forms["to another directory"], forms["to /"], forms["to .."], forms["to itself"] = "/tmp", "/", "..", dir
 			for form, target := range forms {
 				b.Link(target, dir)
-				r := b.Run()
-				if dir != "/dev" {
+				if r := b.Run(); r.Status == 0 {
+					t.Errorf("%s: the container runs with another %s", form, dir)
+				} else {
 					r.Fails(t, "config.json: mounts[", dir)
-				} else if r.Status != 0 && !strings.Contains(r.Stderr, "config.json: ") {
-					t.Errorf("%s: %s", form, r.Stderr)
 				}
 				untouched(t, b)
 			}
@@ -91,6 +92,121 @@ func TestSystemDirectoryIsALink(t *testing.T) {
 		b := testbundle.New(t)
 		b.Link(b.Host, "/proc")
 		naively(t, b, `mount -t proc proc "$ROOT/proc"`)
+	})
+}
+
+// volume makes the directory b.Host a volume with files that have the names of
+// devices and links.
+func volume(t *testing.T, b *testbundle.Bundle) {
+	t.Helper()
+	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty", "ptmx", "fd", "console", "fuse", "sub/fuse"} {
+		path := filepath.Join(b.Host, name)
+		mkdir(t, filepath.Dir(path))
+		if err := os.WriteFile(path, []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func mkdir(t *testing.T, path string) {
+	t.Helper()
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// lost names what has become of a volume's files.
+func lost(b *testbundle.Bundle) (out []string) {
+	_ = filepath.WalkDir(b.Host, func(path string, d fs.DirEntry, err error) error {
+		name := strings.TrimPrefix(path, b.Host+"/")
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if !d.Type().IsRegular() {
+			out = append(out, name+": "+d.Type().String())
+		} else if text, err := os.ReadFile(path); err != nil || string(text) != name {
+			out = append(out, fmt.Sprintf("%s: %q", name, text))
+		}
+		return nil
+	})
+	return out
+}
+
+// TestDevicesInAVolume: CVE-2026-41579, CVE-2026-47766: the image's /dev leads
+// to the user's volume, or the volume's target to /dev, and the devices that the
+// runtime makes replace files of the volume.
+func TestDevicesInAVolume(t *testing.T) {
+	onV := func(b *testbundle.Bundle) {
+		testbundle.AddMount(specs.Mount{Destination: "/v", Source: b.Host, Options: []string{"rbind"}})(b.Spec)
+	}
+	fuse := func(paths ...string) func(*specs.Spec) {
+		return func(s *specs.Spec) {
+			for _, p := range paths {
+				s.Linux.Devices = append(s.Linux.Devices, specs.LinuxDevice{Path: p, Type: "c", Major: 10, Minor: 229})
+			}
+		}
+	}
+	noDev := testbundle.NoMount(func(d string) bool { return strings.HasPrefix(d, "/dev") })
+	terminal := func(s *specs.Spec) { s.Process.Terminal = true }
+	for name, c := range map[string]struct {
+		target, link string
+		change       func(*specs.Spec)
+	}{
+		"/dev is a link":                  {"/v", "/dev", func(*specs.Spec) {}},
+		"/dev is a link, terminal":        {"/v", "/dev", terminal},
+		"/dev is a link, nothing on /dev": {"/v", "/dev", noDev},
+		"/dev is a link, user namespace":  {"/v", "/dev", testbundle.UserNS},
+		"volume on /dev":                  {"/dev", "/v", func(*specs.Spec) {}},
+		"volume on /dev, terminal":        {"/dev", "/v", terminal},
+		"volume on /dev, nothing on /dev": {"/dev", "/v", noDev},
+		"volume on /dev, user namespace":  {"/dev", "/v", testbundle.UserNS},
+		"volume below /dev":               {"/dev", "/v", fuse("/dev/sub/fuse")},
+		"device through a link":           {"/v", "/opt/link", fuse("/opt/link/fuse", "/opt/link/sub/fuse")},
+		"device below a link, user namespace": {"/v/sub", "/opt/link", func(s *specs.Spec) {
+			testbundle.UserNS(s)
+			fuse("/opt/link/fuse")(s)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := testbundle.New(t, testbundle.Args("true"), c.change)
+			volume(t, b)
+			mkdir(t, b.Path("/v"))
+			b.Link(c.target, c.link)
+			onV(b)
+			run := b.Run
+			if b.Spec.Process.Terminal {
+				run = b.RunTerminal
+			}
+			if r := run(); r.Status != 0 && !strings.Contains(r.Stderr, "config.json: ") {
+				t.Errorf("%s", r.Stderr)
+			}
+			for _, what := range lost(b) {
+				t.Error("the volume's file was replaced: ", what)
+			}
+		})
+	}
+	t.Run("images", func(t *testing.T) {
+		for _, link := range [][2]string{{"/v", "/dev"}, {"/dev", "/v"}} {
+			b := testbundle.New(t)
+			volume(t, b)
+			mkdir(t, b.Path("/v"))
+			b.Link(link[0], link[1])
+			withStore(t, b)
+			_ = b.Minirun("run", "--rm", "-v", b.Host+":/v", "box", "true")
+			for _, what := range lost(b) {
+				t.Errorf("%s -> %s: the volume's file was replaced: %s", link[1], link[0], what)
+			}
+		}
+	})
+	t.Run("naive", func(t *testing.T) {
+		b := testbundle.New(t)
+		volume(t, b)
+		b.Link(b.Host, "/dev")
+		naively(t, b, `rm "$ROOT/dev/null"; mknod "$ROOT/dev/null" c 1 3`)
+		volume(t, b)
+		if err := os.Rename(filepath.Join(b.Host, "null"), filepath.Join(b.Host, "zero")); err != nil || len(lost(b)) != 1 {
+			t.Errorf("the check does not see a file that was replaced: %v, %q", err, lost(b))
+		}
 	})
 }
 
@@ -244,6 +360,28 @@ func TestCopyUpOfHostileTree(t *testing.T) {
 		}
 		naively(t, b, `rm "$ROOT/evil/fifo"; cp -rL "$ROOT/evil" "$ROOT/copy"; [ -e "$ROOT/copy/link/secret" ]`)
 	})
+}
+
+// TestCopyUpKeepsOptions: a tmpfs that is asked to be private stays so, although
+// the image's directory of that name can be read by all.
+func TestCopyUpKeepsOptions(t *testing.T) {
+	for _, c := range []struct{ options, want string }{
+		{"mode=0700,uid=1000,gid=1001", "700 1000 1001 755 0 0"},
+		{"mode=0700", "700 5 6 755 0 0"},
+		{"uid=1000", "755 1000 6 755 0 0"},
+		{"gid=1001", "755 5 1001 755 0 0"},
+		{"size=64k", "755 5 6 755 0 0"},
+		{"mode=0700,ro", "700 5 6 755 0 0"},
+	} {
+		options := append(strings.Split(c.options, ","), "tmpcopyup")
+		b := testbundle.New(t, dockersDefault, testbundle.Sh("stat -c '%a %u %g' /home /home/user | xargs"),
+			testbundle.AddMount(specs.Mount{Destination: "/opt", Type: "tmpfs", Source: "tmpfs", Options: []string{"tmpcopyup", "mode=0711"}}),
+			testbundle.AddMount(specs.Mount{Destination: "/home", Type: "tmpfs", Source: "tmpfs", Options: options}))
+		if err := os.Chown(b.Path("/home"), 5, 6); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(c.options, func(t *testing.T) { b.Run().Prints(t, c.want) })
+	}
 }
 
 // TestHostilePasswd: HOME is looked up by minirun, from outside.

@@ -22,7 +22,6 @@ var everywhere = confinement.Declared{
 	"-namespace time":                 "without offsets it hides nothing, and kernels before 5.6 do not have it",
 	"+mount /dev/shm: size=65536k":    "the Docker daemon sets the same size when it creates a container",
 	"+mount /sys/fs/cgroup: relatime": "the kernel's default, written as `runc spec` writes it",
-	"-mount /proc: *":                 "as in `runc spec`: a proc has neither device nodes nor set-user-ID programs",
 }
 
 // ofSpec are those of `minirun spec`, which writes the document of `runc spec`
@@ -35,6 +34,7 @@ var ofSpec = confinement.Declared{
 	"+noNewPrivileges":                          "as in `runc spec`: stricter than Docker",
 	"+read-only root":                           "as in `runc spec`: stricter than Docker",
 	"+rlimit RLIMIT_NOFILE: 1024, 1024":         "as in `runc spec`: stricter than Docker",
+	"-mount /proc: *":                           "as in `runc spec`: a proc has neither device nodes nor set-user-ID programs",
 	"-seccomp *":                                "as in `runc spec`: a profile is the engine's to choose",
 }
 

@@ -406,10 +406,10 @@ func TestExecHostilePasswd(t *testing.T) {
 	defer s.do("rm", "-f", id)
 	only := fmt.Sprintf("hostuser%d", os.Getpid())
 	for trap, words := range map[string]string{
-		"rm -f /etc/passwd; mkfifo /etc/passwd":                                              "no regular file",
+		"rm -f /etc/passwd; mkfifo /etc/passwd":                                              "not a regular file",
 		"rm -f /etc/passwd; ln -s /proc/1/root/../../../../etc/passwd /etc/passwd":           "user",
-		"rm -rf /etc/passwd; mkdir /etc/passwd":                                              "no regular file",
-		"rm -rf /etc/passwd; dd if=/dev/zero of=/etc/passwd bs=1M count=2 2>/dev/null; true": "no regular file of at most",
+		"rm -rf /etc/passwd; mkdir /etc/passwd":                                              "is a directory",
+		"rm -rf /etc/passwd; dd if=/dev/zero of=/etc/passwd bs=1M count=2 2>/dev/null; true": "are more than the",
 		"rm -rf /etc/passwd; ln -s passwd /etc/passwd":                                       "user",
 	} {
 		s.do("exec", id, "sh", "-c", trap)

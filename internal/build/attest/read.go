@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/regularfile"
 )
 
 // maxDatabase bounds a database: Debian's, with everything, has 60 MiB.
@@ -45,7 +47,7 @@ func Installed(root *os.File) (Distribution, []Package, error) {
 // statusFiles are those of status.d, one for each package of a distroless image.
 func statusFiles(root *os.File) (all []Package, err error) {
 	const name = "var/lib/dpkg/status.d"
-	dir, err := open(root, name, unix.O_DIRECTORY)
+	dir, err := openDir(root, name)
 	if dir == nil || err != nil {
 		return nil, err
 	}
@@ -67,12 +69,12 @@ func statusFiles(root *os.File) (all []Package, err error) {
 	return all, nil
 }
 
-// open opens a file, if there is one.
-func open(root *os.File, name string, flags uint64) (*os.File, error) {
-	fd, err := unix.Openat2(int(root.Fd()), name, &unix.OpenHow{
-		Flags: unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK | flags, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
-	})
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+const inRoot = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
+
+// openDir opens a directory, if there is one.
+func openDir(root *os.File, name string) (*os.File, error) {
+	fd, err := unix.Openat2(int(root.Fd()), name, &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: inRoot})
+	if isMissing(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -81,19 +83,21 @@ func open(root *os.File, name string, flags uint64) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
+func isMissing(err error) bool { return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) }
+
 // read reads a regular file, if there is one.
 func read(root *os.File, name string) ([]byte, error) {
-	f, err := open(root, name, 0)
-	if f == nil || err != nil {
-		return nil, err
+	f, err := regularfile.OpenIn(int(root.Fd()), name, inRoot)
+	if isMissing(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("in the image: %w", err)
 	}
 	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s in the image: is no regular file", name)
 	}
 	if info.Size() > maxDatabase {
 		return nil, fmt.Errorf("%s in the image: %d bytes are more than the %d that are read", name, info.Size(), maxDatabase)

@@ -74,7 +74,7 @@ func unprivileged(c *specs.Spec, network string) {
 	for i := range c.Mounts {
 		m := &c.Mounts[i]
 		if m.Destination == "/sys" && network == "host" { // a sysfs belongs to a network namespace
-			m.Type, m.Source, m.Options = "bind", "/sys", append([]string{"rbind"}, m.Options...)
+			m.Type, m.Source, m.Options = "bind", "/sys", append([]string{"rbind", "rro"}, m.Options...)
 		}
 	}
 }
@@ -86,7 +86,7 @@ func insecure(c *specs.Spec, f facts) {
 	for i := range c.Mounts {
 		m := &c.Mounts[i]
 		if m.Type == "sysfs" || strings.HasPrefix(m.Type, "cgroup") {
-			m.Options = slices.DeleteFunc(m.Options, func(o string) bool { return o == "ro" })
+			m.Options = slices.DeleteFunc(m.Options, func(o string) bool { return o == "ro" || o == "rro" })
 		}
 	}
 	if f.rootless {

@@ -98,7 +98,7 @@ func (j *job) stubs() ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if m.Type == "proc" || m.Type == "sysfs" { // the runtime takes no links there
+		if m.Type == "proc" || m.Type == "sysfs" || filepath.Clean(m.Destination) == "/dev" { // the runtime takes no links there
 			if found.path != filepath.Clean(m.Destination) {
 				continue
 			}

@@ -19,6 +19,7 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/build/run"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/regularfile"
 )
 
 // This file owns why a program of a RUN did not run. The kernel says ENOENT for a
@@ -248,13 +249,8 @@ func (l *look) interpreter(name, file string) string {
 // regular opens a file of a layer, if it is one; nil if not. Resolve has left no link
 // in its path.
 func regular(file string) *os.File {
-	fd, err := unix.Openat2(unix.AT_FDCWD, file, &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS})
+	f, err := regularfile.OpenIn(unix.AT_FDCWD, file, unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
-		return nil
-	}
-	f := os.NewFile(uintptr(fd), file)
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		_ = f.Close()
 		return nil
 	}
 	return f

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/regularfile"
 )
 
 // DockerfileLimit is how large a Dockerfile may be.
@@ -43,7 +44,7 @@ func ReadDockerfileAt(name string, stdin io.Reader) ([]byte, error) {
 // ReadDockerfileOf reads the Dockerfile of a directory, which somebody else may have
 // filled: no FIFO or device.
 func ReadDockerfileOf(dir string) ([]byte, error) {
-	return readHost(filepath.Join(dir, "Dockerfile"), openHost)
+	return readHost(filepath.Join(dir, "Dockerfile"), regularfile.Open)
 }
 
 func readHost(name string, open func(string) (*os.File, error)) ([]byte, error) {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/regularfile"
 )
 
 // Git checks a commit out and returns it. keepDir keeps .git, as the URL's
@@ -274,8 +275,7 @@ func (r *GitRef) open(where string) (*tree.Tree, error) {
 		return t, err
 	}
 	defer t.Root.Close()
-	how := &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
-	fd, err := openat2(t.Root, r.Subdir, how)
+	fd, err := regularfile.PathIn(int(t.Root.Fd()), r.Subdir, unix.O_DIRECTORY, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return nil, fmt.Errorf("%s: open the directory %s: %w", r.Remote, r.Subdir, err)
 	}

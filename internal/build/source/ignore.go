@@ -14,6 +14,7 @@ import (
 	"github.com/moby/patternmatcher/ignorefile"
 
 	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/regularfile"
 )
 
 const (
@@ -42,7 +43,7 @@ func localIgnore(t *tree.Tree, dir, dockerfile string) error {
 	if inside, ok := within(dir, dockerfile); ok {
 		return Ignore(t, inside)
 	}
-	f, err := openHost(dockerfile + ignoreName)
+	f, err := regularfile.Open(dockerfile + ignoreName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Ignore(t, "")
 	}

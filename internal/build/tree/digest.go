@@ -18,6 +18,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/regularfile"
 )
 
 // Digest is that of what the files are and where they go: kinds, modes, owners,
@@ -166,14 +168,14 @@ func (t *Tree) read(f *Found, buffer []byte) (sum [sha256.Size]byte, err error) 
 
 // Open opens a regular file that was found.
 func (t *Tree) Open(f *Found) (*os.File, error) {
-	fd, err := t.open(f.Path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, false)
+	fd, err := t.open(f.Path, unix.O_PATH, false)
 	if err != nil {
 		return nil, err
 	}
-	file := os.NewFile(uintptr(fd), f.Path)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return nil, errors.Join(fmt.Errorf("%s of %s: is no longer a regular file", f.Path, t.Label), err, file.Close())
+	defer func() { _ = unix.Close(fd) }()
+	file, err := regularfile.Reopen(fd, f.Path)
+	if err != nil {
+		return nil, fmt.Errorf("%s was a regular file when it was found: %w", t.Label, err)
 	}
 	return file, nil
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/regularfile"
 )
 
 // This file owns what an entry takes from elsewhere: hard links, also to files of
@@ -84,7 +85,7 @@ func (a *applier) copyUp(target string) error {
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
-		f, err := os.OpenFile(from, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+		f, err := regularfile.OpenAt(unix.AT_FDCWD, from)
 		if err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/regularfile"
 )
 
 // PackOptions say how a layer is packed.
@@ -229,11 +230,10 @@ func (p *packer) below(dir *os.File, name, at string, opaque bool) error {
 }
 
 func (p *packer) content(dir *os.File, name string, size int64) error {
-	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	f, err := regularfile.OpenAt(int(dir.Fd()), name)
 	if err != nil {
 		return err
 	}
-	f := os.NewFile(uintptr(fd), name)
 	_, err = io.CopyN(p.out, f, size)
 	return errors.Join(err, f.Close())
 }

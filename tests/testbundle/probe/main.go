@@ -4,6 +4,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -41,10 +42,8 @@ func main() {
 		answer(unix.PtraceAttach(number(args[0])))
 	case "mknod":
 		answer(unix.Mknod(args[0], unix.S_IFCHR|0o666, int(unix.Mkdev(uint32(number(args[1])), uint32(number(args[2]))))))
-	case "open":
-		open(args[0], unix.O_RDWR)
-	case "openro":
-		open(args[0], unix.O_RDONLY)
+	case "open", "openro":
+		open(args[0], map[string]int{"open": unix.O_RDWR, "openro": unix.O_RDONLY}[os.Args[1]])
 	case "write":
 		write(args[0], args[1])
 	case "mount":
@@ -76,6 +75,8 @@ func attack(word string, args []string) {
 		spy(args[0])
 	case "seize":
 		seize(args[0], len(args) > 1)
+	case "metadata":
+		metadata(args)
 	case "handle":
 		handle(args[0], args[1])
 	default:
@@ -89,15 +90,7 @@ func fatal(text string) {
 }
 
 func answer(err error) {
-	if err == nil {
-		fmt.Println("OK")
-		return
-	}
-	if errno, ok := err.(syscall.Errno); ok {
-		fmt.Println(unix.ErrnoName(errno))
-		return
-	}
-	fmt.Println(err)
+	fmt.Println(name(err))
 }
 
 func number(s string) int {
@@ -234,6 +227,17 @@ func handle(mount, inode string) {
 		unix.Close(fd)
 	}
 	answer(err)
+}
+
+func name(err error) string {
+	if err == nil {
+		return "OK"
+	}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return unix.ErrnoName(errno)
+	}
+	return err.Error()
 }
 
 // forOthers calls f for every other process that can be seen, again and again,

@@ -1,0 +1,85 @@
+// Package regularfile opens files whose names belong to someone else: an image,
+// a container, a build context. Behind any name there may be a FIFO, whose open
+// waits for a writer, or a device node, whose open may act: it rewinds a tape,
+// starts a watchdog, takes a terminal. O_NONBLOCK helps against the first only.
+//
+// So a file is opened in two steps: with O_PATH, which opens nothing but the
+// name, then, if fstat(2) says that it is a regular file, once more through
+// /proc/self/fd, which leads to the same inode whatever has the name by then.
+package regularfile
+
+import (
+	"errors"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrNotRegular is the cause of an error for a device, a FIFO or a socket. For a
+// directory it is EISDIR.
+var ErrNotRegular = errors.New("not a regular file")
+
+// Open opens a file of the host for reading. A symbolic link is followed.
+func Open(name string) (*os.File, error) {
+	fd, err := unix.Open(name, unix.O_PATH|unix.O_CLOEXEC, 0)
+	return finish(fd, name, err)
+}
+
+// OpenAt opens a file of the directory dir for reading. A symbolic link is not
+// followed; it is not a regular file.
+func OpenAt(dir int, name string) (*os.File, error) {
+	fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	return finish(fd, name, err)
+}
+
+// OpenIn opens a file below the directory root for reading; resolve is that of
+// openat2(2).
+func OpenIn(root int, name string, resolve uint64) (*os.File, error) {
+	fd, err := PathIn(root, name, 0, resolve)
+	return finish(fd, name, err)
+}
+
+// PathIn opens a file of any kind below the directory root, with O_PATH and
+// flags. It tries again if a rename elsewhere in the system got in the way
+// (EAGAIN).
+func PathIn(root int, name string, flags int, resolve uint64) (fd int, err error) {
+	how := unix.OpenHow{Flags: uint64(unix.O_PATH | unix.O_CLOEXEC | flags), Resolve: resolve}
+	for range 100 {
+		fd, err = unix.Openat2(root, name, &how)
+		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	return fd, err
+}
+
+func finish(fd int, name string, err error) (*os.File, error) {
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	defer func() { _ = unix.Close(fd) }()
+	return Reopen(fd, name)
+}
+
+// Reopen opens for reading what an O_PATH descriptor refers to, if that is a
+// regular file. The descriptor stays open; name is for messages.
+func Reopen(fd int, name string) (*os.File, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, &os.PathError{Op: "stat", Path: name, Err: err}
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+	case unix.S_IFDIR:
+		return nil, &os.PathError{Op: "read", Path: name, Err: unix.EISDIR}
+	default:
+		return nil, &os.PathError{Op: "read", Path: name, Err: ErrNotRegular}
+	}
+	// Not os.Open, which would set the runtime's poller up for it.
+	opened, err := unix.Open("/proc/self/fd/"+strconv.Itoa(fd), unix.O_RDONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(opened), name), nil
+}
