@@ -59,8 +59,8 @@ func (c *compiler) boundingSet() {
 func (c *compiler) capabilities() {
 	b, s := c.b, Mask(c.p.Capabilities)
 	now := s
-	if c.in.FilterLast {
-		now.Effective |= 1 << unix.CAP_SYS_ADMIN // loads the filter; arrived takes it away
+	if c.privilegedFilter() { // which gives it up
+		now.Effective |= 1 << unix.CAP_SYS_ADMIN
 		now.Permitted |= 1 << unix.CAP_SYS_ADMIN
 	}
 	c.capset(now)

@@ -70,7 +70,6 @@ func (r *Process) Exec() {
 	candidates := Candidates(c.p.Args[0], c.p.Env)
 	c.lookup(candidates)
 	env, home := c.environment()
-	c.dieWithParent()
 	if !c.in.Unasked {
 		c.ready(home)
 	}

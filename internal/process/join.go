@@ -146,9 +146,9 @@ func (r *Process) Arrive() {
 			}
 		}
 	}
+	c.dieWithParent()
 	if c.in.FilterLast {
-		c.seccomp()
-		c.capset(Mask(c.p.Capabilities))
+		c.filterAndCapset()
 	}
 }
 
@@ -175,9 +175,7 @@ func Arrives(filter *seccomp.Program, p *specs.Process, waits bool) bool {
 	if filter.Notify {
 		// The agent gets the listener when the last process is there. Until then
 		// nothing may wait for its answer.
-		for _, c := range [...]plan.Call{plan.Prctl, plan.Setgroups, plan.Setresgid, plan.Setresuid, plan.Capset} {
-			calls = append(calls, []uint64{uint64(c.Number())})
-		}
+		calls = append(calls, []uint64{uint64(plan.Capset.Number())})
 	}
 	return !slices.ContainsFunc(calls, func(call []uint64) bool { return !filter.Allows(uint32(call[0]), call[1:]...) })
 }

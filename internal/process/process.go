@@ -6,8 +6,9 @@
 //	Identity  privileges go, in the one order that works:
 //	            no_new_privs, scheduling, rlimits
 //	            working directory, umask
-//	            seccomp                        (needs CAP_SYS_ADMIN without no_new_privs)
 //	            bounding set, ids, capabilities
+//	            seccomp                        (without no_new_privs, and then
+//	                                            CAP_SYS_ADMIN, which it takes)
 //	Exec      is the program there? ready; wait for start; seccomp (with
 //	          no_new_privs: as late as can be); execve
 //
@@ -214,12 +215,28 @@ func (r *Process) Identity() {
 	}
 	c.cwdBefore()
 	c.umask()
-	if !c.p.NoNewPrivileges && !c.in.FilterLast {
-		c.seccomp()
-	}
 	c.boundingSet()
 	c.user()
 	c.capabilities()
+	if !c.in.ClonedLast { // the kernel notes it for one process: see Arrive
+		c.dieWithParent()
+	}
+	if c.privilegedFilter() && !c.in.FilterLast {
+		c.filterAndCapset()
+	}
+}
+
+// privilegedFilter reports whether the filter takes CAP_SYS_ADMIN to load, since
+// the process may gain privileges at an execve (seccomp(2)).
+func (c *compiler) privilegedFilter() bool { return c.in.Seccomp != nil && !c.p.NoNewPrivileges }
+
+// filterAndCapset loads a filter that takes CAP_SYS_ADMIN, and gives that up. A
+// filter may answer a call with success and not make it, so nothing that confines
+// the process comes after it: should it answer capset(2) so, execve still takes
+// away what is not in the bounding set.
+func (c *compiler) filterAndCapset() {
+	c.seccomp()
+	c.capset(Mask(c.p.Capabilities))
 }
 
 // scheduling adds personality, scheduler, I/O priority and memory policy.

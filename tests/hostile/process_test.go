@@ -349,6 +349,38 @@ func TestUmaskUnderAFilter(t *testing.T) {
 	})
 }
 
+// TestIdentityUnderAFilter: the same for the calls that take IDs, groups and
+// capabilities from the process: an image's USER would run as root.
+func TestIdentityUnderAFilter(t *testing.T) {
+	errno := uint(0)
+	filter := func(s *specs.Spec) {
+		s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{
+			{Names: []string{"setgroups", "setresgid", "setresuid", "capset", "prctl", "umask"}, Action: specs.ActErrno, ErrnoRet: &errno},
+		}}
+	}
+	show := []string{"grep", "-E", "^(Uid|Gid|Groups|Cap.*|Seccomp):", "/proc/self/status"}
+	for name, change := range map[string]func(*specs.Spec){
+		"user":              testbundle.User(1000, 1001, 1002),
+		"root":              func(*specs.Spec) {},
+		"no new privileges": func(s *specs.Spec) { testbundle.User(1000, 1001, 1002)(s); s.Process.NoNewPrivileges = true },
+		"user namespace":    func(s *specs.Spec) { testbundle.UserNS(s); testbundle.User(1000, 1001, 1002)(s) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			noNew := func(s *specs.Spec) { s.Process.NoNewPrivileges = false }
+			b := testbundle.New(t, noNew, change, testbundle.Args(show...))
+			want := b.Run() // without the filter
+			want.Exit(t, 0)
+			filtered := strings.Replace(want.Stdout, "Seccomp:\t0", "Seccomp:\t2", 1)
+			filter(b.Spec)
+			b.Run().Prints(t, strings.TrimSuffix(filtered, "\n"))
+			b.Spec.Process.Args = []string{"sh", "-c", "echo up; exec sleep 1000"}
+			_, stop := b.Background(t)
+			defer stop()
+			b.Minirun(append([]string{"exec", b.ID}, show...)...).Prints(t, strings.TrimSuffix(filtered, "\n"))
+		})
+	}
+}
+
 // TestChrootEscape: a process that may chroot keeps a directory open, goes
 // into a new root below it, and walks up past the container's root.
 func TestChrootEscape(t *testing.T) {
