@@ -59,7 +59,6 @@ type compiler struct {
 	ends       plan.Message // Ready, with both ends of the socket on which `start` will speak
 	otherEnd   plan.Cell
 	hooks      int       // how many run inside so far
-	env        plan.Arg  // the program's environment; before Ready, without HOME
 	null       plan.Cell // the host's /dev/null, if hooks run inside
 }
 
@@ -76,7 +75,6 @@ func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Pr
 	c := &compiler{b: b, parent: parent, p: s.Process, linux: linux, in: in}
 	if s.Hooks != nil {
 		c.startHooks = s.Hooks.StartContainer
-		c.env = b.Strs(Environment(s.Process.Env))
 	}
 	return &Process{c}
 }
