@@ -295,9 +295,9 @@ func (c *compiler) user() {
 	slices.Sort(groups)
 	groups = slices.Compact(groups) // as runc: a group is shown once
 	denied := plan.Then{}
-	if len(groups) == 0 && c.in.UserNS {
-		// A user namespace made without privilege has setgroups denied, and then
-		// there are no groups that it could have kept.
+	if others := slices.DeleteFunc(slices.Clone(groups), func(g uint32) bool { return g == u.GID }); len(others) == 0 && c.in.UserNS {
+		// A user namespace made without privilege has setgroups denied. Then there are
+		// no groups that it could have kept, and no other gid that it could change to.
 		denied = plan.Fine(unix.EPERM)
 	}
 	b.CallThen("set the additional groups", "", denied, plan.Setgroups, plan.Int(len(groups)), b.Words32(groups...))
