@@ -365,6 +365,7 @@ func TestTerminal(t *testing.T) {
 // TestCompletion: the flags of run, and of what minirun-image does.
 func TestCompletion(t *testing.T) {
 	s := newStore(t)
+	s.Env = append(s.Env, "MINIRUN_COMPLETE=1") // as contrib/completion sets it
 	for command, want := range map[string]string{"run --na": "--name", "exec --ig": "--ignore-paused", "pull --pl": "--platform", "load --in": "--input"} {
 		words := strings.Fields(command)
 		if got := s.do(append(words, "--generate-bash-completion")...); !strings.Contains(got, want) {
