@@ -1,6 +1,7 @@
 package atomicfile
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -35,7 +36,7 @@ func appendTo(path, text string) error {
 		return err
 	}
 	_, err = f.WriteString(text)
-	return f.Close()
+	return errors.Join(err, f.Close())
 }
 
 // only fails the test unless the directory has these names alone: nothing temporary
