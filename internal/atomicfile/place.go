@@ -58,8 +58,13 @@ func (p *place) kind() uint32 { return p.st.Mode & unix.S_IFMT }
 func (p *place) foreign() bool {
 	m := p.dirStat.Mode
 	open := m&unix.S_IWOTH != 0 || m&unix.S_ISVTX != 0 && m&unix.S_IWGRP != 0
-	return open && p.st.Uid != uint32(os.Geteuid()) && p.st.Uid != p.dirStat.Uid
+	owners := p.st.Uid == p.dirStat.Uid && p.st.Uid != overflowUID
+	return open && !owners && p.st.Uid != uint32(os.Geteuid())
 }
+
+// overflowUID is how a user namespace shows all users that it does not have: root of
+// the host, and whoever else (user_namespaces(7)).
+const overflowUID = 65534
 
 func (p *place) refusal() error {
 	return fmt.Errorf("%s: refused: it belongs to uid %d and is in a directory that others can write to\nhint: give another path, or remove it",

@@ -41,6 +41,7 @@ const (
 	keyring      = "runc joins the keyring with ids of the host, so the container's root is not its owner"
 	propagates   = "config-linux.md: the root belongs to a new peer group, or is unbindable; runc leaves it private"
 	openDefaults = "the default devices stay open when config.json makes one of them itself, as in crun"
+	hookEnv      = "a program of the host gets nothing from process.env: an empty environment, as in runc 1.5"
 	hookOutput   = "hooks inside write to minirun's standard error; runc collects it in a pipe"
 	hookEnds     = "a hook ends when minirun is killed, so that nothing of a container is left"
 	warnedOf     = "runtime.md up to version 1.2: a poststart hook's failure is a warning, and the others run; as in crun"
@@ -99,6 +100,7 @@ var declarations = []declaration{
 		{"in.mount./proc/timer_list.*", "*", hostNull},
 		{"in.mount./sys/fs/cgroup.options", "ro,*", rootAtCgroup}, {"in.mount./sys/fs/cgroup#2.options", "ro,*", rootAtCgroup}, {"in.readonly./sys/fs/cgroup", "EROFS", rootAtCgroup},
 		{"hook.*.prctl.pdeathsig", "9 ok", hookEnds},
+		{"hook.createContainer.env.*", "*", hookEnv},
 		{"hook.*.state.ociVersion", "1.3.0", specVersion}, {"state.ociVersion", "1.3.0", specVersion}, {"did.*.state.ociVersion", "1.3.0", specVersion},
 		{"left.cgroups", "cgroup : $SELF/$ID | *", unifiedPath},
 		{"*cgroup.", "*/$ID", unifiedPath}, {"*cgroup..path", "*/$ID", unifiedPath},
