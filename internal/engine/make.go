@@ -88,6 +88,9 @@ func (e *Engine) Make(name string, s *Settings) (r *Record, err error) {
 	if err := container.CheckID(s.Name); err != nil {
 		return nil, err
 	}
+	if strings.HasPrefix(s.Name, "-") { // it is an argument of the monitor and of `exec`, which would take it for an option
+		return nil, fmt.Errorf("--name %q: must not begin with -", s.Name)
+	}
 	dir := e.Store.Container(s.Name)
 	if err := os.Mkdir(dir, 0o711); err != nil {
 		if errors.Is(err, fs.ErrExist) {
