@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/build"
 	"github.com/minirun/minirun/internal/build/explain"
 	"github.com/minirun/minirun/internal/image"
@@ -51,7 +51,7 @@ func writeReport(ctx *cli.Context, r *explain.Report, how string) error {
 	case how == "json":
 		return explain.JSON(ctx.App.Writer, r)
 	}
-	f, err := os.Create(how)
+	f, err := atomicfile.Create(how, 0o666)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func writeReport(ctx *cli.Context, r *explain.Report, how string) error {
 	} else {
 		err = explain.HTML(f, r)
 	}
-	return errors.Join(err, f.Close())
+	return f.Done(err)
 }
 
 // reportOf gathers what there is to say of a build.

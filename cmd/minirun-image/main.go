@@ -69,7 +69,7 @@ func app() *cli.App {
 	return &cli.App{
 		Name:                      "minirun",
 		Usage:                     "images of minirun",
-		EnableBashCompletion:      true,
+		EnableBashCompletion:      os.Getenv("MINIRUN_COMPLETE") != "", // as in cmd/minirun
 		HideHelpCommand:           true,
 		HideVersion:               true,
 		DisableSliceFlagSeparator: true, // a comma in --change is its own

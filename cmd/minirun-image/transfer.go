@@ -11,6 +11,7 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/transfer"
@@ -241,11 +242,11 @@ func saveImages(ctx *cli.Context) (err error) {
 	}
 	out := io.Writer(os.Stdout)
 	if file := ctx.String("output"); file != "" {
-		f, err := os.Create(file)
+		f, err := atomicfile.Create(file, 0o666)
 		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, f.Close()) }()
+		defer func() { err = f.Done(err) }()
 		out = f
 	} else if _, err := console.ConsoleFromFile(os.Stdout); err == nil && ctx.String("dir") == "" {
 		return errors.New("save: an archive on a terminal is of no use: redirect it, or give --output or --dir")

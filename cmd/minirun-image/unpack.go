@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/merge"
@@ -151,6 +152,9 @@ func bundle(ctx *cli.Context) error {
 }
 
 func writeBundle(dir string, config *specs.Spec, layers []string, refer bool) error {
+	if err := atomicfile.CheckDirectory(dir); err != nil {
+		return fmt.Errorf("bundle: %w", err)
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -169,5 +173,5 @@ func writeBundle(dir string, config *specs.Spec, layers []string, refer bool) er
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "config.json"), text, 0o644)
+	return atomicfile.Write(filepath.Join(dir, "config.json"), text, 0o644)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -75,8 +76,11 @@ func stopCommand() *cli.Command {
 		Name: "stop", Usage: "ask containers of images to end, and kill them if they do not", ArgsUsage: "ID…",
 		Flags: []cli.Flag{numberFlag(cli.IntFlag{Name: "time", Aliases: []string{"t"}, Value: 10, Usage: "kill after `SECONDS`"})},
 		Action: func(ctx *cli.Context) error {
-			e := newEngine(ctx)
-			return each(ctx, "stop", func(id string) error { return e.Stop(id, time.Duration(ctx.Int("time"))*time.Second) })
+			e, seconds := newEngine(ctx), ctx.Int("time")
+			if seconds < 0 || seconds > math.MaxInt32 {
+				return fmt.Errorf("stop: --time %d: must be from 0 to %d", seconds, math.MaxInt32)
+			}
+			return each(ctx, "stop", func(id string) error { return e.Stop(id, time.Duration(seconds)*time.Second) })
 		},
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -62,7 +63,7 @@ func openLog(c *cli.Context) error {
 	if path == "" {
 		return nil
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND|os.O_SYNC, 0o644)
+	f, err := atomicfile.Append(path, 0o644)
 	if err != nil {
 		return fmt.Errorf("--log: %w", err)
 	}

@@ -76,12 +76,17 @@ func commandsFor(args []string) (commands []*cli.Command) {
 	return commands
 }
 
+// completionVariable is set by contrib/completion. Without it a last argument of
+// --generate-bash-completion, by which cli is asked what may follow, is as any other:
+// it may be the container's program's.
+const completionVariable = "MINIRUN_COMPLETE"
+
 func app(args []string) *cli.App {
-	commands := commandsFor(args)
+	commands, completing := commandsFor(args), os.Getenv(completionVariable) != ""
 	for _, c := range commands {
 		c.Before = sortDescriptors
 		c.HideHelpCommand = true // a container may be called help
-		if completing := slices.Contains(args, "--generate-bash-completion"); completing {
+		if completing {
 			c.UseShortOptionHandling = false // with it cli forgets the context of a flag that is not whole
 		}
 	}
@@ -92,7 +97,7 @@ func app(args []string) *cli.App {
 		Name:                 "minirun",
 		Usage:                "run OCI containers, and show how",
 		Version:              version,
-		EnableBashCompletion: true,
+		EnableBashCompletion: completing,
 		HideHelpCommand:      true,
 		Compiled:             time.Unix(1, 0), // nobody is shown it, and without one cli looks at the file
 		Flags: []cli.Flag{

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/see"
 )
@@ -44,7 +45,7 @@ func explainer(ctx *cli.Context, o *container.Options) (func() error, error) {
 	}
 	to := os.NewFile(uintptr(fd), "standard error")
 	if name := ctx.String("explain-to"); name != "" {
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+		f, err := atomicfile.Append(name, 0o644)
 		if err != nil {
 			return nil, fmt.Errorf("--explain-to: %w", err)
 		}

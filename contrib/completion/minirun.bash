@@ -7,9 +7,9 @@ _minirun() {
 	local current=${COMP_WORDS[COMP_CWORD]} offered
 	COMPREPLY=()
 	if [[ $current == -* ]]; then
-		offered=$("${COMP_WORDS[@]:0:COMP_CWORD}" "$current" --generate-bash-completion 2>/dev/null)
+		offered=$(MINIRUN_COMPLETE=1 "${COMP_WORDS[@]:0:COMP_CWORD}" "$current" --generate-bash-completion 2>/dev/null)
 	else
-		offered=$("${COMP_WORDS[@]:0:COMP_CWORD}" --generate-bash-completion 2>/dev/null)
+		offered=$(MINIRUN_COMPLETE=1 "${COMP_WORDS[@]:0:COMP_CWORD}" --generate-bash-completion 2>/dev/null)
 	fi
 	# Names only: some shells get "name:description".
 	mapfile -t COMPREPLY < <(compgen -W "${offered//:*/}" -- "$current")

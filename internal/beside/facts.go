@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/minirun/minirun/internal/look"
 )
 
@@ -79,7 +81,20 @@ func (r *Runtime) descriptors(proc string, facts map[string]string) {
 }
 
 func (r *Runtime) devices(proc string, facts map[string]string) {
-	entries, _ := os.ReadDir(proc + "/root/dev")
+	root, err := os.Open(proc + "/root")
+	if err != nil {
+		return
+	}
+	defer root.Close()
+	// A link at /dev leads where it leads in the container, not on the host.
+	fd, err := unix.Openat2(int(root.Fd()), "dev", &unix.OpenHow{
+		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	entries, _ := os.ReadDir("/proc/self/fd/" + strconv.Itoa(fd))
 	for _, e := range entries {
 		if info, err := e.Info(); err == nil {
 			facts["/dev/"+e.Name()] = info.Mode().String()

@@ -72,7 +72,7 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 	if len(hooks.CreateContainer) > 0 {
 		root.Enter() // as runc, so that a hook finds the root without knowing where it is
 	}
-	proc.Hooks("createContainer", hooks.CreateContainer)
+	proc.CreateContainer(hooks.CreateContainer)
 	namespaces.Names(b, s)
 	root.Finish()
 	root.Pivot()

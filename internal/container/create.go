@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/namespaces"
@@ -322,12 +322,7 @@ func (c *child) pidFile() error {
 		return nil
 	}
 	// Readers wait for the file to appear, so it must appear whole.
-	dir, base := filepath.Split(c.options.PidFile)
-	tmp := filepath.Join(dir, "."+base)
-	if err := os.WriteFile(tmp, []byte(strconv.Itoa(c.proc.Pid)), 0o666); err != nil {
-		return fmt.Errorf("--pid-file: %w", err)
-	}
-	if err := os.Rename(tmp, c.options.PidFile); err != nil {
+	if err := atomicfile.Write(c.options.PidFile, []byte(strconv.Itoa(c.proc.Pid)), 0o666); err != nil {
 		return fmt.Errorf("--pid-file: %w", err)
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/namespaces"
@@ -111,7 +112,7 @@ func (r *Record) externalAtDump(s *specs.Spec, images string) (args []string, er
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(images, externalFile), data, 0o600); err != nil {
+	if err := atomicfile.Write(filepath.Join(images, externalFile), data, 0o600); err != nil {
 		return nil, err
 	}
 	maps.Copy(known, others)
@@ -202,7 +203,7 @@ func (r *Record) noteDescriptors(dir string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, descriptorsFile), data, 0o600)
+	return atomicfile.Write(filepath.Join(dir, descriptorsFile), data, 0o600)
 }
 
 // inheritedPipes gives this process's standard descriptors in the place of the

@@ -3,6 +3,7 @@ package container
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -162,8 +163,13 @@ func (o *ExecOptions) user(u *specs.User) error {
 	return nil
 }
 
+// parseID reads an ID. The largest number of 32 bits is none: setresuid(2) reads it
+// as "no change".
 func parseID(text string) (uint32, error) {
 	n, err := strconv.ParseUint(text, 10, 32)
+	if err == nil && n == math.MaxUint32 {
+		err = strconv.ErrRange
+	}
 	return uint32(n), err
 }
 

@@ -25,6 +25,11 @@ import (
 // "POSIX-platform Hooks"). prestart, createRuntime, poststart and poststop run
 // where minirun runs: this file. createContainer and startContainer run inside
 // the container and are steps of its plan: package process.
+//
+// None of the programs of the host ever gets a value from the container's
+// process.env, which may come from an image: here a hook without env has the
+// environment of minirun's caller, as in crun and runc 1.1; createContainer hooks
+// have an empty one.
 
 // hooks runs hooks where minirun runs, up to the first that fails.
 func (c *Container) hooks(kind string, hooks []specs.Hook, status specs.ContainerState) error {
@@ -93,7 +98,7 @@ func runHook(ctx context.Context, h *specs.Hook, dir string, state []byte) error
 	}
 	cmd.Dir, cmd.Env = dir, h.Env
 	if len(h.Env) == 0 {
-		cmd.Env = os.Environ() // as runc and crun
+		cmd.Env = os.Environ() // the caller's, never process.env
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(state), &output, &output
 	// A hook without minirun serves nobody.

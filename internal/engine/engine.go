@@ -24,6 +24,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/image"
 )
 
@@ -103,9 +104,5 @@ func writeJSON(path string, what any) error {
 	if err != nil {
 		return err
 	}
-	aside := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
-	if err := os.WriteFile(aside, append(text, '\n'), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(aside, path)
+	return atomicfile.Write(path, append(text, '\n'), 0o644)
 }

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,6 +52,60 @@ func orElse(d, other time.Duration) time.Duration {
 		return d
 	}
 	return other
+}
+
+// health is the image's HEALTHCHECK as the flags change it; nil for none.
+func (s *Settings) health(h *image.Healthcheck) (*image.Healthcheck, error) {
+	if s.NoHealth {
+		return nil, nil
+	}
+	var out image.Healthcheck
+	if h != nil {
+		out = *h
+		out.Test = slices.Clone(h.Test)
+	}
+	if s.HealthCommand != "" {
+		out.Test = []string{"CMD-SHELL", s.HealthCommand}
+	}
+	for _, set := range []struct {
+		to   *time.Duration
+		from time.Duration
+	}{{&out.Interval, s.HealthInterval}, {&out.Timeout, s.HealthTimeout}, {&out.StartPeriod, s.HealthStart}} {
+		if set.from != 0 {
+			*set.to = set.from
+		}
+	}
+	if s.HealthRetries != 0 {
+		out.Retries = s.HealthRetries
+	}
+	if len(out.Test) == 0 || out.Test[0] == "NONE" {
+		return nil, nil
+	}
+	return &out, checkHealth(&out)
+}
+
+// minHealthTime is the shortest time of a HEALTHCHECK, as in Docker. A check starts
+// several processes: an image must not keep the host busy with that.
+const minHealthTime = time.Millisecond
+
+// checkHealth refuses what Docker refuses when a container is made. Zero is the
+// default.
+func checkHealth(h *image.Healthcheck) error {
+	for _, t := range []struct {
+		name, hint string
+		time       time.Duration
+	}{
+		{"interval", "give --health-interval", h.Interval}, {"timeout", "give --health-timeout", h.Timeout},
+		{"start period", "give --health-start-period", h.StartPeriod}, {"start interval", "run it with --no-healthcheck", h.StartInterval},
+	} {
+		if t.time != 0 && t.time < minHealthTime {
+			return fmt.Errorf("HEALTHCHECK: %s %v: must not be less than %v\nhint: %s", t.name, t.time, minHealthTime, t.hint)
+		}
+	}
+	if h.Retries < 0 {
+		return fmt.Errorf("HEALTHCHECK: retries %d: must not be negative\nhint: give --health-retries", h.Retries)
+	}
+	return nil
 }
 
 // After is the state after a probe. Failures in the start period do not count,

@@ -78,11 +78,18 @@ func (e *Engine) Make(name string, s *Settings) (r *Record, err error) {
 	if err != nil {
 		return nil, err
 	}
+	health, err := s.health(i.Config.Config.Healthcheck)
+	if err != nil {
+		return nil, err
+	}
 	if s.Name == "" {
 		s.Name = madeUpName(i.Name)
 	}
 	if err := container.CheckID(s.Name); err != nil {
 		return nil, err
+	}
+	if strings.HasPrefix(s.Name, "-") { // it is an argument of the monitor and of `exec`, which would take it for an option
+		return nil, fmt.Errorf("--name %q: must not begin with -", s.Name)
 	}
 	dir := e.Store.Container(s.Name)
 	if err := os.Mkdir(dir, 0o711); err != nil {
@@ -120,6 +127,7 @@ func (e *Engine) Make(name string, s *Settings) (r *Record, err error) {
 		return nil, err
 	}
 	r = e.recordOf(i, c, network, s)
+	r.Health = health
 	return r, writeJSON(e.file(s.Name, recordFile), r)
 }
 
@@ -127,7 +135,7 @@ func (e *Engine) recordOf(i *image.Image, c *specs.Spec, network string, s *Sett
 	r := &Record{
 		Origin:    image.Origin{Name: i.Name, ID: i.ID, Manifest: i.Manifest},
 		Container: s.Name, Command: c.Process.Args, Created: time.Now().UTC(), Remove: s.Remove, Terminal: s.Terminal,
-		StopSignal: s.StopSignal, Network: network, Ports: s.Publish, Health: s.health(i.Config.Config.Healthcheck), Shell: i.Config.Config.Shell,
+		StopSignal: s.StopSignal, Network: network, Ports: s.Publish, Shell: i.Config.Config.Shell,
 	}
 	if r.StopSignal == "" {
 		r.StopSignal = i.Config.Config.StopSignal
@@ -268,34 +276,4 @@ func madeUpName(name string) string {
 			return fmt.Sprintf("%s-%x", base, random)
 		}
 	}
-}
-
-// health is the image's HEALTHCHECK as the flags change it; nil for none.
-func (s *Settings) health(h *image.Healthcheck) *image.Healthcheck {
-	if s.NoHealth {
-		return nil
-	}
-	var out image.Healthcheck
-	if h != nil {
-		out = *h
-		out.Test = slices.Clone(h.Test)
-	}
-	if s.HealthCommand != "" {
-		out.Test = []string{"CMD-SHELL", s.HealthCommand}
-	}
-	for _, set := range []struct {
-		to   *time.Duration
-		from time.Duration
-	}{{&out.Interval, s.HealthInterval}, {&out.Timeout, s.HealthTimeout}, {&out.StartPeriod, s.HealthStart}} {
-		if set.from != 0 {
-			*set.to = set.from
-		}
-	}
-	if s.HealthRetries != 0 {
-		out.Retries = s.HealthRetries
-	}
-	if len(out.Test) == 0 || out.Test[0] == "NONE" {
-		return nil
-	}
-	return &out
 }

@@ -67,7 +67,7 @@ func killProbe(pidFile string, exec *os.Process) error {
 	text, err := os.ReadFile(pidFile)
 	if err == nil {
 		var pid int
-		if pid, err = strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
+		if pid, err = strconv.Atoi(strings.TrimSpace(string(text))); err == nil && pid > 1 { // -1 is all processes
 			// It leads a session, so what it has started goes too.
 			return unix.Kill(-pid, unix.SIGKILL)
 		}

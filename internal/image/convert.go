@@ -97,8 +97,8 @@ func Convert(c Config, w Wishes, who specs.User) (*specs.Spec, error) {
 	return s, nil
 }
 
-// annotations are the image's facts and labels; a label wins over a fact of the
-// same name.
+// annotations are the image's facts, those of its labels that describe it, and the
+// user's labels; a label wins over a fact of the same name.
 func annotations(c Config, w Wishes) map[string]string {
 	const prefix = "org.opencontainers.image."
 	out := map[string]string{}
@@ -115,7 +115,7 @@ func annotations(c Config, w Wishes) map[string]string {
 		out[prefix+"created"] = c.Created.UTC().Format(time.RFC3339Nano)
 	}
 	for name, value := range c.Config.Labels {
-		if !toRuntime(name) {
+		if describes(name) {
 			out[name] = value
 		}
 	}
@@ -123,14 +123,19 @@ func annotations(c Config, w Wishes) map[string]string {
 	return out
 }
 
-// runtimes are the beginnings of annotations that a runtime obeys: minirun's own,
-// systemd's properties, criu's configuration, crun's.
-var runtimes = []string{"dev.minirun.", "org.systemd.property.", "org.criu.", "run.oci.", "io.katacontainers."}
+// described are the beginnings of the labels that become annotations. Both namespaces
+// are reserved for what describes an image (image-spec, annotations.md, "Rules").
+//
+// Annotations are also how runtimes take orders that config.json has no field for:
+// systemd's properties, criu's configuration, crun's handlers (run.oci., krun.,
+// module.wasm.), Kata's and gVisor's. New ones come with each release, and runc keeps
+// "bundle" there, so a list of what to leave out is never complete. The image's author
+// may describe the image, not say what the host does with it; the user may say both,
+// with --label.
+var described = []string{"org.opencontainers.image.", "org.label-schema."}
 
-// toRuntime says whether a label would be an order to the runtime. The image's
-// author may describe the image, not what the host does with it.
-func toRuntime(label string) bool {
-	return slices.ContainsFunc(runtimes, func(prefix string) bool { return strings.HasPrefix(label, prefix) })
+func describes(label string) bool {
+	return slices.ContainsFunc(described, func(prefix string) bool { return strings.HasPrefix(label, prefix) })
 }
 
 // Defaults is the specification of a container of an image before the image and

@@ -15,15 +15,21 @@ func TestAnnotations(t *testing.T) {
 	c.Config.StopSignal = "SIGUSR1"
 	c.Config.ExposedPorts = map[string]struct{}{"80/tcp": {}, "443/tcp": {}}
 	c.Config.Labels = map[string]string{
-		"l": "image", "m": "image", "org.opencontainers.image.author": "label",
-		"dev.minirun.upper": "/etc", "org.systemd.property.Slice": "'x'", "org.criu.config": "/x", "run.oci.hooks.stdout": "/x",
+		"l": "image", "org.opencontainers.image.author": "label", "org.opencontainers.image.vendor": "v", "org.label-schema.name": "n",
 	}
-	s, err := Convert(c, Wishes{Labels: map[string]string{"m": "flag"}}, specs.User{})
+	for _, order := range []string{
+		"dev.minirun.upper", "dev.minirun.layers", "dev.minirun.die-with-parent", "org.systemd.property.Slice", "org.criu.config", "run.oci.hooks.stdout",
+		"run.oci.handler", "krun.cpus", "krun.use_passt", "module.wasm.image/variant", "org.opencontainers.runc.version", "org.opencontainers.imagex", "bundle",
+		"io.katacontainers.config.hypervisor.path", "dev.gvisor.flag.debug", "com.example.order", "",
+	} {
+		c.Config.Labels[order] = "image"
+	}
+	s, err := Convert(c, Wishes{Labels: map[string]string{"m": "flag", "krun.cpus": "flag"}}, specs.User{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]string{
-		"l": "image", "m": "flag", "org.opencontainers.image.os": "linux", "org.opencontainers.image.author": "label",
+		"krun.cpus": "flag", "m": "flag", "org.opencontainers.image.vendor": "v", "org.label-schema.name": "n", "org.opencontainers.image.os": "linux", "org.opencontainers.image.author": "label",
 		"org.opencontainers.image.stopSignal": "SIGUSR1", "org.opencontainers.image.exposedPorts": "443/tcp,80/tcp",
 	}
 	for name, value := range s.Annotations {

@@ -1,14 +1,11 @@
 package image
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 
-	"github.com/moby/sys/user"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
@@ -60,16 +57,9 @@ func lookUp(who string, read func(name string) ([]byte, error)) (specs.User, err
 	if err != nil {
 		return specs.User{}, fmt.Errorf("user %q: %w", who, err)
 	}
-	found, err := user.GetExecUser(who, &user.ExecUser{}, bytes.NewReader(passwd), bytes.NewReader(group))
+	out, err := execUser(who, passwd, group)
 	if err != nil {
 		return specs.User{}, fmt.Errorf("user %q: %w: it is looked up in the image's /etc/passwd and /etc/group", who, err)
-	}
-	out := specs.User{UID: uint32(found.Uid), GID: uint32(found.Gid)}
-	for _, g := range found.Sgids {
-		if g < 0 || g > math.MaxInt32 {
-			return specs.User{}, fmt.Errorf("user %q: /etc/group in the image gives it the group %d", who, g)
-		}
-		out.AdditionalGids = append(out.AdditionalGids, uint32(g))
 	}
 	return out, nil
 }

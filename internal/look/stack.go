@@ -10,10 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/minirun/minirun/internal/container"
-	"github.com/minirun/minirun/internal/image"
 )
 
 // This file owns stacks of layers: which layer a path comes from, and what a
@@ -78,11 +75,8 @@ func (s *Stack) Layers() ([]Layer, error) {
 		if dir == s.Upper {
 			l.Role = "upper"
 		}
-		err := filepath.WalkDir(dir, func(at string, d fs.DirEntry, err error) error {
-			if err != nil || at == dir {
-				return err
-			}
-			switch kind, size := kindOf(at, d); kind {
+		err := walkLayer(dir, func(_ string, k Kind, size int64) error {
+			switch k {
 			case Whiteout:
 				l.Whiteouts++
 			case Opaque:
@@ -108,35 +102,6 @@ func (s *Stack) all() []string {
 		dirs = append(dirs, s.Upper)
 	}
 	return dirs
-}
-
-func kindOf(at string, d fs.DirEntry) (Kind, int64) {
-	info, err := d.Info()
-	if err != nil {
-		return Nothing, 0
-	}
-	return kind(at, info), info.Size()
-}
-
-func kind(at string, info fs.FileInfo) Kind {
-	switch m := info.Mode(); {
-	case m&fs.ModeCharDevice != 0:
-		var st unix.Stat_t
-		if unix.Lstat(at, &st) == nil && image.IsWhiteout(&st) {
-			return Whiteout
-		}
-		return Other
-	case m.IsDir():
-		if image.IsOpaque(at) {
-			return Opaque
-		}
-		return Dir
-	case m.IsRegular():
-		return File
-	case m&fs.ModeSymlink != 0:
-		return Link
-	}
-	return Other
 }
 
 // A Sighting is what a layer has at a path, and whether that is what the
@@ -193,23 +158,20 @@ func (s *Stack) Where(name string) ([]Sighting, error) {
 // at is what a layer has at a path, and which of its parents there hides layers
 // below: a whiteout, an opaque directory, or what is no directory.
 func at(layer, rel string) (k Kind, above string, err error) {
-	root, err := os.OpenRoot(layer)
+	t, err := openTree(layer)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Nothing, "", nil // an upper directory that is gone with its container
 	}
 	if err != nil {
 		return Nothing, "", fmt.Errorf("layer: %w", err)
 	}
-	defer func() { _ = root.Close() }()
-	k = Nothing
+	defer t.close()
 	parts := strings.Split(rel, "/")
 	for i := range parts {
 		name := strings.Join(parts[:i+1], "/")
-		info, err := root.Lstat(name)
-		if err != nil {
+		if k, _ = t.stat(name); k == Nothing {
 			return Nothing, above, nil
 		}
-		k = kind(filepath.Join(layer, name), info)
 		if i+1 < len(parts) && k != Dir {
 			above = "/" + name
 			if k != Opaque {
@@ -236,12 +198,8 @@ func (s *Stack) Changes() ([]Written, error) {
 	}
 	lower := &Stack{Lower: s.Lower}
 	var out []Written
-	err := filepath.WalkDir(s.Upper, func(file string, d fs.DirEntry, err error) error {
-		if err != nil || file == s.Upper {
-			return err
-		}
-		k, size := kindOf(file, d)
-		w := Written{"new", strings.TrimPrefix(file, s.Upper), k, size}
+	err := walkLayer(s.Upper, func(rel string, k Kind, size int64) error {
+		w := Written{"new", "/" + rel, k, size}
 		below, err := lower.Where(w.Path)
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package namespaces
 
 import (
+	"math"
 	"os"
 	"os/exec"
 	"strconv"
@@ -39,7 +40,7 @@ func subordinate(file, name string) (out []specs.LinuxIDMapping) {
 		}
 		first, err := strconv.ParseUint(f[1], 10, 32)
 		size, err2 := strconv.ParseUint(f[2], 10, 32)
-		if err == nil && err2 == nil && size > 0 {
+		if err == nil && err2 == nil && size > 0 && first+size <= math.MaxUint32 && uint64(next)+size <= math.MaxUint32 {
 			out = append(out, specs.LinuxIDMapping{ContainerID: next, HostID: uint32(first), Size: uint32(size)})
 			next += uint32(size)
 		}

@@ -73,8 +73,9 @@ func (r *Process) Exec() {
 	if !c.in.Unasked {
 		c.ready(home)
 	}
-	c.env = env // hooks that bring none of their own have the program's from here on
-	r.Hooks("startContainer", c.startHooks)
+	// These programs are the image's and run in its root: the program's environment
+	// is theirs too unless they bring one, as in runc.
+	c.hookList("startContainer", c.startHooks, env)
 	// Last: a filter need not allow what comes before it.
 	if c.p.NoNewPrivileges {
 		c.seccomp()

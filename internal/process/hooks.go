@@ -10,18 +10,34 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// Hooks adds the steps that run hooks inside the container: a child of the
-// process executes the program, and the process waits for it. So a hook has
-// the namespaces, cgroups, identity and filters that the process has at this
-// moment, and not more: startContainer's programs are the image's.
+// This file compiles the hooks that run inside the container: a child of the
+// process executes the program, and the process waits for it. So a hook has the
+// namespaces, cgroups, identity and filters that the process has at this moment,
+// and not more.
 //
 // Each hook reads its state from a pipe that the parent has filled and closed
 // (see the plan's Files).
-func (r *Process) Hooks(kind string, hooks []specs.Hook) {
-	c := r.c
+
+// CreateContainer adds the hooks of this kind. Their programs are the host's and
+// run while the host's root is still the root, so the container's environment,
+// which may be an image's ENV, must not reach them: LD_PRELOAD=./evil.so would
+// run code of the image on the host (CVE-2025-23266). A hook without env has an
+// empty environment, as in runc 1.5.
+func (r *Process) CreateContainer(hooks []specs.Hook) {
+	r.c.hookList("createContainer", hooks, r.c.b.Strs(nil))
+}
+
+// hookList adds the steps of all hooks of a kind. env is the environment of those
+// that do not bring one.
+func (c *compiler) hookList(kind string, hooks []specs.Hook, env plan.Arg) {
 	for i := range hooks {
+		h := &hooks[i]
 		c.b.In(plan.Exec, HookSource(kind, i))
-		c.hook(&hooks[i], c.hooks)
+		own := env
+		if len(h.Env) > 0 {
+			own = c.b.Strs(h.Env)
+		}
+		c.hook(h, c.hooks, own)
 		c.hooks++
 	}
 }
@@ -29,8 +45,8 @@ func (r *Process) Hooks(kind string, hooks []specs.Hook) {
 // HookSource is the JSON path of a hook.
 func HookSource(kind string, i int) string { return "hooks." + kind + "[" + strconv.Itoa(i) + "]" }
 
-// hook runs one; number is what the parent knows it by.
-func (c *compiler) hook(h *specs.Hook, number int) {
+// hook runs one with the environment env; number is what the parent knows it by.
+func (c *compiler) hook(h *specs.Hook, number int, env plan.Arg) {
 	b := c.b
 	stdin := b.File(plan.File{Open: plan.Pipe, Name: "the container's state for the hook"})
 	child, ended := b.Label(), b.Label()
@@ -69,10 +85,6 @@ func (c *compiler) hook(h *specs.Hook, number int) {
 	args := h.Args
 	if len(args) == 0 {
 		args = []string{h.Path}
-	}
-	env := c.env // as runc
-	if len(h.Env) > 0 {
-		env = b.Strs(h.Env)
 	}
 	b.Call("become "+h.Path, "", plan.Execve, b.Str(h.Path), b.Strs(args), env)
 	b.Place(after)

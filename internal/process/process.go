@@ -69,8 +69,7 @@ type compiler struct {
 	startHooks []specs.Hook
 	ends       plan.Message // Ready, with both ends of the socket on which `start` will speak
 	otherEnd   plan.Cell
-	hooks      int      // how many run inside so far
-	env        plan.Arg // the program's environment; before Ready, without HOME
+	hooks      int // how many run inside so far
 }
 
 // A Process is a process being compiled.
@@ -86,7 +85,6 @@ func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Pr
 	c := &compiler{b: b, parent: parent, p: s.Process, linux: linux, in: in}
 	if s.Hooks != nil {
 		c.startHooks = s.Hooks.StartContainer
-		c.env = b.Strs(Environment(s.Process.Env))
 	}
 	return &Process{c}
 }
@@ -352,9 +350,9 @@ func (c *compiler) user() {
 	slices.Sort(groups)
 	groups = slices.Compact(groups) // as runc: a group is shown once
 	denied := plan.Then{}
-	if len(groups) == 0 && c.in.UserNS {
-		// A user namespace made without privilege has setgroups denied, and then
-		// there are no groups that it could have kept.
+	if others := slices.DeleteFunc(slices.Clone(groups), func(g uint32) bool { return g == u.GID }); len(others) == 0 && c.in.UserNS {
+		// A user namespace made without privilege has setgroups denied. Then there are
+		// no groups that it could have kept, and no other gid that it could change to.
 		denied = plan.Fine(unix.EPERM)
 	}
 	b.CallThen("set the additional groups", "", denied, plan.Setgroups, plan.Int(len(groups)), b.Words32(groups...))

@@ -327,6 +327,8 @@ func (d *Debugger) shell(pid int, command []string) {
 		words = append(words, "sh", "-c", strings.Join(command, " "))
 	}
 	cmd := exec.Command(words[0], words[1:]...)
+	// The shell may be the container's, for which the caller's variables are not.
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "TERM=" + os.Getenv("TERM")}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = d.in, os.Stdout, os.Stderr
 	if !d.keys {
 		cmd.Stdin = nil // the commands that follow are not for it

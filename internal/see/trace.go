@@ -4,13 +4,13 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"sort"
 	"strings"
 	"time"
 
+	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/plan"
 )
@@ -115,12 +115,21 @@ func (t *Tracer) Write() error {
 		text = t.slowest(10)
 	}
 	if err == nil {
-		err = os.WriteFile(t.file, []byte(text), 0o644)
+		err = writeOutput(t.file, text)
 	}
 	if err != nil {
 		return fmt.Errorf("--trace: %w", err)
 	}
 	return nil
+}
+
+func writeOutput(path, text string) error {
+	f, err := atomicfile.Create(path, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return f.Done(err)
 }
 
 // events is the Trace Event Format, which Perfetto and chrome://tracing read.

@@ -6,6 +6,7 @@ package spec
 
 import (
 	"encoding/json"
+	"math"
 	"path"
 	"slices"
 	"strconv"
@@ -155,6 +156,9 @@ func validateHooks(p *problems, h *specs.Hooks) {
 	validateHookList(p, "hooks.poststop", h.Poststop)
 }
 
+// maxTimeout is 68 years: more than a time in nanoseconds can hold is none.
+const maxTimeout = math.MaxInt32
+
 func validateHookList(p *problems, list string, hooks []specs.Hook) {
 	for i, h := range hooks {
 		if !path.IsAbs(h.Path) {
@@ -163,8 +167,8 @@ func validateHookList(p *problems, list string, hooks []specs.Hook) {
 		checkText(p, at(list, i)+".path", h.Path)
 		checkStrings(p, at(list, i)+".args", h.Args)
 		checkStrings(p, at(list, i)+".env", h.Env)
-		if h.Timeout != nil && *h.Timeout <= 0 {
-			p.bad(at(list, i)+".timeout", "must be a number of seconds greater than 0", strconv.Itoa(*h.Timeout))
+		if h.Timeout != nil && (*h.Timeout <= 0 || *h.Timeout > maxTimeout) {
+			p.bad(at(list, i)+".timeout", "must be a number of seconds from 1 to "+strconv.Itoa(maxTimeout), strconv.Itoa(*h.Timeout))
 		}
 	}
 }

@@ -25,21 +25,21 @@ const module = "github.com/minirun/minirun"
 //
 // A new package gets a line; a new arrow gets one only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun": "beside bootstrap container cgroups doctor engine image look see spec",
+	"cmd/minirun": "atomicfile beside bootstrap container cgroups doctor engine image look see spec",
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
 	// links a registry's client and decompressors, which cmd/minirun must not
-	"cmd/minirun-image": "build build/attest build/explain build/export build/graph build/lint build/progress build/run build/share build/source image image/ingest image/layer image/merge image/transfer look namespaces spec",
+	"cmd/minirun-image": "atomicfile build build/attest build/explain build/export build/graph build/lint build/progress build/run build/share build/source image image/ingest image/layer image/merge image/transfer look namespaces spec",
 
-	"internal/engine":           "container image namespaces spec",
+	"internal/engine":           "atomicfile container image namespaces spec",
 	"internal/build":            "build/attest build/dockerfile build/export build/graph build/lint build/progress build/run build/share build/solve build/source build/tree image image/ingest image/layer image/transfer",
 	"internal/build/solve":      "build/dockerfile build/export build/graph build/place build/progress build/run build/share build/source build/tree image image/ingest image/merge namespaces regularfile",
 	"internal/build/dockerfile": "build/graph image/configure",
 	"internal/build/run":        "build/graph image image/ingest image/merge namespaces spec",
 	"internal/build/place":      "build/compressed build/tree",
 	"internal/build/source":     "build/compressed build/tree regularfile",
-	"internal/build/export":     "build/attest image image/ingest image/layer image/merge image/transfer namespaces",
+	"internal/build/export":     "atomicfile build/attest image image/ingest image/layer image/merge image/transfer namespaces",
 	"internal/build/share":      "build/export build/progress image image/ingest image/transfer",
 	"internal/build/lint":       "build/dockerfile",
 	"internal/build/explain":    "build/graph image/layer",
@@ -54,15 +54,16 @@ var arrows = map[string]string{
 	"internal/image/layer":     "image regularfile",
 	"internal/image/merge":     "",
 	"internal/image/ingest":    "image image/layer namespaces",
-	"internal/image/transfer":  "image image/configure image/ingest image/layer",
+	"internal/image/transfer":  "atomicfile image image/configure image/ingest image/layer",
 
-	"internal/see":    "container look plan",
+	"internal/see":    "atomicfile container look plan",
 	"internal/beside": "look spec",
 	"internal/look":   "container image spec",
 	"internal/doctor": "cgroups spec",
 
-	"internal/container": "bootstrap cgroups handshake namespaces plan process regularfile rootfs seccomp signals spec systemd",
+	"internal/container": "atomicfile bootstrap cgroups handshake namespaces plan process regularfile rootfs seccomp signals spec systemd",
 
+	"internal/atomicfile":      "",
 	"internal/bootstrap":       "plan",
 	"internal/systemd":         "cgroups",
 	"internal/systemd/manager": "cgroups spec systemd",
@@ -91,7 +92,7 @@ var level = map[string]int{
 	"build/graph": 14, "build/attest": 14, "build/compressed": 14, "build/tree": 14,
 	"image/transfer": 20, "image/ingest": 30, "image": 40, "look": 20, "doctor": 20, "container": 30, "systemd": 40,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
-	"handshake": 60, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70,
+	"handshake": 60, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "atomicfile": 70,
 }
 
 // A goPackage is what `go list -json` says of one.

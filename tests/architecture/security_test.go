@@ -31,14 +31,8 @@ var arriving = []string{
 	"tests/images TestNestedIndexes",
 	"tests/images TestSignals",
 	"tests/images TestAddSends",
-	"TestPlantedLinksAreNotWrittenThrough",
-	"TestPidFileReplacesWhatIsPlanted",
-	"TestHooksDoNotGetTheContainersEnvironment",
-	"tests/images TestPrimaryGroupIsSupplementary",
-	"tests/images TestIDsOfTheImageOutOfRange",
 	"tests/images TestRegistrySends",
 	"tests/images TestPrivateRegistryWithoutTLS",
-	"internal/image TestExecUserRefusesNumbersOutOfRange",
 }
 
 // An advisoryRow is a row of a table whose first column names advisories, or, if

@@ -41,6 +41,7 @@ const (
 	keyring      = "runc joins the keyring with ids of the host, so the container's root is not its owner"
 	propagates   = "config-linux.md: the root belongs to a new peer group, or is unbindable; runc leaves it private"
 	openDefaults = "the default devices stay open when config.json makes one of them itself, as in crun"
+	hookEnv      = "a program of the host gets nothing from process.env: an empty environment, as in runc 1.5"
 	hookOutput   = "hooks inside write to minirun's standard error; runc collects it in a pipe"
 	hookEnds     = "a hook ends when minirun is killed, so that nothing of a container is left"
 	warnedOf     = "runtime.md up to version 1.2: a poststart hook's failure is a warning, and the others run; as in crun"
@@ -109,6 +110,7 @@ var declarations = []declaration{
 		{"hook.*.prctl.pdeathsig", "9 ok", hookEnds},
 		{"in.mount./.propagation", "*", rootPrivate}, {"in.mount./mnt/below.propagation", "*", rootPrivate},
 		{"in.mount./outer.propagation", "*", rootPrivate}, {"in.mount./fixed*.propagation", "*", rootPrivate},
+		{"hook.createContainer.env.*", "*", hookEnv},
 		{"hook.*.state.ociVersion", "1.3.0", specVersion}, {"state.ociVersion", "1.3.0", specVersion}, {"did.*.state.ociVersion", "1.3.0", specVersion},
 		{"left.cgroups", "cgroup : $SELF/$ID | *", unifiedPath},
 		{"*cgroup.", "*/$ID", unifiedPath}, {"*cgroup..path", "*/$ID", unifiedPath},

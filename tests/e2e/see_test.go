@@ -194,6 +194,19 @@ func TestStep(t *testing.T) {
 	}
 }
 
+// The shell may be the container's, and does not get the environment of minirun's
+// caller.
+func TestStepShellHasNoVariablesOfTheCaller(t *testing.T) {
+	b := testbundle.New(t)
+	b.Write()
+	b.Env = []string{"SECRET_OF_THE_CALLER=1"}
+	b.Stdin = "shell env\nat capset\nshell env\ncontinue\n"
+	r := b.Minirun("step", b.ID, b.Dir)
+	if r.Status != 0 || strings.Contains(r.Stdout, "SECRET") || strings.Count(r.Stdout, "PATH=") != 2 {
+		t.Errorf("status %d: %s%s", r.Status, r.Stdout, r.Stderr)
+	}
+}
+
 // Ended half-way nothing is left: testbundle looks for it.
 func TestStepAbort(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("echo ran"))

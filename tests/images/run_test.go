@@ -74,7 +74,7 @@ func TestRunFlags(t *testing.T) {
 	}
 	for words, flags := range map[string][]string{
 		"--memory": {"--memory", "lots"}, "--cpus": {"--cpus", "no"}, "make it first": {"-v", "/none/such:/x"}, "--network": {"--network", "x"}, "--publish": {"--network", "host", "-p", "1:1"},
-		"capability": {"--cap-add", "nonsense"}, "nobody-here": {"-u", "nobody-here"}, "must begin with /": {"-w", "x"}, "--volume": {"-v", "/a:b"}, "--stop-signal": {"--stop-signal", "X"},
+		"capability": {"--cap-add", "nonsense"}, "nobody-here": {"-u", "nobody-here"}, "must begin with /": {"-w", "x"}, "--volume": {"-v", "/a:b"}, "--stop-signal": {"--stop-signal", "X"}, "must not begin with -": {"--name=-d"},
 	} {
 		s.Minirun(append(append([]string{"run", "--rm"}, flags...), "busybox", "true")...).Fails(t, words)
 	}
@@ -365,6 +365,7 @@ func TestTerminal(t *testing.T) {
 // TestCompletion: the flags of run, and of what minirun-image does.
 func TestCompletion(t *testing.T) {
 	s := newStore(t)
+	s.Env = append(s.Env, "MINIRUN_COMPLETE=1") // as contrib/completion sets it
 	for command, want := range map[string]string{"run --na": "--name", "exec --ig": "--ignore-paused", "pull --pl": "--platform", "load --in": "--input"} {
 		words := strings.Fields(command)
 		if got := s.do(append(words, "--generate-bash-completion")...); !strings.Contains(got, want) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"path"
 	"slices"
 	"strconv"
@@ -171,11 +172,18 @@ func (d *draft) mount(n *graph.Node, m *instructions.Mount, index int) (*graph.M
 		to   *int
 		from *uint64
 	}{{&out.UID, m.UID}, {&out.GID, m.GID}} {
-		if set.from != nil {
-			*set.to = int(*set.from)
+		if set.from == nil {
+			continue
 		}
+		if *set.from >= math.MaxUint32 { // "no change" to chown(2)
+			return nil, fmt.Errorf("--mount: ID %d: must be from 0 to %d", *set.from, uint32(math.MaxUint32-1))
+		}
+		*set.to = int(*set.from)
 	}
 	if m.Mode != nil {
+		if *m.Mode > 0o7777 {
+			return nil, fmt.Errorf("--mount: mode %o: must be at most 7777", *m.Mode)
+		}
 		out.Mode = uint32(*m.Mode)
 	}
 	return out, nil

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/layer"
@@ -56,35 +57,14 @@ func create(dest string) (out io.Writer, done func(error) error, err error) {
 	if dest == "-" {
 		return os.Stdout, func(err error) error { return err }, nil
 	}
-	if real, err := filepath.EvalSymlinks(dest); err == nil {
-		dest = real
-	}
-	info, err := os.Stat(dest)
-	switch {
-	case err == nil && info.IsDir():
+	if info, err := os.Stat(dest); err == nil && info.IsDir() {
 		return nil, nil, fmt.Errorf("%s is a directory: give dest=FILE", dest)
-	case err == nil && !info.Mode().IsRegular(): // a pipe, /dev/null
-		f, err := os.OpenFile(dest, os.O_WRONLY, 0)
-		if err != nil {
-			return nil, nil, err
-		}
-		return f, func(err error) error { return errors.Join(err, f.Close()) }, nil
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return nil, nil, err
 	}
-	f, err := os.OpenFile(dest+"."+rand.Text(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	f, err := atomicfile.Create(dest, 0o666)
 	if err != nil {
 		return nil, nil, err
 	}
-	return f, func(err error) error {
-		if err = errors.Join(err, f.Close()); err == nil {
-			err = os.Rename(f.Name(), dest)
-		}
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-		return err
-	}, nil
+	return f, f.Done, nil
 }
 
 // Write puts a small file in place whole: an image's ID, what is known of it.

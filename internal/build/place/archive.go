@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path"
 	"slices"
@@ -92,6 +93,9 @@ func (p *placer) member(h *tar.Header, content io.Reader) error {
 	if at == path.Clean(p.o.Dest) { // ./, which stays as it is
 		return nil
 	}
+	if err := checkNumbers(h); err != nil {
+		return err
+	}
 	m := metadata{uid: h.Uid, gid: h.Gid, mode: uint32(h.Mode) & 0o7777, modified: unix.NsecToTimespec(h.ModTime.UnixNano())}
 	for record, value := range h.PAXRecords {
 		name, ok := strings.CutPrefix(record, "SCHILY.xattr.")
@@ -143,6 +147,18 @@ func (p *placer) member(h *tar.Header, content io.Reader) error {
 		return nil
 	}
 	return fmt.Errorf("type %q is not one of a file", h.Typeflag)
+}
+
+// checkNumbers refuses what the kernel would take for something else: an owner of
+// 4294967295 is "no change" to chown(2), and longer numbers lose their upper bits.
+func checkNumbers(h *tar.Header) error {
+	if h.Uid < 0 || h.Gid < 0 || int64(h.Uid) >= math.MaxUint32 || int64(h.Gid) >= math.MaxUint32 {
+		return fmt.Errorf("owner %d:%d: out of range", h.Uid, h.Gid)
+	}
+	if h.Devmajor < 0 || h.Devmajor > 0xfff || h.Devminor < 0 || h.Devminor > 0xfffff {
+		return fmt.Errorf("device %d:%d: out of range", h.Devmajor, h.Devminor)
+	}
+	return nil
 }
 
 // clear removes what an entry replaces: all but a directory where one is to be.

@@ -373,6 +373,42 @@ func TestGitHostile(t *testing.T) {
 	tr.Root.Close()
 }
 
+// The working directory may be a build context that a stranger wrote. git must not
+// take it for its repository: the configuration there names programs.
+func TestGitIgnoresRepositoryOfWorkingDirectory(t *testing.T) {
+	f, _, _ := newRepository(t)
+	f.auth = "user:password"
+	stranger := t.TempDir()
+	marker := filepath.Join(t.TempDir(), "ran")
+	f.git(t, "mod", "init", "-q", stranger)
+	config := "[core]\n\trepositoryformatversion = 0\n\tgitProxy = touch " + marker + ";false\n" +
+		"[credential]\n\thelper = \"!touch " + marker + ";false\"\n"
+	if err := os.WriteFile(filepath.Join(stranger, ".git/config"), []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(stranger)
+	cmd := exec.Command("git", "ls-remote", f.URL+"/r.git")
+	cmd.Env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0")
+	_ = cmd.Run() // naive
+	if err := os.Remove(marker); err != nil {
+		t.Fatal("the check does not see that git runs a program of the context: ", err)
+	}
+	for _, remote := range []string{f.URL + "/r.git", "git://127.0.0.1:1/r.git"} {
+		if _, _, err := Git(context.Background(), remote, t.TempDir(), false); err == nil {
+			t.Errorf("%s: fetched without a password", remote)
+		}
+		if _, err := os.Lstat(marker); err == nil {
+			t.Errorf("%s: a program that the build context names has run", remote)
+		}
+	}
+	f.auth = ""
+	tr, _, err := Git(context.Background(), f.URL+"/r.git", "cache", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.Root.Close()
+}
+
 // TestSubmodules: by a URL, and by one relative to the repository's.
 func TestSubmodules(t *testing.T) {
 	f, _, _ := newRepository(t)

@@ -80,9 +80,14 @@ func (g *git) run(ctx context.Context, args ...string) (string, error) {
 		all = append(all, "-C", g.dir)
 	case g.dir != "":
 		all = append(all, "--git-dir="+g.dir)
+	default:
+		// git would otherwise look for a repository around its working directory and
+		// obey its configuration, which can name programs (core.gitProxy,
+		// credential.helper). It may be a context that a stranger wrote.
+		all = append(all, "--git-dir="+os.DevNull)
 	}
 	cmd := exec.CommandContext(ctx, "git", append(all, args...)...)
-	cmd.Env = g.environment()
+	cmd.Env, cmd.Dir = g.environment(), "/"
 	var out bytes.Buffer
 	said := &tail{limit: 4 << 10}
 	cmd.Stdout, cmd.Stderr = &out, said

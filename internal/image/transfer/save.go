@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 )
@@ -39,6 +40,9 @@ func Save(s *ingest.Store, images []Saved, dir string, out io.Writer, p Progress
 	if dir != "" {
 		if _, err := os.Lstat(filepath.Join(dir, "index.json")); err == nil {
 			return fmt.Errorf("save: %s has images already: give a new directory", dir)
+		}
+		if err := atomicfile.CheckDirectory(dir); err != nil {
+			return fmt.Errorf("save: %w", err)
 		}
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err

@@ -134,6 +134,7 @@ var wrong = []struct{ path, value, blame string }{
 	{"hooks.prestart[0].timeout", `0`, ""},
 	{"hooks.createRuntime[0].timeout", `-1`, ""},
 	{"hooks.poststop[0].timeout", `0`, ""},
+	{"hooks.startContainer[0].timeout", `2147483648`, ""},
 
 	{`annotations[""]`, `"x"`, ""},
 	{`annotations["dev.minirun.layers"]`, `""`, ""},

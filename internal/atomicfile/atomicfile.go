@@ -1,0 +1,184 @@
+// Package atomicfile writes files under names that the user gives or that can be
+// guessed, in directories that other users may write to.
+//
+//	Write   a small file, complete at once: --pid-file, records
+//	Create  an output that the user names: archives, reports; also a pipe or device
+//	Append  a log
+//
+// A name in such a directory may have been planted: a symbolic link to a file of
+// root's, a FIFO that nobody reads, a file that the planter goes on holding. So
+// content is written to a file without a name, or with one that cannot be guessed,
+// and moved to its name in one step, which replaces a link and does not follow it.
+// What must be opened where it is (a log, a pipe) is refused if it belongs to
+// another user and is in a directory that all may write to. The kernel has the same
+// rule in fs.protected_symlinks, _fifos and _regular (proc_sys_fs(5)), but not on
+// every host and not for every case.
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// A File takes the content of an output. It has its name after Commit.
+type File struct {
+	*os.File
+	at        *place
+	temporary string // its name until then; "" if it has none
+	inPlace   bool   // a pipe or device: there is nothing to move
+}
+
+// Write replaces the file of this name, or the symbolic link, with one that has the
+// data. Anything else of this name is an error.
+func Write(path string, data []byte, mode fs.FileMode) error {
+	at, err := lookUp(path)
+	if err != nil {
+		return err
+	}
+	if at.found && at.kind() != unix.S_IFREG && at.kind() != unix.S_IFLNK {
+		at.close()
+		return fmt.Errorf("%s: not a regular file", path)
+	}
+	f, err := at.temporaryFile(mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return f.Done(err)
+}
+
+// Create opens an output. A regular file is replaced when it is committed, and keeps
+// its mode; until then, and after an error, it is what it was. A link that the user
+// or root has made is followed. Pipes and devices are written to.
+func Create(path string, mode fs.FileMode) (*File, error) {
+	at, err := lookUp(path)
+	if err != nil {
+		return nil, err
+	}
+	if at.found && at.kind() == unix.S_IFLNK {
+		if at, err = at.follow(); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case !at.found || at.kind() == unix.S_IFLNK: // a link that dangles is replaced
+		return at.temporaryFile(mode)
+	case at.kind() == unix.S_IFREG:
+		return at.temporaryFile(fs.FileMode(at.st.Mode & 0o777))
+	}
+	f, err := at.open(unix.O_WRONLY)
+	at.close()
+	if err != nil {
+		return nil, err
+	}
+	return &File{File: f, inPlace: true}, nil
+}
+
+// Append opens a log, which it makes if there is none. What is written goes to its
+// end.
+func Append(path string, mode fs.FileMode) (f *os.File, err error) {
+	const attempts = 10 // it may come and go between look-up and open
+	for range attempts {
+		f, err = openLog(path, mode)
+		if !errors.Is(err, unix.EEXIST) && !errors.Is(err, unix.ENOENT) {
+			break
+		}
+	}
+	return f, err
+}
+
+func openLog(path string, mode fs.FileMode) (*os.File, error) {
+	const flags = unix.O_WRONLY | unix.O_APPEND
+	at, err := lookUp(path)
+	if err != nil {
+		return nil, err
+	}
+	defer at.close()
+	switch {
+	case !at.found:
+		fd, err := unix.Openat(at.dir, at.name, flags|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, uint32(mode.Perm()))
+		if err != nil {
+			return nil, &os.PathError{Op: "create", Path: path, Err: err}
+		}
+		return os.NewFile(uintptr(fd), path), nil
+	case at.kind() == unix.S_IFLNK && at.foreign():
+		return nil, at.refusal()
+	case at.kind() == unix.S_IFLNK:
+		return os.OpenFile(path, flags|os.O_CREATE, mode)
+	}
+	return at.open(flags)
+}
+
+// CheckDirectory refuses an existing directory of another user that is in a
+// directory that all may write to: files in it would be the other's to replace.
+func CheckDirectory(path string) error {
+	at, err := lookUp(filepath.Clean(path))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errDirectoryName) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	at.close()
+	if at.found && at.foreign() {
+		return at.refusal()
+	}
+	return nil
+}
+
+// Done commits the file, or discards it if there was an error, which it returns.
+func (f *File) Done(err error) error {
+	if f.inPlace {
+		return errors.Join(err, f.Close())
+	}
+	defer f.at.close()
+	if err == nil {
+		err = f.move()
+	}
+	if err = errors.Join(err, f.Close()); f.temporary != "" {
+		err = errors.Join(err, unix.Unlinkat(f.at.dir, f.temporary, 0))
+	}
+	return err
+}
+
+// move gives the file its name.
+func (f *File) move() error {
+	from := "/proc/self/fd/" + strconv.Itoa(int(f.Fd()))
+	if f.temporary == "" {
+		err := unix.Linkat(unix.AT_FDCWD, from, f.at.dir, f.at.name, unix.AT_SYMLINK_FOLLOW)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, unix.EEXIST) {
+			return &os.PathError{Op: "link", Path: f.at.path, Err: err}
+		}
+		name, err := randomName()
+		if err == nil {
+			err = unix.Linkat(unix.AT_FDCWD, from, f.at.dir, name, unix.AT_SYMLINK_FOLLOW)
+		}
+		if err != nil {
+			return &os.PathError{Op: "link", Path: f.at.path, Err: err}
+		}
+		f.temporary = name
+	}
+	if err := unix.Renameat(f.at.dir, f.temporary, f.at.dir, f.at.name); err != nil {
+		return &os.PathError{Op: "replace", Path: f.at.path, Err: err}
+	}
+	f.temporary = ""
+	return nil
+}
+
+// randomName is a file name that cannot be guessed.
+func randomName() (string, error) {
+	var b [8]byte
+	if _, err := unix.Getrandom(b[:], 0); err != nil {
+		return "", fmt.Errorf("getrandom: %w", err)
+	}
+	return fmt.Sprintf(".minirun-%x", b), nil
+}

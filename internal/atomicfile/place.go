@@ -1,0 +1,131 @@
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// A place is a name in an open directory, and what it stood for when it was looked
+// up.
+type place struct {
+	path, name string
+	dir        int         // the directory, opened with O_PATH
+	dirStat    unix.Stat_t // the directory
+	st         unix.Stat_t // what has the name, if found
+	found      bool
+}
+
+var errDirectoryName = errors.New("is a directory")
+
+// lookUp opens a path's directory and looks at its last name, without following it.
+func lookUp(path string) (*place, error) {
+	parent, name := filepath.Split(path)
+	if name == "" || name == "." || name == ".." {
+		return nil, &os.PathError{Op: "create", Path: path, Err: errDirectoryName}
+	}
+	if parent == "" {
+		parent = "."
+	}
+	dir, err := unix.Open(parent, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: parent, Err: err}
+	}
+	at := &place{path: path, name: name, dir: dir}
+	err = unix.Fstat(dir, &at.dirStat)
+	if err == nil {
+		err = unix.Fstatat(dir, name, &at.st, unix.AT_SYMLINK_NOFOLLOW)
+	}
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		at.close()
+		return nil, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	at.found = err == nil
+	return at, nil
+}
+
+func (p *place) close() { _ = unix.Close(p.dir) }
+
+func (p *place) kind() uint32 { return p.st.Mode & unix.S_IFMT }
+
+// foreign reports whether another user may have planted what is there: the directory
+// is writable to all, or to a group with the sticky bit, and the file belongs neither
+// to this user nor to the directory's owner.
+func (p *place) foreign() bool {
+	m := p.dirStat.Mode
+	open := m&unix.S_IWOTH != 0 || m&unix.S_ISVTX != 0 && m&unix.S_IWGRP != 0
+	owners := p.st.Uid == p.dirStat.Uid && p.st.Uid != overflowUID
+	return open && !owners && p.st.Uid != uint32(os.Geteuid())
+}
+
+// overflowUID is how a user namespace shows all users that it does not have: root of
+// the host, and whoever else (user_namespaces(7)).
+const overflowUID = 65534
+
+func (p *place) refusal() error {
+	return fmt.Errorf("%s: refused: it belongs to uid %d and is in a directory that others can write to\nhint: give another path, or remove it",
+		p.path, p.st.Uid)
+}
+
+// follow looks up where a link leads. A link that leads nowhere is the place itself.
+func (p *place) follow() (*place, error) {
+	if p.foreign() {
+		p.close()
+		return nil, p.refusal()
+	}
+	target, err := filepath.EvalSymlinks(p.path)
+	if err == nil {
+		p.close()
+		return lookUp(target)
+	}
+	// Such as /dev/stdout, which is a pipe without a path.
+	if err := unix.Stat(p.path, &p.st); err != nil {
+		return p, nil
+	}
+	p.name = ""
+	return p, nil
+}
+
+// open opens what is there, which must be what was looked up.
+func (p *place) open(flags int) (*os.File, error) {
+	if p.kind() == unix.S_IFDIR {
+		return nil, &os.PathError{Op: "open", Path: p.path, Err: errDirectoryName}
+	}
+	if p.name == "" { // behind a link of proc(5)
+		return os.OpenFile(p.path, flags, 0)
+	}
+	if p.foreign() {
+		return nil, p.refusal()
+	}
+	fd, err := unix.Openat(p.dir, p.name, flags|unix.O_NOFOLLOW|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: p.path, Err: err}
+	}
+	f := os.NewFile(uintptr(fd), p.path)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Dev != p.st.Dev || st.Ino != p.st.Ino {
+		return nil, errors.Join(fmt.Errorf("%s: replaced while it was opened", p.path), f.Close())
+	}
+	return f, nil
+}
+
+// temporaryFile makes the file that is moved to the place; it takes the place over.
+func (p *place) temporaryFile(mode fs.FileMode) (*File, error) {
+	flags := unix.O_RDWR | unix.O_CLOEXEC
+	fd, err := unix.Openat(p.dir, ".", flags|unix.O_TMPFILE, uint32(mode.Perm()))
+	name := ""
+	if err != nil { // a file system without such files, or a directory of another user's
+		if name, err = randomName(); err == nil {
+			fd, err = unix.Openat(p.dir, name, flags|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, uint32(mode.Perm()))
+		}
+	}
+	if err != nil {
+		p.close()
+		return nil, &os.PathError{Op: "create", Path: p.path, Err: err}
+	}
+	return &File{File: os.NewFile(uintptr(fd), p.path), at: p, temporary: name}, nil
+}
