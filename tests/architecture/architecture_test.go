@@ -25,7 +25,7 @@ const module = "github.com/minirun/minirun"
 //
 // A new package gets a line; a new arrow gets one only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun": "beside bootstrap container cgroups doctor engine image look see spec",
+	"cmd/minirun": "beside bootstrap container cgroups doctor engine image look see spec stdio",
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
@@ -78,6 +78,7 @@ var arrows = map[string]string{
 	"internal/seccomp/gen":   "",
 	"internal/signals":       "",
 	"internal/spec":          "",
+	"internal/stdio":         "",
 	"internal/spec/spectest": "spec",
 }
 
@@ -90,7 +91,7 @@ var level = map[string]int{
 	"build/graph": 14, "build/attest": 14, "build/compressed": 14, "build/tree": 14,
 	"image/transfer": 20, "image/ingest": 30, "image": 40, "look": 20, "doctor": 20, "container": 30, "systemd": 40,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
-	"handshake": 60, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70,
+	"handshake": 60, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "stdio": 70,
 }
 
 // A goPackage is what `go list -json` says of one.
