@@ -61,7 +61,7 @@ var arrows = map[string]string{
 	"internal/look":   "container image spec",
 	"internal/doctor": "cgroups spec",
 
-	"internal/container": "bootstrap cgroups handshake namespaces plan process rootfs seccomp signals spec systemd",
+	"internal/container": "bootstrap cgroups handshake namespaces plan process rootfs seccomp signals spec stdio systemd",
 
 	"internal/bootstrap":       "plan",
 	"internal/systemd":         "cgroups",
