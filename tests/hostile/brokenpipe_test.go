@@ -71,6 +71,17 @@ func TestHookDoesNotReadItsState(t *testing.T) {
 	b.Run().Prints(t, "ran")
 }
 
+// TestHookInsideWithLargeState: hooks inside the container get their state before
+// they begin, when nobody reads it yet.
+func TestHookInsideWithLargeState(t *testing.T) {
+	b := testbundle.New(t, testbundle.Sh("echo ran"), func(s *specs.Spec) {
+		s.Annotations = map[string]string{"org.example": strings.Repeat("x", 200<<10)}
+		count := specs.Hook{Path: "/bin/sh", Args: []string{"sh", "-c", `test $(wc -c) -gt 200000`}, Env: []string{"PATH=/usr/bin:/bin"}}
+		s.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{count, {Path: "/bin/true"}}, StartContainer: []specs.Hook{count}}
+	})
+	b.Run().Prints(t, "ran")
+}
+
 // withoutReader runs a command whose standard output, standard error or both are
 // a pipe that nobody reads from. It returns the exit status and what came out of
 // the other.
