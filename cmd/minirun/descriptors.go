@@ -32,13 +32,24 @@ func sortDescriptors(c *cli.Context) error {
 			inherited = append(inherited, fd)
 		}
 	}
-	if fd := c.Int("status-fd"); fd >= 3+n && isInherited(fd) {
-		inherited = append(inherited, fd)
+	for _, fd := range [2]int{c.Int("status-fd"), answerOf(c)} {
+		if fd >= 3+n && isInherited(fd) {
+			inherited = append(inherited, fd)
+		}
 	}
 	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return fmt.Errorf("close_range: %w: Linux 5.12 or newer is needed", err)
 	}
 	return nil
+}
+
+// answerOf is the descriptor on which a monitor answers the process that has
+// started it; 0 for any other command.
+func answerOf(c *cli.Context) int {
+	if c.Command.Name == "monitor" {
+		return answerFD
+	}
+	return 0
 }
 
 func isInherited(fd int) bool {

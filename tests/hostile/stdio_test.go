@@ -150,17 +150,30 @@ func TestExecKeepsOwner(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("echo up; exec sleep 1000"))
 	_, stop := b.Background(t)
 	defer stop()
+	pidFile := filepath.Join(b.Host, "exec-pid")
 	for kind, f := range handedIn(t, filepath.Dir(b.Host)) {
 		want := ownerOf(t, f)
 		for verb, flags := range map[string][]string{"exec": {"exec"}, "exec detached": {"exec", "--detach"}} {
-			use(b.Command(append(flags, "--user", "65534:65534", b.ID, "true")...), f)
+			use(b.Command(append(flags, "--pid-file", pidFile, "--user", "65534:65534", b.ID, "true")...), f)
+			if verb == "exec detached" {
+				reap(pidFile)
+			}
 			if got := ownerOf(t, f); got != want {
 				t.Errorf("%s: a %s as standard descriptor had %s, and has %s", verb, kind, want, got)
 				_ = f.Chown(0, 0)
 			}
 		}
 	}
-	testbundle.Reap()
+}
+
+// reap ends and reaps a process of exec --detach, a child of the test: before
+// that the container does not end.
+func reap(pidFile string) {
+	text, _ := os.ReadFile(pidFile)
+	if pid, err := strconv.Atoi(string(text)); err == nil {
+		_ = unix.Kill(pid, unix.SIGKILL)
+		_, _ = unix.Wait4(pid, nil, 0, nil)
+	}
 }
 
 // TestNullKeepsOwner: a container with a user namespace and a terminal has
@@ -315,10 +328,8 @@ func TestTerminalOfDetached(t *testing.T) {
 					t.Errorf("%s: descriptor %d is device %#x, %v: want /dev/null", args[0], fd, st.Rdev, err)
 				}
 			}
-			if args[0] == "exec" { // it is a child of the test: the container does not end before it is reaped
-				n, _ := strconv.Atoi(string(pid))
-				_ = unix.Kill(n, unix.SIGKILL)
-				_, _ = unix.Wait4(n, nil, 0, nil)
+			if args[0] == "exec" {
+				reap(pidFile)
 			}
 			if text := p.Rest(); !strings.Contains(text, "is a terminal, which a detached container does not get") {
 				t.Errorf("%s: no warning in %q", args[0], text)
