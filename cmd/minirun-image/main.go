@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -25,6 +26,7 @@ func main() {
 		os.Exit(status)
 	}
 	ctx, stop := interruptible()
+	surviveBrokenPipes()
 	a := app()
 	err := a.RunContext(ctx, flagsFirst(os.Args, a))
 	interrupted := context.Cause(ctx)
@@ -37,8 +39,23 @@ func main() {
 		fmt.Fprintf(os.Stderr, "minirun: canceled: %v\n", by)
 		os.Exit(128 + int(by.signal))
 	}
+	if outputBroken(err) {
+		os.Exit(128 + int(syscall.SIGPIPE)) // as by the signal, and as quietly: | head
+	}
 	fmt.Fprintf(os.Stderr, "minirun: %v\n", err)
 	os.Exit(1)
+}
+
+// surviveBrokenPipes makes a broken pipe on standard output or error an error of
+// the write: the Go runtime would end this program with SIGPIPE, in the middle of
+// a build or of a change of the store. The signal itself is not of interest.
+func surviveBrokenPipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
+
+// outputBroken reports whether a command failed because the reader of its output
+// is gone.
+func outputBroken(err error) bool {
+	var write *fs.PathError
+	return errors.As(err, &write) && errors.Is(write.Err, syscall.EPIPE) && write.Path == os.Stdout.Name()
 }
 
 // signaled is the end of a context by a signal.

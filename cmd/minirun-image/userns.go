@@ -71,6 +71,9 @@ func waitAtGate(gate string) error {
 	if err != nil {
 		return err
 	}
+	if fd < 3 {
+		return fmt.Errorf("descriptor %d: is not the gate that the parent of this process has opened", fd)
+	}
 	f := os.NewFile(uintptr(fd), "gate")
 	defer func() { _ = f.Close() }()
 	if n, err := f.Read(make([]byte, 1)); n != 1 {

@@ -12,7 +12,7 @@ import (
 )
 
 // inherited are the descriptors, from 3 on, that minirun was started with and
-// that --preserve-fds or socket activation may pass on to the container.
+// that --preserve-fds, socket activation or --status-fd may pass on.
 var inherited []int
 
 // maxListenFDs bounds what is looked at for LISTEN_FDS.
@@ -28,7 +28,12 @@ func sortDescriptors(c *cli.Context) error {
 		n = max(n, maxListenFDs)
 	}
 	for fd := 3; fd < 3+n; fd++ {
-		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
+		if isInherited(fd) {
+			inherited = append(inherited, fd)
+		}
+	}
+	for _, fd := range [2]int{c.Int("status-fd"), answerOf(c)} {
+		if fd >= 3+n && isInherited(fd) {
 			inherited = append(inherited, fd)
 		}
 	}
@@ -36,4 +41,18 @@ func sortDescriptors(c *cli.Context) error {
 		return fmt.Errorf("close_range: %w: Linux 5.12 or newer is needed", err)
 	}
 	return nil
+}
+
+// answerOf is the descriptor on which a monitor answers the process that has
+// started it; 0 for any other command.
+func answerOf(c *cli.Context) int {
+	if c.Command.Name == "monitor" {
+		return answerFD
+	}
+	return 0
+}
+
+func isInherited(fd int) bool {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	return err == nil && flags&unix.FD_CLOEXEC == 0
 }

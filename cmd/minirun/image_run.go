@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -190,10 +191,16 @@ func environment(given []string) (out []string) {
 	return out
 }
 
+// answerFD is the first descriptor that os/exec hands on.
+const answerFD = 3
+
 // monitorCommand attends a detached container. `run --detach` starts it.
 func monitorCommand() *cli.Command {
 	return &cli.Command{Name: "monitor", Hidden: true, ArgsUsage: "ID", Action: func(ctx *cli.Context) error {
-		answer := os.NewFile(3, "answer")
+		if !slices.Contains(inherited, answerFD) {
+			return errors.New("monitor: only run --detach starts it")
+		}
+		answer := os.NewFile(answerFD, "answer") // engine.Detach has opened it for this process alone
 		err := newEngine(ctx).Monitor(ctx.Args().First(), answer)
 		if err != nil {
 			fmt.Fprintf(answer, "%d %v", engine.CannotRun, err) // unless it has been answered

@@ -15,6 +15,7 @@ import (
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/spec"
+	"github.com/minirun/minirun/internal/stdio"
 )
 
 // Messages go to standard error, or to --log in the form engines read: one
@@ -24,24 +25,25 @@ var messages = struct {
 	json  bool
 	file  bool
 	debug bool
-}{out: patient{os.Stderr}}
+}{out: patient{stdio.Err}}
 
-// patient writes to a descriptor whose reader may have stopped reading: minirun
-// does not wait for it for ever. What does not get through is lost.
-type patient struct{ f *os.File }
+// patient writes to a descriptor whose reader may have stopped reading, or may be
+// gone: minirun does not wait for it for ever, nor does it end with it. What does
+// not get through is lost.
+type patient struct{ to stdio.Descriptor }
 
 const patience = 10 * time.Second
 
 func (p patient) Write(data []byte) (int, error) {
 	for rest := data; len(rest) > 0; {
-		fds := []unix.PollFd{{Fd: int32(p.f.Fd()), Events: unix.POLLOUT}}
+		fds := []unix.PollFd{{Fd: int32(p.to), Events: unix.POLLOUT}}
 		if n, err := unix.Poll(fds, int(patience.Milliseconds())); errors.Is(err, unix.EINTR) {
 			continue
 		} else if err == nil && n == 0 {
 			return len(data) - len(rest), os.ErrDeadlineExceeded
 		}
 		// As much as a pipe that is ready takes at once (pipe(7), PIPE_BUF).
-		n, err := p.f.Write(rest[:min(len(rest), 4096)])
+		n, err := p.to.Write(rest[:min(len(rest), 4096)])
 		if err != nil {
 			return len(data) - len(rest) + n, err
 		}
@@ -104,7 +106,7 @@ func fail(err error) {
 	logLine("error", err.Error())
 	if messages.file {
 		// Engines read the log, people the terminal.
-		fmt.Fprintf(patient{os.Stderr}, "minirun: %s\n", err)
+		fmt.Fprintf(patient{stdio.Err}, "minirun: %s\n", err)
 	}
 	var interrupted *container.Interrupted
 	if errors.As(err, &interrupted) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/see"
+	"github.com/minirun/minirun/internal/stdio"
 )
 
 func stepCommand() *cli.Command {
@@ -40,10 +41,10 @@ func step(ctx *cli.Context) error {
 	if o.ID == "" {
 		o.ID = madeUpID()
 	}
-	o.Watch = see.NewDebugger(os.Stderr, os.Stdin, at+until, until != "")
+	o.Watch = see.NewDebugger(stdio.Err, os.Stdin, at+until, until != "")
 	status, err := container.Run(o, container.RunOptions{})
 	if errors.Is(err, see.ErrAborted) {
-		fmt.Fprintln(os.Stderr, "aborted: nothing of the container is left")
+		fmt.Fprintln(stdio.Err, "aborted: nothing of the container is left")
 		return nil
 	}
 	if err != nil {

@@ -3,14 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/see"
+	"github.com/minirun/minirun/internal/stdio"
 )
 
 // watch sets up who is shown the container's start, as --explain and --trace
@@ -38,20 +37,15 @@ func explainer(ctx *cli.Context, o *container.Options) (func() error, error) {
 	if level != "short" && level != "full" {
 		return nil, fmt.Errorf("--explain-level %q: must be short or full", level)
 	}
-	// A duplicate: when its reader has gone, standard error itself would end minirun with SIGPIPE.
-	fd, err := unix.FcntlInt(os.Stderr.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	name := ctx.String("explain-to")
+	if name == "" {
+		o.Watch = see.NewExplainer(stdio.Err, level == "full")
+		return func() error { return nil }, nil
+	}
+	f, err := atomicfile.Append(name, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("--explain: standard error: %w", err)
+		return nil, fmt.Errorf("--explain-to: %w", err)
 	}
-	to := os.NewFile(uintptr(fd), "standard error")
-	if name := ctx.String("explain-to"); name != "" {
-		f, err := atomicfile.Append(name, 0o644)
-		if err != nil {
-			return nil, fmt.Errorf("--explain-to: %w", err)
-		}
-		to.Close()
-		to = f
-	}
-	o.Watch = see.NewExplainer(to, level == "full")
-	return to.Close, nil
+	o.Watch = see.NewExplainer(f, level == "full")
+	return f.Close, nil
 }

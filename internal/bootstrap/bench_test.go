@@ -21,7 +21,7 @@ func emptyPlan() *plan.Plan {
 // BenchmarkStart is the whole life of a process that does nothing: encode,
 // image, socket, fork, exec, end, wait. Compare BenchmarkForkExecTrue.
 func BenchmarkStart(b *testing.B) {
-	p, files := emptyPlan(), []*os.File{os.Stdin, os.Stdout, os.Stderr}
+	p, files := emptyPlan(), []int{0, 1, 2}
 	for b.Loop() {
 		proc, err := Start(p, Attr{Files: files})
 		if err != nil {
@@ -36,7 +36,7 @@ func BenchmarkStart(b *testing.B) {
 
 // BenchmarkSync is a process that asks one question on top of BenchmarkStart.
 func BenchmarkSync(b *testing.B) {
-	p, files := askPlan(1), []*os.File{os.Stdin, os.Stdout, os.Stderr}
+	p, files := askPlan(1), []int{0, 1, 2}
 	for b.Loop() {
 		proc, err := Start(p, Attr{Files: files})
 		if err != nil {

@@ -47,7 +47,7 @@ func TestLoopIsPositionIndependent(t *testing.T) {
 		if err := seal(fd, code, data); err != nil {
 			t.Fatal(err)
 		}
-		proc, err := start(image, len(p.Steps), Attr{Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}})
+		proc, err := start(image, len(p.Steps), Attr{Files: []int{0, 1, 2}})
 		image.Close()
 		if err != nil {
 			t.Fatal(err)
@@ -162,7 +162,7 @@ func TestImageLarge(t *testing.T) {
 		t.Errorf("the image goes on behind the data")
 	}
 	pipes := newPipes(t, "")
-	proc, err := Start(p, Attr{Files: []*os.File{nil, pipes.stdout, os.Stderr}})
+	proc, err := Start(p, Attr{Files: []int{Closed, int(pipes.stdout.Fd()), 2}})
 	if err != nil {
 		t.Fatal(err)
 	}

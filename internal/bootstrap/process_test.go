@@ -56,7 +56,7 @@ func noChildren(t *testing.T) {
 	}
 }
 
-var standard = []*os.File{os.Stdin, os.Stdout, os.Stderr}
+var standard = []int{0, 1, 2}
 
 // limit ends a process that a mistake in the loop keeps running.
 const limit = 20 * time.Second
@@ -317,7 +317,7 @@ func memory(t *testing.T, pid, field string) int {
 	return 0
 }
 
-// TestFiles: nil leaves a number closed, Extra follow the socket.
+// TestFiles: Closed leaves a number closed, Extra follow the socket.
 func TestFiles(t *testing.T) {
 	null, err := os.Open("/dev/null")
 	if err != nil {
@@ -330,7 +330,7 @@ func TestFiles(t *testing.T) {
 	b.Await("await", "", b.Room(8), 8, gone)
 	b.Place(gone)
 	end(b, 0)
-	proc := run(t, b.Plan(), Attr{Files: []*os.File{nil, os.Stdout, nil}, Extra: []*os.File{null, nil, null}})
+	proc := run(t, b.Plan(), Attr{Files: []int{Closed, 1, Closed}, Extra: []*os.File{null, nil, null}})
 	receive(t, proc, 1)
 	open := descriptorsOf(t, strconv.Itoa(proc.Pid))
 	if len(open) != 4 || open["1"] == "" || !strings.HasPrefix(open["3"], "socket:") || open["4"] != "/dev/null" || open["6"] != "/dev/null" {
@@ -349,7 +349,7 @@ func TestManyFiles(t *testing.T) {
 	before := descriptors(t)
 	for n := range 48 {
 		// Numbers below their place are those that ForkExec moves up first.
-		files := []*os.File{os.Stderr, os.Stdout, os.Stdin}
+		files := []int{2, 1, 0}
 		var extra []*os.File
 		for len(extra) < n {
 			extra = append(extra, []*os.File{null, os.Stdin, null}[len(extra)%3])
@@ -622,7 +622,7 @@ func TestExecveClosesSync(t *testing.T) {
 	b := plan.NewBuilder(3)
 	b.Call("close the socket at execve", "", plan.CloseRange, plan.Int(3), plan.Int(uint32(0xffffffff)), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
 	b.Call("become sh", "", plan.Execve, b.Str("/bin/sh"), b.Strs([]string{"sh", "-c", "read x; exit 33"}), b.Strs(nil))
-	proc := run(t, b.Plan(), Attr{Files: []*os.File{stdin, os.Stdout, os.Stderr}})
+	proc := run(t, b.Plan(), Attr{Files: []int{int(stdin.Fd()), 1, 2}})
 	stdin.Close()
 	if _, err := proc.Receive(); err != io.EOF {
 		t.Fatalf("received %v", err)

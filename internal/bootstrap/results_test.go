@@ -100,7 +100,7 @@ func TestResults(t *testing.T) {
 		{answer{val: 2}, result{"N", 2}},
 	}
 	pipes := newPipes(t, "")
-	proc := run(t, resultsPlan(), Attr{Files: []*os.File{pipes.stdin, pipes.stdout, os.Stderr}})
+	proc := run(t, resultsPlan(), Attr{Files: []int{int(pipes.stdin.Fd()), int(pipes.stdout.Fd()), 2}})
 	m, err := proc.Receive()
 	if err != nil {
 		t.Skipf("no seccomp listener here: %v", err)

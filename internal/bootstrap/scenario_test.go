@@ -288,7 +288,7 @@ func TestScenarios(t *testing.T) {
 			image, p := s.image(t, dir)
 			defer image.Close()
 			pipes := newPipes(t, s.stdin)
-			proc, err := start(image, len(p.Steps), Attr{Files: []*os.File{pipes.stdin, pipes.stdout, os.Stderr}})
+			proc, err := start(image, len(p.Steps), Attr{Files: []int{int(pipes.stdin.Fd()), int(pipes.stdout.Fd()), 2}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -42,15 +42,23 @@ type Attr struct {
 	Cloneflags uintptr
 	// Cgroup is a cgroup v2 directory the process is born into, or nil.
 	Cgroup *os.File
-	// Files become descriptors 0, 1, 2 … of the process; nil leaves a number
-	// closed. The sync socket is the next one after them, so the plan's
-	// SyncFD must be len(Files). Extra follow the socket: the plan's Files.
-	// None of them is close-on-exec, the socket neither: the plan marks what
-	// execve shall close, before it.
-	Files, Extra []*os.File
+	// Files are the descriptors that become 0, 1, 2 … of the process; Closed
+	// leaves a number closed. They are numbers, not files: most belong to the
+	// caller of this program, and an *os.File made for one would close it when
+	// the garbage collector finds it.
+	Files []int
+	// Extra become the descriptors after the sync socket, which is the next one
+	// after Files, so the plan's SyncFD must be len(Files). They are the plan's
+	// Files. None is close-on-exec, the socket neither: the plan marks what execve
+	// must close, before it.
+	Extra []*os.File
 	// Stamps is how many times a stamped plan tells (plan.Stamp).
 	Stamps int
 }
+
+// Closed is the place of a descriptor in Attr.Files that the process does not
+// get.
+const Closed = -1
 
 // A Process is a started plan, held by its pidfd.
 type Process struct {
@@ -173,8 +181,7 @@ func (proc *Process) fork(image *os.File, a Attr, sync int) error {
 	if a.Cgroup != nil {
 		sys.UseCgroupFD, sys.CgroupFD = true, int(a.Cgroup.Fd())
 	}
-	files := append(numbers(a.Files), uintptr(sync))
-	files = append(files, numbers(a.Extra)...)
+	files := numbers(a, sync)
 	program, err := above(files, image)
 	if err != nil {
 		return err
@@ -219,14 +226,19 @@ func above(files []uintptr, image *os.File) (int, error) {
 	return fd, nil
 }
 
-// numbers returns the descriptors of files as ForkExec takes them.
-func numbers(files []*os.File) []uintptr {
-	out := make([]uintptr, len(files), len(files)+1)
-	for i, f := range files {
-		out[i] = ^uintptr(0)
-		if f != nil {
-			out[i] = f.Fd()
+// numbers returns the descriptors of the new process as ForkExec takes them.
+func numbers(a Attr, sync int) []uintptr {
+	out := make([]uintptr, 0, len(a.Files)+1+len(a.Extra))
+	for _, fd := range a.Files {
+		out = append(out, uintptr(fd)) // Closed becomes the number that ForkExec leaves out
+	}
+	out = append(out, uintptr(sync))
+	for _, f := range a.Extra {
+		if f == nil {
+			out = append(out, ^uintptr(0))
+			continue
 		}
+		out = append(out, f.Fd())
 	}
 	return out
 }

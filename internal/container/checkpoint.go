@@ -22,6 +22,7 @@ type CheckpointOptions struct {
 	ShellJob, FileLocks, AutoDedup  bool
 	LinkRemap, LazyPages            bool
 	StatusFD                        int    // criu writes a zero byte when lazy pages can be fetched; -1: none
+	Inherited                       []int  // as in Options; StatusFD must be one of them
 	PageServer                      string // ADDRESS:PORT
 	ManageCgroups                   string // soft, full, strict, ignore; "" is soft
 	EmptyNS                         []string

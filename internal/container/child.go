@@ -20,7 +20,8 @@ type child struct {
 	// console socket took it.
 	Console *os.File
 
-	who     string // for messages
+	relay   *terminalPipes // nil: the caller has no terminal that the container does not get
+	who     string         // for messages
 	options Options
 	spec    *specs.Spec // with the process that is to run
 	plan    *plan.Plan

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/spec"
 )
 
@@ -256,8 +256,13 @@ func (c *Container) create(in Inputs, values []cgroups.Value) error {
 func (c *Container) fork(in Inputs) error {
 	c.plan, c.setup = Compile(in)
 	c.clonedLast = in.Namespaces.CloneLast
-	attr := bootstrap.Attr{Files: c.options.standardFiles(in.Process.Preserve), Cloneflags: c.setup.Cloneflags()}
-	var err error
+	in.Rootfs.MountNS = c.setup.Has(unix.CLONE_NEWNS)
+	given, err := c.handOver(in.Process.Preserve, rootfs.ReplacesNull(c.spec, in.Rootfs))
+	if err != nil {
+		return err
+	}
+	defer given.close()
+	attr := bootstrap.Attr{Files: given.fds, Cloneflags: c.setup.Cloneflags()}
 	if c.Unit == nil {
 		if attr.Cgroup, err = c.group.Dir(); err != nil {
 			return err
@@ -326,21 +331,6 @@ func (c *child) pidFile() error {
 		return fmt.Errorf("--pid-file: %w", err)
 	}
 	return nil
-}
-
-// standardFiles are descriptors 0 to 2 and those preserved. One that is closed
-// here stays closed there, also when minirun itself has taken its number since.
-func (o *Options) standardFiles(preserve int) []*os.File {
-	files := make([]*os.File, 3+preserve)
-	for fd := range files {
-		if fd >= 3 && !slices.Contains(o.Inherited, fd) {
-			continue
-		}
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil {
-			files[fd] = os.NewFile(uintptr(fd), "inherited")
-		}
-	}
-	return files
 }
 
 func closeAll(files []*os.File) {

@@ -206,9 +206,9 @@ func (r *Record) noteDescriptors(dir string) error {
 	return atomicfile.Write(filepath.Join(dir, descriptorsFile), data, 0o600)
 }
 
-// inheritedPipes gives this process's standard descriptors in the place of the
-// pipes and sockets that the container had.
-func inheritedPipes(dir string, first int) (args []string, files []*os.File, err error) {
+// inheritedPipes gives the container standard descriptors of this process, or
+// what replaces them, in the place of the pipes and sockets that it had.
+func (c *Container) inheritedPipes(dir string, first int) (args []string, files []*os.File, err error) {
 	data, err := os.ReadFile(filepath.Join(dir, descriptorsFile))
 	if err != nil {
 		return nil, nil, fmt.Errorf("--image-path: %w", err)
@@ -217,12 +217,22 @@ func inheritedPipes(dir string, first int) (args []string, files []*os.File, err
 	if err := json.Unmarshal(data, &links); err != nil {
 		return nil, nil, fmt.Errorf("--image-path: %s: %w", descriptorsFile, err)
 	}
-	own := [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
-	for fd := range min(len(links), len(own)) {
-		if link := links[fd]; strings.HasPrefix(link, "pipe:[") || strings.HasPrefix(link, "socket:[") {
-			args = append(args, "--inherit-fd", fmt.Sprintf("fd[%d]:%s", first+len(files), link))
-			files = append(files, own[fd])
+	given, err := c.handOver(0, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer given.close()
+	for fd := range min(len(links), len(given.fds)) {
+		link := links[fd]
+		if given.fds[fd] == bootstrap.Closed || !strings.HasPrefix(link, "pipe:[") && !strings.HasPrefix(link, "socket:[") {
+			continue
 		}
+		f, err := duplicate(given.fds[fd], link)
+		if err != nil {
+			return nil, files, err
+		}
+		args = append(args, "--inherit-fd", fmt.Sprintf("fd[%d]:%s", first+len(files), link))
+		files = append(files, f)
 	}
 	return args, files, nil
 }
@@ -256,7 +266,13 @@ func criuDump(args []string, o *CheckpointOptions) error {
 		if o.StatusFD <= 2 {
 			return fmt.Errorf("--status-fd %d: must be above 2", o.StatusFD)
 		}
-		status := os.NewFile(uintptr(o.StatusFD), "status-fd")
+		if !slices.Contains(o.Inherited, o.StatusFD) {
+			return fmt.Errorf("--status-fd %d: is not an open descriptor of the caller", o.StatusFD)
+		}
+		status, err := duplicate(o.StatusFD, "status-fd")
+		if err != nil {
+			return fmt.Errorf("--status-fd %d: %w", o.StatusFD, err)
+		}
 		defer status.Close()
 		files = []*os.File{status}
 	}

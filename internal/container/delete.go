@@ -35,6 +35,7 @@ func (c *Container) destroy() error {
 		}
 	}
 	defer c.lock.release()
+	c.finishPipes()
 	if c.Console != nil {
 		c.Console.Close()
 	}

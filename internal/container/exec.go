@@ -104,7 +104,7 @@ func approach(o *ExecOptions, queue *signals.Queue) (*execution, error) {
 	e := &execution{record: &h.Record, lock: h.lock, file: o.ProcessFile}
 	e.child = child{who: "the new process", explain: e.failedStep, options: Options{
 		Root: o.Root, ID: o.ID, PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PreserveFDs: o.PreserveFDs, Inherited: o.Inherited,
-		NoKeyring: h.NoKeyring, Warn: o.Warn, signals: queue,
+		NoKeyring: h.NoKeyring, Warn: o.Warn, attends: !o.Detach, signals: queue,
 	}}
 	if e.init, err = h.open(); err == nil && e.init == nil {
 		err = fmt.Errorf("cannot exec in a stopped container: %w", errNotRunning)
@@ -135,16 +135,15 @@ func (e *execution) admit(status specs.ContainerState, ignorePaused bool) error 
 // run brings the process to its execve.
 func (e *execution) run(in ExecInputs) error {
 	e.plan, e.clonedLast = CompileExec(in), in.Namespaces&unix.CLONE_NEWPID != 0
-	attr := bootstrap.Attr{Files: e.options.standardFiles(in.Process.Preserve), Cgroup: in.Cgroup2}
 	if in.Cgroup2 != nil {
 		defer in.Cgroup2.Close()
 	}
-	if !in.Spec.Process.Terminal && !in.Process.Rootless {
-		if err := guardNull(attr.Files); err != nil {
-			return err
-		}
+	given, err := e.handOver(in.Process.Preserve, false) // the container's own /dev/null may be anything by now
+	if err != nil {
+		return fmt.Errorf("exec: %w", err)
 	}
-	var err error
+	defer given.close()
+	attr := bootstrap.Attr{Files: given.fds, Cgroup: in.Cgroup2}
 	attr.Extra, err = e.openFiles()
 	defer closeAll(attr.Extra)
 	if err != nil {
@@ -153,6 +152,7 @@ func (e *execution) run(in ExecInputs) error {
 	if err := e.fork(attr, in); err != nil {
 		return err
 	}
+	given.close()
 	if e.paused {
 		e.lock.release() // resume wants it, and nothing goes on before
 	}
@@ -301,6 +301,7 @@ func (e *execution) undo(err error) error {
 			}
 		}
 	}
+	e.finishPipes()
 	var interrupted *Interrupted
 	if !errors.As(err, &interrupted) && e.ending() {
 		return fmt.Errorf("%w: it ended while the process was brought into it", errNotRunning)

@@ -77,7 +77,7 @@ func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
 	if err := o.checkTerminal(p.Terminal); err != nil {
 		return ExecInputs{}, err
 	}
-	if p.Terminal && !o.Detach && !isTerminal(os.Stdin) {
+	if p.Terminal && !o.Detach && !isTerminal(0) {
 		return ExecInputs{}, errors.New("exec: --tty: standard input is no terminal: run it in one, or give --detach and --console-socket")
 	}
 	first := s.Process
@@ -201,38 +201,4 @@ func foreign(pid int) (uintptr, error) {
 		}
 	}
 	return flags, nil
-}
-
-// guardNull replaces standard descriptors that are the host's /dev/null by one
-// that is opened through a read-only mount: root in the container could change
-// the mode of the host's for everybody (/proc/self/fd/0, fchmod). The
-// container's own /dev/null may be anything by now.
-func guardNull(files []*os.File) error {
-	for fd := range 3 {
-		if files[fd] == nil || !isNull(fd) {
-			continue
-		}
-		null, err := readOnlyNull()
-		if err != nil {
-			return fmt.Errorf("exec: a /dev/null of its own: %w", err)
-		}
-		files[fd] = null
-	}
-	return nil
-}
-
-func readOnlyNull() (*os.File, error) {
-	tree, err := unix.OpenTree(unix.AT_FDCWD, "/dev/null", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("open_tree /dev/null: %w", err)
-	}
-	defer func() { _ = unix.Close(tree) }()
-	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
-		return nil, fmt.Errorf("mount_setattr: %w", err)
-	}
-	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(tree), unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("open: %w", err)
-	}
-	return os.NewFile(uintptr(fd), "/dev/null"), nil
 }

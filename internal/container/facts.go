@@ -52,7 +52,7 @@ func rootfsInput(s *specs.Spec, o *Options) (rootfs.Input, error) {
 	}
 	if !s.Process.Terminal {
 		for fd := range in.NullStdio {
-			in.NullStdio[fd] = isNull(fd)
+			in.NullStdio[fd] = o.getsNull(fd)
 		}
 	}
 	return in, nil
@@ -256,17 +256,9 @@ func processInput(s *specs.Spec, o *Options, setup namespaces.Setup) (process.In
 		in.Listen = n
 		in.Preserve = max(in.Preserve, n)
 	}
-	for fd := range in.ChownStdio {
-		var st unix.Stat_t
-		if !s.Process.Terminal && !isNull(fd) && unix.Fstat(fd, &st) == nil {
-			in.ChownStdio[fd] = st.Uid != s.Process.User.UID || setup.Has(unix.CLONE_NEWUSER)
-		}
-	}
+	in.PipeModes = pipeModes(s, setup.Has(unix.CLONE_NEWUSER))
 	if linux := s.Linux; linux != nil && len(linux.UIDMappings) > 0 && len(linux.GIDMappings) > 0 {
 		in.HostRoot = [2]uint32{hostID(linux.UIDMappings), hostID(linux.GIDMappings)}
-	}
-	if s.Process.Terminal {
-		in.ChownStdio[0] = s.Process.User.UID != 0
 	}
 	if len(s.Process.Rlimits) > 0 && o.imagined == nil {
 		var own unix.Rlimit
@@ -314,12 +306,6 @@ func listenFDs() int {
 		return 0
 	}
 	return n
-}
-
-// isNull reports whether a descriptor is the host's /dev/null.
-func isNull(fd int) bool {
-	var st unix.Stat_t
-	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == unix.Mkdev(1, 3)
 }
 
 // bundlePath returns the bundle as an absolute path that is a directory.

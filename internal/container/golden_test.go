@@ -63,7 +63,9 @@ var goldenCases = []struct {
 	{"shared", func(in *Inputs) { in.Rootfs.ParentMnt = "/" }},
 	{"nopivot", func(in *Inputs) { in.Rootfs.NoPivot, in.Rootfs.HostMounts = true, []string{"/proc", "/sys"} }},
 	{"hooks", nothing},
-	{"user", nothing}, // ids, capabilities, limits, scheduling
+	{"user", func(in *Inputs) { // ids, capabilities, limits, scheduling; pipes of another user
+		in.Process.PipeModes = [3]uint32{0o644, 0o622, 0}
+	}},
 	{"die-with-parent", func(in *Inputs) { in.Process.DieWithParent = true }}, // behind the change of user, before Ready
 	{"create", func(in *Inputs) { // `create`, and systemd's sockets passed on
 		in.Process.Waits, in.Process.Preserve, in.Process.Listen = true, 2, 2

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -152,7 +153,7 @@ func (c *Container) feedHooks() error {
 		}
 		state, err := json.Marshal(c.state(status, pid))
 		if err == nil {
-			_, err = p.Write(state)
+			err = fillPipe(p, state)
 		}
 		if err := errors.Join(err, p.Close()); err != nil {
 			return fmt.Errorf("config.json: %s: write the state: %w", p.Name(), err)
@@ -161,6 +162,28 @@ func (c *Container) feedHooks() error {
 	c.pipes = nil
 	return nil
 }
+
+// fillPipe writes what nobody reads yet, so the pipe must hold all of it: a write
+// that waits for room would wait for ever.
+func fillPipe(p *os.File, data []byte) error {
+	fd := int(p.Fd())
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return err
+	}
+	if len(data) > defaultPipe {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, len(data)); err != nil {
+			return fmt.Errorf("a pipe of %d bytes: %w: see /proc/sys/fs/pipe-max-size", len(data), err)
+		}
+	}
+	if n, err := unix.Write(fd, data); err != nil || n != len(data) {
+		return fmt.Errorf("a pipe took %d of %d bytes: %w", max(n, 0), len(data), errors.Join(err, io.ErrShortWrite))
+	}
+	return nil
+}
+
+// defaultPipe is what a pipe holds where its user has too many of them for more,
+// two pages (pipe(7)).
+const defaultPipe = 8192
 
 // hookFailed tells which hook inside the container has failed, and how.
 func (c *Container) hookFailed(m bootstrap.Message) error {

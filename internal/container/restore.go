@@ -53,7 +53,7 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 			return 0, err
 		}
 	}
-	o.startsAtOnce = true
+	o.startsAtOnce, o.attends = true, !how.Detach
 	c, inputs, values, err := prepare(o)
 	if err != nil {
 		return 0, err
@@ -84,6 +84,8 @@ func checkRestore(s *specs.Spec, in *Inputs) error {
 		return errors.New("--systemd-cgroup: a scope cannot be made around processes that criu(8) makes inside a cgroup")
 	case s.Process.Terminal:
 		return &spec.Error{Path: "process.terminal", Want: "must be false to restore: criu(8) has nobody to hand the terminal to"}
+	case diesWithParent(s):
+		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent), Want: "cannot be restored: only a process itself can ask for it"}
 	case !namespaces.Decide(s).Has(unix.CLONE_NEWNS):
 		return &spec.Error{Path: "linux.namespaces", Want: "must have a mount namespace to restore"}
 	case len(in.Rootfs.Layers) > 0 && !in.Rootfs.Stable:
@@ -101,7 +103,7 @@ func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOpt
 	stopped := hooks != nil && len(hooks.Prestart)+len(hooks.CreateRuntime) > 0
 	pidFile := filepath.Join(c.options.directory(), "restored.pid")
 	args, files, err := c.restoreArgs(how, pidFile, stopped, in.Rootfs.Cgroup)
-	defer closeAll(files[:len(files)-standard(files)])
+	defer func() { closeAll(files) }()
 	if err != nil {
 		return err
 	}
@@ -131,17 +133,6 @@ func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOpt
 		}
 	}
 	return errors.Join(c.group.ApplyLate(values), c.pidFile())
-}
-
-// standard counts the descriptors at the end of a list that are this process's
-// own standard ones, which stay open.
-func standard(files []*os.File) (n int) {
-	for _, f := range files {
-		if f == os.Stdin || f == os.Stdout || f == os.Stderr {
-			n++
-		}
-	}
-	return n
 }
 
 // restoreArgs is criu's command line, and the files that it refers to: the
@@ -212,7 +203,7 @@ func (c *Container) restoreFiles(args []string, images string) (_ []string, file
 			files = append(files, f)
 		}
 	}
-	pipes, own, err := inheritedPipes(images, first+len(files))
+	pipes, own, err := c.inheritedPipes(images, first+len(files))
 	return append(args, pipes...), append(files, own...), err
 }
 

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/signals"
+	"github.com/minirun/minirun/internal/stdio"
 )
 
 // RunOptions are what `run` adds to creating a container.
@@ -35,7 +36,7 @@ func Run(o Options, how RunOptions) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if c.Console != nil && !isTerminal(os.Stdin) {
+	if c.Console != nil && !isTerminal(0) {
 		return 0, errors.Join(errors.New("config.json: process.terminal: standard input is no terminal: run it in one, give --console-socket, or set terminal to false"), c.destroy())
 	}
 	if err := c.start(); err != nil {
@@ -67,11 +68,6 @@ func (c *Container) accompany(keep bool) (int, error) {
 	return status, err
 }
 
-func isTerminal(f *os.File) bool {
-	_, err := console.ConsoleFromFile(f)
-	return err == nil
-}
-
 func detached(o Options) error {
 	c, err := Create(o)
 	if err != nil {
@@ -89,29 +85,31 @@ func detached(o Options) error {
 
 // attend forwards signals and the terminal until the container ends.
 func (c *child) attend() (int, error) {
-	var relay *terminal
+	var own *terminal
 	if c.Console != nil {
 		var err error
-		if relay, err = newTerminal(c.Console); err != nil {
+		if own, err = newTerminal(c.Console); err != nil {
 			return 0, err
 		}
-		defer relay.restore()
+		defer own.restore()
 	}
-	if err := c.forwardUntilEnd(relay); err != nil {
+	c.relay.begin()
+	if err := c.forwardUntilEnd(own); err != nil {
 		return 0, err
 	}
 	status, err := c.Wait()
-	if relay != nil {
-		relay.drain()
+	if own != nil {
+		own.drain()
 	}
+	c.finishPipes()
 	return status, err
 }
 
-func (c *child) forwardUntilEnd(relay *terminal) error {
+func (c *child) forwardUntilEnd(own *terminal) error {
 	came := c.early
 	for {
 		for _, s := range came {
-			if err := c.forward(s, relay); err != nil {
+			if err := c.forward(s, own); err != nil {
 				c.options.Warn(err)
 			}
 		}
@@ -126,9 +124,9 @@ func (c *child) forwardUntilEnd(relay *terminal) error {
 }
 
 // forward passes a signal on.
-func (c *child) forward(s unix.Signal, relay *terminal) error {
-	if s == unix.SIGWINCH && relay != nil {
-		return relay.resize()
+func (c *child) forward(s unix.Signal, own *terminal) error {
+	if s == unix.SIGWINCH && own != nil {
+		return own.resize()
 	}
 	if err := c.Signal(s); err != nil {
 		return fmt.Errorf("forward %s: %w", unix.SignalName(s), err)
@@ -158,10 +156,25 @@ func newTerminal(master *os.File) (*terminal, error) {
 		_, _ = io.Copy(master, os.Stdin) // ends with minirun
 	}()
 	go func() {
-		_, _ = io.Copy(os.Stdout, master) // EIO when the last process has closed the slave
+		out := &failing{Writer: stdio.Out}
+		_, _ = io.Copy(out, master) // EIO when the last process has closed the slave
+		if out.err != nil {
+			master.Close() // hang up: the program must not go on as if its output were shown
+		}
 		close(t.copied)
 	}()
 	return t, nil
+}
+
+// failing keeps the error of a writer.
+type failing struct {
+	io.Writer
+	err error
+}
+
+func (f *failing) Write(data []byte) (n int, err error) {
+	n, f.err = f.Writer.Write(data)
+	return n, f.err
 }
 
 // resize gives the container's terminal the size of minirun's.
@@ -174,7 +187,11 @@ func (t *terminal) resize() error {
 		return fmt.Errorf("read the terminal's size: %w", err)
 	}
 	ws := &unix.Winsize{Row: size.Height, Col: size.Width}
-	return unix.IoctlSetWinsize(int(t.master.Fd()), unix.TIOCSWINSZ, ws)
+	err = unix.IoctlSetWinsize(int(t.master.Fd()), unix.TIOCSWINSZ, ws)
+	if errors.Is(err, unix.EBADF) {
+		return nil // it has been hung up
+	}
+	return err
 }
 
 // drain waits until all output of the container is written.

@@ -41,7 +41,7 @@ type Input struct {
 	Listen            int              // of which so many are for LISTEN_FDS
 	Waits             bool             // for `start`, once the container is created
 	NoKeyring         bool             // keep the session keyring
-	ChownStdio        [3]bool          // descriptors that are given to process.user
+	PipeModes         [3]uint32        // of standard descriptors that process.user could not reopen otherwise; 0: leave it
 	HostRoot          [2]uint32        // host uid and gid of the user namespace's root, if known
 	DieWithParent     bool             // SIGKILL when its parent ends
 	Unasked           bool             // go on to execve without telling Ready: nobody waits for it
@@ -159,21 +159,27 @@ func (c *compiler) session() {
 	}
 }
 
-// Prepare adds the steps that come before a user namespace: the standard
-// descriptors belong to the container's root, who may then give them away.
+// Prepare adds the steps that come before a user namespace, in which the pipes
+// of the standard descriptors have no owner that the process could be.
+//
+// A program that opens /dev/stdout needs permission for the pipe itself. The pipe
+// keeps its owner, the caller. Group and others may open it, but only the end that
+// the process has anyway: what other programs write into the same pipe cannot be
+// read this way. EPERM means that the pipe belongs to another user and this
+// process has no privilege; then /dev/stdout cannot be opened.
 func (r *Process) Prepare() {
-	c := r.c
-	if !c.in.UserNS || c.in.Rootless || c.in.HostRoot == [2]uint32{} {
-		return
-	}
-	c.b.In(plan.Identity, "linux.uidMappings")
-	for n, give := range c.in.ChownStdio {
-		if give {
-			c.b.CallThen("give descriptor "+strconv.Itoa(n)+" to the container's root", "so that /dev/stdout can be opened",
-				plan.Fine(unix.EPERM, unix.EINVAL, unix.EROFS, unix.EBADF), plan.Fchown, plan.Int(n), plan.Int(c.in.HostRoot[0]), plan.Int(c.in.HostRoot[1]))
+	b := r.c.b
+	b.In(plan.Identity, "process.user")
+	for n, mode := range r.c.in.PipeModes {
+		if mode != 0 {
+			b.CallThen("let the user reopen descriptor "+strconv.Itoa(n), "so that "+devNames[n]+" can be opened",
+				plan.Fine(unix.EPERM), plan.Fchmod, plan.Int(n), plan.Int(mode))
 		}
 	}
 }
+
+// devNames are the names of the standard descriptors in a container.
+var devNames = [3]string{"/dev/stdin", "/dev/stdout", "/dev/stderr"}
 
 // labels asks for the security labels of the program. They take effect at
 // execve; asking now uses the host's /proc, which no image can replace
@@ -207,7 +213,7 @@ func (r *Process) Identity() {
 		c.b.In(plan.Identity, "process.noNewPrivileges")
 		c.b.Call("set no_new_privs", "execve gives no privileges", plan.Prctl, plan.Int(unix.PR_SET_NO_NEW_PRIVS), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
 	}
-	c.stdio()
+	c.ownTerminal()
 	if c.in.ClonedLast {
 		c.closeAll()
 	}
@@ -325,16 +331,17 @@ func (c *compiler) seccomp() {
 	}
 }
 
-// stdio gives the standard descriptors to the process's user, who may
-// otherwise not reopen them through /dev/stdout.
-func (c *compiler) stdio() {
-	for n, give := range c.in.ChownStdio {
-		if give {
-			c.b.In(plan.Identity, "process.user")
-			c.b.CallThen("give descriptor "+strconv.Itoa(n)+" to the user", "so that /dev/stdout can be opened",
-				plan.Fine(unix.EPERM, unix.EINVAL, unix.EROFS, unix.EBADF), plan.Fchown, plan.Int(n), plan.Int(c.p.User.UID), plan.Int(uint32(0xffffffff)))
-		}
+// ownTerminal gives the container's terminal to the process's user, who could
+// not open /dev/tty's device otherwise. It is the only standard descriptor that
+// changes its owner: all others are the caller's, with an owner that outlives
+// the container.
+func (c *compiler) ownTerminal() {
+	if !c.p.Terminal || c.p.User.UID == 0 {
+		return
 	}
+	c.b.In(plan.Identity, "process.terminal")
+	c.b.CallThen("give the terminal to the user", "it was made by root", plan.Fine(unix.EPERM, unix.EINVAL, unix.EROFS),
+		plan.Fchown, plan.Int(0), plan.Int(c.p.User.UID), plan.Int(uint32(0xffffffff)))
 }
 
 // user sets groups and ids. keepcaps carries the permitted set over the change

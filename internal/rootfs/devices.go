@@ -223,25 +223,31 @@ func (c *compiler) console() {
 	c.close(source, fd, slave, master.A)
 }
 
+// ReplacesNull reports whether the plan replaces standard descriptors that are
+// the host's /dev/null by the container's own: where minirun makes that. A
+// volume on /dev may have anything under this name, and in the host's mount
+// namespace there is only the host's.
+func ReplacesNull(s *specs.Spec, in Input) bool {
+	c := compiler{spec: s, in: in}
+	return (in.MountNS || in.OnHost) && !c.bindsDev()
+}
+
 // ownNull replaces standard descriptors that are the host's /dev/null by the
 // container's: through the host's, its inode could be reached and changed.
 func (c *compiler) ownNull() {
-	if c.in.NullStdio == [3]bool{} {
+	if c.in.NullStdio == [3]bool{} || !ReplacesNull(c.spec, c.in) {
 		return
 	}
 	b := c.b
 	b.In(plan.Filesystem, "")
 	fd := b.Cell("null")
-	none := b.Label()
-	c.openWith("open the container's /dev/null", place{path: "/dev/null", inDev: true}, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, fd,
-		plan.Then{On: []plan.On{{Errno: unix.ENOENT, To: none}, {Errno: unix.ELOOP, To: none}}})
+	c.openWith("open the container's /dev/null", place{path: "/dev/null", inDev: true}, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, fd, plan.Then{})
 	for n, null := range c.in.NullStdio {
 		if null {
 			b.Call("make it descriptor "+string(rune('0'+n)), "it was the host's /dev/null", plan.Dup3, plan.Of(fd), plan.Int(n), plan.Int(0))
 		}
 	}
 	c.close(fd)
-	b.Place(none)
 }
 
 // readonlyDev makes /dev read-only, now that everything in it is made.

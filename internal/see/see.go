@@ -49,7 +49,7 @@ func where(source string) string {
 type style struct{ dim, bold, good, bad, off string }
 
 func styleOf(w io.Writer) style {
-	f, ok := w.(*os.File)
+	f, ok := w.(interface{ Fd() uintptr })
 	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
 		return style{}
 	}

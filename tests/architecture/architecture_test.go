@@ -25,7 +25,7 @@ const module = "github.com/minirun/minirun"
 //
 // A new package gets a line; a new arrow gets one only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun": "atomicfile beside bootstrap container cgroups doctor engine image look see spec",
+	"cmd/minirun": "atomicfile beside bootstrap container cgroups doctor engine image look see spec stdio",
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
@@ -61,7 +61,7 @@ var arrows = map[string]string{
 	"internal/look":   "container image spec",
 	"internal/doctor": "cgroups spec",
 
-	"internal/container": "atomicfile bootstrap cgroups handshake namespaces plan process regularfile rootfs seccomp signals spec systemd",
+	"internal/container": "atomicfile bootstrap cgroups handshake namespaces plan process regularfile rootfs seccomp signals spec stdio systemd",
 
 	"internal/atomicfile":      "",
 	"internal/bootstrap":       "plan",
@@ -80,6 +80,7 @@ var arrows = map[string]string{
 	"internal/seccomp/gen":   "",
 	"internal/signals":       "",
 	"internal/spec":          "",
+	"internal/stdio":         "",
 	"internal/spec/spectest": "spec",
 }
 
@@ -92,7 +93,7 @@ var level = map[string]int{
 	"build/graph": 14, "build/attest": 14, "build/compressed": 14, "build/tree": 14,
 	"image/transfer": 20, "image/ingest": 30, "image": 40, "look": 20, "doctor": 20, "container": 30, "systemd": 40,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
-	"handshake": 60, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "atomicfile": 70,
+	"handshake": 60, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "atomicfile": 70, "stdio": 70,
 }
 
 // A goPackage is what `go list -json` says of one.

@@ -37,6 +37,7 @@ func refusedByMinirun(reason string) []allowed {
 const (
 	hostNull     = "masks are the host's /dev/null: the container's may have been replaced by its image (CVE-2025-31133)"
 	callersOwn   = "the caller's own descriptor, which is root's, instead of a pipe that the runtime copies"
+	ownerStays   = "the caller's pipe stays the caller's: all may open the container's end of it instead"
 	boundInOrder = "devices are bound in the order of runtime-linux.md's list"
 	keyring      = "runc joins the keyring with ids of the host, so the container's root is not its owner"
 	propagates   = "config-linux.md: the root belongs to a new peer group, or is unbindable; runc leaves it private"
@@ -75,7 +76,7 @@ var declarationsV2 = []declaration{
 		{"left.cgroups", "", outlive}, {"deleted.cgroups", "", outlive}}},
 	{"*life-*", []allowed{{"did.*.cgroup..cpu.weight", "*", weights}, {"did.*.cgroup..cpu.weight.nice", "*", weights}, {"did.*.unit.CPUWeight", "*", weights}}},
 	{"systemd-life-update", []allowed{{"did.10 update.unit.AllowedCPUs", "", "processors that the machine has not are refused before systemd is told of them"}}},
-	{"session-systemd*", []allowed{{"in.mounts.order", "*", boundInOrder}, {"in.fd.*.owner", "65534:65534 10600", callersOwn},
+	{"session-systemd*", []allowed{{"in.mounts.order", "*", boundInOrder}, {"in.fd.*.owner", "65534:65534 106*", callersOwn},
 		{"did.3 exec.stdout", "0::/\n", "runc leaves a user's exec in the caller's cgroup, out of the container's limits"}}},
 	{"*", []allowed{{"did.*events.stdout.data.*", "number", morePSI}, {"did.*events.stdout.data.cpuset.*", "list", morePSI}, {"unit.CPUWeight", "*", weights}}},
 	{"*life-update", []allowed{
@@ -106,6 +107,7 @@ var declarations = []declaration{
 		{"in.dev./dev/core", "(absent)", "a link to /proc/kcore, which is masked or not to be read"},
 		{"hook.*.rlimit.MEMLOCK", "*", "runc raises its own limit for eBPF on kernels before 5.11, and its hooks inherit that"},
 		{"in.mount./proc/timer_list.*", "*", hostNull},
+		{"in.fd.0.owner", "* 10644", ownerStays}, {"in.fd.1.owner", "* 10622", ownerStays}, {"in.fd.2.owner", "* 10622", ownerStays},
 		{"in.mount./sys/fs/cgroup.options", "ro,*", rootAtCgroup}, {"in.mount./sys/fs/cgroup#2.options", "ro,*", rootAtCgroup}, {"in.readonly./sys/fs/cgroup", "EROFS", rootAtCgroup},
 		{"hook.*.prctl.pdeathsig", "9 ok", hookEnds},
 		{"in.mount./.propagation", "*", rootPrivate}, {"in.mount./mnt/below.propagation", "*", rootPrivate},
@@ -127,7 +129,7 @@ var declarations = []declaration{
 	{"*user*", []allowed{{"in.mounts.order", "*", boundInOrder}}},
 	{"life-exec", []allowed{{"did.0 exec.stdout", "::$SELF/$ID*", unifiedPath}}},
 	{"unprivileged*", []allowed{{"in.mounts.order", "*", boundInOrder}, {"stderr.empty", "false", noCgroup},
-		{"in.fd.*.owner", "65534:65534 10600", callersOwn}}},
+		{"in.fd.*.owner", "65534:65534 106*", callersOwn}}},
 	{"unprivileged-terminal", []allowed{{"in.fd.*.flags", "02000002", "as for terminal-*"}}},
 	{"device-over-default", []allowed{
 		{"in.dev./dev/zero", "char 0600 0:0 dev 1:5 open ok", openDefaults}, {"out.cgroup.devices.devices.list", "*c 1:5 rwm*", openDefaults},
@@ -168,12 +170,10 @@ var declarations = []declaration{
 	{"hook-timeout", []allowed{{"hook.*.fd.2.target", "*", hookOutput}}},
 	{"hook-fails-*", []allowed{{"hook.*.fd.2.target", "*", hookOutput},
 		{"hook.poststop-after-the-failing-one.*", "*", "runtime.md: the remaining poststop hooks run all the same"}}},
-	{"hooks-detached-and-user-namespace", []allowed{
-		{"in.fd.*.owner", "0:0 10600", "the container's root gets its standard descriptors, detached or not"},
-	}},
 	{"hooks-*", []allowed{
 		{"hook.*.keyring.session", "keyring;0;0;3f1b0000;_ses.$ID", keyring},
 		{"hook.*.fd.0.owner", "65534:65534 10600", "the pipe with the state is the host's; it is open already"},
+		{"hook.*.fd.1.owner", "* 10622", ownerStays}, {"hook.*.fd.2.owner", "* 10622", ownerStays},
 		{"hook.prestart*.state.status", "created", "config.md: prestart hooks are part of createRuntime, whose containers are created; as crun"},
 		{"hook.poststart.state.status", "running", "runtime.md: the program has started; runc 1.1 says created"},
 		{"hook.*.fd.2.target", "*", hookOutput}, {"hook.*.fd.*", "(absent)", "runc 1.1 leaks descriptors into createContainer hooks"},

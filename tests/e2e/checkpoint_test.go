@@ -241,3 +241,12 @@ func TestRestoreRefuses(t *testing.T) {
 	b.Minirun("restore", "--detach", "--bundle", b.Dir, "--image-path", t.TempDir(), b.ID).Fails(t, "--image-path", "external.json")
 	b.Minirun("restore", "--bundle", b.Dir).Fails(t, "which container")
 }
+
+// A descriptor that the caller has not opened may be one of minirun's own.
+func TestCheckpointStatusDescriptor(t *testing.T) {
+	b, _ := up(t)
+	images := filepath.Join(b.Host, "images")
+	for _, fd := range []string{"1", "3", "4", "9"} {
+		b.Minirun("checkpoint", "--image-path", images, "--status-fd", fd, b.ID).Fails(t, "--status-fd "+fd)
+	}
+}

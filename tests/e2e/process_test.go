@@ -1,11 +1,15 @@
 package e2e
 
 import (
+	"io"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/tests/testbundle"
 )
@@ -103,10 +107,58 @@ func TestRealtimeScheduler(t *testing.T) {
 	r.Prints(t, "policy=1 nice=0 priority=7 ioclass=0 ioprio=0 mempolicy=0 nodes=0")
 }
 
-// A user's stdout belongs to the user: /dev/stdout can be opened.
+// A pipe that is another user's can be opened as /dev/stdout, also in a user
+// namespace, by a user in the pipe's group, and by one that is root without
+// capabilities.
 func TestStdoutOfUser(t *testing.T) {
-	b := testbundle.New(t, user(1000, 1000), testbundle.Sh("echo text > /dev/stdout"))
-	b.Run().Prints(t, "text")
+	for name, change := range map[string]func(*specs.Spec){
+		"user": user(1000, 1000), "group": user(1000, 0), "user namespace": userns, "user in a user namespace": func(s *specs.Spec) { userns(s); user(1000, 1000)(s) },
+		"root": func(s *specs.Spec) { s.Process.Capabilities = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := testbundle.New(t, change, testbundle.Sh("echo text > /dev/stdout; echo $(cat /dev/stdin) > /dev/stderr"))
+			b.Stdin = "input"
+			r := b.Run()
+			r.Prints(t, "text")
+			if r.Stderr != "input\n" {
+				t.Errorf("standard error: %q", r.Stderr)
+			}
+			created(t, b)
+		})
+	}
+}
+
+// created does the same as engines do: with create and start, and with exec
+// --detach.
+func created(t *testing.T, b *testbundle.Bundle) {
+	t.Helper()
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	testbundle.Sh("echo text > /dev/stdout; exec sleep 1000")(b.Spec)
+	b.Write()
+	pidFile := filepath.Join(b.Host, "pid")
+	for _, args := range [][]string{
+		{"create", b.ID, b.Dir}, {"start", b.ID}, {"exec", "--detach", "--pid-file", pidFile, b.ID, "sh", "-c", "echo more > /dev/stdout"},
+	} {
+		cmd := b.Command(args...)
+		cmd.Stdout, cmd.Stderr = write, write
+		if err := cmd.Run(); err != nil {
+			t.Errorf("%s: %v", args[0], err)
+		}
+	}
+	if text, err := os.ReadFile(pidFile); err == nil {
+		pid, _ := strconv.Atoi(string(text))
+		_, _ = unix.Wait4(pid, nil, 0, nil)
+	}
+	write.Close()
+	b.Minirun("delete", "--force", b.ID).Exit(t, 0)
+	testbundle.Reap()
+	if text, _ := io.ReadAll(read); string(text) != "text\nmore\n" {
+		t.Errorf("the pipe has %q", text)
+	}
 }
 
 // cwd that only its user may enter.

@@ -3,7 +3,9 @@ package testbundle
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -68,6 +70,30 @@ func (p *Pty) Expect(text string) string {
 	p.output.Reset()
 	p.output.WriteString(rest)
 	return before
+}
+
+// Attach gives a command the terminal, as a shell does: it leads a session whose
+// controlling terminal this is.
+func (p *Pty) Attach(cmd *exec.Cmd) {
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Slave, p.Slave, p.Slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+}
+
+// Rest is what the terminal shows until it has shown nothing new for a moment.
+func (p *Pty) Rest() string {
+	for {
+		select {
+		case b, ok := <-p.lines:
+			if ok {
+				p.output.Write(b)
+				continue
+			}
+		case <-time.After(200 * time.Millisecond):
+		}
+		text := p.output.String()
+		p.output.Reset()
+		return text
+	}
 }
 
 // Type writes what somebody types.

@@ -25,19 +25,17 @@ func main() {
 		fatal("which word?")
 	}
 	args := os.Args[2:]
+	if without, ok := plainWords[os.Args[1]]; ok {
+		without()
+		return
+	}
 	switch os.Args[1] {
 	case "environ":
 		answer(os.WriteFile(args[0], []byte(strings.Join(os.Environ(), "\n")+"\n"), 0o644))
-	case "clocks":
-		clocks()
-	case "sched":
-		sched()
 	case "walkout":
 		walkout(args[0])
 	case "key":
 		key(args[0])
-	case "session":
-		session()
 	case "ptrace":
 		answer(unix.PtraceAttach(number(args[0])))
 	case "mknod":
@@ -54,13 +52,8 @@ func main() {
 		answer(unix.Unmount(args[0], unix.MNT_DETACH))
 	case "mkdir":
 		answer(unix.Mkdir(args[0], 0o755))
-	case "sigmask":
-		sigmask()
 	case "hold":
 		hold(args[0])
-	case "personality":
-		p, _, _ := unix.Syscall(unix.SYS_PERSONALITY, 0xffffffff, 0, 0)
-		fmt.Printf("%#x\n", p)
 	default:
 		attack(os.Args[1], args)
 	}
@@ -84,6 +77,16 @@ func attack(word string, args []string) {
 	}
 }
 
+// plainWords are those that take no arguments.
+var plainWords = map[string]func(){
+	"clocks": clocks, "sched": sched, "session": session, "spoil": spoil, "sigmask": sigmask, "personality": personality,
+}
+
+func personality() {
+	p, _, _ := unix.Syscall(unix.SYS_PERSONALITY, 0xffffffff, 0, 0)
+	fmt.Printf("%#x\n", p)
+}
+
 func fatal(text string) {
 	fmt.Fprintln(os.Stderr, "probe:", text)
 	os.Exit(2)
@@ -91,6 +94,14 @@ func fatal(text string) {
 
 func answer(err error) {
 	fmt.Println(name(err))
+}
+
+// spoil tries to change owner and mode of the standard descriptors.
+func spoil() {
+	for fd := range 3 {
+		_ = unix.Fchmod(fd, 0o600)
+		_ = unix.Fchown(fd, 5, 5)
+	}
 }
 
 func number(s string) int {

@@ -1,0 +1,241 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/stdio"
+)
+
+// This file decides what a new process gets as descriptors 0, 1 and 2. They are
+// the caller's, so the container gets them as they are: nothing is copied, and
+// neither owner nor mode of what has a name on the host changes.
+//
+//	a file, a device, a socket, a FIFO   itself
+//	a pipe                               itself; the process's user may reopen it (package process, Prepare)
+//	a terminal, minirun attends          a pipe, which minirun copies from or to: see terminalPipes
+//	a terminal, minirun does not stay    /dev/null
+//	the host's /dev/null                 the container's, or one whose inode it cannot change
+//
+// A container with a terminal has that one for all three.
+
+// pipeModes are the modes that let process.user reopen the pipes among the
+// standard descriptors, 0 for the others. A FIFO with a name is left alone: it
+// outlives the container.
+func pipeModes(s *specs.Spec, userNS bool) (modes [3]uint32) {
+	if s.Process.Terminal {
+		return modes
+	}
+	owner := hostUser(s, userNS)
+	var pipes [3]unix.Stat_t
+	for fd := range modes {
+		st := &pipes[fd]
+		if !isPipe(fd) || unix.Fstat(fd, st) != nil || int64(st.Uid) == owner {
+			continue
+		}
+		// Also if it has them already: a plan does not depend on earlier runs.
+		modes[fd] = st.Mode&0o7777 | openMode(fd)
+		for earlier := range fd { // both ends of one pipe
+			if pipes[earlier].Ino == st.Ino {
+				modes[fd] |= modes[earlier]
+			}
+		}
+	}
+	return modes
+}
+
+// openMode is the permission for all to open what a descriptor is open for.
+func openMode(fd int) uint32 {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	switch {
+	case err != nil:
+		return 0
+	case flags&unix.O_ACCMODE == unix.O_RDONLY:
+		return readable
+	case flags&unix.O_ACCMODE == unix.O_WRONLY:
+		return writable
+	}
+	return readable | writable
+}
+
+// Permissions of group and others: process.user may be in the pipe's group, whose
+// permissions then count.
+const (
+	readable = 0o44
+	writable = 0o22
+)
+
+// hostUser is the host's uid of process.user, -1 if it has none that is known.
+func hostUser(s *specs.Spec, userNS bool) int64 {
+	uid := s.Process.User.UID
+	if !userNS {
+		return int64(uid)
+	}
+	for _, m := range s.Linux.UIDMappings {
+		if uid >= m.ContainerID && uid-m.ContainerID < m.Size {
+			return int64(m.HostID) + int64(uid-m.ContainerID)
+		}
+	}
+	return -1
+}
+
+// isPipe reports whether a descriptor is a pipe without a name.
+func isPipe(fd int) bool {
+	var fs unix.Statfs_t
+	return unix.Fstatfs(fd, &fs) == nil && fs.Type == unix.PIPEFS_MAGIC
+}
+
+// isNull reports whether a descriptor is the host's /dev/null.
+func isNull(fd int) bool {
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == unix.Mkdev(1, 3)
+}
+
+// isTerminal reports whether one of this process's descriptors is a terminal.
+func isTerminal(fd int) bool { return stdio.Descriptor(fd).IsTerminal() }
+
+// getsNull reports whether the new process gets /dev/null for a standard
+// descriptor, unless the container has a terminal.
+func (o *Options) getsNull(fd int) bool { return isNull(fd) || !o.attends && isTerminal(fd) }
+
+// A handover is what the new process gets, and what of it is only for this.
+type handover struct {
+	fds   []int // as bootstrap.Attr.Files
+	own   []int // to be closed when the process has them
+	null  int   // this process's own /dev/null, if it is open
+	guard bool  // null must be one whose inode the container cannot change
+}
+
+// close closes what the new process has by now.
+func (h *handover) close() {
+	for _, fd := range h.own {
+		_ = unix.Close(fd)
+	}
+	h.own = nil
+}
+
+// handOver opens what the new process gets as descriptors 0, 1, 2 and, with
+// --preserve-fds, those that follow. A number that is closed here stays closed
+// there, also when minirun has taken it for itself since. Replaced says that the
+// plan replaces the host's /dev/null.
+func (c *child) handOver(preserve int, replaced bool) (*handover, error) {
+	h := &handover{fds: make([]int, 3+preserve), null: -1}
+	h.guard = !replaced && !c.options.rootless() && !namespaces.InUserNamespace()
+	for fd := range h.fds {
+		h.fds[fd] = bootstrap.Closed
+		if fd < 3 || slices.Contains(c.options.Inherited, fd) {
+			if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil {
+				h.fds[fd] = fd
+			}
+		}
+	}
+	if c.spec.Process.Terminal {
+		return h, nil // the plan makes it all three
+	}
+	for fd := range 3 {
+		if err := c.replace(h, fd); err != nil {
+			h.close()
+			return nil, fmt.Errorf("descriptor %d of the new process: %w", fd, err)
+		}
+	}
+	return h, nil
+}
+
+// replace replaces what the container must not get.
+func (c *child) replace(h *handover, fd int) error {
+	switch {
+	case h.fds[fd] == bootstrap.Closed:
+		return nil
+	case isNull(fd):
+		if !h.guard {
+			return nil
+		}
+	case !isTerminal(fd):
+		return nil
+	case c.options.attends:
+		return c.throughPipe(h, fd)
+	case fd > 0:
+		c.options.Warn(fmt.Sprintf("descriptor %d is a terminal, which a detached container does not get: what it writes there is lost; redirect it to a file to keep it", fd))
+	}
+	if h.null < 0 {
+		null, err := openNull(h.guard)
+		if err != nil {
+			return err
+		}
+		h.null, h.own = null, append(h.own, null)
+	}
+	h.fds[fd] = h.null
+	return nil
+}
+
+// openNull opens the host's /dev/null. Guarded it is opened through a read-only
+// mount: root in the container could change owner and mode of the host's for
+// everybody otherwise (/proc/self/fd/0, fchmod).
+func openNull(guarded bool) (int, error) {
+	path := os.DevNull
+	if guarded {
+		tree, err := unix.OpenTree(unix.AT_FDCWD, os.DevNull, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+		if err != nil {
+			return -1, fmt.Errorf("open_tree %s: %w", os.DevNull, err)
+		}
+		defer func() { _ = unix.Close(tree) }()
+		if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}); err != nil {
+			return -1, fmt.Errorf("mount_setattr %s: %w", os.DevNull, err)
+		}
+		path = "/proc/self/fd/" + strconv.Itoa(tree)
+	}
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return fd, nil
+}
+
+// duplicate returns the caller's descriptor as a file that is this process's own.
+func duplicate(fd int, name string) (*os.File, error) {
+	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return nil, &os.PathError{Op: "dup", Path: name, Err: err}
+	}
+	return os.NewFile(uintptr(own), name), nil
+}
+
+// throughPipe gives the new process a pipe for a terminal of the caller.
+func (c *child) throughPipe(h *handover, fd int) error {
+	if c.relay == nil {
+		p, err := newTerminalPipes()
+		if err != nil {
+			return err
+		}
+		c.relay = p
+	}
+	if fd == 2 && h.fds[1] != 1 && sameTerminal(1, 2) {
+		h.fds[2] = h.fds[1] // one pipe: what is written to both stays in order
+		return nil
+	}
+	its, err := c.relay.add(fd)
+	if err != nil {
+		return err
+	}
+	h.own = append(h.own, its)
+	h.fds[fd] = its
+	mode := uint32(0o600 | writable)
+	if fd == 0 {
+		mode = 0o600 | readable
+	}
+	return unix.Fchmod(its, mode) // its user may not be minirun's: see pipeModes
+}
+
+func sameTerminal(a, b int) bool {
+	var one, other unix.Stat_t
+	err := errors.Join(unix.Fstat(a, &one), unix.Fstat(b, &other))
+	return err == nil && isTerminal(a) && isTerminal(b) && one.Rdev == other.Rdev
+}

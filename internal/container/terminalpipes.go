@@ -1,0 +1,234 @@
+package container
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/stdio"
+)
+
+// terminalPipes connect the caller's terminal with a container that has none.
+// With the terminal itself the program could read the keyboard, also through
+// descriptors 1 and 2, change the terminal's settings, or type into it.
+//
+//	terminal ──input──▶ pipe ──▶ descriptor 0
+//	terminal ◀─output── pipe ◀── descriptors 1 and 2
+//
+// Output is copied from the first step of the plan on, since hooks inside the
+// container write too; input once the program runs.
+type terminalPipes struct {
+	input   int // the end that minirun writes to; -1: descriptor 0 is not a terminal
+	outputs sync.WaitGroup
+	stop    int // an eventfd: the container has ended
+	copied  int // an eventfd: all output is written
+}
+
+func newTerminalPipes() (*terminalPipes, error) {
+	stop, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("eventfd: %w", err)
+	}
+	copied, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		_ = unix.Close(stop)
+		return nil, fmt.Errorf("eventfd: %w", err)
+	}
+	return &terminalPipes{input: -1, stop: stop, copied: copied}, nil
+}
+
+// add makes the pipe for one descriptor and returns the container's end.
+func (p *terminalPipes) add(fd int) (int, error) {
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		return -1, fmt.Errorf("pipe: %w", err)
+	}
+	if fd == 0 {
+		// A pipe of one page has room exactly if it is empty: so no more than one line
+		// is taken from the terminal before the program asks for it.
+		if _, err := unix.FcntlInt(uintptr(ends[1]), unix.F_SETPIPE_SZ, 1); err != nil {
+			_, _ = unix.Close(ends[0]), unix.Close(ends[1])
+			return -1, fmt.Errorf("fcntl(F_SETPIPE_SZ): %w", err)
+		}
+		p.input = ends[1]
+		return ends[0], nil
+	}
+	p.outputs.Go(func() {
+		defer ignoreJobControl()()
+		copyOutput(stdio.Descriptor(fd), ends[0], p.stop)
+		_ = unix.Close(ends[0]) // a program that goes on writing gets EPIPE
+	})
+	return ends[1], nil
+}
+
+// ignoreJobControl runs the calling goroutine on a thread that the terminal
+// does not send signals to. minirun catches SIGTTIN and SIGTTOU to pass them on,
+// so a read of a background job would be restarted and signaled for ever; with
+// the signals blocked it fails with EIO, and a write succeeds (termios(3),
+// tostop).
+func ignoreJobControl() (restore func()) {
+	runtime.LockOSThread()
+	var block, before unix.Sigset_t
+	for _, s := range [2]unix.Signal{unix.SIGTTIN, unix.SIGTTOU} {
+		block.Val[0] |= 1 << (uint(s) - 1)
+	}
+	_ = unix.PthreadSigmask(unix.SIG_BLOCK, &block, &before) // fails for a wrong argument only
+	return func() {
+		_ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
+		runtime.UnlockOSThread()
+	}
+}
+
+// copyOutput copies until the pipe's writers are gone, the terminal takes no
+// more, or the container has ended. Then what the pipe holds is still written;
+// what a process that outlives the program may add is not waited for.
+func copyOutput(to stdio.Descriptor, pipe, stop int) {
+	buf := make([]byte, 32<<10)
+	for {
+		ready, stopped, err := awaitInput(pipe, stop)
+		switch {
+		case err != nil:
+			return
+		case stopped:
+			if left, err := unix.IoctlGetInt(pipe, unix.TIOCINQ); err == nil {
+				copyBytes(to, pipe, buf, left)
+			}
+			return
+		case ready:
+			n, err := stdio.Descriptor(pipe).Read(buf)
+			if err != nil {
+				return
+			}
+			if _, err := to.Write(buf[:n]); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// copyBytes copies as many bytes as a pipe is known to hold.
+func copyBytes(to stdio.Descriptor, pipe int, buf []byte, left int) {
+	for left > 0 {
+		n, err := stdio.Descriptor(pipe).Read(buf[:min(left, len(buf))])
+		if err != nil {
+			return
+		}
+		if _, err := to.Write(buf[:n]); err != nil {
+			return
+		}
+		left -= n
+	}
+}
+
+// awaitInput waits until a pipe has something to read, or its end, or until
+// stop is readable.
+func awaitInput(pipe, stop int) (ready, stopped bool, err error) {
+	fds := [2]unix.PollFd{{Fd: int32(pipe), Events: unix.POLLIN}, {Fd: int32(stop), Events: unix.POLLIN}}
+	if _, err := unix.Poll(fds[:], -1); err != nil && !errors.Is(err, unix.EINTR) {
+		return false, false, err
+	} else if err != nil {
+		return false, false, nil
+	}
+	return fds[0].Revents != 0, fds[1].Revents != 0, nil
+}
+
+// begin starts to copy the input.
+func (p *terminalPipes) begin() {
+	if p == nil || p.input < 0 {
+		return
+	}
+	input := p.input
+	p.input = -1
+	go func() {
+		defer ignoreJobControl()()
+		copyInput(input, p.stop)
+		_ = unix.Close(input) // end of file for the program
+	}()
+}
+
+// backgroundPause is how many milliseconds a background job waits before it checks
+// again whether it is in the foreground: no signal reports that.
+const backgroundPause = 300
+
+// copyInput copies from standard input, a terminal, until its end of file, or
+// until the program does not read any more. It takes no input from a shell that
+// has put minirun into the background.
+func copyInput(pipe, stop int) {
+	buf := make([]byte, 4096) // what a terminal has at most in one line, and a pipe of one page in all
+	const terminal = stdio.In
+	empty, unread := unix.PollFd{Fd: int32(pipe), Events: unix.POLLOUT}, unix.PollFd{Fd: int32(pipe)}
+	for awaitAny(-1, empty, stop) && awaitAny(-1, unread, stop, int(terminal)) {
+		if inBackground(int(terminal)) {
+			if !awaitAny(backgroundPause, unread, stop) {
+				return
+			}
+			continue
+		}
+		n, err := terminal.Read(buf)
+		if errors.Is(err, unix.EIO) && inBackground(int(terminal)) {
+			continue // since we looked
+		}
+		if err != nil {
+			return
+		}
+		if _, err := stdio.Descriptor(pipe).Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// awaitAny waits until the pipe has one of the events asked for, one of sources is
+// readable, or ms milliseconds are over. It returns false if stop is readable or
+// the pipe has no reader left.
+func awaitAny(ms int, pipe unix.PollFd, stop int, sources ...int) bool {
+	fds := []unix.PollFd{pipe, {Fd: int32(stop), Events: unix.POLLIN}}
+	for _, fd := range sources {
+		fds = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+	}
+	for {
+		_, err := unix.Poll(fds, ms)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		return err == nil && fds[0].Revents&unix.POLLERR == 0 && fds[1].Revents == 0
+	}
+}
+
+// inBackground reports whether reading from a terminal is for another job of the
+// shell. ENOTTY: it is not the controlling terminal, which has no jobs.
+func inBackground(terminal int) bool {
+	foreground, err := unix.IoctlGetInt(terminal, unix.TIOCGPGRP)
+	return err == nil && foreground != unix.Getpgrp()
+}
+
+// finishPipes writes what the container has written, and ends the copying. A
+// signal that asks to end does so before: a terminal may be stopped (^S). The
+// two eventfds stay open for what may still read from the terminal; they end
+// with minirun.
+func (c *child) finishPipes() {
+	p := c.relay
+	if p == nil {
+		return
+	}
+	c.relay = nil
+	if p.input >= 0 {
+		_ = unix.Close(p.input)
+	}
+	notify(p.stop)
+	go func() {
+		p.outputs.Wait()
+		notify(p.copied)
+	}()
+	_ = c.attentive(p.copied) // an error ends the wait, and is not worse than what the container ended with
+}
+
+// notify makes an eventfd readable.
+func notify(fd int) {
+	var one [8]byte
+	binary.NativeEndian.PutUint64(one[:], 1)
+	_, _ = unix.Write(fd, one[:])
+}
