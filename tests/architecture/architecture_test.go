@@ -79,6 +79,7 @@ var arrows = map[string]string{
 	"internal/signals":       "",
 	"internal/spec":          "",
 	"internal/spec/spectest": "spec",
+	"internal/tartest":       "", // tests only
 }
 
 // level is the floor a package of this module lives on. An import must lead
