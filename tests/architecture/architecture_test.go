@@ -38,7 +38,7 @@ var arrows = map[string]string{
 	"internal/build/dockerfile": "build/graph image/configure",
 	"internal/build/run":        "build/graph image image/ingest image/merge namespaces spec",
 	"internal/build/place":      "build/compressed build/tree",
-	"internal/build/source":     "build/compressed build/tree",
+	"internal/build/source":     "build/compressed build/tree ctxio outbound",
 	"internal/build/export":     "build/attest image image/ingest image/layer image/merge image/transfer namespaces",
 	"internal/build/share":      "build/export build/progress image image/ingest image/transfer",
 	"internal/build/lint":       "build/dockerfile",
@@ -54,7 +54,7 @@ var arrows = map[string]string{
 	"internal/image/layer":     "image",
 	"internal/image/merge":     "",
 	"internal/image/ingest":    "image image/layer namespaces",
-	"internal/image/transfer":  "image image/configure image/ingest image/layer",
+	"internal/image/transfer":  "ctxio image image/configure image/ingest image/layer outbound",
 
 	"internal/see":    "container look plan",
 	"internal/beside": "look spec",
@@ -71,6 +71,9 @@ var arrows = map[string]string{
 	"internal/namespaces":      "handshake plan spec",
 	"internal/rootfs":          "handshake namespaces plan spec",
 	"internal/process":         "handshake namespaces plan seccomp spec",
+
+	"internal/ctxio":    "",
+	"internal/outbound": "",
 
 	"internal/handshake":     "plan",
 	"internal/plan":          "",
@@ -91,7 +94,7 @@ var level = map[string]int{
 	"build/graph": 14, "build/attest": 14, "build/compressed": 14, "build/tree": 14,
 	"image/transfer": 20, "image/ingest": 30, "image": 40, "look": 20, "doctor": 20, "container": 30, "systemd": 40,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
-	"handshake": 60, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70,
+	"handshake": 60, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "ctxio": 70, "outbound": 70,
 }
 
 // A goPackage is what `go list -json` says of one.
