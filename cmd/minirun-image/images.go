@@ -171,7 +171,7 @@ func tag(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.SetName(name, d)
+	return s.SetName(ctx.Context, name, d)
 }
 
 func rmiCommand() *cli.Command {
@@ -192,7 +192,7 @@ func rmi(ctx *cli.Context) error {
 	}
 	defer release()
 	for _, text := range ctx.Args().Slice() {
-		gone, err := s.RemoveName(text)
+		gone, err := s.RemoveName(ctx.Context, text)
 		if err != nil {
 			return err
 		}
@@ -203,7 +203,7 @@ func rmi(ctx *cli.Context) error {
 			fmt.Fprintln(ctx.App.Writer, "removed", g)
 		}
 	}
-	out, err := s.Sweep()
+	out, err := s.Sweep(ctx.Context)
 	report(ctx, out)
 	return err
 }
@@ -234,7 +234,7 @@ func prune(ctx *cli.Context) error {
 	}
 	defer release()
 	if ctx.Bool("build") {
-		n, err := s.ForgetBuilds(ctx.Duration("unused"))
+		n, err := s.ForgetBuilds(ctx.Context, ctx.Duration("unused"))
 		if err != nil {
 			return err
 		}
@@ -244,7 +244,7 @@ func prune(ctx *cli.Context) error {
 		}
 		fmt.Fprintf(ctx.App.Writer, "forgotten: %d steps of builds, and %s that were fetched\n", n, units.HumanSize(float64(freed)))
 	}
-	names, out, err := s.Prune(ctx.Bool("all"))
+	names, out, err := s.Prune(ctx.Context, ctx.Bool("all"))
 	for _, n := range names {
 		fmt.Fprintln(ctx.App.Writer, "removed", n)
 	}
@@ -345,7 +345,7 @@ func storeCheck(ctx *cli.Context) error {
 		return err
 	}
 	defer release()
-	r, err := s.Check(!ctx.Bool("quick"))
+	r, err := s.Check(ctx.Context, !ctx.Bool("quick"))
 	if err != nil {
 		return err
 	}

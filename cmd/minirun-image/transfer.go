@@ -11,6 +11,7 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/transfer"
@@ -74,10 +75,10 @@ func warn(err error) { fmt.Fprintf(os.Stderr, "minirun: %v\n", err) }
 func keep(ctx *cli.Context, s *ingest.Store, names []image.Name, d oci.Descriptor) error {
 	var err error
 	if len(names) == 0 {
-		err = s.Keep(d)
+		err = s.Keep(ctx.Context, d)
 	}
 	for _, n := range names {
-		err = errors.Join(err, s.SetName(n, d))
+		err = errors.Join(err, s.SetName(ctx.Context, n, d))
 	}
 	if err != nil {
 		return err
@@ -184,7 +185,7 @@ func load(ctx *cli.Context) error {
 		return err
 	}
 	defer release()
-	archive, found, err := transfer.OpenArchive(from, filepath.Join(s.Dir, "tmp"))
+	archive, found, err := transfer.OpenArchive(ctx.Context, from, filepath.Join(s.Dir, "tmp"))
 	if err != nil {
 		return fmt.Errorf("load: %w", err)
 	}
@@ -251,7 +252,7 @@ func saveImages(ctx *cli.Context) (err error) {
 		return errors.New("save: an archive on a terminal is of no use: redirect it, or give --output or --dir")
 	}
 	p, wait := transferProgress(ctx.Bool("quiet"))
-	err = transfer.Save(s, images, ctx.String("dir"), out, p)
+	err = transfer.Save(ctx.Context, s, images, ctx.String("dir"), out, p)
 	wait()
 	return err
 }
@@ -282,7 +283,7 @@ func importTar(ctx *cli.Context) error {
 	from := ctx.Args().First()
 	in := os.Stdin
 	if from != "-" {
-		f, err := os.Open(from)
+		f, err := ctxio.Open(ctx.Context, from)
 		if err != nil {
 			return err
 		}
@@ -294,7 +295,7 @@ func importTar(ctx *cli.Context) error {
 		return err
 	}
 	defer release()
-	d, err := transfer.Import(s, in, filepath.Base(from), ctx.StringSlice("change"))
+	d, err := transfer.Import(ctx.Context, s, in, filepath.Base(from), ctx.StringSlice("change"))
 	if err != nil {
 		return fmt.Errorf("import %s: %w", from, err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	iofs "io/fs"
@@ -41,7 +42,7 @@ func unpackImage(ctx *cli.Context) error {
 		return err
 	}
 	if ctx.NArg() == 2 {
-		return flatten(layers, ctx.Args().Get(1))
+		return flatten(ctx.Context, layers, ctx.Args().Get(1))
 	}
 	for n, dir := range layers {
 		fmt.Fprintf(ctx.App.Writer, "%d %s\n", n+1, dir)
@@ -66,7 +67,7 @@ func unpacked(ctx *cli.Context, s *ingest.Store, name string) (*ingest.Image, []
 
 // flatten copies what a container of the layers sees into a directory that must
 // not exist.
-func flatten(layers []string, dir string) error {
+func flatten(ctx context.Context, layers []string, dir string) error {
 	if _, err := os.Lstat(dir); err == nil {
 		return fmt.Errorf("%s: exists: give a new directory", dir)
 	}
@@ -81,10 +82,39 @@ func flatten(layers []string, dir string) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
 	}
-	if err := copyTree(dir, fmt.Sprintf("/proc/self/fd/%d/.", tree.Fd())); err != nil {
+	stop, err := stopCopying(ctx, tree)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	err = copyTree(dir, fmt.Sprintf("/proc/self/fd/%d/.", tree.Fd()))
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
 		return errors.Join(fmt.Errorf("copy the root file system to %s: %w", dir, err), os.RemoveAll(dir))
 	}
 	return nil
+}
+
+// stopCopying ends a copy of a tree with the context. The library that copies takes
+// none: the tree's descriptor becomes one of /dev/null, below which it finds no file.
+func stopCopying(ctx context.Context, tree *os.File) (stop func(), err error) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, err
+	}
+	done := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		defer close(done)
+		_ = unix.Dup3(int(null.Fd()), int(tree.Fd()), unix.O_CLOEXEC)
+	})
+	return func() {
+		if !cancel() {
+			<-done
+		}
+		_ = null.Close()
+	}, nil
 }
 
 // copyTree copies a directory with all that is known of its files. The library
@@ -146,10 +176,10 @@ func bundle(ctx *cli.Context) error {
 		return err
 	}
 	config.Hostname = "minirun"
-	return writeBundle(dir, config, layers, ctx.Bool("layers"))
+	return writeBundle(ctx.Context, dir, config, layers, ctx.Bool("layers"))
 }
 
-func writeBundle(dir string, config *specs.Spec, layers []string, refer bool) error {
+func writeBundle(ctx context.Context, dir string, config *specs.Spec, layers []string, refer bool) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -159,7 +189,7 @@ func writeBundle(dir string, config *specs.Spec, layers []string, refer bool) er
 		image.SetLayers(config, layers, "")
 		err = os.Mkdir(rootfs, 0o755)
 	} else {
-		err = flatten(layers, rootfs)
+		err = flatten(ctx, layers, rootfs)
 	}
 	if err != nil {
 		return err

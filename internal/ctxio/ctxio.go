@@ -6,6 +6,7 @@
 package ctxio
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"os"
@@ -91,4 +92,42 @@ func (r *blockingReader) Read(p []byte) (int, error) {
 		return 0, r.err
 	}
 	return n, nil
+}
+
+// NewWriter returns a writer whose Write fails when the context ends, also while
+// nobody reads from a pipe.
+func NewWriter(ctx context.Context, w io.Writer) io.Writer {
+	f, ok := w.(*os.File)
+	if !ok {
+		return &checkedWriter{ctx, w}
+	}
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		return &checkedWriter{ctx, w}
+	}
+	return &blockingWriter{ctx, w}
+}
+
+type checkedWriter struct {
+	ctx context.Context
+	to  io.Writer
+}
+
+// Write implements io.Writer.
+func (w *checkedWriter) Write(p []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return w.to.Write(p)
+}
+
+type blockingWriter struct {
+	ctx context.Context
+	to  io.Writer
+}
+
+// Write implements io.Writer. It writes a copy, as p is the caller's again when Write
+// has returned.
+func (w *blockingWriter) Write(p []byte) (int, error) {
+	p = bytes.Clone(p)
+	return Do(w.ctx, func() (int, error) { return w.to.Write(p) })
 }

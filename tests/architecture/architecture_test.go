@@ -30,30 +30,30 @@ var arrows = map[string]string{
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
 	// links a registry's client and decompressors, which cmd/minirun must not
-	"cmd/minirun-image": "build build/attest build/explain build/export build/graph build/lint build/progress build/run build/share build/source image image/ingest image/layer image/merge image/transfer look namespaces spec",
+	"cmd/minirun-image": "ctxio build build/attest build/explain build/export build/graph build/lint build/progress build/run build/share build/source image image/ingest image/layer image/merge image/transfer look namespaces spec",
 
 	"internal/engine":           "container image namespaces spec",
-	"internal/build":            "build/attest build/dockerfile build/export build/graph build/lint build/progress build/run build/share build/solve build/source build/tree image image/ingest image/layer image/transfer",
+	"internal/build":            "ctxio build/attest build/dockerfile build/export build/graph build/lint build/progress build/run build/share build/solve build/source build/tree image image/ingest image/layer image/transfer",
 	"internal/build/solve":      "build/dockerfile build/export build/graph build/place build/progress build/run build/share build/source build/tree image image/ingest image/merge namespaces",
 	"internal/build/dockerfile": "build/graph image/configure",
 	"internal/build/run":        "build/graph image image/ingest image/merge namespaces spec",
-	"internal/build/place":      "build/compressed build/tree",
+	"internal/build/place":      "build/compressed build/tree ctxio",
 	"internal/build/source":     "build/compressed build/tree ctxio outbound",
-	"internal/build/export":     "build/attest image image/ingest image/layer image/merge image/transfer namespaces",
-	"internal/build/share":      "build/export build/progress image image/ingest image/transfer",
+	"internal/build/export":     "build/attest ctxio image image/ingest image/layer image/merge image/transfer namespaces",
+	"internal/build/share":      "build/export build/progress ctxio image image/ingest image/transfer",
 	"internal/build/lint":       "build/dockerfile",
 	"internal/build/explain":    "build/graph image/layer",
 	"internal/build/attest":     "",
 	"internal/build/compressed": "",
 	"internal/build/progress":   "",
 	"internal/build/graph":      "",
-	"internal/build/tree":       "",
+	"internal/build/tree":       "ctxio",
 
-	"internal/image":           "namespaces spec",
+	"internal/image":           "ctxio namespaces spec",
 	"internal/image/configure": "",
 	"internal/image/layer":     "image",
 	"internal/image/merge":     "",
-	"internal/image/ingest":    "image image/layer namespaces",
+	"internal/image/ingest":    "ctxio image image/layer namespaces",
 	"internal/image/transfer":  "ctxio image image/configure image/ingest image/layer outbound",
 
 	"internal/see":    "container look plan",

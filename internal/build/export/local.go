@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image/layer"
 )
 
@@ -84,7 +85,7 @@ func unpack(ctx context.Context, dir *os.File, parts []Part, epoch *time.Time) e
 	r, w := io.Pipe()
 	packed := make(chan error, 1)
 	go func() {
-		err := pack(w, parts, layer.PackOptions{Time: epoch, Owner: &layer.Owner{UID: os.Geteuid(), GID: os.Getegid()}})
+		err := pack(ctxio.NewWriter(ctx, w), parts, layer.PackOptions{Time: epoch, Owner: &layer.Owner{UID: os.Geteuid(), GID: os.Getegid()}})
 		_ = w.CloseWithError(err)
 		packed <- err
 	}()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/minirun/minirun/internal/build/compressed"
 	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/ctxio"
 )
 
 // maxPadding bounds what an archive may have behind its last entry.
@@ -63,6 +64,7 @@ func archive(ctx context.Context, r io.Reader, dir string, most bounds) (*tree.T
 		return nil, err
 	}
 	defer done()
+	plain = ctxio.NewReader(ctx, plain) // a small file may have no end of zeros in it
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err

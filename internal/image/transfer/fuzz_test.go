@@ -216,7 +216,7 @@ func FuzzOpenArchive(f *testing.F) {
 		if err := os.WriteFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		a, found, err := OpenArchive(path, dir)
+		a, found, err := OpenArchive(context.Background(), path, dir)
 		if err != nil {
 			return
 		}
