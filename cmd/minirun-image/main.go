@@ -18,6 +18,7 @@ import (
 
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 func main() {
@@ -37,7 +38,7 @@ func main() {
 		fmt.Fprintf(os.Stderr, "minirun: canceled: %v\n", by)
 		os.Exit(128 + int(by.signal))
 	}
-	fmt.Fprintf(os.Stderr, "minirun: %v\n", err)
+	termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(err.Error()))
 	os.Exit(1)
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/transfer"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 func quietFlag() cli.Flag {
@@ -69,7 +70,7 @@ func pull(ctx *cli.Context) error {
 	return keep(ctx, s, []image.Name{name}, d)
 }
 
-func warn(err error) { fmt.Fprintf(os.Stderr, "minirun: %v\n", err) }
+func warn(err error) { termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(err.Error())) }
 
 // keep names what has come, unpacks it, and says so.
 func keep(ctx *cli.Context, s *ingest.Store, names []image.Name, d oci.Descriptor) error {
@@ -89,10 +90,10 @@ func keep(ctx *cli.Context, s *ingest.Store, names []image.Name, d oci.Descripto
 		}
 	}
 	for _, n := range names {
-		fmt.Fprintf(ctx.App.Writer, "%s %s\n", n, d.Digest)
+		termtext.Fprintf(ctx.App.Writer, "%s %s\n", n, d.Digest)
 	}
 	if len(names) == 0 {
-		fmt.Fprintln(ctx.App.Writer, d.Digest)
+		termtext.Fprintln(ctx.App.Writer, d.Digest)
 	}
 	return nil
 }
@@ -142,7 +143,7 @@ func push(ctx *cli.Context) error {
 	if wait(); err != nil {
 		return err
 	}
-	fmt.Fprintf(ctx.App.Writer, "%s %s\n", to, i.Target.Digest)
+	termtext.Fprintf(ctx.App.Writer, "%s %s\n", to, i.Target.Digest)
 	return nil
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/minirun/minirun/internal/image/merge"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 func unpackCommand() *cli.Command {
@@ -45,7 +46,7 @@ func unpackImage(ctx *cli.Context) error {
 		return flatten(ctx.Context, layers, ctx.Args().Get(1))
 	}
 	for n, dir := range layers {
-		fmt.Fprintf(ctx.App.Writer, "%d %s\n", n+1, dir)
+		termtext.Fprintf(ctx.App.Writer, "%d %s\n", n+1, dir)
 	}
 	return nil
 }

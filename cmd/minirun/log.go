@@ -14,6 +14,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/spec"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // Messages go to standard error, or to --log in the form engines read: one
@@ -81,7 +82,7 @@ func logLine(level, text string) {
 	case messages.file:
 		fmt.Fprintf(messages.out, "time=%q level=%s msg=%q\n", now, level, text)
 	default:
-		fmt.Fprintf(messages.out, "minirun: %s\n", text)
+		fmt.Fprintf(messages.out, "minirun: %s\n", termtext.Text(text))
 	}
 }
 
@@ -103,7 +104,7 @@ func fail(err error) {
 	logLine("error", err.Error())
 	if messages.file {
 		// Engines read the log, people the terminal.
-		fmt.Fprintf(patient{os.Stderr}, "minirun: %s\n", err)
+		fmt.Fprintf(patient{os.Stderr}, "minirun: %s\n", termtext.Text(err.Error()))
 	}
 	var interrupted *container.Interrupted
 	if errors.As(err, &interrupted) {

@@ -29,11 +29,9 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
-	"unicode"
 
 	"github.com/containerd/platforms"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
@@ -50,6 +48,7 @@ import (
 	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/transfer"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // Options are what the command line says.
@@ -264,26 +263,12 @@ func Quoted(err error) (lines string, cause error) {
 	if !errors.As(err, &at) {
 		return "", printable{err}
 	}
-	return Printable(at.Quote()) + "\n", printable{at.Err}
+	return termtext.Text(at.Quote()) + "\n", printable{at.Err}
 }
 
 // printable is an error whose text is.
 type printable struct{ error }
 
-func (p printable) Error() string { return Printable(p.error.Error()) }
+func (p printable) Error() string { return termtext.Text(p.error.Error()) }
 
 func (p printable) Unwrap() error { return p.error }
-
-// Printable shows what a terminal would take for a command as an escape.
-func Printable(text string) string {
-	var out strings.Builder
-	for _, r := range text {
-		if r == '\n' || r == '\t' || !unicode.IsControl(r) {
-			out.WriteRune(r)
-			continue
-		}
-		quoted := strconv.QuoteRuneToASCII(r)
-		out.WriteString(quoted[1 : len(quoted)-1])
-	}
-	return out.String()
-}
