@@ -52,11 +52,7 @@ lint: ## golangci-lint v2: go install github.com/golangci/golangci-lint/v2/cmd/g
 	golangci-lint run ./...
 
 fuzz: ## every fuzz test for FUZZTIME (30s)
-	@set -e; for pkg in $$($(GO) list ./...); do \
-		for f in $$($(GO) test -tags $(TAGS) -run '^$$' -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-			echo "$$pkg $$f"; $(GO) test -tags $(TAGS) -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg; \
-		done; \
-	done
+	GO='$(GO)' TAGS='$(TAGS)' FUZZTIME='$(FUZZTIME)' ./scripts/fuzz
 
 install: build ## install binaries, man pages and bash completion below PREFIX
 	install -D -m 755 $(BIN)/minirun $(DESTDIR)$(PREFIX)/bin/minirun

@@ -199,7 +199,7 @@ func pullBase(ctx context.Context, s *ingest.Store, text string, p oci.Platform,
 	if err != nil {
 		return fmt.Errorf("pull %s: %w", name, err)
 	}
-	return s.SetName(name, d)
+	return s.SetName(ctx, name, d)
 }
 
 func buildImage(ctx *cli.Context) error {

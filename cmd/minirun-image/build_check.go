@@ -11,6 +11,7 @@ import (
 	"github.com/minirun/minirun/internal/build"
 	"github.com/minirun/minirun/internal/build/lint"
 	"github.com/minirun/minirun/internal/build/source"
+	"github.com/minirun/minirun/internal/ctxio"
 )
 
 // checkDockerfile is build --check: nothing is built, and no image is pulled.
@@ -26,11 +27,11 @@ func checkDockerfile(ctx *cli.Context) error {
 	case source.IsGit(where) || source.IsURL(where):
 		return errors.New("build --check: reads Dockerfiles of directories, or standard input")
 	case where == "-" && file == "":
-		text, err = source.ReadDockerfileAt("-", os.Stdin)
+		text, err = source.ReadDockerfileAt(ctx.Context, "-", os.Stdin)
 	case file == "":
 		text, err = source.ReadDockerfileOf(where)
 	default:
-		text, err = source.ReadDockerfileAt(file, os.Stdin)
+		text, err = source.ReadDockerfileAt(ctx.Context, file, os.Stdin)
 	}
 	if err != nil {
 		return err
@@ -43,7 +44,7 @@ func checkDockerfile(ctx *cli.Context) error {
 		defer func() { _ = t.Root.Close() }()
 		o.Ignored, o.Exists = t.Ignored, t.Exists
 	}
-	result, err := lint.Check(text, o)
+	result, err := ctxio.Do(ctx.Context, func() (*lint.Result, error) { return lint.Check(text, o) })
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/minirun/minirun/internal/build/lint"
 	"github.com/minirun/minirun/internal/build/progress"
 	"github.com/minirun/minirun/internal/build/run"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // A talk is what a build tells people besides its progress: the linter's findings,
@@ -47,7 +48,7 @@ func (t *talk) failed(n *graph.Node, s *run.Step, err error) {
 	t.shell.Do(func() {
 		t.display.Pause()
 		defer t.display.Resume()
-		fmt.Fprintf(os.Stderr, "\n%s: %v\nA shell where it failed: its files, environment and directory. The build ends when you leave it.\n", n.Text, err)
+		termtext.Fprintf(os.Stderr, "\n%s: %v\nA shell where it failed: its files, environment and directory. The build ends when you leave it.\n", n.Text, err)
 		if err := t.runner.Debug(t.cli.Context, s, os.Stdin); err != nil {
 			warn(fmt.Errorf("--debug: %w", err))
 		}
@@ -69,7 +70,7 @@ func (t *talk) warnings() {
 		if w.Line > 0 {
 			line = fmt.Sprintf(" (line %d)", w.Line)
 		}
-		fmt.Fprintf(os.Stderr, " - %s: %s%s\n", w.Rule, w.Detail, line)
+		termtext.Fprintf(os.Stderr, " - %s: %s%s\n", w.Rule, w.Detail, line)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/minirun/minirun/internal/build/source"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 func formatFlag() cli.Flag {
@@ -94,18 +95,18 @@ func images(ctx *cli.Context) error {
 		return writeJSON(ctx.App.Writer, list)
 	case ctx.Bool("quiet"):
 		for _, l := range list {
-			fmt.Fprintln(ctx.App.Writer, shortID(l.ID, ctx.Bool("no-trunc")))
+			termtext.Fprintln(ctx.App.Writer, shortID(l.ID, ctx.Bool("no-trunc")))
 		}
 		return nil
 	}
 	table := tabwriter.NewWriter(ctx.App.Writer, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "NAME\tID\tCREATED\tLAYERS\tSIZE")
+	termtext.Fprintln(table, "NAME\tID\tCREATED\tLAYERS\tSIZE")
 	for _, l := range list {
 		name := "<none>"
 		if n, err := image.ParseName(l.Name); err == nil {
 			name = n.Familiar()
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", name, shortID(l.ID, ctx.Bool("no-trunc")), age(l.Created), l.Layers, units.HumanSize(float64(l.Size)))
+		termtext.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", name, shortID(l.ID, ctx.Bool("no-trunc")), age(l.Created), l.Layers, units.HumanSize(float64(l.Size)))
 	}
 	return table.Flush()
 }
@@ -171,7 +172,7 @@ func tag(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.SetName(name, d)
+	return s.SetName(ctx.Context, name, d)
 }
 
 func rmiCommand() *cli.Command {
@@ -192,7 +193,7 @@ func rmi(ctx *cli.Context) error {
 	}
 	defer release()
 	for _, text := range ctx.Args().Slice() {
-		gone, err := s.RemoveName(text)
+		gone, err := s.RemoveName(ctx.Context, text)
 		if err != nil {
 			return err
 		}
@@ -200,16 +201,16 @@ func rmi(ctx *cli.Context) error {
 			if g == "" {
 				g = text
 			}
-			fmt.Fprintln(ctx.App.Writer, "removed", g)
+			termtext.Fprintln(ctx.App.Writer, "removed", g)
 		}
 	}
-	out, err := s.Sweep()
+	out, err := s.Sweep(ctx.Context)
 	report(ctx, out)
 	return err
 }
 
 func report(ctx *cli.Context, out ingest.Swept) {
-	fmt.Fprintf(ctx.App.Writer, "%d blobs and %d unpacked layers went: %s\n", out.Blobs, out.Layers, units.HumanSize(float64(out.Bytes)))
+	termtext.Fprintf(ctx.App.Writer, "%d blobs and %d unpacked layers went: %s\n", out.Blobs, out.Layers, units.HumanSize(float64(out.Bytes)))
 }
 
 func pruneCommand() *cli.Command {
@@ -234,7 +235,7 @@ func prune(ctx *cli.Context) error {
 	}
 	defer release()
 	if ctx.Bool("build") {
-		n, err := s.ForgetBuilds(ctx.Duration("unused"))
+		n, err := s.ForgetBuilds(ctx.Context, ctx.Duration("unused"))
 		if err != nil {
 			return err
 		}
@@ -242,11 +243,11 @@ func prune(ctx *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(ctx.App.Writer, "forgotten: %d steps of builds, and %s that were fetched\n", n, units.HumanSize(float64(freed)))
+		termtext.Fprintf(ctx.App.Writer, "forgotten: %d steps of builds, and %s that were fetched\n", n, units.HumanSize(float64(freed)))
 	}
-	names, out, err := s.Prune(ctx.Bool("all"))
+	names, out, err := s.Prune(ctx.Context, ctx.Bool("all"))
 	for _, n := range names {
-		fmt.Fprintln(ctx.App.Writer, "removed", n)
+		termtext.Fprintln(ctx.App.Writer, "removed", n)
 	}
 	if err == nil {
 		report(ctx, out)
@@ -289,7 +290,7 @@ func history(ctx *cli.Context) error {
 		return writeJSON(ctx.App.Writer, steps)
 	}
 	table := tabwriter.NewWriter(ctx.App.Writer, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "LAYER\tCREATED\tCREATED BY\tSIZE")
+	termtext.Fprintln(table, "LAYER\tCREATED\tCREATED BY\tSIZE")
 	for n := len(steps) - 1; n >= 0; n-- {
 		st := steps[n]
 		layer, by := "metadata", strings.Join(strings.Fields(st.CreatedBy), " ")
@@ -299,7 +300,7 @@ func history(ctx *cli.Context) error {
 		if r := []rune(by); !ctx.Bool("no-trunc") && len(r) > 60 {
 			by = string(r[:59]) + "…"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", layer, age(st.Created), by, units.HumanSize(float64(st.Size)))
+		termtext.Fprintf(table, "%s\t%s\t%s\t%s\n", layer, age(st.Created), by, units.HumanSize(float64(st.Size)))
 	}
 	return table.Flush()
 }
@@ -345,19 +346,19 @@ func storeCheck(ctx *cli.Context) error {
 		return err
 	}
 	defer release()
-	r, err := s.Check(!ctx.Bool("quick"))
+	r, err := s.Check(ctx.Context, !ctx.Bool("quick"))
 	if err != nil {
 		return err
 	}
 	if asJSON {
 		err = writeJSON(ctx.App.Writer, r)
 	} else {
-		fmt.Fprintf(ctx.App.Writer, "%d images, %d blobs, %d unpacked layers, %d containers\n", r.Images, r.Blobs, r.Layers, r.Containers)
+		termtext.Fprintf(ctx.App.Writer, "%d images, %d blobs, %d unpacked layers, %d containers\n", r.Images, r.Blobs, r.Layers, r.Containers)
 		for _, x := range r.Rubbish {
-			fmt.Fprintln(ctx.App.Writer, "rubbish:", x)
+			termtext.Fprintln(ctx.App.Writer, "rubbish:", x)
 		}
 		for _, x := range r.Wrong {
-			fmt.Fprintln(ctx.App.Writer, "wrong:", x)
+			termtext.Fprintln(ctx.App.Writer, "wrong:", x)
 		}
 	}
 	if err == nil && len(r.Wrong) > 0 {

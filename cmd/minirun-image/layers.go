@@ -12,6 +12,7 @@ import (
 
 	"github.com/minirun/minirun/internal/image/layer"
 	"github.com/minirun/minirun/internal/look"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 func layersCommand() *cli.Command {
@@ -104,7 +105,7 @@ func rangeOf(text string, count int) (from, to int, err error) {
 // show prints layers, the topmost first, as they lie.
 func show(w io.Writer, views []view, tree bool) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "LAYER\tADDED\tCHANGED\tREMOVED\tSIZE\tWASTED\tMADE BY")
+	termtext.Fprintln(table, "LAYER\tADDED\tCHANGED\tREMOVED\tSIZE\tWASTED\tMADE BY")
 	var wasted int64
 	for n := len(views) - 1; n >= 0; n-- {
 		v := views[n]
@@ -113,7 +114,7 @@ func show(w io.Writer, views []view, tree bool) error {
 		if r := []rune(command); len(r) > 70 && !tree {
 			command = string(r[:69]) + "…"
 		}
-		fmt.Fprintf(table, "%d\t%d\t%d\t%d\t%s\t%s\t%s\n", v.Number, v.Added, v.Changed, v.Removed, units.HumanSize(float64(v.Bytes)), units.HumanSize(float64(v.Wasted)), command)
+		termtext.Fprintf(table, "%d\t%d\t%d\t%d\t%s\t%s\t%s\n", v.Number, v.Added, v.Changed, v.Removed, units.HumanSize(float64(v.Bytes)), units.HumanSize(float64(v.Wasted)), command)
 		if tree {
 			if err := table.Flush(); err != nil {
 				return err
@@ -125,7 +126,7 @@ func show(w io.Writer, views []view, tree bool) error {
 		return err
 	}
 	if wasted > 0 {
-		fmt.Fprintf(w, "\n%s are wasted: in lower layers, and hidden by what upper ones changed or removed.\n", units.HumanSize(float64(wasted)))
+		termtext.Fprintf(w, "\n%s are wasted: in lower layers, and hidden by what upper ones changed or removed.\n", units.HumanSize(float64(wasted)))
 	}
 	return nil
 }
@@ -143,7 +144,7 @@ func branch(w io.Writer, v view) {
 		if !c.Dir && c.What != "removed" {
 			size = "  " + units.HumanSize(float64(c.Size))
 		}
-		fmt.Fprintf(w, "   %s %s%s%s\n", sign[c.What], strings.Repeat("  ", depth), name, size)
+		termtext.Fprintf(w, "   %s %s%s%s\n", sign[c.What], strings.Repeat("  ", depth), name, size)
 	}
 }
 
@@ -167,7 +168,7 @@ func why(w io.Writer, dirs []string, path string, asJSON bool) error {
 		case note != "":
 			note = "hidden: " + note
 		}
-		fmt.Fprintf(table, "%d\t%s\t%s\n", f.Number, f.Kind, note)
+		termtext.Fprintf(table, "%d\t%s\t%s\n", f.Number, f.Kind, note)
 	}
 	if err := table.Flush(); err != nil {
 		return err

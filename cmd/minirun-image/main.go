@@ -19,6 +19,7 @@ import (
 
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 func main() {
@@ -42,7 +43,7 @@ func main() {
 	if outputBroken(err) {
 		os.Exit(128 + int(syscall.SIGPIPE)) // as by the signal, and as quietly: | head
 	}
-	fmt.Fprintf(os.Stderr, "minirun: %v\n", err)
+	termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(err.Error()))
 	os.Exit(1)
 }
 
@@ -66,6 +67,9 @@ func (s *signaled) Error() string { return s.signal.String() }
 // Is makes it one of the errors of a context that has ended.
 func (s *signaled) Is(err error) bool { return err == context.Canceled }
 
+// patience is how long the program may take to clean up after a signal.
+const patience = 10 * time.Second
+
 // interruptible is a context that the first SIGINT or SIGTERM ends. The second one
 // ends the program.
 func interruptible() (context.Context, func()) {
@@ -77,6 +81,9 @@ func interruptible() (context.Context, func()) {
 		if n, is := s.(syscall.Signal); ok && is {
 			signal.Stop(signals)
 			cancel(&signaled{n})
+			// What cannot be interrupted, such as a write to a terminal that is stopped, must
+			// not keep the program. Usually it has ended long before.
+			time.AfterFunc(patience, func() { os.Exit(128 + int(n)) })
 		}
 	}()
 	return ctx, func() { signal.Stop(signals) }
@@ -122,7 +129,7 @@ func shared(ctx *cli.Context) (*ingest.Store, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	lock, err := s.Share()
+	lock, err := s.Share(ctx.Context)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -135,10 +142,10 @@ func owned(ctx *cli.Context) (*ingest.Store, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	lock, err := s.Own(false)
+	lock, err := s.Own(ctx.Context, false)
 	if err == syscall.EWOULDBLOCK || lock == nil {
 		fmt.Fprintln(os.Stderr, "minirun: the store is in use: waiting")
-		lock, err = s.Own(true)
+		lock, err = s.Own(ctx.Context, true)
 	}
 	if err != nil {
 		return nil, nil, err

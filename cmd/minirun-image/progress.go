@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"sync"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/minirun/minirun/internal/image/transfer"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // transferProgress shows bars on a terminal, and on a pipe a line for what has ended.
@@ -41,7 +41,7 @@ func (l *lines) Begin(what string, size int64) (func(int64), func(error)) {
 		}
 		l.mutex.Lock()
 		defer l.mutex.Unlock()
-		fmt.Fprintf(os.Stderr, "%s: %s\n", what, units.HumanSize(float64(size)))
+		termtext.Fprintf(os.Stderr, "%s: %s\n", what, units.HumanSize(float64(size)))
 	}
 }
 

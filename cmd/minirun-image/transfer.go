@@ -12,9 +12,11 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/atomicfile"
+	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/transfer"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 func quietFlag() cli.Flag {
@@ -69,16 +71,16 @@ func pull(ctx *cli.Context) error {
 	return keep(ctx, s, []image.Name{name}, d)
 }
 
-func warn(err error) { fmt.Fprintf(os.Stderr, "minirun: %v\n", err) }
+func warn(err error) { termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(err.Error())) }
 
 // keep names what has come, unpacks it, and says so.
 func keep(ctx *cli.Context, s *ingest.Store, names []image.Name, d oci.Descriptor) error {
 	var err error
 	if len(names) == 0 {
-		err = s.Keep(d)
+		err = s.Keep(ctx.Context, d)
 	}
 	for _, n := range names {
-		err = errors.Join(err, s.SetName(n, d))
+		err = errors.Join(err, s.SetName(ctx.Context, n, d))
 	}
 	if err != nil {
 		return err
@@ -89,10 +91,10 @@ func keep(ctx *cli.Context, s *ingest.Store, names []image.Name, d oci.Descripto
 		}
 	}
 	for _, n := range names {
-		fmt.Fprintf(ctx.App.Writer, "%s %s\n", n, d.Digest)
+		termtext.Fprintf(ctx.App.Writer, "%s %s\n", n, d.Digest)
 	}
 	if len(names) == 0 {
-		fmt.Fprintln(ctx.App.Writer, d.Digest)
+		termtext.Fprintln(ctx.App.Writer, d.Digest)
 	}
 	return nil
 }
@@ -142,7 +144,7 @@ func push(ctx *cli.Context) error {
 	if wait(); err != nil {
 		return err
 	}
-	fmt.Fprintf(ctx.App.Writer, "%s %s\n", to, i.Target.Digest)
+	termtext.Fprintf(ctx.App.Writer, "%s %s\n", to, i.Target.Digest)
 	return nil
 }
 
@@ -185,7 +187,7 @@ func load(ctx *cli.Context) error {
 		return err
 	}
 	defer release()
-	archive, found, err := transfer.OpenArchive(from, filepath.Join(s.Dir, "tmp"))
+	archive, found, err := transfer.OpenArchive(ctx.Context, from, filepath.Join(s.Dir, "tmp"))
 	if err != nil {
 		return fmt.Errorf("load: %w", err)
 	}
@@ -252,7 +254,7 @@ func saveImages(ctx *cli.Context) (err error) {
 		return errors.New("save: an archive on a terminal is of no use: redirect it, or give --output or --dir")
 	}
 	p, wait := transferProgress(ctx.Bool("quiet"))
-	err = transfer.Save(s, images, ctx.String("dir"), out, p)
+	err = transfer.Save(ctx.Context, s, images, ctx.String("dir"), out, p)
 	wait()
 	return err
 }
@@ -283,7 +285,7 @@ func importTar(ctx *cli.Context) error {
 	from := ctx.Args().First()
 	in := os.Stdin
 	if from != "-" {
-		f, err := os.Open(from)
+		f, err := ctxio.Open(ctx.Context, from)
 		if err != nil {
 			return err
 		}
@@ -295,7 +297,7 @@ func importTar(ctx *cli.Context) error {
 		return err
 	}
 	defer release()
-	d, err := transfer.Import(s, in, filepath.Base(from), ctx.StringSlice("change"))
+	d, err := transfer.Import(ctx.Context, s, in, filepath.Base(from), ctx.StringSlice("change"))
 	if err != nil {
 		return fmt.Errorf("import %s: %w", from, err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	iofs "io/fs"
@@ -19,12 +20,14 @@ import (
 	"github.com/minirun/minirun/internal/image/merge"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 func unpackCommand() *cli.Command {
 	return &cli.Command{
 		Name: "unpack", Usage: "unpack an image's layers in the store, or its root file system into a directory", ArgsUsage: "IMAGE [DIR]",
-		Action: unpackImage,
+		Description: "DIR has mode 0700, unless a directory above it keeps other users out: the image may have\nset-user-ID programs.",
+		Action:      unpackImage,
 	}
 }
 
@@ -42,10 +45,10 @@ func unpackImage(ctx *cli.Context) error {
 		return err
 	}
 	if ctx.NArg() == 2 {
-		return flatten(layers, ctx.Args().Get(1))
+		return flatten(ctx.Context, layers, ctx.Args().Get(1))
 	}
 	for n, dir := range layers {
-		fmt.Fprintf(ctx.App.Writer, "%d %s\n", n+1, dir)
+		termtext.Fprintf(ctx.App.Writer, "%d %s\n", n+1, dir)
 	}
 	return nil
 }
@@ -66,26 +69,98 @@ func unpacked(ctx *cli.Context, s *ingest.Store, name string) (*ingest.Image, []
 }
 
 // flatten copies what a container of the layers sees into a directory that must
-// not exist.
-func flatten(layers []string, dir string) error {
+// not exist. It is copied below a private directory and then moved, so that other
+// users never reach an image's set-user-ID programs (CVE-2021-41091).
+func flatten(ctx context.Context, layers []string, dir string) error {
 	if _, err := os.Lstat(dir); err == nil {
 		return fmt.Errorf("%s: exists: give a new directory", dir)
 	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	private, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+".")
+	if err != nil {
+		return err
+	}
+	root := filepath.Join(private, "root")
+	if err = copyLayers(ctx, layers, root); err == nil {
+		err = keepOthersOut(root, dir)
+	}
+	if err == nil {
+		err = os.Rename(root, dir)
+	}
+	if err != nil {
+		err = fmt.Errorf("copy the root file system to %s: %w", dir, err)
+	}
+	return errors.Join(err, os.RemoveAll(private))
+}
+
+// keepOthersOut gives a root file system mode 0700, unless a directory above the place
+// that it goes to keeps other users out already.
+func keepOthersOut(root, dir string) error {
+	place, err := filepath.Abs(filepath.Dir(dir))
+	if err == nil {
+		place, err = filepath.EvalSymlinks(place)
+	}
+	if err != nil {
+		return err
+	}
+	for at := place; ; at = filepath.Dir(at) {
+		var st unix.Stat_t
+		if err := unix.Stat(at, &st); err != nil {
+			return &os.PathError{Op: "stat", Path: at, Err: err}
+		}
+		if st.Mode&0o011 == 0 {
+			return nil
+		}
+		if at == "/" {
+			break
+		}
+	}
+	termtext.Fprintf(os.Stderr, "minirun: %s has mode 0700, as the image may have set-user-ID programs that other users must not run\n", dir)
+	return os.Chmod(root, 0o700)
+}
+
+// copyLayers copies layers to a new directory.
+func copyLayers(ctx context.Context, layers []string, dir string) error {
 	if len(layers) == 0 {
-		return os.MkdirAll(dir, 0o755)
+		return os.Mkdir(dir, 0o755)
 	}
 	tree, err := merge.Open(layers, namespaces.Unprivileged())
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tree.Close() }()
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+	stop, err := stopCopying(ctx, tree)
+	if err != nil {
 		return err
 	}
-	if err := copyTree(dir, fmt.Sprintf("/proc/self/fd/%d/.", tree.Fd())); err != nil {
-		return errors.Join(fmt.Errorf("copy the root file system to %s: %w", dir, err), os.RemoveAll(dir))
+	defer stop()
+	err = copyTree(dir, fmt.Sprintf("/proc/self/fd/%d/.", tree.Fd()))
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
-	return nil
+	return err
+}
+
+// stopCopying ends a copy of a tree with the context. The library that copies takes
+// none: the tree's descriptor becomes one of /dev/null, below which it finds no file.
+func stopCopying(ctx context.Context, tree *os.File) (stop func(), err error) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, err
+	}
+	done := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		defer close(done)
+		_ = unix.Dup3(int(null.Fd()), int(tree.Fd()), unix.O_CLOEXEC)
+	})
+	return func() {
+		if !cancel() {
+			<-done
+		}
+		_ = null.Close()
+	}, nil
 }
 
 // copyTree copies a directory with all that is known of its files. The library
@@ -110,6 +185,7 @@ func copyTree(to, from string) error {
 func bundleCommand() *cli.Command {
 	return &cli.Command{
 		Name: "bundle", Usage: "write an OCI bundle of an image: for minirun, runc or crun", ArgsUsage: "IMAGE DIR",
+		Description: "DIR is made with mode 0700, as the image may have set-user-ID programs.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "layers", Usage: "use the store's layers instead of copying them: for minirun alone"},
 		},
@@ -148,14 +224,18 @@ func bundle(ctx *cli.Context) error {
 	}
 	config.Hostname = "minirun"
 	config.Linux.MaskedPaths = append(config.Linux.MaskedPaths, spec.HostMasks("/")...)
-	return writeBundle(dir, config, layers, ctx.Bool("layers"))
+	return writeBundle(ctx.Context, dir, config, layers, ctx.Bool("layers"))
 }
 
-func writeBundle(dir string, config *specs.Spec, layers []string, refer bool) error {
+func writeBundle(ctx context.Context, dir string, config *specs.Spec, layers []string, refer bool) error {
 	if err := atomicfile.CheckDirectory(dir); err != nil {
 		return fmt.Errorf("bundle: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	// For its owner alone: the root file system in it may have set-user-ID programs, and keeps its mode.
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, iofs.ErrExist) {
 		return err
 	}
 	rootfs := filepath.Join(dir, "rootfs")
@@ -164,7 +244,7 @@ func writeBundle(dir string, config *specs.Spec, layers []string, refer bool) er
 		image.SetLayers(config, layers, "")
 		err = os.Mkdir(rootfs, 0o755)
 	} else {
-		err = flatten(layers, rootfs)
+		err = flatten(ctx, layers, rootfs)
 	}
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // inUserNamespace runs this program once more where an unprivileged user is root:
@@ -61,7 +62,7 @@ func inUserNamespace() (status int, done bool) {
 }
 
 func failed(err error) int {
-	fmt.Fprintf(os.Stderr, "minirun: %v\n", err)
+	termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(err.Error()))
 	return 1
 }
 

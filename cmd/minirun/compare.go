@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/beside"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 func compareCommand() *cli.Command {
@@ -69,7 +70,7 @@ func compare(ctx *cli.Context) error {
 }
 
 func showResult(w io.Writer, r *beside.Result) error {
-	fmt.Fprintf(w, "%d facts compared, %d differ\n\n", r.Facts, len(r.Differences))
+	termtext.Fprintf(w, "%d facts compared, %d differ\n\n", r.Facts, len(r.Differences))
 	why := "\x00"
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, d := range r.Differences {
@@ -82,19 +83,19 @@ func showResult(w io.Writer, r *beside.Result) error {
 			if reason == "" {
 				reason = "not explained"
 			}
-			fmt.Fprintf(w, "\n# %s\n", reason)
-			fmt.Fprintf(table, "\t%s\t%s\n", strings.ToUpper(r.Left), strings.ToUpper(r.Right))
+			termtext.Fprintf(w, "\n# %s\n", reason)
+			termtext.Fprintf(table, "\t%s\t%s\n", strings.ToUpper(r.Left), strings.ToUpper(r.Right))
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", d.Fact, short(d.Left), short(d.Right))
+		termtext.Fprintf(table, "%s\t%s\t%s\n", d.Fact, short(d.Left), short(d.Right))
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
 	if r.Rounds > 0 {
-		fmt.Fprintf(w, "\nmedians of %d rounds, in turn\n", r.Rounds)
-		fmt.Fprintf(table, "\t%s\t%s\t\n", strings.ToUpper(r.Left), strings.ToUpper(r.Right))
-		fmt.Fprintf(table, "create\t%.1f ms\t%.1f ms\t%.2f×\n", r.Create[0], r.Create[1], r.Create[0]/r.Create[1])
-		fmt.Fprintf(table, "delete\t%.1f ms\t%.1f ms\t%.2f×\n", r.Delete[0], r.Delete[1], r.Delete[0]/r.Delete[1])
+		termtext.Fprintf(w, "\nmedians of %d rounds, in turn\n", r.Rounds)
+		termtext.Fprintf(table, "\t%s\t%s\t\n", strings.ToUpper(r.Left), strings.ToUpper(r.Right))
+		termtext.Fprintf(table, "create\t%.1f ms\t%.1f ms\t%.2f×\n", r.Create[0], r.Create[1], r.Create[0]/r.Create[1])
+		termtext.Fprintf(table, "delete\t%.1f ms\t%.1f ms\t%.2f×\n", r.Delete[0], r.Delete[1], r.Delete[0]/r.Delete[1])
 	}
 	return table.Flush()
 }

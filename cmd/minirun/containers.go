@@ -13,6 +13,7 @@ import (
 
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // listImageContainers is `ps` without an ID.
@@ -24,7 +25,7 @@ func listImageContainers(ctx *cli.Context) error {
 	switch {
 	case ctx.Bool("quiet"):
 		for _, l := range list {
-			fmt.Fprintln(ctx.App.Writer, l.Container)
+			termtext.Fprintln(ctx.App.Writer, l.Container)
 		}
 		return nil
 	case ctx.String("format") == "json":
@@ -33,13 +34,13 @@ func listImageContainers(ctx *cli.Context) error {
 		return errFormat
 	}
 	table := tabwriter.NewWriter(ctx.App.Writer, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "NAME\tIMAGE\tCOMMAND\tSTATUS\tPID\tPORTS")
+	termtext.Fprintln(table, "NAME\tIMAGE\tCOMMAND\tSTATUS\tPID\tPORTS")
 	for _, l := range list {
 		pid := ""
 		if l.Pid != 0 {
 			pid = fmt.Sprint(l.Pid)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Container, image.Familiar(l.Name), clipped(strings.Join(l.Command, " "), 30), l.Status(), pid, strings.Join(l.Ports, ", "))
+		termtext.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Container, image.Familiar(l.Name), clipped(strings.Join(l.Command, " "), 30), l.Status(), pid, strings.Join(l.Ports, ", "))
 	}
 	return table.Flush()
 }
@@ -106,7 +107,7 @@ func each(ctx *cli.Context, verb string, do func(id string) error) error {
 	for _, id := range ctx.Args().Slice() {
 		err := do(id)
 		if err == nil {
-			fmt.Fprintln(ctx.App.Writer, id)
+			termtext.Fprintln(ctx.App.Writer, id)
 		}
 		all = errors.Join(all, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/doctor"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 func doctorCommand() *cli.Command {
@@ -42,9 +43,9 @@ func showFindings(w io.Writer, all []doctor.Finding, format string) error {
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, f := range all {
-		fmt.Fprintf(table, "%s\t%s\t%s\n", f.Verdict, f.Name, f.Found)
+		termtext.Fprintf(table, "%s\t%s\t%s\n", f.Verdict, f.Name, f.Found)
 		if f.Do != "" {
-			fmt.Fprintf(table, "\t\t→ %s\n", f.Do)
+			termtext.Fprintf(table, "\t\t→ %s\n", f.Do)
 		}
 	}
 	return table.Flush()

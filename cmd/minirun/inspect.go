@@ -12,6 +12,7 @@ import (
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/look"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 func inspectCommand() *cli.Command {
@@ -86,14 +87,14 @@ func showView(w io.Writer, v *view, format string) error {
 	if v.Image == nil {
 		return v.Text(w)
 	}
-	fmt.Fprintf(w, "image     %s\nstatus    %s\n", image.Familiar(v.Image.Name), v.Image.Status())
+	termtext.Fprintf(w, "image     %s\nstatus    %s\n", image.Familiar(v.Image.Name), v.Image.Status())
 	if h := v.Image.Health; h != nil {
-		fmt.Fprintf(w, "health    %s; the runtime knows nothing of it: minirun runs the check with exec, and counts\n", h.Status)
+		termtext.Fprintf(w, "health    %s; the runtime knows nothing of it: minirun runs the check with exec, and counts\n", h.Status)
 		for _, p := range h.Log {
-			fmt.Fprintf(w, "          %s  status %d  %s\n", p.Start.Local().Format(time.TimeOnly), p.Status, clipped(p.Output, 60))
+			termtext.Fprintf(w, "          %s  status %d  %s\n", p.Start.Local().Format(time.TimeOnly), p.Status, clipped(p.Output, 60))
 		}
 	}
-	fmt.Fprintln(w)
+	termtext.Fprintln(w)
 	if v.Status == engine.Exited {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/look"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 func layersCommand() *cli.Command {
@@ -73,15 +74,15 @@ func showLayers(w io.Writer, stack *look.Stack, format string) error {
 		return indented(w, map[string]any{"layers": all, "written": changes})
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "LAYER\tROLE\tFILES\tBYTES\tWHITEOUTS\tOPAQUE\tPATH")
+	termtext.Fprintln(table, "LAYER\tROLE\tFILES\tBYTES\tWHITEOUTS\tOPAQUE\tPATH")
 	for i := len(all) - 1; i >= 0; i-- {
 		l := all[i]
-		fmt.Fprintf(table, "%d\t%s\t%d\t%d\t%d\t%d\t%s\n", l.Number, l.Role, l.Files, l.Bytes, l.Whiteouts, l.Opaque, l.Path)
+		termtext.Fprintf(table, "%d\t%s\t%d\t%d\t%d\t%d\t%s\n", l.Number, l.Role, l.Files, l.Bytes, l.Whiteouts, l.Opaque, l.Path)
 	}
 	if len(changes) > 0 {
-		fmt.Fprintln(table, "\nWRITTEN\tKIND\tBYTES\tPATH")
+		termtext.Fprintln(table, "\nWRITTEN\tKIND\tBYTES\tPATH")
 		for _, c := range changes {
-			fmt.Fprintf(table, "%s\t%s\t%d\t%s\n", c.What, c.Kind, c.Size, c.Path)
+			termtext.Fprintf(table, "%s\t%s\t%d\t%s\n", c.What, c.Kind, c.Size, c.Path)
 		}
 	}
 	return table.Flush()
@@ -100,7 +101,7 @@ func showPath(w io.Writer, stack *look.Stack, path, format string) error {
 		err = indented(w, found)
 	} else {
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "LAYER\tHAS\t\tPATH")
+		termtext.Fprintln(table, "LAYER\tHAS\t\tPATH")
 		for _, v := range found {
 			note := v.Why
 			if v.Seen {
@@ -108,7 +109,7 @@ func showPath(w io.Writer, stack *look.Stack, path, format string) error {
 			} else if note != "" {
 				note = "hidden: " + note
 			}
-			fmt.Fprintf(table, "%d\t%s\t%s\t%s\n", v.Number, v.Kind, note, v.Layer)
+			termtext.Fprintf(table, "%d\t%s\t%s\t%s\n", v.Number, v.Kind, note, v.Layer)
 		}
 		err = table.Flush()
 	}

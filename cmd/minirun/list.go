@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 func listCommand() *cli.Command {
@@ -62,7 +63,7 @@ func printTable(out io.Writer, all []container.Listed) error {
 	w := tabwriter.NewWriter(out, 12, 1, 3, ' ', 0)
 	_, _ = fmt.Fprint(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n") // Flush tells of errors
 	for _, c := range all {
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", c.ID, c.Pid, c.Status, c.Bundle, c.Created, c.Owner)
+		termtext.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", c.ID, c.Pid, c.Status, c.Bundle, c.Created, c.Owner)
 	}
 	return w.Flush()
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/spec"
 	"github.com/minirun/minirun/internal/stdio"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // Messages go to standard error, or to --log in the form engines read: one
@@ -84,7 +85,7 @@ func logLine(level, text string) {
 	case messages.file:
 		fmt.Fprintf(messages.out, "time=%q level=%s msg=%q\n", now, level, text)
 	default:
-		fmt.Fprintf(messages.out, "minirun: %s\n", text)
+		fmt.Fprintf(messages.out, "minirun: %s\n", termtext.Text(text))
 	}
 }
 
@@ -106,7 +107,7 @@ func fail(err error) {
 	logLine("error", err.Error())
 	if messages.file {
 		// Engines read the log, people the terminal.
-		fmt.Fprintf(patient{stdio.Err}, "minirun: %s\n", err)
+		fmt.Fprintf(patient{stdio.Err}, "minirun: %s\n", termtext.Text(err.Error()))
 	}
 	var interrupted *container.Interrupted
 	if errors.As(err, &interrupted) {

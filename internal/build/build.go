@@ -29,11 +29,9 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
-	"unicode"
 
 	"github.com/containerd/platforms"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
@@ -47,8 +45,10 @@ import (
 	"github.com/minirun/minirun/internal/build/share"
 	"github.com/minirun/minirun/internal/build/solve"
 	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/transfer"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // Options are what the command line says.
@@ -113,10 +113,10 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 		return nil, nil, err
 	}
 	defer in.close()
-	if file, err = dockerfile.Parse(in.name, in.text); err != nil {
+	if file, err = ctxio.Do(ctx, func() (*dockerfile.File, error) { return dockerfile.Parse(in.name, in.text) }); err != nil {
 		return nil, nil, err
 	}
-	if err := check(in, &o); err != nil {
+	if err := check(ctx, in, &o); err != nil {
 		return nil, nil, err
 	}
 	memo, err := tree.OpenMemo(filepath.Join(b.Store.Dir, "build", "memo"))
@@ -150,7 +150,7 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 
 // check looks for mistakes. It is an error only if the Dockerfile says so
 // (# check=error=true), or if there is no such target.
-func check(in *inputs, o *Options) error {
+func check(ctx context.Context, in *inputs, o *Options) error {
 	options := lint.Options{Name: in.name, BuildArgs: o.BuildArgs, Target: o.Target, Check: o.BuildArgs[lint.Argument]}
 	if len(o.Platforms) > 0 {
 		options.Platform = platforms.Format(o.Platforms[0])
@@ -158,7 +158,7 @@ func check(in *inputs, o *Options) error {
 	if t := in.trees[graph.MainContext]; t != nil {
 		options.Ignored, options.Exists = t.Ignored, t.Exists
 	}
-	result, err := lint.Check(in.text, options)
+	result, err := ctxio.Do(ctx, func() (*lint.Result, error) { return lint.Check(in.text, options) })
 	if err != nil {
 		return err
 	}
@@ -263,26 +263,12 @@ func Quoted(err error) (lines string, cause error) {
 	if !errors.As(err, &at) {
 		return "", printable{err}
 	}
-	return Printable(at.Quote()) + "\n", printable{at.Err}
+	return termtext.Text(at.Quote()) + "\n", printable{at.Err}
 }
 
 // printable is an error whose text is.
 type printable struct{ error }
 
-func (p printable) Error() string { return Printable(p.error.Error()) }
+func (p printable) Error() string { return termtext.Text(p.error.Error()) }
 
 func (p printable) Unwrap() error { return p.error }
-
-// Printable shows what a terminal would take for a command as an escape.
-func Printable(text string) string {
-	var out strings.Builder
-	for _, r := range text {
-		if r == '\n' || r == '\t' || !unicode.IsControl(r) {
-			out.WriteRune(r)
-			continue
-		}
-		quoted := strconv.QuoteRuneToASCII(r)
-		out.WriteString(quoted[1 : len(quoted)-1])
-	}
-	return out.String()
-}

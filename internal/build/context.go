@@ -16,6 +16,7 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/build/source"
 	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/ctxio"
 )
 
 // inputs are the Dockerfile and what it may read.
@@ -106,7 +107,7 @@ func (b *Builder) main(ctx context.Context, o *Options, in *inputs) error {
 		file = filepath.Join(o.Context, "Dockerfile")
 		in.text, err = source.ReadDockerfileOf(o.Context)
 	case here:
-		in.text, err = source.ReadDockerfileAt(file, os.Stdin)
+		in.text, err = source.ReadDockerfileAt(ctx, file, os.Stdin)
 	}
 	if err != nil {
 		return err
@@ -128,7 +129,7 @@ func (b *Builder) main(ctx context.Context, o *Options, in *inputs) error {
 
 // standardInput is an archive of a context, or a Dockerfile that has none.
 func (b *Builder) standardInput(ctx context.Context, o *Options, in *inputs) error {
-	r, archive, err := source.Sniff(os.Stdin)
+	r, archive, err := source.Sniff(ctxio.NewReader(ctx, os.Stdin))
 	if err != nil {
 		return fmt.Errorf("read standard input: %w", err)
 	}
@@ -137,7 +138,7 @@ func (b *Builder) standardInput(ctx context.Context, o *Options, in *inputs) err
 		if o.File != "" {
 			return errors.New("- as the context is a Dockerfile without one, and -f names another Dockerfile")
 		}
-		if in.text, err = source.ReadDockerfileAt("-", r); err != nil {
+		if in.text, err = source.ReadDockerfileAt(ctx, "-", r); err != nil {
 			return err
 		}
 		return b.empty(in)

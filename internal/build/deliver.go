@@ -125,7 +125,7 @@ func (b *Builder) deliver(ctx context.Context, d *Delivery, built []Built, out *
 	}
 	epoch := built[0].origin.options.Epoch
 	if out.Type == "tar" {
-		return nil, export.Tar(*out, parts, epoch)
+		return nil, export.Tar(ctx, *out, parts, epoch)
 	}
 	return nil, export.Local(ctx, out.Dest, parts, epoch)
 }
@@ -214,13 +214,13 @@ func (b *Builder) deliverImage(ctx context.Context, d *Delivery, built []Built, 
 	did("exporting layers")
 	did("writing image " + result.ID)
 	if !out.Stored() { // an archive alone leaves no image behind
-		return result, export.Archive(b.Store, *out, saved(i, names), d.Progress)
+		return result, export.Archive(ctx, b.Store, *out, saved(i, names), d.Progress)
 	}
 	if len(names) == 0 {
-		return result, b.Store.Keep(result.Desc)
+		return result, b.Store.Keep(ctx, result.Desc)
 	}
 	for _, n := range names {
-		if err := b.Store.SetName(n, result.Desc); err != nil {
+		if err := b.Store.SetName(ctx, n, result.Desc); err != nil {
 			return nil, err
 		}
 		did("naming to " + n.String())

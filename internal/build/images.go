@@ -199,7 +199,7 @@ func (b *Builder) layout(ctx context.Context, where string) (string, error) {
 			dir, tag = dir[:at], dir[at+1:]
 		}
 	}
-	a, found, err := transfer.OpenArchive(dir, filepath.Join(b.Store.Dir, "tmp"))
+	a, found, err := transfer.OpenArchive(ctx, dir, filepath.Join(b.Store.Dir, "tmp"))
 	if err != nil {
 		return "", err
 	}
@@ -215,7 +215,7 @@ func (b *Builder) layout(ctx context.Context, where string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return d.Digest.String(), b.Store.Keep(d)
+		return d.Digest.String(), b.Store.Keep(ctx, d)
 	}
 	return "", fmt.Errorf("%s has no such image among %d", where, len(found))
 }

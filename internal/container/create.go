@@ -148,12 +148,13 @@ func (c *Container) record(in Inputs) error {
 		return err
 	}
 	dir := o.directory()
-	err := os.Mkdir(dir, 0o711)
+	// An upper directory in it takes set-user-ID programs, which no other user of the host may run.
+	err := os.Mkdir(dir, 0o700)
 	if errors.Is(err, os.ErrNotExist) {
 		if err := os.MkdirAll(o.Root, 0o700); err != nil {
 			return fmt.Errorf("state directory: %w", err)
 		}
-		err = os.Mkdir(dir, 0o711)
+		err = os.Mkdir(dir, 0o700)
 	}
 	if err != nil {
 		if errors.Is(err, os.ErrExist) {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -69,7 +70,7 @@ func (e *Engine) Make(name string, s *Settings) (r *Record, err error) {
 			return nil, err
 		}
 	}
-	lock, err := e.Store.Share() // so that prune leaves the layers alone until the record names them
+	lock, err := e.Store.Share(context.Background()) // so that prune leaves the layers alone until the record names them
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -132,7 +133,7 @@ func (e *Engine) removeRest(id string, missing error) error {
 	if _, err := os.Lstat(e.Store.Container(id)); err != nil {
 		return missing
 	}
-	lock, err := e.Store.Own(false)
+	lock, err := e.Store.Own(context.Background(), false)
 	if err != nil {
 		return fmt.Errorf("%w, or it is just being made: the store is in use", missing)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // This file owns a container seen from both sides: what the host calls it, and
@@ -208,23 +209,23 @@ func descriptors(proc string) (out []string) {
 // Text writes a view as two columns.
 func (v *View) Text(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "%s\t%s\t%s\n", v.ID, v.Status, v.Bundle)
+	termtext.Fprintf(table, "%s\t%s\t%s\n", v.ID, v.Status, v.Bundle)
 	section := func(title string, pairs []Pair) {
 		if len(pairs) == 0 {
 			return
 		}
-		fmt.Fprintf(table, "\n%s\tHOST\tCONTAINER\t\n", title)
+		termtext.Fprintf(table, "\n%s\tHOST\tCONTAINER\t\n", title)
 		for _, p := range pairs {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, or(p.Host, "-"), or(p.Container, "-"), p.Note)
+			termtext.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, or(p.Host, "-"), or(p.Container, "-"), p.Note)
 		}
 	}
 	section("PROCESS", v.Process)
 	section("NAMESPACE", v.Namespaces)
 	section("CAPABILITIES", v.Capabilities)
 	if len(v.Limits) > 0 {
-		fmt.Fprintf(table, "\nCGROUP\tLIMIT\tUSED\n")
+		termtext.Fprintf(table, "\nCGROUP\tLIMIT\tUSED\n")
 		for _, l := range v.Limits {
-			fmt.Fprintf(table, "%s\t%s\t%s\n", l.Name, or(l.Max, "-"), l.Used)
+			termtext.Fprintf(table, "%s\t%s\t%s\n", l.Name, or(l.Max, "-"), l.Used)
 		}
 	}
 	if err := table.Flush(); err != nil {
@@ -236,7 +237,10 @@ func (v *View) Text(w io.Writer) error {
 		lines []string
 	}{{"CGROUPS", v.Cgroups}, {"DESCRIPTORS", v.Descriptors}, {"LAYERS", v.Layers}, {"MOUNTS", v.Mounts}} {
 		if len(part.lines) > 0 {
-			fmt.Fprintf(&out, "\n%s\n  %s\n", part.title, strings.Join(part.lines, "\n  "))
+			termtext.Fprintf(&out, "\n%s\n", part.title)
+			for _, line := range part.lines {
+				termtext.Fprintln(&out, " ", line)
+			}
 		}
 	}
 	_, err := io.WriteString(w, out.String())

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // A Builder makes a Plan. Steps go on with the following one unless they say
@@ -105,7 +107,7 @@ func (b *Builder) step(name, why string, t Then, out Cell, c Call, args []Arg) {
 	i := len(b.plan.Steps)
 	s := Step{
 		Call: c, Args: args, Out: out, Next: i + 1, Zero: i + 1,
-		Group: b.group, Name: name, Why: why, Source: b.source,
+		Group: b.group, Name: termtext.Line(name), Why: termtext.Line(why), Source: b.source, // config.json may have a path of an image
 	}
 	if t.Next != 0 {
 		b.jumps = append(b.jumps, jump{i, -2, t.Next})

@@ -14,6 +14,7 @@ import (
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/look"
 	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // An Explainer narrates a start: what is done, why, what the kernel answered,
@@ -32,7 +33,7 @@ type Explainer struct {
 
 // NewExplainer writes to w.
 func NewExplainer(w io.Writer, full bool) *Explainer {
-	return &Explainer{w: w, full: full, style: styleOf(w), source: "\x00"}
+	return &Explainer{w: termtext.NewWriter(w), full: full, style: styleOf(w), source: "\x00"}
 }
 
 // Born makes the plan stop before each step.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // This file owns plans on paper: as text, JSON or Markdown, and the difference
@@ -43,7 +44,7 @@ func planText(w io.Writer, p *container.Planned) error {
 		fmt.Fprintf(&out, "      %-34s %s\n", "limit", writing(v))
 	}
 	out.WriteByte('\n')
-	if _, err := io.WriteString(w, out.String()); err != nil {
+	if _, err := io.WriteString(w, termtext.Text(out.String())); err != nil {
 		return err
 	}
 	if err := p.Plan.Head(w, p.Cloneflags); err != nil {
@@ -149,7 +150,7 @@ func planMarkdown(w io.Writer, p *container.Planned) error {
 		}
 		fmt.Fprintf(&out, "| %d | %s | `%s` | %s |\n", i, cell(s.Name), cell(p.Plan.Line(i)), cell(why))
 	}
-	_, err := io.WriteString(w, out.String())
+	_, err := io.WriteString(w, termtext.Text(out.String()))
 	return err
 }
 
@@ -166,7 +167,7 @@ func DiffPlans(w io.Writer, a, b *container.Planned) (different bool, err error)
 		}
 		fmt.Fprintf(&out, "%c %s\n", d.sign, d.line.text)
 	}
-	_, err = io.WriteString(w, out.String())
+	_, err = io.WriteString(w, termtext.Text(out.String()))
 	return out.Len() > 0, err
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/look"
 	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // ErrAborted ends a container at the wish of who steps through it.
@@ -50,7 +51,7 @@ type Debugger struct {
 // step; until: behind that.
 func NewDebugger(w io.Writer, in *os.File, at string, until bool) *Debugger {
 	_, err := console.ConsoleFromFile(in)
-	return &Debugger{w: w, in: in, keys: err == nil, style: styleOf(w), first: at, until: until}
+	return &Debugger{w: termtext.NewWriter(w), in: in, keys: err == nil, style: styleOf(w), first: at, until: until}
 }
 
 // Born makes the plan stop before each step.

@@ -13,6 +13,7 @@ import (
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // A Tracer times a start. The new process reads the clock before each step, as
@@ -193,7 +194,7 @@ func (t *Tracer) slowest(n int) string {
 		}
 		fmt.Fprintf(&out, "%9.1f  %-8s %s  (%s)\n", s.Length, who, s.Name, where(s.Source))
 	}
-	return out.String()
+	return termtext.Text(out.String())
 }
 
 //go:embed trace.html

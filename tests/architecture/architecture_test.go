@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,41 +26,38 @@ const module = "github.com/minirun/minirun"
 //
 // A new package gets a line; a new arrow gets one only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun": "atomicfile beside bootstrap container cgroups doctor engine image look see spec stdio",
+	"cmd/minirun": "atomicfile beside bootstrap cgroups container doctor engine image look see spec stdio termtext",
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
 	// links a registry's client and decompressors, which cmd/minirun must not
-	"cmd/minirun-image": "atomicfile build build/attest build/explain build/export build/graph build/lint build/progress build/run build/share build/source image image/ingest image/layer image/merge image/transfer look namespaces spec",
-
+	"cmd/minirun-image":         "atomicfile build build/attest build/explain build/export build/graph build/lint build/progress build/run build/share build/source ctxio image image/ingest image/layer image/merge image/transfer look namespaces spec termtext",
 	"internal/engine":           "atomicfile container image namespaces spec",
-	"internal/build":            "build/attest build/dockerfile build/export build/graph build/lint build/progress build/run build/share build/solve build/source build/tree image image/ingest image/layer image/transfer",
+	"internal/build":            "build/attest build/dockerfile build/export build/graph build/lint build/progress build/run build/share build/solve build/source build/tree ctxio image image/ingest image/layer image/transfer termtext",
 	"internal/build/solve":      "build/dockerfile build/export build/graph build/place build/progress build/run build/share build/source build/tree image image/ingest image/merge namespaces regularfile",
 	"internal/build/dockerfile": "build/graph image/configure",
 	"internal/build/run":        "build/graph image image/ingest image/merge namespaces spec",
-	"internal/build/place":      "build/compressed build/tree",
-	"internal/build/source":     "build/compressed build/tree regularfile",
-	"internal/build/export":     "atomicfile build/attest image image/ingest image/layer image/merge image/transfer namespaces",
-	"internal/build/share":      "build/export build/progress image image/ingest image/transfer",
-	"internal/build/lint":       "build/dockerfile",
+	"internal/build/place":      "build/compressed build/tree ctxio",
+	"internal/build/source":     "build/compressed build/tree ctxio outbound regularfile",
+	"internal/build/export":     "atomicfile build/attest ctxio image image/ingest image/layer image/merge image/transfer namespaces",
+	"internal/build/share":      "build/export build/progress ctxio image image/ingest image/transfer",
+	"internal/build/lint":       "build/dockerfile termtext",
 	"internal/build/explain":    "build/graph image/layer",
 	"internal/build/attest":     "regularfile",
 	"internal/build/compressed": "",
-	"internal/build/progress":   "",
+	"internal/build/progress":   "termtext",
 	"internal/build/graph":      "",
-	"internal/build/tree":       "regularfile",
-
-	"internal/image":           "namespaces regularfile spec",
-	"internal/image/configure": "",
-	"internal/image/layer":     "image regularfile",
-	"internal/image/merge":     "",
-	"internal/image/ingest":    "image image/layer namespaces",
-	"internal/image/transfer":  "atomicfile image image/configure image/ingest image/layer",
-
-	"internal/see":    "atomicfile container look plan",
-	"internal/beside": "look spec",
-	"internal/look":   "container image spec",
-	"internal/doctor": "cgroups spec",
+	"internal/build/tree":       "ctxio regularfile",
+	"internal/image":            "ctxio namespaces regularfile spec",
+	"internal/image/configure":  "",
+	"internal/image/layer":      "image regularfile",
+	"internal/image/merge":      "",
+	"internal/image/ingest":     "ctxio image image/layer namespaces",
+	"internal/image/transfer":   "atomicfile ctxio image image/configure image/ingest image/layer outbound",
+	"internal/see":              "atomicfile container look plan termtext",
+	"internal/beside":           "look spec",
+	"internal/look":             "container image spec termtext",
+	"internal/doctor":           "cgroups spec",
 
 	"internal/container": "atomicfile bootstrap cgroups handshake namespaces plan process regularfile rootfs seccomp signals spec stdio systemd",
 
@@ -73,8 +71,12 @@ var arrows = map[string]string{
 	"internal/rootfs":          "handshake namespaces plan spec",
 	"internal/process":         "handshake namespaces plan seccomp spec",
 
+	"internal/ctxio":    "",
+	"internal/outbound": "",
+	"internal/termtext": "",
+
 	"internal/handshake":     "plan",
-	"internal/plan":          "",
+	"internal/plan":          "termtext",
 	"internal/regularfile":   "",
 	"internal/seccomp":       "",
 	"internal/seccomp/gen":   "",
@@ -82,6 +84,7 @@ var arrows = map[string]string{
 	"internal/spec":          "",
 	"internal/stdio":         "",
 	"internal/spec/spectest": "spec",
+	"internal/tartest":       "", // tests only
 }
 
 // level is the floor a package of this module lives on. An import must lead
@@ -93,7 +96,7 @@ var level = map[string]int{
 	"build/graph": 14, "build/attest": 14, "build/compressed": 14, "build/tree": 14,
 	"image/transfer": 20, "image/ingest": 30, "image": 40, "look": 20, "doctor": 20, "container": 30, "systemd": 40,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
-	"handshake": 60, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "atomicfile": 70, "stdio": 70,
+	"handshake": 60, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "atomicfile": 70, "stdio": 70, "ctxio": 70, "outbound": 70, "termtext": 80,
 }
 
 // A goPackage is what `go list -json` says of one.
@@ -228,5 +231,35 @@ func TestNoCgo(t *testing.T) {
 		if p.ImportPath == "C" || p.ImportPath == "runtime/cgo" || slices.Contains(p.Imports, "C") {
 			t.Errorf("%s uses cgo", p.ImportPath)
 		}
+	}
+}
+
+// TestTablesAreClean: a file that writes a table writes its cells through termtext, so
+// that no name of an image reaches the terminal as a command.
+func TestTablesAreClean(t *testing.T) {
+	tables := 0
+	for _, root := range []string{"../../cmd", "../../internal"} {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			if err != nil || !strings.Contains(string(text), `"text/tabwriter"`) {
+				return err
+			}
+			tables++
+			for n, line := range strings.Split(string(text), "\n") {
+				if strings.Contains(line, "fmt.Fprint") && strings.Contains(line, "%") {
+					t.Errorf("%s:%d: use termtext.Fprintf: %s", path, n+1, strings.TrimSpace(line))
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if tables < 5 {
+		t.Errorf("%d files with tables", tables)
 	}
 }

@@ -3,6 +3,7 @@ package build
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -96,7 +97,7 @@ func (r *result) plain(d oci.Descriptor) []byte {
 		r.t.Fatal(err)
 	}
 	defer f.Close()
-	reader, err := layer.NewReader(f)
+	reader, err := layer.NewReader(context.Background(), f)
 	if err != nil {
 		r.t.Fatal(err)
 	}

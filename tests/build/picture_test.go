@@ -98,7 +98,7 @@ func unpack(t testing.TB, blob, to string, parents []string) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	r, err := layer.NewReader(f)
+	r, err := layer.NewReader(context.Background(), f)
 	if err != nil {
 		t.Fatal(err)
 	}

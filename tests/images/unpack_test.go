@@ -103,6 +103,10 @@ func TestUmoci(t *testing.T) {
 
 func compareWithUmoci(t *testing.T, s *store, layout, tag string, layers []layer) {
 	t.Helper()
+	// Where other users get in, the root's mode is 0700.
+	if err := os.Chmod(s.Host, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	theirs, ours := filepath.Join(s.Host, "umoci-"+tag), filepath.Join(s.Host, "minirun-"+tag)
 	defer os.RemoveAll(theirs)
 	defer os.RemoveAll(ours)

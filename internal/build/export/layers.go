@@ -29,6 +29,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/layer"
 )
@@ -57,12 +58,12 @@ func Pack(ctx context.Context, s *ingest.Store, layers []Layer, c Compression, l
 	wait.Go(func() { settled = s.Settle(directories(layers)) }) // the disk writes while the processors pack
 	for i := range layers {
 		l := &layers[i]
-		work := func() error { return l.pack(s, c, latest) }
+		work := func() error { return l.pack(ctx, s, c, latest) }
 		if l.Desc.Digest != "" {
 			if !c.Force || c.has(l.Desc) {
 				continue
 			}
-			work = func() error { return l.repack(s, c) }
+			work = func() error { return l.repack(ctx, s, c) }
 		}
 		wait.Go(func() {
 			gate <- struct{}{}
@@ -84,12 +85,14 @@ func directories(layers []Layer) (out []string) {
 }
 
 // pack makes a blob of a step's directory.
-func (l *Layer) pack(s *ingest.Store, c Compression, latest *time.Time) error {
-	return l.once(s, l.note(s, c, latest), c, func(w io.Writer) error { return layer.Pack(w, l.Dir, layer.PackOptions{Latest: latest}) })
+func (l *Layer) pack(ctx context.Context, s *ingest.Store, c Compression, latest *time.Time) error {
+	return l.once(s, l.note(s, c, latest), c, func(w io.Writer) error {
+		return layer.Pack(ctxio.NewWriter(ctx, w), l.Dir, layer.PackOptions{Latest: latest})
+	})
 }
 
 // repack makes another blob of a base image's: the archive in it stays what it is.
-func (l *Layer) repack(s *ingest.Store, c Compression) error {
+func (l *Layer) repack(ctx context.Context, s *ingest.Store, c Compression) error {
 	from, diffID := l.Desc.Digest, l.DiffID
 	note := filepath.Join(s.Dir, "build", "blobs", from.Encoded()[:32]+"."+c.String())
 	err := l.once(s, note, c, func(w io.Writer) error {
@@ -97,7 +100,7 @@ func (l *Layer) repack(s *ingest.Store, c Compression) error {
 		if err != nil {
 			return err
 		}
-		r, err := layer.NewReader(f)
+		r, err := layer.NewReader(ctx, f)
 		if err != nil {
 			return errors.Join(err, f.Close())
 		}

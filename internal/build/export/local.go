@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image/layer"
 )
 
@@ -43,7 +44,8 @@ func Local(ctx context.Context, dest string, parts []Part, epoch *time.Time) err
 	return nil
 }
 
-// makeAll is os.MkdirAll, and returns what it has made, the lowest first.
+// makeAll is os.MkdirAll, and returns what it has made, the lowest first. The directory
+// itself is for its owner alone: the result may have set-user-ID programs.
 func makeAll(dir string) (made []string, err error) {
 	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
 		if _, err := os.Lstat(at); !errors.Is(err, fs.ErrNotExist) {
@@ -51,7 +53,14 @@ func makeAll(dir string) (made []string, err error) {
 		}
 		made = append(made, at)
 	}
-	return made, os.MkdirAll(dir, 0o755)
+	if len(made) == 0 {
+		return nil, os.MkdirAll(dir, 0o755) // or it is not a directory
+	}
+	err = os.MkdirAll(filepath.Dir(made[0]), 0o755)
+	if err == nil {
+		err = os.Mkdir(made[0], 0o700)
+	}
+	return made, err
 }
 
 func local(ctx context.Context, dest string, parts []Part, epoch *time.Time) (err error) {
@@ -84,7 +93,7 @@ func unpack(ctx context.Context, dir *os.File, parts []Part, epoch *time.Time) e
 	r, w := io.Pipe()
 	packed := make(chan error, 1)
 	go func() {
-		err := pack(w, parts, layer.PackOptions{Time: epoch, Owner: &layer.Owner{UID: os.Geteuid(), GID: os.Getegid()}})
+		err := pack(ctxio.NewWriter(ctx, w), parts, layer.PackOptions{Time: epoch, Owner: &layer.Owner{UID: os.Geteuid(), GID: os.Getegid()}})
 		_ = w.CloseWithError(err)
 		packed <- err
 	}()

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/minirun/minirun/internal/atomicfile"
+	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/layer"
@@ -20,19 +22,19 @@ import (
 )
 
 // Archive writes images as an OCI image layout, which Docker reads, too.
-func Archive(s *ingest.Store, o Output, images []transfer.Saved, p transfer.Progress) (err error) {
+func Archive(ctx context.Context, s *ingest.Store, o Output, images []transfer.Saved, p transfer.Progress) (err error) {
 	if !o.Tar {
-		return layout(s, o.Dest, images, p)
+		return layout(ctx, s, o.Dest, images, p)
 	}
 	out, done, err := create(o.Dest)
 	if err != nil {
 		return err
 	}
-	return done(transfer.Save(s, images, "", out, p))
+	return done(transfer.Save(ctx, s, images, "", out, p))
 }
 
 // layout writes it as a directory, which is there when it is whole.
-func layout(s *ingest.Store, dest string, images []transfer.Saved, p transfer.Progress) error {
+func layout(ctx context.Context, s *ingest.Store, dest string, images []transfer.Saved, p transfer.Progress) error {
 	entries, err := os.ReadDir(dest)
 	switch {
 	case err == nil && len(entries) > 0:
@@ -41,7 +43,7 @@ func layout(s *ingest.Store, dest string, images []transfer.Saved, p transfer.Pr
 		return err
 	}
 	aside := filepath.Clean(dest) + "." + rand.Text()
-	err = transfer.Save(s, images, aside, nil, p)
+	err = transfer.Save(ctx, s, images, aside, nil, p)
 	if err == nil {
 		err = os.Rename(aside, dest)
 	}
@@ -94,12 +96,12 @@ type Part struct {
 }
 
 // Tar writes the file systems as one archive. With a time all files have it.
-func Tar(o Output, parts []Part, epoch *time.Time) error {
+func Tar(ctx context.Context, o Output, parts []Part, epoch *time.Time) error {
 	out, done, err := create(o.Dest)
 	if err != nil {
 		return err
 	}
-	return done(pack(out, parts, layer.PackOptions{Time: epoch}))
+	return done(pack(ctxio.NewWriter(ctx, out), parts, layer.PackOptions{Time: epoch}))
 }
 
 // pack writes the archive of several file systems.

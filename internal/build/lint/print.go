@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/minirun/minirun/internal/build/dockerfile"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // Print writes the result: "text" (or "") as docker buildx build --check does, or
@@ -25,7 +26,7 @@ func (r *Result) plain(w io.Writer) error {
 	var err error
 	print := func(format string, args ...any) {
 		if err == nil {
-			_, err = fmt.Fprintf(w, format, args...)
+			_, err = io.WriteString(w, termtext.Text(fmt.Sprintf(format, args...)))
 		}
 	}
 	var broken *dockerfile.Error

@@ -17,6 +17,7 @@ import (
 
 	"github.com/minirun/minirun/internal/build/compressed"
 	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/ctxio"
 )
 
 // errNoArchive says that a file is copied as it is.
@@ -56,8 +57,11 @@ func (p *placer) archive(ctx context.Context, r io.Reader) error {
 		return errNoArchive // it only begins like one
 	}
 	defer done()
-	in := tar.NewReader(content)
+	in := tar.NewReader(ctxio.NewReader(ctx, content)) // a small file may have no end of zeros in it
 	h, err := in.Next()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if err != nil {
 		return errNoArchive
 	}
@@ -72,7 +76,7 @@ func (p *placer) archive(ctx context.Context, r io.Reader) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := p.member(h, in); err != nil {
+		if err := p.member(ctx, h, in); err != nil {
 			return fmt.Errorf("archive entry %q: %w", h.Name, err)
 		}
 	}
@@ -83,7 +87,7 @@ func (p *placer) archive(ctx context.Context, r io.Reader) error {
 }
 
 // member unpacks one entry. Names begin at the destination, whatever they say.
-func (p *placer) member(h *tar.Header, content io.Reader) error {
+func (p *placer) member(ctx context.Context, h *tar.Header, content io.Reader) error {
 	for part := range strings.SplitSeq(h.Name, "/") {
 		if part == ".." {
 			return errors.New("leads out of the destination")
@@ -127,7 +131,7 @@ func (p *placer) member(h *tar.Header, content io.Reader) error {
 		p.made = append(p.made, madeDir{relative(at), m.modified})
 		return errors.Join(m.apply(fd), unix.Close(fd))
 	case tar.TypeReg:
-		return p.file(parent, base, content, m)
+		return p.file(ctx, parent, base, content, m)
 	case tar.TypeSymlink:
 		return p.symlink(parent, base, h.Linkname, m)
 	case tar.TypeLink:

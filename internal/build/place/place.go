@@ -136,7 +136,7 @@ func (p *placer) place(ctx context.Context, t *tree.Tree, f *tree.Found, at stri
 		if err != nil {
 			return err
 		}
-		err = p.file(parent, base, content, m)
+		err = p.file(ctx, parent, base, content, m)
 		if err = errors.Join(err, content.Close()); err != nil {
 			return err
 		}
@@ -182,7 +182,7 @@ func (p *placer) change(m *metadata, isDir bool) {
 }
 
 // File places a file that is no tree's: a here-document, what was fetched.
-func File(root *os.File, name string, content io.Reader, o Options) error {
+func File(ctx context.Context, root *os.File, name string, content io.Reader, o Options) error {
 	p, err := newPlacer(root, o)
 	if err != nil {
 		return err
@@ -207,7 +207,7 @@ func File(root *os.File, name string, content io.Reader, o Options) error {
 	if err != nil {
 		return err
 	}
-	if err := p.file(parent, base, content, m); err != nil {
+	if err := p.file(ctx, parent, base, content, m); err != nil {
 		return fmt.Errorf("write %s: %w", at, err)
 	}
 	return p.finish()

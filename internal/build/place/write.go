@@ -1,6 +1,7 @@
 package place
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -53,8 +54,11 @@ func (p *placer) create(parent int, base string, how func() error) error {
 	return how()
 }
 
+// copyPart is how much of a file is copied before the context is looked at.
+const copyPart = 64 << 20
+
 // file writes a regular file.
-func (p *placer) file(parent int, base string, content io.Reader, m metadata) error {
+func (p *placer) file(ctx context.Context, parent int, base string, content io.Reader, m metadata) error {
 	fd := -1
 	err := p.create(parent, base, func() (err error) {
 		fd, err = unix.Openat(parent, base, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
@@ -64,7 +68,14 @@ func (p *placer) file(parent int, base string, content io.Reader, m metadata) er
 		return err
 	}
 	f := os.NewFile(uintptr(fd), base)
-	_, err = io.Copy(f, content) // copy_file_range, where the kernel can
+	for n := int64(copyPart); n == copyPart && err == nil; {
+		if err = ctx.Err(); err == nil {
+			n, err = io.CopyN(f, content, copyPart) // copy_file_range, where the kernel can
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
 	if err == nil {
 		err = m.apply(fd)
 	}

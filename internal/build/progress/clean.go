@@ -2,8 +2,9 @@ package progress
 
 import (
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // A cleaner is a terminal of one line that a program prints to. It knows what
@@ -158,7 +159,7 @@ func (c *cleaner) plain(r rune) {
 		for c.at%8 != 0 {
 			c.put(' ')
 		}
-	case visible(r):
+	case termtext.Visible(r):
 		c.put(r)
 	}
 }
@@ -173,15 +174,6 @@ func (c *cleaner) put(r rune) {
 		c.line[c.at] = r
 	}
 	c.at++
-}
-
-// visible says whether a character only takes its place: controls do other things,
-// and formats (Cf) turn the direction of the text or hide it.
-func visible(r rune) bool {
-	if r < utf8.RuneSelf {
-		return r >= ' ' && r != 0x7f
-	}
-	return !unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
 // clean is a text of a Dockerfile's or an error's in one line.

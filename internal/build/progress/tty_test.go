@@ -11,6 +11,8 @@ import (
 
 	"github.com/containerd/console"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // A screen is a terminal that knows the few sequences that a frame may have, and
@@ -90,7 +92,7 @@ func (v *screen) write(p []byte) {
 }
 
 func (v *screen) put(r rune) {
-	if !visible(r) {
+	if !termtext.Visible(r) {
 		v.t.Fatalf("the frame has %U", r)
 	}
 	w := cells.RuneWidth(r)

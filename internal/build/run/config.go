@@ -60,11 +60,22 @@ func configure(op *graph.Run, f facts) (*specs.Spec, error) {
 		insecure(c, f)
 		return c, nil
 	}
+	if f.network == "host" {
+		withoutRawSockets(p.Capabilities)
+	}
 	var err error
 	if c.Linux.Seccomp, err = seccomp.GetDefaultProfile(c); err != nil {
 		return nil, fmt.Errorf("seccomp profile: %w", err)
 	}
 	return c, nil
+}
+
+// withoutRawSockets takes CAP_NET_RAW away: in the host's network a Dockerfile could
+// read and forge the packets of all its programs (packet(7), raw(7)).
+func withoutRawSockets(sets *specs.LinuxCapabilities) {
+	for _, set := range []*[]string{&sets.Bounding, &sets.Effective, &sets.Inheritable, &sets.Permitted, &sets.Ambient} {
+		*set = slices.DeleteFunc(slices.Clone(*set), func(name string) bool { return name == "CAP_NET_RAW" })
+	}
 }
 
 // unprivileged takes away what needs more than a user namespace, in which the

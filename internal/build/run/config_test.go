@@ -56,6 +56,9 @@ func TestConfigure(t *testing.T) {
 	if has(c, specs.NetworkNamespace) || has(c, specs.CgroupNamespace) || c.Linux.Resources != nil {
 		t.Errorf("%+v", c.Linux)
 	}
+	if slices.Contains(make(op, facts{network: "host"}).Process.Capabilities.Bounding, "CAP_NET_RAW") {
+		t.Error("a step could read the host's packets")
+	}
 	for _, m := range c.Mounts {
 		if m.Destination == "/sys" && m.Type != "bind" {
 			t.Errorf("%+v: a sysfs belongs to a network namespace", m)

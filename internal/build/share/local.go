@@ -20,6 +20,7 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/transfer"
 )
@@ -125,7 +126,7 @@ type layout struct {
 
 // writeLocal puts a cache in the place of the one that had its tag.
 func writeLocal(ctx context.Context, t To, a transfer.Artifact, damaged func(digest.Digest) bool) (err error) {
-	w, err := openLayout(t.Dest)
+	w, err := openLayout(ctx, t.Dest)
 	if err != nil {
 		return err
 	}
@@ -157,7 +158,7 @@ func writeLocal(ctx context.Context, t To, a transfer.Artifact, damaged func(dig
 
 // openLayout makes the directory, waits for other writers, and takes away what one
 // that was killed has left.
-func openLayout(dir string) (w *layout, err error) {
+func openLayout(ctx context.Context, dir string) (w *layout, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -173,10 +174,7 @@ func openLayout(dir string) (w *layout, err error) {
 	if w.lock, err = w.root.OpenFile(lockName, os.O_RDWR|os.O_CREATE, 0o644); err != nil {
 		return nil, err
 	}
-	for err = unix.EINTR; errors.Is(err, unix.EINTR); {
-		err = unix.Flock(int(w.lock.Fd()), unix.LOCK_EX)
-	}
-	if err != nil {
+	if _, err = ctxio.Do(ctx, func() (*os.File, error) { return w.lock, image.Flock(w.lock, unix.LOCK_EX) }); err != nil {
 		return nil, fmt.Errorf("lock %s: %w", dir, err)
 	}
 	if err = w.root.MkdirAll("blobs/sha256", 0o755); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/transfer"
@@ -48,7 +49,7 @@ func read(ctx context.Context, from transfer.Source, d oci.Descriptor) ([]Record
 		if image.IsIndex(one.MediaType) {
 			continue
 		}
-		records, err := read(ctx, from, one)
+		records, err := readOne(ctx, from, one)
 		if err != nil && !errors.Is(err, errNone) {
 			return nil, err
 		}
@@ -58,6 +59,20 @@ func read(ctx context.Context, from transfer.Source, d oci.Descriptor) ([]Record
 		return nil, errNone
 	}
 	return out, nil
+}
+
+// readOne reads the records of an image of an index. What its descriptor calls a
+// manifest may be an index again; it has no records.
+func readOne(ctx context.Context, from transfer.Source, d oci.Descriptor) ([]Record, error) {
+	text, err := readDocument(ctx, from, d)
+	if err != nil {
+		return nil, err
+	}
+	var m oci.Manifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		return nil, fmt.Errorf("manifest %s: %w", d.Digest, err)
+	}
+	return readManifest(ctx, from, &m)
 }
 
 func readManifest(ctx context.Context, from transfer.Source, m *oci.Manifest) ([]Record, error) {
@@ -134,7 +149,7 @@ func readDocument(ctx context.Context, from transfer.Source, d oci.Descriptor) (
 		return nil, err
 	}
 	defer func() { _ = content.Close() }()
-	text, err := io.ReadAll(io.LimitReader(content, maxDocument+1))
+	text, err := io.ReadAll(io.LimitReader(ctxio.NewReader(ctx, content), maxDocument+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", d.Digest, err)
 	}

@@ -92,5 +92,5 @@ func (f *fetched) place(ctx context.Context, root *os.File, op *graph.Copy, o pl
 	if !f.file.Modified.IsZero() {
 		o.Modified = &f.file.Modified
 	}
-	return place.File(root, f.file.Name, f.file.File, o)
+	return place.File(ctx, root, f.file.Name, f.file.File, o)
 }

@@ -107,7 +107,7 @@ func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached 
 	}
 	m.recipe = m.recipe.looked(files)
 	key := m.recipe.key()
-	lock, err := v.Store.LockObject("step-" + key.Encoded())
+	lock, err := v.Store.LockObject(ctx, "step-"+key.Encoded())
 	if err != nil {
 		return nil, false, err
 	}
@@ -375,7 +375,7 @@ func (v *solving) copy(ctx context.Context, m *making, root *os.File) error {
 		case p.selection != nil:
 			err = place.Copy(ctx, root, p.selection, o)
 		case p.file != nil:
-			err = place.File(root, p.file.Name, strings.NewReader(p.file.Content), o)
+			err = place.File(ctx, root, p.file.Name, strings.NewReader(p.file.Content), o)
 		case p.fetched != nil:
 			err = p.fetched.place(ctx, root, op, o)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/minirun/minirun/internal/build/compressed"
 	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/ctxio"
 )
 
 // maxPadding bounds what an archive may have behind its last entry.
@@ -49,7 +50,7 @@ func Archive(ctx context.Context, r io.Reader, tmp string) (*tree.Tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a directory for the context: %w", err)
 	}
-	t, err := archive(ctx, r, dir)
+	t, err := archive(ctx, r, dir, bounds{maxEntries, maxBytes})
 	if err != nil {
 		_ = os.RemoveAll(dir)
 		return nil, fmt.Errorf("unpack the context: %w", err)
@@ -57,18 +58,19 @@ func Archive(ctx context.Context, r io.Reader, tmp string) (*tree.Tree, error) {
 	return t, nil
 }
 
-func archive(ctx context.Context, r io.Reader, dir string) (*tree.Tree, error) {
+func archive(ctx context.Context, r io.Reader, dir string, most bounds) (*tree.Tree, error) {
 	plain, done, err := decompress(r)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
+	plain = ctxio.NewReader(ctx, plain) // a small file may have no end of zeros in it
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = root.Close() }()
-	if err := unpack(ctx, root, tar.NewReader(plain), bounds{maxEntries, maxBytes}); err != nil {
+	if err := unpack(ctx, root, tar.NewReader(plain), most); err != nil {
 		return nil, err
 	}
 	// To the stream's own end, where its checksum is, and whoever writes it is done.

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -326,27 +325,4 @@ func TestSniff(t *testing.T) {
 	if _, err := Archive(context.Background(), strings.NewReader("FROM scratch"), t.TempDir()); err == nil || !strings.Contains(err.Error(), "not a tar archive") {
 		t.Error(err)
 	}
-}
-
-// FuzzArchive: whatever comes, nothing is made outside.
-func FuzzArchive(f *testing.F) {
-	f.Add(pack(f, file("a", "b"), symlink("l", ".."), file("l/x", "y")))
-	f.Add(pack(f, dir("d"), hardlink("h", "../canary")))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		outside := t.TempDir()
-		if err := os.WriteFile(filepath.Join(outside, "canary"), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		tmp := filepath.Join(outside, "tmp")
-		if err := os.Mkdir(tmp, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if tr, err := Archive(context.Background(), bytes.NewReader(text), tmp); err == nil {
-			tr.Root.Close()
-		}
-		names, err := os.ReadDir(outside)
-		if err != nil || fmt.Sprint(len(names)) != "2" {
-			t.Errorf("%v %v", names, err)
-		}
-	})
 }

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
@@ -34,21 +36,25 @@ func ReadDockerfile(t *tree.Tree, name string) ([]byte, error) {
 
 // ReadDockerfileAt reads a Dockerfile of the host, as -f names it; "-" is standard
 // input.
-func ReadDockerfileAt(name string, stdin io.Reader) ([]byte, error) {
+func ReadDockerfileAt(ctx context.Context, name string, stdin io.Reader) ([]byte, error) {
 	if name == "-" {
-		return readAll(stdin, "the Dockerfile from standard input", DockerfileLimit)
+		return readAll(ctxio.NewReader(ctx, stdin), "the Dockerfile from standard input", DockerfileLimit)
 	}
-	return readHost(name, os.Open) // a FIFO is what <(…) of a shell gives
+	// A FIFO is what <(…) of a shell gives.
+	return readHost(ctx, name, func(name string) (*os.File, error) { return ctxio.Open(ctx, name) })
 }
 
 // ReadDockerfileOf reads the Dockerfile of a directory, which somebody else may have
 // filled: no FIFO or device.
 func ReadDockerfileOf(dir string) ([]byte, error) {
-	return readHost(filepath.Join(dir, "Dockerfile"), regularfile.Open)
+	return readHost(context.Background(), filepath.Join(dir, "Dockerfile"), regularfile.Open)
 }
 
-func readHost(name string, open func(string) (*os.File, error)) ([]byte, error) {
+func readHost(ctx context.Context, name string, open func(string) (*os.File, error)) ([]byte, error) {
 	f, err := open(name)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if err != nil {
 		return nil, missing(errors.Unwrap(err), "", name, func(other string) bool {
 			_, err := os.Lstat(other)
@@ -56,7 +62,7 @@ func readHost(name string, open func(string) (*os.File, error)) ([]byte, error) 
 		})
 	}
 	defer f.Close()
-	return readAll(f, name, DockerfileLimit)
+	return readAll(ctxio.NewReader(ctx, f), name, DockerfileLimit)
 }
 
 // missing says what may have been meant by a Dockerfile that is not there.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"net"
 	"net/http" //nolint:depguard // minirun-image alone links it, as it links transfer
 	"net/url"
 	"os"
@@ -18,6 +17,8 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/minirun/minirun/internal/outbound"
 )
 
 // Fetched is a file of a URL. Who asked closes it.
@@ -102,9 +103,9 @@ func (f *fetcher) get(ctx context.Context, u *url.URL, dir string, known *meta) 
 	if known != nil && known.LastModified != "" {
 		request.Header.Set("If-Modified-Since", known.LastModified)
 	}
-	transport := f.transport()
-	defer transport.CloseIdleConnections()
-	response, err := (&http.Client{Transport: transport}).Do(request)
+	client := &http.Client{Transport: outbound.NewTransport(outbound.Origin{Host: u.Host, Plain: u.Scheme == "http"}, f.transport())}
+	defer client.CloseIdleConnections()
+	response, err := client.Do(request)
 	if err != nil {
 		var of *url.Error // which says the URL again, with a redirect's secrets
 		if errors.As(err, &of) {
@@ -136,7 +137,6 @@ func (f *fetcher) get(ctx context.Context, u *url.URL, dir string, known *meta) 
 func (f *fetcher) transport() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: f.silence}).DialContext,
 		TLSHandshakeTimeout:   f.silence,
 		ResponseHeaderTimeout: f.silence,
 		ForceAttemptHTTP2:     true,

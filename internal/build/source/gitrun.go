@@ -22,6 +22,8 @@ import (
 var configuration = []string{
 	"core.hooksPath=/dev/null", "core.fsmonitor=false", "core.attributesFile=/dev/null", "core.symlinks=true",
 	"protocol.ext.allow=never", "http.lowSpeedLimit=1", "http.lowSpeedTime=60", "gc.auto=0", "maintenance.auto=false",
+	// A redirect could lead to a host that only this one reaches, and git has no setting for that.
+	"http.followRedirects=false",
 	"advice.detachedHead=false", "init.defaultBranch=main", "init.templateDir=", "submodule.recurse=false",
 }
 

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
@@ -245,7 +246,7 @@ func TestReadDockerfile(t *testing.T) {
 		"-": "FROM stdin", filepath.Join(dir, "dockerfile"): "FROM small", filepath.Join(dir, "out"): "FROM outside",
 		filepath.Join(dir, "Dockerfile"): "use it with -f " + dir + "/dockerfile", dir: "is a directory",
 	} {
-		text, err := ReadDockerfileAt(name, strings.NewReader("FROM stdin"))
+		text, err := ReadDockerfileAt(context.Background(), name, strings.NewReader("FROM stdin"))
 		got := string(text)
 		if err != nil {
 			got = err.Error()

@@ -19,6 +19,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
@@ -127,7 +128,7 @@ func (s *Selection) contents(ctx context.Context) ([][sha256.Size]byte, error) {
 				if errs[w] != nil || ctx.Err() != nil {
 					continue
 				}
-				sums[i], errs[w] = s.Tree.read(&s.Files[i], buffer)
+				sums[i], errs[w] = s.Tree.read(ctx, &s.Files[i], buffer)
 			}
 		})
 	}
@@ -147,7 +148,7 @@ func (s *Selection) contents(ctx context.Context) ([][sha256.Size]byte, error) {
 }
 
 // read hashes a file. What is there now must still be what was found.
-func (t *Tree) read(f *Found, buffer []byte) (sum [sha256.Size]byte, err error) {
+func (t *Tree) read(ctx context.Context, f *Found, buffer []byte) (sum [sha256.Size]byte, err error) {
 	begun := time.Now()
 	file, err := t.Open(f)
 	if err != nil {
@@ -155,7 +156,7 @@ func (t *Tree) read(f *Found, buffer []byte) (sum [sha256.Size]byte, err error) 
 	}
 	defer func() { _ = file.Close() }()
 	h := sha256.New()
-	if _, err := io.CopyBuffer(struct{ io.Writer }{h}, struct{ io.Reader }{file}, buffer); err != nil {
+	if _, err := io.CopyBuffer(struct{ io.Writer }{h}, ctxio.NewReader(ctx, struct{ io.Reader }{file}), buffer); err != nil {
 		return sum, fmt.Errorf("read %s of %s: %w", f.Path, t.Label, err)
 	}
 	h.Sum(sum[:0])

@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image"
 )
 
@@ -41,7 +42,7 @@ func (s *Store) PutBlob(ctx context.Context, d oci.Descriptor, open Opener, prog
 		progress(d.Size)
 		return nil
 	}
-	lock, err := s.LockObject(d.Digest.Encoded())
+	lock, err := s.LockObject(ctx, d.Digest.Encoded())
 	if err != nil {
 		return err
 	}
@@ -73,7 +74,7 @@ func (s *Store) PutBlob(ctx context.Context, d oci.Descriptor, open Opener, prog
 
 func fetch(ctx context.Context, f *os.File, d oci.Descriptor, open Opener, progress func(int64)) error {
 	h := sha256.New()
-	have, err := io.Copy(h, f)
+	have, err := io.Copy(h, ctxio.NewReader(ctx, f))
 	if err != nil {
 		return err
 	}
@@ -101,7 +102,7 @@ func fetch(ctx context.Context, f *os.File, d oci.Descriptor, open Opener, progr
 		}
 		progress(have)
 		// One byte more than there should be is enough to see that there is more.
-		n, err := io.CopyBuffer(io.MultiWriter(f, h, Told(progress)), io.LimitReader(content, d.Size-have+1), make([]byte, 256<<10))
+		n, err := io.CopyBuffer(io.MultiWriter(f, h, Told(progress)), io.LimitReader(ctxio.NewReader(ctx, content), d.Size-have+1), make([]byte, 256<<10))
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -19,9 +20,9 @@ type buildRecord struct {
 }
 
 // buildLayers are the layers that records name, by the names of their directories.
-func (s *Store) buildLayers() (map[string]bool, error) {
+func (s *Store) buildLayers(ctx context.Context) (map[string]bool, error) {
 	out := map[string]bool{}
-	return out, s.each("build/cache", func(name string) error {
+	return out, s.each(ctx, "build/cache", func(name string) error {
 		r, err := s.readBuildRecord(name)
 		if err == nil && r.Layer != "" {
 			out[r.Layer] = true
@@ -47,10 +48,10 @@ func (s *Store) readBuildRecord(name string) (r buildRecord, err error) {
 // some time, with what is only known of them; if it is 0, all of it, and all cache
 // mounts. Sweep then takes their layers away, where no image has them. The store must
 // be held alone.
-func (s *Store) ForgetBuilds(unused time.Duration) (n int, err error) {
+func (s *Store) ForgetBuilds(ctx context.Context, unused time.Duration) (n int, err error) {
 	limit := time.Now().Add(-unused)
 	for _, dir := range []string{"cache", "blobs", "files", "last"} {
-		err := s.each("build/"+dir, func(name string) error {
+		err := s.each(ctx, "build/"+dir, func(name string) error {
 			path := filepath.Join(s.Dir, "build", dir, name)
 			info, err := os.Lstat(path)
 			if err != nil || info.ModTime().After(limit) {

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -16,6 +17,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image"
 )
 
@@ -24,6 +26,8 @@ type Report struct {
 	Images, Blobs, Layers, Containers int
 	Rubbish                           []string // left by writers that were killed, or not referred to: prune takes it away
 	Wrong                             []string // what should not be
+
+	walk image.Walk
 }
 
 func (r *Report) wrong(format string, args ...any) {
@@ -33,7 +37,7 @@ func (r *Report) wrong(format string, args ...any) {
 // Check looks whether the store is what it says: every image has its blobs and,
 // if it is unpacked, its layers; every blob has its digest; every layer stands on
 // one that is there. The store must be held alone, or a writer's work is rubbish.
-func (s *Store) Check(readBlobs bool) (*Report, error) {
+func (s *Store) Check(ctx context.Context, readBlobs bool) (*Report, error) {
 	r := &Report{}
 	index, err := s.Index()
 	if err != nil {
@@ -42,14 +46,17 @@ func (s *Store) Check(readBlobs bool) (*Report, error) {
 	}
 	for _, d := range index.Manifests {
 		r.Images++
-		s.checkImage(r, d)
+		s.checkImage(r, d, 0)
 	}
-	for _, step := range []func(*Report) error{s.checkLayers, s.checkUnpacked, s.checkContainers, func(r *Report) error { return s.checkBlobs(r, readBlobs) }} {
-		if err := step(r); err != nil {
+	for _, step := range []func(context.Context, *Report) error{
+		s.checkLayers, s.checkUnpacked, s.checkContainers,
+		func(ctx context.Context, r *Report) error { return s.checkBlobs(ctx, r, readBlobs) },
+	} {
+		if err := step(ctx, r); err != nil {
 			return nil, err
 		}
 	}
-	return r, s.each("tmp", func(name string) error {
+	return r, s.each(ctx, "tmp", func(name string) error {
 		r.Rubbish = append(r.Rubbish, "tmp/"+name)
 		return nil
 	})
@@ -63,8 +70,15 @@ func (s *Store) decode(d oci.Descriptor, into any) error {
 	return json.Unmarshal(data, into)
 }
 
-func (s *Store) checkImage(r *Report, d oci.Descriptor) {
+func (s *Store) checkImage(r *Report, d oci.Descriptor, depth int) {
 	what := "image " + cmp.Or(refOf(d), d.Digest.String())
+	first, err := r.walk.Enter(d.Digest.String(), depth)
+	if err != nil {
+		r.wrong("%s: %v", what, err)
+	}
+	if !first {
+		return
+	}
 	if image.IsIndex(d.MediaType) {
 		var index oci.Index
 		if err := s.decode(d, &index); err != nil {
@@ -75,7 +89,7 @@ func (s *Store) checkImage(r *Report, d oci.Descriptor) {
 		for _, m := range index.Manifests {
 			if s.Has(m.Digest) {
 				some = true
-				s.checkImage(r, m)
+				s.checkImage(r, m, depth+1)
 			}
 		}
 		if !some {
@@ -99,8 +113,8 @@ func (s *Store) checkImage(r *Report, d oci.Descriptor) {
 	}
 }
 
-func (s *Store) checkLayers(r *Report) error {
-	return s.each("layers", func(name string) error {
+func (s *Store) checkLayers(ctx context.Context, r *Report) error {
+	return s.each(ctx, "layers", func(name string) error {
 		r.Layers++
 		dir := filepath.Join(s.Dir, "layers", name)
 		l, err := readLayer(dir)
@@ -118,8 +132,8 @@ func (s *Store) checkLayers(r *Report) error {
 	})
 }
 
-func (s *Store) checkUnpacked(r *Report) error {
-	return s.each("unpacked", func(name string) error {
+func (s *Store) checkUnpacked(ctx context.Context, r *Report) error {
+	return s.each(ctx, "unpacked", func(name string) error {
 		text, err := os.ReadFile(filepath.Join(s.Dir, "unpacked", name))
 		if err != nil {
 			return err
@@ -138,7 +152,7 @@ func (s *Store) checkUnpacked(r *Report) error {
 	})
 }
 
-func (s *Store) checkContainers(r *Report) error {
+func (s *Store) checkContainers(ctx context.Context, r *Report) error {
 	ids, err := s.Containers()
 	if err != nil {
 		return err
@@ -154,7 +168,7 @@ func (s *Store) checkContainers(r *Report) error {
 			r.wrong("container %s: %v", id, err)
 			continue
 		}
-		s.checkImage(r, oci.Descriptor{MediaType: oci.MediaTypeImageManifest, Digest: digest.Digest(o.Manifest)})
+		s.checkImage(r, oci.Descriptor{MediaType: oci.MediaTypeImageManifest, Digest: digest.Digest(o.Manifest)}, 0)
 		if _, err := os.Lstat(s.Unpacked(o.ID)); err != nil {
 			r.wrong("container %s: its image is not unpacked: %v", id, err)
 		}
@@ -162,13 +176,13 @@ func (s *Store) checkContainers(r *Report) error {
 	return nil
 }
 
-func (s *Store) checkBlobs(r *Report, read bool) error {
+func (s *Store) checkBlobs(ctx context.Context, r *Report, read bool) error {
 	needed, err := s.references()
 	if err != nil {
 		r.wrong("%v", err)
 		return nil
 	}
-	return s.each("blobs/sha256", func(name string) error {
+	return s.each(ctx, "blobs/sha256", func(name string) error {
 		r.Blobs++
 		d := digest.NewDigestFromEncoded(digest.SHA256, name)
 		if err := image.CheckDigest(d.String()); err != nil {
@@ -187,7 +201,7 @@ func (s *Store) checkBlobs(r *Report, read bool) error {
 		}
 		defer func() { _ = f.Close() }()
 		h := sha256.New()
-		if _, err := io.Copy(h, f); err != nil {
+		if _, err := io.Copy(h, ctxio.NewReader(ctx, f)); err != nil {
 			return err
 		}
 		if got := hex.EncodeToString(h.Sum(nil)); got != name {

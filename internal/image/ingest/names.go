@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -14,8 +15,8 @@ import (
 )
 
 // change replaces index.json by what edit makes of it.
-func (s *Store) change(edit func([]oci.Descriptor) ([]oci.Descriptor, error)) error {
-	lock, err := s.LockIndex()
+func (s *Store) change(ctx context.Context, edit func([]oci.Descriptor) ([]oci.Descriptor, error)) error {
+	lock, err := s.LockIndex(ctx)
 	if err != nil {
 		return err
 	}
@@ -40,9 +41,9 @@ func (s *Store) change(edit func([]oci.Descriptor) ([]oci.Descriptor, error)) er
 
 // SetName gives an image a name. The image that had it stays, without a name, until
 // prune.
-func (s *Store) SetName(name image.Name, d oci.Descriptor) error {
+func (s *Store) SetName(ctx context.Context, name image.Name, d oci.Descriptor) error {
 	full := name.String()
-	return s.change(func(list []oci.Descriptor) ([]oci.Descriptor, error) {
+	return s.change(ctx, func(list []oci.Descriptor) ([]oci.Descriptor, error) {
 		out := without(list, full)
 		out = slices.DeleteFunc(out, func(e oci.Descriptor) bool { return e.Digest == d.Digest && refOf(e) == "" })
 		named := d
@@ -56,8 +57,8 @@ func (s *Store) SetName(name image.Name, d oci.Descriptor) error {
 }
 
 // Keep lists an image without a name.
-func (s *Store) Keep(d oci.Descriptor) error {
-	return s.change(func(list []oci.Descriptor) ([]oci.Descriptor, error) {
+func (s *Store) Keep(ctx context.Context, d oci.Descriptor) error {
+	return s.change(ctx, func(list []oci.Descriptor) ([]oci.Descriptor, error) {
 		if slices.ContainsFunc(list, func(e oci.Descriptor) bool { return e.Digest == d.Digest }) {
 			return list, nil
 		}
@@ -87,12 +88,12 @@ func without(list []oci.Descriptor, full string) []oci.Descriptor {
 
 // RemoveName takes one name away, or, if the image is called by its ID, all of
 // its names with it. It reports what has gone.
-func (s *Store) RemoveName(text string) (gone []string, err error) {
+func (s *Store) RemoveName(ctx context.Context, text string) (gone []string, err error) {
 	d, name, err := s.FindImage(text)
 	if err != nil {
 		return nil, err
 	}
-	err = s.change(func(list []oci.Descriptor) ([]oci.Descriptor, error) {
+	err = s.change(ctx, func(list []oci.Descriptor) ([]oci.Descriptor, error) {
 		var out []oci.Descriptor
 		for _, e := range list {
 			if e.Digest == d.Digest && (name == "" || refOf(e) == name) {

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,17 +22,18 @@ type references struct {
 	blobs    map[digest.Digest]int
 	layers   map[digest.Digest]int // by chain ID
 	unpacked map[string]int        // image IDs
+	walk     image.Walk
 }
 
 // References counts what refers to what.
 func (s *Store) references() (*references, error) {
-	r := &references{map[digest.Digest]int{}, map[digest.Digest]int{}, map[string]int{}}
+	r := &references{blobs: map[digest.Digest]int{}, layers: map[digest.Digest]int{}, unpacked: map[string]int{}}
 	index, err := s.Index()
 	if err != nil {
 		return nil, err
 	}
 	for _, d := range index.Manifests {
-		if err := s.refer(r, d); err != nil {
+		if err := s.refer(r, d, 0); err != nil {
 			return nil, fmt.Errorf("image %s: %w", d.Digest, err)
 		}
 	}
@@ -48,7 +50,7 @@ func (s *Store) references() (*references, error) {
 			return nil, fmt.Errorf("container %s: %w", id, err)
 		}
 		d := oci.Descriptor{MediaType: oci.MediaTypeImageManifest, Digest: digest.Digest(o.Manifest)}
-		if err := s.refer(r, d); err != nil {
+		if err := s.refer(r, d, 0); err != nil {
 			return nil, fmt.Errorf("container %s: image %s: %w", id, o.Manifest, err)
 		}
 	}
@@ -57,7 +59,10 @@ func (s *Store) references() (*references, error) {
 
 // refer counts what a manifest or index needs. Manifests of an index that were not
 // pulled need nothing.
-func (s *Store) refer(r *references, d oci.Descriptor) error {
+func (s *Store) refer(r *references, d oci.Descriptor, depth int) error {
+	if first, err := r.walk.Enter(d.Digest.String(), depth); err != nil || !first {
+		return err
+	}
 	r.blobs[d.Digest]++
 	if image.IsIndex(d.MediaType) {
 		var index oci.Index
@@ -66,7 +71,7 @@ func (s *Store) refer(r *references, d oci.Descriptor) error {
 		}
 		for _, m := range index.Manifests {
 			if s.Has(m.Digest) {
-				if err := s.refer(r, m); err != nil {
+				if err := s.refer(r, m, depth+1); err != nil {
 					return err
 				}
 			}
@@ -113,12 +118,12 @@ type Swept struct {
 //
 // The order is from what says that something is there to the thing itself, so who
 // is killed in between leaves nothing that claims too much.
-func (s *Store) Sweep() (out Swept, err error) {
+func (s *Store) Sweep(ctx context.Context) (out Swept, err error) {
 	r, err := s.references()
 	if err != nil {
 		return out, err
 	}
-	if err := s.each("containers", func(id string) error {
+	if err := s.each(ctx, "containers", func(id string) error {
 		if _, err := s.OriginOf(id); !errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -126,7 +131,7 @@ func (s *Store) Sweep() (out Swept, err error) {
 	}); err != nil {
 		return out, err
 	}
-	if err := s.each("unpacked", func(name string) error {
+	if err := s.each(ctx, "unpacked", func(name string) error {
 		if r.unpacked[string(digest.NewDigestFromEncoded(digest.SHA256, name))] > 0 {
 			return nil
 		}
@@ -134,14 +139,14 @@ func (s *Store) Sweep() (out Swept, err error) {
 	}); err != nil {
 		return out, err
 	}
-	needed, err := s.buildLayers()
+	needed, err := s.buildLayers(ctx)
 	if err != nil {
 		return out, err
 	}
 	for chain := range r.layers {
 		needed[filepath.Base(s.Layer(chain.String()))] = true
 	}
-	if err := s.each("layers", func(name string) error {
+	if err := s.each(ctx, "layers", func(name string) error {
 		if needed[name] {
 			return nil
 		}
@@ -156,7 +161,7 @@ func (s *Store) Sweep() (out Swept, err error) {
 	}); err != nil {
 		return out, err
 	}
-	if err := s.each("blobs/sha256", func(name string) error {
+	if err := s.each(ctx, "blobs/sha256", func(name string) error {
 		if r.blobs[digest.NewDigestFromEncoded(digest.SHA256, name)] > 0 {
 			return nil
 		}
@@ -170,7 +175,7 @@ func (s *Store) Sweep() (out Swept, err error) {
 		return out, err
 	}
 	for _, dir := range []string{"tmp", "locks"} { // whoever held these held the store
-		if err := s.each(dir, func(name string) error { return os.RemoveAll(filepath.Join(s.Dir, dir, name)) }); err != nil {
+		if err := s.each(ctx, dir, func(name string) error { return os.RemoveAll(filepath.Join(s.Dir, dir, name)) }); err != nil {
 			return out, err
 		}
 	}
@@ -191,12 +196,15 @@ func sizeOf(dir string) (sum int64) {
 	return sum
 }
 
-func (s *Store) each(dir string, do func(name string) error) error {
+func (s *Store) each(ctx context.Context, dir string, do func(name string) error) error {
 	list, err := os.ReadDir(filepath.Join(s.Dir, dir))
 	if err != nil {
 		return err
 	}
 	for _, f := range list {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := do(f.Name()); err != nil {
 			return err
 		}
@@ -206,12 +214,12 @@ func (s *Store) each(dir string, do func(name string) error) error {
 
 // Prune removes images without a name, or with all set those without a container,
 // and sweeps.
-func (s *Store) Prune(all bool) (names []string, out Swept, err error) {
+func (s *Store) Prune(ctx context.Context, all bool) (names []string, out Swept, err error) {
 	used, err := s.used()
 	if err != nil {
 		return nil, out, err
 	}
-	err = s.change(func(list []oci.Descriptor) (kept []oci.Descriptor, err error) {
+	err = s.change(ctx, func(list []oci.Descriptor) (kept []oci.Descriptor, err error) {
 		for _, d := range list {
 			i, err := s.Load(d, "")
 			switch {
@@ -228,7 +236,7 @@ func (s *Store) Prune(all bool) (names []string, out Swept, err error) {
 	if err != nil {
 		return nil, out, err
 	}
-	out, err = s.Sweep()
+	out, err = s.Sweep(ctx)
 	return names, out, err
 }
 

@@ -82,7 +82,7 @@ func (s *Store) unpackLayer(ctx context.Context, l Layer, below []string, begin 
 	if found, err := readLayer(dir); err == nil {
 		return sameLayer(found, l)
 	}
-	lock, err := s.LockObject(l.Chain.Encoded())
+	lock, err := s.LockObject(ctx, l.Chain.Encoded())
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (s *Store) extract(ctx context.Context, aside string, l Layer, below []stri
 	}
 	more, done := begin("unpack "+l.Blob.Encoded()[:12], info.Size())
 	defer func() { done(err) }()
-	archive, err := layer.NewReader(io.TeeReader(blob, Told(more)))
+	archive, err := layer.NewReader(ctx, io.TeeReader(blob, Told(more)))
 	if err != nil {
 		return err
 	}

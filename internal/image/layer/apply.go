@@ -94,7 +94,7 @@ func Apply(ctx context.Context, dir string, archive io.Reader, o Options) (Resul
 	if err := a.all(ctx, tar.NewReader(archive)); err != nil {
 		return a.result, err
 	}
-	return a.result, a.finish()
+	return a.result, a.finish(ctx)
 }
 
 func (a *applier) all(ctx context.Context, archive *tar.Reader) error {

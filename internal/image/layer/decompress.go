@@ -3,6 +3,7 @@ package layer
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -48,6 +49,8 @@ type Reader struct {
 	current block
 	at      int
 	hash    hash.Hash
+	ended   func() error // of the caller's context
+	done    <-chan struct{}
 }
 
 type block struct {
@@ -61,14 +64,15 @@ const (
 	blocks    = 5
 )
 
-// NewReader begins to decompress. Close must be called.
-func NewReader(blob io.Reader) (*Reader, error) {
+// NewReader begins to decompress. Close must be called. Reads fail when the context
+// ends, since a small blob may have no end of zeros in it.
+func NewReader(ctx context.Context, blob io.Reader) (*Reader, error) {
 	buffered := bufio.NewReaderSize(blob, 1<<20)
 	first, err := buffered.Peek(4)
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
-	r := &Reader{Compression: Detect(first), blocks: make(chan block, blocks), free: make(chan []byte, blocks), stop: make(chan struct{}), hash: sha256.New()}
+	r := &Reader{Compression: Detect(first), blocks: make(chan block, blocks), free: make(chan []byte, blocks), stop: make(chan struct{}), hash: sha256.New(), ended: ctx.Err, done: ctx.Done()}
 	var plain io.Reader = buffered
 	done := func() {}
 	switch r.Compression {
@@ -137,6 +141,9 @@ func (r *Reader) digest(in <-chan block) {
 
 // Read implements io.Reader.
 func (r *Reader) Read(p []byte) (int, error) {
+	if err := r.ended(); err != nil {
+		return 0, err
+	}
 	for r.at == len(r.current.data) {
 		if r.current.err != nil {
 			return 0, r.current.err
@@ -145,7 +152,12 @@ func (r *Reader) Read(p []byte) (int, error) {
 			r.free <- r.current.data[:blockSize]
 		}
 		var ok bool
-		if r.current, ok = <-r.blocks; !ok {
+		select {
+		case r.current, ok = <-r.blocks:
+		case <-r.done:
+			return 0, r.ended()
+		}
+		if !ok {
 			return 0, io.ErrClosedPipe
 		}
 		r.at = 0

@@ -1,6 +1,7 @@
 package layer
 
 import (
+	"context"
 	"errors"
 	"os"
 
@@ -89,13 +90,16 @@ func (a *applier) describeRoot(e entry) error {
 }
 
 // finish does what waits for the last entry.
-func (a *applier) finish() error {
+func (a *applier) finish(ctx context.Context) error {
 	if a.alone {
 		if err := a.hideAll(); err != nil {
 			return err
 		}
 	}
 	for name, d := range a.made {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if !d.known {
 			continue
 		}

@@ -14,8 +14,11 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/layer"
 )
@@ -38,15 +41,16 @@ const maxLinks = 8
 // An Archive is a source of several images.
 type Archive struct {
 	files
-	blobs map[string]string // of docker's archives: digest → member
-	docs  map[string][]byte // documents that were made up for them
+	blobs  map[string]string        // of docker's archives: digest → member
+	docs   map[string][]byte        // documents that were made up for them
+	hashed map[string]digest.Digest // members that were read for their digests
 }
 
 // OpenArchive opens an OCI image layout, a directory or a tar archive, compressed
 // or not, or an archive of `docker save`. "-" is standard input. It may spool into
 // a file in the directory aside, which has no name.
-func OpenArchive(name, aside string) (*Archive, []Found, error) {
-	a := &Archive{blobs: map[string]string{}, docs: map[string][]byte{}}
+func OpenArchive(ctx context.Context, name, aside string) (*Archive, []Found, error) {
+	a := &Archive{blobs: map[string]string{}, docs: map[string][]byte{}, hashed: map[string]digest.Digest{}}
 	info, err := os.Stat(name)
 	switch {
 	case name != "-" && err != nil:
@@ -54,22 +58,22 @@ func OpenArchive(name, aside string) (*Archive, []Found, error) {
 	case name != "-" && info.IsDir():
 		a.files = directory(name)
 	default:
-		if a.files, err = openTar(name, aside); err != nil {
+		if a.files, err = openTar(ctx, name, aside); err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	found, err := a.find()
+	found, err := a.find(ctx)
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("%s: %w", name, err), a.Close())
 	}
 	return a, found, nil
 }
 
-func (a *Archive) find() ([]Found, error) {
+func (a *Archive) find(ctx context.Context) ([]Found, error) {
 	text, err := a.read("index.json")
 	if errors.Is(err, fs.ErrNotExist) {
 		if text, err = a.read("manifest.json"); err == nil {
-			return a.docker(text)
+			return a.docker(ctx, text)
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, errors.New("is no image: it has neither index.json (OCI) nor manifest.json (docker save); a plain root file system is for: minirun import")
@@ -80,6 +84,9 @@ func (a *Archive) find() ([]Found, error) {
 	}
 	var index oci.Index
 	if err := json.Unmarshal(text, &index); err != nil {
+		return nil, fmt.Errorf("index.json: %w", err)
+	}
+	if err := image.CheckIndex(len(index.Manifests)); err != nil {
 		return nil, fmt.Errorf("index.json: %w", err)
 	}
 	var out []Found
@@ -145,7 +152,15 @@ func (d directory) open(name string) (io.ReadSeekCloser, error) {
 		return nil, err
 	}
 	defer func() { _ = root.Close() }()
-	return root.Open(filepath.FromSlash(name))
+	// A FIFO must not block: the layout may be another user's.
+	f, err := root.OpenFile(filepath.FromSlash(name), os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(fmt.Errorf("%s: is not a regular file", name), err, f.Close())
+	}
+	return f, nil
 }
 
 func (directory) Close() error { return nil }
@@ -161,20 +176,20 @@ type member struct {
 	link         string // the member that it stands for
 }
 
-func openTar(name, aside string) (*members, error) {
+func openTar(ctx context.Context, name, aside string) (*members, error) {
 	f := os.Stdin
 	if name != "-" {
 		var err error
-		if f, err = os.Open(name); err != nil {
+		if f, err = ctxio.Open(ctx, name); err != nil {
 			return nil, err
 		}
 	}
-	plain, err := seekable(f, aside)
+	plain, err := seekable(ctx, f, aside)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	m := &members{file: plain, at: map[string]member{}}
-	if err := m.list(); err != nil {
+	if err := m.list(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("read the archive: %w", err), plain.Close())
 	}
 	return m, nil
@@ -182,7 +197,7 @@ func openTar(name, aside string) (*members, error) {
 
 // seekable is the uncompressed archive as a file: itself, or a copy without a
 // name.
-func seekable(f *os.File, aside string) (*os.File, error) {
+func seekable(ctx context.Context, f *os.File, aside string) (*os.File, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -196,7 +211,7 @@ func seekable(f *os.File, aside string) (*os.File, error) {
 			return f, nil
 		}
 	}
-	plain, err := layer.NewReader(f)
+	plain, err := layer.NewReader(ctx, ctxio.NewReader(ctx, f))
 	if err != nil {
 		return nil, err
 	}
@@ -217,12 +232,15 @@ func seekable(f *os.File, aside string) (*os.File, error) {
 // maxMembers bounds the list.
 const maxMembers = 1 << 20
 
-func (m *members) list() error {
+func (m *members) list(ctx context.Context) error {
 	if _, err := m.file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
 	archive := tar.NewReader(m.file)
 	for len(m.at) < maxMembers {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		h, err := archive.Next()
 		if errors.Is(err, io.EOF) {
 			return nil

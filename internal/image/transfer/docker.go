@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/layer"
 )
@@ -25,14 +27,17 @@ type saved struct {
 
 // docker reads such an archive's list of images and makes up the manifests that it
 // does not have. The configurations, hence the IDs, are the archive's own.
-func (a *Archive) docker(text []byte) ([]Found, error) {
+func (a *Archive) docker(ctx context.Context, text []byte) ([]Found, error) {
 	var list []saved
 	if err := json.Unmarshal(text, &list); err != nil {
 		return nil, fmt.Errorf("manifest.json: %w", err)
 	}
+	if err := image.CheckIndex(len(list)); err != nil {
+		return nil, fmt.Errorf("manifest.json: %w", err)
+	}
 	var out []Found
 	for n, one := range list {
-		f, err := a.dockerImage(one)
+		f, err := a.dockerImage(ctx, one)
 		if err != nil {
 			return nil, fmt.Errorf("manifest.json: [%d]: %w", n, err)
 		}
@@ -41,7 +46,10 @@ func (a *Archive) docker(text []byte) ([]Found, error) {
 	return out, nil
 }
 
-func (a *Archive) dockerImage(one saved) (Found, error) {
+func (a *Archive) dockerImage(ctx context.Context, one saved) (Found, error) {
+	if err := errors.Join(ctx.Err(), image.CheckManifest(len(one.Layers))); err != nil {
+		return Found{}, err
+	}
 	config, err := a.read(path.Clean(one.Config))
 	if err != nil {
 		return Found{}, fmt.Errorf("its Config: %w", err)
@@ -55,7 +63,7 @@ func (a *Archive) dockerImage(one saved) (Found, error) {
 	}
 	m := oci.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest, Config: a.made(oci.MediaTypeImageConfig, config), Layers: []oci.Descriptor{}}
 	for n, name := range one.Layers {
-		d, err := a.dockerLayer(path.Clean(name), c.RootFS.DiffIDs[n])
+		d, err := a.dockerLayer(ctx, path.Clean(name), c.RootFS.DiffIDs[n])
 		if err != nil {
 			return Found{}, fmt.Errorf("its Layers[%d]: %w", n, err)
 		}
@@ -85,7 +93,7 @@ func (a *Archive) made(mediaType string, text []byte) oci.Descriptor {
 
 // dockerLayer describes a layer. One that is not compressed, the rule, has its
 // diff ID as digest, which is verified when it is stored; another must be read.
-func (a *Archive) dockerLayer(name string, diffID digest.Digest) (oci.Descriptor, error) {
+func (a *Archive) dockerLayer(ctx context.Context, name string, diffID digest.Digest) (oci.Descriptor, error) {
 	f, err := a.open(name)
 	if err != nil {
 		return oci.Descriptor{}, err
@@ -104,15 +112,27 @@ func (a *Archive) dockerLayer(name string, diffID digest.Digest) (oci.Descriptor
 	}
 	d := oci.Descriptor{MediaType: mediaTypes[layer.Detect(begin[:])], Digest: diffID, Size: size}
 	if layer.Detect(begin[:]) != layer.Plain {
-		if _, err := f.Seek(0, io.SeekStart); err != nil {
-			return oci.Descriptor{}, err
-		}
-		if d.Digest, err = digest.FromReader(f); err != nil {
+		if d.Digest, err = a.digestOf(ctx, name, f); err != nil {
 			return oci.Descriptor{}, err
 		}
 	}
 	a.blobs[d.Digest.String()] = name
 	return d, nil
+}
+
+// digestOf reads a member once, however many images have it as a layer.
+func (a *Archive) digestOf(ctx context.Context, name string, f io.ReadSeeker) (digest.Digest, error) {
+	if d, ok := a.hashed[name]; ok {
+		return d, nil
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return "", err
+	}
+	d, err := digest.FromReader(ctxio.NewReader(ctx, f))
+	if err == nil {
+		a.hashed[name] = d
+	}
+	return d, err
 }
 
 var mediaTypes = map[layer.Compression]string{

@@ -54,8 +54,8 @@ const maxDocument = 4 << 20
 // shared, and returns what a name should stand for: the manifest of the platform,
 // or the index if all were asked for, or Index.
 func Fetch(ctx context.Context, s *ingest.Store, from Source, d oci.Descriptor, o Options, p Progress) (oci.Descriptor, error) {
-	f := &fetcher{s, from, o, p, map[string]bool{}}
-	return f.root(ctx, d)
+	f := &fetcher{store: s, from: from, options: o, progress: p, begun: map[string]bool{}}
+	return f.root(ctx, d, 0)
 }
 
 type fetcher struct {
@@ -64,9 +64,14 @@ type fetcher struct {
 	options  Options
 	progress Progress
 	begun    map[string]bool // digests, of blobs that several layers share
+	walk     image.Walk
 }
 
-func (f *fetcher) root(ctx context.Context, d oci.Descriptor) (oci.Descriptor, error) {
+// root fetches a document that is in so many indexes, and what it leads to.
+func (f *fetcher) root(ctx context.Context, d oci.Descriptor, depth int) (oci.Descriptor, error) {
+	if first, err := f.walk.Enter(d.Digest.String(), depth); err != nil || !first {
+		return d, err
+	}
 	data, err := f.document(ctx, d)
 	if err != nil {
 		return d, err
@@ -98,12 +103,15 @@ func (f *fetcher) root(ctx context.Context, d oci.Descriptor) (oci.Descriptor, e
 	if !image.IsIndex(d.MediaType) {
 		return d, f.image(ctx, d, data)
 	}
-	return f.index(ctx, d, data)
+	return f.index(ctx, d, data, depth)
 }
 
-func (f *fetcher) index(ctx context.Context, d oci.Descriptor, data []byte) (oci.Descriptor, error) {
+func (f *fetcher) index(ctx context.Context, d oci.Descriptor, data []byte, depth int) (oci.Descriptor, error) {
 	var index oci.Index
 	if err := json.Unmarshal(data, &index); err != nil {
+		return d, fmt.Errorf("index %s: %w", d.Digest, err)
+	}
+	if err := image.CheckIndex(len(index.Manifests)); err != nil {
 		return d, fmt.Errorf("index %s: %w", d.Digest, err)
 	}
 	if !f.options.All {
@@ -112,14 +120,14 @@ func (f *fetcher) index(ctx context.Context, d oci.Descriptor, data []byte) (oci
 			return d, fmt.Errorf("index %s: %w", d.Digest, err)
 		}
 		m.Annotations = nil
-		one, err := f.root(ctx, m)
+		one, err := f.root(ctx, m, depth+1)
 		if f.options.Index {
 			return d, err
 		}
 		return one, err
 	}
 	for _, m := range index.Manifests {
-		if _, err := f.root(ctx, m); err != nil {
+		if _, err := f.root(ctx, m, depth+1); err != nil {
 			return d, err
 		}
 	}
@@ -167,6 +175,9 @@ func (f *fetcher) image(ctx context.Context, d oci.Descriptor, data []byte) erro
 	}
 	if m.Config.Digest == "" {
 		return fmt.Errorf("manifest %s: names no configuration", d.Digest)
+	}
+	if err := image.CheckManifest(len(m.Layers)); err != nil {
+		return fmt.Errorf("manifest %s: %w", d.Digest, err)
 	}
 	blobs := append([]oci.Descriptor{m.Config}, m.Layers...)
 	ctx, stop := context.WithCancel(ctx)

@@ -8,7 +8,6 @@ import (
 	"io"
 
 	"github.com/containerd/platforms"
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
@@ -26,7 +25,11 @@ func (r Registries) Push(ctx context.Context, s *ingest.Store, i *ingest.Image, 
 	if to.Tag == "" {
 		return fmt.Errorf("push %s: needs a tag", to)
 	}
-	repository, err := r.endpoint(to.Registry, to.Repository)
+	repository, safe, err := r.endpoint(to.Registry, to.Repository)
+	if err != nil {
+		return err
+	}
+	auth, err := credentials(ctx, repository)
 	if err != nil {
 		return err
 	}
@@ -39,7 +42,7 @@ func (r Registries) Push(ctx context.Context, s *ingest.Store, i *ingest.Image, 
 		return err
 	}
 	updates := make(chan v1.Update, 100)
-	options := []remote.Option{remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithJobs(max(jobs, 1)), remote.WithProgress(updates)}
+	options := []remote.Option{remote.WithContext(ctx), remote.WithTransport(safe), remote.WithAuth(auth), remote.WithJobs(max(jobs, 1)), remote.WithProgress(updates)}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -109,13 +112,17 @@ type Artifact struct {
 
 // PushArtifact writes one to a registry.
 func (r Registries) PushArtifact(ctx context.Context, a Artifact, to image.Name, jobs int) error {
-	repository, err := r.endpoint(to.Registry, to.Repository)
+	repository, safe, err := r.endpoint(to.Registry, to.Repository)
+	if err != nil {
+		return err
+	}
+	auth, err := credentials(ctx, repository)
 	if err != nil {
 		return err
 	}
 	i, err := partial.CompressedToImage(artifact{ctx, a})
 	if err == nil {
-		err = remote.Write(repository.Tag(to.Tag), i, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithJobs(max(jobs, 1)))
+		err = remote.Write(repository.Tag(to.Tag), i, remote.WithContext(ctx), remote.WithTransport(safe), remote.WithAuth(auth), remote.WithJobs(max(jobs, 1)))
 	}
 	if err != nil {
 		return fmt.Errorf("push %s: %w", to, explained(err))

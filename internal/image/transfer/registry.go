@@ -20,13 +20,15 @@ import (
 	"github.com/opencontainers/go-digest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/outbound"
 )
 
 // Registries say how registries are reached.
 type Registries struct {
 	Mirrors  map[string][]string `json:"mirrors"`  // registry → hosts or URLs that are tried first
-	Insecure []string            `json:"insecure"` // registries that are spoken to without TLS; those on loopback are anyway
+	Insecure []string            `json:"insecure"` // registries that may be spoken to without TLS; those on loopback may be anyway
 }
 
 // RegistriesFile is where [ReadRegistries] looks, the user's before the system's.
@@ -63,8 +65,10 @@ type Registry struct {
 	client     *http.Client
 }
 
-// endpoint is the repository of an image in one host.
-func (r Registries) endpoint(host, repository string) (name.Repository, error) {
+// endpoint is the repository of an image in one host, and the transport that reaches
+// it and where it sends. The library would speak plain HTTP, with credentials, to
+// every private address and to names below .local.
+func (r Registries) endpoint(host, repository string) (name.Repository, http.RoundTripper, error) {
 	insecure := false
 	if rest, plain := strings.CutPrefix(host, "http://"); plain {
 		host, insecure = rest, true
@@ -77,7 +81,11 @@ func (r Registries) endpoint(host, repository string) (name.Repository, error) {
 	if insecure {
 		options = append(options, name.Insecure)
 	}
-	return name.NewRepository(host+"/"+repository, options...)
+	n, err := name.NewRepository(host+"/"+repository, options...)
+	if err != nil {
+		return n, nil, err
+	}
+	return n, outbound.NewTransport(outbound.Origin{Host: n.RegistryStr(), Plain: insecure}, remote.DefaultTransport), nil
 }
 
 // Find asks the mirrors of an image's registry for it, then the registry itself.
@@ -97,7 +105,7 @@ func (r Registries) Find(ctx context.Context, n image.Name, warn func(error)) (*
 }
 
 func (r Registries) ask(ctx context.Context, host string, n image.Name) (*Registry, oci.Descriptor, error) {
-	repository, err := r.endpoint(host, n.Repository)
+	repository, safe, err := r.endpoint(host, n.Repository)
 	if err != nil {
 		return nil, oci.Descriptor{}, err
 	}
@@ -105,11 +113,11 @@ func (r Registries) ask(ctx context.Context, host string, n image.Name) (*Regist
 	if n.Digest != "" {
 		ref = repository.Digest(n.Digest)
 	}
-	auth, err := authn.DefaultKeychain.Resolve(repository)
+	auth, err := credentials(ctx, repository)
 	if err != nil {
-		return nil, oci.Descriptor{}, fmt.Errorf("credentials: %w", err)
+		return nil, oci.Descriptor{}, err
 	}
-	trip, err := transport.NewWithContext(ctx, repository.Registry, auth, remote.DefaultTransport, []string{repository.Scope(transport.PullScope)})
+	trip, err := transport.NewWithContext(ctx, repository.Registry, auth, safe, []string{repository.Scope(transport.PullScope)})
 	if err != nil {
 		return nil, oci.Descriptor{}, err
 	}
@@ -125,6 +133,16 @@ func (r Registries) ask(ctx context.Context, host string, n image.Name) (*Regist
 	return &Registry{repository, &http.Client{Transport: trip}}, d, nil
 }
 
+// credentials are what the user logged in with. A credential helper, which may ask a
+// person, does not keep a signal waiting.
+func credentials(ctx context.Context, repository name.Repository) (authn.Authenticator, error) {
+	auth, err := ctxio.Do(ctx, func() (authn.Authenticator, error) { return authn.DefaultKeychain.Resolve(repository) })
+	if err != nil {
+		return nil, fmt.Errorf("credentials: %w", err)
+	}
+	return auth, nil
+}
+
 // explained adds what to try to what a registry answers.
 func explained(err error) error {
 	var t *transport.Error
@@ -138,8 +156,9 @@ func explained(err error) error {
 			return fmt.Errorf("%w: too many requests: log in, or set a mirror in /etc/%s", err, RegistriesFile)
 		}
 	}
-	if strings.Contains(err.Error(), "server gave HTTP response to HTTPS client") {
-		return fmt.Errorf("%w: the registry has no TLS: list it under \"insecure\" in /etc/%s", err, RegistriesFile)
+	var plain *outbound.PlainError
+	if errors.As(err, &plain) || errors.Is(err, http.ErrSchemeMismatch) {
+		return fmt.Errorf("%w: without TLS others can read what is sent, credentials too\nhint: if the registry has no TLS, list it under \"insecure\" in /etc/%s", err, RegistriesFile)
 	}
 	return err
 }

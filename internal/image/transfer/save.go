@@ -3,6 +3,7 @@ package transfer
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/atomicfile"
+	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 )
@@ -36,7 +38,7 @@ type sink interface {
 // beside its index.json: with the same blobs, `docker load` and podman read it,
 // and so do the tools of the OCI. A directory is written if dir is set, otherwise
 // an archive to out.
-func Save(s *ingest.Store, images []Saved, dir string, out io.Writer, p Progress) error {
+func Save(ctx context.Context, s *ingest.Store, images []Saved, dir string, out io.Writer, p Progress) error {
 	if dir != "" {
 		if _, err := os.Lstat(filepath.Join(dir, "index.json")); err == nil {
 			return fmt.Errorf("save: %s has images already: give a new directory", dir)
@@ -47,22 +49,22 @@ func Save(s *ingest.Store, images []Saved, dir string, out io.Writer, p Progress
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
-		return save(s, images, dirSink(dir), p)
+		return save(ctx, s, images, dirSink(dir), p)
 	}
-	t := tarSink{tar.NewWriter(out)}
+	t := tarSink{tar.NewWriter(ctxio.NewWriter(ctx, out))}
 	if err := t.directories("blobs", "blobs/sha256"); err != nil {
 		return err
 	}
-	if err := save(s, images, t, p); err != nil {
+	if err := save(ctx, s, images, t, p); err != nil {
 		return err
 	}
 	return t.Close()
 }
 
-func save(s *ingest.Store, images []Saved, to sink, p Progress) error {
+func save(ctx context.Context, s *ingest.Store, images []Saved, to sink, p Progress) error {
 	index := oci.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageIndex, Manifests: []oci.Descriptor{}}
 	list := []saved{}
-	w := &writer{s, to, p, map[string]bool{}}
+	w := &writer{store: s, to: to, progress: p, written: map[string]bool{}}
 	for _, one := range images {
 		d := one.Image.Target
 		d.Annotations = maps.Clone(d.Annotations) // its name here may be another one
@@ -74,7 +76,7 @@ func save(s *ingest.Store, images []Saved, to sink, p Progress) error {
 			d.Annotations["io.containerd.image.name"], d.Annotations[oci.AnnotationRefName] = n.String(), n.String()
 		}
 		index.Manifests = append(index.Manifests, d)
-		if err := w.tree(one.Image.Target); err != nil {
+		if err := w.tree(ctx, one.Image.Target, 0); err != nil {
 			return err
 		}
 		list = append(list, dockerEntry(one))
@@ -113,15 +115,19 @@ type writer struct {
 	to       sink
 	progress Progress
 	written  map[string]bool
+	walk     image.Walk
 }
 
 // tree writes a manifest or an index and all that it refers to and the store has.
-func (w *writer) tree(d oci.Descriptor) error {
+func (w *writer) tree(ctx context.Context, d oci.Descriptor, depth int) error {
+	if first, err := w.walk.Enter(d.Digest.String(), depth); err != nil || !first {
+		return err
+	}
 	text, err := w.store.ReadDocument(d)
 	if err != nil {
 		return err
 	}
-	if err := w.blob(d); err != nil {
+	if err := w.blob(ctx, d); err != nil {
 		return err
 	}
 	var refers struct {
@@ -134,7 +140,7 @@ func (w *writer) tree(d oci.Descriptor) error {
 	}
 	for _, m := range refers.Manifests {
 		if w.store.Has(m.Digest) {
-			if err := w.tree(m); err != nil {
+			if err := w.tree(ctx, m, depth+1); err != nil {
 				return err
 			}
 		}
@@ -143,14 +149,14 @@ func (w *writer) tree(d oci.Descriptor) error {
 		refers.Layers = append(refers.Layers, *refers.Config)
 	}
 	for _, l := range refers.Layers {
-		if err := w.blob(l); err != nil {
+		if err := w.blob(ctx, l); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *writer) blob(d oci.Descriptor) error {
+func (w *writer) blob(ctx context.Context, d oci.Descriptor) error {
 	if w.written[d.Digest.String()] {
 		return nil
 	}
@@ -161,7 +167,7 @@ func (w *writer) blob(d oci.Descriptor) error {
 	}
 	defer func() { _ = f.Close() }()
 	more, done := w.progress.Begin(short(d.Digest.String()), d.Size)
-	err = w.to.put(blobPath(d), d.Size, io.TeeReader(f, ingest.Told(more)))
+	err = w.to.put(blobPath(d), d.Size, ctxio.NewReader(ctx, io.TeeReader(f, ingest.Told(more))))
 	done(err)
 	return err
 }

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image/configure"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/layer"
@@ -25,8 +27,8 @@ import (
 // Import makes an image of one layer of a root file system in a tar archive,
 // compressed or not. The layer is the archive as it is; changes are instructions
 // of a Dockerfile that need no build.
-func Import(s *ingest.Store, archive io.Reader, from string, changes []string) (oci.Descriptor, error) {
-	blob, diffID, err := storeLayer(s, archive)
+func Import(ctx context.Context, s *ingest.Store, archive io.Reader, from string, changes []string) (oci.Descriptor, error) {
+	blob, diffID, err := storeLayer(ctx, s, ctxio.NewReader(ctx, archive))
 	if err != nil {
 		return oci.Descriptor{}, err
 	}
@@ -56,7 +58,7 @@ func Import(s *ingest.Store, archive io.Reader, from string, changes []string) (
 }
 
 // storeLayer puts an archive into the store as a blob.
-func storeLayer(s *ingest.Store, archive io.Reader) (d oci.Descriptor, diffID digest.Digest, err error) {
+func storeLayer(ctx context.Context, s *ingest.Store, archive io.Reader) (d oci.Descriptor, diffID digest.Digest, err error) {
 	f, err := os.CreateTemp(filepath.Join(s.Dir, "tmp"), "import-")
 	if err != nil {
 		return d, "", err
@@ -65,7 +67,7 @@ func storeLayer(s *ingest.Store, archive io.Reader) (d oci.Descriptor, diffID di
 		_ = f.Close()
 		_ = os.Remove(f.Name()) // fails if it has become a blob
 	}()
-	plain, err := layer.NewReader(io.TeeReader(archive, f))
+	plain, err := layer.NewReader(ctx, io.TeeReader(archive, f))
 	if err != nil {
 		return d, "", err
 	}
@@ -84,7 +86,7 @@ func storeLayer(s *ingest.Store, archive io.Reader) (d oci.Descriptor, diffID di
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			return d, "", err
 		}
-		if d.Digest, err = digest.FromReader(f); err != nil {
+		if d.Digest, err = digest.FromReader(ctxio.NewReader(ctx, f)); err != nil {
 			return d, "", err
 		}
 	}

@@ -1,0 +1,181 @@
+// Package outbound bounds where a server can send minirun. A registry, or the server
+// of a file that ADD fetches, answers with redirects, token servers and addresses for
+// uploads. Each of them is another request of this host, which may reach what the
+// server cannot: services on loopback, in the private network, or a cloud's metadata
+// at 169.254.169.254.
+//
+//	address.go   kinds of addresses, and which kind may send to which (pure)
+//	outbound.go  the check of a request, and of the address that is dialed for it
+//
+// Names are checked when they are dialed: a name that the server chooses may resolve
+// to another address each time.
+package outbound
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http" //nolint:depguard // only minirun-image links it
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+)
+
+// An Origin is the server that the user named.
+type Origin struct {
+	Host string // host[:port], as in a URL
+
+	// Plain allows HTTP without TLS, for all that the origin sends to, too: the user
+	// configured it or wrote http://. Origins on loopback may use it among themselves
+	// anyway.
+	Plain bool
+}
+
+// A PlainError is a request without TLS that was not sent.
+type PlainError struct{ Host string }
+
+func (e *PlainError) Error() string {
+	return "refused plain HTTP to " + e.Host
+}
+
+// An AddressError is a server that was not contacted, since another server sent there.
+type AddressError struct {
+	Origin, Host string
+	Address      netip.Addr
+}
+
+func (e *AddressError) Error() string {
+	return fmt.Sprintf("%s sends to %s, which is the %s address %s: refused", e.Origin, e.Host, kindOf(e.Address), e.Address)
+}
+
+// transport is an http.RoundTripper for all requests that one origin causes.
+type transport struct {
+	origin  string // host without port
+	plain   bool
+	next    http.RoundTripper
+	reached atomic.Int32 // the kind of the origin's address, public until it is known
+	proxies sync.Map     // host:port of each proxy in use
+}
+
+// NewTransport returns a transport for requests to an origin and to wherever it sends.
+// If next is an http.Transport, a copy with checked connections is used.
+func NewTransport(o Origin, next http.RoundTripper) http.RoundTripper {
+	t := &transport{origin: hostname(o.Host), plain: o.Plain, next: next}
+	if a, err := netip.ParseAddr(t.origin); err == nil {
+		t.reached.Store(int32(kindOf(a)))
+	}
+	base, ok := next.(*http.Transport)
+	if !ok {
+		return t
+	}
+	base = base.Clone()
+	if proxy := base.Proxy; proxy != nil {
+		base.Proxy = func(r *http.Request) (*url.URL, error) {
+			u, err := proxy(r)
+			if u != nil {
+				t.proxies.Store(proxyAddress(u), true)
+			}
+			return u, err
+		}
+	}
+	base.DialContext = t.dial
+	t.next = base
+	return t
+}
+
+// hostname is a host of a URL without its port and brackets, in small letters.
+func hostname(host string) string { return strings.ToLower((&url.URL{Host: host}).Hostname()) }
+
+// proxyAddress is what http.Transport dials for a proxy.
+func proxyAddress(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]
+	}
+	if port == "" {
+		port = "80"
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+// RoundTrip implements http.RoundTripper. It checks what a proxy or a connection that
+// is open already would hide from dial.
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := t.check(r.URL); err != nil {
+		if r.Body != nil {
+			_ = r.Body.Close() // as RoundTripper must
+		}
+		return nil, err
+	}
+	return t.next.RoundTrip(r)
+}
+
+// CloseIdleConnections is what http.Client.CloseIdleConnections calls.
+func (t *transport) CloseIdleConnections() {
+	if c, ok := t.next.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+func (t *transport) check(u *url.URL) error {
+	host := hostname(u.Host)
+	switch u.Scheme {
+	case "https":
+	case "http":
+		if !t.plain && (!isLoopbackName(t.origin) || !isLoopbackName(host)) {
+			return &PlainError{u.Host}
+		}
+	default:
+		return fmt.Errorf("%s sends to a URL of %q, which is neither https nor http: refused", t.origin, u.Scheme)
+	}
+	if host == t.origin {
+		return nil
+	}
+	if a, err := netip.ParseAddr(host); err == nil {
+		return t.checkAddress(host, a)
+	}
+	return nil
+}
+
+func (t *transport) checkAddress(host string, a netip.Addr) error {
+	if mayReach(kind(t.reached.Load()), kindOf(a)) {
+		return nil
+	}
+	return &AddressError{t.origin, host, a}
+}
+
+// dial connects, and checks every address that is tried.
+func (t *transport) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	host = strings.ToLower(host)
+	d := net.Dialer{Timeout: dialTimeout, KeepAlive: dialTimeout}
+	if _, ok := t.proxies.Load(address); ok {
+		return d.DialContext(ctx, network, address)
+	}
+	d.ControlContext = func(_ context.Context, _, resolved string, _ syscall.RawConn) error {
+		at, err := netip.ParseAddrPort(resolved)
+		if err != nil {
+			return err
+		}
+		if isLoopbackName(host) && !t.plain && kindOf(at.Addr()) != loopback {
+			return &PlainError{address} // a resolver that has another localhost
+		}
+		if host == t.origin {
+			return nil
+		}
+		return t.checkAddress(host, at.Addr())
+	}
+	conn, err := d.DialContext(ctx, network, address)
+	if err == nil && host == t.origin {
+		if at, err := netip.ParseAddrPort(conn.RemoteAddr().String()); err == nil {
+			t.reached.Store(int32(kindOf(at.Addr())))
+		}
+	}
+	return conn, err
+}
