@@ -30,6 +30,7 @@ func FuzzRecord(f *testing.F) {
 		f.Add(data)
 	}
 	f.Add([]byte(`{"layers":[],"cgroups":{}}`)) // which is written as none
+	f.Add([]byte("{\"ociVersion\":\"1\x7f\"}")) // which Go quotes in another way than JSON
 	f.Add([]byte(`{"pid":-1,"startTime":18446744073709551615,"namespaces":1e3,"created":"no time"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var first, second Record
