@@ -18,6 +18,7 @@ func TestDefaultConfinement(t *testing.T) {
 	}
 	confinement.CompareWithDocker(t, c, confinement.Declared{
 		"-namespace network":              "RUN has the host's network, as a build without a bridge has",
+		"-capability CAP_NET_RAW: *":      "with it, RUN could read the packets of the host's network, which it is in",
 		"-namespace time":                 "without offsets it hides nothing, and kernels before 5.6 do not have it",
 		"-device rule: *":                 "the runtime allows the default devices (runtime-spec, config-linux.md), and the first rule denies all others",
 		"+mount /dev/shm: size=65536k":    "the Docker daemon sets the same size when it creates a container",
