@@ -78,6 +78,26 @@ func TestUnpackedIsPrivate(t *testing.T) {
 	}
 }
 
+// TestUnpackedInHomeIsPrivate: root may unpack into the home directory of another user,
+// which keeps all out but that user.
+func TestUnpackedInHomeIsPrivate(t *testing.T) {
+	testbundle.Need(t)
+	need(t, "setpriv", "util-linux")
+	suid := with(file("suid", "x"), func(h *tar.Header) { h.Mode = 0o4755 })
+	s := loaded(t, runs("true"), layer{entries: []tar.Header{with(dir("./"), func(h *tar.Header) { h.Mode = 0o755 }), suid}})
+	home := filepath.Join(openDirectory(t), "home")
+	if err := os.Mkdir(home, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(home, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	s.do("unpack", "busybox", filepath.Join(home, "root"))
+	if othersReach(t, filepath.Join(home, "root/suid")) {
+		t.Error("the owner of the home directory reaches the image's set-user-ID program")
+	}
+}
+
 // TestEphemeralIsPrivate: so it is with what a container writes to its upper directory.
 func TestEphemeralIsPrivate(t *testing.T) {
 	testbundle.Need(t)
