@@ -19,7 +19,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 )
@@ -57,7 +56,15 @@ type transport struct {
 	plain   bool
 	next    http.RoundTripper
 	reached atomic.Int32 // the kind of the origin's address, public until it is known
-	proxies sync.Map     // host:port of each proxy in use
+	proxy   func(*http.Request) (*url.URL, error)
+}
+
+// viaKey is the key of the proxy of a request in its context, a *url.URL.
+type viaKey struct{}
+
+func via(ctx context.Context) *url.URL {
+	u, _ := ctx.Value(viaKey{}).(*url.URL)
+	return u
 }
 
 // NewTransport returns a transport for requests to an origin and to wherever it sends.
@@ -72,14 +79,8 @@ func NewTransport(o Origin, next http.RoundTripper) http.RoundTripper {
 		return t
 	}
 	base = base.Clone()
-	if proxy := base.Proxy; proxy != nil {
-		base.Proxy = func(r *http.Request) (*url.URL, error) {
-			u, err := proxy(r)
-			if u != nil {
-				t.proxies.Store(proxyAddress(u), true)
-			}
-			return u, err
-		}
+	if t.proxy = base.Proxy; t.proxy != nil {
+		base.Proxy = func(r *http.Request) (*url.URL, error) { return via(r.Context()), nil }
 	}
 	base.DialContext = t.dial
 	t.next = base
@@ -89,22 +90,16 @@ func NewTransport(o Origin, next http.RoundTripper) http.RoundTripper {
 // hostname is a host of a URL without its port and brackets, in small letters.
 func hostname(host string) string { return strings.ToLower((&url.URL{Host: host}).Hostname()) }
 
-// proxyAddress is what http.Transport dials for a proxy.
-func proxyAddress(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]
-	}
-	if port == "" {
-		port = "80"
-	}
-	return net.JoinHostPort(u.Hostname(), port)
-}
-
 // RoundTrip implements http.RoundTripper. It checks what a proxy or a connection that
 // is open already would hide from dial.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if err := t.check(r.URL); err != nil {
+	err := t.check(r.URL)
+	if err == nil && t.proxy != nil {
+		var u *url.URL
+		u, err = t.proxy(r)
+		r = r.WithContext(context.WithValue(r.Context(), viaKey{}, u))
+	}
+	if err != nil {
 		if r.Body != nil {
 			_ = r.Body.Close() // as RoundTripper must
 		}
@@ -147,7 +142,8 @@ func (t *transport) checkAddress(host string, a netip.Addr) error {
 	return &AddressError{t.origin, host, a}
 }
 
-// dial connects, and checks every address that is tried.
+// dial connects, and checks every address that is tried. The address of a proxy is the
+// user's choice and is not checked; the proxy resolves the name of the server.
 func (t *transport) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -155,7 +151,7 @@ func (t *transport) dial(ctx context.Context, network, address string) (net.Conn
 	}
 	host = strings.ToLower(host)
 	d := net.Dialer{Timeout: dialTimeout, KeepAlive: dialTimeout}
-	if _, ok := t.proxies.Load(address); ok {
+	if via(ctx) != nil {
 		return d.DialContext(ctx, network, address)
 	}
 	d.ControlContext = func(_ context.Context, _, resolved string, _ syscall.RawConn) error {
