@@ -1,4 +1,4 @@
-// Package outbound bounds where a server can send minirun. A registry, or the server
+// Package outbound restricts where a server can send minirun. A registry, or the server
 // of a file that ADD fetches, answers with redirects, token servers and addresses for
 // uploads. Each of them is another request of this host, which may reach what the
 // server cannot: services on loopback, in the private network, or a cloud's metadata
@@ -27,9 +27,9 @@ import (
 type Origin struct {
 	Host string // host[:port], as in a URL
 
-	// Plain allows HTTP without TLS, for all that the origin sends to, too: the user
-	// configured it or wrote http://. Origins on loopback may use it among themselves
-	// anyway.
+	// Plain allows HTTP without TLS, to the origin and to the servers that it sends to:
+	// the user configured it or wrote http://. Between servers on loopback it is always
+	// allowed.
 	Plain bool
 }
 
@@ -40,7 +40,8 @@ func (e *PlainError) Error() string {
 	return "refused plain HTTP to " + e.Host
 }
 
-// An AddressError is a server that was not contacted, since another server sent there.
+// An AddressError is a server that was not contacted: the origin must not send requests
+// to its address.
 type AddressError struct {
 	Origin, Host string
 	Address      netip.Addr
@@ -87,11 +88,11 @@ func NewTransport(o Origin, next http.RoundTripper) http.RoundTripper {
 	return t
 }
 
-// hostname is a host of a URL without its port and brackets, in small letters.
+// hostname returns the host of a URL without port and brackets, in lower case.
 func hostname(host string) string { return strings.ToLower((&url.URL{Host: host}).Hostname()) }
 
-// RoundTrip implements http.RoundTripper. It checks what a proxy or a connection that
-// is open already would hide from dial.
+// RoundTrip implements http.RoundTripper. It checks what dial does not see if the request
+// goes through a proxy or an open connection.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	err := t.check(r.URL)
 	if err == nil && t.proxy != nil {
@@ -160,7 +161,7 @@ func (t *transport) dial(ctx context.Context, network, address string) (net.Conn
 			return err
 		}
 		if isLoopbackName(host) && !t.plain && kindOf(at.Addr()) != loopback {
-			return &PlainError{address} // a resolver that has another localhost
+			return &PlainError{address} // the resolver has another localhost
 		}
 		if host == t.origin {
 			return nil

@@ -48,7 +48,7 @@ type network struct {
 	seen  []string // SCHEME ADDRESS METHOD PATH AUTHORIZATION
 }
 
-// newNetwork moves the test's thread into a network of its own, so that nothing leaves
+// newNetwork moves the test's thread into a separate network namespace, so that nothing leaves
 // this machine. Programs that the test starts are there too.
 func newNetwork(t testing.TB) *network {
 	t.Helper()
@@ -108,7 +108,7 @@ func (n *network) serve(scheme, address string, handler http.HandlerFunc) {
 	n.t.Cleanup(func() { _ = server.Close() })
 }
 
-// requests are those that begin so.
+// requests returns the requests that begin with prefix.
 func (n *network) requests(prefix string) (out []string) {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
@@ -138,7 +138,7 @@ func TestRegistrySends(t *testing.T) {
 	var m oci.Manifest
 	readBlob(t, l, d, &m)
 	content := &registry{layout: l, cut: map[string]int{}}
-	var kind, target string // what the registry redirects, and where to
+	var kind, target string // the kind of request that the registry redirects, and its target
 	trap := func(w http.ResponseWriter, q *http.Request) { content.serve(w, q) }
 	for _, address := range []string{"127.0.0.1", otherPublic, privateAddress, metadata} {
 		n.serve("http", address, trap)

@@ -25,7 +25,7 @@ func openDirectory(t *testing.T) string {
 	return dir
 }
 
-// othersReach says whether another user can get at a file, which must exist.
+// othersReach reports whether another user can reach a file, which must exist.
 func othersReach(t *testing.T, path string) bool {
 	t.Helper()
 	if info, err := os.Stat(path); err != nil || info.Mode()&os.ModeSetuid == 0 {

@@ -429,7 +429,8 @@ func TestSubmodules(t *testing.T) {
 	}
 }
 
-// What git says is kept up to a bound: part of it comes from the server.
+// TestTailIsBounded: of the messages of git, part of which come from the server, only the
+// end is kept.
 func TestTailIsBounded(t *testing.T) {
 	end := &tail{limit: 10}
 	cmd := exec.Command("sh", "-c", "yes remote: | head -c 10000000; echo; echo the end")
