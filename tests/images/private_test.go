@@ -79,7 +79,7 @@ func TestUnpackedIsPrivate(t *testing.T) {
 }
 
 // TestUnpackedInHomeIsPrivate: root may unpack into the home directory of another user,
-// which keeps all out but that user.
+// which excludes everyone except that user.
 func TestUnpackedInHomeIsPrivate(t *testing.T) {
 	testbundle.Need(t)
 	need(t, "setpriv", "util-linux")
