@@ -95,8 +95,9 @@ func flatten(ctx context.Context, layers []string, dir string) error {
 	return errors.Join(err, os.RemoveAll(private))
 }
 
-// keepOthersOut gives a root file system mode 0700, unless a directory above the place
-// that it goes to keeps other users out already.
+// keepOthersOut gives a root file system mode 0700, unless a directory above its
+// destination keeps other users out already. A directory of another user does not: its
+// owner can enter it.
 func keepOthersOut(root, dir string) error {
 	place, err := filepath.Abs(filepath.Dir(dir))
 	if err == nil {
@@ -110,7 +111,7 @@ func keepOthersOut(root, dir string) error {
 		if err := unix.Stat(at, &st); err != nil {
 			return &os.PathError{Op: "stat", Path: at, Err: err}
 		}
-		if st.Mode&0o011 == 0 {
+		if isOurs := st.Uid == 0 || int(st.Uid) == os.Geteuid(); isOurs && st.Mode&0o011 == 0 {
 			return nil
 		}
 		if at == "/" {

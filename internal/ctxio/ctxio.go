@@ -1,8 +1,8 @@
-// Package ctxio reads, opens and waits so that the end of a context interrupts it: a
-// signal must not wait for a pipe that nobody writes to, nor for a gigabyte of zeros.
+// Package ctxio has reads, writes and opens that end when a context ends: a signal must
+// not wait for a pipe without a writer, nor for a gigabyte of zeros.
 //
-// What blocks in the kernel goes on in a goroutine of its own after the context has
-// ended. It ends with the process, or when the kernel returns.
+// A call that blocks in the kernel continues in a separate goroutine after the context
+// ended, until the kernel returns or the process exits.
 package ctxio
 
 import (
@@ -12,8 +12,8 @@ import (
 	"os"
 )
 
-// Do runs f and returns what it returns, or the context's error if that ends before.
-// Then f goes on, so it must not change anything that outlives the process.
+// Do runs f and returns its result, or the context's error if the context ends first.
+// f then continues, so it must not change anything that outlives the process.
 func Do[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	type result struct {
 		value T
@@ -43,9 +43,9 @@ func Open(ctx context.Context, path string) (*os.File, error) {
 	return Do(ctx, func() (*os.File, error) { return os.Open(path) })
 }
 
-// NewReader returns a reader whose Read fails when the context ends. Reads of a file
-// that is not a regular one, such as a pipe, are interrupted; others must return by
-// themselves, and are checked between.
+// NewReader returns a reader whose Read fails when the context ends. A read of a file
+// that is not a regular file, such as a pipe, is interrupted; for others, the context is
+// checked before each read.
 func NewReader(ctx context.Context, r io.Reader) io.Reader {
 	if f, ok := r.(*os.File); ok {
 		if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
@@ -68,13 +68,13 @@ func (r *checkedReader) Read(p []byte) (int, error) {
 	return r.from.Read(p)
 }
 
-// A blockingReader reads into a buffer of its own, since the caller's is no longer its
-// own after Read has returned.
+// A blockingReader reads into a separate buffer: after Read returned, the caller may use
+// its own again.
 type blockingReader struct {
 	ctx    context.Context
 	from   io.Reader
 	buffer []byte
-	left   []byte // of the buffer
+	left   []byte // the part of the buffer that Read has not returned yet
 	err    error
 }
 
@@ -94,8 +94,8 @@ func (r *blockingReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// NewWriter returns a writer whose Write fails when the context ends, also while
-// nobody reads from a pipe.
+// NewWriter returns a writer whose Write fails when the context ends, also while a pipe
+// is full and has no reader.
 func NewWriter(ctx context.Context, w io.Writer) io.Writer {
 	f, ok := w.(*os.File)
 	if !ok {
@@ -125,8 +125,8 @@ type blockingWriter struct {
 	to  io.Writer
 }
 
-// Write implements io.Writer. It writes a copy, as p is the caller's again when Write
-// has returned.
+// Write implements io.Writer. It writes a copy: after Write returned, the caller may
+// change p.
 func (w *blockingWriter) Write(p []byte) (int, error) {
 	p = bytes.Clone(p)
 	return Do(w.ctx, func() (int, error) { return w.to.Write(p) })

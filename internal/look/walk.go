@@ -42,8 +42,8 @@ func (t tree) open(rel string, flags uint64) (int, error) {
 	return fd, nil
 }
 
-// stat is what the layer has at a path. Nothing is an answer: what was there may be
-// gone, or a parent may be a link by now.
+// stat returns the kind and size of the file at a path: Nothing if the container has
+// removed it, or replaced a parent directory with a link.
 func (t tree) stat(rel string) (Kind, int64) {
 	fd, err := t.open(rel, unix.O_PATH)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package outbound bounds where a server can send minirun. A registry, or the server
+// Package outbound restricts where a server can send minirun. A registry, or the server
 // of a file that ADD fetches, answers with redirects, token servers and addresses for
 // uploads. Each of them is another request of this host, which may reach what the
 // server cannot: services on loopback, in the private network, or a cloud's metadata
@@ -19,7 +19,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 )
@@ -28,9 +27,9 @@ import (
 type Origin struct {
 	Host string // host[:port], as in a URL
 
-	// Plain allows HTTP without TLS, for all that the origin sends to, too: the user
-	// configured it or wrote http://. Origins on loopback may use it among themselves
-	// anyway.
+	// Plain allows HTTP without TLS, to the origin and to the servers that it sends to:
+	// the user configured it or wrote http://. Between servers on loopback it is always
+	// allowed.
 	Plain bool
 }
 
@@ -41,7 +40,8 @@ func (e *PlainError) Error() string {
 	return "refused plain HTTP to " + e.Host
 }
 
-// An AddressError is a server that was not contacted, since another server sent there.
+// An AddressError is a server that was not contacted: the origin must not send requests
+// to its address.
 type AddressError struct {
 	Origin, Host string
 	Address      netip.Addr
@@ -57,7 +57,15 @@ type transport struct {
 	plain   bool
 	next    http.RoundTripper
 	reached atomic.Int32 // the kind of the origin's address, public until it is known
-	proxies sync.Map     // host:port of each proxy in use
+	proxy   func(*http.Request) (*url.URL, error)
+}
+
+// viaKey is the key of the proxy of a request in its context, a *url.URL.
+type viaKey struct{}
+
+func via(ctx context.Context) *url.URL {
+	u, _ := ctx.Value(viaKey{}).(*url.URL)
+	return u
 }
 
 // NewTransport returns a transport for requests to an origin and to wherever it sends.
@@ -72,39 +80,27 @@ func NewTransport(o Origin, next http.RoundTripper) http.RoundTripper {
 		return t
 	}
 	base = base.Clone()
-	if proxy := base.Proxy; proxy != nil {
-		base.Proxy = func(r *http.Request) (*url.URL, error) {
-			u, err := proxy(r)
-			if u != nil {
-				t.proxies.Store(proxyAddress(u), true)
-			}
-			return u, err
-		}
+	if t.proxy = base.Proxy; t.proxy != nil {
+		base.Proxy = func(r *http.Request) (*url.URL, error) { return via(r.Context()), nil }
 	}
 	base.DialContext = t.dial
 	t.next = base
 	return t
 }
 
-// hostname is a host of a URL without its port and brackets, in small letters.
+// hostname returns the host of a URL without port and brackets, in lower case.
 func hostname(host string) string { return strings.ToLower((&url.URL{Host: host}).Hostname()) }
 
-// proxyAddress is what http.Transport dials for a proxy.
-func proxyAddress(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]
-	}
-	if port == "" {
-		port = "80"
-	}
-	return net.JoinHostPort(u.Hostname(), port)
-}
-
-// RoundTrip implements http.RoundTripper. It checks what a proxy or a connection that
-// is open already would hide from dial.
+// RoundTrip implements http.RoundTripper. It checks what dial does not see if the request
+// goes through a proxy or an open connection.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if err := t.check(r.URL); err != nil {
+	err := t.check(r.URL)
+	if err == nil && t.proxy != nil {
+		var u *url.URL
+		u, err = t.proxy(r)
+		r = r.WithContext(context.WithValue(r.Context(), viaKey{}, u))
+	}
+	if err != nil {
 		if r.Body != nil {
 			_ = r.Body.Close() // as RoundTripper must
 		}
@@ -147,7 +143,8 @@ func (t *transport) checkAddress(host string, a netip.Addr) error {
 	return &AddressError{t.origin, host, a}
 }
 
-// dial connects, and checks every address that is tried.
+// dial connects, and checks every address that is tried. The address of a proxy is the
+// user's choice and is not checked; the proxy resolves the name of the server.
 func (t *transport) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -155,7 +152,7 @@ func (t *transport) dial(ctx context.Context, network, address string) (net.Conn
 	}
 	host = strings.ToLower(host)
 	d := net.Dialer{Timeout: dialTimeout, KeepAlive: dialTimeout}
-	if _, ok := t.proxies.Load(address); ok {
+	if via(ctx) != nil {
 		return d.DialContext(ctx, network, address)
 	}
 	d.ControlContext = func(_ context.Context, _, resolved string, _ syscall.RawConn) error {
@@ -164,7 +161,7 @@ func (t *transport) dial(ctx context.Context, network, address string) (net.Conn
 			return err
 		}
 		if isLoopbackName(host) && !t.plain && kindOf(at.Addr()) != loopback {
-			return &PlainError{address} // a resolver that has another localhost
+			return &PlainError{address} // the resolver has another localhost
 		}
 		if host == t.origin {
 			return nil

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -13,9 +14,9 @@ import (
 func TestKindOf(t *testing.T) {
 	for want, list := range map[kind][]string{
 		public:    {"8.8.8.8", "172.32.0.1", "2001:4860:4860::8888", "100.128.0.1", "64:ff9b::808:808"},
-		private:   {"10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "100.100.100.200", "fd00:ec2::254", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::"},
-		linkLocal: {"169.254.169.254", "fe80::1%eth0", "::ffff:169.254.169.254", "224.0.0.1", "ff02::1", "64:ff9b::a9fe:a9fe", "255.255.255.255"},
-		loopback:  {"127.0.0.1", "127.8.9.1", "::1", "0.0.0.0", "0.1.2.3", "::", "::ffff:127.0.0.1", "::7f00:1", "2002:7f00:1::"},
+		private:   {"10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "240.0.0.1", "fd00::254", "64:ff9b:1::1", "::ffff:0:10.0.0.1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::"},
+		linkLocal: {"169.254.169.254", "fe80::1%eth0", "::ffff:169.254.169.254", "224.0.0.1", "ff02::1", "100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "::ffff:0:169.254.169.254", "64:ff9b::6464:64c8", "64:ff9b::a9fe:a9fe", "255.255.255.255"},
+		loopback:  {"127.0.0.1", "127.8.9.1", "::1", "0.0.0.0", "0.1.2.3", "::", "::ffff:127.0.0.1", "::7f00:1", "2002:7f00:1::", "::ffff:0:127.0.0.1"},
 	} {
 		for _, text := range list {
 			if got := kindOf(netip.MustParseAddr(text)); got != want {
@@ -54,6 +55,40 @@ func TestRedirectedName(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = response.Body.Close()
+}
+
+// TestProxyIsNotATarget: the proxy that the user configured is dialed wherever it is, but
+// a server cannot send to it as a server.
+func TestProxyIsNotATarget(t *testing.T) {
+	var asked []string
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Host)
+		http.Redirect(w, r, "http://localhost:"+r.URL.Query().Get("port")+"/", http.StatusFound)
+	}))
+	defer proxy.Close()
+	u, err := url.Parse(proxy.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Host = "localhost:" + u.Port()
+	direct := func(r *http.Request) (*url.URL, error) { // as http.ProxyFromEnvironment does
+		if r.URL.Hostname() == "localhost" {
+			return nil, nil
+		}
+		return u, nil
+	}
+	client := &http.Client{Transport: NewTransport(Origin{Host: "registry.example", Plain: true}, &http.Transport{Proxy: direct})}
+	response, err := client.Get("http://registry.example/?port=" + u.Port())
+	if err == nil {
+		_ = response.Body.Close()
+	}
+	var refused *AddressError
+	if !errors.As(err, &refused) {
+		t.Error(err)
+	}
+	if !slices.Equal(asked, []string{"registry.example"}) {
+		t.Errorf("requests for %q", asked)
+	}
 }
 
 // TestPlain: which requests may go without TLS.

@@ -4,20 +4,22 @@
 // line of a table; and a character that turns the direction of text could make one name
 // look like another. All of them are shown as escapes, as Go writes them.
 //
-// Tables, trees and errors use it. What a container prints itself is passed on as it is.
+// Tables, trees and errors use it. The output of a container is passed on unchanged.
 package termtext
 
 import (
 	"fmt"
 	"io"
+	"reflect"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// Visible says whether a character only takes its place: controls do other things, and
-// formats (Cf) turn the direction of the text or hide it.
+// Visible reports whether a terminal shows a character and does nothing else. Control
+// characters have other effects; format characters (Cf) change the direction of the
+// text, or hide it.
 func Visible(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r >= ' ' && r != 0x7f
@@ -25,10 +27,10 @@ func Visible(r rune) bool {
 	return !unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
-// Line is a text in one line.
+// Line returns text on one line.
 func Line(text string) string { return escape(text, "") }
 
-// Text is a text that may have lines and tabs.
+// Text returns text in which newlines and tabs are kept.
 func Text(text string) string { return escape(text, "\n\t") }
 
 func escape(text, allowed string) string {
@@ -60,12 +62,12 @@ func escape(text, allowed string) string {
 // a hint.
 type Multiline string
 
-// Fprintf is fmt.Fprintf with every argument that is text in one line.
+// Fprintf is fmt.Fprintf, but every argument that is text is shown on one line.
 func Fprintf(w io.Writer, format string, args ...any) {
 	_, _ = fmt.Fprintf(w, format, lines(args)...)
 }
 
-// Fprintln is fmt.Fprintln with every argument that is text in one line.
+// Fprintln is fmt.Fprintln, but every argument that is text is shown on one line.
 func Fprintln(w io.Writer, args ...any) {
 	_, _ = fmt.Fprintln(w, lines(args)...)
 }
@@ -84,6 +86,9 @@ func lines(args []any) []any {
 			out[i] = Line(a.String())
 		default:
 			out[i] = a
+			if v := reflect.ValueOf(a); v.Kind() == reflect.String {
+				out[i] = Line(v.String())
+			}
 		}
 	}
 	return out

@@ -36,8 +36,9 @@ func TestLine(t *testing.T) {
 func TestFprintf(t *testing.T) {
 	var out bytes.Buffer
 	Fprintf(&out, "%s\t%v\t%d\n", "a\nb", errors.New("c\x1b"), 7)
-	Fprintln(&out, "x", "y\r")
-	if want := "a\\nb\tc\\x1b\t7\nx y\\r\n"; out.String() != want {
+	type named string
+	Fprintln(&out, "x", "y\r", named("z\x1b"), nil)
+	if want := "a\\nb\tc\\x1b\t7\nx y\\r z\\x1b <nil>\n"; out.String() != want {
 		t.Errorf("%q, want %q", out.String(), want)
 	}
 }

@@ -53,7 +53,7 @@ var arrows = map[string]string{
 	"internal/image/layer":      "image regularfile",
 	"internal/image/merge":      "",
 	"internal/image/ingest":     "ctxio image image/layer namespaces",
-	"internal/image/transfer":   "atomicfile ctxio image image/configure image/ingest image/layer outbound",
+	"internal/image/transfer":   "atomicfile ctxio image image/configure image/ingest image/layer outbound regularfile",
 	"internal/see":              "atomicfile container look plan termtext",
 	"internal/beside":           "look spec",
 	"internal/look":             "container image spec termtext",

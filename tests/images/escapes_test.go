@@ -49,7 +49,7 @@ func TestEscapes(t *testing.T) {
 	}
 }
 
-// controls says what a text has that a terminal does not only show.
+// controls returns the characters of a text that a terminal does more with than show them.
 func controls(text string) string {
 	if !utf8.ValidString(text) {
 		return "bytes that are not UTF-8"

@@ -33,6 +33,7 @@ const (
 	publicAddress  = "203.0.113.5"
 	otherPublic    = "203.0.113.6"
 	privateAddress = "10.9.9.9"
+	otherPrivate   = "192.168.9.9"
 	metadata       = "169.254.169.254"
 )
 
@@ -47,7 +48,7 @@ type network struct {
 	seen  []string // SCHEME ADDRESS METHOD PATH AUTHORIZATION
 }
 
-// newNetwork moves the test's thread into a network of its own, so that nothing leaves
+// newNetwork moves the test's thread into a separate network namespace, so that nothing leaves
 // this machine. Programs that the test starts are there too.
 func newNetwork(t testing.TB) *network {
 	t.Helper()
@@ -59,8 +60,8 @@ func newNetwork(t testing.TB) *network {
 	}
 	tool(t, "ip", "link", "set", "lo", "up")
 	n := &network{t: t, ca: filepath.Join(t.TempDir(), "ca.pem")}
-	n.makeCertificate(publicAddress, otherPublic, privateAddress, metadata, "127.0.0.1")
-	for _, a := range []string{publicAddress, otherPublic, privateAddress, metadata} {
+	n.makeCertificate(publicAddress, otherPublic, privateAddress, otherPrivate, metadata, "127.0.0.1")
+	for _, a := range []string{publicAddress, otherPublic, privateAddress, otherPrivate, metadata} {
 		tool(t, "ip", "address", "add", a+"/32", "dev", "lo")
 	}
 	return n
@@ -107,7 +108,7 @@ func (n *network) serve(scheme, address string, handler http.HandlerFunc) {
 	n.t.Cleanup(func() { _ = server.Close() })
 }
 
-// requests are those that begin so.
+// requests returns the requests that begin with prefix.
 func (n *network) requests(prefix string) (out []string) {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
@@ -137,7 +138,7 @@ func TestRegistrySends(t *testing.T) {
 	var m oci.Manifest
 	readBlob(t, l, d, &m)
 	content := &registry{layout: l, cut: map[string]int{}}
-	var kind, target string // what the registry redirects, and where to
+	var kind, target string // the kind of request that the registry redirects, and its target
 	trap := func(w http.ResponseWriter, q *http.Request) { content.serve(w, q) }
 	for _, address := range []string{"127.0.0.1", otherPublic, privateAddress, metadata} {
 		n.serve("http", address, trap)
@@ -244,6 +245,50 @@ func TestPrivateRegistryWithoutTLS(t *testing.T) {
 	}
 	write(t, filepath.Join(home, "minirun/registries.json"), fmt.Sprintf(`{"insecure":[%q]}`, privateAddress))
 	s.do("pull", "-q", "--no-unpack", ref)
+}
+
+// TestPrivateRegistryWithTLS: a registry in the private network may redirect to another
+// server there, but not to a metadata server or to loopback. If its certificate is not
+// trusted, the user is not advised to do without TLS.
+func TestPrivateRegistryWithTLS(t *testing.T) {
+	n := newNetwork(t)
+	l := newLayout(t)
+	l.add("app", runs("sh"), layer{entries: []tar.Header{file("f", "content")}})
+	content := &registry{layout: l, cut: map[string]int{}}
+	target := "https://" + otherPrivate
+	n.serve("https", privateAddress, func(w http.ResponseWriter, q *http.Request) {
+		if strings.Contains(q.URL.Path, "/blobs/") {
+			http.Redirect(w, q, target+q.URL.Path, http.StatusTemporaryRedirect)
+			return
+		}
+		content.serve(w, q)
+	})
+	for _, address := range []string{otherPrivate, metadata, "127.0.0.1"} {
+		n.serve("https", address, content.serve)
+	}
+	pull := func(trusted bool) testbundle.Result {
+		s := newStore(t)
+		s.Env = []string{"DOCKER_CONFIG=" + s.Host}
+		if trusted {
+			s.Env = append(s.Env, "SSL_CERT_FILE="+n.ca)
+		}
+		return s.Minirun("pull", "-q", "--no-unpack", privateAddress+"/x:app")
+	}
+	r := pull(false)
+	r.Fails(t, "certificate authority")
+	if strings.Contains(r.Stderr, `"insecure"`) {
+		t.Errorf("the hint for a registry without TLS: %s", r.Stderr)
+	}
+	if r := pull(true); r.Status != 0 || len(n.requests("https "+otherPrivate)) == 0 {
+		t.Errorf("another private server: status %d: %s", r.Status, r.Stderr)
+	}
+	for _, address := range []string{metadata, "127.0.0.1"} {
+		target = "https://" + address
+		pull(true).Fails(t, address)
+		if sent := n.requests("https " + address); len(sent) > 0 {
+			t.Errorf("sent %q", sent)
+		}
+	}
 }
 
 // TestAddSends: the server of a file that ADD fetches cannot send minirun to other

@@ -25,7 +25,7 @@ func openDirectory(t *testing.T) string {
 	return dir
 }
 
-// othersReach says whether another user can get at a file, which must exist.
+// othersReach reports whether another user can reach a file, which must exist.
 func othersReach(t *testing.T, path string) bool {
 	t.Helper()
 	if info, err := os.Stat(path); err != nil || info.Mode()&os.ModeSetuid == 0 {
@@ -75,6 +75,26 @@ func TestUnpackedIsPrivate(t *testing.T) {
 		if info, err := os.Stat(filepath.Join(at, path)); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v, want %o", path, info.Mode(), err, want)
 		}
+	}
+}
+
+// TestUnpackedInHomeIsPrivate: root may unpack into the home directory of another user,
+// which excludes everyone except that user.
+func TestUnpackedInHomeIsPrivate(t *testing.T) {
+	testbundle.Need(t)
+	need(t, "setpriv", "util-linux")
+	suid := with(file("suid", "x"), func(h *tar.Header) { h.Mode = 0o4755 })
+	s := loaded(t, runs("true"), layer{entries: []tar.Header{with(dir("./"), func(h *tar.Header) { h.Mode = 0o755 }), suid}})
+	home := filepath.Join(openDirectory(t), "home")
+	if err := os.Mkdir(home, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(home, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	s.do("unpack", "busybox", filepath.Join(home, "root"))
+	if othersReach(t, filepath.Join(home, "root/suid")) {
+		t.Error("the owner of the home directory reaches the image's set-user-ID program")
 	}
 }
 

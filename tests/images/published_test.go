@@ -2,7 +2,6 @@ package images
 
 import (
 	"archive/tar"
-	"encoding/json"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -103,7 +102,7 @@ func TestURLsOfLayersAreNotFollowed(t *testing.T) {
 	l := newLayout(t)
 	d := l.image(runs("true"), layer{entries: []tar.Header{dir("d")}})
 	var m oci.Manifest
-	read(t, l, d, &m)
+	readBlob(t, l, d, &m)
 	if err := os.Remove(filepath.Join(l.dir, "blobs/sha256", m.Layers[0].Digest.Encoded())); err != nil {
 		t.Fatal(err)
 	}
@@ -115,25 +114,14 @@ func TestURLsOfLayersAreNotFollowed(t *testing.T) {
 	}
 }
 
-func read(t *testing.T, l *layout, d oci.Descriptor, into any) {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(l.dir, "blobs/sha256", d.Digest.Encoded()))
-	if err == nil {
-		err = json.Unmarshal(text, into)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // A document that can be read as a manifest and as an index is refused, and so is
 // one that is not what its descriptor says (CVE-2021-41190).
 func TestAmbiguousDocumentsAreRefused(t *testing.T) {
 	l := newLayout(t)
 	d := l.image(runs("true"), layer{entries: []tar.Header{dir("d")}})
 	var manifest, index map[string]any
-	read(t, l, d, &manifest)
-	read(t, l, l.document(oci.MediaTypeImageIndex, oci.Index{Versioned: l.index.Versioned, MediaType: oci.MediaTypeImageIndex, Manifests: []oci.Descriptor{d}}), &index)
+	readBlob(t, l, d, &manifest)
+	readBlob(t, l, l.document(oci.MediaTypeImageIndex, oci.Index{Versioned: l.index.Versioned, MediaType: oci.MediaTypeImageIndex, Manifests: []oci.Descriptor{d}}), &index)
 	both := maps.Clone(manifest)
 	maps.Copy(both, index)
 	withoutType := maps.Clone(both)

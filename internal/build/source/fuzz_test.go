@@ -12,7 +12,7 @@ import (
 	"github.com/minirun/minirun/internal/tartest"
 )
 
-// FuzzArchive: whatever comes as a context, nothing is made outside of it.
+// FuzzArchive: whatever the archive of a context contains, no file outside the context is created.
 func FuzzArchive(f *testing.F) {
 	f.Add(pack(f, file("a", "b"), symlink("l", ".."), file("l/x", "y")))
 	f.Add(pack(f, dir("d"), hardlink("h", "../canary")))

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 const whole = "0123456789abcdef0123456789abcdef01234567"
@@ -428,7 +429,8 @@ func TestSubmodules(t *testing.T) {
 	}
 }
 
-// What git says is kept up to a bound: part of it comes from the server.
+// TestTailIsBounded: of the messages of git, part of which come from the server, only the
+// end is kept.
 func TestTailIsBounded(t *testing.T) {
 	end := &tail{limit: 10}
 	cmd := exec.Command("sh", "-c", "yes remote: | head -c 10000000; echo; echo the end")
@@ -438,5 +440,21 @@ func TestTailIsBounded(t *testing.T) {
 	}
 	if got := end.String(); len(got) != 10 || !strings.HasSuffix(got, "the end\n") {
 		t.Errorf("%d bytes are kept: %.20q", len(got), got)
+	}
+}
+
+// TestGitOutputIsBounded: a server that lists refs without end is cut off.
+func TestGitOutputIsBounded(t *testing.T) {
+	dir := t.TempDir()
+	script := "#!/bin/sh\nexec yes \"" + whole + "\trefs/heads/a\"\n"
+	if err := os.WriteFile(filepath.Join(dir, "git"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+	defer stop()
+	r := &GitRef{Remote: "https://example.com/r.git"}
+	if _, _, err := r.LsRemote(ctx); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "longer than") {
+		t.Errorf("%v; context: %v", err, ctx.Err())
 	}
 }

@@ -90,17 +90,19 @@ func (g *git) run(ctx context.Context, args ...string) (string, error) {
 	}
 	cmd := exec.CommandContext(ctx, "git", append(all, args...)...)
 	cmd.Env, cmd.Dir = g.environment(), "/"
-	var out bytes.Buffer
+	out := &head{limit: maxGitOutput}
 	said := &tail{limit: 4 << 10}
-	cmd.Stdout, cmd.Stderr = &out, said
+	cmd.Stdout, cmd.Stderr = out, said
 	// With its helpers for the protocols: they would go on fetching.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	err := cmd.Run()
 	switch {
+	case out.over:
+		return "", fmt.Errorf("git %s: its output is longer than %d bytes", args[0], out.limit)
 	case err == nil:
-		return out.String(), nil
+		return out.kept.String(), nil
 	case errors.Is(err, exec.ErrNotFound):
 		return "", fmt.Errorf("git is needed for %s, and there is none on this host: install git", g.remote)
 	case ctx.Err() != nil:
@@ -123,6 +125,25 @@ func (e *gitError) Error() string {
 }
 
 func (e *gitError) Unwrap() error { return e.err }
+
+// maxGitOutput bounds the output of git: of ls-remote, a server can make it as long as
+// it likes. The names that are asked for take a few hundred bytes.
+const maxGitOutput = 1 << 20
+
+// A head is the beginning of what is written to it. To write more is an error, which
+// ends the program that writes.
+type head struct {
+	limit int
+	kept  bytes.Buffer
+	over  bool
+}
+
+func (h *head) Write(p []byte) (int, error) {
+	if h.over = h.over || h.kept.Len()+len(p) > h.limit; h.over {
+		return 0, errors.New("too much output")
+	}
+	return h.kept.Write(p)
+}
 
 // A tail is the end of what is written to it. The buffer is not embedded: its
 // ReadFrom would be promoted, and os/exec would fill it past Write with what a

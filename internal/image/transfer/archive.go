@@ -21,6 +21,7 @@ import (
 	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/layer"
+	"github.com/minirun/minirun/internal/regularfile"
 )
 
 // A Found is an image that an archive or a directory has.
@@ -146,21 +147,13 @@ func (a *Archive) Open(_ context.Context, d oci.Descriptor, offset int64) (io.Re
 type directory string
 
 func (d directory) open(name string) (io.ReadSeekCloser, error) {
-	// os.Root: a layout that somebody else wrote may have links that lead out of it.
-	root, err := os.OpenRoot(string(d))
+	root, err := os.Open(string(d))
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = root.Close() }()
-	// A FIFO must not block: the layout may be another user's.
-	f, err := root.OpenFile(filepath.FromSlash(name), os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.Join(fmt.Errorf("%s: is not a regular file", name), err, f.Close())
-	}
-	return f, nil
+	// Another user may have written the layout: its links must not lead out of it.
+	return regularfile.OpenIn(int(root.Fd()), filepath.FromSlash(name), unix.RESOLVE_BENEATH|unix.RESOLVE_NO_MAGICLINKS)
 }
 
 func (directory) Close() error { return nil }

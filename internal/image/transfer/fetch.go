@@ -67,7 +67,7 @@ type fetcher struct {
 	walk     image.Walk
 }
 
-// root fetches a document that is in so many indexes, and what it leads to.
+// root fetches a document, which depth indexes contain, and what it refers to.
 func (f *fetcher) root(ctx context.Context, d oci.Descriptor, depth int) (oci.Descriptor, error) {
 	if first, err := f.walk.Enter(d.Digest.String(), depth); err != nil || !first {
 		return d, err

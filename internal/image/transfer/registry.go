@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -155,6 +156,10 @@ func explained(err error) error {
 		case http.StatusTooManyRequests:
 			return fmt.Errorf("%w: too many requests: log in, or set a mirror in /etc/%s", err, RegistriesFile)
 		}
+	}
+	var untrusted *tls.CertificateVerificationError
+	if errors.As(err, &untrusted) {
+		return fmt.Errorf("%w\nhint: if your own certificate authority signed the registry's certificate, add it to the host's certificates", err)
 	}
 	var plain *outbound.PlainError
 	if errors.As(err, &plain) || errors.Is(err, http.ErrSchemeMismatch) {
