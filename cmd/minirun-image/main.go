@@ -82,7 +82,7 @@ func interruptible() (context.Context, func()) {
 			signal.Stop(signals)
 			cancel(&signaled{n})
 			// What cannot be interrupted, such as a write to a terminal that is stopped, must
-			// not keep the program. Usually it has ended long before.
+			// not keep the program from exiting. Usually it has exited long before.
 			time.AfterFunc(patience, func() { os.Exit(128 + int(n)) })
 		}
 	}()

@@ -95,8 +95,8 @@ func flatten(ctx context.Context, layers []string, dir string) error {
 	return errors.Join(err, os.RemoveAll(private))
 }
 
-// keepOthersOut gives a root file system mode 0700, unless a directory above the place
-// that it goes to keeps other users out already.
+// keepOthersOut gives a root file system mode 0700, unless a directory above
+// its destination already keeps other users out.
 func keepOthersOut(root, dir string) error {
 	place, err := filepath.Abs(filepath.Dir(dir))
 	if err == nil {

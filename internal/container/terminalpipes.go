@@ -24,7 +24,7 @@ import (
 type terminalPipes struct {
 	input   int // the end that minirun writes to; -1: descriptor 0 is not a terminal
 	outputs sync.WaitGroup
-	stop    int // an eventfd: the container has ended
+	stop    int // an eventfd: the container exited
 	copied  int // an eventfd: all output is written
 }
 
@@ -84,8 +84,8 @@ func ignoreJobControl() (restore func()) {
 }
 
 // copyOutput copies until the pipe's writers are gone, the terminal takes no
-// more, or the container has ended. Then what the pipe holds is still written;
-// what a process that outlives the program may add is not waited for.
+// more, or the container exited. Then it still writes what the pipe holds, but does
+// not wait for what a process that outlives the program may add.
 func copyOutput(to stdio.Descriptor, pipe, stop int) {
 	buf := make([]byte, 32<<10)
 	for {
@@ -158,7 +158,7 @@ const backgroundPause = 300
 // until the program does not read any more. It takes no input from a shell that
 // has put minirun into the background.
 func copyInput(pipe, stop int) {
-	buf := make([]byte, 4096) // what a terminal has at most in one line, and a pipe of one page in all
+	buf := make([]byte, 4096) // the longest line of a terminal, and the capacity of a pipe of one page
 	const terminal = stdio.In
 	empty, unread := unix.PollFd{Fd: int32(pipe), Events: unix.POLLOUT}, unix.PollFd{Fd: int32(pipe)}
 	for awaitAny(-1, empty, stop) && awaitAny(-1, unread, stop, int(terminal)) {

@@ -59,9 +59,9 @@ func (d Descriptor) Read(data []byte) (int, error) {
 	}
 }
 
-// retry reports whether a call that answered err is to be made again. Another
-// process that has the same terminal or pipe may have made it non-blocking; then
-// retry waits until it is ready.
+// retry reports whether to repeat a call that returned err. Another process that
+// has the same terminal or pipe may have made it non-blocking; then retry waits
+// until it is ready.
 func (d Descriptor) retry(err error, events int16) (bool, error) {
 	switch {
 	case errors.Is(err, unix.EINTR):
