@@ -167,9 +167,9 @@ func newTerminal(master *os.File) (*terminal, error) {
 }
 
 // takeOver puts minirun's terminal into raw mode. A background job leaves it to
-// the shell: see ignoreJobControl.
+// the shell: see stdio.IgnoreJobControl.
 func (t *terminal) takeOver() error {
-	defer ignoreJobControl()()
+	defer stdio.IgnoreJobControl()()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.own != nil || t.restored || inBackground(0) {
@@ -189,7 +189,7 @@ func (t *terminal) takeOver() error {
 // copyInput copies standard input to the container's terminal while minirun is in
 // the foreground.
 func (t *terminal) copyInput() {
-	defer ignoreJobControl()()
+	defer stdio.IgnoreJobControl()()
 	buf := make([]byte, 4096)
 	for {
 		if inBackground(0) {
@@ -245,7 +245,7 @@ func (t *terminal) drain() { <-t.copied }
 
 // restore leaves minirun's terminal as it was, unless the shell has it again.
 func (t *terminal) restore() {
-	defer ignoreJobControl()()
+	defer stdio.IgnoreJobControl()()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.restored = true

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -58,29 +57,11 @@ func (p *terminalPipes) add(fd int) (int, error) {
 		return ends[0], nil
 	}
 	p.outputs.Go(func() {
-		defer ignoreJobControl()()
+		defer stdio.IgnoreJobControl()()
 		copyOutput(stdio.Descriptor(fd), ends[0], p.stop)
 		_ = unix.Close(ends[0]) // a program that goes on writing gets EPIPE
 	})
 	return ends[1], nil
-}
-
-// ignoreJobControl runs the calling goroutine on a thread that the terminal
-// does not send signals to. minirun catches SIGTTIN and SIGTTOU to pass them on,
-// so a read of a background job would be restarted and signaled for ever; with
-// the signals blocked it fails with EIO, and a write succeeds (termios(3),
-// tostop).
-func ignoreJobControl() (restore func()) {
-	runtime.LockOSThread()
-	var block, before unix.Sigset_t
-	for _, s := range [2]unix.Signal{unix.SIGTTIN, unix.SIGTTOU} {
-		block.Val[0] |= 1 << (uint(s) - 1)
-	}
-	_ = unix.PthreadSigmask(unix.SIG_BLOCK, &block, &before) // fails for a wrong argument only
-	return func() {
-		_ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
-		runtime.UnlockOSThread()
-	}
 }
 
 // copyOutput copies until the pipe's writers are gone, the terminal takes no
@@ -144,7 +125,7 @@ func (p *terminalPipes) begin() {
 	input := p.input
 	p.input = -1
 	go func() {
-		defer ignoreJobControl()()
+		defer stdio.IgnoreJobControl()()
 		copyInput(input, p.stop)
 		_ = unix.Close(input) // end of file for the program
 	}()

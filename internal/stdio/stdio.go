@@ -29,8 +29,10 @@ const (
 func (d Descriptor) Fd() uintptr { return uintptr(d) }
 
 // Write writes all of data. A broken pipe is the error EPIPE: the Go runtime
-// ignores the signal of a system call that it did not make itself.
+// ignores the signal of a system call that it did not make itself. A background job
+// writes to its terminal, also with stty tostop.
 func (d Descriptor) Write(data []byte) (int, error) {
+	defer IgnoreJobControl()()
 	for rest := data; len(rest) > 0; {
 		n, err := unix.Write(int(d), rest)
 		if again, wait := d.retry(err, unix.POLLOUT); wait != nil {

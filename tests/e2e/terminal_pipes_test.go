@@ -242,6 +242,19 @@ func TestTerminalInBackground(t *testing.T) {
 	_ = cmd.Wait()
 }
 
+// A background job's message gets to the terminal, also with stty tostop.
+func TestMessageInBackground(t *testing.T) {
+	p := testbundle.NewPty(t)
+	b := testbundle.New(t, testbundle.Args("/no/such"))
+	b.Write()
+	cmd := exec.Command("/bin/sh", "-m", "-c", `stty tostop; "$@" & wait $!; status=$?; stty -tostop; echo "status $status"`, "sh", testbundle.Binary, "--root", b.Root, "run", b.ID, b.Dir)
+	p.Attach(cmd)
+	b.Start(cmd)
+	p.Expect("/no/such")
+	p.Expect("status 1\r\n")
+	_ = cmd.Wait()
+}
+
 // Only what is a terminal is replaced: output to a file goes there itself.
 func TestTerminalPipesOnlyForTerminals(t *testing.T) {
 	p := testbundle.NewPty(t)
