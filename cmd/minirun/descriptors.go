@@ -43,7 +43,7 @@ func sortDescriptors(c *cli.Context) error {
 	return nil
 }
 
-// answerOf is the descriptor on which a monitor answers the process that has
+// answerOf is the descriptor on which a monitor answers the process that
 // started it; 0 for any other command.
 func answerOf(c *cli.Context) int {
 	if c.Command.Name == "monitor" {

@@ -28,9 +28,9 @@ var messages = struct {
 	debug bool
 }{out: patient{stdio.Err}}
 
-// patient writes to a descriptor whose reader may have stopped reading, or may be
-// gone: minirun does not wait for it for ever, nor does it end with it. What does
-// not get through is lost.
+// patient writes to a descriptor whose reader may have stopped reading or may be
+// gone: minirun neither waits for it forever nor exits because of it. What does not
+// get through is lost.
 type patient struct{ to stdio.Descriptor }
 
 const patience = 10 * time.Second

@@ -76,9 +76,9 @@ func commandsFor(args []string) (commands []*cli.Command) {
 	return commands
 }
 
-// completionVariable is set by contrib/completion. Without it a last argument of
-// --generate-bash-completion, by which cli is asked what may follow, is as any other:
-// it may be the container's program's.
+// completionVariable is set by contrib/completion. Without it,
+// --generate-bash-completion as the last argument, which makes cli print completions,
+// is an ordinary argument: it may be for the container's program.
 const completionVariable = "MINIRUN_COMPLETE"
 
 func app(args []string) *cli.App {

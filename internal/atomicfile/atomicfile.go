@@ -80,8 +80,7 @@ func Create(path string, mode fs.FileMode) (*File, error) {
 	return &File{File: f, inPlace: true}, nil
 }
 
-// Append opens a log, which it makes if there is none. What is written goes to its
-// end.
+// Append opens a log and creates it if it does not exist. Writes go to its end.
 func Append(path string, mode fs.FileMode) (f *os.File, err error) {
 	const attempts = 10 // it may come and go between look-up and open
 	for range attempts {

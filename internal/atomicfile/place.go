@@ -16,7 +16,7 @@ type place struct {
 	path, name string
 	dir        int         // the directory, opened with O_PATH
 	dirStat    unix.Stat_t // the directory
-	st         unix.Stat_t // what has the name, if found
+	st         unix.Stat_t // the file of that name, if found
 	found      bool
 }
 
@@ -95,7 +95,7 @@ func (p *place) open(flags int) (*os.File, error) {
 	if p.kind() == unix.S_IFDIR {
 		return nil, &os.PathError{Op: "open", Path: p.path, Err: errDirectoryName}
 	}
-	if p.name == "" { // behind a link of proc(5)
+	if p.name == "" { // the target of a link in proc(5)
 		return os.OpenFile(p.path, flags, 0)
 	}
 	if p.foreign() {

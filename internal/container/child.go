@@ -20,7 +20,7 @@ type child struct {
 	// console socket took it.
 	Console *os.File
 
-	relay   *terminalPipes // nil: the caller has no terminal that the container does not get
+	relay   *terminalPipes // nil if none of the caller's terminals is replaced by a pipe
 	who     string         // for messages
 	options Options
 	spec    *specs.Spec // with the process that is to run

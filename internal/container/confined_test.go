@@ -273,7 +273,7 @@ func TestExecveIsLast(t *testing.T) {
 	})
 }
 
-// afterSeccomp are the calls of a plan behind a filter that was loaded late: a
+// afterSeccomp are the calls of a plan after a filter that was loaded late: a
 // profile must allow these, and no more (docs/architecture.md).
 var afterSeccomp = []plan.Call{plan.Write, plan.Read, plan.CloseRange, plan.Execve, plan.ExitGroup}
 

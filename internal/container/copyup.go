@@ -35,7 +35,7 @@ func (c *Container) copyUp(from, to int) error {
 	return nil
 }
 
-// kept says which attributes of a directory are not copied.
+// kept lists the attributes of a directory that are not copied.
 type kept struct{ mode, uid, gid bool }
 
 // optionsKept returns the attributes that the options of the nth tmpfs with

@@ -102,7 +102,7 @@ func runHook(ctx context.Context, h *specs.Hook, dir string, state []byte) error
 		cmd.Env = os.Environ() // the caller's, never process.env
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(state), &output, &output
-	// A hook without minirun serves nobody.
+	// Kill the hook if minirun dies.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	cmd.WaitDelay = time.Second // a grandchild may hold the pipes open
 	err := startHook(cmd)
@@ -163,8 +163,8 @@ func (c *Container) feedHooks() error {
 	return nil
 }
 
-// fillPipe writes what nobody reads yet, so the pipe must hold all of it: a write
-// that waits for room would wait for ever.
+// fillPipe writes to a pipe that has no reader yet, so the pipe must hold all of
+// it: a write that waits for room would wait forever.
 func fillPipe(p *os.File, data []byte) error {
 	fd := int(p.Fd())
 	if err := unix.SetNonblock(fd, true); err != nil {
@@ -181,8 +181,8 @@ func fillPipe(p *os.File, data []byte) error {
 	return nil
 }
 
-// defaultPipe is what a pipe holds where its user has too many of them for more,
-// two pages (pipe(7)).
+// defaultPipe is the capacity of a new pipe of a user who has exceeded
+// pipe-user-pages-soft: two pages (pipe(7)).
 const defaultPipe = 8192
 
 // hookFailed tells which hook inside the container has failed, and how.

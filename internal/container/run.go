@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
+	"time"
 
 	"github.com/containerd/console"
 	"golang.org/x/sys/unix"
@@ -136,25 +138,23 @@ func (c *child) forward(s unix.Signal, own *terminal) error {
 
 // A terminal relays between minirun's terminal and the container's.
 type terminal struct {
-	own    console.Console // nil: standard input is no terminal
 	master *os.File
 	copied chan struct{}
+
+	mu       sync.Mutex
+	own      console.Console // standard input in raw mode; nil: it is not
+	restored bool
 }
 
 func newTerminal(master *os.File) (*terminal, error) {
 	t := &terminal{master: master, copied: make(chan struct{})}
-	if own, err := console.ConsoleFromFile(os.Stdin); err == nil {
-		t.own = own
-		if err := t.resize(); err != nil {
-			return nil, err
-		}
-		if err := own.SetRaw(); err != nil {
-			return nil, fmt.Errorf("put the terminal into raw mode: %w", err)
-		}
+	if err := t.resize(); err != nil {
+		return nil, err
 	}
-	go func() {
-		_, _ = io.Copy(master, os.Stdin) // ends with minirun
-	}()
+	if err := t.takeOver(); err != nil {
+		return nil, err
+	}
+	go t.copyInput() // ends with minirun
 	go func() {
 		out := &failing{Writer: stdio.Out}
 		_, _ = io.Copy(out, master) // EIO when the last process has closed the slave
@@ -164,6 +164,56 @@ func newTerminal(master *os.File) (*terminal, error) {
 		close(t.copied)
 	}()
 	return t, nil
+}
+
+// takeOver puts minirun's terminal into raw mode. A background job leaves it to
+// the shell: see stdio.IgnoreJobControl.
+func (t *terminal) takeOver() error {
+	defer stdio.IgnoreJobControl()()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.own != nil || t.restored || inBackground(0) {
+		return nil
+	}
+	own, err := console.ConsoleFromFile(os.Stdin) // reads the settings that are restored later
+	if err == nil {
+		err = own.SetRaw()
+	}
+	if err != nil {
+		return fmt.Errorf("put the terminal into raw mode: %w", err)
+	}
+	t.own = own
+	return nil
+}
+
+// copyInput copies standard input to the container's terminal while minirun is in
+// the foreground.
+func (t *terminal) copyInput() {
+	defer stdio.IgnoreJobControl()()
+	buf := make([]byte, 4096)
+	for {
+		if inBackground(0) {
+			time.Sleep(backgroundPause * time.Millisecond)
+			continue
+		}
+		if err := t.takeOver(); err != nil {
+			return
+		}
+		_, _ = unix.Poll([]unix.PollFd{{Fd: 0, Events: unix.POLLIN}}, -1) // an error is also one of the read
+		if inBackground(0) {
+			continue
+		}
+		n, err := stdio.In.Read(buf)
+		if errors.Is(err, unix.EIO) && inBackground(0) {
+			continue
+		}
+		if err != nil {
+			return
+		}
+		if _, err := t.master.Write(buf[:n]); err != nil {
+			return
+		}
+	}
 }
 
 // failing keeps the error of a writer.
@@ -179,15 +229,11 @@ func (f *failing) Write(data []byte) (n int, err error) {
 
 // resize gives the container's terminal the size of minirun's.
 func (t *terminal) resize() error {
-	if t.own == nil {
-		return nil
-	}
-	size, err := t.own.Size()
+	size, err := unix.IoctlGetWinsize(0, unix.TIOCGWINSZ)
 	if err != nil {
 		return fmt.Errorf("read the terminal's size: %w", err)
 	}
-	ws := &unix.Winsize{Row: size.Height, Col: size.Width}
-	err = unix.IoctlSetWinsize(int(t.master.Fd()), unix.TIOCSWINSZ, ws)
+	err = unix.IoctlSetWinsize(int(t.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: size.Row, Col: size.Col})
 	if errors.Is(err, unix.EBADF) {
 		return nil // it has been hung up
 	}
@@ -197,9 +243,13 @@ func (t *terminal) resize() error {
 // drain waits until all output of the container is written.
 func (t *terminal) drain() { <-t.copied }
 
-// restore leaves minirun's terminal as it was.
+// restore leaves minirun's terminal as it was, unless the shell has it again.
 func (t *terminal) restore() {
-	if t.own != nil {
+	defer stdio.IgnoreJobControl()()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.restored = true
+	if t.own != nil && !inBackground(0) {
 		_ = t.own.Reset()
 	}
 	t.master.Close()

@@ -106,7 +106,7 @@ func isTerminal(fd int) bool { return stdio.Descriptor(fd).IsTerminal() }
 // descriptor, unless the container has a terminal.
 func (o *Options) getsNull(fd int) bool { return isNull(fd) || !o.attends && isTerminal(fd) }
 
-// A handover is what the new process gets, and what of it is only for this.
+// A handover lists what the new process gets, and which of it was opened for that only.
 type handover struct {
 	fds   []int // as bootstrap.Attr.Files
 	own   []int // to be closed when the process has them
@@ -114,7 +114,7 @@ type handover struct {
 	guard bool  // null must be one whose inode the container cannot change
 }
 
-// close closes what the new process has by now.
+// close closes this process's copies of what was opened for the new process.
 func (h *handover) close() {
 	for _, fd := range h.own {
 		_ = unix.Close(fd)
@@ -124,8 +124,8 @@ func (h *handover) close() {
 
 // handOver opens what the new process gets as descriptors 0, 1, 2 and, with
 // --preserve-fds, those that follow. A number that is closed here stays closed
-// there, also when minirun has taken it for itself since. Replaced says that the
-// plan replaces the host's /dev/null.
+// there, even if minirun has used the number for itself since. replaced reports
+// whether the plan replaces the host's /dev/null.
 func (c *child) handOver(preserve int, replaced bool) (*handover, error) {
 	h := &handover{fds: make([]int, 3+preserve), null: -1}
 	h.guard = !replaced && !c.options.rootless() && !namespaces.InUserNamespace()
@@ -176,9 +176,9 @@ func (c *child) replace(h *handover, fd int) error {
 	return nil
 }
 
-// openNull opens the host's /dev/null. Guarded it is opened through a read-only
-// mount: root in the container could change owner and mode of the host's for
-// everybody otherwise (/proc/self/fd/0, fchmod).
+// openNull opens the host's /dev/null. If guarded, it is opened through a
+// read-only mount: otherwise root in the container could change the owner and mode
+// of the host's (/proc/self/fd/0, fchmod).
 func openNull(guarded bool) (int, error) {
 	path := os.DevNull
 	if guarded {

@@ -6,7 +6,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestHostUser: who process.user is on the host.
+// TestHostUser: the host's uid of process.user, with and without a user namespace.
 func TestHostUser(t *testing.T) {
 	maps := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 1000, Size: 1}, {ContainerID: 1, HostID: 100000, Size: 65535}}
 	for _, c := range []struct {

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -24,7 +23,7 @@ import (
 type terminalPipes struct {
 	input   int // the end that minirun writes to; -1: descriptor 0 is not a terminal
 	outputs sync.WaitGroup
-	stop    int // an eventfd: the container has ended
+	stop    int // an eventfd: the container exited
 	copied  int // an eventfd: all output is written
 }
 
@@ -58,34 +57,16 @@ func (p *terminalPipes) add(fd int) (int, error) {
 		return ends[0], nil
 	}
 	p.outputs.Go(func() {
-		defer ignoreJobControl()()
+		defer stdio.IgnoreJobControl()()
 		copyOutput(stdio.Descriptor(fd), ends[0], p.stop)
 		_ = unix.Close(ends[0]) // a program that goes on writing gets EPIPE
 	})
 	return ends[1], nil
 }
 
-// ignoreJobControl runs the calling goroutine on a thread that the terminal
-// does not send signals to. minirun catches SIGTTIN and SIGTTOU to pass them on,
-// so a read of a background job would be restarted and signaled for ever; with
-// the signals blocked it fails with EIO, and a write succeeds (termios(3),
-// tostop).
-func ignoreJobControl() (restore func()) {
-	runtime.LockOSThread()
-	var block, before unix.Sigset_t
-	for _, s := range [2]unix.Signal{unix.SIGTTIN, unix.SIGTTOU} {
-		block.Val[0] |= 1 << (uint(s) - 1)
-	}
-	_ = unix.PthreadSigmask(unix.SIG_BLOCK, &block, &before) // fails for a wrong argument only
-	return func() {
-		_ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
-		runtime.UnlockOSThread()
-	}
-}
-
 // copyOutput copies until the pipe's writers are gone, the terminal takes no
-// more, or the container has ended. Then what the pipe holds is still written;
-// what a process that outlives the program may add is not waited for.
+// more, or the container exited. Then it still writes what the pipe holds, but does
+// not wait for what a process that outlives the program may add.
 func copyOutput(to stdio.Descriptor, pipe, stop int) {
 	buf := make([]byte, 32<<10)
 	for {
@@ -144,7 +125,7 @@ func (p *terminalPipes) begin() {
 	input := p.input
 	p.input = -1
 	go func() {
-		defer ignoreJobControl()()
+		defer stdio.IgnoreJobControl()()
 		copyInput(input, p.stop)
 		_ = unix.Close(input) // end of file for the program
 	}()
@@ -158,7 +139,7 @@ const backgroundPause = 300
 // until the program does not read any more. It takes no input from a shell that
 // has put minirun into the background.
 func copyInput(pipe, stop int) {
-	buf := make([]byte, 4096) // what a terminal has at most in one line, and a pipe of one page in all
+	buf := make([]byte, 4096) // the longest line of a terminal, and the capacity of a pipe of one page
 	const terminal = stdio.In
 	empty, unread := unix.PollFd{Fd: int32(pipe), Events: unix.POLLOUT}, unix.PollFd{Fd: int32(pipe)}
 	for awaitAny(-1, empty, stop) && awaitAny(-1, unread, stop, int(terminal)) {

@@ -49,9 +49,8 @@ type account struct {
 	members []string
 }
 
-// parseAccounts reads /etc/passwd, or /etc/group with group set. Entries that nobody
-// asks for may be malformed, so what is wrong with one is an error only where wanted
-// says so.
+// parseAccounts reads /etc/passwd, or /etc/group with group set. A malformed
+// entry is an error only if wanted returns true for it: the others are not used.
 func parseAccounts(data []byte, group bool, wanted func(account) bool) (out []account, err error) {
 	ids, file := 2, "/etc/passwd"
 	if group {

@@ -1,5 +1,5 @@
 // Package regularfile opens files whose names belong to someone else: an image,
-// a container, a build context. Behind any name there may be a FIFO, whose open
+// a container, a build context. Any name may be that of a FIFO, whose open
 // waits for a writer, or a device node, whose open may act: it rewinds a tape,
 // starts a watchdog, takes a terminal. O_NONBLOCK helps against the first only.
 //

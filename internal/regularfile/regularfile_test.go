@@ -94,7 +94,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestReopenKeepsTheInode: what has the name by then does not matter.
+// TestReopenKeepsTheInode: the same inode is opened after its name went to another file.
 func TestReopenKeepsTheInode(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(path, []byte("first"), 0o644); err != nil {

@@ -29,8 +29,10 @@ const (
 func (d Descriptor) Fd() uintptr { return uintptr(d) }
 
 // Write writes all of data. A broken pipe is the error EPIPE: the Go runtime
-// ignores the signal of a system call that it did not make itself.
+// ignores the signal of a system call that it did not make itself. A background job
+// writes to its terminal, also with stty tostop.
 func (d Descriptor) Write(data []byte) (int, error) {
+	defer IgnoreJobControl()()
 	for rest := data; len(rest) > 0; {
 		n, err := unix.Write(int(d), rest)
 		if again, wait := d.retry(err, unix.POLLOUT); wait != nil {
@@ -59,9 +61,9 @@ func (d Descriptor) Read(data []byte) (int, error) {
 	}
 }
 
-// retry reports whether a call that answered err is to be made again. Another
-// process that has the same terminal or pipe may have made it non-blocking; then
-// retry waits until it is ready.
+// retry reports whether to repeat a call that returned err. Another process that
+// has the same terminal or pipe may have made it non-blocking; then retry waits
+// until it is ready.
 func (d Descriptor) retry(err error, events int16) (bool, error) {
 	switch {
 	case errors.Is(err, unix.EINTR):

@@ -209,6 +209,52 @@ func TestTerminalPipesInBackground(t *testing.T) {
 	_ = cmd.Wait()
 }
 
+// With a terminal of its own a background job leaves the shell's settings and input
+// alone until it is in the foreground, and can also end before.
+func TestTerminalInBackground(t *testing.T) {
+	p := testbundle.NewPty(t)
+	b := testbundle.New(t, testbundle.Sh("echo ready; read x; echo got $x"), terminal)
+	b.Write()
+	cmd := exec.Command("/bin/sh", "-m", "-c", `"$@" & read line; echo "the shell has $line"; fg >/dev/null; echo "status $?"`, "sh", testbundle.Binary, "--root", b.Root, "run", b.ID, b.Dir)
+	before := p.Termios()
+	p.Attach(cmd)
+	b.Start(cmd)
+	p.Expect("ready\r")
+	if p.Termios() != before {
+		t.Error("a background job has changed the terminal's settings")
+	}
+	p.Type("one\n")
+	p.Expect("the shell has one\r\n")
+	p.Type("two\n")
+	p.Expect("got two\r")
+	p.Expect("status 0\r\n")
+	_ = cmd.Wait()
+	if p.Termios() != before {
+		t.Error("the terminal's settings are not what they were")
+	}
+
+	b = testbundle.New(t, testbundle.Sh("exit 3"), terminal)
+	b.Write()
+	cmd = exec.Command("/bin/sh", "-m", "-c", `"$@" & wait $!; echo "status $?"`, "sh", testbundle.Binary, "--root", b.Root, "run", b.ID, b.Dir)
+	p.Attach(cmd)
+	b.Start(cmd)
+	p.Expect("status 3\r\n")
+	_ = cmd.Wait()
+}
+
+// A background job's message gets to the terminal, also with stty tostop.
+func TestMessageInBackground(t *testing.T) {
+	p := testbundle.NewPty(t)
+	b := testbundle.New(t, testbundle.Args("/no/such"))
+	b.Write()
+	cmd := exec.Command("/bin/sh", "-m", "-c", `stty tostop; "$@" & wait $!; status=$?; stty -tostop; echo "status $status"`, "sh", testbundle.Binary, "--root", b.Root, "run", b.ID, b.Dir)
+	p.Attach(cmd)
+	b.Start(cmd)
+	p.Expect("/no/such")
+	p.Expect("status 1\r\n")
+	_ = cmd.Wait()
+}
+
 // Only what is a terminal is replaced: output to a file goes there itself.
 func TestTerminalPipesOnlyForTerminals(t *testing.T) {
 	p := testbundle.NewPty(t)
