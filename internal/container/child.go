@@ -33,6 +33,7 @@ type child struct {
 	// clonedLast is true if the plan clones the process that goes on into a PID
 	// namespace with others in it, and arrived once it has.
 	clonedLast, arrived bool
+	asked               uint64   // the points of handshake that it has asked, as bits: see mayAsk
 	outside             bool     // its cgroup was full, and it is not in it yet
 	listener            *os.File // of its seccomp filter, until the agent gets it
 	roots               []string // where the container's files are on the host, topmost first: for hints

@@ -84,10 +84,25 @@ func cloneLast(s *specs.Spec, setup namespaces.Setup) (bool, error) {
 	return !old, err
 }
 
-// mayAsk refuses a question that a process may not ask once others can see it: they
-// may make it say anything, so it gets no more than what its program could do.
+// mayAsk refuses a question that the plan does not ask at this point. Once others
+// can see the process, they may make it say anything, and it gets no more than what
+// its program could do. They can see it a moment before the parent has received its
+// number: nothing is asked twice, so what the plan has asked before is out of their
+// reach. That moment is over too soon for more.
 func (c *child) mayAsk(point uint32) error {
-	if !c.clonedLast || !c.arrived {
+	if !c.clonedLast {
+		return nil
+	}
+	switch point {
+	case plan.Ran, bootstrap.Stamped, handshake.CopyUp: // once for each step, or mount
+	default:
+		bit := uint64(1) << point
+		if point >= 64 || c.asked&bit != 0 {
+			return fmt.Errorf("%s asks for %s a second time", c.who, handshake.Name(point))
+		}
+		c.asked |= bit
+	}
+	if !c.arrived {
 		return nil
 	}
 	switch point {
@@ -103,15 +118,20 @@ func (c *child) mayAsk(point uint32) error {
 // loaded before the clone, if it allows what is left to do then. If not, the
 // process arrives with that capability, which one that may trace it could take: a
 // profile like this is refused if the process, or the container's first one, has
-// CAP_SYS_PTRACE.
+// CAP_SYS_PTRACE. first is nil if the PID namespace is another container's or the
+// host's, about whose processes nothing is known.
 func filterLast(p, first *specs.Process, in *process.Input, clonedLast bool) error {
-	if !clonedLast || in.Seccomp == nil || p.NoNewPrivileges || process.Arrives(in.Seccomp, p, in.Waits) {
+	if !clonedLast || in.Seccomp == nil || p.NoNewPrivileges || process.Arrives(in.Seccomp, p, in) {
 		return nil
 	}
+	const allow = "must allow clone, setsid, close, read, write and exit_group if "
+	const hint = "could take over one that enters before the filter is loaded\n" +
+		"hint: set process.noNewPrivileges to true (exec --no-new-privs), or allow these system calls"
+	if first == nil {
+		return &spec.Error{Path: "linux.seccomp", Want: allow + "the PID namespace is given by path: the processes in it may have CAP_SYS_PTRACE, and " + hint}
+	}
 	if (process.Mask(p.Capabilities).Bounding|process.Mask(first.Capabilities).Bounding)&(1<<unix.CAP_SYS_PTRACE) != 0 {
-		return &spec.Error{Path: "linux.seccomp", Want: "must allow clone, setsid, close, read, write and exit_group if the container has CAP_SYS_PTRACE: " +
-			"its processes could take over one that enters the container before the filter is loaded\n" +
-			"hint: set process.noNewPrivileges to true (exec --no-new-privs), or allow these system calls"}
+		return &spec.Error{Path: "linux.seccomp", Want: allow + "the container has CAP_SYS_PTRACE: its processes " + hint}
 	}
 	in.FilterLast = true
 	return nil

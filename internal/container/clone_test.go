@@ -132,12 +132,25 @@ func TestFilterLast(t *testing.T) {
 		{"no ioctl", filterOf(t, specs.ActErrno, "ioctl"), specs.Process{}, false, false},
 		{"no ioctl, and a terminal", filterOf(t, specs.ActErrno, "ioctl"), specs.Process{Terminal: true}, true, false},
 		{"no prlimit64, and a limit", filterOf(t, specs.ActErrno, "prlimit64"), specs.Process{Rlimits: limit}, true, false},
+		{"no clone, in a PID namespace of others", filterOf(t, specs.ActErrno, "clone"), specs.Process{Cwd: "unknown"}, false, true},
+		{"no mount, in a PID namespace of others", filterOf(t, specs.ActErrno, "mount"), specs.Process{Cwd: "unknown"}, false, false},
+		{"no socketpair", filterOf(t, specs.ActErrno, "socketpair"), specs.Process{}, false, false},
+		{"no socketpair, and start comes later", filterOf(t, specs.ActErrno, "socketpair"), specs.Process{Cwd: "waits"}, true, false},
+		{"no prctl", filterOf(t, specs.ActErrno, "prctl"), specs.Process{}, false, false},
+		{"no prctl, and die-with-parent", filterOf(t, specs.ActErrno, "prctl"), specs.Process{Cwd: "dies"}, true, false},
 		{"an agent for mkdir", filterOf(t, specs.ActNotify, "mkdirat"), specs.Process{}, false, false},
 		{"an agent for capset", filterOf(t, specs.ActNotify, "capset"), specs.Process{}, true, false},
 	} {
 		in, first := process.Input{Seccomp: c.filter}, &c.process
-		if c.process.Cwd == "spy" {
+		switch c.process.Cwd {
+		case "spy":
 			first = &specs.Process{Capabilities: ptrace}
+		case "unknown":
+			first = nil
+		case "dies":
+			in.DieWithParent = true
+		case "waits":
+			in.Waits = true
 		}
 		err := filterLast(&c.process, first, &in, true)
 		if in.FilterLast != c.late || (err != nil) != c.refused {
@@ -190,5 +203,26 @@ func TestQuestionsOfArrivedProcess(t *testing.T) {
 				t.Errorf("%s, clonedLast %v, arrived %v: refused %v, want %v", handshake.Name(point), c.clonedLast, c.arrived, refused, want)
 			}
 		}
+	}
+}
+
+// TestQuestionsAreAskedOnce: a process that others can see does not repeat what the
+// plan has asked before they could.
+func TestQuestionsAreAskedOnce(t *testing.T) {
+	for point := handshake.MapIDs; point <= handshake.Full; point++ {
+		c := child{clonedLast: true}
+		if err := c.mayAsk(point); err != nil {
+			t.Errorf("%s: %v", handshake.Name(point), err)
+		}
+		if again := c.mayAsk(point) == nil; again != (point == handshake.CopyUp) {
+			t.Errorf("%s may be asked twice: %v", handshake.Name(point), again)
+		}
+	}
+	arrived := child{clonedLast: true, arrived: true}
+	if arrived.mayAsk(handshake.SeccompListener) != nil || arrived.mayAsk(handshake.SeccompListener) == nil {
+		t.Error("an agent gets one listener, the first")
+	}
+	if c := (child{clonedLast: true}); c.mayAsk(1000) == nil {
+		t.Error("an unknown point is accepted")
 	}
 }

@@ -39,7 +39,7 @@ func (c *Container) copyUp(from, to int) error {
 type kept struct{ mode, uid, gid bool }
 
 // optionsKept returns the attributes that the options of the nth tmpfs with
-// tmpcopyup set: what was asked for is not replaced by what the image has. The
+// tmpcopyup set: the image's attributes do not replace what was asked for. The
 // process asks for the copies in the order of config.json.
 func optionsKept(s *specs.Spec, n int) (k kept) {
 	for i := range s.Mounts {

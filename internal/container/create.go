@@ -134,7 +134,7 @@ func (c *Container) inputs() (Inputs, []cgroups.Value, error) {
 	if in.Namespaces.CloneLast, err = cloneLast(s, setup); err != nil {
 		return in, nil, err
 	}
-	if err := filterLast(s.Process, s.Process, &in.Process, in.Namespaces.CloneLast); err != nil {
+	if err := filterLast(s.Process, nil, &in.Process, in.Namespaces.CloneLast); err != nil {
 		return in, nil, err
 	}
 	values, err := c.cgroupInput(&in)

@@ -96,12 +96,12 @@ func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
 	if in.Process, err = processInput(s, &e.options, namespaces.Setup{New: in.Namespaces}); err != nil {
 		return in, err
 	}
-	if err := filterLast(p, first, &in.Process, in.Namespaces&unix.CLONE_NEWPID != 0); err != nil {
-		return in, err
-	}
 	in.Process.DieWithParent = false // that is the first process's
 	in.Process.Waits = false         // there is no second command that starts it
 	in.Process.Unasked = in.Process.Rlimits || len(p.Rlimits) == 0
+	if err := filterLast(p, first, &in.Process, in.Namespaces&unix.CLONE_NEWPID != 0); err != nil {
+		return in, err
+	}
 	if !process.HasHome(p.Env) {
 		p.Env = append(process.Environment(p.Env), "HOME="+e.home())
 	}

@@ -88,24 +88,44 @@ func (e *Engine) Remove(id string, force bool) error {
 		}
 		return err
 	}
-	if e.runs(id) && !force {
-		return fmt.Errorf("container %s runs: stop it first, or remove it with --force", id)
+	attending, err := e.takeOver(id, force)
+	if errors.Is(err, fs.ErrNotExist) { // --rm was faster
+		return nil
 	}
-	if force {
-		if err := e.delete(id); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
-	if !e.settled(id) {
-		return fmt.Errorf("container %s: who runs it does not come to an end", id)
-	}
-	if _, err := e.Record(id); err != nil { // --rm was faster
+	defer attending.Close()
+	if _, err := e.Record(id); err != nil { // the same, or it did not start
 		return nil
 	}
 	if err := e.delete(id); err != nil {
 		return err
 	}
 	return e.removeFiles(id)
+}
+
+// takeOver waits until nobody attends a container any more, and attends it, so
+// that nobody can start it while it is being removed. By force it kills the
+// container, again and again: whoever attends it may not have created it yet.
+func (e *Engine) takeOver(id string, force bool) (*os.File, error) {
+	for deadline := time.Now().Add(hookPatience); ; time.Sleep(10 * time.Millisecond) {
+		if e.runs(id) && !force {
+			return nil, fmt.Errorf("container %s runs: stop it first, or remove it with --force", id)
+		}
+		if force {
+			if err := e.delete(id); err != nil {
+				return nil, err
+			}
+		}
+		f, err := e.attend(id, os.O_CREATE)
+		if err == nil || !errors.Is(err, unix.EWOULDBLOCK) {
+			return f, err
+		}
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("container %s: the minirun that runs it does not end", id)
+		}
+	}
 }
 
 // delete takes away what the runtime has of a container, whatever state that is

@@ -154,7 +154,7 @@ func (r *Process) Arrive() {
 
 // Arrives reports whether a filter lets a process clone its successor, and lets
 // that one take the steps of Arrive. It may be loaded before them then.
-func Arrives(filter *seccomp.Program, p *specs.Process, waits bool) bool {
+func Arrives(filter *seccomp.Program, p *specs.Process, in *Input) bool {
 	calls := [][]uint64{
 		{uint64(plan.Clone.Number()), uint64(unix.CLONE_PARENT | uintptr(unix.SIGCHLD))},
 		{uint64(plan.Close.Number())},
@@ -166,8 +166,11 @@ func Arrives(filter *seccomp.Program, p *specs.Process, waits bool) bool {
 	if p.Terminal {
 		calls = append(calls, []uint64{uint64(plan.Ioctl.Number()), 0, unix.TIOCSCTTY})
 	}
-	if waits {
+	if in.Waits {
 		calls = append(calls, []uint64{uint64(plan.Socketpair.Number()), unix.AF_UNIX, unix.SOCK_SEQPACKET | unix.SOCK_CLOEXEC})
+	}
+	if in.DieWithParent {
+		calls = append(calls, []uint64{uint64(plan.Prctl.Number()), unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL)})
 	}
 	if slices.ContainsFunc(p.Rlimits, func(l specs.POSIXRlimit) bool { return l.Type == processLimit }) {
 		calls = append(calls, []uint64{uint64(plan.Prlimit.Number())})

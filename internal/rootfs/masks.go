@@ -51,8 +51,8 @@ func (c *compiler) mask(p string, null plan.Cell) {
 
 // freeze makes a detached mount of an inode of the host read-only and private:
 // its mode, owner, times and extended attributes cannot change through it, and
-// what the host mounts over it does not appear. A device can still be read and
-// written, since a read-only mount does not concern what is behind a device node
+// mounts that the host makes over it do not appear. A device can still be read and
+// written, since a read-only mount does not affect access to the device itself
 // (mount(8)).
 //
 // Every mount is changed by itself. A clone of a mount that is read-only

@@ -63,8 +63,8 @@ func (c *compiler) openWith(name string, p place, flags uint64, fd plan.Cell, t 
 	c.b.Get(name, "", t, fd, plan.Openat2, plan.Of(base), c.b.Str(relative(strings.TrimPrefix(p.path, top))), c.how(flags, resolve), plan.Int(24))
 }
 
-// base returns the descriptor from which a place is opened, and the path of
-// what it is open on.
+// base returns the descriptor from which a place is opened, and the path that the
+// descriptor stands for.
 func (c *compiler) base(p place) (fd plan.Cell, top string) {
 	if p.inDev {
 		return c.dev, "/dev"

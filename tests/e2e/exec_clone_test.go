@@ -113,3 +113,33 @@ func TestJoinPIDNamespaceTerminal(t *testing.T) {
 		t.Errorf("the terminal shows %q", got)
 	}
 }
+
+// TestExecFilterForbidsSocketpair: exec makes no socket for start, so a profile
+// need not allow it.
+func TestExecFilterForbidsSocketpair(t *testing.T) {
+	b, _ := up(t, testbundle.Can("CAP_SYS_PTRACE"), func(s *specs.Spec) {
+		s.Process.NoNewPrivileges = false
+		s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{
+			{Names: []string{"socketpair"}, Action: specs.ActErrno},
+		}}
+	})
+	b.Minirun("exec", b.ID, "true").Exit(t, 0)
+}
+
+// TestJoinPIDNamespaceFilterForbidsClone: the processes in another PID namespace
+// may have CAP_SYS_PTRACE, so none arrives there with a capability that only the
+// loading of its filter takes.
+func TestJoinPIDNamespaceFilterForbidsClone(t *testing.T) {
+	_, pid := up(t, testbundle.Can("CAP_SYS_PTRACE"))
+	b := testbundle.New(t, testbundle.Args("true"), with(specs.PIDNamespace, fmt.Sprintf("/proc/%d/ns/pid", pid)),
+		testbundle.NoMount(func(at string) bool { return at == "/proc" }), func(s *specs.Spec) {
+			s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = nil, nil
+			s.Process.NoNewPrivileges = false
+			s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{
+				{Names: []string{"clone"}, Action: specs.ActErrno},
+			}}
+		})
+	b.Run().Fails(t, "linux.seccomp", "PID namespace", "hint: ")
+	b.Spec.Process.NoNewPrivileges = true
+	b.Run().Exit(t, 0)
+}

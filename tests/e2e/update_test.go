@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
@@ -105,7 +107,7 @@ func TestUpdate(t *testing.T) {
 	b.Minirun("update", "--memory", "1G", "nosuch").Fails(t, "container does not exist")
 	b.Minirun("update", "--memory", "1G").Fails(t, "which container")
 	b.Minirun("kill", b.ID, "KILL").Exit(t, 0)
-	testbundle.Reap()
+	awaitStatus(t, b, specs.StateStopped)
 	b.Minirun("update", "--memory", "1G", b.ID).Fails(t, "container not running")
 }
 

@@ -203,3 +203,48 @@ func TestMonitorKilled(t *testing.T) {
 	s.do("rm", id)
 	s.check()
 }
+
+// TestRemoveBeforeCreated: `rm --force` of a container that its monitor has not
+// created yet kills it once it is there.
+func TestRemoveBeforeCreated(t *testing.T) {
+	s := loaded(t, runs("sleep", "1000"))
+	id := name("early")
+	s.do("run", "-d", "--name", id, "busybox")
+	s.do("stop", "-t", "0", id)
+	dir := filepath.Join(s.dir, "containers", id)
+	attended, err := os.Open(filepath.Join(dir, "attended")) // as a monitor
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer attended.Close()
+	if err := syscall.Flock(int(attended.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	removal := s.Command("rm", "--force", id)
+	removed := make(chan testbundle.Result)
+	go func() { removed <- testbundle.Finish(t, removal) }()
+	time.Sleep(300 * time.Millisecond) // rm has found nothing to kill, in all likelihood
+	create := exec.Command(testbundle.Binary, "--root", s.Root, "create", "--bundle", dir, id)
+	create.Stderr = os.Stderr
+	if err := create.Run(); err != nil {
+		t.Logf("create: %v", err) // killed on its way
+	}
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if _, err := os.Stat(filepath.Join(s.Root, id)); os.IsNotExist(err) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Error("rm --force does not kill the container")
+			_ = exec.Command(testbundle.Binary, "--root", s.Root, "delete", "--force", id).Run()
+			break
+		}
+	}
+	attended.Close()
+	if r := <-removed; r.Status != 0 {
+		t.Errorf("rm --force: %s", r.Stderr)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("the container's directory is left: %v", err)
+	}
+	s.check()
+}
