@@ -100,7 +100,7 @@ func images(ctx *cli.Context) error {
 		return nil
 	}
 	table := tabwriter.NewWriter(ctx.App.Writer, 0, 0, 3, ' ', 0)
-	termtext.Fprintln(table, "NAME\tID\tCREATED\tLAYERS\tSIZE")
+	termtext.Fprintf(table, "NAME\tID\tCREATED\tLAYERS\tSIZE\n")
 	for _, l := range list {
 		name := "<none>"
 		if n, err := image.ParseName(l.Name); err == nil {
@@ -290,7 +290,7 @@ func history(ctx *cli.Context) error {
 		return writeJSON(ctx.App.Writer, steps)
 	}
 	table := tabwriter.NewWriter(ctx.App.Writer, 0, 0, 3, ' ', 0)
-	termtext.Fprintln(table, "LAYER\tCREATED\tCREATED BY\tSIZE")
+	termtext.Fprintf(table, "LAYER\tCREATED\tCREATED BY\tSIZE\n")
 	for n := len(steps) - 1; n >= 0; n-- {
 		st := steps[n]
 		layer, by := "metadata", strings.Join(strings.Fields(st.CreatedBy), " ")

@@ -105,7 +105,7 @@ func rangeOf(text string, count int) (from, to int, err error) {
 // show prints layers, the topmost first, as they lie.
 func show(w io.Writer, views []view, tree bool) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	termtext.Fprintln(table, "LAYER\tADDED\tCHANGED\tREMOVED\tSIZE\tWASTED\tMADE BY")
+	termtext.Fprintf(table, "LAYER\tADDED\tCHANGED\tREMOVED\tSIZE\tWASTED\tMADE BY\n")
 	var wasted int64
 	for n := len(views) - 1; n >= 0; n-- {
 		v := views[n]

@@ -34,7 +34,7 @@ func listImageContainers(ctx *cli.Context) error {
 		return errFormat
 	}
 	table := tabwriter.NewWriter(ctx.App.Writer, 0, 0, 3, ' ', 0)
-	termtext.Fprintln(table, "NAME\tIMAGE\tCOMMAND\tSTATUS\tPID\tPORTS")
+	termtext.Fprintf(table, "NAME\tIMAGE\tCOMMAND\tSTATUS\tPID\tPORTS\n")
 	for _, l := range list {
 		pid := ""
 		if l.Pid != 0 {

@@ -74,13 +74,13 @@ func showLayers(w io.Writer, stack *look.Stack, format string) error {
 		return indented(w, map[string]any{"layers": all, "written": changes})
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	termtext.Fprintln(table, "LAYER\tROLE\tFILES\tBYTES\tWHITEOUTS\tOPAQUE\tPATH")
+	termtext.Fprintf(table, "LAYER\tROLE\tFILES\tBYTES\tWHITEOUTS\tOPAQUE\tPATH\n")
 	for i := len(all) - 1; i >= 0; i-- {
 		l := all[i]
 		termtext.Fprintf(table, "%d\t%s\t%d\t%d\t%d\t%d\t%s\n", l.Number, l.Role, l.Files, l.Bytes, l.Whiteouts, l.Opaque, l.Path)
 	}
 	if len(changes) > 0 {
-		termtext.Fprintln(table, "\nWRITTEN\tKIND\tBYTES\tPATH")
+		termtext.Fprintf(table, "\nWRITTEN\tKIND\tBYTES\tPATH\n")
 		for _, c := range changes {
 			termtext.Fprintf(table, "%s\t%s\t%d\t%s\n", c.What, c.Kind, c.Size, c.Path)
 		}
@@ -101,7 +101,7 @@ func showPath(w io.Writer, stack *look.Stack, path, format string) error {
 		err = indented(w, found)
 	} else {
 		table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		termtext.Fprintln(table, "LAYER\tHAS\t\tPATH")
+		termtext.Fprintf(table, "LAYER\tHAS\t\tPATH\n")
 		for _, v := range found {
 			note := v.Why
 			if v.Seen {

@@ -252,6 +252,9 @@ func TestTablesAreClean(t *testing.T) {
 				if strings.Contains(line, "fmt.Fprint") && strings.Contains(line, "%") {
 					t.Errorf("%s:%d: use termtext.Fprintf: %s", path, n+1, strings.TrimSpace(line))
 				}
+				if strings.Contains(line, "termtext.Fprintln") && strings.Contains(line, `\t`) {
+					t.Errorf("%s:%d: tabs of an argument are escaped, use termtext.Fprintf: %s", path, n+1, strings.TrimSpace(line))
+				}
 			}
 			return nil
 		})

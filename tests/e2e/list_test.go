@@ -171,6 +171,10 @@ func TestPS(t *testing.T) {
 	if _, err := exec.LookPath("ps"); err != nil {
 		t.Skip("no ps(1) here: ", err)
 	}
+	testbundle.Await(t, "both programs", func() bool {
+		out := b.Minirun("ps", b.ID, "-o", "pid,args").Stdout
+		return strings.Contains(out, "sleep 1000\n") && strings.Contains(out, "sleep 1001\n") && !strings.Contains(out, "sh -c")
+	})
 	for _, args := range [][]string{nil, {"-ef"}, {"-o", "pid,args"}, {"aux"}} {
 		r := b.Minirun(append([]string{"ps", b.ID}, args...)...)
 		r.Exit(t, 0)

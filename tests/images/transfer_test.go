@@ -380,3 +380,26 @@ func sha(text string) string {
 	out, _ := cmd.Output()
 	return "sha256:" + strings.Fields(string(out) + " -")[0]
 }
+
+// TestTableHeads: the tables of images and containers begin with their columns' names.
+func TestTableHeads(t *testing.T) {
+	s := loaded(t, runs("sleep", "1000"))
+	id := name("table")
+	s.do("run", "-d", "--name", id, "busybox")
+	defer s.do("rm", "-f", id)
+	for _, c := range []struct {
+		args []string
+		head string
+	}{
+		{[]string{"images"}, "NAME ID CREATED LAYERS SIZE"},
+		{[]string{"ps"}, "NAME IMAGE COMMAND STATUS PID PORTS"},
+		{[]string{"history", "busybox"}, "LAYER CREATED CREATED BY SIZE"},
+		{[]string{"layers", "busybox"}, "LAYER ADDED CHANGED REMOVED SIZE WASTED MADE BY"},
+		{[]string{"layers", id}, "LAYER ROLE FILES BYTES WHITEOUTS OPAQUE PATH"},
+	} {
+		first, _, _ := strings.Cut(s.do(c.args...), "\n")
+		if got := strings.Join(strings.Fields(first), " "); got != c.head {
+			t.Errorf("%v: %q, want %q", c.args, got, c.head)
+		}
+	}
+}
