@@ -73,6 +73,10 @@ func TestDebianAsUmoci(t *testing.T) {
 			s.do("import", rootfs, kind)
 			l := filepath.Join(s.Host, kind)
 			s.do("save", "-q", "--dir", l, kind)
+			// In a directory that keeps other users out the root keeps its own mode.
+			if err := os.Chmod(s.Host, 0o700); err != nil {
+				t.Fatal(err)
+			}
 			ours, theirs := l+".ours", l+".theirs"
 			tool(t, "umoci", "unpack", "--image", l+":docker.io/library/"+kind+":latest", theirs)
 			s.do("unpack", kind, ours)
