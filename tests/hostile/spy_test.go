@@ -71,20 +71,6 @@ func (s *spy) report(t *testing.T) (found []string, stopped int) {
 	return found, stopped
 }
 
-// execsOfSpy is how many processes of `exec` TestSpyOnExec lets a spy look for:
-// MINIRUN_SPY, or a sample.
-func execsOfSpy(t *testing.T) int {
-	n, err := strconv.Atoi(os.Getenv("MINIRUN_SPY"))
-	if err != nil {
-		n = 60
-	}
-	if testing.Short() {
-		n = 10
-	}
-	t.Logf("%d processes of exec for each spy (MINIRUN_SPY says how many)", n)
-	return n
-}
-
 // spyOn lets a spy look for n processes that come in, and returns what those that
 // it stopped had. A busy machine may give the spy no time while one is in its
 // set-up: then another one tries.
@@ -110,7 +96,7 @@ func spyOn(t *testing.T, n int, start func() *spy, comeIn func(*spy)) []string {
 // What can be seen inside has nothing then that the container does not have.
 func TestSpyOnExec(t *testing.T) {
 	testbundle.Need(t)
-	n := execsOfSpy(t)
+	n := testbundle.SpiedOn(t)
 	docker := func(s *specs.Spec) { // loaded before the clone: see process.Arrives
 		s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{
 			{Names: []string{"mount", "unshare", "setns"}, Action: specs.ActErrno},
@@ -204,7 +190,7 @@ func TestSpyInUserNamespace(t *testing.T) {
 // config.json joins the PID namespace of another container.
 func TestSpyOnJoiningContainer(t *testing.T) {
 	testbundle.Need(t)
-	n := execsOfSpy(t)
+	n := testbundle.SpiedOn(t)
 	caps := []string{"CAP_SYS_PTRACE"}
 	joining := testbundle.New(t, testbundle.Args("true"), testbundle.Can(caps...))
 	if old(t, 6, 18) {

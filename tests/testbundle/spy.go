@@ -1,9 +1,11 @@
 package testbundle
 
 import (
+	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"testing"
 )
 
 // This file judges the description that the probe's word "seize" prints of a
@@ -47,4 +49,17 @@ func Excess(found string, caps []string, ids ...string) (out []string) {
 		}
 	}
 	return out
+}
+
+// SpiedOn is how many processes a test lets a spy look for: MINIRUN_SPY, or a sample.
+func SpiedOn(t testing.TB) int {
+	n, err := strconv.Atoi(os.Getenv("MINIRUN_SPY"))
+	if err != nil {
+		n = 60
+	}
+	if testing.Short() {
+		n = 10
+	}
+	t.Logf("%d processes for each spy (MINIRUN_SPY says how many)", n)
+	return n
 }
