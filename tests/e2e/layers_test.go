@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -118,23 +117,9 @@ func TestLayers(t *testing.T) {
 	b.Run().Prints(t, "second\n1")
 }
 
-// oldKernel says that the kernel is older than a version.
-func oldKernel(t *testing.T, major, minor int) bool {
-	t.Helper()
-	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		t.Fatal(err)
-	}
-	var has [2]int
-	if _, err := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &has[0], &has[1]); err != nil {
-		t.Fatal(err)
-	}
-	return slices.Compare(has[:], []int{major, minor}) < 0
-}
-
 func TestManyLayers(t *testing.T) {
 	count := 499
-	if oldKernel(t, 6, 8) {
+	if testbundle.OlderKernel(t, 6, 8) {
 		count = 400 // as many as there is room for
 	}
 	var layers []map[string]string

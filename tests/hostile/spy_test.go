@@ -193,7 +193,7 @@ func TestSpyOnJoiningContainer(t *testing.T) {
 	n := testbundle.SpiedOn(t)
 	caps := []string{"CAP_SYS_PTRACE"}
 	joining := testbundle.New(t, testbundle.Args("true"), testbundle.Can(caps...))
-	if old(t, 6, 18) {
+	if testbundle.OlderKernel(t, 6, 18) {
 		// There a proc file system must be mounted from inside the PID namespace.
 		testbundle.NoMount(func(at string) bool { return at == "/proc" })(joining.Spec)
 		joining.Spec.Linux.MaskedPaths, joining.Spec.Linux.ReadonlyPaths = nil, nil
@@ -247,18 +247,4 @@ func TestSpySees(t *testing.T) {
 	if stopped == 0 || !seen {
 		t.Errorf("the spy does not see what a process with all capabilities has: stopped %d: %q", stopped, found)
 	}
-}
-
-// old reports whether the kernel is older than a version.
-func old(t *testing.T, major, minor int) bool {
-	t.Helper()
-	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		t.Fatal(err)
-	}
-	var has [2]int
-	if _, err := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &has[0], &has[1]); err != nil {
-		t.Fatal(err)
-	}
-	return slices.Compare(has[:], []int{major, minor}) < 0
 }
