@@ -19,6 +19,9 @@ type testCase struct {
 	// plain: process.args is not the probe; compare standard output, exit status and what is left instead.
 	plain bool
 
+	// random: made by the fuzzer, which judges the fields itself.
+	random bool
+
 	needs func() string // why it cannot run here, or ""
 
 	// want must hold under the reference and under minirun: proof that the case has the effect it is about. * matches any text.

@@ -64,6 +64,7 @@ var equivalences = []equivalence{
 	{"in.mount.*.super", func(runc, it string) bool { return modeOption.ReplaceAllString(runc, "") == it },
 		"runc gives a tmpfs the mode of the directory below with mode=, minirun with chmod(2); the mode itself is compared too"},
 	{"in.mount.*.super", func(runc, it string) bool { return strings.Replace(runc, ",size=4k,nr_inodes=1", "", 1) == it }, sharedMask},
+	{"in.mount.*.source", func(runc, _ string) bool { return runc == "" }, "a mount without a source shows its type as the source"},
 }
 
 var modeOption = regexp.MustCompile(`,mode=\d+`)
@@ -151,6 +152,7 @@ var declarations = []declaration{
 	{"*", []allowed{{"in.keyring.session", "keyring;0;0;3f1b0000;_ses.$ID", keyring}}},
 	{"*", []allowed{
 		{"in.dev./dev/mqueue", "dir 1777 0:0", "runc makes the IPC namespace before it is group 0 of the user namespace"},
+		{"in.path./dev/mqueue", "dir 1777 0:0", "runc makes the IPC namespace before it is group 0 of the user namespace"},
 		{"in.stat./dev/mqueue", "dir 1777 0:0", "runc makes the IPC namespace before it is group 0 of the user namespace"},
 	}},
 	{"*user*", []allowed{{"in.mounts.order", "*", boundInOrder}}},

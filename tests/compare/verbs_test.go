@@ -35,7 +35,7 @@ func (r *run) verbs() {
 		if words[0] == "state" {
 			r.n.state(r.fields, prefix+"state.", string(out))
 		} else if !r.keys(prefix+"stdout", out) {
-			r.fields.set(prefix+"stdout", r.n.text(processNumbers.ReplaceAllString(string(out), "PID ")))
+			r.fields.set(prefix+"stdout", r.n.text(processList.ReplaceAllString(processNumbers.ReplaceAllString(string(out), "PID "), "[PIDs]")))
 		}
 		after := r.settings("")
 		for name, value := range after {
@@ -48,7 +48,10 @@ func (r *run) verbs() {
 }
 
 // processNumbers are those in the output of ps.
-var processNumbers = regexp.MustCompile(`(?m)^ *\d+ `)
+var (
+	processNumbers = regexp.MustCompile(`(?m)^ *\d+ `)
+	processList    = regexp.MustCompile(`^\[[\d,]+\]`)
+)
 
 // settings are those of the container's cgroup and scope at this moment.
 func (r *run) settings(prefix string) Fields {
