@@ -269,13 +269,14 @@ func (r *Record) Status() specs.ContainerState {
 
 // alive is the state of a container whose first process is there.
 func (r *Record) alive() specs.ContainerState {
+	inPlan := bootstrap.InPlan(r.Pid)
 	switch {
-	case bootstrap.InPlan(r.Pid) && r.Socket != 0:
-		return specs.StateCreated
-	case bootstrap.InPlan(r.Pid):
+	case inPlan && r.Socket == 0:
 		return specs.StateCreating
 	case r.paused():
 		return StatePaused
+	case inPlan:
+		return specs.StateCreated
 	}
 	return specs.StateRunning
 }

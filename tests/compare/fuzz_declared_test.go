@@ -50,10 +50,12 @@ const (
 
 var fuzzDeclarations = []fuzzDeclared{
 	{"the parent makes the mounts that a user namespace may not, before the others, so the kernel lists them first", hasUserNamespace, []allowed{{field: "in.mount.*.filesystem", want: "*"}}},
-	{"the options of config.json hold for each hierarchy; runc has its own", nil, []allowed{{field: "in.mount./sys/fs/cgroup/*.options", want: "r*"}}},
-	{"without linux in config.json there is a mount namespace all the same; runc mounts on the host, and leaves it there", func(r *fuzzRun) bool { return r.config["linux"] == nil },
+	{unifiedPath, nil, []allowed{{field: "*.cgroup parents", want: "*"}}},
+	{"what the image has in the place of a device is replaced", func(r *fuzzRun) bool { return deviceAt(r, "/data") }, []allowed{{field: "in.*./data", want: "*"}}},
+	{"without a mount namespace in config.json runc mounts on the host, and leaves it there", func(r *fuzzRun) bool { return !namespaceOf(r.config, "mount") },
 		[]allowed{{field: "left.mounts", want: "*"}, {field: "deleted.mounts", want: "*"}, {field: "stderr.empty", want: "false"}}},
-	{"a rule for one number of any type of device allows that number; runc allows all devices", anyTypeRule, []allowed{{field: "out.cgroup.devices.devices.list", want: "*"}}},
+	{"a rule for any type of device is about its numbers and its access; runc allows all devices", anyTypeRule,
+		[]allowed{{field: "out.cgroup.devices.devices.list", want: "*"}, {field: "in.dev.*", want: "* open EPERM"}, {field: "in.path.*", want: "*"}}},
 	{"recursive attributes hold for every mount; runc has them for bind mounts alone", func(r *fuzzRun) bool {
 		return mountOptionGiven(r, "rro", "rnosuid", "rnodev", "rnoexec", "rnoatime", "rstrictatime", "rrelatime", "rnosymfollow")
 	},
@@ -86,6 +88,10 @@ var fuzzDeclarations = []fuzzDeclared{
 	minirunRefuses("process.consoleSize.*: must be given", strict),
 	minirunRefuses("process.rlimits[*].type: must not be given twice", strict),
 	minirunRefuses("ociVersion: must be", strict),
+	minirunRefuses("process.user.umask: must be from 0 to 511", strict),
+	minirunRefuses("linux.devices[*].fileMode: must be permissions", strict),
+	minirunRefuses("linux.resources.devices[*].major: * is not a major number", strict),
+	minirunRefuses("linux.devices[*]: open *: too many levels of symbolic links", "a device is never made where a link of the image leads"),
 	minirunRefuses("linux.seccomp.syscalls[*].errnoRet: must be from 0 to", strict),
 	minirunRefuses("linux.seccomp.defaultErrnoRet: must not be given for", "an errno has no meaning for the action; runc drops it"),
 	minirunRefuses("linux.personality.flags[*]: must not be given", strict),
@@ -96,15 +102,16 @@ var fuzzDeclarations = []fuzzDeclared{
 	runcRefuses("bind mounts cannot have any filesystem-specific options applied", "minirun warns that the option has no effect, as runc did until 1.1"),
 	runcRefuses("bad CPUAffinity.Final: values larger than 1023", "there are machines with more processors"),
 	runcRefuses("has incorrect major:minor: 0:0", "a FIFO has no number: what is given for it means nothing"),
+	runcRefuses("two checks on same syscall argument", "a limit of libseccomp's"),
 	runcRefuses("defaults: invalid argument", "defaults is fstab's word for no option at all"),
 	runcRefuses("open /proc/sys/kernel/cap_last_cap: no such file", "a container need not mount proc"),
 }
 
-// anyTypeRule reports whether a device rule has a number and is of any type.
+// anyTypeRule reports whether a device rule after the first is of any type, or the first one has a number.
 func anyTypeRule(r *fuzzRun) bool {
-	for _, rule := range list(object(object(r.config["linux"])["resources"])["devices"]) {
+	for i, rule := range list(object(object(r.config["linux"])["resources"])["devices"]) {
 		d := object(rule)
-		if (d["type"] == nil || d["type"] == "a" || d["type"] == "") && (d["major"] != nil || d["minor"] != nil) {
+		if (d["type"] == nil || d["type"] == "a" || d["type"] == "") && (i > 0 || d["major"] != nil || d["minor"] != nil || d["access"] != "rwm") {
 			return true
 		}
 	}
@@ -150,6 +157,18 @@ func masks(r *fuzzRun) (out []allowed) {
 	return out
 }
 
+// cgroupMounts declares the options of cgroup mounts: runc takes none from config.json for the hierarchies.
+func cgroupMounts(r *fuzzRun) (out []allowed) {
+	for _, m := range list(r.config["mounts"]) {
+		if at, ok := object(m)["destination"].(string); ok && object(m)["type"] == "cgroup" {
+			for _, field := range []string{"options", "source", "propagation"} {
+				out = append(out, allowed{"in.mount.*" + filepath.Base(at) + "*." + field, "*", "the options of config.json hold for each hierarchy; runc has its own"})
+			}
+		}
+	}
+	return out
+}
+
 // mountOptionGiven reports whether a mount has one of some options.
 func mountOptionGiven(r *fuzzRun, options ...string) bool {
 	for _, m := range list(r.config["mounts"]) {
@@ -163,7 +182,7 @@ func mountOptionGiven(r *fuzzRun, options ...string) bool {
 }
 
 func declaredForFuzz(r *fuzzRun) (out []allowed) {
-	out = masks(r)
+	out = append(masks(r), cgroupMounts(r)...)
 	for _, d := range fuzzDeclarations {
 		if d.when != nil && !d.when(r) {
 			continue

@@ -63,6 +63,10 @@ func TestFuzz(t *testing.T) {
 			t.Fatal(err)
 		}
 		shown := small.compare(t, i)
+		if len(shown.bad) == 0 {
+			shown = result
+			shown.words += "(not seen again)\n"
+		}
 		t.Errorf("bundle %d: %d undeclared differences between runc and %s (%d before it was reduced)\nCOMPARE_FUZZ_CASE='%s'\n%s%s",
 			i, len(shown.bad), candidate.name, len(result.bad), text, table(shown.bad, candidate.name), shown.words)
 		if failed == 40 {

@@ -224,7 +224,7 @@ func randomDevice(r *rand.Rand) (string, any) {
 		"path": pick(r, []string{"/dev/x", "/dev/sub/x", "/dev/null", "/dev/zero", "/made/device", "/data", "relative", "", "/dev/pts/x", "/dev/fd", "/link-to-dir/device"}),
 		"type": pick(r, []string{"c", "c", "c", "u", "b", "p", "d", ""}), "major": numbers[0], "minor": numbers[1],
 	}
-	for key, values := range map[string][]any{"fileMode": {0o666, 0o600, 0, 0o7777, 0o100666, 65536}, "uid": {0, 1000, 70000}, "gid": {0, 5, 1000}} {
+	for key, values := range map[string][]any{"fileMode": {0o666, 0o600, 0, 0o7777, 0o20666, 0o20600, 0o100666}, "uid": {0, 1000, 70000}, "gid": {0, 5, 1000}} {
 		if v := pick(r, values); r.IntN(2) == 0 {
 			d[key] = v
 		}

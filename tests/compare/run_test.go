@@ -18,18 +18,19 @@ import (
 
 // runOptions say how the runtime is called, beyond `run --bundle DIR --pid-file FILE ID`.
 type runOptions struct {
-	stdin        string   // "" a pipe that releases the probe, "null", "closed", "file"
-	stdout       string   // "" a pipe, "file", "null" (the probe then reports through ask.Out)
-	terminal     string   // "" none, "own" the runtime's own stdio is a terminal, "socket" --detach with --console-socket
-	detach       bool     // --detach
-	split        bool     // create and start instead of run
-	preserveFDs  int      // so many descriptors are handed over with --preserve-fds
-	extraFDs     int      // so many descriptors are open in the runtime without being asked for
-	flags        []string // further flags
-	wrap         []string // put before the runtime's command line
-	env          []string // added to the runtime's environment
-	state        bool     // ask the runtime for the container's state while it runs
-	signalOnHold string   // signal the runtime is sent while the probe waits (it forwards it), "TERM"
+	stdin        string     // "" a pipe that releases the probe, "null", "closed", "file"
+	stdout       string     // "" a pipe, "file", "null" (the probe then reports through ask.Out)
+	terminal     string     // "" none, "own" the runtime's own stdio is a terminal, "socket" --detach with --console-socket
+	detach       bool       // --detach
+	split        bool       // create and start instead of run
+	created      [][]string // command lines between create and start, as verbs
+	preserveFDs  int        // so many descriptors are handed over with --preserve-fds
+	extraFDs     int        // so many descriptors are open in the runtime without being asked for
+	flags        []string   // further flags
+	wrap         []string   // put before the runtime's command line
+	env          []string   // added to the runtime's environment
+	state        bool       // ask the runtime for the container's state while it runs
+	signalOnHold string     // signal the runtime is sent while the probe waits (it forwards it), "TERM"
 
 	global []string   // flags before the verb, of all verbs
 	user   bool       // as a user without privilege, with what `runc spec --rootless` writes
@@ -164,6 +165,10 @@ func (r *run) start(cmd *exec.Cmd, exited chan struct{}) error {
 	if exitWord(cmd) != "0" {
 		return &noReport{"create: exit " + exitWord(cmd) + ": " + r.stdio.stderr.text()}
 	}
+	if r.c.run.created != nil {
+		r.n.pid = r.awaitPID()
+		r.verbs("created", r.c.run.created)
+	}
 	start := r.b.rt.command(nil, "start", r.b.id)
 	out, _ := start.CombinedOutput()
 	r.fields.set("start.exit", exitWord(start))
@@ -205,7 +210,7 @@ func (r *run) meetProbe(cmd *exec.Cmd, exited chan struct{}) error {
 		r.n.state(r.fields, "state.", string(out))
 	}
 	if holds {
-		r.verbs()
+		r.verbs("did", r.c.run.verbs)
 	}
 	own := r.n.own
 	r.n.own = map[string]string{} // seen from inside, its own namespaces are "own"

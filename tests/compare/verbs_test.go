@@ -10,16 +10,16 @@ import (
 	"strings"
 )
 
-// verbs runs the case's further command lines, in which ID is the container's, while the probe waits. For each:
+// verbs runs further command lines, in which ID is the container's, while the probe waits, or before the start. For each:
 //
 //	did.0 pause.exit      its exit status
 //	did.0 pause.stdout    what it printed: of JSON the names, see keys; otherwise the text
 //	did.0 pause.cgroup.*  the settings of the cgroup that it changed
 //	did.0 pause.unit.*    the properties of the scope that it changed
-func (r *run) verbs() {
+func (r *run) verbs(when string, lines [][]string) {
 	before := r.settings("")
-	for i, words := range r.c.run.verbs {
-		prefix := fmt.Sprintf("did.%d %s.", i, words[0])
+	for i, words := range lines {
+		prefix := fmt.Sprintf("%s.%d %s.", when, i, words[0])
 		args := make([]string, len(words))
 		for i, word := range words {
 			args[i] = strings.ReplaceAll(strings.ReplaceAll(word, "ID", r.b.id), "BUNDLE", r.b.dir)

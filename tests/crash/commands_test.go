@@ -92,11 +92,12 @@ func (h *host) deleteAll() (failed []string) {
 }
 
 // unstuck runs a command. One that still runs after a while may be waiting for
-// a program in a container that another command has paused.
+// a process that another command has paused, or stopped by a signal.
 func (h *host) unstuck(ids []string, words []string) (text string, status int) {
 	timer := time.AfterFunc(hangLimit/4, func() {
 		for _, id := range ids {
 			_ = exec.Command(testbundle.Binary, "--root", h.Root, "resume", id).Run()
+			_ = exec.Command(testbundle.Binary, "--root", h.Root, "kill", id, "CONT").Run()
 		}
 	})
 	defer timer.Stop()
@@ -110,7 +111,7 @@ func commandEnd(text string, status int) string {
 		return "it did not end"
 	case strings.Contains(text, "goroutine ") || strings.Contains(text, "runtime error"):
 		return "the Go runtime gave up"
-	case status != 0 && !strings.Contains(text, "minirun") && status < 128 && status != 1 && status != 7:
+	case status != 0 && !strings.Contains(text, "minirun") && status < 125 && status != 1 && status != 7 && status != 2:
 		return "no message"
 	}
 	return ""
