@@ -157,8 +157,8 @@ func masks(r *fuzzRun) (out []allowed) {
 	return out
 }
 
-// cgroupMounts declares the options of cgroup mounts: runc takes none from config.json for the hierarchies.
-func cgroupMounts(r *fuzzRun) (out []allowed) {
+// cgroupOptions declares the options of cgroup mounts: runc takes none from config.json for the hierarchies.
+func cgroupOptions(r *fuzzRun) (out []allowed) {
 	for _, m := range list(r.config["mounts"]) {
 		if at, ok := object(m)["destination"].(string); ok && object(m)["type"] == "cgroup" {
 			for _, field := range []string{"options", "source", "propagation"} {
@@ -182,7 +182,7 @@ func mountOptionGiven(r *fuzzRun, options ...string) bool {
 }
 
 func declaredForFuzz(r *fuzzRun) (out []allowed) {
-	out = append(masks(r), cgroupMounts(r)...)
+	out = append(masks(r), cgroupOptions(r)...)
 	for _, d := range fuzzDeclarations {
 		if d.when != nil && !d.when(r) {
 			continue
