@@ -114,6 +114,7 @@ func (r *Process) Hide() {
 // Begin adds the steps that come before the root file system, while /proc is
 // still the host's.
 func (r *Process) Begin() {
+	r.c.allCPUs()
 	r.c.name()
 	r.c.session()
 	r.c.labels()
@@ -380,6 +381,23 @@ func (c *compiler) umask() {
 		umask = *u.Umask
 	}
 	b.Call("set the umask", "", plan.Umask, plan.Int(umask))
+}
+
+// mostCPUs is more than any kernel can be configured for.
+const mostCPUs = 8192
+
+// allCPUs takes back what the caller's affinity allows, which a container would
+// inherit and keep, also when its cpuset changes. The kernel reads as much of the
+// mask as it has CPUs and leaves out those that the cpuset does not have
+// (sched_setaffinity(2)). EPERM, ENOSYS: minirun itself runs under a filter.
+func (c *compiler) allCPUs() {
+	mask := make([]uint64, mostCPUs/64)
+	for i := range mask {
+		mask[i] = ^uint64(0)
+	}
+	c.b.In(plan.Limits, "linux.resources.cpu.cpus")
+	c.b.CallThen("run on all CPUs of the cpuset", "the caller's affinity is not the container's", plan.Fine(unix.EPERM, unix.ENOSYS),
+		plan.SchedSetaffinity, plan.Int(0), plan.Int(mostCPUs/8), c.b.Words(mask...))
 }
 
 // memoryPolicy sets where the process's memory comes from.
