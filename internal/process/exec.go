@@ -73,6 +73,11 @@ func (r *Process) Exec() {
 	if !c.in.Unasked {
 		c.ready(home)
 	}
+	// The filter comes as late as possible: it need not allow the steps before it. But
+	// no program of the image runs without it, so startContainer hooks come after it.
+	if c.p.NoNewPrivileges && len(c.startHooks) > 0 {
+		c.seccomp()
+	}
 	// These programs are the image's and run in its root: the program's environment
 	// is theirs too unless they bring one, as in runc.
 	c.hookList("startContainer", c.startHooks, env)

@@ -10,7 +10,8 @@
 //	            seccomp                        (without no_new_privs, and then
 //	                                            CAP_SYS_ADMIN, which it takes)
 //	Exec      is the program there? ready; wait for start; seccomp (with
-//	          no_new_privs: as late as can be); execve
+//	          no_new_privs: as late as can be, but before the startContainer
+//	          hooks); execve
 //
 // A process of `exec` has Outside and Inside in the place of Begin: what needs
 // the host's /proc comes before it joins the container's namespaces. If it enters
@@ -327,7 +328,9 @@ func (c *compiler) seccomp() {
 	m := b.Message(handshake.SeccompListener, "listener")
 	b.Get(name, "", plan.Then{}, m.A, plan.Seccomp, plan.Int(setModeFilter), plan.Int(p.Flags), prog)
 	c.parent.Ask("the listener goes to linux.seccomp.listenerPath", m)
-	if c.in.ClonedLast && !c.p.NoNewPrivileges {
+	// A filter need not allow close. It has to if hooks follow, which would wait for
+	// ever if the agent ended while the process holds the listener.
+	if c.in.ClonedLast && !c.p.NoNewPrivileges || len(c.startHooks) > 0 {
 		b.Call("close", "the parent has it", plan.Close, plan.Of(m.A))
 	}
 }
