@@ -46,6 +46,7 @@ type Input struct {
 	HostRoot          [2]uint32        // host uid and gid of the user namespace's root, if known
 	DieWithParent     bool             // SIGKILL when its parent ends
 	Unasked           bool             // go on to execve without telling Ready: nobody waits for it
+	Unreported        bool             // the filter forbids reporting that the program cannot be executed: see Reports
 	UserNS, Rootless  bool
 	SELinux, AppArmor bool
 
@@ -70,7 +71,9 @@ type compiler struct {
 	startHooks []specs.Hook
 	ends       plan.Message // Ready, with both ends of the socket on which `start` will speak
 	otherEnd   plan.Cell
-	hooks      int // how many run inside so far
+	hooks      int          // how many run inside so far
+	noProgram  plan.Message // NoProgram, sent at reportAt
+	reportAt   plan.Label
 }
 
 // A Process is a process being compiled.
