@@ -21,7 +21,7 @@ import (
 var afterClone = []plan.Call{
 	plan.Read, plan.Write, plan.Close, plan.Dup3, plan.Fcntl, // the parent, and `start`
 	plan.Setsid, plan.Ioctl, plan.Socketpair, plan.Prlimit, plan.Umask,
-	plan.Openat2, plan.Fchdir, plan.Faccessat, // the working directory and the program
+	plan.Openat2, plan.Fchdir, plan.Faccessat, plan.Faccessat2, plan.Ppoll, // the working directory and the program
 	plan.Seccomp, plan.Execve, plan.ExitGroup,
 }
 

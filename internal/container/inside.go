@@ -9,6 +9,7 @@ import (
 
 	"github.com/moby/sys/mountinfo"
 	"github.com/moby/sys/user"
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/plan"
@@ -76,14 +77,28 @@ func (c *child) hint(step int, errno unix.Errno) string {
 	switch {
 	case s.Call == plan.Prlimit && errno == unix.EPERM:
 		return ": minirun needs CAP_SYS_RESOURCE to raise a hard limit"
+	case s.Call == plan.SchedSetattr:
+		return schedulerHint(c.spec.Process.Scheduler, errno)
 	case s.Call == plan.Capset && errno == unix.EPERM:
 		return ": minirun has not all of these capabilities itself"
 	case s.Call == plan.Write && s.Source == "process.apparmorProfile" && errno == unix.ENOENT:
 		return ": no AppArmor profile of this name is loaded: aa-status(8) lists them, apparmor_parser(8) loads one"
-	case isExec(s):
-		return c.execHint(errno)
 	case (s.Call == plan.PivotRoot || s.Call == plan.Mount) && errno == unix.EINVAL:
 		return rootHint(s.Call)
+	}
+	return ""
+}
+
+// schedulerHint says what sched_setattr(2) means by EPERM and EBUSY.
+func schedulerHint(s *specs.Scheduler, errno unix.Errno) string {
+	switch {
+	case s.Policy == specs.SchedDeadline && errno == unix.EBUSY:
+		return ": the CPUs have not enough time left for this runtime and period (sched(7), SCHED_DEADLINE)"
+	case s.Policy == specs.SchedDeadline && errno == unix.EPERM:
+		return ": it takes CAP_SYS_NICE, and a process that may run on all CPUs (sched(7), SCHED_DEADLINE)\n" +
+			"hint: leave out linux.resources.cpu.cpus, and use a cgroup whose cpuset has all CPUs"
+	case errno == unix.EPERM:
+		return ": minirun needs CAP_SYS_NICE for this policy or priority"
 	}
 	return ""
 }

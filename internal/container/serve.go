@@ -118,6 +118,8 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 		return c.ready()
 	case handshake.HookFailed:
 		return nil, c.hookFailed(m)
+	case handshake.NoProgram:
+		return nil, c.noProgram(unix.Errno(-int64(m.A)))
 	}
 	return goOn, nil
 }

@@ -25,7 +25,7 @@
 // A process of exec asks Scope, Cloned, Console, Ready and SeccompListener.
 //
 // HookFailed is told after any hook inside that fails, and then the process
-// ends. A plan asks only what its configuration needs. Every question waits for an
+// ends. NoProgram is told if the program cannot be executed, before Ready or after it. A plan asks only what its configuration needs. Every question waits for an
 // answer of one byte (Ready: of HOME), so when the parent dies the process
 // ends instead of going on unprepared.
 package handshake
@@ -44,7 +44,8 @@ const (
 	SeccompListener // A: descriptor of the listener
 	HookFailed      // A: its wait status or TimedOut, B: which; the process ends, no answer is awaited
 	Scope
-	Full // the cgroup takes no more processes: the parent moves this one out of it
+	Full      // the cgroup takes no more processes: the parent moves this one out of it
+	NoProgram // A: minus the errno; the process waits to be killed, no answer is awaited
 )
 
 // TimedOut is what HookFailed tells of a hook that ran too long. No wait
@@ -53,7 +54,7 @@ const TimedOut = 1 << 32
 
 // Name returns a point's name for error messages and traces.
 func Name(point uint32) string {
-	names := [...]string{"", "map ids", "time offsets", "cloned", "copy up", "mounted", "console", "ready", "seccomp listener", "hook failed", "scope", "full"}
+	names := [...]string{"", "map ids", "time offsets", "cloned", "copy up", "mounted", "console", "ready", "seccomp listener", "hook failed", "scope", "full", "no program"}
 	if int(point) < len(names) {
 		return names[point]
 	}
