@@ -143,7 +143,7 @@ func (c *compiler) device(dirs map[string]plan.Cell, d *specs.LinuxDevice) {
 	if d.Type != "p" {
 		number = unix.Mkdev(uint32(d.Major), uint32(d.Minor))
 	}
-	c.makeDevice(dir, p, kind|uint32(mode.Perm()), number)
+	c.makeDevice(dir, p, kind|uint32(mode)&0o7777, number)
 	uid, gid := idOr0(d.UID), idOr0(d.GID)
 	if uid != 0 || gid != 0 {
 		c.b.Call("set the owner of "+p, "", plan.Fchownat, plan.Of(dir), c.b.Str(path.Base(p)), plan.Int(uid), plan.Int(gid), plan.Int(unix.AT_SYMLINK_NOFOLLOW))
