@@ -163,6 +163,7 @@ func (r *run) start(cmd *exec.Cmd, exited chan struct{}) error {
 	}
 	r.fields.set("exit", exitWord(cmd))
 	if exitWord(cmd) != "0" {
+		r.stdio.drain()
 		return &noReport{"create: exit " + exitWord(cmd) + ": " + r.stdio.stderr.text()}
 	}
 	if r.c.run.created != nil {
@@ -173,6 +174,7 @@ func (r *run) start(cmd *exec.Cmd, exited chan struct{}) error {
 	out, _ := start.CombinedOutput()
 	r.fields.set("start.exit", exitWord(start))
 	if exitWord(start) != "0" {
+		r.stdio.drain()
 		return &noReport{"start: exit " + exitWord(start) + ": " + string(out)}
 	}
 	return nil
@@ -243,6 +245,7 @@ func (r *run) awaitReport(cmd *exec.Cmd, exited chan struct{}) ([]byte, error) {
 		}
 		if time.Now().After(deadline) {
 			r.fields.set("exit", exitWord(cmd))
+			r.stdio.drain()
 			return nil, &noReport{fmt.Sprintf("runtime's exit: %s; stdout %q; stderr: %s", exitWord(cmd), r.stdio.output(), r.stdio.stderr.text())}
 		}
 	}
