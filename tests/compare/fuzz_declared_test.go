@@ -88,6 +88,7 @@ var fuzzDeclarations = []fuzzDeclared{
 	minirunRefuses("process.consoleSize.*: must be given", strict),
 	minirunRefuses("process.rlimits[*].type: must not be given twice", strict),
 	minirunRefuses("ociVersion: must be", strict),
+	minirunRefuses("linux.resources.blockIO.weight: must be from 10 to 1000", strict),
 	minirunRefuses("process.user.umask: must be from 0 to 511", strict),
 	minirunRefuses("linux.devices[*].fileMode: must be permissions", strict),
 	minirunRefuses("linux.resources.devices[*].major: * is not a major number", strict),
@@ -104,6 +105,8 @@ var fuzzDeclarations = []fuzzDeclared{
 	runcRefuses("has incorrect major:minor: 0:0", "a FIFO has no number: what is given for it means nothing"),
 	runcRefuses("two checks on same syscall argument", "a limit of libseccomp's"),
 	runcRefuses("defaults: invalid argument", "defaults is fstab's word for no option at all"),
+	runcRefuses("can't mask paths: open /dev/null: no such file", "a mask does not need the container's /dev/null"),
+	runcRefuses("unsafe procfs detected: incorrect procfs root filesystem type", "a container need not mount proc"),
 	runcRefuses("open /proc/sys/kernel/cap_last_cap: no such file", "a container need not mount proc"),
 }
 
