@@ -185,8 +185,8 @@ var schemaCases = []schemaCase{
 	{name: "device-no-permissions", shape: "docker", set: `linux.devices=[{"path":"/dev/x","type":"c","major":1,"minor":3,"fileMode":0}]`, want: map[string]string{"in.dev./dev/x": "char 0000*"}},
 	{name: "device-fifo", shape: "docker", set: `linux.devices=[{"path":"/dev/x","type":"p","fileMode":384,"uid":1000}]`, want: map[string]string{"in.dev./dev/x": "fifo 0600 1000:0"}},
 	{name: "device-unknown-type", shape: "docker", set: `linux.devices=[{"path":"/dev/x","type":"d","major":1,"minor":3}]`, refused: true},
-	{name: "device-rule-major-only", shape: "podman", set: `linux.resources.devices.+={"allow":true,"type":"c","major":10,"access":"r"}`, want: map[string]string{"out.cgroup.devices.devices.list": "*c 10:* r*"}},
-	{name: "device-rule-all-numbers", shape: "podman", set: `linux.resources.devices.+={"allow":true,"type":"b","access":"rm"}`, want: map[string]string{"out.cgroup.devices.devices.list": "*b *:* rm*"}},
+	{name: "device-rule-major-only", shape: "podman", set: `linux.resources.devices.+={"allow":true,"type":"c","major":10,"access":"r"}`, want: map[string]string{"out.cgroup.devices.devices.list": onV1("*c 10:* r*")}},
+	{name: "device-rule-all-numbers", shape: "podman", set: `linux.resources.devices.+={"allow":true,"type":"b","access":"rm"}`, want: map[string]string{"out.cgroup.devices.devices.list": onV1("*b *:* rm*")}},
 	{name: "device-rule-wildcards-as-minus-1", shape: "podman", set: `linux.resources.devices.+={"allow":true,"type":"c","major":-1,"minor":-1,"access":"r"}`},
 	{name: "device-rule-unknown-type", shape: "podman", set: `linux.resources.devices.+={"allow":true,"type":"x","access":"r"}`, refused: true},
 

@@ -3,6 +3,7 @@ package compare
 
 import (
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -70,6 +71,7 @@ var fuzzDeclarations = []fuzzDeclared{
 		p := object(r.config["process"])
 		return p["commandLine"] != nil || object(p["user"])["username"] != nil
 	}, []allowed{{field: "stderr.empty", want: "false"}}},
+	{"minirun warns of a version that is newer than its own", newerVersion, []allowed{{field: "stderr.empty", want: "false"}}},
 	{"HOME is filled in as in any other environment", func(r *fuzzRun) bool { return len(list(object(r.config["process"])["env"])) == 0 },
 		[]allowed{{field: "in.env.HOME", want: "*"}, {field: "in.env.order", want: "HOME"}}},
 
@@ -85,6 +87,7 @@ var fuzzDeclarations = []fuzzDeclared{
 	minirunRefuses("linux.cgroupsPath: must not contain ..", "a path with .. could leave the cgroup tree"),
 	minirunRefuses("mounts[*].options[*]: must not be empty", strict),
 	minirunRefuses("mounts[*].source: must name what to bind", "runc binds the bundle, which is not what anyone means by leaving the source out"),
+	minirunRefuses("mounts[*].destination: must be an absolute path", strict),
 	minirunRefuses("process.consoleSize.*: must be given", strict),
 	minirunRefuses("process.rlimits[*].type: must not be given twice", strict),
 	minirunRefuses("ociVersion: must be", strict),
@@ -130,6 +133,14 @@ func denyRule(r *fuzzRun) bool {
 		}
 	}
 	return false
+}
+
+// newerVersion reports whether the config is of a minor version after 1.3.
+func newerVersion(r *fuzzRun) bool {
+	version, _ := r.config["ociVersion"].(string)
+	var minor int
+	_, err := fmt.Sscanf(version, "1.%d.", &minor)
+	return err == nil && minor > 3
 }
 
 // number is that of a JSON value, 0 if it is none.

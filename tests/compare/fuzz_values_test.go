@@ -26,8 +26,11 @@ func randomCase(r *rand.Rand) fuzzCase {
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
-// randomMutation takes each field as often as another, however many values it has; fields that are made of several are rarer in
-// the table than they should be, so they get half of the draws.
+// usual prefers what comes first in a list: there are the usual values, and the wrong ones are at the end.
+func usual[T any](r *rand.Rand, from []T) T { return from[min(r.IntN(len(from)), r.IntN(len(from)))] }
+
+// randomMutation takes each field as often as another, however many values it has; fields with several parts are rarer in the
+// table than they should be, so they get half of the draws.
 func randomMutation(r *rand.Rand) mutation {
 	if r.IntN(2) == 0 {
 		make := pick(r, composed)
@@ -45,7 +48,7 @@ func randomMutation(r *rand.Rand) mutation {
 	if r.IntN(60) == 0 {
 		return mutation{At: f.at, Value: json.RawMessage(pick(r, otherTypes))}
 	}
-	return mutation{At: f.at, Value: json.RawMessage(pick(r, f.values))}
+	return mutation{At: f.at, Value: json.RawMessage(usual(r, f.values))}
 }
 
 // otherTypes are values of a type that most fields do not have.
@@ -148,30 +151,30 @@ var (
 	tmpfsOptions = []string{"size=64k", "size=1m", "size=x", "mode=700", "mode=1777", "mode=0755", "mode=9", "uid=1000", "gid=1000", "nr_inodes=50", "nosuid", "nodev", "noexec", "ro", "rw", "strictatime", "noatime", "tmpcopyup", "private", "rslave", "shared", "rprivate", "other=1", "nosymfollow", "rro", "huge=never", "noswap", "defaults"}
 )
 
-func some1(r *rand.Rand, from []string, most int) []string {
+func someOf(r *rand.Rand, from []string, most int) []string {
 	out := []string{}
 	for n := r.IntN(most + 1); n > 0; n-- {
-		out = append(out, pick(r, from))
+		out = append(out, usual(r, from))
 	}
 	return out
 }
 
 // randomMount appends a mount.
 func randomMount(r *rand.Rand) (string, any) {
-	m := map[string]any{"destination": pick(r, mountTargets)}
+	m := map[string]any{"destination": usual(r, mountTargets)}
 	switch r.IntN(10) {
 	case 0, 1, 2, 3:
-		m["type"], m["source"] = pick(r, []string{"bind", "bind", "none", ""}), pick(r, []string{"$BUNDLE/source", "$BUNDLE/source", "$BUNDLE/one-file", "source", "$BUNDLE/missing", "", "/dev/null", "$BUNDLE/rootfs/dir"})
-		m["options"] = append([]string{pick(r, []string{"bind", "rbind"})}, some1(r, bindOptions, 4)...)
+		m["type"], m["source"] = usual(r, []string{"bind", "bind", "none", ""}), usual(r, []string{"$BUNDLE/source", "$BUNDLE/source", "$BUNDLE/one-file", "source", "$BUNDLE/missing", "", "/dev/null", "$BUNDLE/rootfs/dir"})
+		m["options"] = append([]string{usual(r, []string{"bind", "rbind"})}, someOf(r, bindOptions, 4)...)
 	case 4, 5, 6:
-		m["type"], m["source"], m["options"] = "tmpfs", pick(r, []string{"tmpfs", "shm", "", "none"}), some1(r, tmpfsOptions, 4)
+		m["type"], m["source"], m["options"] = "tmpfs", usual(r, []string{"tmpfs", "shm", "", "none"}), someOf(r, tmpfsOptions, 4)
 	case 7:
-		m["type"], m["source"], m["options"] = "proc", "proc", some1(r, []string{"nosuid", "noexec", "nodev", "ro", "hidepid=2", "subset=pid", "other"}, 3)
+		m["type"], m["source"], m["options"] = "proc", "proc", someOf(r, []string{"nosuid", "noexec", "nodev", "ro", "hidepid=2", "subset=pid", "other"}, 3)
 	case 8:
-		kind := pick(r, []string{"mqueue", "devpts", "sysfs", "cgroup", "cgroup2", "ramfs", "nosuchfs"})
-		m["type"], m["source"], m["options"] = kind, kind, some1(r, []string{"nosuid", "noexec", "nodev", "ro", "newinstance", "relatime", "private", "rslave"}, 4)
+		kind := usual(r, []string{"mqueue", "devpts", "sysfs", "cgroup", "cgroup2", "ramfs", "nosuchfs"})
+		m["type"], m["source"], m["options"] = kind, kind, someOf(r, []string{"nosuid", "noexec", "nodev", "ro", "newinstance", "relatime", "private", "rslave"}, 4)
 	default:
-		m["type"], m["source"], m["options"] = pick(r, []string{"tmpfs", "bind"}), "$BUNDLE/source", pick(r, []any{nil, []string{}, "ro", []any{1}})
+		m["type"], m["source"], m["options"] = usual(r, []string{"tmpfs", "bind"}), "$BUNDLE/source", usual(r, []any{nil, []string{}, "ro", []any{1}})
 	}
 	for _, key := range []string{"destination", "type", "source", "options"} {
 		if r.IntN(60) == 0 {
@@ -185,34 +188,34 @@ func randomMount(r *rand.Rand) (string, any) {
 func randomMountOptions(r *rand.Rand) (string, any) {
 	i := r.IntN(9)
 	common := []string{"nosuid", "noexec", "nodev", "ro", "rw", "relatime", "strictatime", "noatime", "private", "rprivate", "slave", "rslave", "shared"}
-	options := some1(r, common, 4)
+	options := someOf(r, common, 4)
 	if i >= 7 || r.IntN(4) == 0 {
-		options = append(options, pick(r, []string{"bind", "rbind", "mode=755", "newinstance", "size=65536k"}))
+		options = append(options, usual(r, []string{"bind", "rbind", "mode=755", "newinstance", "size=65536k"}))
 	}
 	return fmt.Sprintf("mounts.%d.options", i), options
 }
 
 func randomNamespace(r *rand.Rand) (string, any) {
-	n := map[string]any{"type": pick(r, []string{"pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time", "other", ""})}
+	n := map[string]any{"type": usual(r, []string{"pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time", "other", ""})}
 	if r.IntN(4) == 0 {
-		n["path"] = pick(r, []string{"/missing", "/dev/null", "", "relative", "$BUNDLE/one-file"})
+		n["path"] = usual(r, []string{"/missing", "/dev/null", "", "relative", "$BUNDLE/one-file"})
 	}
 	return pick(r, []string{"linux.namespaces.+", "linux.namespaces.+", "linux.namespaces.1", "linux.namespaces.3"}), n
 }
 
 // randomRlimit leaves out what the probe needs.
 func randomRlimit(r *rand.Rand) (string, any) {
-	kind := pick(r, []string{"NOFILE", "NOFILE", "CORE", "FSIZE", "MEMLOCK", "SIGPENDING", "MSGQUEUE", "LOCKS", "NICE", "RTPRIO", "RTTIME", "OTHER", "nofile"})
+	kind := usual(r, []string{"NOFILE", "NOFILE", "CORE", "FSIZE", "MEMLOCK", "SIGPENDING", "MSGQUEUE", "LOCKS", "NICE", "RTPRIO", "RTTIME", "OTHER", "nofile"})
 	limits := []any{0, 64, 100, 1024, 1025, 4096, 1000000, uint64(1) << 40, ^uint64(0), -1}
 	if kind == "FSIZE" || kind == "NOFILE" {
 		limits = limits[1:]
 	}
-	return pick(r, []string{"process.rlimits.+", "process.rlimits.+", "process.rlimits.0"}), map[string]any{"type": pick(r, []string{"RLIMIT_", "RLIMIT_", "RLIMIT_", ""}) + kind, "soft": pick(r, limits), "hard": pick(r, limits)}
+	return usual(r, []string{"process.rlimits.+", "process.rlimits.+", "process.rlimits.0"}), map[string]any{"type": usual(r, []string{"RLIMIT_", "RLIMIT_", "RLIMIT_", ""}) + kind, "soft": pick(r, limits), "hard": pick(r, limits)}
 }
 
 func randomCapabilities(r *rand.Rand) (string, any) {
 	names := append([]string{"CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_SYS_PTRACE", "CAP_SYS_RESOURCE", "CAP_BPF", "CAP_OTHER", "cap_kill", "KILL", "", "CAP_ALL"}, defaultCapabilities...)
-	return "process.capabilities." + pick(r, []string{"bounding", "effective", "permitted", "inheritable", "ambient", "other"}), some1(r, names, 5)
+	return "process.capabilities." + usual(r, []string{"bounding", "effective", "permitted", "inheritable", "ambient", "other"}), someOf(r, names, 5)
 }
 
 // deviceNumbers: null, zero, full, random, urandom, tty, fuse, a loop device that is not set up, and two that do not exist.
@@ -221,11 +224,11 @@ var deviceNumbers = [][2]int64{{1, 3}, {1, 5}, {1, 7}, {1, 8}, {1, 9}, {5, 0}, {
 func randomDevice(r *rand.Rand) (string, any) {
 	numbers := pick(r, deviceNumbers)
 	d := map[string]any{
-		"path": pick(r, []string{"/dev/x", "/dev/sub/x", "/dev/null", "/dev/zero", "/made/device", "/data", "relative", "", "/dev/pts/x", "/dev/fd", "/link-to-dir/device"}),
-		"type": pick(r, []string{"c", "c", "c", "u", "b", "p", "d", ""}), "major": numbers[0], "minor": numbers[1],
+		"path": usual(r, []string{"/dev/x", "/dev/sub/x", "/dev/null", "/dev/zero", "/made/device", "/data", "relative", "", "/dev/pts/x", "/dev/fd", "/link-to-dir/device"}),
+		"type": usual(r, []string{"c", "c", "c", "u", "b", "p", "d", ""}), "major": numbers[0], "minor": numbers[1],
 	}
 	for key, values := range map[string][]any{"fileMode": {0o666, 0o600, 0, 0o7777, 0o20666, 0o20600, 0o100666}, "uid": {0, 1000, 70000}, "gid": {0, 5, 1000}} {
-		if v := pick(r, values); r.IntN(2) == 0 {
+		if v := usual(r, values); r.IntN(2) == 0 {
 			d[key] = v
 		}
 	}
@@ -233,39 +236,39 @@ func randomDevice(r *rand.Rand) (string, any) {
 }
 
 func randomDeviceRule(r *rand.Rand) (string, any) {
-	rule := map[string]any{"allow": r.IntN(2) == 0, "access": pick(r, []string{"rwm", "r", "w", "m", "rw", "mr", "", "x", "rrr"})}
-	if kind := pick(r, []string{"c", "b", "a", "", "p", "other"}); kind != "" {
+	rule := map[string]any{"allow": r.IntN(2) == 0, "access": usual(r, []string{"rwm", "r", "w", "m", "rw", "mr", "", "x", "rrr"})}
+	if kind := usual(r, []string{"c", "b", "a", "", "p", "other"}); kind != "" {
 		rule["type"] = kind
 	}
 	if r.IntN(3) > 0 {
-		rule["major"] = pick(r, []any{1, 5, 7, 10, 136, -1, 0, 99999})
+		rule["major"] = usual(r, []any{1, 5, 7, 10, 136, -1, 0, 99999})
 	}
 	if r.IntN(3) > 0 {
-		rule["minor"] = pick(r, []any{0, 3, 5, 229, -1, 99999})
+		rule["minor"] = usual(r, []any{0, 3, 5, 229, -1, 99999})
 	}
-	return pick(r, []string{"linux.resources.devices.+", "linux.resources.devices.+", "linux.resources.devices.0"}), rule
+	return usual(r, []string{"linux.resources.devices.+", "linux.resources.devices.+", "linux.resources.devices.0"}), rule
 }
 
 // randomSysctl: of the network and IPC namespaces, or names that do not exist.
 func randomSysctl(r *rand.Rand) (string, any) {
-	name := pick(r, []string{"net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding", "net/ipv4/conf/lo/forwarding", "net.ipv4.ip_unprivileged_port_start", "kernel.msgmax", "kernel.shm_rmid_forced", "fs.mqueue.msg_max", "net.core.somaxconn", "net.none", "kernel.none", "none", "net", "net..ipv4", "fs.mqueue.none"})
-	return "linux.sysctl", map[string]any{name: pick(r, []any{"1", "0", "100", "-1", "x", "", "99999999999", " 1 ", "1\n", 1})}
+	name := usual(r, []string{"net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding", "net/ipv4/conf/lo/forwarding", "net.ipv4.ip_unprivileged_port_start", "kernel.msgmax", "kernel.shm_rmid_forced", "fs.mqueue.msg_max", "net.core.somaxconn", "net.none", "kernel.none", "none", "net", "net..ipv4", "fs.mqueue.none"})
+	return "linux.sysctl", map[string]any{name: usual(r, []any{"1", "0", "100", "-1", "x", "", "99999999999", " 1 ", "1\n", 1})}
 }
 
 // randomRule adds a rule to the filter. The calls that the probe must have are left alone.
 func randomRule(r *rand.Rand) (string, any) {
 	rule := map[string]any{
-		"names":  append(some1(r, []string{"chmod", "mkdir", "personality", "mount", "setuid", "there_is_none", "umount2", "unshare", "socketcall", "clone3"}, 2), pick(r, []string{"chmod", "mkdir", "personality"})),
-		"action": pick(r, []string{"SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_ERRNO", "SCMP_ACT_LOG", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_TRAP", "SCMP_ACT_OTHER", "SCMP_ACT_TRACE"}),
+		"names":  append(someOf(r, []string{"chmod", "mkdir", "personality", "mount", "setuid", "there_is_none", "umount2", "unshare", "socketcall", "clone3"}, 2), usual(r, []string{"chmod", "mkdir", "personality"})),
+		"action": usual(r, []string{"SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_ERRNO", "SCMP_ACT_LOG", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_TRAP", "SCMP_ACT_OTHER", "SCMP_ACT_TRACE"}),
 	}
 	if r.IntN(2) == 0 {
-		rule["errnoRet"] = pick(r, []any{1, 13, 38, 0, 4095, 70000})
+		rule["errnoRet"] = usual(r, []any{1, 13, 38, 0, 4095, 70000})
 	}
 	var args []any
 	for n := r.IntN(3); n > 0; n-- {
 		args = append(args, map[string]any{
-			"index": pick(r, []any{0, 0, 1, 5, 6}), "value": pick(r, []any{0, 8, 9, 255, uint64(1) << 40, ^uint64(0)}), "valueTwo": pick(r, []any{0, 8, 255}),
-			"op": pick(r, []string{"SCMP_CMP_EQ", "SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_MASKED_EQ", "OTHER"}),
+			"index": usual(r, []any{0, 0, 1, 5, 6}), "value": usual(r, []any{0, 8, 9, 255, uint64(1) << 40, ^uint64(0)}), "valueTwo": usual(r, []any{0, 8, 255}),
+			"op": usual(r, []string{"SCMP_CMP_EQ", "SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_MASKED_EQ", "OTHER"}),
 		})
 	}
 	if args != nil {

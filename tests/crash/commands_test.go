@@ -95,9 +95,11 @@ func (h *host) deleteAll() (failed []string) {
 // a process that another command has paused, or stopped by a signal.
 func (h *host) unstuck(ids []string, words []string) (text string, status int) {
 	timer := time.AfterFunc(hangLimit/4, func() {
+		for _, id := range ids { // resume waits for the command's lock, kill does not
+			_ = exec.Command(testbundle.Binary, "--root", h.Root, "kill", id, "CONT").Run()
+		}
 		for _, id := range ids {
 			_ = exec.Command(testbundle.Binary, "--root", h.Root, "resume", id).Run()
-			_ = exec.Command(testbundle.Binary, "--root", h.Root, "kill", id, "CONT").Run()
 		}
 	})
 	defer timer.Stop()
