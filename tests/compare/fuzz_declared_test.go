@@ -71,6 +71,10 @@ var fuzzDeclarations = []fuzzDeclared{
 		p := object(r.config["process"])
 		return p["commandLine"] != nil || object(p["user"])["username"] != nil
 	}, []allowed{{field: "stderr.empty", want: "false"}}},
+	{"minirun makes the root unbindable after the mounts, so that they can be made", func(r *fuzzRun) bool {
+		propagation, _ := object(r.config["linux"])["rootfsPropagation"].(string)
+		return strings.HasSuffix(propagation, "unbindable")
+	}, []allowed{{field: "outcome", want: "ran"}}},
 	{"minirun warns of a version that is newer than its own", newerVersion, []allowed{{field: "stderr.empty", want: "false"}}},
 	{"HOME is filled in as in any other environment", func(r *fuzzRun) bool { return len(list(object(r.config["process"])["env"])) == 0 },
 		[]allowed{{field: "in.env.HOME", want: "*"}, {field: "in.env.order", want: "HOME"}}},
@@ -87,7 +91,9 @@ var fuzzDeclarations = []fuzzDeclared{
 	minirunRefuses("linux.cgroupsPath: must not contain ..", "a path with .. could leave the cgroup tree"),
 	minirunRefuses("mounts[*].options[*]: must not be empty", strict),
 	minirunRefuses("mounts[*].source: must name what to bind", "runc binds the bundle, which is not what anyone means by leaving the source out"),
-	minirunRefuses("mounts[*].destination: must be an absolute path", strict),
+	minirunRefuses("mounts[*].destination: must", strict),
+	minirunRefuses("mounts[*]: mount cgroup on *: invalid argument", "an option that the hierarchies do not have; runc gives them none of the options"),
+	minirunRefuses("linux.seccomp.syscalls[*].args[*].index: must be from 0 to 5", strict),
 	minirunRefuses("process.consoleSize.*: must be given", strict),
 	minirunRefuses("process.rlimits[*].type: must not be given twice", strict),
 	minirunRefuses("ociVersion: must be", strict),
@@ -107,7 +113,7 @@ var fuzzDeclarations = []fuzzDeclared{
 	runcRefuses("bad CPUAffinity.Final: values larger than 1023", "there are machines with more processors"),
 	runcRefuses("has incorrect major:minor: 0:0", "a FIFO has no number: what is given for it means nothing"),
 	runcRefuses("two checks on same syscall argument", "a limit of libseccomp's"),
-	runcRefuses("defaults: invalid argument", "defaults is fstab's word for no option at all"),
+	runcRefuses("defaults*: invalid argument", "defaults is fstab's word for no option at all"),
 	runcRefuses("can't mask paths: open /dev/null: no such file", "a mask does not need the container's /dev/null"),
 	runcRefuses("unsafe procfs detected: incorrect procfs root filesystem type", "a container need not mount proc"),
 	runcRefuses("open /proc/sys/kernel/cap_last_cap: no such file", "a container need not mount proc"),
