@@ -34,6 +34,8 @@ type Container struct {
 	hostRoot [2]uint32  // host uid and gid of the user namespace's root, if known
 	pipes    []*os.File // to the hooks that run inside, named by their JSON paths
 	copiedUp int        // how many directories have been copied into a tmpfs
+
+	targets targetState // the answers about a mount's target so far
 }
 
 // Create makes a container up to the point where only `start` is missing. After

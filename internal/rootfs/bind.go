@@ -34,25 +34,33 @@ func BindSource(bundle string, m *specs.Mount) string {
 // descriptors.
 func (c *compiler) bind(i int, m *specs.Mount, o spec.MountOptions) {
 	b := c.b
-	target := place{path: clean(m.Destination), dir: c.in.IsDir(i)}
-	target.nolinks = target.path == "/dev"
+	where := clean(m.Destination)
 	source, early := c.sources[i]
 	if !early {
 		source = c.cloneSource(i)
 	}
 	b.In(plan.Filesystem, mountSource(i))
 	if set, clr := attributesOf(o.Flags, o.ClearFlags); set|clr != 0 {
-		c.setAttr("set attributes of "+target.path, source, attr{set: set, clr: clr})
+		c.setAttr("set attributes of "+where, source, attr{set: set, clr: clr})
 	}
-	fd := c.open(target)
-	c.attach(source, fd, "bind "+m.Source+" on "+target.path)
-	c.attributes(source, target.path, o)
+	fd := c.bindTarget(i)
+	c.attach(source, fd, "bind "+m.Source+" on "+where)
+	c.attributes(source, where, o)
 	c.close(fd)
-	if target.path == "/dev" {
+	if where == "/dev" {
 		c.keepDev(source)
 		return
 	}
 	c.close(source)
+}
+
+// bindTarget opens the target of a bind mount, of the same kind as its source.
+func (c *compiler) bindTarget(i int) plan.Cell {
+	last := lastFollowed
+	if clean(c.spec.Mounts[i].Destination) == "/dev" {
+		last = lastRefused
+	}
+	return c.open(c.target(i, c.in.IsDir(i), last))
 }
 
 // attach moves a detached mount onto an open place.

@@ -18,13 +18,13 @@ import (
 //	v1, without              a tmpfs with one bind for each hierarchy
 //
 // Without a namespace a fresh mount would show the host's whole tree.
-func (c *compiler) cgroupMount(m *specs.Mount, o spec.MountOptions) {
+func (c *compiler) cgroupMount(i int, m *specs.Mount, o spec.MountOptions) {
+	target := c.target(i, true, lastFollowed)
 	if len(c.in.Cgroup) == 1 && c.in.Cgroup[0].Name == "" {
-		c.cgroup2(m, o)
+		c.cgroup2(target, o)
 		return
 	}
 	b := c.b
-	target := place{path: clean(m.Destination), dir: true}
 	fd, mode := c.openNoting(target, true)
 	b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
 	b.Call("mount tmpfs on "+target.path, "it holds a directory for each hierarchy", plan.Mount, b.Str("tmpfs"), b.Str("."), b.Str("tmpfs"),
@@ -43,9 +43,8 @@ func (c *compiler) cgroupMount(m *specs.Mount, o spec.MountOptions) {
 }
 
 // cgroup2 mounts the one hierarchy of cgroup v2.
-func (c *compiler) cgroup2(m *specs.Mount, o spec.MountOptions) {
+func (c *compiler) cgroup2(target place, o spec.MountOptions) {
 	b := c.b
-	target := place{path: clean(m.Destination), dir: true}
 	fd := c.open(target)
 	bind, done := b.Label(), b.Label()
 	if c.in.CgroupNS {

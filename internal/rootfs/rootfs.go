@@ -83,9 +83,11 @@ type compiler struct {
 	overlay plan.Cell         // the layers' mount, made by Prepare
 	sources map[int]plan.Cell // bind sources cloned by Prepare
 	hows    map[[2]uint64]plan.Arg
-	frozen  plan.Arg  // the attributes that freeze sets
-	dev     plan.Cell // what is mounted on /dev, where the devices are made
-	devRO   bool      // /dev becomes read-only after its devices are made
+	frozen  plan.Arg        // the attributes that freeze sets
+	dev     plan.Cell       // what is mounted on /dev, where the devices are made
+	fresh   map[string]bool // destinations so far: whether a new file system is mounted there
+	devRO   bool            // /dev becomes read-only after its devices are made
+	answers plan.Arg        // room for the parent's answers about targets
 }
 
 // A Root is a root file system being compiled.
@@ -94,7 +96,7 @@ type Root struct{ c *compiler }
 // New returns a Root; its parts are added by Prepare, Compile and Pivot, in
 // this order.
 func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Root {
-	return &Root{&compiler{b: b, parent: parent, spec: s, in: in, sources: map[int]plan.Cell{}, hows: map[[2]uint64]plan.Arg{}}}
+	return &Root{&compiler{b: b, parent: parent, spec: s, in: in, sources: map[int]plan.Cell{}, hows: map[[2]uint64]plan.Arg{}, fresh: map[string]bool{}}}
 }
 
 // Prepare adds what must be done while the process still has its privileges

@@ -59,7 +59,7 @@ var arrows = map[string]string{
 	"internal/look":             "container image spec termtext",
 	"internal/doctor":           "cgroups spec",
 
-	"internal/container": "atomicfile bootstrap cgroups handshake namespaces plan process regularfile rootfs seccomp signals spec stdio systemd",
+	"internal/container": "atomicfile bootstrap cgroups handshake linkwalk namespaces plan process regularfile rootfs seccomp signals spec stdio systemd",
 
 	"internal/atomicfile":      "",
 	"internal/bootstrap":       "plan",
@@ -68,7 +68,7 @@ var arrows = map[string]string{
 	"internal/cgroups":         "spec",
 	"internal/cgroups/metrics": "",
 	"internal/namespaces":      "handshake plan spec",
-	"internal/rootfs":          "handshake namespaces plan spec",
+	"internal/rootfs":          "handshake linkwalk namespaces plan spec",
 	"internal/process":         "handshake namespaces plan seccomp spec",
 
 	"internal/ctxio":    "",

@@ -1,0 +1,116 @@
+// Cases: mount targets that lead through symbolic links, and the order of mounts.
+package compare
+
+import (
+	"os"
+	"path/filepath"
+)
+
+// targetCase mounts on a target that leads through links, and looks at paths.
+func targetCase(name string, set func(*bundle), look ...string) testCase {
+	return testCase{name: "target-" + name, set: set, ask: ask{Stat: look}}
+}
+
+// bindFile binds a file that is not in the root on a target.
+func bindFile(b *bundle, target string, options ...string) {
+	content := "from the host\n"
+	b.mount(target, "bind", b.beside("one-file", &content), append([]string{"bind"}, options...)...)
+}
+
+// bindDir does so with a directory.
+func bindDir(b *bundle, target string) { b.mount(target, "bind", b.beside("one-dir", nil), "bind") }
+
+// refusedTarget is a mount that no runtime makes.
+func refusedTarget(name string, set func(*bundle)) testCase {
+	return testCase{name: "target-" + name, plain: true, set: func(b *bundle) {
+		b.spec.Process.Args = []string{"true"}
+		set(b)
+	}, want: map[string]string{"stderr.empty": "false", "left.mounts": ""}}
+}
+
+var targetCases = []testCase{
+	targetCase("dangling-resolv-conf", func(b *bundle) {
+		b.symlink("etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf")
+		bindFile(b, "/etc/resolv.conf")
+	}, "/etc/resolv.conf", "/run/systemd", "/run/systemd/resolve", "/run/systemd/resolve/stub-resolv.conf"),
+	targetCase("dangling-localtime", func(b *bundle) {
+		b.symlink("localtime", "/usr/share/zoneinfo/Etc/UTC")
+		bindFile(b, "/localtime", "ro")
+	}, "/localtime", "/usr/share/zoneinfo/Etc", "/usr/share/zoneinfo/Etc/UTC"),
+	targetCase("dangling-directory", func(b *bundle) {
+		b.symlink("link", "/srv/missing/dir")
+		bindDir(b, "/link")
+	}, "/link", "/srv/missing", "/srv/missing/dir"),
+	targetCase("below-dangling", func(b *bundle) {
+		b.symlink("link", "/srv/missing")
+		bindFile(b, "/link/a/file")
+		bindDir(b, "/link/b/dir")
+		b.mount("/link/c", "tmpfs", "tmpfs", "size=64k")
+		b.mount("/link/q", "mqueue", "mqueue")
+	}, "/link", "/srv/missing/a", "/srv/missing/a/file", "/srv/missing/b/dir", "/srv/missing/c", "/srv/missing/q"),
+	targetCase("dangling-tmpfs", func(b *bundle) {
+		b.symlink("link", "/srv/missing")
+		b.symlink("full", "/srv/full")
+		b.mount("/link", "tmpfs", "tmpfs")
+		b.mount("/full", "tmpfs", "tmpfs", "tmpcopyup", "ro")
+	}, "/link", "/srv/missing", "/srv/full"),
+	targetCase("dangling-climbs", func(b *bundle) {
+		b.mkdir("opt", 0o755)
+		b.symlink("opt/link", "../../../../../climbed/out")
+		b.symlink("opt/tmp", "../../../../../climbed/tmp")
+		bindFile(b, "/opt/link/file")
+		b.mount("/opt/tmp", "tmpfs", "tmpfs")
+	}, "/opt/link", "/climbed", "/climbed/out/file", "/climbed/tmp"),
+	targetCase("dangling-chain", func(b *bundle) {
+		b.symlink("one", "two")
+		b.symlink("two", "/three/file")
+		b.symlink("three", "missing/../four/./five/")
+		bindFile(b, "/one")
+	}, "/one", "/missing", "/four", "/four/five", "/four/five/file"),
+	targetCase("dangling-in-mounts", func(b *bundle) { // one in a volume, and one that leads into a tmpfs
+		dir := b.beside("volume", nil)
+		b.check(os.Symlink("../../made/by-volume", filepath.Join(dir, "link")))
+		b.check(os.Symlink("own/dir", filepath.Join(dir, "inside")))
+		b.mount("/volume", "bind", dir, "bind")
+		b.mount("/scratch", "tmpfs", "tmpfs", "mode=755")
+		b.symlink("into", "/scratch/deep/file")
+		bindFile(b, "/volume/link")
+		bindDir(b, "/volume/inside")
+		bindFile(b, "/into")
+	}, "/made/by-volume", "/volume/own/dir", "/scratch/deep", "/scratch/deep/file"),
+	targetCase("dangling-userns", func(b *bundle) {
+		b.userns()
+		b.symlink("link", "/run/new")
+		b.mount("/link", "tmpfs", "tmpfs")
+		b.mount("/link/deep/er", "tmpfs", "tmpfs", "mode=755")
+	}, "/run/new", "/run/new/deep", "/run/new/deep/er"),
+	targetCase("proc-and-sysfs-below-link", func(b *bundle) {
+		b.mkdir("real", 0o755)
+		b.symlink("link", "/real")
+		b.symlink("dangling", "/real/new/dir")
+		b.mount("/link/proc", "proc", "proc")
+		b.mount("/dangling/sys", "sysfs", "sysfs", "ro")
+	}, "/real/proc", "/real/new/dir/sys"),
+	refusedTarget("proc-is-link", func(b *bundle) {
+		b.mkdir("real", 0o755)
+		b.symlink("link", "/real")
+		b.mount("/link", "proc", "proc")
+	}),
+	refusedTarget("link-to-root", func(b *bundle) {
+		b.symlink("link", "/opt/..")
+		b.mount("/link", "tmpfs", "tmpfs")
+	}),
+	refusedTarget("link-into-proc", func(b *bundle) {
+		b.symlink("link", "/proc")
+		bindFile(b, "/link/version")
+	}),
+	refusedTarget("link-loop", func(b *bundle) {
+		b.symlink("link", "other")
+		b.symlink("other", "link")
+		bindFile(b, "/link/x")
+	}),
+	refusedTarget("below-file", func(b *bundle) {
+		b.symlink("link", "/etc/passwd")
+		bindFile(b, "/link/x")
+	}),
+}

@@ -1,0 +1,158 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/tests/testbundle"
+)
+
+// danglingTargets gives a bundle links that lead to nothing, and mounts on them.
+// Nothing of the container's program is needed to see where they went.
+func danglingTargets(t *testing.T, change ...func(*specs.Spec)) *testbundle.Bundle {
+	t.Helper()
+	b := testbundle.New(t, change...)
+	b.Link("../run/systemd/resolve/stub-resolv.conf", "/etc/resolv.conf")
+	b.Link("../../../../../climbed/out", "/opt/link")
+	b.Link("/var/data", "/data")
+	if err := os.WriteFile(filepath.Join(b.Host, "file"), []byte("text\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []specs.Mount{
+		{Destination: "/etc/resolv.conf", Source: filepath.Join(b.Host, "file"), Options: []string{"bind", "ro"}},
+		{Destination: "/opt/link/deep", Source: b.Host, Options: []string{"rbind"}},
+		{Destination: "/data", Type: "tmpfs", Source: "tmpfs"},
+	} {
+		testbundle.AddMount(m)(b.Spec)
+	}
+	testbundle.Sh("cat /run/systemd/resolve/stub-resolv.conf /climbed/out/deep/file; stat -c %a /var/data")(b.Spec)
+	return b
+}
+
+// chownTree gives the directories of a root file system to the root of a user
+// namespace. Its programs are shared with other tests.
+func chownTree(t *testing.T, dir string, uid, gid int) {
+	t.Helper()
+	if err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		return os.Lchown(path, uid, gid)
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDanglingTargets: a mount target that leads through a symbolic link to
+// nothing is made where the link leads, below the root, by whatever kind of
+// container. The owner is the container's root.
+func TestDanglingTargets(t *testing.T) {
+	const want = "text\ntext\n1777"
+	made := map[string]os.FileMode{
+		"/run/systemd": os.ModeDir | 0o755, "/run/systemd/resolve/stub-resolv.conf": 0o644,
+		"/climbed/out/deep": os.ModeDir | 0o755, "/var/data": os.ModeDir | 0o755,
+	}
+	for name, c := range map[string]struct {
+		change func(*specs.Spec)
+		owner  uint32
+		flags  []string
+	}{
+		"default":            {func(*specs.Spec) {}, 0, nil},
+		"user namespace":     {testbundle.UserNS, 100000, nil},
+		"no pivot_root":      {func(*specs.Spec) {}, 0, []string{"--no-pivot"}},
+		"watched":            {func(*specs.Spec) {}, 0, []string{"--explain"}},
+		"no mount namespace": {onHost, 0, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := danglingTargets(t, c.change)
+			chownTree(t, b.Path("/"), int(c.owner), int(c.owner)*2)
+			b.Run(c.flags...).Prints(t, want)
+			for path, mode := range made {
+				info, err := os.Lstat(b.Path(path))
+				if err != nil || info.Mode() != mode || info.Sys().(*syscall.Stat_t).Uid != c.owner {
+					t.Errorf("%s: %v, %v", path, info, err)
+				}
+			}
+		})
+	}
+	t.Run("without privilege", func(t *testing.T) {
+		u := asUser(t, false, "cat /made/for/it; stat -c %a /made/dir")
+		u.Link("../../made/for", "/mnt/link")
+		u.Link("/made/dir", "/mnt/tmp")
+		source := filepath.Join(u.Host, "file")
+		if err := os.WriteFile(source, []byte("text\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		testbundle.AddMount(specs.Mount{Destination: "/mnt/link/it", Source: source, Options: []string{"bind"}})(u.Spec)
+		testbundle.AddMount(specs.Mount{Destination: "/mnt/tmp", Type: "tmpfs", Source: "tmpfs"})(u.Spec)
+		u.minirun(t, "run", "-b", u.Dir, u.ID).Prints(t, "text\n1777")
+	})
+	t.Run("layers", func(t *testing.T) {
+		b := danglingTargets(t)
+		b.Run("--ephemeral").Prints(t, want)
+		if _, err := os.Lstat(b.Path("/climbed")); err == nil {
+			t.Error("the layer was written to")
+		}
+	})
+}
+
+// TestLinksOfTargetsAreFollowedInMounts: a link in a volume, and one that leads
+// through another link to a place that exists.
+func TestLinksOfTargetsAreFollowedInMounts(t *testing.T) {
+	b := testbundle.New(t, testbundle.Sh("cat /made/here /real/sub/file; stat -c %a /real; ls -d /real/sys/kernel"))
+	if err := os.Symlink("../../made/here", filepath.Join(b.Host, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(b.Path("/real"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(b.Path("/real"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	b.Link("other", "/one")
+	b.Link("/real", "/other")
+	source := filepath.Join(b.Host, "file")
+	if err := os.WriteFile(source, []byte("text\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range []specs.Mount{
+		{Destination: "/volume", Source: b.Host, Options: []string{"bind"}},
+		{Destination: "/volume/link", Source: source, Options: []string{"bind"}},
+		{Destination: "/one", Type: "tmpfs", Source: "tmpfs"}, // takes the mode of /real
+		{Destination: "/one/sub/file", Source: source, Options: []string{"bind"}},
+		{Destination: "/one/sys", Type: "sysfs", Source: "sysfs", Options: []string{"ro"}},
+	} {
+		testbundle.AddMount(m)(b.Spec)
+	}
+	b.Run().Prints(t, "text\ntext\n750\n/real/sys/kernel")
+}
+
+// TestRefusedTargets: the error names the mount and says what is wrong.
+func TestRefusedTargets(t *testing.T) {
+	for name, c := range map[string]struct {
+		link, destination, kind, want string
+	}{
+		"to the root":               {"/etc/..", "/link", "tmpfs", "must not lead to the root"},
+		"to the root, from nowhere": {"/missing/..", "/link", "tmpfs", "must not lead to the root"},
+		"onto /proc":                {"proc", "/link", "tmpfs", "must not lead into /proc"},
+		"into /proc":                {"/proc", "/link/sys", "tmpfs", "must not lead into /proc"},
+		"through a link of proc":    {"/proc", "/link/self/fd", "tmpfs", "too many levels of symbolic links"},
+		"proc on a link":            {"/mnt", "/link", "proc", "too many levels of symbolic links"},
+		"sysfs on a link below one": {"/opt", "/link/inner", "sysfs", "must not be a symbolic link"},
+		"to itself":                 {"link", "/link/x", "tmpfs", "too many levels of symbolic links"},
+		"below a file":              {"/etc/passwd", "/link/x", "tmpfs", "not a directory"},
+		"a name that is too long":   {"/" + strings.Repeat("n", 256), "/link", "tmpfs", "file name too long"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := testbundle.New(t, testbundle.AddMount(specs.Mount{Destination: c.destination, Type: c.kind, Source: c.kind}))
+			b.Link(c.link, "/link")
+			b.Link("/mnt", "/opt/inner")
+			b.Run().Fails(t, "config.json: mounts[7]", c.want)
+		})
+	}
+}
