@@ -35,11 +35,8 @@ func (c *compiler) cgroupMount(i int, m *specs.Mount, o spec.MountOptions) {
 	for _, g := range c.in.Cgroup {
 		c.cgroup1(target, top, g, o)
 	}
-	if o.Flags&unix.MS_RDONLY != 0 {
-		c.setAttr("make "+target.path+" read-only", top, attr{set: unix.MOUNT_ATTR_RDONLY})
-	}
 	c.attributes(top, target.path, o)
-	c.close(top)
+	c.closeLater(i, top, target.path, o.Flags&unix.MS_RDONLY != 0)
 }
 
 // cgroup2 mounts the one hierarchy of cgroup v2.

@@ -44,23 +44,15 @@ func (c *compiler) filesystem(i int, m *specs.Mount, o spec.MountOptions) {
 		return
 	}
 	isDev, tmpfs := target.path == "/dev", m.Type == "tmpfs"
-	flags := o.Flags
-	if isDev && flags&unix.MS_RDONLY != 0 {
-		// Devices are made in it first.
-		c.devRO, flags = true, flags&^unix.MS_RDONLY
-	}
+	readonly := c.delayReadonly(m, &o)
 	fd, mode := c.openNoting(target, tmpfs && !hasMode(o.Data))
-	late := flags&unix.MS_RDONLY != 0 && (mode != 0 || tmpfs && o.TmpCopyUp)
-	if late {
-		flags &^= unix.MS_RDONLY // its mode and content come first
-	}
 	if m.Type == "proc" && c.in.ClonedLast {
 		// By the host's /proc, which is the one in sight until pivot_root.
 		o.Data = append(slices.Clone(o.Data), "pidns=/proc/self/ns/pid_for_children")
 	}
 	b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
-	b.Call("mount "+m.Type+" on "+target.path, "", plan.Mount, b.Str(sourceName(m)), b.Str("."), b.Str(m.Type), plan.Int(flags), c.data(m.Type, o.Data))
-	if isDev || mode != 0 || tmpfs && o.TmpCopyUp || len(o.Propagation) > 0 || o.RecSet|o.RecClr != 0 {
+	b.Call("mount "+m.Type+" on "+target.path, "", plan.Mount, b.Str(sourceName(m)), b.Str("."), b.Str(m.Type), plan.Int(o.Flags), c.data(m.Type, o.Data))
+	if isDev || readonly || mode != 0 || tmpfs && o.TmpCopyUp || len(o.Propagation) > 0 || o.RecSet|o.RecClr != 0 {
 		top := c.reopen(target)
 		if mode != 0 {
 			c.keepMode(target, mode)
@@ -68,14 +60,15 @@ func (c *compiler) filesystem(i int, m *specs.Mount, o spec.MountOptions) {
 		if tmpfs && o.TmpCopyUp {
 			c.copyUp(fd, top)
 		}
-		if late {
-			c.setAttr("make "+target.path+" read-only", top, attr{set: unix.MOUNT_ATTR_RDONLY})
-		}
 		c.attributes(top, target.path, o)
-		if isDev {
+		switch {
+		case isDev && readonly:
+			c.keepDev(c.reopen(target))
+			c.closeLater(i, top, target.path, true)
+		case isDev:
 			c.keepDev(top)
-		} else {
-			c.close(top)
+		default:
+			c.closeLater(i, top, target.path, readonly)
 		}
 	}
 	c.close(fd)
@@ -179,12 +172,13 @@ func (c *compiler) attributes(fd plan.Cell, where string, o spec.MountOptions) {
 
 // remount changes the options of what is mounted already.
 func (c *compiler) remount(m *specs.Mount, o spec.MountOptions, target place) {
+	readonly := c.delayReadonly(m, &o)
 	fd := c.b.Cell("target")
 	c.openAt(target.existing(), fd, plan.Then{})
 	c.b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
 	c.b.Call("remount "+target.path, "", plan.Mount, plan.Int(0), c.b.Str("."), plan.Int(0), plan.Int(o.Flags), c.data(m.Type, o.Data))
 	c.attributes(fd, target.path, o)
-	c.close(fd)
+	c.closeLater(target.mount, fd, target.path, readonly)
 }
 
 func propagationFlags(word string) uintptr {

@@ -83,11 +83,11 @@ type compiler struct {
 	overlay plan.Cell         // the layers' mount, made by Prepare
 	sources map[int]plan.Cell // bind sources cloned by Prepare
 	hows    map[[2]uint64]plan.Arg
-	frozen  plan.Arg        // the attributes that freeze sets
-	dev     plan.Cell       // what is mounted on /dev, where the devices are made
-	fresh   map[string]bool // destinations so far: whether a new file system is mounted there
-	devRO   bool            // /dev becomes read-only after its devices are made
-	answers plan.Arg        // room for the parent's answers about targets
+	frozen  plan.Arg          // the attributes that freeze sets
+	dev     plan.Cell         // what is mounted on /dev, where the devices are made
+	fresh   map[string]bool   // destinations so far: whether a new file system is mounted there
+	delayed []delayedReadonly // mounts that become read-only at the end
+	answers plan.Arg          // room for the parent's answers about targets
 }
 
 // A Root is a root file system being compiled.
@@ -156,7 +156,6 @@ func (r *Root) Compile() {
 	}
 	c.console()
 	c.ownNull()
-	c.readonlyDev()
 	c.close(c.dev)
 }
 
@@ -168,6 +167,7 @@ func (r *Root) Finish() {
 		return
 	}
 	c.workingDirectory()
+	c.readonlyMounts()
 	c.readonlyPaths()
 	c.maskedPaths()
 	c.readonlyRoot()

@@ -113,4 +113,30 @@ var targetCases = []testCase{
 		b.symlink("link", "/etc/passwd")
 		bindFile(b, "/link/x")
 	}),
+	{
+		name: "read-only-tmpfs-with-mounts", // what config.json puts into it is there
+		set: func(b *bundle) {
+			b.mount("/scratch", "tmpfs", "tmpfs", "ro", "mode=755")
+			bindFile(b, "/scratch/a/file")
+			b.mount("/scratch/b", "tmpfs", "tmpfs", "ro", "mode=700")
+			bindDir(b, "/scratch/b/dir")
+			b.spec.Process.Cwd = "/scratch/work/here"
+		},
+		ask: ask{Stat: []string{"/scratch", "/scratch/a/file", "/scratch/b", "/scratch/b/dir", "/scratch/work/here"}, ReadOnly: []string{"/scratch", "/scratch/b"}},
+		want: map[string]string{
+			"in.readonly./scratch": "EROFS", "in.readonly./scratch/b": "EROFS", "in.cwd": "/scratch/work/here",
+		},
+	},
+	{
+		name: "read-only-dev-with-cwd",
+		set: func(b *bundle) {
+			for i := range b.spec.Mounts {
+				if m := &b.spec.Mounts[i]; m.Destination == "/dev" {
+					m.Options = append(m.Options, "ro")
+				}
+			}
+			b.spec.Process.Cwd = "/dev/work"
+		},
+		ask: ask{Stat: []string{"/dev/work"}, ReadOnly: []string{"/dev"}}, want: map[string]string{"in.readonly./dev": "EROFS"},
+	},
 }

@@ -156,3 +156,15 @@ func TestRefusedTargets(t *testing.T) {
 		})
 	}
 }
+
+// TestReadonlyTmpfsIsRemounted: a later entry of mounts decides.
+func TestReadonlyTmpfsIsRemounted(t *testing.T) {
+	tmpfs := func(options ...string) func(*specs.Spec) {
+		return testbundle.AddMount(specs.Mount{Destination: "/mnt", Type: "tmpfs", Source: "tmpfs", Options: options})
+	}
+	const script = "touch /mnt/x 2>/dev/null && echo writable || echo read-only"
+	testbundle.New(t, testbundle.Sh(script), tmpfs("ro"), tmpfs("remount", "rw")).Run().Prints(t, "writable")
+	testbundle.New(t, testbundle.Sh(script), tmpfs(), tmpfs("remount", "ro")).Run().Prints(t, "read-only")
+	testbundle.New(t, testbundle.Sh(script), tmpfs("rro")).Run().Prints(t, "read-only")
+	testbundle.New(t, testbundle.Sh(script), tmpfs("ro"), tmpfs()).Run().Prints(t, "writable") // the one on top
+}
