@@ -54,11 +54,11 @@ func (c *compiler) filesystem(i int, m *specs.Mount, o spec.MountOptions) {
 	b.Call("mount "+m.Type+" on "+target.path, "", plan.Mount, b.Str(sourceName(m)), b.Str("."), b.Str(m.Type), plan.Int(o.Flags), c.data(m.Type, o.Data))
 	if isDev || readonly || mode != 0 || tmpfs && o.TmpCopyUp || len(o.Propagation) > 0 || o.RecSet|o.RecClr != 0 {
 		top := c.reopen(target)
-		if mode != 0 {
-			c.keepMode(target, mode)
-		}
 		if tmpfs && o.TmpCopyUp {
 			c.copyUp(fd, top)
+		}
+		if mode != 0 {
+			c.keepMode(target, mode)
 		}
 		c.attributes(top, target.path, o)
 		switch {

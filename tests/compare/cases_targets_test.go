@@ -113,6 +113,8 @@ var targetCases = []testCase{
 		b.symlink("link", "/etc/passwd")
 		bindFile(b, "/link/x")
 	}),
+	{name: "tmpfs-copy-up-missing", set: func(b *bundle) { b.mount("/new", "tmpfs", "tmpfs", "tmpcopyup") },
+		ask: ask{Stat: []string{"/new"}}, want: map[string]string{"in.path./new": "dir 1777 *"}},
 	{
 		name: "read-only-tmpfs-with-mounts", // what config.json puts into it is there
 		set: func(b *bundle) {
