@@ -43,7 +43,7 @@ func (c *compiler) bind(i int, m *specs.Mount, o spec.MountOptions) {
 	if set, clr := attributesOf(o.Flags, o.ClearFlags); set|clr != 0 {
 		c.setAttr("set attributes of "+where, source, attr{set: set, clr: clr})
 	}
-	fd := c.bindTarget(i)
+	fd := c.bindTarget(i, source)
 	c.attach(source, fd, "bind "+m.Source+" on "+where)
 	c.attributes(source, where, o)
 	c.close(fd)
@@ -55,12 +55,23 @@ func (c *compiler) bind(i int, m *specs.Mount, o spec.MountOptions) {
 }
 
 // bindTarget opens the target of a bind mount, of the same kind as its source.
-func (c *compiler) bindTarget(i int) plan.Cell {
+func (c *compiler) bindTarget(i int, source plan.Cell) plan.Cell {
 	last := lastFollowed
 	if clean(c.spec.Mounts[i].Destination) == "/dev" {
 		last = lastRefused
 	}
-	return c.open(c.target(i, c.in.IsDir(i), last))
+	kind := c.in.SourceKind(i)
+	if kind != Undecided {
+		return c.open(c.target(i, kind == Directory, last))
+	}
+	fd, file, done := c.b.Cell("target"), c.b.Label(), c.b.Label()
+	c.b.CallThen("see if it is a directory", "the target must be of the same kind", plan.Then{On: []plan.On{{Errno: unix.ENOTDIR, To: file}, {Errno: unix.EACCES}}},
+		plan.Fchdir, plan.Of(source))
+	c.openInto(c.target(i, true, last), fd, done, nil)
+	c.b.Place(file)
+	c.openInto(c.target(i, false, last), fd, done, nil)
+	c.b.Place(done)
+	return fd
 }
 
 // attach moves a detached mount onto an open place.
@@ -83,7 +94,7 @@ func (c *compiler) cloneSource(i int) plan.Cell {
 	}
 	b.Get("clone the mount of "+m.Source, "", plan.Then{}, fd, plan.OpenTree,
 		plan.Int(unix.AT_FDCWD), b.Str(BindSource(c.in.Bundle, m)), plan.Int(flags))
-	if c.early() || c.in.OnHost {
+	if c.early() && c.in.SourceKind(i) != Undecided || c.in.OnHost {
 		// Cloned where the mounts are not slaves, before there is a mount namespace
 		// or because there is none, it is a peer of the host's: what is mounted
 		// below it would appear on the host.

@@ -30,16 +30,16 @@ import (
 // the command line, and facts about the host that were looked up beforehand so
 // that compiling needs none.
 type Input struct {
-	Root       string   // host path of root.path, absolute, without symbolic links
-	Bundle     string   // absolute; relative bind sources start here
-	Layers     []Layer  // lowest first; none: Root is used as it is
-	Upper      string   // where writes to the layers go
-	Work       string   // overlay's work directory, beside Upper
-	Stable     bool     // the upper directory outlives the container
-	Volatile   bool     // but is not mounted again
-	UserXattrs bool     // overlay's marks are user.overlay.*: who mounts it is not the machine's root
-	OldOverlay bool     // the kernel does not take layers one by one: it is older than Linux 6.8
-	IsDir      IsDir    // what bind sources are
+	Root       string  // host path of root.path, absolute, without symbolic links
+	Bundle     string  // absolute; relative bind sources start here
+	Layers     []Layer // lowest first; none: Root is used as it is
+	Upper      string  // where writes to the layers go
+	Work       string  // overlay's work directory, beside Upper
+	Stable     bool    // the upper directory outlives the container
+	Volatile   bool    // but is not mounted again
+	UserXattrs bool    // overlay's marks are user.overlay.*: who mounts it is not the machine's root
+	OldOverlay bool    // the kernel does not take layers one by one: it is older than Linux 6.8
+	SourceKind SourceKind
 	Cgroup     []Cgroup // what a mount of type cgroup shows
 
 	MountNS    bool     // the container has its own mount namespace, new or joined
@@ -62,8 +62,18 @@ type Layer struct {
 	Source string // JSON path
 }
 
-// IsDir reports whether the source of mounts[i] is a directory.
-type IsDir func(i int) bool
+// SourceKind is what the source of the bind mount mounts[i] is.
+type SourceKind func(i int) Kind
+
+// Kind is the kind of a bind mount's source, and so of its target.
+type Kind int
+
+// The kinds of sources.
+const (
+	File Kind = iota // or anything else that is not a directory
+	Directory
+	Undecided // known only when it is mounted: an earlier mount may create or cover it
+)
 
 // A Cgroup is one directory of a cgroup mount.
 type Cgroup struct {
@@ -112,7 +122,7 @@ func (r *Root) Prepare() {
 	}
 	if early {
 		for i := range c.spec.Mounts {
-			if c.isBind(i) {
+			if c.isBind(i) && c.in.SourceKind(i) != Undecided {
 				c.sources[i] = c.cloneSource(i)
 			}
 		}

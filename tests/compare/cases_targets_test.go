@@ -141,4 +141,18 @@ var targetCases = []testCase{
 		},
 		ask: ask{Stat: []string{"/dev/work"}, ReadOnly: []string{"/dev"}}, want: map[string]string{"in.readonly./dev": "EROFS"},
 	},
+	{
+		name: "bind-source-made-by-mount", // by an earlier entry: a file, a directory, one that covers a file
+		set: func(b *bundle) {
+			bindFile(b, "/made/file")
+			bindDir(b, "/made/dir")
+			b.mount("/again/file", "bind", filepath.Join(b.root, "made/file"), "bind")
+			b.mount("/again/dir", "bind", filepath.Join(b.root, "made"), "rbind")
+			b.file("cover/x", "a file\n", 0o644)
+			b.mount("/cover", "tmpfs", "tmpfs", "mode=755")
+			bindDir(b, "/cover/x")
+			b.mount("/again/covered", "bind", filepath.Join(b.root, "cover/x"), "bind")
+		},
+		ask: ask{Stat: []string{"/again/file", "/again/dir", "/again/dir/file", "/again/dir/dir", "/again/covered"}, Read: []string{"/again/file"}},
+	},
 }

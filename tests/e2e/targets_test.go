@@ -157,6 +157,19 @@ func TestRefusedTargets(t *testing.T) {
 	}
 }
 
+// TestMissingSource: with a user namespace too, the error names the source, and
+// an earlier mount may make it.
+func TestMissingSource(t *testing.T) {
+	for _, change := range []func(*specs.Spec){func(*specs.Spec) {}, testbundle.UserNS} {
+		b := testbundle.New(t, testbundle.Sh("ls /again"), change, testbundle.AddMount(specs.Mount{Destination: "/mnt/new/dir", Type: "tmpfs", Source: "tmpfs"}))
+		chownTree(t, b.Path("/"), 100000, 200000)
+		testbundle.AddMount(specs.Mount{Destination: "/again", Source: b.Path("/mnt/new"), Options: []string{"bind"}})(b.Spec)
+		b.Run().Prints(t, "dir")
+		b.Spec.Mounts[len(b.Spec.Mounts)-1].Source = filepath.Join(b.Host, "missing")
+		b.Run().Fails(t, "config.json: mounts[8].source", "missing", "no such file or directory")
+	}
+}
+
 // TestReadonlyTmpfsIsRemounted: a later entry of mounts decides.
 func TestReadonlyTmpfsIsRemounted(t *testing.T) {
 	tmpfs := func(options ...string) func(*specs.Spec) {
