@@ -41,6 +41,8 @@ type Input struct {
 	OldOverlay bool    // the kernel does not take layers one by one: it is older than Linux 6.8
 	SourceKind SourceKind
 	Cgroup     []Cgroup // what a mount of type cgroup shows
+	Cgroup2    string   // with CgroupV1: the directory that a mount of type cgroup2 shows, if the host has one
+	CgroupV1   bool     // the controllers are on v1, so a mount of type cgroup2 shows other cgroups than one of type cgroup
 
 	MountNS    bool     // the container has its own mount namespace, new or joined
 	OnHost     bool     // it has none, and its mounts are made in the caller's

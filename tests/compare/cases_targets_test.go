@@ -4,6 +4,8 @@ package compare
 import (
 	"os"
 	"path/filepath"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // targetCase mounts on a target that leads through links, and looks at paths.
@@ -154,5 +156,13 @@ var targetCases = []testCase{
 			b.mount("/again/covered", "bind", filepath.Join(b.root, "cover/x"), "bind")
 		},
 		ask: ask{Stat: []string{"/again/file", "/again/dir", "/again/dir/file", "/again/dir/dir", "/again/covered"}, Read: []string{"/again/file"}},
+	},
+	{
+		name: "cgroup2-mount", // is of version 2, also where the controllers are on version 1
+		set: func(b *bundle) {
+			b.namespace(specs.CgroupNamespace, "")
+			b.mount("/cgroup2", "cgroup2", "cgroup2", "ro")
+		},
+		want: map[string]string{"in.mount./cgroup2.fstype": "cgroup2"},
 	},
 }
