@@ -28,7 +28,18 @@ func sourcesInput(in *rootfs.Input, s *specs.Spec) error {
 			continue
 		}
 		path := rootfs.BindSource(in.Bundle, m)
-		info, err := os.Stat(path)
+		copied, err := copiedLink(in.Bundle, m)
+		if err != nil {
+			return sourceError(i, m, err)
+		}
+		if copied != "" {
+			if in.Links == nil {
+				in.Links = map[int]string{}
+			}
+			in.Links[i] = copied
+			continue
+		}
+		info, err := statSource(path, m)
 		switch {
 		case errors.Is(err, os.ErrNotExist), !early && below(path, in.Root):
 			kinds[i] = rootfs.Undecided
@@ -40,6 +51,26 @@ func sourcesInput(in *rootfs.Input, s *specs.Spec) error {
 	}
 	in.SourceKind = func(i int) rootfs.Kind { return kinds[i] }
 	return nil
+}
+
+func statSource(path string, m *specs.Mount) (os.FileInfo, error) {
+	if o, _ := spec.ParseMountOptions(m.Options); o.SourceNoFollow {
+		return os.Lstat(path)
+	}
+	return os.Stat(path)
+}
+
+// copiedLink is the text of the link that copy-symlink makes for the bind mount
+// m; "" if it makes none.
+func copiedLink(bundle string, m *specs.Mount) (string, error) {
+	if o, _ := spec.ParseMountOptions(m.Options); !o.CopySymlink {
+		return "", nil
+	}
+	text, err := os.Readlink(rootfs.BindSource(bundle, m))
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, os.ErrNotExist) {
+		return "", nil // not a link; or what is missing is found later
+	}
+	return text, err
 }
 
 func sourceError(i int, m *specs.Mount, err error) error {

@@ -39,12 +39,15 @@ func (c *Container) target(m bootstrap.Message) ([]byte, error) {
 		return nil, fmt.Errorf("config.json: mounts[%d].destination: another process removes what is made on the way to %q", q.Mount, c.spec.Mounts[q.Mount].Destination)
 	}
 	root, err := c.proc.Descriptor(int(m.A), "root")
-	if err != nil {
+	if err != nil && !q.Copied {
 		return rootfs.TargetAnswer{}.Bytes() // inside another container, perhaps: the kernel follows what exists
+	}
+	if err != nil {
+		return nil, err
 	}
 	defer root.Close()
 	look := lookIn(root)
-	answer, err := q.Answer(&c.spec.Mounts[q.Mount], look)
+	answer, err := q.Answer(&c.spec.Mounts[q.Mount], c.copiedLinks[q.Mount], look)
 	if err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ func (c *compiler) bind(i int, m *specs.Mount, o spec.MountOptions) {
 	if set, clr := attributesOf(o.Flags, o.ClearFlags); set|clr != 0 {
 		c.setAttr("set attributes of "+where, source, attr{set: set, clr: clr})
 	}
-	fd := c.bindTarget(i, source)
+	fd := c.bindTarget(i, source, o)
 	c.attach(source, fd, "bind "+m.Source+" on "+where)
 	c.attributes(source, where, o)
 	c.close(fd)
@@ -55,10 +55,13 @@ func (c *compiler) bind(i int, m *specs.Mount, o spec.MountOptions) {
 }
 
 // bindTarget opens the target of a bind mount, of the same kind as its source.
-func (c *compiler) bindTarget(i int, source plan.Cell) plan.Cell {
+func (c *compiler) bindTarget(i int, source plan.Cell, o spec.MountOptions) plan.Cell {
 	last := lastFollowed
-	if clean(c.spec.Mounts[i].Destination) == "/dev" {
+	switch {
+	case clean(c.spec.Mounts[i].Destination) == "/dev":
 		last = lastRefused
+	case o.DestNoFollow:
+		last = lastKept
 	}
 	kind := c.in.SourceKind(i)
 	if kind != Undecided {
@@ -72,6 +75,25 @@ func (c *compiler) bindTarget(i int, source plan.Cell) plan.Cell {
 	c.openInto(c.target(i, false, last), fd, done, nil)
 	c.b.Place(done)
 	return fd
+}
+
+// copiesLink reports whether mounts[i] is a symbolic link that is made, and not
+// mounted.
+func (c *compiler) copiesLink(i int) bool {
+	_, ok := c.in.Links[i]
+	return ok
+}
+
+// copyLink makes a symbolic link like the source (copy-symlink).
+func (c *compiler) copyLink(i int) {
+	text := c.b.Str(c.in.Links[i])
+	fd, done := c.b.Cell("target"), c.b.Label()
+	p := place{path: clean(c.spec.Mounts[i].Destination), last: lastKept, mount: i}
+	c.askTarget(TargetQuestion{Mount: i, Copied: true, last: lastKept}, p, targetSteps{fd, done, nil, func(name plan.Arg) {
+		c.b.CallThen("make the link "+p.path, "a copy of the source", plan.Fine(unix.EEXIST, unix.ENOENT), plan.Symlinkat, text, plan.Of(fd), name)
+	}})
+	c.b.Place(done)
+	c.close(fd)
 }
 
 // attach moves a detached mount onto an open place.
@@ -91,6 +113,9 @@ func (c *compiler) cloneSource(i int) plan.Cell {
 	flags := unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
 	if o.Flags&unix.MS_REC != 0 {
 		flags |= unix.AT_RECURSIVE
+	}
+	if o.SourceNoFollow {
+		flags |= unix.AT_SYMLINK_NOFOLLOW
 	}
 	b.Get("clone the mount of "+m.Source, "", plan.Then{}, fd, plan.OpenTree,
 		plan.Int(unix.AT_FDCWD), b.Str(BindSource(c.in.Bundle, m)), plan.Int(flags))

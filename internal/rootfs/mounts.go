@@ -20,6 +20,8 @@ func (c *compiler) mount(i int) {
 	// The spec has been validated, so the options parse.
 	o, _ := spec.ParseMountOptions(m.Options)
 	switch {
+	case c.copiesLink(i):
+		c.copyLink(i)
 	case c.isBind(i):
 		c.bind(i, m, o)
 	case m.Type == "cgroup" || m.Type == "cgroup2":

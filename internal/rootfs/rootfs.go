@@ -40,9 +40,10 @@ type Input struct {
 	UserXattrs bool    // overlay's marks are user.overlay.*: who mounts it is not the machine's root
 	OldOverlay bool    // the kernel does not take layers one by one: it is older than Linux 6.8
 	SourceKind SourceKind
-	Cgroup     []Cgroup // what a mount of type cgroup shows
-	Cgroup2    string   // with CgroupV1: the directory that a mount of type cgroup2 shows, if the host has one
-	CgroupV1   bool     // the controllers are on v1, so a mount of type cgroup2 shows other cgroups than one of type cgroup
+	Links      map[int]string // by index in mounts: the text of the link that is made in place of a bind mount (copy-symlink)
+	Cgroup     []Cgroup       // what a mount of type cgroup shows
+	Cgroup2    string         // with CgroupV1: the directory that a mount of type cgroup2 shows, if the host has one
+	CgroupV1   bool           // the controllers are on v1, so a mount of type cgroup2 shows other cgroups than one of type cgroup
 
 	MountNS    bool     // the container has its own mount namespace, new or joined
 	OnHost     bool     // it has none, and its mounts are made in the caller's
@@ -124,7 +125,7 @@ func (r *Root) Prepare() {
 	}
 	if early {
 		for i := range c.spec.Mounts {
-			if c.isBind(i) && c.in.SourceKind(i) != Undecided {
+			if c.isBind(i) && !c.copiesLink(i) && c.in.SourceKind(i) != Undecided {
 				c.sources[i] = c.cloneSource(i)
 			}
 		}

@@ -33,15 +33,16 @@ import (
 
 // A TargetQuestion asks where the target of a mount is.
 type TargetQuestion struct {
-	Mount int  // index in mounts
-	Dir   bool // the target is a directory; else a file
-	Noted bool // the answer has the mode of the directory
-	last  last
+	Mount  int  // index in mounts
+	Dir    bool // the target is a directory; else a file
+	Copied bool // the target is a symbolic link, like the mount's source (copy-symlink)
+	Noted  bool // the answer has the mode of the directory
+	last   last
 }
 
 func (q TargetQuestion) pack() uint64 {
 	v := uint64(q.Mount)<<8 | uint64(q.last)<<4
-	for bit, is := range [...]bool{q.Dir, q.Noted} {
+	for bit, is := range [...]bool{q.Dir, q.Copied, q.Noted} {
 		if is {
 			v |= 1 << bit
 		}
@@ -51,7 +52,7 @@ func (q TargetQuestion) pack() uint64 {
 
 // UnpackTargetQuestion reads the question in a message.
 func UnpackTargetQuestion(v uint64) TargetQuestion {
-	return TargetQuestion{Mount: int(v >> 8), Dir: v&1 != 0, Noted: v&2 != 0, last: last(v >> 4 & 3)}
+	return TargetQuestion{Mount: int(v >> 8), Dir: v&1 != 0, Copied: v&2 != 0, Noted: v&4 != 0, last: last(v >> 4 & 3)}
 }
 
 // A TargetAnswer is either a directory and the name to make in it, or the target
@@ -59,7 +60,7 @@ func UnpackTargetQuestion(v uint64) TargetQuestion {
 type TargetAnswer struct {
 	Mode      uint32 // the mode that a tmpfs takes
 	Directory string // the directory to make in Path; "" if Path is the target
-	File      string // the file to make in Path: then Directory is "."
+	File      string // the file, or link, to make in Path: then Directory is "."
 	Path      string // below the root; "" if the kernel is to follow the links
 }
 
@@ -89,15 +90,15 @@ func (a TargetAnswer) Bytes() ([]byte, error) {
 }
 
 // Answer decides what to make next for the target of m, or that all of it
-// exists.
-func (q TargetQuestion) Answer(m *specs.Mount, look linkwalk.Look) (TargetAnswer, error) {
+// exists. link is the text of the link that copy-symlink makes.
+func (q TargetQuestion) Answer(m *specs.Mount, link string, look linkwalk.Look) (TargetAnswer, error) {
 	wrong := func(want string, err error) (TargetAnswer, error) {
 		return TargetAnswer{}, &spec.Error{Path: mountSource(q.Mount) + ".destination", Want: want, Got: fmt.Sprintf("%q", m.Destination), Err: err}
 	}
 	where := clean(m.Destination)
 	p, text, err := q.follow(where, look)
 	switch {
-	case errors.Is(err, unix.EACCES):
+	case errors.Is(err, unix.EACCES) && !q.Copied:
 		// The new process may have more rights to its own files than a parent without
 		// privilege has. Then nothing can be made.
 		return TargetAnswer{}, nil
@@ -111,6 +112,8 @@ func (q TargetQuestion) Answer(m *specs.Mount, look linkwalk.Look) (TargetAnswer
 		return wrong("must not lead into /proc, where only proc itself and figures about the machine may be mounted", nil)
 	case p.Missing():
 		return q.makeNext(p), nil
+	case q.Copied && text != link:
+		return wrong(fmt.Sprintf("must not exist, or be a symbolic link to %q like the source (copy-symlink)", link), nil)
 	}
 	return TargetAnswer{Path: relative(p.Path)}, nil
 }

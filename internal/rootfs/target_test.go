@@ -15,7 +15,7 @@ import (
 // TestTargetQuestionIsUnpacked: a question arrives as it was asked.
 func TestTargetQuestionIsUnpacked(t *testing.T) {
 	for _, q := range []TargetQuestion{
-		{}, {Mount: 300, Dir: true, last: lastRefused}, {Mount: 1, last: lastKept}, {Mount: 1 << 20, Dir: true, Noted: true},
+		{}, {Mount: 300, Dir: true, last: lastRefused}, {Mount: 1, Copied: true, last: lastKept}, {Mount: 1 << 20, Dir: true, Noted: true},
 	} {
 		if got := UnpackTargetQuestion(q.pack()); got != q {
 			t.Errorf("%+v became %+v", q, got)
@@ -47,8 +47,9 @@ func TestTargetAnswers(t *testing.T) {
 		{file, "/link", ". new -"}, {dir, "/link/x", ". new -"}, {file, "/there/x", "dir . x"}, {dir, "/there/x", "dir x -"},
 		{dir, "/there", "dir - -"}, {file, "/new", ". . new"}, {TargetQuestion{last: lastKept}, "/there", "there - -"},
 		{TargetQuestion{Dir: true, last: lastRefused}, "/there/sys", "dir sys -"}, {dir, "/private/x", "- - -"},
+		{TargetQuestion{Copied: true, last: lastKept}, "/there", "there - -"}, {TargetQuestion{Copied: true, last: lastKept}, "/there/new", "dir . new"},
 	} {
-		a, err := c.q.Answer(&specs.Mount{Destination: c.destination}, look)
+		a, err := c.q.Answer(&specs.Mount{Destination: c.destination}, "dir", look)
 		got := strings.Join([]string{or(a.Path), or(a.Directory), or(a.File)}, " ")
 		if err != nil || got != c.want {
 			t.Errorf("%s %+v: %q, %v; want %q", c.destination, c.q, got, err, c.want)
@@ -59,8 +60,9 @@ func TestTargetAnswers(t *testing.T) {
 		destination string
 	}{
 		{dir, "/up"}, {dir, "/proclink"}, {file, "/proclink/version"}, {TargetQuestion{Dir: true, last: lastRefused}, "/there"},
+		{TargetQuestion{Copied: true, last: lastKept}, "/dir"}, {TargetQuestion{Copied: true, last: lastKept}, "/up"},
 	} {
-		a, err := c.q.Answer(&specs.Mount{Destination: c.destination, Type: "sysfs"}, look)
+		a, err := c.q.Answer(&specs.Mount{Destination: c.destination, Type: "sysfs"}, "dir", look)
 		if wrong := (*spec.Error)(nil); !errors.As(err, &wrong) {
 			t.Errorf("%s: %+v, %v", c.destination, a, err)
 		}

@@ -157,6 +157,56 @@ func TestRefusedTargets(t *testing.T) {
 	}
 }
 
+// TestLinkOptions: copy-symlink, src-nofollow and dest-nofollow, as crun(1) says.
+func TestLinkOptions(t *testing.T) {
+	for name, c := range map[string]struct {
+		destination string
+		options     []string
+		source      string // of the host's directory
+		script      string
+		want        string
+	}{
+		"copied":                   {"/new/dir/link", []string{"bind", "copy-symlink"}, "link", "readlink /new/dir/link; grep -c new/dir /proc/self/mountinfo || true", "there\n0"},
+		"copied over the same":     {"/same", []string{"bind", "copy-symlink"}, "link", "readlink /same", "there"},
+		"copied below a link":      {"/dangling/link", []string{"rbind", "copy-symlink"}, "link", "readlink /srv/missing/link", "there"},
+		"copied, but no link":      {"/new/dir", []string{"bind", "copy-symlink"}, ".", "ls /new/dir", "link\nthere"},
+		"source":                   {"/new/link", []string{"bind", "src-nofollow"}, "link", "readlink /new/link; awk '$5==\"/new/link\"{print 1}' /proc/self/mountinfo", "there\n1"},
+		"source, but no link":      {"/new/dir", []string{"bind", "src-nofollow"}, ".", "ls /new/dir", "link\nthere"},
+		"destination":              {"/same", []string{"bind", "dest-nofollow"}, "there", "cat /same; readlink /same; echo $?", "text\n1"},
+		"destination is none":      {"/new/file", []string{"bind", "dest-nofollow"}, "there", "cat /new/file", "text"},
+		"destination below a link": {"/up/same", []string{"bind", "dest-nofollow"}, "there", "cat /same; readlink /same; echo $?", "text\n1"},
+		"both":                     {"/same", []string{"bind", "src-nofollow", "dest-nofollow"}, "link", "readlink /same; awk '$5==\"/same\"{print 1}' /proc/self/mountinfo", "there\n1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := testbundle.New(t, testbundle.Sh(c.script))
+			if err := os.WriteFile(filepath.Join(b.Host, "there"), []byte("text\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink("there", filepath.Join(b.Host, "link")); err != nil {
+				t.Fatal(err)
+			}
+			b.Link("there", "/same")
+			b.Link("/", "/up")
+			b.Link("/srv/missing", "/dangling")
+			testbundle.AddMount(specs.Mount{Destination: c.destination, Source: filepath.Join(b.Host, c.source), Options: c.options})(b.Spec)
+			b.Run().Prints(t, c.want)
+		})
+	}
+	for want, m := range map[string]specs.Mount{
+		"must not exist, or be a symbolic link to":     {Destination: "/etc/passwd", Options: []string{"bind", "copy-symlink"}},
+		"must not have copy-symlink together with":     {Destination: "/mnt/x", Options: []string{"bind", "copy-symlink", "src-nofollow"}},
+		"must not have copy-symlink, src-nofollow or ": {Destination: "/mnt/x", Type: "tmpfs", Options: []string{"dest-nofollow"}},
+	} {
+		b := testbundle.New(t)
+		m.Source = filepath.Join(b.Host, "link")
+		if err := os.Symlink("there", m.Source); err != nil {
+			t.Fatal(err)
+		}
+		testbundle.AddMount(m)(b.Spec)
+		b.Run().Fails(t, "mounts[7]", want)
+	}
+}
+
 // TestMissingSource: with a user namespace too, the error names the source, and
 // an earlier mount may make it.
 func TestMissingSource(t *testing.T) {
