@@ -96,7 +96,7 @@ func (c *child) mayAsk(point uint32) error {
 		return nil
 	}
 	switch point {
-	case plan.Ran, bootstrap.Stamped, handshake.CopyUp: // once for each step, or mount
+	case plan.Ran, bootstrap.Stamped, handshake.CopyUp, handshake.Target: // once for each step, mount, or part of a path
 	default:
 		bit := uint64(1) << point
 		if point >= 64 || c.asked&bit != 0 {

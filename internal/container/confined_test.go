@@ -80,10 +80,21 @@ func hostPaths(in Inputs) []string {
 	return list
 }
 
+// answered reports whether an argument is a name in the parent's answer about a
+// mount's target.
+func answered(p *plan.Plan, a plan.Arg) bool {
+	return slices.ContainsFunc(p.Cells, func(c plan.CellName) bool {
+		return uint64(c.Cell) == a.Value-plan.DataBase && (strings.HasPrefix(c.Name, "directory") || strings.HasPrefix(c.Name, "file"))
+	})
+}
+
 // confined says what is wrong with a step, "" if nothing.
 func confined(p *plan.Plan, s *plan.Step, host []string) string {
 	path := func(k int) string { return cString(p, s.Args[k]) }
 	single := func(dir, k int) string {
+		if answered(p, s.Args[k]) && s.Args[dir].Kind == plan.Result {
+			return "" // rootfs.TargetAnswer has single names only
+		}
 		if n := path(k); s.Args[dir].Kind != plan.Result || n == "" || n == "." || n == ".." || strings.Contains(n, "/") {
 			return "not a single name in an open directory"
 		}

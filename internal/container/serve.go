@@ -100,6 +100,8 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 		return goOn, c.sendListener()
 	case handshake.Full:
 		return goOn, c.leaveCgroup(c.options.cgroupHost)
+	case handshake.Target:
+		return c.target(m)
 	case handshake.CopyUp:
 		return goOn, c.copyUp(int(m.A), int(m.B))
 	case handshake.Mounted:

@@ -44,7 +44,7 @@ type testCase struct {
 func allCases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{
-		basicCases, namespaceCases, rootfsCases, mountCases, deviceCases, pathCases, processCases, schedulingCases, cgroupCases,
+		basicCases, namespaceCases, rootfsCases, mountCases, targetCases, deviceCases, pathCases, processCases, schedulingCases, cgroupCases,
 		hookCases, seccompCases, stdioCases, terminalCases, failureCases, lifeCases, shapeCases(), systemdCases(), rootlessCases(),
 	} {
 		all = append(all, group...)

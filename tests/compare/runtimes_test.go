@@ -169,6 +169,7 @@ func (rt *ociRuntime) command(wrap []string, args ...string) *exec.Cmd {
 	words = append(words, rt.global...)
 	words = append(words, args...)
 	cmd := exec.Command(words[0], words[1:]...)
+	cmd.Stdin = strings.NewReader("") // a pipe: crun's exec gives its standard input to the user, which must not be the host's /dev/null
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C"}
 	cmd.Env = append(cmd.Env, rt.env...)
 	cmd.Dir = "/"
