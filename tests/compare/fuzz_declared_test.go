@@ -2,6 +2,7 @@
 package compare
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -14,6 +15,15 @@ type fuzzRun struct {
 	config map[string]any
 	run    runOptions
 	said   [2]string // what runc and minirun wrote if the program did not report
+}
+
+// text is config.json.
+func (r *fuzzRun) text() []byte {
+	text, err := json.Marshal(r.config)
+	if err != nil {
+		panic(err) // it was JSON
+	}
+	return text
 }
 
 // fuzzDeclared is one such difference: in bundles for which when holds (nil: all), these fields may differ.
@@ -75,6 +85,11 @@ var fuzzDeclarations = []fuzzDeclared{
 		propagation, _ := object(r.config["linux"])["rootfsPropagation"].(string)
 		return strings.HasSuffix(propagation, "unbindable")
 	}, []allowed{{field: "outcome", want: "ran"}}},
+	{unifiedPath, nil, []allowed{{field: "left.cgroups", want: "cgroup : $SELF/*"}}},
+	{"no capabilities are given, so there are none, as in crun; runc 1.5 leaves the program all that it has itself",
+		func(r *fuzzRun) bool { return object(r.config["process"])["capabilities"] == nil }, []allowed{{field: "*.status.Cap*", want: "0000000000000000"}}},
+	{"all permission bits of fileMode are kept; runc loses two of them", func(r *fuzzRun) bool { return bytes.Contains(r.text(), []byte(`"fileMode":4095`)) },
+		[]allowed{{field: "in.dev.*", want: "* 7777 *"}, {field: "in.path.*", want: "* 7777 *"}}},
 	{"minirun warns of a version that is newer than its own", newerVersion, []allowed{{field: "stderr.empty", want: "false"}}},
 	{"HOME is filled in as in any other environment", func(r *fuzzRun) bool { return len(list(object(r.config["process"])["env"])) == 0 },
 		[]allowed{{field: "in.env.HOME", want: "*"}, {field: "in.env.order", want: "HOME"}}},
@@ -97,6 +112,7 @@ var fuzzDeclarations = []fuzzDeclared{
 	minirunRefuses("process.consoleSize.*: must be given", strict),
 	minirunRefuses("process.rlimits[*].type: must not be given twice", strict),
 	minirunRefuses("ociVersion: must be", strict),
+	minirunRefuses("linux.namespaces: must have a mount namespace", "what is about the container's mounts would be about the host's"),
 	minirunRefuses("linux.resources.blockIO.weight: must be from 10 to 1000", strict),
 	minirunRefuses("process.user.umask: must be from 0 to 511", strict),
 	minirunRefuses("linux.devices[*].fileMode: must be permissions", strict),
@@ -115,6 +131,8 @@ var fuzzDeclarations = []fuzzDeclared{
 	runcRefuses("two checks on same syscall argument", "a limit of libseccomp's"),
 	runcRefuses("defaults*: invalid argument", "defaults is fstab's word for no option at all"),
 	runcRefuses("can't mask paths: open /dev/null: no such file", "a mask does not need the container's /dev/null"),
+	runcRefuses("error running poststart hook", "runtime.md up to version 1.2: a poststart hook's failure is a warning"),
+	runcRefuses("file: reopen fd *: read-only file system", "sysctls do not need a writable /proc in the container"),
 	runcRefuses("unsafe procfs detected: incorrect procfs root filesystem type", "a container need not mount proc"),
 	runcRefuses("open /proc/sys/kernel/cap_last_cap: no such file", "a container need not mount proc"),
 }
