@@ -24,7 +24,6 @@ func TestRefused(t *testing.T) {
 	}{
 		"as spec writes it": {func(*specs.Spec) {}, ""},
 		"no process":        {func(s *specs.Spec) { s.Process = nil }, "process"},
-		"intelRdt":          {func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{ClosID: "x"} }, "linux.intelRdt"},
 		"netDevices": {func(s *specs.Spec) {
 			s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"eth0": {}}
 		}, "linux.netDevices"},

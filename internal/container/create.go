@@ -17,6 +17,7 @@ import (
 	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/resctrl"
 	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -31,9 +32,10 @@ type Container struct {
 	answered bool // Ready has its answer already
 	lock     lock // held until the program runs, or `create` ends
 	values   []cgroups.Value
-	hostRoot [2]uint32  // host uid and gid of the user namespace's root, if known
-	pipes    []*os.File // to the hooks that run inside, named by their JSON paths
-	copiedUp int        // how many directories have been copied into a tmpfs
+	hostRoot [2]uint32     // host uid and gid of the user namespace's root, if known
+	pipes    []*os.File    // to the hooks that run inside, named by their JSON paths
+	copiedUp int           // how many directories have been copied into a tmpfs
+	rdt      *resctrl.Plan // of linux.intelRdt
 }
 
 // Create makes a container up to the point where only `start` is missing. After
@@ -99,9 +101,6 @@ func check(s *specs.Spec, o *Options) error {
 	if s.Linux == nil {
 		s.Linux = &specs.Linux{}
 	}
-	if s.Linux.IntelRdt != nil {
-		return &spec.Error{Path: "linux.intelRdt", Want: "is not supported by minirun"}
-	}
 	if len(s.Linux.NetDevices) > 0 {
 		return &spec.Error{Path: "linux.netDevices", Want: "is not supported by minirun"}
 	}
@@ -135,6 +134,9 @@ func (c *Container) inputs() (Inputs, []cgroups.Value, error) {
 		return in, nil, err
 	}
 	if err := filterLast(s.Process, nil, &in.Process, in.Namespaces.CloneLast); err != nil {
+		return in, nil, err
+	}
+	if err := c.intelRdtInput(); err != nil {
 		return in, nil, err
 	}
 	values, err := c.cgroupInput(&in)
@@ -173,6 +175,9 @@ func (c *Container) record(in Inputs) error {
 	if p := c.spec.Linux.Seccomp; p != nil && p.ListenerPath != "" {
 		c.Listener = &Listener{p.ListenerPath, p.ListenerMetadata}
 	}
+	if c.rdt != nil {
+		c.IntelRdt = &c.rdt.Group
+	}
 	for _, l := range in.Rootfs.Layers {
 		c.Record.Layers = append(c.Record.Layers, l.Path)
 	}
@@ -210,6 +215,9 @@ func (c *Container) claim() error {
 // prepareHost makes what a container has on the host before it has a process.
 func (c *Container) prepareHost(in Inputs, values []cgroups.Value) error {
 	if err := makeLayerDirectories(in); err != nil {
+		return err
+	}
+	if err := c.makeRdt(); err != nil {
 		return err
 	}
 	c.values, c.hostRoot = values, in.Process.HostRoot
@@ -312,6 +320,9 @@ func (c *Container) adopt() error {
 		return fmt.Errorf("the container's first process has gone: %w", err)
 	}
 	if err := c.Record.write(c.options.directory()); err != nil {
+		return err
+	}
+	if err := c.joinRdt(); err != nil {
 		return err
 	}
 	if adj := c.spec.Process.OOMScoreAdj; adj != nil {

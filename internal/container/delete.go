@@ -35,6 +35,7 @@ func (c *Container) destroy() error {
 		}
 	}
 	defer c.lock.release()
+	back := c.removeUnusedRdt()
 	c.finishPipes()
 	if c.Console != nil {
 		c.Console.Close()
@@ -47,7 +48,7 @@ func (c *Container) destroy() error {
 	for _, w := range warnings {
 		c.options.Warn(w)
 	}
-	if err != nil {
+	if err = errors.Join(back, err); err != nil {
 		return err
 	}
 	if c.group != nil {
@@ -72,6 +73,9 @@ func (r *Record) remove(dir string, group *cgroups.Group) (warnings []error, err
 		if err := group.Delete(deleteDeadline); err != nil {
 			return nil, err
 		}
+	}
+	if err := r.removeRdt(); err != nil {
+		return nil, err
 	}
 	if err := r.forgetUnit(); err != nil {
 		warnings = append(warnings, err)

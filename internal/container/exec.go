@@ -284,6 +284,9 @@ func (e *execution) answer(m bootstrap.Message) ([]byte, error) {
 	case handshake.Console:
 		return goOn, e.console(int(m.A))
 	case handshake.Ready:
+		if err := e.joinRdt(); err != nil {
+			return nil, err
+		}
 		return goOn, e.rlimits()
 	case handshake.SeccompListener:
 		if err := e.takeListener(int(m.A)); err != nil {

@@ -15,7 +15,6 @@ import (
 // Parts of config.json that minirun refuses (check, cgroupInput) and that have
 // a word in the features document.
 const (
-	hasIntelRdt   = false
 	hasNetDevices = false
 	hasSystemd    = true
 	hasRestore    = true // through criu(8)
@@ -47,7 +46,7 @@ func Features(version, commit string) *features.Features {
 			},
 			Apparmor:        &features.Apparmor{Enabled: &yes},
 			Selinux:         &features.Selinux{Enabled: &yes},
-			IntelRdt:        &features.IntelRdt{Enabled: is(hasIntelRdt), Schemata: is(hasIntelRdt), Monitoring: is(hasIntelRdt)},
+			IntelRdt:        &features.IntelRdt{Enabled: &yes, Schemata: &yes, Monitoring: &yes},
 			MemoryPolicy:    &features.MemoryPolicy{Modes: spec.MemoryPolicyModes(), Flags: spec.MemoryPolicyFlags()},
 			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: &yes}},
 			NetDevices:      &features.NetDevices{Enabled: is(hasNetDevices)},

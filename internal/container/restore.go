@@ -117,7 +117,7 @@ func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOpt
 	if err := c.restored(pidFile); err != nil {
 		return err
 	}
-	if err := c.checkConfined(); err != nil {
+	if err := errors.Join(c.checkConfined(), c.joinRdtRestored()); err != nil {
 		return err
 	}
 	if stopped {
