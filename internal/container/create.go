@@ -16,6 +16,7 @@ import (
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/netdevice"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/resctrl"
 	"github.com/minirun/minirun/internal/rootfs"
@@ -32,10 +33,11 @@ type Container struct {
 	answered bool // Ready has its answer already
 	lock     lock // held until the program runs, or `create` ends
 	values   []cgroups.Value
-	hostRoot [2]uint32     // host uid and gid of the user namespace's root, if known
-	pipes    []*os.File    // to the hooks that run inside, named by their JSON paths
-	copiedUp int           // how many directories have been copied into a tmpfs
-	rdt      *resctrl.Plan // of linux.intelRdt
+	hostRoot [2]uint32        // host uid and gid of the user namespace's root, if known
+	pipes    []*os.File       // to the hooks that run inside, named by their JSON paths
+	copiedUp int              // how many directories have been copied into a tmpfs
+	devices  *netdevice.Mover // the way back for linux.netDevices, until the program runs
+	rdt      *resctrl.Plan    // of linux.intelRdt
 }
 
 // Create makes a container up to the point where only `start` is missing. After
@@ -100,9 +102,6 @@ func check(s *specs.Spec, o *Options) error {
 	}
 	if s.Linux == nil {
 		s.Linux = &specs.Linux{}
-	}
-	if len(s.Linux.NetDevices) > 0 {
-		return &spec.Error{Path: "linux.netDevices", Want: "is not supported by minirun"}
 	}
 	return nil
 }
@@ -257,6 +256,12 @@ func (c *Container) create(in Inputs, values []cgroups.Value) error {
 	}
 	if err := c.noteHostMount(); err != nil {
 		return err
+	}
+	if len(c.Record.Devices) > 0 {
+		c.handOverDevices()
+		if err := c.Record.write(c.options.directory()); err != nil {
+			return err
+		}
 	}
 	return c.pidFile()
 }

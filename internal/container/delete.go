@@ -35,7 +35,7 @@ func (c *Container) destroy() error {
 		}
 	}
 	defer c.lock.release()
-	back := c.removeUnusedRdt()
+	back := errors.Join(c.returnDevices(), c.removeUnusedRdt())
 	c.finishPipes()
 	if c.Console != nil {
 		c.Console.Close()
@@ -142,8 +142,18 @@ func Delete(root, id string, force bool) (warnings []error, err error) {
 	if err != nil {
 		return nil, forceDamaged(root, id, force, err)
 	}
+	devices, err := r.strandedDevices()
+	if err != nil {
+		return nil, err
+	}
 	if err := r.end(force); err != nil {
 		return nil, err
+	}
+	if devices != nil {
+		defer devices.Close()
+		if err := devices.Restore(); err != nil {
+			return nil, err
+		}
 	}
 	warnings, err = r.remove(filepath.Join(root, id), cgroups.Open(r.Cgroups))
 	if err != nil {

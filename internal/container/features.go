@@ -12,12 +12,10 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// Parts of config.json that minirun refuses (check, cgroupInput) and that have
-// a word in the features document.
+// Parts of minirun outside of config.json that have a word in the features document.
 const (
-	hasNetDevices = false
-	hasSystemd    = true
-	hasRestore    = true // through criu(8)
+	hasSystemd = true
+	hasRestore = true // through criu(8)
 )
 
 // Features is the document of `features` (features.md, features-linux.md): what
@@ -49,7 +47,7 @@ func Features(version, commit string) *features.Features {
 			IntelRdt:        &features.IntelRdt{Enabled: &yes, Schemata: &yes, Monitoring: &yes},
 			MemoryPolicy:    &features.MemoryPolicy{Modes: spec.MemoryPolicyModes(), Flags: spec.MemoryPolicyFlags()},
 			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: &yes}},
-			NetDevices:      &features.NetDevices{Enabled: is(hasNetDevices)},
+			NetDevices:      &features.NetDevices{Enabled: &yes},
 		},
 		Annotations: map[string]string{
 			"dev.minirun.version":            version,

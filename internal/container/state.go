@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/netdevice"
 	"github.com/minirun/minirun/internal/resctrl"
 	"github.com/minirun/minirun/internal/spec"
 	"github.com/minirun/minirun/internal/systemd"
@@ -46,6 +47,10 @@ type Record struct {
 	OnHost      *HostMount        `json:"onHost,omitempty"`
 	Unit        *systemd.Unit     `json:"unit,omitempty"` // with --systemd-cgroup
 	IntelRdt    *resctrl.Group    `json:"intelRdt,omitempty"`
+	// Devices are those of linux.netDevices while the container is created, and
+	// NetworkNamespace is where they go if that is joined by path.
+	Devices          []netdevice.Device `json:"devices,omitempty"`
+	NetworkNamespace string             `json:"networkNamespace,omitempty"`
 	// Declared is the ociVersion of config.json, where a rule depends on it.
 	Declared string `json:"declaredVersion,omitempty"`
 }
@@ -115,7 +120,7 @@ func (r *Record) encode() ([]byte, error) {
 	if len(r.Cgroups) > 0 {
 		out = append(out, '}')
 	}
-	if r.Hooks == nil && r.Listener == nil && len(r.Annotations) == 0 && r.OnHost == nil && r.Unit == nil && r.Declared == "" && r.IntelRdt == nil {
+	if r.Hooks == nil && r.Listener == nil && len(r.Annotations) == 0 && r.OnHost == nil && r.Unit == nil && r.Declared == "" && r.IntelRdt == nil && len(r.Devices) == 0 {
 		return append(out, '}'), nil
 	}
 	rest, err := json.Marshal(struct {
@@ -126,8 +131,10 @@ func (r *Record) encode() ([]byte, error) {
 		Unit        *systemd.Unit     `json:"unit,omitempty"`
 		Declared    string            `json:"declaredVersion,omitempty"`
 
-		IntelRdt *resctrl.Group `json:"intelRdt,omitempty"`
-	}{r.Hooks, r.Listener, r.Annotations, r.OnHost, r.Unit, r.Declared, r.IntelRdt})
+		IntelRdt         *resctrl.Group     `json:"intelRdt,omitempty"`
+		Devices          []netdevice.Device `json:"devices,omitempty"`
+		NetworkNamespace string             `json:"networkNamespace,omitempty"`
+	}{r.Hooks, r.Listener, r.Annotations, r.OnHost, r.Unit, r.Declared, r.IntelRdt, r.Devices, r.NetworkNamespace})
 	if len(rest) <= len("{}") { // an empty object has nothing to add
 		return append(out, '}'), err
 	}
