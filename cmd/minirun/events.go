@@ -36,7 +36,7 @@ func events(ctx *cli.Context) error {
 	root, id := ctx.String("root"), ctx.Args().First()
 	lines := json.NewEncoder(ctx.App.Writer)
 	if ctx.Bool("stats") {
-		event, err := container.Stats(root, id)
+		event, err := container.Sample(root, id)
 		if err != nil {
 			return err
 		}

@@ -59,7 +59,7 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 	joinCgroups(b, in.Cgroups, tasks)
 	namespaces.Cgroup(b, setup)
 	proc.Begin()
-	namespaces.Kernel(b, s, setup)
+	namespaces.Kernel(b, parent, s, setup)
 	if setup.Joined(unix.CLONE_NEWNS) {
 		namespaces.JoinMount(b, setup)
 		root.Joined()

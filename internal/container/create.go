@@ -16,7 +16,9 @@ import (
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/netdevice"
 	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/resctrl"
 	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -35,8 +37,10 @@ type Container struct {
 	pipes    []*os.File // to the hooks that run inside, named by their JSON paths
 	copiedUp int        // how many directories have been copied into a tmpfs
 
-	targets     targetState    // the answers about a mount's target so far
-	copiedLinks map[int]string // by index in mounts: what copy-symlink makes
+	targets     targetState      // the answers about a mount's target so far
+	copiedLinks map[int]string   // by index in mounts: what copy-symlink makes
+	devices     *netdevice.Mover // the way back for linux.netDevices, until the program runs
+	rdt         *resctrl.Plan    // of linux.intelRdt
 }
 
 // Create makes a container up to the point where only `start` is missing. After
@@ -102,12 +106,6 @@ func check(s *specs.Spec, o *Options) error {
 	if s.Linux == nil {
 		s.Linux = &specs.Linux{}
 	}
-	if s.Linux.IntelRdt != nil {
-		return &spec.Error{Path: "linux.intelRdt", Want: "is not supported by minirun"}
-	}
-	if len(s.Linux.NetDevices) > 0 {
-		return &spec.Error{Path: "linux.netDevices", Want: "is not supported by minirun"}
-	}
 	return nil
 }
 
@@ -139,6 +137,9 @@ func (c *Container) inputs() (Inputs, []cgroups.Value, error) {
 		return in, nil, err
 	}
 	if err := filterLast(s.Process, nil, &in.Process, in.Namespaces.CloneLast); err != nil {
+		return in, nil, err
+	}
+	if err := c.intelRdtInput(); err != nil {
 		return in, nil, err
 	}
 	values, err := c.cgroupInput(&in)
@@ -176,6 +177,9 @@ func (c *Container) record(in Inputs) error {
 	}
 	if p := c.spec.Linux.Seccomp; p != nil && p.ListenerPath != "" {
 		c.Listener = &Listener{p.ListenerPath, p.ListenerMetadata}
+	}
+	if c.rdt != nil {
+		c.IntelRdt = &c.rdt.Group
 	}
 	for _, l := range in.Rootfs.Layers {
 		c.Record.Layers = append(c.Record.Layers, l.Path)
@@ -216,6 +220,9 @@ func (c *Container) prepareHost(in Inputs, values []cgroups.Value) error {
 	if err := makeLayerDirectories(in); err != nil {
 		return err
 	}
+	if err := c.makeRdt(); err != nil {
+		return err
+	}
 	c.values, c.hostRoot = values, in.Process.HostRoot
 	if c.Unit != nil {
 		return nil // systemd makes the cgroup, around the process: see scope
@@ -253,6 +260,12 @@ func (c *Container) create(in Inputs, values []cgroups.Value) error {
 	}
 	if err := c.noteHostMount(); err != nil {
 		return err
+	}
+	if len(c.Record.Devices) > 0 {
+		c.handOverDevices()
+		if err := c.Record.write(c.options.directory()); err != nil {
+			return err
+		}
 	}
 	return c.pidFile()
 }
@@ -316,6 +329,9 @@ func (c *Container) adopt() error {
 		return fmt.Errorf("the container's first process has gone: %w", err)
 	}
 	if err := c.Record.write(c.options.directory()); err != nil {
+		return err
+	}
+	if err := c.joinRdt(); err != nil {
 		return err
 	}
 	if adj := c.spec.Process.OOMScoreAdj; adj != nil {

@@ -35,6 +35,7 @@ func (c *Container) destroy() error {
 		}
 	}
 	defer c.lock.release()
+	back := errors.Join(c.returnDevices(), c.removeUnusedRdt())
 	c.finishPipes()
 	if c.Console != nil {
 		c.Console.Close()
@@ -47,7 +48,7 @@ func (c *Container) destroy() error {
 	for _, w := range warnings {
 		c.options.Warn(w)
 	}
-	if err != nil {
+	if err = errors.Join(back, err); err != nil {
 		return err
 	}
 	if c.group != nil {
@@ -72,6 +73,9 @@ func (r *Record) remove(dir string, group *cgroups.Group) (warnings []error, err
 		if err := group.Delete(deleteDeadline); err != nil {
 			return nil, err
 		}
+	}
+	if err := r.removeRdt(); err != nil {
+		return nil, err
 	}
 	if err := r.forgetUnit(); err != nil {
 		warnings = append(warnings, err)
@@ -138,8 +142,18 @@ func Delete(root, id string, force bool) (warnings []error, err error) {
 	if err != nil {
 		return nil, forceDamaged(root, id, force, err)
 	}
+	devices, err := r.strandedDevices()
+	if err != nil {
+		return nil, err
+	}
 	if err := r.end(force); err != nil {
 		return nil, err
+	}
+	if devices != nil {
+		defer devices.Close()
+		if err := devices.Restore(); err != nil {
+			return nil, err
+		}
 	}
 	warnings, err = r.remove(filepath.Join(root, id), cgroups.Open(r.Cgroups))
 	if err != nil {

@@ -98,7 +98,7 @@ func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
 	}
 	in.Process.DieWithParent = false // that is the first process's
 	in.Process.Waits = false         // there is no second command that starts it
-	in.Process.Unasked = in.Process.Rlimits || len(p.Rlimits) == 0
+	in.Process.Unasked = (in.Process.Rlimits || len(p.Rlimits) == 0) && e.record.IntelRdt == nil
 	if err := filterLast(p, first, &in.Process, in.Namespaces&unix.CLONE_NEWPID != 0); err != nil {
 		return in, err
 	}

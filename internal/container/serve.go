@@ -49,6 +49,7 @@ func (c *Container) serve() error {
 func (c *Container) created(m bootstrap.Message, answer []byte) error {
 	c.Socket = int(m.A >> 32)
 	c.LastSteps = c.lastSteps()
+	c.handOverDevices()
 	if err := c.Record.write(c.options.directory()); err != nil {
 		return err
 	}
@@ -102,6 +103,8 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 		return goOn, c.leaveCgroup(c.options.cgroupHost)
 	case handshake.Target:
 		return c.target(m)
+	case handshake.NetDevices:
+		return goOn, c.moveDevices()
 	case handshake.CopyUp:
 		return goOn, c.copyUp(int(m.A), int(m.B))
 	case handshake.Mounted:

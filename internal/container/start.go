@@ -78,6 +78,7 @@ func (c *Container) start() error {
 	if err := c.poststart(); err != nil {
 		return errors.Join(err, c.destroy())
 	}
+	c.forgetDevices()
 	return nil
 }
 
@@ -211,6 +212,7 @@ func (c *Container) Delete() (warnings []error, err error) {
 // Close gives up the descriptors of a container that goes on alone.
 func (c *Container) Close() {
 	c.lock.release()
+	c.forgetDevices()
 	c.proc.Close()
 	if c.Console != nil {
 		c.Console.Close()

@@ -16,6 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/netdevice"
+	"github.com/minirun/minirun/internal/resctrl"
 	"github.com/minirun/minirun/internal/spec"
 	"github.com/minirun/minirun/internal/systemd"
 )
@@ -44,6 +46,11 @@ type Record struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 	OnHost      *HostMount        `json:"onHost,omitempty"`
 	Unit        *systemd.Unit     `json:"unit,omitempty"` // with --systemd-cgroup
+	IntelRdt    *resctrl.Group    `json:"intelRdt,omitempty"`
+	// Devices are those of linux.netDevices while the container is created, and
+	// NetworkNamespace is where they go if that is joined by path.
+	Devices          []netdevice.Device `json:"devices,omitempty"`
+	NetworkNamespace string             `json:"networkNamespace,omitempty"`
 	// Declared is the ociVersion of config.json, where a rule depends on it.
 	Declared string `json:"declaredVersion,omitempty"`
 }
@@ -113,7 +120,7 @@ func (r *Record) encode() ([]byte, error) {
 	if len(r.Cgroups) > 0 {
 		out = append(out, '}')
 	}
-	if r.Hooks == nil && r.Listener == nil && len(r.Annotations) == 0 && r.OnHost == nil && r.Unit == nil && r.Declared == "" {
+	if r.Hooks == nil && r.Listener == nil && len(r.Annotations) == 0 && r.OnHost == nil && r.Unit == nil && r.Declared == "" && r.IntelRdt == nil && len(r.Devices) == 0 {
 		return append(out, '}'), nil
 	}
 	rest, err := json.Marshal(struct {
@@ -123,7 +130,11 @@ func (r *Record) encode() ([]byte, error) {
 		OnHost      *HostMount        `json:"onHost,omitempty"`
 		Unit        *systemd.Unit     `json:"unit,omitempty"`
 		Declared    string            `json:"declaredVersion,omitempty"`
-	}{r.Hooks, r.Listener, r.Annotations, r.OnHost, r.Unit, r.Declared})
+
+		IntelRdt         *resctrl.Group     `json:"intelRdt,omitempty"`
+		Devices          []netdevice.Device `json:"devices,omitempty"`
+		NetworkNamespace string             `json:"networkNamespace,omitempty"`
+	}{r.Hooks, r.Listener, r.Annotations, r.OnHost, r.Unit, r.Declared, r.IntelRdt, r.Devices, r.NetworkNamespace})
 	if len(rest) <= len("{}") { // an empty object has nothing to add
 		return append(out, '}'), err
 	}

@@ -148,6 +148,9 @@ func at(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 // linux.sysctl["net.core.x"]. Keys that are plain words stay plain.
 func key(path, k string) string { return string(appendKey([]byte(path), k)) }
 
+// Key is key for errors about a specification that is valid, and cannot be carried out.
+func Key(path, k string) string { return key(path, k) }
+
 func appendKey(path []byte, k string) []byte {
 	plain := k != ""
 	for i := 0; i < len(k) && plain; i++ {

@@ -232,6 +232,9 @@ func validateIntelRdt(p *problems, r *specs.LinuxIntelRdt) {
 	if r.ClosID != "/" && (r.ClosID == "." || r.ClosID == ".." || strings.Contains(r.ClosID, "/")) {
 		p.bad(prefix+"closID", "must be / or the name of a directory", quote(r.ClosID))
 	}
+	if r.ClosID == "info" || r.ClosID == "mon_groups" || r.ClosID == "mon_data" {
+		p.bad(prefix+"closID", "must not be a name that the kernel uses in resctrl", quote(r.ClosID))
+	}
 	checkLine(p, prefix+"closID", r.ClosID)
 	checkLine(p, prefix+"l3CacheSchema", r.L3CacheSchema)
 	if checkLine(p, prefix+"memBwSchema", r.MemBwSchema) && r.MemBwSchema != "" && !strings.HasPrefix(r.MemBwSchema, "MB:") {

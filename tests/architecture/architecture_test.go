@@ -59,7 +59,7 @@ var arrows = map[string]string{
 	"internal/look":             "container image spec termtext",
 	"internal/doctor":           "cgroups spec",
 
-	"internal/container": "atomicfile bootstrap cgroups handshake linkwalk namespaces plan process regularfile rootfs seccomp signals spec stdio systemd",
+	"internal/container": "atomicfile bootstrap cgroups handshake linkwalk namespaces netdevice plan process regularfile resctrl rootfs seccomp signals spec stdio systemd",
 
 	"internal/atomicfile":      "",
 	"internal/bootstrap":       "plan",
@@ -78,7 +78,9 @@ var arrows = map[string]string{
 
 	"internal/handshake":     "plan",
 	"internal/plan":          "termtext",
+	"internal/netdevice":     "spec",
 	"internal/regularfile":   "",
+	"internal/resctrl":       "",
 	"internal/seccomp":       "",
 	"internal/seccomp/gen":   "",
 	"internal/signals":       "",
@@ -97,7 +99,7 @@ var level = map[string]int{
 	"build/graph": 14, "build/attest": 14, "build/compressed": 14, "build/tree": 14,
 	"image/transfer": 20, "image/ingest": 30, "image": 40, "look": 20, "doctor": 20, "container": 30, "systemd": 40,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
-	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "atomicfile": 70, "stdio": 70, "ctxio": 70, "outbound": 70, "termtext": 80,
+	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "outbound": 70, "termtext": 80,
 }
 
 // A goPackage is what `go list -json` says of one.

@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
@@ -83,11 +84,11 @@ func TestStatsAsRunc(t *testing.T) {
 		// runc does not look at the v2 tree of a hybrid host.
 		stats.Hugetlb = map[string]cgroups.HugetlbStats{}
 	}
-	text, err := json.Marshal(stats)
+	text, err := json.Marshal(container.Event{Type: "stats", ID: runc.bundle.ID, Data: &container.Stats{Stats: *stats}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours := `{"type":"stats","id":"` + runc.bundle.ID + `","data":` + string(text) + "}\n"
+	ours := string(text) + "\n"
 	if v2 {
 		// On v2 minirun has more (PSI, cpuset lists, the peak), and the kernel sums
 		// memory.stat up every other second only.

@@ -328,6 +328,8 @@ var wrong = []struct{ path, value, blame string }{
 	{"linux.mountLabel", `"a\nb"`, ""},
 	{"linux.intelRdt.closID", `"a/b"`, ""},
 	{"linux.intelRdt.closID", `".."`, ""},
+	{"linux.intelRdt.closID", `"info"`, ""},
+	{"linux.intelRdt.closID", `"mon_groups"`, ""},
 	{"linux.intelRdt.l3CacheSchema", `"L3:0=f\nMB:0=1"`, ""},
 	{"linux.intelRdt.memBwSchema", `"0=20"`, ""},
 	{"linux.intelRdt.memBwSchema", `"MB:0=20\n"`, ""},
