@@ -66,7 +66,8 @@ func (c *compiler) freeze(mount plan.Cell, name string) {
 		plan.Int(unix.AT_EMPTY_PATH), c.frozen, plan.Int(32))
 }
 
-// readonlyPaths binds each path on itself, read-only.
+// readonlyPaths binds each path on itself, read-only. The root cannot be covered by
+// itself, so its mount becomes read-only, as with root.readonly.
 func (c *compiler) readonlyPaths() {
 	if c.spec.Linux == nil {
 		return
@@ -74,7 +75,10 @@ func (c *compiler) readonlyPaths() {
 	b := c.b
 	for i, p := range c.spec.Linux.ReadonlyPaths {
 		b.In(plan.Filesystem, indexed("linux.readonlyPaths", i))
-		p = clean(p)
+		if p = clean(p); p == "/" {
+			c.setAttr("make the root read-only", c.root, attr{set: unix.MOUNT_ATTR_RDONLY})
+			continue
+		}
 		done := b.Label()
 		fd, source := b.Cell("path"), b.Cell("readonly")
 		c.openAt(place{path: p}, fd, plan.Then{On: []plan.On{{Errno: unix.ENOENT, To: done}, {Errno: unix.ENOTDIR, To: done}}})

@@ -282,3 +282,12 @@ func TestCgroupMount(t *testing.T) {
 	b.Spec.Process.Args = script(dir)
 	b.Run().Prints(t, "1\nro\nro")
 }
+
+// The root cannot be covered by itself: its mount becomes read-only, not those below.
+func TestReadonlyPathsWithRoot(t *testing.T) {
+	b := testbundle.New(t, testbundle.Sh("touch /x 2>&1; touch /dev/shm/y && echo shm; " + options("/proc/sys")), testbundle.Writable)
+	for _, paths := range [][]string{{"/", "/proc/sys"}, {"/proc/sys", "/proc/.."}} {
+		b.Spec.Linux.ReadonlyPaths = paths
+		b.Run().Prints(t, "touch: /x: Read-only file system\nshm\nro,relatime")
+	}
+}
