@@ -57,7 +57,11 @@ func (c *compiler) bind(i int, m *specs.Mount, o spec.MountOptions) {
 
 // attach moves a detached mount onto an open place.
 func (c *compiler) attach(mount, target plan.Cell, name string) {
-	c.b.Call(name, "", plan.MoveMount, plan.Of(mount), c.b.Str(""), plan.Of(target), c.b.Str(""),
+	c.attachThen(mount, target, name, plan.Then{})
+}
+
+func (c *compiler) attachThen(mount, target plan.Cell, name string, t plan.Then) {
+	c.b.CallThen(name, "", t, plan.MoveMount, plan.Of(mount), c.b.Str(""), plan.Of(target), c.b.Str(""),
 		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
 }
 

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -283,9 +284,32 @@ func TestCgroupMount(t *testing.T) {
 	b.Run().Prints(t, "1\nro\nro")
 }
 
+// Masked directories are all covered by the same tmpfs, which is empty and stays so.
+func TestMaskedDirectoriesShareATmpfs(t *testing.T) {
+	b := testbundle.New(t, testbundle.Sh(`awk '$5 ~ "^/cpu/" {print $3, $6, $NF}' /proc/self/mountinfo | sort | uniq -c; ls /cpu/cpu7/throttle /cpu/cpu299/throttle; touch /cpu/cpu9/throttle/x 2>&1; true`))
+	b.Spec.Linux.MaskedPaths = nil
+	for i := range 300 {
+		dir := fmt.Sprintf("/cpu/cpu%d/throttle", i)
+		if err := os.MkdirAll(b.Path(dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		b.File(dir+"/secret", "x", 0o644)
+		b.Spec.Linux.MaskedPaths = append(b.Spec.Linux.MaskedPaths, dir)
+	}
+	r := b.Run()
+	r.Exit(t, 0)
+	kinds, rest, _ := strings.Cut(r.Stdout, "\n")
+	if f := strings.Fields(kinds); len(f) != 4 || f[0] != "300" || f[2] != "ro,relatime" || !strings.Contains(f[3], "nr_inodes=1") {
+		t.Errorf("the masks are %q, want 300 of one file system", r.Stdout)
+	}
+	if want := "/cpu/cpu299/throttle:\n\n/cpu/cpu7/throttle:\ntouch: /cpu/cpu9/throttle/x: Read-only file system\n"; rest != want {
+		t.Errorf("below the masks: %q, want %q", rest, want)
+	}
+}
+
 // The root cannot be covered by itself: its mount becomes read-only, not those below.
 func TestReadonlyPathsWithRoot(t *testing.T) {
-	b := testbundle.New(t, testbundle.Sh("touch /x 2>&1; touch /dev/shm/y && echo shm; " + options("/proc/sys")), testbundle.Writable)
+	b := testbundle.New(t, testbundle.Sh("touch /x 2>&1; touch /dev/shm/y && echo shm; "+options("/proc/sys")), testbundle.Writable)
 	for _, paths := range [][]string{{"/", "/proc/sys"}, {"/proc/sys", "/proc/.."}} {
 		b.Spec.Linux.ReadonlyPaths = paths
 		b.Run().Prints(t, "touch: /x: Read-only file system\nshm\nro,relatime")
