@@ -91,21 +91,37 @@ func (c *compiler) cloneSource(i int) plan.Cell {
 	return fd
 }
 
-// mapIDs shows the files of a mount with other owners. A mapping is given to
-// the kernel as a user namespace that has it, which the parent makes.
+// mapIDs shows the files of a mount with other owners. The kernel takes a mapping
+// from a user namespace: one that the parent makes for it, or the one that the
+// container joins, if the mount has no mapping of its own.
 func (c *compiler) mapIDs(i int, m *specs.Mount, o spec.MountOptions, fd plan.Cell) {
-	uids, gids, source := m.UIDMappings, m.GIDMappings, mountSource(i)+".uidMappings"
-	if len(uids) == 0 && c.spec.Linux != nil {
-		// idmap without mappings means the container's own.
-		uids, gids, source = c.spec.Linux.UIDMappings, c.spec.Linux.GIDMappings, "linux.uidMappings"
-	}
-	c.b.In(plan.Filesystem, source)
-	userns := c.b.File(plan.File{Open: plan.MapIDs, Maps: [2][]string{namespaces.Lines(uids), namespaces.Lines(gids)}, Name: "the id map of " + m.Destination})
 	flags := 0
 	if o.RIDMap {
 		flags = unix.AT_RECURSIVE
 	}
-	c.setAttrAt("map the owners of "+m.Source, fd, attr{set: unix.MOUNT_ATTR_IDMAP, userns: userns.Value}, flags)
+	c.setAttrAt("map the owners of "+m.Source, fd, attr{set: unix.MOUNT_ATTR_IDMAP, userns: c.mapping(i, m).Value}, flags)
+}
+
+// mapping is the descriptor of a user namespace with the mapping of mounts[i].
+func (c *compiler) mapping(i int, m *specs.Mount) plan.Arg {
+	name := "the id map of " + m.Destination
+	if len(m.UIDMappings) > 0 {
+		c.b.In(plan.Filesystem, mountSource(i)+".uidMappings")
+		return c.b.File(plan.File{Open: plan.MapIDs, Maps: mapLines(m.UIDMappings, m.GIDMappings), Name: name})
+	}
+	linux := c.spec.Linux
+	for k, ns := range linux.Namespaces {
+		if ns.Type == specs.UserNamespace && ns.Path != "" {
+			c.b.In(plan.Filesystem, indexed("linux.namespaces", k))
+			return c.b.File(plan.File{Open: plan.OpenRead, Path: ns.Path, Name: name})
+		}
+	}
+	c.b.In(plan.Filesystem, "linux.uidMappings")
+	return c.b.File(plan.File{Open: plan.MapIDs, Maps: mapLines(linux.UIDMappings, linux.GIDMappings), Name: name})
+}
+
+func mapLines(uids, gids []specs.LinuxIDMapping) [2][]string {
+	return [2][]string{namespaces.Lines(uids), namespaces.Lines(gids)}
 }
 
 // attributesOf translates flags of mount(2) into those of mount_setattr(2). A

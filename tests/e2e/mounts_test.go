@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/spec"
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
@@ -161,6 +162,28 @@ func hostDirectory(t *testing.T, b *testbundle.Bundle) {
 	t.Cleanup(func() { _ = unix.Unmount(sub, unix.MNT_DETACH) })
 	if err := os.WriteFile(filepath.Join(sub, "below"), nil, 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// idmap without mappings takes those of a user namespace that is joined.
+func TestIDMapOfJoinedUserNamespace(t *testing.T) {
+	b := testbundle.New(t, testbundle.Sh("stat -c %u:%g /mnt/file /mnt/sub/below"))
+	hostDirectory(t, b)
+	path := fmt.Sprintf("/proc/%d/ns/user", holder(t, unix.CLONE_NEWUSER).Process.Pid)
+	with(specs.UserNamespace, path)(b.Spec)
+	for _, c := range []struct{ word, want string }{{"idmap", "0:0\n65534:65534"}, {"ridmap", "0:0\n0:0"}} {
+		b.Spec.Mounts = append(spec.Default(false).Mounts, specs.Mount{Destination: "/mnt", Source: b.Host, Options: []string{"rbind", c.word}})
+		b.Run().Prints(t, c.want)
+	}
+	same := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 300000, Size: 65536}}
+	b.Spec.Linux.UIDMappings, b.Spec.Linux.GIDMappings = same, same
+	b.Run().Exit(t, 0)
+	b.Spec.Linux.GIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: 300001, Size: 65536}}
+	b.Run().Fails(t, "linux.gidMappings", "0 300000 65536", "0 300001 65536")
+	b.Spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/touch", Args: []string{"touch", filepath.Join(b.Host, "ran")}}}}
+	b.Run().Fails(t, "linux.gidMappings")
+	if _, err := os.Stat(filepath.Join(b.Host, "ran")); err == nil {
+		t.Error("a hook ran for a container with wrong mappings")
 	}
 }
 
