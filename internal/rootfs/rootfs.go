@@ -191,14 +191,24 @@ func (c *compiler) propagation() {
 		if flags&unix.MS_UNBINDABLE != 0 {
 			// The new root is cloned from these mounts; it becomes unbindable itself
 			// when it is "/".
-			flags = unix.MS_PRIVATE | unix.MS_REC
+			flags = unix.MS_PRIVATE | flags&unix.MS_REC
 		}
 	}
 	c.b.Call("set the propagation of the host's mounts", why, plan.Mount, plan.Int(0), c.b.Str("/"), plan.Int(0), plan.Int(flags), plan.Int(0))
 	if c.in.ParentMnt != "" {
-		c.b.Call("make the mount under the root private", "pivot_root refuses a shared one, and our mounts would appear on it on the host",
-			plan.Mount, plan.Int(0), c.b.Str(c.in.ParentMnt), plan.Int(0), plan.Int(unix.MS_PRIVATE), plan.Int(0))
+		c.parentMount(flags)
 	}
+}
+
+// parentMount changes the mount under the root, which flags may have left shared.
+// The new root is cloned from it: for a root that is a slave it must be one, too.
+func (c *compiler) parentMount(flags uintptr) {
+	kind, name := uintptr(unix.MS_PRIVATE), "make the mount under the root private"
+	if flags&unix.MS_SLAVE != 0 {
+		kind, name = unix.MS_SLAVE, "make the mount under the root a slave"
+	}
+	c.b.Call(name, "pivot_root refuses a shared one, and our mounts would appear on it on the host",
+		plan.Mount, plan.Int(0), c.b.Str(c.in.ParentMnt), plan.Int(0), plan.Int(kind), plan.Int(0))
 }
 
 // newRoot makes the root a mount of its own: pivot_root wants one.

@@ -58,6 +58,51 @@ func TestRootfsPropagation(t *testing.T) {
 	}
 }
 
+// propagationOf prints the optional fields of the root and of /mnt.
+var propagationOf = optional("/") + ";" + optional("/mnt")
+
+// With shared mounts on the host, as systemd leaves them: docs/mounts.md has the same
+// table. A root that is a slave gets what the host mounts below root.path, and gives
+// the host nothing.
+func TestRootfsPropagationOnSharedMounts(t *testing.T) {
+	for _, c := range []struct{ word, root, bind, fromHost string }{
+		{"", "", "master", ""},
+		{"slave", "master", "shared", "seen"}, {"rslave", "master", "master", "seen"},
+		{"private", "", "shared", ""}, {"rprivate", "", "", ""},
+		{"shared", "shared", "shared", ""}, {"rshared", "shared", "shared", ""},
+		{"unbindable", "unbindable", "shared", ""}, {"runbindable", "unbindable", "unbindable", ""},
+	} {
+		t.Run("word "+c.word, func(t *testing.T) {
+			b := testbundle.New(t, testbundle.Sh(propagationOf+"; exec sleep 1000"), func(s *specs.Spec) { s.Linux.RootfsPropagation = c.word })
+			shareMount(t, b.Path("/"))
+			shareMount(t, b.Host)
+			addMount(specs.Mount{Destination: "/mnt", Source: b.Host, Options: []string{"rbind"}})(b.Spec)
+			b.Spec.Process.Args[2] = strings.Replace(b.Spec.Process.Args[2], "; exec", "; echo up; exec", 1)
+			createBundle(t, b)
+			if err := unix.Mount("tmpfs", b.Path("/opt"), "tmpfs", 0, ""); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = unix.Unmount(b.Path("/opt"), unix.MNT_DETACH) })
+			b.Minirun("start", b.ID).Exit(t, 0)
+			b.Minirun("exec", b.ID, "sh", "-c", propagationOf+"; grep -q ' /opt ' /proc/self/mountinfo && echo seen; true").
+				Prints(t, strings.TrimRight(c.root+" \n"+c.bind+" \n"+c.fromHost, " \n"))
+			b.Minirun("delete", "--force", b.ID).Exit(t, 0)
+		})
+	}
+}
+
+// shareMount makes a directory a mount that is shared.
+func shareMount(t *testing.T, dir string) {
+	t.Helper()
+	if err := unix.Mount(dir, dir, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	if err := unix.Mount("", dir, "", unix.MS_SHARED, ""); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestNoPivot(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("ls -d /bin /host 2>/dev/null; wc -l < /proc/self/mountinfo; cat /etc/passwd | head -1"))
 	r := b.Run("--no-pivot")
