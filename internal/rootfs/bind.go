@@ -37,13 +37,14 @@ func (c *compiler) bind(i int, m *specs.Mount, o spec.MountOptions) {
 	target := place{path: clean(m.Destination), dir: c.in.IsDir(i)}
 	target.nolinks = target.path == "/dev"
 	source, early := c.sources[i]
-	if !early {
+	switch {
+	case c.staged():
+		source = c.stagedSource(i, cloneFlags(o))
+	case !early:
 		source = c.cloneSource(i)
 	}
 	b.In(plan.Filesystem, mountSource(i))
-	if set, clr := attributesOf(o.Flags, o.ClearFlags); set|clr != 0 {
-		c.setAttr("set attributes of "+target.path, source, attr{set: set, clr: clr})
-	}
+	c.bindAttributes(source, "set attributes of "+target.path, o)
 	fd := c.open(target)
 	c.attach(source, fd, "bind "+m.Source+" on "+target.path)
 	c.attributes(source, target.path, o)
@@ -73,10 +74,7 @@ func (c *compiler) cloneSource(i int) plan.Cell {
 	o, _ := spec.ParseMountOptions(m.Options)
 	b.In(plan.Filesystem, mountSource(i)+".source")
 	fd := b.Cell("source")
-	flags := unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
-	if o.Flags&unix.MS_REC != 0 {
-		flags |= unix.AT_RECURSIVE
-	}
+	flags := cloneFlags(o)
 	b.Get("clone the mount of "+m.Source, "", plan.Then{}, fd, plan.OpenTree,
 		plan.Int(unix.AT_FDCWD), b.Str(BindSource(c.in.Bundle, m)), plan.Int(flags))
 	if c.early() || c.in.OnHost {
@@ -89,6 +87,15 @@ func (c *compiler) cloneSource(i int) plan.Cell {
 		c.mapIDs(i, m, o, fd)
 	}
 	return fd
+}
+
+// cloneFlags are the flags of open_tree(2) for a bind or rbind mount.
+func cloneFlags(o spec.MountOptions) int {
+	flags := unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
+	if o.Flags&unix.MS_REC != 0 {
+		flags |= unix.AT_RECURSIVE
+	}
+	return flags
 }
 
 // mapIDs shows the files of a mount with other owners. The kernel takes a mapping
@@ -122,33 +129,4 @@ func (c *compiler) mapping(i int, m *specs.Mount) plan.Arg {
 
 func mapLines(uids, gids []specs.LinuxIDMapping) [2][]string {
 	return [2][]string{namespaces.Lines(uids), namespaces.Lines(gids)}
-}
-
-// attributesOf translates flags of mount(2) into those of mount_setattr(2). A
-// bind mount keeps what its source has unless an option says otherwise.
-func attributesOf(set, clear uintptr) (attrSet, attrClr uint64) {
-	for _, pair := range [...]struct {
-		ms   uintptr
-		attr uint64
-	}{
-		{unix.MS_RDONLY, unix.MOUNT_ATTR_RDONLY}, {unix.MS_NOSUID, unix.MOUNT_ATTR_NOSUID},
-		{unix.MS_NODEV, unix.MOUNT_ATTR_NODEV}, {unix.MS_NOEXEC, unix.MOUNT_ATTR_NOEXEC},
-		{unix.MS_NODIRATIME, unix.MOUNT_ATTR_NODIRATIME}, {unix.MS_NOSYMFOLLOW, unix.MOUNT_ATTR_NOSYMFOLLOW},
-	} {
-		if set&pair.ms != 0 {
-			attrSet |= pair.attr
-		} else if clear&pair.ms != 0 {
-			attrClr |= pair.attr
-		}
-	}
-	// The access time is a choice of one, cleared as a whole before it is set.
-	switch {
-	case set&unix.MS_STRICTATIME != 0:
-		return attrSet | unix.MOUNT_ATTR_STRICTATIME, attrClr | unix.MOUNT_ATTR__ATIME
-	case set&unix.MS_NOATIME != 0:
-		return attrSet | unix.MOUNT_ATTR_NOATIME, attrClr | unix.MOUNT_ATTR__ATIME
-	case set&unix.MS_RELATIME != 0, clear&(unix.MS_NOATIME|unix.MS_STRICTATIME) != 0:
-		return attrSet | unix.MOUNT_ATTR_RELATIME, attrClr | unix.MOUNT_ATTR__ATIME
-	}
-	return attrSet, attrClr
 }

@@ -44,6 +44,7 @@ type Input struct {
 
 	MountNS    bool     // the container has its own mount namespace, new or joined
 	OnHost     bool     // it has none, and its mounts are made in the caller's
+	NewMountNS bool     // and that is a new one
 	UserNS     bool     // it has its own user namespace
 	CgroupNS   bool     // it has a new cgroup namespace
 	Rootless   bool     // minirun has no privilege on the host
@@ -75,17 +76,18 @@ type Cgroup struct {
 
 // compiler carries what the parts of a root file system share.
 type compiler struct {
-	b       *plan.Builder
-	parent  *handshake.Parent
-	spec    *specs.Spec
-	in      Input
-	root    plan.Cell         // the new root
-	overlay plan.Cell         // the layers' mount, made by Prepare
-	sources map[int]plan.Cell // bind sources cloned by Prepare
-	hows    map[[2]uint64]plan.Arg
-	frozen  plan.Arg  // the attributes that freeze sets
-	dev     plan.Cell // what is mounted on /dev, where the devices are made
-	devRO   bool      // /dev becomes read-only after its devices are made
+	b        *plan.Builder
+	parent   *handshake.Parent
+	spec     *specs.Spec
+	in       Input
+	root     plan.Cell         // the new root
+	overlay  plan.Cell         // the layers' mount, made by Prepare
+	sources  map[int]plan.Cell // bind sources cloned by Prepare; see stage
+	hows     map[[2]uint64]plan.Arg
+	frozen   plan.Arg  // the attributes that freeze sets
+	stageDir plan.Cell // where the sources of bind mounts are if they are staged
+	dev      plan.Cell // what is mounted on /dev, where the devices are made
+	devRO    bool      // /dev becomes read-only after its devices are made
 }
 
 // A Root is a root file system being compiled.
@@ -115,6 +117,9 @@ func (r *Root) Prepare() {
 			}
 		}
 	}
+	if c.staged() {
+		c.stage()
+	}
 }
 
 // early says that what is on the host must be opened before the user
@@ -140,6 +145,9 @@ func (r *Root) Compile() {
 		c.rootOnly()
 		return
 	default:
+		if c.staged() {
+			c.openStage()
+		}
 		c.propagation()
 		c.newRoot()
 	}
@@ -148,6 +156,9 @@ func (r *Root) Compile() {
 	}
 	for i := range c.spec.Mounts {
 		c.mount(i)
+	}
+	if c.staged() {
+		c.close(c.stageDir)
 	}
 	if !c.bindsDev() {
 		c.devices()
@@ -195,7 +206,9 @@ func (c *compiler) propagation() {
 		}
 	}
 	c.b.Call("set the propagation of the host's mounts", why, plan.Mount, plan.Int(0), c.b.Str("/"), plan.Int(0), plan.Int(flags), plan.Int(0))
-	if c.in.ParentMnt != "" {
+	if c.staged() {
+		c.setAttr("make the mount under the root private", c.stageDir, attr{propagation: unix.MS_PRIVATE})
+	} else if c.in.ParentMnt != "" {
 		c.parentMount(flags)
 	}
 }
@@ -223,8 +236,11 @@ func (c *compiler) newRoot() {
 		c.root = c.overlay
 	} else {
 		c.root = b.Cell("root")
-		b.Get("clone the root's mounts", "pivot_root wants the new root to be a mount", plan.Then{}, c.root, plan.OpenTree,
-			plan.Int(unix.AT_FDCWD), b.Str("."), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE))
+		if c.staged() {
+			c.cloneRoot(c.root, plan.Of(c.stageDir), "root", unix.AT_SYMLINK_NOFOLLOW)
+		} else {
+			c.cloneRoot(c.root, plan.Int(unix.AT_FDCWD), ".", 0)
+		}
 	}
 	if len(c.in.Layers) == 0 && !c.in.OnHost && (c.spec.Linux == nil || c.spec.Linux.RootfsPropagation == "") {
 		// On a host with systemd, whose mounts are shared, it is a slave.
@@ -233,6 +249,12 @@ func (c *compiler) newRoot() {
 	}
 	b.Call("mount the root on itself", "", plan.MoveMount, plan.Of(c.root), b.Str(""), plan.Int(unix.AT_FDCWD), b.Str("."),
 		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
+}
+
+// cloneRoot makes a detached copy of the mounts at and below a name in a directory.
+func (c *compiler) cloneRoot(fd plan.Cell, dir plan.Arg, name string, flags int) {
+	c.b.Get("clone the root's mounts", "pivot_root wants the new root to be a mount", plan.Then{}, fd, plan.OpenTree,
+		dir, c.b.Str(name), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|flags))
 }
 
 // attr is mount_attr of mount_setattr(2).
@@ -245,7 +267,11 @@ func (c *compiler) setAttr(name string, fd plan.Cell, a attr) { c.setAttrAt(name
 
 func (c *compiler) setAttrAt(name string, fd plan.Cell, a attr, flags int) {
 	c.b.Call(name, "", plan.MountSetattr, plan.Of(fd), c.b.Str(""), plan.Int(unix.AT_EMPTY_PATH|flags),
-		c.b.Words(a.set, a.clr, a.propagation, a.userns), plan.Int(32))
+		c.attrWords(a), plan.Int(32))
+}
+
+func (c *compiler) attrWords(a attr) plan.Arg {
+	return c.b.Words(a.set, a.clr, a.propagation, a.userns)
 }
 
 // clean returns a destination as an absolute path without "..": relative ones
