@@ -42,7 +42,7 @@ func allCases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{
 		basicCases, namespaceCases, rootfsCases, mountCases, deviceCases, pathCases, processCases, schedulingCases, cgroupCases,
-		hookCases, seccompCases, stdioCases, terminalCases, failureCases, lifeCases, systemdCases(), rootlessCases(),
+		hookCases, seccompCases, flagCases, stdioCases, terminalCases, failureCases, lifeCases, systemdCases(), rootlessCases(),
 	} {
 		all = append(all, group...)
 	}
