@@ -25,9 +25,13 @@ func (c *compiler) maskedPaths() {
 	c.b.Get("open the host's /dev/null", "the image's may be anything", plan.Then{}, null, plan.Openat,
 		plan.Int(unix.AT_FDCWD), c.b.Str("/dev/null"), plan.Int(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC), plan.Int(0))
 	empty := c.emptyDirectory()
+	masked := make(map[string]bool, len(c.spec.Linux.MaskedPaths))
 	for i, p := range c.spec.Linux.MaskedPaths {
-		c.b.In(plan.Filesystem, indexed("linux.maskedPaths", i))
-		c.mask(clean(p), null, empty)
+		if p = clean(p); !masked[p] {
+			masked[p] = true
+			c.b.In(plan.Filesystem, indexed("linux.maskedPaths", i))
+			c.mask(p, null, empty)
+		}
 	}
 	c.close(null, empty)
 }
