@@ -35,6 +35,7 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 	s := in.Spec
 	setup := namespaces.Decide(s)
 	in.Rootfs.MountNS = setup.Has(unix.CLONE_NEWNS)
+	in.Rootfs.NewMountNS = setup.New&unix.CLONE_NEWNS != 0
 	in.Rootfs.UserNS = setup.Has(unix.CLONE_NEWUSER)
 	in.Rootfs.CgroupNS = setup.Has(unix.CLONE_NEWCGROUP)
 	in.Process.UserNS = in.Rootfs.UserNS

@@ -144,6 +144,9 @@ func (c *Container) mounted() error {
 	if hooks == nil {
 		return nil
 	}
+	if err := c.checkMaps(); err != nil {
+		return err
+	}
 	if err := c.hooks("prestart", hooks.Prestart, specs.StateCreated); err != nil {
 		return err
 	}
@@ -153,9 +156,21 @@ func (c *Container) mounted() error {
 	return c.feedHooks()
 }
 
+// checkMaps refuses mappings for a user namespace that is joined and has others. The
+// process is in it: its maps are those of the namespace, however it was named.
+func (c *Container) checkMaps() error {
+	if !c.setup.Joined(unix.CLONE_NEWUSER) {
+		return nil
+	}
+	return namespaces.CheckMaps(c.proc.Pid, c.spec.Linux.UIDMappings, c.spec.Linux.GIDMappings)
+}
+
 // ready does what must wait for the container's last step before start, and
 // returns the answer: HOME, or one byte.
 func (c *Container) ready() ([]byte, error) {
+	if err := c.checkMaps(); err != nil {
+		return nil, err
+	}
 	begin := c.began()
 	if err := c.group.ApplyLate(c.values); err != nil {
 		return nil, err

@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -314,5 +316,7 @@ func (b *Builder) Plan() *Plan {
 		}
 	}
 	b.align(8)
+	// In the order of their places, where Text looks for them.
+	slices.SortStableFunc(b.plan.Cells, func(x, y CellName) int { return cmp.Compare(x.Cell, y.Cell) })
 	return &b.plan
 }

@@ -62,9 +62,9 @@ const Ran uint32 = 1 << 16
 // A Plan is what one new process does, in order.
 type Plan struct {
 	Steps []Step
-	Data  []byte // loaded at DataBase; begins with the header
-	Cells []CellName
-	Files []File // what the parent opens beforehand, not part of the image
+	Data  []byte     // loaded at DataBase; begins with the header
+	Cells []CellName // sorted by Cell
+	Files []File     // what the parent opens beforehand, not part of the image
 
 	bad error // the Builder's first error; Encode returns it
 }

@@ -1,9 +1,11 @@
 package plan
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -86,10 +88,9 @@ func (p *Plan) CallText(s *Step) string {
 }
 
 func (p *Plan) cellName(offset uint64) string {
-	for _, c := range p.Cells {
-		if uint64(c.Cell) == offset {
-			return "$" + c.Name
-		}
+	i, found := slices.BinarySearchFunc(p.Cells, offset, func(c CellName, offset uint64) int { return cmp.Compare(uint64(c.Cell), offset) })
+	if found {
+		return "$" + p.Cells[i].Name
 	}
 	return fmt.Sprintf("$%d", offset)
 }

@@ -217,8 +217,11 @@ func interfaceName(s string) bool {
 
 func validatePaths(p *problems, list string, paths []string, l *specs.Linux) {
 	for i, s := range paths {
-		if !path.IsAbs(s) || path.Clean(s) == "/" {
-			p.bad(at(list, i), "must be an absolute path below /", quote(s))
+		switch {
+		case !path.IsAbs(s):
+			p.bad(at(list, i), "must be an absolute path", quote(s))
+		case path.Clean(s) == "/" && list == "linux.maskedPaths":
+			p.bad(at(list, i), "must not be the root: nothing of the container would be left", quote(s))
 		}
 		checkText(p, at(list, i), s)
 	}

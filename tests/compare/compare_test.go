@@ -42,7 +42,7 @@ func allCases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{
 		basicCases, namespaceCases, rootfsCases, mountCases, targetCases, deviceCases, pathCases, processCases, schedulingCases, cgroupCases,
-		hookCases, seccompCases, networkCases, policyCases, stdioCases, terminalCases, failureCases, lifeCases, systemdCases(), rootlessCases(),
+		hookCases, seccompCases, networkCases, policyCases, flagCases, stdioCases, terminalCases, failureCases, lifeCases, systemdCases(), rootlessCases(),
 	} {
 		all = append(all, group...)
 	}
