@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,9 +33,6 @@ func compareCommand() *cli.Command {
 }
 
 func compare(ctx *cli.Context) error {
-	if ctx.NArg() != 1 {
-		return errors.New("compare: which bundle? usage: minirun compare [--with runc] BUNDLE")
-	}
 	if ctx.Int("rounds") < 0 {
 		return fmt.Errorf("--rounds %d: must not be negative", ctx.Int("rounds"))
 	}

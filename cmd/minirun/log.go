@@ -55,6 +55,9 @@ func (p patient) Write(data []byte) (int, error) {
 
 func openLog(c *cli.Context) error {
 	messages.debug = c.Bool("debug")
+	if c.String("root") == "" { // "$UNSET" in a script: it would be the working directory
+		return errors.New("--root: the name of a directory is missing")
+	}
 	switch format := c.String("log-format"); format {
 	case "text":
 	case "json":

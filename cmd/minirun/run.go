@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 )
 
@@ -95,9 +96,11 @@ func idAndBundle(ctx *cli.Context) (id, bundle string, err error) {
 	bundle = ctx.String("bundle")
 	switch {
 	case len(args) == 0 && bundle == "":
-		return "", "", errors.New("run: which bundle? usage: minirun run [ID] BUNDLE")
-	case len(args) > 2 || len(args) == 2 && bundle != "":
-		return "", "", fmt.Errorf("run: %d arguments are too many: usage: minirun run [ID] BUNDLE; flags come before them", len(args))
+		return "", "", cmdline.UsageError(ctx.Command, "missing argument: BUNDLE")
+	case len(args) == 2 && bundle != "":
+		return "", "", cmdline.UsageError(ctx.Command, fmt.Sprintf("unexpected argument %q: --bundle is given, so the only argument is the ID", args[1]))
+	case len(args) > 2:
+		return "", "", cmdline.UsageError(ctx.Command, fmt.Sprintf("unexpected argument %q: a bundle takes no arguments", args[2]))
 	case len(args) == 2:
 		return args[0], args[1], nil
 	case bundle != "" && len(args) == 1:
@@ -109,7 +112,7 @@ func idAndBundle(ctx *cli.Context) (id, bundle string, err error) {
 	case container.CheckID(args[0]) == nil && isBundle("."):
 		return args[0], ".", nil
 	}
-	return "", "", fmt.Errorf("run: %s is no bundle: it has no config.json; write one with: minirun spec --bundle %s", args[0], args[0])
+	return "", "", fmt.Errorf("%s: %s is not a bundle (no config.json)\nhint: minirun spec --bundle %s writes one", ctx.Command.Name, args[0], args[0])
 }
 
 func isBundle(dir string) bool {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -54,9 +53,6 @@ func updateFlags() (flags []cli.Flag) {
 }
 
 func update(ctx *cli.Context) error {
-	if ctx.NArg() != 1 {
-		return errors.New("update: which container? usage: minirun update [FLAGS] ID")
-	}
 	for _, name := range [...]string{"l3-cache-schema", "mem-bw-schema"} {
 		if ctx.String(name) != "" {
 			return fmt.Errorf("--%s: minirun makes no resctrl groups, so there is none to change", name)
