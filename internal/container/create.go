@@ -345,6 +345,10 @@ func (c *Container) openFiles() ([]*os.File, error) {
 	var out []*os.File
 	for _, f := range c.plan.Files {
 		opened, err := c.openFile(f)
+		var located *spec.Error
+		if errors.As(err, &located) {
+			return out, err
+		}
 		if err != nil {
 			return out, fmt.Errorf("config.json: %s: %s: %w", f.Source, f.Name, err)
 		}
@@ -367,7 +371,7 @@ func (c *Container) openFile(f plan.File) (*os.File, error) {
 	}
 	for _, j := range c.setup.Joins {
 		if j.Path == f.Path {
-			return namespaces.OpenNamespace(f.Path, j.Flag)
+			return c.openNamespace(j)
 		}
 	}
 	return os.Open(f.Path)

@@ -62,7 +62,7 @@ func validateSpec(p *problems, s *specs.Spec) {
 	}
 	validateAnnotations(p, s.Annotations)
 	if s.Linux != nil {
-		validateLinux(p, s.Linux)
+		validateLinux(p, s)
 	}
 	warnPlatforms(p, s)
 }

@@ -10,11 +10,12 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-func validateLinux(p *problems, l *specs.Linux) {
+func validateLinux(p *problems, s *specs.Spec) {
+	l := s.Linux
 	validateNamespaces(p, l)
 	validateUserNamespace(p, l)
 	validateTimeOffsets(p, l)
-	validateSysctl(p, l)
+	validateSysctl(p, s)
 	validateCgroupsPath(p, l.CgroupsPath)
 	if l.Resources != nil {
 		validateResources(p, "linux.resources.", l.Resources)

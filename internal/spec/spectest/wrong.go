@@ -167,7 +167,7 @@ var wrong = []struct{ path, value, blame string }{
 	{`linux.sysctl["kernel/../vm/swappiness"]`, `"1"`, ""},
 	{`linux.sysctl["net.ipv4..x"]`, `"1"`, ""},
 	{`linux.sysctl["net/../vm/swappiness"]`, `"1"`, ""},
-	{`linux.sysctl["user.max_user_namespaces"]`, `"1"`, ""},
+	{`linux.sysctl["kernel.domainname"]`, `"example.com"`, ""}, // domainname is given
 	{`linux.sysctl[""]`, `"1"`, ""},
 	{`linux.sysctl.net`, `"1"`, ""},
 
@@ -266,6 +266,7 @@ var wrong = []struct{ path, value, blame string }{
 	{"linux.namespaces[4]", ``, "linux.maskedPaths"},
 	{"linux.namespaces[4]", ``, "linux.readonlyPaths"},
 	{"linux.namespaces[5]", ``, "linux.uidMappings"},
+	{"linux.namespaces[5]", ``, `linux.sysctl["user.max_user_namespaces"]`},
 	{"linux.namespaces[7]", ``, "linux.timeOffsets"},
 	{"linux.namespaces[7].path", `"/proc/1/ns/time"`, "linux.timeOffsets"},
 	{"linux.namespaces", `[]`, "linux.gidMappings"},
