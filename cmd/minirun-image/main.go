@@ -47,7 +47,7 @@ func main() {
 	if outputBroken(err) {
 		os.Exit(128 + int(syscall.SIGPIPE)) // as by the signal, and as quietly: | head
 	}
-	termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(err.Error()))
+	termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(termtext.Bounded(err.Error())))
 	os.Exit(1)
 }
 

@@ -78,6 +78,7 @@ func openLog(c *cli.Context) error {
 }
 
 func logLine(level, text string) {
+	text = termtext.Bounded(text)
 	now := time.Now().Format(time.RFC3339)
 	switch {
 	case messages.json:
@@ -110,7 +111,7 @@ func fail(err error) {
 	logLine("error", err.Error())
 	if messages.file {
 		// Engines read the log, people the terminal.
-		fmt.Fprintf(patient{stdio.Err}, "minirun: %s\n", termtext.Text(err.Error()))
+		fmt.Fprintf(patient{stdio.Err}, "minirun: %s\n", termtext.Text(termtext.Bounded(err.Error())))
 	}
 	var interrupted *container.Interrupted
 	if errors.As(err, &interrupted) {

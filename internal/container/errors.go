@@ -27,7 +27,7 @@ func stepText(p *plan.Plan, step int) string {
 	if s.Source != "" {
 		where = "config.json: " + s.Source
 	}
-	return fmt.Sprintf("%s: %s: %s", where, s.Name, p.CallText(s))
+	return where + ": " + p.Brief(s)
 }
 
 // A LastStep is what is kept in the record of a step that comes after start,

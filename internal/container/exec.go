@@ -349,7 +349,7 @@ func (e *execution) failedStep(failed *bootstrap.ErrFailed) error {
 	if isExec(s) {
 		return fmt.Errorf("exec %q: %w%s", e.spec.Process.Args[0], failed.Errno, e.hint(failed.Step, failed.Errno))
 	}
-	return fmt.Errorf("%s: %s: %s: %w%s", e.where(s.Source), s.Name, e.plan.CallText(s), failed.Errno, e.hint(failed.Step, failed.Errno))
+	return fmt.Errorf("%s: %s: %w%s", e.where(s.Source), e.plan.Brief(s), failed.Errno, e.hint(failed.Step, failed.Errno))
 }
 
 // where names what asked for something: a path in --process, the command line

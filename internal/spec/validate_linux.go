@@ -140,7 +140,7 @@ func validateDevice(p *problems, prefix string, d *specs.LinuxDevice) {
 	if !path.IsAbs(d.Path) || path.Clean(d.Path) == "/" {
 		p.bad(prefix+".path", "must be the absolute path of a device", quote(d.Path))
 	}
-	checkText(p, prefix+".path", d.Path)
+	checkPath(p, prefix+".path", d.Path)
 	var format uint32 // S_IFMT of the device
 	switch d.Type {
 	case "c", "u":

@@ -161,6 +161,9 @@ var wrong = []struct{ path, value, blame string }{
 	{"linux.gidMappings[0].containerID", `1`, "linux.gidMappings"},
 	{"linux.uidMappings", "[" + strings.Repeat(`{"containerID": 0, "hostID": 0, "size": 1},`, 340) +
 		`{"containerID": 0, "hostID": 0, "size": 1}]`, ""},
+	{"mounts[0].destination", `"/` + strings.Repeat("a/", 2048) + `"`, ""},
+	{"process.cwd", `"/` + strings.Repeat("a/", 2048) + `"`, ""},
+	{"linux.devices[0].path", `"/` + strings.Repeat("a/", 2048) + `"`, ""},
 	{`linux.sysctl["vm.swappiness"]`, `"1"`, ""},
 	{`linux.sysctl["kernel.hostname"]`, `"x"`, ""},
 	{`linux.sysctl["kernel.shmfoo"]`, `"x"`, ""},
