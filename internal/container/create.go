@@ -15,6 +15,7 @@ import (
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/rootfs"
@@ -61,6 +62,7 @@ func prepare(o Options) (*Container, Inputs, []cgroups.Value, error) {
 		return nil, Inputs{}, nil, err
 	}
 	o.Bundle = bundle
+	debuglog.Printf("read %s/config.json", bundle)
 	s, warnings, err := spec.Load(bundle)
 	if err != nil {
 		return nil, Inputs{}, nil, err
@@ -256,6 +258,7 @@ func (c *Container) create(in Inputs, values []cgroups.Value) error {
 // fork brings the first process to life.
 func (c *Container) fork(in Inputs) error {
 	c.plan, c.setup = Compile(in)
+	debuglog.Printf("the plan has %d steps and %d bytes of data", len(c.plan.Steps), len(c.plan.Data))
 	c.clonedLast = in.Namespaces.CloneLast
 	in.Rootfs.MountNS = c.setup.Has(unix.CLONE_NEWNS)
 	given, err := c.handOver(in.Process.Preserve, rootfs.ReplacesNull(c.spec, in.Rootfs))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/signals"
@@ -201,6 +202,7 @@ func (e *execution) fork(attr bootstrap.Attr, in ExecInputs) error {
 	if err != nil {
 		return fmt.Errorf("exec: %w", err)
 	}
+	debuglog.Printf("process %d runs a plan of %d steps in container %q", e.proc.Pid, len(e.plan.Steps), e.record.ID)
 	return nil
 }
 
@@ -257,6 +259,7 @@ func (e *execution) answer(m bootstrap.Message) ([]byte, error) {
 	if err := e.mayAsk(m.Point); err != nil {
 		return nil, err
 	}
+	debugAsked(e.proc.Pid, m)
 	switch m.Point {
 	case handshake.Scope:
 		return goOn, e.attach()

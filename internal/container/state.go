@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/spec"
 	"github.com/minirun/minirun/internal/systemd"
 )
@@ -70,6 +71,7 @@ func (r *Record) write(dir string) error {
 	if err := unix.Rename(tmp, filepath.Join(dir, recordFile)); err != nil {
 		return fmt.Errorf("container state: rename %s to %s: %w", tmp, recordFile, err)
 	}
+	debuglog.Printf("wrote %s/%s", dir, recordFile)
 	return nil
 }
 
@@ -256,6 +258,12 @@ func ended(pidfd int) bool {
 
 // Status is the container's state in OCI's words, or "paused" as runc has it.
 func (r *Record) Status() specs.ContainerState {
+	status := r.status()
+	debuglog.Printf("container %q is %s, its first process is %d", r.ID, status, r.Pid)
+	return status
+}
+
+func (r *Record) status() specs.ContainerState {
 	f, err := r.open()
 	if err != nil || f == nil {
 		if r.Pid == 0 && err == nil {
