@@ -44,6 +44,7 @@ func TestFlagsMayFollowTheID(t *testing.T) {
 		"minirun kill x -a KILL":                            "minirun kill -a -- x KILL",
 		"minirun kill x -- KILL":                            "minirun kill -- x KILL",
 		"minirun kill x -":                                  "minirun kill x -",
+		"minirun kill x -9":                                 "minirun kill x -9",
 		"minirun create x --bundle b":                       "minirun create --bundle b -- x",
 		"minirun create x b --pid-file p":                   "minirun create --pid-file p -- x b",
 		"minirun restore x -d -b b":                         "minirun restore -d -b b -- x",

@@ -138,8 +138,11 @@ func UsageError(c *cli.Command, what string) error {
 	return fmt.Errorf("%s: %s\nhint: minirun %s --help", c.Name, what, c.Name)
 }
 
-// isFlag reports whether a word looks like a flag, or is the -- that ends them.
-func isFlag(word string) bool { return len(word) > 1 && word[0] == '-' }
+// isFlag reports whether a word looks like a flag, or is the -- that ends them. A
+// negative number does not: it may be meant as a signal.
+func isFlag(word string) bool {
+	return len(word) > 1 && word[0] == '-' && strings.Trim(word[1:], "0123456789") != ""
+}
 
 // valuesOf returns how many of the words after a flag are its value: 0 or 1.
 func valuesOf(word string, flags []cli.Flag) int {

@@ -23,7 +23,7 @@ func (c *child) stepError(failed *bootstrap.ErrFailed) error {
 
 func stepText(p *plan.Plan, step int) string {
 	s := &p.Steps[step]
-	where := "minirun"
+	where := "set-up"
 	if s.Source != "" {
 		where = "config.json: " + s.Source
 	}

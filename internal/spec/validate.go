@@ -62,6 +62,7 @@ func validateSpec(p *problems, s *specs.Spec) {
 		validateHooks(p, s.Hooks)
 	}
 	validateAnnotations(p, s.Annotations)
+	noteCrunAnnotations(p, s)
 	if s.Linux != nil {
 		validateLinux(p, s)
 	}

@@ -54,8 +54,8 @@ func TestPause(t *testing.T) {
 	}
 	for _, verb := range []string{"pause", "resume"} {
 		b.Minirun(verb, "nosuch").Fails(t, "container does not exist")
-		b.Minirun(verb).Fails(t, "which container")
-		b.Minirun(verb, b.ID, "more").Fails(t, "which container")
+		b.Minirun(verb).Fails(t, "missing argument: ID")
+		b.Minirun(verb, b.ID, "more").Fails(t, `unexpected argument "more"`)
 	}
 }
 
