@@ -345,8 +345,16 @@ func closeAll(files []*os.File) {
 
 // openFiles opens what the plan wants its parent to open.
 func (c *Container) openFiles() ([]*os.File, error) {
+	nodes, err := deviceNodes(c.plan.Files, c.options.directory())
+	if err != nil {
+		return nil, err
+	}
 	var out []*os.File
-	for _, f := range c.plan.Files {
+	for i, f := range c.plan.Files {
+		if f.Open == plan.Device {
+			out = append(out, nodes[i])
+			continue
+		}
 		opened, err := c.openFile(f)
 		var located *spec.Error
 		if errors.As(err, &located) {
