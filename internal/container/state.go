@@ -278,12 +278,12 @@ func (r *Record) status() specs.ContainerState {
 // alive is the state of a container whose first process is there.
 func (r *Record) alive() specs.ContainerState {
 	switch {
+	case r.paused(): // also before its program: start would wait for a frozen process
+		return StatePaused
 	case bootstrap.InPlan(r.Pid) && r.Socket != 0:
 		return specs.StateCreated
 	case bootstrap.InPlan(r.Pid):
 		return specs.StateCreating
-	case r.paused():
-		return StatePaused
 	}
 	return specs.StateRunning
 }

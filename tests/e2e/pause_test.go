@@ -88,3 +88,24 @@ func TestPauseCreated(t *testing.T) {
 	b.Minirun("start", b.ID).Exit(t, 0)
 	awaitStatus(t, b, specs.StateRunning)
 }
+
+// TestPauseBeforeStart: a created container that is paused says so, cannot be started,
+// which would wait for a process that is frozen, and can be after resume.
+func TestPauseBeforeStart(t *testing.T) {
+	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
+	createBundle(t, b)
+	b.Minirun("pause", b.ID).Exit(t, 0)
+	if s := stateOf(t, b); s != container.StatePaused {
+		t.Errorf("status %s", s)
+	}
+	b.Minirun("start", b.ID).Fails(t, "paused")
+	b.Minirun("pause", b.ID).Fails(t, "container not running")
+	b.Minirun("resume", b.ID).Exit(t, 0)
+	if s := stateOf(t, b); s != specs.StateCreated {
+		t.Errorf("status %s", s)
+	}
+	b.Minirun("start", b.ID).Exit(t, 0)
+	if s := stateOf(t, b); s != specs.StateRunning {
+		t.Errorf("status %s", s)
+	}
+}
