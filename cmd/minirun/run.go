@@ -19,8 +19,9 @@ func runCommand() *cli.Command {
 		Usage:     "create and start a container of a bundle or an image, wait for it, delete it",
 		ArgsUsage: "[ID] BUNDLE  |  -b BUNDLE ID  |  IMAGE [ARGUMENT…]",
 		Description: "`minirun run bundle/` makes up an ID. With -b, or in a bundle's directory, the argument\n" +
-			"is the ID, as in runc. A name that is no directory is an image's, as in docker run: the flags\n" +
-			"marked `image` are for it, and the container stays until `minirun rm` unless --rm is given.",
+			"is the ID, as in runc. A name that is not a directory is an image's, as in docker run: the flags\n" +
+			"marked `image` are for it, and the container stays until `minirun rm` unless --rm is given.\n" +
+			"Flags may also follow an ID or a bundle. What follows an image is for its program.",
 		UseShortOptionHandling: true,
 		Flags: append(append(createFlags(), imageFlags()...),
 			toggleFlag(cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for the container"}),
