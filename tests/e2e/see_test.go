@@ -535,3 +535,11 @@ func TestCompareWithoutMountNamespace(t *testing.T) {
 		t.Errorf("%d mounts are left on the host", n)
 	}
 }
+
+// TestLayersOfNothing: the message is one line.
+func TestLayersOfNothing(t *testing.T) {
+	b := testbundle.New(t)
+	if r := b.Minirun("layers", "nosuch"); r.Status != 1 || strings.Count(r.Stderr, "\n") != 1 {
+		t.Errorf("status %d: %q", r.Status, r.Stderr)
+	}
+}
