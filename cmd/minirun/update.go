@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -55,9 +54,6 @@ func updateFlags() (flags []cli.Flag) {
 }
 
 func update(ctx *cli.Context) error {
-	if ctx.NArg() != 1 {
-		return errors.New("update: which container? usage: minirun update [FLAGS] ID")
-	}
 	schemas, err := container.ParseRdtSchemas(ctx.String)
 	if err != nil {
 		return err

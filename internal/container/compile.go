@@ -1,6 +1,7 @@
 package container
 
 import (
+	"fmt"
 	"path/filepath"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -12,6 +13,7 @@ import (
 	"github.com/minirun/minirun/internal/process"
 	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/seccomp"
+	"github.com/minirun/minirun/internal/spec"
 )
 
 // Inputs are all that a plan depends on: the spec, and facts and choices that
@@ -127,5 +129,14 @@ func CompileSeccomp(s *specs.Spec) (*seccomp.Program, error) {
 	if s.Linux == nil || s.Linux.Seccomp == nil {
 		return nil, nil
 	}
-	return seccomp.Compile(s.Linux.Seccomp, seccomp.NativeArch())
+	p, err := seccomp.Compile(s.Linux.Seccomp, seccomp.NativeArch())
+	if err != nil || !spec.AnnotationSet(s.Annotations, spec.AnnotationFailUnknownCall) {
+		return p, err
+	}
+	for _, name := range p.Skipped {
+		if !seccomp.KnownCall(name) {
+			return nil, &spec.Error{Path: "linux.seccomp.syscalls", Want: fmt.Sprintf("must name system calls only: the annotation %s is set, and %q is not one", spec.AnnotationFailUnknownCall, name)}
+		}
+	}
+	return p, nil
 }

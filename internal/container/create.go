@@ -15,6 +15,7 @@ import (
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/netdevice"
 	"github.com/minirun/minirun/internal/plan"
@@ -68,6 +69,7 @@ func prepare(o Options) (*Container, Inputs, []cgroups.Value, error) {
 		return nil, Inputs{}, nil, err
 	}
 	o.Bundle = bundle
+	debuglog.Printf("read %s/config.json", bundle)
 	s, warnings, err := spec.Load(bundle)
 	if err != nil {
 		return nil, Inputs{}, nil, err
@@ -273,6 +275,7 @@ func (c *Container) create(in Inputs, values []cgroups.Value) error {
 // fork brings the first process to life.
 func (c *Container) fork(in Inputs) error {
 	c.plan, c.setup = Compile(in)
+	debuglog.Printf("the plan has %d steps and %d bytes of data", len(c.plan.Steps), len(c.plan.Data))
 	c.clonedLast = in.Namespaces.CloneLast
 	in.Rootfs.MountNS = c.setup.Has(unix.CLONE_NEWNS)
 	given, err := c.handOver(in.Process.Preserve, rootfs.ReplacesNull(c.spec, in.Rootfs))
@@ -362,9 +365,21 @@ func closeAll(files []*os.File) {
 
 // openFiles opens what the plan wants its parent to open.
 func (c *Container) openFiles() ([]*os.File, error) {
+	nodes, err := deviceNodes(c.plan.Files, c.options.directory())
+	if err != nil {
+		return nil, err
+	}
 	var out []*os.File
-	for _, f := range c.plan.Files {
+	for i, f := range c.plan.Files {
+		if f.Open == plan.Device {
+			out = append(out, nodes[i])
+			continue
+		}
 		opened, err := c.openFile(f)
+		var located *spec.Error
+		if errors.As(err, &located) {
+			return out, err
+		}
 		if err != nil {
 			return out, fmt.Errorf("config.json: %s: %s: %w", f.Source, f.Name, err)
 		}
@@ -387,7 +402,7 @@ func (c *Container) openFile(f plan.File) (*os.File, error) {
 	}
 	for _, j := range c.setup.Joins {
 		if j.Path == f.Path {
-			return namespaces.OpenNamespace(f.Path, j.Flag)
+			return c.openNamespace(j)
 		}
 	}
 	return os.Open(f.Path)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/debuglog"
 )
 
 // deleteDeadline bounds how long a cgroup may take to become empty after its
@@ -85,6 +86,7 @@ func (r *Record) remove(dir string, group *cgroups.Group) (warnings []error, err
 
 // removeFiles takes away what a container has in the file system.
 func (r *Record) removeFiles(dir string) error {
+	debuglog.Printf("remove %s", dir)
 	if err := r.removeHostMount(); err != nil {
 		return err
 	}
@@ -219,6 +221,7 @@ func (r *Record) kill() error {
 		return err
 	}
 	defer pidfd.Close()
+	debuglog.Printf("send SIGKILL to process %d", r.Pid)
 	if err := unix.PidfdSendSignal(int(pidfd.Fd()), unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("kill the container's first process: %w", err)
 	}

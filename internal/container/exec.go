@@ -13,6 +13,7 @@ import (
 
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/signals"
@@ -201,6 +202,7 @@ func (e *execution) fork(attr bootstrap.Attr, in ExecInputs) error {
 	if err != nil {
 		return fmt.Errorf("exec: %w", err)
 	}
+	debuglog.Printf("process %d runs a plan of %d steps in container %q", e.proc.Pid, len(e.plan.Steps), e.record.ID)
 	return nil
 }
 
@@ -268,6 +270,7 @@ func (e *execution) answer(m bootstrap.Message) ([]byte, error) {
 	if err := e.mayAsk(m.Point); err != nil {
 		return nil, err
 	}
+	debugAsked(e.proc.Pid, m)
 	switch m.Point {
 	case handshake.Scope:
 		return goOn, e.attach()
@@ -365,7 +368,7 @@ func (e *execution) failedStep(failed *bootstrap.ErrFailed) error {
 	if isExec(s) {
 		return e.programError(e.programSource(), failed.Errno)
 	}
-	return fmt.Errorf("%s: %s: %s: %w%s", e.where(s.Source), s.Name, e.plan.CallText(s), failed.Errno, e.hint(failed.Step, failed.Errno))
+	return fmt.Errorf("%s: %s: %w%s", e.where(s.Source), e.plan.Brief(s), failed.Errno, e.hint(failed.Step, failed.Errno))
 }
 
 // where names what asked for something: a path in --process, the command line

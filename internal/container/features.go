@@ -55,7 +55,7 @@ func Features(version, commit string) *features.Features {
 			"dev.minirun.checkpoint.enabled": strconv.FormatBool(hasRestore),
 		},
 		// They name directories of the host that the container then has.
-		PotentiallyUnsafeConfigAnnotations: []string{spec.AnnotationLayers, spec.AnnotationUpper},
+		PotentiallyUnsafeConfigAnnotations: []string{spec.AnnotationLayers, spec.AnnotationUpper, spec.AnnotationKeepGroups},
 	}
 }
 

@@ -58,6 +58,7 @@ var goldenCases = []struct {
 	}},
 	{"terminal", nothing},
 	{"devices", nothing},
+	{"devices-userns", nothing}, // made by the parent
 	{"paths", nothing},          // masked and read-only paths, read-only root, a cwd to be made
 	{"seccomp", nothing},        // without no_new_privs, so loaded early
 	{"seccomp-notify", nothing}, // with no_new_privs, so loaded late; and a listener

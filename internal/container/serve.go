@@ -75,6 +75,7 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 		return nil, err
 	}
 	begin := c.began()
+	debugAsked(c.proc.Pid, m)
 	switch m.Point {
 	case plan.Ran:
 		return goOn, c.ran(m)

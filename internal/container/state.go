@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/netdevice"
 	"github.com/minirun/minirun/internal/resctrl"
 	"github.com/minirun/minirun/internal/spec"
@@ -77,6 +78,7 @@ func (r *Record) write(dir string) error {
 	if err := unix.Rename(tmp, filepath.Join(dir, recordFile)); err != nil {
 		return fmt.Errorf("container state: rename %s to %s: %w", tmp, recordFile, err)
 	}
+	debuglog.Printf("wrote %s/%s", dir, recordFile)
 	return nil
 }
 
@@ -267,6 +269,12 @@ func ended(pidfd int) bool {
 
 // Status is the container's state in OCI's words, or "paused" as runc has it.
 func (r *Record) Status() specs.ContainerState {
+	status := r.status()
+	debuglog.Printf("container %q is %s, its first process is %d", r.ID, status, r.Pid)
+	return status
+}
+
+func (r *Record) status() specs.ContainerState {
 	f, err := r.open()
 	if err != nil || f == nil {
 		if r.Pid == 0 && err == nil {
@@ -281,12 +289,12 @@ func (r *Record) Status() specs.ContainerState {
 // alive is the state of a container whose first process is there.
 func (r *Record) alive() specs.ContainerState {
 	switch {
+	case r.paused(): // also before its program: start would wait for a frozen process
+		return StatePaused
 	case bootstrap.InPlan(r.Pid) && r.Socket != 0:
 		return specs.StateCreated
 	case bootstrap.InPlan(r.Pid):
 		return specs.StateCreating
-	case r.paused():
-		return StatePaused
 	}
 	return specs.StateRunning
 }

@@ -77,6 +77,7 @@ type File struct {
 	Open       Opening
 	Path       string
 	Maps       [2][]string // MapIDs: lines for uid_map and gid_map
+	Node       Node        // Device
 	Name       string
 	Source     string // JSON path, as in Step
 }
@@ -89,7 +90,15 @@ const (
 	Pipe                    // the reading end of a pipe; the parent keeps the other
 	MapIDs                  // a new user namespace with Maps
 	Process                 // pidfd_open of the process whose number is Path
+	Device                  // a detached mount of a new device node
 )
+
+// A Node is a device node or a FIFO, with its owner on the host.
+type Node struct {
+	Mode     uint32 // kind and permissions
+	Number   uint64
+	UID, GID uint32
+}
 
 // A Step is one system call.
 type Step struct {

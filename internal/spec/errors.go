@@ -5,6 +5,7 @@ package spec
 
 import (
 	"errors"
+	"io/fs"
 	"strconv"
 	"unicode/utf8"
 )
@@ -21,6 +22,10 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
+	var file *fs.PathError
+	if errors.As(e.Err, &file) && file.Path == e.File {
+		return file.Error() // it names the document
+	}
 	s := e.File
 	if s == "" {
 		s = "config.json"

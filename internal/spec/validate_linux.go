@@ -10,11 +10,12 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-func validateLinux(p *problems, l *specs.Linux) {
+func validateLinux(p *problems, s *specs.Spec) {
+	l := s.Linux
 	validateNamespaces(p, l)
 	validateUserNamespace(p, l)
 	validateTimeOffsets(p, l)
-	validateSysctl(p, l)
+	validateSysctl(p, s)
 	validateCgroupsPath(p, l.CgroupsPath)
 	if l.Resources != nil {
 		validateResources(p, "linux.resources.", l.Resources)
@@ -139,7 +140,7 @@ func validateDevice(p *problems, prefix string, d *specs.LinuxDevice) {
 	if !path.IsAbs(d.Path) || path.Clean(d.Path) == "/" {
 		p.bad(prefix+".path", "must be the absolute path of a device", quote(d.Path))
 	}
-	checkText(p, prefix+".path", d.Path)
+	checkPath(p, prefix+".path", d.Path)
 	var format uint32 // S_IFMT of the device
 	switch d.Type {
 	case "c", "u":

@@ -54,7 +54,7 @@ func TestEventsStats(t *testing.T) {
 	b.Minirun("events", "--stats", "nosuch").Fails(t, "container does not exist")
 	b.Minirun("events", "--interval", "0s", b.ID).Fails(t, "--interval")
 	b.Minirun("events", "--interval", "soon", b.ID).Fails(t, "--interval")
-	b.Minirun("events").Fails(t, "of which container")
+	b.Minirun("events").Fails(t, "missing argument: ID")
 	b.Minirun("kill", b.ID, "KILL").Exit(t, 0)
 	reap(pid)
 	b.Minirun("events", "--stats", b.ID).Fails(t, "is not running")

@@ -159,13 +159,16 @@ var wrong = []struct{ path, value, blame string }{
 	{"linux.gidMappings[0].containerID", `1`, "linux.gidMappings"},
 	{"linux.uidMappings", "[" + strings.Repeat(`{"containerID": 0, "hostID": 0, "size": 1},`, 340) +
 		`{"containerID": 0, "hostID": 0, "size": 1}]`, ""},
+	{"mounts[0].destination", `"/` + strings.Repeat("a/", 2048) + `"`, ""},
+	{"process.cwd", `"/` + strings.Repeat("a/", 2048) + `"`, ""},
+	{"linux.devices[0].path", `"/` + strings.Repeat("a/", 2048) + `"`, ""},
 	{`linux.sysctl["vm.swappiness"]`, `"1"`, ""},
 	{`linux.sysctl["kernel.hostname"]`, `"x"`, ""},
 	{`linux.sysctl["kernel.shmfoo"]`, `"x"`, ""},
 	{`linux.sysctl["kernel/../vm/swappiness"]`, `"1"`, ""},
 	{`linux.sysctl["net.ipv4..x"]`, `"1"`, ""},
 	{`linux.sysctl["net/../vm/swappiness"]`, `"1"`, ""},
-	{`linux.sysctl["user.max_user_namespaces"]`, `"1"`, ""},
+	{`linux.sysctl["kernel.domainname"]`, `"example.com"`, ""}, // domainname is given
 	{`linux.sysctl[""]`, `"1"`, ""},
 	{`linux.sysctl.net`, `"1"`, ""},
 
@@ -264,6 +267,7 @@ var wrong = []struct{ path, value, blame string }{
 	{"linux.namespaces[4]", ``, "linux.maskedPaths"},
 	{"linux.namespaces[4]", ``, "linux.readonlyPaths"},
 	{"linux.namespaces[5]", ``, "linux.uidMappings"},
+	{"linux.namespaces[5]", ``, `linux.sysctl["user.max_user_namespaces"]`},
 	{"linux.namespaces[7]", ``, "linux.timeOffsets"},
 	{"linux.namespaces[7].path", `"/proc/1/ns/time"`, "linux.timeOffsets"},
 	{"linux.namespaces", `[]`, "linux.gidMappings"},
