@@ -4,8 +4,9 @@ GO       ?= go
 BIN      ?= bin
 PREFIX   ?= /usr/local
 DESTDIR  ?=
-VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0-dev)
-COMMIT   ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
+# The nearest tag, which is v1.2.3, or the next release's number: engines parse it.
+VERSION  ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null)),0.1.0-dev)
+COMMIT   ?= $(shell git describe --always --abbrev=12 --exclude '*' --dirty 2>/dev/null)
 FUZZTIME ?= 30s
 
 # urfave_cli_no_docs leaves a Markdown library out of the binary.

@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/build/source"
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/termtext"
@@ -66,7 +67,7 @@ func imagesCommand() *cli.Command {
 }
 
 func images(ctx *cli.Context) error {
-	if err := arguments(ctx, 0, 1); err != nil {
+	if err := countArguments(ctx, 0, 1); err != nil {
 		return err
 	}
 	asJSON, err := wantsJSON(ctx)
@@ -153,7 +154,7 @@ func tagCommand() *cli.Command {
 }
 
 func tag(ctx *cli.Context) error {
-	if err := arguments(ctx, 2, 2); err != nil {
+	if err := countArguments(ctx, 2, 2); err != nil {
 		return err
 	}
 	name, err := image.ParseName(ctx.Args().Get(1))
@@ -184,7 +185,7 @@ func rmiCommand() *cli.Command {
 }
 
 func rmi(ctx *cli.Context) error {
-	if err := arguments(ctx, 1, -1); err != nil {
+	if err := countArguments(ctx, 1, -1); err != nil {
 		return err
 	}
 	s, release, err := owned(ctx)
@@ -226,7 +227,7 @@ func pruneCommand() *cli.Command {
 }
 
 func prune(ctx *cli.Context) error {
-	if err := arguments(ctx, 0, 0); err != nil {
+	if err := countArguments(ctx, 0, 0); err != nil {
 		return err
 	}
 	s, release, err := owned(ctx)
@@ -273,7 +274,7 @@ func historyCommand() *cli.Command {
 }
 
 func history(ctx *cli.Context) error {
-	if err := arguments(ctx, 1, 1); err != nil {
+	if err := countArguments(ctx, 1, 1); err != nil {
 		return err
 	}
 	asJSON, err := wantsJSON(ctx)
@@ -327,6 +328,12 @@ func stepsOf(i *ingest.Image) []step {
 func storeCommand() *cli.Command {
 	return &cli.Command{
 		Name: "store", Usage: "look after the store of images",
+		Action: func(ctx *cli.Context) error {
+			if ctx.NArg() > 0 {
+				return cmdline.UsageError(ctx.Command, fmt.Sprintf("unknown subcommand %q", ctx.Args().First()))
+			}
+			return cli.ShowSubcommandHelp(ctx)
+		},
 		Subcommands: []*cli.Command{{
 			Name: "check", Usage: "see whether the store is what it says",
 			Description: "The exit status is 1 if something is wrong. Rubbish, left by who was killed, is not: prune takes\nit away.",
@@ -337,6 +344,9 @@ func storeCommand() *cli.Command {
 }
 
 func storeCheck(ctx *cli.Context) error {
+	if err := countArguments(ctx, 0, 0); err != nil {
+		return err
+	}
 	asJSON, err := wantsJSON(ctx)
 	if err != nil {
 		return err

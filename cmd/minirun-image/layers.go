@@ -39,7 +39,7 @@ type view struct {
 }
 
 func layers(ctx *cli.Context) error {
-	if err := arguments(ctx, 1, 1); err != nil {
+	if err := countArguments(ctx, 1, 1); err != nil {
 		return err
 	}
 	asJSON, err := wantsJSON(ctx)

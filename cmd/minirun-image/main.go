@@ -12,11 +12,15 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/cmdline"
+	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/termtext"
@@ -29,7 +33,8 @@ func main() {
 	ctx, stop := interruptible()
 	surviveBrokenPipes()
 	a := app()
-	err := a.RunContext(ctx, flagsFirst(os.Args, a))
+	args, _ := cmdline.Arrange(os.Args, a, arguments)
+	err := a.RunContext(ctx, args)
 	interrupted := context.Cause(ctx)
 	stop()
 	if err == nil {
@@ -43,7 +48,7 @@ func main() {
 	if outputBroken(err) {
 		os.Exit(128 + int(syscall.SIGPIPE)) // as by the signal, and as quietly: | head
 	}
-	termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(err.Error()))
+	termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(termtext.Bounded(err.Error())))
 	os.Exit(1)
 }
 
@@ -90,6 +95,19 @@ func interruptible() (context.Context, func()) {
 }
 
 func app() *cli.App {
+	commands := slices.Concat([]*cli.Command{
+		buildCommand(), pullCommand(), pushCommand(), loadCommand(), saveCommand(), importCommand(),
+		imagesCommand(), tagCommand(), rmiCommand(), historyCommand(), layersCommand(),
+		unpackCommand(), bundleCommand(), pruneCommand(), storeCommand(),
+	}, helperCommands())
+	for _, c := range commands {
+		for _, c := range append(c.Subcommands, c) {
+			c.HideHelpCommand = true // an image may be called help
+			c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error {
+				return cmdline.UsageError(ctx.Command, err.Error())
+			}
+		}
+	}
 	return &cli.App{
 		Name:                      "minirun",
 		Usage:                     "images of minirun",
@@ -103,19 +121,20 @@ func app() *cli.App {
 			// minirun's own, which it passes on.
 			&cli.StringFlag{Name: "root", Hidden: true}, &cli.StringFlag{Name: "log", Hidden: true}, &cli.StringFlag{Name: "log-format", Hidden: true},
 			&cli.BoolFlag{Name: "debug", Hidden: true}, &cli.BoolFlag{Name: "systemd-cgroup", Hidden: true}, &cli.StringFlag{Name: "rootless", Hidden: true},
+			&cli.StringFlag{Name: "criu", Hidden: true},
 		},
-		Commands: append([]*cli.Command{
-			buildCommand(), pullCommand(), pushCommand(), loadCommand(), saveCommand(), importCommand(),
-			imagesCommand(), tagCommand(), rmiCommand(), historyCommand(), layersCommand(),
-			unpackCommand(), bundleCommand(), pruneCommand(), storeCommand(),
-		}, helperCommands()...),
+		Commands:       commands,
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports
 		// Layers are mounted from other directories than the one that this program was started in.
 		Before: func(ctx *cli.Context) error {
+			if ctx.Bool("debug") {
+				debuglog.To(func(text string) { termtext.Fprintf(os.Stderr, "minirun: debug: %s\n", text) })
+			}
 			dir, err := filepath.Abs(ctx.String("store"))
 			if err != nil {
 				return err
 			}
+			debuglog.Printf("minirun-image: command %s, process %d, store %s", ctx.Args().First(), os.Getpid(), dir)
 			return ctx.Set("store", dir)
 		},
 		OnUsageError: func(_ *cli.Context, err error, _ bool) error { return err },
@@ -153,10 +172,21 @@ func owned(ctx *cli.Context) (*ingest.Store, func(), error) {
 	return s, lock.Unlock, nil
 }
 
-// arguments checks how many there are; max < 0 is any number.
-func arguments(ctx *cli.Context, least, most int) error {
+// arguments divides the words after a command's name into its flags, which may
+// be anywhere as in docker, and its arguments. The commands for minirun itself get
+// ports and paths after their first argument, and no flags.
+func arguments(command *cli.Command, words []string, _ bool) cmdline.Line {
+	if command.Hidden {
+		return cmdline.Split(words, command.Flags, 0)
+	}
+	return cmdline.Split(words, command.Flags, cmdline.Unlimited)
+}
+
+// countArguments checks how many there are; most < 0 is any number.
+func countArguments(ctx *cli.Context, least, most int) error {
 	if n := ctx.NArg(); n < least || most >= 0 && n > most {
-		return fmt.Errorf("%s: %d arguments: usage: minirun %s %s; flags come before arguments", ctx.Command.Name, n, ctx.Command.Name, ctx.Command.ArgsUsage)
+		usage := strings.TrimSuffix("minirun "+ctx.Command.Name+" "+ctx.Command.ArgsUsage, " ")
+		return cmdline.UsageError(ctx.Command, fmt.Sprintf("%d arguments are given, the form is: %s", n, usage))
 	}
 	return nil
 }

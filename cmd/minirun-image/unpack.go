@@ -32,7 +32,7 @@ func unpackCommand() *cli.Command {
 }
 
 func unpackImage(ctx *cli.Context) error {
-	if err := arguments(ctx, 1, 2); err != nil {
+	if err := countArguments(ctx, 1, 2); err != nil {
 		return err
 	}
 	s, release, err := shared(ctx)
@@ -195,7 +195,7 @@ func bundleCommand() *cli.Command {
 }
 
 func bundle(ctx *cli.Context) error {
-	if err := arguments(ctx, 2, 2); err != nil {
+	if err := countArguments(ctx, 2, 2); err != nil {
 		return err
 	}
 	dir := ctx.Args().Get(1)

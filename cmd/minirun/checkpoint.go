@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/container"
@@ -43,9 +41,6 @@ func criuFlags() []cli.Flag {
 }
 
 func checkpoint(ctx *cli.Context) error {
-	if ctx.NArg() != 1 {
-		return errors.New("checkpoint: which container? usage: minirun checkpoint [FLAGS] ID")
-	}
 	warnings, err := container.Checkpoint(ctx.String("root"), ctx.Args().First(), container.CheckpointOptions{
 		ImagePath: ctx.String("image-path"), WorkPath: ctx.String("work-path"), ParentPath: ctx.String("parent-path"),
 		LeaveRunning: ctx.Bool("leave-running"), PreDump: ctx.Bool("pre-dump"), TCPEstablished: ctx.Bool("tcp-established"),

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
@@ -34,9 +35,6 @@ func compareCommand() *cli.Command {
 }
 
 func compare(ctx *cli.Context) error {
-	if ctx.NArg() != 1 {
-		return errors.New("compare: which bundle? usage: minirun compare [--with runc] BUNDLE")
-	}
 	if ctx.Int("rounds") < 0 {
 		return fmt.Errorf("--rounds %d: must not be negative", ctx.Int("rounds"))
 	}
@@ -51,6 +49,13 @@ func compare(ctx *cli.Context) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
+	}
+	onHost, err := beside.MountsOnHost(ctx.Args().First())
+	if err != nil {
+		return err
+	}
+	if onHost && os.Getenv(privateMounts) == "" {
+		return inPrivateMounts(self)
 	}
 	result, err := beside.Compare(ctx.Args().First(), beside.Runtime{Name: "minirun", Path: self}, beside.Runtime{Name: filepath.Base(other), Path: other}, ctx.Int("rounds"))
 	if err != nil {
@@ -67,6 +72,28 @@ func compare(ctx *cli.Context) error {
 		}
 	}
 	return err
+}
+
+// privateMounts is set in the process that inPrivateMounts starts.
+const privateMounts = "MINIRUN_COMPARE_PRIVATE"
+
+// inPrivateMounts runs the command again in a mount namespace of its own, which the
+// kernel removes with what is mounted in it. A container without a mount namespace
+// mounts where its runtime lives, and runc leaves those mounts behind.
+func inPrivateMounts(self string) error {
+	cmd := exec.Command(self, os.Args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), privateMounts+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS} // and makes all mounts private
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.Exited() {
+		return exitStatus(exit.ExitCode())
+	}
+	if err != nil {
+		return fmt.Errorf("make a mount namespace for mounts of a container without one: %w", err)
+	}
+	return nil
 }
 
 func showResult(w io.Writer, r *beside.Result) error {

@@ -63,9 +63,6 @@ func logsCommand() *cli.Command {
 			numberFlag(cli.IntFlag{Name: "tail", Aliases: []string{"n"}, Value: -1, Usage: "the last `N` lines alone"}),
 		},
 		Action: func(ctx *cli.Context) error {
-			if ctx.NArg() != 1 {
-				return errors.New("logs: of which container? usage: minirun logs [-f] ID")
-			}
 			o := engine.LogOptions{Follow: ctx.Bool("follow"), Times: ctx.Bool("timestamps"), Tail: ctx.Int("tail")}
 			return newEngine(ctx).Logs(ctx.Args().First(), o, ctx.App.Writer, os.Stderr)
 		},
@@ -81,7 +78,7 @@ func stopCommand() *cli.Command {
 			if seconds < 0 || seconds > math.MaxInt32 {
 				return fmt.Errorf("stop: --time %d: must be from 0 to %d", seconds, math.MaxInt32)
 			}
-			return each(ctx, "stop", func(id string) error { return e.Stop(id, time.Duration(seconds)*time.Second) })
+			return each(ctx, func(id string) error { return e.Stop(id, time.Duration(seconds)*time.Second) })
 		},
 	}
 }
@@ -92,17 +89,14 @@ func rmCommand() *cli.Command {
 		Flags: []cli.Flag{toggleFlag(cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "also those that run: they are killed"})},
 		Action: func(ctx *cli.Context) error {
 			e := newEngine(ctx)
-			return each(ctx, "rm", func(id string) error { return e.Remove(id, ctx.Bool("force")) })
+			return each(ctx, func(id string) error { return e.Remove(id, ctx.Bool("force")) })
 		},
 	}
 }
 
 // each does something to each container that is named, and names those it was done
 // to.
-func each(ctx *cli.Context, verb string, do func(id string) error) error {
-	if ctx.NArg() == 0 {
-		return fmt.Errorf("%s: which container? usage: minirun %s ID…", verb, verb)
-	}
+func each(ctx *cli.Context, do func(id string) error) error {
 	var all error
 	for _, id := range ctx.Args().Slice() {
 		err := do(id)

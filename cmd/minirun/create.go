@@ -1,10 +1,9 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 )
 
@@ -20,7 +19,7 @@ func createCommand() *cli.Command {
 				return err
 			}
 			if o.ID == "" {
-				return errors.New("create: which ID shall it have? usage: minirun create ID BUNDLE, or create -b BUNDLE ID")
+				return cmdline.UsageError(ctx.Command, "missing argument: ID")
 			}
 			c, err := container.Create(o)
 			if err != nil {

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/container"
@@ -15,9 +13,6 @@ func deleteCommand() *cli.Command {
 		ArgsUsage: "ID",
 		Flags:     []cli.Flag{toggleFlag(cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "kill it first, and delete whatever is left of it"})},
 		Action: func(ctx *cli.Context) error {
-			if ctx.NArg() != 1 {
-				return errors.New("delete: which container? usage: minirun delete [--force] ID")
-			}
 			warnings, err := container.Delete(ctx.String("root"), ctx.Args().First(), ctx.Bool("force"))
 			for _, w := range warnings {
 				logLine("warning", w.Error())

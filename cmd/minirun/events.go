@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -26,9 +25,6 @@ func eventsCommand() *cli.Command {
 }
 
 func events(ctx *cli.Context) error {
-	if ctx.NArg() != 1 {
-		return errors.New("events: of which container? usage: minirun events [--stats] ID")
-	}
 	interval, err := time.ParseDuration(ctx.String("interval"))
 	if err != nil || interval <= 0 {
 		return fmt.Errorf("--interval %q: must be a time above 0 such as 500ms or 5s", ctx.String("interval"))
@@ -36,7 +32,7 @@ func events(ctx *cli.Context) error {
 	root, id := ctx.String("root"), ctx.Args().First()
 	lines := json.NewEncoder(ctx.App.Writer)
 	if ctx.Bool("stats") {
-		event, err := container.Stats(root, id)
+		event, err := container.Sample(root, id)
 		if err != nil {
 			return err
 		}

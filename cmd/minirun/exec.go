@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -47,9 +46,6 @@ const execFailed = 255
 
 func execute(ctx *cli.Context) error {
 	args := ctx.Args()
-	if args.Len() == 0 {
-		return errors.New("exec: in which container? usage: minirun exec ID COMMAND [ARGUMENT…]")
-	}
 	o := container.ExecOptions{
 		Root: ctx.String("root"), ID: args.First(), Args: args.Tail(), ProcessFile: ctx.String("process"),
 		Terminal: ctx.Bool("tty"), Cwd: ctx.String("cwd"), Env: values(ctx, "env"), User: ctx.String("user"), Gids: values(ctx, "additional-gids"),

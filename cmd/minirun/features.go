@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 
 	"github.com/urfave/cli/v2"
 
@@ -15,9 +14,6 @@ func featuresCommand() *cli.Command {
 		Usage:       "print what this build supports as JSON",
 		Description: "The form is that of features.md in the OCI runtime specification.",
 		Action: func(ctx *cli.Context) error {
-			if ctx.NArg() > 0 {
-				return errors.New("features: takes no arguments")
-			}
 			out := json.NewEncoder(ctx.App.Writer)
 			out.SetIndent("", "    ")
 			return out.Encode(container.Features(version, revision()))

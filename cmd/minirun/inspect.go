@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -30,9 +29,6 @@ func inspectCommand() *cli.Command {
 }
 
 func inspect(ctx *cli.Context) error {
-	if ctx.NArg() != 1 {
-		return errors.New("inspect: which container? usage: minirun inspect ID")
-	}
 	format := ctx.String("format")
 	if format != "table" && format != "json" {
 		return fmt.Errorf("--format %q: must be table or json", format)

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/container"
@@ -16,9 +14,6 @@ func killCommand() *cli.Command {
 		Flags:     []cli.Flag{toggleFlag(cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "to all processes of the container"})},
 		Action: func(ctx *cli.Context) error {
 			args := ctx.Args()
-			if args.Len() < 1 || args.Len() > 2 {
-				return errors.New("kill: which container? usage: minirun kill [--all] ID [SIGNAL]")
-			}
 			name := "SIGTERM"
 			if args.Len() == 2 {
 				name = args.Get(1)

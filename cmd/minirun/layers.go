@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,9 +32,6 @@ func layersCommand() *cli.Command {
 }
 
 func layers(ctx *cli.Context) error {
-	if ctx.NArg() < 1 || ctx.NArg() > 2 {
-		return errors.New("layers: of what? usage: minirun layers BUNDLE|ID [PATH]")
-	}
 	format := ctx.String("format")
 	if format != "table" && format != "json" {
 		return fmt.Errorf("--format %q: must be table or json", format)

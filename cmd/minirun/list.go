@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
@@ -34,10 +35,14 @@ func formatFlag() cli.Flag {
 var errFormat = errors.New("invalid format option: must be table or json")
 
 func listContainers(ctx *cli.Context) error {
-	if ctx.NArg() > 0 {
-		return errors.New("list: takes no arguments")
+	format := ctx.String("format")
+	if format != "table" && format != "json" {
+		return errFormat
 	}
 	all, err := container.List(ctx.String("root"), warn)
+	if errors.Is(err, os.ErrNotExist) && !ctx.IsSet("root") {
+		err = nil // nothing has been created yet; but a --root that is missing is a mistake
+	}
 	if err != nil {
 		return err
 	}
@@ -50,13 +55,10 @@ func listContainers(ctx *cli.Context) error {
 		}
 		return nil
 	}
-	switch ctx.String("format") {
-	case "table":
-		return printTable(out, all)
-	case "json":
+	if format == "json" {
 		return json.NewEncoder(out).Encode(all)
 	}
-	return errFormat
+	return printTable(out, all)
 }
 
 func printTable(out io.Writer, all []container.Listed) error {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/spec"
 	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/termtext"
@@ -55,6 +56,9 @@ func (p patient) Write(data []byte) (int, error) {
 
 func openLog(c *cli.Context) error {
 	messages.debug = c.Bool("debug")
+	if c.String("root") == "" { // "$UNSET" in a script: it would be the working directory
+		return errors.New("--root: the name of a directory is missing")
+	}
 	switch format := c.String("log-format"); format {
 	case "text":
 	case "json":
@@ -62,19 +66,23 @@ func openLog(c *cli.Context) error {
 	default:
 		return fmt.Errorf("--log-format %q: must be text or json", format)
 	}
-	path := c.String("log")
-	if path == "" {
-		return nil
+	if path := c.String("log"); path != "" {
+		f, err := atomicfile.Append(path, 0o644)
+		if err != nil {
+			return fmt.Errorf("--log: %w", err)
+		}
+		messages.out, messages.file = f, true
 	}
-	f, err := atomicfile.Append(path, 0o644)
-	if err != nil {
-		return fmt.Errorf("--log: %w", err)
+	if messages.debug {
+		debuglog.To(func(text string) { logLine("debug", text) })
+		debuglog.Printf("minirun %s, commit %s, %s: command %s, process %d of user %d, state in %s",
+			version, revision(), goVersion(), c.Args().First(), os.Getpid(), os.Geteuid(), c.String("root"))
 	}
-	messages.out, messages.file = f, true
 	return nil
 }
 
 func logLine(level, text string) {
+	text = termtext.Bounded(text)
 	now := time.Now().Format(time.RFC3339)
 	switch {
 	case messages.json:
@@ -84,18 +92,23 @@ func logLine(level, text string) {
 		}
 	case messages.file:
 		fmt.Fprintf(messages.out, "time=%q level=%s msg=%q\n", now, level, text)
+	case level == "debug":
+		fmt.Fprintf(messages.out, "minirun: debug: %s\n", termtext.Line(text))
 	default:
 		fmt.Fprintf(messages.out, "minirun: %s\n", termtext.Text(text))
 	}
 }
 
-// warn reports what does not stop the container. What is only worth telling to
-// who asks comes with --debug.
+// warn reports what does not stop the container. What only matters to a person who
+// looks for a fault comes with --debug.
 func warn(what any) {
-	if w, ok := what.(spec.Warning); ok && w.Debug && !messages.debug {
-		return
+	w, ok := what.(spec.Warning)
+	switch {
+	case !ok || !w.Debug:
+		logLine("warning", fmt.Sprint(what))
+	case messages.debug:
+		logLine("debug", w.String())
 	}
-	logLine("warning", fmt.Sprint(what))
 }
 
 // fail reports an error and ends with its exit status.
@@ -107,7 +120,7 @@ func fail(err error) {
 	logLine("error", err.Error())
 	if messages.file {
 		// Engines read the log, people the terminal.
-		fmt.Fprintf(patient{stdio.Err}, "minirun: %s\n", termtext.Text(err.Error()))
+		fmt.Fprintf(patient{stdio.Err}, "minirun: %s\n", termtext.Text(termtext.Bounded(err.Error())))
 	}
 	var interrupted *container.Interrupted
 	if errors.As(err, &interrupted) {

@@ -11,15 +11,18 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 )
 
@@ -32,29 +35,42 @@ var (
 
 func main() {
 	bootstrap.QuietMonitor()
-	if err := app(os.Args[1:]).Run(os.Args); err != nil {
+	a := app(os.Args[1:])
+	args, ok := cmdline.Arrange(os.Args, a, arguments)
+	if !ok {
+		return
+	}
+	if err := a.Run(args); err != nil {
 		fail(err)
 	}
 }
 
 type verb struct {
-	name    string
-	command func() *cli.Command
+	name        string
+	command     func() *cli.Command
+	least, most int // how many arguments it takes
 }
+
+const anyNumber = math.MaxInt
 
 // verbs are the commands by name, in the order of the help.
 var verbs = []verb{
-	{"run", runCommand}, {"create", createCommand}, {"start", startCommand}, {"exec", execCommand}, {"kill", killCommand}, {"delete", deleteCommand},
-	{"state", stateCommand}, {"list", listCommand}, {"ps", psCommand}, {"pause", pauseCommand}, {"resume", resumeCommand}, {"update", updateCommand},
-	{"events", eventsCommand}, {"features", featuresCommand}, {"checkpoint", checkpointCommand}, {"restore", restoreCommand},
-	{"plan", planCommand}, {"step", stepCommand}, {"inspect", inspectCommand}, {"layers", layersCommand}, {"compare", compareCommand},
-	{"doctor", doctorCommand}, {"spec", specCommand},
-	{"logs", logsCommand}, {"stop", stopCommand}, {"rm", rmCommand}, {"monitor", monitorCommand},
+	{"run", runCommand, 0, anyNumber}, {"create", createCommand, 0, 2}, {"start", startCommand, 1, 1},
+	{"exec", execCommand, 1, anyNumber}, {"kill", killCommand, 1, 2}, {"delete", deleteCommand, 1, 1},
+	{"state", stateCommand, 1, 1}, {"list", listCommand, 0, 0}, {"ps", psCommand, 0, anyNumber},
+	{"pause", pauseCommand, 1, 1}, {"resume", resumeCommand, 1, 1}, {"update", updateCommand, 1, 1},
+	{"events", eventsCommand, 1, 1}, {"features", featuresCommand, 0, 0},
+	{"checkpoint", checkpointCommand, 1, 1}, {"restore", restoreCommand, 1, 1},
+	{"plan", planCommand, 0, 2}, {"step", stepCommand, 0, 2}, {"inspect", inspectCommand, 1, 1},
+	{"layers", layersCommand, 1, 2}, {"compare", compareCommand, 1, 1},
+	{"doctor", doctorCommand, 0, 0}, {"spec", specCommand, 0, 0},
+	{"logs", logsCommand, 1, 1}, {"stop", stopCommand, 1, anyNumber}, {"rm", rmCommand, 1, anyNumber},
+	{"monitor", monitorCommand, 1, 1},
 }
 
 func init() {
 	for _, v := range imageVerbs {
-		verbs = append(verbs, verb{v.name, imageCommand(v.name, v.usage)})
+		verbs = append(verbs, verb{v.name, imageCommand(v.name, v.usage), 0, anyNumber})
 	}
 }
 
@@ -64,16 +80,41 @@ func init() {
 func commandsFor(args []string) (commands []*cli.Command) {
 	for _, v := range verbs {
 		if slices.Contains(args, v.name) {
-			commands = append(commands, v.command())
+			commands = append(commands, v.build())
 		}
 	}
 	if len(commands) > 0 {
 		return commands
 	}
 	for _, v := range verbs {
-		commands = append(commands, v.command())
+		commands = append(commands, v.build())
 	}
 	return commands
+}
+
+// build returns the verb's command with what all commands have.
+func (v *verb) build() *cli.Command {
+	c := v.command()
+	c.Before = func(ctx *cli.Context) error {
+		if err := v.countArguments(ctx); err != nil {
+			return err
+		}
+		return sortDescriptors(ctx)
+	}
+	c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error { return cmdline.UsageError(ctx.Command, err.Error()) }
+	c.HideHelpCommand = true // a container may be called help
+	return c
+}
+
+func (v *verb) countArguments(ctx *cli.Context) error {
+	args := ctx.Args()
+	if n := args.Len(); n > v.most {
+		return cmdline.UsageError(ctx.Command, fmt.Sprintf("unexpected argument %q", args.Get(v.most)))
+	} else if n < v.least {
+		missing, _, _ := strings.Cut(ctx.Command.ArgsUsage, " ")
+		return cmdline.UsageError(ctx.Command, "missing argument: "+strings.TrimSuffix(missing, "…"))
+	}
+	return nil
 }
 
 // completionVariable is set by contrib/completion. Without it,
@@ -84,8 +125,6 @@ const completionVariable = "MINIRUN_COMPLETE"
 func app(args []string) *cli.App {
 	commands, completing := commandsFor(args), os.Getenv(completionVariable) != ""
 	for _, c := range commands {
-		c.Before = sortDescriptors
-		c.HideHelpCommand = true // a container may be called help
 		if completing {
 			c.UseShortOptionHandling = false // with it cli forgets the context of a flag that is not whole
 		}
@@ -112,13 +151,37 @@ func app(args []string) *cli.App {
 		},
 		Before:         openLog,
 		Commands:       commands,
+		Action:         help,
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
 	}
 }
 
+// help is what happens without a command that there is: `minirun help` and
+// `minirun help COMMAND` print what --help does. It is not a command itself,
+// because cli would take a container called help for it.
+func help(ctx *cli.Context) error {
+	args := ctx.Args()
+	if args.Present() && args.First() != "help" {
+		return fmt.Errorf("unknown command %q\nhint: minirun --help lists the commands", args.First())
+	}
+	name := args.Get(1)
+	switch c := ctx.App.Command(name); {
+	case name == "":
+		return cli.ShowAppHelp(ctx)
+	case c == nil:
+		return fmt.Errorf("unknown command %q\nhint: minirun --help lists the commands", name)
+	case c.SkipFlagParsing:
+		return becomeImage([]string{name, "--help"})
+	}
+	return cli.ShowCommandHelp(ctx, name)
+}
+
+// versionText is in the form of runc, which Docker, Podman and CRI-O parse: the
+// version after the last word "version" of a line, then lines with a name. The last
+// line is crun's, in which people and tests look for what a build supports.
 func versionText() string {
-	return fmt.Sprintf("%s\ncommit: %s\nspec: %s\ngo: %s", version, revision(), specs.Version, goVersion())
+	return fmt.Sprintf("%s\ncommit: %s\nspec: %s\ngo: %s\n+SYSTEMD +SELINUX +APPARMOR +CAP +SECCOMP +EBPF +CRIU", version, revision(), specs.Version, goVersion())
 }
 
 // revision is the commit of this build.

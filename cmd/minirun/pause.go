@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/container"
@@ -14,9 +12,6 @@ func pauseCommand() *cli.Command {
 		Usage:     "stop all processes of a container until resume",
 		ArgsUsage: "ID",
 		Action: func(ctx *cli.Context) error {
-			if ctx.NArg() != 1 {
-				return errors.New("pause: which container? usage: minirun pause ID")
-			}
 			return container.Pause(ctx.String("root"), ctx.Args().First())
 		},
 	}
@@ -28,9 +23,6 @@ func resumeCommand() *cli.Command {
 		Usage:     "let the processes of a paused container go on",
 		ArgsUsage: "ID",
 		Action: func(ctx *cli.Context) error {
-			if ctx.NArg() != 1 {
-				return errors.New("resume: which container? usage: minirun resume ID")
-			}
 			return container.Resume(ctx.String("root"), ctx.Args().First())
 		},
 	}

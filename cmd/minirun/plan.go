@@ -1,12 +1,12 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/see"
 )
@@ -68,7 +68,7 @@ func imaginedHost(version string) (*cgroups.Host, error) {
 
 func diffPlans(ctx *cli.Context, host *cgroups.Host) error {
 	if ctx.NArg() != 2 {
-		return errors.New("plan --diff: of which two bundles? usage: minirun plan --diff BUNDLE BUNDLE")
+		return cmdline.UsageError(ctx.Command, "--diff takes two bundles")
 	}
 	var plans [2]*container.Planned
 	for i, bundle := range ctx.Args().Slice() {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -30,9 +29,6 @@ func restoreCommand() *cli.Command {
 }
 
 func restore(ctx *cli.Context) error {
-	if ctx.NArg() != 1 {
-		return errors.New("restore: which container? usage: minirun restore [FLAGS] ID")
-	}
 	if socket := ctx.String("console-socket"); socket != "" {
 		return fmt.Errorf("--console-socket %s: minirun cannot restore a terminal", socket)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 )
 
@@ -18,8 +19,9 @@ func runCommand() *cli.Command {
 		Usage:     "create and start a container of a bundle or an image, wait for it, delete it",
 		ArgsUsage: "[ID] BUNDLE  |  -b BUNDLE ID  |  IMAGE [ARGUMENT…]",
 		Description: "`minirun run bundle/` makes up an ID. With -b, or in a bundle's directory, the argument\n" +
-			"is the ID, as in runc. A name that is no directory is an image's, as in docker run: the flags\n" +
-			"marked `image` are for it, and the container stays until `minirun rm` unless --rm is given.",
+			"is the ID, as in runc. A name that is not a directory is an image's, as in docker run: the flags\n" +
+			"marked `image` are for it, and the container stays until `minirun rm` unless --rm is given.\n" +
+			"Flags may also follow an ID or a bundle. What follows an image is for its program.",
 		UseShortOptionHandling: true,
 		Flags: append(append(createFlags(), imageFlags()...),
 			toggleFlag(cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for the container"}),
@@ -95,9 +97,11 @@ func idAndBundle(ctx *cli.Context) (id, bundle string, err error) {
 	bundle = ctx.String("bundle")
 	switch {
 	case len(args) == 0 && bundle == "":
-		return "", "", errors.New("run: which bundle? usage: minirun run [ID] BUNDLE")
-	case len(args) > 2 || len(args) == 2 && bundle != "":
-		return "", "", fmt.Errorf("run: %d arguments are too many: usage: minirun run [ID] BUNDLE; flags come before them", len(args))
+		return "", "", cmdline.UsageError(ctx.Command, "missing argument: BUNDLE")
+	case len(args) == 2 && bundle != "":
+		return "", "", cmdline.UsageError(ctx.Command, fmt.Sprintf("unexpected argument %q: --bundle is given, so the only argument is the ID", args[1]))
+	case len(args) > 2:
+		return "", "", cmdline.UsageError(ctx.Command, fmt.Sprintf("unexpected argument %q: a bundle takes no arguments", args[2]))
 	case len(args) == 2:
 		return args[0], args[1], nil
 	case bundle != "" && len(args) == 1:
@@ -109,7 +113,7 @@ func idAndBundle(ctx *cli.Context) (id, bundle string, err error) {
 	case container.CheckID(args[0]) == nil && isBundle("."):
 		return args[0], ".", nil
 	}
-	return "", "", fmt.Errorf("run: %s is no bundle: it has no config.json; write one with: minirun spec --bundle %s", args[0], args[0])
+	return "", "", fmt.Errorf("%s: %s is not a bundle (no config.json)\nhint: minirun spec --bundle %s writes one", ctx.Command.Name, args[0], args[0])
 }
 
 func isBundle(dir string) bool {

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/container"
@@ -14,9 +12,6 @@ func startCommand() *cli.Command {
 		Usage:     "start the program of a created container",
 		ArgsUsage: "ID",
 		Action: func(ctx *cli.Context) error {
-			if ctx.NArg() != 1 {
-				return errors.New("start: which container? usage: minirun start ID")
-			}
 			return container.Start(ctx.String("root"), ctx.Args().First(), warn)
 		},
 	}

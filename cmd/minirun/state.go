@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -16,9 +15,6 @@ func stateCommand() *cli.Command {
 		Usage:     "print the state of a container as JSON",
 		ArgsUsage: "ID",
 		Action: func(ctx *cli.Context) error {
-			if ctx.NArg() != 1 {
-				return errors.New("state: of which container? usage: minirun state ID")
-			}
 			state, err := container.State(ctx.String("root"), ctx.Args().First())
 			if err != nil {
 				return err

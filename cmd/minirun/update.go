@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
@@ -16,7 +15,8 @@ func updateCommand() *cli.Command {
 		Usage:     "change the resources of a container",
 		ArgsUsage: "ID",
 		Description: "What is not given stays as it is. With --resources, a JSON document of the form\n" +
-			"of linux.resources in config.json says what to change, and the other flags do not count.",
+			"of linux.resources in config.json says what to change, and the other flags do not count,\n" +
+			"except those of resctrl.",
 		Flags: append([]cli.Flag{
 			textFlag(cli.StringFlag{Name: "resources", Aliases: []string{"r"}, Usage: "read them from `FILE`, - for standard input"}),
 		}, updateFlags()...),
@@ -42,8 +42,8 @@ func updateFlags() (flags []cli.Flag) {
 		{"memory-reservation", "memory that is kept under pressure, in `BYTES` or with a unit"},
 		{"memory-swap", "limit of memory and swap together, in `BYTES` or with a unit; -1: no limit"},
 		{"pids-limit", "`NUMBER` of tasks; -1: no limit"},
-		{"l3-cache-schema", "refused: minirun makes no resctrl groups"},
-		{"mem-bw-schema", "refused: minirun makes no resctrl groups"},
+		{"l3-cache-schema", "share of the L3 cache: a `LINE` of resctrl such as L3:0=7f0;1=1f"},
+		{"mem-bw-schema", "share of the memory bandwidth: a `LINE` of resctrl such as MB:0=20;1=70"},
 	} {
 		flags = append(flags, textFlag(cli.StringFlag{Name: f.name, Usage: f.usage}))
 	}
@@ -54,13 +54,9 @@ func updateFlags() (flags []cli.Flag) {
 }
 
 func update(ctx *cli.Context) error {
-	if ctx.NArg() != 1 {
-		return errors.New("update: which container? usage: minirun update [FLAGS] ID")
-	}
-	for _, name := range [...]string{"l3-cache-schema", "mem-bw-schema"} {
-		if ctx.String(name) != "" {
-			return fmt.Errorf("--%s: minirun makes no resctrl groups, so there is none to change", name)
-		}
+	schemas, err := container.ParseRdtSchemas(ctx.String)
+	if err != nil {
+		return err
 	}
 	for _, name := range [...]string{"kernel-memory", "kernel-memory-tcp"} {
 		if ctx.String(name) != "" {
@@ -76,11 +72,11 @@ func update(ctx *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		return container.Update(root, id, r)
+		return container.Update(root, id, r, schemas)
 	}
 	r, err := container.UpdateFlags(ctx.String)
 	if err != nil {
 		return err
 	}
-	return container.Update(root, id, r)
+	return container.Update(root, id, r, schemas)
 }

@@ -79,6 +79,18 @@ func Compare(bundle string, left, right Runtime, rounds int) (*Result, error) {
 	return out, out.time(both, rounds)
 }
 
+// MountsOnHost reports whether a container of the bundle would mount in the caller's
+// mount namespace.
+func MountsOnHost(bundle string) (bool, error) {
+	s, _, err := spec.Load(bundle)
+	if err != nil {
+		return false, err
+	}
+	return s.Linux == nil || !slices.ContainsFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool {
+		return n.Type == specs.MountNamespace
+	}), nil
+}
+
 func differences(a, b map[string]string) (n int, out []Difference) {
 	names := map[string]bool{}
 	for name := range a {

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/debuglog"
 )
 
 // Apply writes the values that are not Late, each into the file of its
@@ -139,6 +141,7 @@ func (w *writer) write(d *dir, v *Value) error {
 	if _, err := unix.Pwrite(w.fd, []byte(v.Value), 0); err != nil {
 		return fmt.Errorf("write %q to %s: %w", v.Value, path, err)
 	}
+	debuglog.Printf("wrote %q to %s", v.Value, path)
 	if v.Verify == VerifyNone {
 		return nil
 	}

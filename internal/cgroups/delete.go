@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/debuglog"
 )
 
 // Delete removes the group's directories with the cgroups made inside them,
@@ -48,7 +50,10 @@ func (g *Group) Delete(deadline time.Duration) error {
 func remove(path string) error {
 	err := unix.Rmdir(path)
 	switch err {
-	case nil, unix.ENOENT:
+	case nil:
+		debuglog.Printf("removed %s", path)
+		return nil
+	case unix.ENOENT:
 		return nil
 	case unix.EBUSY: // it has processes or children
 	default:

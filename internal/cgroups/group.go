@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/debuglog"
 )
 
 // Group is the cgroup of one container: a directory in every hierarchy.
@@ -465,6 +467,7 @@ func writeText(path, value string) error {
 	if err != nil {
 		return fmt.Errorf("write %q to %s: %w", value, path, err)
 	}
+	debuglog.Printf("wrote %q to %s", value, path)
 	return nil
 }
 

@@ -29,10 +29,6 @@ type Stats struct {
 	Pids    PidsStats               `json:"pids"`
 	Blkio   BlkioStats              `json:"blkio"`
 	Hugetlb map[string]HugetlbStats `json:"hugetlb"` // by page size, "2MB"
-	// Both are there because readers expect the keys: minirun makes no resctrl
-	// groups and no network interfaces whose use could be told.
-	IntelRdt          struct{}   `json:"intel_rdt"`
-	NetworkInterfaces []struct{} `json:"network_interfaces"`
 }
 
 // CPUStats is what cpu and cpuacct count.

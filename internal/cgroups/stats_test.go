@@ -65,7 +65,7 @@ func TestStatsV1(t *testing.T) {
 		`"throttling":{"periods":76,"throttledPeriods":73,"throttledTime":6540025842}},` + noCPUSet + `,` + noMemory + `,"pids":{"current":2,"limit":10},` +
 		`"blkio":{"ioServiceBytesRecursive":[{"major":254,"op":"Read","value":4096},{"major":254,"op":"Write"},{"major":254,"op":"Total","value":4096}],` +
 		`"ioServicedRecursive":[{"major":8,"minor":16,"op":"Read","value":3}],"ioTimeRecursive":[{"major":8,"minor":16,"value":77}]},` +
-		`"hugetlb":{"2MB":{"usage":2097152,"max":4194304,"failcnt":5}},"intel_rdt":{},"network_interfaces":null}`
+		`"hugetlb":{"2MB":{"usage":2097152,"max":4194304,"failcnt":5}}}`
 	if got := statsJSON(t, g); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -97,7 +97,7 @@ func TestStatsV2(t *testing.T) {
 		`"kernel":{"limit":0,"usage":30,"failcnt":0},"kernelTCP":{"limit":0,"usage":4,"failcnt":0},"raw":{"anon":100,"file":200,"kernel":30,"sock":4},"events":{"high":0,"low":0,"max":6,"oom":0,"oom_kill":0}},` +
 		`"pids":{"current":1},"blkio":{"ioServiceBytesRecursive":[{"major":8,"op":"Read","value":1},{"major":8,"op":"Write","value":2},{"major":8,"op":"Discard","value":5}],` +
 		`"ioServicedRecursive":[{"major":8,"op":"Read","value":3},{"major":8,"op":"Write","value":4},{"major":8,"op":"Discard","value":6}]},` +
-		`"hugetlb":{"2MB":{"failcnt":3}},"intel_rdt":{},"network_interfaces":null}`
+		`"hugetlb":{"2MB":{"failcnt":3}}}`
 	if got := statsJSON(t, Open(map[string]string{"": dir})); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"fmt"
 	"path/filepath"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -12,6 +13,7 @@ import (
 	"github.com/minirun/minirun/internal/process"
 	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/seccomp"
+	"github.com/minirun/minirun/internal/spec"
 )
 
 // Inputs are all that a plan depends on: the spec, and facts and choices that
@@ -35,6 +37,7 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 	s := in.Spec
 	setup := namespaces.Decide(s)
 	in.Rootfs.MountNS = setup.Has(unix.CLONE_NEWNS)
+	in.Rootfs.NewMountNS = setup.New&unix.CLONE_NEWNS != 0
 	in.Rootfs.UserNS = setup.Has(unix.CLONE_NEWUSER)
 	in.Rootfs.CgroupNS = setup.Has(unix.CLONE_NEWCGROUP)
 	in.Process.UserNS = in.Rootfs.UserNS
@@ -59,7 +62,7 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 	joinCgroups(b, in.Cgroups, tasks)
 	namespaces.Cgroup(b, setup)
 	proc.Begin()
-	namespaces.Kernel(b, s, setup)
+	namespaces.Kernel(b, parent, s, setup)
 	if setup.Joined(unix.CLONE_NEWNS) {
 		namespaces.JoinMount(b, setup)
 		root.Joined()
@@ -126,5 +129,14 @@ func CompileSeccomp(s *specs.Spec) (*seccomp.Program, error) {
 	if s.Linux == nil || s.Linux.Seccomp == nil {
 		return nil, nil
 	}
-	return seccomp.Compile(s.Linux.Seccomp, seccomp.NativeArch())
+	p, err := seccomp.Compile(s.Linux.Seccomp, seccomp.NativeArch())
+	if err != nil || !spec.AnnotationSet(s.Annotations, spec.AnnotationFailUnknownCall) {
+		return p, err
+	}
+	for _, name := range p.Skipped {
+		if !seccomp.KnownCall(name) {
+			return nil, &spec.Error{Path: "linux.seccomp.syscalls", Want: fmt.Sprintf("must name system calls only: the annotation %s is set, and %q is not one", spec.AnnotationFailUnknownCall, name)}
+		}
+	}
+	return p, nil
 }

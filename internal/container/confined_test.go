@@ -137,10 +137,16 @@ func confined(p *plan.Plan, s *plan.Step, host []string) string {
 		if s.Args[0].Kind == plan.Result && path(1) == "" {
 			return ""
 		}
+		if s.Args[0].Kind == plan.Result && s.Args[2].Value&unix.AT_SYMLINK_NOFOLLOW != 0 {
+			return single(0, 1)
+		}
 		return onHost(1)
 	case plan.MoveMount:
-		if path(1) != "" || path(3) != "" && path(3) != "." {
+		if path(1) != "" || s.Args[4].Value&unix.MOVE_MOUNT_T_SYMLINKS != 0 {
 			return "walks a path"
+		}
+		if path(3) != "" && path(3) != "." {
+			return single(2, 3)
 		}
 	case plan.MountSetattr:
 		if path(1) != "" || s.Args[0].Kind != plan.Result {

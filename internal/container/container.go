@@ -37,10 +37,11 @@ type Options struct {
 	Ephemeral     bool     // root.path is a read-only layer, writes are thrown away
 	SystemdCgroup bool
 
-	imagined     *imagined      // of a plan that is only shown
-	startsAtOnce bool           // Start follows Create: see answerAhead
-	attends      bool           // minirun stays until the container has ended
-	signals      *signals.Queue // of run in the foreground; nil: they end minirun
+	resctrl      func() (string, error) // where the resctrl file system is; nil: look for it
+	imagined     *imagined              // of a plan that is only shown
+	startsAtOnce bool                   // Start follows Create: see answerAhead
+	attends      bool                   // minirun stays until the container has ended
+	signals      *signals.Queue         // of run in the foreground; nil: they end minirun
 
 	// Watch, if not nil, is shown the start while it happens. For [Run] alone.
 	Watch Watch

@@ -15,8 +15,11 @@ import (
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/netdevice"
 	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/resctrl"
 	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -35,8 +38,10 @@ type Container struct {
 	pipes    []*os.File // to the hooks that run inside, named by their JSON paths
 	copiedUp int        // how many directories have been copied into a tmpfs
 
-	targets     targetState    // the answers about a mount's target so far
-	copiedLinks map[int]string // by index in mounts: what copy-symlink makes
+	targets     targetState      // the answers about a mount's target so far
+	copiedLinks map[int]string   // by index in mounts: what copy-symlink makes
+	devices     *netdevice.Mover // the way back for linux.netDevices, until the program runs
+	rdt         *resctrl.Plan    // of linux.intelRdt
 }
 
 // Create makes a container up to the point where only `start` is missing. After
@@ -64,6 +69,7 @@ func prepare(o Options) (*Container, Inputs, []cgroups.Value, error) {
 		return nil, Inputs{}, nil, err
 	}
 	o.Bundle = bundle
+	debuglog.Printf("read %s/config.json", bundle)
 	s, warnings, err := spec.Load(bundle)
 	if err != nil {
 		return nil, Inputs{}, nil, err
@@ -102,12 +108,6 @@ func check(s *specs.Spec, o *Options) error {
 	if s.Linux == nil {
 		s.Linux = &specs.Linux{}
 	}
-	if s.Linux.IntelRdt != nil {
-		return &spec.Error{Path: "linux.intelRdt", Want: "is not supported by minirun"}
-	}
-	if len(s.Linux.NetDevices) > 0 {
-		return &spec.Error{Path: "linux.netDevices", Want: "is not supported by minirun"}
-	}
 	return nil
 }
 
@@ -139,6 +139,9 @@ func (c *Container) inputs() (Inputs, []cgroups.Value, error) {
 		return in, nil, err
 	}
 	if err := filterLast(s.Process, nil, &in.Process, in.Namespaces.CloneLast); err != nil {
+		return in, nil, err
+	}
+	if err := c.intelRdtInput(); err != nil {
 		return in, nil, err
 	}
 	values, err := c.cgroupInput(&in)
@@ -176,6 +179,9 @@ func (c *Container) record(in Inputs) error {
 	}
 	if p := c.spec.Linux.Seccomp; p != nil && p.ListenerPath != "" {
 		c.Listener = &Listener{p.ListenerPath, p.ListenerMetadata}
+	}
+	if c.rdt != nil {
+		c.IntelRdt = &c.rdt.Group
 	}
 	for _, l := range in.Rootfs.Layers {
 		c.Record.Layers = append(c.Record.Layers, l.Path)
@@ -216,6 +222,9 @@ func (c *Container) prepareHost(in Inputs, values []cgroups.Value) error {
 	if err := makeLayerDirectories(in); err != nil {
 		return err
 	}
+	if err := c.makeRdt(); err != nil {
+		return err
+	}
 	c.values, c.hostRoot = values, in.Process.HostRoot
 	if c.Unit != nil {
 		return nil // systemd makes the cgroup, around the process: see scope
@@ -254,12 +263,19 @@ func (c *Container) create(in Inputs, values []cgroups.Value) error {
 	if err := c.noteHostMount(); err != nil {
 		return err
 	}
+	if len(c.Record.Devices) > 0 {
+		c.handOverDevices()
+		if err := c.Record.write(c.options.directory()); err != nil {
+			return err
+		}
+	}
 	return c.pidFile()
 }
 
 // fork brings the first process to life.
 func (c *Container) fork(in Inputs) error {
 	c.plan, c.setup = Compile(in)
+	debuglog.Printf("the plan has %d steps and %d bytes of data", len(c.plan.Steps), len(c.plan.Data))
 	c.clonedLast = in.Namespaces.CloneLast
 	in.Rootfs.MountNS = c.setup.Has(unix.CLONE_NEWNS)
 	given, err := c.handOver(in.Process.Preserve, rootfs.ReplacesNull(c.spec, in.Rootfs))
@@ -318,6 +334,9 @@ func (c *Container) adopt() error {
 	if err := c.Record.write(c.options.directory()); err != nil {
 		return err
 	}
+	if err := c.joinRdt(); err != nil {
+		return err
+	}
 	if adj := c.spec.Process.OOMScoreAdj; adj != nil {
 		path := "/proc/" + strconv.Itoa(c.Pid) + "/oom_score_adj"
 		if err := os.WriteFile(path, []byte(strconv.Itoa(*adj)), 0); err != nil {
@@ -346,9 +365,21 @@ func closeAll(files []*os.File) {
 
 // openFiles opens what the plan wants its parent to open.
 func (c *Container) openFiles() ([]*os.File, error) {
+	nodes, err := deviceNodes(c.plan.Files, c.options.directory())
+	if err != nil {
+		return nil, err
+	}
 	var out []*os.File
-	for _, f := range c.plan.Files {
+	for i, f := range c.plan.Files {
+		if f.Open == plan.Device {
+			out = append(out, nodes[i])
+			continue
+		}
 		opened, err := c.openFile(f)
+		var located *spec.Error
+		if errors.As(err, &located) {
+			return out, err
+		}
 		if err != nil {
 			return out, fmt.Errorf("config.json: %s: %s: %w", f.Source, f.Name, err)
 		}
@@ -371,7 +402,7 @@ func (c *Container) openFile(f plan.File) (*os.File, error) {
 	}
 	for _, j := range c.setup.Joins {
 		if j.Path == f.Path {
-			return namespaces.OpenNamespace(f.Path, j.Flag)
+			return c.openNamespace(j)
 		}
 	}
 	return os.Open(f.Path)

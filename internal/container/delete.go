@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/debuglog"
 )
 
 // deleteDeadline bounds how long a cgroup may take to become empty after its
@@ -35,6 +36,7 @@ func (c *Container) destroy() error {
 		}
 	}
 	defer c.lock.release()
+	back := errors.Join(c.returnDevices(), c.removeUnusedRdt())
 	c.finishPipes()
 	if c.Console != nil {
 		c.Console.Close()
@@ -47,7 +49,7 @@ func (c *Container) destroy() error {
 	for _, w := range warnings {
 		c.options.Warn(w)
 	}
-	if err != nil {
+	if err = errors.Join(back, err); err != nil {
 		return err
 	}
 	if c.group != nil {
@@ -73,6 +75,9 @@ func (r *Record) remove(dir string, group *cgroups.Group) (warnings []error, err
 			return nil, err
 		}
 	}
+	if err := r.removeRdt(); err != nil {
+		return nil, err
+	}
 	if err := r.forgetUnit(); err != nil {
 		warnings = append(warnings, err)
 	}
@@ -81,6 +86,7 @@ func (r *Record) remove(dir string, group *cgroups.Group) (warnings []error, err
 
 // removeFiles takes away what a container has in the file system.
 func (r *Record) removeFiles(dir string) error {
+	debuglog.Printf("remove %s", dir)
 	if err := r.removeHostMount(); err != nil {
 		return err
 	}
@@ -138,8 +144,18 @@ func Delete(root, id string, force bool) (warnings []error, err error) {
 	if err != nil {
 		return nil, forceDamaged(root, id, force, err)
 	}
+	devices, err := r.strandedDevices()
+	if err != nil {
+		return nil, err
+	}
 	if err := r.end(force); err != nil {
 		return nil, err
+	}
+	if devices != nil {
+		defer devices.Close()
+		if err := devices.Restore(); err != nil {
+			return nil, err
+		}
 	}
 	warnings, err = r.remove(filepath.Join(root, id), cgroups.Open(r.Cgroups))
 	if err != nil {
@@ -205,6 +221,7 @@ func (r *Record) kill() error {
 		return err
 	}
 	defer pidfd.Close()
+	debuglog.Printf("send SIGKILL to process %d", r.Pid)
 	if err := unix.PidfdSendSignal(int(pidfd.Fd()), unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("kill the container's first process: %w", err)
 	}

@@ -27,11 +27,11 @@ func (c *child) stepError(failed *bootstrap.ErrFailed) error {
 
 func stepText(p *plan.Plan, step int) string {
 	s := &p.Steps[step]
-	where := "minirun"
+	where := "set-up"
 	if s.Source != "" {
 		where = "config.json: " + s.Source
 	}
-	return fmt.Sprintf("%s: %s: %s", where, s.Name, p.CallText(s))
+	return where + ": " + p.Brief(s)
 }
 
 // A LastStep is what is kept in the record of a step that comes after start,

@@ -9,14 +9,24 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/resctrl"
 )
 
 // An Event is one line of `events`: statistics, or that the container ran out
 // of memory.
 type Event struct {
-	Type string         `json:"type"` // "stats" or "oom"
-	ID   string         `json:"id"`
-	Data *cgroups.Stats `json:"data,omitempty"`
+	Type string `json:"type"` // "stats" or "oom"
+	ID   string `json:"id"`
+	Data *Stats `json:"data,omitempty"`
+}
+
+// A Stats is one sample of what a container uses, in runc's form.
+type Stats struct {
+	cgroups.Stats
+	IntelRdt resctrl.Stats `json:"intel_rdt"`
+	// NetworkInterfaces is there because readers expect the key: minirun makes no
+	// network interfaces whose use could be reported.
+	NetworkInterfaces []struct{} `json:"network_interfaces"`
 }
 
 // errEventsStopped has runc's words.
@@ -24,8 +34,8 @@ func errEventsStopped(id string) error {
 	return fmt.Errorf("container with id %s is not running", id)
 }
 
-// Stats is one sample of what a container uses.
-func Stats(root, id string) (*Event, error) {
+// Sample is one sample of what a container uses.
+func Sample(root, id string) (*Event, error) {
 	r, err := readRecord(root, id)
 	if err != nil {
 		return nil, err
@@ -46,7 +56,13 @@ func (r *Record) stats() (*Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Event{"stats", r.ID, stats}, nil
+	data := &Stats{Stats: *stats}
+	if r.IntelRdt != nil {
+		if data.IntelRdt, err = r.IntelRdt.Stats(); err != nil {
+			return nil, err
+		}
+	}
+	return &Event{"stats", r.ID, data}, nil
 }
 
 // Events gives to emit a sample at each interval and an event each time the

@@ -13,6 +13,7 @@ import (
 
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/signals"
@@ -201,31 +202,43 @@ func (e *execution) fork(attr bootstrap.Attr, in ExecInputs) error {
 	if err != nil {
 		return fmt.Errorf("exec: %w", err)
 	}
+	debuglog.Printf("process %d runs a plan of %d steps in container %q", e.proc.Pid, len(e.plan.Steps), e.record.ID)
 	return nil
 }
 
 // runOn puts the calling thread on CPUs, which a process that it starts
 // inherits, and keeps the goroutine on it until restore.
 func runOn(list string) (restore func(), err error) {
-	var before, now unix.CPUSet
-	ranges, _ := spec.ParseList(list) // validated with the process
-	for _, r := range ranges {
-		for n := r.First; n <= r.Last; n++ {
-			now.Set(int(n))
-		}
-	}
+	before := unix.NewCPUSet(spec.MaxListed + 1)
 	runtime.LockOSThread()
-	if err = unix.SchedGetaffinity(0, &before); err == nil {
-		err = unix.SchedSetaffinity(0, &now)
+	if err = unix.SchedGetaffinityDynamic(0, before); err == nil {
+		err = unix.SchedSetaffinityDynamic(0, cpuSet(list))
 	}
 	if err != nil {
 		runtime.UnlockOSThread()
 		return nil, err
 	}
 	return func() {
-		_ = unix.SchedSetaffinity(0, &before)
+		_ = unix.SchedSetaffinityDynamic(0, before)
 		runtime.UnlockOSThread()
 	}, nil
+}
+
+// cpuSet is a validated list of CPUs as a mask that is wide enough for all of them:
+// unix.CPUSet drops those above 1023.
+func cpuSet(list string) unix.CPUSetDynamic {
+	ranges, _ := spec.ParseList(list)
+	last := 0
+	for _, r := range ranges {
+		last = max(last, r.Last)
+	}
+	set := unix.NewCPUSet(last + 1)
+	for _, r := range ranges {
+		for n := r.First; n <= r.Last; n++ {
+			set.Set(n)
+		}
+	}
+	return set
 }
 
 // openFiles opens what the plan wants its parent to open.
@@ -257,6 +270,7 @@ func (e *execution) answer(m bootstrap.Message) ([]byte, error) {
 	if err := e.mayAsk(m.Point); err != nil {
 		return nil, err
 	}
+	debugAsked(e.proc.Pid, m)
 	switch m.Point {
 	case handshake.Scope:
 		return goOn, e.attach()
@@ -273,6 +287,9 @@ func (e *execution) answer(m bootstrap.Message) ([]byte, error) {
 	case handshake.Console:
 		return goOn, e.console(int(m.A))
 	case handshake.Ready:
+		if err := e.joinRdt(); err != nil {
+			return nil, err
+		}
 		return goOn, e.rlimits()
 	case handshake.SeccompListener:
 		if err := e.takeListener(int(m.A)); err != nil {
@@ -351,7 +368,7 @@ func (e *execution) failedStep(failed *bootstrap.ErrFailed) error {
 	if isExec(s) {
 		return e.programError(e.programSource(), failed.Errno)
 	}
-	return fmt.Errorf("%s: %s: %s: %w%s", e.where(s.Source), s.Name, e.plan.CallText(s), failed.Errno, e.hint(failed.Step, failed.Errno))
+	return fmt.Errorf("%s: %s: %w%s", e.where(s.Source), e.plan.Brief(s), failed.Errno, e.hint(failed.Step, failed.Errno))
 }
 
 // where names what asked for something: a path in --process, the command line

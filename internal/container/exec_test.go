@@ -2,7 +2,11 @@ package container
 
 import (
 	"encoding/binary"
+	"fmt"
 	"maps"
+	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -10,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/spec"
 )
 
 // TestExecTrustsNothingInside: a process of exec is hidden before it joins, and
@@ -106,5 +111,40 @@ func TestExecLeavesTheSpec(t *testing.T) {
 	}
 	if len(own.Env) != 1 || own.Env[:2][1] != "" || own.User.AdditionalGids[:2][1] != 0 || own.Capabilities.Bounding[:2][1] != "" || own.User.UID != 0 {
 		t.Errorf("the container's process was changed: %+v", own)
+	}
+}
+
+// TestCPUSetIsWideEnough: CPUs above 1023, which unix.CPUSet drops, are in the mask.
+func TestCPUSetIsWideEnough(t *testing.T) {
+	for _, cpu := range []int{0, 63, 64, 1023, 1024, 8191, spec.MaxListed} {
+		set := cpuSet(strconv.Itoa(cpu) + ",1")
+		if want := len(slices.Compact([]int{min(cpu, 1), max(cpu, 1)})); cpu != 1 && (!set.IsSet(cpu) || !set.IsSet(1) || set.Count() != want) {
+			t.Errorf("CPU %d: in the mask %v, which has %d CPUs", cpu, set.IsSet(cpu), set.Count())
+		}
+	}
+}
+
+// TestRunOn: the thread runs on the CPUs, and afterwards on those of before.
+func TestRunOn(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	before, now := unix.NewCPUSet(spec.MaxListed+1), unix.NewCPUSet(spec.MaxListed+1)
+	if err := unix.SchedGetaffinityDynamic(0, before); err != nil {
+		t.Fatal(err)
+	}
+	first := 0
+	for !before.IsSet(first) {
+		first++
+	}
+	restore, err := runOn(fmt.Sprintf("%d,%d", first, spec.MaxListed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.SchedGetaffinityDynamic(0, now); err != nil || !now.IsSet(first) || now.Count() != 1 {
+		t.Errorf("%d CPUs, %v", now.Count(), err)
+	}
+	restore()
+	if err := unix.SchedGetaffinityDynamic(0, now); err != nil || now.Count() != before.Count() {
+		t.Errorf("afterwards %d CPUs, want %d: %v", now.Count(), before.Count(), err)
 	}
 }

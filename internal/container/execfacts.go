@@ -96,9 +96,10 @@ func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
 	if in.Process, err = processInput(s, &e.options, namespaces.Setup{New: in.Namespaces}); err != nil {
 		return in, err
 	}
+	in.Process.KeepGroups = in.Process.KeepGroups && len(o.Gids) == 0
 	in.Process.DieWithParent = false // that is the first process's
 	in.Process.Waits = false         // there is no second command that starts it
-	in.Process.Unasked = in.Process.Rlimits || len(p.Rlimits) == 0
+	in.Process.Unasked = (in.Process.Rlimits || len(p.Rlimits) == 0) && e.record.IntelRdt == nil
 	if err := filterLast(p, first, &in.Process, in.Namespaces&unix.CLONE_NEWPID != 0); err != nil {
 		return in, err
 	}

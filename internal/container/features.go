@@ -12,13 +12,10 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// Parts of config.json that minirun refuses (check, cgroupInput) and that have
-// a word in the features document.
+// Parts of minirun outside of config.json that have a word in the features document.
 const (
-	hasIntelRdt   = false
-	hasNetDevices = false
-	hasSystemd    = true
-	hasRestore    = true // through criu(8)
+	hasSystemd = true
+	hasRestore = true // through criu(8)
 )
 
 // Features is the document of `features` (features.md, features-linux.md): what
@@ -47,10 +44,10 @@ func Features(version, commit string) *features.Features {
 			},
 			Apparmor:        &features.Apparmor{Enabled: &yes},
 			Selinux:         &features.Selinux{Enabled: &yes},
-			IntelRdt:        &features.IntelRdt{Enabled: is(hasIntelRdt), Schemata: is(hasIntelRdt), Monitoring: is(hasIntelRdt)},
+			IntelRdt:        &features.IntelRdt{Enabled: &yes, Schemata: &yes, Monitoring: &yes},
 			MemoryPolicy:    &features.MemoryPolicy{Modes: spec.MemoryPolicyModes(), Flags: spec.MemoryPolicyFlags()},
 			MountExtensions: &features.MountExtensions{IDMap: &features.IDMap{Enabled: &yes}},
-			NetDevices:      &features.NetDevices{Enabled: is(hasNetDevices)},
+			NetDevices:      &features.NetDevices{Enabled: &yes},
 		},
 		Annotations: map[string]string{
 			"dev.minirun.version":            version,
@@ -58,7 +55,7 @@ func Features(version, commit string) *features.Features {
 			"dev.minirun.checkpoint.enabled": strconv.FormatBool(hasRestore),
 		},
 		// They name directories of the host that the container then has.
-		PotentiallyUnsafeConfigAnnotations: []string{spec.AnnotationLayers, spec.AnnotationUpper},
+		PotentiallyUnsafeConfigAnnotations: []string{spec.AnnotationLayers, spec.AnnotationUpper, spec.AnnotationKeepGroups},
 	}
 }
 

@@ -121,6 +121,26 @@ func TestFeaturesHooks(t *testing.T) {
 	}
 }
 
+// TestFeaturesHasNoGap: whatever the document can say of Linux is there, and true.
+func TestFeaturesHasNoGap(t *testing.T) {
+	var look func(path string, v reflect.Value)
+	look = func(path string, v reflect.Value) {
+		switch {
+		case v.Kind() == reflect.Pointer && v.IsNil(), v.Kind() == reflect.Slice && v.Len() == 0:
+			t.Errorf("%s is not in the document", path)
+		case v.Kind() == reflect.Pointer:
+			look(path, v.Elem())
+		case v.Kind() == reflect.Bool && !v.Bool():
+			t.Errorf("%s is false", path)
+		case v.Kind() == reflect.Struct:
+			for i := range v.NumField() {
+				look(path+"."+v.Type().Field(i).Name, v.Field(i))
+			}
+		}
+	}
+	look("linux", reflect.ValueOf(Features("1", "c").Linux))
+}
+
 // TestFeaturesRefused: what is said to be missing is refused, what is said to
 // be there is not.
 func TestFeaturesRefused(t *testing.T) {
@@ -133,11 +153,7 @@ func TestFeaturesRefused(t *testing.T) {
 		{"intelRdt", l.IntelRdt.Enabled, func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{ClosID: "x"} }},
 		{"intelRdt monitoring", l.IntelRdt.Monitoring, func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{EnableMonitoring: true} }},
 		{"intelRdt schemata", l.IntelRdt.Schemata, func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{Schemata: []string{"L3:0=f"}} }},
-		{"netDevices", l.NetDevices.Enabled, func(s *specs.Spec) {
-			s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"eth0": {}}
-			s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.NetworkNamespace})
-			s.Linux.Namespaces = slices.CompactFunc(s.Linux.Namespaces, func(a, b specs.LinuxNamespace) bool { return a.Type == b.Type })
-		}},
+		{"netDevices", l.NetDevices.Enabled, func(s *specs.Spec) { s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"eth0": {}} }},
 		{"apparmor", l.Apparmor.Enabled, func(s *specs.Spec) { s.Process.ApparmorProfile = "x" }},
 		{"selinux", l.Selinux.Enabled, func(s *specs.Spec) { s.Process.SelinuxLabel = "a:b:c:d" }},
 		{"id-mapped mounts", l.MountExtensions.IDMap.Enabled, func(s *specs.Spec) {

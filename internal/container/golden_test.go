@@ -41,8 +41,9 @@ var goldenCases = []struct {
 	{"joined", nothing},        // namespaces given by path, also the mount namespace
 	{"joinedpid", nothing},     // a PID and a user namespace given by path
 	{"joinedpid-last", func(in *Inputs) { in.Namespaces.CloneLast = true }},
-	{"time", nothing},   // a time namespace with offsets
-	{"mounts", nothing}, // every kind of mount
+	{"netdevices", nothing}, // network devices of the host, and a sysctl of one
+	{"time", nothing},       // a time namespace with offsets
+	{"mounts", nothing},     // every kind of mount
 	{"layers", layers("/bundle/base", "/bundle/app")},
 	{"layers-kept", keptLayers}, // writes are kept; in a user namespace
 	{"layers-old", oldOverlay(layers("/bundle/base", "/bundle/app"))},
@@ -57,6 +58,7 @@ var goldenCases = []struct {
 	}},
 	{"terminal", nothing},
 	{"devices", nothing},
+	{"devices-userns", nothing}, // made by the parent
 	{"paths", nothing},          // masked and read-only paths, read-only root, a cwd to be made
 	{"seccomp", nothing},        // without no_new_privs, so loaded early
 	{"seccomp-notify", nothing}, // with no_new_privs, so loaded late; and a listener

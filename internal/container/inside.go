@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/moby/sys/mountinfo"
 	"github.com/moby/sys/user"
@@ -83,6 +85,8 @@ func (c *child) hint(step int, errno unix.Errno) string {
 		return ": minirun has not all of these capabilities itself"
 	case s.Call == plan.Write && s.Source == "process.apparmorProfile" && errno == unix.ENOENT:
 		return ": no AppArmor profile of this name is loaded: aa-status(8) lists them, apparmor_parser(8) loads one"
+	case errno == unix.EPERM && c.changesLockedFlags(s):
+		return ": the option clears a flag of the host's mount, or changes its access time, which is locked in a user namespace\nhint: leave the option out, or mount the source with other flags on the host: docs/mounts.md"
 	case (s.Call == plan.PivotRoot || s.Call == plan.Mount) && errno == unix.EINVAL:
 		return rootHint(s.Call)
 	}
@@ -101,6 +105,14 @@ func schedulerHint(s *specs.Scheduler, errno unix.Errno) string {
 		return ": minirun needs CAP_SYS_NICE for this policy or priority"
 	}
 	return ""
+}
+
+// changesLockedFlags reports whether a step sets the flags of a mount of config.json
+// in a user namespace, where the flags of the host's mounts are locked.
+func (c *child) changesLockedFlags(s *plan.Step) bool {
+	sets := s.Call == plan.MountSetattr || s.Call == plan.Mount && s.Args[3].Value&unix.MS_REMOUNT != 0
+	return sets && strings.HasPrefix(s.Source, "mounts[") && strings.HasSuffix(s.Source, "]") && c.spec.Linux != nil &&
+		slices.ContainsFunc(c.spec.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.UserNamespace })
 }
 
 // rootHint looks at the root that minirun itself runs in: that is what

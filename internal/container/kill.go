@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/debuglog"
 )
 
 // errNotRunning has runc's words: containerd looks for them.
@@ -33,6 +34,7 @@ func Kill(root, id string, signal unix.Signal, all bool) error {
 		return errNotRunning
 	}
 	defer pidfd.Close()
+	debuglog.Printf("send %s to process %d", unix.SignalName(signal), r.Pid)
 	err = unix.PidfdSendSignal(int(pidfd.Fd()), signal, nil, 0)
 	if errors.Is(err, unix.ESRCH) {
 		return errNotRunning
@@ -58,6 +60,7 @@ func (r *Record) killAll(signal unix.Signal, all bool) error {
 	if len(pids) == 0 && !all {
 		return errNotRunning
 	}
+	debuglog.Printf("send %s to the processes %v of the container's cgroup", unix.SignalName(signal), pids)
 	if err := group.Kill(signal); err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func LayersOf(root, id string) (lower []string, upper string, err error) {
 	r, err := readRecord(root, id)
 	if err != nil {
 		if _, there := os.Stat(filepath.Join(root, id)); errors.Is(there, os.ErrNotExist) {
-			err = errors.Join(err, os.ErrNotExist)
+			err = missing{err}
 		}
 		return nil, "", err
 	}
@@ -32,6 +32,14 @@ func LayersOf(root, id string) (lower []string, upper string, err error) {
 	}
 	return stack(Options{Root: root, ID: id, Bundle: r.Bundle})
 }
+
+// missing is an error about a container that has no directory. It is os.ErrNotExist,
+// too, without its text.
+type missing struct{ error }
+
+func (m missing) Is(target error) bool { return target == os.ErrNotExist }
+
+func (m missing) Unwrap() error { return m.error }
 
 func stack(o Options) (lower []string, upper string, err error) {
 	if o.Bundle, err = bundlePath(o.Bundle); err != nil {

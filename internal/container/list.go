@@ -27,12 +27,9 @@ type Listed struct {
 
 // List lists the containers in a state directory by ID. One that cannot be
 // read is reported to warn and left out; one that is deleted meanwhile is left
-// out. A state directory that does not exist has none.
+// out. The error wraps os.ErrNotExist if the state directory does not exist.
 func List(root string, warn func(any)) ([]Listed, error) {
 	entries, err := os.ReadDir(root) // sorted
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, fmt.Errorf("list containers: %w", err)
 	}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/debuglog"
 )
 
 // Each container has one lock, flock(2) on its state directory: the kernel
@@ -77,6 +79,7 @@ func lockDirectory(dir string, how int) (lock, error) {
 		var locked, there unix.Stat_t
 		err = errors.Join(unix.Fstat(fd, &locked), unix.Stat(dir, &there))
 		if err == nil && locked.Ino == there.Ino && locked.Dev == there.Dev {
+			debuglog.Printf("locked %s", dir)
 			return lock(fd), nil
 		}
 		unix.Close(fd)

@@ -70,6 +70,7 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 	if err := c.poststart(); err != nil {
 		return 0, errors.Join(err, c.destroy())
 	}
+	c.forgetDevices()
 	if how.Detach {
 		c.Close()
 		return 0, nil
@@ -100,7 +101,10 @@ func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOpt
 		return err
 	}
 	hooks := c.spec.Hooks
-	stopped := hooks != nil && len(hooks.Prestart)+len(hooks.CreateRuntime) > 0
+	hasHooks := hooks != nil && len(hooks.Prestart)+len(hooks.CreateRuntime) > 0
+	// A joined network namespace still has its devices; those of a new one come again.
+	moves := len(c.spec.Linux.NetDevices) > 0 && !namespaces.Decide(c.spec).Joined(unix.CLONE_NEWNET)
+	stopped := hasHooks || moves
 	pidFile := filepath.Join(c.options.directory(), "restored.pid")
 	args, files, err := c.restoreArgs(how, pidFile, stopped, in.Rootfs.Cgroup)
 	defer func() { closeAll(files) }()
@@ -117,10 +121,19 @@ func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOpt
 	if err := c.restored(pidFile); err != nil {
 		return err
 	}
-	if err := c.checkConfined(); err != nil {
+	if err := errors.Join(c.checkConfined(), c.joinRdtRestored()); err != nil {
 		return err
 	}
-	if stopped {
+	if moves {
+		if err := c.moveDevices(); err != nil {
+			return err
+		}
+		c.handOverDevices()
+		if err := c.Record.write(c.options.directory()); err != nil {
+			return err
+		}
+	}
+	if hasHooks {
 		// Hooks that give the container its network come before it goes on.
 		if err := c.hooks("prestart", hooks.Prestart, specs.StateCreated); err != nil {
 			return err
@@ -128,6 +141,8 @@ func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOpt
 		if err := c.hooks("createRuntime", hooks.CreateRuntime, specs.StateCreating); err != nil {
 			return err
 		}
+	}
+	if stopped {
 		if err := c.group.Kill(unix.SIGCONT); err != nil {
 			return err
 		}

@@ -49,6 +49,7 @@ func (c *Container) serve() error {
 func (c *Container) created(m bootstrap.Message, answer []byte) error {
 	c.Socket = int(m.A >> 32)
 	c.LastSteps = c.lastSteps()
+	c.handOverDevices()
 	if err := c.Record.write(c.options.directory()); err != nil {
 		return err
 	}
@@ -74,6 +75,7 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 		return nil, err
 	}
 	begin := c.began()
+	debugAsked(c.proc.Pid, m)
 	switch m.Point {
 	case plan.Ran:
 		return goOn, c.ran(m)
@@ -102,6 +104,8 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 		return goOn, c.leaveCgroup(c.options.cgroupHost)
 	case handshake.Target:
 		return c.target(m)
+	case handshake.NetDevices:
+		return goOn, c.moveDevices()
 	case handshake.CopyUp:
 		return goOn, c.copyUp(int(m.A), int(m.B))
 	case handshake.Mounted:
@@ -141,6 +145,9 @@ func (c *Container) mounted() error {
 	if hooks == nil {
 		return nil
 	}
+	if err := c.checkMaps(); err != nil {
+		return err
+	}
 	if err := c.hooks("prestart", hooks.Prestart, specs.StateCreated); err != nil {
 		return err
 	}
@@ -150,9 +157,21 @@ func (c *Container) mounted() error {
 	return c.feedHooks()
 }
 
+// checkMaps refuses mappings for a user namespace that is joined and has others. The
+// process is in it: its maps are those of the namespace, however it was named.
+func (c *Container) checkMaps() error {
+	if !c.setup.Joined(unix.CLONE_NEWUSER) {
+		return nil
+	}
+	return namespaces.CheckMaps(c.proc.Pid, c.spec.Linux.UIDMappings, c.spec.Linux.GIDMappings)
+}
+
 // ready does what must wait for the container's last step before start, and
 // returns the answer: HOME, or one byte.
 func (c *Container) ready() ([]byte, error) {
+	if err := c.checkMaps(); err != nil {
+		return nil, err
+	}
 	begin := c.began()
 	if err := c.group.ApplyLate(c.values); err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/process"
@@ -60,6 +61,7 @@ func Start(root, id string, warn func(any)) error {
 
 func (c *Container) startCreated() error {
 	defer c.lock.release()
+	debuglog.Printf("let process %d go on from its set-up to its program", c.Pid)
 	if err := c.proc.Reply(goOn); err != nil {
 		return c.died(err)
 	}
@@ -78,6 +80,7 @@ func (c *Container) start() error {
 	if err := c.poststart(); err != nil {
 		return errors.Join(err, c.destroy())
 	}
+	c.forgetDevices()
 	return nil
 }
 
@@ -184,6 +187,7 @@ func (c *child) Wait() (int, error) {
 // Signal sends a signal to the container's first process. One that has ended
 // is no error.
 func (c *child) Signal(s unix.Signal) error {
+	debuglog.Printf("pass %s on to process %d", unix.SignalName(s), c.proc.Pid)
 	err := unix.PidfdSendSignal(int(c.proc.PidFD.Fd()), s, nil, 0)
 	if errors.Is(err, unix.ESRCH) {
 		return nil
@@ -211,6 +215,7 @@ func (c *Container) Delete() (warnings []error, err error) {
 // Close gives up the descriptors of a container that goes on alone.
 func (c *Container) Close() {
 	c.lock.release()
+	c.forgetDevices()
 	c.proc.Close()
 	if c.Console != nil {
 		c.Console.Close()

@@ -16,6 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/debuglog"
+	"github.com/minirun/minirun/internal/netdevice"
+	"github.com/minirun/minirun/internal/resctrl"
 	"github.com/minirun/minirun/internal/spec"
 	"github.com/minirun/minirun/internal/systemd"
 )
@@ -44,6 +47,11 @@ type Record struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 	OnHost      *HostMount        `json:"onHost,omitempty"`
 	Unit        *systemd.Unit     `json:"unit,omitempty"` // with --systemd-cgroup
+	IntelRdt    *resctrl.Group    `json:"intelRdt,omitempty"`
+	// Devices are those of linux.netDevices while the container is created, and
+	// NetworkNamespace is where they go if that is joined by path.
+	Devices          []netdevice.Device `json:"devices,omitempty"`
+	NetworkNamespace string             `json:"networkNamespace,omitempty"`
 	// Declared is the ociVersion of config.json, where a rule depends on it.
 	Declared string `json:"declaredVersion,omitempty"`
 }
@@ -70,6 +78,7 @@ func (r *Record) write(dir string) error {
 	if err := unix.Rename(tmp, filepath.Join(dir, recordFile)); err != nil {
 		return fmt.Errorf("container state: rename %s to %s: %w", tmp, recordFile, err)
 	}
+	debuglog.Printf("wrote %s/%s", dir, recordFile)
 	return nil
 }
 
@@ -113,7 +122,7 @@ func (r *Record) encode() ([]byte, error) {
 	if len(r.Cgroups) > 0 {
 		out = append(out, '}')
 	}
-	if r.Hooks == nil && r.Listener == nil && len(r.Annotations) == 0 && r.OnHost == nil && r.Unit == nil && r.Declared == "" {
+	if r.Hooks == nil && r.Listener == nil && len(r.Annotations) == 0 && r.OnHost == nil && r.Unit == nil && r.Declared == "" && r.IntelRdt == nil && len(r.Devices) == 0 {
 		return append(out, '}'), nil
 	}
 	rest, err := json.Marshal(struct {
@@ -123,7 +132,11 @@ func (r *Record) encode() ([]byte, error) {
 		OnHost      *HostMount        `json:"onHost,omitempty"`
 		Unit        *systemd.Unit     `json:"unit,omitempty"`
 		Declared    string            `json:"declaredVersion,omitempty"`
-	}{r.Hooks, r.Listener, r.Annotations, r.OnHost, r.Unit, r.Declared})
+
+		IntelRdt         *resctrl.Group     `json:"intelRdt,omitempty"`
+		Devices          []netdevice.Device `json:"devices,omitempty"`
+		NetworkNamespace string             `json:"networkNamespace,omitempty"`
+	}{r.Hooks, r.Listener, r.Annotations, r.OnHost, r.Unit, r.Declared, r.IntelRdt, r.Devices, r.NetworkNamespace})
 	if len(rest) <= len("{}") { // an empty object has nothing to add
 		return append(out, '}'), err
 	}
@@ -256,6 +269,12 @@ func ended(pidfd int) bool {
 
 // Status is the container's state in OCI's words, or "paused" as runc has it.
 func (r *Record) Status() specs.ContainerState {
+	status := r.status()
+	debuglog.Printf("container %q is %s, its first process is %d", r.ID, status, r.Pid)
+	return status
+}
+
+func (r *Record) status() specs.ContainerState {
 	f, err := r.open()
 	if err != nil || f == nil {
 		if r.Pid == 0 && err == nil {
@@ -269,14 +288,13 @@ func (r *Record) Status() specs.ContainerState {
 
 // alive is the state of a container whose first process is there.
 func (r *Record) alive() specs.ContainerState {
-	inPlan := bootstrap.InPlan(r.Pid)
 	switch {
-	case inPlan && r.Socket == 0:
-		return specs.StateCreating
-	case r.paused():
+	case r.paused(): // also before its program: start would wait for a frozen process
 		return StatePaused
-	case inPlan:
+	case bootstrap.InPlan(r.Pid) && r.Socket != 0:
 		return specs.StateCreated
+	case bootstrap.InPlan(r.Pid):
+		return specs.StateCreating
 	}
 	return specs.StateRunning
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/minirun/minirun/internal/netdevice"
+	"github.com/minirun/minirun/internal/resctrl"
 	"github.com/minirun/minirun/internal/systemd"
 )
 
@@ -18,9 +20,12 @@ func TestRecordRoundTrip(t *testing.T) {
 		Created: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Cgroups: map[string]string{"": "/u", "cpu": "/c", "name=systemd": "/s"},
 		Socket: 5, NoKeyring: true, LastSteps: []LastStep{{1, "config.json: \"x\"", true}, {2, "y", false}}, Layers: []string{"/l\"1", "/l2"}, Upper: "/u", Work: "/w", Listener: &Listener{"/l", "m"}, Hooks: &specs.Hooks{Poststop: []specs.Hook{{Path: "/h"}}}, Namespaces: 0x7e020000,
 		Annotations: map[string]string{"k": "v"}, OnHost: &HostMount{Below: 1 << 40, ID: 3}, Unit: &systemd.Unit{Name: "minirun-x.scope", Slice: "a.slice", User: true}, Declared: "1.2.0",
+		IntelRdt: &resctrl.Group{Root: "/sys/fs/resctrl", Control: "/sys/fs/resctrl/c", Monitor: "/sys/fs/resctrl/c/mon_groups/x", Own: true},
+		Devices:  []netdevice.Device{{Host: "eth0", Name: "c0", Index: 3, Hardware: "aGk=", Up: true, Master: 4, Addresses: []string{"aGk="}, Routes: []string{"aGk="}}}, NetworkNamespace: "/run/netns/x",
 	}
 	plain := full
 	plain.Hooks, plain.Listener, plain.Annotations, plain.OnHost, plain.Declared = nil, nil, nil, nil, ""
+	plain.IntelRdt, plain.Devices, plain.NetworkNamespace = nil, nil, ""
 	empty := plain
 	empty.Hooks, empty.Annotations, empty.Cgroups, empty.Socket, empty.LastSteps, empty.Layers, empty.Upper, empty.Work = nil, map[string]string{}, nil, 0, nil, nil, "", ""
 	for name, want := range map[string]Record{"full": full, "plain": plain, "empty": empty, "zero": {}} {

@@ -8,11 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/resctrl"
 )
 
 // Update changes the resources of a container that has not stopped, in its
-// cgroups alone: what r does not have stays as it is (cgroups.Group.Update).
-func Update(root, id string, r *specs.LinuxResources) error {
+// cgroups and its resctrl group alone: what r and s do not have stays as it is
+// (cgroups.Group.Update).
+func Update(root, id string, r *specs.LinuxResources, s RdtSchemas) (err error) {
 	h, err := hold(root, id, unix.LOCK_EX)
 	if err != nil {
 		return err
@@ -27,6 +29,15 @@ func Update(root, id string, r *specs.LinuxResources) error {
 	if err != nil {
 		return fmt.Errorf("update: %w", err)
 	}
+	undo, err := h.updateRdt(s, resctrl.Find)
+	if err != nil {
+		return fmt.Errorf("update %s: %w", s.flag(), err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, undo())
+		}
+	}()
 	if len(h.Cgroups) == 0 {
 		return errors.New("update: the container has no cgroup")
 	}

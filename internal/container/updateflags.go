@@ -39,6 +39,20 @@ func UpdateFlags(flag func(name string) string) (*specs.LinuxResources, error) {
 	return r, spec.ValidateResources(r, "update")
 }
 
+// ParseRdtSchemas turns the flags of `update` for the container's resctrl group into its
+// schemas (pure).
+func ParseRdtSchemas(flag func(name string) string) (RdtSchemas, error) {
+	s := RdtSchemas{L3Cache: flag("l3-cache-schema"), MemoryBandwidth: flag("mem-bw-schema")}
+	for _, f := range [...]struct{ name, value, prefix string }{
+		{"l3-cache-schema", s.L3Cache, "L3"}, {"mem-bw-schema", s.MemoryBandwidth, "MB:"},
+	} {
+		if f.value != "" && (!strings.HasPrefix(f.value, f.prefix) || strings.Contains(f.value, "\n")) {
+			return RdtSchemas{}, fmt.Errorf("--%s %q: must be one line of resctrl's schemata that begins with %s", f.name, f.value, f.prefix)
+		}
+	}
+	return s, nil
+}
+
 // flagParser keeps the first error.
 type flagParser struct {
 	flag func(string) string

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -79,7 +80,7 @@ func TestProcessRows(t *testing.T) {
 
 func TestListNothing(t *testing.T) {
 	root := t.TempDir()
-	if all, err := List(root+"/none", nil); all != nil || err != nil {
+	if all, err := List(root+"/none", nil); all != nil || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a root that is not there: %v, %v", all, err)
 	}
 	// Being created or deleted, not ours, and damaged: only the last is told.

@@ -10,6 +10,8 @@ import (
 
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/debuglog"
+	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/plan"
 )
 
@@ -64,8 +66,9 @@ type Written struct {
 	Unit                uint64 // the file's number is rounded down to a multiple of this; 0: it is not
 }
 
-// did tells the watch, if there is one, of an action that began at a time.
+// did tells the watch, if there is one, and --debug of an action that began at a time.
 func (c *child) did(begin time.Time, what, why, source string, values ...Written) {
+	debuglog.Printf("%s", what)
 	if w := c.options.Watch; w != nil {
 		w.Did(Action{What: what, Why: why, Source: source, Begin: begin, Values: values})
 	}
@@ -77,6 +80,13 @@ func (c *child) began() (now time.Time) {
 		now = time.Now()
 	}
 	return now
+}
+
+// debugAsked reports what a process asks for with --debug.
+func debugAsked(pid int, m bootstrap.Message) {
+	if m.Point != plan.Ran && m.Point != bootstrap.Stamped { // each step of a watched plan
+		debuglog.Printf("process %d asks for %s", pid, handshake.Name(m.Point))
+	}
 }
 
 // watched returns the plan that is to run instead of c.plan.

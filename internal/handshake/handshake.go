@@ -10,6 +10,7 @@
 //	TimeOffsets ────────────────────▶   writes timens_offsets
 //	clone(CLONE_PARENT)
 //	Cloned(pid) ────────────────────▶   goes on with that process
+//	NetDevices ─────────────────────▶   moves network devices of the host in
 //	mounts …
 //	Target(root, question) ─────────▶   reads the links that a mount's target leads through
 //	CopyUp(from, to) ───────────────▶   copies a directory into a new tmpfs
@@ -39,6 +40,7 @@ const (
 	MapIDs uint32 = iota + 1
 	TimeOffsets
 	Cloned // A: pid of the sibling that goes on
+	NetDevices
 	CopyUp // A: descriptor of the directory, B: descriptor of the tmpfs's mount
 	Mounted
 	Console // A: descriptor of the terminal's master
@@ -57,7 +59,7 @@ const TimedOut = 1 << 32
 
 // Name returns a point's name for error messages and traces.
 func Name(point uint32) string {
-	names := [...]string{"", "map ids", "time offsets", "cloned", "copy up", "mounted", "console", "ready", "seccomp listener", "hook failed", "scope", "full", "no program", "target"}
+	names := [...]string{"", "map ids", "time offsets", "cloned", "network devices", "copy up", "mounted", "console", "ready", "seccomp listener", "hook failed", "scope", "full", "no program", "target"}
 	if int(point) < len(names) {
 		return names[point]
 	}

@@ -153,7 +153,7 @@ func (v *View) namespaces(root, id string, f Facts) {
 }
 
 func (v *View) limits(root, id string) {
-	event, err := container.Stats(root, id)
+	event, err := container.Sample(root, id)
 	if err != nil {
 		return
 	}

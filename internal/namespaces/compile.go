@@ -158,16 +158,21 @@ func Cgroup(b *plan.Builder, setup Setup) {
 }
 
 // Kernel adds the steps that set what belongs to the new namespaces while the
-// host's /proc can be used: the loopback device, sysctl. The host's /proc shows
+// host's /proc can be used: network devices, sysctl. The host's /proc shows
 // the namespaces of whoever looks, and no image can replace it
 // (CVE-2025-52881).
-func Kernel(b *plan.Builder, s *specs.Spec, setup Setup) {
+func Kernel(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Setup) {
 	if setup.New&unix.CLONE_NEWNET != 0 {
 		loopback(b)
 	}
-	if s.Linux != nil {
-		sysctls(b, s.Linux.Sysctl)
+	if s.Linux == nil {
+		return
 	}
+	if len(s.Linux.NetDevices) > 0 {
+		b.In(plan.Namespaces, "linux.netDevices")
+		parent.Ask("only a process of the host may move its devices, and sysctl may name them", b.Message(handshake.NetDevices))
+	}
+	sysctls(b, s.Linux.Sysctl)
 }
 
 // Names adds the steps that name the host. Hooks up to createContainer still

@@ -21,6 +21,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+
+	"github.com/minirun/minirun/internal/debuglog"
 )
 
 // An Origin is the server that the user named.
@@ -106,7 +108,13 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	return t.next.RoundTrip(r)
+	answer, err := t.next.RoundTrip(r)
+	if err != nil {
+		debuglog.Printf("%s %s://%s%s: %v", r.Method, r.URL.Scheme, r.URL.Host, r.URL.Path, err)
+	} else { // without the query and the headers, which may have credentials
+		debuglog.Printf("%s %s://%s%s: %s", r.Method, r.URL.Scheme, r.URL.Host, r.URL.Path, answer.Status)
+	}
+	return answer, err
 }
 
 // CloseIdleConnections is what http.Client.CloseIdleConnections calls.

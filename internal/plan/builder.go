@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -335,5 +336,7 @@ func (b *Builder) Plan() *Plan {
 		}
 	}
 	b.align(8)
+	// In the order of their places, where Text looks for them.
+	slices.SortStableFunc(b.plan.Cells, func(x, y CellName) int { return cmp.Compare(x.Cell, y.Cell) })
 	return &b.plan
 }

@@ -31,6 +31,9 @@ func (f *File) openingText() string {
 	switch f.Open {
 	case MapIDs:
 		return fmt.Sprintf("a user namespace with uid_map %q, gid_map %q", f.Maps[0], f.Maps[1])
+	case Device:
+		return fmt.Sprintf("a mount of mknod(%#o, makedev(%d, %d)), owner %d:%d",
+			f.Node.Mode, unix.Major(f.Node.Number), unix.Minor(f.Node.Number), f.Node.UID, f.Node.GID)
 	case Process:
 		return "pidfd_open(" + f.Path + ", 0)"
 	case Pipe:

@@ -62,9 +62,9 @@ const Ran uint32 = 1 << 16
 // A Plan is what one new process does, in order.
 type Plan struct {
 	Steps []Step
-	Data  []byte // loaded at DataBase; begins with the header
-	Cells []CellName
-	Files []File // what the parent opens beforehand, not part of the image
+	Data  []byte     // loaded at DataBase; begins with the header
+	Cells []CellName // sorted by Cell
+	Files []File     // what the parent opens beforehand, not part of the image
 
 	bad error // the Builder's first error; Encode returns it
 }
@@ -77,6 +77,7 @@ type File struct {
 	Open       Opening
 	Path       string
 	Maps       [2][]string // MapIDs: lines for uid_map and gid_map
+	Node       Node        // Device
 	Name       string
 	Source     string // JSON path, as in Step
 }
@@ -89,7 +90,15 @@ const (
 	Pipe                    // the reading end of a pipe; the parent keeps the other
 	MapIDs                  // a new user namespace with Maps
 	Process                 // pidfd_open of the process whose number is Path
+	Device                  // a detached mount of a new device node
 )
+
+// A Node is a device node or a FIFO, with its owner on the host.
+type Node struct {
+	Mode     uint32 // kind and permissions
+	Number   uint64
+	UID, GID uint32
+}
 
 // A Step is one system call.
 type Step struct {

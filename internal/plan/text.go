@@ -1,13 +1,17 @@
 package plan
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/termtext"
 )
 
 // Text writes the plan for a person: the steps by group, each with its call in
@@ -65,8 +69,22 @@ func (p *Plan) Line(i int) string {
 	return out.String()
 }
 
+// Brief is a step for a message: its name and its call, each value with its ends only
+// if it is long. The arguments of a program may be megabytes.
+func (p *Plan) Brief(s *Step) string {
+	args := p.argTexts(s)
+	for i := range args {
+		args[i] = termtext.Value(args[i])
+	}
+	return termtext.Value(s.Name) + ": " + s.Call.Name() + "(" + strings.Join(args, ", ") + ")"
+}
+
 // CallText is the call with its arguments, as strace writes it.
 func (p *Plan) CallText(s *Step) string {
+	return s.Call.Name() + "(" + strings.Join(p.argTexts(s), ", ") + ")"
+}
+
+func (p *Plan) argTexts(s *Step) []string {
 	shapes := callShapes[s.Call]
 	args := make([]string, len(s.Args))
 	for k, a := range s.Args {
@@ -85,14 +103,13 @@ func (p *Plan) CallText(s *Step) string {
 			args[k] = p.argText(a, shape)
 		}
 	}
-	return s.Call.Name() + "(" + strings.Join(args, ", ") + ")"
+	return args
 }
 
 func (p *Plan) cellName(offset uint64) string {
-	for _, c := range p.Cells {
-		if uint64(c.Cell) == offset {
-			return "$" + c.Name
-		}
+	i, found := slices.BinarySearchFunc(p.Cells, offset, func(c CellName, offset uint64) int { return cmp.Compare(uint64(c.Cell), offset) })
+	if found {
+		return "$" + p.Cells[i].Name
 	}
 	return fmt.Sprintf("$%d", offset)
 }

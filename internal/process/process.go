@@ -47,6 +47,7 @@ type Input struct {
 	DieWithParent     bool             // SIGKILL when its parent ends
 	Unasked           bool             // go on to execve without telling Ready: nobody waits for it
 	Unreported        bool             // the filter forbids reporting that the program cannot be executed: see Reports
+	KeepGroups        bool             // the additional groups are the caller's, whatever process.user says
 	UserNS, Rootless  bool
 	SELinux, AppArmor bool
 
@@ -360,21 +361,28 @@ func (c *compiler) user() {
 	if u.UID != 0 {
 		b.Call("keep capabilities over the change of user", "until execve", plan.Prctl, plan.Int(unix.PR_SET_KEEPCAPS), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
 	}
-	groups := slices.Clone(u.AdditionalGids)
-	slices.Sort(groups)
-	groups = slices.Compact(groups) // as runc: a group is shown once
-	denied := plan.Then{}
-	if others := slices.DeleteFunc(slices.Clone(groups), func(g uint32) bool { return g == u.GID }); len(others) == 0 && c.in.UserNS {
-		// A user namespace made without privilege has setgroups denied. Then there are
-		// no groups that it could have kept, and no other gid that it could change to.
-		denied = plan.Fine(unix.EPERM)
+	if !c.in.KeepGroups {
+		c.groups()
 	}
-	b.CallThen("set the additional groups", "", denied, plan.Setgroups, plan.Int(len(groups)), b.Words32(groups...))
 	b.Call("become gid "+strconv.FormatUint(uint64(u.GID), 10), "", plan.Setresgid, plan.Int(u.GID), plan.Int(u.GID), plan.Int(u.GID))
 	b.Call("become uid "+strconv.FormatUint(uint64(u.UID), 10), "", plan.Setresuid, plan.Int(u.UID), plan.Int(u.UID), plan.Int(u.UID))
 	if c.in.Rootless {
 		b.Call("stay visible to the parent", "it has no privilege to look at what changed its user", plan.Prctl, plan.Int(unix.PR_SET_DUMPABLE), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
 	}
+}
+
+// groups sets the additional groups.
+func (c *compiler) groups() {
+	groups := slices.Clone(c.p.User.AdditionalGids)
+	slices.Sort(groups)
+	groups = slices.Compact(groups) // as runc: a group is shown once
+	denied := plan.Then{}
+	if others := slices.DeleteFunc(slices.Clone(groups), func(g uint32) bool { return g == c.p.User.GID }); len(others) == 0 && c.in.UserNS {
+		// A user namespace made without privilege has setgroups denied. Then there are
+		// no groups that it could have kept, and no other gid that it could change to.
+		denied = plan.Fine(unix.EPERM)
+	}
+	c.b.CallThen("set the additional groups", "", denied, plan.Setgroups, plan.Int(len(groups)), c.b.Words32(groups...))
 }
 
 // umask comes before the filter, which may answer umask(2) without doing it. No

@@ -36,13 +36,14 @@ func (c *compiler) bind(i int, m *specs.Mount, o spec.MountOptions) {
 	b := c.b
 	where := clean(m.Destination)
 	source, early := c.sources[i]
-	if !early {
+	switch {
+	case early && c.staged():
+		source = c.stagedSource(i, cloneFlags(o))
+	case !early:
 		source = c.cloneSource(i)
 	}
 	b.In(plan.Filesystem, mountSource(i))
-	if set, clr := attributesOf(o.Flags, o.ClearFlags); set|clr != 0 {
-		c.setAttr("set attributes of "+where, source, attr{set: set, clr: clr})
-	}
+	c.bindAttributes(source, "set attributes of "+where, o)
 	fd := c.bindTarget(i, source, o)
 	c.attach(source, fd, "bind "+m.Source+" on "+where)
 	c.attributes(source, where, o)
@@ -98,7 +99,11 @@ func (c *compiler) copyLink(i int) {
 
 // attach moves a detached mount onto an open place.
 func (c *compiler) attach(mount, target plan.Cell, name string) {
-	c.b.Call(name, "", plan.MoveMount, plan.Of(mount), c.b.Str(""), plan.Of(target), c.b.Str(""),
+	c.attachThen(mount, target, name, plan.Then{})
+}
+
+func (c *compiler) attachThen(mount, target plan.Cell, name string, t plan.Then) {
+	c.b.CallThen(name, "", t, plan.MoveMount, plan.Of(mount), c.b.Str(""), plan.Of(target), c.b.Str(""),
 		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
 }
 
@@ -110,10 +115,7 @@ func (c *compiler) cloneSource(i int) plan.Cell {
 	o, _ := spec.ParseMountOptions(m.Options)
 	b.In(plan.Filesystem, mountSource(i)+".source")
 	fd := b.Cell("source")
-	flags := unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
-	if o.Flags&unix.MS_REC != 0 {
-		flags |= unix.AT_RECURSIVE
-	}
+	flags := cloneFlags(o)
 	if o.SourceNoFollow {
 		flags |= unix.AT_SYMLINK_NOFOLLOW
 	}
@@ -131,48 +133,44 @@ func (c *compiler) cloneSource(i int) plan.Cell {
 	return fd
 }
 
-// mapIDs shows the files of a mount with other owners. A mapping is given to
-// the kernel as a user namespace that has it, which the parent makes.
-func (c *compiler) mapIDs(i int, m *specs.Mount, o spec.MountOptions, fd plan.Cell) {
-	uids, gids, source := m.UIDMappings, m.GIDMappings, mountSource(i)+".uidMappings"
-	if len(uids) == 0 && c.spec.Linux != nil {
-		// idmap without mappings means the container's own.
-		uids, gids, source = c.spec.Linux.UIDMappings, c.spec.Linux.GIDMappings, "linux.uidMappings"
+// cloneFlags are the flags of open_tree(2) for a bind or rbind mount.
+func cloneFlags(o spec.MountOptions) int {
+	flags := unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
+	if o.Flags&unix.MS_REC != 0 {
+		flags |= unix.AT_RECURSIVE
 	}
-	c.b.In(plan.Filesystem, source)
-	userns := c.b.File(plan.File{Open: plan.MapIDs, Maps: [2][]string{namespaces.Lines(uids), namespaces.Lines(gids)}, Name: "the id map of " + m.Destination})
+	return flags
+}
+
+// mapIDs shows the files of a mount with other owners. The kernel takes a mapping
+// from a user namespace: one that the parent makes for it, or the one that the
+// container joins, if the mount has no mapping of its own.
+func (c *compiler) mapIDs(i int, m *specs.Mount, o spec.MountOptions, fd plan.Cell) {
 	flags := 0
 	if o.RIDMap {
 		flags = unix.AT_RECURSIVE
 	}
-	c.setAttrAt("map the owners of "+m.Source, fd, attr{set: unix.MOUNT_ATTR_IDMAP, userns: userns.Value}, flags)
+	c.setAttrAt("map the owners of "+m.Source, fd, attr{set: unix.MOUNT_ATTR_IDMAP, userns: c.mapping(i, m).Value}, flags)
 }
 
-// attributesOf translates flags of mount(2) into those of mount_setattr(2). A
-// bind mount keeps what its source has unless an option says otherwise.
-func attributesOf(set, clear uintptr) (attrSet, attrClr uint64) {
-	for _, pair := range [...]struct {
-		ms   uintptr
-		attr uint64
-	}{
-		{unix.MS_RDONLY, unix.MOUNT_ATTR_RDONLY}, {unix.MS_NOSUID, unix.MOUNT_ATTR_NOSUID},
-		{unix.MS_NODEV, unix.MOUNT_ATTR_NODEV}, {unix.MS_NOEXEC, unix.MOUNT_ATTR_NOEXEC},
-		{unix.MS_NODIRATIME, unix.MOUNT_ATTR_NODIRATIME}, {unix.MS_NOSYMFOLLOW, unix.MOUNT_ATTR_NOSYMFOLLOW},
-	} {
-		if set&pair.ms != 0 {
-			attrSet |= pair.attr
-		} else if clear&pair.ms != 0 {
-			attrClr |= pair.attr
+// mapping is the descriptor of a user namespace with the mapping of mounts[i].
+func (c *compiler) mapping(i int, m *specs.Mount) plan.Arg {
+	name := "the id map of " + m.Destination
+	if len(m.UIDMappings) > 0 {
+		c.b.In(plan.Filesystem, mountSource(i)+".uidMappings")
+		return c.b.File(plan.File{Open: plan.MapIDs, Maps: mapLines(m.UIDMappings, m.GIDMappings), Name: name})
+	}
+	linux := c.spec.Linux
+	for k, ns := range linux.Namespaces {
+		if ns.Type == specs.UserNamespace && ns.Path != "" {
+			c.b.In(plan.Filesystem, indexed("linux.namespaces", k))
+			return c.b.File(plan.File{Open: plan.OpenRead, Path: ns.Path, Name: name})
 		}
 	}
-	// The access time is a choice of one, cleared as a whole before it is set.
-	switch {
-	case set&unix.MS_STRICTATIME != 0:
-		return attrSet | unix.MOUNT_ATTR_STRICTATIME, attrClr | unix.MOUNT_ATTR__ATIME
-	case set&unix.MS_NOATIME != 0:
-		return attrSet | unix.MOUNT_ATTR_NOATIME, attrClr | unix.MOUNT_ATTR__ATIME
-	case set&unix.MS_RELATIME != 0, clear&(unix.MS_NOATIME|unix.MS_STRICTATIME) != 0:
-		return attrSet | unix.MOUNT_ATTR_RELATIME, attrClr | unix.MOUNT_ATTR__ATIME
-	}
-	return attrSet, attrClr
+	c.b.In(plan.Filesystem, "linux.uidMappings")
+	return c.b.File(plan.File{Open: plan.MapIDs, Maps: mapLines(linux.UIDMappings, linux.GIDMappings), Name: name})
+}
+
+func mapLines(uids, gids []specs.LinuxIDMapping) [2][]string {
+	return [2][]string{namespaces.Lines(uids), namespaces.Lines(gids)}
 }

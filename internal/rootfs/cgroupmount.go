@@ -72,8 +72,7 @@ func (c *compiler) bindCgroup(target plan.Cell, dir, where string, o spec.MountO
 	source := c.b.Cell("cgroup")
 	c.b.Get("clone the mount of "+dir, "", plan.Then{}, source, plan.OpenTree, plan.Int(unix.AT_FDCWD), c.b.Str(dir),
 		plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
-	set, clr := attributesOf(o.Flags, 0)
-	c.setAttr("set attributes of "+where, source, attr{set: set, clr: clr})
+	c.setAttr("set attributes of "+where, source, attributesOf(o.Flags, 0))
 	c.attach(source, target, "bind "+dir+" on "+where)
 	c.close(source)
 }

@@ -93,7 +93,11 @@ func (c *compiler) devices() {
 	}
 	for i := range c.spec.Linux.Devices {
 		c.b.In(plan.Filesystem, indexed("linux.devices", i))
-		c.device(dirs, &c.spec.Linux.Devices[i])
+		if d := &c.spec.Linux.Devices[i]; c.handsDevices() {
+			c.handDevice(d)
+		} else {
+			c.device(dirs, d)
+		}
 	}
 	c.b.In(plan.Filesystem, "")
 	for _, link := range devLinks {
@@ -134,20 +138,59 @@ func (c *compiler) device(dirs map[string]plan.Cell, d *specs.LinuxDevice) {
 		c.bindDevice(p)
 		return
 	}
-	kind := map[string]uint32{"c": unix.S_IFCHR, "u": unix.S_IFCHR, "b": unix.S_IFBLK, "p": unix.S_IFIFO}[d.Type]
-	mode := os.FileMode(0o666)
-	if d.FileMode != nil {
-		mode = *d.FileMode
-	}
-	number := uint64(0)
-	if d.Type != "p" {
-		number = unix.Mkdev(uint32(d.Major), uint32(d.Minor))
-	}
-	c.makeDevice(dir, p, kind|uint32(mode)&0o7777, number)
+	mode, number := modeAndNumber(d)
+	c.makeDevice(dir, p, mode, number)
 	uid, gid := idOr0(d.UID), idOr0(d.GID)
 	if uid != 0 || gid != 0 {
 		c.b.Call("set the owner of "+p, "", plan.Fchownat, plan.Of(dir), c.b.Str(path.Base(p)), plan.Int(uid), plan.Int(gid), plan.Int(unix.AT_SYMLINK_NOFOLLOW))
 	}
+}
+
+// modeAndNumber are what mknod(2) makes a device of.
+func modeAndNumber(d *specs.LinuxDevice) (mode uint32, number uint64) {
+	kind := map[string]uint32{"c": unix.S_IFCHR, "u": unix.S_IFCHR, "b": unix.S_IFBLK, "p": unix.S_IFIFO}[d.Type]
+	perm := os.FileMode(0o666)
+	if d.FileMode != nil {
+		perm = *d.FileMode
+	}
+	if d.Type != "p" {
+		number = unix.Mkdev(uint32(d.Major), uint32(d.Minor))
+	}
+	return kind | uint32(perm)&0o7777, number
+}
+
+// handsDevices reports whether the parent makes the devices of config.json, as it may
+// and a user namespace may not. It needs to know which ids of the host their owners are.
+func (c *compiler) handsDevices() bool {
+	l := c.spec.Linux
+	return c.in.UserNS && !c.in.Rootless && !c.in.NoDevices && len(l.UIDMappings) > 0 && len(l.GIDMappings) > 0
+}
+
+// handDevice mounts a device node that the parent has made on an empty file: its
+// number, mode and owner are those of config.json, whatever the host has at this path.
+// The inode is the container's alone, so the mount need not be read-only.
+func (c *compiler) handDevice(d *specs.LinuxDevice) {
+	p, l := clean(d.Path), c.spec.Linux
+	mode, number := modeAndNumber(d)
+	node := c.b.File(plan.File{Open: plan.Device, Name: "the device " + p, Node: plan.Node{
+		Mode: mode, Number: number, UID: hostID(l.UIDMappings, idOr0(d.UID)), GID: hostID(l.GIDMappings, idOr0(d.GID)),
+	}})
+	target := c.open(place{path: p, nolinks: true, inDev: inDev(p)})
+	c.b.Call("mount the device on "+p, "a user namespace may not make devices", plan.MoveMount, node, c.b.Str(""), plan.Of(target), c.b.Str(""),
+		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
+	c.b.Call("close", "", plan.Close, node)
+	c.close(target)
+}
+
+// hostID returns the id of the host that an id of the container is. One that is not
+// mapped becomes the host's root, which the container sees as nobody.
+func hostID(maps []specs.LinuxIDMapping, id uint32) uint32 {
+	for _, m := range maps {
+		if id >= m.ContainerID && id-m.ContainerID < m.Size {
+			return m.HostID + (id - m.ContainerID)
+		}
+	}
+	return 0
 }
 
 func idOr0(id *uint32) uint32 {
@@ -173,9 +216,9 @@ func (c *compiler) makeDevice(dir plan.Cell, p string, mode uint32, number uint6
 	b.Place(done)
 }
 
-// bindDevice is for containers that may not make device nodes: the host's is
-// mounted on an empty file, read-only, because a user namespace may map the
-// device's owner.
+// bindDevice is for devices that neither the container nor minirun may or need make:
+// the host's is mounted on an empty file, read-only, because a user namespace may map
+// the device's owner.
 func (c *compiler) bindDevice(p string) {
 	source := c.b.Cell("device")
 	c.b.Get("clone the mount of "+p, "a user namespace may not make devices", plan.Then{}, source, plan.OpenTree,

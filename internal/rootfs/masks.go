@@ -10,10 +10,12 @@ import (
 )
 
 // maskedPaths hides files under the host's /dev/null and directories under an
-// empty read-only tmpfs. The image's own /dev/null will not do: it may be
-// anything, and be exchanged meanwhile (CVE-2025-31133). The host's is mounted
-// read-only; otherwise the container's root could chmod it on the host through
-// the mask.
+// empty read-only tmpfs, the same for all: Kubernetes masks directories of every
+// processor, and each tmpfs is a file system to be made and to be removed again.
+//
+// The image's own /dev/null will not do: it may be anything, and be exchanged
+// meanwhile (CVE-2025-31133). The host's is mounted read-only; otherwise the
+// container's root could chmod it on the host through the mask.
 func (c *compiler) maskedPaths() {
 	if c.spec.Linux == nil || len(c.spec.Linux.MaskedPaths) == 0 {
 		return
@@ -22,31 +24,58 @@ func (c *compiler) maskedPaths() {
 	null := c.b.Cell("null")
 	c.b.Get("open the host's /dev/null", "the image's may be anything", plan.Then{}, null, plan.Openat,
 		plan.Int(unix.AT_FDCWD), c.b.Str("/dev/null"), plan.Int(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC), plan.Int(0))
+	empty := c.emptyDirectory()
+	masked := make(map[string]bool, len(c.spec.Linux.MaskedPaths))
 	for i, p := range c.spec.Linux.MaskedPaths {
-		c.b.In(plan.Filesystem, indexed("linux.maskedPaths", i))
-		c.mask(clean(p), null)
+		if p = clean(p); !masked[p] {
+			masked[p] = true
+			c.b.In(plan.Filesystem, indexed("linux.maskedPaths", i))
+			c.mask(p, null, empty)
+		}
 	}
-	c.close(null)
+	c.close(null, empty)
 }
 
-func (c *compiler) mask(p string, null plan.Cell) {
+// emptyDirectory makes the read-only tmpfs for masks: it has room for nothing but its
+// root, should anyone make it writable.
+func (c *compiler) emptyDirectory() plan.Cell {
+	options := [][2]string{{"size", "4k"}, {"nr_inodes", "1"}}
+	if label := c.mountLabel("tmpfs"); label != "" {
+		options = append(options, [2]string{"context", label})
+	}
+	return c.detachedTmpfs("empty", append(options, [2]string{"ro", ""}), unix.MOUNT_ATTR_RDONLY)
+}
+
+// mask covers one path, which may be absent.
+//
+// Before Linux 6.15 a mount that is attached nowhere cannot be cloned: EINVAL. So the
+// first directory gets the tmpfs itself, which can be cloned from then on.
+func (c *compiler) mask(p string, null, empty plan.Cell) {
 	b := c.b
-	file, done := b.Label(), b.Label()
-	fd := b.Cell("masked")
+	file, first, covered, done := b.Label(), b.Label(), b.Label(), b.Label()
+	fd, cover := b.Cell("masked"), b.Cell("cover")
 	absent := plan.On{Errno: unix.ENOENT, To: done}
 	c.openAt(place{path: p, dir: true}, fd, plan.Then{On: []plan.On{absent, {Errno: unix.ENOTDIR, To: file}}})
-	b.Call("go to "+p, "", plan.Fchdir, plan.Of(fd))
-	b.Call("cover "+p, "", plan.Mount, b.Str("tmpfs"), b.Str("."), b.Str("tmpfs"), plan.Int(unix.MS_RDONLY), c.data("tmpfs", nil))
-	b.CallThen("close", "", plan.Then{Next: done}, plan.Close, plan.Of(fd))
+	c.cloneMount("clone the empty tmpfs", empty, cover, plan.Then{On: []plan.On{{Errno: unix.EINVAL, To: first}}})
+	c.attach(cover, fd, "cover "+p)
+	b.CallThen("close", "", plan.Then{Next: covered}, plan.Close, plan.Of(cover))
+	b.Place(first)
+	c.attachThen(empty, fd, "cover "+p, plan.Then{Next: covered})
 	b.Place(file)
 	// ENOTDIR also when a component on the way is no directory: then it is absent.
 	c.openAt(place{path: p}, fd, plan.Then{On: []plan.On{absent, {Errno: unix.ENOTDIR, To: done}}})
-	source := b.Cell("cover")
-	b.Get("clone the mount of /dev/null", "", plan.Then{}, source, plan.OpenTree, plan.Of(null), b.Str(""), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))
-	c.freeze(source, "make it read-only")
-	c.attach(source, fd, "cover "+p)
-	c.close(source, fd)
+	c.cloneMount("clone the mount of /dev/null", null, cover, plan.Then{})
+	c.freeze(cover, "make it read-only")
+	c.attach(cover, fd, "cover "+p)
+	c.close(cover)
+	b.Place(covered)
+	c.close(fd)
 	b.Place(done)
+}
+
+// cloneMount makes a detached copy of the mount that a descriptor is in.
+func (c *compiler) cloneMount(name string, of, fd plan.Cell, t plan.Then) {
+	c.b.Get(name, "", t, fd, plan.OpenTree, plan.Of(of), c.b.Str(""), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))
 }
 
 // freeze makes a detached mount of an inode of the host read-only and private:
@@ -66,7 +95,8 @@ func (c *compiler) freeze(mount plan.Cell, name string) {
 		plan.Int(unix.AT_EMPTY_PATH), c.frozen, plan.Int(32))
 }
 
-// readonlyPaths binds each path on itself, read-only.
+// readonlyPaths binds each path on itself, read-only. The root cannot be covered by
+// itself, so its mount becomes read-only, as with root.readonly.
 func (c *compiler) readonlyPaths() {
 	if c.spec.Linux == nil {
 		return
@@ -74,7 +104,10 @@ func (c *compiler) readonlyPaths() {
 	b := c.b
 	for i, p := range c.spec.Linux.ReadonlyPaths {
 		b.In(plan.Filesystem, indexed("linux.readonlyPaths", i))
-		p = clean(p)
+		if p = clean(p); p == "/" {
+			c.setAttr("make the root read-only", c.root, attr{set: unix.MOUNT_ATTR_RDONLY})
+			continue
+		}
 		done := b.Label()
 		fd, source := b.Cell("path"), b.Cell("readonly")
 		c.openAt(place{path: p}, fd, plan.Then{On: []plan.On{{Errno: unix.ENOENT, To: done}, {Errno: unix.ENOTDIR, To: done}}})

@@ -87,15 +87,21 @@ func sourceName(m *specs.Mount) string {
 // data is the last argument of mount(2): the options that are the file
 // system's own.
 func (c *compiler) data(fstype string, options []string) plan.Arg {
-	label := ""
-	if c.in.SELinux && c.spec.Linux != nil && c.spec.Linux.MountLabel != "" && fstype != "proc" && fstype != "sysfs" {
-		label = `context="` + c.spec.Linux.MountLabel + `"`
-		options = append(append([]string{}, options...), label)
+	if label := c.mountLabel(fstype); label != "" {
+		options = append(slices.Clone(options), `context="`+label+`"`)
 	}
 	if len(options) == 0 {
 		return plan.Int(0)
 	}
 	return c.b.Str(strings.Join(options, ","))
+}
+
+// mountLabel is the SELinux label of files in a new file system, "" for none.
+func (c *compiler) mountLabel(fstype string) string {
+	if !c.in.SELinux || c.spec.Linux == nil || fstype == "proc" || fstype == "sysfs" {
+		return ""
+	}
+	return c.spec.Linux.MountLabel
 }
 
 func hasMode(data []string) bool {

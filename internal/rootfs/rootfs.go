@@ -47,6 +47,7 @@ type Input struct {
 
 	MountNS    bool     // the container has its own mount namespace, new or joined
 	OnHost     bool     // it has none, and its mounts are made in the caller's
+	NewMountNS bool     // and that is a new one
 	UserNS     bool     // it has its own user namespace
 	CgroupNS   bool     // it has a new cgroup namespace
 	Rootless   bool     // minirun has no privilege on the host
@@ -88,19 +89,20 @@ type Cgroup struct {
 
 // compiler carries what the parts of a root file system share.
 type compiler struct {
-	b       *plan.Builder
-	parent  *handshake.Parent
-	spec    *specs.Spec
-	in      Input
-	root    plan.Cell         // the new root
-	overlay plan.Cell         // the layers' mount, made by Prepare
-	sources map[int]plan.Cell // bind sources cloned by Prepare
-	hows    map[[2]uint64]plan.Arg
-	frozen  plan.Arg          // the attributes that freeze sets
-	dev     plan.Cell         // what is mounted on /dev, where the devices are made
-	fresh   map[string]bool   // destinations so far: whether a new file system is mounted there
-	delayed []delayedReadonly // mounts that become read-only at the end
-	answers plan.Arg          // room for the parent's answers about targets
+	b        *plan.Builder
+	parent   *handshake.Parent
+	spec     *specs.Spec
+	in       Input
+	root     plan.Cell         // the new root
+	overlay  plan.Cell         // the layers' mount, made by Prepare
+	sources  map[int]plan.Cell // bind sources cloned by Prepare; see stage
+	hows     map[[2]uint64]plan.Arg
+	frozen   plan.Arg          // the attributes that freeze sets
+	stageDir plan.Cell         // where the sources of bind mounts are if they are staged
+	dev      plan.Cell         // what is mounted on /dev, where the devices are made
+	fresh    map[string]bool   // destinations so far: whether a new file system is mounted there
+	delayed  []delayedReadonly // mounts that become read-only at the end
+	answers  plan.Arg          // room for the parent's answers about targets
 }
 
 // A Root is a root file system being compiled.
@@ -130,6 +132,9 @@ func (r *Root) Prepare() {
 			}
 		}
 	}
+	if c.staged() {
+		c.stage()
+	}
 }
 
 // early says that what is on the host must be opened before the user
@@ -155,6 +160,9 @@ func (r *Root) Compile() {
 		c.rootOnly()
 		return
 	default:
+		if c.staged() {
+			c.openStage()
+		}
 		c.propagation()
 		c.newRoot()
 	}
@@ -163,6 +171,9 @@ func (r *Root) Compile() {
 	}
 	for i := range c.spec.Mounts {
 		c.mount(i)
+	}
+	if c.staged() {
+		c.close(c.stageDir)
 	}
 	if !c.bindsDev() {
 		c.devices()
@@ -206,14 +217,26 @@ func (c *compiler) propagation() {
 		if flags&unix.MS_UNBINDABLE != 0 {
 			// The new root is cloned from these mounts; it becomes unbindable itself
 			// when it is "/".
-			flags = unix.MS_PRIVATE | unix.MS_REC
+			flags = unix.MS_PRIVATE | flags&unix.MS_REC
 		}
 	}
 	c.b.Call("set the propagation of the host's mounts", why, plan.Mount, plan.Int(0), c.b.Str("/"), plan.Int(0), plan.Int(flags), plan.Int(0))
-	if c.in.ParentMnt != "" {
-		c.b.Call("make the mount under the root private", "pivot_root refuses a shared one, and our mounts would appear on it on the host",
-			plan.Mount, plan.Int(0), c.b.Str(c.in.ParentMnt), plan.Int(0), plan.Int(unix.MS_PRIVATE), plan.Int(0))
+	if c.staged() {
+		c.setAttr("make the mount under the root private", c.stageDir, attr{propagation: unix.MS_PRIVATE})
+	} else if c.in.ParentMnt != "" {
+		c.parentMount(flags)
 	}
+}
+
+// parentMount changes the mount under the root, which flags may have left shared.
+// The new root is cloned from it: for a root that is a slave it must be one, too.
+func (c *compiler) parentMount(flags uintptr) {
+	kind, name := uintptr(unix.MS_PRIVATE), "make the mount under the root private"
+	if flags&unix.MS_SLAVE != 0 {
+		kind, name = unix.MS_SLAVE, "make the mount under the root a slave"
+	}
+	c.b.Call(name, "pivot_root refuses a shared one, and our mounts would appear on it on the host",
+		plan.Mount, plan.Int(0), c.b.Str(c.in.ParentMnt), plan.Int(0), plan.Int(kind), plan.Int(0))
 }
 
 // newRoot makes the root a mount of its own: pivot_root wants one.
@@ -228,8 +251,11 @@ func (c *compiler) newRoot() {
 		c.root = c.overlay
 	} else {
 		c.root = b.Cell("root")
-		b.Get("clone the root's mounts", "pivot_root wants the new root to be a mount", plan.Then{}, c.root, plan.OpenTree,
-			plan.Int(unix.AT_FDCWD), b.Str("."), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE))
+		if c.staged() {
+			c.cloneRoot(c.root, plan.Of(c.stageDir), "root", unix.AT_SYMLINK_NOFOLLOW)
+		} else {
+			c.cloneRoot(c.root, plan.Int(unix.AT_FDCWD), ".", 0)
+		}
 	}
 	if len(c.in.Layers) == 0 && !c.in.OnHost && (c.spec.Linux == nil || c.spec.Linux.RootfsPropagation == "") {
 		// On a host with systemd, whose mounts are shared, it is a slave.
@@ -238,6 +264,12 @@ func (c *compiler) newRoot() {
 	}
 	b.Call("mount the root on itself", "", plan.MoveMount, plan.Of(c.root), b.Str(""), plan.Int(unix.AT_FDCWD), b.Str("."),
 		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
+}
+
+// cloneRoot makes a detached copy of the mounts at and below a name in a directory.
+func (c *compiler) cloneRoot(fd plan.Cell, dir plan.Arg, name string, flags int) {
+	c.b.Get("clone the root's mounts", "pivot_root wants the new root to be a mount", plan.Then{}, fd, plan.OpenTree,
+		dir, c.b.Str(name), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|flags))
 }
 
 // attr is mount_attr of mount_setattr(2).
@@ -250,7 +282,11 @@ func (c *compiler) setAttr(name string, fd plan.Cell, a attr) { c.setAttrAt(name
 
 func (c *compiler) setAttrAt(name string, fd plan.Cell, a attr, flags int) {
 	c.b.Call(name, "", plan.MountSetattr, plan.Of(fd), c.b.Str(""), plan.Int(unix.AT_EMPTY_PATH|flags),
-		c.b.Words(a.set, a.clr, a.propagation, a.userns), plan.Int(32))
+		c.attrWords(a), plan.Int(32))
+}
+
+func (c *compiler) attrWords(a attr) plan.Arg {
+	return c.b.Words(a.set, a.clr, a.propagation, a.userns)
 }
 
 // clean returns a destination as an absolute path without "..": relative ones

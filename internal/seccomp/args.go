@@ -147,31 +147,50 @@ type graph struct {
 	defaultRet uint32
 	nodes      map[place]*node
 	verdicts   map[uint32]*node
+	total      int  // steps in all clauses
+	visits     int  // calls of node
 	forget     bool // remember nothing
+}
+
+// Knowing more makes more nodes, as the same step is written for each state of
+// knowledge, and more visits, as a question whose answer is known is passed over
+// again in each state: both can grow with the square of the number of clauses. If
+// either gets out of hand, every step is written once.
+const (
+	maxNodesPerStep  = 2
+	maxVisitsPerStep = 64
+)
+
+// tooLarge reports whether the graph must be made again, without knowledge.
+func (g *graph) tooLarge() bool {
+	return !g.forget && (len(g.nodes) > maxNodesPerStep*g.total || g.visits > maxVisitsPerStep*g.total)
 }
 
 // check writes an argument check and gives its first place.
 func (l *layout) check(c *check) label {
-	g := graph{defaultRet: l.defaultRet}
-	total := 0
+	return l.write(newGraph(c, l.defaultRet).begin(), c.arch)
+}
+
+func newGraph(c *check, defaultRet uint32) *graph {
+	g := &graph{defaultRet: defaultRet}
 	for _, clause := range c.clauses {
 		g.clauses = append(g.clauses, steps(clause, c.arch.wide))
 		g.rets = append(g.rets, clause.ret)
-		total += len(g.clauses[len(g.clauses)-1])
+		g.total += len(g.clauses[len(g.clauses)-1])
 	}
-	start := g.begin()
-	// Knowing more makes more nodes, as the same step is written for each state of
-	// knowledge. If that gets out of hand, every step is written once.
-	if len(g.nodes) > 2*total {
-		g.forget = true
-		start = g.begin()
-	}
-	return l.write(start, c.arch)
+	return g
 }
 
+// begin makes the graph and returns its first node.
 func (g *graph) begin() *node {
-	g.nodes, g.verdicts = map[place]*node{}, map[uint32]*node{}
-	return g.node(place{})
+	for {
+		g.nodes, g.verdicts, g.visits = map[place]*node{}, map[uint32]*node{}, 0
+		start := g.node(place{})
+		if !g.tooLarge() {
+			return start
+		}
+		g.forget = true
+	}
 }
 
 func (g *graph) verdict(ret uint32) *node {
@@ -185,7 +204,8 @@ func (g *graph) verdict(ret uint32) *node {
 
 // node gives the node for a place, with all that can follow.
 func (g *graph) node(p place) *node {
-	if p.clause == len(g.clauses) {
+	g.visits++
+	if p.clause == len(g.clauses) || g.tooLarge() {
 		return g.verdict(g.defaultRet)
 	}
 	s := g.clauses[p.clause][p.step]

@@ -28,7 +28,7 @@ type label int
 
 type assembler struct {
 	code []unix.SockFilter // last instruction first
-	rets []label           // for each verdict, the place nearest to the front
+	rets map[uint32]label  // for each verdict, the place nearest to the front
 }
 
 // at is the place of the instruction written last.
@@ -41,13 +41,19 @@ func (a *assembler) emit(op uint16, jt, jf uint8, k uint32) label {
 
 // ret is a place that returns a verdict.
 func (a *assembler) ret(verdict uint32) label {
-	for _, l := range a.rets {
-		if a.code[l-1].K == verdict {
-			return l
-		}
+	if l, ok := a.rets[verdict]; ok {
+		return l
+	}
+	return a.emitRet(verdict)
+}
+
+// emitRet writes a place that returns a verdict.
+func (a *assembler) emitRet(verdict uint32) label {
+	if a.rets == nil {
+		a.rets = map[uint32]label{}
 	}
 	l := a.emit(opRet, 0, 0, verdict)
-	a.rets = append(a.rets, l)
+	a.rets[verdict] = l
 	return l
 }
 
@@ -81,13 +87,7 @@ func (a *assembler) stone(l, lowest label) label {
 		return l
 	}
 	if target := a.code[l-1]; target.Code == opRet {
-		stone := a.emit(opRet, 0, 0, target.K)
-		for i := range a.rets {
-			if a.code[a.rets[i]-1].K == target.K {
-				a.rets[i] = stone
-			}
-		}
-		return stone
+		return a.emitRet(target.K)
 	}
 	return a.emit(opJump, 0, 0, uint32(a.at()-l))
 }

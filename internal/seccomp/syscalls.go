@@ -47,6 +47,9 @@ func callID(name string, hint int) int {
 	return -1
 }
 
+// KnownCall reports whether any architecture has a system call of this name.
+func KnownCall(name string) bool { return callID(name, 0) >= 0 }
+
 // nameOf is the name of a number on an architecture, or "". It is for people:
 // it searches the whole table.
 func (a *arch) nameOf(nr uint32) string {

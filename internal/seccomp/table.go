@@ -188,17 +188,28 @@ func through(sub uint32, alternatives [][]cond) [][]cond {
 // for a part of their conditions only, and sorts the others.
 func order(clauses []clause) []clause {
 	kept := clauses[:0:0]
+	seen := make(map[condList]bool, len(clauses))
 next:
 	for _, c := range clauses {
-		for _, k := range kept {
-			if len(k.conds) <= len(c.conds) && slices.Equal(k.conds, c.conds[:len(k.conds)]) {
+		var l condList
+		for i, cond := range c.conds {
+			l.conds[i], l.n = cond, i+1
+			if seen[l] {
 				continue next
 			}
 		}
+		seen[l] = true
 		kept = append(kept, c)
 	}
 	slices.SortStableFunc(kept, compareClauses)
 	return kept
+}
+
+// condList is a list of conditions that can be compared: at most one for each
+// argument.
+type condList struct {
+	n     int
+	conds [6]cond
 }
 
 // compareClauses orders clauses condition by condition; one that goes on where

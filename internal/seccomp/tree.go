@@ -36,11 +36,11 @@ var killCall = outcome{ret: unix.SECCOMP_RET_KILL_THREAD}
 type layout struct {
 	assembler
 	defaultRet uint32
-	checks     []placedCheck // argument checks already written, used again for equal ones
+	checks     map[uint64][]placedCheck // argument checks already written, by fingerprint: used again for equal ones
 }
 
 func assemble(tables []table, defaultRet uint32) []unix.SockFilter {
-	l := &layout{defaultRet: defaultRet}
+	l := &layout{defaultRet: defaultRet, checks: map[uint64][]placedCheck{}}
 	next := l.ret(killCall.ret)
 	// Backwards, as the program is: the native architecture is first and needs no
 	// stepping stone.
@@ -125,19 +125,34 @@ func (l *layout) outcome(to outcome) label {
 	if to.check == nil {
 		return l.ret(to.ret)
 	}
-	for i := range l.checks {
-		if l.checks[i].check.same(to.check) {
-			return l.checks[i].at
+	print := to.check.fingerprint()
+	for _, placed := range l.checks[print] {
+		if placed.check.same(to.check) {
+			return placed.at
 		}
 	}
 	at := l.check(to.check)
-	l.checks = append(l.checks, placedCheck{to.check, at})
+	l.checks[print] = append(l.checks[print], placedCheck{to.check, at})
 	return at
 }
 
 type placedCheck struct {
 	check *check
 	at    label
+}
+
+// fingerprint is the same number for checks that are the same (FNV-1a).
+func (c *check) fingerprint() uint64 {
+	h := uint64(14695981039346656037)
+	for _, clause := range c.clauses {
+		h = (h ^ uint64(clause.ret)) * 1099511628211
+		for _, cond := range clause.conds {
+			for _, word := range [...]uint64{uint64(cond.arg)<<8 | uint64(cond.op), cond.value, cond.mask} {
+				h = (h ^ word) * 1099511628211
+			}
+		}
+	}
+	return h
 }
 
 func (c *check) same(d *check) bool {

@@ -121,7 +121,7 @@ func (d *decoder) object(t *schema, v reflect.Value) {
 		v.Set(reflect.MakeMap(v.Type()))
 	}
 	var seen keySet
-	var present uint64 // fields of t, by index, that have a value
+	var present, respelled uint64 // fields of t, by index: with a value, under another spelling
 	for first := true; !d.fatal; first = false {
 		if done := d.separator('}', first); done || d.fatal {
 			break
@@ -149,7 +149,14 @@ func (d *decoder) object(t *schema, v reflect.Value) {
 				break
 			}
 			f := &t.fields[i]
-			d.unique(&seen, f.name) // two spellings of a field are the same key
+			if name != f.name {
+				respelled |= 1 << i
+			}
+			if respelled&(1<<i) == 0 {
+				d.unique(&seen, f.name)
+			} else if !seen.add(f.name) {
+				d.bad("must not be given twice: keys that differ only in case are the same field, "+f.name, "")
+			}
 			if d.value(schemaOf(f.typ), v.FieldByIndex(f.index), true) {
 				present |= 1 << i
 			}

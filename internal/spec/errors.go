@@ -5,6 +5,7 @@ package spec
 
 import (
 	"errors"
+	"io/fs"
 	"strconv"
 	"unicode/utf8"
 )
@@ -21,6 +22,10 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
+	var file *fs.PathError
+	if errors.As(e.Err, &file) && file.Path == e.File {
+		return file.Error() // it names the document
+	}
 	s := e.File
 	if s == "" {
 		s = "config.json"
@@ -147,6 +152,9 @@ func at(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 // key appends the key of a map to a path: key("linux.sysctl", "net.core.x") is
 // linux.sysctl["net.core.x"]. Keys that are plain words stay plain.
 func key(path, k string) string { return string(appendKey([]byte(path), k)) }
+
+// Key is key for errors about a specification that is valid, and cannot be carried out.
+func Key(path, k string) string { return key(path, k) }
 
 func appendKey(path []byte, k string) []byte {
 	plain := k != ""

@@ -10,8 +10,8 @@ import (
 // Range is a range of CPUs or memory nodes, both ends included.
 type Range struct{ First, Last int }
 
-// maxListed is above the number of any CPU (8191) or node (1023) of Linux.
-const maxListed = 1<<16 - 1
+// MaxListed is above the number of any CPU (8191) or node (1023) of Linux.
+const MaxListed = 1<<16 - 1
 
 // ParseList parses a list of CPUs or memory nodes as process.execCPUAffinity,
 // linux.resources.cpu and linux.memoryPolicy have it: numbers and ranges, separated by
@@ -28,7 +28,7 @@ func ParseList(list string) (ranges []Range, ok bool) {
 		}
 		a, errA := strconv.ParseUint(first, 10, 32)
 		b, errB := strconv.ParseUint(last, 10, 32)
-		if errA != nil || errB != nil || b < a || b > maxListed {
+		if errA != nil || errB != nil || b < a || b > MaxListed {
 			return nil, false
 		}
 		ranges = append(ranges, Range{int(a), int(b)})

@@ -215,15 +215,10 @@ func (o *MountOptions) recursive(word string) bool {
 		o.setAtime(unix.MOUNT_ATTR_NOATIME)
 	case "rstrictatime":
 		o.setAtime(unix.MOUNT_ATTR_STRICTATIME)
-	case "rrelatime", "ratime", "rnostrictatime":
-		// The access time is a choice of three, not a set of bits: taking back noatime
-		// or strictatime is choosing relatime, the kernel's default.
+	case "rrelatime", "ratime", "rnostrictatime", "rnorelatime":
+		// The access time is a choice of three, not a set of bits: taking one back is
+		// choosing relatime, the kernel's default, also for rnorelatime, as in runc.
 		o.setAtime(unix.MOUNT_ATTR_RELATIME)
-	case "rnorelatime":
-		// As norelatime for mount(2), this takes back an earlier word and chooses nothing.
-		if o.RecClr&unix.MOUNT_ATTR__ATIME != 0 && o.RecSet&unix.MOUNT_ATTR__ATIME == unix.MOUNT_ATTR_RELATIME {
-			o.RecClr &^= unix.MOUNT_ATTR__ATIME
-		}
 	default:
 		return false
 	}

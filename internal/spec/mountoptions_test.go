@@ -52,8 +52,8 @@ func TestParseMountOptions(t *testing.T) {
 		{"rnoatime rrelatime", MountOptions{RecClr: atime}},
 		{"rnoatime ratime", MountOptions{RecClr: atime}},
 		{"rnostrictatime", MountOptions{RecClr: atime}},
-		{"rrelatime rnorelatime", MountOptions{}},
-		{"rnoatime rnorelatime", MountOptions{RecSet: unix.MOUNT_ATTR_NOATIME, RecClr: atime}},
+		{"rrelatime rnorelatime", MountOptions{RecClr: atime}},
+		{"rnoatime rnorelatime", MountOptions{RecClr: atime}},
 		{"mode=755 size=65536k RO rrx a,b ro", MountOptions{
 			Flags: unix.MS_RDONLY, Data: []string{"mode=755", "size=65536k", "RO", "rrx", "a,b"}}},
 		{"tmpcopyup", MountOptions{TmpCopyUp: true}},

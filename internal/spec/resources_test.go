@@ -50,7 +50,7 @@ func TestLoadResources(t *testing.T) {
 	if r, _, err := LoadResources(file); err != nil || *r.Pids.Limit != 7 {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if _, _, err := LoadResources(file + ".not"); err == nil || !strings.HasPrefix(err.Error(), file+".not: ") {
+	if _, _, err := LoadResources(file + ".not"); err == nil || strings.Count(err.Error(), file+".not") != 1 {
 		t.Errorf("a file that is not there: %v", err)
 	}
 	stdin := os.Stdin

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -102,6 +103,9 @@ func TestAccepted(t *testing.T) {
 		if c.path == "linux.namespaces[5].path" {
 			doc = spectest.Edit(spectest.Edit(doc, "linux.uidMappings", ""), "linux.gidMappings", "")
 		}
+		if c.path == `linux.sysctl["kernel.domainname"]` {
+			doc = spectest.Edit(doc, "domainname", "")
+		}
 		_, warns, err := Parse(spectest.Edit(doc, c.path, c.value))
 		switch {
 		case err != nil:
@@ -131,6 +135,18 @@ func TestOtherSpelling(t *testing.T) {
 	}
 	if len(s.Process.Args) != 1 || s.Process.Args[0] != "true" {
 		t.Errorf("args are %q", s.Process.Args)
+	}
+}
+
+// Two spellings of a field are the same field. encoding/json takes the last one, and
+// so does runc; two programs that read the document differently would see two
+// containers. The error names the key that is right.
+func TestTwoSpellingsOfAField(t *testing.T) {
+	for _, keys := range []string{`"noNewPrivileges": true, "nonewprivileges": false`, `"nonewprivileges": false, "noNewPrivileges": true`, `"NONEWPRIVILEGES": true, "nonewprivileges": true`} {
+		_, _, err := Parse(bytes.Replace(spectest.Rich(), []byte(`"noNewPrivileges": true`), []byte(keys), 1))
+		if err == nil || !strings.Contains(err.Error(), "must not be given twice: keys that differ only in case are the same field, noNewPrivileges") {
+			t.Errorf("%s: %v", keys, err)
+		}
 	}
 }
 

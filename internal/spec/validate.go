@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 )
 
 // Annotations of our own. Other runtimes ignore them.
@@ -61,8 +62,9 @@ func validateSpec(p *problems, s *specs.Spec) {
 		validateHooks(p, s.Hooks)
 	}
 	validateAnnotations(p, s.Annotations)
+	noteCrunAnnotations(p, s)
 	if s.Linux != nil {
-		validateLinux(p, s.Linux)
+		validateLinux(p, s)
 	}
 	warnPlatforms(p, s)
 }
@@ -256,6 +258,15 @@ func namespace(l *specs.Linux, t specs.LinuxNamespaceType) *specs.LinuxNamespace
 func checkText(p *problems, path, s string) {
 	if strings.IndexByte(s, 0) >= 0 {
 		p.bad(path, "must not contain a NUL byte", quote(s))
+	}
+}
+
+// checkPath checks a path whose missing directories are created. The kernel takes no
+// longer one (PATH_MAX), and each component costs steps before that shows.
+func checkPath(p *problems, field, s string) {
+	checkText(p, field, s)
+	if len(s) >= unix.PathMax {
+		p.bad(field, "must be shorter than "+strconv.Itoa(unix.PathMax)+" bytes", quote(s))
 	}
 }
 

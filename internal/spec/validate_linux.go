@@ -10,11 +10,12 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-func validateLinux(p *problems, l *specs.Linux) {
+func validateLinux(p *problems, s *specs.Spec) {
+	l := s.Linux
 	validateNamespaces(p, l)
 	validateUserNamespace(p, l)
 	validateTimeOffsets(p, l)
-	validateSysctl(p, l)
+	validateSysctl(p, s)
 	validateCgroupsPath(p, l.CgroupsPath)
 	if l.Resources != nil {
 		validateResources(p, "linux.resources.", l.Resources)
@@ -139,7 +140,7 @@ func validateDevice(p *problems, prefix string, d *specs.LinuxDevice) {
 	if !path.IsAbs(d.Path) || path.Clean(d.Path) == "/" {
 		p.bad(prefix+".path", "must be the absolute path of a device", quote(d.Path))
 	}
-	checkText(p, prefix+".path", d.Path)
+	checkPath(p, prefix+".path", d.Path)
 	var format uint32 // S_IFMT of the device
 	switch d.Type {
 	case "c", "u":
@@ -217,8 +218,11 @@ func interfaceName(s string) bool {
 
 func validatePaths(p *problems, list string, paths []string, l *specs.Linux) {
 	for i, s := range paths {
-		if !path.IsAbs(s) || path.Clean(s) == "/" {
-			p.bad(at(list, i), "must be an absolute path below /", quote(s))
+		switch {
+		case !path.IsAbs(s):
+			p.bad(at(list, i), "must be an absolute path", quote(s))
+		case path.Clean(s) == "/" && list == "linux.maskedPaths":
+			p.bad(at(list, i), "must not be the root: nothing of the container would be left", quote(s))
 		}
 		checkText(p, at(list, i), s)
 	}
@@ -231,6 +235,9 @@ func validateIntelRdt(p *problems, r *specs.LinuxIntelRdt) {
 	const prefix = "linux.intelRdt."
 	if r.ClosID != "/" && (r.ClosID == "." || r.ClosID == ".." || strings.Contains(r.ClosID, "/")) {
 		p.bad(prefix+"closID", "must be / or the name of a directory", quote(r.ClosID))
+	}
+	if r.ClosID == "info" || r.ClosID == "mon_groups" || r.ClosID == "mon_data" {
+		p.bad(prefix+"closID", "must not be a name that the kernel uses in resctrl", quote(r.ClosID))
 	}
 	checkLine(p, prefix+"closID", r.ClosID)
 	checkLine(p, prefix+"l3CacheSchema", r.L3CacheSchema)

@@ -19,7 +19,7 @@ func validateMount(p *problems, prefix string, m *specs.Mount, l *specs.Linux) {
 	case !path.IsAbs(m.Destination):
 		p.warn(prefix+".destination", quote(m.Destination)+" is taken as relative to /; relative destinations are deprecated")
 	}
-	checkText(p, prefix+".destination", m.Destination)
+	checkPath(p, prefix+".destination", m.Destination)
 	checkText(p, prefix+".type", m.Type)
 	checkText(p, prefix+".source", m.Source)
 	o, err := ParseMountOptions(m.Options)

@@ -37,7 +37,7 @@ func validateProcess(p *problems, prefix string, proc *specs.Process) {
 	if !path.IsAbs(proc.Cwd) {
 		p.bad(in("cwd"), "must be an absolute path", quote(proc.Cwd))
 	}
-	checkText(p, in("cwd"), proc.Cwd)
+	checkPath(p, in("cwd"), proc.Cwd)
 	if proc.Capabilities != nil {
 		validateCapabilities(p, in("capabilities"), proc.Capabilities)
 	}

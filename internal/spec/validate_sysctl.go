@@ -48,11 +48,26 @@ func sysctlNamespace(path string) (t specs.LinuxNamespaceType, ok bool) {
 		return specs.IPCNamespace, true
 	case strings.HasPrefix(path, "net/"):
 		return specs.NetworkNamespace, true
+	case strings.HasPrefix(path, "user/"): // limits for the namespace and those below it
+		return specs.UserNamespace, true
 	}
 	return "", false
 }
 
-func validateSysctl(p *problems, l *specs.Linux) {
+// NetworkSysctl returns the first key of linux.sysctl that sets a parameter of the
+// network namespace, or "".
+func NetworkSysctl(l *specs.Linux) string {
+	for _, k := range sortedKeys(l.Sysctl) {
+		path, _ := SysctlPath(k)
+		if t, _ := sysctlNamespace(path); t == specs.NetworkNamespace {
+			return k
+		}
+	}
+	return ""
+}
+
+func validateSysctl(p *problems, s *specs.Spec) {
+	l := s.Linux
 	for _, k := range sortedKeys(l.Sysctl) {
 		at := key("linux.sysctl", k)
 		checkText(p, at, l.Sysctl[k])
@@ -63,6 +78,10 @@ func validateSysctl(p *problems, l *specs.Linux) {
 		}
 		if path == "kernel/hostname" {
 			p.bad(at, "must not be given: use hostname", "")
+			continue
+		}
+		if path == "kernel/domainname" && s.Domainname != "" {
+			p.bad(at, "must not be given together with domainname, which sets the same", "")
 			continue
 		}
 		t, ok := sysctlNamespace(path)

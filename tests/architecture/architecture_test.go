@@ -26,12 +26,12 @@ const module = "github.com/minirun/minirun"
 //
 // A new package gets a line; a new arrow gets one only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun": "atomicfile beside bootstrap cgroups container doctor engine image look see spec stdio termtext",
+	"cmd/minirun": "atomicfile beside bootstrap cgroups cmdline container debuglog doctor engine image look see spec stdio termtext",
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
 	// links a registry's client and decompressors, which cmd/minirun must not
-	"cmd/minirun-image":         "atomicfile build build/attest build/explain build/export build/graph build/lint build/progress build/run build/share build/source ctxio image image/ingest image/layer image/merge image/transfer look namespaces spec termtext",
+	"cmd/minirun-image":         "atomicfile build build/attest build/explain build/export build/graph build/lint build/progress build/run build/share build/source cmdline ctxio debuglog image image/ingest image/layer image/merge image/transfer look namespaces spec termtext",
 	"internal/engine":           "atomicfile container image namespaces spec",
 	"internal/build":            "build/attest build/dockerfile build/export build/graph build/lint build/progress build/run build/share build/solve build/source build/tree ctxio image image/ingest image/layer image/transfer termtext",
 	"internal/build/solve":      "build/dockerfile build/export build/graph build/place build/progress build/run build/share build/source build/tree image image/ingest image/merge namespaces regularfile",
@@ -59,26 +59,30 @@ var arrows = map[string]string{
 	"internal/look":             "container image spec termtext",
 	"internal/doctor":           "cgroups spec",
 
-	"internal/container": "atomicfile bootstrap cgroups handshake linkwalk namespaces plan process regularfile rootfs seccomp signals spec stdio systemd",
+	"internal/container": "atomicfile bootstrap cgroups debuglog handshake linkwalk namespaces netdevice plan process regularfile resctrl rootfs seccomp signals spec stdio systemd",
 
 	"internal/atomicfile":      "",
 	"internal/bootstrap":       "plan",
 	"internal/systemd":         "cgroups",
 	"internal/systemd/manager": "cgroups spec systemd",
-	"internal/cgroups":         "spec",
+	"internal/cgroups":         "debuglog spec",
 	"internal/cgroups/metrics": "",
 	"internal/namespaces":      "handshake plan spec",
 	"internal/rootfs":          "handshake linkwalk namespaces plan spec",
 	"internal/process":         "handshake namespaces plan seccomp spec",
 
+	"internal/cmdline":  "",
 	"internal/ctxio":    "",
+	"internal/debuglog": "",
 	"internal/linkwalk": "",
-	"internal/outbound": "",
+	"internal/outbound": "debuglog",
 	"internal/termtext": "",
 
 	"internal/handshake":     "plan",
 	"internal/plan":          "termtext",
+	"internal/netdevice":     "spec",
 	"internal/regularfile":   "",
+	"internal/resctrl":       "",
 	"internal/seccomp":       "",
 	"internal/seccomp/gen":   "",
 	"internal/signals":       "",
@@ -97,7 +101,7 @@ var level = map[string]int{
 	"build/graph": 14, "build/attest": 14, "build/compressed": 14, "build/tree": 14,
 	"image/transfer": 20, "image/ingest": 30, "image": 40, "look": 20, "doctor": 20, "container": 30, "systemd": 40,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
-	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "atomicfile": 70, "stdio": 70, "ctxio": 70, "outbound": 70, "termtext": 80,
+	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80,
 }
 
 // A goPackage is what `go list -json` says of one.

@@ -41,6 +41,7 @@ type ask struct {
 	Exit     int      `json:"exit,omitempty"`
 	WaitSize bool     `json:"waitsize,omitempty"`
 	Out      string   `json:"out,omitempty"`
+	Devices  []string `json:"devices,omitempty"` // network devices
 }
 
 // writtenSpecs are what `runc spec` has written, by its flags: asked for once.

@@ -78,6 +78,15 @@ var basicCases = []testCase{
 		ask:  ask{Sysctls: []string{"net.ipv4.conf.lo.forwarding"}},
 	},
 	{
+		name: "sysctl-user",
+		set: func(b *bundle) {
+			b.userns()
+			b.spec.Linux.Sysctl = map[string]string{"user.max_inotify_instances": "77", "kernel.shmmni": "99"}
+		},
+		ask:  ask{Sysctls: []string{"user.max_inotify_instances", "kernel.shmmni"}},
+		want: map[string]string{"in.sysctl.user.max_inotify_instances": "77 ok", "in.sysctl.kernel.shmmni": "99 ok"},
+	},
+	{
 		name: "personality", crunToo: true,
 		set: func(b *bundle) {
 			b.spec.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux32}

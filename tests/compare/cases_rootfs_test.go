@@ -14,7 +14,18 @@ func propagation(kind string) testCase {
 			b.spec.Linux.RootfsPropagation = kind
 			b.mount("/mnt", "bind", b.beside("source", nil), "rbind", "rw")
 		},
+		allowed: slaves(kind),
 	}
+}
+
+// slaves are the mounts that are slaves of the host's under minirun. runc makes the mount under the root private, which is that of
+// the source here, too.
+func slaves(kind string) []allowed {
+	if kind != "slave" && kind != "rslave" {
+		return nil
+	}
+	const reason = "config-linux.md: the root is a slave, and what the host mounts below it appears in the container; runc leaves it private"
+	return []allowed{{"in.mount./.propagation", "master", reason}, {"in.mount./mnt.propagation", "master", reason}}
 }
 
 var rootfsCases = []testCase{

@@ -45,7 +45,7 @@ func allCases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{
 		basicCases, namespaceCases, rootfsCases, mountCases, targetCases, deviceCases, pathCases, processCases, schedulingCases, cgroupCases,
-		hookCases, seccompCases, stdioCases, terminalCases, failureCases, lifeCases, shapeCases(), systemdCases(), rootlessCases(),
+		hookCases, seccompCases, networkCases, policyCases, flagCases, stdioCases, terminalCases, failureCases, lifeCases, shapeCases(), systemdCases(), rootlessCases(),
 	} {
 		all = append(all, group...)
 	}

@@ -239,7 +239,7 @@ func TestRestoreRefuses(t *testing.T) {
 	b.Spec.Process.Terminal = false
 	b.Write()
 	b.Minirun("restore", "--detach", "--bundle", b.Dir, "--image-path", t.TempDir(), b.ID).Fails(t, "--image-path", "external.json")
-	b.Minirun("restore", "--bundle", b.Dir).Fails(t, "which container")
+	b.Minirun("restore", "--bundle", b.Dir).Fails(t, "missing argument: ID")
 }
 
 // A descriptor that the caller has not opened may be one of minirun's own.

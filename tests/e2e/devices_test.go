@@ -85,6 +85,34 @@ func TestDevicesInUserNamespace(t *testing.T) {
 	b.Run().Prints(t, "3\ncharacter special file 1:3\ncharacter special file 5:0\n1")
 }
 
+// TestRequestedDevicesInUserNamespace: devices of config.json have their own number, mode
+// and owner also there, at paths that the host does not have, and are usable.
+func TestRequestedDevicesInUserNamespace(t *testing.T) {
+	mode, uid, gid, none := os.FileMode(0o640), uint32(5), uint32(6), uint32(70000)
+	b := testbundle.New(t, userns, testbundle.Sh("cd /dev; stat -c '%n %F %t:%T %a %u:%g' one net/two three four; echo x >net/two && echo written; chmod 600 three && stat -c %a three; ls -A /dev | grep -c minirun"))
+	b.Spec.Linux.Devices = []specs.LinuxDevice{
+		{Path: "/dev/one", Type: "c", Major: 1, Minor: 5, FileMode: &mode, UID: &uid, GID: &gid},
+		{Path: "/dev/net/two", Type: "c", Major: 1, Minor: 3},
+		{Path: "/dev/three", Type: "p"},
+		{Path: "/dev/four", Type: "c", Major: 1, Minor: 3, UID: &none, GID: &none},
+	}
+	before := b.Snapshot()
+	r := b.Run()
+	want := "one character special file 1:5 640 5:6\nnet/two character special file 1:3 666 0:0\nthree fifo 0:0 666 0:0\n" +
+		"four character special file 1:3 666 65534:65534\nwritten\n600\n0\n"
+	if r.Stdout != want {
+		t.Errorf("inside:\n%s\nwant:\n%s\n%s", r.Stdout, want, r.Stderr)
+	}
+	for _, leak := range b.LeaksSince(before) {
+		t.Errorf("left behind: %s", leak)
+	}
+	b.Spec.Linux.Devices = append(b.Spec.Linux.Devices, specs.LinuxDevice{Path: "/dev/five", Type: "c", Major: 1 << 20, Minor: 3})
+	b.Run()
+	for _, leak := range b.LeaksSince(before) {
+		t.Errorf("left behind: %s", leak)
+	}
+}
+
 // The host's /dev bound as a whole is left as it is.
 func TestBoundDev(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("ls -d /dev/mem /dev/null >/dev/null && echo host"), func(s *specs.Spec) {

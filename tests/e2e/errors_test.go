@@ -188,3 +188,59 @@ func TestFullStandardError(t *testing.T) {
 		t.Errorf("exit status %d, want 1", got)
 	}
 }
+
+// TestLongValuesAreNotPrinted: config.json may have megabytes in a value or a list. A
+// message has their ends, and the cause.
+func TestLongValuesAreNotPrinted(t *testing.T) {
+	const limit = 20000
+	long := "/" + strings.Repeat("a", 1<<20)
+	many := []string{"echo"}
+	for range 40 {
+		many = append(many, strings.Repeat("a b ", 1<<15-1))
+	}
+	check := func(what, message string, words ...string) {
+		t.Helper()
+		for _, w := range words {
+			if !strings.Contains(message, w) {
+				t.Errorf("%s: the message has no %q: %.300s", what, w, message)
+			}
+		}
+		if len(message) > limit {
+			t.Errorf("%s: the message has %d bytes: %.300s", what, len(message), message)
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*specs.Spec)
+		words  []string
+	}{
+		{"an argument list", testbundle.Args(many...), []string{"process.args", "argument list too long"}},
+		{"a program", testbundle.Args(long), []string{"process.args", "file name too long"}},
+		{"the root", func(s *specs.Spec) { s.Root.Path = long }, []string{"root.path", "file name too long"}},
+		{"a mount's source", func(s *specs.Spec) {
+			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/mnt", Source: long, Options: []string{"bind"}})
+		}, []string{"mounts[", "file name too long"}},
+		{"a hook", func(s *specs.Spec) { s.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: long}}} }, []string{"hooks.createRuntime[0]", "too long"}},
+		{"a namespace", with(specs.NetworkNamespace, long), []string{"linux.namespaces", "too long"}},
+	} {
+		b := testbundle.New(t, c.change)
+		r := b.Run()
+		check(c.name, r.Stderr, c.words...)
+		b.Global = []string{"--log", filepath.Join(t.TempDir(), "log"), "--log-format", "json"}
+		b.Run()
+		log, _ := os.ReadFile(b.Global[1])
+		check(c.name+" in the log", string(log), c.words...)
+	}
+
+	b := testbundle.New(t, testbundle.Args(many...))
+	b.Write()
+	if err := b.Command("create", "-b", b.Dir, b.ID).Run(); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(filepath.Join(b.State(), "state.json")); err != nil || info.Size() > 1<<16 {
+		t.Errorf("the record of the container: %v, %v", info, err)
+	}
+	check("start", b.Minirun("start", b.ID).Stderr, "process.args", "argument list too long")
+	b.Minirun("delete", "--force", b.ID)
+	check("an ID", b.Minirun("state", long[:1<<16]).Stderr)
+}

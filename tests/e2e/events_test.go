@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
@@ -53,7 +54,7 @@ func TestEventsStats(t *testing.T) {
 	b.Minirun("events", "--stats", "nosuch").Fails(t, "container does not exist")
 	b.Minirun("events", "--interval", "0s", b.ID).Fails(t, "--interval")
 	b.Minirun("events", "--interval", "soon", b.ID).Fails(t, "--interval")
-	b.Minirun("events").Fails(t, "of which container")
+	b.Minirun("events").Fails(t, "missing argument: ID")
 	b.Minirun("kill", b.ID, "KILL").Exit(t, 0)
 	reap(pid)
 	b.Minirun("events", "--stats", b.ID).Fails(t, "is not running")
@@ -83,11 +84,11 @@ func TestStatsAsRunc(t *testing.T) {
 		// runc does not look at the v2 tree of a hybrid host.
 		stats.Hugetlb = map[string]cgroups.HugetlbStats{}
 	}
-	text, err := json.Marshal(stats)
+	text, err := json.Marshal(container.Event{Type: "stats", ID: runc.bundle.ID, Data: &container.Stats{Stats: *stats}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours := `{"type":"stats","id":"` + runc.bundle.ID + `","data":` + string(text) + "}\n"
+	ours := string(text) + "\n"
 	if v2 {
 		// On v2 minirun has more (PSI, cpuset lists, the peak), and the kernel sums
 		// memory.stat up every other second only.

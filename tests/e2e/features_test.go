@@ -21,7 +21,7 @@ func TestFeatures(t *testing.T) {
 	if f.Linux == nil || f.Linux.Cgroup == nil || !*f.Linux.Cgroup.V1 || f.Annotations["dev.minirun.version"] == "" {
 		t.Errorf("%s", r.Stdout)
 	}
-	b.Minirun("features", "x").Fails(t, "no arguments")
+	b.Minirun("features", "x").Fails(t, `unexpected argument "x"`)
 
 	// What runc on this machine has too, minirun has: engines look for it.
 	var theirs features.Features

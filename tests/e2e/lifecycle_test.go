@@ -93,8 +93,8 @@ func TestLifeCycle(t *testing.T) {
 func TestCreateNeedsAnID(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("true"))
 	b.Write()
-	b.Minirun("create", "--bundle", b.Dir).Fails(t, "which ID")
-	b.Minirun("create", b.Dir).Fails(t, "which ID")
+	b.Minirun("create", "--bundle", b.Dir).Fails(t, "create: missing argument: ID")
+	b.Minirun("create", b.Dir).Fails(t, "create: missing argument: ID")
 }
 
 // The label of mounts has no effect without SELinux, and that is said.

@@ -38,6 +38,21 @@ func detached(t *testing.T, b *testbundle.Bundle) (pid int) {
 // annotated gives a container an annotation, which list shows.
 func annotated(s *specs.Spec) { s.Annotations = map[string]string{"org.example": "x"} }
 
+// TestRootThatDoesNotExist: list says so, and commands that only read do not create it.
+func TestRootThatDoesNotExist(t *testing.T) {
+	b := testbundle.New(t)
+	b.Root = filepath.Join(t.TempDir(), "none")
+	b.Minirun("list").Fails(t, b.Root, "no such file or directory")
+	for _, args := range []string{"list", "list -q", "state x", "ps x", "events x", "kill x", "pause x", "inspect x", "delete --force x", "exec x true"} {
+		b.Minirun(strings.Fields(args)...)
+		if _, err := os.Stat(b.Root); err == nil {
+			t.Fatalf("%s creates the state directory", args)
+		}
+	}
+	b.Root = ""
+	b.Minirun("list").Fails(t, "--root")
+}
+
 func TestList(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"), annotated)
 	b.Minirun("list").Prints(t, "ID          PID         STATUS      BUNDLE      CREATED     OWNER")

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/spec"
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
@@ -53,6 +55,51 @@ func TestRootfsPropagation(t *testing.T) {
 				t.Errorf("propagation of / is %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// propagationOf prints the optional fields of the root and of /mnt.
+var propagationOf = optional("/") + ";" + optional("/mnt")
+
+// With shared mounts on the host, as systemd leaves them: docs/mounts.md has the same
+// table. A root that is a slave gets what the host mounts below root.path, and gives
+// the host nothing.
+func TestRootfsPropagationOnSharedMounts(t *testing.T) {
+	for _, c := range []struct{ word, root, bind, fromHost string }{
+		{"", "", "master", ""},
+		{"slave", "master", "shared", "seen"}, {"rslave", "master", "master", "seen"},
+		{"private", "", "shared", ""}, {"rprivate", "", "", ""},
+		{"shared", "shared", "shared", ""}, {"rshared", "shared", "shared", ""},
+		{"unbindable", "unbindable", "shared", ""}, {"runbindable", "unbindable", "unbindable", ""},
+	} {
+		t.Run("word "+c.word, func(t *testing.T) {
+			b := testbundle.New(t, testbundle.Sh(propagationOf+"; exec sleep 1000"), func(s *specs.Spec) { s.Linux.RootfsPropagation = c.word })
+			shareMount(t, b.Path("/"))
+			shareMount(t, b.Host)
+			addMount(specs.Mount{Destination: "/mnt", Source: b.Host, Options: []string{"rbind"}})(b.Spec)
+			b.Spec.Process.Args[2] = strings.Replace(b.Spec.Process.Args[2], "; exec", "; echo up; exec", 1)
+			createBundle(t, b)
+			if err := unix.Mount("tmpfs", b.Path("/opt"), "tmpfs", 0, ""); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = unix.Unmount(b.Path("/opt"), unix.MNT_DETACH) })
+			b.Minirun("start", b.ID).Exit(t, 0)
+			b.Minirun("exec", b.ID, "sh", "-c", propagationOf+"; grep -q ' /opt ' /proc/self/mountinfo && echo seen; true").
+				Prints(t, strings.TrimRight(c.root+" \n"+c.bind+" \n"+c.fromHost, " \n"))
+			b.Minirun("delete", "--force", b.ID).Exit(t, 0)
+		})
+	}
+}
+
+// shareMount makes a directory a mount that is shared.
+func shareMount(t *testing.T, dir string) {
+	t.Helper()
+	if err := unix.Mount(dir, dir, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	if err := unix.Mount("", dir, "", unix.MS_SHARED, ""); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -160,6 +207,28 @@ func hostDirectory(t *testing.T, b *testbundle.Bundle) {
 	t.Cleanup(func() { _ = unix.Unmount(sub, unix.MNT_DETACH) })
 	if err := os.WriteFile(filepath.Join(sub, "below"), nil, 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// idmap without mappings takes those of a user namespace that is joined.
+func TestIDMapOfJoinedUserNamespace(t *testing.T) {
+	b := testbundle.New(t, testbundle.Sh("stat -c %u:%g /mnt/file /mnt/sub/below"))
+	hostDirectory(t, b)
+	path := fmt.Sprintf("/proc/%d/ns/user", holder(t, unix.CLONE_NEWUSER).Process.Pid)
+	with(specs.UserNamespace, path)(b.Spec)
+	for _, c := range []struct{ word, want string }{{"idmap", "0:0\n65534:65534"}, {"ridmap", "0:0\n0:0"}} {
+		b.Spec.Mounts = append(spec.Default(false).Mounts, specs.Mount{Destination: "/mnt", Source: b.Host, Options: []string{"rbind", c.word}})
+		b.Run().Prints(t, c.want)
+	}
+	same := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 300000, Size: 65536}}
+	b.Spec.Linux.UIDMappings, b.Spec.Linux.GIDMappings = same, same
+	b.Run().Exit(t, 0)
+	b.Spec.Linux.GIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: 300001, Size: 65536}}
+	b.Run().Fails(t, "linux.gidMappings", "0 300000 65536", "0 300001 65536")
+	b.Spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/touch", Args: []string{"touch", filepath.Join(b.Host, "ran")}}}}
+	b.Run().Fails(t, "linux.gidMappings")
+	if _, err := os.Stat(filepath.Join(b.Host, "ran")); err == nil {
+		t.Error("a hook ran for a container with wrong mappings")
 	}
 }
 
@@ -311,4 +380,36 @@ func TestCgroupMount(t *testing.T) {
 	with(specs.CgroupNamespace, "")(b.Spec)
 	b.Spec.Process.Args = script(dir)
 	b.Run().Prints(t, "1\nro\nro")
+}
+
+// Masked directories are all covered by the same tmpfs, which is empty and stays so.
+func TestMaskedDirectoriesShareATmpfs(t *testing.T) {
+	b := testbundle.New(t, testbundle.Sh(`awk '$5 ~ "^/cpu/" {print $3, $6, $NF}' /proc/self/mountinfo | sort | uniq -c; ls /cpu/cpu7/throttle /cpu/cpu299/throttle; touch /cpu/cpu9/throttle/x 2>&1; true`))
+	b.Spec.Linux.MaskedPaths = nil
+	for i := range 300 {
+		dir := fmt.Sprintf("/cpu/cpu%d/throttle", i)
+		if err := os.MkdirAll(b.Path(dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		b.File(dir+"/secret", "x", 0o644)
+		b.Spec.Linux.MaskedPaths = append(b.Spec.Linux.MaskedPaths, dir)
+	}
+	r := b.Run()
+	r.Exit(t, 0)
+	kinds, rest, _ := strings.Cut(r.Stdout, "\n")
+	if f := strings.Fields(kinds); len(f) != 4 || f[0] != "300" || f[2] != "ro,relatime" || !strings.Contains(f[3], "nr_inodes=1") {
+		t.Errorf("the masks are %q, want 300 of one file system", r.Stdout)
+	}
+	if want := "/cpu/cpu299/throttle:\n\n/cpu/cpu7/throttle:\ntouch: /cpu/cpu9/throttle/x: Read-only file system\n"; rest != want {
+		t.Errorf("below the masks: %q, want %q", rest, want)
+	}
+}
+
+// The root cannot be covered by itself: its mount becomes read-only, not those below.
+func TestReadonlyPathsWithRoot(t *testing.T) {
+	b := testbundle.New(t, testbundle.Sh("touch /x 2>&1; touch /dev/shm/y && echo shm; "+options("/proc/sys")), testbundle.Writable)
+	for _, paths := range [][]string{{"/", "/proc/sys"}, {"/proc/sys", "/proc/.."}} {
+		b.Spec.Linux.ReadonlyPaths = paths
+		b.Run().Prints(t, "touch: /x: Read-only file system\nshm\nro,relatime")
+	}
 }

@@ -110,6 +110,34 @@ func TestSysctl(t *testing.T) {
 	b.Run().Fails(t, `linux.sysctl["kernel.panic"]`)
 }
 
+// TestSysctlByNamespace: a parameter belongs to the namespace that it is set in, and
+// only that of the container may be changed.
+func TestSysctlByNamespace(t *testing.T) {
+	b := testbundle.New(t, testbundle.Sh("cat /proc/sys/user/max_user_namespaces"), userns)
+	b.Spec.Linux.Sysctl = map[string]string{"user.max_user_namespaces": "5"}
+	before, _ := os.ReadFile("/proc/sys/user/max_user_namespaces")
+	b.Run().Prints(t, "5")
+	if after, _ := os.ReadFile("/proc/sys/user/max_user_namespaces"); string(after) != string(before) {
+		t.Errorf("the host's user.max_user_namespaces was %s and is %s", before, after)
+	}
+
+	for _, c := range []struct{ name, key, domainname, network, want string }{
+		{"without a user namespace", "user.max_user_namespaces", "", "", "needs a user namespace"},
+		{"two domain names", "kernel.domainname", "example.org", "", "together with domainname"},
+		{"the host's network namespace by path", "net.ipv4.ip_forward", "", "/proc/self/ns/net", "other than the host's"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := testbundle.New(t, testbundle.Args("true"), func(s *specs.Spec) {
+				s.Linux.Sysctl, s.Domainname = map[string]string{c.key: "1"}, c.domainname
+			})
+			if c.network != "" {
+				with(specs.NetworkNamespace, c.network)(b.Spec)
+			}
+			b.Run().Fails(t, `config.json: linux.sysctl["`+c.key+`"]: `, c.want)
+		})
+	}
+}
+
 func TestTimeOffsets(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("probe", "clocks"), with(specs.TimeNamespace, ""), func(s *specs.Spec) {
 		s.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"monotonic": {Secs: 1000000}, "boottime": {Secs: 2000000, Nanosecs: 5}}

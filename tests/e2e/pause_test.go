@@ -54,8 +54,8 @@ func TestPause(t *testing.T) {
 	}
 	for _, verb := range []string{"pause", "resume"} {
 		b.Minirun(verb, "nosuch").Fails(t, "container does not exist")
-		b.Minirun(verb).Fails(t, "which container")
-		b.Minirun(verb, b.ID, "more").Fails(t, "which container")
+		b.Minirun(verb).Fails(t, "missing argument: ID")
+		b.Minirun(verb, b.ID, "more").Fails(t, `unexpected argument "more"`)
 	}
 }
 
@@ -87,4 +87,25 @@ func TestPauseCreated(t *testing.T) {
 	b.Minirun("resume", b.ID).Exit(t, 0)
 	b.Minirun("start", b.ID).Exit(t, 0)
 	awaitStatus(t, b, specs.StateRunning)
+}
+
+// TestPauseBeforeStart: a created container that is paused says so, cannot be started,
+// which would wait for a process that is frozen, and can be after resume.
+func TestPauseBeforeStart(t *testing.T) {
+	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
+	createBundle(t, b)
+	b.Minirun("pause", b.ID).Exit(t, 0)
+	if s := stateOf(t, b); s != container.StatePaused {
+		t.Errorf("status %s", s)
+	}
+	b.Minirun("start", b.ID).Fails(t, "paused")
+	b.Minirun("pause", b.ID).Fails(t, "container not running")
+	b.Minirun("resume", b.ID).Exit(t, 0)
+	if s := stateOf(t, b); s != specs.StateCreated {
+		t.Errorf("status %s", s)
+	}
+	b.Minirun("start", b.ID).Exit(t, 0)
+	if s := stateOf(t, b); s != specs.StateRunning {
+		t.Errorf("status %s", s)
+	}
 }

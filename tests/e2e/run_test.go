@@ -60,9 +60,9 @@ func TestRunUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"no argument", []string{"run"}, "which bundle"},
+		{"no argument", []string{"run"}, "missing argument: BUNDLE"},
 		{"no such bundle", []string{"run", "/nonexistent/bundle"}, "config.json"},
-		{"three arguments", []string{"run", "-b", b.Dir, "a", "b"}, "too many"},
+		{"three arguments", []string{"run", "-b", b.Dir, "a", "b"}, `unexpected argument "b"`},
 		{"a bad ID", []string{"run", "a/b", b.Dir}, "container ID"},
 		{"dot dot as ID", []string{"run", "..", b.Dir}, "container ID"},
 		{"an unknown flag", []string{"run", "--nonsense", b.Dir}, "nonsense"},

@@ -55,6 +55,15 @@ func TestSeccompMode(t *testing.T) {
 	b.Run().Prints(t, "Seccomp:\t2\nSeccomp_filters:\t1")
 }
 
+// TestSeccompWaitKillableWithoutNotify: the flag is about calls that wait for an agent.
+// Without a rule for one there is nothing to wait for, and the filter is loaded without it:
+// the kernel would refuse both together.
+func TestSeccompWaitKillableWithoutNotify(t *testing.T) {
+	b := testbundle.New(t, testbundle.Args("probe", "mkdir", "/tmp/x"), testbundle.Writable, seccomp(specs.LinuxSyscall{Names: []string{"mkdir", "mkdirat"}, Action: specs.ActErrno}))
+	b.Spec.Linux.Seccomp.Flags = []specs.LinuxSeccompFlag{specs.LinuxSeccompFlagWaitKillableRecv}
+	b.Run().Prints(t, "EPERM")
+}
+
 // A filter of what a program needs at most, with everything else refused: the
 // bootstrap's last steps must not need more.
 func TestSeccompAllowList(t *testing.T) {

@@ -521,3 +521,25 @@ func TestCompareCommand(t *testing.T) {
 	has(t, b.Minirun("compare", "--rounds", "0", b.Dir).Stdout, "facts compared", "MINIRUN", "RUNC")
 	b.Minirun("compare", "--with", "/no/such", b.Dir).Fails(t, "--with", "/no/such")
 }
+
+// TestCompareWithoutMountNamespace: neither runtime's mounts are left on the host.
+func TestCompareWithoutMountNamespace(t *testing.T) {
+	testbundle.Need(t)
+	if _, err := exec.LookPath("runc"); err != nil {
+		t.Skip("needs runc: apt-get install runc")
+	}
+	b := testbundle.New(t, onHost)
+	b.Write()
+	has(t, b.Minirun("compare", "--rounds", "1", b.Dir).Stdout, "facts compared", "medians")
+	if n := mountsBelow(b.Path("")); n != 0 {
+		t.Errorf("%d mounts are left on the host", n)
+	}
+}
+
+// TestLayersOfNothing: the message is one line.
+func TestLayersOfNothing(t *testing.T) {
+	b := testbundle.New(t)
+	if r := b.Minirun("layers", "nosuch"); r.Status != 1 || strings.Count(r.Stderr, "\n") != 1 {
+		t.Errorf("status %d: %q", r.Status, r.Stderr)
+	}
+}

@@ -105,7 +105,7 @@ func TestUpdate(t *testing.T) {
 	}
 	b.Minirun(tooLittle...).Fails(t, "update: memory.limit: write")
 	b.Minirun("update", "--memory", "1G", "nosuch").Fails(t, "container does not exist")
-	b.Minirun("update", "--memory", "1G").Fails(t, "which container")
+	b.Minirun("update", "--memory", "1G").Fails(t, "missing argument: ID")
 	b.Minirun("kill", b.ID, "KILL").Exit(t, 0)
 	awaitStatus(t, b, specs.StateStopped)
 	b.Minirun("update", "--memory", "1G", b.ID).Fails(t, "container not running")

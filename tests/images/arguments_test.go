@@ -29,3 +29,27 @@ func TestArgumentsOfTheProgramReachIt(t *testing.T) {
 		}
 	}
 }
+
+// TestWrongUseOfImageCommands: the error begins with the command, and nothing given is
+// ignored.
+func TestWrongUseOfImageCommands(t *testing.T) {
+	s := newStore(t)
+	for line, want := range map[string]string{
+		"store frobnicate":    `store: unknown subcommand "frobnicate"`,
+		"store check a":       "check: 1 arguments",
+		"images --frobnicate": "images: flag provided but not defined: -frobnicate",
+		"tag a --frobnicate":  "tag: flag provided but not defined: -frobnicate",
+		"tag a":               "tag: 1 arguments",
+	} {
+		r := s.Minirun(strings.Fields(line)...)
+		if r.Status != 1 || r.Stdout != "" || !strings.HasPrefix(r.Stderr, "minirun: "+want) {
+			t.Errorf("minirun %s: status %d, output %q, error %q", line, r.Status, r.Stdout, r.Stderr)
+		}
+	}
+	if out := s.do("help", "pull"); !strings.Contains(out, "minirun pull") {
+		t.Errorf("help pull: %q", out)
+	}
+	if out := s.do("images", "busybox", "--quiet"); out != "" {
+		t.Errorf("images NAME --quiet in an empty store: %q", out)
+	}
+}

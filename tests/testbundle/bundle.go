@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -338,6 +339,30 @@ func (r Result) Fails(t testing.TB, words ...string) {
 			t.Errorf("the message has no %q:\n%s", w, r.Stderr)
 		}
 	}
+	if twice := repeatedPrefix(r.Stderr); twice != "" {
+		t.Errorf("the message says %q twice: %s", twice, r.Stderr)
+	}
+}
+
+// repeatedPrefix returns what a line of messages says twice before a colon: anything in
+// a row, or where the message comes from. It is "" if there is no such thing.
+func repeatedPrefix(messages string) string {
+	for line := range strings.Lines(messages) {
+		parts := strings.Split(strings.TrimSpace(line), ": ")
+		for i, part := range parts[1:] {
+			if part == parts[i] && part != "" {
+				return part
+			}
+		}
+		seen := map[string]bool{}
+		for _, part := range parts {
+			if seen[part] && slices.Contains([]string{"minirun", "config.json", "exec", "run", "create"}, part) {
+				return part
+			}
+			seen[part] = true
+		}
+	}
+	return ""
 }
 
 // Background runs the container until stop is called, which kills it with

@@ -64,7 +64,7 @@ const rich = `{
 	"linux": {
 		"uidMappings": [{"containerID": 0, "hostID": 1000, "size": 100}, {"containerID": 100, "hostID": 5000, "size": 10}],
 		"gidMappings": [{"containerID": 0, "hostID": 1000, "size": 100}],
-		"sysctl": {"net.ipv4.ip_forward": "1", "kernel.sem": "1 2 3 4", "fs.mqueue.msg_max": "100"},
+		"sysctl": {"net.ipv4.ip_forward": "1", "kernel.sem": "1 2 3 4", "fs.mqueue.msg_max": "100", "user.max_user_namespaces": "100"},
 		"resources": {
 			"devices": [
 				{"allow": false, "access": "rwm"},

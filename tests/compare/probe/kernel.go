@@ -3,6 +3,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"sort"
 	"strconv"
 	"strings"
@@ -93,6 +94,35 @@ func (r report) namespaces() {
 	}
 	for _, name := range names {
 		r.set("ns."+name, readlink("/proc/self/ns/"+name))
+	}
+}
+
+// networkDevices describes devices of the network namespace by their names.
+func (r report) networkDevices(names []string) {
+	for _, name := range names {
+		device, err := net.InterfaceByName(name)
+		if err != nil {
+			r.set("net.device."+name, "none")
+			continue
+		}
+		state := "down"
+		if device.Flags&net.FlagUp != 0 {
+			state = "up"
+		}
+		r.set("net.device."+name, fmt.Sprintf("%s mtu %d %s", state, device.MTU, device.HardwareAddr))
+		addresses, err := device.Addrs()
+		if err != nil {
+			r.set("net.addresses."+name, outcome(err))
+			continue
+		}
+		var texts []string
+		for _, a := range addresses {
+			if text := a.String(); !strings.HasPrefix(text, "fe80:") { // the kernel makes it, some time after the device is up
+				texts = append(texts, text)
+			}
+		}
+		sort.Strings(texts)
+		r.set("net.addresses."+name, strings.Join(texts, " "))
 	}
 }
 

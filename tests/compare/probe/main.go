@@ -40,6 +40,7 @@ type Config struct {
 	Exit     int      `json:"exit"`     // exit status
 	WaitSize bool     `json:"waitsize"` // wait a second for the terminal's size: a runtime may set it after the start
 	Out      string   `json:"out"`      // write the report here instead of standard output
+	Devices  []string `json:"devices"`  // network devices
 }
 
 // report collects the findings, one string per dotted name.
@@ -83,6 +84,7 @@ func main() {
 	r.terminal()
 	r.namespaces()
 	r.identity()
+	r.networkDevices(config.Devices)
 	r.mounts()
 	r.devices()
 	r.paths(config)

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/minirun/minirun/internal/cmdline"
+)
+
+// arranged returns the words of a command line as cli gets them.
+func arranged(t *testing.T, line string) string {
+	t.Helper()
+	args := strings.Fields(line)
+	out, ok := cmdline.Arrange(args, app(args[1:]), arguments)
+	if !ok {
+		return "nothing to complete"
+	}
+	return strings.Join(out, " ")
+}
+
+func TestFlagsMayFollowTheID(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "bundle"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "bundle", "config.json"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	for in, want := range map[string]string{
+		"minirun":                      "minirun",
+		"minirun --version":            "minirun --version",
+		"minirun update x --memory 1g": "minirun update --memory 1g -- x",
+		"minirun --root r update x --memory=1g --cpu-share": "minirun --root r update --memory=1g --cpu-share",
+		"minirun update x --memory-swap -1 --memory -1":     "minirun update --memory-swap -1 --memory -1 -- x",
+		"minirun delete x --force":                          "minirun delete --force -- x",
+		"minirun delete --force x":                          "minirun delete --force x",
+		"minirun delete x -- --force":                       "minirun delete -- x --force",
+		"minirun delete -- x --force":                       "minirun delete -- x --force",
+		"minirun delete x --bogus":                          "minirun delete --bogus -- x",
+		"minirun delete x --help":                           "minirun delete --help -- x",
+		"minirun kill x -a KILL":                            "minirun kill -a -- x KILL",
+		"minirun kill x -- KILL":                            "minirun kill -- x KILL",
+		"minirun kill x -":                                  "minirun kill x -",
+		"minirun kill x -9":                                 "minirun kill x -9",
+		"minirun create x --bundle b":                       "minirun create --bundle b -- x",
+		"minirun create x b --pid-file p":                   "minirun create --pid-file p -- x b",
+		"minirun restore x -d -b b":                         "minirun restore -d -b b -- x",
+		// exec: up to the command
+		"minirun exec x ls -l --cwd /":      "minirun exec x ls -l --cwd /",
+		"minirun exec x --cwd / ls -l -e a": "minirun exec --cwd / -- x ls -l -e a",
+		"minirun exec x -te A=1 -- -ls -l":  "minirun exec -te A=1 -- x -ls -l",
+		"minirun exec x -p file":            "minirun exec -p file -- x",
+		"minirun exec -- x -- ls":           "minirun exec -- x -- ls",
+		// ps: up to the ID
+		"minirun ps x -f -o pid":      "minirun ps x -f -o pid",
+		"minirun ps -f json x -o pid": "minirun ps -f json x -o pid",
+		// run: a bundle takes flags behind its names, an image does not
+		"minirun run x -d --bundle b":           "minirun run -d --bundle b -- x",
+		"minirun run x -db b":                   "minirun run -db b -- x",
+		"minirun run -b b x -d":                 "minirun run -b b -d -- x",
+		"minirun run bundle -d":                 "minirun run -d -- bundle",
+		"minirun run x bundle --keep":           "minirun run --keep -- x bundle",
+		"minirun run busybox ls -b b":           "minirun run busybox ls -b b",
+		"minirun run busybox -d":                "minirun run busybox -d",
+		"minirun run --rm busybox sh -c a":      "minirun run --rm busybox sh -c a",
+		"minirun run -w -b busybox -d":          "minirun run -w -b busybox -d",
+		"minirun run -- busybox -b b":           "minirun run -- busybox -b b",
+		"minirun run busybox -x -b b":           "minirun run busybox -x -b b",
+		"minirun pull x --platform linux/arm64": "minirun pull x --platform linux/arm64", // minirun-image arranges it
+	} {
+		if got := arranged(t, in); got != want {
+			t.Errorf("%s\n\tgot  %s\n\twant %s", in, got, want)
+		}
+	}
+	t.Chdir("bundle") // a name is an ID here
+	for in, want := range map[string]string{
+		"minirun run x -d":       "minirun run -d -- x",
+		"minirun run busybox ls": "minirun run busybox ls",
+		"minirun run a/b -d":     "minirun run a/b -d",
+	} {
+		if got := arranged(t, in); got != want {
+			t.Errorf("in a bundle: %s\n\tgot  %s\n\twant %s", in, got, want)
+		}
+	}
+}
+
+func TestCompletionFollowsTheOrderOfFlags(t *testing.T) {
+	t.Setenv(completionVariable, "1")
+	const end = " --generate-bash-completion"
+	for in, want := range map[string]string{
+		"minirun create x --bun":    "minirun create --bun",
+		"minirun exec x --cw":       "minirun exec --cw",
+		"minirun exec x ls --cw":    "nothing to complete",
+		"minirun ps x -o":           "nothing to complete",
+		"minirun run x -d --bun":    "minirun run -d --bun",
+		"minirun run busybox ls -d": "nothing to complete",
+		"minirun delete x -- --f":   "nothing to complete",
+	} {
+		if want != "nothing to complete" {
+			want += end
+		}
+		if got := arranged(t, in+end); got != want {
+			t.Errorf("%s\n\tgot  %s\n\twant %s", in, got, want)
+		}
+	}
+}

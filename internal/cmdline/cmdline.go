@@ -1,0 +1,190 @@
+// Package cmdline finds the flags of a command line wherever they are: before,
+// between and after the command's arguments. urfave/cli stops at the first
+// argument, so a command line is put into the order that it reads before it
+// sees it:
+//
+//	minirun update ID --memory 1g   →   minirun update --memory 1g -- ID
+//
+// Some commands pass arguments on to another program (exec, ps, run IMAGE).
+// Those are never looked at: Line.Foreign is where they begin.
+package cmdline
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Unlimited is the limit of a command whose arguments are all its own.
+const Unlimited = -1
+
+// A Line is what follows the name of a command.
+type Line struct {
+	Given     []string // as it was given
+	Flags     []string // the command's flags with their values
+	Names     []string // the first names of those flags
+	Arguments []string // the other words, without the -- that ends the flags
+	Ordered   bool     // the flags, and a --, come first as given
+	Lacking   bool     // the last flag has no value
+	Undefined bool     // a flag is not one of the command's
+	Foreign   bool     // the last word is an argument of another program, or follows --
+}
+
+// generateCompletion follows the word for which cli is to offer completions.
+const generateCompletion = "--generate-bash-completion"
+
+// A Splitter is a command's own way to divide the words after its name.
+// completing is true if the last word may be incomplete.
+type Splitter func(command *cli.Command, words []string, completing bool) Line
+
+// Arrange puts the flags of a command line first. It returns false if it asks for
+// completions of a word that is another program's: there are none.
+func Arrange(args []string, app *cli.App, split Splitter) ([]string, bool) {
+	completing := app.EnableBashCompletion && len(args) > 1 && args[len(args)-1] == generateCompletion
+	words := args
+	if completing {
+		words = args[:len(args)-1]
+	}
+	n, command := Find(words, app)
+	if command == nil || command.SkipFlagParsing {
+		return args, true
+	}
+	line := split(command, words[n:], completing)
+	if completing {
+		// cli offers the flags of the command, whatever its arguments are.
+		return slices.Concat(words[:n], line.Flags, args[len(words):]), !line.Foreign
+	}
+	return slices.Concat(words[:n], line.Words()), true
+}
+
+// Find returns the command that a command line is about, and the number of words
+// up to and including its name. It returns nil if there is none.
+func Find(args []string, app *cli.App) (int, *cli.Command) {
+	flags, commands := app.Flags, app.Commands
+	var found *cli.Command
+	at := min(1, len(args)) // the program's name
+	for {
+		next := at
+		for next < len(args) && isFlag(args[next]) {
+			if args[next] == "--" {
+				return at, found
+			}
+			next += 1 + valuesOf(args[next], flags)
+		}
+		if next >= len(args) {
+			return at, found
+		}
+		i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(args[next]) })
+		if i < 0 {
+			return at, found
+		}
+		found, at = commands[i], next+1
+		flags, commands = found.Flags, found.Subcommands
+	}
+}
+
+// Split divides the words after a command's name. With a limit, flags are looked
+// for only until limit arguments were found and another one follows: that one
+// and all words after it are another program's.
+func Split(words []string, flags []cli.Flag, limit int) Line {
+	l := Line{Given: words, Ordered: true}
+	for i := 0; i < len(words); {
+		word := words[i]
+		switch {
+		case word == "--":
+			l.Foreign = i < len(words)-1
+			l.Ordered = l.Ordered && len(l.Arguments) == 0
+			l.Arguments = append(l.Arguments, words[i+1:]...)
+			return l
+		case isFlag(word):
+			l.Ordered = l.Ordered && len(l.Arguments) == 0
+			named, ok := namedBy(word, flags)
+			for _, f := range named {
+				l.Names = append(l.Names, f.Names()[0])
+			}
+			l.Undefined = l.Undefined || !ok
+			end := i + 1 + valuesOf(word, flags)
+			l.Lacking = end > len(words)
+			end = min(end, len(words))
+			l.Flags = append(l.Flags, words[i:end]...)
+			i = end
+		case len(l.Arguments) == limit:
+			l.Foreign = true
+			l.Arguments = append(l.Arguments, words[i:]...)
+			return l
+		default:
+			l.Arguments = append(l.Arguments, word)
+			i++
+		}
+	}
+	return l
+}
+
+// Words are the words of the line with the flags first.
+func (l Line) Words() []string {
+	switch {
+	case l.Ordered:
+		return l.Given
+	case l.Lacking:
+		return l.Flags // cli reports it; the next word would be taken for the value
+	}
+	return slices.Concat(l.Flags, []string{"--"}, l.Arguments)
+}
+
+// UsageError reports a command line that is not as the command's help says.
+func UsageError(c *cli.Command, what string) error {
+	return fmt.Errorf("%s: %s\nhint: minirun %s --help", c.Name, what, c.Name)
+}
+
+// isFlag reports whether a word looks like a flag, or is the -- that ends them. A
+// negative number does not: it may be meant as a signal.
+func isFlag(word string) bool {
+	return len(word) > 1 && word[0] == '-' && strings.Trim(word[1:], "0123456789") != ""
+}
+
+// valuesOf returns how many of the words after a flag are its value: 0 or 1.
+func valuesOf(word string, flags []cli.Flag) int {
+	named, _ := namedBy(word, flags)
+	if len(named) == 0 || strings.Contains(word, "=") {
+		return 0
+	}
+	if last, ok := named[len(named)-1].(cli.DocGenerationFlag); ok && last.TakesValue() {
+		return 1
+	}
+	return 0
+}
+
+// namedBy returns the flags that a word names, several for a group of letters
+// such as -it. It returns false if the word names a flag that is not defined.
+func namedBy(word string, flags []cli.Flag) ([]cli.Flag, bool) {
+	name, _, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
+	if f := lookUp(name, flags); f != nil {
+		return []cli.Flag{f}, true
+	}
+	if name == "help" || name == "h" { // cli adds it to each command
+		return nil, true
+	}
+	if strings.HasPrefix(word, "--") || len(word) < 3 {
+		return nil, false
+	}
+	var named []cli.Flag
+	for _, letter := range word[1:] {
+		f := lookUp(string(letter), flags)
+		if f == nil {
+			return nil, false
+		}
+		named = append(named, f)
+	}
+	return named, true
+}
+
+func lookUp(name string, flags []cli.Flag) cli.Flag {
+	for _, f := range flags {
+		if slices.Contains(f.Names(), name) {
+			return f
+		}
+	}
+	return nil
+}

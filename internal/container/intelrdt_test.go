@@ -1,0 +1,195 @@
+package container
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/resctrl"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// rdtContainer is a container of busybox on a host whose resctrl file system is a plain
+// directory, in which files come into being when they are written.
+func rdtContainer(t *testing.T, change func(*specs.Spec)) (o Options, resctrlRoot string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: it runs a container")
+	}
+	busybox, err := os.ReadFile("/bin/busybox")
+	if err != nil {
+		t.Skip("needs a static busybox: ", err)
+	}
+	dir := t.TempDir()
+	s := spec.Default(false)
+	s.Process.Terminal, s.Process.Args = false, []string{"/bin/busybox", "sleep", "1000"}
+	s.Linux.CgroupsPath = fmt.Sprintf("/minirun-rdt-%d", os.Getpid())
+	change(s)
+	config, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, data := range map[string][]byte{"bundle/rootfs/bin/busybox": busybox, "bundle/config.json": config, "resctrl/mon_groups/x": nil, "resctrl/schemata": []byte("L3:0=ff\n")} {
+		path = filepath.Join(dir, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, data, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	resctrlRoot = filepath.Join(dir, "resctrl")
+	o = Options{
+		Root: filepath.Join(dir, "state"), ID: "web", Bundle: filepath.Join(dir, "bundle"), Warn: func(w any) { t.Log(w) },
+		resctrl: func() (string, error) { return resctrlRoot, nil },
+	}
+	t.Cleanup(func() {
+		if _, err := Delete(o.Root, o.ID, true); err != nil {
+			t.Error(err)
+		}
+	})
+	return o, resctrlRoot
+}
+
+func fileText(path ...string) string {
+	text, err := os.ReadFile(filepath.Join(path...))
+	if err != nil {
+		return "none"
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// TestIntelRdt: a container's life in a resctrl group of its own.
+func TestIntelRdt(t *testing.T) {
+	o, root := rdtContainer(t, func(s *specs.Spec) {
+		s.Linux.IntelRdt = &specs.LinuxIntelRdt{L3CacheSchema: "L3:0=f", EnableMonitoring: true}
+	})
+	c, err := Create(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := strconv.Itoa(c.Pid)
+	c.Close()
+	if got := [3]string{fileText(root, "web/schemata"), fileText(root, "web/tasks"), fileText(root, "web/mon_groups/web/tasks")}; got != [3]string{"L3:0=f", pid, pid} {
+		t.Errorf("created with process %s: %q", pid, got)
+	}
+	if err := Start(o.Root, o.ID, o.Warn); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Exec(ExecOptions{Root: o.Root, ID: o.ID, Args: []string{"/bin/busybox", "true"}, Warn: o.Warn}); err != nil {
+		t.Fatal(err)
+	}
+	if got := fileText(root, "web/mon_groups/web/tasks"); got == pid || got == "none" {
+		t.Errorf("after exec the last task is %s", got)
+	}
+	if err := Update(o.Root, o.ID, &specs.LinuxResources{}, RdtSchemas{L3Cache: "L3:0=3"}); err != nil {
+		t.Fatal(err)
+	}
+	event, err := Sample(o.Root, o.ID)
+	if err != nil || event.Data.IntelRdt.L3Schema != "L3:0=3" || event.Data.IntelRdt.L3SchemaRoot != "L3:0=ff" {
+		t.Errorf("events: %+v, %v", event, err)
+	}
+	if _, err := Delete(o.Root, o.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	if got := fileText(root, "web/schemata"); got != "none" || fileText(root, "schemata") != "L3:0=ff" {
+		t.Errorf("after delete: %q", got)
+	}
+}
+
+// TestIntelRdtUpdateMakesGroup: as in runc, a container without a group gets one.
+func TestIntelRdtUpdateMakesGroup(t *testing.T) {
+	o, root := rdtContainer(t, func(*specs.Spec) {})
+	c, err := Create(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := strconv.Itoa(c.Pid)
+	c.Close()
+	h, err := hold(o.Root, o.ID, unix.LOCK_EX)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = h.updateRdt(RdtSchemas{MemoryBandwidth: "MB:0=20"}, o.resctrl)
+	h.lock.release()
+	if err != nil || fileText(root, "web/schemata") != "MB:0=20" || fileText(root, "web/tasks") != pid {
+		t.Errorf("%v: schemata %q, tasks %q", err, fileText(root, "web/schemata"), fileText(root, "web/tasks"))
+	}
+	if _, err := Delete(o.Root, o.ID, true); err != nil || fileText(root, "web/schemata") != "none" {
+		t.Errorf("after delete: %q, %v", fileText(root, "web/schemata"), err)
+	}
+}
+
+// TestIntelRdtFailureLeavesNothing: neither a group, nor a class that was made for the
+// container; one that was there is not touched.
+func TestIntelRdtFailureLeavesNothing(t *testing.T) {
+	failingHook := &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/false"}}}
+	for name, c := range map[string]struct {
+		rdt   specs.LinuxIntelRdt
+		class string // there already
+	}{
+		"a group of its own": {specs.LinuxIntelRdt{EnableMonitoring: true}, ""},
+		"a new class":        {specs.LinuxIntelRdt{ClosID: "gold", Schemata: []string{"L3:0=f"}}, ""},
+		"a prepared class":   {specs.LinuxIntelRdt{ClosID: "gold", EnableMonitoring: true}, "gold"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, root := rdtContainer(t, func(s *specs.Spec) { s.Linux.IntelRdt, s.Hooks = &c.rdt, failingHook })
+			if c.class != "" {
+				if err := os.Mkdir(filepath.Join(root, c.class), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if container, err := Create(o); err == nil {
+				container.Close()
+				t.Fatal("a container whose hook fails was created")
+			}
+			entries, err := os.ReadDir(root)
+			var left []string
+			for _, e := range entries {
+				left = append(left, e.Name())
+			}
+			want := strings.Fields(c.class + " mon_groups schemata")
+			if err != nil || strings.Join(left, " ") != strings.Join(want, " ") {
+				t.Errorf("left: %q, want %q: %v", left, want, err)
+			}
+			if groups, _ := filepath.Glob(filepath.Join(root, "*/mon_groups/web")); len(groups) > 0 {
+				t.Errorf("left: %q", groups)
+			}
+		})
+	}
+}
+
+// TestIntelRdtNotMounted: an error before anything is made.
+func TestIntelRdtNotMounted(t *testing.T) {
+	o, _ := rdtContainer(t, func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{} })
+	o.resctrl = func() (string, error) { return "", resctrl.ErrNotMounted }
+	_, err := Create(o)
+	if !errors.Is(err, resctrl.ErrNotMounted) || !strings.Contains(err.Error(), "linux.intelRdt") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(o.directory()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a state directory is left: %v", err)
+	}
+}
+
+// TestParseRdtSchemas: a value that would be more than one line, or of something else, is
+// refused.
+func TestParseRdtSchemas(t *testing.T) {
+	for _, c := range []struct {
+		l3, mb string
+		ok     bool
+	}{{"L3:0=f", "MB:0=20", true}, {"", "", true}, {"L3CODE:0=f", "", true}, {"MB:0=20", "", false}, {"", "L3:0=f", false}, {"L3:0=f\nMB:0=1", "", false}, {"", "0=20", false}} {
+		values := map[string]string{"l3-cache-schema": c.l3, "mem-bw-schema": c.mb}
+		if _, err := ParseRdtSchemas(func(name string) string { return values[name] }); (err == nil) != c.ok {
+			t.Errorf("%q, %q: %v", c.l3, c.mb, err)
+		}
+	}
+}

@@ -1,0 +1,102 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/netdevice"
+)
+
+// Devices of linux.netDevices belong to the host until the container is created: if
+// that fails, they come back. From then on they are the container's, and the kernel
+// decides what becomes of them when its network namespace ends.
+//
+// While they are on their way the record has them, so that `delete` can bring back
+// what a minirun that was killed has left in a network namespace.
+
+// moveDevices moves the devices into the network namespace of the container's process.
+func (c *Container) moveDevices() error {
+	begin := c.began()
+	m, err := netdevice.Open(c.spec.Linux.NetDevices, int(c.proc.PidFD.Fd()))
+	if err != nil {
+		return fmt.Errorf("config.json: %w", err)
+	}
+	c.devices, c.Record.Devices = m, m.Devices
+	if j := c.setup.Join(unix.CLONE_NEWNET); j != nil {
+		c.Record.NetworkNamespace = j.Path
+	}
+	if err := c.Record.write(c.options.directory()); err != nil {
+		return err
+	}
+	if err := m.Move(); err != nil {
+		return fmt.Errorf("config.json: %w", err)
+	}
+	for i := range m.Devices {
+		d := &m.Devices[i]
+		c.did(begin, fmt.Sprintf("move the network device %s into the container's network namespace as %s, with its addresses, and set it up", d.Host, d.Name),
+			"only a process of the host may take it from there", "linux.netDevices")
+	}
+	return nil
+}
+
+// handOverDevices leaves the devices to the container, which is created.
+func (c *Container) handOverDevices() {
+	c.Record.Devices, c.Record.NetworkNamespace = nil, ""
+}
+
+// forgetDevices gives up the way back. It also gives up the container's network
+// namespace, which would otherwise last as long as this process.
+func (c *Container) forgetDevices() {
+	if c.devices != nil {
+		c.devices.Close()
+		c.devices = nil
+	}
+}
+
+// returnDevices brings the devices of a container that could not be created back.
+func (c *Container) returnDevices() error {
+	if c.devices == nil {
+		return nil
+	}
+	defer c.forgetDevices()
+	return c.devices.Restore()
+}
+
+// strandedDevices opens the way back for devices that a killed minirun has left in the
+// network namespace of a container that was never created. It must be called before
+// the container's process ends, which may be the last one in there. It returns nil if
+// there are none.
+func (r *Record) strandedDevices() (*netdevice.Mover, error) {
+	if len(r.Devices) == 0 {
+		return nil, nil
+	}
+	namespace, err := r.networkNamespace()
+	if err != nil || namespace == nil {
+		return nil, err
+	}
+	defer namespace.Close()
+	m, err := netdevice.Reopen(slices.Clone(r.Devices), int(namespace.Fd()))
+	if errors.Is(err, unix.ESRCH) {
+		return nil, nil // the process has left its namespaces, and is about to end
+	}
+	return m, err
+}
+
+// networkNamespace opens the container's network namespace: by its path if it is joined,
+// else as that of the container's process. It returns nil if it has ended; the kernel has
+// then returned or destroyed its devices.
+func (r *Record) networkNamespace() (*os.File, error) {
+	if r.NetworkNamespace == "" {
+		return r.open()
+	}
+	f, err := namespaces.OpenNamespace(r.NetworkNamespace, unix.CLONE_NEWNET)
+	if errors.Is(err, os.ErrNotExist) {
+		return r.open()
+	}
+	return f, err
+}

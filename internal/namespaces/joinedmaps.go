@@ -1,0 +1,56 @@
+package namespaces
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// CheckMaps compares mappings of config.json with those of the user namespace that
+// the process pid has joined. The names are the fields that they are from. Mappings
+// that config.json does not give are not compared.
+func CheckMaps(pid int, uids, gids []specs.LinuxIDMapping) error {
+	for _, m := range []struct {
+		file, field string
+		want        []specs.LinuxIDMapping
+	}{{"uid_map", "linux.uidMappings", uids}, {"gid_map", "linux.gidMappings", gids}} {
+		if len(m.want) == 0 {
+			continue
+		}
+		got, err := readMap(pid, m.file)
+		if err != nil {
+			return fmt.Errorf("config.json: %s: %w", m.field, err)
+		}
+		if !slices.Equal(sorted(m.want), sorted(got)) {
+			return fmt.Errorf("config.json: %s: must be the mapping of the user namespace that is joined, %s, or left out: got %s",
+				m.field, strings.Join(Lines(got), ", "), strings.Join(Lines(m.want), ", "))
+		}
+	}
+	return nil
+}
+
+func readMap(pid int, file string) (out []specs.LinuxIDMapping, err error) {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/" + file)
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(text)) {
+		var m specs.LinuxIDMapping
+		if _, err := fmt.Sscan(line, &m.ContainerID, &m.HostID, &m.Size); err != nil {
+			return nil, fmt.Errorf("read /proc/%d/%s: %q: %w", pid, file, line, err)
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+// sorted is a copy by the container's ids: the kernel does not keep the order of
+// more than five lines.
+func sorted(maps []specs.LinuxIDMapping) []specs.LinuxIDMapping {
+	return slices.SortedFunc(slices.Values(maps), func(a, b specs.LinuxIDMapping) int { return cmp.Compare(a.ContainerID, b.ContainerID) })
+}

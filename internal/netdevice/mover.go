@@ -1,0 +1,252 @@
+package netdevice
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// A Mover moves devices between the host's network namespace, which is that of the
+// calling thread, and a container's.
+type Mover struct {
+	Devices []Device
+
+	host, inside *socket
+}
+
+// Open finds the devices of linux.netDevices on the host, and decides under which
+// names they go into the network namespace of a namespace file or a pidfd. It changes
+// nothing.
+func Open(wanted map[string]specs.LinuxNetDevice, namespace int) (*Mover, error) {
+	m, err := Reopen(nil, namespace)
+	if err != nil {
+		return nil, fmt.Errorf("linux.netDevices: %w", explain(err))
+	}
+	if err := m.decide(wanted); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// Reopen returns a Mover for devices of a container's record.
+func Reopen(devices []Device, namespace int) (*Mover, error) {
+	m := &Mover{Devices: devices}
+	var err error
+	if m.host, err = openSocket(); err != nil {
+		return nil, err
+	}
+	if m.inside, err = openSocketIn(namespace); err != nil {
+		m.host.close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// Close closes the sockets. Without another reference to it the container's network
+// namespace ends.
+func (m *Mover) Close() {
+	m.host.close()
+	m.inside.close()
+}
+
+func (m *Mover) decide(wanted map[string]specs.LinuxNetDevice) error {
+	same, err := sameFile(m.host.namespace, m.inside.namespace)
+	if err != nil {
+		return err
+	}
+	if same {
+		return errors.New("linux.netDevices: the container's network namespace is the host's: no device can be moved into it")
+	}
+	var taken []string
+	err = m.inside.dump(unix.RTM_GETLINK, linkBody(0, 0, 0), func(body []byte) error {
+		l, err := parseLink(body)
+		taken = append(taken, l.names...)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("linux.netDevices: list the devices of the container's network namespace: %w", err)
+	}
+	if m.Devices, err = chooseNames(wanted, taken); err != nil {
+		return err
+	}
+	for i := range m.Devices {
+		if err := m.look(&m.Devices[i]); err != nil {
+			return fmt.Errorf("%s: %w", source(m.Devices[i].Host), err)
+		}
+	}
+	return nil
+}
+
+func sameFile(a, b *os.File) (bool, error) {
+	first, err := a.Stat()
+	if err != nil {
+		return false, err
+	}
+	second, err := b.Stat()
+	return err == nil && os.SameFile(first, second), err
+}
+
+// look writes down what a device is like on the host.
+func (m *Mover) look(d *Device) error {
+	l, err := m.host.link(d.Host)
+	if errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("the host has no network device named %q\nhint: list them with: ip link", d.Host)
+	}
+	if err != nil {
+		return err
+	}
+	if l.loopback {
+		return errors.New("the loopback device cannot leave its network namespace")
+	}
+	d.Index, d.Hardware, d.Up, d.Master = l.index, l.hardware, l.up, l.master
+	body := make([]byte, unix.SizeofIfAddrmsg)
+	native.PutUint32(body[4:], uint32(d.Index))
+	err = m.host.dump(unix.RTM_GETADDR, body, func(body []byte) error {
+		a, err := parseAddress(body)
+		if err == nil && a.index == d.Index {
+			d.Addresses = append(d.Addresses, encode(body))
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("list its addresses: %w", err)
+	}
+	return m.lookAtRoutes(d)
+}
+
+// lookAtRoutes notes the device's routes, those to gateways last: they need the
+// others.
+func (m *Mover) lookAtRoutes(d *Device) error {
+	var gateways []string
+	for _, family := range [2]byte{unix.AF_INET, unix.AF_INET6} {
+		body := make([]byte, sizeofRtMsg)
+		body[0] = family
+		body = attribute32(body, unix.RTA_OIF, uint32(d.Index))
+		err := m.host.dump(unix.RTM_GETROUTE, body, func(body []byte) error {
+			r, err := parseRoute(body)
+			switch {
+			case err != nil || !restorable(&r, d.Index):
+			case r.viaGateway:
+				gateways = append(gateways, encode(body))
+			default:
+				d.Routes = append(d.Routes, encode(body))
+			}
+			return err
+		})
+		if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EOPNOTSUPP) { // a kernel without IPv6 has none
+			return fmt.Errorf("list its routes: %w", err)
+		}
+	}
+	d.Routes = append(d.Routes, gateways...)
+	return nil
+}
+
+// Move moves the devices. After an error all of them are on the host again, as they
+// were.
+func (m *Mover) Move() error {
+	for i := range m.Devices {
+		d := &m.Devices[i]
+		if err := m.move(d); err != nil {
+			err = fmt.Errorf("%s: move %s into the container's network namespace: %w", source(d.Host), d.Host, explain(err))
+			return errors.Join(err, m.restore(m.Devices[:i+1]))
+		}
+	}
+	return nil
+}
+
+func (m *Mover) move(d *Device) error {
+	if err := m.host.do(moveRequest(d.Index, d.Name, int(m.inside.namespace.Fd()))); err != nil {
+		return err
+	}
+	l, err := m.inside.link(d.Name)
+	if err != nil {
+		return fmt.Errorf("find it there as %s: %w", d.Name, err)
+	}
+	d.inside = l.index
+	requests, err := configure(d, l.index)
+	if err != nil {
+		return err
+	}
+	return m.inside.doAll(requests)
+}
+
+// explain adds what the user can do about an error of the kernel.
+func explain(err error) error {
+	switch {
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("%w\nhint: that takes CAP_NET_ADMIN in the host's network namespace: run minirun as root", err)
+	case errors.Is(err, unix.EINVAL):
+		return fmt.Errorf("%w\nhint: bridges, tunnels and some other devices cannot leave their network namespace: "+
+			"ethtool -k DEVICE shows netns-local", err)
+	case errors.Is(err, unix.EACCES):
+		return fmt.Errorf("%w\nhint: IPv6 is switched off there (net.ipv6.conf.*.disable_ipv6), and the device has IPv6 addresses", err)
+	}
+	return err
+}
+
+// Restore brings the devices that are in the container's network namespace back to
+// the host, under their old names and with their old addresses.
+func (m *Mover) Restore() error { return m.restore(m.Devices) }
+
+func (m *Mover) restore(devices []Device) error {
+	var failed []error
+	for i := range slices.Backward(devices) {
+		d := &devices[i]
+		if err := m.bringBack(d); err != nil {
+			failed = append(failed, fmt.Errorf("%s: bring %s back to the host: %w", source(d.Host), d.Host, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func (m *Mover) bringBack(d *Device) error {
+	l, err := m.find(d)
+	if errors.Is(err, unix.ENODEV) {
+		// It has not left, or has come back before all its addresses had.
+		l, err = m.host.link(d.Host)
+		if errors.Is(err, unix.ENODEV) || err == nil && l.hardware != d.Hardware {
+			return nil // destroyed with its network namespace, or never there
+		}
+	} else if err == nil {
+		host := int(m.host.namespace.Fd())
+		err = m.inside.do(backRequest(l.index, d.Index, d.Host, host))
+		if errors.Is(err, unix.EBUSY) { // another device has the index now
+			err = m.inside.do(moveRequest(l.index, d.Host, host))
+		}
+		if err != nil {
+			return err
+		}
+		l, err = m.host.link(d.Host)
+	}
+	if err != nil {
+		return err
+	}
+	requests, err := reconfigure(d, l.index)
+	if err != nil {
+		return err
+	}
+	return m.host.doAll(requests)
+}
+
+// find finds a device in the container's network namespace: by its index, whatever a hook
+// has done to it, or by its name. Under its old name it was moved and not renamed yet.
+func (m *Mover) find(d *Device) (link, error) {
+	if d.inside != 0 {
+		return m.inside.get(linkBody(d.inside, 0, 0))
+	}
+	for _, name := range [2]string{d.Name, d.Host} {
+		l, err := m.inside.link(name)
+		if err == nil && l.hardware == d.Hardware && l.names[0] == name {
+			return l, nil
+		}
+		if err != nil && !errors.Is(err, unix.ENODEV) {
+			return l, err
+		}
+	}
+	return link{}, unix.ENODEV
+}

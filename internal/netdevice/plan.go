@@ -1,0 +1,128 @@
+package netdevice
+
+// This file decides which messages move a device and bring it back. It has no effect.
+
+import (
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A request is one message that changes something.
+type request struct {
+	what string // for errors
+	kind uint16
+	body []byte
+	// optional says that an error does not matter: it is part of what Restore brings
+	// back besides name, addresses and state.
+	optional bool
+	exists   bool // EEXIST is success
+}
+
+// moveRequest takes a device into another namespace, under a name.
+func moveRequest(index int, name string, namespace int) request {
+	body := linkBody(index, 0, 0)
+	body = attribute32(body, unix.IFLA_NET_NS_FD, uint32(namespace))
+	body = attributeText(body, unix.IFLA_IFNAME, name)
+	return request{what: "move it", kind: unix.RTM_SETLINK, body: body}
+}
+
+// backRequest takes a device back to the host, under its old name and index. Kernels
+// before Linux 5.13 do not know the attribute, and ignore it.
+func backRequest(index, old int, name string, namespace int) request {
+	r := moveRequest(index, name, namespace)
+	r.body = attribute32(r.body, unix.IFLA_NEW_IFINDEX, uint32(old))
+	return r
+}
+
+func upRequest(index int) request {
+	return request{what: "set it up", kind: unix.RTM_SETLINK, body: linkBody(index, unix.IFF_UP, unix.IFF_UP)}
+}
+
+// moved are the addresses that a device keeps in the container: the permanent ones
+// of global scope (RFC 3549, section 2.3.3.2). The others belong to the host's
+// network, or the kernel makes them anew.
+func moved(a *address) bool {
+	return a.flags&unix.IFA_F_PERMANENT != 0 && a.scope == unix.RT_SCOPE_UNIVERSE
+}
+
+// configure are the requests after a device has been moved into the container, where
+// it has the given index.
+func configure(d *Device, index int) ([]request, error) {
+	requests, err := addressRequests(d, index, d.Name, moved)
+	return append(requests, upRequest(index)), err
+}
+
+// reconfigure are the requests after a device has come back to the host.
+func reconfigure(d *Device, index int) ([]request, error) {
+	all := func(*address) bool { return true }
+	requests, err := addressRequests(d, index, d.Host, all)
+	if err != nil {
+		return nil, err
+	}
+	if d.Master != 0 {
+		requests = append(requests, request{what: "make it a port of its bridge", kind: unix.RTM_SETLINK, body: attribute32(linkBody(index, 0, 0), unix.IFLA_MASTER, uint32(d.Master))})
+	}
+	if !d.Up {
+		return requests, nil
+	}
+	requests = append(requests, upRequest(index))
+	for _, text := range d.Routes {
+		body, err := decode(text)
+		if err != nil {
+			return nil, err
+		}
+		requests = append(requests, request{what: "add a route", kind: unix.RTM_NEWROUTE, body: routeBody(body, index), optional: true, exists: true})
+	}
+	return requests, nil
+}
+
+// addressRequests add the addresses that keep selects. The kernel lists the newest
+// IPv6 address first, and prefers it: they are added in the opposite order.
+func addressRequests(d *Device, index int, name string, keep func(*address) bool) ([]request, error) {
+	var requests, ipv6 []request
+	for _, text := range d.Addresses {
+		body, err := decode(text)
+		if err != nil {
+			return nil, err
+		}
+		a, err := parseAddress(body)
+		if err != nil {
+			return nil, err
+		}
+		if !keep(&a) {
+			continue
+		}
+		r := request{what: "add an address", kind: unix.RTM_NEWADDR, body: a.body(index, newLabel(a.label, d.Host, name)), exists: true}
+		if a.family == unix.AF_INET6 {
+			ipv6 = append(ipv6, r)
+		} else {
+			requests = append(requests, r)
+		}
+	}
+	slices.Reverse(ipv6)
+	return append(requests, ipv6...), nil
+}
+
+// newLabel is the label of an IPv4 address after its device was renamed: eth0:web
+// becomes c0:web. By default the label is the device's name.
+func newLabel(label, from, to string) string {
+	if label == "" {
+		return "" // IPv6 has none
+	}
+	if rest, ok := strings.CutPrefix(label, from); ok && (rest == "" || rest[0] == ':') {
+		label = to + rest
+	}
+	if len(label) > maxName {
+		return to
+	}
+	return label
+}
+
+// restorable selects the routes that come back with a device: those that someone has
+// set. The kernel makes its own again, and routers announce theirs.
+func restorable(r *route, index int) bool {
+	return r.device == index && !r.cloned && r.kind != unix.RTN_LOCAL && r.kind != unix.RTN_BROADCAST && r.kind != unix.RTN_ANYCAST && r.kind != unix.RTN_MULTICAST &&
+		r.protocol != unix.RTPROT_KERNEL && r.protocol != unix.RTPROT_RA && r.protocol != unix.RTPROT_REDIRECT
+}

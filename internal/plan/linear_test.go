@@ -1,0 +1,39 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestTextOfLargePlan: the name of a cell is found without looking at all of them. A
+// plan of this size took minutes; the limit is one for hanging.
+func TestTextOfLargePlan(t *testing.T) {
+	const count, limit = 400_000, 30 * time.Second
+	b := NewBuilder(3)
+	path, message := b.Str("/x"), b.Message(1, "first")
+	for range count {
+		b.Get("open", "", Then{}, b.Cell("fd"), Openat, Int(unix.AT_FDCWD), path, Int(0), Int(0))
+	}
+	b.Tell("tell", "", message)
+	b.Call("end", "", ExitGroup, Int(0))
+	p := b.Plan()
+	if !slices.IsSortedFunc(p.Cells, func(x, y CellName) int { return cmp.Compare(x.Cell, y.Cell) }) {
+		t.Error("the cells are not sorted")
+	}
+	begin := time.Now()
+	for i, c := range p.Cells {
+		if got := p.cellName(uint64(c.Cell)); got != "$"+c.Name {
+			t.Fatalf("the name of cell %d is %s, want %s", c.Cell, got, c.Name)
+		}
+		if time.Since(begin) > limit {
+			t.Fatalf("%d of %d names in %v", i, count, limit)
+		}
+	}
+	if got, want := p.Line(count-1), `openat(AT_FDCWD, "/x", O_RDONLY, 0) = $fd400000`; got != want {
+		t.Errorf("the last line is %s, want %s", got, want)
+	}
+}

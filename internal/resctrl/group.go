@@ -1,0 +1,195 @@
+package resctrl
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/moby/sys/mountinfo"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+// Find returns where the resctrl file system is mounted.
+func Find() (root string, err error) {
+	f, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	root, err = findIn(f)
+	if errors.Is(err, ErrNotMounted) {
+		if known, _ := os.ReadFile("/proc/filesystems"); !strings.Contains(string(known), "resctrl\n") {
+			return "", fmt.Errorf("%w, and cannot be: this processor or kernel does not have it", err)
+		}
+		return "", fmt.Errorf("%w\nhint: mount -t resctrl resctrl /sys/fs/resctrl", err)
+	}
+	return root, err
+}
+
+// findIn looks into a table as in proc_pid_mountinfo(5).
+func findIn(table io.Reader) (root string, err error) {
+	mounts, err := mountinfo.GetMountsFromReader(table, mountinfo.FSTypeFilter("resctrl"))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("read the host's mounts: %w", err)
+	case len(mounts) == 0:
+		return "", ErrNotMounted
+	}
+	return mounts[0].Mountpoint, nil
+}
+
+// Look is Decide for what is below root now.
+func Look(root, id string, r *specs.LinuxIntelRdt) (*Plan, error) {
+	return Decide(root, id, r, isDirectory)
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// Apply makes the groups and writes the schemata. After an error nothing that it made
+// is left.
+func (p *Plan) Apply() error {
+	if p.Make {
+		if err := os.Mkdir(p.Control, 0o755); err != nil {
+			return p.failed("make the group", err)
+		}
+	}
+	err := p.compare()
+	if err == nil && p.Monitor != "" {
+		err = p.makeMonitor()
+	}
+	if err == nil {
+		if err = p.configure(); err != nil && p.Monitor != "" {
+			err = errors.Join(err, os.RemoveAll(p.Monitor))
+		}
+	}
+	if err != nil && p.Make {
+		err = errors.Join(err, os.RemoveAll(p.Control))
+	}
+	return err
+}
+
+// compare refuses a group that exists with other schemata.
+func (p *Plan) compare() error {
+	if len(p.Matching) == 0 {
+		return nil
+	}
+	file, err := os.ReadFile(p.schemata())
+	if err != nil {
+		return err
+	}
+	if line := missing(p.Matching, string(file)); line != "" {
+		return fmt.Errorf("the group %s exists with other schemata: %q is not among %q\n"+
+			"hint: use the group's own values, or another closID", p.Control, line, strings.Fields(string(file)))
+	}
+	return nil
+}
+
+func (p *Plan) configure() error {
+	for _, text := range p.Writes {
+		if err := p.write(p.schemata(), text+"\n"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Plan) makeMonitor() error {
+	if !isDirectory(filepath.Join(p.Root, "mon_groups")) {
+		return errors.New("this processor or kernel does not support monitoring (resctrl has no mon_groups)")
+	}
+	if err := os.Mkdir(filepath.Dir(p.Monitor), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return p.failed("make the group", err)
+	}
+	if err := os.Mkdir(p.Monitor, 0o755); err != nil {
+		return p.failed("make the monitoring group", err)
+	}
+	return nil
+}
+
+func (g *Group) schemata() string { return filepath.Join(g.Control, "schemata") }
+
+// write writes to a file of the resctrl file system.
+func (g *Group) write(path, text string) error {
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return g.failed(fmt.Sprintf("write %q", strings.TrimSuffix(text, "\n")), err)
+	}
+	return nil
+}
+
+// failed adds the kernel's explanation to an error. Without one the file says "ok".
+func (g *Group) failed(what string, err error) error {
+	status, _ := os.ReadFile(filepath.Join(g.Root, "info", "last_cmd_status"))
+	why := strings.TrimSpace(string(status))
+	switch {
+	case why != "" && why != "ok":
+		return fmt.Errorf("%s: %w: %s", what, err, why)
+	case errors.Is(err, unix.ENOSPC):
+		return fmt.Errorf("%s: %w: the processor has no more groups: see num_closids and num_rmids below %s", what, err, filepath.Join(g.Root, "info"))
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// Join puts a process into the group. Its children follow.
+func (g *Group) Join(pid int) error {
+	if err := g.write(filepath.Join(g.Control, "tasks"), strconv.Itoa(pid)); err != nil {
+		return err
+	}
+	if g.Monitor == "" {
+		return nil
+	}
+	return g.write(filepath.Join(g.Monitor, "tasks"), strconv.Itoa(pid))
+}
+
+// Remove removes what was made for the container. What is gone already is no error.
+func (g *Group) Remove() error {
+	if g.Monitor != "" {
+		if err := os.RemoveAll(g.Monitor); err != nil {
+			return fmt.Errorf("remove the monitoring group: %w", err)
+		}
+	}
+	if !g.Own {
+		return nil
+	}
+	if err := os.RemoveAll(g.Control); err != nil {
+		return fmt.Errorf("remove the resctrl group: %w", err)
+	}
+	return nil
+}
+
+// RemoveUnused removes a group with a closID that was made for a container which then
+// could not be created. One that has processes of others by now stays.
+func (g *Group) RemoveUnused() error {
+	tasks, err := os.ReadFile(filepath.Join(g.Control, "tasks"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for tid := range strings.FieldsSeq(string(tasks)) {
+		if isDirectory("/proc/" + tid) {
+			return nil
+		}
+	}
+	return os.RemoveAll(g.Control)
+}
+
+// Update writes schemas into the group's schemata, those of the caches first. It
+// returns how to put the old ones back.
+func (g *Group) Update(l3Cache, memoryBandwidth string) (undo func() error, err error) {
+	old, err := os.ReadFile(g.schemata())
+	if err != nil {
+		return nil, err
+	}
+	restore := func() error { return g.write(g.schemata(), string(old)) }
+	if err := g.write(g.schemata(), strings.Join(lines(l3Cache, memoryBandwidth), "\n")+"\n"); err != nil {
+		return nil, err
+	}
+	return restore, nil
+}

@@ -1,0 +1,100 @@
+// Package resctrl puts containers into groups of the kernel's resctrl file system,
+// which divides caches and memory bandwidth and counts their use (Intel RDT, AMD QoS,
+// Arm MPAM; Documentation/filesystems/resctrl.rst; config-linux.md, "IntelRdt").
+//
+//	/sys/fs/resctrl            the default group, with schemata and tasks
+//	  info/                    what the processor can do
+//	  mon_groups/NAME/         a monitoring group of the default group
+//	  CLOSID/                  a group: schemata, tasks, mon_groups/NAME/
+//
+// Decide is pure. The other functions act below a root directory that they get as an
+// argument: Find is the only one that looks for it.
+package resctrl
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// A Group is where a container is in the resctrl file system. It is part of the
+// container's record.
+type Group struct {
+	Root    string `json:"root"`              // the mount point
+	Control string `json:"control"`           // the group's directory
+	Monitor string `json:"monitor,omitempty"` // the monitoring group's directory, which is made for the container
+	// Own says that the group is made for the container and removed with it. A group
+	// with a closID outlives the containers in it, whoever has made it.
+	Own bool `json:"own,omitempty"`
+}
+
+// A Plan is what gives a container its group.
+type Plan struct {
+	Group
+	Make bool // the group's directory
+	// Matching are lines that the schemata file must have already.
+	Matching []string
+	// Writes are written to the schemata file, one after the other.
+	Writes []string
+}
+
+// reserved are the kernel's own directories at the root.
+var reserved = map[string]bool{"info": true, "mon_groups": true, "mon_data": true}
+
+// Decide says what to do for linux.intelRdt of the container id (pure). exists reports
+// whether a directory exists below root.
+func Decide(root, id string, r *specs.LinuxIntelRdt, exists func(dir string) bool) (*Plan, error) {
+	name := r.ClosID
+	if name == "" {
+		name = id
+	}
+	if reserved[name] {
+		return nil, fmt.Errorf("the resctrl group cannot be named %q: the kernel uses that name", name)
+	}
+	p := &Plan{Group: Group{Root: root, Control: filepath.Join(root, name)}}
+	there := exists(p.Control)
+	legacy := lines(r.L3CacheSchema, r.MemBwSchema)
+	switch {
+	case r.ClosID == "":
+		p.Own = !there
+	case there:
+		p.Matching = legacy
+	case len(legacy)+len(r.Schemata) == 0:
+		return nil, &MissingError{Dir: p.Control}
+	}
+	p.Make = !there
+	// Two writes: the kernel refuses one that names a cache twice, and schemata may
+	// name those of the other two fields again.
+	for _, text := range []string{strings.Join(legacy, "\n"), strings.Join(r.Schemata, "\n")} {
+		if text != "" {
+			p.Writes = append(p.Writes, text)
+		}
+	}
+	if r.EnableMonitoring {
+		p.Monitor = filepath.Join(p.Control, "mon_groups", id)
+	}
+	return p, nil
+}
+
+// lines are those that are not empty.
+func lines(all ...string) (given []string) {
+	for _, l := range all {
+		if l != "" {
+			given = append(given, l)
+		}
+	}
+	return given
+}
+
+// A MissingError says that a closID names no group, and nothing says how to make one.
+type MissingError struct{ Dir string }
+
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("the group %s does not exist, and no schemata is given to create it with", e.Dir)
+}
+
+// ErrNotMounted is wrapped by the errors of Find.
+var ErrNotMounted = errors.New("resctrl is not mounted")

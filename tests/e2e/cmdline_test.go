@@ -1,0 +1,82 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/minirun/minirun/tests/testbundle"
+)
+
+// TestFlagsAfterTheID: every command that takes an ID takes its flags after it, too,
+// but what follows a program is the program's.
+func TestFlagsAfterTheID(t *testing.T) {
+	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
+	b.Write()
+	run := func(args ...string) testbundle.Result {
+		t.Helper()
+		r := b.Minirun(args...)
+		if r.Status != 0 {
+			t.Errorf("%s: status %d: %s", strings.Join(args, " "), r.Status, r.Stderr)
+		}
+		return r
+	}
+	detached := func(args ...string) {
+		t.Helper()
+		cmd := b.Command(args...)
+		if err := cmd.Run(); err != nil {
+			t.Errorf("%s: %v", strings.Join(args, " "), err)
+		}
+	}
+	detached("create", b.ID, "--bundle", b.Dir)
+	run("start", b.ID)
+	run("update", b.ID, "--pids-limit", "77")
+	if out := run("events", b.ID, "--stats").Stdout; !strings.Contains(out, `"limit":77`) {
+		t.Errorf("update ID --pids-limit 77: events ID --stats: %s", out)
+	}
+	run("exec", b.ID, "--cwd", "/bin", "pwd").Prints(t, "/bin")
+	run("exec", b.ID, "echo", "--cwd", "-t").Prints(t, "--cwd -t")
+	run("exec", b.ID, "--", "echo", "--", "-t").Prints(t, "-- -t")
+	run("ps", "--format", "json", b.ID)
+	run("inspect", b.ID, "--format", "json")
+	run("kill", b.ID, "--all", "KILL")
+	run("delete", b.ID, "--force")
+	detached("run", b.ID, "--detach", "--bundle", b.Dir)
+	run("delete", b.ID, "--force")
+	b.Minirun("delete", b.ID, "--bogus").Fails(t, "delete: flag provided but not defined: -bogus")
+	b.Minirun("update", b.ID, "--memory").Fails(t, "update: flag needs an argument: -memory")
+	// Podman looks for these words to find out whether a container can be restored into a pod.
+	b.Minirun("restore", "--lsm-mount-context").Fails(t, "flag needs an argument")
+}
+
+// TestWrongUseNamesTheCommand: an error about the command line begins with the
+// command that was given, not another one, and no argument is ignored.
+func TestWrongUseNamesTheCommand(t *testing.T) {
+	b := testbundle.New(t)
+	for line, want := range map[string]string{
+		"create":          "create: missing argument: BUNDLE",
+		"create a":        "create: a is not a bundle",
+		"create a b c":    `create: unexpected argument "c"`,
+		"step -b b a c":   `step: unexpected argument "c"`,
+		"plan":            "plan: missing argument: BUNDLE",
+		"run":             "run: missing argument: BUNDLE",
+		"delete":          "delete: missing argument: ID",
+		"pause a b":       `pause: unexpected argument "b"`,
+		"kill a TERM b":   `kill: unexpected argument "b"`,
+		"exec":            "exec: missing argument: ID",
+		"spec a":          `spec: unexpected argument "a"`,
+		"doctor a":        `doctor: unexpected argument "a"`,
+		"list a":          `list: unexpected argument "a"`,
+		"frobnicate":      `unknown command "frobnicate"`,
+		"help frobnicate": `unknown command "frobnicate"`,
+	} {
+		r := b.Minirun(strings.Fields(line)...)
+		if r.Status != 1 || r.Stdout != "" || !strings.HasPrefix(r.Stderr, "minirun: "+want) {
+			t.Errorf("minirun %s: status %d, output %q, error %q", line, r.Status, r.Stdout, r.Stderr)
+		}
+	}
+	for _, line := range []string{"help", "help delete", "delete --help"} {
+		if r := b.Minirun(strings.Fields(line)...); r.Status != 0 || !strings.Contains(r.Stdout, "USAGE") {
+			t.Errorf("minirun %s: status %d: %s%s", line, r.Status, r.Stdout, r.Stderr)
+		}
+	}
+}

@@ -1,0 +1,323 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/tests/testbundle"
+)
+
+// ownNetwork gives the test, and every program that it starts, a network namespace that
+// plays the host's. In it v0 is one end of a pair, with addresses and routes of every
+// kind, and v1 the other.
+func ownNetwork(t *testing.T) {
+	t.Helper()
+	testbundle.Need(t)
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Skip("needs ip(8) of iproute2")
+	}
+	runtime.LockOSThread() // and never unlocked: the thread ends with the test
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{
+		"link set lo up",
+		"link add v0 type veth peer name v1",
+		"link set v0 mtu 1400 address 02:11:22:33:44:55 alias hello",
+		"link set v1 up",
+		"link set v0 up",
+		"addr add 10.0.0.1/24 dev v0",
+		"addr add 10.0.0.2/24 brd + label v0:web dev v0",
+		"addr add 10.1.0.1 peer 10.1.0.2/32 dev v0",
+		"addr add 10.2.0.1/24 metric 77 noprefixroute dev v0",
+		"addr add 10.3.0.1/24 scope link dev v0",
+		"addr add 10.4.0.1/24 valid_lft 1000 preferred_lft 500 dev v0",
+		"addr add fd00::1/64 nodad dev v0",
+		"addr add fd00::2/64 nodad dev v0",
+		"route add default via 10.0.0.254",
+		"route add 192.168.7.0/24 dev v0",
+		"-6 route add fd77::/64 via fd00::9",
+	} {
+		ip(t, strings.Fields(command)...)
+	}
+}
+
+func ip(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.Command("ip", args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("ip %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// hostNetwork describes the devices, addresses and routes of the test's host, except what
+// takes the kernel some time.
+func hostNetwork(t *testing.T) string {
+	t.Helper()
+	var lines []string
+	links := ip(t, "-o", "link", "show")
+	for _, text := range []string{links, ip(t, "-o", "addr", "show", "scope", "global"), ip(t, "route"), ip(t, "-6", "route")} {
+		for line := range strings.Lines(text) {
+			if strings.Contains(line, "fe80::") || strings.Contains(line, "valid_lft 9") { // of the link, or counts down
+				continue
+			}
+			line, _, _ = strings.Cut(strings.Replace(line, " tentative", "", 1), "link-netns")
+			lines = append(lines, strings.TrimSpace(carrier.ReplaceAllString(line, "")))
+		}
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// carrier is what the kernel finds some time after both ends of a pair are up.
+var carrier = regexp.MustCompile(`NO-CARRIER,|,LOWER_UP| (state|qdisc) \S+`)
+
+func netDevices(names ...string) func(*specs.Spec) {
+	return func(s *specs.Spec) {
+		s.Linux.NetDevices = map[string]specs.LinuxNetDevice{}
+		for i := 0; i < len(names); i += 2 {
+			s.Linux.NetDevices[names[i]] = specs.LinuxNetDevice{Name: names[i+1]}
+		}
+	}
+}
+
+// isUp is a script that prints whether a device is set up. Whether it has a carrier takes
+// the kernel some time to find.
+func isUp(device string) string {
+	return "[ $(($(cat /sys/class/net/" + device + "/flags) & 1)) = 1 ] && echo up"
+}
+
+// lookFromHook writes what ip(8) of the host shows of a device in the container to a
+// file: the container's own ip knows less.
+func lookFromHook(b *testbundle.Bundle, device string) (file string) {
+	file = filepath.Join(b.Host, "seen")
+	pid := `pid=$(sed 's/.*"pid":\([0-9]*\).*/\1/'); nsenter -t $pid -n `
+	b.Spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{shellHook(pid + fmt.Sprintf("sh -c 'ip -o addr show %[1]s; ip -o link show %[1]s' > %[2]s", device, file))}}
+	return file
+}
+
+// TestNetDeviceIsMoved: a device goes into the container under its new name, with its
+// permanent addresses of global scope, and is up before the first hook runs.
+func TestNetDeviceIsMoved(t *testing.T) {
+	for name, change := range map[string]func(*specs.Spec){"plain": func(*specs.Spec) {}, "user namespace": testbundle.UserNS} {
+		t.Run(name, func(t *testing.T) {
+			ownNetwork(t)
+			b := testbundle.New(t, testbundle.Sh(isUp("c0")+"; cat /proc/sys/net/ipv4/conf/c0/forwarding"), netDevices("v0", "c0"), change)
+			b.Spec.Linux.Sysctl = map[string]string{"net.ipv4.conf.c0.forwarding": "1"}
+			file := lookFromHook(b, "c0")
+			b.Run().Prints(t, "up\n1")
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for line := range strings.Lines(string(text)) {
+				if fields := strings.Fields(line); strings.Contains(line, "scope global") || strings.Contains(line, "10.3") {
+					address, _, _ := strings.Cut(strings.Join(fields[2:], " "), " valid_lft")
+					got = append(got, strings.TrimRight(strings.Replace(address, " tentative", "", 1), ` \`))
+				}
+			}
+			want := []string{
+				"inet 10.0.0.1/24 scope global c0", "inet 10.1.0.1 peer 10.1.0.2/32 scope global c0", "inet 10.2.0.1/24 metric 77 scope global noprefixroute c0",
+				"inet 10.0.0.2/24 brd 10.0.0.255 scope global secondary c0:web", "inet6 fd00::2/64 scope global nodad", "inet6 fd00::1/64 scope global nodad",
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("addresses in the container:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
+			for _, kept := range []string{"mtu 1400", "02:11:22:33:44:55", "alias hello", ",UP"} {
+				if !strings.Contains(string(text), kept) {
+					t.Errorf("%q is not in %s", kept, text)
+				}
+			}
+			testbundle.Await(t, "the end of the network namespace and of its virtual devices", func() bool { return !strings.Contains(ip(t, "-o", "link"), "v1") })
+		})
+	}
+}
+
+func TestNetDeviceNames(t *testing.T) {
+	for name, c := range map[string]struct {
+		devices []string
+		want    string // what /sys/class/net has besides lo
+	}{
+		"unchanged": {[]string{"v0", ""}, "v0"},
+		"exchanged": {[]string{"v0", "v1", "v1", "v0"}, "v0 v1"},
+		"numbered":  {[]string{"v0", "c%d", "v1", "c%d"}, "c0 c1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ownNetwork(t)
+			b := testbundle.New(t, testbundle.Sh("cd /sys/class/net; echo $(ls | grep -v lo)"), netDevices(c.devices...))
+			b.Run().Prints(t, c.want)
+		})
+	}
+}
+
+// TestNetDeviceInJoinedNamespace: the device goes into the namespace given by path, and
+// stays there when the container ends.
+func TestNetDeviceInJoinedNamespace(t *testing.T) {
+	ownNetwork(t)
+	inside, path := joinedNetwork(t)
+	b := testbundle.New(t, testbundle.Sh(isUp("c1")), netDevices("v0", "c%d"), testbundle.With(specs.NetworkNamespace, path))
+	b.Run().Prints(t, "up")
+	if got := inside("-o", "addr", "show", "c1"); !strings.Contains(got, "10.0.0.1/24") {
+		t.Errorf("after the end of the container: %s", got)
+	}
+}
+
+// joinedNetwork is a network namespace with a path, in which a device has the name c0.
+func joinedNetwork(t *testing.T) (ip func(args ...string) string, path string) {
+	t.Helper()
+	holder := exec.Command("unshare", "-n", "sh", "-c", "ip link add c0 type veth peer name other && echo ready && exec sleep 1000")
+	out, err := holder.StdoutPipe()
+	if err == nil {
+		err = holder.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = holder.Process.Kill()
+		_ = holder.Wait()
+	})
+	if _, err := out.Read(make([]byte, 16)); err != nil {
+		t.Fatal(err)
+	}
+	pid := fmt.Sprint(holder.Process.Pid)
+	return func(args ...string) string {
+		t.Helper()
+		out, err := exec.Command("nsenter", append([]string{"-t", pid, "-n", "ip"}, args...)...).CombinedOutput()
+		if err != nil {
+			t.Fatal(err, string(out))
+		}
+		return string(out)
+	}, "/proc/" + pid + "/ns/net"
+}
+
+// TestNetDeviceReturns: a container that cannot be created leaves its devices with the
+// host as they were: name, addresses, routes, state.
+func TestNetDeviceReturns(t *testing.T) {
+	failing := func(kind string) func(*specs.Spec) {
+		return func(s *specs.Spec) {
+			s.Hooks = &specs.Hooks{}
+			hooks := map[string]*[]specs.Hook{"createRuntime": &s.Hooks.CreateRuntime, "createContainer": &s.Hooks.CreateContainer, "startContainer": &s.Hooks.StartContainer, "poststart": &s.Hooks.Poststart}
+			*hooks[kind] = []specs.Hook{shellHook("exit 3")}
+		}
+	}
+	renaming := func(s *specs.Spec) {
+		s.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{shellHook("ip link set c0 down; ip link set c0 name other address 02:00:00:00:00:01; ip link set other address 02:11:22:33:44:55; exit 3")}}
+	}
+	for name, c := range map[string]struct {
+		change []func(*specs.Spec)
+		want   string
+	}{
+		"no such device":        {[]func(*specs.Spec){netDevices("v0", "c0", "v9", "c1")}, `the host has no network device named "v9"`},
+		"the name is taken":     {[]func(*specs.Spec){netDevices("v0", "lo")}, `already has a device named "lo"`},
+		"the loopback device":   {[]func(*specs.Spec){netDevices("lo", "c0", "v0", "c1")}, "the loopback device cannot leave"},
+		"a bridge":              {[]func(*specs.Spec){netDevices("v0", "c0", "z0", "c1")}, `linux.netDevices.z0: move z0 into`},
+		"the host's namespace":  {[]func(*specs.Spec){netDevices("v0", "c0"), testbundle.With(specs.NetworkNamespace, "/proc/thread-self/ns/net")}, "is the host's"},
+		"no such program":       {[]func(*specs.Spec){netDevices("v0", "c0", "v1", "v0"), testbundle.Args("no-such-program")}, "no-such-program"},
+		"in a user namespace":   {[]func(*specs.Spec){netDevices("v0", "c0"), testbundle.UserNS, testbundle.Args("no-such-program")}, "no-such-program"},
+		"createRuntime hook":    {[]func(*specs.Spec){netDevices("v0", "c0"), failing("createRuntime")}, "exit status 3"},
+		"createContainer hook":  {[]func(*specs.Spec){netDevices("v0", "c%d"), failing("createContainer")}, "exit status 3"},
+		"startContainer hook":   {[]func(*specs.Spec){netDevices("v0", ""), failing("startContainer")}, "exit status 3"},
+		"poststart hook":        {[]func(*specs.Spec){netDevices("v0", "c0"), failing("poststart")}, "exit status 3"},
+		"renamed by a hook":     {[]func(*specs.Spec){netDevices("v0", "c0"), renaming}, "exit status 3"},
+		"in a joined namespace": {[]func(*specs.Spec){netDevices("v0", "x0"), failing("createRuntime")}, "exit status 3"},
+		"taken where it joins":  {[]func(*specs.Spec){netDevices("v1", "x0", "v0", "c0")}, `already has a device named "c0"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ownNetwork(t)
+			if strings.Contains(name, "bridge") {
+				ip(t, "link", "add", "z0", "type", "bridge")
+				ip(t, "link", "set", "v0", "master", "z0")
+			}
+			change := c.change
+			inside := func(...string) string { return "" }
+			if strings.Contains(name, "join") {
+				var path string
+				inside, path = joinedNetwork(t)
+				change = append(slices.Clone(change), testbundle.With(specs.NetworkNamespace, path))
+			}
+			before, within := hostNetwork(t), inside("link")
+			testbundle.New(t, change...).Run().Fails(t, c.want)
+			if after := hostNetwork(t); after != before {
+				t.Errorf("before:\n%s\nafter:\n%s", before, after)
+			}
+			if after := inside("link"); after != within {
+				t.Errorf("in the joined namespace, before:\n%s\nafter:\n%s", within, after)
+			}
+		})
+	}
+}
+
+// TestNetDeviceReturnsAfterSignal: a signal while the container is created takes nothing
+// from the host.
+func TestNetDeviceReturnsAfterSignal(t *testing.T) {
+	ownNetwork(t)
+	before := hostNetwork(t)
+	b, sign := hanging(t, func(all *specs.Hooks, h specs.Hook) { all.CreateRuntime = []specs.Hook{h} }, false)
+	netDevices("v0", "c0")(b.Spec)
+	b.Write()
+	cmd := b.Command("run", "--bundle", b.Dir, b.ID)
+	b.Start(cmd)
+	await(t, sign)
+	if now := hostNetwork(t); now == before {
+		t.Error("the device is still with the host while the hook runs")
+	}
+	if err := cmd.Process.Signal(unix.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if after := hostNetwork(t); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+}
+
+// TestNetDeviceReturnsAfterKill: what a minirun that was killed has left in a network
+// namespace that lives on, delete brings back.
+func TestNetDeviceReturnsAfterKill(t *testing.T) {
+	ownNetwork(t)
+	inside, path := joinedNetwork(t)
+	before, within := hostNetwork(t), inside("link")
+	b, sign := hanging(t, func(all *specs.Hooks, h specs.Hook) { all.CreateRuntime = []specs.Hook{h} }, false)
+	netDevices("v0", "x0")(b.Spec)
+	testbundle.With(specs.NetworkNamespace, path)(b.Spec)
+	b.Write()
+	cmd := b.Command("create", "--bundle", b.Dir, b.ID)
+	b.Start(cmd)
+	await(t, sign)
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	b.Minirun("delete", "--force", b.ID).Exit(t, 0)
+	if after := hostNetwork(t); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+	if after := inside("link"); after != within {
+		t.Errorf("in the joined namespace, before:\n%s\nafter:\n%s", within, after)
+	}
+}
+
+// TestNetDeviceStaysWithItsContainer: once the container is created, delete does not
+// bring the device back; a joined namespace keeps it.
+func TestNetDeviceStaysWithItsContainer(t *testing.T) {
+	ownNetwork(t)
+	inside, path := joinedNetwork(t)
+	b := testbundle.New(t, testbundle.Sh("sleep 100"), netDevices("v0", "x0"), testbundle.With(specs.NetworkNamespace, path))
+	b.Write()
+	b.Detach().Exit(t, 0)
+	b.Minirun("exec", b.ID, "sh", "-c", isUp("x0")).Prints(t, "up")
+	b.Minirun("delete", "--force", b.ID).Exit(t, 0)
+	if got := inside("-o", "link", "show", "x0"); !strings.Contains(got, ",UP") {
+		t.Errorf("after delete: %s", got)
+	}
+}
