@@ -33,6 +33,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/signals"
 )
 
 // Attr is what Start needs besides the plan.
@@ -191,6 +192,7 @@ func (proc *Process) fork(image *os.File, a Attr, sync int) error {
 	// another program in its place.
 	path := "/proc/self/fd/" + strconv.Itoa(program)
 	KeepSlack()
+	signals.DefaultInChildren()
 	pid, err := syscall.ForkExec(path, []string{"minirun-init"}, &syscall.ProcAttr{
 		Env: []string{}, Files: files, Sys: sys,
 	})

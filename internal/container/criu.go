@@ -22,6 +22,7 @@ import (
 	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/rootfs"
+	"github.com/minirun/minirun/internal/signals"
 )
 
 // What checkpoint and restore have in common: criu(8) is run, and told which
@@ -251,6 +252,7 @@ func criuRun(cmd *exec.Cmd, logFile string) error {
 		return fmt.Errorf("%s: %w", criuMissing, cmd.Err)
 	}
 	bootstrap.KeepSlack()
+	signals.DefaultInChildren() // what criu restores are its children
 	output, err := cmd.CombinedOutput()
 	if err == nil {
 		return nil

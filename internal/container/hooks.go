@@ -20,6 +20,7 @@ import (
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/process"
+	"github.com/minirun/minirun/internal/signals"
 )
 
 // Hooks run programs of the host at points of the life cycle (config.md,
@@ -115,11 +116,13 @@ func runHook(ctx context.Context, h *specs.Hook, dir string, state []byte) error
 	return hookFailure(ctx, h, err, output.Bytes())
 }
 
-// startHook forks on a thread that has the timer slack a hook shall have.
+// startHook forks on a thread that has the timer slack and the signal actions
+// that a hook should have.
 func startHook(cmd *exec.Cmd) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	bootstrap.KeepSlack()
+	signals.DefaultInChildren()
 	return cmd.Start()
 }
 

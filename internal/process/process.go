@@ -132,17 +132,11 @@ func (c *compiler) beginSession() {
 	c.b.Call("begin a session", "no signal from minirun's terminal reaches the container", plan.Setsid)
 }
 
-// session gives the process a session and a keyring of its own, and takes from
-// it what its parent may have left.
+// session gives the process a session and a keyring of its own, and clears its
+// umask.
 func (c *compiler) session() {
 	b := c.b
 	c.beginSession()
-	// The Go runtime keeps these two ignored if its caller ignored them (nohup),
-	// and what is ignored stays so over execve. All others it has caught.
-	for _, sig := range [2]unix.Signal{unix.SIGHUP, unix.SIGINT} {
-		b.Call("stop ignoring "+unix.SignalName(sig), "whoever started minirun may have ignored it", plan.RtSigaction,
-			plan.Int(sig), b.Room(32), plan.Int(0), plan.Int(8))
-	}
 	if c.in.Waits && !c.in.ClonedLast {
 		c.startSocket()
 	}

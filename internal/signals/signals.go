@@ -23,9 +23,9 @@ import (
 //nolint:unused // read by the handler, in assembly
 var pipe int32
 
-// addresses returns where the kernel goes: to the handler, and from there back
-// to the kernel.
-func addresses() (handler, restorer uintptr)
+// addresses returns where the kernel goes: to a handler, and from there back to
+// the kernel.
+func addresses() (handler, nothing, restorer uintptr)
 
 // A Queue holds the signals that have come and were not taken yet.
 type Queue struct {
@@ -46,7 +46,7 @@ func catch() (*Queue, error) {
 		return nil, fmt.Errorf("make the pipe for signals: %w", err)
 	}
 	pipe = int32(fds[1])
-	handler, restorer := addresses()
+	handler, _, restorer := addresses()
 	for s := unix.Signal(1); s <= last; s++ {
 		if !passedOn(s) {
 			continue
@@ -59,6 +59,24 @@ func catch() (*Queue, error) {
 }
 
 const last unix.Signal = 64
+
+// DefaultInChildren makes programs that this process starts begin with the
+// default action of every signal. execve(2) resets a signal that is caught, but
+// one that is ignored stays ignored: under nohup(1), or in a job of a shell
+// without job control, hooks and containers would not notice SIGHUP or SIGINT.
+// So the ignored ones get a handler that does nothing, which for this process is
+// the same. It is called just before the first fork: minirun may still replace
+// itself by a helper, which must go on ignoring them.
+var DefaultInChildren = sync.OnceFunc(func() {
+	_, nothing, restorer := addresses()
+	for s := unix.Signal(1); s <= last; s++ {
+		var before action
+		if err := sigaction(s, nil, &before); err == nil && before.handler == ignored {
+			// It cannot fail: a signal that cannot be caught cannot be ignored.
+			_ = sigaction(s, &action{nothing, saOnStack | saRestart | saRestorer, restorer, ^uint64(0)}, nil)
+		}
+	}
+})
 
 // passedOn leaves out what cannot be caught, what the Go runtime needs for
 // itself (faults, preemption), and what is about this process alone: its

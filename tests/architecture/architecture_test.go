@@ -62,7 +62,7 @@ var arrows = map[string]string{
 	"internal/container": "atomicfile bootstrap cgroups handshake namespaces plan process regularfile rootfs seccomp signals spec stdio systemd",
 
 	"internal/atomicfile":      "",
-	"internal/bootstrap":       "plan",
+	"internal/bootstrap":       "plan signals",
 	"internal/systemd":         "cgroups",
 	"internal/systemd/manager": "cgroups spec systemd",
 	"internal/cgroups":         "spec",
