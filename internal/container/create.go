@@ -33,6 +33,7 @@ type Container struct {
 	values   []cgroups.Value
 	hostRoot [2]uint32  // host uid and gid of the user namespace's root, if known
 	pipes    []*os.File // to the hooks that run inside, named by their JSON paths
+	outputs  []*os.File // what these hooks print, likewise; none if it is appended to files
 	copiedUp int        // how many directories have been copied into a tmpfs
 }
 
@@ -364,6 +365,10 @@ func (c *Container) openFile(f plan.File) (*os.File, error) {
 		return os.NewFile(uintptr(fds[0]), f.Source), nil
 	case plan.MapIDs:
 		return idMap(f.Maps)
+	case plan.Append:
+		return atomicfile.Append(f.Path, hookOutputMode)
+	case plan.Memory:
+		return c.hookOutputFile(f)
 	}
 	for _, j := range c.setup.Joins {
 		if j.Path == f.Path {

@@ -40,6 +40,7 @@ func (c *Container) destroy() error {
 		c.Console.Close()
 	}
 	closeAll(c.pipes)
+	closeAll(c.outputs)
 	if c.options.PidFile != "" && c.proc != nil {
 		_ = os.Remove(c.options.PidFile) // it names a process that is gone
 	}

@@ -48,7 +48,7 @@ func (c *Container) serve() error {
 // for start: it takes itself out of the conversation, which ends with it.
 func (c *Container) created(m bootstrap.Message, answer []byte) error {
 	c.Socket = int(m.A >> 32)
-	c.LastSteps = c.lastSteps()
+	c.LastSteps, c.HookOutputs = c.lastSteps(), c.outputDescriptors()
 	if err := c.Record.write(c.options.directory()); err != nil {
 		return err
 	}

@@ -60,6 +60,10 @@ func Start(root, id string, warn func(any)) error {
 
 func (c *Container) startCreated() error {
 	defer c.lock.release()
+	defer func() { closeAll(c.outputs) }()
+	if err := c.takeOutputs(); err != nil {
+		return err
+	}
 	if err := c.proc.Reply(goOn); err != nil {
 		return c.died(err)
 	}
@@ -211,6 +215,7 @@ func (c *Container) Delete() (warnings []error, err error) {
 func (c *Container) Close() {
 	c.lock.release()
 	c.proc.Close()
+	closeAll(c.outputs)
 	if c.Console != nil {
 		c.Console.Close()
 	}

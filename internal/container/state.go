@@ -46,6 +46,9 @@ type Record struct {
 	Unit        *systemd.Unit     `json:"unit,omitempty"` // with --systemd-cgroup
 	// Declared is the ociVersion of config.json, where a rule depends on it.
 	Declared string `json:"declaredVersion,omitempty"`
+	// HookOutputs are the descriptors of the process that take what its startContainer
+	// hooks print, once created.
+	HookOutputs []int `json:"hookOutputs,omitempty"`
 }
 
 // A Listener is who answers for a seccomp filter, and what it is told
@@ -123,7 +126,8 @@ func (r *Record) encode() ([]byte, error) {
 		OnHost      *HostMount        `json:"onHost,omitempty"`
 		Unit        *systemd.Unit     `json:"unit,omitempty"`
 		Declared    string            `json:"declaredVersion,omitempty"`
-	}{r.Hooks, r.Listener, r.Annotations, r.OnHost, r.Unit, r.Declared})
+		HookOutputs []int             `json:"hookOutputs,omitempty"`
+	}{r.Hooks, r.Listener, r.Annotations, r.OnHost, r.Unit, r.Declared, r.HookOutputs})
 	if len(rest) <= len("{}") { // an empty object has nothing to add
 		return append(out, '}'), err
 	}

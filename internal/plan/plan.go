@@ -89,6 +89,8 @@ const (
 	Pipe                    // the reading end of a pipe; the parent keeps the other
 	MapIDs                  // a new user namespace with Maps
 	Process                 // pidfd_open of the process whose number is Path
+	Append                  // open(path, O_WRONLY|O_APPEND|O_CREAT|O_CLOEXEC)
+	Memory                  // an empty file without a name, for output; the parent keeps it too
 )
 
 // A Step is one system call.

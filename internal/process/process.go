@@ -43,6 +43,7 @@ type Input struct {
 	NoKeyring         bool             // keep the session keyring
 	PipeModes         [3]uint32        // of standard descriptors that process.user could not reopen otherwise; 0: leave it
 	HostRoot          [2]uint32        // host uid and gid of the user namespace's root, if known
+	HookOutput        [2]string        // files of the host that stdout and stderr of hooks inside are appended to; "": none
 	DieWithParent     bool             // SIGKILL when its parent ends
 	Unasked           bool             // go on to execve without telling Ready: nobody waits for it
 	UserNS, Rootless  bool
@@ -67,6 +68,8 @@ type compiler struct {
 	in         Input
 	cwd        plan.Cell
 	startHooks []specs.Hook
+	startFiles []hookFiles  // of startHooks
+	appended   [2]plan.Arg  // the files of in.HookOutput
 	ends       plan.Message // Ready, with both ends of the socket on which `start` will speak
 	otherEnd   plan.Cell
 	hooks      int // how many run inside so far
@@ -85,6 +88,7 @@ func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Pr
 	c := &compiler{b: b, parent: parent, p: s.Process, linux: linux, in: in}
 	if s.Hooks != nil {
 		c.startHooks = s.Hooks.StartContainer
+		c.startFiles = c.openHookFiles("startContainer", c.startHooks) // the first ones: see closeAll
 	}
 	return &Process{c}
 }
