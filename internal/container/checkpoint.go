@@ -18,7 +18,8 @@ import (
 type CheckpointOptions struct {
 	ImagePath, WorkPath, ParentPath string // "" is ./checkpoint, the image path, no parent
 	LeaveRunning, PreDump           bool
-	TCPEstablished, ExtUnixSk       bool
+	TCPEstablished, TCPSkipInFlight bool
+	ExtUnixSk                       bool
 	ShellJob, FileLocks, AutoDedup  bool
 	LinkRemap, LazyPages            bool
 	StatusFD                        int    // criu writes a zero byte when lazy pages can be fetched; -1: none
@@ -122,6 +123,7 @@ func (r *Record) dumpArgs(o *CheckpointOptions, config *specs.Spec) ([]string, e
 		{!o.PreDump, []string{"--evasive-devices"}},
 		{o.LeaveRunning && !o.PreDump, []string{"--leave-running"}},
 		{o.TCPEstablished, []string{"--tcp-established"}},
+		{o.TCPSkipInFlight, []string{"--skip-in-flight"}},
 		{o.ExtUnixSk, []string{"--ext-unix-sk"}},
 		{o.ShellJob, []string{"--shell-job"}},
 		{o.FileLocks, []string{"--file-locks"}},
@@ -153,6 +155,5 @@ func (r *Record) dumpArgs(o *CheckpointOptions, config *specs.Spec) ([]string, e
 	if err != nil {
 		return nil, err
 	}
-	args = append(args, empty...)
-	return args, nil
+	return append(append(args, empty...), criuConfig(r.Annotations, criuConfigFile)...), nil
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/signals"
+	"github.com/minirun/minirun/internal/spec"
 )
 
 // What checkpoint and restore have in common: criu(8) is run, and told which
@@ -180,6 +181,25 @@ func emptyNamespaces(asked []string, s *specs.Spec) ([]string, error) {
 		return []string{"--empty-ns", "net"}, nil
 	}
 	return nil, nil
+}
+
+// criuConfigFile is the additional configuration of criu that runc and crun read.
+const criuConfigFile = "/etc/criu/runc.conf"
+
+// criuConfig adds a configuration file: that of the annotation, which may be empty for
+// none, else the usual one if it is there.
+func criuConfig(annotations map[string]string, usual string) []string {
+	file, given := annotations[spec.AnnotationCRIUConfig]
+	if !given {
+		if _, err := os.Stat(usual); err != nil {
+			return nil
+		}
+		file = usual
+	}
+	if file == "" {
+		return nil
+	}
+	return []string{"--config", file}
 }
 
 func manageCgroups(mode string) (arg string, err error) {

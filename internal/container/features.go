@@ -57,8 +57,11 @@ func Features(version, commit string) *features.Features {
 			"dev.minirun.commit":             commit,
 			"dev.minirun.checkpoint.enabled": strconv.FormatBool(hasRestore),
 		},
-		// They name directories of the host that the container then has.
-		PotentiallyUnsafeConfigAnnotations: []string{spec.AnnotationLayers, spec.AnnotationUpper},
+		// They name directories of the host that the container then has, files of the host
+		// that are written, or orders to criu(8).
+		PotentiallyUnsafeConfigAnnotations: []string{
+			spec.AnnotationLayers, spec.AnnotationUpper, spec.AnnotationHooksStdout, spec.AnnotationHooksStderr, spec.AnnotationCRIUConfig,
+		},
 	}
 }
 

@@ -173,7 +173,7 @@ func (c *Container) restoreArgs(how *RestoreOptions, pidFile string, stopped boo
 	if err != nil {
 		return nil, nil, err
 	}
-	args = append(append(args, mode), empty...)
+	args = append(append(append(args, mode), empty...), criuConfig(c.Annotations, criuConfigFile)...)
 	names := c.group.Names(host)
 	for _, controllers := range slices.Sorted(maps.Keys(names)) {
 		where := names[controllers]
