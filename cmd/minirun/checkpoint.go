@@ -51,7 +51,7 @@ func checkpoint(ctx *cli.Context) error {
 		ImagePath: ctx.String("image-path"), WorkPath: ctx.String("work-path"), ParentPath: ctx.String("parent-path"),
 		LeaveRunning: ctx.Bool("leave-running"), PreDump: ctx.Bool("pre-dump"), TCPEstablished: ctx.Bool("tcp-established"),
 		TCPSkipInFlight: ctx.Bool("tcp-skip-in-flight"),
-		ExtUnixSk: ctx.Bool("ext-unix-sk"), ShellJob: ctx.Bool("shell-job"), FileLocks: ctx.Bool("file-locks"),
+		ExtUnixSk:       ctx.Bool("ext-unix-sk"), ShellJob: ctx.Bool("shell-job"), FileLocks: ctx.Bool("file-locks"),
 		AutoDedup: ctx.Bool("auto-dedup"), LinkRemap: ctx.Bool("link-remap"), LazyPages: ctx.Bool("lazy-pages"),
 		StatusFD: ctx.Int("status-fd"), Inherited: inherited, PageServer: ctx.String("page-server"), ManageCgroups: ctx.String("manage-cgroups-mode"),
 		EmptyNS: values(ctx, "empty-ns"),

@@ -44,6 +44,9 @@ func Create(o Options) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.findTerminal(); err != nil {
+		return nil, err
+	}
 	if err := c.record(inputs); err != nil {
 		return nil, err
 	}
@@ -91,8 +94,8 @@ func check(s *specs.Spec, o *Options) error {
 	if o.ConsoleSocket != "" && !s.Process.Terminal {
 		return &spec.Error{Path: "process.terminal", Want: "must be true for --console-socket: there is no terminal to send"}
 	}
-	if o.ConsoleSocket == "" && s.Process.Terminal && !o.startsAtOnce {
-		return &spec.Error{Path: "process.terminal", Want: "needs --console-socket: create leaves nobody behind to keep the terminal"}
+	if o.ConsoleSocket == "" && s.Process.Terminal && !o.attends {
+		return &spec.Error{Path: "process.terminal", Want: "needs --console-socket: minirun does not stay, so nobody would keep the terminal"}
 	}
 	if diesWithParent(s) && !o.attends {
 		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent), Want: "is for run without --detach: else minirun ends before the container does"}
