@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/urfave/cli/v2"
 
@@ -41,7 +42,7 @@ func restore(ctx *cli.Context) error {
 		bundle = "."
 	}
 	o := container.Options{
-		Root: ctx.String("root"), ID: ctx.Args().First(), Bundle: bundle, PidFile: ctx.String("pid-file"),
+		Root: ctx.String("root"), ID: ctx.Args().First(), Bundle: bundle, PidFile: ctx.String("pid-file"), NotifySocket: os.Getenv(notifySocket),
 		SystemdCgroup: ctx.Bool("systemd-cgroup"), Warn: warn,
 	}
 	status, err := container.Restore(o, container.RestoreOptions{

@@ -74,6 +74,10 @@ func run(ctx *cli.Context) error {
 	return nil
 }
 
+// notifySocket is the variable with the socket of a service manager that waits until
+// the container's program is ready (sd_notify(3)).
+const notifySocket = "NOTIFY_SOCKET"
+
 // options reads the flags and arguments of run and create.
 func options(ctx *cli.Context) (container.Options, error) {
 	id, bundle, err := idAndBundle(ctx)
@@ -82,7 +86,7 @@ func options(ctx *cli.Context) (container.Options, error) {
 	}
 	return container.Options{
 		Root: ctx.String("root"), ID: id, Bundle: bundle,
-		PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"), PidFDSocket: ctx.String("pidfd-socket"),
+		PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"), PidFDSocket: ctx.String("pidfd-socket"), NotifySocket: os.Getenv(notifySocket),
 		PreserveFDs: ctx.Int("preserve-fds"), Inherited: inherited, NoPivot: ctx.Bool("no-pivot"), NoKeyring: ctx.Bool("no-new-keyring"),
 		Layers: values(ctx, "layer"), Ephemeral: ctx.Bool("ephemeral"), SystemdCgroup: ctx.Bool("systemd-cgroup"),
 		Warn: warn,

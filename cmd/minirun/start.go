@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"os"
 
 	"github.com/urfave/cli/v2"
 
@@ -17,7 +18,7 @@ func startCommand() *cli.Command {
 			if ctx.NArg() != 1 {
 				return errors.New("start: which container? usage: minirun start ID")
 			}
-			return container.Start(ctx.String("root"), ctx.Args().First(), warn)
+			return container.Start(ctx.String("root"), ctx.Args().First(), os.Getenv(notifySocket), warn)
 		},
 	}
 }

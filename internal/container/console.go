@@ -53,6 +53,9 @@ func (c *Container) findTerminal() (err error) {
 	if !c.spec.Process.Terminal || c.options.ConsoleSocket != "" {
 		return nil
 	}
+	if !c.options.attends {
+		return noTerminalKeeper
+	}
 	if c.options.terminal, err = callersTerminal(); err != nil {
 		return fmt.Errorf("config.json: process.terminal: %w\nhint: run it in a terminal, give --console-socket, or set terminal to false", err)
 	}

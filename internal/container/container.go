@@ -30,6 +30,7 @@ type Options struct {
 	PidFile       string
 	ConsoleSocket string
 	PidFDSocket   string // gets the pidfd of the container's first process
+	NotifySocket  string // NOTIFY_SOCKET: where to report that the program is ready
 	PreserveFDs   int    // descriptors 3 … that the program inherits, where they are open
 	Inherited     []int  // descriptors from 3 on that are the caller's and not minirun's own
 	NoPivot       bool

@@ -71,9 +71,11 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 		return 0, errors.Join(err, c.destroy())
 	}
 	if how.Detach {
+		c.awaitReady()
 		c.Close()
 		return 0, nil
 	}
+	c.forwardNotify()
 	return c.accompany(how.Keep)
 }
 

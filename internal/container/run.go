@@ -41,6 +41,7 @@ func Run(o Options, how RunOptions) (int, error) {
 	if err := c.start(); err != nil {
 		return 0, err
 	}
+	c.forwardNotify()
 	if how.Started != nil {
 		how.Started()
 	}
@@ -54,6 +55,7 @@ func (c *Container) accompany(keep bool) (int, error) {
 	if err != nil {
 		return 0, errors.Join(err, c.destroy())
 	}
+	c.finishNotify()
 	c.did(begin, fmt.Sprintf(Ended+" with status %d", status), "minirun has passed signals and the terminal on", "process.args")
 	if keep {
 		return status, nil
@@ -75,6 +77,7 @@ func detached(o Options) error {
 	if err := c.start(); err != nil {
 		return err
 	}
+	c.awaitReady()
 	c.Close()
 	return nil
 }

@@ -43,14 +43,15 @@ func (c *child) sendFile(socket string, data []byte, f *os.File) error {
 	if err != nil {
 		return fmt.Errorf("connect to %s: %w", socket, err)
 	}
-	if err := c.sendAll(fd, data, unix.UnixRights(int(f.Fd())), until); err != nil {
+	if err := sendAll(fd, data, unix.UnixRights(int(f.Fd())), until, c.pause); err != nil {
 		return fmt.Errorf("send a descriptor to %s: %w", socket, err)
 	}
 	return nil
 }
 
-// sendAll sends all of data, the control message with its first byte.
-func (c *child) sendAll(fd int, data, control []byte, until time.Time) error {
+// sendAll sends all of data through a non-blocking socket, the control message with
+// its first byte.
+func sendAll(fd int, data, control []byte, until time.Time, pause func([]unix.PollFd, time.Duration) error) error {
 	for len(data) > 0 {
 		n, err := unix.SendmsgN(fd, data, control, nil, unix.MSG_NOSIGNAL)
 		switch {
@@ -62,7 +63,7 @@ func (c *child) sendAll(fd int, data, control []byte, until time.Time) error {
 		case !time.Now().Before(until):
 			return os.ErrDeadlineExceeded
 		default:
-			if err := c.pause([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, time.Until(until)); err != nil {
+			if err := pause([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, time.Until(until)); err != nil {
 				return err
 			}
 		}
@@ -70,19 +71,24 @@ func (c *child) sendAll(fd int, data, control []byte, until time.Time) error {
 	return nil
 }
 
-// pause waits until one of the descriptors is ready, or until the time is over. A
-// signal that asks to end is an error.
-func (c *child) pause(fds []unix.PollFd, limit time.Duration) error {
-	signals := c.options.signals
-	if signals != nil {
-		fds = append(fds, unix.PollFd{Fd: int32(signals.FD), Events: unix.POLLIN})
-	}
+// pause waits until one of the descriptors is ready, or until the time is over, or for
+// less if a signal comes.
+func pause(fds []unix.PollFd, limit time.Duration) error {
 	_, err := unix.Poll(fds, int((limit + time.Millisecond - 1).Milliseconds()))
 	if err != nil && !errors.Is(err, unix.EINTR) {
 		return fmt.Errorf("poll: %w", err)
 	}
+	return nil
+}
+
+// pause is the function pause, and an error if a signal asks to end.
+func (c *child) pause(fds []unix.PollFd, limit time.Duration) error {
+	signals := c.options.signals
 	if signals == nil {
-		return nil
+		return pause(fds, limit)
+	}
+	if err := pause(append(fds, unix.PollFd{Fd: int32(signals.FD), Events: unix.POLLIN}), limit); err != nil {
+		return err
 	}
 	return c.interrupted()
 }

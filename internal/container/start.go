@@ -22,7 +22,10 @@ import (
 // Start lets a container that another minirun has created become the user's
 // program. It returns when execve has succeeded and the poststart hooks have
 // run. A container that cannot be started ends, and is left to be deleted.
-func Start(root, id string, warn func(any)) error {
+//
+// With a notify socket (NOTIFY_SOCKET) it returns when the program reports that it
+// is ready, or has ended.
+func Start(root, id, notifySocket string, warn func(any)) error {
 	h, err := hold(root, id, unix.LOCK_EX)
 	if err != nil {
 		return err
@@ -50,11 +53,16 @@ func Start(root, id string, warn func(any)) error {
 	}
 	defer proc.Close()
 	c := &Container{Record: h.Record, lock: h.lock}
-	c.child = child{who: firstProcess, options: Options{Root: root, ID: id, Warn: warn}, proc: proc, explain: c.lastStepError}
+	c.child = child{who: firstProcess, options: Options{Root: root, ID: id, NotifySocket: notifySocket, Warn: warn}, proc: proc, explain: c.lastStepError}
 	h.lock = -1 // it is c's
+	if err := c.openNotify(); err != nil {
+		c.lock.release()
+		return err
+	}
 	if err := c.startCreated(); err != nil {
 		return errors.Join(err, proc.Kill())
 	}
+	c.awaitReady()
 	return nil
 }
 
