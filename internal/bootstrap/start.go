@@ -352,7 +352,9 @@ const failedSize = 16
 // Reply lets the process go on; data is what its Await step reads, at least
 // one byte. If the process has ended, the error is what Receive says of it.
 func (proc *Process) Reply(data []byte) error {
-	_, err := proc.sync.Write(data)
+	// The process reads before it asks again, so there is room, unless another process
+	// of its PID namespace asks in its name.
+	_, err := unix.SendmsgN(int(proc.sync.Fd()), data, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 	if !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -101,7 +102,11 @@ func (r *Record) external(config *specs.Spec, images string) ([]string, error) {
 		return nil, err
 	}
 	joined, err := r.joinedAtDump(config)
-	return append(mounts, joined...), err
+	if err != nil {
+		return nil, err
+	}
+	terminal, err := r.terminalAtDump(images)
+	return slices.Concat(mounts, joined, terminal), err
 }
 
 // dumpArgs is criu's command line, but for what is the host's (pure).

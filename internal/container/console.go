@@ -18,13 +18,23 @@ func (c *child) console(fd int) error {
 		return fmt.Errorf("config.json: process.terminal: %w", err)
 	}
 	c.Console = master
+	if err := c.connectConsole(); err != nil {
+		return fmt.Errorf("config.json: process.terminal: %w", err)
+	}
+	return nil
+}
+
+// connectConsole prepares the container's terminal for minirun's own, if there is no
+// console socket that gets it.
+func (c *child) connectConsole() error {
 	if c.options.ConsoleSocket != "" {
 		return nil
 	}
+	master := c.Console
 	// minirun's own terminal adds the carriage returns; added by both, they
 	// would come twice.
 	if err := console.ClearONLCR(master.Fd()); err != nil {
-		return fmt.Errorf("config.json: process.terminal: %w", err)
+		return err
 	}
 	// Now, and not when the terminal is relayed: the program may be faster.
 	if size, err := unix.IoctlGetWinsize(c.options.terminal, unix.TIOCGWINSZ); err == nil {

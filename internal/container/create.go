@@ -374,7 +374,7 @@ func (c *Container) openFile(f plan.File) (*os.File, error) {
 	case plan.MapIDs:
 		return idMap(f.Maps)
 	case plan.Append:
-		return atomicfile.Append(f.Path, hookOutputMode)
+		return openHookOutput(f.Path)
 	case plan.Memory:
 		return c.hookOutputFile(f)
 	}

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/moby/sys/mountinfo"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -258,10 +260,12 @@ func (c *Container) inheritedPipes(dir string, first int) (args []string, files 
 	return args, files, nil
 }
 
-// criu is a call of criu: files are its descriptors from 3 on.
-func criu(args []string, files []*os.File) *exec.Cmd {
-	cmd := exec.Command("criu", args...)
+// criu is a call of criu, which ends with the context: files are its descriptors from
+// 3 on.
+func criu(ctx context.Context, args []string, files []*os.File) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "criu", args...)
 	cmd.ExtraFiles = files
+	cmd.WaitDelay = time.Second // its children may hold the pipes of its output
 	return cmd
 }
 
@@ -274,7 +278,7 @@ func criuRun(cmd *exec.Cmd, logFile string) error {
 	bootstrap.KeepSlack()
 	signals.DefaultInChildren() // what criu restores are its children
 	output, err := cmd.CombinedOutput()
-	if err == nil {
+	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
 		return nil
 	}
 	log, _ := os.ReadFile(logFile) // may not have come into being
@@ -304,7 +308,7 @@ func criuDump(args []string, o *CheckpointOptions) error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	return criuRun(criu(args, files), filepath.Join(dir, dumpLog))
+	return criuRun(criu(context.Background(), args, files), filepath.Join(dir, dumpLog))
 }
 
 // complaints are the lines of criu's output that tell of errors, the first few.

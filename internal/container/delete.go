@@ -249,6 +249,33 @@ func awaitEnd(pidfd int, limit time.Duration) bool {
 	}
 }
 
+// poststop runs the hooks of a container that this process waited for. A signal that
+// asks to end kills the hook that runs, and the next one begins: what came before was
+// for the container.
+func (c *Container) poststop() (warnings []error) {
+	queue := c.options.signals
+	if queue == nil || c.Hooks == nil {
+		return c.Record.poststop()
+	}
+	c.Pid = 0
+	if _, err := queue.Pending(); err != nil {
+		warnings = append(warnings, err)
+	}
+	for i := range c.Hooks.Poststop {
+		err := c.whileAttentive(func(ctx context.Context) error {
+			return c.runtimeHook(ctx, "poststop", i, &c.Hooks.Poststop[i], specs.StateStopped)
+		})
+		var interrupted *Interrupted
+		if errors.As(err, &interrupted) {
+			err = fmt.Errorf("config.json: hooks.poststop[%d]: killed, as %s asks minirun to end", i, unix.SignalName(interrupted.Signal))
+		}
+		if err != nil {
+			warnings = append(warnings, err)
+		}
+	}
+	return warnings
+}
+
 // poststop runs the hooks after the container is gone. Their failures are
 // warnings (runtime.md, "Lifecycle", 13).
 func (r *Record) poststop() []error {

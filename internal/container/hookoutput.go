@@ -44,7 +44,7 @@ func (r *Record) hookOutput(cmd *exec.Cmd) (files []*os.File, err error) {
 		if path == "" {
 			continue
 		}
-		f, err := atomicfile.Append(path, hookOutputMode)
+		f, err := openHookOutput(path)
 		if err != nil {
 			return files, fmt.Errorf("annotations[%q]: %w", hookOutputNames[n], err)
 		}
@@ -56,6 +56,21 @@ func (r *Record) hookOutput(cmd *exec.Cmd) (files []*os.File, err error) {
 		}
 	}
 	return files, nil
+}
+
+// openHookOutput opens a file of an annotation. A FIFO that nothing reads is an error:
+// to open it would wait for a reader.
+func openHookOutput(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+		return atomicfile.Append(path, hookOutputMode)
+	}
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	// The hook is the one that waits when it is full.
+	return os.NewFile(uintptr(fd), path), unix.SetNonblock(fd, false)
 }
 
 // maxPrinted bounds how much of a hook's output an error quotes, in bytes.

@@ -13,14 +13,13 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
 // The handler writes to this descriptor.
-//
-//nolint:unused // read by the handler, in assembly
 var pipe int32
 
 // addresses returns where the kernel goes: to a handler, and from there back to
@@ -39,6 +38,11 @@ type Queue struct {
 // handlers to a process.
 var Catch = sync.OnceValues(catch)
 
+var caught atomic.Pointer[Queue]
+
+// Caught returns the queue, nil if signals are not caught but have their own effect.
+func Caught() *Queue { return caught.Load() }
+
 func catch() (*Queue, error) {
 	var fds [2]int
 	// Non-blocking: a handler that waits for room would stop its thread.
@@ -55,7 +59,9 @@ func catch() (*Queue, error) {
 			return nil, fmt.Errorf("catch %s: %w", unix.SignalName(s), err)
 		}
 	}
-	return &Queue{FD: fds[0]}, nil
+	q := &Queue{FD: fds[0]}
+	caught.Store(q)
+	return q, nil
 }
 
 const last unix.Signal = 64
@@ -141,4 +147,28 @@ func (q *Queue) Pending() ([]unix.Signal, error) {
 			out = append(out, unix.Signal(b))
 		}
 	}
+}
+
+// AsksToEnd reports whether one of the signals that come by default from a terminal
+// or a service manager to end a program is in the queue. They stay there.
+func (q *Queue) AsksToEnd() bool {
+	came, err := q.Pending()
+	if err != nil {
+		return false
+	}
+	asks := false
+	for _, s := range came {
+		asks = asks || Ends(s)
+		_, _ = unix.Write(int(pipe), []byte{byte(s)}) // there was room for it
+	}
+	return asks
+}
+
+// Ends reports whether a signal asks a program to end.
+func Ends(s unix.Signal) bool {
+	switch s {
+	case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:
+		return true
+	}
+	return false
 }
