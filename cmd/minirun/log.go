@@ -27,7 +27,7 @@ var standardError = &patient{to: stdio.Err, limit: patience}
 var messages = struct {
 	out   io.Writer
 	json  bool
-	file  bool
+	file  *os.File // of --log; it stays open as long as something refers to it
 	debug bool
 }{out: standardError}
 
@@ -84,8 +84,6 @@ func (p *patient) await() error {
 // Fd returns the descriptor's number, as [os.File.Fd] does.
 func (p *patient) Fd() uintptr { return p.to.Fd() }
 
-var logFile *os.File // of --log; it is open as long as something refers to it
-
 func openLog(c *cli.Context) error {
 	messages.debug = c.Bool("debug")
 	switch format := c.String("log-format"); format {
@@ -103,8 +101,7 @@ func openLog(c *cli.Context) error {
 	if err != nil {
 		return fmt.Errorf("--log: %w", err)
 	}
-	logFile = f
-	messages.out, messages.file = &patient{to: stdio.Descriptor(f.Fd()), limit: patience}, true // it may be a FIFO
+	messages.out, messages.file = &patient{to: stdio.Descriptor(f.Fd()), limit: patience}, f // it may be a FIFO
 	return nil
 }
 
@@ -116,7 +113,7 @@ func logLine(level, text string) {
 		if err == nil {
 			fmt.Fprintf(messages.out, "%s\n", line)
 		}
-	case messages.file:
+	case messages.file != nil:
 		fmt.Fprintf(messages.out, "time=%q level=%s msg=%q\n", now, level, text)
 	default:
 		fmt.Fprintf(messages.out, "minirun: %s\n", termtext.Text(text))
@@ -143,7 +140,7 @@ func fail(err error) {
 		standardError.limit = haste
 	}
 	logLine("error", err.Error())
-	if messages.file {
+	if messages.file != nil {
 		// Engines read the log, people the terminal.
 		fmt.Fprintf(standardError, "minirun: %s\n", termtext.Text(err.Error()))
 	}

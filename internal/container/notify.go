@@ -148,20 +148,20 @@ func (n *notifier) close() {
 	}
 }
 
-// ready takes what the program sent, and reports whether it is ready. Descriptors
-// that come with a message are dropped, which ends the wait of sd_notify_barrier(3).
+// ready takes what the program sent, and reports whether it is ready; then more may be
+// left. Descriptors that come with a message are dropped, which ends the wait of
+// sd_notify_barrier(3).
 func (n *notifier) ready() bool {
 	buf := make([]byte, 64<<10)
-	ready := false
 	for {
 		size, _, err := unix.Recvfrom(n.fd, buf, 0)
-		if errors.Is(err, unix.EINTR) {
-			continue
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return false
+		case saysReady(string(buf[:size])):
+			return true
 		}
-		if err != nil {
-			return ready
-		}
-		ready = ready || saysReady(string(buf[:size]))
 	}
 }
 

@@ -26,7 +26,7 @@ const module = "github.com/minirun/minirun"
 //
 // A new package gets a line; a new arrow gets one only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun": "atomicfile beside bootstrap cgroups container doctor engine image look see spec stdio termtext",
+	"cmd/minirun": "atomicfile beside bootstrap cgroups container doctor engine image look see signals spec stdio termtext",
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
