@@ -60,7 +60,9 @@ func Start(root, id, notifySocket string, warn func(any)) error {
 		return err
 	}
 	if err := c.startCreated(); err != nil {
-		return errors.Join(err, proc.Kill())
+		err = errors.Join(err, proc.Kill())
+		awaitEnd(int(proc.PidFD.Fd()), undoDeadline) // so that it is stopped for the next command
+		return err
 	}
 	c.awaitReady()
 	return nil
