@@ -1,11 +1,13 @@
 package container
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -107,8 +109,22 @@ func (c *Container) hookOutputFile(f plan.File) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.outputs = append(c.outputs, os.NewFile(uintptr(fd), f.Source))
-	return duplicate(fd, f.Source)
+	kept := os.NewFile(uintptr(fd), f.Source)
+	c.outputs = append(c.outputs, kept)
+	if err := kept.Chmod(0o666); err != nil { // the hook's user may open /dev/stderr
+		return nil, err
+	}
+	// The hook can write only, and to the end.
+	return reopen(kept, unix.O_WRONLY|unix.O_APPEND)
+}
+
+// reopen opens a file without a name again, with other flags.
+func reopen(f *os.File, flags int) (*os.File, error) {
+	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(int(f.Fd())), flags|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: f.Name(), Err: err}
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
 // outputDescriptors are the numbers that the output files of the startContainer
@@ -125,8 +141,12 @@ func (c *Container) outputDescriptors() (fds []int) {
 // takeOutputs takes the output files from a process that another minirun created.
 func (c *Container) takeOutputs() error {
 	for i, fd := range c.HookOutputs {
-		f, err := c.proc.Descriptor(fd, process.HookSource("startContainer", i))
+		theirs, err := c.proc.Descriptor(fd, process.HookSource("startContainer", i))
 		if err != nil {
+			return err
+		}
+		f, err := reopen(theirs, unix.O_RDONLY)
+		if err := errors.Join(err, theirs.Close()); err != nil {
 			return err
 		}
 		c.outputs = append(c.outputs, f)
