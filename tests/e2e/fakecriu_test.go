@@ -15,7 +15,8 @@ import (
 )
 
 // fakeCRIU is a criu that notes its arguments in a file, and whose restore is a script
-// that finds the container's terminal as $tty and the pid file as $pidfile.
+// that finds the container's terminal as $tty, the pid file as $pidfile, and the cgroup of
+// version 2 as $root.
 func fakeCRIU(t *testing.T, b *testbundle.Bundle, restore string) (arguments string) {
 	t.Helper()
 	bin := filepath.Join(b.Host, "bin")
@@ -26,6 +27,7 @@ verb=$1
 while [ $# -gt 0 ]; do
 	case "$1 $2" in
 	"--pidfile "*) pidfile=$2;;
+	"--cgroup-root /"*) root=$2;;
 	"--inherit-fd fd["*"]:tty["*) tty=${2#fd[}; tty=${tty%%]*};;
 	esac
 	shift
