@@ -116,7 +116,7 @@ func runImage(ctx *cli.Context) error {
 			return err
 		}
 	}
-	o := container.Options{PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"), NoPivot: ctx.Bool("no-pivot"), NoKeyring: ctx.Bool("no-new-keyring"), PreserveFDs: ctx.Int("preserve-fds")}
+	o := container.Options{NotifySocket: os.Getenv(notifySocket), PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"), PidFDSocket: ctx.String("pidfd-socket"), NoPivot: ctx.Bool("no-pivot"), NoKeyring: ctx.Bool("no-new-keyring"), PreserveFDs: ctx.Int("preserve-fds")}
 	done, err := watch(ctx, &o)
 	if err != nil {
 		return err

@@ -33,6 +33,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/signals"
 )
 
 // Attr is what Start needs besides the plan.
@@ -191,6 +192,7 @@ func (proc *Process) fork(image *os.File, a Attr, sync int) error {
 	// another program in its place.
 	path := "/proc/self/fd/" + strconv.Itoa(program)
 	KeepSlack()
+	signals.DefaultInChildren()
 	pid, err := syscall.ForkExec(path, []string{"minirun-init"}, &syscall.ProcAttr{
 		Env: []string{}, Files: files, Sys: sys,
 	})
@@ -350,7 +352,9 @@ const failedSize = 16
 // Reply lets the process go on; data is what its Await step reads, at least
 // one byte. If the process has ended, the error is what Receive says of it.
 func (proc *Process) Reply(data []byte) error {
-	_, err := proc.sync.Write(data)
+	// The process reads before it asks again, so there is room, unless another process
+	// of its PID namespace asks in its name.
+	_, err := unix.SendmsgN(int(proc.sync.Fd()), data, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 	if !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
 		return err
 	}

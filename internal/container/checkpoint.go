@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,7 +19,8 @@ import (
 type CheckpointOptions struct {
 	ImagePath, WorkPath, ParentPath string // "" is ./checkpoint, the image path, no parent
 	LeaveRunning, PreDump           bool
-	TCPEstablished, ExtUnixSk       bool
+	TCPEstablished, TCPSkipInFlight bool
+	ExtUnixSk                       bool
 	ShellJob, FileLocks, AutoDedup  bool
 	LinkRemap, LazyPages            bool
 	StatusFD                        int    // criu writes a zero byte when lazy pages can be fetched; -1: none
@@ -100,7 +102,11 @@ func (r *Record) external(config *specs.Spec, images string) ([]string, error) {
 		return nil, err
 	}
 	joined, err := r.joinedAtDump(config)
-	return append(mounts, joined...), err
+	if err != nil {
+		return nil, err
+	}
+	terminal, err := r.terminalAtDump(images)
+	return slices.Concat(mounts, joined, terminal), err
 }
 
 // dumpArgs is criu's command line, but for what is the host's (pure).
@@ -122,6 +128,7 @@ func (r *Record) dumpArgs(o *CheckpointOptions, config *specs.Spec) ([]string, e
 		{!o.PreDump, []string{"--evasive-devices"}},
 		{o.LeaveRunning && !o.PreDump, []string{"--leave-running"}},
 		{o.TCPEstablished, []string{"--tcp-established"}},
+		{o.TCPSkipInFlight, []string{"--skip-in-flight"}},
 		{o.ExtUnixSk, []string{"--ext-unix-sk"}},
 		{o.ShellJob, []string{"--shell-job"}},
 		{o.FileLocks, []string{"--file-locks"}},
@@ -153,6 +160,5 @@ func (r *Record) dumpArgs(o *CheckpointOptions, config *specs.Spec) ([]string, e
 	if err != nil {
 		return nil, err
 	}
-	args = append(args, empty...)
-	return args, nil
+	return append(append(args, empty...), criuConfig(r.Annotations, criuConfigFile)...), nil
 }

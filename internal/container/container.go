@@ -29,8 +29,10 @@ type Options struct {
 
 	PidFile       string
 	ConsoleSocket string
-	PreserveFDs   int   // descriptors 3 … that the program inherits, where they are open
-	Inherited     []int // descriptors from 3 on that are the caller's and not minirun's own
+	PidFDSocket   string // gets the pidfd of the container's first process
+	NotifySocket  string // NOTIFY_SOCKET: where to report that the program is ready
+	PreserveFDs   int    // descriptors 3 … that the program inherits, where they are open
+	Inherited     []int  // descriptors from 3 on that are the caller's and not minirun's own
 	NoPivot       bool
 	NoKeyring     bool
 	Layers        []string // --layer, lowest first, below root.path's own place
@@ -42,6 +44,7 @@ type Options struct {
 	startsAtOnce bool                   // Start follows Create: see answerAhead
 	attends      bool                   // minirun stays until the container has ended
 	signals      *signals.Queue         // of run in the foreground; nil: they end minirun
+	terminal     int                    // of the caller, if it is connected with the container's
 
 	// Watch, if not nil, is shown the start while it happens. For [Run] alone.
 	Watch Watch

@@ -42,6 +42,7 @@ func (c *Container) destroy() error {
 		c.Console.Close()
 	}
 	closeAll(c.pipes)
+	closeAll(c.outputs)
 	if c.options.PidFile != "" && c.proc != nil {
 		_ = os.Remove(c.options.PidFile) // it names a process that is gone
 	}
@@ -263,6 +264,33 @@ func awaitEnd(pidfd int, limit time.Duration) bool {
 			return n > 0
 		}
 	}
+}
+
+// poststop runs the hooks of a container that this process waited for. A signal that
+// asks to end kills the hook that runs, and the next one begins: what came before was
+// for the container.
+func (c *Container) poststop() (warnings []error) {
+	queue := c.options.signals
+	if queue == nil || c.Hooks == nil {
+		return c.Record.poststop()
+	}
+	c.Pid = 0
+	if _, err := queue.Pending(); err != nil {
+		warnings = append(warnings, err)
+	}
+	for i := range c.Hooks.Poststop {
+		err := c.whileAttentive(func(ctx context.Context) error {
+			return c.runtimeHook(ctx, "poststop", i, &c.Hooks.Poststop[i], specs.StateStopped)
+		})
+		var interrupted *Interrupted
+		if errors.As(err, &interrupted) {
+			err = fmt.Errorf("config.json: hooks.poststop[%d]: killed, as %s asks minirun to end", i, unix.SignalName(interrupted.Signal))
+		}
+		if err != nil {
+			warnings = append(warnings, err)
+		}
+	}
+	return warnings
 }
 
 // poststop runs the hooks after the container is gone. Their failures are

@@ -48,8 +48,9 @@ type ExecOptions struct {
 	IgnorePaused  bool
 	PidFile       string
 	ConsoleSocket string
-	PreserveFDs   int   // as in Options
-	Inherited     []int // as in Options
+	PidFDSocket   string // gets the pidfd of the process
+	PreserveFDs   int    // as in Options
+	Inherited     []int  // as in Options
 	Warn          func(any)
 }
 
@@ -104,7 +105,7 @@ func approach(o *ExecOptions, queue *signals.Queue) (*execution, error) {
 	}
 	e := &execution{record: &h.Record, lock: h.lock, file: o.ProcessFile}
 	e.child = child{who: "the new process", explain: e.failedStep, options: Options{
-		Root: o.Root, ID: o.ID, PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PreserveFDs: o.PreserveFDs, Inherited: o.Inherited,
+		Root: o.Root, ID: o.ID, PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidFDSocket: o.PidFDSocket, PreserveFDs: o.PreserveFDs, Inherited: o.Inherited,
 		NoKeyring: h.NoKeyring, Warn: o.Warn, attends: !o.Detach, signals: queue,
 	}}
 	if e.init, err = h.open(); err == nil && e.init == nil {
@@ -285,12 +286,18 @@ func (e *execution) answer(m bootstrap.Message) ([]byte, error) {
 		e.lock.release()
 		return goOn, e.sendListener()
 	case handshake.Console:
-		return goOn, e.console(int(m.A))
+		if err := e.console(int(m.A)); err != nil {
+			return nil, err
+		}
+		return goOn, e.sendConsole()
 	case handshake.Ready:
 		if err := e.joinRdt(); err != nil {
 			return nil, err
 		}
-		return goOn, e.rlimits()
+		if err := e.rlimits(); err != nil {
+			return nil, err
+		}
+		return goOn, e.sendPidFD(pidFDOfExec)
 	case handshake.SeccompListener:
 		if err := e.takeListener(int(m.A)); err != nil {
 			return nil, err

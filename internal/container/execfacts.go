@@ -77,8 +77,10 @@ func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
 	if err := o.checkTerminal(p.Terminal); err != nil {
 		return ExecInputs{}, err
 	}
-	if p.Terminal && !o.Detach && !isTerminal(0) {
-		return ExecInputs{}, errors.New("exec: --tty: standard input is no terminal: run it in one, or give --detach and --console-socket")
+	if p.Terminal && !o.Detach {
+		if e.options.terminal, err = callersTerminal(); err != nil {
+			return ExecInputs{}, fmt.Errorf("exec: --tty: %w\nhint: run it in a terminal, or give --detach and --console-socket", err)
+		}
 	}
 	first := s.Process
 	if first == nil {
@@ -99,7 +101,7 @@ func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
 	in.Process.KeepGroups = in.Process.KeepGroups && len(o.Gids) == 0
 	in.Process.DieWithParent = false // that is the first process's
 	in.Process.Waits = false         // there is no second command that starts it
-	in.Process.Unasked = (in.Process.Rlimits || len(p.Rlimits) == 0) && e.record.IntelRdt == nil
+	in.Process.Unasked = (in.Process.Rlimits || len(p.Rlimits) == 0) && o.PidFDSocket == "" && e.record.IntelRdt == nil
 	if err := filterLast(p, first, &in.Process, in.Namespaces&unix.CLONE_NEWPID != 0); err != nil {
 		return in, err
 	}

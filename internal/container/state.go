@@ -54,6 +54,9 @@ type Record struct {
 	NetworkNamespace string             `json:"networkNamespace,omitempty"`
 	// Declared is the ociVersion of config.json, where a rule depends on it.
 	Declared string `json:"declaredVersion,omitempty"`
+	// HookOutputs are the descriptors of the process that take what its startContainer
+	// hooks print, once created.
+	HookOutputs []int `json:"hookOutputs,omitempty"`
 }
 
 // A Listener is who answers for a seccomp filter, and what it is told
@@ -132,11 +135,12 @@ func (r *Record) encode() ([]byte, error) {
 		OnHost      *HostMount        `json:"onHost,omitempty"`
 		Unit        *systemd.Unit     `json:"unit,omitempty"`
 		Declared    string            `json:"declaredVersion,omitempty"`
+		HookOutputs []int             `json:"hookOutputs,omitempty"`
 
 		IntelRdt         *resctrl.Group     `json:"intelRdt,omitempty"`
 		Devices          []netdevice.Device `json:"devices,omitempty"`
 		NetworkNamespace string             `json:"networkNamespace,omitempty"`
-	}{r.Hooks, r.Listener, r.Annotations, r.OnHost, r.Unit, r.Declared, r.IntelRdt, r.Devices, r.NetworkNamespace})
+	}{r.Hooks, r.Listener, r.Annotations, r.OnHost, r.Unit, r.Declared, r.HookOutputs, r.IntelRdt, r.Devices, r.NetworkNamespace})
 	if len(rest) <= len("{}") { // an empty object has nothing to add
 		return append(out, '}'), err
 	}
