@@ -17,8 +17,8 @@ import (
 )
 
 // Update gives the group these resources. A value that r does not have stays,
-// and so does one that is 0 where that means "not set", pids.limit included:
-// engines send the whole structure with zeros. Rules for devices, if there are
+// and so does one that is 0 where that means "not set": engines send the whole
+// structure with zeros. Rules for devices, if there are
 // any, replace all that were there; what has not changed is not touched.
 // Limits are read back. On an error what was written before it stays, and the
 // error says which value it was.
@@ -136,9 +136,6 @@ func limitIn(path string) (*int64, error) {
 // rules is nil if the rules for devices stay.
 func compileUpdate(h *Host, r *specs.LinuxResources, now setting) ([]Value, *policy, error) {
 	changed := *r
-	if r.Pids != nil && r.Pids.Limit != nil && *r.Pids.Limit == 0 {
-		changed.Pids = nil
-	}
 	if now.quota != nil {
 		cpu := *r.CPU
 		cpu.Quota = now.quota

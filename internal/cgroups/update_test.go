@@ -41,7 +41,12 @@ func TestCompileUpdate(t *testing.T) {
 		{"v1 v2", `{}`, setting{}, ""},
 		{"v1 v2", `{"devices":[],"memory":{},"cpu":{},"blockIO":{}}`, setting{}, ""},
 		// What engines send for "not given".
-		{"v1 v2", `{"memory":{"limit":0,"swap":0,"reservation":0},"cpu":{"shares":0,"quota":0,"period":0,"cpus":"","mems":""},"pids":{"limit":0},"blockIO":{"weight":0}}`, setting{}, ""},
+		{"v1 v2", `{"memory":{"limit":0,"swap":0,"reservation":0},"cpu":{"shares":0,"quota":0,"period":0,"cpus":"","mems":""},"blockIO":{"weight":0}}`, setting{}, ""},
+		{"v1 v2", `{"pids":{"limit":0}}`, setting{}, "pids.max=1"},
+		{"v1 v2", `{"pids":{"limit":-9}}`, setting{}, "pids.max=max"},
+		{"v1", `{"cpu":{"quota":-9}}`, setting{}, "cpu.cfs_quota_us=-1"},
+		{"v2", `{"cpu":{"quota":-9}}`, setting{}, "cpu.max=max"},
+		{"v1 v2", `{"memory":{"kernel":4096,"swappiness":18446744073709551615,"useHierarchy":false}}`, setting{}, ""},
 		{"v1", `{"pids":{"limit":-1}}`, setting{}, "pids.max=max"},
 		{"v1", `{"memory":{"swap":8192}}`, setting{}, "memory.memsw.limit_in_bytes=8192"},
 		{"v1", `{"cpu":{"period":5000}}`, setting{}, "cpu.cfs_period_us=5000"},
@@ -119,7 +124,7 @@ func TestUpdate(t *testing.T) {
 	}
 	for _, c := range []struct{ json, want string }{
 		{`{"memory":{"limit":67108864,"swap":134217728},"pids":{"limit":20},"cpu":{"quota":20000,"period":100000}}`, "67108864 134217728 20 20000 100000"},
-		{`{"memory":{"limit":0},"pids":{"limit":0}}`, "67108864 134217728 20 20000 100000"},
+		{`{"memory":{"limit":0},"pids":{}}`, "67108864 134217728 20 20000 100000"},
 		{`{"memory":{"limit":33554432}}`, "33554432 134217728 20 20000 100000"},
 		{`{"memory":{"limit":268435456,"swap":536870912}}`, "268435456 536870912 20 20000 100000"},
 		{`{"cpu":{"period":50000}}`, "268435456 536870912 20 20000 50000"},
