@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -86,7 +87,7 @@ func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err err
 	if err != nil {
 		return warnings, err
 	}
-	return append(warnings, h.poststop()...), nil
+	return append(warnings, h.poststop(context.Background())...), nil
 }
 
 // external tells criu what in the container is the host's, and leaves notes

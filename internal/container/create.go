@@ -199,10 +199,14 @@ func (c *Container) record(in Inputs) error {
 }
 
 // claim refuses a cgroup that is another's before the record names it: undoing
-// a container kills what is in its cgroup.
+// a container kills what is in its cgroup. It refuses a frozen one too, in which
+// the process would stop before its first step.
 func (c *Container) claim() error {
 	if err := c.group.RefuseUsed(); err != nil {
 		return fmt.Errorf("config.json: linux.cgroupsPath: %w", err)
+	}
+	if err := c.group.RefuseFrozen(); err != nil {
+		return fmt.Errorf("config.json: linux.cgroupsPath: %w\nhint: thaw it, or choose another linux.cgroupsPath", err)
 	}
 	return nil
 }

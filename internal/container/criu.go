@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -237,9 +238,9 @@ func (c *Container) inheritedPipes(dir string, first int) (args []string, files 
 	return args, files, nil
 }
 
-// criu is a call of criu: files are its descriptors from 3 on.
-func criu(args []string, files []*os.File) *exec.Cmd {
-	cmd := exec.Command("criu", args...)
+// criu is a call of criu, which is killed with the context: files are its descriptors from 3 on.
+func criu(ctx context.Context, args []string, files []*os.File) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "criu", args...)
 	cmd.ExtraFiles = files
 	return cmd
 }
@@ -282,7 +283,7 @@ func criuDump(args []string, o *CheckpointOptions) error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	return criuRun(criu(args, files), filepath.Join(dir, dumpLog))
+	return criuRun(criu(context.Background(), args, files), filepath.Join(dir, dumpLog))
 }
 
 // complaints are the lines of criu's output that tell of errors, the first few.

@@ -21,20 +21,12 @@ const deleteDeadline = 10 * time.Second
 
 // destroy undoes a container that could not be created.
 func (c *Container) destroy() error {
+	defer c.lock.release()
 	if c.proc != nil {
-		if !c.proc.Reaped {
-			if err := c.proc.Kill(); err != nil {
-				return fmt.Errorf("kill the container's first process: %w", err)
-			}
-		}
-		c.proc.CloseSync()
-		if !c.proc.Reaped {
-			if _, err := c.proc.Wait(); err != nil {
-				return fmt.Errorf("wait for the container's first process: %w", err)
-			}
+		if err := c.endFirst(); err != nil {
+			return err
 		}
 	}
-	defer c.lock.release()
 	c.finishPipes()
 	if c.Console != nil {
 		c.Console.Close()
@@ -57,11 +49,41 @@ func (c *Container) destroy() error {
 	if c.proc != nil {
 		// The runtime environment existed, so its end is told (runtime.md,
 		// "Lifecycle", 12 and 13).
-		for _, w := range c.poststop() {
+		for _, w := range c.poststopHooks() {
 			c.options.Warn(w)
 		}
 	}
 	return nil
+}
+
+// endFirst kills the container's first process and reaps it.
+func (c *Container) endFirst() error {
+	if c.proc.Reaped {
+		c.proc.CloseSync()
+		return nil
+	}
+	if err := c.proc.Kill(); err != nil {
+		return fmt.Errorf("kill the container's first process: %w", err)
+	}
+	c.proc.CloseSync()
+	if err := c.thaw(); err != nil {
+		return err
+	}
+	_, err := c.reapKilled()
+	return err
+}
+
+// reapKilled reaps the process, which has been killed. It does not die while a
+// cgroup above the container's is frozen.
+func (c *child) reapKilled() (unix.WaitStatus, error) {
+	if !awaitEnd(int(c.proc.PidFD.Fd()), deleteDeadline) {
+		return 0, fmt.Errorf("%s, %d, does not end after SIGKILL: is a cgroup above its own frozen?", c.who, c.proc.Pid)
+	}
+	status, err := c.proc.Wait()
+	if err != nil {
+		return 0, fmt.Errorf("wait for %s: %w", c.who, err)
+	}
+	return status, nil
 }
 
 // remove takes away cgroups and state directory. Namespaces went with the last
@@ -146,7 +168,7 @@ func Delete(root, id string, force bool) (warnings []error, err error) {
 		return warnings, err
 	}
 	l.release()
-	return append(warnings, r.poststop()...), nil
+	return append(warnings, r.poststop(context.Background())...), nil
 }
 
 // lockToDelete takes the lock. With force it does not wait for long: what the
@@ -211,14 +233,18 @@ func (r *Record) kill() error {
 	return r.thaw()
 }
 
-// thaw lets a paused container go on.
+// thaw lets a paused container go on, and what the container itself has frozen.
 func (r *Record) thaw() error {
+	group := cgroups.Open(r.Cgroups)
 	if !r.paused() {
-		return nil
+		return group.ThawInside()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), deleteDeadline)
 	defer cancel()
-	return cgroups.Open(r.Cgroups).Thaw(ctx)
+	if err := group.Thaw(ctx); err != nil {
+		return err
+	}
+	return group.ThawInside()
 }
 
 // forceDamaged removes a state directory without a readable record: nothing
@@ -250,10 +276,10 @@ func awaitEnd(pidfd int, limit time.Duration) bool {
 
 // poststop runs the hooks after the container is gone. Their failures are
 // warnings (runtime.md, "Lifecycle", 13).
-func (r *Record) poststop() []error {
+func (r *Record) poststop(ctx context.Context) []error {
 	if r.Hooks == nil {
 		return nil
 	}
 	r.Pid = 0
-	return r.warnHooks(context.Background(), "poststop", r.Hooks.Poststop, specs.StateStopped)
+	return r.warnHooks(ctx, "poststop", r.Hooks.Poststop, specs.StateStopped)
 }

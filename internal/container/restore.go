@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -111,7 +112,10 @@ func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOpt
 	if logDir == "" {
 		logDir = how.ImagePath
 	}
-	if err := withRootMounted(in, c.spec.Root.Readonly, func() error { return criuRun(criu(args, files), filepath.Join(logDir, restoreLog)) }); err != nil {
+	restore := func(ctx context.Context) error {
+		return criuRun(criu(ctx, args, files), filepath.Join(logDir, restoreLog))
+	}
+	if err := withRootMounted(in, c.spec.Root.Readonly, func() error { return c.whileAttentive(restore) }); err != nil {
 		return err
 	}
 	if err := c.restored(pidFile); err != nil {

@@ -101,7 +101,7 @@ func (c *child) attend() (int, error) {
 	}
 	status, err := c.Wait()
 	if own != nil {
-		own.drain()
+		_ = c.attentive(own.copied) // as finishPipes: a process may hold the terminal for as long as it likes
 	}
 	c.finishPipes()
 	return status, err
@@ -139,7 +139,7 @@ func (c *child) forward(s unix.Signal, own *terminal) error {
 // A terminal relays between minirun's terminal and the container's.
 type terminal struct {
 	master *os.File
-	copied chan struct{}
+	copied int // an eventfd, readable when all output of the container is written; it ends with minirun
 
 	mu       sync.Mutex
 	own      console.Console // standard input in raw mode; nil: it is not
@@ -147,7 +147,11 @@ type terminal struct {
 }
 
 func newTerminal(master *os.File) (*terminal, error) {
-	t := &terminal{master: master, copied: make(chan struct{})}
+	copied, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("eventfd: %w", err)
+	}
+	t := &terminal{master: master, copied: copied}
 	if err := t.resize(); err != nil {
 		return nil, err
 	}
@@ -161,7 +165,7 @@ func newTerminal(master *os.File) (*terminal, error) {
 		if out.err != nil {
 			master.Close() // hang up: the program must not go on as if its output were shown
 		}
-		close(t.copied)
+		notify(t.copied)
 	}()
 	return t, nil
 }
@@ -239,9 +243,6 @@ func (t *terminal) resize() error {
 	}
 	return err
 }
-
-// drain waits until all output of the container is written.
-func (t *terminal) drain() { <-t.copied }
 
 // restore leaves minirun's terminal as it was, unless the shell has it again.
 func (t *terminal) restore() {

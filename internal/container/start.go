@@ -194,7 +194,7 @@ func (c *child) Signal(s unix.Signal) error {
 // another minirun has deleted meanwhile is no error.
 func (c *Container) Delete() (warnings []error, err error) {
 	dir := c.options.directory()
-	if c.lock, err = lockDirectory(dir, unix.LOCK_EX); errors.Is(err, os.ErrNotExist) {
+	if c.lock, err = c.lockDirectory(dir, unix.LOCK_EX); errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	} else if err != nil {
 		return nil, err
@@ -204,7 +204,17 @@ func (c *Container) Delete() (warnings []error, err error) {
 		return warnings, err
 	}
 	c.lock.release()
-	return append(warnings, c.poststop()...), nil
+	return append(warnings, c.poststopHooks()...), nil
+}
+
+// poststopHooks runs the hooks after the end. A signal that asks to end kills the
+// one that runs, whose warning says so.
+func (c *Container) poststopHooks() (warnings []error) {
+	_ = c.whileAttentive(func(ctx context.Context) error {
+		warnings = c.poststop(ctx)
+		return nil
+	})
+	return warnings
 }
 
 // Close gives up the descriptors of a container that goes on alone.
