@@ -33,6 +33,7 @@ func writes(values []Value) string {
 
 func TestCompileUpdate(t *testing.T) {
 	number := func(n int64) *int64 { return &n }
+	period := uint64(50000)
 	for _, c := range []struct {
 		host, json string
 		now        setting
@@ -57,6 +58,7 @@ func TestCompileUpdate(t *testing.T) {
 		{"v2", `{"cpu":{"period":5000}}`, setting{quota: number(2000)}, "cpu.max=2000 5000"},
 		{"v2", `{"cpu":{"period":5000}}`, setting{quota: number(-1)}, "cpu.max=max 5000"},
 		{"v2", `{"cpu":{"quota":5000}}`, setting{}, "cpu.max=5000"},
+		{"v2", `{"cpu":{"quota":5000}}`, setting{period: &period}, "cpu.max=5000 50000"},
 		{"v2", `{"memory":{"swap":8192}}`, setting{memory: number(4096)}, "memory.swap.max=4096"},
 		{"v2", `{"memory":{"swap":8192,"reservation":100}}`, setting{memory: number(4096)}, "memory.low=100 memory.swap.max=4096"},
 		{"v2", `{"memory":{"swap":-1}}`, setting{}, "memory.swap.max=max"},
@@ -131,7 +133,7 @@ func TestUpdate(t *testing.T) {
 		{`{"memory":{"swap":-1},"pids":{"limit":-1},"cpu":{"quota":-1}}`, "268435456 9223372036854771712 max -1 50000"},
 		{`{"memory":{"limit":-1}}`, "9223372036854771712 9223372036854771712 max -1 50000"},
 	} {
-		if err := g.Update(h, resourcesJSON(t, c.json)); err != nil {
+		if _, err := g.Update(h, resourcesJSON(t, c.json)); err != nil {
 			t.Fatalf("%s: %v", c.json, err)
 		}
 		got := strings.Join([]string{read("memory", "memory.limit_in_bytes"), read("memory", "memory.memsw.limit_in_bytes"),
@@ -140,7 +142,7 @@ func TestUpdate(t *testing.T) {
 			t.Errorf("%s: %s, want %s", c.json, got, c.want)
 		}
 	}
-	err := g.Update(h, resourcesJSON(t, `{"memory":{"limit":4096}}`))
+	_, err := g.Update(h, resourcesJSON(t, `{"memory":{"limit":4096}}`))
 	if err == nil || !strings.HasPrefix(err.Error(), "update: memory.limit: ") {
 		t.Errorf("a limit below what is used: %v", err)
 	}
@@ -165,7 +167,7 @@ func TestUpdateV2(t *testing.T) {
 			t.Logf("%s is not here: %s not tried", c.file, c.json)
 			continue
 		}
-		if err := g.Update(h, resourcesJSON(t, c.json)); err != nil {
+		if _, err := g.Update(h, resourcesJSON(t, c.json)); err != nil {
 			t.Errorf("%s: %v", c.json, err)
 		}
 		if got, err := readText(dir + "/" + c.file); err != nil || got != c.want {
@@ -198,7 +200,7 @@ func TestUpdateDevices(t *testing.T) {
 		if i%2 == 1 {
 			n = i % len(documents)
 		}
-		if err := g.Update(h, resourcesJSON(t, documents[n])); err != nil {
+		if _, err := g.Update(h, resourcesJSON(t, documents[n])); err != nil {
 			t.Fatalf("%s: %v", documents[n], err)
 		}
 		list, err := readText(g.Paths()["devices"] + "/devices.list")

@@ -11,7 +11,8 @@ import (
 )
 
 // Update changes the resources of a container that has not stopped, in its
-// cgroups alone: what r does not have stays as it is (cgroups.Group.Update).
+// cgroups alone: what r does not have stays as it is (cgroups.Group.Update). After
+// an error all is as it was before.
 func Update(root, id string, r *specs.LinuxResources) error {
 	h, err := hold(root, id, unix.LOCK_EX)
 	if err != nil {
@@ -31,8 +32,12 @@ func Update(root, id string, r *specs.LinuxResources) error {
 		return errors.New("update: the container has no cgroup")
 	}
 	group := host.Open(h.Cgroups)
-	if err := group.Update(host, r); err != nil || h.Unit == nil {
+	old, err := group.Update(host, r)
+	if err != nil || h.Unit == nil {
 		return err
 	}
-	return h.updateUnit(host, group, r)
+	if err := h.updateUnit(host, group, r); err != nil {
+		return errors.Join(err, h.restoreUnit(group, old))
+	}
+	return nil
 }

@@ -87,6 +87,12 @@ func TestUpdate(t *testing.T) {
 			t.Errorf("%v %s:\n%s, want\n%s", c.flags, c.stdin, got, c.want)
 		}
 	}
+	before := limits(t, b, files...)
+	b.Stdin = ""
+	b.Minirun("update", "--memory", "256M", "--memory-swap", "512M", "--cpu-share", "99", "--cpu-quota", "7000", "--cpuset-cpus", "4000", b.ID).Fails(t, "update: cpu.cpus: ")
+	if got := limits(t, b, files...); got != before {
+		t.Errorf("an update that failed left\n%s, want\n%s", got, before)
+	}
 	for _, c := range []struct {
 		flags []string
 		stdin string
