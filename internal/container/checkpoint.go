@@ -43,7 +43,11 @@ func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err err
 		return nil, err
 	}
 	defer h.lock.release()
-	if status := h.Status(); status != specs.StateRunning && status != StatePaused {
+	status, err := h.Status()
+	if err != nil {
+		return nil, err
+	}
+	if status != specs.StateRunning && status != StatePaused {
 		return nil, fmt.Errorf("container cannot be checkpointed in %s state", status)
 	}
 	if o.ImagePath == "" {

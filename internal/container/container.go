@@ -36,6 +36,7 @@ type Options struct {
 	Layers        []string // --layer, lowest first, below root.path's own place
 	Ephemeral     bool     // root.path is a read-only layer, writes are thrown away
 	SystemdCgroup bool
+	NoCgroup      bool // the container stays in minirun's own cgroup, without limits
 
 	imagined     *imagined      // of a plan that is only shown
 	startsAtOnce bool           // Start follows Create: see answerAhead

@@ -43,6 +43,9 @@ func Create(o Options) (*Container, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkPidfd(); err != nil {
+		return nil, err
+	}
 	if err := c.record(inputs); err != nil {
 		return nil, err
 	}
@@ -276,8 +279,9 @@ func (c *Container) fork(in Inputs) error {
 	}
 	c.Namespaces = c.setup.New
 	for _, j := range c.setup.Joins {
-		c.Namespaces |= j.Flag
+		c.Joined |= j.Flag
 	}
+	c.Namespaces |= c.Joined
 	attr.Extra, err = c.openFiles()
 	defer closeAll(attr.Extra)
 	if err != nil {

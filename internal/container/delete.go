@@ -160,12 +160,16 @@ func Delete(root, id string, force bool) (warnings []error, err error) {
 	if err != nil {
 		return nil, forceDamaged(root, id, force, err)
 	}
+	lost := r.mayHaveLost()
 	if err := r.end(force); err != nil {
 		return nil, err
 	}
 	warnings, err = r.remove(filepath.Join(root, id), cgroups.Open(r.Cgroups))
 	if err != nil {
 		return warnings, err
+	}
+	if lost != nil {
+		warnings = append(warnings, lost)
 	}
 	l.release()
 	return append(warnings, r.poststop(context.Background())...), nil
@@ -195,14 +199,31 @@ func lockToDelete(root, id string, force bool) (lock, error) {
 	}
 }
 
+// mayHaveLost warns of processes that delete cannot find, and so cannot kill.
+func (r *Record) mayHaveLost() (warning error) {
+	if _, err := r.processes(); errors.Is(err, errLostProcesses) {
+		return err
+	}
+	return nil
+}
+
 // end sees to it that the container's first process is no more. Who is still
 // in the set-up, or waits for start, may be killed: there is nobody left to go
 // on with it.
 func (r *Record) end(force bool) error {
-	switch status := r.Status(); status {
+	status, err := r.Status()
+	if err != nil {
+		return err
+	}
+	switch status {
 	case specs.StateRunning, StatePaused:
 		if !force {
 			return fmt.Errorf("cannot delete container %q that is not stopped: it is %s: stop it first, or use --force", r.ID, status)
+		}
+	}
+	if len(r.Cgroups) == 0 && !r.endsWithFirst() && status != specs.StateStopped && r.Pid != 0 {
+		if _, err := r.signalMembers(unix.SIGKILL); err != nil {
+			return err
 		}
 	}
 	if err := r.kill(); err != nil {

@@ -28,7 +28,11 @@ func Start(root, id string, warn func(any)) error {
 		return err
 	}
 	defer h.lock.release()
-	switch status := h.Status(); status {
+	status, err := h.Status()
+	if err != nil {
+		return err
+	}
+	switch status {
 	case specs.StateCreated:
 	case specs.StateStopped:
 		return errors.New("cannot start a container that has stopped")
@@ -200,8 +204,12 @@ func (c *Container) Delete() (warnings []error, err error) {
 		return nil, err
 	}
 	defer c.lock.release()
+	lost := c.mayHaveLost()
 	if warnings, err = c.remove(dir, c.group); err != nil {
 		return warnings, err
+	}
+	if lost != nil {
+		warnings = append(warnings, lost)
 	}
 	c.lock.release()
 	return append(warnings, c.poststopHooks()...), nil

@@ -17,7 +17,7 @@ func TestRecordRoundTrip(t *testing.T) {
 		Version: "1.3.0", ID: "a-1", Pid: 7, StartTime: 1 << 40, Bundle: "/a \"b\"\\c\n\u00e9", Rootfs: "/r",
 		Created: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Cgroups: map[string]string{"": "/u", "cpu": "/c", "name=systemd": "/s"},
 		Socket: 5, NoKeyring: true, LastSteps: []LastStep{{1, "config.json: \"x\"", true}, {2, "y", false}}, Layers: []string{"/l\"1", "/l2"}, Upper: "/u", Work: "/w", Listener: &Listener{"/l", "m"}, Hooks: &specs.Hooks{Poststop: []specs.Hook{{Path: "/h"}}}, Namespaces: 0x7e020000,
-		Annotations: map[string]string{"k": "v"}, OnHost: &HostMount{Below: 1 << 40, ID: 3}, Unit: &systemd.Unit{Name: "minirun-x.scope", Slice: "a.slice", User: true}, Declared: "1.2.0",
+		Annotations: map[string]string{"k": "v"}, OnHost: &HostMount{Below: 1 << 40, ID: 3}, Unit: &systemd.Unit{Name: "minirun-x.scope", Slice: "a.slice", User: true}, Declared: "1.2.0", Joined: 0x40000000,
 	}
 	plain := full
 	plain.Hooks, plain.Listener, plain.Annotations, plain.OnHost, plain.Declared = nil, nil, nil, nil, ""

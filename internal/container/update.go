@@ -19,7 +19,11 @@ func Update(root, id string, r *specs.LinuxResources) error {
 		return err
 	}
 	defer h.lock.release()
-	switch status := h.Status(); status {
+	status, err := h.Status()
+	if err != nil {
+		return err
+	}
+	switch status {
 	case specs.StateRunning, specs.StateCreated, StatePaused:
 	default:
 		return errNotRunning

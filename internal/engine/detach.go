@@ -37,6 +37,9 @@ func (e *Engine) Detach(r *Record) error {
 	if e.Systemd {
 		args = append(args, "--systemd-cgroup")
 	}
+	if e.NoCgroup {
+		args = append(args, "--cgroup-manager=disabled")
+	}
 	cmd := exec.Command(e.Program, append(args, "monitor", r.Container)...)
 	cmd.Args[0] = "minirun"
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = null, null, null, []*os.File{theirs}
