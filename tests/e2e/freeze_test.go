@@ -76,7 +76,7 @@ func freezeInside(t *testing.T, b *testbundle.Bundle, pid int) {
 	setFrozen(t, b.ID+"/inside", true)
 }
 
-func TestContainerThatFrozeItselfEnds(t *testing.T) {
+func TestKillAndDeleteOfContainerThatFrozeItself(t *testing.T) {
 	for name, end := range map[string][]string{"delete": {"delete", "--force"}, "kill": {"kill"}, "kill all": {"kill", "--all"}} {
 		t.Run(name, func(t *testing.T) {
 			b := testbundle.New(t, testbundle.Args("sleep", "1000"))
