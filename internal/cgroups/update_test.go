@@ -85,6 +85,12 @@ func TestCompileUpdate(t *testing.T) {
 
 func TestDeviceChanges(t *testing.T) {
 	const list = "c *:* m\nb *:* m\nc 1:3 rwm\nc 5:2 rw\n"
+	if got := writes(deviceChanges(list, listed(list))); got != "" { // how a failed update gets back
+		t.Errorf("to itself: %q", got)
+	}
+	if got := writes(deviceChanges("c *:* m\nc 1:3 r\nc 7:7 w\n", listed(list))); got != "devices.allow=b *:* m devices.allow=c 1:3 wm devices.allow=c 5:2 rw devices.deny=c 7:7 w" {
+		t.Errorf("back: %q", got)
+	}
 	for _, c := range []struct{ want, changes string }{
 		{"c *:* m,b *:* m,c 1:3 rwm,c 5:2 rw", ""},
 		{"c *:* m,b *:* m,c 1:3 rwm", "devices.deny=c 5:2 rw"},
