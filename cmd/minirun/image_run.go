@@ -87,7 +87,7 @@ func newEngine(ctx *cli.Context) *engine.Engine {
 	if err != nil {
 		program = "/proc/self/exe"
 	}
-	return &engine.Engine{Store: imageStore(ctx), Root: ctx.String("root"), Program: program, Helper: helper, Inherited: inherited, Systemd: ctx.Bool("systemd-cgroup"), Warn: warn}
+	return &engine.Engine{Store: imageStore(ctx), Root: ctx.String("root"), Program: program, Helper: helper, Inherited: inherited, Systemd: systemdCgroup(ctx), NoCgroup: noCgroup(ctx), Warn: warn}
 }
 
 func runImage(ctx *cli.Context) error {

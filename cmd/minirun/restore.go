@@ -35,7 +35,7 @@ func restore(ctx *cli.Context) error {
 	}
 	o := container.Options{
 		Root: ctx.String("root"), ID: ctx.Args().First(), Bundle: bundle, PidFile: ctx.String("pid-file"), NotifySocket: os.Getenv(notifySocket), ConsoleSocket: ctx.String("console-socket"),
-		SystemdCgroup: ctx.Bool("systemd-cgroup"), Warn: warn,
+		SystemdCgroup: systemdCgroup(ctx), NoCgroup: noCgroup(ctx), Warn: warn,
 	}
 	status, err := container.Restore(o, container.RestoreOptions{
 		RunOptions: container.RunOptions{Detach: ctx.Bool("detach")},

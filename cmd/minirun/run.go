@@ -90,7 +90,7 @@ func options(ctx *cli.Context) (container.Options, error) {
 		Root: ctx.String("root"), ID: id, Bundle: bundle,
 		PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"), PidFDSocket: ctx.String("pidfd-socket"), NotifySocket: os.Getenv(notifySocket),
 		PreserveFDs: ctx.Int("preserve-fds"), Inherited: inherited, NoPivot: ctx.Bool("no-pivot"), NoKeyring: ctx.Bool("no-new-keyring"),
-		Layers: values(ctx, "layer"), Ephemeral: ctx.Bool("ephemeral"), SystemdCgroup: ctx.Bool("systemd-cgroup"),
+		Layers: values(ctx, "layer"), Ephemeral: ctx.Bool("ephemeral"), SystemdCgroup: systemdCgroup(ctx), NoCgroup: noCgroup(ctx),
 		Warn: warn,
 	}, nil
 }

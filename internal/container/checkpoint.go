@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,7 +45,11 @@ func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err err
 		return nil, err
 	}
 	defer h.lock.release()
-	if status := h.Status(); status != specs.StateRunning && status != StatePaused {
+	status, err := h.Status()
+	if err != nil {
+		return nil, err
+	}
+	if status != specs.StateRunning && status != StatePaused {
 		return nil, fmt.Errorf("container cannot be checkpointed in %s state", status)
 	}
 	if o.ImagePath == "" {
@@ -88,7 +93,7 @@ func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err err
 	if err != nil {
 		return warnings, err
 	}
-	return append(warnings, h.poststop()...), nil
+	return append(warnings, h.poststop(context.Background())...), nil
 }
 
 // external tells criu what in the container is the host's, and leaves notes

@@ -38,6 +38,7 @@ type Options struct {
 	Layers        []string // --layer, lowest first, below root.path's own place
 	Ephemeral     bool     // root.path is a read-only layer, writes are thrown away
 	SystemdCgroup bool
+	NoCgroup      bool // the container stays in minirun's own cgroup, without limits
 
 	resctrl      func() (string, error) // where the resctrl file system is; nil: look for it
 	imagined     *imagined              // of a plan that is only shown

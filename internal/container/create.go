@@ -56,6 +56,9 @@ func Create(o Options) (*Container, error) {
 	if err := c.findTerminal(); err != nil {
 		return nil, err
 	}
+	if err := checkPidfd(); err != nil {
+		return nil, err
+	}
 	if err := c.record(inputs); err != nil {
 		return nil, err
 	}
@@ -218,10 +221,14 @@ func (c *Container) record(in Inputs) error {
 }
 
 // claim refuses a cgroup that is another's before the record names it: undoing
-// a container kills what is in its cgroup.
+// a container kills what is in its cgroup. It refuses a frozen one too, in which
+// the process would stop before its first step.
 func (c *Container) claim() error {
 	if err := c.group.RefuseUsed(); err != nil {
 		return fmt.Errorf("config.json: linux.cgroupsPath: %w", err)
+	}
+	if err := c.group.RefuseFrozen(); err != nil {
+		return fmt.Errorf("config.json: linux.cgroupsPath: %w\nhint: thaw it, or choose another linux.cgroupsPath", err)
 	}
 	return nil
 }
@@ -301,8 +308,9 @@ func (c *Container) fork(in Inputs) error {
 	}
 	c.Namespaces = c.setup.New
 	for _, j := range c.setup.Joins {
-		c.Namespaces |= j.Flag
+		c.Joined |= j.Flag
 	}
+	c.Namespaces |= c.Joined
 	attr.Extra, err = c.openFiles()
 	defer closeAll(attr.Extra)
 	if err != nil {

@@ -108,7 +108,7 @@ func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
 	if !process.HasHome(p.Env) {
 		p.Env = append(process.Environment(p.Env), "HOME="+e.home())
 	}
-	return in, e.cgroups(&in, o.Cgroups)
+	return in, e.cgroups(&in, o)
 }
 
 // home is the user's home directory in the container's /etc/passwd.
@@ -126,12 +126,17 @@ func (e *execution) home() string {
 }
 
 // cgroups finds the cgroups to join.
-func (e *execution) cgroups(in *ExecInputs, flags []string) error {
-	paths, err := subCgroups(e.record.Cgroups, flags)
+func (e *execution) cgroups(in *ExecInputs, o *ExecOptions) error {
+	paths, err := subCgroups(e.record.Cgroups, o.Cgroups)
 	if err != nil {
 		return err
 	}
 	e.group = cgroups.Open(paths)
+	if !e.paused { // as far as the container's own cgroup says: there are those above, and that of --cgroup
+		if err := e.frozen(e.group, o.IgnorePaused); err != nil {
+			return err
+		}
+	}
 	e.cgroup = paths[""]
 	in.Cgroups = e.group.Tasks()
 	if e.paused && paths[""] != "" {
@@ -143,6 +148,18 @@ func (e *execution) cgroups(in *ExecInputs, flags []string) error {
 		return fmt.Errorf("exec: the container's cgroup: %w", err)
 	}
 	return nil
+}
+
+// frozen refuses a cgroup that the process would stop in, unless that is wanted.
+func (e *execution) frozen(group *cgroups.Group, ignorePaused bool) error {
+	err := group.RefuseFrozen()
+	if errors.Is(err, cgroups.ErrFrozen) {
+		if e.paused = ignorePaused; ignorePaused {
+			return nil
+		}
+		err = fmt.Errorf("%w (use --ignore-paused to override): %w", errPaused, err)
+	}
+	return err
 }
 
 // joinCgroup2 makes the process move itself into its cgroup of v2, instead of being

@@ -140,7 +140,7 @@ func (c *child) forward(s unix.Signal, own *terminal) error {
 type terminal struct {
 	master *os.File
 	size   int // the caller's terminal, whose size the container's has
-	copied int // an eventfd: all output is written
+	copied int // an eventfd, readable when all output is written; it ends with minirun
 
 	mu       sync.Mutex
 	own      console.Console // standard input in raw mode; nil: it is not
@@ -148,7 +148,7 @@ type terminal struct {
 }
 
 func newTerminal(master *os.File, size int) (*terminal, error) {
-	copied, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	copied, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}

@@ -214,9 +214,9 @@ func (c *child) died(err error) error {
 	if c.proc.Reaped {
 		return fmt.Errorf("%s ended while it was started", c.who)
 	}
-	status, err := c.proc.Wait()
+	status, err := c.reapKilled()
 	if err != nil {
-		return fmt.Errorf("%s is gone: %w", c.who, err)
+		return err
 	}
 	if status.Signaled() {
 		hint := ""

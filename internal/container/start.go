@@ -32,7 +32,11 @@ func Start(root, id, notifySocket string, warn func(any)) error {
 		return err
 	}
 	defer h.lock.release()
-	switch status := h.Status(); status {
+	status, err := h.Status()
+	if err != nil {
+		return err
+	}
+	switch status {
 	case specs.StateCreated:
 	case specs.StateStopped:
 		return errors.New("cannot start a container that has stopped")
@@ -213,14 +217,18 @@ func (c *child) Signal(s unix.Signal) error {
 // another minirun has deleted meanwhile is no error.
 func (c *Container) Delete() (warnings []error, err error) {
 	dir := c.options.directory()
-	if c.lock, err = lockDirectory(dir, unix.LOCK_EX); errors.Is(err, os.ErrNotExist) {
+	if c.lock, err = c.lockDirectory(dir, unix.LOCK_EX); errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	} else if err != nil {
 		return nil, err
 	}
 	defer c.lock.release()
+	lost := c.mayHaveLost()
 	if warnings, err = c.remove(dir, c.group); err != nil {
 		return warnings, err
+	}
+	if lost != nil {
+		warnings = append(warnings, lost)
 	}
 	c.lock.release()
 	return append(warnings, c.poststop()...), nil

@@ -164,7 +164,18 @@ func (r *Record) updateUnit(host *cgroups.Host, group *cgroups.Group, changed *s
 	if err != nil {
 		return fmt.Errorf("update: %w", err)
 	}
-	return group.Update(host, changed)
+	_, err = group.Update(host, changed)
+	return err
+}
+
+// restoreUnit undoes an update that systemd refused or did not answer, in the
+// unit if it answers, and in the cgroup's files.
+func (r *Record) restoreUnit(group *cgroups.Group, old []cgroups.Value) error {
+	_, err := systemd.Do(context.Background(), &systemd.Request{Do: systemd.Set, Unit: *r.Unit, Values: old, Limit: forgetDeadline})
+	if err != nil {
+		err = fmt.Errorf("bring the old limits of %s back: %w", r.Unit.Name, err)
+	}
+	return errors.Join(group.Restore(old), err)
 }
 
 // attach has systemd move a process of exec, which waits for that, into the
