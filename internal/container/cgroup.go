@@ -36,6 +36,9 @@ func (c *Container) cgroupInput(in *Inputs) ([]cgroups.Value, error) {
 	if len(group.Paths()) == 0 {
 		group = host.Own() // which the container stays in
 	}
+	if in.Rootfs.CgroupV1 = host.Mode != cgroups.V2; in.Rootfs.CgroupV1 && host.V2 != nil {
+		in.Rootfs.Cgroup2 = host.V2.Mount // all of it, as on a host with v2 only
+	}
 	in.Rootfs.Cgroup, err = cgroupMounts(c.spec, host, group)
 	return values, err
 }
@@ -57,7 +60,8 @@ func (c *Container) groupInput(host *cgroups.Host) error {
 // cgroupMounts lists what a mount of type cgroup shows, if there is one.
 func cgroupMounts(s *specs.Spec, host *cgroups.Host, group *cgroups.Group) ([]rootfs.Cgroup, error) {
 	for i := range s.Mounts {
-		if t := s.Mounts[i].Type; (t != "cgroup" && t != "cgroup2") || rootfs.IsBind(&s.Mounts[i]) {
+		t := s.Mounts[i].Type
+		if t != "cgroup" && (t != "cgroup2" || host.Mode != cgroups.V2) || rootfs.IsBind(&s.Mounts[i]) {
 			continue
 		}
 		own := namespaces.Decide(s).Has(unix.CLONE_NEWCGROUP)

@@ -37,6 +37,7 @@ type child struct {
 	outside             bool     // its cgroup was full, and it is not in it yet
 	listener            *os.File // of its seccomp filter, until the agent gets it
 	roots               []string // where the container's files are on the host, topmost first: for hints
+	rootsMounted        bool     // with the container's mounts
 
 	explain func(*bootstrap.ErrFailed) error // tells of a failed step; nil: stepError does
 }

@@ -55,7 +55,9 @@ func (c *child) successor(pid int, group *cgroups.Group) error {
 		return nil
 	}
 	if err := unix.SchedSetAttr(pid, process.SchedAttr(s), 0); err != nil {
-		return fmt.Errorf("process.scheduler: set the scheduler of process %d to %s: %w", pid, s.Policy, err)
+		var errno unix.Errno
+		_ = errors.As(err, &errno)
+		return fmt.Errorf("process.scheduler: set the scheduler of process %d to %s: %w%s", pid, s.Policy, err, schedulerHint(s, errno))
 	}
 	return nil
 }
@@ -94,7 +96,7 @@ func (c *child) mayAsk(point uint32) error {
 		return nil
 	}
 	switch point {
-	case plan.Ran, bootstrap.Stamped, handshake.CopyUp: // once for each step, or mount
+	case plan.Ran, bootstrap.Stamped, handshake.CopyUp, handshake.Target: // once for each step, mount, or part of a path
 	default:
 		bit := uint64(1) << point
 		if point >= 64 || c.asked&bit != 0 {
@@ -106,7 +108,7 @@ func (c *child) mayAsk(point uint32) error {
 		return nil
 	}
 	switch point {
-	case handshake.Ready, handshake.SeccompListener, handshake.HookFailed, plan.Ran, bootstrap.Stamped:
+	case handshake.Ready, handshake.SeccompListener, handshake.HookFailed, handshake.NoProgram, plan.Ran, bootstrap.Stamped:
 		return nil
 	}
 	return fmt.Errorf("%s asks for %s, which it may not in its PID namespace", c.who, handshake.Name(point))

@@ -21,7 +21,7 @@ import (
 var afterClone = []plan.Call{
 	plan.Read, plan.Write, plan.Close, plan.Dup3, plan.Fcntl, // the parent, and `start`
 	plan.Setsid, plan.Ioctl, plan.Socketpair, plan.Prlimit, plan.Umask,
-	plan.Openat2, plan.Fchdir, plan.Faccessat, // the working directory and the program
+	plan.Openat2, plan.Fchdir, plan.Faccessat, plan.Faccessat2, plan.Ppoll, // the working directory and the program
 	plan.Seccomp, plan.Execve, plan.ExitGroup,
 }
 
@@ -195,8 +195,8 @@ func TestFilterLastTakesOneCapability(t *testing.T) {
 // that takes a privilege: its descriptors are not copied between, its terminal is
 // not taken, no hook runs again.
 func TestQuestionsOfArrivedProcess(t *testing.T) {
-	for point := handshake.MapIDs; point <= handshake.Full; point++ {
-		harmless := point == handshake.Ready || point == handshake.SeccompListener || point == handshake.HookFailed
+	for point := handshake.MapIDs; point <= handshake.Target; point++ {
+		harmless := point == handshake.Ready || point == handshake.SeccompListener || point == handshake.HookFailed || point == handshake.NoProgram
 		for _, c := range []child{{}, {clonedLast: true}, {arrived: true}, {clonedLast: true, arrived: true}} {
 			refused := c.mayAsk(point) != nil
 			if want := c.clonedLast && c.arrived && !harmless; refused != want {
@@ -209,12 +209,12 @@ func TestQuestionsOfArrivedProcess(t *testing.T) {
 // TestQuestionsAreAskedOnce: a process that others can see does not repeat what the
 // plan has asked before they could.
 func TestQuestionsAreAskedOnce(t *testing.T) {
-	for point := handshake.MapIDs; point <= handshake.Full; point++ {
+	for point := handshake.MapIDs; point <= handshake.Target; point++ {
 		c := child{clonedLast: true}
 		if err := c.mayAsk(point); err != nil {
 			t.Errorf("%s: %v", handshake.Name(point), err)
 		}
-		if again := c.mayAsk(point) == nil; again != (point == handshake.CopyUp) {
+		if again := c.mayAsk(point) == nil; again != (point == handshake.CopyUp || point == handshake.Target) {
 			t.Errorf("%s may be asked twice: %v", handshake.Name(point), again)
 		}
 	}

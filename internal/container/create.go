@@ -34,6 +34,9 @@ type Container struct {
 	hostRoot [2]uint32  // host uid and gid of the user namespace's root, if known
 	pipes    []*os.File // to the hooks that run inside, named by their JSON paths
 	copiedUp int        // how many directories have been copied into a tmpfs
+
+	targets     targetState    // the answers about a mount's target so far
+	copiedLinks map[int]string // by index in mounts: what copy-symlink makes
 }
 
 // Create makes a container up to the point where only `start` is missing. After
@@ -118,6 +121,7 @@ func (c *Container) inputs() (Inputs, []cgroups.Value, error) {
 	if in.Rootfs, err = rootfsInput(s, o); err != nil {
 		return in, nil, err
 	}
+	c.copiedLinks = in.Rootfs.Links
 	if !setup.Has(unix.CLONE_NEWNS) && needsMounts(s, len(in.Rootfs.Layers)) {
 		if err := checkOnHost(s, o, setup); err != nil {
 			return in, nil, err

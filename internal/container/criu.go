@@ -48,6 +48,9 @@ func places(s *specs.Spec, bundle string, shown []rootfs.Cgroup) map[string]stri
 		at := filepath.Join("/", m.Destination)
 		switch {
 		case rootfs.IsBind(m):
+			if text, err := copiedLink(bundle, m); err == nil && text != "" {
+				continue // a link was made, and nothing mounted
+			}
 			all[at] = rootfs.BindSource(bundle, m)
 		case (m.Type == "cgroup" || m.Type == "cgroup2") && !namespaces.Decide(s).Has(unix.CLONE_NEWCGROUP):
 			for _, g := range shown {

@@ -19,30 +19,38 @@ import (
 func (c *child) execHint(errno unix.Errno) string {
 	args, env := c.spec.Process.Args, c.spec.Process.Env
 	candidates := process.Candidates(args[0], env)
-	if !strings.Contains(args[0], "/") && errno == unix.ENOENT {
-		if len(candidates) == 0 {
-			return fmt.Sprintf(": executable file not found: process.env has no PATH, so %q is searched nowhere: add PATH, or give a path with a slash", args[0])
-		}
-		found := false
-		for _, p := range candidates {
-			found = found || c.exists(p)
-		}
-		if !found {
-			return fmt.Sprintf(": executable file not found in $PATH: %q is in none of its %d directories", args[0], len(candidates))
-		}
+	searched := !strings.Contains(args[0], "/")
+	if errno == unix.EISDIR {
+		return "" // that is the cause
+	}
+	if len(candidates) == 0 {
+		return fmt.Sprintf("executable file not found: process.env has no PATH, so %q is searched nowhere: add PATH, or give a path with a slash", args[0])
 	}
 	for _, p := range candidates {
-		if fd := c.look(p); fd >= 0 {
-			defer func() { _ = unix.Close(fd) }()
-			return c.fileHint(fd, p, errno)
+		fd := c.look(p)
+		if fd < 0 {
+			continue
 		}
+		defer func() { _ = unix.Close(fd) }()
+		if searched && isDirectory(fd) {
+			continue // PATH names programs only
+		}
+		return c.fileHint(fd, p, errno)
 	}
-	return ": there is no such file in the container"
+	switch {
+	case !c.rootsMounted && len(c.spec.Mounts) > 0:
+		return "" // it may be in a mount
+	case searched:
+		return fmt.Sprintf("executable file not found in $PATH: %q is in none of its %d directories", args[0], len(candidates))
+	case errno == unix.ENOENT:
+		return "there is no such file in the container"
+	}
+	return ""
 }
 
 // look opens a path of the container from outside, with O_PATH: in root.path, or
-// in the topmost layer that has it. Mounts are not seen; the hint is then less
-// exact. Without such a file it returns -1.
+// in the topmost layer that has it. Mounts are seen if rootsMounted. Without such
+// a file it returns -1.
 func (c *child) look(path string) int {
 	for _, root := range c.roots {
 		dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -61,6 +69,17 @@ func (c *child) look(path string) int {
 	return -1
 }
 
+func isDirectory(fd int) bool {
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
+}
+
+// isNoexec reports whether a file is in a mount that executes nothing (mount(8), noexec).
+func isNoexec(fd int) bool {
+	var st unix.Statfs_t
+	return unix.Fstatfs(fd, &st) == nil && st.Flags&unix.ST_NOEXEC != 0
+}
+
 func (c *child) exists(path string) bool {
 	fd := c.look(path)
 	if fd < 0 {
@@ -73,10 +92,12 @@ func (c *child) exists(path string) bool {
 func (c *child) fileHint(fd int, path string, errno unix.Errno) string {
 	f, err := regularfile.Reopen(fd, path)
 	switch {
+	case errno == unix.EACCES && isNoexec(fd):
+		return fmt.Sprintf("%s is in a mount with the option noexec", path)
 	case errors.Is(err, unix.EISDIR):
-		return fmt.Sprintf(": %s is a directory", path)
+		return fmt.Sprintf("%s is a directory", path)
 	case errors.Is(err, regularfile.ErrNotRegular):
-		return fmt.Sprintf(": %s is a device, a FIFO or a socket", path)
+		return fmt.Sprintf("%s is a device, a FIFO or a socket", path)
 	case err != nil:
 		return ""
 	}
@@ -86,7 +107,7 @@ func (c *child) fileHint(fd int, path string, errno unix.Errno) string {
 		return ""
 	}
 	if errno == unix.EACCES && info.Mode()&0o111 == 0 {
-		return fmt.Sprintf(": %s has mode %04o, which lets nobody execute it: chmod +x", path, info.Mode().Perm())
+		return fmt.Sprintf("%s has mode %04o, which lets nobody execute it: chmod +x", path, info.Mode().Perm())
 	}
 	head := make([]byte, 256)
 	n, _ := f.ReadAt(head, 0)
@@ -98,7 +119,7 @@ func (c *child) fileHint(fd int, path string, errno unix.Errno) string {
 		return c.elfHint(f, path, errno)
 	}
 	if errno == unix.ENOEXEC {
-		return fmt.Sprintf(": %s is neither an ELF file nor a script that begins with #!", path)
+		return fmt.Sprintf("%s is neither an ELF file nor a script that begins with #!", path)
 	}
 	return ""
 }
@@ -106,11 +127,11 @@ func (c *child) fileHint(fd int, path string, errno unix.Errno) string {
 func (c *child) scriptHint(path string, head []byte) string {
 	line, _, _ := bytes.Cut(head[2:], []byte("\n"))
 	if bytes.HasSuffix(line, []byte("\r")) {
-		return fmt.Sprintf(": the file exists, but its first line ends in a carriage return (Windows line ends), so the kernel looks for the interpreter %q: convert it, e.g. with dos2unix", strings.TrimSpace(string(line[:len(line)-1]))+"\r")
+		return fmt.Sprintf("the file exists, but its first line ends in a carriage return (Windows line ends), so the kernel looks for the interpreter %q: convert it, e.g. with dos2unix", strings.TrimSpace(string(line[:len(line)-1]))+"\r")
 	}
 	fields := strings.Fields(string(line))
 	if len(fields) > 0 && !c.exists(fields[0]) {
-		return fmt.Sprintf(": the file exists, its interpreter %s does not", fields[0])
+		return fmt.Sprintf("the file exists, its interpreter %s does not", fields[0])
 	}
 	return ""
 }
@@ -120,18 +141,18 @@ func (c *child) scriptHint(path string, head []byte) string {
 func (c *child) elfHint(f *os.File, path string, errno unix.Errno) string {
 	head := make([]byte, 64)
 	if _, err := f.ReadAt(head, 0); err != nil || head[4] != 2 || head[5] != 1 {
-		return fmt.Sprintf(": %s is no 64-bit little-endian ELF file", path)
+		return fmt.Sprintf("%s is no 64-bit little-endian ELF file", path)
 	}
 	le := binary.LittleEndian
 	if errno == unix.ENOEXEC {
-		return fmt.Sprintf(": %s is for another machine: %s", path, machineName(le.Uint16(head[18:])))
+		return fmt.Sprintf("%s is for another machine: %s", path, machineName(le.Uint16(head[18:])))
 	}
 	const interp, entrySize = 3, 56
 	table, count := int64(le.Uint64(head[32:])), int(le.Uint16(head[56:]))
 	for i := range min(count, 64) {
 		entry := make([]byte, entrySize)
 		if _, err := f.ReadAt(entry, table+int64(i*entrySize)); err != nil {
-			return fmt.Sprintf(": %s is a damaged ELF file: %v", path, err)
+			return fmt.Sprintf("%s is a damaged ELF file: %v", path, err)
 		}
 		size := le.Uint64(entry[32:])
 		if le.Uint32(entry) != interp || size > unix.PathMax {
@@ -139,11 +160,11 @@ func (c *child) elfHint(f *os.File, path string, errno unix.Errno) string {
 		}
 		name := make([]byte, size)
 		if _, err := f.ReadAt(name, int64(le.Uint64(entry[8:]))); err != nil {
-			return fmt.Sprintf(": %s is a damaged ELF file: %v", path, err)
+			return fmt.Sprintf("%s is a damaged ELF file: %v", path, err)
 		}
 		interpreter := string(bytes.TrimRight(name, "\x00"))
 		if !c.exists(interpreter) {
-			return fmt.Sprintf(": the file exists, its ELF interpreter %s does not", interpreter)
+			return fmt.Sprintf("the file exists, its ELF interpreter %s does not", interpreter)
 		}
 	}
 	return ""

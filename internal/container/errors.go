@@ -3,6 +3,7 @@ package container
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -17,6 +18,9 @@ import (
 func (c *child) stepError(failed *bootstrap.ErrFailed) error {
 	if failed.Step >= len(c.plan.Steps) {
 		return failed
+	}
+	if isExec(&c.plan.Steps[failed.Step]) {
+		return c.programError(argsSource, failed.Errno)
 	}
 	return fmt.Errorf("%s: %w%s", stepText(c.plan, failed.Step), failed.Errno, c.hint(failed.Step, failed.Errno))
 }
@@ -53,19 +57,18 @@ func (c *Container) lastStepError(failed *bootstrap.ErrFailed) error {
 		if s.Step != failed.Step {
 			continue
 		}
-		hint := ""
-		if now, _, err := spec.Load(c.Bundle); s.Exec && err == nil && now.Process != nil {
+		if now, _, err := spec.Load(c.Bundle); s.Exec && err == nil && now.Process != nil && len(now.Process.Args) > 0 {
 			c.spec, c.roots = now, []string{c.Rootfs}
-			hint = c.execHint(failed.Errno)
+			return c.programError(argsSource, failed.Errno)
 		}
-		return fmt.Errorf("%s: %w%s", s.Text, failed.Errno, hint)
+		return fmt.Errorf("%s: %w", s.Text, failed.Errno)
 	}
 	return failed
 }
 
-// isExec reports whether a step fails for want of a program that can run.
+// isExec reports whether a step fails because the program cannot be executed.
 func isExec(s *plan.Step) bool {
-	return s.Group == plan.Exec && (s.Call == plan.Execve || s.Call == plan.Faccessat)
+	return strings.HasPrefix(s.Source, "process.args") && (s.Call == plan.Execve || s.Call == plan.Faccessat || s.Call == plan.Faccessat2)
 }
 
 // lacking is the hint for an error that a missing capability explains.

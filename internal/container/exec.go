@@ -279,6 +279,8 @@ func (e *execution) answer(m bootstrap.Message) ([]byte, error) {
 			return nil, err
 		}
 		return goOn, e.sendListener()
+	case handshake.NoProgram:
+		return nil, e.programError(e.programSource(), unix.Errno(-int64(m.A)))
 	}
 	return nil, fmt.Errorf("the new process asks for %s, which exec does not know", handshake.Name(m.Point))
 }
@@ -347,7 +349,7 @@ func (e *execution) failedStep(failed *bootstrap.ErrFailed) error {
 	}
 	s := &e.plan.Steps[failed.Step]
 	if isExec(s) {
-		return fmt.Errorf("exec %q: %w%s", e.spec.Process.Args[0], failed.Errno, e.hint(failed.Step, failed.Errno))
+		return e.programError(e.programSource(), failed.Errno)
 	}
 	return fmt.Errorf("%s: %s: %s: %w%s", e.where(s.Source), s.Name, e.plan.CallText(s), failed.Errno, e.hint(failed.Step, failed.Errno))
 }
@@ -365,6 +367,14 @@ func (e *execution) where(source string) string {
 		return e.file + ": " + source[len(own):]
 	}
 	return execName + ": " + source
+}
+
+// programSource names what says which program to execute.
+func (e *execution) programSource() string {
+	if e.file != "" {
+		return e.where("process.args[0]")
+	}
+	return execName
 }
 
 // root is the container's root directory as the host sees it.

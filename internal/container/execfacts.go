@@ -88,7 +88,7 @@ func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
 	if err := checkLabels(s); err != nil {
 		return ExecInputs{}, err
 	}
-	e.spec, e.roots = s, []string{e.root()}
+	e.spec, e.roots, e.rootsMounted = s, []string{e.root()}, true
 	in := ExecInputs{Spec: s, Pid: e.record.Pid}
 	if in.Namespaces, err = foreign(e.record.Pid); err != nil {
 		return in, err

@@ -44,7 +44,7 @@ func rootfsInput(s *specs.Spec, o *Options) (rootfs.Input, error) {
 	if err := rootfs.CheckProc(s, o.Bundle, isProc); err != nil {
 		return in, err
 	}
-	if in.IsDir, err = bindSources(s, o.Bundle); err != nil {
+	if err := sourcesInput(&in, s); err != nil {
 		return in, err
 	}
 	if err := hostMounts(&in, s); err != nil {
@@ -171,24 +171,6 @@ func isProc(path string) bool {
 	return unix.Statfs(path, &fs) == nil && fs.Type == unix.PROC_SUPER_MAGIC
 }
 
-// bindSources looks at the sources of bind mounts: a directory is mounted on a
-// directory, anything else on a file.
-func bindSources(s *specs.Spec, bundle string) (rootfs.IsDir, error) {
-	dirs := make([]bool, len(s.Mounts))
-	for i := range s.Mounts {
-		m := &s.Mounts[i]
-		if !rootfs.IsBind(m) {
-			continue
-		}
-		info, err := os.Stat(rootfs.BindSource(bundle, m))
-		if err != nil {
-			return nil, &spec.Error{Path: fmt.Sprintf("mounts[%d].source", i), Want: "must exist on the host", Got: fmt.Sprintf("%q", m.Source), Err: err}
-		}
-		dirs[i] = info.IsDir()
-	}
-	return func(i int) bool { return dirs[i] }, nil
-}
-
 // hostMounts reads the host's mount table for the two cases that need it.
 func hostMounts(in *rootfs.Input, s *specs.Spec) error {
 	staysShared := false
@@ -252,6 +234,7 @@ func processInput(s *specs.Spec, o *Options, setup namespaces.Setup) (process.In
 	if in.Seccomp, err = CompileSeccomp(s); err != nil {
 		return in, err
 	}
+	in.Unreported = !process.Reports(in.Seccomp)
 	if n := listenFDs(); n > 0 {
 		in.Listen = n
 		in.Preserve = max(in.Preserve, n)

@@ -171,7 +171,15 @@ func inputsOf(t testing.TB, name string, host func(*Inputs)) Inputs {
 	}
 	in := Inputs{Spec: s}
 	in.Rootfs.Bundle, in.Rootfs.Root = "/bundle", "/bundle/rootfs"
-	in.Rootfs.IsDir = func(i int) bool { return !strings.Contains(s.Mounts[i].Source, ".") }
+	in.Rootfs.SourceKind = func(i int) rootfs.Kind {
+		switch source := s.Mounts[i].Source; {
+		case strings.HasPrefix(source, in.Rootfs.Root):
+			return rootfs.Undecided
+		case strings.Contains(source, "."):
+			return rootfs.File
+		}
+		return rootfs.Directory
+	}
 	in.Process.ID, in.Process.LastCapability = "box", 40
 	in.Process.Rlimits = !hasUserNamespace(s)
 	if s.Linux.Seccomp != nil {

@@ -79,12 +79,12 @@ func (c *child) hint(step int, errno unix.Errno) string {
 	switch {
 	case s.Call == plan.Prlimit && errno == unix.EPERM:
 		return ": minirun needs CAP_SYS_RESOURCE to raise a hard limit"
+	case s.Call == plan.SchedSetattr:
+		return schedulerHint(c.spec.Process.Scheduler, errno)
 	case s.Call == plan.Capset && errno == unix.EPERM:
 		return ": minirun has not all of these capabilities itself"
 	case s.Call == plan.Write && s.Source == "process.apparmorProfile" && errno == unix.ENOENT:
 		return ": no AppArmor profile of this name is loaded: aa-status(8) lists them, apparmor_parser(8) loads one"
-	case isExec(s):
-		return c.execHint(errno)
 	case errno == unix.EPERM && c.changesLockedFlags(s):
 		return ": the option clears a flag of the host's mount, or changes its access time, which is locked in a user namespace\nhint: leave the option out, or mount the source with other flags on the host: docs/mounts.md"
 	case (s.Call == plan.PivotRoot || s.Call == plan.Mount) && errno == unix.EINVAL:
@@ -99,6 +99,20 @@ func (c *child) changesLockedFlags(s *plan.Step) bool {
 	sets := s.Call == plan.MountSetattr || s.Call == plan.Mount && s.Args[3].Value&unix.MS_REMOUNT != 0
 	return sets && strings.HasPrefix(s.Source, "mounts[") && strings.HasSuffix(s.Source, "]") && c.spec.Linux != nil &&
 		slices.ContainsFunc(c.spec.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.UserNamespace })
+}
+
+// schedulerHint says what sched_setattr(2) means by EPERM and EBUSY.
+func schedulerHint(s *specs.Scheduler, errno unix.Errno) string {
+	switch {
+	case s.Policy == specs.SchedDeadline && errno == unix.EBUSY:
+		return ": the CPUs have not enough time left for this runtime and period (sched(7), SCHED_DEADLINE)"
+	case s.Policy == specs.SchedDeadline && errno == unix.EPERM:
+		return ": it takes CAP_SYS_NICE, and a process that may run on all CPUs (sched(7), SCHED_DEADLINE)\n" +
+			"hint: leave out linux.resources.cpu.cpus, and use a cgroup whose cpuset has all CPUs"
+	case errno == unix.EPERM:
+		return ": minirun needs CAP_SYS_NICE for this policy or priority"
+	}
+	return ""
 }
 
 // rootHint looks at the root that minirun itself runs in: that is what

@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/spec"
 )
 
@@ -48,7 +49,7 @@ func sizeOf(t *testing.T, n int) size {
 	}
 	in := Inputs{Spec: s}
 	in.Rootfs.Bundle, in.Rootfs.Root = "/bundle", "/bundle/rootfs"
-	in.Rootfs.IsDir = func(int) bool { return true }
+	in.Rootfs.SourceKind = func(int) rootfs.Kind { return rootfs.Directory }
 	in.Process.LastCapability = 40
 	p, _ := Compile(in)
 	image, err := p.Encode()

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/plan"
 )
 
@@ -122,13 +123,18 @@ func flow(p *plan.Plan) func(i int, e edge, f facts) {
 		if s.Out == plan.None {
 			return
 		}
+		delete(f, cellKey(s.Out))
+		delete(f, errnoKey(s.Out))
 		if e.failed {
-			delete(f, cellKey(s.Out)) // it holds an error number
+			f[errnoKey(s.Out)] = true
 			return
 		}
 		f[cellKey(s.Out)] = true
 	}
 }
+
+// errnoKey is the fact that a cell holds the error number of a step that failed.
+func errnoKey(c plan.Cell) string { return "errno in " + cellKey(c) }
 
 // TestCellsAreWritten: on every path to a step that uses a result, the step
 // that gives it has been run, has succeeded, and its descriptor is still open.
@@ -153,8 +159,12 @@ func TestCellsAreWritten(t *testing.T) {
 			if s.Call == plan.Fcntl && s.Args[1].Value == unix.F_GETFD {
 				continue // asks whether the cell holds a descriptor
 			}
+			key := cellKey
+			if s.Call == plan.Write && strings.HasSuffix(s.Name, handshake.Name(handshake.NoProgram)) {
+				key = errnoKey
+			}
 			for _, c := range uses {
-				if !before[i][cellKey(c)] {
+				if !before[i][key(c)] {
 					t.Errorf("step %d (%s) uses %s, which is not written, or closed, on some path to it", i, s.Name, name(p, c))
 				}
 			}

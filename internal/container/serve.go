@@ -100,6 +100,8 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 		return goOn, c.sendListener()
 	case handshake.Full:
 		return goOn, c.leaveCgroup(c.options.cgroupHost)
+	case handshake.Target:
+		return c.target(m)
 	case handshake.CopyUp:
 		return goOn, c.copyUp(int(m.A), int(m.B))
 	case handshake.Mounted:
@@ -118,6 +120,8 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 		return c.ready()
 	case handshake.HookFailed:
 		return nil, c.hookFailed(m)
+	case handshake.NoProgram:
+		return nil, c.noProgram(unix.Errno(-int64(m.A)))
 	}
 	return goOn, nil
 }

@@ -124,10 +124,11 @@ func (c *Container) release() (err error) {
 // follow serves the process until its execve has succeeded.
 func (c *Container) follow() error {
 	return c.converse(func(m bootstrap.Message) ([]byte, error) {
-		if m.Point != handshake.SeccompListener && m.Point != handshake.HookFailed && m.Point != plan.Ran && m.Point != bootstrap.Stamped {
-			return nil, fmt.Errorf("the new process asks for %s after it was ready", handshake.Name(m.Point))
+		switch m.Point {
+		case handshake.SeccompListener, handshake.HookFailed, handshake.NoProgram, plan.Ran, bootstrap.Stamped:
+			return c.answer(m)
 		}
-		return c.answer(m)
+		return nil, fmt.Errorf("the new process asks for %s after it was ready", handshake.Name(m.Point))
 	})
 }
 

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -79,14 +78,16 @@ func (e *Engine) attend(id string, create int) (*os.File, error) {
 
 // StatusOf is the exit status for a container that did not start.
 func StatusOf(err error) int {
+	var program *container.ProgramError
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, unix.ENOENT) && strings.Contains(err.Error(), "process.args"):
-		return notFound
 	case errors.Is(err, exec.ErrNotFound):
 		return notFound
-	case strings.Contains(err.Error(), "process.args") && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOEXEC)):
+	case !errors.As(err, &program):
+	case program.Errno == unix.ENOENT || program.Errno == unix.ENOTDIR:
+		return notFound
+	case program.Errno == unix.EACCES || program.Errno == unix.ENOEXEC || program.Errno == unix.EISDIR:
 		return cannotUse
 	}
 	return CannotRun

@@ -11,6 +11,7 @@
 //	clone(CLONE_PARENT)
 //	Cloned(pid) ────────────────────▶   goes on with that process
 //	mounts …
+//	Target(root, question) ─────────▶   reads the links that a mount's target leads through
 //	CopyUp(from, to) ───────────────▶   copies a directory into a new tmpfs
 //	Console(master) ────────────────▶   fetches the terminal's descriptor
 //	Mounted ────────────────────────▶   hooks: prestart, createRuntime
@@ -25,8 +26,9 @@
 // A process of exec asks Scope, Cloned, Console, Ready and SeccompListener.
 //
 // HookFailed is told after any hook inside that fails, and then the process
-// ends. A plan asks only what its configuration needs. Every question waits for an
-// answer of one byte (Ready: of HOME), so when the parent dies the process
+// ends. NoProgram is told if the program cannot be executed, before Ready or after
+// it. A plan asks only what its configuration needs. Every question waits for an
+// answer of one byte (Ready: of HOME; Target: rootfs.TargetAnswer), so when the parent dies the process
 // ends instead of going on unprepared.
 package handshake
 
@@ -44,7 +46,9 @@ const (
 	SeccompListener // A: descriptor of the listener
 	HookFailed      // A: its wait status or TimedOut, B: which; the process ends, no answer is awaited
 	Scope
-	Full // the cgroup takes no more processes: the parent moves this one out of it
+	Full      // the cgroup takes no more processes: the parent moves this one out of it
+	NoProgram // A: minus the errno; the process waits to be killed, no answer is awaited
+	Target    // A: descriptor of the root, B: rootfs.TargetQuestion
 )
 
 // TimedOut is what HookFailed tells of a hook that ran too long. No wait
@@ -53,7 +57,7 @@ const TimedOut = 1 << 32
 
 // Name returns a point's name for error messages and traces.
 func Name(point uint32) string {
-	names := [...]string{"", "map ids", "time offsets", "cloned", "copy up", "mounted", "console", "ready", "seccomp listener", "hook failed", "scope", "full"}
+	names := [...]string{"", "map ids", "time offsets", "cloned", "copy up", "mounted", "console", "ready", "seccomp listener", "hook failed", "scope", "full", "no program", "target"}
 	if int(point) < len(names) {
 		return names[point]
 	}

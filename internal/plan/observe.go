@@ -114,10 +114,16 @@ func (p *Plan) leaving() map[int]bool {
 	return out
 }
 
-// program is the index of the first of the steps at the end that execute the
+// program is the index of the first of the last steps that execute something: the
 // program, one for each place where it may be.
 func (p *Plan) program() int {
 	i := len(p.Steps)
+	for k := i; k > 0 && p.Steps[k-1].Call != Execve; k-- {
+		i = k - 1
+	}
+	if i == 0 {
+		i = len(p.Steps) // a plan without a program
+	}
 	for i > 0 && p.Steps[i-1].Call.ends() {
 		i--
 	}

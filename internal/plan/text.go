@@ -147,6 +147,14 @@ func (p *Plan) argText(a Arg, sh shape) string {
 		return p.cellName(a.Value - DataBase)
 	}
 	v := a.Value
+	if (sh == text || sh == openHow) && a.Kind == Pointer {
+		// A string that another step puts there.
+		for _, c := range p.Cells {
+			if uint64(c.Cell) == v-DataBase {
+				return "$" + c.Name
+			}
+		}
+	}
 	switch sh {
 	case hex:
 		return fmt.Sprintf("%#x", v)

@@ -73,14 +73,19 @@ func (r *Process) Exec() {
 	if !c.in.Unasked {
 		c.ready(home)
 	}
+	// The filter comes as late as possible: it need not allow the steps before it. But
+	// no program of the image runs without it, so startContainer hooks come after it.
+	if c.p.NoNewPrivileges && len(c.startHooks) > 0 {
+		c.seccomp()
+	}
 	// These programs are the image's and run in its root: the program's environment
 	// is theirs too unless they bring one, as in runc.
 	c.hookList("startContainer", c.startHooks, env)
-	// Last: a filter need not allow what comes before it.
-	if c.p.NoNewPrivileges {
+	if c.p.NoNewPrivileges && len(c.startHooks) == 0 {
 		c.seccomp()
 	}
 	c.execve(candidates, env)
+	c.reportLast()
 	c.parent.End()
 }
 
@@ -93,72 +98,6 @@ func (c *compiler) dieWithParent() {
 	}
 	c.b.In(plan.Identity, "annotations")
 	c.b.Call("end when minirun ends", "who waits for the program may be killed", plan.Prctl, plan.Int(unix.PR_SET_PDEATHSIG), plan.Int(unix.SIGKILL), plan.Int(0), plan.Int(0), plan.Int(0))
-}
-
-// Candidates are the paths that execve tries for args[0]: itself if it has a
-// slash, else one for each directory of the container's PATH, execvp(3). An
-// empty directory means the working directory.
-func Candidates(arg0 string, env []string) []string {
-	if strings.Contains(arg0, "/") {
-		return []string{arg0}
-	}
-	var path string
-	for _, e := range env { // the last one counts, as in runc
-		if v, ok := strings.CutPrefix(e, "PATH="); ok {
-			path = v
-		}
-	}
-	var out []string
-	if path == "" {
-		return out
-	}
-	for _, dir := range strings.Split(path, ":") {
-		if dir == "" {
-			dir = "."
-		}
-		out = append(out, strings.TrimSuffix(dir, "/")+"/"+arg0)
-	}
-	return out
-}
-
-// lookup checks that the program is there and executable, so that create fails
-// where start would. What is found may be replaced before start; execve goes
-// through the same candidates again.
-func (c *compiler) lookup(candidates []string) {
-	b := c.b
-	b.In(plan.Exec, "process.args[0]")
-	if len(candidates) == 0 {
-		// Nothing to search: report it as the kernel would, with ENOENT.
-		b.Call("find "+c.p.Args[0]+" without a PATH", "", plan.Faccessat, plan.Int(unix.AT_FDCWD), b.Str(""), plan.Int(unix.X_OK))
-		return
-	}
-	found := b.Label()
-	for i, p := range candidates {
-		// EPERM: a filter forbids to look; execve will tell.
-		t := plan.Then{Next: found, On: []plan.On{{Errno: unix.EPERM, To: found}}}
-		if i < len(candidates)-1 {
-			t.On = append(t.On, searchOn...)
-		}
-		b.CallThen("is "+p+" executable", "its real ids are its effective ones", t, plan.Faccessat, plan.Int(unix.AT_FDCWD), b.Str(p), plan.Int(unix.X_OK))
-	}
-	b.Place(found)
-}
-
-// searchOn are the errors after which the next directory of PATH is tried, as
-// execvp(3) does.
-var searchOn = []plan.On{{Errno: unix.ENOENT}, {Errno: unix.ENOTDIR}, {Errno: unix.EACCES}}
-
-func (c *compiler) execve(candidates []string, env plan.Arg) {
-	b := c.b
-	b.In(plan.Exec, "process.args")
-	argv := b.Strs(c.p.Args)
-	for i, p := range candidates {
-		t := plan.Then{}
-		if i < len(candidates)-1 {
-			t.On = searchOn
-		}
-		b.CallThen("become "+p, "", t, plan.Execve, b.Str(p), argv, env)
-	}
 }
 
 // environment is process.env, plus HOME if it has none: the parent looks it up

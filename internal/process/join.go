@@ -48,14 +48,24 @@ func (r *Process) Outside() {
 // namespaces and cgroups.
 func (r *Process) Inside() {
 	c := r.c
-	if a := c.p.ExecCPUAffinity; a != nil && a.Final != "" {
-		mask := bitMask(a.Final)
-		c.b.In(plan.Limits, "process.execCPUAffinity.final")
-		c.b.Call("run on CPUs "+a.Final, "", plan.SchedSetaffinity, plan.Int(0), plan.Int(8*len(mask)), c.b.Words(mask...))
-	}
+	c.execAffinity()
 	c.session()
 	if c.p.Terminal {
 		c.terminal()
+	}
+}
+
+// execAffinity sets process.execCPUAffinity.final. Without it, and without initial,
+// with which the process was started, it runs on all CPUs of the cpuset.
+func (c *compiler) execAffinity() {
+	a := c.p.ExecCPUAffinity
+	switch {
+	case a != nil && a.Final != "":
+		mask := bitMask(a.Final)
+		c.b.In(plan.Limits, "process.execCPUAffinity.final")
+		c.b.Call("run on CPUs "+a.Final, "", plan.SchedSetaffinity, plan.Int(0), plan.Int(8*len(mask)), c.b.Words(mask...))
+	case a == nil || a.Initial == "":
+		c.allCPUs()
 	}
 }
 

@@ -10,7 +10,8 @@
 //	            seccomp                        (without no_new_privs, and then
 //	                                            CAP_SYS_ADMIN, which it takes)
 //	Exec      is the program there? ready; wait for start; seccomp (with
-//	          no_new_privs: as late as can be); execve
+//	          no_new_privs: as late as can be, but before the startContainer
+//	          hooks); execve
 //
 // A process of `exec` has Outside and Inside in the place of Begin: what needs
 // the host's /proc comes before it joins the container's namespaces. If it enters
@@ -45,6 +46,7 @@ type Input struct {
 	HostRoot          [2]uint32        // host uid and gid of the user namespace's root, if known
 	DieWithParent     bool             // SIGKILL when its parent ends
 	Unasked           bool             // go on to execve without telling Ready: nobody waits for it
+	Unreported        bool             // the filter forbids reporting that the program cannot be executed: see Reports
 	UserNS, Rootless  bool
 	SELinux, AppArmor bool
 
@@ -69,7 +71,9 @@ type compiler struct {
 	startHooks []specs.Hook
 	ends       plan.Message // Ready, with both ends of the socket on which `start` will speak
 	otherEnd   plan.Cell
-	hooks      int // how many run inside so far
+	hooks      int          // how many run inside so far
+	noProgram  plan.Message // NoProgram, sent at reportAt
+	reportAt   plan.Label
 }
 
 // A Process is a process being compiled.
@@ -114,6 +118,7 @@ func (r *Process) Hide() {
 // Begin adds the steps that come before the root file system, while /proc is
 // still the host's.
 func (r *Process) Begin() {
+	r.c.allCPUs()
 	r.c.name()
 	r.c.session()
 	r.c.labels()
@@ -326,7 +331,9 @@ func (c *compiler) seccomp() {
 	m := b.Message(handshake.SeccompListener, "listener")
 	b.Get(name, "", plan.Then{}, m.A, plan.Seccomp, plan.Int(setModeFilter), plan.Int(p.Flags), prog)
 	c.parent.Ask("the listener goes to linux.seccomp.listenerPath", m)
-	if c.in.ClonedLast && !c.p.NoNewPrivileges {
+	// A filter need not allow close. It has to if hooks follow, which would wait for
+	// ever if the agent ended while the process holds the listener.
+	if c.in.ClonedLast && !c.p.NoNewPrivileges || len(c.startHooks) > 0 {
 		b.Call("close", "the parent has it", plan.Close, plan.Of(m.A))
 	}
 }
@@ -380,6 +387,23 @@ func (c *compiler) umask() {
 		umask = *u.Umask
 	}
 	b.Call("set the umask", "", plan.Umask, plan.Int(umask))
+}
+
+// mostCPUs is more than any kernel can be configured for.
+const mostCPUs = 8192
+
+// allCPUs takes back what the caller's affinity allows, which a container would
+// inherit and keep, also when its cpuset changes. The kernel reads as much of the
+// mask as it has CPUs and leaves out those that the cpuset does not have
+// (sched_setaffinity(2)). EPERM, ENOSYS: minirun itself runs under a filter.
+func (c *compiler) allCPUs() {
+	mask := make([]uint64, mostCPUs/64)
+	for i := range mask {
+		mask[i] = ^uint64(0)
+	}
+	c.b.In(plan.Limits, "linux.resources.cpu.cpus")
+	c.b.CallThen("run on all CPUs of the cpuset", "the caller's affinity is not the container's", plan.Fine(unix.EPERM, unix.ENOSYS),
+		plan.SchedSetaffinity, plan.Int(0), plan.Int(mostCPUs/8), c.b.Words(mask...))
 }
 
 // memoryPolicy sets where the process's memory comes from.

@@ -34,26 +34,67 @@ func BindSource(bundle string, m *specs.Mount) string {
 // descriptors.
 func (c *compiler) bind(i int, m *specs.Mount, o spec.MountOptions) {
 	b := c.b
-	target := place{path: clean(m.Destination), dir: c.in.IsDir(i)}
-	target.nolinks = target.path == "/dev"
+	where := clean(m.Destination)
 	source, early := c.sources[i]
 	switch {
-	case c.staged():
+	case early && c.staged():
 		source = c.stagedSource(i, cloneFlags(o))
 	case !early:
 		source = c.cloneSource(i)
 	}
 	b.In(plan.Filesystem, mountSource(i))
-	c.bindAttributes(source, "set attributes of "+target.path, o)
-	fd := c.open(target)
-	c.attach(source, fd, "bind "+m.Source+" on "+target.path)
-	c.attributes(source, target.path, o)
+	c.bindAttributes(source, "set attributes of "+where, o)
+	fd := c.bindTarget(i, source, o)
+	c.attach(source, fd, "bind "+m.Source+" on "+where)
+	c.attributes(source, where, o)
 	c.close(fd)
-	if target.path == "/dev" {
+	if where == "/dev" {
 		c.keepDev(source)
 		return
 	}
 	c.close(source)
+}
+
+// bindTarget opens the target of a bind mount, of the same kind as its source.
+func (c *compiler) bindTarget(i int, source plan.Cell, o spec.MountOptions) plan.Cell {
+	last := lastFollowed
+	switch {
+	case clean(c.spec.Mounts[i].Destination) == "/dev":
+		last = lastRefused
+	case o.DestNoFollow:
+		last = lastKept
+	}
+	kind := c.in.SourceKind(i)
+	if kind != Undecided {
+		return c.open(c.target(i, kind == Directory, last))
+	}
+	fd, file, done := c.b.Cell("target"), c.b.Label(), c.b.Label()
+	c.b.CallThen("see if it is a directory", "the target must be of the same kind", plan.Then{On: []plan.On{{Errno: unix.ENOTDIR, To: file}, {Errno: unix.EACCES}}},
+		plan.Fchdir, plan.Of(source))
+	c.openInto(c.target(i, true, last), fd, done, nil)
+	c.b.Place(file)
+	c.openInto(c.target(i, false, last), fd, done, nil)
+	c.b.Place(done)
+	return fd
+}
+
+// copiesLink reports whether mounts[i] is a symbolic link that is made, and not
+// mounted.
+func (c *compiler) copiesLink(i int) bool {
+	_, ok := c.in.Links[i]
+	return ok
+}
+
+// copyLink makes a symbolic link like the source (copy-symlink).
+func (c *compiler) copyLink(i int) {
+	text := c.b.Str(c.in.Links[i])
+	fd, done := c.b.Cell("target"), c.b.Label()
+	p := place{path: clean(c.spec.Mounts[i].Destination), last: lastKept, mount: i}
+	c.askTarget(TargetQuestion{Mount: i, Copied: true, last: lastKept}, p, targetSteps{fd, done, nil, func(name plan.Arg) {
+		c.b.CallThen("make the link "+p.path, "a copy of the source", plan.Fine(unix.EEXIST, unix.ENOENT), plan.Symlinkat, text, plan.Of(fd), name)
+	}})
+	c.b.Place(done)
+	c.close(fd)
 }
 
 // attach moves a detached mount onto an open place.
@@ -77,7 +118,7 @@ func (c *compiler) cloneSource(i int) plan.Cell {
 	flags := cloneFlags(o)
 	b.Get("clone the mount of "+m.Source, "", plan.Then{}, fd, plan.OpenTree,
 		plan.Int(unix.AT_FDCWD), b.Str(BindSource(c.in.Bundle, m)), plan.Int(flags))
-	if c.early() || c.in.OnHost {
+	if c.early() && c.in.SourceKind(i) != Undecided || c.in.OnHost {
 		// Cloned where the mounts are not slaves, before there is a mount namespace
 		// or because there is none, it is a peer of the host's: what is mounted
 		// below it would appear on the host.
@@ -94,6 +135,9 @@ func cloneFlags(o spec.MountOptions) int {
 	flags := unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
 	if o.Flags&unix.MS_REC != 0 {
 		flags |= unix.AT_RECURSIVE
+	}
+	if o.SourceNoFollow {
+		flags |= unix.AT_SYMLINK_NOFOLLOW
 	}
 	return flags
 }

@@ -18,13 +18,17 @@ import (
 //	v1, without              a tmpfs with one bind for each hierarchy
 //
 // Without a namespace a fresh mount would show the host's whole tree.
-func (c *compiler) cgroupMount(m *specs.Mount, o spec.MountOptions) {
-	if len(c.in.Cgroup) == 1 && c.in.Cgroup[0].Name == "" {
-		c.cgroup2(m, o)
+func (c *compiler) cgroupMount(i int, m *specs.Mount, o spec.MountOptions) {
+	target := c.target(i, true, lastFollowed)
+	switch {
+	case c.in.CgroupV1 && m.Type == "cgroup2":
+		c.cgroup2(target, m, c.in.Cgroup2, o)
+		return
+	case len(c.in.Cgroup) == 1 && c.in.Cgroup[0].Name == "":
+		c.cgroup2(target, m, c.in.Cgroup[0].Dir, o)
 		return
 	}
 	b := c.b
-	target := place{path: clean(m.Destination), dir: true}
 	fd, mode := c.openNoting(target, true)
 	b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
 	b.Call("mount tmpfs on "+target.path, "it holds a directory for each hierarchy", plan.Mount, b.Str("tmpfs"), b.Str("."), b.Str("tmpfs"),
@@ -35,28 +39,27 @@ func (c *compiler) cgroupMount(m *specs.Mount, o spec.MountOptions) {
 	for _, g := range c.in.Cgroup {
 		c.cgroup1(target, top, g, o)
 	}
-	if o.Flags&unix.MS_RDONLY != 0 {
-		c.setAttr("make "+target.path+" read-only", top, attr{set: unix.MOUNT_ATTR_RDONLY})
-	}
 	c.attributes(top, target.path, o)
-	c.close(top)
+	c.closeLater(i, top, target.path, o.Flags&unix.MS_RDONLY != 0)
 }
 
-// cgroup2 mounts the one hierarchy of cgroup v2.
-func (c *compiler) cgroup2(m *specs.Mount, o spec.MountOptions) {
+// cgroup2 mounts the one hierarchy of cgroup v2. dir is what a container without a
+// cgroup namespace sees of it; "" if the host has not mounted it.
+func (c *compiler) cgroup2(target place, m *specs.Mount, dir string, o spec.MountOptions) {
 	b := c.b
-	target := place{path: clean(m.Destination), dir: true}
 	fd := c.open(target)
 	bind, done := b.Label(), b.Label()
-	if c.in.CgroupNS {
+	if c.in.CgroupNS || c.in.CgroupV1 {
 		b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
 		// A user namespace may mount cgroup2 only with a cgroup namespace of its
 		// own; where even that is refused, binding the host's shows the same.
 		b.CallThen("mount cgroup2 on "+target.path, "", plan.Then{Next: done, On: []plan.On{{Errno: unix.EPERM, To: bind}, {Errno: unix.EBUSY, To: bind}}},
-			plan.Mount, b.Str("cgroup"), b.Str("."), b.Str("cgroup2"), plan.Int(o.Flags), c.data("cgroup2", o.Data))
+			plan.Mount, b.Str(sourceName(m)), b.Str("."), b.Str("cgroup2"), plan.Int(o.Flags), c.data("cgroup2", o.Data))
 	}
 	b.Place(bind)
-	c.bindCgroup(fd, c.in.Cgroup[0].Dir, target.path, o)
+	if dir != "" {
+		c.bindCgroup(fd, dir, target.path, o)
+	}
 	b.Place(done)
 	c.close(fd)
 	if len(o.Propagation) > 0 || o.RecSet|o.RecClr != 0 {

@@ -249,12 +249,3 @@ func (c *compiler) ownNull() {
 	}
 	c.close(fd)
 }
-
-// readonlyDev makes /dev read-only, now that everything in it is made.
-func (c *compiler) readonlyDev() {
-	if !c.devRO {
-		return
-	}
-	c.b.In(plan.Filesystem, "mounts")
-	c.setAttr("make /dev read-only", c.dev, attr{set: unix.MOUNT_ATTR_RDONLY})
-}

@@ -1,7 +1,6 @@
 package rootfs
 
 import (
-	"encoding/binary"
 	"runtime"
 	"slices"
 	"strings"
@@ -21,59 +20,57 @@ func (c *compiler) mount(i int) {
 	// The spec has been validated, so the options parse.
 	o, _ := spec.ParseMountOptions(m.Options)
 	switch {
+	case c.copiesLink(i):
+		c.copyLink(i)
 	case c.isBind(i):
 		c.bind(i, m, o)
 	case m.Type == "cgroup" || m.Type == "cgroup2":
-		c.cgroupMount(m, o)
+		c.cgroupMount(i, m, o)
 	default:
-		c.filesystem(m, o)
+		c.filesystem(i, m, o)
 	}
+	c.noteFresh(i, m, o)
 }
 
 // filesystem mounts a new file system: fchdir to the target, then mount on
 // ".", so that no path is walked a second time.
-func (c *compiler) filesystem(m *specs.Mount, o spec.MountOptions) {
+func (c *compiler) filesystem(i int, m *specs.Mount, o spec.MountOptions) {
 	b := c.b
-	target := place{path: clean(m.Destination), dir: true}
-	isDev := target.path == "/dev"
-	target.nolinks = isDev || m.Type == "proc" || m.Type == "sysfs"
+	last := lastFollowed
+	if m.Type == "proc" || m.Type == "sysfs" || clean(m.Destination) == "/dev" {
+		last = lastRefused
+	}
+	target := c.target(i, true, last)
 	if o.Flags&unix.MS_REMOUNT != 0 {
 		c.remount(m, o, target)
 		return
 	}
-	tmpfs := m.Type == "tmpfs"
-	flags := o.Flags
-	if isDev && flags&unix.MS_RDONLY != 0 {
-		// Devices are made in it first.
-		c.devRO, flags = true, flags&^unix.MS_RDONLY
-	}
+	isDev, tmpfs := target.path == "/dev", m.Type == "tmpfs"
+	readonly := c.delayReadonly(m, &o)
 	fd, mode := c.openNoting(target, tmpfs && !hasMode(o.Data))
-	late := flags&unix.MS_RDONLY != 0 && (mode != 0 || tmpfs && o.TmpCopyUp)
-	if late {
-		flags &^= unix.MS_RDONLY // its mode and content come first
-	}
 	if m.Type == "proc" && c.in.ClonedLast {
 		// By the host's /proc, which is the one in sight until pivot_root.
 		o.Data = append(slices.Clone(o.Data), "pidns=/proc/self/ns/pid_for_children")
 	}
 	b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
-	b.Call("mount "+m.Type+" on "+target.path, "", plan.Mount, b.Str(sourceName(m)), b.Str("."), b.Str(m.Type), plan.Int(flags), c.data(m.Type, o.Data))
-	if isDev || mode != 0 || tmpfs && o.TmpCopyUp || len(o.Propagation) > 0 || o.RecSet|o.RecClr != 0 {
+	b.Call("mount "+m.Type+" on "+target.path, "", plan.Mount, b.Str(sourceName(m)), b.Str("."), b.Str(m.Type), plan.Int(o.Flags), c.data(m.Type, o.Data))
+	if isDev || readonly || mode != 0 || tmpfs && o.TmpCopyUp || len(o.Propagation) > 0 || o.RecSet|o.RecClr != 0 {
 		top := c.reopen(target)
-		if mode != 0 {
-			c.keepMode(target, mode)
-		}
 		if tmpfs && o.TmpCopyUp {
 			c.copyUp(fd, top)
 		}
-		if late {
-			c.setAttr("make "+target.path+" read-only", top, attr{set: unix.MOUNT_ATTR_RDONLY})
+		if mode != 0 {
+			c.keepMode(target, mode)
 		}
 		c.attributes(top, target.path, o)
-		if isDev {
+		switch {
+		case isDev && readonly:
+			c.keepDev(c.reopen(target))
+			c.closeLater(i, top, target.path, true)
+		case isDev:
 			c.keepDev(top)
-		} else {
-			c.close(top)
+		default:
+			c.closeLater(i, top, target.path, readonly)
 		}
 	}
 	c.close(fd)
@@ -134,19 +131,17 @@ func (c *compiler) openNoting(p place, note bool) (fd, mode plan.Cell) {
 	if !note {
 		return c.open(p), 0
 	}
-	buf := make([]byte, statSize)
-	binary.LittleEndian.PutUint32(buf[statMode():], 0o1777)
-	stat := c.b.Bytes(buf)
-	fd = c.openOr(p, func(fd plan.Cell, done plan.Label) {
-		c.b.CallThen("note the mode of "+p.path, "a tmpfs takes the mode of the directory it covers", plan.Then{Next: done}, plan.Fstat, plan.Of(fd), stat)
-	})
-	return fd, c.b.CellIn(stat, statMode(), "mode")
+	n := c.noteMode(p)
+	fd, done := c.b.Cell("target"), c.b.Label()
+	c.openInto(p, fd, done, n)
+	c.b.Place(done)
+	return fd, n.mode
 }
 
 // keepMode gives a new tmpfs the mode of the directory it covers.
 func (c *compiler) keepMode(p place, mode plan.Cell) {
 	fd := c.b.Cell("tmpfs")
-	c.openWith("open the tmpfs on "+p.path, p, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, fd, plan.Then{})
+	c.openWith("open the tmpfs on "+p.path, p.existing(), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, fd, plan.Then{})
 	c.b.Call("set the mode of "+p.path, "that of the directory it covers", plan.Fchmod, plan.Of(fd), plan.Of(mode))
 	c.close(fd)
 }
@@ -154,7 +149,7 @@ func (c *compiler) keepMode(p place, mode plan.Cell) {
 // reopen opens what is mounted on a place, on top.
 func (c *compiler) reopen(p place) plan.Cell {
 	fd := c.b.Cell("mount")
-	c.openAt(p, fd, plan.Then{})
+	c.openAt(p.existing(), fd, plan.Then{})
 	return fd
 }
 
@@ -185,12 +180,13 @@ func (c *compiler) attributes(fd plan.Cell, where string, o spec.MountOptions) {
 
 // remount changes the options of what is mounted already.
 func (c *compiler) remount(m *specs.Mount, o spec.MountOptions, target place) {
+	readonly := c.delayReadonly(m, &o)
 	fd := c.b.Cell("target")
-	c.openAt(target, fd, plan.Then{})
+	c.openAt(target.existing(), fd, plan.Then{})
 	c.b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
 	c.b.Call("remount "+target.path, "", plan.Mount, plan.Int(0), c.b.Str("."), plan.Int(0), plan.Int(o.Flags), c.data(m.Type, o.Data))
 	c.attributes(fd, target.path, o)
-	c.close(fd)
+	c.closeLater(target.mount, fd, target.path, readonly)
 }
 
 func propagationFlags(word string) uintptr {

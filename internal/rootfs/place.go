@@ -15,52 +15,90 @@ type place struct {
 	dir     bool   // a directory; else a file
 	nolinks bool   // no component may be a symbolic link
 	inDev   bool   // in what was mounted on /dev, whatever covers it now; no links either
+	last    last   // what a link in the last component means
+	asks    bool   // the parent follows the links: see followLinks
+	mount   int    // with asks: index in mounts
 }
 
-// open adds the steps that open a place, made first if it is missing, and
-// returns the cell with its descriptor. Missing directories are made one by
-// one, each from the descriptor of the one before: mkdirat does not follow a
-// link in the last component, so it cannot be led elsewhere.
-func (c *compiler) open(p place) plan.Cell { return c.openOr(p, nil) }
+// last says what a symbolic link in the last component of a place means.
+type last int
 
-// openOr is open; there adds a step for a place that was there already, which
-// goes on at done.
-func (c *compiler) openOr(p place, there func(fd plan.Cell, done plan.Label)) plan.Cell {
+const (
+	lastFollowed last = iota
+	lastRefused       // it is an error
+	lastKept          // it is the place itself
+)
+
+// open adds the steps that open a place, made first if it is missing, and
+// returns the cell with its descriptor.
+func (c *compiler) open(p place) plan.Cell {
+	fd, done := c.b.Cell("target"), c.b.Label()
+	c.openInto(p, fd, done, nil)
+	c.b.Place(done)
+	return fd
+}
+
+// openInto adds the steps that open a place into the cell fd and go on at done.
+// Missing directories are made one by one, each from the descriptor of the one
+// before: mkdirat does not follow a link in the last component, so it cannot be
+// led elsewhere. With n it notes the mode of a directory that was there.
+func (c *compiler) openInto(p place, fd plan.Cell, done plan.Label, n *modeNote) {
 	b := c.b
-	fd := b.Cell("target")
-	done, missing := b.Label(), b.Label()
+	missing, links := b.Label(), b.Label()
 	t := plan.Then{On: []plan.On{{Errno: unix.ENOENT, To: missing}}}
-	if there == nil {
+	if p.asks {
+		t.On = append(t.On, plan.On{Errno: unix.ELOOP, To: links})
+	}
+	if n == nil {
 		t.Next = done
 	}
 	c.openAt(p, fd, t)
-	if there != nil {
-		there(fd, done)
+	if n != nil {
+		b.CallThen("note the mode of "+p.path, "a tmpfs takes the mode of the directory it covers", plan.Then{Next: done}, plan.Fstat, plan.Of(fd), n.stat)
 	}
 	b.Place(missing)
 	parent := c.directories(p.parent())
 	c.makeLast(p, parent)
-	c.openAt(p, fd, plan.Then{})
 	c.closeDirectory(parent)
-	b.Place(done)
-	return fd
+	c.openAt(p, fd, plan.Then{Next: done})
+	b.Place(links)
+	if p.asks {
+		c.followLinks(p, fd, done, n)
+	}
 }
 
 func (c *compiler) openAt(p place, fd plan.Cell, t plan.Then) {
-	flags := uint64(unix.O_PATH | unix.O_CLOEXEC)
+	c.openWith("open "+p.path, p, p.flags(), fd, t)
+}
+
+// flags are those of open(2) for a descriptor that stands for the place.
+func (p place) flags() uint64 {
 	if p.dir {
-		flags |= unix.O_DIRECTORY
+		return unix.O_PATH | unix.O_CLOEXEC | unix.O_DIRECTORY
 	}
-	c.openWith("open "+p.path, p, flags, fd, t)
+	return unix.O_PATH | unix.O_CLOEXEC
 }
 
 func (c *compiler) openWith(name string, p place, flags uint64, fd plan.Cell, t plan.Then) {
+	base, top := c.base(p)
+	c.b.Get(name, "", t, fd, plan.Openat2, plan.Of(base), c.b.Str(relative(strings.TrimPrefix(p.path, top))), c.howFor(p, flags), plan.Int(24))
+}
+
+// openPath is openAt with another path, which a step has put into the plan.
+func (c *compiler) openPath(name string, p place, path plan.Arg, fd plan.Cell, t plan.Then) {
+	c.b.Get(name, "", t, fd, plan.Openat2, plan.Of(c.root), path, c.howFor(p, p.flags()), plan.Int(24))
+}
+
+// howFor returns the open_how for a place.
+func (c *compiler) howFor(p place, flags uint64) plan.Arg {
 	resolve := uint64(unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS)
-	if p.nolinks || p.inDev {
+	if p.nolinks || p.inDev || p.asks {
 		resolve |= unix.RESOLVE_NO_SYMLINKS
 	}
-	base, top := c.base(p)
-	c.b.Get(name, "", t, fd, plan.Openat2, plan.Of(base), c.b.Str(relative(strings.TrimPrefix(p.path, top))), c.how(flags, resolve), plan.Int(24))
+	if p.last != lastFollowed && !p.nolinks {
+		flags |= unix.O_NOFOLLOW
+	}
+	return c.how(flags, resolve)
 }
 
 // base returns the descriptor from which a place is opened, and the path that the
@@ -74,7 +112,13 @@ func (c *compiler) base(p place) (fd plan.Cell, top string) {
 
 // parent is the directory that a place is in.
 func (p place) parent() place {
-	return place{path: path.Dir(p.path), dir: true, nolinks: p.nolinks, inDev: p.inDev}
+	return place{path: path.Dir(p.path), dir: true, nolinks: p.nolinks, inDev: p.inDev, asks: p.asks}
+}
+
+// existing is the place once it exists: the kernel follows all its links.
+func (p place) existing() place {
+	p.asks = false
+	return p
 }
 
 // how returns an open_how; equal ones share one place in the plan's data.
@@ -100,7 +144,8 @@ func (c *compiler) directories(dir place) plan.Cell {
 	names := strings.Split(below, "/")
 	for i, name := range names {
 		next := c.b.Cell("dir")
-		p := place{path: top + "/" + strings.Join(names[:i+1], "/"), dir: true, nolinks: dir.nolinks, inDev: dir.inDev}
+		p := dir
+		p.path = top + "/" + strings.Join(names[:i+1], "/")
 		there, missing := c.b.Label(), c.b.Label()
 		c.openAt(p, next, plan.Then{Next: there, On: []plan.On{{Errno: unix.ENOENT, To: missing}}})
 		c.b.Place(missing)

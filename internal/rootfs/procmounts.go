@@ -20,17 +20,20 @@ func CheckProc(s *specs.Spec, bundle string, isProc func(path string) bool) erro
 	for i := range s.Mounts {
 		m := &s.Mounts[i]
 		where := clean(m.Destination)
-		switch {
-		case where == "/proc":
-			if m.Type == "proc" || IsBind(m) && isProc(BindSource(bundle, m)) {
-				continue
-			}
-		case !strings.HasPrefix(where, "/proc/") || slices.Contains(replaceable[:], where):
+		if mayMount(m, where) || where == "/proc" && IsBind(m) && isProc(BindSource(bundle, m)) {
 			continue
 		}
 		return &spec.Error{Path: mountSource(i) + ".destination", Want: "must not put anything but proc on or into /proc", Got: fmt.Sprintf("%q", m.Destination)}
 	}
 	return nil
+}
+
+// mayMount applies the rule to a mount on a path without symbolic links.
+func mayMount(m *specs.Mount, where string) bool {
+	if where == "/proc" {
+		return m.Type == "proc"
+	}
+	return !strings.HasPrefix(where, "/proc/") || slices.Contains(replaceable[:], where)
 }
 
 // replaceable are files of /proc with figures about the machine.

@@ -30,17 +30,20 @@ import (
 // the command line, and facts about the host that were looked up beforehand so
 // that compiling needs none.
 type Input struct {
-	Root       string   // host path of root.path, absolute, without symbolic links
-	Bundle     string   // absolute; relative bind sources start here
-	Layers     []Layer  // lowest first; none: Root is used as it is
-	Upper      string   // where writes to the layers go
-	Work       string   // overlay's work directory, beside Upper
-	Stable     bool     // the upper directory outlives the container
-	Volatile   bool     // but is not mounted again
-	UserXattrs bool     // overlay's marks are user.overlay.*: who mounts it is not the machine's root
-	OldOverlay bool     // the kernel does not take layers one by one: it is older than Linux 6.8
-	IsDir      IsDir    // what bind sources are
-	Cgroup     []Cgroup // what a mount of type cgroup shows
+	Root       string  // host path of root.path, absolute, without symbolic links
+	Bundle     string  // absolute; relative bind sources start here
+	Layers     []Layer // lowest first; none: Root is used as it is
+	Upper      string  // where writes to the layers go
+	Work       string  // overlay's work directory, beside Upper
+	Stable     bool    // the upper directory outlives the container
+	Volatile   bool    // but is not mounted again
+	UserXattrs bool    // overlay's marks are user.overlay.*: who mounts it is not the machine's root
+	OldOverlay bool    // the kernel does not take layers one by one: it is older than Linux 6.8
+	SourceKind SourceKind
+	Links      map[int]string // by index in mounts: the text of the link that is made in place of a bind mount (copy-symlink)
+	Cgroup     []Cgroup       // what a mount of type cgroup shows
+	Cgroup2    string         // with CgroupV1: the directory that a mount of type cgroup2 shows, if the host has one
+	CgroupV1   bool           // the controllers are on v1, so a mount of type cgroup2 shows other cgroups than one of type cgroup
 
 	MountNS    bool     // the container has its own mount namespace, new or joined
 	OnHost     bool     // it has none, and its mounts are made in the caller's
@@ -63,8 +66,18 @@ type Layer struct {
 	Source string // JSON path
 }
 
-// IsDir reports whether the source of mounts[i] is a directory.
-type IsDir func(i int) bool
+// SourceKind is what the source of the bind mount mounts[i] is.
+type SourceKind func(i int) Kind
+
+// Kind is the kind of a bind mount's source, and so of its target.
+type Kind int
+
+// The kinds of sources.
+const (
+	File Kind = iota // or anything else that is not a directory
+	Directory
+	Undecided // known only when it is mounted: an earlier mount may create or cover it
+)
 
 // A Cgroup is one directory of a cgroup mount.
 type Cgroup struct {
@@ -84,10 +97,12 @@ type compiler struct {
 	overlay  plan.Cell         // the layers' mount, made by Prepare
 	sources  map[int]plan.Cell // bind sources cloned by Prepare; see stage
 	hows     map[[2]uint64]plan.Arg
-	frozen   plan.Arg  // the attributes that freeze sets
-	stageDir plan.Cell // where the sources of bind mounts are if they are staged
-	dev      plan.Cell // what is mounted on /dev, where the devices are made
-	devRO    bool      // /dev becomes read-only after its devices are made
+	frozen   plan.Arg          // the attributes that freeze sets
+	stageDir plan.Cell         // where the sources of bind mounts are if they are staged
+	dev      plan.Cell         // what is mounted on /dev, where the devices are made
+	fresh    map[string]bool   // destinations so far: whether a new file system is mounted there
+	delayed  []delayedReadonly // mounts that become read-only at the end
+	answers  plan.Arg          // room for the parent's answers about targets
 }
 
 // A Root is a root file system being compiled.
@@ -96,7 +111,7 @@ type Root struct{ c *compiler }
 // New returns a Root; its parts are added by Prepare, Compile and Pivot, in
 // this order.
 func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Root {
-	return &Root{&compiler{b: b, parent: parent, spec: s, in: in, sources: map[int]plan.Cell{}, hows: map[[2]uint64]plan.Arg{}}}
+	return &Root{&compiler{b: b, parent: parent, spec: s, in: in, sources: map[int]plan.Cell{}, hows: map[[2]uint64]plan.Arg{}, fresh: map[string]bool{}}}
 }
 
 // Prepare adds what must be done while the process still has its privileges
@@ -112,7 +127,7 @@ func (r *Root) Prepare() {
 	}
 	if early {
 		for i := range c.spec.Mounts {
-			if c.isBind(i) {
+			if c.isBind(i) && !c.copiesLink(i) && c.in.SourceKind(i) != Undecided {
 				c.sources[i] = c.cloneSource(i)
 			}
 		}
@@ -165,7 +180,6 @@ func (r *Root) Compile() {
 	}
 	c.console()
 	c.ownNull()
-	c.readonlyDev()
 	c.close(c.dev)
 }
 
@@ -177,6 +191,7 @@ func (r *Root) Finish() {
 		return
 	}
 	c.workingDirectory()
+	c.readonlyMounts()
 	c.readonlyPaths()
 	c.maskedPaths()
 	c.readonlyRoot()

@@ -29,7 +29,7 @@ func Default(unified bool) *specs.Spec {
 			},
 			Cwd: "/",
 			Capabilities: &specs.LinuxCapabilities{
-				Bounding: caps(), Effective: caps(), Permitted: caps(), Ambient: caps(),
+				Bounding: caps(), Effective: caps(), Permitted: caps(),
 			},
 			Rlimits:         []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Hard: 1024, Soft: 1024}},
 			NoNewPrivileges: true,

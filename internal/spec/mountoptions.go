@@ -37,6 +37,10 @@ type MountOptions struct {
 	// IDMap asks for an id-mapped mount (idmap or ridmap), RIDMap for all mounts below
 	// it too (ridmap).
 	IDMap, RIDMap bool
+	// CopySymlink recreates a bind mount's source that is a symbolic link, in place of
+	// mounting what it leads to. SourceNoFollow mounts the link itself, DestNoFollow
+	// mounts on a destination that is a link, and not where it leads (crun(1)).
+	CopySymlink, SourceNoFollow, DestNoFollow bool
 }
 
 // ParseMountOptions translates the options of one mount. A word that is not
@@ -235,6 +239,12 @@ func (o *MountOptions) special(word string) bool {
 	case "defaults": // rw, suid, dev, exec, async: what a mount is if nothing is said
 	case "tmpcopyup":
 		o.TmpCopyUp = true
+	case "copy-symlink":
+		o.CopySymlink = true
+	case "src-nofollow":
+		o.SourceNoFollow = true
+	case "dest-nofollow":
+		o.DestNoFollow = true
 	case "idmap":
 		o.IDMap, o.RIDMap = true, false
 	case "ridmap":
@@ -249,7 +259,7 @@ func (o *MountOptions) special(word string) bool {
 // and given to the file system.
 func MountOptionNames() []string {
 	return []string{
-		"acl", "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec",
+		"acl", "async", "atime", "bind", "copy-symlink", "defaults", "dest-nofollow", "dev", "diratime", "dirsync", "exec",
 		"idmap", "iversion", "lazytime", "loud", "mand", "noacl", "noatime", "nodev",
 		"nodiratime", "noexec", "noiversion", "nolazytime", "nomand", "norelatime",
 		"nostrictatime", "nosuid", "nosymfollow", "private", "ratime", "rbind", "rdev",
@@ -257,6 +267,6 @@ func MountOptionNames() []string {
 		"rnodiratime", "rnoexec", "rnorelatime", "rnostrictatime", "rnosuid",
 		"rnosymfollow", "ro", "rprivate", "rrelatime", "rro", "rrw", "rshared", "rslave",
 		"rstrictatime", "rsuid", "rsymfollow", "runbindable", "rw", "shared", "silent",
-		"slave", "strictatime", "suid", "symfollow", "sync", "tmpcopyup", "unbindable",
+		"slave", "src-nofollow", "strictatime", "suid", "symfollow", "sync", "tmpcopyup", "unbindable",
 	}
 }

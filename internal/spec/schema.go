@@ -150,7 +150,7 @@ func needOf(owner, name string) need {
 		return when(name == "major" || name == "minor", needed)
 	case "LinuxHugepageLimit":
 		return when(name == "limit", needed)
-	case "LinuxInterfacePriority", "LinuxIOPriority":
+	case "LinuxInterfacePriority":
 		return when(name == "priority", needed)
 	case "LinuxSeccompArg":
 		return when(name == "index" || name == "value", needed)

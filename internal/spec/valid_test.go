@@ -42,6 +42,7 @@ func TestAccepted(t *testing.T) {
 		{"process.scheduler", `{"policy": "SCHED_OTHER", "nice": -20}`, ""},
 		{"process.scheduler.period", `0`, ""},
 		{"process.ioPriority", `{"class": "IOPRIO_CLASS_IDLE", "priority": 7}`, ""},
+		{"process.ioPriority", `{"class": "IOPRIO_CLASS_BE"}`, ""}, // 0, as in runc
 		{"process.execCPUAffinity", `{}`, ""},
 		{"process.execCPUAffinity.final", `"0-3, 7,,9 "`, ""},
 		{"process.noNewPrivileges", `null`, ""},

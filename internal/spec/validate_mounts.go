@@ -43,7 +43,19 @@ func validateMount(p *problems, prefix string, m *specs.Mount, l *specs.Linux) {
 	if o.TmpCopyUp && (m.Type != "tmpfs" || bind) {
 		p.bad(prefix+".options", "must not have tmpcopyup: only a tmpfs can be filled", "")
 	}
+	validateLinkOptions(p, prefix, &o, bind)
 	validateMountMappings(p, prefix, m, &o, bind, l)
+}
+
+// validateLinkOptions checks the options about symbolic links.
+func validateLinkOptions(p *problems, prefix string, o *MountOptions, bind bool) {
+	switch {
+	case !o.CopySymlink && !o.SourceNoFollow && !o.DestNoFollow:
+	case !bind || o.Flags&unix.MS_REMOUNT != 0:
+		p.bad(prefix+".options", "must not have copy-symlink, src-nofollow or dest-nofollow: they are about bind mounts", "")
+	case o.CopySymlink && (o.SourceNoFollow || o.DestNoFollow):
+		p.bad(prefix+".options", "must not have copy-symlink together with src-nofollow or dest-nofollow: a link is either copied or mounted", "")
+	}
 }
 
 // validateMountMappings checks id-mapped mounts (mount_setattr(2), MOUNT_ATTR_IDMAP).

@@ -21,11 +21,8 @@ func validateProcess(p *problems, prefix string, proc *specs.Process) {
 		validateConsoleSize(p, in("consoleSize"), proc)
 	}
 	validateUser(p, in("user"), &proc.User)
-	switch {
-	case len(proc.Args) == 0:
+	if len(proc.Args) == 0 {
 		p.bad(in("args"), "must have at least one entry, the program to run", "")
-	case proc.Args[0] == "":
-		p.bad(in("args[0]"), "must name the program to run", `""`)
 	}
 	checkStrings(p, in("args"), proc.Args)
 	if proc.CommandLine != "" {
@@ -147,8 +144,8 @@ func validateCapabilities(p *problems, prefix string, c *specs.LinuxCapabilities
 	raisable := capabilitySet(c.Permitted) & capabilitySet(c.Inheritable)
 	for i, name := range c.Ambient {
 		if n, known := Capability(name); known && raisable&(1<<n) == 0 {
-			// runc and crun start such a container without it; documents of `runc spec` are so.
-			p.note(at(prefix+".ambient", i), name+" is not raised: it must also be in permitted and inheritable")
+			// runc and crun start such a container without it.
+			p.warn(at(prefix+".ambient", i), name+" is not raised: it must also be in permitted and inheritable")
 		}
 	}
 }

@@ -36,7 +36,7 @@ var arrows = map[string]string{
 	"internal/build":            "build/attest build/dockerfile build/export build/graph build/lint build/progress build/run build/share build/solve build/source build/tree ctxio image image/ingest image/layer image/transfer termtext",
 	"internal/build/solve":      "build/dockerfile build/export build/graph build/place build/progress build/run build/share build/source build/tree image image/ingest image/merge namespaces regularfile",
 	"internal/build/dockerfile": "build/graph image/configure",
-	"internal/build/run":        "build/graph image image/ingest image/merge namespaces spec",
+	"internal/build/run":        "build/graph image image/ingest image/merge linkwalk namespaces spec",
 	"internal/build/place":      "build/compressed build/tree ctxio",
 	"internal/build/source":     "build/compressed build/tree ctxio outbound regularfile",
 	"internal/build/export":     "atomicfile build/attest ctxio image image/ingest image/layer image/merge image/transfer namespaces",
@@ -59,7 +59,7 @@ var arrows = map[string]string{
 	"internal/look":             "container image spec termtext",
 	"internal/doctor":           "cgroups spec",
 
-	"internal/container": "atomicfile bootstrap cgroups handshake namespaces plan process regularfile rootfs seccomp signals spec stdio systemd",
+	"internal/container": "atomicfile bootstrap cgroups handshake linkwalk namespaces plan process regularfile rootfs seccomp signals spec stdio systemd",
 
 	"internal/atomicfile":      "",
 	"internal/bootstrap":       "plan",
@@ -68,10 +68,11 @@ var arrows = map[string]string{
 	"internal/cgroups":         "spec",
 	"internal/cgroups/metrics": "",
 	"internal/namespaces":      "handshake plan spec",
-	"internal/rootfs":          "handshake namespaces plan spec",
+	"internal/rootfs":          "handshake linkwalk namespaces plan spec",
 	"internal/process":         "handshake namespaces plan seccomp spec",
 
 	"internal/ctxio":    "",
+	"internal/linkwalk": "",
 	"internal/outbound": "",
 	"internal/termtext": "",
 
@@ -96,7 +97,7 @@ var level = map[string]int{
 	"build/graph": 14, "build/attest": 14, "build/compressed": 14, "build/tree": 14,
 	"image/transfer": 20, "image/ingest": 30, "image": 40, "look": 20, "doctor": 20, "container": 30, "systemd": 40,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
-	"handshake": 60, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "atomicfile": 70, "stdio": 70, "ctxio": 70, "outbound": 70, "termtext": 80,
+	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "atomicfile": 70, "stdio": 70, "ctxio": 70, "outbound": 70, "termtext": 80,
 }
 
 // A goPackage is what `go list -json` says of one.

@@ -35,6 +35,25 @@ func environment(entries ...string) func(*bundle) {
 	return func(b *bundle) { b.spec.Process.Env = entries }
 }
 
+// program has no other argument. It must not run.
+func program(name string) func(*bundle) {
+	return func(b *bundle) { b.spec.Process.Args = []string{name} }
+}
+
+// behindClosedDirectory moves the probe below a directory that only root may enter.
+func behindClosedDirectory(set func(*bundle)) func(*bundle) {
+	return func(b *bundle) {
+		b.mkdir("closed", 0o700)
+		b.check(os.Rename(filepath.Join(b.root, "probe"), filepath.Join(b.root, "closed/probe")))
+		b.spec.Process.Args = []string{"/closed/probe"}
+		if set != nil {
+			set(b)
+		}
+	}
+}
+
+var override = []string{"CAP_DAC_OVERRIDE"}
+
 var (
 	some = []string{"CAP_CHOWN", "CAP_KILL", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT"}
 	kill = []string{"CAP_KILL"}
@@ -161,6 +180,34 @@ var processCases = []testCase{
 		b.file("script", "#!/bin/sh -e\necho \"$0 $1 $#\"\nexit 7\n", 0o755)
 		b.spec.Process.Args = []string{"/script", "one"}
 	}, want: map[string]string{"stdout": "/script one 1\n", "exit": "7"}},
+	{name: "args-empty-string", plain: true, set: program("")},
+	{name: "args-dot", plain: true, set: program(".")},
+	{name: "args-dot-dot", plain: true, set: program("..")},
+	{name: "args-root-directory", plain: true, set: program("/")},
+	{name: "args-directory", plain: true, set: program("/tmp")},
+	{name: "args-directory-in-path", plain: true, set: func(b *bundle) {
+		b.spec.Process.Env = []string{"PATH=/:/bin"}
+		program("tmp")(b)
+	}},
+	{name: "args-below-a-file", plain: true, set: program("/bin/sh/x")},
+	{name: "args-not-executable", plain: true, set: func(b *bundle) {
+		b.file("plain", "#!/bin/sh\n", 0o644)
+		program("/plain")(b)
+	}},
+	{name: "args-on-a-noexec-mount", plain: true, set: func(b *bundle) {
+		b.mount("/v", "bind", filepath.Join(b.root, "bin"), "bind", "noexec")
+		program("/v/sh")(b)
+	}},
+	{name: "program-behind-a-closed-directory", plain: true, set: nonroot(behindClosedDirectory(nil))},
+	{name: "program-behind-a-closed-directory-effective", set: nonroot(behindClosedDirectory(func(b *bundle) {
+		capabilities(override, override, override, nil, nil)(b)
+	})), want: map[string]string{"in.status.CapEff": "0000000000000000"}},
+	{name: "program-behind-a-closed-directory-ambient", set: nonroot(behindClosedDirectory(func(b *bundle) {
+		capabilities(override, override, override, override, override)(b)
+	})), want: map[string]string{"in.status.CapEff": "0000000000000002"}},
+	{name: "program-behind-a-closed-directory-permitted", plain: true, set: nonroot(behindClosedDirectory(func(b *bundle) {
+		capabilities(override, override, nil, nil, nil)(b)
+	}))},
 	{name: "status-of-a-plain-program", plain: true, set: func(b *bundle) { // nothing of ours in the process at all
 		b.spec.Process.Args = []string{"grep", "-E", "^(Name|Umask|Uid|Gid|Groups|Sig[PBIC]|Shd|Cap|NoNew|Seccomp|Threads|FDSize)", "/proc/self/status"}
 	}},

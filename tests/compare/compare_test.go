@@ -41,7 +41,7 @@ type testCase struct {
 func allCases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{
-		basicCases, namespaceCases, rootfsCases, mountCases, deviceCases, pathCases, processCases, schedulingCases, cgroupCases,
+		basicCases, namespaceCases, rootfsCases, mountCases, targetCases, deviceCases, pathCases, processCases, schedulingCases, cgroupCases,
 		hookCases, seccompCases, flagCases, stdioCases, terminalCases, failureCases, lifeCases, systemdCases(), rootlessCases(),
 	} {
 		all = append(all, group...)

@@ -44,7 +44,7 @@ func newHost(t *testing.T, change ...func(*specs.Spec)) *host {
 	change = append([]func(*specs.Spec){testbundle.Args("sleep", "1000")}, change...)
 	h := &host{Bundle: testbundle.New(t, change...), t: t}
 	h.Write()
-	if err := h.makeLayer(); err != nil {
+	if err := h.makeFiles(); err != nil {
 		t.Fatal(err)
 	}
 	var err error

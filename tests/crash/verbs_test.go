@@ -112,6 +112,7 @@ var kinds = []kind{
 	{"limits", []func(*specs.Spec){limits}},
 	{"hooks", []func(*specs.Spec){hooks}},
 	{"layers", []func(*specs.Spec){layers}},
+	{"linked target", []func(*specs.Spec){linkedTarget}},
 }
 
 func limits(s *specs.Spec) {
@@ -137,7 +138,14 @@ func layers(s *specs.Spec) {
 	s.Annotations = map[string]string{"dev.minirun.layers": string(text)}
 }
 
-// makeLayer makes the upper of the layers.
-func (h *host) makeLayer() error {
+// linkedTarget mounts through a link of makeFiles, about which the new process
+// asks its parent.
+func linkedTarget(s *specs.Spec) {
+	testbundle.AddMount(specs.Mount{Destination: "/linked", Type: "tmpfs", Source: "tmpfs", Options: []string{"ro"}})(s)
+}
+
+// makeFiles makes the upper of the layers, and the link of linkedTarget.
+func (h *host) makeFiles() error {
+	h.Link("/mnt", "/linked")
 	return os.MkdirAll(filepath.Join(h.Dir, "empty"), 0o755)
 }

@@ -198,7 +198,7 @@ func TestExecProcessFile(t *testing.T) {
 		`{"args":[],"cwd":"/"}`:                               {file, "args"},
 		`{"args":["true"],"cwd":"/","env":["x"]}`:             {file, "env[0]"},
 		`{"args":["true"],"cwd":"/","user":{"uid":"root"}}`:   {file, "user.uid"},
-		`{"args":["/none"],"cwd":"/"}`:                        {`exec "/none"`, "no such file or directory"},
+		`{"args":["/none"],"cwd":"/"}`:                        {`args[0]: cannot execute "/none"`, "no such file or directory"},
 		`{"args":["true"],"cwd":"/none"}`:                     {file + ": cwd", "/none", "no such file or directory"},
 		`{"args":["true"],"cwd":"/","apparmorProfile":"nil"}`: {"AppArmor"},
 		`{`: {file},
@@ -218,11 +218,11 @@ func TestExecErrors(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{[]string{b.ID, "nosuch"}, []string{`exec "nosuch"`, "executable file not found in $PATH"}},
-		{[]string{b.ID, "/nosuch"}, []string{`exec "/nosuch": no such file or directory`}},
-		{[]string{b.ID, "/plain"}, []string{`exec "/plain": permission denied`, "mode 0644"}},
-		{[]string{b.ID, "/tmp"}, []string{`exec "/tmp": permission denied`, "directory"}},
-		{[]string{b.ID, "/dos"}, []string{`exec "/dos"`, "carriage return"}},
+		{[]string{b.ID, "nosuch"}, []string{`exec: cannot execute "nosuch"`, "executable file not found in $PATH"}},
+		{[]string{b.ID, "/nosuch"}, []string{`exec: cannot execute "/nosuch": no such file or directory`}},
+		{[]string{b.ID, "/plain"}, []string{`exec: cannot execute "/plain": permission denied`, "mode 0644"}},
+		{[]string{b.ID, "/tmp"}, []string{`exec: cannot execute "/tmp": is a directory`, "directory"}},
+		{[]string{b.ID, "/dos"}, []string{`exec: cannot execute "/dos"`, "carriage return"}},
 		{[]string{"--cwd", "/none", b.ID, "true"}, []string{"exec: process.cwd", "/none", "no such file or directory"}},
 		{[]string{"--cwd", "tmp", b.ID, "true"}, []string{"cwd", "absolute"}},
 		{[]string{"--cwd", "/proc/self/fd", b.ID, "sh", "-c", "cd 3 && exit 1; exit 255"}, nil},

@@ -132,7 +132,7 @@ func TestStartTellsWhatFailed(t *testing.T) {
 		b.File("/program", "#!/bin/sh\n", 0o755)
 		createBundle(t, b)
 		b.File("/program", "#!/no/such/interpreter\n", 0o755)
-		b.Minirun("start", b.ID).Fails(t, "config.json: process.args", `execve("/program"`, "no such file or directory", "its interpreter /no/such/interpreter does not")
+		b.Minirun("start", b.ID).Fails(t, "config.json: process.args", `cannot execute "/program"`, "no such file or directory", "its interpreter /no/such/interpreter does not")
 		awaitStatus(t, b, specs.StateStopped)
 		b.Minirun("delete", b.ID).Exit(t, 0)
 	})

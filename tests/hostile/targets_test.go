@@ -283,12 +283,18 @@ func TestMountTargetRace(t *testing.T) {
 			}
 		}
 		b.Link(b.Host, "/vol/link")
+		b.Link("a/made", "/vol/dangling")
 		return b
 	}
 	for name, mounts := range map[string][]specs.Mount{
-		"tmpfs":        {{Destination: "/vol/a", Type: "tmpfs", Source: "tmpfs"}},
-		"bind":         {{Destination: "/vol/a", Source: "/usr", Options: []string{"rbind"}}},
-		"made":         {{Destination: "/vol/a/new/dir", Type: "tmpfs", Source: "tmpfs"}, {Destination: "/vol/a/new2/file", Source: "/etc/passwd", Options: []string{"bind"}}},
+		"tmpfs": {{Destination: "/vol/a", Type: "tmpfs", Source: "tmpfs"}},
+		"bind":  {{Destination: "/vol/a", Source: "/usr", Options: []string{"rbind"}}},
+		"made":  {{Destination: "/vol/a/new/dir", Type: "tmpfs", Source: "tmpfs"}, {Destination: "/vol/a/new2/file", Source: "/etc/passwd", Options: []string{"bind"}}},
+		"dangling": {
+			{Destination: "/vol/dangling", Type: "tmpfs", Source: "tmpfs"},
+			{Destination: "/vol/dangling/new/file", Source: "/etc/passwd", Options: []string{"bind"}},
+			{Destination: "/vol/dangling/new2/dir", Source: "/usr", Options: []string{"rbind"}},
+		},
 		"one on other": {{Destination: "/vol", Source: "@", Options: []string{"rbind"}}, {Destination: "/vol/a/sub", Type: "tmpfs", Source: "tmpfs"}, {Destination: "/vol/a/x", Source: "/usr", Options: []string{"rbind"}}},
 	} {
 		t.Run(name, func(t *testing.T) {

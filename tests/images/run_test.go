@@ -398,6 +398,30 @@ func TestVolumeThroughLink(t *testing.T) {
 	}
 }
 
+// TestDanglingTargetsOfImages: what is mounted where a link of the image leads to
+// nothing is made below the container's root: the files that every container
+// gets, volumes, a tmpfs and a volume of the image.
+func TestDanglingTargetsOfImages(t *testing.T) {
+	config := runs("sh", "-c", "grep -c . /run/systemd/resolve/stub.conf; cat /usr/share/zone/UTC; touch /srv/data/x /srv/own/x && stat -c %a /scratch/deep")
+	config.Volumes = map[string]struct{}{"/own": {}}
+	s := loaded(t, config, layer{entries: []tar.Header{
+		dir("etc"), link("etc/hosts", "../run/systemd/resolve/stub.conf"), link("etc/localtime", "/usr/share/zone/UTC"),
+		link("data", "srv/data"), link("own", "../../../srv/own"), link("tmplink", "/scratch/deep"),
+	}})
+	zone := filepath.Join(t.TempDir(), "zone")
+	if err := os.WriteFile(zone, []byte("UTC\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := s.Minirun("run", "--rm", "-v", zone+":/etc/localtime:ro", "-v", "/data", "--tmpfs", "/tmplink", "busybox")
+	lines := strings.Fields(r.Stdout)
+	if r.Status != 0 || len(lines) != 3 || lines[0] == "0" || lines[1] != "UTC" || lines[2] != "1777" {
+		t.Errorf("status %d: %s%s", r.Status, r.Stdout, r.Stderr)
+	}
+	if _, err := os.Lstat("/scratch/deep"); err == nil {
+		t.Error("a place to mount on was made on the host")
+	}
+}
+
 // TestExecHostilePasswd: exec looks a user up in a container that has made its
 // /etc/passwd a trap.
 func TestExecHostilePasswd(t *testing.T) {

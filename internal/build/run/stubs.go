@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/linkwalk"
 )
 
 // A place to mount on must be there. What the layers do not have (/proc of an image
@@ -32,51 +33,30 @@ type seats struct {
 	taken []string // by the mounts so far
 }
 
-const maxLinks = 40
-
 // find follows the links of a path, also those that lead to nothing.
 func (s *seats) find(path string) (seat, error) {
-	todo := strings.Split(path, "/")
-	at, missing, links := "/", false, 0
-	for len(todo) > 0 {
-		part := todo[0]
-		todo = todo[1:]
-		if part == "" || part == "." {
-			continue
+	p, err := linkwalk.Follow(path, func(name string) (linkwalk.Kind, string, error) {
+		if slices.Contains(s.taken, name) {
+			return linkwalk.Opaque, "", nil
 		}
-		if part == ".." { // of what is missing too: it is made without links
-			at = filepath.Dir(at)
-			missing = missing && s.look(at) == nil
-			continue
+		st := s.look(name)
+		if st == nil {
+			return linkwalk.Missing, "", nil
 		}
-		next := filepath.Join(at, part)
-		if slices.Contains(s.taken, next) {
-			return seat{path: filepath.Join(append([]string{next}, todo...)...), inside: true}, nil
-		}
-		st := s.look(next)
-		switch {
-		case st == nil:
-			missing = true
-		case st.Mode&unix.S_IFMT == unix.S_IFLNK:
-			if links++; links > maxLinks {
-				return seat{}, &os.PathError{Op: "find the place to mount on", Path: path, Err: unix.ELOOP}
-			}
-			file, _ := s.stack.At(next[1:])
+		switch st.Mode & unix.S_IFMT {
+		case unix.S_IFDIR:
+			return linkwalk.Directory, "", nil
+		case unix.S_IFLNK:
+			file, _ := s.stack.At(name[1:])
 			to, err := os.Readlink(file)
-			if err != nil {
-				return seat{}, err
-			}
-			if strings.HasPrefix(to, "/") {
-				at = "/"
-			}
-			todo = append(strings.Split(to, "/"), todo...)
-			continue
-		case st.Mode&unix.S_IFMT != unix.S_IFDIR && len(strings.Trim(strings.Join(todo, ""), ".")) > 0:
-			return seat{}, fmt.Errorf("%s: %s is no directory", path, next)
+			return linkwalk.Link, to, err
 		}
-		at = next
+		return linkwalk.Other, "", nil
+	})
+	if err != nil {
+		return seat{}, &os.PathError{Op: "find the place to mount on", Path: path, Err: err}
 	}
-	return seat{path: at, missing: missing}, nil
+	return seat{path: p.Path, missing: p.Missing(), inside: p.Opaque}, nil
 }
 
 func (s *seats) look(path string) *unix.Stat_t {

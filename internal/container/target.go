@@ -1,0 +1,128 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/linkwalk"
+	"github.com/minirun/minirun/internal/regularfile"
+	"github.com/minirun/minirun/internal/rootfs"
+)
+
+// maxTargetQuestions bounds the questions about one target: a path has at most
+// half as many components, and another process may remove what was made.
+const maxTargetQuestions = unix.PathMax
+
+// targetState is what the answers about one mount's target have been.
+type targetState struct {
+	mount int
+	asked int
+	made  bool // a part of it was missing
+}
+
+// target answers a question about the target of a mount: what to make next, or
+// where it is. Nothing is changed here.
+func (c *Container) target(m bootstrap.Message) ([]byte, error) {
+	q := rootfs.UnpackTargetQuestion(m.B)
+	if q.Mount < 0 || q.Mount >= len(c.spec.Mounts) {
+		return nil, fmt.Errorf("%s asks for mounts[%d], which does not exist", c.who, q.Mount)
+	}
+	if c.targets.asked == 0 || c.targets.mount != q.Mount {
+		c.targets = targetState{mount: q.Mount}
+	}
+	if c.targets.asked++; c.targets.asked > maxTargetQuestions {
+		return nil, fmt.Errorf("config.json: mounts[%d].destination: another process removes what is made on the way to %q", q.Mount, c.spec.Mounts[q.Mount].Destination)
+	}
+	root, err := c.proc.Descriptor(int(m.A), "root")
+	if err != nil && !q.Copied {
+		return rootfs.TargetAnswer{}.Bytes() // inside another container, perhaps: the kernel follows what exists
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	look := lookIn(root)
+	answer, err := q.Answer(&c.spec.Mounts[q.Mount], c.copiedLinks[q.Mount], look)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case answer.Directory != "":
+		c.targets.made = true
+	case q.Noted && answer.Path != "":
+		answer.Mode = c.targetMode(root, answer)
+	}
+	data, err := answer.Bytes()
+	if err != nil {
+		return nil, fmt.Errorf("config.json: mounts[%d].destination: %q leads to %q: %w", q.Mount, c.spec.Mounts[q.Mount].Destination, answer.Path, err)
+	}
+	return data, nil
+}
+
+// targetMode is the mode that a tmpfs takes: that of the directory it covers, or
+// its default if there was none.
+func (c *Container) targetMode(root *os.File, answer rootfs.TargetAnswer) uint32 {
+	var st unix.Stat_t
+	if !c.targets.made {
+		fd, err := regularfile.PathIn(int(root.Fd()), answer.Path, 0, exactly)
+		if err == nil {
+			err = unix.Fstat(fd, &st)
+			_ = unix.Close(fd)
+		}
+		if err == nil {
+			return st.Mode & 0o7777
+		}
+	}
+	return rootfs.DefaultTmpfsMode
+}
+
+const exactly = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_SYMLINKS
+
+// lookIn looks names up below an open root.
+func lookIn(root *os.File) linkwalk.Look {
+	return func(name string) (linkwalk.Kind, string, error) {
+		fd, err := regularfile.PathIn(int(root.Fd()), strings.TrimPrefix(name, "/"), unix.O_NOFOLLOW, exactly)
+		if errors.Is(err, unix.ENOENT) {
+			return linkwalk.Missing, "", nil
+		}
+		if err != nil {
+			return 0, "", &os.PathError{Op: "open", Path: name, Err: err}
+		}
+		defer unix.Close(fd)
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err != nil {
+			return 0, "", &os.PathError{Op: "stat", Path: name, Err: err}
+		}
+		switch st.Mode & unix.S_IFMT {
+		case unix.S_IFDIR:
+			return linkwalk.Directory, "", nil
+		case unix.S_IFLNK:
+			text, err := readLink(fd, name)
+			return linkwalk.Link, text, err
+		}
+		return linkwalk.Other, "", nil
+	}
+}
+
+// readLink reads the link that an O_PATH descriptor refers to. One of proc leads
+// to a file by itself, and its text means nothing.
+func readLink(fd int, name string) (string, error) {
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(fd, &fs); err != nil {
+		return "", &os.PathError{Op: "statfs", Path: name, Err: err}
+	}
+	if fs.Type == unix.PROC_SUPER_MAGIC {
+		return "", &os.PathError{Op: "follow", Path: name, Err: unix.ELOOP}
+	}
+	text := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(fd, "", text)
+	if err != nil {
+		return "", &os.PathError{Op: "readlink", Path: name, Err: err}
+	}
+	return string(text[:n]), nil
+}

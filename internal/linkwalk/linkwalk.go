@@ -1,0 +1,114 @@
+// Package linkwalk follows the symbolic links of a path by reading them. The
+// kernel does not follow a link to something that is missing, and mkdir(2) and
+// mknod(2) do not follow a link at all, so what such a path leads to has to be
+// found first.
+//
+// A walk changes nothing, and its result is text that may be out of date. The
+// caller must open it below the root in a way that follows no further link.
+package linkwalk
+
+import (
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Kind is what a Look finds under a name.
+type Kind int
+
+// The kinds of file that a walk tells apart.
+const (
+	Missing Kind = iota
+	Directory
+	Other // a regular file, a device, …: nothing can be below it
+	Link
+	Opaque // what is below cannot be looked up: the rest of the path is taken as it is
+)
+
+// Look reports what has a name, which is absolute and clean and has no link
+// before its last component. target is the text of a link.
+type Look func(name string) (kind Kind, target string, err error)
+
+// Place is what a path leads to.
+type Place struct {
+	Path     string // absolute and clean; no component is a link
+	Existing string // the deepest part of Path that exists: Path itself if nothing is missing
+	Opaque   bool   // Path is in or below something Opaque
+}
+
+// Missing reports whether a part of the place is missing.
+func (p Place) Missing() bool { return p.Path != p.Existing }
+
+// maxLinks is how many links one path may lead through, as in the kernel
+// (path_resolution(7)).
+const maxLinks = 40
+
+// Follow returns the place that name leads to in a root. As in the kernel, an
+// absolute link starts at the root, and ".." of the root is the root.
+//
+// The error is unix.ELOOP for too many links, unix.ENOTDIR for a file that is
+// used as a directory, or that of look.
+func Follow(name string, look Look) (Place, error) {
+	p := Place{Path: "/", Existing: "/"}
+	todo := strings.Split(name, "/")
+	for links := 0; len(todo) > 0; {
+		part := todo[0]
+		todo = todo[1:]
+		switch part {
+		case "", ".":
+			continue
+		case "..":
+			p.ascend()
+			continue
+		}
+		next := path.Join(p.Path, part)
+		kind, target, err := look(next)
+		if err != nil {
+			return Place{}, err
+		}
+		switch kind {
+		case Link:
+			if links++; links > maxLinks {
+				return Place{}, unix.ELOOP
+			}
+			if strings.HasPrefix(target, "/") {
+				p.Path, p.Existing = "/", "/"
+			}
+			todo = append(strings.Split(target, "/"), todo...)
+		case Opaque:
+			at := path.Join(append([]string{next}, todo...)...)
+			return Place{Path: at, Existing: at, Opaque: true}, nil
+		case Missing:
+			p.Path = next
+		case Other:
+			if hasNames(todo) {
+				return Place{}, unix.ENOTDIR
+			}
+			p.Path, p.Existing = next, next
+		case Directory:
+			p.Path, p.Existing = next, next
+		}
+	}
+	return p, nil
+}
+
+// ascend goes to the parent. That of something missing is missing too, or the
+// deepest directory that exists: there are no links in what is yet to be made.
+func (p *Place) ascend() {
+	existing := !p.Missing()
+	p.Path = path.Dir(p.Path)
+	if existing {
+		p.Existing = p.Path
+	}
+}
+
+// hasNames reports whether the rest of a path names anything.
+func hasNames(todo []string) bool {
+	for _, part := range todo {
+		if part != "" && part != "." {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,174 @@
+package process
+
+import (
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/handshake"
+	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/seccomp"
+)
+
+// This file finds the program, executes it, and has the parent explain why that
+// is not possible. The parent looks into the container from outside while the
+// process waits: when that has ended, its mounts are gone too.
+
+// Candidates are the paths that execve tries for args[0]: itself if it has a
+// slash, else one for each directory of the container's PATH, execvp(3). An
+// empty directory means the working directory.
+func Candidates(arg0 string, env []string) []string {
+	if strings.Contains(arg0, "/") {
+		return []string{arg0}
+	}
+	var path string
+	for _, e := range env { // the last one counts, as in runc
+		if v, ok := strings.CutPrefix(e, "PATH="); ok {
+			path = v
+		}
+	}
+	var out []string
+	if path == "" {
+		return out
+	}
+	for _, dir := range strings.Split(path, ":") {
+		if dir == "" {
+			dir = "."
+		}
+		out = append(out, strings.TrimSuffix(dir, "/")+"/"+arg0)
+	}
+	return out
+}
+
+// report adds the steps that tell the parent that the program cannot be executed,
+// and wait to be killed meanwhile. The errno of m.A is why.
+func (c *compiler) report(m plan.Message) {
+	b := c.b
+	b.Tell("tell the parent: "+handshake.Name(m.Point), "it looks for the reason in the container's mounts", m)
+	again := b.Here()
+	// No answer comes, and one to an earlier question may lie in the socket.
+	b.CallThen("wait to be killed", "the mounts end with the process",
+		plan.Then{Next: c.parent.Gone(), On: []plan.On{{Errno: unix.EINTR, To: again}}},
+		plan.Ppoll, b.Words32(uint32(b.SyncFD()), 0), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
+}
+
+// Reports returns whether a filter lets a process report that it cannot execute its
+// program.
+func Reports(filter *seccomp.Program) bool {
+	return filter == nil || filter.Allows(plan.Write.Number()) && filter.Allows(plan.Ppoll.Number())
+}
+
+// reportOn makes errors of one or more steps lead to a report, if there can be one.
+// The steps leave their result in the cell.
+func (c *compiler) reportOn(errnos ...unix.Errno) (result plan.Cell, on []plan.On) {
+	if c.in.Unreported {
+		return plan.None, nil
+	}
+	if c.noProgram.Point == 0 {
+		c.noProgram, c.reportAt = c.b.Message(handshake.NoProgram, "result"), c.b.Label()
+	}
+	for _, errno := range errnos {
+		on = append(on, plan.On{Errno: errno, To: c.reportAt})
+	}
+	return c.noProgram.A, on
+}
+
+// reportLast adds the report that reportOn leads to.
+func (c *compiler) reportLast() {
+	if c.noProgram.Point != 0 {
+		c.b.In(plan.Sync, "")
+		c.b.Place(c.reportAt)
+		c.report(c.noProgram)
+	}
+}
+
+// lookup checks that the program is there, executable and not a directory, so that
+// create fails where start would. What is found may be replaced before start;
+// execve goes through the same candidates again.
+func (c *compiler) lookup(candidates []string) {
+	b := c.b
+	b.In(plan.Exec, "process.args[0]")
+	found := b.Label()
+	call, flags := c.accessCall(found)
+	for i, p := range candidates {
+		last, next := i == len(candidates)-1, b.Label()
+		t, result := plan.Then{}, plan.None
+		if last {
+			result, t.On = c.reportOn(unix.ENOENT, unix.ENOTDIR, unix.EACCES)
+		} else {
+			t.On = searchOn(next)
+		}
+		// EPERM: a filter forbids looking; execve will report it.
+		t.On = append(t.On, plan.On{Errno: unix.EPERM, To: found})
+		b.Get("is "+p+" executable", "", t, result, call, slices.Concat([]plan.Arg{plan.Int(unix.AT_FDCWD), b.Str(p), plan.Int(unix.X_OK)}, flags)...)
+		isDirectory := plan.Then{Next: next, On: []plan.On{{Errno: unix.ENOTDIR, To: found}, {Errno: unix.EPERM, To: found}}}
+		b.CallThen("is "+p+" a directory", "execve would refuse it", isDirectory, call,
+			slices.Concat([]plan.Arg{plan.Int(unix.AT_FDCWD), b.Str(p + "/"), plan.Int(unix.F_OK)}, flags)...)
+		b.Place(next)
+	}
+	c.notFound()
+	b.Place(found)
+}
+
+// accessCall chooses the call that checks a permission, and its last arguments.
+// faccessat(2) checks for the real user ID and its capabilities, which are those of
+// the process unless only some of its permitted ones are effective, or it is not
+// root and has any. faccessat2 can check for the effective ones; without it, from
+// before Linux 5.8, nothing is looked up.
+func (c *compiler) accessCall(found plan.Label) (plan.Call, []plan.Arg) {
+	const override = 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH
+	s := Mask(c.p.Capabilities)
+	var real uint64
+	if c.p.User.UID == 0 {
+		real = s.Permitted
+	}
+	if (real^s.Effective)&override == 0 {
+		return plan.Faccessat, nil
+	}
+	effective := plan.Int(unix.AT_EACCESS)
+	c.b.CallThen("can permissions of effective IDs be checked", "what faccessat(2) checks are the real ones",
+		plan.Then{On: []plan.On{{Errno: unix.ENOSYS, To: found}, {Errno: unix.EPERM, To: found}}},
+		plan.Faccessat2, plan.Int(unix.AT_FDCWD), c.b.Str("/"), plan.Int(unix.F_OK), effective)
+	return plan.Faccessat2, []plan.Arg{effective}
+}
+
+// notFound is where the search ends if it has found directories only, or if there
+// was nothing to search, without a PATH.
+func (c *compiler) notFound() {
+	b, arg0 := c.b, c.p.Args[0]
+	if c.in.Unreported {
+		if len(Candidates(arg0, c.p.Env)) == 0 { // else execve fails
+			b.Call("find "+arg0+" without a PATH", "", plan.Faccessat, plan.Int(unix.AT_FDCWD), b.Str(""), plan.Int(unix.X_OK))
+		}
+		return
+	}
+	m := b.Message(handshake.NoProgram)
+	errno := unix.ENOENT
+	if strings.Contains(arg0, "/") {
+		errno = unix.EISDIR
+	}
+	b.Preset(m.A, uint64(-int64(errno)))
+	c.report(m)
+}
+
+// searchOn returns the errors after which the next directory of PATH is tried, as
+// execvp(3) does, at the label next.
+func searchOn(next plan.Label) []plan.On {
+	return []plan.On{{Errno: unix.ENOENT, To: next}, {Errno: unix.ENOTDIR, To: next}, {Errno: unix.EACCES, To: next}}
+}
+
+func (c *compiler) execve(candidates []string, env plan.Arg) {
+	b := c.b
+	b.In(plan.Exec, "process.args")
+	argv := b.Strs(c.p.Args)
+	for i, p := range candidates {
+		t, result := plan.Then{}, plan.None
+		if i < len(candidates)-1 {
+			t.On = searchOn(0) // the following step
+		} else {
+			result, t.On = c.reportOn(unix.ENOENT, unix.ENOTDIR, unix.EACCES, unix.ENOEXEC)
+		}
+		b.Get("become "+p, "", t, result, plan.Execve, b.Str(p), argv, env)
+	}
+}

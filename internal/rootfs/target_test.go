@@ -1,0 +1,98 @@
+package rootfs
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/linkwalk"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// TestTargetQuestionIsUnpacked: a question arrives as it was asked.
+func TestTargetQuestionIsUnpacked(t *testing.T) {
+	for _, q := range []TargetQuestion{
+		{}, {Mount: 300, Dir: true, last: lastRefused}, {Mount: 1, Copied: true, last: lastKept}, {Mount: 1 << 20, Dir: true, Noted: true},
+	} {
+		if got := UnpackTargetQuestion(q.pack()); got != q {
+			t.Errorf("%+v became %+v", q, got)
+		}
+	}
+}
+
+// TestTargetAnswers: what is missing is made one name at a time, without a link
+// on the way.
+func TestTargetAnswers(t *testing.T) {
+	links := map[string]string{"/link": "../../new/deep", "/up": "..", "/proclink": "/proc", "/there": "dir"}
+	look := func(name string) (linkwalk.Kind, string, error) {
+		switch {
+		case links[name] != "":
+			return linkwalk.Link, links[name], nil
+		case name == "/dir" || name == "/proc":
+			return linkwalk.Directory, "", nil
+		case name == "/private":
+			return 0, "", unix.EACCES
+		}
+		return linkwalk.Missing, "", nil
+	}
+	file, dir := TargetQuestion{}, TargetQuestion{Dir: true}
+	for _, c := range []struct {
+		q           TargetQuestion
+		destination string
+		want        string // path, directory, file
+	}{
+		{file, "/link", ". new -"}, {dir, "/link/x", ". new -"}, {file, "/there/x", "dir . x"}, {dir, "/there/x", "dir x -"},
+		{dir, "/there", "dir - -"}, {file, "/new", ". . new"}, {TargetQuestion{last: lastKept}, "/there", "there - -"},
+		{TargetQuestion{Dir: true, last: lastRefused}, "/there/sys", "dir sys -"}, {dir, "/private/x", "- - -"},
+		{TargetQuestion{Copied: true, last: lastKept}, "/there", "there - -"}, {TargetQuestion{Copied: true, last: lastKept}, "/there/new", "dir . new"},
+	} {
+		a, err := c.q.Answer(&specs.Mount{Destination: c.destination}, "dir", look)
+		got := strings.Join([]string{or(a.Path), or(a.Directory), or(a.File)}, " ")
+		if err != nil || got != c.want {
+			t.Errorf("%s %+v: %q, %v; want %q", c.destination, c.q, got, err, c.want)
+		}
+	}
+	for _, c := range []struct {
+		q           TargetQuestion
+		destination string
+	}{
+		{dir, "/up"}, {dir, "/proclink"}, {file, "/proclink/version"}, {TargetQuestion{Dir: true, last: lastRefused}, "/there"},
+		{TargetQuestion{Copied: true, last: lastKept}, "/dir"}, {TargetQuestion{Copied: true, last: lastKept}, "/up"},
+	} {
+		a, err := c.q.Answer(&specs.Mount{Destination: c.destination, Type: "sysfs"}, "dir", look)
+		if wrong := (*spec.Error)(nil); !errors.As(err, &wrong) {
+			t.Errorf("%s: %+v, %v", c.destination, a, err)
+		}
+	}
+}
+
+func or(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+// TestTargetAnswerFits: an answer that the plan has no room for is an error, and
+// the longest that it has room for fits.
+func TestTargetAnswerFits(t *testing.T) {
+	name := strings.Repeat("n", unix.NAME_MAX)
+	path := strings.Repeat("p", unix.PathMax-1)
+	data, err := TargetAnswer{Directory: name, File: name, Path: path}.Bytes()
+	if err != nil || len(data) != answerSize {
+		t.Errorf("%d bytes, %v; the room is %d", len(data), err, answerSize)
+	}
+	for _, a := range []TargetAnswer{{Path: path + "p"}, {Directory: name + "n"}, {File: name + "n"}} {
+		if _, err := a.Bytes(); !errors.Is(err, unix.ENAMETOOLONG) {
+			t.Errorf("%v", err)
+		}
+	}
+	for _, a := range []TargetAnswer{{Directory: "a/b"}, {Directory: ".."}, {Directory: ".", File: "../x"}, {Directory: ".", File: ".."}} {
+		if _, err := a.Bytes(); err == nil {
+			t.Errorf("%+v is not a single name", a)
+		}
+	}
+}
