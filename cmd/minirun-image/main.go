@@ -120,8 +120,8 @@ func app() *cli.App {
 			&cli.StringFlag{Name: "store", Value: image.DefaultDir(), Usage: "directory of images"},
 			// minirun's own, which it passes on.
 			&cli.StringFlag{Name: "root", Hidden: true}, &cli.StringFlag{Name: "log", Hidden: true}, &cli.StringFlag{Name: "log-format", Hidden: true},
-			&cli.BoolFlag{Name: "debug", Hidden: true}, &cli.BoolFlag{Name: "systemd-cgroup", Hidden: true}, &cli.StringFlag{Name: "rootless", Hidden: true},
-			&cli.StringFlag{Name: "criu", Hidden: true},
+			&cli.BoolFlag{Name: "debug", Hidden: true}, &cli.BoolFlag{Name: "systemd-cgroup", Hidden: true}, &cli.StringFlag{Name: "cgroup-manager", Hidden: true},
+			&cli.StringFlag{Name: "rootless", Hidden: true}, &cli.StringFlag{Name: "criu", Hidden: true},
 		},
 		Commands:       commands,
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports

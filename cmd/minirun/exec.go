@@ -21,6 +21,7 @@ func execCommand() *cli.Command {
 		Flags: []cli.Flag{
 			toggleFlag(cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "give it a terminal"}),
 			textFlag(cli.StringFlag{Name: "console-socket", Usage: "Unix `SOCKET` that gets the master of the terminal"}),
+			textFlag(cli.StringFlag{Name: "pidfd-socket", Usage: "Unix `SOCKET` that gets a pidfd of the process"}),
 			toggleFlag(cli.BoolFlag{Name: "interactive", Aliases: []string{"i"}, Usage: "ignored: standard input is its own", Hidden: true}),
 			textFlag(cli.StringFlag{Name: "cwd", Aliases: []string{"workdir", "w"}, Usage: "working `DIR` in the container"}),
 			listFlag(cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "set `NAME=VALUE` in its environment"}),
@@ -51,7 +52,7 @@ func execute(ctx *cli.Context) error {
 		Terminal: ctx.Bool("tty"), Cwd: ctx.String("cwd"), Env: values(ctx, "env"), User: ctx.String("user"), Gids: values(ctx, "additional-gids"),
 		Caps: values(ctx, "cap"), Label: ctx.String("process-label"), AppArmor: ctx.String("apparmor"),
 		Cgroups: values(ctx, "cgroup"), Detach: ctx.Bool("detach"), IgnorePaused: ctx.Bool("ignore-paused"),
-		PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"),
+		PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"), PidFDSocket: ctx.String("pidfd-socket"),
 		PreserveFDs: ctx.Int("preserve-fds"), Inherited: inherited, Warn: warn,
 	}
 	if ctx.IsSet("no-new-privs") {

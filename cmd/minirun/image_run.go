@@ -87,7 +87,7 @@ func newEngine(ctx *cli.Context) *engine.Engine {
 	if err != nil {
 		program = "/proc/self/exe"
 	}
-	return &engine.Engine{Store: imageStore(ctx), Root: ctx.String("root"), Program: program, Helper: helper, Inherited: inherited, Systemd: ctx.Bool("systemd-cgroup"), Warn: warn}
+	return &engine.Engine{Store: imageStore(ctx), Root: ctx.String("root"), Program: program, Helper: helper, Inherited: inherited, Systemd: systemdCgroup(ctx), NoCgroup: noCgroup(ctx), Warn: warn}
 }
 
 func runImage(ctx *cli.Context) error {
@@ -116,7 +116,7 @@ func runImage(ctx *cli.Context) error {
 			return err
 		}
 	}
-	o := container.Options{PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"), NoPivot: ctx.Bool("no-pivot"), NoKeyring: ctx.Bool("no-new-keyring"), PreserveFDs: ctx.Int("preserve-fds")}
+	o := container.Options{NotifySocket: os.Getenv(notifySocket), PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"), PidFDSocket: ctx.String("pidfd-socket"), NoPivot: ctx.Bool("no-pivot"), NoKeyring: ctx.Bool("no-new-keyring"), PreserveFDs: ctx.Int("preserve-fds")}
 	done, err := watch(ctx, &o)
 	if err != nil {
 		return err

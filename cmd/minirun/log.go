@@ -15,34 +15,43 @@ import (
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/debuglog"
+	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/spec"
 	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/termtext"
 )
+
+var standardError = &patient{to: stdio.Err, limit: patience}
 
 // Messages go to standard error, or to --log in the form engines read: one
 // line each, logfmt or JSON with time, level and msg as runc writes them.
 var messages = struct {
 	out   io.Writer
 	json  bool
-	file  bool
+	file  *os.File // of --log; it stays open as long as something refers to it
 	debug bool
-}{out: patient{stdio.Err}}
+}{out: standardError}
 
 // patient writes to a descriptor whose reader may have stopped reading or may be
-// gone: minirun neither waits for it forever nor exits because of it. What does not
-// get through is lost.
-type patient struct{ to stdio.Descriptor }
+// gone: minirun does not exit because of it, and does not wait forever, nor past a
+// signal that asks to end. What does not get through is lost.
+type patient struct {
+	to    stdio.Descriptor
+	limit time.Duration // how long the reader may take
+	lost  bool          // it took longer: there is no further wait
+}
 
-const patience = 10 * time.Second
+const (
+	patience = 10 * time.Second
+	haste    = time.Second            // once a signal asked to end
+	glance   = 100 * time.Millisecond // between two looks for such a signal
+	noLimit  = 1<<63 - 1              // a narrated start takes as long as its reader
+)
 
-func (p patient) Write(data []byte) (int, error) {
+func (p *patient) Write(data []byte) (int, error) {
 	for rest := data; len(rest) > 0; {
-		fds := []unix.PollFd{{Fd: int32(p.to), Events: unix.POLLOUT}}
-		if n, err := unix.Poll(fds, int(patience.Milliseconds())); errors.Is(err, unix.EINTR) {
-			continue
-		} else if err == nil && n == 0 {
-			return len(data) - len(rest), os.ErrDeadlineExceeded
+		if err := p.await(); err != nil {
+			return len(data) - len(rest), err
 		}
 		// As much as a pipe that is ready takes at once (pipe(7), PIPE_BUF).
 		n, err := p.to.Write(rest[:min(len(rest), 4096)])
@@ -53,6 +62,28 @@ func (p patient) Write(data []byte) (int, error) {
 	}
 	return len(data), nil
 }
+
+// await waits until the descriptor is ready.
+func (p *patient) await() error {
+	var waited time.Duration
+	for {
+		fds := []unix.PollFd{{Fd: int32(p.to), Events: unix.POLLOUT}}
+		_, err := unix.Poll(fds, int(glance.Milliseconds()))
+		if err != nil && !errors.Is(err, unix.EINTR) || fds[0].Revents != 0 {
+			return err
+		}
+		if waited += glance; p.lost || waited >= p.limit {
+			p.lost = true
+			return os.ErrDeadlineExceeded
+		}
+		if q := signals.Caught(); q != nil && q.AsksToEnd() {
+			return os.ErrDeadlineExceeded
+		}
+	}
+}
+
+// Fd returns the descriptor's number, as [os.File.Fd] does.
+func (p *patient) Fd() uintptr { return p.to.Fd() }
 
 func openLog(c *cli.Context) error {
 	messages.debug = c.Bool("debug")
@@ -71,7 +102,7 @@ func openLog(c *cli.Context) error {
 		if err != nil {
 			return fmt.Errorf("--log: %w", err)
 		}
-		messages.out, messages.file = f, true
+		messages.out, messages.file = &patient{to: stdio.Descriptor(f.Fd()), limit: patience}, f // it may be a FIFO
 	}
 	if messages.debug {
 		debuglog.To(func(text string) { logLine("debug", text) })
@@ -90,7 +121,7 @@ func logLine(level, text string) {
 		if err == nil {
 			fmt.Fprintf(messages.out, "%s\n", line)
 		}
-	case messages.file:
+	case messages.file != nil:
 		fmt.Fprintf(messages.out, "time=%q level=%s msg=%q\n", now, level, text)
 	case level == "debug":
 		fmt.Fprintf(messages.out, "minirun: debug: %s\n", termtext.Line(text))
@@ -117,13 +148,16 @@ func fail(err error) {
 	if errors.As(err, &status) {
 		os.Exit(int(status))
 	}
-	logLine("error", err.Error())
-	if messages.file {
-		// Engines read the log, people the terminal.
-		fmt.Fprintf(patient{stdio.Err}, "minirun: %s\n", termtext.Text(termtext.Bounded(err.Error())))
-	}
 	var interrupted *container.Interrupted
 	if errors.As(err, &interrupted) {
+		standardError.limit = haste
+	}
+	logLine("error", err.Error())
+	if messages.file != nil {
+		// Engines read the log, people the terminal.
+		fmt.Fprintf(standardError, "minirun: %s\n", termtext.Text(termtext.Bounded(err.Error())))
+	}
+	if interrupted != nil {
 		os.Exit(128 + int(interrupted.Signal))
 	}
 	var failed *failure

@@ -146,10 +146,11 @@ func app(args []string) *cli.App {
 			textFlag(cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"}),
 			toggleFlag(cli.BoolFlag{Name: "debug", Usage: "more messages"}),
 			toggleFlag(cli.BoolFlag{Name: "systemd-cgroup", Usage: "have systemd make the cgroup"}),
+			textFlag(cli.StringFlag{Name: "cgroup-manager", Usage: "`MANAGER` of the cgroup: cgroupfs, systemd, or disabled for no cgroup and no limits"}),
 			textFlag(cli.StringFlag{Name: "rootless", Value: "auto", Usage: "ignored: minirun sees for itself", Hidden: true}),
 			textFlag(cli.StringFlag{Name: "criu", Usage: "ignored", Hidden: true}),
 		},
-		Before:         openLog,
+		Before:         before,
 		Commands:       commands,
 		Action:         help,
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"os"
 
 	"github.com/urfave/cli/v2"
 
@@ -20,7 +20,7 @@ func restoreCommand() *cli.Command {
 			textFlag(cli.StringFlag{Name: "pid-file", Usage: "write the container's process ID to `FILE`"}),
 			textFlag(cli.StringFlag{Name: "lsm-profile", Usage: "use `TYPE:NAME` in the place of the LSM profile in the images"}),
 			textFlag(cli.StringFlag{Name: "lsm-mount-context", Usage: "use `CONTEXT` in the place of the mounts' in the images"}),
-			textFlag(cli.StringFlag{Name: "console-socket", Usage: "refused: a terminal cannot be restored", Hidden: true}),
+			textFlag(cli.StringFlag{Name: "console-socket", Usage: "Unix `SOCKET` that gets the master of the terminal"}),
 			toggleFlag(cli.BoolFlag{Name: "no-subreaper", Usage: "ignored: minirun is the parent of what it waits for", Hidden: true}),
 			toggleFlag(cli.BoolFlag{Name: "no-pivot", Usage: "ignored: criu makes the root", Hidden: true}),
 		),
@@ -29,16 +29,13 @@ func restoreCommand() *cli.Command {
 }
 
 func restore(ctx *cli.Context) error {
-	if socket := ctx.String("console-socket"); socket != "" {
-		return fmt.Errorf("--console-socket %s: minirun cannot restore a terminal", socket)
-	}
 	bundle := ctx.String("bundle")
 	if bundle == "" {
 		bundle = "."
 	}
 	o := container.Options{
-		Root: ctx.String("root"), ID: ctx.Args().First(), Bundle: bundle, PidFile: ctx.String("pid-file"),
-		SystemdCgroup: ctx.Bool("systemd-cgroup"), Warn: warn,
+		Root: ctx.String("root"), ID: ctx.Args().First(), Bundle: bundle, PidFile: ctx.String("pid-file"), NotifySocket: os.Getenv(notifySocket), ConsoleSocket: ctx.String("console-socket"),
+		SystemdCgroup: systemdCgroup(ctx), NoCgroup: noCgroup(ctx), Warn: warn,
 	}
 	status, err := container.Restore(o, container.RestoreOptions{
 		RunOptions: container.RunOptions{Detach: ctx.Bool("detach")},

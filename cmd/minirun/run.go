@@ -41,6 +41,7 @@ func createFlags() []cli.Flag {
 	return []cli.Flag{
 		textFlag(cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` with config.json"}),
 		textFlag(cli.StringFlag{Name: "console-socket", Usage: "Unix `SOCKET` that gets the master of the terminal"}),
+		textFlag(cli.StringFlag{Name: "pidfd-socket", Usage: "Unix `SOCKET` that gets a pidfd of the container's first process"}),
 		textFlag(cli.StringFlag{Name: "pid-file", Usage: "write the container's process ID to `FILE`"}),
 		numberFlag(cli.IntFlag{Name: "preserve-fds", Usage: "the container inherits `N` more descriptors than 0 to 2"}),
 		toggleFlag(cli.BoolFlag{Name: "no-pivot", Usage: "move the root instead of pivot_root: for a host on a ramfs"}),
@@ -75,6 +76,10 @@ func run(ctx *cli.Context) error {
 	return nil
 }
 
+// notifySocket is the variable with the socket of a service manager that waits until
+// the container's program is ready (sd_notify(3)).
+const notifySocket = "NOTIFY_SOCKET"
+
 // options reads the flags and arguments of run and create.
 func options(ctx *cli.Context) (container.Options, error) {
 	id, bundle, err := idAndBundle(ctx)
@@ -83,9 +88,9 @@ func options(ctx *cli.Context) (container.Options, error) {
 	}
 	return container.Options{
 		Root: ctx.String("root"), ID: id, Bundle: bundle,
-		PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"),
+		PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"), PidFDSocket: ctx.String("pidfd-socket"), NotifySocket: os.Getenv(notifySocket),
 		PreserveFDs: ctx.Int("preserve-fds"), Inherited: inherited, NoPivot: ctx.Bool("no-pivot"), NoKeyring: ctx.Bool("no-new-keyring"),
-		Layers: values(ctx, "layer"), Ephemeral: ctx.Bool("ephemeral"), SystemdCgroup: ctx.Bool("systemd-cgroup"),
+		Layers: values(ctx, "layer"), Ephemeral: ctx.Bool("ephemeral"), SystemdCgroup: systemdCgroup(ctx), NoCgroup: noCgroup(ctx),
 		Warn: warn,
 	}, nil
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/container"
@@ -12,7 +14,7 @@ func startCommand() *cli.Command {
 		Usage:     "start the program of a created container",
 		ArgsUsage: "ID",
 		Action: func(ctx *cli.Context) error {
-			return container.Start(ctx.String("root"), ctx.Args().First(), warn)
+			return container.Start(ctx.String("root"), ctx.Args().First(), os.Getenv(notifySocket), warn)
 		},
 	}
 }

@@ -39,13 +39,13 @@ func explainer(ctx *cli.Context, o *container.Options) (func() error, error) {
 	}
 	name := ctx.String("explain-to")
 	if name == "" {
-		o.Watch = see.NewExplainer(stdio.Err, level == "full")
+		o.Watch = see.NewExplainer(&patient{to: stdio.Err, limit: noLimit}, level == "full")
 		return func() error { return nil }, nil
 	}
 	f, err := atomicfile.Append(name, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("--explain-to: %w", err)
 	}
-	o.Watch = see.NewExplainer(f, level == "full")
+	o.Watch = see.NewExplainer(&patient{to: stdio.Descriptor(f.Fd()), limit: noLimit}, level == "full")
 	return f.Close, nil
 }

@@ -181,6 +181,8 @@ func id() string { return "compare-" + strconv.Itoa(os.Getpid()) }
 
 func (r *Runtime) run(args ...string) error {
 	cmd := exec.Command(r.Path, append([]string{"--root", filepath.Join(r.dir, "state")}, args...)...)
+	// start would wait until the program reports to the caller's service manager.
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "NOTIFY_SOCKET=") })
 	// A file: a pipe would be held by the container.
 	log, err := os.Create(filepath.Join(r.dir, "log"))
 	if err != nil {

@@ -33,6 +33,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/signals"
 )
 
 // Attr is what Start needs besides the plan.
@@ -96,26 +97,35 @@ type Message struct {
 // Stamped is the point of a message with times: see plan.Stamp.
 const Stamped = plan.Ran + 1
 
-// Image returns the sealed memfd that Start executes.
+// Image returns the sealed memfd that Start executes, or a file in its place.
 func Image(p *plan.Plan) (*os.File, error) {
 	data, err := p.Encode()
 	if err != nil {
 		return nil, err
 	}
+	code := headers(loopCode(), len(data))
 	fd, err := memfd()
 	if err != nil {
-		hint := ""
-		if errors.Is(err, unix.EACCES) {
-			hint = ": /proc/sys/vm/memfd_noexec is 2 and forbids programs in memory"
+		f, instead := tmpfsImage(code, data)
+		if instead != nil {
+			return nil, fmt.Errorf("memfd_create: %w; without it: %w%s", err, instead, memfdHint(err))
 		}
-		return nil, fmt.Errorf("memfd_create: %w%s", err, hint)
+		return f, nil
 	}
 	f := os.NewFile(uintptr(fd), "plan")
-	if err := seal(fd, headers(loopCode(), len(data)), data); err != nil {
+	if err := seal(fd, code, data); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("write the plan's image: %w", err)
 	}
 	return f, nil
+}
+
+// memfdHint says what to change, for a user who may not mount a tmpfs instead.
+func memfdHint(err error) string {
+	if errors.Is(err, unix.EACCES) {
+		return "\nhint: vm.memfd_noexec is 2 here: set it to 1: sysctl vm.memfd_noexec=1"
+	}
+	return "\nhint: allow memfd_create in the seccomp filter of the container or service that minirun runs in"
 }
 
 // imageName is what /proc/PID/exe shows of a process in its plan.
@@ -130,6 +140,14 @@ func memfd() (int, error) {
 }
 
 func seal(fd int, code, data []byte) error {
+	if err := writeImage(fd, code, data); err != nil {
+		return err
+	}
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE)
+	return err
+}
+
+func writeImage(fd int, code, data []byte) error {
 	if _, err := unix.Pwrite(fd, code, 0); err != nil {
 		return err
 	}
@@ -140,8 +158,7 @@ func seal(fd int, code, data []byte) error {
 		}
 		off += n
 	}
-	_, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SEAL|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_WRITE)
-	return err
+	return nil
 }
 
 // Start runs the plan in a new process. The caller ends with Close, and waits
@@ -191,6 +208,7 @@ func (proc *Process) fork(image *os.File, a Attr, sync int) error {
 	// another program in its place.
 	path := "/proc/self/fd/" + strconv.Itoa(program)
 	KeepSlack()
+	signals.DefaultInChildren()
 	pid, err := syscall.ForkExec(path, []string{"minirun-init"}, &syscall.ProcAttr{
 		Env: []string{}, Files: files, Sys: sys,
 	})
@@ -350,7 +368,9 @@ const failedSize = 16
 // Reply lets the process go on; data is what its Await step reads, at least
 // one byte. If the process has ended, the error is what Receive says of it.
 func (proc *Process) Reply(data []byte) error {
-	_, err := proc.sync.Write(data)
+	// The process reads before it asks again, so there is room, unless another process
+	// of its PID namespace asks in its name.
+	_, err := unix.SendmsgN(int(proc.sync.Fd()), data, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 	if !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
 		return err
 	}

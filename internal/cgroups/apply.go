@@ -198,8 +198,6 @@ func applyHint(v *Value, err error) string {
 		return ": the kernel does not count swap: boot it with swapaccount=1"
 	case errors.Is(err, fs.ErrNotExist):
 		return ": this kernel does not have the file"
-	case errors.Is(err, ErrNotTaken) && strings.Contains(v.File, ".kmem.limit"):
-		return ": Linux 5.16 and later do not limit kernel memory by itself; take the setting out, it counts towards memory.limit"
 	case errors.Is(err, unix.EBUSY) && v.Controller == "memory":
 		return ": more than that is in use"
 	case errors.Is(err, unix.EINVAL) && (v.File == "memory.limit_in_bytes" || v.File == "memory.memsw.limit_in_bytes"):

@@ -20,9 +20,6 @@ func (c *compiler) cpu(p *specs.LinuxCPU) {
 	if p.Idle != nil && *p.Idle != 0 && *p.Idle != 1 {
 		c.fail("cpu.idle", "%d is neither 0 nor 1", *p.Idle)
 	}
-	if p.Quota != nil && *p.Quota < -1 {
-		c.fail("cpu.quota", "%d is not a time: give microseconds, or -1 for no quota", *p.Quota)
-	}
 	if set(p.Burst) && set(p.Quota) && *p.Quota > 0 && *p.Burst > uint64(*p.Quota) {
 		c.fail("cpu.burst", "%d is more than linux.resources.cpu.quota %d, which the specification forbids", *p.Burst, *p.Quota)
 	}
@@ -83,7 +80,7 @@ func (c *compiler) bandwidth(p *specs.LinuxCPU) {
 			c.add(Value{Controller: "cpu", File: "cpu.cfs_period_us", Value: itoa(*p.Period), Source: "cpu.period", SwapNext: quota})
 		}
 		if quota {
-			c.add(Value{Controller: "cpu", File: "cpu.cfs_quota_us", Value: itoa(*p.Quota), Source: "cpu.quota", SwapNext: burst})
+			c.add(Value{Controller: "cpu", File: "cpu.cfs_quota_us", Value: itoa(max(*p.Quota, -1)), Source: "cpu.quota", SwapNext: burst})
 		}
 		if burst {
 			c.add(Value{Controller: "cpu", File: "cpu.cfs_burst_us", Value: itoa(*p.Burst), Source: "cpu.burst"})
@@ -133,7 +130,12 @@ func (c *compiler) pids(p *specs.LinuxPids) {
 	}
 	if v := c.version("pids", "pids.limit"); v != 0 {
 		// 0 is a limit: since version 1.3 of the specification the field says
-		// "not set" by being absent.
-		c.add(Value{Controller: "pids", V2: v == 2, File: "pids.max", Value: orMax(*p.Limit), Source: "pids.limit", Late: true})
+		// "not set" by being absent. The container already has one process, so
+		// no limit below 1 can be kept, and systemd refuses TasksMax=0.
+		limit := *p.Limit
+		if limit == 0 {
+			limit = 1
+		}
+		c.add(Value{Controller: "pids", V2: v == 2, File: "pids.max", Value: orMax(limit), Source: "pids.limit", Late: true})
 	}
 }

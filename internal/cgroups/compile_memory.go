@@ -3,8 +3,14 @@
 
 package cgroups
 
-import specs "github.com/opencontainers/runtime-spec/specs-go"
+import (
+	"math"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// memory compiles the limits of memory. memory.kernel is not written: Linux 5.16
+// and later accept it and forget it, and internal/spec warns of that.
 func (c *compiler) memory(m *specs.LinuxMemory) {
 	for _, f := range []struct {
 		name  string
@@ -17,7 +23,7 @@ func (c *compiler) memory(m *specs.LinuxMemory) {
 			c.fail("memory."+f.name, "%d is not a number of bytes: give one from 0 up, or -1 for no limit", *f.value)
 		}
 	}
-	if m.Swappiness != nil && *m.Swappiness > 100 {
+	if setSwappiness(m) && *m.Swappiness > 100 {
 		c.fail("memory.swappiness", "%d is out of range: 0 to 100", *m.Swappiness)
 	}
 	if set(m.Swap) && *m.Swap > 0 && set(m.Limit) && *m.Swap < *m.Limit {
@@ -39,8 +45,8 @@ func (c *compiler) memory1(m *specs.LinuxMemory) {
 	text := func(file, field, value string, verify Verify) {
 		c.add(Value{Controller: "memory", File: file, Value: value, Source: "memory." + field, Verify: verify})
 	}
-	if m.UseHierarchy != nil {
-		text("memory.use_hierarchy", "useHierarchy", bit(*m.UseHierarchy), VerifyText)
+	if m.UseHierarchy != nil && *m.UseHierarchy { // false is config.json's default, and gone since Linux 5.11
+		text("memory.use_hierarchy", "useHierarchy", "1", VerifyText)
 	}
 	// The kernel demands limit ≤ memory+swap at every moment: when raising,
 	// memsw goes first, when lowering, the limit does.
@@ -59,13 +65,8 @@ func (c *compiler) memory1(m *specs.LinuxMemory) {
 			Source: "memory.limit", Verify: VerifyBytes, Optional: true})
 	}
 	bytes("memory.soft_limit_in_bytes", "reservation", m.Reservation)
-	// Linux accepts and forgets this one since 5.16; reading back tells.
-	bytes("memory.kmem.limit_in_bytes", "kernel", m.Kernel)
-	if set(m.Kernel) && *m.Kernel == -1 {
-		c.out[len(c.out)-1].Optional = true
-	}
 	bytes("memory.kmem.tcp.limit_in_bytes", "kernelTCP", m.KernelTCP)
-	if m.Swappiness != nil {
+	if setSwappiness(m) {
 		text("memory.swappiness", "swappiness", itoa(*m.Swappiness), VerifyText)
 	}
 	if m.DisableOOMKiller != nil {
@@ -78,20 +79,14 @@ func (c *compiler) memory1(m *specs.LinuxMemory) {
 // memory2 also serves a host without a memory controller: version then fails
 // on the first setting that asks for something.
 func (c *compiler) memory2(m *specs.LinuxMemory) {
-	if set(m.Kernel) && *m.Kernel > 0 {
-		c.only1("memory", "memory.kernel", "kernel memory counts towards memory.limit there")
-	}
 	if set(m.KernelTCP) && *m.KernelTCP > 0 {
 		c.only1("memory", "memory.kernelTCP", "TCP buffers count towards memory.limit there")
 	}
-	if m.Swappiness != nil {
+	if setSwappiness(m) {
 		c.only1("memory", "memory.swappiness", "set vm.swappiness for the host, or limit memory.swap")
 	}
 	if m.DisableOOMKiller != nil && *m.DisableOOMKiller {
 		c.only1("memory", "memory.disableOOMKiller", "use linux.resources.unified memory.high to slow the container down instead")
-	}
-	if m.UseHierarchy != nil && !*m.UseHierarchy {
-		c.only1("memory", "memory.useHierarchy", "v2 accounts hierarchically, always")
 	}
 	if swap, ok := c.swap2(m); ok && c.version("memory", "memory.swap") == 2 {
 		// Where there is no swap to count the file is missing; then none can
@@ -125,6 +120,12 @@ func (c *compiler) swap2(m *specs.LinuxMemory) (value string, ok bool) {
 		return "", false
 	}
 	return itoa(*m.Swap - *m.Limit), true
+}
+
+// setSwappiness reports whether a swappiness is given. Engines write their -1
+// for "not set" into a field without a sign.
+func setSwappiness(m *specs.LinuxMemory) bool {
+	return m.Swappiness != nil && *m.Swappiness != math.MaxUint64
 }
 
 func bit(b bool) string {

@@ -108,21 +108,18 @@ func TestCompileRefuses(t *testing.T) {
 		{"v1 hybrid v2", `{"memory":{"limit":8192,"swap":4096}}`, "memory.swap"},
 		{"v2", `{"memory":{"swap":4096}}`, "memory.swap"},
 		{"v2", `{"memory":{"limit":-1,"swap":4096}}`, "memory.swap"},
-		{"v2", `{"memory":{"kernel":4096}}`, "memory.kernel"},
 		{"v2", `{"memory":{"kernelTCP":4096}}`, "memory.kernelTCP"},
 		{"v2", `{"memory":{"swappiness":1}}`, "memory.swappiness"},
 		{"v1 v2", `{"memory":{"swappiness":101}}`, "memory.swappiness"},
 		{"v2", `{"memory":{"disableOOMKiller":true}}`, "memory.disableOOMKiller"},
-		{"v2", `{"memory":{"useHierarchy":false}}`, "memory.useHierarchy"},
 		{"bare", `{"memory":{"limit":4096}}`, "memory.limit"},
 		{"bare", `{"memory":{"reservation":4096}}`, "memory.reservation"},
 		{"bare", `{"memory":{"swap":-1}}`, "memory.swap"},
 		{"bare", `{"memory":{"swappiness":10}}`, "memory.swappiness"},
-		{"bare", `{"memory":{"kernel":4096}}`, "memory.kernel"},
+		{"bare", `{"memory":{"kernelTCP":4096}}`, "memory.kernelTCP"},
 		{"v1 v2", `{"cpu":{"shares":1}}`, "cpu.shares"},
 		{"v1 v2", `{"cpu":{"shares":262145}}`, "cpu.shares"},
 		{"v1 v2", `{"cpu":{"quota":1000,"burst":1001}}`, "cpu.burst"},
-		{"v1 v2", `{"cpu":{"quota":-2}}`, "cpu.quota"},
 		{"v1 v2", `{"cpu":{"idle":2}}`, "cpu.idle"},
 		{"v1 v2", `{"cpu":{"cpus":"0-"}}`, "cpu.cpus"},
 		{"v1 v2", `{"cpu":{"mems":"x"}}`, "cpu.mems"},
@@ -137,8 +134,8 @@ func TestCompileRefuses(t *testing.T) {
 		{"bare", `{"devices":[{"allow":true,"access":"r"}]}`, "devices"},
 		{"v1 v2", `{"devices":[{"allow":true,"access":"rw"},{"allow":true,"type":"u","access":"r"}]}`, "devices[1].type"},
 		{"v1 v2", `{"devices":[{"allow":true,"type":"c"}]}`, "devices[0].access"},
-		{"v1 v2", `{"devices":[{"allow":true,"type":"c","access":"rx"}]}`, "devices[0].access"},
-		{"v1 v2", `{"devices":[{"allow":true,"type":"c","major":4096,"access":"r"}]}`, "devices[0].major"},
+		{"v1 v2", `{"devices":[{"allow":true,"type":"c","access":"xa"}]}`, "devices[0].access"},
+		{"v1 v2", `{"devices":[{"allow":true,"type":"c","major":4294967296,"access":"r"}]}`, "devices[0].major"},
 		{"v1 v2", `{"devices":[{"allow":true,"type":"c","minor":-2,"access":"r"}]}`, "devices[0].minor"},
 		{"v1", `{"devices":[{"allow":true,"type":"c","major":9,"access":"rw"},{"allow":false,"type":"c","major":9,"minor":9,"access":"w"}]}`, "devices[1]"},
 		{"v1 v2", `{"blockIO":{"weight":9}}`, "blockIO.weight"},
@@ -224,6 +221,9 @@ func TestNothingIgnored(t *testing.T) {
 			for key, old := range m {
 				if name == "v1" && key == "checkBeforeUpdate" {
 					continue // what the v1 kernel does anyway
+				}
+				if key == "kernel" {
+					continue // which internal/spec warns of
 				}
 				delete(m, key)
 				if outcome(h, tree) == before {

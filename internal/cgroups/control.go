@@ -73,8 +73,11 @@ func procs(dir string) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	var pids []int
-	for line := range strings.Lines(s) {
+	return parseProcs(s, dir)
+}
+
+func parseProcs(text, dir string) (pids []int, err error) {
+	for line := range strings.Lines(text) {
 		pid, err := strconv.Atoi(strings.TrimSuffix(line, "\n"))
 		if err != nil {
 			return nil, fmt.Errorf("read %s/cgroup.procs: %w", dir, err)
@@ -86,32 +89,11 @@ func procs(dir string) ([]int, error) {
 	return pids, nil
 }
 
-func treeProcs(dir string) ([]int, error) {
-	pids, err := procs(dir)
-	if err != nil && !errors.Is(err, unix.EOPNOTSUPP) { // a threaded cgroup's processes are listed above it
-		return nil, err
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return pids, err
-	}
-	for _, e := range entries {
-		if !e.IsDir() {
-			continue
-		}
-		more, err := treeProcs(dir + "/" + e.Name())
-		if err != nil && !gone(err) {
-			return pids, err
-		}
-		pids = append(pids, more...)
-	}
-	return pids, nil
-}
-
 // Kill signals every process of the group and of cgroups inside it. For
 // SIGKILL the kernel's own cgroup.kill is used where there is one, and else
-// the group is frozen meanwhile, so that no process can fork away. Kill does
-// not wait for the processes to be gone. This process itself is spared.
+// the group is frozen meanwhile, so that no process can fork away, and so are
+// cgroups inside that the container froze: what is frozen does not die. All are
+// thawed at the end. Kill does not wait for the processes to be gone. This process itself is spared.
 func (g *Group) Kill(sig syscall.Signal) (err error) {
 	if err := g.settle(); err != nil {
 		return err
@@ -134,11 +116,7 @@ func (g *Group) Kill(sig syscall.Signal) (err error) {
 			// Not waited for: whoever is missed is found by the next call.
 			if writeText(d.path+"/freezer.state", "FROZEN") == nil {
 				// What is frozen does not die: a failure to thaw is one to kill.
-				defer func() {
-					if thaw := writeText(d.path+"/freezer.state", "THAWED"); !errors.Is(thaw, unix.ENOENT) {
-						err = errors.Join(err, thaw)
-					}
-				}()
+				defer func() { err = errors.Join(err, g.ThawInside()) }()
 				if pids, err = g.AllProcs(); err != nil {
 					return err
 				}

@@ -10,6 +10,7 @@ package cgroups
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -17,6 +18,9 @@ import (
 
 // Linux has 12 bits of major and 20 bits of minor number.
 const maxMajor, maxMinor = 1<<12 - 1, 1<<20 - 1
+
+// A rule may name a number that no device has: the kernel compares 32 bits.
+const maxRuleNumber = math.MaxUint32
 
 // access bits, as BPF_DEVCG_ACC_* in linux/bpf.h.
 type access uint8
@@ -139,15 +143,15 @@ func (c *compiler) devices(list []specs.LinuxDeviceCgroup) {
 func (c *compiler) rules(source string, d specs.LinuxDeviceCgroup) []rule {
 	r := rule{devices: devices{false, anyNum, anyNum}, allow: d.Allow, source: resources + source}
 	for i, n := range [2]*int64{d.Major, d.Minor} {
-		name, limit, field := "major", int64(maxMajor), &r.major
+		name, field := "major", &r.major
 		if i == 1 {
-			name, limit, field = "minor", maxMinor, &r.minor
+			name, field = "minor", &r.minor
 		}
 		if n == nil || *n == -1 { // runc and the engines write -1 for "all"
 			continue
 		}
-		if *n < 0 || *n > limit {
-			c.fail(source+"."+name, "%d is not a %s number: 0 to %d, or absent for all", *n, name, limit)
+		if *n < 0 || *n > maxRuleNumber {
+			c.fail(source+"."+name, "%d is not a %s number: 0 to %d, or absent for all", *n, name, maxRuleNumber)
 		}
 		*field = *n
 	}
@@ -159,12 +163,10 @@ func (c *compiler) rules(source string, d specs.LinuxDeviceCgroup) []rule {
 			r.access |= accessWrite
 		case 'm':
 			r.access |= accessMknod
-		default:
-			c.fail(source+".access", "%q has a letter other than r, w and m", d.Access)
 		}
 	}
-	if d.Access == "" {
-		c.fail(source+".access", "is empty: say which of r, w and m the rule is for")
+	if r.access == 0 {
+		c.fail(source+".access", "%q has none of r, w and m, so the rule is for nothing", d.Access)
 	}
 	switch d.Type {
 	case "c":

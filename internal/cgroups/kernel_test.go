@@ -186,7 +186,6 @@ func TestApply(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ json, path, word string }{
-		{`{"memory":{"kernel":16777216}}`, "memory.kernel", "no effect"},
 		{`{"blockIO":{"throttleReadBpsDevice":[{"major":4000,"minor":0,"rate":1}]}}`, "blockIO.throttleReadBpsDevice[0].rate", "lsblk"},
 		{`{"cpu":{"cpus":"4000"}}`, "cpu.cpus", "cpuset.cpus"},
 		{`{"cpu":{"quota":1}}`, "cpu.quota", "invalid argument"},

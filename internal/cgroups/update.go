@@ -17,20 +17,29 @@ import (
 )
 
 // Update gives the group these resources. A value that r does not have stays,
-// and so does one that is 0 where that means "not set", pids.limit included:
-// engines send the whole structure with zeros. Rules for devices, if there are
+// and so does one that is 0 where that means "not set": engines send the whole
+// structure with zeros. Rules for devices, if there are
 // any, replace all that were there; what has not changed is not touched.
-// Limits are read back. On an error what was written before it stays, and the
-// error says which value it was.
+// Limits are read back. On an error, which says which value it was, the files
+// hold what they held before. Otherwise old is what brings that back, except for
+// the rules for devices, which come last.
 //
 // The group is [Host.Open]'s, of the same host.
-func (g *Group) Update(h *Host, r *specs.LinuxResources) error {
-	err := g.update(h, r)
+func (g *Group) Update(h *Host, r *specs.LinuxResources) (old []Value, err error) {
+	old, err = g.update(h, r)
 	var e *Error
 	if errors.As(err, &e) {
 		e.Update = true
 	}
-	return err
+	return old, err
+}
+
+// Restore writes what Update returned.
+func (g *Group) Restore(old []Value) error {
+	if err := g.restore(old); err != nil {
+		return fmt.Errorf("bring the old limits back: %w", err)
+	}
+	return nil
 }
 
 // Keeping does something that may write a file of the v2 group anew, and then
@@ -63,26 +72,39 @@ func (g *Group) Changes(h *Host, r *specs.LinuxResources) ([]Value, error) {
 	return values, err
 }
 
-func (g *Group) update(h *Host, r *specs.LinuxResources) error {
+func (g *Group) update(h *Host, r *specs.LinuxResources) (old []Value, err error) {
 	now, err := g.current(h, r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	values, rules, err := compileUpdate(h, r, now)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := g.Apply(values); err != nil {
-		return err
+	before, err := g.readFiles(values)
+	if err != nil {
+		return nil, err
 	}
-	if err := g.ApplyLate(values); err != nil {
-		return err
+	old = restoring(values, before)
+	if err = g.Apply(values); err == nil {
+		err = g.ApplyLate(values)
 	}
-	if rules == nil {
-		return nil
+	if err == nil && rules != nil {
+		err = g.updateDevices(*rules)
 	}
+	if err != nil {
+		if failed := g.Restore(old); failed != nil {
+			err = fmt.Errorf("%w\n%w", err, failed)
+		}
+		return nil, err
+	}
+	return old, nil
+}
+
+// updateDevices replaces the rules for devices.
+func (g *Group) updateDevices(rules policy) error {
 	if d := g.dir("devices", false); d != nil {
-		return g.updateDevices1(d, *rules)
+		return g.updateDevices1(d, rules)
 	}
 	return g.Apply([]Value{{V2: true, File: DeviceProgram, Source: resources + "devices", Verify: VerifyNone, Program: rules.program()}})
 }
@@ -90,6 +112,7 @@ func (g *Group) update(h *Host, r *specs.LinuxResources) error {
 // A setting is what two values of config.json share one file for, on v2.
 type setting struct {
 	quota  *int64 // linux.resources.cpu.quota
+	period *uint64
 	memory *int64 // linux.resources.memory.limit
 }
 
@@ -102,6 +125,11 @@ func (g *Group) current(h *Host, r *specs.LinuxResources) (now setting, err erro
 	if c := r.CPU; c != nil && !h.has("cpu") && set(c.Period) && !set(c.Quota) {
 		if now.quota, err = limitIn(d.path + "/cpu.max"); err != nil {
 			return now, fmt.Errorf("the CPU quota, which cpu.period alone does not change: %w", err)
+		}
+	}
+	if c := r.CPU; c != nil && !h.has("cpu") && set(c.Quota) && !set(c.Period) {
+		if now.period, err = periodIn(d.path + "/cpu.max"); err != nil {
+			return now, fmt.Errorf("the CPU period, which cpu.quota alone does not change: %w", err)
 		}
 	}
 	if m := r.Memory; m != nil && !h.has("memory") && set(m.Swap) && *m.Swap > 0 && !set(m.Limit) {
@@ -132,16 +160,35 @@ func limitIn(path string) (*int64, error) {
 	return &n, nil
 }
 
+// periodIn reads the second number of cpu.max; nil is a file that is not there.
+func periodIn(path string) (*uint64, error) {
+	s, err := readText(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, word, _ := strings.Cut(s, " ")
+	n, err := strconv.ParseUint(word, 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &n, nil
+}
+
 // compileUpdate is Compile for a container that has resources already (pure).
 // rules is nil if the rules for devices stay.
 func compileUpdate(h *Host, r *specs.LinuxResources, now setting) ([]Value, *policy, error) {
 	changed := *r
-	if r.Pids != nil && r.Pids.Limit != nil && *r.Pids.Limit == 0 {
-		changed.Pids = nil
-	}
 	if now.quota != nil {
 		cpu := *r.CPU
 		cpu.Quota = now.quota
+		changed.CPU = &cpu
+	}
+	if now.period != nil { // cpu.max keeps it, but systemd is told both
+		cpu := *r.CPU
+		cpu.Period = now.period
 		changed.CPU = &cpu
 	}
 	var swap *int64
@@ -219,10 +266,39 @@ func (g *Group) updateDevices1(d *dir, p policy) error {
 		return c.err
 	}
 	if p.allow || list == everything {
+		// What everything is reduced by is not in the list, so it cannot be
+		// brought back. These writes fail only where the first one does.
 		return g.whileFrozen(func() error { return g.Apply(c.out) })
 	}
 	values := append(deviceChanges(list, exceptions), c.out[len(c.out)-1]) // and devices.list is as it should be
-	return g.Apply(values)
+	err = g.Apply(values)
+	if err == nil {
+		return nil
+	}
+	reached, failed := readText(d.path + "/devices.list")
+	if failed == nil {
+		failed = g.Apply(deviceChanges(reached, listed(list)))
+	}
+	return errors.Join(err, failed)
+}
+
+// listed reads the exceptions of a devices.list (pure).
+func listed(list string) (out []exception) {
+	for line := range strings.Lines(list) {
+		f := strings.Fields(line)
+		if len(f) != 3 {
+			continue
+		}
+		e := exception{devices: devices{block: f[0] == "b", major: anyNum, minor: anyNum}, access: accessOf(f[2]), source: resources + "devices"}
+		major, minor, _ := strings.Cut(f[1], ":")
+		for i, number := range [2]string{major, minor} {
+			if n, err := strconv.ParseInt(number, 10, 64); err == nil { // "*" stays any
+				*[2]*int64{&e.major, &e.minor}[i] = n
+			}
+		}
+		out = append(out, e)
+	}
+	return out
 }
 
 // deviceChanges is how to get from a devices.list to these exceptions (pure).

@@ -33,6 +33,7 @@ func writes(values []Value) string {
 
 func TestCompileUpdate(t *testing.T) {
 	number := func(n int64) *int64 { return &n }
+	period := uint64(50000)
 	for _, c := range []struct {
 		host, json string
 		now        setting
@@ -41,7 +42,12 @@ func TestCompileUpdate(t *testing.T) {
 		{"v1 v2", `{}`, setting{}, ""},
 		{"v1 v2", `{"devices":[],"memory":{},"cpu":{},"blockIO":{}}`, setting{}, ""},
 		// What engines send for "not given".
-		{"v1 v2", `{"memory":{"limit":0,"swap":0,"reservation":0},"cpu":{"shares":0,"quota":0,"period":0,"cpus":"","mems":""},"pids":{"limit":0},"blockIO":{"weight":0}}`, setting{}, ""},
+		{"v1 v2", `{"memory":{"limit":0,"swap":0,"reservation":0},"cpu":{"shares":0,"quota":0,"period":0,"cpus":"","mems":""},"blockIO":{"weight":0}}`, setting{}, ""},
+		{"v1 v2", `{"pids":{"limit":0}}`, setting{}, "pids.max=1"},
+		{"v1 v2", `{"pids":{"limit":-9}}`, setting{}, "pids.max=max"},
+		{"v1", `{"cpu":{"quota":-9}}`, setting{}, "cpu.cfs_quota_us=-1"},
+		{"v2", `{"cpu":{"quota":-9}}`, setting{}, "cpu.max=max"},
+		{"v1 v2", `{"memory":{"kernel":4096,"swappiness":18446744073709551615,"useHierarchy":false}}`, setting{}, ""},
 		{"v1", `{"pids":{"limit":-1}}`, setting{}, "pids.max=max"},
 		{"v1", `{"memory":{"swap":8192}}`, setting{}, "memory.memsw.limit_in_bytes=8192"},
 		{"v1", `{"cpu":{"period":5000}}`, setting{}, "cpu.cfs_period_us=5000"},
@@ -52,6 +58,7 @@ func TestCompileUpdate(t *testing.T) {
 		{"v2", `{"cpu":{"period":5000}}`, setting{quota: number(2000)}, "cpu.max=2000 5000"},
 		{"v2", `{"cpu":{"period":5000}}`, setting{quota: number(-1)}, "cpu.max=max 5000"},
 		{"v2", `{"cpu":{"quota":5000}}`, setting{}, "cpu.max=5000"},
+		{"v2", `{"cpu":{"quota":5000}}`, setting{period: &period}, "cpu.max=5000 50000"},
 		{"v2", `{"memory":{"swap":8192}}`, setting{memory: number(4096)}, "memory.swap.max=4096"},
 		{"v2", `{"memory":{"swap":8192,"reservation":100}}`, setting{memory: number(4096)}, "memory.low=100 memory.swap.max=4096"},
 		{"v2", `{"memory":{"swap":-1}}`, setting{}, "memory.swap.max=max"},
@@ -78,6 +85,12 @@ func TestCompileUpdate(t *testing.T) {
 
 func TestDeviceChanges(t *testing.T) {
 	const list = "c *:* m\nb *:* m\nc 1:3 rwm\nc 5:2 rw\n"
+	if got := writes(deviceChanges(list, listed(list))); got != "" { // how a failed update gets back
+		t.Errorf("to itself: %q", got)
+	}
+	if got := writes(deviceChanges("c *:* m\nc 1:3 r\nc 7:7 w\n", listed(list))); got != "devices.allow=b *:* m devices.allow=c 1:3 wm devices.allow=c 5:2 rw devices.deny=c 7:7 w" {
+		t.Errorf("back: %q", got)
+	}
 	for _, c := range []struct{ want, changes string }{
 		{"c *:* m,b *:* m,c 1:3 rwm,c 5:2 rw", ""},
 		{"c *:* m,b *:* m,c 1:3 rwm", "devices.deny=c 5:2 rw"},
@@ -119,14 +132,14 @@ func TestUpdate(t *testing.T) {
 	}
 	for _, c := range []struct{ json, want string }{
 		{`{"memory":{"limit":67108864,"swap":134217728},"pids":{"limit":20},"cpu":{"quota":20000,"period":100000}}`, "67108864 134217728 20 20000 100000"},
-		{`{"memory":{"limit":0},"pids":{"limit":0}}`, "67108864 134217728 20 20000 100000"},
+		{`{"memory":{"limit":0},"pids":{}}`, "67108864 134217728 20 20000 100000"},
 		{`{"memory":{"limit":33554432}}`, "33554432 134217728 20 20000 100000"},
 		{`{"memory":{"limit":268435456,"swap":536870912}}`, "268435456 536870912 20 20000 100000"},
 		{`{"cpu":{"period":50000}}`, "268435456 536870912 20 20000 50000"},
 		{`{"memory":{"swap":-1},"pids":{"limit":-1},"cpu":{"quota":-1}}`, "268435456 9223372036854771712 max -1 50000"},
 		{`{"memory":{"limit":-1}}`, "9223372036854771712 9223372036854771712 max -1 50000"},
 	} {
-		if err := g.Update(h, resourcesJSON(t, c.json)); err != nil {
+		if _, err := g.Update(h, resourcesJSON(t, c.json)); err != nil {
 			t.Fatalf("%s: %v", c.json, err)
 		}
 		got := strings.Join([]string{read("memory", "memory.limit_in_bytes"), read("memory", "memory.memsw.limit_in_bytes"),
@@ -135,7 +148,7 @@ func TestUpdate(t *testing.T) {
 			t.Errorf("%s: %s, want %s", c.json, got, c.want)
 		}
 	}
-	err := g.Update(h, resourcesJSON(t, `{"memory":{"limit":4096}}`))
+	_, err := g.Update(h, resourcesJSON(t, `{"memory":{"limit":4096}}`))
 	if err == nil || !strings.HasPrefix(err.Error(), "update: memory.limit: ") {
 		t.Errorf("a limit below what is used: %v", err)
 	}
@@ -160,7 +173,7 @@ func TestUpdateV2(t *testing.T) {
 			t.Logf("%s is not here: %s not tried", c.file, c.json)
 			continue
 		}
-		if err := g.Update(h, resourcesJSON(t, c.json)); err != nil {
+		if _, err := g.Update(h, resourcesJSON(t, c.json)); err != nil {
 			t.Errorf("%s: %v", c.json, err)
 		}
 		if got, err := readText(dir + "/" + c.file); err != nil || got != c.want {
@@ -193,7 +206,7 @@ func TestUpdateDevices(t *testing.T) {
 		if i%2 == 1 {
 			n = i % len(documents)
 		}
-		if err := g.Update(h, resourcesJSON(t, documents[n])); err != nil {
+		if _, err := g.Update(h, resourcesJSON(t, documents[n])); err != nil {
 			t.Fatalf("%s: %v", documents[n], err)
 		}
 		list, err := readText(g.Paths()["devices"] + "/devices.list")

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -17,11 +18,16 @@ import (
 // cgroup mount shows.
 func (c *Container) cgroupInput(in *Inputs) ([]cgroups.Value, error) {
 	host, err := c.options.cgroupHost()
+	if c.options.NoCgroup && errors.Is(err, cgroups.ErrUnavailable) {
+		host, err = &cgroups.Host{}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	var values []cgroups.Value
-	if namespaces.Unprivileged() && c.options.imagined == nil {
+	if c.options.NoCgroup {
+		err = c.withoutCgroup(host)
+	} else if namespaces.Unprivileged() && c.options.imagined == nil {
 		values, err = c.unprivilegedInput(host)
 	} else {
 		if values, err = cgroups.Compile(host, c.spec.Linux.Resources); err == nil {
@@ -41,6 +47,29 @@ func (c *Container) cgroupInput(in *Inputs) ([]cgroups.Value, error) {
 	}
 	in.Rootfs.Cgroup, err = cgroupMounts(c.spec, host, group)
 	return values, err
+}
+
+// withoutCgroup is for --cgroup-manager disabled, with which Podman runs
+// containers in a cgroup that it manages itself. Limits would have no effect, and
+// are an error; every config.json has rules for devices, which are a warning.
+func (c *Container) withoutCgroup(host *cgroups.Host) error {
+	const disabled = "has no effect with --cgroup-manager disabled"
+	r := c.spec.Linux.Resources
+	if r != nil && len(r.Devices) > 0 {
+		c.options.Warn(spec.Warning{Path: "linux.resources.devices", Text: disabled})
+	}
+	if c.spec.Linux.CgroupsPath != "" {
+		c.options.Warn(spec.Warning{Path: "linux.cgroupsPath", Text: disabled})
+	}
+	values, err := cgroups.CompileLimits(host, r)
+	if err != nil {
+		return err
+	}
+	if len(values) > 0 {
+		return &spec.Error{Path: values[0].Source, Want: "needs a cgroup, and there is none with --cgroup-manager disabled"}
+	}
+	c.group = host.Open(nil)
+	return nil
 }
 
 // groupInput decides the container's cgroup.

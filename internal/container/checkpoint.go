@@ -1,9 +1,11 @@
 package container
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,7 +20,8 @@ import (
 type CheckpointOptions struct {
 	ImagePath, WorkPath, ParentPath string // "" is ./checkpoint, the image path, no parent
 	LeaveRunning, PreDump           bool
-	TCPEstablished, ExtUnixSk       bool
+	TCPEstablished, TCPSkipInFlight bool
+	ExtUnixSk                       bool
 	ShellJob, FileLocks, AutoDedup  bool
 	LinkRemap, LazyPages            bool
 	StatusFD                        int    // criu writes a zero byte when lazy pages can be fetched; -1: none
@@ -42,7 +45,11 @@ func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err err
 		return nil, err
 	}
 	defer h.lock.release()
-	if status := h.Status(); status != specs.StateRunning && status != StatePaused {
+	status, err := h.Status()
+	if err != nil {
+		return nil, err
+	}
+	if status != specs.StateRunning && status != StatePaused {
 		return nil, fmt.Errorf("container cannot be checkpointed in %s state", status)
 	}
 	if o.ImagePath == "" {
@@ -86,7 +93,7 @@ func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err err
 	if err != nil {
 		return warnings, err
 	}
-	return append(warnings, h.poststop()...), nil
+	return append(warnings, h.poststop(context.Background())...), nil
 }
 
 // external tells criu what in the container is the host's, and leaves notes
@@ -100,7 +107,11 @@ func (r *Record) external(config *specs.Spec, images string) ([]string, error) {
 		return nil, err
 	}
 	joined, err := r.joinedAtDump(config)
-	return append(mounts, joined...), err
+	if err != nil {
+		return nil, err
+	}
+	terminal, err := r.terminalAtDump(images)
+	return slices.Concat(mounts, joined, terminal), err
 }
 
 // dumpArgs is criu's command line, but for what is the host's (pure).
@@ -122,6 +133,7 @@ func (r *Record) dumpArgs(o *CheckpointOptions, config *specs.Spec) ([]string, e
 		{!o.PreDump, []string{"--evasive-devices"}},
 		{o.LeaveRunning && !o.PreDump, []string{"--leave-running"}},
 		{o.TCPEstablished, []string{"--tcp-established"}},
+		{o.TCPSkipInFlight, []string{"--skip-in-flight"}},
 		{o.ExtUnixSk, []string{"--ext-unix-sk"}},
 		{o.ShellJob, []string{"--shell-job"}},
 		{o.FileLocks, []string{"--file-locks"}},
@@ -153,6 +165,5 @@ func (r *Record) dumpArgs(o *CheckpointOptions, config *specs.Spec) ([]string, e
 	if err != nil {
 		return nil, err
 	}
-	args = append(args, empty...)
-	return args, nil
+	return append(append(args, empty...), criuConfig(r.Annotations, criuConfigFile)...), nil
 }

@@ -38,10 +38,18 @@ func (c *child) leaveCgroup(detect func() (*cgroups.Host, error)) error {
 // reaps the first one, which ends. Then it sets what a child does not inherit.
 func (c *child) successor(pid int, group *cgroups.Group) error {
 	first := c.proc.Pid
+	ending, err := unix.FcntlInt(c.proc.PidFD.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(ending) }()
 	if err := c.proc.Become(pid); err != nil {
 		return err
 	}
 	c.arrived = true
+	if !awaitEnd(ending, deleteDeadline) {
+		return fmt.Errorf("process %d, which has cloned its successor, does not end: is its cgroup frozen?", first)
+	}
 	if err := reap(first); err != nil {
 		return err
 	}

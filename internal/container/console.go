@@ -4,61 +4,88 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/containerd/console"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 )
 
-// console takes the master of the container's terminal: for the console
-// socket if one was given, for minirun's own terminal if not.
+// console takes the master of the container's terminal. Where minirun stays, its own
+// terminal is connected with it; else the console socket gets it: see sendConsole.
 func (c *child) console(fd int) error {
 	master, err := c.proc.Descriptor(fd, "console")
 	if err != nil {
 		return fmt.Errorf("config.json: process.terminal: %w", err)
 	}
-	if c.options.ConsoleSocket == "" {
-		c.Console = master
-		// minirun's own terminal adds the carriage returns; added by both, they
-		// would come twice.
-		if err := console.ClearONLCR(master.Fd()); err != nil {
-			return fmt.Errorf("config.json: process.terminal: %w", err)
-		}
-		// Now, and not when the terminal is relayed: the program may be faster.
-		if size, err := unix.IoctlGetWinsize(int(os.Stdin.Fd()), unix.TIOCGWINSZ); err == nil {
-			return unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, size)
-		}
-		return nil
-	}
-	defer master.Close()
-	if err := sendFile(c.options.ConsoleSocket, []byte("/dev/ptmx"), master); err != nil {
-		return fmt.Errorf("--console-socket: %w", err)
+	c.Console = master
+	if err := c.connectConsole(); err != nil {
+		return fmt.Errorf("config.json: process.terminal: %w", err)
 	}
 	return nil
 }
 
-// sendSeconds bounds how long the other side of a socket may keep us waiting.
-const sendSeconds = 10
-
-// sendFile connects to a Unix socket and sends data with a descriptor.
-func sendFile(socket string, data []byte, f *os.File) error {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
+// connectConsole prepares the container's terminal for minirun's own, if there is no
+// console socket that gets it.
+func (c *child) connectConsole() error {
+	if c.options.ConsoleSocket != "" {
+		return nil
+	}
+	master := c.Console
+	// minirun's own terminal adds the carriage returns; added by both, they
+	// would come twice.
+	if err := console.ClearONLCR(master.Fd()); err != nil {
 		return err
 	}
-	defer unix.Close(fd)
-	// Who listens may be stuck, with no room left for us to wait in.
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &unix.Timeval{Sec: sendSeconds}); err != nil {
-		return err
-	}
-	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: socket}); err != nil {
-		return fmt.Errorf("connect to %s: %w", socket, err)
-	}
-	if err := unix.Sendmsg(fd, data, unix.UnixRights(int(f.Fd())), nil, 0); err != nil {
-		return fmt.Errorf("send a descriptor to %s: %w", socket, err)
+	// Now, and not when the terminal is relayed: the program may be faster.
+	if size, err := unix.IoctlGetWinsize(c.options.terminal, unix.TIOCGWINSZ); err == nil {
+		return unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, size)
 	}
 	return nil
+}
+
+// sendConsole sends the terminal to the console socket, if there is one. A container
+// does so when it is created: createRuntime and createContainer hooks may fail
+// before, or be what makes the socket.
+func (c *child) sendConsole() error {
+	if c.options.ConsoleSocket == "" || c.Console == nil {
+		return nil
+	}
+	if err := c.sendFile(c.options.ConsoleSocket, []byte("/dev/ptmx"), c.Console); err != nil {
+		return fmt.Errorf("--console-socket: %w", err)
+	}
+	err := c.Console.Close()
+	c.Console = nil
+	return err
+}
+
+// findTerminal finds the terminal that the container's is connected with.
+func (c *Container) findTerminal() (err error) {
+	if !c.spec.Process.Terminal || c.options.ConsoleSocket != "" {
+		return nil
+	}
+	if !c.options.attends {
+		return noTerminalKeeper
+	}
+	if c.options.terminal, err = callersTerminal(); err != nil {
+		return fmt.Errorf("config.json: process.terminal: %w\nhint: run it in a terminal, give --console-socket, or set terminal to false", err)
+	}
+	return nil
+}
+
+// callersTerminal finds the terminal that minirun was started in: a standard
+// descriptor, or the controlling terminal if all of them are redirected. It stays
+// open until minirun ends.
+func callersTerminal() (int, error) {
+	for fd := range 3 {
+		if isTerminal(fd) {
+			return fd, nil
+		}
+	}
+	fd, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("minirun has no terminal: open /dev/tty: %w", err)
+	}
+	return fd, nil
 }
 
 // takeListener takes the listener of the process's filter.
@@ -91,7 +118,7 @@ func (c *child) handListener(to *Listener, container *specs.State) error {
 	if err != nil {
 		return err
 	}
-	if err := sendFile(to.Path, state, c.listener); err != nil {
+	if err := c.sendFile(to.Path, state, c.listener); err != nil {
 		return fmt.Errorf("config.json: linux.seccomp.listenerPath: %w", err)
 	}
 	return nil

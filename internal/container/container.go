@@ -29,19 +29,23 @@ type Options struct {
 
 	PidFile       string
 	ConsoleSocket string
-	PreserveFDs   int   // descriptors 3 … that the program inherits, where they are open
-	Inherited     []int // descriptors from 3 on that are the caller's and not minirun's own
+	PidFDSocket   string // gets the pidfd of the container's first process
+	NotifySocket  string // NOTIFY_SOCKET: where to report that the program is ready
+	PreserveFDs   int    // descriptors 3 … that the program inherits, where they are open
+	Inherited     []int  // descriptors from 3 on that are the caller's and not minirun's own
 	NoPivot       bool
 	NoKeyring     bool
 	Layers        []string // --layer, lowest first, below root.path's own place
 	Ephemeral     bool     // root.path is a read-only layer, writes are thrown away
 	SystemdCgroup bool
+	NoCgroup      bool // the container stays in minirun's own cgroup, without limits
 
 	resctrl      func() (string, error) // where the resctrl file system is; nil: look for it
 	imagined     *imagined              // of a plan that is only shown
 	startsAtOnce bool                   // Start follows Create: see answerAhead
 	attends      bool                   // minirun stays until the container has ended
 	signals      *signals.Queue         // of run in the foreground; nil: they end minirun
+	terminal     int                    // of the caller, if it is connected with the container's
 
 	// Watch, if not nil, is shown the start while it happens. For [Run] alone.
 	Watch Watch

@@ -36,6 +36,8 @@ type Container struct {
 	values   []cgroups.Value
 	hostRoot [2]uint32  // host uid and gid of the user namespace's root, if known
 	pipes    []*os.File // to the hooks that run inside, named by their JSON paths
+	notify   *notifier  // nil if no one wants to know when the program is ready
+	outputs  []*os.File // what these hooks print, likewise; none if it is appended to files
 	copiedUp int        // how many directories have been copied into a tmpfs
 
 	targets     targetState      // the answers about a mount's target so far
@@ -49,6 +51,12 @@ type Container struct {
 func Create(o Options) (*Container, error) {
 	c, inputs, values, err := prepare(o)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.findTerminal(); err != nil {
+		return nil, err
+	}
+	if err := checkPidfd(); err != nil {
 		return nil, err
 	}
 	if err := c.record(inputs); err != nil {
@@ -85,6 +93,9 @@ func prepare(o Options) (*Container, Inputs, []cgroups.Value, error) {
 	return c, inputs, values, err
 }
 
+// noTerminalKeeper is the error for create, and for a detached container.
+var noTerminalKeeper = &spec.Error{Path: "process.terminal", Want: "needs --console-socket: minirun does not stay, so nobody would keep the terminal"}
+
 // check refuses what depends on both the spec and the command line.
 func check(s *specs.Spec, o *Options) error {
 	if s.Process == nil {
@@ -100,7 +111,7 @@ func check(s *specs.Spec, o *Options) error {
 		return &spec.Error{Path: "process.terminal", Want: "must be true for --console-socket: there is no terminal to send"}
 	}
 	if o.ConsoleSocket == "" && s.Process.Terminal && !o.startsAtOnce {
-		return &spec.Error{Path: "process.terminal", Want: "needs --console-socket: create leaves nobody behind to keep the terminal"}
+		return noTerminalKeeper
 	}
 	if diesWithParent(s) && !o.attends {
 		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent), Want: "is for run without --detach: else minirun ends before the container does"}
@@ -132,6 +143,7 @@ func (c *Container) inputs() (Inputs, []cgroups.Value, error) {
 		c.roots = append(c.roots, in.Rootfs.Layers[i].Path)
 	}
 	c.roots = append(c.roots, in.Rootfs.Root)
+	c.addNotify(&in)
 	if in.Process, err = processInput(s, o, setup); err != nil {
 		return in, nil, err
 	}
@@ -209,17 +221,21 @@ func (c *Container) record(in Inputs) error {
 }
 
 // claim refuses a cgroup that is another's before the record names it: undoing
-// a container kills what is in its cgroup.
+// a container kills what is in its cgroup. It refuses a frozen one too, in which
+// the process would stop before its first step.
 func (c *Container) claim() error {
 	if err := c.group.RefuseUsed(); err != nil {
 		return fmt.Errorf("config.json: linux.cgroupsPath: %w", err)
+	}
+	if err := c.group.RefuseFrozen(); err != nil {
+		return fmt.Errorf("config.json: linux.cgroupsPath: %w\nhint: thaw it, or choose another linux.cgroupsPath", err)
 	}
 	return nil
 }
 
 // prepareHost makes what a container has on the host before it has a process.
 func (c *Container) prepareHost(in Inputs, values []cgroups.Value) error {
-	if err := makeLayerDirectories(in); err != nil {
+	if err := errors.Join(makeLayerDirectories(in), c.makeNotify()); err != nil {
 		return err
 	}
 	if err := c.makeRdt(); err != nil {
@@ -292,8 +308,9 @@ func (c *Container) fork(in Inputs) error {
 	}
 	c.Namespaces = c.setup.New
 	for _, j := range c.setup.Joins {
-		c.Namespaces |= j.Flag
+		c.Joined |= j.Flag
 	}
+	c.Namespaces |= c.Joined
 	attr.Extra, err = c.openFiles()
 	defer closeAll(attr.Extra)
 	if err != nil {
@@ -399,6 +416,10 @@ func (c *Container) openFile(f plan.File) (*os.File, error) {
 		return os.NewFile(uintptr(fds[0]), f.Source), nil
 	case plan.MapIDs:
 		return idMap(f.Maps)
+	case plan.Append:
+		return openHookOutput(f.Path)
+	case plan.Memory:
+		return c.hookOutputFile(f)
 	}
 	for _, j := range c.setup.Joins {
 		if j.Path == f.Path {

@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/moby/sys/mountinfo"
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -22,6 +24,8 @@ import (
 	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/rootfs"
+	"github.com/minirun/minirun/internal/signals"
+	"github.com/minirun/minirun/internal/spec"
 )
 
 // What checkpoint and restore have in common: criu(8) is run, and told which
@@ -184,6 +188,25 @@ func emptyNamespaces(asked []string, s *specs.Spec) ([]string, error) {
 	return nil, nil
 }
 
+// criuConfigFile is the additional configuration of criu that runc and crun read.
+const criuConfigFile = "/etc/criu/runc.conf"
+
+// criuConfig adds a configuration file: that of the annotation, which may be empty for
+// none, else the usual one if it is there.
+func criuConfig(annotations map[string]string, usual string) []string {
+	file, given := annotations[spec.AnnotationCRIUConfig]
+	if !given {
+		if _, err := os.Stat(usual); err != nil {
+			return nil
+		}
+		file = usual
+	}
+	if file == "" {
+		return nil
+	}
+	return []string{"--config", file}
+}
+
 func manageCgroups(mode string) (arg string, err error) {
 	switch mode {
 	case "":
@@ -240,10 +263,12 @@ func (c *Container) inheritedPipes(dir string, first int) (args []string, files 
 	return args, files, nil
 }
 
-// criu is a call of criu: files are its descriptors from 3 on.
-func criu(args []string, files []*os.File) *exec.Cmd {
-	cmd := exec.Command("criu", args...)
+// criu is a call of criu, which ends with the context: files are its descriptors from
+// 3 on.
+func criu(ctx context.Context, args []string, files []*os.File) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "criu", args...)
 	cmd.ExtraFiles = files
+	cmd.WaitDelay = time.Second // its children may hold the pipes of its output
 	return cmd
 }
 
@@ -254,8 +279,9 @@ func criuRun(cmd *exec.Cmd, logFile string) error {
 		return fmt.Errorf("%s: %w", criuMissing, cmd.Err)
 	}
 	bootstrap.KeepSlack()
+	signals.DefaultInChildren() // what criu restores are its children
 	output, err := cmd.CombinedOutput()
-	if err == nil {
+	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
 		return nil
 	}
 	log, _ := os.ReadFile(logFile) // may not have come into being
@@ -285,7 +311,7 @@ func criuDump(args []string, o *CheckpointOptions) error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	return criuRun(criu(args, files), filepath.Join(dir, dumpLog))
+	return criuRun(criu(context.Background(), args, files), filepath.Join(dir, dumpLog))
 }
 
 // complaints are the lines of criu's output that tell of errors, the first few.

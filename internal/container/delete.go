@@ -22,26 +22,19 @@ const deleteDeadline = 10 * time.Second
 
 // destroy undoes a container that could not be created.
 func (c *Container) destroy() error {
+	defer c.lock.release()
 	if c.proc != nil {
-		if !c.proc.Reaped {
-			if err := c.proc.Kill(); err != nil {
-				return fmt.Errorf("kill the container's first process: %w", err)
-			}
-		}
-		c.proc.CloseSync()
-		if !c.proc.Reaped {
-			if _, err := c.proc.Wait(); err != nil {
-				return fmt.Errorf("wait for the container's first process: %w", err)
-			}
+		if err := c.endFirst(); err != nil {
+			return err
 		}
 	}
-	defer c.lock.release()
 	back := errors.Join(c.returnDevices(), c.removeUnusedRdt())
 	c.finishPipes()
 	if c.Console != nil {
 		c.Console.Close()
 	}
 	closeAll(c.pipes)
+	closeAll(c.outputs)
 	if c.options.PidFile != "" && c.proc != nil {
 		_ = os.Remove(c.options.PidFile) // it names a process that is gone
 	}
@@ -64,6 +57,36 @@ func (c *Container) destroy() error {
 		}
 	}
 	return nil
+}
+
+// endFirst kills the container's first process and reaps it.
+func (c *Container) endFirst() error {
+	if c.proc.Reaped {
+		c.proc.CloseSync()
+		return nil
+	}
+	if err := c.proc.Kill(); err != nil {
+		return fmt.Errorf("kill the container's first process: %w", err)
+	}
+	c.proc.CloseSync()
+	if err := c.thaw(); err != nil {
+		return err
+	}
+	_, err := c.reapKilled()
+	return err
+}
+
+// reapKilled reaps the process, which has been killed. It does not die while a
+// cgroup above the container's is frozen.
+func (c *child) reapKilled() (unix.WaitStatus, error) {
+	if !awaitEnd(int(c.proc.PidFD.Fd()), deleteDeadline) {
+		return 0, fmt.Errorf("%s, %d, does not end after SIGKILL: is a cgroup above its own frozen?", c.who, c.proc.Pid)
+	}
+	status, err := c.proc.Wait()
+	if err != nil {
+		return 0, fmt.Errorf("wait for %s: %w", c.who, err)
+	}
+	return status, nil
 }
 
 // remove takes away cgroups and state directory. Namespaces went with the last
@@ -148,6 +171,7 @@ func Delete(root, id string, force bool) (warnings []error, err error) {
 	if err != nil {
 		return nil, err
 	}
+	lost := r.mayHaveLost()
 	if err := r.end(force); err != nil {
 		return nil, err
 	}
@@ -161,8 +185,11 @@ func Delete(root, id string, force bool) (warnings []error, err error) {
 	if err != nil {
 		return warnings, err
 	}
+	if lost != nil {
+		warnings = append(warnings, lost)
+	}
 	l.release()
-	return append(warnings, r.poststop()...), nil
+	return append(warnings, r.poststop(context.Background())...), nil
 }
 
 // lockToDelete takes the lock. With force it does not wait for long: what the
@@ -189,14 +216,31 @@ func lockToDelete(root, id string, force bool) (lock, error) {
 	}
 }
 
+// mayHaveLost warns of processes that delete cannot find, and so cannot kill.
+func (r *Record) mayHaveLost() (warning error) {
+	if _, err := r.processes(); errors.Is(err, errLostProcesses) {
+		return err
+	}
+	return nil
+}
+
 // end sees to it that the container's first process is no more. Who is still
 // in the set-up, or waits for start, may be killed: there is nobody left to go
 // on with it.
 func (r *Record) end(force bool) error {
-	switch status := r.Status(); status {
+	status, err := r.Status()
+	if err != nil {
+		return err
+	}
+	switch status {
 	case specs.StateRunning, StatePaused:
 		if !force {
 			return fmt.Errorf("cannot delete container %q that is not stopped: it is %s: stop it first, or use --force", r.ID, status)
+		}
+	}
+	if len(r.Cgroups) == 0 && !r.endsWithFirst() && status != specs.StateStopped && r.Pid != 0 {
+		if _, err := r.signalMembers(unix.SIGKILL); err != nil {
+			return err
 		}
 	}
 	if err := r.kill(); err != nil {
@@ -228,14 +272,18 @@ func (r *Record) kill() error {
 	return r.thaw()
 }
 
-// thaw lets a paused container go on.
+// thaw lets a paused container go on, and what the container itself has frozen.
 func (r *Record) thaw() error {
+	group := cgroups.Open(r.Cgroups)
 	if !r.paused() {
-		return nil
+		return group.ThawInside()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), deleteDeadline)
 	defer cancel()
-	return cgroups.Open(r.Cgroups).Thaw(ctx)
+	if err := group.Thaw(ctx); err != nil {
+		return err
+	}
+	return group.ThawInside()
 }
 
 // forceDamaged removes a state directory without a readable record: nothing
@@ -265,12 +313,39 @@ func awaitEnd(pidfd int, limit time.Duration) bool {
 	}
 }
 
+// poststop runs the hooks of a container that this process waited for. A signal that
+// asks to end kills the hook that runs, and the next one begins: what came before was
+// for the container.
+func (c *Container) poststop() (warnings []error) {
+	queue := c.options.signals
+	if queue == nil || c.Hooks == nil {
+		return c.Record.poststop(context.Background())
+	}
+	c.Pid = 0
+	if _, err := queue.Pending(); err != nil {
+		warnings = append(warnings, err)
+	}
+	for i := range c.Hooks.Poststop {
+		err := c.whileAttentive(func(ctx context.Context) error {
+			return c.runtimeHook(ctx, "poststop", i, &c.Hooks.Poststop[i], specs.StateStopped)
+		})
+		var interrupted *Interrupted
+		if errors.As(err, &interrupted) {
+			err = fmt.Errorf("config.json: hooks.poststop[%d]: killed, as %s asks minirun to end", i, unix.SignalName(interrupted.Signal))
+		}
+		if err != nil {
+			warnings = append(warnings, err)
+		}
+	}
+	return warnings
+}
+
 // poststop runs the hooks after the container is gone. Their failures are
 // warnings (runtime.md, "Lifecycle", 13).
-func (r *Record) poststop() []error {
+func (r *Record) poststop(ctx context.Context) []error {
 	if r.Hooks == nil {
 		return nil
 	}
 	r.Pid = 0
-	return r.warnHooks(context.Background(), "poststop", r.Hooks.Poststop, specs.StateStopped)
+	return r.warnHooks(ctx, "poststop", r.Hooks.Poststop, specs.StateStopped)
 }

@@ -52,6 +52,9 @@ func Sample(root, id string) (*Event, error) {
 }
 
 func (r *Record) stats() (*Event, error) {
+	if len(r.Cgroups) == 0 {
+		return nil, errNoCgroup
+	}
 	stats, err := cgroups.Open(r.Cgroups).Stats()
 	if err != nil {
 		return nil, err
@@ -80,6 +83,9 @@ func Events(root, id string, interval time.Duration, emit func(*Event) error) er
 		return errEventsStopped(id)
 	}
 	defer pidfd.Close()
+	if len(r.Cgroups) == 0 {
+		return errNoCgroup
+	}
 	watch, err := cgroups.Open(r.Cgroups).WatchOOM()
 	if err != nil {
 		return err

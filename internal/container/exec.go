@@ -48,8 +48,9 @@ type ExecOptions struct {
 	IgnorePaused  bool
 	PidFile       string
 	ConsoleSocket string
-	PreserveFDs   int   // as in Options
-	Inherited     []int // as in Options
+	PidFDSocket   string // gets the pidfd of the process
+	PreserveFDs   int    // as in Options
+	Inherited     []int  // as in Options
 	Warn          func(any)
 }
 
@@ -98,15 +99,16 @@ func Exec(o ExecOptions) (status int, err error) {
 
 // approach takes the container's lock and its first process.
 func approach(o *ExecOptions, queue *signals.Queue) (*execution, error) {
-	h, err := hold(o.Root, o.ID, unix.LOCK_SH)
+	e := &execution{file: o.ProcessFile}
+	e.child = child{who: "the new process", explain: e.failedStep, options: Options{
+		Root: o.Root, ID: o.ID, PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PidFDSocket: o.PidFDSocket, PreserveFDs: o.PreserveFDs, Inherited: o.Inherited,
+		Warn: o.Warn, attends: !o.Detach, signals: queue,
+	}}
+	h, err := holdWith(o.Root, o.ID, func(dir string) (lock, error) { return e.lockDirectory(dir, unix.LOCK_SH) })
 	if err != nil {
 		return nil, err
 	}
-	e := &execution{record: &h.Record, lock: h.lock, file: o.ProcessFile}
-	e.child = child{who: "the new process", explain: e.failedStep, options: Options{
-		Root: o.Root, ID: o.ID, PidFile: o.PidFile, ConsoleSocket: o.ConsoleSocket, PreserveFDs: o.PreserveFDs, Inherited: o.Inherited,
-		NoKeyring: h.NoKeyring, Warn: o.Warn, attends: !o.Detach, signals: queue,
-	}}
+	e.record, e.lock, e.options.NoKeyring = &h.Record, h.lock, h.NoKeyring
 	if e.init, err = h.open(); err == nil && e.init == nil {
 		err = fmt.Errorf("cannot exec in a stopped container: %w", errNotRunning)
 	}
@@ -128,10 +130,13 @@ func (e *execution) admit(status specs.ContainerState, ignorePaused bool) error 
 	}
 	e.paused = status == StatePaused || status == specs.StateCreated && e.record.paused()
 	if e.paused && !ignorePaused {
-		return errors.New("cannot exec in a paused container (use --ignore-paused to override)")
+		return fmt.Errorf("%w (use --ignore-paused to override)", errPaused)
 	}
 	return nil
 }
+
+// errPaused has runc's words.
+var errPaused = errors.New("cannot exec in a paused container")
 
 // run brings the process to its execve.
 func (e *execution) run(in ExecInputs) error {
@@ -185,6 +190,9 @@ func (e *execution) fork(attr bootstrap.Attr, in ExecInputs) error {
 			return errors.Join(err, why)
 		}
 		defer dir.Close()
+		if why := cgroups.Open(map[string]string{"": dir.Name()}).RefuseFrozen(); why != nil {
+			return errors.Join(err, why)
+		}
 		attr.Cgroup = dir
 		e.proc, err = bootstrap.Start(e.plan, attr)
 	}
@@ -285,12 +293,18 @@ func (e *execution) answer(m bootstrap.Message) ([]byte, error) {
 		e.lock.release()
 		return goOn, e.sendListener()
 	case handshake.Console:
-		return goOn, e.console(int(m.A))
+		if err := e.console(int(m.A)); err != nil {
+			return nil, err
+		}
+		return goOn, e.sendConsole()
 	case handshake.Ready:
 		if err := e.joinRdt(); err != nil {
 			return nil, err
 		}
-		return goOn, e.rlimits()
+		if err := e.rlimits(); err != nil {
+			return nil, err
+		}
+		return goOn, e.sendPidFD(pidFDOfExec)
 	case handshake.SeccompListener:
 		if err := e.takeListener(int(m.A)); err != nil {
 			return nil, err

@@ -77,8 +77,10 @@ func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
 	if err := o.checkTerminal(p.Terminal); err != nil {
 		return ExecInputs{}, err
 	}
-	if p.Terminal && !o.Detach && !isTerminal(0) {
-		return ExecInputs{}, errors.New("exec: --tty: standard input is no terminal: run it in one, or give --detach and --console-socket")
+	if p.Terminal && !o.Detach {
+		if e.options.terminal, err = callersTerminal(); err != nil {
+			return ExecInputs{}, fmt.Errorf("exec: --tty: %w\nhint: run it in a terminal, or give --detach and --console-socket", err)
+		}
 	}
 	first := s.Process
 	if first == nil {
@@ -99,14 +101,14 @@ func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
 	in.Process.KeepGroups = in.Process.KeepGroups && len(o.Gids) == 0
 	in.Process.DieWithParent = false // that is the first process's
 	in.Process.Waits = false         // there is no second command that starts it
-	in.Process.Unasked = (in.Process.Rlimits || len(p.Rlimits) == 0) && e.record.IntelRdt == nil
+	in.Process.Unasked = (in.Process.Rlimits || len(p.Rlimits) == 0) && o.PidFDSocket == "" && e.record.IntelRdt == nil
 	if err := filterLast(p, first, &in.Process, in.Namespaces&unix.CLONE_NEWPID != 0); err != nil {
 		return in, err
 	}
 	if !process.HasHome(p.Env) {
 		p.Env = append(process.Environment(p.Env), "HOME="+e.home())
 	}
-	return in, e.cgroups(&in, o.Cgroups)
+	return in, e.cgroups(&in, o)
 }
 
 // home is the user's home directory in the container's /etc/passwd.
@@ -124,12 +126,17 @@ func (e *execution) home() string {
 }
 
 // cgroups finds the cgroups to join.
-func (e *execution) cgroups(in *ExecInputs, flags []string) error {
-	paths, err := subCgroups(e.record.Cgroups, flags)
+func (e *execution) cgroups(in *ExecInputs, o *ExecOptions) error {
+	paths, err := subCgroups(e.record.Cgroups, o.Cgroups)
 	if err != nil {
 		return err
 	}
 	e.group = cgroups.Open(paths)
+	if !e.paused { // as far as the container's own cgroup says: there are those above, and that of --cgroup
+		if err := e.frozen(e.group, o.IgnorePaused); err != nil {
+			return err
+		}
+	}
 	e.cgroup = paths[""]
 	in.Cgroups = e.group.Tasks()
 	if e.paused && paths[""] != "" {
@@ -141,6 +148,18 @@ func (e *execution) cgroups(in *ExecInputs, flags []string) error {
 		return fmt.Errorf("exec: the container's cgroup: %w", err)
 	}
 	return nil
+}
+
+// frozen refuses a cgroup that the process would stop in, unless that is wanted.
+func (e *execution) frozen(group *cgroups.Group, ignorePaused bool) error {
+	err := group.RefuseFrozen()
+	if errors.Is(err, cgroups.ErrFrozen) {
+		if e.paused = ignorePaused; ignorePaused {
+			return nil
+		}
+		err = fmt.Errorf("%w (use --ignore-paused to override): %w", errPaused, err)
+	}
+	return err
 }
 
 // joinCgroup2 makes the process move itself into its cgroup of v2, instead of being

@@ -240,6 +240,7 @@ func processInput(s *specs.Spec, o *Options, setup namespaces.Setup) (process.In
 		in.Listen = n
 		in.Preserve = max(in.Preserve, n)
 	}
+	in.HookOutput = (&Record{Bundle: o.Bundle, Annotations: s.Annotations}).hookOutputPaths()
 	in.PipeModes = pipeModes(s, setup.Has(unix.CLONE_NEWUSER))
 	if linux := s.Linux; linux != nil && len(linux.UIDMappings) > 0 && len(linux.GIDMappings) > 0 {
 		in.HostRoot = [2]uint32{hostID(linux.UIDMappings), hostID(linux.GIDMappings)}

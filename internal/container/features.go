@@ -54,8 +54,12 @@ func Features(version, commit string) *features.Features {
 			"dev.minirun.commit":             commit,
 			"dev.minirun.checkpoint.enabled": strconv.FormatBool(hasRestore),
 		},
-		// They name directories of the host that the container then has.
-		PotentiallyUnsafeConfigAnnotations: []string{spec.AnnotationLayers, spec.AnnotationUpper, spec.AnnotationKeepGroups},
+		// They name directories of the host that the container then has, files of the host
+		// that are written, groups of the caller, or orders to criu(8).
+		PotentiallyUnsafeConfigAnnotations: []string{
+			spec.AnnotationLayers, spec.AnnotationUpper, spec.AnnotationKeepGroups,
+			spec.AnnotationHooksStdout, spec.AnnotationHooksStderr, spec.AnnotationCRIUConfig,
+		},
 	}
 }
 

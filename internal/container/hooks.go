@@ -20,6 +20,7 @@ import (
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/process"
+	"github.com/minirun/minirun/internal/signals"
 )
 
 // Hooks run programs of the host at points of the life cycle (config.md,
@@ -66,7 +67,7 @@ func (r *Record) runtimeHook(ctx context.Context, kind string, i int, h *specs.H
 	if err != nil {
 		return fmt.Errorf("hooks.%s: %w", kind, err)
 	}
-	if err := runHook(ctx, h, r.hookDirectory(), state); err != nil {
+	if err := r.runHook(ctx, h, state); err != nil {
 		return fmt.Errorf("config.json: %s: run %s: %w", process.HookSource(kind, i), h.Path, err)
 	}
 	return nil
@@ -89,37 +90,44 @@ func (r *Record) hookDirectory() string {
 	return r.Bundle
 }
 
-func runHook(ctx context.Context, h *specs.Hook, dir string, state []byte) error {
+func (r *Record) runHook(ctx context.Context, h *specs.Hook, state []byte) error {
 	ctx, cancel := deadline(ctx, h)
 	defer cancel()
-	var output bytes.Buffer
+	var output tail
 	cmd := exec.CommandContext(ctx, h.Path)
 	if len(h.Args) > 0 {
 		cmd.Args = h.Args
 	}
-	cmd.Dir, cmd.Env = dir, h.Env
+	cmd.Dir, cmd.Env = r.hookDirectory(), h.Env
 	if len(h.Env) == 0 {
 		cmd.Env = os.Environ() // the caller's, never process.env
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(state), &output, &output
+	files, err := r.hookOutput(cmd)
+	defer closeAll(files)
+	if err != nil {
+		return err
+	}
 	// Kill the hook if minirun dies.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	cmd.WaitDelay = time.Second // a grandchild may hold the pipes open
-	err := startHook(cmd)
+	err = startHook(cmd)
 	if err == nil {
 		err = cmd.Wait()
 	}
 	if errors.Is(err, unix.EPIPE) || errors.Is(err, exec.ErrWaitDelay) {
 		err = nil // it succeeded without reading all of its input, or left a daemon behind
 	}
-	return hookFailure(ctx, h, err, output.Bytes())
+	return hookFailure(ctx, h, err, output)
 }
 
-// startHook forks on a thread that has the timer slack a hook shall have.
+// startHook forks on a thread that has the timer slack and the signal actions
+// that a hook should have.
 func startHook(cmd *exec.Cmd) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	bootstrap.KeepSlack()
+	signals.DefaultInChildren()
 	return cmd.Start()
 }
 
@@ -130,10 +138,7 @@ func hookFailure(ctx context.Context, h *specs.Hook, err error, output []byte) e
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		err = fmt.Errorf("killed after its timeout of %d s", *h.Timeout)
 	}
-	if text := strings.TrimSpace(string(output)); text != "" {
-		return fmt.Errorf("%w: it printed: %s", err, text)
-	}
-	return err
+	return withOutput(err, output)
 }
 
 // feedHooks gives the hooks that run inside the container their input: each
@@ -187,11 +192,10 @@ const defaultPipe = 8192
 
 // hookFailed tells which hook inside the container has failed, and how.
 func (c *Container) hookFailed(m bootstrap.Message) error {
-	kind, i, hooks := "createContainer", int(m.B), c.Hooks.CreateContainer
-	if i >= len(hooks) {
-		kind, i, hooks = "startContainer", i-len(hooks), c.Hooks.StartContainer
+	kind, i, h := c.hookInside(m.B)
+	if h == nil {
+		return fmt.Errorf("%s reports the failure of hook %d, which config.json does not have", c.who, m.B)
 	}
-	h := &hooks[i]
 	var err error
 	switch status := unix.WaitStatus(m.A); {
 	case m.A == handshake.TimedOut:
@@ -201,7 +205,24 @@ func (c *Container) hookFailed(m bootstrap.Message) error {
 	default:
 		err = fmt.Errorf("exit status %d", status.ExitStatus())
 	}
-	return fmt.Errorf("config.json: %s: run %s: %w", process.HookSource(kind, i), h.Path, err)
+	return fmt.Errorf("config.json: %s: run %s: %w", process.HookSource(kind, i), h.Path, withOutput(err, c.printed(kind, i)))
+}
+
+// hookInside is the hook that the process knows by a number; nil if there is none: the
+// number may come from another process, see mayAsk.
+func (c *Container) hookInside(number uint64) (kind string, i int, h *specs.Hook) {
+	if c.Hooks == nil {
+		return "", 0, nil
+	}
+	before, after := c.Hooks.CreateContainer, c.Hooks.StartContainer
+	first := uint64(len(before))
+	switch {
+	case number < first:
+		return "createContainer", int(number), &before[number]
+	case number-first < uint64(len(after)):
+		return "startContainer", int(number - first), &after[number-first]
+	}
+	return "", 0, nil
 }
 
 // innerPid is a process's number in its own PID namespace: the last of the

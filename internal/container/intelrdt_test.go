@@ -81,7 +81,7 @@ func TestIntelRdt(t *testing.T) {
 	if got := [3]string{fileText(root, "web/schemata"), fileText(root, "web/tasks"), fileText(root, "web/mon_groups/web/tasks")}; got != [3]string{"L3:0=f", pid, pid} {
 		t.Errorf("created with process %s: %q", pid, got)
 	}
-	if err := Start(o.Root, o.ID, o.Warn); err != nil {
+	if err := Start(o.Root, o.ID, "", o.Warn); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Exec(ExecOptions{Root: o.Root, ID: o.ID, Args: []string{"/bin/busybox", "true"}, Warn: o.Warn}); err != nil {

@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/signals"
 )
 
 // Signals that `run` gets are the container's. Until its program runs there is
@@ -28,8 +30,7 @@ func (c *child) interrupted() error {
 		return err
 	}
 	for _, s := range came {
-		switch s {
-		case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:
+		if signals.Ends(s) {
 			return &Interrupted{s}
 		}
 		c.early = append(c.early, s)

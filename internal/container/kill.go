@@ -23,7 +23,7 @@ func Kill(root, id string, signal unix.Signal, all bool) error {
 	}
 	// Without a PID namespace of its own, what the first process leaves behind
 	// is not ended by the kernel.
-	if all || signal == unix.SIGKILL && r.Namespaces&unix.CLONE_NEWPID == 0 {
+	if all || signal == unix.SIGKILL && !r.endsWithFirst() {
 		return r.killAll(signal, all)
 	}
 	pidfd, err := r.open()
@@ -52,6 +52,13 @@ func Kill(root, id string, signal unix.Signal, all bool) error {
 // process has left behind. That none is left is an error only if not all but
 // the container was meant.
 func (r *Record) killAll(signal unix.Signal, all bool) error {
+	if len(r.Cgroups) == 0 {
+		n, err := r.signalMembers(signal)
+		if n == 0 && !all && (err == nil || errors.Is(err, errLostProcesses)) {
+			return errNotRunning
+		}
+		return err
+	}
 	group := cgroups.Open(r.Cgroups)
 	pids, err := group.AllProcs()
 	if err != nil {

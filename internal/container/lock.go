@@ -45,10 +45,15 @@ func (l *lock) release() {
 // hold takes the lock of a container, unix.LOCK_EX or LOCK_SH, and reads its
 // record. It waits for other verbs to end; a signal ends the wait, and minirun.
 func hold(root, id string, how int) (*held, error) {
+	return holdWith(root, id, func(dir string) (lock, error) { return lockDirectory(dir, how) })
+}
+
+// holdWith is hold with another way to lock the state directory.
+func holdWith(root, id string, lockDir func(dir string) (lock, error)) (*held, error) {
 	if err := CheckID(id); err != nil {
 		return nil, err
 	}
-	l, err := lockDirectory(filepath.Join(root, id), how)
+	l, err := lockDir(filepath.Join(root, id))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, notExist(root, id)
 	}
@@ -85,6 +90,27 @@ func lockDirectory(dir string, how int) (lock, error) {
 		unix.Close(fd)
 		if err != nil {
 			return -1, &os.PathError{Op: "lock", Path: dir, Err: err}
+		}
+	}
+}
+
+// lockDirectory is like the function, for a process that catches signals: one
+// that asks to end also ends the wait, which flock(2) alone would not notice.
+func (c *child) lockDirectory(dir string, how int) (lock, error) {
+	if c.options.signals == nil {
+		return lockDirectory(dir, how)
+	}
+	for wait := 1; ; wait = min(2*wait, 16) {
+		l, err := lockDirectory(dir, how|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return l, err
+		}
+		fds := []unix.PollFd{{Fd: int32(c.options.signals.FD), Events: unix.POLLIN}}
+		if _, err := unix.Poll(fds, wait); err != nil && !errors.Is(err, unix.EINTR) {
+			return -1, fmt.Errorf("poll: %w", err)
+		}
+		if err := c.interrupted(); err != nil {
+			return -1, fmt.Errorf("another minirun works on the container, see /proc/locks: %w", err)
 		}
 	}
 }

@@ -29,7 +29,11 @@ func Pause(root, id string) error {
 		return err
 	}
 	defer h.lock.release()
-	switch h.Status() {
+	status, err := h.Status()
+	if err != nil {
+		return err
+	}
+	switch status {
 	case specs.StateRunning, specs.StateCreated:
 	default:
 		return errNotRunning
@@ -54,7 +58,11 @@ func Resume(root, id string) error {
 		return err
 	}
 	defer h.lock.release()
-	if h.Status() == specs.StateStopped || !h.paused() {
+	status, err := h.Status()
+	if err != nil {
+		return err
+	}
+	if status == specs.StateStopped || !h.paused() {
 		return errNotPaused
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), freezeDeadline)

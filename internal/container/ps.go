@@ -11,17 +11,16 @@ import (
 	"strings"
 
 	"github.com/minirun/minirun/internal/bootstrap"
-	"github.com/minirun/minirun/internal/cgroups"
 )
 
 // Processes lists the processes of a container, as numbers of the host, from
-// its cgroups and those made inside them; nil if there are none.
+// its cgroups and those made inside them, or see members.go; nil if there are none.
 func Processes(root, id string) ([]int, error) {
 	r, err := readRecord(root, id)
 	if err != nil {
 		return nil, err
 	}
-	return cgroups.Open(r.Cgroups).AllProcs()
+	return r.processes()
 }
 
 // ProcessTable is what ps(1) prints of a container's processes. args are ps's

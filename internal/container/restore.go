@@ -1,6 +1,7 @@
 package container
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -61,6 +62,9 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 	if err := checkRestore(c.spec, &inputs); err != nil {
 		return 0, err
 	}
+	if err := c.findTerminal(); err != nil {
+		return 0, err
+	}
 	if err := c.record(inputs); err != nil {
 		return 0, err
 	}
@@ -72,19 +76,17 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 	}
 	c.forgetDevices()
 	if how.Detach {
+		c.awaitReady()
 		c.Close()
 		return 0, nil
 	}
+	c.forwardNotify()
 	return c.accompany(how.Keep)
 }
 
 // checkRestore refuses what criu could not bring back.
 func checkRestore(s *specs.Spec, in *Inputs) error {
 	switch {
-	case in.Scope:
-		return errors.New("--systemd-cgroup: a scope cannot be made around processes that criu(8) makes inside a cgroup")
-	case s.Process.Terminal:
-		return &spec.Error{Path: "process.terminal", Want: "must be false to restore: criu(8) has nobody to hand the terminal to"}
 	case diesWithParent(s):
 		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent), Want: "cannot be restored: only a process itself can ask for it"}
 	case !namespaces.Decide(s).Has(unix.CLONE_NEWNS):
@@ -100,6 +102,11 @@ func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOpt
 	if err := c.prepareHost(in, values); err != nil {
 		return err
 	}
+	leave, err := c.scopeForCRIU()
+	if err != nil {
+		return err
+	}
+	defer leave()
 	hooks := c.spec.Hooks
 	hasHooks := hooks != nil && len(hooks.Prestart)+len(hooks.CreateRuntime) > 0
 	// A joined network namespace still has its devices; those of a new one come again.
@@ -115,7 +122,12 @@ func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOpt
 	if logDir == "" {
 		logDir = how.ImagePath
 	}
-	if err := withRootMounted(in, c.spec.Root.Readonly, func() error { return criuRun(criu(args, files), filepath.Join(logDir, restoreLog)) }); err != nil {
+	err = c.whileAttentive(func(ctx context.Context) error {
+		return withRootMounted(in, c.spec.Root.Readonly, func() error {
+			return criuRun(criu(ctx, args, files), filepath.Join(logDir, restoreLog))
+		})
+	})
+	if err != nil {
 		return err
 	}
 	if err := c.restored(pidFile); err != nil {
@@ -147,7 +159,7 @@ func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOpt
 			return err
 		}
 	}
-	return errors.Join(c.group.ApplyLate(values), c.pidFile())
+	return errors.Join(c.group.ApplyLate(values), c.sendConsole(), c.pidFile())
 }
 
 // restoreArgs is criu's command line, and the files that it refers to: the
@@ -188,7 +200,7 @@ func (c *Container) restoreArgs(how *RestoreOptions, pidFile string, stopped boo
 	if err != nil {
 		return nil, nil, err
 	}
-	args = append(append(args, mode), empty...)
+	args = append(append(append(args, mode), empty...), criuConfig(c.Annotations, criuConfigFile)...)
 	names := c.group.Names(host)
 	for _, controllers := range slices.Sorted(maps.Keys(names)) {
 		where := names[controllers]
@@ -219,7 +231,12 @@ func (c *Container) restoreFiles(args []string, images string) (_ []string, file
 		}
 	}
 	pipes, own, err := c.inheritedPipes(images, first+len(files))
-	return append(args, pipes...), append(files, own...), err
+	files = append(files, own...)
+	if err != nil {
+		return nil, files, err
+	}
+	terminal, slave, err := c.terminalAtRestore(images, first+len(files))
+	return slices.Concat(args, pipes, terminal), append(files, slave...), err
 }
 
 // withRootMounted does something on a thread that has a mount namespace of its

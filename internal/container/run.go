@@ -38,12 +38,10 @@ func Run(o Options, how RunOptions) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if c.Console != nil && !isTerminal(0) {
-		return 0, errors.Join(errors.New("config.json: process.terminal: standard input is no terminal: run it in one, give --console-socket, or set terminal to false"), c.destroy())
-	}
 	if err := c.start(); err != nil {
 		return 0, err
 	}
+	c.forwardNotify()
 	if how.Started != nil {
 		how.Started()
 	}
@@ -57,6 +55,7 @@ func (c *Container) accompany(keep bool) (int, error) {
 	if err != nil {
 		return 0, errors.Join(err, c.destroy())
 	}
+	c.finishNotify()
 	c.did(begin, fmt.Sprintf(Ended+" with status %d", status), "minirun has passed signals and the terminal on", "process.args")
 	if keep {
 		return status, nil
@@ -75,12 +74,10 @@ func detached(o Options) error {
 	if err != nil {
 		return err
 	}
-	if c.Console != nil {
-		return errors.Join(errors.New("config.json: process.terminal: a detached container's terminal needs --console-socket"), c.destroy())
-	}
 	if err := c.start(); err != nil {
 		return err
 	}
+	c.awaitReady()
 	c.Close()
 	return nil
 }
@@ -90,7 +87,7 @@ func (c *child) attend() (int, error) {
 	var own *terminal
 	if c.Console != nil {
 		var err error
-		if own, err = newTerminal(c.Console); err != nil {
+		if own, err = newTerminal(c.Console, c.options.terminal); err != nil {
 			return 0, err
 		}
 		defer own.restore()
@@ -101,7 +98,9 @@ func (c *child) attend() (int, error) {
 	}
 	status, err := c.Wait()
 	if own != nil {
-		own.drain()
+		// All output is to be written, unless a signal asks to end: the caller's terminal
+		// may be stopped (^S), or nothing may read the pipe in its place.
+		_ = c.attentive(own.copied)
 	}
 	c.finishPipes()
 	return status, err
@@ -136,18 +135,24 @@ func (c *child) forward(s unix.Signal, own *terminal) error {
 	return nil
 }
 
-// A terminal relays between minirun's terminal and the container's.
+// A terminal relays between minirun's standard input and output and the container's
+// terminal.
 type terminal struct {
 	master *os.File
-	copied chan struct{}
+	size   int // the caller's terminal, whose size the container's has
+	copied int // an eventfd, readable when all output is written; it ends with minirun
 
 	mu       sync.Mutex
 	own      console.Console // standard input in raw mode; nil: it is not
 	restored bool
 }
 
-func newTerminal(master *os.File) (*terminal, error) {
-	t := &terminal{master: master, copied: make(chan struct{})}
+func newTerminal(master *os.File, size int) (*terminal, error) {
+	copied, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("eventfd: %w", err)
+	}
+	t := &terminal{master: master, size: size, copied: copied}
 	if err := t.resize(); err != nil {
 		return nil, err
 	}
@@ -161,18 +166,19 @@ func newTerminal(master *os.File) (*terminal, error) {
 		if out.err != nil {
 			master.Close() // hang up: the program must not go on as if its output were shown
 		}
-		close(t.copied)
+		notify(t.copied)
 	}()
 	return t, nil
 }
 
-// takeOver puts minirun's terminal into raw mode. A background job leaves it to
-// the shell: see stdio.IgnoreJobControl.
+// takeOver puts standard input into raw mode if it is a terminal. A background job
+// leaves it to the shell: see stdio.IgnoreJobControl. A terminal that the input does
+// not come from stays as it is, and ^C ends minirun.
 func (t *terminal) takeOver() error {
 	defer stdio.IgnoreJobControl()()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.own != nil || t.restored || inBackground(0) {
+	if t.own != nil || t.restored || !isTerminal(0) || inBackground(0) {
 		return nil
 	}
 	own, err := console.ConsoleFromFile(os.Stdin) // reads the settings that are restored later
@@ -229,7 +235,7 @@ func (f *failing) Write(data []byte) (n int, err error) {
 
 // resize gives the container's terminal the size of minirun's.
 func (t *terminal) resize() error {
-	size, err := unix.IoctlGetWinsize(0, unix.TIOCGWINSZ)
+	size, err := unix.IoctlGetWinsize(t.size, unix.TIOCGWINSZ)
 	if err != nil {
 		return fmt.Errorf("read the terminal's size: %w", err)
 	}
@@ -239,9 +245,6 @@ func (t *terminal) resize() error {
 	}
 	return err
 }
-
-// drain waits until all output of the container is written.
-func (t *terminal) drain() { <-t.copied }
 
 // restore leaves minirun's terminal as it was, unless the shell has it again.
 func (t *terminal) restore() {

@@ -26,12 +26,12 @@ func (c *Container) serve() error {
 		if err != nil {
 			return c.died(err)
 		}
+		if m.Point == handshake.Ready && c.options.startsAtOnce {
+			return c.mayAsk(m.Point) // the answer is release's
+		}
 		answer, err := c.answer(m)
 		if err != nil {
 			return err
-		}
-		if m.Point == handshake.Ready && c.options.startsAtOnce {
-			return nil // the answer is Start's
 		}
 		if m.Point == handshake.Ready {
 			return c.created(m, answer)
@@ -48,7 +48,7 @@ func (c *Container) serve() error {
 // for start: it takes itself out of the conversation, which ends with it.
 func (c *Container) created(m bootstrap.Message, answer []byte) error {
 	c.Socket = int(m.A >> 32)
-	c.LastSteps = c.lastSteps()
+	c.LastSteps, c.HookOutputs = c.lastSteps(), c.outputDescriptors()
 	c.handOverDevices()
 	if err := c.Record.write(c.options.directory()); err != nil {
 		return err
@@ -118,9 +118,6 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 		}
 		return goOn, c.sendListener()
 	case handshake.Ready:
-		if c.answered {
-			return nil, nil
-		}
 		return c.ready()
 	case handshake.HookFailed:
 		return nil, c.hookFailed(m)
@@ -184,6 +181,9 @@ func (c *Container) ready() ([]byte, error) {
 		}
 		c.did(begin, fmt.Sprintf("set the limits of process %d: prlimit", c.proc.Pid), "root of a user namespace may not raise them", "process.rlimits")
 	}
+	if err := errors.Join(c.sendConsole(), c.sendPidFD(pidFDOfFirst)); err != nil {
+		return nil, err
+	}
 	if process.HasHome(c.spec.Process.Env) {
 		return goOn, nil
 	}
@@ -214,9 +214,9 @@ func (c *child) died(err error) error {
 	if c.proc.Reaped {
 		return fmt.Errorf("%s ended while it was started", c.who)
 	}
-	status, err := c.proc.Wait()
+	status, err := c.reapKilled()
 	if err != nil {
-		return fmt.Errorf("%s is gone: %w", c.who, err)
+		return err
 	}
 	if status.Signaled() {
 		hint := ""

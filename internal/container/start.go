@@ -23,13 +23,20 @@ import (
 // Start lets a container that another minirun has created become the user's
 // program. It returns when execve has succeeded and the poststart hooks have
 // run. A container that cannot be started ends, and is left to be deleted.
-func Start(root, id string, warn func(any)) error {
+//
+// With a notify socket (NOTIFY_SOCKET) it returns when the program reports that it
+// is ready, or has ended.
+func Start(root, id, notifySocket string, warn func(any)) error {
 	h, err := hold(root, id, unix.LOCK_EX)
 	if err != nil {
 		return err
 	}
 	defer h.lock.release()
-	switch status := h.Status(); status {
+	status, err := h.Status()
+	if err != nil {
+		return err
+	}
+	switch status {
 	case specs.StateCreated:
 	case specs.StateStopped:
 		return errors.New("cannot start a container that has stopped")
@@ -51,17 +58,28 @@ func Start(root, id string, warn func(any)) error {
 	}
 	defer proc.Close()
 	c := &Container{Record: h.Record, lock: h.lock}
-	c.child = child{who: firstProcess, options: Options{Root: root, ID: id, Warn: warn}, proc: proc, explain: c.lastStepError}
+	c.child = child{who: firstProcess, options: Options{Root: root, ID: id, NotifySocket: notifySocket, Warn: warn}, proc: proc, explain: c.lastStepError}
 	h.lock = -1 // it is c's
-	if err := c.startCreated(); err != nil {
-		return errors.Join(err, proc.Kill())
+	if err := c.openNotify(); err != nil {
+		c.lock.release()
+		return err
 	}
+	if err := c.startCreated(); err != nil {
+		err = errors.Join(err, proc.Kill())
+		awaitEnd(int(proc.PidFD.Fd()), undoDeadline) // so that it is stopped for the next command
+		return err
+	}
+	c.awaitReady()
 	return nil
 }
 
 func (c *Container) startCreated() error {
 	defer c.lock.release()
 	debuglog.Printf("let process %d go on from its set-up to its program", c.Pid)
+	defer func() { closeAll(c.outputs) }()
+	if err := c.takeOutputs(); err != nil {
+		return err
+	}
 	if err := c.proc.Reply(goOn); err != nil {
 		return c.died(err)
 	}
@@ -199,14 +217,18 @@ func (c *child) Signal(s unix.Signal) error {
 // another minirun has deleted meanwhile is no error.
 func (c *Container) Delete() (warnings []error, err error) {
 	dir := c.options.directory()
-	if c.lock, err = lockDirectory(dir, unix.LOCK_EX); errors.Is(err, os.ErrNotExist) {
+	if c.lock, err = c.lockDirectory(dir, unix.LOCK_EX); errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	} else if err != nil {
 		return nil, err
 	}
 	defer c.lock.release()
+	lost := c.mayHaveLost()
 	if warnings, err = c.remove(dir, c.group); err != nil {
 		return warnings, err
+	}
+	if lost != nil {
+		warnings = append(warnings, lost)
 	}
 	c.lock.release()
 	return append(warnings, c.poststop()...), nil
@@ -217,6 +239,7 @@ func (c *Container) Close() {
 	c.lock.release()
 	c.forgetDevices()
 	c.proc.Close()
+	closeAll(c.outputs)
 	if c.Console != nil {
 		c.Console.Close()
 	}

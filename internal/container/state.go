@@ -42,7 +42,8 @@ type Record struct {
 	Work        string            `json:"work,omitempty"`   // overlay's work directory, if it is not below the state directory
 	Hooks       *specs.Hooks      `json:"hooks,omitempty"`
 	Listener    *Listener         `json:"listener,omitempty"`
-	Namespaces  uintptr           `json:"namespaces"` // CLONE_NEW* the container has of its own
+	Namespaces  uintptr           `json:"namespaces"`       // CLONE_NEW* that are not minirun's: made or joined
+	Joined      uintptr           `json:"joined,omitempty"` // those of them that were there before
 	NoKeyring   bool              `json:"noKeyring,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 	OnHost      *HostMount        `json:"onHost,omitempty"`
@@ -54,6 +55,9 @@ type Record struct {
 	NetworkNamespace string             `json:"networkNamespace,omitempty"`
 	// Declared is the ociVersion of config.json, where a rule depends on it.
 	Declared string `json:"declaredVersion,omitempty"`
+	// HookOutputs are the descriptors of the process that take what its startContainer
+	// hooks print, once created.
+	HookOutputs []int `json:"hookOutputs,omitempty"`
 }
 
 // A Listener is who answers for a seccomp filter, and what it is told
@@ -91,6 +95,9 @@ func (r *Record) encode() ([]byte, error) {
 		quote(r.Version), quote(r.ID), r.Pid, r.StartTime, quote(r.Bundle), quote(r.Rootfs), r.Created.Format(time.RFC3339Nano), r.Namespaces)
 	if r.NoKeyring {
 		out = append(out, `,"noKeyring":true`...)
+	}
+	if r.Joined != 0 {
+		out = fmt.Appendf(out, `,"joined":%d`, r.Joined)
 	}
 	if r.Socket != 0 {
 		out = fmt.Appendf(out, `,"socket":%d`, r.Socket)
@@ -132,11 +139,12 @@ func (r *Record) encode() ([]byte, error) {
 		OnHost      *HostMount        `json:"onHost,omitempty"`
 		Unit        *systemd.Unit     `json:"unit,omitempty"`
 		Declared    string            `json:"declaredVersion,omitempty"`
+		HookOutputs []int             `json:"hookOutputs,omitempty"`
 
 		IntelRdt         *resctrl.Group     `json:"intelRdt,omitempty"`
 		Devices          []netdevice.Device `json:"devices,omitempty"`
 		NetworkNamespace string             `json:"networkNamespace,omitempty"`
-	}{r.Hooks, r.Listener, r.Annotations, r.OnHost, r.Unit, r.Declared, r.IntelRdt, r.Devices, r.NetworkNamespace})
+	}{r.Hooks, r.Listener, r.Annotations, r.OnHost, r.Unit, r.Declared, r.HookOutputs, r.IntelRdt, r.Devices, r.NetworkNamespace})
 	if len(rest) <= len("{}") { // an empty object has nothing to add
 		return append(out, '}'), err
 	}
@@ -212,24 +220,33 @@ func readRecord(root, id string) (*Record, error) {
 
 // startTime returns when a process began, in clock ticks since boot.
 func startTime(pid int) (uint64, error) {
-	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/stat", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	fields, err := statFields(pid)
 	if err != nil {
 		return 0, err
+	}
+	return strconv.ParseUint(fields[19], 10, 64)
+}
+
+// statFields are the fields of /proc/PID/stat after the name (proc_pid_stat(5)).
+func statFields(pid int) ([]string, error) {
+	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/stat", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
 	}
 	buf := make([]byte, 1024)
 	n, err := unix.Read(fd, buf)
 	unix.Close(fd)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	data := string(buf[:n])
 	// The name in parentheses may hold anything, parentheses too.
 	_, rest, ok := strings.Cut(data[strings.LastIndexByte(data, ')')+1:], " ")
 	fields := strings.Fields(rest)
 	if !ok || len(fields) < 20 {
-		return 0, fmt.Errorf("/proc/%d/stat is malformed", pid)
+		return nil, fmt.Errorf("/proc/%d/stat is malformed", pid)
 	}
-	return strconv.ParseUint(fields[19], 10, 64)
+	return fields, nil
 }
 
 // open returns a pidfd of the container's process, or nil if it is gone.
@@ -267,23 +284,26 @@ func ended(pidfd int) bool {
 	return err == nil && n == 1
 }
 
-// Status is the container's state in OCI's words, or "paused" as runc has it.
-func (r *Record) Status() specs.ContainerState {
-	status := r.status()
+// Status is the container's state in OCI's words, or "paused" as runc has it. The
+// error is for a process that cannot be looked at, which may be alive.
+func (r *Record) Status() (specs.ContainerState, error) {
+	status, err := r.status()
 	debuglog.Printf("container %q is %s, its first process is %d", r.ID, status, r.Pid)
-	return status
+	return status, err
 }
 
-func (r *Record) status() specs.ContainerState {
+func (r *Record) status() (specs.ContainerState, error) {
 	f, err := r.open()
-	if err != nil || f == nil {
-		if r.Pid == 0 && err == nil {
-			return specs.StateCreating
-		}
-		return specs.StateStopped
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("container %q: %w", r.ID, err)
+	case f != nil:
+		defer f.Close()
+		return r.alive(), nil
+	case r.Pid == 0:
+		return specs.StateCreating, nil
 	}
-	defer f.Close()
-	return r.alive()
+	return specs.StateStopped, nil
 }
 
 // alive is the state of a container whose first process is there.
@@ -324,7 +344,10 @@ func State(root, id string) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	status := r.Status()
+	status, err := r.Status()
+	if err != nil {
+		return nil, err
+	}
 	pid := r.Pid
 	if status == specs.StateStopped {
 		pid = 0

@@ -11,8 +11,11 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/spec"
 	"github.com/minirun/minirun/internal/systemd"
 )
@@ -78,6 +81,37 @@ func (c *Container) scope() error {
 	return c.delegate()
 }
 
+// scopeForCRIU has systemd make the scope for processes that criu(8) will make, around
+// a process that does nothing but wait: systemd makes no scope without one. It ends
+// with leave, when the container's processes are there.
+func (c *Container) scopeForCRIU() (leave func(), err error) {
+	if c.Unit == nil {
+		return func() {}, nil
+	}
+	b := plan.NewBuilder(0)
+	parent := handshake.New(b)
+	parent.Ask("wait until criu has made the container's processes", b.Message(handshake.Scope))
+	parent.End()
+	holder, err := bootstrap.Start(b.Plan(), bootstrap.Attr{})
+	if err != nil {
+		return nil, fmt.Errorf("--systemd-cgroup: %w", err)
+	}
+	leave = func() {
+		if holder.Kill() == nil {
+			_, _ = holder.Wait()
+		}
+		holder.Close()
+	}
+	c.proc = holder
+	err = c.scope()
+	c.proc = nil
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	return leave, nil
+}
+
 // disown gives up the claim to a unit that is another's: what is in it must not
 // be killed when the container is undone.
 func (c *Container) disown() error {
@@ -130,7 +164,18 @@ func (r *Record) updateUnit(host *cgroups.Host, group *cgroups.Group, changed *s
 	if err != nil {
 		return fmt.Errorf("update: %w", err)
 	}
-	return group.Update(host, changed)
+	_, err = group.Update(host, changed)
+	return err
+}
+
+// restoreUnit undoes an update that systemd refused or did not answer, in the
+// unit if it answers, and in the cgroup's files.
+func (r *Record) restoreUnit(group *cgroups.Group, old []cgroups.Value) error {
+	_, err := systemd.Do(context.Background(), &systemd.Request{Do: systemd.Set, Unit: *r.Unit, Values: old, Limit: forgetDeadline})
+	if err != nil {
+		err = fmt.Errorf("bring the old limits of %s back: %w", r.Unit.Name, err)
+	}
+	return errors.Join(group.Restore(old), err)
 }
 
 // attach has systemd move a process of exec, which waits for that, into the

@@ -13,14 +13,18 @@ import (
 
 // Update changes the resources of a container that has not stopped, in its
 // cgroups and its resctrl group alone: what r and s do not have stays as it is
-// (cgroups.Group.Update).
+// (cgroups.Group.Update). After an error all is as it was before.
 func Update(root, id string, r *specs.LinuxResources, s RdtSchemas) (err error) {
 	h, err := hold(root, id, unix.LOCK_EX)
 	if err != nil {
 		return err
 	}
 	defer h.lock.release()
-	switch status := h.Status(); status {
+	status, err := h.Status()
+	if err != nil {
+		return err
+	}
+	switch status {
 	case specs.StateRunning, specs.StateCreated, StatePaused:
 	default:
 		return errNotRunning
@@ -42,8 +46,12 @@ func Update(root, id string, r *specs.LinuxResources, s RdtSchemas) (err error) 
 		return errors.New("update: the container has no cgroup")
 	}
 	group := host.Open(h.Cgroups)
-	if err := group.Update(host, r); err != nil || h.Unit == nil {
+	old, err := group.Update(host, r)
+	if err != nil || h.Unit == nil {
 		return err
 	}
-	return h.updateUnit(host, group, r)
+	if err := h.updateUnit(host, group, r); err != nil {
+		return errors.Join(err, h.restoreUnit(group, old))
+	}
+	return nil
 }

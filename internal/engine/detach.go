@@ -37,6 +37,9 @@ func (e *Engine) Detach(r *Record) error {
 	if e.Systemd {
 		args = append(args, "--systemd-cgroup")
 	}
+	if e.NoCgroup {
+		args = append(args, "--cgroup-manager=disabled")
+	}
 	cmd := exec.Command(e.Program, append(args, "monitor", r.Container)...)
 	cmd.Args[0] = "minirun"
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = null, null, null, []*os.File{theirs}
@@ -131,10 +134,23 @@ func (l *log) takeOutput(terminal bool) (finish func(), err error) {
 	}
 	return func() {
 		toNull(1, 2)
-		all.Wait()
+		// A process that outlived the container, which only one without a
+		// cgroup can have, may hold the other ends for as long as it likes.
+		copied := make(chan struct{})
+		go func() {
+			all.Wait()
+			close(copied)
+		}()
+		select {
+		case <-copied:
+		case <-time.After(logDeadline):
+		}
 		_ = l.close()
 	}, nil
 }
+
+// logDeadline bounds how long the last output of a container may take to be logged.
+const logDeadline = 10 * time.Second
 
 // takeTerminal gives this process a terminal, so that the container's is relayed
 // to it as to anybody's.

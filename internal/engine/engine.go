@@ -37,6 +37,7 @@ type Engine struct {
 
 	Inherited []int // descriptors that are the caller's: see container.Options
 	Systemd   bool  // --systemd-cgroup
+	NoCgroup  bool  // --cgroup-manager disabled
 	Warn      func(any)
 }
 

@@ -25,7 +25,8 @@ const (
 // Run starts a container that Make has made, and stays with it to its end, which
 // it returns. A container that does not start is removed.
 func (e *Engine) Run(r *Record, o container.Options, started func()) (int, error) {
-	o.Root, o.ID, o.Bundle, o.Warn, o.SystemdCgroup, o.Inherited = e.Root, r.Container, e.Store.Container(r.Container), e.Warn, e.Systemd, e.Inherited
+	o.Root, o.ID, o.Bundle, o.Warn, o.Inherited = e.Root, r.Container, e.Store.Container(r.Container), e.Warn, e.Inherited
+	o.SystemdCgroup, o.NoCgroup = e.Systemd, e.NoCgroup
 	attending, err := e.attend(r.Container, os.O_CREATE)
 	if err != nil {
 		return CannotRun, err

@@ -19,7 +19,7 @@
 //	hooks: createContainer
 //	pivot_root …
 //	Ready ──────────────────────────▶   rlimits, HOME; the container is created
-//	(waits on the start FIFO, if any)
+//	(waits for start, if it is another command)
 //	hooks: startContainer
 //	SeccompListener(fd) ────────────▶   hands it to the profile's listenerPath
 //	execve

@@ -67,7 +67,6 @@ const (
 	ClockGettime
 	Getppid
 	Wait4
-	RtSigaction
 	Ppoll
 	Setpgid
 )
@@ -151,7 +150,6 @@ var callNames = [...]string{
 	ClockGettime:     "clock_gettime",
 	Getppid:          "getppid",
 	Wait4:            "wait4",
-	RtSigaction:      "rt_sigaction",
 	Ppoll:            "ppoll",
 	Setpgid:          "setpgid",
 }
@@ -217,7 +215,6 @@ var callNumbers = [...]uint16{
 	ClockGettime:     unix.SYS_CLOCK_GETTIME,
 	Getppid:          unix.SYS_GETPPID,
 	Wait4:            unix.SYS_WAIT4,
-	RtSigaction:      unix.SYS_RT_SIGACTION,
 	Ppoll:            unix.SYS_PPOLL,
 	Setpgid:          unix.SYS_SETPGID,
 }
@@ -284,7 +281,6 @@ var callShapes = [...][]shape{
 	ClockGettime:     {number, address},
 	Getppid:          {},
 	Wait4:            {number, address, hex, address},
-	RtSigaction:      {number, address, address, number},
 	Ppoll:            {address, number, address, address, number},
 	Setpgid:          {number, number},
 }

@@ -38,6 +38,10 @@ func (f *File) openingText() string {
 		return "pidfd_open(" + f.Path + ", 0)"
 	case Pipe:
 		return "pipe2(O_CLOEXEC), its reading end"
+	case Append:
+		return fmt.Sprintf("open(%q, O_WRONLY|O_APPEND|O_CREAT|O_CLOEXEC)", f.Path)
+	case Memory:
+		return "memfd_create(MFD_CLOEXEC)"
 	}
 	return fmt.Sprintf("open(%q, O_RDONLY|O_CLOEXEC)", f.Path)
 }

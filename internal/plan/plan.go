@@ -91,6 +91,8 @@ const (
 	MapIDs                  // a new user namespace with Maps
 	Process                 // pidfd_open of the process whose number is Path
 	Device                  // a detached mount of a new device node
+	Append                  // open(path, O_WRONLY|O_APPEND|O_CREAT|O_CLOEXEC)
+	Memory                  // an empty file without a name, for output; the parent keeps it too
 )
 
 // A Node is a device node or a FIFO, with its owner on the host.

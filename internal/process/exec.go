@@ -80,7 +80,7 @@ func (r *Process) Exec() {
 	}
 	// These programs are the image's and run in its root: the program's environment
 	// is theirs too unless they bring one, as in runc.
-	c.hookList("startContainer", c.startHooks, env)
+	c.hookList("startContainer", c.startHooks, c.startFiles, env)
 	if c.p.NoNewPrivileges && len(c.startHooks) == 0 {
 		c.seccomp()
 	}

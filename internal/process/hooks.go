@@ -8,6 +8,7 @@ import (
 
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/spec"
 )
 
 // This file compiles the hooks that run inside the container: a child of the
@@ -16,7 +17,9 @@ import (
 // and not more.
 //
 // Each hook reads its state from a pipe that the parent has filled and closed
-// (see the plan's Files).
+// (see the plan's Files). What it prints goes into a file in memory, which the
+// parent reads if the hook fails, or is appended to the files that annotations
+// name. A pipe would need a reader all the time, also between create and start.
 
 // CreateContainer adds the hooks of this kind. Their programs are the host's and
 // run while the host's root is still the root, so the container's environment,
@@ -24,12 +27,56 @@ import (
 // run code of the image on the host (CVE-2025-23266). A hook without env has an
 // empty environment, as in runc 1.5.
 func (r *Process) CreateContainer(hooks []specs.Hook) {
-	r.c.hookList("createContainer", hooks, r.c.b.Strs(nil))
+	r.c.hookList("createContainer", hooks, r.c.openHookFiles("createContainer", hooks), r.c.b.Strs(nil))
+}
+
+// hookFiles are the standard descriptors of a hook.
+type hookFiles [3]plan.Arg
+
+// openHookFiles has the parent open the files of all hooks of a kind.
+func (c *compiler) openHookFiles(kind string, hooks []specs.Hook) []hookFiles {
+	out := make([]hookFiles, len(hooks))
+	for i := range hooks {
+		c.b.In(plan.Exec, HookSource(kind, i))
+		out[i][0] = c.b.File(plan.File{Open: plan.Pipe, Name: "the container's state for the hook"})
+		var memory plan.Arg
+		if c.in.HookOutput[0] == "" || c.in.HookOutput[1] == "" {
+			memory = c.b.File(plan.File{Open: plan.Memory, Name: "what the hook prints"})
+		}
+		for n, path := range c.in.HookOutput {
+			out[i][n+1] = memory
+			if path != "" {
+				out[i][n+1] = c.appendedFile(n)
+			}
+		}
+	}
+	return out
+}
+
+// afterStartFiles is the first descriptor after those of the startContainer hooks.
+func (c *compiler) afterStartFiles() int {
+	last := c.b.SyncFD()
+	for _, files := range c.startFiles {
+		for _, f := range files {
+			last = max(last, int(f.Value))
+		}
+	}
+	return last + 1
+}
+
+// appendedFile is a file of an annotation, which all hooks share.
+func (c *compiler) appendedFile(n int) plan.Arg {
+	if c.appended[n] == (plan.Arg{}) {
+		names := [2]string{spec.AnnotationHooksStdout, spec.AnnotationHooksStderr}
+		c.b.In(plan.Exec, "annotations["+strconv.Quote(names[n])+"]")
+		c.appended[n] = c.b.File(plan.File{Open: plan.Append, Path: c.in.HookOutput[n], Name: "the file for the output of hooks"})
+	}
+	return c.appended[n]
 }
 
 // hookList adds the steps of all hooks of a kind. env is the environment of those
 // that do not bring one.
-func (c *compiler) hookList(kind string, hooks []specs.Hook, env plan.Arg) {
+func (c *compiler) hookList(kind string, hooks []specs.Hook, files []hookFiles, env plan.Arg) {
 	for i := range hooks {
 		h := &hooks[i]
 		c.b.In(plan.Exec, HookSource(kind, i))
@@ -37,7 +84,7 @@ func (c *compiler) hookList(kind string, hooks []specs.Hook, env plan.Arg) {
 		if len(h.Env) > 0 {
 			own = c.b.Strs(h.Env)
 		}
-		c.hook(h, c.hooks, own)
+		c.hook(h, c.hooks, files[i], own)
 		c.hooks++
 	}
 }
@@ -46,9 +93,8 @@ func (c *compiler) hookList(kind string, hooks []specs.Hook, env plan.Arg) {
 func HookSource(kind string, i int) string { return "hooks." + kind + "[" + strconv.Itoa(i) + "]" }
 
 // hook runs one with the environment env; number is what the parent knows it by.
-func (c *compiler) hook(h *specs.Hook, number int, env plan.Arg) {
+func (c *compiler) hook(h *specs.Hook, number int, files hookFiles, env plan.Arg) {
 	b := c.b
-	stdin := b.File(plan.File{Open: plan.Pipe, Name: "the container's state for the hook"})
 	child, ended := b.Label(), b.Label()
 	pid := b.Cell("hook")
 	// clone writes the descriptor where ppoll reads it.
@@ -74,10 +120,11 @@ func (c *compiler) hook(h *specs.Hook, number int, env plan.Arg) {
 	b.CallThen("wait for the hook", "", plan.Then{On: []plan.On{{Errno: unix.EINTR, To: again}}}, plan.Wait4, plan.Of(pid), b.At(failed.A), plan.Int(0), plan.Int(0))
 	c.checkStatus(failed)
 	after := b.Label()
-	b.CallThen("close the state", "", plan.Then{Next: after}, plan.Close, stdin)
+	b.CallThen("close the state", "", plan.Then{Next: after}, plan.Close, files[0])
 	b.Place(child)
-	b.Call("the state is the hook's input", "", plan.Dup3, stdin, plan.Int(0), plan.Int(0))
-	b.Call("its output is not the container's", "", plan.Dup3, plan.Int(2), plan.Int(1), plan.Int(0))
+	b.Call("the state is the hook's input", "", plan.Dup3, files[0], plan.Int(0), plan.Int(0))
+	b.Call("its output is not the container's", "", plan.Dup3, files[1], plan.Int(1), plan.Int(0))
+	b.Call("its errors neither", "the parent reads them if the hook fails", plan.Dup3, files[2], plan.Int(2), plan.Int(0))
 	b.Call("a umask as programs expect", "", plan.Umask, plan.Int(0o022))
 	if c.in.Preserve > 0 { // all others are closed at execve anyway
 		b.Call("close what is preserved for the program", "it is not the hook's", plan.CloseRange, plan.Int(3), plan.Int(uint32(0xffffffff)), plan.Int(unix.CLOSE_RANGE_CLOEXEC))

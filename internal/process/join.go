@@ -111,11 +111,12 @@ func (c *compiler) controllingTerminal() {
 }
 
 // closeAll closes every descriptor that the program does not inherit, except the
-// socket to the parent.
+// socket to the parent and the files of the startContainer hooks. These come next
+// after the socket, and have nothing that is not the container's.
 func (c *compiler) closeAll() {
 	c.b.In(plan.Exec, "")
 	c.b.Call("close all other descriptors", "processes of the PID namespace could take them from the one that is cloned", plan.CloseRange,
-		plan.Int(c.b.SyncFD()+1), plan.Int(uint32(0xffffffff)), plan.Int(0))
+		plan.Int(c.afterStartFiles()), plan.Int(uint32(0xffffffff)), plan.Int(0))
 }
 
 // processLimit is the limit that counts a process which is about to be cloned.

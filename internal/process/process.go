@@ -44,6 +44,7 @@ type Input struct {
 	NoKeyring         bool             // keep the session keyring
 	PipeModes         [3]uint32        // of standard descriptors that process.user could not reopen otherwise; 0: leave it
 	HostRoot          [2]uint32        // host uid and gid of the user namespace's root, if known
+	HookOutput        [2]string        // files of the host that stdout and stderr of hooks inside are appended to; "": none
 	DieWithParent     bool             // SIGKILL when its parent ends
 	Unasked           bool             // go on to execve without telling Ready: nobody waits for it
 	Unreported        bool             // the filter forbids reporting that the program cannot be executed: see Reports
@@ -70,6 +71,8 @@ type compiler struct {
 	in         Input
 	cwd        plan.Cell
 	startHooks []specs.Hook
+	startFiles []hookFiles  // of startHooks
+	appended   [2]plan.Arg  // the files of in.HookOutput
 	ends       plan.Message // Ready, with both ends of the socket on which `start` will speak
 	otherEnd   plan.Cell
 	hooks      int          // how many run inside so far
@@ -90,6 +93,7 @@ func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Pr
 	c := &compiler{b: b, parent: parent, p: s.Process, linux: linux, in: in}
 	if s.Hooks != nil {
 		c.startHooks = s.Hooks.StartContainer
+		c.startFiles = c.openHookFiles("startContainer", c.startHooks) // the first ones: see closeAll
 	}
 	return &Process{c}
 }
@@ -138,17 +142,11 @@ func (c *compiler) beginSession() {
 	c.b.Call("begin a session", "no signal from minirun's terminal reaches the container", plan.Setsid)
 }
 
-// session gives the process a session and a keyring of its own, and takes from
-// it what its parent may have left.
+// session gives the process a session and a keyring of its own, and clears its
+// umask.
 func (c *compiler) session() {
 	b := c.b
 	c.beginSession()
-	// The Go runtime keeps these two ignored if its caller ignored them (nohup),
-	// and what is ignored stays so over execve. All others it has caught.
-	for _, sig := range [2]unix.Signal{unix.SIGHUP, unix.SIGINT} {
-		b.Call("stop ignoring "+unix.SignalName(sig), "whoever started minirun may have ignored it", plan.RtSigaction,
-			plan.Int(sig), b.Room(32), plan.Int(0), plan.Int(8))
-	}
 	if c.in.Waits && !c.in.ClonedLast {
 		c.startSocket()
 	}

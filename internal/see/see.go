@@ -64,7 +64,7 @@ func styleOf(w io.Writer) style {
 func quiet(s *plan.Step) bool {
 	switch s.Call {
 	case plan.Close, plan.CloseRange, plan.Openat, plan.Openat2, plan.Fchdir, plan.Chdir, plan.Faccessat, plan.Faccessat2, plan.Fcntl, plan.Fstat,
-		plan.RtSigaction, plan.Mkdirat, plan.OpenTree, plan.Fsopen, plan.Fsconfig, plan.Socket, plan.Dup3, plan.Fchmodat, plan.Fchownat:
+		plan.Mkdirat, plan.OpenTree, plan.Fsopen, plan.Fsconfig, plan.Socket, plan.Dup3, plan.Fchmodat, plan.Fchownat:
 		return true
 	case plan.Prctl:
 		return len(s.Args) > 0 && s.Args[0].Value != unix.PR_SET_NO_NEW_PRIVS && s.Args[0].Value != unix.PR_CAPBSET_DROP

@@ -13,15 +13,21 @@ TEXT handler<>(SB), NOSPLIT|NOFRAME, $0
 	POPQ  DI
 	RET
 
+// nothing is the handler of signals that the caller ignored.
+TEXT nothing<>(SB), NOSPLIT|NOFRAME, $0
+	RET
+
 TEXT restorer<>(SB), NOSPLIT|NOFRAME, $0
 	MOVL $15, AX // rt_sigreturn
 	SYSCALL
 	INT  $3
 
-// func addresses() (handler, restorer uintptr)
-TEXT ·addresses(SB), NOSPLIT, $0-16
+// func addresses() (handler, nothing, restorer uintptr)
+TEXT ·addresses(SB), NOSPLIT, $0-24
 	LEAQ handler<>(SB), AX
 	MOVQ AX, handler+0(FP)
+	LEAQ nothing<>(SB), AX
+	MOVQ AX, nothing+8(FP)
 	LEAQ restorer<>(SB), AX
-	MOVQ AX, restorer+8(FP)
+	MOVQ AX, restorer+16(FP)
 	RET

@@ -14,15 +14,21 @@ TEXT handler<>(SB), NOSPLIT|NOFRAME, $0
 	ADD  $16, RSP
 	RET
 
+// nothing is the handler of signals that the caller ignored.
+TEXT nothing<>(SB), NOSPLIT|NOFRAME, $0
+	RET
+
 TEXT restorer<>(SB), NOSPLIT|NOFRAME, $0
 	MOVD $139, R8 // rt_sigreturn
 	SVC
 	BRK
 
-// func addresses() (handler, restorer uintptr)
-TEXT ·addresses(SB), NOSPLIT, $0-16
+// func addresses() (handler, nothing, restorer uintptr)
+TEXT ·addresses(SB), NOSPLIT, $0-24
 	MOVD $handler<>(SB), R0
 	MOVD R0, handler+0(FP)
+	MOVD $nothing<>(SB), R0
+	MOVD R0, nothing+8(FP)
 	MOVD $restorer<>(SB), R0
-	MOVD R0, restorer+8(FP)
+	MOVD R0, restorer+16(FP)
 	RET

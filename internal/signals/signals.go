@@ -13,19 +13,18 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
 // The handler writes to this descriptor.
-//
-//nolint:unused // read by the handler, in assembly
 var pipe int32
 
-// addresses returns where the kernel goes: to the handler, and from there back
-// to the kernel.
-func addresses() (handler, restorer uintptr)
+// addresses returns where the kernel goes: to a handler, and from there back to
+// the kernel.
+func addresses() (handler, nothing, restorer uintptr)
 
 // A Queue holds the signals that have come and were not taken yet.
 type Queue struct {
@@ -39,6 +38,11 @@ type Queue struct {
 // handlers to a process.
 var Catch = sync.OnceValues(catch)
 
+var caught atomic.Pointer[Queue]
+
+// Caught returns the queue, nil if signals are not caught but have their own effect.
+func Caught() *Queue { return caught.Load() }
+
 func catch() (*Queue, error) {
 	var fds [2]int
 	// Non-blocking: a handler that waits for room would stop its thread.
@@ -46,7 +50,7 @@ func catch() (*Queue, error) {
 		return nil, fmt.Errorf("make the pipe for signals: %w", err)
 	}
 	pipe = int32(fds[1])
-	handler, restorer := addresses()
+	handler, _, restorer := addresses()
 	for s := unix.Signal(1); s <= last; s++ {
 		if !passedOn(s) {
 			continue
@@ -55,10 +59,30 @@ func catch() (*Queue, error) {
 			return nil, fmt.Errorf("catch %s: %w", unix.SignalName(s), err)
 		}
 	}
-	return &Queue{FD: fds[0]}, nil
+	q := &Queue{FD: fds[0]}
+	caught.Store(q)
+	return q, nil
 }
 
 const last unix.Signal = 64
+
+// DefaultInChildren makes programs that this process starts begin with the
+// default action of every signal. execve(2) resets a signal that is caught, but
+// one that is ignored stays ignored: under nohup(1), or in a job of a shell
+// without job control, hooks and containers would not notice SIGHUP or SIGINT.
+// So the ignored ones get a handler that does nothing, which for this process is
+// the same. It is called just before the first fork: minirun may still replace
+// itself by a helper, which must go on ignoring them.
+var DefaultInChildren = sync.OnceFunc(func() {
+	_, nothing, restorer := addresses()
+	for s := unix.Signal(1); s <= last; s++ {
+		var before action
+		if err := sigaction(s, nil, &before); err == nil && before.handler == ignored {
+			// It cannot fail: a signal that cannot be caught cannot be ignored.
+			_ = sigaction(s, &action{nothing, saOnStack | saRestart | saRestorer, restorer, ^uint64(0)}, nil)
+		}
+	}
+})
 
 // passedOn leaves out what cannot be caught, what the Go runtime needs for
 // itself (faults, preemption), and what is about this process alone: its
@@ -123,4 +147,28 @@ func (q *Queue) Pending() ([]unix.Signal, error) {
 			out = append(out, unix.Signal(b))
 		}
 	}
+}
+
+// AsksToEnd reports whether one of the signals that come by default from a terminal
+// or a service manager to end a program is in the queue. They stay there.
+func (q *Queue) AsksToEnd() bool {
+	came, err := q.Pending()
+	if err != nil {
+		return false
+	}
+	asks := false
+	for _, s := range came {
+		asks = asks || Ends(s)
+		_, _ = unix.Write(int(pipe), []byte{byte(s)}) // there was room for it
+	}
+	return asks
+}
+
+// Ends reports whether a signal asks a program to end.
+func Ends(s unix.Signal) bool {
+	switch s {
+	case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:
+		return true
+	}
+	return false
 }

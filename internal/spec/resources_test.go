@@ -16,7 +16,7 @@ func TestParseResources(t *testing.T) {
 		{`{"memory":{"limit":"1"}}`, "memory.limit: must be an integer"},
 		{`{"cpu":{"shares":1}}`, "cpu.shares: must be from 2 to 262144, got 1"},
 		{`{"cpu":{"cpus":"x"}}`, "cpu.cpus: "},
-		{`{"pids":{"limit":-2}}`, "pids.limit: "},
+		{`{"pids":{"limit":-2}}`, ""},
 		{`{"blockIO":{"weight":5}}`, "blockIO.weight: "},
 		{`{"blockIO":{"throttleReadBpsDevice":[{"major":-1,"minor":0,"rate":1}]}}`, "blockIO.throttleReadBpsDevice[0].major: "},
 		{`{"devices":[{"allow":true,"type":"u","access":"r"}]}`, "devices[0].type: "},

@@ -33,6 +33,17 @@ const (
 	AnnotationDieWithParent = "dev.minirun.die-with-parent"
 )
 
+// Annotations of other runtimes, with the meaning that they have there.
+const (
+	// AnnotationHooksStdout and AnnotationHooksStderr are files that the output of all
+	// hooks is appended to, relative to the bundle (crun(1)).
+	AnnotationHooksStdout = "run.oci.hooks.stdout"
+	AnnotationHooksStderr = "run.oci.hooks.stderr"
+	// AnnotationCRIUConfig is a configuration file for criu(8), in the place of
+	// /etc/criu/runc.conf; empty: none of the two (runc's docs/checkpoint-restore.md).
+	AnnotationCRIUConfig = "org.criu.config"
+)
+
 func validateSpec(p *problems, s *specs.Spec) {
 	validateVersion(p, s.Version)
 	if s.Process == nil {
@@ -189,6 +200,11 @@ func validateAnnotations(p *problems, annotations map[string]string) {
 	}
 	if upper, ok := annotations[AnnotationUpper]; ok && upper == "" {
 		p.bad(key("annotations", AnnotationUpper), "must name a directory", `""`)
+	}
+	for _, name := range [2]string{AnnotationHooksStdout, AnnotationHooksStderr} {
+		if file, ok := annotations[name]; ok && file == "" {
+			p.bad(key("annotations", name), "must name a file", `""`)
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ func validateResources(p *problems, prefix string, r *specs.LinuxResources) {
 		validateCPU(p, prefix+"cpu", r.CPU)
 	}
 	if r.Pids != nil && r.Pids.Limit != nil && *r.Pids.Limit < -1 {
-		p.bad(prefix+"pids.limit", "must be a number of tasks, or -1 for no limit", itoa(*r.Pids.Limit))
+		warnUnlimited(p, prefix+"pids.limit", *r.Pids.Limit)
 	}
 	if r.BlockIO != nil {
 		validateBlockIO(p, prefix+"blockIO", r.BlockIO)
@@ -64,9 +64,18 @@ func validateDeviceRule(p *problems, prefix string, d *specs.LinuxDeviceCgroup) 
 			p.bad(prefix+f.name, "must be from 0 to 4294967295, or -1 for any", itoa(*f.number))
 		}
 	}
-	if d.Access == "" || strings.Trim(d.Access, "rwm") != "" {
+	switch {
+	case !strings.ContainsAny(d.Access, "rwm"):
 		p.bad(prefix+".access", "must be composed of r, w and m", quote(d.Access))
+	case strings.Trim(d.Access, "rwm") != "":
+		p.warn(prefix+".access", quote(d.Access)+" has letters other than r, w and m, which have no effect") // as runc
 	}
+}
+
+// warnUnlimited is for a number below -1. The specification has only -1 for no
+// limit; runc takes every negative number, and the kernel does for the CPU quota.
+func warnUnlimited(p *problems, path string, n int64) {
+	p.warn(path, itoa(n)+" is taken as -1, which is no limit")
 }
 
 // validateMemory checks limits in bytes: -1 is no limit, 0 sets nothing.
@@ -95,7 +104,13 @@ func validateMemory(p *problems, prefix string, m *specs.LinuxMemory) {
 			p.bad(prefix+".swap", "must not be less than limit, "+itoa(*m.Limit)+": it is the limit of memory and swap together", itoa(*m.Swap))
 		}
 	}
-	if m.Swappiness != nil && *m.Swappiness > 100 {
+	if m.Kernel != nil && *m.Kernel > 0 {
+		p.warn(prefix+".kernel", "has no effect: Linux counts kernel memory towards limit")
+	}
+	if m.UseHierarchy != nil && !*m.UseHierarchy {
+		p.warn(prefix+".useHierarchy", "false has no effect: Linux always counts hierarchically")
+	}
+	if v := m.Swappiness; v != nil && *v > 100 && *v != math.MaxUint64 { // -1 of engines: not set
 		p.bad(prefix+".swappiness", "must be from 0 to 100", utoa(*m.Swappiness))
 	}
 }
@@ -106,7 +121,9 @@ func validateCPU(p *problems, prefix string, c *specs.LinuxCPU) {
 	if v := c.Shares; v != nil && *v != 0 && (*v < 2 || *v > 262144) {
 		p.bad(prefix+".shares", "must be from 2 to 262144", utoa(*v))
 	}
-	if v := c.Quota; v != nil && *v != 0 && *v != -1 && (*v < 1000 || *v > math.MaxInt64/1000) {
+	if v := c.Quota; v != nil && *v < -1 {
+		warnUnlimited(p, prefix+".quota", *v)
+	} else if v != nil && *v > 0 && (*v < 1000 || *v > math.MaxInt64/1000) {
 		p.bad(prefix+".quota", "must be at least 1000 microseconds, or -1 for no limit", itoa(*v))
 	}
 	if v := c.Period; v != nil && *v != 0 && (*v < 1000 || *v > 1_000_000) {

@@ -26,7 +26,7 @@ const module = "github.com/minirun/minirun"
 //
 // A new package gets a line; a new arrow gets one only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun": "atomicfile beside bootstrap cgroups cmdline container debuglog doctor engine image look see spec stdio termtext",
+	"cmd/minirun": "atomicfile beside bootstrap cgroups cmdline container debuglog doctor engine image look see signals spec stdio termtext",
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
@@ -62,7 +62,7 @@ var arrows = map[string]string{
 	"internal/container": "atomicfile bootstrap cgroups debuglog handshake linkwalk namespaces netdevice plan process regularfile resctrl rootfs seccomp signals spec stdio systemd",
 
 	"internal/atomicfile":      "",
-	"internal/bootstrap":       "plan",
+	"internal/bootstrap":       "plan signals",
 	"internal/systemd":         "cgroups",
 	"internal/systemd/manager": "cgroups spec systemd",
 	"internal/cgroups":         "debuglog spec",

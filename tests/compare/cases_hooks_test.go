@@ -74,6 +74,20 @@ var hookCases = []testCase{
 		return c
 	}(),
 	func() testCase {
+		c := hookCase("hooks-with-ignored-signals", func(b *bundle, h *specs.Hooks) {
+			h.Prestart = []specs.Hook{recorder(b, "prestart")}
+			h.CreateRuntime = []specs.Hook{recorder(b, "createRuntime")}
+			h.CreateContainer = []specs.Hook{recorder(b, "createContainer")}
+			h.StartContainer = []specs.Hook{inContainer(b, "startContainer")}
+			h.Poststart = []specs.Hook{recorder(b, "poststart")}
+			h.Poststop = []specs.Hook{recorder(b, "poststop")}
+		})
+		// Real-time signals stay ignored under runc.
+		c.run.wrap = []string{"sh", "-c", `i=1; while [ $i -le 31 ]; do trap '' $i 2>/dev/null; i=$((i+1)); done; exec "$@"`, "sh"}
+		c.want = map[string]string{"in.status.SigIgn": "0000000000000000", "hook.prestart.status.SigIgn": "0000000000000000", "hook.poststop.status.SigIgn": "0000000000000000"}
+		return c
+	}(),
+	func() testCase {
 		c := hookCase("hooks-detached-and-user-namespace", func(b *bundle, h *specs.Hooks) {
 			b.userns()
 			h.CreateRuntime = []specs.Hook{recorder(b, "createRuntime")}

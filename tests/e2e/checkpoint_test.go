@@ -235,7 +235,7 @@ func TestRestoreRefuses(t *testing.T) {
 	b := testbundle.New(t)
 	b.Spec.Process.Terminal = true
 	b.Write()
-	b.Minirun("restore", "--detach", "--bundle", b.Dir, "--image-path", t.TempDir(), b.ID).Fails(t, "process.terminal")
+	b.Minirun("restore", "--detach", "--bundle", b.Dir, "--image-path", t.TempDir(), b.ID).Fails(t, "process.terminal", "--console-socket")
 	b.Spec.Process.Terminal = false
 	b.Write()
 	b.Minirun("restore", "--detach", "--bundle", b.Dir, "--image-path", t.TempDir(), b.ID).Fails(t, "--image-path", "external.json")

@@ -68,7 +68,6 @@ func TestClassicMistakes(t *testing.T) {
 		{"a controller that the host does not have", func(b *testbundle.Bundle) {
 			b.Spec.Linux.Resources.Rdma = map[string]specs.LinuxRdma{"mlx0": {HcaHandles: new(uint32)}}
 		}, []string{"linux.resources.rdma", "controller"}},
-		{"a terminal, and standard input is none", func(b *testbundle.Bundle) { b.Spec.Process.Terminal = true }, []string{"process.terminal", "standard input is no terminal", "--console-socket"}},
 		{"a hard limit above ours", func(b *testbundle.Bundle) {
 			b.Spec.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 1, Hard: 1 << 30}}
 		}, []string{"process.rlimits[0]", "RLIMIT_NOFILE", "operation not permitted"}},

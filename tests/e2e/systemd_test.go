@@ -251,3 +251,21 @@ func TestSystemdOnV1(t *testing.T) {
 	b.Global = []string{"--systemd-cgroup"}
 	b.Run().Fails(t, "--systemd-cgroup", "needs a host with cgroup v2")
 }
+
+// TestSystemdRestore: systemd has the scope before criu makes the processes, and it
+// outlives the process that it was made around.
+func TestSystemdRestore(t *testing.T) {
+	b, show := scoped(t)
+	images := t.TempDir()
+	fakeCRIU(t, b, `sleep 1000 </dev/null >/dev/null 2>&1 & echo $! > /sys/fs/cgroup$root/cgroup.procs && echo $! > $pidfile`)
+	detached(t, b)
+	b.Minirun("checkpoint", "--image-path", images, b.ID).Exit(t, 0)
+	testbundle.Reap()
+	quiet(t, b.Command("restore", "--detach", "--bundle", b.Dir, "--image-path", images, b.ID))
+	if got := show("ActiveState"); got != "active" {
+		t.Errorf("the scope is %s, want active", got)
+	}
+	awaitStatus(t, b, specs.StateRunning)
+	b.Minirun("delete", "--force", b.ID).Exit(t, 0)
+	testbundle.Reap()
+}

@@ -292,14 +292,14 @@ func TestTerminalPipesOfUser(t *testing.T) {
 	}
 }
 
-// A program that cannot be started is reported on the terminal, and what a hook
-// inside has written before it is not lost.
+// A container that cannot be started is reported on the terminal, with what the hook
+// inside printed.
 func TestTerminalPipesOfFailure(t *testing.T) {
 	p, cmd := onTerminal(t, "run", "", func(s *specs.Spec) {
 		s.Process.Args = nil
 		s.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{shellHook("echo from a hook; seq 1 20000 | tail -c 70000 >/dev/null; exit 3")}}
 	})
-	p.Expect("from a hook\r\n")
 	p.Expect("hooks.createContainer")
+	p.Expect("from a hook\r\n")
 	exits(t, cmd, 1)
 }

@@ -135,11 +135,6 @@ func TestConsoleSize(t *testing.T) {
 	_, _ = unix.Wait4(-1, nil, unix.WNOHANG, nil)
 }
 
-// A terminal needs one on this side, too.
-func TestTerminalWithoutOne(t *testing.T) {
-	testbundle.New(t, terminal).Run().Fails(t, "config.json: process.terminal", "console-socket")
-}
-
 func TestTerminalOfUser(t *testing.T) {
 	b := testbundle.New(t, terminal, user(1000, 1000), testbundle.Sh("echo x > /dev/tty && echo y > /dev/console; stat -c %u $(tty)"))
 	b.RunTerminal().Prints(t, "x\ny\n1000")

@@ -52,6 +52,8 @@ func updatesOnV1(t *testing.T, b *testbundle.Bundle) (files []string, steps []up
 		{[]string{"--memory-swap", "-1", "--pids-limit", "-1", "--cpu-quota", "-1", "--kernel-memory", "5M"}, "", "67108864 " + none + " 33554432 max 512 -1 50000 0"},
 		{[]string{"-r", "-"}, `{"memory":{"limit":33554432},"cpu":{"shares":0},"pids":{"limit":7},"devices":[]}`, "33554432 " + none + " 33554432 7 512 -1 50000 0"},
 		{[]string{"--resources=-"}, `{}`, "33554432 " + none + " 33554432 7 512 -1 50000 0"},
+		{[]string{"--pids-limit", "0"}, "", "33554432 " + none + " 33554432 1 512 -1 50000 0"}, // as runc: 0 is a limit, and it has a process
+		{[]string{"-r", "-"}, `{"pids":{"limit":-2},"cpu":{"quota":-7}}`, "33554432 " + none + " 33554432 max 512 -1 50000 0"},
 	}
 }
 
@@ -66,6 +68,8 @@ func updatesOnV2() (files []string, steps []updateStep) {
 		{[]string{"--memory-swap", "-1", "--pids-limit", "-1", "--cpu-quota", "-1"}, "", "67108864 max 33554432 max 59 max 50000 0"},
 		{[]string{"-r", "-"}, `{"memory":{"limit":33554432},"cpu":{"shares":0},"pids":{"limit":7},"devices":[]}`, "33554432 max 33554432 7 59 max 50000 0"},
 		{[]string{"--resources=-"}, `{}`, "33554432 max 33554432 7 59 max 50000 0"},
+		{[]string{"--pids-limit", "0"}, "", "33554432 max 33554432 1 59 max 50000 0"},
+		{[]string{"-r", "-"}, `{"pids":{"limit":-2},"cpu":{"quota":-7}}`, "33554432 max 33554432 max 59 max 50000 0"},
 	}
 }
 
@@ -82,6 +86,12 @@ func TestUpdate(t *testing.T) {
 		if got := limits(t, b, files...); got != c.want {
 			t.Errorf("%v %s:\n%s, want\n%s", c.flags, c.stdin, got, c.want)
 		}
+	}
+	before := limits(t, b, files...)
+	b.Stdin = ""
+	b.Minirun("update", "--memory", "256M", "--memory-swap", "512M", "--cpu-share", "99", "--cpu-quota", "7000", "--cpuset-cpus", "4000", b.ID).Fails(t, "update: cpu.cpus: ")
+	if got := limits(t, b, files...); got != before {
+		t.Errorf("an update that failed left\n%s, want\n%s", got, before)
 	}
 	for _, c := range []struct {
 		flags []string
@@ -139,7 +149,7 @@ func TestUpdateDevices(t *testing.T) {
 		{`{"allow":true,"access":"rwm"}`, "yes"},
 		{`{"allow":false,"access":"rwm"}`, "no"},
 	} {
-		b.Stdin = `{"devices":[` + c.devices + `],"pids":{"limit":0}}`
+		b.Stdin = `{"devices":[` + c.devices + `],"pids":{}}`
 		b.Minirun("update", "-r", "-", b.ID).Exit(t, 0)
 		allowed(c.want)
 	}

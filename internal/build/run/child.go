@@ -71,12 +71,13 @@ func copyOutput(to io.Writer, r, w *os.File) func() error {
 	}
 }
 
-// command is a minirun. What its caller may have got from systemd is not for it.
+// command is a minirun. What its caller may have got from systemd is not for it:
+// sockets, and the one for sd_notify(3).
 func (e *Executor) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(e.Minirun, append([]string{"--root", e.root()}, args...)...)
 	cmd.Dir = "/"
 	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "LISTEN_") {
+		if !strings.HasPrefix(v, "LISTEN_") && !strings.HasPrefix(v, "NOTIFY_SOCKET=") {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}

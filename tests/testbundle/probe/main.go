@@ -54,6 +54,8 @@ func main() {
 		answer(unix.Mkdir(args[0], 0o755))
 	case "hold":
 		hold(args[0])
+	case "notify":
+		sendNotify(args)
 	default:
 		attack(os.Args[1], args)
 	}

@@ -1,0 +1,93 @@
+// This file owns what concerns a whole tree of frozen cgroups: finding out that
+// a cgroup is frozen from above, and thawing those inside it.
+//
+// A frozen process of version 1 does not even die. A container that may write
+// to its cgroups can freeze one that it made inside its own, and the state of
+// the outer one does not show that. A process that is born in, or moved into, a
+// frozen cgroup stops before its first step, whatever waits for it.
+
+package cgroups
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrFrozen is wrapped by the error of a cgroup in which no process can run.
+var ErrFrozen = errors.New("it is frozen, so no process can run there")
+
+// RefuseFrozen returns an error that wraps ErrFrozen if the group is frozen, or
+// will be once it is made: by itself or by a cgroup above it.
+func (g *Group) RefuseFrozen() error {
+	for i := range g.dirs {
+		d := &g.dirs[i]
+		file := "/cgroup.freeze"
+		if slices.Contains(d.keys, "freezer") {
+			file = "/freezer.self_freezing"
+		} else if !d.v2() {
+			continue
+		}
+		frozen, err := d.frozenAbove(file)
+		if err != nil {
+			return err
+		}
+		if frozen != "" {
+			return fmt.Errorf("cgroup %s: %w: see %s", d.path, ErrFrozen, frozen)
+		}
+	}
+	return nil
+}
+
+// frozenAbove returns the file of this name, of the directory or one above it,
+// that says it is frozen; "" if none does. A
+// missing directory will be made, and be as its parent is; the root of a
+// hierarchy has no such file.
+func (d *dir) frozenAbove(name string) (file string, err error) {
+	for at := d.path; at != "/" && at != "."; at = filepath.Dir(at) {
+		state, err := readText(at + name)
+		switch {
+		case err == nil && state != "0":
+			return at + name, nil
+		case err == nil:
+		case !gone(err):
+			return "", err
+		case unix.Access(at, unix.F_OK) == nil:
+			return "", nil // it is the root
+		}
+	}
+	return "", nil
+}
+
+// ThawInside thaws the cgroups inside the group, and the group itself, in the
+// freezer hierarchy of version 1. In version 2 a frozen process can be killed.
+func (g *Group) ThawInside() error {
+	d := g.dir("freezer", false)
+	if d == nil {
+		return nil
+	}
+	err := walk(d.path, func(at int, path string) error {
+		err := writeAt(at, "freezer.state", "THAWED")
+		if err != nil && !gone(err) {
+			return fmt.Errorf("thaw %s: %w", path, err)
+		}
+		return nil
+	})
+	if gone(err) {
+		return nil
+	}
+	return err
+}
+
+// writeAt writes a file of an open cgroup.
+func writeAt(dir int, file, value string) error {
+	fd, err := unix.Openat(dir, file, unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	_, err = unix.Write(fd, []byte(value))
+	return errors.Join(err, unix.Close(fd))
+}

@@ -1,0 +1,112 @@
+package cgroups
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestRestoring(t *testing.T) {
+	for _, c := range []struct{ host, update, before, want string }{
+		{"v1", `{"pids":{"limit":5}}`, "pids.max=max", "pids.max=max"},
+		// The last one first; a limit that needed the other's order needs it again.
+		{"v1", `{"memory":{"limit":8192,"swap":16384}}`, "memory.limit_in_bytes=4096;memory.memsw.limit_in_bytes=4096",
+			"memory.memsw.limit_in_bytes=4096+ memory.limit_in_bytes=4096"},
+		{"v1", `{"memory":{"disableOOMKiller":true}}`, "memory.oom_control=oom_kill_disable 0\nunder_oom 0", "memory.oom_control=0"},
+		{"v2", `{"cpu":{"quota":2000}}`, "cpu.max=max 100000", "cpu.max=max 100000"},
+		{"v2", `{"cpu":{"cpus":"0"}}`, "cpuset.cpus=", "cpuset.cpus=\n"},
+		// Leaving idle loses the shares, and an idle cgroup takes none.
+		{"v1", `{"cpu":{"idle":1}}`, "cpu.idle=0;cpu.shares=512", "cpu.idle=0 cpu.shares=512"},
+		{"v1", `{"cpu":{"idle":0,"shares":7}}`, "cpu.idle=1;cpu.shares=3", "cpu.idle=1"},
+		// The file of another scheduler, or one line of a file.
+		{"v1", `{"blockIO":{"weight":300}}`, "blkio.bfq.weight=100", "blkio.bfq.weight=100"},
+		{"v2", `{"blockIO":{"weight":300}}`, "io.bfq.weight=default 100\n8:0 5", "io.bfq.weight=100"},
+		{"v1", `{"blockIO":{"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":5}]}}`, "blkio.throttle.read_bps_device=8:0 1048576\n8:16 7", "blkio.throttle.read_bps_device=8:0 1048576"},
+		{"v1", `{"blockIO":{"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":5}]}}`, "blkio.throttle.read_bps_device=", "blkio.throttle.read_bps_device=8:0 0"},
+		{"v2", `{"blockIO":{"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":5}]}}`, "io.max=", "io.max=8:0 rbps=max"},
+		// A file that the kernel does not have was not written.
+		{"v2", `{"cpu":{"burst":0}}`, "", ""},
+	} {
+		values, _, err := compileUpdate(hosts()[c.host], resourcesJSON(t, c.update), setting{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, v := range restoring(values, heldFiles(c.before)) {
+			text := v.File + "=" + v.Value
+			if v.SwapNext {
+				text += "+"
+			}
+			got = append(got, text)
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s %s: %q, want %q", c.host, c.update, got, c.want)
+		}
+	}
+}
+
+// heldFiles reads "file=text;file=text".
+func heldFiles(list string) fileReader {
+	texts := map[string]string{}
+	for file := range strings.SplitSeq(list, ";") {
+		if name, text, ok := strings.Cut(file, "="); ok {
+			texts[name] = text
+		}
+	}
+	return func(_ string, _ bool, file string) (string, bool) {
+		text, ok := texts[file]
+		return text, ok
+	}
+}
+
+// TestFailedUpdateChangesNothing: the last of many values is one that the kernel
+// refuses.
+func TestFailedUpdateChangesNothing(t *testing.T) {
+	h, g := realGroup(t)
+	startInside(t, g, "sleep", "100")
+	g = h.Open(g.Paths())
+	if !h.has("memory") || !h.has("pids") || !h.has("cpu") || !h.has("cpuset") {
+		t.Skip("needs v1 controllers; tests/e2e has the same for v2")
+	}
+	files := [][2]string{
+		{"memory", "memory.limit_in_bytes"}, {"memory", "memory.memsw.limit_in_bytes"}, {"memory", "memory.swappiness"}, {"memory", "memory.oom_control"},
+		{"cpu", "cpu.shares"}, {"cpu", "cpu.idle"}, {"cpu", "cpu.cfs_quota_us"}, {"cpu", "cpu.cfs_period_us"}, {"cpu", "cpu.cfs_burst_us"},
+		{"cpuset", "cpuset.cpus"}, {"cpuset", "cpuset.mems"}, {"pids", "pids.max"}, {"devices", "devices.list"},
+	}
+	all := func() (text string) {
+		for _, f := range files {
+			s, err := readText(g.Paths()[f[0]] + "/" + f[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			text += f[1] + " " + s + "\n"
+		}
+		return text
+	}
+	const before = `{"memory":{"limit":67108864,"swap":134217728},"pids":{"limit":20},"cpu":{"quota":20000,"period":100000,"shares":300},"devices":[{"allow":false,"access":"rwm"}]}`
+	if _, err := g.Update(h, resourcesJSON(t, before)); err != nil {
+		t.Fatal(err)
+	}
+	want := all()
+	for _, update := range []string{
+		`{"memory":{"limit":268435456,"swap":536870912,"swappiness":5,"disableOOMKiller":true},"cpu":{"quota":900000,"period":1000000,"burst":800000,"cpus":"4000"}}`,
+		`{"memory":{"limit":33554432,"swap":33554432},"cpu":{"quota":2000,"period":5000,"shares":77,"mems":"0","cpus":"4000"}}`,
+		`{"cpu":{"idle":1,"mems":"900"}}`,
+		`{"pids":{"limit":7},"cpu":{"shares":700},"blockIO":{"throttleReadBpsDevice":[{"major":4000,"minor":0,"rate":1}]}}`,
+		`{"memory":{"swap":-1},"pids":{"limit":7},"blockIO":{"leafWeight":100}}`,
+	} {
+		_, err := g.Update(h, resourcesJSON(t, update))
+		if err == nil || !strings.HasPrefix(err.Error(), "update: ") || strings.Contains(err.Error(), "bring the old") {
+			t.Errorf("%s: %v", update, err)
+		}
+		if got := all(); got != want {
+			t.Fatalf("%s: %v\n%swant\n%s", update, err, got, want)
+		}
+	}
+	old, err := g.Update(h, resourcesJSON(t, `{"memory":{"limit":268435456,"swap":536870912},"pids":{"limit":7},"cpu":{"idle":1}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Restore(old); err != nil || all() != want {
+		t.Errorf("%v\n%swant\n%s", err, all(), want)
+	}
+}

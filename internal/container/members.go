@@ -1,0 +1,249 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/cgroups"
+)
+
+// This file finds a container's processes. A cgroup lists them. A container
+// without one, the usual case without root, has these:
+//
+//	its own PID namespace     all that are in it; they end with the first one
+//	else                      the tree below the first process, and what shares
+//	                          the container's own mount namespace (exec)
+//
+// Processes that left the tree of a first process that is gone cannot be found,
+// which is an error and not an empty list.
+
+// errLostProcesses says that there may be processes that cannot be found.
+var errLostProcesses = errors.New("the container has neither a cgroup nor its own PID namespace, and its first process has ended: " +
+	"any processes that it left behind cannot be found")
+
+// ownNamespaces are those that were made for the container, as CLONE_NEW*.
+func (r *Record) ownNamespaces() uintptr { return r.Namespaces &^ r.Joined }
+
+// endsWithFirst reports whether the kernel ends all processes of the container
+// with the first one.
+func (r *Record) endsWithFirst() bool { return r.ownNamespaces()&unix.CLONE_NEWPID != 0 }
+
+// processes lists the container's processes, as numbers of this PID namespace.
+func (r *Record) processes() ([]int, error) {
+	if len(r.Cgroups) > 0 {
+		return cgroups.Open(r.Cgroups).AllProcs()
+	}
+	first, err := r.open()
+	if err != nil {
+		return nil, err
+	}
+	if first == nil {
+		if r.endsWithFirst() || r.Pid == 0 {
+			return nil, nil
+		}
+		return nil, errLostProcesses
+	}
+	defer first.Close()
+	return r.members()
+}
+
+// members lists the processes of a container without a cgroup, whose first
+// process is there.
+func (r *Record) members() ([]int, error) {
+	kind := ""
+	switch own := r.ownNamespaces(); {
+	case own&unix.CLONE_NEWPID != 0:
+		kind = "pid"
+	case own&unix.CLONE_NEWNS != 0:
+		kind = "mnt"
+	}
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	parents := map[int]int{}
+	inside := map[int]bool{r.Pid: true}
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		if parents[pid], err = parentOf(pid); err != nil {
+			continue // it ended meanwhile
+		}
+		if kind != "" && sharesNamespace(pid, r.Pid, kind) {
+			inside[pid] = true
+		}
+	}
+	return closure(inside, parents), nil
+}
+
+// closure adds the children of processes, and theirs, to a set (pure).
+func closure(set map[int]bool, parents map[int]int) []int {
+	for grown := true; grown; {
+		grown = false
+		for pid, parent := range parents {
+			if set[parent] && !set[pid] {
+				set[pid], grown = true, true
+			}
+		}
+	}
+	var pids []int
+	for pid := range set {
+		pids = append(pids, pid)
+	}
+	slices.Sort(pids)
+	return pids
+}
+
+// parentOf returns the number of a process's parent.
+func parentOf(pid int) (int, error) {
+	fields, err := statFields(pid)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(fields[1])
+}
+
+// sharesNamespace reports whether two processes are in one namespace. Those of
+// another user that this one may not look at are not the container's.
+func sharesNamespace(a, b int, kind string) bool {
+	var one, other unix.Stat_t
+	return unix.Stat(fmt.Sprintf("/proc/%d/ns/%s", a, kind), &one) == nil &&
+		unix.Stat(fmt.Sprintf("/proc/%d/ns/%s", b, kind), &other) == nil &&
+		one.Dev == other.Dev && one.Ino == other.Ino
+}
+
+// killRounds bounds how often processes are listed again because some have
+// forked meanwhile.
+const killRounds = 100
+
+// signalMembers signals the processes of a container without a cgroup. For
+// SIGKILL all are stopped first, so that none can fork away from those that are
+// listed, and the call returns when they have ended.
+func (r *Record) signalMembers(signal unix.Signal) (count int, err error) {
+	held := map[int]*os.File{}
+	defer func() {
+		for _, f := range held {
+			f.Close()
+		}
+	}()
+	rounds := 1
+	if signal == unix.SIGKILL && !r.endsWithFirst() {
+		rounds = killRounds
+	}
+	for range rounds {
+		added, err := r.holdMembers(held)
+		if err != nil {
+			return 0, err
+		}
+		if added == 0 {
+			break
+		}
+		if rounds > 1 {
+			if err := signalAll(held, unix.SIGSTOP); err != nil {
+				return 0, err
+			}
+		}
+	}
+	if err := signalAll(held, signal); err != nil {
+		return 0, err
+	}
+	if rounds == 1 {
+		return len(held), nil
+	}
+	until := time.Now().Add(deleteDeadline)
+	for pid, f := range held {
+		if !awaitEnd(int(f.Fd()), time.Until(until)) {
+			return 0, fmt.Errorf("process %d of the container does not end after SIGKILL", pid)
+		}
+	}
+	return len(held), nil
+}
+
+// holdMembers opens pidfds of the processes that are not held yet, and returns
+// how many there were.
+func (r *Record) holdMembers(held map[int]*os.File) (added int, err error) {
+	pids, err := r.processes()
+	if err != nil {
+		return 0, err
+	}
+	for _, pid := range pids {
+		if held[pid] != nil {
+			continue
+		}
+		fd, err := unix.PidfdOpen(pid, 0)
+		if noProcess(err) {
+			continue
+		}
+		if err != nil {
+			return added, fmt.Errorf("pidfd_open %d: %w", pid, err)
+		}
+		held[pid] = os.NewFile(uintptr(fd), "pidfd")
+		added++
+	}
+	if added == 0 {
+		return 0, nil
+	}
+	return added, r.dropStrangers(held)
+}
+
+// dropStrangers lists the processes once more and gives up those that are not the
+// container's: a number may have become another process's before it was opened.
+func (r *Record) dropStrangers(held map[int]*os.File) error {
+	now, err := r.processes()
+	if err != nil {
+		return err
+	}
+	for pid, f := range held {
+		if !slices.Contains(now, pid) {
+			f.Close()
+			delete(held, pid)
+		}
+	}
+	return nil
+}
+
+func signalAll(held map[int]*os.File, signal unix.Signal) error {
+	for pid, f := range held {
+		err := unix.PidfdSendSignal(int(f.Fd()), signal, nil, 0)
+		if err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("send %s to process %d: %w", unix.SignalName(signal), pid, err)
+		}
+	}
+	return nil
+}
+
+// errNoCgroup says why nothing is known about what the container uses.
+var errNoCgroup = errors.New("the container has no cgroup, in which the kernel counts what it uses")
+
+// checkPidfd refuses to create a container that no later command could find: a
+// seccomp filter around minirun may forbid what they need.
+func checkPidfd() error {
+	const hint = "\nhint: minirun runs in a container or service whose seccomp filter forbids this: allow pidfd_open, pidfd_send_signal and pidfd_getfd"
+	fd, err := unix.PidfdOpen(os.Getpid(), 0)
+	if err != nil {
+		return fmt.Errorf("pidfd_open of minirun's own process: %w%s", err, hint)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if err := unix.PidfdSendSignal(fd, 0, nil, 0); err != nil {
+		return fmt.Errorf("pidfd_send_signal to minirun's own process: %w%s", err, hint)
+	}
+	own, err := unix.PidfdGetfd(fd, fd, 0)
+	if err != nil {
+		return fmt.Errorf("pidfd_getfd of minirun's own process: %w%s", err, hint)
+	}
+	_ = unix.Close(own)
+	return nil
+}

@@ -1,0 +1,289 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/rootfs"
+)
+
+// This file reports to systemd when the program is ready, for units of
+// Type=notify (sd_notify(3)):
+//
+//	create, run: bind STATE/ID/notify to /run/notify, set NOTIFY_SOCKET in process.env
+//	start, run:  make the socket there, forward what comes, as runc does:
+//
+//	program ── READY=1, … ──▶ /run/notify/notify.sock ── minirun ──▶ READY=1
+//	                                                                 MAINPID=the container's first process
+//	                                                                 BARRIER=1, and a descriptor
+//
+// Of the program's messages only READY=1 is believed: with the others it could
+// name another main process, or have systemd keep descriptors. A detached run and
+// start wait for it; run stays anyway, and takes all messages to the end, since
+// systemd's queue would take them too.
+
+const (
+	notifyVariable = "NOTIFY_SOCKET"
+	notifyDir      = "notify"      // in the state directory
+	notifyMount    = "/run/notify" // in the container
+	notifyName     = "notify.sock"
+)
+
+// barrierDeadline bounds how long systemd may take to process what it was sent.
+const barrierDeadline = 30 * time.Second
+
+// notifyDirectory is bound into the container.
+func (o *Options) notifyDirectory() string { return filepath.Join(o.directory(), notifyDir) }
+
+// addNotify adds the mount and the variable to the container. It comes after the
+// mounts of config.json: one of them may cover /run.
+func (c *Container) addNotify(in *Inputs) {
+	o, s := &c.options, c.spec
+	if o.NotifySocket == "" {
+		return
+	}
+	if !in.Rootfs.OnHost && !slices.ContainsFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.MountNamespace }) {
+		o.Warn(notifyVariable + " has no effect: the container has no mount namespace, in which it could have the socket")
+		o.NotifySocket = ""
+		return
+	}
+	number, kind := len(s.Mounts), in.Rootfs.SourceKind
+	s.Mounts = append(s.Mounts, specs.Mount{
+		Destination: notifyMount, Type: "bind", Source: o.notifyDirectory(), Options: []string{"bind", "nosuid", "noexec", "nodev", "ro"},
+	})
+	in.Rootfs.SourceKind = func(i int) rootfs.Kind {
+		if i == number {
+			return rootfs.Directory
+		}
+		return kind(i)
+	}
+	s.Process.Env = append(s.Process.Env, notifyVariable+"="+notifyMount+"/"+notifyName)
+}
+
+// makeNotify makes the directory, and the socket if this process starts the program.
+func (c *Container) makeNotify() error {
+	if c.options.NotifySocket == "" {
+		return nil
+	}
+	dir := c.options.notifyDirectory()
+	err := os.Mkdir(dir, 0o755)
+	if err == nil {
+		err = os.Chmod(dir, 0o755) // the umask
+	}
+	if err == nil && c.options.startsAtOnce {
+		c.notify, err = listenNotify(dir, c.options.NotifySocket)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", notifyVariable, err)
+	}
+	return nil
+}
+
+// openNotify makes the socket for a container that another minirun created.
+func (c *Container) openNotify() error {
+	if c.options.NotifySocket == "" {
+		return nil
+	}
+	notify, err := listenNotify(c.options.notifyDirectory(), c.options.NotifySocket)
+	if errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("%s: the container was created without it, so its program cannot report that it is ready\n"+
+			"hint: set it for create too, or start with: env -u %s", notifyVariable, notifyVariable)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", notifyVariable, err)
+	}
+	c.notify = notify
+	return nil
+}
+
+// A notifier is the socket that the program reports to.
+type notifier struct {
+	fd   int
+	host string // NOTIFY_SOCKET of minirun's caller
+	stop int    // an eventfd: the container exited
+	done int    // an eventfd: what there was is forwarded
+	sent bool
+}
+
+// listenNotify makes the socket. Its path may be longer than a socket's address.
+func listenNotify(dir, host string) (_ *notifier, err error) {
+	at, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: dir, Err: err}
+	}
+	defer func() { _ = unix.Close(at) }()
+	n := &notifier{fd: -1, host: host, stop: -1, done: -1}
+	defer func() {
+		if err != nil {
+			n.close()
+		}
+	}()
+	if n.fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0); err != nil {
+		return nil, fmt.Errorf("socket: %w", err)
+	}
+	path := "/proc/self/fd/" + strconv.Itoa(at) + "/" + notifyName
+	_ = unix.Unlinkat(at, notifyName, 0) // that of a start that failed
+	if err = unix.Bind(n.fd, &unix.SockaddrUnix{Name: path}); err != nil {
+		return nil, fmt.Errorf("bind %s/%s: %w", dir, notifyName, err)
+	}
+	if err = unix.Fchmodat(at, notifyName, 0o777, 0); err != nil { // the program may be any user
+		return nil, fmt.Errorf("chmod %s/%s: %w", dir, notifyName, err)
+	}
+	if n.stop, err = unix.Eventfd(0, unix.EFD_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("eventfd: %w", err)
+	}
+	if n.done, err = unix.Eventfd(0, unix.EFD_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("eventfd: %w", err)
+	}
+	return n, nil
+}
+
+func (n *notifier) close() {
+	for _, fd := range [3]int{n.fd, n.stop, n.done} {
+		if fd >= 0 {
+			_ = unix.Close(fd)
+		}
+	}
+}
+
+// ready takes what the program sent, and reports whether it is ready; then more may be
+// left. Descriptors that come with a message are dropped, which ends the wait of
+// sd_notify_barrier(3).
+func (n *notifier) ready() bool {
+	buf := make([]byte, 64<<10)
+	for {
+		size, _, err := unix.Recvfrom(n.fd, buf, 0)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return false
+		case saysReady(string(buf[:size])):
+			return true
+		}
+	}
+}
+
+// saysReady reports whether a message has the line READY=1.
+func saysReady(message string) bool {
+	for line := range strings.SplitSeq(message, "\n") {
+		if line == "READY=1" {
+			return true
+		}
+	}
+	return false
+}
+
+// forward forwards to the end of the container, which stop reports.
+func (n *notifier) forward(pid int, warn func(any)) {
+	defer notify(n.done)
+	for {
+		_, stopped, err := awaitInput(n.fd, n.stop)
+		if err != nil {
+			return
+		}
+		if n.ready() && !n.sent {
+			n.sent = true
+			if err := n.tellHost(pid); err != nil {
+				warn(fmt.Sprintf("%s: %v", notifyVariable, err))
+			}
+		}
+		if stopped {
+			return
+		}
+	}
+}
+
+// forwardNotify begins to forward while run stays with the container.
+func (c *Container) forwardNotify() {
+	if c.notify != nil {
+		go c.notify.forward(c.Pid, c.options.Warn)
+	}
+}
+
+// finishNotify forwards what is left, once the container exited.
+func (c *Container) finishNotify() {
+	if c.notify == nil {
+		return
+	}
+	notify(c.notify.stop)
+	_ = c.attentive(c.notify.done) // a signal ends the wait
+}
+
+// awaitReady waits until the program is ready, or ended, and reports it.
+func (c *Container) awaitReady() {
+	if c.notify == nil {
+		return
+	}
+	defer c.notify.close()
+	for {
+		_, ended, err := awaitInput(c.notify.fd, int(c.proc.PidFD.Fd()))
+		if err != nil {
+			return
+		}
+		if c.notify.ready() {
+			if err := c.notify.tellHost(c.Pid); err != nil {
+				c.options.Warn(fmt.Sprintf("%s: %v", notifyVariable, err))
+			}
+			return
+		}
+		if ended {
+			return
+		}
+	}
+}
+
+// tellHost tells the caller's service manager that the container is ready, and waits
+// until it has processed that: minirun's messages mean something only while minirun
+// is there.
+func (n *notifier) tellHost(pid int) error {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return fmt.Errorf("socket: %w", err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: n.host}); err != nil {
+		return fmt.Errorf("connect to %s: %w", n.host, err)
+	}
+	var barrier [2]int
+	if err := unix.Pipe2(barrier[:], unix.O_CLOEXEC); err != nil {
+		return fmt.Errorf("pipe: %w", err)
+	}
+	defer func() { _ = unix.Close(barrier[0]) }()
+	until := time.Now().Add(sendDeadline)
+	for _, m := range []struct {
+		text    string
+		control []byte
+	}{
+		{"READY=1\n", nil}, {"MAINPID=" + strconv.Itoa(pid) + "\n", nil}, {"BARRIER=1", unix.UnixRights(barrier[1])},
+	} {
+		if err = sendAll(fd, []byte(m.text), m.control, until, pause); err != nil {
+			err = fmt.Errorf("send to %s: %w", n.host, err)
+			break
+		}
+	}
+	_ = unix.Close(barrier[1])
+	if err == nil {
+		awaitClosed(barrier[0])
+	}
+	return err
+}
+
+// awaitClosed waits until nobody has the other end of a pipe, at most for
+// barrierDeadline.
+func awaitClosed(pipe int) {
+	for until := time.Now().Add(barrierDeadline); time.Now().Before(until); {
+		fds := []unix.PollFd{{Fd: int32(pipe)}}
+		if err := pause(fds, time.Until(until)); err != nil || fds[0].Revents != 0 {
+			return
+		}
+	}
+}

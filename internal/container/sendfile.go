@@ -1,0 +1,112 @@
+package container
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// This file sends descriptors to sockets of other programs: the master of a
+// terminal, the listener of a seccomp filter, a pidfd. The other program may be
+// stuck, so nothing here waits for longer than sendDeadline, or past a signal.
+
+// sendDeadline bounds how long the other side of a socket may keep minirun waiting.
+const sendDeadline = 10 * time.Second
+
+// connectPause is the time between two attempts to connect to a socket whose
+// backlog is full: nothing reports that it has room again.
+const connectPause = 20 * time.Millisecond
+
+// sendFile connects to a Unix socket and sends data with a descriptor.
+func (c *child) sendFile(socket string, data []byte, f *os.File) error {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return fmt.Errorf("socket: %w", err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	until := time.Now().Add(sendDeadline)
+	for {
+		err = unix.Connect(fd, &unix.SockaddrUnix{Name: socket})
+		if !errors.Is(err, unix.EAGAIN) {
+			break
+		}
+		if time.Now().After(until) {
+			break
+		}
+		if err := c.pause(nil, connectPause); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("connect to %s: %w", socket, err)
+	}
+	if err := sendAll(fd, data, unix.UnixRights(int(f.Fd())), until, c.pause); err != nil {
+		return fmt.Errorf("send a descriptor to %s: %w", socket, err)
+	}
+	return nil
+}
+
+// sendAll sends all of data through a non-blocking socket, the control message with
+// its first byte.
+func sendAll(fd int, data, control []byte, until time.Time, pause func([]unix.PollFd, time.Duration) error) error {
+	for len(data) > 0 {
+		n, err := unix.SendmsgN(fd, data, control, nil, unix.MSG_NOSIGNAL)
+		switch {
+		case err == nil:
+			data, control = data[n:], nil
+		case errors.Is(err, unix.EINTR):
+		case !errors.Is(err, unix.EAGAIN):
+			return err
+		case !time.Now().Before(until):
+			return os.ErrDeadlineExceeded
+		default:
+			if err := pause([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, time.Until(until)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// pause waits until one of the descriptors is ready, or until the time is over, or for
+// less if a signal comes.
+func pause(fds []unix.PollFd, limit time.Duration) error {
+	_, err := unix.Poll(fds, int((limit + time.Millisecond - 1).Milliseconds()))
+	if err != nil && !errors.Is(err, unix.EINTR) {
+		return fmt.Errorf("poll: %w", err)
+	}
+	return nil
+}
+
+// pause is the function pause, and an error if a signal asks to end.
+func (c *child) pause(fds []unix.PollFd, limit time.Duration) error {
+	signals := c.options.signals
+	if signals == nil {
+		return pause(fds, limit)
+	}
+	if err := pause(append(fds, unix.PollFd{Fd: int32(signals.FD), Events: unix.POLLIN}), limit); err != nil {
+		return err
+	}
+	return c.interrupted()
+}
+
+// sendPidFD sends the pidfd of the process to --pidfd-socket, with runc's words for
+// the two kinds of processes.
+func (c *child) sendPidFD(kind string) error {
+	if c.options.PidFDSocket == "" {
+		return nil
+	}
+	if err := c.sendFile(c.options.PidFDSocket, []byte(kind), c.proc.PidFD); err != nil {
+		return fmt.Errorf("--pidfd-socket: %w", err)
+	}
+	return nil
+}
+
+// What comes with a pidfd.
+const (
+	pidFDOfFirst = "standard"
+	pidFDOfExec  = "setns"
+)
