@@ -85,6 +85,7 @@ var fuzzDeclarations = []fuzzDeclared{
 		propagation, _ := object(r.config["linux"])["rootfsPropagation"].(string)
 		return strings.HasSuffix(propagation, "unbindable")
 	}, []allowed{{field: "outcome", want: "ran"}}},
+	{"runc makes the IPC namespace before it is group 0 of the user namespace", hasUserNamespace, []allowed{{field: "in.path.*", want: "dir 1777 0:0"}}},
 	{unifiedPath, nil, []allowed{{field: "left.cgroups", want: "cgroup : $SELF/*"}}},
 	{"no capabilities are given, so there are none, as in crun; runc 1.5 leaves the program all that it has itself",
 		func(r *fuzzRun) bool { return object(r.config["process"])["capabilities"] == nil }, []allowed{{field: "*.status.Cap*", want: "0000000000000000"}}},
@@ -133,6 +134,8 @@ var fuzzDeclarations = []fuzzDeclared{
 	runcRefuses("can't mask paths: open /dev/null: no such file", "a mask does not need the container's /dev/null"),
 	runcRefuses("error running poststart hook", "runtime.md up to version 1.2: a poststart hook's failure is a warning"),
 	runcRefuses("file: reopen fd *: read-only file system", "sysctls do not need a writable /proc in the container"),
+	runcRefuses("error creating device nodes: mount src=", "in a user namespace the parent makes the devices; runc binds those that the host has"),
+	runcRefuses("SIGABRT: abort", "a filter that refuses calls which the runtime needs ends runc with an abort"),
 	runcRefuses("unsafe procfs detected: incorrect procfs root filesystem type", "a container need not mount proc"),
 	runcRefuses("open /proc/sys/kernel/cap_last_cap: no such file", "a container need not mount proc"),
 }
