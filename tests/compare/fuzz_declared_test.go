@@ -64,7 +64,7 @@ var fuzzDeclarations = []fuzzDeclared{
 	{unifiedPath, nil, []allowed{{field: "*.cgroup parents", want: "*"}}},
 	{"what the image has in the place of a device is replaced", func(r *fuzzRun) bool { return deviceAt(r, "/data") }, []allowed{{field: "in.*./data", want: "*"}}},
 	{"without a mount namespace in config.json runc mounts on the host, and leaves it there", func(r *fuzzRun) bool { return !namespaceOf(r.config, "mount") },
-		[]allowed{{field: "left.mounts", want: "*"}, {field: "deleted.mounts", want: "*"}, {field: "stderr.empty", want: "false"}}},
+		[]allowed{{field: "left.mounts", want: "*"}, {field: "deleted.mounts", want: "*"}, {field: "stderr.empty", want: "false"}, {field: "did.*", want: "*"}}},
 	{"a rule for any type of device is about its numbers and its access; runc allows all devices", anyTypeRule,
 		[]allowed{{field: "out.cgroup.devices.devices.list", want: "*"}, {field: "in.dev.*", want: "* open EPERM"}, {field: "in.path.*", want: "*"}}},
 	{"recursive attributes hold for every mount; runc has them for bind mounts alone", func(r *fuzzRun) bool {
@@ -86,6 +86,8 @@ var fuzzDeclarations = []fuzzDeclared{
 		return strings.HasSuffix(propagation, "unbindable")
 	}, []allowed{{field: "outcome", want: "ran"}}},
 	{"runc makes the IPC namespace before it is group 0 of the user namespace", hasUserNamespace, []allowed{{field: "in.path.*", want: "dir 1777 0:0"}}},
+	{"in a user namespace the parent makes the devices of config.json; runc binds those that the host has", hasUserNamespace,
+		[]allowed{{field: "in.mount./dev/*.root", want: "/*"}, {field: "in.mount./dev/*.super", want: "rw,mode=700*"}, {field: "in.mount./dev/*.options", want: "rw,nosuid,noexec,relatime"}}},
 	{unifiedPath, nil, []allowed{{field: "left.cgroups", want: "cgroup : $SELF/*"}}},
 	{"no capabilities are given, so there are none, as in crun; runc 1.5 leaves the program all that it has itself",
 		func(r *fuzzRun) bool { return object(r.config["process"])["capabilities"] == nil }, []allowed{{field: "*.status.Cap*", want: "0000000000000000"}}},
@@ -113,6 +115,7 @@ var fuzzDeclarations = []fuzzDeclared{
 	minirunRefuses("process.consoleSize.*: must be given", strict),
 	minirunRefuses("process.rlimits[*].type: must not be given twice", strict),
 	minirunRefuses("ociVersion: must be", strict),
+	minirunRefuses("takes back part of an earlier, wider rule, which the v1 devices controller cannot express", "a rule that cannot be kept is refused; runc takes a rule for any type as one for all devices"),
 	minirunRefuses("linux.namespaces: must have a mount namespace", "what is about the container's mounts would be about the host's"),
 	minirunRefuses("linux.resources.blockIO.weight: must be from 10 to 1000", strict),
 	minirunRefuses("process.user.umask: must be from 0 to 511", strict),
@@ -135,6 +138,7 @@ var fuzzDeclarations = []fuzzDeclared{
 	runcRefuses("error running poststart hook", "runtime.md up to version 1.2: a poststart hook's failure is a warning"),
 	runcRefuses("file: reopen fd *: read-only file system", "sysctls do not need a writable /proc in the container"),
 	runcRefuses("error creating device nodes: mount src=", "in a user namespace the parent makes the devices; runc binds those that the host has"),
+	runcRefuses("cannot punch hole in existing wildcard rule", "what the earlier rule does not allow need not be taken away"),
 	runcRefuses("SIGABRT: abort", "a filter that refuses calls which the runtime needs ends runc with an abort"),
 	runcRefuses("unsafe procfs detected: incorrect procfs root filesystem type", "a container need not mount proc"),
 	runcRefuses("open /proc/sys/kernel/cap_last_cap: no such file", "a container need not mount proc"),
