@@ -87,7 +87,7 @@ var fuzzDeclarations = []fuzzDeclared{
 	}, []allowed{{field: "outcome", want: "ran"}}},
 	{"runc makes the IPC namespace before it is group 0 of the user namespace", hasUserNamespace, []allowed{{field: "in.path.*", want: "dir 1777 0:0"}}},
 	{"in a user namespace the parent makes the devices of config.json; runc binds those that the host has", hasUserNamespace,
-		[]allowed{{field: "in.mount./dev/*.root", want: "/*"}, {field: "in.mount./dev/*.super", want: "rw,mode=700*"}, {field: "in.mount./dev/*.options", want: "rw,nosuid,noexec,relatime"}}},
+		[]allowed{{field: "in.mount./dev/*.root", want: "/*"}, {field: "in.dev./dev/*", want: "char *"}, {field: "in.mount./dev/*.super", want: "rw,mode=700*"}, {field: "in.mount./dev/*.options", want: "rw,nosuid,noexec,relatime"}}},
 	{unifiedPath, nil, []allowed{{field: "left.cgroups", want: "cgroup : $SELF/*"}}},
 	{"no capabilities are given, so there are none, as in crun; runc 1.5 leaves the program all that it has itself",
 		func(r *fuzzRun) bool { return object(r.config["process"])["capabilities"] == nil }, []allowed{{field: "*.status.Cap*", want: "0000000000000000"}}},
@@ -206,6 +206,7 @@ func masks(r *fuzzRun) (out []allowed) {
 func cgroupOptions(r *fuzzRun) (out []allowed) {
 	for _, m := range list(r.config["mounts"]) {
 		if at, ok := object(m)["destination"].(string); ok && object(m)["type"] == "cgroup" {
+			out = append(out, allowed{"in.readonly.*" + filepath.Base(at), "EROFS", rootAtCgroup})
 			for _, field := range []string{"options", "source", "propagation"} {
 				out = append(out, allowed{"in.mount.*" + filepath.Base(at) + "*." + field, "*", "the options of config.json hold for each hierarchy; runc has its own"})
 			}
