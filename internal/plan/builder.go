@@ -127,7 +127,27 @@ func (b *Builder) step(name, why string, t Then, out Cell, c Call, args []Arg) {
 			b.jumps = append(b.jumps, jump{i, k, on.To})
 		}
 	}
+	if c == Openat2 && len(s.On) < MaxBranches && b.mayRace(args) && !slices.ContainsFunc(s.On, func(on Branch) bool { return on.Errno == unix.EAGAIN }) {
+		s.On = append(s.On, Branch{unix.EAGAIN, i})
+	}
 	b.plan.Steps = append(b.plan.Steps, s)
+}
+
+// mayRace reports whether an openat2 has to be repeated: where it keeps a path
+// below a root and comes to a .. in it or in a link, it answers EAGAIN if
+// anything on the machine was renamed or mounted meanwhile, because then it
+// cannot exclude that the path has left the root.
+func (b *Builder) mayRace(args []Arg) bool {
+	const how, resolve = 2, 16 // the argument, and the offset in struct open_how
+	if len(args) <= how || args[how].Kind != Pointer {
+		return false
+	}
+	offset := args[how].Value - DataBase + resolve
+	if offset+8 > uint64(len(b.plan.Data)) {
+		return false
+	}
+	word := binary.LittleEndian.Uint64(b.plan.Data[offset:])
+	return word&(unix.RESOLVE_IN_ROOT|unix.RESOLVE_BENEATH) != 0 && word&unix.RESOLVE_NO_SYMLINKS == 0
 }
 
 // Label makes a new label, to be placed later.

@@ -149,6 +149,24 @@ func TestBuilderMessages(t *testing.T) {
 	}
 }
 
+// TestRacingLookupIsRepeated: openat2(2) answers EAGAIN to a .. below a root while anything is renamed.
+func TestRacingLookupIsRepeated(t *testing.T) {
+	b := NewBuilder(5)
+	fd := b.Cell("fd")
+	for _, resolve := range []uint64{unix.RESOLVE_IN_ROOT, unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS, unix.RESOLVE_NO_MAGICLINKS} {
+		b.Get("open", "", Fine(unix.ENOENT), fd, Openat2, Int(3), b.Str("x"), b.Words(unix.O_PATH, 0, resolve), Int(24))
+	}
+	steps := b.Plan().Steps
+	if want := []Branch{{unix.ENOENT, 1}, {unix.EAGAIN, 0}}; !reflect.DeepEqual(steps[0].On, want) {
+		t.Errorf("below a root: %+v, want %+v", steps[0].On, want)
+	}
+	for i, where := range map[int]string{1: "without links", 2: "without a root"} {
+		if want := []Branch{{unix.ENOENT, i + 1}}; !reflect.DeepEqual(steps[i].On, want) {
+			t.Errorf("%s: %+v, want %+v", where, steps[i].On, want)
+		}
+	}
+}
+
 // TestBuilderPanics: mistakes of the program that must not become a plan.
 func TestBuilderPanics(t *testing.T) {
 	for name, f := range map[string]func(b *Builder){

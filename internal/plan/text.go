@@ -57,9 +57,12 @@ func (p *Plan) Line(i int) string {
 	}
 	for _, on := range s.On {
 		name := unix.ErrnoName(on.Errno)
-		if on.To == i+1 {
+		switch on.To {
+		case i:
+			fmt.Fprintf(&out, "; %s: again", name)
+		case i + 1:
 			fmt.Fprintf(&out, "; %s: fine", name)
-		} else {
+		default:
 			fmt.Fprintf(&out, "; %s: %d", name, on.To)
 		}
 	}

@@ -116,22 +116,19 @@ func (c *compiler) environment() (env, home plan.Arg) {
 	return c.b.Strs(list, home), home
 }
 
-// Environment is env with each name once, in the place of its first and with
-// the value of its last entry, as runc has it. An empty HOME counts as none.
+// Environment is env with each name once, where its last entry is and with its
+// value, as in runc. An empty HOME counts as none.
 func Environment(env []string) []string {
 	out := make([]string, 0, len(env)+3)
-	place := make(map[string]int, len(env))
-	for _, e := range env {
+	last := make(map[string]int, len(env))
+	for i, e := range env {
 		name, _, _ := strings.Cut(e, "=")
-		if i, ok := place[name]; ok {
-			out[i] = e
-			continue
-		}
-		place[name] = len(out)
-		out = append(out, e)
+		last[name] = i
 	}
-	if i, ok := place["HOME"]; ok && out[i] == "HOME=" {
-		out = append(out[:i], out[i+1:]...)
+	for i, e := range env {
+		if name, _, _ := strings.Cut(e, "="); last[name] == i && e != "HOME=" {
+			out = append(out, e)
+		}
 	}
 	return out
 }

@@ -29,13 +29,12 @@ func (c *compiler) cgroupMount(i int, m *specs.Mount, o spec.MountOptions) {
 		return
 	}
 	b := c.b
-	fd, mode := c.openNoting(target, true)
+	fd := c.open(target)
 	b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
 	b.Call("mount tmpfs on "+target.path, "it holds a directory for each hierarchy", plan.Mount, b.Str("tmpfs"), b.Str("."), b.Str("tmpfs"),
 		plan.Int(unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC), c.data("tmpfs", []string{"mode=755"}))
 	c.close(fd)
 	top := c.reopen(target)
-	c.keepMode(target, mode)
 	for _, g := range c.in.Cgroup {
 		c.cgroup1(target, top, g, o)
 	}

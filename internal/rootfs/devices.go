@@ -156,7 +156,7 @@ func modeAndNumber(d *specs.LinuxDevice) (mode uint32, number uint64) {
 	if d.Type != "p" {
 		number = unix.Mkdev(uint32(d.Major), uint32(d.Minor))
 	}
-	return kind | uint32(perm.Perm()), number
+	return kind | uint32(perm)&0o7777, number
 }
 
 // handsDevices reports whether the parent makes the devices of config.json, as it may

@@ -36,7 +36,7 @@ var arrows = map[string]string{
 	"internal/build":            "build/attest build/dockerfile build/export build/graph build/lint build/progress build/run build/share build/solve build/source build/tree ctxio image image/ingest image/layer image/transfer termtext",
 	"internal/build/solve":      "build/dockerfile build/export build/graph build/place build/progress build/run build/share build/source build/tree image image/ingest image/merge namespaces regularfile",
 	"internal/build/dockerfile": "build/graph image/configure",
-	"internal/build/run":        "build/graph image image/ingest image/merge linkwalk namespaces spec",
+	"internal/build/run":        "build/graph image image/ingest image/merge linkwalk namespaces regularfile spec",
 	"internal/build/place":      "build/compressed build/tree ctxio",
 	"internal/build/source":     "build/compressed build/tree ctxio outbound regularfile",
 	"internal/build/export":     "atomicfile build/attest ctxio image image/ingest image/layer image/merge image/transfer namespaces",

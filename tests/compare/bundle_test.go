@@ -24,6 +24,7 @@ type bundle struct {
 	dir    string // the bundle
 	root   string // its root file system
 	spec   *specs.Spec
+	raw    []byte            // config.json as it is, instead of spec
 	joined map[string]string // identities of namespaces the case made for joining → name
 	undo   []func()
 }
@@ -114,9 +115,11 @@ func (c *testCase) makeBundle(t *testing.T, rt *ociRuntime, id string) (*bundle,
 	if rt.ociVersion != "" {
 		b.spec.Version = rt.ociVersion
 	}
-	text, err := json.MarshalIndent(b.spec, "", "\t")
-	if err != nil {
-		return b, err
+	text := b.raw
+	if text == nil {
+		if text, err = json.MarshalIndent(b.spec, "", "\t"); err != nil {
+			return b, err
+		}
 	}
 	if rt.user != 0 {
 		b.check(b.chown(b.dir, int(rt.user)))

@@ -60,7 +60,7 @@ var basicCases = []testCase{
 		name: "hostname", set: func(b *bundle) { b.spec.Hostname = "box.example" }, want: map[string]string{"in.uts.nodename": "box.example"},
 	},
 	{
-		name: "domainname", noReference: "domainname is newer than runc 1.1", crunToo: true, notCrun: "",
+		name: "domainname", crunToo: true,
 		set:  func(b *bundle) { b.spec.Domainname = "example.org" },
 		want: map[string]string{"in.uts.domainname": "example.org"},
 	},
@@ -78,7 +78,7 @@ var basicCases = []testCase{
 		ask:  ask{Sysctls: []string{"net.ipv4.conf.lo.forwarding"}},
 	},
 	{
-		name: "sysctl-user", noReference: "user.* sysctls are newer than runc 1.1",
+		name: "sysctl-user",
 		set: func(b *bundle) {
 			b.userns()
 			b.spec.Linux.Sysctl = map[string]string{"user.max_inotify_instances": "77", "kernel.shmmni": "99"}
@@ -87,7 +87,7 @@ var basicCases = []testCase{
 		want: map[string]string{"in.sysctl.user.max_inotify_instances": "77 ok", "in.sysctl.kernel.shmmni": "99 ok"},
 	},
 	{
-		name: "personality", noReference: "linux.personality is newer than runc 1.1", crunToo: true,
+		name: "personality", crunToo: true,
 		set: func(b *bundle) {
 			b.spec.Linux.Personality = &specs.LinuxPersonality{Domain: specs.PerLinux32}
 		},

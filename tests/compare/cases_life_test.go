@@ -11,6 +11,8 @@ import (
 
 var lifeCases = []testCase{
 	{name: "life-freezer", run: runOptions{verbs: [][]string{{"pause", "ID"}, {"state", "ID"}, {"exec", "ID", "true"}, {"pause", "ID"}, {"resume", "ID"}, {"state", "ID"}, {"resume", "ID"}}}},
+	{name: "life-paused-before-start", run: runOptions{split: true, created: [][]string{{"pause", "ID"}, {"state", "ID"}, {"start", "ID"}, {"resume", "ID"}, {"state", "ID"}}},
+		want: map[string]string{"created.1 state.state.status": "paused", "created.2 start.exit": "1", "created.4 state.state.status": "created", "start.exit": "0"}},
 	{name: "life-exec", notCrun: stuck, run: runOptions{verbs: [][]string{
 		{"exec", "ID", "sh", "-c", "cat /proc/self/cgroup | sed 's/^[0-9]*//' | sort"}, {"exec", "ID", "sh", "-c", "exit 7"}, {"exec", "ID", "nowhere"},
 		{"exec", "--cap", "CAP_NET_ADMIN", "--user", "5:6", "--cwd", "/proc", "--env", "A=b", "ID", "sh", "-c", "id -u; id -g; pwd; echo $A; grep Cap /proc/self/status"},

@@ -168,8 +168,8 @@ var namespaceCases = []testCase{
 			b.namespace(specs.UserNamespace, p.path("user"))
 			b.spec.Linux.UIDMappings, b.spec.Linux.GIDMappings = nil, nil
 		},
-		noReference: "runc 1.1 asks for maps even where the namespace that is joined has them", crunToo: true,
-		want: map[string]string{"in.ns.user": "joined user", "in.proc.uid_map": "0 100000 65536", "in.uid": "0 0 0"},
+		crunToo: true,
+		want:    map[string]string{"in.ns.user": "joined user", "in.proc.uid_map": "0 100000 65536", "in.uid": "0 0 0"},
 	},
 	{
 		name: "join-user-with-maps-given",
@@ -194,11 +194,11 @@ var namespaceCases = []testCase{
 			b.namespace(specs.UTSNamespace, p.path("uts"))
 			b.spec.Hostname = ""
 		},
-		noReference: "runc 1.1 asks for maps even where the namespace that is joined has them", crunToo: true,
-		want: map[string]string{"in.ns.user": "joined user", "in.ns.net": "joined net"},
+		crunToo: true,
+		want:    map[string]string{"in.ns.user": "joined user", "in.ns.net": "joined net"},
 	},
 	{
-		name: "new-time", noReference: "time namespaces are newer than runc 1.1",
+		name: "new-time",
 		set: func(b *bundle) {
 			b.namespace(specs.TimeNamespace, "")
 			b.spec.Linux.TimeOffsets = map[string]specs.LinuxTimeOffset{"monotonic": {Secs: 7200, Nanosecs: 5}, "boottime": {Secs: 86400}}
@@ -206,7 +206,7 @@ var namespaceCases = []testCase{
 		want: map[string]string{"in.ns.time": "own", "in.ns.time_for_children": "own", "in.proc.timens_offsets": "monotonic 7200 5 boottime 86400 0"},
 	},
 	{
-		name: "join-time", noReference: "time namespaces are newer than runc 1.1", needs: timeHolder,
+		name: "join-time", needs: timeHolder,
 		set: func(b *bundle) {
 			p := b.holder(0, unix.CLONE_NEWTIME, nil, "time")
 			b.namespace(specs.TimeNamespace, p.path("time"))

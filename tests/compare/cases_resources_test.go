@@ -10,14 +10,14 @@ import (
 
 var schedulingCases = []testCase{
 	{
-		name: "scheduler-batch", noReference: "process.scheduler is newer than runc 1.1",
+		name: "scheduler-batch",
 		set: func(b *bundle) {
 			b.spec.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedBatch, Nice: 5}
 		},
 		want: map[string]string{"in.sched.policy": "3", "in.sched.nice": "5"},
 	},
 	{
-		name: "scheduler-fifo", noReference: "process.scheduler is newer than runc 1.1",
+		name:  "scheduler-fifo",
 		needs: realtimeGroups,
 		set: func(b *bundle) {
 			realtime(b)
@@ -26,28 +26,28 @@ var schedulingCases = []testCase{
 		want: map[string]string{"in.sched.policy": "1", "in.sched.priority": "3"},
 	},
 	{
-		name: "scheduler-idle-reset-on-fork", noReference: "process.scheduler is newer than runc 1.1",
+		name: "scheduler-idle-reset-on-fork",
 		set: func(b *bundle) {
 			b.spec.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedIdle, Flags: []specs.LinuxSchedulerFlag{specs.SchedFlagResetOnFork}}
 		},
 		want: map[string]string{"in.sched.policy": "5", "in.sched.flags": "1"},
 	},
 	{
-		name: "io-priority", noReference: "process.ioPriority is newer than runc 1.1",
+		name: "io-priority",
 		set: func(b *bundle) {
 			b.spec.Process.IOPriority = &specs.LinuxIOPriority{Class: specs.IOPRIO_CLASS_BE, Priority: 6}
 		},
 		want: map[string]string{"in.ioprio": "class 2 level 6 errno 0"},
 	},
 	{
-		name: "exec-cpu-affinity", noReference: "process.execCPUAffinity is newer than runc 1.1; it concerns exec, so run leaves the affinity alone",
+		name: "exec-cpu-affinity",
 		set: func(b *bundle) {
 			b.spec.Process.ExecCPUAffinity = &specs.CPUAffinity{Initial: "0", Final: "1"}
 		},
 		want: map[string]string{"in.affinity": "0 1"},
 	},
 	{
-		name: "memory-policy", noReference: "linux.memoryPolicy is newer than runc 1.1",
+		name: "memory-policy",
 		set: func(b *bundle) {
 			b.spec.Linux.MemoryPolicy = &specs.LinuxMemoryPolicy{Mode: specs.MpolInterleave, Nodes: "0"}
 		},
@@ -114,10 +114,10 @@ var cgroupCases = []testCase{
 	{name: "cpu-quota-without-period", set: limits(func(r *specs.LinuxResources) { r.CPU = &specs.LinuxCPU{Quota: pointer(int64(40000))} }), want: map[string]string{"out.cgroup.cpu.cpu.cfs_quota_us": "40000"}},
 	{name: "cpu-period-without-quota", set: limits(func(r *specs.LinuxResources) { r.CPU = &specs.LinuxCPU{Period: pointer(uint64(50000))} })},
 	{name: "cpu-quota-unlimited", set: limits(func(r *specs.LinuxResources) { r.CPU = &specs.LinuxCPU{Quota: pointer(int64(-1))} })},
-	{name: "cpu-burst", noReference: "cpu burst is newer than runc 1.1", set: limits(func(r *specs.LinuxResources) {
+	{name: "cpu-burst", set: limits(func(r *specs.LinuxResources) {
 		r.CPU = &specs.LinuxCPU{Quota: pointer(int64(50000)), Period: pointer(uint64(100000)), Burst: pointer(uint64(20000))}
 	}), want: map[string]string{"out.cgroup.cpu.cpu.cfs_burst_us": "20000"}},
-	{name: "cpu-idle", noReference: "cpu idle is written by runc 1.1.5 on version 2 only", set: limits(func(r *specs.LinuxResources) { r.CPU = &specs.LinuxCPU{Idle: pointer(int64(1))} }), want: map[string]string{"out.cgroup.cpu.cpu.idle": "1"}},
+	{name: "cpu-idle", set: limits(func(r *specs.LinuxResources) { r.CPU = &specs.LinuxCPU{Idle: pointer(int64(1))} }), want: map[string]string{"out.cgroup.cpu.cpu.idle": "1"}},
 	{name: "cpu-realtime", needs: realtimeGroups, set: realtime, want: map[string]string{"out.cgroup.cpu.cpu.rt_runtime_us": "10000"}},
 	{name: "cpuset", set: limits(func(r *specs.LinuxResources) { r.CPU = &specs.LinuxCPU{Cpus: "1", Mems: "0"} }), want: map[string]string{"out.cgroup.cpuset.cpuset.cpus": "1", "in.affinity": "1"}},
 	{name: "cpuset-bad", plain: true, set: func(b *bundle) {

@@ -15,6 +15,22 @@ type allowed struct {
 	reason string
 }
 
+// covers reports whether a declaration covers a difference.
+func (a *allowed) covers(d difference) bool {
+	want := a.want
+	if want == "" {
+		want = absent
+	}
+	return glob(a.field, d.field) && glob(want, d.it)
+}
+
+// equivalence declares that two values of a field say the same, although they are written differently.
+type equivalence struct {
+	field  string
+	same   func(runc, it string) bool
+	reason string
+}
+
 type difference struct {
 	field          string
 	runc, crun, it string
@@ -48,14 +64,15 @@ func diff(runc, crun, it Fields, declared []allowed) (differences []difference) 
 			continue
 		}
 		d := difference{field: name, runc: value(runc, name), crun: value(crun, name), it: value(it, name)}
-		for i, a := range declared {
-			want := a.want
-			if want == "" {
-				want = absent
-			}
-			if glob(a.field, name) && glob(want, d.it) {
+		for i := range declared {
+			if declared[i].covers(d) {
 				d.declared = &declared[i]
 				break
+			}
+		}
+		for _, e := range equivalences {
+			if d.declared == nil && glob(e.field, name) && e.same(d.runc, d.it) {
+				d.declared = &allowed{e.field, d.it, e.reason}
 			}
 		}
 		differences = append(differences, d)

@@ -26,7 +26,8 @@ import (
 
 // sandbox is where the suite runs: a mount namespace of its own, so that the machine's other users neither see its mounts nor
 // disturb the check for forgotten ones; everything in it is shared between peers, as systemd leaves it, so that a mount which
-// would spread from a container to a host shows here; a cgroup of its own in every hierarchy, so that a container without
+// would spread from a container to a host shows here; network, IPC and UTS namespaces of its own, so that what a container does to
+// its host's stays here; a cgroup of its own in every hierarchy, so that a container without
 // cgroupsPath has a parent we may look at; and a tmpfs for the bundles.
 type sandbox struct {
 	dir    string // the tmpfs
@@ -68,7 +69,7 @@ func outer() int {
 		cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 		cmd.Env = append(os.Environ(), innerEnv+"="+dir)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS, Pdeathsig: syscall.SIGKILL}
 		err = cmd.Run()
 		code = cmd.ProcessState.ExitCode()
 		if exit := new(exec.ExitError); errors.As(err, &exit) {

@@ -20,6 +20,7 @@ type ociRuntime struct {
 	name       string   // heading of its column
 	path       string   // the program; "" if missing
 	missing    string   // why
+	unjudged   string   // of the reference: why a difference from it is printed and does not fail
 	prefix     []string // what its command line is put behind
 	stateRoot  string   // --root
 	hostPID    string   // the process whose namespaces count as the host's
@@ -39,20 +40,56 @@ var (
 	crunRelease io.Closer
 )
 
+// referenceVersion begins the version of the runc that minirun is compared with.
+const referenceVersion = "1.5."
+
+// findReference returns runc 1.5: the program that COMPARE_RUNC names, or the one that reference/build builds. Another runc
+// that the machine has takes its place, and is not judged by: the declared differences are those to runc 1.5.
+func findReference() *ociRuntime {
+	rt := installed("runc")
+	path, reason := os.Getenv("COMPARE_RUNC"), ""
+	if path == "" {
+		path, reason = buildReference()
+	}
+	if path == "" {
+		rt.unjudged = reason
+		return rt
+	}
+	rt.path, rt.missing = path, ""
+	out, err := exec.Command(path, "--version").Output()
+	first, _, _ := strings.Cut(string(out), "\n")
+	if version := strings.TrimPrefix(first, "runc version "); err != nil || !strings.HasPrefix(version, referenceVersion) {
+		rt.unjudged = fmt.Sprintf("%s is %q instead of runc %sx", path, first, referenceVersion)
+	}
+	return rt
+}
+
+func buildReference() (path, reason string) {
+	var stderr strings.Builder
+	build := exec.Command("reference/build")
+	build.Stderr = &stderr
+	out, err := build.Output()
+	if err == nil {
+		return strings.TrimSpace(string(out)), ""
+	}
+	lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
+	return "", "runc 1.5 could not be built: " + lines[len(lines)-1]
+}
+
+// installed returns a runtime that is looked up in $PATH.
+func installed(name string) *ociRuntime {
+	rt := &ociRuntime{name: name, hostPID: "self", stateRoot: filepath.Join(box.dir, "state-"+name)}
+	var err error
+	if rt.path, err = exec.LookPath(name); err != nil {
+		rt.missing = err.Error()
+	}
+	return rt
+}
+
 // findRuntimes looks for runc, minirun and crun. Without minirun, runc runs twice, which shows that the harness itself reports
 // no false differences.
 func findRuntimes() error {
-	find := func(name string) *ociRuntime {
-		rt := &ociRuntime{name: name, hostPID: "self", stateRoot: filepath.Join(box.dir, "state-"+name)}
-		path, err := exec.LookPath(name)
-		if err != nil {
-			rt.missing = err.Error()
-			return rt
-		}
-		rt.path = path
-		return rt
-	}
-	reference = find("runc")
+	reference = findReference()
 	candidate = &ociRuntime{name: "minirun", hostPID: "self", stateRoot: filepath.Join(box.dir, "state-minirun"), path: os.Getenv("MINIRUN")}
 	if candidate.path == "" {
 		if _, err := os.Stat("../../cmd/minirun"); err == nil {
@@ -67,7 +104,7 @@ func findRuntimes() error {
 			candidate.path, candidate.name = reference.path, "runc again"
 		}
 	}
-	crun := find("crun")
+	crun := installed("crun")
 	if os.Getenv("COMPARE_CRUN") == "0" {
 		crun.path, crun.missing = "", "COMPARE_CRUN=0"
 	}
@@ -132,6 +169,7 @@ func (rt *ociRuntime) command(wrap []string, args ...string) *exec.Cmd {
 	words = append(words, rt.global...)
 	words = append(words, args...)
 	cmd := exec.Command(words[0], words[1:]...)
+	cmd.Stdin = strings.NewReader("") // a pipe: crun's exec gives its standard input to the user, which must not be the host's /dev/null
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C"}
 	cmd.Env = append(cmd.Env, rt.env...)
 	cmd.Dir = "/"

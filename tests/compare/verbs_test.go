@@ -10,16 +10,16 @@ import (
 	"strings"
 )
 
-// verbs runs the case's further command lines, in which ID is the container's, while the probe waits. For each:
+// verbs runs further command lines, in which ID is the container's, while the probe waits, or before the start. For each:
 //
 //	did.0 pause.exit      its exit status
 //	did.0 pause.stdout    what it printed: of JSON the names, see keys; otherwise the text
 //	did.0 pause.cgroup.*  the settings of the cgroup that it changed
 //	did.0 pause.unit.*    the properties of the scope that it changed
-func (r *run) verbs() {
+func (r *run) verbs(when string, lines [][]string) {
 	before := r.settings("")
-	for i, words := range r.c.run.verbs {
-		prefix := fmt.Sprintf("did.%d %s.", i, words[0])
+	for i, words := range lines {
+		prefix := fmt.Sprintf("%s.%d %s.", when, i, words[0])
 		args := make([]string, len(words))
 		for i, word := range words {
 			args[i] = strings.ReplaceAll(strings.ReplaceAll(word, "ID", r.b.id), "BUNDLE", r.b.dir)
@@ -35,7 +35,7 @@ func (r *run) verbs() {
 		if words[0] == "state" {
 			r.n.state(r.fields, prefix+"state.", string(out))
 		} else if !r.keys(prefix+"stdout", out) {
-			r.fields.set(prefix+"stdout", r.n.text(processNumbers.ReplaceAllString(string(out), "PID ")))
+			r.fields.set(prefix+"stdout", r.n.text(processList.ReplaceAllString(processNumbers.ReplaceAllString(string(out), "PID "), "[PIDs]")))
 		}
 		after := r.settings("")
 		for name, value := range after {
@@ -48,7 +48,10 @@ func (r *run) verbs() {
 }
 
 // processNumbers are those in the output of ps.
-var processNumbers = regexp.MustCompile(`(?m)^ *\d+ `)
+var (
+	processNumbers = regexp.MustCompile(`(?m)^ *\d+ `)
+	processList    = regexp.MustCompile(`^\[[\d,]+\]`)
+)
 
 // settings are those of the container's cgroup and scope at this moment.
 func (r *run) settings(prefix string) Fields {

@@ -6,6 +6,8 @@
 //	fault_test.go        system calls that fail
 //	scale_test.go        many at once, many in turn, exec against delete
 //	descriptors_test.go  what programs and hooks inherit
+//	commands_test.go     random commands on three IDs
+//	soak_test.go         mixed commands for an hour
 //
 // Afterwards `minirun delete --force ID` must end well within a second, and
 // what there is on the machine must be what there was before: host_test.go.
@@ -21,7 +23,13 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-func TestMain(m *testing.M) { testbundle.Main(m) }
+func TestMain(m *testing.M) {
+	if soakTime != 0 {
+		testbundle.MainWithImages(m) // it runs images
+		return
+	}
+	testbundle.Main(m)
+}
 
 // full says that everything shall be tried.
 var full = os.Getenv("MINIRUN_CRASH") == "full"

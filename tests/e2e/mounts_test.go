@@ -303,6 +303,36 @@ func TestMountPropagatesInward(t *testing.T) {
 	_ = cmd.Wait()
 }
 
+// TestMountThroughLinkWhileRenaming: the kernel refuses a .. in a link of the image while anything on the machine is renamed
+// (EAGAIN of openat2(2)), and minirun asks again.
+func TestMountThroughLinkWhileRenaming(t *testing.T) {
+	b := testbundle.New(t, testbundle.Args("true"))
+	b.Spec.Mounts = append(b.Spec.Mounts, specs.Mount{Destination: "/etc/a/x", Type: "tmpfs", Source: "tmpfs"})
+	up := strings.Repeat("../etc/", 60)
+	b.Link(up+"../mnt", "/etc/a")
+	stop, renamed := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(renamed)
+		names := [2]string{filepath.Join(b.Host, "a"), filepath.Join(b.Host, "b")}
+		_ = os.WriteFile(names[0], nil, 0o600)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = os.Rename(names[i%2], names[(i+1)%2])
+			}
+		}
+	}()
+	defer func() {
+		close(stop)
+		<-renamed
+	}()
+	for range 10 {
+		b.Run().Exit(t, 0)
+	}
+}
+
 func TestMountErrors(t *testing.T) {
 	for _, c := range []struct {
 		name  string

@@ -15,6 +15,7 @@ import (
 
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/image/merge"
+	"github.com/minirun/minirun/internal/regularfile"
 )
 
 // mounts makes the sources of all mounts and adds them to config.json, those of
@@ -165,7 +166,7 @@ func openIn(tree, path string) (*os.File, error) {
 	}
 	defer unix.Close(root)
 	name := cmp.Or(strings.TrimLeft(path, "/"), ".")
-	fd, err := unix.Openat2(root, name, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS})
+	fd, err := regularfile.PathIn(root, name, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return nil, &os.PathError{Op: "open in the file system that it is from", Path: cmp.Or(path, "/"), Err: err}
 	}
