@@ -28,9 +28,6 @@ var everywhere = confinement.Declared{
 // with more masks.
 var ofSpec = confinement.Declared{
 	"-capability *":                             "three capabilities are enough for an example",
-	"+capability CAP_AUDIT_WRITE: ambient":      "as in `runc spec`, so that a user other than root has it too",
-	"+capability CAP_KILL: ambient":             "as in `runc spec`, so that a user other than root has it too",
-	"+capability CAP_NET_BIND_SERVICE: ambient": "as in `runc spec`, so that a user other than root has it too",
 	"+noNewPrivileges":                          "as in `runc spec`: stricter than Docker",
 	"+read-only root":                           "as in `runc spec`: stricter than Docker",
 	"+rlimit RLIMIT_NOFILE: 1024, 1024":         "as in `runc spec`: stricter than Docker",
