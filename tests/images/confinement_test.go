@@ -27,12 +27,12 @@ var everywhere = confinement.Declared{
 // ofSpec are those of `minirun spec`, which writes the document of `runc spec`
 // with more masks.
 var ofSpec = confinement.Declared{
-	"-capability *":                             "three capabilities are enough for an example",
-	"+noNewPrivileges":                          "as in `runc spec`: stricter than Docker",
-	"+read-only root":                           "as in `runc spec`: stricter than Docker",
-	"+rlimit RLIMIT_NOFILE: 1024, 1024":         "as in `runc spec`: stricter than Docker",
-	"-mount /proc: *":                           "as in `runc spec`: a proc has neither device nodes nor set-user-ID programs",
-	"-seccomp *":                                "as in `runc spec`: a profile is the engine's to choose",
+	"-capability *":                     "three capabilities are enough for an example",
+	"+noNewPrivileges":                  "as in `runc spec`: stricter than Docker",
+	"+read-only root":                   "as in `runc spec`: stricter than Docker",
+	"+rlimit RLIMIT_NOFILE: 1024, 1024": "as in `runc spec`: stricter than Docker",
+	"-mount /proc: *":                   "as in `runc spec`: a proc has neither device nodes nor set-user-ID programs",
+	"-seccomp *":                        "as in `runc spec`: a profile is the engine's to choose",
 }
 
 // TestDefaultConfinement compares the defaults with Docker's, on a host whose CPUs
