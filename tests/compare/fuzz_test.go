@@ -129,7 +129,8 @@ func (c *fuzzCase) compare(t *testing.T, i int) outcome {
 	for k, rt := range []*ociRuntime{reference, candidate} {
 		f, err := test.runUnder(t, rt, id)
 		if f == nil {
-			t.Fatalf("%s: %v", rt.name, err)
+			text, _ := json.Marshal(c)
+			t.Fatalf("bundle %d: %s: %v\nCOMPARE_FUZZ_CASE='%s'", i, rt.name, err, text)
 		}
 		fields[k] = f
 		if failed := new(noReport); errors.As(err, &failed) {
@@ -246,7 +247,25 @@ func (c *fuzzCase) config() (config map[string]any, run runOptions, err error) {
 			return nil, run, err
 		}
 	}
+	keepMountNamespace(config)
+	// With MS_MOVE instead of pivot_root runc unmounts everything below the root, in the sandbox too if that is its peer.
+	if propagation, _ := object(config["linux"])["rootfsPropagation"].(string); strings.HasSuffix(propagation, "shared") {
+		run.flags = nil
+	}
 	return config, run, nil
+}
+
+// keepMountNamespace adds the mount namespace if mutations have removed it: without one, runtimes change the mounts of the sandbox.
+func keepMountNamespace(config map[string]any) {
+	linux, ok := config["linux"].(map[string]any)
+	if config["linux"] == nil {
+		linux, ok = map[string]any{}, true
+		config["linux"] = linux
+	}
+	if ok && !namespaceOf(config, "mount") {
+		namespaces, _ := linux["namespaces"].([]any)
+		linux["namespaces"] = append(namespaces, map[string]any{"type": "mount"})
+	}
 }
 
 // unmarshal keeps numbers as they are written: 64 bits do not fit into a float64.
