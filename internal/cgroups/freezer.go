@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -43,11 +44,11 @@ func (g *Group) RefuseFrozen() error {
 }
 
 // frozenAbove returns the file of this name, of the directory or one above it,
-// that says it is frozen; "" if none does. A
-// missing directory will be made, and be as its parent is; the root of a
-// hierarchy has no such file.
+// that says it is frozen; "" if none does. A missing directory will be made, and be
+// as its parent is; the root of a hierarchy has no such file. This process runs, so
+// neither its cgroup nor any above that is frozen.
 func (d *dir) frozenAbove(name string) (file string, err error) {
-	for at := d.path; at != "/" && at != "."; at = filepath.Dir(at) {
+	for at := d.path; at != "/" && at != "." && !strings.HasPrefix(d.own+"/", at+"/"); at = filepath.Dir(at) {
 		state, err := readText(at + name)
 		switch {
 		case err == nil && state != "0":

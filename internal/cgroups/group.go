@@ -34,6 +34,7 @@ type dir struct {
 	keys  []string // controllers; "" for the v2 tree
 	path  string   // absolute
 	mount string   // the hierarchy's mount point; "" if the group was opened from paths
+	own   string   // this process's cgroup in the hierarchy; "" likewise
 }
 
 func (d *dir) v2() bool { return d.keys[0] == "" }
@@ -43,10 +44,10 @@ func (h *Host) Group(path string) *Group {
 	g := &Group{only: h.Mode == V2}
 	for i := range h.V1 {
 		t := &h.V1[i]
-		g.dirs = append(g.dirs, dir{t.Controllers, t.dir(path, false), t.Mount})
+		g.dirs = append(g.dirs, dir{t.Controllers, t.dir(path, false), t.Mount, filepath.Join(t.Mount, t.own())})
 	}
 	if h.V2 != nil {
-		g.dirs = append(g.dirs, dir{[]string{""}, h.V2.dir(path, g.only), h.V2.Mount})
+		g.dirs = append(g.dirs, dir{[]string{""}, h.V2.dir(path, g.only), h.V2.Mount, filepath.Join(h.V2.Mount, h.V2.own())})
 	}
 	return g
 }
@@ -56,10 +57,12 @@ func (h *Host) Own() *Group {
 	g := &Group{only: h.Mode == V2}
 	for i := range h.V1 {
 		t := &h.V1[i]
-		g.dirs = append(g.dirs, dir{t.Controllers, filepath.Join(t.Mount, t.own()), t.Mount})
+		own := filepath.Join(t.Mount, t.own())
+		g.dirs = append(g.dirs, dir{t.Controllers, own, t.Mount, own})
 	}
 	if h.V2 != nil {
-		g.dirs = append(g.dirs, dir{[]string{""}, filepath.Join(h.V2.Mount, h.V2.own()), h.V2.Mount})
+		own := filepath.Join(h.V2.Mount, h.V2.own())
+		g.dirs = append(g.dirs, dir{[]string{""}, own, h.V2.Mount, own})
 	}
 	return g
 }

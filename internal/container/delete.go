@@ -218,6 +218,9 @@ func lockToDelete(root, id string, force bool) (lock, error) {
 
 // mayHaveLost warns of processes that delete cannot find, and so cannot kill.
 func (r *Record) mayHaveLost() (warning error) {
+	if len(r.Cgroups) > 0 || r.endsWithFirst() {
+		return nil // what there is to find, it finds: see processes
+	}
 	if _, err := r.processes(); errors.Is(err, errLostProcesses) {
 		return err
 	}

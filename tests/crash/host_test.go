@@ -41,7 +41,7 @@ type host struct {
 
 func newHost(t *testing.T, change ...func(*specs.Spec)) *host {
 	t.Helper()
-	change = append([]func(*specs.Spec){testbundle.Args("sleep", "1000")}, change...)
+	change = append([]func(*specs.Spec){testbundle.Args("sleep", "100000")}, change...)
 	h := &host{Bundle: testbundle.New(t, change...), t: t}
 	h.Write()
 	if err := h.makeFiles(); err != nil {
