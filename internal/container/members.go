@@ -145,16 +145,17 @@ func (r *Record) signalMembers(signal unix.Signal) (count int, err error) {
 	}
 	for range rounds {
 		added, err := r.holdMembers(held)
+		if err == nil && added > 0 && rounds > 1 {
+			err = signalAll(held, unix.SIGSTOP)
+		}
+		if err != nil && rounds > 1 { // what is stopped already must not stay so
+			return 0, errors.Join(err, signalAll(held, signal))
+		}
 		if err != nil {
 			return 0, err
 		}
 		if added == 0 {
 			break
-		}
-		if rounds > 1 {
-			if err := signalAll(held, unix.SIGSTOP); err != nil {
-				return 0, err
-			}
 		}
 	}
 	if err := signalAll(held, signal); err != nil {
@@ -179,6 +180,7 @@ func (r *Record) holdMembers(held map[int]*os.File) (added int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	var opened []int
 	for _, pid := range pids {
 		if held[pid] != nil {
 			continue
@@ -188,27 +190,29 @@ func (r *Record) holdMembers(held map[int]*os.File) (added int, err error) {
 			continue
 		}
 		if err != nil {
-			return added, fmt.Errorf("pidfd_open %d: %w", pid, err)
+			return len(opened), fmt.Errorf("pidfd_open %d: %w", pid, err)
 		}
 		held[pid] = os.NewFile(uintptr(fd), "pidfd")
-		added++
+		opened = append(opened, pid)
 	}
-	if added == 0 {
+	if len(opened) == 0 {
 		return 0, nil
 	}
-	return added, r.dropStrangers(held)
+	return len(opened), r.dropStrangers(held, opened)
 }
 
 // dropStrangers lists the processes once more and gives up those that are not the
 // container's: a number may have become another process's before it was opened.
-func (r *Record) dropStrangers(held map[int]*os.File) error {
+// Those opened earlier stay even if their parent has ended since and they are not
+// listed any more: they are stopped by now, and no other process would kill them.
+func (r *Record) dropStrangers(held map[int]*os.File, opened []int) error {
 	now, err := r.processes()
 	if err != nil {
 		return err
 	}
-	for pid, f := range held {
+	for _, pid := range opened {
 		if !slices.Contains(now, pid) {
-			f.Close()
+			held[pid].Close()
 			delete(held, pid)
 		}
 	}
