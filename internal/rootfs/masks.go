@@ -24,18 +24,16 @@ func (c *compiler) maskedPaths() {
 	null := c.b.Cell("null")
 	c.b.Get("open the host's /dev/null", "the image's may be anything", plan.Then{}, null, plan.Openat,
 		plan.Int(unix.AT_FDCWD), c.b.Str("/dev/null"), plan.Int(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC), plan.Int(0))
-	empty, attached := c.emptyDirectory(), c.b.Cell("attached")
-	c.b.Preset(attached, ^uint64(0)) // no descriptor
+	empty := c.emptyDirectory()
 	masked := make(map[string]bool, len(c.spec.Linux.MaskedPaths))
 	for i, p := range c.spec.Linux.MaskedPaths {
 		if p = clean(p); !masked[p] {
 			masked[p] = true
 			c.b.In(plan.Filesystem, indexed("linux.maskedPaths", i))
-			c.mask(p, null, empty, attached)
+			c.mask(p, null, empty)
 		}
 	}
 	c.close(null, empty)
-	c.b.CallThen("close", "", plan.Fine(unix.EBADF), plan.Close, plan.Of(attached))
 }
 
 // emptyDirectory makes the read-only tmpfs for masks: it has room for nothing but its
@@ -48,23 +46,21 @@ func (c *compiler) emptyDirectory() plan.Cell {
 	return c.detachedTmpfs("empty", append(options, [2]string{"ro", ""}), unix.MOUNT_ATTR_RDONLY)
 }
 
-// mask covers one path, which may be absent. The first directory gets the tmpfs
-// itself, and attached becomes another descriptor of it, which EBADF says it is not
-// yet. All others get clones. Before Linux 6.15 a mount that is attached nowhere cannot
-// be cloned, and if one is left the kernel waits for an RCU grace period when it is
-// closed, some 50 microseconds.
-func (c *compiler) mask(p string, null, empty, attached plan.Cell) {
+// mask covers one path, which may be absent.
+//
+// Before Linux 6.15 a mount that is attached nowhere cannot be cloned: EINVAL. So the
+// first directory gets the tmpfs itself, which can be cloned from then on.
+func (c *compiler) mask(p string, null, empty plan.Cell) {
 	b := c.b
 	file, first, covered, done := b.Label(), b.Label(), b.Label(), b.Label()
 	fd, cover := b.Cell("masked"), b.Cell("cover")
 	absent := plan.On{Errno: unix.ENOENT, To: done}
 	c.openAt(place{path: p, dir: true}, fd, plan.Then{On: []plan.On{absent, {Errno: unix.ENOTDIR, To: file}}})
-	c.cloneMount("clone the empty tmpfs", attached, cover, plan.Then{On: []plan.On{{Errno: unix.EBADF, To: first}}})
+	c.cloneMount("clone the empty tmpfs", empty, cover, plan.Then{On: []plan.On{{Errno: unix.EINVAL, To: first}}})
 	c.attach(cover, fd, "cover "+p)
 	b.CallThen("close", "", plan.Then{Next: covered}, plan.Close, plan.Of(cover))
 	b.Place(first)
-	c.attach(empty, fd, "cover "+p)
-	b.Get("remember that it is attached", "", plan.Then{Next: covered}, attached, plan.Fcntl, plan.Of(empty), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
+	c.attachThen(empty, fd, "cover "+p, plan.Then{Next: covered})
 	b.Place(file)
 	// ENOTDIR also when a component on the way is no directory: then it is absent.
 	c.openAt(place{path: p}, fd, plan.Then{On: []plan.On{absent, {Errno: unix.ENOTDIR, To: done}}})
