@@ -33,6 +33,11 @@ func TestTextOfLargePlan(t *testing.T) {
 			t.Fatalf("%d of %d names in %v", i, count, limit)
 		}
 	}
+	for i := range count {
+		if p.Line(i); time.Since(begin) > limit {
+			t.Fatalf("%d of %d lines in %v", i, count, limit)
+		}
+	}
 	if got, want := p.Line(count-1), `openat(AT_FDCWD, "/x", O_RDONLY, 0) = $fd400000`; got != want {
 		t.Errorf("the last line is %s, want %s", got, want)
 	}

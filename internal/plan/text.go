@@ -106,9 +106,12 @@ func (p *Plan) argTexts(s *Step) []string {
 	return args
 }
 
+func (p *Plan) findCell(offset uint64) (int, bool) {
+	return slices.BinarySearchFunc(p.Cells, offset, func(c CellName, offset uint64) int { return cmp.Compare(uint64(c.Cell), offset) })
+}
+
 func (p *Plan) cellName(offset uint64) string {
-	i, found := slices.BinarySearchFunc(p.Cells, offset, func(c CellName, offset uint64) int { return cmp.Compare(uint64(c.Cell), offset) })
-	if found {
+	if i, found := p.findCell(offset); found {
 		return "$" + p.Cells[i].Name
 	}
 	return fmt.Sprintf("$%d", offset)
@@ -168,10 +171,8 @@ func (p *Plan) argText(a Arg, sh shape) string {
 	v := a.Value
 	if (sh == text || sh == openHow) && a.Kind == Pointer {
 		// A string that another step puts there.
-		for _, c := range p.Cells {
-			if uint64(c.Cell) == v-DataBase {
-				return "$" + c.Name
-			}
+		if i, found := p.findCell(v - DataBase); found {
+			return "$" + p.Cells[i].Name
 		}
 	}
 	switch sh {
