@@ -23,6 +23,7 @@ type targetState struct {
 	mount int
 	asked int
 	made  bool // a part of it was missing
+	last  rootfs.TargetAnswer
 }
 
 // target answers a question about the target of a mount: what to make next, or
@@ -47,10 +48,13 @@ func (c *Container) target(m bootstrap.Message) ([]byte, error) {
 	}
 	defer root.Close()
 	look := lookIn(root)
-	answer, err := q.Answer(&c.spec.Mounts[q.Mount], c.copiedLinks[q.Mount], look)
-	if err != nil {
-		return nil, err
+	answer, ok := q.Next(c.targets.last, look)
+	if !ok {
+		if answer, err = q.Answer(&c.spec.Mounts[q.Mount], c.copiedLinks[q.Mount], look); err != nil {
+			return nil, err
+		}
 	}
+	c.targets.last = answer
 	switch {
 	case answer.Directory != "":
 		c.targets.made = true

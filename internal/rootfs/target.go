@@ -62,6 +62,7 @@ type TargetAnswer struct {
 	Directory string // the directory to make in Path; "" if Path is the target
 	File      string // the file, or link, to make in Path: then Directory is "."
 	Path      string // below the root; "" if the kernel is to follow the links
+	leads     string // with Directory: where the target is to be; not for the plan
 }
 
 // Where the fields of an answer are. Mode is first: see modeNote.
@@ -118,6 +119,27 @@ func (q TargetQuestion) Answer(m *specs.Mount, link string, look linkwalk.Look) 
 	return TargetAnswer{Path: relative(p.Path)}, nil
 }
 
+// Next is the answer after last, if what that said was made and the name after it is
+// missing as well. It spares walking from the root for every name: an image can have
+// a link through thousands.
+func (q TargetQuestion) Next(last TargetAnswer, look linkwalk.Look) (a TargetAnswer, ok bool) {
+	if last.Directory == "" || last.File != "" {
+		return TargetAnswer{}, false
+	}
+	made := path.Join("/", last.Path, last.Directory)
+	rest, deeper := strings.CutPrefix(last.leads, made+"/")
+	if !deeper {
+		return TargetAnswer{}, false
+	}
+	name, _, _ := strings.Cut(rest, "/")
+	for at, want := range map[string]linkwalk.Kind{made: linkwalk.Directory, made + "/" + name: linkwalk.Missing} {
+		if kind, _, err := look(at); err != nil || kind != want {
+			return TargetAnswer{}, false
+		}
+	}
+	return q.makeNext(linkwalk.Place{Path: last.leads, Existing: made}), true
+}
+
 // follow follows the links of a destination; text is that of a link in the last
 // component which is not followed.
 func (q TargetQuestion) follow(where string, look linkwalk.Look) (p linkwalk.Place, text string, err error) {
@@ -143,7 +165,7 @@ func (q TargetQuestion) follow(where string, look linkwalk.Look) (p linkwalk.Pla
 // makeNext is the answer for a place of which a part is missing.
 func (q TargetQuestion) makeNext(p linkwalk.Place) TargetAnswer {
 	name, rest, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(p.Path, p.Existing), "/"), "/")
-	a := TargetAnswer{Directory: name, Path: relative(p.Existing)}
+	a := TargetAnswer{Directory: name, Path: relative(p.Existing), leads: p.Path}
 	if rest == "" && !q.Dir {
 		a.Directory, a.File = ".", name
 	}

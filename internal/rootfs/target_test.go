@@ -96,3 +96,52 @@ func TestTargetAnswerFits(t *testing.T) {
 		}
 	}
 }
+
+// TestLongTargetsAreNotWalkedForEachName: an image's link through thousands of
+// missing names must not keep the runtime busy for minutes.
+func TestLongTargetsAreNotWalkedForEachName(t *testing.T) {
+	const names = 2000
+	there, looks := map[string]bool{"/": true}, 0
+	look := func(name string) (linkwalk.Kind, string, error) {
+		looks++
+		switch {
+		case name == "/link":
+			return linkwalk.Link, strings.Repeat("a/", names), nil
+		case there[name]:
+			return linkwalk.Directory, "", nil
+		}
+		return linkwalk.Missing, "", nil
+	}
+	m, q, last := &specs.Mount{Destination: "/link"}, TargetQuestion{Dir: true}, TargetAnswer{}
+	for asked := 0; ; asked++ {
+		answer, ok := q.Next(last, look)
+		if !ok {
+			var err error
+			if answer, err = q.Answer(m, "", look); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if answer.Directory == "" {
+			if asked != names || answer.Path != strings.TrimSuffix(strings.Repeat("a/", names), "/") {
+				t.Errorf("%d questions lead to %q", asked, answer.Path)
+			}
+			break
+		}
+		there["/"+strings.TrimPrefix(answer.Path+"/"+answer.Directory, "./")] = true
+		last = answer
+	}
+	if looks > 10*names {
+		t.Errorf("%d lookups for %d names", looks, names)
+	}
+	for at, change := range map[string]TargetAnswer{
+		"nothing was made":    {Path: ".", Directory: "gone", leads: "/gone/x"},
+		"the next is there":   {Path: ".", Directory: "a", leads: "/a/a"},
+		"nothing is left":     {Path: ".", Directory: "a", leads: "/a"},
+		"a file was made":     {Path: "a", Directory: ".", File: "x", leads: "/a/x"},
+		"nothing came before": {},
+	} {
+		if answer, ok := q.Next(change, look); ok {
+			t.Errorf("%s: %+v", at, answer)
+		}
+	}
+}
