@@ -278,9 +278,24 @@ func (c *compiler) belowFresh(p string) bool {
 	return false
 }
 
-// noteFresh remembers what is mounted on the destination of m.
+// noteFresh remembers what is mounted on the destination of m. Where that may have
+// led through a link, a later mount can put something else in its way: the
+// image has /run -> /var/run, and there is a volume on /var.
 func (c *compiler) noteFresh(i int, m *specs.Mount, o spec.MountOptions) {
-	if o.Flags&unix.MS_REMOUNT == 0 {
-		c.fresh[clean(m.Destination)] = !c.isBind(i) && !o.TmpCopyUp
+	if o.Flags&unix.MS_REMOUNT != 0 {
+		return
 	}
+	where := clean(m.Destination)
+	fixed := where == "/dev" || where == "/proc" || where == "/sys" && m.Type == "sysfs" || c.belowFresh(where)
+	c.fresh[where] = fixed && !c.isBind(i) && !o.TmpCopyUp && startsEmpty(m.Type)
+}
+
+// startsEmpty reports whether a new file system of a type has nothing in it
+// except what the kernel puts there. Others, as overlay, have an image's files.
+func startsEmpty(fstype string) bool {
+	switch fstype {
+	case "tmpfs", "proc", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2":
+		return true
+	}
+	return false
 }

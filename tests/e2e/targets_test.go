@@ -231,3 +231,32 @@ func TestReadonlyTmpfsIsRemounted(t *testing.T) {
 	testbundle.New(t, testbundle.Sh(script), tmpfs("rro")).Run().Prints(t, "read-only")
 	testbundle.New(t, testbundle.Sh(script), tmpfs("ro"), tmpfs()).Run().Prints(t, "writable") // the one on top
 }
+
+// TestNothingLeadsIntoProcThroughAVolume: a volume over the place where a link of the
+// image put a tmpfs decides where later mounts below the tmpfs go, but not into /proc.
+func TestNothingLeadsIntoProcThroughAVolume(t *testing.T) {
+	b := testbundle.New(t)
+	volume := filepath.Join(b.Host, "volume")
+	if err := os.MkdirAll(filepath.Join(volume, "run"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/proc/driver", filepath.Join(volume, "run/secrets")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(b.Path("/var/run"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(b.Path("/run")); err != nil {
+		t.Fatal(err)
+	}
+	b.Link("/var/run", "/run")
+	for _, m := range []specs.Mount{
+		{Destination: "/run", Type: "tmpfs", Source: "tmpfs"},
+		{Destination: "/var", Source: volume, Options: []string{"rbind"}},
+		{Destination: "/run/secrets", Source: b.Host, Options: []string{"rbind"}},
+	} {
+		testbundle.AddMount(m)(b.Spec)
+	}
+	testbundle.Sh("echo started")(b.Spec)
+	b.Run().Fails(t, "must not lead into /proc")
+}
