@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -33,6 +34,9 @@ func sourcesInput(in *rootfs.Input, s *specs.Spec) error {
 			return sourceError(i, m, err)
 		}
 		if copied != "" {
+			if filepath.Join("/", m.Destination) == "/dev" {
+				return &spec.Error{Path: fmt.Sprintf("mounts[%d].destination", i), Want: "must not be /dev, where devices are made, with copy-symlink of a symbolic link", Got: fmt.Sprintf("%q", m.Destination)}
+			}
 			if in.Links == nil {
 				in.Links = map[int]string{}
 			}

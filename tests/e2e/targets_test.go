@@ -3,6 +3,7 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -259,4 +260,22 @@ func TestNothingLeadsIntoProcThroughAVolume(t *testing.T) {
 	}
 	testbundle.Sh("echo started")(b.Spec)
 	b.Run().Fails(t, "must not lead into /proc")
+}
+
+// TestCopiedLinkOnDev: devices are made in /dev, so it is no copy of a link.
+func TestCopiedLinkOnDev(t *testing.T) {
+	b := testbundle.New(t)
+	link := filepath.Join(b.Host, "link")
+	if err := os.Symlink("/elsewhere", link); err != nil {
+		t.Fatal(err)
+	}
+	b.Spec.Mounts = slices.DeleteFunc(b.Spec.Mounts, func(m specs.Mount) bool { return strings.HasPrefix(m.Destination, "/dev") })
+	if err := os.RemoveAll(b.Path("/dev")); err != nil {
+		t.Fatal(err)
+	}
+	testbundle.AddMount(specs.Mount{Destination: "/dev", Source: link, Options: []string{"bind", "copy-symlink"}})(b.Spec)
+	b.Run().Fails(t, "must not be /dev")
+	if _, err := os.Lstat(b.Path("/dev")); err == nil {
+		t.Error("the link was made")
+	}
 }
