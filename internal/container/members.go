@@ -3,6 +3,7 @@ package container
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -134,11 +135,7 @@ const killRounds = 100
 // listed, and the call returns when they have ended.
 func (r *Record) signalMembers(signal unix.Signal) (count int, err error) {
 	held := map[int]*os.File{}
-	defer func() {
-		for _, f := range held {
-			f.Close()
-		}
-	}()
+	defer closePidfds(held)
 	rounds := 1
 	if signal == unix.SIGKILL && !r.endsWithFirst() {
 		rounds = killRounds
@@ -149,7 +146,7 @@ func (r *Record) signalMembers(signal unix.Signal) (count int, err error) {
 			err = signalAll(held, unix.SIGSTOP)
 		}
 		if err != nil && rounds > 1 { // what is stopped already must not stay so
-			return 0, errors.Join(err, signalAll(held, signal))
+			err = errors.Join(err, signalAll(held, signal))
 		}
 		if err != nil {
 			return 0, err
@@ -173,14 +170,15 @@ func (r *Record) signalMembers(signal unix.Signal) (count int, err error) {
 	return len(held), nil
 }
 
-// holdMembers opens pidfds of the processes that are not held yet, and returns
-// how many there were.
+// holdMembers opens pidfds of the processes that are not held yet, adds them to held,
+// and returns how many there were. After an error it adds none: a process that has not
+// been checked may be a stranger, and must get no signal.
 func (r *Record) holdMembers(held map[int]*os.File) (added int, err error) {
 	pids, err := r.processes()
 	if err != nil {
 		return 0, err
 	}
-	var opened []int
+	opened := map[int]*os.File{}
 	for _, pid := range pids {
 		if held[pid] != nil {
 			continue
@@ -190,33 +188,45 @@ func (r *Record) holdMembers(held map[int]*os.File) (added int, err error) {
 			continue
 		}
 		if err != nil {
-			return len(opened), fmt.Errorf("pidfd_open %d: %w", pid, err)
+			closePidfds(opened)
+			return 0, fmt.Errorf("pidfd_open %d: %w", pid, err)
 		}
-		held[pid] = os.NewFile(uintptr(fd), "pidfd")
-		opened = append(opened, pid)
+		opened[pid] = os.NewFile(uintptr(fd), "pidfd")
 	}
-	if len(opened) == 0 {
+	added = len(opened)
+	if added == 0 {
 		return 0, nil
 	}
-	return len(opened), r.dropStrangers(held, opened)
+	if err := r.dropStrangers(opened); err != nil {
+		closePidfds(opened)
+		return 0, err
+	}
+	maps.Copy(held, opened)
+	return added, nil
 }
 
 // dropStrangers lists the processes once more and gives up those that are not the
-// container's: a number may have become another process's before it was opened.
-// Those opened earlier stay even if their parent has ended since and they are not
-// listed any more: they are stopped by now, and no other process would kill them.
-func (r *Record) dropStrangers(held map[int]*os.File, opened []int) error {
+// container's: a number may have become another process's before it was opened. What
+// was opened earlier is not asked for: its parent may have ended since, and then it is
+// not listed any more, but it is stopped, and no other process would kill it.
+func (r *Record) dropStrangers(opened map[int]*os.File) error {
 	now, err := r.processes()
 	if err != nil {
 		return err
 	}
-	for _, pid := range opened {
+	for pid, f := range opened {
 		if !slices.Contains(now, pid) {
-			held[pid].Close()
-			delete(held, pid)
+			f.Close()
+			delete(opened, pid)
 		}
 	}
 	return nil
+}
+
+func closePidfds(fds map[int]*os.File) {
+	for _, f := range fds {
+		f.Close()
+	}
 }
 
 func signalAll(held map[int]*os.File, signal unix.Signal) error {

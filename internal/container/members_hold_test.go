@@ -1,8 +1,10 @@
 package container
 
 import (
+	"errors"
 	"os"
 	"os/exec"
+	"strconv"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -44,4 +46,54 @@ func TestStoppedProcessThatLeftTheTreeIsStillHeld(t *testing.T) {
 	for _, f := range held {
 		f.Close()
 	}
+}
+
+// TestUncheckedProcessesAreNotHeld: what was opened before an error was not compared
+// with a second list, so it may be a stranger, and must not be signalled.
+func TestUncheckedProcessesAreNotHeld(t *testing.T) {
+	const children = 60
+	cmd := exec.Command("sh", "-c", "for i in $(seq "+strconv.Itoa(children)+"); do sleep 60 & done; echo ready; wait")
+	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
+		_ = cmd.Wait()
+	})
+	if _, err := out.Read(make([]byte, 16)); err != nil {
+		t.Fatal(err)
+	}
+	start, err := startTime(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Enough descriptors for the list of processes, and for a few of them.
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	few := before
+	few.Cur = uint64(len(fds) + 20)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
+		t.Fatal(err)
+	}
+	held := map[int]*os.File{}
+	r := &Record{Pid: cmd.Process.Pid, StartTime: start}
+	added, err := r.holdMembers(held)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(err, unix.EMFILE) || added != 0 || len(held) != 0 {
+		t.Errorf("%d added, %d held, error %v; want none, and no descriptor left", added, len(held), err)
+	}
+	closePidfds(held)
 }
