@@ -220,7 +220,7 @@ func runOn(list string) (restore func(), err error) {
 	before := unix.NewCPUSet(spec.MaxListed + 1)
 	runtime.LockOSThread()
 	if err = unix.SchedGetaffinityDynamic(0, before); err == nil {
-		err = unix.SchedSetaffinityDynamic(0, cpuSet(list))
+		err = unix.SchedSetaffinityDynamic(0, spec.ListMask(list))
 	}
 	if err != nil {
 		runtime.UnlockOSThread()
@@ -230,23 +230,6 @@ func runOn(list string) (restore func(), err error) {
 		_ = unix.SchedSetaffinityDynamic(0, before)
 		runtime.UnlockOSThread()
 	}, nil
-}
-
-// cpuSet is a validated list of CPUs as a mask that is wide enough for all of them:
-// unix.CPUSet drops those above 1023.
-func cpuSet(list string) unix.CPUSetDynamic {
-	ranges, _ := spec.ParseList(list)
-	last := 0
-	for _, r := range ranges {
-		last = max(last, r.Last)
-	}
-	set := unix.NewCPUSet(last + 1)
-	for _, r := range ranges {
-		for n := r.First; n <= r.Last; n++ {
-			set.Set(n)
-		}
-	}
-	return set
 }
 
 // openFiles opens what the plan wants its parent to open.

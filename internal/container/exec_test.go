@@ -117,7 +117,7 @@ func TestExecLeavesTheSpec(t *testing.T) {
 // TestCPUSetIsWideEnough: CPUs above 1023, which unix.CPUSet drops, are in the mask.
 func TestCPUSetIsWideEnough(t *testing.T) {
 	for _, cpu := range []int{0, 63, 64, 1023, 1024, 8191, spec.MaxListed} {
-		set := cpuSet(strconv.Itoa(cpu) + ",1")
+		set := spec.ListMask(strconv.Itoa(cpu) + ",1")
 		if want := len(slices.Compact([]int{min(cpu, 1), max(cpu, 1)})); cpu != 1 && (!set.IsSet(cpu) || !set.IsSet(1) || set.Count() != want) {
 			t.Errorf("CPU %d: in the mask %v, which has %d CPUs", cpu, set.IsSet(cpu), set.Count())
 		}

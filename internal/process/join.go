@@ -61,7 +61,7 @@ func (c *compiler) execAffinity() {
 	a := c.p.ExecCPUAffinity
 	switch {
 	case a != nil && a.Final != "":
-		mask := bitMask(a.Final)
+		mask := listMask(a.Final)
 		c.b.In(plan.Limits, "process.execCPUAffinity.final")
 		c.b.Call("run on CPUs "+a.Final, "", plan.SchedSetaffinity, plan.Int(0), plan.Int(8*len(mask)), c.b.Words(mask...))
 	case a == nil || a.Initial == "":
@@ -194,17 +194,12 @@ func Arrives(filter *seccomp.Program, p *specs.Process, in *Input) bool {
 	return !slices.ContainsFunc(calls, func(call []uint64) bool { return !filter.Allows(uint32(call[0]), call[1:]...) })
 }
 
-// bitMask is a validated list of CPUs or memory nodes as 64-bit words.
-func bitMask(list string) []uint64 {
-	ranges, _ := spec.ParseList(list)
-	var mask []uint64
-	for _, r := range ranges {
-		for n := r.First; n <= r.Last; n++ {
-			for len(mask) <= int(n/64) {
-				mask = append(mask, 0)
-			}
-			mask[n/64] |= 1 << (n % 64)
-		}
+// listMask is a validated list of CPUs or memory nodes as 64-bit words.
+func listMask(list string) []uint64 {
+	mask := spec.ListMask(list)
+	words := make([]uint64, len(mask))
+	for i, word := range mask {
+		words[i] = uint64(word)
 	}
-	return mask
+	return words
 }

@@ -423,7 +423,7 @@ func (c *compiler) memoryPolicy() {
 		bit, _ := spec.MemoryPolicyFlag(f)
 		mode |= bit
 	}
-	nodes := bitMask(m.Nodes)
+	nodes := listMask(m.Nodes)
 	c.b.In(plan.Limits, "linux.memoryPolicy")
 	mask, bits := plan.Int(0), 0
 	if len(nodes) > 0 {

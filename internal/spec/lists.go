@@ -5,6 +5,8 @@ package spec
 import (
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Range is a range of CPUs or memory nodes, both ends included.
@@ -34,6 +36,26 @@ func ParseList(list string) (ranges []Range, ok bool) {
 		ranges = append(ranges, Range{int(a), int(b)})
 	}
 	return ranges, len(ranges) > 0
+}
+
+// ListMask returns a validated list as a bit mask that is wide enough for all that it
+// names, nil for an empty list. [unix.CPUSet] would drop CPUs above 1023.
+func ListMask(list string) unix.CPUSetDynamic {
+	ranges, ok := ParseList(list)
+	if !ok {
+		return nil
+	}
+	last := 0
+	for _, r := range ranges {
+		last = max(last, r.Last)
+	}
+	mask := unix.NewCPUSet(last + 1)
+	for _, r := range ranges {
+		for n := r.First; n <= r.Last; n++ {
+			mask.Set(n)
+		}
+	}
+	return mask
 }
 
 // checkList checks a list; what names its members in the message.
