@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/regularfile"
 	"github.com/minirun/minirun/internal/spec"
@@ -111,8 +111,8 @@ func schedulerHint(s *specs.Scheduler, errno unix.Errno) string {
 // in a user namespace, where the flags of the host's mounts are locked.
 func (c *child) changesLockedFlags(s *plan.Step) bool {
 	sets := s.Call == plan.MountSetattr || s.Call == plan.Mount && s.Args[3].Value&unix.MS_REMOUNT != 0
-	return sets && strings.HasPrefix(s.Source, "mounts[") && strings.HasSuffix(s.Source, "]") && c.spec.Linux != nil &&
-		slices.ContainsFunc(c.spec.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.UserNamespace })
+	return sets && strings.HasPrefix(s.Source, "mounts[") && strings.HasSuffix(s.Source, "]") &&
+		namespaces.Decide(c.spec).Has(unix.CLONE_NEWUSER)
 }
 
 // rootHint looks at the root that minirun itself runs in: that is what

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/rootfs"
 )
 
@@ -51,7 +51,7 @@ func (c *Container) addNotify(in *Inputs) {
 	if o.NotifySocket == "" {
 		return
 	}
-	if !in.Rootfs.OnHost && !slices.ContainsFunc(s.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.MountNamespace }) {
+	if !in.Rootfs.OnHost && !namespaces.Decide(s).Has(unix.CLONE_NEWNS) {
 		o.Warn(notifyVariable + " has no effect: the container has no mount namespace, in which it could have the socket")
 		o.NotifySocket = ""
 		return

@@ -161,11 +161,9 @@ func (c *compiler) mapping(i int, m *specs.Mount) plan.Arg {
 		return c.b.File(plan.File{Open: plan.MapIDs, Maps: mapLines(m.UIDMappings, m.GIDMappings), Name: name})
 	}
 	linux := c.spec.Linux
-	for k, ns := range linux.Namespaces {
-		if ns.Type == specs.UserNamespace && ns.Path != "" {
-			c.b.In(plan.Filesystem, indexed("linux.namespaces", k))
-			return c.b.File(plan.File{Open: plan.OpenRead, Path: ns.Path, Name: name})
-		}
+	if ns := namespaces.Decide(c.spec).Join(unix.CLONE_NEWUSER); ns != nil {
+		c.b.In(plan.Filesystem, ns.Source)
+		return c.b.File(plan.File{Open: plan.OpenRead, Path: ns.Path, Name: name})
 	}
 	c.b.In(plan.Filesystem, "linux.uidMappings")
 	return c.b.File(plan.File{Open: plan.MapIDs, Maps: mapLines(linux.UIDMappings, linux.GIDMappings), Name: name})
