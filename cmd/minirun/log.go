@@ -65,14 +65,14 @@ func (p *patient) Write(data []byte) (int, error) {
 
 // await waits until the descriptor is ready.
 func (p *patient) await() error {
-	var waited time.Duration
+	begin := time.Now()
 	for {
 		fds := []unix.PollFd{{Fd: int32(p.to), Events: unix.POLLOUT}}
 		_, err := unix.Poll(fds, int(glance.Milliseconds()))
 		if err != nil && !errors.Is(err, unix.EINTR) || fds[0].Revents != 0 {
 			return err
 		}
-		if waited += glance; p.lost || waited >= p.limit {
+		if p.lost || time.Since(begin) >= p.limit {
 			p.lost = true
 			return os.ErrDeadlineExceeded
 		}
