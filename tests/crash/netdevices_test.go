@@ -33,7 +33,7 @@ func TestKillKeepsNetworkDevices(t *testing.T) {
 	n := newNetworks(t)
 	h := newHost(t, func(s *specs.Spec) {
 		s.Linux.NetDevices = map[string]specs.LinuxNetDevice{"v0": {Name: "x0"}}
-		testbundle.With(specs.NetworkNamespace, "/proc/"+n.pid+"/ns/net")(s)
+		testbundle.With(specs.NetworkNamespace, n.joined.Path())(s)
 	})
 	v, step := verbCalled("create"), 5
 	if full {
@@ -91,7 +91,7 @@ func (h *host) killAtCall(v *verb, n int, calls ...uint64) (where string) {
 // device v0, and that of a process, which a container joins.
 type networks struct {
 	t      *testing.T
-	pid    string
+	joined *testbundle.NetworkNamespace
 	before string
 }
 
@@ -102,22 +102,7 @@ var deviceSetUp = []string{
 
 func newNetworks(t *testing.T) *networks {
 	t.Helper()
-	holder := exec.Command("unshare", "-n", "sh", "-c", "echo ready; exec sleep 1000")
-	out, err := holder.StdoutPipe()
-	if err == nil {
-		err = holder.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = holder.Process.Kill()
-		_ = holder.Wait()
-	})
-	if _, err := out.Read(make([]byte, 16)); err != nil {
-		t.Fatal(err)
-	}
-	n := &networks{t: t, pid: fmt.Sprint(holder.Process.Pid)}
+	n := &networks{t: t, joined: testbundle.NewNetworkNamespace(t)}
 	n.ip("link add v0 type veth peer name v1")
 	n.ip("link set v1 up")
 	n.setUp()
@@ -145,12 +130,8 @@ var carrier = regexp.MustCompile(`NO-CARRIER,|,LOWER_UP| (state|qdisc) \S+`)
 
 // facts are what is in both namespaces, without what changes with time.
 func (n *networks) facts() string {
-	inside, err := exec.Command("nsenter", "-t", n.pid, "-n", "ip", "-o", "link").CombinedOutput()
-	if err != nil {
-		n.t.Fatalf("%v: %s", err, inside)
-	}
 	var lines []string
-	for _, text := range []string{n.ip("-o link"), n.ip("-o addr show scope global"), n.ip("-o addr show scope link"), n.ip("route"), string(inside)} {
+	for _, text := range []string{n.ip("-o link"), n.ip("-o addr show scope global"), n.ip("-o addr show scope link"), n.ip("route"), n.joined.IP("-o", "link")} {
 		for line := range strings.Lines(text) {
 			if !strings.Contains(line, "fe80::") {
 				line, _, _ = strings.Cut(line, "link-netns")
@@ -164,10 +145,7 @@ func (n *networks) facts() string {
 // bringBack makes the host's side as it was.
 func (n *networks) bringBack() {
 	n.t.Helper()
-	out, err := exec.Command("nsenter", "-t", n.pid, "-n", "ip", "link", "set", "x0", "netns", fmt.Sprint(unix.Gettid()), "name", "v0").CombinedOutput()
-	if err != nil {
-		n.t.Fatalf("%v: %s", err, out)
-	}
+	n.joined.IP("link", "set", "x0", "netns", fmt.Sprint(unix.Gettid()), "name", "v0")
 	n.setUp()
 	n.before = n.facts() // the index is another
 }

@@ -181,30 +181,9 @@ func TestNetDeviceInJoinedNamespace(t *testing.T) {
 // joinedNetwork is a network namespace with a path, in which a device has the name c0.
 func joinedNetwork(t *testing.T) (ip func(args ...string) string, path string) {
 	t.Helper()
-	holder := exec.Command("unshare", "-n", "sh", "-c", "ip link add c0 type veth peer name other && echo ready && exec sleep 1000")
-	out, err := holder.StdoutPipe()
-	if err == nil {
-		err = holder.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = holder.Process.Kill()
-		_ = holder.Wait()
-	})
-	if _, err := out.Read(make([]byte, 16)); err != nil {
-		t.Fatal(err)
-	}
-	pid := fmt.Sprint(holder.Process.Pid)
-	return func(args ...string) string {
-		t.Helper()
-		out, err := exec.Command("nsenter", append([]string{"-t", pid, "-n", "ip"}, args...)...).CombinedOutput()
-		if err != nil {
-			t.Fatal(err, string(out))
-		}
-		return string(out)
-	}, "/proc/" + pid + "/ns/net"
+	n := testbundle.NewNetworkNamespace(t)
+	n.IP("link", "add", "c0", "type", "veth", "peer", "name", "other")
+	return n.IP, n.Path()
 }
 
 // TestNetDeviceReturns: a container that cannot be created leaves its devices with the
