@@ -57,7 +57,7 @@ func TestFlagsMayFollowTheID(t *testing.T) {
 		// ps: up to the ID
 		"minirun ps x -f -o pid":      "minirun ps x -f -o pid",
 		"minirun ps -f json x -o pid": "minirun ps -f json x -o pid",
-		// run: a bundle takes flags behind its names, an image does not
+		// run: flags may follow the names of a bundle, but not an image
 		"minirun run x -d --bundle b":           "minirun run -d --bundle b -- x",
 		"minirun run x -db b":                   "minirun run -db b -- x",
 		"minirun run -b b x -d":                 "minirun run -b b -d -- x",

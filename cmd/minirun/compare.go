@@ -77,9 +77,9 @@ func compare(ctx *cli.Context) error {
 // privateMounts is set in the process that inPrivateMounts starts.
 const privateMounts = "MINIRUN_COMPARE_PRIVATE"
 
-// inPrivateMounts runs the command again in a mount namespace of its own, which the
-// kernel removes with what is mounted in it. A container without a mount namespace
-// mounts where its runtime lives, and runc leaves those mounts behind.
+// inPrivateMounts runs the command again in a separate mount namespace, which the kernel
+// removes with the mounts in it. Mounts of a container without a mount namespace are
+// made in that of its runtime, and runc does not unmount them.
 func inPrivateMounts(self string) error {
 	cmd := exec.Command(self, os.Args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr

@@ -130,8 +130,8 @@ func logLine(level, text string) {
 	}
 }
 
-// warn reports what does not stop the container. What only matters to a person who
-// looks for a fault comes with --debug.
+// warn reports a problem that does not stop the container. Debug warnings are printed
+// with --debug only.
 func warn(what any) {
 	w, ok := what.(spec.Warning)
 	switch {

@@ -11,7 +11,7 @@ import (
 // This file owns the plan's image where the kernel refuses programs in memory:
 // vm.memfd_noexec is 2, or a seccomp filter around minirun forbids
 // memfd_create(2). The image is then a file on a tmpfs that is mounted nowhere
-// and read-only. Nobody can open it for writing, not even through /proc/PID/exe,
+// and read-only. No process can open it for writing, not even through /proc/PID/exe,
 // which is what the seals of a memfd are for (CVE-2019-5736).
 
 // tmpfsImage returns the image in an unlinked file. It takes CAP_SYS_ADMIN.

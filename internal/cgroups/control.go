@@ -91,9 +91,9 @@ func parseProcs(text, dir string) (pids []int, err error) {
 
 // Kill signals every process of the group and of cgroups inside it. For
 // SIGKILL the kernel's own cgroup.kill is used where there is one, and else
-// the group is frozen meanwhile, so that no process can fork away, and so are
-// cgroups inside that the container froze: what is frozen does not die. All are
-// thawed at the end. Kill does not wait for the processes to be gone. This process itself is spared.
+// the group is frozen meanwhile, so that no process can fork away. At the end it is
+// thawed, and so are cgroups inside that the container froze: a frozen process does
+// not die. Kill does not wait for the processes to be gone. This process itself is spared.
 func (g *Group) Kill(sig syscall.Signal) (err error) {
 	if err := g.settle(); err != nil {
 		return err

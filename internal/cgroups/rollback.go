@@ -1,5 +1,5 @@
-// This file owns undoing an update that failed halfway: what was in the files
-// before, as values to write (pure), in an order that the kernel accepts.
+// This file decides how to undo an update that failed halfway: the earlier contents
+// of the files, as values to write, in an order that the kernel accepts.
 
 package cgroups
 

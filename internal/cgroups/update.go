@@ -186,7 +186,7 @@ func compileUpdate(h *Host, r *specs.LinuxResources, now setting) ([]Value, *pol
 		cpu.Quota = now.quota
 		changed.CPU = &cpu
 	}
-	if now.period != nil { // cpu.max keeps it, but systemd is told both
+	if now.period != nil { // cpu.max keeps it, but systemd takes both
 		cpu := *r.CPU
 		cpu.Period = now.period
 		changed.CPU = &cpu

@@ -43,7 +43,7 @@ type Options struct {
 	resctrl      func() (string, error) // where the resctrl file system is; nil: look for it
 	imagined     *imagined              // of a plan that is only shown
 	startsAtOnce bool                   // Start follows Create: see answerAhead
-	attends      bool                   // minirun stays until the container has ended
+	attends      bool                   // minirun stays until the container ends
 	signals      *signals.Queue         // of run in the foreground; nil: they end minirun
 	terminal     int                    // of the caller, if it is connected with the container's
 

@@ -16,9 +16,9 @@ import (
 // deviceNodes makes the device nodes among a plan's files, each as a detached mount of
 // the node alone. Indexes are those of the files.
 //
-// The nodes are on a tmpfs that is mounted in a mount namespace of its own, on dir: it
-// belongs to the host's user namespace, so that the devices work, and nobody else sees
-// it. It goes with the last of the detached mounts.
+// The nodes are on a tmpfs that is mounted on dir in a separate mount namespace. It
+// belongs to the host's user namespace, so the devices work, and no other process sees
+// it. The kernel removes it with the last of the detached mounts.
 func deviceNodes(files []plan.File, dir string) (map[int]*os.File, error) {
 	wanted := map[int]plan.File{}
 	for i, f := range files {

@@ -383,7 +383,7 @@ func (e *execution) where(source string) string {
 	return execName + ": " + source
 }
 
-// programSource names what says which program to execute.
+// programSource names the document that has the program to execute, or the command.
 func (e *execution) programSource() string {
 	if e.file != "" {
 		return e.where("process.args[0]")

@@ -134,7 +134,7 @@ func (r *Record) joinAll(g *resctrl.Group) error {
 	return errors.New("the container makes new processes faster than they can be put into its resctrl group")
 }
 
-// threads lists the threads of processes. One that has ended has none.
+// threads lists the threads of processes. A process that exited has none.
 func threads(pids []int) (tids []int) {
 	for _, pid := range pids {
 		entries, _ := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/task")

@@ -145,7 +145,7 @@ func (r *Record) signalMembers(signal unix.Signal) (count int, err error) {
 		if err == nil && added > 0 && rounds > 1 {
 			err = signalAll(held, unix.SIGSTOP)
 		}
-		if err != nil && rounds > 1 { // what is stopped already must not stay so
+		if err != nil && rounds > 1 { // stopped processes must not stay stopped
 			err = errors.Join(err, signalAll(held, signal))
 		}
 		if err != nil {

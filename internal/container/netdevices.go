@@ -16,8 +16,8 @@ import (
 // that fails, they come back. From then on they are the container's, and the kernel
 // decides what becomes of them when its network namespace ends.
 //
-// While they are on their way the record has them, so that `delete` can bring back
-// what a minirun that was killed has left in a network namespace.
+// The record lists them until the container is created, so that `delete` can bring
+// them back from a network namespace if minirun is killed.
 
 // moveDevices moves the devices into the network namespace of the container's process.
 func (c *Container) moveDevices() error {
@@ -88,8 +88,8 @@ func (r *Record) strandedDevices() (*netdevice.Mover, error) {
 }
 
 // networkNamespace opens the container's network namespace: by its path if it is joined,
-// else as that of the container's process. It returns nil if it has ended; the kernel has
-// then returned or destroyed its devices.
+// else as that of the container's process. It returns nil if the process exited; then the
+// kernel has returned or destroyed the devices.
 func (r *Record) networkNamespace() (*os.File, error) {
 	if r.NetworkNamespace == "" {
 		return r.open()

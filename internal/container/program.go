@@ -9,7 +9,7 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// A ProgramError says why a process could not become its program.
+// A ProgramError is the reason why a process could not execute its program.
 type ProgramError struct {
 	Source  string     // what names the program: "config.json: process.args[0]"
 	Program string     // args[0]

@@ -17,9 +17,9 @@ import (
 // sourcesInput looks at the sources of bind mounts: a directory is mounted on a
 // directory, anything else on a file.
 //
-// What is missing, or in the root, is left to the mount: an earlier entry of
-// mounts may create the source, or cover it. With a user namespace, what exists
-// is opened before anything is mounted, while it can be reached.
+// A source that is missing, or in the root, is left to the mount: an earlier entry of
+// mounts may create or cover it. With a user namespace, a source that exists is opened
+// before anything is mounted, while it can be reached.
 func sourcesInput(in *rootfs.Input, s *specs.Spec) error {
 	kinds := make([]rootfs.Kind, len(s.Mounts))
 	early := namespaces.Decide(s).Has(unix.CLONE_NEWUSER) && !in.Rootless

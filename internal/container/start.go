@@ -25,7 +25,7 @@ import (
 // run. A container that cannot be started ends, and is left to be deleted.
 //
 // With a notify socket (NOTIFY_SOCKET) it returns when the program reports that it
-// is ready, or has ended.
+// is ready, or exits.
 func Start(root, id, notifySocket string, warn func(any)) error {
 	h, err := hold(root, id, unix.LOCK_EX)
 	if err != nil {

@@ -26,11 +26,11 @@
 //
 // A process of exec asks Scope, Cloned, Console, Ready and SeccompListener.
 //
-// HookFailed is told after any hook inside that fails, and then the process
-// ends. NoProgram is told if the program cannot be executed, before Ready or after
-// it. A plan asks only what its configuration needs. Every question waits for an
-// answer of one byte (Ready: of HOME; Target: rootfs.TargetAnswer), so when the parent dies the process
-// ends instead of going on unprepared.
+// HookFailed is sent after any hook inside that fails, and then the process ends.
+// NoProgram is sent if the program cannot be executed, before Ready or after it. A plan
+// asks only what its configuration needs. Every question waits for an answer of one
+// byte (Ready: of HOME; Target: rootfs.TargetAnswer), so when the parent dies the
+// process ends instead of going on unprepared.
 package handshake
 
 import "github.com/minirun/minirun/internal/plan"

@@ -93,8 +93,8 @@ func Follow(name string, look Look) (Place, error) {
 	return p, nil
 }
 
-// ascend goes to the parent. That of something missing is missing too, or the
-// deepest directory that exists: there are no links in what is yet to be made.
+// ascend goes to the parent directory. The parent of a missing file is missing too, or
+// is the deepest directory that exists: no component that is still to be made is a link.
 func (p *Place) ascend() {
 	existing := !p.Missing()
 	p.Path = path.Dir(p.Path)

@@ -65,7 +65,7 @@ func linkBody(index int, flags, change uint32) []byte {
 	return body
 }
 
-// A link is what RTM_NEWLINK says of a device.
+// A link is a network device as RTM_NEWLINK describes it.
 type link struct {
 	index, master int
 	names         []string // the first is its name, the others are alternatives
@@ -99,7 +99,7 @@ func parseLink(body []byte) (l link, err error) {
 	return l, err
 }
 
-// An address is what RTM_NEWADDR says of one.
+// An address is one as RTM_NEWADDR describes it.
 type address struct {
 	family, prefix, scope uint8
 	index                 int
@@ -125,7 +125,7 @@ func parseAddress(body []byte) (a address, err error) {
 }
 
 // body is the address as RTM_NEWADDR takes it, for a device of another index and
-// name. What the kernel decides itself is left out.
+// name. Fields that the kernel sets itself are left out.
 func (a *address) body(index int, label string) []byte {
 	out := []byte{a.family, a.prefix, 0, a.scope}
 	out = native.AppendUint32(out, uint32(index))
@@ -145,7 +145,7 @@ func (a *address) body(index int, label string) []byte {
 // sizeofRtMsg is the size of struct rtmsg.
 const sizeofRtMsg = unix.SizeofRtMsg
 
-// A route is what RTM_NEWROUTE says of one.
+// A route is one as RTM_NEWROUTE describes it.
 type route struct {
 	protocol, kind uint8
 	cloned         bool

@@ -14,8 +14,8 @@ type request struct {
 	what string // for errors
 	kind uint16
 	body []byte
-	// optional says that an error does not matter: it is part of what Restore brings
-	// back besides name, addresses and state.
+	// optional is true if an error does not matter: Restore brings more back than name,
+	// addresses and state.
 	optional bool
 	exists   bool // EEXIST is success
 }

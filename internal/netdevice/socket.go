@@ -35,8 +35,8 @@ func openSocket() (*socket, error) {
 		s.close()
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
-	// Both only help: the kernel then lists one device's addresses, and says in words
-	// what is wrong with a request.
+	// Both are optional: the kernel then lists the addresses of one device only, and
+	// describes the error in a request.
 	_ = unix.SetsockoptInt(s.fd, unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1)
 	_ = unix.SetsockoptInt(s.fd, unix.SOL_NETLINK, unix.NETLINK_EXT_ACK, 1)
 	return s, nil
@@ -179,7 +179,7 @@ func parseError(body []byte, kind uint16) error {
 	if kind == unix.NLMSG_ERROR && len(body) >= 4+unix.SizeofNlMsghdr {
 		rest := body[4+unix.SizeofNlMsghdr:]
 		if own := int(native.Uint32(body[4:])) - unix.SizeofNlMsghdr; own > 0 && own <= len(rest) {
-			rest = rest[min(align(own), len(rest)):] // behind the request itself
+			rest = rest[min(align(own), len(rest)):] // after the request itself
 		}
 		_ = eachAttribute(rest, func(kind uint16, value []byte) {
 			if kind == unix.NLMSGERR_ATTR_MSG {

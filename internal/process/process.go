@@ -142,8 +142,7 @@ func (c *compiler) beginSession() {
 	c.b.Call("begin a session", "no signal from minirun's terminal reaches the container", plan.Setsid)
 }
 
-// session gives the process a session and a keyring of its own, and clears its
-// umask.
+// session gives the process its own session and keyring, and clears its umask.
 func (c *compiler) session() {
 	b := c.b
 	c.beginSession()

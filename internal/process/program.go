@@ -13,7 +13,7 @@ import (
 
 // This file finds the program, executes it, and has the parent explain why that
 // is not possible. The parent looks into the container from outside while the
-// process waits: when that has ended, its mounts are gone too.
+// process waits: once it exits, its mounts are gone too.
 
 // Candidates are the paths that execve tries for args[0]: itself if it has a
 // slash, else one for each directory of the container's PATH, execvp(3). An
@@ -59,8 +59,8 @@ func Reports(filter *seccomp.Program) bool {
 	return filter == nil || filter.Allows(plan.Write.Number()) && filter.Allows(plan.Ppoll.Number())
 }
 
-// reportOn makes errors of one or more steps lead to a report, if there can be one.
-// The steps leave their result in the cell.
+// reportOn returns the branches that lead from errors of a step to the report, none if
+// the filter forbids it, and the cell that must take the result of that step.
 func (c *compiler) reportOn(errnos ...unix.Errno) (result plan.Cell, on []plan.On) {
 	if c.in.Unreported {
 		return plan.None, nil
@@ -84,7 +84,7 @@ func (c *compiler) reportLast() {
 }
 
 // lookup checks that the program is there, executable and not a directory, so that
-// create fails where start would. What is found may be replaced before start;
+// create fails where start would. The file may be replaced before start, so
 // execve goes through the same candidates again.
 func (c *compiler) lookup(candidates []string) {
 	b := c.b

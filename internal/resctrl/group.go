@@ -149,7 +149,8 @@ func (g *Group) Join(pid int) error {
 	return g.write(filepath.Join(g.Monitor, "tasks"), strconv.Itoa(pid))
 }
 
-// Remove removes what was made for the container. What is gone already is no error.
+// Remove removes the groups that were made for the container. A group that is already
+// gone is not an error.
 func (g *Group) Remove() error {
 	if g.Monitor != "" {
 		if err := os.RemoveAll(g.Monitor); err != nil {

@@ -26,8 +26,8 @@ type Group struct {
 	Root    string `json:"root"`              // the mount point
 	Control string `json:"control"`           // the group's directory
 	Monitor string `json:"monitor,omitempty"` // the monitoring group's directory, which is made for the container
-	// Own says that the group is made for the container and removed with it. A group
-	// with a closID outlives the containers in it, whoever has made it.
+	// Own is true if the group is made for the container and removed with it. A group
+	// with a closID outlives the containers in it.
 	Own bool `json:"own,omitempty"`
 }
 

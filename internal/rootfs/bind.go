@@ -144,7 +144,7 @@ func cloneFlags(o spec.MountOptions) int {
 
 // mapIDs shows the files of a mount with other owners. The kernel takes a mapping
 // from a user namespace: one that the parent makes for it, or the one that the
-// container joins, if the mount has no mapping of its own.
+// container joins, if the mount has no mapping itself.
 func (c *compiler) mapIDs(i int, m *specs.Mount, o spec.MountOptions, fd plan.Cell) {
 	flags := 0
 	if o.RIDMap {

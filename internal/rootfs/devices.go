@@ -146,7 +146,7 @@ func (c *compiler) device(dirs map[string]plan.Cell, d *specs.LinuxDevice) {
 	}
 }
 
-// modeAndNumber are what mknod(2) makes a device of.
+// modeAndNumber returns the arguments of mknod(2) for a device.
 func modeAndNumber(d *specs.LinuxDevice) (mode uint32, number uint64) {
 	kind := map[string]uint32{"c": unix.S_IFCHR, "u": unix.S_IFCHR, "b": unix.S_IFBLK, "p": unix.S_IFIFO}[d.Type]
 	perm := os.FileMode(0o666)
@@ -159,8 +159,8 @@ func modeAndNumber(d *specs.LinuxDevice) (mode uint32, number uint64) {
 	return kind | uint32(perm)&0o7777, number
 }
 
-// handsDevices reports whether the parent makes the devices of config.json, as it may
-// and a user namespace may not. It needs to know which ids of the host their owners are.
+// handsDevices reports whether the parent makes the devices of config.json, which the
+// process may not in a user namespace. The parent must know the host IDs of their owners.
 func (c *compiler) handsDevices() bool {
 	l := c.spec.Linux
 	return c.in.UserNS && !c.in.Rootless && !c.in.NoDevices && len(l.UIDMappings) > 0 && len(l.GIDMappings) > 0

@@ -34,7 +34,7 @@ type Input struct {
 	Bundle     string  // absolute; relative bind sources start here
 	Layers     []Layer // lowest first; none: Root is used as it is
 	Upper      string  // where writes to the layers go
-	Work       string  // overlay's work directory, beside Upper
+	Work       string  // overlay's work directory, next to Upper
 	Stable     bool    // the upper directory outlives the container
 	Volatile   bool    // but is not mounted again
 	UserXattrs bool    // overlay's marks are user.overlay.*: who mounts it is not the machine's root

@@ -6,8 +6,8 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// detachedTmpfs makes a tmpfs that is attached nowhere, with options of its own (an
-// empty value is for a flag) and attributes of its mount.
+// detachedTmpfs makes a tmpfs that is attached nowhere, with options of the file system
+// (an empty value means a flag) and attributes of the mount.
 func (c *compiler) detachedTmpfs(name string, options [][2]string, attributes uint64) plan.Cell {
 	b := c.b
 	fs, mount := b.Cell("tmpfs"), b.Cell(name)
