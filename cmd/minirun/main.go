@@ -24,6 +24,7 @@ import (
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
+	_ "github.com/minirun/minirun/internal/startup"
 )
 
 // version is set by the Makefile; commit comes from the build's VCS stamp or

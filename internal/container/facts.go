@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/moby/sys/mountinfo"
@@ -286,8 +287,8 @@ func hostID(maps []specs.LinuxIDMapping) uint32 {
 // listenFDs is the number of sockets that systemd's socket activation passes
 // on, sd_listen_fds(3): runc's rule too.
 func listenFDs() int {
-	n := 0
-	if _, err := fmt.Sscanf(os.Getenv("LISTEN_FDS"), "%d", &n); err != nil || n < 0 || n > 1024 {
+	n, err := strconv.Atoi(os.Getenv("LISTEN_FDS"))
+	if err != nil || n < 0 || n > 1024 {
 		return 0
 	}
 	return n

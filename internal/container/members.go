@@ -245,19 +245,24 @@ var errNoCgroup = errors.New("the container has no cgroup, in which the kernel c
 // checkPidfd refuses to create a container that no later command could find: a
 // seccomp filter around minirun may forbid what they need.
 func checkPidfd() error {
-	const hint = "\nhint: minirun runs in a container or service whose seccomp filter forbids this: allow pidfd_open, pidfd_send_signal and pidfd_getfd"
-	fd, err := unix.PidfdOpen(os.Getpid(), 0)
-	if err != nil {
-		return fmt.Errorf("pidfd_open of minirun's own process: %w%s", err, hint)
+	// No process and no descriptor has the number -1: a kernel that gets to see the
+	// calls says so, and a filter says something else.
+	_, err := unix.PidfdOpen(-1, 0)
+	if !errors.Is(err, unix.EINVAL) {
+		return pidfdRefused("pidfd_open", err)
 	}
-	defer func() { _ = unix.Close(fd) }()
-	if err := unix.PidfdSendSignal(fd, 0, nil, 0); err != nil {
-		return fmt.Errorf("pidfd_send_signal to minirun's own process: %w%s", err, hint)
+	if err := unix.PidfdSendSignal(-1, 0, nil, 0); !errors.Is(err, unix.EBADF) {
+		return pidfdRefused("pidfd_send_signal", err)
 	}
-	own, err := unix.PidfdGetfd(fd, fd, 0)
-	if err != nil {
-		return fmt.Errorf("pidfd_getfd of minirun's own process: %w%s", err, hint)
+	if _, err := unix.PidfdGetfd(-1, -1, 0); !errors.Is(err, unix.EBADF) {
+		return pidfdRefused("pidfd_getfd", err)
 	}
-	_ = unix.Close(own)
 	return nil
+}
+
+func pidfdRefused(call string, err error) error {
+	if err == nil {
+		err = errors.New("a call that cannot succeed did")
+	}
+	return fmt.Errorf("%s: %w\nhint: minirun runs in a container or service whose seccomp filter forbids this: allow pidfd_open, pidfd_send_signal and pidfd_getfd", call, err)
 }

@@ -91,7 +91,7 @@ func (r *Record) write(dir string) error {
 // process that writes two records; so it gets only what most containers have
 // none of.
 func (r *Record) encode() ([]byte, error) {
-	out := fmt.Appendf(nil, `{"ociVersion":%s,"id":%s,"pid":%d,"startTime":%d,"bundle":%s,"rootfs":%s,"created":%q,"namespaces":%d`,
+	out := fmt.Appendf(make([]byte, 0, 2<<10), `{"ociVersion":%s,"id":%s,"pid":%d,"startTime":%d,"bundle":%s,"rootfs":%s,"created":%q,"namespaces":%d`,
 		quote(r.Version), quote(r.ID), r.Pid, r.StartTime, quote(r.Bundle), quote(r.Rootfs), r.Created.Format(time.RFC3339Nano), r.Namespaces)
 	if r.NoKeyring {
 		out = append(out, `,"noKeyring":true`...)

@@ -121,13 +121,17 @@ func (b *Builder) step(name, why string, t Then, out Cell, c Call, args []Arg) {
 		// Success is one thing for all calls but clone and read.
 		b.jumps = append(b.jumps, jump{i, -1, t.Next})
 	}
+	again := c == Openat2 && len(t.On) < MaxBranches && b.mayRace(args) && !slices.ContainsFunc(t.On, func(on On) bool { return on.Errno == unix.EAGAIN })
+	if len(t.On) > 0 || again {
+		s.On = make([]Branch, 0, len(t.On)+1)
+	}
 	for k, on := range t.On {
 		s.On = append(s.On, Branch{on.Errno, i + 1})
 		if on.To != 0 {
 			b.jumps = append(b.jumps, jump{i, k, on.To})
 		}
 	}
-	if c == Openat2 && len(s.On) < MaxBranches && b.mayRace(args) && !slices.ContainsFunc(s.On, func(on Branch) bool { return on.Errno == unix.EAGAIN }) {
+	if again {
 		s.On = append(s.On, Branch{unix.EAGAIN, i})
 	}
 	b.plan.Steps = append(b.plan.Steps, s)

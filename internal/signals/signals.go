@@ -75,7 +75,7 @@ const last unix.Signal = 64
 // itself by a helper, which must go on ignoring them.
 var DefaultInChildren = sync.OnceFunc(func() {
 	_, nothing, restorer := addresses()
-	for s := unix.Signal(1); s <= last; s++ {
+	for _, s := range leftAlone {
 		var before action
 		if err := sigaction(s, nil, &before); err == nil && before.handler == ignored {
 			// It cannot fail: a signal that cannot be caught cannot be ignored.
@@ -83,6 +83,13 @@ var DefaultInChildren = sync.OnceFunc(func() {
 		}
 	}
 })
+
+// leftAlone are the signals that may still be ignored in a Go program: the runtime
+// catches all others at its start, whatever they were (os/signal's documentation).
+var leftAlone = [...]unix.Signal{
+	unix.SIGHUP, unix.SIGINT, unix.SIGCONT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU,
+	32, 33, 34, // the C libraries'
+}
 
 // passedOn leaves out what cannot be caught, what the Go runtime needs for
 // itself (faults, preemption), and what is about this process alone: its

@@ -26,7 +26,7 @@ const module = "github.com/minirun/minirun"
 //
 // A new package gets a line; a new arrow gets one only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun": "atomicfile beside bootstrap cgroups cmdline container debuglog doctor engine image look see signals spec stdio termtext",
+	"cmd/minirun": "atomicfile beside bootstrap cgroups cmdline container debuglog doctor engine image look see signals spec startup stdio termtext",
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
@@ -87,6 +87,7 @@ var arrows = map[string]string{
 	"internal/seccomp/gen":   "",
 	"internal/signals":       "",
 	"internal/spec":          "",
+	"internal/startup":       "",
 	"internal/stdio":         "",
 	"internal/spec/spectest": "spec",
 	"internal/tartest":       "", // tests only
@@ -101,7 +102,7 @@ var level = map[string]int{
 	"build/graph": 14, "build/attest": 14, "build/compressed": 14, "build/tree": 14,
 	"image/transfer": 20, "image/ingest": 30, "image": 40, "look": 20, "doctor": 20, "container": 30, "systemd": 40,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
-	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80,
+	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80,
 }
 
 // A goPackage is what `go list -json` says of one.
