@@ -184,7 +184,9 @@ func (r *Root) Compile() {
 }
 
 // Finish adds what goes on top of everything else, after the hooks that may
-// still add mounts and files of their own.
+// still add mounts and files of their own. What is mounted on a shared root is
+// shared, and so are read-only and masked paths; but pivot_root, which comes later,
+// refuses a root that is shared.
 func (r *Root) Finish() {
 	c := r.c
 	if !c.in.MountNS && !c.in.OnHost {
@@ -192,8 +194,17 @@ func (r *Root) Finish() {
 	}
 	c.workingDirectory()
 	c.readonlyMounts()
+	shared := c.in.MountNS && propagationFlags(c.spec.Linux.RootfsPropagation) == unix.MS_SHARED
+	if shared {
+		c.b.In(plan.Filesystem, "linux.rootfsPropagation")
+		c.setAttrAt("make the root shared for a while", c.root, attr{propagation: unix.MS_SHARED}, 0)
+	}
 	c.readonlyPaths()
 	c.maskedPaths()
+	if shared {
+		c.b.In(plan.Filesystem, "linux.rootfsPropagation")
+		c.setAttrAt("make the root private", c.root, attr{propagation: unix.MS_PRIVATE}, 0)
+	}
 	c.readonlyRoot()
 }
 

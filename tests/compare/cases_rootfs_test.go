@@ -13,6 +13,10 @@ func propagation(kind string) testCase {
 		set: func(b *bundle) {
 			b.spec.Linux.RootfsPropagation = kind
 			b.mount("/mnt", "bind", b.beside("source", nil), "rbind", "rw")
+			if kind != "unbindable" { // runc cannot bind what is below one: tests/e2e
+				b.spec.Linux.ReadonlyPaths = append(b.spec.Linux.ReadonlyPaths, "/etc")
+				b.spec.Linux.MaskedPaths = append(b.spec.Linux.MaskedPaths, "/tmp")
+			}
 		},
 		allowed: slaves(kind),
 	}

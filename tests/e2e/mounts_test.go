@@ -73,7 +73,10 @@ func TestRootfsPropagationOnSharedMounts(t *testing.T) {
 		{"unbindable", "unbindable", "shared", ""}, {"runbindable", "unbindable", "unbindable", ""},
 	} {
 		t.Run("word "+c.word, func(t *testing.T) {
-			b := testbundle.New(t, testbundle.Sh(propagationOf+"; exec sleep 1000"), func(s *specs.Spec) { s.Linux.RootfsPropagation = c.word })
+			b := testbundle.New(t, testbundle.Sh(propagationOf+"; exec sleep 1000"), func(s *specs.Spec) {
+				s.Linux.RootfsPropagation = c.word
+				s.Linux.ReadonlyPaths = []string{"/etc"} // a clone of a mount that may be unbindable
+			})
 			shareMount(t, b.Path("/"))
 			shareMount(t, b.Host)
 			addMount(specs.Mount{Destination: "/mnt", Source: b.Host, Options: []string{"rbind"}})(b.Spec)
