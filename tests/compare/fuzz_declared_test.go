@@ -218,6 +218,21 @@ func cgroupOptions(r *fuzzRun) (out []allowed) {
 	return out
 }
 
+// coveredTmpfs declares what is mounted over a read-only tmpfs: runc goes by the path when it makes that read-only at the end.
+func coveredTmpfs(r *fuzzRun) (out []allowed) {
+	readonly := map[string]bool{}
+	for _, m := range list(r.config["mounts"]) {
+		at, _ := object(m)["destination"].(string)
+		at = filepath.Clean("/" + at)
+		if readonly[at] {
+			const reason = "ro is about the tmpfs, not about what is mounted over it"
+			out = append(out, allowed{"in.readonly." + at, "ok", reason}, allowed{"in.mount." + at + ".options", "rw*", reason}, allowed{"in.statfs." + at, "*", reason})
+		}
+		readonly[at] = object(m)["type"] == "tmpfs" && slices.Contains(list(object(m)["options"]), any("ro"))
+	}
+	return out
+}
+
 // mountOptionGiven reports whether a mount has one of some options.
 func mountOptionGiven(r *fuzzRun, options ...string) bool {
 	for _, m := range list(r.config["mounts"]) {
@@ -231,7 +246,7 @@ func mountOptionGiven(r *fuzzRun, options ...string) bool {
 }
 
 func declaredForFuzz(r *fuzzRun) (out []allowed) {
-	out = append(masks(r), cgroupOptions(r)...)
+	out = slices.Concat(masks(r), cgroupOptions(r), coveredTmpfs(r))
 	for _, d := range fuzzDeclarations {
 		if d.when != nil && !d.when(r) {
 			continue
