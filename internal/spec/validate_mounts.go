@@ -40,6 +40,9 @@ func validateMount(p *problems, prefix string, m *specs.Mount, l *specs.Linux) {
 	case !bind && m.Type == "" && o.Flags&unix.MS_REMOUNT == 0:
 		p.bad(prefix+".type", "must be given, unless options have bind or rbind", "")
 	}
+	if !bind && (m.Type == "cgroup" || m.Type == "cgroup2") && path.Clean("/"+m.Destination) == "/dev" {
+		p.bad(prefix+".destination", "must not be /dev: no devices can be made in a cgroup file system", "")
+	}
 	if o.TmpCopyUp && (m.Type != "tmpfs" || bind) {
 		p.bad(prefix+".options", "must not have tmpcopyup: only a tmpfs can be filled", "")
 	}

@@ -149,6 +149,8 @@ var schemaCases = []schemaCase{
 
 	// mounts
 	{name: "bind-nosymfollow", shape: "podman", set: `mounts.+={"destination":"/mnt","type":"bind","source":"$BUNDLE/source","options":["bind","nosymfollow"]}`, want: map[string]string{"in.mount./mnt.options": "*nosymfollow*"}},
+	{name: "cgroup-on-dev", shape: "docker", set: `mounts.+={"destination":"/dev","type":"cgroup","source":"cgroup"}`, refused: true},
+	{name: "cgroup2-on-dev", shape: "docker", set: `mounts.+={"destination":"/dev","type":"cgroup2","source":"cgroup2"}`, refused: true},
 	{name: "bind-over-etc-hosts-twice", shape: "docker", set: `mounts.+={"destination":"/etc/hosts","type":"bind","source":"$BUNDLE/one-file","options":["rbind","rprivate","ro"]}`},
 	{name: "bind-over-a-bind", shape: "kubernetes", set: `mounts.+={"destination":"/var/run/secrets/kubernetes.io/serviceaccount/file","type":"bind","source":"$BUNDLE/one-file","options":["rbind","rprivate"]}`},
 	{name: "bind-options-undone", shape: "docker", set: `mounts.+={"destination":"/mnt","type":"bind","source":"$BUNDLE/source","options":["rbind","ro","rw","noexec","exec","nosuid","suid","rprivate"]}`},
