@@ -199,7 +199,12 @@ func (s *session) stopped(pid int, status unix.WaitStatus) error {
 	}
 	if s.ended {
 		delete(s.threads, pid)
-		return ignoreGone(unix.PtraceDetach(pid))
+		if err := ignoreGone(unix.PtraceDetach(pid)); err != nil {
+			return err
+		}
+		// It may have stopped for something else before gone's signal came, which
+		// would then stop it for ever.
+		return ignoreGone(unix.Kill(pid, unix.SIGCONT))
 	}
 	signal := status.StopSignal()
 	switch {
