@@ -190,11 +190,15 @@ func fillPipe(p *os.File, data []byte) error {
 // pipe-user-pages-soft: two pages (pipe(7)).
 const defaultPipe = 8192
 
-// hookFailed tells which hook inside the container has failed, and how.
+// hookFailed tells which hook inside the container has failed, and how. The message may
+// come from another process, see mayAsk, and say anything.
 func (c *Container) hookFailed(m bootstrap.Message) error {
 	kind, i, h := c.hookInside(m.B)
 	if h == nil {
 		return fmt.Errorf("%s reports the failure of hook %d, which config.json does not have", c.who, m.B)
+	}
+	if m.A == handshake.TimedOut && h.Timeout == nil {
+		return fmt.Errorf("%s reports that %s took too long, which has no timeout", c.who, process.HookSource(kind, i))
 	}
 	var err error
 	switch status := unix.WaitStatus(m.A); {
@@ -208,8 +212,7 @@ func (c *Container) hookFailed(m bootstrap.Message) error {
 	return fmt.Errorf("config.json: %s: run %s: %w", process.HookSource(kind, i), h.Path, withOutput(err, c.printed(kind, i)))
 }
 
-// hookInside is the hook that the process knows by a number; nil if there is none: the
-// number may come from another process, see mayAsk.
+// hookInside is the hook that the process knows by a number; nil if there is none.
 func (c *Container) hookInside(number uint64) (kind string, i int, h *specs.Hook) {
 	if c.Hooks == nil {
 		return "", 0, nil
