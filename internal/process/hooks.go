@@ -16,10 +16,11 @@ import (
 // namespaces, cgroups, identity and filters that the process has at this moment,
 // and not more.
 //
-// Each hook reads its state from a pipe that the parent has filled and closed
-// (see the plan's Files). What it prints goes into a file in memory, which the
-// parent reads if the hook fails, or is appended to the files that annotations
-// name. A pipe would need a reader all the time, also between create and start.
+// Each hook reads its state from a pipe that the parent has filled and closed, or from
+// a file in memory if the state is large (see the plan's Files). What it prints goes
+// into a file in memory, which the parent reads if the hook fails, or is appended to
+// the files that annotations name. A pipe would need a reader all the time, also
+// between create and start.
 
 // CreateContainer adds the hooks of this kind. Their programs are the host's and
 // run while the host's root is still the root, so the container's environment,

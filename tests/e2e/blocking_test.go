@@ -61,6 +61,18 @@ func TestHookThatDoesNotReadItsState(t *testing.T) {
 	}
 }
 
+// TestHookReadsWholeState: no limit of pipes keeps a hook from its state, neither their
+// greatest size nor what one user may have of them.
+func TestHookReadsWholeState(t *testing.T) {
+	b := testbundle.New(t, testbundle.Writable, testbundle.Sh("cat /tmp/size"))
+	b.Spec.Annotations = map[string]string{"org.example": strings.Repeat("x", 3<<20)}
+	for _, kind := range hookKinds[2:4] {
+		b.Spec.Hooks = &specs.Hooks{}
+		setHooks(b.Spec.Hooks, kind, shellHook(`echo $(($(wc -c) >> 20)) > tmp/size`))
+		b.Run().Prints(t, "3")
+	}
+}
+
 // TestPoststopHooksAfterSignal: a signal kills the hook that hangs, and the others run.
 func TestPoststopHooksAfterSignal(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("exit 5"))
