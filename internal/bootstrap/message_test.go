@@ -42,6 +42,7 @@ var malformed = map[string][]byte{
 	"point of 20 bytes":    words32(plan.MessagePoint, 1, 0, 0, 0),
 	"point of 25 bytes":    append(words32(plan.MessagePoint, 1, 0, 0, 0, 0), 0),
 	"point of 28 bytes":    words32(plan.MessagePoint, 1, 0, 0, 0, 0, 0),
+	"times as a point":     words32(plan.MessagePoint, uint32(Stamped), 0, 0, 0, 0),
 	"point of 4 KiB":       append(words32(plan.MessagePoint, 1), make([]byte, 4088)...),
 }
 

@@ -340,7 +340,7 @@ func parse(b []byte, steps int) (Message, error) {
 		if uint64(step) < uint64(steps) && errno > 0 && errno <= plan.MaxErrno {
 			return Message{}, &ErrFailed{int(step), unix.Errno(errno)}
 		}
-	case len(b) == plan.MessageSize && le.Uint32(b) == plan.MessagePoint:
+	case len(b) == plan.MessageSize && le.Uint32(b) == plan.MessagePoint && le.Uint32(b[4:]) != Stamped: // that one has times
 		return Message{Point: le.Uint32(b[4:]), A: le.Uint64(b[8:]), B: le.Uint64(b[16:])}, nil
 	}
 	return Message{}, fmt.Errorf("malformed message from the new process: %d bytes, %x", len(b), b)

@@ -138,7 +138,7 @@ func (w *writer) write(d *dir, v *Value) error {
 		}
 		w.fd, w.path = fd, path
 	}
-	if _, err := unix.Pwrite(w.fd, []byte(v.Value), 0); err != nil {
+	if err := writeWhole(w.fd, v.Value); err != nil {
 		return fmt.Errorf("write %q to %s: %w", v.Value, path, err)
 	}
 	debuglog.Printf("wrote %q to %s", v.Value, path)

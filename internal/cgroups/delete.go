@@ -62,7 +62,12 @@ func remove(path string) error {
 	if err := refuseRoot(path); err != nil {
 		return err
 	}
-	if err := removeBelow(unix.AT_FDCWD, path, path); err != nil {
+	p, err := enterPlace(unix.AT_FDCWD, path, path)
+	if err == nil {
+		err = p.removeInside()
+		p.close()
+	}
+	if err != nil && !gone(err) {
 		return err
 	}
 	if err := unix.Rmdir(path); err != nil && err != unix.ENOENT {
@@ -80,37 +85,26 @@ func refuseRoot(path string) error {
 	return nil
 }
 
-// removeBelow removes the children of a cgroup, deepest first. It goes by
-// descriptors, since a container can nest cgroups deeper than a path is long.
-func removeBelow(at int, name, path string) error {
-	fd, err := unix.Openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err == unix.ENOENT {
-		return nil
-	}
+// removeInside removes the cgroups inside one, deepest first.
+func (p *place) removeInside() error {
+	names, err := p.inside()
 	if err != nil {
-		return fmt.Errorf("open %s: %w", path, err)
-	}
-	f := os.NewFile(uintptr(fd), path)
-	defer f.Close()
-	entries, err := f.ReadDir(-1)
-	if err != nil && !gone(err) {
-		return fmt.Errorf("list %s: %w", path, err)
+		return err
 	}
 	var left error
-	for _, e := range entries {
-		if !e.IsDir() {
-			continue
-		}
-		err := unix.Unlinkat(fd, e.Name(), unix.AT_REMOVEDIR)
+	for _, name := range names {
+		err := unix.Unlinkat(p.fd, name, unix.AT_REMOVEDIR)
 		if err == unix.EBUSY {
-			if err := removeBelow(fd, e.Name(), path+"/"+e.Name()); err != nil {
-				left = err
+			if inner := p.in(name, (*place).removeInside); errors.Is(inner, errLost) {
+				return inner
+			} else if inner != nil && !gone(inner) {
+				left = inner
 				continue
 			}
-			err = unix.Unlinkat(fd, e.Name(), unix.AT_REMOVEDIR)
+			err = unix.Unlinkat(p.fd, name, unix.AT_REMOVEDIR)
 		}
 		if err != nil && err != unix.ENOENT {
-			left = fmt.Errorf("rmdir %s/%s: %w", path, e.Name(), err)
+			left = fmt.Errorf("rmdir %s/%s: %w", p.path, name, err)
 		}
 	}
 	return left

@@ -89,6 +89,5 @@ func writeAt(dir int, file, value string) error {
 	if err != nil {
 		return err
 	}
-	_, err = unix.Write(fd, []byte(value))
-	return errors.Join(err, unix.Close(fd))
+	return errors.Join(writeWhole(fd, value), unix.Close(fd))
 }

@@ -461,17 +461,23 @@ func writeText(path, value string) error {
 		return &fs.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer unix.Close(fd)
-	for {
-		_, err = unix.Write(fd, []byte(value))
-		if err != unix.EINTR {
-			break
-		}
-	}
-	if err != nil {
+	if err := writeWhole(fd, value); err != nil {
 		return fmt.Errorf("write %q to %s: %w", value, path, err)
 	}
 	debuglog.Printf("wrote %q to %s", value, path)
 	return nil
+}
+
+// writeWhole writes a value to an open cgroup file. The kernel gives some writes up if
+// a signal is pending, be it one of the Go runtime's: those of memory limits in
+// version 1.
+func writeWhole(fd int, value string) error {
+	for {
+		_, err := unix.Pwrite(fd, []byte(value), 0)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
 }
 
 // readText reads a whole cgroup file, without the newline at its end.

@@ -5,9 +5,12 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestFreezeAfterInside: frozen right away, the thread of Inside would stop the
@@ -107,4 +110,44 @@ func TestDeleteKills(t *testing.T) {
 	if err := again.Delete(0); err != nil {
 		t.Errorf("a second time: %v", err)
 	}
+}
+
+// TestNestedDeeperThanDescriptors: a container may nest cgroups deeper than this process
+// may have files open, and freeze the deepest.
+func TestNestedDeeperThanDescriptors(t *testing.T) {
+	_, g := realGroup(t)
+	freezer := g.dir("freezer", false)
+	if freezer == nil {
+		t.Skip("needs the freezer of cgroup v1")
+	}
+	cmd := exec.Command("sh", "-ec", "for i in $(seq 200); do mkdir c; cd -P c; done; sleep 1000 & echo $! > cgroup.procs; echo FROZEN > freezer.state; echo; wait")
+	cmd.Dir = freezer.path
+	made, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = made.Read(make([]byte, 1))
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 64, Max: before.Max}); err != nil {
+		t.Fatal(err)
+	}
+	pids, err := g.AllProcs()
+	if len(pids) != 1 || err != nil {
+		t.Errorf("processes %v, %v", pids, err)
+	}
+	deleted := g.Delete(5 * time.Second)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if deleted != nil {
+		t.Error(deleted)
+		_ = g.Delete(5 * time.Second)
+	}
+	_ = cmd.Wait()
 }

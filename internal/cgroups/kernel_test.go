@@ -8,12 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -286,4 +288,44 @@ func TestNoLeaks(t *testing.T) {
 func threads() int {
 	e, _ := os.ReadDir("/proc/self/task")
 	return len(e)
+}
+
+// TestLimitDespiteSignals: version 1 answers EINTR for a limit of memory if a signal is
+// pending, and the Go runtime sends signals to its threads.
+func TestLimitDespiteSignals(t *testing.T) {
+	h, g := realGroup(t)
+	if !h.has("memory") {
+		t.Skip("needs the memory controller of cgroup v1")
+	}
+	values := compileJSON(t, h, `{"memory":{"limit":67108864}}`)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	interruptThread(t, 20*time.Microsecond)
+	for range 20000 {
+		if err := g.Apply(values); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// interruptThread sends SIGURG, which the Go runtime uses too and takes any number of, to
+// the calling thread at an interval, from the kernel's timer interrupt.
+func interruptThread(t *testing.T, interval time.Duration) {
+	t.Helper()
+	event := struct { // struct sigevent
+		value          uint64
+		signal, notify int32
+		thread         int32
+		_              [44]byte
+	}{signal: int32(unix.SIGURG), notify: 4 /* SIGEV_THREAD_ID */, thread: int32(unix.Gettid())}
+	var timer int32
+	if _, _, errno := unix.Syscall(unix.SYS_TIMER_CREATE, unix.CLOCK_MONOTONIC, uintptr(unsafe.Pointer(&event)), uintptr(unsafe.Pointer(&timer))); errno != 0 {
+		t.Fatal(errno)
+	}
+	t.Cleanup(func() { _, _, _ = unix.Syscall(unix.SYS_TIMER_DELETE, uintptr(timer), 0, 0) })
+	every := unix.NsecToTimespec(interval.Nanoseconds())
+	when := [2]unix.Timespec{every, every} // struct itimerspec
+	if _, _, errno := unix.Syscall6(unix.SYS_TIMER_SETTIME, uintptr(timer), 0, uintptr(unsafe.Pointer(&when)), 0, 0, 0); errno != 0 {
+		t.Fatal(errno)
+	}
 }

@@ -102,6 +102,10 @@ func restoring(values []Value, before fileReader) (out []Value) {
 // oldValue is what to write so that the part of a file that v changes is again
 // as in text.
 func oldValue(v *Value, text string) string {
+	words := strings.Fields(v.Value)
+	if v.File == "cgroup.subtree_control" {
+		return oldControllers(words, strings.Fields(text))
+	}
 	switch v.Verify {
 	case VerifyDefault:
 		first, _, _ := strings.Cut(text, "\n")
@@ -114,12 +118,30 @@ func oldValue(v *Value, text string) string {
 		}
 		return "0"
 	case VerifyLine:
-		return oldLine(strings.Fields(v.Value), v.File, text)
+		return oldLine(words, v.File, text)
+	case VerifyNone: // of a file that is not known: a line has its device first, or is the only one
+		if len(words) > 1 {
+			return oldLine(words, v.File, text)
+		}
+		text, _, _ = strings.Cut(text, "\n")
 	}
 	if text == "" {
 		return "\n" // an empty write(2) does not reach the kernel
 	}
 	return text
+}
+
+// oldControllers turns on, or off, what changes turn on or off, as it was before.
+func oldControllers(changes, on []string) string {
+	var out []string
+	for _, c := range changes {
+		name, sign := strings.TrimLeft(c, "+-"), "-"
+		if slices.Contains(on, name) {
+			sign = "+"
+		}
+		out = append(out, sign+name)
+	}
+	return strings.Join(out, " ")
 }
 
 // oldLine is the line of a device or interface. One that is not shown has no

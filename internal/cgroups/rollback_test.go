@@ -23,6 +23,12 @@ func TestRestoring(t *testing.T) {
 		{"v1", `{"blockIO":{"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":5}]}}`, "blkio.throttle.read_bps_device=8:0 1048576\n8:16 7", "blkio.throttle.read_bps_device=8:0 1048576"},
 		{"v1", `{"blockIO":{"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":5}]}}`, "blkio.throttle.read_bps_device=", "blkio.throttle.read_bps_device=8:0 0"},
 		{"v2", `{"blockIO":{"throttleReadBpsDevice":[{"major":8,"minor":0,"rate":5}]}}`, "io.max=", "io.max=8:0 rbps=max"},
+		// Of a file that is not known the line that was written, and controllers by their signs.
+		{"v2", `{"unified":{"io.weight":"8:0 300"}}`, "io.weight=default 100", "io.weight=8:0 default"},
+		{"v2", `{"unified":{"io.weight":"8:0 300"}}`, "io.weight=default 100\n8:0 200\n8:16 7", "io.weight=8:0 200"},
+		{"v2", `{"unified":{"io.weight":"300"}}`, "io.weight=default 100\n8:0 200", "io.weight=default 100"},
+		{"v2", `{"unified":{"io.latency":"8:0 target=5"}}`, "io.latency=", "io.latency=8:0 target=max"},
+		{"v2", `{"unified":{"cgroup.subtree_control":"+cpu -io"}}`, "cgroup.subtree_control=io memory", "cgroup.subtree_control=-cpu +io"},
 		// A file that the kernel does not have was not written.
 		{"v2", `{"cpu":{"burst":0}}`, "", ""},
 	} {

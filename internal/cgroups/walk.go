@@ -1,5 +1,6 @@
 // This file owns the walk through a cgroup and those made inside it. It goes by
-// descriptors, since a container can nest cgroups deeper than a path is long.
+// descriptors, since a container can nest cgroups deeper than a path is long, and
+// holds one at a time, since it can nest them deeper than a process may have any.
 
 package cgroups
 
@@ -11,32 +12,88 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// A place is where a walk is: an open cgroup.
+type place struct {
+	fd   int
+	path string
+}
+
+func enterPlace(at int, name, path string) (place, error) {
+	fd, err := unix.Openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return place{}, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return place{fd, path}, nil
+}
+
+func (p *place) close() { _ = unix.Close(p.fd) }
+
+// inside lists the cgroups made inside.
+func (p *place) inside() (names []string, err error) {
+	fd, err := unix.Openat(p.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: p.path, Err: err}
+	}
+	f := os.NewFile(uintptr(fd), p.path)
+	defer f.Close()
+	entries, err := f.ReadDir(-1)
+	if err != nil && !gone(err) {
+		return nil, fmt.Errorf("list %s: %w", p.path, err)
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// errLost says that a walk could not come back, and must end.
+var errLost = errors.New("the cgroup above cannot be opened again")
+
+// in does something in a cgroup inside, and comes back. A cgroup never moves into another
+// one, and one that has been removed still leads to where it was.
+func (p *place) in(name string, do func(p *place) error) error {
+	outer := p.path
+	inner, err := enterPlace(p.fd, name, outer+"/"+name)
+	if err != nil {
+		return err
+	}
+	p.close()
+	*p = inner
+	err = do(p)
+	back, lost := enterPlace(p.fd, "..", outer)
+	if lost != nil {
+		return fmt.Errorf("%s: %w", outer, errLost)
+	}
+	p.close()
+	*p = back
+	return err
+}
+
 // walk calls visit with the descriptor and the path of a cgroup and of each
 // inside it, outer ones first. One that vanishes meanwhile is left out; if it
 // is the first one, the error is [gone].
 func walk(path string, visit func(dir int, path string) error) error {
-	return walkAt(unix.AT_FDCWD, path, path, visit)
-}
-
-func walkAt(at int, name, path string, visit func(dir int, path string) error) error {
-	fd, err := unix.Openat(at, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	p, err := enterPlace(unix.AT_FDCWD, path, path)
 	if err != nil {
-		return &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	f := os.NewFile(uintptr(fd), path)
-	defer f.Close()
-	if err := visit(fd, path); err != nil {
 		return err
 	}
-	entries, err := f.ReadDir(-1)
-	if err != nil && !gone(err) {
-		return fmt.Errorf("list %s: %w", path, err)
+	defer p.close()
+	return p.walk(visit)
+}
+
+func (p *place) walk(visit func(dir int, path string) error) error {
+	if err := visit(p.fd, p.path); err != nil {
+		return err
 	}
-	for _, e := range entries {
-		if !e.IsDir() {
-			continue
-		}
-		if err := walkAt(fd, e.Name(), path+"/"+e.Name(), visit); err != nil && !gone(err) {
+	names, err := p.inside()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		err := p.in(name, func(p *place) error { return p.walk(visit) })
+		if err != nil && !gone(err) {
 			return err
 		}
 	}

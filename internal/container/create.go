@@ -35,7 +35,7 @@ type Container struct {
 	lock     lock // held until the program runs, or `create` ends
 	values   []cgroups.Value
 	hostRoot [2]uint32  // host uid and gid of the user namespace's root, if known
-	pipes    []*os.File // to the hooks that run inside, named by their JSON paths
+	pipes    []*os.File // to the hooks that run inside, or files that are read like one, named by their JSON paths
 	notify   *notifier  // nil if no one wants to know when the program is ready
 	outputs  []*os.File // what these hooks print, likewise; none if it is appended to files
 	copiedUp int        // how many directories have been copied into a tmpfs
@@ -408,12 +408,7 @@ func (c *Container) openFiles() ([]*os.File, error) {
 func (c *Container) openFile(f plan.File) (*os.File, error) {
 	switch f.Open {
 	case plan.Pipe:
-		var fds [2]int
-		if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
-			return nil, err
-		}
-		c.pipes = append(c.pipes, os.NewFile(uintptr(fds[1]), f.Source))
-		return os.NewFile(uintptr(fds[0]), f.Source), nil
+		return c.hookInput(f)
 	case plan.MapIDs:
 		return idMap(f.Maps)
 	case plan.Append:

@@ -42,8 +42,8 @@ func (c *Container) destroy() error {
 	for _, w := range warnings {
 		c.options.Warn(w)
 	}
-	if err = errors.Join(back, err); err != nil {
-		return err
+	if err != nil {
+		return errors.Join(back, err)
 	}
 	if c.group != nil {
 		c.group.Unmake() // the parents
@@ -56,7 +56,7 @@ func (c *Container) destroy() error {
 			c.options.Warn(w)
 		}
 	}
-	return nil
+	return back
 }
 
 // endFirst kills the container's first process and reaps it.
@@ -167,26 +167,28 @@ func Delete(root, id string, force bool) (warnings []error, err error) {
 	if err != nil {
 		return nil, forceDamaged(root, id, force, err)
 	}
-	devices, err := r.strandedDevices()
-	if err != nil {
-		return nil, err
-	}
 	lost := r.mayHaveLost()
-	if err := r.end(force); err != nil {
-		return nil, err
+	devices, stranded := r.strandedDevices()
+	if stranded == nil || force {
+		err = r.end(force)
 	}
 	if devices != nil {
 		defer devices.Close()
-		if err := devices.Restore(); err != nil {
-			return nil, err
+		if err == nil {
+			stranded = devices.Restore()
 		}
+	}
+	if err != nil || stranded != nil && !force {
+		return nil, errors.Join(err, stranded)
 	}
 	warnings, err = r.remove(filepath.Join(root, id), cgroups.Open(r.Cgroups))
 	if err != nil {
 		return warnings, err
 	}
-	if lost != nil {
-		warnings = append(warnings, lost)
+	for _, w := range [2]error{lost, stranded} {
+		if w != nil {
+			warnings = append(warnings, w)
+		}
 	}
 	l.release()
 	return append(warnings, r.poststop(context.Background())...), nil

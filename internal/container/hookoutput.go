@@ -101,21 +101,29 @@ func withOutput(err error, output []byte) error {
 
 // hookOutputFile makes the file that takes the output of a hook inside, and keeps it.
 func (c *Container) hookOutputFile(f plan.File) (*os.File, error) {
-	fd, err := unix.MemfdCreate("hook", unix.MFD_CLOEXEC)
-	if err != nil {
-		// A system without memfd_create(2), or a filter that forbids it.
-		fd, err = unix.Open(c.options.directory(), unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
-	}
+	kept, err := memoryFile(f.Source, c.options.directory())
 	if err != nil {
 		return nil, err
 	}
-	kept := os.NewFile(uintptr(fd), f.Source)
 	c.outputs = append(c.outputs, kept)
 	if err := kept.Chmod(0o666); err != nil { // the hook's user may open /dev/stderr
 		return nil, err
 	}
 	// The hook can write only, and to the end.
 	return reopen(kept, unix.O_WRONLY|unix.O_APPEND)
+}
+
+// memoryFile makes a file in memory, or one without a name in a directory: on a system
+// without memfd_create(2), or under a filter that forbids it.
+func memoryFile(name, dir string) (*os.File, error) {
+	fd, err := unix.MemfdCreate("hook", unix.MFD_CLOEXEC)
+	if err != nil {
+		fd, err = unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), name), nil
 }
 
 // reopen opens a file without a name again, with other flags.

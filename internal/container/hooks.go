@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"math"
 	"os"
 	"os/exec"
 	"runtime"
@@ -19,6 +19,7 @@ import (
 
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/handshake"
+	"github.com/minirun/minirun/internal/plan"
 	"github.com/minirun/minirun/internal/process"
 	"github.com/minirun/minirun/internal/signals"
 )
@@ -141,60 +142,84 @@ func hookFailure(ctx context.Context, h *specs.Hook, err error, output []byte) e
 	return withOutput(err, output)
 }
 
-// feedHooks gives the hooks that run inside the container their input: each
-// has a pipe of its own, filled and closed before the hook begins.
-func (c *Container) feedHooks() error {
-	if len(c.pipes) == 0 {
-		return nil
+// hookInput makes what a hook inside the container reads its state from, and keeps the
+// other end. The state is written before the hook begins, so a pipe is for a state that
+// every pipe holds; a larger one is in a file in memory.
+func (c *Container) hookInput(f plan.File) (*os.File, error) {
+	state, err := json.Marshal(c.state(specs.StateCreating, math.MaxInt32))
+	if err != nil {
+		return nil, err
 	}
+	if len(state) > maxPiped {
+		file, err := memoryFile(f.Source, c.options.directory())
+		if err != nil {
+			return nil, err
+		}
+		c.pipes = append(c.pipes, file)
+		return reopen(file, unix.O_RDONLY)
+	}
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return nil, err
+	}
+	c.pipes = append(c.pipes, os.NewFile(uintptr(fds[1]), f.Source))
+	return os.NewFile(uintptr(fds[0]), f.Source), nil
+}
+
+// maxPiped is what a pipe of every user holds, also of one who has exceeded
+// pipe-user-pages-soft: a page, before Linux 5.14 (pipe(7)).
+const maxPiped = 4096
+
+// feedHooks gives the hooks of a kind that run inside the container their input, which
+// has to be complete before they begin.
+func (c *Container) feedHooks(kind string, status specs.ContainerState) error {
+	var later []*os.File
+	for i, f := range c.pipes {
+		if !strings.HasPrefix(f.Name(), "hooks."+kind+"[") {
+			later = append(later, f)
+			continue
+		}
+		if err := errors.Join(c.feedHook(f, status), f.Close()); err != nil {
+			c.pipes = append(later, c.pipes[i+1:]...)
+			return fmt.Errorf("config.json: %s: write the state: %w", f.Name(), err)
+		}
+	}
+	c.pipes = later
+	return nil
+}
+
+func (c *Container) feedHook(f *os.File, status specs.ContainerState) error {
 	pid, err := innerPid(c.Pid)
 	if err != nil {
 		return err
 	}
-	for _, p := range c.pipes {
-		status := specs.StateCreating
-		if strings.HasPrefix(p.Name(), "hooks.startContainer") {
-			status = specs.StateCreated
-		}
-		state, err := json.Marshal(c.state(status, pid))
-		if err == nil {
-			err = fillPipe(p, state)
-		}
-		if err := errors.Join(err, p.Close()); err != nil {
-			return fmt.Errorf("config.json: %s: write the state: %w", p.Name(), err)
-		}
-	}
-	c.pipes = nil
-	return nil
-}
-
-// fillPipe writes to a pipe that has no reader yet, so the pipe must hold all of
-// it: a write that waits for room would wait forever.
-func fillPipe(p *os.File, data []byte) error {
-	fd := int(p.Fd())
-	if err := unix.SetNonblock(fd, true); err != nil {
+	data, err := json.Marshal(c.state(status, pid))
+	if err != nil {
 		return err
 	}
-	if len(data) > defaultPipe {
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, len(data)); err != nil {
-			return fmt.Errorf("a pipe of %d bytes: %w: see /proc/sys/fs/pipe-max-size", len(data), err)
-		}
+	fd := int(f.Fd())
+	if err := unix.SetNonblock(fd, true); err != nil { // nothing reads the pipe yet
+		return err
 	}
-	if n, err := unix.Write(fd, data); err != nil || n != len(data) {
-		return fmt.Errorf("a pipe took %d of %d bytes: %w", max(n, 0), len(data), errors.Join(err, io.ErrShortWrite))
+	for len(data) > 0 {
+		n, err := unix.Write(fd, data)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+		data = data[max(n, 0):]
 	}
 	return nil
 }
 
-// defaultPipe is the capacity of a new pipe of a user who has exceeded
-// pipe-user-pages-soft: two pages (pipe(7)).
-const defaultPipe = 8192
-
-// hookFailed tells which hook inside the container has failed, and how.
+// hookFailed tells which hook inside the container has failed, and how. The message may
+// come from another process, see mayAsk, and say anything.
 func (c *Container) hookFailed(m bootstrap.Message) error {
 	kind, i, h := c.hookInside(m.B)
 	if h == nil {
 		return fmt.Errorf("%s reports the failure of hook %d, which config.json does not have", c.who, m.B)
+	}
+	if m.A == handshake.TimedOut && h.Timeout == nil {
+		return fmt.Errorf("%s reports that %s took too long, which has no timeout", c.who, process.HookSource(kind, i))
 	}
 	var err error
 	switch status := unix.WaitStatus(m.A); {
@@ -208,8 +233,7 @@ func (c *Container) hookFailed(m bootstrap.Message) error {
 	return fmt.Errorf("config.json: %s: run %s: %w", process.HookSource(kind, i), h.Path, withOutput(err, c.printed(kind, i)))
 }
 
-// hookInside is the hook that the process knows by a number; nil if there is none: the
-// number may come from another process, see mayAsk.
+// hookInside is the hook that the process knows by a number; nil if there is none.
 func (c *Container) hookInside(number uint64) (kind string, i int, h *specs.Hook) {
 	if c.Hooks == nil {
 		return "", 0, nil

@@ -74,6 +74,7 @@ func sendAll(fd int, data, control []byte, until time.Time, pause func([]unix.Po
 // pause waits until one of the descriptors is ready, or until the time is over, or for
 // less if a signal comes.
 func pause(fds []unix.PollFd, limit time.Duration) error {
+	limit = max(limit, 0) // a time that has passed meanwhile; poll(2) takes a negative one for no limit
 	_, err := unix.Poll(fds, int((limit + time.Millisecond - 1).Milliseconds()))
 	if err != nil && !errors.Is(err, unix.EINTR) {
 		return fmt.Errorf("poll: %w", err)

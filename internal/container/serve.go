@@ -151,7 +151,7 @@ func (c *Container) mounted() error {
 	if err := c.hooks("createRuntime", hooks.CreateRuntime, specs.StateCreating); err != nil {
 		return err
 	}
-	return c.feedHooks()
+	return c.feedHooks("createContainer", specs.StateCreating)
 }
 
 // checkMaps refuses mappings for a user namespace that is joined and has others. The
@@ -180,6 +180,10 @@ func (c *Container) ready() ([]byte, error) {
 			return nil, err
 		}
 		c.did(begin, fmt.Sprintf("set the limits of process %d: prlimit", c.proc.Pid), "root of a user namespace may not raise them", "process.rlimits")
+	}
+	// Only now is the process the one that startContainer hooks are told of.
+	if err := c.feedHooks("startContainer", specs.StateCreated); err != nil {
+		return nil, err
 	}
 	if err := errors.Join(c.sendConsole(), c.sendPidFD(pidFDOfFirst)); err != nil {
 		return nil, err

@@ -62,6 +62,16 @@ func (m *Mover) decide(wanted map[string]specs.LinuxNetDevice) error {
 	if same {
 		return errors.New("linux.netDevices: the container's network namespace is the host's: no device can be moved into it")
 	}
+	m.Devices = devicesOf(wanted)
+	for i := range m.Devices {
+		d := &m.Devices[i]
+		if err := m.look(d); err != nil {
+			return fmt.Errorf("%s: %w", d.source(), err)
+		}
+		if twin := slices.IndexFunc(m.Devices[:i], func(o Device) bool { return o.Index == d.Index }); twin >= 0 {
+			return fmt.Errorf("%s: %s is the device of %s already", d.source(), d.Host, m.Devices[twin].source())
+		}
+	}
 	var taken []string
 	err = m.inside.dump(unix.RTM_GETLINK, linkBody(0, 0, 0), func(body []byte) error {
 		l, err := parseLink(body)
@@ -71,15 +81,7 @@ func (m *Mover) decide(wanted map[string]specs.LinuxNetDevice) error {
 	if err != nil {
 		return fmt.Errorf("linux.netDevices: list the devices of the container's network namespace: %w", err)
 	}
-	if m.Devices, err = chooseNames(wanted, taken); err != nil {
-		return err
-	}
-	for i := range m.Devices {
-		if err := m.look(&m.Devices[i]); err != nil {
-			return fmt.Errorf("%s: %w", source(m.Devices[i].Host), err)
-		}
-	}
-	return nil
+	return chooseNames(m.Devices, taken)
 }
 
 func sameFile(a, b *os.File) (bool, error) {
@@ -103,7 +105,7 @@ func (m *Mover) look(d *Device) error {
 	if l.loopback {
 		return errors.New("the loopback device cannot leave its network namespace")
 	}
-	d.Index, d.Hardware, d.Up, d.Master = l.index, l.hardware, l.up, l.master
+	d.Host, d.Index, d.Hardware, d.Up, d.Master = l.names[0], l.index, l.hardware, l.up, l.master
 	body := make([]byte, unix.SizeofIfAddrmsg)
 	native.PutUint32(body[4:], uint32(d.Index))
 	err = m.host.dump(unix.RTM_GETADDR, body, func(body []byte) error {
@@ -152,7 +154,7 @@ func (m *Mover) Move() error {
 	for i := range m.Devices {
 		d := &m.Devices[i]
 		if err := m.move(d); err != nil {
-			err = fmt.Errorf("%s: move %s into the container's network namespace: %w", source(d.Host), d.Host, explain(err))
+			err = fmt.Errorf("%s: move %s into the container's network namespace: %w", d.source(), d.Host, explain(err))
 			return errors.Join(err, m.restore(m.Devices[:i+1]))
 		}
 	}
@@ -198,7 +200,7 @@ func (m *Mover) restore(devices []Device) error {
 	for i := range slices.Backward(devices) {
 		d := &devices[i]
 		if err := m.bringBack(d); err != nil {
-			failed = append(failed, fmt.Errorf("%s: bring %s back to the host: %w", source(d.Host), d.Host, err))
+			failed = append(failed, fmt.Errorf("%s: bring %s back to the host: %w", d.source(), d.Host, err))
 		}
 	}
 	return errors.Join(failed...)
@@ -230,14 +232,19 @@ func (m *Mover) bringBack(d *Device) error {
 	if err != nil {
 		return err
 	}
-	return m.host.doAll(requests)
+	return m.host.doEach(requests)
 }
 
 // find finds a device in the container's network namespace: by its index, whatever a hook
-// has done to it, or by its name. Under its old name it was moved and not renamed yet.
+// has done to it, or by its name. Under its old name it was moved and not renamed yet. A
+// device that has not left is not looked for there: another may have its name and
+// hardware address, those of a tunnel in every namespace.
 func (m *Mover) find(d *Device) (link, error) {
 	if d.inside != 0 {
 		return m.inside.get(linkBody(d.inside, 0, 0))
+	}
+	if l, err := m.host.get(linkBody(d.Index, 0, 0)); err == nil && l.names[0] == d.Host && l.hardware == d.Hardware {
+		return link{}, unix.ENODEV
 	}
 	for _, name := range [2]string{d.Name, d.Host} {
 		l, err := m.inside.link(name)

@@ -19,6 +19,7 @@
 package netdevice
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -44,43 +45,49 @@ type Device struct {
 	Addresses []string `json:"addresses,omitempty"` // bodies of RTM_NEWADDR, in base64
 	Routes    []string `json:"routes,omitempty"`    // bodies of RTM_NEWROUTE, in base64
 
-	inside int // its index in the container's network namespace, once this process has moved it
+	key    string // its name in linux.netDevices: that on the host, or an alternative one (ip-link(8), property)
+	inside int    // its index in the container's network namespace, once this process has moved it
 }
 
 // source is the JSON path of a device.
-func source(host string) string { return spec.Key("linux.netDevices", host) }
+func (d *Device) source() string { return spec.Key("linux.netDevices", cmp.Or(d.key, d.Host)) }
+
+// devicesOf lists the devices of linux.netDevices in the order of their names there
+// (pure). Those that are to keep their names have none in the container yet.
+func devicesOf(wanted map[string]specs.LinuxNetDevice) []Device {
+	devices := make([]Device, 0, len(wanted))
+	for _, key := range slices.Sorted(maps.Keys(wanted)) {
+		devices = append(devices, Device{Host: key, Name: wanted[key].Name, key: key})
+	}
+	return devices
+}
 
 // maxName is the longest name of a network device: IFNAMSIZ without the NUL.
 const maxName = 15
 
-// chooseNames gives each device its name in the container (pure), in the order of the
-// names on the host. Names are compared with those that the container's network
-// namespace has before any device is moved: the kernel looks at a new name only once
-// the device is in its new namespace, and leaves it there if the name is taken.
+// chooseNames gives each device its name in the container (pure). Names are compared with
+// those that the container's network namespace has before any device is moved: the kernel
+// looks at a new name only once the device is in its new namespace, and leaves it there if
+// the name is taken.
 //
 // A name with %d gets the lowest number that makes it unique, as the kernel would
 // choose it. It is chosen here because the kernel does not report what it chose.
-func chooseNames(wanted map[string]specs.LinuxNetDevice, taken []string) ([]Device, error) {
-	hosts := slices.Sorted(maps.Keys(wanted))
+func chooseNames(devices []Device, taken []string) error {
 	used := map[string]bool{}
 	for _, name := range taken {
 		used[name] = true
 	}
-	devices := make([]Device, len(hosts))
-	for i, host := range hosts {
-		name := wanted[host].Name
-		if name == "" {
-			name = host
-		}
-		devices[i] = Device{Host: host, Name: name}
-		if strings.Contains(name, "%d") {
+	for i := range devices {
+		d := &devices[i]
+		d.Name = cmp.Or(d.Name, d.Host)
+		if strings.Contains(d.Name, "%d") {
 			continue // once all fixed names are known
 		}
-		if used[name] {
-			return nil, fmt.Errorf("%s: the container's network namespace already has a device named %q\n"+
-				"hint: choose another name, or a template such as \"eth%%d\", in linux.netDevices", source(host), name)
+		if used[d.Name] {
+			return fmt.Errorf("%s: the container's network namespace already has a device named %q\n"+
+				"hint: choose another name, or a template such as \"eth%%d\", in linux.netDevices", d.source(), d.Name)
 		}
-		used[name] = true
+		used[d.Name] = true
 	}
 	for i := range devices {
 		d := &devices[i]
@@ -94,9 +101,9 @@ func chooseNames(wanted map[string]specs.LinuxNetDevice, taken []string) ([]Devi
 			}
 		}
 		if len(d.Name) > maxName {
-			return nil, fmt.Errorf("%s: no number is free for the name %q: %q would be longer than %d bytes", source(d.Host), template, d.Name, maxName)
+			return fmt.Errorf("%s: no number is free for the name %q: %q would be longer than %d bytes", d.source(), template, d.Name, maxName)
 		}
 		used[d.Name] = true
 	}
-	return devices, nil
+	return nil
 }

@@ -35,7 +35,8 @@ func TestChooseNames(t *testing.T) {
 			host, name, _ := strings.Cut(pair, "=")
 			wanted[host] = specs.LinuxNetDevice{Name: name}
 		}
-		devices, err := chooseNames(wanted, strings.Fields(c.taken))
+		devices := devicesOf(wanted)
+		err := chooseNames(devices, strings.Fields(c.taken))
 		var got []string
 		for _, d := range devices {
 			got = append(got, d.Host+"="+d.Name)
@@ -212,4 +213,31 @@ func FuzzParse(f *testing.F) {
 		_ = parseError(body, unix.NLMSG_ERROR)
 		_, _ = (&socket{}).answers(body, func([]byte) error { return nil })
 	})
+}
+
+// TestListThatChanges: the kernel marks the answers of a list that changed meanwhile,
+// some or the last.
+func TestListThatChanges(t *testing.T) {
+	message := func(kind, flags uint16, sequence uint32) []byte {
+		m := native.AppendUint16(native.AppendUint32(nil, unix.SizeofNlMsghdr+4), kind)
+		m = native.AppendUint32(native.AppendUint16(m, flags), sequence)
+		return append(m, 0, 0, 0, 0, 0, 0, 0, 0)
+	}
+	const changed = unix.NLM_F_MULTI | unix.NLM_F_DUMP_INTR
+	for name, c := range map[string]struct {
+		first, last uint16
+		sequence    uint32
+		want        bool
+	}{
+		"quiet":               {unix.NLM_F_MULTI, unix.NLM_F_MULTI, 7, false},
+		"at first":            {changed, unix.NLM_F_MULTI, 7, true},
+		"at last":             {unix.NLM_F_MULTI, changed, 7, true},
+		"of another exchange": {changed, unix.NLM_F_MULTI, 6, false},
+	} {
+		s := &socket{sequence: 7}
+		datagram := append(message(unix.RTM_NEWLINK, c.first, c.sequence), message(unix.NLMSG_DONE, c.last, 7)...)
+		if last, err := s.answers(datagram, nil); !last || err != nil || s.changed != c.want {
+			t.Errorf("%s: last %v, changed %v, %v", name, last, s.changed, err)
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,6 +16,7 @@ type socket struct {
 	fd        int
 	namespace *os.File
 	sequence  uint32
+	changed   bool // what is listed changed while the kernel listed it
 }
 
 // answerSeconds bounds how long the kernel may take for an answer. It answers while
@@ -82,6 +84,7 @@ func (s *socket) do(r request) error {
 	return nil
 }
 
+// doAll makes changes up to the first that fails.
 func (s *socket) doAll(requests []request) error {
 	for _, r := range requests {
 		if err := s.do(r); err != nil {
@@ -89,6 +92,15 @@ func (s *socket) doAll(requests []request) error {
 		}
 	}
 	return nil
+}
+
+// doEach makes all changes that can be made.
+func (s *socket) doEach(requests []request) error {
+	var failed []error
+	for _, r := range requests {
+		failed = append(failed, s.do(r))
+	}
+	return errors.Join(failed...)
 }
 
 // link finds a device by its name. Without one the error is ENODEV.
@@ -105,14 +117,38 @@ func (s *socket) get(body []byte) (l link, err error) {
 	return l, err
 }
 
-// dump calls each with every answer to a request for a list.
+// listRounds bounds how often a list is asked for that changes meanwhile.
+const listRounds = 100
+
+// dump calls each with every answer to a request for a list. The kernel gives a long
+// list in several parts; if it changes between them, one entry may be missing.
 func (s *socket) dump(kind uint16, body []byte, each func([]byte) error) error {
-	return s.exchange(kind, unix.NLM_F_DUMP, body, each)
+	for range listRounds {
+		var answers [][]byte
+		err := s.exchange(kind, unix.NLM_F_DUMP, body, func(answer []byte) error {
+			answers = append(answers, slices.Clone(answer))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if s.changed {
+			continue
+		}
+		for _, answer := range answers {
+			if err := each(answer); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return errors.New("the list changes faster than it can be read")
 }
 
 // exchange sends a request and reads its answers until the last one.
 func (s *socket) exchange(kind, flags uint16, body []byte, each func([]byte) error) error {
 	s.sequence++
+	s.changed = false
 	message := native.AppendUint32(nil, uint32(unix.SizeofNlMsghdr+len(body)))
 	message = native.AppendUint16(message, kind)
 	message = native.AppendUint16(message, flags|unix.NLM_F_REQUEST)
@@ -150,8 +186,9 @@ func (s *socket) answers(datagram []byte, each func([]byte) error) (last bool, e
 			return false, errMalformed
 		}
 		body := datagram[unix.SizeofNlMsghdr:size]
-		ours := native.Uint32(datagram[8:]) == s.sequence
+		flags, ours := native.Uint16(datagram[6:]), native.Uint32(datagram[8:]) == s.sequence
 		datagram = datagram[min(align(size), len(datagram)):]
+		s.changed = s.changed || ours && flags&unix.NLM_F_DUMP_INTR != 0
 		switch {
 		case !ours: // of an exchange that failed half-way
 		case kind == unix.NLMSG_DONE, kind == unix.NLMSG_ERROR:

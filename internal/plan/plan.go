@@ -87,7 +87,7 @@ type Opening uint8
 
 const (
 	OpenRead Opening = iota // open(path, O_RDONLY|O_CLOEXEC)
-	Pipe                    // the reading end of a pipe; the parent keeps the other
+	Pipe                    // the reading end of a pipe, or of a file that can hold more; the parent keeps the other
 	MapIDs                  // a new user namespace with Maps
 	Process                 // pidfd_open of the process whose number is Path
 	Device                  // a detached mount of a new device node

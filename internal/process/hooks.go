@@ -16,10 +16,11 @@ import (
 // namespaces, cgroups, identity and filters that the process has at this moment,
 // and not more.
 //
-// Each hook reads its state from a pipe that the parent has filled and closed
-// (see the plan's Files). What it prints goes into a file in memory, which the
-// parent reads if the hook fails, or is appended to the files that annotations
-// name. A pipe would need a reader all the time, also between create and start.
+// Each hook reads its state from a pipe that the parent has filled and closed, or from
+// a file in memory if the state is large (see the plan's Files). What it prints goes
+// into a file in memory, which the parent reads if the hook fails, or is appended to
+// the files that annotations name. A pipe would need a reader all the time, also
+// between create and start.
 
 // CreateContainer adds the hooks of this kind. Their programs are the host's and
 // run while the host's root is still the root, so the container's environment,
@@ -84,7 +85,7 @@ func (c *compiler) hookList(kind string, hooks []specs.Hook, files []hookFiles, 
 		if len(h.Env) > 0 {
 			own = c.b.Strs(h.Env)
 		}
-		c.hook(h, c.hooks, files[i], own)
+		c.hook(h, c.hooks, files[i], own, c.endsWithProcess(kind))
 		c.hooks++
 	}
 }
@@ -92,8 +93,15 @@ func (c *compiler) hookList(kind string, hooks []specs.Hook, files []hookFiles, 
 // HookSource is the JSON path of a hook.
 func HookSource(kind string, i int) string { return "hooks." + kind + "[" + strconv.Itoa(i) + "]" }
 
+// endsWithProcess reports whether hooks of a kind can be made to end with the process
+// that waits for them: a filter may forbid it.
+func (c *compiler) endsWithProcess(kind string) bool {
+	return kind == "createContainer" || c.in.Seccomp == nil ||
+		c.in.Seccomp.Allows(plan.Prctl.Number(), unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
+}
+
 // hook runs one with the environment env; number is what the parent knows it by.
-func (c *compiler) hook(h *specs.Hook, number int, files hookFiles, env plan.Arg) {
+func (c *compiler) hook(h *specs.Hook, number int, files hookFiles, env plan.Arg, endsWithProcess bool) {
 	b := c.b
 	child, ended := b.Label(), b.Label()
 	pid := b.Cell("hook")
@@ -122,6 +130,10 @@ func (c *compiler) hook(h *specs.Hook, number int, files hookFiles, env plan.Arg
 	after := b.Label()
 	b.CallThen("close the state", "", plan.Then{Next: after}, plan.Close, files[0])
 	b.Place(child)
+	if endsWithProcess {
+		b.Call("end with the process that waits", "it ends at the hook's timeout; not every container ends its processes with it", plan.Prctl,
+			plan.Int(unix.PR_SET_PDEATHSIG), plan.Int(unix.SIGKILL), plan.Int(0), plan.Int(0), plan.Int(0))
+	}
 	b.Call("the state is the hook's input", "", plan.Dup3, files[0], plan.Int(0), plan.Int(0))
 	b.Call("its output is not the container's", "", plan.Dup3, files[1], plan.Int(1), plan.Int(0))
 	b.Call("its errors neither", "the parent reads them if the hook fails", plan.Dup3, files[2], plan.Int(2), plan.Int(0))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -57,6 +58,43 @@ func TestHookThatDoesNotReadItsState(t *testing.T) {
 				want = 0 // the program's: the hook's failure is a warning
 			}
 			exits(t, cmd, want)
+		})
+	}
+}
+
+// TestHookReadsWholeState: no limit of pipes keeps a hook from its state, neither their
+// greatest size nor what one user may have of them.
+func TestHookReadsWholeState(t *testing.T) {
+	b := testbundle.New(t, testbundle.Writable, testbundle.Sh("cat /tmp/size"))
+	b.Spec.Annotations = map[string]string{"org.example": strings.Repeat("x", 3<<20)}
+	for _, kind := range hookKinds[2:4] {
+		b.Spec.Hooks = &specs.Hooks{}
+		setHooks(b.Spec.Hooks, kind, shellHook(`echo $(($(wc -c) >> 20)) > tmp/size`))
+		b.Run().Prints(t, "3")
+	}
+}
+
+// TestHookEndsWithItsTime: a hook inside that its container's first process does not take
+// along, having neither a PID namespace nor a cgroup, ends with it all the same.
+func TestHookEndsWithItsTime(t *testing.T) {
+	one := 1
+	for _, kind := range hookKinds[2:4] {
+		t.Run(kind, func(t *testing.T) {
+			b := withoutCgroup(t, testbundle.Without(specs.PIDNamespace), testbundle.Writable)
+			hook := shellHook("echo $$ > tmp/pid; exec sleep 1000")
+			hook.Timeout = &one
+			b.Spec.Hooks = &specs.Hooks{}
+			setHooks(b.Spec.Hooks, kind, hook)
+			b.Run().Fails(t, "hooks."+kind+"[0]", "timeout of 1 s")
+			text, err := os.ReadFile(b.Path("/tmp/pid"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			testbundle.Await(t, "the end of the hook", func() bool { return len(alive([]int{pid})) == 0 })
 		})
 	}
 }

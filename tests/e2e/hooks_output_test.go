@@ -116,6 +116,10 @@ func TestStartContainerHookInJoinedPIDNamespace(t *testing.T) {
 	}
 	b.Spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{shellHook("cat > /tmp/state")}}
 	b.Run().Prints(t, "1")
+	// Its state has the number of the process that runs the program, not of the one that
+	// entered.
+	testbundle.Sh(`[ "$(sed 's/.*"pid":\([0-9]*\).*/\1/' /tmp/state)" = $$ ] && echo its own number`)(b.Spec)
+	b.Run().Prints(t, "its own number")
 	b.Spec.Hooks.StartContainer[0] = shellHook("echo the reason; exit 3")
 	b.Run().Fails(t, "hooks.startContainer[0]", "exit status 3", "the reason")
 }

@@ -157,9 +157,13 @@ func TestNetDeviceNames(t *testing.T) {
 		"unchanged": {[]string{"v0", ""}, "v0"},
 		"exchanged": {[]string{"v0", "v1", "v1", "v0"}, "v0 v1"},
 		"numbered":  {[]string{"v0", "c%d", "v1", "c%d"}, "c0 c1"},
+		// of the device on the host
+		"alternative name":              {[]string{"a0", ""}, "v0"},
+		"alternative name, and another": {[]string{"a0", "c0"}, "c0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ownNetwork(t)
+			ip(t, "link", "property", "add", "dev", "v0", "altname", "a0")
 			b := testbundle.New(t, testbundle.Sh("cd /sys/class/net; echo $(ls | grep -v lo)"), netDevices(c.devices...))
 			b.Run().Prints(t, c.want)
 		})
@@ -216,13 +220,14 @@ func TestNetDeviceReturns(t *testing.T) {
 		"poststart hook":        {[]func(*specs.Spec){netDevices("v0", "c0"), failing("poststart")}, "exit status 3"},
 		"renamed by a hook":     {[]func(*specs.Spec){netDevices("v0", "c0"), renaming}, "exit status 3"},
 		"in a joined namespace": {[]func(*specs.Spec){netDevices("v0", "x0"), failing("createRuntime")}, "exit status 3"},
+		"by another name":       {[]func(*specs.Spec){netDevices("a0", ""), failing("createRuntime")}, "exit status 3"},
+		"twice":                 {[]func(*specs.Spec){netDevices("a0", "c0", "v0", "c1")}, "linux.netDevices.v0: v0 is the device of linux.netDevices.a0 already"},
 		"taken where it joins":  {[]func(*specs.Spec){netDevices("v1", "x0", "v0", "c0")}, `already has a device named "c0"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ownNetwork(t)
 			if strings.Contains(name, "bridge") {
-				ip(t, "link", "add", "z0", "type", "bridge")
-				ip(t, "link", "set", "v0", "master", "z0")
+				ofBridge(t)
 			}
 			change := c.change
 			inside := func(...string) string { return "" }
@@ -231,6 +236,7 @@ func TestNetDeviceReturns(t *testing.T) {
 				inside, path = joinedNetwork(t)
 				change = append(slices.Clone(change), testbundle.With(specs.NetworkNamespace, path))
 			}
+			ip(t, "link", "property", "add", "dev", "v0", "altname", "a0")
 			before, within := hostNetwork(t), inside("link")
 			testbundle.New(t, change...).Run().Fails(t, c.want)
 			if after := hostNetwork(t); after != before {
@@ -240,6 +246,81 @@ func TestNetDeviceReturns(t *testing.T) {
 				t.Errorf("in the joined namespace, before:\n%s\nafter:\n%s", within, after)
 			}
 		})
+	}
+}
+
+// TestNetDeviceIsNotAnother: a device that cannot leave is not mistaken for one of the
+// joined namespace with its name and hardware address.
+func TestNetDeviceIsNotAnother(t *testing.T) {
+	ownNetwork(t)
+	inside, path := joinedNetwork(t)
+	bridge := strings.Fields("link add z0 address 02:00:00:00:00:07 type bridge")
+	ip(t, bridge...)
+	inside(bridge...)
+	before := hostNetwork(t)
+	r := testbundle.New(t, netDevices("z0", "c1"), testbundle.With(specs.NetworkNamespace, path)).Run()
+	r.Fails(t, "linux.netDevices.z0: move z0 into")
+	if strings.Contains(r.Stderr, "back to the host") {
+		t.Errorf("a device that has not left is brought back: %s", r.Stderr)
+	}
+	if after := hostNetwork(t); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+}
+
+// ofBridge makes v0 a port of the bridge z0.
+func ofBridge(t *testing.T) {
+	t.Helper()
+	ip(t, "link", "add", "z0", "type", "bridge")
+	ip(t, "link", "set", "v0", "master", "z0")
+}
+
+// TestNetDeviceReturnsWithoutItsBridge: a device whose bridge is gone comes back with all
+// else, and the container is undone with all that belongs to it.
+func TestNetDeviceReturnsWithoutItsBridge(t *testing.T) {
+	ownNetwork(t)
+	before := hostNetwork(t)
+	ofBridge(t)
+	b := testbundle.New(t, netDevices("v0", "c0"))
+	told := filepath.Join(b.Host, "told")
+	b.Spec.Hooks = &specs.Hooks{
+		CreateRuntime: []specs.Hook{shellHook("ip link del z0; exit 3")},
+		Poststop:      []specs.Hook{shellHook("touch " + told)},
+	}
+	b.Run().Fails(t, "exit status 3", "bring v0 back to the host: make it a port of its bridge")
+	if after := hostNetwork(t); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+	if _, err := os.Stat(told); err != nil {
+		t.Error("the poststop hook did not run")
+	}
+}
+
+// TestNetDeviceDoesNotKeepItsContainer: delete reports a device that does not come back as
+// it was; with --force the container is deleted all the same.
+func TestNetDeviceDoesNotKeepItsContainer(t *testing.T) {
+	ownNetwork(t)
+	_, path := joinedNetwork(t)
+	ofBridge(t)
+	b, sign := hanging(t, func(all *specs.Hooks, h specs.Hook) { all.CreateRuntime = []specs.Hook{h} }, false)
+	netDevices("v0", "x0")(b.Spec)
+	testbundle.With(specs.NetworkNamespace, path)(b.Spec)
+	b.Write()
+	cmd := b.Command("create", "--bundle", b.Dir, b.ID)
+	b.Start(cmd)
+	await(t, sign)
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	ip(t, "link", "del", "z0")
+	const lost = "bring v0 back to the host: make it a port of its bridge"
+	b.Minirun("delete", b.ID).Fails(t, lost)
+	r := b.Minirun("delete", "--force", b.ID)
+	r.Exit(t, 0)
+	if !strings.Contains(r.Stderr, lost) {
+		t.Errorf("no warning: %q", r.Stderr)
+	}
+	if got := ip(t, "-o", "addr", "show", "v0"); !strings.Contains(got, "10.0.0.1/24") {
+		t.Errorf("after delete: %s", got)
 	}
 }
 
