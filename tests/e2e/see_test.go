@@ -261,6 +261,32 @@ func TestStepSignal(t *testing.T) {
 	in.Close()
 }
 
+// TestStepShellTakesInterrupts: what ^C sends while a shell of step has the terminal is
+// for the shell.
+func TestStepShellTakesInterrupts(t *testing.T) {
+	testbundle.Need(t)
+	p := testbundle.NewPty(t)
+	b := testbundle.New(t)
+	b.Write()
+	cmd := b.Command("step", b.ID, b.Dir)
+	p.Attach(cmd)
+	b.Start(cmd)
+	p.Expect("(step) ")
+	p.Type("s")
+	p.Type("echo first-$((1+1))\n")
+	p.Expect("first-2")
+	if err := cmd.Process.Signal(unix.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	p.Type("echo second-$((1+1))\n")
+	p.Expect("second-2")
+	p.Type("exit\n")
+	p.Expect("(step) ")
+	p.Type("q")
+	p.Expect("aborted: nothing of the container is left")
+	exits(t, cmd, 0)
+}
+
 // On a terminal commands are keys.
 func TestStepKeys(t *testing.T) {
 	testbundle.Need(t)
