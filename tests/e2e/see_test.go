@@ -562,6 +562,36 @@ func TestCompareWithoutMountNamespace(t *testing.T) {
 	}
 }
 
+// TestCompareAfterSignal: compare deletes its containers, and is one process.
+func TestCompareAfterSignal(t *testing.T) {
+	testbundle.Need(t)
+	if _, err := exec.LookPath("runc"); err != nil {
+		t.Skip("needs runc: apt-get install runc")
+	}
+	for name, change := range map[string]func(*specs.Spec){"a mount namespace": func(*specs.Spec) {}, "no mount namespace": onHost} {
+		t.Run(name, func(t *testing.T) {
+			b := testbundle.New(t, change)
+			began := filepath.Join(b.Host, "began")
+			hook := shellHook("env >" + b.Host + "/env; touch " + began + "; exec sleep 1000")
+			hook.Env = nil // that of the runtime's caller
+			b.Spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{hook}}
+			b.Spec.Linux.CgroupsPath = ""
+			b.Write()
+			cmd := b.Command("compare", b.Dir)
+			cmd.Env = append(cmd.Env, "TMPDIR="+b.Host)
+			b.Start(cmd)
+			await(t, began)
+			endsAfterSIGTERM(t, cmd, 143)
+			if text, err := os.ReadFile(b.Host + "/env"); err != nil || strings.Contains(string(text), "MINIRUN_COMPARE") {
+				t.Errorf("a hook has a variable of minirun's own: %s, %v", text, err)
+			}
+			if left, _ := filepath.Glob(b.Host + "/minirun-compare-*"); len(left) > 0 {
+				t.Errorf("left: %q", left)
+			}
+		})
+	}
+}
+
 // TestLayersOfNothing: the message is one line.
 func TestLayersOfNothing(t *testing.T) {
 	b := testbundle.New(t)
