@@ -33,6 +33,7 @@ type Container struct {
 	group    *cgroups.Group
 	answered bool // Ready has its answer already
 	lock     lock // held until the program runs, or `create` ends
+	unlocked int  // the state directory once more, for relock; -1: it is not open
 	values   []cgroups.Value
 	hostRoot [2]uint32  // host uid and gid of the user namespace's root, if known
 	pipes    []*os.File // to the hooks that run inside, named by their JSON paths
@@ -88,7 +89,7 @@ func prepare(o Options) (*Container, Inputs, []cgroups.Value, error) {
 	if err := check(s, &o); err != nil {
 		return nil, Inputs{}, nil, err
 	}
-	c := &Container{child: child{who: firstProcess, options: o, spec: s}, lock: -1}
+	c := &Container{child: child{who: firstProcess, options: o, spec: s}, lock: -1, unlocked: -1}
 	inputs, values, err := c.inputs()
 	return c, inputs, values, err
 }
@@ -181,9 +182,22 @@ func (c *Container) record(in Inputs) error {
 		}
 		return fmt.Errorf("state directory: %w", err)
 	}
-	if c.lock, err = lockNew(dir); err != nil {
-		return errors.Join(fmt.Errorf("state directory: lock %s: %w", dir, err), os.Remove(dir))
+	if err := c.lockNew(dir); err != nil {
+		_ = os.Remove(dir) // an empty one, if it is there
+		c.closeDirectory()
+		return fmt.Errorf("state directory: lock %s: %w", dir, err)
 	}
+	if err := c.writeIntent(dir, in); err != nil {
+		err = errors.Join(err, os.RemoveAll(dir)) // while it is locked
+		c.closeDirectory()
+		return err
+	}
+	return nil
+}
+
+// writeIntent writes down what the container will have, before any of it exists.
+func (c *Container) writeIntent(dir string, in Inputs) error {
+	o := &c.options
 	c.Record = Record{
 		Version: specs.Version, ID: o.ID, Bundle: o.Bundle, Rootfs: in.Rootfs.Root, Created: time.Now().UTC(),
 		Cgroups: c.group.Paths(), Hooks: c.spec.Hooks, Annotations: c.spec.Annotations,
@@ -204,20 +218,16 @@ func (c *Container) record(in Inputs) error {
 	}
 	if in.Rootfs.OnHost {
 		if err := c.intendHostMount(); err != nil {
-			return errors.Join(err, os.Remove(dir))
+			return err
 		}
 	}
 	if c.Hooks != nil && len(c.Hooks.Poststart) > 0 {
 		c.Declared = c.spec.Version
 	}
-	err = c.claim()
-	if err == nil {
-		err = c.Record.write(dir)
+	if err := c.claim(); err != nil {
+		return err
 	}
-	if err != nil {
-		return errors.Join(err, os.RemoveAll(dir))
-	}
-	return nil
+	return c.Record.write(dir)
 }
 
 // claim refuses a cgroup that is another's before the record names it: undoing
@@ -371,6 +381,7 @@ func (c *child) pidFile() error {
 	if err := atomicfile.Write(c.options.PidFile, []byte(strconv.Itoa(c.proc.Pid)), 0o666); err != nil {
 		return fmt.Errorf("--pid-file: %w", err)
 	}
+	c.pidFiled = true
 	return nil
 }
 
