@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -203,6 +204,9 @@ func (c *Container) writeIntent(dir string, in Inputs) error {
 		Cgroups: c.group.Paths(), Hooks: c.spec.Hooks, Annotations: c.spec.Annotations,
 		NoKeyring: o.NoKeyring, Unit: c.Unit,
 	}
+	if err := checkNames(in); err != nil {
+		return err
+	}
 	if p := c.spec.Linux.Seccomp; p != nil && p.ListenerPath != "" {
 		c.Listener = &Listener{p.ListenerPath, p.ListenerMetadata}
 	}
@@ -228,6 +232,21 @@ func (c *Container) writeIntent(dir string, in Inputs) error {
 		return err
 	}
 	return c.Record.write(dir)
+}
+
+// checkNames refuses paths that the record, which is JSON, would change: later commands
+// would not find what they lead to.
+func checkNames(in Inputs) error {
+	paths := []string{in.Rootfs.Bundle, in.Rootfs.Root, in.Rootfs.Upper, in.Rootfs.Work}
+	for _, l := range in.Rootfs.Layers {
+		paths = append(paths, l.Path)
+	}
+	for _, path := range paths {
+		if !utf8.ValidString(path) {
+			return fmt.Errorf("%q: the path is not UTF-8, so the container's state cannot hold it", path)
+		}
+	}
+	return nil
 }
 
 // claim refuses a cgroup that is another's before the record names it: undoing

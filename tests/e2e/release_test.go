@@ -163,3 +163,19 @@ func TestDeleteAfterTheNetworkNamespaceEnded(t *testing.T) {
 	b.Minirun("delete", "--force", b.ID).Exit(t, 0)
 	testbundle.Reap()
 }
+
+// TestBundleWhosePathIsNotUTF8: the state could not name it, and delete would leave the
+// mounts of a container without a mount namespace.
+func TestBundleWhosePathIsNotUTF8(t *testing.T) {
+	for _, change := range []func(*specs.Spec){func(*specs.Spec) {}, onHost} {
+		b := testbundle.New(t, change)
+		b.Write()
+		dir := b.Dir + "\xff"
+		if err := os.Rename(b.Dir, dir); err != nil {
+			t.Fatal(err)
+		}
+		b.Minirun("create", b.ID, dir).Fails(t, "not UTF-8")
+		b.Minirun("delete", "--force", b.ID).Exit(t, 0)
+		testbundle.Reap()
+	}
+}
