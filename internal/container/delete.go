@@ -29,18 +29,21 @@ func (c *Container) destroy() error {
 	keep, back := c.returnDevices()
 	back = errors.Join(back, c.removeUnusedRdt())
 	c.closeAll()
-	if err != nil || ended != nil || keep || !exists {
+	if err != nil || ended != nil || !exists {
 		return errors.Join(err, ended, back)
 	}
 	if c.pidFiled {
 		_ = os.Remove(c.options.PidFile) // it names a process that is gone
 	}
+	if keep {
+		return back
+	}
 	warnings, err := c.remove(c.options.directory(), c.group)
 	for _, w := range warnings {
 		c.options.Warn(w)
 	}
-	if err = errors.Join(back, err); err != nil {
-		return err
+	if err != nil {
+		return errors.Join(back, err)
 	}
 	if c.group != nil {
 		c.group.Unmake() // the parents
@@ -53,7 +56,7 @@ func (c *Container) destroy() error {
 			c.options.Warn(w)
 		}
 	}
-	return nil
+	return back
 }
 
 // closeAll gives up what this process has of a container that it undoes.
@@ -80,8 +83,10 @@ func (c *Container) endFirst() error {
 		return fmt.Errorf("kill the container's first process: %w", err)
 	}
 	c.proc.CloseSync()
-	if err := c.thaw(); err != nil {
-		return err
+	if c.lock >= 0 { // else its cgroup may be another container's by now
+		if err := c.thaw(); err != nil {
+			return err
+		}
 	}
 	_, err := c.reapKilled()
 	return err

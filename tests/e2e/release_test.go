@@ -98,9 +98,9 @@ func TestFailedPoststartLeavesAnotherContainerOfItsID(t *testing.T) {
 		minirun := testbundle.Binary + " --root " + b.Root
 		pidFile := filepath.Join(b.Host, "pid")
 		b.Spec.Hooks = &specs.Hooks{Poststart: []specs.Hook{shellHook(minirun + " delete --force " + b.ID + " && " +
-			minirun + " run --detach --pid-file " + pidFile + " " + b.ID + " " + other.Dir + " </dev/null >/dev/null 2>&1; exit 3")}}
+			minirun + " run --detach --pid-file " + pidFile + " " + b.ID + " " + other.Dir + " </dev/null >/dev/null 2>&1; " + minirun + " pause " + b.ID + "; exit 3")}}
 		b.Run(flag, "--pid-file", pidFile).Fails(t, "exit status 3")
-		if r := other.Minirun("state", other.ID); !strings.Contains(r.Stdout, `"running"`) {
+		if r := other.Minirun("state", other.ID); !strings.Contains(r.Stdout, `"paused"`) {
 			t.Errorf("%s: the container that has the ID now: %s%s", flag, r.Stdout, r.Stderr)
 		}
 		if _, err := os.Stat(pidFile); err != nil {
