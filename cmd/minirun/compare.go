@@ -1,19 +1,23 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/beside"
+	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -57,9 +61,16 @@ func compare(ctx *cli.Context) error {
 	if onHost && os.Getenv(privateMounts) == "" {
 		return inPrivateMounts(self)
 	}
-	result, err := beside.Compare(ctx.Args().First(), beside.Runtime{Name: "minirun", Path: self}, beside.Runtime{Name: filepath.Base(other), Path: other}, ctx.Int("rounds"))
+	if err := os.Unsetenv(privateMounts); err != nil { // it is not for the runtimes and their hooks
+		return err
+	}
+	alive, err := untilSignal()
 	if err != nil {
 		return err
+	}
+	result, err := beside.Compare(alive, ctx.Args().First(), beside.Runtime{Name: "minirun", Path: self}, beside.Runtime{Name: filepath.Base(other), Path: other}, ctx.Int("rounds"))
+	if err != nil {
+		return errors.Join(context.Cause(alive), err)
 	}
 	if format == "json" {
 		err = indented(ctx.App.Writer, result)
@@ -74,26 +85,55 @@ func compare(ctx *cli.Context) error {
 	return err
 }
 
-// privateMounts is set in the process that inPrivateMounts starts.
+// privateMounts is set in the program that inPrivateMounts executes.
 const privateMounts = "MINIRUN_COMPARE_PRIVATE"
 
-// inPrivateMounts runs the command again in a separate mount namespace, which the kernel
-// removes with the mounts in it. Mounts of a container without a mount namespace are
-// made in that of its runtime, and runc does not unmount them.
+// inPrivateMounts executes the command again in a separate mount namespace, which the
+// kernel removes with the mounts in it. Mounts of a container without a mount namespace
+// are made in that of its runtime, and runc does not unmount them. It is the same
+// process, so that signals reach it.
 func inPrivateMounts(self string) error {
-	cmd := exec.Command(self, os.Args[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), privateMounts+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS} // and makes all mounts private
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.Exited() {
-		return exitStatus(exit.ExitCode())
+	runtime.LockOSThread() // execve keeps the namespaces of the thread that calls it
+	defer runtime.UnlockOSThread()
+	err := unix.Unshare(unix.CLONE_NEWNS)
+	if err == nil {
+		err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
 	}
+	if err == nil {
+		err = unix.Exec(self, os.Args, append(os.Environ(), privateMounts+"=1"))
+	}
+	return fmt.Errorf("make a mount namespace for mounts of a container without one: %w", err)
+}
+
+// untilSignal returns a context that a signal which asks to end cancels: compare has
+// containers to delete. A stop from the terminal stops it.
+func untilSignal() (context.Context, error) {
+	queue, err := signals.Catch()
 	if err != nil {
-		return fmt.Errorf("make a mount namespace for mounts of a container without one: %w", err)
+		return nil, err
 	}
-	return nil
+	ctx, cancel := context.WithCancelCause(context.Background())
+	go func() { // ends with minirun
+		for {
+			_, err := unix.Poll([]unix.PollFd{{Fd: int32(queue.FD), Events: unix.POLLIN}}, -1)
+			if err != nil && !errors.Is(err, unix.EINTR) {
+				return
+			}
+			came, err := queue.Pending()
+			if err != nil {
+				return
+			}
+			for _, s := range came {
+				switch {
+				case signals.Ends(s):
+					cancel(&container.Interrupted{Signal: s})
+				case s == unix.SIGTSTP:
+					_ = unix.Kill(unix.Getpid(), unix.SIGSTOP)
+				}
+			}
+		}
+	}()
+	return ctx, nil
 }
 
 func showResult(w io.Writer, r *beside.Result) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/urfave/cli/v2"
@@ -101,6 +102,8 @@ func idAndBundle(ctx *cli.Context) (id, bundle string, err error) {
 	args := ctx.Args().Slice()
 	bundle = ctx.String("bundle")
 	switch {
+	case slices.Contains(args, ""): // "$UNSET" in a script
+		return "", "", cmdline.UsageError(ctx.Command, "an argument is empty: an ID or a bundle has a name")
 	case len(args) == 0 && bundle == "":
 		return "", "", cmdline.UsageError(ctx.Command, "missing argument: BUNDLE")
 	case len(args) == 2 && bundle != "":

@@ -8,6 +8,7 @@
 package beside
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,8 +53,9 @@ type Result struct {
 	Rounds int        `json:"rounds"`
 }
 
-// Compare compares two runtimes; the bundle is not changed.
-func Compare(bundle string, left, right Runtime, rounds int) (*Result, error) {
+// Compare compares two runtimes; the bundle is not changed. If the context ends, so do
+// the runtimes, and their containers are deleted.
+func Compare(ctx context.Context, bundle string, left, right Runtime, rounds int) (*Result, error) {
 	s, _, err := spec.Load(bundle)
 	if err != nil {
 		return nil, err
@@ -70,13 +72,13 @@ func Compare(bundle string, left, right Runtime, rounds int) (*Result, error) {
 		if err := r.copyBundle(bundle, s); err != nil {
 			return nil, err
 		}
-		if facts[i], err = r.facts(); err != nil {
+		if facts[i], err = r.facts(ctx); err != nil {
 			return nil, fmt.Errorf("%s: %w", r.Name, err)
 		}
 	}
 	out := &Result{Left: left.Name, Right: right.Name, Rounds: rounds}
 	out.Facts, out.Differences = differences(facts[0], facts[1])
-	return out, out.time(both, rounds)
+	return out, out.time(ctx, both, rounds)
 }
 
 // MountsOnHost reports whether a container of the bundle would mount in the caller's
@@ -109,12 +111,12 @@ func differences(a, b map[string]string) (n int, out []Difference) {
 }
 
 // time measures both in turn.
-func (res *Result) time(both [2]*Runtime, rounds int) error {
+func (res *Result) time(ctx context.Context, both [2]*Runtime, rounds int) error {
 	var create, remove [2][]float64
 	for range rounds {
 		for i, r := range both {
 			begin := time.Now()
-			if err := r.create(); err != nil {
+			if err := r.create(ctx); err != nil {
 				return fmt.Errorf("%s: %w", r.Name, err)
 			}
 			made := time.Now()
@@ -179,8 +181,8 @@ func (r *Runtime) copyBundle(bundle string, s *specs.Spec) error {
 // id is the container's under every runtime: it is in cgroup paths.
 func id() string { return "compare-" + strconv.Itoa(os.Getpid()) }
 
-func (r *Runtime) run(args ...string) error {
-	cmd := exec.Command(r.Path, append([]string{"--root", filepath.Join(r.dir, "state")}, args...)...)
+func (r *Runtime) run(ctx context.Context, args ...string) error {
+	cmd := exec.CommandContext(ctx, r.Path, append([]string{"--root", filepath.Join(r.dir, "state")}, args...)...)
 	// start would wait until the program reports to the caller's service manager.
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "NOTIFY_SOCKET=") })
 	// A file: a pipe would be held by the container.
@@ -197,15 +199,20 @@ func (r *Runtime) run(args ...string) error {
 	return nil
 }
 
-func (r *Runtime) create() error {
-	return r.run("create", "--bundle", filepath.Join(r.dir, "bundle"), "--pid-file", filepath.Join(r.dir, "pid"), id())
+// create creates the container. A runtime that was killed has not cleaned up.
+func (r *Runtime) create(ctx context.Context) error {
+	err := r.run(ctx, "create", "--bundle", filepath.Join(r.dir, "bundle"), "--pid-file", filepath.Join(r.dir, "pid"), id())
+	if err != nil {
+		return errors.Join(err, r.remove())
+	}
+	return nil
 }
 
-func (r *Runtime) remove() error { return r.run("delete", "--force", id()) }
+func (r *Runtime) remove() error { return r.run(context.Background(), "delete", "--force", id()) }
 
 // facts starts the container up to its program.
-func (r *Runtime) facts() (facts map[string]string, err error) {
-	if err := r.create(); err != nil {
+func (r *Runtime) facts(ctx context.Context) (facts map[string]string, err error) {
+	if err := r.create(ctx); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.remove()) }()
@@ -217,6 +224,6 @@ func (r *Runtime) facts() (facts map[string]string, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("pid file: %w", err)
 	}
-	err = atExec(pid, func() error { return r.run("start", id()) }, func() { facts = r.read(pid) })
+	err = atExec(ctx, pid, func() error { return r.run(ctx, "start", id()) }, func() { facts = r.read(pid) })
 	return facts, err
 }

@@ -1,6 +1,7 @@
 package beside
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,8 +13,9 @@ import (
 
 // atExec traces a process, lets start make it go on, calls look while it stands
 // at the end of its execve (ptrace(2), PTRACE_EVENT_EXEC), and kills it. The
-// process may have threads, of which any may be the one that calls execve.
-func atExec(pid int, start func() error, look func()) error {
+// process may have threads, of which any may be the one that calls execve. It is also
+// killed if the context ends.
+func atExec(ctx context.Context, pid int, start func() error, look func()) error {
 	// ptrace's requests must come from one thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -34,6 +36,7 @@ func atExec(pid int, start func() error, look func()) error {
 		close(started)
 	}()
 	defer func() { _ = unix.Kill(pid, unix.SIGKILL) }()
+	defer context.AfterFunc(ctx, func() { _ = unix.Kill(pid, unix.SIGKILL) })()
 	for {
 		var status unix.WaitStatus
 		tid, err := unix.Wait4(-1, &status, unix.WALL|unix.WNOTHREAD, nil)

@@ -30,6 +30,8 @@ type child struct {
 	proc     *bootstrap.Process
 	early    []unix.Signal // came before there was a program to pass them on to
 	killed   bool          // by SIGKILL, before its execve
+	toldEnd  bool          // a signal asked minirun to end
+	pidFiled bool          // --pid-file names the process
 	// clonedLast is true if the plan clones the process that goes on into a PID
 	// namespace with others in it, and arrived once it has.
 	clonedLast, arrived bool

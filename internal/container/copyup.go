@@ -3,6 +3,7 @@ package container
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -29,7 +30,7 @@ func (c *Container) copyUp(from, to int) error {
 		return err
 	}
 	defer target.Close()
-	if err := copyTree(int(source.Fd()), int(target.Fd()), "", keep); err != nil {
+	if err := copyTree(c.interrupted, int(source.Fd()), int(target.Fd()), "", keep); err != nil {
 		return fmt.Errorf("copy the directory up into the tmpfs (tmpcopyup): %w", err)
 	}
 	return nil
@@ -65,8 +66,8 @@ func optionsKept(s *specs.Spec, n int) (k kept) {
 const noFollow = unix.O_NOFOLLOW | unix.O_CLOEXEC
 
 // copyTree copies the directory from, with what is in it, onto the directory
-// to.
-func copyTree(from, to int, path string, keep kept) error {
+// to. An error of stop, which it calls for each piece, ends it.
+func copyTree(stop func() error, from, to int, path string, keep kept) error {
 	source, err := reopenDir(from, path)
 	if err != nil {
 		return err
@@ -82,7 +83,7 @@ func copyTree(from, to int, path string, keep kept) error {
 		return err
 	}
 	for _, name := range names {
-		if err := copyEntry(int(source.Fd()), int(target.Fd()), name, path+"/"+name); err != nil {
+		if err := copyEntry(stop, int(source.Fd()), int(target.Fd()), name, path+"/"+name); err != nil {
 			return err
 		}
 	}
@@ -97,7 +98,10 @@ func reopenDir(fd int, path string) (*os.File, error) {
 	return os.NewFile(uintptr(opened), path), nil
 }
 
-func copyEntry(from, to int, name, path string) error {
+func copyEntry(stop func() error, from, to int, name, path string) error {
+	if err := stop(); err != nil {
+		return err
+	}
 	var st unix.Stat_t
 	if err := unix.Fstatat(from, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
@@ -105,9 +109,9 @@ func copyEntry(from, to int, name, path string) error {
 	var err error
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFDIR:
-		return copyDirectory(from, to, name, path)
+		return copyDirectory(stop, from, to, name, path)
 	case unix.S_IFREG:
-		err = copyFile(from, to, name)
+		err = copyFile(stop, from, to, name)
 	case unix.S_IFLNK:
 		err = copyLink(from, to, name, &st)
 	default:
@@ -121,7 +125,7 @@ func copyEntry(from, to int, name, path string) error {
 	return nil
 }
 
-func copyDirectory(from, to int, name, path string) error {
+func copyDirectory(stop func() error, from, to int, name, path string) error {
 	if err := unix.Mkdirat(to, name, 0o700); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -134,10 +138,10 @@ func copyDirectory(from, to int, name, path string) error {
 		defer unix.Close(fd)
 		fds[i] = fd
 	}
-	return copyTree(fds[0], fds[1], path, kept{})
+	return copyTree(stop, fds[0], fds[1], path, kept{})
 }
 
-func copyFile(from, to int, name string) error {
+func copyFile(stop func() error, from, to int, name string) error {
 	source, err := regularfile.OpenAt(from, name)
 	if err != nil {
 		return err
@@ -149,11 +153,21 @@ func copyFile(from, to int, name string) error {
 	}
 	target := os.NewFile(uintptr(out), name)
 	defer target.Close()
-	if _, err := target.ReadFrom(source); err != nil {
-		return err
+	for more := true; more; {
+		n, err := target.ReadFrom(io.LimitReader(source, pieceSize))
+		if err == nil {
+			err = stop()
+		}
+		if err != nil {
+			return err
+		}
+		more = n == pieceSize
 	}
 	return copyAttributes(int(source.Fd()), out, kept{})
 }
+
+// pieceSize is how much of a file is copied at once, in bytes.
+const pieceSize = 16 << 20
 
 func copyLink(from, to int, name string, st *unix.Stat_t) error {
 	buf := make([]byte, unix.PathMax)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -33,6 +34,7 @@ type Container struct {
 	group    *cgroups.Group
 	answered bool // Ready has its answer already
 	lock     lock // held until the program runs, or `create` ends
+	unlocked int  // the state directory once more, for relock; -1: it is not open
 	values   []cgroups.Value
 	hostRoot [2]uint32  // host uid and gid of the user namespace's root, if known
 	pipes    []*os.File // to the hooks that run inside, or files that are read like one, named by their JSON paths
@@ -88,7 +90,7 @@ func prepare(o Options) (*Container, Inputs, []cgroups.Value, error) {
 	if err := check(s, &o); err != nil {
 		return nil, Inputs{}, nil, err
 	}
-	c := &Container{child: child{who: firstProcess, options: o, spec: s}, lock: -1}
+	c := &Container{child: child{who: firstProcess, options: o, spec: s}, lock: -1, unlocked: -1}
 	inputs, values, err := c.inputs()
 	return c, inputs, values, err
 }
@@ -181,13 +183,29 @@ func (c *Container) record(in Inputs) error {
 		}
 		return fmt.Errorf("state directory: %w", err)
 	}
-	if c.lock, err = lockNew(dir); err != nil {
-		return errors.Join(fmt.Errorf("state directory: lock %s: %w", dir, err), os.Remove(dir))
+	if err := c.lockNew(dir); err != nil {
+		_ = os.Remove(dir) // an empty one, if it is there
+		c.closeDirectory()
+		return fmt.Errorf("state directory: lock %s: %w", dir, err)
 	}
+	if err := c.writeIntent(dir, in); err != nil {
+		err = errors.Join(err, os.RemoveAll(dir)) // while it is locked
+		c.closeDirectory()
+		return err
+	}
+	return nil
+}
+
+// writeIntent writes down what the container will have, before any of it exists.
+func (c *Container) writeIntent(dir string, in Inputs) error {
+	o := &c.options
 	c.Record = Record{
 		Version: specs.Version, ID: o.ID, Bundle: o.Bundle, Rootfs: in.Rootfs.Root, Created: time.Now().UTC(),
 		Cgroups: c.group.Paths(), Hooks: c.spec.Hooks, Annotations: c.spec.Annotations,
 		NoKeyring: o.NoKeyring, Unit: c.Unit,
+	}
+	if err := checkNames(in); err != nil {
+		return err
 	}
 	if p := c.spec.Linux.Seccomp; p != nil && p.ListenerPath != "" {
 		c.Listener = &Listener{p.ListenerPath, p.ListenerMetadata}
@@ -204,18 +222,29 @@ func (c *Container) record(in Inputs) error {
 	}
 	if in.Rootfs.OnHost {
 		if err := c.intendHostMount(); err != nil {
-			return errors.Join(err, os.Remove(dir))
+			return err
 		}
 	}
 	if c.Hooks != nil && len(c.Hooks.Poststart) > 0 {
 		c.Declared = c.spec.Version
 	}
-	err = c.claim()
-	if err == nil {
-		err = c.Record.write(dir)
+	if err := c.claim(); err != nil {
+		return err
 	}
-	if err != nil {
-		return errors.Join(err, os.RemoveAll(dir))
+	return c.Record.write(dir)
+}
+
+// checkNames refuses paths that the record, which is JSON, would change: later commands
+// would not find what they lead to.
+func checkNames(in Inputs) error {
+	paths := []string{in.Rootfs.Bundle, in.Rootfs.Root, in.Rootfs.Upper, in.Rootfs.Work}
+	for _, l := range in.Rootfs.Layers {
+		paths = append(paths, l.Path)
+	}
+	for _, path := range paths {
+		if !utf8.ValidString(path) {
+			return fmt.Errorf("%q: the path is not UTF-8, so the container's state cannot hold it", path)
+		}
 	}
 	return nil
 }
@@ -371,6 +400,7 @@ func (c *child) pidFile() error {
 	if err := atomicfile.Write(c.options.PidFile, []byte(strconv.Itoa(c.proc.Pid)), 0o666); err != nil {
 		return fmt.Errorf("--pid-file: %w", err)
 	}
+	c.pidFiled = true
 	return nil
 }
 

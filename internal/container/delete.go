@@ -20,23 +20,23 @@ import (
 // processes were killed.
 const deleteDeadline = 10 * time.Second
 
-// destroy undoes a container that could not be created.
+// destroy undoes a container that could not be created, or not be started. What cannot
+// be released does not keep the rest from it; then the state stays, for delete.
 func (c *Container) destroy() error {
-	defer c.lock.release()
-	if c.proc != nil {
-		if err := c.endFirst(); err != nil {
-			return err
-		}
+	exists, err := c.relock()
+	defer c.closeDirectory()
+	ended := c.endFirst()
+	keep, back := c.returnDevices()
+	back = errors.Join(back, c.removeUnusedRdt())
+	c.closeAll()
+	if err != nil || ended != nil || !exists {
+		return errors.Join(err, ended, back)
 	}
-	back := errors.Join(c.returnDevices(), c.removeUnusedRdt())
-	c.finishPipes()
-	if c.Console != nil {
-		c.Console.Close()
-	}
-	closeAll(c.pipes)
-	closeAll(c.outputs)
-	if c.options.PidFile != "" && c.proc != nil {
+	if c.pidFiled {
 		_ = os.Remove(c.options.PidFile) // it names a process that is gone
+	}
+	if keep {
+		return back
 	}
 	warnings, err := c.remove(c.options.directory(), c.group)
 	for _, w := range warnings {
@@ -59,8 +59,22 @@ func (c *Container) destroy() error {
 	return back
 }
 
-// endFirst kills the container's first process and reaps it.
+// closeAll gives up what this process has of a container that it undoes.
+func (c *Container) closeAll() {
+	c.finishPipes()
+	c.closeNotify()
+	if c.Console != nil {
+		c.Console.Close()
+	}
+	closeAll(c.pipes)
+	closeAll(c.outputs)
+}
+
+// endFirst kills the container's first process, if there is one, and reaps it.
 func (c *Container) endFirst() error {
+	if c.proc == nil {
+		return nil
+	}
 	if c.proc.Reaped {
 		c.proc.CloseSync()
 		return nil
@@ -69,8 +83,10 @@ func (c *Container) endFirst() error {
 		return fmt.Errorf("kill the container's first process: %w", err)
 	}
 	c.proc.CloseSync()
-	if err := c.thaw(); err != nil {
-		return err
+	if c.lock >= 0 { // else its cgroup may be another container's by now
+		if err := c.thaw(); err != nil {
+			return err
+		}
 	}
 	_, err := c.reapKilled()
 	return err
@@ -306,9 +322,13 @@ func forceDamaged(root, id string, force bool, cause error) error {
 
 // awaitEnd waits until the process of a pidfd has exited, at most so long, and
 // reports whether it has.
-func awaitEnd(pidfd int, limit time.Duration) bool {
+func awaitEnd(pidfd int, limit time.Duration) bool { return awaitReadable(pidfd, limit) }
+
+// awaitReadable waits until a descriptor is readable, at most so long, and reports
+// whether it is.
+func awaitReadable(fd int, limit time.Duration) bool {
 	end := time.Now().Add(limit)
-	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	for {
 		left := max(0, time.Until(end))
 		n, err := unix.Poll(fds, int((left + time.Millisecond - 1).Milliseconds()))

@@ -25,12 +25,16 @@ func (e *Interrupted) Error() string {
 // interrupted takes what has come. It returns an *Interrupted if a signal asks
 // to end, and keeps the others for later.
 func (c *child) interrupted() error {
+	if c.options.signals == nil {
+		return nil // the signal's default action ends minirun
+	}
 	came, err := c.options.signals.Pending()
 	if err != nil {
 		return err
 	}
 	for _, s := range came {
 		if signals.Ends(s) {
+			c.toldEnd = true
 			return &Interrupted{s}
 		}
 		c.early = append(c.early, s)

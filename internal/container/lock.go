@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -22,7 +23,8 @@ import (
 //
 // Hooks of the host may call minirun about their own container. Those up to
 // createRuntime can use what takes no lock; poststart and poststop hooks run
-// after the lock is given back.
+// after the lock is given back. Who takes it again, to delete the container, does so
+// through the open directory: see relock.
 
 // A held container is one that a verb works on: what is on disk of it, and its
 // lock.
@@ -73,7 +75,7 @@ func holdWith(root, id string, lockDir func(dir string) (lock, error)) (*held, e
 // container, and another of its name may have come since.
 func lockDirectory(dir string, how int) (lock, error) {
 	for {
-		fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		fd, err := openDirectory(dir)
 		if err != nil {
 			return -1, &os.PathError{Op: "open", Path: dir, Err: err}
 		}
@@ -81,9 +83,8 @@ func lockDirectory(dir string, how int) (lock, error) {
 			unix.Close(fd)
 			return -1, fmt.Errorf("lock %s: %w", dir, err)
 		}
-		var locked, there unix.Stat_t
-		err = errors.Join(unix.Fstat(fd, &locked), unix.Stat(dir, &there))
-		if err == nil && locked.Ino == there.Ino && locked.Dev == there.Dev {
+		named, err := isNamed(fd, dir)
+		if named {
 			debuglog.Printf("locked %s", dir)
 			return lock(fd), nil
 		}
@@ -94,38 +95,90 @@ func lockDirectory(dir string, how int) (lock, error) {
 	}
 }
 
+func openDirectory(dir string) (int, error) {
+	return unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+}
+
+// isNamed reports whether an open directory still has this path.
+func isNamed(fd int, path string) (bool, error) {
+	var open, there unix.Stat_t
+	err := errors.Join(unix.Fstat(fd, &open), unix.Stat(path, &there))
+	return err == nil && open.Ino == there.Ino && open.Dev == there.Dev, err
+}
+
 // lockDirectory is like the function, for a process that catches signals: one
 // that asks to end also ends the wait, which flock(2) alone would not notice.
-func (c *child) lockDirectory(dir string, how int) (lock, error) {
+func (c *child) lockDirectory(dir string, how int) (l lock, err error) {
 	if c.options.signals == nil {
 		return lockDirectory(dir, how)
 	}
-	for wait := 1; ; wait = min(2*wait, 16) {
-		l, err := lockDirectory(dir, how|unix.LOCK_NB)
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			return l, err
+	err = c.untilLocked(func() error {
+		l, err = lockDirectory(dir, how|unix.LOCK_NB)
+		return err
+	})
+	return l, err
+}
+
+// untilLocked repeats an attempt to lock until it does not fail with EWOULDBLOCK.
+func (c *child) untilLocked(try func() error) error {
+	for wait := time.Millisecond; ; wait = min(2*wait, 16*time.Millisecond) {
+		if err := try(); !errors.Is(err, unix.EWOULDBLOCK) {
+			return err
 		}
-		fds := []unix.PollFd{{Fd: int32(c.options.signals.FD), Events: unix.POLLIN}}
-		if _, err := unix.Poll(fds, wait); err != nil && !errors.Is(err, unix.EINTR) {
-			return -1, fmt.Errorf("poll: %w", err)
-		}
-		if err := c.interrupted(); err != nil {
-			return -1, fmt.Errorf("another minirun works on the container, see /proc/locks: %w", err)
+		if err := c.pause(nil, wait); err != nil {
+			return fmt.Errorf("another minirun works on the container, see /proc/locks: %w", err)
 		}
 	}
 }
 
-// lockNew locks a state directory that this process has just made.
-func lockNew(dir string) (lock, error) {
-	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+// lockNew opens a state directory that this process has just made, once to lock it
+// and once more for relock.
+func (c *Container) lockNew(dir string) error {
+	fd, err := openDirectory(dir)
 	if err != nil {
-		return -1, err
+		return err
 	}
+	c.lock = lock(fd)
 	if err := flock(fd, unix.LOCK_EX); err != nil {
-		unix.Close(fd)
-		return -1, err
+		return err
 	}
-	return lock(fd), nil
+	// `delete --force` removes a directory without a record.
+	if named, err := isNamed(fd, dir); !named {
+		return errors.Join(errors.New("another minirun has deleted it"), err)
+	}
+	c.unlocked, err = openDirectory(dir)
+	return err
+}
+
+// relock takes the lock again that poststart has given back. It returns false if the
+// container was deleted meanwhile. Another one may have its ID by now, so the path
+// alone does not tell.
+func (c *Container) relock() (exists bool, err error) {
+	if c.lock >= 0 {
+		return true, nil
+	}
+	err = c.untilLocked(func() error { return flock(c.unlocked, unix.LOCK_EX|unix.LOCK_NB) })
+	if err != nil {
+		return true, err
+	}
+	c.lock, c.unlocked = lock(c.unlocked), -1
+	exists, err = isNamed(int(c.lock), c.options.directory())
+	if errors.Is(err, os.ErrNotExist) {
+		err = nil
+	}
+	if !exists {
+		c.lock.release()
+	}
+	return exists, err
+}
+
+// closeDirectory gives up the lock and the descriptors of the state directory.
+func (c *Container) closeDirectory() {
+	c.lock.release()
+	if c.unlocked >= 0 {
+		_ = unix.Close(c.unlocked)
+		c.unlocked = -1
+	}
 }
 
 func flock(fd, how int) error {

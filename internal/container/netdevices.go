@@ -58,13 +58,23 @@ func (c *Container) forgetDevices() {
 	}
 }
 
-// returnDevices brings the devices of a container that could not be created back.
-func (c *Container) returnDevices() error {
+// returnDevices brings the devices of a container that could not be created back. That
+// may fail, as when a name on the host is taken by now. If the network namespace is
+// joined, it lasts and delete can try again: then the devices are put into the record
+// once more, which must be kept.
+func (c *Container) returnDevices() (keep bool, err error) {
 	if c.devices == nil {
-		return nil
+		return false, nil
 	}
 	defer c.forgetDevices()
-	return c.devices.Restore()
+	err = c.devices.Restore()
+	j := c.setup.Join(unix.CLONE_NEWNET)
+	if err == nil || j == nil {
+		return false, err
+	}
+	c.Record.Devices, c.Record.NetworkNamespace = c.devices.Devices, j.Path
+	err = fmt.Errorf("%w\nhint: when nothing is in the way any more: minirun delete %s", err, c.ID)
+	return true, errors.Join(err, c.Record.write(c.options.directory()))
 }
 
 // strandedDevices opens the way back for devices that a killed minirun has left in the
@@ -95,7 +105,7 @@ func (r *Record) networkNamespace() (*os.File, error) {
 		return r.open()
 	}
 	f, err := namespaces.OpenNamespace(r.NetworkNamespace, unix.CLONE_NEWNET)
-	if errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, namespaces.ErrNotNamespace) {
 		return r.open()
 	}
 	return f, err

@@ -52,8 +52,7 @@ func (c *Container) addNotify(in *Inputs) {
 		return
 	}
 	if !in.Rootfs.OnHost && !namespaces.Decide(s).Has(unix.CLONE_NEWNS) {
-		o.Warn(notifyVariable + " has no effect: the container has no mount namespace, in which it could have the socket")
-		o.NotifySocket = ""
+		o.ignoreNotify()
 		return
 	}
 	number, kind := len(s.Mounts), in.Rootfs.SourceKind
@@ -67,6 +66,12 @@ func (c *Container) addNotify(in *Inputs) {
 		return kind(i)
 	}
 	s.Process.Env = append(s.Process.Env, notifyVariable+"="+notifyMount+"/"+notifyName)
+}
+
+// ignoreNotify is for a container that mounts nothing.
+func (o *Options) ignoreNotify() {
+	o.Warn(notifyVariable + " has no effect: the container has no mount namespace, in which it could have the socket")
+	o.NotifySocket = ""
 }
 
 // makeNotify makes the directory, and the socket if this process starts the program.
@@ -93,6 +98,10 @@ func (c *Container) openNotify() error {
 	if c.options.NotifySocket == "" {
 		return nil
 	}
+	if c.OnHost == nil && c.Namespaces&unix.CLONE_NEWNS == 0 {
+		c.options.ignoreNotify()
+		return nil
+	}
 	notify, err := listenNotify(c.options.notifyDirectory(), c.options.NotifySocket)
 	if errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("%s: the container was created without it, so its program cannot report that it is ready\n"+
@@ -112,6 +121,8 @@ type notifier struct {
 	stop int    // an eventfd: the container exited
 	done int    // an eventfd: what there was is forwarded
 	sent bool
+
+	forwards bool // forward runs
 }
 
 // listenNotify makes the socket. Its path may be longer than a socket's address.
@@ -205,7 +216,20 @@ func (n *notifier) forward(pid int, warn func(any)) {
 // forwardNotify begins to forward while run stays with the container.
 func (c *Container) forwardNotify() {
 	if c.notify != nil {
+		c.notify.forwards = true
 		go c.notify.forward(c.Pid, c.options.Warn)
+	}
+}
+
+// closeNotify gives up the socket. One that is read by forward ends with minirun.
+func (c *Container) closeNotify() {
+	switch {
+	case c.notify == nil:
+	case c.notify.forwards:
+		c.finishNotify()
+	default:
+		c.notify.close()
+		c.notify = nil
 	}
 }
 
@@ -223,7 +247,7 @@ func (c *Container) awaitReady() {
 	if c.notify == nil {
 		return
 	}
-	defer c.notify.close()
+	defer c.closeNotify()
 	for {
 		_, ended, err := awaitInput(c.notify.fd, int(c.proc.PidFD.Fd()))
 		if err != nil {

@@ -34,6 +34,9 @@ func (c *Container) unprivilegedInput(host *cgroups.Host) ([]cgroups.Value, erro
 		if err = c.unitInput(host); err == nil {
 			return values, nil
 		}
+		if c.toldEnd {
+			return nil, err
+		}
 		why = fmt.Errorf("%w, and the user's systemd makes none: %w", why, err)
 	}
 	c.Unit, c.group = nil, host.Open(nil)

@@ -57,7 +57,7 @@ func Start(root, id, notifySocket string, warn func(any)) error {
 		return err
 	}
 	defer proc.Close()
-	c := &Container{Record: h.Record, lock: h.lock}
+	c := &Container{Record: h.Record, lock: h.lock, unlocked: -1}
 	c.child = child{who: firstProcess, options: Options{Root: root, ID: id, NotifySocket: notifySocket, Warn: warn}, proc: proc, explain: c.lastStepError}
 	h.lock = -1 // it is c's
 	if err := c.openNotify(); err != nil {
@@ -65,6 +65,7 @@ func Start(root, id, notifySocket string, warn func(any)) error {
 		return err
 	}
 	if err := c.startCreated(); err != nil {
+		c.closeNotify()
 		err = errors.Join(err, proc.Kill())
 		awaitEnd(int(proc.PidFD.Fd()), undoDeadline) // so that it is stopped for the next command
 		return err
@@ -217,12 +218,10 @@ func (c *child) Signal(s unix.Signal) error {
 // another minirun has deleted meanwhile is no error.
 func (c *Container) Delete() (warnings []error, err error) {
 	dir := c.options.directory()
-	if c.lock, err = c.lockDirectory(dir, unix.LOCK_EX); errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	} else if err != nil {
+	if exists, err := c.relock(); err != nil || !exists {
 		return nil, err
 	}
-	defer c.lock.release()
+	defer c.closeDirectory()
 	lost := c.mayHaveLost()
 	if warnings, err = c.remove(dir, c.group); err != nil {
 		return warnings, err
@@ -236,7 +235,7 @@ func (c *Container) Delete() (warnings []error, err error) {
 
 // Close gives up the descriptors of a container that goes on alone.
 func (c *Container) Close() {
-	c.lock.release()
+	c.closeDirectory()
 	c.forgetDevices()
 	c.proc.Close()
 	closeAll(c.outputs)

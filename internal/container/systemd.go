@@ -41,7 +41,10 @@ func (c *Container) unitInput(host *cgroups.Host) error {
 	}
 	base := ""
 	if unit.User {
-		base, err = systemd.Do(context.Background(), &systemd.Request{Do: systemd.ControlGroup, Unit: unit})
+		err = c.whileAttentive(func(ctx context.Context) (err error) {
+			base, err = systemd.Do(ctx, &systemd.Request{Do: systemd.ControlGroup, Unit: unit})
+			return err
+		})
 		if err != nil {
 			return err
 		}

@@ -187,7 +187,8 @@ func inBackground(terminal int) bool {
 }
 
 // finishPipes writes what the container has written, and ends the copying. A
-// signal that asks to end does so before: a terminal may be stopped (^S). The
+// signal that asks to end does so before: a terminal may be stopped (^S). If one came
+// earlier there may be no other, and the wait is short. The
 // two eventfds stay open for what may still read from the terminal; they end
 // with minirun.
 func (c *child) finishPipes() {
@@ -204,6 +205,10 @@ func (c *child) finishPipes() {
 		p.outputs.Wait()
 		notify(p.copied)
 	}()
+	if c.toldEnd {
+		awaitReadable(p.copied, undoDeadline)
+		return
+	}
 	_ = c.attentive(p.copied) // an error ends the wait, and is not worse than what the container ended with
 }
 

@@ -101,6 +101,10 @@ func WriteTimeOffsets(pid int, offsets map[string]specs.LinuxTimeOffset) error {
 	return writeProc(pid, "timens_offsets", lines.String())
 }
 
+// ErrNotNamespace says that a path leads to something else, such as the file that a
+// namespace was mounted on.
+var ErrNotNamespace = errors.New("is not a namespace")
+
 // OpenNamespace opens a namespace given by path and checks that it is of the
 // kind asked for.
 func OpenNamespace(path string, flag uintptr) (*os.File, error) {
@@ -112,7 +116,7 @@ func OpenNamespace(path string, flag uintptr) (*os.File, error) {
 	kind, err := unix.IoctlRetInt(fd, unix.NS_GET_NSTYPE)
 	switch {
 	case errors.Is(err, unix.ENOTTY), errors.Is(err, unix.EINVAL):
-		err = fmt.Errorf("%s is not a namespace", path)
+		err = fmt.Errorf("%s %w", path, ErrNotNamespace)
 	case err == nil && uintptr(kind) != flag:
 		err = fmt.Errorf("%s is a namespace of another kind", path)
 	}

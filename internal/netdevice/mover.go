@@ -210,8 +210,8 @@ func (m *Mover) bringBack(d *Device) error {
 	l, err := m.find(d)
 	if errors.Is(err, unix.ENODEV) {
 		// It has not left, or has come back before all its addresses had.
-		l, err = m.host.link(d.Host)
-		if errors.Is(err, unix.ENODEV) || err == nil && l.hardware != d.Hardware {
+		l, err = m.onHost(d)
+		if errors.Is(err, unix.ENODEV) {
 			return nil // destroyed with its network namespace, or never there
 		}
 	} else if err == nil {
@@ -233,6 +233,24 @@ func (m *Mover) bringBack(d *Device) error {
 		return err
 	}
 	return m.host.doEach(requests)
+}
+
+// onHost finds a device that is on the host. If its name was taken when it came back,
+// it has that of the container, and gets its own again: the kernel renames a device
+// after it has moved it.
+func (m *Mover) onHost(d *Device) (link, error) {
+	l, err := m.host.link(d.Host)
+	if err == nil && l.hardware == d.Hardware || err != nil && !errors.Is(err, unix.ENODEV) {
+		return l, err
+	}
+	l, err = m.host.get(linkBody(d.Index, 0, 0))
+	if err != nil {
+		return l, err
+	}
+	if l.hardware != d.Hardware || l.names[0] != d.Name {
+		return link{}, unix.ENODEV
+	}
+	return l, m.host.do(request{what: "rename it", kind: unix.RTM_SETLINK, body: attributeText(linkBody(l.index, 0, 0), unix.IFLA_IFNAME, d.Host)})
 }
 
 // find finds a device in the container's network namespace: by its index, whatever a hook

@@ -6,8 +6,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/containerd/console"
@@ -16,6 +18,7 @@ import (
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/look"
 	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/stdio"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -250,7 +253,7 @@ func (d *Debugger) do(at container.Stop, words []string) (goOn bool, err error) 
 	case "i", "info":
 		d.info(at.Pid)
 	case "s", "shell":
-		d.shell(at.Pid, words[1:])
+		return false, d.shell(at, words[1:])
 	case "q", "quit", "abort":
 		return false, ErrAborted
 	case "?", "h", "help":
@@ -319,9 +322,9 @@ func (d *Debugger) info(pid int) {
 }
 
 // shell runs a program in the process's namespaces and root, as far as they are
-// made. It has this process's terminal.
-func (d *Debugger) shell(pid int, command []string) {
-	words := enter(pid)
+// made. It has this process's terminal. The error is for a signal that asks to end.
+func (d *Debugger) shell(at container.Stop, command []string) error {
+	words := enter(at.Pid)
 	if len(command) == 0 {
 		words = append(words, "sh")
 	} else {
@@ -334,20 +337,45 @@ func (d *Debugger) shell(pid int, command []string) {
 	if !d.keys {
 		cmd.Stdin = nil // the commands that follow are not for it
 	}
-	// minirun has blocked the signals that it passes on.
-	if err := unblocked(cmd.Run); err != nil {
+	pidfd := -1
+	cmd.SysProcAttr = &syscall.SysProcAttr{PidFD: &pidfd}
+	err := cmd.Start()
+	if err == nil {
+		defer func() { _ = unix.Close(pidfd) }()
+		if err := d.awaitShell(at, pidfd); err != nil {
+			if !slices.Contains(words, "--pid") {
+				_ = cmd.Process.Kill()
+			} // else it ends with the PID namespace, and nsenter with it
+			return err
+		}
+		err = cmd.Wait()
+		d.takeTerminal()
+	}
+	if err != nil {
 		fmt.Fprintf(d.w, "%s: %v\n", strings.Join(words, " "), err)
+	}
+	return nil
+}
+
+// awaitShell waits for the end of a program that shell runs. The terminal sends ^C and
+// ^\ to it and to minirun, and they are meant for it.
+func (d *Debugger) awaitShell(at container.Stop, pidfd int) error {
+	for {
+		err := at.Wait(pidfd)
+		var by *container.Interrupted
+		if !d.keys || !errors.As(err, &by) || by.Signal != unix.SIGINT && by.Signal != unix.SIGQUIT {
+			return err
+		}
 	}
 }
 
-// unblocked runs f with no signals blocked in what it starts.
-func unblocked(f func() error) error {
-	var old, none unix.Sigset_t
-	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &none, &old); err != nil {
-		return f()
+// takeTerminal makes this process's job the foreground again. A shell with job control
+// cannot, if it does not see the job from its PID namespace.
+func (d *Debugger) takeTerminal() {
+	if d.keys {
+		defer stdio.IgnoreJobControl()()
+		_ = unix.IoctlSetPointerInt(int(d.in.Fd()), unix.TIOCSPGRP, unix.Getpgrp()) // it may not be the controlling terminal
 	}
-	defer func() { _ = unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil) }()
-	return f()
 }
 
 // Did tells of what minirun has done since.

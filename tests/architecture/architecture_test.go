@@ -54,7 +54,7 @@ var arrows = map[string]string{
 	"internal/image/merge":      "",
 	"internal/image/ingest":     "ctxio image image/layer namespaces",
 	"internal/image/transfer":   "atomicfile ctxio image image/configure image/ingest image/layer outbound regularfile",
-	"internal/see":              "atomicfile container look plan termtext",
+	"internal/see":              "atomicfile container look plan stdio termtext",
 	"internal/beside":           "look spec",
 	"internal/look":             "container image spec termtext",
 	"internal/doctor":           "cgroups spec",

@@ -48,6 +48,22 @@ func TestFlagsAfterTheID(t *testing.T) {
 	b.Minirun("restore", "--lsm-mount-context").Fails(t, "flag needs an argument")
 }
 
+// TestEmptyArguments: "$UNSET" in a script is not the same as no argument, for which run
+// makes up an ID.
+func TestEmptyArguments(t *testing.T) {
+	b := testbundle.New(t)
+	b.Write()
+	b.Wd = b.Dir
+	for _, args := range [][]string{
+		{"run", ""}, {"run", "--bundle", b.Dir, ""}, {"run", "", b.Dir}, {"run", "-d", b.ID, ""}, {"create", ""}, {"create", "-b", b.Dir, ""}, {"create", b.ID, ""},
+		{"start", ""}, {"state", ""}, {"kill", ""}, {"kill", "", "TERM"}, {"delete", ""}, {"delete", "--force", ""}, {"exec", "", "true"}, {"pause", ""},
+	} {
+		if r := b.Minirun(args...); r.Status <= 0 || !strings.Contains(r.Stderr, "empty") {
+			t.Errorf("minirun %q: status %d, output %q, error %q", args, r.Status, r.Stdout, r.Stderr)
+		}
+	}
+}
+
 // TestWrongUseNamesTheCommand: an error about the command line begins with the
 // command that was given, not another one, and no argument is ignored.
 func TestWrongUseNamesTheCommand(t *testing.T) {

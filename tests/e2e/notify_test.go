@@ -198,6 +198,28 @@ func TestNotifyOfStartAlone(t *testing.T) {
 	testbundle.Reap()
 }
 
+// TestNotifyWithoutMountNamespace: a container that has no place for the socket starts
+// as it does without a manager, with a warning from each command.
+func TestNotifyWithoutMountNamespace(t *testing.T) {
+	b := testbundle.New(t, testbundle.Args("sleep", "1000"), without(specs.MountNamespace), testbundle.Writable, func(s *specs.Spec) {
+		s.Mounts, s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = nil, nil, nil
+	})
+	newManager(t, b)
+	b.Write()
+	const warning = "NOTIFY_SOCKET has no effect"
+	if r := b.Detach(); r.Status != 0 || !strings.Contains(r.Stderr, warning) {
+		t.Errorf("run: status %d: %s", r.Status, r.Stderr)
+	}
+	b.Minirun("delete", "--force", b.ID).Exit(t, 0)
+	createBundle(t, b)
+	if r := b.Minirun("start", b.ID); r.Status != 0 || !strings.Contains(r.Stderr, warning) {
+		t.Errorf("start: status %d: %s", r.Status, r.Stderr)
+	}
+	if got := stateOf(t, b); got != specs.StateRunning {
+		t.Errorf("the container is %s", got)
+	}
+}
+
 // TestNotifyInUserNamespace: users of the container reach the socket, whose
 // directory is root's.
 func TestNotifyInUserNamespace(t *testing.T) {

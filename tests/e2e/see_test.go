@@ -261,6 +261,32 @@ func TestStepSignal(t *testing.T) {
 	in.Close()
 }
 
+// TestStepShellTakesInterrupts: what ^C sends while a shell of step has the terminal is
+// for the shell.
+func TestStepShellTakesInterrupts(t *testing.T) {
+	testbundle.Need(t)
+	p := testbundle.NewPty(t)
+	b := testbundle.New(t)
+	b.Write()
+	cmd := b.Command("step", b.ID, b.Dir)
+	p.Attach(cmd)
+	b.Start(cmd)
+	p.Expect("(step) ")
+	p.Type("s")
+	p.Type("echo first-$((1+1))\n")
+	p.Expect("first-2")
+	if err := cmd.Process.Signal(unix.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	p.Type("echo second-$((1+1))\n")
+	p.Expect("second-2")
+	p.Type("exit\n")
+	p.Expect("(step) ")
+	p.Type("q")
+	p.Expect("aborted: nothing of the container is left")
+	exits(t, cmd, 0)
+}
+
 // On a terminal commands are keys.
 func TestStepKeys(t *testing.T) {
 	testbundle.Need(t)
@@ -533,6 +559,36 @@ func TestCompareWithoutMountNamespace(t *testing.T) {
 	has(t, b.Minirun("compare", "--rounds", "1", b.Dir).Stdout, "facts compared", "medians")
 	if n := mountsBelow(b.Path("")); n != 0 {
 		t.Errorf("%d mounts are left on the host", n)
+	}
+}
+
+// TestCompareAfterSignal: compare deletes its containers, and is one process.
+func TestCompareAfterSignal(t *testing.T) {
+	testbundle.Need(t)
+	if _, err := exec.LookPath("runc"); err != nil {
+		t.Skip("needs runc: apt-get install runc")
+	}
+	for name, change := range map[string]func(*specs.Spec){"a mount namespace": func(*specs.Spec) {}, "no mount namespace": onHost} {
+		t.Run(name, func(t *testing.T) {
+			b := testbundle.New(t, change)
+			began := filepath.Join(b.Host, "began")
+			hook := shellHook("env >" + b.Host + "/env; touch " + began + "; exec sleep 1000")
+			hook.Env = nil // that of the runtime's caller
+			b.Spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{hook}}
+			b.Spec.Linux.CgroupsPath = ""
+			b.Write()
+			cmd := b.Command("compare", b.Dir)
+			cmd.Env = append(cmd.Env, "TMPDIR="+b.Host)
+			b.Start(cmd)
+			await(t, began)
+			endsAfterSIGTERM(t, cmd, 143)
+			if text, err := os.ReadFile(b.Host + "/env"); err != nil || strings.Contains(string(text), "MINIRUN_COMPARE") {
+				t.Errorf("a hook has a variable of minirun's own: %s, %v", text, err)
+			}
+			if left, _ := filepath.Glob(b.Host + "/minirun-compare-*"); len(left) > 0 {
+				t.Errorf("left: %q", left)
+			}
+		})
 	}
 }
 

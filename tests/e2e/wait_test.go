@@ -150,3 +150,34 @@ func TestSIGTERMEndsRunWithBlockedTerminalOutput(t *testing.T) {
 	time.Sleep(50 * time.Millisecond)
 	endsAfterSIGTERM(t, cmd, 0)
 }
+
+// A terminal that is stopped (^S) does not take what the program wrote before it was
+// killed. The signal came already, and no other one has to.
+func TestSIGTERMEndsStartWithStoppedTerminal(t *testing.T) {
+	p := testbundle.NewPty(t)
+	b := testbundle.New(t, testbundle.Sh("while :; do echo more; done"))
+	began := filepath.Join(b.Host, "began")
+	b.Spec.Hooks = &specs.Hooks{Poststart: []specs.Hook{shellHook("touch " + began + "; exec sleep 1000")}}
+	b.Write()
+	if err := unix.IoctlSetInt(int(p.Slave.Fd()), unix.TCXONC, unix.TCOOFF); err != nil {
+		t.Fatal(err)
+	}
+	cmd := b.Command("run", b.ID, b.Dir)
+	cmd.Stdout = p.Slave
+	b.Start(cmd)
+	await(t, began)
+	endsAfterSIGTERM(t, cmd, 143)
+}
+
+// A shell of step may run for long.
+func TestSIGTERMEndsStepWithShell(t *testing.T) {
+	b := testbundle.New(t)
+	b.Write()
+	began := filepath.Join(b.Host, "began")
+	b.Stdin = "shell touch " + began + "; exec sleep 1000\n"
+	cmd := b.Command("step", b.ID, b.Dir)
+	cmd.WaitDelay = 5 * time.Second
+	b.Start(cmd)
+	await(t, began)
+	endsAfterSIGTERM(t, cmd, 143)
+}
