@@ -386,10 +386,12 @@ func (c *Container) openFiles() ([]*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer closeNodes(nodes) // those that an error leaves
 	var out []*os.File
 	for i, f := range c.plan.Files {
 		if f.Open == plan.Device {
 			out = append(out, nodes[i])
+			delete(nodes, i)
 			continue
 		}
 		opened, err := c.openFile(f)

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/ownthread"
 	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/spec"
@@ -241,24 +241,26 @@ func (c *Container) restoreFiles(args []string, images string) (_ []string, file
 
 // withRootMounted does something on a thread that has a mount namespace of its
 // own, in which the root file system is a mount, as criu wants it: the host
-// never has it.
+// never has it. Then the thread leaves that, and stays: it is the parent of what criu
+// restores, which may have asked for a signal at its parent's end (PR_SET_PDEATHSIG).
 func withRootMounted(in Inputs, readonly bool, do func() error) error {
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		done <- func() error {
-			err := mountRoot(in)
-			if err == nil && readonly {
-				// criu keeps the flags of all mounts but the root's.
-				err = unix.MountSetattr(-1, in.Rootfs.Root, 0, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
-			}
-			if err != nil {
-				return fmt.Errorf("config.json: root.path: %w", err)
-			}
-			return do()
-		}()
-	}()
-	return <-done
+	return ownthread.RunAndStay(func() (err error) {
+		host, err := os.Open("/proc/thread-self/ns/mnt")
+		if err != nil {
+			return err
+		}
+		defer host.Close()
+		defer func() { err = errors.Join(err, unix.Setns(int(host.Fd()), unix.CLONE_NEWNS)) }()
+		err = mountRoot(in)
+		if err == nil && readonly {
+			// criu keeps the flags of all mounts but the root's.
+			err = unix.MountSetattr(-1, in.Rootfs.Root, 0, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
+		}
+		if err != nil {
+			return fmt.Errorf("config.json: root.path: %w", err)
+		}
+		return do()
+	})
 }
 
 func mountRoot(in Inputs) error {
