@@ -155,7 +155,7 @@ func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOpt
 		}
 	}
 	if stopped {
-		if err := c.group.Kill(unix.SIGCONT); err != nil {
+		if err := c.killAll(unix.SIGCONT, true); err != nil {
 			return err
 		}
 	}
@@ -303,7 +303,7 @@ func (c *Container) checkConfined() error {
 	if !c.spec.Process.NoNewPrivileges {
 		return nil
 	}
-	pids, err := c.group.AllProcs()
+	pids, err := c.processes()
 	if err != nil {
 		return err
 	}
@@ -334,9 +334,6 @@ func (c *Container) restored(pidFile string) error {
 		return err
 	}
 	c.setup = namespaces.Decide(c.spec)
-	c.Namespaces = c.setup.New
-	for _, j := range c.setup.Joins {
-		c.Namespaces |= j.Flag
-	}
+	c.noteNamespaces()
 	return c.adopt()
 }
