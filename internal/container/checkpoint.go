@@ -98,19 +98,19 @@ func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err err
 
 // external tells criu what in the container is the host's, and leaves notes
 // about it beside the images.
-func (r *Record) external(config *specs.Spec, images string) ([]string, error) {
-	if err := r.noteDescriptors(images); err != nil {
+func (h *held) external(config *specs.Spec, images string) ([]string, error) {
+	if err := h.noteDescriptors(images); err != nil {
 		return nil, err
 	}
-	mounts, err := r.externalAtDump(config, images)
+	mounts, err := h.externalAtDump(config, images)
 	if err != nil {
 		return nil, err
 	}
-	joined, err := r.joinedAtDump(config)
+	joined, err := h.joinedAtDump(config)
 	if err != nil {
 		return nil, err
 	}
-	terminal, err := r.terminalAtDump(images)
+	terminal, err := h.terminalAtDump(images)
 	return slices.Concat(mounts, joined, terminal), err
 }
 

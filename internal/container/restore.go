@@ -30,6 +30,7 @@ type RestoreOptions struct {
 	TCPEstablished, ExtUnixSk bool
 	ShellJob, FileLocks       bool
 	AutoDedup, LazyPages      bool
+	LinkRemap                 bool
 	ManageCgroups             string // soft, full, strict, ignore; "" is soft
 	EmptyNS                   []string
 	LSMProfile, LSMContext    string
@@ -55,6 +56,8 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 		}
 	}
 	o.startsAtOnce, o.attends = true, !how.Detach
+	manager := o.NotifySocket
+	o.NotifySocket = "" // whether the container has the mount is in the images
 	c, inputs, values, err := prepare(o)
 	if err != nil {
 		return 0, err
@@ -62,7 +65,7 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 	if err := checkRestore(c.spec, &inputs); err != nil {
 		return 0, err
 	}
-	if err := c.findTerminal(); err != nil {
+	if err := errors.Join(c.findTerminal(), c.notifyRestored(manager)); err != nil {
 		return 0, err
 	}
 	if err := c.record(inputs); err != nil {
@@ -180,6 +183,7 @@ func (c *Container) restoreArgs(how *RestoreOptions, pidFile string, stopped boo
 		{how.ShellJob, []string{"--shell-job"}},
 		{how.FileLocks, []string{"--file-locks"}},
 		{how.AutoDedup, []string{"--auto-dedup"}},
+		{how.LinkRemap, []string{"--link-remap"}},
 		{how.LazyPages, []string{"--lazy-pages"}},
 		{how.LSMProfile != "", []string{"--lsm-profile", how.LSMProfile}},
 		{how.LSMContext != "", []string{"--lsm-mount-context", how.LSMContext}},
@@ -209,7 +213,7 @@ func (c *Container) restoreArgs(how *RestoreOptions, pidFile string, stopped boo
 		}
 		args = append(args, "--cgroup-root", where)
 	}
-	external, err := externalAtRestore(c.spec, c.options.Bundle, how.ImagePath, shown)
+	external, err := c.externalAtRestore(how.ImagePath, shown)
 	if err != nil {
 		return nil, nil, err
 	}
