@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -151,11 +152,14 @@ func (c *Container) inheritedPipes(dir string, first int) (args []string, files 
 	return args, files, nil
 }
 
-// criu is a call of criu, which ends with the context: files are its descriptors from
-// 3 on.
+// criu is a call of criu, which ends with the context, and with the thread that starts
+// it: files are its descriptors from 3 on.
 func criu(ctx context.Context, args []string, files []*os.File) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "criu", args...)
 	cmd.ExtraFiles = files
+	// Kill criu if minirun dies: the lock is free then, and the next command must not
+	// meet it. What criu restores does not inherit this.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	cmd.WaitDelay = time.Second // its children may hold the pipes of its output
 	return cmd
 }
@@ -177,7 +181,7 @@ func criuRun(cmd *exec.Cmd, logFile string) error {
 }
 
 // criuDump runs criu for checkpoint.
-func criuDump(args []string, o *CheckpointOptions) error {
+func criuDump(ctx context.Context, args []string, o *CheckpointOptions) error {
 	var files []*os.File
 	if o.StatusFD >= 0 {
 		if o.StatusFD <= 2 {
@@ -199,7 +203,7 @@ func criuDump(args []string, o *CheckpointOptions) error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	return criuRun(criu(context.Background(), args, files), filepath.Join(dir, dumpLog))
+	return criuRun(criu(ctx, args, files), filepath.Join(dir, dumpLog))
 }
 
 // complaints are the lines of criu's output that tell of errors, the first few.

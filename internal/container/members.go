@@ -184,18 +184,34 @@ func endDescendants(before map[int]int) error {
 	for pid := range before {
 		delete(parents, pid)
 	}
-	var killed error
+	var failed error
 	for _, pid := range closure(map[int]bool{own: true}, parents) {
-		if pid == own {
-			continue
-		}
-		if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
-			killed = errors.Join(killed, fmt.Errorf("kill process %d, which criu has left: %w", pid, err))
-		} else if parents[pid] == own {
-			killed = errors.Join(killed, reap(pid))
+		if pid != own {
+			failed = errors.Join(failed, endDescendant(pid, parents[pid] == own))
 		}
 	}
-	return killed
+	return failed
+}
+
+func endDescendant(pid int, child bool) error {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if noProcess(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("pidfd_open %d: %w", pid, err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("kill process %d, which criu has left: %w", pid, err)
+	}
+	if !awaitEnd(fd, deleteDeadline) {
+		return fmt.Errorf("process %d, which criu has left, does not end after SIGKILL", pid)
+	}
+	if child {
+		return reap(pid)
+	}
+	return nil
 }
 
 // parentsOfAll returns the parents of all processes.

@@ -62,17 +62,26 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := checkRestore(c.spec, &inputs); err != nil {
+	if err := checkRestore(c.spec, len(inputs.Rootfs.Layers) > 0 && !inputs.Rootfs.Stable); err != nil {
 		return 0, err
 	}
-	if err := errors.Join(c.findTerminal(), c.notifyRestored(manager)); err != nil {
+	if err := errors.Join(c.findTerminal(), checkPidfd(), c.notifyRestored(manager)); err != nil {
+		return 0, err
+	}
+	before, err := parentsOfAll()
+	if err != nil {
 		return 0, err
 	}
 	if err := c.record(inputs); err != nil {
 		return 0, err
 	}
 	if err := c.bringBack(inputs, values, &how); err != nil {
-		return 0, errors.Join(err, c.destroy())
+		made := c.proc != nil
+		err = errors.Join(err, c.destroy())
+		if !made {
+			err = errors.Join(err, endDescendants(before))
+		}
+		return 0, err
 	}
 	if err := c.poststart(); err != nil {
 		return 0, errors.Join(err, c.destroy())
@@ -87,14 +96,15 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 	return c.accompany(how.Keep)
 }
 
-// checkRestore refuses what criu could not bring back.
-func checkRestore(s *specs.Spec, in *Inputs) error {
+// checkRestore refuses what criu could not bring back. loses is true if writes to layers
+// are in the state directory, which is deleted with the container.
+func checkRestore(s *specs.Spec, loses bool) error {
 	switch {
 	case diesWithParent(s):
 		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent), Want: "cannot be restored: only a process itself can ask for it"}
 	case !namespaces.Decide(s).Has(unix.CLONE_NEWNS):
 		return &spec.Error{Path: "linux.namespaces", Want: "must have a mount namespace to restore"}
-	case len(in.Rootfs.Layers) > 0 && !in.Rootfs.Stable:
+	case loses:
 		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationUpper), Want: "must be given to restore a container of layers: what it wrote elsewhere is gone"}
 	}
 	return nil
