@@ -41,7 +41,7 @@ func restore(ctx *cli.Context) error {
 		RunOptions: container.RunOptions{Detach: ctx.Bool("detach")},
 		ImagePath:  ctx.String("image-path"), WorkPath: ctx.String("work-path"),
 		TCPEstablished: ctx.Bool("tcp-established"), ExtUnixSk: ctx.Bool("ext-unix-sk"), ShellJob: ctx.Bool("shell-job"),
-		FileLocks: ctx.Bool("file-locks"), AutoDedup: ctx.Bool("auto-dedup"), LazyPages: ctx.Bool("lazy-pages"),
+		FileLocks: ctx.Bool("file-locks"), AutoDedup: ctx.Bool("auto-dedup"), LazyPages: ctx.Bool("lazy-pages"), LinkRemap: ctx.Bool("link-remap"),
 		ManageCgroups: ctx.String("manage-cgroups-mode"), EmptyNS: values(ctx, "empty-ns"),
 		LSMProfile: ctx.String("lsm-profile"), LSMContext: ctx.String("lsm-mount-context"),
 	})

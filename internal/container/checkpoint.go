@@ -2,6 +2,7 @@ package container
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/spec"
 )
 
@@ -52,22 +54,18 @@ func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err err
 	if status != specs.StateRunning && status != StatePaused {
 		return nil, fmt.Errorf("container cannot be checkpointed in %s state", status)
 	}
-	if o.ImagePath == "" {
-		o.ImagePath = "checkpoint"
-	}
-	if o.ImagePath, err = filepath.Abs(o.ImagePath); err != nil {
-		return nil, err
-	}
-	for _, dir := range [2]string{o.ImagePath, o.WorkPath} {
-		if dir != "" {
-			if err := os.MkdirAll(dir, 0o700); err != nil {
-				return nil, fmt.Errorf("checkpoint: %w", err)
-			}
-		}
+	if err := o.makeDirectories(); err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
 	config, _, err := spec.Load(h.Bundle) // its warnings were create's
 	if err != nil {
 		return nil, err
+	}
+	ends := !o.LeaveRunning && !o.PreDump
+	if ends {
+		if err := checkRestore(config, len(h.Layers) > 0 && h.Work == ""); err != nil {
+			return nil, fmt.Errorf("%w\nhint: keep the container with --leave-running", err)
+		}
 	}
 	args, err := h.dumpArgs(&o, config)
 	if err != nil {
@@ -80,37 +78,74 @@ func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err err
 		}
 		args = append(args, external...)
 	}
-	if err := criuDump(args, &o); err != nil {
+	c := &Container{Record: h.Record, lock: -1}
+	if c.options.signals, err = signals.Catch(); err != nil {
 		return nil, err
 	}
-	if o.LeaveRunning || o.PreDump {
+	if err := c.dump(args, &o, status == StatePaused); err != nil {
+		return nil, err
+	}
+	if !ends {
 		return nil, nil
 	}
-	if err := h.end(true); err != nil { // criu has ended it; the kernel may not be done
+	if err := c.end(true); err != nil { // criu has ended it; the kernel may not be done
 		return nil, err
 	}
-	warnings, err = h.remove(filepath.Join(root, id), cgroups.Open(h.Cgroups))
+	warnings, err = c.remove(filepath.Join(root, id), cgroups.Open(c.Cgroups))
 	if err != nil {
 		return warnings, err
 	}
-	return append(warnings, h.poststop(context.Background())...), nil
+	h.lock.release() // its hooks may call minirun
+	return append(warnings, c.poststop()...), nil
+}
+
+// makeDirectories makes the directories for the images and the log.
+func (o *CheckpointOptions) makeDirectories() (err error) {
+	if o.ImagePath == "" {
+		o.ImagePath = "checkpoint"
+	}
+	if o.ImagePath, err = filepath.Abs(o.ImagePath); err != nil {
+		return err
+	}
+	for _, dir := range [2]string{o.ImagePath, o.WorkPath} {
+		if dir != "" {
+			if err := os.MkdirAll(dir, 0o700); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// dump runs criu, which a signal ends. After a failure the container goes on, unless it
+// was paused before: a criu that is killed leaves it frozen.
+func (c *Container) dump(args []string, o *CheckpointOptions, paused bool) error {
+	err := c.whileAttentive(func(ctx context.Context) error { return criuDump(ctx, args, o) })
+	var interrupted *Interrupted
+	if errors.As(err, &interrupted) {
+		interrupted.before = "criu had written all images"
+	}
+	if err != nil && !paused && c.paused() {
+		return errors.Join(err, c.thaw())
+	}
+	return err
 }
 
 // external tells criu what in the container is the host's, and leaves notes
 // about it beside the images.
-func (r *Record) external(config *specs.Spec, images string) ([]string, error) {
-	if err := r.noteDescriptors(images); err != nil {
+func (h *held) external(config *specs.Spec, images string) ([]string, error) {
+	if err := h.noteDescriptors(images); err != nil {
 		return nil, err
 	}
-	mounts, err := r.externalAtDump(config, images)
+	mounts, err := h.externalAtDump(config, images)
 	if err != nil {
 		return nil, err
 	}
-	joined, err := r.joinedAtDump(config)
+	joined, err := h.joinedAtDump(config)
 	if err != nil {
 		return nil, err
 	}
-	terminal, err := r.terminalAtDump(images)
+	terminal, err := h.terminalAtDump(images)
 	return slices.Concat(mounts, joined, terminal), err
 }
 

@@ -1,11 +1,15 @@
 package container
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/moby/sys/mountinfo"
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/spec"
@@ -68,6 +72,48 @@ func TestDumpArgs(t *testing.T) {
 	} {
 		if args, err := r.dumpArgs(&o, config); err == nil || !strings.Contains(err.Error(), flag) {
 			t.Errorf("%s: %v, %v", flag, args, err)
+		}
+	}
+}
+
+// TestMountPoints: a mount is recognised by what it shows, and by its place only if that
+// is not known or shown by none.
+func TestMountPoints(t *testing.T) {
+	table := func(lines ...string) (all []*mountinfo.Info) {
+		t.Helper()
+		for i, line := range lines {
+			f := strings.Fields(line) // device number, root, mount point
+			minor, err := strconv.Atoi(f[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, &mountinfo.Info{ID: i, Minor: minor, Root: f[1], Mountpoint: f[2]})
+		}
+		return all
+	}
+	for name, c := range map[string]struct {
+		inside []*mountinfo.Info
+		shown  map[string]mounted // by the place's name
+		want   map[string]string
+	}{
+		"at its destination":           {table("1 /rootfs /", "1 /a /x"), map[string]mounted{"/x": {0, 1, "/a"}}, map[string]string{"/x": "/x"}},
+		"through a link":               {table("1 /rootfs /", "1 /a /real"), map[string]mounted{"/x": {0, 1, "/a"}}, map[string]string{"/real": "/x"}},
+		"of a file that was replaced":  {table("1 /a//deleted /real"), map[string]mounted{"/x": {0, 1, "/a"}}, map[string]string{"/real": "/x"}},
+		"of a source that is gone":     {table("1 /b /x"), map[string]mounted{"/x": {}}, map[string]string{"/x": "/x"}},
+		"of another device":            {table("2 /a /real"), map[string]mounted{"/x": {0, 1, "/a"}}, map[string]string{}},
+		"the root file system":         {table("1 /rootfs /", "1 /rootfs /y"), map[string]mounted{"/x": {0, 1, "/rootfs"}}, map[string]string{"/y": "/x"}},
+		"directories that are swapped": {table("1 /a /y", "1 /b /x"), map[string]mounted{"/x": {0, 1, "/a"}, "/y": {0, 1, "/b"}}, map[string]string{"/y": "/x", "/x": "/y"}},
+		"one that hides in its place":  {table("3 / /x", "1 /a /y"), map[string]mounted{"/x": {0, 1, "/a"}}, map[string]string{"/y": "/x"}},
+		"one source twice":             {table("1 /a /y", "1 /a /z"), map[string]mounted{"/x": {0, 1, "/a"}, "/y": {0, 1, "/a"}}, map[string]string{"/y": "/y", "/z": "/x"}},
+		"one place twice":              {table("1 /a /y", "1 /b /y"), map[string]mounted{"/x": {0, 1, "/b"}, "/y": {0, 1, "/a"}}, map[string]string{"/y": "/x"}},
+	} {
+		var all []hostPlace
+		for _, name := range slices.Sorted(maps.Keys(c.shown)) {
+			all = append(all, hostPlace{name: name})
+		}
+		got := mountPoints(all, c.inside, func(p *hostPlace) (mounted, bool) { return c.shown[p.name], c.shown[p.name] != mounted{} })
+		if !maps.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
 }

@@ -335,11 +335,7 @@ func (c *Container) fork(in Inputs) error {
 		}
 		defer attr.Cgroup.Close() // nil on a v1 host, which Close takes
 	}
-	c.Namespaces = c.setup.New
-	for _, j := range c.setup.Joins {
-		c.Joined |= j.Flag
-	}
-	c.Namespaces |= c.Joined
+	c.noteNamespaces()
 	attr.Extra, err = c.openFiles()
 	defer closeAll(attr.Extra)
 	if err != nil {
@@ -368,6 +364,15 @@ func (c *Container) fork(in Inputs) error {
 		return nil // the number of the process that goes on is not known yet
 	}
 	return c.adopt()
+}
+
+// noteNamespaces puts the container's namespaces into the record.
+func (c *Container) noteNamespaces() {
+	c.Namespaces = c.setup.New
+	for _, j := range c.setup.Joins {
+		c.Joined |= j.Flag
+	}
+	c.Namespaces |= c.Joined
 }
 
 // adopt puts the container's first process into the record.
@@ -416,10 +421,12 @@ func (c *Container) openFiles() ([]*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer closeNodes(nodes) // those that an error leaves
 	var out []*os.File
 	for i, f := range c.plan.Files {
 		if f.Open == plan.Device {
 			out = append(out, nodes[i])
+			delete(nodes, i)
 			continue
 		}
 		opened, err := c.openFile(f)

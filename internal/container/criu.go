@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,138 +12,28 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
-	"github.com/moby/sys/mountinfo"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/bootstrap"
-	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/namespaces"
-	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/spec"
 )
 
 // What checkpoint and restore have in common: criu(8) is run, and told which
 // things of the container are the host's. They are not in the images; restore
-// gives those of its own bundle.
+// gives those of its own bundle. criumounts.go has those that are mounts.
 
 const criuMissing = "checkpoint and restore need criu(8) in PATH: install the package criu"
 
 // descriptorsFile is runc's: where descriptors 0 to 2 led, as links of
 // /proc/PID/fd.
 const descriptorsFile = "descriptors.json"
-
-// externalFile is ours: which mounts of the container come from the host
-// without config.json naming them, and from where.
-const externalFile = "external.json"
-
-// places has the mount points that config.json has from the host, and where
-// restore finds what belongs there: bind mounts and, where they are bound and
-// not mounted, cgroups.
-func places(s *specs.Spec, bundle string, shown []rootfs.Cgroup) map[string]string {
-	all := map[string]string{}
-	for i := range s.Mounts {
-		m := &s.Mounts[i]
-		at := filepath.Join("/", m.Destination)
-		switch {
-		case rootfs.IsBind(m):
-			if text, err := copiedLink(bundle, m); err == nil && text != "" {
-				continue // a link was made, and nothing mounted
-			}
-			all[at] = rootfs.BindSource(bundle, m)
-		case (m.Type == "cgroup" || m.Type == "cgroup2") && !namespaces.Decide(s).Has(unix.CLONE_NEWCGROUP):
-			for _, g := range shown {
-				all[filepath.Join(at, g.Name)] = g.Dir
-			}
-		}
-	}
-	return all
-}
-
-// fromHost finds the others: files of the host's devtmpfs, as masks are, and
-// whatever else is part of a file system that the host has mounted.
-func fromHost(inside, host []*mountinfo.Info, known map[string]string) map[string]string {
-	found := map[string]string{}
-	for _, m := range inside {
-		if _, there := known[m.Mountpoint]; there || m.Root == "/" || m.Mountpoint == "/" {
-			continue
-		}
-		if m.FSType == "proc" || m.FSType == "sysfs" || strings.HasPrefix(m.FSType, "cgroup") {
-			continue // parts of the container's own, which criu knows
-		}
-		for _, h := range host {
-			if h.Major == m.Major && h.Minor == m.Minor && below(m.Root, h.Root) {
-				found[m.Mountpoint] = filepath.Join(h.Mountpoint, strings.TrimPrefix(m.Root, h.Root))
-				break
-			}
-		}
-	}
-	return found
-}
-
-// mountsOf lists the mounts that a process sees.
-func mountsOf(pid int) ([]*mountinfo.Info, error) {
-	f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/mountinfo")
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return mountinfo.GetMountsFromReader(f, nil)
-}
-
-// externalAtDump tells criu what comes from the host, and writes down what
-// restore cannot know of config.json.
-func (r *Record) externalAtDump(s *specs.Spec, images string) (args []string, err error) {
-	host, err := mountinfo.GetMounts(nil)
-	if err != nil {
-		return nil, fmt.Errorf("read the host's mounts: %w", err)
-	}
-	inside, err := mountsOf(r.Pid)
-	if err != nil {
-		return nil, fmt.Errorf("read the container's mounts: %w", err)
-	}
-	var shown []rootfs.Cgroup
-	if machine, err := cgroups.Detect(); err == nil {
-		if shown, err = cgroupMounts(s, machine, cgroups.Open(r.Cgroups)); err != nil {
-			return nil, err
-		}
-	}
-	known := places(s, r.Bundle, shown)
-	others := fromHost(inside, host, known)
-	data, err := json.Marshal(others)
-	if err != nil {
-		return nil, err
-	}
-	if err := atomicfile.Write(filepath.Join(images, externalFile), data, 0o600); err != nil {
-		return nil, err
-	}
-	maps.Copy(known, others)
-	for _, at := range slices.Sorted(maps.Keys(known)) {
-		args = append(args, "--external", "mnt["+at+"]:"+at)
-	}
-	return args, nil
-}
-
-// externalAtRestore says what is mounted in their places now.
-func externalAtRestore(s *specs.Spec, bundle, images string, shown []rootfs.Cgroup) (args []string, err error) {
-	known := map[string]string{}
-	data, err := os.ReadFile(filepath.Join(images, externalFile))
-	if err == nil {
-		err = json.Unmarshal(data, &known)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("--image-path: %s: %w", externalFile, err)
-	}
-	maps.Copy(known, places(s, bundle, shown))
-	for _, at := range slices.Sorted(maps.Keys(known)) {
-		args = append(args, "--external", "mnt["+at+"]:"+known[at])
-	}
-	return args, nil
-}
 
 // joinedNames are criu's words for namespaces that the container has joined,
 // and ours for them in the images.
@@ -263,11 +152,14 @@ func (c *Container) inheritedPipes(dir string, first int) (args []string, files 
 	return args, files, nil
 }
 
-// criu is a call of criu, which ends with the context: files are its descriptors from
-// 3 on.
+// criu is a call of criu, which ends with the context, and with the thread that starts
+// it: files are its descriptors from 3 on.
 func criu(ctx context.Context, args []string, files []*os.File) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "criu", args...)
 	cmd.ExtraFiles = files
+	// Kill criu if minirun dies: the lock is free then, and the next command must not
+	// meet it. What criu restores does not inherit this.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	cmd.WaitDelay = time.Second // its children may hold the pipes of its output
 	return cmd
 }
@@ -289,7 +181,7 @@ func criuRun(cmd *exec.Cmd, logFile string) error {
 }
 
 // criuDump runs criu for checkpoint.
-func criuDump(args []string, o *CheckpointOptions) error {
+func criuDump(ctx context.Context, args []string, o *CheckpointOptions) error {
 	var files []*os.File
 	if o.StatusFD >= 0 {
 		if o.StatusFD <= 2 {
@@ -311,7 +203,7 @@ func criuDump(args []string, o *CheckpointOptions) error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	return criuRun(criu(context.Background(), args, files), filepath.Join(dir, dumpLog))
+	return criuRun(criu(ctx, args, files), filepath.Join(dir, dumpLog))
 }
 
 // complaints are the lines of criu's output that tell of errors, the first few.

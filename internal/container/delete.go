@@ -79,6 +79,9 @@ func (c *Container) endFirst() error {
 		c.proc.CloseSync()
 		return nil
 	}
+	if err := c.killMembers(); err != nil {
+		return err
+	}
 	if err := c.proc.Kill(); err != nil {
 		return fmt.Errorf("kill the container's first process: %w", err)
 	}
@@ -259,10 +262,8 @@ func (r *Record) end(force bool) error {
 			return fmt.Errorf("cannot delete container %q that is not stopped: it is %s: stop it first, or use --force", r.ID, status)
 		}
 	}
-	if len(r.Cgroups) == 0 && !r.endsWithFirst() && status != specs.StateStopped && r.Pid != 0 {
-		if _, err := r.signalMembers(unix.SIGKILL); err != nil {
-			return err
-		}
+	if err := r.killMembers(); err != nil {
+		return err
 	}
 	if err := r.kill(); err != nil {
 		return err

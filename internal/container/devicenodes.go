@@ -1,15 +1,14 @@
 package container
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/ownthread"
 	"github.com/minirun/minirun/internal/plan"
 )
 
@@ -30,29 +29,30 @@ func deviceNodes(files []plan.File, dir string) (map[int]*os.File, error) {
 		return nil, nil
 	}
 	nodes := map[int]*os.File{}
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		done <- func() error {
-			if err := mountNodes(dir); err != nil {
-				return fmt.Errorf("config.json: linux.devices: %w", err)
-			}
-			for i, f := range wanted {
-				var err error
-				if nodes[i], err = deviceNode(filepath.Join(dir, strconv.Itoa(i)), &f.Node); err != nil {
-					return fmt.Errorf("config.json: %s: make %s: %w", f.Source, f.Name, err)
-				}
-			}
-			return nil
-		}()
-	}()
-	if err := <-done; err != nil {
-		for _, f := range nodes {
-			err = errors.Join(err, f.Close())
+	err := ownthread.Run(func() error {
+		if err := mountNodes(dir); err != nil {
+			return fmt.Errorf("config.json: linux.devices: %w", err)
 		}
+		for i, f := range wanted {
+			node, err := deviceNode(filepath.Join(dir, strconv.Itoa(i)), &f.Node)
+			if err != nil {
+				return fmt.Errorf("config.json: %s: make %s: %w", f.Source, f.Name, err)
+			}
+			nodes[i] = node
+		}
+		return nil
+	})
+	if err != nil {
+		closeNodes(nodes)
 		return nil, err
 	}
 	return nodes, nil
+}
+
+func closeNodes(nodes map[int]*os.File) {
+	for _, f := range nodes {
+		f.Close()
+	}
 }
 
 // mountNodes gives the thread a mount namespace with a tmpfs on dir.

@@ -90,10 +90,7 @@ func (o *ExecOptions) process(s *specs.Spec) (*specs.Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	warnings, err := spec.ValidateExec(s, p, execName)
-	for _, w := range warnings {
-		o.Warn(w)
-	}
+	_, err = spec.ValidateExec(s, p, execName) // what it warns of is the container's, and create has
 	return p, err
 }
 

@@ -9,7 +9,6 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/resctrl"
 )
 
@@ -113,7 +112,7 @@ func (r *Record) removeRdt() error {
 func (r *Record) joinAll(g *resctrl.Group) error {
 	joined := map[int]bool{}
 	for range 100 {
-		pids, err := cgroups.Open(r.Cgroups).AllProcs()
+		pids, err := r.processes()
 		if err != nil {
 			return err
 		}

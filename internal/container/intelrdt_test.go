@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
@@ -191,5 +192,55 @@ func TestParseRdtSchemas(t *testing.T) {
 		if _, err := ParseRdtSchemas(func(name string) string { return values[name] }); (err == nil) != c.ok {
 			t.Errorf("%q, %q: %v", c.l3, c.mb, err)
 		}
+	}
+}
+
+// TestIntelRdtWithoutCgroup: update needs a cgroup for limits only, and finds all
+// processes of a container that has none.
+func TestIntelRdtWithoutCgroup(t *testing.T) {
+	o, root := rdtContainer(t, func(s *specs.Spec) {
+		s.Linux.Resources, s.Linux.CgroupsPath = nil, ""
+		s.Process.Args = []string{"/bin/busybox", "sh", "-c", "/bin/busybox sleep 1000 & wait"}
+	})
+	o.NoCgroup = true
+	c, err := Create(o)
+	if err == nil {
+		c.Close()
+		err = Start(o.Root, o.ID, "", o.Warn)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pids []int
+	for until := time.Now().Add(20 * time.Second); len(pids) != 2; time.Sleep(time.Millisecond) {
+		if pids, err = Processes(o.Root, o.ID); err != nil || time.Now().After(until) {
+			t.Fatalf("the container has the processes %v: %v", pids, err)
+		}
+	}
+	h, err := hold(o.Root, o.ID, unix.LOCK_EX)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = h.updateRdt(RdtSchemas{MemoryBandwidth: "MB:0=20"}, o.resctrl)
+	h.lock.release()
+	if got := fileText(root, "web/tasks"); err != nil || got != strconv.Itoa(pids[1]) {
+		t.Errorf("%v: the last of the processes %v in the group is %s", err, pids, got)
+	}
+	flags := func(string) string { return "" }
+	nothing, err := UpdateFlags(flags)
+	if err == nil {
+		err = Update(o.Root, o.ID, nothing, RdtSchemas{MemoryBandwidth: "MB:0=30"})
+	}
+	if got := fileText(root, "web/schemata"); err != nil || got != "MB:0=30" {
+		t.Errorf("%v: schemata %q", err, got)
+	}
+	limit := int64(9)
+	for _, s := range []RdtSchemas{{}, {MemoryBandwidth: "MB:0=40"}} {
+		if err := Update(o.Root, o.ID, &specs.LinuxResources{Pids: &specs.LinuxPids{Limit: &limit}}, s); err == nil || !strings.Contains(err.Error(), "no cgroup") {
+			t.Errorf("a limit for a container without a cgroup: %v", err)
+		}
+	}
+	if got := fileText(root, "web/schemata"); got != "MB:0=30" {
+		t.Errorf("a refused update leaves the schemata %q", got)
 	}
 }

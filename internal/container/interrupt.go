@@ -1,6 +1,7 @@
 package container
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,11 +16,14 @@ import (
 // nobody to pass them on to: those that ask to end stop the set-up, and what
 // there is of the container is taken down; the others wait.
 
-// An Interrupted is the signal that ended minirun before the program ran.
-type Interrupted struct{ Signal unix.Signal }
+// An Interrupted is the signal that ended minirun before it had done what it was asked.
+type Interrupted struct {
+	Signal unix.Signal
+	before string // what would have come; "": the program
+}
 
 func (e *Interrupted) Error() string {
-	return "interrupted by " + unix.SignalName(e.Signal) + " before the container's program ran"
+	return "interrupted by " + unix.SignalName(e.Signal) + " before " + cmp.Or(e.before, "the container's program ran")
 }
 
 // interrupted takes what has come. It returns an *Interrupted if a signal asks
@@ -35,7 +39,7 @@ func (c *child) interrupted() error {
 	for _, s := range came {
 		if signals.Ends(s) {
 			c.toldEnd = true
-			return &Interrupted{s}
+			return &Interrupted{Signal: s}
 		}
 		c.early = append(c.early, s)
 	}

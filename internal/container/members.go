@@ -64,25 +64,13 @@ func (r *Record) members() ([]int, error) {
 	case own&unix.CLONE_NEWNS != 0:
 		kind = "mnt"
 	}
-	dir, err := os.Open("/proc")
+	parents, err := parentsOfAll()
 	if err != nil {
 		return nil, err
 	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return nil, fmt.Errorf("list processes: %w", err)
-	}
-	parents := map[int]int{}
+	delete(parents, os.Getpid())
 	inside := map[int]bool{r.Pid: true}
-	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		if err != nil || pid == os.Getpid() {
-			continue
-		}
-		if parents[pid], err = parentOf(pid); err != nil {
-			continue // it ended meanwhile
-		}
+	for pid := range parents {
 		if kind != "" && sharesNamespace(pid, r.Pid, kind) {
 			inside[pid] = true
 		}
@@ -168,6 +156,86 @@ func (r *Record) signalMembers(signal unix.Signal) (count int, err error) {
 		}
 	}
 	return len(held), nil
+}
+
+// killMembers kills the processes that end neither with the container's cgroup nor with
+// its first process. Those that cannot be found any more are not an error: see
+// mayHaveLost.
+func (r *Record) killMembers() error {
+	if len(r.Cgroups) > 0 || r.endsWithFirst() || r.Pid == 0 {
+		return nil
+	}
+	if _, err := r.signalMembers(unix.SIGKILL); err != nil && !errors.Is(err, errLostProcesses) {
+		return err
+	}
+	return nil
+}
+
+// endDescendants kills and reaps what criu(8) made for this process before it failed or
+// was killed: its first process is a child of this one, and may not be in the cgroup yet.
+// before are the processes that there were earlier: a shell that executed minirun may
+// have had children.
+func endDescendants(before map[int]int) error {
+	own := os.Getpid()
+	parents, err := parentsOfAll()
+	if err != nil {
+		return err
+	}
+	for pid := range before {
+		delete(parents, pid)
+	}
+	var failed error
+	for _, pid := range closure(map[int]bool{own: true}, parents) {
+		if pid != own {
+			failed = errors.Join(failed, endDescendant(pid, parents[pid] == own))
+		}
+	}
+	return failed
+}
+
+func endDescendant(pid int, child bool) error {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if noProcess(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("pidfd_open %d: %w", pid, err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("kill process %d, which criu has left: %w", pid, err)
+	}
+	if !awaitEnd(fd, deleteDeadline) {
+		return fmt.Errorf("process %d, which criu has left, does not end after SIGKILL", pid)
+	}
+	if child {
+		return reap(pid)
+	}
+	return nil
+}
+
+// parentsOfAll returns the parents of all processes.
+func parentsOfAll() (map[int]int, error) {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, fmt.Errorf("list processes: %w", err)
+	}
+	parents := map[int]int{}
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		if parent, err := parentOf(pid); err == nil { // else it ended meanwhile
+			parents[pid] = parent
+		}
+	}
+	return parents, nil
 }
 
 // holdMembers opens pidfds of the processes that are not held yet, adds them to held,

@@ -30,6 +30,9 @@ import (
 // name another main process, or have systemd keep descriptors. A detached run and
 // start wait for it; run stays anyway, and takes all messages to the end, since
 // systemd's queue would take them too.
+//
+// A container that was created with the directory has it again when it is restored,
+// empty: its program was ready before the checkpoint, so restore itself reports that.
 
 const (
 	notifyVariable = "NOTIFY_SOCKET"
@@ -74,16 +77,22 @@ func (o *Options) ignoreNotify() {
 	o.NotifySocket = ""
 }
 
+// makeNotifyDirectory makes the directory that is bound into the container.
+func (o *Options) makeNotifyDirectory() (dir string, err error) {
+	dir = o.notifyDirectory()
+	err = os.Mkdir(dir, 0o755)
+	if err == nil {
+		err = os.Chmod(dir, 0o755) // the umask
+	}
+	return dir, err
+}
+
 // makeNotify makes the directory, and the socket if this process starts the program.
 func (c *Container) makeNotify() error {
 	if c.options.NotifySocket == "" {
 		return nil
 	}
-	dir := c.options.notifyDirectory()
-	err := os.Mkdir(dir, 0o755)
-	if err == nil {
-		err = os.Chmod(dir, 0o755) // the umask
-	}
+	dir, err := c.options.makeNotifyDirectory()
 	if err == nil && c.options.startsAtOnce {
 		c.notify, err = listenNotify(dir, c.options.NotifySocket)
 	}
@@ -116,13 +125,25 @@ func (c *Container) openNotify() error {
 
 // A notifier is the socket that the program reports to.
 type notifier struct {
-	fd   int
+	fd   int    // -1 for a restored container, which is ready
 	host string // NOTIFY_SOCKET of minirun's caller
 	stop int    // an eventfd: the container exited
 	done int    // an eventfd: what there was is forwarded
 	sent bool
 
 	forwards bool // forward runs
+}
+
+// newNotifier makes a notifier without a socket.
+func newNotifier(host string) (_ *notifier, err error) {
+	n := &notifier{fd: -1, host: host, stop: -1, done: -1}
+	for _, fd := range [2]*int{&n.stop, &n.done} {
+		if *fd, err = unix.Eventfd(0, unix.EFD_CLOEXEC); err != nil {
+			n.close()
+			return nil, fmt.Errorf("eventfd: %w", err)
+		}
+	}
+	return n, nil
 }
 
 // listenNotify makes the socket. Its path may be longer than a socket's address.
@@ -132,7 +153,10 @@ func listenNotify(dir, host string) (_ *notifier, err error) {
 		return nil, &os.PathError{Op: "open", Path: dir, Err: err}
 	}
 	defer func() { _ = unix.Close(at) }()
-	n := &notifier{fd: -1, host: host, stop: -1, done: -1}
+	n, err := newNotifier(host)
+	if err != nil {
+		return nil, err
+	}
 	defer func() {
 		if err != nil {
 			n.close()
@@ -148,12 +172,6 @@ func listenNotify(dir, host string) (_ *notifier, err error) {
 	}
 	if err = unix.Fchmodat(at, notifyName, 0o777, 0); err != nil { // the program may be any user
 		return nil, fmt.Errorf("chmod %s/%s: %w", dir, notifyName, err)
-	}
-	if n.stop, err = unix.Eventfd(0, unix.EFD_CLOEXEC); err != nil {
-		return nil, fmt.Errorf("eventfd: %w", err)
-	}
-	if n.done, err = unix.Eventfd(0, unix.EFD_CLOEXEC); err != nil {
-		return nil, fmt.Errorf("eventfd: %w", err)
 	}
 	return n, nil
 }
@@ -196,6 +214,10 @@ func saysReady(message string) bool {
 // forward forwards to the end of the container, which stop reports.
 func (n *notifier) forward(pid int, warn func(any)) {
 	defer notify(n.done)
+	if n.fd < 0 {
+		n.report(pid, warn)
+		return
+	}
 	for {
 		_, stopped, err := awaitInput(n.fd, n.stop)
 		if err != nil {
@@ -203,14 +225,30 @@ func (n *notifier) forward(pid int, warn func(any)) {
 		}
 		if n.ready() && !n.sent {
 			n.sent = true
-			if err := n.tellHost(pid); err != nil {
-				warn(fmt.Sprintf("%s: %v", notifyVariable, err))
-			}
+			n.report(pid, warn)
 		}
 		if stopped {
 			return
 		}
 	}
+}
+
+// report is tellHost, whose failure is a warning.
+func (n *notifier) report(pid int, warn func(any)) {
+	if err := n.tellHost(pid); err != nil {
+		warn(fmt.Sprintf("%s: %v", notifyVariable, err))
+	}
+}
+
+// notifyRestored prepares to report that a restored container is ready.
+func (c *Container) notifyRestored(socket string) (err error) {
+	if socket == "" {
+		return nil
+	}
+	if c.notify, err = newNotifier(socket); err != nil {
+		return fmt.Errorf("%s: %w", notifyVariable, err)
+	}
+	return nil
 }
 
 // forwardNotify begins to forward while run stays with the container.
@@ -248,15 +286,17 @@ func (c *Container) awaitReady() {
 		return
 	}
 	defer c.closeNotify()
+	if c.notify.fd < 0 {
+		c.notify.report(c.Pid, c.options.Warn)
+		return
+	}
 	for {
 		_, ended, err := awaitInput(c.notify.fd, int(c.proc.PidFD.Fd()))
 		if err != nil {
 			return
 		}
 		if c.notify.ready() {
-			if err := c.notify.tellHost(c.Pid); err != nil {
-				c.options.Warn(fmt.Sprintf("%s: %v", notifyVariable, err))
-			}
+			c.notify.report(c.Pid, c.options.Warn)
 			return
 		}
 		if ended {

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +17,7 @@ import (
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/ownthread"
 	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/spec"
@@ -30,6 +30,7 @@ type RestoreOptions struct {
 	TCPEstablished, ExtUnixSk bool
 	ShellJob, FileLocks       bool
 	AutoDedup, LazyPages      bool
+	LinkRemap                 bool
 	ManageCgroups             string // soft, full, strict, ignore; "" is soft
 	EmptyNS                   []string
 	LSMProfile, LSMContext    string
@@ -55,21 +56,32 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 		}
 	}
 	o.startsAtOnce, o.attends = true, !how.Detach
+	manager := o.NotifySocket
+	o.NotifySocket = "" // whether the container has the mount is in the images
 	c, inputs, values, err := prepare(o)
 	if err != nil {
 		return 0, err
 	}
-	if err := checkRestore(c.spec, &inputs); err != nil {
+	if err := checkRestore(c.spec, len(inputs.Rootfs.Layers) > 0 && !inputs.Rootfs.Stable); err != nil {
 		return 0, err
 	}
-	if err := c.findTerminal(); err != nil {
+	if err := errors.Join(c.findTerminal(), checkPidfd(), c.notifyRestored(manager)); err != nil {
+		return 0, err
+	}
+	before, err := parentsOfAll()
+	if err != nil {
 		return 0, err
 	}
 	if err := c.record(inputs); err != nil {
 		return 0, err
 	}
 	if err := c.bringBack(inputs, values, &how); err != nil {
-		return 0, errors.Join(err, c.destroy())
+		made := c.proc != nil
+		err = errors.Join(err, c.destroy())
+		if !made {
+			err = errors.Join(err, endDescendants(before))
+		}
+		return 0, err
 	}
 	if err := c.poststart(); err != nil {
 		return 0, errors.Join(err, c.destroy())
@@ -84,14 +96,15 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 	return c.accompany(how.Keep)
 }
 
-// checkRestore refuses what criu could not bring back.
-func checkRestore(s *specs.Spec, in *Inputs) error {
+// checkRestore refuses what criu could not bring back. loses is true if writes to layers
+// are in the state directory, which is deleted with the container.
+func checkRestore(s *specs.Spec, loses bool) error {
 	switch {
 	case diesWithParent(s):
 		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent), Want: "cannot be restored: only a process itself can ask for it"}
 	case !namespaces.Decide(s).Has(unix.CLONE_NEWNS):
 		return &spec.Error{Path: "linux.namespaces", Want: "must have a mount namespace to restore"}
-	case len(in.Rootfs.Layers) > 0 && !in.Rootfs.Stable:
+	case loses:
 		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationUpper), Want: "must be given to restore a container of layers: what it wrote elsewhere is gone"}
 	}
 	return nil
@@ -155,7 +168,7 @@ func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOpt
 		}
 	}
 	if stopped {
-		if err := c.group.Kill(unix.SIGCONT); err != nil {
+		if err := c.killAll(unix.SIGCONT, true); err != nil {
 			return err
 		}
 	}
@@ -180,6 +193,7 @@ func (c *Container) restoreArgs(how *RestoreOptions, pidFile string, stopped boo
 		{how.ShellJob, []string{"--shell-job"}},
 		{how.FileLocks, []string{"--file-locks"}},
 		{how.AutoDedup, []string{"--auto-dedup"}},
+		{how.LinkRemap, []string{"--link-remap"}},
 		{how.LazyPages, []string{"--lazy-pages"}},
 		{how.LSMProfile != "", []string{"--lsm-profile", how.LSMProfile}},
 		{how.LSMContext != "", []string{"--lsm-mount-context", how.LSMContext}},
@@ -209,7 +223,7 @@ func (c *Container) restoreArgs(how *RestoreOptions, pidFile string, stopped boo
 		}
 		args = append(args, "--cgroup-root", where)
 	}
-	external, err := externalAtRestore(c.spec, c.options.Bundle, how.ImagePath, shown)
+	external, err := c.externalAtRestore(how.ImagePath, shown)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -241,24 +255,26 @@ func (c *Container) restoreFiles(args []string, images string) (_ []string, file
 
 // withRootMounted does something on a thread that has a mount namespace of its
 // own, in which the root file system is a mount, as criu wants it: the host
-// never has it.
+// never has it. Then the thread leaves that, and stays: it is the parent of what criu
+// restores, which may have asked for a signal at its parent's end (PR_SET_PDEATHSIG).
 func withRootMounted(in Inputs, readonly bool, do func() error) error {
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		done <- func() error {
-			err := mountRoot(in)
-			if err == nil && readonly {
-				// criu keeps the flags of all mounts but the root's.
-				err = unix.MountSetattr(-1, in.Rootfs.Root, 0, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
-			}
-			if err != nil {
-				return fmt.Errorf("config.json: root.path: %w", err)
-			}
-			return do()
-		}()
-	}()
-	return <-done
+	return ownthread.RunAndStay(func() (err error) {
+		host, err := os.Open("/proc/thread-self/ns/mnt")
+		if err != nil {
+			return err
+		}
+		defer host.Close()
+		defer func() { err = errors.Join(err, unix.Setns(int(host.Fd()), unix.CLONE_NEWNS)) }()
+		err = mountRoot(in)
+		if err == nil && readonly {
+			// criu keeps the flags of all mounts but the root's.
+			err = unix.MountSetattr(-1, in.Rootfs.Root, 0, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
+		}
+		if err != nil {
+			return fmt.Errorf("config.json: root.path: %w", err)
+		}
+		return do()
+	})
 }
 
 func mountRoot(in Inputs) error {
@@ -301,7 +317,7 @@ func (c *Container) checkConfined() error {
 	if !c.spec.Process.NoNewPrivileges {
 		return nil
 	}
-	pids, err := c.group.AllProcs()
+	pids, err := c.processes()
 	if err != nil {
 		return err
 	}
@@ -332,9 +348,6 @@ func (c *Container) restored(pidFile string) error {
 		return err
 	}
 	c.setup = namespaces.Decide(c.spec)
-	c.Namespaces = c.setup.New
-	for _, j := range c.setup.Joins {
-		c.Namespaces |= j.Flag
-	}
+	c.noteNamespaces()
 	return c.adopt()
 }

@@ -33,6 +33,9 @@ func Update(root, id string, r *specs.LinuxResources, s RdtSchemas) (err error) 
 	if err != nil {
 		return fmt.Errorf("update: %w", err)
 	}
+	if len(h.Cgroups) == 0 && (s == RdtSchemas{} || !needsNoCgroup(host, r)) {
+		return errors.New("update: the container has no cgroup")
+	}
 	undo, err := h.updateRdt(s, resctrl.Find)
 	if err != nil {
 		return fmt.Errorf("update %s: %w", s.flag(), err)
@@ -43,7 +46,7 @@ func Update(root, id string, r *specs.LinuxResources, s RdtSchemas) (err error) 
 		}
 	}()
 	if len(h.Cgroups) == 0 {
-		return errors.New("update: the container has no cgroup")
+		return nil
 	}
 	group := host.Open(h.Cgroups)
 	old, err := group.Update(host, r)
@@ -54,4 +57,10 @@ func Update(root, id string, r *specs.LinuxResources, s RdtSchemas) (err error) 
 		return errors.Join(err, h.restoreUnit(group, old))
 	}
 	return nil
+}
+
+// needsNoCgroup reports whether resources have no limit and no rule in them (pure).
+func needsNoCgroup(host *cgroups.Host, r *specs.LinuxResources) bool {
+	values, err := cgroups.CompileLimits(host, r)
+	return err == nil && len(values) == 0 && len(r.Devices) == 0
 }

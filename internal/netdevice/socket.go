@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/ownthread"
 )
 
 // A socket speaks rtnetlink with the kernel, about the network namespace that it was
@@ -47,17 +48,13 @@ func openSocket() (*socket, error) {
 // openSocketIn makes a socket in the network namespace of a namespace file or a
 // pidfd. The thread that has to go there for it never runs other code.
 func openSocketIn(namespace int) (s *socket, err error) {
-	done := make(chan struct{})
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		defer close(done)
+	err = ownthread.Run(func() (err error) {
 		if err = unix.Setns(namespace, unix.CLONE_NEWNET); err != nil {
-			err = fmt.Errorf("enter the container's network namespace: %w", err)
-			return
+			return fmt.Errorf("enter the container's network namespace: %w", err)
 		}
 		s, err = openSocket()
-	}()
-	<-done
+		return err
+	})
 	return s, err
 }
 

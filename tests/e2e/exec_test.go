@@ -135,6 +135,7 @@ func TestExecProcess(t *testing.T) {
 		s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 100, Hard: 200}}
 		s.Process.User.AdditionalGids = []uint32{7}
 		s.Process.OOMScoreAdj = ptr(500)
+		s.Process.Capabilities.Ambient = []string{"CAP_KILL"} // create warns that it is not raised
 	})
 	const env = "env | grep -v -E '^(PWD|SHLVL|OLDPWD)=' | sort"
 	const privileges = "grep -E '^(CapPrm|CapBnd|CapAmb|NoNewPrivs)' /proc/self/status | tr '\t' ' '"
@@ -157,7 +158,13 @@ func TestExecProcess(t *testing.T) {
 		{"descriptors", nil, testbundle.ListFDs, "0\n1\n2"},
 		{"signals", nil, "grep -E 'SigBlk|SigIgn' /proc/self/status | tr '\t' ' '", "SigBlk: 0000000000000000\nSigIgn: 0000000000000000"},
 	} {
-		t.Run(c.name, func(t *testing.T) { in(b, c.script, c.flags...).Prints(t, c.want) })
+		t.Run(c.name, func(t *testing.T) {
+			r := in(b, c.script, c.flags...)
+			r.Prints(t, c.want)
+			if r.Stderr != "" {
+				t.Errorf("exec says %q", r.Stderr)
+			}
+		})
 	}
 	t.Run("stdin", func(t *testing.T) {
 		b.Stdin = "through"

@@ -19,6 +19,13 @@ import (
 // version 2 as $root.
 func fakeCRIU(t *testing.T, b *testbundle.Bundle, restore string) (arguments string) {
 	t.Helper()
+	return fakeVerbs(t, b, "true", restore)
+}
+
+// fakeVerbs is fakeCRIU with a script for dump too, which finds the freezer cgroup as
+// $freezer.
+func fakeVerbs(t *testing.T, b *testbundle.Bundle, dump, restore string) (arguments string) {
+	t.Helper()
 	bin := filepath.Join(b.Host, "bin")
 	arguments = filepath.Join(b.Host, "criu-arguments")
 	script := `#!/bin/sh
@@ -27,12 +34,16 @@ verb=$1
 while [ $# -gt 0 ]; do
 	case "$1 $2" in
 	"--pidfile "*) pidfile=$2;;
+	"--freeze-cgroup "*) freezer=$2;;
 	"--cgroup-root /"*) root=$2;;
 	"--inherit-fd fd["*"]:tty["*) tty=${2#fd[}; tty=${tty%%]*};;
 	esac
 	shift
 done
-[ $verb = restore ] || exit 0
+if [ $verb != restore ]; then
+` + dump + `
+exit
+fi
 ` + restore + "\n"
 	err := os.Mkdir(bin, 0o755)
 	if err == nil {
@@ -97,7 +108,7 @@ func hasArguments(t *testing.T, file string, words ...string) {
 		t.Fatal(err)
 	}
 	for _, w := range words {
-		if !strings.Contains(" "+string(text), w) {
+		if !strings.Contains(" "+strings.TrimSpace(string(text))+" ", w) {
 			t.Errorf("criu's arguments have no %q: %s", w, text)
 		}
 	}

@@ -205,3 +205,23 @@ func TestMemfdCreateIsRefused(t *testing.T) {
 		runRefusing(t, b, unix.SYS_MEMFD_CREATE, errno, "exec", b.ID, "true").Exit(t, 0)
 	}
 }
+
+// TestFailedPoststartEndsAll: a container that is undone after its program has begun
+// leaves no process, also if nothing but their parents leads to them.
+func TestFailedPoststartEndsAll(t *testing.T) {
+	b := withoutCgroup(t, testbundle.Sh("sleep 1000 & echo $! >/host/child; wait"), testbundle.Without(specs.PIDNamespace))
+	testbundle.AddMount(specs.Mount{Destination: "/host", Source: b.Host, Options: []string{"bind"}})(b.Spec)
+	file := filepath.Join(b.Host, "child")
+	b.Spec.Version = "1.3.0"
+	b.Spec.Hooks = &specs.Hooks{Poststart: []specs.Hook{shellHook("while ! [ -s " + file + " ]; do sleep 0.01; done; exit 1")}}
+	b.Run().Fails(t, "hooks.poststart[0]")
+	child, err := strconv.Atoi(awaitText(t, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := alive([]int{child}); len(left) > 0 {
+		_ = unix.Kill(child, unix.SIGKILL)
+		t.Errorf("process %d is left", child)
+	}
+	testbundle.Reap()
+}

@@ -54,8 +54,8 @@ func TestFailedStartRemovesThePidFile(t *testing.T) {
 	}
 }
 
-// sleeper is a bundle that takes the ID, the state and the cgroup of another one.
-func sleeper(t *testing.T, of *testbundle.Bundle) *testbundle.Bundle {
+// sameName is a bundle that takes the ID, the state and the cgroup of another one.
+func sameName(t *testing.T, of *testbundle.Bundle) *testbundle.Bundle {
 	t.Helper()
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
 	b.ID, b.Root = of.ID, of.Root
@@ -76,7 +76,7 @@ func TestRunLeavesAnotherContainerOfItsID(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Minirun("delete", "--force", b.ID).Exit(t, 0)
-	other := sleeper(t, b)
+	other := sameName(t, b)
 	other.Detach().Exit(t, 0)
 	if err := cmd.Process.Signal(unix.SIGCONT); err != nil {
 		t.Fatal(err)
@@ -94,7 +94,7 @@ func TestRunLeavesAnotherContainerOfItsID(t *testing.T) {
 func TestFailedPoststartLeavesAnotherContainerOfItsID(t *testing.T) {
 	for _, flag := range []string{"--detach", "--keep"} {
 		b := testbundle.New(t, testbundle.Args("sleep", "1000"))
-		other := sleeper(t, b)
+		other := sameName(t, b)
 		minirun := testbundle.Binary + " --root " + b.Root
 		pidFile := filepath.Join(b.Host, "pid")
 		b.Spec.Hooks = &specs.Hooks{Poststart: []specs.Hook{shellHook(minirun + " delete --force " + b.ID + " && " +

@@ -40,7 +40,7 @@ import (
 
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/image/ingest"
-	"github.com/minirun/minirun/internal/image/merge"
+	"github.com/minirun/minirun/internal/ownthread"
 )
 
 // An Executor carries out steps. They may run at the same time.
@@ -129,7 +129,7 @@ func (e *Executor) run(ctx context.Context, s *Step, terminal *os.File) (err err
 	if err := j.takeCaches(ctx); err != nil {
 		return err
 	}
-	return merge.OnThread(func() error {
+	return ownthread.Run(func() error {
 		if err := j.prepare(); err != nil {
 			return err
 		}

@@ -11,11 +11,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/ownthread"
 )
 
 // Open mounts the layers, lowest first, where nobody sees it, and returns a
@@ -23,7 +24,7 @@ import (
 // /proc/self/fd/N.
 func Open(layers []string, userXattrs bool) (*os.File, error) {
 	var f *os.File
-	err := OnThread(func() (err error) {
+	err := ownthread.Run(func() (err error) {
 		f, err = open(layers, userXattrs)
 		return err
 	})
@@ -31,25 +32,6 @@ func Open(layers []string, userXattrs bool) (*os.File, error) {
 		return nil, fmt.Errorf("merge %d layers: %w", len(layers), err)
 	}
 	return f, nil
-}
-
-// OnThread runs f on a thread of its own, which ends with it: with the mount
-// namespace that f may have made for it, and with f's children that asked for it.
-func OnThread(f func() error) error {
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked
-		if unix.Gettid() == unix.Getpid() {
-			// The main thread would stay, and be what /proc/self shows. While it is this
-			// goroutine's, another one is the next's.
-			err := OnThread(f)
-			runtime.UnlockOSThread()
-			done <- err
-			return
-		}
-		done <- f()
-	}()
-	return <-done
 }
 
 func open(layers []string, userXattrs bool) (*os.File, error) {

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/ownthread"
 )
 
 // An Overlay is layers, lowest first, below a directory that takes what is written.
@@ -37,7 +39,7 @@ func OpenWritable(layers []string, upper, work string, userXattrs bool) (*os.Fil
 
 // thread is aside on a thread of its own, which ends with what it has mounted.
 func thread(o Overlay) (f *os.File, err error) {
-	err = OnThread(func() (err error) {
+	err = ownthread.Run(func() (err error) {
 		f, err = o.aside()
 		return err
 	})

@@ -1,0 +1,267 @@
+package container
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/moby/sys/mountinfo"
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/atomicfile"
+	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/rootfs"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// This file tells criu(8) which mounts of a container are the host's
+// (--external mnt[...]). Each has a name in the images:
+//
+//	dump      mount point in the container → name     found in /proc/PID/mountinfo
+//	restore   name → path on the host                 from config.json, or external.json
+//
+// A mount of config.json is named like its destination. Where it is mounted is another
+// matter: the destination may lead through links, and the container may have renamed
+// its directories.
+
+// externalFile is minirun's own: which mounts of the container come from the host
+// without config.json naming them, and from where.
+const externalFile = "external.json"
+
+// notifyPlace is the name of the directory for the notify socket, which each container
+// has in its own state directory. No destination is equal to it.
+const notifyPlace = "notify"
+
+// A hostPlace is what belongs in one of the places of a container that are the host's.
+type hostPlace struct {
+	name     string // in the images
+	path     string // on the host
+	noFollow bool   // the path itself, and not what it leads to
+}
+
+// places lists those that config.json has, in its order: bind mounts and, where they
+// are bound and not mounted, cgroups.
+func places(s *specs.Spec, bundle string, shown []rootfs.Cgroup) (all []hostPlace) {
+	for i := range s.Mounts {
+		m := &s.Mounts[i]
+		at := filepath.Join("/", m.Destination)
+		switch {
+		case rootfs.IsBind(m):
+			if text, err := copiedLink(bundle, m); err == nil && text != "" {
+				continue // a link was made, and nothing mounted
+			}
+			o, _ := spec.ParseMountOptions(m.Options)
+			all = append(all, hostPlace{at, rootfs.BindSource(bundle, m), o.SourceNoFollow})
+		case (m.Type == "cgroup" || m.Type == "cgroup2") && !namespaces.Decide(s).Has(unix.CLONE_NEWCGROUP):
+			for _, g := range shown {
+				all = append(all, hostPlace{name: filepath.Join(at, g.Name), path: g.Dir})
+			}
+		}
+	}
+	return all
+}
+
+// A mounted says which part of which file system a mount shows, as in
+// proc_pid_mountinfo(5).
+type mounted struct {
+	major, minor int
+	root         string
+}
+
+func mountedBy(m *mountinfo.Info) mounted {
+	return mounted{m.Major, m.Minor, strings.TrimSuffix(m.Root, "//deleted")} // by a name that may be another file's now
+}
+
+// shows returns what a bind mount of the place shows; false if that is unknown, as for
+// a source that is gone.
+func (p *hostPlace) shows(host []*mountinfo.Info) (mounted, bool) {
+	flags := unix.O_PATH | unix.O_CLOEXEC
+	if p.noFollow {
+		flags |= unix.O_NOFOLLOW
+	}
+	fd, err := unix.Open(p.path, flags, 0)
+	if err != nil {
+		return mounted{}, false
+	}
+	defer func() { _ = unix.Close(fd) }()
+	var st unix.Statx_t
+	path, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+	if err != nil || unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st) != nil {
+		return mounted{}, false
+	}
+	for _, h := range host {
+		if uint64(h.ID) == st.Mnt_id && below(path, h.Mountpoint) {
+			return mounted{h.Major, h.Minor, filepath.Join(h.Root, strings.TrimPrefix(path, h.Mountpoint))}, true
+		}
+	}
+	return mounted{}, false
+}
+
+// mountPoints finds where places are mounted, and returns their names by mount point
+// (pure). A mount that shows what the place does is preferred to one that is at the
+// destination: a container that renames directories must not have another mount, with
+// other flags, taken for it. shows is hostPlace.shows.
+func mountPoints(all []hostPlace, inside []*mountinfo.Info, shows func(*hostPlace) (mounted, bool)) map[string]string {
+	names, used, found := map[string]string{}, map[int]bool{}, make([]bool, len(all))
+	assign := func(suits func(i int, m *mountinfo.Info) bool) {
+		for i := range all {
+			for _, m := range inside {
+				if !found[i] && !used[m.ID] && suits(i, m) {
+					names[m.Mountpoint] = all[i].name
+					used[m.ID], found[i] = true, true
+				}
+			}
+		}
+	}
+	shown, known := make([]mounted, len(all)), make([]bool, len(all))
+	for i := range all {
+		shown[i], known[i] = shows(&all[i])
+	}
+	same := func(i int, m *mountinfo.Info) bool {
+		return known[i] && m.Mountpoint != "/" && mountedBy(m) == shown[i]
+	}
+	there := func(i int, m *mountinfo.Info) bool { return m.Mountpoint == all[i].name }
+	assign(func(i int, m *mountinfo.Info) bool { return same(i, m) && there(i, m) })
+	assign(same)
+	assign(there) // its source is another file by now
+	return names
+}
+
+// inRoot begins a path below the root of the container, which may be elsewhere when it is
+// restored: that of a read-only path of the image.
+const inRoot = "./"
+
+// fromHost finds the others: files of the host's devtmpfs, as masks are, and
+// whatever else is part of a file system that the host has mounted (pure).
+func fromHost(inside, host []*mountinfo.Info, known map[string]string) map[string]string {
+	found := map[string]string{}
+	var root mountinfo.Info
+	for _, m := range inside {
+		if m.Mountpoint == "/" {
+			root = *m // the last one is on top
+		}
+	}
+	for _, m := range inside {
+		if _, there := known[m.Mountpoint]; there || m.Root == "/" || m.Mountpoint == "/" {
+			continue
+		}
+		if m.FSType == "proc" || m.FSType == "sysfs" || strings.HasPrefix(m.FSType, "cgroup") {
+			continue // parts of the container's own, which criu knows
+		}
+		if root.Major == m.Major && root.Minor == m.Minor && below(m.Root, root.Root) {
+			found[m.Mountpoint] = inRoot + strings.TrimPrefix(strings.TrimPrefix(m.Root, root.Root), "/")
+			continue
+		}
+		for _, h := range host {
+			if h.Major == m.Major && h.Minor == m.Minor && below(m.Root, h.Root) {
+				found[m.Mountpoint] = filepath.Join(h.Mountpoint, strings.TrimPrefix(m.Root, h.Root))
+				break
+			}
+		}
+	}
+	return found
+}
+
+// mountsOf lists the mounts that a process sees.
+func mountsOf(pid int) ([]*mountinfo.Info, error) {
+	f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return mountinfo.GetMountsFromReader(f, nil)
+}
+
+// externalAtDump tells criu what comes from the host, and writes down what restore
+// cannot know from config.json.
+func (h *held) externalAtDump(s *specs.Spec, images string) (args []string, err error) {
+	host, err := mountinfo.GetMounts(nil)
+	if err != nil {
+		return nil, fmt.Errorf("read the host's mounts: %w", err)
+	}
+	inside, err := mountsOf(h.Pid)
+	if err != nil {
+		return nil, fmt.Errorf("read the container's mounts: %w", err)
+	}
+	all, err := h.placesNow(s)
+	if err != nil {
+		return nil, err
+	}
+	names := mountPoints(all, inside, func(p *hostPlace) (mounted, bool) { return p.shows(host) })
+	others := fromHost(inside, host, names)
+	for at := range others {
+		names[at] = at
+	}
+	for _, name := range names {
+		if name == notifyPlace {
+			others[name] = "" // restore has its own
+		}
+	}
+	data, err := json.Marshal(others)
+	if err != nil {
+		return nil, err
+	}
+	if err := atomicfile.Write(filepath.Join(images, externalFile), data, 0o600); err != nil {
+		return nil, err
+	}
+	for _, at := range slices.Sorted(maps.Keys(names)) {
+		args = append(args, "--external", "mnt["+at+"]:"+names[at])
+	}
+	return args, nil
+}
+
+// placesNow lists the places of a container that runs.
+func (h *held) placesNow(s *specs.Spec) ([]hostPlace, error) {
+	var shown []rootfs.Cgroup
+	if machine, err := cgroups.Detect(); err == nil {
+		group := cgroups.Open(h.Cgroups)
+		if len(h.Cgroups) == 0 {
+			group = machine.Own()
+		}
+		if shown, err = cgroupMounts(s, machine, group); err != nil {
+			return nil, err
+		}
+	}
+	all := places(s, h.Bundle, shown)
+	dir := h.options().notifyDirectory()
+	if _, err := os.Stat(dir); err == nil {
+		all = append(all, hostPlace{name: notifyPlace, path: dir})
+	}
+	return all, nil
+}
+
+// externalAtRestore says what is mounted in the places now.
+func (c *Container) externalAtRestore(images string, shown []rootfs.Cgroup) (args []string, err error) {
+	known := map[string]string{}
+	data, err := os.ReadFile(filepath.Join(images, externalFile))
+	if err == nil {
+		err = json.Unmarshal(data, &known)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--image-path: %s: %w", externalFile, err)
+	}
+	if _, has := known[notifyPlace]; has {
+		if known[notifyPlace], err = c.options.makeNotifyDirectory(); err != nil {
+			return nil, err
+		}
+	}
+	for name, path := range known {
+		if strings.HasPrefix(path, inRoot) {
+			known[name] = filepath.Join(c.Rootfs, path)
+		}
+	}
+	for _, p := range places(c.spec, c.options.Bundle, shown) {
+		known[p.name] = p.path
+	}
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		args = append(args, "--external", "mnt["+name+"]:"+known[name])
+	}
+	return args, nil
+}

@@ -1,0 +1,43 @@
+package ownthread
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestRunAndStay: the thread is still there.
+func TestRunAndStay(t *testing.T) {
+	var tid int
+	if err := RunAndStay(func() error { tid = unix.Gettid(); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(50 * time.Millisecond)
+	if err := unix.Tgkill(unix.Getpid(), tid, 0); err != nil || tid == unix.Getpid() {
+		t.Errorf("thread %d: %v", tid, err)
+	}
+}
+
+// TestRun: the thread is never the main one, and ends with the function.
+func TestRun(t *testing.T) {
+	failure := errors.New("failure")
+	for range 50 {
+		var tid int
+		if err := Run(func() error { tid = unix.Gettid(); return failure }); !errors.Is(err, failure) {
+			t.Fatalf("the function's error is %v", err)
+		}
+		if tid == unix.Getpid() {
+			t.Fatal("the function ran on the main thread")
+		}
+		for until := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+			if err := unix.Tgkill(unix.Getpid(), tid, 0); errors.Is(err, unix.ESRCH) {
+				break
+			}
+			if time.Now().After(until) {
+				t.Fatalf("thread %d goes on", tid)
+			}
+		}
+	}
+}
