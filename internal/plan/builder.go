@@ -127,8 +127,8 @@ func (b *Builder) step(name, why string, t Then, out Cell, c Call, args []Arg) {
 			b.jumps = append(b.jumps, jump{i, k, on.To})
 		}
 	}
-	if c == Openat2 && len(s.On) < MaxBranches && b.mayRace(args) && !slices.ContainsFunc(s.On, func(on Branch) bool { return on.Errno == unix.EAGAIN }) {
-		s.On = append(s.On, Branch{unix.EAGAIN, i})
+	if c == Openat2 && b.mayRace(args) && !slices.ContainsFunc(s.On, func(on Branch) bool { return on.Errno == unix.EAGAIN }) {
+		s.On = append(s.On, Branch{unix.EAGAIN, i}) // Encode refuses a step that has no room for it
 	}
 	b.plan.Steps = append(b.plan.Steps, s)
 }
