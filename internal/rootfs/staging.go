@@ -42,7 +42,7 @@ func (c *compiler) stage() {
 		root = b.Cell("root")
 		c.cloneRoot(root, plan.Int(unix.AT_FDCWD), ".", 0)
 	}
-	tmpfs := c.detachedTmpfs("stage", [][2]string{{"mode", "755"}}, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+	tmpfs := c.detachedTmpfs("stage", [][2]string{{"source", "tmpfs"}, {"mode", "755"}}, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
 	b.Call("mount it on the root file system", "", plan.MoveMount, plan.Of(tmpfs), b.Str(""), plan.Int(unix.AT_FDCWD), b.Str("."),
 		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
 	b.Call("go to it", "a mount namespace takes the working directory along", plan.Fchdir, plan.Of(tmpfs))
