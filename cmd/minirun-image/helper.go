@@ -21,6 +21,7 @@ import (
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/merge"
 	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/regularfile"
 )
 
 // helperCommands are what `minirun run IMAGE` has this program do; nobody types
@@ -46,7 +47,7 @@ func seed(ctx *cli.Context) error {
 	}
 	defer func() { _ = tree.Close() }()
 	// The path and the links in it are the image's: they begin at its root, and stay there.
-	from, err := unix.Openat2(int(tree.Fd()), path, &unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS})
+	from, err := regularfile.PathIn(int(tree.Fd()), path, unix.O_DIRECTORY, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return &os.PathError{Op: "open in the image", Path: path, Err: err}
 	}

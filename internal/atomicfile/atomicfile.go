@@ -35,13 +35,14 @@ type File struct {
 }
 
 // Write replaces the file of this name, or the symbolic link, with one that has the
-// data. Anything else of this name is an error.
+// data. Anything else of this name is an error, also behind the link: /dev/stdout must
+// stay what it is.
 func Write(path string, data []byte, mode fs.FileMode) error {
 	at, err := lookUp(path)
 	if err != nil {
 		return err
 	}
-	if at.found && at.kind() != unix.S_IFREG && at.kind() != unix.S_IFLNK {
+	if !at.replaceable() {
 		at.close()
 		return fmt.Errorf("%s: not a regular file", path)
 	}

@@ -73,12 +73,17 @@ func TestWriteReplacesFilesAndLinksOnly(t *testing.T) {
 	if err := unix.Mkfifo(fifo, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{fifo, dir, dir + "/", filepath.Join(dir, "none/file"), "/dev/null"} {
+	for _, name := range []string{"toPipe", "toNull"} {
+		if err := os.Symlink(map[string]string{"toPipe": "fifo", "toNull": "/dev/null"}[name], filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, path := range []string{fifo, dir, dir + "/", filepath.Join(dir, "none/file"), "/dev/null", filepath.Join(dir, "toPipe"), filepath.Join(dir, "toNull")} {
 		if err := Write(path, nil, 0o600); err == nil {
 			t.Errorf("%s: written", path)
 		}
 	}
-	only(t, dir, "fifo", "file", "link")
+	only(t, dir, "fifo", "file", "link", "toNull", "toPipe")
 }
 
 func TestCreateReplacesAtCommit(t *testing.T) {

@@ -52,6 +52,15 @@ func (p *place) close() { _ = unix.Close(p.dir) }
 
 func (p *place) kind() uint32 { return p.st.Mode & unix.S_IFMT }
 
+// replaceable reports whether there is nothing, a regular file, or a link to either.
+func (p *place) replaceable() bool {
+	if !p.found || p.kind() == unix.S_IFREG {
+		return true
+	}
+	var st unix.Stat_t
+	return p.kind() == unix.S_IFLNK && (unix.Fstatat(p.dir, p.name, &st, 0) != nil || st.Mode&unix.S_IFMT == unix.S_IFREG)
+}
+
 // foreign reports whether another user may have planted what is there: the directory
 // is writable to all, or to a group with the sticky bit, and the file belongs neither
 // to this user nor to the directory's owner.

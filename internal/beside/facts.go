@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/look"
+	"github.com/minirun/minirun/internal/regularfile"
 )
 
 // read collects facts, without what differs from run to run: numbers of
@@ -87,9 +88,7 @@ func (r *Runtime) devices(proc string, facts map[string]string) {
 	}
 	defer root.Close()
 	// A link at /dev leads where it leads in the container, not on the host.
-	fd, err := unix.Openat2(int(root.Fd()), "dev", &unix.OpenHow{
-		Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
-	})
+	fd, err := regularfile.PathIn(int(root.Fd()), "dev", unix.O_DIRECTORY, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return
 	}

@@ -64,6 +64,7 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 	proc.Begin()
 	namespaces.Kernel(b, parent, s, setup)
 	if setup.Joined(unix.CLONE_NEWNS) {
+		root.Lock()
 		namespaces.JoinMount(b, setup)
 		root.Joined()
 	}

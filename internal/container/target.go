@@ -33,6 +33,9 @@ func (c *Container) target(m bootstrap.Message) ([]byte, error) {
 	if q.Mount < 0 || q.Mount >= len(c.spec.Mounts) {
 		return nil, fmt.Errorf("%s asks for mounts[%d], which does not exist", c.who, q.Mount)
 	}
+	if q.Opened {
+		return goOn, c.checkOpened(q, int(m.A))
+	}
 	if c.targets.asked == 0 || c.targets.mount != q.Mount {
 		c.targets = targetState{mount: q.Mount}
 	}
@@ -40,9 +43,6 @@ func (c *Container) target(m bootstrap.Message) ([]byte, error) {
 		return nil, fmt.Errorf("config.json: mounts[%d].destination: another process removes what is made on the way to %q", q.Mount, c.spec.Mounts[q.Mount].Destination)
 	}
 	root, err := c.proc.Descriptor(int(m.A), "root")
-	if err != nil && !q.Copied {
-		return rootfs.TargetAnswer{}.Bytes() // inside another container, perhaps: the kernel follows what exists
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +66,21 @@ func (c *Container) target(m bootstrap.Message) ([]byte, error) {
 		return nil, fmt.Errorf("config.json: mounts[%d].destination: %q leads to %q: %w", q.Mount, c.spec.Mounts[q.Mount].Destination, answer.Path, err)
 	}
 	return data, nil
+}
+
+// checkOpened looks at the target that the kernel has found by following links which
+// minirun may not read.
+func (c *Container) checkOpened(q rootfs.TargetQuestion, fd int) error {
+	place, err := c.proc.Descriptor(fd, "target")
+	if err != nil {
+		return err
+	}
+	defer place.Close()
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(int(place.Fd()), &fs); err != nil {
+		return &os.PathError{Op: "statfs", Path: c.spec.Mounts[q.Mount].Destination, Err: err}
+	}
+	return q.CheckOpened(&c.spec.Mounts[q.Mount], fs.Type == unix.PROC_SUPER_MAGIC)
 }
 
 // targetMode is the mode that a tmpfs takes: that of the directory it covers, or

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/regularfile"
 )
 
 // This file owns walking a directory that a container writes to meanwhile. A name
@@ -33,8 +34,8 @@ func (t tree) close() { _ = unix.Close(t.fd) }
 
 // open opens what is at a relative path, a link itself.
 func (t tree) open(rel string, flags uint64) (int, error) {
-	fd, err := unix.Openat2(t.fd, rel, &unix.OpenHow{
-		Flags: flags | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+	fd, err := regularfile.Openat2(t.fd, rel, &unix.OpenHow{
+		Flags: flags | unix.O_NOFOLLOW, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
 	})
 	if err != nil {
 		return -1, &os.PathError{Op: "open in the layer", Path: rel, Err: err}

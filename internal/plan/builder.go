@@ -121,7 +121,7 @@ func (b *Builder) step(name, why string, t Then, out Cell, c Call, args []Arg) {
 		// Success is one thing for all calls but clone and read.
 		b.jumps = append(b.jumps, jump{i, -1, t.Next})
 	}
-	again := c == Openat2 && len(t.On) < MaxBranches && b.mayRace(args) && !slices.ContainsFunc(t.On, func(on On) bool { return on.Errno == unix.EAGAIN })
+	again := c == Openat2 && b.mayRace(args) && !slices.ContainsFunc(t.On, func(on On) bool { return on.Errno == unix.EAGAIN })
 	if len(t.On) > 0 || again {
 		s.On = make([]Branch, 0, len(t.On)+1)
 	}
@@ -132,7 +132,7 @@ func (b *Builder) step(name, why string, t Then, out Cell, c Call, args []Arg) {
 		}
 	}
 	if again {
-		s.On = append(s.On, Branch{unix.EAGAIN, i})
+		s.On = append(s.On, Branch{unix.EAGAIN, i}) // Encode refuses a step that has no room for it
 	}
 	b.plan.Steps = append(b.plan.Steps, s)
 }

@@ -167,6 +167,17 @@ func TestRacingLookupIsRepeated(t *testing.T) {
 	}
 }
 
+// TestRacingLookupWithoutRoomIsRefused: a step that has to be repeated must have room
+// for it.
+func TestRacingLookupWithoutRoomIsRefused(t *testing.T) {
+	b := NewBuilder(5)
+	b.Get("open", "", Fine(unix.ENOENT, unix.ELOOP, unix.ENOTDIR, unix.EACCES), b.Cell("fd"), Openat2, Int(3), b.Str("x"), b.Words(unix.O_PATH, 0, unix.RESOLVE_IN_ROOT), Int(24))
+	b.Call("end", "", ExitGroup, Int(0))
+	if _, err := b.Plan().Encode(); err == nil {
+		t.Error("the step is not repeated after EAGAIN")
+	}
+}
+
 // TestBuilderPanics: mistakes of the program that must not become a plan.
 func TestBuilderPanics(t *testing.T) {
 	for name, f := range map[string]func(b *Builder){

@@ -5,7 +5,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -115,5 +117,54 @@ func TestReopenKeepsTheInode(t *testing.T) {
 	defer func() { _ = f.Close() }()
 	if text, err := io.ReadAll(f); err != nil || string(text) != "first" {
 		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// TestOpenat2WhileRenaming: the kernel refuses a .. below a root while anything on the
+// machine is renamed.
+func TestOpenat2WhileRenaming(t *testing.T) {
+	dir := t.TempDir()
+	names := [2]string{filepath.Join(dir, "a"), filepath.Join(dir, "b")}
+	if err := errors.Join(os.WriteFile(names[0], nil, 0o600), os.Mkdir(filepath.Join(dir, "d"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	root, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(root) }()
+	stop, renamed := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(renamed)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = os.Rename(names[i%2], names[(i+1)%2])
+			}
+		}
+	}()
+	defer func() {
+		close(stop)
+		<-renamed
+	}()
+	up := strings.Repeat("d/../", 200) + "d"
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT}
+	refused := 0
+	for end := time.Now().Add(10 * time.Second); refused < 20 && time.Now().Before(end); {
+		fd, err := unix.Openat2(root, up, &how)
+		if errors.Is(err, unix.EAGAIN) {
+			refused++
+		} else if err == nil {
+			_ = unix.Close(fd)
+		}
+		if fd, err = Openat2(root, up, &how); err != nil {
+			t.Fatal(err)
+		}
+		_ = unix.Close(fd)
+	}
+	if refused == 0 {
+		t.Skip("no rename came in between: one processor?")
 	}
 }

@@ -34,7 +34,7 @@ func (c *compiler) cgroupMount(i int, m *specs.Mount, o spec.MountOptions) {
 	b.Call("mount tmpfs on "+target.path, "it holds a directory for each hierarchy", plan.Mount, b.Str("tmpfs"), b.Str("."), b.Str("tmpfs"),
 		plan.Int(unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC), c.data("tmpfs", []string{"mode=755"}))
 	c.close(fd)
-	top := c.reopen(target)
+	top := c.reopen(target, nil)
 	for _, g := range c.in.Cgroup {
 		c.cgroup1(target, top, g, o)
 	}
@@ -62,7 +62,7 @@ func (c *compiler) cgroup2(target place, m *specs.Mount, dir string, o spec.Moun
 	b.Place(done)
 	c.close(fd)
 	if len(o.Propagation) > 0 || o.RecSet|o.RecClr != 0 {
-		top := c.reopen(target)
+		top := c.reopen(target, nil)
 		c.attributes(top, target.path, o)
 		c.close(top)
 	}

@@ -138,12 +138,7 @@ func (c *compiler) device(dirs map[string]plan.Cell, d *specs.LinuxDevice) {
 		c.bindDevice(p)
 		return
 	}
-	mode, number := modeAndNumber(d)
-	c.makeDevice(dir, p, mode, number)
-	uid, gid := idOr0(d.UID), idOr0(d.GID)
-	if uid != 0 || gid != 0 {
-		c.b.Call("set the owner of "+p, "", plan.Fchownat, plan.Of(dir), c.b.Str(path.Base(p)), plan.Int(uid), plan.Int(gid), plan.Int(unix.AT_SYMLINK_NOFOLLOW))
-	}
+	c.makeDevice(dir, p, d)
 }
 
 // modeAndNumber returns the arguments of mknod(2) for a device.
@@ -200,20 +195,74 @@ func idOr0(id *uint32) uint32 {
 	return *id
 }
 
-// makeDevice makes a device node. Where a name is taken, whatever the image
-// has there is not trusted to be the device: a new node is renamed over it.
-func (c *compiler) makeDevice(dir plan.Cell, p string, mode uint32, number uint64) {
+// makeDevice makes a device node. If the name is taken:
+//
+//	something is mounted there   that stays, as with runc: -v /dev/urandom:/dev/random
+//	in what is mounted on /dev   the image's file is not trusted to be the device: a
+//	                             new node is renamed over it
+//	elsewhere                    it may be a file of the user's, in a volume: a new
+//	                             node is mounted over it
+func (c *compiler) makeDevice(dir plan.Cell, p string, d *specs.LinuxDevice) {
+	done, taken := c.b.Label(), c.b.Label()
+	c.makeNode("make device "+p, dir, path.Base(p), d, plan.Then{Next: done, On: []plan.On{{Errno: unix.EEXIST, To: taken}}})
+	c.b.Place(taken)
+	if dir == c.dev {
+		c.replaceByDevice(dir, p, d, done)
+	} else {
+		c.coverByDevice(dir, p, d, done)
+	}
+	c.b.Place(done)
+}
+
+// makeNode makes a node with its owner.
+func (c *compiler) makeNode(text string, dir plan.Cell, name string, d *specs.LinuxDevice, t plan.Then) {
 	b := c.b
-	done, taken := b.Label(), b.Label()
+	mode, number := modeAndNumber(d)
+	uid, gid := idOr0(d.UID), idOr0(d.GID)
+	owner := plan.Then{Next: t.Next}
+	if uid != 0 || gid != 0 {
+		t.Next = 0
+	}
+	b.CallThen(text, "", t, plan.Mknodat, plan.Of(dir), b.Str(name), plan.Int(mode), plan.Int(number))
+	if uid != 0 || gid != 0 {
+		b.CallThen("set its owner", "", owner, plan.Fchownat, plan.Of(dir), b.Str(name), plan.Int(uid), plan.Int(gid), plan.Int(unix.AT_SYMLINK_NOFOLLOW))
+	}
+}
+
+// makeTemporary makes a node for p under another name in a directory.
+func (c *compiler) makeTemporary(dir plan.Cell, p string, d *specs.LinuxDevice) (name plan.Arg) {
+	temporary := ".minirun." + path.Base(p)
+	name = c.b.Str(temporary)
+	c.b.CallThen("remove what is left of an earlier try", "", plan.Fine(unix.ENOENT), plan.Unlinkat, plan.Of(dir), name, plan.Int(0))
+	c.makeNode("make a new "+p, dir, temporary, d, plan.Then{})
+	return name
+}
+
+func (c *compiler) replaceByDevice(dir plan.Cell, p string, d *specs.LinuxDevice, done plan.Label) {
+	b := c.b
+	mounted := b.Label()
 	name := b.Str(path.Base(p))
-	b.CallThen("make device "+p, "", plan.Then{Next: done, On: []plan.On{{Errno: unix.EEXIST, To: taken}}},
-		plan.Mknodat, plan.Of(dir), name, plan.Int(mode), plan.Int(number))
-	b.Place(taken)
-	fresh := b.Str(".minirun." + path.Base(p))
-	b.CallThen("remove what is left of an earlier try", "", plan.Fine(unix.ENOENT), plan.Unlinkat, plan.Of(dir), fresh, plan.Int(0))
-	b.Call("make device "+p+" beside", "what the image has there may be anything", plan.Mknodat, plan.Of(dir), fresh, plan.Int(mode), plan.Int(number))
-	b.Call("put it in place", "", plan.Renameat2, plan.Of(dir), fresh, plan.Of(dir), name, plan.Int(0))
-	b.Place(done)
+	temporary := c.makeTemporary(dir, p, d)
+	b.CallThen("put it in place", "what the image has there may be anything", plan.Then{Next: done, On: []plan.On{{Errno: unix.EBUSY, To: mounted}}}, plan.Renameat2,
+		plan.Of(dir), temporary, plan.Of(dir), name, plan.Int(0))
+	b.Place(mounted)
+	b.CallThen("remove the node", "config.json has mounted something there", plan.Then{Next: done}, plan.Unlinkat, plan.Of(dir), temporary, plan.Int(0))
+}
+
+func (c *compiler) coverByDevice(dir plan.Cell, p string, d *specs.LinuxDevice, done plan.Label) {
+	b := c.b
+	fd, node, directory := b.Cell("taken"), b.Cell("device"), b.Label()
+	b.Get("open "+p, "without what may be mounted there", plan.Then{On: []plan.On{{Errno: unix.EXDEV, To: done}}}, fd, plan.Openat2, plan.Of(dir), b.Str(path.Base(p)),
+		c.how(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_XDEV), plan.Int(24))
+	temporary := c.makeTemporary(c.dev, p, d)
+	b.Get("clone its mount", "", plan.Then{}, node, plan.OpenTree, plan.Of(c.dev), temporary, plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW))
+	c.attachThen(node, fd, "mount the device on "+p, plan.Then{On: []plan.On{{Errno: unix.EINVAL, To: directory}, {Errno: unix.ENOTDIR, To: directory}}})
+	b.Call("remove the name", "", plan.Unlinkat, plan.Of(c.dev), temporary, plan.Int(0))
+	c.close(node)
+	b.CallThen("close", "", plan.Then{Next: done}, plan.Close, plan.Of(fd))
+	b.Place(directory)
+	b.Call("remove the name", "there is a directory", plan.Unlinkat, plan.Of(c.dev), temporary, plan.Int(0))
+	c.makeNode("make device "+p, dir, path.Base(p), d, plan.Then{}) // fails, and says why
 }
 
 // bindDevice is for devices that neither the container nor minirun may or need make:

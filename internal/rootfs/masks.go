@@ -39,7 +39,7 @@ func (c *compiler) maskedPaths() {
 // emptyDirectory makes the read-only tmpfs for masks: it has room for nothing but its
 // root, should anyone make it writable.
 func (c *compiler) emptyDirectory() plan.Cell {
-	options := [][2]string{{"size", "4k"}, {"nr_inodes", "1"}}
+	options := [][2]string{{"source", "tmpfs"}, {"size", "4k"}, {"nr_inodes", "1"}}
 	if label := c.mountLabel("tmpfs"); label != "" {
 		options = append(options, [2]string{"context", label})
 	}

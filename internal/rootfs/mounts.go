@@ -46,26 +46,27 @@ func (c *compiler) filesystem(i int, m *specs.Mount, o spec.MountOptions) {
 		return
 	}
 	isDev, tmpfs := target.path == "/dev", m.Type == "tmpfs"
+	o.TmpCopyUp = o.TmpCopyUp && tmpfs
 	readonly := c.delayReadonly(m, &o)
-	fd, mode := c.openNoting(target, tmpfs && !hasMode(o.Data))
+	fd, note := c.openNoting(target, tmpfs && !hasMode(o.Data))
+	changed := readonly || note != nil || o.TmpCopyUp || len(o.Propagation) > 0 || o.RecSet|o.RecClr != 0
+	if options, ok := c.tmpfsOptions(m, o); ok && changed && !isDev {
+		c.tmpfs(newTmpfs{i, o, options, readonly, note}, target, fd)
+		return
+	}
 	if m.Type == "proc" && c.in.ClonedLast {
 		// By the host's /proc, which is the one in sight until pivot_root.
 		o.Data = append(slices.Clone(o.Data), "pidns=/proc/self/ns/pid_for_children")
 	}
 	b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
 	b.Call("mount "+m.Type+" on "+target.path, "", plan.Mount, b.Str(sourceName(m)), b.Str("."), b.Str(m.Type), plan.Int(o.Flags), c.data(m.Type, o.Data))
-	if isDev || readonly || mode != 0 || tmpfs && o.TmpCopyUp || len(o.Propagation) > 0 || o.RecSet|o.RecClr != 0 {
-		top := c.reopen(target)
-		if tmpfs && o.TmpCopyUp {
-			c.copyUp(fd, top)
-		}
-		if mode != 0 {
-			c.keepMode(target, mode)
-		}
+	if isDev || changed {
+		top := c.reopen(target, note)
+		c.fill(top, fd, target.path, o, note)
 		c.attributes(top, target.path, o)
 		switch {
 		case isDev && readonly:
-			c.keepDev(c.reopen(target))
+			c.keepDev(c.reopen(target, note))
 			c.closeLater(i, top, target.path, true)
 		case isDev:
 			c.keepDev(top)
@@ -124,32 +125,56 @@ func statMode() int {
 	return 16
 }
 
-// openNoting opens a mount point. With note it also returns a cell that will
-// hold the mode of the directory that was there, or a tmpfs's default if it is
-// made now.
-func (c *compiler) openNoting(p place, note bool) (fd, mode plan.Cell) {
+// openNoting opens a mount point. With note it also notes the mode of the directory
+// that was there, or a tmpfs's default if it is made now.
+func (c *compiler) openNoting(p place, note bool) (plan.Cell, *modeNote) {
 	if !note {
-		return c.open(p), 0
+		return c.open(p), nil
 	}
 	n := c.noteMode(p)
 	fd, done := c.b.Cell("target"), c.b.Label()
 	c.openInto(p, fd, done, n)
 	c.b.Place(done)
-	return fd, n.mode
+	return fd, n
 }
 
-// keepMode gives a new tmpfs the mode of the directory it covers.
-func (c *compiler) keepMode(p place, mode plan.Cell) {
+// fill gives a new tmpfs what it takes from the directory it covers: the content
+// (tmpcopyup), and the mode.
+func (c *compiler) fill(top, covered plan.Cell, where string, o spec.MountOptions, n *modeNote) {
+	if o.TmpCopyUp {
+		c.copyUp(covered, top)
+	}
+	if n == nil {
+		return
+	}
 	fd := c.b.Cell("tmpfs")
-	c.openWith("open the tmpfs on "+p.path, p.existing(), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, fd, plan.Then{})
-	c.b.Call("set the mode of "+p.path, "that of the directory it covers", plan.Fchmod, plan.Of(fd), plan.Of(mode))
+	c.b.Get("open the tmpfs on "+where, "", plan.Then{}, fd, plan.Openat2, plan.Of(top), c.b.Str("."),
+		c.how(unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS), plan.Int(24))
+	c.b.Call("set the mode of "+where, "that of the directory it covers", plan.Fchmod, plan.Of(fd), plan.Of(n.mode))
 	c.close(fd)
 }
 
-// reopen opens what is mounted on a place, on top.
-func (c *compiler) reopen(p place) plan.Cell {
-	fd := c.b.Cell("mount")
-	c.openAt(p.existing(), fd, plan.Then{})
+// reopen opens what is mounted on a place, on top. Where that leads through links, it
+// is opened by the answer of the parent, as when the place was opened: the links are
+// not followed again.
+func (c *compiler) reopen(p place, n *modeNote) plan.Cell {
+	b := c.b
+	fd, links, done := b.Cell("mount"), b.Label(), b.Label()
+	if !p.asks {
+		c.openAt(p, fd, plan.Then{})
+		return fd
+	}
+	c.openAt(p, fd, plan.Then{Next: done, On: []plan.On{{Errno: unix.ELOOP, To: links}}})
+	b.Place(links)
+	unread := plan.Then{Next: done}
+	if c.followsUnread() {
+		unread.On = []plan.On{{Errno: unix.ENAMETOOLONG}}
+	}
+	c.openPath("open "+p.path, p, b.At(b.CellIn(c.answer(n), answerPath, "path")), fd, unread)
+	if c.followsUnread() {
+		c.openAt(p.existing(), fd, plan.Then{})
+	}
+	b.Place(done)
 	return fd
 }
 

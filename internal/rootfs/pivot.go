@@ -71,8 +71,8 @@ func (c *compiler) readonlyRoot() {
 	c.setAttr("make the root read-only", c.root, attr{set: unix.MOUNT_ATTR_RDONLY})
 }
 
-// workingDirectory makes process.cwd if it is missing. Failing to is fine
-// here: entering it reports the reason.
+// workingDirectory makes process.cwd if it is missing. If it cannot be opened, entering
+// it decides: another user may have the right to.
 func (c *compiler) workingDirectory() {
 	if c.spec.Process == nil {
 		return
@@ -86,7 +86,7 @@ func (c *compiler) workingDirectory() {
 	}
 	fd := b.Cell("cwd")
 	c.openAt(cwd, fd, plan.Then{Next: there, On: []plan.On{
-		{Errno: unix.ENOENT, To: missing}, {Errno: unix.ELOOP, To: there}, {Errno: unix.ENOTDIR, To: there}, {Errno: unix.EACCES, To: there},
+		{Errno: unix.ENOENT, To: missing}, {Errno: unix.ELOOP, To: there}, {Errno: unix.EACCES, To: there},
 	}})
 	b.Place(missing)
 	parent := c.directories(cwd.parent())

@@ -132,7 +132,7 @@ func (r *Root) Prepare() {
 			}
 		}
 	}
-	if c.staged() {
+	if c.staged() || c.stagedForJoin() {
 		c.stage()
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/plan"
+	"github.com/minirun/minirun/internal/spec"
 )
 
 // The sources of bind mounts pass through a mount namespace of the host's user
@@ -22,15 +23,43 @@ import (
 // directly would have no locks: the container's root could make the host's
 // read-only file systems writable, and unmount what covers a directory.
 
-// staged reports whether bind mounts take this way. In a mount namespace that is
-// joined the mounts are not copied.
+//
+// A mount namespace that is joined is no copy. Then one is made for the sources alone,
+// in the user namespace, and left for the joined one: see Lock.
+
+// staged reports whether bind mounts take this way into a new mount namespace.
 func (c *compiler) staged() bool {
 	return c.early() && c.in.NewMountNS && len(c.sources) > 0
 }
 
+// stagedForJoin reports whether bind mounts take this way into one that is joined.
+func (c *compiler) stagedForJoin() bool {
+	return c.early() && c.in.MountNS && !c.in.NewMountNS && len(c.sources) > 0
+}
+
+// Lock is for the moment before a mount namespace is joined: it copies the
+// intermediate one, and clones the sources again there.
+func (r *Root) Lock() {
+	c := r.c
+	if !c.stagedForJoin() {
+		return
+	}
+	c.b.In(plan.Filesystem, "")
+	c.b.Call("copy the intermediate mount namespace", "the flags of the host's mounts get locked", plan.Unshare, plan.Int(unix.CLONE_NEWNS))
+	c.openStage()
+	for i := range c.spec.Mounts {
+		if _, ok := c.sources[i]; ok {
+			o, _ := spec.ParseMountOptions(c.spec.Mounts[i].Options)
+			c.b.In(plan.Filesystem, mountSource(i)+".source")
+			c.sources[i] = c.stagedSource(i, cloneFlags(o))
+		}
+	}
+	c.close(c.stageDir)
+}
+
 // stage attaches the root and the sources of bind mounts to a tmpfs on the
 // working directory, and makes that the working directory: a new mount namespace
-// takes it along, but no descriptor.
+// takes it along, but no descriptor. The root of a joined mount namespace is there.
 func (c *compiler) stage() {
 	b := c.b
 	b.In(plan.Filesystem, "")
@@ -38,11 +67,11 @@ func (c *compiler) stage() {
 	b.Call("make its mounts slaves", "mounts made here must not appear on the host", plan.Mount,
 		plan.Int(0), b.Str("/"), plan.Int(0), plan.Int(unix.MS_SLAVE|unix.MS_REC), plan.Int(0))
 	root := plan.None
-	if len(c.in.Layers) == 0 {
+	if len(c.in.Layers) == 0 && c.in.NewMountNS {
 		root = b.Cell("root")
 		c.cloneRoot(root, plan.Int(unix.AT_FDCWD), ".", 0)
 	}
-	tmpfs := c.detachedTmpfs("stage", [][2]string{{"mode", "755"}}, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+	tmpfs := c.detachedTmpfs("stage", [][2]string{{"source", "tmpfs"}, {"mode", "755"}}, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
 	b.Call("mount it on the root file system", "", plan.MoveMount, plan.Of(tmpfs), b.Str(""), plan.Int(unix.AT_FDCWD), b.Str("."),
 		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
 	b.Call("go to it", "a mount namespace takes the working directory along", plan.Fchdir, plan.Of(tmpfs))

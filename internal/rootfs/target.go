@@ -1,9 +1,11 @@
 package rootfs
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"strings"
 
@@ -37,12 +39,14 @@ type TargetQuestion struct {
 	Dir    bool // the target is a directory; else a file
 	Copied bool // the target is a symbolic link, like the mount's source (copy-symlink)
 	Noted  bool // the answer has the mode of the directory
+	Follow bool // the kernel follows the links if the parent may not read them
+	Opened bool // it has done so: the descriptor is what it found, and not the root
 	last   last
 }
 
 func (q TargetQuestion) pack() uint64 {
-	v := uint64(q.Mount)<<8 | uint64(q.last)<<4
-	for bit, is := range [...]bool{q.Dir, q.Copied, q.Noted} {
+	v := uint64(q.Mount)<<8 | uint64(q.last)<<6
+	for bit, is := range [...]bool{q.Dir, q.Copied, q.Noted, q.Follow, q.Opened} {
 		if is {
 			v |= 1 << bit
 		}
@@ -52,7 +56,9 @@ func (q TargetQuestion) pack() uint64 {
 
 // UnpackTargetQuestion reads the question in a message.
 func UnpackTargetQuestion(v uint64) TargetQuestion {
-	return TargetQuestion{Mount: int(v >> 8), Dir: v&1 != 0, Copied: v&2 != 0, Noted: v&4 != 0, last: last(v >> 4 & 3)}
+	return TargetQuestion{
+		Mount: int(v >> 8), Dir: v&1 != 0, Copied: v&2 != 0, Noted: v&4 != 0, Follow: v&8 != 0, Opened: v&16 != 0, last: last(v >> 6 & 3),
+	}
 }
 
 // A TargetAnswer is either a directory and the name to make in it, or the target
@@ -61,7 +67,8 @@ type TargetAnswer struct {
 	Mode      uint32 // the mode that a tmpfs takes
 	Directory string // the directory to make in Path; "" if Path is the target
 	File      string // the file, or link, to make in Path: then Directory is "."
-	Path      string // below the root; "" if the kernel is to follow the links
+	Path      string // below the root
+	Unread    bool   // nothing of this: the kernel is to follow the links
 	leads     string // with Directory: where the target is to be; not for the plan
 }
 
@@ -74,7 +81,9 @@ const (
 	answerSize      = answerPath + unix.PathMax
 )
 
-// Bytes is the answer as the plan reads it.
+// Bytes is the answer as the plan reads it. Without a path it has one that does not
+// end, for which openat2 fails with ENAMETOOLONG, as for no path that was walked.
+// ENOENT would not do: a path that was there when it was answered can be gone since.
 func (a TargetAnswer) Bytes() ([]byte, error) {
 	if strings.Contains(a.Directory+a.File, "/") || a.Directory == ".." || a.File == ".." {
 		return nil, unix.EINVAL // not a single name
@@ -87,6 +96,9 @@ func (a TargetAnswer) Bytes() ([]byte, error) {
 	copy(data[answerDirectory:], a.Directory)
 	copy(data[answerFile:], a.File)
 	copy(data[answerPath:], a.Path)
+	if a.Unread {
+		data = append(data[:answerPath], bytes.Repeat([]byte("x"), unix.PathMax)...)
+	}
 	return data, nil
 }
 
@@ -99,10 +111,10 @@ func (q TargetQuestion) Answer(m *specs.Mount, link string, look linkwalk.Look) 
 	where := clean(m.Destination)
 	p, text, err := q.follow(where, look)
 	switch {
-	case errors.Is(err, unix.EACCES) && !q.Copied:
+	case errors.Is(err, unix.EACCES) && q.Follow:
 		// The new process may have more rights to its own files than a parent without
 		// privilege has. Then nothing can be made.
-		return TargetAnswer{}, nil
+		return TargetAnswer{Unread: true}, nil
 	case err != nil:
 		return wrong("must lead to a place in the root file system", err)
 	case text != "" && q.last == lastRefused:
@@ -110,13 +122,25 @@ func (q TargetQuestion) Answer(m *specs.Mount, link string, look linkwalk.Look) 
 	case p.Path == "/":
 		return wrong("must not lead to the root: that is root.path", nil)
 	case !mayMount(m, p.Path):
-		return wrong("must not lead into /proc, where only proc itself and figures about the machine may be mounted", nil)
+		return wrong(notIntoProc, nil)
 	case p.Missing():
 		return q.makeNext(p), nil
 	case q.Copied && text != link:
 		return wrong(fmt.Sprintf("must not exist, or be a symbolic link to %q like the source (copy-symlink)", link), nil)
 	}
 	return TargetAnswer{Path: relative(p.Path)}, nil
+}
+
+const notIntoProc = "must not lead into /proc, where only proc itself and figures about the machine may be mounted"
+
+// CheckOpened refuses the target of m that the kernel has found by following links
+// which the parent may not read, if it is in a proc file system. Whether it is one of
+// the files that may be replaced cannot be seen.
+func (q TargetQuestion) CheckOpened(m *specs.Mount, isProc bool) error {
+	if !isProc {
+		return nil
+	}
+	return &spec.Error{Path: mountSource(q.Mount) + ".destination", Want: notIntoProc, Got: fmt.Sprintf("%q", m.Destination)}
 }
 
 // Next is the answer after last, if what that said was made and the name after it is
@@ -175,7 +199,7 @@ func (q TargetQuestion) makeNext(p linkwalk.Place) TargetAnswer {
 // followLinks adds the steps that ask the parent where a place is, until it
 // exists, and open it.
 func (c *compiler) followLinks(p place, fd plan.Cell, done plan.Label, n *modeNote) {
-	c.askTarget(TargetQuestion{Mount: p.mount, Dir: p.dir, Noted: n != nil, last: p.last}, p, targetSteps{fd, done, n, func(name plan.Arg) {
+	c.askTarget(TargetQuestion{Mount: p.mount, Dir: p.dir, Noted: n != nil, Follow: c.followsUnread(), last: p.last}, p, targetSteps{fd, done, n, func(name plan.Arg) {
 		if p.dir {
 			return // all that is missing is directories
 		}
@@ -202,19 +226,42 @@ func (c *compiler) askTarget(q TargetQuestion, p place, t targetSteps) {
 	p.asks = true
 	b.Get("name the root", p.path+" leads through a symbolic link", plan.Then{}, m.A, plan.Fcntl, plan.Of(c.root), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
 	again, unread, there := b.Here(), b.Label(), b.Label()
+	gone := plan.Then{On: []plan.On{{Errno: unix.ENOENT, To: again}}} // since the answer
+	if q.Follow {
+		gone.On = append(gone.On, plan.On{Errno: unix.ENAMETOOLONG, To: unread})
+	}
 	c.parent.AskInto("links are read by the parent, and followed from the root's descriptor", m, answer, answerSize)
-	c.openPath("open what exists of "+p.path, p, field(answerPath, "path"), fd, plan.Then{On: []plan.On{{Errno: unix.ENOENT, To: unread}}})
+	c.openPath("open what exists of "+p.path, p, field(answerPath, "path"), fd, gone)
 	b.CallThen("make the directory that is missing", "no name: all of it exists", plan.Then{On: []plan.On{{Errno: unix.EEXIST}, {Errno: unix.ENOENT, To: there}}},
 		plan.Mkdirat, plan.Of(fd), field(answerDirectory, "directory"), plan.Int(0o755))
 	t.makeLast(field(answerFile, "file"))
 	b.CallThen("close", "", plan.Then{Next: again}, plan.Close, plan.Of(fd))
 	b.Place(unread)
-	c.openWith("open "+p.path, p.existing(), p.flags(), fd, plan.Then{}) // the parent cannot read the links
-	if t.note != nil {
-		b.Call("note the mode of "+p.path, "a tmpfs takes the mode of the directory it covers", plan.Fstat, plan.Of(fd), t.note.stat)
+	if q.Follow {
+		c.followUnread(q, p, t)
 	}
 	b.Place(there)
 	b.CallThen("close", "", plan.Then{Next: t.done}, plan.Close, plan.Of(m.A))
+}
+
+// followsUnread reports whether the process may have rights to files that its parent
+// has not: in a user namespace it has all capabilities.
+func (c *compiler) followsUnread() bool { return c.in.Rootless || c.in.UserNS }
+
+// followUnread has the kernel follow links that the parent may not read. The parent
+// looks at what that has led to.
+func (c *compiler) followUnread(q TargetQuestion, p place, t targetSteps) {
+	b, fd := c.b, t.fd
+	c.openWith("open "+p.path, p.existing(), p.flags(), fd, plan.Then{})
+	m := b.Message(handshake.Target, "place")
+	q.Opened = true
+	b.Preset(m.B, q.pack())
+	b.Get("name what was opened", "", plan.Then{}, m.A, plan.Fcntl, plan.Of(fd), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
+	c.parent.Ask("the parent could not read the links", m)
+	c.close(m.A)
+	if t.note != nil {
+		b.Call("note the mode of "+p.path, "a tmpfs takes the mode of the directory it covers", plan.Fstat, plan.Of(fd), t.note.stat)
+	}
 }
 
 // answer returns the room for answers. All questions share one, except those
@@ -287,8 +334,16 @@ func (c *compiler) noteFresh(i int, m *specs.Mount, o spec.MountOptions) {
 	}
 	where := clean(m.Destination)
 	fixed := where == "/dev" || where == "/proc" || where == "/sys" && m.Type == "sysfs" || c.belowFresh(where)
-	c.fresh[where] = fixed && !c.isBind(i) && !o.TmpCopyUp && startsEmpty(m.Type)
+	empty := !c.isBind(i) && !o.TmpCopyUp && startsEmpty(m.Type)
+	if !empty && (!fixed || isBelow(where, "/sys")) {
+		// A link of the image, or of sysfs, may have put its links into one of the new file
+		// systems: /v -> /dev, and a volume on /v/x. Only in /proc there is no place for them.
+		maps.DeleteFunc(c.fresh, func(at string, _ bool) bool { return at != "/proc" && !isBelow(at, "/proc") })
+	}
+	c.fresh[where] = fixed && empty
 }
+
+func isBelow(p, dir string) bool { return strings.HasPrefix(p, dir+"/") }
 
 // startsEmpty reports whether a new file system of a type has nothing in it
 // except what the kernel puts there. Others, as overlay, have an image's files.

@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 func TestTargetQuestionIsUnpacked(t *testing.T) {
 	for _, q := range []TargetQuestion{
 		{}, {Mount: 300, Dir: true, last: lastRefused}, {Mount: 1, Copied: true, last: lastKept}, {Mount: 1 << 20, Dir: true, Noted: true},
+		{Mount: 2, Follow: true}, {Mount: 3, Follow: true, Opened: true, last: lastKept},
 	} {
 		if got := UnpackTargetQuestion(q.pack()); got != q {
 			t.Errorf("%+v became %+v", q, got)
@@ -46,7 +48,7 @@ func TestTargetAnswers(t *testing.T) {
 	}{
 		{file, "/link", ". new -"}, {dir, "/link/x", ". new -"}, {file, "/there/x", "dir . x"}, {dir, "/there/x", "dir x -"},
 		{dir, "/there", "dir - -"}, {file, "/new", ". . new"}, {TargetQuestion{last: lastKept}, "/there", "there - -"},
-		{TargetQuestion{Dir: true, last: lastRefused}, "/there/sys", "dir sys -"}, {dir, "/private/x", "- - -"},
+		{TargetQuestion{Dir: true, last: lastRefused}, "/there/sys", "dir sys -"}, {TargetQuestion{Dir: true, Follow: true}, "/private/x", "- - -"},
 		{TargetQuestion{Copied: true, last: lastKept}, "/there", "there - -"}, {TargetQuestion{Copied: true, last: lastKept}, "/there/new", "dir . new"},
 	} {
 		a, err := c.q.Answer(&specs.Mount{Destination: c.destination}, "dir", look)
@@ -59,7 +61,7 @@ func TestTargetAnswers(t *testing.T) {
 		q           TargetQuestion
 		destination string
 	}{
-		{dir, "/up"}, {dir, "/proclink"}, {file, "/proclink/version"}, {TargetQuestion{Dir: true, last: lastRefused}, "/there"},
+		{dir, "/up"}, {dir, "/private/x"}, {dir, "/proclink"}, {file, "/proclink/version"}, {TargetQuestion{Dir: true, last: lastRefused}, "/there"},
 		{TargetQuestion{Copied: true, last: lastKept}, "/dir"}, {TargetQuestion{Copied: true, last: lastKept}, "/up"},
 	} {
 		a, err := c.q.Answer(&specs.Mount{Destination: c.destination, Type: "sysfs"}, "dir", look)
@@ -84,6 +86,10 @@ func TestTargetAnswerFits(t *testing.T) {
 	data, err := TargetAnswer{Directory: name, File: name, Path: path}.Bytes()
 	if err != nil || len(data) != answerSize {
 		t.Errorf("%d bytes, %v; the room is %d", len(data), err, answerSize)
+	}
+	unread, err := TargetAnswer{Unread: true}.Bytes()
+	if err != nil || len(unread) != answerSize || bytes.IndexByte(unread[answerPath:], 0) >= 0 {
+		t.Errorf("without a path: %d bytes, %v; openat2 must find no end", len(unread), err)
 	}
 	for _, a := range []TargetAnswer{{Path: path + "p"}, {Directory: name + "n"}, {File: name + "n"}} {
 		if _, err := a.Bytes(); !errors.Is(err, unix.ENAMETOOLONG) {

@@ -28,6 +28,16 @@ var deviceCases = []testCase{
 		want: map[string]string{"in.dev./dev/sub/dir/owned": "char 0644 1000:2000 dev 1:5 open ok", "in.dev./dev/pipe": "fifo *"},
 	},
 	{
+		name: "mount-on-device", // what is mounted in the place of a device stays
+		set: func(b *bundle) {
+			b.mount("/dev/random", "bind", "/dev/urandom", "bind")
+			b.mount("/dev/given", "bind", "/dev/zero", "bind")
+			b.spec.Linux.Devices = []specs.LinuxDevice{device("/dev/given", "c", 1, 7)}
+		},
+		ask:  ask{Stat: []string{"/dev/random", "/dev/given"}},
+		want: map[string]string{"in.dev./dev/random": "char * dev 1:9 open ok", "in.dev./dev/given": "char * dev 1:5 open ok"},
+	},
+	{
 		name: "device-outside-dev",
 		set: func(b *bundle) {
 			b.spec.Root.Readonly = false

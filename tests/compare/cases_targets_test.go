@@ -93,6 +93,20 @@ var targetCases = []testCase{
 		b.mount("/link/proc", "proc", "proc")
 		b.mount("/dangling/sys", "sysfs", "sysfs", "ro")
 	}, "/real/proc", "/real/new/dir/sys"),
+	refusedTarget("into-proc-through-volume-on-sys", func(b *bundle) {
+		b.symlink("link", "/sys")
+		b.mkdir("volume", 0o755)
+		b.symlink("volume/p", "/proc/driver")
+		b.mount("/link", "bind", filepath.Join(b.root, "volume"), "rbind")
+		b.mount("/sys/p", "tmpfs", "tmpfs")
+	}),
+	refusedTarget("into-proc-through-volume-below-dev", func(b *bundle) {
+		b.symlink("link", "/dev")
+		b.mkdir("volume", 0o755)
+		b.symlink("volume/p", "/proc/driver")
+		b.mount("/link/x", "bind", filepath.Join(b.root, "volume"), "rbind")
+		b.mount("/dev/x/p", "tmpfs", "tmpfs")
+	}),
 	refusedTarget("proc-is-link", func(b *bundle) {
 		b.mkdir("real", 0o755)
 		b.symlink("link", "/real")

@@ -251,4 +251,12 @@ func TestHostFlagsAreLocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Run().Prints(t, "x\nx\n")
+	// Joined namespaces: the mounts of the joined one are not copied. Its user namespace
+	// has other ids than the files of the bundle.
+	pid := holder(t, unix.CLONE_NEWUSER|unix.CLONE_NEWNS).Process.Pid
+	for kind, name := range map[specs.LinuxNamespaceType]string{specs.UserNamespace: "user", specs.MountNamespace: "mnt"} {
+		with(kind, fmt.Sprintf("/proc/%d/ns/%s", pid, name))(b.Spec)
+	}
+	b.Spec.Linux.UIDMappings, b.Spec.Linux.GIDMappings = nil, nil
+	b.Run().Prints(t, "x\nx\n")
 }

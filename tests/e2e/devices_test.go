@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -153,5 +155,74 @@ func TestDeviceCgroup(t *testing.T) {
 	lines := strings.Fields(r.Stdout)
 	if len(lines) != 4 || lines[2] != "EPERM" || lines[3] != "works" {
 		t.Errorf("inside: %v", lines)
+	}
+}
+
+// TestMountsOnDevices: what config.json mounts in the place of a device stays there, and
+// keeps its owner: -v /dev/urandom:/dev/random.
+func TestMountsOnDevices(t *testing.T) {
+	uid := uint32(7)
+	b := testbundle.New(t, testbundle.Sh("stat -c %t,%T /dev/random /dev/x; ls -A /dev | grep minirun || true"), func(s *specs.Spec) {
+		s.Linux.Devices = append(s.Linux.Devices, specs.LinuxDevice{Path: "/dev/x", Type: "c", Major: 1, Minor: 3, UID: &uid})
+	})
+	node := filepath.Join(b.Host, "node")
+	if err := unix.Mknod(node, unix.S_IFCHR|0o666, int(unix.Mkdev(1, 9))); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/dev/random", "/dev/x"} {
+		addMount(specs.Mount{Destination: path, Source: node, Options: []string{"bind"}})(b.Spec)
+	}
+	b.Run().Prints(t, "1,9\n1,9")
+	var st unix.Stat_t
+	if err := unix.Stat(node, &st); err != nil || st.Uid != 0 {
+		t.Errorf("the owner of the host's node became %d, %v", st.Uid, err)
+	}
+}
+
+// TestDevicesOnFiles: a device in the place of a file, of a volume or of the image, covers
+// it. The file is what it was.
+func TestDevicesOnFiles(t *testing.T) {
+	for name, create := range map[string]func(path string) error{
+		"file":   func(p string) error { return os.WriteFile(p, []byte("text"), 0o640) },
+		"link":   func(p string) error { return os.Symlink("elsewhere", p) },
+		"device": func(p string) error { return unix.Mknod(p, unix.S_IFCHR|0o600, int(unix.Mkdev(1, 5))) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			gid := uint32(5)
+			b := testbundle.New(t, testbundle.Sh("stat -c %t,%T,%a,%g /vol/x /opt/x; ls -A /dev | grep minirun || true"), testbundle.Writable, func(s *specs.Spec) {
+				for _, path := range []string{"/vol/x", "/opt/x"} {
+					s.Linux.Devices = append(s.Linux.Devices, specs.LinuxDevice{Path: path, Type: "c", Major: 1, Minor: 3, GID: &gid})
+				}
+			})
+			addMount(specs.Mount{Destination: "/vol", Source: b.Host, Options: []string{"rbind"}})(b.Spec)
+			files := []string{filepath.Join(b.Host, "x"), b.Path("/opt/x")}
+			if err := os.MkdirAll(b.Path("/opt"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			var before [2]unix.Stat_t
+			for i, file := range files {
+				if err := errors.Join(create(file), unix.Lstat(file, &before[i])); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b.Run().Prints(t, "1,3,666,5\n1,3,666,5")
+			for i, file := range files {
+				var after unix.Stat_t
+				if err := unix.Lstat(file, &after); err != nil || after.Ino != before[i].Ino || after.Mode != before[i].Mode || after.Gid != before[i].Gid {
+					t.Errorf("%s was replaced or changed: %v", file, err)
+				}
+			}
+		})
+	}
+	b := testbundle.New(t, testbundle.Writable, func(s *specs.Spec) {
+		s.Linux.Devices = []specs.LinuxDevice{{Path: "/vol/x", Type: "c", Major: 1, Minor: 3}}
+	})
+	addMount(specs.Mount{Destination: "/vol", Source: b.Host, Options: []string{"rbind"}})(b.Spec)
+	if err := os.Mkdir(filepath.Join(b.Host, "x"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b.Run().Fails(t, "linux.devices[0]", "/vol/x", "file exists")
+	if entries, _ := os.ReadDir(b.Host); len(entries) != 1 {
+		t.Errorf("left in the volume: %v", entries)
 	}
 }

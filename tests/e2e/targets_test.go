@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -260,6 +261,52 @@ func TestNothingLeadsIntoProcThroughAVolume(t *testing.T) {
 	}
 	testbundle.Sh("echo started")(b.Spec)
 	b.Run().Fails(t, "must not lead into /proc")
+}
+
+// TestNothingLeadsIntoProcBelowNewFileSystems: a link of the image puts a volume into
+// /dev or /sys, and the volume has a link into /proc.
+func TestNothingLeadsIntoProcBelowNewFileSystems(t *testing.T) {
+	for name, c := range map[string]struct{ link, volume, destination string }{
+		"on /sys":    {"/sys", "/link", "/sys/p"},
+		"below /sys": {"/sys/fs", "/link/cgroup", "/sys/fs/cgroup/p"},
+		"on /dev":    {"/dev", "/link", "/dev/p"},
+		"below /dev": {"/dev", "/link/x", "/dev/x/p"},
+		"in sysfs":   {"/mnt", "/sys/class/net/lo", "/sys/devices/virtual/net/lo/p"}, // a link of the kernel's
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := testbundle.New(t, testbundle.Sh("echo started"))
+			b.Link(c.link, "/link")
+			if err := os.Symlink("/proc/driver", filepath.Join(b.Host, "p")); err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range []specs.Mount{
+				{Destination: c.volume, Source: b.Host, Options: []string{"rbind"}},
+				{Destination: c.destination, Type: "tmpfs", Source: "tmpfs"},
+			} {
+				testbundle.AddMount(m)(b.Spec)
+			}
+			b.Run().Fails(t, "must not lead into /proc")
+		})
+	}
+}
+
+// TestUnreadableLinks: the parent of a container without privilege may not read links
+// that the container's root may follow, and looks at what they have led to.
+func TestUnreadableLinks(t *testing.T) {
+	for target, destination := range map[string]string{"/mnt": "/private/link", "/proc/driver": "/private/link", "/proc": "/private/link/driver"} {
+		u := asUser(t, false, "stat -f -c %T /mnt")
+		u.Link(target, "/private/link")
+		if err := errors.Join(os.Chown(u.Path("/private"), int(u.uid), int(u.uid)), os.Chmod(u.Path("/private"), 0)); err != nil {
+			t.Fatal(err)
+		}
+		testbundle.AddMount(specs.Mount{Destination: destination, Type: "tmpfs", Source: "tmpfs"})(u.Spec)
+		r := u.minirun(t, "run", "-b", u.Dir, u.ID)
+		if target == "/mnt" {
+			r.Prints(t, "tmpfs")
+		} else {
+			r.Fails(t, "config.json: mounts[", "must not lead into /proc")
+		}
+	}
 }
 
 // TestCopiedLinkOnDev: devices are made in /dev, so it is no copy of a link.

@@ -11,21 +11,17 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/regularfile"
 )
 
 // open opens a path of the destination; links lead on inside it.
 func (p *placer) open(name string, flags int) (int, error) {
-	how := unix.OpenHow{Flags: uint64(flags) | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
-	for {
-		fd, err := unix.Openat2(int(p.root.Fd()), name, &how)
-		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			return -1, &os.PathError{Op: "open in the image", Path: name, Err: err}
-		}
-		return fd, nil
+	how := unix.OpenHow{Flags: uint64(flags), Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
+	fd, err := regularfile.Openat2(int(p.root.Fd()), name, &how)
+	if err != nil {
+		return -1, &os.PathError{Op: "open in the image", Path: name, Err: err}
 	}
+	return fd, nil
 }
 
 // IsDirectory says whether a path of the image is one, links followed.

@@ -11,6 +11,8 @@ import (
 
 	"github.com/moby/patternmatcher"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/regularfile"
 )
 
 // Options say what of the sources is meant.
@@ -40,22 +42,17 @@ const beneath = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_N
 
 // open opens a path of the tree. With follow, links lead on inside the tree.
 func (t *Tree) open(name string, flags int, follow bool) (int, error) {
-	how := unix.OpenHow{Flags: uint64(flags) | unix.O_CLOEXEC, Resolve: beneath}
+	how := unix.OpenHow{Flags: uint64(flags), Resolve: beneath}
 	if follow {
 		how.Resolve = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 	} else {
 		how.Flags |= unix.O_NOFOLLOW
 	}
-	for {
-		fd, err := unix.Openat2(int(t.Root.Fd()), name, &how)
-		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) { // somebody renames; try again
-			continue
-		}
-		if err != nil {
-			return -1, &os.PathError{Op: "open in " + t.Label, Path: name, Err: err}
-		}
-		return fd, nil
+	fd, err := regularfile.Openat2(int(t.Root.Fd()), name, &how)
+	if err != nil {
+		return -1, &os.PathError{Op: "open in " + t.Label, Path: name, Err: err}
 	}
+	return fd, nil
 }
 
 func (t *Tree) lstat(name string) (st unix.Stat_t, err error) {

@@ -42,10 +42,7 @@ func (a *applier) hardlink(dir int, e entry) error {
 func (a *applier) link(dir int, e entry, target string) error {
 	from := dir
 	if parent := path.Dir(target); parent != e.dir {
-		fd, err := unix.Openat2(a.root, parent, &unix.OpenHow{
-			Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC | unix.O_NOFOLLOW,
-			Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV,
-		})
+		fd, err := regularfile.PathIn(a.root, parent, unix.O_DIRECTORY|unix.O_NOFOLLOW, inLayer)
 		if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) {
 			return fmt.Errorf("%w: its directory is a symbolic link, or none", ErrRefused)
 		}

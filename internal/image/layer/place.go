@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/regularfile"
 )
 
 // parents keeps descriptors of the directory of the last entry and of those above
@@ -95,34 +96,28 @@ func (a *applier) parent(dir string) (int, error) {
 
 var errWhiteout = errors.New("a whiteout")
 
+// inLayer is how paths of a layer are resolved: without any link, on one file system.
+const inLayer = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV
+
 // openDir opens a directory by its one component.
 func openDir(dir int, name string) (int, error) {
-	for {
-		fd, err := unix.Openat2(dir, name, &unix.OpenHow{
-			Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC | unix.O_NOFOLLOW,
-			Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV,
-		})
-		switch {
-		case err == nil:
-			return fd, nil
-		case errors.Is(err, unix.EINTR) || errors.Is(err, unix.EAGAIN):
-			continue
-		case errors.Is(err, unix.ELOOP):
-			return -1, fmt.Errorf("%w: is a symbolic link, which a layer's paths must not lead through", ErrRefused)
-		case errors.Is(err, unix.ENOTDIR):
-			var st unix.Stat_t
-			if unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
-				switch {
-				case image.IsWhiteout(&st):
-					return -1, errWhiteout
-				case st.Mode&unix.S_IFMT == unix.S_IFLNK:
-					return -1, fmt.Errorf("%w: is a symbolic link, which a layer's paths must not lead through", ErrRefused)
-				}
+	fd, err := regularfile.PathIn(dir, name, unix.O_DIRECTORY|unix.O_NOFOLLOW, inLayer)
+	switch {
+	case errors.Is(err, unix.ELOOP):
+		return -1, fmt.Errorf("%w: is a symbolic link, which a layer's paths must not lead through", ErrRefused)
+	case errors.Is(err, unix.ENOTDIR):
+		var st unix.Stat_t
+		if unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
+			switch {
+			case image.IsWhiteout(&st):
+				return -1, errWhiteout
+			case st.Mode&unix.S_IFMT == unix.S_IFLNK:
+				return -1, fmt.Errorf("%w: is a symbolic link, which a layer's paths must not lead through", ErrRefused)
 			}
-			return -1, fmt.Errorf("%w: is no directory", ErrRefused)
 		}
-		return -1, err
+		return -1, fmt.Errorf("%w: is no directory", ErrRefused)
 	}
+	return fd, err
 }
 
 // implied makes a directory that the archive has not listed. It is only there to
