@@ -52,7 +52,7 @@ func (c *Container) addNotify(in *Inputs) {
 		return
 	}
 	if !in.Rootfs.OnHost && !namespaces.Decide(s).Has(unix.CLONE_NEWNS) {
-		o.Warn(notifyVariable + " has no effect: the container has no mount namespace, in which it could have the socket")
+		o.Warn(notifyVariable + " has no effect: the container has no mount namespace to mount the socket in")
 		o.NotifySocket = ""
 		return
 	}
