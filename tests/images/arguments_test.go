@@ -36,10 +36,12 @@ func TestWrongUseOfImageCommands(t *testing.T) {
 	s := newStore(t)
 	for line, want := range map[string]string{
 		"store frobnicate":    `store: unknown subcommand "frobnicate"`,
-		"store check a":       "check: 1 arguments",
+		"store check a":       `store check: unexpected argument "a"`,
 		"images --frobnicate": "images: flag provided but not defined: -frobnicate",
 		"tag a --frobnicate":  "tag: flag provided but not defined: -frobnicate",
-		"tag a":               "tag: 1 arguments",
+		"tag a":               "tag: missing argument: NAME",
+		"tag a b c":           `tag: unexpected argument "c"`,
+		"rmi":                 "rmi: missing argument: IMAGE",
 	} {
 		r := s.Minirun(strings.Fields(line)...)
 		if r.Status != 1 || r.Stdout != "" || !strings.HasPrefix(r.Stderr, "minirun: "+want) {
