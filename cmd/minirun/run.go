@@ -59,6 +59,9 @@ func run(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := checkFlagsForBundle(ctx, o.Bundle); err != nil {
+		return err
+	}
 	if o.ID == "" {
 		o.ID = madeUpID()
 	}
