@@ -253,6 +253,10 @@ func (c *compiler) newRoot() {
 		c.root = b.Cell("root")
 		if c.staged() {
 			c.cloneRoot(c.root, plan.Of(c.stageDir), "root", unix.AT_SYMLINK_NOFOLLOW)
+			if p := c.spec.Linux.RootfsPropagation; propagationFlags(p) == unix.MS_SHARED|unix.MS_REC {
+				// pivot_root refuses a shared one; it becomes shared when it is "/".
+				c.setAttr("make it private", c.root, attr{propagation: unix.MS_PRIVATE})
+			}
 		} else {
 			c.cloneRoot(c.root, plan.Int(unix.AT_FDCWD), ".", 0)
 		}
