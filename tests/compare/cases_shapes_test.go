@@ -64,6 +64,8 @@ type schemaCase struct {
 	v1      string // why the case is for cgroup v1 alone
 }
 
+const outOfRange = "runc takes shares that are out of range for the nearest weight"
+
 func (s schemaCase) test() testCase {
 	c := fuzzCase{Shape: s.shape}
 	for _, assignment := range strings.Split(s.set, " ") {
@@ -202,9 +204,9 @@ var schemaCases = []schemaCase{
 	{name: "memory-limit-zero", shape: "docker", set: `linux.resources.memory={"limit":0}`},
 	{name: "memory-check-before-update", shape: "docker", set: `linux.resources.memory={"checkBeforeUpdate":true,"limit":67108864}`},
 	{name: "cpu-shares-lowest", shape: "docker", set: `linux.resources.cpu={"shares":2}`, want: map[string]string{"out.cgroup.cpu.cpu.shares": onV1("2")}},
-	{name: "cpu-shares-too-low", shape: "docker", set: `linux.resources.cpu={"shares":1}`, refused: true},
+	{name: "cpu-shares-too-low", shape: "docker", set: `linux.resources.cpu={"shares":1}`, refused: true, v1: outOfRange},
 	{name: "cpu-shares-highest", shape: "docker", set: `linux.resources.cpu={"shares":262144}`, want: map[string]string{"out.cgroup.cpu.cpu.shares": onV1("262144")}},
-	{name: "cpu-shares-too-high", shape: "docker", set: `linux.resources.cpu={"shares":300000}`, refused: true},
+	{name: "cpu-shares-too-high", shape: "docker", set: `linux.resources.cpu={"shares":300000}`, refused: true, v1: outOfRange},
 	{name: "cpu-quota-too-small", shape: "docker", set: `linux.resources.cpu={"quota":999}`, refused: true},
 	{name: "cpu-period-too-long", shape: "docker", set: `linux.resources.cpu={"period":2000000}`, refused: true},
 	{name: "cpu-idle-and-shares", shape: "docker", set: `linux.resources.cpu={"idle":1,"shares":512}`, v1: "runc writes cpu.weight of an idle cgroup, which the kernel refuses"},
