@@ -17,6 +17,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/merge"
@@ -37,7 +38,7 @@ func helperCommands() []*cli.Command {
 // seed copies what layers have at a path to a new directory: a volume's first
 // content.
 func seed(ctx *cli.Context) error {
-	if err := countArguments(ctx, 3, -1); err != nil {
+	if err := cmdline.CheckCount(ctx, 3, cmdline.Unlimited); err != nil {
 		return err
 	}
 	dir, path, layers := ctx.Args().Get(0), ctx.Args().Get(1), ctx.Args().Slice()[2:]
@@ -64,7 +65,7 @@ func seed(ctx *cli.Context) error {
 
 // removeFiles removes a container's directory, whoever its files belong to.
 func removeFiles(ctx *cli.Context) error {
-	if err := countArguments(ctx, 1, 1); err != nil {
+	if err := cmdline.CheckCount(ctx, 1, 1); err != nil {
 		return err
 	}
 	id := ctx.Args().First()
@@ -208,7 +209,7 @@ func portMappings(given []string) ([]map[string]any, error) {
 
 // initStore makes a store where there is none.
 func initStore(ctx *cli.Context) error {
-	if err := countArguments(ctx, 0, 0); err != nil {
+	if err := cmdline.CheckCount(ctx, 0, 0); err != nil {
 		return err
 	}
 	_, err := ingest.Open(ctx.String("store"))

@@ -67,7 +67,7 @@ func imagesCommand() *cli.Command {
 }
 
 func images(ctx *cli.Context) error {
-	if err := countArguments(ctx, 0, 1); err != nil {
+	if err := cmdline.CheckCount(ctx, 0, 1); err != nil {
 		return err
 	}
 	asJSON, err := wantsJSON(ctx)
@@ -154,7 +154,7 @@ func tagCommand() *cli.Command {
 }
 
 func tag(ctx *cli.Context) error {
-	if err := countArguments(ctx, 2, 2); err != nil {
+	if err := cmdline.CheckCount(ctx, 2, 2); err != nil {
 		return err
 	}
 	name, err := image.ParseName(ctx.Args().Get(1))
@@ -185,7 +185,7 @@ func rmiCommand() *cli.Command {
 }
 
 func rmi(ctx *cli.Context) error {
-	if err := countArguments(ctx, 1, -1); err != nil {
+	if err := cmdline.CheckCount(ctx, 1, cmdline.Unlimited); err != nil {
 		return err
 	}
 	s, release, err := owned(ctx)
@@ -227,7 +227,7 @@ func pruneCommand() *cli.Command {
 }
 
 func prune(ctx *cli.Context) error {
-	if err := countArguments(ctx, 0, 0); err != nil {
+	if err := cmdline.CheckCount(ctx, 0, 0); err != nil {
 		return err
 	}
 	s, release, err := owned(ctx)
@@ -274,7 +274,7 @@ func historyCommand() *cli.Command {
 }
 
 func history(ctx *cli.Context) error {
-	if err := countArguments(ctx, 1, 1); err != nil {
+	if err := cmdline.CheckCount(ctx, 1, 1); err != nil {
 		return err
 	}
 	asJSON, err := wantsJSON(ctx)
@@ -344,7 +344,7 @@ func storeCommand() *cli.Command {
 }
 
 func storeCheck(ctx *cli.Context) error {
-	if err := countArguments(ctx, 0, 0); err != nil {
+	if err := cmdline.CheckCount(ctx, 0, 0); err != nil {
 		return err
 	}
 	asJSON, err := wantsJSON(ctx)

@@ -10,6 +10,7 @@ import (
 	"github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/image/layer"
 	"github.com/minirun/minirun/internal/look"
 	"github.com/minirun/minirun/internal/termtext"
@@ -39,7 +40,7 @@ type view struct {
 }
 
 func layers(ctx *cli.Context) error {
-	if err := countArguments(ctx, 1, 1); err != nil {
+	if err := cmdline.CheckCount(ctx, 1, 1); err != nil {
 		return err
 	}
 	asJSON, err := wantsJSON(ctx)

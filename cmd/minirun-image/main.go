@@ -13,7 +13,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -180,13 +179,4 @@ func arguments(command *cli.Command, words []string, _ bool) cmdline.Line {
 		return cmdline.Split(words, command.Flags, 0)
 	}
 	return cmdline.Split(words, command.Flags, cmdline.Unlimited)
-}
-
-// countArguments checks how many there are; most < 0 is any number.
-func countArguments(ctx *cli.Context, least, most int) error {
-	if n := ctx.NArg(); n < least || most >= 0 && n > most {
-		usage := strings.TrimSuffix("minirun "+ctx.Command.Name+" "+ctx.Command.ArgsUsage, " ")
-		return cmdline.UsageError(ctx.Command, fmt.Sprintf("%d arguments are given, the form is: %s", n, usage))
-	}
-	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/atomicfile"
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
@@ -43,7 +44,7 @@ func pullCommand() *cli.Command {
 }
 
 func pull(ctx *cli.Context) error {
-	if err := countArguments(ctx, 1, 1); err != nil {
+	if err := cmdline.CheckCount(ctx, 1, 1); err != nil {
 		return err
 	}
 	name, err := image.ParseName(ctx.Args().First())
@@ -119,7 +120,7 @@ func pushCommand() *cli.Command {
 }
 
 func push(ctx *cli.Context) error {
-	if err := countArguments(ctx, 1, 2); err != nil {
+	if err := cmdline.CheckCount(ctx, 1, 2); err != nil {
 		return err
 	}
 	to, err := image.ParseName(ctx.Args().Get(ctx.NArg() - 1))
@@ -165,7 +166,7 @@ func loadCommand() *cli.Command {
 }
 
 func load(ctx *cli.Context) error {
-	if err := countArguments(ctx, 0, 1); err != nil {
+	if err := cmdline.CheckCount(ctx, 0, 1); err != nil {
 		return err
 	}
 	from := "-"
@@ -226,7 +227,7 @@ func saveCommand() *cli.Command {
 }
 
 func saveImages(ctx *cli.Context) (err error) {
-	if err := countArguments(ctx, 1, -1); err != nil {
+	if err := cmdline.CheckCount(ctx, 1, cmdline.Unlimited); err != nil {
 		return err
 	}
 	s, release, err := shared(ctx)
@@ -271,7 +272,7 @@ func importCommand() *cli.Command {
 }
 
 func importTar(ctx *cli.Context) error {
-	if err := countArguments(ctx, 1, 2); err != nil {
+	if err := cmdline.CheckCount(ctx, 1, 2); err != nil {
 		return err
 	}
 	var names []image.Name

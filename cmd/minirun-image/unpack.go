@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/atomicfile"
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/merge"
@@ -32,7 +33,7 @@ func unpackCommand() *cli.Command {
 }
 
 func unpackImage(ctx *cli.Context) error {
-	if err := countArguments(ctx, 1, 2); err != nil {
+	if err := cmdline.CheckCount(ctx, 1, 2); err != nil {
 		return err
 	}
 	s, release, err := shared(ctx)
@@ -195,7 +196,7 @@ func bundleCommand() *cli.Command {
 }
 
 func bundle(ctx *cli.Context) error {
-	if err := countArguments(ctx, 2, 2); err != nil {
+	if err := cmdline.CheckCount(ctx, 2, 2); err != nil {
 		return err
 	}
 	dir := ctx.Args().Get(1)

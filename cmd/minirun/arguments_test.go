@@ -93,6 +93,8 @@ func TestCompletionFollowsTheOrderOfFlags(t *testing.T) {
 	for in, want := range map[string]string{
 		"minirun create x --bun":    "minirun create --bun",
 		"minirun exec x --cw":       "minirun exec --cw",
+		"minirun exec x -":          "minirun exec -",
+		"minirun exec x ls -":       "nothing to complete",
 		"minirun exec x ls --cw":    "nothing to complete",
 		"minirun ps x -o":           "nothing to complete",
 		"minirun run x -d --bun":    "minirun run -d --bun",
@@ -104,6 +106,37 @@ func TestCompletionFollowsTheOrderOfFlags(t *testing.T) {
 		}
 		if got := arranged(t, in+end); got != want {
 			t.Errorf("%s\n\tgot  %s\n\twant %s", in, got, want)
+		}
+	}
+}
+
+// TestCompletionOffersVisibleFlags: after the ID, too, and none that is kept for
+// compatibility alone.
+func TestCompletionOffersVisibleFlags(t *testing.T) {
+	t.Setenv(completionVariable, "1")
+	for line, want := range map[string]string{
+		"minirun exec x --i":             "--ignore-paused",
+		"minirun run x --no":             "--no-pivot --no-new-keyring --no-healthcheck",
+		"minirun update x --kernel":      "",
+		"minirun checkpoint x --tcp":     "--tcp-established --tcp-skip-in-flight",
+		"minirun restore x --cons":       "--console-socket",
+		"minirun create x -b b --pidfd-": "--pidfd-socket",
+		"minirun --c":                    "--cgroup-manager",
+	} {
+		args := append(strings.Fields(line), "--generate-bash-completion")
+		saved := os.Args
+		os.Args = args // cli looks there for the last word
+		a := app(args[1:])
+		var out strings.Builder
+		a.Writer = &out
+		if arranged, ok := cmdline.Arrange(args, a, arguments); ok {
+			if err := a.Run(arranged); err != nil {
+				t.Errorf("%s: %v", line, err)
+			}
+		}
+		os.Args = saved
+		if got := strings.Join(strings.Fields(out.String()), " "); got != want {
+			t.Errorf("%s: offers %q, want %q", line, got, want)
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 func doctorCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "doctor",
-		Usage:       "say what of this machine works for containers, and what to do about the rest",
+		Usage:       "check whether this machine can run containers, and how to fix what is missing",
 		Description: "The exit status is 1 if no container can run here, 0 otherwise.",
 		Flags:       []cli.Flag{textFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"})},
 		Action: func(ctx *cli.Context) error {

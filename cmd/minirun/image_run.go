@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/image"
@@ -95,38 +97,129 @@ func runImage(ctx *cli.Context) error {
 	if err != nil {
 		return &failure{err, engine.CannotRun}
 	}
+	if err := checkFlagsForImage(ctx); err != nil {
+		return &failure{err, engine.CannotRun}
+	}
 	e := newEngine(ctx)
-	r, err := e.Make(ctx.Args().First(), s)
+	if s.Detach {
+		return runDetached(ctx, e, s)
+	}
+	o := optionsForImage(ctx)
+	o.NotifySocket, o.PreserveFDs = os.Getenv(notifySocket), ctx.Int("preserve-fds")
+	done, err := watch(ctx, &o) // before the container is made: it may fail
 	if err != nil {
 		return &failure{err, engine.CannotRun}
 	}
-	if s.Detach {
-		err := e.Detach(r)
-		var not *engine.NotStarted
-		if errors.As(err, &not) {
-			return &failure{err, not.Status()}
-		}
-		if err == nil {
-			fmt.Fprintln(ctx.App.Writer, r.Container)
-		}
-		return err
-	}
-	if !s.Interactive && !s.Terminal {
-		if err := noInput(); err != nil {
-			return err
-		}
-	}
-	o := container.Options{NotifySocket: os.Getenv(notifySocket), PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"), PidFDSocket: ctx.String("pidfd-socket"), NoPivot: ctx.Bool("no-pivot"), NoKeyring: ctx.Bool("no-new-keyring"), PreserveFDs: ctx.Int("preserve-fds")}
-	done, err := watch(ctx, &o)
-	if err != nil {
-		return err
-	}
-	status, err := e.Run(r, o, func() {})
+	status, err := makeAndRun(ctx, e, s, o)
 	if err = errors.Join(err, done()); err != nil {
 		return &failure{err, max(status, 1)}
 	}
 	if status != 0 {
 		return exitStatus(status)
+	}
+	return nil
+}
+
+// makeAndRun makes a container and stays with it to its end.
+func makeAndRun(ctx *cli.Context, e *engine.Engine, s *engine.Settings, o container.Options) (int, error) {
+	if !s.Interactive && !s.Terminal {
+		if err := noInput(); err != nil {
+			return engine.CannotRun, err
+		}
+	}
+	r, err := e.Make(ctx.Args().First(), s)
+	if err != nil {
+		return engine.CannotRun, err
+	}
+	return e.Run(r, o, func() {})
+}
+
+// runDetached leaves the container to a monitor.
+func runDetached(ctx *cli.Context, e *engine.Engine, s *engine.Settings) error {
+	flags, err := monitorFlags(ctx)
+	if err != nil {
+		return &failure{err, engine.CannotRun}
+	}
+	if os.Getenv(notifySocket) != "" {
+		warn(notifySocket + " has no effect on a detached container of an image, whose monitor is not the service's main process\n" +
+			"hint: leave --detach out, and the service manager waits for the program")
+	}
+	r, err := e.Make(ctx.Args().First(), s)
+	if err != nil {
+		return &failure{err, engine.CannotRun}
+	}
+	err = e.Detach(r, flags)
+	var not *engine.NotStarted
+	if errors.As(err, &not) {
+		return &failure{err, not.Status()}
+	}
+	if err == nil {
+		fmt.Fprintln(ctx.App.Writer, r.Container)
+	}
+	return err
+}
+
+// optionsForImage reads the flags that a container of an image shares with one of a
+// bundle.
+func optionsForImage(ctx *cli.Context) container.Options {
+	return container.Options{
+		PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"), PidFDSocket: ctx.String("pidfd-socket"),
+		NoPivot: ctx.Bool("no-pivot"), NoKeyring: ctx.Bool("no-new-keyring"),
+	}
+}
+
+// monitorFlags returns these flags for the monitor, which runs in another directory.
+func monitorFlags(ctx *cli.Context) (flags []string, err error) {
+	for _, name := range [...]string{"pid-file", "console-socket", "pidfd-socket"} {
+		path := ctx.String(name)
+		if path == "" {
+			continue
+		}
+		if path, err = filepath.Abs(path); err != nil {
+			return nil, fmt.Errorf("--%s: %w", name, err)
+		}
+		flags = append(flags, "--"+name+"="+path)
+	}
+	for _, name := range [...]string{"no-pivot", "no-new-keyring"} {
+		if ctx.Bool(name) {
+			flags = append(flags, "--"+name)
+		}
+	}
+	return flags, nil
+}
+
+// checkFlagsForImage refuses flags that would have no effect with an image.
+func checkFlagsForImage(ctx *cli.Context) error {
+	for _, name := range [...]string{"layer", "ephemeral", "keep"} {
+		if ctx.IsSet(name) {
+			return cmdline.UsageError(ctx.Command, fmt.Sprintf("--%s is for a bundle, and %s is an image", name, ctx.Args().First()))
+		}
+	}
+	for _, name := range [...]string{"preserve-fds", "explain", "explain-level", "explain-to", "trace"} {
+		if ctx.Bool("detach") && ctx.IsSet(name) {
+			return cmdline.UsageError(ctx.Command, fmt.Sprintf("--%s cannot be combined with --detach for an image: its monitor starts the container", name))
+		}
+	}
+	return nil
+}
+
+// checkFlagsForBundle refuses flags that would have no effect with a bundle, whose
+// config.json decides instead.
+func checkFlagsForBundle(ctx *cli.Context, bundle string) error {
+	given := ctx.LocalFlagNames()
+	if len(given) == 0 {
+		return nil
+	}
+	for _, f := range imageFlags() {
+		name := f.Names()[0]
+		switch {
+		case !slices.Contains(given, name), name == "interactive": // standard input is always the program's
+		case name == "rm" && !ctx.Bool("keep") && !ctx.Bool("detach"): // as always
+		case name == "rm":
+			return cmdline.UsageError(ctx.Command, "--rm cannot be combined with --keep or --detach for a bundle: minirun delete removes the container")
+		default:
+			return cmdline.UsageError(ctx.Command, fmt.Sprintf("--%s is for an image, and %s is a bundle: config.json decides", name, bundle))
+		}
 	}
 	return nil
 }
@@ -196,12 +289,12 @@ const answerFD = 3
 
 // monitorCommand attends a detached container. `run --detach` starts it.
 func monitorCommand() *cli.Command {
-	return &cli.Command{Name: "monitor", Hidden: true, ArgsUsage: "ID", Action: func(ctx *cli.Context) error {
+	return &cli.Command{Name: "monitor", Hidden: true, ArgsUsage: "ID", Flags: createFlags(), Action: func(ctx *cli.Context) error {
 		if !slices.Contains(inherited, answerFD) {
 			return errors.New("monitor: only run --detach starts it")
 		}
 		answer := os.NewFile(answerFD, "answer") // engine.Detach has opened it for this process alone
-		err := newEngine(ctx).Monitor(ctx.Args().First(), answer)
+		err := newEngine(ctx).Monitor(ctx.Args().First(), optionsForImage(ctx), answer)
 		if err != nil {
 			fmt.Fprintf(answer, "%d %v", engine.CannotRun, err) // unless it has been answered
 			return exitStatus(1)

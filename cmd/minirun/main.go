@@ -11,11 +11,9 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"os"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -52,7 +50,7 @@ type verb struct {
 	least, most int // how many arguments it takes
 }
 
-const anyNumber = math.MaxInt
+const anyNumber = cmdline.Unlimited
 
 // verbs are the commands by name, in the order of the help.
 var verbs = []verb{
@@ -97,7 +95,7 @@ func commandsFor(args []string) (commands []*cli.Command) {
 func (v *verb) build() *cli.Command {
 	c := v.command()
 	c.Before = func(ctx *cli.Context) error {
-		if err := v.countArguments(ctx); err != nil {
+		if err := cmdline.CheckCount(ctx, v.least, v.most); err != nil {
 			return err
 		}
 		return sortDescriptors(ctx)
@@ -105,17 +103,6 @@ func (v *verb) build() *cli.Command {
 	c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error { return cmdline.UsageError(ctx.Command, err.Error()) }
 	c.HideHelpCommand = true // a container may be called help
 	return c
-}
-
-func (v *verb) countArguments(ctx *cli.Context) error {
-	args := ctx.Args()
-	if n := args.Len(); n > v.most {
-		return cmdline.UsageError(ctx.Command, fmt.Sprintf("unexpected argument %q", args.Get(v.most)))
-	} else if n < v.least {
-		missing, _, _ := strings.Cut(ctx.Command.ArgsUsage, " ")
-		return cmdline.UsageError(ctx.Command, "missing argument: "+strings.TrimSuffix(missing, "…"))
-	}
-	return nil
 }
 
 // completionVariable is set by contrib/completion. Without it,
@@ -128,12 +115,13 @@ func app(args []string) *cli.App {
 	for _, c := range commands {
 		if completing {
 			c.UseShortOptionHandling = false // with it cli forgets the context of a flag that is not whole
+			c.Flags = c.VisibleFlags()       // cli offers all that there are
 		}
 	}
 	cli.HelpFlag = toggleFlag(cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help", DisableDefaultText: true})
 	cli.VersionFlag = toggleFlag(cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "show the version", DisableDefaultText: true})
 	cli.VersionPrinter = func(*cli.Context) { fmt.Println("minirun version " + versionText()) }
-	return &cli.App{
+	a := &cli.App{
 		Name:                 "minirun",
 		Usage:                "run OCI containers, and show how",
 		Version:              version,
@@ -157,6 +145,10 @@ func app(args []string) *cli.App {
 		ExitErrHandler: func(*cli.Context, error) {}, // main reports
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
 	}
+	if completing {
+		a.Flags = a.VisibleFlags()
+	}
+	return a
 }
 
 // help is what happens without a command that there is: `minirun help` and

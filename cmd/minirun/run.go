@@ -17,7 +17,7 @@ import (
 func runCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "run",
-		Usage:     "create and start a container of a bundle or an image, wait for it, delete it",
+		Usage:     "run a container from a bundle or an image, wait for it, delete it",
 		ArgsUsage: "[ID] BUNDLE  |  -b BUNDLE ID  |  IMAGE [ARGUMENT…]",
 		Description: "`minirun run bundle/` makes up an ID. With -b, or in a bundle's directory, the argument\n" +
 			"is the ID, as in runc. A name that is not a directory is an image's, as in docker run: the flags\n" +
@@ -58,6 +58,9 @@ func run(ctx *cli.Context) error {
 	}
 	o, err := options(ctx)
 	if err != nil {
+		return err
+	}
+	if err := checkFlagsForBundle(ctx, o.Bundle); err != nil {
 		return err
 	}
 	if o.ID == "" {

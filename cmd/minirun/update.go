@@ -41,7 +41,7 @@ func updateFlags() (flags []cli.Flag) {
 		{"memory", "limit of memory, in `BYTES` or with a unit; -1: no limit"},
 		{"memory-reservation", "memory that is kept under pressure, in `BYTES` or with a unit"},
 		{"memory-swap", "limit of memory and swap together, in `BYTES` or with a unit; -1: no limit"},
-		{"pids-limit", "`NUMBER` of tasks; -1: no limit"},
+		{"pids-limit", "`NUMBER` of tasks, 0 counts as 1; -1: no limit"},
 		{"l3-cache-schema", "share of the L3 cache: a `LINE` of resctrl such as L3:0=7f0;1=1f"},
 		{"mem-bw-schema", "share of the memory bandwidth: a `LINE` of resctrl such as MB:0=20;1=70"},
 	} {

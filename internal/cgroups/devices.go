@@ -166,7 +166,7 @@ func (c *compiler) rules(source string, d specs.LinuxDeviceCgroup) []rule {
 		}
 	}
 	if r.access == 0 {
-		c.fail(source+".access", "%q has none of r, w and m, so the rule is for nothing", d.Access)
+		c.fail(source+".access", "%q has none of r, w and m, so the rule covers no access", d.Access)
 	}
 	switch d.Type {
 	case "c":

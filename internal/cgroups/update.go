@@ -37,7 +37,7 @@ func (g *Group) Update(h *Host, r *specs.LinuxResources) (old []Value, err error
 // Restore writes what Update returned.
 func (g *Group) Restore(old []Value) error {
 	if err := g.restore(old); err != nil {
-		return fmt.Errorf("bring the old limits back: %w", err)
+		return fmt.Errorf("restore the old limits: %w", err)
 	}
 	return nil
 }

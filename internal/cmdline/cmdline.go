@@ -51,6 +51,9 @@ func Arrange(args []string, app *cli.App, split Splitter) ([]string, bool) {
 	if command == nil || command.SkipFlagParsing {
 		return args, true
 	}
+	if completing && len(words) > n && words[len(words)-1] == "-" {
+		words = words[:len(words)-1] // the beginning of a flag, and not an argument
+	}
 	line := split(command, words[n:], completing)
 	if completing {
 		// cli offers the flags of the command, whatever its arguments are.
@@ -133,9 +136,23 @@ func (l Line) Words() []string {
 	return slices.Concat(l.Flags, []string{"--"}, l.Arguments)
 }
 
+// CheckCount refuses a wrong number of arguments. most may be [Unlimited].
+func CheckCount(ctx *cli.Context, least, most int) error {
+	args := ctx.Args()
+	switch n := args.Len(); {
+	case most != Unlimited && n > most:
+		return UsageError(ctx.Command, fmt.Sprintf("unexpected argument %q", args.Get(most)))
+	case n < least:
+		names := strings.Fields(ctx.Command.ArgsUsage)
+		return UsageError(ctx.Command, "missing argument: "+strings.TrimSuffix(names[min(n, len(names)-1)], "…"))
+	}
+	return nil
+}
+
 // UsageError reports a command line that is not as the command's help says.
 func UsageError(c *cli.Command, what string) error {
-	return fmt.Errorf("%s: %s\nhint: minirun %s --help", c.Name, what, c.Name)
+	_, name, _ := strings.Cut(c.HelpName, " ") // with the command that it is a part of, after the program's name
+	return fmt.Errorf("%s: %s\nhint: minirun %s --help", name, what, name)
 }
 
 // isFlag reports whether a word looks like a flag, or is the -- that ends them. A

@@ -96,7 +96,7 @@ func prepare(o Options) (*Container, Inputs, []cgroups.Value, error) {
 }
 
 // noTerminalKeeper is the error for create, and for a detached container.
-var noTerminalKeeper = &spec.Error{Path: "process.terminal", Want: "needs --console-socket: minirun does not stay, so nobody would keep the terminal"}
+var noTerminalKeeper = &spec.Error{Path: "process.terminal", Want: "needs --console-socket: minirun exits, and no process would hold the terminal's master"}
 
 // check refuses what depends on both the spec and the command line.
 func check(s *specs.Spec, o *Options) error {

@@ -357,7 +357,7 @@ func (c *Container) poststop() (warnings []error) {
 		})
 		var interrupted *Interrupted
 		if errors.As(err, &interrupted) {
-			err = fmt.Errorf("config.json: hooks.poststop[%d]: killed, as %s asks minirun to end", i, unix.SignalName(interrupted.Signal))
+			err = fmt.Errorf("config.json: hooks.poststop[%d]: killed because minirun received %s", i, unix.SignalName(interrupted.Signal))
 		}
 		if err != nil {
 			warnings = append(warnings, err)

@@ -24,7 +24,7 @@ func (c *child) execHint(errno unix.Errno) string {
 		return "" // that is the cause
 	}
 	if len(candidates) == 0 {
-		return fmt.Sprintf("executable file not found: process.env has no PATH, so %q is searched nowhere: add PATH, or give a path with a slash", args[0])
+		return fmt.Sprintf("executable file not found: process.env has no PATH in which to look for %q: add PATH, or give a path with a slash", args[0])
 	}
 	for _, p := range candidates {
 		fd := c.look(p)
@@ -107,7 +107,7 @@ func (c *child) fileHint(fd int, path string, errno unix.Errno) string {
 		return ""
 	}
 	if errno == unix.EACCES && info.Mode()&0o111 == 0 {
-		return fmt.Sprintf("%s has mode %04o, which lets nobody execute it: chmod +x", path, info.Mode().Perm())
+		return fmt.Sprintf("%s has mode %04o, without execute permission: chmod +x", path, info.Mode().Perm())
 	}
 	head := make([]byte, 256)
 	n, _ := f.ReadAt(head, 0)
@@ -141,7 +141,7 @@ func (c *child) scriptHint(path string, head []byte) string {
 func (c *child) elfHint(f *os.File, path string, errno unix.Errno) string {
 	head := make([]byte, 64)
 	if _, err := f.ReadAt(head, 0); err != nil || head[4] != 2 || head[5] != 1 {
-		return fmt.Sprintf("%s is no 64-bit little-endian ELF file", path)
+		return fmt.Sprintf("%s is not a 64-bit little-endian ELF file", path)
 	}
 	le := binary.LittleEndian
 	if errno == unix.ENOEXEC {

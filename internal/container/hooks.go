@@ -31,8 +31,8 @@ import (
 //
 // None of the programs of the host ever gets a value from the container's
 // process.env, which may come from an image: here a hook without env has the
-// environment of minirun's caller, as in crun and runc 1.1; createContainer hooks
-// have an empty one.
+// environment of minirun's caller, as in crun and runc; createContainer hooks have an
+// empty one.
 
 // hooks runs hooks where minirun runs, up to the first that fails.
 func (c *Container) hooks(kind string, hooks []specs.Hook, status specs.ContainerState) error {

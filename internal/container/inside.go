@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -128,8 +129,8 @@ func rootHint(call plan.Call) string {
 	case err != nil:
 		return ""
 	case len(table) == 0:
-		return ": the root that minirun runs in is no mount point, as in a plain chroot: bind the directory on itself first (mount --bind DIR DIR), then chroot into it"
-	case call == plan.PivotRoot:
+		return ": the root that minirun runs in is not a mount point, as in a plain chroot: bind the directory on itself first (mount --bind DIR DIR), then chroot into it"
+	case call == plan.PivotRoot && slices.Contains([]string{"rootfs", "ramfs", "tmpfs"}, table[len(table)-1].FSType):
 		return fmt.Sprintf(": the root that minirun runs in is of the type %s: if that is the kernel's first one (rootfs, ramfs), it cannot be pivoted away: --no-pivot", table[len(table)-1].FSType)
 	}
 	return ""

@@ -130,7 +130,7 @@ func (r *Record) joinAll(g *resctrl.Group) error {
 			return nil
 		}
 	}
-	return errors.New("the container makes new processes faster than they can be put into its resctrl group")
+	return errors.New("the container creates processes faster than they can be moved into its resctrl group")
 }
 
 // threads lists the threads of processes. A process that exited has none.

@@ -68,7 +68,7 @@ func fileText(path ...string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// TestIntelRdt: a container's life in a resctrl group of its own.
+// TestIntelRdt: a container's life in its own resctrl group.
 func TestIntelRdt(t *testing.T) {
 	o, root := rdtContainer(t, func(s *specs.Spec) {
 		s.Linux.IntelRdt = &specs.LinuxIntelRdt{L3CacheSchema: "L3:0=f", EnableMonitoring: true}

@@ -26,7 +26,7 @@ func (c *Container) openNamespace(j namespaces.Join) (*os.File, error) {
 	if err == nil {
 		var joined os.FileInfo
 		if joined, err = f.Stat(); err == nil && os.SameFile(own, joined) {
-			err = &spec.Error{Path: fmt.Sprintf("linux.sysctl[%q]", k), Want: "needs a network namespace other than the host's, which is " + j.Path}
+			err = &spec.Error{Path: fmt.Sprintf("linux.sysctl[%q]", k), Want: "needs a network namespace that is not the host's, and " + j.Path + " is the host's"}
 		}
 	}
 	if err != nil {

@@ -25,8 +25,8 @@ import (
 // which is an error and not an empty list.
 
 // errLostProcesses says that there may be processes that cannot be found.
-var errLostProcesses = errors.New("the container has neither a cgroup nor its own PID namespace, and its first process has ended: " +
-	"any processes that it left behind cannot be found")
+var errLostProcesses = errors.New("the container has neither a cgroup nor its own PID namespace, and its first process exited: " +
+	"its other processes, if there are any, cannot be found")
 
 // ownNamespaces are those that were made for the container, as CLONE_NEW*.
 func (r *Record) ownNamespaces() uintptr { return r.Namespaces &^ r.Joined }

@@ -73,7 +73,7 @@ func (c *Container) addNotify(in *Inputs) {
 
 // ignoreNotify is for a container that mounts nothing.
 func (o *Options) ignoreNotify() {
-	o.Warn(notifyVariable + " has no effect: the container has no mount namespace, in which it could have the socket")
+	o.Warn(notifyVariable + " has no effect: the container has no mount namespace to mount the socket in")
 	o.NotifySocket = ""
 }
 

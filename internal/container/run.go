@@ -98,7 +98,7 @@ func (c *child) attend() (int, error) {
 	}
 	status, err := c.Wait()
 	if own != nil {
-		// All output is to be written, unless a signal asks to end: the caller's terminal
+		// All output must be written, unless a signal asks to end: the caller's terminal
 		// may be stopped (^S), or nothing may read the pipe in its place.
 		_ = c.attentive(own.copied)
 	}

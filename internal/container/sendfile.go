@@ -106,7 +106,7 @@ func (c *child) sendPidFD(kind string) error {
 	return nil
 }
 
-// What comes with a pidfd.
+// The data sent with a pidfd, in runc's words.
 const (
 	pidFDOfFirst = "standard"
 	pidFDOfExec  = "setns"

@@ -176,7 +176,7 @@ func (r *Record) updateUnit(host *cgroups.Host, group *cgroups.Group, changed *s
 func (r *Record) restoreUnit(group *cgroups.Group, old []cgroups.Value) error {
 	_, err := systemd.Do(context.Background(), &systemd.Request{Do: systemd.Set, Unit: *r.Unit, Values: old, Limit: forgetDeadline})
 	if err != nil {
-		err = fmt.Errorf("bring the old limits of %s back: %w", r.Unit.Name, err)
+		err = fmt.Errorf("restore the old limits of %s: %w", r.Unit.Name, err)
 	}
 	return errors.Join(group.Restore(old), err)
 }

@@ -206,14 +206,14 @@ func memfd() Finding {
 		fd, err = unix.MemfdCreate("minirun-doctor", unix.MFD_CLOEXEC)
 	}
 	if err != nil {
-		const hint = "set it to 1: sysctl vm.memfd_noexec=1, or allow memfd_create in the seccomp filter around minirun"
+		const hint = "run sysctl vm.memfd_noexec=1, or allow memfd_create in the seccomp filter around minirun"
 		if unix.Geteuid() == 0 {
-			return Finding{"programs in memory", Warn, "memfd_create: " + err.Error() + ": plans run from a tmpfs", hint}
+			return Finding{"memfd execution", Warn, "memfd_create: " + err.Error() + ": plans run from a tmpfs", hint}
 		}
-		return Finding{"programs in memory", Fail, "memfd_create: " + err.Error(), "a container's first process is one: " + hint}
+		return Finding{"memfd execution", Fail, "memfd_create: " + err.Error(), "a container's first process runs from a memfd: " + hint}
 	}
 	_ = unix.Close(fd)
-	return Finding{"programs in memory", OK, "a plan can be run", ""}
+	return Finding{"memfd execution", OK, "supported", ""}
 }
 
 func seccomp() Finding {

@@ -23,8 +23,9 @@ import (
 //	run -d ──fork──▶ monitor ──▶ container
 //	   ◀─ started ─┘    ◀── its output, to the log
 
-// Detach starts a monitor for a container and returns when its program runs.
-func (e *Engine) Detach(r *Record) error {
+// Detach starts a monitor for a container and returns when its program runs. The
+// monitor gets flags of `run`.
+func (e *Engine) Detach(r *Record, flags []string) error {
 	ours, theirs, err := os.Pipe()
 	if err != nil {
 		return err
@@ -40,7 +41,8 @@ func (e *Engine) Detach(r *Record) error {
 	if e.NoCgroup {
 		args = append(args, "--cgroup-manager=disabled")
 	}
-	cmd := exec.Command(e.Program, append(args, "monitor", r.Container)...)
+	args = append(append(append(args, "monitor"), flags...), r.Container)
+	cmd := exec.Command(e.Program, args...)
 	cmd.Args[0] = "minirun"
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = null, null, null, []*os.File{theirs}
 	cmd.Dir = "/"
@@ -85,7 +87,7 @@ func (e *NotStarted) Status() int {
 
 // Monitor runs a container, writes its output to its log and says on answer
 // whether it has started.
-func (e *Engine) Monitor(id string, answer *os.File) error {
+func (e *Engine) Monitor(id string, o container.Options, answer *os.File) error {
 	unix.CloseOnExec(int(answer.Fd()))
 	r, err := e.Record(id)
 	if err != nil {
@@ -106,7 +108,7 @@ func (e *Engine) Monitor(id string, answer *os.File) error {
 			answer.Close()
 		})
 	}
-	status, err := e.Run(r, container.Options{}, func() { say(startedAnswer) })
+	status, err := e.Run(r, o, func() { say(startedAnswer) })
 	if err != nil {
 		say(fmt.Sprintf("%d %v", status, err))
 	}

@@ -186,7 +186,7 @@ func explain(err error) error {
 		return fmt.Errorf("%w\nhint: bridges, tunnels and some other devices cannot leave their network namespace: "+
 			"ethtool -k DEVICE shows netns-local", err)
 	case errors.Is(err, unix.EACCES):
-		return fmt.Errorf("%w\nhint: IPv6 is switched off there (net.ipv6.conf.*.disable_ipv6), and the device has IPv6 addresses", err)
+		return fmt.Errorf("%w\nhint: IPv6 is disabled there (net.ipv6.conf.*.disable_ipv6), and the device has IPv6 addresses", err)
 	}
 	return err
 }

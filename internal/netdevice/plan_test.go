@@ -121,8 +121,8 @@ func TestConfigure(t *testing.T) {
 	}
 }
 
-// TestReconfigure: what the device was on the host it is again, in an order that the
-// kernel takes.
+// TestReconfigure: a device on its way back gets all that it had on the host, in an
+// order that the kernel accepts.
 func TestReconfigure(t *testing.T) {
 	route := attribute32(make([]byte, sizeofRtMsg), unix.RTA_OIF, 7)
 	d := &Device{Host: "eth0", Name: "c0", Index: 7, Up: true, Master: 3, Addresses: []string{body6(1, 0)}, Routes: []string{encode(route)}}

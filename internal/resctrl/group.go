@@ -25,7 +25,7 @@ func Find() (root string, err error) {
 	root, err = findIn(f)
 	if errors.Is(err, ErrNotMounted) {
 		if known, _ := os.ReadFile("/proc/filesystems"); !strings.Contains(string(known), "resctrl\n") {
-			return "", fmt.Errorf("%w, and cannot be: this processor or kernel does not have it", err)
+			return "", fmt.Errorf("%w, and cannot be mounted: this processor or kernel does not support it", err)
 		}
 		return "", fmt.Errorf("%w\nhint: mount -t resctrl resctrl /sys/fs/resctrl", err)
 	}

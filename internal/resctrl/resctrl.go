@@ -89,7 +89,7 @@ func lines(all ...string) (given []string) {
 	return given
 }
 
-// A MissingError says that a closID names no group, and nothing says how to make one.
+// A MissingError reports a closID without a group, and without schemata to create one.
 type MissingError struct{ Dir string }
 
 func (e *MissingError) Error() string {

@@ -37,7 +37,7 @@ type Input struct {
 	Work       string  // overlay's work directory, next to Upper
 	Stable     bool    // the upper directory outlives the container
 	Volatile   bool    // but is not mounted again
-	UserXattrs bool    // overlay's marks are user.overlay.*: who mounts it is not the machine's root
+	UserXattrs bool    // overlay's marks are user.overlay.*, because the container's root is not the machine's
 	OldOverlay bool    // the kernel does not take layers one by one: it is older than Linux 6.8
 	SourceKind SourceKind
 	Links      map[int]string // by index in mounts: the text of the link that is made in place of a bind mount (copy-symlink)
@@ -264,6 +264,10 @@ func (c *compiler) newRoot() {
 		c.root = b.Cell("root")
 		if c.staged() {
 			c.cloneRoot(c.root, plan.Of(c.stageDir), "root", unix.AT_SYMLINK_NOFOLLOW)
+			if p := c.spec.Linux.RootfsPropagation; propagationFlags(p) == unix.MS_SHARED|unix.MS_REC {
+				// pivot_root refuses a shared one; it becomes shared when it is "/".
+				c.setAttr("make it private", c.root, attr{propagation: unix.MS_PRIVATE})
+			}
 		} else {
 			c.cloneRoot(c.root, plan.Int(unix.AT_FDCWD), ".", 0)
 		}

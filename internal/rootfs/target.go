@@ -69,7 +69,7 @@ type TargetAnswer struct {
 	File      string // the file, or link, to make in Path: then Directory is "."
 	Path      string // below the root
 	Unread    bool   // nothing of this: the kernel is to follow the links
-	leads     string // with Directory: where the target is to be; not for the plan
+	leads     string // with Directory: where the target will be; not for the plan
 }
 
 // Where the fields of an answer are. Mode is first: see modeNote.

@@ -10,8 +10,8 @@ const (
 	// Podman sets it for --group-add keep-groups: a user without privilege cannot name
 	// these groups in a user namespace.
 	AnnotationKeepGroups = "run.oci.keep_original_groups"
-	// AnnotationFailUnknownCall makes a name in linux.seccomp that no system call has an
-	// error. Otherwise it is skipped.
+	// AnnotationFailUnknownCall turns an unknown name in linux.seccomp into an error.
+	// Otherwise it is skipped.
 	AnnotationFailUnknownCall = "run.oci.seccomp_fail_unknown_syscall"
 )
 

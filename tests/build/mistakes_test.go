@@ -95,7 +95,7 @@ var mistakes = map[string]mistake{
 	"RUN cd":                              {dockerfile: "FROM base\nRUN cd /tmp\nRUN pwd\n", builds: true, says: []string{"CdAlone", " /\n"}, check: []string{"Write WORKDIR /tmp"}},
 	"exec form: no such program":          {dockerfile: "FROM base\nRUN [\"wgett\", \"x\"]\n", says: []string{"minirun: wgett is in no directory of PATH", "there is wget"}},
 	"exec form: no such file":             {dockerfile: "FROM base\nRUN [\"/usr/local/bin/nodee\"]\n", says: []string{"minirun: /usr/local/bin/nodee is not in the image"}},
-	"exec form: not executable":           {dockerfile: "FROM base\nCOPY noexec.sh /\nRUN [\"/noexec.sh\"]\n", says: []string{"minirun: /noexec.sh has mode 0644, which lets nobody execute it: RUN chmod +x /noexec.sh, or COPY --chmod=755"}},
+	"exec form: not executable":           {dockerfile: "FROM base\nCOPY noexec.sh /\nRUN [\"/noexec.sh\"]\n", says: []string{"minirun: /noexec.sh has mode 0644, without execute permission: RUN chmod +x /noexec.sh, or COPY --chmod=755"}},
 	"exec form: no interpreter":           {dockerfile: "FROM base\nCOPY bash.sh /\nRUN [\"/bash.sh\"]\n", says: []string{"/bash.sh is there, but its interpreter /bin/nosuchbash is not"}},
 	"exec form: CRLF":                     {dockerfile: "FROM base\nCOPY crlf.sh /\nRUN [\"/crlf.sh\"]\n", says: []string{"/crlf.sh has the line ends of Windows", `an interpreter "/bin/sh\r"`}},
 	"exec form: env finds nothing":        {dockerfile: "FROM base\nCOPY env.sh /\nRUN [\"/env.sh\"]\n", says: []string{"(command not found)"}},

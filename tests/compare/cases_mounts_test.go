@@ -106,7 +106,7 @@ var mountCases = []testCase{
 			b.symlink("outside", "/tmp/outside")
 			b.mount("/outside", "tmpfs", "tmpfs", "size=1m")
 		},
-		want: map[string]string{"left.mounts": ""},
+		want: map[string]string{"left.mounts": "", "exit": "0"},
 	},
 	{
 		name: "target-relative", // allowed with a warning

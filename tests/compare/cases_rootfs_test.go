@@ -22,6 +22,18 @@ func propagation(kind string) testCase {
 	}
 }
 
+// propagationInUserNamespace has bind mounts, whose sources and the root pass through an intermediate mount namespace.
+func propagationInUserNamespace(kind string) testCase {
+	c := propagation(kind)
+	c.name += "-user-namespace"
+	set := c.set
+	c.set = func(b *bundle) {
+		set(b)
+		b.userns()
+	}
+	return c
+}
+
 // slaves are the mounts that are slaves of the host's under minirun. runc makes the mount under the root private, which is that of
 // the source here, too.
 func slaves(kind string) []allowed {
@@ -70,6 +82,7 @@ var rootfsCases = []testCase{
 		ask: ask{Stat: []string{"/mnt/below"}, ReadOnly: []string{"/mnt/below"}},
 	},
 	propagation("private"), propagation("slave"), propagation("shared"), propagation("unbindable"), propagation("rprivate"), propagation("rslave"), propagation("rshared"),
+	propagationInUserNamespace("rprivate"), propagationInUserNamespace("rslave"), propagationInUserNamespace("rshared"), propagationInUserNamespace("shared"),
 	{
 		name: "root-missing", plain: true,
 		set: func(b *bundle) {

@@ -69,15 +69,22 @@ func TestCompare(t *testing.T) {
 			})
 		}
 	}
-	var total totals
+	total := totals{needed: map[allowed]bool{}}
 	for i, c := range allCases() {
 		t.Run(c.name, func(t *testing.T) { c.compare(t, fmt.Sprintf("%s-%d", box.tag, i), &total) })
 	}
 	t.Logf("%d bundles compared with runc, %d judged by their own assertions, %d declared differences, %d undeclared, %d cases skipped; crun differs from runc in %d fields (not judged)",
 		total.compared, total.asserted, total.declared, total.undeclared, total.skipped, total.crun)
+	if reference.unjudged == "" && total.compared+total.asserted+total.skipped == len(allCases()) {
+		t.Log("declarations that no case needed here:\n" + unneeded(total.needed))
+	}
 }
 
-type totals struct{ compared, asserted, declared, undeclared, skipped, crun int }
+type totals struct {
+	compared, asserted, declared, undeclared, skipped, crun int
+
+	needed map[allowed]bool // the declarations that covered a difference
+}
 
 func (c *testCase) compare(t *testing.T, id string, total *totals) {
 	if c.needs != nil {
@@ -145,6 +152,7 @@ func (c *testCase) compare(t *testing.T, id string, total *totals) {
 		t.Errorf("%d undeclared differences between runc and %s:\n%s", len(bad), candidate.name, table(bad, candidate.name))
 	}
 	for _, d := range fine {
+		total.needed[*d.declared] = true
 		t.Logf("declared: %s: %q instead of %q: %s", d.field, d.it, d.runc, d.declared.reason)
 	}
 	if crun != nil {

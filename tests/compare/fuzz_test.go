@@ -2,11 +2,11 @@
 // mutations (fuzz_values_test.go). Both must accept it or both must refuse it, and what the comparison reads must agree, except
 // for what fuzz_declared_test.go lists. A case that differs is reduced, a mutation at a time, and printed so that it can be replayed.
 //
-//	COMPARE_FUZZ=10000      so many bundles; without it a sample
-//	COMPARE_FUZZ_SEED=7     the first seed; each bundle has a seed of its own, which follows from this one
-//	COMPARE_FUZZ_CASE=JSON  this one, or @FILE with one in each line: what a failure has printed
+//	COMPARE_FUZZ=10000      the number of bundles; without it a sample
+//	COMPARE_FUZZ_SEED=7     the first seed; the seed of each bundle follows from it
+//	COMPARE_FUZZ_CASE=JSON  this bundle, as a failure printed it, or @FILE with one in each line
 //
-// What it must not do to the host: fuzz_values_test.go.
+// fuzz_values_test.go says how the host is kept safe.
 package compare
 
 import (

@@ -24,8 +24,8 @@ type runOptions struct {
 	detach       bool       // --detach
 	split        bool       // create and start instead of run
 	created      [][]string // command lines between create and start, as verbs
-	preserveFDs  int        // so many descriptors are handed over with --preserve-fds
-	extraFDs     int        // so many descriptors are open in the runtime without being asked for
+	preserveFDs  int        // number of descriptors handed over with --preserve-fds
+	extraFDs     int        // number of other descriptors that are open in the runtime
 	flags        []string   // further flags
 	wrap         []string   // put before the runtime's command line
 	env          []string   // added to the runtime's environment

@@ -5,7 +5,7 @@ const (
 	noHugetlb  = "machine: no hugetlb controller of cgroup v1"
 	noNet      = "machine: the kernel mounts no net_cls and net_prio"
 	pids       = "suite: it compares the addresses of two limits, not the limits"
-	kmem       = "machine: Linux 5.16 and later take memory.kmem.limit_in_bytes and do not limit; minirun refuses what has no effect"
+	kmem       = "machine: Linux 5.16 and later take memory.kmem.limit_in_bytes and do not limit; minirun warns and does not set it"
 )
 
 // failures are the programs that minirun is known to fail, and why.

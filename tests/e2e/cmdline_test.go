@@ -96,3 +96,18 @@ func TestWrongUseNamesTheCommand(t *testing.T) {
 		}
 	}
 }
+
+// TestFlagsForImagesAreRefused: config.json decides what a bundle's container is, and no
+// flag is ignored. --interactive and --rm say what happens anyway.
+func TestFlagsForImagesAreRefused(t *testing.T) {
+	b := testbundle.New(t, testbundle.Args("echo", "hello"))
+	b.Write()
+	for _, flags := range []string{"--memory=1g", "-m 1g", "-t", "--name=x", "-v /:/x", "--pull=missing", "-d --rm", "--keep --rm"} {
+		r := b.Minirun(append(append([]string{"run"}, strings.Fields(flags)...), b.ID, b.Dir)...)
+		if r.Status != 1 || r.Stdout != "" || !strings.Contains(r.Stderr, "minirun: run: --") {
+			t.Errorf("run %s: status %d: %s%s", flags, r.Status, r.Stdout, r.Stderr)
+		}
+	}
+	b.Minirun("run", "-i", "--rm", b.ID, b.Dir).Prints(t, "hello")
+	b.Minirun("run", b.ID, "-i", "--rm", "--bundle", b.Dir).Prints(t, "hello")
+}

@@ -69,8 +69,8 @@ func TestSeccompFailsForUnknownCall(t *testing.T) {
 	}
 }
 
-// TestCrunAnnotationsWithoutEffect: what crun acts on and minirun does not is named; what
-// nobody knows is not.
+// TestCrunAnnotationsWithoutEffect: a warning names what crun acts on and minirun does
+// not. An annotation that neither of them knows has none.
 func TestCrunAnnotationsWithoutEffect(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("true"))
 	b.Spec.Annotations = map[string]string{"run.oci.handler": "krun", "run.oci.unknown": "x", "run.oci.systemd.subgroup": ""}

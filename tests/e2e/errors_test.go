@@ -98,7 +98,7 @@ func TestClassicMistakes(t *testing.T) {
 	}
 }
 
-// The kernel says EINVAL; the cause is that a chroot's root is no mount point.
+// The kernel says EINVAL; the cause is that a chroot's root is not a mount point.
 func TestRootInChroot(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("true"))
 	b.Write()
@@ -109,7 +109,7 @@ func TestRootInChroot(t *testing.T) {
 		cp $3 $1/minirun
 		exec chroot $1 /minirun --root /run/minirun run ` + b.ID + ` /bundle`
 	cmd := exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", jail, b.Dir, testbundle.Binary)
-	testbundle.Finish(t, cmd).Fails(t, "invalid argument", "no mount point", "mount --bind")
+	testbundle.Finish(t, cmd).Fails(t, "invalid argument", "not a mount point", "mount --bind")
 }
 
 func args(a ...string) func(*testbundle.Bundle) {

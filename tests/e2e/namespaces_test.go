@@ -124,7 +124,7 @@ func TestSysctlByNamespace(t *testing.T) {
 	for _, c := range []struct{ name, key, domainname, network, want string }{
 		{"without a user namespace", "user.max_user_namespaces", "", "", "needs a user namespace"},
 		{"two domain names", "kernel.domainname", "example.org", "", "together with domainname"},
-		{"the host's network namespace by path", "net.ipv4.ip_forward", "", "/proc/self/ns/net", "other than the host's"},
+		{"the host's network namespace by path", "net.ipv4.ip_forward", "", "/proc/self/ns/net", "is the host's"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := testbundle.New(t, testbundle.Args("true"), func(s *specs.Spec) {

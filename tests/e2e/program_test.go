@@ -85,9 +85,9 @@ func TestExecOfAProgramThatTakesACapability(t *testing.T) {
 	b.Minirun("exec", "--user", "1000:1000", b.ID, "/no/such").Fails(t, "no such file")
 }
 
-// TestNoProgram: create refuses what execve would refuse, in the terms of what is
+// TestProgramThatCannotBeExecuted: create refuses what execve would refuse, in the terms of what is
 // there once the container's mounts are made.
-func TestNoProgram(t *testing.T) {
+func TestProgramThatCannotBeExecuted(t *testing.T) {
 	volume := func(t *testing.T, options ...string) func(*testbundle.Bundle) {
 		dir := t.TempDir()
 		testbundle.CopyFile(t, "/bin/busybox", filepath.Join(dir, "busybox"), 0o755)

@@ -592,8 +592,8 @@ func TestCompareAfterSignal(t *testing.T) {
 	}
 }
 
-// TestLayersOfNothing: the message is one line.
-func TestLayersOfNothing(t *testing.T) {
+// TestLayersErrorIsOneLine: of an ID without a container.
+func TestLayersErrorIsOneLine(t *testing.T) {
 	b := testbundle.New(t)
 	if r := b.Minirun("layers", "nosuch"); r.Status != 1 || strings.Count(r.Stderr, "\n") != 1 {
 		t.Errorf("status %d: %q", r.Status, r.Stderr)

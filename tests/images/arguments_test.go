@@ -1,8 +1,14 @@
 package images
 
 import (
+	"encoding/json"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What follows the container's command is the program's, whatever it means to minirun
@@ -36,10 +42,12 @@ func TestWrongUseOfImageCommands(t *testing.T) {
 	s := newStore(t)
 	for line, want := range map[string]string{
 		"store frobnicate":    `store: unknown subcommand "frobnicate"`,
-		"store check a":       "check: 1 arguments",
+		"store check a":       `store check: unexpected argument "a"`,
 		"images --frobnicate": "images: flag provided but not defined: -frobnicate",
 		"tag a --frobnicate":  "tag: flag provided but not defined: -frobnicate",
-		"tag a":               "tag: 1 arguments",
+		"tag a":               "tag: missing argument: NAME",
+		"tag a b c":           `tag: unexpected argument "c"`,
+		"rmi":                 "rmi: missing argument: IMAGE",
 	} {
 		r := s.Minirun(strings.Fields(line)...)
 		if r.Status != 1 || r.Stdout != "" || !strings.HasPrefix(r.Stderr, "minirun: "+want) {
@@ -51,5 +59,75 @@ func TestWrongUseOfImageCommands(t *testing.T) {
 	}
 	if out := s.do("images", "busybox", "--quiet"); out != "" {
 		t.Errorf("images NAME --quiet in an empty store: %q", out)
+	}
+}
+
+// TestDetachedRunTakesFlags: the flags that `run` and `create` share also reach a
+// container that a monitor starts, with paths relative to the caller's directory.
+func TestDetachedRunTakesFlags(t *testing.T) {
+	s := loaded(t, runs("sleep", "1000"))
+	t.Chdir(s.Host)
+	l, err := net.Listen("unix", filepath.Join(s.Host, "pidfd"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	received := make(chan string, 1)
+	go func() {
+		defer close(received)
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(time.Minute))
+		data := make([]byte, 100)
+		if n, err := conn.Read(data); err == nil {
+			received <- string(data[:n])
+		}
+	}()
+	id := name("detached")
+	s.do("run", "-d", "--name", id, "--pid-file", "pid", "--pidfd-socket", "pidfd", "--no-new-keyring", "busybox")
+	defer s.do("rm", "-f", id)
+	var state struct{ Pid int }
+	if err := json.Unmarshal([]byte(s.do("state", id)), &state); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile("pid"); err != nil || string(text) != strconv.Itoa(state.Pid) {
+		t.Errorf("--pid-file: %q, %v; the container's process is %d", text, err, state.Pid)
+	}
+	select {
+	case text := <-received:
+		if text != "standard" {
+			t.Errorf("--pidfd-socket: received %q", text)
+		}
+	case <-time.After(time.Minute):
+		t.Error("--pidfd-socket: nothing was sent")
+	}
+}
+
+// TestFlagsWithoutEffectAreRefused: a flag that an image's container cannot have is an
+// error, and no container is left.
+func TestFlagsWithoutEffectAreRefused(t *testing.T) {
+	s := loaded(t, runs("true"))
+	for _, flags := range []string{
+		"--layer=x", "--ephemeral", "--keep", "--explain-level=x", "--explain-to=/none/such/file",
+		"-d --preserve-fds=1", "-d --explain", "-d --trace=x",
+	} {
+		words := strings.Fields(flags)
+		flag, _, _ := strings.Cut(words[len(words)-1], "=")
+		r := s.Minirun(append(append([]string{"run", "--name", name("f")}, words...), "busybox")...)
+		r.Fails(t, flag)
+		if r.Status != 125 {
+			t.Errorf("%s: status %d", flags, r.Status)
+		}
+	}
+	if left := s.do("ps", "-a", "-q"); left != "" {
+		t.Errorf("left: %s", left)
+	}
+	t.Setenv("NOTIFY_SOCKET", "/none/such/socket")
+	r := s.Minirun("run", "-d", "--rm", "--name", name("f"), "busybox")
+	if r.Status != 0 || !strings.Contains(r.Stderr, "NOTIFY_SOCKET has no effect") {
+		t.Errorf("with NOTIFY_SOCKET: status %d: %s", r.Status, r.Stderr)
 	}
 }

@@ -185,7 +185,7 @@ func (l *look) file(name string) string {
 	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
 		return name + " is a directory"
 	case st.Mode&0o111 == 0:
-		return fmt.Sprintf("%s has mode %04o, which lets nobody execute it: RUN chmod +x %s, or COPY --chmod=755", name, st.Mode&0o7777, name)
+		return fmt.Sprintf("%s has mode %04o, without execute permission: RUN chmod +x %s, or COPY --chmod=755", name, st.Mode&0o7777, name)
 	}
 	if why := l.loader(name, file); why != "" {
 		return why
