@@ -282,7 +282,13 @@ func ownMemoryCgroup(t *testing.T) string {
 				_ = join(filepath.Join(top, f[2]))
 			}
 		}
-		_ = os.Remove(dir)
+		for range 100 { // commands that are just ending are still in it
+			if os.Remove(dir) == nil {
+				return
+			}
+			testbundle.Reap()
+			time.Sleep(20 * time.Millisecond)
+		}
 	})
 	return dir
 }
