@@ -62,7 +62,8 @@ const (
 var fuzzDeclarations = []fuzzDeclared{
 	{"the parent makes the mounts that a user namespace may not, before the others, so the kernel lists them first", hasUserNamespace, []allowed{{field: "in.mount.*.filesystem", want: "*"}}},
 	{unifiedPath, nil, []allowed{{field: "*.cgroup parents", want: "*"}}},
-	{"what the image has in the place of a device is replaced", func(r *fuzzRun) bool { return deviceAt(r, "/data") }, []allowed{{field: "in.*./data", want: "*"}}},
+	{"a device outside /dev covers what the image or a volume has there; runc leaves the file", func(r *fuzzRun) bool { return deviceAt(r, "/data") },
+		[]allowed{{field: "in.*./data", want: "*"}, {field: "in.mount./data.*", want: "*"}, {field: "in.mounts.order", want: "*"}}},
 	{"without a mount namespace in config.json runc mounts on the host, and leaves it there", func(r *fuzzRun) bool { return !namespaceOf(r.config, "mount") },
 		[]allowed{{field: "left.mounts", want: "*"}, {field: "deleted.mounts", want: "*"}, {field: "stderr.empty", want: "false"}, {field: "did.*", want: "*"}}},
 	{"a rule for any type of device is about its numbers and its access; runc allows all devices", anyTypeRule,
@@ -87,7 +88,7 @@ var fuzzDeclarations = []fuzzDeclared{
 	}, []allowed{{field: "outcome", want: "ran"}}},
 	{"runc makes the IPC namespace before it is group 0 of the user namespace", hasUserNamespace, []allowed{{field: "in.path.*", want: "dir 1777 0:0"}}},
 	{"in a user namespace the parent makes the devices of config.json; runc binds those that the host has", hasUserNamespace,
-		[]allowed{{field: "in.mount./dev/*.root", want: "/*"}, {field: "in.dev./dev/*", want: "char *"}, {field: "in.dev./dev/*", want: "block *"}, {field: "in.mount./dev/*.super", want: "rw,mode=700*"}, {field: "in.mount./dev/*.options", want: "rw,nosuid,noexec,relatime"}}},
+		[]allowed{{field: "in.mount./dev/*.root", want: "/*"}, {field: "in.dev./dev/*", want: "char *"}, {field: "in.dev./dev/*", want: "block *"}, {field: "in.stat./dev/*", want: "block *"}, {field: "in.stat./dev/*", want: "char *"}, {field: "in.mount./dev/*.super", want: "rw,mode=700*"}, {field: "in.mount./dev/*.options", want: "rw,nosuid,noexec,relatime"}}},
 	{"of several options about access times the last one counts; runc gives the kernel all of them", func(r *fuzzRun) bool { return mountOptionGiven(r, "strictatime", "noatime", "relatime") },
 		[]allowed{{field: "in.mount.*.options", want: "r*"}, {field: "in.statfs.*", want: "*"}}},
 	{unifiedPath, nil, []allowed{{field: "left.cgroups", want: "cgroup : $SELF/*"}}},
