@@ -68,11 +68,15 @@ func layers(ctx *cli.Context) error {
 		commands[st.Layer] = append(commands[st.Layer], st.CreatedBy)
 	}
 	views := []view{}
-	for n := from; n <= to; n++ {
+	var below layer.Merged
+	for n := 1; n <= to; n++ {
 		blob := i.Manifest.Layers[n-1]
-		d, err := layer.Compare(dirs[n-1], dirs[:n-1])
+		d, err := below.Add(dirs[n-1])
 		if err != nil {
 			return fmt.Errorf("layer %d: %w", n, err)
+		}
+		if n < from {
+			continue
 		}
 		v := view{Number: n, Blob: blob.Digest.String(), Packed: blob.Size, Path: dirs[n-1], Difference: *d}
 		if made := commands[v.Blob]; len(made) > 0 {

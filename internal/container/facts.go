@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/overlay"
 	"github.com/minirun/minirun/internal/process"
 	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/spec"
@@ -109,13 +110,34 @@ func layersInput(in *rootfs.Input, s *specs.Spec, o *Options) error {
 		return nil
 	}
 	upperInput(in, s, o)
-	if in.OldOverlay, err = beforeLinux(6, 8); err != nil || !in.OldOverlay {
+	if in.OldOverlay, err = beforeLinux(6, 8); err != nil {
+		return err
+	}
+	if err := checkLayerCount(in.Layers); err != nil || !in.OldOverlay {
 		return err
 	}
 	if _, options := rootfs.OverlayOptions(*in); len(options) > rootfs.MaxOverlayOptions {
 		return &spec.Error{Path: in.Layers[0].Source, Want: fmt.Sprintf("must have names that fit into a page on Linux before 6.8: shorter ones below one directory, or fewer; all need at most %d bytes", rootfs.MaxOverlayOptions), Got: fmt.Sprintf("%d layers with %d bytes", len(in.Layers), len(options))}
 	}
 	return nil
+}
+
+// checkLayerCount refuses more layers than overlayfs takes: it would say EINVAL alone.
+func checkLayerCount(layers []rootfs.Layer) error {
+	most, where := overlay.MaxLayers, ""
+	if len(layers) > overlay.LayersPerMount {
+		old, err := beforeLinux(6, 13)
+		if err != nil {
+			return err
+		}
+		if old { // it does not take a mount as a layer
+			most, where = overlay.LayersPerMount, " before Linux 6.13"
+		}
+	}
+	if len(layers) <= most {
+		return nil
+	}
+	return &spec.Error{Path: layers[most].Source, Want: fmt.Sprintf("must not be there: overlayfs takes %d layers%s", most, where), Got: fmt.Sprintf("%d layers", len(layers))}
 }
 
 // beforeLinux reports whether the kernel is older than a version.

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/overlay"
 	"github.com/minirun/minirun/internal/plan"
 )
 
@@ -28,17 +30,19 @@ func (c *compiler) layers() {
 // be hundreds.
 func (c *compiler) addLayers() {
 	b := c.b
+	below, layers := overlay.Split(c.in.Layers)
+	lowest := plan.None
+	if len(below) > 0 {
+		lowest = c.lowestLayers(below)
+	}
 	fs := b.Cell("overlay")
 	b.Get("begin the overlay", "read-only layers under a writable directory", plan.Then{}, fs, plan.Fsopen, b.Str("overlay"), plan.Int(1))
-	if c.in.UserXattrs {
-		b.Call("keep marks in user.overlay.*", "trusted.overlay.* is for the machine's root", plan.Fsconfig,
-			plan.Of(fs), plan.Int(unix.FSCONFIG_SET_FLAG), b.Str("userxattr"), plan.Int(0), plan.Int(0))
-	}
-	for _, layer := range slices.Backward(c.in.Layers) { // overlayfs wants the top one first
-		b.In(plan.Filesystem, layer.Source)
-		c.fsString(fs, "lowerdir+", layer.Path, "add layer "+layer.Path)
-	}
+	c.marks(fs)
+	c.addEach(fs, layers)
 	b.In(plan.Filesystem, "root.path")
+	if lowest != plan.None {
+		b.Call("add the lowest layers", "", plan.Fsconfig, plan.Of(fs), plan.Int(unix.FSCONFIG_SET_FD), b.Str("lowerdir+"), plan.Int(0), plan.Of(lowest))
+	}
 	c.fsString(fs, "upperdir", c.in.Upper, "writes go to "+c.in.Upper)
 	c.fsString(fs, "workdir", c.in.Work, "set the work directory")
 	if c.in.Volatile || !c.in.Stable {
@@ -49,6 +53,40 @@ func (c *compiler) addLayers() {
 	b.Call("create the overlay", "", plan.Fsconfig, plan.Of(fs), plan.Int(unix.FSCONFIG_CMD_CREATE), plan.Int(0), plan.Int(0), plan.Int(0))
 	b.Get("make its mount", "", plan.Then{}, c.overlay, plan.Fsmount, plan.Of(fs), plan.Int(1), plan.Int(0))
 	b.Call("close", "", plan.Close, plan.Of(fs))
+	if lowest != plan.None { // until now: closing what is attached nowhere unmounts it
+		c.close(lowest)
+	}
+}
+
+// lowestLayers makes a read-only overlay of them, attached nowhere.
+func (c *compiler) lowestLayers(layers []Layer) plan.Cell {
+	b := c.b
+	fs, mount := b.Cell("overlay"), b.Cell("lowest")
+	b.Get("begin an overlay of the lowest layers", "one overlay takes "+strconv.Itoa(overlay.LayersPerMount), plan.Then{}, fs, plan.Fsopen, b.Str("overlay"), plan.Int(unix.FSOPEN_CLOEXEC))
+	c.marks(fs)
+	c.addEach(fs, layers)
+	b.In(plan.Filesystem, "root.path")
+	c.fsString(fs, "source", "overlay", "name it overlay")
+	b.Call("create the overlay", "", plan.Fsconfig, plan.Of(fs), plan.Int(unix.FSCONFIG_CMD_CREATE), plan.Int(0), plan.Int(0), plan.Int(0))
+	b.Get("make its mount", "", plan.Then{}, mount, plan.Fsmount, plan.Of(fs), plan.Int(unix.FSMOUNT_CLOEXEC), plan.Int(0))
+	c.close(fs)
+	return mount
+}
+
+// addEach gives layers to an overlay, which wants the top one first.
+func (c *compiler) addEach(fs plan.Cell, layers []Layer) {
+	for _, layer := range slices.Backward(layers) {
+		c.b.In(plan.Filesystem, layer.Source)
+		c.fsString(fs, "lowerdir+", layer.Path, "add layer "+layer.Path)
+	}
+}
+
+// marks says which extended attributes mark what is deleted.
+func (c *compiler) marks(fs plan.Cell) {
+	if c.in.UserXattrs {
+		c.b.Call("keep marks in user.overlay.*", "trusted.overlay.* is for the machine's root", plan.Fsconfig,
+			plan.Of(fs), plan.Int(unix.FSCONFIG_SET_FLAG), c.b.Str("userxattr"), plan.Int(0), plan.Int(0))
+	}
 }
 
 func (c *compiler) fsString(fs plan.Cell, key, value, name string) {
@@ -97,9 +135,9 @@ func OverlayOptions(in Input) (dir, options string) {
 	var names []string
 	for _, l := range slices.Backward(in.Layers) {
 		// With a name such as "a" for "/layers/a"; "/" itself has none.
-		names = append(names, optionEscape.Replace(cmp.Or(strings.TrimPrefix(strings.TrimPrefix(l.Path, dir), "/"), ".")))
+		names = append(names, overlay.EscapeLayer(cmp.Or(strings.TrimPrefix(strings.TrimPrefix(l.Path, dir), "/"), ".")))
 	}
-	options = "lowerdir=" + strings.Join(names, ":") + ",upperdir=" + commaEscape.Replace(in.Upper) + ",workdir=" + commaEscape.Replace(in.Work)
+	options = "lowerdir=" + strings.Join(names, ":") + ",upperdir=" + overlay.EscapePath(in.Upper) + ",workdir=" + overlay.EscapePath(in.Work)
 	if in.Volatile || !in.Stable {
 		options += ",volatile"
 	}
@@ -110,7 +148,3 @@ func OverlayOptions(in Input) (dir, options string) {
 }
 
 // A comma ends an option, a colon a layer.
-var (
-	commaEscape  = strings.NewReplacer(`\`, `\\`, ",", `\,`)
-	optionEscape = strings.NewReplacer(`\`, `\\`, ",", `\,`, ":", `\:`)
-)

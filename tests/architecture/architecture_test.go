@@ -35,7 +35,7 @@ var arrows = map[string]string{
 	"internal/engine":           "atomicfile container image namespaces spec",
 	"internal/build":            "build/attest build/dockerfile build/export build/graph build/lint build/progress build/run build/share build/solve build/source build/tree ctxio image image/ingest image/layer image/transfer termtext",
 	"internal/build/solve":      "build/dockerfile build/export build/graph build/place build/progress build/run build/share build/source build/tree image image/ingest image/merge namespaces regularfile",
-	"internal/build/dockerfile": "build/graph image/configure",
+	"internal/build/dockerfile": "build/graph image/configure overlay",
 	"internal/build/run":        "build/graph image image/ingest image/merge linkwalk namespaces ownthread regularfile spec",
 	"internal/build/place":      "build/compressed build/tree ctxio regularfile",
 	"internal/build/source":     "build/compressed build/tree ctxio outbound regularfile",
@@ -51,7 +51,7 @@ var arrows = map[string]string{
 	"internal/image":            "ctxio namespaces regularfile spec",
 	"internal/image/configure":  "",
 	"internal/image/layer":      "image regularfile",
-	"internal/image/merge":      "ownthread",
+	"internal/image/merge":      "overlay ownthread",
 	"internal/image/ingest":     "ctxio image image/layer namespaces",
 	"internal/image/transfer":   "atomicfile ctxio image image/configure image/ingest image/layer outbound regularfile",
 	"internal/see":              "atomicfile container look plan stdio termtext",
@@ -59,7 +59,7 @@ var arrows = map[string]string{
 	"internal/look":             "container image regularfile spec termtext",
 	"internal/doctor":           "cgroups spec",
 
-	"internal/container": "atomicfile bootstrap cgroups debuglog handshake linkwalk namespaces netdevice ownthread plan process regularfile resctrl rootfs seccomp signals spec stdio systemd",
+	"internal/container": "atomicfile bootstrap cgroups debuglog handshake linkwalk namespaces netdevice overlay ownthread plan process regularfile resctrl rootfs seccomp signals spec stdio systemd",
 
 	"internal/atomicfile":      "",
 	"internal/bootstrap":       "plan signals",
@@ -68,7 +68,7 @@ var arrows = map[string]string{
 	"internal/cgroups":         "debuglog spec",
 	"internal/cgroups/metrics": "",
 	"internal/namespaces":      "handshake plan spec",
-	"internal/rootfs":          "handshake linkwalk namespaces plan spec",
+	"internal/rootfs":          "handshake linkwalk namespaces overlay plan spec",
 	"internal/process":         "handshake namespaces plan seccomp spec",
 
 	"internal/cmdline":   "",
@@ -78,6 +78,7 @@ var arrows = map[string]string{
 	"internal/ownthread": "",
 	"internal/outbound":  "debuglog",
 	"internal/termtext":  "",
+	"internal/overlay":   "",
 
 	"internal/handshake":     "plan",
 	"internal/plan":          "termtext",
@@ -103,7 +104,7 @@ var level = map[string]int{
 	"build/graph": 14, "build/attest": 14, "build/compressed": 14, "build/tree": 14,
 	"image/transfer": 20, "image/ingest": 30, "image": 40, "look": 20, "doctor": 20, "container": 30, "systemd": 40,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
-	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80,
+	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80,
 }
 
 // A goPackage is what `go list -json` says of one.

@@ -354,7 +354,7 @@ func TestLargeDockerfiles(t *testing.T) {
 		"variables":              {"FROM base\n" + numbered("ENV a%d=b\n", 40_000), "MiB of variables"},
 		"ports":                  {"FROM base\n" + strings.Repeat("EXPOSE 1-65535\n", 10_000), "MiB of variables"},
 		"ports of one":           {"FROM base\nEXPOSE" + strings.Repeat(" 1-65535", 7000) + "\n", "more than 200000 ports"},
-		"layers":                 {"FROM base\n" + strings.Repeat("WORKDIR /a\n", 500), "would be layer 501"},
+		"layers":                 {"FROM base\n" + strings.Repeat("WORKDIR /a\n", 999), "would be layer 1000"},
 		"a long line":            {"FROM base\nRUN " + strings.Repeat("x", 7_000_000) + "\n", "greater than max"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -156,4 +157,26 @@ func stripTimes(tree map[string]string, dirs map[string]bool) map[string]string 
 		}
 	}
 	return tree
+}
+
+// TestManyLayers: overlayfs takes 500 layers, so the lowest of more are an overlay of
+// their own below the other. `layers` took time for each pair of layers before.
+func TestManyLayers(t *testing.T) {
+	const count = 600
+	more := []layer{{compression: "plain", entries: []tar.Header{file("first", ""), file("d1", ""), file("d2", "")}}}
+	for n := 2; n < count; n++ {
+		more = append(more, layer{compression: "plain", entries: []tar.Header{file("last", strconv.Itoa(n))}})
+	}
+	last := &more[len(more)-1]
+	last.entries = append(last.entries, file(".wh.first", ""), file(".wh.d2", ""))
+	s := loaded(t, runs("sh", "-c", "cat /last; echo; ls /first /d1 /d2 2>/dev/null || true"), more...)
+	s.Minirun("run", "busybox").Prints(t, "599\n/d1\n")
+	s.Minirun("run", "busybox", "sh", "-c", "rm /d1; echo new > /last; ls /; cat /last").Exit(t, 0)
+	if lines := strings.Count(s.do("layers", "busybox"), "\n"); lines < count {
+		t.Errorf("layers printed %d lines", lines)
+	}
+	s.do("bundle", "busybox", filepath.Join(s.Host, "copy"))
+	if text, err := os.ReadFile(filepath.Join(s.Host, "copy/rootfs/last")); string(text) != "599" {
+		t.Errorf("the bundle has %q, %v", text, err)
+	}
 }

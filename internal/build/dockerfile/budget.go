@@ -11,6 +11,7 @@ import (
 
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/image/configure"
+	"github.com/minirun/minirun/internal/overlay"
 )
 
 // This file owns how large what a Dockerfile says may become. A few lines can ask
@@ -20,7 +21,7 @@ import (
 const (
 	maxMemory       = 64 << 20 // bytes of all that instructions say, expanded
 	maxInstructions = 50_000
-	maxLayers       = 500     // that the kernel's overlay takes
+	maxLayers       = overlay.MaxLayers
 	maxPorts        = 200_000 // of one EXPOSE
 )
 
@@ -112,7 +113,7 @@ func (d *draft) stacked(n *graph.Node) error {
 		d.layers++
 	}
 	if d.layers > maxLayers {
-		return fmt.Errorf("%s: this would be layer %d: the kernel's overlay takes %d: join instructions", n.Instruction, d.layers, maxLayers)
+		return fmt.Errorf("%s: this would be layer %d, and overlayfs takes %d: join instructions", n.Instruction, d.layers, maxLayers)
 	}
 	return nil
 }

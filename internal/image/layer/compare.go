@@ -31,85 +31,136 @@ type Change struct {
 	Size int64  `json:"size,omitempty"`
 }
 
-// Compare says what an unpacked layer changes of those below it, lowest first.
-func Compare(dir string, below []string) (*Difference, error) {
-	a := &applier{o: Options{Parents: below}}
-	d := &Difference{Files: []Change{}}
-	links := map[uint64]bool{}
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+// A Merged tree is what a container would see of the layers that were added to it, lowest
+// first. Comparing a layer with it takes time for the files of that layer alone,
+// however many layers there are below.
+type Merged struct{ root node }
+
+// node is a file of a tree: what is compared of it, and what is in it.
+type node struct {
+	mode, uid, gid uint32
+	size           int64
+	children       map[string]*node
+}
+
+func (n *node) isDir() bool { return n.mode&unix.S_IFMT == unix.S_IFDIR }
+
+// at finds a clean relative path, nil if there is nothing.
+func (t *Merged) at(path string) *node {
+	n := &t.root
+	for part := range strings.SplitSeq(path, "/") {
+		if n = n.children[part]; n == nil {
+			return nil
+		}
+	}
+	return n
+}
+
+// bytes are those of the regular files in a subtree.
+func (n *node) bytes() (sum int64) {
+	if n.mode&unix.S_IFMT == unix.S_IFREG {
+		return n.size
+	}
+	for _, c := range n.children {
+		sum += c.bytes()
+	}
+	return sum
+}
+
+// found is a file of a layer.
+type found struct {
+	path   string // clean, relative to the layer
+	st     unix.Stat_t
+	opaque bool
+}
+
+// filesOf lists what is in an unpacked layer, each directory before what is in it.
+func filesOf(dir string) (files []found, err error) {
+	err = filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || path == dir {
 			return err
 		}
-		at := strings.TrimPrefix(path, dir+"/")
-		var st unix.Stat_t
-		if err := unix.Lstat(path, &st); err != nil {
-			return err
+		f := found{path: strings.TrimPrefix(path, dir+"/")}
+		if err := unix.Lstat(path, &f.st); err != nil {
+			return &fs.PathError{Op: "lstat", Path: path, Err: err}
 		}
-		lower, was := a.below(at)
-		return d.add(a, path, at, &st, lower, was, links)
+		f.opaque = f.st.Mode&unix.S_IFMT == unix.S_IFDIR && image.IsOpaque(path)
+		files = append(files, f)
+		return nil
 	})
-	return d, err
+	return files, err
 }
 
-func (d *Difference) add(a *applier, path, at string, st *unix.Stat_t, lower string, was *unix.Stat_t, links map[uint64]bool) error {
-	kind := st.Mode & unix.S_IFMT
-	c := Change{Path: "/" + at, What: "added", Dir: kind == unix.S_IFDIR}
-	wasDir := was != nil && was.Mode&unix.S_IFMT == unix.S_IFDIR
-	switch {
-	case image.IsWhiteout(st):
-		c.What, c.Dir = "removed", wasDir
-	case c.Dir && wasDir && !image.IsOpaque(path):
-		c.What = "on the way"
-		if st.Mode != was.Mode || st.Uid != was.Uid || st.Gid != was.Gid {
-			c.What = "changed"
-		}
-	case was != nil:
-		c.What = "changed"
+// Add puts an unpacked layer on top and says what it changes.
+func (t *Merged) Add(dir string) (*Difference, error) {
+	files, err := filesOf(dir)
+	if err != nil {
+		return nil, err
 	}
-	switch c.What {
-	case "added":
-		d.Added++
-	case "changed":
-		d.Changed++
-	case "removed":
-		d.Removed++
+	d := compare(files, t)
+	for i := range files {
+		t.put(&files[i])
 	}
-	if kind == unix.S_IFREG {
-		c.Size = st.Size
-		if !links[st.Ino] {
-			d.Bytes += st.Size
-		}
-		links[st.Ino] = st.Nlink > 1
-	}
-	d.Files = append(d.Files, c)
-	if was == nil || kind == unix.S_IFDIR && wasDir && !image.IsOpaque(path) {
-		return nil
-	}
-	return d.waste(a, at, lower, was)
+	return d, nil
 }
 
-// waste counts the files below that a whiteout, a file or an opaque directory
-// hides.
-func (d *Difference) waste(a *applier, at, lower string, was *unix.Stat_t) error {
-	if was.Mode&unix.S_IFMT == unix.S_IFREG {
-		d.Wasted += was.Size
+// put applies a file of the next layer, whose directory is there already.
+func (t *Merged) put(f *found) {
+	parent := &t.root
+	dir, name := filepath.Split(f.path)
+	if dir != "" {
+		parent = t.at(strings.TrimSuffix(dir, "/"))
 	}
-	if was.Mode&unix.S_IFMT != unix.S_IFDIR {
+	if image.IsWhiteout(&f.st) {
+		delete(parent.children, name)
+		return
+	}
+	n := &node{mode: f.st.Mode, uid: f.st.Uid, gid: f.st.Gid, size: f.st.Size}
+	if was := parent.children[name]; was != nil && was.isDir() && n.isDir() && !f.opaque {
+		n.children = was.children
+	}
+	if parent.children == nil {
+		parent.children = map[string]*node{}
+	}
+	parent.children[name] = n
+}
+
+// Compare says what an unpacked layer changes of those below it, lowest first. It
+// looks into them only where the layer has something: for one layer this is
+// less work than a Merged tree of all.
+func Compare(dir string, below []string) (*Difference, error) {
+	files, err := filesOf(dir)
+	if err != nil {
+		return nil, err
+	}
+	t := &Merged{root: node{mode: unix.S_IFDIR}}
+	for i := range files {
+		if err := t.look(&files[i], below); err != nil {
+			return nil, err
+		}
+	}
+	return compare(files, t), nil
+}
+
+// look puts into the tree what the layers below have at the path of a file, with all
+// that is in a directory if the file hides it.
+func (t *Merged) look(f *found, below []string) error {
+	_, st := image.Stack(below).At(f.path)
+	if st == nil {
 		return nil
 	}
-	counted := map[string]bool{}
-	for _, p := range a.o.Parents {
-		err := filepath.WalkDir(filepath.Join(p, at), func(path string, _ fs.DirEntry, err error) error {
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil
-			}
+	t.fill(f.path, st)
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR || f.st.Mode&unix.S_IFMT == unix.S_IFDIR && !f.opaque {
+		return nil
+	}
+	for _, layer := range below {
+		err := filepath.WalkDir(filepath.Join(layer, f.path), func(path string, _ fs.DirEntry, err error) error {
 			if err != nil {
 				return err
 			}
-			name := strings.TrimPrefix(path, p+"/")
-			if seen, st := a.below(name); st != nil && !counted[name] && st.Mode&unix.S_IFMT == unix.S_IFREG && seen != "" {
-				counted[name] = true
-				d.Wasted += st.Size
+			name := strings.TrimPrefix(path, layer+"/")
+			if _, st := image.Stack(below).At(name); st != nil {
+				t.fill(name, st)
 			}
 			return nil
 		})
@@ -118,4 +169,78 @@ func (d *Difference) waste(a *applier, at, lower string, was *unix.Stat_t) error
 		}
 	}
 	return nil
+}
+
+// fill puts a file into the tree, and the directories above it.
+func (t *Merged) fill(path string, st *unix.Stat_t) {
+	n := &t.root
+	for part := range strings.SplitSeq(path, "/") {
+		if n.children == nil {
+			n.children = map[string]*node{}
+		}
+		if n.children[part] == nil {
+			n.children[part] = &node{mode: unix.S_IFDIR}
+		}
+		n = n.children[part]
+	}
+	n.mode, n.uid, n.gid, n.size = st.Mode, st.Uid, st.Gid, st.Size
+}
+
+// compare says what the files of a layer do to what is below.
+func compare(files []found, below *Merged) *Difference {
+	d := &Difference{Files: make([]Change, 0, len(files))}
+	links := map[uint64]bool{}
+	replaced := "" // a directory of the layer that hides all of the one below
+	for i := range files {
+		f := &files[i]
+		was := below.at(f.path)
+		c := f.change(was)
+		d.count(c.What)
+		if f.st.Mode&unix.S_IFMT == unix.S_IFREG {
+			c.Size = f.st.Size
+			if !links[f.st.Ino] {
+				d.Bytes += f.st.Size
+			}
+			links[f.st.Ino] = f.st.Nlink > 1
+		}
+		d.Files = append(d.Files, c)
+		isDir := f.st.Mode&unix.S_IFMT == unix.S_IFDIR
+		if was == nil || isDir && was.isDir() && !f.opaque || replaced != "" && strings.HasPrefix(f.path, replaced) {
+			continue
+		}
+		d.Wasted += was.bytes()
+		if isDir {
+			replaced = f.path + "/"
+		}
+	}
+	return d
+}
+
+// change says what a file of a layer is to what was there.
+func (f *found) change(was *node) Change {
+	c := Change{Path: "/" + f.path, What: "added", Dir: f.st.Mode&unix.S_IFMT == unix.S_IFDIR}
+	wasDir := was != nil && was.isDir()
+	switch {
+	case image.IsWhiteout(&f.st):
+		c.What, c.Dir = "removed", wasDir
+	case c.Dir && wasDir && !f.opaque:
+		c.What = "on the way"
+		if f.st.Mode != was.mode || f.st.Uid != was.uid || f.st.Gid != was.gid {
+			c.What = "changed"
+		}
+	case was != nil:
+		c.What = "changed"
+	}
+	return c
+}
+
+func (d *Difference) count(what string) {
+	switch what {
+	case "added":
+		d.Added++
+	case "changed":
+		d.Changed++
+	case "removed":
+		d.Removed++
+	}
 }

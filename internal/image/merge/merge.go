@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/ownthread"
+	"github.com/minirun/minirun/internal/overlay"
 )
 
 // Open mounts the layers, lowest first, where nobody sees it, and returns a
@@ -38,14 +39,20 @@ func open(layers []string, userXattrs bool) (*os.File, error) {
 	if len(layers) == 0 {
 		return nil, errors.New("there are none")
 	}
+	o := Overlay{Layers: layers, UserXattrs: userXattrs}
+	if len(layers) > 1 { // overlay wants two
+		if f, err := o.make(); !errors.Is(err, errors.ErrUnsupported) {
+			return f, err
+		}
+	}
 	if err := alone(); err != nil {
 		return nil, err
 	}
-	if len(layers) == 1 { // overlay wants two
+	if len(layers) == 1 {
 		return clone(layers[0])
 	}
 	dir := commonDir(layers)
-	if err := (Overlay{Layers: layers, UserXattrs: userXattrs}).mount(dir); err != nil { // nobody else sees that it hides the layers
+	if err := o.mount(dir); err != nil { // nobody else sees that it hides the layers
 		return nil, err
 	}
 	return clone(dir)
@@ -75,7 +82,7 @@ func lowerdir(layers []string, userXattrs bool) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		names = append(names, escape.Replace(rel))
+		names = append(names, overlay.EscapeLayer(rel))
 	}
 	options := "lowerdir=" + strings.Join(names, ":")
 	if userXattrs {
@@ -93,8 +100,6 @@ func mount(target string, flags uintptr, options string) error {
 	}
 	return nil
 }
-
-var escape = strings.NewReplacer(`\`, `\\`, ",", `\,`, ":", `\:`)
 
 func commonDir(layers []string) string {
 	dir := filepath.Dir(layers[0])

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/ownthread"
+	"github.com/minirun/minirun/internal/overlay"
 )
 
 // An Overlay is layers, lowest first, below a directory that takes what is written.
@@ -74,21 +74,30 @@ func wrap(err error, o Overlay) error {
 	return nil
 }
 
-// make gives the layers one by one, so there may be hundreds. Kernels before Linux
-// 6.8 do not take them so: errors.ErrUnsupported.
+// make gives the layers one by one, so there may be hundreds; what is seen of the
+// lowest can be one layer of a second overlay. Kernels before Linux 6.8 do not take
+// them so: errors.ErrUnsupported.
 func (o Overlay) make() (*os.File, error) {
+	if len(o.Layers) > overlay.MaxLayers {
+		return nil, fmt.Errorf("overlayfs takes at most %d layers", overlay.MaxLayers)
+	}
+	below, layers := overlay.Split(o.Layers)
+	lowest := -1
+	if len(below) > 0 {
+		f, err := Overlay{Layers: below, UserXattrs: o.UserXattrs}.make()
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = f.Close() }()
+		lowest = int(f.Fd())
+	}
 	fs, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("fsopen overlay: %w", err)
 	}
 	defer unix.Close(fs)
-	for _, l := range slices.Backward(o.Layers) {
-		if err := unix.FsconfigSetString(fs, "lowerdir+", l); err != nil {
-			if errors.Is(err, unix.EINVAL) {
-				return nil, errors.ErrUnsupported
-			}
-			return nil, fmt.Errorf("add layer %s: %w", l, err)
-		}
+	if err := addLayers(fs, layers, lowest); err != nil {
+		return nil, err
 	}
 	for _, s := range [][2]string{{"upperdir", o.Upper}, {"workdir", o.Work}, {"source", "overlay"}} {
 		if s[1] == "" {
@@ -123,6 +132,27 @@ func (o Overlay) make() (*os.File, error) {
 	return os.NewFile(uintptr(mount), "overlay"), nil
 }
 
+// addLayers gives layers to an overlay, which wants the top one first, and the mount
+// lowest below them, if there is one.
+func addLayers(fs int, layers []string, lowest int) error {
+	for i, l := range slices.Backward(layers) {
+		err := unix.FsconfigSetString(fs, "lowerdir+", l)
+		if errors.Is(err, unix.EINVAL) && i == len(layers)-1 {
+			return errors.ErrUnsupported
+		}
+		if err != nil {
+			return fmt.Errorf("add layer %s: %w", l, err)
+		}
+	}
+	if lowest < 0 {
+		return nil
+	}
+	if err := unix.FsconfigSetFd(fs, "lowerdir+", lowest); err != nil {
+		return fmt.Errorf("add the lowest of more than %d layers, which needs Linux 6.13: %w", overlay.LayersPerMount, err)
+	}
+	return nil
+}
+
 // aside mounts it in a namespace of its own, over the layers, and takes it out.
 func (o Overlay) aside() (*os.File, error) {
 	if err := alone(); err != nil {
@@ -147,9 +177,7 @@ func (o Overlay) mount(target string) error {
 	flags := uintptr(unix.MS_RDONLY)
 	if o.Upper != "" {
 		flags = 0
-		options += ",volatile,upperdir=" + comma.Replace(o.Upper) + ",workdir=" + comma.Replace(o.Work)
+		options += ",volatile,upperdir=" + overlay.EscapePath(o.Upper) + ",workdir=" + overlay.EscapePath(o.Work)
 	}
 	return mount(target, flags, options)
 }
-
-var comma = strings.NewReplacer(`\`, `\\`, ",", `\,`)
