@@ -138,6 +138,7 @@ var fuzzDeclarations = []fuzzDeclared{
 	runcRefuses("defaults*: invalid argument", "defaults is fstab's word for no option at all"),
 	runcRefuses("can't mask paths: open /dev/null: no such file", "a mask does not need the container's /dev/null"),
 	runcRefuses("error running poststart hook", "runtime.md up to version 1.2: a poststart hook's failure is a warning"),
+	runcRefuses("error running startContainer hook", "a hook that fails is an error: runc's run returns 0, as if the program had run"),
 	runcRefuses("file: reopen fd *: read-only file system", "sysctls do not need a writable /proc in the container"),
 	runcRefuses("error creating device nodes: mount src=", "in a user namespace the parent makes the devices; runc binds those that the host has"),
 	runcRefuses("cannot punch hole in existing wildcard rule", "what the earlier rule does not allow need not be taken away"),
