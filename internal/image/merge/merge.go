@@ -16,8 +16,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/ownthread"
 	"github.com/minirun/minirun/internal/overlay"
+	"github.com/minirun/minirun/internal/ownthread"
 )
 
 // Open mounts the layers, lowest first, where nobody sees it, and returns a

@@ -8,8 +8,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/ownthread"
 	"github.com/minirun/minirun/internal/overlay"
+	"github.com/minirun/minirun/internal/ownthread"
 )
 
 // An Overlay is layers, lowest first, below a directory that takes what is written.
