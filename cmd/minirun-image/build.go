@@ -51,6 +51,9 @@ func buildFlags() []cli.Flag {
 		&cli.StringFlag{Name: "network", Value: "default", Usage: "of RUN: `default|host|none`; the default is the host's"},
 		&cli.StringSliceFlag{Name: "allow", Usage: "`security.insecure|network.host` for RUN --security and --network"},
 		&cli.StringSliceFlag{Name: "add-host", Usage: "`NAME:ADDRESS` for RUN's /etc/hosts"},
+		&cli.StringSliceFlag{Name: "ulimit", Usage: "`NAME=SOFT[:HARD]` for RUN, such as nofile=1024:2048"},
+		&cli.StringFlag{Name: "shm-size", Usage: "`SIZE` of RUN's /dev/shm: 128m; the default is 64m"},
+		&cli.StringFlag{Name: "builder", Usage: "accepted, and must be `default`: there is one builder"},
 		&cli.StringFlag{Name: "progress", Value: "auto", Usage: "`auto|tty|plain|quiet|rawjson`"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print only the image's ID"},
 		&cli.BoolFlag{Name: "debug", Usage: "after a RUN has failed, a shell where it ran"},
@@ -88,6 +91,12 @@ func buildOptions(ctx *cli.Context, s *ingest.Store) (o build.Options, err error
 	}
 	if o.Hosts, err = hosts(ctx.StringSlice("add-host")); err != nil {
 		return o, err
+	}
+	if o.Limits, err = stepLimits(ctx); err != nil {
+		return o, err
+	}
+	if name := ctx.String("builder"); name != "" && name != "default" {
+		return o, fmt.Errorf("--builder %s: there is one builder here, called default", name)
 	}
 	if err := cacheOptions(ctx, &o); err != nil {
 		return o, err

@@ -67,6 +67,7 @@ type Options struct {
 	Network   string
 	Allow     []string
 	Hosts     []string
+	Limits    graph.Limits
 	Epoch     *time.Time
 	CacheFrom []share.From
 	CacheTo   []share.To

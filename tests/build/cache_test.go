@@ -83,6 +83,8 @@ var changes = map[string]rebuild{
 	"a step between":           {dockerfile: two, again: strings.Replace(two, "RUN cat /b", "RUN true\nRUN cat /b", 1), want: []string{"COPY --from=one /one /one", "RUN cat /b > /two", "RUN cat /one /two > /three", "RUN true"}},
 	"--network":                {dockerfile: "FROM base\nRUN true\n", after: []string{"--network=none"}, want: []string{"RUN true"}},
 	"--add-host":               {dockerfile: "FROM base\nRUN true\nCOPY a /a\n", after: []string{"--add-host=x:1.2.3.4"}, want: []string{"COPY a /a", "RUN true"}},
+	"--ulimit":                 {dockerfile: "FROM base\nRUN true\nCOPY a /a\n", after: []string{"--ulimit=nofile=64"}, want: []string{"COPY a /a", "RUN true"}},
+	"--shm-size":               {dockerfile: "FROM base\nRUN true\nCOPY a /a\n", before: []string{"--shm-size=1m"}, after: []string{"--shm-size=2m"}, want: []string{"COPY a /a", "RUN true"}},
 	"SOURCE_DATE_EPOCH":        {dockerfile: "FROM base\nCOPY a /a\n", after: []string{"--build-arg=SOURCE_DATE_EPOCH=1"}, want: []string{"COPY a /a"}},
 
 	"a here-document of RUN":      {dockerfile: "FROM base\nRUN <<E\necho 1\nE\n", again: "FROM base\nRUN <<E\necho 2\nE\n", want: []string{"RUN <<E (echo 2)"}},

@@ -42,7 +42,8 @@ type Options struct {
 	Platform  oci.Platform // of the result
 	Labels    map[string]string
 	Hosts     []string // --add-host NAME=ADDRESS
-	Network   string   // for RUN without --network; "": "default"
+	Limits    graph.Limits
+	Network   string // for RUN without --network; "": "default"
 
 	// Contexts are the names of --build-context that are directories; Stages those
 	// that are another image.

@@ -24,7 +24,7 @@ const Pipes = "/dev/pipes/"
 // execute makes the node of a RUN.
 func (d *draft) execute(n *graph.Node, c *instructions.RunCommand) error {
 	config := d.last().Config.Config
-	op := &graph.Run{Cwd: path.Join("/", config.WorkingDir), User: config.User, Network: string(instructions.GetNetwork(c)), Hosts: d.b.o.Hosts}
+	op := &graph.Run{Cwd: path.Join("/", config.WorkingDir), User: config.User, Network: string(instructions.GetNetwork(c)), Hosts: d.b.o.Hosts, Limits: d.b.o.Limits}
 	if op.Network == "" || op.Network == instructions.NetworkDefault {
 		op.Network = cmp.Or(d.b.o.Network, "default")
 	}

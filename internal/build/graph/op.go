@@ -7,6 +7,7 @@ import (
 	docker "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // An Op is what a node does to a file system: *From, *Run, *Copy or *Workdir.
@@ -45,6 +46,13 @@ type Run struct {
 	Insecure bool     // --security=insecure
 	Files    []File   // here-documents that are programs: Argv names them
 	Hosts    []string // NAME=ADDRESS, for /etc/hosts
+	Limits   Limits
+}
+
+// Limits are what the command line says of every RUN.
+type Limits struct {
+	ShmSize int64               // of /dev/shm, bytes; 0: 64 MiB
+	Rlimits []specs.POSIXRlimit // by name
 }
 
 // A Mount is a RUN --mount.

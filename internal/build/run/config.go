@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/moby/profiles/seccomp"
@@ -45,6 +46,7 @@ func configure(op *graph.Run, f facts) (*specs.Spec, error) {
 	p.Args, p.User, p.Cwd, p.Terminal = op.Argv, f.user, op.Cwd, f.terminal
 	p.Env = image.Environment(op.Env, image.Wishes{Terminal: f.terminal})
 	c.Hostname = hostname
+	limit(c, op.Limits)
 	c.Annotations = map[string]string{}
 	c.Linux.MaskedPaths = append(c.Linux.MaskedPaths, f.masks...)
 	if f.unified {
@@ -68,6 +70,17 @@ func configure(op *graph.Run, f facts) (*specs.Spec, error) {
 		return nil, fmt.Errorf("seccomp profile: %w", err)
 	}
 	return c, nil
+}
+
+// limit sets what --ulimit and --shm-size ask for.
+func limit(c *specs.Spec, l graph.Limits) {
+	c.Process.Rlimits = append(c.Process.Rlimits, l.Rlimits...)
+	for i := range c.Mounts {
+		m := &c.Mounts[i]
+		if m.Destination == "/dev/shm" && l.ShmSize > 0 {
+			m.Options = append(slices.DeleteFunc(m.Options, func(o string) bool { return strings.HasPrefix(o, "size=") }), "size="+strconv.FormatInt(l.ShmSize, 10))
+		}
+	}
 }
 
 // withoutRawSockets takes CAP_NET_RAW away: in the host's network a Dockerfile could

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/containerd/platforms"
@@ -72,6 +73,12 @@ func ofRun(op *graph.Run, p oci.Platform) recipe {
 	}
 	for _, h := range op.Hosts {
 		r.add("host", h)
+	}
+	if op.Limits.ShmSize > 0 {
+		r.add("size of /dev/shm", strconv.FormatInt(op.Limits.ShmSize, 10))
+	}
+	for _, l := range op.Limits.Rlimits {
+		r.add("limit "+l.Type, strconv.FormatUint(l.Soft, 10), strconv.FormatUint(l.Hard, 10))
 	}
 	for _, f := range op.Files {
 		r.add("here-document "+f.Name, digest.FromString(f.Content).String()) // its bytes need not be text
