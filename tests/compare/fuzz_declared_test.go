@@ -143,6 +143,7 @@ var fuzzDeclarations = []fuzzDeclared{
 	runcRefuses("error creating device nodes: mount src=", "in a user namespace the parent makes the devices; runc binds those that the host has"),
 	runcRefuses("cannot punch hole in existing wildcard rule", "what the earlier rule does not allow need not be taken away"),
 	runcRefuses("SIGABRT: abort", "a filter that refuses calls which the runtime needs ends runc with an abort"),
+	runcRefuses("can't mask path *dstFd=/proc/thread-self/fd/*: no such file", "a container need not mount proc"),
 	runcRefuses("unsafe procfs detected: incorrect procfs root filesystem type", "a container need not mount proc"),
 	runcRefuses("open /proc/sys/kernel/cap_last_cap: no such file", "a container need not mount proc"),
 }
