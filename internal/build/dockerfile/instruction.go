@@ -159,8 +159,10 @@ func checkSignal(text string) error {
 // variable without a value, is the current directory.
 func (d *draft) workdir(n *graph.Node, c *instructions.WorkdirCommand) error {
 	n.Config = clone(d.last().Config)
-	n.Config.Config.WorkingDir = c.Path // an absolute one stays as it is written, as BuildKit has it
-	if !strings.HasPrefix(c.Path, "/") {
+	switch {
+	case strings.HasPrefix(c.Path, "/"):
+		n.Config.Config.WorkingDir = c.Path // it stays as it is written, as BuildKit has it
+	case c.Path != "" || n.Config.Config.WorkingDir == "":
 		n.Config.Config.WorkingDir = d.absolute(c.Path)
 	}
 	if dir := path.Clean(n.Config.Config.WorkingDir); dir != "/" { // which is there
