@@ -107,6 +107,8 @@ func (b *buildkit) build(t *testing.T, d *dockerfile) (lines []string, failure s
 			args = append(args, "--opt", "force-network-mode="+value)
 		case "file":
 			args = append(args, "--opt", "filename="+strings.TrimPrefix(value, dir+"/"))
+		case "no-cache":
+			args = append(args, f)
 		case "secret", "allow":
 			args = append(args, "--"+flag, value)
 		case "build-context":

@@ -14,7 +14,7 @@ import (
 )
 
 func (d *draft) copyFiles(n *graph.Node, c *instructions.CopyCommand) error {
-	op := &graph.Copy{Chown: c.Chown, Chmod: c.Chmod, Link: c.Link, Parents: c.Parents, Exclude: c.ExcludePatterns}
+	op := &graph.Copy{Chown: c.Chown, Chmod: c.Chmod, Link: independent(c.Link, c.Chmod), Parents: c.Parents, Exclude: c.ExcludePatterns}
 	from, context := (*graph.Node)(nil), graph.MainContext
 	var flags []string
 	if c.From != "" {
@@ -24,6 +24,9 @@ func (d *draft) copyFiles(n *graph.Node, c *instructions.CopyCommand) error {
 		}
 		flags = append(flags, "--from="+c.From)
 	}
+	if c.Link && !op.Link {
+		flags = append(flags, "--link")
+	}
 	for _, p := range c.SourcePaths {
 		op.Sources = append(op.Sources, graph.Source{From: from, Context: context, Path: clean(p)})
 	}
@@ -32,7 +35,7 @@ func (d *draft) copyFiles(n *graph.Node, c *instructions.CopyCommand) error {
 
 func (d *draft) addFiles(n *graph.Node, c *instructions.AddCommand) error {
 	op := &graph.Copy{
-		Add: true, Chown: c.Chown, Chmod: c.Chmod, Link: c.Link, Exclude: c.ExcludePatterns,
+		Add: true, Chown: c.Chown, Chmod: c.Chmod, Link: independent(c.Link, c.Chmod), Exclude: c.ExcludePatterns,
 		Unpack: c.Unpack, KeepGitDir: c.KeepGitDir != nil && *c.KeepGitDir, Checksum: c.Checksum,
 	}
 	var flags []string
@@ -41,6 +44,9 @@ func (d *draft) addFiles(n *graph.Node, c *instructions.AddCommand) error {
 	}
 	if c.Unpack != nil {
 		flags = append(flags, fmt.Sprintf("--unpack=%t", *c.Unpack))
+	}
+	if c.Link && !op.Link {
+		flags = append(flags, "--link")
 	}
 	for _, p := range c.SourcePaths {
 		if isRemote(p) {
@@ -54,6 +60,11 @@ func (d *draft) addFiles(n *graph.Node, c *instructions.AddCommand) error {
 	}
 	return d.place(n, op, &c.SourcesAndDest, flags)
 }
+
+// independent reports whether a layer can be made without the layers below. With
+// --chmod it cannot: directories above the destination would get the mode, too, and
+// replace those of the image.
+func independent(link bool, chmod string) bool { return link && chmod == "" }
 
 // remote is what ADD fetches: a URL, or a git repository.
 var remote = regexp.MustCompile(`^(https?|git|ssh)://|^git@[^/]+:|^github\.com/`)

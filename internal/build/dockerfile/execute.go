@@ -80,16 +80,14 @@ func begins(files []instructions.ShellInlineFile) string {
 // as the history has them are returned.
 func (d *draft) environment(op *graph.Run) (shown []string) {
 	op.Env = slices.Clone(d.last().Config.Config.Env)
-	at := func(name string) int {
-		return slices.IndexFunc(op.Env, func(e string) bool { return strings.HasPrefix(e, name+"=") })
+	set := func(name, value string) {
+		op.Env = slices.DeleteFunc(op.Env, func(e string) bool { return strings.HasPrefix(e, name+"=") })
+		op.Env = append(op.Env, name+"="+value)
 	}
 	for _, v := range d.vars.args {
 		value, _ := d.vars.Get(v.name)
 		if own, ok := d.vars.own(v.name); ok {
-			if i := at(v.name); i >= 0 {
-				op.Env = slices.Delete(op.Env, i, i+1)
-			}
-			op.Env = append(op.Env, v.name+"="+own)
+			set(v.name, own)
 		}
 		shown = append(shown, v.name+"="+value)
 	}
@@ -100,8 +98,8 @@ func (d *draft) environment(op *graph.Run) (shown []string) {
 			if other := map[string]string{p: lower, lower: p}[name]; !ok {
 				value, ok = d.b.o.BuildArgs[other]
 			}
-			if ok && at(name) < 0 {
-				op.Env = append(op.Env, name+"="+value)
+			if ok && value != "" {
+				set(name, value)
 			}
 		}
 	}
@@ -208,7 +206,7 @@ func (d *draft) mountFrom(n *graph.Node, out *graph.Mount, m *instructions.Mount
 	b := d.b
 	out.From = &graph.Node{
 		ID: b.id(), Instruction: "COPY", Text: "load " + context + " " + out.Source, First: n.First, Last: n.Last,
-		Op:     &graph.Copy{Sources: []graph.Source{{Context: context, Path: graph.Literal(out.Source)}}, Dest: "/", Parents: true, Link: true},
+		Op:     &graph.Copy{Sources: []graph.Source{{Context: context, Path: graph.Literal(out.Source)}}, Dest: "/", Parents: true, Resolve: true, Link: true},
 		Config: empty(b.o.Build),
 	}
 	return nil

@@ -1,6 +1,7 @@
 package dockerfile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -154,20 +155,20 @@ func checkSignal(text string) error {
 	return fmt.Errorf("STOPSIGNAL %s: no signal has this name", text)
 }
 
-// workdir makes the directory where there is none.
+// workdir makes the directory where there is none. An empty path, such as that of a
+// variable without a value, is the current directory.
 func (d *draft) workdir(n *graph.Node, c *instructions.WorkdirCommand) error {
-	if c.Path == "" {
-		return errors.New("WORKDIR: the path is empty: is its variable set?")
-	}
 	n.Config = clone(d.last().Config)
-	n.Config.Config.WorkingDir = c.Path // an absolute one stays as it is written, as BuildKit has it
-	if !strings.HasPrefix(c.Path, "/") {
+	switch {
+	case strings.HasPrefix(c.Path, "/"):
+		n.Config.Config.WorkingDir = c.Path // it stays as it is written, as BuildKit has it
+	case c.Path != "" || n.Config.Config.WorkingDir == "":
 		n.Config.Config.WorkingDir = d.absolute(c.Path)
 	}
 	if dir := path.Clean(n.Config.Config.WorkingDir); dir != "/" { // which is there
 		n.Op = &graph.Workdir{Path: dir, User: n.Config.Config.User}
 	}
-	n.Text = "WORKDIR " + c.Path
+	n.Text = "WORKDIR " + cmp.Or(c.Path, ".")
 	n.History = oci.History{CreatedBy: "WORKDIR " + n.Config.Config.WorkingDir}
 	return d.add(n)
 }

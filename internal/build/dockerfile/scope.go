@@ -86,6 +86,16 @@ func (s *scope) set(name string, value *string) {
 	}
 }
 
+// inherited returns the arguments as a stage on top of this one has them. There the
+// image's environment counts, also where an ARG has overridden it in this stage.
+func (s *scope) inherited() []variable {
+	out := slices.Clone(s.args)
+	for i := range out {
+		out[i].hidden = slices.ContainsFunc(s.env, func(e string) bool { return strings.HasPrefix(e, out[i].name+"=") })
+	}
+	return out
+}
+
 // hide says that an ENV of this name counts from here on.
 func (s *scope) hide(name string) {
 	if i := s.index(name); i >= 0 {

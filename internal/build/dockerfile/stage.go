@@ -156,7 +156,7 @@ func (d *draft) from(source *instructions.Stage) (triggers []string, err error) 
 		return nil, err
 	}
 	if op.Stage != nil && b.scopes[op.Stage.Index] != nil {
-		d.vars.args = slices.Clone(b.scopes[op.Stage.Index].args) // a stage on top of another one has its ARGs
+		d.vars.args = b.scopes[op.Stage.Index].inherited() // a stage on top of another one has its ARGs
 	}
 	return triggers, nil
 }
@@ -247,11 +247,13 @@ func (d *draft) input(from string) (*graph.Node, string, error) {
 		}
 		return s.Last(), "", nil
 	}
-	if strings.EqualFold(from, scratch) {
-		return nil, "", fmt.Errorf("--from=%s: scratch is empty: there is nothing to copy", from)
-	}
 	key := from + " " + platforms.Format(d.stage.Platform)
 	if n, ok := b.images[key]; ok {
+		return n, "", nil
+	}
+	if from == scratch {
+		n := &graph.Node{ID: b.id(), Instruction: "FROM", Text: "FROM " + from, Op: &graph.From{}, Config: empty(d.stage.Platform)}
+		b.images[key] = n
 		return n, "", nil
 	}
 	image, err := b.image(from, d.stage.Platform)

@@ -82,6 +82,7 @@ type Copy struct {
 	Chmod   string // octal, or symbolic as chmod(1) has it; "" as it is
 	Link    bool   // it does not depend on what is below
 	Parents bool
+	Resolve bool     // with Parents: a source that is a symbolic link stands for its target
 	Exclude []string // patterns, as in .dockerignore
 
 	Unpack     *bool // ADD --unpack; nil: local archives are unpacked, fetched ones are not

@@ -136,9 +136,9 @@ func (p *placer) leave() {
 	}
 }
 
-// parent opens the directory that a file goes to, as in does, and says what it is
-// called there. A link to a directory in its place is followed; a link to a file, or
-// to nothing, only if it is the destination itself. Others are replaced.
+// parent opens the directory that a file goes to, as in does, and returns the name
+// of the file there. The file replaces a symbolic link of that name. Only if the
+// destination itself names the link does the file go to the target of the link.
 func (p *placer) parent(name string, itself bool) (fd int, base string, err error) {
 	at := relative(name)
 	for range maxLinks {
@@ -150,12 +150,12 @@ func (p *placer) parent(name string, itself bool) (fd int, base string, err erro
 			return -1, "", err
 		}
 		base = at[strings.LastIndexByte(at, '/')+1:]
+		if !itself {
+			return fd, base, nil
+		}
 		target := make([]byte, unix.PathMax)
 		n, err := unix.Readlinkat(fd, base, target)
 		if err != nil { // no link, or nothing
-			return fd, base, nil
-		}
-		if !itself && !p.isDirectory(at) {
 			return fd, base, nil
 		}
 		at = strings.TrimRight(string(target[:n]), "/")
@@ -182,8 +182,8 @@ func (p *placer) directory(t *tree.Tree, f *tree.Found, at string, m metadata) e
 		return unix.Close(fd)
 	}
 	if p.isDirectory(at) {
-		if f.Way && p.o.UID == nil {
-			m.uid, m.gid = -1, -1 // it stays whose it is
+		if f.Way { // --chown and --chmod are not about it, and it keeps its owner
+			m.uid, m.gid, m.mode = -1, -1, f.Stat.Mode&0o7777
 		}
 		return p.describeAt(t, f, at, m)
 	}

@@ -43,7 +43,7 @@ type placer struct {
 	o     Options
 	root  *os.File
 	chmod func(mode uint32, isDir bool) uint32
-	links map[[2]uint64]string // files with several names: where the first one went
+	links map[[2]uint64]string // regular files of one source that have several names: where the first name went
 	made  []madeDir            // whose times are set when all is in them
 
 	dir      string   // the directory that the last file went to: the next one mostly does, too
@@ -74,15 +74,25 @@ func Copy(ctx context.Context, root *os.File, s *tree.Selection, o Options) erro
 		return err
 	}
 	defer p.leave()
+	if o.Parents { // there even if no file matches
+		fd, err := p.ensure(o.Dest)
+		if err != nil {
+			return err
+		}
+		_ = unix.Close(fd)
+	}
+	source := -1
 	for i := range s.Files {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		f := &s.Files[i]
-		if f.Alone || f.Name == "." { // the next source: what it puts into a directory changes the time that the last has given
+		if f.Source != source { // its files change the times that the source before has given to directories
 			if err := p.finish(); err != nil {
 				return err
 			}
+			clear(p.links)
+			source = f.Source
 		}
 		at, err := p.destination(f)
 		if err == nil {
@@ -122,7 +132,7 @@ func (p *placer) place(ctx context.Context, t *tree.Tree, f *tree.Found, at stri
 		return err
 	}
 	key := [2]uint64{f.Stat.Dev, f.Stat.Ino}
-	if first, ok := p.links[key]; ok && f.Stat.Nlink > 1 && !f.Alone { // sources are copied one by one
+	if first, ok := p.links[key]; ok && f.HasLinks() {
 		return p.link(first, parent, base)
 	}
 	attributes, err := t.Attributes(f)
@@ -156,7 +166,7 @@ func (p *placer) place(ctx context.Context, t *tree.Tree, f *tree.Found, at stri
 			return err
 		}
 	}
-	if f.Stat.Nlink > 1 && !f.Alone {
+	if f.HasLinks() {
 		p.links[key] = at
 	}
 	return nil

@@ -111,7 +111,7 @@ func (v *solving) choose(ctx context.Context, n *graph.Node, s *sources) error {
 		if err != nil {
 			return err
 		}
-		chosen, err := t.Select(patterns, tree.Options{Exclude: op.Exclude, Parents: op.Parents})
+		chosen, err := t.Select(patterns, tree.Options{Exclude: op.Exclude, Parents: op.Parents, Resolve: op.Resolve})
 		if err != nil {
 			return v.hinted(n, first, err)
 		}

@@ -21,7 +21,7 @@ import (
 
 // version begins every key: a builder that makes other files of the same
 // instruction must not find the old ones.
-const version = "minirun build 2"
+const version = "minirun build 3"
 
 // An Ingredient is one thing that a result depends on.
 type Ingredient struct {

@@ -1,6 +1,7 @@
 package solve
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -327,11 +328,11 @@ func (v *solving) fill(ctx context.Context, m *making, aside string) error {
 	}
 	defer func() { _ = root.Close() }()
 	if op, ok := m.n.Op.(*graph.Workdir); ok {
-		who, err := image.LookUp(m.parent.dirs(), op.User)
+		owner, err := image.LookUpOwner(m.parent.dirs(), op.User) // a user without an entry is root
 		if err != nil {
 			return err
 		}
-		return place.Directory(root, op.Path, int(who.UID), int(who.GID))
+		return place.Directory(root, op.Path, int(owner.UID), int(owner.GID))
 	}
 	return v.copy(ctx, m, root)
 }
@@ -356,14 +357,11 @@ func (v *solving) copy(ctx context.Context, m *making, root *os.File) error {
 	op := m.n.Op.(*graph.Copy)
 	o := place.Options{Dest: op.Dest, DestIsDir: strings.HasSuffix(op.Dest, "/"), Chmod: op.Chmod, Parents: op.Parents, Time: v.Epoch, Unpack: op.Add && (op.Unpack == nil || *op.Unpack)}
 	if op.Chown != "" {
-		who, err := image.LookUp(m.parent.dirs(), op.Chown)
-		if err != nil {
+		owner, err := image.LookUpOwner(m.parent.dirs(), op.Chown)
+		if err = cmp.Or(err, owner.Unknown); err != nil {
 			return fmt.Errorf("--chown=%s: %w", op.Chown, err)
 		}
-		uid, gid := int(who.UID), int(who.GID)
-		if !strings.Contains(op.Chown, ":") && isNumber(op.Chown) {
-			gid = uid
-		}
+		uid, gid := int(owner.UID), int(owner.GID)
 		o.UID, o.GID = &uid, &gid
 	}
 	if err := m.sources.fit(root, o); err != nil {

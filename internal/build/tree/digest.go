@@ -64,19 +64,21 @@ func (s *Selection) each(yield func(string, string) bool) {
 	}
 }
 
-type inode struct{ dev, ino uint64 }
+// An inode is a file of one source: a copy has no hard links between sources.
+type inode struct {
+	source   int
+	dev, ino uint64
+}
 
-// links are the names of those files that have several here, which a copy has too:
-// the first of each.
+func (f *Found) inode() inode { return inode{f.Source, f.Stat.Dev, f.Stat.Ino} }
+
+// links returns, of each file that has several names in one source, the first.
 func (s *Selection) links() map[inode]string {
 	out := map[inode]string{}
 	for i := range s.Files {
 		f := &s.Files[i]
-		if f.Stat.Nlink < 2 || isDir(&f.Stat) {
-			continue
-		}
-		if _, known := out[inode{f.Stat.Dev, f.Stat.Ino}]; !known {
-			out[inode{f.Stat.Dev, f.Stat.Ino}] = f.Name
+		if _, known := out[f.inode()]; !known && f.HasLinks() {
+			out[f.inode()] = f.Name
 		}
 	}
 	return out
@@ -94,7 +96,7 @@ func (s *Selection) line(f *Found, links map[inode]string) ([]byte, error) {
 		mode = unix.S_IFLNK | 0o777
 	}
 	fmt.Fprintf(&out, "%q %t %o %d %d %d\n", f.Name, f.Alone, mode, uid, gid, f.Stat.Rdev)
-	if first, ok := links[inode{f.Stat.Dev, f.Stat.Ino}]; ok && first != f.Name {
+	if first, ok := links[f.inode()]; ok && first != f.Name {
 		fmt.Fprintf(&out, "is %q\n", first)
 	}
 	attributes, err := s.Tree.Attributes(f)

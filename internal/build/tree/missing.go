@@ -13,7 +13,7 @@ import (
 type NotFoundError struct {
 	Pattern string
 	Label   string
-	Ignored bool     // it is, but .dockerignore leaves it out
+	Ignored bool     // it, or the target of the link, is, but .dockerignore leaves it out
 	Link    bool     // it is, but a link to something that is not
 	Near    []string // paths beside it that look alike
 }
@@ -21,6 +21,8 @@ type NotFoundError struct {
 func (e *NotFoundError) Error() string {
 	text := fmt.Sprintf("%q: not found in %s", "/"+strings.TrimPrefix(e.Pattern, "/"), e.Label)
 	switch {
+	case e.Link && e.Ignored:
+		text += ": it is a link to something that .dockerignore leaves out"
 	case e.Link:
 		text += ": it is a link to something that is not there"
 	case e.Ignored:
@@ -37,10 +39,8 @@ func (e *NotFoundError) Unwrap() error { return fs.ErrNotExist }
 func (t *Tree) notFound(pattern string) error {
 	e := &NotFoundError{Pattern: pattern, Label: t.Label}
 	clean := path.Clean("/" + pattern)[1:]
-	if st, err := t.lstat(clean); err == nil {
-		if t.Ignored != nil {
-			e.Ignored, _ = t.Ignored(clean, isDir(&st))
-		}
+	if t.Exists(clean) {
+		e.Ignored = t.hides(clean)
 		return e
 	}
 	e.Near = t.near(clean)
@@ -64,7 +64,7 @@ func (t *Tree) near(missing string) (out []string) {
 	}
 	const most = 3
 	for _, n := range names {
-		if len(out) == most || t.Ignored != nil && t.hides(path.Join(dir, n)) {
+		if len(out) == most || t.hides(path.Join(dir, n)) {
 			continue
 		}
 		if alike(n, name) {
@@ -78,11 +78,6 @@ func (t *Tree) near(missing string) (out []string) {
 func (t *Tree) Exists(name string) bool {
 	_, err := t.lstat(name)
 	return err == nil
-}
-
-func (t *Tree) hides(name string) bool {
-	ignored, _ := t.Ignored(name, false)
-	return ignored
 }
 
 // alike are two names that somebody may have confused: one misspelt, or one that

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -19,6 +18,7 @@ import (
 type Options struct {
 	Exclude []string // patterns, as in .dockerignore, from each source on
 	Parents bool     // the sources' own paths are kept, from /./ on if there is one
+	Resolve bool     // Parents: a source that is a symbolic link stands for its target
 }
 
 // A Found is a file that a source stands for.
@@ -28,6 +28,14 @@ type Found struct {
 	Alone bool   // it is the source itself: a destination without / is its name
 	Way   bool   // a directory that only leads to a source: it keeps its own time
 	Stat  unix.Stat_t
+
+	Source int // number of the source: of a match, or with --parents of a pattern
+}
+
+// HasLinks reports whether a copy of the source that the file is in keeps the file's
+// hard links.
+func (f *Found) HasLinks() bool {
+	return f.Stat.Nlink > 1 && f.Stat.Mode&unix.S_IFMT == unix.S_IFREG && !f.Alone
 }
 
 // A Selection is what sources stand for, in the order in which it is copied.
@@ -35,7 +43,20 @@ type Selection struct {
 	Tree  *Tree
 	Files []Found
 
-	ways map[string]bool // those that are there already
+	sources int
+	names   map[string]bool // --parents: what the source has, several of whose matches may have the same file
+}
+
+// add adds a file of the current source.
+func (s *Selection) add(f Found) {
+	if s.names[f.Name] {
+		return
+	}
+	if s.names != nil {
+		s.names[f.Name] = true
+	}
+	f.Source = s.sources
+	s.Files = append(s.Files, f)
 }
 
 const beneath = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS
@@ -74,9 +95,19 @@ func (t *Tree) names(dir string) ([]string, error) {
 		return nil, err
 	}
 	f := os.NewFile(uintptr(fd), dir)
-	names, err := f.Readdirnames(-1)
-	slices.Sort(names)
+	names, err := readNames(f)
 	return names, errors.Join(err, f.Close())
+}
+
+// readNames lists a directory, sorted. One that has been removed is empty, such as the
+// file system of FROM scratch.
+func readNames(dir *os.File) ([]string, error) {
+	names, err := dir.Readdirnames(-1)
+	if errors.Is(err, unix.ENOENT) {
+		return nil, nil
+	}
+	slices.Sort(names)
+	return names, err
 }
 
 // An entry is a file of a directory.
@@ -93,11 +124,10 @@ func (t *Tree) entries(dir string) ([]entry, error) {
 	}
 	f := os.NewFile(uintptr(fd), dir)
 	defer func() { _ = f.Close() }()
-	names, err := f.Readdirnames(-1)
+	names, err := readNames(f)
 	if err != nil {
 		return nil, err
 	}
-	slices.Sort(names)
 	out := make([]entry, len(names))
 	for i, n := range names {
 		out[i].name = n
@@ -112,7 +142,7 @@ func (t *Tree) entries(dir string) ([]entry, error) {
 // path.Match, a directory stands for what is in it, a link that is named stands for
 // what it leads to.
 func (t *Tree) Select(patterns []string, o Options) (*Selection, error) {
-	s := &Selection{Tree: t, ways: map[string]bool{}}
+	s := &Selection{Tree: t}
 	var exclude *patternmatcher.PatternMatcher
 	if len(o.Exclude) > 0 {
 		var err error
@@ -127,110 +157,29 @@ func (t *Tree) Select(patterns []string, o Options) (*Selection, error) {
 		if pivot {
 			cut = strings.TrimPrefix(path.Clean("/"+before), "/")
 		}
-		matches, err := t.glob(path.Clean("/" + pattern)[1:], o.Parents)
+		g := &glob{t: t, o: o}
+		matches, err := g.expand(path.Clean("/" + pattern)[1:])
 		if err != nil {
 			return nil, err
 		}
-		n := len(s.Files)
+		if o.Parents {
+			s.names = map[string]bool{}
+		}
 		for _, m := range matches {
 			w := &walk{t: t, o: o, s: s, exclude: exclude, source: m, cut: cut}
 			if err := w.match(); err != nil {
 				return nil, err
 			}
+			if !o.Parents {
+				s.sources++
+			}
 		}
-		if len(s.Files) == n && !hasMeta(pattern) && exclude == nil {
+		s.sources++
+		if len(matches) == 0 && g.mustMatch() {
 			missing = errors.Join(missing, t.notFound(pattern))
 		}
 	}
 	return s, missing
-}
-
-func hasMeta(pattern string) bool { return strings.ContainsAny(pattern, `*?[`) }
-
-// glob finds the paths that a pattern matches, component by component. With deep,
-// ** stands for any number of directories.
-func (t *Tree) glob(pattern string, deep bool) ([]string, error) {
-	if pattern == "" || pattern == "." {
-		return []string{"."}, nil
-	}
-	found := []string{"."}
-	for part := range strings.SplitSeq(pattern, "/") {
-		var next []string
-		for _, dir := range found {
-			list, err := t.component(dir, part, deep)
-			if err != nil {
-				return nil, err
-			}
-			next = append(next, list...)
-		}
-		found = next
-	}
-	return found, nil
-}
-
-// escaped is a character that stands for itself in a pattern.
-var escaped = regexp.MustCompile(`(?s)\\(.)`)
-
-func (t *Tree) component(dir, part string, deep bool) (out []string, err error) {
-	if part == "**" && deep {
-		return t.directories(dir)
-	}
-	if !hasMeta(part) {
-		part = escaped.ReplaceAllString(part, "$1")
-		name := path.Join(dir, part)
-		if fd, err := t.open(name, unix.O_PATH, false); err == nil {
-			_ = unix.Close(fd)
-			return []string{name}, nil
-		}
-		// A link on the way: what is behind it has its name from there on.
-		real, err := t.follow(dir)
-		if err != nil {
-			return nil, nil
-		}
-		name = path.Join(real, part)
-		if _, err := t.lstat(name); err != nil {
-			return nil, nil
-		}
-		return []string{name}, nil
-	}
-	real, err := t.follow(dir)
-	if err != nil {
-		return nil, nil
-	}
-	names, err := t.names(real)
-	if err != nil {
-		return nil, nil // no directory
-	}
-	for _, n := range names {
-		ok, err := path.Match(part, n)
-		if err != nil {
-			return nil, fmt.Errorf("pattern %q: %w", part, err)
-		}
-		if ok {
-			out = append(out, path.Join(real, n))
-		}
-	}
-	return out, nil
-}
-
-// directories are a directory and all below it.
-func (t *Tree) directories(dir string) ([]string, error) {
-	out := []string{dir}
-	names, err := t.names(dir)
-	if err != nil {
-		return out, nil
-	}
-	for _, n := range names {
-		sub := path.Join(dir, n)
-		if st, err := t.lstat(sub); err == nil && isDir(&st) {
-			more, err := t.directories(sub)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, more...)
-		}
-	}
-	return out, nil
 }
 
 // follow resolves a path's last component while it is a link, inside the tree, and
@@ -249,6 +198,9 @@ func (t *Tree) follow(name string) (string, error) {
 			continue
 		}
 		next := path.Join(at, part)
+		if t.hides(next) {
+			return "", &os.PathError{Op: "open in " + t.Label, Path: next, Err: unix.ENOENT}
+		}
 		fd, err := t.open(next, unix.O_PATH, false)
 		if err != nil {
 			return "", err

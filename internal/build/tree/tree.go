@@ -3,6 +3,7 @@
 //
 //	tree.go     Tree: a directory that may be read
 //	select.go   patterns → the files that are meant
+//	glob.go     a pattern → the paths that it matches
 //	walk.go     a file that is meant → it, or what is in it
 //	missing.go  what is said of a source that is not there
 //	digest.go   files → one digest of what they are

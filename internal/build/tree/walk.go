@@ -22,11 +22,7 @@ type walk struct {
 
 // match adds the match: a file, or what is in a directory.
 func (w *walk) match() error {
-	var err error
-	if w.real, err = w.t.follow(w.source); err != nil {
-		if st, lerr := w.t.lstat(w.source); lerr == nil && isLink(&st) {
-			return &NotFoundError{Pattern: w.source, Label: w.t.Label, Link: true}
-		}
+	if err := w.resolve(); err != nil {
 		return err
 	}
 	st, err := w.t.lstat(w.real)
@@ -47,11 +43,9 @@ func (w *walk) match() error {
 	}
 	f := Found{Path: w.real, Name: name, Stat: st, Alone: !isDir(&st) && !w.o.Parents}
 	if !isDir(&st) {
-		if w.ignored(w.real, false) || w.excluded(path.Base(w.source)) {
-			return nil
+		if !w.excluded(path.Base(w.source)) {
+			w.add(f)
 		}
-		w.flush()
-		w.s.Files = append(w.s.Files, f)
 		return nil
 	}
 	w.base = name
@@ -76,7 +70,7 @@ func (w *walk) parents(name string) error {
 	for part := range strings.SplitSeq(dir, "/") {
 		at = path.Join(at, part)
 		st, err := w.t.lstat(path.Join(w.cut, at))
-		if err != nil || !isDir(&st) || w.s.ways[at] {
+		if err != nil || !isDir(&st) {
 			continue
 		}
 		w.pending = append(w.pending, Found{Path: path.Join(w.cut, at), Name: at, Stat: st, Way: true})
@@ -84,12 +78,23 @@ func (w *walk) parents(name string) error {
 	return nil
 }
 
-func (w *walk) ignored(name string, dir bool) bool {
-	if w.t.Ignored == nil || name == "." {
-		return false
+// resolve finds what the source stands for. A symbolic link stands for its target,
+// but with --parents, where the link's own path is kept, for itself.
+func (w *walk) resolve() error {
+	if st, err := w.t.lstat(w.source); err == nil && isLink(&st) && w.o.Parents && !w.o.Resolve {
+		w.real = w.source
+		return nil
 	}
-	ignored, _ := w.t.Ignored(name, dir)
-	return ignored
+	var err error
+	if w.real, err = w.t.follow(w.source); err != nil {
+		if st, lerr := w.t.lstat(w.source); lerr == nil && isLink(&st) {
+			all := *w.t
+			all.Ignored = nil
+			_, gone := all.follow(w.source)
+			return &NotFoundError{Pattern: w.source, Label: w.t.Label, Link: true, Ignored: gone == nil}
+		}
+	}
+	return err
 }
 
 func (w *walk) excluded(rel string) bool {
@@ -124,14 +129,17 @@ func (w *walk) directory(f Found, hidden bool) error {
 	return nil
 }
 
+// add adds a file, after the directories that lead to it.
+func (w *walk) add(f Found) {
+	w.flush()
+	w.s.add(f)
+}
+
 // flush adds the directories that lead here.
 func (w *walk) flush() {
 	for _, f := range w.pending {
-		if f.Way {
-			w.s.ways[f.Name] = true
-		}
+		w.s.add(f)
 	}
-	w.s.Files = append(w.s.Files, w.pending...)
 	w.pending = w.pending[:0]
 }
 
@@ -158,7 +166,6 @@ func (w *walk) child(dir Found, e *entry) error {
 	case hidden:
 		return nil
 	}
-	w.flush()
-	w.s.Files = append(w.s.Files, f)
+	w.add(f)
 	return nil
 }

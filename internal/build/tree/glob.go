@@ -1,0 +1,154 @@
+package tree
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+)
+
+// This file owns which paths a pattern matches. Components before the first wildcard
+// are a path, which may lead through symbolic links. From the first wildcard on only
+// real directories are entered: COPY */f does not copy a file twice because there is
+// a link to its directory. What .dockerignore excludes does not exist.
+
+// A glob expands one pattern.
+type glob struct {
+	t    *Tree
+	o    Options
+	wild bool // a component before this one had a wildcard
+	lost bool // a directory before the first wildcard does not exist
+}
+
+func hasMeta(pattern string) bool {
+	return strings.ContainsAny(escaped.ReplaceAllString(pattern, ""), `*?[`)
+}
+
+// expand finds the paths that a pattern matches, component by component.
+func (g *glob) expand(pattern string) ([]string, error) {
+	if pattern == "" || pattern == "." {
+		return []string{"."}, nil
+	}
+	found := []string{"."}
+	for part := range strings.SplitSeq(pattern, "/") {
+		var next []string
+		for _, dir := range found {
+			list, err := g.component(dir, part)
+			if err != nil {
+				return nil, err
+			}
+			next = append(next, list...)
+		}
+		g.wild = g.wild || hasMeta(part)
+		g.lost = g.lost || !g.wild && len(next) == 0
+		found = next
+	}
+	return found, nil
+}
+
+// mustMatch reports whether it is an error that nothing matches: of a path without
+// wildcards, and, unless only names below the destination are asked for, of a
+// directory that a pattern begins with.
+func (g *glob) mustMatch() bool { return !g.wild || g.lost && !g.o.Parents }
+
+// component finds what one component matches in a directory. With --parents, **
+// stands for any number of directories.
+func (g *glob) component(dir, part string) ([]string, error) {
+	switch {
+	case part == "**" && g.o.Parents:
+		return g.t.directories(dir)
+	case hasMeta(part):
+		return g.names(dir, part)
+	}
+	part = escaped.ReplaceAllString(part, "$1")
+	name := path.Join(dir, part)
+	if _, err := g.t.lstat(name); err != nil && g.wild {
+		return nil, nil
+	} else if err != nil { // a link on the way: the path of what is behind it begins there
+		real, err := g.t.follow(dir)
+		if err != nil {
+			return nil, nil
+		}
+		name = path.Join(real, part)
+		if _, err := g.t.lstat(name); err != nil {
+			return nil, nil
+		}
+	}
+	if g.t.hides(name) {
+		return nil, nil
+	}
+	return []string{name}, nil
+}
+
+// escaped is a character that stands for itself in a pattern.
+var escaped = regexp.MustCompile(`(?s)\\(.)`)
+
+// names finds the entries of a directory that match a component with wildcards.
+func (g *glob) names(dir, part string) (out []string, err error) {
+	if !g.wild && !g.o.Parents {
+		if dir, err = g.t.follow(dir); err != nil {
+			g.lost = true
+			return nil, nil
+		}
+	}
+	names, err := g.t.names(dir)
+	if err != nil { // not a directory
+		return nil, nil
+	}
+	for _, n := range names {
+		ok, err := path.Match(part, n)
+		if err != nil {
+			return nil, fmt.Errorf("pattern %q: %w", part, err)
+		}
+		if ok && !g.t.hides(path.Join(dir, n)) {
+			out = append(out, path.Join(dir, n))
+		}
+	}
+	return out, nil
+}
+
+// directories are a directory and all below it.
+func (t *Tree) directories(dir string) ([]string, error) {
+	out := []string{dir}
+	names, err := t.names(dir)
+	if err != nil {
+		return out, nil
+	}
+	for _, n := range names {
+		sub := path.Join(dir, n)
+		if st, err := t.lstat(sub); err == nil && isDir(&st) && !t.hides(sub) {
+			more, err := t.directories(sub)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, more...)
+		}
+	}
+	return out, nil
+}
+
+// hides reports whether .dockerignore excludes a path that exists. A directory is
+// not hidden if a file below it is not.
+func (t *Tree) hides(name string) bool {
+	if t.Ignored == nil || name == "." {
+		return false
+	}
+	st, err := t.lstat(name)
+	if err != nil {
+		return false
+	}
+	ignored, prune := t.Ignored(name, isDir(&st))
+	if !ignored || prune || !isDir(&st) {
+		return ignored
+	}
+	names, err := t.names(name)
+	if err != nil {
+		return true
+	}
+	for _, n := range names {
+		if !t.hides(path.Join(name, n)) {
+			return false
+		}
+	}
+	return true
+}
