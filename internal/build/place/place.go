@@ -146,8 +146,8 @@ func (p *placer) place(ctx context.Context, t *tree.Tree, f *tree.Found, at stri
 			return err
 		}
 		return p.symlink(parent, base, target, m)
-	case unix.S_IFSOCK:
-		return nil
+	case unix.S_IFSOCK: // nobody listens there: an empty file, as BuildKit makes it
+		return p.file(ctx, parent, base, strings.NewReader(""), m)
 	default:
 		if t.Foreign && f.Stat.Mode&unix.S_IFMT != unix.S_IFIFO || f.Stat.Rdev == 0 && f.Stat.Mode&unix.S_IFMT == unix.S_IFCHR {
 			return errors.New("is a device: a context has none")

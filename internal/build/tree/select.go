@@ -124,11 +124,16 @@ func (t *Tree) Select(patterns []string, o Options) (*Selection, error) {
 		}
 	}
 	var missing error
-	for _, pattern := range patterns {
+	sources, err := t.pivoted(patterns, o)
+	if err != nil {
+		return nil, err
+	}
+	for _, source := range sources {
+		pattern := source.pattern
 		before, _, pivot := strings.Cut(pattern, "/./")
 		cut := ""
 		if pivot {
-			cut = strings.TrimPrefix(path.Clean("/"+before), "/")
+			cut = escaped.ReplaceAllString(strings.TrimPrefix(path.Clean("/"+before), "/"), "$1")
 		}
 		matches, err := t.glob(path.Clean("/" + pattern)[1:], o.Parents)
 		if err != nil {
@@ -141,7 +146,7 @@ func (t *Tree) Select(patterns []string, o Options) (*Selection, error) {
 				return nil, err
 			}
 		}
-		if len(s.Files) == n && !hasMeta(pattern) && exclude == nil {
+		if len(s.Files) == n && !hasMeta(pattern) && exclude == nil && !source.optional {
 			missing = errors.Join(missing, t.notFound(pattern))
 		}
 	}
