@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/minirun/minirun/internal/build/attest"
 	"github.com/minirun/minirun/internal/build/graph"
@@ -24,6 +25,7 @@ type inputs struct {
 	name   string // of the Dockerfile, for messages
 	text   []byte
 	slot   string // names the Dockerfile from one build to the next
+	single bool   // the last context that was fetched is one file, singleName
 	trees  map[string]*tree.Tree
 	images map[string]string // --build-context NAME=docker-image://…
 	remove []string          // directories that go with the build
@@ -98,13 +100,17 @@ func (b *Builder) main(ctx context.Context, o *Options, in *inputs) error {
 	if err != nil {
 		return err
 	}
-	in.name = cmp.Or(o.File, "Dockerfile")
+	in.name = cmp.Or(o.File, source.DefaultDockerfile)
 	in.slot = abs + "\x00" + in.name
 	here := !source.IsGit(o.Context) && !source.IsURL(o.Context)
 	file := o.File
 	switch {
+	case source.IsURL(file):
+		in.name = source.Public(file)
+		in.text, err = source.ReadDockerfileURL(ctx, file, b.fetches())
+		file = ""
 	case here && file == "":
-		file = filepath.Join(o.Context, "Dockerfile")
+		file = filepath.Join(o.Context, source.DefaultDockerfile)
 		in.text, err = source.ReadDockerfileOf(o.Context)
 	case here:
 		in.text, err = source.ReadDockerfileAt(ctx, file, os.Stdin)
@@ -121,7 +127,11 @@ func (b *Builder) main(ctx context.Context, o *Options, in *inputs) error {
 	}
 	t.Label = "the context"
 	in.trees[graph.MainContext] = t
-	if !here {
+	switch {
+	case in.text != nil:
+	case in.single:
+		in.text, err = source.ReadDockerfile(t, singleName)
+	case !here:
 		in.text, err = source.ReadDockerfile(t, in.name)
 	}
 	return err
@@ -133,7 +143,7 @@ func (b *Builder) standardInput(ctx context.Context, o *Options, in *inputs) err
 	if err != nil {
 		return fmt.Errorf("read standard input: %w", err)
 	}
-	in.name, in.slot = cmp.Or(o.File, "Dockerfile"), "-"
+	in.name, in.slot = cmp.Or(o.File, source.DefaultDockerfile), "-"
 	if !archive {
 		if o.File != "" {
 			return errors.New("- as the context is a Dockerfile without one, and -f names another Dockerfile")
@@ -176,17 +186,25 @@ func (b *Builder) tree(ctx context.Context, in *inputs, where, file string) (*tr
 	from := attest.Material{URI: source.Public(where)}
 	switch {
 	case source.IsGit(where):
-		t, commit, err := source.Git(ctx, where, filepath.Join(b.Store.Dir, "build"), false)
+		t, commit, err := source.Git(ctx, where, b.fetches(), false)
 		from.Digest = commitDigest(commit)
 		return t, from, err
 	case source.IsURL(where):
-		f, err := source.Fetch(ctx, where, filepath.Join(b.Store.Dir, "build"), "")
+		f, err := source.Fetch(ctx, where, b.fetches(), "")
 		if err != nil {
 			return nil, from, err
 		}
 		defer func() { _ = f.File.Close() }()
 		from.Digest = map[string]string{"sha256": f.Digest.Encoded()}
-		t, err := b.unpack(ctx, in, f.File)
+		r, archive, err := source.Sniff(f.File)
+		if err != nil {
+			return nil, from, fmt.Errorf("%s: %w", from.URI, err)
+		}
+		if in.single = !archive; archive {
+			t, err := b.unpack(ctx, in, r)
+			return t, from, err
+		}
+		t, err := b.fileContext(in, r, f.Modified)
 		return t, from, err
 	}
 	t, err := source.Local(where, file)
@@ -201,4 +219,34 @@ func (b *Builder) unpack(ctx context.Context, in *inputs, r io.Reader) (*tree.Tr
 	}
 	in.remove = append(in.remove, dir)
 	return source.Archive(ctx, r, dir)
+}
+
+// fetches is where files and repositories that were fetched stay for the next build.
+func (b *Builder) fetches() string { return filepath.Join(b.Store.Dir, "build") }
+
+// singleName is the only file of a context whose URL is not that of an archive. In the
+// build's own context it is the Dockerfile.
+const singleName = "context"
+
+// fileContext makes a context of one file.
+func (b *Builder) fileContext(in *inputs, r io.Reader, modified time.Time) (*tree.Tree, error) {
+	dir := b.Store.Temporary("context")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	in.remove = append(in.remove, dir)
+	f, err := os.OpenFile(filepath.Join(dir, singleName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	_, err = io.Copy(f, r)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	if !modified.IsZero() {
+		if err := os.Chtimes(f.Name(), modified, modified); err != nil {
+			return nil, err
+		}
+	}
+	return source.Local(dir, "-")
 }
