@@ -25,8 +25,9 @@ import (
 func buildCommand() *cli.Command {
 	return &cli.Command{
 		Name: "build", Usage: "make an image of a Dockerfile", ArgsUsage: "PATH | URL | -",
-		Description: "The context is a directory, a git repository, the URL of an archive, or - for standard\n" +
-			"input: an archive, or a Dockerfile that needs no context. The flags are docker buildx's.",
+		Description: "The context is a directory, a git repository, the URL of an archive or of a Dockerfile,\n" +
+			"or - for standard input: an archive, or a Dockerfile that needs no context. The flags\n" +
+			"are docker buildx's.",
 		Flags:  buildFlags(),
 		Action: buildImage,
 	}
@@ -34,7 +35,7 @@ func buildCommand() *cli.Command {
 
 func buildFlags() []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringFlag{Name: "file", Aliases: []string{"f"}, Usage: "the Dockerfile is `FILE`, not CONTEXT/Dockerfile"},
+		&cli.StringFlag{Name: "file", Aliases: []string{"f"}, Usage: "the Dockerfile is `FILE`, or a URL, not CONTEXT/Dockerfile"},
 		&cli.StringSliceFlag{Name: "tag", Aliases: []string{"t"}, Usage: "give the image a `NAME`"},
 		&cli.StringFlag{Name: "target", Usage: "build only up to `STAGE`"},
 		&cli.StringSliceFlag{Name: "build-arg", Usage: "`NAME[=VALUE]` of an ARG; without a value, that of the environment"},

@@ -266,6 +266,9 @@ func (d *draft) input(from string) (*graph.Node, string, error) {
 				from, b.label(i), firstLine(b.stages[i].Location), b.label(d.stage.Index))
 		}
 		s, err := b.stage(i)
+		if errors.Is(err, ErrUnknownImage) { // in a check, where nothing is read from it
+			return b.emptyImage(from, d.stage.Platform), "", nil
+		}
 		if err != nil {
 			return nil, "", err
 		}
@@ -281,8 +284,8 @@ func (d *draft) input(from string) (*graph.Node, string, error) {
 		return n, "", nil
 	}
 	image, err := b.image(from, d.stage.Platform)
-	if errors.Is(err, ErrUnknownImage) { // in a check, where nothing is read from it
-		image, err = &graph.Image{Name: from, Config: *empty(d.stage.Platform)}, nil
+	if errors.Is(err, ErrUnknownImage) {
+		return b.emptyImage(from, d.stage.Platform), "", nil
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("--from=%s: no stage has this name%s, so it is an image: %w", from, b.meant(from, len(b.stages)), err)
@@ -290,4 +293,9 @@ func (d *draft) input(from string) (*graph.Node, string, error) {
 	n := &graph.Node{ID: b.id(), Instruction: "FROM", Text: "FROM " + from, Op: &graph.From{Image: image}, Config: clone(&image.Config)}
 	b.images[key] = n
 	return n, "", nil
+}
+
+// emptyImage stands for a file system that is not known.
+func (b *builder) emptyImage(name string, p oci.Platform) *graph.Node {
+	return &graph.Node{ID: b.id(), Instruction: "FROM", Text: "FROM " + name, Op: &graph.From{}, Config: empty(p)}
 }
