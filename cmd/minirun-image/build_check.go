@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/build"
+	"github.com/minirun/minirun/internal/build/dockerfile"
 	"github.com/minirun/minirun/internal/build/source"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
@@ -53,6 +54,9 @@ func checkDockerfile(ctx *cli.Context) error {
 			return err
 		}
 		defer func() { _ = c.Context.Root.Close() }()
+	}
+	if foreign := dockerfile.ForeignSyntax(c.Name, c.Text, args); foreign != nil {
+		warn(foreign)
 	}
 	result, err := c.Run(ctx.Context)
 	if err != nil {

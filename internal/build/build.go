@@ -2,6 +2,7 @@
 //
 //	build.go      Build: a table of contents
 //	context.go    the Dockerfile and what it may read
+//	epoch.go      SOURCE_DATE_EPOCH
 //	check.go      mistakes, and a Dockerfile that is checked without building
 //	shown.go      what is shown besides steps
 //	images.go     images that FROM and --from name
@@ -67,7 +68,8 @@ type Options struct {
 	Network   string
 	Allow     []string
 	Hosts     []string
-	Epoch     *time.Time
+	unset     []string   // global ARGs that have no value, whatever their defaults
+	Epoch     *time.Time // set by Build, of the build argument or ARG SOURCE_DATE_EPOCH
 	CacheFrom []share.From
 	CacheTo   []share.To
 
@@ -114,6 +116,12 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 	}
 	defer in.close()
 	if file, err = ctxio.Do(ctx, func() (*dockerfile.File, error) { return dockerfile.Parse(in.name, in.text) }); err != nil {
+		return nil, nil, err
+	}
+	if foreign := dockerfile.ForeignSyntax(in.name, in.text, o.BuildArgs); foreign != nil {
+		b.Warnings = append(b.Warnings, foreign)
+	}
+	if err := b.resolveEpoch(ctx, in, &o, file); err != nil {
 		return nil, nil, err
 	}
 	memo, err := tree.OpenMemo(filepath.Join(b.Store.Dir, "build", "memo"))

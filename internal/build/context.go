@@ -30,6 +30,9 @@ type inputs struct {
 	images map[string]string // --build-context NAME=docker-image://…
 	remove []string          // directories that go with the build
 
+	// made says when contexts were made that were fetched, by name; nil for directories.
+	made map[string]func() (time.Time, error)
+
 	main   attest.Material   // what the build's own context is of; without a URI a directory
 	others []attest.Material // what other contexts are of
 	locals []string          // the names of those that are directories
@@ -51,7 +54,7 @@ func (in *inputs) names() []string {
 
 // open opens the contexts and reads the Dockerfile.
 func (b *Builder) open(ctx context.Context, o *Options) (*inputs, error) {
-	in := &inputs{trees: map[string]*tree.Tree{}, images: map[string]string{}}
+	in := &inputs{trees: map[string]*tree.Tree{}, images: map[string]string{}, made: map[string]func() (time.Time, error){graph.MainContext: nil}}
 	if err := b.all(ctx, o, in); err != nil {
 		in.close()
 		return nil, err
@@ -76,7 +79,7 @@ func (b *Builder) all(ctx context.Context, o *Options, in *inputs) error {
 			in.images[strings.ToLower(name)] = ref
 			continue
 		}
-		t, from, err := b.tree(ctx, in, where, "")
+		t, from, err := b.tree(ctx, in, name, where, "")
 		if err != nil {
 			return fmt.Errorf("--build-context %s: %w", name, err)
 		}
@@ -118,7 +121,7 @@ func (b *Builder) main(ctx context.Context, o *Options, in *inputs) error {
 	if err != nil {
 		return err
 	}
-	t, from, err := b.tree(ctx, in, o.Context, file)
+	t, from, err := b.tree(ctx, in, graph.MainContext, o.Context, file)
 	if err != nil {
 		return err
 	}
@@ -182,12 +185,14 @@ func (b *Builder) empty(in *inputs) error {
 
 // tree opens one context: a directory, an archive's URL, or a git repository; and
 // says what it is, if it is no directory.
-func (b *Builder) tree(ctx context.Context, in *inputs, where, file string) (*tree.Tree, attest.Material, error) {
+func (b *Builder) tree(ctx context.Context, in *inputs, name, where, file string) (*tree.Tree, attest.Material, error) {
+	in.made[name] = nil
 	from := attest.Material{URI: source.Public(where)}
 	switch {
 	case source.IsGit(where):
 		t, commit, err := source.Git(ctx, where, b.fetches(), false)
 		from.Digest = commitDigest(commit)
+		in.made[name] = func() (time.Time, error) { return source.CommitTime(ctx, where, commit, b.fetches()) }
 		return t, from, err
 	case source.IsURL(where):
 		f, err := source.Fetch(ctx, where, b.fetches(), "")
@@ -200,8 +205,12 @@ func (b *Builder) tree(ctx context.Context, in *inputs, where, file string) (*tr
 		if err != nil {
 			return nil, from, fmt.Errorf("%s: %w", from.URI, err)
 		}
+		in.made[name] = func() (time.Time, error) { return f.Modified.UTC(), nil }
 		if in.single = !archive; archive {
 			t, err := b.unpack(ctx, in, r)
+			if err == nil && f.Modified.IsZero() {
+				in.made[name] = func() (time.Time, error) { return source.Newest(t.Root.Name()) }
+			}
 			return t, from, err
 		}
 		t, err := b.fileContext(in, r, f.Modified)

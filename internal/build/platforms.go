@@ -39,7 +39,7 @@ func (b *Builder) graphs(ctx context.Context, file *dockerfile.File, in *inputs,
 	for _, p := range o.wanted() {
 		g, err := file.Graph(dockerfile.Options{
 			Name: in.name, BuildArgs: o.BuildArgs, Target: o.Target, Build: platforms.DefaultSpec(), Platform: p,
-			Labels: o.Labels, Hosts: o.Hosts, Network: o.Network, Contexts: in.names(), Images: in.images,
+			Labels: o.Labels, Hosts: o.Hosts, Network: o.Network, Contexts: in.names(), Images: in.images, Unset: o.unset,
 			Allowed: func(what string) bool { return contains(o.Allow, what) },
 			Resolve: func(name string, p oci.Platform) (*graph.Image, error) { return found.image(ctx, name, p) },
 		})

@@ -12,6 +12,8 @@
 //	text.go         instructions as people read them: progress, history
 //	errors.go       errors that quote the Dockerfile
 //	mistakes.go     what was probably meant
+//	remote.go       what SOURCE_DATE_EPOCH asks for: a global ARG, what a stage fetches
+//	syntax.go       "# syntax=", which is not obeyed
 package dockerfile
 
 import (
@@ -37,7 +39,8 @@ import (
 type Options struct {
 	Name      string // of the file, for messages
 	BuildArgs map[string]string
-	Target    string // a stage's name or number; "": the last
+	Unset     []string // global ARGs that have no value, whatever their defaults
+	Target    string   // a stage's name or number; "": the last
 	Build     oci.Platform
 	Platform  oci.Platform // of the result
 	Labels    map[string]string
@@ -218,6 +221,11 @@ func (b *builder) globals(target int) error {
 	for _, command := range b.global {
 		if _, err := b.declare(&b.args, nil, &command); err != nil {
 			return parser.WithLocation(err, command.Location())
+		}
+	}
+	for i := range b.args.args {
+		if v := &b.args.args[i]; slices.Contains(b.o.Unset, v.name) {
+			v.value = nil
 		}
 	}
 	return nil

@@ -331,7 +331,7 @@ func (v *solving) fill(ctx context.Context, m *making, aside string) error {
 		if err != nil {
 			return err
 		}
-		return place.Directory(root, op.Path, int(who.UID), int(who.GID))
+		return place.Directory(root, op.Path, int(who.UID), int(who.GID), v.Epoch)
 	}
 	return v.copy(ctx, m, root)
 }
