@@ -10,7 +10,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/build"
-	"github.com/minirun/minirun/internal/build/dockerfile"
 	"github.com/minirun/minirun/internal/build/source"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
@@ -55,7 +54,7 @@ func checkDockerfile(ctx *cli.Context) error {
 		}
 		defer func() { _ = c.Context.Root.Close() }()
 	}
-	if foreign := dockerfile.ForeignSyntax(c.Name, c.Text, args); foreign != nil {
+	if foreign := c.ForeignSyntax(); foreign != nil {
 		warn(foreign)
 	}
 	result, err := c.Run(ctx.Context)

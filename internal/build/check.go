@@ -62,6 +62,11 @@ func (c *Check) Run(ctx context.Context) (*lint.Result, error) {
 	})
 }
 
+// ForeignSyntax returns a warning if the Dockerfile asks for another language.
+func (c *Check) ForeignSyntax() error {
+	return dockerfile.ForeignSyntax(c.Name, c.Text, c.Options.BuildArgs)
+}
+
 // lintOptions are what both a build and a check know.
 func lintOptions(name string, t *tree.Tree, o *Options) lint.Options {
 	options := lint.Options{Name: name, BuildArgs: o.BuildArgs, Target: o.Target, Platform: platforms.Format(o.wanted()[0])}
