@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -25,8 +24,9 @@ import (
 func buildCommand() *cli.Command {
 	return &cli.Command{
 		Name: "build", Usage: "make an image of a Dockerfile", ArgsUsage: "PATH | URL | -",
-		Description: "The context is a directory, a git repository, the URL of an archive, or - for standard\n" +
-			"input: an archive, or a Dockerfile that needs no context. The flags are docker buildx's.",
+		Description: "The context is a directory, a git repository, the URL of an archive or of a Dockerfile,\n" +
+			"or - for standard input: an archive, or a Dockerfile that needs no context. The flags\n" +
+			"are docker buildx's.",
 		Flags:  buildFlags(),
 		Action: buildImage,
 	}
@@ -34,7 +34,7 @@ func buildCommand() *cli.Command {
 
 func buildFlags() []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringFlag{Name: "file", Aliases: []string{"f"}, Usage: "the Dockerfile is `FILE`, not CONTEXT/Dockerfile"},
+		&cli.StringFlag{Name: "file", Aliases: []string{"f"}, Usage: "the Dockerfile is `FILE`, or a URL, not CONTEXT/Dockerfile"},
 		&cli.StringSliceFlag{Name: "tag", Aliases: []string{"t"}, Usage: "give the image a `NAME`"},
 		&cli.StringFlag{Name: "target", Usage: "build only up to `STAGE`"},
 		&cli.StringSliceFlag{Name: "build-arg", Usage: "`NAME[=VALUE]` of an ARG; without a value, that of the environment"},
@@ -101,8 +101,12 @@ func buildOptions(ctx *cli.Context, s *ingest.Store) (o build.Options, err error
 	if err := cacheOptions(ctx, &o); err != nil {
 		return o, err
 	}
-	o.Epoch, err = sourceDateEpoch(o.BuildArgs)
-	return o, err
+	if epoch := os.Getenv(sourceDateEpoch); epoch != "" { // the environment makes it an argument
+		if _, given := o.BuildArgs[sourceDateEpoch]; !given {
+			o.BuildArgs[sourceDateEpoch] = epoch
+		}
+	}
+	return o, nil
 }
 
 // wantedPlatforms reads --platform; local is this machine's.
@@ -168,27 +172,8 @@ func hosts(list []string) ([]string, error) {
 	return out, nil
 }
 
-// sourceDateEpoch is the time of everything that is made, if it is given: as an
-// argument, or in the environment, which makes it one.
-func sourceDateEpoch(args map[string]string) (*time.Time, error) {
-	const name = "SOURCE_DATE_EPOCH"
-	text, ok := args[name]
-	if !ok {
-		if text = os.Getenv(name); text == "" {
-			return nil, nil
-		}
-		args[name] = text
-	}
-	if text == "" {
-		return nil, nil
-	}
-	seconds, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
-		return nil, fmt.Errorf("%s=%s: must be seconds since 1970", name, text)
-	}
-	t := time.Unix(seconds, 0).UTC()
-	return &t, nil
-}
+// sourceDateEpoch is the argument that says the time of everything that is made.
+const sourceDateEpoch = "SOURCE_DATE_EPOCH"
 
 // pullBase fetches an image that a Dockerfile names.
 func pullBase(ctx context.Context, s *ingest.Store, text string, p oci.Platform, index bool, shown transfer.Progress) error {

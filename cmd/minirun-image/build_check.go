@@ -1,17 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
-	"strings"
+	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/build"
-	"github.com/minirun/minirun/internal/build/lint"
 	"github.com/minirun/minirun/internal/build/source"
-	"github.com/minirun/minirun/internal/ctxio"
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/ingest"
 )
 
 // checkDockerfile is build --check: nothing is built, and no image is pulled.
@@ -20,31 +21,43 @@ func checkDockerfile(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	contexts, err := pairs("build-context", ctx.StringSlice("build-context"))
+	if err != nil {
+		return err
+	}
+	wanted, err := wantedPlatforms(ctx.StringSlice("platform"))
+	if err != nil {
+		return err
+	}
 	where, file := ctx.Args().First(), ctx.String("file")
-	o := lint.Options{Name: file, BuildArgs: args, Target: ctx.String("target"), Platform: firstPlatform(ctx), Check: args[lint.Argument]}
-	var text []byte
+	c := &build.Check{
+		Name: cmp.Or(file, "Dockerfile"), Store: &ingest.Store{Store: &image.Store{Dir: ctx.String("store")}},
+		Options: &build.Options{BuildArgs: args, Target: ctx.String("target"), Platforms: wanted, Contexts: contexts},
+	}
 	switch {
 	case source.IsGit(where) || source.IsURL(where):
 		return errors.New("build --check: reads Dockerfiles of directories, or standard input")
 	case where == "-" && file == "":
-		text, err = source.ReadDockerfileAt(ctx.Context, "-", os.Stdin)
+		c.Text, err = source.ReadDockerfileAt(ctx.Context, "-", os.Stdin)
 	case file == "":
-		text, err = source.ReadDockerfileOf(where)
+		file = filepath.Join(where, "Dockerfile")
+		c.Text, err = source.ReadDockerfileOf(where)
 	default:
-		text, err = source.ReadDockerfileAt(ctx.Context, file, os.Stdin)
+		c.Text, err = source.ReadDockerfileAt(ctx.Context, file, os.Stdin)
 	}
 	if err != nil {
 		return err
 	}
 	if where != "-" {
-		t, err := source.Local(where, file)
-		if err != nil {
+		if c.Context, err = source.Local(where, file); err != nil {
 			return err
 		}
-		defer func() { _ = t.Root.Close() }()
-		o.Ignored, o.Exists = t.Ignored, t.Exists
+		defer func() { _ = c.Context.Root.Close() }()
 	}
-	result, err := ctxio.Do(ctx.Context, func() (*lint.Result, error) { return lint.Check(text, o) })
+	if foreign := c.ForeignSyntax(); foreign != nil {
+		warn(foreign)
+	}
+	result, err := c.Run(ctx.Context)
 	if err != nil {
 		return err
 	}
@@ -59,10 +72,4 @@ func checkDockerfile(ctx *cli.Context) error {
 		return fmt.Errorf("build --check: %d findings", n)
 	}
 	return nil
-}
-
-// firstPlatform is what a Dockerfile is checked for.
-func firstPlatform(ctx *cli.Context) string {
-	first, _, _ := strings.Cut(strings.Join(ctx.StringSlice("platform"), ","), ",")
-	return first
 }

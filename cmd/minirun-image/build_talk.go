@@ -66,11 +66,11 @@ func (t *talk) warnings() {
 	}
 	fmt.Fprintf(os.Stderr, "\n %d warning%s found (minirun build --check shows what to do):\n", len(t.found.Warnings), many)
 	for _, w := range t.found.Warnings {
-		line := ""
-		if w.Line > 0 {
-			line = fmt.Sprintf(" (line %d)", w.Line)
+		at := ""
+		if line := w.Line(); line > 0 {
+			at = fmt.Sprintf(" (line %d)", line)
 		}
-		termtext.Fprintf(os.Stderr, " - %s: %s%s\n", w.Rule, w.Detail, line)
+		termtext.Fprintf(os.Stderr, " - %s: %s%s\n", w.Rule, w.Detail, at)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/debuglog"
@@ -128,6 +129,9 @@ func app() *cli.App {
 		Before: func(ctx *cli.Context) error {
 			if ctx.Bool("debug") {
 				debuglog.To(func(text string) { termtext.Fprintf(os.Stderr, "minirun: debug: %s\n", text) })
+			}
+			for _, fd := range cmdline.Descriptors(os.Args) { // it is read here, and not by what is executed
+				unix.CloseOnExec(fd)
 			}
 			dir, err := filepath.Abs(ctx.String("store"))
 			if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/image"
 )
 
@@ -75,6 +76,11 @@ func becomeImage(args []string) error {
 	path, err := imageProgram()
 	if err != nil {
 		return err
+	}
+	for _, fd := range cmdline.Descriptors(args) { // sortDescriptors has set close-on-exec
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil && !errors.Is(err, unix.EBADF) {
+			return fmt.Errorf("pass on descriptor %d: %w", fd, err)
+		}
 	}
 	err = unix.Exec(path, append([]string{"minirun"}, args...), os.Environ())
 	return &os.PathError{Op: "exec", Path: path, Err: err}

@@ -2,6 +2,8 @@
 //
 //	build.go      Build: a table of contents
 //	context.go    the Dockerfile and what it may read
+//	epoch.go      SOURCE_DATE_EPOCH
+//	check.go      mistakes, and a Dockerfile that is checked without building
 //	shown.go      what is shown besides steps
 //	images.go     images that FROM and --from name
 //	platforms.go  a graph for each platform, carried out side by side
@@ -33,7 +35,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/containerd/platforms"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/build/dockerfile"
@@ -68,7 +69,8 @@ type Options struct {
 	Allow     []string
 	Hosts     []string
 	Limits    graph.Limits
-	Epoch     *time.Time
+	unset     []string   // global ARGs that have no value, whatever their defaults
+	Epoch     *time.Time // set by Build, of the build argument or ARG SOURCE_DATE_EPOCH
 	CacheFrom []share.From
 	CacheTo   []share.To
 
@@ -117,7 +119,10 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 	if file, err = ctxio.Do(ctx, func() (*dockerfile.File, error) { return dockerfile.Parse(in.name, in.text) }); err != nil {
 		return nil, nil, err
 	}
-	if err := check(ctx, in, &o); err != nil {
+	if foreign := dockerfile.ForeignSyntax(in.name, in.text, o.BuildArgs); foreign != nil {
+		b.Warnings = append(b.Warnings, foreign)
+	}
+	if err := b.resolveEpoch(ctx, in, &o, file); err != nil {
 		return nil, nil, err
 	}
 	memo, err := tree.OpenMemo(filepath.Join(b.Store.Dir, "build", "memo"))
@@ -134,8 +139,9 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 	}
 	imports := b.importCaches(ctx, &o, s)
 	defer func() { b.Warnings = append(b.Warnings, imports.Warnings()...) }()
-	graphs, err := b.graphs(ctx, file, in, &o)
-	if err != nil {
+	found := &bases{Builder: b, o: &o, found: map[string]*graph.Image{}}
+	graphs, err := b.graphs(ctx, file, in, &o, found)
+	if err := check(ctx, in, &o, found, err); err != nil {
 		return nil, file, err
 	}
 	s.Several = len(graphs) > 1
@@ -147,26 +153,6 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 		built[i].origin, built[i].Imports, built[i].Inline = from, imports, Inline(o.CacheTo)
 	}
 	return built, file, nil
-}
-
-// check looks for mistakes. It is an error only if the Dockerfile says so
-// (# check=error=true), or if there is no such target.
-func check(ctx context.Context, in *inputs, o *Options) error {
-	options := lint.Options{Name: in.name, BuildArgs: o.BuildArgs, Target: o.Target, Check: o.BuildArgs[lint.Argument]}
-	if len(o.Platforms) > 0 {
-		options.Platform = platforms.Format(o.Platforms[0])
-	}
-	if t := in.trees[graph.MainContext]; t != nil {
-		options.Ignored, options.Exists = t.Ignored, t.Exists
-	}
-	result, err := ctxio.Do(ctx, func() (*lint.Result, error) { return lint.Check(in.text, options) })
-	if err != nil {
-		return err
-	}
-	if o.Checked != nil {
-		o.Checked(result)
-	}
-	return result.Err
 }
 
 // withoutCache says of which stages nothing is taken from the cache.

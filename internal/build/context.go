@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/minirun/minirun/internal/build/attest"
 	"github.com/minirun/minirun/internal/build/graph"
@@ -24,9 +25,13 @@ type inputs struct {
 	name   string // of the Dockerfile, for messages
 	text   []byte
 	slot   string // names the Dockerfile from one build to the next
+	single bool   // the last context that was fetched is one file, singleName
 	trees  map[string]*tree.Tree
 	images map[string]string // --build-context NAME=docker-image://…
 	remove []string          // directories that go with the build
+
+	// made says when contexts were made that were fetched, by name; nil for directories.
+	made map[string]func() (time.Time, error)
 
 	main   attest.Material   // what the build's own context is of; without a URI a directory
 	others []attest.Material // what other contexts are of
@@ -49,7 +54,7 @@ func (in *inputs) names() []string {
 
 // open opens the contexts and reads the Dockerfile.
 func (b *Builder) open(ctx context.Context, o *Options) (*inputs, error) {
-	in := &inputs{trees: map[string]*tree.Tree{}, images: map[string]string{}}
+	in := &inputs{trees: map[string]*tree.Tree{}, images: map[string]string{}, made: map[string]func() (time.Time, error){graph.MainContext: nil}}
 	if err := b.all(ctx, o, in); err != nil {
 		in.close()
 		return nil, err
@@ -74,7 +79,7 @@ func (b *Builder) all(ctx context.Context, o *Options, in *inputs) error {
 			in.images[strings.ToLower(name)] = ref
 			continue
 		}
-		t, from, err := b.tree(ctx, in, where, "")
+		t, from, err := b.tree(ctx, in, name, where, "")
 		if err != nil {
 			return fmt.Errorf("--build-context %s: %w", name, err)
 		}
@@ -98,13 +103,17 @@ func (b *Builder) main(ctx context.Context, o *Options, in *inputs) error {
 	if err != nil {
 		return err
 	}
-	in.name = cmp.Or(o.File, "Dockerfile")
+	in.name = cmp.Or(o.File, source.DefaultDockerfile)
 	in.slot = abs + "\x00" + in.name
 	here := !source.IsGit(o.Context) && !source.IsURL(o.Context)
 	file := o.File
 	switch {
+	case source.IsURL(file):
+		in.name = source.Public(file)
+		in.text, err = source.ReadDockerfileURL(ctx, file, b.fetches())
+		file = ""
 	case here && file == "":
-		file = filepath.Join(o.Context, "Dockerfile")
+		file = filepath.Join(o.Context, source.DefaultDockerfile)
 		in.text, err = source.ReadDockerfileOf(o.Context)
 	case here:
 		in.text, err = source.ReadDockerfileAt(ctx, file, os.Stdin)
@@ -112,7 +121,7 @@ func (b *Builder) main(ctx context.Context, o *Options, in *inputs) error {
 	if err != nil {
 		return err
 	}
-	t, from, err := b.tree(ctx, in, o.Context, file)
+	t, from, err := b.tree(ctx, in, graph.MainContext, o.Context, file)
 	if err != nil {
 		return err
 	}
@@ -121,7 +130,11 @@ func (b *Builder) main(ctx context.Context, o *Options, in *inputs) error {
 	}
 	t.Label = "the context"
 	in.trees[graph.MainContext] = t
-	if !here {
+	switch {
+	case in.text != nil:
+	case in.single:
+		in.text, err = source.ReadDockerfile(t, singleName)
+	case !here:
 		in.text, err = source.ReadDockerfile(t, in.name)
 	}
 	return err
@@ -133,7 +146,7 @@ func (b *Builder) standardInput(ctx context.Context, o *Options, in *inputs) err
 	if err != nil {
 		return fmt.Errorf("read standard input: %w", err)
 	}
-	in.name, in.slot = cmp.Or(o.File, "Dockerfile"), "-"
+	in.name, in.slot = cmp.Or(o.File, source.DefaultDockerfile), "-"
 	if !archive {
 		if o.File != "" {
 			return errors.New("- as the context is a Dockerfile without one, and -f names another Dockerfile")
@@ -172,21 +185,35 @@ func (b *Builder) empty(in *inputs) error {
 
 // tree opens one context: a directory, an archive's URL, or a git repository; and
 // says what it is, if it is no directory.
-func (b *Builder) tree(ctx context.Context, in *inputs, where, file string) (*tree.Tree, attest.Material, error) {
+func (b *Builder) tree(ctx context.Context, in *inputs, name, where, file string) (*tree.Tree, attest.Material, error) {
+	in.made[name] = nil
 	from := attest.Material{URI: source.Public(where)}
 	switch {
 	case source.IsGit(where):
-		t, commit, err := source.Git(ctx, where, filepath.Join(b.Store.Dir, "build"), false)
+		t, commit, err := source.Git(ctx, where, b.fetches(), false)
 		from.Digest = commitDigest(commit)
+		in.made[name] = func() (time.Time, error) { return source.CommitTime(ctx, where, commit, b.fetches()) }
 		return t, from, err
 	case source.IsURL(where):
-		f, err := source.Fetch(ctx, where, filepath.Join(b.Store.Dir, "build"), "")
+		f, err := source.Fetch(ctx, where, b.fetches(), "")
 		if err != nil {
 			return nil, from, err
 		}
 		defer func() { _ = f.File.Close() }()
 		from.Digest = map[string]string{"sha256": f.Digest.Encoded()}
-		t, err := b.unpack(ctx, in, f.File)
+		r, archive, err := source.Sniff(f.File)
+		if err != nil {
+			return nil, from, fmt.Errorf("%s: %w", from.URI, err)
+		}
+		in.made[name] = func() (time.Time, error) { return f.Modified.UTC(), nil }
+		if in.single = !archive; archive {
+			t, err := b.unpack(ctx, in, r)
+			if err == nil && f.Modified.IsZero() {
+				in.made[name] = func() (time.Time, error) { return source.Newest(t.Root.Name()) }
+			}
+			return t, from, err
+		}
+		t, err := b.fileContext(in, r, f.Modified)
 		return t, from, err
 	}
 	t, err := source.Local(where, file)
@@ -201,4 +228,34 @@ func (b *Builder) unpack(ctx context.Context, in *inputs, r io.Reader) (*tree.Tr
 	}
 	in.remove = append(in.remove, dir)
 	return source.Archive(ctx, r, dir)
+}
+
+// fetches is where files and repositories that were fetched stay for the next build.
+func (b *Builder) fetches() string { return filepath.Join(b.Store.Dir, "build") }
+
+// singleName is the only file of a context whose URL is not that of an archive. In the
+// build's own context it is the Dockerfile.
+const singleName = "context"
+
+// fileContext makes a context of one file.
+func (b *Builder) fileContext(in *inputs, r io.Reader, modified time.Time) (*tree.Tree, error) {
+	dir := b.Store.Temporary("context")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	in.remove = append(in.remove, dir)
+	f, err := os.OpenFile(filepath.Join(dir, singleName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	_, err = io.Copy(f, r)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	if !modified.IsZero() {
+		if err := os.Chtimes(f.Name(), modified, modified); err != nil {
+			return nil, err
+		}
+	}
+	return source.Local(dir, "-")
 }

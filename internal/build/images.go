@@ -30,7 +30,7 @@ type bases struct {
 
 // image is one that FROM or --from names, for a platform.
 func (b *bases) image(ctx context.Context, name string, p oci.Platform) (*graph.Image, error) {
-	key := name + " " + platforms.Format(p)
+	key := baseKey(name, p)
 	if i, ok := b.found[key]; ok {
 		return i, nil
 	}
@@ -40,6 +40,8 @@ func (b *bases) image(ctx context.Context, name string, p oci.Platform) (*graph.
 	}
 	return i, err
 }
+
+func baseKey(name string, p oci.Platform) string { return name + " " + platforms.Format(p) }
 
 // image takes one from the store, or else pulls it.
 func (b *Builder) image(ctx context.Context, o *Options, name string, p oci.Platform) (found *graph.Image, err error) {

@@ -34,15 +34,14 @@ func (o *Options) wanted() []oci.Platform {
 
 // graphs makes a graph for each platform, before anything is carried out: a base
 // image that one of them has not is found out before another one has been built.
-func (b *Builder) graphs(ctx context.Context, file *dockerfile.File, in *inputs, o *Options) ([]*graph.Graph, error) {
-	bases := &bases{Builder: b, o: o, found: map[string]*graph.Image{}}
+func (b *Builder) graphs(ctx context.Context, file *dockerfile.File, in *inputs, o *Options, found *bases) ([]*graph.Graph, error) {
 	var out []*graph.Graph
 	for _, p := range o.wanted() {
 		g, err := file.Graph(dockerfile.Options{
 			Name: in.name, BuildArgs: o.BuildArgs, Target: o.Target, Build: platforms.DefaultSpec(), Platform: p,
-			Labels: o.Labels, Hosts: o.Hosts, Limits: o.Limits, Network: o.Network, Contexts: in.names(), Images: in.images,
+			Labels: o.Labels, Hosts: o.Hosts, Limits: o.Limits, Network: o.Network, Contexts: in.names(), Images: in.images, Unset: o.unset,
 			Allowed: func(what string) bool { return contains(o.Allow, what) },
-			Resolve: func(name string, p oci.Platform) (*graph.Image, error) { return bases.image(ctx, name, p) },
+			Resolve: func(name string, p oci.Platform) (*graph.Image, error) { return found.image(ctx, name, p) },
 		})
 		if err != nil {
 			return nil, err

@@ -41,7 +41,7 @@ var arrows = map[string]string{
 	"internal/build/source":     "build/compressed build/tree ctxio outbound regularfile",
 	"internal/build/export":     "atomicfile build/attest ctxio image image/ingest image/layer image/merge image/transfer namespaces",
 	"internal/build/share":      "build/export build/progress ctxio image image/ingest image/transfer",
-	"internal/build/lint":       "build/dockerfile termtext",
+	"internal/build/lint":       "build/dockerfile image/configure termtext",
 	"internal/build/explain":    "build/graph image/layer",
 	"internal/build/attest":     "regularfile",
 	"internal/build/compressed": "",

@@ -8,6 +8,8 @@
 //	declared_test.go differences that are declared, with a reason
 //	oracle_test.go   makes golden/ with BuildKit (README.md says how)
 //	buildah_test.go  makes golden-buildah/ with buildah, and compares it
+//	lint_test.go     what --check finds, against golden-lint/, which BuildKit has made
+//	given_test.go    where a Dockerfile and its context come from
 //	upstream_test.go BuildKit's own tests of its parser
 //	workshop_test.go the workshop's exercises
 //	mistakes_test.go classic mistakes, and what is said of them

@@ -113,8 +113,12 @@ func (b *buildkit) build(t *testing.T, d *dockerfile) (lines []string, failure s
 			args = append(args, "--"+flag, value)
 		case "build-context":
 			name, where, _ := strings.Cut(value, "=")
-			if image, ok := strings.CutPrefix(where, "docker-image://"); ok {
+			if image, ok := strings.CutPrefix(where, "docker-image://"); ok && b.layouts[image] != "" {
 				args = append(args, "--opt", "context:"+name+"="+b.layout(t, image))
+				continue
+			}
+			if strings.Contains(where, "://") {
+				args = append(args, "--opt", "context:"+name+"="+where)
 				continue
 			}
 			args = append(args, "--local", name+"="+where, "--opt", "context:"+name+"=local:"+name)

@@ -17,6 +17,9 @@ func (d *draft) copyFiles(n *graph.Node, c *instructions.CopyCommand) error {
 	op := &graph.Copy{Chown: c.Chown, Chmod: c.Chmod, Link: independent(c.Link, c.Chmod), Parents: c.Parents, Exclude: c.ExcludePatterns}
 	from, context := (*graph.Node)(nil), graph.MainContext
 	var flags []string
+	if strings.Contains(c.From, "$") {
+		return fmt.Errorf("--from=%s: variables are not expanded here: give the image or stage a name with FROM %s AS NAME, and write --from=NAME", c.From, c.From)
+	}
 	if c.From != "" {
 		var err error
 		if from, context, err = d.input(c.From); err != nil {
@@ -28,6 +31,9 @@ func (d *draft) copyFiles(n *graph.Node, c *instructions.CopyCommand) error {
 		flags = append(flags, "--link")
 	}
 	for _, p := range c.SourcePaths {
+		if isRemote(p) {
+			return fmt.Errorf("%s: the source of COPY cannot be a URL: ADD fetches one", p)
+		}
 		op.Sources = append(op.Sources, graph.Source{From: from, Context: context, Path: clean(p)})
 	}
 	return d.place(n, op, &c.SourcesAndDest, flags)
@@ -88,16 +94,14 @@ func clean(p string) string {
 	return out
 }
 
-// place ends both: here-documents, the destination, the node.
+// place ends both: here-documents, the destination, the node. An empty destination,
+// such as that of a variable without a value, is the current directory.
 func (d *draft) place(n *graph.Node, op *graph.Copy, c *instructions.SourcesAndDest, flags []string) error {
 	for _, content := range c.SourceContents {
 		op.Sources = append(op.Sources, graph.Source{File: &graph.File{Name: content.Path, Content: content.Data}})
 	}
-	if c.DestPath == "" {
-		return fmt.Errorf("%s: the destination is empty: is its variable set?", n.Instruction)
-	}
 	op.Dest = d.absolute(c.DestPath)
-	if directory := strings.HasSuffix(c.DestPath, "/") || c.DestPath == "." || strings.HasSuffix(c.DestPath, "/."); directory && op.Dest != "/" {
+	if directory := strings.HasSuffix(c.DestPath, "/") || c.DestPath == "" || c.DestPath == "." || strings.HasSuffix(c.DestPath, "/."); directory && op.Dest != "/" {
 		op.Dest += "/"
 	}
 	n.Op = op

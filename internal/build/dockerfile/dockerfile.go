@@ -12,6 +12,8 @@
 //	text.go         instructions as people read them: progress, history
 //	errors.go       errors that quote the Dockerfile
 //	mistakes.go     what was probably meant
+//	remote.go       what SOURCE_DATE_EPOCH asks for: a global ARG, what a stage fetches
+//	syntax.go       "# syntax=", which is not obeyed
 package dockerfile
 
 import (
@@ -37,7 +39,8 @@ import (
 type Options struct {
 	Name      string // of the file, for messages
 	BuildArgs map[string]string
-	Target    string // a stage's name or number; "": the last
+	Unset     []string // global ARGs that have no value, whatever their defaults
+	Target    string   // a stage's name or number; "": the last
 	Build     oci.Platform
 	Platform  oci.Platform // of the result
 	Labels    map[string]string
@@ -56,6 +59,9 @@ type Options struct {
 	// Resolve reads what an image says. It is asked only for images that are needed.
 	Resolve func(name string, p oci.Platform) (*graph.Image, error)
 }
+
+// ErrUnknownImage is what Resolve returns in a check for an image that is not known.
+var ErrUnknownImage = errors.New("unknown image")
 
 // A File is a Dockerfile, parsed.
 type File struct {
@@ -91,22 +97,10 @@ func Parse(name string, text []byte) (*File, error) {
 
 // Graph makes the graph for one platform.
 func (f *File) Graph(o Options) (*graph.Graph, error) {
-	f, err := Parse(o.Name, f.Text) // instructions are expanded in place
+	b, target, err := f.builder(o)
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{File: f, o: o, g: &graph.Graph{Platform: o.Platform}, lex: shell.NewLex(f.escape), images: map[string]*graph.Node{}}
-	target, err := f.find(o.Target)
-	if err != nil {
-		return nil, err
-	}
-	if err := b.globals(target); err != nil {
-		return nil, quote(err, o.Name, f.Text)
-	}
-	b.g.Stages = make([]*graph.Stage, len(f.stages))
-	b.state = make([]int, len(f.stages))
-	b.scopes = make([]*scope, len(f.stages))
-	b.depths = make([]int, len(f.stages))
 	if b.g.Target, err = b.stage(target); err != nil {
 		return nil, quote(err, o.Name, f.Text)
 	}
@@ -119,6 +113,50 @@ func (f *File) Graph(o Options) (*graph.Graph, error) {
 		return nil, err
 	}
 	return b.g, nil
+}
+
+// Check returns the first error of the conversion: of all stages in their order, or of
+// those that the target needs. Stages of images that are not known are not converted.
+func (f *File) Check(o Options, all bool) error {
+	b, target, err := f.builder(o)
+	if err != nil {
+		return err
+	}
+	first := target
+	if all {
+		first = 0
+	}
+	for i := first; i <= target; i++ {
+		if _, err := b.stage(i); err != nil && !errors.Is(err, ErrUnknownImage) {
+			return quote(err, o.Name, f.Text)
+		}
+	}
+	return nil
+}
+
+// builder begins a graph: the global variables are known.
+func (f *File) builder(o Options) (b *builder, target int, err error) {
+	if f, err = Parse(o.Name, f.Text); err != nil { // instructions are expanded in place
+		return nil, 0, err
+	}
+	b = &builder{File: f, o: o, g: &graph.Graph{Platform: o.Platform}, lex: shell.NewLex(f.escape), images: map[string]*graph.Node{}}
+	if target, err = f.find(o.Target); err != nil {
+		return nil, 0, err
+	}
+	if err := b.globals(target); err != nil {
+		return nil, 0, quote(err, o.Name, f.Text)
+	}
+	for i := range f.stages { // also of stages that the target does not need
+		if _, _, err := b.fromWords(&f.stages[i]); err != nil {
+			return nil, 0, quote(parser.WithLocation(err, f.stages[i].Location), o.Name, f.Text)
+		}
+	}
+	b.g.Stages = make([]*graph.Stage, len(f.stages))
+	b.state = make([]int, len(f.stages))
+	b.failed = make([]error, len(f.stages))
+	b.scopes = make([]*scope, len(f.stages))
+	b.depths = make([]int, len(f.stages))
+	return b, target, nil
 }
 
 // Has says whether there is a stage to build, by its name or number.
@@ -160,6 +198,7 @@ type builder struct {
 	platform map[string]string // those that nobody declares
 
 	state  []int    // of stages: 0 not begun, 1 begun, 2 made
+	failed []error  // why stages could not be made
 	scopes []*scope // of stages that are made, for stages on top of them
 	depths []int    // how many layers they have
 	spent  int      // see budget.go
@@ -185,6 +224,11 @@ func (b *builder) globals(target int) error {
 			return parser.WithLocation(err, command.Location())
 		}
 	}
+	for i := range b.args.args {
+		if v := &b.args.args[i]; slices.Contains(b.o.Unset, v.name) {
+			v.value = nil
+		}
+	}
 	return nil
 }
 
@@ -192,20 +236,9 @@ func (b *builder) globals(target int) error {
 // a stage what is global. What it has come to is returned.
 func (b *builder) declare(s, global *scope, command *instructions.ArgCommand) (parts []string, err error) {
 	for _, a := range command.Args {
-		value := a.Value
-		if value != nil {
-			v, err := b.expander(s).word(*value)
-			if err != nil {
-				return nil, err
-			}
-			value = &v
-		}
-		if given, ok := b.o.BuildArgs[a.Key]; ok {
-			value = &given
-		} else if value == nil && global != nil {
-			if v, ok := global.arg(a.Key); ok {
-				value = &v
-			}
+		value, err := b.value(s, global, a)
+		if err != nil {
+			return nil, err
 		}
 		s.set(a.Key, value)
 		part := a.Key
@@ -215,6 +248,24 @@ func (b *builder) declare(s, global *scope, command *instructions.ArgCommand) (p
 		parts = append(parts, part)
 	}
 	return parts, nil
+}
+
+// value is what one variable of an ARG has, nil for none. The default that --build-arg
+// replaces is not expanded: ${X:?…} fails there only if X is needed.
+func (b *builder) value(s, global *scope, a instructions.KeyValuePairOptional) (*string, error) {
+	if given, ok := b.o.BuildArgs[a.Key]; ok {
+		return &given, nil
+	}
+	if a.Value != nil {
+		v, err := b.expander(s).word(*a.Value)
+		return &v, err
+	}
+	if global != nil {
+		if v, ok := global.arg(a.Key); ok {
+			return &v, nil
+		}
+	}
+	return nil, nil
 }
 
 func (b *builder) expander(s *scope) expander { return expander{b, b.lex, s} }

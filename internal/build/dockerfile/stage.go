@@ -1,6 +1,7 @@
 package dockerfile
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -39,14 +40,17 @@ func clone(c *docker.DockerOCIImage) *docker.DockerOCIImage {
 }
 
 // stage makes a stage and those it needs.
-func (b *builder) stage(i int) (*graph.Stage, error) {
-	switch b.state[i] {
-	case 2:
+func (b *builder) stage(i int) (s *graph.Stage, err error) {
+	switch {
+	case b.state[i] == 2:
 		return b.g.Stages[i], nil
-	case 1:
+	case b.failed[i] != nil:
+		return nil, b.failed[i]
+	case b.state[i] == 1:
 		return nil, fmt.Errorf("circular dependency detected on stage: %s: it needs what it makes", b.label(i))
 	}
 	b.state[i] = 1
+	defer func() { b.failed[i] = err }()
 	source := &b.stages[i]
 	d := &draft{b: b, stage: &graph.Stage{Index: i, Name: source.Name}}
 	triggers, err := d.from(source)
@@ -92,6 +96,11 @@ func (b *builder) id() int {
 	return b.nodes - 1
 }
 
+func firstLine(at []parser.Range) int {
+	first, _ := lines(at)
+	return first
+}
+
 func lines(at []parser.Range) (first, last int) {
 	if len(at) == 0 {
 		return 0, 0
@@ -119,28 +128,11 @@ func (d *draft) add(n *graph.Node) error {
 // from begins a stage, and returns what its base wants to happen next.
 func (d *draft) from(source *instructions.Stage) (triggers []string, err error) {
 	b := d.b
-	names := b.expander(&b.args)
-	name, err := names.word(source.BaseName)
+	name, platform, err := b.fromWords(source)
 	if err != nil {
 		return nil, err
 	}
-	if name == "" {
-		return nil, fmt.Errorf("base name (%s) should not be blank: declare its ARG before the first FROM, with a default, or give --build-arg", source.BaseName)
-	}
-	d.stage.Base, d.stage.Platform = name, b.o.Platform
-	if source.Platform != "" {
-		text, err := names.word(source.Platform)
-		if err == nil && text == "" {
-			err = fmt.Errorf("is empty: declare its ARG before the first FROM")
-		}
-		if err == nil {
-			d.stage.Platform, err = platforms.Parse(text)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("FROM --platform=%s: %w", source.Platform, err)
-		}
-		d.stage.Platform = platforms.Normalize(d.stage.Platform)
-	}
+	d.stage.Base, d.stage.Platform = name, platform
 	first, last := lines(source.Location)
 	n := &graph.Node{Instruction: "FROM", Text: fromText(source, name), First: first, Last: last}
 	op, config, err := b.base(d.stage)
@@ -159,6 +151,31 @@ func (d *draft) from(source *instructions.Stage) (triggers []string, err error) 
 		d.vars.args = b.scopes[op.Stage.Index].inherited() // a stage on top of another one has its ARGs
 	}
 	return triggers, nil
+}
+
+// fromWords expands a FROM's name and platform.
+func (b *builder) fromWords(source *instructions.Stage) (name string, p oci.Platform, err error) {
+	names := b.expander(&b.args)
+	if name, err = names.word(source.BaseName); err != nil {
+		return "", p, err
+	}
+	if name == "" {
+		return "", p, fmt.Errorf("base name (%s) should not be blank: declare its ARG before the first FROM, with a default, or give --build-arg", source.BaseName)
+	}
+	if source.Platform == "" {
+		return name, b.o.Platform, nil
+	}
+	text, err := names.word(source.Platform)
+	if err == nil && text == "" {
+		err = fmt.Errorf("is empty: declare its ARG before the first FROM")
+	}
+	if err == nil {
+		p, err = platforms.Parse(text)
+	}
+	if err != nil {
+		return "", p, fmt.Errorf("FROM --platform=%s: %w", source.Platform, err)
+	}
+	return name, platforms.Normalize(p), nil
 }
 
 func fromText(source *instructions.Stage, name string) string {
@@ -183,7 +200,7 @@ func (b *builder) base(s *graph.Stage) (*graph.From, *docker.DockerOCIImage, err
 		s.Platform = below.Platform
 		return &graph.From{Stage: below}, below.Last().Config, nil
 	}
-	if s.Base == scratch {
+	if s.Base == scratch || b.o.Images[strings.ToLower(s.Base)] == scratch {
 		s.Platform = b.o.Platform // nothing is for every platform, whatever --platform says
 		return &graph.From{}, empty(s.Platform), nil
 	}
@@ -227,6 +244,9 @@ func (b *builder) image(name string, p oci.Platform) (*graph.Image, error) {
 // context's, or an image's. A context has no node: its name is returned.
 func (d *draft) input(from string) (*graph.Node, string, error) {
 	b := d.b
+	if b.o.Images[strings.ToLower(from)] == scratch { // --build-context NAME=docker-image://scratch
+		from = scratch
+	}
 	if slices.Contains(b.o.Contexts, from) {
 		return nil, from, nil
 	}
@@ -241,7 +261,14 @@ func (d *draft) input(from string) (*graph.Node, string, error) {
 		if i == d.stage.Index {
 			return nil, "", fmt.Errorf("--from=%s: circular dependency detected on stage: %s is the stage that this instruction is in", from, from)
 		}
+		if i > d.stage.Index {
+			return nil, "", fmt.Errorf("--from=%s: stage %s is defined later, at line %d: it must be defined before stage %s, which copies from it",
+				from, b.label(i), firstLine(b.stages[i].Location), b.label(d.stage.Index))
+		}
 		s, err := b.stage(i)
+		if errors.Is(err, ErrUnknownImage) { // in a check, where nothing is read from it
+			return b.emptyImage(from, d.stage.Platform), "", nil
+		}
 		if err != nil {
 			return nil, "", err
 		}
@@ -257,10 +284,18 @@ func (d *draft) input(from string) (*graph.Node, string, error) {
 		return n, "", nil
 	}
 	image, err := b.image(from, d.stage.Platform)
+	if errors.Is(err, ErrUnknownImage) {
+		return b.emptyImage(from, d.stage.Platform), "", nil
+	}
 	if err != nil {
 		return nil, "", fmt.Errorf("--from=%s: no stage has this name%s, so it is an image: %w", from, b.meant(from, len(b.stages)), err)
 	}
 	n := &graph.Node{ID: b.id(), Instruction: "FROM", Text: "FROM " + from, Op: &graph.From{Image: image}, Config: clone(&image.Config)}
 	b.images[key] = n
 	return n, "", nil
+}
+
+// emptyImage stands for a file system that is not known.
+func (b *builder) emptyImage(name string, p oci.Platform) *graph.Node {
+	return &graph.Node{ID: b.id(), Instruction: "FROM", Text: "FROM " + name, Op: &graph.From{}, Config: empty(p)}
 }

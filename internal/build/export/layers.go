@@ -6,6 +6,7 @@
 //	output.go      --output, as data
 //	annotation.go  --annotation, as data
 //	write.go       archives of images and of files
+//	layout.go      OCI image layouts that are directories
 //	local.go       files into a directory of the user's, through a directory aside
 package export
 

@@ -2,13 +2,9 @@ package export
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/minirun/minirun/internal/atomicfile"
@@ -31,26 +27,6 @@ func Archive(ctx context.Context, s *ingest.Store, o Output, images []transfer.S
 		return err
 	}
 	return done(transfer.Save(ctx, s, images, "", out, p))
-}
-
-// layout writes it as a directory, which is there when it is whole.
-func layout(ctx context.Context, s *ingest.Store, dest string, images []transfer.Saved, p transfer.Progress) error {
-	entries, err := os.ReadDir(dest)
-	switch {
-	case err == nil && len(entries) > 0:
-		return fmt.Errorf("%s is not empty: give a new directory", dest)
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return err
-	}
-	aside := filepath.Clean(dest) + "." + rand.Text()
-	err = transfer.Save(ctx, s, images, aside, nil, p)
-	if err == nil {
-		err = os.Rename(aside, dest)
-	}
-	if err != nil {
-		err = errors.Join(err, os.RemoveAll(aside))
-	}
-	return err
 }
 
 // create opens what an output goes to. What is written becomes the file when done

@@ -7,103 +7,110 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	docker "github.com/moby/docker-image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/internal/image/configure"
 )
 
 // A stage is what is known behind an instruction of one.
 type stage struct {
-	args    *scope // of ARG
-	env     *scope
-	shell   bool   // SHELL has been set
-	workdir string // absolute; "" while only the base image knows
-	only    map[string]instructions.Command
+	args     *scope // of ARG
+	env      *scope
+	over     *scope // those of ARG that count more than ENV, since they came later
+	shell    bool   // SHELL has been set, here or in the base image
+	workdir  string // absolute; "" while only the base image knows
+	anchored bool   // there was a WORKDIR
+	only     map[string]instructions.Command
 
 	packages [][2]string // directories that a RUN has installed packages in, and what it was
 }
 
-// vars are all variables; the environment wins.
-func (s *stage) vars() scopes { return scopes{s.env, s.args} }
+// vars are all variables, those that count before the others.
+func (s *stage) vars() scopes { return scopes{s.over, s.env, s.args} }
 
-// stage goes through one stage, or only looks at its FROM.
-func (c *checker) stage(i int, needed bool) {
+// stage goes through the instructions of one stage, if they are needed, and returns
+// false if the conversion fails there.
+func (c *checker) stage(i int, b base, needed bool) bool {
 	definition := &c.stages[i]
-	base, platform := c.from(definition)
-	s := &stage{args: newScope(), env: newScope(), only: map[string]instructions.Command{}}
+	s := &stage{args: newScope(), over: newScope(), env: newScope(), only: map[string]instructions.Command{}}
 	c.done = append(c.done, s)
 	if !needed {
-		return
+		return true
 	}
-	if n, ok := c.find(base, i, false); ok {
+	if n, ok := c.find(b.name, i, false); ok {
 		below := c.done[n]
-		s.args, s.env, s.shell, s.workdir = below.args.clone(), below.env.clone(), below.shell, below.workdir
+		s.args, s.env, s.shell, s.workdir, s.anchored = below.args.clone(), below.env.clone(), below.shell, below.workdir, below.anchored
 	} else {
-		c.image(s, base)
-		c.basePlatform(definition, base, platform)
+		c.image(s, definition, b)
 	}
 	for _, command := range definition.Commands {
-		c.command(s, i, command)
+		if c.command(s, i, command); c.failedAt(command.Location()) {
+			return false
+		}
 	}
 	c.entrypointAndCmd(s)
+	return true
 }
 
 // image begins with a base image.
-func (c *checker) image(s *stage, name string) {
+func (c *checker) image(s *stage, definition *instructions.Stage, b base) {
 	s.env.declare("PATH") // minirun, as BuildKit, gives every image one
-	if name == "scratch" {
+	if b.name == "scratch" {
 		return
 	}
-	var env []string
-	if c.o.BaseEnv != nil {
-		env = c.o.BaseEnv(name)
+	want := c.target
+	if p, err := platforms.Parse(b.platform); err == nil && b.platform != "" {
+		want = platforms.Normalize(p)
 	}
-	s.env.foreign = env == nil
-	for _, e := range env {
+	var image *docker.DockerOCIImage
+	if c.o.Base != nil {
+		image = c.o.Base(b.name, want)
+	}
+	if image == nil {
+		s.env.foreign = true
+		return
+	}
+	c.basePlatform(definition, b.name, want, image.Platform)
+	s.shell = len(image.Config.Shell) > 0
+	for _, e := range image.Config.Env {
 		name, value, _ := strings.Cut(e, "=")
 		s.env.set(name, value)
 	}
 }
 
-// command runs the rules of one instruction, then carries out what it means for the
-// next ones.
+// command expands the variables of an instruction, runs its rules, then carries out
+// what it means for the next ones.
 func (c *checker) command(s *stage, index int, command instructions.Command) {
 	l, where := c.at(command.Comments()), command.Location()
-	if a, ok := command.(*instructions.AddCommand); ok {
-		c.ignored(l, s, "Add", a.SourcePaths, where)
-		c.outside(l, a.SourcePaths, where)
+	if a, ok := command.(*instructions.ArgCommand); ok {
+		c.argument(l, s, a)
+		return
 	}
-	if a, ok := command.(*instructions.CopyCommand); ok && a.From == "" {
-		c.ignored(l, s, "Copy", a.SourcePaths, where)
-		c.outside(l, a.SourcePaths, where)
+	c.expand(s, command).report(l, where)
+	if o, ok := command.(*instructions.ExposeCommand); ok {
+		c.expose(l, s, o)
 	}
-	r := &reader{c: c, vars: s.vars()}
-	if e, ok := command.(instructions.SupportsSingleWordExpansion); ok {
-		_ = e.Expand(r.word) // words that cannot be expanded stay: the build has the error
+	if c.failedAt(where) {
+		return
 	}
-	if e, ok := command.(instructions.SupportsSingleWordExpansionRaw); ok {
-		c.lex.RawQuotes, c.lex.RawEscapes = true, true
-		_ = e.ExpandRaw(r.word)
-		c.lex.RawQuotes, c.lex.RawEscapes = false, false
-	}
-	r.report(l, where)
-	c.listQuotes(l, command, where)
-
 	switch o := command.(type) {
-	case *instructions.ArgCommand:
-		c.secrets(l, "ARG", argKeys(o), where)
-		c.declare(s.args, c.globals, c.o.BuildArgs, o)
 	case *instructions.EnvCommand:
+		c.legacy(l, o.Name(), o.Env, where)
 		c.secrets(l, "ENV", envKeys(o), where)
 		for _, kv := range o.Env {
+			s.over.remove(kv.Key)
 			s.env.set(kv.Key, kv.Value)
 		}
+	case *instructions.LabelCommand:
+		c.legacy(l, o.Name(), o.Labels, where)
 	case *instructions.ShellCommand:
 		s.shell = true
 	case *instructions.WorkdirCommand:
 		c.workdir(l, s, o)
-	case *instructions.ExposeCommand:
-		c.expose(l, o)
 	case *instructions.CmdCommand:
 		c.execQuotes(l, "CMD", o.PrependShell, o.CmdLine, where)
 		c.shellForm(l, s, "CMD", o.ShellDependantCmdLine, where)
@@ -120,11 +127,75 @@ func (c *checker) command(s *stage, index int, command instructions.Command) {
 		c.cdAlone(l, o)
 		c.windows(l, contentsOf(o.Files), where)
 		s.installed(o)
+	case *instructions.AddCommand:
+		c.sources(l, "Add", o, o.SourcePaths)
 	case *instructions.CopyCommand:
+		if o.From == "" {
+			c.sources(l, "Copy", o, o.SourcePaths)
+		}
 		c.copyFrom(l, index, o)
 		c.overInstalled(l, s, o)
 		c.windows(l, dataOf(o.SourceContents), where)
 	}
+}
+
+// expand replaces the variables of an instruction, and returns which ones nobody
+// defines.
+func (c *checker) expand(s *stage, command instructions.Command) *reader {
+	r := &reader{c: c, vars: s.vars()}
+	if e, ok := command.(instructions.SupportsSingleWordExpansion); ok {
+		if err := e.Expand(r.word); err != nil { // which is the build's
+			return r
+		}
+	}
+	if e, ok := command.(instructions.SupportsSingleWordExpansionRaw); ok {
+		c.lex.SkipProcessQuotes = true
+		_ = e.ExpandRaw(r.word)
+		c.lex.SkipProcessQuotes = false
+	}
+	return r
+}
+
+// argument runs the rules of an ARG, whose variables may use those before them, and
+// carries it out. A default that --build-arg replaces is not looked at.
+func (c *checker) argument(l *linter.Linter, s *stage, o *instructions.ArgCommand) {
+	for _, arg := range o.Args {
+		c.secrets(l, "ARG", []string{arg.Key}, o.Location())
+		value, ok := c.o.BuildArgs[arg.Key]
+		switch {
+		case ok:
+		case arg.Value != nil:
+			r := &reader{c: c, vars: s.vars()}
+			var err error
+			value, err = r.word(*arg.Value)
+			if r.report(l, o.Location()); err != nil && c.failedAt(o.Location()) {
+				return
+			}
+			ok = true
+		default:
+			value, ok = c.globals.Get(arg.Key)
+		}
+		s.args.declare(arg.Key)
+		if ok {
+			s.args.set(arg.Key, value)
+			s.over.set(arg.Key, value)
+		}
+	}
+}
+
+// legacy: LegacyKeyValueFormat, once for each instruction.
+func (c *checker) legacy(l *linter.Linter, name string, pairs instructions.KeyValuePairs, where []parser.Range) {
+	rule := &linter.RuleLegacyKeyValueFormat
+	if slices.ContainsFunc(pairs, func(kv instructions.KeyValuePair) bool { return kv.NoDelim }) {
+		l.Run(rule, where, rule.Format(name))
+	}
+}
+
+// sources runs the rules of the files that COPY and ADD read in the context.
+func (c *checker) sources(l *linter.Linter, verb string, command instructions.Command, sources []string) {
+	c.ignored(l, verb, sources, command.Location())
+	c.outside(l, sources, command.Location())
+	c.listQuotes(l, command, command.Location())
 }
 
 // shellForm: JSONArgsRecommended. Who has set SHELL means it.
@@ -147,7 +218,7 @@ func (c *checker) once(s *stage, command instructions.Command) {
 	s.only[name] = command
 }
 
-// workdir: WorkdirRelativePath.
+// workdir: WorkdirRelativePath, on the first one.
 func (c *checker) workdir(l *linter.Linter, s *stage, o *instructions.WorkdirCommand) {
 	rule := &linter.RuleWorkdirRelativePath
 	switch {
@@ -155,30 +226,47 @@ func (c *checker) workdir(l *linter.Linter, s *stage, o *instructions.WorkdirCom
 		s.workdir = path.Clean(o.Path)
 	case s.workdir != "":
 		s.workdir = path.Join(s.workdir, o.Path)
-	default:
+	case !s.anchored:
 		c.hint = fmt.Sprintf("It begins at the base image's WORKDIR, which the next version of that may change. Write WORKDIR %s", path.Join("/", o.Path))
 		l.Run(rule, o.Location(), rule.Format(o.Path))
 		c.hint = ""
 	}
+	s.anchored = true
 }
 
-// expose: ExposeProtoCasing, ExposeInvalidFormat.
-func (c *checker) expose(l *linter.Linter, o *instructions.ExposeCommand) {
+// expose: ExposeProtoCasing, ExposeInvalidFormat. Ports end with one that cannot be read.
+func (c *checker) expose(l *linter.Linter, s *stage, o *instructions.ExposeCommand) {
 	casing, format := &linter.RuleExposeProtoCasing, &linter.RuleExposeInvalidFormat
 	for _, port := range o.Ports {
-		number, protocol, _ := strings.Cut(port, "/")
-		if protocol != strings.ToLower(protocol) {
-			l.Run(casing, o.Location(), casing.Format(port))
+		words, err := c.lex.ProcessWords(port, s.vars())
+		if err != nil {
+			return
 		}
-		if strings.Contains(number, ":") {
-			l.Run(format, o.Location(), format.Format(port))
+		for _, word := range words {
+			number, protocol, _ := strings.Cut(word, "/")
+			parts := strings.Split(number, ":")
+			last := len(parts) - 1
+			if parts[last] == "" || !slices.Contains([]string{"", "tcp", "udp", "sctp"}, strings.ToLower(protocol)) {
+				return
+			}
+			if protocol != strings.ToLower(protocol) {
+				l.Run(casing, o.Location(), casing.Format(word))
+			}
+			if strings.Join(parts[:max(0, last-1)], ":") != "" || last > 0 && parts[last-1] != "" {
+				l.Run(format, o.Location(), format.Format(word))
+			}
+			if _, err := configure.Ports(word); err != nil {
+				return
+			}
 		}
 	}
 }
 
+// The names are those that BuildKit takes for secrets: one of these words, and none
+// that says that the value is public, or a path.
 var (
-	secretWords = regexp.MustCompile(`(?i)(^|_)(api_?key|auth|credentials?|key|pass|passphrase|passwd|password|pword|pwd|secret|token)(_|$)`)
-	publicWords = regexp.MustCompile(`(?i)(^|_)public(_|$)`)
+	secretWords = regexp.MustCompile(`(?i)(^|_)(apikey|auth|credentials?|key|passwd|password|pword|secret|token)(_|$)`)
+	publicWords = regexp.MustCompile(`(?i)(^|_)(public|file)(_|$)`)
 )
 
 // secrets: SecretsUsedInArgOrEnv, by what the names say.
@@ -193,16 +281,9 @@ func (c *checker) secrets(l *linter.Linter, instruction string, names []string, 
 	}
 }
 
-func argKeys(a *instructions.ArgCommand) (names []string) {
-	for _, kv := range a.Args {
-		names = append(names, kv.Key)
-	}
-	return slices.Compact(names)
-}
-
 func envKeys(e *instructions.EnvCommand) (names []string) {
 	for _, kv := range e.Env {
 		names = append(names, kv.Key)
 	}
-	return slices.Compact(names)
+	return names
 }

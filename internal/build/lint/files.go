@@ -8,24 +8,20 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// ignored: CopyIgnoredFile. A pattern may match something else; so may a directory
-// in which something comes back. Those are not findings.
-func (c *checker) ignored(l *linter.Linter, s *stage, verb string, sources []string, where []parser.Range) {
-	if c.o.Ignored == nil {
+// ignored: CopyIgnoredFile, for sources as they are expanded. A pattern is taken as a
+// name. With a pattern that takes files in again (!) there is no finding.
+func (c *checker) ignored(l *linter.Linter, verb string, sources []string, where []parser.Range) {
+	if c.ignoring == nil {
 		return
 	}
 	rule := &linter.RuleCopyIgnoredFile
 	for _, source := range sources {
-		name, err := (&reader{c: c, vars: s.vars()}).word(source)
-		if err != nil || strings.ContainsAny(name, "*?[") || isRemote(name) {
+		if source == "" || isRemote(source) {
 			continue
 		}
-		clean := strings.TrimPrefix(path.Clean("/"+name), "/")
-		if clean == "" {
-			continue
-		}
-		if ignored, prune := c.o.Ignored(clean, true); ignored && prune {
-			l.Run(rule, where, rule.Format(verb, source))
+		name := path.Clean(source)
+		if ignored, err := c.ignoring.MatchesOrParentMatches(name); err == nil && ignored {
+			l.Run(rule, where, rule.Format(verb, name))
 		}
 	}
 }

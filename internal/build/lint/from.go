@@ -3,13 +3,13 @@ package lint
 import (
 	"cmp"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // stageNames: ReservedStageName, DuplicateStageName.
@@ -28,17 +28,15 @@ func (c *checker) stageNames() {
 	}
 }
 
-// global reads the ARGs before the first FROM.
+// global reads the ARGs before the first FROM. Variables that they use and nobody
+// defines are no findings.
 func (c *checker) global(args []instructions.ArgCommand) {
 	c.globals = newScope()
 	for _, name := range platformNames() {
 		c.globals.set(name, "")
 	}
-	target := platforms.DefaultSpec()
-	if p, err := platforms.Parse(c.o.Platform); err == nil && c.o.Platform != "" {
-		target = p
-	}
-	for prefix, p := range map[string]platforms.Platform{"BUILD": platforms.DefaultSpec(), "TARGET": target} {
+	c.globals.set("TARGETSTAGE", cmp.Or(c.o.Target, "default"))
+	for prefix, p := range map[string]oci.Platform{"BUILD": platforms.DefaultSpec(), "TARGET": c.target} {
 		c.globals.set(prefix+"PLATFORM", platforms.Format(p))
 		c.globals.set(prefix+"OS", p.OS)
 		c.globals.set(prefix+"ARCH", p.Architecture)
@@ -46,95 +44,106 @@ func (c *checker) global(args []instructions.ArgCommand) {
 	}
 	c.bare = c.globals.clone()
 	for i := range args {
-		a, without := &args[i], args[i]
-		without.Args = slices.Clone(a.Args)
-		_ = without.Expand((&reader{c: c, vars: scopes{c.bare}}).word)
-		c.declare(c.bare, nil, nil, &without)
-		r := &reader{c: c, vars: scopes{c.globals}}
-		_ = a.Expand(r.word) // words that cannot be expanded stay
-		r.report(c.at(a.Comments()), a.Location())
-		c.declare(c.globals, nil, c.o.BuildArgs, a)
-	}
-}
-
-// declare carries ARG out, in a stage with what is global.
-func (c *checker) declare(s, global *scope, given map[string]string, a *instructions.ArgCommand) {
-	for _, arg := range a.Args {
-		s.declare(arg.Key)
-		value, ok := given[arg.Key]
-		switch {
-		case ok:
-			s.set(arg.Key, value)
-		case arg.Value != nil:
-			s.set(arg.Key, *arg.Value)
-		case global != nil:
-			if v, ok := global.Get(arg.Key); ok {
-				s.set(arg.Key, v)
-			}
+		for _, arg := range args[i].Args {
+			c.declareGlobal(c.bare, nil, arg)
+			c.declareGlobal(c.globals, c.o.BuildArgs, arg)
 		}
 	}
 }
 
-// from runs the rules of FROM and returns the base's name, expanded.
-func (c *checker) from(s *instructions.Stage) (base, platform string) {
+// declareGlobal carries out one variable of such an ARG. A default that --build-arg
+// replaces is not looked at.
+func (c *checker) declareGlobal(s *scope, given map[string]string, arg instructions.KeyValuePairOptional) {
+	value, ok := given[arg.Key]
+	if !ok && arg.Value != nil {
+		value, _ = (&reader{c: c, vars: scopes{s}}).word(*arg.Value) // an error is the build's
+		ok = true
+	}
+	s.declare(arg.Key)
+	if ok {
+		s.set(arg.Key, value)
+	}
+}
+
+// A base is what a FROM names, expanded.
+type base struct{ name, platform string }
+
+// from runs the rules of all FROM lines. They end with one that cannot be a FROM.
+func (c *checker) from() []base {
+	bases := make([]base, len(c.stages))
+	for i := range c.stages {
+		if !c.fromLine(&c.stages[i], &bases[i]) {
+			break
+		}
+	}
+	return bases
+}
+
+// fromLine runs the rules of one FROM, and returns false if it has no name or platform.
+func (c *checker) fromLine(s *instructions.Stage, b *base) bool {
 	l := c.at(s.Comments)
 	names, flag := &reader{c: c, vars: scopes{c.globals}}, &reader{c: c, vars: scopes{c.globals}}
-	base, _ = names.word(s.BaseName)
-	platform, _ = flag.word(s.Platform)
-
+	b.name, _ = names.word(s.BaseName)
 	undefined := &linter.RuleUndefinedArgInFrom
-	for _, name := range slices.Concat(names.unknown, flag.unknown) {
-		l.Run(undefined, s.Location, undefined.Format(name, similar(name, c.globals.names)))
-	}
-	if len(names.unknown) == 0 && strings.Contains(s.BaseName, "$") {
-		bare, _ := (&reader{c: c, vars: scopes{c.bare}}).word(s.BaseName)
-		if rule := &linter.RuleInvalidDefaultArgInFrom; !isName(bare) {
-			l.Run(rule, s.Location, rule.Format(s.BaseName))
+	report := func(r *reader) {
+		for _, name := range r.unknown {
+			l.Run(undefined, s.Location, undefined.Format(name, similar(name, c.globals.names)))
 		}
 	}
-	if rule := &linter.RuleRedundantTargetPlatform; redundant.MatchString(s.Platform) {
+	report(names)
+	bare, _ := (&reader{c: c, vars: scopes{c.bare}}).word(s.BaseName)
+	if rule := &linter.RuleInvalidDefaultArgInFrom; !isName(bare) {
+		l.Run(rule, s.Location, rule.Format(s.BaseName))
+	}
+	if b.name == "" {
+		return false
+	}
+	if s.Platform == "" {
+		return true
+	}
+	p, err := c.lex.ProcessWordWithMatches(s.Platform, flag.vars)
+	b.platform, _ = flag.word(s.Platform)
+	report(flag)
+	if _, invalid := platforms.Parse(b.platform); err != nil || invalid != nil {
+		return false
+	}
+	target, _ := c.globals.Get("TARGETPLATFORM")
+	_, uses := p.Matched["TARGETPLATFORM"]
+	if rule := &linter.RuleRedundantTargetPlatform; uses && len(p.Matched)+len(p.Unmatched) == 1 && p.Result == target {
 		l.Run(rule, s.Location, rule.Format(s.Platform))
 	}
-	if rule := &linter.RuleFromPlatformFlagConstDisallowed; s.Platform != "" && !strings.Contains(s.Platform, "$") && !namesPlatform(s.Name, s.Platform) {
+	constant := len(p.Matched)+len(p.Unmatched) == 0
+	if rule := &linter.RuleFromPlatformFlagConstDisallowed; constant && !namesPlatform(s.Name, s.Platform) {
 		l.Run(rule, s.Location, rule.Format(s.Platform))
 	}
-	return base, platform
+	return true
 }
 
-// redundant is the target's platform, with or without another one in its stead.
-var redundant = regexp.MustCompile(`^\$(TARGETPLATFORM|\{TARGETPLATFORM(:?-.*)?\})$`)
-
-// namesPlatform says whether a stage's name tells that it is for one platform.
+// namesPlatform says whether a stage's name says which platform it is for.
 func namesPlatform(name, platform string) bool {
 	p, err := platforms.Parse(platform)
 	if name == "" || err != nil {
 		return false
 	}
 	name = strings.ToLower(name)
-	return strings.Contains(name, p.OS) || strings.Contains(name, p.Architecture) || strings.Contains(name, strings.ReplaceAll(platform, "/", "-"))
+	return strings.Contains(name, p.OS) || strings.Contains(name, p.Architecture)
 }
 
 // imageName is a reference (distribution-spec; the reference grammar of the registry).
 var imageName = regexp.MustCompile(`^(([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:[0-9]+)?/)?[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*(:\w[\w.-]{0,127})?(@[a-z0-9]+([+._-][a-z0-9]+)*:[0-9a-fA-F]{32,})?$`)
 
-func isName(text string) bool { return imageName.MatchString(text) }
+// imageID is the ID of an image without an algorithm, which no repository may look like.
+var imageID = regexp.MustCompile(`^[a-f0-9]{64}$`)
+
+func isName(text string) bool { return imageName.MatchString(text) && !imageID.MatchString(text) }
 
 // basePlatform: InvalidBaseImagePlatform.
-func (c *checker) basePlatform(s *instructions.Stage, image, expected string) {
-	if c.o.BasePlatform == nil || image == "scratch" {
-		return
-	}
+func (c *checker) basePlatform(s *instructions.Stage, image string, want, has oci.Platform) {
 	rule := &linter.RuleInvalidBaseImagePlatform
-	want, err := platforms.Parse(cmp.Or(expected, c.o.Platform, platforms.DefaultString()))
-	if err != nil {
+	if has.OS == "" || platforms.Only(want).Match(has) {
 		return
 	}
-	actual := c.o.BasePlatform(image, platforms.Format(want))
-	got, err := platforms.Parse(actual)
-	if actual == "" || err != nil || platforms.Only(want).Match(got) {
-		return
-	}
-	c.at(s.Comments).Run(rule, s.Location, rule.Format(image, platforms.Format(want), platforms.Format(got)))
+	c.at(s.Comments).Run(rule, s.Location, rule.Format(image, platforms.Format(want), platforms.Format(has)))
 }
 
 // find looks up which stage a name, or a number, means for one that comes behind it.

@@ -12,8 +12,10 @@
 //	hints.go    what to write instead, of BuildKit's rules
 //	print.go    results as text and JSON
 //
-// The parser fires StageNameCasing, FromAsCasing, MaintainerDeprecated and
-// InvalidDefinitionDescription itself. InvalidBaseImagePlatform needs to know images.
+// The rules run in the order of BuildKit's phases, and an error ends them as it ends
+// those: the parser (StageNameCasing, FromAsCasing, MaintainerDeprecated and
+// InvalidDefinitionDescription are its own), names and letter case, global ARGs, all
+// FROM lines, then the instructions of one stage after the other.
 package lint
 
 import (
@@ -22,10 +24,14 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
+	docker "github.com/moby/docker-image-spec/specs-go/v1"
+	"github.com/moby/patternmatcher"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/build/dockerfile"
 )
@@ -34,30 +40,30 @@ import (
 type Options struct {
 	Name      string // of the file, for messages; "": Dockerfile
 	BuildArgs map[string]string
-	Target    string // stages that it does not need are not looked into, but for their FROM; "": all are
+	Target    string // "": the last stage
+	All       bool   // the instructions of all stages are checked, not only of those that the target needs
+	Platform  string // of the target, as --platform has it; "": this host's
 
 	// Ignored is the context's (tree.Tree.Ignored); nil: nothing is ignored.
-	Ignored func(name string, isDir bool) (ignored, prune bool)
+	// IgnorePatterns are the lines of .dockerignore that it comes from.
+	Ignored        func(name string, isDir bool) (ignored, prune bool)
+	IgnorePatterns []string
 
 	// Exists says whether the context has a path; nil: it is not known.
 	Exists func(name string) bool
 
-	// BaseEnv are the variables of a base image (NAME or NAME=VALUE), nil for those
-	// of an image that is not known: then a name that nobody has defined may be its
-	// own, and is a finding only if it looks like another one, misspelt.
-	BaseEnv func(image string) []string
+	// Base returns the configuration of a base image, nil for one that is not known. A
+	// variable that nobody has defined may then be the image's, and is a finding only if
+	// its name looks like another one, misspelt.
+	Base func(image string, p oci.Platform) *docker.DockerOCIImage
 
-	// BasePlatform is the platform that an image has, if it was asked for another;
-	// "": it is not known.
-	BasePlatform func(image, expected string) string
-	Platform     string // of the target, as --platform has it; "": this host's
-
-	// Check is more of what "# check=" says: skip=RULE,…;error=BOOL;experimental=RULE,…
-	// It is added to the Dockerfile's own.
-	Check string
+	// Failed is the error of converting this Dockerfile to a graph. What follows the place
+	// of the error is not checked.
+	Failed error
 }
 
-// Argument is the build argument that says the same as Check.
+// Argument is the build argument whose value counts in the place of "# check=":
+// skip=RULE,…;error=BOOL;experimental=RULE,…
 const Argument = "BUILDKIT_DOCKERFILE_CHECK"
 
 // A Warning is one finding.
@@ -67,8 +73,31 @@ type Warning struct {
 	URL         string // of the rule's documentation
 	Detail      string // what was found
 	Hint        string // what to write instead; "": the detail says it
-	Line, Last  int    // from 1 on; 0: of no line
-	Own         bool   // it is minirun's own rule, BuildKit has none of this name
+	Ranges      []Lines
+	Own         bool // it is minirun's own rule, BuildKit has none of this name
+}
+
+// Lines are consecutive lines of a Dockerfile, from 1 on.
+type Lines struct{ First, Last int }
+
+// Line is the first line that a warning is about; 0 if it is about none.
+func (w *Warning) Line() int {
+	line := 0
+	for _, r := range w.Ranges {
+		if line == 0 || r.First < line {
+			line = r.First
+		}
+	}
+	return line
+}
+
+// last is the last line that a warning is about.
+func (w *Warning) last() int {
+	line := 0
+	for _, r := range w.Ranges {
+		line = max(line, r.Last)
+	}
+	return line
 }
 
 // A Result is what Check finds.
@@ -94,10 +123,10 @@ func Check(text []byte, o Options) (*Result, error) {
 		return nil, err
 	}
 	c.result.Err = c.check(text)
-	if c.result.Err == nil {
-		c.result.Err = c.lint.Error()
+	if err := c.lint.Error(); err != nil && c.result.Err == nil {
+		c.result.Err = err
 	}
-	slices.SortStableFunc(c.result.Warnings, func(a, b Warning) int { return a.Line - b.Line })
+	slices.SortStableFunc(c.result.Warnings, func(a, b Warning) int { return a.Line() - b.Line() })
 	return c.result, nil
 }
 
@@ -111,30 +140,37 @@ type checker struct {
 	globals *scope   // the ARGs before the first FROM
 	bare    *scope   // those without --build-arg
 	done    []*stage // what is known behind each stage
+	target  oci.Platform
 
+	ignoring *patternmatcher.PatternMatcher // nil: .dockerignore does not exclude files, or not for good
+
+	failed   int    // the line that Options.Failed is about; 0: none
 	expanded int    // bytes that words have come to
 	hint     string // of the finding that is about to be reported
 }
 
+// configure reads what "# check=" says, or the build argument, which replaces all of
+// that.
 func (c *checker) configure(text []byte) error {
-	config := &linter.Config{}
-	if value, _, _, ok := parser.ParseDirective("check", text); ok {
-		var err error
-		if config, err = linter.ParseLintOptions(value); err != nil {
-			return fmt.Errorf("%s: # check=%s: %w", c.o.Name, value, err)
-		}
+	value, given := c.o.BuildArgs[Argument]
+	where := "--build-arg " + Argument
+	if !given {
+		value, _, _, _ = parser.ParseDirective("check", text)
+		where = c.o.Name + ": # check"
+	}
+	config, err := linter.ParseLintOptions(value)
+	if err != nil {
+		return fmt.Errorf("%s=%s: %w", where, value, err)
 	}
 	config.Warn = c.warn
 	c.lint = linter.New(config)
-	if c.o.Check == "" {
-		return nil
+	c.target = platforms.DefaultSpec()
+	if p, err := platforms.Parse(c.o.Platform); err == nil && c.o.Platform != "" {
+		c.target = platforms.Normalize(p)
 	}
-	more, err := linter.ParseLintOptions(c.o.Check)
-	if err != nil {
-		return fmt.Errorf("check %q: %w", c.o.Check, err)
+	if m, err := patternmatcher.New(c.o.IgnorePatterns); err == nil && !m.Exclusions() {
+		c.ignoring = m
 	}
-	c.lint = c.lint.WithMergedConfig(more)
-	c.lint.ReturnAsError = c.lint.ReturnAsError || more.ReturnAsError
 	return nil
 }
 
@@ -142,14 +178,9 @@ func (c *checker) configure(text []byte) error {
 func (c *checker) warn(rule, description, url, detail string, where []parser.Range) {
 	w := Warning{Rule: rule, Description: description, URL: url, Detail: detail, Hint: c.hint, Own: isOwn(rule)}
 	for _, r := range where {
-		if w.Line == 0 || r.Start.Line < w.Line {
-			w.Line = r.Start.Line
-		}
-		w.Last = max(w.Last, r.End.Line)
+		w.Ranges = append(w.Ranges, Lines{r.Start.Line, r.End.Line})
 	}
-	if !slices.Contains(c.result.Warnings, w) {
-		c.result.Warnings = append(c.result.Warnings, w)
-	}
+	c.result.Warnings = append(c.result.Warnings, w)
 }
 
 // check runs all rules; its error is the Dockerfile's.
@@ -163,7 +194,6 @@ func (c *checker) check(text []byte) error {
 	}
 	c.lex = shell.NewLex(parsed.EscapeToken)
 	c.emptyLines(parsed.Warnings)
-	c.casing(parsed.AST)
 	var global []instructions.ArgCommand
 	if c.stages, global, err = instructions.Parse(parsed.AST, c.lint); err != nil {
 		return c.broken(text, err)
@@ -171,17 +201,42 @@ func (c *checker) check(text []byte) error {
 	if len(c.stages) == 0 {
 		return c.broken(text, errors.New("no FROM"))
 	}
-	c.legacy(parsed.AST)
+	var at *dockerfile.Error
+	if errors.As(c.o.Failed, &at) {
+		c.failed = at.First
+	}
 	c.stageNames()
-	c.global(global)
-	needed, err := c.needed()
+	c.casing(parsed.AST)
+	if c.global(global); c.o.Failed != nil && c.failed < line(c.stages[0].Location) {
+		return c.o.Failed
+	}
+	bases := c.from()
+	needed, err := c.needed(bases)
 	if err != nil {
 		return err
 	}
-	for i := range c.stages {
-		c.stage(i, needed[i])
+	if slices.ContainsFunc(c.stages, func(s instructions.Stage) bool { return c.failedAt(s.Location) }) {
+		return c.o.Failed
 	}
-	return nil
+	for i := range c.stages {
+		if !c.stage(i, bases[i], needed[i]) {
+			break
+		}
+	}
+	return c.o.Failed
+}
+
+// failedAt says whether the conversion has failed at these lines.
+func (c *checker) failedAt(where []parser.Range) bool {
+	return c.failed > 0 && c.failed == line(where)
+}
+
+// line is the first one of a place in the Dockerfile.
+func line(where []parser.Range) int {
+	if len(where) == 0 {
+		return 0
+	}
+	return where[0].Start.Line
 }
 
 // broken is the error that a build has for this text: it quotes the lines.
@@ -207,18 +262,21 @@ func (c *checker) at(comments []string) *linter.Linter {
 	return c.lint.WithMergedConfigFromComments(comments)
 }
 
-// needed are the stages that the target is made of; all, if there is no target.
-func (c *checker) needed() ([]bool, error) {
+// needed are the stages whose instructions are checked.
+func (c *checker) needed(bases []base) ([]bool, error) {
 	needed := make([]bool, len(c.stages))
-	if c.o.Target == "" {
+	if c.o.All {
 		for i := range needed {
 			needed[i] = true
 		}
 		return needed, nil
 	}
-	target, ok := c.find(c.o.Target, len(c.stages), true)
-	if !ok {
-		return nil, c.noTarget()
+	target := len(c.stages) - 1
+	if c.o.Target != "" {
+		var ok bool
+		if target, ok = c.find(c.o.Target, len(c.stages), true); !ok {
+			return nil, c.noTarget()
+		}
 	}
 	var need func(name string, before int, numbers bool)
 	visit := func(i int) {
@@ -226,8 +284,7 @@ func (c *checker) needed() ([]bool, error) {
 			return
 		}
 		needed[i] = true
-		base, _ := (&reader{c: c, vars: scopes{c.globals}}).word(c.stages[i].BaseName)
-		need(base, i, false)
+		need(bases[i].name, i, false)
 		for _, command := range c.stages[i].Commands {
 			switch o := command.(type) {
 			case *instructions.CopyCommand:

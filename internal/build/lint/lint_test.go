@@ -11,6 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	docker "github.com/moby/docker-image-spec/specs-go/v1"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/minirun/minirun/internal/build/dockerfile"
 )
 
@@ -22,31 +25,25 @@ func findings(t testing.TB, text string, o Options) (out []string) {
 		t.Fatal(err)
 	}
 	for _, w := range r.Warnings {
-		out = append(out, fmt.Sprintf("%d %s %s", w.Line, w.Rule, w.Detail))
+		out = append(out, fmt.Sprintf("%d %s %s", w.Line(), w.Rule, w.Detail))
 	}
 	return out
 }
 
 func known() Options {
 	return Options{
-		Exists:  func(name string) bool { return name == "node_modules" },
-		BaseEnv: func(image string) []string { return []string{"PATH=/bin", "BASE_VERSION=3"} },
-		Ignored: func(name string, _ bool) (bool, bool) {
-			switch {
-			case name == "secret.txt", strings.HasPrefix(name, "tmp/"), name == "tmp":
-				return true, true
-			case name == "some":
-				return true, false
-			}
-			return false, false
-		},
-		BasePlatform: func(image, expected string) string {
+		Exists: func(name string) bool { return name == "node_modules" },
+		Base: func(image string, p oci.Platform) *docker.DockerOCIImage {
+			c := &docker.DockerOCIImage{Image: oci.Image{Platform: p}}
+			c.Config.Env = []string{"PATH=/bin", "BASE_VERSION=3"}
 			if image == "only-arm" {
-				return "linux/arm64"
+				c.Platform = oci.Platform{OS: "linux", Architecture: "arm64"}
 			}
-			return expected
+			return c
 		},
-		Platform: "linux/amd64",
+		IgnorePatterns: []string{"secret.txt", "tmp"},
+		All:            true,
+		Platform:       "linux/amd64",
 	}
 }
 
@@ -105,6 +102,7 @@ func TestRules(t *testing.T) {
 			"FROM busybox\nCOPY $what /\n":                                 "2 Usage of undefined variable '$what'",
 			"FROM busybox\nENV PATH=/opt/bin:$PAHT\n":                      "2 Usage of undefined variable '$PAHT' (did you mean $PATH?)",
 			"FROM busybox\nARG VERSION=$none\n":                            "2 Usage of undefined variable '$none'",
+			"FROM busybox\nCOPY $foo .\nARG foo=bar\n":                     "2 Usage of undefined variable '$foo'",
 			"ARG outer=1\nFROM busybox\nLABEL v=$outer\n":                  "3 Usage of undefined variable '$outer'",
 			"FROM busybox AS a\nARG mine=1\nFROM busybox\nUSER $mine\n":    "4 Usage of undefined variable '$mine'",
 			"FROM busybox\nENV P=$http_proxy\n":                            "2 Usage of undefined variable '$http_proxy'",
@@ -140,7 +138,7 @@ func TestRules(t *testing.T) {
 			"FROM busybox\nARG DEPLOY_TOKEN\n":                 "2 Do not use ARG or ENV instructions for sensitive data (ARG \"DEPLOY_TOKEN\")",
 			"FROM busybox\nENV db_password=x\n":                "2 Do not use ARG or ENV instructions for sensitive data (ENV \"db_password\")",
 			"FROM busybox\nARG A\nARG AWS_SECRET_ACCESS_KEY\n": "3 Do not use ARG or ENV instructions for sensitive data (ARG \"AWS_SECRET_ACCESS_KEY\")",
-		}, []string{"FROM busybox\nENV PUBLIC_KEY=x KEYBOARD=de TOKENIZER=a AUTHOR=me\n", "FROM busybox\nRUN --mount=type=secret,id=token,env=TOKEN true\n"}},
+		}, []string{"FROM busybox\nENV PUBLIC_KEY=x KEYBOARD=de TOKENIZER=a AUTHOR=me SECRET_PASSWORD_FILE=/run/secrets/x\n", "FROM busybox\nRUN --mount=type=secret,id=token,env=TOKEN true\n"}},
 		"InvalidDefaultArgInFrom": {"", map[string]string{
 			"ARG TAG\nFROM alpine:${TAG}\n": "2 Default value for ARG alpine:${TAG} results in empty or invalid base image name",
 			"ARG BOX\nFROM $BOX\n":          "2 Default value for ARG $BOX results in empty or invalid base image name",
@@ -151,9 +149,9 @@ func TestRules(t *testing.T) {
 			"FROM --platform=linux/arm64 busybox AS base\n": "1 FROM --platform flag should not use constant value \"linux/arm64\"",
 		}, []string{"FROM busybox\n", "FROM --platform=$BUILDPLATFORM busybox\n", "FROM --platform=linux/arm64 busybox AS base-arm64\n", "FROM --platform=linux/arm64 busybox AS linux\n"}},
 		"CopyIgnoredFile": {"", map[string]string{
-			"FROM busybox\nCOPY a ./tmp/x /\n":            "2 Attempting to Copy file \"./tmp/x\" that is excluded by .dockerignore",
+			"FROM busybox\nCOPY a ./tmp/x /\n":            "2 Attempting to Copy file \"tmp/x\" that is excluded by .dockerignore",
 			"FROM busybox\nADD secret.txt /\n":            "2 Attempting to Add file \"secret.txt\" that is excluded by .dockerignore",
-			"FROM busybox\nARG n=secret\nCOPY $n.txt /\n": "3 Attempting to Copy file \"$n.txt\" that is excluded by .dockerignore",
+			"FROM busybox\nARG n=secret\nCOPY $n.txt /\n": "3 Attempting to Copy file \"secret.txt\" that is excluded by .dockerignore",
 		}, []string{
 			"FROM busybox\nCOPY other.txt some /d/\n", "FROM busybox AS a\nFROM a\nCOPY --from=a secret.txt /\n", "FROM busybox\nCOPY . /\n", "FROM busybox\nCOPY tmp* /\n",
 			"FROM busybox\nADD https://example.com/secret.txt /\n", "FROM busybox\nCOPY <<tmp /x\na\ntmp\n",
@@ -220,7 +218,7 @@ func TestRules(t *testing.T) {
 	} {
 		t.Run(rule, func(t *testing.T) {
 			o := known()
-			o.Check = c.check
+			o.BuildArgs = map[string]string{Argument: c.check}
 			of := func(text string) (out []string) {
 				for _, f := range findings(t, text, o) {
 					line, rest, _ := strings.Cut(f, " ")
@@ -243,7 +241,7 @@ func TestRules(t *testing.T) {
 			if c.check != "" {
 				return // naming an experimental rule counts more than skipping it
 			}
-			o.Check = "skip=" + rule
+			o.BuildArgs = map[string]string{Argument: "skip=" + rule}
 			for text := range c.bad {
 				if got := of(text); len(got) != 0 {
 					t.Errorf("skipped, and yet %q", got)
@@ -286,11 +284,16 @@ func TestDirectives(t *testing.T) {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
-	for _, c := range []struct{ text, check, want string }{
-		{"# check=nonsense=1\nFROM a\n", "", `Dockerfile: # check=nonsense=1: invalid check option "nonsense"`}, {"FROM a\n", "error=perhaps", `check "error=perhaps"`},
+	for _, c := range []struct {
+		text string
+		args map[string]string
+		want string
+	}{
+		{"# check=nonsense=1\nFROM a\n", nil, `Dockerfile: # check=nonsense=1: invalid check option "nonsense"`},
+		{"FROM a\n", map[string]string{Argument: "error=perhaps"}, "--build-arg BUILDKIT_DOCKERFILE_CHECK=error=perhaps"},
 	} {
-		if _, err := Check([]byte(c.text), Options{Check: c.check}); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%q, %q: %v", c.text, c.check, err)
+		if _, err := Check([]byte(c.text), Options{BuildArgs: c.args}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q, %q: %v", c.text, c.args, err)
 		}
 	}
 }
@@ -341,7 +344,7 @@ func TestTarget(t *testing.T) {
 	const text = "FROM a AS base\nCMD 1\nFROM a AS copied\nCMD 2\nFROM a AS mounted\nCMD 3\nFROM a AS other\nCMD 4\nFROM base AS t\nCOPY --from=copied x y\nRUN --mount=from=mounted,target=/m true\nCMD 5\nFROM a\nCMD 6\n"
 	for target, want := range map[string]string{"": "2 4 6 8 12 14", "t": "2 4 6 12", "other": "8", "3": "8", "base": "2"} {
 		var got []string
-		for _, f := range findings(t, text, Options{Target: target}) {
+		for _, f := range findings(t, text, Options{Target: target, All: target == ""}) {
 			line, _, _ := strings.Cut(f, " ")
 			got = append(got, line)
 		}
@@ -428,7 +431,7 @@ func FuzzCheck(f *testing.F) {
 		}
 		n := strings.Count(text, "\n") + 1
 		for _, w := range r.Warnings {
-			if w.Line < 0 || w.Line > w.Last || w.Last > n || w.Rule == "" || w.Detail == "" {
+			if w.Line() < 0 || w.Line() > w.last() || w.last() > n || w.Rule == "" || w.Detail == "" {
 				t.Errorf("%+v of %d lines", w, n)
 			}
 		}

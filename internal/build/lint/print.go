@@ -51,8 +51,8 @@ func (r *Result) plain(w io.Writer) error {
 		if f.Hint != "" {
 			print("%s\n", f.Hint)
 		}
-		if f.Line > 0 {
-			print("%s\n", (&dockerfile.Error{Name: r.name, First: f.Line, Last: f.Last, Text: r.text}).Quote())
+		if f.Line() > 0 {
+			print("%s\n", (&dockerfile.Error{Name: r.name, First: f.Line(), Last: f.last(), Text: r.text}).Quote())
 		}
 	}
 	switch {
@@ -66,7 +66,7 @@ func (r *Result) plain(w io.Writer) error {
 
 type position struct {
 	Line      int `json:"line"`
-	Character int `json:"character"`
+	Character int `json:"character,omitempty"`
 }
 
 type span struct {
@@ -93,26 +93,39 @@ type buildError struct {
 	Location *location `json:"location,omitempty"`
 }
 
-func lines(first, last int) *location {
-	if first == 0 {
+// A file is what the lines of findings are of.
+type file struct {
+	Filename string `json:"filename"`
+	Data     []byte `json:"data"` // in base64
+	Language string `json:"language"`
+}
+
+// place is a location, nil if there are no lines.
+func place(ranges []Lines) *location {
+	if len(ranges) == 0 {
 		return nil
 	}
-	return &location{Ranges: []span{{Start: position{Line: first}, End: position{Line: last}}}}
+	out := &location{}
+	for _, r := range ranges {
+		out.Ranges = append(out.Ranges, span{Start: position{Line: r.First}, End: position{Line: r.Last}})
+	}
+	return out
 }
 
 func (r *Result) json(w io.Writer) error {
 	out := struct {
 		Warnings []finding   `json:"warnings"`
+		Sources  []file      `json:"sources"`
 		Error    *buildError `json:"buildError,omitempty"`
-	}{Warnings: []finding{}}
+	}{Warnings: []finding{}, Sources: []file{{r.name, r.text, "Dockerfile"}}}
 	for _, f := range r.Warnings {
-		out.Warnings = append(out.Warnings, finding{f.Rule, f.Description, f.URL, f.Detail, f.Hint, lines(f.Line, f.Last), f.Own})
+		out.Warnings = append(out.Warnings, finding{f.Rule, f.Description, f.URL, f.Detail, f.Hint, place(f.Ranges), f.Own})
 	}
 	if r.Err != nil {
 		out.Error = &buildError{Message: r.Err.Error()}
 		var broken *dockerfile.Error
 		if errors.As(r.Err, &broken) {
-			out.Error.Message, out.Error.Location = broken.Err.Error(), lines(broken.First, broken.Last)
+			out.Error.Message, out.Error.Location = broken.Err.Error(), place([]Lines{{broken.First, broken.Last}})
 		}
 	}
 	e := json.NewEncoder(w)

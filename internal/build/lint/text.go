@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
@@ -36,22 +35,7 @@ func (c *checker) casing(ast *parser.Node) {
 	}
 	for _, n := range ast.Children {
 		if n.Value != change(n.Value) {
-			c.at(n.PrevComment).Run(rule, n.Location(), rule.Format(n.Value, name))
+			c.lint.Run(rule, n.Location(), rule.Format(n.Value, name))
 		}
-	}
-}
-
-// legacy: LegacyKeyValueFormat, once for each instruction.
-func (c *checker) legacy(ast *parser.Node) {
-	rule := &linter.RuleLegacyKeyValueFormat
-	for _, n := range ast.Children {
-		if !slices.Contains([]string{"ENV", "LABEL"}, strings.ToUpper(n.Value)) {
-			continue
-		}
-		// A name, a value, and what stands between: nothing, if it was white space.
-		if n.Next == nil || n.Next.Next == nil || n.Next.Next.Next == nil || n.Next.Next.Next.Value != "" {
-			continue
-		}
-		c.at(n.PrevComment).Run(rule, n.Location(), rule.Format(n.Value))
 	}
 }

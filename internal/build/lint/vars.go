@@ -37,6 +37,14 @@ func (s *scope) set(name, value string) {
 	s.values[name] = &value
 }
 
+// remove forgets a variable.
+func (s *scope) remove(name string) {
+	if s.has(name) {
+		s.names = slices.DeleteFunc(s.names, func(n string) bool { return n == name })
+		delete(s.values, name)
+	}
+}
+
 func (s *scope) has(name string) bool {
 	_, ok := s.values[name]
 	return ok
@@ -96,7 +104,8 @@ func similar(name string, names []string) string {
 	return found
 }
 
-// A reader expands words of an instruction and notes the names that nobody defines.
+// A reader expands words of an instruction and notes the names that nobody defines,
+// in the order of the words and, in one word, of the alphabet.
 type reader struct {
 	c       *checker
 	vars    scopes
@@ -104,21 +113,22 @@ type reader struct {
 }
 
 // mostExpanded bounds what words come to: ENV A=$A$A doubles with each line, and a
-// build refuses it. Behind it words stay as they are.
+// build refuses it. After it words stay as they are.
 const mostExpanded = 64 << 20
 
+// word expands one. After an error BuildKit looks at no further word of the instruction.
 func (r *reader) word(word string) (string, error) {
 	if r.c.expanded > mostExpanded {
 		return word, nil
 	}
 	p, err := r.c.lex.ProcessWordWithMatches(word, r.vars)
-	for name := range p.Unmatched {
-		if !r.vars.has(name) && !slices.Contains(r.unknown, name) {
+	for _, name := range slices.Sorted(maps.Keys(p.Unmatched)) {
+		if !r.vars.has(name) {
 			r.unknown = append(r.unknown, name)
 		}
 	}
-	if err != nil { // the build says so; here the word stays
-		return word, nil
+	if err != nil {
+		return word, err
 	}
 	r.c.expanded += len(p.Result)
 	return p.Result, nil
@@ -127,7 +137,6 @@ func (r *reader) word(word string) (string, error) {
 // report: UndefinedVar.
 func (r *reader) report(l *linter.Linter, where []parser.Range) {
 	rule := &linter.RuleUndefinedVar
-	slices.Sort(r.unknown)
 	for _, name := range r.unknown {
 		hint := similar(name, r.vars.Keys())
 		if r.vars.foreign() && hint == "" {

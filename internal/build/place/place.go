@@ -17,6 +17,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -156,8 +157,8 @@ func (p *placer) place(ctx context.Context, t *tree.Tree, f *tree.Found, at stri
 			return err
 		}
 		return p.symlink(parent, base, target, m)
-	case unix.S_IFSOCK:
-		return nil
+	case unix.S_IFSOCK: // nobody listens there: an empty file, as BuildKit makes it
+		return p.file(ctx, parent, base, strings.NewReader(""), m)
 	default:
 		if t.Foreign && f.Stat.Mode&unix.S_IFMT != unix.S_IFIFO || f.Stat.Rdev == 0 && f.Stat.Mode&unix.S_IFMT == unix.S_IFCHR {
 			return errors.New("is a device: a context has none")
@@ -223,14 +224,16 @@ func File(ctx context.Context, root *os.File, name string, content io.Reader, o 
 	return p.finish()
 }
 
-// Directory makes a directory and those above it, where there are none: WORKDIR.
-func Directory(root *os.File, name string, uid, gid int) error {
-	p := &placer{root: root, o: Options{UID: &uid, GID: &gid}}
+// Directory makes a directory and those above it, where there are none: WORKDIR. A
+// directory that it makes, not those above, gets the time, if that is not nil.
+func Directory(root *os.File, name string, uid, gid int, when *time.Time) error {
+	p := &placer{root: root, o: Options{UID: &uid, GID: &gid, Time: when}}
 	fd, err := p.ensure(name)
 	if err != nil {
 		return fmt.Errorf("make the directory %s: %w", name, err)
 	}
-	return unix.Close(fd)
+	p.made = slices.DeleteFunc(p.made, func(d madeDir) bool { return relative(d.path) != relative(name) })
+	return errors.Join(unix.Close(fd), p.finish())
 }
 
 // finish gives directories that were made their times.

@@ -141,7 +141,8 @@ func (v *solving) tree(ctx context.Context, s *sources, source graph.Source) (*t
 }
 
 // fit sees to it that no file takes the place of another: several go into a
-// directory. BuildKit lets the last one win.
+// directory. BuildKit lets the last one win. What ADD unpacks takes no place: the
+// destination of an archive is a directory anyway.
 func (s *sources) fit(root *os.File, o place.Options) error {
 	files := 0
 	for _, p := range s.parts {
@@ -156,10 +157,40 @@ func (s *sources) fit(root *os.File, o place.Options) error {
 			files++
 		}
 	}
-	if files > 1 && !o.DestIsDir && !place.IsDirectory(root, o.Dest) {
+	if files < 2 || o.DestIsDir || place.IsDirectory(root, o.Dest) {
+		return nil
+	}
+	if o.Unpack {
+		archives, err := s.archives()
+		if err != nil {
+			return err
+		}
+		files -= archives
+	}
+	if files > 1 {
 		return fmt.Errorf("there are %d source files, so the destination must be a directory and end with a /: write %s/", files, o.Dest)
 	}
 	return nil
+}
+
+// archives counts the files that ADD unpacks.
+func (s *sources) archives() (n int, err error) {
+	for _, t := range s.selections() {
+		for i := range t.Files {
+			f := &t.Files[i]
+			if f.Stat.Mode&unix.S_IFMT != unix.S_IFREG {
+				continue
+			}
+			archive, err := place.IsArchive(t.Tree, f)
+			if err != nil {
+				return 0, err
+			}
+			if archive {
+				n++
+			}
+		}
+	}
+	return n, nil
 }
 
 // digest is that of all content, and of each part for history.

@@ -56,7 +56,7 @@ func inDirectory(op *graph.Run, below []string, aside string) error {
 	}
 	who, err := image.LookUp(below, op.User)
 	if err == nil {
-		err = place.Directory(root, op.Cwd, int(who.UID), int(who.GID))
+		err = place.Directory(root, op.Cwd, int(who.UID), int(who.GID), nil)
 	}
 	return errors.Join(err, root.Close())
 }

@@ -332,7 +332,7 @@ func (v *solving) fill(ctx context.Context, m *making, aside string) error {
 		if err != nil {
 			return err
 		}
-		return place.Directory(root, op.Path, int(owner.UID), int(owner.GID))
+		return place.Directory(root, op.Path, int(owner.UID), int(owner.GID), v.Epoch)
 	}
 	return v.copy(ctx, m, root)
 }

@@ -18,13 +18,24 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
+// DefaultDockerfile is what a context's Dockerfile is called without -f.
+const DefaultDockerfile = "Dockerfile"
+
+const lowerDockerfile = "dockerfile"
+
 // DockerfileLimit is how large a Dockerfile may be.
 const DockerfileLimit = 8 << 20
 
 // ReadDockerfile reads the Dockerfile of a context that came from elsewhere: its path
 // is one of the context, and no link leads out of it. It is read if it is ignored.
+// Without a Dockerfile, dockerfile is read.
 func ReadDockerfile(t *tree.Tree, name string) ([]byte, error) {
 	f, err := openBelow(t.Root, name)
+	if errors.Is(err, fs.ErrNotExist) && name == DefaultDockerfile {
+		if lower, otherErr := openBelow(t.Root, lowerDockerfile); otherErr == nil {
+			f, err = lower, nil
+		}
+	}
 	if err != nil {
 		return nil, missing(err, t.Label, name, func(other string) bool {
 			return unix.Faccessat(int(t.Root.Fd()), other, unix.F_OK, unix.AT_SYMLINK_NOFOLLOW) == nil
@@ -45,9 +56,27 @@ func ReadDockerfileAt(ctx context.Context, name string, stdin io.Reader) ([]byte
 }
 
 // ReadDockerfileOf reads the Dockerfile of a directory, which somebody else may have
-// filled: no FIFO or device.
+// filled: no FIFO or device. Without a Dockerfile, dockerfile is read.
 func ReadDockerfileOf(dir string) ([]byte, error) {
-	return readHost(context.Background(), filepath.Join(dir, "Dockerfile"), regularfile.Open)
+	return readHost(context.Background(), filepath.Join(dir, DefaultDockerfile), func(name string) (*os.File, error) {
+		f, err := regularfile.Open(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			if lower, otherErr := regularfile.Open(filepath.Join(dir, lowerDockerfile)); otherErr == nil {
+				return lower, nil
+			}
+		}
+		return f, err
+	})
+}
+
+// ReadDockerfileURL fetches a Dockerfile, as -f names it.
+func ReadDockerfileURL(ctx context.Context, url, cacheDir string) ([]byte, error) {
+	f, err := Fetch(ctx, url, cacheDir, "")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.File.Close() }()
+	return readAll(ctxio.NewReader(ctx, f.File), Public(url), DockerfileLimit)
 }
 
 func readHost(ctx context.Context, name string, open func(string) (*os.File, error)) ([]byte, error) {

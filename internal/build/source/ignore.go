@@ -97,7 +97,8 @@ func setIgnored(t *tree.Tree, name string, text []byte) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	t.Ignored = ignored
-	return nil
+	t.IgnorePatterns, err = ignorefile.ReadAll(bytes.NewReader(text))
+	return err
 }
 
 // parseIgnore makes the function of a .dockerignore's text; nil if it ignores

@@ -151,11 +151,16 @@ func (t *Tree) Select(patterns []string, o Options) (*Selection, error) {
 		}
 	}
 	var missing error
-	for _, pattern := range patterns {
+	sources, err := t.pivoted(patterns, o)
+	if err != nil {
+		return nil, err
+	}
+	for _, source := range sources {
+		pattern := source.pattern
 		before, _, pivot := strings.Cut(pattern, "/./")
 		cut := ""
 		if pivot {
-			cut = strings.TrimPrefix(path.Clean("/"+before), "/")
+			cut = escaped.ReplaceAllString(strings.TrimPrefix(path.Clean("/"+before), "/"), "$1")
 		}
 		g := &glob{t: t, o: o}
 		matches, err := g.expand(path.Clean("/" + pattern)[1:])
@@ -175,7 +180,7 @@ func (t *Tree) Select(patterns []string, o Options) (*Selection, error) {
 			}
 		}
 		s.sources++
-		if len(matches) == 0 && g.mustMatch() {
+		if len(matches) == 0 && g.mustMatch() && !source.optional {
 			missing = errors.Join(missing, t.notFound(pattern))
 		}
 	}

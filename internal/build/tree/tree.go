@@ -23,6 +23,9 @@ type Tree struct {
 	// (a pattern with !), unless prune says that none can be.
 	Ignored func(name string, isDir bool) (ignored, prune bool)
 
+	// IgnorePatterns are the lines of .dockerignore that Ignored comes from.
+	IgnorePatterns []string
+
 	// Foreign is set for contexts: their owners and extended attributes mean nothing here,
 	// so files are 0:0 and have none.
 	Foreign bool

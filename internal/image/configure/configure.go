@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -110,22 +111,18 @@ func expose(c *docker.DockerOCIImageConfig, ports []string) error {
 }
 
 // Ports are those of one of EXPOSE's words, each with its protocol. What docker run
-// -p takes, [[IP:]HOST:]CONTAINER, is understood, and only CONTAINER counts.
+// -p takes, [[IP:]HOST:]CONTAINER, is understood, and only CONTAINER counts. The rest
+// must be right all the same.
 func Ports(text string) ([]string, error) {
 	ports, protocol, _ := strings.Cut(text, "/")
 	protocol = strings.ToLower(cmp.Or(protocol, "tcp"))
 	if protocol != "tcp" && protocol != "udp" && protocol != "sctp" {
 		return nil, fmt.Errorf("EXPOSE %s: protocol %q: must be tcp, udp or sctp", text, protocol)
 	}
-	ports = ports[strings.LastIndexByte(ports, ':')+1:]
-	low, high, isRange := strings.Cut(ports, "-")
-	first, err := port(low)
-	last := first
-	if err == nil && isRange {
-		last, err = port(high)
-	}
-	if err == nil && last < first {
-		err = fmt.Errorf("the range is empty")
+	where, ports := cutLast(ports)
+	first, last, err := portRange(ports)
+	if err == nil && where != "" {
+		err = checkHost(where, last-first)
 	}
 	if err != nil {
 		if strings.Contains(text, ",") {
@@ -138,6 +135,42 @@ func Ports(text string) ([]string, error) {
 		out = append(out, fmt.Sprintf("%d/%s", p, protocol))
 	}
 	return out, nil
+}
+
+// cutLast cuts at the last colon.
+func cutLast(text string) (before, after string) {
+	at := strings.LastIndexByte(text, ':')
+	return text[:max(0, at)], text[at+1:]
+}
+
+// checkHost checks [IP:]HOST before a range of ports that is this much longer than one.
+func checkHost(text string, more int) error {
+	address, ports := cutLast(text)
+	if address != "" {
+		if _, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(address, "["), "]")); err != nil {
+			return fmt.Errorf("%q is not an IP address", address)
+		}
+	}
+	if ports == "" {
+		return nil
+	}
+	first, last, err := portRange(ports)
+	if err == nil && more > 0 && last-first != more {
+		err = fmt.Errorf("the ranges %s of the host and of the container are not of the same length", ports)
+	}
+	return err
+}
+
+// portRange is FIRST[-LAST].
+func portRange(text string) (first, last int, err error) {
+	low, high, isRange := strings.Cut(text, "-")
+	if first, err = port(low); err != nil || !isRange {
+		return first, first, err
+	}
+	if last, err = port(high); err == nil && last < first {
+		err = fmt.Errorf("the range is empty")
+	}
+	return first, last, err
 }
 
 func port(text string) (int, error) {

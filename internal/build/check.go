@@ -1,0 +1,135 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/containerd/platforms"
+	docker "github.com/moby/docker-image-spec/specs-go/v1"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/internal/build/dockerfile"
+	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/build/lint"
+	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/ctxio"
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/ingest"
+)
+
+// A Check is a Dockerfile that is looked at without building.
+type Check struct {
+	Name    string // of the Dockerfile, for messages
+	Text    []byte
+	Context *tree.Tree // nil: there is none
+	Options *Options
+
+	// Store has the base images that are known. None is pulled.
+	Store *ingest.Store
+}
+
+// Run returns the findings, as BuildKit's lint request has them: those of all stages,
+// or of those that the target needs.
+func (c *Check) Run(ctx context.Context) (*lint.Result, error) {
+	options := lintOptions(c.Name, c.Context, c.Options)
+	options.All = c.Options.Target == ""
+	in := &inputs{images: map[string]string{}}
+	names := []string{}
+	for name, where := range c.Options.Contexts {
+		switch ref, isImage := strings.CutPrefix(where, "docker-image://"); {
+		case isImage:
+			in.images[strings.ToLower(name)] = ref
+		case strings.HasPrefix(where, "oci-layout://"):
+			in.images[strings.ToLower(name)] = where // which is not looked into
+		default:
+			names = append(names, name)
+		}
+	}
+	found := &bases{Builder: &Builder{Store: c.Store}, o: c.Options, found: map[string]*graph.Image{}}
+	options.Base = found.config(in.images)
+	return ctxio.Do(ctx, func() (*lint.Result, error) {
+		if file, err := dockerfile.Parse(c.Name, c.Text); err == nil {
+			options.Failed = file.Check(dockerfile.Options{
+				Name: c.Name, BuildArgs: c.Options.BuildArgs, Target: c.Options.Target,
+				Build: platforms.DefaultSpec(), Platform: c.Options.wanted()[0], Contexts: names, Images: in.images,
+				Allowed: func(string) bool { return true },
+				Resolve: found.local,
+			}, options.All)
+		}
+		return lint.Check(c.Text, options)
+	})
+}
+
+// ForeignSyntax returns a warning if the Dockerfile asks for another language.
+func (c *Check) ForeignSyntax() error {
+	return dockerfile.ForeignSyntax(c.Name, c.Text, c.Options.BuildArgs)
+}
+
+// lintOptions are what both a build and a check know.
+func lintOptions(name string, t *tree.Tree, o *Options) lint.Options {
+	options := lint.Options{Name: name, BuildArgs: o.BuildArgs, Target: o.Target, Platform: platforms.Format(o.wanted()[0])}
+	if t != nil {
+		options.Ignored, options.IgnorePatterns, options.Exists = t.Ignored, t.IgnorePatterns, t.Exists
+	}
+	return options
+}
+
+// check looks for mistakes, once the base images are known. failed is why there are no
+// graphs. It is an error only if that is one, or if the Dockerfile says so
+// (# check=error=true).
+func check(ctx context.Context, in *inputs, o *Options, found *bases, failed error) error {
+	options := lintOptions(in.name, in.trees[graph.MainContext], o)
+	options.Base, options.Failed = found.config(in.images), failed
+	result, err := ctxio.Do(ctx, func() (*lint.Result, error) { return lint.Check(in.text, options) })
+	if err != nil {
+		return errors.Join(failed, err)
+	}
+	if o.Checked != nil {
+		o.Checked(result)
+	}
+	return result.Err
+}
+
+// config returns what a base image that was resolved says of itself. One that
+// --build-context replaces is of the platform that is wanted.
+func (b *bases) config(replaced map[string]string) func(string, oci.Platform) *docker.DockerOCIImage {
+	return func(name string, p oci.Platform) *docker.DockerOCIImage {
+		other, isReplaced := replaced[strings.ToLower(name)]
+		if isReplaced {
+			name = other
+		}
+		i, ok := b.found[baseKey(name, p)]
+		if !ok {
+			return nil
+		}
+		config := i.Config
+		if isReplaced {
+			config.Platform = p
+		}
+		return &config
+	}
+}
+
+// local takes an image from the store, as far as it says something of itself. An image
+// that is there for one other platform is taken, too: it does not fit, which is a
+// finding.
+func (b *bases) local(name string, p oci.Platform) (*graph.Image, error) {
+	i, err := b.find(name, p)
+	var other *otherPlatformError
+	if errors.As(err, &other) && len(other.has) == 1 {
+		if d, _, found := b.Store.FindImage(name); found == nil && !image.IsIndex(d.MediaType) {
+			i, err = b.find(name, platforms.MustParse(other.has[0]))
+		}
+	}
+	if err != nil {
+		if _, invalid := image.ParseName(name); invalid != nil {
+			return nil, invalid
+		}
+		return nil, fmt.Errorf("%s: %w", name, dockerfile.ErrUnknownImage)
+	}
+	out := &graph.Image{Name: name, Config: i.Config}
+	b.found[baseKey(name, p)] = out
+	return out, nil
+}

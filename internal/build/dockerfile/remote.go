@@ -1,0 +1,80 @@
+package dockerfile
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+
+	"github.com/minirun/minirun/internal/build/graph"
+)
+
+// Global returns what a global ARG comes to, if there is one of this name.
+func (f *File) Global(o Options, name string) (value string, declared bool, err error) {
+	declared = slices.ContainsFunc(f.global, func(c instructions.ArgCommand) bool {
+		return slices.ContainsFunc(c.Args, func(a instructions.KeyValuePairOptional) bool { return a.Key == name })
+	})
+	if !declared {
+		return "", false, nil
+	}
+	b, _, err := f.builder(o)
+	if err != nil {
+		return "", false, err
+	}
+	value, _ = b.args.arg(name)
+	return value, true, nil
+}
+
+// A Remote is what ADD fetches.
+type Remote struct{ URL, Checksum string }
+
+// RemoteStage returns what a stage has fetched that consists of that alone: FROM
+// scratch, ARG, and one ADD of one URL or git repository.
+func (f *File) RemoteStage(o Options, name string) (remote Remote, exists bool, err error) {
+	i := slices.IndexFunc(f.stages, func(s instructions.Stage) bool { return s.Name == name })
+	if i < 0 {
+		return Remote{}, false, nil
+	}
+	b, _, err := f.builder(o)
+	if err != nil {
+		return Remote{}, true, err
+	}
+	add, err := onlyAdd(&b.stages[i])
+	if err != nil {
+		return Remote{}, true, quote(parser.WithLocation(err, f.stages[i].Location), o.Name, f.Text)
+	}
+	stage, err := b.stage(i)
+	if err != nil {
+		return Remote{}, true, quote(err, o.Name, f.Text)
+	}
+	op := stage.Nodes[add+1].Op.(*graph.Copy)
+	if len(op.Sources) != 1 || op.Sources[0].URL == "" {
+		return Remote{}, true, fmt.Errorf("the ADD of stage %s must have one source, a URL or git repository", name)
+	}
+	return Remote{op.Sources[0].URL, op.Checksum}, true, nil
+}
+
+// onlyAdd finds the ADD of a stage that has no other instruction but ARG.
+func onlyAdd(s *instructions.Stage) (index int, err error) {
+	if s.BaseName != scratch {
+		return 0, fmt.Errorf("stage %s must be FROM scratch: its time is that of what its ADD fetches", s.Name)
+	}
+	index = -1
+	for i, c := range s.Commands {
+		switch c.(type) {
+		case *instructions.ArgCommand:
+		case *instructions.AddCommand:
+			if index >= 0 {
+				return 0, fmt.Errorf("stage %s must have exactly one ADD: its time is that of what it fetches", s.Name)
+			}
+			index = i
+		default:
+			return 0, fmt.Errorf("stage %s must have one ADD and nothing else, and has %s: its time is that of what the ADD fetches", s.Name, c.Name())
+		}
+	}
+	if index < 0 {
+		return 0, fmt.Errorf("stage %s must have an ADD of a URL or git repository: its time is that of what it fetches", s.Name)
+	}
+	return index, nil
+}

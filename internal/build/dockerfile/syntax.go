@@ -1,0 +1,33 @@
+package dockerfile
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+)
+
+// SyntaxArgument is the build argument that counts in the place of "# syntax=".
+const SyntaxArgument = "BUILDKIT_SYNTAX"
+
+// ForeignSyntax returns a warning if a Dockerfile asks for another language than the one
+// that is built in: "# syntax=" names the image of a frontend, which is not run.
+func ForeignSyntax(name string, text []byte, args map[string]string) error {
+	image, given := args[SyntaxArgument]
+	where := "--build-arg " + SyntaxArgument
+	if !given {
+		var at []parser.Range
+		var ok bool
+		if image, _, at, ok = parser.DetectSyntax(text); !ok {
+			return nil
+		}
+		line, _ := lines(at)
+		where = fmt.Sprintf("%s:%d: # syntax", name, line)
+	}
+	image, _, _ = strings.Cut(strings.TrimSpace(image), " ")
+	repository, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(image, "docker.io/"), "index.docker.io/"), "@")
+	if repository, _, _ = strings.Cut(repository, ":"); repository == "docker/dockerfile" || repository == "" {
+		return nil
+	}
+	return fmt.Errorf("%s=%s: this frontend is not run: the Dockerfile is read in the language of docker/dockerfile", where, image)
+}

@@ -1,0 +1,26 @@
+package place
+
+import (
+	"archive/tar"
+	"bufio"
+
+	"github.com/minirun/minirun/internal/build/compressed"
+	"github.com/minirun/minirun/internal/build/tree"
+)
+
+// IsArchive reports whether ADD unpacks a file, compressed or not, instead of copying
+// it.
+func IsArchive(t *tree.Tree, f *tree.Found) (bool, error) {
+	file, err := t.Open(f)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = file.Close() }()
+	content, done, err := compressed.Open(bufio.NewReader(file))
+	if err != nil {
+		return false, nil
+	}
+	defer done()
+	_, err = tar.NewReader(content).Next()
+	return err == nil, nil
+}

@@ -1,0 +1,34 @@
+package tree
+
+import (
+	"path"
+	"strings"
+)
+
+// A source is a pattern as Select takes it.
+type source struct {
+	pattern  string
+	optional bool // it came from wildcards: nothing needs to match
+}
+
+// pivoted replaces wildcards before /./, where --parents cuts, by what they match:
+// each match is cut off where it ends.
+func (t *Tree) pivoted(patterns []string, o Options) (out []source, err error) {
+	for _, p := range patterns {
+		before, after, pivot := strings.Cut(p, "/./")
+		if !o.Parents || !pivot || !hasMeta(before) {
+			out = append(out, source{pattern: p})
+			continue
+		}
+		heads, err := (&glob{t: t, o: o}).expand(path.Clean("/" + before)[1:])
+		if err != nil {
+			return nil, err
+		}
+		for _, head := range heads {
+			out = append(out, source{literal.Replace(head) + "/./" + after, true})
+		}
+	}
+	return out, nil
+}
+
+var literal = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)

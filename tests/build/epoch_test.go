@@ -1,0 +1,90 @@
+package build
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestEpochSources: SOURCE_DATE_EPOCH says which source the time of an image comes from.
+// The values are BuildKit's.
+func TestEpochSources(t *testing.T) {
+	s := newStore(t)
+	dir := contextDir(t, map[string]string{"r/Dockerfile": "FROM base\nWORKDIR /w\n", "SERVED/plain": "1", "Dockerfile": "SERVER"},
+		"cd r; git init -q -b main; git add .; GIT_COMMITTER_DATE=2016-02-03T04:05:06Z git commit -q -m x; cd ..; git clone -q --bare r SERVED/r.git; "+
+			"tar -C r --mtime=2012-01-01T00:00:00Z --exclude=.git -cf SERVED/c.tar Dockerfile; touch -d 2019-01-01T00:00:00Z SERVED/c.tar; touch -d 2018-03-04T05:06:07Z SERVED/plain")
+	serve(t, dir)
+	text, err := os.ReadFile(filepath.Join(dir, "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := string(text)
+	silent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { // no Last-Modified
+		text, err := os.ReadFile(filepath.Join(dir, "SERVED", "c.tar"))
+		if err == nil {
+			_, _ = w.Write(text)
+		}
+	}))
+	t.Cleanup(silent.Close)
+	const commit, file, archive, entry = "2016-02-03T04:05:06Z", "2018-03-04T05:06:07Z", "2019-01-01T00:00:00Z", "2012-01-01T00:00:00Z"
+	for _, c := range []struct {
+		name, dockerfile string // "": the context is a URL
+		args             []string
+		want             string
+	}{
+		{"git", "", []string{"--build-arg=SOURCE_DATE_EPOCH=context", "http://" + address + "/r.git"}, commit},
+		{"archive", "", []string{"--build-arg=SOURCE_DATE_EPOCH=context", "http://" + address + "/c.tar"}, archive},
+		{"archive without a date", "", []string{"--build-arg=SOURCE_DATE_EPOCH=context", silent.URL + "/c.tar"}, entry},
+		{"another context", "FROM base\nWORKDIR /w\n", []string{"--build-arg=SOURCE_DATE_EPOCH=n", "--build-context=n=http://" + address + "/r.git"}, commit},
+		{"stage of a URL", "FROM scratch AS s\nADD http://" + address + "/plain /\nFROM base\nWORKDIR /w\n", []string{"--build-arg=SOURCE_DATE_EPOCH=s"}, file},
+		{"stage of a repository", "ARG SOURCE_DATE_EPOCH=s\nFROM scratch AS s\nADD http://" + address + "/r.git /\nFROM base\nWORKDIR /w\n", nil, commit},
+		{"global ARG", "ARG SOURCE_DATE_EPOCH=1600000000\nFROM base\nWORKDIR /w\n", nil, "2020-09-13T12:26:40Z"},
+		{"argument over ARG", "ARG SOURCE_DATE_EPOCH=1600000000\nFROM base\nWORKDIR /w\n", []string{"--build-arg=SOURCE_DATE_EPOCH=1"}, "1970-01-01T00:00:01Z"},
+	} {
+		out := filepath.Join(t.TempDir(), "out.tar")
+		args := append([]string{"-o", "type=oci,rewrite-timestamp=true,dest=" + out}, c.args...)
+		if c.dockerfile != "" {
+			args = append(args, contextDir(t, map[string]string{"Dockerfile": c.dockerfile}, ""))
+		}
+		s.build(args...)
+		r := openResult(t, out)
+		m := r.manifest("")
+		config := r.config(m)
+		if got := config.Created.Format(time.RFC3339); got != c.want {
+			t.Errorf("%s: created %s, want %s", c.name, got, c.want)
+		}
+		list := exec.Command("tar", "-tv", "--utc", "--full-time", "-f", "-")
+		list.Stdin = strings.NewReader(string(r.plain(m.Layers[len(m.Layers)-1])))
+		text, err := list.Output()
+		if want := strings.NewReplacer("T", " ", "Z", "").Replace(c.want); err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s: the layer has %q, %v", c.name, text, err)
+		}
+	}
+	// The files of a directory have no time that means anything.
+	out := filepath.Join(t.TempDir(), "out.tar")
+	s.build("--no-cache", "-o", "type=oci,dest="+out, "--build-arg=SOURCE_DATE_EPOCH=context", contextDir(t, map[string]string{"Dockerfile": "FROM base\nWORKDIR /directory\n"}, ""))
+	r := openResult(t, out)
+	if created := r.config(r.manifest("")).Created; created.Before(old) {
+		t.Errorf("an image of a directory was created %s", created)
+	}
+}
+
+// TestSyntaxWarning: a frontend that "# syntax=" names is not run, and the build says so.
+func TestSyntaxWarning(t *testing.T) {
+	s := newStore(t)
+	const warning = "Dockerfile:1: # syntax=example.org/other:1: this frontend is not run"
+	for text, want := range map[string]bool{"# syntax=example.org/other:1\nFROM scratch\nCOPY Dockerfile /\n": true, "# syntax=docker/dockerfile:1\nFROM scratch\nCOPY Dockerfile /\n": false} {
+		dir := contextDir(t, map[string]string{"Dockerfile": text}, "")
+		for _, args := range [][]string{{"build", "-o", "type=cacheonly", dir}, {"build", "--check", dir}} {
+			r := s.Minirun(args...)
+			if r.Status != 0 || strings.Contains(r.Stderr, warning) != want {
+				t.Errorf("%q: status %d: %s", args, r.Status, r.Stderr)
+			}
+		}
+	}
+}
