@@ -11,11 +11,18 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/minirun/minirun/internal/image/transfer"
+	"github.com/minirun/minirun/internal/retry"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
+// A transferDisplay shows what is transferred, and when a server is asked again.
+type transferDisplay interface {
+	transfer.Progress
+	Retrying(a retry.Attempt)
+}
+
 // transferProgress shows bars on a terminal, and on a pipe a line for what has ended.
-func transferProgress(quiet bool) (p transfer.Progress, wait func()) {
+func transferProgress(quiet bool) (p transferDisplay, wait func()) {
 	if quiet {
 		return silent{}, func() {}
 	}
@@ -32,7 +39,15 @@ func (silent) Begin(string, int64) (func(int64), func(error)) {
 	return func(int64) {}, func(error) {}
 }
 
+func (silent) Retrying(retry.Attempt) {}
+
 type lines struct{ mutex sync.Mutex }
+
+func (l *lines) Retrying(a retry.Attempt) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	termtext.Fprintf(os.Stderr, "%s\n", a.String())
+}
 
 func (l *lines) Begin(what string, size int64) (func(int64), func(error)) {
 	return func(int64) {}, func(err error) {
@@ -46,6 +61,9 @@ func (l *lines) Begin(what string, size int64) (func(int64), func(error)) {
 }
 
 type bars struct{ all *mpb.Progress }
+
+// Retrying writes above the bars.
+func (b bars) Retrying(a retry.Attempt) { termtext.Fprintf(b.all, "%s\n", a.String()) }
 
 func (b bars) Begin(what string, size int64) (func(int64), func(error)) {
 	bar := b.all.AddBar(size,

@@ -17,6 +17,7 @@ import (
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/transfer"
+	"github.com/minirun/minirun/internal/retry"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -32,7 +33,7 @@ func pullCommand() *cli.Command {
 	return &cli.Command{
 		Name: "pull", Usage: "fetch an image from a registry", ArgsUsage: "NAME",
 		Description: "Credentials come from ~/.docker/config.json and its helpers; mirrors and registries\n" +
-			"without TLS from /etc/" + transfer.RegistriesFile + " or the same file in ~/.config. What a\npull that broke off has fetched is not fetched again.",
+			"without TLS from /etc/" + transfer.RegistriesFile + " or the same file in ~/.config. What a\npull that broke off has fetched is not fetched again. Requests that a registry cannot\nanswer for the moment are sent again, up to six times.",
 		Flags: []cli.Flag{
 			quietFlag(), jobsFlag(),
 			&cli.StringFlag{Name: "platform", Usage: "`OS/ARCHITECTURE[/VARIANT]` instead of this machine's"},
@@ -60,12 +61,14 @@ func pull(ctx *cli.Context) error {
 		return err
 	}
 	defer release()
-	source, d, err := registries.Find(ctx.Context, name, warn)
+	p, wait := transferProgress(ctx.Bool("quiet"))
+	c := retry.WithNotice(ctx.Context, p.Retrying)
+	source, d, err := registries.Find(c, name, warn)
 	if err != nil {
+		wait()
 		return err
 	}
-	p, wait := transferProgress(ctx.Bool("quiet"))
-	d, err = transfer.Fetch(ctx.Context, s, source, d, transfer.Options{Platform: ctx.String("platform"), All: ctx.Bool("all-platforms"), Jobs: ctx.Int("jobs")}, p)
+	d, err = transfer.Fetch(c, s, source, d, transfer.Options{Platform: ctx.String("platform"), All: ctx.Bool("all-platforms"), Jobs: ctx.Int("jobs")}, p)
 	if wait(); err != nil {
 		return fmt.Errorf("pull %s: %w", name, err)
 	}
@@ -141,7 +144,7 @@ func push(ctx *cli.Context) error {
 		return err
 	}
 	p, wait := transferProgress(ctx.Bool("quiet"))
-	err = registries.Push(ctx.Context, s, i, to, ctx.Int("jobs"), p)
+	err = registries.Push(retry.WithNotice(ctx.Context, p.Retrying), s, i, to, ctx.Int("jobs"), p)
 	if wait(); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/build/share"
 	"github.com/minirun/minirun/internal/build/solve"
+	"github.com/minirun/minirun/internal/retry"
 )
 
 // Numbers of steps in the progress, behind those of all graphs.
@@ -76,7 +77,8 @@ func (b *Builder) SaveCaches(ctx context.Context, built []Built, list []share.To
 			continue
 		}
 		b.Sink.Begin(exportID+i, "exporting cache to "+t.String())
-		warnings, err := built[0].Imports.Save(ctx, t, steps)
+		lines := retry.WithLines(ctx, func(p []byte) { b.Sink.Output(exportID+i, p) })
+		warnings, err := built[0].Imports.Save(lines, t, steps)
 		b.Sink.End(exportID+i, false, err)
 		b.Warnings = append(b.Warnings, warnings...)
 		if err == nil {

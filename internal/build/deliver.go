@@ -18,6 +18,7 @@ import (
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/layer"
 	"github.com/minirun/minirun/internal/image/transfer"
+	"github.com/minirun/minirun/internal/retry"
 )
 
 // A Delivery says where a build's results go, and what goes with them.
@@ -100,7 +101,8 @@ func (b *Builder) Deliver(ctx context.Context, d *Delivery, built []Built) (*Del
 		out := &d.Outputs[i]
 		id := 1<<20 + i // behind all steps
 		b.Sink.Begin(id, "exporting to "+out.Type)
-		one, err := b.deliver(ctx, d, built, out, func(what string) { b.Sink.Did(id, what) })
+		lines := retry.WithLines(ctx, func(p []byte) { b.Sink.Output(id, p) })
+		one, err := b.deliver(lines, d, built, out, func(what string) { b.Sink.Did(id, what) })
 		b.Sink.End(id, false, err)
 		if err != nil {
 			return nil, fmt.Errorf("--output type=%s: %w", out.Type, err)

@@ -18,6 +18,7 @@ import (
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/transfer"
+	"github.com/minirun/minirun/internal/retry"
 )
 
 // bases are the images that one build has asked for: the same name is the same
@@ -47,6 +48,7 @@ func baseKey(name string, p oci.Platform) string { return name + " " + platforms
 func (b *Builder) image(ctx context.Context, o *Options, name string, p oci.Platform) (found *graph.Image, err error) {
 	shown := b.begin("load metadata for " + fullName(name))
 	defer func() { shown.end(err) }()
+	ctx = retry.WithLines(ctx, shown.print)
 	i, err := b.find(name, p)
 	if missing := err; o.Pull != nil && (errors.Is(err, image.ErrNotFound) || err == nil && o.Always) {
 		// A name that has to do for another platform, too, keeps its index.

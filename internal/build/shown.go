@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"github.com/docker/go-units"
+
+	"github.com/minirun/minirun/internal/retry"
 )
 
 // An internal step is one that no instruction asks for, as buildx shows it:
@@ -25,6 +27,9 @@ func (b *Builder) begin(what string) *internal {
 	return s
 }
 
+// print shows text as the output of the step.
+func (s *internal) print(text []byte) { s.b.Sink.Output(s.id, text) }
+
 func (s *internal) end(err error) { s.b.Sink.End(s.id, false, err) }
 
 // Begin implements transfer.Progress.
@@ -42,7 +47,7 @@ func (b *Builder) load(ctx context.Context, o *Options) (*inputs, error) {
 		name = path.Base(o.File)
 	}
 	s := b.begin("load build definition from " + name)
-	in, err := b.open(ctx, o)
+	in, err := b.open(retry.WithLines(ctx, s.print), o)
 	if err == nil {
 		b.Sink.Did(s.id, fmt.Sprintf("reading dockerfile: %s", units.HumanSize(float64(len(in.text)))))
 	}

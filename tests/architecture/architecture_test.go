@@ -31,16 +31,16 @@ var arrows = map[string]string{
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
 	// links a registry's client and decompressors, which cmd/minirun must not
-	"cmd/minirun-image":         "atomicfile build build/attest build/explain build/export build/graph build/lint build/progress build/run build/share build/source cmdline ctxio debuglog image image/ingest image/layer image/merge image/transfer look namespaces regularfile spec termtext",
+	"cmd/minirun-image":         "atomicfile build build/attest build/explain build/export build/graph build/lint build/progress build/run build/share build/source cmdline ctxio debuglog image image/ingest image/layer image/merge image/transfer look namespaces regularfile retry spec termtext",
 	"internal/engine":           "atomicfile container image namespaces spec",
-	"internal/build":            "build/attest build/dockerfile build/export build/graph build/lint build/progress build/run build/share build/solve build/source build/tree ctxio image image/ingest image/layer image/transfer termtext",
-	"internal/build/solve":      "build/dockerfile build/export build/graph build/place build/progress build/run build/share build/source build/tree image image/ingest image/merge namespaces regularfile",
+	"internal/build":            "build/attest build/dockerfile build/export build/graph build/lint build/progress build/run build/share build/solve build/source build/tree ctxio image image/ingest image/layer image/transfer retry termtext",
+	"internal/build/solve":      "build/dockerfile build/export build/graph build/place build/progress build/run build/share build/source build/tree image image/ingest image/merge namespaces regularfile retry",
 	"internal/build/dockerfile": "build/graph image/configure overlay",
 	"internal/build/run":        "build/graph image image/ingest image/merge linkwalk namespaces ownthread regularfile spec",
 	"internal/build/place":      "build/compressed build/tree ctxio regularfile",
-	"internal/build/source":     "build/compressed build/tree ctxio outbound regularfile",
+	"internal/build/source":     "build/compressed build/tree ctxio outbound regularfile retry",
 	"internal/build/export":     "atomicfile build/attest ctxio image image/ingest image/layer image/merge image/transfer namespaces",
-	"internal/build/share":      "build/export build/progress ctxio image image/ingest image/transfer",
+	"internal/build/share":      "build/export build/progress ctxio image image/ingest image/transfer retry",
 	"internal/build/lint":       "build/dockerfile image/configure termtext",
 	"internal/build/explain":    "build/graph image/layer",
 	"internal/build/attest":     "regularfile",
@@ -53,7 +53,7 @@ var arrows = map[string]string{
 	"internal/image/layer":      "image regularfile",
 	"internal/image/merge":      "overlay ownthread",
 	"internal/image/ingest":     "ctxio image image/layer namespaces",
-	"internal/image/transfer":   "atomicfile ctxio image image/configure image/ingest image/layer outbound regularfile",
+	"internal/image/transfer":   "atomicfile ctxio image image/configure image/ingest image/layer outbound regularfile retry",
 	"internal/see":              "atomicfile container look plan stdio termtext",
 	"internal/beside":           "look regularfile spec",
 	"internal/look":             "container image regularfile spec termtext",
@@ -85,6 +85,7 @@ var arrows = map[string]string{
 	"internal/netdevice":     "ownthread spec",
 	"internal/regularfile":   "",
 	"internal/resctrl":       "",
+	"internal/retry":         "ctxio",
 	"internal/seccomp":       "",
 	"internal/seccomp/gen":   "",
 	"internal/signals":       "",
@@ -104,7 +105,7 @@ var level = map[string]int{
 	"build/graph": 14, "build/attest": 14, "build/compressed": 14, "build/tree": 14,
 	"image/transfer": 20, "image/ingest": 30, "image": 40, "look": 20, "doctor": 20, "container": 30, "systemd": 40,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
-	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80,
+	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60,
 }
 
 // A goPackage is what `go list -json` says of one.

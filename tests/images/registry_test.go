@@ -20,7 +20,7 @@ type registry struct {
 	layout *layout
 
 	mutex    sync.Mutex
-	cut      map[string]int // digest → bytes after which its next download breaks off
+	cut      map[string]int // digest → bytes after which its next download breaks off; then it is gone
 	requests []string       // METHOD PATH RANGE
 	password string         // wants a token, which this buys
 	spoil    string         // digest of a blob that is served with a wrong byte
@@ -71,7 +71,11 @@ func (r *registry) serve(w http.ResponseWriter, q *http.Request) {
 		data[len(data)/2] ^= 1
 	}
 	if n, ok := r.cut[digest]; ok && q.Method == http.MethodGet {
-		delete(r.cut, digest)
+		if n < 0 {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		r.cut[digest] = -1
 		w.Header().Set("Content-Length", fmt.Sprint(len(data)))
 		_, _ = w.Write(data[:n])
 		panic(http.ErrAbortHandler)

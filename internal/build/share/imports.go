@@ -12,6 +12,7 @@ import (
 	"github.com/minirun/minirun/internal/build/progress"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/transfer"
+	"github.com/minirun/minirun/internal/retry"
 )
 
 // A source is a cache that records were read from.
@@ -46,7 +47,7 @@ func Import(ctx context.Context, store *ingest.Store, list []From, sink progress
 		wait.Go(func() {
 			id := firstID + i
 			sink.Begin(id, "importing cache from "+f.String())
-			records, err := s.open(ctx, f)
+			records, err := s.open(retry.WithLines(ctx, func(p []byte) { sink.Output(id, p) }), f)
 			if err != nil {
 				err = fmt.Errorf("--cache-from %s: %w", f, err)
 				s.warn(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/build/share"
 	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/retry"
 )
 
 // This file owns what solve does with records of other stores. They are found by the
@@ -141,7 +142,8 @@ func (v *solving) fetchLayer(ctx context.Context, a *absent) {
 	desc := a.record.away.Layer
 	var mutex sync.Mutex
 	var done int64
-	err := v.Imports.Fetch(ctx, a.record.away, func(n int64) {
+	lines := retry.WithLines(ctx, func(p []byte) { v.Sink.Output(a.id, p) })
+	err := v.Imports.Fetch(lines, a.record.away, func(n int64) {
 		mutex.Lock()
 		defer mutex.Unlock()
 		done += n

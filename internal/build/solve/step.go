@@ -25,6 +25,7 @@ import (
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/merge"
 	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/retry"
 )
 
 // A making is one step while it is made.
@@ -43,7 +44,7 @@ type making struct {
 func (v *solving) step(ctx context.Context, n *graph.Node) (*state, error) {
 	m := &making{n: n, parent: v.of(n.Parent), begun: time.Now()}
 	m.id = v.begin(n)
-	r, cached, err := v.findOrMake(ctx, m)
+	r, cached, err := v.findOrMake(retry.WithLines(ctx, func(p []byte) { v.Sink.Output(m.id, p) }), m)
 	var fetched []Fetched
 	if m.sources != nil {
 		for _, p := range m.sources.parts {

@@ -19,6 +19,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/minirun/minirun/internal/outbound"
+	"github.com/minirun/minirun/internal/retry"
 )
 
 // Fetched is a file of a URL. Who asked closes it.
@@ -34,13 +35,14 @@ type Fetched struct {
 // Fetch gets a URL. The content stays below cacheDir; the server is asked whether it
 // has changed, but for one that a checksum (sha256:…) names and that is there.
 func Fetch(ctx context.Context, url, cacheDir, checksum string) (*Fetched, error) {
-	f := fetcher{limit: 64 << 30, silence: time.Minute}
+	f := fetcher{limit: 64 << 30, silence: time.Minute, retries: retry.Default}
 	return f.fetch(ctx, url, cacheDir, checksum)
 }
 
 type fetcher struct {
 	limit   int64         // of a file's size
 	silence time.Duration // how long a server may say nothing
+	retries retry.Policy
 }
 
 // meta is what the cache knows of a URL.
@@ -78,6 +80,9 @@ func (f *fetcher) fetch(ctx context.Context, address, cacheDir, checksum string)
 		}
 	}
 	got, err := f.get(ctx, u, dir, known)
+	for failures := 1; err != nil && errors.Is(err, errCut) && f.retries.Wait(ctx, u.Host, "the connection was cut", failures); failures++ {
+		got, err = f.get(ctx, u, dir, known)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("fetch %s: %w", u.Redacted(), err)
 	}
@@ -87,6 +92,10 @@ func (f *fetcher) fetch(ctx context.Context, address, cacheDir, checksum string)
 	}
 	return got, nil
 }
+
+// errCut is the cause when a connection was cut in the content. It is got again from
+// its beginning: unlike a blob's, which has a digest, it may have changed meanwhile.
+var errCut = errors.New("the connection was cut")
 
 // get asks the server.
 func (f *fetcher) get(ctx context.Context, u *url.URL, dir string, known *meta) (*Fetched, error) {
@@ -103,7 +112,8 @@ func (f *fetcher) get(ctx context.Context, u *url.URL, dir string, known *meta) 
 	if known != nil && known.LastModified != "" {
 		request.Header.Set("If-Modified-Since", known.LastModified)
 	}
-	client := &http.Client{Transport: outbound.NewTransport(outbound.Origin{Host: u.Host, Plain: u.Scheme == "http"}, f.transport())}
+	safe := outbound.NewTransport(outbound.Origin{Host: u.Host, Plain: u.Scheme == "http"}, f.transport())
+	client := &http.Client{Transport: retry.NewTransport(f.retries, safe, func(*http.Request) bool { return true })}
 	defer client.CloseIdleConnections()
 	response, err := client.Do(request)
 	if err != nil {
@@ -129,6 +139,8 @@ func (f *fetcher) get(ctx context.Context, u *url.URL, dir string, known *meta) 
 	got, err := f.store(response, body, u, dir)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
+	} else if err != nil && body.err != nil {
+		err = fmt.Errorf("%w: %w", errCut, err)
 	}
 	return got, err
 }
@@ -147,6 +159,7 @@ func (f *fetcher) transport() *http.Transport {
 // watched is a body whose server must not fall silent.
 type watched struct {
 	io.Reader
+	err     error // of the connection
 	silence time.Duration
 	timer   *time.Timer
 }
@@ -155,6 +168,9 @@ func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.Reader.Read(p)
 	if n > 0 {
 		w.timer.Reset(w.silence)
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		w.err = err
 	}
 	return n, err
 }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/minirun/minirun/internal/retry"
 )
 
 // A site serves one text and counts what is asked.
@@ -172,6 +174,60 @@ func TestStalled(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(cache, "http/*/*")); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
+	}
+}
+
+// TestFetchRetries: a file is got again after answers that are temporary, and from its
+// beginning after a connection that was cut; not without end.
+func TestFetchRetries(t *testing.T) {
+	waits := 0
+	f := fetcher{limit: 100, silence: time.Minute, retries: retry.Policy{Tries: 4, Sleep: func(context.Context, time.Duration) error {
+		waits++
+		return nil
+	}}}
+	for name, c := range map[string]struct {
+		statuses []int // 200 with less content than promised is a cut
+		want     string
+		waits    int
+	}{
+		"overloaded":      {[]int{503, 429, 0}, "", 2},
+		"always":          {[]int{500}, "the server says 500", 3},
+		"cut":             {[]int{200, 502, 200, 0}, "", 3},
+		"cut each time":   {[]int{200}, "the connection was cut", 3},
+		"not there":       {[]int{404}, "the server says 404", 0},
+		"content at once": {[]int{0}, "", 0},
+	} {
+		requests := 0
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			status := c.statuses[min(requests, len(c.statuses)-1)]
+			requests++
+			switch status {
+			case 0:
+				_, _ = io.WriteString(w, "content")
+			case http.StatusOK:
+				w.Header().Set("Content-Length", "7")
+				_, _ = io.WriteString(w, "con")
+				w.(http.Flusher).Flush()
+				panic(http.ErrAbortHandler)
+			default:
+				w.WriteHeader(status)
+			}
+		}))
+		waits = 0
+		got, err := f.fetch(context.Background(), server.URL+"/f", t.TempDir(), "")
+		server.Close()
+		if c.want != "" {
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v", name, err)
+			}
+		} else if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if text := read(t, got); text != "content" {
+			t.Errorf("%s: %q", name, text)
+		}
+		if waits != c.waits {
+			t.Errorf("%s: %d waits, want %d", name, waits, c.waits)
+		}
 	}
 }
 

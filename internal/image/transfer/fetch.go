@@ -2,6 +2,7 @@
 //
 //	fetch.go     from a source into the store: one way for all sources
 //	registry.go  sources: a registry, its mirrors
+//	correct.go   what registries answer differently from the specification
 //	archive.go   sources: an OCI directory, a tar archive of one
 //	docker.go    sources: an archive of `docker save`
 //	push.go      to a registry

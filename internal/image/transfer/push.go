@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/url"
+	"slices"
 
 	"github.com/containerd/platforms"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -13,11 +16,13 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/retry"
 )
 
 // Push writes an image, or all images of an index, to a registry under a name. What the registry has is not sent again.
@@ -25,35 +30,61 @@ func (r Registries) Push(ctx context.Context, s *ingest.Store, i *ingest.Image, 
 	if to.Tag == "" {
 		return fmt.Errorf("push %s: needs a tag", to)
 	}
-	repository, safe, err := r.endpoint(to.Registry, to.Repository)
-	if err != nil {
-		return err
-	}
-	auth, err := credentials(ctx, repository)
-	if err != nil {
-		return err
-	}
 	if err := whole(s, i); err != nil {
 		return fmt.Errorf("push %s: %w", to, err)
 	}
-	dir := layout.Path(s.Dir)
-	hash, err := v1.NewHash(i.Target.Digest.String())
+	repository, options, err := r.writing(ctx, to, jobs)
+	if err != nil {
+		return fmt.Errorf("push %s: %w", to, explained(err))
+	}
+	content, err := pushable(layout.Path(s.Dir), i.Target)
 	if err != nil {
 		return err
 	}
 	updates := make(chan v1.Update, 100)
-	options := []remote.Option{remote.WithContext(ctx), remote.WithTransport(safe), remote.WithAuth(auth), remote.WithJobs(max(jobs, 1)), remote.WithProgress(updates)}
+	options = append(options, remote.WithProgress(updates))
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		follow(updates, to.Familiar(), p)
 	}()
-	err = pushTo(dir, repository.Tag(to.Tag), hash, image.IsIndex(i.Target.MediaType), options)
+	err = remote.Push(repository.Tag(to.Tag), content, options...) // closes updates
 	if err != nil {
 		err = fmt.Errorf("push %s: %w", to, explained(err))
 	}
 	<-ended
 	return err
+}
+
+// writing logs in to a repository to write to it, and returns the library's options.
+func (r Registries) writing(ctx context.Context, to image.Name, jobs int) (name.Repository, []remote.Option, error) {
+	repository, trip, err := r.connect(ctx, to.Registry, to.Repository, transport.PushScope)
+	return repository, []remote.Option{
+		remote.WithContext(ctx), remote.WithTransport(trip), remote.WithJobs(max(jobs, 1)),
+		// The library's own wait does not end with the context: the predicate waits.
+		remote.WithRetryBackoff(remote.Backoff{Steps: retry.Default.Tries}),
+		remote.WithRetryPredicate(func(err error) bool { return beginsUploadAgain(ctx, repository.RegistryStr(), err) }),
+	}, err
+}
+
+// beginsUploadAgain waits, and returns true, after an error for which the upload of a
+// blob or manifest may begin again. The transport does so for single requests.
+func beginsUploadAgain(ctx context.Context, server string, err error) bool {
+	var answered *transport.Error
+	var sent *url.Error
+	cause := ""
+	switch {
+	case errors.As(err, &answered):
+		lost := slices.ContainsFunc(answered.Errors, func(d transport.Diagnostic) bool {
+			return d.Code == transport.BlobUploadUnknownErrorCode || d.Code == transport.BlobUploadInvalidErrorCode
+		})
+		if lost || retry.TemporaryStatus(answered.StatusCode) && answered.Request != nil && !isRepeatable(answered.Request) {
+			cause = fmt.Sprintf("upload: %d %s", answered.StatusCode, http.StatusText(answered.StatusCode))
+		}
+	case errors.As(err, &sent) && sent.Op != "Get" && sent.Op != "Head" && retry.IsCut(err):
+		cause = "upload: the connection was cut"
+	}
+	return cause != "" && retry.Default.Pause(ctx, server, cause)
 }
 
 // whole refuses an index of which only some platforms' images were fetched: a
@@ -83,22 +114,20 @@ func whole(s *ingest.Store, i *ingest.Image) error {
 	return nil
 }
 
-func pushTo(dir layout.Path, to name.Tag, hash v1.Hash, isIndex bool, options []remote.Option) error {
-	if isIndex {
-		index, err := dir.ImageIndex()
-		if err == nil {
-			index, err = index.ImageIndex(hash)
-		}
-		if err != nil {
-			return err
-		}
-		return remote.WriteIndex(to, index, options...)
-	}
-	i, err := dir.Image(hash)
+// pushable returns an image or index of the store as the library has them.
+func pushable(dir layout.Path, d oci.Descriptor) (remote.Taggable, error) {
+	hash, err := v1.NewHash(d.Digest.String())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return remote.Write(to, i, options...)
+	if !image.IsIndex(d.MediaType) {
+		return dir.Image(hash)
+	}
+	index, err := dir.ImageIndex()
+	if err != nil {
+		return nil, err
+	}
+	return index.ImageIndex(hash)
 }
 
 // An Artifact is a manifest with its blobs that the store does not keep.
@@ -112,17 +141,12 @@ type Artifact struct {
 
 // PushArtifact writes one to a registry.
 func (r Registries) PushArtifact(ctx context.Context, a Artifact, to image.Name, jobs int) error {
-	repository, safe, err := r.endpoint(to.Registry, to.Repository)
-	if err != nil {
-		return err
-	}
-	auth, err := credentials(ctx, repository)
-	if err != nil {
-		return err
-	}
-	i, err := partial.CompressedToImage(artifact{ctx, a})
+	repository, options, err := r.writing(ctx, to, jobs)
 	if err == nil {
-		err = remote.Write(repository.Tag(to.Tag), i, remote.WithContext(ctx), remote.WithTransport(safe), remote.WithAuth(auth), remote.WithJobs(max(jobs, 1)))
+		var i v1.Image
+		if i, err = partial.CompressedToImage(artifact{ctx, a}); err == nil {
+			err = remote.Write(repository.Tag(to.Tag), i, options...)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("push %s: %w", to, explained(err))
@@ -176,9 +200,9 @@ func follow(updates <-chan v1.Update, what string, p Progress) {
 		if u.Error != nil && !errors.Is(u.Error, context.Canceled) {
 			failed = u.Error
 		}
-		if more != nil && u.Complete > at {
-			more(u.Complete - at)
-			at = u.Complete
+		if complete := min(u.Complete, u.Total); more != nil && complete > at { // what is sent twice counts once
+			more(complete - at)
+			at = complete
 		}
 	}
 	if done != nil {

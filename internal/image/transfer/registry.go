@@ -24,6 +24,7 @@ import (
 	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/outbound"
+	"github.com/minirun/minirun/internal/retry"
 )
 
 // Registries say how registries are reached.
@@ -86,7 +87,22 @@ func (r Registries) endpoint(host, repository string) (name.Repository, http.Rou
 	if err != nil {
 		return n, nil, err
 	}
-	return n, outbound.NewTransport(outbound.Origin{Host: n.RegistryStr(), Plain: insecure}, remote.DefaultTransport), nil
+	safe := outbound.NewTransport(outbound.Origin{Host: n.RegistryStr(), Plain: insecure}, remote.DefaultTransport)
+	return n, newCorrecting(safe, n.Scheme() == "http"), nil
+}
+
+// connect logs in to a repository, for what a scope of the library allows.
+func (r Registries) connect(ctx context.Context, host, repository, scope string) (name.Repository, http.RoundTripper, error) {
+	n, safe, err := r.endpoint(host, repository)
+	if err != nil {
+		return n, nil, err
+	}
+	auth, err := credentials(ctx, n)
+	if err != nil {
+		return n, nil, err
+	}
+	trip, err := transport.NewWithContext(ctx, n.Registry, auth, safe, []string{n.Scope(scope)})
+	return n, trip, err
 }
 
 // Find asks the mirrors of an image's registry for it, then the registry itself.
@@ -106,7 +122,10 @@ func (r Registries) Find(ctx context.Context, n image.Name, warn func(error)) (*
 }
 
 func (r Registries) ask(ctx context.Context, host string, n image.Name) (*Registry, oci.Descriptor, error) {
-	repository, safe, err := r.endpoint(host, n.Repository)
+	if host != n.Registry {
+		ctx = retry.WithTries(ctx, 2) // the next one may have it
+	}
+	repository, trip, err := r.connect(ctx, host, n.Repository, transport.PullScope)
 	if err != nil {
 		return nil, oci.Descriptor{}, err
 	}
@@ -114,24 +133,29 @@ func (r Registries) ask(ctx context.Context, host string, n image.Name) (*Regist
 	if n.Digest != "" {
 		ref = repository.Digest(n.Digest)
 	}
-	auth, err := credentials(ctx, repository)
-	if err != nil {
-		return nil, oci.Descriptor{}, err
+	d, err := resolve(ctx, ref, trip)
+	return &Registry{repository, &http.Client{Transport: trip}}, d, err
+}
+
+// resolve asks what a reference stands for. A registry that answers HEAD badly, or
+// without what a manifest is, is asked for the manifest.
+func resolve(ctx context.Context, ref name.Reference, trip http.RoundTripper) (oci.Descriptor, error) {
+	found, err := remote.Head(ref, remote.WithContext(retry.WithTries(ctx, 1)), remote.WithTransport(trip))
+	mediaType := ""
+	if err == nil {
+		mediaType = manifestType(string(found.MediaType), nil)
 	}
-	trip, err := transport.NewWithContext(ctx, repository.Registry, auth, safe, []string{repository.Scope(transport.PullScope)})
-	if err != nil {
-		return nil, oci.Descriptor{}, err
-	}
-	found, err := remote.Head(ref, remote.WithContext(ctx), remote.WithTransport(trip))
-	if err != nil { // some registries answer HEAD badly
+	if mediaType == "" {
 		got, err := remote.Get(ref, remote.WithContext(ctx), remote.WithTransport(trip))
 		if err != nil {
-			return nil, oci.Descriptor{}, err
+			return oci.Descriptor{}, err
 		}
 		found = &got.Descriptor
+		if mediaType = manifestType(string(got.MediaType), got.Manifest); mediaType == "" {
+			return oci.Descriptor{}, fmt.Errorf("the answer is not a manifest: its Content-Type is %q", got.MediaType)
+		}
 	}
-	d := oci.Descriptor{MediaType: string(found.MediaType), Digest: digest.Digest(found.Digest.String()), Size: found.Size}
-	return &Registry{repository, &http.Client{Transport: trip}}, d, nil
+	return oci.Descriptor{MediaType: mediaType, Digest: digest.Digest(found.Digest.String()), Size: found.Size}, nil
 }
 
 // credentials are what the user logged in with. A credential helper, which may ask a
@@ -168,8 +192,20 @@ func explained(err error) error {
 	return err
 }
 
-// Open implements [Source] with a request for a range.
+// Open implements [Source] with requests for ranges. The content goes on after its
+// connection was cut.
 func (r *Registry) Open(ctx context.Context, d oci.Descriptor, offset int64) (io.ReadCloser, int64, error) {
+	if isManifest(d.MediaType) {
+		offset = 0
+	}
+	return retry.NewReader(ctx, retry.Default, r.repository.RegistryStr(), offset, func(ctx context.Context, offset int64) (io.ReadCloser, int64, error) {
+		return r.get(ctx, d, offset)
+	})
+}
+
+// get requests a blob or manifest from an offset on. If the registry refuses that, or
+// sends another range, it is all of it.
+func (r *Registry) get(ctx context.Context, d oci.Descriptor, offset int64) (io.ReadCloser, int64, error) {
 	kind := "blobs"
 	if isManifest(d.MediaType) {
 		kind = "manifests"
@@ -180,8 +216,7 @@ func (r *Registry) Open(ctx context.Context, d oci.Descriptor, offset int64) (io
 		return nil, 0, err
 	}
 	if kind == "manifests" {
-		request.Header.Set("Accept", d.MediaType)
-		offset = 0
+		request.Header.Set("Accept", d.MediaType+", */*")
 	}
 	if offset > 0 {
 		request.Header.Set("Range", "bytes="+strconv.FormatInt(offset, 10)+"-")
@@ -190,14 +225,26 @@ func (r *Registry) Open(ctx context.Context, d oci.Descriptor, offset int64) (io
 	if err != nil {
 		return nil, 0, err
 	}
-	switch answer.StatusCode {
-	case http.StatusOK:
+	switch {
+	case answer.StatusCode == http.StatusOK:
 		return answer.Body, 0, nil
-	case http.StatusPartialContent:
+	case offset > 0 && answer.StatusCode == http.StatusPartialContent && rangeStart(answer.Header, offset) == offset:
 		return answer.Body, offset, nil
+	case offset > 0 && (answer.StatusCode == http.StatusPartialContent || answer.StatusCode == http.StatusRequestedRangeNotSatisfiable):
+		_ = answer.Body.Close()
+		return r.get(ctx, d, 0)
 	}
 	defer func() { _ = answer.Body.Close() }()
-	return nil, 0, explained(transport.CheckError(answer, http.StatusOK, http.StatusPartialContent))
+	return nil, 0, explained(transport.CheckError(answer, http.StatusOK))
+}
+
+// rangeStart is where a range begins: as asked for, if the server does not say it.
+func rangeStart(h http.Header, asked int64) int64 {
+	var start int64
+	if n, _ := fmt.Sscanf(h.Get("Content-Range"), "bytes %d-", &start); n == 1 {
+		return start
+	}
+	return asked
 }
 
 func isManifest(mediaType string) bool {

@@ -1,0 +1,179 @@
+// Package retry sends HTTP requests again that a server could not answer for the
+// moment: it was overloaded, it restarted, or the connection was cut.
+//
+//	policy.go     what is temporary, and how long to wait for it (pure)
+//	transport.go  requests
+//	reader.go     content whose connection was cut: it continues where it ended
+//
+// The caller says in the context of a request where attempts are shown, and how many
+// there are.
+package retry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http" //nolint:depguard // only minirun-image links it
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// A Policy bounds the attempts. Its zero value makes one attempt.
+type Policy struct {
+	Tries   int           // of a request, the first one included
+	First   time.Duration // the wait before the second try; it doubles with each
+	Longest time.Duration // the longest wait that a server may ask for
+
+	// Sleep waits, or returns the error of a context that ends; nil: with a timer.
+	Sleep func(ctx context.Context, d time.Duration) error
+}
+
+// Default waits 15 seconds in all, unless a server asks for more.
+var Default = Policy{Tries: 6, First: 500 * time.Millisecond, Longest: time.Minute}
+
+// An Attempt is what follows a failure.
+type Attempt struct {
+	Server string // host[:port]
+	Cause  string
+	Wait   time.Duration
+	Next   int // the number of the next try; 0: there is none, because the server asks to wait too long
+	Tries  int // how many there are; 0: the caller counts them
+}
+
+// String is a line for people.
+func (a Attempt) String() string {
+	if a.Next == 0 {
+		return fmt.Sprintf("%s: %s: the server asks to wait for %v, which is too long", a.Server, a.Cause, a.Wait)
+	}
+	if a.Tries == 0 {
+		return fmt.Sprintf("%s: %s: trying again in %v", a.Server, a.Cause, a.Wait.Round(100*time.Millisecond))
+	}
+	return fmt.Sprintf("%s: %s: trying again in %v (try %d of %d)", a.Server, a.Cause, a.Wait.Round(100*time.Millisecond), a.Next, a.Tries)
+}
+
+type (
+	noticeKey struct{}
+	triesKey  struct{}
+)
+
+// WithNotice returns a context whose requests report each further attempt.
+func WithNotice(ctx context.Context, notice func(Attempt)) context.Context {
+	return context.WithValue(ctx, noticeKey{}, notice)
+}
+
+// WithLines is WithNotice for what shows lines of text, such as a step of a build.
+func WithLines(ctx context.Context, write func(line []byte)) context.Context {
+	return WithNotice(ctx, func(a Attempt) { write([]byte(a.String() + "\n")) })
+}
+
+// WithTries returns a context whose requests are tried at most n times.
+func WithTries(ctx context.Context, n int) context.Context {
+	return context.WithValue(ctx, triesKey{}, n)
+}
+
+func (p Policy) tries(ctx context.Context) int {
+	if n, ok := ctx.Value(triesKey{}).(int); ok {
+		return min(n, p.Tries)
+	}
+	return p.Tries
+}
+
+// delay is the wait after a number of failures: with some chance, so that clients that
+// failed together do not return together.
+func (p Policy) delay(failures int) time.Duration {
+	d := p.First << min(failures-1, 10)
+	if d > p.Longest {
+		d = p.Longest
+	}
+	if d <= 0 {
+		return 0
+	}
+	return d + rand.N(d/10+1)
+}
+
+// Wait waits before the next try of what failed a number of times, and reports it. It
+// returns false if there is no further try: there were enough, or the context ended.
+func (p Policy) Wait(ctx context.Context, server, cause string, failures int) bool {
+	return p.wait(ctx, Attempt{Server: server, Cause: cause, Wait: p.delay(failures)}, failures)
+}
+
+// Pause waits before what failed is tried again, for callers that count the tries.
+func (p Policy) Pause(ctx context.Context, server, cause string) bool {
+	return p.sleep(ctx, Attempt{Server: server, Cause: cause, Wait: p.delay(2), Next: 1})
+}
+
+func (p Policy) wait(ctx context.Context, a Attempt, failures int) bool {
+	a.Tries = p.tries(ctx)
+	if failures >= a.Tries {
+		return false
+	}
+	if a.Wait <= p.Longest+p.Longest/10 {
+		a.Next = failures + 1
+	}
+	return p.sleep(ctx, a)
+}
+
+// sleep reports an attempt and waits for it.
+func (p Policy) sleep(ctx context.Context, a Attempt) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	if notice, ok := ctx.Value(noticeKey{}).(func(Attempt)); ok && notice != nil {
+		notice(a)
+	}
+	if a.Next == 0 {
+		return false
+	}
+	sleep := p.Sleep
+	if sleep == nil {
+		sleep = sleepTimer
+	}
+	return sleep(ctx, a.Wait) == nil
+}
+
+func sleepTimer(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// TemporaryStatus reports whether a server that answers with a status may answer
+// otherwise soon.
+func TemporaryStatus(code int) bool {
+	switch code {
+	case http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// IsCut reports whether an error is that of a connection that the other side, or
+// something on the way, closed.
+func IsCut(err error) bool {
+	for _, cut := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNABORTED} {
+		if errors.Is(err, cut) {
+			return true
+		}
+	}
+	return false
+}
+
+// after is how long a server asks to wait: RFC 9110, section 10.2.3.
+func after(h http.Header, now time.Time) (time.Duration, bool) {
+	text := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second, true
+	}
+	if when, err := http.ParseTime(text); err == nil {
+		return max(when.Sub(now), 0).Round(time.Second), true
+	}
+	return 0, false
+}
