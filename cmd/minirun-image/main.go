@@ -129,6 +129,9 @@ func app() *cli.App {
 			if ctx.Bool("debug") {
 				debuglog.To(func(text string) { termtext.Fprintf(os.Stderr, "minirun: debug: %s\n", text) })
 			}
+			if err := checkCgroupManager(ctx); err != nil {
+				return err
+			}
 			dir, err := filepath.Abs(ctx.String("store"))
 			if err != nil {
 				return err

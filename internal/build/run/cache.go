@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/namespaces"
 )
 
 // A cache is a directory that stays from one step to another:
@@ -190,8 +191,8 @@ func emptyCache(dir string, m *graph.Mount) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
-	if err := os.Chown(dir, m.UID, m.GID); err != nil {
-		return err
+	if err := unix.Chown(dir, m.UID, m.GID); err != nil {
+		return namespaces.OwnerError(m.UID, m.GID, err)
 	}
 	mode := m.Mode & 0o7777
 	if mode == 0 && !m.Described {
