@@ -130,6 +130,9 @@ func app() *cli.App {
 			if ctx.Bool("debug") {
 				debuglog.To(func(text string) { termtext.Fprintf(os.Stderr, "minirun: debug: %s\n", text) })
 			}
+			if err := checkCgroupManager(ctx); err != nil {
+				return err
+			}
 			for _, fd := range cmdline.Descriptors(os.Args) { // it is read here, and not by what is executed
 				unix.CloseOnExec(fd)
 			}

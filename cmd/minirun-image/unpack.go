@@ -226,7 +226,26 @@ func bundle(ctx *cli.Context) error {
 	}
 	config.Hostname = "minirun"
 	config.Linux.MaskedPaths = append(config.Linux.MaskedPaths, spec.HostMasks("/")...)
+	if namespaces.Unprivileged() {
+		if err := unprivileged(config); err != nil {
+			return err
+		}
+	}
 	return writeBundle(ctx.Context, dir, config, layers, ctx.Bool("layers"))
+}
+
+// unprivileged makes a configuration one for the user who runs this program, with the
+// IDs that the files of the bundle have.
+func unprivileged(config *specs.Spec) error {
+	uids, gids := namespaces.Ranges()
+	if madeNamespace { // the user runs the bundle above it
+		var err error
+		if uids, gids, err = namespaces.Current(); err != nil {
+			return err
+		}
+	}
+	config.Linux.Resources = nil // no cgroup is the user's for certain
+	return image.Unprivileged(config, uids, gids, false)
 }
 
 func writeBundle(ctx context.Context, dir string, config *specs.Spec, layers []string, refer bool) error {

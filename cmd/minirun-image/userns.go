@@ -14,17 +14,25 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
+// madeNamespace says that this program made the user namespace that it is in.
+var madeNamespace bool
+
 // inUserNamespace runs this program once more where an unprivileged user is root:
 // in a user namespace with the user's ranges of IDs, so that layers' files can
 // belong to whom they say. It does nothing for root.
 func inUserNamespace() (status int, done bool) {
-	const inside = "MINIRUN_IMAGE_GATE"
-	if gate := os.Getenv(inside); gate != "" {
+	const inside, through = "MINIRUN_IMAGE_GATE", "through"
+	if gate := os.Getenv(inside); gate == through {
+		madeNamespace = true
+		if err := os.Unsetenv(inside); err != nil {
+			return failed(err), true
+		}
+	} else if gate != "" {
 		if err := waitAtGate(gate); err != nil {
 			return failed(err), true
 		}
 		// Once more: execve before there were maps has taken the capabilities away, and as root it gives them back.
-		if err := os.Unsetenv(inside); err != nil {
+		if err := os.Setenv(inside, through); err != nil {
 			return failed(err), true
 		}
 		return failed(syscall.Exec("/proc/self/exe", os.Args, os.Environ())), true

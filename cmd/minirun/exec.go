@@ -9,6 +9,7 @@ import (
 
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/namespaces"
 )
 
 func execCommand() *cli.Command {
@@ -93,6 +94,15 @@ func userByName(ctx *cli.Context, o *container.ExecOptions) error {
 	who, err := image.LookUpIn(root, o.User)
 	if err != nil {
 		return err
+	}
+	if namespaces.Unprivileged() {
+		uids, gids, err := namespaces.MapsOf(state.Pid)
+		if err == nil {
+			err = namespaces.Adapt(&who, uids, gids)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	o.User, o.OwnGids = fmt.Sprintf("%d:%d", who.UID, who.GID), true
 	for _, g := range who.AdditionalGids {

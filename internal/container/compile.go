@@ -40,7 +40,7 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 	in.Rootfs.NewMountNS = setup.New&unix.CLONE_NEWNS != 0
 	in.Rootfs.UserNS = setup.Has(unix.CLONE_NEWUSER)
 	in.Rootfs.CgroupNS = setup.Has(unix.CLONE_NEWCGROUP)
-	in.Process.UserNS = in.Rootfs.UserNS
+	in.Process.UserNS = in.Process.UserNS || in.Rootfs.UserNS // minirun's own, or one for the container
 	in.Process.ClonedLast, in.Rootfs.ClonedLast = in.Namespaces.CloneLast, in.Namespaces.CloneLast
 
 	hooks := s.Hooks

@@ -35,7 +35,7 @@ type ExecInputs struct {
 // Compile without what the container has already. Processes of the container see
 // the new one from EnterPID on, so all that they must not reach comes earlier.
 func CompileExec(in ExecInputs) *plan.Plan {
-	in.Process.UserNS = in.Namespaces&unix.CLONE_NEWUSER != 0
+	in.Process.UserNS = in.Process.UserNS || in.Namespaces&unix.CLONE_NEWUSER != 0
 	in.Process.ClonedLast = in.Namespaces&unix.CLONE_NEWPID != 0
 	b := plan.NewBuilder(3 + in.Process.Preserve)
 	parent := handshake.New(b)

@@ -251,6 +251,7 @@ func seLinux() bool {
 func processInput(s *specs.Spec, o *Options, setup namespaces.Setup) (process.Input, error) {
 	in := process.Input{
 		ID: o.ID, Preserve: o.PreserveFDs, NoKeyring: o.NoKeyring, Rootless: o.rootless(),
+		UserNS:        o.imagined == nil && namespaces.InUserNamespace(),
 		KeepGroups:    spec.AnnotationSet(s.Annotations, spec.AnnotationKeepGroups),
 		DieWithParent: diesWithParent(s), Waits: !o.startsAtOnce, Rlimits: !setup.Has(unix.CLONE_NEWUSER), AppArmor: true, SELinux: true, LastCapability: lastCapability(),
 	}

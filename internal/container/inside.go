@@ -90,8 +90,21 @@ func (c *child) hint(step int, errno unix.Errno) string {
 		return ": the option clears a flag of the host's mount, or changes its access time, which is locked in a user namespace\nhint: leave the option out, or mount the source with other flags on the host: docs/mounts.md"
 	case (s.Call == plan.PivotRoot || s.Call == plan.Mount) && errno == unix.EINVAL:
 		return rootHint(s.Call)
+	case s.Source == "process.user" && errno == unix.EINVAL:
+		return c.unmappedUser(s)
 	}
 	return ""
+}
+
+// unmappedUser says what EINVAL means to a change of user or group.
+func (c *child) unmappedUser(s *plan.Step) string {
+	kind := "uid"
+	if s.Call == plan.Setresgid {
+		kind = "gid"
+	} else if s.Call != plan.Setresuid {
+		return ""
+	}
+	return ": " + namespaces.Unmapped(kind, uint32(s.Args[0].Value), c.spec.Linux.UIDMappings)
 }
 
 // schedulerHint says what sched_setattr(2) means by EPERM and EBUSY.

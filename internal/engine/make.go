@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -181,7 +180,10 @@ func (e *Engine) configure(i *image.Image, layers image.Stack, network string, s
 		return nil, err
 	}
 	if namespaces.Unprivileged() {
-		rootless(c, network)
+		uids, gids := namespaces.Ranges()
+		if err := image.Unprivileged(c, uids, gids, network == "host"); err != nil {
+			return nil, err
+		}
 	}
 	dir := e.Store.Container(s.Name)
 	upper := filepath.Join(dir, "upper")
@@ -197,24 +199,6 @@ func (e *Engine) configure(i *image.Image, layers image.Stack, network string, s
 		err = e.bridge(c, s)
 	}
 	return c, err
-}
-
-// rootless gives a user's container a user namespace with the IDs that the layers'
-// files have, and takes away what a user cannot have.
-func rootless(c *specs.Spec, network string) {
-	c.Linux.Namespaces = append(c.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
-	c.Linux.UIDMappings, c.Linux.GIDMappings = namespaces.Ranges()
-	c.Linux.Resources.Devices = nil
-	delete(c.Linux.Sysctl, "net.ipv4.ping_group_range") // it has groups that have no ID there
-	for i := range c.Mounts {
-		m := &c.Mounts[i]
-		switch {
-		case m.Destination == "/dev/pts" && len(c.Linux.GIDMappings) == 1: // the group tty has no ID
-			m.Options = slices.DeleteFunc(m.Options, func(o string) bool { return o == "gid=5" })
-		case m.Destination == "/sys" && network == "host": // a sysfs belongs to a network namespace
-			m.Type, m.Source, m.Options = "bind", "/sys", append([]string{"rbind", "rro"}, m.Options...)
-		}
-	}
 }
 
 // bridge has minirun-image, as a hook, connect the network namespace when there is

@@ -34,15 +34,25 @@ func CheckMaps(pid int, uids, gids []specs.LinuxIDMapping) error {
 	return nil
 }
 
+// self is the PID that stands for this process.
+const self = 0
+
+// readMap reads the uid_map or gid_map of a process. The host's IDs are those of the
+// parent namespace, or of the reader's if that is another one (user_namespaces(7)).
 func readMap(pid int, file string) (out []specs.LinuxIDMapping, err error) {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/" + file)
+	dir := "self"
+	if pid != self {
+		dir = strconv.Itoa(pid)
+	}
+	path := "/proc/" + dir + "/" + file
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	for line := range strings.Lines(string(text)) {
 		var m specs.LinuxIDMapping
 		if _, err := fmt.Sscan(line, &m.ContainerID, &m.HostID, &m.Size); err != nil {
-			return nil, fmt.Errorf("read /proc/%d/%s: %q: %w", pid, file, line, err)
+			return nil, fmt.Errorf("read %s: %q: %w", path, line, err)
 		}
 		out = append(out, m)
 	}

@@ -3,7 +3,6 @@ package namespaces
 import (
 	"math"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 
@@ -12,12 +11,18 @@ import (
 )
 
 // Ranges are the maps of a user namespace in which an unprivileged user is root:
-// the user's own IDs, and behind these the ranges of /etc/subuid and /etc/subgid
-// (subuid(5)). Without ranges, or without newuidmap(1), only root exists there.
+// the user's own IDs, and after these the ranges of /etc/subuid and /etc/subgid
+// (subuid(5)). Without ranges, or without newuidmap(1), only root exists there. Root
+// of a user namespace gives the new one all IDs that its own has.
 func Ranges() (uids, gids []specs.LinuxIDMapping) {
+	if os.Geteuid() == 0 && InUserNamespace() {
+		if uids, gids, err := Current(); err == nil {
+			return same(uids), same(gids)
+		}
+	}
 	uids = []specs.LinuxIDMapping{{HostID: uint32(os.Geteuid()), Size: 1}}
 	gids = []specs.LinuxIDMapping{{HostID: uint32(os.Getegid()), Size: 1}}
-	if _, err := exec.LookPath("newuidmap"); err != nil {
+	if !canMapRanges() {
 		return uids, gids
 	}
 	name := ""
@@ -25,6 +30,26 @@ func Ranges() (uids, gids []specs.LinuxIDMapping) {
 		name = u.Name
 	}
 	return append(uids, subordinate("/etc/subuid", name)...), append(gids, subordinate("/etc/subgid", name)...)
+}
+
+// Current are the maps of the user namespace of this process: those of a container that
+// a process of the namespace above runs with the same IDs.
+func Current() (uids, gids []specs.LinuxIDMapping, err error) { return MapsOf(self) }
+
+// MapsOf are the maps of the user namespace of a process.
+func MapsOf(pid int) (uids, gids []specs.LinuxIDMapping, err error) {
+	if uids, err = readMap(pid, "uid_map"); err == nil {
+		gids, err = readMap(pid, "gid_map")
+	}
+	return uids, gids, err
+}
+
+// same maps each ID of a namespace to itself in a namespace below it.
+func same(maps []specs.LinuxIDMapping) []specs.LinuxIDMapping {
+	for i := range maps {
+		maps[i].HostID = maps[i].ContainerID
+	}
+	return maps
 }
 
 func subordinate(file, name string) (out []specs.LinuxIDMapping) {

@@ -49,7 +49,8 @@ type Input struct {
 	Unasked           bool             // go on to execve without telling Ready: nobody waits for it
 	Unreported        bool             // the filter forbids reporting that the program cannot be executed: see Reports
 	KeepGroups        bool             // the additional groups are the caller's, whatever process.user says
-	UserNS, Rootless  bool
+	UserNS            bool             // it is in a user namespace, of its own or minirun's
+	Rootless          bool
 	SELinux, AppArmor bool
 
 	// ClonedLast is true if the process that goes on is cloned after Identity, into

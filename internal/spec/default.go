@@ -6,6 +6,7 @@ package spec
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -99,17 +100,28 @@ func DefaultRootless(uid, gid int, unified bool) *specs.Spec {
 	s.Linux.UIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: uint32(uid), Size: 1}}
 	s.Linux.GIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: uint32(gid), Size: 1}}
 	s.Linux.Resources = nil
+	DropTTYGroup(s.Mounts)
 	for i := range s.Mounts {
-		m := &s.Mounts[i]
-		switch m.Destination {
-		case "/dev/pts":
-			m.Options = m.Options[:len(m.Options)-1] // gid=5
-		case "/sys":
+		if m := &s.Mounts[i]; m.Destination == "/sys" {
 			m.Type, m.Source = "none", "/sys"
 			m.Options = append([]string{"rbind"}, m.Options...)
 		}
 	}
 	return s
+}
+
+// TTYGroup is the group tty, which terminals in the default configuration belong to.
+const TTYGroup = 5
+
+// DropTTYGroup leaves terminals to their users' groups: a user namespace that does
+// not map the group tty cannot mount a devpts with it. Nothing else is lost: devpts
+// makes each terminal for its opener.
+func DropTTYGroup(mounts []specs.Mount) {
+	for i := range mounts {
+		if m := &mounts[i]; m.Type == "devpts" {
+			m.Options = slices.DeleteFunc(slices.Clone(m.Options), func(o string) bool { return o == "gid=5" })
+		}
+	}
 }
 
 // Marshal renders a config.json as `spec` writes it: indented by tabs, without a

@@ -26,7 +26,7 @@ const module = "github.com/minirun/minirun"
 //
 // A new package gets a line; a new arrow gets one only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun": "atomicfile beside bootstrap cgroups cmdline container debuglog doctor engine image look see signals spec startup stdio termtext",
+	"cmd/minirun": "atomicfile beside bootstrap cgroups cmdline container debuglog doctor engine image look namespaces see signals spec startup stdio termtext",
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
@@ -37,7 +37,7 @@ var arrows = map[string]string{
 	"internal/build/solve":      "build/dockerfile build/export build/graph build/place build/progress build/run build/share build/source build/tree image image/ingest image/merge namespaces regularfile retry",
 	"internal/build/dockerfile": "build/graph image/configure overlay",
 	"internal/build/run":        "build/graph image image/ingest image/merge linkwalk namespaces ownthread regularfile spec",
-	"internal/build/place":      "build/compressed build/tree ctxio regularfile",
+	"internal/build/place":      "build/compressed build/tree ctxio namespaces regularfile",
 	"internal/build/source":     "build/compressed build/tree ctxio outbound regularfile retry",
 	"internal/build/export":     "atomicfile build/attest ctxio image image/ingest image/layer image/merge image/transfer namespaces",
 	"internal/build/share":      "build/export build/progress ctxio image image/ingest image/transfer retry",
@@ -50,7 +50,7 @@ var arrows = map[string]string{
 	"internal/build/tree":       "ctxio regularfile",
 	"internal/image":            "ctxio namespaces regularfile spec",
 	"internal/image/configure":  "",
-	"internal/image/layer":      "image regularfile",
+	"internal/image/layer":      "image namespaces regularfile",
 	"internal/image/merge":      "overlay ownthread",
 	"internal/image/ingest":     "ctxio image image/layer namespaces",
 	"internal/image/transfer":   "atomicfile ctxio image image/configure image/ingest image/layer outbound regularfile retry",

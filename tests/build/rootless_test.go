@@ -51,3 +51,70 @@ CMD stat -c "%n %u:%g %a" /x /etc/context /w && cat /x && id -u && ls /home
 		}
 	}
 }
+
+// TestSingleID: a user that has one ID only builds and runs what needs no other: without
+// a line in /etc/subuid, without newuidmap, and as root of a user namespace of
+// unshare(1). What needs another ID fails with a message that names /etc/subuid.
+func TestSingleID(t *testing.T) {
+	for name, c := range map[string]struct {
+		user func(testing.TB) *testbundle.Unprivileged
+		with string // a command that runs minirun
+	}{
+		"no line in subuid": {testbundle.NewSingleID, ""},
+		"no newuidmap":      {testbundle.NewUnprivileged, "env PATH=$HOME "},
+		"user namespace":    {testbundle.NewSingleID, "unshare -Urm "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := c.user(t)
+			minirun := c.with + "minirun "
+			testbundle.CopyFile(t, baseArchive(t), filepath.Join(u.Home, "base.tar"), 0o644)
+			u.Do(t, "mkdir root && tar -xf base.tar -C root --no-same-owner && tar --owner=0 --group=0 -cf own.tar -C root . && mkdir -m 777 context && echo f > context/f")
+			u.Do(t, minirun+"import own.tar base")
+			says := func(command string, want ...string) {
+				t.Helper()
+				got := u.Do(t, minirun+command+" 2>&1 && echo it succeeded || true")
+				for _, w := range append(want, "hint: map more IDs", "/etc/subuid") {
+					if !strings.Contains(got, w) {
+						t.Errorf("%s: %s, want %q", command, got, w)
+					}
+				}
+				if strings.Contains(got, "it succeeded") {
+					t.Errorf("%s: %s", command, got)
+				}
+			}
+			build := func(dockerfile string) {
+				t.Helper()
+				if err := os.WriteFile(filepath.Join(u.Home, "context", "Dockerfile"), []byte(dockerfile), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			build(`FROM base
+RUN echo bin:x:1:root >> /etc/group
+RUN --mount=type=cache,target=/c --mount=type=secret,id=s --mount=type=tmpfs,target=/t --mount=type=bind,target=/b \
+    id -u > /id && id -g >> /id && cat /b/f /run/secrets/s >> /id && touch /c/x /t/x && ls /dev/pts >> /id
+COPY f /srv/f
+WORKDIR /w
+CMD cat /id /srv/f && pwd && ls /dev/pts
+`)
+			u.Do(t, minirun+"build --secret id=s,src=context/f -t app context 2>&1")
+			want := "0\n0\nf\nf\nptmx\nf\n/w\nptmx"
+			if got := u.Do(t, minirun+"run --rm app"); got != want {
+				t.Errorf("run: %q, want %q", got, want)
+			}
+			u.Do(t, minirun+"bundle app bundle")
+			if got := u.Do(t, minirun+"run -b bundle single"); got != want {
+				t.Errorf("run of the bundle: %q, want %q", got, want)
+			}
+			u.Do(t, minirun+"unpack app unpacked")
+			says("import base.tar owned", `entry "./home/app/"`, "chown to 1000:1000", "does not map uid 1000 and gid 1000")
+			says("run --rm -u app app", "does not map uid 1000")
+			for dockerfile, want := range map[string]string{
+				"COPY --chown=33 f /srv/app/": "/srv/app", "COPY --chown=0:33 f /f": "to /f: chown to 0:33: invalid argument: the user namespace does not map gid 33\n",
+				"USER app\nRUN id": "user 1000: ", "RUN --mount=type=cache,target=/c,uid=33 id": "target=/c: ",
+			} {
+				build("FROM base\n" + dockerfile + "\n")
+				says("build --progress plain context", want, "does not map ")
+			}
+		})
+	}
+}

@@ -12,8 +12,8 @@ import (
 // Unprivileged is a user without privilege, with ranges of IDs in /etc/subuid, and minirun in a
 // directory of the user's.
 type Unprivileged struct {
-	Home string
-	name string
+	Home         string
+	name, groups string
 }
 
 // NewUnprivileged skips the test where there is no such user.
@@ -24,7 +24,21 @@ func NewUnprivileged(t testing.TB) *Unprivileged {
 		t.Skip("needs newuidmap of Debian's package uidmap")
 	}
 	name, uid := subordinateUser(t)
-	u := &Unprivileged{Home: filepath.Join("/tmp", Prefix+"home"), name: name}
+	return newUnprivileged(t, name, uid, "--init-groups")
+}
+
+// NewSingleID is a user without privilege that has no other ID than its own: it is in
+// no file of the host.
+func NewSingleID(t testing.TB) *Unprivileged {
+	t.Helper()
+	Need(t)
+	const uid = 54321
+	return newUnprivileged(t, strconv.Itoa(uid), uid, "--clear-groups")
+}
+
+func newUnprivileged(t testing.TB, name string, uid int, groups string) *Unprivileged {
+	t.Helper()
+	u := &Unprivileged{Home: filepath.Join("/tmp", Prefix+"home"), name: name, groups: groups}
 	if err := os.MkdirAll(u.Home, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +59,7 @@ func NewUnprivileged(t testing.TB) *Unprivileged {
 // Do has a shell run a script, in the user's home; it must succeed.
 func (u *Unprivileged) Do(t testing.TB, script string) string {
 	t.Helper()
-	cmd := exec.Command("setpriv", "--reuid", u.name, "--regid", u.name, "--init-groups",
+	cmd := exec.Command("setpriv", "--reuid", u.name, "--regid", u.name, u.groups,
 		"env", "HOME="+u.Home, "XDG_RUNTIME_DIR="+u.Home+"/run", "XDG_DATA_HOME="+u.Home+"/data", "PATH="+u.Home+":"+os.Getenv("PATH"),
 		"sh", "-ec", script+" 2>errors.$$ || { cat errors.$$; exit 1; }")
 	cmd.Dir = u.Home

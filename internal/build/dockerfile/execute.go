@@ -165,6 +165,7 @@ func (d *draft) mount(n *graph.Node, m *instructions.Mount, index int) (*graph.M
 	}
 	if m.Type == instructions.MountTypeCache {
 		out.Mode, out.Sharing = 0o755, cmp.Or(out.Sharing, "shared")
+		out.Described = m.UID != nil || m.GID != nil || m.Mode != nil
 	}
 	for _, set := range []struct {
 		to   *int

@@ -70,6 +70,9 @@ type Mount struct {
 	Env      string // secret: the variable that has it; with no Target it has no file
 	Mode     uint32 // cache, secret, ssh: permission bits
 	UID, GID int
+	// Described says that a cache's UID, GID or Mode is given: it is another cache than
+	// the one of the same ID without them, even if the values are the default ones.
+	Described bool `json:",omitempty"`
 }
 
 // Copy is COPY and ADD.

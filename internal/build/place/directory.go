@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
@@ -96,7 +97,7 @@ func (p *placer) mkdir(parent int, name, at string) error {
 	}
 	if p.o.UID != nil {
 		if err := unix.Fchownat(parent, name, *p.o.UID, *p.o.GID, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-			return &os.PathError{Op: "chown in the image", Path: at, Err: err}
+			return fmt.Errorf("%s: %w", strings.TrimPrefix(at, "."), namespaces.OwnerError(*p.o.UID, *p.o.GID, err))
 		}
 	}
 	mode := uint32(0o755)

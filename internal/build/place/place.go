@@ -100,7 +100,10 @@ func Copy(ctx context.Context, root *os.File, s *tree.Selection, o Options) erro
 			err = p.place(ctx, s.Tree, f, at)
 		}
 		if err != nil {
-			return fmt.Errorf("copy /%s of %s to %s: %w", f.Path, s.Tree.Label, path.Join(o.Dest, f.Name), err)
+			if at == "" {
+				at = path.Join(o.Dest, f.Name)
+			}
+			return fmt.Errorf("copy /%s of %s to %s: %w", f.Path, s.Tree.Label, at, err)
 		}
 	}
 	return p.finish()

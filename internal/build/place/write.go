@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/namespaces"
 )
 
 // metadata is what a file has besides its content.
@@ -24,7 +25,7 @@ type metadata struct {
 // capabilities and set-ID bits away.
 func (m *metadata) apply(fd int) error {
 	if err := unix.Fchown(fd, m.uid, m.gid); err != nil {
-		return fmt.Errorf("chown to %d:%d: %w", m.uid, m.gid, err)
+		return namespaces.OwnerError(m.uid, m.gid, err)
 	}
 	for _, a := range m.attributes {
 		if err := unix.Fsetxattr(fd, a.Name, []byte(a.Value), 0); err != nil {
@@ -90,7 +91,7 @@ func (p *placer) symlink(parent int, base, target string, m metadata) error {
 		return err
 	}
 	if err := unix.Fchownat(parent, base, m.uid, m.gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return err
+		return namespaces.OwnerError(m.uid, m.gid, err)
 	}
 	return unix.UtimesNanoAt(parent, base, []unix.Timespec{m.modified, m.modified}, unix.AT_SYMLINK_NOFOLLOW)
 }
@@ -101,7 +102,7 @@ func (p *placer) node(parent int, base string, st *unix.Stat_t, m metadata) erro
 		return err
 	}
 	if err := unix.Fchownat(parent, base, m.uid, m.gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return err
+		return namespaces.OwnerError(m.uid, m.gid, err)
 	}
 	if err := unix.Fchmodat(parent, base, m.mode, 0); err != nil { // it is no link: it was made here
 		return err

@@ -11,38 +11,51 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	continuity "github.com/containerd/continuity/fs"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/namespaces"
 )
 
 // A cache is a directory that stays from one step to another:
 //
-//	S/build/cache-mounts/SHA256/id      whose digest it is
+//	S/build/cache-mounts/SHA256/id      its identity, whose digest the name is
 //	S/build/cache-mounts/SHA256/fs      the directory; fs.1, fs.2 … are those of steps that want one of their own at the same time
 //	S/build/cache-mounts/SHA256/lock    held as long as fs is used; lock.1 …
 //
-// An ID is anybody's, so only its digest is a name.
+// An ID may be any text, so only its digest is used as a name.
 type cache struct {
 	dir  string
 	lock *os.File
 }
 
-// cacheDir is where a cache is.
-func (e *Executor) cacheDir(id string) string {
-	sum := sha256.Sum256([]byte(id))
+// cacheDir is the directory of the cache with an identity.
+func (e *Executor) cacheDir(identity string) string {
+	sum := sha256.Sum256([]byte(identity))
 	return filepath.Join(e.Store.Dir, "build", "cache-mounts", hex.EncodeToString(sum[:]))
 }
 
-// cacheID names a cache that has no ID.
-func cacheID(m *graph.Mount) string {
-	if m.ID != "" {
-		return m.ID
+// cacheIdentity returns what distinguishes a cache from all others, as in BuildKit:
+// its ID, and what it begins with. A directory that was made for one owner is of no
+// use to a program that runs as another. Without options the identity is the ID
+// alone. The owner and mode of a cache that begins with the files of a stage are the
+// stage's; layers are the stage's.
+func cacheIdentity(m *graph.Mount, layers []string) string {
+	id := m.ID
+	if id == "" {
+		id = filepath.Clean(m.Target)
 	}
-	return filepath.Clean(m.Target)
+	switch {
+	case m.From != nil:
+		return fmt.Sprintf("%s\nsource %s\nfrom %s", id, filepath.Clean("/"+m.Source), strings.Join(layers, " "))
+	case m.Described:
+		return fmt.Sprintf("%s\nuid %d gid %d mode %o", id, m.UID, m.GID, m.Mode&0o7777)
+	}
+	return id
 }
 
 // takeCaches waits until the step may use its caches: all steps take theirs in the
@@ -54,16 +67,17 @@ func (j *job) takeCaches(ctx context.Context) error {
 		if m.Type != "cache" {
 			continue
 		}
-		id := cacheID(m)
-		wanted[id] = stricter(wanted[id], m.Sharing)
+		identity := cacheIdentity(m, j.Mounts[i].Layers)
+		wanted[identity] = stricter(wanted[identity], m.Sharing)
 	}
 	j.caches = map[string]*cache{}
-	for _, id := range slices.Sorted(maps.Keys(wanted)) {
-		c, err := takeCache(ctx, j.cacheDir(id), id, wanted[id])
+	for _, identity := range slices.Sorted(maps.Keys(wanted)) {
+		c, err := takeCache(ctx, j.cacheDir(identity), identity, wanted[identity])
 		if err != nil {
+			id, _, _ := strings.Cut(identity, "\n")
 			return fmt.Errorf("--mount=type=cache,id=%s: %w", id, err)
 		}
-		j.caches[id] = c
+		j.caches[identity] = c
 	}
 	return nil
 }
@@ -78,11 +92,11 @@ func stricter(a, b string) string {
 	return "shared"
 }
 
-func takeCache(ctx context.Context, dir, id, sharing string) (*cache, error) {
+func takeCache(ctx context.Context, dir, identity, sharing string) (*cache, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "id"), []byte(id), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "id"), []byte(identity), 0o600); err != nil {
 		return nil, err
 	}
 	for n := 0; ; n++ {
@@ -129,7 +143,7 @@ func await(ctx context.Context, f *os.File, how int) error {
 
 // cacheMount shows a cache, which is made if there is none yet.
 func (j *job) cacheMount(i int, m *graph.Mount) error {
-	c := j.caches[cacheID(m)]
+	c := j.caches[cacheIdentity(m, j.Mounts[i].Layers)]
 	flags := unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	fd, err := unix.Open(c.dir, flags, 0)
 	if errors.Is(err, unix.ENOENT) {
@@ -177,11 +191,11 @@ func emptyCache(dir string, m *graph.Mount) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
-	if err := os.Chown(dir, m.UID, m.GID); err != nil {
-		return err
+	if err := unix.Chown(dir, m.UID, m.GID); err != nil {
+		return namespaces.OwnerError(m.UID, m.GID, err)
 	}
 	mode := m.Mode & 0o7777
-	if mode == 0 {
+	if mode == 0 && !m.Described {
 		mode = 0o755
 	}
 	return unix.Chmod(dir, mode)

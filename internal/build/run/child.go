@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
 )
 
@@ -140,8 +141,19 @@ func (j *job) facts(who specs.User) (facts, error) {
 	}
 	var fs unix.Statfs_t
 	f := facts{
-		user: who, network: mode, terminal: j.terminal != nil, rootless: j.rootless, masks: spec.HostMasks("/"),
-		unified: unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC,
+		user: who, network: mode, terminal: j.terminal != nil, masks: spec.HostMasks("/"),
+		rootless: j.rootless,
+		unified:  unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC,
+	}
+	if j.rootless {
+		uids, gids, err := namespaces.Current()
+		if err == nil {
+			err = namespaces.Adapt(&f.user, uids, gids)
+		}
+		if err != nil {
+			return f, err
+		}
+		f.noTTY = !namespaces.Maps(gids, spec.TTYGroup)
 	}
 	if j.Op.Insecure {
 		own, err := ownCapabilities()

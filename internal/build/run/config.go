@@ -26,6 +26,7 @@ type facts struct {
 	terminal bool
 	unified  bool     // cgroups are of version 2
 	rootless bool     // in a user namespace
+	noTTY    bool     // which does not map the group tty
 	masks    []string // masked paths that depend on the host
 
 	// Of a step that may do everything:
@@ -57,6 +58,9 @@ func configure(op *graph.Run, f facts) (*specs.Spec, error) {
 	}
 	if f.rootless {
 		unprivileged(c, f.network)
+	}
+	if f.noTTY {
+		spec.DropTTYGroup(c.Mounts)
 	}
 	if op.Insecure {
 		insecure(c, f)

@@ -30,7 +30,7 @@ type job struct {
 	lock     *os.File
 	terminal *os.File
 
-	caches   map[string]*cache // by ID
+	caches   map[string]*cache // by identity
 	spec     *specs.Spec
 	files    map[string]bool // sources of bind mounts that are no directories
 	agents   []net.Listener

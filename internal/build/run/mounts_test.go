@@ -151,14 +151,52 @@ func TestCache(t *testing.T) {
 	}
 	begins := graph.Mount{Type: "cache", Target: "/c", ID: "begins", From: &graph.Node{}, Source: "d"}
 	s, out := x.step("cat /c/f; echo new > /c/f", begins)
-	s.Mounts[0] = x.other(map[string]string{"d/f": "from the stage"}, nil)
+	stage := x.other(map[string]string{"d/f": "from the stage"}, nil)
+	s.Mounts[0] = stage
 	if said, _ := x.run(s, out); said != "from the stage" {
 		t.Errorf("%q", said)
 	}
 	s, out = x.step("cat /c/f", begins)
-	s.Mounts[0] = Mounted{}
+	s.Mounts[0] = stage
 	if said, _ := x.run(s, out); said != "new" {
 		t.Errorf("%q", said)
+	}
+}
+
+// TestCacheIdentity: with one ID, caches of other owners and modes, and those that begin
+// with other files, are others, so that no step gets a directory that it cannot write to.
+func TestCacheIdentity(t *testing.T) {
+	x := newBox(t)
+	one, two := x.other(map[string]string{"d/f": "1", "e/f": "1"}, nil), x.other(map[string]string{"d/f": "1"}, nil)
+	for name, c := range map[string]struct {
+		mount graph.Mount
+		from  Mounted
+	}{
+		"plain":           {mount: graph.Mount{}},
+		"default owner":   {mount: graph.Mount{Described: true, Mode: 0o755}},
+		"uid":             {mount: graph.Mount{Described: true, Mode: 0o755, UID: 1000}},
+		"gid":             {mount: graph.Mount{Described: true, Mode: 0o755, GID: 1000}},
+		"mode":            {mount: graph.Mount{Described: true, Mode: 0o700}},
+		"no mode":         {mount: graph.Mount{Described: true}},
+		"stage":           {mount: graph.Mount{From: &graph.Node{}, Source: "d"}, from: one},
+		"its other files": {mount: graph.Mount{From: &graph.Node{}, Source: "e"}, from: one},
+		"other stage":     {mount: graph.Mount{From: &graph.Node{}, Source: "d"}, from: two},
+	} {
+		c.mount.Type, c.mount.Target, c.mount.ID = "cache", "/c", "one"
+		s, out := x.step("cat /c/who 2>/dev/null; echo '"+name+"' > /c/who", c.mount)
+		s.Mounts[0] = c.from
+		if said, _ := x.run(s, out); said != "" {
+			t.Errorf("%s: the cache is that of %q", name, said)
+		}
+		s, out = x.step("cat /c/who", c.mount)
+		s.Mounts[0] = c.from
+		if said, _ := x.run(s, out); said != name {
+			t.Errorf("%s: the second time it is that of %q", name, said)
+		}
+	}
+	entries, err := os.ReadDir(filepath.Join(x.Store.Dir, "build", "cache-mounts"))
+	if err != nil || len(entries) != 9 {
+		t.Errorf("%d caches, want 9: %v", len(entries), err)
 	}
 }
 

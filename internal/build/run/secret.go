@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/namespaces"
 )
 
 // maxSecret is BuildKit's limit.
@@ -57,8 +58,8 @@ func (j *job) secretMount(i int, m *graph.Mount) error {
 
 // owned gives a file of the bundle the owner and mode that a mount asks for.
 func owned(path string, m *graph.Mount, standard uint32) error {
-	if err := os.Chown(path, m.UID, m.GID); err != nil {
-		return err
+	if err := unix.Chown(path, m.UID, m.GID); err != nil {
+		return namespaces.OwnerError(m.UID, m.GID, err)
 	}
 	mode := m.Mode & 0o7777
 	if mode == 0 {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/namespaces"
 )
 
 // A madeDir is a directory of this layer.
@@ -133,7 +135,7 @@ func writeAt(fd int, data []byte, at int64) (leftOut bool, err error) {
 // a change of the owner takes away capabilities and set-ID bits.
 func describeFile(fd int, e entry) error {
 	if err := unix.Fchown(fd, e.uid, e.gid); err != nil {
-		return fmt.Errorf("chown to %d:%d: %w", e.uid, e.gid, err)
+		return namespaces.OwnerError(e.uid, e.gid, err)
 	}
 	for name, value := range e.xattrs {
 		if err := unix.Fsetxattr(fd, name, []byte(value), 0); err != nil {
@@ -153,7 +155,7 @@ func describeFile(fd int, e entry) error {
 // get their times at the end.
 func describe(dir int, e entry) error {
 	if err := unix.Fchownat(dir, e.base, e.uid, e.gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return fmt.Errorf("chown to %d:%d: %w", e.uid, e.gid, err)
+		return namespaces.OwnerError(e.uid, e.gid, err)
 	}
 	for name, value := range e.xattrs {
 		if err := unix.Lsetxattr(below(dir, e.base), name, []byte(value), 0); err != nil {

@@ -1,0 +1,20 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/urfave/cli/v2"
+)
+
+// checkCgroupManager refuses what the steps of a build would ignore. Minirun has
+// checked the values. Other commands run no container.
+func checkCgroupManager(ctx *cli.Context) error {
+	if ctx.Args().First() != "build" {
+		return nil
+	}
+	if manager := ctx.String("cgroup-manager"); ctx.Bool("systemd-cgroup") || manager != "" && manager != "cgroupfs" {
+		return errors.New("build: --systemd-cgroup and --cgroup-manager: the containers of RUN have cgroups that minirun makes itself (cgroupfs)" +
+			"\nhint: leave the flag out")
+	}
+	return nil
+}
