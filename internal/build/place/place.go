@@ -75,7 +75,7 @@ func Copy(ctx context.Context, root *os.File, s *tree.Selection, o Options) erro
 		return err
 	}
 	defer p.leave()
-	if o.Parents { // there even if no file matches
+	if o.Parents && s.Named { // there even if no file matches
 		fd, err := p.ensure(o.Dest)
 		if err != nil {
 			return err

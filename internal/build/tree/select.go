@@ -42,6 +42,7 @@ func (f *Found) HasLinks() bool {
 type Selection struct {
 	Tree  *Tree
 	Files []Found
+	Named bool // a source was given as it is, and not made of wildcards before /./: its destination is made even if it matches nothing
 
 	sources int
 	names   map[string]bool // --parents: what the source has, several of whose matches may have the same file
@@ -180,6 +181,7 @@ func (t *Tree) Select(patterns []string, o Options) (*Selection, error) {
 			}
 		}
 		s.sources++
+		s.Named = s.Named || !source.optional
 		if len(matches) == 0 && g.mustMatch() && !source.optional {
 			missing = errors.Join(missing, t.notFound(pattern))
 		}
