@@ -96,6 +96,9 @@ var fuzzDeclarations = []fuzzDeclared{
 		func(r *fuzzRun) bool { return object(r.config["process"])["capabilities"] == nil }, []allowed{{field: "*.status.Cap*", want: "0000000000000000"}}},
 	{"all permission bits of fileMode are kept; runc loses two of them", func(r *fuzzRun) bool { return bytes.Contains(r.text(), []byte(`"fileMode":4095`)) },
 		[]allowed{{field: "in.dev.*", want: "* 7777 *"}, {field: "in.path.*", want: "* 7777 *"}}},
+	{"a limit of TCP buffers is set where the kernel has it; runc warns that it ignores it", func(r *fuzzRun) bool {
+		return object(object(object(r.config["linux"])["resources"])["memory"])["kernelTCP"] != nil
+	}, []allowed{{field: "out.cgroup.memory.memory.kmem.tcp.limit_in_bytes", want: "*"}, {field: "stderr.empty", want: "true"}}},
 	{"minirun warns of a version that is newer than its own", newerVersion, []allowed{{field: "stderr.empty", want: "false"}}},
 	{"HOME is filled in as in any other environment", func(r *fuzzRun) bool { return len(list(object(r.config["process"])["env"])) == 0 },
 		[]allowed{{field: "in.env.HOME", want: "*"}, {field: "in.env.order", want: "HOME"}}},
