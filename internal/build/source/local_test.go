@@ -229,7 +229,7 @@ func TestReadDockerfile(t *testing.T) {
 	defer tr.Root.Close()
 	for name, want := range map[string]string{
 		"dockerfile": "FROM small", "inside": "FROM sub", "/sub/Containerfile": "FROM sub", "../../sub/Containerfile": "FROM sub",
-		"Dockerfile":     "read the Dockerfile Dockerfile in the context: no such file or directory: there is dockerfile: use it with -f dockerfile",
+		"Dockerfile":     "FROM small", // as BuildKit does
 		"sub/Dockerfile": "there is sub/Containerfile", "other/Dockerfile": "-f names another",
 		"out": "no such file", "up": "no such file", "environ": "no such file", "fifo": "not a regular file", "sub": "is a directory", "large": "more than 8 MiB",
 	} {
