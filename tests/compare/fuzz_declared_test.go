@@ -88,7 +88,7 @@ var fuzzDeclarations = []fuzzDeclared{
 	}, []allowed{{field: "outcome", want: "ran"}}},
 	{"runc makes the IPC namespace before it is group 0 of the user namespace", hasUserNamespace, []allowed{{field: "in.path.*", want: "dir 1777 0:0"}}},
 	{"in a user namespace the parent makes the devices of config.json; runc binds those that the host has", hasUserNamespace,
-		[]allowed{{field: "in.mount./dev/*.root", want: "/*"}, {field: "in.dev./dev/*", want: "char *"}, {field: "in.dev./dev/*", want: "block *"}, {field: "in.stat./dev/*", want: "block *"}, {field: "in.stat./dev/*", want: "char *"}, {field: "in.mount./dev/*.super", want: "rw,mode=700*"}, {field: "in.mount./dev/*.options", want: "rw,nosuid,noexec,relatime"}}},
+		[]allowed{{field: "in.mount./dev/*.root", want: "/*"}, {field: "in.dev./dev/*", want: "*"}, {field: "in.stat./dev/*", want: "*"}, {field: "in.mount./dev/*.super", want: "rw,mode=700*"}, {field: "in.mount./dev/*.options", want: "rw,nosuid,noexec,relatime"}}},
 	{"of several options about access times the last one counts; runc gives the kernel all of them", func(r *fuzzRun) bool { return mountOptionGiven(r, "strictatime", "noatime", "relatime") },
 		[]allowed{{field: "in.mount.*.options", want: "r*"}, {field: "in.statfs.*", want: "*"}}},
 	{unifiedPath, nil, []allowed{{field: "left.cgroups", want: "cgroup : $SELF/*"}}},
