@@ -22,8 +22,10 @@ const (
 	maxMemory       = 64 << 20 // bytes of all that instructions say, expanded
 	maxInstructions = 50_000
 	maxLayers       = overlay.MaxLayers
-	maxPorts        = 200_000 // of one EXPOSE
 )
+
+// MaxPorts is how many ports one EXPOSE may have.
+const MaxPorts = 200_000
 
 var errTooLarge = fmt.Errorf("the Dockerfile comes to more than %d MiB of variables, labels and text: do variables of it grow with each line?", maxMemory>>20)
 
@@ -90,8 +92,8 @@ func checkPorts(c *instructions.ExposeCommand) error {
 		if err != nil {
 			return err
 		}
-		if n += len(list); n > maxPorts {
-			return fmt.Errorf("EXPOSE: more than %d ports", maxPorts)
+		if n += len(list); n > MaxPorts {
+			return fmt.Errorf("EXPOSE: more than %d ports", MaxPorts)
 		}
 	}
 	return nil

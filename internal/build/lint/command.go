@@ -13,6 +13,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	docker "github.com/moby/docker-image-spec/specs-go/v1"
 
+	"github.com/minirun/minirun/internal/build/dockerfile"
 	"github.com/minirun/minirun/internal/image/configure"
 )
 
@@ -237,6 +238,7 @@ func (c *checker) workdir(l *linter.Linter, s *stage, o *instructions.WorkdirCom
 // expose: ExposeProtoCasing, ExposeInvalidFormat. Ports end with one that cannot be read.
 func (c *checker) expose(l *linter.Linter, s *stage, o *instructions.ExposeCommand) {
 	casing, format := &linter.RuleExposeProtoCasing, &linter.RuleExposeInvalidFormat
+	ports := 0
 	for _, port := range o.Ports {
 		words, err := c.lex.ProcessWords(port, s.vars())
 		if err != nil {
@@ -255,7 +257,8 @@ func (c *checker) expose(l *linter.Linter, s *stage, o *instructions.ExposeComma
 			if strings.Join(parts[:max(0, last-1)], ":") != "" || last > 0 && parts[last-1] != "" {
 				l.Run(format, o.Location(), format.Format(word))
 			}
-			if _, err := configure.Ports(word); err != nil {
+			list, err := configure.Ports(word)
+			if ports += len(list); err != nil || ports > dockerfile.MaxPorts {
 				return
 			}
 		}
