@@ -40,9 +40,9 @@ func rlimit(text string) (l specs.POSIXRlimit, err error) {
 		return l, fmt.Errorf("--ulimit %q: %w", text, err)
 	}
 	if u.Soft < -1 || u.Hard < -1 {
-		return l, fmt.Errorf("--ulimit %q: must not be below -1, which is no limit", text)
+		return l, fmt.Errorf("--ulimit %q: must be -1 (unlimited) or higher", text)
 	}
-	// -1 as a number without a sign is RLIM_INFINITY.
+	// As an unsigned number, -1 is RLIM_INFINITY.
 	l = specs.POSIXRlimit{Type: "RLIMIT_" + strings.ToUpper(u.Name), Soft: uint64(u.Soft), Hard: uint64(u.Hard)}
 	if l.Soft > l.Hard && l.Hard != math.MaxUint64 {
 		return l, fmt.Errorf("--ulimit %q: the soft limit must not be above the hard one", text)
