@@ -3,6 +3,8 @@ package tree
 import (
 	"path"
 	"strings"
+
+	"github.com/minirun/minirun/internal/build/graph"
 )
 
 // A source is a pattern as Select takes it.
@@ -25,10 +27,8 @@ func (t *Tree) pivoted(patterns []string, o Options) (out []source, err error) {
 			return nil, err
 		}
 		for _, head := range heads {
-			out = append(out, source{literal.Replace(head) + "/./" + after, true})
+			out = append(out, source{graph.Literal(head) + "/./" + after, true})
 		}
 	}
 	return out, nil
 }
-
-var literal = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
