@@ -15,8 +15,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/build/compressed"
 	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/compression"
 	"github.com/minirun/minirun/internal/ctxio"
 )
 
@@ -52,7 +52,7 @@ func Archive(ctx context.Context, root *os.File, file *os.File, o Options) error
 }
 
 func (p *placer) archive(ctx context.Context, r io.Reader) error {
-	content, done, err := compressed.Open(bufio.NewReaderSize(r, 256<<10))
+	content, _, done, err := compression.Open(bufio.NewReaderSize(r, 256<<10))
 	if err != nil {
 		return errNoArchive // it only begins like one
 	}

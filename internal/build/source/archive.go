@@ -10,8 +10,8 @@ import (
 	"io"
 	"os"
 
-	"github.com/minirun/minirun/internal/build/compressed"
 	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/compression"
 	"github.com/minirun/minirun/internal/ctxio"
 )
 
@@ -29,7 +29,7 @@ func Sniff(r io.Reader) (whole io.Reader, archive bool, err error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return b, false, fmt.Errorf("read standard input: %w", err)
 	}
-	return b, compressed.Is(first) || isTar(first), nil
+	return b, compression.IsCompressed(first) || isTar(first), nil
 }
 
 func isTar(first []byte) bool {
@@ -86,8 +86,9 @@ func decompress(r io.Reader) (io.Reader, func(), error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, nil, err
 	}
-	if !compressed.Is(first) && !isTar(first) {
+	if !compression.IsCompressed(first) && !isTar(first) {
 		return nil, nil, errors.New("it is not a tar archive, as it is or compressed by gzip, bzip2, xz or zstd")
 	}
-	return compressed.Open(b)
+	plain, _, release, err := compression.Open(b)
+	return plain, release, err
 }
