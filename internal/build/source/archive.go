@@ -13,6 +13,7 @@ import (
 	"github.com/minirun/minirun/internal/build/tree"
 	"github.com/minirun/minirun/internal/compression"
 	"github.com/minirun/minirun/internal/ctxio"
+	"github.com/minirun/minirun/internal/image/layer"
 )
 
 // maxPadding bounds what an archive may have behind its last entry.
@@ -50,7 +51,7 @@ func Archive(ctx context.Context, r io.Reader, tmp string) (*tree.Tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a directory for the context: %w", err)
 	}
-	t, err := archive(ctx, r, dir, bounds{maxEntries, maxBytes})
+	t, err := archive(ctx, r, dir, layer.ExtractOptions{MaxBytes: maxBytes})
 	if err != nil {
 		_ = os.RemoveAll(dir)
 		return nil, fmt.Errorf("unpack the context: %w", err)
@@ -58,19 +59,22 @@ func Archive(ctx context.Context, r io.Reader, tmp string) (*tree.Tree, error) {
 	return t, nil
 }
 
-func archive(ctx context.Context, r io.Reader, dir string, most bounds) (*tree.Tree, error) {
-	plain, done, err := decompress(r)
+// maxBytes bounds the files of a context.
+const maxBytes = 256 << 30
+
+func archive(ctx context.Context, r io.Reader, dir string, o layer.ExtractOptions) (*tree.Tree, error) {
+	plain, release, err := decompress(r)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer release()
 	plain = ctxio.NewReader(ctx, plain) // a small file may have no end of zeros in it
-	root, err := os.OpenRoot(dir)
+	root, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = root.Close() }()
-	if err := unpack(ctx, root, tar.NewReader(plain), most); err != nil {
+	o.Plain = true
+	if err := errors.Join(layer.Extract(ctx, root, tar.NewReader(plain), o), root.Close()); err != nil {
 		return nil, err
 	}
 	// To the stream's own end, where its checksum is, and whoever writes it is done.
