@@ -248,7 +248,7 @@ func (m *members) list(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		name := path.Clean("/" + h.Name)[1:]
+		name := memberName(h.Name)
 		switch h.Typeflag {
 		case tar.TypeReg:
 			at, err := m.file.Seek(0, io.SeekCurrent)
@@ -259,7 +259,7 @@ func (m *members) list(ctx context.Context) error {
 		case tar.TypeSymlink: // docker save wrote a layer once, and links for the others that are equal
 			m.at[name] = member{link: path.Join("/", path.Dir(name), h.Linkname)[1:]}
 		case tar.TypeLink:
-			m.at[name] = member{link: path.Clean("/" + h.Linkname)[1:]}
+			m.at[name] = member{link: memberName(h.Linkname)}
 		}
 	}
 	return fmt.Errorf("more than %d members", maxMembers)

@@ -51,7 +51,7 @@ func (a *Archive) dockerImage(ctx context.Context, one saved) (Found, error) {
 	if err := errors.Join(ctx.Err(), image.CheckManifest(len(one.Layers))); err != nil {
 		return Found{}, err
 	}
-	config, err := a.read(path.Clean(one.Config))
+	config, err := a.read(memberName(one.Config))
 	if err != nil {
 		return Found{}, fmt.Errorf("its Config: %w", err)
 	}
@@ -64,7 +64,7 @@ func (a *Archive) dockerImage(ctx context.Context, one saved) (Found, error) {
 	}
 	m := oci.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest, Config: a.made(oci.MediaTypeImageConfig, config), Layers: []oci.Descriptor{}}
 	for n, name := range one.Layers {
-		d, err := a.dockerLayer(ctx, path.Clean(name), c.RootFS.DiffIDs[n])
+		d, err := a.dockerLayer(ctx, memberName(name), c.RootFS.DiffIDs[n])
 		if err != nil {
 			return Found{}, fmt.Errorf("its Layers[%d]: %w", n, err)
 		}
@@ -76,6 +76,9 @@ func (a *Archive) dockerImage(ctx context.Context, one saved) (Found, error) {
 	}
 	f := Found{Desc: a.made(oci.MediaTypeImageManifest, manifest)}
 	for _, tag := range one.RepoTags {
+		if tag == "<none>:<none>" { // Docker's and Podman's text for no name
+			continue
+		}
 		name, err := image.ParseName(tag)
 		if err != nil {
 			return Found{}, err
@@ -84,6 +87,9 @@ func (a *Archive) dockerImage(ctx context.Context, one saved) (Found, error) {
 	}
 	return f, nil
 }
+
+// memberName is a name as the list of members has it.
+func memberName(name string) string { return path.Clean("/" + name)[1:] }
 
 // made keeps a document as a blob of the archive.
 func (a *Archive) made(mediaType string, text []byte) oci.Descriptor {
