@@ -22,13 +22,13 @@ const (
 	special // a device or a FIFO
 	whiteout
 	opaque
-	ignored // bookkeeping of aufs
+	ignored // bookkeeping of aufs, a global header
 )
 
 // An entry is what a header asks for, checked.
 type entry struct {
 	kind      kind
-	path      string // clean, relative; "." is the layer itself
+	path      string // clean, relative; "." is the root
 	dir, base string // of path
 	link      string // symbolic: the text; hard: a clean relative path
 	size      int64
@@ -117,17 +117,17 @@ func inside(what, name string) (string, error) {
 	return clean, nil
 }
 
-// setOwner applies the rules to the owner. It refuses numbers that the kernel would take for something else: an owner of
-// 4294967295 is "no change" to chown(2), and longer numbers lose their upper bits.
+// setOwner applies the rules to the owner. It refuses numbers that the kernel would take
+// for something else: an owner of 4294967295 is "no change" to chown(2), and longer numbers
+// lose their upper bits.
 func (e *entry) setOwner(r *rules) error {
-	if e.uid < 0 || e.gid < 0 || int64(e.uid) >= math.MaxUint32 || int64(e.gid) >= math.MaxUint32 {
-		return fmt.Errorf("%w: owner %d:%d: out of range", ErrRefused, e.uid, e.gid)
-	}
 	switch {
 	case r.plain:
 		e.uid, e.gid = -1, -1 // no change
 	case r.owner != nil:
 		e.uid, e.gid = r.owner.UID, r.owner.GID
+	case e.uid < 0 || e.gid < 0 || int64(e.uid) >= math.MaxUint32 || int64(e.gid) >= math.MaxUint32:
+		return fmt.Errorf("%w: owner %d:%d: out of range", ErrRefused, e.uid, e.gid)
 	}
 	return nil
 }
