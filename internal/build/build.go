@@ -10,6 +10,8 @@
 //	cache.go      --cache-from and --cache-to
 //	deliver.go    results → outputs
 //	origin.go     what attestations say of a result
+//	secrets.go    --secret
+//	ssh.go        --ssh
 //
 // Below it, each package owns one part:
 //
@@ -45,6 +47,7 @@ import (
 	"github.com/minirun/minirun/internal/build/run"
 	"github.com/minirun/minirun/internal/build/share"
 	"github.com/minirun/minirun/internal/build/solve"
+	"github.com/minirun/minirun/internal/build/sshagent"
 	"github.com/minirun/minirun/internal/build/tree"
 	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image/ingest"
@@ -61,8 +64,8 @@ type Options struct {
 	Labels    map[string]string
 	Contexts  map[string]string // --build-context NAME=WHERE
 	Secrets   run.Secrets
-	SSH       map[string]string // sockets of agents, by ID
-	Platforms []oci.Platform    // none: this machine's
+	SSH       map[string]*sshagent.Agent // by ID
+	Platforms []oci.Platform             // none: this machine's
 	NoCache   bool
 	Without   []string // --no-cache-filter: stages
 	Network   string
