@@ -57,8 +57,9 @@ func buildFlags() []cli.Flag {
 		&cli.StringFlag{Name: "progress", Value: "auto", Usage: "`auto|tty|plain|quiet|rawjson`"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print only the image's ID"},
 		&cli.BoolFlag{Name: "debug", Usage: "after a RUN has failed, a shell where it ran"},
-		&cli.BoolFlag{Name: "check", Usage: "do not build: look for mistakes"},
-		&cli.StringFlag{Name: "format", Value: "text", Usage: "of --check: `text|json`"},
+		&cli.StringFlag{Name: "call", Aliases: []string{"print"}, Value: "build", Usage: "`build|check|outline|targets[,format=text|json]`: ask about the Dockerfile instead of building it"},
+		&cli.BoolFlag{Name: "check", Usage: "do not build: look for mistakes, as --call=check"},
+		&cli.StringFlag{Name: "format", Value: "text", Usage: "of --call and --check: `text|json`"},
 		&cli.StringFlag{Name: "explain", Usage: "afterwards, say what each instruction has done: `text|json`, or a FILE.svg or FILE.html"},
 	}, outputFlags()...)
 }
@@ -200,8 +201,12 @@ func buildImage(ctx *cli.Context) error {
 	if n := ctx.NArg(); n != 1 {
 		return fmt.Errorf("build: needs one argument, the context, and there are %d\n\nUsage:  minirun build [OPTIONS] %s\n\nminirun build --help shows the options", n, ctx.Command.ArgsUsage)
 	}
-	if ctx.Bool("check") {
-		return checkDockerfile(ctx)
+	asked, err := wantedCall(ctx)
+	if err != nil {
+		return err
+	}
+	if asked.method != "build" {
+		return asked.run(ctx)
 	}
 	if ctx.Bool("debug") && !isTerminal(os.Stdin) {
 		return errors.New("build --debug: the shell needs a terminal, and standard input is none")

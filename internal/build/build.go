@@ -4,6 +4,7 @@
 //	context.go    the Dockerfile and what it may read
 //	epoch.go      SOURCE_DATE_EPOCH
 //	check.go      mistakes, and a Dockerfile that is checked without building
+//	call.go       --call: what else is asked of a Dockerfile
 //	shown.go      what is shown besides steps
 //	images.go     images that FROM and --from name
 //	platforms.go  a graph for each platform, carried out side by side

@@ -9,6 +9,7 @@
 //	oracle_test.go   makes golden/ with BuildKit (README.md says how)
 //	buildah_test.go  makes golden-buildah/ with buildah, and compares it
 //	lint_test.go     what --check finds, against golden-lint/, which BuildKit has made
+//	call_test.go     what --call prints, against golden-call/, which BuildKit has made
 //	given_test.go    where a Dockerfile and its context come from
 //	upstream_test.go BuildKit's own tests of its parser
 //	workshop_test.go the workshop's exercises

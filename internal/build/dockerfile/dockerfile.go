@@ -12,6 +12,7 @@
 //	text.go         instructions as people read them: progress, history
 //	errors.go       errors that quote the Dockerfile
 //	mistakes.go     what was probably meant
+//	outline.go      the parameters of a target, and the targets
 //	remote.go       what SOURCE_DATE_EPOCH asks for: a global ARG, what a stage fetches
 //	syntax.go       "# syntax=", which is not obeyed
 package dockerfile
@@ -58,6 +59,8 @@ type Options struct {
 
 	// Resolve reads what an image says. It is asked only for images that are needed.
 	Resolve func(name string, p oci.Platform) (*graph.Image, error)
+
+	unknownImages bool // one that Resolve does not know is empty
 }
 
 // ErrUnknownImage is what Resolve returns in a check for an image that is not known.
@@ -204,6 +207,8 @@ type builder struct {
 	spent  int      // see budget.go
 	images map[string]*graph.Node
 	nodes  int
+
+	noted map[int]*parameters // by stage, for an Outline; nil: nothing is noted
 }
 
 // globals reads the ARGs before the first FROM.

@@ -47,6 +47,7 @@ func (d *draft) execute(n *graph.Node, c *instructions.RunCommand) error {
 		if err != nil {
 			return fmt.Errorf("RUN --mount=type=%s: %w", m.Type, err)
 		}
+		d.noteMount(n, mount)
 		if mount.Target != "" { // the last one on a target counts
 			op.Mounts = slices.DeleteFunc(op.Mounts, func(o graph.Mount) bool { return o.Target == mount.Target })
 		}
