@@ -227,9 +227,13 @@ func buildImage(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	mode := ctx.String("progress")
-	if ctx.Bool("quiet") {
-		mode = "quiet"
+	about, err := wantedMetadata(ctx)
+	if err != nil {
+		return err
+	}
+	mode, err := progressMode(ctx)
+	if err != nil {
+		return err
 	}
 	display, err := progress.New(mode, os.Stderr)
 	if err != nil {
@@ -240,7 +244,7 @@ func buildImage(ctx *cli.Context) error {
 		return err
 	}
 	b := &build.Builder{Store: s, Runner: &run.Executor{Minirun: minirun, Store: s}, Sink: display}
-	t := &talk{cli: ctx, display: display, runner: b.Runner, chatty: mode != "quiet" && mode != "rawjson"}
+	t := &talk{cli: ctx, display: display, runner: b.Runner, chatty: mode != "quiet" && mode != "none" && mode != "rawjson"}
 	o.Checked, o.Failed = t.checked, t.failed
 	if err := b.Runner.Sweep(); err != nil {
 		return err
@@ -262,13 +266,32 @@ func buildImage(ctx *cli.Context) error {
 	if err != nil {
 		return t.end(err)
 	}
-	if err := told(ctx, delivered); err != nil {
+	if delivered == nil {
+		delivered = &build.Delivered{}
+	}
+	if err := errors.Join(told(ctx, delivered), about.write(built, d, delivered, t.found)); err != nil {
 		return err
 	}
 	for _, name := range file.Unknown(o.BuildArgs) {
 		warn(fmt.Errorf("--build-arg %s: no ARG asks for it", name))
 	}
 	return explainBuilt(ctx, built, time.Since(begun))
+}
+
+// isQuiet says whether only the image's ID is printed: with --quiet, and with the
+// progress that is called so.
+func isQuiet(ctx *cli.Context) bool { return ctx.Bool("quiet") || ctx.String("progress") == "quiet" }
+
+// progressMode is that of the display.
+func progressMode(ctx *cli.Context) (string, error) {
+	mode := ctx.String("progress")
+	if !isQuiet(ctx) {
+		return mode, nil
+	}
+	if mode != "auto" && mode != "quiet" && mode != "none" {
+		return "", fmt.Errorf("--quiet and --progress %s: a quiet build shows no progress: give one of them", mode)
+	}
+	return "quiet", nil
 }
 
 // runtimeProgram is minirun, which is beside this program.

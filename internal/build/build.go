@@ -10,7 +10,7 @@
 //	platforms.go  a graph for each platform, carried out side by side
 //	cache.go      --cache-from and --cache-to
 //	deliver.go    results → outputs
-//	origin.go     what attestations say of a result
+//	origin.go     what attestations say of a result; definition.go: of its steps
 //
 // Below it, each package owns one part:
 //
