@@ -168,6 +168,17 @@ func (f *File) Has(target string) error {
 	return err
 }
 
+// UnknownStages returns those of the names that no stage has.
+func (f *File) UnknownStages(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		_, ok := lastStage(f.stages, name)
+		for i := range f.stages {
+			ok = ok || f.stages[i].Name == "" && name == "stage-"+strconv.Itoa(i)
+		}
+		return ok
+	})
+}
+
 // find looks a stage up by its name or number.
 func (f *File) find(name string) (int, error) {
 	if name == "" {

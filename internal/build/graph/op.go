@@ -53,6 +53,10 @@ type Run struct {
 type Limits struct {
 	ShmSize int64               // of /dev/shm, bytes; 0: 64 MiB
 	Rlimits []specs.POSIXRlimit // by name
+
+	// These two are not part of what a RUN depends on: its files do not depend on them.
+	Resources    *specs.LinuxResources // of memory and processors; nil: none
+	CgroupParent string                // the cgroup that the containers' cgroups are in; "": minirun's choice
 }
 
 // A Mount is a RUN --mount.
