@@ -50,6 +50,7 @@ func buildFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "pull", Usage: "ask the registry for newer base images"},
 		&cli.StringFlag{Name: "network", Value: "default", Usage: "of RUN: `default|host|none`; the default is the host's"},
 		&cli.StringSliceFlag{Name: "allow", Usage: "`security.insecure|network.host|device[=NAME]` for RUN --security, --network and --device"},
+		&cli.StringSliceFlag{Name: "cdi-spec-dir", Usage: "the CDI specs of RUN --device are in `DIR`, not in /etc/cdi and /var/run/cdi"},
 		&cli.StringSliceFlag{Name: "add-host", Usage: "`NAME:ADDRESS` for RUN's /etc/hosts; host-gateway is this machine"},
 		&cli.StringSliceFlag{Name: "ulimit", Usage: "`NAME=SOFT[:HARD]` for RUN, such as nofile=1024:2048"},
 		&cli.StringFlag{Name: "shm-size", Usage: "`SIZE` of RUN's /dev/shm: 128m; the default is 64m"},
@@ -234,7 +235,7 @@ func buildImage(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	b := &build.Builder{Store: s, Runner: &run.Executor{Minirun: minirun, Store: s}, Sink: display}
+	b := &build.Builder{Store: s, Runner: &run.Executor{Minirun: minirun, Store: s, DeviceDirs: ctx.StringSlice("cdi-spec-dir")}, Sink: display}
 	t := &talk{cli: ctx, display: display, runner: b.Runner, chatty: mode != "quiet" && mode != "none" && mode != "rawjson"}
 	o.Checked, o.Failed = t.checked, t.failed
 	if err := b.Runner.Sweep(); err != nil {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -22,7 +21,7 @@ func stepOptions(ctx *cli.Context, o *build.Options) (err error) {
 	if o.Without = commaSeparated(ctx.StringSlice("no-cache-filter")); o.NoCache && len(o.Without) > 0 {
 		return errors.New("--no-cache takes nothing from the cache, so --no-cache-filter has no effect: give one of them")
 	}
-	if o.Allow, err = entitlements(ctx.StringSlice("allow")); err != nil {
+	if err := entitlements(o, ctx.StringSlice("allow")); err != nil {
 		return err
 	}
 	if o.Hosts, err = hosts(ctx.StringSlice("add-host")); err != nil {
@@ -45,17 +44,22 @@ func commaSeparated(list []string) (out []string) {
 }
 
 // entitlements reads --allow.
-func entitlements(list []string) ([]string, error) {
+func entitlements(o *build.Options, list []string) error {
 	for _, text := range list {
 		switch {
-		case slices.Contains([]string{"network.host", "security.insecure"}, text):
+		case text == "network.host" || text == "security.insecure":
+			o.Allow = append(o.Allow, text)
+		case text == "device" || strings.HasPrefix(text, "device="):
+			if err := o.Devices.Add(text); err != nil {
+				return fmt.Errorf("--allow %s: %w", text, err)
+			}
 		case text == "buildx.local.delete":
-			return nil, errors.New("--allow buildx.local.delete: it is for --output type=local,mode=delete, which minirun does not have: what else is in the directory stays")
+			return errors.New("--allow buildx.local.delete: it is for --output type=local,mode=delete, which minirun does not have: what else is in the directory stays")
 		default:
-			return nil, fmt.Errorf("--allow %s: must be network.host or security.insecure", text)
+			return fmt.Errorf("--allow %s: must be network.host, security.insecure or device[=NAME]", text)
 		}
 	}
-	return list, nil
+	return nil
 }
 
 // labels reads --label: a name alone has no value.

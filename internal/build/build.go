@@ -18,7 +18,7 @@
 //	  the text      data     │        │
 //	                         │        ├─ the store, archives, directories, registries
 //	                         │        └─ layers packed (image/layer)
-//	                         ├─ run      RUN: a container
+//	                         ├─ run      RUN: a container; devices: RUN --device
 //	                         ├─ place    COPY, ADD: files into a layer
 //	                         └─ tree     what is read, and its digests; source makes it
 //
@@ -38,6 +38,7 @@ import (
 
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/minirun/minirun/internal/build/devices"
 	"github.com/minirun/minirun/internal/build/dockerfile"
 	"github.com/minirun/minirun/internal/build/export"
 	"github.com/minirun/minirun/internal/build/graph"
@@ -68,6 +69,7 @@ type Options struct {
 	Without   []string // --no-cache-filter: stages
 	Network   string
 	Allow     []string
+	Devices   devices.Allow // that RUN --device may name
 	Hosts     []string
 	Limits    graph.Limits
 	unset     []string   // global ARGs that have no value, whatever their defaults

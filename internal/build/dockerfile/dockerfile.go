@@ -57,6 +57,10 @@ type Options struct {
 	// Allowed says whether an entitlement was given with --allow.
 	Allowed func(entitlement string) bool
 
+	// Device returns the CDI devices that RUN --device stands for; nil: devices are not
+	// looked up.
+	Device func(name string, required bool) ([]string, error)
+
 	// Resolve reads what an image says. It is asked only for images that are needed.
 	Resolve func(name string, p oci.Platform) (*graph.Image, error)
 

@@ -47,6 +47,13 @@ type Run struct {
 	Files    []File   // here-documents that are programs: Argv names them
 	Hosts    []string // NAME=ADDRESS, for /etc/hosts
 	Limits   Limits
+	Devices  []Device
+}
+
+// A Device is what a RUN --device names.
+type Device struct {
+	Name  string   // as the Dockerfile has it
+	Found []string // the CDI devices that it stands for here; none: there is no such device
 }
 
 // Limits are what the command line says of every RUN.

@@ -110,6 +110,9 @@ func (j *job) prepare() error {
 	if parent := j.Op.Limits.CgroupParent; parent != "" {
 		j.spec.Linux.CgroupsPath = filepath.Join(parent, j.id)
 	}
+	if err := j.addDevices(); err != nil {
+		return err
+	}
 	if err := j.hostFiles(); err != nil {
 		return err
 	}
