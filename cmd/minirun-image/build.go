@@ -228,7 +228,7 @@ func buildInto(ctx *cli.Context, s *ingest.Store) error {
 	if err != nil {
 		return err
 	}
-	out := outcome{cli: ctx, options: &o, delivery: d}
+	out := outcome{cli: ctx, delivery: d}
 	if out.metadata, err = wantedMetadata(ctx); err != nil {
 		return err
 	}
@@ -264,7 +264,8 @@ func buildInto(ctx *cli.Context, s *ingest.Store) error {
 	if err != nil {
 		return t.end(err)
 	}
-	out.built, out.file, out.found, out.took = built, file, t.found, time.Since(begun)
+	out.built, out.found, out.took = built, t.found, time.Since(begun)
+	out.unknownArguments, out.unknownStages = file.Unknown(o.BuildArgs), file.UnknownStages(o.Without)
 	return out.tell(delivered)
 }
 

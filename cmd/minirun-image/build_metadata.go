@@ -15,7 +15,6 @@ import (
 
 	"github.com/minirun/minirun/internal/build"
 	"github.com/minirun/minirun/internal/build/attest"
-	"github.com/minirun/minirun/internal/build/dockerfile"
 	"github.com/minirun/minirun/internal/build/export"
 	"github.com/minirun/minirun/internal/build/lint"
 	"github.com/minirun/minirun/internal/termtext"
@@ -24,14 +23,14 @@ import (
 // An outcome is a build that went well, and what was asked of it.
 type outcome struct {
 	cli      *cli.Context
-	options  *build.Options
 	delivery *build.Delivery
 	metadata metadata
 
 	built []build.Built
-	file  *dockerfile.File
 	found *lint.Result
 	took  time.Duration
+
+	unknownArguments, unknownStages []string // that the Dockerfile does not have
 }
 
 // tell says what has come out, to people and to files. d is nil if that is nothing.
@@ -50,10 +49,10 @@ func (o *outcome) tell(d *build.Delivered) error {
 	if err := o.writeMetadata(d); err != nil {
 		return err
 	}
-	for _, name := range o.file.Unknown(o.options.BuildArgs) {
+	for _, name := range o.unknownArguments {
 		warn(fmt.Errorf("--build-arg %s: no ARG asks for it", name))
 	}
-	for _, name := range o.file.UnknownStages(o.options.Without) {
+	for _, name := range o.unknownStages {
 		warn(fmt.Errorf("--no-cache-filter %s: no stage has this name", name))
 	}
 	return explainBuilt(o.cli, o.built, o.took)
