@@ -6,6 +6,7 @@
 //	archive.go   sources: an OCI directory, a tar archive of one
 //	docker.go    sources: an archive of `docker save`
 //	push.go      to a registry
+//	copy.go      from one repository to another
 //	save.go      to an archive that Docker and OCI tools read, or to a directory
 //	tarball.go   a root file system → an image
 package transfer
@@ -77,34 +78,43 @@ func (f *fetcher) root(ctx context.Context, d oci.Descriptor, depth int) (oci.De
 	if err != nil {
 		return d, err
 	}
-	kind := struct {
-		MediaType string            `json:"mediaType"`
-		Manifests []oci.Descriptor  `json:"manifests"`
-		Schema    int               `json:"schemaVersion"`
-		FSLayers  []json.RawMessage `json:"fsLayers"`
-	}{}
-	if err := json.Unmarshal(data, &kind); err != nil {
-		return d, fmt.Errorf("manifest %s: %w", d.Digest, err)
-	}
-	if kind.Schema == 1 || kind.FSLayers != nil {
-		return d, fmt.Errorf("manifest %s: schema 1, of Docker before 2016, is not supported: push the image again with a newer tool", d.Digest)
-	}
-	if err := checkKind(d, data); err != nil {
+	if d, err = withKind(d, data); err != nil {
 		return d, err
-	}
-	if d.MediaType == "" {
-		d.MediaType = kind.MediaType
-	}
-	if d.MediaType == "" {
-		d.MediaType = oci.MediaTypeImageManifest
-		if kind.Manifests != nil {
-			d.MediaType = oci.MediaTypeImageIndex
-		}
 	}
 	if !image.IsIndex(d.MediaType) {
 		return d, f.image(ctx, d, data)
 	}
 	return f.index(ctx, d, data, depth)
+}
+
+// withKind checks what kind of document a manifest or an index is, and returns its
+// descriptor with its media type.
+func withKind(d oci.Descriptor, document []byte) (oci.Descriptor, error) {
+	var fields struct {
+		MediaType string            `json:"mediaType"`
+		Manifests []oci.Descriptor  `json:"manifests"`
+		Schema    int               `json:"schemaVersion"`
+		FSLayers  []json.RawMessage `json:"fsLayers"`
+	}
+	if err := json.Unmarshal(document, &fields); err != nil {
+		return d, fmt.Errorf("manifest %s: %w", d.Digest, err)
+	}
+	if fields.Schema == 1 || fields.FSLayers != nil {
+		return d, fmt.Errorf("manifest %s: schema 1, of Docker before 2016, is not supported: push the image again with a newer tool", d.Digest)
+	}
+	if err := checkKind(d, document); err != nil {
+		return d, err
+	}
+	if d.MediaType == "" {
+		d.MediaType = fields.MediaType
+	}
+	if d.MediaType == "" {
+		d.MediaType = oci.MediaTypeImageManifest
+		if fields.Manifests != nil {
+			d.MediaType = oci.MediaTypeImageIndex
+		}
+	}
+	return d, nil
 }
 
 func (f *fetcher) index(ctx context.Context, d oci.Descriptor, data []byte, depth int) (oci.Descriptor, error) {

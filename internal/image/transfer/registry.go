@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -91,8 +92,9 @@ func (r Registries) endpoint(host, repository string) (name.Repository, http.Rou
 	return n, newCorrecting(safe, n.Scheme() == "http"), nil
 }
 
-// connect logs in to a repository, for what a scope of the library allows.
-func (r Registries) connect(ctx context.Context, host, repository, scope string) (name.Repository, http.RoundTripper, error) {
+// connect logs in to a repository, for what a scope of the library allows, and to read
+// others, in full, if they are of the same registry.
+func (r Registries) connect(ctx context.Context, host, repository, scope string, others ...string) (name.Repository, http.RoundTripper, error) {
 	n, safe, err := r.endpoint(host, repository)
 	if err != nil {
 		return n, nil, err
@@ -101,7 +103,14 @@ func (r Registries) connect(ctx context.Context, host, repository, scope string)
 	if err != nil {
 		return n, nil, err
 	}
-	trip, err := transport.NewWithContext(ctx, n.Registry, auth, safe, []string{n.Scope(scope)})
+	scopes := []string{n.Scope(scope)}
+	for _, o := range others {
+		other, err := name.NewRepository(o)
+		if err == nil && other.RegistryStr() == n.RegistryStr() && other.RepositoryStr() != n.RepositoryStr() && !slices.Contains(scopes, other.Scope(transport.PullScope)) {
+			scopes = append(scopes, other.Scope(transport.PullScope))
+		}
+	}
+	trip, err := transport.NewWithContext(ctx, n.Registry, auth, safe, scopes)
 	return n, trip, err
 }
 
