@@ -21,6 +21,7 @@ import (
 	"sync"
 
 	"github.com/containerd/platforms"
+	docker "github.com/moby/docker-image-spec/specs-go/v1"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/image"
@@ -218,7 +219,26 @@ func (f *fetcher) image(ctx context.Context, d oci.Descriptor, data []byte) erro
 			first = err
 		}
 	}
-	return first
+	if first != nil {
+		return first
+	}
+	return f.checkConfig(m.Config)
+}
+
+// checkConfig refuses an image whose configuration cannot be read: nothing could be done
+// with it in the store, which lists the images' configurations.
+func (f *fetcher) checkConfig(d oci.Descriptor) error {
+	if d.MediaType != oci.MediaTypeImageConfig && d.MediaType != "application/vnd.docker.container.image.v1+json" {
+		return nil
+	}
+	text, err := f.store.ReadDocument(d)
+	if err == nil {
+		err = json.Unmarshal(text, &docker.DockerOCIImage{})
+	}
+	if err != nil {
+		return fmt.Errorf("configuration %s: %w", d.Digest, err)
+	}
+	return nil
 }
 
 func (f *fetcher) blob(ctx context.Context, d oci.Descriptor) error {
