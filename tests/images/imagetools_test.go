@@ -257,7 +257,7 @@ func TestImagetoolsTags(t *testing.T) {
 	i, s := newImages(t, host), newStore(t)
 	file := filepath.Join(s.Host, "metadata.json")
 	a, b := host+"/a/b", host+"/c"
-	r := s.Minirun("imagetools", "create", "-t", a+":1", "-t", b, "-t", b+":2", "--metadata-file", file, "--progress", "plain", host+"/app:multi")
+	r := s.Minirun("imagetools", "create", "--tag", a+":1", "-t", b, "-t", b+":2", "--metadata-file", file, "--progress", "plain", host+"/app:multi")
 	r.Exit(t, 0)
 	for _, want := range []string{"[internal] pushing " + a, "[internal] pushing " + b, "pushing " + i.index.Digest.String() + " to " + b + ":2"} {
 		if !strings.Contains(r.Stderr, want) {
