@@ -26,6 +26,8 @@ func TestFlagsMayFollowArguments(t *testing.T) {
 		"minirun store check --quick":                  "minirun store check --quick",
 		"minirun store check a --quick":                "minirun store check --quick -- a",
 		"minirun network add -p":                       "minirun network add -p",
+		"minirun build -t a --tag b --tag=c .":         "minirun build -t a --t b --t=c -- .",
+		"minirun imagetools create --tag a b -t c":     "minirun imagetools create --tag a --tag c -- b",
 	} {
 		out, _ := cmdline.Arrange(strings.Fields(in), app(), arguments)
 		if got := strings.Join(out, " "); got != want {

@@ -96,7 +96,7 @@ func interruptible() (context.Context, func()) {
 
 func app() *cli.App {
 	commands := slices.Concat([]*cli.Command{
-		buildCommand(), pullCommand(), pushCommand(), loadCommand(), saveCommand(), importCommand(),
+		buildCommand(), imagetoolsCommand(), pullCommand(), pushCommand(), loadCommand(), saveCommand(), importCommand(),
 		imagesCommand(), tagCommand(), rmiCommand(), historyCommand(), layersCommand(),
 		unpackCommand(), bundleCommand(), pruneCommand(), storeCommand(),
 	}, helperCommands())

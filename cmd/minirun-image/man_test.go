@@ -12,7 +12,8 @@ import (
 
 var manFlag = regexp.MustCompile(`(?m)^\.It Fl (.*)$`)
 
-// TestManPages: a manual page describes every flag of its command, and no other.
+// TestManPages: a manual page describes every flag of its command and of its
+// subcommands, and no other.
 func TestManPages(t *testing.T) {
 	a := app()
 	a.Setup()
@@ -32,8 +33,10 @@ func TestManPages(t *testing.T) {
 func checkPage(t *testing.T, c *cli.Command, page string) {
 	t.Helper()
 	known := []string{"help", "h"}
-	for _, f := range c.VisibleFlags() {
-		known = append(known, f.Names()...)
+	for _, c := range append(c.Subcommands, c) {
+		for _, f := range c.VisibleFlags() {
+			known = append(known, f.Names()...)
+		}
 	}
 	var described []string
 	for _, m := range manFlag.FindAllStringSubmatch(page, -1) {

@@ -79,7 +79,11 @@ func warn(err error) { termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Mul
 
 // keep names what has come, unpacks it, and says so.
 func keep(ctx *cli.Context, s *ingest.Store, names []image.Name, d oci.Descriptor) error {
-	var err error
+	// Commands that list the store must be able to read what it has.
+	_, err := s.Load(d, "")
+	if err != nil {
+		return err
+	}
 	if len(names) == 0 {
 		err = s.Keep(ctx.Context, d)
 	}

@@ -23,6 +23,7 @@ var imageVerbs = []struct{ name, usage string }{
 	{"load", "take images from an archive or a directory"},
 	{"save", "write images to an archive or a directory"},
 	{"import", "make an image of a root file system in a tar archive"},
+	{"imagetools", "put images of several platforms together in a registry, or show them"},
 	{"images", "list images"},
 	{"tag", "give an image another name"},
 	{"rmi", "remove images, or one of their names"},

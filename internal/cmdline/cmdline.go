@@ -26,7 +26,7 @@ type Line struct {
 	Flags     []string // the command's flags with their values
 	Names     []string // the first names of those flags
 	Arguments []string // the other words, without the -- that ends the flags
-	Ordered   bool     // the flags, and a --, come first as given
+	Ordered   bool     // the flags, each in one spelling, and a --, come first as given
 	Lacking   bool     // the last flag has no value
 	Undefined bool     // a flag is not one of the command's
 	Foreign   bool     // the last word is an argument of another program, or follows --
@@ -93,6 +93,7 @@ func Find(args []string, app *cli.App) (int, *cli.Command) {
 // and all words after it are another program's.
 func Split(words []string, flags []cli.Flag, limit int) Line {
 	l := Line{Given: words, Ordered: true}
+	used := map[string]string{} // the spelling of each flag, by its first name
 	for i := 0; i < len(words); {
 		word := words[i]
 		switch {
@@ -111,7 +112,9 @@ func Split(words []string, flags []cli.Flag, limit int) Line {
 			end := i + 1 + valuesOf(word, flags)
 			l.Lacking = end > len(words)
 			end = min(end, len(words))
-			l.Flags = append(l.Flags, words[i:end]...)
+			again := spelled(word, named, used)
+			l.Ordered = l.Ordered && again == word
+			l.Flags = append(append(l.Flags, again), words[i+1:end]...)
 			i = end
 		case len(l.Arguments) == limit:
 			l.Foreign = true
@@ -123,6 +126,28 @@ func Split(words []string, flags []cli.Flag, limit int) Line {
 		}
 	}
 	return l
+}
+
+// spelled returns a word that is a flag with the name that the flag had before in the
+// line, if any, since cli refuses "-t a --tag b".
+func spelled(word string, named []cli.Flag, used map[string]string) string {
+	if len(named) != 1 || len(named[0].Names()) == 1 {
+		return word
+	}
+	name, value, hasValue := strings.Cut(strings.TrimLeft(word, "-"), "=")
+	first := named[0].Names()[0]
+	before, ok := used[first]
+	if !ok {
+		used[first] = name
+		return word
+	}
+	if before == name {
+		return word
+	}
+	if hasValue {
+		return "--" + before + "=" + value
+	}
+	return "--" + before
 }
 
 // Words are the words of the line with the flags first.

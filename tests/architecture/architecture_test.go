@@ -31,7 +31,7 @@ var arrows = map[string]string{
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
 	// links a registry's client and decompressors, which cmd/minirun must not
-	"cmd/minirun-image":         "atomicfile build build/attest build/explain build/export build/graph build/lint build/progress build/run build/share build/source cmdline ctxio debuglog image image/ingest image/layer image/merge image/transfer look namespaces regularfile retry spec termtext",
+	"cmd/minirun-image":         "atomicfile build build/attest build/explain build/export build/graph build/lint build/progress build/run build/share build/source cmdline ctxio debuglog image image/imagetools image/ingest image/layer image/merge image/transfer look namespaces regularfile retry spec termtext",
 	"internal/engine":           "atomicfile container image namespaces spec",
 	"internal/build":            "build/attest build/devices build/dockerfile build/export build/graph build/lint build/progress build/run build/share build/solve build/source build/sshagent build/tree ctxio image image/ingest image/layer image/transfer retry termtext",
 	"internal/build/solve":      "build/dockerfile build/export build/graph build/place build/progress build/run build/share build/source build/sshagent build/tree image image/ingest image/merge namespaces regularfile retry",
@@ -52,6 +52,7 @@ var arrows = map[string]string{
 	"internal/image":            "ctxio namespaces regularfile spec",
 	"internal/image/configure":  "",
 	"internal/image/layer":      "compression image linkwalk namespaces regularfile",
+	"internal/image/imagetools": "image image/transfer retry termtext",
 	"internal/image/merge":      "overlay ownthread",
 	"internal/image/ingest":     "compression ctxio image image/layer namespaces",
 	"internal/image/transfer":   "atomicfile compression ctxio image image/configure image/ingest image/layer outbound regularfile retry",
@@ -104,8 +105,8 @@ var level = map[string]int{
 	"cmd": 0, "see": 10, "beside": 10, "engine": 10,
 	"build": 10, "build/lint": 11, "build/explain": 11, "build/solve": 11, "build/share": 12,
 	"build/dockerfile": 13, "build/export": 13, "build/run": 13, "build/place": 13, "build/source": 13, "build/progress": 13,
-	"build/graph": 15, "build/attest": 14, "build/tree": 14, "build/sshagent": 14, "build/devices": 14, "build/compressed": 14,
-	"image/transfer": 20, "image/ingest": 30, "image": 40, "look": 20, "doctor": 20, "container": 30, "systemd": 40,
+	"build/graph": 15, "build/attest": 14, "build/tree": 14, "build/sshagent": 14, "build/devices": 14,
+	"image/transfer": 20, "image/ingest": 30, "image": 40, "look": 20, "doctor": 20, "container": 30, "systemd": 40, "image/imagetools": 15,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
 	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60,
 }

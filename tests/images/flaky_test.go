@@ -90,6 +90,26 @@ func hangUp(_ http.ResponseWriter, q *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
+// withoutLengths answers as a server of HTTP/1.0 that sends no lengths and no digests,
+// and that closes the connection after some bytes of a body; -1 for all.
+func withoutLengths(r *registry, limit int) http.HandlerFunc {
+	return func(w http.ResponseWriter, q *http.Request) {
+		q.Header.Del("Range")
+		answer := httptest.NewRecorder()
+		r.serve(answer, q)
+		body := answer.Body.Bytes()
+		if limit >= 0 {
+			body = body[:min(limit, len(body))]
+		}
+		connection, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		defer func() { _ = connection.Close() }()
+		fmt.Fprintf(connection, "HTTP/1.0 %d x\r\nContent-Type: %s\r\n\r\n%s", answer.Code, answer.Header().Get("Content-Type"), body)
+	}
+}
+
 // inMemory is a registry that images can be pushed to.
 func inMemory(options ...memory.Option) http.Handler {
 	return memory.New(append(options, memory.Logger(log.New(io.Discard, "", 0)))...)
@@ -172,6 +192,21 @@ func TestPullRetries(t *testing.T) {
 			all.serve(w, q)
 		})
 		pull(t, newFront(t, whole, fault{"GET", large, 1, cut}))
+	})
+	t.Run("cut without lengths", func(t *testing.T) { // the end of the connection ends the body
+		f := newFront(t, withoutLengths(all, -1), fault{"GET", large, 1, withoutLengths(all, 150_000)}, fault{"GET", "/manifests/", 1, withoutLengths(all, 30)})
+		_, shown := pull(t, f)
+		if f.count(large+" bytes=150000-") != 1 || !strings.Contains(shown, "the connection was cut: trying again") || !strings.Contains(shown, "the manifest ended early: trying again") {
+			t.Errorf("%q: shows %s", f.requests, shown)
+		}
+	})
+	t.Run("always cut without lengths", func(t *testing.T) {
+		f := newFront(t, serve, fault{"GET", large, -1, withoutLengths(all, 100)})
+		s := newStore(t)
+		s.Minirun("pull", "-q", f.host()+"/x:app").Fails(t, large, "bytes early")
+		if len(s.images()) > 0 {
+			t.Error("it left an image")
+		}
 	})
 	t.Run("range refused", func(t *testing.T) {
 		f := newFront(t, serve, fault{"GET", large, 1, cut}, fault{"GET", large, 1, status(416)})

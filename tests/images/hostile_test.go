@@ -12,6 +12,7 @@ import (
 	"time"
 
 	docker "github.com/moby/docker-image-spec/specs-go/v1"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/tests/testbundle"
 )
@@ -169,5 +170,30 @@ func TestHealthcheckIsInTheContainersCgroups(t *testing.T) {
 	}
 	if most < limit/2 {
 		t.Errorf("only %d processes: the check has not forked", most)
+	}
+}
+
+// TestUnreadableConfigurationIsNotStored: an image whose configuration cannot be parsed,
+// which umoci, skopeo and podman reject too, gets no name in the store, which could not
+// be listed any more.
+func TestUnreadableConfigurationIsNotStored(t *testing.T) {
+	for _, created := range []string{`""`, `"2020-01-01"`, `5`} {
+		l := newLayout(t)
+		d := l.image(runs("sh"), layer{entries: []tar.Header{file("f", "f")}})
+		var m oci.Manifest
+		readBlob(t, l, d, &m)
+		m.Config = l.blob(oci.MediaTypeImageConfig, []byte(`{"created":`+created+`,"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[]}}`))
+		bad := l.document(oci.MediaTypeImageManifest, m)
+		l.name("bad", bad)
+		l.name("index", l.document(oci.MediaTypeImageIndex, oci.Index{Manifests: []oci.Descriptor{bad}}))
+		s, r := newStore(t), newRegistry(t, l)
+		for _, args := range [][]string{{"pull", "--no-unpack", r.host() + "/x:bad"}, {"pull", "--all-platforms", "--no-unpack", r.host() + "/x:index"}, {"load", l.dir}} {
+			s.Minirun(args...).Fails(t, "configuration "+m.Config.Digest.String())
+		}
+		if got := s.images(); len(got) > 0 {
+			t.Errorf("created %s: the store has %v", created, got)
+		}
+		s.do("prune")
+		s.check()
 	}
 }

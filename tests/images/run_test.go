@@ -366,7 +366,7 @@ func TestTerminal(t *testing.T) {
 func TestCompletion(t *testing.T) {
 	s := newStore(t)
 	s.Env = append(s.Env, "MINIRUN_COMPLETE=1") // as contrib/completion sets it
-	for command, want := range map[string]string{"run --na": "--name", "exec --ig": "--ignore-paused", "pull --pl": "--platform", "load --in": "--input"} {
+	for command, want := range map[string]string{"run --na": "--name", "exec --ig": "--ignore-paused", "pull --pl": "--platform", "load --in": "--input", "imagetools": "inspect", "imagetools create --ann": "--annotation", "imagetools inspect --r": "--raw"} {
 		words := strings.Fields(command)
 		if got := s.do(append(words, "--generate-bash-completion")...); !strings.Contains(got, want) {
 			t.Errorf("%s: %q", command, got)

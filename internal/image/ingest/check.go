@@ -67,7 +67,10 @@ func (s *Store) decode(d oci.Descriptor, into any) error {
 	if err != nil {
 		return err
 	}
-	return json.Unmarshal(data, into)
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("document %s: %w", d.Digest, err)
+	}
+	return nil
 }
 
 func (s *Store) checkImage(r *Report, d oci.Descriptor, depth int) {

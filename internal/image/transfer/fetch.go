@@ -7,6 +7,7 @@
 //	docker.go    sources: an archive of `docker save`
 //	foreign.go   blobs that are in a descriptor, or where its URLs say
 //	push.go      to a registry
+//	copy.go      from one repository to another
 //	save.go      to an archive that Docker and OCI tools read, or to a directory
 //	tarball.go   a root file system → an image
 package transfer
@@ -21,6 +22,7 @@ import (
 	"sync"
 
 	"github.com/containerd/platforms"
+	docker "github.com/moby/docker-image-spec/specs-go/v1"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/image"
@@ -78,34 +80,43 @@ func (f *fetcher) root(ctx context.Context, d oci.Descriptor, depth int) (oci.De
 	if err != nil {
 		return d, err
 	}
-	kind := struct {
-		MediaType string            `json:"mediaType"`
-		Manifests []oci.Descriptor  `json:"manifests"`
-		Schema    int               `json:"schemaVersion"`
-		FSLayers  []json.RawMessage `json:"fsLayers"`
-	}{}
-	if err := json.Unmarshal(data, &kind); err != nil {
-		return d, fmt.Errorf("manifest %s: %w", d.Digest, err)
-	}
-	if kind.Schema == 1 || kind.FSLayers != nil {
-		return d, fmt.Errorf("manifest %s: schema 1, of Docker before 2016, is not supported: push the image again with a newer tool", d.Digest)
-	}
-	if err := checkKind(d, data); err != nil {
+	if d, err = withKind(d, data); err != nil {
 		return d, err
-	}
-	if d.MediaType == "" {
-		d.MediaType = kind.MediaType
-	}
-	if d.MediaType == "" {
-		d.MediaType = oci.MediaTypeImageManifest
-		if kind.Manifests != nil {
-			d.MediaType = oci.MediaTypeImageIndex
-		}
 	}
 	if !image.IsIndex(d.MediaType) {
 		return d, f.image(ctx, d, data)
 	}
 	return f.index(ctx, d, data, depth)
+}
+
+// withKind checks what kind of document a manifest or an index is, and returns its
+// descriptor with its media type.
+func withKind(d oci.Descriptor, document []byte) (oci.Descriptor, error) {
+	var fields struct {
+		MediaType string            `json:"mediaType"`
+		Manifests []oci.Descriptor  `json:"manifests"`
+		Schema    int               `json:"schemaVersion"`
+		FSLayers  []json.RawMessage `json:"fsLayers"`
+	}
+	if err := json.Unmarshal(document, &fields); err != nil {
+		return d, fmt.Errorf("manifest %s: %w", d.Digest, err)
+	}
+	if fields.Schema == 1 || fields.FSLayers != nil {
+		return d, fmt.Errorf("manifest %s: schema 1, of Docker before 2016, is not supported: push the image again with a newer tool", d.Digest)
+	}
+	if err := checkKind(d, document); err != nil {
+		return d, err
+	}
+	if d.MediaType == "" {
+		d.MediaType = fields.MediaType
+	}
+	if d.MediaType == "" {
+		d.MediaType = oci.MediaTypeImageManifest
+		if fields.Manifests != nil {
+			d.MediaType = oci.MediaTypeImageIndex
+		}
+	}
+	return d, nil
 }
 
 func (f *fetcher) index(ctx context.Context, d oci.Descriptor, data []byte, depth int) (oci.Descriptor, error) {
@@ -209,7 +220,26 @@ func (f *fetcher) image(ctx context.Context, d oci.Descriptor, data []byte) erro
 			first = err
 		}
 	}
-	return first
+	if first != nil {
+		return first
+	}
+	return f.checkConfig(m.Config)
+}
+
+// checkConfig refuses an image whose configuration cannot be read: nothing could be done
+// with it in the store, which lists the images' configurations.
+func (f *fetcher) checkConfig(d oci.Descriptor) error {
+	if d.MediaType != oci.MediaTypeImageConfig && d.MediaType != "application/vnd.docker.container.image.v1+json" {
+		return nil
+	}
+	text, err := f.store.ReadDocument(d)
+	if err == nil {
+		err = json.Unmarshal(text, &docker.DockerOCIImage{})
+	}
+	if err != nil {
+		return fmt.Errorf("configuration %s: %w", d.Digest, err)
+	}
+	return nil
 }
 
 func (f *fetcher) blob(ctx context.Context, d oci.Descriptor) error {

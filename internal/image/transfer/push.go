@@ -56,9 +56,10 @@ func (r Registries) Push(ctx context.Context, s *ingest.Store, i *ingest.Image, 
 	return err
 }
 
-// writing logs in to a repository to write to it, and returns the library's options.
-func (r Registries) writing(ctx context.Context, to image.Name, jobs int) (name.Repository, []remote.Option, error) {
-	repository, trip, err := r.connect(ctx, to.Registry, to.Repository, transport.PushScope)
+// writing logs in to a repository to write to it, and to read others of its registry,
+// and returns the library's options.
+func (r Registries) writing(ctx context.Context, to image.Name, jobs int, mounted ...string) (name.Repository, []remote.Option, error) {
+	repository, trip, err := r.connect(ctx, to.Registry, to.Repository, transport.PushScope, mounted...)
 	return repository, []remote.Option{
 		remote.WithContext(ctx), remote.WithTransport(trip), remote.WithJobs(max(jobs, 1)),
 		// The library's own wait does not end with the context: the predicate waits.

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -91,8 +93,9 @@ func (r Registries) endpoint(host, repository string) (name.Repository, http.Rou
 	return n, newCorrecting(safe, n.Scheme() == "http"), nil
 }
 
-// connect logs in to a repository, for what a scope of the library allows.
-func (r Registries) connect(ctx context.Context, host, repository, scope string) (name.Repository, http.RoundTripper, error) {
+// connect logs in to a repository, for what a scope of the library allows, and to read
+// others, in full, if they are of the same registry.
+func (r Registries) connect(ctx context.Context, host, repository, scope string, others ...string) (name.Repository, http.RoundTripper, error) {
 	n, safe, err := r.endpoint(host, repository)
 	if err != nil {
 		return n, nil, err
@@ -101,7 +104,14 @@ func (r Registries) connect(ctx context.Context, host, repository, scope string)
 	if err != nil {
 		return n, nil, err
 	}
-	trip, err := transport.NewWithContext(ctx, n.Registry, auth, safe, []string{n.Scope(scope)})
+	scopes := []string{n.Scope(scope)}
+	for _, o := range others {
+		other, err := name.NewRepository(o)
+		if err == nil && other.RegistryStr() == n.RegistryStr() && other.RepositoryStr() != n.RepositoryStr() && !slices.Contains(scopes, other.Scope(transport.PullScope)) {
+			scopes = append(scopes, other.Scope(transport.PullScope))
+		}
+	}
+	trip, err := transport.NewWithContext(ctx, n.Registry, auth, safe, scopes)
 	return n, trip, err
 }
 
@@ -146,7 +156,7 @@ func resolve(ctx context.Context, ref name.Reference, trip http.RoundTripper) (o
 		mediaType = manifestType(string(found.MediaType), nil)
 	}
 	if mediaType == "" {
-		got, err := remote.Get(ref, remote.WithContext(ctx), remote.WithTransport(trip))
+		got, err := getManifest(ctx, ref, trip)
 		if err != nil {
 			return oci.Descriptor{}, err
 		}
@@ -156,6 +166,20 @@ func resolve(ctx context.Context, ref name.Reference, trip http.RoundTripper) (o
 		}
 	}
 	return oci.Descriptor{MediaType: mediaType, Digest: digest.Digest(found.Digest.String()), Size: found.Size}, nil
+}
+
+// getManifest reads a manifest, again if it is only the beginning of one, of which a
+// server without lengths does not say so.
+func getManifest(ctx context.Context, ref name.Reference, trip http.RoundTripper) (*remote.Descriptor, error) {
+	for failures := 1; ; failures++ {
+		got, err := remote.Get(ref, remote.WithContext(ctx), remote.WithTransport(trip))
+		if err != nil || !bytes.HasPrefix(bytes.TrimSpace(got.Manifest), []byte("{")) || json.Valid(got.Manifest) {
+			return got, err
+		}
+		if !retry.Default.Wait(ctx, ref.Context().RegistryStr(), "the manifest ended early", failures) {
+			return nil, fmt.Errorf("the manifest is not complete: %d bytes came", len(got.Manifest))
+		}
+	}
 }
 
 // credentials are what the user logged in with. A credential helper, which may ask a
@@ -227,15 +251,38 @@ func (r *Registry) get(ctx context.Context, d oci.Descriptor, offset int64) (io.
 	}
 	switch {
 	case answer.StatusCode == http.StatusOK:
-		return answer.Body, 0, nil
+		return withEnd(answer, d.Size), 0, nil
 	case offset > 0 && answer.StatusCode == http.StatusPartialContent && rangeStart(answer.Header, offset) == offset:
-		return answer.Body, offset, nil
+		return withEnd(answer, d.Size-offset), offset, nil
 	case offset > 0 && (answer.StatusCode == http.StatusPartialContent || answer.StatusCode == http.StatusRequestedRangeNotSatisfiable):
 		_ = answer.Body.Close()
 		return r.get(ctx, d, 0)
 	}
 	defer func() { _ = answer.Body.Close() }()
 	return nil, 0, explained(transport.CheckError(answer, http.StatusOK))
+}
+
+// withEnd is the body of an answer that has a size. Where nothing but the end of the
+// connection ends the body, as with HTTP/1.0, an early one is an error.
+func withEnd(answer *http.Response, size int64) io.ReadCloser {
+	if answer.ContentLength >= 0 || answer.ProtoMajor != 1 || len(answer.TransferEncoding) > 0 {
+		return answer.Body
+	}
+	return &unframed{answer.Body, size}
+}
+
+type unframed struct {
+	io.ReadCloser
+	left int64
+}
+
+// Read implements io.Reader.
+func (u *unframed) Read(p []byte) (int, error) {
+	n, err := u.ReadCloser.Read(p)
+	if u.left -= int64(n); u.left > 0 && err == io.EOF {
+		err = fmt.Errorf("the connection ended %d bytes early: %w", u.left, io.ErrUnexpectedEOF)
+	}
+	return n, err
 }
 
 // rangeStart is where a range begins: as asked for, if the server does not say it.

@@ -1,0 +1,271 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/containerd/platforms"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/build/export"
+	"github.com/minirun/minirun/internal/build/progress"
+	"github.com/minirun/minirun/internal/cmdline"
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/imagetools"
+	"github.com/minirun/minirun/internal/image/transfer"
+	"github.com/minirun/minirun/internal/retry"
+	"github.com/minirun/minirun/internal/termtext"
+)
+
+func imagetoolsCommand() *cli.Command {
+	builder := &cli.StringFlag{Name: "builder", Usage: "accepted for scripts of buildx; minirun has no builder `NAME`s"}
+	return &cli.Command{
+		Name: "imagetools", Usage: "put images of several platforms together in a registry, or show them",
+		Action: func(ctx *cli.Context) error {
+			if ctx.NArg() > 0 {
+				return cmdline.UsageError(ctx.Command, fmt.Sprintf("unknown subcommand %q", ctx.Args().First()))
+			}
+			return cli.ShowSubcommandHelp(ctx)
+		},
+		Subcommands: []*cli.Command{{
+			Name: "create", Usage: "make one image of several, and push it", ArgsUsage: "SOURCE…",
+			Description: "A SOURCE is an image or an index in a registry, by its name or digest; a digest alone, of the\n" +
+				"repository that the tags and the other sources have; a descriptor in JSON; or, in an image\n" +
+				"layout, oci-layout://DIR:TAG. A single index is copied as it is.",
+			Flags: []cli.Flag{
+				&cli.StringSliceFlag{Name: "annotation", Usage: "add an annotation: `TYPE:KEY=VALUE`, of index or manifest-descriptor[PLATFORM]"},
+				&cli.BoolFlag{Name: "append", Usage: "add the sources to what the tags stand for"},
+				builder,
+				&cli.BoolFlag{Name: "dry-run", Usage: "print the new image instead of pushing it"},
+				&cli.StringSliceFlag{Name: "file", Aliases: []string{"f"}, Usage: "read a source from `FILE`"},
+				jobsFlag(),
+				&cli.StringFlag{Name: "metadata-file", Usage: "write the descriptor and repositories of the new image to `FILE`, as JSON"},
+				&cli.StringSliceFlag{Name: "platform", Aliases: []string{"p"}, Usage: "take only the images for `PLATFORM[,…]`, and their attestations"},
+				&cli.BoolFlag{Name: "prefer-index", Value: true, Usage: "make an index of a single image, too"},
+				&cli.StringFlag{Name: "progress", Value: "auto", Usage: "show it as `auto`, tty, plain, rawjson or none"},
+				&cli.StringSliceFlag{Name: "tag", Aliases: []string{"t"}, Usage: "`NAME` of the new image; may be given several times"},
+			},
+			Action: createIndex,
+		}, {
+			Name: "inspect", Usage: "show an image in a registry", ArgsUsage: "NAME",
+			Description: "A template has the fields .Name, .Manifest, .Image, .Provenance and .SBOM and the function json.\n" +
+				"The last three are maps by platform if there are several: (index .Image \"linux/amd64\").",
+			Flags: []cli.Flag{
+				builder,
+				&cli.StringFlag{Name: "format", Usage: "print a Go `TEMPLATE`, or with json everything but the attestations"},
+				&cli.BoolFlag{Name: "raw", Usage: "print the manifest or index as it is"},
+			},
+			Action: inspectIndex,
+		}},
+	}
+}
+
+func createIndex(ctx *cli.Context) error {
+	request, err := creation(ctx)
+	if err != nil {
+		return err
+	}
+	file := ctx.String("metadata-file")
+	if err := checkCreation(request, file, ctx.Bool("dry-run")); err != nil {
+		return err
+	}
+	if err := checkProgress(ctx.String("progress")); err != nil {
+		return err
+	}
+	registries, err := transfer.ReadRegistries()
+	if err != nil {
+		return err
+	}
+	resolver := imagetools.Resolver{Registries: registries, Warn: warn}
+	made, err := resolver.Create(retry.WithNotice(ctx.Context, noticeFor(ctx.String("progress") == "none")), request)
+	if err != nil {
+		return fmt.Errorf("imagetools create: %w", err)
+	}
+	if ctx.Bool("dry-run") {
+		_, err := fmt.Fprintf(ctx.App.Writer, "%s\n", made.Document)
+		return err
+	}
+	show, err := pushDisplay(ctx.String("progress"))
+	if err != nil {
+		return err
+	}
+	err = made.Push(ctx.Context, registries, request.Tags, ctx.Int("jobs"), show)
+	show.Close()
+	if err != nil {
+		return fmt.Errorf("imagetools create: %w", err)
+	}
+	if file != "" {
+		if err := writeCreated(file, made.Descriptor, request.Tags); err != nil {
+			return err
+		}
+	}
+	for _, t := range request.Tags {
+		termtext.Fprintf(ctx.App.Writer, "%s %s\n", t, made.Descriptor.Digest)
+	}
+	return nil
+}
+
+// creation reads the command line, and the files that it names.
+func creation(ctx *cli.Context) (q imagetools.Request, err error) {
+	var texts []string
+	for _, file := range ctx.StringSlice("file") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return q, err
+		}
+		if strings.TrimSpace(string(text)) == "" {
+			return q, fmt.Errorf("--file %s: is empty", file)
+		}
+		texts = append(texts, string(text))
+	}
+	for _, text := range append(texts, ctx.Args().Slice()...) {
+		s, err := imagetools.ParseSource(text)
+		if err != nil {
+			return q, err
+		}
+		q.Sources = append(q.Sources, s)
+	}
+	for _, text := range ctx.StringSlice("tag") {
+		n, err := image.ParseName(text)
+		if err == nil && n.Digest != "" {
+			err = errors.New("a tag is given as NAME[:TAG], not as a digest")
+		}
+		if err != nil {
+			return q, fmt.Errorf("--tag %s: %w", text, err)
+		}
+		q.Tags = append(q.Tags, n)
+	}
+	for _, list := range ctx.StringSlice("platform") {
+		for text := range strings.SplitSeq(list, ",") {
+			p, err := platforms.Parse(text)
+			if err != nil {
+				return q, fmt.Errorf("--platform %s: %w", text, err)
+			}
+			q.Platforms = append(q.Platforms, p)
+		}
+	}
+	q.Append, q.PreferIndex = ctx.Bool("append"), ctx.Bool("prefer-index")
+	q.Annotations, err = indexAnnotations(ctx.StringSlice("annotation"))
+	return q, err
+}
+
+func indexAnnotations(texts []string) (out []imagetools.Annotation, err error) {
+	for _, text := range texts {
+		list, err := export.ParseAnnotation(text)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range list {
+			if a.On != "index" && a.On != "manifest-descriptor" {
+				return nil, fmt.Errorf("--annotation %q: only an index and its descriptors are new here\nhint: --annotation index:%s=%s, or manifest-descriptor:%[2]s=%[3]s", text, a.Key, a.Value)
+			}
+			out = append(out, imagetools.Annotation{OnIndex: a.On == "index", Platform: a.Platform, Key: a.Key, Value: a.Value})
+		}
+	}
+	return out, nil
+}
+
+func checkCreation(q imagetools.Request, file string, dryRun bool) error {
+	switch {
+	case len(q.Sources) == 0:
+		return errors.New("imagetools create: no source is given")
+	case len(q.Tags) == 0 && !dryRun:
+		return errors.New("imagetools create: nowhere to push: give --tag, or --dry-run to print the image")
+	case q.Append && len(q.Tags) == 0:
+		return errors.New("--append: needs the --tag that is added to")
+	case file != "" && dryRun:
+		return errors.New("--metadata-file: cannot be combined with --dry-run, which makes no image")
+	case file != "":
+		if _, err := os.Stat(filepath.Dir(file)); err != nil {
+			return fmt.Errorf("--metadata-file: %w", err)
+		}
+	}
+	return nil
+}
+
+func checkProgress(mode string) error {
+	if !slices.Contains([]string{"auto", "tty", "plain", "rawjson", "none"}, mode) {
+		return fmt.Errorf("--progress %s: must be auto, tty, plain, rawjson or none", mode)
+	}
+	return nil
+}
+
+// pushDisplay is the display of builds. Its mode quiet is buildx's none.
+func pushDisplay(mode string) (progress.Display, error) {
+	if mode == "none" {
+		mode = "quiet"
+	}
+	return progress.New(mode, os.Stderr)
+}
+
+func noticeFor(quiet bool) func(retry.Attempt) {
+	if quiet {
+		return silent{}.Retrying
+	}
+	return (&lines{}).Retrying
+}
+
+// writeCreated writes what is known of a new image, under buildx's names.
+func writeCreated(file string, d oci.Descriptor, tags []image.Name) error {
+	var repositories []string
+	for _, t := range tags {
+		t.Tag = ""
+		if !slices.Contains(repositories, t.String()) {
+			repositories = append(repositories, t.String())
+		}
+	}
+	text, err := json.MarshalIndent(map[string]any{"containerimage.descriptor": d, "image.name": strings.Join(repositories, ",")}, "", "  ")
+	if err == nil {
+		err = export.Write(file, append(text, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("--metadata-file: %w", err)
+	}
+	return nil
+}
+
+func inspectIndex(ctx *cli.Context) error {
+	if err := cmdline.CheckCount(ctx, 1, 1); err != nil {
+		return err
+	}
+	if ctx.Bool("raw") && ctx.String("format") != "" {
+		return errors.New("--raw and --format cannot be combined")
+	}
+	source, err := imagetools.ParseSource(ctx.Args().First())
+	if err != nil {
+		return err
+	}
+	if source.Name.Registry == "" && source.Layout == "" {
+		return fmt.Errorf("%s: must be the name of an image", source.Text)
+	}
+	registries, err := transfer.ReadRegistries()
+	if err != nil {
+		return err
+	}
+	resolver := imagetools.Resolver{Registries: registries, Warn: warn}
+	view, err := resolver.Inspect(retry.WithNotice(ctx.Context, noticeFor(false)), source)
+	if err != nil {
+		return fmt.Errorf("imagetools inspect: %w", err)
+	}
+	if ctx.Bool("raw") {
+		_, err := ctx.App.Writer.Write(view.Raw)
+		return err
+	}
+	text := view.Manifest.String()
+	if format := ctx.String("format"); format != "" {
+		if text, err = view.Format(format); err != nil {
+			return fmt.Errorf("imagetools inspect: %w", err)
+		}
+	}
+	if !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	termtext.Fprintf(ctx.App.Writer, "%s", termtext.Multiline(text))
+	return nil
+}

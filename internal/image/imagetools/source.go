@@ -1,0 +1,113 @@
+// Package imagetools puts images of several platforms together into one index, and
+// shows what a registry has: `docker buildx imagetools`.
+//
+//	source.go   what the command line and files name (pure)
+//	resolve.go  names → manifests and indexes, read from registries and image layouts
+//	combine.go  manifests → one index (pure)
+//	create.go   the new image, copied and pushed
+//	inspect.go  an image's documents and attestations, for templates
+//	show.go     the text that people read (pure)
+package imagetools
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/internal/image"
+)
+
+// A Source names a manifest or an index.
+type Source struct {
+	Text       string          // as it was given
+	Name       image.Name      // in a registry; without a registry the repository is inferred
+	Layout     string          // or in an image layout: DIR[:TAG]
+	Descriptor *oci.Descriptor // what the index is to say of it
+}
+
+const layoutScheme = "oci-layout://"
+
+// ParseSource reads a reference, a digest, a descriptor in JSON, or
+// oci-layout://DIR[:TAG][@DIGEST].
+func ParseSource(text string) (s Source, err error) {
+	s.Text = strings.TrimSpace(text)
+	switch {
+	case strings.HasPrefix(s.Text, "{"):
+		err = s.describe()
+	case strings.HasPrefix(s.Text, layoutScheme):
+		err = s.layout(strings.TrimPrefix(s.Text, layoutScheme))
+	case image.CheckDigest(s.Text) == nil:
+		s.Name.Digest = s.Text
+	default:
+		s.Name, err = image.ParseName(s.Text)
+	}
+	if err != nil {
+		return s, fmt.Errorf("source %q: must be a reference, a digest, a descriptor in JSON or oci-layout://DIR:TAG: %w", s.Text, err)
+	}
+	return s, nil
+}
+
+func (s *Source) describe() error {
+	s.Descriptor = &oci.Descriptor{}
+	if err := json.Unmarshal([]byte(s.Text), s.Descriptor); err != nil {
+		return err
+	}
+	if s.Descriptor.Digest == "" {
+		return errors.New("the descriptor has no digest")
+	}
+	s.Name.Digest = s.Descriptor.Digest.String()
+	return image.CheckDigest(s.Name.Digest)
+}
+
+// layout reads a path with a tag, which openLayout divides: both may have colons.
+func (s *Source) layout(text string) error {
+	text, digest, pinned := strings.Cut(text, "@")
+	if pinned {
+		if err := image.CheckDigest(digest); err != nil {
+			return err
+		}
+		s.Name.Digest = digest
+	}
+	if text == "" {
+		return errors.New("names no directory")
+	}
+	s.Layout = text
+	return nil
+}
+
+// Infer completes sources that are digests or descriptors with the one repository that
+// the tags and the other sources are of.
+func Infer(sources []Source, tags []image.Name) error {
+	var repositories []image.Name
+	add := func(n image.Name) {
+		n.Tag, n.Digest = "", ""
+		if n.Registry != "" && !slices.Contains(repositories, n) {
+			repositories = append(repositories, n)
+		}
+	}
+	for _, t := range tags {
+		add(t)
+	}
+	for _, s := range sources {
+		add(s.Name)
+	}
+	for i := range sources {
+		s := &sources[i]
+		if s.Name.Registry != "" || s.Layout != "" {
+			continue
+		}
+		switch len(repositories) {
+		case 0:
+			return fmt.Errorf("source %s: no tag or other source says which repository has it\nhint: write it as REPOSITORY@%s", s.Text, s.Name.Digest)
+		case 1:
+			s.Name.Registry, s.Name.Repository = repositories[0].Registry, repositories[0].Repository
+		default:
+			return fmt.Errorf("source %s: the tags and sources are of %d repositories, so it is not clear which one has it\nhint: write it as REPOSITORY@%s", s.Text, len(repositories), s.Name.Digest)
+		}
+	}
+	return nil
+}
