@@ -222,25 +222,22 @@ func buildImage(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	mode := ctx.String("progress")
-	if ctx.Bool("quiet") {
-		mode = "quiet"
-	}
+	mode := progressMode(ctx)
 	display, err := progress.New(mode, os.Stderr)
 	if err != nil {
 		return err
 	}
-	minirun, err := runtimeProgram()
+	b, err := newBuilder(s)
 	if err != nil {
 		return err
 	}
-	b := &build.Builder{Store: s, Runner: &run.Executor{Minirun: minirun, Store: s}, Sink: display}
 	t := &talk{cli: ctx, display: display, runner: b.Runner, chatty: mode != "quiet" && mode != "rawjson"}
 	o.Checked, o.Failed = t.checked, t.failed
-	if err := b.Runner.Sweep(); err != nil {
+	begun := time.Now()
+	record, err := startRecord(ctx, &o, b, display)
+	if err != nil {
 		return err
 	}
-	begun := time.Now()
 	built, file, err := b.Build(ctx.Context, o)
 	var delivered *build.Delivered
 	if err == nil {
@@ -250,6 +247,7 @@ func buildImage(ctx *cli.Context) error {
 		err = b.SaveCaches(ctx.Context, built, o.CacheTo)
 	}
 	display.Close()
+	record(built, delivered, err)
 	for _, w := range b.Warnings {
 		warn(w)
 	}
@@ -264,6 +262,24 @@ func buildImage(ctx *cli.Context) error {
 		warn(fmt.Errorf("--build-arg %s: no ARG asks for it", name))
 	}
 	return explainBuilt(ctx, built, time.Since(begun))
+}
+
+func progressMode(ctx *cli.Context) string {
+	if ctx.Bool("quiet") {
+		return "quiet"
+	}
+	return ctx.String("progress")
+}
+
+// newBuilder returns a builder that shows nothing. What killed builds have left is
+// removed.
+func newBuilder(s *ingest.Store) (*build.Builder, error) {
+	minirun, err := runtimeProgram()
+	if err != nil {
+		return nil, err
+	}
+	b := &build.Builder{Store: s, Runner: &run.Executor{Minirun: minirun, Store: s}}
+	return b, b.Runner.Sweep()
 }
 
 // runtimeProgram is minirun, which is beside this program.
