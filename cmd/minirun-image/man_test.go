@@ -25,14 +25,37 @@ func TestManPages(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		checkPage(t, c, string(text))
+		checkPage(t, "minirun-"+c.Name, c.VisibleFlags(), string(text))
 	}
 }
 
-func checkPage(t *testing.T, c *cli.Command, page string) {
+// TestManPagesOfBuild: build's subcommands have pages of their own, which describe the
+// flags of what is below them, too.
+func TestManPagesOfBuild(t *testing.T) {
+	a := app()
+	a.Setup()
+	for _, c := range a.Command("build").Subcommands {
+		name := "minirun-build-" + c.Name
+		text, err := os.ReadFile("../../docs/man/" + name + ".8")
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		flags := c.VisibleFlags()
+		for _, below := range c.Subcommands {
+			flags = append(flags, below.VisibleFlags()...)
+			if !strings.Contains(string(text), "\n.Cm "+below.Name+"\n") {
+				t.Errorf("%s.8 does not describe %s", name, below.Name)
+			}
+		}
+		checkPage(t, name, flags, string(text))
+	}
+}
+
+func checkPage(t *testing.T, name string, flags []cli.Flag, page string) {
 	t.Helper()
 	known := []string{"help", "h"}
-	for _, f := range c.VisibleFlags() {
+	for _, f := range flags {
 		known = append(known, f.Names()...)
 	}
 	var described []string
@@ -44,12 +67,12 @@ func checkPage(t *testing.T, c *cli.Command, page string) {
 	}
 	for _, n := range known {
 		if !slices.Contains(described, n) {
-			t.Errorf("minirun-%s.8 does not describe the flag %s", c.Name, n)
+			t.Errorf("%s.8 does not describe the flag %s", name, n)
 		}
 	}
 	for _, n := range described {
 		if !slices.Contains(known, n) {
-			t.Errorf("minirun-%s.8 describes the flag %s, which there is not", c.Name, n)
+			t.Errorf("%s.8 describes the flag %s, which there is not", name, n)
 		}
 	}
 }

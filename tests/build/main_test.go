@@ -21,6 +21,7 @@
 //	random_test.go   random edits: the cache against none
 //	differential_test.go random Dockerfiles: minirun against BuildKit; generate_test.go: what they are made of
 //	kill_test.go     builds that are killed
+//	history_test.go  build history; du_test.go: build du and build prune
 //	safety*_test.go  what a build must not reach
 //	output_test.go   --output, --annotation, attestations, what is told of a result
 //	platform_test.go several platforms, bases of an index, emulators

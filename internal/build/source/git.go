@@ -95,6 +95,9 @@ func (r *GitRef) Checkout(ctx context.Context, cacheDir string) (*tree.Tree, str
 		return nil, "", err
 	}
 	defer release()
+	if err := os.WriteFile(filepath.Join(dir, "remote"), []byte(Public(r.Remote)), 0o600); err != nil { // for du: dir is a digest of it
+		return nil, "", err
+	}
 	repo := r.git(filepath.Join(dir, "repository"))
 	if _, err := repo.run(ctx, "init", "--quiet", "--bare"); err != nil {
 		return nil, "", err
