@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/minirun/minirun/tests/testbundle"
 )
 
 // An inspected is the part of build history inspect --format json that is tested.
@@ -276,5 +278,33 @@ func TestHistoryIsPrintedClean(t *testing.T) {
 		if r.Status != 0 || strings.ContainsAny(r.Stdout, "\x1b\x07") {
 			t.Errorf("%q: %q", args, r.Stdout)
 		}
+	}
+}
+
+// TestHistoryWithoutRoot: a user without privilege has a history and a cache of their
+// own, which the user's other processes read in the same way.
+func TestHistoryWithoutRoot(t *testing.T) {
+	u := testbundle.NewUnprivileged(t)
+	testbundle.CopyFile(t, baseArchive(t), filepath.Join(u.Home, "base.tar"), 0o644)
+	if err := os.Mkdir(filepath.Join(u.Home, "context"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	text := "FROM base\nRUN echo said; echo 12345678 > /x; chown 33:34 /x; chmod 0 /x\n"
+	if err := os.WriteFile(filepath.Join(u.Home, "context", "Dockerfile"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	u.Do(t, "minirun import base.tar base")
+	u.Do(t, "minirun build context 2>&1")
+	if got := u.Do(t, "minirun build history ls --format '{{.Name}} {{.Status}}'; minirun build history logs | grep -c 'said$'"); got != "context Completed\n1" {
+		t.Error(got)
+	}
+	if got := u.Do(t, "stat -c '%U %a' data/minirun/build/history/* data/minirun/build/history | sort -u; id -un"); !strings.HasSuffix(got, " 600\n"+strings.Fields(got)[0]+" 700\n"+strings.Fields(got)[0]) {
+		t.Error(got)
+	}
+	if got := u.Do(t, "minirun build du --filter type=regular --format '{{.Size}}'"); got != "9B*" {
+		t.Error(got)
+	}
+	if got := u.Do(t, "minirun build prune --all > /dev/null && minirun build du --format '{{.ID}}'"); got != "" {
+		t.Error(got)
 	}
 }
