@@ -27,9 +27,25 @@ func buildCommand() *cli.Command {
 		Description: "The context is a directory, a git repository, the URL of an archive or of a Dockerfile,\n" +
 			"or - for standard input: an archive, or a Dockerfile that needs no context. The flags\n" +
 			"are docker buildx's.",
-		Flags:  buildFlags(),
-		Action: buildImage,
+		Flags:       buildFlags(),
+		Action:      buildImage,
+		Subcommands: buildSubcommands(),
 	}
+}
+
+// buildSubcommands are about builds. A context of the same name is ./NAME.
+func buildSubcommands() []*cli.Command {
+	list := []*cli.Command{duCommand(), buildPruneCommand(), buildHistoryCommand()}
+	for _, c := range list {
+		c.Before = func(ctx *cli.Context) error { // nothing that is given is ignored
+			if names := ctx.Lineage()[1].LocalFlagNames(); len(names) > 0 {
+				name := "--"[:min(len(names[0]), 2)] + names[0]
+				return fmt.Errorf("build: %s is for a build, not for build %s\nhint: a context of this name is ./%s", name, ctx.Command.Name, ctx.Command.Name)
+			}
+			return nil
+		}
+	}
+	return list
 }
 
 func buildFlags() []cli.Flag {
@@ -244,10 +260,14 @@ func buildInto(ctx *cli.Context, s *ingest.Store) error {
 	if err != nil {
 		return err
 	}
-	b.Sink, b.Runner.DeviceDirs = display, ctx.StringSlice("cdi-spec-dir")
+	b.Runner.DeviceDirs = ctx.StringSlice("cdi-spec-dir")
 	t := &talk{cli: ctx, display: display, runner: b.Runner, chatty: mode != "quiet" && mode != "none" && mode != "rawjson"}
 	o.Checked, o.Failed = t.checked, t.failed
 	begun := time.Now()
+	record, err := startRecord(ctx, &o, b, display)
+	if err != nil {
+		return err
+	}
 	built, file, err := b.Build(ctx.Context, o)
 	var delivered *build.Delivered
 	if err == nil {
@@ -257,6 +277,7 @@ func buildInto(ctx *cli.Context, s *ingest.Store) error {
 		err = b.SaveCaches(ctx.Context, built, o.CacheTo)
 	}
 	display.Close()
+	record(built, delivered, err)
 	for _, w := range b.Warnings {
 		warn(w)
 	}

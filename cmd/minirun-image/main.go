@@ -100,14 +100,7 @@ func app() *cli.App {
 		imagesCommand(), tagCommand(), rmiCommand(), historyCommand(), layersCommand(),
 		unpackCommand(), bundleCommand(), pruneCommand(), storeCommand(),
 	}, helperCommands())
-	for _, c := range commands {
-		for _, c := range append(c.Subcommands, c) {
-			c.HideHelpCommand = true // an image may be called help
-			c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error {
-				return cmdline.UsageError(ctx.Command, err.Error())
-			}
-		}
-	}
+	prepare(commands)
 	return &cli.App{
 		Name:                      "minirun",
 		Usage:                     "images of minirun",
@@ -144,6 +137,17 @@ func app() *cli.App {
 			return ctx.Set("store", dir)
 		},
 		OnUsageError: func(_ *cli.Context, err error, _ bool) error { return err },
+	}
+}
+
+// prepare sets what all commands have, and their subcommands.
+func prepare(commands []*cli.Command) {
+	for _, c := range commands {
+		c.HideHelpCommand = true // an image may be called help
+		c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error {
+			return cmdline.UsageError(ctx.Command, err.Error())
+		}
+		prepare(c.Subcommands)
 	}
 }
 

@@ -26,17 +26,44 @@ func TestManPages(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		checkPage(t, c, string(text))
+		flags := c.VisibleFlags()
+		if c.Name != "build" { // TestManPagesOfBuild
+			for _, below := range c.Subcommands {
+				flags = append(flags, below.VisibleFlags()...)
+			}
+		}
+		checkPage(t, "minirun-"+c.Name, flags, string(text))
 	}
 }
 
-func checkPage(t *testing.T, c *cli.Command, page string) {
+// TestManPagesOfBuild: build's subcommands have pages of their own, which describe the
+// flags of what is below them, too.
+func TestManPagesOfBuild(t *testing.T) {
+	a := app()
+	a.Setup()
+	for _, c := range a.Command("build").Subcommands {
+		name := "minirun-build-" + c.Name
+		text, err := os.ReadFile("../../docs/man/" + name + ".8")
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		flags := c.VisibleFlags()
+		for _, below := range c.Subcommands {
+			flags = append(flags, below.VisibleFlags()...)
+			if !strings.Contains(string(text), "\n.Cm "+below.Name+"\n") {
+				t.Errorf("%s.8 does not describe %s", name, below.Name)
+			}
+		}
+		checkPage(t, name, flags, string(text))
+	}
+}
+
+func checkPage(t *testing.T, name string, flags []cli.Flag, page string) {
 	t.Helper()
 	known := []string{"help", "h"}
-	for _, c := range append(c.Subcommands, c) {
-		for _, f := range c.VisibleFlags() {
-			known = append(known, f.Names()...)
-		}
+	for _, f := range flags {
+		known = append(known, f.Names()...)
 	}
 	var described []string
 	for _, m := range manFlag.FindAllStringSubmatch(page, -1) {
@@ -47,12 +74,12 @@ func checkPage(t *testing.T, c *cli.Command, page string) {
 	}
 	for _, n := range known {
 		if !slices.Contains(described, n) {
-			t.Errorf("minirun-%s.8 does not describe the flag %s", c.Name, n)
+			t.Errorf("%s.8 does not describe the flag %s", name, n)
 		}
 	}
 	for _, n := range described {
 		if !slices.Contains(known, n) {
-			t.Errorf("minirun-%s.8 describes the flag %s, which there is not", c.Name, n)
+			t.Errorf("%s.8 describes the flag %s, which there is not", name, n)
 		}
 	}
 }

@@ -13,6 +13,10 @@ _minirun() {
 	fi
 	# Names only: some shells get "name:description".
 	mapfile -t COMPREPLY < <(compgen -W "${offered//:*/}" -- "$current")
+	# After build there may be a context, too, and not only a subcommand.
+	if [[ $current != -* && ${COMP_WORDS[COMP_CWORD-1]} == build ]]; then
+		mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -d -- "$current")
+	fi
 }
 
 # Directories, for bundles, where minirun offers nothing.

@@ -31,7 +31,7 @@ var arrows = map[string]string{
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
 	// links a registry's client and decompressors, which cmd/minirun must not
-	"cmd/minirun-image":         "atomicfile build build/attest build/explain build/export build/graph build/lint build/progress build/run build/share build/source cmdline ctxio debuglog image image/imagetools image/ingest image/layer image/merge image/transfer look namespaces regularfile retry spec termtext",
+	"cmd/minirun-image":         "atomicfile build build/attest build/explain build/export build/graph build/lint build/progress build/records build/run build/share build/source cmdline ctxio debuglog image image/imagetools image/ingest image/layer image/merge image/transfer look namespaces regularfile retry spec termtext",
 	"internal/engine":           "atomicfile container image namespaces spec",
 	"internal/build":            "build/attest build/devices build/dockerfile build/export build/graph build/lint build/progress build/run build/share build/solve build/source build/sshagent build/tree ctxio image image/ingest image/layer image/transfer retry termtext",
 	"internal/build/solve":      "build/dockerfile build/export build/graph build/place build/progress build/run build/share build/source build/sshagent build/tree image image/ingest image/merge namespaces regularfile retry",
@@ -44,6 +44,7 @@ var arrows = map[string]string{
 	"internal/build/lint":       "build/dockerfile image/configure termtext",
 	"internal/build/explain":    "build/graph image/layer",
 	"internal/build/attest":     "regularfile",
+	"internal/build/records":    "build/progress image image/ingest",
 	"internal/build/progress":   "termtext",
 	"internal/build/graph":      "",
 	"internal/build/sshagent":   "",

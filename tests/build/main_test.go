@@ -24,6 +24,7 @@
 //	random_test.go   random edits: the cache against none
 //	differential_test.go random Dockerfiles: minirun against BuildKit; generate_test.go: what they are made of
 //	kill_test.go     builds that are killed
+//	history_test.go  build history; du_test.go: build du and build prune
 //	safety*_test.go  what a build must not reach
 //	options_test.go  flags that are rejected, or have no effect; limits_test.go: of RUN
 //	devices_test.go  RUN --device

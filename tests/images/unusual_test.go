@@ -46,7 +46,7 @@ func TestUnusualArchives(t *testing.T) {
 				t.Errorf("it has %s; want %s", names, want)
 			}
 			if !c.onlyLoad {
-				roundTrip(t, here, &store{second.Bundle, t, second.dir}, image, got)
+				saveAndLoad(t, here, &store{second.Bundle, t, second.dir}, image, got)
 			}
 		})
 	}
@@ -67,8 +67,8 @@ func (s *store) loadAndList(archive string) (image string, files map[string]stri
 	return image, tree(s.t, out)
 }
 
-// roundTrip saves an image, has skopeo copy it, umoci unpack it, and another store load it.
-func roundTrip(t *testing.T, s, second *store, image string, want map[string]string) {
+// saveAndLoad saves an image, has skopeo copy it, umoci unpack it, and another store load it.
+func saveAndLoad(t *testing.T, s, second *store, image string, want map[string]string) {
 	t.Helper()
 	need(t, "skopeo", "skopeo")
 	need(t, "umoci", "umoci")

@@ -1,8 +1,6 @@
 package progress
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -162,15 +160,14 @@ func (b *board) apply(e *event, printed func(*step, line)) *step {
 	return s
 }
 
-// ended is the state that an end leads to. Steps that are stopped because another
-// one failed often end with that one's error.
+// ended is the state that an end leads to.
 func (b *board) ended(e *event) state {
 	switch {
 	case e.err == nil && e.cached:
 		return cached
 	case e.err == nil:
 		return done
-	case errors.Is(e.err, context.Canceled) || b.first != nil && errors.Is(e.err, b.first):
+	case isCanceled(e.err, b.first):
 		return canceled
 	}
 	if b.first == nil {

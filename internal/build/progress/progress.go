@@ -9,6 +9,7 @@
 //	tty.go       rows → bytes for a terminal (pure)
 //	plain.go     events → a log (pure)
 //	rawjson.go   events → JSON (pure)
+//	record.go    events → records of builds, and back
 //
 // What programs print, and the names of steps, may be hostile: nothing of them
 // that a terminal would take for a command reaches it.

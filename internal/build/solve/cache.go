@@ -22,11 +22,12 @@ import (
 // one under that of what it read (instruction and the content of its inputs); the
 // first has in Files what the second would have found.
 type Record struct {
-	Key    digest.Digest   `json:"key"`             // that the record is found by
-	Keys   []digest.Digest `json:"keys,omitempty"`  // all that the step may be found by, for other stores
-	Result digest.Digest   `json:"result"`          // names the file system behind the step
-	Layer  string          `json:"layer"`           // 32 hexadecimal digits, a directory of the store's layers
-	Chain  digest.Digest   `json:"chain,omitempty"` // what names the layer in full, if it was imported; else Result does
+	Key    digest.Digest   `json:"key"`              // that the record is found by
+	Keys   []digest.Digest `json:"keys,omitempty"`   // all that the step may be found by, for other stores
+	Result digest.Digest   `json:"result"`           // names the file system behind the step
+	Layer  string          `json:"layer"`            // 32 hexadecimal digits, a directory of the store's layers
+	Chain  digest.Digest   `json:"chain,omitempty"`  // what names the layer in full, if it was imported; else Result does
+	Parent string          `json:"parent,omitempty"` // the directory of the layer below, if there is one that it depends on
 	Text   string          `json:"text"`
 	Made   time.Time       `json:"made"`
 	Took   time.Duration   `json:"took"`

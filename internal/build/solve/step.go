@@ -250,7 +250,7 @@ func (v *solving) make(ctx context.Context, m *making, key digest.Digest) (*Reco
 		}
 	}
 	err := v.fill(ctx, m, aside)
-	r := &Record{Key: key, Keys: v.keys(m, key), Result: result, Layer: result.Encoded()[:32], Text: m.n.Text, Made: time.Now().UTC(), Took: time.Since(m.begun)}
+	r := &Record{Key: key, Keys: v.keys(m, key), Result: result, Layer: result.Encoded()[:32], Parent: m.below(), Text: m.n.Text, Made: time.Now().UTC(), Took: time.Since(m.begun)}
 	if err == nil {
 		err = v.settle(aside, r)
 	}
@@ -261,6 +261,15 @@ func (v *solving) make(ctx context.Context, m *making, key digest.Digest) (*Reco
 	v.made[key] = r
 	v.ids.Unlock()
 	return r, v.put(r)
+}
+
+// below names the directory of the layer that a step's own is on.
+func (m *making) below() string {
+	op, ok := m.n.Op.(*graph.Copy)
+	if ok && op.Link || len(m.parent.layers) == 0 {
+		return ""
+	}
+	return filepath.Base(filepath.Dir(m.parent.layers[len(m.parent.layers)-1].Dir))
 }
 
 // madeHere finds what this command has made of the same: with --no-cache, too, a

@@ -73,6 +73,9 @@ func (r *GitRef) Checkout(ctx context.Context, cacheDir string) (*tree.Tree, str
 		return nil, "", err
 	}
 	defer release()
+	if err := os.WriteFile(filepath.Join(dir, "remote"), []byte(Public(r.Remote)), 0o600); err != nil { // for du: dir is a digest of it
+		return nil, "", err
+	}
 	found, err := r.LsRemote(ctx)
 	if err != nil {
 		return nil, "", err

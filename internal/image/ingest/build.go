@@ -16,7 +16,10 @@ import (
 
 // A buildRecord is the part of a record that is read here.
 type buildRecord struct {
-	Layer string `json:"layer"`
+	Layer  string    `json:"layer"`
+	Parent string    `json:"parent"`
+	Text   string    `json:"text"`
+	Made   time.Time `json:"made"`
 }
 
 // buildLayers are the layers that records name, by the names of their directories.

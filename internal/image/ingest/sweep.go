@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/opencontainers/go-digest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
@@ -182,15 +183,26 @@ func (s *Store) Sweep(ctx context.Context) (out Swept, err error) {
 	return out, nil
 }
 
-// sizeOf is what the regular files below a directory hold.
+// sizeOf is what the regular files below a directory hold, or what a file holds. A file
+// with several names counts once.
 func sizeOf(dir string) (sum int64) {
+	seen := map[uint64]bool{}
 	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return nil // what cannot be looked at is not counted
 		}
-		if info, err := d.Info(); err == nil {
-			sum += info.Size()
+		info, err := d.Info()
+		if err != nil {
+			return nil
 		}
+		st, ok := info.Sys().(*syscall.Stat_t)
+		if ok && st.Nlink > 1 {
+			if seen[st.Ino] {
+				return nil
+			}
+			seen[st.Ino] = true
+		}
+		sum += info.Size()
 		return nil
 	})
 	return sum

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/docker/go-units"
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/cmdline"
+	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/termtext"
+)
+
+func buildPruneCommand() *cli.Command {
+	return &cli.Command{
+		Name: "prune", Usage: "remove the cache of builds",
+		Description: "Without a limit, everything that the filters allow is removed. With one, what was not used for the\n" +
+			"longest time is removed first. Layers that images have stay. See also: minirun prune.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "also what builds remember of files and of the last builds"},
+			filterFlag(),
+			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "accepted: nothing is asked"},
+			&cli.StringFlag{Name: "max-used-space", Usage: "remove until the cache takes at most `SIZE`"},
+			&cli.StringFlag{Name: "min-free-space", Usage: "remove until the file system has `SIZE` free"},
+			&cli.StringFlag{Name: "reserved-space", Usage: "keep `SIZE` of the cache in any case"},
+			&cli.BoolFlag{Name: "verbose", Usage: "show more of what is removed"},
+			builderFlag(),
+		},
+		Action: buildPrune,
+	}
+}
+
+// A space says how much of the cache is to stay; 0 is no limit.
+type space struct{ maxUsed, minFree, reserved int64 }
+
+func spaceOf(ctx *cli.Context) (s space, err error) {
+	for flag, to := range map[string]*int64{"max-used-space": &s.maxUsed, "min-free-space": &s.minFree, "reserved-space": &s.reserved} {
+		if text := ctx.String(flag); text != "" {
+			if *to, err = units.RAMInBytes(text); err != nil || *to < 0 {
+				return s, fmt.Errorf("--%s %s: must be a size, such as 512mb or 2gb", flag, text)
+			}
+		}
+	}
+	return s, nil
+}
+
+// chosen are the entries that have to go, of those that may, so that the limits hold.
+func (s space) chosen(may []*ingest.CacheEntry, used, free int64) (out []*ingest.CacheEntry) {
+	slices.SortStableFunc(may, func(a, b *ingest.CacheEntry) int { return cmp.Or(a.Used.Compare(b.Used), cmp.Compare(b.Size, a.Size)) })
+	limited := s.maxUsed > 0 || s.minFree > 0
+	for _, e := range may {
+		fits := (s.maxUsed == 0 || used <= s.maxUsed) && (s.minFree == 0 || free >= s.minFree)
+		if limited && fits || s.reserved > 0 && used <= s.reserved {
+			break
+		}
+		out = append(out, e)
+		used -= e.Size
+		if !e.Shared {
+			free += e.Size
+		}
+	}
+	return out
+}
+
+func buildPrune(ctx *cli.Context) error {
+	if err := errors.Join(cmdline.CheckCount(ctx, 0, 0), checkBuilder(ctx)); err != nil {
+		return err
+	}
+	filter, err := cacheFilter(ctx.StringSlice("filter"), time.Now())
+	if err != nil {
+		return err
+	}
+	limits, err := spaceOf(ctx)
+	if err != nil {
+		return err
+	}
+	s, release, err := owned(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	all, err := s.BuildCache(ctx.Context)
+	if err != nil {
+		return err
+	}
+	var fsys unix.Statfs_t
+	if err := unix.Statfs(s.Dir, &fsys); err != nil {
+		return fmt.Errorf("statfs %s: %w", s.Dir, err)
+	}
+	var used int64
+	var may []*ingest.CacheEntry
+	for _, e := range all {
+		used += e.Size
+		if !e.InUse && filter(e) && (ctx.Bool("all") || e.Type != ingest.InternalEntry) {
+			may = append(may, e)
+		}
+	}
+	gone := limits.chosen(may, used, int64(fsys.Bavail)*fsys.Bsize)
+	if err := s.RemoveBuildCache(ctx.Context, gone); err != nil {
+		return err
+	}
+	if _, err := s.Sweep(ctx.Context); err != nil {
+		return err
+	}
+	return writePruned(ctx, gone)
+}
+
+// writePruned says what was removed, and what that frees: layers that images have do
+// not.
+func writePruned(ctx *cli.Context, gone []*ingest.CacheEntry) error {
+	var freed int64
+	for _, e := range gone {
+		if !e.Shared {
+			freed += e.Size
+		}
+	}
+	w := ctx.App.Writer
+	if len(gone) > 0 {
+		var err error
+		if ctx.Bool("verbose") {
+			err = writePretty(w, gone)
+		} else {
+			err = writeTemplate(w, `table {{.ID}}\t{{.Reclaimable}}\t{{.Size}}\t{{.LastUsedAt}}`, cacheHeaders(), cacheRows(gone))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	termtext.Fprintf(w, "Total: %s\n", units.HumanSize(float64(freed)))
+	return nil
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/containerd/platforms"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/build"
+	"github.com/minirun/minirun/internal/build/progress"
+	"github.com/minirun/minirun/internal/build/records"
+	"github.com/minirun/minirun/internal/build/source"
+)
+
+// startRecord begins the record of a build for `build history`, which gets the
+// builder's events in addition to the display. The function that it returns ends it.
+func startRecord(ctx *cli.Context, o *build.Options, b *build.Builder, shown progress.Display) (end func([]build.Built, *build.Delivered, error), err error) {
+	w, err := records.Begin(b.Store, requestOf(ctx, o))
+	if err != nil {
+		return nil, err
+	}
+	b.Sink = w.Watch(shown)
+	return func(built []build.Built, d *build.Delivered, err error) {
+		if err := w.End(resultOf(built, d, err)); err != nil {
+			warn(err)
+		}
+	}, nil
+}
+
+// recordedFlags are the other flags whose values a record has.
+var recordedFlags = []string{
+	"pull", "no-cache", "no-cache-filter", "network", "allow", "add-host", "ulimit", "shm-size", "cache-from", "cache-to", "output", "o", "push", "load",
+	"attest", "provenance", "sbom",
+}
+
+// requestOf is what the command line asks for. Values of secrets are not in it, nor
+// passwords in URLs.
+func requestOf(ctx *cli.Context, o *build.Options) records.Record {
+	where, file, repository := namedContext(o.Context, o.File)
+	r := records.Record{
+		Name: buildName(where, file, o.Target), Context: where, Dockerfile: file, Repository: repository, Target: o.Target, Tags: ctx.StringSlice("tag"),
+		Arguments: o.BuildArgs, Labels: o.Labels, Contexts: maps.Clone(o.Contexts), Options: map[string]string{},
+	}
+	for _, f := range ctx.LocalFlagNames() { // those that are given
+		if !slices.Contains(recordedFlags, f) {
+			continue
+		}
+		r.Options[f] = strings.Join(ctx.StringSlice(f), ", ")
+		if r.Options[f] == "" {
+			r.Options[f] = fmt.Sprint(ctx.Value(f))
+		}
+	}
+	for name, from := range r.Contexts {
+		r.Contexts[name] = source.Public(from)
+	}
+	list := o.Platforms
+	if len(list) == 0 {
+		list = []oci.Platform{platforms.DefaultSpec()}
+	}
+	for _, p := range list {
+		r.Platforms = append(r.Platforms, platforms.Format(platforms.Normalize(p)))
+	}
+	return r
+}
+
+// namedContext returns a context and its Dockerfile as another directory may have
+// them: paths are absolute, or relative to the context.
+func namedContext(where, file string) (context, dockerfile, repository string) {
+	dockerfile = cmp.Or(file, source.DefaultDockerfile)
+	if source.IsURL(file) {
+		dockerfile = source.Public(file)
+	}
+	switch {
+	case where == "-":
+		return where, dockerfile, ""
+	case source.IsGit(where):
+		repository, _, _ = strings.Cut(source.Public(where), "#")
+		return source.Public(where), dockerfile, repository
+	case source.IsURL(where):
+		return source.Public(where), dockerfile, ""
+	}
+	context, err := filepath.Abs(where)
+	if err != nil {
+		return where, dockerfile, ""
+	}
+	if file == "" || file == "-" || source.IsURL(file) {
+		return context, dockerfile, ""
+	}
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return context, dockerfile, ""
+	}
+	if inside, err := filepath.Rel(context, abs); err == nil && filepath.IsLocal(inside) {
+		return context, inside, ""
+	}
+	return context, abs, ""
+}
+
+// buildName is what a list calls a build: the last part of its context, the
+// Dockerfile if it is another one, and the target.
+func buildName(where, file, target string) string {
+	base, sub, _ := strings.Cut(where, "#")
+	name := strings.TrimSuffix(path.Base(base), ".git")
+	if _, dir, ok := strings.Cut(sub, ":"); ok && dir != "" {
+		name += "/" + strings.Trim(dir, "/")
+	}
+	if file != source.DefaultDockerfile {
+		name += "/" + path.Base(file)
+	}
+	if target != "" {
+		name += " (" + target + ")"
+	}
+	return name
+}
+
+// resultOf is what came out of a build.
+func resultOf(built []build.Built, d *build.Delivered, err error) (records.Status, records.Result) {
+	status := records.Completed
+	r := records.Result{Materials: map[string]string{}}
+	if err != nil {
+		status = records.Failed
+		if errors.Is(err, context.Canceled) {
+			status = records.Canceled
+		}
+		lines, cause := build.Quoted(err)
+		r.Error, r.Source = cause.Error(), lines
+	}
+	for i := range built {
+		for _, m := range built[i].Bases() {
+			for _, algorithm := range slices.Sorted(maps.Keys(m.Digest)) {
+				r.Materials[m.URI] = algorithm + ":" + m.Digest[algorithm]
+			}
+		}
+	}
+	if d != nil && d.ID != "" {
+		r.Image, r.Digest = d.ID, d.Desc.Digest.String()
+		for _, n := range d.Names {
+			r.Names = append(r.Names, n.String())
+		}
+	}
+	return status, r
+}

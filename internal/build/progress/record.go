@@ -1,0 +1,173 @@
+package progress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"sync"
+	"time"
+)
+
+// A Kind says which method of a Sink an Event stands for.
+type Kind string
+
+// The kinds of recorded events.
+const (
+	Begin  Kind = "begin"
+	Output Kind = "output"
+	Count  Kind = "count"
+	Did    Kind = "did"
+	End    Kind = "end"
+)
+
+// An Event is one call of a Sink, as it can be written to a file. Data need not be
+// text.
+type Event struct {
+	At       time.Time `json:"at"`
+	Kind     Kind      `json:"kind"`
+	ID       int       `json:"id"`
+	Text     string    `json:"text,omitempty"` // Begin: the step's name; Count, Did: what
+	Data     []byte    `json:"data,omitempty"` // Output
+	Done     int64     `json:"done,omitempty"`
+	Total    int64     `json:"total,omitempty"`
+	Cached   bool      `json:"cached,omitempty"`
+	Error    string    `json:"error,omitempty"`
+	Canceled bool      `json:"canceled,omitempty"` // the step ended because of an interrupt or of another step's error
+}
+
+// Recorded returns a Display that shows what d shows, and passes each event to keep.
+// Calls of keep do not overlap, and it must not hold on to Data.
+func Recorded(d Display, keep func(Event)) Display { return &recorded{Display: d, keep: keep} }
+
+type recorded struct {
+	Display
+	keep  func(Event)
+	mutex sync.Mutex
+	first error // of the step that failed first
+}
+
+func (r *recorded) record(e Event) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	e.At = time.Now().UTC()
+	r.keep(e)
+}
+
+func (r *recorded) Begin(id int, name string) {
+	r.record(Event{Kind: Begin, ID: id, Text: name})
+	r.Display.Begin(id, name)
+}
+
+func (r *recorded) Output(id int, p []byte) {
+	r.record(Event{Kind: Output, ID: id, Data: p})
+	r.Display.Output(id, p)
+}
+
+func (r *recorded) Count(id int, what string, done, total int64) {
+	r.record(Event{Kind: Count, ID: id, Text: what, Done: done, Total: total})
+	r.Display.Count(id, what, done, total)
+}
+
+func (r *recorded) Did(id int, what string) {
+	r.record(Event{Kind: Did, ID: id, Text: what})
+	r.Display.Did(id, what)
+}
+
+func (r *recorded) End(id int, cached bool, err error) {
+	e := Event{Kind: End, ID: id, Cached: cached}
+	if err != nil {
+		r.mutex.Lock()
+		e.Error, e.Canceled = err.Error(), isCanceled(err, r.first)
+		if r.first == nil && !e.Canceled {
+			r.first = err
+		}
+		r.mutex.Unlock()
+	}
+	r.record(e)
+	r.Display.End(id, cached, err)
+}
+
+// recordedError is the error of a step, read from a file.
+type recordedError struct {
+	text     string
+	canceled bool
+}
+
+func (e *recordedError) Error() string { return e.text }
+
+// Is makes it the end of a context, if it was one.
+func (e *recordedError) Is(target error) bool { return e.canceled && target == context.Canceled }
+
+// event is what a view understands.
+func (e *Event) event() (event, bool) {
+	out := event{at: e.At, id: e.ID, text: e.Text, data: e.Data, done: e.Done, total: e.Total, cached: e.Cached}
+	switch e.Kind {
+	case Begin:
+		out.kind = begin
+	case Output:
+		out.kind = output
+	case Count:
+		out.kind = counted
+	case Did:
+		out.kind = did
+	case End:
+		out.kind = ended
+	default:
+		return out, false // of a later version
+	}
+	if e.Error != "" {
+		out.err = &recordedError{e.Error, e.Canceled}
+	}
+	return out, true
+}
+
+// Replay writes recorded events as a display of the mode plain or rawjson writes
+// them.
+func Replay(mode string, out io.Writer, events iter.Seq[Event]) error {
+	var v view
+	switch mode {
+	case "plain":
+		v = newPlain(time.Time{})
+	case "rawjson":
+		v = &rawJSON{}
+	default:
+		return fmt.Errorf("--progress %s: must be plain or rawjson", mode)
+	}
+	last := time.Time{}
+	for recorded := range events {
+		e, ok := recorded.event()
+		if !ok {
+			continue
+		}
+		v.apply(&e)
+		last = e.at
+		if v.waiting() < plenty {
+			continue
+		}
+		if _, err := out.Write(v.frame(last, size{}, false)); err != nil {
+			return err
+		}
+	}
+	_, err := out.Write(append(v.frame(last, size{}, true), v.end()...))
+	return err
+}
+
+// Failures returns the last lines of the steps that failed, without control
+// sequences.
+func Failures(events iter.Seq[Event]) string {
+	b := newBoard(time.Time{})
+	for recorded := range events {
+		if e, ok := recorded.event(); ok {
+			b.apply(&e, nil)
+		}
+	}
+	return b.failures()
+}
+
+// isCanceled reports whether a step failed because it was stopped. Steps that are
+// stopped because another one failed often end with the error of that one, first.
+func isCanceled(err, first error) bool {
+	return errors.Is(err, context.Canceled) || first != nil && errors.Is(err, first)
+}

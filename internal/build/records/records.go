@@ -1,0 +1,313 @@
+// Package records keeps records of the last builds of a store: what was asked for,
+// each step with its time and whether the cache had it, the log, and the error.
+//
+//	records.go  records in the store: list, find, remove
+//	writer.go   the record of a build while it runs
+//	log.go      its events, as lines of JSON, up to a limit
+//
+// A build has one file, S/build/history/NANOSECONDS-ID.jsonl: the first line is the
+// Record, each other one an event. It gets its name when it is complete, by a rename.
+// A build that takes longer than flushDelay has a file from then on, to which events
+// are appended; its Record has no status yet, and it is locked. If such a file is not
+// locked, the build was killed.
+//
+// A build that has nothing to do takes milliseconds, of which its record must not be
+// a part that can be measured: hence one file, which is encoded by hand.
+//
+// Records have build arguments and the output of programs, so only the owner of the
+// store can read them. Values of secrets are not in them.
+package records
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/image"
+)
+
+// A Status says how far a build came.
+type Status string
+
+// The statuses of builds.
+const (
+	Running     Status = "running"
+	Completed   Status = "completed"
+	Failed      Status = "failed"
+	Canceled    Status = "canceled"    // by SIGINT or SIGTERM
+	Interrupted Status = "interrupted" // the process was killed, or the machine stopped
+)
+
+// A Record is what is known of a build, other than its events. Record.append writes
+// the fields by hand, so that a build does not have to.
+type Record struct {
+	ID         string            `json:"id"`
+	Name       string            `json:"name"`
+	Context    string            `json:"context"`
+	Dockerfile string            `json:"dockerfile"`
+	Repository string            `json:"repository"` // of a git context
+	Target     string            `json:"target"`
+	Platforms  []string          `json:"platforms"`
+	Tags       []string          `json:"tags"`
+	Arguments  map[string]string `json:"arguments"`
+	Labels     map[string]string `json:"labels"`
+	Contexts   map[string]string `json:"contexts"`
+	Options    map[string]string `json:"options"` // other ones of the command line
+	Started    time.Time         `json:"started"`
+	Completed  time.Time         `json:"completed"` // of a build that was interrupted, the time of its last event
+	Status     Status            `json:"status"`    // "" in the file of a build that has not ended
+	Result
+
+	path string // of its file
+}
+
+// A Result is what came out of a build.
+type Result struct {
+	Error     string            `json:"error"`
+	Source    string            `json:"source"`    // the lines of the Dockerfile that the error is about
+	Materials map[string]string `json:"materials"` // what the result was made from: URIs and digests
+	Image     string            `json:"image"`     // its ID
+	Digest    string            `json:"digest"`    // of its manifest or index
+	Names     []string          `json:"names"`
+}
+
+// append appends the record to a file's content, as a line of JSON.
+func (r *Record) append(out []byte) []byte {
+	o := object{append(out, '{')}
+	o.text("id", r.ID)
+	o.text("name", r.Name)
+	o.text("context", r.Context)
+	o.text("dockerfile", r.Dockerfile)
+	o.text("repository", r.Repository)
+	o.text("target", r.Target)
+	o.list("platforms", r.Platforms)
+	o.list("tags", r.Tags)
+	o.pairs("arguments", r.Arguments)
+	o.pairs("labels", r.Labels)
+	o.pairs("contexts", r.Contexts)
+	o.pairs("options", r.Options)
+	o.text("started", r.Started.Format(time.RFC3339Nano))
+	if r.Status != "" {
+		o.text("completed", r.Completed.Format(time.RFC3339Nano))
+		o.text("status", string(r.Status))
+	}
+	o.text("error", r.Error)
+	o.text("source", r.Source)
+	o.pairs("materials", r.Materials)
+	o.text("image", r.Image)
+	o.text("digest", r.Digest)
+	o.list("names", r.Names)
+	return append(o.out, "}\n"...)
+}
+
+// Duration is how long the build took, or has taken until now.
+func (r *Record) Duration(now time.Time) time.Duration {
+	if r.Status == Running {
+		return now.Sub(r.Started)
+	}
+	return max(0, r.Completed.Sub(r.Started))
+}
+
+// Kept is the environment variable that says how many builds are kept.
+const Kept = "MINIRUN_BUILD_HISTORY"
+
+const defaultKept = 50
+
+// kept is how many builds are kept; 0: none is recorded.
+func kept() (int, error) {
+	text := os.Getenv(Kept)
+	if text == "" {
+		return defaultKept, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("%s=%s: must be a number of builds to keep", Kept, text)
+	}
+	return n, nil
+}
+
+// A Book is the builds of a store.
+type Book struct{ dir string }
+
+// Of returns the builds of a store.
+func Of(s *image.Store) *Book { return &Book{filepath.Join(s.Dir, "build", "history")} }
+
+const extension = ".jsonl"
+
+// paths are the builds' files, the oldest first.
+func (b *Book) paths() (out []string, err error) {
+	entries, err := os.ReadDir(b.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, e := range entries { // sorted, so by time
+		if filepath.Ext(e.Name()) == extension {
+			out = append(out, filepath.Join(b.dir, e.Name()))
+		}
+	}
+	return out, err
+}
+
+// List returns the records of the builds that are kept, the last one first. Damaged
+// files are left out.
+func (b *Book) List() ([]*Record, error) {
+	n, err := kept()
+	if err != nil {
+		return nil, err
+	}
+	paths, err := b.paths()
+	if err != nil {
+		return nil, fmt.Errorf("list the builds: %w", err)
+	}
+	paths = paths[max(0, len(paths)-n):]
+	var out []*Record
+	for _, path := range slices.Backward(paths) {
+		if r := read(path); r != nil {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+// read reads a build's record; nil: it is gone, or damaged.
+func read(path string) *Record {
+	r := readFile(path)
+	if r != nil && r.Status == Interrupted { // or it ended after the file was opened, which replaced it
+		r = readFile(path)
+	}
+	return r
+}
+
+// readFile reads a record. Of a build that has not ended, the events say what there is
+// to say.
+func readFile(path string) *Record {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	r := &Record{path: path}
+	lines := newLines(f)
+	if !lines.Scan() || json.Unmarshal(lines.Bytes(), r) != nil || r.ID == "" {
+		return nil
+	}
+	if r.Status != "" {
+		return r
+	}
+	if r.Status = Interrupted; isLocked(f) {
+		r.Status = Running
+	}
+	r.Completed = r.Started
+	for e := range events(lines, r.Started) {
+		r.Completed = e.At
+	}
+	return r
+}
+
+// isLocked reports whether a build that runs holds its file.
+func isLocked(f *os.File) bool {
+	return errors.Is(image.Flock(f, unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
+}
+
+// ErrNotFound is the error for a reference that no build has.
+var ErrNotFound = errors.New("no such build")
+
+// Find returns the build that a reference names: an ID or the beginning of one, or
+// ^N for the build N before the last. "" is the last.
+func (b *Book) Find(ref string) (*Record, error) {
+	all, err := b.List()
+	if err != nil {
+		return nil, err
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%w: there is no record of a build", ErrNotFound)
+	}
+	if text, ok := strings.CutPrefix(ref, "^"); ok || ref == "" {
+		n, err := strconv.Atoi(text)
+		if ref != "" && (err != nil || n < 0) {
+			return nil, fmt.Errorf("build %q: must be an ID, or ^N for the build N before the last", ref)
+		}
+		if n >= len(all) {
+			return nil, fmt.Errorf("build %s: %w: there are records of %d", ref, ErrNotFound, len(all))
+		}
+		return all[n], nil
+	}
+	var found *Record
+	for _, r := range all {
+		switch {
+		case r.ID == ref:
+			return r, nil
+		case !strings.HasPrefix(r.ID, ref):
+		case found != nil:
+			return nil, fmt.Errorf("build %s: several IDs begin so, %s and %s", ref, found.ID, r.ID)
+		default:
+			found = r
+		}
+	}
+	if found == nil {
+		return nil, fmt.Errorf("build %s: %w", ref, ErrNotFound)
+	}
+	return found, nil
+}
+
+// errRuns is the error of removing the record of a build that runs.
+var errRuns = errors.New("it is running")
+
+// Remove removes a record. That of a build that runs stays.
+func (b *Book) Remove(r *Record) error {
+	if err := remove(r.path); err != nil {
+		return fmt.Errorf("remove the record of build %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+func remove(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	defer f.Close()
+	if isLocked(f) {
+		return errRuns
+	}
+	return ignoreMissing(os.Remove(path))
+}
+
+// ignoreMissing makes the work of another process that was faster no error.
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// Clear removes all records but those of builds that run.
+func (b *Book) Clear() error {
+	if err := b.rotate(0); err != nil {
+		return fmt.Errorf("remove the records of builds: %w", err)
+	}
+	return nil
+}
+
+// rotate removes the oldest builds, so that at most n are left.
+func (b *Book) rotate(n int) error {
+	paths, err := b.paths()
+	if err != nil {
+		return err
+	}
+	for _, path := range paths[:max(0, len(paths)-n)] {
+		if err := remove(path); err != nil && !errors.Is(err, errRuns) {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,227 @@
+package records
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/build/progress"
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/ingest"
+)
+
+// A Writer writes the record of a build that runs. A nil Writer records nothing.
+type Writer struct {
+	store  *ingest.Store
+	book   *Book
+	most   int // builds to keep
+	record Record
+
+	mutex   sync.Mutex
+	tails   map[int]*tail          // by step
+	counts  map[int]progress.Event // by step: the last one of an unknown total
+	output  int                    // bytes of it in the log
+	written int                    // bytes of the log
+	pending []byte                 // the part of it that is not in the file
+	timer   *time.Timer
+	file    *os.File // of a build that takes long; locked
+	failed  error    // of writing the file
+}
+
+// flushDelay is how long events wait to be written together, and how long a build has
+// no file.
+const flushDelay = 250 * time.Millisecond
+
+// Begin begins the record of a build. It returns nil if builds are not recorded here.
+// The store must be held shared.
+func Begin(s *ingest.Store, r Record) (*Writer, error) {
+	n, err := kept()
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	r.ID, r.Started = newID(), time.Now().UTC()
+	w := &Writer{store: s, book: Of(s.Store), most: n, record: r, tails: map[int]*tail{}, counts: map[int]progress.Event{}}
+	w.record.path = filepath.Join(w.book.dir, fmt.Sprintf("%019d-%s%s", r.Started.UnixNano(), r.ID, extension))
+	w.timer = time.AfterFunc(flushDelay, func() {
+		w.mutex.Lock()
+		defer w.mutex.Unlock()
+		w.flush()
+	})
+	return w, nil
+}
+
+// newID returns an ID as BuildKit's are: 25 digits of base 36. No secret depends on it.
+func newID() string {
+	const digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+	id := make([]byte, 25)
+	for i := range id {
+		id[i] = digits[rand.IntN(len(digits))]
+	}
+	return string(id)
+}
+
+// create makes the file of a build that takes long. It is locked before it has its
+// name.
+func (w *Writer) create() error {
+	aside := w.store.Temporary("history")
+	var err error
+	w.file, err = os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return err
+	}
+	if err = image.Flock(w.file, unix.LOCK_EX|unix.LOCK_NB); err == nil {
+		_, err = w.file.Write(w.record.append(nil))
+	}
+	if err == nil {
+		err = os.Rename(aside, w.record.path)
+	}
+	if err != nil {
+		err = errors.Join(err, w.file.Close(), os.Remove(aside))
+		w.file = nil
+	}
+	return err
+}
+
+// Watch returns a Display that shows what d shows, and is recorded.
+func (w *Writer) Watch(d progress.Display) progress.Display {
+	if w == nil {
+		return d
+	}
+	return progress.Recorded(d, w.keep)
+}
+
+// keep notes an event.
+func (w *Writer) keep(e progress.Event) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	e.Text, e.Error = short(e.Text, maxName), short(e.Error, maxError)
+	switch e.Kind {
+	case progress.Count:
+		if e.Total == 0 {
+			w.counts[e.ID] = e
+		}
+		if e.Total == 0 || e.Done < e.Total {
+			return // only the end is of interest
+		}
+	case progress.Output:
+		if w.output >= maxOutput {
+			w.tail(e.ID).add(e)
+			return
+		}
+		w.output += len(e.Data)
+	case progress.End:
+		w.flushTail(e.ID)
+		if c, ok := w.counts[e.ID]; ok {
+			delete(w.counts, e.ID)
+			w.add(c)
+		}
+	}
+	w.add(e)
+}
+
+func (w *Writer) tail(id int) *tail {
+	t := w.tails[id]
+	if t == nil {
+		t = &tail{}
+		w.tails[id] = t
+	}
+	return t
+}
+
+// flushTail writes the end of what a step printed, after a line that says what is
+// missing.
+func (w *Writer) flushTail(id int) {
+	t := w.tails[id]
+	if t == nil {
+		return
+	}
+	delete(w.tails, id)
+	if t.dropped > 0 {
+		missing := fmt.Sprintf("\n[the record of the build has no room for %d bytes here]\n", t.dropped)
+		w.add(progress.Event{At: t.parts[0].At, Kind: progress.Output, ID: id, Data: []byte(missing)})
+	}
+	for _, e := range t.parts {
+		w.add(e)
+	}
+}
+
+// add appends an event to the log, which is written soon if the build has a file.
+func (w *Writer) add(e progress.Event) {
+	if w.written > maxLog {
+		return
+	}
+	if w.file != nil && len(w.pending) == 0 {
+		w.timer.Reset(flushDelay)
+	}
+	before := len(w.pending)
+	w.pending = appendLine(w.pending, &e, w.record.Started)
+	w.written += len(w.pending) - before
+	if w.file != nil && len(w.pending) > 64<<10 {
+		w.flush()
+	}
+}
+
+// flush writes what is pending. An error ends the record, and not the build.
+func (w *Writer) flush() {
+	w.timer.Stop()
+	if w.file == nil && w.failed == nil && w.record.Status == "" {
+		w.failed = w.create()
+	}
+	if w.file != nil && w.failed == nil && len(w.pending) > 0 {
+		_, w.failed = w.file.Write(w.pending)
+	}
+	w.pending = w.pending[:0]
+}
+
+// rotations is how many builds without a file of their own there are for each time
+// that the oldest records are removed, which takes longer than to write one. List
+// knows only those that are kept, in any case.
+const rotations = 16
+
+// End ends the record, and removes the oldest ones.
+func (w *Writer) End(status Status, r Result) error {
+	if w == nil {
+		return nil
+	}
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.timer.Stop()
+	r.Error, r.Source = short(r.Error, maxError), short(r.Source, maxError)
+	w.record.Completed, w.record.Status, w.record.Result = time.Now().UTC(), status, r
+	err := w.failed
+	if err == nil {
+		err = w.complete()
+	}
+	if w.file != nil {
+		err = errors.Join(err, w.file.Close())
+	}
+	if err == nil && (w.file != nil || rand.IntN(rotations) == 0) {
+		err = w.book.rotate(w.most)
+	}
+	if err != nil {
+		return fmt.Errorf("record the build: %w", err)
+	}
+	return nil
+}
+
+// complete writes the file, and replaces the one that events were appended to.
+func (w *Writer) complete() error {
+	text := w.record.append(nil)
+	if w.file != nil {
+		before, err := os.ReadFile(w.record.path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		_, log, _ := bytes.Cut(before, []byte("\n"))
+		text = append(text, log...)
+	}
+	return w.store.Replace(w.record.path, append(text, w.pending...))
+}
