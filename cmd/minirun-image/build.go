@@ -277,7 +277,7 @@ func buildInto(ctx *cli.Context, s *ingest.Store) error {
 		err = b.SaveCaches(ctx.Context, built, o.CacheTo)
 	}
 	display.Close()
-	record(built, delivered, err)
+	endRecord(record, built, delivered, err)
 	for _, w := range b.Warnings {
 		warn(w)
 	}
@@ -285,7 +285,7 @@ func buildInto(ctx *cli.Context, s *ingest.Store) error {
 	if err != nil {
 		return t.end(err)
 	}
-	out.built, out.found, out.took = built, t.found, time.Since(begun)
+	out.built, out.record, out.found, out.took = built, record.ID(), t.found, time.Since(begun)
 	out.unknownArguments, out.unknownStages = file.Unknown(o.BuildArgs), file.UnknownStages(o.Without)
 	return out.tell(delivered)
 }

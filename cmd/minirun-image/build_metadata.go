@@ -26,9 +26,10 @@ type outcome struct {
 	delivery *build.Delivery
 	metadata metadata
 
-	built []build.Built
-	found *lint.Result
-	took  time.Duration
+	built  []build.Built
+	record string // the ID in build history, or ""
+	found  *lint.Result
+	took   time.Duration
 
 	unknownArguments, unknownStages []string // that the Dockerfile does not have
 }
@@ -116,7 +117,7 @@ func (o *outcome) fields(d *build.Delivered) map[string]any {
 	for i := range o.built {
 		b := &o.built[i]
 		if i == 0 {
-			out["buildx.build.ref"] = "default/default/" + strings.ToLower(b.Invocation())
+			out["buildx.build.ref"] = "default/default/" + cmp.Or(o.record, strings.ToLower(b.Invocation()))
 		}
 		key := "buildx.build.provenance"
 		if len(o.built) > 1 {

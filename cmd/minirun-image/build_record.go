@@ -22,23 +22,25 @@ import (
 )
 
 // startRecord begins the record of a build for `build history`, which gets the
-// builder's events in addition to the display. The function that it returns ends it.
-func startRecord(ctx *cli.Context, o *build.Options, b *build.Builder, shown progress.Display) (end func([]build.Built, *build.Delivered, error), err error) {
+// builder's events in addition to the display.
+func startRecord(ctx *cli.Context, o *build.Options, b *build.Builder, shown progress.Display) (*records.Writer, error) {
 	w, err := records.Begin(b.Store, requestOf(ctx, o))
-	if err != nil {
-		return nil, err
+	if err == nil {
+		b.Sink = w.Watch(shown)
 	}
-	b.Sink = w.Watch(shown)
-	return func(built []build.Built, d *build.Delivered, err error) {
-		if err := w.End(resultOf(built, d, err)); err != nil {
-			warn(err)
-		}
-	}, nil
+	return w, err
+}
+
+// endRecord adds the result to the record of a build.
+func endRecord(w *records.Writer, built []build.Built, d *build.Delivered, err error) {
+	if err := w.End(resultOf(built, d, err)); err != nil {
+		warn(err)
+	}
 }
 
 // recordedFlags are the other flags whose values a record has.
 var recordedFlags = []string{
-	"pull", "no-cache", "no-cache-filter", "network", "allow", "add-host", "ulimit", "shm-size", "cache-from", "cache-to", "output", "o", "push", "load",
+	"pull", "no-cache", "no-cache-filter", "network", "allow", "add-host", "ulimit", "shm-size", "cache-from", "cache-to", "output", "push", "load",
 	"attest", "provenance", "sbom",
 }
 

@@ -485,6 +485,10 @@ func TestOutputTold(t *testing.T) {
 	if read(t, file, &told); len(told) != 2 || told["buildx.build.provenance"] == nil || told["buildx.build.ref"] == nil {
 		t.Errorf("without an image: %v", told)
 	}
+	ref, _ := told["buildx.build.ref"].(string)
+	if got := s.do("build", "history", "inspect", strings.TrimPrefix(ref, "default/default/")); !strings.Contains(got, "Build Steps:") {
+		t.Errorf("build history inspect %s: %s", ref, got)
+	}
 }
 
 // TestOutputMetadata: the provenance and the findings that --metadata-file has, as the

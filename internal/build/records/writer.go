@@ -58,6 +58,14 @@ func Begin(s *ingest.Store, r Record) (*Writer, error) {
 	return w, nil
 }
 
+// ID returns the ID of the build, or "" if it is not recorded.
+func (w *Writer) ID() string {
+	if w == nil {
+		return ""
+	}
+	return w.record.ID
+}
+
 // newID returns an ID as BuildKit's are: 25 digits of base 36. No secret depends on it.
 func newID() string {
 	const digits = "0123456789abcdefghijklmnopqrstuvwxyz"
