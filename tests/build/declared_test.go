@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -22,6 +23,7 @@ type difference struct {
 type declarations struct {
 	file string
 	all  []*difference
+	mu   sync.Mutex // of what has occurred
 }
 
 // declared reads a file of declarations. A line without a reason above it is a
@@ -55,6 +57,8 @@ func declared(t testing.TB, file string) *declarations {
 
 // has says whether a line is declared.
 func (d *declarations) has(name, line string) (found bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, one := range d.all {
 		if one.name.MatchString(name) && one.line.MatchString(line) {
 			one.occurred, found = true, true

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,6 +50,7 @@ func (s *shelf) picture(t testing.TB, archive string) []string {
 // A shelf has the lowest layers of images, unpacked: nearly all have the same one.
 type shelf struct {
 	dir    string
+	mu     sync.Mutex
 	lowest map[digest.Digest]string
 }
 
@@ -66,12 +68,8 @@ func (s *shelf) describe(t testing.TB, m *oci.Manifest, at func(digest.Digest) s
 	for i, l := range m.Layers {
 		to := filepath.Join(dir, fmt.Sprint("layer", i))
 		if i == 0 {
-			if known, ok := s.lowest[l.Digest]; ok {
-				layers = append(layers, known)
-				continue
-			}
-			to = filepath.Join(s.dir, l.Digest.Encoded())
-			s.lowest[l.Digest] = to
+			layers = append(layers, s.lowestLayer(t, l.Digest, at))
+			continue
 		}
 		unpack(t, at(l.Digest), to, layers)
 		layers = append(layers, to)
@@ -86,6 +84,20 @@ func (s *shelf) describe(t testing.TB, m *oci.Manifest, at func(digest.Digest) s
 		tree.Close()
 	}
 	return append(append(out, fmt.Sprint("layers ", len(layers))), settings(t, &config)...)
+}
+
+// lowestLayer unpacks the lowest layer of an image, once, and returns its directory.
+func (s *shelf) lowestLayer(t testing.TB, d digest.Digest, at func(digest.Digest) string) string {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known, ok := s.lowest[d]; ok {
+		return known
+	}
+	to := filepath.Join(s.dir, d.Encoded())
+	unpack(t, at(d), to, nil)
+	s.lowest[d] = to
+	return to
 }
 
 func unpack(t testing.TB, blob, to string, parents []string) {
