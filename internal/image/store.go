@@ -154,7 +154,10 @@ func (s *Store) byID(list []Descriptor, text string) (found Descriptor, ok bool,
 // manifest reads the manifest for this machine that a descriptor stands for, and
 // returns its digest.
 func (s *Store) manifest(d Descriptor) (digest string, m manifest, err error) {
-	if IsIndex(d.MediaType) {
+	for depth := 0; IsIndex(d.MediaType); depth++ {
+		if depth > MaxDepth {
+			return "", m, fmt.Errorf("index %s: is more than %d indexes deep", d.Digest, MaxDepth)
+		}
 		var index manifests
 		if err := s.document(d.Digest, &index); err != nil {
 			return "", m, err

@@ -42,9 +42,9 @@ func filesOf(t testing.TB, s *store, image string) map[string]string {
 	return stripTimes(tree(t, out), map[string]bool{"/": true})
 }
 
-// A roundTrip is a source store with the image, what it wrote, and a place for the other
+// A toolRoundTrip is a source store with the image, what it wrote, and a place for the other
 // program.
-type roundTrip struct {
+type toolRoundTrip struct {
 	*store
 	image      oci.Descriptor
 	archive    string // of save -o
@@ -54,7 +54,7 @@ type roundTrip struct {
 	aside      string
 }
 
-func (r *roundTrip) podman(args ...string) string {
+func (r *toolRoundTrip) podman(args ...string) string {
 	r.t.Helper()
 	return tool(r.t, "podman", append([]string{"--root", filepath.Join(r.Host, "podman"), "--runroot", filepath.Join(r.Host, "podman-run"), "--storage-driver", "vfs"}, args...)...)
 }
@@ -66,16 +66,16 @@ const roundTripName = "docker.io/library/app:latest"
 func TestRoundTripsThroughOtherTools(t *testing.T) {
 	host := testbundle.Registry(t)
 	insecure := []string{"copy", "-q", "--insecure-policy", "--src-tls-verify=false", "--dest-tls-verify=false"}
-	skopeo := func(r *roundTrip, from, to string, flags ...string) {
+	skopeo := func(r *toolRoundTrip, from, to string, flags ...string) {
 		r.t.Helper()
 		tool(r.t, "skopeo", append(append(append([]string{}, insecure...), flags...), from, to)...)
 	}
-	load := func(r *roundTrip, back *store, from string) string {
+	load := func(r *toolRoundTrip, back *store, from string) string {
 		r.t.Helper()
 		back.do("load", "-q", "--name", "back", from)
 		return "back"
 	}
-	pull := func(r *roundTrip, back *store, from string) string {
+	pull := func(r *toolRoundTrip, back *store, from string) string {
 		r.t.Helper()
 		back.do("pull", "-q", from)
 		return from
@@ -84,39 +84,39 @@ func TestRoundTripsThroughOtherTools(t *testing.T) {
 		program string
 		digest  bool // of the manifest is kept
 		id      bool // of the image is kept
-		through func(r *roundTrip, back *store) (image string)
+		through func(r *toolRoundTrip, back *store) (image string)
 	}{
-		"skopeo: a layout": {"skopeo", true, true, func(r *roundTrip, back *store) string {
+		"skopeo: a layout": {"skopeo", true, true, func(r *toolRoundTrip, back *store) string {
 			skopeo(r, "oci:"+r.dir+":"+roundTripName, "oci:"+r.aside+":x")
 			return load(r, back, r.aside)
 		}},
-		"skopeo: an archive of an OCI layout": {"skopeo", true, true, func(r *roundTrip, back *store) string {
+		"skopeo: an archive of an OCI layout": {"skopeo", true, true, func(r *toolRoundTrip, back *store) string {
 			skopeo(r, "oci-archive:"+r.archive, "oci-archive:"+r.aside)
 			return load(r, back, r.aside)
 		}},
-		"skopeo: an archive of docker save": {"skopeo", false, true, func(r *roundTrip, back *store) string {
+		"skopeo: an archive of docker save": {"skopeo", false, true, func(r *toolRoundTrip, back *store) string {
 			skopeo(r, "docker-archive:"+r.archive, "docker-archive:"+r.aside+":app:latest")
 			return load(r, back, r.aside)
 		}},
-		"skopeo: a registry": {"skopeo", true, true, func(r *roundTrip, back *store) string {
+		"skopeo: a registry": {"skopeo", true, true, func(r *toolRoundTrip, back *store) string {
 			skopeo(r, "docker://"+r.repository, "docker://"+r.registry+"/skopeo/app:x")
 			return pull(r, back, r.registry+"/skopeo/app:x")
 		}},
-		"skopeo: manifests of Docker's type": {"skopeo", false, true, func(r *roundTrip, back *store) string {
+		"skopeo: manifests of Docker's type": {"skopeo", false, true, func(r *toolRoundTrip, back *store) string {
 			skopeo(r, "docker://"+r.repository, "docker://"+r.registry+"/skopeo/docker:x", "--format", "v2s2")
 			return pull(r, back, r.registry+"/skopeo/docker:x")
 		}},
-		"umoci: another tag": {"umoci", true, true, func(r *roundTrip, back *store) string {
+		"umoci: another tag": {"umoci", true, true, func(r *toolRoundTrip, back *store) string {
 			tool(r.t, "umoci", "tag", "--image", r.dir+":"+roundTripName, "other")
 			tool(r.t, "umoci", "rm", "--image", r.dir+":"+roundTripName)
 			tool(r.t, "umoci", "gc", "--layout", r.dir)
 			return load(r, back, r.dir)
 		}},
-		"umoci: another configuration": {"umoci", false, false, func(r *roundTrip, back *store) string {
+		"umoci: another configuration": {"umoci", false, false, func(r *toolRoundTrip, back *store) string {
 			tool(r.t, "umoci", "config", "--image", r.dir+":"+roundTripName, "--config.env", "NEW=x")
 			return load(r, back, r.dir)
 		}},
-		"umoci: unpacked and packed again": {"umoci", false, false, func(r *roundTrip, back *store) string {
+		"umoci: unpacked and packed again": {"umoci", false, false, func(r *toolRoundTrip, back *store) string {
 			tool(r.t, "umoci", "unpack", "--image", r.dir+":"+roundTripName, r.aside)
 			for _, content := range []string{"2", "1"} { // as it was
 				file := filepath.Join(r.aside, "rootfs/d/one")
@@ -129,18 +129,18 @@ func TestRoundTripsThroughOtherTools(t *testing.T) {
 			tool(r.t, "umoci", "rm", "--image", r.dir+":"+roundTripName)
 			return load(r, back, r.dir)
 		}},
-		"podman: an archive of docker save": {"podman", false, true, func(r *roundTrip, back *store) string {
+		"podman: an archive of docker save": {"podman", false, true, func(r *toolRoundTrip, back *store) string {
 			r.podman("load", "-q", "-i", r.archive)
 			r.podman("save", "-q", "--format", "docker-archive", "-o", r.aside, roundTripName)
 			return load(r, back, r.aside)
 		}},
-		"podman: a layout": {"podman", false, true, func(r *roundTrip, back *store) string {
+		"podman: a layout": {"podman", false, true, func(r *toolRoundTrip, back *store) string {
 			r.podman("pull", "-q", "oci:"+r.dir+":"+roundTripName)
 			id := r.podman("images", "-q", "--no-trunc")
 			r.podman("save", "-q", "--format", "oci-archive", "-o", r.aside, id)
 			return load(r, back, r.aside)
 		}},
-		"podman: a registry": {"podman", false, true, func(r *roundTrip, back *store) string {
+		"podman: a registry": {"podman", false, true, func(r *toolRoundTrip, back *store) string {
 			r.podman("pull", "-q", "--tls-verify=false", r.repository)
 			if got := r.podman("images", "--digests", "--format", "{{.Digest}}"); got != r.image.Digest.String() {
 				r.t.Errorf("podman pulled %s, want %s", got, r.image.Digest)
@@ -151,7 +151,7 @@ func TestRoundTripsThroughOtherTools(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			need(t, c.program, c.program)
-			r := newRoundTrip(t, host)
+			r := newToolRoundTrip(t, host)
 			back := newStore(t)
 			image := c.through(r, back)
 			var got listed
@@ -170,14 +170,14 @@ func TestRoundTripsThroughOtherTools(t *testing.T) {
 	}
 }
 
-func newRoundTrip(t *testing.T, host string) *roundTrip {
+func newToolRoundTrip(t *testing.T, host string) *toolRoundTrip {
 	t.Helper()
 	s, l := newStore(t), newLayout(t)
 	// Where other users get in, the root's mode is 0700.
 	if err := os.Chmod(s.Host, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	r := &roundTrip{
+	r := &toolRoundTrip{
 		store: s, image: roundTripImage(t, l), archive: filepath.Join(s.Host, "saved.tar"), dir: filepath.Join(s.Host, "saved"),
 		registry: host, repository: host + "/minirun/app:x", aside: filepath.Join(s.Host, "aside"),
 	}

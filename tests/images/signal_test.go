@@ -328,10 +328,23 @@ func TestNestedIndexes(t *testing.T) {
 		l, s := newLayout(t), newStore(t)
 		d := nest(l, 3, 200) // 8 million ways to the image
 		l.name("nested", d)
-		for _, args := range [][]string{{"load", "-q", "--all-platforms", "--no-unpack", l.dir}, {"store", "check"}, {"prune"}} {
+		for _, args := range [][]string{{"load", "-q", "--all-platforms", "--no-unpack", l.dir}, {"images"}, {"store", "check"}, {"prune"}} {
 			if out, err := run(s, args...); err != nil {
 				t.Errorf("%q: %v: %s", args, err, out)
 			}
+		}
+	})
+	t.Run("once", func(t *testing.T) { // it is an image like any other
+		l, s := newLayout(t), newStore(t)
+		d := nest(l, 2, 1)
+		l.name("nested", d)
+		for _, args := range [][]string{{"load", "-q", "--all-platforms", l.dir}, {"unpack", "nested", filepath.Join(s.Host, "files")}, {"history", "nested"}} {
+			if out, err := run(s, args...); err != nil {
+				t.Errorf("%q: %v: %s", args, err, out)
+			}
+		}
+		if got := s.images()["docker.io/library/nested:latest"]; got.Digest != d.Digest.String() || got.Layers != 1 {
+			t.Errorf("listed as %+v", got)
 		}
 	})
 	t.Run("too many", func(t *testing.T) {

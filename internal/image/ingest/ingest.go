@@ -169,28 +169,54 @@ func (s *Store) OpenImage(text string) (*Image, error) {
 	return i, nil
 }
 
+// choice looks for the manifest of an index, and of the indexes in it, that is for this
+// machine, or else the first that is there.
+type choice struct {
+	store *Store
+	order platforms.MatchComparer
+	walk  image.Walk
+	seen  int
+	best  oci.Descriptor
+}
+
+func (c *choice) consider(d oci.Descriptor, depth int) error {
+	if first, err := c.walk.Enter(d.Digest.String(), depth); err != nil || !first {
+		return err
+	}
+	var index oci.Index
+	if err := c.store.decode(d, &index); err != nil {
+		return err
+	}
+	for _, m := range index.Manifests {
+		c.seen++
+		if !c.store.Has(m.Digest) {
+			continue
+		}
+		if image.IsIndex(m.MediaType) {
+			if err := c.consider(m, depth+1); err != nil {
+				return err
+			}
+			continue
+		}
+		fits, best := m.Platform != nil && c.order.Match(*m.Platform), c.best.Platform
+		if c.best.Digest == "" || fits && (best == nil || !c.order.Match(*best) || c.order.Less(*m.Platform, *best)) {
+			c.best = m
+		}
+	}
+	return nil
+}
+
 // Load reads the manifest and configuration that a descriptor stands for: of an
 // index, those for this machine, or else the first that are there.
 func (s *Store) Load(d oci.Descriptor, name string) (*Image, error) {
 	i := &Image{Name: name, Target: d, Desc: d}
 	if image.IsIndex(d.MediaType) {
-		var index oci.Index
-		if err := s.decode(d, &index); err != nil {
+		c := &choice{store: s, order: platforms.Only(platforms.DefaultSpec())}
+		if err := c.consider(d, 0); err != nil {
 			return nil, err
 		}
-		order := platforms.Only(platforms.DefaultSpec())
-		i.Desc = oci.Descriptor{}
-		for _, m := range index.Manifests {
-			if !s.Has(m.Digest) {
-				continue
-			}
-			fits, best := m.Platform != nil && order.Match(*m.Platform), i.Desc.Platform
-			if i.Desc.Digest == "" || fits && (best == nil || !order.Match(*best) || order.Less(*m.Platform, *best)) {
-				i.Desc = m
-			}
-		}
-		if i.Desc.Digest == "" {
-			return nil, fmt.Errorf("none of the %d manifests of its index is there", len(index.Manifests))
+		if i.Desc = c.best; i.Desc.Digest == "" {
+			return nil, fmt.Errorf("none of the %d manifests of its index is there", c.seen)
 		}
 	}
 	if err := s.decode(i.Desc, &i.Manifest); err != nil {
