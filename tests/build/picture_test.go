@@ -30,6 +30,13 @@ import (
 // its history.
 func (s *shelf) picture(t testing.TB, archive string) []string {
 	t.Helper()
+	m, at := open(t, archive)
+	return s.describe(t, m, at)
+}
+
+// open unpacks an OCI archive, and returns its image's manifest and where its blobs are.
+func open(t testing.TB, archive string) (*oci.Manifest, func(digest.Digest) string) {
+	t.Helper()
 	dir := t.TempDir()
 	untar(t, archive, dir)
 	at := func(d digest.Digest) string { return filepath.Join(dir, "blobs", "sha256", d.Encoded()) }
@@ -43,7 +50,7 @@ func (s *shelf) picture(t testing.TB, archive string) []string {
 		index = inner
 		read(t, at(index.Manifests[0].Digest), &m)
 	}
-	return s.describe(t, &m, at)
+	return &m, at
 }
 
 // A shelf has the lowest layers of images, unpacked: nearly all have the same one.
