@@ -1,18 +1,11 @@
 package build
 
 import (
-	"archive/tar"
 	"bytes"
-	"context"
-	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -22,8 +15,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/minirun/minirun/internal/image/layer"
 )
 
 // TestDifferential builds random Dockerfiles with minirun and BuildKit: both fail, or
@@ -188,103 +179,6 @@ func (p *pair) compare(t *testing.T, c *generated) (lines []string, failure stri
 		failure = got[0] + "\n" + want[0]
 	}
 	return lines, failure
-}
-
-// pictureWithLayers is a picture, and what each layer changes: an entry that says what
-// the layers below say already is as good as none. The files of such entries are
-// returned too.
-func (s *shelf) pictureWithLayers(t *testing.T, archive string) (out []string, repeated map[string]bool) {
-	t.Helper()
-	m, at := open(t, archive)
-	out = s.describe(t, m, at)
-	tree := map[string]string{}
-	repeated = map[string]bool{}
-	for i, l := range m.Layers {
-		changed := layerChanges(t, at(l.Digest), tree, repeated)
-		if len(changed) > 100 { // the base
-			continue
-		}
-		for _, name := range changed {
-			out = append(out, fmt.Sprintf("layer %d: %s", i, name))
-		}
-	}
-	return out, repeated
-}
-
-// layerChanges returns the names of a layer that change a tree, and changes it. The
-// tree describes each file; the times of directories do not count. Files that are there
-// again are repeated.
-func layerChanges(t *testing.T, blob string, tree map[string]string, repeated map[string]bool) (names []string) {
-	t.Helper()
-	f, err := os.Open(blob)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	r, err := layer.NewReader(context.Background(), f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	for archive := tar.NewReader(r); ; {
-		h, err := archive.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		content := sha256.New()
-		if err == nil {
-			_, err = io.Copy(content, archive)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		name := path.Clean("/" + h.Name)
-		if deleted, ok := strings.CutPrefix(path.Base(name), ".wh."); ok {
-			deleted = path.Join(path.Dir(name), deleted)
-			maps.DeleteFunc(tree, func(name, _ string) bool { return name == deleted || strings.HasPrefix(name, deleted+"/") })
-			names = append(names, name)
-			continue
-		}
-		file := fmt.Sprintf("%c %o %d:%d %s %q %d %x", h.Typeflag, h.Mode, h.Uid, h.Gid, h.Linkname, h.PAXRecords, h.ModTime.Unix(), content.Sum(nil))
-		switch h.Typeflag {
-		case tar.TypeDir:
-			file = fmt.Sprintf("d %o %d:%d", h.Mode, h.Uid, h.Gid)
-		case tar.TypeLink:
-			file = tree[path.Clean("/"+h.Linkname)]
-		}
-		if tree[name] != file {
-			names = append(names, name)
-		} else if h.Typeflag != tar.TypeDir {
-			repeated[name] = true
-		}
-		tree[name] = file
-	}
-	slices.Sort(names)
-	return names
-}
-
-// linked is a line of a picture that describes a further name of a file.
-var linked = regexp.MustCompile(`^(\S+) (.*) is (/.*)$`)
-
-// dropLinks removes from pictures which names are the same file, for files that minirun's
-// layers repeat: they are files of their own then. BuildKit leaves what is repeated out
-// of a layer, and they stay what they were.
-func dropLinks(repeated map[string]bool, pictures ...[]string) {
-	names := map[string]bool{}
-	for _, picture := range pictures {
-		for _, line := range picture {
-			if m := linked.FindStringSubmatch(line); m != nil && (repeated[m[1]] || repeated[m[3]]) {
-				names[m[1]] = true
-			}
-		}
-	}
-	for _, picture := range pictures {
-		for i, line := range picture {
-			if m := linked.FindStringSubmatch(line); m != nil && names[m[1]] {
-				picture[i] = m[1] + " " + m[2]
-			}
-		}
-	}
 }
 
 // lastError is what buildctl says at its end.
