@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -21,6 +22,7 @@ type difference struct {
 // declarations are those of a file: "NAME SIGN LINE" under "# reason".
 type declarations struct {
 	file string
+	mu   sync.Mutex
 	all  []*difference
 }
 
@@ -55,6 +57,8 @@ func declared(t testing.TB, file string) *declarations {
 
 // has says whether a line is declared.
 func (d *declarations) has(name, line string) (found bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, one := range d.all {
 		if one.name.MatchString(name) && one.line.MatchString(line) {
 			one.occurred, found = true, true

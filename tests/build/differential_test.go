@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,33 +36,19 @@ func TestDifferential(t *testing.T) {
 		}
 	}
 	both := &pair{store: newStore(t), shelf: newShelf(t), reference: reference, known: declared(t, "differences-random.txt")}
-	failed := uint64(0)
-	for seed := first; seed < first+count; seed++ {
-		name := fmt.Sprint("random-", seed)
-		t.Run(name, func(t *testing.T) {
-			c := generate(name, seed)
-			lines, failure := both.differences(t, c)
-			if failure != "" {
-				failed++
-				t.Log(failure)
+	for from := first; from < first+count; from += 200 {
+		t.Run(fmt.Sprint("from-", from), func(t *testing.T) {
+			for seed := from; seed < min(from+200, first+count); seed++ {
+				t.Run(fmt.Sprint("random-", seed), func(t *testing.T) {
+					t.Parallel()
+					both.try(t, seed)
+				})
 			}
-			if len(lines) == 0 {
-				return
-			}
-			found := lines
-			c = minimise(c, func(smaller *generated) bool {
-				lines, _ := both.differences(t, smaller)
-				return slices.ContainsFunc(lines, func(l string) bool { return slices.ContainsFunc(found, alike(l)) })
-			})
-			lines, _ = both.differences(t, c)
-			const most = 20
-			t.Errorf("%d lines differ:\n%s\n%s", len(lines), strings.Join(lines[:min(most, len(lines))], "\n"), c)
 		})
-		if (seed-first)%200 == 199 { // what they keep of each
-			reference.prune(t)
-			both.store.do("prune", "--build")
-		}
+		reference.prune(t) // what they keep of each
+		both.store.do("prune", "--build")
 	}
+	failed := uint64(both.failed.Load())
 	t.Logf("%d cases from MINIRUN_SEED=%d on; %d failed with both", count, first, failed)
 	if failed > count*3/10 && count > 20 {
 		t.Error("many builds fail: this shows little")
@@ -112,13 +99,35 @@ func startBuildkit(t *testing.T) *buildkit {
 	return newBuildkit(t, "buildctl", address)
 }
 
+// try compares what the two make of the case of a seed.
+func (p *pair) try(t *testing.T, seed uint64) {
+	t.Helper()
+	c := generate(fmt.Sprint("random-", seed), seed)
+	found, failure := p.differences(t, c)
+	if failure != "" {
+		p.failed.Add(1)
+		t.Log(failure)
+	}
+	if len(found) == 0 {
+		return
+	}
+	c = minimise(c, func(smaller *generated) bool {
+		lines, _ := p.differences(t, smaller)
+		return slices.ContainsFunc(lines, func(l string) bool { return slices.ContainsFunc(found, alike(l)) })
+	})
+	lines, _ := p.differences(t, c)
+	const most = 20
+	t.Errorf("%d lines differ:\n%s\n%s", len(lines), strings.Join(lines[:min(most, len(lines))], "\n"), c)
+}
+
 // A pair is the two builders.
 type pair struct {
 	store     *store
 	shelf     *shelf
 	reference *buildkit
 	known     *declarations
-	builds    int64
+	builds    atomic.Int64
+	failed    atomic.Int64 // cases that fail with both
 }
 
 // contextTime is 2020-02-02, as contextDir has it: a picture has the date alone.
@@ -141,8 +150,7 @@ func (p *pair) compare(t *testing.T, c *generated) (lines []string, failure stri
 	d := c.dockerfile()
 	d.args = append(d.args, "--no-cache")
 	// BuildKit gets a context as the changes to the last one, and sees them by times.
-	p.builds++
-	d.script += fmt.Sprintf("find . -newermt 2024-01-01 -exec touch -h -d @%d {} +\n", contextTime+p.builds%(24*60*60))
+	d.script += fmt.Sprintf("find . -newermt 2024-01-01 -exec touch -h -d @%d {} +\n", contextTime+p.builds.Add(1)%(24*60*60))
 	dir := contextDir(t, d.files, d.script)
 	defer os.RemoveAll(dir) // minimising builds many
 	archive := filepath.Join(dir+"-out", "out.tar")

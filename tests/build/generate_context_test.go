@@ -13,7 +13,7 @@ import (
 // A contextModel knows which paths a generated context has, so that most instructions
 // name files that exist.
 type contextModel struct {
-	kinds   map[string]byte // by path: f, d, l (a symbolic link), or t (an archive)
+	kinds   map[string]byte // by path: f, d, l (a symbolic link), p (a pipe), or t (an archive)
 	visible []string        // the paths that .dockerignore leaves, sorted
 }
 
@@ -85,7 +85,11 @@ func (g *generator) makeFile(name, text string) {
 func (g *generator) makeEntry() {
 	dir := g.one("", "", "d/", "d/", "e/", "d/s/", "lib/", "etc/", "d/s/t/", "e/d/")
 	make := "mkdir -p ./" + dir + "; "
-	switch g.IntN(14) {
+	switch g.IntN(15) {
+	case 14:
+		if name := dir + "p"; g.chance(15) && g.files.add(name, 'p') {
+			g.command(make + "mkfifo ./" + name)
+		}
 	case 0, 1:
 		name := dir + g.one("l", "m")
 		target := g.one("a", "b", "../a", "s", "d", "../d", "nowhere", "/etc/passwd", "/d/a", "../../outside", ".", "..", "./s/../a", "l")

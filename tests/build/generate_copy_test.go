@@ -16,6 +16,8 @@ func (g *generator) copyFiles() string {
 		return fmt.Sprintf("ADD %s%s %s", g.flags("ADD"), g.files.all('t')[0], g.destination(true))
 	case n < 30 && len(g.stages) > 1:
 		return g.copyFromStage()
+	case n < 33 && g.other:
+		return fmt.Sprintf("COPY --from=other %s%s %s", g.flags("COPY"), g.one("a", "d", ".", "*", "d/*", "d/l", "a d", "/"), g.destination(true))
 	case n < 36:
 		return g.copyParents()
 	case n < 40:
@@ -230,7 +232,8 @@ func (g *generator) record(source, dest string) {
 }
 
 func (g *generator) flags(word string) (out string) {
-	for _, f := range []string{"--link ", "--chmod=640 ", "--chmod=u=rwX,go=rX ", "--chmod=4755 ", "--chown=app ", "--chown=7:8 ", "--chown=33 ", "--chown=1000: "} {
+	for _, f := range []string{"--link ", "--chmod=640 ", "--chmod=u=rwX,g=rX ", "--chmod=a+X,o-w ", "--chmod=4755 ", "--chown=app ", "--chown=7:8 ", "--chown=33 ", "--chown=1000: "} {
+		// Not o=: it takes the sticky bit away, as in chmod(1), and not in BuildKit (chmod-special in differences.txt).
 		byName := f == "--chown=app " && (strings.Contains(out, "--link") || !g.stage().shell)
 		if g.chance(4) && !byName && !(strings.HasPrefix(f, "--ch") && strings.Contains(out, f[:6])) {
 			out += f

@@ -15,6 +15,7 @@ type generator struct {
 	out    *generated
 	files  *contextModel
 	stages []*stageModel
+	other  bool // there is another context, of this name
 }
 
 // A stageModel is what the generator knows of a stage.
@@ -32,6 +33,9 @@ func (g *generator) stage() *stageModel { return g.stages[len(g.stages)-1] }
 func generate(name string, seed uint64) *generated {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 2)), out: &generated{name: name}}
 	g.makeContext()
+	if g.other = g.chance(6); g.other {
+		g.command("mkdir -p ./OTHER/d; echo other > OTHER/a; ln -s ../a OTHER/d/l; echo two > OTHER/d/b; ln OTHER/a OTHER/d/h")
+	}
 	if g.chance(3) {
 		g.line(g.one("# check=skip=all", "# escape=`", "# a comment", "# unknown=directive\n"))
 	}
@@ -52,6 +56,12 @@ func generate(name string, seed uint64) *generated {
 		if g.chance(8) {
 			g.out.args = append(g.out.args, a)
 		}
+	}
+	if g.chance(2) {
+		g.out.args = append(g.out.args, "--build-arg=SOURCE_DATE_EPOCH=1500000000")
+	}
+	if g.other {
+		g.out.args = append(g.out.args, "--build-context=other=OTHER")
 	}
 	if count > 1 && g.chance(8) {
 		g.out.args = append(g.out.args, fmt.Sprintf("--target=s%d", g.IntN(count)))
@@ -99,7 +109,7 @@ func (g *generator) instruction() string {
 	switch n := g.IntN(40); {
 	case n < 19:
 		return g.copyFiles()
-	case n < 21 && g.stage().shell:
+	case n < 20 && g.stage().shell:
 		return g.run()
 	case n < 25:
 		return g.changeDirectory()
@@ -108,7 +118,7 @@ func (g *generator) instruction() string {
 			"A=1 B=$A", "VERSION=${VERSION:+set}", `A="${VERSION}" B=\$A`, "V1=${VERSION#*l} V2=${VERSION%l*}", "V3=${VERSION/l/L} V4=${NAME-unset}", "EMPTY=", `J='a "b"'`,
 			"PWDIR=$PWD", "A=a \\\n  B=b \\\n  # comment\n  C=c", "TARGET=$TARGETARCH")
 	case n < 33:
-		return "ARG " + g.one("VERSION", "VERSION=stage", "NAME=arg DIR=/argdir", "X=${VERSION}-x", "BASE_VAR=arg", "TARGETARCH", "A", "A=arg", "EMPTY", `Q="x y" R='$A'`, "A=${A:-again}", "BASE")
+		return "ARG " + g.one("VERSION", "VERSION=stage", "NAME=arg DIR=/argdir", "X=${VERSION}-x", "BASE_VAR=arg", "TARGETARCH", "A", "A=arg", "EMPTY", `Q="x y" R='$A'`, "A=${A:-again}", "BASE", "V=${VERSION:?none}", "SOURCE_DATE_EPOCH=5")
 	case n < 34:
 		user := g.one("app", "1000", "5:6", "root", "0", "unknown", "app:www-data", "${NOBODY:-app}", "1000:33")
 		g.stage().root = user == "root" || user == "0"
@@ -146,7 +156,7 @@ func (g *generator) settings() string {
 
 func (g *generator) run() string {
 	if !g.stage().root {
-		return g.one("RUN echo $VERSION > /tmp/vars", `RUN ["/bin/sh", "-c", "id > /tmp/id"]`, "RUN pwd > /tmp/pwd; ls -ld . >> /tmp/pwd", "RUN env | grep -v -e HOSTNAME -e OTEL_ -e TRACEPARENT | sort > /tmp/env", "RUN mkdir -p /tmp/x && echo a > /tmp/x/a")
+		return g.one("RUN echo $VERSION > /tmp/vars", `RUN ["/bin/sh", "-c", "id > /tmp/id"]`, "RUN pwd > /tmp/pwd; stat -c %a:%u:%g . >> /tmp/pwd", "RUN env | grep -v -e HOSTNAME -e OTEL_ -e TRACEPARENT | sort > /tmp/env", "RUN mkdir -p /tmp/x && echo a > /tmp/x/a")
 	}
 	return g.one(
 		"RUN echo $VERSION $NAME > /tmp/vars", "RUN mkdir -p /x/d/s /w && echo run > /x/a", "RUN rm -rf /x /w/d", "RUN ln -sfn /x /l2 && mkdir -p /x", "RUN mkdir -p /x && ln -sfn real /x/l && mkdir -p /x/real",
@@ -154,7 +164,7 @@ func (g *generator) run() string {
 		"RUN <<EOF\nset -e\necho $VERSION > /tmp/here\nEOF", "RUN --mount=target=/m find /m ! -name Dockerfile ! -name .dockerignore | sort > /tmp/list", `RUN ["/bin/sh", "-c", "id -u > /tmp/id"]`,
 		"RUN --mount=type=cache,target=/c echo x > /c/f", "RUN --mount=type=tmpfs,target=/t touch /t/x", "RUN mkdir -p /x && mv /x /y; mkdir -p /x; echo new > /x/n", "RUN rm -f /etc/group; mkdir -p /w/d; touch /w/d/k",
 		"RUN mkdir -p /new/dir && chown -R app /new && chmod 2775 /new", "RUN cat <<A > /tmp/1 && cat <<B > /tmp/2\n$VERSION\nA\nb\nB", "RUN <<EOF cat > /tmp/doc\n$NAME\nEOF", "RUN --mount=from=base,source=/etc,target=/m cat /m/group > /tmp/g",
-		"RUN true", "RUN --network=none echo n > /tmp/n", "RUN echo a \\\n  # comment\n  b > /tmp/ab", "RUN adduser -D new 2>/dev/null || echo new:x:77:88::/:/bin/sh >> /etc/passwd",
+		"RUN true", "RUN --mount=from=s0,target=/m ls /m/ > /tmp/ls || true", "RUN --mount=type=secret,id=none,target=/s test ! -e /s", "RUN --mount=type=bind,target=/m,rw touch /m/f && cat /m/f > /tmp/f || true", "RUN --network=none echo n > /tmp/n", "RUN echo a \\\n  # comment\n  b > /tmp/ab", "RUN adduser -D new 2>/dev/null || echo new:x:77:88::/:/bin/sh >> /etc/passwd",
 	)
 }
 
@@ -166,7 +176,7 @@ func (g *generator) mistake() string {
 		"SHELL /bin/sh", "SHELL []", "HEALTHCHECK", "HEALTHCHECK --interval=x CMD y", "HEALTHCHECK --retries=-1 CMD y", "HEALTHCHECK NONE x", "HEALTHCHECK CMD", "NOTHING x", "RUN", "FROM", "FROM base AS", "FROM base AS 1x", "RUN --mount=type=odd x",
 		"COPY <<EOF /x/\nno end", "ENV A=${B:?needed}", "ENV A=${", "LABEL a=${x:y}", "COPY f /x/ --link", "COPY f ${NOTHING}", "COPY [\"f\", \"/x/\"", "COPY [] /x/", "CMD [\"a\"", "ENTRYPOINT --x", "ADD --from=s0 f /x/", "COPY ../../f /x/",
 		"COPY --link=maybe f /x/", "COPY --chmod=u=q f /x/", "COPY f d /file", "COPY f f /file", "COPY /f/ /x/", "COPY f/. /x/", "COPY f/x /x/", "USER $NOTHING", "WORKDIR $NOTHING", "ENV A= B", "COPY --exclude= d /x/", "ADD --keep-git-dir f /x/",
-		"ADD --checksum=sha256:0 f /x/", "ADD --unpack=false f /x/", "COPY --from=s0 --from=s0 f /x/", "STOPSIGNAL NOSUCH", "ARG A=1 B=2 C", "ARG a-b=1", "ENV a-b=1 c.d=2", "RUN --mount=target=relative true", "RUN exit 3",
+		"COPY --from=s2 f /x/", "COPY --from=$FOO f /x/", "ARG X=${Y:?err}", "ADD --checksum=sha256:0 f /x/", "ADD --unpack=false f /x/", "COPY --from=s0 --from=s0 f /x/", "STOPSIGNAL NOSUCH", "ARG A=1 B=2 C", "ARG a-b=1", "ENV a-b=1 c.d=2", "RUN --mount=target=relative true", "RUN exit 3",
 		"RUN --network=odd true", "RUN --security=odd true", "COPY --from=9 f /x/", "COPY --from=s9 f /x/", "FROM base AS s0", "EXPOSE 80/odd", "EXPOSE 80-70", "HEALTHCHECK --nosuch CMD a", "VOLUME [\"\"]", "COPY --chown= f /x/", "COPY --chmod= f /x/",
 	)
 }

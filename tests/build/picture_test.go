@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -56,6 +57,7 @@ func open(t testing.TB, archive string) (*oci.Manifest, func(digest.Digest) stri
 // A shelf has the lowest layers of images, unpacked: nearly all have the same one.
 type shelf struct {
 	dir    string
+	mu     sync.Mutex
 	lowest map[digest.Digest]string
 }
 
@@ -71,15 +73,11 @@ func (s *shelf) describe(t testing.TB, m *oci.Manifest, at func(digest.Digest) s
 	read(t, at(m.Config.Digest), &config)
 	var layers []string
 	for i, l := range m.Layers {
-		to := filepath.Join(dir, fmt.Sprint("layer", i))
 		if i == 0 {
-			if known, ok := s.lowest[l.Digest]; ok {
-				layers = append(layers, known)
-				continue
-			}
-			to = filepath.Join(s.dir, l.Digest.Encoded())
-			s.lowest[l.Digest] = to
+			layers = append(layers, s.unpackLowest(t, l.Digest, at(l.Digest)))
+			continue
 		}
+		to := filepath.Join(dir, fmt.Sprint("layer", i))
 		unpack(t, at(l.Digest), to, layers)
 		layers = append(layers, to)
 	}
@@ -93,6 +91,18 @@ func (s *shelf) describe(t testing.TB, m *oci.Manifest, at func(digest.Digest) s
 		tree.Close()
 	}
 	return append(append(out, fmt.Sprint("layers ", len(layers))), settings(t, &config)...)
+}
+
+func (s *shelf) unpackLowest(t testing.TB, d digest.Digest, blob string) (dir string) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if dir = s.lowest[d]; dir == "" {
+		dir = filepath.Join(s.dir, d.Encoded())
+		unpack(t, blob, dir, nil)
+		s.lowest[d] = dir
+	}
+	return dir
 }
 
 func unpack(t testing.TB, blob, to string, parents []string) {
