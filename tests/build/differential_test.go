@@ -35,7 +35,7 @@ func TestDifferential(t *testing.T) {
 			}
 		}
 	}
-	both := &pair{store: newStore(t), shelf: newShelf(t), reference: reference, known: declared(t, "differences-random.txt")}
+	both := &pair{store: newStore(t), reference: reference, known: declared(t, "differences-random.txt")}
 	for from := first; from < first+count; from += 200 {
 		t.Run(fmt.Sprint("from-", from), func(t *testing.T) {
 			for seed := from; seed < min(from+200, first+count); seed++ {
@@ -123,15 +123,32 @@ func (p *pair) try(t *testing.T, seed uint64) {
 // A pair is the two builders.
 type pair struct {
 	store     *store
-	shelf     *shelf
 	reference *buildkit
 	known     *declarations
 	builds    atomic.Int64
 	failed    atomic.Int64 // cases that fail with both
 }
 
-// contextTime is 2020-02-02, as contextDir has it: a picture has the date alone.
-const contextTime = 1580601600
+// contextTime is as in contextDir. A picture has the date alone.
+var contextTime = time.Date(2020, 2, 2, 0, 0, 0, 0, time.UTC)
+
+// setTimes gives a time to all files of a directory that are new.
+func setTimes(t *testing.T, dir string, to time.Time) {
+	t.Helper()
+	times := []unix.Timespec{unix.NsecToTimespec(to.UnixNano()), unix.NsecToTimespec(to.UnixNano())}
+	err := filepath.WalkDir(dir, func(path string, f os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if info, err := f.Info(); err != nil || info.ModTime().Before(old) {
+			return err
+		}
+		return unix.UtimesNanoAt(unix.AT_FDCWD, path, times, unix.AT_SYMLINK_NOFOLLOW)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
 
 // differences builds a case with both, from the same directory, and returns the lines
 // that are not declared, or the errors if both fail. Builds without a cache are compared: what is found by content
@@ -149,9 +166,9 @@ func (p *pair) compare(t *testing.T, c *generated) (lines []string, failure stri
 	t.Helper()
 	d := c.dockerfile()
 	d.args = append(d.args, "--no-cache")
+	dir := contextOf(t, d.files, d.script+"true\n")
 	// BuildKit gets a context as the changes to the last one, and sees them by times.
-	d.script += fmt.Sprintf("find . -newermt 2024-01-01 -exec touch -h -d @%d {} +\n", contextTime+p.builds.Add(1)%(24*60*60))
-	dir := contextDir(t, d.files, d.script)
+	setTimes(t, dir, contextTime.Add(time.Duration(p.builds.Add(1)%(24*60*60))*time.Second))
 	defer os.RemoveAll(dir) // minimising builds many
 	archive := filepath.Join(dir+"-out", "out.tar")
 	if err := os.Mkdir(filepath.Dir(archive), 0o755); err != nil {
@@ -160,25 +177,21 @@ func (p *pair) compare(t *testing.T, c *generated) (lines []string, failure stri
 	defer os.RemoveAll(filepath.Dir(archive))
 
 	var got, want []string
-	var repeated map[string]bool
 	r := p.store.Minirun(append(append([]string{"build", "--progress", "plain", "--output", "type=oci,compression=uncompressed,dest=" + archive}, d.flags(dir)...), dir)...)
 	if r.Status != 0 {
 		got = []string{"fails: " + lastLine(r.Stderr)}
 	} else {
-		got, repeated = p.shelf.pictureWithLayers(t, archive)
+		got = layerPicture(t, archive)
 	}
 	if failure := p.reference.buildDir(t, d, dir, archive); failure != "" {
 		want = []string{"fails: " + lastError(failure)}
 	} else {
-		want, _ = p.shelf.pictureWithLayers(t, archive)
+		want = layerPicture(t, archive)
 	}
 	if failed(got) && r.Status != 1 {
 		t.Errorf("minirun's status is %d: %s", r.Status, r.Stderr)
 	}
-	if len(repeated) > 0 {
-		dropLinks(repeated, got, want)
-	}
-	for _, line := range diff(withoutTimes(got), withoutTimes(want)) {
+	for _, line := range diff(got, want) {
 		if !p.known.has(d.name, line) {
 			lines = append(lines, line)
 		}
@@ -199,35 +212,43 @@ func lastError(failure string) string {
 	return strings.TrimSpace(strings.SplitN(text, "\n", 2)[0])
 }
 
-// directoryTime is the end of a line that describes a directory.
-var directoryTime = regexp.MustCompile(`^(\S+ 4\d+ \d+:\d+) 20\d\d-\d\d-\d\d`)
-
-// withoutTimes returns a picture without the times of directories: BuildKit leaves a
-// directory of which nothing but the time has changed out of a layer.
-func withoutTimes(picture []string) []string {
-	out := slices.Clone(picture)
-	for i := range out {
-		out[i] = directoryTime.ReplaceAllString(out[i], "$1")
-	}
-	return out
-}
-
 // generated is a random case in parts that can be left out one by one.
 type generated struct {
 	name    string
-	context []string // commands that make its files
+	context []entry  // its files
 	ignore  []string // lines of .dockerignore
 	lines   []string // instructions
 	args    []string
 }
 
+// An entry makes something in the context.
+type entry struct {
+	dir     string // that must be there; "": the context itself
+	command string // "": the directory is all
+}
+
+// dirs are those of all entries.
+func (c *generated) dirs() (out []string) {
+	for _, e := range c.context {
+		if e.dir != "" && !slices.Contains(out, e.dir) {
+			out = append(out, e.dir)
+		}
+	}
+	return out
+}
+
 func (c *generated) dockerfile() *dockerfile {
 	d := &dockerfile{name: c.name, args: slices.Clone(c.args), files: map[string]string{"Dockerfile": strings.Join(c.lines, "\n") + "\n"}}
 	if len(c.context) > 0 {
-		d.script = "set +e\n" // a name may be another kind of file already
+		d.script = "set +e\n" // the file that a command needs may be left out
 	}
-	for _, command := range c.context {
-		d.script += command + "\n"
+	if len(c.dirs()) > 0 { // at once: a process is expensive
+		d.script += "mkdir -p " + strings.Join(c.dirs(), " ") + "\n"
+	}
+	for _, entry := range c.context {
+		if entry.command != "" {
+			d.script += entry.command + "\n"
+		}
 	}
 	if len(c.ignore) > 0 {
 		d.files[".dockerignore"] = strings.Join(c.ignore, "\n") + "\n"
@@ -256,30 +277,34 @@ func (c *generated) String() string {
 func minimise(c *generated, differs func(*generated) bool) *generated {
 	for changed := true; changed; {
 		changed = false
-		for _, list := range []func(*generated) *[]string{
-			func(c *generated) *[]string { return &c.lines }, func(c *generated) *[]string { return &c.context },
-			func(c *generated) *[]string { return &c.ignore }, func(c *generated) *[]string { return &c.args },
-		} {
-			for size := (len(*list(c)) + 1) / 2; size > 0; size /= 2 {
-				for at := 0; at < len(*list(c)); {
-					smaller := *c
-					part := list(&smaller)
-					*part = slices.Delete(slices.Clone(*part), at, min(at+size, len(*part)))
-					if differs(&smaller) {
-						*c, changed = smaller, true
-					} else {
-						at += size
-					}
-				}
-			}
-		}
+		changed = leaveOut(&c.lines, func() bool { return differs(c) }) || changed
+		changed = leaveOut(&c.context, func() bool { return differs(c) }) || changed
+		changed = leaveOut(&c.ignore, func() bool { return differs(c) }) || changed
+		changed = leaveOut(&c.args, func() bool { return differs(c) }) || changed
 	}
 	return c
 }
 
+// leaveOut makes a list smaller while something holds, and reports whether it did.
+func leaveOut[T any](list *[]T, holds func() bool) (changed bool) {
+	for size := (len(*list) + 1) / 2; size > 0; size /= 2 {
+		for at := 0; at < len(*list); {
+			before := *list
+			*list = slices.Delete(slices.Clone(before), at, min(at+size, len(before)))
+			if holds() {
+				changed = true
+			} else {
+				*list = before
+				at += size
+			}
+		}
+	}
+	return changed
+}
+
 // TestMinimise: what is left cannot be made smaller, and each part has been tried.
 func TestMinimise(t *testing.T) {
-	c := &generated{lines: strings.Fields("a b c d e"), context: strings.Fields("f g h"), ignore: strings.Fields("i"), args: strings.Fields("j k")}
+	c := &generated{lines: strings.Fields("a b c d e"), context: []entry{{"f", "f"}, {"g", "g"}}, ignore: strings.Fields("i"), args: strings.Fields("j k")}
 	got := minimise(c, func(c *generated) bool {
 		return slices.Contains(c.lines, "b") && slices.Contains(c.lines, "e") && slices.Contains(c.args, "k")
 	})

@@ -68,49 +68,55 @@ func (g *generator) makeContext() {
 	}
 	for g.chance(15) {
 		if names := g.files.all('f'); len(names) > 0 {
-			g.command(fmt.Sprintf("touch -d 2019-01-0%d '%s'", 1+g.IntN(3), g.one(names...)))
+			g.command("", fmt.Sprintf("touch -d 2019-01-0%d '%s'", 1+g.IntN(3), g.one(names...)))
 		}
 	}
 	g.makeIgnore()
 }
 
-func (g *generator) command(text string) { g.out.context = append(g.out.context, text) }
+// command adds a command that needs a directory, "./" being the context.
+func (g *generator) command(dir, text string) {
+	dir = path.Clean(dir)
+	if dir == "." {
+		dir = ""
+	}
+	g.out.context = append(g.out.context, entry{dir, text})
+}
 
 func (g *generator) makeFile(name, text string) {
 	if g.files.add(name, 'f') {
-		g.command(fmt.Sprintf("mkdir -p ./%s; echo %s > '%s'", path.Dir(name), text, name))
+		g.command(path.Dir(name), fmt.Sprintf("echo %s > '%s'", text, name))
 	}
 }
 
 func (g *generator) makeEntry() {
 	dir := g.one("", "", "d/", "d/", "e/", "d/s/", "lib/", "etc/", "d/s/t/", "e/d/")
-	make := "mkdir -p ./" + dir + "; "
 	switch g.IntN(15) {
 	case 14:
 		if name := dir + "p"; g.chance(15) && g.files.add(name, 'p') {
-			g.command(make + "mkfifo ./" + name)
+			g.command(dir, "mkfifo ./"+name)
 		}
 	case 0, 1:
 		name := dir + g.one("l", "m")
 		target := g.one("a", "b", "../a", "s", "d", "../d", "nowhere", "/etc/passwd", "/d/a", "../../outside", ".", "..", "./s/../a", "l")
 		if g.files.add(name, 'l') {
-			g.command(make + fmt.Sprintf("ln -s %s %s", target, name))
+			g.command(dir, fmt.Sprintf("ln -s %s %s", target, name))
 		}
 	case 2, 3:
 		if files := g.files.all('f'); len(files) > 0 && g.files.add(dir+"h", 'f') {
-			g.command(make + fmt.Sprintf("ln '%s' %sh", g.one(files...), dir))
+			g.command(dir, fmt.Sprintf("ln '%s' %sh", g.one(files...), dir))
 		}
 	case 4:
 		if name := dir + g.one("empty", "s"); g.files.add(name, 'd') {
-			g.command("mkdir -p ./" + name)
+			g.command(name, "")
 		}
 	case 5:
 		if dirs := g.files.all('d'); len(dirs) > 0 {
-			g.command(fmt.Sprintf("chmod %s %s", g.one("700", "1777", "750", "2755"), g.one(dirs...)))
+			g.command("", fmt.Sprintf("chmod %s %s", g.one("700", "1777", "750", "2755"), g.one(dirs...)))
 		}
 	case 6:
 		if files := g.files.all('f'); len(files) > 0 {
-			g.command(fmt.Sprintf("chmod %s '%s'", g.one("600", "755", "4755", "444"), g.one(files...)))
+			g.command("", fmt.Sprintf("chmod %s '%s'", g.one("600", "755", "4755", "444"), g.one(files...)))
 		}
 	default:
 		g.makeFile(dir+g.one("a", "b", "c.txt", "x.md", ".hidden", "f g", "[z]", "a.txt"), g.one("one", "two", "three"))
@@ -131,7 +137,7 @@ func (g *generator) makeArchive() {
 	if !g.files.add(name, 't') {
 		return
 	}
-	make := []string{"mkdir -p ./" + path.Dir(name) + " t/in t/x"}
+	make := []string{"mkdir -p t/in t/x"}
 	for _, command := range []string{
 		"echo 1 > t/in/f", "ln -s f t/in/l", "echo 2 > t/in/g; ln t/in/g t/in/h", "mkdir -p t/d/s; echo 3 > t/d/s/a; chmod 700 t/d", "ln -s in t/lib",
 		"chown 7:8 t/in", "echo 4 > t/a; chmod 4755 t/a", "ln -s /etc t/x/e", "mkdir t/empty; chmod 1777 t/empty", "ln -s nowhere t/m", "echo 5 > t/x/a",
@@ -143,7 +149,7 @@ func (g *generator) makeArchive() {
 	members := g.one(".", ".", "*", "in x", "in x in", "x ./in")
 	make = append(make, fmt.Sprintf("(cd t && tar %s--sort=name --numeric-owner --mtime=@%d -cf - %s) | %s > %s; rm -r t",
 		g.one("", "", "--format=pax ", "--format=ustar ", "--hard-dereference "), g.IntN(2)*1e9, members, filter, name))
-	g.command(strings.Join(make, "; "))
+	g.command(path.Dir(name), strings.Join(make, "; "))
 }
 
 func (g *generator) makeIgnore() {

@@ -66,8 +66,8 @@ func (g *generator) copyFromStage() string {
 		if g.chance(10) {
 			source = strings.TrimPrefix(source, "/")
 		}
-		if g.chance(10) {
-			source = path.Join(path.Dir(source), "*")
+		if dir := path.Dir(source); g.chance(10) && dir != "/" {
+			source = dir + "/*"
 		}
 	}
 	if source == "/" && from.shell { // with all of busybox

@@ -34,7 +34,7 @@ func generate(name string, seed uint64) *generated {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 2)), out: &generated{name: name}}
 	g.makeContext()
 	if g.other = g.chance(6); g.other {
-		g.command("mkdir -p ./OTHER/d; echo other > OTHER/a; ln -s ../a OTHER/d/l; echo two > OTHER/d/b; ln OTHER/a OTHER/d/h")
+		g.command("OTHER/d", "echo other > OTHER/a; ln -s ../a OTHER/d/l; echo two > OTHER/d/b; ln OTHER/a OTHER/d/h")
 	}
 	if g.chance(3) {
 		g.line(g.one("# check=skip=all", "# escape=`", "# a comment", "# unknown=directive\n"))
@@ -45,7 +45,7 @@ func generate(name string, seed uint64) *generated {
 	count := 1 + g.IntN(3)
 	for n := range count {
 		g.from(n)
-		for range 2 + g.IntN(6) {
+		for range 2 + g.IntN(5) {
 			if g.chance(1) {
 				g.line(g.mistake())
 			}

@@ -10,104 +10,138 @@ import (
 	"maps"
 	"os"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	docker "github.com/moby/docker-image-spec/specs-go/v1"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/minirun/minirun/internal/image/layer"
 )
 
-// pictureWithLayers is a picture, and what each layer changes: two ways to say the same,
-// such as an opaque directory and a whiteout for each of its files, are no difference,
-// and an entry that says what the layers below say already is as good as none. The files
-// of such entries are returned too.
-func (s *shelf) pictureWithLayers(t *testing.T, archive string) (out []string, repeated map[string]bool) {
+// layerPicture describes the image of an OCI archive as picture does, from what its layers
+// say, without unpacking them, and what each layer changes. Two ways to say the same,
+// such as an opaque directory and a whiteout for each of its files, are no difference.
+func layerPicture(t *testing.T, archive string) (out []string) {
 	t.Helper()
 	m, at := open(t, archive)
-	out = s.describe(t, m, at)
-	c := &layerTree{tree: map[string]string{}, repeated: map[string]bool{}}
+	tree := layerTree{}
+	var changes []string
 	for i, l := range m.Layers {
-		below := maps.Clone(c.tree)
-		c.apply(t, at(l.Digest))
-		for _, line := range c.since(below) {
-			out = append(out, fmt.Sprintf("layer %d: %s", i, line))
+		below := maps.Clone(tree)
+		tree.apply(readLayer(t, l.Digest, at(l.Digest)))
+		for _, line := range tree.changesSince(below) {
+			changes = append(changes, fmt.Sprintf("layer %d: %s", i, line))
 		}
 	}
-	return out, c.repeated
+	var config docker.DockerOCIImage
+	read(t, at(m.Config.Digest), &config)
+	out = append(tree.describe(), fmt.Sprint("layers ", len(m.Layers)))
+	return slices.Concat(out, settings(t, &config), changes)
 }
 
-// layerTree is what layers make of a tree, which has a description of each file.
-type layerTree struct {
-	tree     map[string]string
-	repeated map[string]bool // files that a layer has as the ones below it have them
+// A layerFile is a file of a layer; its names share it.
+type layerFile struct {
+	text string // kind, mode, owner, content
+	dir  bool
 }
+
+// A layerEntry is one of a layer: a file, a whiteout, or a hard link.
+type layerEntry struct {
+	name string
+	file *layerFile // nil: a whiteout, or a link
+	link string
+}
+
+// A layerTree is what layers make, by name.
+type layerTree map[string]*layerFile
 
 // apply changes the tree as a layer says. What it deletes is of the layers below,
-// wherever in the archive that is said.
-func (c *layerTree) apply(t *testing.T, blob string) {
-	t.Helper()
-	below := maps.Clone(c.tree)
-	made := map[string]string{}
-	readLayer(t, blob, func(h *tar.Header, content []byte) {
-		name := path.Clean("/" + h.Name)
-		dir, base := path.Split(name)
-		if deleted, ok := strings.CutPrefix(base, ".wh."); ok {
-			if base != ".wh..wh..opq" {
-				delete(c.tree, dir+deleted)
-				dir += deleted + "/"
-			}
-			c.deleteBelow(dir)
-			return
-		}
-		file := fmt.Sprintf("%c %o %d:%d %s %q %d %x", h.Typeflag, h.Mode, h.Uid, h.Gid, h.Linkname, h.PAXRecords, h.ModTime.Unix(), content)
-		switch h.Typeflag {
-		case tar.TypeDir: // whose time does not count
-			file = fmt.Sprintf("d %o %d:%d", h.Mode, h.Uid, h.Gid)
-		case tar.TypeLink:
-			target := path.Clean("/" + h.Linkname)
-			if file = made[target]; file == "" {
-				file = below[target]
-			}
-		}
-		made[name] = file
-	})
-	for name, file := range made {
-		if !strings.HasPrefix(file, "d ") {
-			c.deleteBelow(name + "/")
-			c.repeated[name] = c.repeated[name] || below[name] == file
+// wherever in the archive that is said. A file that is there already with all that
+// describes it stays the same one: BuildKit leaves it out of a layer.
+func (tree layerTree) apply(entries []layerEntry) {
+	below := maps.Clone(tree)
+	made := layerTree{}
+	for _, e := range entries {
+		dir, base := path.Split(e.name)
+		switch deleted, isWhiteout := strings.CutPrefix(base, ".wh."); {
+		case base == ".wh..wh..opq":
+			tree.deleteBelow(dir)
+		case isWhiteout:
+			delete(tree, dir+deleted)
+			tree.deleteBelow(dir + deleted + "/")
+		case e.file != nil:
+			made[e.name] = e.file
+		case made[e.link] != nil:
+			made[e.name] = made[e.link]
+		default:
+			made[e.name] = below[e.link]
 		}
 	}
-	maps.Copy(c.tree, made)
+	for name, file := range made {
+		if !file.dir {
+			tree.deleteBelow(name + "/")
+		}
+	}
+	for name, file := range made {
+		if there := below[name]; there != nil && there.text == file.text {
+			file = there
+		}
+		tree[name] = file
+	}
 }
 
-func (c *layerTree) deleteBelow(dir string) {
-	maps.DeleteFunc(c.tree, func(name, _ string) bool { return strings.HasPrefix(name, dir) })
+func (tree layerTree) deleteBelow(dir string) {
+	maps.DeleteFunc(tree, func(name string, _ *layerFile) bool { return strings.HasPrefix(name, dir) })
 }
 
-// since lists what is other than it was: + for what is new or changed, - for what is
-// gone, with all that was in it.
-func (c *layerTree) since(before map[string]string) (out []string) {
-	for name, file := range c.tree {
-		if before[name] != file {
+// changesSince lists what is other than it was: + for what is new or changed, - for what
+// is gone, with all that was in it.
+func (tree layerTree) changesSince(before layerTree) (out []string) {
+	for name, file := range tree {
+		if was := before[name]; was == nil || was.text != file.text {
 			out = append(out, "+"+name)
 		}
 	}
 	for name := range before {
-		if c.tree[name] == "" && c.tree[path.Dir(name)] != "" {
+		if tree[name] == nil && tree[path.Dir(name)] != nil {
 			out = append(out, "-"+name)
 		}
 	}
 	slices.Sort(out)
-	if len(out) > 100 {
+	if len(out) > 200 {
 		return []string{"the base"}
 	}
 	return out
 }
 
-// readLayer reads the entries of a layer, with the digest of each one's content.
-func readLayer(t *testing.T, blob string, entry func(h *tar.Header, content []byte)) {
+// describe has a line for each name.
+func (tree layerTree) describe() (out []string) {
+	first := map[*layerFile]string{}
+	for _, name := range slices.Sorted(maps.Keys(tree)) {
+		line := name + " " + tree[name].text
+		if other, ok := first[tree[name]]; ok {
+			line += " is " + other
+		} else {
+			first[tree[name]] = name
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
+// layersRead are those that have been read, by digest: most images have the same base.
+var layersRead sync.Map
+
+// readLayer reads the entries of a layer.
+func readLayer(t *testing.T, d digest.Digest, blob string) (out []layerEntry) {
 	t.Helper()
+	if known, ok := layersRead.Load(d); ok {
+		return known.([]layerEntry)
+	}
 	f, err := os.Open(blob)
 	if err != nil {
 		t.Fatal(err)
@@ -121,39 +155,54 @@ func readLayer(t *testing.T, blob string, entry func(h *tar.Header, content []by
 	for archive := tar.NewReader(r); ; {
 		h, err := archive.Next()
 		if errors.Is(err, io.EOF) {
-			return
+			break
 		}
-		content := sha256.New()
+		var content []byte
 		if err == nil {
-			_, err = io.Copy(content, archive)
+			content, err = io.ReadAll(archive)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		entry(h, content.Sum(nil))
+		out = append(out, entryOf(h, content))
 	}
+	if len(out) > 200 {
+		layersRead.Store(d, out)
+	}
+	return out
 }
 
-// linked is a line of a picture that describes a further name of a file.
-var linked = regexp.MustCompile(`^(\S+) (.*) is (/.*)$`)
-
-// dropLinks removes from pictures which names are the same file, for files that minirun's
-// layers repeat: they are files of their own then. BuildKit leaves what is repeated out
-// of a layer, and they stay what they were.
-func dropLinks(repeated map[string]bool, pictures ...[]string) {
-	names := map[string]bool{}
-	for _, picture := range pictures {
-		for _, line := range picture {
-			if m := linked.FindStringSubmatch(line); m != nil && (repeated[m[1]] || repeated[m[3]]) {
-				names[m[1]] = true
-			}
+// entryOf describes what a header says, as picture does what it finds.
+func entryOf(h *tar.Header, content []byte) layerEntry {
+	e := layerEntry{name: path.Clean("/" + h.Name)}
+	switch {
+	case h.Typeflag == tar.TypeLink:
+		e.link = path.Clean("/" + h.Linkname)
+		return e
+	case strings.HasPrefix(path.Base(e.name), ".wh."):
+		return e
+	}
+	text := fmt.Sprintf("%c %o %d:%d", h.Typeflag, h.Mode, h.Uid, h.Gid)
+	switch h.Typeflag {
+	case tar.TypeReg:
+		text += fmt.Sprintf(" %d %.6x", len(content), sha256.Sum256(content))
+		if len(content) < 60 {
+			text += fmt.Sprintf(" %q", content)
+		}
+	case tar.TypeSymlink:
+		text += " -> " + h.Linkname
+	case tar.TypeChar, tar.TypeBlock:
+		text += fmt.Sprintf(" device %d:%d", h.Devmajor, h.Devminor)
+	}
+	// The time of a directory does not count: see differences-random.txt.
+	if h.ModTime.Before(old) && h.Typeflag != tar.TypeDir {
+		text += " " + h.ModTime.UTC().Format(time.DateOnly)
+	}
+	for _, x := range slices.Sorted(maps.Keys(h.PAXRecords)) {
+		if name, ok := strings.CutPrefix(x, "SCHILY.xattr."); ok {
+			text += fmt.Sprintf(" %s=%q", name, h.PAXRecords[x])
 		}
 	}
-	for _, picture := range pictures {
-		for i, line := range picture {
-			if m := linked.FindStringSubmatch(line); m != nil && names[m[1]] {
-				picture[i] = m[1] + " " + m[2]
-			}
-		}
-	}
+	e.file = &layerFile{text, h.Typeflag == tar.TypeDir}
+	return e
 }

@@ -129,6 +129,12 @@ tar --sort=name --numeric-owner -C "$1" -cf "$1.tar" .`
 // that the script has made older.
 func contextDir(t testing.TB, files map[string]string, script string) string {
 	t.Helper()
+	return contextOf(t, files, script+"\nfind . -newermt 2024-01-01 -exec touch -h -d 2020-02-02T00:00:00Z {} +")
+}
+
+// contextOf makes a directory of files, and runs a script there.
+func contextOf(t testing.TB, files map[string]string, script string) string {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), "context")
 	for name, content := range files {
 		path := filepath.Join(dir, name)
@@ -139,7 +145,7 @@ func contextDir(t testing.TB, files map[string]string, script string) string {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("sh", "-ec", script+"\nfind . -newermt 2024-01-01 -exec touch -h -d 2020-02-02T00:00:00Z {} +")
+	cmd := exec.Command("sh", "-ec", script)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1")
 	for _, who := range []string{"AUTHOR", "COMMITTER"} {
