@@ -89,6 +89,7 @@ func keep(ctx *cli.Context, s *ingest.Store, names []image.Name, d oci.Descripto
 	if err != nil {
 		return err
 	}
+	warnOfPlatform(ctx, s, names, d)
 	if !ctx.Bool("no-unpack") {
 		if err := unpack(ctx, s, d); err != nil {
 			return err
@@ -101,6 +102,21 @@ func keep(ctx *cli.Context, s *ingest.Store, names []image.Name, d oci.Descripto
 		termtext.Fprintln(ctx.App.Writer, d.Digest)
 	}
 	return nil
+}
+
+// warnOfPlatform warns of an image for another platform, unless the user chose it.
+func warnOfPlatform(ctx *cli.Context, s *ingest.Store, names []image.Name, d oci.Descriptor) {
+	i, err := s.Load(d, "")
+	if err != nil || ctx.String("platform") != "" || ctx.Bool("all-platforms") {
+		return // unpack reports the error
+	}
+	name := d.Digest.String()
+	if len(names) > 0 {
+		name = names[0].String()
+	}
+	if platform := image.ForeignPlatform(i.Config.OS, i.Config.Architecture); platform != "" {
+		warn(errors.New(image.PlatformWarning(name, platform)))
+	}
 }
 
 // unpack unpacks an image that runs here.
@@ -155,7 +171,7 @@ func push(ctx *cli.Context) error {
 func loadCommand() *cli.Command {
 	return &cli.Command{
 		Name: "load", Usage: "take images from an archive or a directory", ArgsUsage: "[FILE|DIR]",
-		Description: "Reads an OCI image layout, as a directory or an archive, and what `docker save` writes;\ncompressed archives too. Without an argument, or with -, standard input.",
+		Description: "Reads an OCI image layout, as a directory or an archive, and what `docker save` writes;\ncompressed archives (gzip, zstd, bzip2, xz) too. Without an argument, or with -, standard input.",
 		Flags: []cli.Flag{
 			quietFlag(), jobsFlag(),
 			&cli.StringFlag{Name: "input", Aliases: []string{"i"}, Usage: "`FILE` to read, as docker load has it"},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -149,7 +150,7 @@ func (b *Builder) find(name string, p oci.Platform) (*ingest.Image, error) {
 			return nil, err
 		}
 		if m.Platform == nil {
-			m.Platform = &i.Config.Platform
+			m.Platform = declaredPlatform(i)
 		}
 		missing.has = append(missing.has, platforms.Format(*m.Platform))
 		if better(p, m.Platform, best) {
@@ -161,6 +162,19 @@ func (b *Builder) find(name string, p oci.Platform) (*ingest.Image, error) {
 		return nil, missing
 	}
 	return best, nil
+}
+
+// declaredPlatform is what an image's configuration says it is for. Some tools leave it
+// out: their images are for this machine.
+func declaredPlatform(i *ingest.Image) *oci.Platform {
+	p := i.Config.Platform
+	if p.OS == "" {
+		p.OS = "linux"
+	}
+	if p.Architecture == "" {
+		p.Architecture = runtime.GOARCH
+	}
+	return &p
 }
 
 // better says whether an image for a platform does for another one, and more than

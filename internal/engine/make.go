@@ -23,19 +23,24 @@ import (
 
 // open finds an image and its layers; what is missing is pulled and unpacked.
 func (e *Engine) open(name, pull string) (*image.Image, image.Stack, error) {
-	if pull == "always" {
+	pulled := pull == "always"
+	if pulled {
 		if err := e.help("pull", name); err != nil {
 			return nil, nil, err
 		}
 	}
 	i, err := e.Store.Open(name)
 	if errors.Is(err, image.ErrNotFound) && pull != "never" {
+		pulled = true
 		if err := e.help("pull", name); err != nil {
 			return nil, nil, err
 		}
 		i, err = e.Store.Open(name)
 	}
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := e.checkPlatform(name, &i.Config, pulled); err != nil {
 		return nil, nil, err
 	}
 	layers, err := e.Store.Layers(i.ID)
@@ -46,6 +51,20 @@ func (e *Engine) open(name, pull string) (*image.Image, image.Stack, error) {
 		layers, err = e.Store.Layers(i.ID)
 	}
 	return i, layers, err
+}
+
+// checkPlatform warns of an image for another architecture, unless the pull did, and
+// refuses one for another system.
+func (e *Engine) checkPlatform(name string, c *image.Config, warned bool) error {
+	platform := image.ForeignPlatform(c.OS, c.Architecture)
+	switch {
+	case platform == "":
+	case c.OS != "" && c.OS != "linux":
+		return fmt.Errorf("image %s is for %s: this machine runs images for linux only", name, platform)
+	case !warned:
+		e.Warn(image.PlatformWarning(name, platform))
+	}
+	return nil
 }
 
 // help has minirun-image do something.
@@ -103,6 +122,12 @@ func (e *Engine) Make(name string, s *Settings) (r *Record, err error) {
 			err = errors.Join(err, os.RemoveAll(dir))
 		}
 	}()
+	if len(layers) == 0 { // overlayfs needs one
+		layers = image.Stack{filepath.Join(dir, "empty")}
+		if err := os.Mkdir(layers[0], 0o755); err != nil {
+			return nil, err
+		}
+	}
 	network, err := s.network()
 	if err != nil {
 		return nil, err

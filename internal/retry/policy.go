@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"      //nolint:depguard // only minirun-image links it
 	"net/http" //nolint:depguard // only minirun-image links it
 	"strconv"
 	"syscall"
@@ -156,9 +157,10 @@ func TemporaryStatus(code int) bool {
 }
 
 // IsCut reports whether an error is that of a connection that the other side, or
-// something on the way, closed.
+// something on the way, closed. A request whose body is still being written when
+// net/http finds the connection gone ends with net.ErrClosed.
 func IsCut(err error) bool {
-	for _, cut := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNABORTED} {
+	for _, cut := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNABORTED, net.ErrClosed} {
 		if errors.Is(err, cut) {
 			return true
 		}

@@ -4,11 +4,16 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -242,5 +247,24 @@ func TestReaderResumes(t *testing.T) {
 	}
 	if text, err := io.ReadAll(r); err != nil || string(text) != small {
 		t.Errorf("%q, %v", text, err)
+	}
+}
+
+func TestIsCut(t *testing.T) {
+	written := &net.OpError{Op: "write", Net: "tcp", Err: net.ErrClosed} // by net/http, while the body is written
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{&url.Error{Op: "Patch", Err: fmt.Errorf("readfrom: %w", written)}, true},
+		{&url.Error{Op: "Put", Err: io.EOF}, true},
+		{&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, true},
+		{&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, false},
+		{context.Canceled, false},
+		{errors.New("EOF"), false},
+	} {
+		if got := IsCut(c.err); got != c.want {
+			t.Errorf("IsCut(%v) = %v", c.err, got)
+		}
 	}
 }

@@ -134,6 +134,7 @@ func TestBuildah(t *testing.T) {
 			got := pictures(t, "golden-buildah", family)
 			for _, d := range corpus(t, family) {
 				t.Run(who+"/"+d.name, func(t *testing.T) {
+					t.Parallel()
 					want := slices.DeleteFunc(theirs(t, family, d), unlike)
 					compare(t, d.name, got[d.name], want, known)
 				})
@@ -151,7 +152,7 @@ func TestBuildah(t *testing.T) {
 			lines, _ := minirunBuilds(t, s, shelf, d)
 			return slices.Clone(lines)
 		})
-		known.check(t)
+		t.Cleanup(func() { known.check(t) })
 	} else {
 		t.Log("skip: minirun's own pictures need root: it unpacks layers with their owners")
 	}

@@ -135,8 +135,10 @@ func TestChanges(t *testing.T) {
 	number := 0
 	for name, c := range changes {
 		number++
+		fork := fmt.Sprint(number)
 		t.Run(name, func(t *testing.T) {
-			s := s.fork(fmt.Sprint(number))
+			t.Parallel()
+			s := s.fork(fork)
 			s.t = t
 			files := map[string]string{"Dockerfile": c.dockerfile, "a": "1\n", "b": "2\n", "d/x": "3\n"}
 			for name, text := range c.files {

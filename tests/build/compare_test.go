@@ -17,6 +17,7 @@ func TestCorpus(t *testing.T) {
 	testbundleRoot(t)
 	s, shelf := newStore(t), newShelf(t)
 	known := declared(t, "differences.txt")
+	t.Cleanup(func() { known.check(t) })
 	for _, family := range families(t) {
 		want := pictures(t, "golden", family)
 		all := corpus(t, family)
@@ -27,6 +28,7 @@ func TestCorpus(t *testing.T) {
 		}
 		for _, d := range all {
 			t.Run(d.name, func(t *testing.T) {
+				t.Parallel()
 				got, failure := minirunBuilds(t, s, shelf, d)
 				if d.fails != "" && !regexp.MustCompile(d.fails).MatchString(failure) {
 					t.Errorf("failed with %q; want %s", failure, d.fails)
@@ -35,7 +37,6 @@ func TestCorpus(t *testing.T) {
 			})
 		}
 	}
-	known.check(t)
 }
 
 // ofMinirun are the pictures that minirun's builds have given, by name: two tests ask.

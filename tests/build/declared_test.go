@@ -22,8 +22,8 @@ type difference struct {
 // declarations are those of a file: "NAME SIGN LINE" under "# reason".
 type declarations struct {
 	file string
-	mu   sync.Mutex
 	all  []*difference
+	mu   sync.Mutex // of what has occurred
 }
 
 // declared reads a file of declarations. A line without a reason above it is a

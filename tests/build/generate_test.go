@@ -57,9 +57,6 @@ func generate(name string, seed uint64) *generated {
 			g.out.args = append(g.out.args, a)
 		}
 	}
-	if g.chance(2) {
-		g.out.args = append(g.out.args, "--build-arg=SOURCE_DATE_EPOCH=1500000000")
-	}
 	if g.other {
 		g.out.args = append(g.out.args, "--build-context=other=OTHER")
 	}

@@ -46,6 +46,7 @@ func TestLint(t *testing.T) {
 						used[words[1]] = true
 					}
 				}
+				t.Parallel()
 				got, failure := s.lint(t, d)
 				if !slices.Equal(got, golden) {
 					t.Errorf("%s\ngot  %q\nwant %q", d.files["Dockerfile"], got, golden)

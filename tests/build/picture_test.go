@@ -74,7 +74,7 @@ func (s *shelf) describe(t testing.TB, m *oci.Manifest, at func(digest.Digest) s
 	var layers []string
 	for i, l := range m.Layers {
 		if i == 0 {
-			layers = append(layers, s.unpackLowest(t, l.Digest, at(l.Digest)))
+			layers = append(layers, s.lowestLayer(t, l.Digest, at))
 			continue
 		}
 		to := filepath.Join(dir, fmt.Sprint("layer", i))
@@ -93,16 +93,18 @@ func (s *shelf) describe(t testing.TB, m *oci.Manifest, at func(digest.Digest) s
 	return append(append(out, fmt.Sprint("layers ", len(layers))), settings(t, &config)...)
 }
 
-func (s *shelf) unpackLowest(t testing.TB, d digest.Digest, blob string) (dir string) {
+// lowestLayer unpacks the lowest layer of an image, once, and returns its directory.
+func (s *shelf) lowestLayer(t testing.TB, d digest.Digest, at func(digest.Digest) string) string {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if dir = s.lowest[d]; dir == "" {
-		dir = filepath.Join(s.dir, d.Encoded())
-		unpack(t, blob, dir, nil)
-		s.lowest[d] = dir
+	if known, ok := s.lowest[d]; ok {
+		return known
 	}
-	return dir
+	to := filepath.Join(s.dir, d.Encoded())
+	unpack(t, at(d), to, nil)
+	s.lowest[d] = to
+	return to
 }
 
 func unpack(t testing.TB, blob, to string, parents []string) {

@@ -77,7 +77,7 @@ func archive(t *testing.T, path string, entries ...tar.Header) {
 			content = "evil"
 			h.Size = int64(len(content))
 		}
-		if h.Mode == 0 {
+		if h.Mode == 0 && h.Typeflag != tar.TypeXGlobalHeader {
 			h.Mode = 0o755
 		}
 		if err := w.WriteHeader(&h); err != nil {
@@ -92,7 +92,8 @@ func archive(t *testing.T, path string, entries ...tar.Header) {
 	}
 }
 
-// TestArchives: what ADD unpacks stays below its destination's root.
+// TestArchives: what ADD unpacks stays below its destination, wherever links of the archive
+// and of the image lead.
 func TestArchives(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	file := func(name string) tar.Header { return tar.Header{Name: name, Typeflag: tar.TypeReg} }
@@ -112,20 +113,24 @@ func TestArchives(t *testing.T) {
 		"..":                     {[]tar.Header{file(up + o.dir + "/new")}, "leads out", ""},
 		".. in the middle":       {[]tar.Header{file("a/../../../../new")}, "leads out", ""},
 		"absolute":               {[]tar.Header{file(o.dir + "/new")}, "", "x" + o.dir + "/new"},
-		"through a link":         {[]tar.Header{link("l", o.dir), file("l/new")}, "", o.dir[1:] + "/new"},
-		"through a link up":      {[]tar.Header{link("l", up+o.dir), file("l/new")}, "", o.dir[1:] + "/new"},
-		"through two":            {[]tar.Header{link("a", "b"), link("b", up), file("a" + o.dir + "/new")}, "", o.dir[1:] + "/new"},
+		"through a link":         {[]tar.Header{link("l", o.dir), file("l/new")}, "", "x" + o.dir + "/new"},
+		"through a link up":      {[]tar.Header{link("l", up+o.dir), file("l/new")}, "", "x" + o.dir + "/new"},
+		"through two":            {[]tar.Header{link("a", "b"), link("b", up), file("a" + o.dir + "/new")}, "", "x" + o.dir + "/new"},
 		"over a link":            {[]tar.Header{link("l", o.dir+"/secret"), file("l")}, "", "x/l"},
 		"a directory over one":   {[]tar.Header{link("l", o.dir), {Name: "l/", Typeflag: tar.TypeDir}, file("l/new")}, "", "x/l/new"},
 		"the root is a link":     {[]tar.Header{link(".", o.dir), file("new")}, "", "x/new"}, // the root stays what it is
 		"a hard link out":        {[]tar.Header{hard("h", o.dir+"/secret")}, "no such file", ""},
-		"a hard link up":         {[]tar.Header{hard("h", up+o.dir+"/secret")}, "no such file", ""},
+		"a hard link up":         {[]tar.Header{hard("h", up+o.dir+"/secret")}, "leads out", ""},
 		"a hard link by a link":  {[]tar.Header{link("l", o.dir), hard("h", "l/secret")}, "no such file", ""},
 		"a hard link to a link":  {[]tar.Header{link("l", o.dir+"/secret"), hard("h", "l"), file("h")}, "", "x/h"},
 		"overlay's mark":         {[]tar.Header{{Name: "etc", Typeflag: tar.TypeChar}}, "mark of a deleted file", ""},
 		"overlay's attributes":   {[]tar.Header{{Name: "d/", Typeflag: tar.TypeDir, PAXRecords: map[string]string{"SCHILY.xattr.trusted.overlay.opaque": "y", "SCHILY.xattr.trusted.overlay.redirect": "/etc"}}, file("d/f")}, "", "x/d/f"},
-		"a size that is a lie":   {[]tar.Header{{Name: "cut", Typeflag: tar.TypeReg, Size: 1 << 50}}, "unexpected EOF", ""},
+		"a size that is a lie":   {[]tar.Header{{Name: "cut", Typeflag: tar.TypeReg, Size: 1 << 30}}, "unexpected EOF", ""},
 		"a type that is none":    {[]tar.Header{{Name: "f", Typeflag: 'Z'}}, "is not one of a file", ""},
+		"out of /x":              {[]tar.Header{link("s", ".."), file("s/etc/passwd")}, "", "x/etc/passwd"},
+		"a hard link out of /x":  {[]tar.Header{link("s", ".."), hard("h", "s/etc/passwd")}, "no such file", ""},
+		"a global header":        {[]tar.Header{{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"comment": "c"}}, file("f")}, "", "x/f"},
+		"the root's name":        {[]tar.Header{{Name: "/", Typeflag: tar.TypeDir, Mode: 0o700}, file("/f")}, "", "x/f"},
 		"a long name":            {[]tar.Header{file(strings.Repeat("n", 300))}, "file name too long", ""},
 		"a deep name":            {[]tar.Header{file(strings.Repeat("d/", 3000) + "f")}, "too long", ""},
 		"the base's own program": {[]tar.Header{file("../bin/sh")}, "leads out", ""},

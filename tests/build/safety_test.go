@@ -28,7 +28,7 @@ import (
 
 const (
 	theHosts = "THE-HOST'S-OWN-CONTENT"
-	deadline = 20 * time.Second // a build that takes longer hangs
+	deadline = time.Minute // a build that takes longer hangs
 )
 
 // An outside is a directory beside the contexts.

@@ -83,6 +83,7 @@ var equivalences = []equivalence{
 	{"in.mount.*.super", func(runc, it string) bool { return modeOption.ReplaceAllString(runc, "") == it },
 		"runc gives a tmpfs the mode of the directory below with mode=, minirun with chmod(2); the mode itself is compared too"},
 	{"in.mount.*.source", func(runc, _ string) bool { return runc == "" }, "a mount without a source shows its type as the source"},
+	{"*cgroup..cgroup.controllers", func(runc, it string) bool { return runc != "" && it == "" }, unifiedPath},
 }
 
 var modeOption = regexp.MustCompile(`,mode=\d+`)
@@ -142,6 +143,7 @@ var declarations = []declaration{
 		{"hook.*.prctl.pdeathsig", "9 ok", hookEnds},
 		{"left.cgroups", "cgroup : $SELF/$ID | *", unifiedPath},
 		{"*cgroup.", "*/$ID", unifiedPath}, {"*cgroup..path", "*/$ID", unifiedPath},
+		{"*cgroup..hugetlb.*", "(absent)", unifiedPath},
 		{"in.mount./sys/fs/cgroup/systemd.source", "cgroup", "the first argument of mount(2) is free; minirun says cgroup for every hierarchy"},
 	}},
 	{"*", []allowed{

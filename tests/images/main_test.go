@@ -10,6 +10,9 @@
 //	run_test.go        run IMAGE and the verbs for its containers
 //	argv_test.go       ENTRYPOINT and CMD, as Docker has them
 //	kill_test.go       a store whose writers are killed
+//	random_*_test.go   random stacks of layers → files, as umoci has them
+//	unusual_*_test.go  archives as the tools of a decade wrote them
+//	foreign_test.go    layers at URLs, images for other platforms, git archives
 package images
 
 import (

@@ -68,6 +68,9 @@ func archive(t testing.TB, headers []tar.Header) []byte {
 		if h.Format == 0 {
 			h.Format = tar.FormatPAX
 		}
+		if h.Typeflag == tar.TypeXGlobalHeader { // tar.Writer wants nothing but the records
+			h = tar.Header{Typeflag: h.Typeflag, PAXRecords: h.PAXRecords}
+		}
 		if err := w.WriteHeader(&h); err != nil {
 			t.Fatalf("%+v: %v", h, err)
 		}

@@ -88,8 +88,8 @@ func TestImageWorkingDirectoryThroughLink(t *testing.T) {
 	}
 }
 
-// The URLs of a layer's descriptor are not followed, so no server but the
-// registry sees a request, with or without credentials (CVE-2020-15157).
+// The URLs of a layer's descriptor are not followed, unless it is a foreign layer, so no
+// server but the registry sees a request, with or without credentials (CVE-2020-15157).
 func TestURLsOfLayersAreNotFollowed(t *testing.T) {
 	s := newStore(t)
 	var asked atomic.Int32

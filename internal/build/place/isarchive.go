@@ -4,8 +4,8 @@ import (
 	"archive/tar"
 	"bufio"
 
-	"github.com/minirun/minirun/internal/build/compressed"
 	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/compression"
 )
 
 // IsArchive reports whether ADD unpacks a file, compressed or not, instead of copying
@@ -16,7 +16,7 @@ func IsArchive(t *tree.Tree, f *tree.Found) (bool, error) {
 		return false, err
 	}
 	defer func() { _ = file.Close() }()
-	content, done, err := compressed.Open(bufio.NewReader(file))
+	content, _, done, err := compression.Open(bufio.NewReader(file))
 	if err != nil {
 		return false, nil
 	}

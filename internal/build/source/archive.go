@@ -10,9 +10,10 @@ import (
 	"io"
 	"os"
 
-	"github.com/minirun/minirun/internal/build/compressed"
 	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/compression"
 	"github.com/minirun/minirun/internal/ctxio"
+	"github.com/minirun/minirun/internal/image/layer"
 )
 
 // maxPadding bounds what an archive may have behind its last entry.
@@ -29,7 +30,7 @@ func Sniff(r io.Reader) (whole io.Reader, archive bool, err error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return b, false, fmt.Errorf("read standard input: %w", err)
 	}
-	return b, compressed.Is(first) || isTar(first), nil
+	return b, compression.IsCompressed(first) || isTar(first), nil
 }
 
 func isTar(first []byte) bool {
@@ -50,7 +51,7 @@ func Archive(ctx context.Context, r io.Reader, tmp string) (*tree.Tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a directory for the context: %w", err)
 	}
-	t, err := archive(ctx, r, dir, bounds{maxEntries, maxBytes})
+	t, err := archive(ctx, r, dir, layer.ExtractOptions{MaxBytes: maxBytes})
 	if err != nil {
 		_ = os.RemoveAll(dir)
 		return nil, fmt.Errorf("unpack the context: %w", err)
@@ -58,19 +59,22 @@ func Archive(ctx context.Context, r io.Reader, tmp string) (*tree.Tree, error) {
 	return t, nil
 }
 
-func archive(ctx context.Context, r io.Reader, dir string, most bounds) (*tree.Tree, error) {
-	plain, done, err := decompress(r)
+// maxBytes bounds the files of a context.
+const maxBytes = 256 << 30
+
+func archive(ctx context.Context, r io.Reader, dir string, o layer.ExtractOptions) (*tree.Tree, error) {
+	plain, release, err := decompress(r)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer release()
 	plain = ctxio.NewReader(ctx, plain) // a small file may have no end of zeros in it
-	root, err := os.OpenRoot(dir)
+	root, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = root.Close() }()
-	if err := unpack(ctx, root, tar.NewReader(plain), most); err != nil {
+	o.Plain = true
+	if err := errors.Join(layer.Extract(ctx, root, tar.NewReader(plain), o), root.Close()); err != nil {
 		return nil, err
 	}
 	// To the stream's own end, where its checksum is, and whoever writes it is done.
@@ -86,8 +90,9 @@ func decompress(r io.Reader) (io.Reader, func(), error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, nil, err
 	}
-	if !compressed.Is(first) && !isTar(first) {
+	if !compression.IsCompressed(first) && !isTar(first) {
 		return nil, nil, errors.New("it is not a tar archive, as it is or compressed by gzip, bzip2, xz or zstd")
 	}
-	return compressed.Open(b)
+	plain, _, release, err := compression.Open(b)
+	return plain, release, err
 }

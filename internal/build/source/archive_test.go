@@ -18,6 +18,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/image/layer"
 )
 
 var when = time.Unix(1600000000, 0)
@@ -110,6 +112,10 @@ func TestArchive(t *testing.T) {
 		".. that stays inside":               {[]tar.Header{file("a/../b", "b")}, []string{"b=b"}},
 		"git archive's own header":           {[]tar.Header{{Typeflag: tar.TypeXGlobalHeader, Name: "pax_global_header", PAXRecords: map[string]string{"comment": "c"}}, file("f", "f")}, []string{"f=f"}},
 		"files that are whiteouts elsewhere": {[]tar.Header{file(".wh.f", ""), file("f", "f")}, []string{".wh.f=", "f=f"}},
+		"the root":                           {[]tar.Header{dir("/"), dir("./"), file("./f", "f")}, []string{"f=f"}},
+		"through an absolute link":           {[]tar.Header{symlink("s", "/d"), file("s/f", "f")}, []string{"d/", "d/f=f", "s->/d"}},
+		"through a link above the root":      {[]tar.Header{symlink("s", "../.."), file("s/f", "f")}, []string{"f=f", "s->../.."}},
+		"a hard link through a link":         {[]tar.Header{file("d/f", "f"), symlink("s", "/d"), hardlink("h", "s/f")}, []string{"d/", "d/f=f", "h=f", "s->/d"}},
 		"no entry":                           {nil, []string{}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -148,42 +154,56 @@ func packed(t testing.TB, headers []tar.Header) []byte {
 	return append(out, pack(t)...)
 }
 
-// TestHostile: nothing outside is read, written or linked to.
+// TestHostile: nothing outside is read, written or linked to. What leads out by its name
+// is refused; links lead on below the context.
 func TestHostile(t *testing.T) {
 	special := func(flag byte) tar.Header { return tar.Header{Name: "x", Typeflag: flag, Devmajor: 1, Devminor: 3} }
-	for name, headers := range map[string][]tar.Header{
-		"..":                                {file("../canary", "!")},
-		".. in the middle":                  {file("a/../../canary", "!")},
-		"an absolute ..":                    {file("/../canary", "!")},
-		"through a link to the parent":      {symlink("l", ".."), file("l/canary", "!")},
-		"through an absolute link":          {symlink("l", "/"), file("l/canary", "!")},
-		"through /proc":                     {symlink("l", "/proc/self/cwd"), file("l/canary", "!")},
-		"through two links":                 {symlink("m", ".."), symlink("l", "m"), file("l/canary", "!")},
-		"a directory through a link":        {symlink("l", ".."), dir("l/d")},
-		"a link through a link":             {symlink("l", ".."), symlink("l/s", "x")},
-		"a hard link out":                   {hardlink("h", "../canary")},
-		"a hard link through a link":        {symlink("l", ".."), hardlink("h", "l/canary")},
-		"a hard link by a link":             {symlink("l", ".."), file("f", ""), hardlink("l/canary", "f")},
-		"a hard link to nothing":            {hardlink("h", "none")},
-		"a hard link to a directory":        {dir("d"), hardlink("h", "d")},
-		"a file for the context":            {file(".", "!")},
-		"a link for the context":            {symlink("./", "..")},
-		"a file below a file":               {file("f", ""), file("f/g", "!")},
-		"a character device":                {special(tar.TypeChar)},
-		"a block device":                    {special(tar.TypeBlock)},
-		"a FIFO":                            {special(tar.TypeFifo)},
-		"a directory, then a link, then in": {dir("d"), symlink("d", ".."), file("d/canary", "!")},
-		"replace what is outside":           {symlink("l", ".."), dir("l/canary")},
-		"a component too long":              {file(strings.Repeat("x", 300), "!")},
+	for name, c := range map[string]struct {
+		headers []tar.Header
+		want    []string // nil: it is refused
+	}{
+		"..":                                {[]tar.Header{file("../canary", "!")}, nil},
+		".. in the middle":                  {[]tar.Header{file("a/../../canary", "!")}, nil},
+		"an absolute ..":                    {[]tar.Header{file("/../canary", "!")}, nil},
+		"through a link to the parent":      {[]tar.Header{symlink("l", ".."), file("l/canary", "!")}, []string{"canary=!", "l->.."}},
+		"through an absolute link":          {[]tar.Header{symlink("l", "/"), file("l/canary", "!")}, []string{"canary=!", "l->/"}},
+		"through /proc":                     {[]tar.Header{symlink("l", "/proc/self/cwd"), file("l/canary", "!")}, []string{"l->/proc/self/cwd", "proc/", "proc/self/", "proc/self/cwd/", "proc/self/cwd/canary=!"}},
+		"through two links":                 {[]tar.Header{symlink("m", ".."), symlink("l", "m"), file("l/canary", "!")}, []string{"canary=!", "l->m", "m->.."}},
+		"a directory through a link":        {[]tar.Header{symlink("l", ".."), dir("l/d")}, []string{"d/", "l->.."}},
+		"a link through a link":             {[]tar.Header{symlink("l", ".."), symlink("l/s", "x")}, []string{"l->..", "s->x"}},
+		"a hard link out":                   {[]tar.Header{hardlink("h", "../canary")}, nil},
+		"a hard link through a link":        {[]tar.Header{symlink("l", ".."), hardlink("h", "l/canary")}, nil},
+		"a hard link by a link":             {[]tar.Header{symlink("l", ".."), file("f", ""), hardlink("l/canary", "f")}, []string{"canary=", "f=", "l->.."}},
+		"a hard link to nothing":            {[]tar.Header{hardlink("h", "none")}, nil},
+		"a hard link to a directory":        {[]tar.Header{dir("d"), hardlink("h", "d")}, nil},
+		"a file for the context":            {[]tar.Header{file(".", "!")}, []string{}},
+		"a link for the context":            {[]tar.Header{symlink("./", "..")}, []string{}},
+		"a file below a file":               {[]tar.Header{file("f", ""), file("f/g", "!")}, nil},
+		"a loop":                            {[]tar.Header{symlink("l", "l"), file("l/g", "!")}, nil},
+		"a character device":                {[]tar.Header{special(tar.TypeChar)}, nil},
+		"a block device":                    {[]tar.Header{special(tar.TypeBlock)}, nil},
+		"a FIFO":                            {[]tar.Header{special(tar.TypeFifo)}, nil},
+		"a directory, then a link, then in": {[]tar.Header{dir("d"), symlink("d", ".."), file("d/canary", "!")}, []string{"canary=!", "d->.."}},
+		"replace what is outside":           {[]tar.Header{symlink("l", ".."), dir("l/canary")}, []string{"canary/", "l->.."}},
+		"a component too long":              {[]tar.Header{file(strings.Repeat("x", 300), "!")}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			outside := t.TempDir()
 			if err := os.WriteFile(filepath.Join(outside, "canary"), []byte("canary"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			tr, err := Archive(context.Background(), bytes.NewReader(pack(t, headers...)), outside)
+			tr, err := Archive(context.Background(), bytes.NewReader(pack(t, c.headers...)), outside)
+			if (err != nil) != (c.want == nil) {
+				t.Error(err)
+			}
 			if err == nil {
-				t.Errorf("not refused: it became %q", list(t, tr.Root.Name()))
+				if got := list(t, tr.Root.Name()); !slices.Equal(got, c.want) {
+					t.Errorf("got  %q\nwant %q", got, c.want)
+				}
+				if err := os.RemoveAll(tr.Root.Name()); err != nil {
+					t.Error(err)
+				}
+				tr.Root.Close()
 			}
 			if got := list(t, outside); !slices.Equal(got, []string{"canary=canary"}) {
 				t.Errorf("outside is now %q", got)
@@ -223,19 +243,14 @@ func TestMetadata(t *testing.T) {
 func TestBounds(t *testing.T) {
 	for name, c := range map[string]struct {
 		archive []byte
-		bounds  bounds
+		bounds  layer.ExtractOptions
 	}{
-		"entries": {pack(t, dir("a"), dir("b"), dir("c")), bounds{2, 100}},
-		"bytes":   {pack(t, file("a", "12345"), file("b", "123456")), bounds{10, 10}},
+		"entries": {pack(t, dir("a"), dir("b"), dir("c")), layer.ExtractOptions{MaxEntries: 2, MaxBytes: 100}},
+		"bytes":   {pack(t, file("a", "12345"), file("b", "123456")), layer.ExtractOptions{MaxEntries: 10, MaxBytes: 10}},
 	} {
-		root, err := os.OpenRoot(t.TempDir())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := unpack(context.Background(), root, tar.NewReader(bytes.NewReader(c.archive)), c.bounds); !errors.Is(err, errRefused) {
+		if _, err := archive(context.Background(), bytes.NewReader(c.archive), t.TempDir(), c.bounds); !errors.Is(err, layer.ErrRefused) {
 			t.Errorf("%s: %v", name, err)
 		}
-		root.Close()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/minirun/minirun/internal/image/layer"
 	"github.com/minirun/minirun/internal/tartest"
 )
 
@@ -70,7 +71,7 @@ func unpackBesideCanary(t *testing.T, text []byte) {
 		t.Fatal(err)
 	}
 	// A sparse file of a few bytes may be as large as the bounds allow.
-	if tr, err := archive(context.Background(), bytes.NewReader(text), tmp, bounds{entries: 1000, bytes: 1 << 20}); err == nil {
+	if tr, err := archive(context.Background(), bytes.NewReader(text), tmp, layer.ExtractOptions{MaxEntries: 1000, MaxBytes: 1 << 20}); err == nil {
 		tr.Root.Close()
 	}
 	names, err := os.ReadDir(outside)

@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/image-spec/identity"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/compression"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/layer"
 	"github.com/minirun/minirun/internal/namespaces"
@@ -21,15 +22,15 @@ import (
 
 // A Layer is what layer.json says of an unpacked layer.
 type Layer struct {
-	Chain   digest.Digest     `json:"chainID"` // of this layer on those below it
-	Parent  digest.Digest     `json:"parent,omitempty"`
-	DiffID  digest.Digest     `json:"diffID"` // of the uncompressed archive
-	Blob    digest.Digest     `json:"blob"`   // that it was unpacked from
-	Method  layer.Compression `json:"compression"`
-	Entries int64             `json:"entries"`
-	Bytes   int64             `json:"bytes"`
-	LeftOut int64             `json:"leftOut,omitempty"` // devices, in a user namespace
-	Made    Moment            `json:"made,omitzero"`     // by a build's step, which does not sync; see durable.go
+	Chain   digest.Digest      `json:"chainID"` // of this layer on those below it
+	Parent  digest.Digest      `json:"parent,omitempty"`
+	DiffID  digest.Digest      `json:"diffID"` // of the uncompressed archive
+	Blob    digest.Digest      `json:"blob"`   // that it was unpacked from
+	Method  compression.Format `json:"compression"`
+	Entries int64              `json:"entries"`
+	Bytes   int64              `json:"bytes"`
+	LeftOut int64              `json:"leftOut,omitempty"` // devices, in a user namespace
+	Made    Moment             `json:"made,omitzero"`     // by a build's step, which does not sync; see durable.go
 }
 
 // Chains are the chain IDs of an image's layers, lowest first.

@@ -1,18 +1,28 @@
-// Package layer makes a directory of a layer: of a tar archive as images carry it,
-// what overlayfs takes as one of its lower directories (image-spec, layer.md;
-// Documentation/filesystems/overlayfs.rst).
+// Package layer applies the entries of tar archives to directories, and packs
+// directories into archives. All archives that minirun unpacks go through it, with one
+// set of rules: layers of images, root file systems that are imported, the archives that
+// ADD unpacks, and build contexts.
 //
-//	entry.go   an entry's header → what it asks for, or why it is refused (pure)
-//	apply.go   the loop over the archive
-//	place.go   parent directories: found and made from a descriptor of the layer's own
-//	make.go    files, directories, devices, their owners and times
-//	links.go   hard links, and files of the layers below that they need
-//	marks.go   whiteouts, opaque directories, the root
+// A layer becomes a directory that overlayfs takes as one of its lower directories
+// (image-spec, layer.md; Documentation/filesystems/overlayfs.rst).
 //
-// An archive comes from somebody else, so nothing in it is a path of the host. An
-// entry's parent directory is opened below the layer's descriptor by openat2 with
-// RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS; what is made is made there by its last
-// component, with calls that follow no link.
+//	entry.go    an entry's header → what it asks for, or why it is refused (pure)
+//	apply.go    layers, and the loop over an archive
+//	extract.go  archives that are not layers
+//	place.go    parent directories: found and made from a descriptor of the root
+//	resolve.go  paths that lead through symbolic links
+//	make.go     files, directories, devices, their owners and times
+//	links.go    hard links, and files of the layers below that they need
+//	marks.go    whiteouts, opaque directories, the root of a layer
+//	pack.go     a directory → an archive
+//
+// An archive comes from another machine, so nothing in it is a path of the host. The
+// root of every path is the directory that is unpacked into: a leading slash is
+// stripped, and a symbolic link in the middle of a path leads on below the root, even if
+// it is absolute or has more ".." than directories above it. Every component is opened
+// from a descriptor of the directory above it with RESOLVE_BENEATH and
+// RESOLVE_NO_SYMLINKS; files are created by their last component, with calls that do not
+// follow a link. A name whose ".." leads above the root is refused.
 package layer
 
 import (
@@ -30,7 +40,8 @@ import (
 type Options struct {
 	// Parents are the directories of the layers below, lowest first. From them come
 	// the owners and modes of parent directories that the archive does not list,
-	// and files that it has hard links to.
+	// symbolic links that paths of the archive lead through, and files that it has
+	// hard links to.
 	Parents []string
 
 	// UserXattrs is for a user namespace: overlay's marks are user.overlay.*, which is
@@ -50,7 +61,7 @@ const (
 	MaxBytes   = 1 << 40
 )
 
-// A Result says what there was in a layer.
+// A Result says what there was in an archive.
 type Result struct {
 	Entries int64
 	LeftOut int64 // devices, which a user namespace's root cannot make
@@ -63,83 +74,96 @@ var ErrRefused = errors.New("refused")
 // An applier unpacks one archive.
 type applier struct {
 	o       Options
-	root    int // the layer's directory
+	rules   rules
+	root    int // the directory that is unpacked into
 	parents parents
-	made    map[string]madeDir // directories of this layer, whose times are set when all is in them
-	alone   bool               // the layer's root is opaque
+	made    map[string]madeDir // directories that this archive made; they get their times after the last entry
+	opaque  map[string]bool    // directories whose content in the layers below is hidden
+	copied  map[string]bool    // files of the layers below that are here because hard links are to them
 	buffer  []byte
 	result  Result
 }
 
-// Apply unpacks an uncompressed archive into an empty directory. The error names
-// the entry. What is in the directory after an error is rubbish.
-func Apply(ctx context.Context, dir string, archive io.Reader, o Options) (Result, error) {
+func newApplier(root int, o Options, r rules) *applier {
 	if o.MaxEntries == 0 {
 		o.MaxEntries = MaxEntries
 	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = MaxBytes
 	}
+	a := &applier{o: o, rules: r, root: root, made: map[string]madeDir{}, opaque: map[string]bool{}, copied: map[string]bool{}, buffer: make([]byte, 256<<10)}
+	a.parents.root = root
+	return a
+}
+
+// Apply unpacks the uncompressed archive of a layer into an empty directory. The error
+// names the entry. After an error the content of the directory is undefined.
+func Apply(ctx context.Context, dir string, archive io.Reader, o Options) (Result, error) {
 	root, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return Result{}, &os.PathError{Op: "open the layer", Path: dir, Err: err}
 	}
 	defer func() { _ = unix.Close(root) }()
-	a := &applier{o: o, root: root, made: map[string]madeDir{}, buffer: make([]byte, 256<<10)}
-	a.parents.root = root
+	a := newApplier(root, o, layerRules)
 	defer a.parents.close()
 	if err := a.rootDirectory(); err != nil {
 		return Result{}, err
 	}
-	if err := a.all(ctx, tar.NewReader(archive)); err != nil {
+	if err := a.all(ctx, tar.NewReader(archive), nil); err != nil {
 		return a.result, err
 	}
 	return a.result, a.finish(ctx)
 }
 
-func (a *applier) all(ctx context.Context, archive *tar.Reader) error {
+// all applies the entries of an archive. First is the one that was read already, or nil.
+func (a *applier) all(ctx context.Context, archive *tar.Reader, first *tar.Header) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		h, err := archive.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read the archive behind entry %d: %w", a.result.Entries, err)
+		h := first
+		if first = nil; h == nil {
+			var err error
+			if h, err = archive.Next(); errors.Is(err, io.EOF) {
+				return nil
+			} else if err != nil {
+				return fmt.Errorf("read the archive after entry %d: %w", a.result.Entries, err)
+			}
 		}
 		if a.result.Entries++; a.result.Entries > a.o.MaxEntries {
 			return fmt.Errorf("%w: more than %d entries", ErrRefused, a.o.MaxEntries)
 		}
-		e, err := entryOf(h)
-		if err == nil && e.kind == regular {
-			if e.size > a.o.MaxBytes-a.result.Bytes {
-				return fmt.Errorf("entry %q: %w: its %d bytes make more than %d in all", h.Name, ErrRefused, e.size, a.o.MaxBytes)
-			}
-			a.result.Bytes += e.size
-		}
-		if err == nil {
-			err = a.apply(e, archive)
-		}
-		if err != nil {
+		if err := a.one(h, archive); err != nil {
 			return fmt.Errorf("entry %q: %w", h.Name, err)
 		}
 	}
 }
 
+func (a *applier) one(h *tar.Header, content io.Reader) error {
+	e, err := entryOf(h, &a.rules)
+	if err != nil {
+		return err
+	}
+	if e.kind == regular {
+		if e.size > a.o.MaxBytes-a.result.Bytes {
+			return fmt.Errorf("%w: its %d bytes make more than %d in all", ErrRefused, e.size, a.o.MaxBytes)
+		}
+		a.result.Bytes += e.size
+	}
+	return a.apply(e, content)
+}
+
 // apply makes what an entry asks for.
 func (a *applier) apply(e entry, content io.Reader) error {
-	if e.kind == ignored {
+	switch {
+	case e.kind == ignored:
 		return nil
-	}
-	if e.path == "." {
+	case e.path == ".":
 		return a.describeRoot(e)
-	}
-	if e.kind == whiteout || e.kind == opaque {
+	case e.kind == whiteout || e.kind == opaque:
 		return a.hide(e)
 	}
-	dir, err := a.parent(e.dir)
+	dir, err := a.parentOf(&e)
 	if err != nil {
 		return err
 	}

@@ -2,46 +2,19 @@ package layer
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"hash"
 	"io"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
+	"github.com/minirun/minirun/internal/compression"
 )
-
-// Compression is how a layer's blob is compressed.
-type Compression string
-
-// The three that the image specification names.
-const (
-	Plain Compression = "plain"
-	Gzip  Compression = "gzip"
-	Zstd  Compression = "zstd"
-)
-
-// Detect looks at a blob's first bytes; media types have been wrong before.
-func Detect(first []byte) Compression {
-	switch {
-	case bytes.HasPrefix(first, []byte{0x1f, 0x8b}):
-		return Gzip
-	case bytes.HasPrefix(first, []byte{0x28, 0xb5, 0x2f, 0xfd}), len(first) >= 4 && first[0]&0xf0 == 0x50 && bytes.Equal(first[1:4], []byte{0x2a, 0x4d, 0x18}):
-		return Zstd
-	}
-	return Plain
-}
-
-// maxWindow bounds the memory that a zstd frame may ask for.
-const maxWindow = 128 << 20
 
 // A Reader is the uncompressed archive of a blob. Decompressing, hashing and who
 // reads go on side by side.
 type Reader struct {
-	Compression Compression
+	Compression compression.Format
 
 	blocks  chan block
 	free    chan []byte
@@ -67,32 +40,17 @@ const (
 // NewReader begins to decompress. Close must be called. Reads fail when the context
 // ends, since a small blob may have no end of zeros in it.
 func NewReader(ctx context.Context, blob io.Reader) (*Reader, error) {
-	buffered := bufio.NewReaderSize(blob, 1<<20)
-	first, err := buffered.Peek(4)
-	if err != nil && err != io.EOF {
+	plain, format, release, err := compression.Open(bufio.NewReaderSize(blob, 1<<20))
+	if err != nil {
 		return nil, err
 	}
-	r := &Reader{Compression: Detect(first), blocks: make(chan block, blocks), free: make(chan []byte, blocks), stop: make(chan struct{}), hash: sha256.New(), ended: ctx.Err, done: ctx.Done()}
-	var plain io.Reader = buffered
-	done := func() {}
-	switch r.Compression {
-	case Gzip:
-		if plain, err = gzip.NewReader(buffered); err != nil {
-			return nil, fmt.Errorf("gzip: %w", err)
-		}
-	case Zstd:
-		z, err := zstd.NewReader(buffered, zstd.WithDecoderMaxMemory(maxWindow), zstd.WithDecoderConcurrency(1))
-		if err != nil {
-			return nil, fmt.Errorf("zstd: %w", err)
-		}
-		plain, done = z, z.Close
-	}
+	r := &Reader{Compression: format, blocks: make(chan block, blocks), free: make(chan []byte, blocks), stop: make(chan struct{}), hash: sha256.New(), ended: ctx.Err, done: ctx.Done()}
 	for range blocks {
 		r.free <- make([]byte, blockSize)
 	}
 	raw := make(chan block, blocks)
 	go func() {
-		defer done()
+		defer release()
 		r.read(plain, raw)
 	}()
 	go r.digest(raw)

@@ -22,13 +22,13 @@ const (
 	special // a device or a FIFO
 	whiteout
 	opaque
-	ignored // bookkeeping of aufs
+	ignored // bookkeeping of aufs, a global header
 )
 
 // An entry is what a header asks for, checked.
 type entry struct {
 	kind      kind
-	path      string // clean, relative; "." is the layer itself
+	path      string // clean, relative; "." is the root
 	dir, base string // of path
 	link      string // symbolic: the text; hard: a clean relative path
 	size      int64
@@ -47,54 +47,92 @@ const (
 	xattrRecord    = "SCHILY.xattr."
 )
 
-// entryOf reads a header. It refuses what no honest archive of a root file system
-// has, rather than give it a meaning.
-func entryOf(h *tar.Header) (entry, error) {
-	e := entry{size: h.Size, uid: h.Uid, gid: h.Gid, modified: h.ModTime, accessed: h.AccessTime, xattrs: map[string]string{}}
+// rules are where the kinds of archives differ. The rest is the same for all.
+type rules struct {
+	// marks is set for layers: names that begin with ".wh." are marks, the entry of the
+	// root describes it, and what would deceive overlay is refused. In other archives
+	// such names are files, and the root stays as it is.
+	marks bool
+
+	plain bool       // there are only files, directories and links, without owners and attributes
+	owner *Owner     // of all files that the archive lists; nil: as in the archive
+	time  *time.Time // of directories that the archive does not list; nil: now
+
+	// keepXattr reports whether an extended attribute is set.
+	keepXattr func(name string) bool
+}
+
+var layerRules = rules{marks: true, keepXattr: func(name string) bool { return !isHostXattr(name) }}
+
+// entryOf reads a header. It refuses what no honest archive of a file system has, rather
+// than give it a meaning.
+func entryOf(h *tar.Header, r *rules) (entry, error) {
+	if h.Typeflag == tar.TypeXGlobalHeader { // git archive writes the commit there; its name is not a file's
+		return entry{kind: ignored}, nil
+	}
+	e := entry{size: h.Size, uid: h.Uid, gid: h.Gid, modified: h.ModTime, accessed: h.AccessTime}
 	var err error
 	if e.path, err = inside("name", h.Name); err != nil {
 		return e, err
 	}
+	if e.path == "." && !r.marks {
+		e.kind = ignored
+		return e, nil
+	}
 	e.dir, e.base = path.Split(e.path)
 	e.dir = path.Clean(e.dir)
-	if e.uid < 0 || e.gid < 0 || int64(e.uid) >= math.MaxUint32 || int64(e.gid) >= math.MaxUint32 {
-		return e, fmt.Errorf("%w: owner %d:%d: out of range", ErrRefused, e.uid, e.gid)
-	}
-	if err := e.typeOf(h); err != nil {
+	if err := e.setOwner(r); err != nil {
 		return e, err
 	}
-	if strings.HasPrefix(e.base, whiteoutPrefix) {
+	if err := e.typeOf(h, r); err != nil {
+		return e, err
+	}
+	if r.marks && strings.HasPrefix(e.base, whiteoutPrefix) {
 		return e, e.mark(h)
 	}
 	if e.path == "." && e.kind != directory {
 		return e, fmt.Errorf("%w: the root of the layer must be a directory", ErrRefused)
 	}
-	return e, e.attributes(h)
+	return e, e.attributes(h, r)
 }
 
-// inside makes a path of the archive one that begins at the layer.
+// inside converts a name of the archive to a path below the root that is unpacked into.
+// Some tools write absolute names, and "/" for the root.
 func inside(what, name string) (string, error) {
-	if strings.HasPrefix(name, "/") {
-		return "", fmt.Errorf("%w: %s: absolute paths are not a layer's", ErrRefused, what)
-	}
 	if strings.IndexByte(name, 0) >= 0 {
 		return "", fmt.Errorf("%w: %s: has a zero byte", ErrRefused, what)
 	}
 	if len(name) >= unix.PathMax {
-		return "", fmt.Errorf("%w: %s: %d bytes are longer than a path can be", ErrRefused, what, len(name))
+		return "", fmt.Errorf("%w: %s: %d bytes: %w", ErrRefused, what, len(name), unix.ENAMETOOLONG)
 	}
-	for part := range strings.SplitSeq(name, "/") {
-		if part == ".." {
-			return "", fmt.Errorf("%w: %s: .. leads out of a directory", ErrRefused, what)
-		}
+	clean := path.Clean(strings.TrimLeft(name, "/"))
+	if clean == ".." || strings.HasPrefix(clean, "../") {
+		return "", fmt.Errorf("%w: %s: .. leads out of the directory that is unpacked into", ErrRefused, what)
+	}
+	for part := range strings.SplitSeq(clean, "/") {
 		if len(part) > unix.NAME_MAX {
-			return "", fmt.Errorf("%w: %s: a component of %d bytes", ErrRefused, what, len(part))
+			return "", fmt.Errorf("%w: %s: a component of %d bytes: %w", ErrRefused, what, len(part), unix.ENAMETOOLONG)
 		}
 	}
-	return path.Clean(name), nil
+	return clean, nil
 }
 
-func (e *entry) typeOf(h *tar.Header) (err error) {
+// setOwner applies the rules to the owner. It refuses numbers that the kernel would take
+// for something else: an owner of 4294967295 is "no change" to chown(2), and longer numbers
+// lose their upper bits.
+func (e *entry) setOwner(r *rules) error {
+	switch {
+	case r.plain:
+		e.uid, e.gid = -1, -1 // no change
+	case r.owner != nil:
+		e.uid, e.gid = r.owner.UID, r.owner.GID
+	case e.uid < 0 || e.gid < 0 || int64(e.uid) >= math.MaxUint32 || int64(e.gid) >= math.MaxUint32:
+		return fmt.Errorf("%w: owner %d:%d: out of range", ErrRefused, e.uid, e.gid)
+	}
+	return nil
+}
+
+func (e *entry) typeOf(h *tar.Header, r *rules) (err error) {
 	const permissions = 0o7777
 	mode := uint32(h.Mode) & permissions
 	switch h.Typeflag {
@@ -112,24 +150,28 @@ func (e *entry) typeOf(h *tar.Header) (err error) {
 		}
 	case tar.TypeLink:
 		e.kind = hardlink
-		// Some tools write the target of a hard link as an absolute path of the container.
-		if e.link, err = inside("hard link's target", strings.TrimLeft(h.Linkname, "/")); err != nil {
+		if e.link, err = inside("hard link's target", h.Linkname); err != nil {
 			return err
 		}
-		if e.link == "." || strings.HasPrefix(path.Base(e.link), whiteoutPrefix) {
+		if e.link == "." || r.marks && strings.HasPrefix(path.Base(e.link), whiteoutPrefix) {
 			return fmt.Errorf("%w: a hard link to %q", ErrRefused, h.Linkname)
 		}
-	case tar.TypeChar, tar.TypeBlock:
+	case tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
+		if r.plain {
+			return fmt.Errorf("%w: type %q: a context has files, directories and links only", ErrRefused, h.Typeflag)
+		}
 		return e.deviceOf(h, mode)
-	case tar.TypeFifo:
-		e.kind, e.mode = special, unix.S_IFIFO|mode
 	default:
-		return fmt.Errorf("%w: type %q is not one of a layer", ErrRefused, h.Typeflag)
+		return fmt.Errorf("%w: type %q is not one of a file", ErrRefused, h.Typeflag)
 	}
 	return nil
 }
 
 func (e *entry) deviceOf(h *tar.Header, mode uint32) error {
+	if h.Typeflag == tar.TypeFifo {
+		e.kind, e.mode = special, unix.S_IFIFO|mode
+		return nil
+	}
 	if h.Devmajor < 0 || h.Devmajor > 0xfff || h.Devminor < 0 || h.Devminor > 0xfffff {
 		return fmt.Errorf("%w: device %d:%d: out of range", ErrRefused, h.Devmajor, h.Devminor)
 	}
@@ -170,21 +212,32 @@ func (e *entry) mark(h *tar.Header) error {
 var hostXattrs = []string{"security.selinux", "security.ima", "security.evm", "security.SMACK64"}
 
 // attributes reads the extended attributes.
-func (e *entry) attributes(h *tar.Header) error {
+func (e *entry) attributes(h *tar.Header, r *rules) error {
 	for record, value := range h.PAXRecords {
 		name, ok := strings.CutPrefix(record, xattrRecord)
 		if !ok {
 			continue
 		}
 		// These would make overlay look elsewhere for a file, or hide one.
-		if strings.HasPrefix(name, "trusted.overlay.") || strings.HasPrefix(name, "user.overlay.") {
-			return fmt.Errorf("%w: extended attribute %s: is for overlay alone to set", ErrRefused, name)
+		if isOverlayXattr(name) {
+			if r.marks {
+				return fmt.Errorf("%w: extended attribute %s: is for overlay alone to set", ErrRefused, name)
+			}
+			continue
 		}
-		if !isHostXattr(name) {
-			e.xattrs[name] = value
+		if r.keepXattr == nil || !r.keepXattr(name) {
+			continue
 		}
+		if e.xattrs == nil {
+			e.xattrs = map[string]string{}
+		}
+		e.xattrs[name] = value
 	}
 	return nil
+}
+
+func isOverlayXattr(name string) bool {
+	return strings.HasPrefix(name, "trusted.overlay.") || strings.HasPrefix(name, "user.overlay.")
 }
 
 func isHostXattr(name string) bool {

@@ -91,6 +91,36 @@ func FuzzApplyEntries(f *testing.F) {
 	})
 }
 
+// FuzzExtractEntries unpacks an archive whose entries the fuzzer chooses into a directory
+// that has links out of it: nothing outside changes.
+func FuzzExtractEntries(f *testing.F) {
+	for _, entries := range fuzzSeeds() {
+		f.Add(tartest.Data(entries...), false)
+		f.Add(tartest.Data(entries...), true)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, plain bool) {
+		needRoot(t)
+		outside := canaryDir(t)
+		before := state(t, outside)
+		dir := makeDir(t, outside, "layer")
+		for name, to := range map[string]string{"l": "..", "a": outside, "b": "/proc/self/cwd"} {
+			if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		root, err := os.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer root.Close()
+		o := ExtractOptions{Plain: plain, MaxBytes: 1 << 24, MaxEntries: 1000, KeepXattr: func(string) bool { return true }}
+		_ = Extract(context.Background(), root, tar.NewReader(bytes.NewReader(tartest.Encode(tartest.Entries(data)))), o)
+		if after := state(t, outside); !slices.Equal(before, after) {
+			t.Errorf("outside changed:\n%q\n%q", before, after)
+		}
+	})
+}
+
 // fuzzSeeds are archives from which the fuzzer reaches most of the unpacker.
 func fuzzSeeds() [][]tartest.Entry {
 	dir := func(name string) tartest.Entry { return tartest.Entry{Type: tar.TypeDir, Name: name, Mode: 0o755} }

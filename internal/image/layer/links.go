@@ -19,19 +19,16 @@ import (
 
 // hardlink gives a file of this layer, or of one below, another name.
 func (a *applier) hardlink(dir int, e entry) error {
-	target := path.Clean(e.link)
-	if target == e.path {
-		return fmt.Errorf("%w: a hard link to itself", ErrRefused)
-	}
-	err := a.link(dir, e, target)
-	if errors.Is(err, unix.ENOENT) {
-		if err := a.copyUp(target); err != nil {
-			return fmt.Errorf("hard link to %s: %w", e.link, err)
-		}
-		if dir, err = a.parent(e.dir); err != nil { // copyUp has gone elsewhere
-			return err
-		}
+	target, err := a.linkTarget(e)
+	if err == nil {
 		err = a.link(dir, e, target)
+	}
+	if errors.Is(err, unix.ENOENT) && len(a.o.Parents) > 0 {
+		if err = a.copyUp(target); err == nil {
+			if dir, err = a.descend(e.dir); err == nil { // copyUp used another directory
+				err = a.link(dir, e, target)
+			}
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("hard link to %s: %w", e.link, err)
@@ -39,12 +36,29 @@ func (a *applier) hardlink(dir int, e entry) error {
 	return nil
 }
 
+// linkTarget returns the path of a hard link's target, without symbolic links before its
+// last component. A symbolic link as the target is linked to itself.
+func (a *applier) linkTarget(e entry) (string, error) {
+	parent := path.Dir(e.link)
+	if parent != e.dir { // which is open
+		var err error
+		if parent, err = a.resolveWithout(parent, e.path); err != nil {
+			return "", err
+		}
+	}
+	target := path.Join(parent, path.Base(e.link))
+	if target == e.path {
+		return "", fmt.Errorf("%w: a hard link to itself", ErrRefused)
+	}
+	return target, nil
+}
+
 func (a *applier) link(dir int, e entry, target string) error {
 	from := dir
 	if parent := path.Dir(target); parent != e.dir {
-		fd, err := regularfile.PathIn(a.root, parent, unix.O_DIRECTORY|unix.O_NOFOLLOW, inLayer)
+		fd, err := openBelow(a.root, parent, unix.O_DIRECTORY)
 		if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) {
-			return fmt.Errorf("%w: its directory is a symbolic link, or none", ErrRefused)
+			return fmt.Errorf("%w: its directory: %w", ErrRefused, err)
 		}
 		if err != nil {
 			return err
@@ -64,9 +78,12 @@ func (a *applier) link(dir int, e entry, target string) error {
 
 // copyUp copies a file from the layers below into this one, as overlay would.
 func (a *applier) copyUp(target string) error {
-	from, st := a.below(target)
+	from, st := a.visible(target)
 	if st == nil {
 		return unix.ENOENT
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return fmt.Errorf("%w: the target is a directory", ErrRefused)
 	}
 	e := entry{
 		path: target, dir: path.Dir(target), base: path.Base(target), mode: st.Mode, size: st.Size, uid: int(st.Uid), gid: int(st.Gid),
@@ -76,10 +93,11 @@ func (a *applier) copyUp(target string) error {
 	if e.xattrs, err = xattrsOf(from); err != nil {
 		return err
 	}
-	dir, err := a.parent(e.dir)
+	dir, err := a.descend(e.dir)
 	if err != nil {
 		return err
 	}
+	a.copied[target] = true
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
 		f, err := regularfile.OpenAt(unix.AT_FDCWD, from)
@@ -118,7 +136,7 @@ func xattrsOf(file string) (map[string]string, error) {
 	}
 	value := make([]byte, 64<<10)
 	for name := range strings.SplitSeq(strings.TrimRight(string(list[:n]), "\x00"), "\x00") {
-		if name == "" || isHostXattr(name) || strings.HasPrefix(name, "trusted.overlay.") || strings.HasPrefix(name, "user.overlay.") {
+		if name == "" || isHostXattr(name) || isOverlayXattr(name) {
 			continue
 		}
 		n, err := unix.Lgetxattr(file, name, value)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"strconv"
@@ -16,10 +17,12 @@ import (
 	"github.com/minirun/minirun/internal/namespaces"
 )
 
-// A madeDir is a directory of this layer.
+// A madeDir is a directory that the archive made.
 type madeDir struct {
 	modified unix.Timespec
-	known    bool // modified is; otherwise the directory keeps the time it was made at
+	known    bool    // modified is; otherwise the directory keeps the time it was made at
+	mode     *uint32 // set after the last entry; nil: it has it already
+	listed   bool    // the archive has an entry for it; otherwise it only holds others
 }
 
 // create makes what replaces whatever the archive has made there before.
@@ -37,21 +40,29 @@ func (a *applier) create(dir int, e entry, how func() error) error {
 	return nil
 }
 
-// remove takes away what this layer has at a path, with all that is below it.
+// remove takes away what is at a path, with all that is below it. In a layer that is
+// only what this archive made.
 func (a *applier) remove(dir int, at string) error {
 	a.parents.forget(at)
-	if _, isDir := a.made[at]; isDir {
-		for name := range a.made {
-			if name == at || strings.HasPrefix(name, at+"/") {
-				delete(a.made, name)
-			}
-		}
+	delete(a.copied, at)
+	err := unix.Unlinkat(dir, path.Base(at), 0)
+	if errors.Is(err, unix.EISDIR) {
+		a.forgetDirectories(at)
+		// os.RemoveAll follows no link either; below a descriptor it cannot leave the root.
+		err = os.RemoveAll(below(dir, path.Base(at)))
 	}
-	// os.RemoveAll follows no link either; below a descriptor it cannot leave the layer.
-	if err := os.RemoveAll(below(dir, path.Base(at))); err != nil {
-		return fmt.Errorf("remove what an earlier entry has made: %w", err)
+	if err != nil {
+		return fmt.Errorf("remove what is there already: %w", err)
 	}
 	return nil
+}
+
+// forgetDirectories drops what is remembered of a directory and those below it.
+func (a *applier) forgetDirectories(at string) {
+	isBelow := func(name string) bool { return name == at || strings.HasPrefix(name, at+"/") }
+	maps.DeleteFunc(a.made, func(name string, _ madeDir) bool { return isBelow(name) })
+	maps.DeleteFunc(a.opaque, func(name string, _ bool) bool { return isBelow(name) })
+	maps.DeleteFunc(a.copied, func(name string, _ bool) bool { return isBelow(name) })
 }
 
 // below names a file in a directory that is open, for calls that take no
@@ -197,21 +208,41 @@ func timespec(t time.Time) unix.Timespec {
 
 // directory makes a directory, or describes one that is there.
 func (a *applier) directory(dir int, e entry) error {
+	made := madeDir{modified: timespec(e.modified), known: true, listed: true}
+	if mode := e.mode & 0o7777; mode&0o700 != 0o700 { // without privileges nothing could be made in it
+		made.mode = &mode
+		e.mode |= 0o700
+	}
 	err := unix.Mkdirat(dir, e.base, e.mode&0o7777)
 	if errors.Is(err, unix.EEXIST) {
 		var st unix.Stat_t
 		if err := unix.Fstatat(dir, e.base, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			return &os.PathError{Op: "stat", Path: e.path, Err: err}
 		}
-		if err = nil; st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		if st.Mode&unix.S_IFMT != unix.S_IFDIR {
 			err = a.replaceByDirectory(dir, e)
+		} else {
+			err = a.clearXattrs(dir, e.base)
 		}
 	}
 	if err != nil {
 		return &os.PathError{Op: "mkdir", Path: e.path, Err: err}
 	}
-	a.made[e.path] = madeDir{timespec(e.modified), true}
+	a.made[e.path] = made
 	return describe(dir, e)
+}
+
+// clearXattrs removes the extended attributes that a directory of a layer has from an
+// earlier entry, or from the layer below: the last entry describes all of it.
+func (a *applier) clearXattrs(dir int, base string) error {
+	if !a.rules.marks {
+		return nil
+	}
+	there, err := xattrsOf(below(dir, base))
+	for name := range there {
+		err = errors.Join(err, unix.Lremovexattr(below(dir, base), name))
+	}
+	return err
 }
 
 // replaceByDirectory: what was there, a whiteout or a file, had hidden a directory
@@ -223,5 +254,5 @@ func (a *applier) replaceByDirectory(dir int, e entry) error {
 	if err := unix.Mkdirat(dir, e.base, e.mode&0o7777); err != nil {
 		return err
 	}
-	return a.setOpaque(below(dir, e.base))
+	return a.hideBelow(dir, e.path)
 }

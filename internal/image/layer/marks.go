@@ -1,11 +1,16 @@
 package layer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
+	"path"
+	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/image"
 )
 
 // This file owns overlay's marks, whiteouts and opaque directories, and the layer's
@@ -15,51 +20,144 @@ import (
 // below to hide. It hides nothing of this layer, in whatever order the entries
 // come.
 func (a *applier) hide(e entry) error {
-	if e.kind == opaque {
-		if e.dir == "." {
-			a.alone = true // overlay does not look for the mark on a layer's root: see finish
-			return nil
-		}
-		if _, st := a.below(e.dir); st == nil {
-			return nil
-		}
-		dir, err := a.parent(e.dir)
-		if err != nil {
-			return err
-		}
-		return a.setOpaque(below(dir, "."))
+	dir, err := a.resolve(e.dir)
+	if errors.Is(err, unix.ENOTDIR) {
+		return nil // below a file there is nothing
 	}
-	if _, st := a.below(e.path); st == nil {
-		return nil
-	}
-	dir, err := a.parent(e.dir)
 	if err != nil {
 		return err
 	}
-	return a.hideOne(dir, e.base)
-}
-
-func (a *applier) hideOne(dir int, base string) error {
-	err := unix.Mknodat(dir, base, unix.S_IFCHR, 0)
-	if !errors.Is(err, unix.EEXIST) {
-		if err != nil {
-			return &os.PathError{Op: "make the whiteout", Path: base, Err: err}
-		}
+	if e.kind == opaque && dir == "." {
+		return a.hideContent(below(a.root, "."), ".")
+	}
+	hidden := dir
+	if e.kind == whiteout {
+		hidden = path.Join(dir, e.base)
+	}
+	_, st := a.visible(hidden)
+	if st == nil || e.kind == opaque && st.Mode&unix.S_IFMT != unix.S_IFDIR || a.isHiddenByFile(dir) {
 		return nil
 	}
-	var st unix.Stat_t
-	if err := unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+	fd, err := a.descend(dir)
+	if err != nil {
 		return err
 	}
-	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		return a.setOpaque(below(dir, base))
+	if e.kind == opaque {
+		return a.hideContent(below(fd, "."), dir)
 	}
-	return nil // a file hides what is below it
+	return a.hideOne(fd, hidden)
 }
 
-func (a *applier) setOpaque(dir string) error {
+// isHiddenByFile reports whether this layer has a whiteout, or something else that is not
+// a directory, at a path or above it.
+func (a *applier) isHiddenByFile(at string) bool {
+	fd, err := openBelow(a.root, at, unix.O_DIRECTORY)
+	if err == nil {
+		_ = unix.Close(fd)
+	}
+	return errors.Is(err, unix.ENOTDIR)
+}
+
+// hideOne hides what the layers below have at a path. A directory of this layer that has
+// files of it stays, and shows no others.
+func (a *applier) hideOne(dir int, at string) error {
+	base := path.Base(at)
+	var st unix.Stat_t
+	err := unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW)
+	isDir := st.Mode&unix.S_IFMT == unix.S_IFDIR
+	switch {
+	case err != nil: // nothing is there
+	case !isDir && !a.copied[at]:
+		return nil // a file hides what is below it
+	default:
+		if isDir {
+			if own, err := a.dropMarks(below(dir, base), at); own || err != nil {
+				return errors.Join(err, a.setOpaque(dir, at))
+			}
+		}
+		if err := a.remove(dir, at); err != nil {
+			return err
+		}
+	}
+	if err := unix.Mknodat(dir, base, unix.S_IFCHR, 0); err != nil {
+		return &os.PathError{Op: "make the whiteout", Path: at, Err: err}
+	}
+	return nil
+}
+
+// hideContent hides what the layers below have in a directory.
+func (a *applier) hideContent(dir, at string) error {
+	if a.opaque[at] {
+		return nil
+	}
+	if _, err := a.dropMarks(dir, at); err != nil {
+		return err
+	}
+	a.opaque[at] = true
+	if at == "." { // overlay does not look for the mark on a layer's root: see finish
+		return nil
+	}
+	return setOpaqueXattr(dir, a.o.UserXattrs)
+}
+
+// dropMarks removes what this layer has below a directory only to hide something: now all
+// of the layers below is hidden there. It reports whether this layer has files in the
+// directory, or an entry for it.
+func (a *applier) dropMarks(dir, at string) (own bool, err error) {
+	own = a.made[at].listed
+	if a.opaque[at] && own {
+		return own, nil // it was done before
+	}
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return own, err
+	}
+	for _, f := range list {
+		file, name := dir+"/"+f.Name(), path.Join(at, f.Name())
+		var st unix.Stat_t
+		if err := unix.Lstat(file, &st); err != nil {
+			return own, &os.PathError{Op: "stat", Path: name, Err: err}
+		}
+		switch {
+		case f.IsDir():
+			ownBelow, err := a.dropMarks(file, name)
+			if err != nil {
+				return own, err
+			}
+			if own = own || ownBelow; ownBelow {
+				continue
+			}
+		case !image.IsWhiteout(&st) && !a.copied[name]:
+			own = true
+			continue
+		}
+		a.parents.forget(name)
+		a.forgetDirectories(name)
+		if err := os.Remove(file); err != nil {
+			return own, err
+		}
+	}
+	return own, nil
+}
+
+// hideBelow marks a directory that this archive made instead of something else, if the
+// layers below have one that it would show.
+func (a *applier) hideBelow(parent int, at string) error {
+	if _, st := a.below(at); st == nil {
+		return nil
+	}
+	return a.setOpaque(parent, at)
+}
+
+// setOpaque marks a directory: nothing of the layers below is seen in it.
+func (a *applier) setOpaque(parent int, at string) error {
+	a.opaque[at] = true
+	return setOpaqueXattr(below(parent, path.Base(at)), a.o.UserXattrs)
+}
+
+func setOpaqueXattr(dir string, user bool) error {
 	name := "trusted.overlay.opaque"
-	if a.o.UserXattrs {
+	if user {
 		name = "user.overlay.opaque"
 	}
 	if err := unix.Lsetxattr(dir, name, []byte("y"), 0); err != nil {
@@ -79,36 +177,70 @@ func (a *applier) rootDirectory() error {
 	if err := unix.Lstat(from, &st); err != nil {
 		return &os.PathError{Op: "stat", Path: from, Err: err}
 	}
-	a.made["."] = madeDir{st.Mtim, true}
+	a.made["."] = madeDir{modified: st.Mtim, known: true}
 	return copyMetadata(from, &st, a.root, ".")
 }
 
 func (a *applier) describeRoot(e entry) error {
-	a.made["."] = madeDir{timespec(e.modified), true}
+	a.made["."] = madeDir{modified: timespec(e.modified), known: true}
 	e.base = "."
+	if err := a.clearXattrs(a.root, e.base); err != nil {
+		return err
+	}
 	return describe(a.root, e)
 }
 
 // finish does what waits for the last entry.
 func (a *applier) finish(ctx context.Context) error {
-	if a.alone {
+	if a.rules.marks && a.opaque["."] {
 		if err := a.hideAll(); err != nil {
 			return err
 		}
 	}
+	var deferred []string
 	for name, d := range a.made {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if !d.known {
+		if d.mode != nil {
+			deferred = append(deferred, name)
 			continue
 		}
-		times := []unix.Timespec{d.modified, d.modified}
-		if err := unix.UtimesNanoAt(a.root, name, times, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-			return &os.PathError{Op: "set the times", Path: name, Err: err}
+		if err := a.setDirTimes(name, d); err != nil {
+			return err
+		}
+	}
+	// The deepest first: the mode may close the directory to its owner.
+	slices.SortFunc(deferred, func(x, y string) int { return cmp.Compare(y, x) })
+	for _, name := range deferred {
+		d := a.made[name]
+		if err := a.setDirMode(name, *d.mode); err != nil {
+			return &os.PathError{Op: "chmod", Path: name, Err: err}
+		}
+		if err := a.setDirTimes(name, d); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+func (a *applier) setDirTimes(name string, d madeDir) error {
+	if !d.known {
+		return nil
+	}
+	times := []unix.Timespec{d.modified, d.modified}
+	if err := unix.UtimesNanoAt(a.root, name, times, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return &os.PathError{Op: "set the times", Path: name, Err: err}
+	}
+	return nil
+}
+
+func (a *applier) setDirMode(name string, mode uint32) error {
+	fd, err := openBelow(a.root, name, unix.O_DIRECTORY)
+	if err != nil {
+		return err
+	}
+	return errors.Join(unix.Fchmodat(fd, ".", mode, 0), unix.Close(fd))
 }
 
 // hideAll hides what the layers below have in their root.

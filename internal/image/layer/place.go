@@ -61,13 +61,30 @@ func (p *parents) last() int {
 	return p.fds[len(p.fds)-1]
 }
 
+// parentOf opens the directory of an entry, and makes it, and those above it, where
+// there are none. If the path leads through a symbolic link, the entry gets the one that
+// does not. The descriptor is good until the next call.
+func (a *applier) parentOf(e *entry) (int, error) {
+	fd, err := a.descend(e.dir)
+	if !errors.Is(err, errLink) {
+		return fd, err
+	}
+	if e.dir, err = a.resolve(e.dir); err != nil {
+		return -1, err
+	}
+	e.path = path.Join(e.dir, e.base)
+	return a.descend(e.dir)
+}
+
+// errLink is the error of a path that leads through a symbolic link.
+var errLink = errors.New("is a symbolic link")
+
 // maxDepth bounds how many directories are kept open; a path of more components is
 // refused.
 const maxDepth = 512
 
-// parent opens a directory of the layer, and makes it, and those above it, where
-// the archive has not listed them.
-func (a *applier) parent(dir string) (int, error) {
+// descend opens a directory whose path leads through no symbolic link.
+func (a *applier) descend(dir string) (int, error) {
 	if dir == "." {
 		return a.root, nil
 	}
@@ -80,8 +97,8 @@ func (a *applier) parent(dir string) (int, error) {
 	for i := len(p.names); i < len(parts); i++ {
 		at := strings.Join(parts[:i+1], "/")
 		fd, err := openDir(p.last(), parts[i])
-		if errors.Is(err, unix.ENOENT) || errors.Is(err, errWhiteout) {
-			if err := a.implied(p.last(), at, errors.Is(err, errWhiteout)); err != nil {
+		if hidden := a.rules.marks && errors.Is(err, errWhiteout); hidden || errors.Is(err, unix.ENOENT) {
+			if err := a.implied(p.last(), at, hidden); err != nil {
 				return -1, err
 			}
 			fd, err = openDir(p.last(), parts[i])
@@ -101,52 +118,103 @@ const inLayer = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_N
 
 // openDir opens a directory by its one component.
 func openDir(dir int, name string) (int, error) {
-	fd, err := regularfile.PathIn(dir, name, unix.O_DIRECTORY|unix.O_NOFOLLOW, inLayer)
-	switch {
-	case errors.Is(err, unix.ELOOP):
-		return -1, fmt.Errorf("%w: is a symbolic link, which a layer's paths must not lead through", ErrRefused)
-	case errors.Is(err, unix.ENOTDIR):
-		var st unix.Stat_t
-		if unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
-			switch {
-			case image.IsWhiteout(&st):
-				return -1, errWhiteout
-			case st.Mode&unix.S_IFMT == unix.S_IFLNK:
-				return -1, fmt.Errorf("%w: is a symbolic link, which a layer's paths must not lead through", ErrRefused)
-			}
-		}
-		return -1, fmt.Errorf("%w: is no directory", ErrRefused)
+	fd, err := openBelow(dir, name, unix.O_DIRECTORY)
+	if !errors.Is(err, unix.ELOOP) && !errors.Is(err, unix.ENOTDIR) {
+		return fd, err
 	}
-	return fd, err
+	var st unix.Stat_t
+	switch err := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW); {
+	case err != nil:
+		return -1, err
+	case image.IsWhiteout(&st):
+		return -1, errWhiteout
+	case st.Mode&unix.S_IFMT == unix.S_IFLNK:
+		return -1, errLink
+	}
+	return -1, fmt.Errorf("%w: %w", ErrRefused, unix.ENOTDIR)
 }
 
-// implied makes a directory that the archive has not listed. It is only there to
-// hold another, so it gets the owner, mode, times and attributes of the directory
+// openBelow opens a path for reference only. No component of it may be a symbolic link;
+// the last one is opened itself if it is one.
+func openBelow(dir int, name string, flags int) (int, error) {
+	return regularfile.PathIn(dir, name, flags|unix.O_NOFOLLOW, inLayer)
+}
+
+// implied makes a directory that the archive has not listed. In a layer it is only there
+// to hold another file, so it gets the owner, mode, times and attributes of the directory
 // below it, which overlay would not show otherwise.
 func (a *applier) implied(dir int, at string, hidden bool) error {
 	base := path.Base(at)
-	if hidden {
-		if err := unix.Unlinkat(dir, base, 0); err != nil {
-			return &os.PathError{Op: "remove the whiteout", Path: at, Err: err}
+	var from string
+	var st *unix.Stat_t
+	if !hidden {
+		if from, st = a.visible(at); st != nil && st.Mode&unix.S_IFMT == unix.S_IFLNK {
+			return errLink
 		}
+	} else if err := unix.Unlinkat(dir, base, 0); err != nil {
+		return &os.PathError{Op: "remove the whiteout", Path: at, Err: err}
 	}
 	if err := unix.Mkdirat(dir, base, 0o755); err != nil {
 		return &os.PathError{Op: "mkdir", Path: at, Err: err}
 	}
-	var d madeDir
-	if hidden {
-		if err := a.setOpaque(below(dir, base)); err != nil {
-			return err
-		}
-	} else if from, st := a.below(at); st != nil && st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		if err := copyMetadata(from, st, dir, base); err != nil {
-			return fmt.Errorf("directory %s: %w", at, err)
-		}
+	d := madeDir{}
+	var err error
+	if st != nil && st.Mode&unix.S_IFMT == unix.S_IFDIR {
 		d.modified, d.known = st.Mtim, true
+		err = copyMetadata(from, st, dir, base)
+	} else {
+		err = a.describeImplied(dir, base, &d)
+	}
+	if hidden && err == nil {
+		err = a.hideBelow(dir, at)
+	}
+	if err != nil {
+		return fmt.Errorf("directory %s: %w", at, err)
 	}
 	a.made[at] = d
 	return nil
 }
 
-// below finds what is seen at a path in the layers below; nil if there is nothing.
+// describeImplied gives a directory of which nothing is known the time that the caller
+// wants. Else it is as mkdir(2) made it, which may take the group and the set-group-ID bit
+// of the directory above, but for the umask.
+func (a *applier) describeImplied(dir int, base string, d *madeDir) error {
+	if t := a.rules.time; t != nil {
+		d.modified, d.known = timespec(*t), true
+	}
+	var st unix.Stat_t
+	if err := unix.Fstatat(dir, base, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return err
+	}
+	if st.Mode&0o755 == 0o755 {
+		return nil
+	}
+	return unix.Fchmodat(dir, base, st.Mode&0o7777|0o755, 0)
+}
+
+// below finds what the layers below have at a path; nil if there is nothing.
 func (a *applier) below(at string) (string, *unix.Stat_t) { return image.Stack(a.o.Parents).At(at) }
+
+// visible finds what a path shows of the layers below. The caller has looked whether
+// this layer has something else there, or a whiteout above it.
+func (a *applier) visible(at string) (string, *unix.Stat_t) {
+	if len(a.o.Parents) == 0 || a.isHidden(at) {
+		return "", nil
+	}
+	return a.below(at)
+}
+
+// isHidden reports whether a directory above a path is opaque.
+func (a *applier) isHidden(at string) bool {
+	if len(a.opaque) == 0 {
+		return false
+	}
+	for dir := path.Dir(at); ; dir = path.Dir(dir) {
+		if a.opaque[dir] {
+			return true
+		}
+		if dir == "." {
+			return false
+		}
+	}
+}

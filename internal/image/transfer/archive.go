@@ -18,6 +18,7 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/compression"
 	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/layer"
@@ -45,13 +46,15 @@ type Archive struct {
 	blobs  map[string]string        // of docker's archives: digest → member
 	docs   map[string][]byte        // documents that were made up for them
 	hashed map[string]digest.Digest // members that were read for their digests
+
+	decompress map[string]bool // digests of blobs that are compressed in the archive, and not in the store
 }
 
 // OpenArchive opens an OCI image layout, a directory or a tar archive, compressed
 // or not, or an archive of `docker save`. "-" is standard input. It may spool into
 // a file in the directory aside, which has no name.
 func OpenArchive(ctx context.Context, name, aside string) (*Archive, []Found, error) {
-	a := &Archive{blobs: map[string]string{}, docs: map[string][]byte{}, hashed: map[string]digest.Digest{}}
+	a := &Archive{blobs: map[string]string{}, docs: map[string][]byte{}, hashed: map[string]digest.Digest{}, decompress: map[string]bool{}}
 	info, err := os.Stat(name)
 	switch {
 	case name != "-" && err != nil:
@@ -133,6 +136,10 @@ func (a *Archive) Open(_ context.Context, d oci.Descriptor, offset int64) (io.Re
 		}
 		name = path.Join("blobs", "sha256", d.Digest.Encoded())
 	}
+	if a.decompress[d.Digest.String()] {
+		content, err := a.openPlain(name)
+		return content, 0, err
+	}
 	f, err := a.open(name)
 	if err != nil {
 		return nil, 0, err
@@ -195,12 +202,12 @@ func seekable(ctx context.Context, f *os.File, aside string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	var first [4]byte
+	var first [compression.HeadSize]byte
 	if info.Mode().IsRegular() {
 		if _, err := f.ReadAt(first[:], 0); err != nil && err != io.EOF {
 			return nil, err
 		}
-		if layer.Detect(first[:]) == layer.Plain {
+		if !compression.IsCompressed(first[:]) {
 			return f, nil
 		}
 	}
@@ -241,7 +248,7 @@ func (m *members) list(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		name := path.Clean("/" + h.Name)[1:]
+		name := memberName(h.Name)
 		switch h.Typeflag {
 		case tar.TypeReg:
 			at, err := m.file.Seek(0, io.SeekCurrent)
@@ -252,7 +259,7 @@ func (m *members) list(ctx context.Context) error {
 		case tar.TypeSymlink: // docker save wrote a layer once, and links for the others that are equal
 			m.at[name] = member{link: path.Join("/", path.Dir(name), h.Linkname)[1:]}
 		case tar.TypeLink:
-			m.at[name] = member{link: path.Clean("/" + h.Linkname)[1:]}
+			m.at[name] = member{link: memberName(h.Linkname)}
 		}
 	}
 	return fmt.Errorf("more than %d members", maxMembers)

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,9 +13,9 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/minirun/minirun/internal/compression"
 	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/image/layer"
 )
 
 // saved is an entry of manifest.json in an archive of `docker save`
@@ -50,7 +51,7 @@ func (a *Archive) dockerImage(ctx context.Context, one saved) (Found, error) {
 	if err := errors.Join(ctx.Err(), image.CheckManifest(len(one.Layers))); err != nil {
 		return Found{}, err
 	}
-	config, err := a.read(path.Clean(one.Config))
+	config, err := a.read(memberName(one.Config))
 	if err != nil {
 		return Found{}, fmt.Errorf("its Config: %w", err)
 	}
@@ -63,7 +64,7 @@ func (a *Archive) dockerImage(ctx context.Context, one saved) (Found, error) {
 	}
 	m := oci.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest, Config: a.made(oci.MediaTypeImageConfig, config), Layers: []oci.Descriptor{}}
 	for n, name := range one.Layers {
-		d, err := a.dockerLayer(ctx, path.Clean(name), c.RootFS.DiffIDs[n])
+		d, err := a.dockerLayer(ctx, memberName(name), c.RootFS.DiffIDs[n])
 		if err != nil {
 			return Found{}, fmt.Errorf("its Layers[%d]: %w", n, err)
 		}
@@ -75,6 +76,9 @@ func (a *Archive) dockerImage(ctx context.Context, one saved) (Found, error) {
 	}
 	f := Found{Desc: a.made(oci.MediaTypeImageManifest, manifest)}
 	for _, tag := range one.RepoTags {
+		if tag == "<none>:<none>" { // Docker's and Podman's text for no name
+			continue
+		}
 		name, err := image.ParseName(tag)
 		if err != nil {
 			return Found{}, err
@@ -84,6 +88,9 @@ func (a *Archive) dockerImage(ctx context.Context, one saved) (Found, error) {
 	return f, nil
 }
 
+// memberName is a name as the list of members has it.
+func memberName(name string) string { return path.Clean("/" + name)[1:] }
+
 // made keeps a document as a blob of the archive.
 func (a *Archive) made(mediaType string, text []byte) oci.Descriptor {
 	d := oci.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(text), Size: int64(len(text))}
@@ -91,33 +98,88 @@ func (a *Archive) made(mediaType string, text []byte) oci.Descriptor {
 	return d
 }
 
-// dockerLayer describes a layer. One that is not compressed, the rule, has its
-// diff ID as digest, which is verified when it is stored; another must be read.
+// dockerLayer describes a layer. One that is not compressed, the rule, has its diff ID
+// as digest, which is verified when it is stored; another must be read. There is no media
+// type for bzip2 and xz, so such a layer is stored without compression.
 func (a *Archive) dockerLayer(ctx context.Context, name string, diffID digest.Digest) (oci.Descriptor, error) {
 	f, err := a.open(name)
 	if err != nil {
 		return oci.Descriptor{}, err
 	}
 	defer func() { _ = f.Close() }()
-	size, err := f.Seek(0, io.SeekEnd)
+	format, size, err := inspectMember(f)
 	if err != nil {
 		return oci.Descriptor{}, err
 	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return oci.Descriptor{}, err
-	}
-	var begin [4]byte
-	if _, err := io.ReadFull(f, begin[:]); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
-		return oci.Descriptor{}, err
-	}
-	d := oci.Descriptor{MediaType: mediaTypes[layer.Detect(begin[:])], Digest: diffID, Size: size}
-	if layer.Detect(begin[:]) != layer.Plain {
+	d := oci.Descriptor{MediaType: mediaTypes[format], Digest: diffID, Size: size}
+	switch format {
+	case compression.Plain:
+	case compression.Bzip2, compression.XZ:
+		d.MediaType = oci.MediaTypeImageLayer
+		if d.Size, err = a.plainSize(ctx, name); err != nil {
+			return oci.Descriptor{}, fmt.Errorf("%s: %w", name, err)
+		}
+		a.decompress[diffID.String()] = true
+	default:
 		if d.Digest, err = a.digestOf(ctx, name, f); err != nil {
 			return oci.Descriptor{}, err
 		}
 	}
 	a.blobs[d.Digest.String()] = name
 	return d, nil
+}
+
+// inspectMember returns how a member is compressed, and its size.
+func inspectMember(f io.ReadSeeker) (compression.Format, int64, error) {
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return compression.Plain, 0, err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return compression.Plain, 0, err
+	}
+	var head [compression.HeadSize]byte
+	n, err := io.ReadFull(f, head[:])
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return compression.Plain, 0, err
+	}
+	return compression.Detect(head[:n]), size, nil
+}
+
+// plainSize decompresses a member to count its bytes.
+func (a *Archive) plainSize(ctx context.Context, name string) (int64, error) {
+	content, err := a.openPlain(name)
+	if err != nil {
+		return 0, err
+	}
+	size, err := io.Copy(io.Discard, ctxio.NewReader(ctx, content))
+	return size, errors.Join(err, content.Close())
+}
+
+// openPlain opens the uncompressed content of a member.
+func (a *Archive) openPlain(name string) (io.ReadCloser, error) {
+	f, err := a.open(name)
+	if err != nil {
+		return nil, err
+	}
+	content, _, release, err := compression.Open(bufio.NewReaderSize(f, 256<<10))
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &plainMember{content, f, release}, nil
+}
+
+// plainMember is the uncompressed content of a member.
+type plainMember struct {
+	io.Reader
+	file    io.Closer
+	release func()
+}
+
+// Close implements io.Closer.
+func (m *plainMember) Close() error {
+	m.release()
+	return m.file.Close()
 }
 
 // digestOf reads a member once, however many images have it as a layer.
@@ -135,6 +197,7 @@ func (a *Archive) digestOf(ctx context.Context, name string, f io.ReadSeeker) (d
 	return d, err
 }
 
-var mediaTypes = map[layer.Compression]string{
-	layer.Plain: oci.MediaTypeImageLayer, layer.Gzip: oci.MediaTypeImageLayerGzip, layer.Zstd: oci.MediaTypeImageLayerZstd,
+// mediaTypes are those of layers; there is none for the other formats.
+var mediaTypes = map[compression.Format]string{
+	compression.Plain: oci.MediaTypeImageLayer, compression.Gzip: oci.MediaTypeImageLayerGzip, compression.Zstd: oci.MediaTypeImageLayerZstd,
 }

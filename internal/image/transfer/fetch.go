@@ -5,6 +5,7 @@
 //	correct.go   what registries answer differently from the specification
 //	archive.go   sources: an OCI directory, a tar archive of one
 //	docker.go    sources: an archive of `docker save`
+//	foreign.go   blobs that are in a descriptor, or where its URLs say
 //	push.go      to a registry
 //	save.go      to an archive that Docker and OCI tools read, or to a directory
 //	tarball.go   a root file system → an image
@@ -217,7 +218,7 @@ func (f *fetcher) blob(ctx context.Context, d oci.Descriptor) error {
 	}
 	more, done := f.progress.Begin(short(d.Digest.String()), d.Size)
 	err := f.store.PutBlob(ctx, d, func(ctx context.Context, offset int64) (io.ReadCloser, int64, error) {
-		return f.from.Open(ctx, d, offset)
+		return f.open(ctx, d, offset)
 	}, more)
 	done(err)
 	return err
@@ -238,7 +239,7 @@ func (f *fetcher) document(ctx context.Context, d oci.Descriptor) ([]byte, error
 		return nil, fmt.Errorf("manifest %s: %d bytes are more than the %d that are read", d.Digest, d.Size, maxDocument)
 	}
 	err := f.store.PutBlob(ctx, d, func(ctx context.Context, offset int64) (io.ReadCloser, int64, error) {
-		return f.from.Open(ctx, d, offset)
+		return f.open(ctx, d, offset)
 	}, func(int64) {})
 	if err != nil {
 		return nil, err

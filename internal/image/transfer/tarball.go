@@ -1,8 +1,10 @@
 package transfer
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,6 +20,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/minirun/minirun/internal/compression"
 	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image/configure"
 	"github.com/minirun/minirun/internal/image/ingest"
@@ -67,6 +70,11 @@ func storeLayer(ctx context.Context, s *ingest.Store, archive io.Reader) (d oci.
 		_ = f.Close()
 		_ = os.Remove(f.Name()) // fails if it has become a blob
 	}()
+	archive, release, err := withMediaType(archive)
+	if err != nil {
+		return d, "", err
+	}
+	defer release()
 	plain, err := layer.NewReader(ctx, io.TeeReader(archive, f))
 	if err != nil {
 		return d, "", err
@@ -82,7 +90,7 @@ func storeLayer(ctx context.Context, s *ingest.Store, archive io.Reader) (d oci.
 	if d.Size, err = f.Seek(0, io.SeekCurrent); err != nil {
 		return d, "", err
 	}
-	if d.Digest = digest.Digest(diff); plain.Compression != layer.Plain {
+	if d.Digest = digest.Digest(diff); plain.Compression != compression.Plain {
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			return d, "", err
 		}
@@ -95,6 +103,21 @@ func storeLayer(ctx context.Context, s *ingest.Store, archive io.Reader) (d oci.
 		return d, "", err
 	}
 	return d, digest.Digest(diff), s.AdoptBlob(f, d)
+}
+
+// withMediaType returns an archive as a layer may be compressed. There is no media type
+// for bzip2 and xz: these are decompressed.
+func withMediaType(archive io.Reader) (as io.Reader, release func(), err error) {
+	buffered := bufio.NewReaderSize(archive, 256<<10)
+	head, err := buffered.Peek(compression.HeadSize)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, nil, err
+	}
+	if mediaTypes[compression.Detect(head)] != "" {
+		return buffered, func() {}, nil
+	}
+	content, _, release, err := compression.Open(buffered)
+	return content, release, err
 }
 
 // change applies one instruction to a configuration.

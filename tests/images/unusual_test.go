@@ -1,0 +1,87 @@
+package images
+
+import (
+	"cmp"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// An unusual archive is one that the tools of a decade have written, or may write.
+type unusual struct {
+	make     func(t *testing.T) string
+	files    string // that the image has, sorted; "" stands for filesOfTwoLayers
+	onlyLoad bool   // umoci does not unpack it
+}
+
+const (
+	filesOfTwoLayers = "a a/f b"
+	nothing          = "nothing"
+)
+
+// TestUnusualArchives: `load` takes them, and what it saves has the same files for umoci,
+// by way of skopeo.
+func TestUnusualArchives(t *testing.T) {
+	cases := map[string]unusual{}
+	for _, list := range []map[string]unusual{dockerArchives(), ociArchives(), unusualLayers(), compressedArchives()} {
+		maps.Copy(cases, list)
+	}
+	if len(cases) < 60 {
+		t.Fatalf("%d cases", len(cases))
+	}
+	s, second := newStore(t), newStore(t)
+	if err := os.Chmod(s.Host, 0o700); err != nil { // where other users get in, the root's mode is 0700
+		t.Fatal(err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(cases)) {
+		t.Run(name, func(t *testing.T) {
+			c := cases[name]
+			here := &store{s.Bundle, t, s.dir}
+			image, got := here.loadAndList(c.make(t))
+			want := strings.NewReplacer(nothing, "", " ", " /").Replace("/" + cmp.Or(c.files, filesOfTwoLayers))
+			if names := strings.Join(slices.Sorted(maps.Keys(got))[1:], " "); names != strings.TrimSuffix(want, "/") {
+				t.Errorf("it has %s; want %s", names, want)
+			}
+			if !c.onlyLoad {
+				roundTrip(t, here, &store{second.Bundle, t, second.dir}, image, got)
+			}
+		})
+	}
+	s.check()
+	second.check()
+}
+
+// loadAndList loads an archive, and describes the files of its first image.
+func (s *store) loadAndList(archive string) (image string, files map[string]string) {
+	s.t.Helper()
+	path := filepath.Join(s.t.TempDir(), "archive")
+	write(s.t, path, archive)
+	line, _, _ := strings.Cut(s.do("load", "-q", path), "\n")
+	image = strings.Fields(line)[0]
+	out := filepath.Join(s.Host, "unpacked")
+	defer os.RemoveAll(out)
+	s.do("unpack", image, out)
+	return image, tree(s.t, out)
+}
+
+// roundTrip saves an image, has skopeo copy it, umoci unpack it, and another store load it.
+func roundTrip(t *testing.T, s, second *store, image string, want map[string]string) {
+	t.Helper()
+	need(t, "skopeo", "skopeo")
+	need(t, "umoci", "umoci")
+	dir := t.TempDir()
+	saved := filepath.Join(dir, "saved.tar")
+	s.do("save", "-q", "-o", saved, image)
+	// umoci 0.4.7 knows gzip only: skopeo gives it this compression of the same archives.
+	tool(t, "skopeo", "--insecure-policy", "copy", "-q", "--dest-compress", "--dest-compress-format", "gzip", "oci-archive:"+saved, "oci:"+dir+"/layout:x")
+	tool(t, "skopeo", "--insecure-policy", "copy", "-q", "docker-archive:"+saved, "dir:"+dir+"/dir")
+	tool(t, "umoci", "unpack", "--image", dir+"/layout:x", dir+"/umoci")
+	if difference := differences(comparable(want, true), comparable(tree(t, dir+"/umoci/rootfs"), true)); difference != "" {
+		t.Error(difference)
+	}
+	second.do("load", "-q", saved)
+	second.do("load", "-q", dir+"/layout")
+}
