@@ -63,7 +63,7 @@ func (g *generator) makeContext() {
 	for range 5 + g.IntN(9) {
 		g.makeEntry()
 	}
-	if g.chance(20) {
+	if g.chance(30) {
 		g.makeArchive()
 	}
 	for g.chance(15) {

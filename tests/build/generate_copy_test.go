@@ -12,15 +12,15 @@ func (g *generator) copyFiles() string {
 	switch n := g.IntN(100); {
 	case n < 7:
 		return g.copyDocument()
-	case n < 12 && len(g.files.all('t')) > 0:
+	case n < 16 && len(g.files.all('t')) > 0:
 		return fmt.Sprintf("ADD %s%s %s", g.flags("ADD"), g.files.all('t')[0], g.destination(true))
-	case n < 30 && len(g.stages) > 1:
+	case n < 32 && len(g.stages) > 1:
 		return g.copyFromStage()
-	case n < 33 && g.other:
+	case n < 36 && g.other:
 		return fmt.Sprintf("COPY --from=other %s%s %s", g.flags("COPY"), g.one("a", "d", ".", "*", "d/*", "d/l", "a d", "/"), g.destination(true))
-	case n < 36:
-		return g.copyParents()
 	case n < 40:
+		return g.copyParents()
+	case n < 44:
 		return g.copyExcluding()
 	}
 	word := g.one("COPY", "COPY", "COPY", "COPY", "COPY", "ADD", "copy")

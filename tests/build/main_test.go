@@ -19,7 +19,8 @@
 //	share_*test.go   caches in directories, registries and images; damaged ones
 //	why_test.go      what --explain says of it; what is fetched; lost power
 //	random_test.go   random edits: the cache against none
-//	differential_test.go random Dockerfiles: minirun against BuildKit; generate_test.go: what they are made of
+//	differential_test.go random Dockerfiles: minirun against BuildKit; generate*_test.go: what they are made of;
+//	                 layers_test.go: what is compared
 //	kill_test.go     builds that are killed
 //	safety*_test.go  what a build must not reach
 //	output_test.go   --output, --annotation, attestations, what is told of a result
