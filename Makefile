@@ -15,7 +15,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 export CGO_ENABLED := 0
 
-.PHONY: help build test test-v2 test-vm vm bench bench-start lint fuzz fuzz-compare soak install uninstall clean hello
+.PHONY: help build test test-v2 test-vm vm bench bench-start lint fuzz fuzz-compare fuzz-build soak install uninstall clean hello
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -58,6 +58,10 @@ fuzz: ## every fuzz test for FUZZTIME (30s)
 fuzz-compare: build ## 10,000 random bundles under minirun and runc 1.5, as root: half an hour
 	MINIRUN=$(abspath $(BIN))/minirun COMPARE_CRUN=0 COMPARE_FUZZ=$${COMPARE_FUZZ:-10000} \
 		$(GO) test -tags $(TAGS) -count=1 -timeout 3h -v -run TestFuzz ./tests/compare
+
+fuzz-build: build ## 5,000 random Dockerfiles under minirun and BuildKit v0.34.2, as root: half an hour
+	MINIRUN=$(abspath $(BIN))/minirun MINIRUN_BUILDS=$${MINIRUN_BUILDS:-5000} \
+		$(GO) test -tags $(TAGS) -count=1 -timeout 3h -v -parallel $${MINIRUN_PARALLEL:-4} -run 'TestDifferential$$' ./tests/build
 
 soak: build ## 20,000 mixed commands over an hour, as root: nothing may grow
 	MINIRUN=$(abspath $(BIN))/minirun MINIRUN_SOAK=$${MINIRUN_SOAK:-1h} \

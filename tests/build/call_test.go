@@ -77,7 +77,7 @@ func TestCallOracle(t *testing.T) {
 		t.Skip("MINIRUN_BUILDCTL and MINIRUN_BUILDKITD are not set: golden-call/ is as BuildKit v0.34.2 has made it")
 	}
 	testbundleRoot(t)
-	o := &buildkit{buildctl, address, layouts(t), newShelf(t)}
+	o := newBuildkit(t, buildctl, address)
 	for _, family := range callFamilies(t) {
 		var out strings.Builder
 		for _, d := range corpus(t, family) {

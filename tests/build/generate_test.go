@@ -3,40 +3,65 @@ package build
 import (
 	"fmt"
 	"math/rand/v2"
+	"path"
 	"slices"
 	"strings"
 )
 
 // A generator writes plausible Dockerfiles: names are few, so that instructions meet
-// the files of those before them.
+// the files that others made, and most sources exist.
 type generator struct {
 	*rand.Rand
 	out    *generated
-	stage  int
-	stages int
-	bases  []string   // of the stages so far
-	files  []string   // of the context
-	made   [][]string // paths that each stage has
+	files  *contextModel
+	stages []*stageModel
+	other  bool // there is another context, of this name
 }
+
+// A stageModel is what the generator knows of a stage.
+type stageModel struct {
+	shell   bool     // it has a shell
+	root    bool     // RUN is root
+	workdir string   // "": unknown
+	paths   []string // files and directories that it has
+	trigger bool     // it has ONBUILD
+}
+
+func (g *generator) stage() *stageModel { return g.stages[len(g.stages)-1] }
 
 // generate makes the case of a seed.
 func generate(name string, seed uint64) *generated {
-	g := &generator{Rand: rand.New(rand.NewPCG(seed, 1)), out: &generated{name: name}}
-	g.context()
-	g.stages = 1 + g.IntN(3)
-	if g.chance(30) {
-		g.line("ARG VERSION=global")
+	g := &generator{Rand: rand.New(rand.NewPCG(seed, 2)), out: &generated{name: name}}
+	g.makeContext()
+	if g.other = g.chance(6); g.other {
+		g.command("OTHER/d", "echo other > OTHER/a; ln -s ../a OTHER/d/l; echo two > OTHER/d/b; ln OTHER/a OTHER/d/h")
 	}
-	for ; g.stage < g.stages; g.stage++ {
-		g.from()
+	if g.chance(3) {
+		g.line(g.one("# check=skip=all", "# escape=`", "# a comment", "# unknown=directive\n"))
+	}
+	for g.chance(25) {
+		g.line(g.one("ARG VERSION=global", "ARG BASE=base", "ARG NAME", `ARG NAME=global Q="a b"`, "ARG EMPTY="))
+	}
+	count := 1 + g.IntN(3)
+	for n := range count {
+		g.from(n)
 		for range 2 + g.IntN(5) {
+			if g.chance(1) {
+				g.line(g.mistake())
+			}
 			g.line(g.instruction())
 		}
 	}
-	for _, a := range []string{"--build-arg=VERSION=given", "--build-arg=NAME=", "--label=l=cli"} {
-		if g.chance(12) {
+	for _, a := range []string{"--build-arg=VERSION=given", "--build-arg=NAME=", "--label=l=cli", "--build-arg=HTTP_PROXY=http://p", "--build-arg=A=x"} {
+		if g.chance(8) {
 			g.out.args = append(g.out.args, a)
 		}
+	}
+	if g.other {
+		g.out.args = append(g.out.args, "--build-context=other=OTHER")
+	}
+	if count > 1 && g.chance(8) {
+		g.out.args = append(g.out.args, fmt.Sprintf("--target=s%d", g.IntN(count)))
 	}
 	return g.out
 }
@@ -45,149 +70,110 @@ func (g *generator) line(text string)          { g.out.lines = append(g.out.line
 func (g *generator) chance(percent int) bool   { return g.IntN(100) < percent }
 func (g *generator) one(list ...string) string { return list[g.IntN(len(list))] }
 
-// context makes files, links and a .dockerignore.
-func (g *generator) context() {
-	for range 4 + g.IntN(8) {
-		dir := g.one("", "", "d/", "d/", "e/", "d/s/", "lib/", "etc/")
-		base := dir + g.one("a", "b", "c.txt", "x.md", ".hidden", "f g")
-		make := "mkdir -p ./" + dir + "; "
-		switch g.IntN(12) {
-		case 0:
-			target := g.one("a", "../a", "s", "d", "../d", "nowhere", "/etc/passwd", "/d/a", "../../outside")
-			link := dir + g.one("l", "m")
-			g.file(make+"ln -sfn "+target+" "+link, link)
-		case 1:
-			g.file(make + fmt.Sprintf("[ -f %s ] && ln -f %s %sh", g.one("a", "d/a", "b"), g.one("a", "d/a", "b"), dir))
-		case 2:
-			g.file(make + fmt.Sprintf("mkdir -p ./%s%s", dir, g.one("empty", "s")))
-		case 3:
-			g.file(make + fmt.Sprintf("chmod %s ./%s", g.one("700", "1777", "750", "2755"), dir))
-		default:
-			text := make + fmt.Sprintf("echo %s > '%s'", g.one("one", "two", "three"), base)
-			if g.chance(20) {
-				text += fmt.Sprintf("; chmod %s '%s'", g.one("600", "755", "4755"), base)
-			}
-			g.file(text, strings.TrimSuffix(dir+"*", "/*"), strings.ReplaceAll(base, " ", "?"))
+func (g *generator) from(n int) {
+	s := &stageModel{root: true, workdir: "/"}
+	word := g.one("FROM ", "FROM ", "FROM ", "from ", "FROM --platform=$BUILDPLATFORM ")
+	if n > 0 && g.chance(35) {
+		i := g.IntN(n)
+		*s = *g.stages[i]
+		s.paths = slices.Clone(s.paths)
+		g.line(fmt.Sprintf("%ss%d AS s%d", word, i, n))
+	} else {
+		base := g.one("base", "base", "base", "base", "configured", "configured", "scratch", "scratch", "onbuild")
+		if base == "onbuild" && !slices.Contains(g.files.visible, "f") { // its trigger copies it
+			base = "base"
 		}
+		switch base {
+		case "scratch":
+			word = "FROM "
+		case "configured":
+			s.root, s.workdir = false, "/home/app"
+			fallthrough
+		default:
+			s.shell = true
+			s.paths = []string{"/etc/passwd", "/home", "/etc", "/tmp"}
+		}
+		if slices.Contains(g.out.lines, "ARG BASE=base") && g.chance(50) {
+			base = g.one("$BASE", "${BASE}", "${BASE:-scratch}")
+			s.shell, s.root, s.workdir = true, true, "/"
+		}
+		g.line(fmt.Sprintf("%s%s AS s%d", word, base, n))
 	}
-	if g.chance(10) {
-		g.file("mkdir t; mkdir t/in; echo 1 > t/in/f; ln -s f t/in/l; ln t/in/f t/in/h; tar -C t --sort=name --numeric-owner --mtime=@0 -cf - in | gzip -n > t.tgz; rm -r t")
-	}
-	for range g.IntN(4) * g.IntN(2) {
-		g.out.ignore = append(g.out.ignore, g.one("a", "d", "d/*", "**/a", "!d/a", "*.md", "!x.md", "d/s", "l", "**/.hidden", "!**/c.txt", "e/*", "# x", "lib/"))
-	}
-}
-
-// file adds a command that makes files.
-func (g *generator) file(command string, names ...string) {
-	g.out.context = append(g.out.context, command)
-	g.files = append(g.files, names...)
-}
-
-func (g *generator) from() {
-	base := g.one("base", "base", "base", "configured", "scratch", "onbuild")
-	if base == "onbuild" && g.chance(70) { // its trigger copies a file f
-		base = "base"
-	}
-	if g.stage > 0 && g.chance(30) {
-		i := g.IntN(g.stage)
-		g.line(fmt.Sprintf("FROM s%d AS s%d", i, g.stage))
-		g.bases = append(g.bases, g.bases[i])
-		g.made = append(g.made, slices.Clone(g.made[i]))
-		return
-	}
-	g.line(fmt.Sprintf("FROM %s AS s%d", base, g.stage))
-	g.bases = append(g.bases, base)
-	g.made = append(g.made, nil)
+	g.stages = append(g.stages, s)
 }
 
 func (g *generator) instruction() string {
-	switch n := g.IntN(20); {
-	case n < 9:
+	switch n := g.IntN(40); {
+	case n < 19:
 		return g.copyFiles()
-	case n < 11 && g.bases[g.stage] == "base":
+	case n < 20 && g.stage().shell:
 		return g.run()
-	case n < 13:
-		return g.one("WORKDIR /w", "WORKDIR sub", "WORKDIR /w/x/y", "WORKDIR ..", "WORKDIR $DIR", "WORKDIR /tmp", "WORKDIR ${NAME:-/def}", "WORKDIR /home/app/")
-	case n < 15:
-		return g.one("ENV NAME=env", "ENV DIR=/var/d VERSION=env", "ENV PATH=/opt/bin:$PATH", "ENV A=$VERSION B=${NAME:-none} C='$A'", "ENV OLD style value", `ENV Q="a b" R=c\ d`)
-	case n < 17:
-		return g.one("ARG VERSION", "ARG VERSION=stage", "ARG NAME=arg DIR=/argdir", "ARG X=${VERSION}-x", "ARG BASE_VAR=arg", "ARG TARGETARCH")
-	case n < 18:
-		return g.one("USER app", "USER 1000", "USER 5:6", "USER root", "USER unknown", "USER app:www-data")
+	case n < 25:
+		return g.changeDirectory()
+	case n < 29:
+		return "ENV " + g.one("NAME=env", "DIR=/var/d VERSION=env", "PATH=/opt/bin:$PATH", "A=$VERSION B=${NAME:-none} C='$A'", "OLD style value", `Q="a b" R=c\ d`,
+			"A=1 B=$A", "VERSION=${VERSION:+set}", `A="${VERSION}" B=\$A`, "V1=${VERSION#*l} V2=${VERSION%l*}", "V3=${VERSION/l/L} V4=${NAME-unset}", "EMPTY=", `J='a "b"'`,
+			"PWDIR=$PWD", "A=a \\\n  B=b \\\n  # comment\n  C=c", "TARGET=$TARGETARCH")
+	case n < 33:
+		return "ARG " + g.one("VERSION", "VERSION=stage", "NAME=arg DIR=/argdir", "X=${VERSION}-x", "BASE_VAR=arg", "TARGETARCH", "A", "A=arg", "EMPTY", `Q="x y" R='$A'`, "A=${A:-again}", "BASE", "V=${VERSION:?none}", "SOURCE_DATE_EPOCH=5")
+	case n < 34:
+		user := g.one("app", "1000", "5:6", "root", "0", "unknown", "app:www-data", "${NOBODY:-app}", "1000:33")
+		g.stage().root = user == "root" || user == "0"
+		return "USER " + user
 	}
 	return g.settings()
 }
 
+func (g *generator) changeDirectory() string {
+	dir := g.one("/w", "sub", "/w/x/y", "..", "$DIR", "/tmp", "${NOTHING:-/def}", "/home/app/", ".", "/x/", "$EMPTY", "rel/../other", `"/quoted"`, "/l2", "/w//d/./")
+	s := g.stage()
+	switch {
+	case strings.ContainsAny(dir, `$"`):
+		s.workdir = ""
+	case dir[0] == '/':
+		s.workdir = path.Clean(dir)
+	case s.workdir != "":
+		s.workdir = path.Join(s.workdir, dir)
+	}
+	return "WORKDIR " + dir
+}
+
 func (g *generator) settings() string {
+	if g.chance(12) {
+		g.stage().trigger = true
+		return "ONBUILD " + g.one("RUN echo later", "COPY f /ob/", "ENV OB=$VERSION", "WORKDIR /ow", "LABEL ob=1", "ARG OB=arg", "USER app", `CMD ["ob"]`, "ADD . /ob2/", "RUN <<EOF\necho x > /y\nEOF")
+	}
 	return g.one(
-		`LABEL a=$VERSION b="two words"`, "LABEL a=b", `CMD ["a", "b"]`, "CMD echo $NAME", `ENTRYPOINT ["/e"]`, "ENTRYPOINT e x", "EXPOSE 80 443/udp", "EXPOSE $NAME",
-		`VOLUME /v`, `VOLUME ["/v", "/data dir"]`, "STOPSIGNAL SIGINT", "STOPSIGNAL 9", "HEALTHCHECK --interval=5s CMD true", "HEALTHCHECK NONE",
-		`SHELL ["/bin/sh", "-ec"]`, "ONBUILD RUN echo later", "MAINTAINER me",
+		`LABEL a=$VERSION b="two words"`, "LABEL a=b", "LABEL old style", `LABEL "quoted key"='v' m="multi\`+"\n"+`line"`, `CMD ["a", "b"]`, "CMD echo $NAME", "CMD", `ENTRYPOINT ["/e"]`, "ENTRYPOINT e x",
+		"ENTRYPOINT []", "CMD []", `CMD ["a", 'b']`, "EXPOSE 80 443/udp", "EXPOSE ${NAME:-81}", "EXPOSE 90-92", "EXPOSE 127.0.0.1:80:8080", `VOLUME /v`, `VOLUME ["/v", "/data dir"]`, "VOLUME /a /b ${DIR:-/c}",
+		"STOPSIGNAL SIGINT", "STOPSIGNAL 9", "STOPSIGNAL ${SIG:-TERM}", "HEALTHCHECK --interval=5s CMD true", "HEALTHCHECK NONE", "HEALTHCHECK --timeout=1m --retries=3 --start-period=2s --start-interval=1s CMD [\"a\"]",
+		"HEALTHCHECK CMD a $NAME", `SHELL ["/bin/sh", "-ec"]`, `SHELL ["/bin/sh", "-c"]`, "MAINTAINER me", "maintainer $VERSION",
 	)
 }
 
 func (g *generator) run() string {
+	if !g.stage().root {
+		return g.one("RUN echo $VERSION > /tmp/vars", `RUN ["/bin/sh", "-c", "id > /tmp/id"]`, "RUN pwd > /tmp/pwd; stat -c %a:%u:%g . >> /tmp/pwd", "RUN env | grep -v -e HOSTNAME -e OTEL_ -e TRACEPARENT | sort > /tmp/env", "RUN mkdir -p /tmp/x && echo a > /tmp/x/a")
+	}
 	return g.one(
 		"RUN echo $VERSION $NAME > /tmp/vars", "RUN mkdir -p /x/d/s /w && echo run > /x/a", "RUN rm -rf /x /w/d", "RUN ln -sfn /x /l2 && mkdir -p /x", "RUN mkdir -p /x && ln -sfn real /x/l && mkdir -p /x/real",
-		"RUN chmod -R 700 /x || true", "RUN echo >> /etc/passwd", "RUN mkdir -p /w && echo one > /w/one && ln -f /w/one /w/two", "RUN pwd > /tmp/pwd",
-		"RUN <<EOF\nset -e\necho $VERSION > /tmp/here\nEOF", "RUN --mount=target=/m find /m ! -name Dockerfile | sort > /tmp/list", `RUN ["/bin/sh", "-c", "id -u > /tmp/id"]`,
-		"RUN --mount=type=cache,target=/c echo x > /c/f", "RUN --mount=type=tmpfs,target=/t touch /t/x",
+		"RUN chmod -R 700 /x || true", "RUN echo >> /etc/passwd", "RUN mkdir -p /w && echo one > /w/one && ln -f /w/one /w/two", "RUN pwd > /tmp/pwd", "RUN env | grep -v -e HOSTNAME -e OTEL_ -e TRACEPARENT | sort > /tmp/env",
+		"RUN <<EOF\nset -e\necho $VERSION > /tmp/here\nEOF", "RUN --mount=target=/m find /m ! -name Dockerfile ! -name .dockerignore | sort > /tmp/list", `RUN ["/bin/sh", "-c", "id -u > /tmp/id"]`,
+		"RUN --mount=type=cache,target=/c echo x > /c/f", "RUN --mount=type=tmpfs,target=/t touch /t/x", "RUN mkdir -p /x && mv /x /y; mkdir -p /x; echo new > /x/n", "RUN rm -f /etc/group; mkdir -p /w/d; touch /w/d/k",
+		"RUN mkdir -p /new/dir && chown -R app /new && chmod 2775 /new", "RUN cat <<A > /tmp/1 && cat <<B > /tmp/2\n$VERSION\nA\nb\nB", "RUN <<EOF cat > /tmp/doc\n$NAME\nEOF", "RUN --mount=from=base,source=/etc,target=/m cat /m/group > /tmp/g",
+		"RUN true", "RUN --mount=from=s0,target=/m ls /m/ > /tmp/ls || true", "RUN --mount=type=secret,id=none,target=/s test ! -e /s", "RUN --mount=type=bind,target=/m,rw touch /m/f && cat /m/f > /tmp/f || true", "RUN --network=none echo n > /tmp/n", "RUN echo a \\\n  # comment\n  b > /tmp/ab", "RUN adduser -D new 2>/dev/null || echo new:x:77:88::/:/bin/sh >> /etc/passwd",
 	)
 }
 
-// copyFiles is COPY or ADD, of the context, a stage, or a here-document.
-func (g *generator) copyFiles() string {
-	if g.chance(8) {
-		return fmt.Sprintf("COPY %s<<EOF %s\n%d $VERSION\nEOF", g.flags(), g.one("/x/here", "here", "/w/here/", "/x/l"), g.IntN(3))
-	}
-	word, from := "COPY", ""
-	if g.chance(15) {
-		word = "ADD"
-	}
-	sources := []string{g.source()}
-	if g.stage > 0 && g.chance(35) {
-		i := g.IntN(g.stage)
-		word, from = "COPY", fmt.Sprintf("--from=s%d ", i)
-		sources = []string{g.one(append([]string{"/etc/passwd", "/x*", "/*/a", "/home"}, g.made[i]...)...)}
-	} else {
-		for g.chance(20) {
-			sources = append(sources, g.source())
-		}
-	}
-	dest := g.one("/x/", "/x/", "/w/", "./", "./", ".", "/", "/x/l/", "/new/dir/", "/w/d/", "/l2/", "/etc/", "/tmp/")
-	if len(sources) == 1 && !strings.ContainsAny(sources[0], "*?[") && g.chance(30) {
-		dest = strings.TrimSuffix(dest, "/") + g.one("/a", "/b", "/l", "/d", "/file")
-	}
-	if strings.HasPrefix(dest, "/") {
-		g.made[g.stage] = append(g.made[g.stage], dest)
-	}
-	flags := g.flags()
-	if word == "COPY" && g.chance(12) && !slices.ContainsFunc(sources, atRoot) {
-		flags += "--parents "
-	} else if from == "" && g.chance(5) { // of a directory: elsewhere BuildKit excludes nothing
-		flags += g.one("--exclude=*.md ", "--exclude=d/a ", "--exclude=**/a ")
-		sources = []string{"."}
-	}
-	return word + " " + from + flags + strings.Join(sources, " ") + " " + dest
-}
-
-// atRoot reports whether a source may be the context or a dangling link in its root,
-// which BuildKit does not find with --parents.
-func atRoot(source string) bool { return slices.Contains([]string{".", "*", "l", "m"}, source) }
-
-func (g *generator) source() string {
-	if len(g.files) > 0 && g.chance(70) {
-		return g.one(g.files...)
-	}
-	return g.one("a", "b", "d", "d", "d/", "e", "d/s", ".", ".", "*", "d/*", "*.txt", "[ab]", "*/a", "d/a", "l", "d/l", "lib", "etc", "c.txt", "t.tgz", "$NAME", "${NAME:-a}", "missing*", "**/a", "d/./s", "./d/./a", "e/?")
-}
-
-func (g *generator) flags() (out string) {
-	for _, f := range []string{"--link ", "--chmod=640 ", "--chmod=u=rwX,go=rX ", "--chown=app ", "--chown=7:8 ", "--chown=33 "} {
-		if g.chance(5) && !(strings.HasPrefix(f, "--ch") && strings.Contains(out, f[:6]) || f == "--chown=app " && strings.Contains(out, "--link")) {
-			out += f
-		}
-	}
-	return out
+// mistake is an instruction that fails with both, or that both ignore.
+func (g *generator) mistake() string {
+	return g.one(
+		"COPY missing /x/", "COPY --from=nostage a /x/", "COPY f", "COPY", "ADD", "COPY --chmod=999 f /x/", "COPY --nosuch f /x/", "COPY --from= f /x/", "COPY --chown=a:b:c f /x/", "COPY d* missing /x/",
+		"ENV", "ENV A", "ENV =b", "LABEL", "ARG", "ARG =x", "WORKDIR", "USER", "EXPOSE", "EXPOSE abc", "EXPOSE 70000", "VOLUME", "VOLUME []", "STOPSIGNAL", "ONBUILD", "ONBUILD FROM base", "ONBUILD ONBUILD RUN x", "ONBUILD MAINTAINER x",
+		"SHELL /bin/sh", "SHELL []", "HEALTHCHECK", "HEALTHCHECK --interval=x CMD y", "HEALTHCHECK --retries=-1 CMD y", "HEALTHCHECK NONE x", "HEALTHCHECK CMD", "NOTHING x", "RUN", "FROM", "FROM base AS", "FROM base AS 1x", "RUN --mount=type=odd x",
+		"COPY <<EOF /x/\nno end", "ENV A=${B:?needed}", "ENV A=${", "LABEL a=${x:y}", "COPY f /x/ --link", "COPY f ${NOTHING}", "COPY [\"f\", \"/x/\"", "COPY [] /x/", "CMD [\"a\"", "ENTRYPOINT --x", "ADD --from=s0 f /x/", "COPY ../../f /x/",
+		"COPY --link=maybe f /x/", "COPY --chmod=u=q f /x/", "COPY f d /file", "COPY f f /file", "COPY /f/ /x/", "COPY f/. /x/", "COPY f/x /x/", "USER $NOTHING", "WORKDIR $NOTHING", "ENV A= B", "COPY --exclude= d /x/", "ADD --keep-git-dir f /x/",
+		"COPY --from=s2 f /x/", "COPY --from=$FOO f /x/", "ARG X=${Y:?err}", "ADD --checksum=sha256:0 f /x/", "ADD --unpack=false f /x/", "COPY --from=s0 --from=s0 f /x/", "STOPSIGNAL NOSUCH", "ARG A=1 B=2 C", "ARG a-b=1", "ENV a-b=1 c.d=2", "RUN --mount=target=relative true", "RUN exit 3",
+		"RUN --network=odd true", "RUN --security=odd true", "COPY --from=9 f /x/", "COPY --from=s9 f /x/", "FROM base AS s0", "EXPOSE 80/odd", "EXPOSE 80-70", "HEALTHCHECK --nosuch CMD a", "VOLUME [\"\"]", "COPY --chown= f /x/", "COPY --chmod= f /x/",
+	)
 }

@@ -3,7 +3,6 @@ package build
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -153,7 +152,7 @@ func TestLintOracle(t *testing.T) {
 		t.Skip("MINIRUN_BUILDCTL and MINIRUN_BUILDKITD are not set: golden-lint/ is as BuildKit v0.34.2 has made it")
 	}
 	testbundleRoot(t)
-	o := &buildkit{buildctl, address, layouts(t), newShelf(t)}
+	o := newBuildkit(t, buildctl, address)
 	only := regexp.MustCompile(os.Getenv("MINIRUN_FAMILY"))
 	for _, family := range lintFamilies(t) {
 		if !only.MatchString(family) {
@@ -177,13 +176,10 @@ func TestLintOracle(t *testing.T) {
 func (b *buildkit) request(t *testing.T, d *dockerfile, id string) (text string, failed bool) {
 	t.Helper()
 	dir := contextDir(t, d.files, d.script)
-	args := []string{
+	args := append([]string{
 		"--addr", b.address, "build", "--progress", "plain", "--frontend", "dockerfile.v0", "--local", "context=" + dir, "--local", "dockerfile=" + dir,
 		"--opt", "requestid=frontend." + id,
-	}
-	for _, name := range slices.Sorted(maps.Keys(b.layouts)) {
-		args = append(args, "--oci-layout", name+"="+b.layouts[name], "--opt", "context:"+name+"="+b.layout(t, name))
-	}
+	}, b.bases...)
 	for _, f := range d.flags(dir) {
 		flag, value, _ := strings.Cut(strings.TrimPrefix(f, "--"), "=")
 		switch flag {

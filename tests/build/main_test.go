@@ -22,7 +22,8 @@
 //	share_*test.go   caches in directories, registries and images; damaged ones
 //	why_test.go      what --explain says of it; what is fetched; lost power
 //	random_test.go   random edits: the cache against none
-//	differential_test.go random Dockerfiles: minirun against BuildKit; generate_test.go: what they are made of
+//	differential_test.go random Dockerfiles: minirun against BuildKit; generate*_test.go: what they are made of;
+//	                 layers_test.go: what is compared
 //	kill_test.go     builds that are killed
 //	history_test.go  build history; du_test.go: build du and build prune
 //	safety*_test.go  what a build must not reach
@@ -145,6 +146,12 @@ tar --sort=name --numeric-owner -C "$1" -cf "$1.tar" .`
 // that the script has made older.
 func contextDir(t testing.TB, files map[string]string, script string) string {
 	t.Helper()
+	return contextOf(t, files, script+"\nfind . -newermt 2024-01-01 -exec touch -h -d 2020-02-02T00:00:00Z {} +")
+}
+
+// contextOf makes a directory of files, and runs a script there.
+func contextOf(t testing.TB, files map[string]string, script string) string {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), "context")
 	for name, content := range files {
 		path := filepath.Join(dir, name)
@@ -155,7 +162,7 @@ func contextDir(t testing.TB, files map[string]string, script string) string {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("sh", "-ec", script+"\nfind . -newermt 2024-01-01 -exec touch -h -d 2020-02-02T00:00:00Z {} +")
+	cmd := exec.Command("sh", "-ec", script)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1")
 	for _, who := range []string{"AUTHOR", "COMMITTER"} {

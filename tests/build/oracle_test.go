@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // TestOracle writes golden/ anew, with BuildKit: README.md says how to get one.
@@ -17,7 +19,7 @@ func TestOracle(t *testing.T) {
 		t.Skip("MINIRUN_BUILDCTL and MINIRUN_BUILDKITD are not set: golden/ is as BuildKit v0.34.2 has made it")
 	}
 	testbundleRoot(t)
-	o := &buildkit{buildctl, address, layouts(t), newShelf(t)}
+	o := newBuildkit(t, buildctl, address)
 	paint(t, "golden", func(d *dockerfile) []string {
 		lines, failure := o.build(t, d)
 		if failure != "" {
@@ -63,36 +65,52 @@ func paint(t *testing.T, dir string, build func(*dockerfile) []string) {
 // A buildkit is a daemon, and what talks to it.
 type buildkit struct {
 	buildctl, address string
-	layouts           map[string]string
+	bases             []string // flags that give it the base images
+	digests           map[string]string
 	shelf             *shelf
 }
 
-// layout is what BuildKit calls one of the base images.
-func (b *buildkit) layout(t *testing.T, name string) string {
+func newBuildkit(t *testing.T, buildctl, address string) *buildkit {
 	t.Helper()
-	digest, err := exec.Command("sh", "-c", `grep -o 'sha256:[0-9a-f]*' "$1/index.json" | head -1`, "sh", b.layouts[name]).Output()
-	if err != nil {
-		t.Fatal(err)
+	b := &buildkit{buildctl: buildctl, address: address, digests: map[string]string{}, shelf: newShelf(t)}
+	for name, layout := range layouts(t) {
+		var index oci.Index
+		read(t, filepath.Join(layout, "index.json"), &index)
+		b.digests[name] = "oci-layout://" + name + "@" + index.Manifests[0].Digest.String()
+		b.bases = append(b.bases, "--oci-layout", name+"="+layout, "--opt", "context:"+name+"="+b.digests[name])
 	}
-	return "oci-layout://" + name + "@" + strings.TrimSpace(string(digest))
+	return b
+}
+
+// prune removes what builds have left, or all of one kind.
+func (b *buildkit) prune(t *testing.T, filter ...string) {
+	t.Helper()
+	if out, err := exec.Command(b.buildctl, append([]string{"--addr", b.address, "prune"}, filter...)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
 }
 
 func (b *buildkit) build(t *testing.T, d *dockerfile) (lines []string, failure string) {
 	t.Helper()
 	dir := contextDir(t, d.files, d.script)
 	plain := serve(t, dir)
-	archive := filepath.Join(t.TempDir(), "out.tar")
 	// A context is sent as changes to the last one, and its directories' times get lost.
-	if out, err := exec.Command(b.buildctl, "--addr", b.address, "prune", "--filter", "type==source.local").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	b.prune(t, "--filter", "type==source.local")
+	archive := filepath.Join(t.TempDir(), "out.tar")
+	if failure := b.buildDir(t, d, dir, archive); failure != "" {
+		return []string{"fails"}, failure
 	}
-	args := []string{
+	return shown(b.shelf.picture(t, archive), plain), ""
+}
+
+// buildDir builds from a directory into an archive, and returns what is said when it
+// fails.
+func (b *buildkit) buildDir(t *testing.T, d *dockerfile, dir, archive string) (failure string) {
+	t.Helper()
+	args := append([]string{
 		"--addr", b.address, "build", "--progress", "plain", "--frontend", "dockerfile.v0", "--local", "context=" + dir, "--local", "dockerfile=" + dir,
 		"--output", "type=oci,dest=" + archive,
-	}
-	for name, layout := range b.layouts {
-		args = append(args, "--oci-layout", name+"="+layout, "--opt", "context:"+name+"="+b.layout(t, name))
-	}
+	}, b.bases...)
 	for _, f := range d.flags(dir) {
 		flag, value, _ := strings.Cut(strings.TrimPrefix(f, "--"), "=")
 		switch flag {
@@ -113,8 +131,8 @@ func (b *buildkit) build(t *testing.T, d *dockerfile) (lines []string, failure s
 			args = append(args, "--"+flag, value)
 		case "build-context":
 			name, where, _ := strings.Cut(value, "=")
-			if image, ok := strings.CutPrefix(where, "docker-image://"); ok && b.layouts[image] != "" {
-				args = append(args, "--opt", "context:"+name+"="+b.layout(t, image))
+			if image, ok := strings.CutPrefix(where, "docker-image://"); ok && b.digests[image] != "" {
+				args = append(args, "--opt", "context:"+name+"="+b.digests[image])
 				continue
 			}
 			if strings.Contains(where, "://") {
@@ -127,7 +145,7 @@ func (b *buildkit) build(t *testing.T, d *dockerfile) (lines []string, failure s
 		}
 	}
 	if out, err := exec.Command(b.buildctl, args...).CombinedOutput(); err != nil {
-		return []string{"fails"}, string(out)
+		return "fails: " + string(out)
 	}
-	return shown(b.shelf.picture(t, archive), plain), ""
+	return ""
 }

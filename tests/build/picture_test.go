@@ -31,6 +31,13 @@ import (
 // its history.
 func (s *shelf) picture(t testing.TB, archive string) []string {
 	t.Helper()
+	m, at := open(t, archive)
+	return s.describe(t, m, at)
+}
+
+// open unpacks an OCI archive, and returns its image's manifest and where its blobs are.
+func open(t testing.TB, archive string) (*oci.Manifest, func(digest.Digest) string) {
+	t.Helper()
 	dir := t.TempDir()
 	untar(t, archive, dir)
 	at := func(d digest.Digest) string { return filepath.Join(dir, "blobs", "sha256", d.Encoded()) }
@@ -44,7 +51,7 @@ func (s *shelf) picture(t testing.TB, archive string) []string {
 		index = inner
 		read(t, at(index.Manifests[0].Digest), &m)
 	}
-	return s.describe(t, &m, at)
+	return &m, at
 }
 
 // A shelf has the lowest layers of images, unpacked: nearly all have the same one.
@@ -66,11 +73,11 @@ func (s *shelf) describe(t testing.TB, m *oci.Manifest, at func(digest.Digest) s
 	read(t, at(m.Config.Digest), &config)
 	var layers []string
 	for i, l := range m.Layers {
-		to := filepath.Join(dir, fmt.Sprint("layer", i))
 		if i == 0 {
 			layers = append(layers, s.lowestLayer(t, l.Digest, at))
 			continue
 		}
+		to := filepath.Join(dir, fmt.Sprint("layer", i))
 		unpack(t, at(l.Digest), to, layers)
 		layers = append(layers, to)
 	}

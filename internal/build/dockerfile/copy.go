@@ -17,8 +17,8 @@ func (d *draft) copyFiles(n *graph.Node, c *instructions.CopyCommand) error {
 	op := &graph.Copy{Chown: c.Chown, Chmod: c.Chmod, Link: independent(c.Link, c.Chmod), Parents: c.Parents, Exclude: c.ExcludePatterns}
 	from, context := (*graph.Node)(nil), graph.MainContext
 	var flags []string
-	if strings.Contains(c.From, "$") {
-		return fmt.Errorf("--from=%s: variables are not expanded here: give the image or stage a name with FROM %s AS NAME, and write --from=NAME", c.From, c.From)
+	if err := checkExpansion(c.From); err != nil {
+		return err
 	}
 	if c.From != "" {
 		var err error

@@ -108,7 +108,10 @@ func (f *File) Graph(o Options) (*graph.Graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.g.Target, err = b.stage(target); err != nil {
+	if b.g.Target, err = b.stage(target); err == nil {
+		err = b.checkReferences()
+	}
+	if err != nil {
 		return nil, quote(err, o.Name, f.Text)
 	}
 	for i := range f.stages {

@@ -253,17 +253,11 @@ func (d *draft) input(from string) (*graph.Node, string, error) {
 	if slices.Contains(b.o.Contexts, from) {
 		return nil, from, nil
 	}
-	_, replaced := b.o.Images[strings.ToLower(from)]
-	i, ok := lastStage(b.stages, from)
-	if n, err := strconv.Atoi(from); err == nil && !ok {
-		if i, ok = n, n >= 0 && n < d.stage.Index; !ok {
-			return nil, "", fmt.Errorf("--from=%s: invalid stage index: %d: stages are counted from 0, and this one is %d", from, n, d.stage.Index)
-		}
+	i, ok, err := b.stageNumber(from, d.stage.Index)
+	if err != nil {
+		return nil, "", err
 	}
-	if ok && !replaced {
-		if i == d.stage.Index {
-			return nil, "", fmt.Errorf("--from=%s: circular dependency detected on stage: %s is the stage that this instruction is in", from, from)
-		}
+	if ok {
 		if i > d.stage.Index {
 			return nil, "", fmt.Errorf("--from=%s: stage %s is defined later, at line %d: it must be defined before stage %s, which copies from it",
 				from, b.label(i), firstLine(b.stages[i].Location), b.label(d.stage.Index))
@@ -296,6 +290,61 @@ func (d *draft) input(from string) (*graph.Node, string, error) {
 	n := &graph.Node{ID: b.id(), Instruction: "FROM", Text: "FROM " + from, Op: &graph.From{Image: image}, Config: clone(&image.Config)}
 	b.images[key] = n
 	return n, "", nil
+}
+
+// stageNumber returns which stage --from names in the stage of an index, if it names one.
+// Its own is an error, and so is a number that no stage has.
+func (b *builder) stageNumber(from string, index int) (i int, ok bool, err error) {
+	_, replaced := b.o.Images[strings.ToLower(from)]
+	i, ok = lastStage(b.stages, from)
+	if n, err := strconv.Atoi(from); err == nil && !ok {
+		if i, ok = n, n >= 0 && n < len(b.stages); !ok {
+			return 0, false, fmt.Errorf("--from=%s: invalid stage index: %d: stages are counted from 0, and this one is %d", from, n, index)
+		}
+	}
+	if ok && !replaced && i == index {
+		return 0, false, fmt.Errorf("--from=%s: circular dependency detected on stage: %s is the stage that this instruction is in", from, from)
+	}
+	return i, ok && !replaced, nil
+}
+
+// checkReferences returns the first error in a --from, also of stages that are not needed.
+func (b *builder) checkReferences() error {
+	for i, s := range b.stages {
+		for _, command := range s.Commands {
+			var references []string
+			switch c := command.(type) {
+			case *instructions.CopyCommand:
+				if err := checkExpansion(c.From); err != nil {
+					return parser.WithLocation(err, c.Location())
+				}
+				references = []string{c.From}
+			case *instructions.RunCommand:
+				for _, m := range instructions.GetMounts(c) {
+					if _, err := strconv.Atoi(m.From); err != nil { // BuildKit does not look at a number here
+						references = append(references, m.From)
+					}
+				}
+			}
+			for _, from := range references {
+				if from == "" || slices.Contains(b.o.Contexts, from) {
+					continue
+				}
+				if _, _, err := b.stageNumber(from, i); err != nil {
+					return parser.WithLocation(err, command.Location())
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// checkExpansion returns an error if a --from has variables.
+func checkExpansion(from string) error {
+	if !strings.Contains(from, "$") {
+		return nil
+	}
+	return fmt.Errorf("--from=%s: variables are not expanded here: give the image or stage a name with FROM %s AS NAME, and write --from=NAME", from, from)
 }
 
 // emptyImage stands for a file system that is not known.

@@ -11,11 +11,12 @@ import (
 
 // A NotFoundError is a source that is not there.
 type NotFoundError struct {
-	Pattern string
-	Label   string
-	Ignored bool     // it, or the target of the link, is, but .dockerignore leaves it out
-	Link    bool     // it is, but a link to something that is not
-	Near    []string // paths beside it that look alike
+	Pattern  string
+	Label    string
+	Ignored  bool     // it, or the target of the link, is, but .dockerignore leaves it out
+	Excluded bool     // it is, but --exclude leaves it out
+	Link     bool     // it is, but a link to something that is not
+	Near     []string // paths beside it that look alike
 }
 
 func (e *NotFoundError) Error() string {
@@ -25,6 +26,8 @@ func (e *NotFoundError) Error() string {
 		text += ": it is a link to something that .dockerignore leaves out"
 	case e.Link:
 		text += ": it is a link to something that is not there"
+	case e.Excluded:
+		text += ": it is there, but --exclude leaves it out"
 	case e.Ignored:
 		text += ": it is there, but .dockerignore leaves it out"
 	case len(e.Near) > 0:

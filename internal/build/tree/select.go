@@ -16,7 +16,7 @@ import (
 
 // Options say what of the sources is meant.
 type Options struct {
-	Exclude []string // patterns, as in .dockerignore, from each source on
+	Exclude []string // patterns, as in .dockerignore, from each source on; with Parents from /./ or the root on
 	Parents bool     // the sources' own paths are kept, from /./ on if there is one
 	Resolve bool     // Parents: a source that is a symbolic link stands for its target
 }
@@ -171,6 +171,7 @@ func (t *Tree) Select(patterns []string, o Options) (*Selection, error) {
 		if o.Parents {
 			s.names = map[string]bool{}
 		}
+		files := len(s.Files)
 		for _, m := range matches {
 			w := &walk{t: t, o: o, s: s, exclude: exclude, source: m, cut: cut}
 			if err := w.match(); err != nil {
@@ -182,8 +183,12 @@ func (t *Tree) Select(patterns []string, o Options) (*Selection, error) {
 		}
 		s.sources++
 		s.Named = s.Named || !source.optional
-		if len(matches) == 0 && g.mustMatch() && !source.optional {
+		switch {
+		case !g.mustMatch() || source.optional:
+		case len(matches) == 0:
 			missing = errors.Join(missing, t.notFound(pattern))
+		case o.Parents && exclude != nil && len(s.Files) == files:
+			missing = errors.Join(missing, &NotFoundError{Pattern: pattern, Label: t.Label, Excluded: true})
 		}
 	}
 	return s, missing

@@ -43,13 +43,19 @@ func (w *walk) match() error {
 	}
 	f := Found{Path: w.real, Name: name, Stat: st, Alone: !isDir(&st) && !w.o.Parents}
 	if !isDir(&st) {
-		if !w.excluded(path.Base(w.source)) {
+		if !w.excluded(name) {
 			w.add(f)
 		}
 		return nil
 	}
 	w.base = name
-	return w.directory(f, false)
+	if !w.excluded(name) {
+		return w.directory(f, false)
+	}
+	if !w.exclude.Exclusions() {
+		return nil
+	}
+	return w.directory(f, true)
 }
 
 // parents are the directories that a source's path leads through, from the one on
@@ -97,6 +103,8 @@ func (w *walk) resolve() error {
 	return err
 }
 
+// excluded asks for a name relative to the source. With --parents it is relative to
+// where the names begin that are kept, as for BuildKit.
 func (w *walk) excluded(rel string) bool {
 	if w.exclude == nil || rel == "." {
 		return false
@@ -149,15 +157,11 @@ func (w *walk) child(dir Found, e *entry) error {
 	if w.t.Ignored != nil {
 		hidden, prune = w.t.Ignored(at, isDir(&st))
 	}
-	rel := at
-	if w.real != "." {
-		rel = strings.TrimPrefix(at, w.real+"/")
-	}
-	if w.excluded(rel) {
+	f := Found{Path: at, Name: path.Join(dir.Name, e.name), Stat: st}
+	if w.excluded(f.Name) {
 		hidden = true
 		prune = prune || !w.exclude.Exclusions()
 	}
-	f := Found{Path: at, Name: path.Join(dir.Name, e.name), Stat: st}
 	switch {
 	case isDir(&st) && hidden && prune:
 		return nil
