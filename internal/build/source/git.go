@@ -306,15 +306,18 @@ func plainModes(dir string, keep bool) error {
 // open opens the tree, or a directory in it.
 func (r *GitRef) open(where string) (*tree.Tree, error) {
 	t, err := open(where, "the repository "+r.Remote)
-	if err != nil || r.Subdir == "" {
-		return t, err
+	if err != nil {
+		return nil, err
+	}
+	if t.Dated = r.commitTimes(); r.Subdir == "" {
+		return t, nil
 	}
 	defer t.Root.Close()
 	fd, err := regularfile.PathIn(int(t.Root.Fd()), r.Subdir, unix.O_DIRECTORY, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return nil, fmt.Errorf("%s: open the directory %s: %w", r.Remote, r.Subdir, err)
 	}
-	return &tree.Tree{Root: os.NewFile(uintptr(fd), filepath.Join(where, r.Subdir)), Label: t.Label, Foreign: true}, nil
+	return &tree.Tree{Root: os.NewFile(uintptr(fd), filepath.Join(where, r.Subdir)), Label: t.Label, Foreign: true, Dated: t.Dated}, nil
 }
 
 // lock waits for the cache of one repository.
