@@ -40,7 +40,7 @@ func buildFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "build-arg", Usage: "`NAME[=VALUE]` of an ARG; without a value, that of the environment"},
 		&cli.StringSliceFlag{Name: "build-context", Usage: "`NAME=WHERE` for --from: a directory, docker-image://, oci-layout://, a URL"},
 		&cli.StringSliceFlag{Name: "secret", Usage: "`id=ID[,src=FILE|,env=NAME]` for RUN --mount=type=secret"},
-		&cli.StringSliceFlag{Name: "ssh", Usage: "`default|ID[=SOCKET|KEY]` for RUN --mount=type=ssh"},
+		&cli.StringSliceFlag{Name: "ssh", Usage: "`default|ID[=SOCKET|KEY[,KEY]]` for RUN --mount=type=ssh, and default for git over ssh"},
 		&cli.StringSliceFlag{Name: "label", Usage: "`NAME=VALUE` of the image"},
 		&cli.StringSliceFlag{Name: "platform", Usage: "build for `OS/ARCH[,OS/ARCH…]`: several make an index"},
 		&cli.BoolFlag{Name: "no-cache", Usage: "take nothing from the cache"},
