@@ -78,7 +78,7 @@ func (r *GitRef) Checkout(ctx context.Context, cacheDir string) (*tree.Tree, str
 		return nil, "", err
 	}
 	repo := r.git(filepath.Join(dir, repositoryName(found.format)))
-	if _, err := repo.run(ctx, "init", "--quiet", "--bare", "--object-format="+found.format); err != nil {
+	if _, err := repo.run(ctx, append(initArguments(found.format), "--bare")...); err != nil {
 		return nil, "", err
 	}
 	if found, err = r.fetch(ctx, repo, found); err != nil {
@@ -111,6 +111,15 @@ func repositoryName(format string) string {
 		return "repository"
 	}
 	return "repository-" + format
+}
+
+// initArguments are those of git init. SHA-1 is git's default, and git before 2.29 has
+// no other.
+func initArguments(format string) []string {
+	if format == sha1Format {
+		return []string{"init", "--quiet"}
+	}
+	return []string{"init", "--quiet", "--object-format=" + format}
 }
 
 func what(ref string) string {
@@ -233,7 +242,7 @@ func (r *GitRef) make(ctx context.Context, repo *git, found remoteRef, where str
 	}
 	here := &git{dir: dir, tree: true, remote: r.Remote, protocols: "file"}
 	for _, args := range [][]string{
-		{"init", "--quiet", "--object-format=" + found.format},
+		initArguments(found.format),
 		{"remote", "add", "--", "origin", r.Remote}, // submodules may be relative to it
 		{"fetch", "--quiet", "--depth=1", "--no-tags", "--update-head-ok", "--no-write-fetch-head", "--", "file://" + repo.dir, what},
 		{"checkout", "--quiet", "--force", "--detach", found.commit},
