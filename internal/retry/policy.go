@@ -15,7 +15,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"      //nolint:depguard // only minirun-image links it
+	"net"
 	"net/http" //nolint:depguard // only minirun-image links it
 	"strconv"
 	"syscall"
