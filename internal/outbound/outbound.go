@@ -62,6 +62,28 @@ type transport struct {
 	proxy   func(*http.Request) (*url.URL, error)
 }
 
+// A RedirectsError is a request that was not sent: it is the end of a chain of redirects
+// which may have no end.
+type RedirectsError struct{ URL string }
+
+func (e *RedirectsError) Error() string {
+	return fmt.Sprintf("stopped after %d redirects, the last one to %s", maxRedirects, e.URL)
+}
+
+// maxRedirects is net/http's own limit, which a client with a CheckRedirect function, as
+// those of the registry library, does not have.
+const maxRedirects = 10
+
+// countRedirects returns how many answers led to a request.
+func countRedirects(r *http.Request) int {
+	n := 0
+	for n <= maxRedirects && r != nil && r.Response != nil {
+		r = r.Response.Request
+		n++
+	}
+	return n
+}
+
 // viaKey is the key of the proxy of a request in its context, a *url.URL.
 type viaKey struct{}
 
@@ -97,6 +119,9 @@ func hostname(host string) string { return strings.ToLower((&url.URL{Host: host}
 // goes through a proxy or an open connection.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	err := t.check(r.URL)
+	if err == nil && countRedirects(r) > maxRedirects {
+		err = &RedirectsError{r.URL.Redacted()}
+	}
 	if err == nil && t.proxy != nil {
 		var u *url.URL
 		u, err = t.proxy(r)

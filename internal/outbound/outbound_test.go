@@ -121,3 +121,29 @@ func TestPlain(t *testing.T) {
 		}
 	}
 }
+
+// TestEndlessRedirect: redirects are counted here too, because a client with a CheckRedirect
+// function follows them for ever.
+func TestEndlessRedirect(t *testing.T) {
+	requests := 0
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if requests++; requests > 100 {
+			w.WriteHeader(http.StatusTeapot)
+			return
+		}
+		http.Redirect(w, r, r.URL.Path, http.StatusTemporaryRedirect)
+	}))
+	defer s.Close()
+	client := &http.Client{
+		Transport:     NewTransport(Origin{Host: strings.TrimPrefix(s.URL, "http://")}, &http.Transport{}),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return nil },
+	}
+	response, err := client.Get(s.URL)
+	if err == nil {
+		_ = response.Body.Close()
+	}
+	var endless *RedirectsError
+	if !errors.As(err, &endless) || requests != maxRedirects+1 {
+		t.Errorf("%d requests, %v", requests, err)
+	}
+}

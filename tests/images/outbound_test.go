@@ -195,6 +195,9 @@ func TestRegistrySends(t *testing.T) {
 				t.Errorf("%s to %s: status 0", kind, target)
 			}
 			sent := n.requests("")[before:]
+			if len(sent) > 50 {
+				t.Errorf("%s to %s: %d requests: the redirects have no end", kind, target, len(sent))
+			}
 			if !slices.ContainsFunc(sent, func(q string) bool { return strings.HasPrefix(q, "https "+publicAddress) }) {
 				t.Errorf("%s to %s: the registry was not asked: %s", kind, target, r.Stderr)
 			}
