@@ -158,10 +158,10 @@ func (g *generator) run() string {
 	return g.one(
 		"RUN echo $VERSION $NAME > /tmp/vars", "RUN mkdir -p /x/d/s /w && echo run > /x/a", "RUN rm -rf /x /w/d", "RUN ln -sfn /x /l2 && mkdir -p /x", "RUN mkdir -p /x && ln -sfn real /x/l && mkdir -p /x/real",
 		"RUN chmod -R 700 /x || true", "RUN echo >> /etc/passwd", "RUN mkdir -p /w && echo one > /w/one && ln -f /w/one /w/two", "RUN pwd > /tmp/pwd", "RUN env | grep -v -e HOSTNAME -e OTEL_ -e TRACEPARENT | sort > /tmp/env",
-		"RUN <<EOF\nset -e\necho $VERSION > /tmp/here\nEOF", "RUN --mount=target=/m find /m ! -name Dockerfile ! -name .dockerignore | sort > /tmp/list", `RUN ["/bin/sh", "-c", "id -u > /tmp/id"]`,
-		"RUN --mount=type=cache,target=/c echo x > /c/f", "RUN --mount=type=tmpfs,target=/t touch /t/x", "RUN mkdir -p /x && mv /x /y; mkdir -p /x; echo new > /x/n", "RUN rm -f /etc/group; mkdir -p /w/d; touch /w/d/k",
-		"RUN mkdir -p /new/dir && chown -R app /new && chmod 2775 /new", "RUN cat <<A > /tmp/1 && cat <<B > /tmp/2\n$VERSION\nA\nb\nB", "RUN <<EOF cat > /tmp/doc\n$NAME\nEOF", "RUN --mount=from=base,source=/etc,target=/m cat /m/group > /tmp/g",
-		"RUN true", "RUN --mount=from=s0,target=/m ls /m/ > /tmp/ls || true", "RUN --mount=type=secret,id=none,target=/s test ! -e /s", "RUN --mount=type=bind,target=/m,rw touch /m/f && cat /m/f > /tmp/f || true", "RUN --network=none echo n > /tmp/n", "RUN echo a \\\n  # comment\n  b > /tmp/ab", "RUN adduser -D new 2>/dev/null || echo new:x:77:88::/:/bin/sh >> /etc/passwd",
+		"RUN <<EOF\nset -e\necho $VERSION > /tmp/here\nEOF", "RUN --mount=target=/mounted find /mounted ! -name Dockerfile ! -name .dockerignore | sort > /tmp/list", `RUN ["/bin/sh", "-c", "id -u > /tmp/id"]`,
+		"RUN --mount=type=cache,target=/mounted echo x > /mounted/f", "RUN --mount=type=tmpfs,target=/mounted touch /mounted/x", "RUN mkdir -p /x && mv /x /y; mkdir -p /x; echo new > /x/n", "RUN rm -f /etc/group; mkdir -p /w/d; touch /w/d/k",
+		"RUN mkdir -p /new/dir && chown -R app /new && chmod 2775 /new", "RUN cat <<A > /tmp/1 && cat <<B > /tmp/2\n$VERSION\nA\nb\nB", "RUN <<EOF cat > /tmp/doc\n$NAME\nEOF", "RUN --mount=from=base,source=/etc,target=/mounted cat /mounted/group > /tmp/g",
+		"RUN true", "RUN --mount=from=s0,target=/mounted ls /mounted/ > /tmp/ls || true", "RUN --mount=type=secret,id=none,target=/mounted test ! -e /mounted", "RUN --mount=type=bind,target=/mounted,rw touch /mounted/f && cat /mounted/f > /tmp/f || true", "RUN --network=none echo n > /tmp/n", "RUN echo a \\\n  # comment\n  b > /tmp/ab", "RUN adduser -D new 2>/dev/null || echo new:x:77:88::/:/bin/sh >> /etc/passwd",
 	)
 }
 
