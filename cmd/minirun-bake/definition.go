@@ -87,7 +87,7 @@ func (o *options) overrides() []string {
 		given bool
 		text  string
 	}{
-		{o.push, "*.push=true"}, {o.load, "*.load=true"}, {o.noCache, "*.no-cache=true"}, {o.pull, "*.pull=true"},
+		{o.load, "*.load=true"}, {o.push, "*.push=true"}, {o.noCache, "*.no-cache=true"}, {o.pull, "*.pull=true"},
 		{o.sbom != "", "*.attest=" + buildflags.CanonicalizeAttest("sbom", o.sbom)},
 		{o.provenance != "", "*.attest=" + buildflags.CanonicalizeAttest("provenance", o.provenance)},
 		{o.call != "", "*.call=" + o.call},

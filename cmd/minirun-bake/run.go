@@ -109,9 +109,12 @@ func (o *options) runJobs(ctx context.Context, d *definition, jobs []*job, l lim
 	return failed
 }
 
-// runAll runs the jobs. Those that only look at Dockerfiles print one after the other.
+// runAll runs the jobs. Those that only look at Dockerfiles print one after the other, all
+// of them.
 func (r *runner) runAll(ctx context.Context, jobs []*job) {
-	if r.parallel == 1 || slices.ContainsFunc(jobs, func(j *job) bool { return j.call != nil }) {
+	calls := slices.ContainsFunc(jobs, func(j *job) bool { return j.call != nil })
+	r.goOn = r.goOn || calls
+	if r.parallel == 1 || calls {
 		for _, j := range jobs {
 			r.run(ctx, j)
 		}

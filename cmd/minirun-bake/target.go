@@ -168,7 +168,10 @@ func parseCall(text string) (*call, error) {
 			c.words = append(c.words, "--format="+f.Format)
 		}
 	case "outline", "targets":
-		c.words = []string{"--call=" + f.String()}
+		c.words = []string{"--call=" + f.Name}
+		if f.Format != "" {
+			c.words[0] += ",format=" + f.Format
+		}
 	default:
 		return nil, fmt.Errorf("call: %s: must be build, check, outline or targets", f.Name)
 	}
