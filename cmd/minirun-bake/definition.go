@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -146,9 +145,6 @@ func (d *definition) resolve(ctx context.Context, o *options) error {
 	d.inputs, d.linked = map[string]build.Inputs{}, map[string]bool{}
 	for name, t := range all {
 		d.inputs[name], d.linked[name] = t.Inputs, t.Linked
-		if err := o.checkPolicy(name, t.Inputs); err != nil {
-			return err
-		}
 	}
 	allowed, err := o.allowed()
 	if err != nil {
@@ -162,18 +158,4 @@ func (d *definition) resolve(ctx context.Context, o *options) error {
 		wanting.FSRead, wanting.FSWrite = nil, nil
 	}
 	return wanting.Prompt(ctx, false, os.Stderr)
-}
-
-// checkPolicy rejects a target whose Dockerfile comes with a policy, which buildx would
-// evaluate. To build in spite of it is for the user to say.
-func (o *options) checkPolicy(name string, in build.Inputs) error {
-	if len(o.policy) > 0 || in.DockerfileInline != "" || strings.Contains(in.ContextPath, "://") && !filepath.IsAbs(in.DockerfilePath) {
-		return nil
-	}
-	for _, file := range [2]string{in.DockerfilePath + ".rego", filepath.Join(filepath.Dir(in.DockerfilePath), "Dockerfile.rego")} {
-		if _, err := os.Stat(file); err == nil {
-			return fmt.Errorf("target %s: %s is a policy, and minirun evaluates none\nhint: --policy disabled=true ignores it", name, file)
-		}
-	}
-	return nil
 }

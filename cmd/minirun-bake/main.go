@@ -9,7 +9,7 @@
 //	target.go      target → arguments of minirun build (pure)
 //	plan.go        targets → jobs, in an order in which they can run (pure)
 //	run.go         jobs → processes, several at a time
-//	lines.go       what several processes print → lines that name the target
+//	board.go       the steps of several processes, as one list
 //	metadata.go    --metadata-file
 package main
 
@@ -23,6 +23,7 @@ import (
 	"strings"
 	"syscall"
 	"text/tabwriter"
+	"time"
 
 	"github.com/docker/buildx/bake"
 	"github.com/moby/buildkit/solver/errdefs"
@@ -64,6 +65,8 @@ func interruptible() (context.Context, func()) {
 		if n, is := s.(syscall.Signal); ok && is {
 			signal.Stop(signals)
 			cancel(&signaled{n})
+			// Longer than the builds may take; a terminal that is stopped must not keep it.
+			time.AfterFunc(2*patience, func() { os.Exit(128 + int(n)) })
 		}
 	}()
 	return ctx, func() { signal.Stop(signals) }
@@ -113,7 +116,7 @@ func (o *options) flags() *pflag.FlagSet {
 	f.StringVar(&o.sbom, "sbom", "", "attach a list of each image's packages: `true|false`")
 	f.StringVarP(&o.jobs, "jobs", "j", "", "build `N` targets at a time; defer-error[,parallel=N]: go on after a failure")
 	f.StringVar(&o.metadata, "metadata-file", "", "write the results' names and digests to `FILE`, as JSON")
-	f.StringVar(&o.progress, "progress", "auto", "`auto|tty|plain|quiet|rawjson`; tty is for one target")
+	f.StringVar(&o.progress, "progress", "auto", "how to show the steps: `auto|tty|plain|quiet|rawjson`")
 	f.StringArrayVar(&o.policy, "policy", nil, "`disabled=true` ignores policies, of which minirun evaluates none")
 	f.StringVar(&o.builder, "builder", "", "accepted, and must be `default`: there is one builder")
 	return f
@@ -183,6 +186,9 @@ func (o *options) verify() error {
 		}
 	}
 	switch o.progress {
+	case "none":
+		o.progress = "quiet"
+		return nil
 	case "auto", "tty", "plain", "quiet", "rawjson":
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moby/buildkit/client"
 	"github.com/spf13/pflag"
 )
 
@@ -53,22 +54,30 @@ func TestParseJobs(t *testing.T) {
 	}
 }
 
-// TestLines: lines are whole, whatever pieces they come in, and name the target.
-func TestLines(t *testing.T) {
-	var out strings.Builder
-	l := newLines(&out, []*job{{name: "a"}, {name: "long"}})
-	a, long := l.of("a"), l.of("long")
-	for _, w := range []struct {
-		to   *lineWriter
-		text string
-	}{{a, "one\ntw"}, {long, "x"}, {a, "o\n\n"}, {long, "y\n{\"json\":1}\n"}, {a, "end"}} {
-		if n, err := w.to.Write([]byte(w.text)); n != len(w.text) || err != nil {
+// TestBoardWriter: lines are whole, whatever pieces they come in; the steps of a status
+// are the target's, and other lines are kept.
+func TestBoardWriter(t *testing.T) {
+	b := &board{statuses: make(chan *client.SolveStatus, 9), finished: make(chan struct{})}
+	close(b.finished)
+	w := b.of("app")
+	for _, text := range []string{
+		"{\"vertexes\":[{\"digest\":\"sha256:a\",\"na", "me\":\"[internal] load\"},{\"digest\":\"sha256:b\",\"name\":\"exporting\"}]}\n",
+		"{\"logs\":[{\"vertex\":\"sha256:a\",\"data\":\"eA==\"}]}\nminirun: ", "a warning\n{no JSON\nend",
+	} {
+		if n, err := w.Write([]byte(text)); n != len(text) || err != nil {
 			t.Error(n, err)
 		}
 	}
-	a.close()
-	long.close()
-	if want := "a    | one\na    | two\na    | \nlong | xy\n{\"json\":1}\na    | end\n"; out.String() != want {
+	var out strings.Builder
+	b.close(&out)
+	if want := "app: minirun: a warning\napp: {no JSON\napp: end\n"; out.String() != want {
 		t.Errorf("%q, want %q", out.String(), want)
+	}
+	first, second := <-b.statuses, <-b.statuses
+	if v := first.Vertexes; v[0].Name != "[app internal] load" || v[1].Name != "[app] exporting" || v[0].Digest == v[1].Digest || v[0].Digest.Validate() != nil {
+		t.Errorf("%+v %+v", v[0], v[1])
+	}
+	if v := second.Logs[0].Vertex; v != first.Vertexes[0].Digest {
+		t.Errorf("the output is that of %s", v)
 	}
 }

@@ -23,6 +23,7 @@ type job struct {
 
 	// Set by runJobs.
 	done     chan struct{} // closed at the end
+	shown    *boardWriter  // its standard error; nil: that of this program
 	err      error
 	metadata map[string]any
 	printed  []byte // by a call that prints JSON
@@ -155,7 +156,7 @@ func toStandardOutput(e *buildflags.ExportEntry) bool {
 // missing is an error if a target that this one needs was not built.
 func (j *job) missing(others map[string]*job) error {
 	for _, context := range slices.Sorted(maps.Keys(j.needs)) {
-		if other := others[j.needs[context]]; other != nil && other.err != nil {
+		if other := others[j.needs[context]]; other.err != nil {
 			return fmt.Errorf("%w: needs target %s", errNotBuilt, other.name)
 		}
 	}

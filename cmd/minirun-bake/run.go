@@ -72,7 +72,7 @@ type runner struct {
 	dir     string // for files between processes
 	jobs    map[string]*job
 	slots   chan struct{}
-	shown   *lines // nil: the only job has the terminal
+	board   *board // nil: the only job has the terminal
 	cancel  context.CancelCauseFunc
 }
 
@@ -83,10 +83,13 @@ func (o *options) runJobs(ctx context.Context, d *definition, jobs []*job, l lim
 		return err
 	}
 	if len(jobs) > 1 {
-		if o.progress == "tty" {
-			return fmt.Errorf("build bake: --progress tty draws the steps of one target, and there are %d: try plain", len(jobs))
+		mode := o.progress
+		if slices.ContainsFunc(jobs, isCall) {
+			mode = "quiet" // what is of interest is on standard output
 		}
-		r.shown = newLines(os.Stderr, jobs)
+		if r.board, err = newBoard(mode); err != nil {
+			return err
+		}
 	}
 	// Files of --file, such as /dev/fd/63, are read by now, and not for the builds.
 	if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
@@ -100,8 +103,14 @@ func (o *options) runJobs(ctx context.Context, d *definition, jobs []*job, l lim
 	defer r.cancel(nil)
 	for _, j := range jobs {
 		r.jobs[j.name] = j
+		if r.board != nil {
+			j.shown = r.board.of(j.name)
+		}
 	}
 	r.runAll(ctx, jobs)
+	if r.board != nil {
+		r.board.close(os.Stderr)
+	}
 	failed := errors.Join(d.printCalls(jobs), report(jobs))
 	if o.metadata != "" && (failed == nil || l.goOn) {
 		failed = errors.Join(failed, writeMetadata(o.metadata, jobs))
@@ -112,7 +121,7 @@ func (o *options) runJobs(ctx context.Context, d *definition, jobs []*job, l lim
 // runAll runs the jobs. Those that only look at Dockerfiles print one after the other, all
 // of them.
 func (r *runner) runAll(ctx context.Context, jobs []*job) {
-	calls := slices.ContainsFunc(jobs, func(j *job) bool { return j.call != nil })
+	calls := slices.ContainsFunc(jobs, isCall)
 	r.goOn = r.goOn || calls
 	if r.parallel == 1 || calls {
 		for _, j := range jobs {
@@ -131,16 +140,18 @@ func (r *runner) runAll(ctx context.Context, jobs []*job) {
 	all.Wait()
 }
 
+func isCall(j *job) bool { return j.call != nil }
+
 // run runs one job when those that it needs are done.
 func (r *runner) run(ctx context.Context, j *job) {
 	defer close(j.done)
-	for _, other := range j.needs {
-		if o := r.jobs[other]; o != nil { // nil: nothing is built
-			<-o.done
+	if j.call == nil {
+		for _, other := range j.needs {
+			<-r.jobs[other].done
 		}
-	}
-	if j.err = j.missing(r.jobs); j.err != nil {
-		return
+		if j.err = j.missing(r.jobs); j.err != nil {
+			return
+		}
 	}
 	if r.slots != nil {
 		r.slots <- struct{}{}
@@ -166,15 +177,16 @@ func (r *runner) build(ctx context.Context, j *job) error {
 	if j.call == nil {
 		args = append(args, "--metadata-file="+file)
 	}
+	if len(r.policy) > 0 { // verify knows it
+		args = append(args, "--policy=disabled=true")
+	}
 	cmd := exec.CommandContext(ctx, r.minirun, append(args, "--", j.where)...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if j.inline != "" {
 		cmd.Stdin = strings.NewReader(j.inline)
 	}
-	if r.shown != nil {
-		w := r.shown.of(j.name)
-		defer w.close()
-		cmd.Stderr = w
+	if j.shown != nil {
+		cmd.Stderr = j.shown
 	}
 	// A process group: a ^C is for this program, which ends the builds once.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
@@ -184,10 +196,13 @@ func (r *runner) build(ctx context.Context, j *job) error {
 		var out bytes.Buffer
 		cmd.Stdout = &out
 		defer func() { j.printed = out.Bytes() }()
-	} else if c != nil && r.shown != nil {
+	} else if c != nil && r.board != nil {
 		fmt.Printf("%s\n\n", j.name)
 	}
 	if err := cmd.Run(); ctx.Err() != nil {
+		if j.shown != nil {
+			j.shown.discard() // that it was canceled
+		}
 		return fmt.Errorf("%w: %w", errNotBuilt, context.Cause(ctx))
 	} else if err != nil {
 		return err
@@ -200,15 +215,15 @@ func (r *runner) build(ctx context.Context, j *job) error {
 	return err
 }
 
-// display is how builds show their progress: several cannot draw on one terminal.
+// display is how a build shows its progress.
 func (r *runner) display() string {
-	if r.shown == nil || r.progress != "auto" {
-		return r.progress
+	if r.board != nil {
+		return r.board.mode()
 	}
-	if mode := os.Getenv("BUILDKIT_PROGRESS"); mode == "quiet" || mode == "rawjson" {
-		return mode
+	if r.progress == "quiet" {
+		return "none" // quiet prints the image's ID
 	}
-	return "plain"
+	return r.progress
 }
 
 // handed is the image of another target, as a context.

@@ -49,7 +49,12 @@ func (a *flagList) build(t *bake.Target) {
 	a.list("annotation", t.Annotations)
 	a.list("allow", t.Entitlements)
 	a.list("ulimit", t.Ulimits)
-	a.list("no-cache-filter", t.NoCacheFilter)
+	if t.NoCache == nil || !*t.NoCache { // which includes all stages
+		a.list("no-cache-filter", t.NoCacheFilter)
+	}
+	if t.Resources != nil {
+		a.list("resource", t.Resources.ToEntries())
+	}
 	a.list("attest", texts(t.Attest))
 	a.list("cache-from", texts(t.CacheFrom))
 	a.list("cache-to", texts(t.CacheTo))
@@ -65,17 +70,9 @@ const targetPrefix = "target:"
 
 // unsupported rejects a field that minirun build has nothing for.
 func unsupported(t *bake.Target) error {
-	if t.Resources != nil && len(t.Resources.ToEntries()) > 0 {
-		return fmt.Errorf("resources: minirun build does not limit the memory and the processors of RUN: %s", strings.Join(t.Resources.ToEntries(), ", "))
-	}
 	for _, p := range t.Policy {
 		if !p.Disabled {
 			return errors.New("policy: minirun evaluates no policies\nhint: remove it, or set disabled = true")
-		}
-	}
-	for _, d := range t.Entitlements {
-		if strings.HasPrefix(d, string(bake.EntitlementKeyDevice)) {
-			return fmt.Errorf("entitlements: %s: RUN gets no devices", d)
 		}
 	}
 	return nil

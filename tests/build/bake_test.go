@@ -207,9 +207,9 @@ func TestBakeHCL(t *testing.T) {
 	if strings.Contains(s.do("images"), "never") {
 		t.Error("a target that is only needed by others has a name in the store")
 	}
-	for _, line := range []string{"app-one | #1 [internal] load build definition", "common  | #"} {
-		if !strings.Contains(stderr, line) {
-			t.Errorf("no line begins with %q: %s", line, stderr)
+	for _, step := range []string{"[app-one internal] load build definition", "[common 2/2] RUN echo", "[files] exporting to local"} {
+		if !strings.Contains(stderr, step) {
+			t.Errorf("no step is called %q: %s", step, stderr)
 		}
 	}
 	var metadata map[string]map[string]any
@@ -312,7 +312,6 @@ variable "PORT" {
   }
 }
 target "default" { dockerfile-inline = "FROM base\n" }
-target "resources" { resources = { memory = "1g" } }
 target "policy" { policy = [{ filename = "x.rego" }] }
 target "outside" { context = ".." }
 target "network" {
@@ -332,16 +331,11 @@ target "loop" { contexts = { a = "target:loop2" } }
 target "loop2" { contexts = { a = "target:loop" } }
 target "context" { context = "target:default" }
 target "stdin" { context = "-" }
-target "rego" {
-  context    = "src"
-  dockerfile = "Base"
-}
 `)
 	for _, c := range []struct {
 		args     string
 		messages []string
 	}{
-		{"resources", []string{"target resources: resources: ", "memory=1g"}},
 		{"policy", []string{"target policy: policy: "}},
 		{"outside", []string{"Read access to path ..", "--allow=fs.read=.."}},
 		{"outside --allow fs.read=more", []string{"--allow=fs.read=.."}},
@@ -360,7 +354,7 @@ target "rego" {
 		{"--policy x", []string{"--policy x"}},
 		{"--nothing", []string{"unknown flag: --nothing", "hint: minirun build bake --help"}},
 		{"--list nothing", []string{"--list nothing"}},
-		{"--progress tty archive default", []string{"--progress tty", "2"}},
+		{"--progress tty archive default", []string{"--progress tty"}},
 		{"-f missing.hcl", []string{"missing.hcl"}},
 		{"https://example.com/repository.git", []string{"remote definitions are not read"}},
 	} {
@@ -368,11 +362,6 @@ target "rego" {
 	}
 	s.rejected(t.TempDir(), []string{"no file of targets here", "./bake"})
 	s.bake(dir, "network", "--allow", "network.host")
-	if err := os.WriteFile(filepath.Join(dir, "src/Base.rego"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	s.rejected(dir, []string{"target rego: src/Base.rego is a policy", "hint: --policy disabled=true"}, "rego")
-	s.bake(dir, "rego", "--policy", "disabled=true")
 }
 
 // TestBakeFailure: after a failure nothing more is started, unless --jobs says so, and
@@ -392,7 +381,7 @@ target "good" {
   tags              = ["good"]
 }
 `)
-	s.rejected(dir, []string{"bad   | ", "the program has ended with status 7", "failed: bad (exit status 1); not built: needs, slow"},
+	s.rejected(dir, []string{"[bad 2/2] RUN sleep 1; exit 7", "bad: minirun: the program has ended with status 7", "failed: bad (exit status 1); not built: needs, slow"},
 		"bad", "slow", "needs", "--metadata-file", "metadata.json")
 	if _, err := os.Stat(filepath.Join(dir, "metadata.json")); err == nil {
 		t.Error("there is a metadata file after a failure")
@@ -417,7 +406,7 @@ target "a" { dockerfile-inline = "FROM base\nRUN echo running; sleep 50\n" }
 target "b" { dockerfile-inline = "FROM base\nRUN echo running too; sleep 51\n" }
 `)
 	for sent, status := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143, syscall.SIGKILL: -1} {
-		cmd := s.bakeCommand(dir)
+		cmd := s.bakeCommand(dir, "--progress", "rawjson")
 		log := filepath.Join(t.TempDir(), "log")
 		out, err := os.Create(log)
 		if err != nil {
@@ -430,7 +419,7 @@ target "b" { dockerfile-inline = "FROM base\nRUN echo running too; sleep 51\n" }
 			t.Fatal(err)
 		}
 		for range 300 {
-			if strings.Contains(said(), " running\n") && strings.Contains(said(), " running too\n") {
+			if strings.Contains(said(), "[a 2/2] RUN") && strings.Contains(said(), "[b 2/2] RUN") {
 				break
 			}
 			time.Sleep(100 * time.Millisecond)
