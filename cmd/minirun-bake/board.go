@@ -21,6 +21,7 @@ import (
 // (--progress rawjson); what else it prints is shown when all have ended.
 type board struct {
 	statuses chan *client.SolveStatus // nil: nobody wants to see them
+	forText  bool                     // they are shown to people, not to a program
 	finished chan struct{}
 	writers  []*boardWriter
 }
@@ -42,6 +43,7 @@ func newBoard(mode string) (*board, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build bake: --progress %s: %w", mode, err)
 	}
+	b.forText = mode != "rawjson"
 	b.statuses = make(chan *client.SolveStatus)
 	go func() {
 		defer close(b.finished)
@@ -132,6 +134,9 @@ func (w *boardWriter) line(text []byte) {
 	var s client.SolveStatus
 	if w.statuses != nil && text[0] == '{' && json.Unmarshal(text, &s) == nil {
 		w.own(&s)
+		if w.forText {
+			cleanStatus(&s)
+		}
 		w.statuses <- &s
 		return
 	}
@@ -170,4 +175,27 @@ func stepName(target, name string) string {
 		return "[" + target + " " + rest
 	}
 	return "[" + target + "] " + name
+}
+
+// cleanStatus takes from a status what a terminal would obey: names are those of
+// Dockerfiles, and output is that of programs. The package that draws does not.
+func cleanStatus(s *client.SolveStatus) {
+	line := func(text *string) { *text = string(visible(*text, "")) }
+	for _, v := range s.Vertexes {
+		line(&v.Name)
+		v.Error = string(visible(v.Error, "\n\t"))
+	}
+	for _, v := range s.Statuses {
+		line(&v.ID)
+		line(&v.Name)
+	}
+	for _, v := range s.Logs {
+		v.Data = withoutCommands(v.Data)
+	}
+	for _, v := range s.Warnings {
+		v.Short = withoutCommands(v.Short)
+		for i := range v.Detail {
+			v.Detail[i] = withoutCommands(v.Detail[i])
+		}
+	}
 }

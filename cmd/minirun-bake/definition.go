@@ -157,5 +157,5 @@ func (d *definition) resolve(ctx context.Context, o *options) error {
 	if !isOn("BUILDX_BAKE_ENTITLEMENTS_FS", true) {
 		wanting.FSRead, wanting.FSWrite = nil, nil
 	}
-	return wanting.Prompt(ctx, false, os.Stderr)
+	return wanting.Prompt(ctx, false, cleanWriter{os.Stderr})
 }

@@ -11,6 +11,7 @@
 //	run.go         jobs → processes, several at a time
 //	board.go       the steps of several processes, as one list
 //	metadata.go    --metadata-file
+//	terminal.go    text that a terminal does not obey
 package main
 
 import (
@@ -37,14 +38,15 @@ func main() {
 	stop()
 	var by *signaled
 	if errors.As(cause, &by) {
-		fmt.Fprintf(os.Stderr, "minirun: canceled: %v\n", by.signal)
+		printf(os.Stderr, "minirun: canceled: %s\n", by.signal.String())
 		os.Exit(128 + int(by.signal))
 	}
 	if err != nil && !errors.Is(err, pflag.ErrHelp) {
+		var lines strings.Builder
 		for _, s := range errdefs.Sources(err) { // the lines of a file that it is about
-			_ = s.Print(os.Stderr)
+			_ = s.Print(&lines)
 		}
-		fmt.Fprintf(os.Stderr, "minirun: %s\n", visible(err.Error()))
+		printf(os.Stderr, "%sminirun: %s\n", visible(lines.String(), "\n\t"), visible(err.Error(), "\n\t"))
 		os.Exit(1)
 	}
 }
@@ -135,9 +137,9 @@ func printHelp(f *pflag.FlagSet) {
 		if flag.Shorthand != "" {
 			name += ", -" + flag.Shorthand + value
 		}
-		fmt.Fprintf(w, "   %s\t%s\n", name, text)
+		printf(w, "   %s\t%s\n", name, text)
 	})
-	fmt.Fprintf(w, "   --help, -h\tshow help\n")
+	printf(w, "   %s\t%s\n", "--help, -h", "show help")
 	_ = w.Flush()
 }
 
@@ -248,14 +250,4 @@ func complete(o *options, words []string) {
 	for _, name := range names {
 		fmt.Println(name)
 	}
-}
-
-// visible escapes what a terminal would obey: messages quote files.
-func visible(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 {
-			return '�'
-		}
-		return r
-	}, text)
 }

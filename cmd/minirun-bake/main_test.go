@@ -57,12 +57,12 @@ func TestParseJobs(t *testing.T) {
 // TestBoardWriter: lines are whole, whatever pieces they come in; the steps of a status
 // are the target's, and other lines are kept.
 func TestBoardWriter(t *testing.T) {
-	b := &board{statuses: make(chan *client.SolveStatus, 9), finished: make(chan struct{})}
+	b := &board{statuses: make(chan *client.SolveStatus, 9), finished: make(chan struct{}), forText: true}
 	close(b.finished)
 	w := b.of("app")
 	for _, text := range []string{
-		"{\"vertexes\":[{\"digest\":\"sha256:a\",\"na", "me\":\"[internal] load\"},{\"digest\":\"sha256:b\",\"name\":\"exporting\"}]}\n",
-		"{\"logs\":[{\"vertex\":\"sha256:a\",\"data\":\"eA==\"}]}\nminirun: ", "a warning\n{no JSON\nend",
+		"{\"vertexes\":[{\"digest\":\"sha256:a\",\"na", "me\":\"[internal] load\"},{\"digest\":\"sha256:b\",\"name\":\"exporting\\u001b[2J\"}]}\n",
+		"{\"logs\":[{\"vertex\":\"sha256:a\",\"data\":\"YRtbMkpiDWMKG11kB2U=\"}]}\nminirun: ", "a warning\n{no JSON\nend",
 	} {
 		if n, err := w.Write([]byte(text)); n != len(text) || err != nil {
 			t.Error(n, err)
@@ -74,10 +74,19 @@ func TestBoardWriter(t *testing.T) {
 		t.Errorf("%q, want %q", out.String(), want)
 	}
 	first, second := <-b.statuses, <-b.statuses
-	if v := first.Vertexes; v[0].Name != "[app internal] load" || v[1].Name != "[app] exporting" || v[0].Digest == v[1].Digest || v[0].Digest.Validate() != nil {
+	if v := first.Vertexes; v[0].Name != "[app internal] load" || v[1].Name != "[app] exporting\ufffd[2J" || v[0].Digest == v[1].Digest || v[0].Digest.Validate() != nil {
 		t.Errorf("%+v %+v", v[0], v[1])
 	}
-	if v := second.Logs[0].Vertex; v != first.Vertexes[0].Digest {
-		t.Errorf("the output is that of %s", v)
+	if l := second.Logs[0]; l.Vertex != first.Vertexes[0].Digest || string(l.Data) != "ab\nc\ne" {
+		t.Errorf("the output is %q of %s", l.Data, l.Vertex)
+	}
+}
+
+// TestPrintf: what a definition says reaches the terminal as text.
+func TestPrintf(t *testing.T) {
+	var out strings.Builder
+	printf(&out, "%s|%s\n", "a\x1b[2J\tb\n", visible("c\nd\u202e", "\n"))
+	if want := "a\ufffd[2J\ufffdb\ufffd|c\nd\ufffd\n"; out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
 	}
 }

@@ -129,7 +129,7 @@ func printTargets(list []listed, format string) error {
 	w := tabwriter.NewWriter(os.Stdout, 1, 8, 3, ' ', 0)
 	fmt.Fprintln(w, "TARGET\tDESCRIPTION")
 	for _, t := range list {
-		fmt.Fprintf(w, "%s\t%s\n", t.Name, visible(t.Description))
+		printf(w, "%s\t%s\n", t.Name, t.Description)
 	}
 	return w.Flush()
 }
@@ -149,7 +149,7 @@ func printVariables(list []*hclparser.Variable, format string) error {
 		if v.Value != nil {
 			value = *v.Value
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", v.Name, v.Type, visible(value), visible(v.Description))
+		printf(w, "%s\t%s\t%s\t%s\n", v.Name, v.Type, value, v.Description)
 	}
 	return w.Flush()
 }
