@@ -43,10 +43,11 @@ func withoutCommands(output []byte) []byte {
 	return []byte(commands.ReplaceAllString(text, ""))
 }
 
-// cleanWriter writes what it gets without what a terminal would obey.
+// cleanWriter makes visible what a terminal would obey: a question must show what it is
+// about.
 type cleanWriter struct{ io.Writer }
 
 func (w cleanWriter) Write(p []byte) (int, error) {
-	_, err := w.Writer.Write(withoutCommands(p))
+	_, err := io.WriteString(w.Writer, string(visible(string(p), "\n\t")))
 	return len(p), err
 }
