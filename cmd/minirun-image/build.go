@@ -197,10 +197,7 @@ func buildImage(ctx *cli.Context) error {
 	if asked.method != "build" {
 		return asked.run(ctx)
 	}
-	if ctx.Bool("debug") && !isTerminal(os.Stdin) {
-		return errors.New("build --debug: the shell needs a terminal, and standard input is none")
-	}
-	if err := explainable(ctx.String("explain")); err != nil {
+	if err := checkGiven(ctx); err != nil {
 		return err
 	}
 	s, release, err := shared(ctx)
@@ -208,9 +205,21 @@ func buildImage(ctx *cli.Context) error {
 		return err
 	}
 	defer release()
-	if err := checkLegacy(ctx); err != nil {
+	return buildInto(ctx, s)
+}
+
+// checkGiven rejects flags for which no store is needed.
+func checkGiven(ctx *cli.Context) error {
+	if ctx.Bool("debug") && !isTerminal(os.Stdin) {
+		return errors.New("build --debug: the shell needs a terminal, and standard input is none")
+	}
+	if err := explainable(ctx.String("explain")); err != nil {
 		return err
 	}
+	return checkLegacy(ctx)
+}
+
+func buildInto(ctx *cli.Context, s *ingest.Store) error {
 	o, err := buildOptions(ctx, s)
 	if err != nil {
 		return err
@@ -219,11 +228,11 @@ func buildImage(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	about, err := wantedMetadata(ctx)
-	if err != nil {
+	out := outcome{cli: ctx, delivery: d}
+	if out.metadata, err = wantedMetadata(ctx); err != nil {
 		return err
 	}
-	mode, err := progressMode(ctx)
+	mode, err := displayMode(ctx)
 	if err != nil {
 		return err
 	}
@@ -231,16 +240,13 @@ func buildImage(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	minirun, err := runtimeProgram()
+	b, err := newBuilder(s)
 	if err != nil {
 		return err
 	}
-	b := &build.Builder{Store: s, Runner: &run.Executor{Minirun: minirun, Store: s, DeviceDirs: ctx.StringSlice("cdi-spec-dir")}, Sink: display}
+	b.Sink, b.Runner.DeviceDirs = display, ctx.StringSlice("cdi-spec-dir")
 	t := &talk{cli: ctx, display: display, runner: b.Runner, chatty: mode != "quiet" && mode != "none" && mode != "rawjson"}
 	o.Checked, o.Failed = t.checked, t.failed
-	if err := b.Runner.Sweep(); err != nil {
-		return err
-	}
 	begun := time.Now()
 	built, file, err := b.Build(ctx.Context, o)
 	var delivered *build.Delivered
@@ -258,35 +264,20 @@ func buildImage(ctx *cli.Context) error {
 	if err != nil {
 		return t.end(err)
 	}
-	if delivered == nil {
-		delivered = &build.Delivered{}
-	}
-	if err := errors.Join(told(ctx, delivered), about.write(built, d, delivered, t.found)); err != nil {
-		return err
-	}
-	for _, name := range file.Unknown(o.BuildArgs) {
-		warn(fmt.Errorf("--build-arg %s: no ARG asks for it", name))
-	}
-	for _, name := range file.UnknownStages(o.Without) {
-		warn(fmt.Errorf("--no-cache-filter %s: no stage has this name", name))
-	}
-	return explainBuilt(ctx, built, time.Since(begun))
+	out.built, out.found, out.took = built, t.found, time.Since(begun)
+	out.unknownArguments, out.unknownStages = file.Unknown(o.BuildArgs), file.UnknownStages(o.Without)
+	return out.tell(delivered)
 }
 
-// isQuiet says whether only the image's ID is printed: with --quiet, and with the
-// progress that is called so.
-func isQuiet(ctx *cli.Context) bool { return ctx.Bool("quiet") || ctx.String("progress") == "quiet" }
-
-// progressMode is that of the display.
-func progressMode(ctx *cli.Context) (string, error) {
-	mode := ctx.String("progress")
-	if !isQuiet(ctx) {
-		return mode, nil
+// newBuilder returns a builder that shows nothing. What killed builds have left is
+// removed.
+func newBuilder(s *ingest.Store) (*build.Builder, error) {
+	minirun, err := runtimeProgram()
+	if err != nil {
+		return nil, err
 	}
-	if mode != "auto" && mode != "quiet" && mode != "none" {
-		return "", fmt.Errorf("--quiet and --progress %s: a quiet build shows no progress: give one of them", mode)
-	}
-	return "quiet", nil
+	b := &build.Builder{Store: s, Runner: &run.Executor{Minirun: minirun, Store: s}}
+	return b, b.Runner.Sweep()
 }
 
 // runtimeProgram is minirun, which is beside this program.

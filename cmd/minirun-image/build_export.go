@@ -101,16 +101,3 @@ func pushBuilt(ctx context.Context, s *ingest.Store, i *ingest.Image, to image.N
 	}
 	return registries.Push(ctx, s, i, to, 3, silent{})
 }
-
-// told says what has come out, to people and to files.
-func told(ctx *cli.Context, d *build.Delivered) error {
-	if isQuiet(ctx) && d.ID != "" {
-		fmt.Fprintln(ctx.App.Writer, d.ID)
-	}
-	if file := ctx.String("iidfile"); file != "" {
-		if err := export.Write(file, []byte(d.ID)); err != nil {
-			return fmt.Errorf("--iidfile: %w", err)
-		}
-	}
-	return nil
-}

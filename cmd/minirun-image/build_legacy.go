@@ -1,12 +1,11 @@
 package main
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -78,15 +77,11 @@ func checkLegacy(ctx *cli.Context) error {
 // checkPolicy rejects policies, which are programs in Rego. The one that docker buildx
 // would find by itself, next to the Dockerfile, is a warning.
 func checkPolicy(ctx *cli.Context) error {
-	for _, text := range ctx.StringSlice("policy") {
-		fields, err := csv.NewReader(strings.NewReader(text)).Read()
-		if err != nil {
-			return fmt.Errorf("--policy %q: %w", text, err)
+	if list := ctx.StringSlice("policy"); len(list) > 0 {
+		if other := slices.IndexFunc(list, func(text string) bool { return text != "disabled=true" }); other >= 0 {
+			return fmt.Errorf("--policy %q: minirun does not evaluate policies: check the sources before the build, and give --policy disabled=true", list[other])
 		}
-		if len(fields) == 1 && fields[0] == "disabled=true" {
-			return nil
-		}
-		return fmt.Errorf("--policy %q: minirun does not evaluate policies: check the sources before the build, and give --policy disabled=true", text)
+		return nil
 	}
 	context, file := ctx.Args().First(), ctx.String("file")
 	if source.IsGit(context) || source.IsURL(context) || source.IsURL(file) || context == "-" || file == "-" {

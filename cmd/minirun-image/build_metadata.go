@@ -17,10 +17,49 @@ import (
 	"github.com/minirun/minirun/internal/build/attest"
 	"github.com/minirun/minirun/internal/build/export"
 	"github.com/minirun/minirun/internal/build/lint"
+	"github.com/minirun/minirun/internal/termtext"
 )
 
-// Metadata is what --metadata-file has, under docker buildx's names. A metadata is how
-// much: the environment says it, as it does to buildx.
+// An outcome is a build that went well, and what was asked of it.
+type outcome struct {
+	cli      *cli.Context
+	delivery *build.Delivery
+	metadata metadata
+
+	built []build.Built
+	found *lint.Result
+	took  time.Duration
+
+	unknownArguments, unknownStages []string // that the Dockerfile does not have
+}
+
+// tell says what has come out, to people and to files. d is nil if that is nothing.
+func (o *outcome) tell(d *build.Delivered) error {
+	if d == nil {
+		d = &build.Delivered{}
+	}
+	if isQuiet(o.cli) && d.ID != "" {
+		termtext.Fprintln(o.cli.App.Writer, d.ID)
+	}
+	if file := o.cli.String("iidfile"); file != "" {
+		if err := export.Write(file, []byte(d.ID)); err != nil {
+			return fmt.Errorf("--iidfile: %w", err)
+		}
+	}
+	if err := o.writeMetadata(d); err != nil {
+		return err
+	}
+	for _, name := range o.unknownArguments {
+		warn(fmt.Errorf("--build-arg %s: no ARG asks for it", name))
+	}
+	for _, name := range o.unknownStages {
+		warn(fmt.Errorf("--no-cache-filter %s: no stage has this name", name))
+	}
+	return explainBuilt(o.cli, o.built, o.took)
+}
+
+// A metadata says what --metadata-file has, under docker buildx's names: the environment
+// says it, as it does to buildx.
 type metadata struct {
 	file       string
 	provenance attest.Mode
@@ -56,14 +95,14 @@ func wantedMetadata(ctx *cli.Context) (m metadata, err error) {
 	return m, nil
 }
 
-// write writes the file, if it is wanted.
-func (m metadata) write(built []build.Built, delivered *build.Delivery, d *build.Delivered, found *lint.Result) error {
-	if m.file == "" {
+// writeMetadata writes the file, if it is wanted.
+func (o *outcome) writeMetadata(d *build.Delivered) error {
+	if o.metadata.file == "" {
 		return nil
 	}
-	text, err := json.MarshalIndent(m.of(built, delivered.Attest, d, found), "", "  ")
+	text, err := json.MarshalIndent(o.fields(d), "", "  ")
 	if err == nil {
-		err = export.Write(m.file, append(text, '\n'))
+		err = export.Write(o.metadata.file, append(text, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("--metadata-file: %w", err)
@@ -71,22 +110,23 @@ func (m metadata) write(built []build.Built, delivered *build.Delivery, d *build
 	return nil
 }
 
-func (m metadata) of(built []build.Built, a attest.Options, d *build.Delivered, found *lint.Result) map[string]any {
+// fields are those of the file.
+func (o *outcome) fields(d *build.Delivered) map[string]any {
 	out := map[string]any{}
-	for i := range built {
-		b := &built[i]
+	for i := range o.built {
+		b := &o.built[i]
 		if i == 0 {
 			out["buildx.build.ref"] = "default/default/" + strings.ToLower(b.Invocation())
 		}
 		key := "buildx.build.provenance"
-		if len(built) > 1 {
+		if len(o.built) > 1 {
 			key += "/" + platforms.Format(b.Platform)
 		}
-		if m.provenance != attest.None {
-			out[key] = b.ForMetadataFile(version, a, m.provenance)
+		if m := o.metadata.provenance; m != attest.None {
+			out[key] = b.ForMetadataFile(version, o.delivery.Attest, m)
 		}
 	}
-	if list := vertexWarnings(found); m.warnings && len(list) > 0 {
+	if list := vertexWarnings(o.found); o.metadata.warnings && len(list) > 0 {
 		out["buildx.build.warnings"] = list
 	}
 	if d.ID == "" { // there is no image

@@ -32,6 +32,22 @@ type talk struct {
 	shell sync.Once // of several that fail at the same time, the first has the terminal
 }
 
+// isQuiet says whether only the image's ID is printed: with --quiet, and with the
+// progress that is called so.
+func isQuiet(ctx *cli.Context) bool { return ctx.Bool("quiet") || ctx.String("progress") == "quiet" }
+
+// displayMode is that of the progress.
+func displayMode(ctx *cli.Context) (string, error) {
+	mode := ctx.String("progress")
+	if !isQuiet(ctx) {
+		return mode, nil
+	}
+	if mode != "auto" && mode != "quiet" && mode != "none" {
+		return "", fmt.Errorf("--quiet and --progress %s: a quiet build shows no progress: give one of them", mode)
+	}
+	return "quiet", nil
+}
+
 func isTerminal(f *os.File) bool {
 	_, err := console.ConsoleFromFile(f)
 	return err == nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"text/tabwriter"
 	"time"
@@ -123,13 +122,16 @@ func printLine(w io.Writer) error {
 func printTable(w io.Writer, padding int, rows [][]string) error {
 	t := tabwriter.NewWriter(w, 0, 0, padding, ' ', 0)
 	for _, row := range rows {
+		line := ""
 		for i, cell := range row {
 			if i > 0 {
-				fmt.Fprint(t, "\t")
+				line += "\t"
 			}
-			fmt.Fprint(t, termtext.Line(cell))
+			line += termtext.Line(cell)
 		}
-		fmt.Fprint(t, "\n")
+		if _, err := io.WriteString(t, line+"\n"); err != nil {
+			return err
+		}
 	}
 	return t.Flush()
 }

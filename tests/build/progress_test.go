@@ -141,6 +141,7 @@ func TestProgressRawJSON(t *testing.T) {
 	if b.Status == 0 || b.said != "b\xffout\n" {
 		t.Errorf("status %d, output %q", b.Status, b.said)
 	}
+	inputs := map[string][]string{} // names, by name
 	started, completed, failed := map[digest.Digest]string{}, map[digest.Digest]bool{}, ""
 	warnings := 0
 	for _, s := range statuses(t, b.Stderr) {
@@ -149,6 +150,10 @@ func TestProgressRawJSON(t *testing.T) {
 				t.Errorf("the vertex %+v", v)
 			}
 			started[v.Digest] = v.Name
+			inputs[v.Name] = nil
+			for _, in := range v.Inputs {
+				inputs[v.Name] = append(inputs[v.Name], started[in])
+			}
 			if v.Completed != nil {
 				if completed[v.Digest] = true; v.Completed.Before(*v.Started) {
 					t.Errorf("%s ends before it starts", v.Name)
@@ -170,6 +175,9 @@ func TestProgressRawJSON(t *testing.T) {
 				t.Errorf("the warning %+v", w)
 			}
 		}
+	}
+	if of := inputs["[stage-1 2/2] RUN echo out; false"]; len(of) != 1 || !strings.HasPrefix(of[0], "[a 2/2] RUN printf") {
+		t.Errorf("the last step depends on %q", of)
 	}
 	if len(started) != len(completed) || warnings != 1 || failed != "[stage-1 2/2] RUN echo out; false" {
 		t.Errorf("%d vertices started, %d are complete; %d warnings; %q failed", len(started), len(completed), warnings, failed)

@@ -16,6 +16,7 @@ const (
 	did
 	ended
 	warned
+	needed
 )
 
 // An event is one call of a Sink's.
@@ -28,6 +29,7 @@ type event struct {
 	cached      bool
 	err         error
 	warning     *VertexWarning
+	inputs      []int // needed: the steps that come before
 }
 
 const keep = 20 // lines of a step that may fail
@@ -125,7 +127,7 @@ func newBoard(now time.Time) *board { return &board{begun: now, byID: map[int]*s
 // apply notes an event; each line of output that it completes goes to printed.
 // It returns the step, or nil if there is none.
 func (b *board) apply(e *event, printed func(*step, line)) *step {
-	if e.kind == warned { // the end of the build lists the findings
+	if e.kind == warned || e.kind == needed { // the end of the build lists the findings
 		return nil
 	}
 	if e.kind == begin {

@@ -39,9 +39,15 @@ type Sink interface {
 	End(id int, cached bool, err error)
 }
 
+// A Linked Sink also learns which steps a step depends on. Needs comes before Begin.
+type Linked interface {
+	Needs(id int, inputs []int)
+}
+
 // A Display shows what it is told.
 type Display interface {
 	Sink
+	Linked
 	// Warn adds one of the linter's findings. Only rawjson shows it at once.
 	Warn(w VertexWarning)
 	// Pause leaves the terminal to somebody else, until Resume.
@@ -102,6 +108,7 @@ func (quiet) Count(int, string, int64, int64) {}
 func (quiet) Did(int, string)                 {}
 func (quiet) End(int, bool, error)            {}
 func (quiet) Warn(VertexWarning)              {}
+func (quiet) Needs(int, []int)                {}
 func (quiet) Pause()                          {}
 func (quiet) Resume()                         {}
 func (quiet) Close()                          {}
@@ -203,6 +210,8 @@ func (l *loop) Did(id int, what string) { l.tell(event{kind: did, id: id, text: 
 func (l *loop) End(id int, cached bool, err error) {
 	l.tell(event{kind: ended, id: id, cached: cached, err: err})
 }
+
+func (l *loop) Needs(id int, inputs []int) { l.tell(event{kind: needed, id: id, inputs: inputs}) }
 
 func (l *loop) Warn(w VertexWarning) { l.tell(event{kind: warned, warning: &w}) }
 

@@ -16,6 +16,7 @@ type rawJSON struct {
 	out   bytes.Buffer
 	steps map[int]*rawStep
 	first digest.Digest // of the first vertex, which loads the Dockerfile
+	needs map[int][]int // of steps that have not begun: those that they depend on
 }
 
 // A rawStep is a vertex, and its statuses by ID.
@@ -33,12 +34,13 @@ type (
 		Warnings []VertexWarning `json:"warnings,omitempty"`
 	}
 	vertex struct {
-		Digest    digest.Digest `json:"digest"`
-		Name      string        `json:"name"`
-		Started   *time.Time    `json:"started,omitempty"`
-		Completed *time.Time    `json:"completed,omitempty"`
-		Cached    bool          `json:"cached,omitempty"`
-		Error     string        `json:"error,omitempty"`
+		Digest    digest.Digest   `json:"digest"`
+		Inputs    []digest.Digest `json:"inputs,omitempty"`
+		Name      string          `json:"name"`
+		Started   *time.Time      `json:"started,omitempty"`
+		Completed *time.Time      `json:"completed,omitempty"`
+		Cached    bool            `json:"cached,omitempty"`
+		Error     string          `json:"error,omitempty"`
 	}
 	vertexStatus struct {
 		ID        string        `json:"id"`
@@ -93,13 +95,19 @@ const outputStream = 1
 
 func (r *rawJSON) apply(e *event) {
 	at := e.at.UTC()
-	if e.kind == warned {
+	switch e.kind {
+	case warned:
 		w := *e.warning
 		w.Vertex = r.first
 		r.write(solveStatus{Warnings: []VertexWarning{w}})
 		return
-	}
-	if e.kind == begin {
+	case needed:
+		if r.needs == nil {
+			r.needs = map[int][]int{}
+		}
+		r.needs[e.id] = e.inputs
+		return
+	case begin:
 		r.start(e.id, e.text, at)
 		return
 	}
@@ -129,6 +137,12 @@ func (r *rawJSON) start(id int, name string, at time.Time) {
 		r.steps = map[int]*rawStep{}
 	}
 	v := vertex{Digest: digest.FromString("minirun step " + strconv.Itoa(id) + "\x00" + name), Name: name, Started: &at}
+	for _, id := range r.needs[id] {
+		if s := r.steps[id]; s != nil {
+			v.Inputs = append(v.Inputs, s.vertex.Digest)
+		}
+	}
+	delete(r.needs, id)
 	if r.first == "" {
 		r.first = v.Digest
 	}
