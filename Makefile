@@ -20,13 +20,18 @@ export CGO_ENABLED := 0
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-build: $(BIN)/minirun $(BIN)/minirun-systemd $(BIN)/minirun-image ## build bin/minirun and its helpers bin/minirun-systemd and bin/minirun-image, static binaries
+build: $(BIN)/minirun $(BIN)/minirun-systemd $(BIN)/minirun-image $(BIN)/minirun-bake ## build bin/minirun and its helpers bin/minirun-*, static binaries
 
 # Go knows best what has changed. The commit comes from LDFLAGS: buildvcs fails
 # where the clone belongs to another user.
 .PHONY: $(BIN)/minirun $(BIN)/minirun-systemd $(BIN)/minirun-image
 $(BIN)/minirun $(BIN)/minirun-systemd $(BIN)/minirun-image:
 	$(GO) build -trimpath -buildvcs=false -tags $(TAGS) -ldflags '$(LDFLAGS)' -o $@ ./cmd/$(@F)
+
+# A module of its own: its dependencies, five times those of the rest, are only its own.
+.PHONY: $(BIN)/minirun-bake
+$(BIN)/minirun-bake:
+	$(GO) build -C cmd/minirun-bake -trimpath -buildvcs=false -ldflags '-s -w' -o $(abspath $@) .
 
 hello: ## what ./try does: run a first container
 	./try
@@ -51,6 +56,7 @@ bench-start: build ## how long the binary takes to start and to end, in seconds 
 
 lint: ## golangci-lint v2: go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@latest
 	golangci-lint run ./...
+	cd cmd/minirun-bake && golangci-lint run ./...
 
 fuzz: ## every fuzz test for FUZZTIME (30s)
 	GO='$(GO)' TAGS='$(TAGS)' FUZZTIME='$(FUZZTIME)' ./scripts/fuzz
@@ -67,11 +73,12 @@ install: build ## install binaries, man pages and bash completion below PREFIX
 	install -D -m 755 $(BIN)/minirun $(DESTDIR)$(PREFIX)/bin/minirun
 	install -D -m 755 $(BIN)/minirun-systemd $(DESTDIR)$(PREFIX)/bin/minirun-systemd
 	install -D -m 755 $(BIN)/minirun-image $(DESTDIR)$(PREFIX)/bin/minirun-image
+	install -D -m 755 $(BIN)/minirun-bake $(DESTDIR)$(PREFIX)/bin/minirun-bake
 	for page in docs/man/*.8; do install -D -m 644 $$page $(DESTDIR)$(PREFIX)/share/man/man8/$${page##*/}; done
 	install -D -m 644 contrib/completion/minirun.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/minirun
 
 uninstall: ## remove what install has installed
-	rm -f $(DESTDIR)$(PREFIX)/bin/minirun $(DESTDIR)$(PREFIX)/bin/minirun-systemd $(DESTDIR)$(PREFIX)/bin/minirun-image $(DESTDIR)$(PREFIX)/share/bash-completion/completions/minirun
+	rm -f $(DESTDIR)$(PREFIX)/bin/minirun $(DESTDIR)$(PREFIX)/bin/minirun-systemd $(DESTDIR)$(PREFIX)/bin/minirun-image $(DESTDIR)$(PREFIX)/bin/minirun-bake $(DESTDIR)$(PREFIX)/share/bash-completion/completions/minirun
 	for page in docs/man/*.8; do rm -f $(DESTDIR)$(PREFIX)/share/man/man8/$${page##*/}; done
 
 clean: ## remove what build and the tests have made here

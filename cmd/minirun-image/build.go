@@ -26,7 +26,7 @@ func buildCommand() *cli.Command {
 		Name: "build", Usage: "make an image of a Dockerfile", ArgsUsage: "PATH | URL | -",
 		Description: "The context is a directory, a git repository, the URL of an archive or of a Dockerfile,\n" +
 			"or - for standard input: an archive, or a Dockerfile that needs no context. The flags\n" +
-			"are docker buildx's.",
+			"are docker buildx's. minirun build bake builds what a file of targets describes.",
 		Flags:       buildFlags(),
 		Action:      buildImage,
 		Subcommands: buildSubcommands(),

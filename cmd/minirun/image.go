@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
@@ -35,7 +36,13 @@ var imageVerbs = []struct{ name, usage string }{
 
 func imageCommand(name, usage string) func() *cli.Command {
 	return func() *cli.Command {
-		become := func(*cli.Context) error { return becomeImage(os.Args[1:]) }
+		become := func(ctx *cli.Context) error {
+			if name == "build" && ctx.Args().First() == "bake" { // a directory of this name is ./bake
+				at, _ := cmdline.Find(os.Args, ctx.App)
+				return becomeBake(os.Args[1:at-1], os.Args[at+1:])
+			}
+			return becomeImage(os.Args[1:])
+		}
 		return &cli.Command{Name: name, Usage: usage, SkipFlagParsing: true, Action: become, BashComplete: func(ctx *cli.Context) { _ = become(ctx) }}
 	}
 }
@@ -53,14 +60,17 @@ func imageStore(ctx *cli.Context) *image.Store {
 	return &image.Store{Dir: dir}
 }
 
-// imageProgram is minirun-image beside this program, or else in PATH's usual
+// imageProgram returns the path of minirun-image.
+func imageProgram() (string, error) { return helperProgram("images need", "minirun-image") }
+
+// helperProgram returns the path of a program next to this one, or else in the usual
 // place for a package's helpers.
-func imageProgram() (string, error) {
+func helperProgram(need, name string) (string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", err
 	}
-	tried := []string{filepath.Join(filepath.Dir(self), "minirun-image"), "/usr/libexec/minirun/minirun-image"}
+	tried := []string{filepath.Join(filepath.Dir(self), name), "/usr/libexec/minirun/" + name}
 	for _, path := range tried {
 		if _, err := os.Stat(path); err == nil {
 			return path, nil
@@ -68,7 +78,7 @@ func imageProgram() (string, error) {
 			return "", err
 		}
 	}
-	return "", fmt.Errorf("images need minirun-image, which is neither %s nor %s: make build builds it, make install installs it", tried[0], tried[1])
+	return "", fmt.Errorf("%s %s, which is neither %s nor %s: make build builds it, make install installs it", need, name, tried[0], tried[1])
 }
 
 // becomeImage executes minirun-image with these arguments.
@@ -77,11 +87,25 @@ func becomeImage(args []string) error {
 	if err != nil {
 		return err
 	}
+	return executeHelper(path, args)
+}
+
+// becomeBake executes minirun-bake, which starts minirun build with the same flags of
+// minirun for each target of its files.
+func becomeBake(global, args []string) error {
+	path, err := helperProgram("build bake needs", "minirun-bake")
+	if err != nil {
+		return err
+	}
+	return executeHelper(path, slices.Concat(global, []string{"--"}, args))
+}
+
+func executeHelper(path string, args []string) error {
 	for _, fd := range cmdline.Descriptors(args) { // sortDescriptors has set close-on-exec
 		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil && !errors.Is(err, unix.EBADF) {
 			return fmt.Errorf("pass on descriptor %d: %w", fd, err)
 		}
 	}
-	err = unix.Exec(path, append([]string{"minirun"}, args...), os.Environ())
+	err := unix.Exec(path, append([]string{"minirun"}, args...), os.Environ())
 	return &os.PathError{Op: "exec", Path: path, Err: err}
 }

@@ -115,7 +115,7 @@ func (b *Builder) main(ctx context.Context, o *Options, in *inputs) error {
 	case here && file == "":
 		file = filepath.Join(o.Context, source.DefaultDockerfile)
 		in.text, err = source.ReadDockerfileOf(o.Context)
-	case here:
+	case here || file == "-":
 		in.text, err = source.ReadDockerfileAt(ctx, file, os.Stdin)
 	}
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/util/suggest"
+	"github.com/opencontainers/go-digest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/build/graph"
@@ -50,7 +51,7 @@ func (b *Builder) image(ctx context.Context, o *Options, name string, p oci.Plat
 	defer func() { shown.end(err) }()
 	ctx = retry.WithLines(ctx, shown.print)
 	i, err := b.find(name, p)
-	if missing := err; o.Pull != nil && (errors.Is(err, image.ErrNotFound) || err == nil && o.Always) {
+	if missing := err; o.Pull != nil && !isDigest(name) && (errors.Is(err, image.ErrNotFound) || err == nil && o.Always) {
 		// A name that has to do for another platform, too, keeps its index.
 		var other *otherPlatformError
 		has := errors.As(err, &other)
@@ -77,8 +78,18 @@ func (b *Builder) image(ctx context.Context, o *Options, name string, p oci.Plat
 	return &graph.Image{Name: name, Manifest: i.Desc.Digest, Config: i.Config, Layers: i.Manifest.Layers, Dirs: dirs, Keys: b.Store.Keys(i)}, nil
 }
 
+// isDigest reports whether a name is the digest of an image of the store, which no
+// registry has: a context was one.
+func isDigest(name string) bool {
+	_, err := digest.Parse(name)
+	return err == nil
+}
+
 // fullName is an image's name with what is understood, as far as it is one.
 func fullName(name string) string {
+	if isDigest(name) {
+		return name
+	}
 	if n, err := image.ParseName(name); err == nil {
 		return n.String()
 	}

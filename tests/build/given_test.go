@@ -102,6 +102,11 @@ func TestContextURL(t *testing.T) {
 			t.Errorf("%q: copied are %q, want %q", c.args, got, c.want)
 		}
 	}
+	s.Stdin = "FROM scratch\nCOPY f /x/\n"
+	if got := s.outputNames("-f", "-", server.URL+"/c.tgz"); !slices.Equal(got, []string{"f"}) {
+		t.Errorf("with a Dockerfile on standard input: copied are %q", got)
+	}
+	s.Stdin = ""
 	s.Minirun("build", server.URL+"/text").Fails(t, "unknown instruction: hello")
 	s.Minirun("build", server.URL+"/nothing").Fails(t, "404")
 }

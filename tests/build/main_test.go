@@ -28,6 +28,7 @@
 //	devices_test.go  RUN --device
 //	output_test.go   --output, --annotation, attestations, what is told of a result
 //	platform_test.go several platforms, bases of an index, emulators
+//	bake_test.go     build bake: its targets, and what it prints of bake/
 //	reproducible_test.go the same bytes from two builders
 package build
 

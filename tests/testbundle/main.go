@@ -149,6 +149,30 @@ func takeHelper(root, name string) error {
 	return errors.Join(err, os.WriteFile(out, data, 0o755))
 }
 
+// bake makes minirun-bake once: from nothing it takes minutes.
+var bake = sync.OnceValue(func() error {
+	root, err := moduleRoot()
+	if err != nil {
+		return err
+	}
+	out := filepath.Join(scratch, "minirun-bake")
+	given := os.Getenv("MINIRUN")
+	if given == "" {
+		return goBuild(filepath.Join(root, "cmd/minirun-bake"), out, "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", ".")
+	}
+	data, err := os.ReadFile(filepath.Join(filepath.Dir(given), "minirun-bake"))
+	return errors.Join(err, os.WriteFile(out, data, 0o755))
+})
+
+// NeedBake is Need with minirun-bake, which belongs to a module of its own.
+func NeedBake(t testing.TB) {
+	t.Helper()
+	Need(t)
+	if err := bake(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // take copies the program that a variable names, because tests attack it, or
 // builds it.
 func take(variable, root, out string, args ...string) error {

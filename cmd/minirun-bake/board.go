@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/util/progress/progressui"
+	"github.com/opencontainers/go-digest"
+)
+
+// A board shows the steps of several builds as one list, as docker buildx bake does: their
+// names begin with the target's. Each build writes BuildKit's SolveStatus, an object a line
+// (--progress rawjson); what else it prints is shown when all have ended.
+type board struct {
+	statuses chan *client.SolveStatus // nil: nobody wants to see them
+	forText  bool                     // they are shown to people, not to a program
+	finished chan struct{}
+	writers  []*boardWriter
+}
+
+// newBoard makes a board on standard error.
+func newBoard(mode string) (*board, error) {
+	b := &board{finished: make(chan struct{})}
+	if mode == "auto" {
+		mode = cmp.Or(os.Getenv("BUILDKIT_PROGRESS"), mode)
+	}
+	if mode == "auto" && isOn("CI", os.Getenv("CI") != "") { // its terminals are read later
+		mode = "plain"
+	}
+	if mode == "quiet" {
+		close(b.finished)
+		return b, nil
+	}
+	display, err := progressui.NewDisplay(os.Stderr, progressui.DisplayMode(mode))
+	if err != nil {
+		return nil, fmt.Errorf("build bake: --progress %s: %w", mode, err)
+	}
+	b.forText = mode != "rawjson"
+	b.statuses = make(chan *client.SolveStatus)
+	go func() {
+		defer close(b.finished)
+		// It ends with the channel: a build that is canceled says so.
+		_, _ = display.UpdateFrom(context.Background(), b.statuses)
+	}()
+	return b, nil
+}
+
+// mode is how the builds show their progress.
+func (b *board) mode() string {
+	if b.statuses == nil {
+		return "none"
+	}
+	return "rawjson"
+}
+
+// of returns what the build of a target prints to. Only one goroutine may ask.
+func (b *board) of(name string) *boardWriter {
+	w := &boardWriter{board: b, target: name}
+	b.writers = append(b.writers, w)
+	return w
+}
+
+// close ends the list, and shows what else the builds have printed.
+func (b *board) close(out io.Writer) {
+	for _, w := range b.writers {
+		w.end()
+	}
+	if b.statuses != nil {
+		close(b.statuses)
+	}
+	<-b.finished
+	for _, w := range b.writers {
+		if text := strings.TrimSpace(w.text.String()); text != "" {
+			fmt.Fprintf(out, "%s: %s\n", w.target, strings.ReplaceAll(text, "\n", "\n"+w.target+": "))
+		}
+	}
+}
+
+// A boardWriter is the standard error of one build.
+type boardWriter struct {
+	*board
+	target string
+
+	mutex sync.Mutex
+	ended bool
+	rest  []byte // of a line that has not ended
+	text  strings.Builder
+}
+
+func (w *boardWriter) Write(p []byte) (int, error) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if w.ended {
+		return len(p), nil
+	}
+	w.rest = append(w.rest, p...)
+	for {
+		end := bytes.IndexByte(w.rest, '\n') + 1
+		if end == 0 {
+			return len(p), nil
+		}
+		w.line(w.rest[:end])
+		w.rest = w.rest[end:]
+	}
+}
+
+func (w *boardWriter) end() {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if len(w.rest) > 0 {
+		w.line(w.rest)
+	}
+	w.rest, w.ended = nil, true
+}
+
+// discard forgets what is not a status.
+func (w *boardWriter) discard() {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.rest = nil
+	w.text.Reset()
+}
+
+// line takes a status, or a line of text.
+func (w *boardWriter) line(text []byte) {
+	var s client.SolveStatus
+	if w.statuses != nil && text[0] == '{' && json.Unmarshal(text, &s) == nil {
+		w.own(&s)
+		if w.forText {
+			cleanStatus(&s)
+		}
+		w.statuses <- &s
+		return
+	}
+	w.text.Write(text)
+}
+
+// own makes the steps of a status those of the target: other builds have some with the
+// same digests.
+func (w *boardWriter) own(s *client.SolveStatus) {
+	renew := func(d *digest.Digest) {
+		if *d != "" {
+			*d = digest.FromString(w.target + "\x00" + d.String())
+		}
+	}
+	for _, v := range s.Vertexes {
+		renew(&v.Digest)
+		for i := range v.Inputs {
+			renew(&v.Inputs[i])
+		}
+		v.Name = stepName(w.target, v.Name)
+	}
+	for _, v := range s.Statuses {
+		renew(&v.Vertex)
+	}
+	for _, v := range s.Logs {
+		renew(&v.Vertex)
+	}
+	for _, v := range s.Warnings {
+		renew(&v.Vertex)
+	}
+}
+
+// stepName adds a target to the name of a step: [internal] load … is [app internal] load ….
+func stepName(target, name string) string {
+	if rest, ok := strings.CutPrefix(name, "["); ok {
+		return "[" + target + " " + rest
+	}
+	return "[" + target + "] " + name
+}
+
+// cleanStatus takes from a status what a terminal would obey: names are those of
+// Dockerfiles, and output is that of programs. The package that draws does not.
+func cleanStatus(s *client.SolveStatus) {
+	line := func(text *string) { *text = string(visible(*text, "")) }
+	for _, v := range s.Vertexes {
+		line(&v.Name)
+		v.Error = string(visible(v.Error, "\n\t"))
+	}
+	for _, v := range s.Statuses {
+		line(&v.ID)
+		line(&v.Name)
+	}
+	for _, v := range s.Logs {
+		v.Data = withoutCommands(v.Data)
+	}
+	for _, v := range s.Warnings {
+		v.Short = withoutCommands(v.Short)
+		for i := range v.Detail {
+			v.Detail[i] = withoutCommands(v.Detail[i])
+		}
+	}
+}

@@ -1,0 +1,253 @@
+// Command minirun-bake is minirun build bake: it reads files of targets (HCL, JSON,
+// compose) with buildx's own package, and starts one minirun build for each target.
+// `minirun build bake` executes it, so nobody types its name. It is a separate module,
+// because that package brings 570 modules along, which nothing else here needs.
+//
+//	main.go        the command line; completion
+//	definition.go  files and flags → targets, with what the user must allow
+//	show.go        --print, --list
+//	target.go      target → arguments of minirun build (pure)
+//	plan.go        targets → jobs, in an order in which they can run (pure)
+//	run.go         jobs → processes, several at a time
+//	board.go       the steps of several processes, as one list
+//	metadata.go    --metadata-file
+//	terminal.go    text that a terminal does not obey
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/docker/buildx/bake"
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/spf13/pflag"
+)
+
+func main() {
+	ctx, stop := interruptible()
+	err := command(ctx, os.Args[1:])
+	cause := context.Cause(ctx)
+	stop()
+	var by *signaled
+	if errors.As(cause, &by) {
+		printf(os.Stderr, "minirun: canceled: %s\n", by.signal.String())
+		os.Exit(128 + int(by.signal))
+	}
+	if err != nil && !errors.Is(err, pflag.ErrHelp) {
+		var lines strings.Builder
+		for _, s := range errdefs.Sources(err) { // the lines of a file that it is about
+			_ = s.Print(&lines)
+		}
+		printf(os.Stderr, "%sminirun: %s\n", visible(lines.String(), "\n\t"), visible(err.Error(), "\n\t"))
+		os.Exit(1)
+	}
+}
+
+// signaled is the end of a context by a signal.
+type signaled struct{ signal syscall.Signal }
+
+func (s *signaled) Error() string { return s.signal.String() }
+
+// interruptible returns a context that the first SIGINT or SIGTERM ends. The second one
+// ends the program.
+func interruptible() (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		s, ok := <-signals
+		if n, is := s.(syscall.Signal); ok && is {
+			signal.Stop(signals)
+			cancel(&signaled{n})
+			// Longer than the builds may take; a terminal that is stopped must not keep it.
+			time.AfterFunc(2*patience, func() { os.Exit(128 + int(n)) })
+		}
+	}()
+	return ctx, func() { signal.Stop(signals) }
+}
+
+// options are the command line.
+type options struct {
+	global []string // minirun's own flags, which each build gets
+
+	files, set, variables, allow, policy        []string
+	call, jobs, list, metadata, progress        string
+	provenance, sbom, builder                   string
+	check, load, noCache, onlyPrint, pull, push bool
+	targets                                     []string
+}
+
+const usage = `NAME:
+   minirun build bake - build what a file of targets describes
+
+USAGE:
+   minirun build bake [OPTIONS] [TARGET…]
+
+DESCRIPTION:
+   A target is what one minirun build makes. Files are docker-bake.hcl, docker-bake.json
+   (and docker-bake.override.*) and compose files, in the language of docker buildx bake.
+   Without TARGET it builds the group or target "default".
+
+OPTIONS:
+`
+
+func (o *options) flags() *pflag.FlagSet {
+	f := pflag.NewFlagSet("bake", pflag.ContinueOnError)
+	f.SortFlags = false
+	f.StringArrayVarP(&o.files, "file", "f", nil, "read `FILE`, not the files of this directory; - is standard input")
+	f.StringArrayVar(&o.set, "set", nil, "`PATTERN.KEY=VALUE` sets a field of the targets whose names match")
+	f.StringArrayVar(&o.variables, "var", nil, "`NAME=VALUE` of a variable, before the environment's")
+	f.StringArrayVar(&o.allow, "allow", nil, "grant targets `RIGHT`: fs=DIR, fs.read=DIR, fs.write=DIR, network.host, security.insecure")
+	f.BoolVar(&o.onlyPrint, "print", false, "build nothing: print the targets, as JSON")
+	f.StringVar(&o.list, "list", "", "build nothing: list `WHAT`: targets or variables; type=WHAT,format=json: as JSON")
+	f.StringVar(&o.call, "call", "", "build nothing: `METHOD` of each Dockerfile: check, outline or targets")
+	f.BoolVar(&o.check, "check", false, "the same as --call check")
+	f.BoolVar(&o.noCache, "no-cache", false, "take nothing from the cache")
+	f.BoolVar(&o.pull, "pull", false, "ask the registry for newer base images")
+	f.BoolVar(&o.load, "load", false, "keep the images in the store, too")
+	f.BoolVar(&o.push, "push", false, "send the images to their registries")
+	f.StringVar(&o.provenance, "provenance", "", "attach how each image was made: `true|false|mode=min|mode=max`")
+	f.StringVar(&o.sbom, "sbom", "", "attach a list of each image's packages: `true|false`")
+	f.StringVarP(&o.jobs, "jobs", "j", "", "build `N` targets at a time; defer-error[,parallel=N]: go on after a failure")
+	f.StringVar(&o.metadata, "metadata-file", "", "write the results' names and digests to `FILE`, as JSON")
+	f.StringVar(&o.progress, "progress", "auto", "how to show the steps: `auto|tty|plain|quiet|rawjson`")
+	f.StringArrayVar(&o.policy, "policy", nil, "`disabled=true` ignores policies, of which minirun evaluates none")
+	f.StringVar(&o.builder, "builder", "", "accepted, and must be `default`: there is one builder")
+	return f
+}
+
+// printHelp prints the flags as minirun's other commands do.
+func printHelp(f *pflag.FlagSet) {
+	fmt.Print(usage)
+	w := tabwriter.NewWriter(os.Stdout, 1, 8, 2, ' ', 0)
+	f.VisitAll(func(flag *pflag.Flag) {
+		value, text := pflag.UnquoteUsage(flag)
+		if value != "" {
+			value = " " + value
+		}
+		name := "--" + flag.Name + value
+		if flag.Shorthand != "" {
+			name += ", -" + flag.Shorthand + value
+		}
+		printf(w, "   %s\t%s\n", name, text)
+	})
+	printf(w, "   %s\t%s\n", "--help, -h", "show help")
+	_ = w.Flush()
+}
+
+func command(ctx context.Context, args []string) error {
+	o := &options{}
+	if at := slices.Index(args, "--"); at >= 0 {
+		o.global, args = args[:at], args[at+1:]
+	}
+	if n := len(args) - 1; n >= 0 && args[n] == "--generate-bash-completion" && os.Getenv("MINIRUN_COMPLETE") != "" {
+		complete(o, args[:n])
+		return nil
+	}
+	f := o.flags()
+	f.Usage = func() { printHelp(f) }
+	if err := f.Parse(args); errors.Is(err, pflag.ErrHelp) {
+		return err
+	} else if err != nil {
+		return fmt.Errorf("build bake: %w\nhint: minirun build bake --help", err)
+	}
+	o.targets = f.Args()
+	if err := o.verify(); err != nil {
+		return err
+	}
+	return o.bake(ctx)
+}
+
+// verify rejects what cannot be, before a file is read.
+func (o *options) verify() error {
+	if o.builder != "" && o.builder != "default" {
+		return fmt.Errorf("build bake: --builder %s: there is one builder, default", o.builder)
+	}
+	if o.check {
+		if o.call != "" && o.call != "check" {
+			return fmt.Errorf("build bake: --check is --call check, and --call %s is another one", o.call)
+		}
+		o.call = "check"
+	}
+	for _, p := range o.policy {
+		if p != "disabled=true" {
+			return fmt.Errorf("build bake: --policy %s: minirun evaluates no policies; disabled=true ignores them", p)
+		}
+	}
+	for _, t := range o.targets {
+		if isRemote(t) {
+			return fmt.Errorf("build bake: %s: remote definitions are not read\nhint: clone the repository and run minirun build bake in it", t)
+		}
+	}
+	switch o.progress {
+	case "none":
+		o.progress = "quiet"
+		return nil
+	case "auto", "tty", "plain", "quiet", "rawjson":
+		return nil
+	}
+	return fmt.Errorf("build bake: --progress %s: must be auto, tty, plain, quiet or rawjson", o.progress)
+}
+
+// isRemote reports whether an argument is a URL, with which buildx reads the files of a
+// repository. The name of a target has neither a colon nor a slash.
+func isRemote(arg string) bool { return strings.ContainsAny(arg, ":/") }
+
+func (o *options) bake(ctx context.Context) error {
+	if o.list != "" {
+		return o.printList()
+	}
+	d, err := o.read(ctx)
+	if err != nil {
+		return fmt.Errorf("build bake: %w", err)
+	}
+	if o.onlyPrint {
+		return d.print()
+	}
+	if err := d.resolve(ctx, o); err != nil {
+		return fmt.Errorf("build bake: %w", err)
+	}
+	jobs, err := d.plan()
+	if err != nil {
+		return fmt.Errorf("build bake: %w", err)
+	}
+	limits, err := parseJobs(o.jobs)
+	if err != nil {
+		return fmt.Errorf("build bake: --jobs %s: %w", o.jobs, err)
+	}
+	return o.runJobs(ctx, d, jobs, limits)
+}
+
+// complete prints what may follow: flags, or targets.
+func complete(o *options, words []string) {
+	f := o.flags()
+	if n := len(words) - 1; n >= 0 && strings.HasPrefix(words[n], "-") {
+		begin := strings.TrimLeft(words[n], "-")
+		f.VisitAll(func(flag *pflag.Flag) {
+			if strings.HasPrefix(flag.Name, begin) {
+				fmt.Println("--" + flag.Name)
+			}
+		})
+		return
+	}
+	_ = f.Parse(words) // for --file
+	files, err := o.readFiles()
+	if err != nil {
+		return
+	}
+	names, err := bake.ListTargets(files)
+	if err != nil {
+		return
+	}
+	for _, name := range names {
+		fmt.Println(name)
+	}
+}

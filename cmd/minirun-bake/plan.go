@@ -1,0 +1,164 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/docker/buildx/bake"
+	"github.com/docker/buildx/util/buildflags"
+)
+
+// A job is one run of minirun build.
+type job struct {
+	name   string
+	args   []string // of minirun build, except what other jobs and the place of files add
+	where  string   // the context
+	inline string   // the Dockerfile, for standard input; "": there is a file
+
+	needs  map[string]string // names of contexts, and the targets whose images they are
+	linked bool              // nobody asked for it: it is only needed
+	call   *call             // nil: it is built
+
+	// Set by runJobs.
+	done     chan struct{} // closed at the end
+	shown    *boardWriter  // its standard error; nil: that of this program
+	err      error
+	metadata map[string]any
+	printed  []byte // by a call that prints JSON
+}
+
+// plan returns a job for each target, those that others need first. What is only needed
+// for targets that are not built is not there.
+func (d *definition) plan() ([]*job, error) {
+	users := d.users()
+	jobs := map[string]*job{}
+	for name, t := range d.targets {
+		j, err := d.job(name, t, users[name])
+		if err != nil {
+			return nil, fmt.Errorf("target %s: %w", name, err)
+		}
+		jobs[name] = j
+	}
+	if err := oneStandardOutput(d.targets); err != nil {
+		return nil, err
+	}
+	var out []*job
+	seen := map[string]bool{}
+	var visit func(name string)
+	visit = func(name string) {
+		if seen[name] {
+			return
+		}
+		seen[name] = true
+		j := jobs[name]
+		for _, context := range slices.Sorted(maps.Keys(j.needs)) {
+			visit(j.needs[context])
+		}
+		if !j.linked || slices.ContainsFunc(users[name], func(user string) bool { return jobs[user].call == nil }) {
+			out = append(out, j)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(jobs)) {
+		visit(name)
+	}
+	return out, nil
+}
+
+// users returns the targets that need each target's image.
+func (d *definition) users() map[string][]string {
+	out := map[string][]string{}
+	for name, in := range d.inputs {
+		for _, c := range in.NamedContexts {
+			if other, ok := strings.CutPrefix(c.Path, targetPrefix); ok {
+				out[other] = append(out[other], name)
+			}
+		}
+	}
+	return out
+}
+
+func (d *definition) job(name string, t *bake.Target, users []string) (*job, error) {
+	in := d.inputs[name]
+	if err := unsupported(t); err != nil {
+		return nil, err
+	}
+	a := askArguments(t, in)
+	j := &job{name: name, where: in.ContextPath, inline: in.DockerfileInline, needs: map[string]string{}, linked: d.linked[name], done: make(chan struct{})}
+	if strings.HasPrefix(j.where, targetPrefix) {
+		return nil, fmt.Errorf("context: %s: the result of a target can only be one of contexts", j.where)
+	}
+	for context, c := range in.NamedContexts {
+		if other, ok := strings.CutPrefix(c.Path, targetPrefix); ok {
+			j.needs[context] = other
+		}
+	}
+	var err error
+	if j.call, err = parseCall(text(t.Call)); err != nil {
+		return nil, err
+	}
+	if j.call != nil {
+		j.args = slices.Concat(a.words, j.call.words)
+		return j, nil
+	}
+	a.build(t)
+	a.deliver(t, j.linked, len(users) > 0)
+	if len(users) > 0 && len(t.Platforms) == 0 {
+		a.add("platform", strings.Join(d.platforms(users), ","))
+	}
+	j.args = a.words
+	return j, nil
+}
+
+// deliver adds names and outputs. What other targets need is an image of the store, too.
+// What is there for them alone gets no name, and no other output.
+func (a *flagList) deliver(t *bake.Target, linked, needed bool) {
+	if linked {
+		return
+	}
+	a.list("tag", t.Tags)
+	a.list("output", texts(t.Outputs))
+	if needed && len(t.Outputs) > 0 {
+		a.words = append(a.words, "--load")
+	}
+}
+
+// platforms are those that targets are for.
+func (d *definition) platforms(names []string) (out []string) {
+	for _, name := range names {
+		out = append(out, d.targets[name].Platforms...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// oneStandardOutput rejects two archives on standard output.
+func oneStandardOutput(targets map[string]*bake.Target) error {
+	var names []string
+	for name, t := range targets {
+		if slices.ContainsFunc(t.Outputs, toStandardOutput) {
+			names = append(names, name)
+		}
+	}
+	if len(names) < 2 {
+		return nil
+	}
+	slices.Sort(names)
+	return fmt.Errorf("targets %s: standard output has room for one archive: give dest=FILE", strings.Join(names, ", "))
+}
+
+func toStandardOutput(e *buildflags.ExportEntry) bool {
+	file := e.Type == "tar" || e.Type == "oci" || e.Type == "docker" && e.Destination == "-"
+	return file && (e.Destination == "" || e.Destination == "-")
+}
+
+// missing is an error if a target that this one needs was not built.
+func (j *job) missing(others map[string]*job) error {
+	for _, context := range slices.Sorted(maps.Keys(j.needs)) {
+		if other := others[j.needs[context]]; other.err != nil {
+			return fmt.Errorf("%w: needs target %s", errNotBuilt, other.name)
+		}
+	}
+	return nil
+}

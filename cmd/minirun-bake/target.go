@@ -1,0 +1,179 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/docker/buildx/bake"
+	"github.com/docker/buildx/build"
+	"github.com/docker/buildx/util/buildflags"
+)
+
+// askArguments returns the flags that say which Dockerfile a target is about, for which
+// a call looks, too. Contexts that are other targets are added when their images are known.
+func askArguments(t *bake.Target, in build.Inputs) *flagList {
+	a := &flagList{}
+	switch {
+	case in.DockerfileInline != "":
+		a.add("file", "-")
+	case in.DockerfilePath != "" && !isDefaultFile(in):
+		a.add("file", in.DockerfilePath)
+	}
+	a.add("target", text(t.Target))
+	a.pairs("build-arg", t.Args)
+	a.add("platform", strings.Join(t.Platforms, ","))
+	for _, name := range slices.Sorted(maps.Keys(in.NamedContexts)) {
+		if _, other := strings.CutPrefix(in.NamedContexts[name].Path, targetPrefix); !other {
+			a.add("build-context", name+"="+in.NamedContexts[name].Path)
+		}
+	}
+	return a
+}
+
+// isDefaultFile reports whether the Dockerfile is the one that minirun build looks for by
+// itself, under both of its names.
+func isDefaultFile(in build.Inputs) bool {
+	const name = "Dockerfile"
+	return in.DockerfilePath == filepath.Join(in.ContextPath, name) || strings.Contains(in.ContextPath, "://") && in.DockerfilePath == name
+}
+
+// build adds the flags that say how it is built.
+func (a *flagList) build(t *bake.Target) {
+	a.add("network", text(t.NetworkMode))
+	a.add("shm-size", text(t.ShmSize))
+	a.pairs("label", t.Labels)
+	a.list("annotation", t.Annotations)
+	a.list("allow", t.Entitlements)
+	a.list("ulimit", t.Ulimits)
+	if t.NoCache == nil || !*t.NoCache { // which includes all stages
+		a.list("no-cache-filter", t.NoCacheFilter)
+	}
+	if t.Resources != nil {
+		a.list("resource", t.Resources.ToEntries())
+	}
+	a.list("attest", texts(t.Attest))
+	a.list("cache-from", texts(t.CacheFrom))
+	a.list("cache-to", texts(t.CacheTo))
+	a.list("secret", texts(resolved(t.Secrets)))
+	a.list("ssh", texts(t.SSH))
+	a.hosts(t.ExtraHosts)
+	a.toggle("pull", t.Pull)
+	a.toggle("no-cache", t.NoCache)
+}
+
+// targetPrefix begins a context that is the result of another target.
+const targetPrefix = "target:"
+
+// unsupported rejects a field that minirun build has nothing for.
+func unsupported(t *bake.Target) error {
+	for _, p := range t.Policy {
+		if !p.Disabled {
+			return errors.New("policy: minirun evaluates no policies\nhint: remove it, or set disabled = true")
+		}
+	}
+	return nil
+}
+
+// A flagList is a command line of flags.
+type flagList struct{ words []string }
+
+// add adds a flag that has a value.
+func (a *flagList) add(flag, value string) {
+	if value != "" {
+		a.words = append(a.words, "--"+flag+"="+value)
+	}
+}
+
+func (a *flagList) list(flag string, values []string) {
+	for _, v := range values {
+		a.add(flag, v)
+	}
+}
+
+// pairs adds NAME=VALUE for each. Without a value, what the Dockerfile says counts.
+func (a *flagList) pairs(flag string, values map[string]*string) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if v := values[name]; v != nil {
+			a.add(flag, name+"="+*v)
+		}
+	}
+}
+
+// hosts adds NAME:ADDRESS for each address of a name.
+func (a *flagList) hosts(values map[string]*string) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if v := values[name]; v != nil {
+			for address := range strings.SplitSeq(*v, ",") {
+				a.add("add-host", name+":"+address)
+			}
+		}
+	}
+}
+
+func (a *flagList) toggle(flag string, on *bool) {
+	if on != nil && *on {
+		a.words = append(a.words, "--"+flag)
+	}
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func texts[T fmt.Stringer](list []T) []string {
+	var out []string
+	for _, e := range list {
+		out = append(out, e.String())
+	}
+	return out
+}
+
+// resolved says of each secret whether it is a file or a variable.
+func resolved(list buildflags.Secrets) []*buildflags.Secret {
+	var out []*buildflags.Secret
+	for _, s := range list {
+		out = append(out, s.ResolveSource())
+	}
+	return out
+}
+
+// A call is what is done with a Dockerfile instead of a build.
+type call struct {
+	name  string // check, outline or targets
+	words []string
+	json  bool
+}
+
+// parseCall reads call. It returns nil for a build.
+func parseCall(text string) (*call, error) {
+	f, err := buildflags.ParseCallFunc(text)
+	if err != nil || f == nil {
+		return nil, err
+	}
+	c := &call{name: f.Name, json: f.Format == "json"}
+	switch f.Name {
+	case "lint", "check": // ParseCallFunc calls check by its older name
+		c.name, c.words = "check", []string{"--check"}
+		if f.Format != "" {
+			c.words = append(c.words, "--format="+f.Format)
+		}
+	case "outline", "targets":
+		c.words = []string{"--call=" + f.Name}
+		if f.Format != "" {
+			c.words[0] += ",format=" + f.Format
+		}
+	default:
+		return nil, fmt.Errorf("call: %s: must be build, check, outline or targets", f.Name)
+	}
+	if f.IgnoreStatus {
+		return nil, errors.New("call: ignorestatus: a finding of check is always an error")
+	}
+	return c, nil
+}

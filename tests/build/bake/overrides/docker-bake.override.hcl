@@ -1,0 +1,5 @@
+VERSION = "2"
+
+target "web" {
+  args = { OVERRIDE = VERSION }
+}
