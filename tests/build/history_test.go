@@ -115,6 +115,9 @@ func TestHistoryOfBuilds(t *testing.T) {
 			t.Errorf("%s is not in %s", want, log)
 		}
 	}
+	if raw := s.do("build", "history", "logs", first.Ref, "--progress", "rawjson"); !strings.Contains(raw, `"vertexes":[{`) || !strings.Contains(raw, `"inputs":["sha256:`) {
+		t.Errorf("not as docker buildx has it: %s", raw)
+	}
 	s.exportsHistory(first.Ref, log)
 	s.removesHistory(cached.Ref)
 }

@@ -20,9 +20,10 @@ const (
 	Count  Kind = "count"
 	Did    Kind = "did"
 	End    Kind = "end"
+	Needs  Kind = "needs"
 )
 
-// An Event is one call of a Sink, as it can be written to a file. Data need not be
+// An Event is one call of a Sink or of a Linked one, as it can be written to a file. Data need not be
 // text.
 type Event struct {
 	At       time.Time `json:"at"`
@@ -35,6 +36,7 @@ type Event struct {
 	Cached   bool      `json:"cached,omitempty"`
 	Error    string    `json:"error,omitempty"`
 	Canceled bool      `json:"canceled,omitempty"` // the step ended because of an interrupt or of another step's error
+	Inputs   []int     `json:"inputs,omitempty"`   // Needs: the steps that come before
 }
 
 // Recorded returns a Display that shows what d shows, and passes each event to keep.
@@ -89,6 +91,11 @@ func (r *recorded) End(id int, cached bool, err error) {
 	r.Display.End(id, cached, err)
 }
 
+func (r *recorded) Needs(id int, inputs []int) {
+	r.record(Event{Kind: Needs, ID: id, Inputs: inputs})
+	r.Display.Needs(id, inputs)
+}
+
 // recordedError is the error of a step, read from a file.
 type recordedError struct {
 	text     string
@@ -102,7 +109,7 @@ func (e *recordedError) Is(target error) bool { return e.canceled && target == c
 
 // event is what a view understands.
 func (e *Event) event() (event, bool) {
-	out := event{at: e.At, id: e.ID, text: e.Text, data: e.Data, done: e.Done, total: e.Total, cached: e.Cached}
+	out := event{at: e.At, id: e.ID, text: e.Text, data: e.Data, done: e.Done, total: e.Total, cached: e.Cached, inputs: e.Inputs}
 	switch e.Kind {
 	case Begin:
 		out.kind = begin
@@ -114,6 +121,8 @@ func (e *Event) event() (event, bool) {
 		out.kind = did
 	case End:
 		out.kind = ended
+	case Needs:
+		out.kind = needed
 	default:
 		return out, false // of a later version
 	}

@@ -55,6 +55,7 @@ type line struct {
 	Cached   bool          `json:"cached"`
 	Error    string        `json:"error"`
 	Canceled bool          `json:"canceled"`
+	Inputs   []int         `json:"inputs"`
 }
 
 // appendLine appends an event. By hand: the first use of encoding/json for a type
@@ -81,6 +82,12 @@ func appendLine(out []byte, e *progress.Event, started time.Time) []byte {
 	}
 	if e.Canceled {
 		out = append(out, `,"canceled":true`...)
+	}
+	for i, n := range e.Inputs {
+		out = strconv.AppendInt(append(out, [2]string{`,"inputs":[`, ","}[min(i, 1)]...), int64(n), 10)
+	}
+	if len(e.Inputs) > 0 {
+		out = append(out, ']')
 	}
 	return append(out, "}\n"...)
 }
@@ -153,7 +160,7 @@ func events(lines *bufio.Scanner, started time.Time) iter.Seq[progress.Event] {
 			}
 			e := progress.Event{
 				At: started.Add(l.At), Kind: l.Kind, ID: l.ID, Text: l.Text, Data: l.Data, Done: l.Done, Total: l.Total,
-				Cached: l.Cached, Error: l.Error, Canceled: l.Canceled,
+				Cached: l.Cached, Error: l.Error, Canceled: l.Canceled, Inputs: l.Inputs,
 			}
 			if !yield(e) {
 				return

@@ -86,6 +86,7 @@ func TestEncodingIsJSON(t *testing.T) {
 		{At: time.Unix(3, 2).UTC(), Kind: progress.Output, ID: 1, Data: []byte(odd)},
 		{At: time.Unix(3, 3).UTC(), Kind: progress.Count, ID: 2, Text: "x", Done: 5, Total: 1 << 40},
 		{At: time.Unix(3, 4).UTC(), Kind: progress.End, ID: 3, Cached: true},
+		{At: time.Unix(3, 4).UTC(), Kind: progress.Needs, ID: 3, Inputs: []int{1, 2, 3}},
 		{At: time.Unix(3, 5).UTC(), Kind: progress.End, ID: 3, Error: odd, Canceled: true},
 	} {
 		got := slices.Collect(events(newLines(bytes.NewReader(appendLine(nil, &e, r.Started))), r.Started))
