@@ -1,6 +1,6 @@
-// Package doctor looks at a host as minirun will meet it: what works, what does
-// not, and what to do about it. It changes nothing. What can be tried is tried;
-// a file is believed only where trying would leave something.
+// Package doctor checks whether a host can run containers: what works, what does not,
+// and how to fix it. It changes nothing. Whatever can be tested is tested; a file's
+// content is trusted only where a test would leave something behind.
 package doctor
 
 import (
@@ -19,17 +19,17 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// Verdict is what a finding means for who wants to run containers.
+// Verdict is what a finding means for a user who wants to run containers.
 type Verdict string
 
 const (
 	OK   Verdict = "ok"
-	Warn Verdict = "warn" // containers run, some cannot have what they ask for
+	Warn Verdict = "warn" // containers run, some cannot have everything they request
 	Fail Verdict = "fail" // no container runs
 	Info Verdict = "info"
 )
 
-// A Finding is one thing that was looked at.
+// A Finding is the result of one check.
 type Finding struct {
 	Name    string  `json:"name"`
 	Verdict Verdict `json:"verdict"`
@@ -37,7 +37,7 @@ type Finding struct {
 	Do      string  `json:"do,omitempty"`
 }
 
-// Examine looks at everything. State is the directory for containers' state.
+// Examine runs all checks. state is the directory for containers' state.
 func Examine(state string) []Finding {
 	var all []Finding
 	for _, look := range []func() []Finding{
@@ -49,7 +49,7 @@ func Examine(state string) []Finding {
 	return all
 }
 
-// Worst is the worst verdict.
+// Worst returns the worst verdict.
 func Worst(all []Finding) Verdict {
 	worst := OK
 	for _, f := range all {
@@ -114,7 +114,7 @@ func privilege() []Finding {
 	return []Finding{f}
 }
 
-// namespaces makes a process in each kind.
+// namespaces creates a process in each kind of namespace.
 func namespaces() []Finding {
 	var made, failed []string
 	var why error
@@ -224,7 +224,7 @@ func seccomp() Finding {
 	return Finding{"seccomp", OK, actions, ""}
 }
 
-// mountAPI tries the newest calls that plans make.
+// mountAPI tries the newest system calls that plans use.
 func mountAPI() Finding {
 	var lacks []string
 	if fd, err := unix.Openat2(unix.AT_FDCWD, "/", &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT}); err == nil {

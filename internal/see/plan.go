@@ -13,8 +13,8 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// This file owns plans on paper: as text, JSON or Markdown, and the difference
-// of two. The same bundle gives the same bytes.
+// This file prints plans: as text, JSON or Markdown, and the difference between two.
+// The same bundle always gives the same bytes.
 
 // WritePlan writes a plan; format is text, json or md.
 func WritePlan(w io.Writer, p *container.Planned, format string) error {
@@ -53,7 +53,7 @@ func planText(w io.Writer, p *container.Planned) error {
 	return p.Plan.Text(w)
 }
 
-// writing is what minirun does to limit.
+// writing describes how minirun sets a limit.
 func writing(v container.Written) string {
 	if v.Program {
 		return fmt.Sprintf("bpf(BPF_PROG_ATTACH, %q, a program of the rules %q)", v.File, v.Value)
@@ -65,7 +65,7 @@ func writing(v container.Written) string {
 type planDocument struct {
 	ID      string      `json:"id"`
 	Bundle  string      `json:"bundle"`
-	Clone   []string    `json:"clone"` // CLONE_NEW*, which the process is born with
+	Clone   []string    `json:"clone"` // CLONE_NEW*, the namespaces that the process is created in
 	Cgroup  []string    `json:"cgroup"`
 	Writes  []planWrite `json:"writes"`
 	Files   []planFile  `json:"files"`
@@ -94,8 +94,8 @@ type planStep struct {
 	Why    string         `json:"why,omitempty"`
 	Source string         `json:"source,omitempty"`
 	Next   int            `json:"next"`           // after a result above 0
-	Zero   *int           `json:"zero,omitempty"` // after 0, if elsewhere
-	On     map[string]int `json:"on,omitempty"`   // after an error that is fine
+	Zero   *int           `json:"zero,omitempty"` // after 0, if different
+	On     map[string]int `json:"on,omitempty"`   // after an expected error
 }
 
 func planJSON(w io.Writer, p *container.Planned) error {
@@ -154,8 +154,8 @@ func planMarkdown(w io.Writer, p *container.Planned) error {
 	return err
 }
 
-// DiffPlans writes what is different in b's plan from a's, and says whether
-// anything is. Numbers of steps are left out, and the bundles' own paths.
+// DiffPlans writes the differences between the plans of a and b, and reports whether
+// there are any. Step numbers and the paths of the bundles are ignored.
 func DiffPlans(w io.Writer, a, b *container.Planned) (different bool, err error) {
 	was, is := planLines(a), planLines(b)
 	var out strings.Builder
