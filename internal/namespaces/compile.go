@@ -13,20 +13,19 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// Input is what Compile needs to know besides the spec.
+// Input is what Compile needs in addition to the spec.
 type Input struct {
-	// Rootless says that minirun runs without privilege on the host.
+	// Rootless is true if minirun runs without privilege on the host.
 	Rootless bool
-	// CloneLast makes the process enter a PID namespace given by path at the end
-	// of its set-up. The caller adds EnterPID there.
+	// CloneLast makes the process enter a PID namespace given by path at the end of
+	// its set-up. The caller adds EnterPID there.
 	CloneLast bool
 }
 
 func source(i int) string { return "linux.namespaces[" + strconv.Itoa(i) + "]" }
 
-// Compile adds the steps that bring the process into its namespaces, all but
-// a new cgroup namespace and a joined mount namespace: see Cgroup and
-// JoinMount.
+// Compile adds the steps that move the process into its namespaces, except a new
+// cgroup namespace and a joined mount namespace: see Cgroup and JoinMount.
 func Compile(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Setup, in Input) {
 	join(b, setup, in.Rootless)
 	if setup.Has(unix.CLONE_NEWUSER) {
@@ -46,9 +45,9 @@ func Compile(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Set
 	}
 }
 
-// join enters the namespaces given by path. With privilege on the host the
-// user namespace comes last: the others may belong to the host. Without, it
-// comes first: only inside it is there any privilege.
+// join enters the namespaces given by path. With privilege on the host the user
+// namespace comes last: the others may belong to the host. Without, it comes first:
+// only inside it does the process have any privilege.
 func join(b *plan.Builder, setup Setup, userFirst bool) {
 	for _, wantUser := range [2]bool{userFirst, !userFirst} {
 		for _, j := range setup.Joins {
@@ -83,18 +82,17 @@ func userNamespace(b *plan.Builder, parent *handshake.Parent, setup Setup, rootl
 	becomeRoot(b, rootless)
 }
 
-// becomeRoot makes the process, which has just entered a user namespace, its
-// root.
+// becomeRoot makes the process, which has just entered a user namespace, its root.
 func becomeRoot(b *plan.Builder, rootless bool) {
-	// EINVAL: id 0 is not mapped. The process has its capabilities in the
-	// namespace all the same.
+	// EINVAL: ID 0 is not mapped. The process has its capabilities in the namespace
+	// anyway.
 	b.CallThen("become gid 0 of the user namespace", "what it makes from here on must belong to an id that is mapped", plan.Fine(unix.EINVAL),
 		plan.Setresgid, plan.Int(0), plan.Int(0), plan.Int(0))
 	b.CallThen("become uid 0 of the user namespace", "", plan.Fine(unix.EINVAL),
 		plan.Setresuid, plan.Int(0), plan.Int(0), plan.Int(0))
 	if rootless {
-		// The change of identity has hidden /proc/PID from minirun, which has no
-		// privilege to look all the same.
+		// The change of identity has hidden /proc/PID from minirun, which lacks the
+		// privilege to look anyway.
 		b.Call("stay visible to the parent", "it fetches descriptors and writes files in /proc/PID", plan.Prctl,
 			plan.Int(unix.PR_SET_DUMPABLE), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
 	}
@@ -113,24 +111,23 @@ func timeNamespace(b *plan.Builder, parent *handshake.Parent, s *specs.Spec) {
 	b.Call("close", "", plan.Close, plan.Of(fd))
 }
 
-// EnterPID adds the steps that bring the process into the PID namespace that it
-// has joined for its children: it clones a sibling, which goes on alone.
+// EnterPID adds the steps that move the process into the PID namespace that it has
+// joined for its children: it clones a sibling, which continues alone.
 //
-// From the clone on, the processes inside see the new one. One that has
-// CAP_SYS_PTRACE may trace it, write to its memory and take its descriptors,
-// whatever its capabilities (ptrace(2), "Ptrace access mode checking"). So
-// everything that needs a privilege or a descriptor of the host comes before,
-// and there is nothing to take.
+// From the clone on, the processes inside see the new one. One that has CAP_SYS_PTRACE
+// may trace it, write to its memory and take its descriptors, whatever its
+// capabilities (ptrace(2), "Ptrace access mode checking"). So everything that needs a
+// privilege or a descriptor of the host comes before, and there is nothing to take.
 func EnterPID(b *plan.Builder, parent *handshake.Parent) { clone(b, parent, 0) }
 
-// clone makes a sibling of the process that prepared, which goes on alone. It
-// waits until its number has been told: messages of both on one socket would
-// otherwise overtake each other.
+// clone creates a sibling of the process that did the preparations; the sibling
+// continues alone. It waits until its PID has been reported: otherwise messages of
+// both on one socket could overtake each other.
 //
-// EAGAIN: the cgroup has as many processes as its limit allows. A limit stops
-// processes from being made, but not from being moved, and a full container must
-// still be one that can be looked into. So the parent takes this process out of
-// the cgroup, and moves the new one in.
+// EAGAIN: the cgroup has as many processes as its limit allows. A limit prevents
+// processes from being created, but not from being moved, and it must be possible to
+// exec into a container that is full. So the parent moves this process out of the
+// cgroup, and the new one into it.
 func clone(b *plan.Builder, parent *handshake.Parent, flags uintptr) {
 	b.In(plan.Namespaces, "linux.namespaces")
 	m := b.Message(handshake.Cloned, "child")
@@ -148,7 +145,7 @@ func clone(b *plan.Builder, parent *handshake.Parent, flags uintptr) {
 	b.Await("wait until the parent knows this process", "", b.Room(8), 8, parent.Gone())
 }
 
-// Cgroup makes the cgroup namespace. The process is in its cgroup already.
+// Cgroup creates the cgroup namespace. The process is already in its cgroup.
 func Cgroup(b *plan.Builder, setup Setup) {
 	if setup.New&unix.CLONE_NEWCGROUP == 0 {
 		return
@@ -157,10 +154,9 @@ func Cgroup(b *plan.Builder, setup Setup) {
 	b.Call("make the cgroup namespace", "its root is the cgroup the process is in", plan.Unshare, plan.Int(unix.CLONE_NEWCGROUP))
 }
 
-// Kernel adds the steps that set what belongs to the new namespaces while the
-// host's /proc can be used: network devices, sysctl. The host's /proc shows
-// the namespaces of whoever looks, and no image can replace it
-// (CVE-2025-52881).
+// Kernel adds the steps that configure the new namespaces while the host's /proc can
+// be used: network devices, sysctl. The host's /proc shows the namespaces of the
+// process that reads it, and no image can replace it (CVE-2025-52881).
 func Kernel(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Setup) {
 	if setup.New&unix.CLONE_NEWNET != 0 {
 		loopback(b)
@@ -175,8 +171,8 @@ func Kernel(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Setu
 	sysctls(b, s.Linux.Sysctl)
 }
 
-// Names adds the steps that name the host. Hooks up to createContainer still
-// see the host's own name, as in runc and crun.
+// Names adds the steps that set the host name. Hooks up to createContainer still see
+// the host's own name, as in runc and crun.
 func Names(b *plan.Builder, s *specs.Spec) {
 	if s.Hostname != "" {
 		b.In(plan.Namespaces, "hostname")
@@ -210,7 +206,7 @@ func sysctls(b *plan.Builder, values map[string]string) {
 	for k := range values {
 		keys = append(keys, k)
 	}
-	sort.Strings(keys) // a map has no order, a plan has
+	sort.Strings(keys) // a map has no order, a plan does
 	for _, k := range keys {
 		b.In(plan.Namespaces, "linux.sysctl["+strconv.Quote(k)+"]")
 		path, _ := spec.SysctlPath(k) // validated with the spec
