@@ -1,6 +1,6 @@
 package spec
 
-// This file owns the values of mounts and of id mappings.
+// This file validates mounts and ID mappings.
 
 import (
 	"math"
@@ -84,7 +84,8 @@ func validateMountMappings(p *problems, prefix string, m *specs.Mount, o *MountO
 	validateMappings(p, prefix+".gidMappings", m.GIDMappings)
 }
 
-// maxMappings is how many lines /proc/PID/uid_map takes (user_namespaces(7)).
+// maxMappings is the maximum number of lines in /proc/PID/uid_map
+// (user_namespaces(7)).
 const maxMappings = 340
 
 // validateMappings applies the rules of user_namespaces(7) for uid_map and gid_map:
@@ -120,7 +121,7 @@ func overlap(a, aSize, b, bSize uint32) bool {
 	return uint64(a) < uint64(b)+uint64(bSize) && uint64(b) < uint64(a)+uint64(aSize)
 }
 
-// mapped reports whether an id of the container has an id on the host.
+// mapped reports whether an ID of the container is mapped to one on the host.
 func mapped(mappings []specs.LinuxIDMapping, id uint32) bool {
 	for _, m := range mappings {
 		if id >= m.ContainerID && uint64(id) < uint64(m.ContainerID)+uint64(m.Size) {
