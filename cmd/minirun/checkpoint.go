@@ -24,7 +24,7 @@ func checkpointCommand() *cli.Command {
 	}
 }
 
-// criuFlags are those of checkpoint and restore.
+// criuFlags returns the flags of checkpoint and restore.
 func criuFlags() []cli.Flag {
 	return []cli.Flag{
 		textFlag(cli.StringFlag{Name: "image-path", Usage: "`DIR` for the image files (default: ./checkpoint)"}),

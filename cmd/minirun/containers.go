@@ -16,7 +16,7 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// listImageContainers is `ps` without an ID.
+// listImageContainers implements `ps` without an ID.
 func listImageContainers(ctx *cli.Context) error {
 	list, err := newEngine(ctx).List(ctx.Bool("all"))
 	if err != nil {
@@ -45,7 +45,7 @@ func listImageContainers(ctx *cli.Context) error {
 	return table.Flush()
 }
 
-// clipped is a text of one line that is not too long.
+// clipped shortens a text to one line of limited length.
 func clipped(text string, most int) string {
 	r := []rune(strings.Join(strings.Fields(text), " "))
 	if len(r) > most {
@@ -94,8 +94,8 @@ func rmCommand() *cli.Command {
 	}
 }
 
-// each does something to each container that is named, and names those it was done
-// to.
+// each calls do for each named container, and prints the names of those for which it
+// succeeded.
 func each(ctx *cli.Context, do func(id string) error) error {
 	var all error
 	for _, id := range ctx.Args().Slice() {

@@ -43,7 +43,7 @@ func execCommand() *cli.Command {
 	}
 }
 
-// execFailed is the exit status when the process could not be run, as runc's.
+// execFailed is the exit status if the process could not be run, as in runc.
 const execFailed = 255
 
 func execute(ctx *cli.Context) error {
@@ -73,8 +73,8 @@ func execute(ctx *cli.Context) error {
 	return nil
 }
 
-// userByName looks up a user and its groups as the container of an image sees them.
-// In other containers users have numbers, as in config.json.
+// userByName looks up a user and its groups as a container created from an image sees
+// them. In other containers users have numbers, as in config.json.
 func userByName(ctx *cli.Context, o *container.ExecOptions) error {
 	if o.User == "" {
 		return nil
@@ -84,7 +84,7 @@ func userByName(ctx *cli.Context, o *container.ExecOptions) error {
 	}
 	state, err := container.State(o.Root, o.ID)
 	if err != nil || state.Pid == 0 {
-		return err // exec says so
+		return err // exec reports it
 	}
 	root, err := os.Open("/proc/" + strconv.Itoa(state.Pid) + "/root")
 	if err != nil {

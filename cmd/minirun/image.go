@@ -14,8 +14,8 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// imageVerbs are done by minirun-image, which links what a runtime must not: a
-// registry's client, decompressors, a builder.
+// imageVerbs are implemented by minirun-image, which links libraries that a runtime
+// must not: a registry client, decompressors, a builder.
 var imageVerbs = []struct{ name, usage string }{
 	{"build", "make an image of a Dockerfile"},
 	{"pull", "fetch an image from a registry"},
@@ -40,21 +40,21 @@ func imageCommand(name, usage string) func() *cli.Command {
 	}
 }
 
-// imageStore is the store of --store. The default is looked up only here: most
-// calls of minirun have nothing to do with images.
+// imageStore returns the store of --store. The default is determined only here: most
+// calls of minirun do not involve images.
 func imageStore(ctx *cli.Context) *image.Store {
 	dir := ctx.String("store")
 	if dir == "" {
 		dir = image.DefaultDir()
 	}
-	if abs, err := filepath.Abs(dir); err == nil { // config.json's paths are the bundle's otherwise
+	if abs, err := filepath.Abs(dir); err == nil { // paths in config.json are otherwise relative to the bundle
 		dir = abs
 	}
 	return &image.Store{Dir: dir}
 }
 
-// imageProgram is minirun-image beside this program, or else in PATH's usual
-// place for a package's helpers.
+// imageProgram returns the path of minirun-image: in the directory of this program, or
+// else in the usual place for a package's helpers.
 func imageProgram() (string, error) {
 	self, err := os.Executable()
 	if err != nil {

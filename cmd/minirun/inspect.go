@@ -55,8 +55,8 @@ func inspect(ctx *cli.Context) error {
 	}
 }
 
-// A view is a container as the runtime knows it and, if it is one of an image, what
-// stands around the runtime knows more: the image, and its health.
+// A view is a container as the runtime knows it and, if it was created from an image,
+// what the engine adds: the image, and its health.
 type view struct {
 	*look.View
 	Image *engine.Listed `json:"image,omitempty"`
@@ -66,7 +66,7 @@ func seen(ctx *cli.Context, id string) (*view, error) {
 	v, err := look.Inspect(ctx.String("root"), id)
 	l, notOfImage := newEngine(ctx).Look(id)
 	switch {
-	case notOfImage == nil && err != nil: // gone from the runtime
+	case notOfImage == nil && err != nil: // no longer exists in the runtime
 		return &view{&look.View{ID: id, Status: engine.Exited}, l}, nil
 	case err != nil:
 		return nil, err

@@ -39,7 +39,7 @@ func layers(ctx *cli.Context) error {
 	stack, err := look.StackOf(ctx.String("root"), ctx.Args().First())
 	if err != nil && !isDir(ctx.Args().First()) {
 		e := newEngine(ctx)
-		if _, bad := e.Record(ctx.Args().First()); bad == nil { // a container that has ended
+		if _, bad := e.Record(ctx.Args().First()); bad == nil { // a container that has exited
 			dir := e.Store.Container(ctx.Args().First())
 			if stack, err = look.StackOf(ctx.String("root"), dir); err == nil {
 				stack.Upper = filepath.Join(dir, "upper")

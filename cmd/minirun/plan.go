@@ -28,7 +28,7 @@ func planCommand() *cli.Command {
 	}
 }
 
-// plannedID is the container's name in plans, which must not depend on who
+// plannedID is the container's name in plans, which must not depend on the user who
 // prints them.
 const plannedID = "plan"
 

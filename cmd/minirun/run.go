@@ -99,7 +99,7 @@ func options(ctx *cli.Context) (container.Options, error) {
 	}, nil
 }
 
-// idAndBundle tells `run bundle/` and `run ID bundle/` from runc's `run -b
+// idAndBundle distinguishes `run bundle/` and `run ID bundle/` from runc's `run -b
 // bundle ID` and `run ID`. The ID is "" if none is given.
 func idAndBundle(ctx *cli.Context) (id, bundle string, err error) {
 	args := ctx.Args().Slice()
@@ -132,5 +132,5 @@ func isBundle(dir string) bool {
 	return err == nil
 }
 
-// madeUpID is unique among the processes of this host.
+// madeUpID returns an ID that is unique among the processes of this host.
 func madeUpID() string { return "run-" + strconv.Itoa(os.Getpid()) }

@@ -24,8 +24,8 @@ func updateCommand() *cli.Command {
 	}
 }
 
-// updateFlags are those of single resources. All are text until they are
-// known to be needed.
+// updateFlags returns the flags for single resources. All are parsed as text until
+// they are needed.
 func updateFlags() (flags []cli.Flag) {
 	for _, f := range [...]struct{ name, usage string }{
 		{"blkio-weight", "`WEIGHT` of block I/O, 10 to 1000"},
