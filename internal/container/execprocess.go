@@ -13,14 +13,14 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// This file works out which process `exec` is to run: that of --process, or
-// the container's own from config.json with what the command line changes.
+// This file determines the process that `exec` runs: that of --process, or the
+// container's own from config.json with the changes of the command line.
 
-// execName is the document in messages about what the command line says.
+// execName names the command line in messages, instead of a document.
 const execName = "exec"
 
-// check refuses what contradicts itself before anything is looked at. The words
-// about terminals are runc's.
+// check refuses contradictory options before anything is looked up. The messages about
+// terminals are runc's.
 func (o *ExecOptions) check() error {
 	switch {
 	case o.ProcessFile == "" && len(o.Args) == 0:
@@ -47,8 +47,8 @@ func (o *ExecOptions) check() error {
 	return nil
 }
 
-// checkTerminal refuses a terminal that nobody would hold, and a socket that
-// would get none.
+// checkTerminal refuses a terminal that no process would hold, and a socket that would
+// get none.
 func (o *ExecOptions) checkTerminal(terminal bool) error {
 	switch {
 	case terminal && o.Detach && o.ConsoleSocket == "":
@@ -59,9 +59,9 @@ func (o *ExecOptions) checkTerminal(terminal bool) error {
 	return nil
 }
 
-// process is what is to run in a container of s. Capabilities and labels that
-// --process does not give are the container's, as in runc: without them it would
-// run with other rights than the container's own program.
+// process returns the process to run in a container of s. Capabilities and labels that
+// --process omits are those of the container, as in runc: without them it would run
+// with other privileges than the container's own program.
 func (o *ExecOptions) process(s *specs.Spec) (*specs.Process, error) {
 	own := s.Process
 	if own == nil {
@@ -90,7 +90,7 @@ func (o *ExecOptions) process(s *specs.Spec) (*specs.Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = spec.ValidateExec(s, p, execName) // what it warns of is the container's, and create has
+	_, err = spec.ValidateExec(s, p, execName) // its warnings are about the container, and create has printed them
 	return p, err
 }
 
@@ -100,7 +100,7 @@ func inherit(value *string, from string) {
 	}
 }
 
-// changed is the container's process with what the command line changes.
+// changed returns the container's process with the changes of the command line.
 func (o *ExecOptions) changed(p specs.Process) (*specs.Process, error) {
 	p.Args, p.Terminal, p.ConsoleSize = o.Args, o.Terminal, nil
 	if o.Cwd != "" {
@@ -122,7 +122,7 @@ func (o *ExecOptions) changed(p specs.Process) (*specs.Process, error) {
 			caps = append(caps, name)
 			continue
 		}
-		o.Warn(fmt.Sprintf("exec: --cap %q is not a capability known here and is not granted", name)) // as runc
+		o.Warn(fmt.Sprintf("exec: --cap %q is not a capability known here and is not granted", name)) // as in runc
 	}
 	if len(caps) > 0 {
 		p.Capabilities = withCapabilities(p.Capabilities, caps)
@@ -130,8 +130,8 @@ func (o *ExecOptions) changed(p specs.Process) (*specs.Process, error) {
 	return &p, o.user(&p.User)
 }
 
-// user changes ids. Names are not looked up, as in runc: the container's
-// /etc/passwd is not to be trusted with who somebody is.
+// user changes IDs. Names are not looked up, as in runc: the container's /etc/passwd
+// cannot be trusted for the identity of users.
 func (o *ExecOptions) user(u *specs.User) error {
 	if o.User != "" {
 		uid, gid, both := strings.Cut(o.User, ":")
@@ -160,7 +160,7 @@ func (o *ExecOptions) user(u *specs.User) error {
 	return nil
 }
 
-// parseID reads an ID. The largest number of 32 bits is none: setresuid(2) reads it
+// parseID parses an ID. The largest 32-bit number is not an ID: setresuid(2) treats it
 // as "no change".
 func parseID(text string) (uint32, error) {
 	n, err := strconv.ParseUint(text, 10, 32)
@@ -170,8 +170,8 @@ func parseID(text string) (uint32, error) {
 	return uint32(n), err
 }
 
-// withCapabilities adds to what root gets. Inheritable stays as it is: what a
-// program may pass on is the container's affair (CVE-2022-29162).
+// withCapabilities adds capabilities to the sets that root gets. Inheritable stays
+// unchanged: the container decides what a program may pass on (CVE-2022-29162).
 func withCapabilities(own *specs.LinuxCapabilities, more []string) *specs.LinuxCapabilities {
 	c := specs.LinuxCapabilities{}
 	if own != nil {
@@ -183,9 +183,9 @@ func withCapabilities(own *specs.LinuxCapabilities, more []string) *specs.LinuxC
 	return &c
 }
 
-// subCgroups are a container's cgroups with those that --cgroup replaces by one
-// inside: "PATH" in all hierarchies, "CONTROLLER[,CONTROLLER]:PATH" in some. A
-// path that leads out of the container's cgroup is refused.
+// subCgroups returns a container's cgroups with those that --cgroup replaces by one
+// below: "PATH" in all hierarchies, "CONTROLLER[,CONTROLLER]:PATH" in some. A path
+// that leads out of the container's cgroup is refused.
 func subCgroups(own map[string]string, flags []string) (map[string]string, error) {
 	out := make(map[string]string, len(own))
 	for controller, dir := range own {

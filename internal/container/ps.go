@@ -13,8 +13,8 @@ import (
 	"github.com/minirun/minirun/internal/bootstrap"
 )
 
-// Processes lists the processes of a container, as numbers of the host, from
-// its cgroups and those made inside them, or see members.go; nil if there are none.
+// Processes lists the processes of a container, as PIDs of the host, from its cgroups
+// and those below them, or as in members.go; nil if there are none.
 func Processes(root, id string) ([]int, error) {
 	r, err := readRecord(root, id)
 	if err != nil {
@@ -23,7 +23,7 @@ func Processes(root, id string) ([]int, error) {
 	return r.processes()
 }
 
-// ProcessTable is what ps(1) prints of a container's processes. args are ps's
+// ProcessTable returns the output of ps(1) for a container's processes. args are ps's
 // own options, "-ef" if there are none; its output must have a column PID.
 func ProcessTable(root, id string, args []string) (string, error) {
 	pids, err := Processes(root, id)

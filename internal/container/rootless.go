@@ -9,14 +9,14 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// This file owns what is different for who is not root of the machine.
+// This file handles the differences for users who are not root of the machine.
 
-// rootless says that this process is not root, also of no user namespace.
+// rootless reports whether this process is not root, not even of a user namespace.
 func rootless() bool { return os.Geteuid() != 0 }
 
-// unprivilegedInput decides the cgroup of a container without privilege: below
-// one that has been delegated to the user, or made by the user's systemd. If
-// there is neither, a container without limits does without a cgroup.
+// unprivilegedInput decides the cgroup of a container without privilege: below one
+// that was delegated to the user, or created by the user's systemd. If there is
+// neither, a container without limits runs without a cgroup.
 func (c *Container) unprivilegedInput(host *cgroups.Host) ([]cgroups.Value, error) {
 	r := c.spec.Linux.Resources
 	if r != nil && len(r.Devices) > 0 {
