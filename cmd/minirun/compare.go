@@ -24,11 +24,11 @@ import (
 func compareCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "compare",
-		Usage:     "start a bundle under minirun and another runtime, and compare what the kernel says",
+		Usage:     "start a bundle with minirun and another runtime, and compare what the kernel reports",
 		ArgsUsage: "BUNDLE",
-		Description: "Both containers are stopped when they have become their program, looked at, and\n" +
-			"deleted: the program does not run. Hooks do. The exit status is 1 if there is a\n" +
-			"difference that nobody has explained.",
+		Description: "Both containers are stopped when they execute their program, examined, and\n" +
+			"deleted: the program does not run, but hooks do. The exit status is 1 if there is\n" +
+			"an unexplained difference.",
 		Flags: []cli.Flag{
 			textFlag(cli.StringFlag{Name: "with", Value: "runc", Usage: "the other `RUNTIME`: runc, crun, or a path"}),
 			numberFlag(cli.IntFlag{Name: "rounds", Value: 10, Usage: "measure create and delete `N` times, in turn"}),

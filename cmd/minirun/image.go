@@ -17,20 +17,20 @@ import (
 // imageVerbs are implemented by minirun-image, which links libraries that a runtime
 // must not: a registry client, decompressors, a builder.
 var imageVerbs = []struct{ name, usage string }{
-	{"build", "make an image of a Dockerfile"},
+	{"build", "build an image from a Dockerfile"},
 	{"pull", "fetch an image from a registry"},
 	{"push", "send an image to a registry"},
-	{"load", "take images from an archive or a directory"},
+	{"load", "load images from an archive or a directory"},
 	{"save", "write images to an archive or a directory"},
-	{"import", "make an image of a root file system in a tar archive"},
+	{"import", "create an image from a root file system in a tar archive"},
 	{"images", "list images"},
 	{"tag", "give an image another name"},
 	{"rmi", "remove images, or one of their names"},
-	{"history", "show the instructions that made an image"},
+	{"history", "show the instructions that created an image"},
 	{"unpack", "unpack an image's layers in the store, or its root file system into a directory"},
-	{"bundle", "write an OCI bundle of an image: for minirun, runc or crun"},
-	{"prune", "remove images without a name, and what nothing needs"},
-	{"store", "look after the store of images"},
+	{"bundle", "write an OCI bundle for an image: for minirun, runc or crun"},
+	{"prune", "remove images without a name, and unused data"},
+	{"store", "manage the store of images"},
 }
 
 func imageCommand(name, usage string) func() *cli.Command {

@@ -22,21 +22,21 @@ func imageFlags() []cli.Flag {
 	return []cli.Flag{
 		toggleFlag(cli.BoolFlag{Name: "interactive", Aliases: []string{"i"}, Usage: "image: standard input is the container's"}),
 		toggleFlag(cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "image: give it a terminal"}),
-		toggleFlag(cli.BoolFlag{Name: "rm", Usage: "image: remove the container when it has ended"}),
+		toggleFlag(cli.BoolFlag{Name: "rm", Usage: "image: remove the container when it exits"}),
 		textFlag(cli.StringFlag{Name: "name", Usage: "image: the container's `NAME`"}),
 		textFlag(cli.StringFlag{Name: "hostname", Usage: "image: its host `NAME`"}),
 		textFlag(cli.StringFlag{Name: "entrypoint", Usage: "image: `PROGRAM` instead of the image's ENTRYPOINT and CMD"}),
 		listFlag(cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "image: set `NAME[=VALUE]` in its environment"}),
 		listFlag(cli.StringSliceFlag{Name: "label", Aliases: []string{"l"}, Usage: "image: add `NAME=VALUE` to its annotations"}),
 		textFlag(cli.StringFlag{Name: "workdir", Aliases: []string{"w"}, Usage: "image: working `DIR` in the container"}),
-		textFlag(cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "image: run as `USER[:GROUP]`, names of the image's"}),
+		textFlag(cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "image: run as `USER[:GROUP]`, names from the image"}),
 		listFlag(cli.StringSliceFlag{Name: "volume", Aliases: []string{"v"}, Usage: "image: bind `[HOST:]CONTAINER[:OPTIONS]`"}),
 		listFlag(cli.StringSliceFlag{Name: "tmpfs", Usage: "image: mount a tmpfs on `CONTAINER[:OPTIONS]`"}),
-		textFlag(cli.StringFlag{Name: "network", Usage: "image: `none` (its own, without a way out), host, or bridge"}),
+		textFlag(cli.StringFlag{Name: "network", Usage: "image: `none` (its own, without a connection), host, or bridge"}),
 		listFlag(cli.StringSliceFlag{Name: "publish", Aliases: []string{"p"}, Usage: "image: forward `[[IP:]HOST:]CONTAINER[/PROTOCOL]`"}),
 		textFlag(cli.StringFlag{Name: "memory", Aliases: []string{"m"}, Usage: "image: limit of `BYTES`, with b, k, m or g"}),
 		textFlag(cli.StringFlag{Name: "memory-swap", Usage: "image: limit of memory and swap"}),
-		textFlag(cli.StringFlag{Name: "cpus", Usage: "image: at most so many CPUs, such as `1.5`"}),
+		textFlag(cli.StringFlag{Name: "cpus", Usage: "image: at most this many CPUs, such as `1.5`"}),
 		numberFlag(cli.IntFlag{Name: "pids-limit", Usage: "image: at most `N` processes"}),
 		toggleFlag(cli.BoolFlag{Name: "read-only", Usage: "image: the root file system cannot be written to"}),
 		listFlag(cli.StringSliceFlag{Name: "cap-add", Usage: "image: add the capability `NAME`, or ALL"}),
@@ -142,7 +142,7 @@ func runDetached(ctx *cli.Context, e *engine.Engine, s *engine.Settings) error {
 	}
 	if os.Getenv(notifySocket) != "" {
 		warn(notifySocket + " has no effect on a detached container of an image, whose monitor is not the service's main process\n" +
-			"hint: leave --detach out, and the service manager waits for the program")
+			"hint: omit --detach, then the service manager waits for the program")
 	}
 	r, err := e.Make(ctx.Args().First(), s)
 	if err != nil {

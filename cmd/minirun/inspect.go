@@ -21,8 +21,8 @@ func inspectCommand() *cli.Command {
 		ArgsUsage: "ID",
 		Flags: []cli.Flag{
 			textFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}),
-			toggleFlag(cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "show it again and again, until the container ends"}),
-			textFlag(cli.StringFlag{Name: "interval", Value: "1s", Usage: "`TIME` between two looks of --watch"}),
+			toggleFlag(cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "repeat until the container exits"}),
+			textFlag(cli.StringFlag{Name: "interval", Value: "1s", Usage: "`TIME` between two updates of --watch"}),
 		},
 		Action: inspect,
 	}
@@ -85,7 +85,7 @@ func showView(w io.Writer, v *view, format string) error {
 	}
 	termtext.Fprintf(w, "image     %s\nstatus    %s\n", image.Familiar(v.Image.Name), v.Image.Status())
 	if h := v.Image.Health; h != nil {
-		termtext.Fprintf(w, "health    %s; the runtime knows nothing of it: minirun runs the check with exec, and counts\n", h.Status)
+		termtext.Fprintf(w, "health    %s; the runtime is not involved: minirun runs the check with exec, and counts\n", h.Status)
 		for _, p := range h.Log {
 			termtext.Fprintf(w, "          %s  status %d  %s\n", p.Start.Local().Format(time.TimeOnly), p.Status, clipped(p.Output, 60))
 		}

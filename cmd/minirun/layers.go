@@ -24,8 +24,8 @@ func layersCommand() *cli.Command {
 		Flags: []cli.Flag{
 			textFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}),
 			toggleFlag(cli.BoolFlag{Name: "tree", Usage: "image: list each layer's files"}),
-			textFlag(cli.StringFlag{Name: "range", Usage: "image: the layers `FROM-TO` alone, counted from 1, the lowest"}),
-			textFlag(cli.StringFlag{Name: "why", Usage: "image: which layers have `PATH`, and which of them is seen"}),
+			textFlag(cli.StringFlag{Name: "range", Usage: "image: show only the layers `FROM-TO`, counted from 1, the lowest"}),
+			textFlag(cli.StringFlag{Name: "why", Usage: "image: which layers have `PATH`, and which of them is visible"}),
 		},
 		Action: layers,
 	}

@@ -130,13 +130,13 @@ func app(args []string) *cli.App {
 		Compiled:             time.Unix(1, 0), // it is never shown, and without one cli looks at the file
 		Flags: []cli.Flag{
 			textFlag(cli.StringFlag{Name: "root", Value: container.DefaultRoot(), Usage: "directory for the state of containers"}),
-			textFlag(cli.StringFlag{Name: "store", Usage: "directory of images, and of containers made of them (default: /var/lib/minirun; of users ~/.local/share/minirun)"}),
+			textFlag(cli.StringFlag{Name: "store", Usage: "directory for images, and containers created from them (default: /var/lib/minirun; of users ~/.local/share/minirun)"}),
 			textFlag(cli.StringFlag{Name: "log", Usage: "write messages to `FILE` instead of standard error"}),
 			textFlag(cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"}),
 			toggleFlag(cli.BoolFlag{Name: "debug", Usage: "more messages"}),
-			toggleFlag(cli.BoolFlag{Name: "systemd-cgroup", Usage: "have systemd make the cgroup"}),
+			toggleFlag(cli.BoolFlag{Name: "systemd-cgroup", Usage: "have systemd create the cgroup"}),
 			textFlag(cli.StringFlag{Name: "cgroup-manager", Usage: "`MANAGER` of the cgroup: cgroupfs, systemd, or disabled for no cgroup and no limits"}),
-			textFlag(cli.StringFlag{Name: "rootless", Value: "auto", Usage: "ignored: minirun sees for itself", Hidden: true}),
+			textFlag(cli.StringFlag{Name: "rootless", Value: "auto", Usage: "ignored: detected automatically", Hidden: true}),
 			textFlag(cli.StringFlag{Name: "criu", Usage: "ignored", Hidden: true}),
 		},
 		Before:         before,

@@ -14,8 +14,8 @@ func updateCommand() *cli.Command {
 		Name:      "update",
 		Usage:     "change the resources of a container",
 		ArgsUsage: "ID",
-		Description: "What is not given stays as it is. With --resources, a JSON document of the form\n" +
-			"of linux.resources in config.json says what to change, and the other flags do not count,\n" +
+		Description: "Resources that are not given stay unchanged. With --resources, a JSON document in the format\n" +
+			"of linux.resources in config.json specifies the changes, and the other flags are ignored,\n" +
 			"except those of resctrl.",
 		Flags: append([]cli.Flag{
 			textFlag(cli.StringFlag{Name: "resources", Aliases: []string{"r"}, Usage: "read them from `FILE`, - for standard input"}),
