@@ -221,7 +221,7 @@ func (proc *Process) fork(image *os.File, a Attr, sync int) error {
 		// A kernel without CLONE_PIDFD (before 5.2) cannot run minirun's plans.
 		_ = unix.Kill(pid, unix.SIGKILL)
 		_, _ = proc.Wait()
-		return errors.New("start the first process: the kernel gave no pidfd: Linux 5.12 or newer is needed")
+		return errors.New("start the first process: the kernel returned no pidfd: Linux 5.12 or newer is needed")
 	}
 	proc.PidFD = os.NewFile(uintptr(pidfd), "pidfd")
 	return nil
@@ -272,7 +272,7 @@ func startError(err error, a Attr) error {
 	}
 	switch {
 	case errors.Is(err, unix.EPERM) && a.Cloneflags != 0:
-		hint = ": new namespaces need CAP_SYS_ADMIN, or a user namespace of their own"
+		hint = ": new namespaces need CAP_SYS_ADMIN, or their own user namespace"
 	case errors.Is(err, unix.ENOSPC):
 		hint = ": see the limits in /proc/sys/user/max_*_namespaces"
 	case errors.Is(err, unix.ENOENT):

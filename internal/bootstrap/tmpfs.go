@@ -25,7 +25,7 @@ func tmpfsImage(code, data []byte) (*os.File, error) {
 	const name = "memfd:" + imageName
 	w, err := unix.Openat(mount, name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o500)
 	if err != nil {
-		return nil, fmt.Errorf("make a file on a tmpfs: %w", err)
+		return nil, fmt.Errorf("create a file on a tmpfs: %w", err)
 	}
 	err = writeImage(w, code, data)
 	// A file that is open for writing cannot be executed.

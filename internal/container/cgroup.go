@@ -135,7 +135,7 @@ func makeLayerDirectories(in Inputs) error {
 	}
 	for _, dir := range [2]string{in.Rootfs.Upper, in.Rootfs.Work} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return fmt.Errorf("directory for the layers' writes: %w", err)
+			return fmt.Errorf("directory for writes to the layers: %w", err)
 		}
 	}
 	if !namespaces.Decide(in.Spec).Has(unix.CLONE_NEWUSER) || len(in.Spec.Linux.UIDMappings) == 0 {
@@ -145,7 +145,7 @@ func makeLayerDirectories(in Inputs) error {
 	uid, gid := int(in.Spec.Linux.UIDMappings[0].HostID), int(in.Spec.Linux.GIDMappings[0].HostID)
 	for _, dir := range [2]string{in.Rootfs.Upper, in.Rootfs.Work} {
 		if err := os.Chown(dir, uid, gid); err != nil {
-			return fmt.Errorf("directory for the layers' writes: %w", err)
+			return fmt.Errorf("directory for writes to the layers: %w", err)
 		}
 	}
 	return nil

@@ -182,7 +182,7 @@ func (r *Record) dumpArgs(o *CheckpointOptions, config *specs.Spec) ([]string, e
 		}
 	}
 	if o.ParentPath != "" && filepath.IsAbs(o.ParentPath) {
-		return nil, fmt.Errorf("--parent-path %q: must be relative to the image path, as criu keeps it in the images", o.ParentPath)
+		return nil, fmt.Errorf("--parent-path %q: must be relative to the image path, because criu stores it in the images", o.ParentPath)
 	}
 	mode, err := manageCgroups(o.ManageCgroups)
 	if err != nil {

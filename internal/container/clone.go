@@ -28,7 +28,7 @@ func (c *child) leaveCgroup(detect func() (*cgroups.Host, error)) error {
 		return err
 	}
 	if err := host.Own().Add(c.proc.Pid); err != nil {
-		return fmt.Errorf("the container's cgroup is full, and its process cannot be cloned outside: %w", err)
+		return fmt.Errorf("the container's cgroup is full, and its process cannot be cloned outside it: %w", err)
 	}
 	c.outside = true
 	return nil
@@ -48,7 +48,7 @@ func (c *child) successor(pid int, group *cgroups.Group) error {
 	}
 	c.arrived = true
 	if !awaitEnd(ending, deleteDeadline) {
-		return fmt.Errorf("process %d, which has cloned its successor, does not end: is its cgroup frozen?", first)
+		return fmt.Errorf("process %d, which has cloned its successor, does not exit: is its cgroup frozen?", first)
 	}
 	if err := reap(first); err != nil {
 		return err
@@ -119,7 +119,7 @@ func (c *child) mayAsk(point uint32) error {
 	case handshake.Ready, handshake.SeccompListener, handshake.HookFailed, handshake.NoProgram, plan.Ran, bootstrap.Stamped:
 		return nil
 	}
-	return fmt.Errorf("%s asks for %s, which it may not in its PID namespace", c.who, handshake.Name(point))
+	return fmt.Errorf("%s asks for %s, which is not allowed in its PID namespace", c.who, handshake.Name(point))
 }
 
 // filterLast decides when the seccomp filter is loaded by a process that is cloned

@@ -93,7 +93,7 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 func askScope(b *plan.Builder, parent *handshake.Parent, ask bool) {
 	if ask {
 		b.In(plan.Limits, "linux.cgroupsPath")
-		parent.Ask("systemd makes a scope around a process", b.Message(handshake.Scope))
+		parent.Ask("systemd creates a scope for an existing process", b.Message(handshake.Scope))
 	}
 }
 

@@ -116,7 +116,7 @@ func check(s *specs.Spec, o *Options) error {
 		return noTerminalKeeper
 	}
 	if diesWithParent(s) && !o.attends {
-		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent), Want: "is for run without --detach: else minirun ends before the container does"}
+		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent), Want: "is for run without --detach: otherwise minirun exits before the container"}
 	}
 	if s.Linux == nil {
 		s.Linux = &specs.Linux{}
@@ -180,7 +180,7 @@ func (c *Container) record(in Inputs) error {
 	}
 	if err != nil {
 		if errors.Is(err, os.ErrExist) {
-			return fmt.Errorf("container with ID %q exists already: choose another, or delete it: minirun delete %s", o.ID, o.ID)
+			return fmt.Errorf("container with ID %q already exists: choose another, or delete it: minirun delete %s", o.ID, o.ID)
 		}
 		return fmt.Errorf("state directory: %w", err)
 	}
@@ -244,7 +244,7 @@ func checkNames(in Inputs) error {
 	}
 	for _, path := range paths {
 		if !utf8.ValidString(path) {
-			return fmt.Errorf("%q: the path is not UTF-8, so the container's state cannot hold it", path)
+			return fmt.Errorf("%q: the path is not UTF-8, so it cannot be stored in the container's state", path)
 		}
 	}
 	return nil
@@ -281,7 +281,7 @@ func (c *Container) prepareHost(in Inputs, values []cgroups.Value) error {
 		return err
 	}
 	if dirs := c.group.Dirs(); len(dirs) > 0 {
-		c.did(begin, "make the cgroup: mkdir "+strings.Join(dirs, " "), "what the container uses is counted and limited there", "linux.cgroupsPath")
+		c.did(begin, "create the cgroup: mkdir "+strings.Join(dirs, " "), "the container's resource usage is counted and limited there", "linux.cgroupsPath")
 	}
 	begin = c.began()
 	if err := c.group.Apply(values); err != nil {
@@ -360,7 +360,7 @@ func (c *Container) fork(in Inputs) error {
 		}
 		return fmt.Errorf("config.json: linux.namespaces: %w", err)
 	}
-	c.did(begin, fmt.Sprintf("make the process: clone(%s) = %d", plan.CloneFlags(uint64(attr.Cloneflags)|uint64(unix.SIGCHLD)), c.proc.Pid), "it is born in its new namespaces, and runs the plan", "linux.namespaces")
+	c.did(begin, fmt.Sprintf("create the process: clone(%s) = %d", plan.CloneFlags(uint64(attr.Cloneflags)|uint64(unix.SIGCHLD)), c.proc.Pid), "it starts in its new namespaces, and runs the plan", "linux.namespaces")
 	if c.setup.Clones() && !c.clonedLast {
 		return nil // the PID of the process that continues is not known yet
 	}
@@ -381,7 +381,7 @@ func (c *Container) adopt() error {
 	c.Pid = c.proc.Pid
 	var err error
 	if c.StartTime, err = startTime(c.Pid); err != nil {
-		return fmt.Errorf("the container's first process has gone: %w", err)
+		return fmt.Errorf("the container's first process exited: %w", err)
 	}
 	if err := c.Record.write(c.options.directory()); err != nil {
 		return err

@@ -68,7 +68,7 @@ func (r *Record) joinedAtDump(s *specs.Spec) (args []string, err error) {
 func emptyNamespaces(asked []string, s *specs.Spec) ([]string, error) {
 	for _, ns := range asked {
 		if ns != "network" {
-			return nil, fmt.Errorf("--empty-ns %q: criu can do that to network only", ns)
+			return nil, fmt.Errorf("--empty-ns %q: criu supports this only for network", ns)
 		}
 	}
 	if len(asked) > 0 || namespaces.Decide(s).New&unix.CLONE_NEWNET != 0 {
@@ -177,7 +177,7 @@ func criuRun(cmd *exec.Cmd, logFile string) error {
 		return nil
 	}
 	log, _ := os.ReadFile(logFile) // may not exist
-	return fmt.Errorf("criu %s: %w: %s (all of it is in %s)", cmd.Args[1], err, complaints(string(output)+"\n"+string(log)), logFile)
+	return fmt.Errorf("criu %s: %w: %s (full log: %s)", cmd.Args[1], err, complaints(string(output)+"\n"+string(log)), logFile)
 }
 
 // criuDump runs criu for checkpoint.

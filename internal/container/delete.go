@@ -99,7 +99,7 @@ func (c *Container) endFirst() error {
 // above the container's is frozen.
 func (c *child) reapKilled() (unix.WaitStatus, error) {
 	if !awaitEnd(int(c.proc.PidFD.Fd()), deleteDeadline) {
-		return 0, fmt.Errorf("%s, %d, does not end after SIGKILL: is a cgroup above its own frozen?", c.who, c.proc.Pid)
+		return 0, fmt.Errorf("%s, %d, does not exit after SIGKILL: is a cgroup above its own frozen?", c.who, c.proc.Pid)
 	}
 	status, err := c.proc.Wait()
 	if err != nil {
@@ -226,7 +226,7 @@ func lockToDelete(root, id string, force bool) (lock, error) {
 			return l, err
 		}
 		if time.Now().After(until) {
-			return -1, fmt.Errorf("%w: another minirun works on it and does not end: see /proc/locks", err)
+			return -1, fmt.Errorf("%w: another minirun is working on it and does not exit: see /proc/locks", err)
 		}
 		if r, err := readRecord(root, id); err == nil {
 			if err := r.kill(); err != nil {
@@ -273,7 +273,7 @@ func (r *Record) end(force bool) error {
 	}
 	defer pidfd.Close()
 	if !awaitEnd(int(pidfd.Fd()), deleteDeadline) {
-		return fmt.Errorf("the container's first process, %d, does not end after SIGKILL", r.Pid)
+		return fmt.Errorf("the container's first process, %d, does not exit after SIGKILL", r.Pid)
 	}
 	return nil
 }

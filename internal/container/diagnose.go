@@ -94,7 +94,7 @@ func (c *child) fileHint(fd int, path string, errno unix.Errno) string {
 	f, err := regularfile.Reopen(fd, path)
 	switch {
 	case errno == unix.EACCES && isNoexec(fd):
-		return fmt.Sprintf("%s is in a mount with the option noexec", path)
+		return fmt.Sprintf("%s is on a mount with the option noexec", path)
 	case errors.Is(err, unix.EISDIR):
 		return fmt.Sprintf("%s is a directory", path)
 	case errors.Is(err, regularfile.ErrNotRegular):
@@ -128,11 +128,11 @@ func (c *child) fileHint(fd int, path string, errno unix.Errno) string {
 func (c *child) scriptHint(path string, head []byte) string {
 	line, _, _ := bytes.Cut(head[2:], []byte("\n"))
 	if bytes.HasSuffix(line, []byte("\r")) {
-		return fmt.Sprintf("the file exists, but its first line ends in a carriage return (Windows line ends), so the kernel looks for the interpreter %q: convert it, e.g. with dos2unix", strings.TrimSpace(string(line[:len(line)-1]))+"\r")
+		return fmt.Sprintf("the file exists, but its first line ends in a carriage return (Windows line endings), so the kernel looks for the interpreter %q: convert it, e.g. with dos2unix", strings.TrimSpace(string(line[:len(line)-1]))+"\r")
 	}
 	fields := strings.Fields(string(line))
 	if len(fields) > 0 && !c.exists(fields[0]) {
-		return fmt.Sprintf("the file exists, its interpreter %s does not", fields[0])
+		return fmt.Sprintf("the file exists, but its interpreter %s does not", fields[0])
 	}
 	return ""
 }
@@ -165,7 +165,7 @@ func (c *child) elfHint(f *os.File, path string, errno unix.Errno) string {
 		}
 		interpreter := string(bytes.TrimRight(name, "\x00"))
 		if !c.exists(interpreter) {
-			return fmt.Sprintf("the file exists, its ELF interpreter %s does not", interpreter)
+			return fmt.Sprintf("the file exists, but its ELF interpreter %s does not", interpreter)
 		}
 	}
 	return ""

@@ -126,7 +126,7 @@ func approach(o *ExecOptions, queue *signals.Queue) (*execution, error) {
 // one has everything that is needed.
 func (e *execution) admit(status specs.ContainerState, ignorePaused bool) error {
 	if status == specs.StateCreating {
-		return fmt.Errorf("cannot exec in a container that was not created to its end: %w", errNotRunning)
+		return fmt.Errorf("cannot exec in a container whose creation did not finish: %w", errNotRunning)
 	}
 	e.paused = status == StatePaused || status == specs.StateCreated && e.record.paused()
 	if e.paused && !ignorePaused {
@@ -320,7 +320,7 @@ func (e *execution) undo(err error) error {
 	e.finishPipes()
 	var interrupted *Interrupted
 	if !errors.As(err, &interrupted) && e.ending() {
-		return fmt.Errorf("%w: it ended while the process was brought into it", errNotRunning)
+		return fmt.Errorf("%w: it exited while the process was joining it", errNotRunning)
 	}
 	return err
 }

@@ -190,7 +190,7 @@ func initCgroup(pid int) (*os.File, error) {
 		}
 		return os.OpenFile(filepath.Join(host.V2.Mount, below), unix.O_PATH|unix.O_DIRECTORY, 0)
 	}
-	return nil, errors.New("the container's first process is in no cgroup of v2")
+	return nil, errors.New("the container's first process is not in a v2 cgroup")
 }
 
 // kinds lists the namespaces with their names in /proc/PID/ns.
@@ -215,7 +215,7 @@ func foreign(pid int) (uintptr, error) {
 		}
 		path := "/proc/" + strconv.Itoa(pid) + "/ns/" + k.name
 		if err := unix.Stat(path, &its); err != nil {
-			return 0, fmt.Errorf("look at the container's namespaces: %w", &fs.PathError{Op: "stat", Path: path, Err: err})
+			return 0, fmt.Errorf("examine the container's namespaces: %w", &fs.PathError{Op: "stat", Path: path, Err: err})
 		}
 		if own.Ino != its.Ino || own.Dev != its.Dev {
 			flags |= k.flag

@@ -26,7 +26,7 @@ func (o *ExecOptions) check() error {
 	case o.ProcessFile == "" && len(o.Args) == 0:
 		return errors.New("exec: which program? process args cannot be empty")
 	case o.ProcessFile != "" && len(o.Args) > 0:
-		return fmt.Errorf("exec: --process %s says what to run: the arguments %q must not be given too", o.ProcessFile, o.Args)
+		return fmt.Errorf("exec: --process %s specifies the command: the arguments %q must not be given too", o.ProcessFile, o.Args)
 	case o.PreserveFDs < 0 || o.PreserveFDs > MaxPreserveFDs:
 		return fmt.Errorf("exec: --preserve-fds %d: must be from 0 to %d", o.PreserveFDs, MaxPreserveFDs)
 	}
@@ -41,7 +41,7 @@ func (o *ExecOptions) check() error {
 		{"no-new-privs", o.NoNewPrivileges != nil}, {"process-label", o.Label != ""}, {"apparmor", o.AppArmor != ""},
 	} {
 		if f.given {
-			return fmt.Errorf("exec: --%s has no effect with --process: say it in %s", f.name, o.ProcessFile)
+			return fmt.Errorf("exec: --%s has no effect with --process: set it in %s", f.name, o.ProcessFile)
 		}
 	}
 	return nil
@@ -54,7 +54,7 @@ func (o *ExecOptions) checkTerminal(terminal bool) error {
 	case terminal && o.Detach && o.ConsoleSocket == "":
 		return errors.New("exec: cannot allocate tty if minirun will detach without setting console socket: give --console-socket")
 	case o.ConsoleSocket != "" && !(terminal && o.Detach):
-		return errors.New("exec: cannot use console socket if minirun will not detach or allocate tty: it goes with --detach and --tty")
+		return errors.New("exec: cannot use console socket if minirun will not detach or allocate tty: it needs --detach and --tty")
 	}
 	return nil
 }
@@ -202,7 +202,7 @@ func subCgroups(own map[string]string, flags []string) (map[string]string, error
 		}
 		for name := range strings.SplitSeq(list, ",") {
 			if _, known := own[name]; !known && named {
-				return nil, fmt.Errorf("exec: --cgroup %q: the container has no cgroup of controller %q", flag, name)
+				return nil, fmt.Errorf("exec: --cgroup %q: the container has no cgroup for controller %q", flag, name)
 			}
 			for controller, dir := range own {
 				// "cpu" and "cpuacct" may be one hierarchy.
@@ -222,7 +222,7 @@ func subPath(path string) (string, error) {
 		switch name {
 		case "", ".":
 		case "..":
-			return "", errors.New("must not lead out of the container's cgroup: it has \"..\"")
+			return "", errors.New("must not lead out of the container's cgroup: it contains \"..\"")
 		default:
 			out.WriteString("/" + name)
 		}

@@ -117,7 +117,7 @@ func layersInput(in *rootfs.Input, s *specs.Spec, o *Options) error {
 		return err
 	}
 	if _, options := rootfs.OverlayOptions(*in); len(options) > rootfs.MaxOverlayOptions {
-		return &spec.Error{Path: in.Layers[0].Source, Want: fmt.Sprintf("must have names that fit into a page on Linux before 6.8: shorter ones below one directory, or fewer; all need at most %d bytes", rootfs.MaxOverlayOptions), Got: fmt.Sprintf("%d layers with %d bytes", len(in.Layers), len(options))}
+		return &spec.Error{Path: in.Layers[0].Source, Want: fmt.Sprintf("must have paths that fit into one page on Linux before 6.8, at most %d bytes: use shorter paths below one directory, or fewer layers", rootfs.MaxOverlayOptions), Got: fmt.Sprintf("%d layers with %d bytes", len(in.Layers), len(options))}
 	}
 	return nil
 }
@@ -138,7 +138,7 @@ func checkLayerCount(layers []rootfs.Layer) error {
 	if len(layers) <= most {
 		return nil
 	}
-	return &spec.Error{Path: layers[most].Source, Want: fmt.Sprintf("must not be there: overlayfs takes %d layers%s", most, where), Got: fmt.Sprintf("%d layers", len(layers))}
+	return &spec.Error{Path: layers[most].Source, Want: fmt.Sprintf("must not be given: overlayfs supports at most %d layers%s", most, where), Got: fmt.Sprintf("%d layers", len(layers))}
 }
 
 // beforeLinux reports whether the kernel is older than a version.
@@ -150,7 +150,7 @@ func beforeLinux(major, minor int) (bool, error) {
 	release := unix.ByteSliceToString(name.Release[:])
 	var has [2]int
 	if _, err := fmt.Sscanf(release, "%d.%d", &has[0], &has[1]); err != nil {
-		return false, fmt.Errorf("uname: the kernel's release %q begins with no version", release)
+		return false, fmt.Errorf("uname: the kernel's release %q does not begin with a version", release)
 	}
 	return slices.Compare(has[:], []int{major, minor}) < 0, nil
 }

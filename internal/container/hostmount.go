@@ -33,9 +33,9 @@ func checkOnHost(s *specs.Spec, o *Options, setup namespaces.Setup) error {
 	const want = "must have a mount namespace: "
 	switch {
 	case s.Linux.RootfsPropagation != "":
-		return &spec.Error{Path: "linux.namespaces", Want: want + "linux.rootfsPropagation is about its root"}
+		return &spec.Error{Path: "linux.namespaces", Want: want + "linux.rootfsPropagation applies to its root"}
 	case setup.Has(unix.CLONE_NEWUSER):
-		return &spec.Error{Path: "linux.namespaces", Want: want + "the new user namespace has no right to mount in the host's"}
+		return &spec.Error{Path: "linux.namespaces", Want: want + "the new user namespace may not mount in the host's"}
 	case o.NoPivot:
 		return &spec.Error{Path: "linux.namespaces", Want: want + "--no-pivot moves its root"}
 	}
@@ -58,7 +58,7 @@ func mountID(path string) (id uint64, fd int, err error) {
 			return st.Mnt_id, fd, nil
 		}
 	}
-	return 0, -1, errors.Join(fmt.Errorf("statx %s: the kernel tells no mount ID: Linux 5.8 does", path), unix.Close(fd))
+	return 0, -1, errors.Join(fmt.Errorf("statx %s: the kernel does not report a mount ID: Linux 5.8 or newer is needed", path), unix.Close(fd))
 }
 
 // intendHostMount records the mount that root.path is on now.

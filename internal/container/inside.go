@@ -83,11 +83,11 @@ func (c *child) hint(step int, errno unix.Errno) string {
 	case s.Call == plan.SchedSetattr:
 		return schedulerHint(c.spec.Process.Scheduler, errno)
 	case s.Call == plan.Capset && errno == unix.EPERM:
-		return ": minirun has not all of these capabilities itself"
+		return ": minirun does not have all of these capabilities itself"
 	case s.Call == plan.Write && s.Source == "process.apparmorProfile" && errno == unix.ENOENT:
 		return ": no AppArmor profile of this name is loaded: aa-status(8) lists them, apparmor_parser(8) loads one"
 	case errno == unix.EPERM && c.changesLockedFlags(s):
-		return ": the option clears a flag of the host's mount, or changes its access time, which is locked in a user namespace\nhint: leave the option out, or mount the source with other flags on the host: docs/mounts.md"
+		return ": the option clears a flag of the host's mount, or changes its access time, which is locked in a user namespace\nhint: omit the option, or mount the source with other flags on the host: docs/mounts.md"
 	case (s.Call == plan.PivotRoot || s.Call == plan.Mount) && errno == unix.EINVAL:
 		return rootHint(s.Call)
 	case s.Source == "process.user" && errno == unix.EINVAL:
@@ -111,10 +111,10 @@ func (c *child) unmappedUser(s *plan.Step) string {
 func schedulerHint(s *specs.Scheduler, errno unix.Errno) string {
 	switch {
 	case s.Policy == specs.SchedDeadline && errno == unix.EBUSY:
-		return ": the CPUs have not enough time left for this runtime and period (sched(7), SCHED_DEADLINE)"
+		return ": the CPUs do not have enough time left for this runtime and period (sched(7), SCHED_DEADLINE)"
 	case s.Policy == specs.SchedDeadline && errno == unix.EPERM:
-		return ": it takes CAP_SYS_NICE, and a process that may run on all CPUs (sched(7), SCHED_DEADLINE)\n" +
-			"hint: leave out linux.resources.cpu.cpus, and use a cgroup whose cpuset has all CPUs"
+		return ": it needs CAP_SYS_NICE, and a process that may run on all CPUs (sched(7), SCHED_DEADLINE)\n" +
+			"hint: omit linux.resources.cpu.cpus, and use a cgroup whose cpuset has all CPUs"
 	case errno == unix.EPERM:
 		return ": minirun needs CAP_SYS_NICE for this policy or priority"
 	}
@@ -142,9 +142,9 @@ func rootHint(call plan.Call) string {
 	case err != nil:
 		return ""
 	case len(table) == 0:
-		return ": the root that minirun runs in is not a mount point, as in a plain chroot: bind the directory on itself first (mount --bind DIR DIR), then chroot into it"
+		return ": the root that minirun runs in is not a mount point, as in a plain chroot: bind-mount the directory onto itself first (mount --bind DIR DIR), then chroot into it"
 	case call == plan.PivotRoot && slices.Contains([]string{"rootfs", "ramfs", "tmpfs"}, table[len(table)-1].FSType):
-		return fmt.Sprintf(": the root that minirun runs in is of the type %s: if that is the kernel's first one (rootfs, ramfs), it cannot be pivoted away: --no-pivot", table[len(table)-1].FSType)
+		return fmt.Sprintf(": the root that minirun runs in has the type %s: the kernel's initial root (rootfs, ramfs) cannot be moved by pivot_root: use --no-pivot", table[len(table)-1].FSType)
 	}
 	return ""
 }

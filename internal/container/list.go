@@ -43,7 +43,7 @@ func List(root string, warn func(any)) ([]Listed, error) {
 		case err == nil:
 			all = append(all, *one)
 		case !errors.Is(err, ErrNotExist):
-			warn(fmt.Errorf("left out: %w", err))
+			warn(fmt.Errorf("skipped: %w", err))
 		}
 	}
 	return all, nil

@@ -125,7 +125,7 @@ func (c *child) untilLocked(try func() error) error {
 			return err
 		}
 		if err := c.pause(nil, wait); err != nil {
-			return fmt.Errorf("another minirun works on the container, see /proc/locks: %w", err)
+			return fmt.Errorf("another minirun is working on the container, see /proc/locks: %w", err)
 		}
 	}
 }

@@ -152,7 +152,7 @@ func (r *Record) signalMembers(signal unix.Signal) (count int, err error) {
 	until := time.Now().Add(deleteDeadline)
 	for pid, f := range held {
 		if !awaitEnd(int(f.Fd()), time.Until(until)) {
-			return 0, fmt.Errorf("process %d of the container does not end after SIGKILL", pid)
+			return 0, fmt.Errorf("process %d of the container does not exit after SIGKILL", pid)
 		}
 	}
 	return len(held), nil
@@ -203,10 +203,10 @@ func endDescendant(pid int, child bool) error {
 	}
 	defer func() { _ = unix.Close(fd) }()
 	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("kill process %d, which criu has left: %w", pid, err)
+		return fmt.Errorf("kill process %d, left behind by criu: %w", pid, err)
 	}
 	if !awaitEnd(fd, deleteDeadline) {
-		return fmt.Errorf("process %d, which criu has left, does not end after SIGKILL", pid)
+		return fmt.Errorf("process %d, left behind by criu, does not exit after SIGKILL", pid)
 	}
 	if child {
 		return reap(pid)
@@ -308,7 +308,7 @@ func signalAll(held map[int]*os.File, signal unix.Signal) error {
 }
 
 // errNoCgroup explains why a container's resource usage is unknown.
-var errNoCgroup = errors.New("the container has no cgroup, in which the kernel counts what it uses")
+var errNoCgroup = errors.New("the container has no cgroup, in which the kernel would count its resource usage")
 
 // checkPidfd refuses to create a container that no later command could find: a seccomp
 // filter around minirun may forbid the necessary calls.

@@ -39,7 +39,7 @@ func (c *Container) moveDevices() error {
 	for i := range m.Devices {
 		d := &m.Devices[i]
 		c.did(begin, fmt.Sprintf("move the network device %s into the container's network namespace as %s, with its addresses, and set it up", d.Host, d.Name),
-			"only a process of the host may take it from there", "linux.netDevices")
+			"only a process on the host may move it", "linux.netDevices")
 	}
 	return nil
 }
@@ -73,7 +73,7 @@ func (c *Container) returnDevices() (keep bool, err error) {
 		return false, err
 	}
 	c.Record.Devices, c.Record.NetworkNamespace = c.devices.Devices, j.Path
-	err = fmt.Errorf("%w\nhint: when nothing is in the way any more: minirun delete %s", err, c.ID)
+	err = fmt.Errorf("%w\nhint: when the cause is fixed, run: minirun delete %s", err, c.ID)
 	return true, errors.Join(err, c.Record.write(c.options.directory()))
 }
 

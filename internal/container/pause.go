@@ -43,7 +43,7 @@ func Pause(root, id string) error {
 	defer cancel()
 	err = group.Freeze(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("pause: %w after %v, and it goes on: still running: %s", err, freezeDeadline, unfrozen(group))
+		return fmt.Errorf("pause: %w after %v, so the container continues; still running: %s", err, freezeDeadline, unfrozen(group))
 	}
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)

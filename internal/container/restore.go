@@ -100,11 +100,11 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 func checkRestore(s *specs.Spec, loses bool) error {
 	switch {
 	case diesWithParent(s):
-		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent), Want: "cannot be restored: only a process itself can ask for it"}
+		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent), Want: "cannot be restored: only a process itself can request it"}
 	case !namespaces.Decide(s).Has(unix.CLONE_NEWNS):
 		return &spec.Error{Path: "linux.namespaces", Want: "must have a mount namespace to restore"}
 	case loses:
-		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationUpper), Want: "must be given to restore a container of layers: what it wrote elsewhere is gone"}
+		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationUpper), Want: "must be given to restore a container with layers: its writes to the default directory were deleted"}
 	}
 	return nil
 }
@@ -327,7 +327,7 @@ func (c *Container) checkConfined() error {
 			return err
 		}
 		if strings.Contains(string(status), "\nNoNewPrivs:\t0\n") {
-			return &spec.Error{Path: "process.noNewPrivileges", Want: fmt.Sprintf("is lost: this criu(8) does not restore it (process %d); a later one may", pid)}
+			return &spec.Error{Path: "process.noNewPrivileges", Want: fmt.Sprintf("is lost: this criu(8) does not restore it (process %d); a newer one may", pid)}
 		}
 	}
 	return nil

@@ -56,13 +56,13 @@ func (c *Container) accompany(keep bool) (int, error) {
 		return 0, errors.Join(err, c.destroy())
 	}
 	c.finishNotify()
-	c.did(begin, fmt.Sprintf(Ended+" with status %d", status), "minirun has passed signals and the terminal on", "process.args")
+	c.did(begin, fmt.Sprintf(Ended+" with status %d", status), "minirun passed on signals and the terminal", "process.args")
 	if keep {
 		return status, nil
 	}
 	begin = c.began()
 	warnings, err := c.Delete()
-	c.did(begin, "delete the container: its cgroup and its state directory", "namespaces and mounts have gone with its last process", "")
+	c.did(begin, "delete the container: its cgroup and its state directory", "the kernel removed namespaces and mounts with its last process", "")
 	for _, w := range warnings {
 		c.options.Warn(w)
 	}

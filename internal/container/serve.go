@@ -94,7 +94,7 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 		if err := namespaces.WriteTimeOffsets(c.proc.Pid, c.spec.Linux.TimeOffsets); err != nil {
 			return nil, fmt.Errorf("config.json: linux.timeOffsets: %w", err)
 		}
-		c.did(begin, fmt.Sprintf("set the clocks: write to /proc/%d/timens_offsets", c.proc.Pid), "a time namespace takes them only before it has a process", "linux.timeOffsets")
+		c.did(begin, fmt.Sprintf("set the clocks: write to /proc/%d/timens_offsets", c.proc.Pid), "a time namespace accepts them only before it has a process", "linux.timeOffsets")
 	case handshake.Cloned:
 		if err := c.cloned(int(m.A)); err != nil {
 			return nil, err
@@ -215,7 +215,7 @@ func (c *child) died(err error) error {
 		return kill
 	}
 	if c.proc.Reaped {
-		return fmt.Errorf("%s ended while it was started", c.who)
+		return fmt.Errorf("%s exited while it was being started", c.who)
 	}
 	status, err := c.reapKilled()
 	if err != nil {
@@ -227,7 +227,7 @@ func (c *child) died(err error) error {
 			c.killed = true
 			hint = ": out of memory? see linux.resources.memory.limit, and dmesg"
 		}
-		return fmt.Errorf("%s was killed by signal %d (%s) while it was set up%s", c.who, status.Signal(), unix.SignalName(status.Signal()), hint)
+		return fmt.Errorf("%s was killed by signal %d (%s) while it was being set up%s", c.who, status.Signal(), unix.SignalName(status.Signal()), hint)
 	}
-	return fmt.Errorf("%s ended with status %d while it was set up", c.who, status.ExitStatus())
+	return fmt.Errorf("%s exited with status %d while it was being set up", c.who, status.ExitStatus())
 }

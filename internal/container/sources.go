@@ -35,7 +35,7 @@ func sourcesInput(in *rootfs.Input, s *specs.Spec) error {
 		}
 		if copied != "" {
 			if filepath.Join("/", m.Destination) == "/dev" {
-				return &spec.Error{Path: fmt.Sprintf("mounts[%d].destination", i), Want: "must not be /dev, where devices are made, with copy-symlink of a symbolic link", Got: fmt.Sprintf("%q", m.Destination)}
+				return &spec.Error{Path: fmt.Sprintf("mounts[%d].destination", i), Want: "must not be /dev, where devices are created, if copy-symlink copies a symbolic link", Got: fmt.Sprintf("%q", m.Destination)}
 			}
 			if in.Links == nil {
 				in.Links = map[int]string{}

@@ -76,7 +76,7 @@ func Start(root, id, notifySocket string, warn func(any)) error {
 
 func (c *Container) startCreated() error {
 	defer c.lock.release()
-	debuglog.Printf("let process %d go on from its set-up to its program", c.Pid)
+	debuglog.Printf("let process %d continue from its set-up to its program", c.Pid)
 	defer func() { closeAll(c.outputs) }()
 	if err := c.takeOutputs(); err != nil {
 		return err
@@ -127,7 +127,7 @@ func (c *Container) release() (err error) {
 	begin := c.began()
 	defer func() {
 		if err == nil {
-			c.did(begin, "the program runs: execve has closed the socket", "from here on the process is the container's, not minirun's", "process.args")
+			c.did(begin, "the program runs: execve has closed the socket", "from here on the process belongs to the container, not to minirun", "process.args")
 		}
 	}()
 	if !c.answered {
@@ -159,14 +159,14 @@ func (c *Container) follow() error {
 // changes it.
 func (c *child) endedEarly() error {
 	if !awaitEnd(int(c.proc.PidFD.Fd()), deleteDeadline) {
-		return fmt.Errorf("%s has closed its socket, and goes on in its plan", c.who)
+		return fmt.Errorf("%s has closed its socket, but is still running its plan", c.who)
 	}
 	name, err := os.ReadFile("/proc/" + strconv.Itoa(c.proc.Pid) + "/comm")
 	if c.proc.Reaped && err != nil {
 		return nil // its parent was quicker: it has run, or was killed; no step has failed
 	}
 	if err != nil {
-		return fmt.Errorf("look at %s: %w", c.who, err)
+		return fmt.Errorf("examine %s: %w", c.who, err)
 	}
 	if !inSetUp(strings.TrimSuffix(string(name), "\n")) {
 		return nil

@@ -164,7 +164,7 @@ func (c *child) replace(h *handover, fd int) error {
 	case c.options.attends:
 		return c.throughPipe(h, fd)
 	case fd > 0:
-		c.options.Warn(fmt.Sprintf("descriptor %d is a terminal, which a detached container does not get: what it writes there is lost; redirect it to a file to keep it", fd))
+		c.options.Warn(fmt.Sprintf("descriptor %d is a terminal, which a detached container does not get: its output there is lost; redirect it to a file to keep it", fd))
 	}
 	if h.null < 0 {
 		null, err := openNull(h.guard)

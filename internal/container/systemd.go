@@ -32,7 +32,7 @@ import (
 // unitInput decides the container's unit and where its cgroup will be.
 func (c *Container) unitInput(host *cgroups.Host) error {
 	if host.Mode != cgroups.V2 {
-		return errors.New("--systemd-cgroup: needs a host with cgroup v2 alone: without the flag, minirun makes the cgroups of version 1 itself")
+		return errors.New("--systemd-cgroup: needs a host with only cgroup v2: without the flag, minirun creates the cgroups of version 1 itself")
 	}
 	path := c.spec.Linux.CgroupsPath
 	unit, err := systemd.Name(path, c.options.ID, namespaces.Unprivileged())
@@ -51,12 +51,12 @@ func (c *Container) unitInput(host *cgroups.Host) error {
 	}
 	dir, ok := host.V2.Place(base + unit.Path())
 	if !ok {
-		return fmt.Errorf("--systemd-cgroup: the cgroup %s of the unit is not below %s, which is all that is mounted here", base+unit.Path(), host.V2.Root)
+		return fmt.Errorf("--systemd-cgroup: the cgroup %s of the unit is not below %s, the only part that is mounted here", base+unit.Path(), host.V2.Root)
 	}
 	c.Unit = &unit
 	c.group = host.Open(map[string]string{"": dir})
 	if err := c.group.RefuseUsed(); err != nil {
-		return &spec.Error{Path: "linux.cgroupsPath", Want: "must name a unit that is not there already", Got: strconv.Quote(unit.Name), Err: err}
+		return &spec.Error{Path: "linux.cgroupsPath", Want: "must name a unit that does not exist yet", Got: strconv.Quote(unit.Name), Err: err}
 	}
 	return nil
 }
@@ -75,7 +75,7 @@ func (c *Container) scope() error {
 	if err := c.inUnit(); err != nil {
 		return err
 	}
-	c.did(begin, fmt.Sprintf("have systemd make %s around process %d", c.Unit.Name, c.proc.Pid), "systemd knows of the cgroup and its limits, and writes no others when it is reloaded", "linux.cgroupsPath")
+	c.did(begin, fmt.Sprintf("have systemd create %s for process %d", c.Unit.Name, c.proc.Pid), "systemd knows the cgroup and its limits, and does not overwrite them when it is reloaded", "linux.cgroupsPath")
 	begin = c.began()
 	if err := c.group.Apply(c.values); err != nil {
 		return err
@@ -93,7 +93,7 @@ func (c *Container) scopeForCRIU() (leave func(), err error) {
 	}
 	b := plan.NewBuilder(0)
 	parent := handshake.New(b)
-	parent.Ask("wait until criu has made the container's processes", b.Message(handshake.Scope))
+	parent.Ask("wait until criu has restored the container's processes", b.Message(handshake.Scope))
 	parent.End()
 	holder, err := bootstrap.Start(b.Plan(), bootstrap.Attr{})
 	if err != nil {

@@ -40,7 +40,7 @@ func (c *Container) target(m bootstrap.Message) ([]byte, error) {
 		c.targets = targetState{mount: q.Mount}
 	}
 	if c.targets.asked++; c.targets.asked > maxTargetQuestions {
-		return nil, fmt.Errorf("config.json: mounts[%d].destination: another process keeps removing what is made on the way to %q", q.Mount, c.spec.Mounts[q.Mount].Destination)
+		return nil, fmt.Errorf("config.json: mounts[%d].destination: another process keeps removing the directories created for %q", q.Mount, c.spec.Mounts[q.Mount].Destination)
 	}
 	root, err := c.proc.Descriptor(int(m.A), "root")
 	if err != nil {

@@ -56,7 +56,7 @@ type Action struct {
 }
 
 // Ended begins the name of the action that lasts as long as the program.
-const Ended = "the program has ended"
+const Ended = "the program exited"
 
 // Written is a value in a file of the host.
 type Written struct {
@@ -112,10 +112,10 @@ func (c *child) origin(step int) int {
 // ran passes on the result of an observed step.
 func (c *child) ran(m bootstrap.Message) error {
 	if c.observed == nil {
-		return fmt.Errorf("%s tells of a step, and is not watched", c.who)
+		return fmt.Errorf("%s reports a step, but is not observed", c.who)
 	}
 	if m.A != ^uint64(0) && m.A >= uint64(len(c.observed.Origin)) {
-		return fmt.Errorf("%s tells of step %d of %d", c.who, m.A, len(c.observed.Origin))
+		return fmt.Errorf("%s reports step %d of %d", c.who, m.A, len(c.observed.Origin))
 	}
 	at := Stop{Pid: c.proc.Pid, Last: -1, Result: int64(m.B), Wait: func(fd int) error { return c.attentive(fd) }}
 	if m.A != ^uint64(0) {
@@ -131,7 +131,7 @@ func (c *Container) didLimit(begin time.Time, late bool) {
 		return
 	}
 	if values := written(c.group, c.values, late); len(values) > 0 {
-		c.did(begin, fmt.Sprintf("limit the cgroup: %d values", len(values)), "each is read back: one that the kernel did not take ends the container", "linux.resources", values...)
+		c.did(begin, fmt.Sprintf("limit the cgroup: %d values", len(values)), "each is read back: the container is stopped if the kernel did not accept one", "linux.resources", values...)
 	}
 }
 
@@ -150,7 +150,7 @@ func (c *Container) didMap(begin time.Time) {
 			lines = append(lines, fmt.Sprintf("%d %d %d", l.ContainerID, l.HostID, l.Size))
 		}
 		text := strings.Join(lines, "\n")
-		c.did(begin, fmt.Sprintf("map ids: write %q to %s", text, proc+m.file), "inside, host, how many: until then the process is nobody", m.source, Written{File: proc + m.file, Value: text, Source: m.source})
+		c.did(begin, fmt.Sprintf("map IDs: write %q to %s", text, proc+m.file), "ID inside, ID on the host, count: until then the process is nobody", m.source, Written{File: proc + m.file, Value: text, Source: m.source})
 	}
 }
 

@@ -87,7 +87,7 @@ func (p *Parent) Ask(why string, m plan.Message) {
 func (p *Parent) AskInto(why string, m plan.Message, room plan.Arg, size int) {
 	name := Name(m.Point)
 	p.b.Tell("tell the parent: "+name, why, m)
-	p.b.Await("wait for the parent: "+name, "without an answer the process must not go on", room, size, p.gone)
+	p.b.Await("wait for the parent: "+name, "without an answer the process must not continue", room, size, p.gone)
 }
 
 // Gone is the label to which a step jumps when the parent has died.
@@ -98,5 +98,5 @@ func (p *Parent) Gone() plan.Label { return p.gone }
 func (p *Parent) End() {
 	p.b.In(plan.Sync, "")
 	p.b.Place(p.gone)
-	p.b.Call("end: the parent is gone", "", plan.ExitGroup, plan.Int(1))
+	p.b.Call("exit: the parent is gone", "", plan.ExitGroup, plan.Int(1))
 }

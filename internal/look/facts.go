@@ -124,10 +124,10 @@ func (f Facts) Changes(before Facts) (out []string) {
 	}
 	removed, added := differ(before.Mounts, f.Mounts)
 	for _, m := range removed {
-		out = append(out, "mount gone: "+m)
+		out = append(out, "mount removed: "+m)
 	}
 	for _, m := range added {
-		out = append(out, "mount new: "+m)
+		out = append(out, "mount added: "+m)
 	}
 	for _, name := range StatusFields {
 		if was, is := before.Status[name], f.Status[name]; was != is {

@@ -62,7 +62,7 @@ func Inspect(root, id string) (*View, error) {
 		for i := len(all) - 1; i >= 0; i-- {
 			role := "read-only"
 			if all[i] == stack.Upper {
-				role = "takes what is written"
+				role = "receives writes"
 			} else if len(all) == 1 {
 				role = "no overlay"
 			}

@@ -34,7 +34,7 @@ func Compile(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Set
 	if setup.staged() {
 		if flags := setup.New &^ (onTheWay | unix.CLONE_NEWPID); flags != 0 {
 			b.In(plan.Namespaces, "linux.namespaces")
-			b.Call("make the namespaces", "after the user namespace, so that they belong to it", plan.Unshare, plan.Int(flags))
+			b.Call("create the namespaces", "after the user namespace, so that they belong to it", plan.Unshare, plan.Int(flags))
 		}
 	}
 	if setup.New&unix.CLONE_NEWTIME != 0 {
@@ -76,8 +76,8 @@ func JoinMount(b *plan.Builder, setup Setup) {
 func userNamespace(b *plan.Builder, parent *handshake.Parent, setup Setup, rootless bool) {
 	b.In(plan.Namespaces, "linux.uidMappings")
 	if setup.New&unix.CLONE_NEWUSER != 0 {
-		b.Call("make the user namespace", "", plan.Unshare, plan.Int(unix.CLONE_NEWUSER))
-		parent.Ask("only a process outside may map more than one id", b.Message(handshake.MapIDs))
+		b.Call("create the user namespace", "", plan.Unshare, plan.Int(unix.CLONE_NEWUSER))
+		parent.Ask("only a process outside may map more than one ID", b.Message(handshake.MapIDs))
 	}
 	becomeRoot(b, rootless)
 }
@@ -86,7 +86,7 @@ func userNamespace(b *plan.Builder, parent *handshake.Parent, setup Setup, rootl
 func becomeRoot(b *plan.Builder, rootless bool) {
 	// EINVAL: ID 0 is not mapped. The process has its capabilities in the namespace
 	// anyway.
-	b.CallThen("become gid 0 of the user namespace", "what it makes from here on must belong to an id that is mapped", plan.Fine(unix.EINVAL),
+	b.CallThen("become gid 0 of the user namespace", "files that it creates from here on must belong to a mapped ID", plan.Fine(unix.EINVAL),
 		plan.Setresgid, plan.Int(0), plan.Int(0), plan.Int(0))
 	b.CallThen("become uid 0 of the user namespace", "", plan.Fine(unix.EINVAL),
 		plan.Setresuid, plan.Int(0), plan.Int(0), plan.Int(0))
@@ -100,12 +100,12 @@ func becomeRoot(b *plan.Builder, rootless bool) {
 
 func timeNamespace(b *plan.Builder, parent *handshake.Parent, s *specs.Spec) {
 	b.In(plan.Namespaces, "linux.timeOffsets")
-	b.Call("make the time namespace", "", plan.Unshare, plan.Int(unix.CLONE_NEWTIME))
+	b.Call("create the time namespace", "", plan.Unshare, plan.Int(unix.CLONE_NEWTIME))
 	if len(s.Linux.TimeOffsets) > 0 {
 		parent.Ask("the offsets are fixed once a process is inside", b.Message(handshake.TimeOffsets))
 	}
 	fd := b.Cell("time_for_children")
-	b.Get("open the time namespace", "unshare makes it for children only", plan.Then{}, fd, plan.Openat,
+	b.Get("open the time namespace", "unshare creates it only for children", plan.Then{}, fd, plan.Openat,
 		plan.Int(unix.AT_FDCWD), b.Str("/proc/self/ns/time_for_children"), plan.Int(unix.O_RDONLY|unix.O_CLOEXEC), plan.Int(0))
 	b.Call("enter the time namespace", "", plan.Setns, plan.Of(fd), plan.Int(unix.CLONE_NEWTIME))
 	b.Call("close", "", plan.Close, plan.Of(fd))
@@ -133,14 +133,14 @@ func clone(b *plan.Builder, parent *handshake.Parent, flags uintptr) {
 	m := b.Message(handshake.Cloned, "child")
 	child, full, cloned := b.Label(), b.Label(), b.Label()
 	args := []plan.Arg{plan.Int(flags | unix.CLONE_PARENT | uintptr(unix.SIGCHLD)), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0)}
-	b.Get("make the container's process", "a PID namespace takes only children of the process that entered it",
+	b.Get("create the container's process", "a PID namespace contains only children of the process that entered it",
 		plan.Then{Next: cloned, Zero: child, On: []plan.On{{Errno: unix.EAGAIN, To: full}}}, m.A, plan.Clone, args...)
 	b.Place(full)
-	parent.Ask("the cgroup takes no more processes: the parent moves this one out of it", b.Message(handshake.Full))
-	b.Get("make the container's process, outside its cgroup", "", plan.Then{Zero: child}, m.A, plan.Clone, args...)
+	parent.Ask("the cgroup accepts no more processes: the parent moves this one out of it", b.Message(handshake.Full))
+	b.Get("create the container's process, outside its cgroup", "", plan.Then{Zero: child}, m.A, plan.Clone, args...)
 	b.Place(cloned)
-	b.Tell("tell the parent its number", "", m)
-	b.Call("end: the work is done", "", plan.ExitGroup, plan.Int(0))
+	b.Tell("tell the parent its PID", "", m)
+	b.Call("exit: the work is done", "", plan.ExitGroup, plan.Int(0))
 	b.Place(child)
 	b.Await("wait until the parent knows this process", "", b.Room(8), 8, parent.Gone())
 }
@@ -151,7 +151,7 @@ func Cgroup(b *plan.Builder, setup Setup) {
 		return
 	}
 	b.In(plan.Namespaces, "linux.namespaces")
-	b.Call("make the cgroup namespace", "its root is the cgroup the process is in", plan.Unshare, plan.Int(unix.CLONE_NEWCGROUP))
+	b.Call("create the cgroup namespace", "its root is the cgroup the process is in", plan.Unshare, plan.Int(unix.CLONE_NEWCGROUP))
 }
 
 // Kernel adds the steps that configure the new namespaces while the host's /proc can
@@ -166,7 +166,7 @@ func Kernel(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Setu
 	}
 	if len(s.Linux.NetDevices) > 0 {
 		b.In(plan.Namespaces, "linux.netDevices")
-		parent.Ask("only a process of the host may move its devices, and sysctl may name them", b.Message(handshake.NetDevices))
+		parent.Ask("only a process on the host may move its devices, and sysctl may name them", b.Message(handshake.NetDevices))
 	}
 	sysctls(b, s.Linux.Sysctl)
 }

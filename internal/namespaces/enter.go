@@ -26,7 +26,7 @@ func Enter(b *plan.Builder, flags uintptr, pid int, rootless bool) {
 	}
 	b.In(plan.Namespaces, "linux.namespaces")
 	fd := b.File(plan.File{Open: plan.Process, Path: strconv.Itoa(pid), Name: "the container's first process"})
-	b.Call("join the container's namespaces", "all at once: there is no state between", plan.Setns, fd, plan.Int(flags))
+	b.Call("join the container's namespaces", "all at once: there is no intermediate state", plan.Setns, fd, plan.Int(flags))
 	b.Call("close", "", plan.Close, fd)
 	if flags&unix.CLONE_NEWUSER != 0 {
 		becomeRoot(b, rootless)

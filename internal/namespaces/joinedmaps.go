@@ -27,7 +27,7 @@ func CheckMaps(pid int, uids, gids []specs.LinuxIDMapping) error {
 			return fmt.Errorf("config.json: %s: %w", m.field, err)
 		}
 		if !slices.Equal(sorted(m.want), sorted(got)) {
-			return fmt.Errorf("config.json: %s: must be the mapping of the user namespace that is joined, %s, or left out: got %s",
+			return fmt.Errorf("config.json: %s: must be the mapping of the joined user namespace, %s, or be omitted: got %s",
 				m.field, strings.Join(Lines(got), ", "), strings.Join(Lines(m.want), ", "))
 		}
 	}

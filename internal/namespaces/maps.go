@@ -117,7 +117,7 @@ func OpenNamespace(path string, flag uintptr) (*os.File, error) {
 	case errors.Is(err, unix.ENOTTY), errors.Is(err, unix.EINVAL):
 		err = fmt.Errorf("%s %w", path, ErrNotNamespace)
 	case err == nil && uintptr(kind) != flag:
-		err = fmt.Errorf("%s is a namespace of another kind", path)
+		err = fmt.Errorf("%s is a different kind of namespace", path)
 	}
 	if err != nil {
 		f.Close()

@@ -113,11 +113,11 @@ func (p *Plan) checkStep(i int) error {
 		}
 		// A multiple of four: pipe2 and socketpair fill a cell with two numbers.
 		if a.Kind == Result && (!inData || a.Value%4 != 0 || a.Value+8 > DataBase+uint64(len(p.Data))) {
-			return fmt.Errorf("argument %d is read from %#x, no cell", k, a.Value)
+			return fmt.Errorf("argument %d is read from %#x, which is not a cell", k, a.Value)
 		}
 	}
 	if s.Out%8 != 0 || s.Out < headerScratch || int(s.Out) >= len(p.Data) {
-		return fmt.Errorf("the result goes to offset %d, no cell", s.Out)
+		return fmt.Errorf("the result goes to offset %d, which is not a cell", s.Out)
 	}
 	// The step after the last one would be whatever follows the table, so the last
 	// step must be a call that does not return.

@@ -100,7 +100,7 @@ func (c *compiler) dieWithParent() {
 		return
 	}
 	c.b.In(plan.Identity, "annotations")
-	c.b.Call("end when minirun ends", "who waits for the program may be killed", plan.Prctl, plan.Int(unix.PR_SET_PDEATHSIG), plan.Int(unix.SIGKILL), plan.Int(0), plan.Int(0), plan.Int(0))
+	c.b.Call("die when minirun exits", "the minirun that waits for the program may be killed", plan.Prctl, plan.Int(unix.PR_SET_PDEATHSIG), plan.Int(unix.SIGKILL), plan.Int(0), plan.Int(0), plan.Int(0))
 }
 
 // environment returns process.env, plus HOME if it has none: the parent looks it up in
@@ -153,7 +153,7 @@ func HasHome(env []string) bool {
 func (c *compiler) closeAtExec() {
 	c.b.In(plan.Exec, "")
 	first := 3 + c.in.Preserve
-	c.b.Call("close descriptors from "+strconv.Itoa(first)+" on at execve", "nothing of minirun is left in the container", plan.CloseRange,
+	c.b.Call("close descriptors from "+strconv.Itoa(first)+" on at execve", "no descriptor of minirun stays open in the container", plan.CloseRange,
 		plan.Int(first), plan.Int(uint32(0xffffffff)), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
 }
 
@@ -189,7 +189,7 @@ func (c *compiler) ready(home plan.Arg) {
 	again := b.Here()
 	b.CallThen(WaitForStart, "the container is created",
 		plan.Then{Zero: c.parent.Gone(), On: []plan.On{{Errno: unix.EINTR, To: again}}}, plan.Read, plan.Int(b.SyncFD()), b.Room(8), plan.Int(8))
-	b.Call("leave the other end to start", "from here on its death is seen", plan.Close, plan.Of(c.otherEnd))
+	b.Call("leave the other end to start", "from here on the death of start is noticed", plan.Close, plan.Of(c.otherEnd))
 }
 
 // WaitForStart is the name of the step in which a created container waits.

@@ -41,7 +41,7 @@ func (c *compiler) openHookFiles(kind string, hooks []specs.Hook) []hookFiles {
 		out[i][0] = c.b.File(plan.File{Open: plan.Pipe, Name: "the container's state for the hook"})
 		var memory plan.Arg
 		if c.in.HookOutput[0] == "" || c.in.HookOutput[1] == "" {
-			memory = c.b.File(plan.File{Open: plan.Memory, Name: "what the hook prints"})
+			memory = c.b.File(plan.File{Open: plan.Memory, Name: "the output of the hook"})
 		}
 		for n, path := range c.in.HookOutput {
 			out[i][n+1] = memory
@@ -107,7 +107,7 @@ func (c *compiler) hook(h *specs.Hook, number int, files hookFiles, env plan.Arg
 	pid := b.Cell("hook")
 	// clone writes the descriptor to where ppoll reads it.
 	poll := b.Words32(0, unix.POLLIN)
-	b.Get("make a process for the hook "+h.Path, "", plan.Then{Zero: child}, pid, plan.Clone,
+	b.Get("create a process for the hook "+h.Path, "", plan.Then{Zero: child}, pid, plan.Clone,
 		plan.Int(unix.CLONE_PIDFD|uintptr(unix.SIGCHLD)), plan.Int(0), poll, plan.Int(0), plan.Int(0))
 	if h.Timeout != nil {
 		late := b.Label()
@@ -131,15 +131,15 @@ func (c *compiler) hook(h *specs.Hook, number int, files hookFiles, env plan.Arg
 	b.CallThen("close the state", "", plan.Then{Next: after}, plan.Close, files[0])
 	b.Place(child)
 	if endsWithProcess {
-		b.Call("end with the process that waits", "it ends at the hook's timeout; not every container ends its processes with it", plan.Prctl,
+		b.Call("die with the process that waits", "it exits at the hook's timeout; not every container kills its processes with it", plan.Prctl,
 			plan.Int(unix.PR_SET_PDEATHSIG), plan.Int(unix.SIGKILL), plan.Int(0), plan.Int(0), plan.Int(0))
 	}
-	b.Call("the state is the hook's input", "", plan.Dup3, files[0], plan.Int(0), plan.Int(0))
-	b.Call("its output is not the container's", "", plan.Dup3, files[1], plan.Int(1), plan.Int(0))
-	b.Call("its errors neither", "the parent reads them if the hook fails", plan.Dup3, files[2], plan.Int(2), plan.Int(0))
-	b.Call("a umask as programs expect", "", plan.Umask, plan.Int(0o022))
+	b.Call("make the state the hook's input", "", plan.Dup3, files[0], plan.Int(0), plan.Int(0))
+	b.Call("separate its output from the container's", "", plan.Dup3, files[1], plan.Int(1), plan.Int(0))
+	b.Call("separate its error output too", "the parent reads them if the hook fails", plan.Dup3, files[2], plan.Int(2), plan.Int(0))
+	b.Call("set the umask that programs expect", "", plan.Umask, plan.Int(0o022))
 	if c.in.Preserve > 0 { // all others are closed at execve anyway
-		b.Call("close what is preserved for the program", "it is not the hook's", plan.CloseRange, plan.Int(3), plan.Int(uint32(0xffffffff)), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
+		b.Call("close the descriptors preserved for the program", "they are not for the hook", plan.CloseRange, plan.Int(3), plan.Int(uint32(0xffffffff)), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
 	}
 	args := h.Args
 	if len(args) == 0 {
@@ -156,7 +156,7 @@ func (c *compiler) hook(h *specs.Hook, number int, files hookFiles, env plan.Arg
 func (c *compiler) checkStatus(failed plan.Message) {
 	b := c.b
 	good := b.Label()
-	b.CallThen("did it succeed", "the range from 1 to its status is none if it is 0; else the process ends, and its descriptors with it",
+	b.CallThen("check that it succeeded", "the range from 1 to its status is invalid if the status is 0; otherwise the process exits, and its descriptors close anyway",
 		plan.Then{On: []plan.On{{Errno: unix.EINVAL, To: good}}},
 		plan.CloseRange, plan.Int(1), plan.Of(failed.A), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
 	c.giveUp(failed)
@@ -166,5 +166,5 @@ func (c *compiler) checkStatus(failed plan.Message) {
 // giveUp reports to the parent why a hook failed, and exits.
 func (c *compiler) giveUp(failed plan.Message) {
 	c.b.Tell("tell the parent: "+handshake.Name(failed.Point), "", failed)
-	c.b.Call("end: a hook has failed", "", plan.ExitGroup, plan.Int(1))
+	c.b.Call("exit: a hook failed", "", plan.ExitGroup, plan.Int(1))
 }

@@ -117,7 +117,7 @@ func (r *Process) Hide() {
 		return
 	}
 	r.c.b.In(plan.Identity, "")
-	r.c.b.Call("hide from neighbours", "whoever is in a PID namespace that is joined must not trace the set-up",
+	r.c.b.Call("hide from other processes", "processes in a joined PID namespace must not trace the set-up",
 		plan.Prctl, plan.Int(unix.PR_SET_DUMPABLE), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0))
 }
 
@@ -151,12 +151,12 @@ func (c *compiler) session() {
 	if c.in.Waits && !c.in.ClonedLast {
 		c.startSocket()
 	}
-	b.Call("clear the umask", "modes are meant as they are written", plan.Umask, plan.Int(0))
+	b.Call("clear the umask", "modes must be used as written", plan.Umask, plan.Int(0))
 	if !c.in.NoKeyring {
 		// ENOSYS: a kernel without keyrings, where nothing can leak.
 		none := b.Label()
 		ring := b.Cell("keyring")
-		b.Get("join a session keyring", "minirun's keys must not be the container's", plan.Then{On: []plan.On{{Errno: unix.ENOSYS, To: none}}}, ring, plan.Keyctl,
+		b.Get("join a session keyring", "the container must not get minirun's keys", plan.Then{On: []plan.On{{Errno: unix.ENOSYS, To: none}}}, ring, plan.Keyctl,
 			plan.Int(unix.KEYCTL_JOIN_SESSION_KEYRING), b.Str("_ses."+c.in.ID), plan.Int(0), plan.Int(0), plan.Int(0))
 		b.Call("let the user search it", "a key that cannot be searched for cannot be used", plan.Keyctl,
 			plan.Int(unix.KEYCTL_SETPERM), plan.Of(ring), plan.Int(keyringPermissions), plan.Int(0), plan.Int(0))
@@ -347,7 +347,7 @@ func (c *compiler) ownTerminal() {
 		return
 	}
 	c.b.In(plan.Identity, "process.terminal")
-	c.b.CallThen("give the terminal to the user", "it was made by root", plan.Fine(unix.EPERM, unix.EINVAL, unix.EROFS),
+	c.b.CallThen("give the terminal to the user", "it was created by root", plan.Fine(unix.EPERM, unix.EINVAL, unix.EROFS),
 		plan.Fchown, plan.Int(0), plan.Int(c.p.User.UID), plan.Int(uint32(0xffffffff)))
 }
 
@@ -358,7 +358,7 @@ func (c *compiler) user() {
 	b, u := c.b, &c.p.User
 	b.In(plan.Identity, "process.user")
 	if u.UID != 0 {
-		b.Call("keep capabilities over the change of user", "until execve", plan.Prctl, plan.Int(unix.PR_SET_KEEPCAPS), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
+		b.Call("keep capabilities across the change of user", "until execve", plan.Prctl, plan.Int(unix.PR_SET_KEEPCAPS), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
 	}
 	if !c.in.KeepGroups {
 		c.groups()
@@ -366,7 +366,7 @@ func (c *compiler) user() {
 	b.Call("become gid "+strconv.FormatUint(uint64(u.GID), 10), "", plan.Setresgid, plan.Int(u.GID), plan.Int(u.GID), plan.Int(u.GID))
 	b.Call("become uid "+strconv.FormatUint(uint64(u.UID), 10), "", plan.Setresuid, plan.Int(u.UID), plan.Int(u.UID), plan.Int(u.UID))
 	if c.in.Rootless {
-		b.Call("stay visible to the parent", "it has no privilege to look at what changed its user", plan.Prctl, plan.Int(unix.PR_SET_DUMPABLE), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
+		b.Call("stay visible to the parent", "without privilege it cannot inspect a process that changed its user", plan.Prctl, plan.Int(unix.PR_SET_DUMPABLE), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
 	}
 }
 
@@ -409,7 +409,7 @@ func (c *compiler) allCPUs() {
 		mask[i] = ^uint64(0)
 	}
 	c.b.In(plan.Limits, "linux.resources.cpu.cpus")
-	c.b.CallThen("run on all CPUs of the cpuset", "the caller's affinity is not the container's", plan.Fine(unix.EPERM, unix.ENOSYS),
+	c.b.CallThen("run on all CPUs of the cpuset", "the caller's affinity must not apply to the container", plan.Fine(unix.EPERM, unix.ENOSYS),
 		plan.SchedSetaffinity, plan.Int(0), plan.Int(mostCPUs/8), c.b.Words(mask...))
 }
 

@@ -127,7 +127,7 @@ func (c *compiler) accessCall(found plan.Label) (plan.Call, []plan.Arg) {
 		return plan.Faccessat, nil
 	}
 	effective := plan.Int(unix.AT_EACCESS)
-	c.b.CallThen("can permissions of effective IDs be checked", "what faccessat(2) checks are the real ones",
+	c.b.CallThen("can permissions of effective IDs be checked", "faccessat(2) checks the real ones",
 		plan.Then{On: []plan.On{{Errno: unix.ENOSYS, To: found}, {Errno: unix.EPERM, To: found}}},
 		plan.Faccessat2, plan.Int(unix.AT_FDCWD), c.b.Str("/"), plan.Int(unix.F_OK), effective)
 	return plan.Faccessat2, []plan.Arg{effective}

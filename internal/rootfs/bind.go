@@ -68,7 +68,7 @@ func (c *compiler) bindTarget(i int, source plan.Cell, o spec.MountOptions) plan
 		return c.open(c.target(i, kind == Directory, last))
 	}
 	fd, file, done := c.b.Cell("target"), c.b.Label(), c.b.Label()
-	c.b.CallThen("see if it is a directory", "the target must be of the same kind", plan.Then{On: []plan.On{{Errno: unix.ENOTDIR, To: file}, {Errno: unix.EACCES}}},
+	c.b.CallThen("check whether it is a directory", "the target must be of the same kind", plan.Then{On: []plan.On{{Errno: unix.ENOTDIR, To: file}, {Errno: unix.EACCES}}},
 		plan.Fchdir, plan.Of(source))
 	c.openInto(c.target(i, true, last), fd, done, nil)
 	c.b.Place(file)
@@ -90,7 +90,7 @@ func (c *compiler) copyLink(i int) {
 	fd, done := c.b.Cell("target"), c.b.Label()
 	p := place{path: clean(c.spec.Mounts[i].Destination), last: lastKept, mount: i}
 	c.askTarget(TargetQuestion{Mount: i, Copied: true, last: lastKept}, p, targetSteps{fd, done, nil, func(name plan.Arg) {
-		c.b.CallThen("make the link "+p.path, "a copy of the source", plan.Fine(unix.EEXIST, unix.ENOENT), plan.Symlinkat, text, plan.Of(fd), name)
+		c.b.CallThen("create the link "+p.path, "a copy of the source", plan.Fine(unix.EEXIST, unix.ENOENT), plan.Symlinkat, text, plan.Of(fd), name)
 	}})
 	c.b.Place(done)
 	c.close(fd)

@@ -125,7 +125,7 @@ func (c *compiler) directory(dirs map[string]plan.Cell, dir string) plan.Cell {
 // ptmx makes /dev/ptmx a link to the container's own devpts, replacing a device node
 // that an image may contain: it would open the host's terminals.
 func (c *compiler) ptmx(dev plan.Cell) {
-	c.b.CallThen("remove /dev/ptmx", "a device node of the image would lead to other terminals than ours", plan.Fine(unix.ENOENT),
+	c.b.CallThen("remove /dev/ptmx", "a device node from the image would lead to terminals outside the container", plan.Fine(unix.ENOENT),
 		plan.Unlinkat, plan.Of(dev), c.b.Str("ptmx"), plan.Int(0))
 	c.b.CallThen("link /dev/ptmx", "", plan.Fine(unix.EEXIST), plan.Symlinkat, c.b.Str("pts/ptmx"), plan.Of(dev), c.b.Str("ptmx"))
 }
@@ -172,7 +172,7 @@ func (c *compiler) handDevice(d *specs.LinuxDevice) {
 		Mode: mode, Number: number, UID: hostID(l.UIDMappings, idOr0(d.UID)), GID: hostID(l.GIDMappings, idOr0(d.GID)),
 	}})
 	target := c.open(place{path: p, nolinks: true, inDev: inDev(p)})
-	c.b.Call("mount the device on "+p, "a user namespace may not make devices", plan.MoveMount, node, c.b.Str(""), plan.Of(target), c.b.Str(""),
+	c.b.Call("mount the device on "+p, "devices cannot be created in a user namespace", plan.MoveMount, node, c.b.Str(""), plan.Of(target), c.b.Str(""),
 		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
 	c.b.Call("close", "", plan.Close, node)
 	c.close(target)
@@ -234,7 +234,7 @@ func (c *compiler) makeNode(text string, dir plan.Cell, name string, d *specs.Li
 func (c *compiler) makeTemporary(dir plan.Cell, p string, d *specs.LinuxDevice) (name plan.Arg) {
 	temporary := ".minirun." + path.Base(p)
 	name = c.b.Str(temporary)
-	c.b.CallThen("remove what is left of an earlier try", "", plan.Fine(unix.ENOENT), plan.Unlinkat, plan.Of(dir), name, plan.Int(0))
+	c.b.CallThen("remove the leftovers of an earlier attempt", "", plan.Fine(unix.ENOENT), plan.Unlinkat, plan.Of(dir), name, plan.Int(0))
 	c.makeNode("make a new "+p, dir, temporary, d, plan.Then{})
 	return name
 }
@@ -244,7 +244,7 @@ func (c *compiler) replaceByDevice(dir plan.Cell, p string, d *specs.LinuxDevice
 	mounted := b.Label()
 	name := b.Str(path.Base(p))
 	temporary := c.makeTemporary(dir, p, d)
-	b.CallThen("put it in place", "what the image has there may be anything", plan.Then{Next: done, On: []plan.On{{Errno: unix.EBUSY, To: mounted}}}, plan.Renameat2,
+	b.CallThen("put it in place", "the image may have put anything there", plan.Then{Next: done, On: []plan.On{{Errno: unix.EBUSY, To: mounted}}}, plan.Renameat2,
 		plan.Of(dir), temporary, plan.Of(dir), name, plan.Int(0))
 	b.Place(mounted)
 	b.CallThen("remove the node", "config.json has mounted something there", plan.Then{Next: done}, plan.Unlinkat, plan.Of(dir), temporary, plan.Int(0))
@@ -253,7 +253,7 @@ func (c *compiler) replaceByDevice(dir plan.Cell, p string, d *specs.LinuxDevice
 func (c *compiler) coverByDevice(dir plan.Cell, p string, d *specs.LinuxDevice, done plan.Label) {
 	b := c.b
 	fd, node, directory := b.Cell("taken"), b.Cell("device"), b.Label()
-	b.Get("open "+p, "without what may be mounted there", plan.Then{On: []plan.On{{Errno: unix.EXDEV, To: done}}}, fd, plan.Openat2, plan.Of(dir), b.Str(path.Base(p)),
+	b.Get("open "+p, "without following a mount on it", plan.Then{On: []plan.On{{Errno: unix.EXDEV, To: done}}}, fd, plan.Openat2, plan.Of(dir), b.Str(path.Base(p)),
 		c.how(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_XDEV), plan.Int(24))
 	temporary := c.makeTemporary(c.dev, p, d)
 	b.Get("clone its mount", "", plan.Then{}, node, plan.OpenTree, plan.Of(c.dev), temporary, plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW))
@@ -271,7 +271,7 @@ func (c *compiler) coverByDevice(dir plan.Cell, p string, d *specs.LinuxDevice, 
 // map the device's owner.
 func (c *compiler) bindDevice(p string) {
 	source := c.b.Cell("device")
-	c.b.Get("clone the mount of "+p, "a user namespace may not make devices", plan.Then{}, source, plan.OpenTree,
+	c.b.Get("clone the mount of "+p, "devices cannot be created in a user namespace", plan.Then{}, source, plan.OpenTree,
 		plan.Int(unix.AT_FDCWD), c.b.Str(p), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
 	c.freeze(source, "make it read-only")
 	target := c.open(place{path: p, nolinks: true, inDev: inDev(p)})
@@ -300,7 +300,7 @@ func (c *compiler) console() {
 		b.In(plan.Filesystem, "process.terminal")
 	}
 	source := b.Cell("console")
-	b.CallThen("make file /dev/console", "as the place to mount on", plan.Fine(unix.EEXIST), plan.Mknodat, plan.Of(c.dev), b.Str("console"), plan.Int(unix.S_IFREG|0o600), plan.Int(0))
+	b.CallThen("make file /dev/console", "as the mount point", plan.Fine(unix.EEXIST), plan.Mknodat, plan.Of(c.dev), b.Str("console"), plan.Int(unix.S_IFREG|0o600), plan.Int(0))
 	fd := b.Cell("target")
 	b.Get("open /dev/console", "", plan.Then{}, fd, plan.Openat, plan.Of(c.dev), b.Str("console"), plan.Int(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC), plan.Int(0))
 	b.Get("clone the slave's mount", "", plan.Then{}, source, plan.OpenTree, plan.Of(slave), b.Str(""), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))

@@ -46,7 +46,7 @@ func (c *compiler) addLayers() {
 	c.fsString(fs, "upperdir", c.in.Upper, "writes go to "+c.in.Upper)
 	c.fsString(fs, "workdir", c.in.Work, "set the work directory")
 	if c.in.Volatile || !c.in.Stable {
-		b.Call("do not sync", "nobody mounts the upper directory again", plan.Fsconfig,
+		b.Call("do not sync", "the upper directory is never mounted again", plan.Fsconfig,
 			plan.Of(fs), plan.Int(unix.FSCONFIG_SET_FLAG), b.Str("volatile"), plan.Int(0), plan.Int(0))
 	}
 	c.fsString(fs, "source", "overlay", "name it overlay")
@@ -62,7 +62,7 @@ func (c *compiler) addLayers() {
 func (c *compiler) lowestLayers(layers []Layer) plan.Cell {
 	b := c.b
 	fs, mount := b.Cell("overlay"), b.Cell("lowest")
-	b.Get("begin an overlay of the lowest layers", "one overlay takes "+strconv.Itoa(overlay.LayersPerMount), plan.Then{}, fs, plan.Fsopen, b.Str("overlay"), plan.Int(unix.FSOPEN_CLOEXEC))
+	b.Get("begin an overlay of the lowest layers", "one overlay takes at most "+strconv.Itoa(overlay.LayersPerMount), plan.Then{}, fs, plan.Fsopen, b.Str("overlay"), plan.Int(unix.FSOPEN_CLOEXEC))
 	c.marks(fs)
 	c.addEach(fs, layers)
 	b.In(plan.Filesystem, "root.path")
@@ -84,7 +84,7 @@ func (c *compiler) addEach(fs plan.Cell, layers []Layer) {
 // marks selects the extended attributes that mark deleted files.
 func (c *compiler) marks(fs plan.Cell) {
 	if c.in.UserXattrs {
-		c.b.Call("keep marks in user.overlay.*", "trusted.overlay.* is for the machine's root", plan.Fsconfig,
+		c.b.Call("keep marks in user.overlay.*", "trusted.overlay.* is only for root of the machine", plan.Fsconfig,
 			plan.Of(fs), plan.Int(unix.FSCONFIG_SET_FLAG), c.b.Str("userxattr"), plan.Int(0), plan.Int(0))
 	}
 }
@@ -100,7 +100,7 @@ func (c *compiler) mountLayers() {
 	b := c.b
 	host := b.Cell("namespace")
 	if c.early() {
-		b.Get("open the host's mount namespace", "to come back", plan.Then{}, host, plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/proc/thread-self/ns/mnt"), plan.Int(unix.O_RDONLY|unix.O_CLOEXEC), plan.Int(0))
+		b.Get("open the host's mount namespace", "to return to it", plan.Then{}, host, plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/proc/thread-self/ns/mnt"), plan.Int(unix.O_RDONLY|unix.O_CLOEXEC), plan.Int(0))
 		b.Call("leave it", "the host must not see the overlay", plan.Unshare, plan.Int(unix.CLONE_NEWNS))
 		b.Call("make the mounts private", "", plan.Mount, plan.Int(0), b.Str("/"), plan.Int(0), plan.Int(unix.MS_PRIVATE|unix.MS_REC), plan.Int(0))
 	}

@@ -171,7 +171,7 @@ func (c *compiler) makeLast(p place, parent plan.Cell) {
 	}
 	// mknodat of a regular file: like open(O_CREAT|O_EXCL), without a
 	// descriptor to close.
-	c.b.CallThen("make file "+p.path, "as the place to mount on", plan.Fine(unix.EEXIST), plan.Mknodat,
+	c.b.CallThen("make file "+p.path, "as the mount point", plan.Fine(unix.EEXIST), plan.Mknodat,
 		plan.Of(parent), name, plan.Int(unix.S_IFREG|0o644), plan.Int(0))
 }
 

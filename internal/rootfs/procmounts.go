@@ -23,7 +23,7 @@ func CheckProc(s *specs.Spec, bundle string, isProc func(path string) bool) erro
 		if mayMount(m, where) || where == "/proc" && IsBind(m) && isProc(BindSource(bundle, m)) {
 			continue
 		}
-		return &spec.Error{Path: mountSource(i) + ".destination", Want: "must not put anything but proc on or into /proc", Got: fmt.Sprintf("%q", m.Destination)}
+		return &spec.Error{Path: mountSource(i) + ".destination", Want: "must not mount anything except proc on or below /proc", Got: fmt.Sprintf("%q", m.Destination)}
 	}
 	return nil
 }

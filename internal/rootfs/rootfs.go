@@ -120,7 +120,7 @@ func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Ro
 func (r *Root) Prepare() {
 	c := r.c
 	c.b.In(plan.Filesystem, "root.path")
-	c.b.Call("go to the root file system", "while the path can be walked: a user namespace may not be allowed to", plan.Chdir, c.b.Str(c.in.Root))
+	c.b.Call("go to the root file system", "while the path is accessible: it may not be in the user namespace", plan.Chdir, c.b.Str(c.in.Root))
 	early := c.early()
 	if len(c.in.Layers) > 0 && early {
 		c.layers()
@@ -146,7 +146,7 @@ func (c *compiler) early() bool { return c.in.UserNS && !c.in.Rootless }
 func (r *Root) Joined() {
 	c := r.c
 	c.b.In(plan.Filesystem, "root.path")
-	c.b.Call("go to the root file system again", "joining a mount namespace leads to its own root", plan.Chdir, c.b.Str(c.in.Root))
+	c.b.Call("go to the root file system again", "joining a mount namespace changes the working directory to its root", plan.Chdir, c.b.Str(c.in.Root))
 }
 
 // Compile adds the steps that build the tree below the new root.
@@ -245,7 +245,7 @@ func (c *compiler) parentMount(flags uintptr) {
 	if flags&unix.MS_SLAVE != 0 {
 		kind, name = unix.MS_SLAVE, "make the mount under the root a slave"
 	}
-	c.b.Call(name, "pivot_root refuses a shared one, and our mounts would appear on it on the host",
+	c.b.Call(name, "pivot_root refuses a shared one, and mounts made here would appear on the host",
 		plan.Mount, plan.Int(0), c.b.Str(c.in.ParentMnt), plan.Int(0), plan.Int(kind), plan.Int(0))
 }
 
@@ -282,7 +282,7 @@ func (c *compiler) newRoot() {
 
 // cloneRoot creates a detached copy of the mounts at and below a name in a directory.
 func (c *compiler) cloneRoot(fd plan.Cell, dir plan.Arg, name string, flags int) {
-	c.b.Get("clone the root's mounts", "pivot_root wants the new root to be a mount", plan.Then{}, fd, plan.OpenTree,
+	c.b.Get("clone the root's mounts", "pivot_root requires the new root to be a mount", plan.Then{}, fd, plan.OpenTree,
 		dir, c.b.Str(name), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|flags))
 }
 

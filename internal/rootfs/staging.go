@@ -73,7 +73,7 @@ func (c *compiler) stage() {
 	tmpfs := c.detachedTmpfs("stage", [][2]string{{"source", "tmpfs"}, {"mode", "755"}}, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
 	b.Call("mount it on the root file system", "", plan.MoveMount, plan.Of(tmpfs), b.Str(""), plan.Int(unix.AT_FDCWD), b.Str("."),
 		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
-	b.Call("go to it", "a mount namespace takes the working directory along", plan.Fchdir, plan.Of(tmpfs))
+	b.Call("go to it", "a new mount namespace keeps the working directory", plan.Fchdir, plan.Of(tmpfs))
 	if root != plan.None {
 		b.Call("make directory root", "", plan.Mkdirat, plan.Of(tmpfs), b.Str("root"), plan.Int(0o755))
 		c.attachAt(root, tmpfs, "root", plan.Then{})

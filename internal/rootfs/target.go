@@ -132,7 +132,7 @@ func (q TargetQuestion) Answer(m *specs.Mount, link string, look linkwalk.Look) 
 	return TargetAnswer{Path: relative(p.Path)}, nil
 }
 
-const notIntoProc = "must not lead into /proc, where only proc itself and figures about the machine may be mounted"
+const notIntoProc = "must not lead into /proc, where only proc itself and statistics about the machine may be mounted"
 
 // CheckOpened refuses the target of m that the kernel found by following links which
 // the parent may not read, if it is in a proc file system: the parent cannot tell
@@ -204,7 +204,7 @@ func (c *compiler) followLinks(p place, fd plan.Cell, done plan.Label, n *modeNo
 		if p.dir {
 			return // only directories are missing
 		}
-		c.b.CallThen("make the file that is missing", "as the place to mount on", plan.Fine(unix.EEXIST, unix.ENOENT), plan.Mknodat,
+		c.b.CallThen("make the missing file", "as the mount point", plan.Fine(unix.EEXIST, unix.ENOENT), plan.Mknodat,
 			plan.Of(fd), name, plan.Int(unix.S_IFREG|0o644), plan.Int(0))
 	}})
 }
@@ -233,7 +233,7 @@ func (c *compiler) askTarget(q TargetQuestion, p place, t targetSteps) {
 	}
 	c.parent.AskInto("links are read by the parent, and followed from the root's descriptor", m, answer, answerSize)
 	c.openPath("open what exists of "+p.path, p, field(answerPath, "path"), fd, gone)
-	b.CallThen("make the directory that is missing", "no name: all of it exists", plan.Then{On: []plan.On{{Errno: unix.EEXIST}, {Errno: unix.ENOENT, To: there}}},
+	b.CallThen("make the missing directory", "empty name: all of it exists", plan.Then{On: []plan.On{{Errno: unix.EEXIST}, {Errno: unix.ENOENT, To: there}}},
 		plan.Mkdirat, plan.Of(fd), field(answerDirectory, "directory"), plan.Int(0o755))
 	t.makeLast(field(answerFile, "file"))
 	b.CallThen("close", "", plan.Then{Next: again}, plan.Close, plan.Of(fd))
@@ -257,7 +257,7 @@ func (c *compiler) followUnread(q TargetQuestion, p place, t targetSteps) {
 	m := b.Message(handshake.Target, "place")
 	q.Opened = true
 	b.Preset(m.B, q.pack())
-	b.Get("name what was opened", "", plan.Then{}, m.A, plan.Fcntl, plan.Of(fd), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
+	b.Get("name the opened file", "", plan.Then{}, m.A, plan.Fcntl, plan.Of(fd), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
 	c.parent.Ask("the parent could not read the links", m)
 	c.close(m.A)
 	if t.note != nil {

@@ -132,7 +132,7 @@ func (e *Explainer) dropped(pid int) {
 		return
 	}
 	e.heading("process.capabilities.bounding")
-	fmt.Fprintf(e.w, "  %sinit%s     drop %d capabilities for ever: prctl(PR_CAPBSET_DROP, …) = 0\n", e.style.dim, e.style.off, e.caps)
+	fmt.Fprintf(e.w, "  %sinit%s     drop %d capabilities forever: prctl(PR_CAPBSET_DROP, …) = 0\n", e.style.dim, e.style.off, e.caps)
 	e.caps = 0
 	if pid != 0 {
 		e.status(pid, "CapBnd")

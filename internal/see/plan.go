@@ -33,7 +33,7 @@ func planText(w io.Writer, p *container.Planned) error {
 	var out strings.Builder
 	out.WriteString("# minirun\n")
 	for _, d := range p.Dirs {
-		fmt.Fprintf(&out, "      %-34s mkdir(%q, 0755)\n", "make the cgroup", d)
+		fmt.Fprintf(&out, "      %-34s mkdir(%q, 0755)\n", "create the cgroup", d)
 	}
 	source := ""
 	for _, v := range p.Values {
@@ -56,7 +56,7 @@ func planText(w io.Writer, p *container.Planned) error {
 // writing describes how minirun sets a limit.
 func writing(v container.Written) string {
 	if v.Program {
-		return fmt.Sprintf("bpf(BPF_PROG_ATTACH, %q, a program of the rules %q)", v.File, v.Value)
+		return fmt.Sprintf("bpf(BPF_PROG_ATTACH, %q, a program with the rules %q)", v.File, v.Value)
 	}
 	return fmt.Sprintf("write(%q, %q)", v.File, v.Value)
 }
@@ -129,20 +129,20 @@ func planJSON(w io.Writer, p *container.Planned) error {
 func planMarkdown(w io.Writer, p *container.Planned) error {
 	var out strings.Builder
 	cell := strings.NewReplacer("|", "\\|", "\n", " ").Replace
-	fmt.Fprintf(&out, "# The plan of %s\n\n## minirun\n\n| what | call | asked for by |\n|---|---|---|\n", p.ID)
+	fmt.Fprintf(&out, "# The plan of %s\n\n## minirun\n\n| what | call | requested by |\n|---|---|---|\n", p.ID)
 	for _, d := range p.Dirs {
-		fmt.Fprintf(&out, "| make the cgroup | `mkdir(%q, 0755)` | linux.cgroupsPath |\n", d)
+		fmt.Fprintf(&out, "| create the cgroup | `mkdir(%q, 0755)` | linux.cgroupsPath |\n", d)
 	}
 	for _, v := range p.Values {
 		fmt.Fprintf(&out, "| limit | `%s` | %s |\n", cell(writing(v)), cell(v.Source))
 	}
-	fmt.Fprintf(&out, "| make the process | `clone(%s)` | linux.namespaces |\n", cell(plan.CloneFlags(uint64(p.Cloneflags)|uint64(unix.SIGCHLD))))
+	fmt.Fprintf(&out, "| create the process | `clone(%s)` | linux.namespaces |\n", cell(plan.CloneFlags(uint64(p.Cloneflags)|uint64(unix.SIGCHLD))))
 	group := plan.Group(255)
 	for i := range p.Plan.Steps {
 		s := &p.Plan.Steps[i]
 		if s.Group != group {
 			group = s.Group
-			fmt.Fprintf(&out, "\n## %s\n\n| step | what | call | asked for by |\n|---:|---|---|---|\n", group)
+			fmt.Fprintf(&out, "\n## %s\n\n| step | what | call | requested by |\n|---:|---|---|---|\n", group)
 		}
 		why := s.Source
 		if s.Why != "" {
@@ -179,12 +179,12 @@ func planLines(p *container.Planned) (lines []planLine) {
 		lines = append(lines, planLine{anywhere(fmt.Sprintf("%-34s %s", name, call)), source})
 	}
 	for _, d := range p.Dirs {
-		add("linux.cgroupsPath", "make the cgroup", fmt.Sprintf("mkdir(%q, 0755)", d))
+		add("linux.cgroupsPath", "create the cgroup", fmt.Sprintf("mkdir(%q, 0755)", d))
 	}
 	for _, v := range p.Values {
 		add(v.Source, "limit", writing(v))
 	}
-	add("linux.namespaces", "make the process", "clone("+plan.CloneFlags(uint64(p.Cloneflags)|uint64(unix.SIGCHLD))+")")
+	add("linux.namespaces", "create the process", "clone("+plan.CloneFlags(uint64(p.Cloneflags)|uint64(unix.SIGCHLD))+")")
 	for i := range p.Plan.Steps {
 		s := &p.Plan.Steps[i]
 		add(s.Source, s.Name, p.Plan.CallText(s))

@@ -60,7 +60,7 @@ func NewDebugger(w io.Writer, in *os.File, at string, until bool) *Debugger {
 // Born makes the plan stop before each step.
 func (d *Debugger) Born(b container.Birth) *plan.Observed {
 	d.plan = b.Plan
-	fmt.Fprintf(d.w, "%scontainer %s: %d steps%s. Say ? for help.\n", d.style.bold, b.ID, len(b.Plan.Steps), d.style.off)
+	fmt.Fprintf(d.w, "%scontainer %s: %d steps%s. Type ? for help.\n", d.style.bold, b.ID, len(b.Plan.Steps), d.style.off)
 	d.stop = func(int) bool { return true }
 	if d.first != "" {
 		d.stop, d.bad = d.place(d.first, d.until)
@@ -81,7 +81,7 @@ func (d *Debugger) place(text string, behind bool) (func(next int) bool, error) 
 		last = i
 	}
 	if first < 0 {
-		return nil, fmt.Errorf("%q is no step's number, call, group, JSON path or name: see list", text)
+		return nil, fmt.Errorf("%q is not the number, call, group, JSON path or name of a step: see list", text)
 	}
 	if behind {
 		return func(next int) bool { return next > last }, nil
@@ -124,12 +124,12 @@ func (d *Debugger) Stopped(at container.Stop) error {
 // show prints what has happened since the last stop, and the next step.
 func (d *Debugger) show(at container.Stop) {
 	if at.Last >= 0 {
-		fmt.Fprintf(d.w, "%sstep %d has answered %s%s\n", d.style.dim, at.Last, answer(d.plan, at.Last, at.Result), d.style.off)
+		fmt.Fprintf(d.w, "%sstep %d returned %s%s\n", d.style.dim, at.Last, answer(d.plan, at.Last, at.Result), d.style.off)
 	}
 	now := look.FactsOf(at.Pid)
 	for i, line := range now.Changes(d.before) {
 		if i == 15 {
-			fmt.Fprintf(d.w, "  %s… and %d more: info shows all that there is%s\n", d.style.dim, len(now.Changes(d.before))-i, d.style.off)
+			fmt.Fprintf(d.w, "  %s… and %d more: info shows everything%s\n", d.style.dim, len(now.Changes(d.before))-i, d.style.off)
 			break
 		}
 		fmt.Fprintf(d.w, "  %schanged: %s%s\n", d.style.good, line, d.style.off)
@@ -185,7 +185,7 @@ func (d *Debugger) command(at container.Stop) ([]string, error) {
 	}
 	fmt.Fprintf(d.w, "%c\n", key)
 	if key == 'a' || key == 'u' {
-		fmt.Fprintf(d.w, "stop %s: ", map[byte]string{'a': "before", 'u': "behind"}[key])
+		fmt.Fprintf(d.w, "stop %s: ", map[byte]string{'a': "before", 'u': "after"}[key])
 		words, err := d.line(at)
 		return append([]string{string(key)}, words...), err
 	}
@@ -259,20 +259,20 @@ func (d *Debugger) do(at container.Stop, words []string) (goOn bool, err error) 
 	case "?", "h", "help":
 		fmt.Fprintf(d.w, "%s", help)
 	default:
-		fmt.Fprintf(d.w, "%q is no command: say ? for help\n", words[0])
+		fmt.Fprintf(d.w, "%q is not a command: type ? for help\n", words[0])
 	}
 	return false, nil
 }
 
 const help = `  next [N]   n, space  run this step, or N steps
-  continue   c         run all that are left
+  continue   c         run all remaining steps
   at X       a         stop before X: a number, a call (pivot_root), a group (filesystem),
                        a JSON path (mounts[2], process.capabilities) or part of a name
-  until X    u         stop behind the last of X
+  until X    u         stop after the last of X
   list       l         the steps around this one
   info       i         the process: namespaces, mounts, identity, cgroup
   shell [C]  s         a shell, or the command C, where the process is (nsenter)
-  quit       q, ^C     end the container here, and leave nothing of it
+  quit       q, ^C     stop the container here, and remove it
 `
 
 func (d *Debugger) next(at container.Stop, count string) bool {
