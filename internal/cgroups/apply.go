@@ -150,7 +150,7 @@ func (w *writer) write(d *dir, v *Value) error {
 		return &fs.PathError{Op: "read back", Path: path, Err: err}
 	}
 	if !v.holds(got, w.page) {
-		return fmt.Errorf("write %q to %s: the kernel took it, but the file now says %q: %w", v.Value, path, strings.TrimSpace(got), ErrNotTaken)
+		return fmt.Errorf("write %q to %s: the kernel accepted it, but the file now contains %q: %w", v.Value, path, strings.TrimSpace(got), ErrNotTaken)
 	}
 	return nil
 }
@@ -168,7 +168,7 @@ func (w *writer) checkDevices(d *dir, v *Value) error {
 		}
 	}
 	if err == nil && !v.holds(got, w.page) {
-		err = fmt.Errorf("%s says %q, and should say %q: %w", path, got, v.Value, ErrNotTaken)
+		err = fmt.Errorf("%s contains %q instead of %q: %w", path, got, v.Value, ErrNotTaken)
 	}
 	return err
 }
@@ -184,7 +184,7 @@ func (w *writer) underCeiling(d *dir, v *Value) error {
 	n, ok := parseBytes(used)
 	limit, ok2 := parseBytes(v.Value)
 	if !ok || !ok2 || n > limit {
-		return fmt.Errorf("write %q to %s/%s: %s bytes are in use, and linux.resources.memory.checkBeforeUpdate asks not to kill for the difference", v.Value, d.path, v.File, used)
+		return fmt.Errorf("write %q to %s/%s: %s bytes are in use, and linux.resources.memory.checkBeforeUpdate forbids killing processes for the difference", v.Value, d.path, v.File, used)
 	}
 	return nil
 }
@@ -207,9 +207,9 @@ func applyHint(v *Value, err error) string {
 	case errors.Is(err, unix.EOPNOTSUPP) && (v.Controller == "blkio" || v.Controller == "io"):
 		return ": the disk's I/O scheduler has no weights: choose bfq in /sys/block/DISK/queue/scheduler"
 	case errors.Is(err, unix.EINVAL) && strings.HasPrefix(v.File, "cpu.rt_"):
-		return ": the parent cgroup has less realtime time than this to give"
+		return ": the parent cgroup has less realtime time than this left"
 	case errors.Is(err, unix.EINVAL) && v.Controller == "cpu":
-		return ": quota and period are 1000 to 1000000 microseconds, within what the parent cgroup has"
+		return ": quota and period are 1000 to 1000000 microseconds, within the limits of the parent cgroup"
 	case (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EINVAL)) && v.Controller == "cpuset":
 		return ": the parent cgroup does not have all of these"
 	case errors.Is(err, unix.EPERM) && v.Controller == "devices":
@@ -274,7 +274,7 @@ func (g *Group) enable(d *dir, controller string) error {
 			if pids, e := procs(at); e == nil {
 				n = strconv.Itoa(len(pids)) + " process(es)"
 			}
-			return fmt.Errorf("enable controller %s below %s: %w: that cgroup has %s of its own, and then cannot have children with limits (cgroups(7), \"no internal processes\"): move them, or give an absolute linux.cgroupsPath elsewhere",
+			return fmt.Errorf("enable controller %s below %s: %w: that cgroup has its own %s, and then cannot have children with limits (cgroups(7), \"no internal processes\"): move them, or give an absolute linux.cgroupsPath elsewhere",
 				controller, at, err, n)
 		case errors.Is(err, fs.ErrNotExist):
 			return fmt.Errorf("enable controller %s below %s: %w: it is not in %s/cgroup.controllers", controller, at, err, at)

@@ -123,7 +123,7 @@ func (c *compiler) version(controller, source string) int {
 	if c.h.Mode == V2 {
 		where = "not in " + c.h.V2.Mount + "/cgroup.controllers"
 	}
-	c.fail(source, "controller %s is %s, so the host cannot enforce this: mount or enable it, or take the setting out", controller, where)
+	c.fail(source, "controller %s is %s, so the host cannot enforce this: mount or enable it, or remove the setting", controller, where)
 	return 0
 }
 

@@ -116,7 +116,7 @@ func (c *compiler) swap2(m *specs.LinuxMemory) (value string, ok bool) {
 	case *m.Swap == -1:
 		return "max", true
 	case !set(m.Limit) || *m.Limit == -1:
-		c.fail("memory.swap", "%d counts memory and swap together, so cgroup v2 needs linux.resources.memory.limit to tell them apart", *m.Swap)
+		c.fail("memory.swap", "%d counts memory and swap together, so cgroup v2 needs linux.resources.memory.limit to separate them", *m.Swap)
 		return "", false
 	}
 	return itoa(*m.Swap - *m.Limit), true

@@ -157,7 +157,7 @@ func (g *Group) Thaw(ctx context.Context) error {
 
 // errNoFreezer means that the group is neither in a v1 freezer hierarchy nor in a v2
 // tree.
-var errNoFreezer = errors.New("the container has no cgroup that can freeze: controller freezer is not mounted")
+var errNoFreezer = errors.New("the container has no cgroup that can be frozen: controller freezer is not mounted")
 
 func (g *Group) freezeTo(ctx context.Context, want State) error {
 	if err := g.settle(); err != nil {
@@ -195,7 +195,7 @@ func (g *Group) freezeTo(ctx context.Context, want State) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait until %s says so: %w", file, context.Cause(ctx))
+			return fmt.Errorf("wait for %s: %w", file, context.Cause(ctx))
 		case <-time.After(wait):
 		}
 		wait = min(2*wait, 2*time.Millisecond)

@@ -80,7 +80,7 @@ func remove(path string) error {
 // host: the root of a hierarchy is the directory whose parent is not a cgroup.
 func refuseRoot(path string) error {
 	if _, err := os.Lstat(filepath.Dir(path) + "/cgroup.procs"); err != nil {
-		return fmt.Errorf("delete cgroup %s: it is the root of a hierarchy, or none at all, and not a container's: %w", path, unix.EPERM)
+		return fmt.Errorf("delete cgroup %s: it is the root of a hierarchy, or not a cgroup at all: %w", path, unix.EPERM)
 	}
 	return nil
 }

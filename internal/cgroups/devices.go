@@ -178,7 +178,7 @@ func (c *compiler) rules(source string, d specs.LinuxDeviceCgroup) []rule {
 		b.block = true
 		return []rule{r, b}
 	}
-	c.fail(source+".type", "%q is none of a, b and c", d.Type)
+	c.fail(source+".type", "%q is not a, b or c", d.Type)
 	return nil
 }
 
@@ -280,7 +280,7 @@ func (p policy) forV1() (policy, []exception, error) {
 		}
 	}
 	if fails != nil {
-		return p, nil, &Error{Path: fails.source, Err: fmt.Errorf("%s %s takes back part of an earlier, wider rule, which the v1 devices controller cannot express: name the devices of the wider rule one by one",
+		return p, nil, &Error{Path: fails.source, Err: fmt.Errorf("%s %s reverts part of an earlier, wider rule, which the v1 devices controller cannot express: name the devices of the wider rule one by one",
 			fails.devices, fails.access)}
 	}
 	return p, exceptions, nil

@@ -187,7 +187,7 @@ func attachProgram(path string, prog []Insn) error {
 	}
 	for _, id := range old {
 		if err := detach(dir, id); err != nil {
-			return fmt.Errorf("detach the former device program %d from %s: %w", id, path, err)
+			return fmt.Errorf("detach the previous device program %d from %s: %w", id, path, err)
 		}
 	}
 	return nil
@@ -203,7 +203,7 @@ func attached(dir *os.File) ([]uint32, error) {
 	a[0] = pair(uint32(dir.Fd()), unix.BPF_CGROUP_DEVICE)
 	a[2], a[3] = address(&ids[0]), pair(uint32(len(ids)), 0)
 	if _, err := bpf(unix.BPF_PROG_QUERY, &a, 32); err != nil {
-		return nil, fmt.Errorf("ask for the device programs of %s: %w", dir.Name(), err)
+		return nil, fmt.Errorf("query the device programs of %s: %w", dir.Name(), err)
 	}
 	n := *(*uint32)(unsafe.Pointer(&a[3]))
 	return ids[:n], nil

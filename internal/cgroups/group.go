@@ -239,7 +239,7 @@ func (g *Group) mkdir(d *dir, path string) (fresh bool, err error) {
 	case unix.EROFS:
 		return false, fmt.Errorf("mkdir %s: %w: the cgroup filesystem is mounted read-only, as in most containers", path, err)
 	case unix.EACCES, unix.EPERM:
-		return false, fmt.Errorf("mkdir %s: %w: without root, name a cgroup that has been delegated to you in linux.cgroupsPath", path, err)
+		return false, fmt.Errorf("mkdir %s: %w: without root, name a cgroup that was delegated to you in linux.cgroupsPath", path, err)
 	default:
 		return false, fmt.Errorf("mkdir %s: %w", path, err)
 	}
@@ -292,7 +292,7 @@ func refuseUsed(d *dir) error {
 	}
 	pids, err := treeProcs(d.path)
 	if err == nil && len(pids) > 0 {
-		err = fmt.Errorf("container's cgroup is not empty: %d process(es) found in %s, such as %d: choose another linux.cgroupsPath or end them", len(pids), d.path, pids[0])
+		err = fmt.Errorf("container's cgroup is not empty: %d process(es) found in %s, such as %d: choose another linux.cgroupsPath or stop them", len(pids), d.path, pids[0])
 	}
 	return err
 }
@@ -308,7 +308,7 @@ func (d *dir) refusesProcesses() error {
 		return nil
 	}
 	if err == nil && (kind == "threaded" || kind == "domain invalid") {
-		err = fmt.Errorf("%s: its cgroup.type is %q, for a cgroup beside or above it is divided by threads: no process can be put there: choose another linux.cgroupsPath", d.path, kind)
+		err = fmt.Errorf("%s: its cgroup.type is %q, because a cgroup next to or above it is threaded, so it cannot have processes: choose another linux.cgroupsPath", d.path, kind)
 	}
 	return err
 }
@@ -395,7 +395,7 @@ func enterHint(d *dir, err error) string {
 	case errors.Is(err, unix.ENOSPC):
 		return ": its cpuset has no CPUs or memory nodes"
 	case errors.Is(err, unix.EBUSY) && d.v2():
-		return ": it has controllers enabled for its children, and then cannot have processes of its own (cgroups(7))"
+		return ": it has controllers enabled for its children, and then cannot have its own processes (cgroups(7))"
 	case errors.Is(err, unix.EOPNOTSUPP) && d.v2():
 		return ": it is in an invalid or threaded state, see its cgroup.type (cgroups(7))"
 	}
@@ -446,7 +446,7 @@ func (g *Group) Add(pid int) error {
 			time.Sleep(2 * time.Millisecond)
 		}
 		if errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("move process %d into cgroup %s: %w: the process has ended", pid, d.path, err)
+			return fmt.Errorf("move process %d into cgroup %s: %w: the process exited", pid, d.path, err)
 		}
 		if err != nil {
 			return fmt.Errorf("move process %d into the cgroup: %w%s", pid, err, enterHint(d, err))

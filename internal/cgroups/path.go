@@ -21,7 +21,7 @@ import (
 func Path(h *Host, cgroupsPath, id string) (string, error) {
 	const source = "linux.cgroupsPath"
 	if strings.ContainsAny(cgroupsPath, "\x00\n") {
-		return "", fmt.Errorf("config.json: %s: %q has a NUL or a newline, which no cgroup's name can have", source, cgroupsPath)
+		return "", fmt.Errorf("config.json: %s: %q contains a NUL or a newline, which a cgroup's name cannot contain", source, cgroupsPath)
 	}
 	path := cgroupsPath
 	if path == "" {

@@ -214,7 +214,7 @@ func (r *statReader) parse(path, s string) uint64 {
 
 func (r *statReader) malformed(path, s string) {
 	if r.err == nil {
-		r.err = fmt.Errorf("%s: %q is not what cgroups(7) says it holds", path, s)
+		r.err = fmt.Errorf("%s: %q is not the content that cgroups(7) describes", path, s)
 	}
 }
 

@@ -107,7 +107,7 @@ func privilege() []Finding {
 	if len(lacks) == 0 {
 		return []Finding{{"privilege", OK, "root with all capabilities", ""}}
 	}
-	f := Finding{"privilege", Warn, "root without " + strings.Join(lacks, " "), "this machine, a container perhaps, gives root no more: what needs them fails, privileged containers first"}
+	f := Finding{"privilege", Warn, "root without " + strings.Join(lacks, " "), "this machine, possibly a container, gives root no more: features that need them fail, privileged containers first"}
 	if slices.Contains(lacks, "CAP_SYS_ADMIN") {
 		f.Verdict, f.Do = Fail, "without CAP_SYS_ADMIN there are no namespaces: start this machine's container with --privileged"
 	}
@@ -178,7 +178,7 @@ func controlGroups() []Finding {
 	}
 	if len(lacks) > 0 {
 		f.Verdict, f.Found = Warn, f.Found+"; not "+strings.Join(lacks, " ")
-		f.Do = "a container with such a limit is refused. On v2 a controller comes down from the parent: write +NAME to its cgroup.subtree_control; memory may be off on the kernel's command line (cgroup_enable=memory)"
+		f.Do = "a container with such a limit is refused. On v2 a controller must be enabled by the parent: write +NAME to its cgroup.subtree_control; memory may be off on the kernel's command line (cgroup_enable=memory)"
 	}
 	if h.Mode != cgroups.V2 {
 		f.Do = strings.TrimPrefix(f.Do+"; version 2 needs systemd.unified_cgroup_hierarchy=1 on the kernel's command line", "; ")
@@ -194,10 +194,10 @@ func overlay() Finding {
 		return f
 	}
 	if strings.Contains(read("/proc/filesystems"), "\toverlay\n") || strings.HasSuffix(read("/proc/filesystems"), "\toverlay") {
-		f.Found = "the kernel has it; to try it needs a user namespace"
+		f.Found = "the kernel has it; testing it needs a user namespace"
 		return f
 	}
-	return Finding{"overlay", Warn, "no overlay: " + err.Error(), "load the module: modprobe overlay. Bundles without layers run all the same"}
+	return Finding{"overlay", Warn, "no overlay: " + err.Error(), "load the module: modprobe overlay. Bundles without layers still run"}
 }
 
 func memfd() Finding {
@@ -236,7 +236,7 @@ func mountAPI() Finding {
 		lacks = append(lacks, "mount_setattr: "+err.Error())
 	}
 	if len(lacks) > 0 {
-		return Finding{"system calls", Fail, strings.Join(lacks, ", "), "an old kernel, or a filter around this machine that forbids what it does not know"}
+		return Finding{"system calls", Fail, strings.Join(lacks, ", "), "an old kernel, or a filter around this machine that forbids unknown calls"}
 	}
 	return Finding{"system calls", OK, "openat2, mount_setattr", ""}
 }
@@ -249,9 +249,9 @@ func userNamespaces() []Finding {
 	case limit == "0":
 		f.Verdict, f.Do = Warn, "sysctl user.max_user_namespaces=10000"
 	case read("/proc/sys/kernel/unprivileged_userns_clone") == "0":
-		f.Verdict, f.Found, f.Do = Warn, "for root alone", "sysctl kernel.unprivileged_userns_clone=1 for users without root"
+		f.Verdict, f.Found, f.Do = Warn, "only for root", "sysctl kernel.unprivileged_userns_clone=1 for users without root"
 	case read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1":
-		f.Verdict, f.Found, f.Do = Warn, "AppArmor allows users none", "sysctl kernel.apparmor_restrict_unprivileged_userns=0, or a profile for minirun with userns"
+		f.Verdict, f.Found, f.Do = Warn, "AppArmor does not allow them for users", "sysctl kernel.apparmor_restrict_unprivileged_userns=0, or a profile for minirun with userns"
 	}
 	return []Finding{f}
 }
@@ -261,7 +261,7 @@ func idRanges() []Finding {
 	_, err := exec.LookPath("newuidmap")
 	_, err2 := exec.LookPath("newgidmap")
 	if err != nil || err2 != nil {
-		f.Verdict, f.Found, f.Do = Info, "no newuidmap and newgidmap", "users get one id in their containers; more with: apt-get install uidmap"
+		f.Verdict, f.Found, f.Do = Info, "no newuidmap and newgidmap", "users get one ID in their containers; more with: apt-get install uidmap"
 		return []Finding{f}
 	}
 	count := func(file string) int {
@@ -295,13 +295,13 @@ func stateDirectory(state string) Finding {
 
 func systemd() Finding {
 	if _, err := os.Stat("/run/systemd/system"); err != nil {
-		return Finding{"systemd", Info, "does not run here: minirun makes cgroups itself", ""}
+		return Finding{"systemd", Info, "is not running: minirun creates cgroups itself", ""}
 	}
 	self, _ := os.Readlink("/proc/self/exe")
 	if _, err := os.Stat(filepath.Join(filepath.Dir(self), "minirun-systemd")); err != nil {
-		return Finding{"systemd", Warn, "runs, but minirun-systemd is not beside " + self, "--systemd-cgroup needs it: make install puts both in one directory"}
+		return Finding{"systemd", Warn, "is running, but minirun-systemd is not next to " + self, "--systemd-cgroup needs it: make install puts both in one directory"}
 	}
-	return Finding{"systemd", OK, "runs; --systemd-cgroup can be used", ""}
+	return Finding{"systemd", OK, "is running; --systemd-cgroup can be used", ""}
 }
 
 func criu() Finding {

@@ -64,7 +64,7 @@ type End struct {
 }
 
 // ErrNoContainer is the cause if no container created from an image has this name.
-var ErrNoContainer = errors.New("no such container of an image")
+var ErrNoContainer = errors.New("no such container created from an image")
 
 const (
 	recordFile = "container.json"

@@ -92,7 +92,7 @@ func (l *Listed) Status() string {
 	case l.State == Exited && l.End != nil:
 		return fmt.Sprintf("Exited (%d) %s ago", l.End.Status, since(l.End.Finished))
 	case l.State == Exited:
-		return "Exited, nobody saw how"
+		return "Exited, status unknown"
 	case l.State == string(specs.StateRunning):
 		text := "Up " + since(l.Created)
 		if l.Health != nil {

@@ -93,7 +93,7 @@ func (e *Engine) Logs(id string, o LogOptions, out, errs io.Writer) error {
 	}
 	f, err := os.Open(e.file(id, logFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("container %s has no log: only a detached one has; what others write goes where minirun runs", id)
+		return fmt.Errorf("container %s has no log: only a detached container has one; others write to minirun's own output", id)
 	}
 	if err != nil {
 		return err

@@ -70,12 +70,12 @@ func (e *Engine) checkPlatform(name string, c *image.Config, warned bool) error 
 // help runs minirun-image.
 func (e *Engine) help(args ...string) error {
 	if e.Helper == "" {
-		return fmt.Errorf("%s: needs minirun-image, which is not installed beside minirun", args[0])
+		return fmt.Errorf("%s: needs minirun-image, which is not installed next to minirun", args[0])
 	}
 	cmd := exec.Command(e.Helper, append([]string{"--store", e.Store.Dir}, args...)...)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("minirun %s has failed, as it says above: %w", args[0], err)
+		return fmt.Errorf("minirun %s failed (see above): %w", args[0], err)
 	}
 	return nil
 }
@@ -230,7 +230,7 @@ func (e *Engine) configure(i *image.Image, layers image.Stack, network string, s
 // exists, and disconnects it when the container is deleted.
 func (e *Engine) bridge(c *specs.Spec, s *Settings) error {
 	if e.Helper == "" {
-		return errors.New("--network bridge: needs minirun-image, which is not installed beside minirun")
+		return errors.New("--network bridge: needs minirun-image, which is not installed next to minirun")
 	}
 	for _, p := range s.Publish {
 		if err := CheckPort(p); err != nil {

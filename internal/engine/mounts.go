@@ -121,7 +121,7 @@ func (e *Engine) source(v *volume, id string, layers image.Stack) (string, error
 			return "", err
 		}
 		if _, err := os.Stat(path); err != nil {
-			return "", fmt.Errorf("%w: make it first", err)
+			return "", fmt.Errorf("%w: create it first", err)
 		}
 		return path, nil
 	}
@@ -129,7 +129,7 @@ func (e *Engine) source(v *volume, id string, layers image.Stack) (string, error
 	if v.source == "" { // an anonymous volume
 		dir = filepath.Join(e.Store.Container(id), "volumes", strings.ReplaceAll(strings.Trim(v.target, "/"), "/", "+"))
 	} else if strings.Trim(v.source, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") != "" || v.source[0] == '.' {
-		return "", fmt.Errorf("%q is no name of a volume: letters, digits and _ . - are allowed", v.source)
+		return "", fmt.Errorf("%q is not a valid volume name: only letters, digits and _ . - are allowed", v.source)
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return dir, err

@@ -54,7 +54,7 @@ func (e *Engine) look(ctx context.Context, r *Record, c *image.Healthcheck) Prob
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil && err != nil:
-		p.Status, p.Output = -1, fmt.Sprintf("the check did not end within %s\n%s", limit, p.Output)
+		p.Status, p.Output = -1, fmt.Sprintf("the check did not finish within %s\n%s", limit, p.Output)
 	case errors.As(err, &exit):
 		p.Status = exit.ExitCode()
 	case err != nil:

@@ -68,7 +68,7 @@ func (e *Engine) attend(id string, create int) (*os.File, error) {
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("container %s: somebody runs it already: %w", id, err)
+		return nil, fmt.Errorf("container %s: another minirun is already running it: %w", id, err)
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil || st.Nlink == 0 {

@@ -107,7 +107,7 @@ func (s *Settings) limits(r *specs.LinuxResources) error {
 			n, err = -1, nil
 		}
 		if err != nil || n == 0 || n < -1 {
-			return nil, fmt.Errorf("%s %q: must be a number of bytes, or one with b, k, m or g behind it", flag, text)
+			return nil, fmt.Errorf("%s %q: must be a number of bytes, optionally followed by b, k, m or g", flag, text)
 		}
 		return &n, nil
 	}
@@ -120,7 +120,7 @@ func (s *Settings) limits(r *specs.LinuxResources) error {
 		return err
 	}
 	if swap != nil && memory == nil {
-		return errors.New("--memory-swap: is the sum of memory and swap: it needs --memory")
+		return errors.New("--memory-swap: needs --memory, because it is the sum of memory and swap")
 	}
 	if memory != nil {
 		r.Memory = &specs.LinuxMemory{Limit: memory, Swap: swap}

@@ -39,7 +39,7 @@ func (e *Engine) Stop(id string, patience time.Duration) error {
 		return err
 	}
 	if !e.wait(id, killPatience) {
-		return fmt.Errorf("container %s: still runs after SIGKILL", id)
+		return fmt.Errorf("container %s: is still running after SIGKILL", id)
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func (e *Engine) takeOver(id string, force bool) (*os.File, error) {
 			return f, err
 		}
 		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("container %s: the minirun that runs it does not end", id)
+			return nil, fmt.Errorf("container %s: the minirun that runs it does not exit", id)
 		}
 	}
 }
@@ -156,11 +156,11 @@ func (e *Engine) removeRest(id string, missing error) error {
 	}
 	lock, err := e.Store.Own(context.Background(), false)
 	if err != nil {
-		return fmt.Errorf("%w, or it is just being made: the store is in use", missing)
+		return fmt.Errorf("%w, or it is still being created: the store is in use", missing)
 	}
 	defer lock.Unlock()
 	if _, err := e.Record(id); err == nil {
-		return fmt.Errorf("container %s has just been made", id)
+		return fmt.Errorf("container %s has just been created", id)
 	}
 	return e.removeFiles(id)
 }

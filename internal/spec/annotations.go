@@ -34,8 +34,8 @@ var unsupported = map[string]string{
 	"run.oci.systemd.force_cgroup_v1": "mount the hierarchy with a bind mount",
 	"run.oci.systemd.subgroup":        "the container is in the scope itself",
 	"run.oci.delegate-cgroup":         "the container is in the scope itself",
-	"run.oci.handler":                 "the program runs as it is",
-	"module.wasm.image/variant":       "the program runs as it is",
+	"run.oci.handler":                 "the program runs unchanged",
+	"module.wasm.image/variant":       "the program runs unchanged",
 }
 
 // noteCrunAnnotations warns about annotations that have no effect. They are not

@@ -202,7 +202,7 @@ func (d *decoder) field(t *schema, name string) int {
 	for i := range t.fields {
 		if strings.EqualFold(t.fields[i].name, name) {
 			// encoding/json accepts it, and so do runtimes that rely on it.
-			d.p.warn(string(d.path), "is read as "+t.fields[i].name+": the specification spells fields in one way only")
+			d.p.warn(string(d.path), "is read as "+t.fields[i].name+": the specification defines only one spelling")
 			return i
 		}
 	}

@@ -25,7 +25,7 @@ func (d *decoder) separator(closing byte, first bool) (done bool) {
 	case first:
 		return false
 	case c != ',':
-		d.broken("must go on with a comma or " + string(closing) + ", got " + d.here())
+		d.broken("must continue with a comma or " + string(closing) + ", got " + d.here())
 		return true
 	}
 	d.pos++

@@ -69,7 +69,7 @@ func validateSpec(p *problems, s *specs.Spec) {
 		validateMount(p, at("mounts", i), &s.Mounts[i], s.Linux)
 	}
 	if len(s.Mounts) > 0 && namespace(s.Linux, specs.MountNamespace) == nil {
-		p.warn("mounts", "are made on the host for as long as the container is there, because linux.namespaces has no mount namespace")
+		p.warn("mounts", "are made on the host while the container exists, because linux.namespaces has no mount namespace")
 	}
 	if s.Hooks != nil {
 		validateHooks(p, s.Hooks)

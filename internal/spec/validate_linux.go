@@ -83,7 +83,7 @@ func validateUserNamespace(p *problems, l *specs.Linux) {
 			p.bad(f.path, "needs a user namespace in linux.namespaces", "")
 		case ns == nil:
 		case ns.Path != "" && given:
-			p.note(f.path, "cannot change the mapping of the user namespace at "+ns.Path+", which is joined, and must be the same")
+			p.note(f.path, "cannot change the mapping of the joined user namespace at "+ns.Path+", and must be the same")
 		case ns.Path != "":
 		case !given:
 			p.bad(f.path, "must be given for a new user namespace", "")
@@ -224,7 +224,7 @@ func validatePaths(p *problems, list string, paths []string, l *specs.Linux) {
 		case !path.IsAbs(s):
 			p.bad(at(list, i), "must be an absolute path", quote(s))
 		case path.Clean(s) == "/" && list == "linux.maskedPaths":
-			p.bad(at(list, i), "must not be the root: nothing of the container would be left", quote(s))
+			p.bad(at(list, i), "must not be the root: the whole container would be hidden", quote(s))
 		}
 		checkText(p, at(list, i), s)
 	}

@@ -75,7 +75,7 @@ func validateDeviceRule(p *problems, prefix string, d *specs.LinuxDeviceCgroup) 
 // warnUnlimited warns about a number below -1. The specification defines only -1 as no
 // limit; runc accepts every negative number, and the kernel does for the CPU quota.
 func warnUnlimited(p *problems, path string, n int64) {
-	p.warn(path, itoa(n)+" is taken as -1, which is no limit")
+	p.warn(path, itoa(n)+" is taken as -1, which means no limit")
 }
 
 // validateMemory checks limits in bytes: -1 is no limit, 0 sets nothing.
@@ -156,7 +156,7 @@ func validateCPU(p *problems, prefix string, c *specs.LinuxCPU) {
 func validateBlockIO(p *problems, prefix string, b *specs.LinuxBlockIO) {
 	weight := func(path string, w *uint16) {
 		if w != nil && *w != 0 && (*w < 10 || *w > 1000) {
-			p.bad(path, "must be from 10 to 1000, or 0 to leave it", utoa(*w))
+			p.bad(path, "must be from 10 to 1000, or 0 to leave it unchanged", utoa(*w))
 		}
 	}
 	device := func(path string, d *specs.LinuxBlockIODevice) {

@@ -82,7 +82,7 @@ func validateSysctl(p *problems, s *specs.Spec) {
 			continue
 		}
 		if path == "kernel/domainname" && s.Domainname != "" {
-			p.bad(at, "must not be given together with domainname, which sets the same", "")
+			p.bad(at, "must not be given together with domainname, which sets the same parameter", "")
 			continue
 		}
 		t, ok := sysctlNamespace(path)

@@ -172,7 +172,7 @@ func (m *Manager) Start(ctx context.Context, u *systemd.Unit, properties []Prope
 		err = m.start(ctx, u, properties)
 	}
 	if isError(err, "UnitExists") {
-		return fmt.Errorf("%s has a unit %s already: choose another name, or systemctl stop it: %w", m.who, u.Name, err)
+		return fmt.Errorf("%s already has a unit %s: choose another name, or systemctl stop it: %w", m.who, u.Name, err)
 	}
 	if err != nil {
 		return fmt.Errorf("have %s start %s in %s: %w", m.who, u.Name, u.Slice, late(ctx, err))

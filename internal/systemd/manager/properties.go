@@ -154,7 +154,7 @@ func annotated(annotations map[string]string) (out []Property, err error) {
 			continue
 		}
 		if name == "Slice" || name == "PIDs" || !plainName(name) {
-			return nil, &spec.Error{Path: fmt.Sprintf("annotations[%q]", key), Want: "must be a property of a unit that is not minirun's to set", Got: strconv.Quote(name)}
+			return nil, &spec.Error{Path: fmt.Sprintf("annotations[%q]", key), Want: "must be a property that minirun does not set itself", Got: strconv.Quote(name)}
 		}
 		value, err := dbus.ParseVariant(annotations[key], dbus.Signature{})
 		if err != nil {
