@@ -1,4 +1,4 @@
-// minirun-systemd makes the requests of `minirun --systemd-cgroup` to systemd. minirun
+// minirun-systemd sends the requests of `minirun --systemd-cgroup` to systemd. minirun
 // runs it; it reads one request from its standard input (package systemd), and prints
 // the answer.
 package main

@@ -213,7 +213,7 @@ func checkFlagsForBundle(ctx *cli.Context, bundle string) error {
 	for _, f := range imageFlags() {
 		name := f.Names()[0]
 		switch {
-		case !slices.Contains(given, name), name == "interactive": // standard input always goes to the program
+		case !slices.Contains(given, name), name == "interactive": // the program always gets standard input
 		case name == "rm" && !ctx.Bool("keep") && !ctx.Bool("detach"): // the default
 		case name == "rm":
 			return cmdline.UsageError(ctx.Command, "--rm cannot be combined with --keep or --detach for a bundle: minirun delete removes the container")

@@ -56,7 +56,7 @@ func inspect(ctx *cli.Context) error {
 }
 
 // A view is a container as the runtime knows it and, if it was created from an image,
-// what the engine adds: the image, and its health.
+// the engine's additions: the image, and its health.
 type view struct {
 	*look.View
 	Image *engine.Listed `json:"image,omitempty"`

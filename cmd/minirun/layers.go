@@ -17,7 +17,7 @@ import (
 func layersCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "layers",
-		Usage:     "show the layers of a bundle, container or image, what was written, or where a path comes from",
+		Usage:     "show the layers of a bundle, container or image, and the origin of a path",
 		ArgsUsage: "BUNDLE|ID [PATH]  |  IMAGE",
 		Description: "The topmost layer comes first. With PATH: what each layer has there, and which of\n" +
 			"them the container sees.",

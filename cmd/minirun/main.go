@@ -5,7 +5,7 @@
 //go:debug updatemaxprocs=0
 
 // Command minirun is the command line: one file for each command, flags and names as
-// in runc where runc has them, and no logic. What a command does is in
+// in runc where runc has them, and no logic. The commands are implemented in
 // internal/container.
 package main
 

@@ -42,7 +42,7 @@ func writeSpec(ctx *cli.Context) error {
 	path := filepath.Join(ctx.String("bundle"), "config.json")
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("%s already exists: remove it first", path)
+		return fmt.Errorf("%s exists already: remove it first", path)
 	}
 	if err != nil {
 		return err

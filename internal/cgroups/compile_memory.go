@@ -45,7 +45,7 @@ func (c *compiler) memory1(m *specs.LinuxMemory) {
 	text := func(file, field, value string, verify Verify) {
 		c.add(Value{Controller: "memory", File: file, Value: value, Source: "memory." + field, Verify: verify})
 	}
-	if m.UseHierarchy != nil && *m.UseHierarchy { // false is config.json's default, and the file is gone since Linux 5.11
+	if m.UseHierarchy != nil && *m.UseHierarchy { // false is config.json's default, and the file was removed in Linux 5.11
 		text("memory.use_hierarchy", "useHierarchy", "1", VerifyText)
 	}
 	// The kernel requires limit ≤ memory+swap at all times: to raise both, memsw is

@@ -39,7 +39,7 @@ type dir struct {
 
 func (d *dir) v2() bool { return d.keys[0] == "" }
 
-// Group returns the container's cgroup; path comes from [Path]. No side effects.
+// Group returns the container's cgroup; path is a result of [Path]. No side effects.
 func (h *Host) Group(path string) *Group {
 	g := &Group{only: h.Mode == V2}
 	for i := range h.V1 {

@@ -23,7 +23,7 @@ import (
 // value, the files are restored to their earlier contents. Otherwise old has the
 // values that would restore them, except for the device rules, which come last.
 //
-// The group comes from [Host.Open] for the same host.
+// The group must be opened with [Host.Open] for the same host.
 func (g *Group) Update(h *Host, r *specs.LinuxResources) (old []Value, err error) {
 	old, err = g.update(h, r)
 	var e *Error

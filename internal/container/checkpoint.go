@@ -88,7 +88,7 @@ func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err err
 	if !ends {
 		return nil, nil
 	}
-	if err := c.end(true); err != nil { // criu has ended it; the kernel may not be done yet
+	if err := c.end(true); err != nil { // criu has killed it; the kernel may not be done yet
 		return nil, err
 	}
 	warnings, err = c.remove(filepath.Join(root, id), cgroups.Open(c.Cgroups))

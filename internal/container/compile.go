@@ -89,7 +89,7 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 	return b.Plan(), setup
 }
 
-// askScope comes before everything that needs limits or the cgroup namespace.
+// askScope precedes everything that needs limits or the cgroup namespace.
 func askScope(b *plan.Builder, parent *handshake.Parent, ask bool) {
 	if ask {
 		b.In(plan.Limits, "linux.cgroupsPath")

@@ -110,7 +110,7 @@ func check(s *specs.Spec, o *Options) error {
 		return fmt.Errorf("--preserve-fds %d: must not be negative", o.PreserveFDs)
 	}
 	if o.ConsoleSocket != "" && !s.Process.Terminal {
-		return &spec.Error{Path: "process.terminal", Want: "must be true for --console-socket: there is no terminal to send"}
+		return &spec.Error{Path: "process.terminal", Want: "must be true for --console-socket: without it minirun has no terminal to send"}
 	}
 	if o.ConsoleSocket == "" && s.Process.Terminal && !o.startsAtOnce {
 		return noTerminalKeeper
@@ -180,7 +180,7 @@ func (c *Container) record(in Inputs) error {
 	}
 	if err != nil {
 		if errors.Is(err, os.ErrExist) {
-			return fmt.Errorf("container with ID %q already exists: choose another, or delete it: minirun delete %s", o.ID, o.ID)
+			return fmt.Errorf("container with ID %q exists already: choose another, or delete it: minirun delete %s", o.ID, o.ID)
 		}
 		return fmt.Errorf("state directory: %w", err)
 	}

@@ -180,7 +180,7 @@ func mountsOf(pid int) ([]*mountinfo.Info, error) {
 	return mountinfo.GetMountsFromReader(f, nil)
 }
 
-// externalAtDump returns criu's options for what comes from the host, and records what
+// externalAtDump returns criu's options for mounts of the host, and records what
 // restore cannot know from config.json.
 func (h *held) externalAtDump(s *specs.Spec, images string) (args []string, err error) {
 	host, err := mountinfo.GetMounts(nil)

@@ -100,7 +100,7 @@ func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
 	}
 	in.Process.KeepGroups = in.Process.KeepGroups && len(o.Gids) == 0
 	in.Process.DieWithParent = false // that is for the first process
-	in.Process.Waits = false         // there is no separate command that starts it
+	in.Process.Waits = false         // it is started by this command
 	in.Process.Unasked = (in.Process.Rlimits || len(p.Rlimits) == 0) && o.PidFDSocket == "" && e.record.IntelRdt == nil
 	if err := filterLast(p, first, &in.Process, in.Namespaces&unix.CLONE_NEWPID != 0); err != nil {
 		return in, err
@@ -120,7 +120,7 @@ func (e *execution) home() string {
 	defer func() { _ = unix.Close(root) }()
 	home, err := e.homeIn(root, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
-		return "/" // not readable: there is no home to find
+		return "/" // not readable: so the home directory is unknown
 	}
 	return home
 }

@@ -36,7 +36,7 @@ func (c *child) home() (string, error) {
 	defer unix.Close(root)
 	home, err := c.homeIn(root, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
-		return "/", nil // not readable: there is no home to find
+		return "/", nil // not readable: so the home directory is unknown
 	}
 	return home, nil
 }

@@ -21,7 +21,7 @@ func Kill(root, id string, signal unix.Signal, all bool) error {
 	if err != nil {
 		return err
 	}
-	// Without its own PID namespace, processes that the first process leaves behind
+	// Without its own PID namespace, processes that the first process leaves running
 	// are not killed by the kernel.
 	if all || signal == unix.SIGKILL && !r.endsWithFirst() {
 		return r.killAll(signal, all)
@@ -49,7 +49,7 @@ func Kill(root, id string, signal unix.Signal, all bool) error {
 }
 
 // killAll signals all processes of the container, including those that its first
-// process has left behind. It is an error if there are none, unless all was requested.
+// process has left running. It is an error if there are none, unless all was requested.
 func (r *Record) killAll(signal unix.Signal, all bool) error {
 	if len(r.Cgroups) == 0 {
 		n, err := r.signalMembers(signal)

@@ -203,10 +203,10 @@ func endDescendant(pid int, child bool) error {
 	}
 	defer func() { _ = unix.Close(fd) }()
 	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("kill process %d, left behind by criu: %w", pid, err)
+		return fmt.Errorf("kill process %d, left running by criu: %w", pid, err)
 	}
 	if !awaitEnd(fd, deleteDeadline) {
-		return fmt.Errorf("process %d, left behind by criu, does not exit after SIGKILL", pid)
+		return fmt.Errorf("process %d, left running by criu, does not exit after SIGKILL", pid)
 	}
 	if child {
 		return reap(pid)

@@ -49,7 +49,7 @@ func runPS(args []string) (string, error) {
 	err := cmd.Run()
 	runtime.UnlockOSThread()
 	if errors.Is(err, exec.ErrNotFound) {
-		return "", fmt.Errorf("ps: %w: the table comes from ps(1), in the package procps: install it, or use --format json", err)
+		return "", fmt.Errorf("ps: %w: the table needs ps(1), in the package procps: install it, or use --format json", err)
 	}
 	if err != nil {
 		return "", fmt.Errorf("ps %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(complaint.String()+output.String()))

@@ -1,5 +1,5 @@
-// Package debuglog writes the messages of --debug: what minirun does to files, cgroups
-// and processes, in the order in which it does it. They are for troubleshooting and
+// Package debuglog writes the messages of --debug: the actions of minirun on files, cgroups
+// and processes, in the order in which they happen. They are for troubleshooting and
 // bug reports; they are not a machine-readable interface.
 package debuglog
 

@@ -1,6 +1,6 @@
 // Package doctor checks whether a host can run containers: what works, what does not,
 // and how to fix it. It changes nothing. Whatever can be tested is tested; a file's
-// content is trusted only where a test would leave something behind.
+// content is trusted only where a test would leave something on the host.
 package doctor
 
 import (

@@ -93,7 +93,7 @@ func Follow(name string, look Look) (Place, error) {
 	return p, nil
 }
 
-// ascend goes to the parent directory. The parent of a missing file is either missing
+// ascend moves to the parent directory. The parent of a missing file is either missing
 // too or the deepest existing directory: no component that is yet to be created is a
 // link.
 func (p *Place) ascend() {

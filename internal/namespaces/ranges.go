@@ -13,7 +13,7 @@ import (
 // Ranges returns the maps of a user namespace in which an unprivileged user is root:
 // the user's own ID, followed by the ranges of /etc/subuid and /etc/subgid
 // (subuid(5)). Without ranges, or without newuidmap(1), only root exists there. Root
-// of a user namespace gives the new one all IDs of its own.
+// of a user namespace gives the new one all IDs that it has itself.
 func Ranges() (uids, gids []specs.LinuxIDMapping) {
 	if os.Geteuid() == 0 && InUserNamespace() {
 		if uids, gids, err := Current(); err == nil {

@@ -117,7 +117,7 @@ func (p *Plan) checkStep(i int) error {
 		}
 	}
 	if s.Out%8 != 0 || s.Out < headerScratch || int(s.Out) >= len(p.Data) {
-		return fmt.Errorf("the result goes to offset %d, which is not a cell", s.Out)
+		return fmt.Errorf("the result is stored at offset %d, which is not a cell", s.Out)
 	}
 	// The step after the last one would be whatever follows the table, so the last
 	// step must be a call that does not return.

@@ -92,7 +92,7 @@ func (r *Process) Exec() {
 	c.parent.End()
 }
 
-// dieWithParent comes after the change of user, at which the kernel clears the
+// dieWithParent follows the change of user, at which the kernel clears the
 // setting, and before Ready, whose answer proves that the parent was still alive when
 // the kernel had recorded it.
 func (c *compiler) dieWithParent() {

@@ -46,7 +46,7 @@ type Input struct {
 	PipeModes         [3]uint32        // of standard descriptors that process.user could not reopen; 0: unchanged
 	HostRoot          [2]uint32        // host uid and gid of the user namespace's root, if known
 	HookOutput        [2]string        // files of the host that stdout and stderr of hooks inside are appended to; "": none
-	DieWithParent     bool             // SIGKILL when its parent ends
+	DieWithParent     bool             // SIGKILL when its parent exits
 	Unasked           bool             // continue to execve without sending Ready: no command waits for it
 	Unreported        bool             // the filter forbids reporting that the program cannot be executed: see Reports
 	KeepGroups        bool             // keep the caller's additional groups, whatever process.user contains
@@ -384,7 +384,7 @@ func (c *compiler) groups() {
 	c.b.CallThen("set the additional groups", "", denied, plan.Setgroups, plan.Int(len(groups)), c.b.Words32(groups...))
 }
 
-// umask comes before the filter, which may fake umask(2). No step from here on creates
+// umask precedes the filter, which may fake umask(2). No step from here on creates
 // a file; hooks set their own.
 func (c *compiler) umask() {
 	b, u := c.b, &c.p.User

@@ -10,7 +10,7 @@
 // openat2(root, …, RESOLVE_IN_ROOT), which resolves an image's symbolic links as the
 // container will, and then used by descriptor: whatever a hostile image or another
 // container on a shared volume puts there meanwhile, the mount goes where the check
-// was. All of it comes before pivot_root, while /proc and /dev are the host's and can
+// was. All of it happens before pivot_root, while /proc and /dev are the host's and can
 // be trusted.
 package rootfs
 

@@ -226,7 +226,7 @@ func (g *graph) node(p place) *node {
 	return n
 }
 
-// follow goes from a step of a clause to the target of an answer.
+// follow moves from a step of a clause to the target of an answer.
 func (g *graph) follow(p place, target int, k known) *node {
 	switch target {
 	case match:

@@ -56,7 +56,7 @@ func Disassemble(f []unix.SockFilter) string {
 
 // auditNamed finds an architecture by seccomp_data.arch.
 func auditNamed(audit uint32) *arch {
-	for i := len(archs) - 1; i >= 0; i-- { // x86_64 comes after x32
+	for i := len(archs) - 1; i >= 0; i-- { // x86_64 follows x32
 		if archs[i].audit == audit {
 			return &archs[i]
 		}

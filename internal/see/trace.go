@@ -102,7 +102,7 @@ func (t *Tracer) Spans() (spans []Span) {
 // Write writes the file.
 func (t *Tracer) Write() error {
 	if t.plan == nil {
-		return nil // there was no start to report
+		return nil // nothing was started
 	}
 	var text string
 	var err error

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// separator reads what comes before the next member: nothing for the first one, a
+// separator reads the text before the next member: nothing for the first one, a
 // comma for the others, or the closing bracket, for which it returns true.
 func (d *decoder) separator(closing byte, first bool) (done bool) {
 	d.space()

@@ -45,7 +45,7 @@ type MountOptions struct {
 }
 
 // ParseMountOptions translates the options of one mount. An option that depends on the
-// file system goes to Data. The error, an *Error with a path such as options[2], is
+// file system is added to Data. The error, an *Error with a path such as options[2], is
 // for an option that no file system accepts: an empty one or one with a NUL byte.
 func ParseMountOptions(options []string) (MountOptions, error) {
 	var o MountOptions

@@ -8,7 +8,7 @@ import (
 )
 
 // How much of a value, and of a message, is shown. A path is at most 4096 bytes long,
-// and the cause comes after the value in a message.
+// and in a message the cause follows the value.
 const (
 	maxWord, wordHead, wordTail = 1024, 512, 128
 	maxText, textHead, textTail = 16384, 12288, 2048

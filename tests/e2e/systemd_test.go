@@ -249,7 +249,7 @@ func TestSystemdOnV1(t *testing.T) {
 		t.Skip("the host has cgroup v2 alone")
 	}
 	b.Global = []string{"--systemd-cgroup"}
-	b.Run().Fails(t, "--systemd-cgroup", "needs a host with cgroup v2")
+	b.Run().Fails(t, "--systemd-cgroup", "needs a host with only cgroup v2")
 }
 
 // TestSystemdRestore: systemd has the scope before criu makes the processes, and it
