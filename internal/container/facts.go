@@ -117,7 +117,7 @@ func layersInput(in *rootfs.Input, s *specs.Spec, o *Options) error {
 		return err
 	}
 	if _, options := rootfs.OverlayOptions(*in); len(options) > rootfs.MaxOverlayOptions {
-		return &spec.Error{Path: in.Layers[0].Source, Want: fmt.Sprintf("must have paths that fit into one page on Linux before 6.8, at most %d bytes: use shorter paths below one directory, or fewer layers", rootfs.MaxOverlayOptions), Got: fmt.Sprintf("%d layers with %d bytes", len(in.Layers), len(options))}
+		return &spec.Error{Path: in.Layers[0].Source, Want: fmt.Sprintf("must have paths that fit into a page on Linux before 6.8, at most %d bytes: use shorter paths below one directory, or fewer layers", rootfs.MaxOverlayOptions), Got: fmt.Sprintf("%d layers with %d bytes", len(in.Layers), len(options))}
 	}
 	return nil
 }
