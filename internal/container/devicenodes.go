@@ -36,7 +36,7 @@ func deviceNodes(files []plan.File, dir string) (map[int]*os.File, error) {
 		for i, f := range wanted {
 			node, err := deviceNode(filepath.Join(dir, strconv.Itoa(i)), &f.Node)
 			if err != nil {
-				return fmt.Errorf("config.json: %s: create %s: %w", f.Source, f.Name, err)
+				return fmt.Errorf("config.json: %s: make %s: %w", f.Source, f.Name, err)
 			}
 			nodes[i] = node
 		}

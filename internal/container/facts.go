@@ -138,7 +138,7 @@ func checkLayerCount(layers []rootfs.Layer) error {
 	if len(layers) <= most {
 		return nil
 	}
-	return &spec.Error{Path: layers[most].Source, Want: fmt.Sprintf("must not be given: overlayfs supports at most %d layers%s", most, where), Got: fmt.Sprintf("%d layers", len(layers))}
+	return &spec.Error{Path: layers[most].Source, Want: fmt.Sprintf("must not be given: overlayfs takes %d layers%s", most, where), Got: fmt.Sprintf("%d layers", len(layers))}
 }
 
 // beforeLinux reports whether the kernel is older than a version.
