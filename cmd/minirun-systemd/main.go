@@ -1,6 +1,6 @@
-// minirun-systemd does what `minirun --systemd-cgroup` wants of systemd. minirun
-// runs it; it reads one request from its standard input (package systemd), and
-// prints the answer.
+// minirun-systemd sends the requests of `minirun --systemd-cgroup` to systemd. minirun
+// runs it; it reads one request from its standard input (package systemd), and prints
+// the answer.
 package main
 
 import (

@@ -9,9 +9,9 @@ import (
 	"github.com/minirun/minirun/internal/container"
 )
 
-// arguments divides the words after a command's name into its flags and its
-// arguments. Flags may follow the arguments, as in runc, except where an argument
-// begins the command line of another program:
+// arguments splits the words after a command's name into its flags and its arguments.
+// Flags may follow the arguments, as in runc, except where an argument begins the
+// command line of another program:
 //
 //	exec ID │ COMMAND ARGUMENT…
 //	ps ID │ PS-OPTION…
@@ -33,9 +33,9 @@ func arguments(command *cli.Command, words []string, completing bool) cmdline.Li
 }
 
 // runsBundle reports whether the arguments of run name a bundle, which takes no
-// arguments for its program. If they name an image, what follows it is not
-// minirun's. whole is the line with flags taken from everywhere, front the
-// same line with flags taken only from before the first argument.
+// arguments for its program. If they name an image, the words after it are not
+// minirun's. whole is the line with flags recognized everywhere, front the same line
+// with flags recognized only before the first argument.
 func runsBundle(whole, front cmdline.Line) bool {
 	args := whole.Arguments
 	switch {

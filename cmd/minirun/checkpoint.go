@@ -15,7 +15,7 @@ func checkpointCommand() *cli.Command {
 		Flags: append(criuFlags(),
 			toggleFlag(cli.BoolFlag{Name: "tcp-skip-in-flight", Usage: "leave out TCP connections that are not established yet"}),
 			textFlag(cli.StringFlag{Name: "parent-path", Usage: "`DIR` of earlier images, relative to the new ones"}),
-			toggleFlag(cli.BoolFlag{Name: "leave-running", Usage: "go on with the container afterwards"}),
+			toggleFlag(cli.BoolFlag{Name: "leave-running", Usage: "leave the container running afterwards"}),
 			numberFlag(cli.IntFlag{Name: "status-fd", Value: -1, Usage: "criu writes a zero byte to descriptor `N` when lazy pages are ready"}),
 			textFlag(cli.StringFlag{Name: "page-server", Usage: "send the memory to `ADDRESS:PORT`"}),
 			toggleFlag(cli.BoolFlag{Name: "pre-dump", Usage: "write the memory only, and leave the container running"}),
@@ -24,19 +24,19 @@ func checkpointCommand() *cli.Command {
 	}
 }
 
-// criuFlags are those of checkpoint and restore.
+// criuFlags returns the flags of checkpoint and restore.
 func criuFlags() []cli.Flag {
 	return []cli.Flag{
 		textFlag(cli.StringFlag{Name: "image-path", Usage: "`DIR` for the image files (default: ./checkpoint)"}),
 		textFlag(cli.StringFlag{Name: "work-path", Usage: "`DIR` for criu's log (default: the image path)"}),
 		toggleFlag(cli.BoolFlag{Name: "tcp-established", Usage: "allow open TCP connections"}),
-		toggleFlag(cli.BoolFlag{Name: "ext-unix-sk", Usage: "allow Unix sockets of outside"}),
-		toggleFlag(cli.BoolFlag{Name: "shell-job", Usage: "allow a terminal of outside"}),
-		toggleFlag(cli.BoolFlag{Name: "lazy-pages", Usage: "bring memory back when it is used"}),
+		toggleFlag(cli.BoolFlag{Name: "ext-unix-sk", Usage: "allow external Unix sockets"}),
+		toggleFlag(cli.BoolFlag{Name: "shell-job", Usage: "allow an external terminal"}),
+		toggleFlag(cli.BoolFlag{Name: "lazy-pages", Usage: "restore memory on demand"}),
 		toggleFlag(cli.BoolFlag{Name: "file-locks", Usage: "allow file locks"}),
 		toggleFlag(cli.BoolFlag{Name: "link-remap", Usage: "allow open files that have been removed"}),
 		textFlag(cli.StringFlag{Name: "manage-cgroups-mode", Usage: "soft, full, strict or ignore (default: soft)"}),
-		listFlag(cli.StringSliceFlag{Name: "empty-ns", Usage: "leave the properties of a namespace out: `network`"}),
+		listFlag(cli.StringSliceFlag{Name: "empty-ns", Usage: "do not save the properties of a namespace: `network`"}),
 		toggleFlag(cli.BoolFlag{Name: "auto-dedup", Usage: "keep each page in one image only"}),
 	}
 }

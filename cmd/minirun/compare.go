@@ -24,11 +24,11 @@ import (
 func compareCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "compare",
-		Usage:     "start a bundle under minirun and another runtime, and compare what the kernel says",
+		Usage:     "start a bundle with minirun and another runtime, and compare what the kernel reports",
 		ArgsUsage: "BUNDLE",
-		Description: "Both containers are stopped when they have become their program, looked at, and\n" +
-			"deleted: the program does not run. Hooks do. The exit status is 1 if there is a\n" +
-			"difference that nobody has explained.",
+		Description: "Both containers are stopped when they execute their program, examined, and\n" +
+			"deleted: the program does not run, but hooks do. The exit status is 1 if there is\n" +
+			"an unexplained difference.",
 		Flags: []cli.Flag{
 			textFlag(cli.StringFlag{Name: "with", Value: "runc", Usage: "the other `RUNTIME`: runc, crun, or a path"}),
 			numberFlag(cli.IntFlag{Name: "rounds", Value: 10, Usage: "measure create and delete `N` times, in turn"}),
@@ -61,7 +61,7 @@ func compare(ctx *cli.Context) error {
 	if onHost && os.Getenv(privateMounts) == "" {
 		return inPrivateMounts(self)
 	}
-	if err := os.Unsetenv(privateMounts); err != nil { // it is not for the runtimes and their hooks
+	if err := os.Unsetenv(privateMounts); err != nil { // the runtimes and their hooks must not see it
 		return err
 	}
 	alive, err := untilSignal()
@@ -89,9 +89,9 @@ func compare(ctx *cli.Context) error {
 const privateMounts = "MINIRUN_COMPARE_PRIVATE"
 
 // inPrivateMounts executes the command again in a separate mount namespace, which the
-// kernel removes with the mounts in it. Mounts of a container without a mount namespace
-// are made in that of its runtime, and runc does not unmount them. It is the same
-// process, so that signals reach it.
+// kernel removes with the mounts in it. Mounts of a container without a mount
+// namespace are made in that of its runtime, and runc does not unmount them. It is the
+// same process, so that signals reach it.
 func inPrivateMounts(self string) error {
 	runtime.LockOSThread() // execve keeps the namespaces of the thread that calls it
 	defer runtime.UnlockOSThread()
@@ -105,8 +105,8 @@ func inPrivateMounts(self string) error {
 	return fmt.Errorf("make a mount namespace for mounts of a container without one: %w", err)
 }
 
-// untilSignal returns a context that a signal which asks to end cancels: compare has
-// containers to delete. A stop from the terminal stops it.
+// untilSignal returns a context that is canceled by a signal that asks to exit:
+// compare has containers to delete. A stop from the terminal stops it.
 func untilSignal() (context.Context, error) {
 	queue, err := signals.Catch()
 	if err != nil {

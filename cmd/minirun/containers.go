@@ -16,7 +16,7 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// listImageContainers is `ps` without an ID.
+// listImageContainers implements `ps` without an ID.
 func listImageContainers(ctx *cli.Context) error {
 	list, err := newEngine(ctx).List(ctx.Bool("all"))
 	if err != nil {
@@ -45,7 +45,7 @@ func listImageContainers(ctx *cli.Context) error {
 	return table.Flush()
 }
 
-// clipped is a text of one line that is not too long.
+// clipped shortens a text to one line of limited length.
 func clipped(text string, most int) string {
 	r := []rune(strings.Join(strings.Fields(text), " "))
 	if len(r) > most {
@@ -56,11 +56,11 @@ func clipped(text string, most int) string {
 
 func logsCommand() *cli.Command {
 	return &cli.Command{
-		Name: "logs", Usage: "show what a detached container of an image has written", ArgsUsage: "ID",
+		Name: "logs", Usage: "show the output of a detached container created from an image", ArgsUsage: "ID",
 		Flags: []cli.Flag{
-			toggleFlag(cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "go on until it ends"}),
+			toggleFlag(cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "continue until it exits"}),
 			toggleFlag(cli.BoolFlag{Name: "timestamps", Aliases: []string{"t"}, Usage: "show when"}),
-			numberFlag(cli.IntFlag{Name: "tail", Aliases: []string{"n"}, Value: -1, Usage: "the last `N` lines alone"}),
+			numberFlag(cli.IntFlag{Name: "tail", Aliases: []string{"n"}, Value: -1, Usage: "show only the last `N` lines"}),
 		},
 		Action: func(ctx *cli.Context) error {
 			o := engine.LogOptions{Follow: ctx.Bool("follow"), Times: ctx.Bool("timestamps"), Tail: ctx.Int("tail")}
@@ -71,7 +71,7 @@ func logsCommand() *cli.Command {
 
 func stopCommand() *cli.Command {
 	return &cli.Command{
-		Name: "stop", Usage: "ask containers of images to end, and kill them if they do not", ArgsUsage: "ID…",
+		Name: "stop", Usage: "ask containers created from images to exit, and kill them if they do not", ArgsUsage: "ID…",
 		Flags: []cli.Flag{numberFlag(cli.IntFlag{Name: "time", Aliases: []string{"t"}, Value: 10, Usage: "kill after `SECONDS`"})},
 		Action: func(ctx *cli.Context) error {
 			e, seconds := newEngine(ctx), ctx.Int("time")
@@ -85,8 +85,8 @@ func stopCommand() *cli.Command {
 
 func rmCommand() *cli.Command {
 	return &cli.Command{
-		Name: "rm", Usage: "remove containers of images, and what they have written", ArgsUsage: "ID…",
-		Flags: []cli.Flag{toggleFlag(cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "also those that run: they are killed"})},
+		Name: "rm", Usage: "remove containers created from images, with their files", ArgsUsage: "ID…",
+		Flags: []cli.Flag{toggleFlag(cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "also running ones: they are killed"})},
 		Action: func(ctx *cli.Context) error {
 			e := newEngine(ctx)
 			return each(ctx, func(id string) error { return e.Remove(id, ctx.Bool("force")) })
@@ -94,8 +94,8 @@ func rmCommand() *cli.Command {
 	}
 }
 
-// each does something to each container that is named, and names those it was done
-// to.
+// each calls do for each named container, and prints the names of those for which it
+// succeeded.
 func each(ctx *cli.Context, do func(id string) error) error {
 	var all error
 	for _, id := range ctx.Args().Slice() {

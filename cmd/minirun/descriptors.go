@@ -11,17 +11,17 @@ import (
 	"github.com/minirun/minirun/internal/container"
 )
 
-// inherited are the descriptors, from 3 on, that minirun was started with and
-// that --preserve-fds, socket activation or --status-fd may pass on.
+// inherited lists the descriptors, from 3 on, that minirun was started with and that
+// --preserve-fds, socket activation or --status-fd may pass on.
 var inherited []int
 
-// maxListenFDs bounds what is looked at for LISTEN_FDS.
+// maxListenFDs limits the descriptors that are checked for LISTEN_FDS.
 const maxListenFDs = 1024
 
-// sortDescriptors tells those of the caller from minirun's own, which have
-// close-on-exec and may have taken a number that was free. Then it sets
-// close-on-exec for all: whatever the caller left open is not for hooks, and
-// for a container only by its number.
+// sortDescriptors distinguishes the caller's descriptors from minirun's own, which
+// have close-on-exec and may have taken a number that was free. Then it sets
+// close-on-exec for all: descriptors that the caller left open are not for hooks, and
+// for a container only if requested by number.
 func sortDescriptors(c *cli.Context) error {
 	n := min(c.Int("preserve-fds"), container.MaxPreserveFDs)
 	if os.Getenv("LISTEN_FDS") != "" {
@@ -43,8 +43,8 @@ func sortDescriptors(c *cli.Context) error {
 	return nil
 }
 
-// answerOf is the descriptor on which a monitor answers the process that
-// started it; 0 for any other command.
+// answerOf returns the descriptor on which a monitor answers the process that started
+// it; 0 for any other command.
 func answerOf(c *cli.Context) int {
 	if c.Command.Name == "monitor" {
 		return answerFD

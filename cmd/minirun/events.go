@@ -13,12 +13,12 @@ import (
 func eventsCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "events",
-		Usage:       "print what a container uses, and when it runs out of memory",
+		Usage:       "print a container's resource usage, and when it runs out of memory",
 		ArgsUsage:   "ID",
-		Description: "Each line is a JSON object, until the container ends.",
+		Description: "Each line is a JSON object, until the container exits.",
 		Flags: []cli.Flag{
 			textFlag(cli.StringFlag{Name: "interval", Value: "5s", Usage: "`TIME` between two samples"}),
-			toggleFlag(cli.BoolFlag{Name: "stats", Usage: "print one sample and end"}),
+			toggleFlag(cli.BoolFlag{Name: "stats", Usage: "print one sample and exit"}),
 		},
 		Action: events,
 	}

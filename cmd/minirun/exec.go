@@ -21,12 +21,12 @@ func execCommand() *cli.Command {
 		UseShortOptionHandling: true,
 		Flags: []cli.Flag{
 			toggleFlag(cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "give it a terminal"}),
-			textFlag(cli.StringFlag{Name: "console-socket", Usage: "Unix `SOCKET` that gets the master of the terminal"}),
-			textFlag(cli.StringFlag{Name: "pidfd-socket", Usage: "Unix `SOCKET` that gets a pidfd of the process"}),
+			textFlag(cli.StringFlag{Name: "console-socket", Usage: "Unix `SOCKET` that receives the master of the terminal"}),
+			textFlag(cli.StringFlag{Name: "pidfd-socket", Usage: "Unix `SOCKET` that receives a pidfd of the process"}),
 			toggleFlag(cli.BoolFlag{Name: "interactive", Aliases: []string{"i"}, Usage: "ignored: standard input is its own", Hidden: true}),
 			textFlag(cli.StringFlag{Name: "cwd", Aliases: []string{"workdir", "w"}, Usage: "working `DIR` in the container"}),
 			listFlag(cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "set `NAME=VALUE` in its environment"}),
-			textFlag(cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "run as `UID[:GID]`; in a container of an image also names"}),
+			textFlag(cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "run as `UID[:GID]`; in a container created from an image also names"}),
 			listFlag(cli.StringSliceFlag{Name: "additional-gids", Aliases: []string{"g"}, Usage: "add the group `GID`"}),
 			textFlag(cli.StringFlag{Name: "process", Aliases: []string{"p"}, Usage: "`FILE` with the process, as in config.json"}),
 			toggleFlag(cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for it"}),
@@ -35,15 +35,15 @@ func execCommand() *cli.Command {
 			textFlag(cli.StringFlag{Name: "apparmor", Usage: "AppArmor `PROFILE`"}),
 			toggleFlag(cli.BoolFlag{Name: "no-new-privs", Usage: "execve gives it no privileges"}),
 			listFlag(cli.StringSliceFlag{Name: "cap", Aliases: []string{"c"}, Usage: "add the capability `CAP_NAME`"}),
-			numberFlag(cli.IntFlag{Name: "preserve-fds", Usage: "it inherits `N` more descriptors than 0 to 2"}),
+			numberFlag(cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` descriptors in addition to 0 to 2"}),
 			listFlag(cli.StringSliceFlag{Name: "cgroup", Usage: "join a cgroup below the container's, `[CONTROLLER:]PATH`"}),
-			toggleFlag(cli.BoolFlag{Name: "ignore-paused", Usage: "also in a paused container: it begins when that is resumed"}),
+			toggleFlag(cli.BoolFlag{Name: "ignore-paused", Usage: "also in a paused container: the process starts when it is resumed"}),
 		},
 		Action: execute,
 	}
 }
 
-// execFailed is the exit status when the process could not be run, as runc's.
+// execFailed is the exit status if the process could not be run, as in runc.
 const execFailed = 255
 
 func execute(ctx *cli.Context) error {
@@ -73,8 +73,8 @@ func execute(ctx *cli.Context) error {
 	return nil
 }
 
-// userByName looks up a user and its groups as the container of an image sees them.
-// In other containers users have numbers, as in config.json.
+// userByName looks up a user and its groups as a container created from an image sees
+// them. In other containers users have numbers, as in config.json.
 func userByName(ctx *cli.Context, o *container.ExecOptions) error {
 	if o.User == "" {
 		return nil
@@ -84,7 +84,7 @@ func userByName(ctx *cli.Context, o *container.ExecOptions) error {
 	}
 	state, err := container.State(o.Root, o.ID)
 	if err != nil || state.Pid == 0 {
-		return err // exec says so
+		return err // exec reports it
 	}
 	root, err := os.Open("/proc/" + strconv.Itoa(state.Pid) + "/root")
 	if err != nil {

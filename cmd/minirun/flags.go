@@ -7,9 +7,9 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// A text, a number or a switch is cli's flag that has its names ready. cli
-// finds names with a regular expression each time it asks for them, and for n
-// flags it asks n² times: half a millisecond of each start.
+// A text, a number or a switch is cli's flag with its names precomputed. cli finds
+// names with a regular expression each time it needs them, and for n flags it needs
+// them n² times: half a millisecond of each start.
 
 type text struct {
 	*cli.StringFlag
@@ -31,7 +31,7 @@ type duration struct {
 	names []string
 }
 
-// A list may be given several times; a comma does not divide it.
+// A list may be given several times; a comma does not separate values.
 type list struct {
 	*cli.StringSliceFlag
 	names []string
@@ -106,8 +106,9 @@ func (g *given) Set(value string) error {
 	return nil
 }
 
-// sameList is what cli gives to the other names of a list, so that they have
-// its values too. They do: it is one list. No argument can have a zero byte.
+// sameList is the value that cli copies to the other names of a list, so that they
+// have its values too. They already do: it is one list. No argument can contain a zero
+// byte.
 const sameList = "\x00"
 
 // Serialize makes cli copy sameList, instead of all values as one.
@@ -115,7 +116,7 @@ func (g *given) Serialize() string { return sameList }
 
 func (g *given) String() string { return strings.Join(*g, ",") }
 
-// values returns what was given for a list.
+// values returns the values given for a list.
 func values(ctx *cli.Context, name string) []string {
 	if g, ok := ctx.Generic(name).(*given); ok {
 		return *g

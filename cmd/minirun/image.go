@@ -15,24 +15,24 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// imageVerbs are done by minirun-image, which links what a runtime must not: a
-// registry's client, decompressors, a builder.
+// imageVerbs are implemented by minirun-image, which links libraries that a runtime
+// must not: a registry client, decompressors, a builder.
 var imageVerbs = []struct{ name, usage string }{
-	{"build", "make an image of a Dockerfile"},
+	{"build", "build an image from a Dockerfile"},
 	{"pull", "fetch an image from a registry"},
 	{"push", "send an image to a registry"},
-	{"load", "take images from an archive or a directory"},
+	{"load", "load images from an archive or a directory"},
 	{"save", "write images to an archive or a directory"},
-	{"import", "make an image of a root file system in a tar archive"},
+	{"import", "create an image from a root file system in a tar archive"},
 	{"imagetools", "put images of several platforms together in a registry, or show them"},
 	{"images", "list images"},
 	{"tag", "give an image another name"},
 	{"rmi", "remove images, or one of their names"},
-	{"history", "show the instructions that made an image"},
+	{"history", "show the instructions that created an image"},
 	{"unpack", "unpack an image's layers in the store, or its root file system into a directory"},
-	{"bundle", "write an OCI bundle of an image: for minirun, runc or crun"},
-	{"prune", "remove images without a name, and what nothing needs"},
-	{"store", "look after the store of images"},
+	{"bundle", "write an OCI bundle for an image: for minirun, runc or crun"},
+	{"prune", "remove images without a name, and unused data"},
+	{"store", "manage the store of images"},
 }
 
 func imageCommand(name, usage string) func() *cli.Command {
@@ -48,14 +48,14 @@ func imageCommand(name, usage string) func() *cli.Command {
 	}
 }
 
-// imageStore is the store of --store. The default is looked up only here: most
-// calls of minirun have nothing to do with images.
+// imageStore returns the store of --store. The default is determined only here: most
+// calls of minirun do not involve images.
 func imageStore(ctx *cli.Context) *image.Store {
 	dir := ctx.String("store")
 	if dir == "" {
 		dir = image.DefaultDir()
 	}
-	if abs, err := filepath.Abs(dir); err == nil { // config.json's paths are the bundle's otherwise
+	if abs, err := filepath.Abs(dir); err == nil { // paths in config.json are otherwise relative to the bundle
 		dir = abs
 	}
 	return &image.Store{Dir: dir}
@@ -64,8 +64,8 @@ func imageStore(ctx *cli.Context) *image.Store {
 // imageProgram returns the path of minirun-image.
 func imageProgram() (string, error) { return helperProgram("images need", "minirun-image") }
 
-// helperProgram returns the path of a program next to this one, or else in the usual
-// place for a package's helpers.
+// helperProgram returns the path of a helper: in the directory of this program, or else in
+// the usual place for a package's helpers.
 func helperProgram(need, name string) (string, error) {
 	self, err := os.Executable()
 	if err != nil {

@@ -17,26 +17,26 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// imageFlags are those of `run IMAGE`, as Docker has them.
+// imageFlags returns the flags of `run IMAGE`, as in Docker.
 func imageFlags() []cli.Flag {
 	return []cli.Flag{
 		toggleFlag(cli.BoolFlag{Name: "interactive", Aliases: []string{"i"}, Usage: "image: standard input is the container's"}),
 		toggleFlag(cli.BoolFlag{Name: "tty", Aliases: []string{"t"}, Usage: "image: give it a terminal"}),
-		toggleFlag(cli.BoolFlag{Name: "rm", Usage: "image: remove the container when it has ended"}),
+		toggleFlag(cli.BoolFlag{Name: "rm", Usage: "image: remove the container when it exits"}),
 		textFlag(cli.StringFlag{Name: "name", Usage: "image: the container's `NAME`"}),
 		textFlag(cli.StringFlag{Name: "hostname", Usage: "image: its host `NAME`"}),
 		textFlag(cli.StringFlag{Name: "entrypoint", Usage: "image: `PROGRAM` instead of the image's ENTRYPOINT and CMD"}),
 		listFlag(cli.StringSliceFlag{Name: "env", Aliases: []string{"e"}, Usage: "image: set `NAME[=VALUE]` in its environment"}),
 		listFlag(cli.StringSliceFlag{Name: "label", Aliases: []string{"l"}, Usage: "image: add `NAME=VALUE` to its annotations"}),
 		textFlag(cli.StringFlag{Name: "workdir", Aliases: []string{"w"}, Usage: "image: working `DIR` in the container"}),
-		textFlag(cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "image: run as `USER[:GROUP]`, names of the image's"}),
+		textFlag(cli.StringFlag{Name: "user", Aliases: []string{"u"}, Usage: "image: run as `USER[:GROUP]`, names from the image"}),
 		listFlag(cli.StringSliceFlag{Name: "volume", Aliases: []string{"v"}, Usage: "image: bind `[HOST:]CONTAINER[:OPTIONS]`"}),
 		listFlag(cli.StringSliceFlag{Name: "tmpfs", Usage: "image: mount a tmpfs on `CONTAINER[:OPTIONS]`"}),
-		textFlag(cli.StringFlag{Name: "network", Usage: "image: `none` (its own, without a way out), host, or bridge"}),
+		textFlag(cli.StringFlag{Name: "network", Usage: "image: `none` (its own, without a connection), host, or bridge"}),
 		listFlag(cli.StringSliceFlag{Name: "publish", Aliases: []string{"p"}, Usage: "image: forward `[[IP:]HOST:]CONTAINER[/PROTOCOL]`"}),
 		textFlag(cli.StringFlag{Name: "memory", Aliases: []string{"m"}, Usage: "image: limit of `BYTES`, with b, k, m or g"}),
 		textFlag(cli.StringFlag{Name: "memory-swap", Usage: "image: limit of memory and swap"}),
-		textFlag(cli.StringFlag{Name: "cpus", Usage: "image: at most so many CPUs, such as `1.5`"}),
+		textFlag(cli.StringFlag{Name: "cpus", Usage: "image: at most this many CPUs, such as `1.5`"}),
 		numberFlag(cli.IntFlag{Name: "pids-limit", Usage: "image: at most `N` processes"}),
 		toggleFlag(cli.BoolFlag{Name: "read-only", Usage: "image: the root file system cannot be written to"}),
 		listFlag(cli.StringSliceFlag{Name: "cap-add", Usage: "image: add the capability `NAME`, or ALL"}),
@@ -53,7 +53,7 @@ func imageFlags() []cli.Flag {
 	}
 }
 
-// isImage tells `run IMAGE` from the ways to name a bundle.
+// isImage distinguishes `run IMAGE` from the ways to name a bundle.
 func isImage(ctx *cli.Context) bool {
 	args := ctx.Args().Slice()
 	if len(args) == 0 || ctx.String("bundle") != "" || isBundle(args[0]) {
@@ -106,7 +106,7 @@ func runImage(ctx *cli.Context) error {
 	}
 	o := optionsForImage(ctx)
 	o.NotifySocket, o.PreserveFDs = os.Getenv(notifySocket), ctx.Int("preserve-fds")
-	done, err := watch(ctx, &o) // before the container is made: it may fail
+	done, err := watch(ctx, &o) // before the container is created: it may fail
 	if err != nil {
 		return &failure{err, engine.CannotRun}
 	}
@@ -120,7 +120,7 @@ func runImage(ctx *cli.Context) error {
 	return nil
 }
 
-// makeAndRun makes a container and stays with it to its end.
+// makeAndRun creates a container and attends it until it exits.
 func makeAndRun(ctx *cli.Context, e *engine.Engine, s *engine.Settings, o container.Options) (int, error) {
 	if !s.Interactive && !s.Terminal {
 		if err := noInput(); err != nil {
@@ -142,7 +142,7 @@ func runDetached(ctx *cli.Context, e *engine.Engine, s *engine.Settings) error {
 	}
 	if os.Getenv(notifySocket) != "" {
 		warn(notifySocket + " has no effect on a detached container of an image, whose monitor is not the service's main process\n" +
-			"hint: leave --detach out, and the service manager waits for the program")
+			"hint: omit --detach, then the service manager waits for the program")
 	}
 	r, err := e.Make(ctx.Args().First(), s)
 	if err != nil {
@@ -159,8 +159,8 @@ func runDetached(ctx *cli.Context, e *engine.Engine, s *engine.Settings) error {
 	return err
 }
 
-// optionsForImage reads the flags that a container of an image shares with one of a
-// bundle.
+// optionsForImage reads the flags that apply to containers created from images and
+// from bundles.
 func optionsForImage(ctx *cli.Context) container.Options {
 	return container.Options{
 		PidFile: ctx.String("pid-file"), ConsoleSocket: ctx.String("console-socket"), PidFDSocket: ctx.String("pidfd-socket"),
@@ -213,8 +213,8 @@ func checkFlagsForBundle(ctx *cli.Context, bundle string) error {
 	for _, f := range imageFlags() {
 		name := f.Names()[0]
 		switch {
-		case !slices.Contains(given, name), name == "interactive": // standard input is always the program's
-		case name == "rm" && !ctx.Bool("keep") && !ctx.Bool("detach"): // as always
+		case !slices.Contains(given, name), name == "interactive": // the program always gets standard input
+		case name == "rm" && !ctx.Bool("keep") && !ctx.Bool("detach"): // the default
 		case name == "rm":
 			return cmdline.UsageError(ctx.Command, "--rm cannot be combined with --keep or --detach for a bundle: minirun delete removes the container")
 		default:
@@ -268,8 +268,8 @@ func settings(ctx *cli.Context) (*engine.Settings, error) {
 	return s, nil
 }
 
-// environment takes the value of a NAME without one from minirun's own environment;
-// without one there either it is left out.
+// environment takes the value of a NAME given without one from minirun's own
+// environment; if it has none either, the variable is omitted.
 func environment(given []string) (out []string) {
 	for _, e := range given {
 		if !strings.Contains(e, "=") {
@@ -284,7 +284,7 @@ func environment(given []string) (out []string) {
 	return out
 }
 
-// answerFD is the first descriptor that os/exec hands on.
+// answerFD is the first descriptor that os/exec passes on.
 const answerFD = 3
 
 // monitorCommand attends a detached container. `run --detach` starts it.
@@ -293,10 +293,10 @@ func monitorCommand() *cli.Command {
 		if !slices.Contains(inherited, answerFD) {
 			return errors.New("monitor: only run --detach starts it")
 		}
-		answer := os.NewFile(answerFD, "answer") // engine.Detach has opened it for this process alone
+		answer := os.NewFile(answerFD, "answer") // opened by engine.Detach for this process only
 		err := newEngine(ctx).Monitor(ctx.Args().First(), optionsForImage(ctx), answer)
 		if err != nil {
-			fmt.Fprintf(answer, "%d %v", engine.CannotRun, err) // unless it has been answered
+			fmt.Fprintf(answer, "%d %v", engine.CannotRun, err) // unless an answer was sent
 			return exitStatus(1)
 		}
 		return nil

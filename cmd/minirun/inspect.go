@@ -21,8 +21,8 @@ func inspectCommand() *cli.Command {
 		ArgsUsage: "ID",
 		Flags: []cli.Flag{
 			textFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}),
-			toggleFlag(cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "show it again and again, until the container ends"}),
-			textFlag(cli.StringFlag{Name: "interval", Value: "1s", Usage: "`TIME` between two looks of --watch"}),
+			toggleFlag(cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "repeat until the container exits"}),
+			textFlag(cli.StringFlag{Name: "interval", Value: "1s", Usage: "`TIME` between two updates of --watch"}),
 		},
 		Action: inspect,
 	}
@@ -55,8 +55,8 @@ func inspect(ctx *cli.Context) error {
 	}
 }
 
-// A view is a container as the runtime knows it and, if it is one of an image, what
-// stands around the runtime knows more: the image, and its health.
+// A view is a container as the runtime knows it and, if it was created from an image,
+// the engine's additions: the image, and its health.
 type view struct {
 	*look.View
 	Image *engine.Listed `json:"image,omitempty"`
@@ -66,7 +66,7 @@ func seen(ctx *cli.Context, id string) (*view, error) {
 	v, err := look.Inspect(ctx.String("root"), id)
 	l, notOfImage := newEngine(ctx).Look(id)
 	switch {
-	case notOfImage == nil && err != nil: // gone from the runtime
+	case notOfImage == nil && err != nil: // no longer exists in the runtime
 		return &view{&look.View{ID: id, Status: engine.Exited}, l}, nil
 	case err != nil:
 		return nil, err
@@ -85,7 +85,7 @@ func showView(w io.Writer, v *view, format string) error {
 	}
 	termtext.Fprintf(w, "image     %s\nstatus    %s\n", image.Familiar(v.Image.Name), v.Image.Status())
 	if h := v.Image.Health; h != nil {
-		termtext.Fprintf(w, "health    %s; the runtime knows nothing of it: minirun runs the check with exec, and counts\n", h.Status)
+		termtext.Fprintf(w, "health    %s; the runtime is not involved: minirun runs the check with exec, and counts\n", h.Status)
 		for _, p := range h.Log {
 			termtext.Fprintf(w, "          %s  status %d  %s\n", p.Start.Local().Format(time.TimeOnly), p.Status, clipped(p.Output, 60))
 		}

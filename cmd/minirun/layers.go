@@ -17,15 +17,15 @@ import (
 func layersCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "layers",
-		Usage:     "show the layers of a bundle, container or image, what was written, or where a path comes from",
+		Usage:     "show the layers of a bundle, container or image, and the origin of a path",
 		ArgsUsage: "BUNDLE|ID [PATH]  |  IMAGE",
 		Description: "The topmost layer comes first. With PATH: what each layer has there, and which of\n" +
 			"them the container sees.",
 		Flags: []cli.Flag{
 			textFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}),
 			toggleFlag(cli.BoolFlag{Name: "tree", Usage: "image: list each layer's files"}),
-			textFlag(cli.StringFlag{Name: "range", Usage: "image: the layers `FROM-TO` alone, counted from 1, the lowest"}),
-			textFlag(cli.StringFlag{Name: "why", Usage: "image: which layers have `PATH`, and which of them is seen"}),
+			textFlag(cli.StringFlag{Name: "range", Usage: "image: show only the layers `FROM-TO`, counted from 1, the lowest"}),
+			textFlag(cli.StringFlag{Name: "why", Usage: "image: which layers have `PATH`, and which of them is visible"}),
 		},
 		Action: layers,
 	}
@@ -39,7 +39,7 @@ func layers(ctx *cli.Context) error {
 	stack, err := look.StackOf(ctx.String("root"), ctx.Args().First())
 	if err != nil && !isDir(ctx.Args().First()) {
 		e := newEngine(ctx)
-		if _, bad := e.Record(ctx.Args().First()); bad == nil { // a container that has ended
+		if _, bad := e.Record(ctx.Args().First()); bad == nil { // a container that has exited
 			dir := e.Store.Container(ctx.Args().First())
 			if stack, err = look.StackOf(ctx.String("root"), dir); err == nil {
 				stack.Upper = filepath.Join(dir, "upper")

@@ -26,12 +26,12 @@ func listCommand() *cli.Command {
 	}
 }
 
-// formatFlag is that of list and ps.
+// formatFlag returns the --format flag of list and ps.
 func formatFlag() cli.Flag {
 	return textFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"})
 }
 
-// errFormat has runc's words.
+// errFormat has runc's wording.
 var errFormat = errors.New("invalid format option: must be table or json")
 
 func listContainers(ctx *cli.Context) error {
@@ -41,7 +41,7 @@ func listContainers(ctx *cli.Context) error {
 	}
 	all, err := container.List(ctx.String("root"), warn)
 	if errors.Is(err, os.ErrNotExist) && !ctx.IsSet("root") {
-		err = nil // nothing has been created yet; but a --root that is missing is a mistake
+		err = nil // no container has been created yet; but a missing --root is a mistake
 	}
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func listContainers(ctx *cli.Context) error {
 
 func printTable(out io.Writer, all []container.Listed) error {
 	w := tabwriter.NewWriter(out, 12, 1, 3, ' ', 0)
-	_, _ = fmt.Fprint(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n") // Flush tells of errors
+	_, _ = fmt.Fprint(w, "ID\tPID\tSTATUS\tBUNDLE\tCREATED\tOWNER\n") // Flush reports errors
 	for _, c := range all {
 		termtext.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\n", c.ID, c.Pid, c.Status, c.Bundle, c.Created, c.Owner)
 	}

@@ -23,29 +23,29 @@ import (
 
 var standardError = &patient{to: stdio.Err, limit: patience}
 
-// Messages go to standard error, or to --log in the form engines read: one
-// line each, logfmt or JSON with time, level and msg as runc writes them.
+// Messages go to standard error, or to --log in the format that engines read: one line
+// each, logfmt or JSON with time, level and msg as runc writes them.
 var messages = struct {
 	out   io.Writer
 	json  bool
-	file  *os.File // of --log; it stays open as long as something refers to it
+	file  *os.File // of --log; it stays open as long as it is referenced
 	debug bool
 }{out: standardError}
 
-// patient writes to a descriptor whose reader may have stopped reading or may be
-// gone: minirun does not exit because of it, and does not wait forever, nor past a
-// signal that asks to end. What does not get through is lost.
+// patient writes to a descriptor whose reader may have stopped reading or may have
+// exited: minirun does not exit because of it, and does not wait forever, nor after a
+// signal that asks to exit. Text that cannot be written in time is lost.
 type patient struct {
 	to    stdio.Descriptor
 	limit time.Duration // how long the reader may take
-	lost  bool          // it took longer: there is no further wait
+	lost  bool          // it took longer: no more waiting
 }
 
 const (
 	patience = 10 * time.Second
-	haste    = time.Second            // once a signal asked to end
-	glance   = 100 * time.Millisecond // between two looks for such a signal
-	noLimit  = 1<<63 - 1              // a narrated start takes as long as its reader
+	haste    = time.Second            // after a signal asked to exit
+	glance   = 100 * time.Millisecond // between two checks for such a signal
+	noLimit  = 1<<63 - 1              // a narrated start waits for its reader
 )
 
 func (p *patient) Write(data []byte) (int, error) {
@@ -53,7 +53,7 @@ func (p *patient) Write(data []byte) (int, error) {
 		if err := p.await(); err != nil {
 			return len(data) - len(rest), err
 		}
-		// As much as a pipe that is ready takes at once (pipe(7), PIPE_BUF).
+		// The amount that a ready pipe takes at once (pipe(7), PIPE_BUF).
 		n, err := p.to.Write(rest[:min(len(rest), 4096)])
 		if err != nil {
 			return len(data) - len(rest) + n, err
@@ -131,7 +131,7 @@ func logLine(level, text string) {
 }
 
 // warn reports a problem that does not stop the container. Debug warnings are printed
-// with --debug only.
+// only with --debug.
 func warn(what any) {
 	w, ok := what.(spec.Warning)
 	switch {
@@ -142,7 +142,7 @@ func warn(what any) {
 	}
 }
 
-// fail reports an error and ends with its exit status.
+// fail reports an error and exits with its exit status.
 func fail(err error) {
 	var status exitStatus
 	if errors.As(err, &status) {

@@ -1,11 +1,11 @@
-// The runtime would read its cgroup's CPU quota at each start to choose
-// GOMAXPROCS, and go on watching it: of no use in a process that mostly waits.
+// Otherwise the Go runtime reads its cgroup's CPU quota at each start to choose
+// GOMAXPROCS, and keeps watching it, which is useless in a process that mostly waits.
 //
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
 
-// Command minirun is the command line: one file for each verb, flags and words
-// as runc's where runc has them, and no logic. What a verb does is in
+// Command minirun is the command line: one file for each command, flags and names as
+// in runc where runc has them, and no logic. The commands are implemented in
 // internal/container.
 package main
 
@@ -47,12 +47,12 @@ func main() {
 type verb struct {
 	name        string
 	command     func() *cli.Command
-	least, most int // how many arguments it takes
+	least, most int // number of arguments
 }
 
 const anyNumber = cmdline.Unlimited
 
-// verbs are the commands by name, in the order of the help.
+// verbs lists the commands by name, in the order of the help.
 var verbs = []verb{
 	{"run", runCommand, 0, anyNumber}, {"create", createCommand, 0, 2}, {"start", startCommand, 1, 1},
 	{"exec", execCommand, 1, anyNumber}, {"kill", killCommand, 1, 2}, {"delete", deleteCommand, 1, 1},
@@ -73,9 +73,9 @@ func init() {
 	}
 }
 
-// commandsFor makes the commands that a command line may be about: those whose
-// names are in it, or all if it has none. Making all takes a twentieth of the
-// time that a short command takes.
+// commandsFor creates the commands that a command line may refer to: those whose names
+// are in it, or all if it has none. Creating all of them takes a twentieth of the time
+// of a short command.
 func commandsFor(args []string) (commands []*cli.Command) {
 	for _, v := range verbs {
 		if slices.Contains(args, v.name) {
@@ -91,7 +91,7 @@ func commandsFor(args []string) (commands []*cli.Command) {
 	return commands
 }
 
-// build returns the verb's command with what all commands have.
+// build returns the verb's command with what all commands have in common.
 func (v *verb) build() *cli.Command {
 	c := v.command()
 	c.Before = func(ctx *cli.Context) error {
@@ -114,8 +114,8 @@ func app(args []string) *cli.App {
 	commands, completing := commandsFor(args), os.Getenv(completionVariable) != ""
 	for _, c := range commands {
 		if completing {
-			c.UseShortOptionHandling = false // with it cli forgets the context of a flag that is not whole
-			c.Flags = c.VisibleFlags()       // cli offers all that there are
+			c.UseShortOptionHandling = false // otherwise cli forgets the context of an incomplete flag
+			c.Flags = c.VisibleFlags()       // cli offers all that exist
 		}
 	}
 	cli.HelpFlag = toggleFlag(cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help", DisableDefaultText: true})
@@ -127,22 +127,22 @@ func app(args []string) *cli.App {
 		Version:              version,
 		EnableBashCompletion: completing,
 		HideHelpCommand:      true,
-		Compiled:             time.Unix(1, 0), // nobody is shown it, and without one cli looks at the file
+		Compiled:             time.Unix(1, 0), // it is never shown, and without one cli looks at the file
 		Flags: []cli.Flag{
 			textFlag(cli.StringFlag{Name: "root", Value: container.DefaultRoot(), Usage: "directory for the state of containers"}),
-			textFlag(cli.StringFlag{Name: "store", Usage: "directory of images, and of containers made of them (default: /var/lib/minirun; of users ~/.local/share/minirun)"}),
+			textFlag(cli.StringFlag{Name: "store", Usage: "directory for images, and containers created from them (default: /var/lib/minirun; of users ~/.local/share/minirun)"}),
 			textFlag(cli.StringFlag{Name: "log", Usage: "write messages to `FILE` instead of standard error"}),
 			textFlag(cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"}),
 			toggleFlag(cli.BoolFlag{Name: "debug", Usage: "more messages"}),
-			toggleFlag(cli.BoolFlag{Name: "systemd-cgroup", Usage: "have systemd make the cgroup"}),
+			toggleFlag(cli.BoolFlag{Name: "systemd-cgroup", Usage: "have systemd create the cgroup"}),
 			textFlag(cli.StringFlag{Name: "cgroup-manager", Usage: "`MANAGER` of the cgroup: cgroupfs, systemd, or disabled for no cgroup and no limits"}),
-			textFlag(cli.StringFlag{Name: "rootless", Value: "auto", Usage: "ignored: minirun sees for itself", Hidden: true}),
+			textFlag(cli.StringFlag{Name: "rootless", Value: "auto", Usage: "ignored: detected automatically", Hidden: true}),
 			textFlag(cli.StringFlag{Name: "criu", Usage: "ignored", Hidden: true}),
 		},
 		Before:         before,
 		Commands:       commands,
 		Action:         help,
-		ExitErrHandler: func(*cli.Context, error) {}, // main reports
+		ExitErrHandler: func(*cli.Context, error) {}, // main reports errors
 		OnUsageError:   func(_ *cli.Context, err error, _ bool) error { return err },
 	}
 	if completing {
@@ -151,9 +151,9 @@ func app(args []string) *cli.App {
 	return a
 }
 
-// help is what happens without a command that there is: `minirun help` and
-// `minirun help COMMAND` print what --help does. It is not a command itself,
-// because cli would take a container called help for it.
+// help runs if no known command is given: `minirun help` and `minirun help COMMAND`
+// print the same as --help. It is not a command itself, because cli would take a
+// container called help for it.
 func help(ctx *cli.Context) error {
 	args := ctx.Args()
 	if args.Present() && args.First() != "help" {
@@ -171,14 +171,14 @@ func help(ctx *cli.Context) error {
 	return cli.ShowCommandHelp(ctx, name)
 }
 
-// versionText is in the form of runc, which Docker, Podman and CRI-O parse: the
+// versionText has the format of runc, which Docker, Podman and CRI-O parse: the
 // version after the last word "version" of a line, then lines with a name. The last
-// line is crun's, in which people and tests look for what a build supports.
+// line is crun's, in which people and tests look up the features of a build.
 func versionText() string {
 	return fmt.Sprintf("%s\ncommit: %s\nspec: %s\ngo: %s\n+SYSTEMD +SELINUX +APPARMOR +CAP +SECCOMP +EBPF +CRIU", version, revision(), specs.Version, goVersion())
 }
 
-// revision is the commit of this build.
+// revision returns the commit of this build.
 func revision() string {
 	rev := commit
 	if info, ok := debug.ReadBuildInfo(); ok && rev == "" {
@@ -194,7 +194,7 @@ func revision() string {
 	return rev
 }
 
-// A failure is an error that has an exit status of its own.
+// A failure is an error with its own exit status.
 type failure struct {
 	error
 	status int
@@ -202,8 +202,8 @@ type failure struct {
 
 func (e *failure) Unwrap() error { return e.error }
 
-// exitStatus is an error that only carries minirun's exit status: a
-// container's.
+// exitStatus is an error that only carries minirun's exit status, taken from a
+// container.
 type exitStatus int
 
 func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }

@@ -20,7 +20,7 @@ func pauseCommand() *cli.Command {
 func resumeCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "resume",
-		Usage:     "let the processes of a paused container go on",
+		Usage:     "resume the processes of a paused container",
 		ArgsUsage: "ID",
 		Action: func(ctx *cli.Context) error {
 			return container.Resume(ctx.String("root"), ctx.Args().First())

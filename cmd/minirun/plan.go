@@ -16,9 +16,9 @@ func planCommand() *cli.Command {
 		Name:      "plan",
 		Usage:     "print the system calls that run would make, without making them",
 		ArgsUsage: "BUNDLE  |  --diff BUNDLE BUNDLE",
-		Description: "No privilege is needed. The same bundle gives the same bytes. With --diff: what\n" +
-			"the second bundle's plan has and the first one's has not, and the other way\n" +
-			"round; the exit status is 1 if there is a difference.",
+		Description: "No privilege is needed. The same bundle gives the same bytes. With --diff: the\n" +
+			"steps that are only in the first or only in the second bundle's plan;\n" +
+			"the exit status is 1 if there is a difference.",
 		Flags: append(createFlags(),
 			textFlag(cli.StringFlag{Name: "format", Value: "text", Usage: "text, json or md"}),
 			textFlag(cli.StringFlag{Name: "cgroups", Usage: "imagine a host with cgroups of `VERSION` v1 or v2"}),
@@ -28,7 +28,7 @@ func planCommand() *cli.Command {
 	}
 }
 
-// plannedID is the container's name in plans, which must not depend on who
+// plannedID is the container's name in plans, which must not depend on the user who
 // prints them.
 const plannedID = "plan"
 

@@ -12,14 +12,14 @@ import (
 func psCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "ps",
-		Usage:     "list the containers of images, or the processes of one container",
+		Usage:     "list the containers created from images, or the processes of one container",
 		ArgsUsage: "[ID [PS-OPTION...]]",
 		Description: "With an ID the table is that of ps(1) with its options, -ef if none are given, and the\n" +
-			"JSON is the list of process IDs. Without one: the containers of images, as docker ps.",
+			"JSON is the list of process IDs. Without one: the containers created from images, as in docker ps.",
 		Flags: []cli.Flag{
 			formatFlag(),
-			toggleFlag(cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "without an ID: also containers that have ended"}),
-			toggleFlag(cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "without an ID: show IDs alone"}),
+			toggleFlag(cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "without an ID: also stopped containers"}),
+			toggleFlag(cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "without an ID: show only IDs"}),
 		},
 		Action: func(ctx *cli.Context) error {
 			if ctx.NArg() == 0 {

@@ -26,7 +26,7 @@ func runCommand() *cli.Command {
 		UseShortOptionHandling: true,
 		Flags: append(append(createFlags(), imageFlags()...),
 			toggleFlag(cli.BoolFlag{Name: "detach", Aliases: []string{"d"}, Usage: "do not wait for the container"}),
-			toggleFlag(cli.BoolFlag{Name: "keep", Usage: "do not delete the container when it has ended"}),
+			toggleFlag(cli.BoolFlag{Name: "keep", Usage: "do not delete the container when it exits"}),
 			toggleFlag(cli.BoolFlag{Name: "explain", Usage: "narrate on standard error what is done, why, and what the kernel says"}),
 			textFlag(cli.StringFlag{Name: "explain-level", Value: "short", Usage: "`LEVEL` of --explain: short or full"}),
 			textFlag(cli.StringFlag{Name: "explain-to", Usage: "narrate to `FILE`, such as another terminal"}),
@@ -41,14 +41,14 @@ func runCommand() *cli.Command {
 func createFlags() []cli.Flag {
 	return []cli.Flag{
 		textFlag(cli.StringFlag{Name: "bundle", Aliases: []string{"b"}, Usage: "`DIR` with config.json"}),
-		textFlag(cli.StringFlag{Name: "console-socket", Usage: "Unix `SOCKET` that gets the master of the terminal"}),
-		textFlag(cli.StringFlag{Name: "pidfd-socket", Usage: "Unix `SOCKET` that gets a pidfd of the container's first process"}),
+		textFlag(cli.StringFlag{Name: "console-socket", Usage: "Unix `SOCKET` that receives the master of the terminal"}),
+		textFlag(cli.StringFlag{Name: "pidfd-socket", Usage: "Unix `SOCKET` that receives a pidfd of the container's first process"}),
 		textFlag(cli.StringFlag{Name: "pid-file", Usage: "write the container's process ID to `FILE`"}),
-		numberFlag(cli.IntFlag{Name: "preserve-fds", Usage: "the container inherits `N` more descriptors than 0 to 2"}),
+		numberFlag(cli.IntFlag{Name: "preserve-fds", Usage: "pass `N` descriptors in addition to 0 to 2"}),
 		toggleFlag(cli.BoolFlag{Name: "no-pivot", Usage: "move the root instead of pivot_root: for a host on a ramfs"}),
 		toggleFlag(cli.BoolFlag{Name: "no-new-keyring", Usage: "keep the session keyring"}),
 		listFlag(cli.StringSliceFlag{Name: "layer", Usage: "read-only `DIR` of the root file system; the first is the lowest"}),
-		toggleFlag(cli.BoolFlag{Name: "ephemeral", Usage: "throw writes to the root file system away"}),
+		toggleFlag(cli.BoolFlag{Name: "ephemeral", Usage: "discard writes to the root file system"}),
 	}
 }
 
@@ -99,14 +99,14 @@ func options(ctx *cli.Context) (container.Options, error) {
 	}, nil
 }
 
-// idAndBundle tells `run bundle/` and `run ID bundle/` from runc's `run -b
+// idAndBundle distinguishes `run bundle/` and `run ID bundle/` from runc's `run -b
 // bundle ID` and `run ID`. The ID is "" if none is given.
 func idAndBundle(ctx *cli.Context) (id, bundle string, err error) {
 	args := ctx.Args().Slice()
 	bundle = ctx.String("bundle")
 	switch {
 	case slices.Contains(args, ""): // "$UNSET" in a script
-		return "", "", cmdline.UsageError(ctx.Command, "an argument is empty: an ID or a bundle has a name")
+		return "", "", cmdline.UsageError(ctx.Command, "an argument is empty: an ID or a bundle must have a name")
 	case len(args) == 0 && bundle == "":
 		return "", "", cmdline.UsageError(ctx.Command, "missing argument: BUNDLE")
 	case len(args) == 2 && bundle != "":
@@ -132,5 +132,5 @@ func isBundle(dir string) bool {
 	return err == nil
 }
 
-// madeUpID is unique among the processes of this host.
+// madeUpID returns an ID that is unique among the processes of this host.
 func madeUpID() string { return "run-" + strconv.Itoa(os.Getpid()) }

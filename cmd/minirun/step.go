@@ -17,13 +17,13 @@ func stepCommand() *cli.Command {
 		Name:      "step",
 		Usage:     "run a container step by step",
 		ArgsUsage: "[ID] BUNDLE  |  -b BUNDLE ID",
-		Description: "It stops before steps of the container's plan, shows what has changed, and says\n" +
-			"how to look in from another terminal. On a terminal it is told what to do by\n" +
-			"keys, otherwise by lines on standard input; say ? for help. What stands behind\n" +
-			"the last command is the container's input.",
+		Description: "It stops before steps of the container's plan, shows what has changed, and how to\n" +
+			"look in from another terminal. It reads commands: keys on a terminal, otherwise\n" +
+			"lines on standard input; type ? for help. The input after the last command\n" +
+			"goes to the container.",
 		Flags: append(createFlags(),
 			textFlag(cli.StringFlag{Name: "at", Usage: "stop first before `STEP`: a number, a call, a group, a JSON path, or part of a name"}),
-			textFlag(cli.StringFlag{Name: "until", Usage: "stop first behind `STEP`"}),
+			textFlag(cli.StringFlag{Name: "until", Usage: "stop first after `STEP`"}),
 		),
 		Action: step,
 	}

@@ -14,8 +14,8 @@ func updateCommand() *cli.Command {
 		Name:      "update",
 		Usage:     "change the resources of a container",
 		ArgsUsage: "ID",
-		Description: "What is not given stays as it is. With --resources, a JSON document of the form\n" +
-			"of linux.resources in config.json says what to change, and the other flags do not count,\n" +
+		Description: "Resources that are not given stay unchanged. With --resources, a JSON document in the format\n" +
+			"of linux.resources in config.json specifies the changes, and the other flags are ignored,\n" +
 			"except those of resctrl.",
 		Flags: append([]cli.Flag{
 			textFlag(cli.StringFlag{Name: "resources", Aliases: []string{"r"}, Usage: "read them from `FILE`, - for standard input"}),
@@ -24,8 +24,8 @@ func updateCommand() *cli.Command {
 	}
 }
 
-// updateFlags are those of single resources. All are text until they are
-// known to be needed.
+// updateFlags returns the flags for single resources. All are parsed as text until
+// they are needed.
 func updateFlags() (flags []cli.Flag) {
 	for _, f := range [...]struct{ name, usage string }{
 		{"blkio-weight", "`WEIGHT` of block I/O, 10 to 1000"},

@@ -12,8 +12,8 @@ import (
 	"github.com/minirun/minirun/internal/stdio"
 )
 
-// watch sets up who is shown the container's start, as --explain and --trace
-// ask. What it returns is for when the container has ended.
+// watch sets up the observer of the container's start, according to --explain and
+// --trace. The returned function must be called when the container has exited.
 func watch(ctx *cli.Context, o *container.Options) (done func() error, err error) {
 	explain := ctx.Bool("explain") || ctx.IsSet("explain-level") || ctx.IsSet("explain-to")
 	switch {

@@ -1,18 +1,18 @@
 // Package atomicfile writes files under names that the user gives or that can be
-// guessed, in directories that other users may write to.
+// guessed, in directories that other users can write to.
 //
-//	Write   a small file, complete at once: --pid-file, records
+//	Write   a small file, atomically: --pid-file, records
 //	Create  an output that the user names: archives, reports; also a pipe or device
 //	Append  a log
 //
-// A name in such a directory may have been planted: a symbolic link to a file of
-// root's, a FIFO that nobody reads, a file that the planter goes on holding. So
-// content is written to a file without a name, or with one that cannot be guessed,
-// and moved to its name in one step, which replaces a link and does not follow it.
-// What must be opened where it is (a log, a pipe) is refused if it belongs to
-// another user and is in a directory that all may write to. The kernel has the same
-// rule in fs.protected_symlinks, _fifos and _regular (proc_sys_fs(5)), but not on
-// every host and not for every case.
+// Another user may have planted something under such a name: a symbolic link to one of
+// root's files, a FIFO that has no reader, a file that the attacker keeps open. So
+// content is written to a file that has no name, or one that cannot be guessed, and
+// renamed in one step, which replaces a link instead of following it. A file that must
+// be opened in place (a log, a pipe) is refused if it belongs to another user and is
+// in a world-writable directory. The kernel has the same rule in
+// fs.protected_symlinks, _fifos and _regular (proc_sys_fs(5)), but not on every host
+// and not for every case.
 package atomicfile
 
 import (
@@ -26,17 +26,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A File takes the content of an output. It has its name after Commit.
+// A File receives the content of an output. It gets its name at Commit.
 type File struct {
 	*os.File
 	at        *place
-	temporary string // its name until then; "" if it has none
-	inPlace   bool   // a pipe or device: there is nothing to move
+	temporary string // its name until Commit; "" if it has none
+	inPlace   bool   // a pipe or device: there is nothing to rename
 }
 
-// Write replaces the file of this name, or the symbolic link, with one that has the
-// data. Anything else of this name is an error, also behind the link: /dev/stdout must
-// stay what it is.
+// Write replaces the file of this name, or the symbolic link, with one that contains
+// data. Any other kind of file is an error, also if it is the target of a link:
+// /dev/stdout must stay what it is.
 func Write(path string, data []byte, mode fs.FileMode) error {
 	at, err := lookUp(path)
 	if err != nil {
@@ -54,9 +54,9 @@ func Write(path string, data []byte, mode fs.FileMode) error {
 	return f.Done(err)
 }
 
-// Create opens an output. A regular file is replaced when it is committed, and keeps
-// its mode; until then, and after an error, it is what it was. A link that the user
-// or root has made is followed. Pipes and devices are written to.
+// Create opens an output. A regular file is replaced at Commit and keeps its mode;
+// until then, and after an error, it is unchanged. A link that the user or root
+// created is followed. Pipes and devices are written to directly.
 func Create(path string, mode fs.FileMode) (*File, error) {
 	at, err := lookUp(path)
 	if err != nil {
@@ -68,7 +68,7 @@ func Create(path string, mode fs.FileMode) (*File, error) {
 		}
 	}
 	switch {
-	case !at.found || at.kind() == unix.S_IFLNK: // a link that dangles is replaced
+	case !at.found || at.kind() == unix.S_IFLNK: // a dangling link is replaced
 		return at.temporaryFile(mode)
 	case at.kind() == unix.S_IFREG:
 		return at.temporaryFile(fs.FileMode(at.st.Mode & 0o777))
@@ -83,7 +83,7 @@ func Create(path string, mode fs.FileMode) (*File, error) {
 
 // Append opens a log and creates it if it does not exist. Writes go to its end.
 func Append(path string, mode fs.FileMode) (f *os.File, err error) {
-	const attempts = 10 // it may come and go between look-up and open
+	const attempts = 10 // it may appear and disappear between look-up and open
 	for range attempts {
 		f, err = openLog(path, mode)
 		if !errors.Is(err, unix.EEXIST) && !errors.Is(err, unix.ENOENT) {
@@ -115,8 +115,8 @@ func openLog(path string, mode fs.FileMode) (*os.File, error) {
 	return at.open(flags)
 }
 
-// CheckDirectory refuses an existing directory of another user that is in a
-// directory that all may write to: files in it would be the other's to replace.
+// CheckDirectory refuses an existing directory that belongs to another user and is in
+// a world-writable directory: its owner could replace the files in it.
 func CheckDirectory(path string) error {
 	at, err := lookUp(filepath.Clean(path))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errDirectoryName) {
@@ -132,7 +132,8 @@ func CheckDirectory(path string) error {
 	return nil
 }
 
-// Done commits the file, or discards it if there was an error, which it returns.
+// Done commits the file. If there was an error, it discards the file and returns the
+// error.
 func (f *File) Done(err error) error {
 	if f.inPlace {
 		return errors.Join(err, f.Close())
@@ -147,7 +148,7 @@ func (f *File) Done(err error) error {
 	return err
 }
 
-// move gives the file its name.
+// move renames the file to its final name.
 func (f *File) move() error {
 	from := "/proc/self/fd/" + strconv.Itoa(int(f.Fd()))
 	if f.temporary == "" {
@@ -174,7 +175,7 @@ func (f *File) move() error {
 	return nil
 }
 
-// randomName is a file name that cannot be guessed.
+// randomName returns a file name that cannot be guessed.
 func randomName() (string, error) {
 	var b [8]byte
 	if _, err := unix.Getrandom(b[:], 0); err != nil {

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A place is a name in an open directory, and what it stood for when it was looked
-// up.
+// A place is a name in an open directory, and the file it referred to when it was
+// looked up.
 type place struct {
 	path, name string
 	dir        int         // the directory, opened with O_PATH
@@ -22,7 +22,8 @@ type place struct {
 
 var errDirectoryName = errors.New("is a directory")
 
-// lookUp opens a path's directory and looks at its last name, without following it.
+// lookUp opens a path's directory and looks up its last component without following
+// it.
 func lookUp(path string) (*place, error) {
 	parent, name := filepath.Split(path)
 	if name == "" || name == "." || name == ".." {
@@ -61,8 +62,8 @@ func (p *place) replaceable() bool {
 	return p.kind() == unix.S_IFLNK && (unix.Fstatat(p.dir, p.name, &st, 0) != nil || st.Mode&unix.S_IFMT == unix.S_IFREG)
 }
 
-// foreign reports whether another user may have planted what is there: the directory
-// is writable to all, or to a group with the sticky bit, and the file belongs neither
+// foreign reports whether another user may have planted this file: the directory is
+// world-writable, or group-writable with the sticky bit, and the file belongs neither
 // to this user nor to the directory's owner.
 func (p *place) foreign() bool {
 	m := p.dirStat.Mode
@@ -71,8 +72,8 @@ func (p *place) foreign() bool {
 	return open && !owners && p.st.Uid != uint32(os.Geteuid())
 }
 
-// overflowUID is how a user namespace shows all users that it does not have: root of
-// the host, and whoever else (user_namespaces(7)).
+// overflowUID is the owner that a user namespace shows for all users that it does not
+// map, root of the host among them (user_namespaces(7)).
 const overflowUID = 65534
 
 func (p *place) refusal() error {
@@ -80,7 +81,7 @@ func (p *place) refusal() error {
 		p.path, p.st.Uid)
 }
 
-// follow looks up where a link leads. A link that leads nowhere is the place itself.
+// follow looks up the target of a link. A dangling link is its own target.
 func (p *place) follow() (*place, error) {
 	if p.foreign() {
 		p.close()
@@ -99,7 +100,7 @@ func (p *place) follow() (*place, error) {
 	return p, nil
 }
 
-// open opens what is there, which must be what was looked up.
+// open opens the file, which must still be the one that was looked up.
 func (p *place) open(flags int) (*os.File, error) {
 	if p.kind() == unix.S_IFDIR {
 		return nil, &os.PathError{Op: "open", Path: p.path, Err: errDirectoryName}
@@ -122,12 +123,13 @@ func (p *place) open(flags int) (*os.File, error) {
 	return f, nil
 }
 
-// temporaryFile makes the file that is moved to the place; it takes the place over.
+// temporaryFile creates the file that is later renamed to the place. It takes
+// ownership of the place.
 func (p *place) temporaryFile(mode fs.FileMode) (*File, error) {
 	flags := unix.O_RDWR | unix.O_CLOEXEC
 	fd, err := unix.Openat(p.dir, ".", flags|unix.O_TMPFILE, uint32(mode.Perm()))
 	name := ""
-	if err != nil { // a file system without such files, or a directory of another user's
+	if err != nil { // a file system without O_TMPFILE, or another user's directory
 		if name, err = randomName(); err == nil {
 			fd, err = unix.Openat(p.dir, name, flags|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, uint32(mode.Perm()))
 		}

@@ -1,6 +1,6 @@
-// Package beside starts one bundle under two runtimes and compares what the
-// kernel says of the container's first process, at the moment when it has become
-// the program and has not run an instruction of it.
+// Package beside starts one bundle with two runtimes and compares what the kernel
+// reports about the container's first process, at the moment when it has become the
+// program and has not executed an instruction of it yet.
 //
 //	bundle ──copy──▶ create ──▶ ptrace ──▶ start ──▶ execve: stopped; read /proc ──▶ kill, delete
 //
@@ -29,23 +29,23 @@ import (
 // A Runtime is a program with runc's command line.
 type Runtime struct {
 	Name, Path string
-	dir        string // what it works in: bundle, state
-	version    string // of the specification, if not the bundle's own
+	dir        string // its working directory: bundle, state
+	version    string // of the specification, if different from the bundle's
 }
 
-// A Difference is a fact that is not the same under both.
+// A Difference is a fact that differs between the two runtimes.
 type Difference struct {
 	Fact  string `json:"fact"`
 	Left  string `json:"left"`
 	Right string `json:"right"`
-	Why   string `json:"why,omitempty"` // "" if nobody knows
+	Why   string `json:"why,omitempty"` // "" if unknown
 }
 
-// A Result is what a comparison has found.
+// A Result is the outcome of a comparison.
 type Result struct {
 	Left        string       `json:"left"`
 	Right       string       `json:"right"`
-	Facts       int          `json:"facts"` // how many were compared
+	Facts       int          `json:"facts"` // number of facts compared
 	Differences []Difference `json:"differences"`
 	// Medians of `create` and of `delete --force`, in milliseconds.
 	Create [2]float64 `json:"create"`
@@ -53,8 +53,8 @@ type Result struct {
 	Rounds int        `json:"rounds"`
 }
 
-// Compare compares two runtimes; the bundle is not changed. If the context ends, so do
-// the runtimes, and their containers are deleted.
+// Compare compares two runtimes; the bundle is not changed. When the context ends, the
+// runtimes are killed and their containers deleted.
 func Compare(ctx context.Context, bundle string, left, right Runtime, rounds int) (*Result, error) {
 	s, _, err := spec.Load(bundle)
 	if err != nil {
@@ -110,7 +110,7 @@ func differences(a, b map[string]string) (n int, out []Difference) {
 	return len(names), out
 }
 
-// time measures both in turn.
+// time measures both runtimes in turn.
 func (res *Result) time(ctx context.Context, both [2]*Runtime, rounds int) error {
 	var create, remove [2][]float64
 	for range rounds {
@@ -141,7 +141,7 @@ func median(list []float64) float64 {
 	return list[len(list)/2]
 }
 
-// copyBundle writes config.json for both to start alike.
+// copyBundle writes a config.json with which both start under the same conditions.
 func (r *Runtime) copyBundle(bundle string, s *specs.Spec) error {
 	bundle, err := filepath.Abs(bundle)
 	if err != nil {
@@ -166,7 +166,7 @@ func (r *Runtime) copyBundle(bundle string, s *specs.Spec) error {
 	process := *s.Process
 	process.Terminal, process.ConsoleSize, own.Process = false, nil, &process
 	if r.version = ""; filepath.Base(r.Path) == "crun" {
-		own.Version = "1.0.2" // older ones refuse what they do not know
+		own.Version = "1.0.2" // older ones refuse versions that they do not know
 	}
 	text, err := json.Marshal(&own)
 	if err != nil {
@@ -178,14 +178,15 @@ func (r *Runtime) copyBundle(bundle string, s *specs.Spec) error {
 	return os.WriteFile(filepath.Join(r.dir, "bundle", "config.json"), text, 0o600)
 }
 
-// id is the container's under every runtime: it is in cgroup paths.
+// id returns the container's ID, the same under every runtime because it is in cgroup
+// paths.
 func id() string { return "compare-" + strconv.Itoa(os.Getpid()) }
 
 func (r *Runtime) run(ctx context.Context, args ...string) error {
 	cmd := exec.CommandContext(ctx, r.Path, append([]string{"--root", filepath.Join(r.dir, "state")}, args...)...)
 	// start would wait until the program reports to the caller's service manager.
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "NOTIFY_SOCKET=") })
-	// A file: a pipe would be held by the container.
+	// A file: the container would keep a pipe open.
 	log, err := os.Create(filepath.Join(r.dir, "log"))
 	if err != nil {
 		return err
@@ -210,7 +211,7 @@ func (r *Runtime) create(ctx context.Context) error {
 
 func (r *Runtime) remove() error { return r.run(context.Background(), "delete", "--force", id()) }
 
-// facts starts the container up to its program.
+// facts starts the container up to the execve of its program and reads the facts.
 func (r *Runtime) facts(ctx context.Context) (facts map[string]string, err error) {
 	if err := r.create(ctx); err != nil {
 		return nil, err

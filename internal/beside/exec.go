@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// atExec traces a process, lets start make it go on, calls look while it stands
-// at the end of its execve (ptrace(2), PTRACE_EVENT_EXEC), and kills it. The
+// atExec traces a process, calls start to let it continue, calls look while it is
+// stopped at the end of its execve (ptrace(2), PTRACE_EVENT_EXEC), and kills it. The
 // process may have threads, of which any may be the one that calls execve. It is also
-// killed if the context ends.
+// killed when the context ends.
 func atExec(ctx context.Context, pid int, start func() error, look func()) error {
-	// ptrace's requests must come from one thread.
+	// All ptrace requests must come from one thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	tasks, err := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/task")
@@ -59,7 +59,7 @@ func atExec(ctx context.Context, pid int, start func() error, look func()) error
 				return err
 			}
 			_, _ = unix.Wait4(pid, &status, unix.WALL, nil)
-			<-started // it may complain that the container is gone
+			<-started // it may complain that the container no longer exists
 			return nil
 		}
 		signal := 0

@@ -14,8 +14,8 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// read collects facts, without what differs from run to run: numbers of
-// processes and mounts, the runtime's own directories.
+// read collects facts, without those that differ from run to run: PIDs, mount IDs, the
+// runtime's own directories.
 func (r *Runtime) read(pid int) map[string]string {
 	proc := "/proc/" + strconv.Itoa(pid)
 	facts := map[string]string{}
@@ -87,7 +87,7 @@ func (r *Runtime) devices(proc string, facts map[string]string) {
 		return
 	}
 	defer root.Close()
-	// A link at /dev leads where it leads in the container, not on the host.
+	// A link at /dev is resolved in the container, not on the host.
 	fd, err := regularfile.PathIn(int(root.Fd()), "dev", unix.O_DIRECTORY, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return
@@ -101,7 +101,7 @@ func (r *Runtime) devices(proc string, facts map[string]string) {
 	}
 }
 
-// settings are the files of the cgroup that hold one.
+// settings reads the files of the cgroup that contain limits.
 func (r *Runtime) settings(text string, facts map[string]string) {
 	for line := range strings.Lines(text) {
 		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
@@ -110,12 +110,12 @@ func (r *Runtime) settings(text string, facts map[string]string) {
 		}
 		for _, dir := range []string{filepath.Join("/sys/fs/cgroup", strings.TrimPrefix(parts[1], "name="), parts[2]), filepath.Join("/sys/fs/cgroup/unified", parts[2])} {
 			if !strings.Contains(dir, id()) {
-				continue // not made for this container
+				continue // not created for this container
 			}
 			for _, name := range strings.Fields(limitFiles) {
 				if text, err := os.ReadFile(filepath.Join(dir, name)); err == nil {
 					lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-					slices.Sort(lines) // a set: the order says nothing
+					slices.Sort(lines) // a set: the order has no meaning
 					facts["limit "+name] = strings.Join(lines, "; ")
 				}
 			}
@@ -123,7 +123,7 @@ func (r *Runtime) settings(text string, facts map[string]string) {
 	}
 }
 
-// limitFiles are those of both versions that hold a limit.
+// limitFiles are the files of both versions that contain a limit.
 const limitFiles = `memory.max memory.low memory.high memory.swap.max cpu.max cpu.weight cpuset.cpus cpuset.mems pids.max io.max io.weight
 	memory.limit_in_bytes memory.soft_limit_in_bytes memory.memsw.limit_in_bytes memory.swappiness cpu.shares cpu.cfs_quota_us cpu.cfs_period_us
 	blkio.weight devices.list`

@@ -2,8 +2,8 @@ package beside
 
 import "path"
 
-// reasons explains facts in which runtimes are known to differ from minirun.
-// The test suite's own list, tests/compare, is longer.
+// reasons explains facts in which runtimes are known to differ from minirun. The test
+// suite's own list, tests/compare, is longer.
 var reasons = []struct{ fact, why string }{
 	{"mount /proc/*", "minirun masks files with the host's /dev/null, for the container's own may have been put in its place by the image (CVE-2025-31133)"},
 	{"mount /sys/fs/cgroup*", "what a cgroup mount shows: read-only means the tmpfs below too, with minirun; with crun the options of each hierarchy differ"},
@@ -18,7 +18,7 @@ var reasons = []struct{ fact, why string }{
 	{"status Cap*", "a capability that this machine does not have is left out by some, and refused by others"},
 }
 
-// why is "" for a fact that nobody has explained.
+// why returns the explanation of a fact, "" if there is none.
 func why(fact string) string {
 	for _, r := range reasons {
 		if ok, _ := path.Match(r.fact, fact); ok {

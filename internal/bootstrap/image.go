@@ -13,9 +13,8 @@ import (
 //	file offset 0    ELF header, two program headers, the loop   → CodeBase, r-x
 //	            A    plan.Encode: header, data, step table       → DataBase, rw-
 //
-// A is the alignment of segments: the page size, 4 KiB on amd64 and up to
-// 64 KiB on arm64. A third program header says that the stack is not
-// executable.
+// A is the alignment of segments: the page size, 4 KiB on amd64 and up to 64 KiB on
+// arm64. A third program header makes the stack non-executable.
 const (
 	ehdrSize = 64
 	phdrSize = 56
@@ -23,8 +22,8 @@ const (
 	codeOff  = ehdrSize + phdrs*phdrSize
 )
 
-// Numbers of elf(5). Package debug/elf has them too, with half a megabyte of
-// readers that every start of minirun would pay for.
+// Constants from elf(5). Package debug/elf has them too, with half a megabyte of
+// parsers that would slow down every start of minirun.
 const (
 	etExec     = 2
 	ptLoad     = 1
@@ -34,17 +33,17 @@ const (
 	pfR        = 4
 )
 
-// loopAddress returns where the loop is in this binary.
+// loopAddress returns the address of the loop in this binary.
 func loopAddress() uintptr
 
-// loopEnd stands behind the last instruction of the loop. It is no instruction.
+// loopEnd follows the last instruction of the loop. It is not an instruction.
 var loopEnd = []byte("minirun.")
 
 // loopCode returns the loop's bytes.
 func loopCode() []byte {
 	const longest = 1024
 	address := loopAddress()
-	// Read back as a pointer: the address is in the text of this binary, which
+	// Read back as a pointer: the address is in the text segment of this binary, which
 	// the garbage collector neither moves nor frees.
 	code := unsafe.Slice(*(**byte)(unsafe.Pointer(&address)), longest)
 	n := bytes.Index(code, loopEnd)
@@ -64,7 +63,7 @@ func headers(code []byte, dataLen int) []byte {
 	out = le.AppendUint16(out, machine)
 	out = le.AppendUint32(out, 1)                     // version
 	out = le.AppendUint64(out, plan.CodeBase+codeOff) // entry
-	out = le.AppendUint64(out, ehdrSize)              // where the program headers are
+	out = le.AppendUint64(out, ehdrSize)              // offset of the program headers
 	out = le.AppendUint64(out, 0)                     // no section headers
 	out = le.AppendUint32(out, 0)                     // flags
 	for _, n := range []uint16{ehdrSize, phdrSize, phdrs, 0, 0, 0} {

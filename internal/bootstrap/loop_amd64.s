@@ -1,7 +1,7 @@
 // The loop that runs a plan on amd64. See the table layout in
 // internal/plan/encode.go and the header in internal/plan/plan.go.
 //
-// It is never called here: its bytes are copied behind an ELF header and are
+// It is never called here: its bytes are copied after an ELF header and are
 // the whole program of a container's first process until execve. So it uses no
 // stack, no Go runtime and only jumps relative to itself. A system call
 // clobbers AX, CX and R11; everything else survives.
@@ -58,7 +58,7 @@ call:
 	SYSCALL
 	MOVQ 56(BX), CX
 	MOVQ AX, (CX)
-	MOVL 104(BX), DX // for who observes: the step, and its result
+	MOVL 104(BX), DX // for the observer: the step, and its result
 	MOVQ DX, 48(R12)
 	MOVQ AX, 56(R12)
 	CMPQ AX, $-4095
@@ -82,7 +82,7 @@ scan:
 	DECL DX
 	JNE  scan
 
-	// Not allowed: report {1, step, errno, 0} and end. Nothing can be done
+	// Not allowed: report {1, step, errno, 0} and exit. Nothing can be done
 	// about an error of these two calls.
 	MOVL 104(BX), DX
 	MOVL $1, 16(R12)

@@ -52,7 +52,7 @@ call:
 	SVC
 	MOVD 56(R20), R22
 	MOVD R0, (R22)
-	MOVWU 104(R20), R22 // for who observes: the step, and its result
+	MOVWU 104(R20), R22 // for the observer: the step, and its result
 	MOVD R22, 48(R19)
 	MOVD R0, 56(R19)
 	CMN  $4095, R0
@@ -76,7 +76,7 @@ scan:
 	SUB  $1, R23
 	CBNZ R23, scan
 
-	// Not allowed: report {1, step, errno, 0} and end. Nothing can be done
+	// Not allowed: report {1, step, errno, 0} and exit. Nothing can be done
 	// about an error of these two calls.
 	MOVWU 104(R20), R2
 	MOVD $1, R1

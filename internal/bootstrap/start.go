@@ -8,15 +8,15 @@
 //	(acts from outside)
 //	Reply ──────────── a byte or more ──▶ read(sync)
 //	                                      …
-//	                ◀── failed: step, errno, then the process has ended
+//	                ◀── failed: step, errno, then the process exits
 //	                ◀── end of file ───── execve closed the socket: it runs
 //
-// The process that comes out of ForkExec is single-threaded and holds nothing
-// of minirun but the plan: its memory is two small segments of a sealed memfd,
-// so neither its /proc/PID/exe nor its address space leads to the host's
-// binary (CVE-2019-5736). Being single-threaded it may do what a Go program
-// cannot: join a user namespace, or unshare one and go on after its identity
-// maps were written, without an execve that would drop its capabilities.
+// The process that ForkExec creates is single-threaded and contains nothing of minirun
+// except the plan: its memory is two small segments of a sealed memfd, so neither its
+// /proc/PID/exe nor its address space leads to the host's binary (CVE-2019-5736).
+// Because it is single-threaded it can do what a Go program cannot: join a user
+// namespace, or unshare one and continue after its ID maps were written, without an
+// execve that would drop its capabilities.
 package bootstrap
 
 import (
@@ -36,45 +36,44 @@ import (
 	"github.com/minirun/minirun/internal/signals"
 )
 
-// Attr is what Start needs besides the plan.
+// Attr has what Start needs in addition to the plan.
 type Attr struct {
-	// Cloneflags are the namespaces the process is born into, CLONE_NEW*.
-	// Without CLONE_NEWUSER and CLONE_NEWTIME: those are steps of the plan.
+	// Cloneflags are the namespaces the process is created in, CLONE_NEW*. Without
+	// CLONE_NEWUSER and CLONE_NEWTIME: those are steps of the plan.
 	Cloneflags uintptr
-	// Cgroup is a cgroup v2 directory the process is born into, or nil.
+	// Cgroup is the cgroup v2 directory that the process is created in, or nil.
 	Cgroup *os.File
-	// Files are the descriptors that become 0, 1, 2 … of the process; Closed
-	// leaves a number closed. They are numbers, not files: most belong to the
-	// caller of this program, and an *os.File made for one would close it when
-	// the garbage collector finds it.
+	// Files are the descriptors that become 0, 1, 2 … of the process; Closed leaves a
+	// number closed. They are numbers, not files: most belong to the caller of this
+	// program, and an *os.File made for one would close it when it is
+	// garbage-collected.
 	Files []int
-	// Extra become the descriptors after the sync socket, which is the next one
-	// after Files, so the plan's SyncFD must be len(Files). They are the plan's
-	// Files. None is close-on-exec, the socket neither: the plan marks what execve
-	// must close, before it.
+	// Extra become the descriptors after the sync socket, which is the next one after
+	// Files, so the plan's SyncFD must be len(Files). They are the plan's Files.
+	// Neither they nor the socket are close-on-exec: the plan marks what execve must
+	// close, before it.
 	Extra []*os.File
-	// Stamps is how many times a stamped plan tells (plan.Stamp).
+	// Stamps is the number of times that a stamped plan reports (plan.Stamp).
 	Stamps int
 }
 
-// Closed is the place of a descriptor in Attr.Files that the process does not
-// get.
+// Closed in Attr.Files stands for a descriptor that the process does not get.
 const Closed = -1
 
 // A Process is a started plan, held by its pidfd.
 type Process struct {
 	Pid   int // in this process's PID namespace
 	PidFD *os.File
-	// Reaped says that Wait has been called: the number may be another
-	// process's by now.
+	// Reaped is true once Wait was called: the number may belong to another process by
+	// now.
 	Reaped bool
 
 	sync   *os.File
-	steps  int // of the plan: what a report may name
-	stamps int // what MessageStamps has
+	steps  int // steps of the plan, to check the step number in a report
+	stamps int // timestamps in MessageStamps
 }
 
-// ErrFailed is what the process reported when a step failed.
+// ErrFailed is the report of a step that failed.
 type ErrFailed struct {
 	Step  int
 	Errno unix.Errno
@@ -87,17 +86,17 @@ func (e *ErrFailed) Error() string {
 // Unwrap lets errors.Is find the errno.
 func (e *ErrFailed) Unwrap() error { return e.Errno }
 
-// A Message is what the process tells at a sync point of the plan.
+// A Message is what the process sends at a sync point of the plan.
 type Message struct {
 	Point  uint32
 	A, B   uint64
-	Stamps []unix.Timespec // of Stamped alone
+	Stamps []unix.Timespec // only for Stamped
 }
 
-// Stamped is the point of a message with times: see plan.Stamp.
+// Stamped is the point of a message that contains timestamps: see plan.Stamp.
 const Stamped = plan.Ran + 1
 
-// Image returns the sealed memfd that Start executes, or a file in its place.
+// Image returns the sealed memfd that Start executes, or a file that replaces it.
 func Image(p *plan.Plan) (*os.File, error) {
 	data, err := p.Encode()
 	if err != nil {
@@ -120,7 +119,7 @@ func Image(p *plan.Plan) (*os.File, error) {
 	return f, nil
 }
 
-// memfdHint says what to change, for a user who may not mount a tmpfs instead.
+// memfdHint returns a hint for a user who may not mount a tmpfs instead.
 func memfdHint(err error) string {
 	if errors.Is(err, unix.EACCES) {
 		return "\nhint: vm.memfd_noexec is 2 here: set it to 1: sysctl vm.memfd_noexec=1"
@@ -128,12 +127,12 @@ func memfdHint(err error) string {
 	return "\nhint: allow memfd_create in the seccomp filter of the container or service that minirun runs in"
 }
 
-// imageName is what /proc/PID/exe shows of a process in its plan.
+// imageName appears in /proc/PID/exe of a process that runs its plan.
 const imageName = "minirun-plan"
 
 func memfd() (int, error) {
 	fd, err := unix.MemfdCreate(imageName, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_EXEC)
-	if errors.Is(err, unix.EINVAL) { // MFD_EXEC is of Linux 6.3, and the default before
+	if errors.Is(err, unix.EINVAL) { // MFD_EXEC is new in Linux 6.3, and was the default before
 		fd, err = unix.MemfdCreate(imageName, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	}
 	return fd, err
@@ -161,8 +160,8 @@ func writeImage(fd int, code, data []byte) error {
 	return nil
 }
 
-// Start runs the plan in a new process. The caller ends with Close, and waits
-// for the process itself.
+// Start runs the plan in a new process. The caller must call Close, and wait for the
+// process itself.
 func Start(p *plan.Plan, a Attr) (*Process, error) {
 	image, err := Image(p)
 	if err != nil {
@@ -173,9 +172,9 @@ func Start(p *plan.Plan, a Attr) (*Process, error) {
 }
 
 func start(image *os.File, steps int, a Attr) (*Process, error) {
-	// A descriptor that this process has inherited from its caller without
-	// close-on-exec would be open in the container, and may lead to the host's
-	// root (CVE-2024-21626). Only Files and Extra go in.
+	// A descriptor that this process inherited from its caller without close-on-exec
+	// would be open in the container, and could lead to the host's root
+	// (CVE-2024-21626). Only Files and Extra are passed on.
 	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("close_range: %w", err)
 	}
@@ -204,7 +203,7 @@ func (proc *Process) fork(image *os.File, a Attr, sync int) error {
 		return err
 	}
 	defer unix.Close(program)
-	// The path leads to the memfd, not into a file system: nobody can put
+	// The path leads to the memfd, not into a file system: no other process can put
 	// another program in its place.
 	path := "/proc/self/fd/" + strconv.Itoa(program)
 	KeepSlack()
@@ -212,7 +211,7 @@ func (proc *Process) fork(image *os.File, a Attr, sync int) error {
 	pid, err := syscall.ForkExec(path, []string{"minirun-init"}, &syscall.ProcAttr{
 		Env: []string{}, Files: files, Sys: sys,
 	})
-	// Until here the numbers in files must stay the caller's files.
+	// Until here the numbers in files must remain the caller's files.
 	runtime.KeepAlive(a)
 	if err != nil {
 		return startError(err, a)
@@ -222,16 +221,16 @@ func (proc *Process) fork(image *os.File, a Attr, sync int) error {
 		// A kernel without CLONE_PIDFD (before 5.2) cannot run minirun's plans.
 		_ = unix.Kill(pid, unix.SIGKILL)
 		_, _ = proc.Wait()
-		return errors.New("start the first process: the kernel gave no pidfd: Linux 5.12 or newer is needed")
+		return errors.New("start the first process: the kernel returned no pidfd: Linux 5.12 or newer is needed")
 	}
 	proc.PidFD = os.NewFile(uintptr(pidfd), "pidfd")
 	return nil
 }
 
-// above returns a duplicate of the image whose number no other descriptor gets
-// in the child before its execve. ForkExec there copies files to 0, 1, 2 …,
-// some of them first to numbers above all others: one on the image's number
-// would be executed in its place.
+// above returns a duplicate of the image whose number no other descriptor gets in the
+// child before its execve. In the child, ForkExec copies files to 0, 1, 2 …, some of
+// them first to numbers above all others: one at the image's number would be executed
+// in its place.
 func above(files []uintptr, image *os.File) (int, error) {
 	top := len(files)
 	for _, fd := range files {
@@ -244,11 +243,11 @@ func above(files []uintptr, image *os.File) (int, error) {
 	return fd, nil
 }
 
-// numbers returns the descriptors of the new process as ForkExec takes them.
+// numbers returns the descriptors of the new process in the form that ForkExec takes.
 func numbers(a Attr, sync int) []uintptr {
 	out := make([]uintptr, 0, len(a.Files)+1+len(a.Extra))
 	for _, fd := range a.Files {
-		out = append(out, uintptr(fd)) // Closed becomes the number that ForkExec leaves out
+		out = append(out, uintptr(fd)) // Closed becomes the number that ForkExec skips
 	}
 	out = append(out, uintptr(sync))
 	for _, f := range a.Extra {
@@ -261,8 +260,8 @@ func numbers(a Attr, sync int) []uintptr {
 	return out
 }
 
-// startError explains why clone or execve of the image failed: ForkExec does
-// not tell which of the two it was.
+// startError explains why clone or execve of the image failed: ForkExec does not
+// report which of the two it was.
 func startError(err error, a Attr) error {
 	with, hint := "no new namespaces", ""
 	if a.Cloneflags != 0 {
@@ -273,7 +272,7 @@ func startError(err error, a Attr) error {
 	}
 	switch {
 	case errors.Is(err, unix.EPERM) && a.Cloneflags != 0:
-		hint = ": new namespaces need CAP_SYS_ADMIN, or a user namespace of their own"
+		hint = ": new namespaces need CAP_SYS_ADMIN, or their own user namespace"
 	case errors.Is(err, unix.ENOSPC):
 		hint = ": see the limits in /proc/sys/user/max_*_namespaces"
 	case errors.Is(err, unix.ENOENT):
@@ -282,24 +281,24 @@ func startError(err error, a Attr) error {
 	return fmt.Errorf("start the first process with %s: %w%s", with, err, hint)
 }
 
-// FDs are the descriptors of which one is readable when Receive has something
-// to return.
+// FDs returns the descriptors of which one is readable when Receive has something to
+// return.
 func (proc *Process) FDs() []int { return []int{int(proc.sync.Fd()), int(proc.PidFD.Fd())} }
 
-// Receive waits for the next message. It returns io.EOF when the process has
-// closed its end: after a successful execve, or because it died; see Became. A
-// failed step is an *ErrFailed.
+// Receive waits for the next message. It returns io.EOF when the process closed its
+// end: after a successful execve, or because it died; see Became. A failed step is an
+// *ErrFailed.
 func (proc *Process) Receive() (Message, error) {
 	if silent, err := proc.silent(); err != nil || silent {
 		return Message{}, errors.Join(err, io.EOF)
 	}
-	// One byte more than a message has: a longer one would be cut to fit, and
-	// pass.
+	// One byte more than a message needs: a longer one would be truncated and
+	// accepted.
 	buf := make([]byte, max(plan.MessageSize, stampsSize(proc.stamps))+1)
 	n, err := proc.sync.Read(buf)
 	if errors.Is(err, unix.ECONNRESET) {
-		// The process ended before it read our last answer. The kernel says so
-		// once, before it hands out what the process had written.
+		// The process exited before it read our last answer. The kernel reports that
+		// once, before it returns what the process had written.
 		n, err = proc.sync.Read(buf)
 	}
 	if err != nil {
@@ -311,9 +310,9 @@ func (proc *Process) Receive() (Message, error) {
 	return parse(buf[:n], proc.steps)
 }
 
-// silent waits until there is something to read, and reports whether there will
-// be nothing: a process that dies just after it has cloned another leaves that
-// one with the other end of the socket, waiting for an answer as we for it.
+// silent waits until there is something to read, and reports whether nothing will
+// come: a process that dies just after it cloned another leaves that one with the
+// other end of the socket, and both sides would wait for each other.
 func (proc *Process) silent() (bool, error) {
 	fds := [2]unix.PollFd{{Fd: int32(proc.sync.Fd()), Events: unix.POLLIN}, {Fd: int32(proc.PidFD.Fd()), Events: unix.POLLIN}}
 	for {
@@ -324,14 +323,14 @@ func (proc *Process) silent() (bool, error) {
 		if err != nil || fds[0].Revents != 0 {
 			return false, err
 		}
-		// It may have written between the two looks.
+		// It may have written between the two checks.
 		n, err := unix.Poll(fds[:1], 0)
 		return n == 0, err
 	}
 }
 
-// parse reads a message. Its sender runs our loop, but in namespaces that it
-// may share with others: what it says is checked like any input.
+// parse reads a message. Its sender runs our loop, but in namespaces that it may share
+// with others: the message is validated like any untrusted input.
 func parse(b []byte, steps int) (Message, error) {
 	le := binary.LittleEndian
 	switch {
@@ -340,13 +339,13 @@ func parse(b []byte, steps int) (Message, error) {
 		if uint64(step) < uint64(steps) && errno > 0 && errno <= plan.MaxErrno {
 			return Message{}, &ErrFailed{int(step), unix.Errno(errno)}
 		}
-	case len(b) == plan.MessageSize && le.Uint32(b) == plan.MessagePoint && le.Uint32(b[4:]) != Stamped: // that one has times
+	case len(b) == plan.MessageSize && le.Uint32(b) == plan.MessagePoint && le.Uint32(b[4:]) != Stamped: // that point has timestamps
 		return Message{Point: le.Uint32(b[4:]), A: le.Uint64(b[8:]), B: le.Uint64(b[16:])}, nil
 	}
 	return Message{}, fmt.Errorf("malformed message from the new process: %d bytes, %x", len(b), b)
 }
 
-// stampsSize is the size of a message with n times, in bytes.
+// stampsSize is the size of a message with n timestamps, in bytes.
 func stampsSize(n int) int { return 8 + 16*n }
 
 func parseStamps(b []byte, n int) (Message, error) {
@@ -365,16 +364,16 @@ func parseStamps(b []byte, n int) (Message, error) {
 // failedSize is the size of the loop's report, in bytes.
 const failedSize = 16
 
-// Reply lets the process go on; data is what its Await step reads, at least
-// one byte. If the process has ended, the error is what Receive says of it.
+// Reply lets the process continue; data is what its Await step reads, at least one
+// byte. If the process exited, the error is the one that Receive returns for it.
 func (proc *Process) Reply(data []byte) error {
 	// The process reads before it asks again, so there is room, unless another process
-	// of its PID namespace asks in its name.
+	// of its PID namespace sends in its name.
 	_, err := unix.SendmsgN(int(proc.sync.Fd()), data, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 	if !errors.Is(err, unix.EPIPE) && !errors.Is(err, unix.ECONNRESET) {
 		return err
 	}
-	for { // a message may stand before the report; nothing is added any more
+	for { // a message may precede the report; nothing is added any more
 		if _, why := proc.Receive(); errors.Is(why, io.EOF) {
 			return err
 		} else if why != nil {
@@ -383,16 +382,16 @@ func (proc *Process) Reply(data []byte) error {
 	}
 }
 
-// Become makes proc the process that the plan has cloned as its sibling
-// (CLONE_PARENT), once the first one has told its number. The first one stays
-// to be waited for: by Wait before, or by its number after.
+// Become switches proc to the process that the plan cloned as its sibling
+// (CLONE_PARENT), once the first one has reported its PID. The first one still has to
+// be waited for: by Wait before the switch, or by its PID after it.
 func (proc *Process) Become(pid int) error {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return fmt.Errorf("pidfd_open %d: %w", pid, err)
 	}
-	// A number that is not a child's was not cloned by the plan: whoever sent it
-	// would have us set up, or kill, another process.
+	// A PID that is not that of a child was not cloned by the plan: the sender would
+	// have us set up, or kill, another process.
 	err = unix.Waitid(unix.P_PIDFD, fd, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
 	if err != nil {
 		unix.Close(fd)
@@ -403,8 +402,8 @@ func (proc *Process) Become(pid int) error {
 	return nil
 }
 
-// Descriptor returns a duplicate of a descriptor of the process: how a
-// console or a seccomp listener made inside comes out.
+// Descriptor returns a duplicate of a descriptor of the process: this is how a console
+// or a seccomp listener created inside gets out.
 func (proc *Process) Descriptor(fd int, name string) (*os.File, error) {
 	got, err := unix.PidfdGetfd(int(proc.PidFD.Fd()), fd, 0)
 	if err != nil {
@@ -422,8 +421,8 @@ func (proc *Process) Kill() error {
 	return err
 }
 
-// Wait waits for the end of the process, a child of this one, and returns its
-// wait status.
+// Wait waits for the exit of the process, a child of this one, and returns its wait
+// status.
 func (proc *Process) Wait() (unix.WaitStatus, error) {
 	var status unix.WaitStatus
 	for {
@@ -435,8 +434,8 @@ func (proc *Process) Wait() (unix.WaitStatus, error) {
 	}
 }
 
-// CloseSync closes the parent's end of the socket. A process that waits for
-// an answer then ends.
+// CloseSync closes the parent's end of the socket. A process that waits for an answer
+// then exits.
 func (proc *Process) CloseSync() { proc.sync.Close() }
 
 // Close closes the parent's descriptors.

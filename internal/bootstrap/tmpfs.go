@@ -8,24 +8,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// This file owns the plan's image where the kernel refuses programs in memory:
-// vm.memfd_noexec is 2, or a seccomp filter around minirun forbids
-// memfd_create(2). The image is then a file on a tmpfs that is mounted nowhere
-// and read-only. No process can open it for writing, not even through /proc/PID/exe,
-// which is what the seals of a memfd are for (CVE-2019-5736).
+// The plan's image is a file on a tmpfs where the kernel refuses to execute memfds:
+// vm.memfd_noexec is 2, or a seccomp filter around minirun forbids memfd_create(2).
+// The tmpfs is mounted nowhere and read-only. No process can open the file for
+// writing, not even through /proc/PID/exe, which the seals of a memfd prevent
+// otherwise (CVE-2019-5736).
 
-// tmpfsImage returns the image in an unlinked file. It takes CAP_SYS_ADMIN.
+// tmpfsImage returns the image in an unlinked file. It needs CAP_SYS_ADMIN.
 func tmpfsImage(code, data []byte) (*os.File, error) {
 	mount, err := privateTmpfs()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = unix.Close(mount) }()
-	// /proc/PID/exe shows the same as for a memfd: InPlan knows it by that.
+	// /proc/PID/exe shows the same as for a memfd: InPlan recognizes it by that.
 	const name = "memfd:" + imageName
 	w, err := unix.Openat(mount, name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_CLOEXEC, 0o500)
 	if err != nil {
-		return nil, fmt.Errorf("make a file on a tmpfs: %w", err)
+		return nil, fmt.Errorf("create a file on a tmpfs: %w", err)
 	}
 	err = writeImage(w, code, data)
 	// A file that is open for writing cannot be executed.

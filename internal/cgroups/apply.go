@@ -1,4 +1,4 @@
-// This file owns writing values into the cgroup's files and reading them back.
+// This file writes values to the cgroup's files and reads them back.
 
 package cgroups
 
@@ -16,12 +16,12 @@ import (
 	"github.com/minirun/minirun/internal/debuglog"
 )
 
-// Apply writes the values that are not Late, each into the file of its
-// controller, and reads it back: a limit the kernel did not take is an error.
-// On an error earlier values stay; the group is then to be deleted.
+// Apply writes the values that are not Late, each to the file of its controller, and
+// reads it back: a limit that the kernel did not accept is an error. On an error the
+// values already written stay; the caller then deletes the group.
 func (g *Group) Apply(values []Value) error { return g.apply(values, false) }
 
-// ApplyLate writes the Late ones, once the container's process is in the group.
+// ApplyLate writes the Late values, once the container's process is in the group.
 func (g *Group) ApplyLate(values []Value) error {
 	if err := g.settle(); err != nil {
 		return err
@@ -48,7 +48,7 @@ func (g *Group) apply(values []Value, late bool) error {
 	return nil
 }
 
-// writer keeps the last file open: a dozen rules for devices go to one file.
+// writer keeps the last file open: a dozen device rules go to one file.
 type writer struct {
 	g    *Group
 	page uint64
@@ -63,8 +63,8 @@ func (w *writer) close() {
 	}
 }
 
-// put writes the first value, and if that has to come after the second one,
-// both; n is how many it wrote.
+// put writes the first value, and the second one too if that has to come before the
+// first; n is the number of values written.
 func (w *writer) put(values []*Value) (n int, err error) {
 	v := values[0]
 	err = w.one(v)
@@ -87,7 +87,7 @@ func explain(v *Value, err error) error {
 	return &Error{Path: v.Source, Err: fmt.Errorf("%w%s", err, applyHint(v, err))}
 }
 
-// one writes a value, or what stands for it if the kernel lacks the file.
+// one writes a value, or its alternative if the kernel lacks the file.
 func (w *writer) one(v *Value) error {
 	d := w.g.dir(v.Controller, v.V2)
 	if d == nil {
@@ -150,12 +150,12 @@ func (w *writer) write(d *dir, v *Value) error {
 		return &fs.PathError{Op: "read back", Path: path, Err: err}
 	}
 	if !v.holds(got, w.page) {
-		return fmt.Errorf("write %q to %s: the kernel took it, but the file now says %q: %w", v.Value, path, strings.TrimSpace(got), ErrNotTaken)
+		return fmt.Errorf("write %q to %s: the kernel accepted it, but the file now contains %q: %w", v.Value, path, strings.TrimSpace(got), ErrNotTaken)
 	}
 	return nil
 }
 
-// ErrNotTaken says that a file, read back, does not say what was written.
+// ErrNotTaken means that a file, read back, does not contain what was written.
 var ErrNotTaken = errors.New("the setting has no effect")
 
 // checkDevices compares devices.list with the rules written before it.
@@ -168,7 +168,7 @@ func (w *writer) checkDevices(d *dir, v *Value) error {
 		}
 	}
 	if err == nil && !v.holds(got, w.page) {
-		err = fmt.Errorf("%s says %q, and should say %q: %w", path, got, v.Value, ErrNotTaken)
+		err = fmt.Errorf("%s contains %q instead of %q: %w", path, got, v.Value, ErrNotTaken)
 	}
 	return err
 }
@@ -184,12 +184,12 @@ func (w *writer) underCeiling(d *dir, v *Value) error {
 	n, ok := parseBytes(used)
 	limit, ok2 := parseBytes(v.Value)
 	if !ok || !ok2 || n > limit {
-		return fmt.Errorf("write %q to %s/%s: %s bytes are in use, and linux.resources.memory.checkBeforeUpdate asks not to kill for the difference", v.Value, d.path, v.File, used)
+		return fmt.Errorf("write %q to %s/%s: %s bytes are in use, and linux.resources.memory.checkBeforeUpdate forbids killing processes for the difference", v.Value, d.path, v.File, used)
 	}
 	return nil
 }
 
-// applyHint says what to try, for the errors whose cause is known.
+// applyHint returns a hint for errors whose cause is known.
 func applyHint(v *Value, err error) string {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && v.Controller == "hugetlb":
@@ -207,9 +207,9 @@ func applyHint(v *Value, err error) string {
 	case errors.Is(err, unix.EOPNOTSUPP) && (v.Controller == "blkio" || v.Controller == "io"):
 		return ": the disk's I/O scheduler has no weights: choose bfq in /sys/block/DISK/queue/scheduler"
 	case errors.Is(err, unix.EINVAL) && strings.HasPrefix(v.File, "cpu.rt_"):
-		return ": the parent cgroup has less realtime time than this to give"
+		return ": the parent cgroup has less realtime time than this left"
 	case errors.Is(err, unix.EINVAL) && v.Controller == "cpu":
-		return ": quota and period are 1000 to 1000000 microseconds, within what the parent cgroup has"
+		return ": quota and period are 1000 to 1000000 microseconds, within the limits of the parent cgroup"
 	case (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EINVAL)) && v.Controller == "cpuset":
 		return ": the parent cgroup does not have all of these"
 	case errors.Is(err, unix.EPERM) && v.Controller == "devices":
@@ -218,9 +218,9 @@ func applyHint(v *Value, err error) string {
 	return ""
 }
 
-// enableAll turns on, for the group, every controller the tree has, so that
-// limits and statistics are there. What fails here fails in Apply if a value
-// needs it, with the reason.
+// enableAll enables, for the group, every controller that the tree has, so that limits
+// and statistics are available. An error here is ignored: if a value needs the
+// controller, Apply fails with the reason.
 func (g *Group) enableAll(d *dir) {
 	all, err := v2Controllers(d.mount)
 	if err != nil {
@@ -242,22 +242,22 @@ func (g *Group) enableAll(d *dir) {
 		}
 		err = writeText(at+"/cgroup.subtree_control", "+"+strings.Join(missing, " +"))
 		if errors.Is(err, unix.EBUSY) {
-			// It has processes of its own. One by one, cpu and pids would be
-			// accepted, and turn it into a threaded domain, whose children
-			// no process can enter (cgroups(7), "Thread mode").
+			// It has its own processes. One by one, cpu and pids would be accepted,
+			// and turn it into a threaded domain, whose children no process can enter
+			// (cgroups(7), "Thread mode").
 			return
 		}
-		// Else one may be refused (cpu, while realtime processes run) without
-		// harm to the others.
+		// Otherwise one controller may be refused (cpu, while realtime processes run)
+		// without affecting the others.
 		if err != nil {
 			for _, c := range missing {
-				_ = writeText(at+"/cgroup.subtree_control", "+"+c) // a limit that needs it says so itself
+				_ = writeText(at+"/cgroup.subtree_control", "+"+c) // a limit that needs it reports the error
 			}
 		}
 	}
 }
 
-// enable turns one controller on for the group, in every cgroup above it.
+// enable enables one controller for the group, in every cgroup above it.
 func (g *Group) enable(d *dir, controller string) error {
 	for _, at := range above(d) {
 		on, err := readText(at + "/cgroup.subtree_control")
@@ -274,7 +274,7 @@ func (g *Group) enable(d *dir, controller string) error {
 			if pids, e := procs(at); e == nil {
 				n = strconv.Itoa(len(pids)) + " process(es)"
 			}
-			return fmt.Errorf("enable controller %s below %s: %w: that cgroup has %s of its own, and then cannot have children with limits (cgroups(7), \"no internal processes\"): move them, or give an absolute linux.cgroupsPath elsewhere",
+			return fmt.Errorf("enable controller %s below %s: %w: that cgroup has its own %s, and then cannot have children with limits (cgroups(7), \"no internal processes\"): move them, or give an absolute linux.cgroupsPath elsewhere",
 				controller, at, err, n)
 		case errors.Is(err, fs.ErrNotExist):
 			return fmt.Errorf("enable controller %s below %s: %w: it is not in %s/cgroup.controllers", controller, at, err, at)
@@ -285,7 +285,7 @@ func (g *Group) enable(d *dir, controller string) error {
 	return nil
 }
 
-// above are the cgroups from the mount point down to the group's parent.
+// above returns the cgroups from the mount point down to the group's parent.
 func above(d *dir) []string {
 	if d.mount == "" {
 		return nil

@@ -1,10 +1,10 @@
-// This file owns Compile, which turns linux.resources into the list of values
-// to write. Compile is pure: it never looks at the machine, only at Host, so a
-// kernel's missing file shows when the value is written, and a file that has
+// This file implements Compile, which converts linux.resources to the list of values
+// to write. Compile is pure: it never looks at the machine, only at Host. So a file
+// that the kernel lacks is only noticed when the value is written, and a file that has
 // two names is listed under both (Value.Or).
 //
-// A zero means "not set" where the kernel has no use for it (memory limits,
-// shares, quota, periods, weights), as in runc: engines fill such fields with 0.
+// A zero means "not set" where the kernel has no use for it (memory limits, shares,
+// quota, periods, weights), as in runc: engines fill such fields with 0.
 
 package cgroups
 
@@ -18,10 +18,10 @@ import (
 
 const resources = "linux.resources."
 
-// Compile says what is to be written, in order, to give a container these
-// resources on this kind of host. It fails if a resource has no mounted
-// controller or no equivalent in the host's cgroup version. r may be nil: the
-// rules for devices hold even then.
+// Compile returns the values to write, in order, to give a container these resources
+// on this kind of host. It fails if a resource has no mounted controller or no
+// equivalent in the host's cgroup version. r may be nil: the device rules apply even
+// then.
 func Compile(h *Host, r *specs.LinuxResources) ([]Value, error) {
 	if r == nil {
 		r = &specs.LinuxResources{}
@@ -35,8 +35,8 @@ func Compile(h *Host, r *specs.LinuxResources) ([]Value, error) {
 	return c.out, nil
 }
 
-// CompileLimits is Compile without the rules for devices: nobody but root of the
-// machine can give the kernel any.
+// CompileLimits is Compile without the device rules: only root of the machine can load
+// them into the kernel.
 func CompileLimits(h *Host, r *specs.LinuxResources) ([]Value, error) {
 	c := &compiler{h: h}
 	if r != nil {
@@ -45,7 +45,7 @@ func CompileLimits(h *Host, r *specs.LinuxResources) ([]Value, error) {
 	return c.out, c.err
 }
 
-// limits is all but the rules for devices.
+// limits compiles everything except the device rules.
 func (c *compiler) limits(r *specs.LinuxResources) {
 	if r.Memory != nil {
 		c.memory(r.Memory)
@@ -67,7 +67,7 @@ func (c *compiler) limits(r *specs.LinuxResources) {
 	}
 }
 
-// compiler collects values; after the first error the rest does not count.
+// compiler collects values; after the first error the values are no longer used.
 type compiler struct {
 	h   *Host
 	out []Value
@@ -80,12 +80,12 @@ func (c *compiler) fail(source, format string, args ...any) {
 	}
 }
 
-// Error is a resource that the container cannot have. It renders as
+// Error reports a resource that the container cannot have. It renders as
 //
 //	config.json: linux.resources.cpu.idle: 2 is neither 0 nor 1
 //	update: cpu.idle: 2 is neither 0 nor 1
 type Error struct {
-	Update bool   // it was asked for by an update, not by config.json
+	Update bool   // it was requested by an update, not by config.json
 	Path   string // the JSON path in config.json
 	Err    error
 }
@@ -110,8 +110,8 @@ func (c *compiler) add(v Value) {
 	c.out = append(c.out, v)
 }
 
-// version is the cgroup version a controller is found in: 1, 2, or 0 with an
-// error when the host has it in neither.
+// version returns the cgroup version that has a controller: 1, 2, or 0 with an error
+// if the host has it in neither.
 func (c *compiler) version(controller, source string) int {
 	switch {
 	case c.h.has(controller):
@@ -123,11 +123,11 @@ func (c *compiler) version(controller, source string) int {
 	if c.h.Mode == V2 {
 		where = "not in " + c.h.V2.Mount + "/cgroup.controllers"
 	}
-	c.fail(source, "controller %s is %s, so the host cannot enforce this: mount or enable it, or take the setting out", controller, where)
+	c.fail(source, "controller %s is %s, so the host cannot enforce this: mount or enable it, or remove the setting", controller, where)
 	return 0
 }
 
-// only1 is for what v2 gave up: it fails unless the controller is v1's.
+// only1 is for features that v2 dropped: it fails unless the controller is v1's.
 func (c *compiler) only1(controller, source, instead string) bool {
 	switch c.version(controller, source) {
 	case 1:
@@ -138,7 +138,7 @@ func (c *compiler) only1(controller, source, instead string) bool {
 	return false
 }
 
-// set tells whether a number was given and is not the 0 that means "not set".
+// set reports whether a number was given and is not the 0 that means "not set".
 func set[T int64 | uint64 | uint16 | uint32](p *T) bool { return p != nil && *p != 0 }
 
 func itoa[T int64 | uint64 | uint32 | uint16](n T) string {
@@ -148,7 +148,7 @@ func itoa[T int64 | uint64 | uint32 | uint16](n T) string {
 	return strconv.FormatUint(uint64(n), 10)
 }
 
-// orMax is a number as v2 files want it: -1 is spelt "max".
+// orMax formats a number for v2 files: -1 becomes "max".
 func orMax(n int64) string {
 	if n < 0 {
 		return "max"

@@ -1,6 +1,6 @@
-// This file owns linux.resources.cpu and pids. Kernel documents:
-// scheduler/sched-bwc.rst, sched-rt-group.rst, admin-guide/cgroup-v1/
-// cpusets.rst, admin-guide/cgroup-v2.rst "CPU", "Cpuset" and "PID".
+// This file compiles linux.resources.cpu and pids. Kernel documents:
+// scheduler/sched-bwc.rst, sched-rt-group.rst, admin-guide/cgroup-v1/cpusets.rst,
+// admin-guide/cgroup-v2.rst "CPU", "Cpuset" and "PID".
 
 package cgroups
 
@@ -26,13 +26,13 @@ func (c *compiler) cpu(p *specs.LinuxCPU) {
 	idle := func() {
 		if p.Idle != nil && (*p.Idle == 1 || c.h.has("cpu") || c.h.v2("cpu")) {
 			if v := c.version("cpu", "cpu.idle"); v != 0 {
-				// A kernel before 5.15 has no such file, and is never idle.
+				// A kernel before 5.15 has no such file, and a cgroup is never idle.
 				c.add(Value{Controller: "cpu", V2: v == 2, File: "cpu.idle", Value: itoa(*p.Idle), Source: "cpu.idle", Optional: *p.Idle == 0})
 			}
 		}
 	}
-	// An idle cgroup takes no shares, so leave idle before setting them, and
-	// enter it after.
+	// An idle cgroup ignores shares, so leave idle before setting them, and enter it
+	// after.
 	if p.Idle != nil && *p.Idle == 0 {
 		idle()
 	}
@@ -62,9 +62,9 @@ func (c *compiler) cpu(p *specs.LinuxCPU) {
 	}
 }
 
-// bandwidth writes period, quota and burst. Each may be refused until the next
-// is in place (a period too short for the old quota's share of the parent's, a
-// quota below the old burst), hence SwapNext.
+// bandwidth writes period, quota and burst. Each may be refused until the next is set
+// (a period that is too short for the old quota's share of the parent's, a quota below
+// the old burst), hence SwapNext.
 func (c *compiler) bandwidth(p *specs.LinuxCPU) {
 	quota, period, burst := set(p.Quota), set(p.Period), set(p.Burst)
 	for _, f := range []struct {
@@ -112,26 +112,26 @@ func (c *compiler) realtime(p *specs.LinuxCPU) {
 	}
 }
 
-// weight converts cpu.shares (2…262144, default 1024) to v2's cpu.weight
-// (1…10000, default 100) by a curve through the three pairs (2,1), (1024,100)
-// and (262144,10000):  weight = 10^((l² + 125·l)/612 − 7/34),  l = log2(shares).
-// The straight line that older runtimes use (crun 1.8, runc 1.1) maps the
-// default 1024 to 39, so a container lost against anything outside.
+// weight converts cpu.shares (2…262144, default 1024) to v2's cpu.weight (1…10000,
+// default 100) by a curve through the three pairs (2,1), (1024,100) and
+// (262144,10000):  weight = 10^((l² + 125·l)/612 − 7/34),  l = log2(shares). The
+// straight line that older runtimes use (crun 1.8, runc 1.1) maps the default 1024 to
+// 39, so a container got less CPU time than any process outside.
 func weight(shares uint64) uint64 {
 	l := math.Log2(float64(shares))
 	w := math.Pow(10, (l*l+125*l)/612-7.0/34)
 	return min(max(uint64(math.Ceil(w-1e-9)), 1), 10000)
 }
 
-// pids is Late, or a limit of 1 would refuse the container's first process.
+// pids is Late, because a limit of 1 would refuse the container's first process.
 func (c *compiler) pids(p *specs.LinuxPids) {
 	if p.Limit == nil {
 		return
 	}
 	if v := c.version("pids", "pids.limit"); v != 0 {
-		// 0 is a limit: since version 1.3 of the specification the field says
-		// "not set" by being absent. The container already has one process, so
-		// no limit below 1 can be kept, and systemd refuses TasksMax=0.
+		// 0 is a limit: since version 1.3 of the specification "not set" is expressed
+		// by omitting the field. The container already has one process, so no limit
+		// below 1 can be met, and systemd refuses TasksMax=0.
 		limit := *p.Limit
 		if limit == 0 {
 			limit = 1

@@ -1,6 +1,6 @@
-// This file owns linux.resources.blockIO. Kernel documents: admin-guide/
-// cgroup-v1/blkio-controller.rst, block/bfq-iosched.rst, admin-guide/
-// cgroup-v2.rst "IO Interface Files".
+// This file compiles linux.resources.blockIO. Kernel documents:
+// admin-guide/cgroup-v1/blkio-controller.rst, block/bfq-iosched.rst,
+// admin-guide/cgroup-v2.rst "IO Interface Files".
 
 package cgroups
 
@@ -10,7 +10,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// The weights of config.json are CFQ's, which BFQ and v2 take over or convert.
+// The weights in config.json are those of CFQ, which BFQ and v2 adopt or convert.
 const minWeight, maxWeight = 10, 1000
 
 func (c *compiler) blockIO(b *specs.LinuxBlockIO) {
@@ -35,7 +35,7 @@ func (c *compiler) blockIO(b *specs.LinuxBlockIO) {
 			case 2:
 				rate := itoa(d.Rate)
 				if d.Rate == 0 {
-					rate = "max" // v1's word for "no limit" is 0
+					rate = "max" // v1 uses 0 for "no limit"
 				}
 				c.add(Value{Controller: "io", V2: true, File: "io.max",
 					Value: dev + " " + t.key2 + "=" + rate, Source: source + ".rate", Verify: VerifyLine})
@@ -67,9 +67,9 @@ func (c *compiler) weights(b *specs.LinuxBlockIO) {
 	}
 }
 
-// weight writes a weight for all devices (dev is "") or one ("8:0 "). The file
-// belongs to the I/O scheduler in use: CFQ (gone since Linux 5.0), BFQ, or
-// v2's io.cost, whose weights go from 1 to 10000.
+// weight writes a weight for all devices (dev is "") or one ("8:0 "). The file belongs
+// to the I/O scheduler in use: CFQ (removed in Linux 5.0), BFQ, or v2's io.cost, whose
+// weights range from 1 to 10000.
 func (c *compiler) weight(source, dev string, w uint16) {
 	if w < minWeight || w > maxWeight {
 		c.fail(source, "%d is out of range: %d to %d", w, minWeight, maxWeight)
@@ -107,7 +107,7 @@ func verifyFor(dev string) Verify {
 	return VerifyDefault
 }
 
-// io is version for the controller that v1 calls blkio and v2 io.
+// io is version for the controller that is called blkio in v1 and io in v2.
 func (c *compiler) io(source string) int {
 	if c.h.has("blkio") {
 		return 1

@@ -1,5 +1,5 @@
-// This file owns linux.resources.memory. Kernel documents: admin-guide/
-// cgroup-v1/memory.rst and admin-guide/cgroup-v2.rst, "Memory".
+// This file compiles linux.resources.memory. Kernel documents:
+// admin-guide/cgroup-v1/memory.rst and admin-guide/cgroup-v2.rst, "Memory".
 
 package cgroups
 
@@ -9,8 +9,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// memory compiles the limits of memory. memory.kernel is not written: Linux 5.16
-// and later accept it and forget it, and internal/spec warns of that.
+// memory compiles the memory limits. memory.kernel is not written: Linux 5.16 and
+// later accept it and ignore it; internal/spec warns about that.
 func (c *compiler) memory(m *specs.LinuxMemory) {
 	for _, f := range []struct {
 		name  string
@@ -45,11 +45,11 @@ func (c *compiler) memory1(m *specs.LinuxMemory) {
 	text := func(file, field, value string, verify Verify) {
 		c.add(Value{Controller: "memory", File: file, Value: value, Source: "memory." + field, Verify: verify})
 	}
-	if m.UseHierarchy != nil && *m.UseHierarchy { // false is config.json's default, and gone since Linux 5.11
+	if m.UseHierarchy != nil && *m.UseHierarchy { // false is config.json's default, and the file was removed in Linux 5.11
 		text("memory.use_hierarchy", "useHierarchy", "1", VerifyText)
 	}
-	// The kernel demands limit ≤ memory+swap at every moment: when raising,
-	// memsw goes first, when lowering, the limit does.
+	// The kernel requires limit ≤ memory+swap at all times: to raise both, memsw is
+	// written first; to lower both, the limit.
 	bytes("memory.limit_in_bytes", "limit", m.Limit)
 	if set(m.Limit) && (set(m.Swap) || *m.Limit == -1) {
 		c.out[len(c.out)-1].SwapNext = true
@@ -57,10 +57,10 @@ func (c *compiler) memory1(m *specs.LinuxMemory) {
 	switch {
 	case set(m.Swap):
 		bytes("memory.memsw.limit_in_bytes", "swap", m.Swap)
-		// Without swap accounting nothing counts swap: "no limit" holds.
+		// Without swap accounting swap is not counted: "no limit" already applies.
 		c.out[len(c.out)-1].Optional = *m.Swap == -1
 	case set(m.Limit) && *m.Limit == -1:
-		// A limit cannot be lifted above an old memory+swap limit.
+		// The limit cannot be raised above an old memory+swap limit.
 		c.add(Value{Controller: "memory", File: "memory.memsw.limit_in_bytes", Value: "-1",
 			Source: "memory.limit", Verify: VerifyBytes, Optional: true})
 	}
@@ -76,8 +76,8 @@ func (c *compiler) memory1(m *specs.LinuxMemory) {
 	}
 }
 
-// memory2 also serves a host without a memory controller: version then fails
-// on the first setting that asks for something.
+// memory2 is also used for a host without a memory controller: version then fails on
+// the first setting that needs one.
 func (c *compiler) memory2(m *specs.LinuxMemory) {
 	if set(m.KernelTCP) && *m.KernelTCP > 0 {
 		c.only1("memory", "memory.kernelTCP", "TCP buffers count towards memory.limit there")
@@ -89,15 +89,15 @@ func (c *compiler) memory2(m *specs.LinuxMemory) {
 		c.only1("memory", "memory.disableOOMKiller", "use linux.resources.unified memory.high to slow the container down instead")
 	}
 	if swap, ok := c.swap2(m); ok && c.version("memory", "memory.swap") == 2 {
-		// Where there is no swap to count the file is missing; then none can
-		// be used, and both 0 and "no limit" hold.
+		// If the kernel does not count swap, the file is missing; then no swap can be
+		// used, and both 0 and "no limit" already apply.
 		c.add(Value{Controller: "memory", V2: true, File: "memory.swap.max", Value: swap, Source: "memory.swap",
 			Verify: VerifyBytes, Optional: swap == "max" || swap == "0"})
 	}
 	if set(m.Limit) && c.version("memory", "memory.limit") == 2 {
 		v := Value{Controller: "memory", V2: true, File: "memory.max", Value: orMax(*m.Limit), Source: "memory.limit", Verify: VerifyBytes}
 		if m.CheckBeforeUpdate != nil && *m.CheckBeforeUpdate && *m.Limit > 0 {
-			v.Ceiling = "memory.current" // v2 would kill rather than refuse
+			v.Ceiling = "memory.current" // v2 would kill processes rather than refuse
 		}
 		c.add(v)
 	}
@@ -106,24 +106,24 @@ func (c *compiler) memory2(m *specs.LinuxMemory) {
 	}
 }
 
-// swap2 converts memory+swap, which config.json has, to swap alone.
+// swap2 converts memory+swap, as in config.json, to swap alone.
 func (c *compiler) swap2(m *specs.LinuxMemory) (value string, ok bool) {
 	switch {
 	case !set(m.Swap) && set(m.Limit) && *m.Limit == -1:
-		return "max", true // as v1: no limit for memory is none for both
+		return "max", true // as in v1: no limit for memory means none for both
 	case !set(m.Swap):
 		return "", false
 	case *m.Swap == -1:
 		return "max", true
 	case !set(m.Limit) || *m.Limit == -1:
-		c.fail("memory.swap", "%d counts memory and swap together, so cgroup v2 needs linux.resources.memory.limit to tell them apart", *m.Swap)
+		c.fail("memory.swap", "%d counts memory and swap together, so cgroup v2 needs linux.resources.memory.limit to separate them", *m.Swap)
 		return "", false
 	}
 	return itoa(*m.Swap - *m.Limit), true
 }
 
-// setSwappiness reports whether a swappiness is given. Engines write their -1
-// for "not set" into a field without a sign.
+// setSwappiness reports whether a swappiness is given. Engines write their -1 for "not
+// set" into an unsigned field.
 func setSwappiness(m *specs.LinuxMemory) bool {
 	return m.Swappiness != nil && *m.Swappiness != math.MaxUint64
 }

@@ -1,5 +1,5 @@
-// This file owns linux.resources.hugepageLimits, network, rdma and unified.
-// Kernel documents: admin-guide/cgroup-v1/{hugetlb,net_cls,net_prio,rdma}.rst,
+// This file compiles linux.resources.hugepageLimits, network, rdma and unified. Kernel
+// documents: admin-guide/cgroup-v1/{hugetlb,net_cls,net_prio,rdma}.rst,
 // admin-guide/cgroup-v2.rst.
 
 package cgroups
@@ -14,9 +14,9 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// hugepages limits both use and, where the kernel can (5.7 and later),
-// reservations: the specification asks for the latter, but a reservation limit
-// alone does not bind memory mapped with MAP_NORESERVE.
+// hugepages limits both usage and, where the kernel can (5.7 and later), reservations:
+// the specification asks for the latter, but a reservation limit alone does not apply
+// to memory mapped with MAP_NORESERVE.
 func (c *compiler) hugepages(limits []specs.LinuxHugepageLimit) {
 	for i, l := range limits {
 		source := fmt.Sprintf("hugepageLimits[%d].pageSize", i)
@@ -41,7 +41,7 @@ func (c *compiler) hugepages(limits []specs.LinuxHugepageLimit) {
 	}
 }
 
-// pageSize reads "2MB". Strict, because it becomes part of a file's name.
+// pageSize parses "2MB". It is strict, because the size becomes part of a file name.
 func pageSize(s string) (bytes uint64, ok bool) {
 	digits := strings.TrimRight(s, "KMGB")
 	n, err := strconv.ParseUint(digits, 10, 32)
@@ -68,7 +68,7 @@ func (c *compiler) network(n *specs.LinuxNetwork) {
 		}
 		return c.version(controller, source) == 1
 	}
-	// A class of 0 is none, which a host without net_cls has already.
+	// A class of 0 means none, which a host without net_cls has already.
 	if n.ClassID != nil && (*n.ClassID != 0 || c.h.has("net_cls")) && network("net_cls", "network.classID") {
 		c.add(Value{Controller: "net_cls", File: "net_cls.classid", Value: itoa(*n.ClassID), Source: "network.classID"})
 	}
@@ -105,8 +105,8 @@ func (c *compiler) rdma(devices map[string]specs.LinuxRdma) {
 	}
 }
 
-// unified writes what config.json says to the files of the v2 tree, last, so
-// that it wins over what was converted. The kernel takes one line a write.
+// unified writes the entries of config.json to the files of the v2 tree, last, so that
+// they override converted values. The kernel accepts one line per write.
 func (c *compiler) unified(files map[string]string) {
 	for _, file := range slices.Sorted(maps.Keys(files)) {
 		source := "unified." + file
@@ -136,8 +136,8 @@ func (c *compiler) unified(files map[string]string) {
 	}
 }
 
-// unifiedVerify: files whose format is known are compared; of the others only
-// the write's own success is.
+// unifiedVerify returns how to verify a file: those with a known format are compared;
+// for others only the write itself has to succeed.
 func unifiedVerify(file string) Verify {
 	switch file {
 	case "memory.max", "memory.high", "memory.low", "memory.min", "memory.swap.max", "memory.swap.high", "memory.zswap.max":

@@ -1,5 +1,5 @@
-// This file owns what is done to the processes of a group: list, signal,
-// freeze and thaw them.
+// This file handles the processes of a group: listing, signaling, freezing and thawing
+// them.
 
 package cgroups
 
@@ -18,14 +18,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// State is what a group's processes are able to do.
+// State is the freezer state of a group's processes.
 type State int
 
 const (
-	Thawed   State = iota + 1 // they run
-	Freezing                  // some run still
-	Frozen                    // none runs
-	Deleted                   // there is no such cgroup
+	Thawed   State = iota + 1 // they can run
+	Freezing                  // some are still running
+	Frozen                    // none is running
+	Deleted                   // the cgroup does not exist
 )
 
 func (s State) String() string {
@@ -45,8 +45,8 @@ func (s State) String() string {
 // Procs lists the processes in the group itself, without child cgroups.
 func (g *Group) Procs() ([]int, error) { return g.list(procs) }
 
-// AllProcs lists the processes in the group and in cgroups made inside it, in
-// any hierarchy: one that got out of its cgroup in one is still in the others.
+// AllProcs lists the processes in the group and in cgroups below it, in any hierarchy:
+// one that left its cgroup in one hierarchy is still in the others.
 func (g *Group) AllProcs() ([]int, error) { return g.list(treeProcs) }
 
 func (g *Group) list(in func(string) ([]int, error)) ([]int, error) {
@@ -62,12 +62,13 @@ func (g *Group) list(in func(string) ([]int, error)) ([]int, error) {
 	return slices.Compact(all), nil
 }
 
-// gone tells of a cgroup that has been removed, before or while it was read.
+// gone reports whether an error means that a cgroup was removed, before or while it
+// was read.
 func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV)
 }
 
-// procs reads a cgroup.procs, as process IDs of this PID namespace.
+// procs reads a cgroup.procs, as PIDs of this PID namespace.
 func procs(dir string) ([]int, error) {
 	s, err := readText(dir + "/cgroup.procs")
 	if err != nil {
@@ -82,25 +83,25 @@ func parseProcs(text, dir string) (pids []int, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("read %s/cgroup.procs: %w", dir, err)
 		}
-		if pid > 0 { // 0 is a process of a PID namespace we cannot see
+		if pid > 0 { // 0 is a process of a PID namespace that is not visible here
 			pids = append(pids, pid)
 		}
 	}
 	return pids, nil
 }
 
-// Kill signals every process of the group and of cgroups inside it. For
-// SIGKILL the kernel's own cgroup.kill is used where there is one, and else
-// the group is frozen meanwhile, so that no process can fork away. At the end it is
-// thawed, and so are cgroups inside that the container froze: a frozen process does
-// not die. Kill does not wait for the processes to be gone. This process itself is spared.
+// Kill signals every process of the group and of cgroups below it. For SIGKILL the
+// kernel's own cgroup.kill is used if it exists; otherwise the group is frozen
+// meanwhile, so that no process can fork away. Finally it is thawed, and so are
+// cgroups below it that the container froze: a frozen process does not die. Kill does
+// not wait until the processes are gone. This process itself is not signaled.
 func (g *Group) Kill(sig syscall.Signal) (err error) {
 	if err := g.settle(); err != nil {
 		return err
 	}
 	if d := g.dir("", true); d != nil && sig == unix.SIGKILL {
-		// Linux 5.14 and later; without it, and for the v1 hierarchies, whose
-		// members may differ, processes are signalled one by one.
+		// Linux 5.14 and later; without it, and for the v1 hierarchies, whose members
+		// may differ, processes are signaled one by one.
 		if writeText(d.path+"/cgroup.kill", "1") == nil && g.only {
 			return nil
 		}
@@ -109,13 +110,14 @@ func (g *Group) Kill(sig syscall.Signal) (err error) {
 	if err != nil {
 		return err
 	}
-	// Where a thread of this process is inside (a group of another Inside),
-	// freezing could stop the Go runtime, and with it the thawing.
+	// If a thread of this process is inside (a group of another Inside), freezing
+	// could stop the Go runtime, and with it the thawing.
 	if self := slices.Contains(pids, os.Getpid()); sig == unix.SIGKILL && len(pids) > 0 && !self {
 		if d := g.dir("freezer", false); d != nil {
-			// Not waited for: whoever is missed is found by the next call.
+			// Not waited for: a process that is missed is found by the next call.
 			if writeText(d.path+"/freezer.state", "FROZEN") == nil {
-				// What is frozen does not die: a failure to thaw is one to kill.
+				// A frozen process does not die: a failure to thaw is a failure to
+				// kill.
 				defer func() { err = errors.Join(err, g.ThawInside()) }()
 				if pids, err = g.AllProcs(); err != nil {
 					return err
@@ -134,7 +136,7 @@ func (g *Group) Kill(sig syscall.Signal) (err error) {
 	return nil
 }
 
-// Freeze stops all processes of the group, as of then or started since, and
+// Freeze stops all processes of the group, including those started meanwhile, and
 // returns when they have stopped. If ctx ends first they are thawed again.
 func (g *Group) Freeze(ctx context.Context) error {
 	if err := g.freezeTo(ctx, Frozen); err != nil {
@@ -145,7 +147,7 @@ func (g *Group) Freeze(ctx context.Context) error {
 	return nil
 }
 
-// Thaw lets the processes of the group run again.
+// Thaw lets the processes of the group continue.
 func (g *Group) Thaw(ctx context.Context) error {
 	if err := g.freezeTo(ctx, Thawed); err != nil {
 		return fmt.Errorf("thaw the cgroup: %w", err)
@@ -153,8 +155,9 @@ func (g *Group) Thaw(ctx context.Context) error {
 	return nil
 }
 
-// errNoFreezer says that neither a v1 freezer nor a v2 tree is in the group.
-var errNoFreezer = errors.New("the container has no cgroup that can freeze: controller freezer is not mounted")
+// errNoFreezer means that the group is neither in a v1 freezer hierarchy nor in a v2
+// tree.
+var errNoFreezer = errors.New("the container has no cgroup that can be frozen: controller freezer is not mounted")
 
 func (g *Group) freezeTo(ctx context.Context, want State) error {
 	if err := g.settle(); err != nil {
@@ -178,8 +181,8 @@ func (g *Group) freezeTo(ctx context.Context, want State) error {
 	}
 	wait := 20 * time.Microsecond
 	for try := 0; ; try++ {
-		// The v1 freezer can get stuck on a process that forked while it
-		// was at work; writing again makes it look again.
+		// The v1 freezer can get stuck on a process that forked at the same time;
+		// writing again makes it check again.
 		if try%16 == 0 {
 			if err := writeText(file, value); err != nil {
 				return err
@@ -192,15 +195,15 @@ func (g *Group) freezeTo(ctx context.Context, want State) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait until %s says so: %w", file, context.Cause(ctx))
+			return fmt.Errorf("wait for %s: %w", file, context.Cause(ctx))
 		case <-time.After(wait):
 		}
 		wait = min(2*wait, 2*time.Millisecond)
 	}
 }
 
-// Paused tells whether somebody has asked to freeze the group: whether every
-// process has stopped already, [Group.State] tells. It reads one file.
+// Paused reports whether freezing the group was requested; [Group.State] reports
+// whether every process has stopped already. It reads one file.
 func (g *Group) Paused() (bool, error) {
 	d, file, running := g.dir("freezer", false), "/freezer.state", "THAWED"
 	if d == nil {
@@ -216,8 +219,7 @@ func (g *Group) Paused() (bool, error) {
 	return err == nil && s != running, err
 }
 
-// State reads what the freezer says. A group with nothing to freeze with is
-// Thawed.
+// State returns the state of the freezer. A group without a freezer is Thawed.
 func (g *Group) State() (State, error) {
 	if d := g.dir("freezer", false); d != nil {
 		s, err := readText(d.path + "/freezer.state")

@@ -1,4 +1,4 @@
-// This file owns taking a group away.
+// This file deletes groups.
 
 package cgroups
 
@@ -14,10 +14,10 @@ import (
 	"github.com/minirun/minirun/internal/debuglog"
 )
 
-// Delete removes the group's directories with the cgroups made inside them,
-// and kills whatever process is left there. Parents stay: other containers may
-// be in them. A directory that is gone already is no error, so Delete can be
-// repeated. It gives up at the deadline, saying who is still there.
+// Delete removes the group's directories and the cgroups below them, and kills any
+// process that is left there. Parents stay: other containers may be in them. A
+// directory that no longer exists is not an error, so Delete can be repeated. It gives
+// up at the deadline, with an error that lists the remaining processes.
 func (g *Group) Delete(deadline time.Duration) error {
 	if err := g.settle(); err != nil {
 		return fmt.Errorf("delete the cgroup: %w", err)
@@ -39,14 +39,14 @@ func (g *Group) Delete(deadline time.Duration) error {
 			return fmt.Errorf("delete the cgroup: %w", err)
 		}
 		if time.Now().After(until) {
-			pids, _ := g.AllProcs() // only to say more; the error stands without
+			pids, _ := g.AllProcs() // only for the message; the error is returned anyway
 			return fmt.Errorf("delete the cgroup: %w: after %v still in it: processes %v", left, deadline, pids)
 		}
 		time.Sleep(wait) // a killed process stays until the kernel is done with it
 	}
 }
 
-// remove removes one cgroup and those inside it.
+// remove removes a cgroup and those below it.
 func remove(path string) error {
 	err := unix.Rmdir(path)
 	switch err {
@@ -76,16 +76,16 @@ func remove(path string) error {
 	return nil
 }
 
-// refuseRoot keeps a wrong path in state.json from removing the cgroups of the
-// whole host: the root of a hierarchy is the one whose parent is no cgroup.
+// refuseRoot keeps a wrong path in state.json from removing the cgroups of the whole
+// host: the root of a hierarchy is the directory whose parent is not a cgroup.
 func refuseRoot(path string) error {
 	if _, err := os.Lstat(filepath.Dir(path) + "/cgroup.procs"); err != nil {
-		return fmt.Errorf("delete cgroup %s: it is the root of a hierarchy, or none at all, and not a container's: %w", path, unix.EPERM)
+		return fmt.Errorf("delete cgroup %s: it is the root of a hierarchy, or not a cgroup at all: %w", path, unix.EPERM)
 	}
 	return nil
 }
 
-// removeInside removes the cgroups inside one, deepest first.
+// removeInside removes the cgroups below one, deepest first.
 func (p *place) removeInside() error {
 	names, err := p.inside()
 	if err != nil {

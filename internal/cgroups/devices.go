@@ -1,10 +1,9 @@
-// This file owns the rules for devices: reading them, and turning them into
-// writes to the v1 devices controller. devices_bpf.go turns the same rules
-// into a program for v2.
+// This file handles device rules: parsing them, and converting them to writes to the
+// v1 devices controller. devices_bpf.go converts the same rules to a program for v2.
 //
-// The meaning is that of the specification's "MUST apply entries in the listed
-// order": for each of read, write and mknod on a device, the last rule that
-// covers it decides; where none does, the answer is no.
+// The meaning is that of the specification's "MUST apply entries in the listed order":
+// for each of read, write and mknod on a device, the last matching rule decides;
+// without one, access is denied.
 
 package cgroups
 
@@ -19,7 +18,7 @@ import (
 // Linux has 12 bits of major and 20 bits of minor number.
 const maxMajor, maxMinor = 1<<12 - 1, 1<<20 - 1
 
-// A rule may name a number that no device has: the kernel compares 32 bits.
+// A rule may contain a number that no device has: the kernel compares 32 bits.
 const maxRuleNumber = math.MaxUint32
 
 // access bits, as BPF_DEVCG_ACC_* in linux/bpf.h.
@@ -45,7 +44,7 @@ func (a access) String() string {
 	return s
 }
 
-const anyNum = -1 // a rule's major or minor: all of them
+const anyNum = -1 // matches every major or minor number
 
 // devices is a set of device nodes: all of one kind, or with one number or both.
 type devices struct {
@@ -84,18 +83,18 @@ type rule struct {
 	source string
 }
 
-// policy is the ground (the answer where no rule covers the access) and the
-// rules in order. A rule for every access to every device voids all before it
-// and becomes the ground.
+// policy is the default (the answer if no rule matches the access) and the rules in
+// order. A rule for every access to every device cancels all before it and becomes the
+// default.
 type policy struct {
 	allow bool
 	rules []rule
 }
 
-// defaultDevices are allowed to every container, after the rules of
-// config.json: the nodes of config-linux.md "Default Devices", terminals of
-// its own devpts (136:*), TUN/TAP, and mknod of anything, which gives no
-// access. The list is what runc sets (seen in devices.list).
+// defaultDevices are allowed for every container, after the rules of config.json: the
+// nodes of config-linux.md "Default Devices", terminals of its own devpts (136:*),
+// TUN/TAP, and mknod of anything, which gives no access. The list is the one that runc
+// sets (as seen in devices.list).
 var defaultDevices = [...]rule{
 	{devices: devices{false, anyNum, anyNum}, access: accessMknod},
 	{devices: devices{true, anyNum, anyNum}, access: accessMknod},
@@ -139,7 +138,7 @@ func (c *compiler) devices(list []specs.LinuxDeviceCgroup) {
 	}
 }
 
-// rules reads one entry. "a", and no type, is both kinds of device.
+// rules parses one entry. "a", or no type, means both kinds of device.
 func (c *compiler) rules(source string, d specs.LinuxDeviceCgroup) []rule {
 	r := rule{devices: devices{false, anyNum, anyNum}, allow: d.Allow, source: resources + source}
 	for i, n := range [2]*int64{d.Major, d.Minor} {
@@ -179,11 +178,11 @@ func (c *compiler) rules(source string, d specs.LinuxDeviceCgroup) []rule {
 		b.block = true
 		return []rule{r, b}
 	}
-	c.fail(source+".type", "%q is none of a, b and c", d.Type)
+	c.fail(source+".type", "%q is not a, b or c", d.Type)
 	return nil
 }
 
-// add appends rules. Those for all accesses to all devices become the ground.
+// add appends rules. Those for all accesses to all devices become the default.
 func (p *policy) add(rules ...rule) {
 	if len(rules) == 2 && rules[0].major == anyNum && rules[0].minor == anyNum && rules[0].access == accessAll {
 		p.allow, p.rules = rules[0].allow, nil
@@ -191,13 +190,13 @@ func (p *policy) add(rules ...rule) {
 	}
 	for _, r := range rules {
 		if len(p.rules) == 0 && r.allow == p.allow {
-			continue // says what the ground says
+			continue // same as the default
 		}
 		p.rules = append(p.rules, r)
 	}
 }
 
-// String is the policy in the words of devices.allow and devices.deny.
+// String formats the policy in the syntax of devices.allow and devices.deny.
 func (p policy) String() string {
 	var b strings.Builder
 	word := func(allow bool) string {
@@ -213,17 +212,17 @@ func (p policy) String() string {
 	return b.String()
 }
 
-// exception is what the v1 controller keeps: a set of devices whose accesses
-// differ from the ground.
+// exception is an entry of the v1 controller: a set of devices whose accesses differ
+// from the default.
 type exception struct {
 	devices
 	access access
 	source string
 }
 
-// reduce works out the exceptions that mean the same as the rules. v1 keeps no
-// order, so a rule that takes part of an earlier, wider exception back cannot
-// be said; fails is that rule.
+// reduce computes the exceptions that are equivalent to the rules. v1 has no order, so
+// a rule that reverts part of an earlier, wider exception cannot be expressed; fails
+// is that rule.
 func (p policy) reduce() (out []exception, fails *rule) {
 	for i := range p.rules {
 		r := &p.rules[i]
@@ -248,8 +247,8 @@ func (p policy) reduce() (out []exception, fails *rule) {
 	return out, nil
 }
 
-// merge adds an exception; one for the same devices is kept once, as the
-// kernel does.
+// merge adds an exception; several for the same devices are merged into one, as in the
+// kernel.
 func merge(list []exception, e exception) []exception {
 	for i := range list {
 		if list[i].devices == e.devices {
@@ -260,7 +259,7 @@ func merge(list []exception, e exception) []exception {
 	return append(list, e)
 }
 
-// flipped is the same policy on the other ground: "all but" becomes a list.
+// flipped returns the same policy with the opposite default: "all but" becomes a list.
 func (p policy) flipped() policy {
 	f := policy{allow: !p.allow}
 	for _, block := range [2]bool{false, true} {
@@ -270,8 +269,8 @@ func (p policy) flipped() policy {
 	return f
 }
 
-// forV1 is the policy as a ground and exceptions, on whichever ground they can
-// be said.
+// forV1 returns the policy as a default and exceptions, with whichever default can
+// express it.
 func (p policy) forV1() (policy, []exception, error) {
 	exceptions, fails := p.reduce()
 	if fails != nil {
@@ -281,15 +280,15 @@ func (p policy) forV1() (policy, []exception, error) {
 		}
 	}
 	if fails != nil {
-		return p, nil, &Error{Path: fails.source, Err: fmt.Errorf("%s %s takes back part of an earlier, wider rule, which the v1 devices controller cannot express: name the devices of the wider rule one by one",
+		return p, nil, &Error{Path: fails.source, Err: fmt.Errorf("%s %s reverts part of an earlier, wider rule, which the v1 devices controller cannot express: name the devices of the wider rule one by one",
 			fails.devices, fails.access)}
 	}
 	return p, exceptions, nil
 }
 
-// devices1 writes the policy to devices.deny and devices.allow. A new cgroup
-// has its parent's rules, so the ground is always laid first; only where all
-// is allowed, which the parent usually has, is it looked at before writing.
+// devices1 writes the policy to devices.deny and devices.allow. A new cgroup has its
+// parent's rules, so the default is always written first; only if it is "allow all",
+// which the parent usually has, is it read before writing.
 func (c *compiler) devices1(p policy) {
 	p, exceptions, err := p.forV1()
 	if err != nil {
@@ -309,7 +308,7 @@ func (c *compiler) devices1(p policy) {
 		}
 		c.out = append(c.out, ground)
 		for _, e := range exceptions {
-			// devices.list does not show these, so there is nothing to read.
+			// devices.list does not show these, so there is nothing to verify.
 			c.out = append(c.out, write("devices.deny", e.devices.String()+" "+e.access.String(), e.source))
 		}
 		return

@@ -1,10 +1,10 @@
-// This file owns the device program of cgroup v2: compiling the rules (pure),
+// This file implements the device program of cgroup v2: compiling the rules (pure),
 // loading and attaching the program with bpf(2).
 //
-// Plain bpf(2) rather than cilium/ebpf: that library adds 0.9 ms to every start
-// (with cgroup2), and some kernels (reported for 6.17 to 7.2) write results
-// beyond the end of a bpf_attr that is shorter than their own, corrupting the
-// memory of the caller; bpfAttr is therefore far larger than any kernel's.
+// It uses plain bpf(2) rather than cilium/ebpf: that library adds 0.9 ms to every
+// start (with cgroup2), and some kernels (reported for 6.17 to 7.2) write results
+// beyond the end of a bpf_attr that is shorter than their own, corrupting the memory
+// of the caller; bpfAttr is therefore far larger than any kernel's.
 
 package cgroups
 
@@ -17,19 +17,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DeviceProgram is the File of a Value that carries a device program.
+// DeviceProgram is the File of a Value that contains a device program.
 const DeviceProgram = "BPF_CGROUP_DEVICE"
 
 // Insn is one eBPF instruction: struct bpf_insn of linux/bpf.h, see
 // Documentation/bpf/standardization/instruction-set.rst.
 type Insn struct {
 	Op  uint8
-	Reg uint8 // destination in the low four bits, source in the high
+	Reg uint8 // destination in the low four bits, source in the high ones
 	Off int16
 	Imm int32
 }
 
-// The instructions the program needs.
+// The instructions that the program uses.
 const (
 	opLoad32   = unix.BPF_LDX | unix.BPF_MEM | unix.BPF_W
 	opMove     = unix.BPF_ALU64 | unix.BPF_MOV | unix.BPF_X
@@ -53,9 +53,9 @@ const (
 	regScratch
 )
 
-// program compiles the policy. Rules are tried from the last to the first:
-// "allow" strikes the accesses it covers off the ones asked for and answers
-// yes when none is left, "deny" answers no if it covers one that is left.
+// program compiles the policy. Rules are tried from the last to the first: "allow"
+// removes the accesses that it matches from the requested ones and returns yes when
+// none is left, "deny" returns no if it matches one that is left.
 func (p policy) program() []Insn {
 	prog := []Insn{
 		{Op: opLoad32, Reg: regKind | regContext<<4, Off: 0},
@@ -79,7 +79,7 @@ func answer(yes bool) []Insn {
 	return []Insn{{Op: opMoveImm, Reg: regResult, Imm: imm}, {Op: opExit}}
 }
 
-// match is the code of one rule; its end is the next rule.
+// match returns the code of one rule; it ends at the next rule.
 func (r *rule) match() []Insn {
 	kind := int32(2)
 	if r.block {
@@ -101,7 +101,7 @@ func (r *rule) match() []Insn {
 			Insn{Op: opJumpEq, Reg: regScratch, Imm: 0})
 	}
 	code = append(code, answer(r.allow)...)
-	for i := range code { // every jump leaves for the next rule
+	for i := range code { // every jump leads to the next rule
 		if code[i].Op == opJumpNe || code[i].Op == opJumpEq {
 			code[i].Off = int16(len(code) - 1 - i)
 		}
@@ -112,8 +112,8 @@ func (r *rule) match() []Insn {
 // bpfAttr is union bpf_attr of linux/bpf.h, with room to spare, see above.
 type bpfAttr [64]uint64
 
-// bpf calls bpf(2) with the first size bytes of attr. Memory that attr points
-// into has to be pinned by the caller.
+// bpf calls bpf(2) with the first size bytes of attr. The caller must pin memory that
+// attr points to.
 func bpf(cmd uintptr, attr *bpfAttr, size uintptr) (int, error) {
 	n, _, errno := unix.Syscall(unix.SYS_BPF, cmd, uintptr(unsafe.Pointer(attr)), size)
 	if errno != 0 {
@@ -122,18 +122,18 @@ func bpf(cmd uintptr, attr *bpfAttr, size uintptr) (int, error) {
 	return int(n), nil
 }
 
-// address is a pinned object's address as bpf(2) takes it.
+// address returns a pinned object's address in the form that bpf(2) takes.
 func address[T byte | uint32 | Insn](p *T) uint64 { return uint64(uintptr(unsafe.Pointer(p))) }
 
-// pair lays two 32-bit fields beside each other, in either byte order.
+// pair combines two adjacent 32-bit fields, in either byte order.
 func pair(low, high uint32) uint64 {
 	b := [2]uint32{low, high}
 	return *(*uint64)(unsafe.Pointer(&b))
 }
 
-// loadProgram gives a program of type BPF_PROG_TYPE_CGROUP_DEVICE to the kernel.
+// loadProgram loads a program of type BPF_PROG_TYPE_CGROUP_DEVICE into the kernel.
 func loadProgram(prog []Insn) (*os.File, error) {
-	license := []byte("Apache-2.0\x00") // no helper is called, so none need be GPL
+	license := []byte("Apache-2.0\x00") // no GPL-only helper is called
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	pin.Pin(&prog[0])
@@ -143,7 +143,7 @@ func loadProgram(prog []Insn) (*os.File, error) {
 		var a bpfAttr
 		a[0] = pair(unix.BPF_PROG_TYPE_CGROUP_DEVICE, uint32(len(prog)))
 		a[1], a[2] = address(&prog[0]), address(&license[0])
-		if len(log) > 0 { // second try: ask the verifier why
+		if len(log) > 0 { // second try: get the reason from the verifier
 			pin.Pin(&log[0])
 			a[3], a[4] = pair(1, uint32(len(log))), address(&log[0])
 		}
@@ -161,9 +161,9 @@ func loadProgram(prog []Insn) (*os.File, error) {
 	}
 }
 
-// attachProgram makes the program decide for the cgroup, in place of programs
-// attached to this cgroup before (an update): with BPF_F_ALLOW_MULTI all
-// attached programs have to agree, so the old ones would go on denying.
+// attachProgram attaches the program to the cgroup, replacing programs attached to
+// this cgroup before (an update): with BPF_F_ALLOW_MULTI all attached programs have to
+// agree, so the old ones would keep denying.
 func attachProgram(path string, prog []Insn) error {
 	dir, err := os.OpenFile(path, unix.O_DIRECTORY|unix.O_RDONLY, 0)
 	if err != nil {
@@ -187,15 +187,15 @@ func attachProgram(path string, prog []Insn) error {
 	}
 	for _, id := range old {
 		if err := detach(dir, id); err != nil {
-			return fmt.Errorf("detach the former device program %d from %s: %w", id, path, err)
+			return fmt.Errorf("detach the previous device program %d from %s: %w", id, path, err)
 		}
 	}
 	return nil
 }
 
-// attached are the IDs of the device programs of this very cgroup.
+// attached returns the IDs of the device programs attached to this cgroup itself.
 func attached(dir *os.File) ([]uint32, error) {
-	ids := make([]uint32, 64) // the kernel's most per cgroup
+	ids := make([]uint32, 64) // the kernel's maximum per cgroup
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	pin.Pin(&ids[0])
@@ -203,7 +203,7 @@ func attached(dir *os.File) ([]uint32, error) {
 	a[0] = pair(uint32(dir.Fd()), unix.BPF_CGROUP_DEVICE)
 	a[2], a[3] = address(&ids[0]), pair(uint32(len(ids)), 0)
 	if _, err := bpf(unix.BPF_PROG_QUERY, &a, 32); err != nil {
-		return nil, fmt.Errorf("ask for the device programs of %s: %w", dir.Name(), err)
+		return nil, fmt.Errorf("query the device programs of %s: %w", dir.Name(), err)
 	}
 	n := *(*uint32)(unsafe.Pointer(&a[3]))
 	return ids[:n], nil

@@ -1,10 +1,10 @@
-// This file owns what concerns a whole tree of frozen cgroups: finding out that
-// a cgroup is frozen from above, and thawing those inside it.
+// This file handles a whole tree of frozen cgroups: finding out that a cgroup is
+// frozen through one of its ancestors, and thawing those below it.
 //
-// A frozen process of version 1 does not even die. A container that may write
-// to its cgroups can freeze one that it made inside its own, and the state of
-// the outer one does not show that. A process that is born in, or moved into, a
-// frozen cgroup stops before its first step, whatever waits for it.
+// With version 1 a frozen process cannot even die. A container that may write to its
+// cgroups can freeze one that it created below its own, and the state of the outer one
+// does not show that. A process that is created in, or moved into, a frozen cgroup
+// stops before its first step, no matter what is waiting for it.
 
 package cgroups
 
@@ -18,11 +18,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrFrozen is wrapped by the error of a cgroup in which no process can run.
+// ErrFrozen is wrapped by the error for a cgroup in which no process can run.
 var ErrFrozen = errors.New("it is frozen, so no process can run there")
 
-// RefuseFrozen returns an error that wraps ErrFrozen if the group is frozen, or
-// will be once it is made: by itself or by a cgroup above it.
+// RefuseFrozen returns an error that wraps ErrFrozen if the group is frozen, or will
+// be once it is created: by itself or by a cgroup above it.
 func (g *Group) RefuseFrozen() error {
 	for i := range g.dirs {
 		d := &g.dirs[i]
@@ -43,10 +43,10 @@ func (g *Group) RefuseFrozen() error {
 	return nil
 }
 
-// frozenAbove returns the file of this name, of the directory or one above it,
-// that says it is frozen; "" if none does. A missing directory will be made, and be
-// as its parent is; the root of a hierarchy has no such file. This process runs, so
-// neither its cgroup nor any above that is frozen.
+// frozenAbove returns the file of this name, of the directory or one above it, that
+// reports a frozen cgroup; "" if there is none. A missing directory will be created in the
+// state of its parent; the root of a hierarchy has no such file. This process is
+// running, so neither its cgroup nor any above that is frozen.
 func (d *dir) frozenAbove(name string) (file string, err error) {
 	for at := d.path; at != "/" && at != "." && !strings.HasPrefix(d.own+"/", at+"/"); at = filepath.Dir(at) {
 		state, err := readText(at + name)
@@ -63,8 +63,8 @@ func (d *dir) frozenAbove(name string) (file string, err error) {
 	return "", nil
 }
 
-// ThawInside thaws the cgroups inside the group, and the group itself, in the
-// freezer hierarchy of version 1. In version 2 a frozen process can be killed.
+// ThawInside thaws the cgroups below the group, and the group itself, in the freezer
+// hierarchy of version 1. In version 2 a frozen process can be killed.
 func (g *Group) ThawInside() error {
 	d := g.dir("freezer", false)
 	if d == nil {

@@ -1,5 +1,5 @@
-// This file owns a container's cgroup as directories: naming them, making
-// them, and getting processes into them.
+// This file manages a container's cgroup as directories: naming them, creating them,
+// and moving processes into them.
 
 package cgroups
 
@@ -21,25 +21,25 @@ import (
 	"github.com/minirun/minirun/internal/debuglog"
 )
 
-// Group is the cgroup of one container: a directory in every hierarchy.
-// Its methods are not for concurrent use.
+// Group is the cgroup of one container: a directory in every hierarchy. Its methods
+// are not safe for concurrent use.
 type Group struct {
 	dirs []dir // one per hierarchy: v1 in the host's order, then v2
-	only bool  // the v2 tree is all there is
+	only bool  // there is only the v2 tree
 	made []string
-	tid  int // the last thread of Inside, which may be in the group still
+	tid  int // the last thread of Inside, which may still be in the group
 }
 
 type dir struct {
 	keys  []string // controllers; "" for the v2 tree
 	path  string   // absolute
 	mount string   // the hierarchy's mount point; "" if the group was opened from paths
-	own   string   // this process's cgroup in the hierarchy; "" likewise
+	own   string   // this process's cgroup in the hierarchy; "" in the same case
 }
 
 func (d *dir) v2() bool { return d.keys[0] == "" }
 
-// Group names the container's cgroup; path is [Path]'s. No side effects.
+// Group returns the container's cgroup; path is a result of [Path]. No side effects.
 func (h *Host) Group(path string) *Group {
 	g := &Group{only: h.Mode == V2}
 	for i := range h.V1 {
@@ -52,7 +52,7 @@ func (h *Host) Group(path string) *Group {
 	return g
 }
 
-// Own is the group that this process is in.
+// Own returns the group that this process is in.
 func (h *Host) Own() *Group {
 	g := &Group{only: h.Mode == V2}
 	for i := range h.V1 {
@@ -67,7 +67,7 @@ func (h *Host) Own() *Group {
 	return g
 }
 
-// Open names a group by the directories in state.json's cgroup_paths.
+// Open returns the group with the directories in state.json's cgroup_paths.
 func Open(paths map[string]string) *Group {
 	g := &Group{}
 	for _, key := range slices.Sorted(maps.Keys(paths)) {
@@ -87,8 +87,8 @@ func Open(paths map[string]string) *Group {
 	return g
 }
 
-// Open is like the function, and knows the mount points too, which turning on a
-// v2 controller takes.
+// Open is like the function, but also finds the mount points, which are needed to
+// enable a v2 controller.
 func (h *Host) Open(paths map[string]string) *Group {
 	g := Open(paths)
 	for i := range g.dirs {
@@ -102,8 +102,8 @@ func (h *Host) Open(paths map[string]string) *Group {
 	return g
 }
 
-// Paths has a directory for each controller ("cpu", "name=systemd"; "" for the
-// v2 tree), as state.json's cgroup_paths.
+// Paths returns a directory for each controller ("cpu", "name=systemd"; "" for the v2
+// tree), as in state.json's cgroup_paths.
 func (g *Group) Paths() map[string]string {
 	paths := make(map[string]string, len(g.dirs)+1)
 	for _, d := range g.dirs {
@@ -114,7 +114,7 @@ func (g *Group) Paths() map[string]string {
 	return paths
 }
 
-// Dirs are the group's directories.
+// Dirs returns the group's directories.
 func (g *Group) Dirs() []string {
 	var dirs []string
 	for _, d := range g.dirs {
@@ -123,8 +123,8 @@ func (g *Group) Dirs() []string {
 	return dirs
 }
 
-// Names has the group's path in each hierarchy, as /proc/PID/cgroup tells it,
-// by its controllers: "cpu,cpuacct", "name=systemd", "" for the v2 tree.
+// Names returns the group's path in each hierarchy, as in /proc/PID/cgroup, by its
+// controllers: "cpu,cpuacct", "name=systemd", "" for the v2 tree.
 func (g *Group) Names(h *Host) map[string]string {
 	names := make(map[string]string, len(g.dirs))
 	for i := range g.dirs {
@@ -139,7 +139,8 @@ func (g *Group) Names(h *Host) map[string]string {
 	return names
 }
 
-// dir is the directory for a controller of v1, or the v2 one; nil if none.
+// dir returns the directory for a controller of v1, or the v2 one; nil if there is
+// none.
 func (g *Group) dir(controller string, v2 bool) *dir {
 	if v2 {
 		controller = ""
@@ -152,8 +153,8 @@ func (g *Group) dir(controller string, v2 bool) *dir {
 	return nil
 }
 
-// File is the path of the file that a value is written to, "" if that is no
-// file: a device program.
+// File returns the path of the file that a value is written to, "" if it is not
+// written to a file: a device program.
 func (g *Group) File(v *Value) string {
 	d := g.dir(v.Controller, v.V2)
 	if d == nil || v.Program != nil {
@@ -162,10 +163,10 @@ func (g *Group) File(v *Value) string {
 	return d.path + "/" + v.File
 }
 
-// Create makes the directories that are missing, parents included. A cgroup
-// that is there already is used if it is empty and refused if it, or one inside
-// it, has processes, which the limits would hit and Delete would kill. On an
-// error whatever it made is gone again.
+// Create creates the missing directories, including parents. An existing cgroup is
+// used if it is empty and refused if it, or one below it, has processes, to which the
+// limits would apply and which Delete would kill. On an error everything that it
+// created is removed again.
 func (g *Group) Create() (err error) {
 	defer func() {
 		if err != nil {
@@ -193,9 +194,8 @@ func (g *Group) Create() (err error) {
 	return nil
 }
 
-// Writable tells whether this user may make the group and put a process of its
-// own into it: below a cgroup that has been delegated to it (cgroups(7),
-// "Cgroups delegation").
+// Writable reports whether this user may create the group and move its own processes
+// into it: below a cgroup that was delegated to it (cgroups(7), "Cgroups delegation").
 func (g *Group) Writable() bool {
 	for i := range g.dirs {
 		at := filepath.Dir(g.dirs[i].path)
@@ -209,7 +209,7 @@ func (g *Group) Writable() bool {
 	return len(g.dirs) > 0
 }
 
-// Unmake removes what Create made, newest first: after a start that failed, the
+// Unmake removes what Create created, newest first: after a start that failed, the
 // parents too.
 func (g *Group) Unmake() {
 	for _, path := range slices.Backward(g.made) {
@@ -218,14 +218,15 @@ func (g *Group) Unmake() {
 	g.made = nil
 }
 
-// mkdir makes path and the parents it lacks; fresh says that path is new.
+// mkdir creates path and its missing parents; fresh reports whether path is new.
 func (g *Group) mkdir(d *dir, path string) (fresh bool, err error) {
 	for range 3 {
 		err = unix.Mkdir(path, 0o755)
 		if err != unix.ENOENT || path == d.mount {
 			break
 		}
-		// A parent can vanish again, when somebody's failed Create unmakes it.
+		// A parent can disappear again, when another process's failed Create removes
+		// it.
 		if _, err := g.mkdir(d, filepath.Dir(path)); err != nil {
 			return false, err
 		}
@@ -238,7 +239,7 @@ func (g *Group) mkdir(d *dir, path string) (fresh bool, err error) {
 	case unix.EROFS:
 		return false, fmt.Errorf("mkdir %s: %w: the cgroup filesystem is mounted read-only, as in most containers", path, err)
 	case unix.EACCES, unix.EPERM:
-		return false, fmt.Errorf("mkdir %s: %w: without root, name a cgroup that has been delegated to you in linux.cgroupsPath", path, err)
+		return false, fmt.Errorf("mkdir %s: %w: without root, name a cgroup that was delegated to you in linux.cgroupsPath", path, err)
 	default:
 		return false, fmt.Errorf("mkdir %s: %w", path, err)
 	}
@@ -259,7 +260,7 @@ func (g *Group) inheritCPUs(d *dir, path string, fresh bool) error {
 		}
 		parent := filepath.Dir(path)
 		value, err := readText(parent + file)
-		if err == nil && value == "" { // made by someone who did not fill it
+		if err == nil && value == "" { // created by a process that did not fill it
 			if err = g.inheritCPUs(d, parent, false); err == nil {
 				value, err = readText(parent + file)
 			}
@@ -274,7 +275,7 @@ func (g *Group) inheritCPUs(d *dir, path string, fresh bool) error {
 	return nil
 }
 
-// RefuseUsed is an error if the group is there and has processes, or one inside
+// RefuseUsed returns an error if the group exists and has processes, or a cgroup below
 // it has.
 func (g *Group) RefuseUsed() error {
 	for i := range g.dirs {
@@ -291,13 +292,13 @@ func refuseUsed(d *dir) error {
 	}
 	pids, err := treeProcs(d.path)
 	if err == nil && len(pids) > 0 {
-		err = fmt.Errorf("container's cgroup is not empty: %d process(es) found in %s, such as %d: choose another linux.cgroupsPath or end them", len(pids), d.path, pids[0])
+		err = fmt.Errorf("container's cgroup is not empty: %d process(es) found in %s, such as %d: choose another linux.cgroupsPath or stop them", len(pids), d.path, pids[0])
 	}
 	return err
 }
 
-// refusesProcesses says why none can be put into a v2 cgroup beside or below
-// threaded ones (cgroups(7), "Thread mode").
+// refusesProcesses explains why a v2 cgroup next to or below threaded ones cannot have
+// processes (cgroups(7), "Thread mode").
 func (d *dir) refusesProcesses() error {
 	if !d.v2() {
 		return nil
@@ -307,13 +308,13 @@ func (d *dir) refusesProcesses() error {
 		return nil
 	}
 	if err == nil && (kind == "threaded" || kind == "domain invalid") {
-		err = fmt.Errorf("%s: its cgroup.type is %q, for a cgroup beside or above it is divided by threads: no process can be put there: choose another linux.cgroupsPath", d.path, kind)
+		err = fmt.Errorf("%s: its cgroup.type is %q, because a cgroup next to or above it is threaded, so it cannot have processes: choose another linux.cgroupsPath", d.path, kind)
 	}
 	return err
 }
 
-// RefusesProcesses says why a process could not be started in the group, if it
-// is for what the group is.
+// RefusesProcesses explains why a process could not be started in the group, if the
+// reason is the type of the group.
 func (g *Group) RefusesProcesses() error {
 	if d := g.dir("", true); d != nil {
 		return d.refusesProcesses()
@@ -321,16 +322,16 @@ func (g *Group) RefusesProcesses() error {
 	return nil
 }
 
-// Inside runs fork on a new thread that is in the group's v1 cgroups, so that
-// a process it starts is born in them. Nothing waits: see the package comment.
-// For the v2 tree the start has to use [Group.Dir] with CLONE_INTO_CGROUP
-// (syscall.SysProcAttr.UseCgroupFD); there Inside only calls fork.
+// Inside runs fork on a new thread that is in the group's v1 cgroups, so that a
+// process it starts is created in them. Nothing waits: see the package comment. For
+// the v2 tree the start has to use [Group.Dir] with CLONE_INTO_CGROUP
+// (syscall.SysProcAttr.UseCgroupFD); in that case Inside only calls fork.
 //
-// The thread ends with fork, so a process started with Pdeathsig would be
-// signalled. Ending takes it some microseconds more; until then it counts in
-// pids.current, and freezing the group would freeze it, with locks of the Go
-// runtime in its hands. The methods that change what processes may do wait for
-// it, and so the container must not be made known before ApplyLate has returned.
+// The thread exits when fork returns, so a process started with Pdeathsig would be
+// signaled. The exit takes a few more microseconds; until then the thread counts in
+// pids.current, and freezing the group would freeze it while it holds locks of the Go
+// runtime. The methods that change what processes may do wait for it, and so the
+// container must not become visible before ApplyLate has returned.
 func (g *Group) Inside(fork func() error) error {
 	if g.only {
 		return fork()
@@ -341,12 +342,12 @@ func (g *Group) Inside(fork func() error) error {
 }
 
 func (g *Group) inside(fork func() error, done chan<- error) {
-	// Not unlocked at the end: the Go runtime ends the thread with the
-	// goroutine, so nothing else of this process runs inside the cgroup.
+	// Not unlocked at the end: the Go runtime ends the thread with the goroutine, so
+	// no other code of this process runs inside the cgroup.
 	runtime.LockOSThread()
 	if unix.Gettid() == unix.Getpid() {
-		// The main thread cannot end, and would stay in the cgroup. While it
-		// is held here, another goroutine has another thread.
+		// The main thread cannot exit, and would stay in the cgroup. While it is
+		// locked here, another goroutine runs on another thread.
 		defer runtime.UnlockOSThread()
 		again := make(chan error, 1)
 		go g.inside(fork, again)
@@ -361,8 +362,8 @@ func (g *Group) inside(fork func() error, done chan<- error) {
 	done <- err
 }
 
-// settle waits until no thread of Inside is left in the group. The kernel takes
-// a thread out of its cgroups before it forgets the thread's ID.
+// settle waits until no thread of Inside is left in the group. The kernel removes a
+// thread from its cgroups before it releases the thread's ID.
 func (g *Group) settle() error {
 	for until := time.Now().Add(time.Second); g.tid != 0; time.Sleep(20 * time.Microsecond) {
 		if err := unix.Tgkill(unix.Getpid(), g.tid, 0); err == unix.ESRCH {
@@ -374,8 +375,8 @@ func (g *Group) settle() error {
 	return nil
 }
 
-// enter moves the calling thread. "0" is the writer itself, which needs no
-// lock, unlike any other number.
+// enter moves the calling thread. "0" is the writer itself, which needs no lock,
+// unlike any other number.
 func (g *Group) enter() error {
 	for i := range g.dirs {
 		d := &g.dirs[i]
@@ -394,15 +395,15 @@ func enterHint(d *dir, err error) string {
 	case errors.Is(err, unix.ENOSPC):
 		return ": its cpuset has no CPUs or memory nodes"
 	case errors.Is(err, unix.EBUSY) && d.v2():
-		return ": it has controllers enabled for its children, and then cannot have processes of its own (cgroups(7))"
+		return ": it has controllers enabled for its children, and then cannot have its own processes (cgroups(7))"
 	case errors.Is(err, unix.EOPNOTSUPP) && d.v2():
 		return ": it is in an invalid or threaded state, see its cgroup.type (cgroups(7))"
 	}
 	return ""
 }
 
-// Tasks are the files of the v1 hierarchies that a thread enters by writing
-// "0": see the package comment.
+// Tasks returns the files of the v1 hierarchies that a thread enters by writing "0":
+// see the package comment.
 func (g *Group) Tasks() []string {
 	var files []string
 	for _, d := range g.dirs {
@@ -426,9 +427,9 @@ func (g *Group) Dir() (*os.File, error) {
 	return os.NewFile(uintptr(fd), d.path), nil
 }
 
-// Add moves a process with all its threads into the group. The first write
-// may wait for the kernel, see the package comment; writing in turn is no
-// slower than at once, since all wait for the same lock.
+// Add moves a process with all its threads into the group. The first write may wait
+// for the kernel, see the package comment; writing sequentially is no slower than in
+// parallel, since all wait for the same lock.
 func (g *Group) Add(pid int) error {
 	if pid <= 0 {
 		return fmt.Errorf("move process %d into the cgroup: not a process ID", pid)
@@ -445,7 +446,7 @@ func (g *Group) Add(pid int) error {
 			time.Sleep(2 * time.Millisecond)
 		}
 		if errors.Is(err, unix.ESRCH) {
-			return fmt.Errorf("move process %d into cgroup %s: %w: the process has ended", pid, d.path, err)
+			return fmt.Errorf("move process %d into cgroup %s: %w: the process exited", pid, d.path, err)
 		}
 		if err != nil {
 			return fmt.Errorf("move process %d into the cgroup: %w%s", pid, err, enterHint(d, err))
@@ -454,7 +455,7 @@ func (g *Group) Add(pid int) error {
 	return nil
 }
 
-// writeText writes in one write(2), as cgroup files demand.
+// writeText writes a value in a single write(2), which cgroup files require.
 func writeText(path, value string) error {
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -468,8 +469,8 @@ func writeText(path, value string) error {
 	return nil
 }
 
-// writeWhole writes a value to an open cgroup file. The kernel gives some writes up if
-// a signal is pending, be it one of the Go runtime's: those of memory limits in
+// writeWhole writes a value to an open cgroup file. The kernel aborts some writes if a
+// signal is pending, even if it is one of the Go runtime's: those of memory limits in
 // version 1.
 func writeWhole(fd int, value string) error {
 	for {
@@ -480,7 +481,7 @@ func writeWhole(fd int, value string) error {
 	}
 }
 
-// readText reads a whole cgroup file, without the newline at its end.
+// readText reads a whole cgroup file, without the trailing newline.
 func readText(path string) (string, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -494,9 +495,9 @@ func readText(path string) (string, error) {
 	return strings.TrimRight(s, "\n"), nil
 }
 
-// readFD reads from the start to the end of a cgroup file. A read that leaves
-// half the buffer empty was the last: the kernel fills it with whole lines,
-// none of which is longer than that.
+// readFD reads a cgroup file from the start to the end. A read that leaves half the
+// buffer empty was the last: the kernel returns whole lines, none of which is longer
+// than that.
 func readFD(fd int) (string, error) {
 	buf := make([]byte, 0, 4096)
 	for {

@@ -1,5 +1,5 @@
-// This file owns what the host offers: which cgroup hierarchies are mounted,
-// where, and which cgroup this process is in. It reads; it changes nothing.
+// This file examines the host: which cgroup hierarchies are mounted, where, and which
+// cgroup this process is in. It reads; it changes nothing.
 
 package cgroups
 
@@ -20,7 +20,7 @@ type Mode int
 
 const (
 	V1     Mode = iota + 1 // every controller on a v1 hierarchy
-	Hybrid                 // v1 hierarchies and a v2 tree beside them
+	Hybrid                 // v1 hierarchies and a v2 tree alongside them
 	V2                     // one v2 tree on /sys/fs/cgroup
 )
 
@@ -38,28 +38,28 @@ func (m Mode) String() string {
 
 // Hierarchy is one mounted cgroup tree.
 type Hierarchy struct {
-	// Controllers are the v1 controllers as /proc/self/cgroup names them
-	// ("cpu", "cpuacct", "name=systemd"), or those a v2 tree can enable.
+	// Controllers are the v1 controllers as named in /proc/self/cgroup ("cpu",
+	// "cpuacct", "name=systemd"), or those that a v2 tree can enable.
 	Controllers []string
 	// Mount is the mount point, e.g. /sys/fs/cgroup/memory.
 	Mount string
-	// Root is the cgroup that shows at Mount: "/" unless only a part of the
-	// tree is mounted, as inside a container without a cgroup namespace.
+	// Root is the cgroup visible at Mount: "/" unless only a part of the tree is
+	// mounted, as inside a container without a cgroup namespace.
 	Root string
 	// Own is the cgroup of this process, from the root of the tree.
 	Own string
 }
 
-// own is this process's cgroup as a path below the mount point.
+// own returns this process's cgroup as a path below the mount point.
 func (t *Hierarchy) own() string {
 	rel, err := filepath.Rel(t.Root, t.Own)
 	if err != nil || rel == ".." || strings.HasPrefix(rel, "../") {
-		return "/" // outside what is mounted: the mount's root is all we can reach
+		return "/" // outside what is mounted: only the mount's root is accessible
 	}
 	return filepath.Join("/", rel)
 }
 
-// Host says where cgroups are. [Detect] fills it; tests write it down.
+// Host describes the cgroups of a host. [Detect] fills it in; tests construct it.
 type Host struct {
 	Mode Mode
 	V1   []Hierarchy // in the order of /proc/self/mountinfo
@@ -68,8 +68,8 @@ type Host struct {
 
 const cgroupRoot = "/sys/fs/cgroup"
 
-// Typical is a host as systemd sets them up, with all controllers, for plans of
-// containers on other hosts than this one. Hybrid is not typical any more.
+// Typical returns a host as systemd sets it up, with all controllers, for plans of
+// containers on hosts other than this one. Hybrid is no longer typical.
 func Typical(mode Mode) *Host {
 	if mode == V2 {
 		all := []string{"cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma", "misc"}
@@ -82,7 +82,7 @@ func Typical(mode Mode) *Host {
 	return h
 }
 
-// ErrUnavailable says that the host has no cgroup filesystem mounted.
+// ErrUnavailable means that the host has no cgroup filesystem mounted.
 var ErrUnavailable = errors.New("no cgroup filesystem is mounted on " + cgroupRoot)
 
 // Detect looks at /sys/fs/cgroup, /proc/self/cgroup and, unless the host is
@@ -98,7 +98,7 @@ func Detect() (*Host, error) {
 	}
 	v1, v2 := parseOwn(own)
 	if mode == lib.Unified {
-		// A v2 host's mount point is known, so the mount table, which can be
+		// The mount point on a v2 host is known, so the mount table, which can be
 		// thousands of lines long, need not be read.
 		tree := &Hierarchy{Mount: cgroupRoot, Root: "/", Own: v2}
 		tree.Controllers, err = v2Controllers(tree.Mount)
@@ -164,8 +164,8 @@ func parseOwn(table string) (v1 map[string]string, v2 string) {
 	return v1, v2
 }
 
-// parseHierarchies picks the cgroup mounts out of a mount table (the format is
-// in proc_pid_mountinfo(5)). own and ownV2 are this process's cgroups.
+// parseHierarchies finds the cgroup mounts in a mount table (the format is in
+// proc_pid_mountinfo(5)). own and ownV2 are this process's cgroups.
 func parseHierarchies(table string, own map[string]string, ownV2 string) *Host {
 	h := &Host{Mode: V1}
 	for line := range strings.Lines(table) {
@@ -179,8 +179,8 @@ func parseHierarchies(table string, own map[string]string, ownV2 string) *Host {
 		}
 		t := Hierarchy{Root: unescape(l[3]), Mount: unescape(l[4])}
 		if r[0] == "cgroup2" {
-			// Only the tree beside the v1 hierarchies: a container's or a
-			// tool's private mount of cgroup2 elsewhere is not the host's.
+			// Only the tree next to the v1 hierarchies: a private mount of cgroup2
+			// elsewhere, made by a container or a tool, is not the host's.
 			if h.V2 == nil && strings.HasPrefix(t.Mount, cgroupRoot+"/") {
 				t.Own = ownV2
 				h.V2, h.Mode = &t, Hybrid
@@ -200,11 +200,11 @@ func parseHierarchies(table string, own map[string]string, ownV2 string) *Host {
 	return h
 }
 
-// has tells whether a v1 hierarchy with this controller is known already: a
+// has reports whether a v1 hierarchy with this controller is already known: a
 // hierarchy can be mounted twice, and the first mount is the usual one.
 func (h *Host) has(controller string) bool { return h.v1(controller) != nil }
 
-// v1 is the v1 hierarchy of a controller, nil if it has none.
+// v1 returns the v1 hierarchy of a controller, nil if there is none.
 func (h *Host) v1(controller string) *Hierarchy {
 	for i := range h.V1 {
 		if slices.Contains(h.V1[i].Controllers, controller) {
@@ -214,7 +214,7 @@ func (h *Host) v1(controller string) *Hierarchy {
 	return nil
 }
 
-// v2 tells whether the v2 tree can enable a controller.
+// v2 reports whether the v2 tree can enable a controller.
 func (h *Host) v2(controller string) bool {
 	return h.V2 != nil && slices.Contains(h.V2.Controllers, controller)
 }
@@ -244,7 +244,7 @@ func unescape(s string) string {
 	return b.String()
 }
 
-// Place is where a cgroup, named as /proc/PID/cgroup names it, is found in this
+// Place returns the directory of a cgroup, named as in /proc/PID/cgroup, in this
 // hierarchy's mount; ok is false if only another part of the tree is mounted.
 func (t *Hierarchy) Place(name string) (dir string, ok bool) {
 	below, ok := strings.CutPrefix(name, strings.TrimSuffix(t.Root, "/"))

@@ -1,5 +1,5 @@
-// This file owns what the inside of a container sees of its cgroup: the mounts
-// behind a mount of type "cgroup", and who owns the directory.
+// This file defines how a container sees its cgroup: the mounts that implement a mount
+// of type "cgroup", and the owner of the directory.
 
 package cgroups
 
@@ -12,28 +12,27 @@ import (
 	"strings"
 )
 
-// Mount is one mount that a mount of type "cgroup" in config.json stands for.
+// Mount is one of the mounts that implement a mount of type "cgroup" in config.json.
 type Mount struct {
-	// Name is the directory below the destination; "" is the destination
-	// itself (v2). With any named mount the destination is a tmpfs first.
+	// Name is the directory below the destination; "" is the destination itself (v2).
+	// If any mount has a name, a tmpfs is mounted on the destination first.
 	Name string
-	// Source is the directory to bind; "" if FSType is to be mounted.
+	// Source is the directory to bind; "" if FSType has to be mounted.
 	Source string
 	// FSType is "cgroup" or "cgroup2".
 	FSType string
-	// Data are the new mount's options, e.g. "cpu,cpuacct".
+	// Data are the options of the new mount, e.g. "cpu,cpuacct".
 	Data string
-	// Aliases are symbolic links beside Name that point to it, as hosts have
-	// them for controllers on one hierarchy: "cpu" → "cpu,cpuacct".
+	// Aliases are symbolic links next to Name that point to it, as hosts have them for
+	// controllers on one hierarchy: "cpu" → "cpu,cpuacct".
 	Aliases []string
 }
 
-// Mounts lists what to mount for a container in this group (pure). With a
-// cgroup namespace of its own the filesystem is mounted anew from inside, and
-// shows the container's cgroup as the root; else that directory is bound, and on
-// v2 the host's whole tree: what /proc/self/cgroup says is a path in it, and runc
-// and crun show it. On a hybrid host the v1 hierarchies are shown and the v2 tree is not, as runc has
-// it.
+// Mounts lists the mounts for a container in this group (pure). With its own cgroup
+// namespace the filesystem is mounted again from inside, and shows the container's
+// cgroup as the root; otherwise that directory is bound, and on v2 the host's whole
+// tree: /proc/self/cgroup contains a path in it, and runc and crun show it. On a
+// hybrid host the v1 hierarchies are shown and the v2 tree is not, as in runc.
 func (g *Group) Mounts(h *Host, cgroupns bool) []Mount {
 	if h.Mode == V2 {
 		m := Mount{FSType: "cgroup2"}
@@ -54,7 +53,7 @@ func (g *Group) Mounts(h *Host, cgroupns bool) []Mount {
 		} else if d := g.dir(t.Controllers[0], false); d != nil {
 			m.Source = d.path
 		} else {
-			continue // a hierarchy mounted since the container was created
+			continue // a hierarchy that was mounted after the container was created
 		}
 		for _, c := range t.Controllers {
 			if c = strings.TrimPrefix(c, "name="); c != m.Name {
@@ -67,9 +66,9 @@ func (g *Group) Mounts(h *Host, cgroupns bool) []Mount {
 }
 
 // Delegate gives the v2 cgroup to a user of the host (config-linux.md "Cgroup
-// ownership"): the directory and the files of /sys/kernel/cgroup/delegate in
-// it, so that the container may make cgroups inside but not lift its own
-// limits. On v1 that would not be safe, and nothing is done.
+// ownership"): the directory and the files of /sys/kernel/cgroup/delegate in it, so
+// that the container may create cgroups inside but not raise its own limits. On v1
+// that would not be safe, and nothing is done.
 func (g *Group) Delegate(uid int) error {
 	d := g.dir("", true)
 	if d == nil || !g.only {
@@ -85,7 +84,7 @@ func (g *Group) Delegate(uid int) error {
 		return fmt.Errorf("give the cgroup to user %d: %w", uid, err)
 	}
 	for file := range strings.SplitSeq(files, "\n") {
-		// The list is the kernel's for any cgroup; this one need not have all.
+		// The kernel's list is for any cgroup; this one need not have all the files.
 		if err := os.Chown(filepath.Join(d.path, file), uid, -1); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("give the cgroup to user %d: %w", uid, err)
 		}

@@ -1,6 +1,6 @@
-// This file owns learning of processes killed because the group had no memory
-// left: v1 memory.oom_control with an eventfd (admin-guide/cgroup-v1/
-// memory.rst, "OOM Control"), v2 memory.events with inotify(7).
+// This file detects processes killed because the group ran out of memory: v1
+// memory.oom_control with an eventfd (admin-guide/cgroup-v1/memory.rst, "OOM
+// Control"), v2 memory.events with inotify(7).
 
 package cgroups
 
@@ -15,20 +15,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An OOMWatch tells when the group runs out of memory.
+// An OOMWatch reports when the group runs out of memory.
 type OOMWatch struct {
-	// FD becomes readable when there may be something to [OOMWatch.Read], and
-	// when the cgroup is removed. It does not block.
+	// FD becomes readable when there may be something to [OOMWatch.Read], and when the
+	// cgroup is removed. It does not block.
 	FD int
 
 	v2     bool
-	file   string // whose being there says that the cgroup is
-	kills  uint64 // v2: as counted so far
+	file   string // exists as long as the cgroup does
+	kills  uint64 // v2: the last count
 	opened []int
 }
 
-// WatchOOM begins to watch. Close ends it. A group whose memory is not counted
-// never has anything to tell: FD is -1 then, which poll(2) passes over.
+// WatchOOM starts to watch. Close stops it. A group whose memory is not counted never
+// has anything to report: FD is -1 in that case, which poll(2) ignores.
 func (g *Group) WatchOOM() (*OOMWatch, error) {
 	w := &OOMWatch{FD: -1}
 	var err error
@@ -73,7 +73,7 @@ func (w *OOMWatch) open2() (err error) {
 	return err
 }
 
-// count is the number of processes killed, so far, of v2.
+// count returns the number of processes killed so far, for v2.
 func (w *OOMWatch) count() (uint64, error) {
 	text, err := readText(w.file)
 	if err != nil && gone(err) {
@@ -91,8 +91,8 @@ func (w *OOMWatch) count() (uint64, error) {
 	return 0, nil // before Linux 4.13
 }
 
-// Read reports whether the group has run out of memory since the last Read,
-// and whether it is still there.
+// Read reports whether the group has run out of memory since the last Read, and
+// whether it still exists.
 func (w *OOMWatch) Read() (oom, there bool, err error) {
 	if w.FD < 0 {
 		return false, true, nil
@@ -112,7 +112,7 @@ func (w *OOMWatch) Read() (oom, there bool, err error) {
 	if n == 8 {
 		times = binary.NativeEndian.Uint64(buf)
 	}
-	// The eventfd is signalled when the cgroup is removed, too.
+	// The eventfd is also signaled when the cgroup is removed.
 	return times > 1 || times == 1 && there, there, nil
 }
 
@@ -121,7 +121,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// Close gives the descriptors up.
+// Close closes the descriptors.
 func (w *OOMWatch) Close() {
 	for _, fd := range w.opened {
 		_ = unix.Close(fd)

@@ -1,4 +1,4 @@
-// This file owns names: which cgroup a container gets (pure, no system calls).
+// This file names cgroups: which one a container gets (pure, no system calls).
 
 package cgroups
 
@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-// Path turns linux.cgroupsPath into the name of the container's cgroup.
-// The answer is absolute ("/a/b", below the root of every hierarchy) or
-// relative ("a/b", below the cgroup this process is in, which differs from
-// hierarchy to hierarchy on v1); [Host.Group] resolves it. An empty
-// cgroupsPath means the container's ID, relative, as runc has it. ".." cannot
-// leave the root: the path is resolved as if that were the root directory. On
-// a host with v2 alone "below the cgroup this process is in" means beside it.
+// Path converts linux.cgroupsPath to the name of the container's cgroup. The result is
+// absolute ("/a/b", below the root of every hierarchy) or relative ("a/b", below the
+// cgroup this process is in, which differs from hierarchy to hierarchy on v1);
+// [Host.Group] resolves it. An empty cgroupsPath means the container's ID, relative,
+// as in runc. ".." cannot leave the root: the path is resolved as if that were the
+// root directory. On a host with only v2, "below the cgroup this process is in" means
+// next to it.
 //
-// The root itself is refused: it is shared by the whole host, and deleting
-// the container would mean deleting everybody's cgroups.
+// The root itself is refused: it is shared by the whole host, and deleting the
+// container would delete the cgroups of all processes.
 func Path(h *Host, cgroupsPath, id string) (string, error) {
 	const source = "linux.cgroupsPath"
 	if strings.ContainsAny(cgroupsPath, "\x00\n") {
-		return "", fmt.Errorf("config.json: %s: %q has a NUL or a newline, which no cgroup's name can have", source, cgroupsPath)
+		return "", fmt.Errorf("config.json: %s: %q contains a NUL or a newline, which a cgroup's name cannot contain", source, cgroupsPath)
 	}
 	path := cgroupsPath
 	if path == "" {
@@ -37,7 +37,7 @@ func Path(h *Host, cgroupsPath, id string) (string, error) {
 	return clean[1:], nil
 }
 
-// dir is the directory of a cgroup named by [Path] in this hierarchy.
+// dir returns the directory of a cgroup named by [Path] in this hierarchy.
 func (t *Hierarchy) dir(path string, v2only bool) string {
 	if filepath.IsAbs(path) {
 		return t.Mount + path

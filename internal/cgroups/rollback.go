@@ -1,5 +1,5 @@
-// This file decides how to undo an update that failed halfway: the earlier contents
-// of the files, as values to write, in an order that the kernel accepts.
+// This file decides how to undo an update that failed halfway: the earlier contents of
+// the files, as values to write, in an order that the kernel accepts.
 
 package cgroups
 
@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A fileReader returns what a file of the group holds; ok is false if it does
-// not exist or has nothing that can be read.
+// A fileReader returns the content of a file of the group; ok is false if it does not
+// exist or has nothing that can be read.
 type fileReader func(controller string, v2 bool, file string) (text string, ok bool)
 
-// readFiles reads the files that these values are written to, before they are.
+// readFiles reads the files that these values will be written to.
 func (g *Group) readFiles(values []Value) (fileReader, error) {
 	type key struct {
 		controller, file string
@@ -66,7 +66,7 @@ func sharesFile(v2 bool) string {
 	return "cpu.shares"
 }
 
-// restoring returns the values that bring back what the files held before these
+// restoring returns the values that restore what the files contained before these
 // values were written, last one first (pure).
 func restoring(values []Value, before fileReader) (out []Value) {
 	for i, v := range slices.Backward(values) {
@@ -81,14 +81,14 @@ func restoring(values []Value, before fileReader) (out []Value) {
 		}
 		idle, _ := before(v.Controller, v.V2, idleFile)
 		if written.File == sharesFile(v.V2) && idle == "1" {
-			continue // an idle cgroup shows shares that it does not take
+			continue // an idle cgroup shows shares that it does not accept
 		}
 		old := Value{Controller: v.Controller, V2: v.V2, File: written.File, Value: oldValue(&written, text), Source: v.Source, Verify: written.Verify, Unit: v.Unit}
-		// Of two values that needed each other's order, the second may go back
-		// only after the first.
+		// Of two values that depended on each other's order, the second may be
+		// restored only after the first.
 		old.SwapNext = i > 0 && values[i-1].SwapNext
 		if strings.HasSuffix(old.Value, " default") {
-			old.Verify = VerifyNone // the line is not shown then
+			old.Verify = VerifyNone // the line is not shown in that case
 		}
 		out = append(out, old)
 		if shares, ok := before(v.Controller, v.V2, sharesFile(v.V2)); ok && written.File == idleFile && idle == "0" {
@@ -99,8 +99,8 @@ func restoring(values []Value, before fileReader) (out []Value) {
 	return out
 }
 
-// oldValue is what to write so that the part of a file that v changes is again
-// as in text.
+// oldValue returns the value that restores the part of a file that v changes to what
+// it was in text.
 func oldValue(v *Value, text string) string {
 	words := strings.Fields(v.Value)
 	if v.File == "cgroup.subtree_control" {
@@ -119,7 +119,7 @@ func oldValue(v *Value, text string) string {
 		return "0"
 	case VerifyLine:
 		return oldLine(words, v.File, text)
-	case VerifyNone: // of a file that is not known: a line has its device first, or is the only one
+	case VerifyNone: // an unknown file: a line begins with its device, or is the only one
 		if len(words) > 1 {
 			return oldLine(words, v.File, text)
 		}
@@ -131,7 +131,7 @@ func oldValue(v *Value, text string) string {
 	return text
 }
 
-// oldControllers turns on, or off, what changes turn on or off, as it was before.
+// oldControllers reverts the controllers that changes enable or disable.
 func oldControllers(changes, on []string) string {
 	var out []string
 	for _, c := range changes {
@@ -144,7 +144,7 @@ func oldControllers(changes, on []string) string {
 	return strings.Join(out, " ")
 }
 
-// oldLine is the line of a device or interface. One that is not shown has no
+// oldLine returns the line of a device or interface. One that is not shown has no
 // limit, or the default weight.
 func oldLine(words []string, file, text string) string {
 	for line := range strings.Lines(text) {
@@ -167,7 +167,7 @@ func oldLine(words []string, file, text string) string {
 	return line
 }
 
-// restore writes the old values, all that can be written.
+// restore writes as many of the old values as possible.
 func (g *Group) restore(old []Value) error {
 	if len(old) == 0 {
 		return nil
@@ -198,8 +198,8 @@ func (g *Group) restore(old []Value) error {
 	return failed
 }
 
-// holdsStill reports whether a file has the old value: the write that failed, and
-// those after it, changed nothing.
+// holdsStill reports whether a file still has the old value: the write that failed,
+// and those after it, changed nothing.
 func (g *Group) holdsStill(old *Value) bool {
 	d := g.dir(old.Controller, old.V2)
 	if d == nil {

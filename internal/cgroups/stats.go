@@ -1,11 +1,11 @@
-// This file owns the shape of what a container has used: that of the events of
-// `runc events`, which containerd's shim and Docker's daemon decode. Field
-// order, names and what is left out when it is 0 are part of it. stats_v1.go
-// and stats_v2.go fill it in.
+// This file defines the format of a container's resource usage: that of the events of
+// `runc events`, which containerd's shim and Docker's daemon decode. The order and
+// names of the fields and which of them are omitted when 0 are part of the format.
+// stats_v1.go and stats_v2.go fill it in.
 //
-// Package metrics beside this one reads the same files through the managers of
-// containerd/cgroups, which are too heavy to link into the runtime; a test
-// there holds the two against each other.
+// Package metrics in this directory reads the same files through the managers of
+// containerd/cgroups, which are too heavy to link into the runtime; a test there
+// compares the two.
 
 package cgroups
 
@@ -20,8 +20,8 @@ import (
 	"strings"
 )
 
-// Stats is one sample. Times are in nanoseconds, sizes in bytes. A number whose
-// file this kernel lacks is 0.
+// Stats is one sample. Times are in nanoseconds, sizes in bytes. A number whose file
+// this kernel lacks is 0.
 type Stats struct {
 	CPU     CPUStats                `json:"cpu"`
 	CPUSet  CPUSetStats             `json:"cpuset"`
@@ -31,14 +31,14 @@ type Stats struct {
 	Hugetlb map[string]HugetlbStats `json:"hugetlb"` // by page size, "2MB"
 }
 
-// CPUStats is what cpu and cpuacct count.
+// CPUStats are the counters of cpu and cpuacct.
 type CPUStats struct {
 	Usage      CPUUsage   `json:"usage"`
 	Throttling Throttling `json:"throttling"`
 	PSI        *PSI       `json:"psi,omitempty"`
 }
 
-// CPUUsage is time on a CPU. The lists are by CPU and v1's only.
+// CPUUsage is time on a CPU. The lists are by CPU and only for v1.
 type CPUUsage struct {
 	Total        uint64   `json:"total,omitempty"`
 	Percpu       []uint64 `json:"percpu,omitempty"`
@@ -48,7 +48,7 @@ type CPUUsage struct {
 	User         uint64   `json:"user"`
 }
 
-// Throttling is what a CPU quota did.
+// Throttling is the effect of a CPU quota.
 type Throttling struct {
 	Periods          uint64 `json:"periods,omitempty"`
 	ThrottledPeriods uint64 `json:"throttledPeriods,omitempty"`
@@ -70,7 +70,7 @@ type CPUSetStats struct {
 	SchedRelaxDomainLevel int64    `json:"sched_relax_domain_level"`
 }
 
-// MemoryStats is what memory counts. Swap counts memory and swap together.
+// MemoryStats are the counters of memory. Swap counts memory and swap together.
 type MemoryStats struct {
 	Cache     uint64            `json:"cache,omitempty"`
 	Usage     MemoryEntry       `json:"usage"`
@@ -90,14 +90,14 @@ type MemoryEntry struct {
 	Failcnt uint64 `json:"failcnt"`
 }
 
-// PidsStats is the number of tasks; a Limit of 0 is none.
+// PidsStats is the number of tasks; a Limit of 0 means none.
 type PidsStats struct {
 	Current uint64 `json:"current,omitempty"`
 	Limit   uint64 `json:"limit,omitempty"`
 }
 
-// BlkioStats is input and output by device. What only the schedulers CFQ and
-// BFQ count is left out without them.
+// BlkioStats is input and output by device. Counters of only the CFQ and BFQ
+// schedulers are omitted without them.
 type BlkioStats struct {
 	ServiceBytes []BlkioEntry `json:"ioServiceBytesRecursive,omitempty"`
 	Serviced     []BlkioEntry `json:"ioServicedRecursive,omitempty"`
@@ -118,21 +118,21 @@ type BlkioEntry struct {
 	Value uint64 `json:"value,omitempty"`
 }
 
-// HugetlbStats is what huge pages of one size take.
+// HugetlbStats is the usage of huge pages of one size.
 type HugetlbStats struct {
 	Usage   uint64 `json:"usage,omitempty"`
 	Max     uint64 `json:"max,omitempty"`
 	Failcnt uint64 `json:"failcnt"`
 }
 
-// PSI is pressure stall information (accounting/psi.rst), v2's only.
+// PSI is pressure stall information (accounting/psi.rst), only for v2.
 type PSI struct {
 	Some Pressure `json:"some"`
 	Full Pressure `json:"full"`
 }
 
-// Pressure is the share of time, in percent, that tasks waited, and the total
-// in microseconds.
+// Pressure is the share of time, in percent, that tasks waited, and the total in
+// microseconds.
 type Pressure struct {
 	Avg10  float64 `json:"avg10"`
 	Avg60  float64 `json:"avg60"`
@@ -140,8 +140,8 @@ type Pressure struct {
 	Total  uint64  `json:"total"`
 }
 
-// Stats samples the group. On a hybrid host the v1 hierarchies count, and the
-// v2 tree only what no v1 hierarchy does.
+// Stats samples the group. On a hybrid host the v1 hierarchies are read, and the v2
+// tree only for controllers that no v1 hierarchy has.
 func (g *Group) Stats() (*Stats, error) {
 	s := &Stats{Hugetlb: map[string]HugetlbStats{}}
 	r := &statReader{}
@@ -169,9 +169,8 @@ func (g *Group) Stats() (*Stats, error) {
 	return s, nil
 }
 
-// statReader reads numbers until something is wrong, which it keeps. A file
-// that is not there is no error: the kernel was built without, or the cgroup
-// goes away meanwhile.
+// statReader reads numbers until the first error, which it records. A missing file is
+// not an error: the kernel was built without it, or the cgroup is being removed.
 type statReader struct{ err error }
 
 func (r *statReader) text(path string) (string, bool) {
@@ -188,11 +187,11 @@ func (r *statReader) text(path string) (string, bool) {
 	return "", false
 }
 
-// notSupported: the root of a tree and a threaded cgroup answer so, a kernel
-// that was started with psi=0 too.
+// notSupported reports whether the kernel does not support a file: so for the root of
+// a tree and a threaded cgroup, and on a kernel that was started with psi=0.
 func notSupported(err error) bool { return errors.Is(err, errors.ErrUnsupported) }
 
-// number reads a file with one number; "max" is the largest.
+// number reads a file with a single number; "max" is the largest one.
 func (r *statReader) number(path string) uint64 {
 	s, ok := r.text(path)
 	if !ok {
@@ -215,7 +214,7 @@ func (r *statReader) parse(path, s string) uint64 {
 
 func (r *statReader) malformed(path, s string) {
 	if r.err == nil {
-		r.err = fmt.Errorf("%s: %q is not what cgroups(7) says it holds", path, s)
+		r.err = fmt.Errorf("%s: %q is not the content that cgroups(7) describes", path, s)
 	}
 }
 
@@ -250,7 +249,7 @@ func (r *statReader) set(path string) []uint16 {
 	}
 	var list []uint16
 	for n := range numbers {
-		list = append(list, uint16(n)) // parseList takes 16 bits
+		list = append(list, uint16(n)) // parseList accepts 16 bits
 	}
 	slices.Sort(list)
 	return list

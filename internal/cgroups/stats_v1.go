@@ -1,4 +1,4 @@
-// This file owns the statistics of the v1 hierarchies (admin-guide/cgroup-v1/).
+// This file reads the statistics of the v1 hierarchies (admin-guide/cgroup-v1/).
 
 package cgroups
 
@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// tick is the length of the USER_HZ in which cpuacct.stat counts: 100 per
-// second on every architecture that Go runs on.
+// tick is the length of the USER_HZ in which cpuacct.stat counts: 100 per second on
+// every architecture that Go runs on.
 const tick = 1e9 / 100
 
-// v1 adds what one controller counts.
+// v1 adds the counters of one controller.
 func (r *statReader) v1(s *Stats, controller, dir string) {
 	switch controller {
 	case "cpu":
@@ -99,7 +99,7 @@ func (r *statReader) pids(p *PidsStats, dir string) {
 	}
 }
 
-// blkio reads each list from whoever counts it: CFQ (before Linux 5.0), BFQ, or
+// blkio reads each list from the layer that counts it: CFQ (before Linux 5.0), BFQ, or
 // for bytes and requests the throttling layer, which always does.
 func (r *statReader) blkio(b *BlkioStats, dir string) {
 	for _, f := range [...]struct {
@@ -117,8 +117,8 @@ func (r *statReader) blkio(b *BlkioStats, dir string) {
 	}
 }
 
-// blkioList reads lines "8:0 Read 4096" or "8:0 12"; one with the total of all
-// devices comes last.
+// blkioList reads lines "8:0 Read 4096" or "8:0 12"; one with the total of all devices
+// comes last.
 func (r *statReader) blkioList(path string) (list []BlkioEntry) {
 	text, _ := r.text(path)
 	for line := range strings.Lines(text) {
@@ -156,11 +156,11 @@ func (r *statReader) hugetlb1(all map[string]HugetlbStats, dir string) {
 	}
 }
 
-// pageSizes are the sizes of huge pages that a cgroup has files of.
+// pageSizes returns the sizes of huge pages for which a cgroup has files.
 func pageSizes(dir, suffix string) (sizes []string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil // it goes away meanwhile
+		return nil // the cgroup is being removed
 	}
 	for _, e := range entries {
 		name, ok := strings.CutPrefix(e.Name(), "hugetlb.")

@@ -1,5 +1,5 @@
-// This file owns the statistics of the v2 tree (admin-guide/cgroup-v2.rst),
-// told in the words of v1.
+// This file reads the statistics of the v2 tree (admin-guide/cgroup-v2.rst), converted
+// to the terms of v1.
 
 package cgroups
 
@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// unified adds what the v2 tree counts and no v1 hierarchy of the group does.
+// unified adds the counters of the v2 tree that no v1 hierarchy of the group has.
 func (r *statReader) unified(s *Stats, dir string, g *Group) {
 	missing := func(controller string) bool { return g.dir(controller, false) == nil }
 	if missing("cpu") && missing("cpuacct") {
@@ -48,7 +48,7 @@ func (r *statReader) memory2(m *MemoryStats, dir string) {
 	m.Usage = MemoryEntry{Limit: r.number(dir + "/memory.max"), Usage: r.number(dir + "/memory.current"), Max: r.number(dir + "/memory.peak")}
 	m.Events = r.table(dir + "/memory.events")
 	m.Usage.Failcnt = m.Events["max"]
-	// v1 counts memory and swap together, and that is how readers take it.
+	// v1 counts memory and swap together, and readers expect that.
 	m.Swap = MemoryEntry{Limit: r.number(dir + "/memory.swap.max"), Usage: r.number(dir+"/memory.swap.current") + m.Usage.Usage}
 	m.Swap.Failcnt = r.table(dir + "/memory.swap.events")["max"]
 	if m.Usage.Limit == math.MaxUint64 || m.Swap.Limit == math.MaxUint64 {
@@ -60,7 +60,7 @@ func (r *statReader) memory2(m *MemoryStats, dir string) {
 	m.KernelTCP.Usage = m.Raw["sock"]
 }
 
-// io turns io.stat, "8:0 rbytes=… wbytes=… rios=… …", into v1's lists.
+// io converts io.stat, "8:0 rbytes=… wbytes=… rios=… …", to v1's lists.
 func (r *statReader) io(b *BlkioStats, dir string) {
 	path := dir + "/io.stat"
 	text, _ := r.text(path)
@@ -103,8 +103,8 @@ func (r *statReader) hugetlb2(all map[string]HugetlbStats, dir string) {
 	}
 }
 
-// pressure reads "some avg10=0.00 avg60=0.00 avg300=0.00 total=0" and the same
-// for full; nil if the kernel does not count.
+// pressure reads "some avg10=0.00 avg60=0.00 avg300=0.00 total=0" and the same for
+// full; nil if the kernel does not count.
 func (r *statReader) pressure(path string) *PSI {
 	text, ok := r.text(path)
 	if !ok {

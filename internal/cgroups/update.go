@@ -1,6 +1,6 @@
-// This file owns changing the resources of a container that runs: what is not
-// given stays as it is, and at no moment does the container have less or more
-// than before and after.
+// This file changes the resources of a running container: values that are not given
+// stay unchanged, and at no moment does the container have less or more than before
+// and after.
 
 package cgroups
 
@@ -16,15 +16,14 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Update gives the group these resources. A value that r does not have stays,
-// and so does one that is 0 where that means "not set": engines send the whole
-// structure with zeros. Rules for devices, if there are
-// any, replace all that were there; what has not changed is not touched.
-// Limits are read back. On an error, which says which value it was, the files
-// hold what they held before. Otherwise old is what brings that back, except for
-// the rules for devices, which come last.
+// Update gives the group these resources. A value that r does not have stays
+// unchanged, and so does one that is 0 if that means "not set": engines send the whole
+// structure with zeros. Device rules, if there are any, replace all existing ones;
+// unchanged values are not written. Limits are read back. On an error, which names the
+// value, the files are restored to their earlier contents. Otherwise old has the
+// values that would restore them, except for the device rules, which come last.
 //
-// The group is [Host.Open]'s, of the same host.
+// The group must be opened with [Host.Open] for the same host.
 func (g *Group) Update(h *Host, r *specs.LinuxResources) (old []Value, err error) {
 	old, err = g.update(h, r)
 	var e *Error
@@ -34,7 +33,7 @@ func (g *Group) Update(h *Host, r *specs.LinuxResources) (old []Value, err error
 	return old, err
 }
 
-// Restore writes what Update returned.
+// Restore writes the values that Update returned.
 func (g *Group) Restore(old []Value) error {
 	if err := g.restore(old); err != nil {
 		return fmt.Errorf("restore the old limits: %w", err)
@@ -42,8 +41,8 @@ func (g *Group) Restore(old []Value) error {
 	return nil
 }
 
-// Keeping does something that may write a file of the v2 group anew, and then
-// writes back what the file had.
+// Keeping calls do, which may overwrite a file of the v2 group, and then restores the
+// file's content.
 func (g *Group) Keeping(file string, do func() error) error {
 	d := g.dir("", true)
 	if d == nil {
@@ -62,7 +61,7 @@ func (g *Group) Keeping(file string, do func() error) error {
 	return writeText(d.path+"/"+file, before)
 }
 
-// Changes are the values that Update writes, but for devices.
+// Changes returns the values that Update writes, except for devices.
 func (g *Group) Changes(h *Host, r *specs.LinuxResources) ([]Value, error) {
 	now, err := g.current(h, r)
 	if err != nil {
@@ -101,7 +100,7 @@ func (g *Group) update(h *Host, r *specs.LinuxResources) (old []Value, err error
 	return old, nil
 }
 
-// updateDevices replaces the rules for devices.
+// updateDevices replaces the device rules.
 func (g *Group) updateDevices(rules policy) error {
 	if d := g.dir("devices", false); d != nil {
 		return g.updateDevices1(d, rules)
@@ -109,14 +108,14 @@ func (g *Group) updateDevices(rules policy) error {
 	return g.Apply([]Value{{V2: true, File: DeviceProgram, Source: resources + "devices", Verify: VerifyNone, Program: rules.program()}})
 }
 
-// A setting is what two values of config.json share one file for, on v2.
+// A setting contains two values of config.json that share one file on v2.
 type setting struct {
 	quota  *int64 // linux.resources.cpu.quota
 	period *uint64
 	memory *int64 // linux.resources.memory.limit
 }
 
-// current reads what the group has of that, where only the other half is given.
+// current reads the group's setting, if only the other half is given.
 func (g *Group) current(h *Host, r *specs.LinuxResources) (now setting, err error) {
 	d := g.dir("", true)
 	if d == nil {
@@ -140,8 +139,8 @@ func (g *Group) current(h *Host, r *specs.LinuxResources) (now setting, err erro
 	return now, nil
 }
 
-// limitIn reads the number a v2 file begins with; "max" is -1, and nil is a
-// file that is not there.
+// limitIn reads the number at the start of a v2 file; "max" is -1, and nil is a
+// missing file.
 func limitIn(path string) (*int64, error) {
 	s, err := readText(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -160,7 +159,7 @@ func limitIn(path string) (*int64, error) {
 	return &n, nil
 }
 
-// periodIn reads the second number of cpu.max; nil is a file that is not there.
+// periodIn reads the second number of cpu.max; nil is a missing file.
 func periodIn(path string) (*uint64, error) {
 	s, err := readText(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -177,8 +176,8 @@ func periodIn(path string) (*uint64, error) {
 	return &n, nil
 }
 
-// compileUpdate is Compile for a container that has resources already (pure).
-// rules is nil if the rules for devices stay.
+// compileUpdate is Compile for a container that already has resources (pure). rules is
+// nil if the device rules stay.
 func compileUpdate(h *Host, r *specs.LinuxResources, now setting) ([]Value, *policy, error) {
 	changed := *r
 	if now.quota != nil {
@@ -186,7 +185,7 @@ func compileUpdate(h *Host, r *specs.LinuxResources, now setting) ([]Value, *pol
 		cpu.Quota = now.quota
 		changed.CPU = &cpu
 	}
-	if now.period != nil { // cpu.max keeps it, but systemd takes both
+	if now.period != nil { // cpu.max keeps it, but systemd needs both
 		cpu := *r.CPU
 		cpu.Period = now.period
 		changed.CPU = &cpu
@@ -215,8 +214,8 @@ func compileUpdate(h *Host, r *specs.LinuxResources, now setting) ([]Value, *pol
 	return c.out, &rules, c.err
 }
 
-// swapAbove limits memory and swap together to a number, where memory alone
-// keeps its limit, -1 for none.
+// swapAbove limits memory and swap together to a number, while memory alone keeps its
+// limit, -1 for none.
 func (c *compiler) swapAbove(together, memory int64) {
 	switch {
 	case memory == -1:
@@ -230,8 +229,8 @@ func (c *compiler) swapAbove(together, memory int64) {
 	}
 }
 
-// noBurst takes away the burst that the container may have. A new cgroup has
-// none, and a kernel without the file (before 5.14) knows none.
+// noBurst removes a burst that the container may have. A new cgroup has none, and a
+// kernel without the file (before 5.14) does not support it.
 func (c *compiler) noBurst() {
 	file := "cpu.cfs_burst_us"
 	if !c.h.has("cpu") {
@@ -242,11 +241,10 @@ func (c *compiler) noBurst() {
 	}
 }
 
-// updateDevices1 brings the v1 controller from the rules it has to p. Only
-// exceptions that differ are written, new ones first. Between "deny a" and the
-// exceptions behind it the container would be denied every device, so where
-// the ground changes, or cannot be seen to be right, its processes are stopped
-// meanwhile.
+// updateDevices1 changes the rules of the v1 controller to p. Only exceptions that
+// differ are written, new ones first. Between "deny a" and the exceptions that follow
+// it the container would be denied every device, so if the default changes, or cannot
+// be verified, its processes are frozen meanwhile.
 func (g *Group) updateDevices1(d *dir, p policy) error {
 	p, exceptions, err := p.forV1()
 	if err != nil {
@@ -266,11 +264,11 @@ func (g *Group) updateDevices1(d *dir, p policy) error {
 		return c.err
 	}
 	if p.allow || list == everything {
-		// What everything is reduced by is not in the list, so it cannot be
-		// brought back. These writes fail only where the first one does.
+		// The default is not part of the list, so it cannot be restored. These writes
+		// fail only if the first one does.
 		return g.whileFrozen(func() error { return g.Apply(c.out) })
 	}
-	values := append(deviceChanges(list, exceptions), c.out[len(c.out)-1]) // and devices.list is as it should be
+	values := append(deviceChanges(list, exceptions), c.out[len(c.out)-1]) // and verify devices.list
 	err = g.Apply(values)
 	if err == nil {
 		return nil
@@ -282,7 +280,7 @@ func (g *Group) updateDevices1(d *dir, p policy) error {
 	return errors.Join(err, failed)
 }
 
-// listed reads the exceptions of a devices.list (pure).
+// listed parses the exceptions of a devices.list (pure).
 func listed(list string) (out []exception) {
 	for line := range strings.Lines(list) {
 		f := strings.Fields(line)
@@ -292,7 +290,7 @@ func listed(list string) (out []exception) {
 		e := exception{devices: devices{block: f[0] == "b", major: anyNum, minor: anyNum}, access: accessOf(f[2]), source: resources + "devices"}
 		major, minor, _ := strings.Cut(f[1], ":")
 		for i, number := range [2]string{major, minor} {
-			if n, err := strconv.ParseInt(number, 10, 64); err == nil { // "*" stays any
+			if n, err := strconv.ParseInt(number, 10, 64); err == nil { // "*" means any
 				*[2]*int64{&e.major, &e.minor}[i] = n
 			}
 		}
@@ -301,7 +299,8 @@ func listed(list string) (out []exception) {
 	return out
 }
 
-// deviceChanges is how to get from a devices.list to these exceptions (pure).
+// deviceChanges returns the values that change a devices.list to these exceptions
+// (pure).
 func deviceChanges(list string, want []exception) (values []Value) {
 	has := map[string]access{}
 	for line := range strings.Lines(list) {
@@ -320,7 +319,7 @@ func deviceChanges(list string, want []exception) (values []Value) {
 		wanted[device] = e.access
 		change("devices.allow", device, e.access&^has[device], e.source)
 	}
-	for line := range strings.Lines(list) { // in its order, so that the same change is the same list
+	for line := range strings.Lines(list) { // in its order, so that the same change gives the same list
 		if f := strings.Fields(line); len(f) == 3 {
 			device := f[0] + " " + f[1]
 			change("devices.deny", device, accessOf(f[2])&^wanted[device], resources+"devices")
@@ -341,7 +340,7 @@ func accessOf(letters string) (a access) {
 	return a
 }
 
-// freezeDeadline bounds how long an update may keep the container stopped.
+// freezeDeadline limits how long an update may keep the container frozen.
 const freezeDeadline = 10 * time.Second
 
 // whileFrozen runs change while no process of the group runs.

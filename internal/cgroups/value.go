@@ -1,5 +1,5 @@
-// This file owns Value, one write into a cgroup, and the comparison of what
-// was asked for with what the kernel says it has (pure).
+// This file defines Value, one write to a cgroup, and the comparison of what was
+// requested with what the kernel reports (pure).
 
 package cgroups
 
@@ -10,41 +10,41 @@ import (
 	"strings"
 )
 
-// Value is one thing to write into a file of the container's cgroup.
+// Value is one thing to write to a file of the container's cgroup.
 type Value struct {
 	// Controller names the hierarchy: "memory", "cpu"…; "" is the v2 tree
 	// itself (files that belong to no controller).
 	Controller string `json:"controller"`
-	// V2 says that the file is in the v2 tree rather than a v1 hierarchy.
+	// V2 means that the file is in the v2 tree rather than a v1 hierarchy.
 	V2 bool `json:"v2,omitempty"`
 	// File is the file's name, e.g. "memory.limit_in_bytes".
 	File string `json:"file"`
 	// Value is written in one write(2).
 	Value string `json:"value"`
-	// Source is the JSON path that asked for it, e.g. linux.resources.memory.limit.
+	// Source is the JSON path that requested it, e.g. linux.resources.memory.limit.
 	Source string `json:"source"`
 	// Verify is how the file, read back, is compared with Value.
 	Verify Verify `json:"verify,omitempty"`
 	// Unit is what VerifyBytes rounds down to, in bytes; 0 is a page.
 	Unit uint64 `json:"unit,omitempty"`
-	// Late values would stop the runtime from forking into the cgroup (a
-	// pids limit of 1); [Group.ApplyLate] writes them once the process is in.
+	// Late values would prevent the runtime from forking into the cgroup (a pids limit
+	// of 1); [Group.ApplyLate] writes them once the process is in it.
 	Late bool `json:"late,omitempty"`
-	// Or is written instead if the kernel has no such file; it is for another
-	// name of the same thing (blkio.weight, blkio.bfq.weight). With
-	// VerifyDevices it is written if the list is not yet as Value has it.
+	// Or is written instead if the kernel has no such file; it is another name for the
+	// same thing (blkio.weight, blkio.bfq.weight). With VerifyDevices it is written if
+	// the list does not match Value yet.
 	Or *Value `json:"or,omitempty"`
-	// Optional: a missing file is no error, since the kernel then already
-	// behaves as asked.
+	// Optional: a missing file is not an error, since the kernel already behaves as
+	// requested.
 	Optional bool `json:"optional,omitempty"`
 	// SwapNext: the kernel may accept this value only after the next one
 	// (memory limit and memory+swap limit, when both are raised).
 	SwapNext bool `json:"swapNext,omitempty"`
-	// Ceiling names a file whose number must not be above Value
+	// Ceiling is a file whose number must not be above Value
 	// (memory.checkBeforeUpdate); "" means no such check.
 	Ceiling string `json:"ceiling,omitempty"`
 	// Program is a device program (v2 has no device files); File is then
-	// [DeviceProgram] and Value the rules in the words of devices.list.
+	// [DeviceProgram] and Value the rules in the syntax of devices.list.
 	Program []Insn `json:"-"`
 }
 
@@ -52,32 +52,32 @@ type Value struct {
 type Verify int
 
 const (
-	// VerifyText: equal but for surrounding white space.
+	// VerifyText: equal except for surrounding white space.
 	VerifyText Verify = iota
-	// VerifyBytes: equal as numbers of bytes, rounded down to pages as the
-	// kernel does; -1, "max" and the v1 maximum are one value.
+	// VerifyBytes: equal as numbers of bytes, rounded down to pages as the kernel
+	// does; -1, "max" and the v1 maximum are equal.
 	VerifyBytes
 	// VerifyList: equal as sets of CPUs or memory nodes ("0-1" is "0,1").
 	VerifyList
-	// VerifyPrefix: the file begins with the words of Value (cpu.max adds the
-	// period it had).
+	// VerifyPrefix: the file begins with the words of Value (cpu.max appends its old
+	// period).
 	VerifyPrefix
-	// VerifyDefault: the file's first line, with or without "default" before it.
+	// VerifyDefault: the file's first line, with or without a leading "default".
 	VerifyDefault
-	// VerifyLine: the file has a line per device or interface; the line with
-	// the first word of Value has its remaining words. A limit of 0 or max
-	// may also show as no line.
+	// VerifyLine: the file has a line per device or interface; the line with the first
+	// word of Value has its remaining words. A limit of 0 or max may also be shown by
+	// omitting the line.
 	VerifyLine
 	// VerifyOOM: memory.oom_control, "oom_kill_disable N".
 	VerifyOOM
-	// VerifyDevices: devices.list has exactly the rules of Value, one a line.
+	// VerifyDevices: devices.list has exactly the rules of Value, one per line.
 	// Nothing is written.
 	VerifyDevices
-	// VerifyNone: the file cannot be read, or reading it says nothing.
+	// VerifyNone: the file cannot be read, or its content is meaningless.
 	VerifyNone
 )
 
-// holds compares what was asked for with what the kernel shows.
+// holds compares the requested value with what the kernel shows.
 func (v *Value) holds(got string, page uint64) bool {
 	want := strings.Join(strings.Fields(v.Value), " ")
 	switch v.Verify {
@@ -147,13 +147,13 @@ func sameLines(a, b string) bool {
 	return slices.Equal(sorted(a), sorted(b))
 }
 
-// unlimited: anything as large is no limit. The kernel shows its largest count
-// of pages, 9223372036854771712 bytes with 4 KiB pages and v1, less when
-// rounded to huge pages.
+// unlimited: a number this large means no limit. The kernel shows its largest count of
+// pages, 9223372036854771712 bytes with 4 KiB pages and v1, less when rounded to huge
+// pages.
 const unlimited = 1 << 62
 
-// parseBytes reads a size as the kernel's memparse does: decimal, with K, M, G
-// or T after it; "max" and -1 are no limit.
+// parseBytes parses a size as the kernel's memparse does: decimal, followed by K, M, G
+// or T; "max" and -1 are no limit.
 func parseBytes(s string) (n uint64, ok bool) {
 	if s == "max" || s == "-1" {
 		return unlimited, true
@@ -171,7 +171,7 @@ func parseBytes(s string) (n uint64, ok bool) {
 	return n << shift, true
 }
 
-// parseList reads "0-3,7". The bound keeps a typing error from taking memory.
+// parseList parses "0-3,7". The bound keeps a typing error from consuming memory.
 func parseList(s string) (set map[int]bool, ok bool) {
 	const most = 1 << 16
 	set = make(map[int]bool)

@@ -1,6 +1,6 @@
-// This file owns the walk through a cgroup and those made inside it. It goes by
-// descriptors, since a container can nest cgroups deeper than a path is long, and
-// holds one at a time, since it can nest them deeper than a process may have any.
+// This file walks a cgroup and those below it. It uses descriptors, since a container
+// can nest cgroups deeper than the maximum length of a path, and keeps only one open
+// at a time, since it can nest them deeper than the limit of open files.
 
 package cgroups
 
@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A place is where a walk is: an open cgroup.
+// A place is the current position of a walk: an open cgroup.
 type place struct {
 	fd   int
 	path string
@@ -28,7 +28,7 @@ func enterPlace(at int, name, path string) (place, error) {
 
 func (p *place) close() { _ = unix.Close(p.fd) }
 
-// inside lists the cgroups made inside.
+// inside lists the cgroups directly below.
 func (p *place) inside() (names []string, err error) {
 	fd, err := unix.Openat(p.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -48,11 +48,11 @@ func (p *place) inside() (names []string, err error) {
 	return names, nil
 }
 
-// errLost says that a walk could not come back, and must end.
+// errLost means that a walk could not return to the parent, and must end.
 var errLost = errors.New("the cgroup above cannot be opened again")
 
-// in does something in a cgroup inside, and comes back. A cgroup never moves into another
-// one, and one that has been removed still leads to where it was.
+// in calls do in a child cgroup, and returns. A cgroup is never moved to another
+// parent, and one that was removed still leads to its old parent.
 func (p *place) in(name string, do func(p *place) error) error {
 	outer := p.path
 	inner, err := enterPlace(p.fd, name, outer+"/"+name)
@@ -71,9 +71,9 @@ func (p *place) in(name string, do func(p *place) error) error {
 	return err
 }
 
-// walk calls visit with the descriptor and the path of a cgroup and of each
-// inside it, outer ones first. One that vanishes meanwhile is left out; if it
-// is the first one, the error is [gone].
+// walk calls visit with the descriptor and the path of a cgroup and of each below it,
+// outer ones first. One that disappears meanwhile is skipped; if it is the first one,
+// the error is [gone].
 func walk(path string, visit func(dir int, path string) error) error {
 	p, err := enterPlace(unix.AT_FDCWD, path, path)
 	if err != nil {
@@ -100,7 +100,7 @@ func (p *place) walk(visit func(dir int, path string) error) error {
 	return nil
 }
 
-// treeProcs lists the processes of a cgroup and of those inside it.
+// treeProcs lists the processes of a cgroup and of those below it.
 func treeProcs(dir string) (pids []int, err error) {
 	err = walk(dir, func(at int, path string) error {
 		fd, err := unix.Openat(at, "cgroup.procs", unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)

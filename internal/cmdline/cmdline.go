@@ -1,12 +1,11 @@
-// Package cmdline finds the flags of a command line wherever they are: before,
-// between and after the command's arguments. urfave/cli stops at the first
-// argument, so a command line is put into the order that it reads before it
-// sees it:
+// Package cmdline finds the flags of a command line in any position: before, between
+// and after the command's arguments. urfave/cli stops at the first argument, so the
+// flags are moved to the front before cli parses the command line:
 //
 //	minirun update ID --memory 1g   →   minirun update --memory 1g -- ID
 //
-// Some commands pass arguments on to another program (exec, ps, run IMAGE).
-// Those are never looked at: Line.Foreign is where they begin.
+// Some commands pass arguments on to another program (exec, ps, run IMAGE). Those are
+// never examined: Line.Foreign marks where they begin.
 package cmdline
 
 import (
@@ -17,30 +16,30 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// Unlimited is the limit of a command whose arguments are all its own.
+// Unlimited is the limit of a command that passes no arguments on to another program.
 const Unlimited = -1
 
-// A Line is what follows the name of a command.
+// A Line is the part of a command line after the command's name.
 type Line struct {
 	Given     []string // as it was given
 	Flags     []string // the command's flags with their values
 	Names     []string // the first names of those flags
 	Arguments []string // the other words, without the -- that ends the flags
-	Ordered   bool     // the flags, each in one spelling, and a --, come first as given
-	Lacking   bool     // the last flag has no value
-	Undefined bool     // a flag is not one of the command's
+	Ordered   bool     // the flags, each in one spelling, and a --, were given first
+	Lacking   bool     // the last flag lacks its value
+	Undefined bool     // a flag is not defined for the command
 	Foreign   bool     // the last word is an argument of another program, or follows --
 }
 
-// generateCompletion follows the word for which cli is to offer completions.
+// generateCompletion follows the word for which cli offers completions.
 const generateCompletion = "--generate-bash-completion"
 
-// A Splitter is a command's own way to divide the words after its name.
+// A Splitter is a custom way for a command to split the words after its name.
 // completing is true if the last word may be incomplete.
 type Splitter func(command *cli.Command, words []string, completing bool) Line
 
-// Arrange puts the flags of a command line first. It returns false if it asks for
-// completions of a word that is another program's: there are none.
+// Arrange puts the flags of a command line first. It returns false if completions are
+// requested for an argument of another program: there are none.
 func Arrange(args []string, app *cli.App, split Splitter) ([]string, bool) {
 	completing := app.EnableBashCompletion && len(args) > 1 && args[len(args)-1] == generateCompletion
 	words := args
@@ -52,7 +51,7 @@ func Arrange(args []string, app *cli.App, split Splitter) ([]string, bool) {
 		return args, true
 	}
 	if completing && len(words) > n && words[len(words)-1] == "-" {
-		words = words[:len(words)-1] // the beginning of a flag, and not an argument
+		words = words[:len(words)-1] // the beginning of a flag, not an argument
 	}
 	line := split(command, words[n:], completing)
 	if completing {
@@ -62,8 +61,8 @@ func Arrange(args []string, app *cli.App, split Splitter) ([]string, bool) {
 	return slices.Concat(words[:n], line.Words()), true
 }
 
-// Find returns the command that a command line is about, and the number of words
-// up to and including its name. It returns nil if there is none.
+// Find returns the command that a command line invokes, and the number of words up to
+// and including its name. It returns nil if there is none.
 func Find(args []string, app *cli.App) (int, *cli.Command) {
 	flags, commands := app.Flags, app.Commands
 	var found *cli.Command
@@ -88,9 +87,9 @@ func Find(args []string, app *cli.App) (int, *cli.Command) {
 	}
 }
 
-// Split divides the words after a command's name. With a limit, flags are looked
-// for only until limit arguments were found and another one follows: that one
-// and all words after it are another program's.
+// Split splits the words after a command's name. With a limit, flags are recognized
+// only until limit arguments were found and another one follows: that one and all
+// words after it belong to another program.
 func Split(words []string, flags []cli.Flag, limit int) Line {
 	l := Line{Given: words, Ordered: true}
 	used := map[string]string{} // the spelling of each flag, by its first name
@@ -150,13 +149,13 @@ func spelled(word string, named []cli.Flag, used map[string]string) string {
 	return "--" + before
 }
 
-// Words are the words of the line with the flags first.
+// Words returns the words of the line with the flags first.
 func (l Line) Words() []string {
 	switch {
 	case l.Ordered:
 		return l.Given
 	case l.Lacking:
-		return l.Flags // cli reports it; the next word would be taken for the value
+		return l.Flags // cli reports it; the next word would be taken as the value
 	}
 	return slices.Concat(l.Flags, []string{"--"}, l.Arguments)
 }
@@ -174,19 +173,19 @@ func CheckCount(ctx *cli.Context, least, most int) error {
 	return nil
 }
 
-// UsageError reports a command line that is not as the command's help says.
+// UsageError reports a command line that does not match the command's usage.
 func UsageError(c *cli.Command, what string) error {
-	_, name, _ := strings.Cut(c.HelpName, " ") // with the command that it is a part of, after the program's name
+	_, name, _ := strings.Cut(c.HelpName, " ") // with the parent command, without the program's name
 	return fmt.Errorf("%s: %s\nhint: minirun %s --help", name, what, name)
 }
 
 // isFlag reports whether a word looks like a flag, or is the -- that ends them. A
-// negative number does not: it may be meant as a signal.
+// negative number does not: it may be a signal.
 func isFlag(word string) bool {
 	return len(word) > 1 && word[0] == '-' && strings.Trim(word[1:], "0123456789") != ""
 }
 
-// valuesOf returns how many of the words after a flag are its value: 0 or 1.
+// valuesOf returns the number of words after a flag that are its value: 0 or 1.
 func valuesOf(word string, flags []cli.Flag) int {
 	named, _ := namedBy(word, flags)
 	if len(named) == 0 || strings.Contains(word, "=") {
@@ -198,14 +197,14 @@ func valuesOf(word string, flags []cli.Flag) int {
 	return 0
 }
 
-// namedBy returns the flags that a word names, several for a group of letters
-// such as -it. It returns false if the word names a flag that is not defined.
+// namedBy returns the flags that a word names: several for a group of letters such as
+// -it. It returns false if the word names a flag that is not defined.
 func namedBy(word string, flags []cli.Flag) ([]cli.Flag, bool) {
 	name, _, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
 	if f := lookUp(name, flags); f != nil {
 		return []cli.Flag{f}, true
 	}
-	if name == "help" || name == "h" { // cli adds it to each command
+	if name == "help" || name == "h" { // cli adds it to every command
 		return nil, true
 	}
 	if strings.HasPrefix(word, "--") || len(word) < 3 {

@@ -7,7 +7,8 @@ import (
 )
 
 // Descriptors returns the descriptors from 3 on that arguments name as files: an
-// argument, or one value of it, is /dev/fd/N. A shell writes <(command) so.
+// argument, or one value in it, is /dev/fd/N. This is what a shell substitutes for
+// <(command).
 func Descriptors(args []string) (out []int) {
 	for _, a := range args {
 		for part := range strings.SplitSeq(a, ",") {

@@ -10,10 +10,10 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// answerAhead answers Ready before the process asks, if `run` will start it at
-// once and nothing has to happen in between: then the process need not wait
-// for two switches between it and minirun. The answer lies in the socket until
-// its step reads it.
+// answerAhead answers Ready before the process asks, if `run` will start it
+// immediately and nothing has to happen in between: this saves the process two context
+// switches to minirun and back. The answer stays in the socket until the process's
+// step reads it.
 func (c *Container) answerAhead() error {
 	running := c.plan
 	if c.observed != nil {
@@ -42,12 +42,12 @@ func (c *Container) answerAhead() error {
 	return nil
 }
 
-// diesWithParent: its answer to Ready must be one of a parent that lives.
+// diesWithParent: the answer to Ready must come from a parent that is alive.
 func diesWithParent(s *specs.Spec) bool { return s.Annotations[spec.AnnotationDieWithParent] == "true" }
 
-// homeAhead looks for the home directory in root.path, before the container's
-// mounts are made. It is known only if they cannot change the answer: no
-// layers, nothing mounted over /etc/passwd, and no symbolic link on the way.
+// homeAhead looks up the home directory in root.path, before the container's mounts
+// exist. It is known only if they cannot change the result: no layers, nothing mounted
+// over /etc/passwd, and no symbolic link on the way.
 func (c *Container) homeAhead() (home string, known bool) {
 	if len(c.roots) != 1 {
 		return "", false
@@ -66,8 +66,8 @@ func (c *Container) homeAhead() (home string, known bool) {
 	return home, err == nil
 }
 
-// plainPath reports whether a path is written without "." , ".." and empty
-// names, so that it can be compared as text.
+// plainPath reports whether a path contains no ".", ".." or empty names, so that it
+// can be compared as text.
 func plainPath(path string) bool {
 	for name := range strings.SplitSeq(path, "/") {
 		if name == "" || name == "." || name == ".." {

@@ -14,8 +14,8 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// cgroupInput decides the container's cgroup and the values in it, and what a
-// cgroup mount shows.
+// cgroupInput decides the container's cgroup, the values in it, and the content of a
+// cgroup mount.
 func (c *Container) cgroupInput(in *Inputs) ([]cgroups.Value, error) {
 	host, err := c.options.cgroupHost()
 	if c.options.NoCgroup && errors.Is(err, cgroups.ErrUnavailable) {
@@ -40,18 +40,18 @@ func (c *Container) cgroupInput(in *Inputs) ([]cgroups.Value, error) {
 	in.Cgroups, in.Scope = c.group.Tasks(), c.Unit != nil
 	group := c.group
 	if len(group.Paths()) == 0 {
-		group = host.Own() // which the container stays in
+		group = host.Own() // in which the container stays
 	}
 	if in.Rootfs.CgroupV1 = host.Mode != cgroups.V2; in.Rootfs.CgroupV1 && host.V2 != nil {
-		in.Rootfs.Cgroup2 = host.V2.Mount // all of it, as on a host with v2 only
+		in.Rootfs.Cgroup2 = host.V2.Mount // all of it, as on a host with only v2
 	}
 	in.Rootfs.Cgroup, err = cgroupMounts(c.spec, host, group)
 	return values, err
 }
 
-// withoutCgroup is for --cgroup-manager disabled, with which Podman runs
-// containers in a cgroup that it manages itself. Limits would have no effect, and
-// are an error; every config.json has rules for devices, which are a warning.
+// withoutCgroup is for --cgroup-manager disabled, with which Podman runs containers in
+// a cgroup that it manages itself. Limits would have no effect, and are an error;
+// every config.json has device rules, which are a warning.
 func (c *Container) withoutCgroup(host *cgroups.Host) error {
 	const disabled = "has no effect with --cgroup-manager disabled"
 	r := c.spec.Linux.Resources
@@ -86,7 +86,7 @@ func (c *Container) groupInput(host *cgroups.Host) error {
 	return nil
 }
 
-// cgroupMounts lists what a mount of type cgroup shows, if there is one.
+// cgroupMounts lists the content of a mount of type cgroup, if there is one.
 func cgroupMounts(s *specs.Spec, host *cgroups.Host, group *cgroups.Group) ([]rootfs.Cgroup, error) {
 	for i := range s.Mounts {
 		t := s.Mounts[i].Type
@@ -97,7 +97,7 @@ func cgroupMounts(s *specs.Spec, host *cgroups.Host, group *cgroups.Group) ([]ro
 		var out []rootfs.Cgroup
 		for _, m := range group.Mounts(host, own) {
 			dir := m.Source
-			if dir == "" { // for a mount that needs no other place
+			if dir == "" { // for a mount without another target
 				dir = group.Paths()[""]
 			}
 			out = append(out, rootfs.Cgroup{Controller: m.Data, Name: m.Name, Dir: dir, Aliases: m.Aliases})
@@ -110,9 +110,9 @@ func cgroupMounts(s *specs.Spec, host *cgroups.Host, group *cgroups.Group) ([]ro
 	return nil, nil
 }
 
-// delegate gives the cgroup to the container's root if it may write to it:
-// with a user and a cgroup namespace of its own and a writable cgroup mount
-// (config-linux.md, "Cgroup ownership").
+// delegate gives the cgroup to the container's root if it may write to it: with its
+// own user and cgroup namespaces and a writable cgroup mount (config-linux.md, "Cgroup
+// ownership").
 func (c *Container) delegate() error {
 	setup := namespaces.Decide(c.spec)
 	if setup.New&unix.CLONE_NEWCGROUP == 0 || !setup.Has(unix.CLONE_NEWUSER) || c.hostRoot == [2]uint32{} {
@@ -128,14 +128,14 @@ func (c *Container) delegate() error {
 	return nil
 }
 
-// makeLayerDirectories makes the directories that take writes to layers.
+// makeLayerDirectories creates the directories that receive writes to layers.
 func makeLayerDirectories(in Inputs) error {
 	if len(in.Rootfs.Layers) == 0 {
 		return nil
 	}
 	for _, dir := range [2]string{in.Rootfs.Upper, in.Rootfs.Work} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return fmt.Errorf("directory for the layers' writes: %w", err)
+			return fmt.Errorf("directory for writes to the layers: %w", err)
 		}
 	}
 	if !namespaces.Decide(in.Spec).Has(unix.CLONE_NEWUSER) || len(in.Spec.Linux.UIDMappings) == 0 {
@@ -145,7 +145,7 @@ func makeLayerDirectories(in Inputs) error {
 	uid, gid := int(in.Spec.Linux.UIDMappings[0].HostID), int(in.Spec.Linux.GIDMappings[0].HostID)
 	for _, dir := range [2]string{in.Rootfs.Upper, in.Rootfs.Work} {
 		if err := os.Chown(dir, uid, gid); err != nil {
-			return fmt.Errorf("directory for the layers' writes: %w", err)
+			return fmt.Errorf("directory for writes to the layers: %w", err)
 		}
 	}
 	return nil

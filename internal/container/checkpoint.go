@@ -18,7 +18,7 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// CheckpointOptions are the flags of `checkpoint`; criu(8) has most of them.
+// CheckpointOptions are the flags of `checkpoint`; most of them are passed to criu(8).
 type CheckpointOptions struct {
 	ImagePath, WorkPath, ParentPath string // "" is ./checkpoint, the image path, no parent
 	LeaveRunning, PreDump           bool
@@ -38,9 +38,9 @@ const (
 	criuStatus = 3 // where criu finds StatusFD
 )
 
-// Checkpoint writes the state of a container's processes to image files with
-// criu. Without LeaveRunning and PreDump that ends the container, which is then
-// deleted; warnings are those of its poststop hooks.
+// Checkpoint writes the state of a container's processes to image files with criu.
+// Without LeaveRunning and PreDump this ends the container, which is then deleted;
+// warnings are those of its poststop hooks.
 func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err error) {
 	h, err := hold(root, id, unix.LOCK_EX)
 	if err != nil {
@@ -57,7 +57,7 @@ func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err err
 	if err := o.makeDirectories(); err != nil {
 		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
-	config, _, err := spec.Load(h.Bundle) // its warnings were create's
+	config, _, err := spec.Load(h.Bundle) // create has printed its warnings
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err err
 	if !ends {
 		return nil, nil
 	}
-	if err := c.end(true); err != nil { // criu has ended it; the kernel may not be done
+	if err := c.end(true); err != nil { // criu has killed it; the kernel may not be done yet
 		return nil, err
 	}
 	warnings, err = c.remove(filepath.Join(root, id), cgroups.Open(c.Cgroups))
@@ -99,7 +99,7 @@ func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err err
 	return append(warnings, c.poststop()...), nil
 }
 
-// makeDirectories makes the directories for the images and the log.
+// makeDirectories creates the directories for the images and the log.
 func (o *CheckpointOptions) makeDirectories() (err error) {
 	if o.ImagePath == "" {
 		o.ImagePath = "checkpoint"
@@ -117,8 +117,8 @@ func (o *CheckpointOptions) makeDirectories() (err error) {
 	return nil
 }
 
-// dump runs criu, which a signal ends. After a failure the container goes on, unless it
-// was paused before: a criu that is killed leaves it frozen.
+// dump runs criu, which a signal stops. After a failure the container continues,
+// unless it was paused before: a criu that is killed leaves it frozen.
 func (c *Container) dump(args []string, o *CheckpointOptions, paused bool) error {
 	err := c.whileAttentive(func(ctx context.Context) error { return criuDump(ctx, args, o) })
 	var interrupted *Interrupted
@@ -131,8 +131,8 @@ func (c *Container) dump(args []string, o *CheckpointOptions, paused bool) error
 	return err
 }
 
-// external tells criu what in the container is the host's, and leaves notes
-// about it beside the images.
+// external returns criu's options for everything in the container that belongs to the
+// host, and stores notes about it with the images.
 func (h *held) external(config *specs.Spec, images string) ([]string, error) {
 	if err := h.noteDescriptors(images); err != nil {
 		return nil, err
@@ -149,7 +149,7 @@ func (h *held) external(config *specs.Spec, images string) ([]string, error) {
 	return slices.Concat(mounts, joined, terminal), err
 }
 
-// dumpArgs is criu's command line, but for what is the host's (pure).
+// dumpArgs returns criu's command line, except for what belongs to the host (pure).
 func (r *Record) dumpArgs(o *CheckpointOptions, config *specs.Spec) ([]string, error) {
 	verb := "dump"
 	if o.PreDump {
@@ -182,7 +182,7 @@ func (r *Record) dumpArgs(o *CheckpointOptions, config *specs.Spec) ([]string, e
 		}
 	}
 	if o.ParentPath != "" && filepath.IsAbs(o.ParentPath) {
-		return nil, fmt.Errorf("--parent-path %q: must be relative to the image path, as criu keeps it in the images", o.ParentPath)
+		return nil, fmt.Errorf("--parent-path %q: must be relative to the image path, because criu stores it in the images", o.ParentPath)
 	}
 	mode, err := manageCgroups(o.ManageCgroups)
 	if err != nil {

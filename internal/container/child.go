@@ -12,9 +12,9 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// A child is a process of a container that this one has made from a plan and
-// speaks with: the container's first process, or one of `exec`. What it is
-// asked, why it has failed, and how long it runs is the same for both.
+// A child is a process of a container that this one has created from a plan and
+// communicates with: the container's first process, or one of `exec`. Its questions,
+// its failures and its lifetime are handled in the same way for both.
 type child struct {
 	// Console is the master of the process's terminal, if it has one and no
 	// console socket took it.
@@ -23,25 +23,25 @@ type child struct {
 	relay   *terminalPipes // nil if none of the caller's terminals is replaced by a pipe
 	who     string         // for messages
 	options Options
-	spec    *specs.Spec // with the process that is to run
+	spec    *specs.Spec // with the process to run
 	plan    *plan.Plan
-	// observed is what runs in the place of plan, if somebody watches.
+	// observed is the plan that runs instead of plan, if there is an observer.
 	observed *plan.Observed
 	proc     *bootstrap.Process
-	early    []unix.Signal // came before there was a program to pass them on to
+	early    []unix.Signal // arrived before there was a program to pass them on to
 	killed   bool          // by SIGKILL, before its execve
-	toldEnd  bool          // a signal asked minirun to end
+	toldEnd  bool          // a signal asked minirun to exit
 	pidFiled bool          // --pid-file names the process
-	// clonedLast is true if the plan clones the process that goes on into a PID
-	// namespace with others in it, and arrived once it has.
+	// clonedLast is true if the plan clones the process that continues into a PID
+	// namespace with other processes, and arrived after it has done so.
 	clonedLast, arrived bool
-	asked               uint64   // the points of handshake that it has asked, as bits: see mayAsk
+	asked               uint64   // the points of handshake that it has reached, as bits: see mayAsk
 	outside             bool     // its cgroup was full, and it is not in it yet
-	listener            *os.File // of its seccomp filter, until the agent gets it
+	listener            *os.File // of its seccomp filter, until it is sent to the agent
 	roots               []string // where the container's files are on the host, topmost first: for hints
 	rootsMounted        bool     // with the container's mounts
 
-	explain func(*bootstrap.ErrFailed) error // tells of a failed step; nil: stepError does
+	explain func(*bootstrap.ErrFailed) error // describes a failed step; nil: stepError does
 }
 
 const firstProcess = "the container's first process"

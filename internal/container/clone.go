@@ -17,10 +17,10 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// This file is the parent's part of a clone inside the plan: the process that it
-// talks to ends, and a sibling goes on. See namespaces.EnterPID for why.
+// This file is the parent's part of a clone inside the plan: the process that it talks
+// to exits, and a sibling continues. See namespaces.EnterPID for the reason.
 
-// leaveCgroup moves the process, which the cgroup's limit keeps from cloning its
+// leaveCgroup moves the process, which the cgroup's limit prevents from cloning its
 // successor, into minirun's own cgroup.
 func (c *child) leaveCgroup(detect func() (*cgroups.Host, error)) error {
 	host, err := detect()
@@ -28,14 +28,14 @@ func (c *child) leaveCgroup(detect func() (*cgroups.Host, error)) error {
 		return err
 	}
 	if err := host.Own().Add(c.proc.Pid); err != nil {
-		return fmt.Errorf("the container's cgroup is full, and its process cannot be cloned outside: %w", err)
+		return fmt.Errorf("the container's cgroup is full, and its process cannot be cloned outside it: %w", err)
 	}
 	c.outside = true
 	return nil
 }
 
-// successor goes on with the process pid, which the first one has cloned, and
-// reaps the first one, which ends. Then it sets what a child does not inherit.
+// successor switches to the process pid, which the first one has cloned, and reaps the
+// first one, which exits. Then it sets what a child does not inherit.
 func (c *child) successor(pid int, group *cgroups.Group) error {
 	first := c.proc.Pid
 	ending, err := unix.FcntlInt(c.proc.PidFD.Fd(), unix.F_DUPFD_CLOEXEC, 3)
@@ -48,7 +48,7 @@ func (c *child) successor(pid int, group *cgroups.Group) error {
 	}
 	c.arrived = true
 	if !awaitEnd(ending, deleteDeadline) {
-		return fmt.Errorf("process %d, which has cloned its successor, does not end: is its cgroup frozen?", first)
+		return fmt.Errorf("process %d, which has cloned its successor, does not exit: is its cgroup frozen?", first)
 	}
 	if err := reap(first); err != nil {
 		return err
@@ -79,10 +79,10 @@ func reap(pid int) error {
 	}
 }
 
-// cloneLast decides whether a container's first process enters a PID namespace
-// given by path at the end of its set-up, when processes inside can take nothing
-// from it. A proc file system shows the PID namespace of the process that mounts
-// it, unless it is asked for another one, which takes Linux 6.18.
+// cloneLast decides whether a container's first process enters a PID namespace given
+// by path at the end of its set-up, when processes inside cannot take anything from
+// it. A proc file system shows the PID namespace of the process that mounts it, unless
+// another one is requested, which needs Linux 6.18.
 func cloneLast(s *specs.Spec, setup namespaces.Setup) (bool, error) {
 	if !setup.Joined(unix.CLONE_NEWPID) {
 		return false, nil
@@ -94,11 +94,11 @@ func cloneLast(s *specs.Spec, setup namespaces.Setup) (bool, error) {
 	return !old, err
 }
 
-// mayAsk refuses a question that the plan does not ask at this point. Once others
-// can see the process, they may make it say anything, and it gets no more than what
-// its program could do. They can see it a moment before the parent has received its
-// number: nothing is asked twice, so what the plan has asked before is out of their
-// reach. That moment is over too soon for more.
+// mayAsk refuses a question that the plan does not ask at this point. Once other
+// processes can see this one, they may make it send anything, and it must not get more
+// than what its program could do. They can see it a moment before the parent has
+// received its PID: nothing may be asked twice, so everything that the plan has
+// already asked is out of their reach. That moment is too short for more.
 func (c *child) mayAsk(point uint32) error {
 	if !c.clonedLast {
 		return nil
@@ -119,15 +119,15 @@ func (c *child) mayAsk(point uint32) error {
 	case handshake.Ready, handshake.SeccompListener, handshake.HookFailed, handshake.NoProgram, plan.Ran, bootstrap.Stamped:
 		return nil
 	}
-	return fmt.Errorf("%s asks for %s, which it may not in its PID namespace", c.who, handshake.Name(point))
+	return fmt.Errorf("%s asks for %s, which is not allowed in its PID namespace", c.who, handshake.Name(point))
 }
 
 // filterLast decides when the seccomp filter is loaded by a process that is cloned
-// into a PID namespace with others in it. Without noNewPrivileges that takes
+// into a PID namespace with other processes. Without noNewPrivileges that needs
 // CAP_SYS_ADMIN, which no process should have that they can see. So the filter is
-// loaded before the clone, if it allows what is left to do then. If not, the
-// process arrives with that capability, which one that may trace it could take: a
-// profile like this is refused if the process, or the container's first one, has
+// loaded before the clone, if it allows the remaining steps. If not, the process
+// arrives with that capability, and a process that may trace it could take it over:
+// such a profile is refused if the process, or the container's first one, has
 // CAP_SYS_PTRACE. first is nil if the PID namespace is another container's or the
 // host's, about whose processes nothing is known.
 func filterLast(p, first *specs.Process, in *process.Input, clonedLast bool) error {

@@ -16,23 +16,23 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// Inputs are all that a plan depends on: the spec, and facts and choices that
-// were looked up beforehand. Compile is a pure function of them.
+// Inputs contain everything that a plan depends on: the spec, and facts and choices
+// that were looked up beforehand. Compile is a pure function of them.
 type Inputs struct {
 	Spec       *specs.Spec
 	Namespaces namespaces.Input
 	Rootfs     rootfs.Input
 	Process    process.Input
-	// Scope says that the process is born outside its cgroup, which systemd makes
-	// around it.
+	// Scope is true if the process is created outside its cgroup, which systemd then
+	// creates for it.
 	Scope bool
-	// Cgroups are the `tasks` files of the v1 hierarchies to join. On cgroup v2
-	// the process is born in its cgroup.
+	// Cgroups are the `tasks` files of the v1 hierarchies to join. On cgroup v2 the
+	// process is created in its cgroup.
 	Cgroups []string
 }
 
-// Compile makes the plan of a container's first process, and says with which
-// namespaces it is born. It is the table of contents of a container.
+// Compile compiles the plan of a container's first process, and returns the namespaces
+// that it is created in. It is the table of contents of a container.
 func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 	s := in.Spec
 	setup := namespaces.Decide(s)
@@ -74,7 +74,7 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 		parent.Ask("prestart and createRuntime see the mounts, before the pivot", b.Message(handshake.Mounted))
 	}
 	if len(hooks.CreateContainer) > 0 {
-		root.Enter() // as runc, so that a hook finds the root without knowing where it is
+		root.Enter() // as in runc, so that a hook finds the root without knowing its path
 	}
 	proc.CreateContainer(hooks.CreateContainer)
 	namespaces.Names(b, s)
@@ -89,24 +89,24 @@ func Compile(in Inputs) (*plan.Plan, namespaces.Setup) {
 	return b.Plan(), setup
 }
 
-// askScope comes before anything that limits and the cgroup namespace are about.
+// askScope precedes everything that needs limits or the cgroup namespace.
 func askScope(b *plan.Builder, parent *handshake.Parent, ask bool) {
 	if ask {
 		b.In(plan.Limits, "linux.cgroupsPath")
-		parent.Ask("systemd makes a scope around a process", b.Message(handshake.Scope))
+		parent.Ask("systemd creates a scope for an existing process", b.Message(handshake.Scope))
 	}
 }
 
-// The process joins its v1 cgroups itself, by writing "0" to `tasks`. A parent
-// that writes a number makes the kernel stop all threads from coming and going
-// while it moves one, which waits for an RCU grace period of up to tens of
-// milliseconds; a thread that moves itself needs no such care
-// (kernel/cgroup/cgroup.c, cgroup_procs_write_start).
+// The process joins its v1 cgroups itself, by writing "0" to `tasks`. If a parent
+// writes a PID, the kernel keeps all threads from being created or exiting while it
+// moves one, which waits for an RCU grace period of up to tens of milliseconds; a
+// thread that moves itself needs no such synchronization (kernel/cgroup/cgroup.c,
+// cgroup_procs_write_start).
 //
-// The files are opened before a user namespace may close the way to them, and
-// written after the container's init has been cloned: a pids limit of one
-// leaves no room for two. Where the clone comes last, the cgroups come before
-// it, and the parent helps if they are full: see namespaces.EnterPID.
+// The files are opened before a user namespace may make them inaccessible, and written
+// after the container's init was cloned: a pids limit of one has no room for two. If
+// the clone comes last, the cgroups come before it, and the parent helps if they are
+// full: see namespaces.EnterPID.
 func openCgroups(b *plan.Builder, files []string) []plan.Cell {
 	b.In(plan.Limits, "linux.cgroupsPath")
 	cells := make([]plan.Cell, len(files))
@@ -125,7 +125,7 @@ func joinCgroups(b *plan.Builder, files []string, tasks []plan.Cell) {
 	}
 }
 
-// CompileSeccomp is nil for a spec without seccomp.
+// CompileSeccomp returns nil for a spec without seccomp.
 func CompileSeccomp(s *specs.Spec) (*seccomp.Program, error) {
 	if s.Linux == nil || s.Linux.Seccomp == nil {
 		return nil, nil

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// console takes the master of the container's terminal. Where minirun stays, its own
-// terminal is connected with it; else the console socket gets it: see sendConsole.
+// console takes the master of the container's terminal. If minirun stays, it connects
+// its own terminal with it; otherwise the console socket gets it: see sendConsole.
 func (c *child) console(fd int) error {
 	master, err := c.proc.Descriptor(fd, "console")
 	if err != nil {
@@ -24,19 +24,19 @@ func (c *child) console(fd int) error {
 	return nil
 }
 
-// connectConsole prepares the container's terminal for minirun's own, if there is no
-// console socket that gets it.
+// connectConsole prepares the container's terminal for minirun's own, unless it is
+// sent to a console socket.
 func (c *child) connectConsole() error {
 	if c.options.ConsoleSocket != "" {
 		return nil
 	}
 	master := c.Console
-	// minirun's own terminal adds the carriage returns; added by both, they
-	// would come twice.
+	// minirun's own terminal adds the carriage returns; if both added them, they would
+	// be doubled.
 	if err := console.ClearONLCR(master.Fd()); err != nil {
 		return err
 	}
-	// Now, and not when the terminal is relayed: the program may be faster.
+	// Now, not when the terminal is relayed: the program may be faster.
 	if size, err := unix.IoctlGetWinsize(c.options.terminal, unix.TIOCGWINSZ); err == nil {
 		return unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, size)
 	}
@@ -44,8 +44,8 @@ func (c *child) connectConsole() error {
 }
 
 // sendConsole sends the terminal to the console socket, if there is one. A container
-// does so when it is created: createRuntime and createContainer hooks may fail
-// before, or be what makes the socket.
+// does so when it is created: createRuntime and createContainer hooks may fail before,
+// or may create the socket.
 func (c *child) sendConsole() error {
 	if c.options.ConsoleSocket == "" || c.Console == nil {
 		return nil
@@ -58,7 +58,7 @@ func (c *child) sendConsole() error {
 	return err
 }
 
-// findTerminal finds the terminal that the container's is connected with.
+// findTerminal finds the terminal that is connected with the container's.
 func (c *Container) findTerminal() (err error) {
 	if !c.spec.Process.Terminal || c.options.ConsoleSocket != "" {
 		return nil
@@ -73,8 +73,8 @@ func (c *Container) findTerminal() (err error) {
 }
 
 // callersTerminal finds the terminal that minirun was started in: a standard
-// descriptor, or the controlling terminal if all of them are redirected. It stays
-// open until minirun ends.
+// descriptor, or the controlling terminal if all of them are redirected. It stays open
+// until minirun exits.
 func callersTerminal() (int, error) {
 	for fd := range 3 {
 		if isTerminal(fd) {
@@ -99,10 +99,10 @@ func (c *child) takeListener(fd int) (err error) {
 	return nil
 }
 
-// handListener sends the listener, if there is one, to the agent that will answer
-// for it, with what it belongs to (config-linux.md, "The Container Process
-// State"). A process that will be cloned once more is not the one that the agent
-// is to know: then the listener waits.
+// handListener sends the listener, if there is one, to the agent that will answer for
+// it, with a description of its container (config-linux.md, "The Container Process
+// State"). If the process will be cloned again, it is not the one that the agent must
+// know: then the listener is kept until later.
 func (c *child) handListener(to *Listener, container *specs.State) error {
 	if c.listener == nil || c.clonedLast && !c.arrived {
 		return nil
@@ -132,7 +132,7 @@ func (e *execution) sendListener() error {
 	return e.handListener(e.agent(), e.record.state(specs.StateRunning, e.record.Pid))
 }
 
-// agent is where the listener of the filter goes, nil if there is none.
+// agent returns the destination of the filter's listener, nil if there is none.
 func (e *execution) agent() *Listener {
 	p := e.spec.Linux.Seccomp
 	if p == nil || p.ListenerPath == "" {

@@ -14,9 +14,9 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// copyUp fills a new tmpfs with the content of the directory it covers
-// (tmpcopyup). Both are the container's descriptors; everything is opened from
-// them and nothing is followed, so the copy cannot leave them.
+// copyUp fills a new tmpfs with the content of the directory that it covers
+// (tmpcopyup). Both are the container's descriptors; everything is opened relative to
+// them and no link is followed, so the copy cannot leave them.
 func (c *Container) copyUp(from, to int) error {
 	keep := optionsKept(c.spec, c.copiedUp)
 	c.copiedUp++
@@ -39,9 +39,9 @@ func (c *Container) copyUp(from, to int) error {
 // kept lists the attributes of a directory that are not copied.
 type kept struct{ mode, uid, gid bool }
 
-// optionsKept returns the attributes that the options of the nth tmpfs with
-// tmpcopyup set: the image's attributes do not replace what was asked for. The
-// process asks for the copies in the order of config.json.
+// optionsKept returns the attributes that the options of the nth tmpfs with tmpcopyup
+// set: the image's attributes do not replace the requested ones. The process asks for
+// the copies in the order of config.json.
 func optionsKept(s *specs.Spec, n int) (k kept) {
 	for i := range s.Mounts {
 		o, err := spec.ParseMountOptions(s.Mounts[i].Options)
@@ -65,8 +65,8 @@ func optionsKept(s *specs.Spec, n int) (k kept) {
 
 const noFollow = unix.O_NOFOLLOW | unix.O_CLOEXEC
 
-// copyTree copies the directory from, with what is in it, onto the directory
-// to. An error of stop, which it calls for each piece, ends it.
+// copyTree copies the directory from, with its content, onto the directory to. An
+// error of stop, which it calls for each piece, ends the copy.
 func copyTree(stop func() error, from, to int, path string, keep kept) error {
 	source, err := reopenDir(from, path)
 	if err != nil {
@@ -166,7 +166,7 @@ func copyFile(stop func() error, from, to int, name string) error {
 	return copyAttributes(int(source.Fd()), out, kept{})
 }
 
-// pieceSize is how much of a file is copied at once, in bytes.
+// pieceSize is the amount of a file that is copied at once, in bytes.
 const pieceSize = 16 << 20
 
 func copyLink(from, to int, name string, st *unix.Stat_t) error {
@@ -210,7 +210,7 @@ func copyAttributes(from, to int, keep kept) error {
 	return unix.UtimesNanoAt(to, "", []unix.Timespec{st.Atim, st.Mtim}, unix.AT_EMPTY_PATH)
 }
 
-// copyXattrs copies extended attributes; what a tmpfs cannot hold (ENOTSUP) is
+// copyXattrs copies extended attributes; those that a tmpfs cannot store (ENOTSUP) are
 // of no use there.
 func copyXattrs(from, to int) error {
 	list := make([]byte, 64<<10)

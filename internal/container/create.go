@@ -32,24 +32,24 @@ type Container struct {
 
 	setup    namespaces.Setup
 	group    *cgroups.Group
-	answered bool // Ready has its answer already
-	lock     lock // held until the program runs, or `create` ends
-	unlocked int  // the state directory once more, for relock; -1: it is not open
+	answered bool // Ready has already been answered
+	lock     lock // held until the program runs, or `create` exits
+	unlocked int  // a second descriptor of the state directory, for relock; -1: not open
 	values   []cgroups.Value
 	hostRoot [2]uint32  // host uid and gid of the user namespace's root, if known
-	pipes    []*os.File // to the hooks that run inside, or files that are read like one, named by their JSON paths
-	notify   *notifier  // nil if no one wants to know when the program is ready
-	outputs  []*os.File // what these hooks print, likewise; none if it is appended to files
-	copiedUp int        // how many directories have been copied into a tmpfs
+	pipes    []*os.File // to the hooks that run inside, or files that are read like one, by JSON path
+	notify   *notifier  // nil if no service manager waits for the program to be ready
+	outputs  []*os.File // the output of these hooks, likewise; none if it is appended to files
+	copiedUp int        // number of directories that were copied into a tmpfs
 
 	targets     targetState      // the answers about a mount's target so far
-	copiedLinks map[int]string   // by index in mounts: what copy-symlink makes
+	copiedLinks map[int]string   // by index in mounts: the links for copy-symlink
 	devices     *netdevice.Mover // the way back for linux.netDevices, until the program runs
 	rdt         *resctrl.Plan    // of linux.intelRdt
 }
 
-// Create makes a container up to the point where only `start` is missing. After
-// an error nothing of it is left.
+// Create creates a container up to the point where only `start` is missing. After an
+// error nothing of it is left.
 func Create(o Options) (*Container, error) {
 	c, inputs, values, err := prepare(o)
 	if err != nil {
@@ -65,14 +65,14 @@ func Create(o Options) (*Container, error) {
 		return nil, err
 	}
 	if err := c.create(inputs, values); err != nil {
-		// The cause is what matters; a failed clean-up is told beside it.
+		// The cause is what matters; a failed clean-up is reported in addition.
 		return nil, errors.Join(err, c.destroy())
 	}
 	return c, nil
 }
 
-// prepare does all of Create that has no side effect: it reads config.json and
-// looks up what the plan and the cgroups depend on.
+// prepare does the part of Create that has no side effect: it reads config.json and
+// looks up everything that the plan and the cgroups depend on.
 func prepare(o Options) (*Container, Inputs, []cgroups.Value, error) {
 	bundle, err := bundlePath(o.Bundle)
 	if err != nil {
@@ -98,7 +98,7 @@ func prepare(o Options) (*Container, Inputs, []cgroups.Value, error) {
 // noTerminalKeeper is the error for create, and for a detached container.
 var noTerminalKeeper = &spec.Error{Path: "process.terminal", Want: "needs --console-socket: minirun exits, and no process would hold the terminal's master"}
 
-// check refuses what depends on both the spec and the command line.
+// check refuses combinations of the spec and the command line.
 func check(s *specs.Spec, o *Options) error {
 	if s.Process == nil {
 		return &spec.Error{Path: "process", Want: "must be given to create a container"}
@@ -110,13 +110,13 @@ func check(s *specs.Spec, o *Options) error {
 		return fmt.Errorf("--preserve-fds %d: must not be negative", o.PreserveFDs)
 	}
 	if o.ConsoleSocket != "" && !s.Process.Terminal {
-		return &spec.Error{Path: "process.terminal", Want: "must be true for --console-socket: there is no terminal to send"}
+		return &spec.Error{Path: "process.terminal", Want: "must be true for --console-socket: without it minirun has no terminal to send"}
 	}
 	if o.ConsoleSocket == "" && s.Process.Terminal && !o.startsAtOnce {
 		return noTerminalKeeper
 	}
 	if diesWithParent(s) && !o.attends {
-		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent), Want: "is for run without --detach: else minirun ends before the container does"}
+		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent), Want: "is for run without --detach: otherwise minirun exits before the container"}
 	}
 	if s.Linux == nil {
 		s.Linux = &specs.Linux{}
@@ -124,8 +124,8 @@ func check(s *specs.Spec, o *Options) error {
 	return nil
 }
 
-// inputs gathers everything the plan and the cgroups depend on, without a
-// side effect.
+// inputs gathers everything that the plan and the cgroups depend on, without a side
+// effect.
 func (c *Container) inputs() (Inputs, []cgroups.Value, error) {
 	s, o := c.spec, &c.options
 	setup := namespaces.Decide(s)
@@ -162,14 +162,15 @@ func (c *Container) inputs() (Inputs, []cgroups.Value, error) {
 	return in, values, err
 }
 
-// record makes the state directory and writes down what will be there.
+// record creates the state directory and records what the container will have.
 func (c *Container) record(in Inputs) error {
 	o := &c.options
 	if err := CheckID(o.ID); err != nil {
 		return err
 	}
 	dir := o.directory()
-	// An upper directory in it takes set-user-ID programs, which no other user of the host may run.
+	// An upper directory in it may get set-user-ID programs, which no other user of
+	// the host may run.
 	err := os.Mkdir(dir, 0o700)
 	if errors.Is(err, os.ErrNotExist) {
 		if err := os.MkdirAll(o.Root, 0o700); err != nil {
@@ -184,7 +185,7 @@ func (c *Container) record(in Inputs) error {
 		return fmt.Errorf("state directory: %w", err)
 	}
 	if err := c.lockNew(dir); err != nil {
-		_ = os.Remove(dir) // an empty one, if it is there
+		_ = os.Remove(dir) // an empty one, if it exists
 		c.closeDirectory()
 		return fmt.Errorf("state directory: lock %s: %w", dir, err)
 	}
@@ -196,7 +197,7 @@ func (c *Container) record(in Inputs) error {
 	return nil
 }
 
-// writeIntent writes down what the container will have, before any of it exists.
+// writeIntent records what the container will have, before any of it exists.
 func (c *Container) writeIntent(dir string, in Inputs) error {
 	o := &c.options
 	c.Record = Record{
@@ -234,8 +235,8 @@ func (c *Container) writeIntent(dir string, in Inputs) error {
 	return c.Record.write(dir)
 }
 
-// checkNames refuses paths that the record, which is JSON, would change: later commands
-// would not find what they lead to.
+// checkNames refuses paths that the record, which is JSON, would change: later
+// commands would not find the files.
 func checkNames(in Inputs) error {
 	paths := []string{in.Rootfs.Bundle, in.Rootfs.Root, in.Rootfs.Upper, in.Rootfs.Work}
 	for _, l := range in.Rootfs.Layers {
@@ -243,15 +244,15 @@ func checkNames(in Inputs) error {
 	}
 	for _, path := range paths {
 		if !utf8.ValidString(path) {
-			return fmt.Errorf("%q: the path is not UTF-8, so the container's state cannot hold it", path)
+			return fmt.Errorf("%q: the path is not UTF-8, so it cannot be stored in the container's state", path)
 		}
 	}
 	return nil
 }
 
-// claim refuses a cgroup that is another's before the record names it: undoing
-// a container kills what is in its cgroup. It refuses a frozen one too, in which
-// the process would stop before its first step.
+// claim refuses a cgroup that belongs to another container before the record names it:
+// undoing a container kills the processes in its cgroup. It refuses a frozen one too,
+// in which the process would stop before its first step.
 func (c *Container) claim() error {
 	if err := c.group.RefuseUsed(); err != nil {
 		return fmt.Errorf("config.json: linux.cgroupsPath: %w", err)
@@ -262,7 +263,7 @@ func (c *Container) claim() error {
 	return nil
 }
 
-// prepareHost makes what a container has on the host before it has a process.
+// prepareHost creates what a container has on the host before it has a process.
 func (c *Container) prepareHost(in Inputs, values []cgroups.Value) error {
 	if err := errors.Join(makeLayerDirectories(in), c.makeNotify()); err != nil {
 		return err
@@ -272,15 +273,15 @@ func (c *Container) prepareHost(in Inputs, values []cgroups.Value) error {
 	}
 	c.values, c.hostRoot = values, in.Process.HostRoot
 	if c.Unit != nil {
-		return nil // systemd makes the cgroup, around the process: see scope
+		return nil // systemd creates the cgroup for the process: see scope
 	}
 	begin := c.began()
 	if err := c.group.Create(); err != nil {
-		c.group = nil // it may be another's, who was faster
+		c.group = nil // another process may have created it first
 		return err
 	}
 	if dirs := c.group.Dirs(); len(dirs) > 0 {
-		c.did(begin, "make the cgroup: mkdir "+strings.Join(dirs, " "), "what the container uses is counted and limited there", "linux.cgroupsPath")
+		c.did(begin, "create the cgroup: mkdir "+strings.Join(dirs, " "), "the container's resource usage is counted and limited there", "linux.cgroupsPath")
 	}
 	begin = c.began()
 	if err := c.group.Apply(values); err != nil {
@@ -290,8 +291,8 @@ func (c *Container) prepareHost(in Inputs, values []cgroups.Value) error {
 	return c.delegate()
 }
 
-// create makes everything that the record names, and accompanies the first
-// process until the container is created.
+// create creates everything that the record names, and serves the first process until
+// the container is created.
 func (c *Container) create(in Inputs, values []cgroups.Value) error {
 	if err := c.prepareHost(in, values); err != nil {
 		return err
@@ -317,7 +318,7 @@ func (c *Container) create(in Inputs, values []cgroups.Value) error {
 	return c.pidFile()
 }
 
-// fork brings the first process to life.
+// fork starts the first process.
 func (c *Container) fork(in Inputs) error {
 	c.plan, c.setup = Compile(in)
 	debuglog.Printf("the plan has %d steps and %d bytes of data", len(c.plan.Steps), len(c.plan.Data))
@@ -333,7 +334,7 @@ func (c *Container) fork(in Inputs) error {
 		if attr.Cgroup, err = c.group.Dir(); err != nil {
 			return err
 		}
-		defer attr.Cgroup.Close() // nil on a v1 host, which Close takes
+		defer attr.Cgroup.Close() // nil on a v1 host, which Close accepts
 	}
 	c.noteNamespaces()
 	attr.Extra, err = c.openFiles()
@@ -343,8 +344,8 @@ func (c *Container) fork(in Inputs) error {
 	}
 	running := c.watched(attr.Cloneflags)
 	if diesWithParent(c.spec) {
-		// The kernel means the thread that is the parent. It is this goroutine's, which
-		// goes on until the container has ended.
+		// For the kernel the parent is a thread. It is this goroutine's, which
+		// continues until the container has exited.
 		runtime.LockOSThread()
 	}
 	begin := c.began()
@@ -359,14 +360,14 @@ func (c *Container) fork(in Inputs) error {
 		}
 		return fmt.Errorf("config.json: linux.namespaces: %w", err)
 	}
-	c.did(begin, fmt.Sprintf("make the process: clone(%s) = %d", plan.CloneFlags(uint64(attr.Cloneflags)|uint64(unix.SIGCHLD)), c.proc.Pid), "it is born in its new namespaces, and runs the plan", "linux.namespaces")
+	c.did(begin, fmt.Sprintf("create the process: clone(%s) = %d", plan.CloneFlags(uint64(attr.Cloneflags)|uint64(unix.SIGCHLD)), c.proc.Pid), "it starts in its new namespaces, and runs the plan", "linux.namespaces")
 	if c.setup.Clones() && !c.clonedLast {
-		return nil // the number of the process that goes on is not known yet
+		return nil // the PID of the process that continues is not known yet
 	}
 	return c.adopt()
 }
 
-// noteNamespaces puts the container's namespaces into the record.
+// noteNamespaces adds the container's namespaces to the record.
 func (c *Container) noteNamespaces() {
 	c.Namespaces = c.setup.New
 	for _, j := range c.setup.Joins {
@@ -375,12 +376,12 @@ func (c *Container) noteNamespaces() {
 	c.Namespaces |= c.Joined
 }
 
-// adopt puts the container's first process into the record.
+// adopt adds the container's first process to the record.
 func (c *Container) adopt() error {
 	c.Pid = c.proc.Pid
 	var err error
 	if c.StartTime, err = startTime(c.Pid); err != nil {
-		return fmt.Errorf("the container's first process has gone: %w", err)
+		return fmt.Errorf("the container's first process exited: %w", err)
 	}
 	if err := c.Record.write(c.options.directory()); err != nil {
 		return err
@@ -401,7 +402,7 @@ func (c *child) pidFile() error {
 	if c.options.PidFile == "" {
 		return nil
 	}
-	// Readers wait for the file to appear, so it must appear whole.
+	// Readers wait for the file to appear, so it must be complete when it does.
 	if err := atomicfile.Write(c.options.PidFile, []byte(strconv.Itoa(c.proc.Pid)), 0o666); err != nil {
 		return fmt.Errorf("--pid-file: %w", err)
 	}
@@ -415,13 +416,13 @@ func closeAll(files []*os.File) {
 	}
 }
 
-// openFiles opens what the plan wants its parent to open.
+// openFiles opens the files that the parent opens for the plan.
 func (c *Container) openFiles() ([]*os.File, error) {
 	nodes, err := deviceNodes(c.plan.Files, c.options.directory())
 	if err != nil {
 		return nil, err
 	}
-	defer closeNodes(nodes) // those that an error leaves
+	defer closeNodes(nodes) // those that are left after an error
 	var out []*os.File
 	for i, f := range c.plan.Files {
 		if f.Open == plan.Device {

@@ -25,18 +25,18 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// What checkpoint and restore have in common: criu(8) is run, and told which
-// things of the container are the host's. They are not in the images; restore
-// gives those of its own bundle. criumounts.go has those that are mounts.
+// The common parts of checkpoint and restore: running criu(8), and describing which
+// parts of the container belong to the host. Those are not in the images; restore
+// provides the ones of its own bundle. criumounts.go handles those that are mounts.
 
 const criuMissing = "checkpoint and restore need criu(8) in PATH: install the package criu"
 
-// descriptorsFile is runc's: where descriptors 0 to 2 led, as links of
+// descriptorsFile is runc's: the targets of descriptors 0 to 2, as links of
 // /proc/PID/fd.
 const descriptorsFile = "descriptors.json"
 
-// joinedNames are criu's words for namespaces that the container has joined,
-// and ours for them in the images.
+// joinedNames are criu's names for namespaces that the container has joined, and ours
+// for them in the images.
 var joinedNames = []struct {
 	flag      uintptr
 	kind, key string
@@ -45,7 +45,7 @@ var joinedNames = []struct {
 	{unix.CLONE_NEWPID, "pid", "extRootPidNS"},
 }
 
-// joinedAtDump leaves out the namespaces that the container has joined.
+// joinedAtDump excludes the namespaces that the container has joined.
 func (r *Record) joinedAtDump(s *specs.Spec) (args []string, err error) {
 	setup := namespaces.Decide(s)
 	for _, n := range joinedNames {
@@ -62,13 +62,13 @@ func (r *Record) joinedAtDump(s *specs.Spec) (args []string, err error) {
 	return args, nil
 }
 
-// emptyNamespaces leaves the devices and rules of a network namespace out: at
-// the user's wish, and, as runc does, if the namespace is the container's own,
-// because who has made its devices makes them again.
+// emptyNamespaces excludes the devices and rules of a network namespace: if the user
+// requests it and, as in runc, if the namespace is the container's own, because
+// whatever created its devices will create them again.
 func emptyNamespaces(asked []string, s *specs.Spec) ([]string, error) {
 	for _, ns := range asked {
 		if ns != "network" {
-			return nil, fmt.Errorf("--empty-ns %q: criu can do that to network only", ns)
+			return nil, fmt.Errorf("--empty-ns %q: criu supports this only for network", ns)
 		}
 	}
 	if len(asked) > 0 || namespaces.Decide(s).New&unix.CLONE_NEWNET != 0 {
@@ -81,7 +81,7 @@ func emptyNamespaces(asked []string, s *specs.Spec) ([]string, error) {
 const criuConfigFile = "/etc/criu/runc.conf"
 
 // criuConfig adds a configuration file: that of the annotation, which may be empty for
-// none, else the usual one if it is there.
+// none, or else the usual one if it exists.
 func criuConfig(annotations map[string]string, usual string) []string {
 	file, given := annotations[spec.AnnotationCRIUConfig]
 	if !given {
@@ -107,12 +107,12 @@ func manageCgroups(mode string) (arg string, err error) {
 	return "--manage-cgroups=" + mode, nil
 }
 
-// noteDescriptors writes down where the container's standard descriptors lead:
-// a pipe's other end is the host's.
+// noteDescriptors records the targets of the container's standard descriptors: a
+// pipe's other end is on the host.
 func (r *Record) noteDescriptors(dir string) error {
 	var links [3]string
 	for fd := range links {
-		links[fd], _ = os.Readlink("/proc/" + strconv.Itoa(r.Pid) + "/fd/" + strconv.Itoa(fd)) // closed is no error
+		links[fd], _ = os.Readlink("/proc/" + strconv.Itoa(r.Pid) + "/fd/" + strconv.Itoa(fd)) // a closed one is not an error
 	}
 	data, err := json.Marshal(links)
 	if err != nil {
@@ -121,8 +121,8 @@ func (r *Record) noteDescriptors(dir string) error {
 	return atomicfile.Write(filepath.Join(dir, descriptorsFile), data, 0o600)
 }
 
-// inheritedPipes gives the container standard descriptors of this process, or
-// what replaces them, in the place of the pipes and sockets that it had.
+// inheritedPipes gives the container standard descriptors of this process, or their
+// replacements, instead of the pipes and sockets that it had.
 func (c *Container) inheritedPipes(dir string, first int) (args []string, files []*os.File, err error) {
 	data, err := os.ReadFile(filepath.Join(dir, descriptorsFile))
 	if err != nil {
@@ -152,32 +152,32 @@ func (c *Container) inheritedPipes(dir string, first int) (args []string, files 
 	return args, files, nil
 }
 
-// criu is a call of criu, which ends with the context, and with the thread that starts
-// it: files are its descriptors from 3 on.
+// criu returns a criu command, which is killed when the context ends or when the
+// thread that starts it exits: files are its descriptors from 3 on.
 func criu(ctx context.Context, args []string, files []*os.File) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "criu", args...)
 	cmd.ExtraFiles = files
-	// Kill criu if minirun dies: the lock is free then, and the next command must not
-	// meet it. What criu restores does not inherit this.
+	// Kill criu if minirun dies: the lock is released then, and the next command must
+	// not find criu running. Processes that criu restores do not inherit this.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
-	cmd.WaitDelay = time.Second // its children may hold the pipes of its output
+	cmd.WaitDelay = time.Second // its children may hold the pipes of its output open
 	return cmd
 }
 
-// criuRun runs criu; what it complains of goes into the error. The thread that
-// calls is the one that forks.
+// criuRun runs criu and adds its error messages to the error. The calling thread is
+// the one that forks.
 func criuRun(cmd *exec.Cmd, logFile string) error {
 	if errors.Is(cmd.Err, exec.ErrNotFound) {
 		return fmt.Errorf("%s: %w", criuMissing, cmd.Err)
 	}
 	bootstrap.KeepSlack()
-	signals.DefaultInChildren() // what criu restores are its children
+	signals.DefaultInChildren() // the restored processes are its children
 	output, err := cmd.CombinedOutput()
 	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
 		return nil
 	}
-	log, _ := os.ReadFile(logFile) // may not have come into being
-	return fmt.Errorf("criu %s: %w: %s (all of it is in %s)", cmd.Args[1], err, complaints(string(output)+"\n"+string(log)), logFile)
+	log, _ := os.ReadFile(logFile) // may not exist
+	return fmt.Errorf("criu %s: %w: %s (full log: %s)", cmd.Args[1], err, complaints(string(output)+"\n"+string(log)), logFile)
 }
 
 // criuDump runs criu for checkpoint.
@@ -206,7 +206,7 @@ func criuDump(ctx context.Context, args []string, o *CheckpointOptions) error {
 	return criuRun(criu(ctx, args, files), filepath.Join(dir, dumpLog))
 }
 
-// complaints are the lines of criu's output that tell of errors, the first few.
+// complaints returns the first few error lines of criu's output.
 func complaints(output string) string {
 	var lines []string
 	for line := range strings.Lines(output) {

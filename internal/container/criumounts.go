@@ -21,33 +21,34 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// This file tells criu(8) which mounts of a container are the host's
-// (--external mnt[...]). Each has a name in the images:
+// This file tells criu(8) which mounts of a container belong to the host (--external
+// mnt[...]). Each has a name in the images:
 //
 //	dump      mount point in the container → name     found in /proc/PID/mountinfo
 //	restore   name → path on the host                 from config.json, or external.json
 //
-// A mount of config.json is named like its destination. Where it is mounted is another
-// matter: the destination may lead through links, and the container may have renamed
-// its directories.
+// A mount of config.json is named after its destination. It may be mounted elsewhere:
+// the destination may lead through links, and the container may have renamed its
+// directories.
 
-// externalFile is minirun's own: which mounts of the container come from the host
-// without config.json naming them, and from where.
+// externalFile is minirun's own: mounts of the container that come from the host
+// without being in config.json, and their sources.
 const externalFile = "external.json"
 
 // notifyPlace is the name of the directory for the notify socket, which each container
 // has in its own state directory. No destination is equal to it.
 const notifyPlace = "notify"
 
-// A hostPlace is what belongs in one of the places of a container that are the host's.
+// A hostPlace is a place in a container where a file or directory of the host is
+// mounted.
 type hostPlace struct {
 	name     string // in the images
 	path     string // on the host
-	noFollow bool   // the path itself, and not what it leads to
+	noFollow bool   // the path itself, not its target
 }
 
-// places lists those that config.json has, in its order: bind mounts and, where they
-// are bound and not mounted, cgroups.
+// places lists those of config.json, in its order: bind mounts and, where they are
+// bound instead of mounted, cgroups.
 func places(s *specs.Spec, bundle string, shown []rootfs.Cgroup) (all []hostPlace) {
 	for i := range s.Mounts {
 		m := &s.Mounts[i]
@@ -55,7 +56,7 @@ func places(s *specs.Spec, bundle string, shown []rootfs.Cgroup) (all []hostPlac
 		switch {
 		case rootfs.IsBind(m):
 			if text, err := copiedLink(bundle, m); err == nil && text != "" {
-				continue // a link was made, and nothing mounted
+				continue // a link was created instead of a mount
 			}
 			o, _ := spec.ParseMountOptions(m.Options)
 			all = append(all, hostPlace{at, rootfs.BindSource(bundle, m), o.SourceNoFollow})
@@ -68,7 +69,7 @@ func places(s *specs.Spec, bundle string, shown []rootfs.Cgroup) (all []hostPlac
 	return all
 }
 
-// A mounted says which part of which file system a mount shows, as in
+// A mounted identifies the part of a file system that a mount shows, as in
 // proc_pid_mountinfo(5).
 type mounted struct {
 	major, minor int
@@ -76,11 +77,11 @@ type mounted struct {
 }
 
 func mountedBy(m *mountinfo.Info) mounted {
-	return mounted{m.Major, m.Minor, strings.TrimSuffix(m.Root, "//deleted")} // by a name that may be another file's now
+	return mounted{m.Major, m.Minor, strings.TrimSuffix(m.Root, "//deleted")} // by a name that may now be another file's
 }
 
-// shows returns what a bind mount of the place shows; false if that is unknown, as for
-// a source that is gone.
+// shows returns what a bind mount of the place shows; false if that is unknown, for
+// example because the source no longer exists.
 func (p *hostPlace) shows(host []*mountinfo.Info) (mounted, bool) {
 	flags := unix.O_PATH | unix.O_CLOEXEC
 	if p.noFollow {
@@ -105,9 +106,9 @@ func (p *hostPlace) shows(host []*mountinfo.Info) (mounted, bool) {
 }
 
 // mountPoints finds where places are mounted, and returns their names by mount point
-// (pure). A mount that shows what the place does is preferred to one that is at the
-// destination: a container that renames directories must not have another mount, with
-// other flags, taken for it. shows is hostPlace.shows.
+// (pure). A mount that shows the place's source is preferred to one that is at the
+// destination: if a container renames directories, another mount with other flags must
+// not be mistaken for it. shows is hostPlace.shows.
 func mountPoints(all []hostPlace, inside []*mountinfo.Info, shows func(*hostPlace) (mounted, bool)) map[string]string {
 	names, used, found := map[string]string{}, map[int]bool{}, make([]bool, len(all))
 	assign := func(suits func(i int, m *mountinfo.Info) bool) {
@@ -130,16 +131,16 @@ func mountPoints(all []hostPlace, inside []*mountinfo.Info, shows func(*hostPlac
 	there := func(i int, m *mountinfo.Info) bool { return m.Mountpoint == all[i].name }
 	assign(func(i int, m *mountinfo.Info) bool { return same(i, m) && there(i, m) })
 	assign(same)
-	assign(there) // its source is another file by now
+	assign(there) // its source has been replaced by another file
 	return names
 }
 
-// inRoot begins a path below the root of the container, which may be elsewhere when it is
-// restored: that of a read-only path of the image.
+// inRoot begins a path below the root of the container, which may be elsewhere when it
+// is restored: that of a read-only path in the image.
 const inRoot = "./"
 
-// fromHost finds the others: files of the host's devtmpfs, as masks are, and
-// whatever else is part of a file system that the host has mounted (pure).
+// fromHost finds the other mounts: files of the host's devtmpfs, such as masks, and
+// everything else that is part of a file system that the host has mounted (pure).
 func fromHost(inside, host []*mountinfo.Info, known map[string]string) map[string]string {
 	found := map[string]string{}
 	var root mountinfo.Info
@@ -153,7 +154,7 @@ func fromHost(inside, host []*mountinfo.Info, known map[string]string) map[strin
 			continue
 		}
 		if m.FSType == "proc" || m.FSType == "sysfs" || strings.HasPrefix(m.FSType, "cgroup") {
-			continue // parts of the container's own, which criu knows
+			continue // parts of the container's own file systems, which criu handles
 		}
 		if root.Major == m.Major && root.Minor == m.Minor && below(m.Root, root.Root) {
 			found[m.Mountpoint] = inRoot + strings.TrimPrefix(strings.TrimPrefix(m.Root, root.Root), "/")
@@ -179,8 +180,8 @@ func mountsOf(pid int) ([]*mountinfo.Info, error) {
 	return mountinfo.GetMountsFromReader(f, nil)
 }
 
-// externalAtDump tells criu what comes from the host, and writes down what restore
-// cannot know from config.json.
+// externalAtDump returns criu's options for mounts of the host, and records what
+// restore cannot know from config.json.
 func (h *held) externalAtDump(s *specs.Spec, images string) (args []string, err error) {
 	host, err := mountinfo.GetMounts(nil)
 	if err != nil {
@@ -217,7 +218,7 @@ func (h *held) externalAtDump(s *specs.Spec, images string) (args []string, err 
 	return args, nil
 }
 
-// placesNow lists the places of a container that runs.
+// placesNow lists the places of a running container.
 func (h *held) placesNow(s *specs.Spec) ([]hostPlace, error) {
 	var shown []rootfs.Cgroup
 	if machine, err := cgroups.Detect(); err == nil {
@@ -237,7 +238,7 @@ func (h *held) placesNow(s *specs.Spec) ([]hostPlace, error) {
 	return all, nil
 }
 
-// externalAtRestore says what is mounted in the places now.
+// externalAtRestore returns criu's options for what is mounted in the places now.
 func (c *Container) externalAtRestore(images string, shown []rootfs.Cgroup) (args []string, err error) {
 	known := map[string]string{}
 	data, err := os.ReadFile(filepath.Join(images, externalFile))

@@ -16,12 +16,12 @@ import (
 	"github.com/minirun/minirun/internal/debuglog"
 )
 
-// deleteDeadline bounds how long a cgroup may take to become empty after its
-// processes were killed.
+// deleteDeadline limits how long a cgroup may take to become empty after its processes
+// were killed.
 const deleteDeadline = 10 * time.Second
 
-// destroy undoes a container that could not be created, or not be started. What cannot
-// be released does not keep the rest from it; then the state stays, for delete.
+// destroy undoes a container that could not be created or started. If one part cannot
+// be released, the others still are; in that case the state stays, for delete.
 func (c *Container) destroy() error {
 	exists, err := c.relock()
 	defer c.closeDirectory()
@@ -33,7 +33,7 @@ func (c *Container) destroy() error {
 		return errors.Join(err, ended, back)
 	}
 	if c.pidFiled {
-		_ = os.Remove(c.options.PidFile) // it names a process that is gone
+		_ = os.Remove(c.options.PidFile) // it names a process that no longer exists
 	}
 	if keep {
 		return back
@@ -50,7 +50,7 @@ func (c *Container) destroy() error {
 	}
 	c.lock.release()
 	if c.proc != nil {
-		// The runtime environment existed, so its end is told (runtime.md,
+		// The runtime environment existed, so the hooks are called (runtime.md,
 		// "Lifecycle", 12 and 13).
 		for _, w := range c.poststop() {
 			c.options.Warn(w)
@@ -59,7 +59,7 @@ func (c *Container) destroy() error {
 	return back
 }
 
-// closeAll gives up what this process has of a container that it undoes.
+// closeAll closes what this process holds of a container that it undoes.
 func (c *Container) closeAll() {
 	c.finishPipes()
 	c.closeNotify()
@@ -70,7 +70,7 @@ func (c *Container) closeAll() {
 	closeAll(c.outputs)
 }
 
-// endFirst kills the container's first process, if there is one, and reaps it.
+// endFirst kills the container's first process, if it exists, and reaps it.
 func (c *Container) endFirst() error {
 	if c.proc == nil {
 		return nil
@@ -86,7 +86,7 @@ func (c *Container) endFirst() error {
 		return fmt.Errorf("kill the container's first process: %w", err)
 	}
 	c.proc.CloseSync()
-	if c.lock >= 0 { // else its cgroup may be another container's by now
+	if c.lock >= 0 { // otherwise its cgroup may already belong to another container
 		if err := c.thaw(); err != nil {
 			return err
 		}
@@ -95,11 +95,11 @@ func (c *Container) endFirst() error {
 	return err
 }
 
-// reapKilled reaps the process, which has been killed. It does not die while a
-// cgroup above the container's is frozen.
+// reapKilled reaps the process, which has been killed. It does not die while a cgroup
+// above the container's is frozen.
 func (c *child) reapKilled() (unix.WaitStatus, error) {
 	if !awaitEnd(int(c.proc.PidFD.Fd()), deleteDeadline) {
-		return 0, fmt.Errorf("%s, %d, does not end after SIGKILL: is a cgroup above its own frozen?", c.who, c.proc.Pid)
+		return 0, fmt.Errorf("%s, %d, does not exit after SIGKILL: is a cgroup above its own frozen?", c.who, c.proc.Pid)
 	}
 	status, err := c.proc.Wait()
 	if err != nil {
@@ -108,9 +108,9 @@ func (c *child) reapKilled() (unix.WaitStatus, error) {
 	return status, nil
 }
 
-// remove takes away cgroups and state directory. Namespaces went with the last
-// process, and mounts too if the container had a mount namespace. What it warns
-// of is not the container's any more.
+// remove removes cgroups and state directory. Namespaces were destroyed with the last
+// process, and mounts too if the container had a mount namespace. Its warnings are
+// about things that no longer belong to the container.
 func (r *Record) remove(dir string, group *cgroups.Group) (warnings []error, err error) {
 	if group != nil {
 		if err := group.Delete(deleteDeadline); err != nil {
@@ -126,7 +126,7 @@ func (r *Record) remove(dir string, group *cgroups.Group) (warnings []error, err
 	return warnings, r.removeFiles(dir)
 }
 
-// removeFiles takes away what a container has in the file system.
+// removeFiles removes a container's files.
 func (r *Record) removeFiles(dir string) error {
 	debuglog.Printf("remove %s", dir)
 	if err := r.removeHostMount(); err != nil {
@@ -137,7 +137,7 @@ func (r *Record) removeFiles(dir string) error {
 			return fmt.Errorf("overlay's work directory: %w", err)
 		}
 	}
-	// Most have nothing but the record in their directory.
+	// Most have only the record in their directory.
 	if unix.Unlink(filepath.Join(dir, recordFile)) == nil && unix.Rmdir(dir) == nil {
 		return nil
 	}
@@ -151,22 +151,22 @@ func (r *Record) removeFiles(dir string) error {
 	return nil
 }
 
-// removeWork removes a work directory. In it overlay has made some with no
-// permissions, which stop who is not root.
+// removeWork removes a work directory. overlay has created directories without any
+// permissions in it, which only root can enter.
 func removeWork(dir string) error {
 	err := os.RemoveAll(dir)
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
 	for _, name := range []string{"work", "work/incompat", "work/incompat/volatile"} {
-		_ = os.Chmod(filepath.Join(dir, name), 0o700) // those that are there
+		_ = os.Chmod(filepath.Join(dir, name), 0o700) // those that exist
 	}
 	return os.RemoveAll(dir)
 }
 
-// Delete deletes a container that has stopped or is only created, or with
-// force whatever there is of it, and runs its poststop hooks. It returns their
-// warnings. With force, a container that does not exist is no error.
+// Delete deletes a container that has stopped or is only created, or with force one in
+// any state, and runs its poststop hooks. It returns their warnings. With force, a
+// container that does not exist is not an error.
 func Delete(root, id string, force bool) (warnings []error, err error) {
 	if err := CheckID(id); err != nil {
 		return nil, err
@@ -213,9 +213,8 @@ func Delete(root, id string, force bool) (warnings []error, err error) {
 	return append(warnings, r.poststop(context.Background())...), nil
 }
 
-// lockToDelete takes the lock. With force it does not wait for long: what the
-// holder is busy with is the container's first process, and it gives up when
-// that is killed.
+// lockToDelete takes the lock. With force it does not wait long: the holder is busy
+// with the container's first process, and gives up when that is killed.
 func lockToDelete(root, id string, force bool) (lock, error) {
 	dir := filepath.Join(root, id)
 	if !force {
@@ -227,7 +226,7 @@ func lockToDelete(root, id string, force bool) (lock, error) {
 			return l, err
 		}
 		if time.Now().After(until) {
-			return -1, fmt.Errorf("%w: another minirun works on it and does not end: see /proc/locks", err)
+			return -1, fmt.Errorf("%w: another minirun is working on it and does not exit: see /proc/locks", err)
 		}
 		if r, err := readRecord(root, id); err == nil {
 			if err := r.kill(); err != nil {
@@ -237,10 +236,10 @@ func lockToDelete(root, id string, force bool) (lock, error) {
 	}
 }
 
-// mayHaveLost warns of processes that delete cannot find, and so cannot kill.
+// mayHaveLost warns about processes that delete cannot find, and so cannot kill.
 func (r *Record) mayHaveLost() (warning error) {
 	if len(r.Cgroups) > 0 || r.endsWithFirst() {
-		return nil // what there is to find, it finds: see processes
+		return nil // all processes can be found: see processes
 	}
 	if _, err := r.processes(); errors.Is(err, errLostProcesses) {
 		return err
@@ -248,9 +247,9 @@ func (r *Record) mayHaveLost() (warning error) {
 	return nil
 }
 
-// end sees to it that the container's first process is no more. Who is still
-// in the set-up, or waits for start, may be killed: there is nobody left to go
-// on with it.
+// end makes sure that the container's first process no longer exists. If it is still
+// in the set-up, or waits for start, it may be killed: no other process will continue
+// it.
 func (r *Record) end(force bool) error {
 	status, err := r.Status()
 	if err != nil {
@@ -274,13 +273,13 @@ func (r *Record) end(force bool) error {
 	}
 	defer pidfd.Close()
 	if !awaitEnd(int(pidfd.Fd()), deleteDeadline) {
-		return fmt.Errorf("the container's first process, %d, does not end after SIGKILL", r.Pid)
+		return fmt.Errorf("the container's first process, %d, does not exit after SIGKILL", r.Pid)
 	}
 	return nil
 }
 
-// kill kills the container's first process, if it is there. What is frozen does
-// not die before it is thawed.
+// kill kills the container's first process, if it exists. A frozen process does not
+// die before it is thawed.
 func (r *Record) kill() error {
 	pidfd, err := r.open()
 	if err != nil || pidfd == nil {
@@ -294,7 +293,8 @@ func (r *Record) kill() error {
 	return r.thaw()
 }
 
-// thaw lets a paused container go on, and what the container itself has frozen.
+// thaw lets a paused container continue, including cgroups that the container itself
+// has frozen.
 func (r *Record) thaw() error {
 	group := cgroups.Open(r.Cgroups)
 	if !r.paused() {
@@ -308,8 +308,8 @@ func (r *Record) thaw() error {
 	return group.ThawInside()
 }
 
-// forceDamaged removes a state directory without a readable record: nothing
-// was made before the record was written.
+// forceDamaged removes a state directory without a readable record: nothing was
+// created before the record was written.
 func forceDamaged(root, id string, force bool, cause error) error {
 	if !force {
 		return cause
@@ -321,11 +321,11 @@ func forceDamaged(root, id string, force bool, cause error) error {
 	return os.RemoveAll(dir)
 }
 
-// awaitEnd waits until the process of a pidfd has exited, at most so long, and
+// awaitEnd waits until the process of a pidfd has exited, at most for limit, and
 // reports whether it has.
 func awaitEnd(pidfd int, limit time.Duration) bool { return awaitReadable(pidfd, limit) }
 
-// awaitReadable waits until a descriptor is readable, at most so long, and reports
+// awaitReadable waits until a descriptor is readable, at most for limit, and reports
 // whether it is.
 func awaitReadable(fd int, limit time.Duration) bool {
 	end := time.Now().Add(limit)
@@ -340,7 +340,7 @@ func awaitReadable(fd int, limit time.Duration) bool {
 }
 
 // poststop runs the hooks of a container that this process waited for. A signal that
-// asks to end kills the hook that runs, and the next one begins: what came before was
+// asks to exit kills the current hook, and the next one begins: earlier signals were
 // for the container.
 func (c *Container) poststop() (warnings []error) {
 	queue := c.options.signals
@@ -366,8 +366,8 @@ func (c *Container) poststop() (warnings []error) {
 	return warnings
 }
 
-// poststop runs the hooks after the container is gone. Their failures are
-// warnings (runtime.md, "Lifecycle", 13).
+// poststop runs the hooks after the container was removed. Their failures are warnings
+// (runtime.md, "Lifecycle", 13).
 func (r *Record) poststop(ctx context.Context) []error {
 	if r.Hooks == nil {
 		return nil

@@ -12,8 +12,8 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// deviceNodes makes the device nodes among a plan's files, each as a detached mount of
-// the node alone. Indexes are those of the files.
+// deviceNodes creates the device nodes among a plan's files, each as a detached mount
+// of the node alone. Indexes are those of the files.
 //
 // The nodes are on a tmpfs that is mounted on dir in a separate mount namespace. It
 // belongs to the host's user namespace, so the devices work, and no other process sees
@@ -69,7 +69,7 @@ func mountNodes(dir string) error {
 	return nil
 }
 
-// deviceNode makes one node at a path of the thread's mount namespace.
+// deviceNode creates one node at a path of the thread's mount namespace.
 func deviceNode(path string, n *plan.Node) (*os.File, error) {
 	if err := unix.Mknod(path, n.Mode, int(n.Number)); err != nil {
 		return nil, fmt.Errorf("mknod: %w%s", err, lacking(err, "CAP_MKNOD", "to make it"))

@@ -14,8 +14,8 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// execHint looks for the cause of a failed execve: the errno says that
-// something is missing, not what.
+// execHint looks for the cause of a failed execve: the errno says that something is
+// missing, but not what.
 func (c *child) execHint(errno unix.Errno) string {
 	args, env := c.spec.Process.Args, c.spec.Process.Env
 	candidates := process.Candidates(args[0], env)
@@ -33,7 +33,7 @@ func (c *child) execHint(errno unix.Errno) string {
 		}
 		defer func() { _ = unix.Close(fd) }()
 		if searched && isDirectory(fd) {
-			continue // PATH names programs only
+			continue // only programs are looked up in PATH
 		}
 		return c.fileHint(fd, p, errno)
 	}
@@ -48,9 +48,9 @@ func (c *child) execHint(errno unix.Errno) string {
 	return ""
 }
 
-// look opens a path of the container from outside, with O_PATH: in root.path, or
-// in the topmost layer that has it. Mounts are seen if rootsMounted. Without such
-// a file it returns -1.
+// look opens a path of the container from outside, with O_PATH: in root.path, or in
+// the topmost layer that has it. Mounts are visible if rootsMounted. If there is no
+// such file it returns -1.
 func (c *child) look(path string) int {
 	for _, root := range c.roots {
 		dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -74,7 +74,8 @@ func isDirectory(fd int) bool {
 	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
 }
 
-// isNoexec reports whether a file is in a mount that executes nothing (mount(8), noexec).
+// isNoexec reports whether a file is on a mount that does not allow execution
+// (mount(8), noexec).
 func isNoexec(fd int) bool {
 	var st unix.Statfs_t
 	return unix.Fstatfs(fd, &st) == nil && st.Flags&unix.ST_NOEXEC != 0
@@ -93,7 +94,7 @@ func (c *child) fileHint(fd int, path string, errno unix.Errno) string {
 	f, err := regularfile.Reopen(fd, path)
 	switch {
 	case errno == unix.EACCES && isNoexec(fd):
-		return fmt.Sprintf("%s is in a mount with the option noexec", path)
+		return fmt.Sprintf("%s is on a mount with the option noexec", path)
 	case errors.Is(err, unix.EISDIR):
 		return fmt.Sprintf("%s is a directory", path)
 	case errors.Is(err, regularfile.ErrNotRegular):
@@ -127,17 +128,17 @@ func (c *child) fileHint(fd int, path string, errno unix.Errno) string {
 func (c *child) scriptHint(path string, head []byte) string {
 	line, _, _ := bytes.Cut(head[2:], []byte("\n"))
 	if bytes.HasSuffix(line, []byte("\r")) {
-		return fmt.Sprintf("the file exists, but its first line ends in a carriage return (Windows line ends), so the kernel looks for the interpreter %q: convert it, e.g. with dos2unix", strings.TrimSpace(string(line[:len(line)-1]))+"\r")
+		return fmt.Sprintf("the file exists, but its first line ends in a carriage return (Windows line endings), so the kernel looks for the interpreter %q: convert it, e.g. with dos2unix", strings.TrimSpace(string(line[:len(line)-1]))+"\r")
 	}
 	fields := strings.Fields(string(line))
 	if len(fields) > 0 && !c.exists(fields[0]) {
-		return fmt.Sprintf("the file exists, its interpreter %s does not", fields[0])
+		return fmt.Sprintf("the file exists, but its interpreter %s does not", fields[0])
 	}
 	return ""
 }
 
-// elfHint reads the few fields of elf(5) that tell why execve failed. Package
-// debug/elf would do it with decompressors that every start of minirun loads.
+// elfHint reads the few fields of elf(5) that explain why execve failed. Package
+// debug/elf would do it with decompressors that every start of minirun would load.
 func (c *child) elfHint(f *os.File, path string, errno unix.Errno) string {
 	head := make([]byte, 64)
 	if _, err := f.ReadAt(head, 0); err != nil || head[4] != 2 || head[5] != 1 {
@@ -164,13 +165,13 @@ func (c *child) elfHint(f *os.File, path string, errno unix.Errno) string {
 		}
 		interpreter := string(bytes.TrimRight(name, "\x00"))
 		if !c.exists(interpreter) {
-			return fmt.Sprintf("the file exists, its ELF interpreter %s does not", interpreter)
+			return fmt.Sprintf("the file exists, but its ELF interpreter %s does not", interpreter)
 		}
 	}
 	return ""
 }
 
-// machineName names the machines that container images are made for.
+// machineName returns the names of machines for which container images exist.
 func machineName(machine uint16) string {
 	switch machine {
 	case 3:

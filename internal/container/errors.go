@@ -13,8 +13,8 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// stepError tells which step failed, with its call and what asked for it, and
-// what to try.
+// stepError describes the step that failed, with its call and what requested it, and a
+// hint.
 func (c *child) stepError(failed *bootstrap.ErrFailed) error {
 	if failed.Step >= len(c.plan.Steps) {
 		return failed
@@ -34,12 +34,12 @@ func stepText(p *plan.Plan, step int) string {
 	return where + ": " + p.Brief(s)
 }
 
-// A LastStep is what is kept in the record of a step that comes after start,
-// when the plan is known to nobody but the process that runs it.
+// A LastStep is the record of a step that comes after start, when only the process
+// that runs the plan has it.
 type LastStep struct {
 	Step int    `json:"step"`
 	Text string `json:"text"`
-	Exec bool   `json:"exec,omitempty"` // its failure is about the program
+	Exec bool   `json:"exec,omitempty"` // its failure concerns the program
 }
 
 func (c *Container) lastSteps() []LastStep {
@@ -50,8 +50,8 @@ func (c *Container) lastSteps() []LastStep {
 	return out
 }
 
-// lastStepError is stepError for a container that another minirun has created.
-// Its config.json may have changed since, so it serves for the hint alone.
+// lastStepError is stepError for a container that another minirun has created. Its
+// config.json may have changed since, so it is only used for the hint.
 func (c *Container) lastStepError(failed *bootstrap.ErrFailed) error {
 	for _, s := range c.LastSteps {
 		if s.Step != failed.Step {
@@ -71,7 +71,7 @@ func isExec(s *plan.Step) bool {
 	return strings.HasPrefix(s.Source, "process.args") && (s.Call == plan.Execve || s.Call == plan.Faccessat || s.Call == plan.Faccessat2)
 }
 
-// lacking is the hint for an error that a missing capability explains.
+// lacking returns the hint for an error that a missing capability explains.
 func lacking(err error, capability, to string) string {
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 		return fmt.Sprintf(": minirun needs %s %s", capability, to)

@@ -12,7 +12,7 @@ import (
 	"github.com/minirun/minirun/internal/resctrl"
 )
 
-// An Event is one line of `events`: statistics, or that the container ran out
+// An Event is one line of `events`: statistics, or a report that the container ran out
 // of memory.
 type Event struct {
 	Type string `json:"type"` // "stats" or "oom"
@@ -20,21 +20,21 @@ type Event struct {
 	Data *Stats `json:"data,omitempty"`
 }
 
-// A Stats is one sample of what a container uses, in runc's form.
+// A Stats is one sample of a container's resource usage, in runc's format.
 type Stats struct {
 	cgroups.Stats
 	IntelRdt resctrl.Stats `json:"intel_rdt"`
-	// NetworkInterfaces is there because readers expect the key: minirun makes no
-	// network interfaces whose use could be reported.
+	// NetworkInterfaces exists because readers expect the key: minirun creates no
+	// network interfaces whose usage could be reported.
 	NetworkInterfaces []struct{} `json:"network_interfaces"`
 }
 
-// errEventsStopped has runc's words.
+// errEventsStopped has runc's wording.
 func errEventsStopped(id string) error {
 	return fmt.Errorf("container with id %s is not running", id)
 }
 
-// Sample is one sample of what a container uses.
+// Sample returns one sample of a container's resource usage.
 func Sample(root, id string) (*Event, error) {
 	r, err := readRecord(root, id)
 	if err != nil {
@@ -68,8 +68,8 @@ func (r *Record) stats() (*Event, error) {
 	return &Event{"stats", r.ID, data}, nil
 }
 
-// Events gives to emit a sample at each interval and an event each time the
-// container runs out of memory, until its first process ends.
+// Events calls emit with a sample at each interval and with an event each time the
+// container runs out of memory, until its first process exits.
 func Events(root, id string, interval time.Duration, emit func(*Event) error) error {
 	r, err := readRecord(root, id)
 	if err != nil {
@@ -103,7 +103,7 @@ func (r *Record) follow(pidfd *os.File, watch *cgroups.OOMWatch, interval time.D
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("wait for events: %w", err)
 		}
-		// First, so that the out of memory that ended the container is told.
+		// First, so that the out-of-memory event that ended the container is reported.
 		oom, there, err := watch.Read()
 		if err != nil {
 			return err
@@ -119,7 +119,7 @@ func (r *Record) follow(pidfd *os.File, watch *cgroups.OOMWatch, interval time.D
 		if time.Now().Before(next) {
 			continue
 		}
-		// A reader that is slow is not made to catch up.
+		// A slow reader does not have to catch up.
 		if next = next.Add(interval); next.Before(time.Now()) {
 			next = time.Now().Add(interval)
 		}

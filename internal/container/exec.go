@@ -20,27 +20,27 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// This file is create's way once more, with a container that is there already:
+// This file repeats the steps of create for a container that already exists:
 //
 //	hold the lock, shared; the first process by pidfd
 //	process (exec's own file) → facts → CompileExec → bootstrap.Start
-//	answer its questions until execve; give the lock back
+//	answer its questions until execve; release the lock
 //	detached: done;  else forward signals and the terminal, wait
 
-// ExecOptions are what its command line says.
+// ExecOptions are the settings of its command line.
 type ExecOptions struct {
 	Root, ID    string
 	Args        []string // the program and its arguments
-	ProcessFile string   // --process: a process as in config.json, in the place of Args and of what follows to AppArmor
+	ProcessFile string   // --process: a process as in config.json, instead of Args and of the fields up to AppArmor
 
 	Terminal        bool
 	Cwd             string   // "": the container's
 	Env             []string // added to the container's
 	User            string   // UID[:GID]
 	Gids            []string
-	OwnGids         bool // these alone, without those of the container's process
+	OwnGids         bool // only these, without those of the container's process
 	Caps            []string
-	NoNewPrivileges *bool // nil: as the container
+	NoNewPrivileges *bool // nil: as in the container
 	Label, AppArmor string
 
 	Cgroups       []string // [CONTROLLER[,CONTROLLER]:]PATH below the container's cgroup
@@ -66,9 +66,9 @@ type execution struct {
 	file   string         // --process, for messages
 }
 
-// Exec runs a process in a container. It returns its exit status: its own, or
-// 128 and the number of the signal that ended it. Detached, it returns 0 once
-// the program runs.
+// Exec runs a process in a container. It returns its exit status: its own, or 128 plus
+// the number of the signal that ended it. If detached, it returns 0 once the program
+// runs.
 func Exec(o ExecOptions) (status int, err error) {
 	if err := o.check(); err != nil {
 		return 0, err
@@ -97,7 +97,7 @@ func Exec(o ExecOptions) (status int, err error) {
 	return e.attend()
 }
 
-// approach takes the container's lock and its first process.
+// approach takes the container's lock and opens its first process.
 func approach(o *ExecOptions, queue *signals.Queue) (*execution, error) {
 	e := &execution{file: o.ProcessFile}
 	e.child = child{who: "the new process", explain: e.failedStep, options: Options{
@@ -122,11 +122,11 @@ func approach(o *ExecOptions, queue *signals.Queue) (*execution, error) {
 	return e, nil
 }
 
-// admit refuses a container in a state that exec cannot or shall not join. A
-// created one has all that is to be joined.
+// admit refuses a container in a state that exec cannot or must not join. A created
+// one has everything that is needed.
 func (e *execution) admit(status specs.ContainerState, ignorePaused bool) error {
 	if status == specs.StateCreating {
-		return fmt.Errorf("cannot exec in a container that was not created to its end: %w", errNotRunning)
+		return fmt.Errorf("cannot exec in a container whose creation did not finish: %w", errNotRunning)
 	}
 	e.paused = status == StatePaused || status == specs.StateCreated && e.record.paused()
 	if e.paused && !ignorePaused {
@@ -135,16 +135,16 @@ func (e *execution) admit(status specs.ContainerState, ignorePaused bool) error 
 	return nil
 }
 
-// errPaused has runc's words.
+// errPaused has runc's wording.
 var errPaused = errors.New("cannot exec in a paused container")
 
-// run brings the process to its execve.
+// run takes the process to its execve.
 func (e *execution) run(in ExecInputs) error {
 	e.plan, e.clonedLast = CompileExec(in), in.Namespaces&unix.CLONE_NEWPID != 0
 	if in.Cgroup2 != nil {
 		defer in.Cgroup2.Close()
 	}
-	given, err := e.handOver(in.Process.Preserve, false) // the container's own /dev/null may be anything by now
+	given, err := e.handOver(in.Process.Preserve, false) // the container's own /dev/null may have been replaced
 	if err != nil {
 		return fmt.Errorf("exec: %w", err)
 	}
@@ -160,7 +160,7 @@ func (e *execution) run(in ExecInputs) error {
 	}
 	given.close()
 	if e.paused {
-		e.lock.release() // resume wants it, and nothing goes on before
+		e.lock.release() // resume needs it, and nothing continues before
 	}
 	if err := e.converse(e.answer); err != nil {
 		return err
@@ -169,11 +169,11 @@ func (e *execution) run(in ExecInputs) error {
 	return e.pidFile()
 }
 
-// fork starts the process. A cgroup of v2 that has handed controllers to its
-// children takes no processes any more: then it joins the first process where
-// that has gone.
+// fork starts the process. A v2 cgroup that has delegated controllers to its children
+// accepts no more processes: then the new one joins the first process in its current
+// cgroup.
 //
-// One that this user may not write to, systemd has to move the process into.
+// If this user may not write to the cgroup, systemd has to move the process into it.
 func (e *execution) fork(attr bootstrap.Attr, in ExecInputs) error {
 	if a := in.Spec.Process.ExecCPUAffinity; a != nil && a.Initial != "" {
 		restore, err := runOn(a.Initial)
@@ -203,7 +203,7 @@ func (e *execution) fork(attr bootstrap.Attr, in ExecInputs) error {
 		e.proc, err = bootstrap.Start(e.plan, attr)
 	case attr.Cgroup != nil && errors.Is(err, unix.EAGAIN):
 		attr.Cgroup = nil
-		in.joinCgroup2(e.cgroup) // a full cgroup takes a process that moves
+		in.joinCgroup2(e.cgroup) // a full cgroup accepts a process that is moved into it
 		e.plan = CompileExec(in)
 		e.proc, err = bootstrap.Start(e.plan, attr)
 	}
@@ -214,8 +214,8 @@ func (e *execution) fork(attr bootstrap.Attr, in ExecInputs) error {
 	return nil
 }
 
-// runOn puts the calling thread on CPUs, which a process that it starts
-// inherits, and keeps the goroutine on it until restore.
+// runOn binds the calling thread to CPUs, which a process that it starts inherits, and
+// locks the goroutine to it until restore.
 func runOn(list string) (restore func(), err error) {
 	before := unix.NewCPUSet(spec.MaxListed + 1)
 	runtime.LockOSThread()
@@ -232,7 +232,7 @@ func runOn(list string) (restore func(), err error) {
 	}, nil
 }
 
-// openFiles opens what the plan wants its parent to open.
+// openFiles opens the files that the parent opens for the plan.
 func (e *execution) openFiles() ([]*os.File, error) {
 	var out []*os.File
 	for _, f := range e.plan.Files {
@@ -251,7 +251,7 @@ func (e *execution) openFiles() ([]*os.File, error) {
 		out = append(out, opened)
 	}
 	if ended(int(e.init.Fd())) {
-		return out, errNotRunning // a path in /proc may be another process's by now
+		return out, errNotRunning // a path in /proc may belong to another process by now
 	}
 	return out, nil
 }
@@ -271,8 +271,8 @@ func (e *execution) answer(m bootstrap.Message) ([]byte, error) {
 		if err := e.successor(int(m.A), e.group); err != nil {
 			return nil, err
 		}
-		// It ends with the container now. Processes inside may stop it for as long
-		// as they like, which must not keep anyone from killing them.
+		// From here on it dies with the container. Processes inside may stop it for as
+		// long as they like, which must not prevent them from being killed.
 		e.lock.release()
 		return goOn, e.sendListener()
 	case handshake.Console:
@@ -299,18 +299,18 @@ func (e *execution) answer(m bootstrap.Message) ([]byte, error) {
 	return nil, fmt.Errorf("the new process asks for %s, which exec does not know", handshake.Name(m.Point))
 }
 
-// undoDeadline bounds how long a killed process may take to end.
+// undoDeadline limits how long a killed process may take to exit.
 const undoDeadline = time.Second
 
-// undo ends a process that has not come to its program. If the container ended
-// meanwhile, that is the cause of whatever went wrong.
+// undo kills a process that has not reached its program. If the container exited
+// meanwhile, that is the cause of the error.
 func (e *execution) undo(err error) error {
 	if e.proc != nil && !e.proc.Reaped {
 		if kill := e.proc.Kill(); kill != nil {
 			return errors.Join(err, kill)
 		}
 		e.proc.CloseSync()
-		// In a frozen cgroup it dies only when that is thawed.
+		// In a frozen cgroup it dies only when the cgroup is thawed.
 		if awaitEnd(int(e.proc.PidFD.Fd()), undoDeadline) {
 			if _, wait := e.proc.Wait(); wait != nil {
 				return errors.Join(err, wait)
@@ -320,14 +320,14 @@ func (e *execution) undo(err error) error {
 	e.finishPipes()
 	var interrupted *Interrupted
 	if !errors.As(err, &interrupted) && e.ending() {
-		return fmt.Errorf("%w: it ended while the process was brought into it", errNotRunning)
+		return fmt.Errorf("%w: it exited while the process was joining it", errNotRunning)
 	}
 	return err
 }
 
-// ending reports whether the container has ended or is about to. Its first
-// process gives up its namespaces before it shows as ended, and the new process
-// may be killed before the first one, which is then soon to follow.
+// ending reports whether the container has exited or is about to. Its first process
+// leaves its namespaces before it is reported as exited, and the new process may be
+// killed before the first one, which then soon follows.
 func (e *execution) ending() bool {
 	if ended(int(e.init.Fd())) {
 		return true
@@ -339,7 +339,7 @@ func (e *execution) ending() bool {
 	return e.killed && awaitEnd(int(e.init.Fd()), 200*time.Millisecond)
 }
 
-// close gives up lock and descriptors.
+// close releases lock and descriptors.
 func (e *execution) close() {
 	e.lock.release()
 	if e.init != nil {
@@ -356,7 +356,7 @@ func (e *execution) close() {
 	}
 }
 
-// failedStep tells which step failed, and what asked for it.
+// failedStep describes the step that failed, and what requested it.
 func (e *execution) failedStep(failed *bootstrap.ErrFailed) error {
 	if failed.Step >= len(e.plan.Steps) {
 		return failed
@@ -368,8 +368,8 @@ func (e *execution) failedStep(failed *bootstrap.ErrFailed) error {
 	return fmt.Errorf("%s: %s: %w%s", e.where(s.Source), e.plan.Brief(s), failed.Errno, e.hint(failed.Step, failed.Errno))
 }
 
-// where names what asked for something: a path in --process, the command line
-// or config.json.
+// where names the source of a setting: a path in --process, the command line or
+// config.json.
 func (e *execution) where(source string) string {
 	const own = "process."
 	switch {
@@ -383,7 +383,8 @@ func (e *execution) where(source string) string {
 	return execName + ": " + source
 }
 
-// programSource names the document that has the program to execute, or the command.
+// programSource names the document that specifies the program to execute, or the
+// command.
 func (e *execution) programSource() string {
 	if e.file != "" {
 		return e.where("process.args[0]")
@@ -391,5 +392,5 @@ func (e *execution) programSource() string {
 	return execName
 }
 
-// root is the container's root directory as the host sees it.
+// root returns the container's root directory as the host sees it.
 func (e *execution) root() string { return "/proc/" + strconv.Itoa(e.record.Pid) + "/root" }

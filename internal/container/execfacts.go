@@ -20,20 +20,20 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// ExecInputs are all that the plan of a process of `exec` depends on.
+// ExecInputs contain everything that the plan of a process of `exec` depends on.
 type ExecInputs struct {
-	Spec       *specs.Spec // the container's, with the process that is to run
+	Spec       *specs.Spec // the container's, with the process to run
 	Process    process.Input
 	Pid        int      // of the container's first process
 	Namespaces uintptr  // CLONE_NEW*: its namespaces that are not minirun's own
-	Cgroups    []string // files that take "0": `tasks` of v1, `cgroup.procs` of v2
-	Cgroup2    *os.File // the v2 cgroup that the process is born in, if any
+	Cgroups    []string // files that accept "0": `tasks` of v1, `cgroup.procs` of v2
+	Cgroup2    *os.File // the v2 cgroup that the process is created in, if any
 	Scope      bool     // systemd moves the process into it instead
 }
 
-// CompileExec makes the plan of a process that joins a container. It is
-// Compile without what the container has already. Processes of the container see
-// the new one from EnterPID on, so all that they must not reach comes earlier.
+// CompileExec compiles the plan of a process that joins a container. It is Compile
+// without the parts that the container already has. Processes of the container see the
+// new one from EnterPID on, so everything that they must not reach comes earlier.
 func CompileExec(in ExecInputs) *plan.Plan {
 	in.Process.UserNS = in.Process.UserNS || in.Namespaces&unix.CLONE_NEWUSER != 0
 	in.Process.ClonedLast = in.Namespaces&unix.CLONE_NEWPID != 0
@@ -63,7 +63,7 @@ func CompileExec(in ExecInputs) *plan.Plan {
 
 // inputs looks up what the plan depends on, without a side effect.
 func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
-	s, _, err := spec.Load(e.record.Bundle) // its warnings were create's
+	s, _, err := spec.Load(e.record.Bundle) // create has printed its warnings
 	if err != nil {
 		return ExecInputs{}, err
 	}
@@ -99,8 +99,8 @@ func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
 		return in, err
 	}
 	in.Process.KeepGroups = in.Process.KeepGroups && len(o.Gids) == 0
-	in.Process.DieWithParent = false // that is the first process's
-	in.Process.Waits = false         // there is no second command that starts it
+	in.Process.DieWithParent = false // that is for the first process
+	in.Process.Waits = false         // it is started by this command
 	in.Process.Unasked = (in.Process.Rlimits || len(p.Rlimits) == 0) && o.PidFDSocket == "" && e.record.IntelRdt == nil
 	if err := filterLast(p, first, &in.Process, in.Namespaces&unix.CLONE_NEWPID != 0); err != nil {
 		return in, err
@@ -111,7 +111,7 @@ func (e *execution) inputs(o *ExecOptions) (ExecInputs, error) {
 	return in, e.cgroups(&in, o)
 }
 
-// home is the user's home directory in the container's /etc/passwd.
+// home looks up the user's home directory in the container's /etc/passwd.
 func (e *execution) home() string {
 	root, err := unix.Open(e.root(), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -120,7 +120,7 @@ func (e *execution) home() string {
 	defer func() { _ = unix.Close(root) }()
 	home, err := e.homeIn(root, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
-		return "/" // nothing that can be read: there is no home to find
+		return "/" // not readable: so the home directory is unknown
 	}
 	return home
 }
@@ -132,7 +132,7 @@ func (e *execution) cgroups(in *ExecInputs, o *ExecOptions) error {
 		return err
 	}
 	e.group = cgroups.Open(paths)
-	if !e.paused { // as far as the container's own cgroup says: there are those above, and that of --cgroup
+	if !e.paused { // only for the container's own cgroup: there are those above, and that of --cgroup
 		if err := e.frozen(e.group, o.IgnorePaused); err != nil {
 			return err
 		}
@@ -140,7 +140,8 @@ func (e *execution) cgroups(in *ExecInputs, o *ExecOptions) error {
 	e.cgroup = paths[""]
 	in.Cgroups = e.group.Tasks()
 	if e.paused && paths[""] != "" {
-		// Born frozen, it would not come out of fork, nor minirun.
+		// If it were created frozen, it would not return from fork, and neither would
+		// minirun.
 		in.joinCgroup2(paths[""])
 		return nil
 	}
@@ -150,7 +151,7 @@ func (e *execution) cgroups(in *ExecInputs, o *ExecOptions) error {
 	return nil
 }
 
-// frozen refuses a cgroup that the process would stop in, unless that is wanted.
+// frozen refuses a cgroup in which the process would stop, unless that is requested.
 func (e *execution) frozen(group *cgroups.Group, ignorePaused bool) error {
 	err := group.RefuseFrozen()
 	if errors.Is(err, cgroups.ErrFrozen) {
@@ -162,8 +163,8 @@ func (e *execution) frozen(group *cgroups.Group, ignorePaused bool) error {
 	return err
 }
 
-// joinCgroup2 makes the process move itself into its cgroup of v2, instead of being
-// born there.
+// joinCgroup2 makes the process move itself into its v2 cgroup, instead of being
+// created there.
 func (in *ExecInputs) joinCgroup2(path string) {
 	in.Cgroup2, in.Cgroups = nil, append(in.Cgroups, path+"/cgroup.procs")
 }
@@ -189,10 +190,10 @@ func initCgroup(pid int) (*os.File, error) {
 		}
 		return os.OpenFile(filepath.Join(host.V2.Mount, below), unix.O_PATH|unix.O_DIRECTORY, 0)
 	}
-	return nil, errors.New("the container's first process is in no cgroup of v2")
+	return nil, errors.New("the container's first process is not in a v2 cgroup")
 }
 
-// kinds are the namespaces as /proc/PID/ns names them.
+// kinds lists the namespaces with their names in /proc/PID/ns.
 var kinds = [...]struct {
 	name string
 	flag uintptr
@@ -201,8 +202,8 @@ var kinds = [...]struct {
 	{"pid", unix.CLONE_NEWPID}, {"cgroup", unix.CLONE_NEWCGROUP}, {"net", unix.CLONE_NEWNET}, {"time", unix.CLONE_NEWTIME},
 }
 
-// foreign are the namespaces of a process that this one is not in. What both
-// share need not be joined, and a user namespace cannot (EINVAL).
+// foreign returns the namespaces of a process that this one is not in. Shared ones
+// need not be joined, and a shared user namespace cannot (EINVAL).
 func foreign(pid int) (uintptr, error) {
 	var flags uintptr
 	for _, k := range kinds {
@@ -214,7 +215,7 @@ func foreign(pid int) (uintptr, error) {
 		}
 		path := "/proc/" + strconv.Itoa(pid) + "/ns/" + k.name
 		if err := unix.Stat(path, &its); err != nil {
-			return 0, fmt.Errorf("look at the container's namespaces: %w", &fs.PathError{Op: "stat", Path: path, Err: err})
+			return 0, fmt.Errorf("examine the container's namespaces: %w", &fs.PathError{Op: "stat", Path: path, Err: err})
 		}
 		if own.Ino != its.Ino || own.Dev != its.Dev {
 			flags |= k.flag

@@ -13,20 +13,20 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// This file works out which process `exec` is to run: that of --process, or
-// the container's own from config.json with what the command line changes.
+// This file determines the process that `exec` runs: that of --process, or the
+// container's own from config.json with the changes of the command line.
 
-// execName is the document in messages about what the command line says.
+// execName names the command line in messages, instead of a document.
 const execName = "exec"
 
-// check refuses what contradicts itself before anything is looked at. The words
-// about terminals are runc's.
+// check refuses contradictory options before anything is looked up. The messages about
+// terminals are runc's.
 func (o *ExecOptions) check() error {
 	switch {
 	case o.ProcessFile == "" && len(o.Args) == 0:
 		return errors.New("exec: which program? process args cannot be empty")
 	case o.ProcessFile != "" && len(o.Args) > 0:
-		return fmt.Errorf("exec: --process %s says what to run: the arguments %q must not be given too", o.ProcessFile, o.Args)
+		return fmt.Errorf("exec: --process %s specifies the command: the arguments %q must not be given too", o.ProcessFile, o.Args)
 	case o.PreserveFDs < 0 || o.PreserveFDs > MaxPreserveFDs:
 		return fmt.Errorf("exec: --preserve-fds %d: must be from 0 to %d", o.PreserveFDs, MaxPreserveFDs)
 	}
@@ -41,27 +41,27 @@ func (o *ExecOptions) check() error {
 		{"no-new-privs", o.NoNewPrivileges != nil}, {"process-label", o.Label != ""}, {"apparmor", o.AppArmor != ""},
 	} {
 		if f.given {
-			return fmt.Errorf("exec: --%s has no effect with --process: say it in %s", f.name, o.ProcessFile)
+			return fmt.Errorf("exec: --%s has no effect with --process: set it in %s", f.name, o.ProcessFile)
 		}
 	}
 	return nil
 }
 
-// checkTerminal refuses a terminal that nobody would hold, and a socket that
-// would get none.
+// checkTerminal refuses a terminal that no process would hold, and a socket that would
+// get none.
 func (o *ExecOptions) checkTerminal(terminal bool) error {
 	switch {
 	case terminal && o.Detach && o.ConsoleSocket == "":
 		return errors.New("exec: cannot allocate tty if minirun will detach without setting console socket: give --console-socket")
 	case o.ConsoleSocket != "" && !(terminal && o.Detach):
-		return errors.New("exec: cannot use console socket if minirun will not detach or allocate tty: it goes with --detach and --tty")
+		return errors.New("exec: cannot use console socket if minirun will not detach or allocate tty: it needs --detach and --tty")
 	}
 	return nil
 }
 
-// process is what is to run in a container of s. Capabilities and labels that
-// --process does not give are the container's, as in runc: without them it would
-// run with other rights than the container's own program.
+// process returns the process to run in a container of s. Capabilities and labels that
+// --process omits are those of the container, as in runc: without them it would run
+// with other privileges than the container's own program.
 func (o *ExecOptions) process(s *specs.Spec) (*specs.Process, error) {
 	own := s.Process
 	if own == nil {
@@ -90,7 +90,7 @@ func (o *ExecOptions) process(s *specs.Spec) (*specs.Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = spec.ValidateExec(s, p, execName) // what it warns of is the container's, and create has
+	_, err = spec.ValidateExec(s, p, execName) // its warnings are about the container, and create has printed them
 	return p, err
 }
 
@@ -100,7 +100,7 @@ func inherit(value *string, from string) {
 	}
 }
 
-// changed is the container's process with what the command line changes.
+// changed returns the container's process with the changes of the command line.
 func (o *ExecOptions) changed(p specs.Process) (*specs.Process, error) {
 	p.Args, p.Terminal, p.ConsoleSize = o.Args, o.Terminal, nil
 	if o.Cwd != "" {
@@ -122,7 +122,7 @@ func (o *ExecOptions) changed(p specs.Process) (*specs.Process, error) {
 			caps = append(caps, name)
 			continue
 		}
-		o.Warn(fmt.Sprintf("exec: --cap %q is not a capability known here and is not granted", name)) // as runc
+		o.Warn(fmt.Sprintf("exec: --cap %q is not a capability known here and is not granted", name)) // as in runc
 	}
 	if len(caps) > 0 {
 		p.Capabilities = withCapabilities(p.Capabilities, caps)
@@ -130,8 +130,8 @@ func (o *ExecOptions) changed(p specs.Process) (*specs.Process, error) {
 	return &p, o.user(&p.User)
 }
 
-// user changes ids. Names are not looked up, as in runc: the container's
-// /etc/passwd is not to be trusted with who somebody is.
+// user changes IDs. Names are not looked up, as in runc: the container's /etc/passwd
+// cannot be trusted for the identity of users.
 func (o *ExecOptions) user(u *specs.User) error {
 	if o.User != "" {
 		uid, gid, both := strings.Cut(o.User, ":")
@@ -160,7 +160,7 @@ func (o *ExecOptions) user(u *specs.User) error {
 	return nil
 }
 
-// parseID reads an ID. The largest number of 32 bits is none: setresuid(2) reads it
+// parseID parses an ID. The largest 32-bit number is not an ID: setresuid(2) treats it
 // as "no change".
 func parseID(text string) (uint32, error) {
 	n, err := strconv.ParseUint(text, 10, 32)
@@ -170,8 +170,8 @@ func parseID(text string) (uint32, error) {
 	return uint32(n), err
 }
 
-// withCapabilities adds to what root gets. Inheritable stays as it is: what a
-// program may pass on is the container's affair (CVE-2022-29162).
+// withCapabilities adds capabilities to the sets that root gets. Inheritable stays
+// unchanged: the container decides what a program may pass on (CVE-2022-29162).
 func withCapabilities(own *specs.LinuxCapabilities, more []string) *specs.LinuxCapabilities {
 	c := specs.LinuxCapabilities{}
 	if own != nil {
@@ -183,9 +183,9 @@ func withCapabilities(own *specs.LinuxCapabilities, more []string) *specs.LinuxC
 	return &c
 }
 
-// subCgroups are a container's cgroups with those that --cgroup replaces by one
-// inside: "PATH" in all hierarchies, "CONTROLLER[,CONTROLLER]:PATH" in some. A
-// path that leads out of the container's cgroup is refused.
+// subCgroups returns a container's cgroups with those that --cgroup replaces by one
+// below: "PATH" in all hierarchies, "CONTROLLER[,CONTROLLER]:PATH" in some. A path
+// that leads out of the container's cgroup is refused.
 func subCgroups(own map[string]string, flags []string) (map[string]string, error) {
 	out := make(map[string]string, len(own))
 	for controller, dir := range own {
@@ -202,7 +202,7 @@ func subCgroups(own map[string]string, flags []string) (map[string]string, error
 		}
 		for name := range strings.SplitSeq(list, ",") {
 			if _, known := own[name]; !known && named {
-				return nil, fmt.Errorf("exec: --cgroup %q: the container has no cgroup of controller %q", flag, name)
+				return nil, fmt.Errorf("exec: --cgroup %q: the container has no cgroup for controller %q", flag, name)
 			}
 			for controller, dir := range own {
 				// "cpu" and "cpuacct" may be one hierarchy.
@@ -222,7 +222,7 @@ func subPath(path string) (string, error) {
 		switch name {
 		case "", ".":
 		case "..":
-			return "", errors.New("must not lead out of the container's cgroup: it has \"..\"")
+			return "", errors.New("must not lead out of the container's cgroup: it contains \"..\"")
 		default:
 			out.WriteString("/" + name)
 		}

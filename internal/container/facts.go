@@ -20,8 +20,8 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// This file looks up what a plan depends on and config.json does not say: what
-// the host is like, and what is at the paths the spec names.
+// This file looks up everything that a plan depends on and that config.json does not
+// contain: properties of the host, and the files at the paths in the spec.
 
 // rootfsInput looks up what the root file system depends on.
 func rootfsInput(s *specs.Spec, o *Options) (rootfs.Input, error) {
@@ -37,8 +37,8 @@ func rootfsInput(s *specs.Spec, o *Options) (rootfs.Input, error) {
 		return in, err
 	}
 	if s.Linux != nil && s.Linux.MountLabel != "" {
-		// Without SELinux there is no policy that a file's label could count in;
-		// a process's label is another matter: see checkLabels.
+		// Without SELinux there is no policy that could use a file's label; a
+		// process's label is treated differently: see checkLabels.
 		if in.SELinux = seLinux(); !in.SELinux {
 			o.Warn(spec.Warning{Path: "linux.mountLabel", Text: "has no effect: this kernel has no SELinux"})
 		}
@@ -81,7 +81,7 @@ func rootPath(s *specs.Spec, bundle string) (string, error) {
 	return real, nil
 }
 
-// layersInput finds the layers: of the annotation, then of --layer, then
+// layersInput finds the layers: those of the annotation, then of --layer, then
 // root.path itself with --ephemeral.
 func layersInput(in *rootfs.Input, s *specs.Spec, o *Options) error {
 	source := fmt.Sprintf("annotations[%q]", spec.AnnotationLayers)
@@ -117,12 +117,13 @@ func layersInput(in *rootfs.Input, s *specs.Spec, o *Options) error {
 		return err
 	}
 	if _, options := rootfs.OverlayOptions(*in); len(options) > rootfs.MaxOverlayOptions {
-		return &spec.Error{Path: in.Layers[0].Source, Want: fmt.Sprintf("must have names that fit into a page on Linux before 6.8: shorter ones below one directory, or fewer; all need at most %d bytes", rootfs.MaxOverlayOptions), Got: fmt.Sprintf("%d layers with %d bytes", len(in.Layers), len(options))}
+		return &spec.Error{Path: in.Layers[0].Source, Want: fmt.Sprintf("must have paths that fit into a page on Linux before 6.8, at most %d bytes: use shorter paths below one directory, or fewer layers", rootfs.MaxOverlayOptions), Got: fmt.Sprintf("%d layers with %d bytes", len(in.Layers), len(options))}
 	}
 	return nil
 }
 
-// checkLayerCount refuses more layers than overlayfs takes: it would say EINVAL alone.
+// checkLayerCount refuses more layers than overlayfs supports: its only error would be
+// EINVAL.
 func checkLayerCount(layers []rootfs.Layer) error {
 	most, where := overlay.MaxLayers, ""
 	if len(layers) > overlay.LayersPerMount {
@@ -130,14 +131,14 @@ func checkLayerCount(layers []rootfs.Layer) error {
 		if err != nil {
 			return err
 		}
-		if old { // it does not take a mount as a layer
+		if old { // it does not accept a mount as a layer
 			most, where = overlay.LayersPerMount, " before Linux 6.13"
 		}
 	}
 	if len(layers) <= most {
 		return nil
 	}
-	return &spec.Error{Path: layers[most].Source, Want: fmt.Sprintf("must not be there: overlayfs takes %d layers%s", most, where), Got: fmt.Sprintf("%d layers", len(layers))}
+	return &spec.Error{Path: layers[most].Source, Want: fmt.Sprintf("must not be given: overlayfs takes %d layers%s", most, where), Got: fmt.Sprintf("%d layers", len(layers))}
 }
 
 // beforeLinux reports whether the kernel is older than a version.
@@ -149,7 +150,7 @@ func beforeLinux(major, minor int) (bool, error) {
 	release := unix.ByteSliceToString(name.Release[:])
 	var has [2]int
 	if _, err := fmt.Sscanf(release, "%d.%d", &has[0], &has[1]); err != nil {
-		return false, fmt.Errorf("uname: the kernel's release %q begins with no version", release)
+		return false, fmt.Errorf("uname: the kernel's release %q does not begin with a version", release)
 	}
 	return slices.Compare(has[:], []int{major, minor}) < 0, nil
 }
@@ -279,8 +280,8 @@ func processInput(s *specs.Spec, o *Options, setup namespaces.Setup) (process.In
 	return in, nil
 }
 
-// lastCapability is the highest capability that the kernel knows: behind it
-// prctl answers EINVAL.
+// lastCapability returns the highest capability that the kernel knows: above it prctl
+// returns EINVAL.
 func lastCapability() int {
 	n := unix.CAP_LAST_CAP
 	for n > 0 && !knownCapability(n) {
@@ -297,7 +298,7 @@ func knownCapability(n int) bool {
 	return err == nil
 }
 
-// hostID is the host's id of the user namespace's id 0.
+// hostID returns the host ID of the user namespace's ID 0.
 func hostID(maps []specs.LinuxIDMapping) uint32 {
 	for _, m := range maps {
 		if m.ContainerID == 0 {
@@ -307,8 +308,8 @@ func hostID(maps []specs.LinuxIDMapping) uint32 {
 	return 0
 }
 
-// listenFDs is the number of sockets that systemd's socket activation passes
-// on, sd_listen_fds(3): runc's rule too.
+// listenFDs returns the number of sockets that systemd's socket activation passes on,
+// sd_listen_fds(3); the same rule as in runc.
 func listenFDs() int {
 	n, err := strconv.Atoi(os.Getenv("LISTEN_FDS"))
 	if err != nil || n < 0 || n > 1024 {

@@ -12,15 +12,15 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// Parts of minirun outside of config.json that have a word in the features document.
+// Features of minirun outside config.json that the features document lists.
 const (
 	hasSystemd = true
 	hasRestore = true // through criu(8)
 )
 
-// Features is the document of `features` (features.md, features-linux.md): what
-// this build understands, whatever the host is like. Every list is the one
-// that reading config.json goes by.
+// Features returns the document of `features` (features.md, features-linux.md): what
+// this build supports, whatever the host. Every list is the one used for reading
+// config.json.
 func Features(version, commit string) *features.Features {
 	yes, no := true, false
 	is := func(b bool) *bool {
@@ -54,8 +54,8 @@ func Features(version, commit string) *features.Features {
 			"dev.minirun.commit":             commit,
 			"dev.minirun.checkpoint.enabled": strconv.FormatBool(hasRestore),
 		},
-		// They name directories of the host that the container then has, files of the host
-		// that are written, groups of the caller, or orders to criu(8).
+		// They name directories of the host that the container gets, files of the host
+		// that are written, groups of the caller, or options for criu(8).
 		PotentiallyUnsafeConfigAnnotations: []string{
 			spec.AnnotationLayers, spec.AnnotationUpper, spec.AnnotationKeepGroups,
 			spec.AnnotationHooksStdout, spec.AnnotationHooksStderr, spec.AnnotationCRIUConfig,
@@ -63,9 +63,8 @@ func Features(version, commit string) *features.Features {
 	}
 }
 
-// supportedFlags are the filter flags that this kernel knows: seccomp(2) fails
-// with EFAULT for a program that is not there, but first with EINVAL for a flag
-// it does not know.
+// supportedFlags returns the filter flags that this kernel knows: seccomp(2) fails
+// with EFAULT for a missing program, but first with EINVAL for an unknown flag.
 func supportedFlags() []string {
 	supported := []string{}
 	for _, name := range seccomp.Flags() {
@@ -74,7 +73,7 @@ func supportedFlags() []string {
 			continue
 		}
 		if bit == unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV {
-			bit |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER // it means something with a listener only
+			bit |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER // only valid together with a listener
 		}
 		_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(bit), 0)
 		if errors.Is(errno, unix.EFAULT) {

@@ -18,15 +18,15 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// This file decides where the output of hooks goes: into the error if the hook
-// fails, or to the files that annotations name.
+// This file decides where the output of hooks goes: into the error if the hook fails,
+// or to the files that annotations name.
 
 // hookOutputMode is the mode of a file that an annotation names, if it is created.
 const hookOutputMode = 0o644
 
 var hookOutputNames = [2]string{spec.AnnotationHooksStdout, spec.AnnotationHooksStderr}
 
-// hookOutputPaths are the files that the annotations name for standard output and
+// hookOutputPaths returns the files that the annotations name for standard output and
 // error of all hooks, "" if they name none.
 func (r *Record) hookOutputPaths() (paths [2]string) {
 	for n, name := range hookOutputNames {
@@ -39,8 +39,8 @@ func (r *Record) hookOutputPaths() (paths [2]string) {
 	return paths
 }
 
-// hookOutput redirects the output of a hook on the host as the annotations say. The
-// caller closes the files.
+// hookOutput redirects the output of a hook on the host according to the annotations.
+// The caller closes the files.
 func (r *Record) hookOutput(cmd *exec.Cmd) (files []*os.File, err error) {
 	for n, path := range r.hookOutputPaths() {
 		if path == "" {
@@ -60,8 +60,8 @@ func (r *Record) hookOutput(cmd *exec.Cmd) (files []*os.File, err error) {
 	return files, nil
 }
 
-// openHookOutput opens a file of an annotation. A FIFO that nothing reads is an error:
-// to open it would wait for a reader.
+// openHookOutput opens a file of an annotation. A FIFO without a reader is an error:
+// opening it would wait for one.
 func openHookOutput(path string) (*os.File, error) {
 	info, err := os.Stat(path)
 	if err != nil || info.Mode()&os.ModeNamedPipe == 0 {
@@ -71,15 +71,15 @@ func openHookOutput(path string) (*os.File, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	// The hook is the one that waits when it is full.
+	// If it is full, the hook waits.
 	return os.NewFile(uintptr(fd), path), unix.SetNonblock(fd, false)
 }
 
-// maxPrinted bounds how much of a hook's output an error quotes, in bytes.
+// maxPrinted limits how much of a hook's output an error quotes, in bytes.
 const maxPrinted = 8 << 10
 
-// A tail is a writer that keeps the end of what is written: a hook may print more
-// than fits into memory.
+// A tail is a writer that keeps the end of what is written: a hook's output may be
+// larger than memory.
 type tail []byte
 
 func (t *tail) Write(data []byte) (int, error) {
@@ -90,7 +90,7 @@ func (t *tail) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// withOutput adds what a hook printed to its failure.
+// withOutput adds a hook's output to its failure.
 func withOutput(err error, output []byte) error {
 	output = output[max(0, len(output)-maxPrinted):]
 	if text := strings.TrimSpace(string(output)); text != "" {
@@ -99,7 +99,8 @@ func withOutput(err error, output []byte) error {
 	return err
 }
 
-// hookOutputFile makes the file that takes the output of a hook inside, and keeps it.
+// hookOutputFile creates the file that receives the output of a hook inside, and keeps
+// it.
 func (c *Container) hookOutputFile(f plan.File) (*os.File, error) {
 	kept, err := memoryFile(f.Source, c.options.directory())
 	if err != nil {
@@ -113,8 +114,8 @@ func (c *Container) hookOutputFile(f plan.File) (*os.File, error) {
 	return reopen(kept, unix.O_WRONLY|unix.O_APPEND)
 }
 
-// memoryFile makes a file in memory, or one without a name in a directory: on a system
-// without memfd_create(2), or under a filter that forbids it.
+// memoryFile creates a memfd, or an unnamed file in a directory: on a system without
+// memfd_create(2), or under a filter that forbids it.
 func memoryFile(name, dir string) (*os.File, error) {
 	fd, err := unix.MemfdCreate("hook", unix.MFD_CLOEXEC)
 	if err != nil {
@@ -126,7 +127,7 @@ func memoryFile(name, dir string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// reopen opens a file without a name again, with other flags.
+// reopen opens an unnamed file again, with other flags.
 func reopen(f *os.File, flags int) (*os.File, error) {
 	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(int(f.Fd())), flags|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -135,7 +136,7 @@ func reopen(f *os.File, flags int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
-// outputDescriptors are the numbers that the output files of the startContainer
+// outputDescriptors returns the numbers that the output files of the startContainer
 // hooks have in the new process, in the order of the hooks. `start` needs them.
 func (c *Container) outputDescriptors() (fds []int) {
 	for _, f := range c.plan.Files {
@@ -162,7 +163,7 @@ func (c *Container) takeOutputs() error {
 	return nil
 }
 
-// printed is the end of what a hook inside printed.
+// printed returns the end of the output of a hook inside.
 func (c *Container) printed(kind string, i int) []byte {
 	for _, f := range c.outputs {
 		if f.Name() != process.HookSource(kind, i) {
@@ -173,7 +174,7 @@ func (c *Container) printed(kind string, i int) []byte {
 			return nil
 		}
 		text := make([]byte, min(end, maxPrinted))
-		n, _ := f.ReadAt(text, end-int64(len(text))) // what can be read is better than nothing
+		n, _ := f.ReadAt(text, end-int64(len(text))) // a partial read is better than nothing
 		return text[:n]
 	}
 	return nil

@@ -25,14 +25,13 @@ import (
 )
 
 // Hooks run programs of the host at points of the life cycle (config.md,
-// "POSIX-platform Hooks"). prestart, createRuntime, poststart and poststop run
-// where minirun runs: this file. createContainer and startContainer run inside
-// the container and are steps of its plan: package process.
+// "POSIX-platform Hooks"). prestart, createRuntime, poststart and poststop run where
+// minirun runs: this file. createContainer and startContainer run inside the container
+// and are steps of its plan: package process.
 //
-// None of the programs of the host ever gets a value from the container's
-// process.env, which may come from an image: here a hook without env has the
-// environment of minirun's caller, as in crun and runc; createContainer hooks have an
-// empty one.
+// No program of the host ever gets a value from the container's process.env, which may
+// come from an image: here a hook without env has the environment of minirun's caller,
+// as in crun and runc; createContainer hooks have an empty one.
 
 // hooks runs hooks where minirun runs, up to the first that fails.
 func (c *Container) hooks(kind string, hooks []specs.Hook, status specs.ContainerState) error {
@@ -51,8 +50,8 @@ func (c *Container) hooks(kind string, hooks []specs.Hook, status specs.Containe
 	})
 }
 
-// warnHooks runs all hooks, and returns the failures of those that do not stop
-// the others.
+// warnHooks runs all hooks, and returns the failures, which do not stop the other
+// hooks.
 func (r *Record) warnHooks(ctx context.Context, kind string, hooks []specs.Hook, status specs.ContainerState) (warnings []error) {
 	for i := range hooks {
 		if err := r.runtimeHook(ctx, kind, i, &hooks[i], status); err != nil {
@@ -82,8 +81,8 @@ func deadline(ctx context.Context, h *specs.Hook) (context.Context, context.Canc
 	return context.WithTimeout(ctx, time.Duration(*h.Timeout)*time.Second)
 }
 
-// hookDirectory is where a hook on the host begins: the bundle, as in runc,
-// unless it is gone by the time of poststop.
+// hookDirectory returns the working directory of a hook on the host: the bundle, as in
+// runc, unless it no longer exists by the time of poststop.
 func (r *Record) hookDirectory() string {
 	if _, err := os.Stat(r.Bundle); err != nil {
 		return ""
@@ -117,13 +116,13 @@ func (r *Record) runHook(ctx context.Context, h *specs.Hook, state []byte) error
 		err = cmd.Wait()
 	}
 	if errors.Is(err, unix.EPIPE) || errors.Is(err, exec.ErrWaitDelay) {
-		err = nil // it succeeded without reading all of its input, or left a daemon behind
+		err = nil // it succeeded without reading all of its input, or left a daemon running
 	}
 	return hookFailure(ctx, h, err, output)
 }
 
-// startHook forks on a thread that has the timer slack and the signal actions
-// that a hook should have.
+// startHook forks on a thread that has the timer slack and the signal actions that a
+// hook must have.
 func startHook(cmd *exec.Cmd) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -142,9 +141,9 @@ func hookFailure(ctx context.Context, h *specs.Hook, err error, output []byte) e
 	return withOutput(err, output)
 }
 
-// hookInput makes what a hook inside the container reads its state from, and keeps the
-// other end. The state is written before the hook begins, so a pipe is for a state that
-// every pipe holds; a larger one is in a file in memory.
+// hookInput creates the file from which a hook inside the container reads its state,
+// and keeps the other end. The state is written before the hook begins, so a pipe is
+// used if the state fits into every pipe; a larger one is in a memfd.
 func (c *Container) hookInput(f plan.File) (*os.File, error) {
 	state, err := json.Marshal(c.state(specs.StateCreating, math.MaxInt32))
 	if err != nil {
@@ -166,7 +165,7 @@ func (c *Container) hookInput(f plan.File) (*os.File, error) {
 	return os.NewFile(uintptr(fds[0]), f.Source), nil
 }
 
-// maxPiped is what a pipe of every user holds, also of one who has exceeded
+// maxPiped is the guaranteed capacity of a pipe, even for a user who has exceeded
 // pipe-user-pages-soft: a page, before Linux 5.14 (pipe(7)).
 const maxPiped = 4096
 
@@ -211,8 +210,8 @@ func (c *Container) feedHook(f *os.File, status specs.ContainerState) error {
 	return nil
 }
 
-// hookFailed tells which hook inside the container has failed, and how. The message may
-// come from another process, see mayAsk, and say anything.
+// hookFailed describes which hook inside the container has failed, and how. The
+// message may come from another process, see mayAsk, with any content.
 func (c *Container) hookFailed(m bootstrap.Message) error {
 	kind, i, h := c.hookInside(m.B)
 	if h == nil {
@@ -233,7 +232,8 @@ func (c *Container) hookFailed(m bootstrap.Message) error {
 	return fmt.Errorf("config.json: %s: run %s: %w", process.HookSource(kind, i), h.Path, withOutput(err, c.printed(kind, i)))
 }
 
-// hookInside is the hook that the process knows by a number; nil if there is none.
+// hookInside returns the hook that the process knows by a number; nil if there is
+// none.
 func (c *Container) hookInside(number uint64) (kind string, i int, h *specs.Hook) {
 	if c.Hooks == nil {
 		return "", 0, nil
@@ -249,8 +249,8 @@ func (c *Container) hookInside(number uint64) (kind string, i int, h *specs.Hook
 	return "", 0, nil
 }
 
-// innerPid is a process's number in its own PID namespace: the last of the
-// NSpid line of proc_pid_status(5).
+// innerPid returns a process's PID in its own PID namespace: the last of the NSpid
+// line of proc_pid_status(5).
 func innerPid(pid int) (int, error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

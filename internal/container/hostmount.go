@@ -12,17 +12,17 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// A container without a mount namespace has its mounts in its caller's. All of
-// them are below one, the root mounted on itself, so that taking that one away
-// takes them all. It is in the record before it exists.
+// A container without a mount namespace has its mounts in its caller's. All of them
+// are below one, the root mounted on itself, so that unmounting that one removes them
+// all. It is in the record before it exists.
 
-// A HostMount is that mount.
+// A HostMount identifies that mount.
 type HostMount struct {
-	Below uint64 `json:"below"`        // mount ID that root.path was on before
+	Below uint64 `json:"below"`        // mount ID of root.path before
 	ID    uint64 `json:"id,omitempty"` // its own; 0 before the container is created
 }
 
-// needsMounts says whether a container mounts anything beyond its root.
+// needsMounts reports whether a container mounts anything apart from its root.
 func needsMounts(s *specs.Spec, layers int) bool {
 	return len(s.Mounts) > 0 || s.Root.Readonly || len(s.Linux.Devices) > 0 || s.Process.Terminal || s.Linux.RootfsPropagation != "" || layers > 0
 }
@@ -33,17 +33,17 @@ func checkOnHost(s *specs.Spec, o *Options, setup namespaces.Setup) error {
 	const want = "must have a mount namespace: "
 	switch {
 	case s.Linux.RootfsPropagation != "":
-		return &spec.Error{Path: "linux.namespaces", Want: want + "linux.rootfsPropagation is about its root"}
+		return &spec.Error{Path: "linux.namespaces", Want: want + "linux.rootfsPropagation applies to its root"}
 	case setup.Has(unix.CLONE_NEWUSER):
-		return &spec.Error{Path: "linux.namespaces", Want: want + "the new user namespace has no right to mount in the host's"}
+		return &spec.Error{Path: "linux.namespaces", Want: want + "the new user namespace may not mount in the host's"}
 	case o.NoPivot:
 		return &spec.Error{Path: "linux.namespaces", Want: want + "--no-pivot moves its root"}
 	}
 	return nil
 }
 
-// mountID identifies the mount on top of a directory: for as long as the
-// machine runs (Linux 6.8), or before that for as long as the mount is there.
+// mountID identifies the topmost mount on a directory: unique until the next boot
+// (Linux 6.8), or on older kernels as long as the mount exists.
 func mountID(path string) (id uint64, fd int, err error) {
 	fd, err = unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -58,10 +58,10 @@ func mountID(path string) (id uint64, fd int, err error) {
 			return st.Mnt_id, fd, nil
 		}
 	}
-	return 0, -1, errors.Join(fmt.Errorf("statx %s: the kernel tells no mount ID: Linux 5.8 does", path), unix.Close(fd))
+	return 0, -1, errors.Join(fmt.Errorf("statx %s: the kernel does not report a mount ID: Linux 5.8 or newer is needed", path), unix.Close(fd))
 }
 
-// intendHostMount puts into the record what root.path is on now.
+// intendHostMount records the mount that root.path is on now.
 func (r *Record) intendHostMount() error {
 	below, fd, err := mountID(r.Rootfs)
 	if err != nil {
@@ -71,8 +71,8 @@ func (r *Record) intendHostMount() error {
 	return unix.Close(fd)
 }
 
-// noteHostMount puts into the record which mount is the container's, now that
-// it is there: other containers may use the same root.path.
+// noteHostMount records which mount is the container's, now that it exists: other
+// containers may use the same root.path.
 func (c *Container) noteHostMount() error {
 	if c.OnHost == nil {
 		return nil
@@ -85,8 +85,8 @@ func (c *Container) noteHostMount() error {
 	return errors.Join(c.Record.write(c.options.directory()), unix.Close(fd))
 }
 
-// removeHostMount takes the container's mounts away. Only what is on top can
-// be: whoever mounted over it goes first.
+// removeHostMount removes the container's mounts. Only the topmost one can be removed:
+// mounts made over it have to be removed first.
 func (r *Record) removeHostMount() error {
 	if r.OnHost == nil {
 		return nil
@@ -105,7 +105,7 @@ func (r *Record) removeHostMount() error {
 	if r.OnHost.ID != 0 && top != r.OnHost.ID {
 		return fmt.Errorf("unmount the root: %s has another mount on top of the container's: delete the container, or unmount what is there, and delete this one again", r.Rootfs)
 	}
-	// By descriptor: it is the mount that has been looked at.
+	// By descriptor: it is the mount that was checked.
 	if err := unix.Unmount(fmt.Sprintf("/proc/self/fd/%d", fd), unix.MNT_DETACH); err != nil {
 		return fmt.Errorf("unmount the root: umount2 %s: %w", r.Rootfs, err)
 	}

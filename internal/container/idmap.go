@@ -11,9 +11,9 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// idMap makes a user namespace that only carries a mapping, for
-// mount_setattr(MOUNT_ATTR_IDMAP), and returns a descriptor of it. A namespace
-// needs a process to be born in; it waits until the descriptor is open.
+// idMap creates a user namespace that only carries a mapping, for
+// mount_setattr(MOUNT_ATTR_IDMAP), and returns a descriptor of it. Creating a
+// namespace needs a process; it waits until the descriptor is open.
 func idMap(maps [2][]string) (*os.File, error) {
 	b := plan.NewBuilder(0)
 	gone := b.Label()
@@ -26,7 +26,7 @@ func idMap(maps [2][]string) (*os.File, error) {
 	}
 	defer func() {
 		proc.Close()
-		_, _ = proc.Wait() // it ends when the socket is closed
+		_, _ = proc.Wait() // it exits when the socket is closed
 	}()
 	for i, file := range [2]string{"uid_map", "gid_map"} {
 		if err := namespaces.WriteLines(proc.Pid, file, maps[i]); err != nil {

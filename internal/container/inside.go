@@ -20,14 +20,14 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// This file does from outside what the process inside cannot, or what takes
-// more than a list of system calls.
+// This file does from outside what the process inside cannot do, or what needs more
+// than a list of system calls.
 
-// maxPasswd bounds what is read of an image's /etc/passwd, in bytes.
+// maxPasswd limits how much of an image's /etc/passwd is read, in bytes.
 const maxPasswd = 1 << 20
 
-// home is the home directory of process.user in the container's /etc/passwd,
-// "/" if it has none, as runc does.
+// home returns the home directory of process.user in the container's /etc/passwd, "/"
+// if there is none, as in runc.
 func (c *child) home() (string, error) {
 	root, err := unix.Open("/proc/"+strconv.Itoa(c.proc.Pid)+"/root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -36,14 +36,14 @@ func (c *child) home() (string, error) {
 	defer unix.Close(root)
 	home, err := c.homeIn(root, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
-		return "/", nil // nothing that can be read: there is no home to find
+		return "/", nil // not readable: so the home directory is unknown
 	}
 	return home, nil
 }
 
-// homeIn looks the user up in etc/passwd below an open root directory. A file
-// that is missing or is none gives "/"; an error is for a path that cannot be
-// walked as resolve wants it.
+// homeIn looks up the user in etc/passwd below an open root directory. A file that is
+// missing or is not regular gives "/"; an error is for a path that cannot be resolved
+// as resolve demands.
 func (c *child) homeIn(root int, resolve uint64) (string, error) {
 	f, err := regularfile.OpenIn(root, "etc/passwd", resolve)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EISDIR) || errors.Is(err, regularfile.ErrNotRegular) {
@@ -61,8 +61,8 @@ func (c *child) homeIn(root int, resolve uint64) (string, error) {
 	return users[0].Home, nil
 }
 
-// rlimits sets resource limits from outside: in its user namespace the process
-// may not raise a hard limit.
+// rlimits sets resource limits from outside: in its user namespace the process may not
+// raise a hard limit.
 func (c *child) rlimits() error {
 	for i, l := range c.spec.Process.Rlimits {
 		resource, _ := spec.Rlimit(l.Type)
@@ -74,7 +74,7 @@ func (c *child) rlimits() error {
 	return nil
 }
 
-// hint says what to try after a failed step.
+// hint returns a hint for a failed step.
 func (c *child) hint(step int, errno unix.Errno) string {
 	s := &c.plan.Steps[step]
 	switch {
@@ -83,11 +83,11 @@ func (c *child) hint(step int, errno unix.Errno) string {
 	case s.Call == plan.SchedSetattr:
 		return schedulerHint(c.spec.Process.Scheduler, errno)
 	case s.Call == plan.Capset && errno == unix.EPERM:
-		return ": minirun has not all of these capabilities itself"
+		return ": minirun does not have all of these capabilities itself"
 	case s.Call == plan.Write && s.Source == "process.apparmorProfile" && errno == unix.ENOENT:
 		return ": no AppArmor profile of this name is loaded: aa-status(8) lists them, apparmor_parser(8) loads one"
 	case errno == unix.EPERM && c.changesLockedFlags(s):
-		return ": the option clears a flag of the host's mount, or changes its access time, which is locked in a user namespace\nhint: leave the option out, or mount the source with other flags on the host: docs/mounts.md"
+		return ": the option clears a flag of the host's mount, or changes its access time, which is locked in a user namespace\nhint: omit the option, or mount the source with other flags on the host: docs/mounts.md"
 	case (s.Call == plan.PivotRoot || s.Call == plan.Mount) && errno == unix.EINVAL:
 		return rootHint(s.Call)
 	case s.Source == "process.user" && errno == unix.EINVAL:
@@ -96,7 +96,7 @@ func (c *child) hint(step int, errno unix.Errno) string {
 	return ""
 }
 
-// unmappedUser says what EINVAL means to a change of user or group.
+// unmappedUser explains EINVAL from a change of user or group.
 func (c *child) unmappedUser(s *plan.Step) string {
 	kind := "uid"
 	if s.Call == plan.Setresgid {
@@ -107,14 +107,14 @@ func (c *child) unmappedUser(s *plan.Step) string {
 	return ": " + namespaces.Unmapped(kind, uint32(s.Args[0].Value), c.spec.Linux.UIDMappings)
 }
 
-// schedulerHint says what sched_setattr(2) means by EPERM and EBUSY.
+// schedulerHint explains EPERM and EBUSY from sched_setattr(2).
 func schedulerHint(s *specs.Scheduler, errno unix.Errno) string {
 	switch {
 	case s.Policy == specs.SchedDeadline && errno == unix.EBUSY:
-		return ": the CPUs have not enough time left for this runtime and period (sched(7), SCHED_DEADLINE)"
+		return ": the CPUs do not have enough time left for this runtime and period (sched(7), SCHED_DEADLINE)"
 	case s.Policy == specs.SchedDeadline && errno == unix.EPERM:
-		return ": it takes CAP_SYS_NICE, and a process that may run on all CPUs (sched(7), SCHED_DEADLINE)\n" +
-			"hint: leave out linux.resources.cpu.cpus, and use a cgroup whose cpuset has all CPUs"
+		return ": it needs CAP_SYS_NICE, and a process that may run on all CPUs (sched(7), SCHED_DEADLINE)\n" +
+			"hint: omit linux.resources.cpu.cpus, and use a cgroup whose cpuset has all CPUs"
 	case errno == unix.EPERM:
 		return ": minirun needs CAP_SYS_NICE for this policy or priority"
 	}
@@ -129,8 +129,8 @@ func (c *child) changesLockedFlags(s *plan.Step) bool {
 		namespaces.Decide(c.spec).Has(unix.CLONE_NEWUSER)
 }
 
-// rootHint looks at the root that minirun itself runs in: that is what
-// pivot_root(2) and changing its propagation answer EINVAL for.
+// rootHint examines the root that minirun itself runs in: it is the reason if
+// pivot_root(2) or the change of its propagation returns EINVAL.
 func rootHint(call plan.Call) string {
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
@@ -142,9 +142,9 @@ func rootHint(call plan.Call) string {
 	case err != nil:
 		return ""
 	case len(table) == 0:
-		return ": the root that minirun runs in is not a mount point, as in a plain chroot: bind the directory on itself first (mount --bind DIR DIR), then chroot into it"
+		return ": the root that minirun runs in is not a mount point, as in a plain chroot: bind-mount the directory onto itself first (mount --bind DIR DIR), then chroot into it"
 	case call == plan.PivotRoot && slices.Contains([]string{"rootfs", "ramfs", "tmpfs"}, table[len(table)-1].FSType):
-		return fmt.Sprintf(": the root that minirun runs in is of the type %s: if that is the kernel's first one (rootfs, ramfs), it cannot be pivoted away: --no-pivot", table[len(table)-1].FSType)
+		return fmt.Sprintf(": the root that minirun runs in has the type %s: the kernel's initial root (rootfs, ramfs) cannot be moved by pivot_root: use --no-pivot", table[len(table)-1].FSType)
 	}
 	return ""
 }

@@ -36,7 +36,7 @@ func (c *Container) intelRdtInput() error {
 	return nil
 }
 
-// rdtSource is the JSON path of what an error is about.
+// rdtSource returns the JSON path that an error is about.
 func rdtSource(err error) string {
 	var missing *resctrl.MissingError
 	if errors.As(err, &missing) {
@@ -45,7 +45,7 @@ func rdtSource(err error) string {
 	return "linux.intelRdt"
 }
 
-// makeRdt makes the container's resctrl group.
+// makeRdt creates the container's resctrl group.
 func (c *Container) makeRdt() error {
 	if c.rdt == nil {
 		return nil
@@ -59,7 +59,7 @@ func (c *Container) makeRdt() error {
 	return nil
 }
 
-// joinRdt puts the container's first process into its group, before it has children.
+// joinRdt moves the container's first process into its group, before it has children.
 func (c *Container) joinRdt() error {
 	if c.IntelRdt == nil {
 		return nil
@@ -70,8 +70,8 @@ func (c *Container) joinRdt() error {
 	return nil
 }
 
-// joinRdt puts a process of exec into the container's group: it is a child of minirun,
-// which is in another.
+// joinRdt moves a process of exec into the container's group: it is a child of
+// minirun, which is in another one.
 func (e *execution) joinRdt() error {
 	if e.record.IntelRdt == nil {
 		return nil
@@ -82,7 +82,7 @@ func (e *execution) joinRdt() error {
 	return nil
 }
 
-// joinRdtRestored puts all processes that criu(8) has made into the group.
+// joinRdtRestored moves all processes that criu(8) has restored into the group.
 func (c *Container) joinRdtRestored() error {
 	if c.IntelRdt == nil {
 		return nil
@@ -90,8 +90,8 @@ func (c *Container) joinRdtRestored() error {
 	return c.joinAll(c.IntelRdt)
 }
 
-// removeUnusedRdt removes the group of a container that could not be created, if it has
-// a closID and this process has made it.
+// removeUnusedRdt removes the group of a container that could not be created, if it
+// has a closID and this process has created it.
 func (c *Container) removeUnusedRdt() error {
 	if c.rdt == nil || c.IntelRdt == nil || !c.rdt.Make || c.IntelRdt.Own {
 		return nil
@@ -99,7 +99,7 @@ func (c *Container) removeUnusedRdt() error {
 	return c.IntelRdt.RemoveUnused()
 }
 
-// removeRdt removes what was made for the container alone.
+// removeRdt removes what was created only for the container.
 func (r *Record) removeRdt() error {
 	if r.IntelRdt == nil {
 		return nil
@@ -107,8 +107,8 @@ func (r *Record) removeRdt() error {
 	return r.IntelRdt.Remove()
 }
 
-// joinAll puts all processes of the container, with all their threads, into a group. New
-// ones are born in their parent's, so that the last round finds none.
+// joinAll moves all processes of the container, with all their threads, into a group.
+// New ones are created in their parent's, so the last round finds none.
 func (r *Record) joinAll(g *resctrl.Group) error {
 	joined := map[int]bool{}
 	for range 100 {
@@ -147,10 +147,10 @@ func threads(pids []int) (tids []int) {
 }
 
 // RdtSchemas are the values of `update` for a container's resctrl group; "" leaves one
-// as it is.
+// unchanged.
 type RdtSchemas struct{ L3Cache, MemoryBandwidth string }
 
-// flag names the flag that asks for a schema.
+// flag returns the name of the flag for a schema.
 func (s RdtSchemas) flag() string {
 	if s.L3Cache != "" {
 		return "--l3-cache-schema"
@@ -159,7 +159,7 @@ func (s RdtSchemas) flag() string {
 }
 
 // updateRdt writes schemas. A container without a group gets its own, as in runc. undo
-// brings the old ones back, if a later part of `update` fails.
+// restores the old ones, if a later part of `update` fails.
 func (h *held) updateRdt(s RdtSchemas, find func() (string, error)) (undo func() error, err error) {
 	if s == (RdtSchemas{}) {
 		return func() error { return nil }, nil
@@ -192,5 +192,5 @@ func (h *held) updateRdt(s RdtSchemas, find func() (string, error)) (undo func()
 	return undo, nil
 }
 
-// options are those that say where the container is.
+// options returns the options that identify the container.
 func (h *held) options() *Options { return &Options{Root: h.root, ID: h.ID} }

@@ -12,25 +12,26 @@ import (
 	"github.com/minirun/minirun/internal/signals"
 )
 
-// Signals that `run` gets are the container's. Until its program runs there is
-// nobody to pass them on to: those that ask to end stop the set-up, and what
-// there is of the container is taken down; the others wait.
+// Signals that `run` receives are for the container. Until its program runs they
+// cannot be passed on: those that ask to exit stop the set-up, and the container is
+// removed; the others are kept.
 
-// An Interrupted is the signal that ended minirun before it had done what it was asked.
+// An Interrupted is the signal that ended minirun before it had done what was
+// requested.
 type Interrupted struct {
 	Signal unix.Signal
-	before string // what would have come; "": the program
+	before string // what would have come next; "": the program
 }
 
 func (e *Interrupted) Error() string {
 	return "interrupted by " + unix.SignalName(e.Signal) + " before " + cmp.Or(e.before, "the container's program ran")
 }
 
-// interrupted takes what has come. It returns an *Interrupted if a signal asks
-// to end, and keeps the others for later.
+// interrupted takes pending signals. It returns an *Interrupted if one asks to exit,
+// and keeps the others for later.
 func (c *child) interrupted() error {
 	if c.options.signals == nil {
-		return nil // the signal's default action ends minirun
+		return nil // the signal's default action terminates minirun
 	}
 	came, err := c.options.signals.Pending()
 	if err != nil {
@@ -46,11 +47,11 @@ func (c *child) interrupted() error {
 	return nil
 }
 
-// attentive returns once one of the descriptors is readable. A signal that asks
-// to end is an error.
+// attentive returns once one of the descriptors is readable. A signal that asks to
+// exit is an error.
 func (c *child) attentive(fds ...int) error {
 	if c.options.signals == nil {
-		return nil // the signal's default action ends minirun
+		return nil // the signal's default action terminates minirun
 	}
 	for {
 		signal, err := awaitEither(c.options.signals.FD, fds...)
@@ -63,8 +64,8 @@ func (c *child) attentive(fds ...int) error {
 	}
 }
 
-// awaitEither waits until a signal has come or one of other descriptors is
-// readable, and reports whether it is the signal alone.
+// awaitEither waits until a signal has arrived or one of the other descriptors is
+// readable, and reports whether it is only the signal.
 func awaitEither(signals int, others ...int) (signal bool, err error) {
 	fds := []unix.PollFd{{Fd: int32(signals), Events: unix.POLLIN}}
 	for _, fd := range others {
@@ -80,8 +81,8 @@ func awaitEither(signals int, others ...int) (signal bool, err error) {
 	}
 }
 
-// whileAttentive runs what takes a context and may take long. A signal that
-// asks to end cancels the context, and is the error.
+// whileAttentive calls do, which takes a context and may take long. A signal that asks
+// to exit cancels the context, and is the error.
 func (c *child) whileAttentive(do func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -12,7 +12,7 @@ import (
 	"github.com/minirun/minirun/internal/debuglog"
 )
 
-// errNotRunning has runc's words: containerd looks for them.
+// errNotRunning has runc's wording: containerd looks for it.
 var errNotRunning = errors.New("container not running")
 
 // Kill sends a signal to a container's first process, or to all its processes.
@@ -21,8 +21,8 @@ func Kill(root, id string, signal unix.Signal, all bool) error {
 	if err != nil {
 		return err
 	}
-	// Without a PID namespace of its own, what the first process leaves behind
-	// is not ended by the kernel.
+	// Without its own PID namespace, processes that the first process leaves running
+	// are not killed by the kernel.
 	if all || signal == unix.SIGKILL && !r.endsWithFirst() {
 		return r.killAll(signal, all)
 	}
@@ -48,9 +48,8 @@ func Kill(root, id string, signal unix.Signal, all bool) error {
 	return nil
 }
 
-// killAll signals all processes of the container, also those that its first
-// process has left behind. That none is left is an error only if not all but
-// the container was meant.
+// killAll signals all processes of the container, including those that its first
+// process has left running. It is an error if there are none, unless all was requested.
 func (r *Record) killAll(signal unix.Signal, all bool) error {
 	if len(r.Cgroups) == 0 {
 		n, err := r.signalMembers(signal)
@@ -77,7 +76,7 @@ func (r *Record) killAll(signal unix.Signal, all bool) error {
 	return nil
 }
 
-// ParseSignal reads a signal's name, with or without SIG, or its number.
+// ParseSignal parses a signal's name, with or without SIG, or its number.
 func ParseSignal(text string) (unix.Signal, error) {
 	if n, err := strconv.Atoi(text); err == nil {
 		if n < 0 || n > 64 {
@@ -95,7 +94,7 @@ func ParseSignal(text string) (unix.Signal, error) {
 	for _, base := range [2]struct {
 		name string
 		n    int
-	}{{"SIGRTMIN", 34}, {"SIGRTMAX", 64}} { // the C library's numbers, as kill -l has them
+	}{{"SIGRTMIN", 34}, {"SIGRTMAX", 64}} { // the C library's numbers, as in kill -l
 		rest, ok := strings.CutPrefix(name, base.name)
 		if !ok {
 			continue

@@ -9,16 +9,16 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// LayersIn are the directories that a bundle's root file system is made of,
-// lowest first: root.path alone if it has no layers.
+// LayersIn returns the directories of a bundle's root file system, lowest first: only
+// root.path if it has no layers.
 func LayersIn(bundle string) ([]string, error) {
 	lower, _, err := stack(Options{Bundle: bundle, ID: "stack"})
 	return lower, err
 }
 
-// LayersOf are a container's layers, lowest first, and the directory that takes
-// what it writes: the record has them, since they may have been given on the
-// command line. Without layers upper is "".
+// LayersOf returns a container's layers, lowest first, and the directory that receives
+// its writes: they come from the record, since they may have been given on the command
+// line. Without layers upper is "".
 func LayersOf(root, id string) (lower []string, upper string, err error) {
 	r, err := readRecord(root, id)
 	if err != nil {
@@ -33,8 +33,8 @@ func LayersOf(root, id string) (lower []string, upper string, err error) {
 	return stack(Options{Root: root, ID: id, Bundle: r.Bundle})
 }
 
-// missing is an error about a container that has no directory. It is os.ErrNotExist,
-// too, without its text.
+// missing is an error about a container that has no directory. It is also
+// os.ErrNotExist, but without its text.
 type missing struct{ error }
 
 func (m missing) Is(target error) bool { return target == os.ErrNotExist }

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Listed is a container as `list` shows it: the fields of its state, in the
-// order of runc's JSON, and the user who made it.
+// A Listed is a container as shown by `list`: the fields of its state, in the order of
+// runc's JSON, and the user who created it.
 type Listed struct {
 	Version     string            `json:"ociVersion"`
 	ID          string            `json:"id"`
@@ -25,9 +25,9 @@ type Listed struct {
 	Owner       string            `json:"owner"`
 }
 
-// List lists the containers in a state directory by ID. One that cannot be
-// read is reported to warn and left out; one that is deleted meanwhile is left
-// out. The error wraps os.ErrNotExist if the state directory does not exist.
+// List lists the containers in a state directory by ID. One that cannot be read is
+// reported to warn and skipped; one that is deleted meanwhile is skipped. The error
+// wraps os.ErrNotExist if the state directory does not exist.
 func List(root string, warn func(any)) ([]Listed, error) {
 	entries, err := os.ReadDir(root) // sorted
 	if err != nil {
@@ -43,7 +43,7 @@ func List(root string, warn func(any)) ([]Listed, error) {
 		case err == nil:
 			all = append(all, *one)
 		case !errors.Is(err, ErrNotExist):
-			warn(fmt.Errorf("left out: %w", err))
+			warn(fmt.Errorf("skipped: %w", err))
 		}
 	}
 	return all, nil
@@ -65,7 +65,7 @@ func listed(root, id string) (*Listed, error) {
 	}, nil
 }
 
-// ownerOf is the name of a file's owner, or #UID if it has none.
+// ownerOf returns the name of a file's owner, or #UID if it has none.
 func ownerOf(path string) (string, error) {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {

@@ -12,22 +12,21 @@ import (
 	"github.com/minirun/minirun/internal/debuglog"
 )
 
-// Each container has one lock, flock(2) on its state directory: the kernel
-// takes it back from whoever dies, and it goes with the directory.
+// Each container has one lock, flock(2) on its state directory: the kernel releases it
+// when its holder dies, and it disappears with the directory.
 //
 //	exclusive   create and start until the program runs, delete, pause,
 //	            resume, update, checkpoint, restore
 //	shared      exec, until its process is in the container's PID namespace
 //	none        state, list, ps, events, kill: they read the record, which is
-//	            replaced whole, and signal by pidfd
+//	            replaced atomically, and signal by pidfd
 //
 // Hooks of the host may call minirun about their own container. Those up to
-// createRuntime can use what takes no lock; poststart and poststop hooks run
-// after the lock is given back. Who takes it again, to delete the container, does so
+// createRuntime can use the commands that take no lock; poststart and poststop hooks
+// run after the lock was released. To delete the container, the lock is taken again
 // through the open directory: see relock.
 
-// A held container is one that a verb works on: what is on disk of it, and its
-// lock.
+// A held container is one that a command works on: its record, and its lock.
 type held struct {
 	Record
 	root string
@@ -44,8 +43,8 @@ func (l *lock) release() {
 	}
 }
 
-// hold takes the lock of a container, unix.LOCK_EX or LOCK_SH, and reads its
-// record. It waits for other verbs to end; a signal ends the wait, and minirun.
+// hold takes the lock of a container, unix.LOCK_EX or LOCK_SH, and reads its record.
+// It waits for other commands to finish; a signal ends the wait, and minirun.
 func hold(root, id string, how int) (*held, error) {
 	return holdWith(root, id, func(dir string) (lock, error) { return lockDirectory(dir, how) })
 }
@@ -70,9 +69,9 @@ func holdWith(root, id string, lockDir func(dir string) (lock, error)) (*held, e
 	return &held{*r, root, l}, nil
 }
 
-// lockDirectory opens and locks a state directory. If it is gone once the lock
-// is there, the error is ENOENT: whoever held it before has deleted the
-// container, and another of its name may have come since.
+// lockDirectory opens and locks a state directory. If the directory no longer exists
+// once the lock is taken, the error is ENOENT: the previous holder has deleted the
+// container, and another one of the same name may have been created since.
 func lockDirectory(dir string, how int) (lock, error) {
 	for {
 		fd, err := openDirectory(dir)
@@ -106,8 +105,8 @@ func isNamed(fd int, path string) (bool, error) {
 	return err == nil && open.Ino == there.Ino && open.Dev == there.Dev, err
 }
 
-// lockDirectory is like the function, for a process that catches signals: one
-// that asks to end also ends the wait, which flock(2) alone would not notice.
+// lockDirectory is like the function, for a process that catches signals: one that
+// asks to exit also ends the wait, which flock(2) alone would not notice.
 func (c *child) lockDirectory(dir string, how int) (l lock, err error) {
 	if c.options.signals == nil {
 		return lockDirectory(dir, how)
@@ -126,12 +125,12 @@ func (c *child) untilLocked(try func() error) error {
 			return err
 		}
 		if err := c.pause(nil, wait); err != nil {
-			return fmt.Errorf("another minirun works on the container, see /proc/locks: %w", err)
+			return fmt.Errorf("another minirun is working on the container, see /proc/locks: %w", err)
 		}
 	}
 }
 
-// lockNew opens a state directory that this process has just made, once to lock it
+// lockNew opens a state directory that this process has just created, once to lock it
 // and once more for relock.
 func (c *Container) lockNew(dir string) error {
 	fd, err := openDirectory(dir)
@@ -150,9 +149,9 @@ func (c *Container) lockNew(dir string) error {
 	return err
 }
 
-// relock takes the lock again that poststart has given back. It returns false if the
+// relock takes the lock again that poststart has released. It returns false if the
 // container was deleted meanwhile. Another one may have its ID by now, so the path
-// alone does not tell.
+// alone is not enough.
 func (c *Container) relock() (exists bool, err error) {
 	if c.lock >= 0 {
 		return true, nil
@@ -172,7 +171,7 @@ func (c *Container) relock() (exists bool, err error) {
 	return exists, err
 }
 
-// closeDirectory gives up the lock and the descriptors of the state directory.
+// closeDirectory releases the lock and closes the descriptors of the state directory.
 func (c *Container) closeDirectory() {
 	c.lock.release()
 	if c.unlocked >= 0 {
@@ -189,7 +188,7 @@ func flock(fd, how int) error {
 	}
 }
 
-// ErrNotExist is wrapped by errors about a container that is not there.
+// ErrNotExist is wrapped by errors about a container that does not exist.
 var ErrNotExist = errors.New("container does not exist")
 
 func notExist(root, id string) error {

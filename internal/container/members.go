@@ -14,28 +14,28 @@ import (
 	"github.com/minirun/minirun/internal/cgroups"
 )
 
-// This file finds a container's processes. A cgroup lists them. A container
-// without one, the usual case without root, has these:
+// This file finds a container's processes. A cgroup lists them. A container without
+// one, the usual case without root, has these:
 //
-//	its own PID namespace     all that are in it; they end with the first one
-//	else                      the tree below the first process, and what shares
+//	its own PID namespace     all that are in it; they die with the first one
+//	otherwise                 the tree below the first process, and those that share
 //	                          the container's own mount namespace (exec)
 //
-// Processes that left the tree of a first process that is gone cannot be found,
-// which is an error and not an empty list.
+// Processes that left the tree of a first process that has exited cannot be found,
+// which is an error, not an empty list.
 
-// errLostProcesses says that there may be processes that cannot be found.
+// errLostProcesses means that there may be processes that cannot be found.
 var errLostProcesses = errors.New("the container has neither a cgroup nor its own PID namespace, and its first process exited: " +
 	"its other processes, if there are any, cannot be found")
 
-// ownNamespaces are those that were made for the container, as CLONE_NEW*.
+// ownNamespaces returns those that were created for the container, as CLONE_NEW*.
 func (r *Record) ownNamespaces() uintptr { return r.Namespaces &^ r.Joined }
 
-// endsWithFirst reports whether the kernel ends all processes of the container
-// with the first one.
+// endsWithFirst reports whether the kernel kills all processes of the container with
+// the first one.
 func (r *Record) endsWithFirst() bool { return r.ownNamespaces()&unix.CLONE_NEWPID != 0 }
 
-// processes lists the container's processes, as numbers of this PID namespace.
+// processes lists the container's processes, as PIDs of this PID namespace.
 func (r *Record) processes() ([]int, error) {
 	if len(r.Cgroups) > 0 {
 		return cgroups.Open(r.Cgroups).AllProcs()
@@ -54,8 +54,8 @@ func (r *Record) processes() ([]int, error) {
 	return r.members()
 }
 
-// members lists the processes of a container without a cgroup, whose first
-// process is there.
+// members lists the processes of a container without a cgroup, whose first process
+// exists.
 func (r *Record) members() ([]int, error) {
 	kind := ""
 	switch own := r.ownNamespaces(); {
@@ -78,7 +78,7 @@ func (r *Record) members() ([]int, error) {
 	return closure(inside, parents), nil
 }
 
-// closure adds the children of processes, and theirs, to a set (pure).
+// closure adds the descendants of processes to a set (pure).
 func closure(set map[int]bool, parents map[int]int) []int {
 	for grown := true; grown; {
 		grown = false
@@ -96,7 +96,7 @@ func closure(set map[int]bool, parents map[int]int) []int {
 	return pids
 }
 
-// parentOf returns the number of a process's parent.
+// parentOf returns the PID of a process's parent.
 func parentOf(pid int) (int, error) {
 	fields, err := statFields(pid)
 	if err != nil {
@@ -105,8 +105,8 @@ func parentOf(pid int) (int, error) {
 	return strconv.Atoi(fields[1])
 }
 
-// sharesNamespace reports whether two processes are in one namespace. Those of
-// another user that this one may not look at are not the container's.
+// sharesNamespace reports whether two processes are in the same namespace. Processes
+// of another user that this one may not inspect do not belong to the container.
 func sharesNamespace(a, b int, kind string) bool {
 	var one, other unix.Stat_t
 	return unix.Stat(fmt.Sprintf("/proc/%d/ns/%s", a, kind), &one) == nil &&
@@ -114,13 +114,13 @@ func sharesNamespace(a, b int, kind string) bool {
 		one.Dev == other.Dev && one.Ino == other.Ino
 }
 
-// killRounds bounds how often processes are listed again because some have
-// forked meanwhile.
+// killRounds limits how often processes are listed again because some have forked
+// meanwhile.
 const killRounds = 100
 
-// signalMembers signals the processes of a container without a cgroup. For
-// SIGKILL all are stopped first, so that none can fork away from those that are
-// listed, and the call returns when they have ended.
+// signalMembers signals the processes of a container without a cgroup. For SIGKILL all
+// are stopped first, so that none of the listed ones can fork away, and the call
+// returns when they have exited.
 func (r *Record) signalMembers(signal unix.Signal) (count int, err error) {
 	held := map[int]*os.File{}
 	defer closePidfds(held)
@@ -152,14 +152,14 @@ func (r *Record) signalMembers(signal unix.Signal) (count int, err error) {
 	until := time.Now().Add(deleteDeadline)
 	for pid, f := range held {
 		if !awaitEnd(int(f.Fd()), time.Until(until)) {
-			return 0, fmt.Errorf("process %d of the container does not end after SIGKILL", pid)
+			return 0, fmt.Errorf("process %d of the container does not exit after SIGKILL", pid)
 		}
 	}
 	return len(held), nil
 }
 
-// killMembers kills the processes that end neither with the container's cgroup nor with
-// its first process. Those that cannot be found any more are not an error: see
+// killMembers kills the processes that die neither with the container's cgroup nor
+// with its first process. Those that cannot be found any more are not an error: see
 // mayHaveLost.
 func (r *Record) killMembers() error {
 	if len(r.Cgroups) > 0 || r.endsWithFirst() || r.Pid == 0 {
@@ -171,9 +171,9 @@ func (r *Record) killMembers() error {
 	return nil
 }
 
-// endDescendants kills and reaps what criu(8) made for this process before it failed or
-// was killed: its first process is a child of this one, and may not be in the cgroup yet.
-// before are the processes that there were earlier: a shell that executed minirun may
+// endDescendants kills and reaps what criu(8) created for this process before it
+// failed or was killed: its first process is a child of this one, and may not be in
+// the cgroup yet. before has the earlier processes: a shell that executed minirun may
 // have had children.
 func endDescendants(before map[int]int) error {
 	own := os.Getpid()
@@ -203,10 +203,10 @@ func endDescendant(pid int, child bool) error {
 	}
 	defer func() { _ = unix.Close(fd) }()
 	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("kill process %d, which criu has left: %w", pid, err)
+		return fmt.Errorf("kill process %d, left running by criu: %w", pid, err)
 	}
 	if !awaitEnd(fd, deleteDeadline) {
-		return fmt.Errorf("process %d, which criu has left, does not end after SIGKILL", pid)
+		return fmt.Errorf("process %d, left running by criu, does not exit after SIGKILL", pid)
 	}
 	if child {
 		return reap(pid)
@@ -231,7 +231,7 @@ func parentsOfAll() (map[int]int, error) {
 		if err != nil {
 			continue
 		}
-		if parent, err := parentOf(pid); err == nil { // else it ended meanwhile
+		if parent, err := parentOf(pid); err == nil { // otherwise it exited meanwhile
 			parents[pid] = parent
 		}
 	}
@@ -239,8 +239,8 @@ func parentsOfAll() (map[int]int, error) {
 }
 
 // holdMembers opens pidfds of the processes that are not held yet, adds them to held,
-// and returns how many there were. After an error it adds none: a process that has not
-// been checked may be a stranger, and must get no signal.
+// and returns their number. After an error it adds none: a process that has not been
+// checked may be a stranger, and must not get a signal.
 func (r *Record) holdMembers(held map[int]*os.File) (added int, err error) {
 	pids, err := r.processes()
 	if err != nil {
@@ -273,10 +273,10 @@ func (r *Record) holdMembers(held map[int]*os.File) (added int, err error) {
 	return added, nil
 }
 
-// dropStrangers lists the processes once more and gives up those that are not the
-// container's: a number may have become another process's before it was opened. What
-// was opened earlier is not asked for: its parent may have ended since, and then it is
-// not listed any more, but it is stopped, and no other process would kill it.
+// dropStrangers lists the processes again and closes those that do not belong to the
+// container: a PID may have been reused before it was opened. Processes opened earlier
+// are not checked again: if the parent of one has exited since, it is not listed any
+// more, but it is stopped, and nothing else would kill it.
 func (r *Record) dropStrangers(opened map[int]*os.File) error {
 	now, err := r.processes()
 	if err != nil {
@@ -307,14 +307,14 @@ func signalAll(held map[int]*os.File, signal unix.Signal) error {
 	return nil
 }
 
-// errNoCgroup says why nothing is known about what the container uses.
-var errNoCgroup = errors.New("the container has no cgroup, in which the kernel counts what it uses")
+// errNoCgroup explains why a container's resource usage is unknown.
+var errNoCgroup = errors.New("the container has no cgroup, in which the kernel would count its resource usage")
 
-// checkPidfd refuses to create a container that no later command could find: a
-// seccomp filter around minirun may forbid what they need.
+// checkPidfd refuses to create a container that no later command could find: a seccomp
+// filter around minirun may forbid the necessary calls.
 func checkPidfd() error {
-	// No process and no descriptor has the number -1: a kernel that gets to see the
-	// calls says so, and a filter says something else.
+	// No process and no descriptor has the number -1: if the call reaches the kernel
+	// the error says so, and a filter returns a different one.
 	_, err := unix.PidfdOpen(-1, 0)
 	if !errors.Is(err, unix.EINVAL) {
 		return pidfdRefused("pidfd_open", err)

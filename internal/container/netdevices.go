@@ -13,11 +13,11 @@ import (
 )
 
 // Devices of linux.netDevices belong to the host until the container is created: if
-// that fails, they come back. From then on they are the container's, and the kernel
-// decides what becomes of them when its network namespace ends.
+// that fails, they are returned. From then on they belong to the container, and the
+// kernel decides what happens to them when its network namespace is destroyed.
 //
-// The record lists them until the container is created, so that `delete` can bring
-// them back from a network namespace if minirun is killed.
+// The record lists them until the container is created, so that `delete` can return
+// them from a network namespace if minirun is killed.
 
 // moveDevices moves the devices into the network namespace of the container's process.
 func (c *Container) moveDevices() error {
@@ -39,7 +39,7 @@ func (c *Container) moveDevices() error {
 	for i := range m.Devices {
 		d := &m.Devices[i]
 		c.did(begin, fmt.Sprintf("move the network device %s into the container's network namespace as %s, with its addresses, and set it up", d.Host, d.Name),
-			"only a process of the host may take it from there", "linux.netDevices")
+			"only a process on the host may move it", "linux.netDevices")
 	}
 	return nil
 }
@@ -49,8 +49,8 @@ func (c *Container) handOverDevices() {
 	c.Record.Devices, c.Record.NetworkNamespace = nil, ""
 }
 
-// forgetDevices gives up the way back. It also gives up the container's network
-// namespace, which would otherwise last as long as this process.
+// forgetDevices closes the way back. It also closes the container's network namespace,
+// which would otherwise exist as long as this process.
 func (c *Container) forgetDevices() {
 	if c.devices != nil {
 		c.devices.Close()
@@ -58,10 +58,10 @@ func (c *Container) forgetDevices() {
 	}
 }
 
-// returnDevices brings the devices of a container that could not be created back. That
-// may fail, as when a name on the host is taken by now. If the network namespace is
-// joined, it lasts and delete can try again: then the devices are put into the record
-// once more, which must be kept.
+// returnDevices returns the devices of a container that could not be created to the
+// host. That may fail, for example if a name on the host is now taken. If the network
+// namespace is joined, it continues to exist and delete can try again: then the
+// devices are recorded again, and the record must be kept.
 func (c *Container) returnDevices() (keep bool, err error) {
 	if c.devices == nil {
 		return false, nil
@@ -73,14 +73,14 @@ func (c *Container) returnDevices() (keep bool, err error) {
 		return false, err
 	}
 	c.Record.Devices, c.Record.NetworkNamespace = c.devices.Devices, j.Path
-	err = fmt.Errorf("%w\nhint: when nothing is in the way any more: minirun delete %s", err, c.ID)
+	err = fmt.Errorf("%w\nhint: when the cause is fixed, run: minirun delete %s", err, c.ID)
 	return true, errors.Join(err, c.Record.write(c.options.directory()))
 }
 
 // strandedDevices opens the way back for devices that a killed minirun has left in the
 // network namespace of a container that was never created. It must be called before
-// the container's process ends, which may be the last one in there. It returns nil if
-// there are none.
+// the container's process, possibly the last one in the namespace, exits. It returns
+// nil if there are none.
 func (r *Record) strandedDevices() (*netdevice.Mover, error) {
 	if len(r.Devices) == 0 {
 		return nil, nil
@@ -92,14 +92,14 @@ func (r *Record) strandedDevices() (*netdevice.Mover, error) {
 	defer namespace.Close()
 	m, err := netdevice.Reopen(slices.Clone(r.Devices), int(namespace.Fd()))
 	if errors.Is(err, unix.ESRCH) {
-		return nil, nil // the process has left its namespaces, and is about to end
+		return nil, nil // the process has left its namespaces, and is about to exit
 	}
 	return m, err
 }
 
-// networkNamespace opens the container's network namespace: by its path if it is joined,
-// else as that of the container's process. It returns nil if the process exited; then the
-// kernel has returned or destroyed the devices.
+// networkNamespace opens the container's network namespace: by its path if it is
+// joined, otherwise as that of the container's process. It returns nil if the process
+// exited; then the kernel has returned or destroyed the devices.
 func (r *Record) networkNamespace() (*os.File, error) {
 	if r.NetworkNamespace == "" {
 		return r.open()

@@ -16,20 +16,20 @@ import (
 	"github.com/minirun/minirun/internal/rootfs"
 )
 
-// This file reports to systemd when the program is ready, for units of
-// Type=notify (sd_notify(3)):
+// This file reports to systemd when the program is ready, for units of Type=notify
+// (sd_notify(3)):
 //
 //	create, run: bind STATE/ID/notify to /run/notify, set NOTIFY_SOCKET in process.env
-//	start, run:  make the socket there, forward what comes, as runc does:
+//	start, run:  create the socket there, forward messages, as runc does:
 //
 //	program ── READY=1, … ──▶ /run/notify/notify.sock ── minirun ──▶ READY=1
 //	                                                                 MAINPID=the container's first process
 //	                                                                 BARRIER=1, and a descriptor
 //
-// Of the program's messages only READY=1 is believed: with the others it could
-// name another main process, or have systemd keep descriptors. A detached run and
-// start wait for it; run stays anyway, and takes all messages to the end, since
-// systemd's queue would take them too.
+// Of the program's messages only READY=1 is trusted: with the others it could name
+// another main process, or make systemd keep descriptors. A detached run and start
+// wait for it; run stays anyway, and receives all messages to the end, since systemd's
+// queue would take them too.
 //
 // A container that was created with the directory has it again when it is restored,
 // empty: its program was ready before the checkpoint, so restore itself reports that.
@@ -41,10 +41,10 @@ const (
 	notifyName     = "notify.sock"
 )
 
-// barrierDeadline bounds how long systemd may take to process what it was sent.
+// barrierDeadline limits how long systemd may take to process messages.
 const barrierDeadline = 30 * time.Second
 
-// notifyDirectory is bound into the container.
+// notifyDirectory returns the directory that is bound into the container.
 func (o *Options) notifyDirectory() string { return filepath.Join(o.directory(), notifyDir) }
 
 // addNotify adds the mount and the variable to the container. It comes after the
@@ -77,7 +77,7 @@ func (o *Options) ignoreNotify() {
 	o.NotifySocket = ""
 }
 
-// makeNotifyDirectory makes the directory that is bound into the container.
+// makeNotifyDirectory creates the directory that is bound into the container.
 func (o *Options) makeNotifyDirectory() (dir string, err error) {
 	dir = o.notifyDirectory()
 	err = os.Mkdir(dir, 0o755)
@@ -87,7 +87,7 @@ func (o *Options) makeNotifyDirectory() (dir string, err error) {
 	return dir, err
 }
 
-// makeNotify makes the directory, and the socket if this process starts the program.
+// makeNotify creates the directory, and the socket if this process starts the program.
 func (c *Container) makeNotify() error {
 	if c.options.NotifySocket == "" {
 		return nil
@@ -102,7 +102,7 @@ func (c *Container) makeNotify() error {
 	return nil
 }
 
-// openNotify makes the socket for a container that another minirun created.
+// openNotify creates the socket for a container that another minirun created.
 func (c *Container) openNotify() error {
 	if c.options.NotifySocket == "" {
 		return nil
@@ -128,13 +128,13 @@ type notifier struct {
 	fd   int    // -1 for a restored container, which is ready
 	host string // NOTIFY_SOCKET of minirun's caller
 	stop int    // an eventfd: the container exited
-	done int    // an eventfd: what there was is forwarded
+	done int    // an eventfd: all pending messages are forwarded
 	sent bool
 
-	forwards bool // forward runs
+	forwards bool // forward is running
 }
 
-// newNotifier makes a notifier without a socket.
+// newNotifier creates a notifier without a socket.
 func newNotifier(host string) (_ *notifier, err error) {
 	n := &notifier{fd: -1, host: host, stop: -1, done: -1}
 	for _, fd := range [2]*int{&n.stop, &n.done} {
@@ -146,7 +146,7 @@ func newNotifier(host string) (_ *notifier, err error) {
 	return n, nil
 }
 
-// listenNotify makes the socket. Its path may be longer than a socket's address.
+// listenNotify creates the socket. Its path may be longer than a socket's address.
 func listenNotify(dir, host string) (_ *notifier, err error) {
 	at, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -166,7 +166,7 @@ func listenNotify(dir, host string) (_ *notifier, err error) {
 		return nil, fmt.Errorf("socket: %w", err)
 	}
 	path := "/proc/self/fd/" + strconv.Itoa(at) + "/" + notifyName
-	_ = unix.Unlinkat(at, notifyName, 0) // that of a start that failed
+	_ = unix.Unlinkat(at, notifyName, 0) // left by a start that failed
 	if err = unix.Bind(n.fd, &unix.SockaddrUnix{Name: path}); err != nil {
 		return nil, fmt.Errorf("bind %s/%s: %w", dir, notifyName, err)
 	}
@@ -184,9 +184,9 @@ func (n *notifier) close() {
 	}
 }
 
-// ready takes what the program sent, and reports whether it is ready; then more may be
-// left. Descriptors that come with a message are dropped, which ends the wait of
-// sd_notify_barrier(3).
+// ready receives the program's messages, and reports whether it is ready; in that case
+// more may be left. Descriptors that come with a message are dropped, which ends the
+// wait of sd_notify_barrier(3).
 func (n *notifier) ready() bool {
 	buf := make([]byte, 64<<10)
 	for {
@@ -211,7 +211,7 @@ func saysReady(message string) bool {
 	return false
 }
 
-// forward forwards to the end of the container, which stop reports.
+// forward forwards messages until the container exits, which stop reports.
 func (n *notifier) forward(pid int, warn func(any)) {
 	defer notify(n.done)
 	if n.fd < 0 {
@@ -233,7 +233,7 @@ func (n *notifier) forward(pid int, warn func(any)) {
 	}
 }
 
-// report is tellHost, whose failure is a warning.
+// report is tellHost, with a failure as a warning.
 func (n *notifier) report(pid int, warn func(any)) {
 	if err := n.tellHost(pid); err != nil {
 		warn(fmt.Sprintf("%s: %v", notifyVariable, err))
@@ -251,7 +251,7 @@ func (c *Container) notifyRestored(socket string) (err error) {
 	return nil
 }
 
-// forwardNotify begins to forward while run stays with the container.
+// forwardNotify begins to forward while run attends the container.
 func (c *Container) forwardNotify() {
 	if c.notify != nil {
 		c.notify.forwards = true
@@ -259,7 +259,8 @@ func (c *Container) forwardNotify() {
 	}
 }
 
-// closeNotify gives up the socket. One that is read by forward ends with minirun.
+// closeNotify closes the socket. One that is read by forward is closed when minirun
+// exits.
 func (c *Container) closeNotify() {
 	switch {
 	case c.notify == nil:
@@ -271,7 +272,7 @@ func (c *Container) closeNotify() {
 	}
 }
 
-// finishNotify forwards what is left, once the container exited.
+// finishNotify forwards the remaining messages, once the container exited.
 func (c *Container) finishNotify() {
 	if c.notify == nil {
 		return
@@ -280,7 +281,7 @@ func (c *Container) finishNotify() {
 	_ = c.attentive(c.notify.done) // a signal ends the wait
 }
 
-// awaitReady waits until the program is ready, or ended, and reports it.
+// awaitReady waits until the program is ready, or has exited, and reports it.
 func (c *Container) awaitReady() {
 	if c.notify == nil {
 		return
@@ -305,9 +306,9 @@ func (c *Container) awaitReady() {
 	}
 }
 
-// tellHost tells the caller's service manager that the container is ready, and waits
-// until it has processed that: minirun's messages mean something only while minirun
-// is there.
+// tellHost reports to the caller's service manager that the container is ready, and
+// waits until it has processed that: minirun's messages are only valid while minirun
+// exists.
 func (n *notifier) tellHost(pid int) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -341,7 +342,7 @@ func (n *notifier) tellHost(pid int) error {
 	return err
 }
 
-// awaitClosed waits until nobody has the other end of a pipe, at most for
+// awaitClosed waits until no process has the other end of a pipe, at most for
 // barrierDeadline.
 func awaitClosed(pipe int) {
 	for until := time.Now().Add(barrierDeadline); time.Now().Before(until); {

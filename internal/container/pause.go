@@ -15,14 +15,14 @@ import (
 	"github.com/minirun/minirun/internal/cgroups"
 )
 
-// freezeDeadline bounds how long the processes of a container may take to
-// stop, or to go on.
+// freezeDeadline limits how long the processes of a container may take to stop, or to
+// continue.
 const freezeDeadline = 10 * time.Second
 
-// errNotPaused has runc's words.
+// errNotPaused has runc's wording.
 var errNotPaused = errors.New("container not paused")
 
-// Pause stops all processes of a container, those it starts meanwhile too.
+// Pause stops all processes of a container, including those it starts meanwhile.
 func Pause(root, id string) error {
 	h, err := hold(root, id, unix.LOCK_EX)
 	if err != nil {
@@ -43,7 +43,7 @@ func Pause(root, id string) error {
 	defer cancel()
 	err = group.Freeze(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("pause: %w after %v, and it goes on: still running: %s", err, freezeDeadline, unfrozen(group))
+		return fmt.Errorf("pause: %w after %v, so the container continues; still running: %s", err, freezeDeadline, unfrozen(group))
 	}
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)
@@ -51,7 +51,7 @@ func Pause(root, id string) error {
 	return nil
 }
 
-// Resume lets the processes of a paused container go on.
+// Resume lets the processes of a paused container continue.
 func Resume(root, id string) error {
 	h, err := hold(root, id, unix.LOCK_EX)
 	if err != nil {
@@ -73,15 +73,16 @@ func Resume(root, id string) error {
 	return nil
 }
 
-// paused tells whether the container's processes are stopped, or to be. Where
-// that cannot be read they are taken to run: the verbs that change it say why.
+// paused reports whether the container's processes are stopped, or will be. If that
+// cannot be read they are assumed to be running: the commands that change it report
+// the reason.
 func (r *Record) paused() bool {
 	paused, err := cgroups.Open(r.Cgroups).Paused()
 	return err == nil && paused
 }
 
-// unfrozen names the processes that have not stopped, and the kernel function
-// they wait in, for a message.
+// unfrozen names the processes that have not stopped, and the kernel function in which
+// they wait, for a message.
 func unfrozen(group *cgroups.Group) string {
 	pids, err := group.AllProcs()
 	if err != nil {
@@ -90,7 +91,7 @@ func unfrozen(group *cgroups.Group) string {
 	var names []string
 	for _, pid := range pids {
 		dir := "/proc/" + strconv.Itoa(pid)
-		in, _ := os.ReadFile(dir + "/wchan") // gone, or not told: then it says less
+		in, _ := os.ReadFile(dir + "/wchan") // it exited, or is not readable: then the message has less detail
 		switch string(in) {
 		case "__refrigerator", "do_freezer_trap", "get_signal": // where v1 and v2 keep a frozen process
 			continue
@@ -104,8 +105,8 @@ func unfrozen(group *cgroups.Group) string {
 	return strings.Join(names, ", ")
 }
 
-// frozenAbove explains why thawing has no effect: a cgroup above the
-// container's is frozen, and only whoever froze that can thaw it.
+// frozenAbove explains why thawing has no effect: a cgroup above the container's is
+// frozen, and has to be thawed there.
 func frozenAbove(paths map[string]string, err error) string {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return ""

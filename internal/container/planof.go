@@ -8,16 +8,16 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// Planned is all that `run` would do for a container until its program runs,
-// in minirun and in the new process.
+// Planned is everything that `run` would do for a container until its program runs, in
+// minirun and in the new process.
 type Planned struct {
 	Birth
 	Bundle string
-	Dirs   []string  // of the cgroup, which minirun makes
-	Values []Written // what it writes into its files
+	Dirs   []string  // of the cgroup, which minirun creates
+	Values []Written // the values that it writes to its files
 }
 
-// An imagined host is one where a plan would run, but not now.
+// An imagined host is one on which a plan would run, but not now.
 type imagined struct{ host *cgroups.Host }
 
 func (o *Options) cgroupHost() (*cgroups.Host, error) {
@@ -27,13 +27,13 @@ func (o *Options) cgroupHost() (*cgroups.Host, error) {
 	return cgroups.Detect()
 }
 
-// rootless says that who runs the container is not root.
+// rootless reports whether the user who runs the container is not root.
 func (o *Options) rootless() bool { return o.imagined == nil && rootless() }
 
-// PlanOf returns what `run` would do, without a side effect and without
-// privilege. Host is one with other cgroups than this one, or nil. A user
-// without privilege is shown root's plan if the container has no user
-// namespace, without which that user could not run it.
+// PlanOf returns what `run` would do, without a side effect and without privilege.
+// host is one with other cgroups than this one, or nil. An unprivileged user is shown
+// root's plan if the container has no user namespace, without which that user could
+// not run it.
 func PlanOf(o Options, host *cgroups.Host) (*Planned, error) {
 	o.startsAtOnce, o.attends = true, true // the plan of `run`
 	if host != nil {

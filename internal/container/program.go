@@ -11,10 +11,10 @@ import (
 
 // A ProgramError is the reason why a process could not execute its program.
 type ProgramError struct {
-	Source  string     // what names the program: "config.json: process.args[0]"
+	Source  string     // where the program is specified: "config.json: process.args[0]"
 	Program string     // args[0]
 	Errno   unix.Errno // of the search or of execve(2)
-	Cause   string     // found by looking into the container; may be empty
+	Cause   string     // found by inspecting the container; may be empty
 }
 
 func (e *ProgramError) Error() string {
@@ -28,8 +28,8 @@ func (e *ProgramError) Error() string {
 // Unwrap lets errors.Is find the errno.
 func (e *ProgramError) Unwrap() error { return e.Errno }
 
-// noProgram explains why a container's program cannot be executed, while its
-// process waits.
+// noProgram explains why a container's program cannot be executed, while its process
+// waits.
 func (c *Container) noProgram(errno unix.Errno) error {
 	if c.spec == nil { // another minirun has created it
 		now, _, err := spec.Load(c.Bundle)
@@ -38,7 +38,7 @@ func (c *Container) noProgram(errno unix.Errno) error {
 		}
 		c.spec = now
 	}
-	// /proc/PID/root shows the container's mounts, which are there as long as the process.
+	// /proc/PID/root shows the container's mounts, which exist as long as the process.
 	c.roots, c.rootsMounted = []string{"/proc/" + strconv.Itoa(c.proc.Pid) + "/root"}, true
 	return c.programError(argsSource, errno)
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/minirun/minirun/internal/bootstrap"
 )
 
-// Processes lists the processes of a container, as numbers of the host, from
-// its cgroups and those made inside them, or see members.go; nil if there are none.
+// Processes lists the processes of a container, as PIDs of the host, from its cgroups
+// and those below them, or as in members.go; nil if there are none.
 func Processes(root, id string) ([]int, error) {
 	r, err := readRecord(root, id)
 	if err != nil {
@@ -23,7 +23,7 @@ func Processes(root, id string) ([]int, error) {
 	return r.processes()
 }
 
-// ProcessTable is what ps(1) prints of a container's processes. args are ps's
+// ProcessTable returns the output of ps(1) for a container's processes. args are ps's
 // own options, "-ef" if there are none; its output must have a column PID.
 func ProcessTable(root, id string, args []string) (string, error) {
 	pids, err := Processes(root, id)
@@ -49,7 +49,7 @@ func runPS(args []string) (string, error) {
 	err := cmd.Run()
 	runtime.UnlockOSThread()
 	if errors.Is(err, exec.ErrNotFound) {
-		return "", fmt.Errorf("ps: %w: the table is that of ps(1), of the package procps: install it, or use --format json", err)
+		return "", fmt.Errorf("ps: %w: the table needs ps(1), in the package procps: install it, or use --format json", err)
 	}
 	if err != nil {
 		return "", fmt.Errorf("ps %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(complaint.String()+output.String()))
@@ -63,7 +63,7 @@ func processRows(output string, pids []int) (string, error) {
 	heading, rest, _ := strings.Cut(output, "\n")
 	column := slices.Index(strings.Fields(heading), "PID")
 	if column < 0 {
-		return "", errors.New("ps: its output has no column PID to tell the container's processes by: add it to the options, as in -o pid,args")
+		return "", errors.New("ps: its output has no column PID to identify the container's processes: add it to the options, as in -o pid,args")
 	}
 	table := heading + "\n"
 	for line := range strings.Lines(rest) {

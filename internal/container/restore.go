@@ -23,7 +23,7 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// RestoreOptions are the flags of `restore`; criu(8) has most of them.
+// RestoreOptions are the flags of `restore`; most of them are passed to criu(8).
 type RestoreOptions struct {
 	RunOptions
 	ImagePath, WorkPath       string // "" is ./checkpoint, the image path
@@ -38,10 +38,9 @@ type RestoreOptions struct {
 
 const restoreLog = "restore.log"
 
-// Restore makes a container of images that checkpoint has written, with the
-// bundle's mounts, limits and hooks, and goes on as Run does. What happens
-// inside is criu's doing; the record, the cgroup and the clean-up are those of
-// any container.
+// Restore creates a container from images that checkpoint has written, with the
+// bundle's mounts, limits and hooks, and continues as Run does. criu handles what is
+// inside; the record, the cgroup and the clean-up are those of any container.
 func Restore(o Options, how RestoreOptions) (int, error) {
 	if how.ImagePath == "" {
 		how.ImagePath = "checkpoint"
@@ -57,7 +56,7 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 	}
 	o.startsAtOnce, o.attends = true, !how.Detach
 	manager := o.NotifySocket
-	o.NotifySocket = "" // whether the container has the mount is in the images
+	o.NotifySocket = "" // the images determine whether the container has the mount
 	c, inputs, values, err := prepare(o)
 	if err != nil {
 		return 0, err
@@ -96,21 +95,21 @@ func Restore(o Options, how RestoreOptions) (int, error) {
 	return c.accompany(how.Keep)
 }
 
-// checkRestore refuses what criu could not bring back. loses is true if writes to layers
+// checkRestore refuses what criu could not restore. loses is true if writes to layers
 // are in the state directory, which is deleted with the container.
 func checkRestore(s *specs.Spec, loses bool) error {
 	switch {
 	case diesWithParent(s):
-		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent), Want: "cannot be restored: only a process itself can ask for it"}
+		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationDieWithParent), Want: "cannot be restored: only a process itself can request it"}
 	case !namespaces.Decide(s).Has(unix.CLONE_NEWNS):
 		return &spec.Error{Path: "linux.namespaces", Want: "must have a mount namespace to restore"}
 	case loses:
-		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationUpper), Want: "must be given to restore a container of layers: what it wrote elsewhere is gone"}
+		return &spec.Error{Path: fmt.Sprintf("annotations[%q]", spec.AnnotationUpper), Want: "must be given to restore a container with layers: its writes to the default directory were deleted"}
 	}
 	return nil
 }
 
-// bringBack has criu make the container's processes.
+// bringBack has criu restore the container's processes.
 func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOptions) error {
 	if err := c.prepareHost(in, values); err != nil {
 		return err
@@ -122,7 +121,8 @@ func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOpt
 	defer leave()
 	hooks := c.spec.Hooks
 	hasHooks := hooks != nil && len(hooks.Prestart)+len(hooks.CreateRuntime) > 0
-	// A joined network namespace still has its devices; those of a new one come again.
+	// A joined network namespace still has its devices; those of a new one are moved
+	// again.
 	moves := len(c.spec.Linux.NetDevices) > 0 && !namespaces.Decide(c.spec).Joined(unix.CLONE_NEWNET)
 	stopped := hasHooks || moves
 	pidFile := filepath.Join(c.options.directory(), "restored.pid")
@@ -159,7 +159,7 @@ func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOpt
 		}
 	}
 	if hasHooks {
-		// Hooks that give the container its network come before it goes on.
+		// Hooks that set up the container's network come before it continues.
 		if err := c.hooks("prestart", hooks.Prestart, specs.StateCreated); err != nil {
 			return err
 		}
@@ -175,8 +175,8 @@ func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOpt
 	return errors.Join(c.group.ApplyLate(values), c.sendConsole(), c.pidFile())
 }
 
-// restoreArgs is criu's command line, and the files that it refers to: the
-// joined namespaces, then standard descriptors.
+// restoreArgs returns criu's command line, and the files that it refers to: the joined
+// namespaces, then standard descriptors.
 func (c *Container) restoreArgs(how *RestoreOptions, pidFile string, stopped bool, shown []rootfs.Cgroup) (args []string, files []*os.File, err error) {
 	args = []string{
 		"restore", "--images-dir", how.ImagePath, "--root", c.Rootfs, "--log-file", restoreLog, "-v4",
@@ -230,7 +230,7 @@ func (c *Container) restoreArgs(how *RestoreOptions, pidFile string, stopped boo
 	return c.restoreFiles(append(args, external...), how.ImagePath)
 }
 
-// restoreFiles adds what is handed to criu by descriptor.
+// restoreFiles adds what is passed to criu by descriptor.
 func (c *Container) restoreFiles(args []string, images string) (_ []string, files []*os.File, err error) {
 	const first = 3 // os/exec's first
 	setup := namespaces.Decide(c.spec)
@@ -253,10 +253,10 @@ func (c *Container) restoreFiles(args []string, images string) (_ []string, file
 	return slices.Concat(args, pipes, terminal), append(files, slave...), err
 }
 
-// withRootMounted does something on a thread that has a mount namespace of its
-// own, in which the root file system is a mount, as criu wants it: the host
-// never has it. Then the thread leaves that, and stays: it is the parent of what criu
-// restores, which may have asked for a signal at its parent's end (PR_SET_PDEATHSIG).
+// withRootMounted calls do on a thread that has its own mount namespace, in which the
+// root file system is a mount, as criu requires: the host never has it. Then the
+// thread leaves the namespace, and stays: it is the parent of what criu restores,
+// which may have requested a signal when its parent dies (PR_SET_PDEATHSIG).
 func withRootMounted(in Inputs, readonly bool, do func() error) error {
 	return ownthread.RunAndStay(func() (err error) {
 		host, err := os.Open("/proc/thread-self/ns/mnt")
@@ -267,7 +267,7 @@ func withRootMounted(in Inputs, readonly bool, do func() error) error {
 		defer func() { err = errors.Join(err, unix.Setns(int(host.Fd()), unix.CLONE_NEWNS)) }()
 		err = mountRoot(in)
 		if err == nil && readonly {
-			// criu keeps the flags of all mounts but the root's.
+			// criu keeps the flags of all mounts except the root's.
 			err = unix.MountSetattr(-1, in.Rootfs.Root, 0, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
 		}
 		if err != nil {
@@ -302,7 +302,7 @@ func mountOverlay(in rootfs.Input) error {
 	}
 	defer here.Close()
 	dir, options := rootfs.OverlayOptions(in)
-	if err := unix.Chdir(dir); err != nil { // this thread's alone, which has a mount namespace of its own
+	if err := unix.Chdir(dir); err != nil { // only this thread's, which has its own mount namespace
 		return fmt.Errorf("chdir %s: %w", dir, err)
 	}
 	if err := unix.Mount("overlay", in.Root, "overlay", 0, options); err != nil {
@@ -311,8 +311,8 @@ func mountOverlay(in rootfs.Input) error {
 	return here.Chdir()
 }
 
-// checkConfined looks for what some versions of criu do not bring back: Debian
-// 12's 3.17 drops no_new_privs, and nobody but a process itself can set it.
+// checkConfined checks for what some versions of criu do not restore: Debian 12's 3.17
+// drops no_new_privs, and only the process itself can set it.
 func (c *Container) checkConfined() error {
 	if !c.spec.Process.NoNewPrivileges {
 		return nil
@@ -327,14 +327,14 @@ func (c *Container) checkConfined() error {
 			return err
 		}
 		if strings.Contains(string(status), "\nNoNewPrivs:\t0\n") {
-			return &spec.Error{Path: "process.noNewPrivileges", Want: fmt.Sprintf("is lost: this criu(8) does not restore it (process %d); a later one may", pid)}
+			return &spec.Error{Path: "process.noNewPrivileges", Want: fmt.Sprintf("is lost: this criu(8) does not restore it (process %d); a newer one may", pid)}
 		}
 	}
 	return nil
 }
 
-// restored puts the container's first process, which is this one's child, into
-// the record.
+// restored adds the container's first process, which is this one's child, to the
+// record.
 func (c *Container) restored(pidFile string) error {
 	text, err := os.ReadFile(pidFile)
 	if err != nil {

@@ -14,24 +14,24 @@ import (
 	"github.com/minirun/minirun/internal/namespaces"
 )
 
-// This file brings back the terminal of a container. Its master is outside, where
-// criu does not look, so for criu the slave is a terminal of outside (criu(8),
-// --external tty[rdev:dev]): at restore the processes get the slave of a new one in
-// its place (--inherit-fd), and its master goes where that of a new container does.
+// This file restores the terminal of a container. Its master is outside, where criu
+// does not look, so for criu the slave is an external terminal (criu(8), --external
+// tty[rdev:dev]): at restore the processes get the slave of a new one instead
+// (--inherit-fd), and its master is handled like that of a new container.
 
-// terminalFile has, among the images, criu's name for the container's terminal.
+// terminalFile contains, among the images, criu's name for the container's terminal.
 const terminalFile = "terminal.json"
 
 // Unix98 pseudo-terminal slaves have eight major numbers (devices.txt of the kernel).
 const firstPtyMajor, lastPtyMajor = 136, 143
 
-// terminalAtDump is the option for the terminal among the standard descriptors of the
-// container, and the note for restore.
+// terminalAtDump returns the option for the terminal among the standard descriptors of
+// the container, and writes the note for restore.
 func (r *Record) terminalAtDump(images string) ([]string, error) {
 	for fd := range 3 {
 		var st unix.Stat_t
 		if err := unix.Stat("/proc/"+strconv.Itoa(r.Pid)+"/fd/"+strconv.Itoa(fd), &st); err != nil {
-			continue // closed is no error
+			continue // a closed one is not an error
 		}
 		if major := unix.Major(st.Rdev); st.Mode&unix.S_IFMT != unix.S_IFCHR || major < firstPtyMajor || major > lastPtyMajor {
 			continue
@@ -46,7 +46,8 @@ func (r *Record) terminalAtDump(images string) ([]string, error) {
 	return nil, nil
 }
 
-// terminalAtRestore makes the new terminal and gives its slave to criu, as number fd.
+// terminalAtRestore creates the new terminal and passes its slave to criu, as number
+// fd.
 func (c *Container) terminalAtRestore(images string, fd int) (args []string, files []*os.File, err error) {
 	if !c.spec.Process.Terminal {
 		return nil, nil, nil
@@ -69,7 +70,7 @@ func (c *Container) terminalAtRestore(images string, fd int) (args []string, fil
 	return []string{"--inherit-fd", fmt.Sprintf("fd[%d]:%s", fd, name)}, []*os.File{slave}, nil
 }
 
-// newConsole makes a terminal on the host. Its master becomes the container's
+// newConsole creates a terminal on the host. Its master becomes the container's
 // console; it returns the slave, which belongs to the container's user.
 func (c *Container) newConsole() (slave *os.File, err error) {
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -80,7 +81,7 @@ func (c *Container) newConsole() (slave *os.File, err error) {
 	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
 		return nil, fmt.Errorf("unlock the terminal: %w", err)
 	}
-	// Its descriptor alone leads to the slave: /dev/pts may be another devpts.
+	// Only its descriptor reliably leads to the slave: /dev/pts may be another devpts.
 	fd, _, errno := unix.Syscall(unix.SYS_IOCTL, master.Fd(), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
 	if errno != 0 {
 		return nil, fmt.Errorf("open the terminal's slave: %w", errno)

@@ -9,18 +9,18 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// This file owns what is different for who is not root of the machine.
+// This file handles the differences for users who are not root of the machine.
 
-// rootless says that this process is not root, also of no user namespace.
+// rootless reports whether this process is not root, not even of a user namespace.
 func rootless() bool { return os.Geteuid() != 0 }
 
-// unprivilegedInput decides the cgroup of a container without privilege: below
-// one that has been delegated to the user, or made by the user's systemd. If
-// there is neither, a container without limits does without a cgroup.
+// unprivilegedInput decides the cgroup of a container without privilege: below one
+// that was delegated to the user, or created by the user's systemd. If there is
+// neither, a container without limits runs without a cgroup.
 func (c *Container) unprivilegedInput(host *cgroups.Host) ([]cgroups.Value, error) {
 	r := c.spec.Linux.Resources
 	if r != nil && len(r.Devices) > 0 {
-		c.options.Warn(spec.Warning{Path: "linux.resources.devices", Text: "has no effect without root: the container has the devices that are bound into it, and the rights of its user to them"})
+		c.options.Warn(spec.Warning{Path: "linux.resources.devices", Text: "has no effect without root: the container has the devices that are bound into it, with the permissions of its user"})
 	}
 	values, err := cgroups.CompileLimits(host, r)
 	if err != nil {
@@ -37,12 +37,12 @@ func (c *Container) unprivilegedInput(host *cgroups.Host) ([]cgroups.Value, erro
 		if c.toldEnd {
 			return nil, err
 		}
-		why = fmt.Errorf("%w, and the user's systemd makes none: %w", why, err)
+		why = fmt.Errorf("%w, and the user's systemd creates none: %w", why, err)
 	}
 	c.Unit, c.group = nil, host.Open(nil)
 	if len(values) > 0 {
 		return nil, &spec.Error{Path: strings.TrimPrefix(values[0].Source, "config.json: "), Want: "needs a cgroup", Err: why}
 	}
-	c.options.Warn(spec.Warning{Path: "linux.cgroupsPath", Text: why.Error() + ": the container has no cgroup, and needs none, as it has no limits"})
+	c.options.Warn(spec.Warning{Path: "linux.cgroupsPath", Text: why.Error() + ": the container has no cgroup, and needs none, because it has no limits"})
 	return nil, nil
 }

@@ -18,13 +18,13 @@ import (
 // RunOptions are what `run` adds to creating a container.
 type RunOptions struct {
 	Detach bool // return when the program has started
-	Keep   bool // do not delete the container when it has ended
+	Keep   bool // do not delete the container when it has exited
 
 	Started func() // called, if not nil, when the program runs
 }
 
-// Run creates, starts, waits for and deletes a container, and returns its exit
-// status: its own, or 128 and the number of the signal that ended it.
+// Run creates, starts, waits for and deletes a container, and returns its exit status:
+// its own, or 128 plus the number of the signal that ended it.
 func Run(o Options, how RunOptions) (int, error) {
 	o.startsAtOnce, o.attends = true, !how.Detach
 	if how.Detach {
@@ -48,7 +48,7 @@ func Run(o Options, how RunOptions) (int, error) {
 	return c.accompany(how.Keep)
 }
 
-// accompany stays with a container until it ends, and deletes it.
+// accompany attends a container until it exits, and deletes it.
 func (c *Container) accompany(keep bool) (int, error) {
 	begin := c.began()
 	status, err := c.attend()
@@ -56,13 +56,13 @@ func (c *Container) accompany(keep bool) (int, error) {
 		return 0, errors.Join(err, c.destroy())
 	}
 	c.finishNotify()
-	c.did(begin, fmt.Sprintf(Ended+" with status %d", status), "minirun has passed signals and the terminal on", "process.args")
+	c.did(begin, fmt.Sprintf(Ended+" with status %d", status), "minirun passed on signals and the terminal", "process.args")
 	if keep {
 		return status, nil
 	}
 	begin = c.began()
 	warnings, err := c.Delete()
-	c.did(begin, "delete the container: its cgroup and its state directory", "namespaces and mounts have gone with its last process", "")
+	c.did(begin, "delete the container: its cgroup and its state directory", "the kernel removed namespaces and mounts with its last process", "")
 	for _, w := range warnings {
 		c.options.Warn(w)
 	}
@@ -82,7 +82,7 @@ func detached(o Options) error {
 	return nil
 }
 
-// attend forwards signals and the terminal until the container ends.
+// attend forwards signals and the terminal until the container exits.
 func (c *child) attend() (int, error) {
 	var own *terminal
 	if c.Console != nil {
@@ -98,8 +98,8 @@ func (c *child) attend() (int, error) {
 	}
 	status, err := c.Wait()
 	if own != nil {
-		// All output must be written, unless a signal asks to end: the caller's terminal
-		// may be stopped (^S), or nothing may read the pipe in its place.
+		// All output must be written, unless a signal asks to exit: the caller's
+		// terminal may be stopped (^S), or a pipe in its place may not be read.
 		_ = c.attentive(own.copied)
 	}
 	c.finishPipes()
@@ -124,7 +124,7 @@ func (c *child) forwardUntilEnd(own *terminal) error {
 	}
 }
 
-// forward passes a signal on.
+// forward passes on a signal.
 func (c *child) forward(s unix.Signal, own *terminal) error {
 	if s == unix.SIGWINCH && own != nil {
 		return own.resize()
@@ -139,8 +139,8 @@ func (c *child) forward(s unix.Signal, own *terminal) error {
 // terminal.
 type terminal struct {
 	master *os.File
-	size   int // the caller's terminal, whose size the container's has
-	copied int // an eventfd, readable when all output is written; it ends with minirun
+	size   int // the caller's terminal, whose size is copied to the container's
+	copied int // an eventfd, readable when all output is written; closed when minirun exits
 
 	mu       sync.Mutex
 	own      console.Console // standard input in raw mode; nil: it is not
@@ -164,7 +164,7 @@ func newTerminal(master *os.File, size int) (*terminal, error) {
 		out := &failing{Writer: stdio.Out}
 		_, _ = io.Copy(out, master) // EIO when the last process has closed the slave
 		if out.err != nil {
-			master.Close() // hang up: the program must not go on as if its output were shown
+			master.Close() // hang up: the program must not continue as if its output were shown
 		}
 		notify(t.copied)
 	}()
@@ -172,8 +172,8 @@ func newTerminal(master *os.File, size int) (*terminal, error) {
 }
 
 // takeOver puts standard input into raw mode if it is a terminal. A background job
-// leaves it to the shell: see stdio.IgnoreJobControl. A terminal that the input does
-// not come from stays as it is, and ^C ends minirun.
+// leaves it to the shell: see stdio.IgnoreJobControl. A terminal that is not the input
+// stays as it is, and ^C terminates minirun.
 func (t *terminal) takeOver() error {
 	defer stdio.IgnoreJobControl()()
 	t.mu.Lock()
@@ -205,7 +205,7 @@ func (t *terminal) copyInput() {
 		if err := t.takeOver(); err != nil {
 			return
 		}
-		_, _ = unix.Poll([]unix.PollFd{{Fd: 0, Events: unix.POLLIN}}, -1) // an error is also one of the read
+		_, _ = unix.Poll([]unix.PollFd{{Fd: 0, Events: unix.POLLIN}}, -1) // the read returns the same error
 		if inBackground(0) {
 			continue
 		}
@@ -222,7 +222,7 @@ func (t *terminal) copyInput() {
 	}
 }
 
-// failing keeps the error of a writer.
+// failing records the error of a writer.
 type failing struct {
 	io.Writer
 	err error
@@ -246,7 +246,7 @@ func (t *terminal) resize() error {
 	return err
 }
 
-// restore leaves minirun's terminal as it was, unless the shell has it again.
+// restore restores the settings of minirun's terminal, unless the shell has it again.
 func (t *terminal) restore() {
 	defer stdio.IgnoreJobControl()()
 	t.mu.Lock()

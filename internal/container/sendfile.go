@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// This file sends descriptors to sockets of other programs: the master of a
-// terminal, the listener of a seccomp filter, a pidfd. The other program may be
-// stuck, so nothing here waits for longer than sendDeadline, or past a signal.
+// This file sends descriptors to sockets of other programs: the master of a terminal,
+// the listener of a seccomp filter, a pidfd. The other program may hang, so nothing
+// here waits longer than sendDeadline, or after a signal.
 
-// sendDeadline bounds how long the other side of a socket may keep minirun waiting.
+// sendDeadline limits how long the other side of a socket may keep minirun waiting.
 const sendDeadline = 10 * time.Second
 
 // connectPause is the time between two attempts to connect to a socket whose
@@ -71,10 +71,10 @@ func sendAll(fd int, data, control []byte, until time.Time, pause func([]unix.Po
 	return nil
 }
 
-// pause waits until one of the descriptors is ready, or until the time is over, or for
-// less if a signal comes.
+// pause waits until one of the descriptors is ready, until the time is over, or until
+// a signal arrives.
 func pause(fds []unix.PollFd, limit time.Duration) error {
-	limit = max(limit, 0) // a time that has passed meanwhile; poll(2) takes a negative one for no limit
+	limit = max(limit, 0) // poll(2) treats a negative time as no limit
 	_, err := unix.Poll(fds, int((limit + time.Millisecond - 1).Milliseconds()))
 	if err != nil && !errors.Is(err, unix.EINTR) {
 		return fmt.Errorf("poll: %w", err)
@@ -82,7 +82,7 @@ func pause(fds []unix.PollFd, limit time.Duration) error {
 	return nil
 }
 
-// pause is the function pause, and an error if a signal asks to end.
+// pause is the function pause, but returns an error if a signal asks to exit.
 func (c *child) pause(fds []unix.PollFd, limit time.Duration) error {
 	signals := c.options.signals
 	if signals == nil {
@@ -94,7 +94,7 @@ func (c *child) pause(fds []unix.PollFd, limit time.Duration) error {
 	return c.interrupted()
 }
 
-// sendPidFD sends the pidfd of the process to --pidfd-socket, with runc's words for
+// sendPidFD sends the pidfd of the process to --pidfd-socket, with runc's names for
 // the two kinds of processes.
 func (c *child) sendPidFD(kind string) error {
 	if c.options.PidFDSocket == "" {
@@ -106,7 +106,7 @@ func (c *child) sendPidFD(kind string) error {
 	return nil
 }
 
-// The data sent with a pidfd, in runc's words.
+// The data sent with a pidfd, as in runc.
 const (
 	pidFDOfFirst = "standard"
 	pidFDOfExec  = "setns"

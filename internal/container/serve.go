@@ -44,8 +44,8 @@ func (c *Container) serve() error {
 	}
 }
 
-// created writes down that the container is created, and lets the process wait
-// for start: it takes itself out of the conversation, which ends with it.
+// created records that the container is created, and lets the process wait for start:
+// it leaves the conversation, which ends with that.
 func (c *Container) created(m bootstrap.Message, answer []byte) error {
 	c.Socket = int(m.A >> 32)
 	c.LastSteps, c.HookOutputs = c.lastSteps(), c.outputDescriptors()
@@ -94,7 +94,7 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 		if err := namespaces.WriteTimeOffsets(c.proc.Pid, c.spec.Linux.TimeOffsets); err != nil {
 			return nil, fmt.Errorf("config.json: linux.timeOffsets: %w", err)
 		}
-		c.did(begin, fmt.Sprintf("set the clocks: write to /proc/%d/timens_offsets", c.proc.Pid), "a time namespace takes them only before it has a process", "linux.timeOffsets")
+		c.did(begin, fmt.Sprintf("set the clocks: write to /proc/%d/timens_offsets", c.proc.Pid), "a time namespace accepts them only before it has a process", "linux.timeOffsets")
 	case handshake.Cloned:
 		if err := c.cloned(int(m.A)); err != nil {
 			return nil, err
@@ -127,7 +127,7 @@ func (c *Container) answer(m bootstrap.Message) ([]byte, error) {
 	return goOn, nil
 }
 
-// cloned goes on with the process that the first one has cloned.
+// cloned continues with the process that the first one has cloned.
 func (c *Container) cloned(pid int) error {
 	if err := c.successor(pid, c.group); err != nil {
 		return err
@@ -135,8 +135,7 @@ func (c *Container) cloned(pid int) error {
 	return c.adopt()
 }
 
-// mounted is the moment of the hooks that see the container before it has
-// pivoted.
+// mounted runs the hooks that see the container before it has pivoted.
 func (c *Container) mounted() error {
 	hooks := c.spec.Hooks
 	if hooks == nil {
@@ -154,8 +153,8 @@ func (c *Container) mounted() error {
 	return c.feedHooks("createContainer", specs.StateCreating)
 }
 
-// checkMaps refuses mappings for a user namespace that is joined and has others. The
-// process is in it: its maps are those of the namespace, however it was named.
+// checkMaps refuses mappings for a joined user namespace that has different ones. The
+// process is in it: its maps are those of the namespace, however it was specified.
 func (c *Container) checkMaps() error {
 	if !c.setup.Joined(unix.CLONE_NEWUSER) {
 		return nil
@@ -163,8 +162,8 @@ func (c *Container) checkMaps() error {
 	return namespaces.CheckMaps(c.proc.Pid, c.spec.Linux.UIDMappings, c.spec.Linux.GIDMappings)
 }
 
-// ready does what must wait for the container's last step before start, and
-// returns the answer: HOME, or one byte.
+// ready does what must wait for the container's last step before start, and returns
+// the answer: HOME, or one byte.
 func (c *Container) ready() ([]byte, error) {
 	if err := c.checkMaps(); err != nil {
 		return nil, err
@@ -181,7 +180,7 @@ func (c *Container) ready() ([]byte, error) {
 		}
 		c.did(begin, fmt.Sprintf("set the limits of process %d: prlimit", c.proc.Pid), "root of a user namespace may not raise them", "process.rlimits")
 	}
-	// Only now is the process the one that startContainer hooks are told of.
+	// Only now is the process the one in the state for startContainer hooks.
 	if err := c.feedHooks("startContainer", specs.StateCreated); err != nil {
 		return nil, err
 	}
@@ -198,8 +197,8 @@ func (c *Container) ready() ([]byte, error) {
 	return homeAnswer(home), nil
 }
 
-// died explains why the process has closed the socket or could not be written
-// to: a failed step, or its death.
+// died explains why the process has closed the socket or could not be written to: a
+// failed step, or its death.
 func (c *child) died(err error) error {
 	var failed *bootstrap.ErrFailed
 	if errors.As(err, &failed) {
@@ -216,7 +215,7 @@ func (c *child) died(err error) error {
 		return kill
 	}
 	if c.proc.Reaped {
-		return fmt.Errorf("%s ended while it was started", c.who)
+		return fmt.Errorf("%s exited while it was being started", c.who)
 	}
 	status, err := c.reapKilled()
 	if err != nil {
@@ -228,7 +227,7 @@ func (c *child) died(err error) error {
 			c.killed = true
 			hint = ": out of memory? see linux.resources.memory.limit, and dmesg"
 		}
-		return fmt.Errorf("%s was killed by signal %d (%s) while it was set up%s", c.who, status.Signal(), unix.SignalName(status.Signal()), hint)
+		return fmt.Errorf("%s was killed by signal %d (%s) while it was being set up%s", c.who, status.Signal(), unix.SignalName(status.Signal()), hint)
 	}
-	return fmt.Errorf("%s ended with status %d while it was set up", c.who, status.ExitStatus())
+	return fmt.Errorf("%s exited with status %d while it was being set up", c.who, status.ExitStatus())
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// sourcesInput looks at the sources of bind mounts: a directory is mounted on a
+// sourcesInput examines the sources of bind mounts: a directory is mounted on a
 // directory, anything else on a file.
 //
 // A source that is missing, or in the root, is left to the mount: an earlier entry of
@@ -35,7 +35,7 @@ func sourcesInput(in *rootfs.Input, s *specs.Spec) error {
 		}
 		if copied != "" {
 			if filepath.Join("/", m.Destination) == "/dev" {
-				return &spec.Error{Path: fmt.Sprintf("mounts[%d].destination", i), Want: "must not be /dev, where devices are made, with copy-symlink of a symbolic link", Got: fmt.Sprintf("%q", m.Destination)}
+				return &spec.Error{Path: fmt.Sprintf("mounts[%d].destination", i), Want: "must not be /dev, where devices are created, if copy-symlink copies a symbolic link", Got: fmt.Sprintf("%q", m.Destination)}
 			}
 			if in.Links == nil {
 				in.Links = map[int]string{}
@@ -64,15 +64,15 @@ func statSource(path string, m *specs.Mount) (os.FileInfo, error) {
 	return os.Stat(path)
 }
 
-// copiedLink is the text of the link that copy-symlink makes for the bind mount
-// m; "" if it makes none.
+// copiedLink returns the text of the link that copy-symlink creates for the bind mount
+// m; "" if it creates none.
 func copiedLink(bundle string, m *specs.Mount) (string, error) {
 	if o, _ := spec.ParseMountOptions(m.Options); !o.CopySymlink {
 		return "", nil
 	}
 	text, err := os.Readlink(rootfs.BindSource(bundle, m))
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, os.ErrNotExist) {
-		return "", nil // not a link; or what is missing is found later
+		return "", nil // not a link; a missing file is detected later
 	}
 	return text, err
 }

@@ -20,12 +20,12 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// Start lets a container that another minirun has created become the user's
-// program. It returns when execve has succeeded and the poststart hooks have
-// run. A container that cannot be started ends, and is left to be deleted.
+// Start lets a container that another minirun has created become the user's program.
+// It returns when execve has succeeded and the poststart hooks have run. A container
+// that cannot be started exits, and is left to be deleted.
 //
-// With a notify socket (NOTIFY_SOCKET) it returns when the program reports that it
-// is ready, or exits.
+// With a notify socket (NOTIFY_SOCKET) it returns when the program reports that it is
+// ready, or exits.
 func Start(root, id, notifySocket string, warn func(any)) error {
 	h, err := hold(root, id, unix.LOCK_EX)
 	if err != nil {
@@ -59,7 +59,7 @@ func Start(root, id, notifySocket string, warn func(any)) error {
 	defer proc.Close()
 	c := &Container{Record: h.Record, lock: h.lock, unlocked: -1}
 	c.child = child{who: firstProcess, options: Options{Root: root, ID: id, NotifySocket: notifySocket, Warn: warn}, proc: proc, explain: c.lastStepError}
-	h.lock = -1 // it is c's
+	h.lock = -1 // c has it now
 	if err := c.openNotify(); err != nil {
 		c.lock.release()
 		return err
@@ -67,7 +67,7 @@ func Start(root, id, notifySocket string, warn func(any)) error {
 	if err := c.startCreated(); err != nil {
 		c.closeNotify()
 		err = errors.Join(err, proc.Kill())
-		awaitEnd(int(proc.PidFD.Fd()), undoDeadline) // so that it is stopped for the next command
+		awaitEnd(int(proc.PidFD.Fd()), undoDeadline) // so that it is stopped when the next command runs
 		return err
 	}
 	c.awaitReady()
@@ -76,7 +76,7 @@ func Start(root, id, notifySocket string, warn func(any)) error {
 
 func (c *Container) startCreated() error {
 	defer c.lock.release()
-	debuglog.Printf("let process %d go on from its set-up to its program", c.Pid)
+	debuglog.Printf("let process %d continue from its set-up to its program", c.Pid)
 	defer func() { closeAll(c.outputs) }()
 	if err := c.takeOutputs(); err != nil {
 		return err
@@ -90,8 +90,7 @@ func (c *Container) startCreated() error {
 	return c.poststart()
 }
 
-// start lets a container that this process has created become the user's
-// program.
+// start lets a container that this process has created become the user's program.
 func (c *Container) start() error {
 	if err := c.release(); err != nil {
 		return errors.Join(err, c.destroy())
@@ -103,8 +102,8 @@ func (c *Container) start() error {
 	return nil
 }
 
-// poststart runs the hooks that come after the program has begun. They may call
-// minirun, so the lock is given back before.
+// poststart runs the hooks that come after the program has started. They may call
+// minirun, so the lock is released before.
 func (c *Container) poststart() error {
 	c.lock.release()
 	if c.Hooks == nil {
@@ -113,7 +112,7 @@ func (c *Container) poststart() error {
 	if !spec.Before(c.Declared, 1, 3) {
 		return c.hooks("poststart", c.Hooks.Poststart, specs.StateRunning)
 	}
-	// Up to version 1.2 a failure was a warning, and the others ran all the same
+	// Up to version 1.2 a failure was a warning, and the other hooks still ran
 	// (runtime.md, "Lifecycle", 9).
 	return c.whileAttentive(func(ctx context.Context) error {
 		for _, w := range c.warnHooks(ctx, "poststart", c.Hooks.Poststart, specs.StateRunning) {
@@ -128,7 +127,7 @@ func (c *Container) release() (err error) {
 	begin := c.began()
 	defer func() {
 		if err == nil {
-			c.did(begin, "the program runs: execve has closed the socket", "from here on the process is the container's, not minirun's", "process.args")
+			c.did(begin, "the program runs: execve has closed the socket", "from here on the process belongs to the container, not to minirun", "process.args")
 		}
 	}()
 	if !c.answered {
@@ -154,20 +153,20 @@ func (c *Container) follow() error {
 	})
 }
 
-// endedEarly tells a program that was short from a set-up that was killed
-// before execve: a failed step would have been reported, unless the seccomp
-// filter stopped the report itself. A process that is not reaped yet keeps its
-// name, and execve changes it.
+// endedEarly distinguishes a short program from a set-up that was killed before
+// execve: a failed step would have been reported, unless the seccomp filter prevented
+// the report itself. A process that is not reaped yet keeps its name, and execve
+// changes it.
 func (c *child) endedEarly() error {
 	if !awaitEnd(int(c.proc.PidFD.Fd()), deleteDeadline) {
-		return fmt.Errorf("%s has closed its socket, and goes on in its plan", c.who)
+		return fmt.Errorf("%s has closed its socket, but is still running its plan", c.who)
 	}
 	name, err := os.ReadFile("/proc/" + strconv.Itoa(c.proc.Pid) + "/comm")
 	if c.proc.Reaped && err != nil {
 		return nil // its parent was quicker: it has run, or was killed; no step has failed
 	}
 	if err != nil {
-		return fmt.Errorf("look at %s: %w", c.who, err)
+		return fmt.Errorf("examine %s: %w", c.who, err)
 	}
 	if !inSetUp(strings.TrimSuffix(string(name), "\n")) {
 		return nil
@@ -179,9 +178,9 @@ func (c *child) endedEarly() error {
 	return err
 }
 
-// inSetUp says whether a process of this name has not become the program: it is
-// minirun itself until the plan is executed, by the number of its descriptor,
-// and then gives itself a name.
+// inSetUp reports whether a process of this name has not become the program yet: until
+// the plan is executed it is named after minirun itself, then after the number of the
+// plan's descriptor, and then it sets its own name.
 func inSetUp(name string) bool {
 	own, err := os.ReadFile("/proc/self/comm")
 	if err == nil && strings.TrimSuffix(string(own), "\n") == name {
@@ -190,8 +189,8 @@ func inSetUp(name string) bool {
 	return name == process.InitName || name != "" && strings.Trim(name, "0123456789") == ""
 }
 
-// Wait waits for the end of the container's first process and returns the exit
-// status that minirun reports: its own, or 128 and the signal's number.
+// Wait waits for the exit of the container's first process and returns the exit status
+// that minirun reports: its own, or 128 plus the signal's number.
 func (c *child) Wait() (int, error) {
 	status, err := c.proc.Wait()
 	if err != nil {
@@ -203,8 +202,8 @@ func (c *child) Wait() (int, error) {
 	return status.ExitStatus(), nil
 }
 
-// Signal sends a signal to the container's first process. One that has ended
-// is no error.
+// Signal sends a signal to the container's first process. It is not an error if the
+// process has exited.
 func (c *child) Signal(s unix.Signal) error {
 	debuglog.Printf("pass %s on to process %d", unix.SignalName(s), c.proc.Pid)
 	err := unix.PidfdSendSignal(int(c.proc.PidFD.Fd()), s, nil, 0)
@@ -214,8 +213,8 @@ func (c *child) Signal(s unix.Signal) error {
 	return err
 }
 
-// Delete deletes a container whose process this one has waited for. One that
-// another minirun has deleted meanwhile is no error.
+// Delete deletes a container whose process this one has waited for. It is not an error
+// if another minirun has deleted it meanwhile.
 func (c *Container) Delete() (warnings []error, err error) {
 	dir := c.options.directory()
 	if exists, err := c.relock(); err != nil || !exists {
@@ -233,7 +232,7 @@ func (c *Container) Delete() (warnings []error, err error) {
 	return append(warnings, c.poststop()...), nil
 }
 
-// Close gives up the descriptors of a container that goes on alone.
+// Close releases the descriptors of a container that continues alone.
 func (c *Container) Close() {
 	c.closeDirectory()
 	c.forgetDevices()
@@ -244,6 +243,6 @@ func (c *Container) Close() {
 	}
 }
 
-// PidFD is the descriptor that becomes readable when the container's first
-// process ends.
+// PidFD returns the descriptor that becomes readable when the container's first
+// process exits.
 func (c *child) PidFD() *os.File { return c.proc.PidFD }

@@ -23,14 +23,14 @@ import (
 	"github.com/minirun/minirun/internal/systemd"
 )
 
-// A Record is what is on disk of a container: enough to find it, to report its
-// state, and to undo whatever there is of it. It is written before the first
-// side effect (with Pid 0) and again when the process exists.
+// A Record is a container's state on disk: enough to find it, to report its state, and
+// to undo everything about it. It is written before the first side effect (with Pid 0)
+// and again when the process exists.
 type Record struct {
 	Version     string            `json:"ociVersion"`
 	ID          string            `json:"id"`
 	Pid         int               `json:"pid"`
-	StartTime   uint64            `json:"startTime"` // of the pid, in clock ticks since boot (proc_pid_stat(5)): a reused pid has another
+	StartTime   uint64            `json:"startTime"` // of the pid, in clock ticks since boot (proc_pid_stat(5)): a reused pid has a different one
 	Bundle      string            `json:"bundle"`
 	Rootfs      string            `json:"rootfs"`
 	Created     time.Time         `json:"created"`
@@ -42,26 +42,26 @@ type Record struct {
 	Work        string            `json:"work,omitempty"`   // overlay's work directory, if it is not below the state directory
 	Hooks       *specs.Hooks      `json:"hooks,omitempty"`
 	Listener    *Listener         `json:"listener,omitempty"`
-	Namespaces  uintptr           `json:"namespaces"`       // CLONE_NEW* that are not minirun's: made or joined
-	Joined      uintptr           `json:"joined,omitempty"` // those of them that were there before
+	Namespaces  uintptr           `json:"namespaces"`       // CLONE_NEW* that differ from minirun's: created or joined
+	Joined      uintptr           `json:"joined,omitempty"` // those of them that existed before
 	NoKeyring   bool              `json:"noKeyring,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 	OnHost      *HostMount        `json:"onHost,omitempty"`
 	Unit        *systemd.Unit     `json:"unit,omitempty"` // with --systemd-cgroup
 	IntelRdt    *resctrl.Group    `json:"intelRdt,omitempty"`
-	// Devices are those of linux.netDevices while the container is created, and
-	// NetworkNamespace is where they go if that is joined by path.
+	// Devices are those of linux.netDevices while the container is being created, and
+	// NetworkNamespace is their destination if that is joined by path.
 	Devices          []netdevice.Device `json:"devices,omitempty"`
 	NetworkNamespace string             `json:"networkNamespace,omitempty"`
-	// Declared is the ociVersion of config.json, where a rule depends on it.
+	// Declared is the ociVersion of config.json, if a rule depends on it.
 	Declared string `json:"declaredVersion,omitempty"`
-	// HookOutputs are the descriptors of the process that take what its startContainer
-	// hooks print, once created.
+	// HookOutputs are the descriptors of the process that receive the output of its
+	// startContainer hooks, once created.
 	HookOutputs []int `json:"hookOutputs,omitempty"`
 }
 
-// A Listener is who answers for a seccomp filter, and what it is told
-// (config-linux.md, "Seccomp", listenerPath and listenerMetadata).
+// A Listener is the agent that answers for a seccomp filter, and the data that it
+// receives (config-linux.md, "Seccomp", listenerPath and listenerMetadata).
 type Listener struct {
 	Path     string `json:"path"`
 	Metadata string `json:"metadata,omitempty"`
@@ -69,7 +69,7 @@ type Listener struct {
 
 const recordFile = "state.json"
 
-// write puts the record into the state directory, whole or not at all.
+// write writes the record to the state directory atomically.
 func (r *Record) write(dir string) error {
 	data, err := r.encode()
 	if err != nil {
@@ -86,10 +86,9 @@ func (r *Record) write(dir string) error {
 	return nil
 }
 
-// encode writes the record as JSON, as json.Marshal would. That has to look at
-// each type it meets first, which costs two tenths of a millisecond in a
-// process that writes two records; so it gets only what most containers have
-// none of.
+// encode encodes the record as JSON, like json.Marshal. That has to analyze each type
+// that it encounters first, which costs two tenths of a millisecond in a process that
+// writes two records; so it only gets the parts that most containers do not have.
 func (r *Record) encode() ([]byte, error) {
 	out := fmt.Appendf(make([]byte, 0, 2<<10), `{"ociVersion":%s,"id":%s,"pid":%d,"startTime":%d,"bundle":%s,"rootfs":%s,"created":%q,"namespaces":%d`,
 		quote(r.Version), quote(r.ID), r.Pid, r.StartTime, quote(r.Bundle), quote(r.Rootfs), r.Created.Format(time.RFC3339Nano), r.Namespaces)
@@ -151,7 +150,7 @@ func (r *Record) encode() ([]byte, error) {
 	return append(append(out, ','), rest[1:]...), err
 }
 
-// quote writes a JSON string. A path may hold any byte but zero.
+// quote writes a JSON string. A path may contain any byte except zero.
 func quote(s string) string {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' || s[i] == '"' || s[i] == '\\' {
@@ -163,7 +162,7 @@ func quote(s string) string {
 }
 
 // writeFile is os.WriteFile without the runtime's poller, whose threads and
-// descriptors a start of a few milliseconds would notice.
+// descriptors would noticeably slow down a start of a few milliseconds.
 func writeFile(path string, data []byte) error {
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_CLOEXEC, 0o600)
 	if err != nil {
@@ -176,7 +175,7 @@ func writeFile(path string, data []byte) error {
 	return errors.Join(err, unix.Close(fd))
 }
 
-// readFile is os.ReadFile without the runtime's poller, as writeFile.
+// readFile is os.ReadFile without the runtime's poller, like writeFile.
 func readFile(path string) ([]byte, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -218,7 +217,7 @@ func readRecord(root, id string) (*Record, error) {
 	return &r, nil
 }
 
-// startTime returns when a process began, in clock ticks since boot.
+// startTime returns when a process was started, in clock ticks since boot.
 func startTime(pid int) (uint64, error) {
 	fields, err := statFields(pid)
 	if err != nil {
@@ -240,7 +239,7 @@ func statFields(pid int) ([]string, error) {
 		return nil, err
 	}
 	data := string(buf[:n])
-	// The name in parentheses may hold anything, parentheses too.
+	// The name in parentheses may contain anything, even parentheses.
 	_, rest, ok := strings.Cut(data[strings.LastIndexByte(data, ')')+1:], " ")
 	fields := strings.Fields(rest)
 	if !ok || len(fields) < 20 {
@@ -249,7 +248,7 @@ func statFields(pid int) ([]string, error) {
 	return fields, nil
 }
 
-// open returns a pidfd of the container's process, or nil if it is gone.
+// open returns a pidfd of the container's process, or nil if it no longer exists.
 func (r *Record) open() (*os.File, error) {
 	if r.Pid <= 0 {
 		return nil, nil
@@ -262,7 +261,7 @@ func (r *Record) open() (*os.File, error) {
 		return nil, fmt.Errorf("pidfd_open %d: %w", r.Pid, err)
 	}
 	f := os.NewFile(uintptr(fd), "pidfd")
-	// The descriptor holds the process now, so the check cannot be overtaken.
+	// The descriptor holds the process now, so there is no race with the check.
 	if t, err := startTime(r.Pid); err != nil || t != r.StartTime || ended(fd) {
 		f.Close()
 		return nil, nil
@@ -270,9 +269,9 @@ func (r *Record) open() (*os.File, error) {
 	return f, nil
 }
 
-// noProcess says that pidfd_open(2) has found none of that number: ESRCH, or
-// while one goes away EINVAL, or a thread of another by now, EINVAL too, and
-// ENOENT since Linux 6.9.
+// noProcess reports whether pidfd_open(2) has found no process with that PID: ESRCH,
+// or EINVAL while one exits, or, if the number now belongs to a thread, EINVAL too,
+// and ENOENT since Linux 6.9.
 func noProcess(err error) bool {
 	return errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT)
 }
@@ -284,8 +283,8 @@ func ended(pidfd int) bool {
 	return err == nil && n == 1
 }
 
-// Status is the container's state in OCI's words, or "paused" as runc has it. The
-// error is for a process that cannot be looked at, which may be alive.
+// Status returns the container's state in OCI's terms, or "paused" as in runc. The
+// error is for a process that cannot be inspected and may be alive.
 func (r *Record) Status() (specs.ContainerState, error) {
 	status, err := r.status()
 	debuglog.Printf("container %q is %s, its first process is %d", r.ID, status, r.Pid)
@@ -306,7 +305,7 @@ func (r *Record) status() (specs.ContainerState, error) {
 	return specs.StateStopped, nil
 }
 
-// alive is the state of a container whose first process is there.
+// alive returns the state of a container whose first process exists.
 func (r *Record) alive() specs.ContainerState {
 	switch {
 	case r.paused(): // also before its program: start would wait for a frozen process
@@ -319,19 +318,19 @@ func (r *Record) alive() specs.ContainerState {
 	return specs.StateRunning
 }
 
-// StatePaused is the state of a container whose processes are frozen. It is
-// runc's: the specification has none for it.
+// StatePaused is the state of a container whose processes are frozen. It comes from
+// runc: the specification does not define it.
 const StatePaused specs.ContainerState = "paused"
 
-// state is what hooks and `state` get (runtime.md, "State").
+// state returns the document for hooks and `state` (runtime.md, "State").
 func (r *Record) state(status specs.ContainerState, pid int) *specs.State {
 	return &specs.State{
 		Version: specs.Version, ID: r.ID, Status: status, Pid: pid, Bundle: r.Bundle, Annotations: r.Annotations,
 	}
 }
 
-// A Report is the state of a container (runtime.md, "State"), and what runc
-// tells beside it.
+// A Report is the state of a container (runtime.md, "State"), with runc's additional
+// fields.
 type Report struct {
 	specs.State
 	Rootfs  string    `json:"rootfs"`

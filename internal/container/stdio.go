@@ -15,9 +15,9 @@ import (
 	"github.com/minirun/minirun/internal/stdio"
 )
 
-// This file decides what a new process gets as descriptors 0, 1 and 2. They are
-// the caller's, so the container gets them as they are: nothing is copied, and
-// neither owner nor mode of what has a name on the host changes.
+// This file decides what a new process gets as descriptors 0, 1 and 2. They belong to
+// the caller, so the container gets them unchanged: nothing is copied, and neither
+// owner nor mode of a file with a name on the host changes.
 //
 //	a file, a device, a socket, a FIFO   itself
 //	a pipe                               itself; the process's user may reopen it (package process, Prepare)
@@ -25,11 +25,11 @@ import (
 //	a terminal, minirun does not stay    /dev/null
 //	the host's /dev/null                 the container's, or one whose inode it cannot change
 //
-// A container with a terminal has that one for all three.
+// A container with its own terminal uses that for all three.
 
-// pipeModes are the modes that let process.user reopen the pipes among the
-// standard descriptors, 0 for the others. A FIFO with a name is left alone: it
-// outlives the container.
+// pipeModes returns the modes that let process.user reopen the pipes among the
+// standard descriptors, 0 for the others. A FIFO with a name is left alone: it exists
+// longer than the container.
 func pipeModes(s *specs.Spec, userNS bool) (modes [3]uint32) {
 	if s.Process.Terminal {
 		return modes
@@ -41,7 +41,7 @@ func pipeModes(s *specs.Spec, userNS bool) (modes [3]uint32) {
 		if !isPipe(fd) || unix.Fstat(fd, st) != nil || int64(st.Uid) == owner {
 			continue
 		}
-		// Also if it has them already: a plan does not depend on earlier runs.
+		// Even if it already has them: a plan does not depend on earlier runs.
 		modes[fd] = st.Mode&0o7777 | openMode(fd)
 		for earlier := range fd { // both ends of one pipe
 			if pipes[earlier].Ino == st.Ino {
@@ -52,7 +52,7 @@ func pipeModes(s *specs.Spec, userNS bool) (modes [3]uint32) {
 	return modes
 }
 
-// openMode is the permission for all to open what a descriptor is open for.
+// openMode returns the permission for all users to open what a descriptor is open for.
 func openMode(fd int) uint32 {
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	switch {
@@ -67,13 +67,13 @@ func openMode(fd int) uint32 {
 }
 
 // Permissions of group and others: process.user may be in the pipe's group, whose
-// permissions then count.
+// permissions apply in that case.
 const (
 	readable = 0o44
 	writable = 0o22
 )
 
-// hostUser is the host's uid of process.user, -1 if it has none that is known.
+// hostUser returns the host's uid of process.user, -1 if it is unknown.
 func hostUser(s *specs.Spec, userNS bool) int64 {
 	uid := s.Process.User.UID
 	if !userNS {
@@ -102,19 +102,20 @@ func isNull(fd int) bool {
 // isTerminal reports whether one of this process's descriptors is a terminal.
 func isTerminal(fd int) bool { return stdio.Descriptor(fd).IsTerminal() }
 
-// getsNull reports whether the new process gets /dev/null for a standard
-// descriptor, unless the container has a terminal.
+// getsNull reports whether the new process gets /dev/null for a standard descriptor,
+// unless the container has a terminal.
 func (o *Options) getsNull(fd int) bool { return isNull(fd) || !o.attends && isTerminal(fd) }
 
-// A handover lists what the new process gets, and which of it was opened for that only.
+// A handover lists what the new process gets, and which of it was opened only for
+// that.
 type handover struct {
-	fds   []int // as bootstrap.Attr.Files
+	fds   []int // as in bootstrap.Attr.Files
 	own   []int // to be closed when the process has them
 	null  int   // this process's own /dev/null, if it is open
 	guard bool  // null must be one whose inode the container cannot change
 }
 
-// close closes this process's copies of what was opened for the new process.
+// close closes this process's copies of descriptors opened for the new process.
 func (h *handover) close() {
 	for _, fd := range h.own {
 		_ = unix.Close(fd)
@@ -123,9 +124,9 @@ func (h *handover) close() {
 }
 
 // handOver opens what the new process gets as descriptors 0, 1, 2 and, with
-// --preserve-fds, those that follow. A number that is closed here stays closed
-// there, even if minirun has used the number for itself since. replaced reports
-// whether the plan replaces the host's /dev/null.
+// --preserve-fds, those that follow. A number that is closed here stays closed there,
+// even if minirun has since used the number itself. replaced reports whether the plan
+// replaces the host's /dev/null.
 func (c *child) handOver(preserve int, replaced bool) (*handover, error) {
 	h := &handover{fds: make([]int, 3+preserve), null: -1}
 	h.guard = !replaced && !c.options.rootless() && !namespaces.InUserNamespace()
@@ -138,7 +139,7 @@ func (c *child) handOver(preserve int, replaced bool) (*handover, error) {
 		}
 	}
 	if c.spec.Process.Terminal {
-		return h, nil // the plan makes it all three
+		return h, nil // the plan uses it for all three
 	}
 	for fd := range 3 {
 		if err := c.replace(h, fd); err != nil {
@@ -149,7 +150,7 @@ func (c *child) handOver(preserve int, replaced bool) (*handover, error) {
 	return h, nil
 }
 
-// replace replaces what the container must not get.
+// replace replaces a descriptor that the container must not get.
 func (c *child) replace(h *handover, fd int) error {
 	switch {
 	case h.fds[fd] == bootstrap.Closed:
@@ -163,7 +164,7 @@ func (c *child) replace(h *handover, fd int) error {
 	case c.options.attends:
 		return c.throughPipe(h, fd)
 	case fd > 0:
-		c.options.Warn(fmt.Sprintf("descriptor %d is a terminal, which a detached container does not get: what it writes there is lost; redirect it to a file to keep it", fd))
+		c.options.Warn(fmt.Sprintf("descriptor %d is a terminal, which a detached container does not get: its output there is lost; redirect it to a file to keep it", fd))
 	}
 	if h.null < 0 {
 		null, err := openNull(h.guard)
@@ -199,7 +200,7 @@ func openNull(guarded bool) (int, error) {
 	return fd, nil
 }
 
-// duplicate returns the caller's descriptor as a file that is this process's own.
+// duplicate returns the caller's descriptor as a file that belongs to this process.
 func duplicate(fd int, name string) (*os.File, error) {
 	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
@@ -208,7 +209,7 @@ func duplicate(fd int, name string) (*os.File, error) {
 	return os.NewFile(uintptr(own), name), nil
 }
 
-// throughPipe gives the new process a pipe for a terminal of the caller.
+// throughPipe gives the new process a pipe instead of the caller's terminal.
 func (c *child) throughPipe(h *handover, fd int) error {
 	if c.relay == nil {
 		p, err := newTerminalPipes()
@@ -218,7 +219,7 @@ func (c *child) throughPipe(h *handover, fd int) error {
 		c.relay = p
 	}
 	if fd == 2 && h.fds[1] != 1 && sameTerminal(1, 2) {
-		h.fds[2] = h.fds[1] // one pipe: what is written to both stays in order
+		h.fds[2] = h.fds[1] // one pipe: the output to both stays in order
 		return nil
 	}
 	its, err := c.relay.add(fd)

@@ -20,19 +20,19 @@ import (
 	"github.com/minirun/minirun/internal/systemd"
 )
 
-// This file has systemd make the cgroup. A scope is made around a process, so
-// that is born outside, and asks before its first step (handshake.Scope):
+// This file has systemd create the cgroup. A scope is created for an existing process,
+// so the process is started outside, and asks before its first step (handshake.Scope):
 //
 //	record with the unit → fork → Scope: StartTransientUnit, limits, delegation → the plan
 //	delete: kill, remove the cgroup, StopUnit
 //
-// The scope's cgroup is its own business (Delegate=yes): limits, freezing and
-// killing are done in its files, as without systemd.
+// systemd leaves the scope's cgroup alone (Delegate=yes): limits, freezing and killing
+// use its files, as without systemd.
 
 // unitInput decides the container's unit and where its cgroup will be.
 func (c *Container) unitInput(host *cgroups.Host) error {
 	if host.Mode != cgroups.V2 {
-		return errors.New("--systemd-cgroup: needs a host with cgroup v2 alone: without the flag, minirun makes the cgroups of version 1 itself")
+		return errors.New("--systemd-cgroup: needs a host with only cgroup v2: without the flag, minirun creates the cgroups of version 1 itself")
 	}
 	path := c.spec.Linux.CgroupsPath
 	unit, err := systemd.Name(path, c.options.ID, namespaces.Unprivileged())
@@ -51,18 +51,18 @@ func (c *Container) unitInput(host *cgroups.Host) error {
 	}
 	dir, ok := host.V2.Place(base + unit.Path())
 	if !ok {
-		return fmt.Errorf("--systemd-cgroup: the cgroup %s of the unit is not below %s, which is all that is mounted here", base+unit.Path(), host.V2.Root)
+		return fmt.Errorf("--systemd-cgroup: the cgroup %s of the unit is not below %s, the only part that is mounted here", base+unit.Path(), host.V2.Root)
 	}
 	c.Unit = &unit
 	c.group = host.Open(map[string]string{"": dir})
 	if err := c.group.RefuseUsed(); err != nil {
-		return &spec.Error{Path: "linux.cgroupsPath", Want: "must name a unit that is not there already", Got: strconv.Quote(unit.Name), Err: err}
+		return &spec.Error{Path: "linux.cgroupsPath", Want: "must name a unit that does not exist yet", Got: strconv.Quote(unit.Name), Err: err}
 	}
 	return nil
 }
 
-// scope has systemd put the process, which waits for that, into its unit, and
-// limits it.
+// scope has systemd move the process, which waits for that, into its unit, and limits
+// it.
 func (c *Container) scope() error {
 	begin := c.began()
 	err := c.whileAttentive(func(ctx context.Context) error {
@@ -75,7 +75,7 @@ func (c *Container) scope() error {
 	if err := c.inUnit(); err != nil {
 		return err
 	}
-	c.did(begin, fmt.Sprintf("have systemd make %s around process %d", c.Unit.Name, c.proc.Pid), "systemd knows of the cgroup and its limits, and writes no others when it is reloaded", "linux.cgroupsPath")
+	c.did(begin, fmt.Sprintf("have systemd create %s for process %d", c.Unit.Name, c.proc.Pid), "systemd knows the cgroup and its limits, and does not overwrite them when it is reloaded", "linux.cgroupsPath")
 	begin = c.began()
 	if err := c.group.Apply(c.values); err != nil {
 		return err
@@ -84,16 +84,16 @@ func (c *Container) scope() error {
 	return c.delegate()
 }
 
-// scopeForCRIU has systemd make the scope for processes that criu(8) will make, around
-// a process that does nothing but wait: systemd makes no scope without one. It ends
-// with leave, when the container's processes are there.
+// scopeForCRIU has systemd create the scope for processes that criu(8) will restore,
+// with a process that only waits: systemd creates no scope without one. The process is
+// ended by leave, when the container's processes exist.
 func (c *Container) scopeForCRIU() (leave func(), err error) {
 	if c.Unit == nil {
 		return func() {}, nil
 	}
 	b := plan.NewBuilder(0)
 	parent := handshake.New(b)
-	parent.Ask("wait until criu has made the container's processes", b.Message(handshake.Scope))
+	parent.Ask("wait until criu has restored the container's processes", b.Message(handshake.Scope))
 	parent.End()
 	holder, err := bootstrap.Start(b.Plan(), bootstrap.Attr{})
 	if err != nil {
@@ -115,8 +115,8 @@ func (c *Container) scopeForCRIU() (leave func(), err error) {
 	return leave, nil
 }
 
-// disown gives up the claim to a unit that is another's: what is in it must not
-// be killed when the container is undone.
+// disown gives up the claim to a unit that belongs to another container: its processes
+// must not be killed when this container is undone.
 func (c *Container) disown() error {
 	if c.inUnit() == nil {
 		return nil
@@ -125,7 +125,7 @@ func (c *Container) disown() error {
 	return c.Record.write(c.options.directory())
 }
 
-// inUnit checks that the process is where its limits are.
+// inUnit checks that the process is in the cgroup that has its limits.
 func (c *Container) inUnit() error {
 	dir, err := initCgroup(c.proc.Pid)
 	if err != nil {
@@ -138,12 +138,12 @@ func (c *Container) inUnit() error {
 	return nil
 }
 
-// forgetDeadline bounds how long `delete` waits for systemd. The cgroup is gone
-// by then, and systemd drops a unit without one by itself.
+// forgetDeadline limits how long `delete` waits for systemd. The cgroup no longer
+// exists by then, and systemd drops a unit without one by itself.
 const forgetDeadline = 5 * time.Second
 
-// forgetUnit has systemd forget the container's unit. If it does not answer,
-// that is a warning.
+// forgetUnit makes systemd drop the container's unit. If it does not answer, that is a
+// warning.
 func (r *Record) forgetUnit() (warning error) {
 	if r.Unit == nil {
 		return nil
@@ -152,8 +152,8 @@ func (r *Record) forgetUnit() (warning error) {
 	return warning
 }
 
-// updateUnit tells systemd of changed limits. It rounds some, so they are
-// written before and after.
+// updateUnit passes changed limits to systemd. It rounds some, so they are written
+// before and after.
 func (r *Record) updateUnit(host *cgroups.Host, group *cgroups.Group, changed *specs.LinuxResources) error {
 	values, err := group.Changes(host, changed)
 	if err != nil {
@@ -171,8 +171,8 @@ func (r *Record) updateUnit(host *cgroups.Host, group *cgroups.Group, changed *s
 	return err
 }
 
-// restoreUnit undoes an update that systemd refused or did not answer, in the
-// unit if it answers, and in the cgroup's files.
+// restoreUnit undoes an update that systemd refused or did not answer, in the unit if
+// it answers, and in the cgroup's files.
 func (r *Record) restoreUnit(group *cgroups.Group, old []cgroups.Value) error {
 	_, err := systemd.Do(context.Background(), &systemd.Request{Do: systemd.Set, Unit: *r.Unit, Values: old, Limit: forgetDeadline})
 	if err != nil {

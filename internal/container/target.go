@@ -14,11 +14,11 @@ import (
 	"github.com/minirun/minirun/internal/rootfs"
 )
 
-// maxTargetQuestions bounds the questions about one target: a path has at most
-// half as many components, and another process may remove what was made.
+// maxTargetQuestions limits the questions about one target: a path has at most half as
+// many components, and another process may remove what was created.
 const maxTargetQuestions = unix.PathMax
 
-// targetState is what the answers about one mount's target have been.
+// targetState contains the previous answers about one mount's target.
 type targetState struct {
 	mount int
 	asked int
@@ -26,8 +26,8 @@ type targetState struct {
 	last  rootfs.TargetAnswer
 }
 
-// target answers a question about the target of a mount: what to make next, or
-// where it is. Nothing is changed here.
+// target answers a question about the target of a mount: what to create next, or where
+// it is. Nothing is changed here.
 func (c *Container) target(m bootstrap.Message) ([]byte, error) {
 	q := rootfs.UnpackTargetQuestion(m.B)
 	if q.Mount < 0 || q.Mount >= len(c.spec.Mounts) {
@@ -40,7 +40,7 @@ func (c *Container) target(m bootstrap.Message) ([]byte, error) {
 		c.targets = targetState{mount: q.Mount}
 	}
 	if c.targets.asked++; c.targets.asked > maxTargetQuestions {
-		return nil, fmt.Errorf("config.json: mounts[%d].destination: another process keeps removing what is made on the way to %q", q.Mount, c.spec.Mounts[q.Mount].Destination)
+		return nil, fmt.Errorf("config.json: mounts[%d].destination: another process keeps removing the directories created for %q", q.Mount, c.spec.Mounts[q.Mount].Destination)
 	}
 	root, err := c.proc.Descriptor(int(m.A), "root")
 	if err != nil {
@@ -68,7 +68,7 @@ func (c *Container) target(m bootstrap.Message) ([]byte, error) {
 	return data, nil
 }
 
-// checkOpened looks at the target that the kernel has found by following links which
+// checkOpened examines the target that the kernel has found by following links which
 // minirun may not read.
 func (c *Container) checkOpened(q rootfs.TargetQuestion, fd int) error {
 	place, err := c.proc.Descriptor(fd, "target")
@@ -83,7 +83,7 @@ func (c *Container) checkOpened(q rootfs.TargetQuestion, fd int) error {
 	return q.CheckOpened(&c.spec.Mounts[q.Mount], fs.Type == unix.PROC_SUPER_MAGIC)
 }
 
-// targetMode is the mode that a tmpfs takes: that of the directory it covers, or
+// targetMode returns the mode for a tmpfs: that of the directory that it covers, or
 // its default if there was none.
 func (c *Container) targetMode(root *os.File, answer rootfs.TargetAnswer) uint32 {
 	var st unix.Stat_t
@@ -128,8 +128,8 @@ func lookIn(root *os.File) linkwalk.Look {
 	}
 }
 
-// readLink reads the link that an O_PATH descriptor refers to. One of proc leads
-// to a file by itself, and its text means nothing.
+// readLink reads the link that an O_PATH descriptor refers to. A magic link of proc
+// leads directly to a file, and its text is meaningless.
 func readLink(fd int, name string) (string, error) {
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(fd, &fs); err != nil {

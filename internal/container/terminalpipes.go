@@ -11,9 +11,9 @@ import (
 	"github.com/minirun/minirun/internal/stdio"
 )
 
-// terminalPipes connect the caller's terminal with a container that has none.
-// With the terminal itself the program could read the keyboard, also through
-// descriptors 1 and 2, change the terminal's settings, or type into it.
+// terminalPipes connect the caller's terminal with a container that has none. With the
+// terminal itself the program could read the keyboard, even through descriptors 1 and
+// 2, change the terminal's settings, or inject input.
 //
 //	terminal ──input──▶ pipe ──▶ descriptor 0
 //	terminal ◀─output── pipe ◀── descriptors 1 and 2
@@ -47,8 +47,8 @@ func (p *terminalPipes) add(fd int) (int, error) {
 		return -1, fmt.Errorf("pipe: %w", err)
 	}
 	if fd == 0 {
-		// A pipe of one page has room exactly if it is empty: so no more than one line
-		// is taken from the terminal before the program asks for it.
+		// A pipe of one page has room only if it is empty: so at most one line is
+		// taken from the terminal before the program asks for it.
 		if _, err := unix.FcntlInt(uintptr(ends[1]), unix.F_SETPIPE_SZ, 1); err != nil {
 			_, _ = unix.Close(ends[0]), unix.Close(ends[1])
 			return -1, fmt.Errorf("fcntl(F_SETPIPE_SZ): %w", err)
@@ -59,14 +59,14 @@ func (p *terminalPipes) add(fd int) (int, error) {
 	p.outputs.Go(func() {
 		defer stdio.IgnoreJobControl()()
 		copyOutput(stdio.Descriptor(fd), ends[0], p.stop)
-		_ = unix.Close(ends[0]) // a program that goes on writing gets EPIPE
+		_ = unix.Close(ends[0]) // a program that keeps writing gets EPIPE
 	})
 	return ends[1], nil
 }
 
-// copyOutput copies until the pipe's writers are gone, the terminal takes no
-// more, or the container exited. Then it still writes what the pipe holds, but does
-// not wait for what a process that outlives the program may add.
+// copyOutput copies until the pipe has no writers, the terminal accepts no more, or
+// the container exited. In the last case it still writes the content of the pipe, but
+// does not wait for output of a process that outlives the program.
 func copyOutput(to stdio.Descriptor, pipe, stop int) {
 	buf := make([]byte, 32<<10)
 	for {
@@ -91,7 +91,7 @@ func copyOutput(to stdio.Descriptor, pipe, stop int) {
 	}
 }
 
-// copyBytes copies as many bytes as a pipe is known to hold.
+// copyBytes copies as many bytes as a pipe is known to contain.
 func copyBytes(to stdio.Descriptor, pipe int, buf []byte, left int) {
 	for left > 0 {
 		n, err := stdio.Descriptor(pipe).Read(buf[:min(left, len(buf))])
@@ -105,8 +105,8 @@ func copyBytes(to stdio.Descriptor, pipe int, buf []byte, left int) {
 	}
 }
 
-// awaitInput waits until a pipe has something to read, or its end, or until
-// stop is readable.
+// awaitInput waits until a pipe has something to read, or its end, or until stop is
+// readable.
 func awaitInput(pipe, stop int) (ready, stopped bool, err error) {
 	fds := [2]unix.PollFd{{Fd: int32(pipe), Events: unix.POLLIN}, {Fd: int32(stop), Events: unix.POLLIN}}
 	if _, err := unix.Poll(fds[:], -1); err != nil && !errors.Is(err, unix.EINTR) {
@@ -135,9 +135,9 @@ func (p *terminalPipes) begin() {
 // again whether it is in the foreground: no signal reports that.
 const backgroundPause = 300
 
-// copyInput copies from standard input, a terminal, until its end of file, or
-// until the program does not read any more. It takes no input from a shell that
-// has put minirun into the background.
+// copyInput copies from standard input, a terminal, until its end of file, or until
+// the program stops reading. It takes no input from a shell that has put minirun into
+// the background.
 func copyInput(pipe, stop int) {
 	buf := make([]byte, 4096) // the longest line of a terminal, and the capacity of a pipe of one page
 	const terminal = stdio.In
@@ -151,7 +151,7 @@ func copyInput(pipe, stop int) {
 		}
 		n, err := terminal.Read(buf)
 		if errors.Is(err, unix.EIO) && inBackground(int(terminal)) {
-			continue // since we looked
+			continue // since the last check
 		}
 		if err != nil {
 			return
@@ -162,9 +162,9 @@ func copyInput(pipe, stop int) {
 	}
 }
 
-// awaitAny waits until the pipe has one of the events asked for, one of sources is
-// readable, or ms milliseconds are over. It returns false if stop is readable or
-// the pipe has no reader left.
+// awaitAny waits until the pipe has one of the requested events, one of sources is
+// readable, or ms milliseconds are over. It returns false if stop is readable or the
+// pipe has no reader left.
 func awaitAny(ms int, pipe unix.PollFd, stop int, sources ...int) bool {
 	fds := []unix.PollFd{pipe, {Fd: int32(stop), Events: unix.POLLIN}}
 	for _, fd := range sources {
@@ -179,18 +179,18 @@ func awaitAny(ms int, pipe unix.PollFd, stop int, sources ...int) bool {
 	}
 }
 
-// inBackground reports whether reading from a terminal is for another job of the
-// shell. ENOTTY: it is not the controlling terminal, which has no jobs.
+// inBackground reports whether reading from a terminal is reserved for another job of
+// the shell. ENOTTY: it is not the controlling terminal, which has no jobs.
 func inBackground(terminal int) bool {
 	foreground, err := unix.IoctlGetInt(terminal, unix.TIOCGPGRP)
 	return err == nil && foreground != unix.Getpgrp()
 }
 
-// finishPipes writes what the container has written, and ends the copying. A
-// signal that asks to end does so before: a terminal may be stopped (^S). If one came
-// earlier there may be no other, and the wait is short. The
-// two eventfds stay open for what may still read from the terminal; they end
-// with minirun.
+// finishPipes writes the container's remaining output, and stops the copying. A signal
+// that asks to exit stops it earlier: a terminal may be stopped (^S). If one came
+// earlier there may be no other, and the wait is short. The two eventfds stay open for
+// a goroutine that may still read from the terminal; they are closed when minirun
+// exits.
 func (c *child) finishPipes() {
 	p := c.relay
 	if p == nil {
@@ -209,7 +209,7 @@ func (c *child) finishPipes() {
 		awaitReadable(p.copied, undoDeadline)
 		return
 	}
-	_ = c.attentive(p.copied) // an error ends the wait, and is not worse than what the container ended with
+	_ = c.attentive(p.copied) // an error ends the wait, and is not worse than how the container ended
 }
 
 // notify makes an eventfd readable.

@@ -11,9 +11,9 @@ import (
 	"github.com/minirun/minirun/internal/resctrl"
 )
 
-// Update changes the resources of a container that has not stopped, in its
-// cgroups and its resctrl group alone: what r and s do not have stays as it is
-// (cgroups.Group.Update). After an error all is as it was before.
+// Update changes the resources of a container that has not stopped, only in its
+// cgroups and its resctrl group: what r and s do not have stays unchanged
+// (cgroups.Group.Update). After an error everything is as before.
 func Update(root, id string, r *specs.LinuxResources, s RdtSchemas) (err error) {
 	h, err := hold(root, id, unix.LOCK_EX)
 	if err != nil {
@@ -59,7 +59,7 @@ func Update(root, id string, r *specs.LinuxResources, s RdtSchemas) (err error) 
 	return nil
 }
 
-// needsNoCgroup reports whether resources have no limit and no rule in them (pure).
+// needsNoCgroup reports whether resources contain no limits and no rules (pure).
 func needsNoCgroup(host *cgroups.Host, r *specs.LinuxResources) bool {
 	values, err := cgroups.CompileLimits(host, r)
 	return err == nil && len(values) == 0 && len(r.Devices) == 0

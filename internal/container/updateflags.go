@@ -11,8 +11,8 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// UpdateFlags turns the flags of `update`, by name without dashes, into
-// resources (pure). One that is not given is "".
+// UpdateFlags converts the flags of `update`, by name without dashes, to resources
+// (pure). One that is not given is "".
 func UpdateFlags(flag func(name string) string) (*specs.LinuxResources, error) {
 	p := &flagParser{flag: flag}
 	r := &specs.LinuxResources{
@@ -39,8 +39,8 @@ func UpdateFlags(flag func(name string) string) (*specs.LinuxResources, error) {
 	return r, spec.ValidateResources(r, "update")
 }
 
-// ParseRdtSchemas turns the flags of `update` for the container's resctrl group into its
-// schemas (pure).
+// ParseRdtSchemas converts the flags of `update` for the container's resctrl group to
+// its schemas (pure).
 func ParseRdtSchemas(flag func(name string) string) (RdtSchemas, error) {
 	s := RdtSchemas{L3Cache: flag("l3-cache-schema"), MemoryBandwidth: flag("mem-bw-schema")}
 	for _, f := range [...]struct{ name, value, prefix string }{
@@ -53,7 +53,7 @@ func ParseRdtSchemas(flag func(name string) string) (RdtSchemas, error) {
 	return s, nil
 }
 
-// flagParser keeps the first error.
+// flagParser records the first error.
 type flagParser struct {
 	flag func(string) string
 	err  error
@@ -98,8 +98,8 @@ func (p *flagParser) size(name string) *int64 {
 	return &n
 }
 
-// parseSize reads a number of bytes with a binary unit after it, as runc and
-// Docker do: 1024, 1024b, 1k, 1.5 MiB, 2GB. -1 is no limit.
+// parseSize parses a number of bytes followed by a binary unit, as in runc and Docker:
+// 1024, 1024b, 1k, 1.5 MiB, 2GB. -1 is no limit.
 func parseSize(s string) (int64, bool) {
 	if s == "-1" {
 		return -1, true

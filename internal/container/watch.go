@@ -15,24 +15,23 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// A Watch is shown the start of a container while it happens. `run --explain`,
-// `step` and `run --trace` are watches. Without one nothing of this is done.
+// A Watch observes the start of a container while it happens. `run --explain`, `step`
+// and `run --trace` are watches. Without one none of this runs.
 type Watch interface {
-	// Born is called when the plan is known, before its process is made. It
-	// returns the plan to run instead, made by [plan.Plan.Observe] or
-	// [plan.Plan.Stamp].
+	// Born is called when the plan is known, before its process is created. It returns
+	// the plan to run instead, made by [plan.Plan.Observe] or [plan.Plan.Stamp].
 	Born(b Birth) *plan.Observed
 	// Stopped is called before step next of an observed plan, when step last has
-	// answered result: -errno if it failed, last is -1 before the first. The
-	// process waits until it returns; an error ends the container.
+	// returned result: -errno if it failed, last is -1 before the first. The process
+	// waits until it returns; an error ends the container.
 	Stopped(at Stop) error
-	// Stamped takes the times of a stamped plan.
+	// Stamped receives the times of a stamped plan.
 	Stamped(times []time.Time)
-	// Did is called after each thing that minirun itself has done.
+	// Did is called after each action of minirun itself.
 	Did(a Action)
 }
 
-// A Birth is what there is to know before the first process is made.
+// A Birth describes what is known before the first process is created.
 type Birth struct {
 	ID         string
 	Spec       *specs.Spec
@@ -40,11 +39,11 @@ type Birth struct {
 	Cloneflags uintptr
 }
 
-// A Stop is where an observed process waits. Indexes are of the plan in Birth.
+// A Stop describes where an observed process waits. Indexes are of the plan in Birth.
 type Stop struct {
 	Pid, Last, Next int
 	Result          int64
-	// Wait waits until a descriptor is readable. A signal that asks to end is an
+	// Wait waits until a descriptor is readable. A signal that asks to exit is an
 	// error.
 	Wait func(fd int) error
 }
@@ -53,20 +52,21 @@ type Stop struct {
 type Action struct {
 	What, Why, Source string
 	Begin             time.Time
-	Values            []Written // what it has put into files
+	Values            []Written // the values written to files
 }
 
 // Ended begins the name of the action that lasts as long as the program.
-const Ended = "the program has ended"
+const Ended = "the program exited"
 
 // Written is a value in a file of the host.
 type Written struct {
 	File, Value, Source string
 	Program             bool   // Value is the rules of a program that is attached to the directory File
-	Unit                uint64 // the file's number is rounded down to a multiple of this; 0: it is not
+	Unit                uint64 // the file's number is rounded down to a multiple of this; 0: no rounding
 }
 
-// did tells the watch, if there is one, and --debug of an action that began at a time.
+// did reports an action that began at a time to the watch, if there is one, and to
+// --debug.
 func (c *child) did(begin time.Time, what, why, source string, values ...Written) {
 	debuglog.Printf("%s", what)
 	if w := c.options.Watch; w != nil {
@@ -74,7 +74,7 @@ func (c *child) did(begin time.Time, what, why, source string, values ...Written
 	}
 }
 
-// began is the time, if somebody watches.
+// began returns the time, if there is an observer.
 func (c *child) began() (now time.Time) {
 	if c.options.Watch != nil {
 		now = time.Now()
@@ -84,12 +84,12 @@ func (c *child) began() (now time.Time) {
 
 // debugAsked reports what a process asks for with --debug.
 func debugAsked(pid int, m bootstrap.Message) {
-	if m.Point != plan.Ran && m.Point != bootstrap.Stamped { // each step of a watched plan
+	if m.Point != plan.Ran && m.Point != bootstrap.Stamped { // each step of an observed plan
 		debuglog.Printf("process %d asks for %s", pid, handshake.Name(m.Point))
 	}
 }
 
-// watched returns the plan that is to run instead of c.plan.
+// watched returns the plan that runs instead of c.plan.
 func (c *child) watched(cloneflags uintptr) *plan.Plan {
 	w := c.options.Watch
 	if w == nil {
@@ -101,7 +101,7 @@ func (c *child) watched(cloneflags uintptr) *plan.Plan {
 	return c.observed.Plan
 }
 
-// origin is a step of the plan that nobody watches.
+// origin returns the step of the original plan.
 func (c *child) origin(step int) int {
 	if c.observed == nil || step < 0 || step >= len(c.observed.Origin) {
 		return step
@@ -109,13 +109,13 @@ func (c *child) origin(step int) int {
 	return c.observed.Origin[step]
 }
 
-// ran passes on what an observed step has answered.
+// ran passes on the result of an observed step.
 func (c *child) ran(m bootstrap.Message) error {
 	if c.observed == nil {
-		return fmt.Errorf("%s tells of a step, and is not watched", c.who)
+		return fmt.Errorf("%s reports a step, but is not observed", c.who)
 	}
 	if m.A != ^uint64(0) && m.A >= uint64(len(c.observed.Origin)) {
-		return fmt.Errorf("%s tells of step %d of %d", c.who, m.A, len(c.observed.Origin))
+		return fmt.Errorf("%s reports step %d of %d", c.who, m.A, len(c.observed.Origin))
 	}
 	at := Stop{Pid: c.proc.Pid, Last: -1, Result: int64(m.B), Wait: func(fd int) error { return c.attentive(fd) }}
 	if m.A != ^uint64(0) {
@@ -125,17 +125,17 @@ func (c *child) ran(m bootstrap.Message) error {
 	return c.options.Watch.Stopped(at)
 }
 
-// didLimit tells of cgroup values that have been written.
+// didLimit reports cgroup values that were written.
 func (c *Container) didLimit(begin time.Time, late bool) {
 	if c.options.Watch == nil {
 		return
 	}
 	if values := written(c.group, c.values, late); len(values) > 0 {
-		c.did(begin, fmt.Sprintf("limit the cgroup: %d values", len(values)), "each is read back: one that the kernel did not take ends the container", "linux.resources", values...)
+		c.did(begin, fmt.Sprintf("limit the cgroup: %d values", len(values)), "each is read back: the container is stopped if the kernel did not accept one", "linux.resources", values...)
 	}
 }
 
-// didMap tells of the id maps.
+// didMap reports the ID maps.
 func (c *Container) didMap(begin time.Time) {
 	if c.options.Watch == nil {
 		return
@@ -150,11 +150,11 @@ func (c *Container) didMap(begin time.Time) {
 			lines = append(lines, fmt.Sprintf("%d %d %d", l.ContainerID, l.HostID, l.Size))
 		}
 		text := strings.Join(lines, "\n")
-		c.did(begin, fmt.Sprintf("map ids: write %q to %s", text, proc+m.file), "inside, host, how many: until then the process is nobody", m.source, Written{File: proc + m.file, Value: text, Source: m.source})
+		c.did(begin, fmt.Sprintf("map IDs: write %q to %s", text, proc+m.file), "ID inside, ID on the host, count: until then the process is nobody", m.source, Written{File: proc + m.file, Value: text, Source: m.source})
 	}
 }
 
-// written are the files of cgroup values.
+// written returns the files of cgroup values.
 func written(g *cgroups.Group, values []cgroups.Value, late bool) (out []Written) {
 	for i := range values {
 		v := &values[i]
@@ -170,7 +170,7 @@ func written(g *cgroups.Group, values []cgroups.Value, late bool) (out []Written
 	return out
 }
 
-// stamps are the times that a process has measured.
+// stamps converts the times that a process has measured.
 func stamps(ts []unix.Timespec) []time.Time {
 	out := make([]time.Time, len(ts))
 	for i, t := range ts {

@@ -1,5 +1,5 @@
-// Package ctxio has reads, writes and opens that end when a context ends: a signal must
-// not wait for a pipe without a writer, nor for a gigabyte of zeros.
+// Package ctxio provides reads, writes and opens that stop when a context ends: a
+// signal must not wait for a pipe without a writer, nor for a gigabyte of zeros.
 //
 // A call that blocks in the kernel continues in a separate goroutine after the context
 // ended, until the kernel returns or the process exits.

@@ -1,6 +1,6 @@
-// Package doctor looks at a host as minirun will meet it: what works, what does
-// not, and what to do about it. It changes nothing. What can be tried is tried;
-// a file is believed only where trying would leave something.
+// Package doctor checks whether a host can run containers: what works, what does not,
+// and how to fix it. It changes nothing. Whatever can be tested is tested; a file's
+// content is trusted only where a test would leave something on the host.
 package doctor
 
 import (
@@ -19,17 +19,17 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// Verdict is what a finding means for who wants to run containers.
+// Verdict is what a finding means for a user who wants to run containers.
 type Verdict string
 
 const (
 	OK   Verdict = "ok"
-	Warn Verdict = "warn" // containers run, some cannot have what they ask for
+	Warn Verdict = "warn" // containers run, some cannot have everything they request
 	Fail Verdict = "fail" // no container runs
 	Info Verdict = "info"
 )
 
-// A Finding is one thing that was looked at.
+// A Finding is the result of one check.
 type Finding struct {
 	Name    string  `json:"name"`
 	Verdict Verdict `json:"verdict"`
@@ -37,7 +37,7 @@ type Finding struct {
 	Do      string  `json:"do,omitempty"`
 }
 
-// Examine looks at everything. State is the directory for containers' state.
+// Examine runs all checks. state is the directory for containers' state.
 func Examine(state string) []Finding {
 	var all []Finding
 	for _, look := range []func() []Finding{
@@ -49,7 +49,7 @@ func Examine(state string) []Finding {
 	return all
 }
 
-// Worst is the worst verdict.
+// Worst returns the worst verdict.
 func Worst(all []Finding) Verdict {
 	worst := OK
 	for _, f := range all {
@@ -107,14 +107,14 @@ func privilege() []Finding {
 	if len(lacks) == 0 {
 		return []Finding{{"privilege", OK, "root with all capabilities", ""}}
 	}
-	f := Finding{"privilege", Warn, "root without " + strings.Join(lacks, " "), "this machine, a container perhaps, gives root no more: what needs them fails, privileged containers first"}
+	f := Finding{"privilege", Warn, "root without " + strings.Join(lacks, " "), "this machine, possibly a container, gives root no more: features that need them fail, privileged containers first"}
 	if slices.Contains(lacks, "CAP_SYS_ADMIN") {
 		f.Verdict, f.Do = Fail, "without CAP_SYS_ADMIN there are no namespaces: start this machine's container with --privileged"
 	}
 	return []Finding{f}
 }
 
-// namespaces makes a process in each kind.
+// namespaces creates a process in each kind of namespace.
 func namespaces() []Finding {
 	var made, failed []string
 	var why error
@@ -178,7 +178,7 @@ func controlGroups() []Finding {
 	}
 	if len(lacks) > 0 {
 		f.Verdict, f.Found = Warn, f.Found+"; not "+strings.Join(lacks, " ")
-		f.Do = "a container with such a limit is refused. On v2 a controller comes down from the parent: write +NAME to its cgroup.subtree_control; memory may be off on the kernel's command line (cgroup_enable=memory)"
+		f.Do = "a container with such a limit is refused. On v2 a controller must be enabled by the parent: write +NAME to its cgroup.subtree_control; memory may be off on the kernel's command line (cgroup_enable=memory)"
 	}
 	if h.Mode != cgroups.V2 {
 		f.Do = strings.TrimPrefix(f.Do+"; version 2 needs systemd.unified_cgroup_hierarchy=1 on the kernel's command line", "; ")
@@ -194,10 +194,10 @@ func overlay() Finding {
 		return f
 	}
 	if strings.Contains(read("/proc/filesystems"), "\toverlay\n") || strings.HasSuffix(read("/proc/filesystems"), "\toverlay") {
-		f.Found = "the kernel has it; to try it needs a user namespace"
+		f.Found = "the kernel has it; testing it needs a user namespace"
 		return f
 	}
-	return Finding{"overlay", Warn, "no overlay: " + err.Error(), "load the module: modprobe overlay. Bundles without layers run all the same"}
+	return Finding{"overlay", Warn, "no overlay: " + err.Error(), "load the module: modprobe overlay. Bundles without layers still run"}
 }
 
 func memfd() Finding {
@@ -224,7 +224,7 @@ func seccomp() Finding {
 	return Finding{"seccomp", OK, actions, ""}
 }
 
-// mountAPI tries the newest calls that plans make.
+// mountAPI tries the newest system calls that plans use.
 func mountAPI() Finding {
 	var lacks []string
 	if fd, err := unix.Openat2(unix.AT_FDCWD, "/", &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT}); err == nil {
@@ -236,7 +236,7 @@ func mountAPI() Finding {
 		lacks = append(lacks, "mount_setattr: "+err.Error())
 	}
 	if len(lacks) > 0 {
-		return Finding{"system calls", Fail, strings.Join(lacks, ", "), "an old kernel, or a filter around this machine that forbids what it does not know"}
+		return Finding{"system calls", Fail, strings.Join(lacks, ", "), "an old kernel, or a filter around this machine that forbids unknown calls"}
 	}
 	return Finding{"system calls", OK, "openat2, mount_setattr", ""}
 }
@@ -249,9 +249,9 @@ func userNamespaces() []Finding {
 	case limit == "0":
 		f.Verdict, f.Do = Warn, "sysctl user.max_user_namespaces=10000"
 	case read("/proc/sys/kernel/unprivileged_userns_clone") == "0":
-		f.Verdict, f.Found, f.Do = Warn, "for root alone", "sysctl kernel.unprivileged_userns_clone=1 for users without root"
+		f.Verdict, f.Found, f.Do = Warn, "only for root", "sysctl kernel.unprivileged_userns_clone=1 for users without root"
 	case read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1":
-		f.Verdict, f.Found, f.Do = Warn, "AppArmor allows users none", "sysctl kernel.apparmor_restrict_unprivileged_userns=0, or a profile for minirun with userns"
+		f.Verdict, f.Found, f.Do = Warn, "AppArmor does not allow them for users", "sysctl kernel.apparmor_restrict_unprivileged_userns=0, or a profile for minirun with userns"
 	}
 	return []Finding{f}
 }
@@ -261,7 +261,7 @@ func idRanges() []Finding {
 	_, err := exec.LookPath("newuidmap")
 	_, err2 := exec.LookPath("newgidmap")
 	if err != nil || err2 != nil {
-		f.Verdict, f.Found, f.Do = Info, "no newuidmap and newgidmap", "users get one id in their containers; more with: apt-get install uidmap"
+		f.Verdict, f.Found, f.Do = Info, "no newuidmap and newgidmap", "users get one ID in their containers; more with: apt-get install uidmap"
 		return []Finding{f}
 	}
 	count := func(file string) int {
@@ -295,13 +295,13 @@ func stateDirectory(state string) Finding {
 
 func systemd() Finding {
 	if _, err := os.Stat("/run/systemd/system"); err != nil {
-		return Finding{"systemd", Info, "does not run here: minirun makes cgroups itself", ""}
+		return Finding{"systemd", Info, "is not running: minirun creates cgroups itself", ""}
 	}
 	self, _ := os.Readlink("/proc/self/exe")
 	if _, err := os.Stat(filepath.Join(filepath.Dir(self), "minirun-systemd")); err != nil {
-		return Finding{"systemd", Warn, "runs, but minirun-systemd is not beside " + self, "--systemd-cgroup needs it: make install puts both in one directory"}
+		return Finding{"systemd", Warn, "is running, but minirun-systemd is not next to " + self, "--systemd-cgroup needs it: make install puts both in one directory"}
 	}
-	return Finding{"systemd", OK, "runs; --systemd-cgroup can be used", ""}
+	return Finding{"systemd", OK, "is running; --systemd-cgroup can be used", ""}
 }
 
 func criu() Finding {

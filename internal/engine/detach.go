@@ -17,14 +17,14 @@ import (
 	"github.com/minirun/minirun/internal/container"
 )
 
-// This file owns containers in the background. `run --detach` starts this program
-// once more, as monitor of one container, which lives as long as the container:
+// This file runs containers in the background. `run --detach` starts this program
+// again, as the monitor of one container, which runs as long as the container:
 //
 //	run -d ──fork──▶ monitor ──▶ container
 //	   ◀─ started ─┘    ◀── its output, to the log
 
-// Detach starts a monitor for a container and returns when its program runs. The
-// monitor gets flags of `run`.
+// Detach starts a monitor for a container and returns when the container's program
+// runs. The monitor gets flags of `run`.
 func (e *Engine) Detach(r *Record, flags []string) error {
 	ours, theirs, err := os.Pipe()
 	if err != nil {
@@ -61,7 +61,7 @@ func (e *Engine) Detach(r *Record, flags []string) error {
 	case text == startedAnswer:
 		return cmd.Process.Release()
 	case text == "":
-		return fmt.Errorf("container %s: its monitor has ended", r.Container)
+		return fmt.Errorf("container %s: its monitor exited", r.Container)
 	}
 	_ = cmd.Wait()
 	status, message, _ := strings.Cut(text, " ")
@@ -70,13 +70,13 @@ func (e *Engine) Detach(r *Record, flags []string) error {
 
 const startedAnswer = "started"
 
-// NotStarted is a detached container's failure to start.
+// NotStarted reports that a detached container failed to start.
 type NotStarted struct {
 	error
 	status string
 }
 
-// Status is the exit status that the failure stands for.
+// Status returns the exit status for the failure.
 func (e *NotStarted) Status() int {
 	var n int
 	if _, err := fmt.Sscan(e.status, &n); err != nil {
@@ -85,8 +85,8 @@ func (e *NotStarted) Status() int {
 	return n
 }
 
-// Monitor runs a container, writes its output to its log and says on answer
-// whether it has started.
+// Monitor runs a container, writes its output to its log and reports on answer whether
+// it has started.
 func (e *Engine) Monitor(id string, o container.Options, answer *os.File) error {
 	unix.CloseOnExec(int(answer.Fd()))
 	r, err := e.Record(id)
@@ -116,8 +116,8 @@ func (e *Engine) Monitor(id string, o container.Options, answer *os.File) error 
 	return err
 }
 
-// takeOutput makes the standard output and error of this process, which the
-// container will have, those of the log.
+// takeOutput redirects the standard output and error of this process, which the
+// container inherits, to the log.
 func (l *log) takeOutput(terminal bool) (finish func(), err error) {
 	if terminal {
 		return l.takeTerminal()
@@ -136,8 +136,8 @@ func (l *log) takeOutput(terminal bool) (finish func(), err error) {
 	}
 	return func() {
 		toNull(1, 2)
-		// A process that outlived the container, which only one without a
-		// cgroup can have, may hold the other ends for as long as it likes.
+		// A process that outlived the container, which is only possible without a
+		// cgroup, may keep the other ends open for as long as it likes.
 		copied := make(chan struct{})
 		go func() {
 			all.Wait()
@@ -151,11 +151,11 @@ func (l *log) takeOutput(terminal bool) (finish func(), err error) {
 	}, nil
 }
 
-// logDeadline bounds how long the last output of a container may take to be logged.
+// logDeadline limits how long logging the last output of a container may take.
 const logDeadline = 10 * time.Second
 
-// takeTerminal gives this process a terminal, so that the container's is relayed
-// to it as to anybody's.
+// takeTerminal gives this process a terminal, so that the container's is relayed to it
+// as to any other.
 func (l *log) takeTerminal() (finish func(), err error) {
 	master, path, err := console.NewPty()
 	if err != nil {
@@ -173,8 +173,8 @@ func (l *log) takeTerminal() (finish func(), err error) {
 	slave.Close()
 	go l.copy("stdout", master)
 	return func() {
-		// The relay still reads from the terminal, so its master sees no end: what has been written to it must be waited
-		// for until nothing is left to read.
+		// The relay still has the terminal open, so its master never reports end of
+		// file: wait until nothing that was written is left to read.
 		for empty, tries := 0, 0; empty < 3 && tries < 200; tries++ {
 			if n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCINQ); err != nil || n == 0 {
 				empty++

@@ -1,18 +1,18 @@
-// Package engine is what stands around the runtime when a container is made of an
-// image: what Docker's daemon, or podman and conmon, are to runc.
+// Package engine manages containers created from images on top of the runtime: it does
+// what Docker's daemon, or podman and conmon, do for runc.
 //
 //	settings.go  flags of `run` → changes of config.json (pure)
-//	mounts.go    volumes, and the files that a container needs of its host
+//	mounts.go    volumes, and the files that a container needs from its host
 //	make.go      an image and settings → a bundle in the store
 //	run.go       a container's whole life, attended by this process
-//	detach.go    the same, attended by another one in the background
-//	log.go       what a detached container writes
-//	health.go    HEALTHCHECK: when to look, and what the answers mean (pure)
-//	probe.go     the look itself
+//	detach.go    the same, attended by another process in the background
+//	log.go       the output of a detached container
+//	health.go    HEALTHCHECK: when to probe, and what the results mean (pure)
+//	probe.go     the probe itself
 //	list.go      ps; stop.go: stop and rm
 //
-// The runtime below knows nothing of any of it: a container of an image is a
-// bundle like others, in DIR/containers/ID of the image store.
+// The runtime below does not know about any of it: a container created from an image
+// is a bundle like any other, in DIR/containers/ID of the image store.
 package engine
 
 import (
@@ -28,20 +28,20 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// An Engine makes and finds containers.
+// An Engine creates and finds containers.
 type Engine struct {
 	Store   *image.Store
 	Root    string // of the runtime's state
-	Program string // minirun's own, to execute for a monitor or a probe
-	Helper  string // minirun-image, for what needs the network or a copy of files; "" if there is none
+	Program string // minirun's own path, to execute for a monitor or a probe
+	Helper  string // minirun-image, for everything that needs the network or copies files; "" if there is none
 
-	Inherited []int // descriptors that are the caller's: see container.Options
+	Inherited []int // descriptors that belong to the caller: see container.Options
 	Systemd   bool  // --systemd-cgroup
 	NoCgroup  bool  // --cgroup-manager disabled
 	Warn      func(any)
 }
 
-// A Record is what is known of a container from its beginning. [image.Origin] is
+// A Record is what is known about a container when it is created. [image.Origin] is
 // part of it.
 type Record struct {
 	image.Origin
@@ -63,8 +63,8 @@ type End struct {
 	Finished time.Time `json:"finished"`
 }
 
-// ErrNoContainer is the cause when there is no container of an image by this name.
-var ErrNoContainer = errors.New("no such container of an image")
+// ErrNoContainer is the cause if no container created from an image has this name.
+var ErrNoContainer = errors.New("no such container created from an image")
 
 const (
 	recordFile = "container.json"
@@ -75,10 +75,10 @@ const (
 	attendedFile = "attended" // see attend
 )
 
-// file is a file in a container's directory.
+// file returns the path of a file in a container's directory.
 func (e *Engine) file(id, name string) string { return filepath.Join(e.Store.Container(id), name) }
 
-// Record reads what is known of a container.
+// Record reads the record of a container.
 func (e *Engine) Record(id string) (*Record, error) {
 	var r Record
 	err := readJSON(e.file(id, recordFile), &r)
@@ -99,7 +99,7 @@ func readJSON(path string, into any) error {
 	return nil
 }
 
-// writeJSON writes a file whole.
+// writeJSON replaces a file atomically.
 func writeJSON(path string, what any) error {
 	text, err := json.Marshal(what)
 	if err != nil {

@@ -10,34 +10,33 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// This file owns what HEALTHCHECK means (Dockerfile reference, HEALTHCHECK): when
-// to look, and what follows from the answer. The kernel and the runtime know
-// nothing of it: a program is run in the container now and then, and somebody
-// counts how often it fails.
+// This file implements HEALTHCHECK (Dockerfile reference, HEALTHCHECK): when to probe,
+// and what follows from the result. The kernel and the runtime are not involved: the
+// monitor runs a program in the container now and then, and counts how often it fails.
 
-// A Health is a container's state of health.
+// A Health is a container's health status.
 type Health struct {
 	Status string  `json:"status"` // starting, healthy or unhealthy
 	Streak int     `json:"streak"` // failures in a row
-	Log    []Probe `json:"log"`    // the last few, the latest last
+	Log    []Probe `json:"log"`    // the last few, most recent last
 }
 
-// The states.
+// The health statuses.
 const (
 	Starting  = "starting"
 	Healthy   = "healthy"
 	Unhealthy = "unhealthy"
 )
 
-// A Probe is one look.
+// A Probe is the result of one health check.
 type Probe struct {
 	Start  time.Time `json:"start"`
 	End    time.Time `json:"end"`
-	Status int       `json:"status"` // 0 is healthy; -1: it did not end in time, or could not be run
+	Status int       `json:"status"` // 0 is healthy; -1: it did not exit in time, or could not be run
 	Output string    `json:"output"`
 }
 
-// Docker's defaults, and how many probes are kept.
+// Docker's defaults, and the number of probes that are kept.
 const (
 	defaultInterval      = 30 * time.Second
 	defaultTimeout       = 30 * time.Second
@@ -54,7 +53,7 @@ func orElse(d, other time.Duration) time.Duration {
 	return other
 }
 
-// health is the image's HEALTHCHECK as the flags change it; nil for none.
+// health returns the image's HEALTHCHECK with the changes from flags; nil for none.
 func (s *Settings) health(h *image.Healthcheck) (*image.Healthcheck, error) {
 	if s.NoHealth {
 		return nil, nil
@@ -85,10 +84,10 @@ func (s *Settings) health(h *image.Healthcheck) (*image.Healthcheck, error) {
 }
 
 // minHealthTime is the shortest time of a HEALTHCHECK, as in Docker. A check starts
-// several processes: an image must not keep the host busy with that.
+// several processes: an image must not keep the host busy that way.
 const minHealthTime = time.Millisecond
 
-// checkHealth refuses what Docker refuses when a container is made. Zero is the
+// checkHealth refuses what Docker refuses when a container is created. Zero means the
 // default.
 func checkHealth(h *image.Healthcheck) error {
 	for _, t := range []struct {
@@ -108,7 +107,7 @@ func checkHealth(h *image.Healthcheck) error {
 	return nil
 }
 
-// After is the state after a probe. Failures in the start period do not count,
+// After returns the state after a probe. Failures in the start period do not count,
 // unless the container has been healthy before.
 func (h Health) After(p Probe, c *image.Healthcheck, started time.Time) Health {
 	h.Log = append(append([]Probe(nil), h.Log...), p)
@@ -131,8 +130,8 @@ func (h Health) After(p Probe, c *image.Healthcheck, started time.Time) Health {
 	return h
 }
 
-// Wait is how long to wait before the next probe: the interval; while the container
-// is still starting within its start period, the start interval.
+// Wait returns how long to wait before the next probe: the interval, or the start
+// interval while the container is still starting within its start period.
 func (h Health) Wait(c *image.Healthcheck, started, now time.Time) time.Duration {
 	interval := orElse(c.Interval, defaultInterval)
 	if h.Status == Starting && now.Sub(started) < c.StartPeriod {
@@ -141,7 +140,7 @@ func (h Health) Wait(c *image.Healthcheck, started, now time.Time) time.Duration
 	return interval
 }
 
-// probeCommand is what is run in the container.
+// probeCommand returns the command to run in the container.
 func probeCommand(c *image.Healthcheck, shell []string) []string {
 	switch c.Test[0] {
 	case "CMD":
@@ -155,7 +154,7 @@ func probeCommand(c *image.Healthcheck, shell []string) []string {
 	return c.Test
 }
 
-// text is how ps shows it.
+// text formats the status for ps.
 func (h Health) text() string {
 	if h.Status == Unhealthy {
 		return Unhealthy + ", " + strconv.Itoa(h.Streak) + " failures"

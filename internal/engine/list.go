@@ -13,20 +13,20 @@ import (
 	"github.com/minirun/minirun/internal/container"
 )
 
-// A Listed is a container as `ps` shows it.
+// A Listed is a container as shown by `ps`.
 type Listed struct {
 	Record
-	State  string  `json:"state"` // as the runtime's; exited, if it is gone there
+	State  string  `json:"state"` // as in the runtime; exited, if it no longer exists there
 	Pid    int     `json:"pid,omitempty"`
 	End    *End    `json:"end,omitempty"`
 	Health *Health `json:"healthState,omitempty"`
 }
 
-// Exited is the state of a container that the runtime knows no more.
+// Exited is the state of a container that no longer exists in the runtime.
 const Exited = "exited"
 
-// List lists the containers of images by name; with all set also those that do not
-// run.
+// List lists the containers created from images by name; if all is set, also those
+// that are not running.
 func (e *Engine) List(all bool) ([]Listed, error) {
 	ids, err := e.Store.Containers()
 	if err != nil {
@@ -37,7 +37,7 @@ func (e *Engine) List(all bool) ([]Listed, error) {
 	for _, id := range ids {
 		one, err := e.Look(id)
 		if errors.Is(err, ErrNoContainer) {
-			continue // removed meanwhile, or being made
+			continue // removed meanwhile, or still being created
 		}
 		if err != nil {
 			return nil, err
@@ -49,7 +49,7 @@ func (e *Engine) List(all bool) ([]Listed, error) {
 	return out, nil
 }
 
-// Look says what there is to say of one container.
+// Look returns the status of one container.
 func (e *Engine) Look(id string) (*Listed, error) {
 	r, err := e.Record(id)
 	if err != nil {
@@ -79,20 +79,20 @@ func (e *Engine) Look(id string) (*Listed, error) {
 	return l, nil
 }
 
-// runs says whether a container's program runs.
+// runs reports whether a container's program is running.
 func (e *Engine) runs(id string) bool {
 	state, err := container.State(e.Root, id)
 	return err == nil && state.Status != specs.StateStopped
 }
 
-// Status is what ps says in words.
+// Status returns the status in words, for ps.
 func (l *Listed) Status() string {
 	since := func(t time.Time) string { return units.HumanDuration(time.Since(t)) }
 	switch {
 	case l.State == Exited && l.End != nil:
 		return fmt.Sprintf("Exited (%d) %s ago", l.End.Status, since(l.End.Finished))
 	case l.State == Exited:
-		return "Exited, nobody saw how"
+		return "Exited, status unknown"
 	case l.State == string(specs.StateRunning):
 		text := "Up " + since(l.Created)
 		if l.Health != nil {

@@ -14,13 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A log has the form of Kubernetes' (kubernetes/design-proposals, CRI logging): a
-// line each of
+// A log has the format of Kubernetes (kubernetes/design-proposals, CRI logging): lines
+// such as
 //
 //	2026-11-23T21:00:00.000000000Z stdout F text
 //
-// with P for a part of a line that goes on, F for the end of one. When it is full it
-// becomes log.1, in the place of the one before.
+// with P for a partial line, F for the end of one. When it is full it is renamed to
+// log.1, which it replaces.
 type log struct {
 	path  string
 	mutex sync.Mutex
@@ -30,7 +30,7 @@ type log struct {
 
 const (
 	fullLog  = 16 << 20
-	longLine = 16 << 10 // as much as is kept in memory of one
+	longLine = 16 << 10 // maximum part of a line that is kept in memory
 )
 
 func openLog(path string) (*log, error) {
@@ -42,8 +42,8 @@ func openLog(path string) (*log, error) {
 	return &log{path: path, file: f, size: size}, err
 }
 
-// copy writes a stream's lines until it ends. What cannot be written is dropped:
-// a full disk must not stop the container.
+// copy writes a stream's lines until it ends. What cannot be written is dropped: a
+// full disk must not stop the container.
 func (l *log) copy(stream string, from io.ReadCloser) {
 	defer func() { _ = from.Close() }()
 	r := bufio.NewReaderSize(from, longLine)
@@ -79,22 +79,21 @@ func (l *log) write(stream, tag, text string) {
 
 func (l *log) close() error { return l.file.Close() }
 
-// LogOptions say what of a log is shown.
+// LogOptions select the part of a log that is shown.
 type LogOptions struct {
 	Follow bool
 	Times  bool
 	Tail   int // lines; < 0: all
 }
 
-// Logs writes what a detached container has written, its standard error to
-// errors.
+// Logs writes the output of a detached container, its standard error to errs.
 func (e *Engine) Logs(id string, o LogOptions, out, errs io.Writer) error {
 	if _, err := e.Record(id); err != nil {
 		return err
 	}
 	f, err := os.Open(e.file(id, logFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("container %s has no log: only a detached one has; what others write goes where minirun runs", id)
+		return fmt.Errorf("container %s has no log: only a detached container has one; others write to minirun's own output", id)
 	}
 	if err != nil {
 		return err
@@ -117,7 +116,7 @@ func (e *Engine) Logs(id string, o LogOptions, out, errs io.Writer) error {
 	return e.follow(id, f, o, out, errs)
 }
 
-// before are the lines that are there.
+// before returns the existing lines.
 func (e *Engine) before(id string, f *os.File) ([]string, error) {
 	var lines []string
 	older, err := os.ReadFile(e.file(id, logFile) + ".1")
@@ -129,7 +128,7 @@ func (e *Engine) before(id string, f *os.File) ([]string, error) {
 		return nil, err
 	}
 	whole := string(older) + string(text)
-	if end := strings.LastIndexByte(whole, '\n') + 1; end < len(whole) { // being written
+	if end := strings.LastIndexByte(whole, '\n') + 1; end < len(whole) { // still being written
 		if _, err := f.Seek(int64(end-len(whole)), io.SeekCurrent); err != nil {
 			return nil, err
 		}
@@ -141,7 +140,7 @@ func (e *Engine) before(id string, f *os.File) ([]string, error) {
 	return lines, nil
 }
 
-// follow shows lines as they come, until the container has ended.
+// follow shows lines as they arrive, until the container has exited.
 func (e *Engine) follow(id string, f *os.File, o LogOptions, out, errs io.Writer) error {
 	part := ""
 	for {
@@ -157,7 +156,7 @@ func (e *Engine) follow(id string, f *os.File, o LogOptions, out, errs io.Writer
 				break
 			}
 			if part = rest; show(line+"\n", o.Times, out, errs) != nil {
-				return nil // the reader has gone
+				return nil // the reader has closed the pipe
 			}
 		}
 		if f, err = e.newer(id, f); err != nil || ended && len(text) == 0 {
@@ -167,7 +166,7 @@ func (e *Engine) follow(id string, f *os.File, o LogOptions, out, errs io.Writer
 	}
 }
 
-// newer opens the log that has taken this one's place, once all of this is read.
+// newer opens the log that has replaced this one, once all of this one is read.
 func (e *Engine) newer(id string, f *os.File) (*os.File, error) {
 	var now, this unix.Stat_t
 	if unix.Stat(e.file(id, logFile), &now) != nil || unix.Fstat(int(f.Fd()), &this) != nil || now.Ino == this.Ino {
@@ -184,7 +183,7 @@ func (e *Engine) newer(id string, f *os.File) (*os.File, error) {
 func show(line string, times bool, out, errs io.Writer) error {
 	f := strings.SplitN(line, " ", 4)
 	if len(f) != 4 {
-		return nil // torn by a crash
+		return nil // truncated by a crash
 	}
 	text := f[3]
 	if f[2] == "P" {

@@ -21,7 +21,7 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// open finds an image and its layers; what is missing is pulled and unpacked.
+// open finds an image and its layers; missing ones are pulled and unpacked.
 func (e *Engine) open(name, pull string) (*image.Image, image.Stack, error) {
 	pulled := pull == "always"
 	if pulled {
@@ -53,8 +53,8 @@ func (e *Engine) open(name, pull string) (*image.Image, image.Stack, error) {
 	return i, layers, err
 }
 
-// checkPlatform warns of an image for another architecture, unless the pull did, and
-// refuses one for another system.
+// checkPlatform warns about an image for another architecture, unless the pull did,
+// and refuses one for another operating system.
 func (e *Engine) checkPlatform(name string, c *image.Config, warned bool) error {
 	platform := image.ForeignPlatform(c.OS, c.Architecture)
 	switch {
@@ -67,28 +67,28 @@ func (e *Engine) checkPlatform(name string, c *image.Config, warned bool) error 
 	return nil
 }
 
-// help has minirun-image do something.
+// help runs minirun-image.
 func (e *Engine) help(args ...string) error {
 	if e.Helper == "" {
-		return fmt.Errorf("%s: needs minirun-image, which is not installed beside minirun", args[0])
+		return fmt.Errorf("%s: needs minirun-image, which is not installed next to minirun", args[0])
 	}
 	cmd := exec.Command(e.Helper, append([]string{"--store", e.Store.Dir}, args...)...)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("minirun %s has failed, as it says above: %w", args[0], err)
+		return fmt.Errorf("minirun %s failed (see above): %w", args[0], err)
 	}
 	return nil
 }
 
-// Make makes a container of an image: its directory with config.json. Nothing
-// runs yet. After an error nothing is left.
+// Make creates a container from an image: its directory with config.json. Nothing runs
+// yet. After an error nothing is left.
 func (e *Engine) Make(name string, s *Settings) (r *Record, err error) {
 	if _, err := os.Stat(filepath.Join(e.Store.Dir, "containers")); err != nil {
 		if err := e.help("store", "init"); err != nil {
 			return nil, err
 		}
 	}
-	lock, err := e.Store.Share(context.Background()) // so that prune leaves the layers alone until the record names them
+	lock, err := e.Store.Share(context.Background()) // so that prune keeps the layers until the record names them
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (e *Engine) Make(name string, s *Settings) (r *Record, err error) {
 	if err := container.CheckID(s.Name); err != nil {
 		return nil, err
 	}
-	if strings.HasPrefix(s.Name, "-") { // it is an argument of the monitor and of `exec`, which would take it for an option
+	if strings.HasPrefix(s.Name, "-") { // the monitor and `exec` would parse it as an option
 		return nil, fmt.Errorf("--name %q: must not begin with -", s.Name)
 	}
 	dir := e.Store.Container(s.Name)
@@ -122,7 +122,7 @@ func (e *Engine) Make(name string, s *Settings) (r *Record, err error) {
 			err = errors.Join(err, os.RemoveAll(dir))
 		}
 	}()
-	if len(layers) == 0 { // overlayfs needs one
+	if len(layers) == 0 { // overlayfs needs at least one
 		layers = image.Stack{filepath.Join(dir, "empty")}
 		if err := os.Mkdir(layers[0], 0o755); err != nil {
 			return nil, err
@@ -184,7 +184,7 @@ func likeRoot(upper string, layers image.Stack) error {
 	return unix.Chmod(upper, st.Mode&0o7777)
 }
 
-// configure makes config.json.
+// configure creates config.json.
 func (e *Engine) configure(i *image.Image, layers image.Stack, network string, s *Settings) (*specs.Spec, error) {
 	who := s.User
 	if who == "" {
@@ -199,7 +199,7 @@ func (e *Engine) configure(i *image.Image, layers image.Stack, network string, s
 		return nil, err
 	}
 	c.Linux.MaskedPaths = append(c.Linux.MaskedPaths, spec.HostMasks("/")...)
-	var fs unix.Statfs_t // not cgroups.Detect, which the runtime will do, and which is more work
+	var fs unix.Statfs_t // not cgroups.Detect, which the runtime will call, and which does more
 	unified := unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC
 	if err := s.apply(c, knownCapabilities, network, unified); err != nil {
 		return nil, err
@@ -226,11 +226,11 @@ func (e *Engine) configure(i *image.Image, layers image.Stack, network string, s
 	return c, err
 }
 
-// bridge has minirun-image, as a hook, connect the network namespace when there is
-// one, and disconnect it when the container is deleted.
+// bridge registers minirun-image as a hook that connects the network namespace when it
+// exists, and disconnects it when the container is deleted.
 func (e *Engine) bridge(c *specs.Spec, s *Settings) error {
 	if e.Helper == "" {
-		return errors.New("--network bridge: needs minirun-image, which is not installed beside minirun")
+		return errors.New("--network bridge: needs minirun-image, which is not installed next to minirun")
 	}
 	for _, p := range s.Publish {
 		if err := CheckPort(p); err != nil {
@@ -245,7 +245,7 @@ func (e *Engine) bridge(c *specs.Spec, s *Settings) error {
 	return nil
 }
 
-// CheckPort refuses what is not [[IP:]HOST:]CONTAINER[/PROTOCOL].
+// CheckPort refuses a port that is not [[IP:]HOST:]CONTAINER[/PROTOCOL].
 func CheckPort(text string) error {
 	ports, protocol, _ := strings.Cut(text, "/")
 	if protocol != "" && protocol != "tcp" && protocol != "udp" && protocol != "sctp" {
@@ -260,7 +260,7 @@ func CheckPort(text string) error {
 	return nil
 }
 
-// knownCapabilities are the names of those that the kernel has.
+// knownCapabilities returns the names of the capabilities that the kernel has.
 func knownCapabilities() []string {
 	known := spec.CapabilityNames()
 	text, err := os.ReadFile("/proc/sys/kernel/cap_last_cap")
@@ -274,7 +274,7 @@ func knownCapabilities() []string {
 	return known[:last+1]
 }
 
-// madeUpName is the image's, and a number nobody knows.
+// madeUpName returns the image's name with a random number.
 func madeUpName(name string) string {
 	base := "container"
 	if n, err := image.ParseName(name); err == nil {

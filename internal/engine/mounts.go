@@ -15,14 +15,14 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// A volume is one -v.
+// A volume is one -v flag.
 type volume struct {
-	source string // a path of the host, a name, or "" for one of the container's own
+	source string // a path of the host, a name, or "" for an anonymous volume
 	target string
 	flags  []string
 }
 
-// parseVolume reads [SOURCE:]TARGET[:OPTIONS].
+// parseVolume parses [SOURCE:]TARGET[:OPTIONS].
 func parseVolume(text string) (volume, error) {
 	parts := strings.Split(text, ":")
 	v := volume{target: parts[0]}
@@ -43,12 +43,12 @@ func parseVolume(text string) (volume, error) {
 	return v, nil
 }
 
-// isPath tells a path of the host from a volume's name.
+// isPath distinguishes a path of the host from a volume's name.
 func (v *volume) isPath() bool {
 	return strings.ContainsAny(v.source, "/") || v.source == "." || v.source == ".."
 }
 
-// mount binds a source.
+// mount returns the bind mount of a source.
 func (v *volume) mount(source string) specs.Mount {
 	options := []string{"rbind"}
 	private := true
@@ -62,7 +62,7 @@ func (v *volume) mount(source string) specs.Mount {
 	return specs.Mount{Destination: v.target, Type: "bind", Source: source, Options: options}
 }
 
-// mounts adds volumes, the image's own among them, and tmpfs.
+// mounts adds volumes, including those of the image, and tmpfs.
 func (e *Engine) mounts(c *specs.Spec, id string, layers image.Stack, ofImage map[string]struct{}, s *Settings) error {
 	targets := map[string]bool{}
 	for _, text := range s.Volumes {
@@ -112,8 +112,8 @@ func sorted(set map[string]struct{}) []string {
 	return out
 }
 
-// source finds or makes what a volume binds. A path of the host must be there: one
-// that Docker would make as root is most often a slip.
+// source finds or creates the source of a volume. A path of the host must exist: one
+// that Docker would create as root is usually a typing error.
 func (e *Engine) source(v *volume, id string, layers image.Stack) (string, error) {
 	if v.isPath() {
 		path, err := filepath.Abs(v.source)
@@ -121,15 +121,15 @@ func (e *Engine) source(v *volume, id string, layers image.Stack) (string, error
 			return "", err
 		}
 		if _, err := os.Stat(path); err != nil {
-			return "", fmt.Errorf("%w: make it first", err)
+			return "", fmt.Errorf("%w: create it first", err)
 		}
 		return path, nil
 	}
 	dir := filepath.Join(e.Store.Dir, "volumes", v.source)
-	if v.source == "" { // the container's own
+	if v.source == "" { // an anonymous volume
 		dir = filepath.Join(e.Store.Container(id), "volumes", strings.ReplaceAll(strings.Trim(v.target, "/"), "/", "+"))
 	} else if strings.Trim(v.source, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") != "" || v.source[0] == '.' {
-		return "", fmt.Errorf("%q is no name of a volume: letters, digits and _ . - are allowed", v.source)
+		return "", fmt.Errorf("%q is not a valid volume name: only letters, digits and _ . - are allowed", v.source)
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return dir, err
@@ -140,7 +140,7 @@ func (e *Engine) source(v *volume, id string, layers image.Stack) (string, error
 	return dir, e.seed(dir, v.target, layers)
 }
 
-// seed makes a new volume of what the image has in its place.
+// seed fills a new volume with the image's content at its target.
 func (e *Engine) seed(dir, target string, layers image.Stack) error {
 	_, st, err := layers.Resolve(target)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
@@ -152,7 +152,7 @@ func (e *Engine) seed(dir, target string, layers image.Stack) error {
 	return e.help(append([]string{"seed", dir, target}, layers...)...)
 }
 
-// hostFiles are the files that every container has from its host.
+// hostFiles creates the files that every container gets from its host.
 func (e *Engine) hostFiles(c *specs.Spec, id, network string) error {
 	hosts := "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 	if network != "host" {

@@ -15,12 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// probe looks after a container's health until the context ends.
+// probe checks a container's health until the context ends.
 func (e *Engine) probe(ctx context.Context, r *Record) {
 	started := time.Now()
 	h := Health{Status: Starting}
 	for {
-		// A state that cannot be written is not worth stopping the container for.
+		// Failing to write the state is not a reason to stop the container.
 		_ = writeJSON(e.file(r.Container, healthFile), h)
 		select {
 		case <-ctx.Done():
@@ -46,7 +46,7 @@ func (e *Engine) look(ctx context.Context, r *Record, c *image.Healthcheck) Prob
 	cmd := exec.CommandContext(ctx, e.Program, append([]string{"--root", e.Root, "exec", "--pid-file", pidFile, r.Container}, probeCommand(c, r.Shell)...)...)
 	var output bounded
 	cmd.Stdout, cmd.Stderr = &output, &output
-	// The program in the container goes first; then its `exec` ends by itself.
+	// The program in the container is killed first; then its `exec` exits by itself.
 	cmd.Cancel = func() error { return killProbe(pidFile, cmd.Process) }
 	cmd.WaitDelay = time.Second
 	err := cmd.Run()
@@ -54,7 +54,7 @@ func (e *Engine) look(ctx context.Context, r *Record, c *image.Healthcheck) Prob
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil && err != nil:
-		p.Status, p.Output = -1, fmt.Sprintf("the check did not end within %s\n%s", limit, p.Output)
+		p.Status, p.Output = -1, fmt.Sprintf("the check did not finish within %s\n%s", limit, p.Output)
 	case errors.As(err, &exit):
 		p.Status = exit.ExitCode()
 	case err != nil:
@@ -68,7 +68,7 @@ func killProbe(pidFile string, exec *os.Process) error {
 	if err == nil {
 		var pid int
 		if pid, err = strconv.Atoi(strings.TrimSpace(string(text))); err == nil && pid > 1 { // -1 is all processes
-			// It leads a session, so what it has started goes too.
+			// It leads a session, so the processes that it has started are killed too.
 			return unix.Kill(-pid, unix.SIGKILL)
 		}
 	}
@@ -76,7 +76,7 @@ func killProbe(pidFile string, exec *os.Process) error {
 }
 
 // bounded keeps the beginning of what is written. The buffer is not embedded: its
-// ReadFrom would be promoted, and os/exec would fill it past Write.
+// ReadFrom would be promoted, and os/exec would bypass Write.
 type bounded struct{ kept bytes.Buffer }
 
 func (b *bounded) String() string { return b.kept.String() }

@@ -15,15 +15,15 @@ import (
 	"github.com/minirun/minirun/internal/container"
 )
 
-// Exit statuses of a container that did not start, as Docker's.
+// Exit statuses of a container that did not start, as in Docker.
 const (
 	CannotRun = 125
-	cannotUse = 126 // the program is there
+	cannotUse = 126 // the program exists
 	notFound  = 127
 )
 
-// Run starts a container that Make has made, and stays with it to its end, which
-// it returns. A container that does not start is removed.
+// Run starts a container that Make has created, attends it until it exits, and returns
+// how it ended. A container that does not start is removed.
 func (e *Engine) Run(r *Record, o container.Options, started func()) (int, error) {
 	o.Root, o.ID, o.Bundle, o.Warn, o.Inherited = e.Root, r.Container, e.Store.Container(r.Container), e.Warn, e.Inherited
 	o.SystemdCgroup, o.NoCgroup = e.Systemd, e.NoCgroup
@@ -58,8 +58,9 @@ func (e *Engine) Run(r *Record, o container.Options, started func()) (int, error
 	return status, errors.Join(err, writeJSON(e.file(r.Container, endFile), End{status, time.Now().UTC()}))
 }
 
-// attend takes the lock that says that somebody is with the container, up to the
-// note of how it ended. The kernel drops it if that one is killed.
+// attend takes the lock that shows that a process attends the container, until the
+// record of how it ended is written. The kernel drops the lock if that process is
+// killed.
 func (e *Engine) attend(id string, create int) (*os.File, error) {
 	f, err := os.OpenFile(e.file(id, attendedFile), os.O_RDONLY|create, 0o600)
 	if err != nil {
@@ -67,7 +68,7 @@ func (e *Engine) attend(id string, create int) (*os.File, error) {
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("container %s: somebody runs it already: %w", id, err)
+		return nil, fmt.Errorf("container %s: another minirun is already running it: %w", id, err)
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &st); err != nil || st.Nlink == 0 {
@@ -77,7 +78,7 @@ func (e *Engine) attend(id string, create int) (*os.File, error) {
 	return f, nil
 }
 
-// StatusOf is the exit status for a container that did not start.
+// StatusOf returns the exit status for a container that did not start.
 func StatusOf(err error) int {
 	var program *container.ProgramError
 	switch {
@@ -94,11 +95,12 @@ func StatusOf(err error) int {
 	return CannotRun
 }
 
-// removeFiles removes a container's directory. One whose files belong to a user's
-// further IDs needs who is root there.
+// removeFiles removes a container's directory. If files in it belong to a user's
+// subordinate IDs, root of that user namespace has to do it.
 func (e *Engine) removeFiles(id string) error {
 	dir := e.Store.Container(id)
-	// First what says that it is a container: a removal that is killed leaves rubbish.
+	// First the file that marks it as a container: a removal that is killed leaves
+	// only garbage.
 	if err := os.Remove(e.file(id, recordFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -23,7 +23,7 @@ type Settings struct {
 	Name     string
 	Hostname string // "": the container's name
 
-	Interactive bool // standard input is the container's
+	Interactive bool // standard input is passed to the container
 	Detach      bool
 	Remove      bool
 	Pull        string // missing, always or never
@@ -34,7 +34,7 @@ type Settings struct {
 	Publish []string // [[IP:]HOST:]CONTAINER[/PROTOCOL]
 
 	Memory, Swap string // bytes with a suffix b, k, m or g
-	CPUs         string // of which 1.5 is one and a half
+	CPUs         string // for example 1.5
 	Pids         int    // 0: no limit
 	ReadOnly     bool
 	CapAdd       []string
@@ -49,7 +49,7 @@ type Settings struct {
 	HealthRetries  int
 }
 
-// network is the mode that is meant.
+// network returns the effective network mode.
 func (s *Settings) network() (string, error) {
 	mode := s.Network
 	if mode == "" {
@@ -67,7 +67,7 @@ func (s *Settings) network() (string, error) {
 	return mode, nil
 }
 
-// apply changes a configuration as the flags say. Known are the kernel's
+// apply changes a configuration according to the flags. known returns the kernel's
 // capabilities; network is the mode.
 func (s *Settings) apply(c *specs.Spec, known func() []string, network string, unified bool) error {
 	if len(s.CapAdd)+len(s.CapDrop) > 0 {
@@ -84,7 +84,7 @@ func (s *Settings) apply(c *specs.Spec, known func() []string, network string, u
 	if unified {
 		c.Linux.Namespaces = append(c.Linux.Namespaces, specs.LinuxNamespace{Type: specs.CgroupNamespace})
 	}
-	if network != "host" { // as Docker: in a network of its own there is nothing to protect from its users
+	if network != "host" { // as in Docker: in its own network there is nothing to protect from its users
 		c.Linux.Sysctl = map[string]string{"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
 	}
 	if network == "host" {
@@ -96,7 +96,7 @@ func (s *Settings) apply(c *specs.Spec, known func() []string, network string, u
 	return s.security(c)
 }
 
-// limits sets the cgroup's.
+// limits sets the limits of the cgroup.
 func (s *Settings) limits(r *specs.LinuxResources) error {
 	bytes := func(flag, text string) (*int64, error) {
 		if text == "" {
@@ -107,7 +107,7 @@ func (s *Settings) limits(r *specs.LinuxResources) error {
 			n, err = -1, nil
 		}
 		if err != nil || n == 0 || n < -1 {
-			return nil, fmt.Errorf("%s %q: must be a number of bytes, or one with b, k, m or g behind it", flag, text)
+			return nil, fmt.Errorf("%s %q: must be a number of bytes, optionally followed by b, k, m or g", flag, text)
 		}
 		return &n, nil
 	}
@@ -120,7 +120,7 @@ func (s *Settings) limits(r *specs.LinuxResources) error {
 		return err
 	}
 	if swap != nil && memory == nil {
-		return errors.New("--memory-swap: is the sum of memory and swap: it needs --memory")
+		return errors.New("--memory-swap: needs --memory, because it is the sum of memory and swap")
 	}
 	if memory != nil {
 		r.Memory = &specs.LinuxMemory{Limit: memory, Swap: swap}
@@ -141,7 +141,7 @@ func (s *Settings) limits(r *specs.LinuxResources) error {
 	return nil
 }
 
-// security sets the seccomp profile, Docker's unless another is given.
+// security sets the seccomp profile, Docker's unless another one is given.
 func (s *Settings) security(c *specs.Spec) error {
 	profile := ""
 	for _, o := range s.Security {

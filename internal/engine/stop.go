@@ -13,8 +13,8 @@ import (
 	"github.com/minirun/minirun/internal/container"
 )
 
-// Stop asks a container to end, with the signal that its image wants, and kills it
-// if it has not after the patience.
+// Stop asks a container to exit, with the signal that its image specifies, and kills
+// it if it has not exited after patience.
 func (e *Engine) Stop(id string, patience time.Duration) error {
 	r, err := e.Record(id)
 	if err != nil {
@@ -39,14 +39,15 @@ func (e *Engine) Stop(id string, patience time.Duration) error {
 		return err
 	}
 	if !e.wait(id, killPatience) {
-		return fmt.Errorf("container %s: still runs after SIGKILL", id)
+		return fmt.Errorf("container %s: is still running after SIGKILL", id)
 	}
 	return nil
 }
 
 const killPatience = 10 * time.Second
 
-// wait waits until a container has ended and whoever attends it has noted that.
+// wait waits until a container has exited and the process that attends it has recorded
+// that.
 func (e *Engine) wait(id string, patience time.Duration) bool {
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		if !e.runs(id) {
@@ -58,8 +59,8 @@ func (e *Engine) wait(id string, patience time.Duration) bool {
 	}
 }
 
-// settled waits until nobody attends the container: until poststop hooks have run
-// and its end is noted. One who was killed has left that undone, for rm to do.
+// settled waits until no process attends the container: until poststop hooks have run
+// and its end is recorded. If that process was killed, this is left to rm.
 func (e *Engine) settled(id string) bool {
 	for deadline := time.Now().Add(hookPatience); ; time.Sleep(10 * time.Millisecond) {
 		f, err := e.attend(id, 0)
@@ -79,7 +80,7 @@ func (e *Engine) settled(id string) bool {
 // hookPatience is longer than a poststop hook may take.
 const hookPatience = 40 * time.Second
 
-// Remove removes a container and all that it has written. One that runs is an
+// Remove removes a container and everything that it has written. A running one is an
 // error, unless it is killed by force.
 func (e *Engine) Remove(id string, force bool) error {
 	if _, err := e.Record(id); err != nil {
@@ -105,9 +106,9 @@ func (e *Engine) Remove(id string, force bool) error {
 	return e.removeFiles(id)
 }
 
-// takeOver waits until nobody attends a container any more, and attends it, so
-// that nobody can start it while it is being removed. By force it kills the
-// container, again and again: whoever attends it may not have created it yet.
+// takeOver waits until no process attends a container any more, and attends it, so
+// that it cannot be started while it is being removed. By force it kills the
+// container, repeatedly: the process that attends it may not have created it yet.
 func (e *Engine) takeOver(id string, force bool) (*os.File, error) {
 	for deadline := time.Now().Add(hookPatience); ; time.Sleep(10 * time.Millisecond) {
 		if e.runs(id) && !force {
@@ -123,13 +124,13 @@ func (e *Engine) takeOver(id string, force bool) (*os.File, error) {
 			return f, err
 		}
 		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("container %s: the minirun that runs it does not end", id)
+			return nil, fmt.Errorf("container %s: the minirun that runs it does not exit", id)
 		}
 	}
 }
 
-// delete takes away what the runtime has of a container, whatever state that is
-// in. Who attends the container may be doing the same.
+// delete deletes a container in the runtime, whatever its state. The process that
+// attends the container may be doing the same.
 func (e *Engine) delete(id string) error {
 	if _, err := container.State(e.Root, id); errors.Is(err, container.ErrNotExist) {
 		return nil
@@ -144,8 +145,8 @@ func (e *Engine) delete(id string) error {
 	return err
 }
 
-// removeRest removes what is left of a container whose making or removal was
-// killed: a directory without a record, while nobody uses the store.
+// removeRest removes the rest of a container whose creation or removal was killed: a
+// directory without a record, while the store is not in use.
 func (e *Engine) removeRest(id string, missing error) error {
 	if container.CheckID(id) != nil {
 		return missing
@@ -155,11 +156,11 @@ func (e *Engine) removeRest(id string, missing error) error {
 	}
 	lock, err := e.Store.Own(context.Background(), false)
 	if err != nil {
-		return fmt.Errorf("%w, or it is just being made: the store is in use", missing)
+		return fmt.Errorf("%w, or it is still being created: the store is in use", missing)
 	}
 	defer lock.Unlock()
 	if _, err := e.Record(id); err == nil {
-		return fmt.Errorf("container %s has just been made", id)
+		return fmt.Errorf("container %s has just been created", id)
 	}
 	return e.removeFiles(id)
 }

@@ -1,15 +1,15 @@
-// Package handshake is the conversation between minirun and the new process:
+// Package handshake defines the conversation between minirun and the new process:
 // which questions a plan may ask its parent, and in which order.
 //
 //	new process                         parent (package container)
 //	-----------                         --------------------------
-//	Scope ──────────────────────────▶   has systemd make the cgroup around it
+//	Scope ──────────────────────────▶   has systemd create the cgroup for it
 //	unshare(CLONE_NEWUSER)
 //	MapIDs ─────────────────────────▶   writes uid_map, gid_map, setgroups
 //	unshare(CLONE_NEWTIME)
 //	TimeOffsets ────────────────────▶   writes timens_offsets
 //	clone(CLONE_PARENT)
-//	Cloned(pid) ────────────────────▶   goes on with that process
+//	Cloned(pid) ────────────────────▶   continues with that process
 //	NetDevices ─────────────────────▶   moves network devices of the host in
 //	mounts …
 //	Target(root, question) ─────────▶   reads the links that a mount's target leads through
@@ -19,18 +19,18 @@
 //	hooks: createContainer
 //	pivot_root …
 //	Ready ──────────────────────────▶   rlimits, HOME; the container is created
-//	(waits for start, if it is another command)
+//	(waits for start, if that is a separate command)
 //	hooks: startContainer
 //	SeccompListener(fd) ────────────▶   hands it to the profile's listenerPath
 //	execve
 //
 // A process of exec asks Scope, Cloned, Console, Ready and SeccompListener.
 //
-// HookFailed is sent after any hook inside that fails, and then the process ends.
-// NoProgram is sent if the program cannot be executed, before Ready or after it. A plan
-// asks only what its configuration needs. Every question waits for an answer of one
-// byte (Ready: of HOME; Target: rootfs.TargetAnswer), so when the parent dies the
-// process ends instead of going on unprepared.
+// HookFailed is sent after any hook inside the container fails, and then the process
+// exits. NoProgram is sent if the program cannot be executed, before Ready or after
+// it. A plan asks only what its configuration needs. Every question waits for an
+// answer of one byte (Ready: of HOME; Target: rootfs.TargetAnswer), so when the parent
+// dies the process exits instead of continuing unprepared.
 package handshake
 
 import "github.com/minirun/minirun/internal/plan"
@@ -39,21 +39,21 @@ import "github.com/minirun/minirun/internal/plan"
 const (
 	MapIDs uint32 = iota + 1
 	TimeOffsets
-	Cloned // A: pid of the sibling that goes on
+	Cloned // A: pid of the sibling that continues
 	NetDevices
 	CopyUp // A: descriptor of the directory, B: descriptor of the tmpfs's mount
 	Mounted
 	Console // A: descriptor of the terminal's master
 	Ready
 	SeccompListener // A: descriptor of the listener
-	HookFailed      // A: its wait status or TimedOut, B: which; the process ends, no answer is awaited
+	HookFailed      // A: its wait status or TimedOut, B: which; the process exits, no answer is awaited
 	Scope
-	Full      // the cgroup takes no more processes: the parent moves this one out of it
+	Full      // the cgroup accepts no more processes: the parent moves this one out of it
 	NoProgram // A: minus the errno; the process waits to be killed, no answer is awaited
 	Target    // A: descriptor of the root, B: rootfs.TargetQuestion
 )
 
-// TimedOut is what HookFailed tells of a hook that ran too long. No wait
+// TimedOut is what HookFailed reports for a hook that exceeded its timeout. No wait
 // status has this bit.
 const TimedOut = 1 << 32
 
@@ -87,16 +87,16 @@ func (p *Parent) Ask(why string, m plan.Message) {
 func (p *Parent) AskInto(why string, m plan.Message, room plan.Arg, size int) {
 	name := Name(m.Point)
 	p.b.Tell("tell the parent: "+name, why, m)
-	p.b.Await("wait for the parent: "+name, "without an answer the process must not go on", room, size, p.gone)
+	p.b.Await("wait for the parent: "+name, "without an answer the process must not continue", room, size, p.gone)
 }
 
-// Gone is where a step goes when the parent is no more.
+// Gone is the label to which a step jumps when the parent has died.
 func (p *Parent) Gone() plan.Label { return p.gone }
 
-// End adds the step that ends the process when its parent is gone. It is the
-// last of a plan, behind execve.
+// End adds the step that exits the process when its parent has died. It is the last
+// step of a plan, after execve.
 func (p *Parent) End() {
 	p.b.In(plan.Sync, "")
 	p.b.Place(p.gone)
-	p.b.Call("end: the parent is gone", "", plan.ExitGroup, plan.Int(1))
+	p.b.Call("exit: the parent is gone", "", plan.ExitGroup, plan.Int(1))
 }

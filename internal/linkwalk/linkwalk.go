@@ -1,10 +1,10 @@
-// Package linkwalk follows the symbolic links of a path by reading them. The
-// kernel does not follow a link to something that is missing, and mkdir(2) and
-// mknod(2) do not follow a link at all, so what such a path leads to has to be
-// found first.
+// Package linkwalk resolves the symbolic links of a path by reading them. The kernel
+// does not follow a link to something that does not exist, and mkdir(2) and mknod(2)
+// do not follow a final link at all, so the target of such a path has to be found
+// first.
 //
-// A walk changes nothing, and its result is text that may be out of date. The
-// caller must open it below the root in a way that follows no further link.
+// A walk changes nothing, and its result is text that may be out of date. The caller
+// must open it below the root in a way that follows no further links.
 package linkwalk
 
 import (
@@ -14,23 +14,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Kind is what a Look finds under a name.
+// Kind is the kind of file that a Look finds under a name.
 type Kind int
 
-// The kinds of file that a walk tells apart.
+// The kinds of file that a walk distinguishes.
 const (
 	Missing Kind = iota
 	Directory
 	Other // a regular file, a device, …: nothing can be below it
 	Link
-	Opaque // what is below cannot be looked up: the rest of the path is taken as it is
+	Opaque // nothing below it can be looked up: the rest of the path is used unchanged
 )
 
-// Look reports what has a name, which is absolute and clean and has no link
-// before its last component. target is the text of a link.
+// Look returns the kind of the file called name, which is absolute and clean and has
+// no link before its last component. target is the text of a link.
 type Look func(name string) (kind Kind, target string, err error)
 
-// Place is what a path leads to.
+// Place is the result of resolving a path.
 type Place struct {
 	Path     string // absolute and clean; no component is a link
 	Existing string // the deepest part of Path that exists: Path itself if nothing is missing
@@ -40,15 +40,15 @@ type Place struct {
 // Missing reports whether a part of the place is missing.
 func (p Place) Missing() bool { return p.Path != p.Existing }
 
-// maxLinks is how many links one path may lead through, as in the kernel
-// (path_resolution(7)).
+// maxLinks is the number of links that the resolution of a path may follow, as in the
+// kernel (path_resolution(7)).
 const maxLinks = 40
 
-// Follow returns the place that name leads to in a root. As in the kernel, an
+// Follow returns the place that name resolves to in a root. As in the kernel, an
 // absolute link starts at the root, and ".." of the root is the root.
 //
-// The error is unix.ELOOP for too many links, unix.ENOTDIR for a file that is
-// used as a directory, or that of look.
+// The error is unix.ELOOP for too many links, unix.ENOTDIR for a file that is used as
+// a directory, or one returned by look.
 func Follow(name string, look Look) (Place, error) {
 	p := Place{Path: "/", Existing: "/"}
 	todo := strings.Split(name, "/")
@@ -93,8 +93,9 @@ func Follow(name string, look Look) (Place, error) {
 	return p, nil
 }
 
-// ascend goes to the parent directory. The parent of a missing file is missing too, or
-// is the deepest directory that exists: no component that is still to be made is a link.
+// ascend moves to the parent directory. The parent of a missing file is either missing
+// too or the deepest existing directory: no component that is yet to be created is a
+// link.
 func (p *Place) ascend() {
 	existing := !p.Missing()
 	p.Path = path.Dir(p.Path)
@@ -103,7 +104,7 @@ func (p *Place) ascend() {
 	}
 }
 
-// hasNames reports whether the rest of a path names anything.
+// hasNames reports whether the rest of a path contains any names.
 func hasNames(todo []string) bool {
 	for _, part := range todo {
 		if part != "" && part != "." {

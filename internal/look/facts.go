@@ -1,6 +1,6 @@
-// Package look says what is there: of a process (facts.go), of a container from
-// both sides (inspect.go), of layers (stack.go). It reads /proc, cgroups and
-// directories, and changes nothing.
+// Package look examines what exists: a process (facts.go), a container from both sides
+// (inspect.go), layers (stack.go). It reads /proc, cgroups and directories, and
+// changes nothing.
 package look
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/moby/sys/mountinfo"
 )
 
-// This file owns what can be read of a process in /proc while it is being made
+// This file reads the state of a process that is being set up from /proc
 // (proc_pid_status(5), namespaces(7)).
 
 // Facts are a process's state at one moment. What cannot be read is missing.
@@ -32,10 +32,10 @@ type Facts struct {
 // NamespaceKinds are the names in /proc/PID/ns.
 var NamespaceKinds = []string{"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"}
 
-// StatusFields are those of /proc/PID/status that setting up a container changes.
+// StatusFields are the fields of /proc/PID/status that setting up a container changes.
 var StatusFields = []string{"Name", "Umask", "NSpid", "Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "Seccomp", "Seccomp_filters"}
 
-// FactsOf reads them.
+// FactsOf reads the facts of a process.
 func FactsOf(pid int) Facts {
 	proc := "/proc/" + strconv.Itoa(pid)
 	f := Facts{Namespaces: map[string]string{}, Status: map[string]string{}}
@@ -68,7 +68,7 @@ func StatusOf(proc string) map[string]string {
 	return out
 }
 
-// MountsOf reads the mount table of a directory /proc/PID, a line each.
+// MountsOf reads the mount table from a directory /proc/PID, one line per mount.
 func MountsOf(proc string) (out []string) {
 	f, err := os.Open(proc + "/mountinfo")
 	if err != nil {
@@ -112,7 +112,7 @@ func propagationOf(proc string) string {
 	return strings.Join(out, ", ")
 }
 
-// Changes tells what is different from before, a line each.
+// Changes describes the differences from before, one line each.
 func (f Facts) Changes(before Facts) (out []string) {
 	for _, kind := range NamespaceKinds {
 		if was, is := before.Namespaces[kind], f.Namespaces[kind]; was != is {
@@ -124,10 +124,10 @@ func (f Facts) Changes(before Facts) (out []string) {
 	}
 	removed, added := differ(before.Mounts, f.Mounts)
 	for _, m := range removed {
-		out = append(out, "mount gone: "+m)
+		out = append(out, "mount removed: "+m)
 	}
 	for _, m := range added {
-		out = append(out, "mount new: "+m)
+		out = append(out, "mount added: "+m)
 	}
 	for _, name := range StatusFields {
 		if was, is := before.Status[name], f.Status[name]; was != is {
@@ -144,8 +144,8 @@ func (f Facts) Changes(before Facts) (out []string) {
 	return out
 }
 
-// cgroupLine reads a line of /proc/PID/cgroup (cgroups(7)); the v2 tree's name
-// is "v2".
+// cgroupLine parses a line of /proc/PID/cgroup (cgroups(7)); the v2 tree's name is
+// "v2".
 func cgroupLine(line string) (controllers, path string) {
 	parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
 	if len(parts) < 3 {
@@ -170,7 +170,7 @@ func or(text, instead string) string {
 	return text
 }
 
-// differ returns what only one of two multisets has.
+// differ returns the elements that only one of two multisets has.
 func differ(before, after []string) (removed, added []string) {
 	count := map[string]int{}
 	for _, s := range before {

@@ -17,8 +17,8 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// This file owns a container seen from both sides: what the host calls it, and
-// what it calls itself.
+// This file shows a container from both sides: as the host sees it, and as it sees
+// itself.
 
 // A Pair is one fact: as the host sees it, and as the container does.
 type Pair struct {
@@ -50,7 +50,7 @@ type Limit struct {
 	Used string `json:"used"`
 }
 
-// Inspect looks at a container. Of one that has ended only the record is left.
+// Inspect examines a container. Of one that has stopped only the record is left.
 func Inspect(root, id string) (*View, error) {
 	state, err := container.State(root, id)
 	if err != nil {
@@ -62,7 +62,7 @@ func Inspect(root, id string) (*View, error) {
 		for i := len(all) - 1; i >= 0; i-- {
 			role := "read-only"
 			if all[i] == stack.Upper {
-				role = "takes what is written"
+				role = "receives writes"
 			} else if len(all) == 1 {
 				role = "no overlay"
 			}
@@ -111,7 +111,8 @@ func first(text string) string {
 	return word
 }
 
-// mapped is an id of the host inside a user namespace (user_namespaces(7)).
+// mapped translates an ID of the host to the one inside a user namespace
+// (user_namespaces(7)).
 func mapped(file, id string) string {
 	text, err := os.ReadFile(file)
 	n, err2 := strconv.ParseUint(id, 10, 32)
@@ -127,7 +128,7 @@ func mapped(file, id string) string {
 	return "not mapped"
 }
 
-// namespaces says with whom each is shared.
+// namespaces finds out with which containers each namespace is shared.
 func (v *View) namespaces(root, id string, f Facts) {
 	own := FactsOf(os.Getpid()).Namespaces
 	others := map[string][]string{}

@@ -13,16 +13,16 @@ import (
 	"github.com/minirun/minirun/internal/container"
 )
 
-// This file owns stacks of layers: which layer a path comes from, and what a
+// This file examines stacks of layers: which layer a path comes from, and what a
 // container has written (filesystems/overlayfs.rst).
 
-// A Stack is what an overlay is made of.
+// A Stack is the list of directories that an overlay consists of.
 type Stack struct {
 	Lower []string // read-only, lowest first
-	Upper string   // where writes go; "" if there is no overlay, or nothing is written yet
+	Upper string   // where writes go; "" if there is no overlay, or nothing has been written yet
 }
 
-// Kind is what a layer has at a path.
+// Kind is the kind of file that a layer has at a path.
 type Kind string
 
 const (
@@ -35,7 +35,7 @@ const (
 	Other    Kind = "special file"
 )
 
-// A Layer is one directory of a stack, counted.
+// A Layer is one directory of a stack, with the number of its files.
 type Layer struct {
 	Number    int    `json:"number"` // 1 is the lowest
 	Path      string `json:"path"`
@@ -46,8 +46,7 @@ type Layer struct {
 	Opaque    int    `json:"opaque"`
 }
 
-// StackOf finds the stack of a container, if there is one of this name, or of a
-// bundle.
+// StackOf finds the stack of a container with this name, or else of a bundle.
 func StackOf(root, name string) (*Stack, error) {
 	if container.CheckID(name) == nil {
 		lower, upper, err := container.LayersOf(root, name)
@@ -67,7 +66,7 @@ func isBundle(dir string) bool {
 	return err == nil
 }
 
-// Layers counts what is in each, the lowest first.
+// Layers counts the files in each layer, the lowest first.
 func (s *Stack) Layers() ([]Layer, error) {
 	var out []Layer
 	for i, dir := range s.all() {
@@ -95,7 +94,7 @@ func (s *Stack) Layers() ([]Layer, error) {
 	return out, nil
 }
 
-// all are the layers, lowest first.
+// all returns the layers, lowest first.
 func (s *Stack) all() []string {
 	dirs := slices.Clone(s.Lower)
 	if s.Upper != "" {
@@ -104,18 +103,18 @@ func (s *Stack) all() []string {
 	return dirs
 }
 
-// A Sighting is what a layer has at a path, and whether that is what the
-// container sees.
+// A Sighting is the file that a layer has at a path, and whether it is the one that
+// the container sees.
 type Sighting struct {
 	Number int    `json:"number"`
 	Layer  string `json:"layer"`
 	Kind   Kind   `json:"kind"`
 	Seen   bool   `json:"seen"`
-	Why    string `json:"why,omitempty"` // why it is not seen
+	Why    string `json:"why,omitempty"` // why it is not visible
 }
 
-// Where looks for an absolute path of the container in each layer, topmost
-// first. Nothing in a layer leads out of it.
+// Where looks up an absolute path of the container in each layer, topmost first.
+// Nothing in a layer leads out of it.
 func (s *Stack) Where(name string) ([]Sighting, error) {
 	rel := strings.TrimPrefix(path.Clean("/"+name), "/")
 	if rel == "" {
@@ -155,12 +154,12 @@ func (s *Stack) Where(name string) ([]Sighting, error) {
 	return out, nil
 }
 
-// at is what a layer has at a path, and which of its parents there hides layers
-// below: a whiteout, an opaque directory, or what is no directory.
+// at returns what a layer has at a path, and which of its parents there hides lower
+// layers: a whiteout, an opaque directory, or a file that is not a directory.
 func at(layer, rel string) (k Kind, above string, err error) {
 	t, err := openTree(layer)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Nothing, "", nil // an upper directory that is gone with its container
+		return Nothing, "", nil // an upper directory that was deleted with its container
 	}
 	if err != nil {
 		return Nothing, "", fmt.Errorf("layer: %w", err)
@@ -182,7 +181,7 @@ func at(layer, rel string) (k Kind, above string, err error) {
 	return k, above, nil
 }
 
-// A Written is something that a container has done to its files.
+// A Written is a change that a container has made to its files.
 type Written struct {
 	What string `json:"what"` // "new", "changed" or "deleted"
 	Path string `json:"path"`
@@ -190,8 +189,8 @@ type Written struct {
 	Size int64  `json:"size"`
 }
 
-// Changes lists what is in the upper directory: what the container has made,
-// changed (which copies the whole file up) and deleted (a whiteout).
+// Changes lists the contents of the upper directory: files that the container has
+// created, changed (which copies the whole file up) or deleted (a whiteout).
 func (s *Stack) Changes() ([]Written, error) {
 	if s.Upper == "" {
 		return nil, nil
@@ -209,7 +208,7 @@ func (s *Stack) Changes() ([]Written, error) {
 		case k == Whiteout:
 			w.What = "deleted"
 		case there && k == Dir:
-			return nil // on the way to something else
+			return nil // a parent directory of another entry
 		case there:
 			w.What = "changed"
 		}

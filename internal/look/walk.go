@@ -13,15 +13,15 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// This file owns walking a directory that a container writes to meanwhile. A name
-// that was a directory may be a link to a directory of the host the next moment, so
-// nothing is looked up by a path of the host: all names are resolved from the open
+// This file walks a directory that a container may be writing to at the same time. A
+// name that was a directory may be a link to a directory of the host the next moment,
+// so nothing is looked up by a path of the host: all names are resolved from the open
 // directory, without following a link.
 
 // A tree is an open directory: a layer.
 type tree struct{ fd int }
 
-// openTree opens a layer, whose path is the host's own.
+// openTree opens a layer, whose path is on the host.
 func openTree(dir string) (tree, error) {
 	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -32,7 +32,7 @@ func openTree(dir string) (tree, error) {
 
 func (t tree) close() { _ = unix.Close(t.fd) }
 
-// open opens what is at a relative path, a link itself.
+// open opens the file at a relative path; a link is not followed.
 func (t tree) open(rel string, flags uint64) (int, error) {
 	fd, err := regularfile.Openat2(t.fd, rel, &unix.OpenHow{
 		Flags: flags | unix.O_NOFOLLOW, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
@@ -73,7 +73,7 @@ func (t tree) stat(rel string) (Kind, int64) {
 	return Other, st.Size
 }
 
-// names lists a directory. One that is gone, or is something else by now, is empty.
+// names lists a directory. One that has been removed or replaced is empty.
 func (t tree) names(rel string) ([]string, error) {
 	fd, err := t.open(rel, unix.O_RDONLY|unix.O_DIRECTORY)
 	for _, changed := range []error{unix.ENOENT, unix.ENOTDIR, unix.ELOOP, unix.EXDEV, unix.EAGAIN, unix.ENAMETOOLONG} {
@@ -91,7 +91,7 @@ func (t tree) names(rel string) ([]string, error) {
 	return names, err
 }
 
-// walk visits all below a directory, each name before those in it.
+// walk visits everything below a directory, each name before those in it.
 func (t tree) walk(dir string, visit func(rel string, k Kind, size int64) error) error {
 	names, err := t.names(dir)
 	if err != nil {
@@ -115,7 +115,7 @@ func (t tree) walk(dir string, visit func(rel string, k Kind, size int64) error)
 	return nil
 }
 
-// walkLayer visits all in a layer.
+// walkLayer visits everything in a layer.
 func walkLayer(dir string, visit func(rel string, k Kind, size int64) error) error {
 	t, err := openTree(dir)
 	if err != nil {

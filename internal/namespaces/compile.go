@@ -13,20 +13,19 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// Input is what Compile needs to know besides the spec.
+// Input is what Compile needs in addition to the spec.
 type Input struct {
-	// Rootless says that minirun runs without privilege on the host.
+	// Rootless is true if minirun runs without privilege on the host.
 	Rootless bool
-	// CloneLast makes the process enter a PID namespace given by path at the end
-	// of its set-up. The caller adds EnterPID there.
+	// CloneLast makes the process enter a PID namespace given by path at the end of
+	// its set-up. The caller adds EnterPID there.
 	CloneLast bool
 }
 
 func source(i int) string { return "linux.namespaces[" + strconv.Itoa(i) + "]" }
 
-// Compile adds the steps that bring the process into its namespaces, all but
-// a new cgroup namespace and a joined mount namespace: see Cgroup and
-// JoinMount.
+// Compile adds the steps that move the process into its namespaces, except a new
+// cgroup namespace and a joined mount namespace: see Cgroup and JoinMount.
 func Compile(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Setup, in Input) {
 	join(b, setup, in.Rootless)
 	if setup.Has(unix.CLONE_NEWUSER) {
@@ -35,7 +34,7 @@ func Compile(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Set
 	if setup.staged() {
 		if flags := setup.New &^ (onTheWay | unix.CLONE_NEWPID); flags != 0 {
 			b.In(plan.Namespaces, "linux.namespaces")
-			b.Call("make the namespaces", "after the user namespace, so that they belong to it", plan.Unshare, plan.Int(flags))
+			b.Call("create the namespaces", "after the user namespace, so that they belong to it", plan.Unshare, plan.Int(flags))
 		}
 	}
 	if setup.New&unix.CLONE_NEWTIME != 0 {
@@ -46,9 +45,9 @@ func Compile(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Set
 	}
 }
 
-// join enters the namespaces given by path. With privilege on the host the
-// user namespace comes last: the others may belong to the host. Without, it
-// comes first: only inside it is there any privilege.
+// join enters the namespaces given by path. With privilege on the host the user
+// namespace comes last: the others may belong to the host. Without, it comes first:
+// only inside it does the process have any privilege.
 func join(b *plan.Builder, setup Setup, userFirst bool) {
 	for _, wantUser := range [2]bool{userFirst, !userFirst} {
 		for _, j := range setup.Joins {
@@ -77,24 +76,23 @@ func JoinMount(b *plan.Builder, setup Setup) {
 func userNamespace(b *plan.Builder, parent *handshake.Parent, setup Setup, rootless bool) {
 	b.In(plan.Namespaces, "linux.uidMappings")
 	if setup.New&unix.CLONE_NEWUSER != 0 {
-		b.Call("make the user namespace", "", plan.Unshare, plan.Int(unix.CLONE_NEWUSER))
-		parent.Ask("only a process outside may map more than one id", b.Message(handshake.MapIDs))
+		b.Call("create the user namespace", "", plan.Unshare, plan.Int(unix.CLONE_NEWUSER))
+		parent.Ask("only a process outside may map more than one ID", b.Message(handshake.MapIDs))
 	}
 	becomeRoot(b, rootless)
 }
 
-// becomeRoot makes the process, which has just entered a user namespace, its
-// root.
+// becomeRoot makes the process, which has just entered a user namespace, its root.
 func becomeRoot(b *plan.Builder, rootless bool) {
-	// EINVAL: id 0 is not mapped. The process has its capabilities in the
-	// namespace all the same.
-	b.CallThen("become gid 0 of the user namespace", "what it makes from here on must belong to an id that is mapped", plan.Fine(unix.EINVAL),
+	// EINVAL: ID 0 is not mapped. The process has its capabilities in the namespace
+	// anyway.
+	b.CallThen("become gid 0 of the user namespace", "files that it creates from here on must belong to a mapped ID", plan.Fine(unix.EINVAL),
 		plan.Setresgid, plan.Int(0), plan.Int(0), plan.Int(0))
 	b.CallThen("become uid 0 of the user namespace", "", plan.Fine(unix.EINVAL),
 		plan.Setresuid, plan.Int(0), plan.Int(0), plan.Int(0))
 	if rootless {
-		// The change of identity has hidden /proc/PID from minirun, which has no
-		// privilege to look all the same.
+		// The change of identity has hidden /proc/PID from minirun, which lacks the
+		// privilege to look anyway.
 		b.Call("stay visible to the parent", "it fetches descriptors and writes files in /proc/PID", plan.Prctl,
 			plan.Int(unix.PR_SET_DUMPABLE), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
 	}
@@ -102,65 +100,63 @@ func becomeRoot(b *plan.Builder, rootless bool) {
 
 func timeNamespace(b *plan.Builder, parent *handshake.Parent, s *specs.Spec) {
 	b.In(plan.Namespaces, "linux.timeOffsets")
-	b.Call("make the time namespace", "", plan.Unshare, plan.Int(unix.CLONE_NEWTIME))
+	b.Call("create the time namespace", "", plan.Unshare, plan.Int(unix.CLONE_NEWTIME))
 	if len(s.Linux.TimeOffsets) > 0 {
 		parent.Ask("the offsets are fixed once a process is inside", b.Message(handshake.TimeOffsets))
 	}
 	fd := b.Cell("time_for_children")
-	b.Get("open the time namespace", "unshare makes it for children only", plan.Then{}, fd, plan.Openat,
+	b.Get("open the time namespace", "unshare creates it only for children", plan.Then{}, fd, plan.Openat,
 		plan.Int(unix.AT_FDCWD), b.Str("/proc/self/ns/time_for_children"), plan.Int(unix.O_RDONLY|unix.O_CLOEXEC), plan.Int(0))
 	b.Call("enter the time namespace", "", plan.Setns, plan.Of(fd), plan.Int(unix.CLONE_NEWTIME))
 	b.Call("close", "", plan.Close, plan.Of(fd))
 }
 
-// EnterPID adds the steps that bring the process into the PID namespace that it
-// has joined for its children: it clones a sibling, which goes on alone.
+// EnterPID adds the steps that move the process into the PID namespace that it has
+// joined for its children: it clones a sibling, which continues alone.
 //
-// From the clone on, the processes inside see the new one. One that has
-// CAP_SYS_PTRACE may trace it, write to its memory and take its descriptors,
-// whatever its capabilities (ptrace(2), "Ptrace access mode checking"). So
-// everything that needs a privilege or a descriptor of the host comes before,
-// and there is nothing to take.
+// From the clone on, the processes inside see the new one. One that has CAP_SYS_PTRACE
+// may trace it, write to its memory and take its descriptors, whatever its
+// capabilities (ptrace(2), "Ptrace access mode checking"). So everything that needs a
+// privilege or a descriptor of the host comes before, and there is nothing to take.
 func EnterPID(b *plan.Builder, parent *handshake.Parent) { clone(b, parent, 0) }
 
-// clone makes a sibling of the process that prepared, which goes on alone. It
-// waits until its number has been told: messages of both on one socket would
-// otherwise overtake each other.
+// clone creates a sibling of the process that did the preparations; the sibling
+// continues alone. It waits until its PID has been reported: otherwise messages of
+// both on one socket could overtake each other.
 //
-// EAGAIN: the cgroup has as many processes as its limit allows. A limit stops
-// processes from being made, but not from being moved, and a full container must
-// still be one that can be looked into. So the parent takes this process out of
-// the cgroup, and moves the new one in.
+// EAGAIN: the cgroup has as many processes as its limit allows. A limit prevents
+// processes from being created, but not from being moved, and it must be possible to
+// exec into a container that is full. So the parent moves this process out of the
+// cgroup, and the new one into it.
 func clone(b *plan.Builder, parent *handshake.Parent, flags uintptr) {
 	b.In(plan.Namespaces, "linux.namespaces")
 	m := b.Message(handshake.Cloned, "child")
 	child, full, cloned := b.Label(), b.Label(), b.Label()
 	args := []plan.Arg{plan.Int(flags | unix.CLONE_PARENT | uintptr(unix.SIGCHLD)), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0)}
-	b.Get("make the container's process", "a PID namespace takes only children of the process that entered it",
+	b.Get("create the container's process", "a PID namespace contains only children of the process that entered it",
 		plan.Then{Next: cloned, Zero: child, On: []plan.On{{Errno: unix.EAGAIN, To: full}}}, m.A, plan.Clone, args...)
 	b.Place(full)
-	parent.Ask("the cgroup takes no more processes: the parent moves this one out of it", b.Message(handshake.Full))
-	b.Get("make the container's process, outside its cgroup", "", plan.Then{Zero: child}, m.A, plan.Clone, args...)
+	parent.Ask("the cgroup accepts no more processes: the parent moves this one out of it", b.Message(handshake.Full))
+	b.Get("create the container's process, outside its cgroup", "", plan.Then{Zero: child}, m.A, plan.Clone, args...)
 	b.Place(cloned)
-	b.Tell("tell the parent its number", "", m)
-	b.Call("end: the work is done", "", plan.ExitGroup, plan.Int(0))
+	b.Tell("tell the parent its PID", "", m)
+	b.Call("exit: the work is done", "", plan.ExitGroup, plan.Int(0))
 	b.Place(child)
 	b.Await("wait until the parent knows this process", "", b.Room(8), 8, parent.Gone())
 }
 
-// Cgroup makes the cgroup namespace. The process is in its cgroup already.
+// Cgroup creates the cgroup namespace. The process is already in its cgroup.
 func Cgroup(b *plan.Builder, setup Setup) {
 	if setup.New&unix.CLONE_NEWCGROUP == 0 {
 		return
 	}
 	b.In(plan.Namespaces, "linux.namespaces")
-	b.Call("make the cgroup namespace", "its root is the cgroup the process is in", plan.Unshare, plan.Int(unix.CLONE_NEWCGROUP))
+	b.Call("create the cgroup namespace", "its root is the cgroup the process is in", plan.Unshare, plan.Int(unix.CLONE_NEWCGROUP))
 }
 
-// Kernel adds the steps that set what belongs to the new namespaces while the
-// host's /proc can be used: network devices, sysctl. The host's /proc shows
-// the namespaces of whoever looks, and no image can replace it
-// (CVE-2025-52881).
+// Kernel adds the steps that configure the new namespaces while the host's /proc can
+// be used: network devices, sysctl. The host's /proc shows the namespaces of the
+// process that reads it, and no image can replace it (CVE-2025-52881).
 func Kernel(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Setup) {
 	if setup.New&unix.CLONE_NEWNET != 0 {
 		loopback(b)
@@ -170,13 +166,13 @@ func Kernel(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, setup Setu
 	}
 	if len(s.Linux.NetDevices) > 0 {
 		b.In(plan.Namespaces, "linux.netDevices")
-		parent.Ask("only a process of the host may move its devices, and sysctl may name them", b.Message(handshake.NetDevices))
+		parent.Ask("only a process on the host may move its devices, and sysctl may name them", b.Message(handshake.NetDevices))
 	}
 	sysctls(b, s.Linux.Sysctl)
 }
 
-// Names adds the steps that name the host. Hooks up to createContainer still
-// see the host's own name, as in runc and crun.
+// Names adds the steps that set the host name. Hooks up to createContainer still see
+// the host's own name, as in runc and crun.
 func Names(b *plan.Builder, s *specs.Spec) {
 	if s.Hostname != "" {
 		b.In(plan.Namespaces, "hostname")
@@ -210,7 +206,7 @@ func sysctls(b *plan.Builder, values map[string]string) {
 	for k := range values {
 		keys = append(keys, k)
 	}
-	sort.Strings(keys) // a map has no order, a plan has
+	sort.Strings(keys) // a map has no order, a plan does
 	for _, k := range keys {
 		b.In(plan.Namespaces, "linux.sysctl["+strconv.Quote(k)+"]")
 		path, _ := spec.SysctlPath(k) // validated with the spec

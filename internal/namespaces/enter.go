@@ -12,30 +12,29 @@ import (
 const All = unix.CLONE_NEWUSER | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWPID |
 	unix.CLONE_NEWCGROUP | unix.CLONE_NEWNET | unix.CLONE_NEWTIME
 
-// Enter adds the steps after which a process is in the namespaces of the
-// process pid: those in flags, which must not be its own already. A PID namespace
-// is entered for its children only: see EnterPID.
+// Enter adds the steps after which a process is in the namespaces of the process pid:
+// those in flags, which it must not be in already. A PID namespace is entered only for
+// its children: see EnterPID.
 //
-// One setns(2) on a pidfd joins them all or none (Linux 5.8). The kernel takes
-// the user namespace first and still judges by the capabilities that the caller
-// came with, so it makes no difference to whom each namespace belongs. Being
-// joined by descriptor, they are the ones that were asked for even if the
-// process ends and its number is taken.
+// One setns(2) on a pidfd joins all of them or none (Linux 5.8). The kernel takes the
+// user namespace first and still checks the capabilities that the caller had before,
+// so it does not matter who owns each namespace. Because they are joined by
+// descriptor, they are the right ones even if the process exits and its PID is reused.
 func Enter(b *plan.Builder, flags uintptr, pid int, rootless bool) {
 	if flags == 0 {
 		return
 	}
 	b.In(plan.Namespaces, "linux.namespaces")
 	fd := b.File(plan.File{Open: plan.Process, Path: strconv.Itoa(pid), Name: "the container's first process"})
-	b.Call("join the container's namespaces", "all at once: there is no state between", plan.Setns, fd, plan.Int(flags))
+	b.Call("join the container's namespaces", "all at once: there is no intermediate state", plan.Setns, fd, plan.Int(flags))
 	b.Call("close", "", plan.Close, fd)
 	if flags&unix.CLONE_NEWUSER != 0 {
 		becomeRoot(b, rootless)
 	}
 }
 
-// EnterRoot adds the steps that make the directory of an open descriptor the
-// root, for a container that shares its mount namespace.
+// EnterRoot adds the steps that make the directory of an open descriptor the root, for
+// a container that shares its mount namespace.
 func EnterRoot(b *plan.Builder, pid int) {
 	b.In(plan.Filesystem, "root.path")
 	fd := b.File(plan.File{Open: plan.OpenRead, Path: "/proc/" + strconv.Itoa(pid) + "/root", Name: "the container's root"})

@@ -11,9 +11,9 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// CheckMaps compares mappings of config.json with those of the user namespace that
-// the process pid has joined. The names are the fields that they are from. Mappings
-// that config.json does not give are not compared.
+// CheckMaps compares mappings of config.json with those of the user namespace that the
+// process pid has joined. The errors name the fields. Mappings that config.json omits
+// are not compared.
 func CheckMaps(pid int, uids, gids []specs.LinuxIDMapping) error {
 	for _, m := range []struct {
 		file, field string
@@ -27,7 +27,7 @@ func CheckMaps(pid int, uids, gids []specs.LinuxIDMapping) error {
 			return fmt.Errorf("config.json: %s: %w", m.field, err)
 		}
 		if !slices.Equal(sorted(m.want), sorted(got)) {
-			return fmt.Errorf("config.json: %s: must be the mapping of the user namespace that is joined, %s, or left out: got %s",
+			return fmt.Errorf("config.json: %s: must be the mapping of the joined user namespace, %s, or be omitted: got %s",
 				m.field, strings.Join(Lines(got), ", "), strings.Join(Lines(m.want), ", "))
 		}
 	}
@@ -38,7 +38,8 @@ func CheckMaps(pid int, uids, gids []specs.LinuxIDMapping) error {
 const self = 0
 
 // readMap reads the uid_map or gid_map of a process. The host's IDs are those of the
-// parent namespace, or of the reader's if that is another one (user_namespaces(7)).
+// parent namespace, or of the reader's if that is a different one
+// (user_namespaces(7)).
 func readMap(pid int, file string) (out []specs.LinuxIDMapping, err error) {
 	dir := "self"
 	if pid != self {
@@ -59,8 +60,8 @@ func readMap(pid int, file string) (out []specs.LinuxIDMapping, err error) {
 	return out, nil
 }
 
-// sorted is a copy by the container's ids: the kernel does not keep the order of
-// more than five lines.
+// sorted returns a copy sorted by container ID: the kernel does not preserve the order
+// of more than five lines.
 func sorted(maps []specs.LinuxIDMapping) []specs.LinuxIDMapping {
 	return slices.SortedFunc(slices.Values(maps), func(a, b specs.LinuxIDMapping) int { return cmp.Compare(a.ContainerID, b.ContainerID) })
 }

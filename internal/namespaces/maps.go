@@ -21,10 +21,9 @@ func Lines(maps []specs.LinuxIDMapping) []string {
 	return out
 }
 
-// WriteMaps writes the identity maps of the process pid, which has just made
-// its user namespace. Without privilege it goes through newuidmap(1) and
-// newgidmap(1), or, for a map of just oneself, writes it after giving up
-// setgroups (user_namespaces(7)).
+// WriteMaps writes the ID maps of the process pid, which has just created its user
+// namespace. Without privilege it uses newuidmap(1) and newgidmap(1), or, for a map of
+// only the user's own ID, writes it after denying setgroups (user_namespaces(7)).
 func WriteMaps(pid int, uids, gids []specs.LinuxIDMapping, rootless bool) error {
 	if !rootless {
 		if err := writeMap(pid, "uid_map", uids); err != nil {
@@ -89,8 +88,8 @@ func mapUnprivileged(pid int, helper, file string, maps []specs.LinuxIDMapping, 
 	return nil
 }
 
-// WriteTimeOffsets writes the offsets of the time namespace that pid has made
-// for its children (time_namespaces(7)).
+// WriteTimeOffsets writes the offsets of the time namespace that pid has created for
+// its children (time_namespaces(7)).
 func WriteTimeOffsets(pid int, offsets map[string]specs.LinuxTimeOffset) error {
 	var lines strings.Builder
 	for _, clock := range [2]string{"monotonic", "boottime"} {
@@ -101,12 +100,12 @@ func WriteTimeOffsets(pid int, offsets map[string]specs.LinuxTimeOffset) error {
 	return writeProc(pid, "timens_offsets", lines.String())
 }
 
-// ErrNotNamespace says that a path leads to something else, such as the file that a
+// ErrNotNamespace means that a path refers to something else, such as the file that a
 // namespace was mounted on.
 var ErrNotNamespace = errors.New("is not a namespace")
 
-// OpenNamespace opens a namespace given by path and checks that it is of the
-// kind asked for.
+// OpenNamespace opens a namespace given by path and checks that it is of the requested
+// kind.
 func OpenNamespace(path string, flag uintptr) (*os.File, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -118,7 +117,7 @@ func OpenNamespace(path string, flag uintptr) (*os.File, error) {
 	case errors.Is(err, unix.ENOTTY), errors.Is(err, unix.EINVAL):
 		err = fmt.Errorf("%s %w", path, ErrNotNamespace)
 	case err == nil && uintptr(kind) != flag:
-		err = fmt.Errorf("%s is a namespace of another kind", path)
+		err = fmt.Errorf("%s is a different kind of namespace", path)
 	}
 	if err != nil {
 		f.Close()

@@ -10,10 +10,10 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Ranges are the maps of a user namespace in which an unprivileged user is root:
-// the user's own IDs, and after these the ranges of /etc/subuid and /etc/subgid
+// Ranges returns the maps of a user namespace in which an unprivileged user is root:
+// the user's own ID, followed by the ranges of /etc/subuid and /etc/subgid
 // (subuid(5)). Without ranges, or without newuidmap(1), only root exists there. Root
-// of a user namespace gives the new one all IDs that its own has.
+// of a user namespace gives the new one all IDs that it has itself.
 func Ranges() (uids, gids []specs.LinuxIDMapping) {
 	if os.Geteuid() == 0 && InUserNamespace() {
 		if uids, gids, err := Current(); err == nil {
@@ -32,11 +32,11 @@ func Ranges() (uids, gids []specs.LinuxIDMapping) {
 	return append(uids, subordinate("/etc/subuid", name)...), append(gids, subordinate("/etc/subgid", name)...)
 }
 
-// Current are the maps of the user namespace of this process: those of a container that
-// a process of the namespace above runs with the same IDs.
+// Current returns the maps of the user namespace of this process. A process of the
+// parent namespace passes them to a container that gets the same IDs.
 func Current() (uids, gids []specs.LinuxIDMapping, err error) { return MapsOf(self) }
 
-// MapsOf are the maps of the user namespace of a process.
+// MapsOf returns the maps of the user namespace of a process.
 func MapsOf(pid int) (uids, gids []specs.LinuxIDMapping, err error) {
 	if uids, err = readMap(pid, "uid_map"); err == nil {
 		gids, err = readMap(pid, "gid_map")
@@ -44,7 +44,7 @@ func MapsOf(pid int) (uids, gids []specs.LinuxIDMapping, err error) {
 	return uids, gids, err
 }
 
-// same maps each ID of a namespace to itself in a namespace below it.
+// same maps each ID of a namespace to itself in a child namespace.
 func same(maps []specs.LinuxIDMapping) []specs.LinuxIDMapping {
 	for i := range maps {
 		maps[i].HostID = maps[i].ContainerID

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// This file owns the IDs that a user namespace does not have. The kernel answers
-// EINVAL for them, to chown(2) and setresuid(2) as well as to the option gid= of a
-// mount, and says no more.
+// This file handles IDs that a user namespace does not map. The kernel returns EINVAL
+// for them, from chown(2) and setresuid(2) as well as for the mount option gid=,
+// without further detail.
 
 // Maps reports whether a user namespace with these mappings has an ID.
 func Maps(maps []specs.LinuxIDMapping, id uint32) bool {
@@ -27,9 +27,9 @@ func Maps(maps []specs.LinuxIDMapping, id uint32) bool {
 	return false
 }
 
-// Adapt checks that a user namespace with these mappings has the user and the group of a
-// process, and leaves out the additional groups that it does not have: those are of the
-// image, which does not know the namespace.
+// Adapt checks that a user namespace with these mappings has the user and the group of
+// a process, and drops the additional groups that it does not have: those come from
+// the image, which does not know the namespace.
 func Adapt(who *specs.User, uids, gids []specs.LinuxIDMapping) error {
 	if !Maps(uids, who.UID) {
 		return fmt.Errorf("user %d: %s", who.UID, Unmapped("uid", who.UID, uids))
@@ -41,8 +41,8 @@ func Adapt(who *specs.User, uids, gids []specs.LinuxIDMapping) error {
 	return nil
 }
 
-// OwnerError describes the failure to give a file an owner, and explains the one for
-// want of a mapping.
+// OwnerError describes the failure to change a file's owner, and explains it if the
+// cause is a missing mapping.
 func OwnerError(uid, gid int, err error) error {
 	err = fmt.Errorf("chown to %d:%d: %w", uid, gid, err)
 	if !errors.Is(err, unix.EINVAL) || !InUserNamespace() {
@@ -65,8 +65,8 @@ func OwnerError(uid, gid int, err error) error {
 	return fmt.Errorf("%w: %s", err, unmapped(strings.Join(missing, " and "), hostUser(uids)))
 }
 
-// Unmapped says what it means that a process cannot become a user or group: the
-// mappings are those of its user namespace, none if it is that of this process.
+// Unmapped explains why a process cannot become a user or group: the mappings are
+// those of its user namespace, nil if it is that of this process.
 func Unmapped(kind string, id uint32, uids []specs.LinuxIDMapping) string {
 	if len(uids) == 0 {
 		uids, _, _ = Current()
@@ -82,7 +82,7 @@ func unmapped(ids, name string) string {
 	return text
 }
 
-// hostUser names the user that is root in a user namespace, as in /etc/subuid.
+// hostUser returns the user that is root in a user namespace, as in /etc/subuid.
 func hostUser(uids []specs.LinuxIDMapping) string {
 	for _, m := range uids {
 		if m.ContainerID != 0 || m.HostID == 0 {
@@ -96,8 +96,8 @@ func hostUser(uids []specs.LinuxIDMapping) string {
 	return "USER"
 }
 
-// canMapRanges reports whether the programs are installed that let a user map more
-// IDs than one.
+// canMapRanges reports whether the programs that let a user map more than one ID are
+// installed.
 func canMapRanges() bool {
 	_, uidErr := exec.LookPath("newuidmap")
 	_, gidErr := exec.LookPath("newgidmap")

@@ -1,6 +1,6 @@
 package netdevice
 
-// This file builds and parses messages of rtnetlink(7). It has no effect.
+// This file builds and parses messages of rtnetlink(7). It has no side effects.
 
 import (
 	"encoding/base64"
@@ -99,7 +99,7 @@ func parseLink(body []byte) (l link, err error) {
 	return l, err
 }
 
-// An address is one as RTM_NEWADDR describes it.
+// An address is described by RTM_NEWADDR.
 type address struct {
 	family, prefix, scope uint8
 	index                 int
@@ -124,8 +124,8 @@ func parseAddress(body []byte) (a address, err error) {
 	return a, err
 }
 
-// body is the address as RTM_NEWADDR takes it, for a device of another index and
-// name. Fields that the kernel sets itself are left out.
+// body returns the address in the form that RTM_NEWADDR takes, for a device of another
+// index and name. Fields that the kernel sets itself are omitted.
 func (a *address) body(index int, label string) []byte {
 	out := []byte{a.family, a.prefix, 0, a.scope}
 	out = native.AppendUint32(out, uint32(index))
@@ -145,7 +145,7 @@ func (a *address) body(index int, label string) []byte {
 // sizeofRtMsg is the size of struct rtmsg.
 const sizeofRtMsg = unix.SizeofRtMsg
 
-// A route is one as RTM_NEWROUTE describes it.
+// A route is described by RTM_NEWROUTE.
 type route struct {
 	protocol, kind uint8
 	cloned         bool
@@ -171,10 +171,10 @@ func parseRoute(body []byte) (r route, err error) {
 	return r, err
 }
 
-// routeBody is a route's body for a device that may have another index now.
+// routeBody returns a route's body for a device that may have a different index now.
 func routeBody(body []byte, index int) []byte {
 	out := append([]byte(nil), body[:sizeofRtMsg]...)
-	native.PutUint32(out[8:], native.Uint32(out[8:])&unix.RTNH_F_ONLINK) // other flags are the kernel's
+	native.PutUint32(out[8:], native.Uint32(out[8:])&unix.RTNH_F_ONLINK) // other flags are set by the kernel
 	_ = eachAttribute(body[sizeofRtMsg:], func(kind uint16, value []byte) {
 		switch kind {
 		case rtaCacheInfo, rtaExpires:

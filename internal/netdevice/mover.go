@@ -19,8 +19,8 @@ type Mover struct {
 }
 
 // Open finds the devices of linux.netDevices on the host, and decides under which
-// names they go into the network namespace of a namespace file or a pidfd. It changes
-// nothing.
+// names they are moved to the network namespace of a namespace file or a pidfd. It
+// changes nothing.
 func Open(wanted map[string]specs.LinuxNetDevice, namespace int) (*Mover, error) {
 	m, err := Reopen(nil, namespace)
 	if err != nil {
@@ -33,7 +33,7 @@ func Open(wanted map[string]specs.LinuxNetDevice, namespace int) (*Mover, error)
 	return m, nil
 }
 
-// Reopen returns a Mover for devices of a container's record.
+// Reopen returns a Mover for devices from a container's record.
 func Reopen(devices []Device, namespace int) (*Mover, error) {
 	m := &Mover{Devices: devices}
 	var err error
@@ -48,7 +48,7 @@ func Reopen(devices []Device, namespace int) (*Mover, error) {
 }
 
 // Close closes the sockets. Without another reference to it the container's network
-// namespace ends.
+// namespace is destroyed.
 func (m *Mover) Close() {
 	m.host.close()
 	m.inside.close()
@@ -93,7 +93,7 @@ func sameFile(a, b *os.File) (bool, error) {
 	return err == nil && os.SameFile(first, second), err
 }
 
-// look writes down what a device is like on the host.
+// look records the configuration of a device on the host.
 func (m *Mover) look(d *Device) error {
 	l, err := m.host.link(d.Host)
 	if errors.Is(err, unix.ENODEV) {
@@ -121,7 +121,7 @@ func (m *Mover) look(d *Device) error {
 	return m.lookAtRoutes(d)
 }
 
-// lookAtRoutes notes the device's routes, those to gateways last: they need the
+// lookAtRoutes records the device's routes, those to gateways last: they depend on the
 // others.
 func (m *Mover) lookAtRoutes(d *Device) error {
 	var gateways []string
@@ -148,8 +148,8 @@ func (m *Mover) lookAtRoutes(d *Device) error {
 	return nil
 }
 
-// Move moves the devices. After an error all of them are on the host again, as they
-// were.
+// Move moves the devices. After an error all of them are on the host again, with their
+// earlier configuration.
 func (m *Mover) Move() error {
 	for i := range m.Devices {
 		d := &m.Devices[i]
@@ -177,7 +177,7 @@ func (m *Mover) move(d *Device) error {
 	return m.inside.doAll(requests)
 }
 
-// explain adds what the user can do about an error of the kernel.
+// explain adds a hint to an error of the kernel.
 func explain(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM):
@@ -209,7 +209,7 @@ func (m *Mover) restore(devices []Device) error {
 func (m *Mover) bringBack(d *Device) error {
 	l, err := m.find(d)
 	if errors.Is(err, unix.ENODEV) {
-		// It has not left, or has come back before all its addresses had.
+		// It has not left, or was returned before all its addresses were.
 		l, err = m.onHost(d)
 		if errors.Is(err, unix.ENODEV) {
 			return nil // destroyed with its network namespace, or never there
@@ -235,9 +235,9 @@ func (m *Mover) bringBack(d *Device) error {
 	return m.host.doEach(requests)
 }
 
-// onHost finds a device that is on the host. If its name was taken when it came back,
-// it has that of the container, and gets its own again: the kernel renames a device
-// after it has moved it.
+// onHost finds a device that is on the host. If its name was taken when it was
+// returned, it has the name from the container, and gets its own again: the kernel
+// renames a device after moving it.
 func (m *Mover) onHost(d *Device) (link, error) {
 	l, err := m.host.link(d.Host)
 	if err == nil && l.hardware == d.Hardware || err != nil && !errors.Is(err, unix.ENODEV) {
@@ -253,10 +253,10 @@ func (m *Mover) onHost(d *Device) (link, error) {
 	return l, m.host.do(request{what: "rename it", kind: unix.RTM_SETLINK, body: attributeText(linkBody(l.index, 0, 0), unix.IFLA_IFNAME, d.Host)})
 }
 
-// find finds a device in the container's network namespace: by its index, whatever a hook
-// has done to it, or by its name. Under its old name it was moved and not renamed yet. A
-// device that has not left is not looked for there: another may have its name and
-// hardware address, those of a tunnel in every namespace.
+// find finds a device in the container's network namespace: by its index, whatever a
+// hook has done to it, or by its name. With its old name it was moved and not renamed
+// yet. A device that has not left is not looked up there: another one may have its
+// name and hardware address, as tunnels do in every namespace.
 func (m *Mover) find(d *Device) (link, error) {
 	if d.inside != 0 {
 		return m.inside.get(linkBody(d.inside, 0, 0))

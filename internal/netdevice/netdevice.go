@@ -1,21 +1,21 @@
-// Package netdevice moves network devices of the host into the network namespace
-// of a container (config-linux.md, "Network Devices"), and back if the container
-// cannot be created.
+// Package netdevice moves network devices of the host into the network namespace of a
+// container (config-linux.md, "Network Devices"), and back if the container cannot be
+// created.
 //
-//	Open      finds the devices and their addresses, chooses names   no effect
+//	Open      finds the devices and their addresses, chooses names   no side effect
 //	Move      RTM_SETLINK: namespace and name; RTM_NEWADDR; up       undone on failure
 //	Restore   the way back: name, addresses, routes, bridge, up
 //
-// message.go builds and parses rtnetlink messages, plan.go decides which ones a
-// device needs; neither has an effect. socket.go exchanges them with the kernel, and
-// mover.go is the order of things.
+// message.go builds and parses rtnetlink messages, plan.go decides which ones a device
+// needs; neither has side effects. socket.go exchanges them with the kernel, and
+// mover.go defines the order of the steps.
 //
 // The kernel keeps what belongs to the device itself: MTU, hardware address, alias,
-// queues. It removes the addresses when a device changes its namespace, and takes it
-// down. Once the container exists the device is its own: what becomes of it when the
-// namespace ends is up to the kernel, which destroys virtual devices and returns
-// physical ones to the first network namespace. The specification forbids a runtime
-// to interfere with that.
+// queues. When a device changes its namespace, the kernel removes its addresses and
+// takes it down. Once the container exists the device belongs to it: what happens to
+// it when the namespace is destroyed is up to the kernel, which destroys virtual
+// devices and returns physical ones to the first network namespace. The specification
+// forbids a runtime to interfere with that.
 package netdevice
 
 import (
@@ -31,9 +31,9 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// A Device is a network device on its way into a container: where it goes, and what
-// it needs to come back. It is part of the container's record while the container is
-// created.
+// A Device is a network device on its way into a container: its destination, and what
+// is needed to return it. It is part of the container's record while the container is
+// being created.
 type Device struct {
 	Host string `json:"host"` // its name on the host
 	Name string `json:"name"` // its name in the container, without a %d
@@ -49,11 +49,11 @@ type Device struct {
 	inside int    // its index in the container's network namespace, once this process has moved it
 }
 
-// source is the JSON path of a device.
+// source returns the JSON path of a device.
 func (d *Device) source() string { return spec.Key("linux.netDevices", cmp.Or(d.key, d.Host)) }
 
 // devicesOf lists the devices of linux.netDevices in the order of their names there
-// (pure). Those that are to keep their names have none in the container yet.
+// (pure). Those that keep their names have none in the container yet.
 func devicesOf(wanted map[string]specs.LinuxNetDevice) []Device {
 	devices := make([]Device, 0, len(wanted))
 	for _, key := range slices.Sorted(maps.Keys(wanted)) {
@@ -65,13 +65,13 @@ func devicesOf(wanted map[string]specs.LinuxNetDevice) []Device {
 // maxName is the longest name of a network device: IFNAMSIZ without the NUL.
 const maxName = 15
 
-// chooseNames gives each device its name in the container (pure). Names are compared with
-// those that the container's network namespace has before any device is moved: the kernel
-// looks at a new name only once the device is in its new namespace, and leaves it there if
-// the name is taken.
+// chooseNames gives each device its name in the container (pure). Names are compared
+// with those in the container's network namespace before any device is moved: the
+// kernel checks a new name only when the device is in its new namespace, and leaves it
+// there if the name is taken.
 //
 // A name with %d gets the lowest number that makes it unique, as the kernel would
-// choose it. It is chosen here because the kernel does not report what it chose.
+// choose it. It is chosen here because the kernel does not report its choice.
 func chooseNames(devices []Device, taken []string) error {
 	used := map[string]bool{}
 	for _, name := range taken {

@@ -1,6 +1,7 @@
 package netdevice
 
-// This file decides which messages move a device and bring it back. It has no effect.
+// This file decides which messages move a device and bring it back. It has no side
+// effects.
 
 import (
 	"slices"
@@ -9,18 +10,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A request is one message that changes something.
+// A request is a message that makes one change.
 type request struct {
-	what string // for errors
+	what string // for error messages
 	kind uint16
 	body []byte
-	// optional is true if an error does not matter: Restore brings more back than name,
+	// optional is true if an error does not matter: Restore returns more than name,
 	// addresses and state.
 	optional bool
-	exists   bool // EEXIST is success
+	exists   bool // EEXIST counts as success
 }
 
-// moveRequest takes a device into another namespace, under a name.
+// moveRequest moves a device to another namespace, under a name.
 func moveRequest(index int, name string, namespace int) request {
 	body := linkBody(index, 0, 0)
 	body = attribute32(body, unix.IFLA_NET_NS_FD, uint32(namespace))
@@ -28,7 +29,7 @@ func moveRequest(index int, name string, namespace int) request {
 	return request{what: "move it", kind: unix.RTM_SETLINK, body: body}
 }
 
-// backRequest takes a device back to the host, under its old name and index. Kernels
+// backRequest returns a device to the host, under its old name and index. Kernels
 // before Linux 5.13 do not know the attribute, and ignore it.
 func backRequest(index, old int, name string, namespace int) request {
 	r := moveRequest(index, name, namespace)
@@ -40,21 +41,21 @@ func upRequest(index int) request {
 	return request{what: "set it up", kind: unix.RTM_SETLINK, body: linkBody(index, unix.IFF_UP, unix.IFF_UP)}
 }
 
-// moved are the addresses that a device keeps in the container: the permanent ones
+// moved reports whether a device keeps an address in the container: the permanent ones
 // of global scope (RFC 3549, section 2.3.3.2). The others belong to the host's
-// network, or the kernel makes them anew.
+// network, or the kernel creates them again.
 func moved(a *address) bool {
 	return a.flags&unix.IFA_F_PERMANENT != 0 && a.scope == unix.RT_SCOPE_UNIVERSE
 }
 
-// configure are the requests after a device has been moved into the container, where
+// configure returns the requests for a device that was moved into the container, where
 // it has the given index.
 func configure(d *Device, index int) ([]request, error) {
 	requests, err := addressRequests(d, index, d.Name, moved)
 	return append(requests, upRequest(index)), err
 }
 
-// reconfigure are the requests after a device has come back to the host.
+// reconfigure returns the requests for a device that was returned to the host.
 func reconfigure(d *Device, index int) ([]request, error) {
 	all := func(*address) bool { return true }
 	requests, err := addressRequests(d, index, d.Host, all)
@@ -78,8 +79,8 @@ func reconfigure(d *Device, index int) ([]request, error) {
 	return requests, nil
 }
 
-// addressRequests add the addresses that keep selects. The kernel lists the newest
-// IPv6 address first, and prefers it: they are added in the opposite order.
+// addressRequests adds the addresses that keep selects. The kernel lists the newest
+// IPv6 address first, and prefers it: they are added in reverse order.
 func addressRequests(d *Device, index int, name string, keep func(*address) bool) ([]request, error) {
 	var requests, ipv6 []request
 	for _, text := range d.Addresses {
@@ -105,7 +106,7 @@ func addressRequests(d *Device, index int, name string, keep func(*address) bool
 	return append(requests, ipv6...), nil
 }
 
-// newLabel is the label of an IPv4 address after its device was renamed: eth0:web
+// newLabel returns the label of an IPv4 address after its device was renamed: eth0:web
 // becomes c0:web. By default the label is the device's name.
 func newLabel(label, from, to string) string {
 	if label == "" {
@@ -120,8 +121,8 @@ func newLabel(label, from, to string) string {
 	return label
 }
 
-// restorable selects the routes that come back with a device: those that someone has
-// set. The kernel makes its own again, and routers announce theirs.
+// restorable selects the routes that are restored with a device: those that were set
+// explicitly. The kernel creates its own again, and routers announce theirs.
 func restorable(r *route, index int) bool {
 	return r.device == index && !r.cloned && r.kind != unix.RTN_LOCAL && r.kind != unix.RTN_BROADCAST && r.kind != unix.RTN_ANYCAST && r.kind != unix.RTN_MULTICAST &&
 		r.protocol != unix.RTPROT_KERNEL && r.protocol != unix.RTPROT_RA && r.protocol != unix.RTPROT_REDIRECT

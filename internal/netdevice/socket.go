@@ -11,20 +11,20 @@ import (
 	"github.com/minirun/minirun/internal/ownthread"
 )
 
-// A socket speaks rtnetlink with the kernel, about the network namespace that it was
-// made in.
+// A socket speaks rtnetlink with the kernel, for the network namespace in which it was
+// created.
 type socket struct {
 	fd        int
 	namespace *os.File
 	sequence  uint32
-	changed   bool // what is listed changed while the kernel listed it
+	changed   bool // the list changed while the kernel produced it
 }
 
-// answerSeconds bounds how long the kernel may take for an answer. It answers while
-// the request is sent.
+// answerSeconds limits how long the kernel may take to answer. It answers while the
+// request is being sent.
 const answerSeconds = 10
 
-// openSocket makes a socket in the calling thread's network namespace.
+// openSocket creates a socket in the calling thread's network namespace.
 func openSocket() (*socket, error) {
 	namespace, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
@@ -45,8 +45,8 @@ func openSocket() (*socket, error) {
 	return s, nil
 }
 
-// openSocketIn makes a socket in the network namespace of a namespace file or a
-// pidfd. The thread that has to go there for it never runs other code.
+// openSocketIn creates a socket in the network namespace of a namespace file or a
+// pidfd. The thread that enters it for this never runs other code.
 func openSocketIn(namespace int) (s *socket, err error) {
 	err = ownthread.Run(func() (err error) {
 		if err = unix.Setns(namespace, unix.CLONE_NEWNET); err != nil {
@@ -81,7 +81,7 @@ func (s *socket) do(r request) error {
 	return nil
 }
 
-// doAll makes changes up to the first that fails.
+// doAll makes changes up to the first one that fails.
 func (s *socket) doAll(requests []request) error {
 	for _, r := range requests {
 		if err := s.do(r); err != nil {
@@ -114,11 +114,11 @@ func (s *socket) get(body []byte) (l link, err error) {
 	return l, err
 }
 
-// listRounds bounds how often a list is asked for that changes meanwhile.
+// listRounds limits how often a list that changes meanwhile is requested again.
 const listRounds = 100
 
-// dump calls each with every answer to a request for a list. The kernel gives a long
-// list in several parts; if it changes between them, one entry may be missing.
+// dump calls each with every answer to a list request. The kernel returns a long list
+// in several parts; if it changes between them, an entry may be missing.
 func (s *socket) dump(kind uint16, body []byte, each func([]byte) error) error {
 	for range listRounds {
 		var answers [][]byte
@@ -151,8 +151,9 @@ func (s *socket) exchange(kind, flags uint16, body []byte, each func([]byte) err
 	message = native.AppendUint16(message, flags|unix.NLM_F_REQUEST)
 	message = native.AppendUint32(message, s.sequence)
 	message = append(native.AppendUint32(message, 0), body...)
-	// write(2) and read(2) instead of sendto(2) and recvmsg(2), with which the linker keeps
-	// every kind of socket address: 100 KiB that each start of minirun would map.
+	// write(2) and read(2) instead of sendto(2) and recvmsg(2), with which the linker
+	// keeps every kind of socket address: 100 KiB that each start of minirun would
+	// map.
 	if _, err := unix.Write(s.fd, message); err != nil {
 		return fmt.Errorf("send to netlink: %w", err)
 	}
@@ -163,7 +164,7 @@ func (s *socket) exchange(kind, flags uint16, body []byte, each func([]byte) err
 			continue
 		}
 		if n == len(buffer) {
-			err = errMalformed // cut off
+			err = errMalformed // truncated
 		}
 		if err != nil {
 			return fmt.Errorf("receive from netlink: %w", err)
@@ -174,8 +175,8 @@ func (s *socket) exchange(kind, flags uint16, body []byte, each func([]byte) err
 	}
 }
 
-// answers takes the messages of one datagram, and reports whether the last one of the
-// exchange is among them.
+// answers processes the messages of one datagram, and reports whether the last one of
+// the exchange is among them.
 func (s *socket) answers(datagram []byte, each func([]byte) error) (last bool, err error) {
 	for len(datagram) >= unix.SizeofNlMsghdr {
 		size, kind := int(native.Uint32(datagram)), native.Uint16(datagram[4:])
@@ -187,7 +188,7 @@ func (s *socket) answers(datagram []byte, each func([]byte) error) (last bool, e
 		datagram = datagram[min(align(size), len(datagram)):]
 		s.changed = s.changed || ours && flags&unix.NLM_F_DUMP_INTR != 0
 		switch {
-		case !ours: // of an exchange that failed half-way
+		case !ours: // of an exchange that failed halfway
 		case kind == unix.NLMSG_DONE, kind == unix.NLMSG_ERROR:
 			return true, parseError(body, kind)
 		case each != nil:
@@ -199,8 +200,8 @@ func (s *socket) answers(datagram []byte, each func([]byte) error) (last bool, e
 	return false, nil
 }
 
-// parseError returns the error of a message that ends an exchange: an errno, 0 if all
-// went well, and perhaps the kernel's words for it.
+// parseError returns the error of a message that ends an exchange: an errno, 0 for
+// success, and possibly the kernel's message for it.
 func parseError(body []byte, kind uint16) error {
 	if len(body) < 4 {
 		return nil // an end without a status

@@ -9,7 +9,7 @@ import (
 
 const dialTimeout = 30 * time.Second
 
-// kind is the kind of an address: who can reach it.
+// kind classifies an address by who can reach it.
 type kind int32
 
 const (
@@ -21,7 +21,7 @@ const (
 
 func (k kind) String() string { return [...]string{"public", "private", "link-local", "loopback"}[k] }
 
-// metadataServers answer only the host that asks, like those at link-local addresses:
+// metadataServers answer only the requesting host, like those at link-local addresses:
 // with the credentials of a cloud's virtual machine.
 var metadataServers = []netip.Addr{
 	netip.MustParseAddr("100.100.100.200"), // Alibaba Cloud
@@ -31,18 +31,18 @@ var metadataServers = []netip.Addr{
 	netip.MustParseAddr("fd20:ce::254"),    // Google Cloud
 }
 
-// privatePrefixes are those that netip.Addr.IsPrivate does not have.
+// privatePrefixes are the private ranges that netip.Addr.IsPrivate does not include.
 var privatePrefixes = []netip.Prefix{
 	netip.MustParsePrefix("100.64.0.0/10"),  // carriers' NAT, RFC 6598
 	netip.MustParsePrefix("192.0.0.0/24"),   // protocol assignments, RFC 6890
 	netip.MustParsePrefix("198.18.0.0/15"),  // benchmarks, RFC 2544
-	netip.MustParsePrefix("240.0.0.0/4"),    // reserved, RFC 1112; some networks use it inside
+	netip.MustParsePrefix("240.0.0.0/4"),    // reserved, RFC 1112; used internally by some networks
 	netip.MustParsePrefix("fec0::/10"),      // site-local, RFC 3879
 	netip.MustParsePrefix("64:ff9b:1::/48"), // NAT64 of a network's own addresses, RFC 8215
 }
 
-// embedding are the prefixes of IPv6 addresses that contain an IPv4 address, and its
-// offset.
+// embedding lists the prefixes of IPv6 addresses that contain an IPv4 address, with
+// its offset.
 var embedding = []struct {
 	prefix netip.Prefix
 	at     int
@@ -86,7 +86,7 @@ func mayReach(from, to kind) bool {
 	return to == public || from == to || from == loopback && to == private
 }
 
-// isLoopbackName reports whether the name of a host, in lower case, is one of this host
+// isLoopbackName reports whether a host name, in lower case, refers to this host
 // without a look-up.
 func isLoopbackName(host string) bool {
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") { // RFC 6761

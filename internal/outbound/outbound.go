@@ -1,14 +1,14 @@
-// Package outbound restricts where a server can send minirun. A registry, or the server
-// of a file that ADD fetches, answers with redirects, token servers and addresses for
-// uploads. Each of them is another request of this host, which may reach what the
+// Package outbound restricts where a server can send minirun. A registry, or the
+// server of a file that ADD fetches, answers with redirects, token servers and upload
+// URLs. Each of them is another request from this host, which may reach what the
 // server cannot: services on loopback, in the private network, or a cloud's metadata
 // at 169.254.169.254.
 //
 //	address.go   kinds of addresses, and which kind may send to which (pure)
 //	outbound.go  the check of a request, and of the address that is dialed for it
 //
-// Names are checked when they are dialed: a name that the server chooses may resolve
-// to another address each time.
+// Names are checked when they are dialed: a name that the server controls may resolve
+// to a different address each time.
 package outbound
 
 import (
@@ -29,21 +29,21 @@ import (
 type Origin struct {
 	Host string // host[:port], as in a URL
 
-	// Plain allows HTTP without TLS, to the origin and to the servers that it sends to:
-	// the user configured it or wrote http://. Between servers on loopback it is always
-	// allowed.
+	// Plain allows HTTP without TLS, to the origin and to the servers that it
+	// redirects to: the user configured it or wrote http://. Between servers on
+	// loopback it is always allowed.
 	Plain bool
 }
 
-// A PlainError is a request without TLS that was not sent.
+// A PlainError reports a request without TLS that was not sent.
 type PlainError struct{ Host string }
 
 func (e *PlainError) Error() string {
 	return "refused plain HTTP to " + e.Host
 }
 
-// An AddressError is a server that was not contacted: the origin must not send requests
-// to its address.
+// An AddressError reports a server that was not contacted: the origin must not send
+// requests to its address.
 type AddressError struct {
 	Origin, Host string
 	Address      netip.Addr
@@ -84,7 +84,7 @@ func countRedirects(r *http.Request) int {
 	return n
 }
 
-// viaKey is the key of the proxy of a request in its context, a *url.URL.
+// viaKey is the context key for the proxy of a request, a *url.URL.
 type viaKey struct{}
 
 func via(ctx context.Context) *url.URL {
@@ -92,8 +92,9 @@ func via(ctx context.Context) *url.URL {
 	return u
 }
 
-// NewTransport returns a transport for requests to an origin and to wherever it sends.
-// If next is an http.Transport, a copy with checked connections is used.
+// NewTransport returns a transport for requests to an origin and to the servers that
+// it redirects to. If next is an http.Transport, a copy with checked connections is
+// used.
 func NewTransport(o Origin, next http.RoundTripper) http.RoundTripper {
 	t := &transport{origin: hostname(o.Host), plain: o.Plain, next: next}
 	if a, err := netip.ParseAddr(t.origin); err == nil {
@@ -115,8 +116,8 @@ func NewTransport(o Origin, next http.RoundTripper) http.RoundTripper {
 // hostname returns the host of a URL without port and brackets, in lower case.
 func hostname(host string) string { return strings.ToLower((&url.URL{Host: host}).Hostname()) }
 
-// RoundTrip implements http.RoundTripper. It checks what dial does not see if the request
-// goes through a proxy or an open connection.
+// RoundTrip implements http.RoundTripper. It checks what dial does not see if the
+// request goes through a proxy or an existing connection.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	err := t.check(r.URL)
 	if err == nil && countRedirects(r) > maxRedirects {
@@ -136,13 +137,14 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := t.next.RoundTrip(r)
 	if err != nil {
 		debuglog.Printf("%s %s://%s%s: %v", r.Method, r.URL.Scheme, r.URL.Host, r.URL.Path, err)
-	} else { // without the query and the headers, which may have credentials
+	} else { // without the query and the headers, which may contain credentials
 		debuglog.Printf("%s %s://%s%s: %s", r.Method, r.URL.Scheme, r.URL.Host, r.URL.Path, answer.Status)
 	}
 	return answer, err
 }
 
-// CloseIdleConnections is what http.Client.CloseIdleConnections calls.
+// CloseIdleConnections implements the method that http.Client.CloseIdleConnections
+// calls.
 func (t *transport) CloseIdleConnections() {
 	if c, ok := t.next.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
@@ -194,7 +196,7 @@ func (t *transport) dial(ctx context.Context, network, address string) (net.Conn
 			return err
 		}
 		if isLoopbackName(host) && !t.plain && kindOf(at.Addr()) != loopback {
-			return &PlainError{address} // the resolver has another localhost
+			return &PlainError{address} // the resolver maps localhost to another host
 		}
 		if host == t.origin {
 			return nil

@@ -1,4 +1,4 @@
-// Package ownthread runs functions on threads that run nothing else.
+// Package ownthread runs functions on dedicated threads.
 package ownthread
 
 import (
@@ -7,13 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Run runs f on a thread of its own, which ends with it: with the namespaces that f
-// may have entered or made for it, and with f's children that asked for it
+// Run runs f on a separate thread, which exits when f returns, together with the
+// namespaces that f entered or created for it, and f's children that asked for it
 // (PR_SET_PDEATHSIG).
 func Run(f func() error) error { return run(f, func() {}) }
 
-// RunAndStay is Run on a thread that stays until the process ends: f has children that
-// live on, and what they know as the end of their parent is the end of this thread.
+// RunAndStay is Run on a thread that stays until the process exits: f has children
+// that continue to run, and for them the exit of this thread would be the death of
+// their parent.
 func RunAndStay(f func() error) error { return run(f, func() { select {} }) }
 
 func run(f func() error, after func()) error {
@@ -21,9 +22,9 @@ func run(f func() error, after func()) error {
 	go func() {
 		runtime.LockOSThread() // and never unlocked
 		if unix.Gettid() == unix.Getpid() {
-			// The main thread cannot end: it would stay in these namespaces, keep them
-			// and be what /proc/self shows. While it is this goroutine's, the next
-			// goroutine runs on another thread.
+			// The main thread cannot exit: it would stay in these namespaces, keep
+			// them alive and be what /proc/self shows. While it is locked to this
+			// goroutine, the next goroutine runs on another thread.
 			err := run(f, after)
 			runtime.UnlockOSThread()
 			done <- err

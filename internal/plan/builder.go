@@ -13,20 +13,20 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// A Builder makes a Plan. Steps go on with the following one unless they say
+// A Builder builds a Plan. A step continues with the following one unless specified
 // otherwise; a jump names a Label, which is placed before or after.
 type Builder struct {
 	plan   Plan
-	labels []int  // label → index of the step it stands before, -1 not yet placed
+	labels []int  // label → index of the step after it, -1 if not yet placed
 	jumps  []jump // to be filled in when all labels are placed
 	syncFD int
 	group  Group
 	source string
 	strs   map[string]Arg
-	names  map[string]int // how many cells have each name
+	names  map[string]int // number of cells with each name
 }
 
-// A Label is a place in the plan that a step can go to. The zero Label is
+// A Label is a position in the plan that a step can continue at. The zero Label is
 // "the following step".
 type Label int
 
@@ -36,8 +36,8 @@ type jump struct {
 	to   Label
 }
 
-// Then says where a step goes on; the zero value of each field is "the
-// following step".
+// Then is where a step continues; the zero value of each field is "the following
+// step".
 type Then struct {
 	Next, Zero Label
 	On         []On
@@ -49,7 +49,7 @@ type On struct {
 	To    Label
 }
 
-// Fine lists errors after which the plan simply goes on.
+// Fine lists errors after which the plan simply continues.
 func Fine(errnos ...unix.Errno) Then {
 	t := Then{}
 	for _, e := range errnos {
@@ -58,10 +58,11 @@ func Fine(errnos ...unix.Errno) Then {
 	return t
 }
 
-// NewBuilder returns a Builder of a plan whose messages go to the descriptor
-// syncFD of the new process.
+// NewBuilder returns a Builder for a plan whose messages go to the descriptor syncFD
+// of the new process.
 func NewBuilder(syncFD int) *Builder {
-	// Room for the 400 steps of a default config: growing would copy it all.
+	// Room for the 400 steps of a default config: growing the slice would copy them
+	// all.
 	b := &Builder{
 		syncFD: syncFD, labels: make([]int, 1, 192), jumps: make([]jump, 0, 256),
 		strs: make(map[string]Arg, 192), names: make(map[string]int, 64),
@@ -73,7 +74,7 @@ func NewBuilder(syncFD int) *Builder {
 	return b
 }
 
-// SyncFD is the descriptor of the new process that messages go to.
+// SyncFD returns the descriptor of the new process that messages are sent to.
 func (b *Builder) SyncFD() int { return b.syncFD }
 
 // File adds a descriptor that the parent opens and returns its number as an
@@ -95,12 +96,12 @@ func (b *Builder) Call(name, why string, c Call, args ...Arg) {
 	b.step(name, why, Then{}, None, c, args)
 }
 
-// CallThen adds a step that goes on as t says.
+// CallThen adds a step that continues as t specifies.
 func (b *Builder) CallThen(name, why string, t Then, c Call, args ...Arg) {
 	b.step(name, why, t, None, c, args)
 }
 
-// Get adds a step whose result goes into the cell out.
+// Get adds a step whose result is stored in the cell out.
 func (b *Builder) Get(name, why string, t Then, out Cell, c Call, args ...Arg) {
 	b.step(name, why, t, out, c, args)
 }
@@ -109,7 +110,7 @@ func (b *Builder) step(name, why string, t Then, out Cell, c Call, args []Arg) {
 	i := len(b.plan.Steps)
 	s := Step{
 		Call: c, Args: args, Out: out, Next: i + 1, Zero: i + 1,
-		Group: b.group, Name: termtext.Line(name), Why: termtext.Line(why), Source: b.source, // config.json may have a path of an image
+		Group: b.group, Name: termtext.Line(name), Why: termtext.Line(why), Source: b.source, // config.json may contain a path from an image
 	}
 	if t.Next != 0 {
 		b.jumps = append(b.jumps, jump{i, -2, t.Next})
@@ -118,7 +119,7 @@ func (b *Builder) step(name, why string, t Then, out Cell, c Call, args []Arg) {
 	case t.Zero != 0:
 		b.jumps = append(b.jumps, jump{i, -1, t.Zero})
 	case t.Next != 0:
-		// Success is one thing for all calls but clone and read.
+		// Success is a single outcome for all calls except clone and read.
 		b.jumps = append(b.jumps, jump{i, -1, t.Next})
 	}
 	again := c == Openat2 && b.mayRace(args) && !slices.ContainsFunc(t.On, func(on On) bool { return on.Errno == unix.EAGAIN })
@@ -137,10 +138,10 @@ func (b *Builder) step(name, why string, t Then, out Cell, c Call, args []Arg) {
 	b.plan.Steps = append(b.plan.Steps, s)
 }
 
-// mayRace reports whether an openat2 has to be repeated: where it keeps a path
-// below a root and comes to a .. in it or in a link, it answers EAGAIN if
-// anything on the machine was renamed or mounted meanwhile, because then it
-// cannot exclude that the path has left the root.
+// mayRace reports whether an openat2 may have to be repeated: when it has to keep a
+// path below a root and the path, or a link in it, contains .., it fails with EAGAIN
+// if anything on the machine was renamed or mounted meanwhile, because it cannot rule
+// out that the path left the root.
 func (b *Builder) mayRace(args []Arg) bool {
 	const how, resolve = 2, 16 // the argument, and the offset in struct open_how
 	if len(args) <= how || args[how].Kind != Pointer {
@@ -154,14 +155,14 @@ func (b *Builder) mayRace(args []Arg) bool {
 	return word&(unix.RESOLVE_IN_ROOT|unix.RESOLVE_BENEATH) != 0 && word&unix.RESOLVE_NO_SYMLINKS == 0
 }
 
-// Label makes a new label, to be placed later.
+// Label creates a new label, to be placed later.
 func (b *Builder) Label() Label {
 	b.labels = append(b.labels, -1)
 	return Label(len(b.labels) - 1)
 }
 
-// Place puts the label before the next step. A label has one place: a second
-// one, which would silently turn jumps already made, panics.
+// Place puts the label before the next step. A label has one position: placing it a
+// second time, which would silently redirect existing jumps, panics.
 func (b *Builder) Place(l Label) {
 	if b.labels[l] >= 0 {
 		panic("plan: a label was placed twice, or is the zero Label")
@@ -169,20 +170,19 @@ func (b *Builder) Place(l Label) {
 	b.labels[l] = len(b.plan.Steps)
 }
 
-// Here makes a label before the next step.
+// Here creates a label before the next step.
 func (b *Builder) Here() Label {
 	l := b.Label()
 	b.Place(l)
 	return l
 }
 
-// Cell makes a new cell. Where the name is taken already, Text shows it with a
-// number behind it.
+// Cell creates a new cell. If the name is already in use, Text appends a number to it.
 func (b *Builder) Cell(name string) Cell {
 	return b.CellIn(b.Bytes([]byte{7: 0}), 0, name)
 }
 
-// CellIn makes a cell of eight bytes of a room: a field of a structure that one
+// CellIn creates a cell for eight bytes of a room: a field of a structure that one
 // call fills and another takes.
 func (b *Builder) CellIn(room Arg, offset int, name string) Cell {
 	c := Cell(room.Value-DataBase) + Cell(offset)
@@ -210,10 +210,10 @@ func (b *Builder) Bytes(data []byte) Arg {
 // Room reserves n zero bytes.
 func (b *Builder) Room(n int) Arg { return b.Bytes(make([]byte, n)) }
 
-// Str puts a string with its terminating zero into the plan. Equal strings
-// share one place: no call writes through such a pointer. A string with a
-// zero inside makes Encode fail: the kernel would take its first part for the
-// whole, and act on another path than the one written.
+// Str puts a string with its terminating zero into the plan. Equal strings share one
+// copy: no call writes through such a pointer. A string that contains a zero byte
+// makes Encode fail: the kernel would take the part before it for the whole, and act
+// on a different path from the one written.
 func (b *Builder) Str(s string) Arg {
 	if a, ok := b.strs[s]; ok {
 		return a
@@ -267,7 +267,7 @@ func (b *Builder) align(n int) {
 	}
 }
 
-// Message reserves a message of a sync point. Steps put their results into
+// Message reserves space for the message of a sync point. Steps put their results into
 // its cells, which are named as given, and Tell sends it.
 func (b *Builder) Message(point uint32, results ...string) Message {
 	room := b.Room(MessageSize)
@@ -284,8 +284,8 @@ func (b *Builder) Message(point uint32, results ...string) Message {
 	return m
 }
 
-// A Message is what the new process tells its parent at a sync point. A and B
-// have no names in Text if Message was given none.
+// A Message is what the new process sends its parent at a sync point. A and B have no
+// names in Text if Message was given none.
 type Message struct {
 	Point uint32
 	at    Arg
@@ -295,7 +295,7 @@ type Message struct {
 // MessageSize is the size of a message of a sync point, in bytes.
 const MessageSize = 24
 
-// At is the address of a cell, for a call that fills it by pointer.
+// At returns the address of a cell, for a call that fills it through a pointer.
 func (b *Builder) At(c Cell) Arg { return Arg{Pointer, DataBase + uint64(c)} }
 
 // Preset puts a value into a cell that no step fills.
@@ -308,10 +308,10 @@ func (b *Builder) Tell(name, why string, m Message) {
 	b.Call(name, why, Write, Int(b.syncFD), m.at, Int(MessageSize))
 }
 
-// Await adds the step that waits for the parent's answer and puts it into
-// room. If the parent is gone the read ends with zero bytes, or with
-// ECONNRESET if the parent had not read the last message, and the process must
-// not go on as if it had been allowed to: it goes to gone.
+// Await adds the step that waits for the parent's answer and puts it into room. If the
+// parent died the read returns zero bytes, or ECONNRESET if the parent had not read
+// the last message; the process must not continue as if it had been allowed to, so it
+// jumps to gone.
 func (b *Builder) Await(name, why string, room Arg, size int, gone Label) {
 	if gone == 0 {
 		panic("plan: " + name + " would go on without its parent")
@@ -321,8 +321,8 @@ func (b *Builder) Await(name, why string, room Arg, size int, gone Label) {
 		Read, Int(b.syncFD), room, Int(size))
 }
 
-// Plan ends the building. It panics on a label that was never placed: that is
-// a mistake in the program, not in its input.
+// Plan finishes the building. It panics on a label that was never placed: that is a
+// bug in the program, not in its input.
 func (b *Builder) Plan() *Plan {
 	for _, j := range b.jumps {
 		to := b.labels[j.to]
@@ -340,7 +340,7 @@ func (b *Builder) Plan() *Plan {
 		}
 	}
 	b.align(8)
-	// In the order of their places, where Text looks for them.
+	// Sorted by offset, as Text expects.
 	slices.SortStableFunc(b.plan.Cells, func(x, y CellName) int { return cmp.Compare(x.Cell, y.Cell) })
 	return &b.plan
 }

@@ -2,8 +2,8 @@ package plan
 
 import "golang.org/x/sys/unix"
 
-// Call names a system call independently of the architecture. Only calls that
-// every Linux architecture has are here: openat and mkdirat, not open and mkdir.
+// Call identifies a system call independently of the architecture. Only calls that
+// every Linux architecture has are included: openat and mkdirat, not open and mkdir.
 type Call uint8
 
 const (
@@ -71,13 +71,13 @@ const (
 	Setpgid
 )
 
-// Name is the call's name in the manual pages and in strace.
+// Name returns the call's name as in the manual pages and in strace.
 func (c Call) Name() string { return callNames[c] }
 
-// Number is the call's number on the architecture this binary is for.
+// Number returns the call's number on the architecture that this binary was built for.
 func (c Call) Number() uint32 { return uint32(callNumbers[c]) }
 
-// ends says that a call does not come back when it succeeds.
+// ends reports whether a call does not return when it succeeds.
 func (c Call) ends() bool { return c == Execve || c == ExitGroup }
 
 func callOf(number uint32) (Call, bool) {
@@ -219,7 +219,7 @@ var callNumbers = [...]uint16{
 	Setpgid:          unix.SYS_SETPGID,
 }
 
-// callShapes says what each argument is, for Text.
+// callShapes describes the meaning of each argument, for Text.
 var callShapes = [...][]shape{
 	Read:             {descriptor, address, number},
 	Write:            {descriptor, buffer, number},

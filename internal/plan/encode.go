@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An encoded step, little-endian. Addresses fit in 32 bits because everything
-// is loaded below 4 GiB. This is the one place that describes the layout; the
-// loops in package bootstrap use the offsets.
+// An encoded step, little-endian. Addresses fit in 32 bits because everything is
+// loaded below 4 GiB. This is the only description of the layout; the loops in package
+// bootstrap use the offsets.
 //
 //	offset   0  u32     system call number
 //	         4  u32     bit i set: args[i] is the address of a cell with the argument
@@ -37,8 +37,8 @@ const (
 // are errors.
 const MaxErrno = 4095
 
-// MaxImage bounds data and table together, in bytes: far above what any
-// configuration needs, and low enough that addresses stay in 32 bits.
+// MaxImage limits data and table together, in bytes: far above what any configuration
+// needs, and low enough that addresses fit in 32 bits.
 const MaxImage = 64 << 20
 
 // Encode returns the bytes to load at DataBase: header, data, step table.
@@ -75,7 +75,7 @@ func (p *Plan) Encode() ([]byte, error) {
 	return image, nil
 }
 
-// check finds what the loop, which trusts its table, would crash on.
+// check finds anything in the plan that would crash the loop, which trusts its table.
 func (p *Plan) check() error {
 	if p.bad != nil {
 		return p.bad
@@ -113,14 +113,14 @@ func (p *Plan) checkStep(i int) error {
 		}
 		// A multiple of four: pipe2 and socketpair fill a cell with two numbers.
 		if a.Kind == Result && (!inData || a.Value%4 != 0 || a.Value+8 > DataBase+uint64(len(p.Data))) {
-			return fmt.Errorf("argument %d is read from %#x, no cell", k, a.Value)
+			return fmt.Errorf("argument %d is read from %#x, which is not a cell", k, a.Value)
 		}
 	}
 	if s.Out%8 != 0 || s.Out < headerScratch || int(s.Out) >= len(p.Data) {
-		return fmt.Errorf("the result goes to offset %d, no cell", s.Out)
+		return fmt.Errorf("the result is stored at offset %d, which is not a cell", s.Out)
 	}
-	// The step after the last one would be whatever follows the table, so only
-	// a call that does not come back may be the last.
+	// The step after the last one would be whatever follows the table, so the last
+	// step must be a call that does not return.
 	end := last
 	if s.Call.ends() {
 		end++
@@ -141,8 +141,8 @@ func (p *Plan) checkStep(i int) error {
 	return nil
 }
 
-// Decode is the inverse of Encode, less the texts and the difference between
-// an immediate and a pointer: what the loop sees.
+// Decode is the inverse of Encode, without the texts and the difference between an
+// immediate and a pointer: what the loop sees.
 func Decode(image []byte) (*Plan, error) {
 	if len(image) < headerSize {
 		return nil, fmt.Errorf("plan: %d bytes are too few for a header", len(image))
@@ -194,7 +194,7 @@ func decodeStep(e []byte, table, index int) (Step, error) {
 	}
 	for off := offOn; off < offIndex; off += 8 {
 		if u32(off) == 0 {
-			// Nothing may follow the first unused place.
+			// Nothing may follow the first unused branch.
 			for ; off < offIndex; off += 4 {
 				if u32(off) != 0 {
 					return Step{}, fmt.Errorf("malformed")

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Head writes what comes before the steps, for a person: the namespaces the
-// process is born into, and the descriptors its parent opens for it.
+// Head writes the part before the steps in human-readable form: the namespaces the
+// process is created in, and the descriptors its parent opens for it.
 func (p *Plan) Head(w io.Writer, cloneflags uintptr) error {
 	var out strings.Builder
 	flags := cloneText(uint64(cloneflags) | uint64(unix.SIGCHLD))
@@ -21,7 +21,7 @@ func (p *Plan) Head(w io.Writer, cloneflags uintptr) error {
 		}
 		out.WriteByte('\n')
 	}
-	fmt.Fprintf(&out, "      %-34s clone(%s)\n", "make the process", flags)
+	fmt.Fprintf(&out, "      %-34s clone(%s)\n", "create the process", flags)
 	fmt.Fprintf(&out, "      %-34s execve(\"/proc/self/fd/...\", [\"minirun-init\"], [])  // the steps below, in a sealed memfd\n\n", "run the plan in it")
 	_, err := io.WriteString(w, out.String())
 	return err

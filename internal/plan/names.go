@@ -29,7 +29,7 @@ func flagText(v uint64, sh shape) string {
 		return joinFlags(v, []bit{{unix.MOVE_MOUNT_F_EMPTY_PATH, "MOVE_MOUNT_F_EMPTY_PATH"}, {unix.MOVE_MOUNT_T_EMPTY_PATH, "MOVE_MOUNT_T_EMPTY_PATH"}, {unix.MOVE_MOUNT_T_SYMLINKS, "MOVE_MOUNT_T_SYMLINKS"}})
 	case atFlags:
 		return joinFlags(v, []bit{{unix.AT_EMPTY_PATH, "AT_EMPTY_PATH"}, {unix.AT_RECURSIVE, "AT_RECURSIVE"}, {unix.AT_SYMLINK_NOFOLLOW, "AT_SYMLINK_NOFOLLOW"}, {unix.AT_EACCESS, "AT_EACCESS"}})
-	case unlinkFlags: // AT_REMOVEDIR has the value of AT_EACCESS
+	case unlinkFlags: // AT_REMOVEDIR has the same value as AT_EACCESS
 		return joinFlags(v, []bit{{unix.AT_REMOVEDIR, "AT_REMOVEDIR"}})
 	case fsmountFlags:
 		return joinFlags(v, []bit{{unix.FSMOUNT_CLOEXEC, "FSMOUNT_CLOEXEC"}})
@@ -49,7 +49,7 @@ func flagText(v uint64, sh shape) string {
 	return fmt.Sprintf("%#x", v)
 }
 
-// joinFlags writes v as names joined by |, the rest as a number.
+// joinFlags writes v as names joined by |, followed by the remaining bits as a number.
 func joinFlags(v uint64, names []bit) string {
 	var out []string
 	for _, b := range names {
@@ -73,7 +73,8 @@ func openFlagText(v uint64) string {
 	if rest == 0 {
 		return mode
 	}
-	// O_PATH takes no access mode, so strace prints O_RDONLY before it; so do we.
+	// O_PATH takes no access mode, so strace prints O_RDONLY before it; so does this
+	// function.
 	return mode + "|" + joinFlags(rest, []bit{
 		{unix.O_CREAT, "O_CREAT"}, {unix.O_EXCL, "O_EXCL"}, {unix.O_NOCTTY, "O_NOCTTY"}, {unix.O_TRUNC, "O_TRUNC"},
 		{unix.O_NONBLOCK, "O_NONBLOCK"}, {unix.O_NOFOLLOW, "O_NOFOLLOW"}, {unix.O_CLOEXEC, "O_CLOEXEC"},
@@ -107,7 +108,7 @@ func mountAttrText(v uint64) string {
 	return out + "|" + atime
 }
 
-// CloneFlags is the text of clone(2)'s flags, also for errors about them.
+// CloneFlags returns the flags of clone(2) as text, also for errors about them.
 func CloneFlags(v uint64) string { return cloneText(v) }
 
 func cloneText(v uint64) string {
@@ -122,8 +123,8 @@ func cloneText(v uint64) string {
 	case low == uint64(unix.SIGCHLD):
 		out += "|SIGCHLD"
 	case low == unix.CLONE_NEWTIME:
-		// Shares its bit with the signal number, so clone(2) cannot ask for it
-		// and unshare(2) and setns(2) can.
+		// CLONE_NEWTIME shares its bit with the signal number, so clone(2) cannot
+		// request it, but unshare(2) and setns(2) can.
 		out += "|CLONE_NEWTIME"
 	default:
 		out += fmt.Sprintf("|%#x", low)

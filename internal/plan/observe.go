@@ -6,32 +6,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// This file owns plans that are watched while they run. A watched plan is the
-// same list with steps in between, made by a pure function: what is watched is
-// what runs, and a plan that nobody watches has nothing in it for that.
+// This file adds steps for observers to a plan. An observed plan is the same list with
+// steps in between, made by a pure function: what is observed is what runs, and a plan
+// without observers contains no code for them.
 //
-//	Observe  before each step: tell the parent what the last one has answered, and wait
-//	Stamp    before each step: read the clock; before the program: hand all times over
+//	Observe  before each step: report the result of the last one, and wait
+//	Stamp    before each step: read the clock; before the program: report all timestamps
 //
-// A seccomp filter may forbid the steps in between, so there are none behind the
-// step that loads one: the last steps of such a container are not seen.
+// A seccomp filter may forbid the added steps, so there are none after the step that
+// loads one: the last steps of such a container are not observed.
 
-// An Observed plan knows which step of the original each of its steps is.
+// An Observed plan records which step of the original each of its steps is.
 type Observed struct {
 	*Plan
-	Origin []int // index in the original, -1: a step in between
+	Origin []int // index in the original, -1: an added step
 	At     []int // index here of each step of the original
-	Stamps int   // how many times it tells
+	Stamps int   // number of timestamps that it reports
 }
 
-// Places for the steps in between to go on at; 0 is the following one.
+// Targets of the added steps; 0 is the following step.
 const (
 	itself = -1
-	gone   = -2 // where the original ends when its parent is gone
+	gone   = -2 // where the original exits when its parent has died
 )
 
-// Observe makes the plan stop before each step, but not between a question to
-// the parent and its answer: there the parent acts, and knows.
+// Observe makes the plan stop before each step, but not between a question to the
+// parent and its answer: the parent acts at that point itself.
 func (p *Plan) Observe() *Observed {
 	data := append([]byte(nil), p.Data...)
 	binary.LittleEndian.PutUint32(data[headerRan:], MessagePoint)
@@ -41,8 +41,8 @@ func (p *Plan) Observe() *Observed {
 	data = append(data, make([]byte, 8)...)
 	sync := Arg{Immediate, binary.LittleEndian.Uint64(p.Data[headerSync:])}
 	between := []Step{
-		{Call: Write, Args: []Arg{sync, {Pointer, DataBase + headerRan}, Int(MessageSize)}, Name: "tell what the last step has answered"},
-		{Call: Read, Args: []Arg{sync, room, Int(8)}, Name: "wait to go on", Zero: gone, On: []Branch{{unix.EINTR, itself}, {unix.ECONNRESET, gone}}},
+		{Call: Write, Args: []Arg{sync, {Pointer, DataBase + headerRan}, Int(MessageSize)}, Name: "report the result of the last step"},
+		{Call: Read, Args: []Arg{sync, room, Int(8)}, Name: "wait to continue", Zero: gone, On: []Branch{{unix.EINTR, itself}, {unix.ECONNRESET, gone}}},
 	}
 	seen, leaving := p.seen(), p.leaving()
 	return p.insert(data, func(i int) []Step {
@@ -53,14 +53,13 @@ func (p *Plan) Observe() *Observed {
 	})
 }
 
-// Clock is what Stamp reads: of the clocks with nanoseconds the one that a time
+// Clock is the clock that Stamp reads: of those with nanoseconds the one that a time
 // namespace does not shift.
 const Clock = unix.CLOCK_REALTIME
 
-// Stamp makes the plan read the clock before each step into a place of its own,
-// and tell all of the times before the program is executed, by index of the
-// original step; 0 is that of a step that did not run. The last time is that of
-// the telling.
+// Stamp makes the plan read the clock before each step into a separate field, and
+// report all timestamps before the program is executed, by index of the original step;
+// 0 means that the step did not run. The last one is that of the report.
 func (p *Plan) Stamp() *Observed {
 	const size = 16 // struct timespec
 	count := min(p.seen(), p.program())
@@ -77,7 +76,7 @@ func (p *Plan) Stamp() *Observed {
 		at := Arg{Pointer, head + 8 + uint64(i*size)}
 		between := []Step{{Call: ClockGettime, Args: []Arg{Int(Clock), at}, Name: "read the clock"}}
 		if i == count {
-			between = append(between, Step{Call: Write, Args: []Arg{sync, {Pointer, head}, Int(8 + (count+1)*size)}, Name: "tell the times"})
+			between = append(between, Step{Call: Write, Args: []Arg{sync, {Pointer, head}, Int(8 + (count+1)*size)}, Name: "report the times"})
 		}
 		return between
 	})
@@ -85,7 +84,7 @@ func (p *Plan) Stamp() *Observed {
 	return o
 }
 
-// seen is the index of the step that loads a filter, or the number of steps.
+// seen returns the index of the step that loads a filter, or the number of steps.
 func (p *Plan) seen() int {
 	for i := range p.Steps {
 		if p.Steps[i].Call == Seccomp {
@@ -95,8 +94,8 @@ func (p *Plan) seen() int {
 	return len(p.Steps)
 }
 
-// leaving are the last steps of a process that has cloned its successor. The two
-// share the socket: were both to wait there, either might get the other's answer.
+// leaving returns the last steps of a process that has cloned its successor. The two
+// share the socket: if both waited there, either could get the other's answer.
 func (p *Plan) leaving() map[int]bool {
 	out := map[int]bool{}
 	for i := range p.Steps {
@@ -114,8 +113,8 @@ func (p *Plan) leaving() map[int]bool {
 	return out
 }
 
-// program is the index of the first of the last steps that execute something: the
-// program, one for each place where it may be.
+// program returns the index of the first of the last steps that execute something: the
+// program, one step for each directory that may contain it.
 func (p *Plan) program() int {
 	i := len(p.Steps)
 	for k := i; k > 0 && p.Steps[k-1].Call != Execve; k-- {
@@ -130,20 +129,20 @@ func (p *Plan) program() int {
 	return i
 }
 
-// awaits says that a step reads the parent's answer.
+// awaits reports whether a step reads the parent's answer.
 func (p *Plan) awaits(i int) bool {
 	s := &p.Steps[i]
 	return s.Call == Read && len(s.Args) > 0 && s.Args[0] == Arg{Immediate, binary.LittleEndian.Uint64(p.Data[headerSync:])}
 }
 
-// insert makes a plan with steps before those of p. Who goes to a step goes to
-// what is inserted before it.
+// insert returns a plan with additional steps before those of p. A jump to a step
+// leads to the first step inserted before it.
 func (p *Plan) insert(data []byte, before func(i int) []Step) *Observed {
 	for len(data)%8 != 0 {
 		data = append(data, 0)
 	}
 	o := &Observed{Plan: &Plan{Data: data, Cells: p.Cells, Files: p.Files, bad: p.bad}}
-	begin := make([]int, len(p.Steps)+1) // where who goes to a step goes now
+	begin := make([]int, len(p.Steps)+1) // new target of jumps to each step
 	between := make([][]Step, len(p.Steps))
 	n := 0
 	for i := range p.Steps {
@@ -178,7 +177,7 @@ func (p *Plan) insert(data []byte, before func(i int) []Step) *Observed {
 	return o
 }
 
-// moved are branches that go elsewhere.
+// moved returns branches with new targets.
 func moved(on []Branch, to func(int) int) []Branch {
 	if len(on) == 0 {
 		return nil
@@ -190,8 +189,8 @@ func moved(on []Branch, to func(int) int) []Branch {
 	return out
 }
 
-// After is the step that a plan goes on with when step i has answered result,
-// -errno for an error; ok is false if it ends there.
+// After returns the step that a plan continues with if the result of step i was
+// result, -errno for an error; ok is false if it ends there.
 func (p *Plan) After(i int, result int64) (next int, ok bool) {
 	s := &p.Steps[i]
 	switch {

@@ -14,9 +14,9 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// Text writes the plan for a person: the steps by group, each with its call in
-// strace's notation, where it branches, why it is there and what asked for it.
-// The same plan gives the same bytes.
+// Text writes the plan in human-readable form: the steps by group, each with its call
+// in strace's notation, where it branches, why it exists and what requested it. The
+// same plan always gives the same bytes.
 func (p *Plan) Text(w io.Writer) error {
 	var out strings.Builder
 	group, source := Group(255), "\x00"
@@ -40,8 +40,8 @@ func (p *Plan) Text(w io.Writer) error {
 	return err
 }
 
-// Line is step i in strace's notation, with where its result goes and where
-// it branches: `openat2($root, "proc", {...}, 24) = $target; ENOENT: 41`.
+// Line returns step i in strace's notation, with where its result goes and where it
+// branches: `openat2($root, "proc", {...}, 24) = $target; ENOENT: 41`.
 func (p *Plan) Line(i int) string {
 	s := &p.Steps[i]
 	var out strings.Builder
@@ -69,8 +69,8 @@ func (p *Plan) Line(i int) string {
 	return out.String()
 }
 
-// Brief is a step for a message: its name and its call, each value with its ends only
-// if it is long. The arguments of a program may be megabytes.
+// Brief returns a step for a message: its name and its call, with long values
+// shortened to their ends. The arguments of a program may be megabytes.
 func (p *Plan) Brief(s *Step) string {
 	args := p.argTexts(s)
 	for i := range args {
@@ -79,7 +79,7 @@ func (p *Plan) Brief(s *Step) string {
 	return termtext.Value(s.Name) + ": " + s.Call.Name() + "(" + strings.Join(args, ", ") + ")"
 }
 
-// CallText is the call with its arguments, as strace writes it.
+// CallText returns the call with its arguments, as strace writes it.
 func (p *Plan) CallText(s *Step) string {
 	return s.Call.Name() + "(" + strings.Join(p.argTexts(s), ", ") + ")"
 }
@@ -117,7 +117,7 @@ func (p *Plan) cellName(offset uint64) string {
 	return fmt.Sprintf("$%d", offset)
 }
 
-// shape is what an argument means to the call.
+// shape is the meaning of an argument to the call.
 type shape uint8
 
 const (
@@ -129,8 +129,8 @@ const (
 	directory
 	text
 	address
-	buffer // the argument after it says how many
-	groups // the argument before it says how many
+	buffer // the argument after it is the length
+	groups // the argument before it is the length
 	vector
 	environment
 	device
@@ -170,7 +170,7 @@ func (p *Plan) argText(a Arg, sh shape) string {
 	}
 	v := a.Value
 	if (sh == text || sh == openHow) && a.Kind == Pointer {
-		// A string that another step puts there.
+		// A string that another step writes there.
 		if i, found := p.findCell(v - DataBase); found {
 			return "$" + p.Cells[i].Name
 		}
@@ -202,7 +202,7 @@ func (p *Plan) argText(a Arg, sh shape) string {
 	return flagText(v, sh)
 }
 
-// pointerText shows what an address points to.
+// pointerText shows the data that an address points to.
 func (p *Plan) pointerText(v uint64, sh shape) string {
 	if v == 0 {
 		return "NULL"
@@ -258,7 +258,7 @@ func limit(v uint64) string {
 	return strconv.FormatUint(v, 10)
 }
 
-// String is the text that an address in the plan's data points to.
+// String returns the text that an address in the plan's data points to.
 func (p *Plan) String(address uint64) string { return p.cString(address) }
 
 func (p *Plan) cString(v uint64) string {

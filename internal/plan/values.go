@@ -57,7 +57,7 @@ func (p *Plan) countedText(s *Step, a Arg, sh shape) string {
 	return p.argText(a, address)
 }
 
-// from returns the data from an address on, nothing if it points elsewhere.
+// from returns the data starting at an address, nil if it points elsewhere.
 func (p *Plan) from(address uint64) []byte {
 	if off := address - DataBase; off < uint64(len(p.Data)) {
 		return p.Data[off:]
@@ -65,8 +65,7 @@ func (p *Plan) from(address uint64) []byte {
 	return nil
 }
 
-// prctlText shows the second argument of prctl(2), whose kind depends on the
-// first.
+// prctlText shows the second argument of prctl(2), whose type depends on the first.
 func (p *Plan) prctlText(s *Step, a Arg) string {
 	switch {
 	case a.Kind == Pointer:
@@ -77,8 +76,7 @@ func (p *Plan) prctlText(s *Step, a Arg) string {
 	return p.argText(a, number)
 }
 
-// ioctlText shows the third argument of ioctl(2), whose kind depends on the
-// second.
+// ioctlText shows the third argument of ioctl(2), whose type depends on the second.
 func (p *Plan) ioctlText(s *Step, a Arg) string {
 	data := p.from(a.Value)
 	switch request := s.Args[1].Value; {

@@ -9,11 +9,11 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// Sets are the five capability sets as bit masks (capabilities(7)). Names that
-// are not known are left out: the spec package has warned of them.
+// Sets are the five capability sets as bit masks (capabilities(7)). Unknown names are
+// left out: package spec has warned about them.
 type Sets struct{ Bounding, Effective, Inheritable, Permitted, Ambient uint64 }
 
-// Mask returns the sets that process.capabilities asks for. No object means no
+// Mask returns the sets that process.capabilities requests. No object means no
 // capabilities, as in runc.
 func Mask(caps *specs.LinuxCapabilities) Sets {
 	if caps == nil {
@@ -26,7 +26,7 @@ func Mask(caps *specs.LinuxCapabilities) Sets {
 		Permitted:   bits(caps.Permitted),
 		Ambient:     bits(caps.Ambient),
 	}
-	// The kernel refuses an ambient capability that is not both.
+	// The kernel refuses an ambient capability that is not in both sets.
 	s.Ambient &= s.Permitted & s.Inheritable
 	return s
 }
@@ -41,9 +41,9 @@ func bits(names []string) uint64 {
 	return mask
 }
 
-// boundingSet drops what is not asked for, up to the kernel's last capability:
-// one that is newer than minirun must not stay. It needs CAP_SETPCAP, so it
-// comes before the change of user.
+// boundingSet drops what is not requested, up to the kernel's last capability: one
+// that is newer than minirun must not stay. It needs CAP_SETPCAP, so it comes before
+// the change of user.
 func (c *compiler) boundingSet() {
 	keep := Mask(c.p.Capabilities).Bounding
 	c.b.In(plan.Identity, "process.capabilities.bounding")
@@ -59,7 +59,7 @@ func (c *compiler) boundingSet() {
 func (c *compiler) capabilities() {
 	b, s := c.b, Mask(c.p.Capabilities)
 	now := s
-	if c.privilegedFilter() { // which gives it up
+	if c.privilegedFilter() { // it drops the capabilities itself
 		now.Effective |= 1 << unix.CAP_SYS_ADMIN
 		now.Permitted |= 1 << unix.CAP_SYS_ADMIN
 	}

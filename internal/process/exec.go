@@ -10,12 +10,13 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// HomeSize is the room for "HOME=…" that the parent may answer at Ready.
+// HomeSize is the size of the buffer for "HOME=…", which the parent may answer at
+// Ready.
 const HomeSize = 4096
 
-// openCwd opens process.cwd and goes there. RESOLVE_NO_MAGICLINKS: a cwd of
-// /proc/self/fd/7, or an image's link to it, leads nowhere even if a descriptor
-// of the host were open (CVE-2024-21626).
+// openCwd opens process.cwd and changes to it. RESOLVE_NO_MAGICLINKS: a cwd of
+// /proc/self/fd/7, or an image's link to it, leads nowhere even if a descriptor of the
+// host were open (CVE-2024-21626).
 func (c *compiler) openCwd(t plan.Then) {
 	b := c.b
 	b.Get("open the working directory "+c.p.Cwd, "no magic links: they could lead out of the container", t, c.cwd, plan.Openat2,
@@ -23,8 +24,8 @@ func (c *compiler) openCwd(t plan.Then) {
 	b.Call("go to "+c.p.Cwd, "", plan.Fchdir, plan.Of(c.cwd))
 }
 
-// cwdBefore enters process.cwd as root, who may enter what its user may not.
-// Where root may not (a home on NFS), another user tries again.
+// cwdBefore enters process.cwd as root, who may enter directories that the process's
+// user may not. Where root may not either (a home on NFS), cwdAfter tries again.
 func (c *compiler) cwdBefore() {
 	c.b.In(plan.Exec, "process.cwd")
 	c.cwd = c.b.Cell("cwd")
@@ -41,7 +42,7 @@ func (c *compiler) cwdBefore() {
 	c.b.Place(later)
 }
 
-// cwdAfter enters it as the user, in its PID namespace, if root could not.
+// cwdAfter enters process.cwd as the user, in its PID namespace, if root could not.
 func (c *compiler) cwdAfter() {
 	if !c.triesCwdAgain() {
 		return
@@ -56,8 +57,9 @@ func (c *compiler) cwdAfter() {
 	b.Place(done)
 }
 
-// triesCwdAgain reports whether the process may be able to enter at last what it
-// could not enter before Identity: as another user, or in another PID namespace.
+// triesCwdAgain reports whether the process may be able to enter a directory later
+// that it could not enter before Identity: as another user, or in another PID
+// namespace.
 func (c *compiler) triesCwdAgain() bool {
 	u := &c.p.User
 	return c.in.ClonedLast || u.UID != 0 || u.GID != 0 || len(u.AdditionalGids) > 0
@@ -73,13 +75,14 @@ func (r *Process) Exec() {
 	if !c.in.Unasked {
 		c.ready(home)
 	}
-	// The filter comes as late as possible: it need not allow the steps before it. But
-	// no program of the image runs without it, so startContainer hooks come after it.
+	// The filter is loaded as late as possible: it need not allow the earlier steps.
+	// But no program from the image runs without it, so startContainer hooks come
+	// after it.
 	if c.p.NoNewPrivileges && len(c.startHooks) > 0 {
 		c.seccomp()
 	}
-	// These programs are the image's and run in its root: the program's environment
-	// is theirs too unless they bring one, as in runc.
+	// These programs belong to the image and run in its root: they get the program's
+	// environment unless they have their own, as in runc.
 	c.hookList("startContainer", c.startHooks, c.startFiles, env)
 	if c.p.NoNewPrivileges && len(c.startHooks) == 0 {
 		c.seccomp()
@@ -89,20 +92,20 @@ func (r *Process) Exec() {
 	c.parent.End()
 }
 
-// dieWithParent comes behind the change of user, which the kernel takes for a reason
-// to forget it, and before Ready, whose answer tells that the parent was there
-// when the kernel had noted it.
+// dieWithParent follows the change of user, at which the kernel clears the
+// setting, and before Ready, whose answer proves that the parent was still alive when
+// the kernel had recorded it.
 func (c *compiler) dieWithParent() {
 	if !c.in.DieWithParent {
 		return
 	}
 	c.b.In(plan.Identity, "annotations")
-	c.b.Call("end when minirun ends", "who waits for the program may be killed", plan.Prctl, plan.Int(unix.PR_SET_PDEATHSIG), plan.Int(unix.SIGKILL), plan.Int(0), plan.Int(0), plan.Int(0))
+	c.b.Call("die when minirun exits", "the minirun that waits for the program may be killed", plan.Prctl, plan.Int(unix.PR_SET_PDEATHSIG), plan.Int(unix.SIGKILL), plan.Int(0), plan.Int(0), plan.Int(0))
 }
 
-// environment is process.env, plus HOME if it has none: the parent looks it up
-// in the container's /etc/passwd and answers it at Ready, into the room that
-// the last pointer points to.
+// environment returns process.env, plus HOME if it has none: the parent looks it up in
+// the container's /etc/passwd and sends it at Ready, into the room that the last
+// pointer refers to.
 func (c *compiler) environment() (env, home plan.Arg) {
 	c.b.In(plan.Exec, "process.env")
 	list := Environment(c.p.Env)
@@ -116,8 +119,8 @@ func (c *compiler) environment() (env, home plan.Arg) {
 	return c.b.Strs(list, home), home
 }
 
-// Environment is env with each name once, where its last entry is and with its
-// value, as in runc. An empty HOME counts as none.
+// Environment returns env with each name once, at the position and with the value of
+// its last entry, as in runc. An empty HOME counts as unset.
 func Environment(env []string) []string {
 	out := make([]string, 0, len(env)+3)
 	last := make(map[string]int, len(env))
@@ -133,7 +136,7 @@ func Environment(env []string) []string {
 	return out
 }
 
-// HasHome reports whether env sets HOME to something.
+// HasHome reports whether env sets HOME to a non-empty value.
 func HasHome(env []string) bool {
 	home := ""
 	for _, e := range env { // the last one counts
@@ -144,19 +147,19 @@ func HasHome(env []string) bool {
 	return home != ""
 }
 
-// closeAtExec is the first step: what the process is born with is closed at
-// execve, and all that is opened later is opened so. A filter that comes
-// without no_new_privs need not allow it then.
+// closeAtExec is the first step: inherited descriptors are closed at execve, and all
+// that are opened later are opened close-on-exec. A filter that is loaded without
+// no_new_privs then need not allow close_range.
 func (c *compiler) closeAtExec() {
 	c.b.In(plan.Exec, "")
 	first := 3 + c.in.Preserve
-	c.b.Call("close descriptors from "+strconv.Itoa(first)+" on at execve", "nothing of minirun is left in the container", plan.CloseRange,
+	c.b.Call("close descriptors from "+strconv.Itoa(first)+" on at execve", "no descriptor of minirun stays open in the container", plan.CloseRange,
 		plan.Int(first), plan.Int(uint32(0xffffffff)), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
 }
 
-// startSocket makes the socket on which `start` will speak to the process, once
-// the minirun that has created it is gone. The process holds both ends: nobody
-// can lose them, and `start` takes its own with pidfd_getfd(2).
+// startSocket creates the socket on which `start` will speak to the process after the
+// minirun that created it has exited. The process holds both ends: no other process
+// has to keep them, and `start` takes its own with pidfd_getfd(2).
 func (c *compiler) startSocket() {
 	b := c.b
 	b.In(plan.Sync, "")
@@ -167,7 +170,7 @@ func (c *compiler) startSocket() {
 		plan.Int(unix.AF_UNIX), plan.Int(unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC), plan.Int(0), at)
 }
 
-// ready tells the parent that the container is created and waits for start.
+// ready reports to the parent that the container is created, and waits for start.
 func (c *compiler) ready(home plan.Arg) {
 	b := c.b
 	b.In(plan.Sync, "")
@@ -186,7 +189,7 @@ func (c *compiler) ready(home plan.Arg) {
 	again := b.Here()
 	b.CallThen(WaitForStart, "the container is created",
 		plan.Then{Zero: c.parent.Gone(), On: []plan.On{{Errno: unix.EINTR, To: again}}}, plan.Read, plan.Int(b.SyncFD()), b.Room(8), plan.Int(8))
-	b.Call("leave the other end to start", "from here on its death is seen", plan.Close, plan.Of(c.otherEnd))
+	b.Call("leave the other end to start", "from here on the death of start is noticed", plan.Close, plan.Of(c.otherEnd))
 }
 
 // WaitForStart is the name of the step in which a created container waits.

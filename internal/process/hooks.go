@@ -11,22 +11,21 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// This file compiles the hooks that run inside the container: a child of the
-// process executes the program, and the process waits for it. So a hook has the
-// namespaces, cgroups, identity and filters that the process has at this moment,
-// and not more.
+// This file compiles the hooks that run inside the container: a child of the process
+// executes the program, and the process waits for it. So a hook has the namespaces,
+// cgroups, identity and filters that the process has at this moment, and nothing more.
 //
 // Each hook reads its state from a pipe that the parent has filled and closed, or from
-// a file in memory if the state is large (see the plan's Files). What it prints goes
-// into a file in memory, which the parent reads if the hook fails, or is appended to
-// the files that annotations name. A pipe would need a reader all the time, also
-// between create and start.
+// a memfd if the state is large (see the plan's Files). Its output goes into a memfd,
+// which the parent reads if the hook fails, or is appended to the files that
+// annotations name. A pipe would need a reader all the time, also between create and
+// start.
 
-// CreateContainer adds the hooks of this kind. Their programs are the host's and
-// run while the host's root is still the root, so the container's environment,
-// which may be an image's ENV, must not reach them: LD_PRELOAD=./evil.so would
-// run code of the image on the host (CVE-2025-23266). A hook without env has an
-// empty environment, as in runc 1.5.
+// CreateContainer adds the createContainer hooks. Their programs are on the host and
+// run while the host's root is still the root, so the container's environment, which
+// may be an image's ENV, must not reach them: LD_PRELOAD=./evil.so would run code from
+// the image on the host (CVE-2025-23266). A hook without env has an empty environment,
+// as in runc 1.5.
 func (r *Process) CreateContainer(hooks []specs.Hook) {
 	r.c.hookList("createContainer", hooks, r.c.openHookFiles("createContainer", hooks), r.c.b.Strs(nil))
 }
@@ -34,7 +33,7 @@ func (r *Process) CreateContainer(hooks []specs.Hook) {
 // hookFiles are the standard descriptors of a hook.
 type hookFiles [3]plan.Arg
 
-// openHookFiles has the parent open the files of all hooks of a kind.
+// openHookFiles makes the parent open the files of all hooks of a kind.
 func (c *compiler) openHookFiles(kind string, hooks []specs.Hook) []hookFiles {
 	out := make([]hookFiles, len(hooks))
 	for i := range hooks {
@@ -42,7 +41,7 @@ func (c *compiler) openHookFiles(kind string, hooks []specs.Hook) []hookFiles {
 		out[i][0] = c.b.File(plan.File{Open: plan.Pipe, Name: "the container's state for the hook"})
 		var memory plan.Arg
 		if c.in.HookOutput[0] == "" || c.in.HookOutput[1] == "" {
-			memory = c.b.File(plan.File{Open: plan.Memory, Name: "what the hook prints"})
+			memory = c.b.File(plan.File{Open: plan.Memory, Name: "the output of the hook"})
 		}
 		for n, path := range c.in.HookOutput {
 			out[i][n+1] = memory
@@ -54,7 +53,8 @@ func (c *compiler) openHookFiles(kind string, hooks []specs.Hook) []hookFiles {
 	return out
 }
 
-// afterStartFiles is the first descriptor after those of the startContainer hooks.
+// afterStartFiles returns the first descriptor after those of the startContainer
+// hooks.
 func (c *compiler) afterStartFiles() int {
 	last := c.b.SyncFD()
 	for _, files := range c.startFiles {
@@ -65,7 +65,7 @@ func (c *compiler) afterStartFiles() int {
 	return last + 1
 }
 
-// appendedFile is a file of an annotation, which all hooks share.
+// appendedFile returns the file named by an annotation, which all hooks share.
 func (c *compiler) appendedFile(n int) plan.Arg {
 	if c.appended[n] == (plan.Arg{}) {
 		names := [2]string{spec.AnnotationHooksStdout, spec.AnnotationHooksStderr}
@@ -75,8 +75,8 @@ func (c *compiler) appendedFile(n int) plan.Arg {
 	return c.appended[n]
 }
 
-// hookList adds the steps of all hooks of a kind. env is the environment of those
-// that do not bring one.
+// hookList adds the steps of all hooks of a kind. env is the environment of hooks
+// without their own.
 func (c *compiler) hookList(kind string, hooks []specs.Hook, files []hookFiles, env plan.Arg) {
 	for i := range hooks {
 		h := &hooks[i]
@@ -90,24 +90,24 @@ func (c *compiler) hookList(kind string, hooks []specs.Hook, files []hookFiles, 
 	}
 }
 
-// HookSource is the JSON path of a hook.
+// HookSource returns the JSON path of a hook.
 func HookSource(kind string, i int) string { return "hooks." + kind + "[" + strconv.Itoa(i) + "]" }
 
-// endsWithProcess reports whether hooks of a kind can be made to end with the process
-// that waits for them: a filter may forbid it.
+// endsWithProcess reports whether hooks of a kind can be killed together with the
+// process that waits for them: a filter may forbid it.
 func (c *compiler) endsWithProcess(kind string) bool {
 	return kind == "createContainer" || c.in.Seccomp == nil ||
 		c.in.Seccomp.Allows(plan.Prctl.Number(), unix.PR_SET_PDEATHSIG, uint64(unix.SIGKILL))
 }
 
-// hook runs one with the environment env; number is what the parent knows it by.
+// hook runs one hook with the environment env; the parent identifies it by number.
 func (c *compiler) hook(h *specs.Hook, number int, files hookFiles, env plan.Arg, endsWithProcess bool) {
 	b := c.b
 	child, ended := b.Label(), b.Label()
 	pid := b.Cell("hook")
-	// clone writes the descriptor where ppoll reads it.
+	// clone writes the descriptor to where ppoll reads it.
 	poll := b.Words32(0, unix.POLLIN)
-	b.Get("make a process for the hook "+h.Path, "", plan.Then{Zero: child}, pid, plan.Clone,
+	b.Get("create a process for the hook "+h.Path, "", plan.Then{Zero: child}, pid, plan.Clone,
 		plan.Int(unix.CLONE_PIDFD|uintptr(unix.SIGCHLD)), plan.Int(0), poll, plan.Int(0), plan.Int(0))
 	if h.Timeout != nil {
 		late := b.Label()
@@ -131,15 +131,15 @@ func (c *compiler) hook(h *specs.Hook, number int, files hookFiles, env plan.Arg
 	b.CallThen("close the state", "", plan.Then{Next: after}, plan.Close, files[0])
 	b.Place(child)
 	if endsWithProcess {
-		b.Call("end with the process that waits", "it ends at the hook's timeout; not every container ends its processes with it", plan.Prctl,
+		b.Call("die with the process that waits", "it exits at the hook's timeout; not every container kills its processes with it", plan.Prctl,
 			plan.Int(unix.PR_SET_PDEATHSIG), plan.Int(unix.SIGKILL), plan.Int(0), plan.Int(0), plan.Int(0))
 	}
-	b.Call("the state is the hook's input", "", plan.Dup3, files[0], plan.Int(0), plan.Int(0))
-	b.Call("its output is not the container's", "", plan.Dup3, files[1], plan.Int(1), plan.Int(0))
-	b.Call("its errors neither", "the parent reads them if the hook fails", plan.Dup3, files[2], plan.Int(2), plan.Int(0))
-	b.Call("a umask as programs expect", "", plan.Umask, plan.Int(0o022))
+	b.Call("make the state the hook's input", "", plan.Dup3, files[0], plan.Int(0), plan.Int(0))
+	b.Call("separate its output from the container's", "", plan.Dup3, files[1], plan.Int(1), plan.Int(0))
+	b.Call("separate its error output too", "the parent reads them if the hook fails", plan.Dup3, files[2], plan.Int(2), plan.Int(0))
+	b.Call("set the umask that programs expect", "", plan.Umask, plan.Int(0o022))
 	if c.in.Preserve > 0 { // all others are closed at execve anyway
-		b.Call("close what is preserved for the program", "it is not the hook's", plan.CloseRange, plan.Int(3), plan.Int(uint32(0xffffffff)), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
+		b.Call("close the descriptors preserved for the program", "they are not for the hook", plan.CloseRange, plan.Int(3), plan.Int(uint32(0xffffffff)), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
 	}
 	args := h.Args
 	if len(args) == 0 {
@@ -149,22 +149,22 @@ func (c *compiler) hook(h *specs.Hook, number int, files hookFiles, env plan.Arg
 	b.Place(after)
 }
 
-// checkStatus goes on if the wait status is zero. The loop branches on results
-// only, so the status becomes one: close_range(2) refuses a range that ends before
-// it begins, from 1 to 0. It takes no descriptor, which another process could take
-// from this one, and a filter has to allow it anyway.
+// checkStatus continues if the wait status is zero. The loop branches only on results,
+// so the status is converted to one: close_range(2) refuses a range whose end is
+// before its start, from 1 to 0. It needs no descriptor, which another process could
+// take from this one, and a filter has to allow it anyway.
 func (c *compiler) checkStatus(failed plan.Message) {
 	b := c.b
 	good := b.Label()
-	b.CallThen("did it succeed", "the range from 1 to its status is none if it is 0; else the process ends, and its descriptors with it",
+	b.CallThen("check that it succeeded", "the range from 1 to its status is invalid if the status is 0; otherwise the process exits, and its descriptors close anyway",
 		plan.Then{On: []plan.On{{Errno: unix.EINVAL, To: good}}},
 		plan.CloseRange, plan.Int(1), plan.Of(failed.A), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
 	c.giveUp(failed)
 	b.Place(good)
 }
 
-// giveUp tells the parent why a hook failed, and ends.
+// giveUp reports to the parent why a hook failed, and exits.
 func (c *compiler) giveUp(failed plan.Message) {
 	c.b.Tell("tell the parent: "+handshake.Name(failed.Point), "", failed)
-	c.b.Call("end: a hook has failed", "", plan.ExitGroup, plan.Int(1))
+	c.b.Call("exit: a hook failed", "", plan.ExitGroup, plan.Int(1))
 }

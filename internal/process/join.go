@@ -14,26 +14,26 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// A process of `exec` comes into a container that runs already, so whatever it
-// finds there may be hostile: /proc, /dev, the other processes. What needs the
-// host comes first (Outside), and nothing inside is trusted (Inside).
+// A process of `exec` enters a container that is already running, so everything it
+// finds there may be hostile: /proc, /dev, the other processes. What needs the host
+// comes first (Outside), and nothing inside is trusted (Inside).
 //
-// The same holds for the first process of a container that joins the PID
-// namespace of another one. Both enter the PID namespace last:
+// The same holds for the first process of a container that joins the PID namespace of
+// another one. Both enter the PID namespace last:
 //
-//	joins the namespaces, the PID namespace for its children only
+//	joins the namespaces, the PID namespace only for its children
 //	cgroups, session keyring, terminal
-//	Identity    closes its descriptors, gives up what the container may not have
-//	clone ────▶ the process that goes on: the first that processes inside can see
+//	Identity    closes its descriptors, drops what the container may not have
+//	clone ────▶ the process that continues: the first that processes inside can see
 //	            Arrive      session, controlling terminal
 //	            Exec
 //
-// So what can be seen inside never has more capabilities, other IDs, another
-// root or another filter than the container's own processes, and the only
-// descriptor that they do not have too is the socket to minirun.
+// So the process that is visible inside never has more capabilities, other IDs,
+// another root or another filter than the container's own processes, and the only
+// additional descriptor that it has is the socket to minirun.
 
 // Outside adds the steps of `exec` before the process joins the container's
-// namespaces. What they set outlives the fork that enters a PID namespace.
+// namespaces. Their effects survive the fork that enters a PID namespace.
 func (r *Process) Outside() {
 	c := r.c
 	c.name()
@@ -44,8 +44,8 @@ func (r *Process) Outside() {
 	c.labels()
 }
 
-// Inside adds the steps that come when the process is in the container's
-// namespaces and cgroups.
+// Inside adds the steps after the process has joined the container's namespaces and
+// cgroups.
 func (r *Process) Inside() {
 	c := r.c
 	c.execAffinity()
@@ -56,7 +56,7 @@ func (r *Process) Inside() {
 }
 
 // execAffinity sets process.execCPUAffinity.final. Without it, and without initial,
-// with which the process was started, it runs on all CPUs of the cpuset.
+// which was set when the process was started, it runs on all CPUs of the cpuset.
 func (c *compiler) execAffinity() {
 	a := c.p.ExecCPUAffinity
 	switch {
@@ -69,10 +69,9 @@ func (c *compiler) execAffinity() {
 	}
 }
 
-// terminal makes a terminal in the container's devpts, gives its slave to the
-// process, and its master to the parent. A process of the container may have
-// put anything in the place of ptmx; what is no terminal's master has no slave
-// to open.
+// terminal opens a terminal in the container's devpts, gives its slave to the process,
+// and its master to the parent. A process of the container may have replaced ptmx with
+// anything; a file that is not a terminal's master has no slave to open.
 func (c *compiler) terminal() {
 	b := c.b
 	b.In(plan.Filesystem, "process.terminal")
@@ -104,43 +103,44 @@ func (c *compiler) terminal() {
 	}
 }
 
-// controllingTerminal makes standard input, a terminal, that of the session.
+// controllingTerminal makes standard input, a terminal, the controlling terminal of
+// the session.
 func (c *compiler) controllingTerminal() {
 	c.b.In(plan.Filesystem, "process.terminal")
 	c.b.Call("make it the controlling terminal", "", plan.Ioctl, plan.Int(0), plan.Int(unix.TIOCSCTTY), plan.Int(0))
 }
 
 // closeAll closes every descriptor that the program does not inherit, except the
-// socket to the parent and the files of the startContainer hooks. These come next
-// after the socket, and have nothing that is not the container's.
+// socket to the parent and the files of the startContainer hooks. Those directly
+// follow the socket, and contain nothing from outside the container.
 func (c *compiler) closeAll() {
 	c.b.In(plan.Exec, "")
 	c.b.Call("close all other descriptors", "processes of the PID namespace could take them from the one that is cloned", plan.CloseRange,
 		plan.Int(c.afterStartFiles()), plan.Int(uint32(0xffffffff)), plan.Int(0))
 }
 
-// processLimit is the limit that counts a process which is about to be cloned.
+// processLimit is the limit that also counts a process that is about to be cloned.
 const processLimit = "RLIMIT_NPROC"
 
-// makeRoomForClone raises the limit of processes as far as it will be needed, or
-// can be. Lowering it takes no privilege, so it may come after the clone.
+// makeRoomForClone raises the limit of processes as far as necessary, or as far as
+// possible. Lowering it needs no privilege, so it can be set after the clone.
 func (c *compiler) makeRoomForClone(i int) {
 	most := max(c.p.Rlimits[i].Hard, c.in.ProcessLimit)
 	c.rlimit("make room for the clone: "+processLimit, i, most, most)
 }
 
-// ScheduledFromOutside reports whether a scheduling policy does not pass to a
-// child, or forbids one: then the parent sets it, once the last process is
+// ScheduledFromOutside reports whether a scheduling policy is not inherited by a
+// child, or forbids creating one: then the parent sets it, after the last process is
 // cloned (sched(7), "The SCHED_RESET_ON_FORK flag", "SCHED_DEADLINE").
 func ScheduledFromOutside(s *specs.Scheduler) bool {
 	return s.Policy == specs.SchedDeadline || slices.Contains(s.Flags, specs.SchedFlagResetOnFork)
 }
 
-// Arrive adds the steps of the process that was cloned into a PID namespace which
-// others are in. None of them needs a privilege.
+// Arrive adds the steps of the process that was cloned into a PID namespace with other
+// processes. None of them needs a privilege.
 //
-// With FilterLast it still has CAP_SYS_ADMIN when it arrives, without which the
-// kernel takes no filter from a process that may gain privileges.
+// With FilterLast it still has CAP_SYS_ADMIN when it arrives, without which the kernel
+// accepts no filter from a process that may gain privileges.
 func (r *Process) Arrive() {
 	c := r.c
 	c.beginSession()
@@ -163,8 +163,8 @@ func (r *Process) Arrive() {
 	}
 }
 
-// Arrives reports whether a filter lets a process clone its successor, and lets
-// that one take the steps of Arrive. It may be loaded before them then.
+// Arrives reports whether a filter allows a process to clone its successor, and the
+// successor to take the steps of Arrive. The filter may then be loaded before them.
 func Arrives(filter *seccomp.Program, p *specs.Process, in *Input) bool {
 	calls := [][]uint64{
 		{uint64(plan.Clone.Number()), uint64(unix.CLONE_PARENT | uintptr(unix.SIGCHLD))},
@@ -187,14 +187,14 @@ func Arrives(filter *seccomp.Program, p *specs.Process, in *Input) bool {
 		calls = append(calls, []uint64{uint64(plan.Prlimit.Number())})
 	}
 	if filter.Notify {
-		// The agent gets the listener when the last process is there. Until then
-		// nothing may wait for its answer.
+		// The agent gets the listener when the last process exists. Until then nothing
+		// may wait for its answer.
 		calls = append(calls, []uint64{uint64(plan.Capset.Number())})
 	}
 	return !slices.ContainsFunc(calls, func(call []uint64) bool { return !filter.Allows(uint32(call[0]), call[1:]...) })
 }
 
-// listMask is a validated list of CPUs or memory nodes as 64-bit words.
+// listMask converts a validated list of CPUs or memory nodes to 64-bit words.
 func listMask(list string) []uint64 {
 	mask := spec.ListMask(list)
 	words := make([]uint64, len(mask))

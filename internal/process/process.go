@@ -1,22 +1,23 @@
-// Package process turns config.json's process into steps: who the container's
-// process is, what it may do, and the execve that makes it the user's program.
+// Package process converts process in config.json to steps: the identity of the
+// container's process, its privileges, and the execve that turns it into the user's
+// program.
 //
-//	Hide      descriptors close at execve; nobody inside may trace what follows
-//	Begin     a session and a keyring of its own, labels for the coming execve
-//	Identity  privileges go, in the one order that works:
+//	Hide      descriptors close at execve; no process inside may trace what follows
+//	Begin     its own session and keyring, labels for the coming execve
+//	Identity  drops privileges, in the only order that works:
 //	            no_new_privs, scheduling, rlimits
 //	            working directory, umask
-//	            bounding set, ids, capabilities
-//	            seccomp                        (without no_new_privs, and then
-//	                                            CAP_SYS_ADMIN, which it takes)
-//	Exec      is the program there? ready; wait for start; seccomp (with
-//	          no_new_privs: as late as can be, but before the startContainer
+//	            bounding set, IDs, capabilities
+//	            seccomp                        (without no_new_privs, followed
+//	                                            by CAP_SYS_ADMIN, which it needs)
+//	Exec      does the program exist? ready; wait for start; seccomp (with
+//	          no_new_privs: as late as possible, but before the startContainer
 //	          hooks); execve
 //
-// A process of `exec` has Outside and Inside in the place of Begin: what needs
-// the host's /proc comes before it joins the container's namespaces. If it enters
-// a PID namespace that has processes already, Arrive comes between Identity and
-// Exec: see join.go.
+// A process of `exec` has Outside and Inside instead of Begin: the steps that need the
+// host's /proc come before it joins the container's namespaces. If it enters a PID
+// namespace that already has processes, Arrive comes between Identity and Exec: see
+// join.go.
 package process
 
 import (
@@ -32,29 +33,29 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// Input is what Compile needs besides the spec.
+// Input has what Compile needs in addition to the spec.
 type Input struct {
 	ID                string
 	Seccomp           *seccomp.Program // nil: none
 	Rlimits           bool             // set resource limits in a step; else the parent does, from outside
-	LastCapability    int              // the highest that the kernel knows
+	LastCapability    int              // the highest one known to the kernel
 	Preserve          int              // descriptors 3 … that the program inherits
-	Listen            int              // of which so many are for LISTEN_FDS
+	Listen            int              // of which this many are for LISTEN_FDS
 	Waits             bool             // for `start`, once the container is created
 	NoKeyring         bool             // keep the session keyring
-	PipeModes         [3]uint32        // of standard descriptors that process.user could not reopen otherwise; 0: leave it
+	PipeModes         [3]uint32        // of standard descriptors that process.user could not reopen; 0: unchanged
 	HostRoot          [2]uint32        // host uid and gid of the user namespace's root, if known
 	HookOutput        [2]string        // files of the host that stdout and stderr of hooks inside are appended to; "": none
-	DieWithParent     bool             // SIGKILL when its parent ends
-	Unasked           bool             // go on to execve without telling Ready: nobody waits for it
+	DieWithParent     bool             // SIGKILL when its parent exits
+	Unasked           bool             // continue to execve without sending Ready: no command waits for it
 	Unreported        bool             // the filter forbids reporting that the program cannot be executed: see Reports
-	KeepGroups        bool             // the additional groups are the caller's, whatever process.user says
-	UserNS            bool             // it is in a user namespace, of its own or minirun's
+	KeepGroups        bool             // keep the caller's additional groups, whatever process.user contains
+	UserNS            bool             // it is in a user namespace, its own or minirun's
 	Rootless          bool
 	SELinux, AppArmor bool
 
-	// ClonedLast is true if the process that goes on is cloned after Identity, into
-	// a PID namespace that others are in: see Arrive.
+	// ClonedLast is true if the process that continues is cloned after Identity, into
+	// a PID namespace with other processes: see Arrive.
 	ClonedLast bool
 	// FilterLast is true if the seccomp filter forbids the steps of Arrive, so that
 	// it must be loaded after them.
@@ -63,7 +64,7 @@ type Input struct {
 	ProcessLimit uint64
 }
 
-// compiler carries what the steps of a process share.
+// compiler holds the state shared by the steps of a process.
 type compiler struct {
 	b          *plan.Builder
 	parent     *handshake.Parent
@@ -76,7 +77,7 @@ type compiler struct {
 	appended   [2]plan.Arg  // the files of in.HookOutput
 	ends       plan.Message // Ready, with both ends of the socket on which `start` will speak
 	otherEnd   plan.Cell
-	hooks      int          // how many run inside so far
+	hooks      int          // number of hooks inside so far
 	noProgram  plan.Message // NoProgram, sent at reportAt
 	reportAt   plan.Label
 }
@@ -84,8 +85,8 @@ type compiler struct {
 // A Process is a process being compiled.
 type Process struct{ c *compiler }
 
-// New returns a Process; its parts are added by Hide, Begin, Identity and
-// Exec, in this order.
+// New returns a Process; its parts are added by Hide, Begin, Identity and Exec, in
+// this order.
 func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Process {
 	linux := s.Linux
 	if linux == nil {
@@ -99,25 +100,24 @@ func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Pr
 	return &Process{c}
 }
 
-// InitName is what ps shows of a container's first process until execve.
+// InitName is the name that ps shows for a container's first process until execve.
 const InitName = "minirun:init"
 
 // keyringPermissions are all for the possessor; view, read, search and link for
 // the user (keyctl_setperm(3)).
 const keyringPermissions = 0x3f1b0000
 
-// Hide adds the step after which only who has CAP_SYS_PTRACE on the host may
-// look into the process or trace it. Others in a PID namespace that it joins
-// could otherwise do so between its change of capabilities and execve
-// (CVE-2016-9962). execve takes it back. Without privilege minirun could not
-// look into it either.
+// Hide adds a step after which a process needs CAP_SYS_PTRACE on the host to inspect
+// or trace this one. Otherwise other processes in a PID namespace that it joins could
+// do so between its change of capabilities and execve (CVE-2016-9962). execve reverts
+// it. Without privilege minirun could not inspect it either.
 func (r *Process) Hide() {
 	r.c.closeAtExec()
 	if r.c.in.Rootless {
 		return
 	}
 	r.c.b.In(plan.Identity, "")
-	r.c.b.Call("hide from neighbours", "whoever is in a PID namespace that is joined must not trace the set-up",
+	r.c.b.Call("hide from other processes", "processes in a joined PID namespace must not trace the set-up",
 		plan.Prctl, plan.Int(unix.PR_SET_DUMPABLE), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0))
 }
 
@@ -130,8 +130,9 @@ func (r *Process) Begin() {
 	r.c.labels()
 }
 
-// name makes the set-up known by its name: a process that dies under another
-// one has become the program before (see endedEarly in package container).
+// name gives the set-up process a name by which it is recognized: a process that dies
+// under another name has already become the program (see endedEarly in package
+// container).
 func (c *compiler) name() {
 	c.b.In(plan.Identity, "")
 	c.b.Call("name the process", "until execve, ps shows this", plan.Prctl, plan.Int(unix.PR_SET_NAME), c.b.Str(InitName), plan.Int(0), plan.Int(0), plan.Int(0))
@@ -150,12 +151,12 @@ func (c *compiler) session() {
 	if c.in.Waits && !c.in.ClonedLast {
 		c.startSocket()
 	}
-	b.Call("clear the umask", "modes are meant as they are written", plan.Umask, plan.Int(0))
+	b.Call("clear the umask", "modes must be used as written", plan.Umask, plan.Int(0))
 	if !c.in.NoKeyring {
-		// ENOSYS: a kernel without keyrings, where there is nothing to leak.
+		// ENOSYS: a kernel without keyrings, where nothing can leak.
 		none := b.Label()
 		ring := b.Cell("keyring")
-		b.Get("join a session keyring", "minirun's keys must not be the container's", plan.Then{On: []plan.On{{Errno: unix.ENOSYS, To: none}}}, ring, plan.Keyctl,
+		b.Get("join a session keyring", "the container must not get minirun's keys", plan.Then{On: []plan.On{{Errno: unix.ENOSYS, To: none}}}, ring, plan.Keyctl,
 			plan.Int(unix.KEYCTL_JOIN_SESSION_KEYRING), b.Str("_ses."+c.in.ID), plan.Int(0), plan.Int(0), plan.Int(0))
 		b.Call("let the user search it", "a key that cannot be searched for cannot be used", plan.Keyctl,
 			plan.Int(unix.KEYCTL_SETPERM), plan.Of(ring), plan.Int(keyringPermissions), plan.Int(0), plan.Int(0))
@@ -163,14 +164,14 @@ func (c *compiler) session() {
 	}
 }
 
-// Prepare adds the steps that come before a user namespace, in which the pipes
-// of the standard descriptors have no owner that the process could be.
+// Prepare adds the steps that come before a user namespace, which does not map the
+// owner of the pipes of the standard descriptors.
 //
 // A program that opens /dev/stdout needs permission for the pipe itself. The pipe
-// keeps its owner, the caller. Group and others may open it, but only the end that
-// the process has anyway: what other programs write into the same pipe cannot be
-// read this way. EPERM means that the pipe belongs to another user and this
-// process has no privilege; then /dev/stdout cannot be opened.
+// keeps its owner, the caller. Group and others may open it, but only the end that the
+// process has anyway: what other programs write into the same pipe cannot be read this
+// way. EPERM means that the pipe belongs to another user and this process has no
+// privilege; then /dev/stdout cannot be opened.
 func (r *Process) Prepare() {
 	b := r.c.b
 	b.In(plan.Identity, "process.user")
@@ -185,8 +186,8 @@ func (r *Process) Prepare() {
 // devNames are the names of the standard descriptors in a container.
 var devNames = [3]string{"/dev/stdin", "/dev/stdout", "/dev/stderr"}
 
-// labels asks for the security labels of the program. They take effect at
-// execve; asking now uses the host's /proc, which no image can replace
+// labels requests the security labels of the program. They take effect at execve;
+// requesting them now uses the host's /proc, which no image can replace
 // (CVE-2019-16884, CVE-2025-52881).
 func (c *compiler) labels() {
 	if c.p.ApparmorProfile != "" && c.in.AppArmor {
@@ -206,7 +207,7 @@ func (c *compiler) writeAttr(path, value string) {
 	c.b.Call("close", "", plan.Close, plan.Of(fd))
 }
 
-// Identity adds the steps after which the process is who it is to be.
+// Identity adds the steps that give the process its final identity.
 func (r *Process) Identity() {
 	c := r.c
 	c.scheduling()
@@ -226,7 +227,7 @@ func (r *Process) Identity() {
 	c.boundingSet()
 	c.user()
 	c.capabilities()
-	if !c.in.ClonedLast { // the kernel notes it for one process: see Arrive
+	if !c.in.ClonedLast { // the kernel records it for one process only: see Arrive
 		c.dieWithParent()
 	}
 	if c.privilegedFilter() && !c.in.FilterLast {
@@ -234,14 +235,14 @@ func (r *Process) Identity() {
 	}
 }
 
-// privilegedFilter reports whether the filter takes CAP_SYS_ADMIN to load, since
-// the process may gain privileges at an execve (seccomp(2)).
+// privilegedFilter reports whether loading the filter needs CAP_SYS_ADMIN, since the
+// process may gain privileges at an execve (seccomp(2)).
 func (c *compiler) privilegedFilter() bool { return c.in.Seccomp != nil && !c.p.NoNewPrivileges }
 
-// filterAndCapset loads a filter that takes CAP_SYS_ADMIN, and gives that up. A
-// filter may answer a call with success and not make it, so nothing that confines
-// the process comes after it: should it answer capset(2) so, execve still takes
-// away what is not in the bounding set.
+// filterAndCapset loads a filter that needs CAP_SYS_ADMIN, and drops the capability. A
+// filter may fake the success of a call without executing it, so nothing that confines
+// the process comes after it: if it fakes capset(2), execve still drops what is not in
+// the bounding set.
 func (c *compiler) filterAndCapset() {
 	c.seccomp()
 	c.capset(Mask(c.p.Capabilities))
@@ -276,7 +277,7 @@ func schedAttr(b *plan.Builder, s *specs.Scheduler) plan.Arg {
 // schedAttrSize is the size of struct sched_attr in its first version, in bytes.
 const schedAttrSize = 48
 
-// SchedAttr returns process.scheduler as sched_setattr(2) takes it.
+// SchedAttr returns process.scheduler in the form that sched_setattr(2) takes.
 func SchedAttr(s *specs.Scheduler) *unix.SchedAttr {
 	policy, _ := spec.SchedulerPolicy(s.Policy)
 	a := unix.SchedAttr{
@@ -330,34 +331,34 @@ func (c *compiler) seccomp() {
 	m := b.Message(handshake.SeccompListener, "listener")
 	b.Get(name, "", plan.Then{}, m.A, plan.Seccomp, plan.Int(setModeFilter), plan.Int(p.Flags), prog)
 	c.parent.Ask("the listener goes to linux.seccomp.listenerPath", m)
-	// A filter need not allow close. It has to if hooks follow, which would wait for
-	// ever if the agent ended while the process holds the listener.
+	// A filter need not allow close. It has to if hooks follow: they would wait
+	// forever if the agent exited while the process holds the listener.
 	if c.in.ClonedLast && !c.p.NoNewPrivileges || len(c.startHooks) > 0 {
 		b.Call("close", "the parent has it", plan.Close, plan.Of(m.A))
 	}
 }
 
-// ownTerminal gives the container's terminal to the process's user, who could
-// not open /dev/tty's device otherwise. It is the only standard descriptor that
-// changes its owner: all others are the caller's, with an owner that outlives
-// the container.
+// ownTerminal makes the process's user the owner of the container's terminal, because
+// otherwise that user could not open it as /dev/tty's device. It is the only standard
+// descriptor that changes its owner: all others belong to the caller, and exist longer
+// than the container.
 func (c *compiler) ownTerminal() {
 	if !c.p.Terminal || c.p.User.UID == 0 {
 		return
 	}
 	c.b.In(plan.Identity, "process.terminal")
-	c.b.CallThen("give the terminal to the user", "it was made by root", plan.Fine(unix.EPERM, unix.EINVAL, unix.EROFS),
+	c.b.CallThen("give the terminal to the user", "it was created by root", plan.Fine(unix.EPERM, unix.EINVAL, unix.EROFS),
 		plan.Fchown, plan.Int(0), plan.Int(c.p.User.UID), plan.Int(uint32(0xffffffff)))
 }
 
-// user sets groups and ids. keepcaps carries the permitted set over the change
-// from root; without it capset below would have nothing to choose from. execve
-// clears it (capabilities(7)).
+// user sets groups and IDs. keepcaps carries the permitted set over the change from
+// root; without it capset below would have nothing to choose from. execve clears it
+// (capabilities(7)).
 func (c *compiler) user() {
 	b, u := c.b, &c.p.User
 	b.In(plan.Identity, "process.user")
 	if u.UID != 0 {
-		b.Call("keep capabilities over the change of user", "until execve", plan.Prctl, plan.Int(unix.PR_SET_KEEPCAPS), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
+		b.Call("keep capabilities across the change of user", "until execve", plan.Prctl, plan.Int(unix.PR_SET_KEEPCAPS), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
 	}
 	if !c.in.KeepGroups {
 		c.groups()
@@ -365,7 +366,7 @@ func (c *compiler) user() {
 	b.Call("become gid "+strconv.FormatUint(uint64(u.GID), 10), "", plan.Setresgid, plan.Int(u.GID), plan.Int(u.GID), plan.Int(u.GID))
 	b.Call("become uid "+strconv.FormatUint(uint64(u.UID), 10), "", plan.Setresuid, plan.Int(u.UID), plan.Int(u.UID), plan.Int(u.UID))
 	if c.in.Rootless {
-		b.Call("stay visible to the parent", "it has no privilege to look at what changed its user", plan.Prctl, plan.Int(unix.PR_SET_DUMPABLE), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
+		b.Call("stay visible to the parent", "without privilege it cannot inspect a process that changed its user", plan.Prctl, plan.Int(unix.PR_SET_DUMPABLE), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
 	}
 }
 
@@ -373,18 +374,18 @@ func (c *compiler) user() {
 func (c *compiler) groups() {
 	groups := slices.Clone(c.p.User.AdditionalGids)
 	slices.Sort(groups)
-	groups = slices.Compact(groups) // as runc: a group is shown once
+	groups = slices.Compact(groups) // as in runc: each group once
 	denied := plan.Then{}
 	if others := slices.DeleteFunc(slices.Clone(groups), func(g uint32) bool { return g == c.p.User.GID }); len(others) == 0 && c.in.UserNS {
-		// A user namespace made without privilege has setgroups denied. Then there are
-		// no groups that it could have kept, and no other gid that it could change to.
+		// A user namespace created without privilege has setgroups denied. Then there
+		// are no groups to drop, and no other gid to change to.
 		denied = plan.Fine(unix.EPERM)
 	}
 	c.b.CallThen("set the additional groups", "", denied, plan.Setgroups, plan.Int(len(groups)), c.b.Words32(groups...))
 }
 
-// umask comes before the filter, which may answer umask(2) without doing it. No
-// step from here on makes a file; hooks set their own.
+// umask precedes the filter, which may fake umask(2). No step from here on creates
+// a file; hooks set their own.
 func (c *compiler) umask() {
 	b, u := c.b, &c.p.User
 	b.In(plan.Identity, "process.user.umask")
@@ -398,21 +399,21 @@ func (c *compiler) umask() {
 // mostCPUs is more than any kernel can be configured for.
 const mostCPUs = 8192
 
-// allCPUs takes back what the caller's affinity allows, which a container would
-// inherit and keep, also when its cpuset changes. The kernel reads as much of the
-// mask as it has CPUs and leaves out those that the cpuset does not have
-// (sched_setaffinity(2)). EPERM, ENOSYS: minirun itself runs under a filter.
+// allCPUs resets the caller's CPU affinity, which a container would inherit and keep,
+// even when its cpuset changes. The kernel reads as much of the mask as it has CPUs
+// and ignores those that are not in the cpuset (sched_setaffinity(2)). EPERM, ENOSYS:
+// minirun itself runs under a filter.
 func (c *compiler) allCPUs() {
 	mask := make([]uint64, mostCPUs/64)
 	for i := range mask {
 		mask[i] = ^uint64(0)
 	}
 	c.b.In(plan.Limits, "linux.resources.cpu.cpus")
-	c.b.CallThen("run on all CPUs of the cpuset", "the caller's affinity is not the container's", plan.Fine(unix.EPERM, unix.ENOSYS),
+	c.b.CallThen("run on all CPUs of the cpuset", "the caller's affinity must not apply to the container", plan.Fine(unix.EPERM, unix.ENOSYS),
 		plan.SchedSetaffinity, plan.Int(0), plan.Int(mostCPUs/8), c.b.Words(mask...))
 }
 
-// memoryPolicy sets where the process's memory comes from.
+// memoryPolicy sets the NUMA nodes from which the process's memory is allocated.
 func (c *compiler) memoryPolicy() {
 	m := c.linux.MemoryPolicy
 	if m == nil {

@@ -11,12 +11,12 @@ import (
 	"github.com/minirun/minirun/internal/seccomp"
 )
 
-// This file finds the program, executes it, and has the parent explain why that
-// is not possible. The parent looks into the container from outside while the
-// process waits: once it exits, its mounts are gone too.
+// This file finds the program, executes it, and has the parent explain why that is not
+// possible. The parent inspects the container from outside while the process waits:
+// when it exits, its mounts disappear too.
 
-// Candidates are the paths that execve tries for args[0]: itself if it has a
-// slash, else one for each directory of the container's PATH, execvp(3). An
+// Candidates returns the paths that execve tries for args[0]: args[0] itself if it has
+// a slash, else one for each directory of the container's PATH, as execvp(3) does. An
 // empty directory means the working directory.
 func Candidates(arg0 string, env []string) []string {
 	if strings.Contains(arg0, "/") {
@@ -41,26 +41,26 @@ func Candidates(arg0 string, env []string) []string {
 	return out
 }
 
-// report adds the steps that tell the parent that the program cannot be executed,
-// and wait to be killed meanwhile. The errno of m.A is why.
+// report adds the steps that report to the parent that the program cannot be executed,
+// and wait to be killed. m.A is the errno.
 func (c *compiler) report(m plan.Message) {
 	b := c.b
 	b.Tell("tell the parent: "+handshake.Name(m.Point), "it looks for the reason in the container's mounts", m)
 	again := b.Here()
-	// No answer comes, and one to an earlier question may lie in the socket.
+	// No answer comes, and one to an earlier question may still be in the socket.
 	b.CallThen("wait to be killed", "the mounts end with the process",
 		plan.Then{Next: c.parent.Gone(), On: []plan.On{{Errno: unix.EINTR, To: again}}},
 		plan.Ppoll, b.Words32(uint32(b.SyncFD()), 0), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
 }
 
-// Reports returns whether a filter lets a process report that it cannot execute its
-// program.
+// Reports returns whether a filter allows a process to report that it cannot execute
+// its program.
 func Reports(filter *seccomp.Program) bool {
 	return filter == nil || filter.Allows(plan.Write.Number()) && filter.Allows(plan.Ppoll.Number())
 }
 
 // reportOn returns the branches that lead from errors of a step to the report, none if
-// the filter forbids it, and the cell that must take the result of that step.
+// the filter forbids it, and the cell that must store the result of that step.
 func (c *compiler) reportOn(errnos ...unix.Errno) (result plan.Cell, on []plan.On) {
 	if c.in.Unreported {
 		return plan.None, nil
@@ -83,9 +83,9 @@ func (c *compiler) reportLast() {
 	}
 }
 
-// lookup checks that the program is there, executable and not a directory, so that
-// create fails where start would. The file may be replaced before start, so
-// execve goes through the same candidates again.
+// lookup checks that the program exists, is executable and is not a directory, so that
+// create fails where start would. The file may be replaced before start, so execve
+// goes through the same candidates again.
 func (c *compiler) lookup(candidates []string) {
 	b := c.b
 	b.In(plan.Exec, "process.args[0]")
@@ -99,7 +99,7 @@ func (c *compiler) lookup(candidates []string) {
 		} else {
 			t.On = searchOn(next)
 		}
-		// EPERM: a filter forbids looking; execve will report it.
+		// EPERM: a filter forbids the check; execve will report it.
 		t.On = append(t.On, plan.On{Errno: unix.EPERM, To: found})
 		b.Get("is "+p+" executable", "", t, result, call, slices.Concat([]plan.Arg{plan.Int(unix.AT_FDCWD), b.Str(p), plan.Int(unix.X_OK)}, flags)...)
 		isDirectory := plan.Then{Next: next, On: []plan.On{{Errno: unix.ENOTDIR, To: found}, {Errno: unix.EPERM, To: found}}}
@@ -113,9 +113,9 @@ func (c *compiler) lookup(candidates []string) {
 
 // accessCall chooses the call that checks a permission, and its last arguments.
 // faccessat(2) checks for the real user ID and its capabilities, which are those of
-// the process unless only some of its permitted ones are effective, or it is not
-// root and has any. faccessat2 can check for the effective ones; without it, from
-// before Linux 5.8, nothing is looked up.
+// the process unless only some of its permitted ones are effective, or it is not root
+// and has any. faccessat2 can check for the effective ones; without it, before Linux
+// 5.8, nothing is checked.
 func (c *compiler) accessCall(found plan.Label) (plan.Call, []plan.Arg) {
 	const override = 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH
 	s := Mask(c.p.Capabilities)
@@ -127,14 +127,14 @@ func (c *compiler) accessCall(found plan.Label) (plan.Call, []plan.Arg) {
 		return plan.Faccessat, nil
 	}
 	effective := plan.Int(unix.AT_EACCESS)
-	c.b.CallThen("can permissions of effective IDs be checked", "what faccessat(2) checks are the real ones",
+	c.b.CallThen("can permissions of effective IDs be checked", "faccessat(2) checks the real ones",
 		plan.Then{On: []plan.On{{Errno: unix.ENOSYS, To: found}, {Errno: unix.EPERM, To: found}}},
 		plan.Faccessat2, plan.Int(unix.AT_FDCWD), c.b.Str("/"), plan.Int(unix.F_OK), effective)
 	return plan.Faccessat2, []plan.Arg{effective}
 }
 
-// notFound is where the search ends if it has found directories only, or if there
-// was nothing to search, without a PATH.
+// notFound is the end of the search if it found only directories, or if there was
+// nothing to search, without a PATH.
 func (c *compiler) notFound() {
 	b, arg0 := c.b, c.p.Args[0]
 	if c.in.Unreported {

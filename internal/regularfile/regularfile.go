@@ -1,11 +1,11 @@
-// Package regularfile opens files whose names belong to someone else: an image,
-// a container, a build context. Any name may be that of a FIFO, whose open
-// waits for a writer, or a device node, whose open may act: it rewinds a tape,
-// starts a watchdog, takes a terminal. O_NONBLOCK helps against the first only.
+// Package regularfile opens files whose names come from an untrusted source: an image,
+// a container, a build context. Any name may be that of a FIFO, whose open waits for a
+// writer, or of a device node, whose open may have an effect: it rewinds a tape,
+// starts a watchdog, acquires a terminal. O_NONBLOCK helps only against the first.
 //
-// So a file is opened in two steps: with O_PATH, which opens nothing but the
-// name, then, if fstat(2) says that it is a regular file, once more through
-// /proc/self/fd, which leads to the same inode whatever has the name by then.
+// So a file is opened in two steps: with O_PATH, which has no effect on the file,
+// then, if fstat(2) reports a regular file, again through /proc/self/fd, which leads
+// to the same inode even if the name now refers to another file.
 package regularfile
 
 import (
@@ -18,7 +18,7 @@ import (
 )
 
 // ErrNotRegular is the cause of an error for a device, a FIFO or a socket. For a
-// directory it is EISDIR.
+// directory the cause is EISDIR.
 var ErrNotRegular = errors.New("not a regular file")
 
 // Open opens a file of the host for reading. A symbolic link is followed.
@@ -28,13 +28,13 @@ func Open(name string) (*os.File, error) {
 }
 
 // OpenAt opens a file of the directory dir for reading. A symbolic link is not
-// followed; it is not a regular file.
+// followed but refused: it is not a regular file.
 func OpenAt(dir int, name string) (*os.File, error) {
 	fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	return finish(fd, name, err)
 }
 
-// OpenIn opens a file below the directory root for reading; resolve is that of
+// OpenIn opens a file below the directory root for reading; resolve has the flags of
 // openat2(2).
 func OpenIn(root int, name string, resolve uint64) (*os.File, error) {
 	fd, err := PathIn(root, name, 0, resolve)
@@ -47,18 +47,18 @@ func PathIn(root int, name string, flags int, resolve uint64) (fd int, err error
 	return Openat2(root, name, &unix.OpenHow{Flags: uint64(unix.O_PATH | flags), Resolve: resolve})
 }
 
-// How often Openat2 tries: a user without privilege can rename files all the time. Runs
-// of 400 refusals were measured, where a virtual CPU was stopped in the middle of a
-// rename, so the later tries wait.
+// How often Openat2 tries: an unprivileged user can rename files all the time. Up to
+// 400 EAGAINs in a row were measured, when a virtual CPU was stopped in the middle of
+// a rename, so the later tries wait.
 const (
 	openAttempts  = 1000
 	quickAttempts = 100
 )
 
 // Openat2 is openat2(2) with O_CLOEXEC, and tries again after EAGAIN and EINTR. With
-// RESOLVE_BENEATH or RESOLVE_IN_ROOT the kernel answers EAGAIN at a .. in the path or
-// in a link if anything on the machine was renamed or mounted meanwhile, because then
-// it cannot exclude that the path has left the directory.
+// RESOLVE_BENEATH or RESOLVE_IN_ROOT the kernel returns EAGAIN at a .. in the path or
+// in a link if anything on the machine was renamed or mounted meanwhile, because it
+// cannot rule out that the path left the directory.
 func Openat2(dir int, name string, how *unix.OpenHow) (fd int, err error) {
 	exact := *how
 	exact.Flags |= unix.O_CLOEXEC
@@ -82,7 +82,7 @@ func finish(fd int, name string, err error) (*os.File, error) {
 	return Reopen(fd, name)
 }
 
-// Reopen opens for reading what an O_PATH descriptor refers to, if that is a
+// Reopen opens the file that an O_PATH descriptor refers to for reading, if it is a
 // regular file. The descriptor stays open; name is for messages.
 func Reopen(fd int, name string) (*os.File, error) {
 	var st unix.Stat_t
@@ -96,7 +96,7 @@ func Reopen(fd int, name string) (*os.File, error) {
 	default:
 		return nil, &os.PathError{Op: "read", Path: name, Err: ErrNotRegular}
 	}
-	// Not os.Open, which would set the runtime's poller up for it.
+	// Not os.Open, which would set up the runtime's poller.
 	opened, err := unix.Open("/proc/self/fd/"+strconv.Itoa(fd), unix.O_RDONLY|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: name, Err: err}

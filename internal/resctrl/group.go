@@ -44,7 +44,7 @@ func findIn(table io.Reader) (root string, err error) {
 	return mounts[0].Mountpoint, nil
 }
 
-// Look is Decide for what is below root now.
+// Look is Decide for the current content of root.
 func Look(root, id string, r *specs.LinuxIntelRdt) (*Plan, error) {
 	return Decide(root, id, r, isDirectory)
 }
@@ -54,8 +54,8 @@ func isDirectory(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// Apply makes the groups and writes the schemata. After an error nothing that it made
-// is left.
+// Apply creates the groups and writes the schemata. After an error nothing that it
+// created is left.
 func (p *Plan) Apply() error {
 	if p.Make {
 		if err := os.Mkdir(p.Control, 0o755); err != nil {
@@ -138,7 +138,7 @@ func (g *Group) failed(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// Join puts a process into the group. Its children follow.
+// Join moves a process into the group. Its children follow.
 func (g *Group) Join(pid int) error {
 	if err := g.write(filepath.Join(g.Control, "tasks"), strconv.Itoa(pid)); err != nil {
 		return err
@@ -149,8 +149,8 @@ func (g *Group) Join(pid int) error {
 	return g.write(filepath.Join(g.Monitor, "tasks"), strconv.Itoa(pid))
 }
 
-// Remove removes the groups that were made for the container. A group that is already
-// gone is not an error.
+// Remove removes the groups that were created for the container. A group that no
+// longer exists is not an error.
 func (g *Group) Remove() error {
 	if g.Monitor != "" {
 		if err := os.RemoveAll(g.Monitor); err != nil {
@@ -166,8 +166,8 @@ func (g *Group) Remove() error {
 	return nil
 }
 
-// RemoveUnused removes a group with a closID that was made for a container which then
-// could not be created. One that has processes of others by now stays.
+// RemoveUnused removes a group with a closID that was created for a container whose
+// creation then failed. One that has other processes by now stays.
 func (g *Group) RemoveUnused() error {
 	tasks, err := os.ReadFile(filepath.Join(g.Control, "tasks"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -181,8 +181,8 @@ func (g *Group) RemoveUnused() error {
 	return os.RemoveAll(g.Control)
 }
 
-// Update writes schemas into the group's schemata, those of the caches first. It
-// returns how to put the old ones back.
+// Update writes schemas to the group's schemata, those of the caches first. It returns
+// a function that restores the old ones.
 func (g *Group) Update(l3Cache, memoryBandwidth string) (undo func() error, err error) {
 	old, err := os.ReadFile(g.schemata())
 	if err != nil {

@@ -3,12 +3,12 @@
 // Arm MPAM; Documentation/filesystems/resctrl.rst; config-linux.md, "IntelRdt").
 //
 //	/sys/fs/resctrl            the default group, with schemata and tasks
-//	  info/                    what the processor can do
+//	  info/                    the processor's capabilities
 //	  mon_groups/NAME/         a monitoring group of the default group
 //	  CLOSID/                  a group: schemata, tasks, mon_groups/NAME/
 //
-// Decide is pure. The other functions act below a root directory that they get as an
-// argument: Find is the only one that looks for it.
+// Decide is pure. The other functions work below a root directory that they get as an
+// argument: only Find looks for it.
 package resctrl
 
 import (
@@ -20,22 +20,22 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// A Group is where a container is in the resctrl file system. It is part of the
+// A Group is a container's group in the resctrl file system. It is part of the
 // container's record.
 type Group struct {
 	Root    string `json:"root"`              // the mount point
 	Control string `json:"control"`           // the group's directory
-	Monitor string `json:"monitor,omitempty"` // the monitoring group's directory, which is made for the container
-	// Own is true if the group is made for the container and removed with it. A group
-	// with a closID outlives the containers in it.
+	Monitor string `json:"monitor,omitempty"` // the monitoring group's directory, which is created for the container
+	// Own is true if the group is created for the container and removed with it. A
+	// group with a closID outlives the containers in it.
 	Own bool `json:"own,omitempty"`
 }
 
-// A Plan is what gives a container its group.
+// A Plan is the set of changes that give a container its group.
 type Plan struct {
 	Group
 	Make bool // the group's directory
-	// Matching are lines that the schemata file must have already.
+	// Matching are lines that the schemata file must already contain.
 	Matching []string
 	// Writes are written to the schemata file, one after the other.
 	Writes []string
@@ -44,8 +44,8 @@ type Plan struct {
 // reserved are the kernel's own directories at the root.
 var reserved = map[string]bool{"info": true, "mon_groups": true, "mon_data": true}
 
-// Decide says what to do for linux.intelRdt of the container id (pure). exists reports
-// whether a directory exists below root.
+// Decide returns the plan for linux.intelRdt of the container id (pure). exists
+// reports whether a directory exists below root.
 func Decide(root, id string, r *specs.LinuxIntelRdt, exists func(dir string) bool) (*Plan, error) {
 	name := r.ClosID
 	if name == "" {
@@ -67,7 +67,7 @@ func Decide(root, id string, r *specs.LinuxIntelRdt, exists func(dir string) boo
 	}
 	p.Make = !there
 	// Two writes: the kernel refuses one that names a cache twice, and schemata may
-	// name those of the other two fields again.
+	// contain those of the other two fields again.
 	for _, text := range []string{strings.Join(legacy, "\n"), strings.Join(r.Schemata, "\n")} {
 		if text != "" {
 			p.Writes = append(p.Writes, text)
@@ -79,7 +79,7 @@ func Decide(root, id string, r *specs.LinuxIntelRdt, exists func(dir string) boo
 	return p, nil
 }
 
-// lines are those that are not empty.
+// lines returns the non-empty lines.
 func lines(all ...string) (given []string) {
 	for _, l := range all {
 		if l != "" {

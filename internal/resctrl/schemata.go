@@ -1,6 +1,6 @@
 package resctrl
 
-// This file compares lines of a schemata file. It has no effect.
+// This file compares lines of a schemata file. It has no side effects.
 
 import (
 	"strconv"
@@ -8,8 +8,8 @@ import (
 )
 
 // missing returns the first line that a schemata file does not have, or "". The kernel
-// pads what it prints, so that values are compared as numbers. A line may leave out
-// domains, which may then have any value.
+// pads its output, so values are compared as numbers. A line may omit domains, which
+// may then have any value.
 func missing(wanted []string, file string) string {
 	have := map[string]map[string]string{}
 	for line := range strings.Lines(file) {
@@ -31,7 +31,7 @@ func missing(wanted []string, file string) string {
 	return ""
 }
 
-// parseLine reads a line such as L3:0=7f0;1=1f.
+// parseLine parses a line such as L3:0=7f0;1=1f.
 func parseLine(line string) (resource string, domains map[string]string, ok bool) {
 	resource, list, ok := strings.Cut(strings.TrimSpace(line), ":")
 	if !ok {

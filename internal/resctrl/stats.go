@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Stats are what `events` reports of a container's group, in runc's words. Without a
-// group it is empty.
+// Stats are what `events` reports about a container's group, with runc's names.
+// Without a group it is empty.
 type Stats struct {
 	L3Cache             *L3Cache    `json:"l3_cache_info,omitempty"`
 	L3SchemaRoot        string      `json:"l3_cache_schema_root,omitempty"`
@@ -23,14 +23,14 @@ type Stats struct {
 	Occupancy           []Occupancy `json:"cmt_stats,omitempty"`
 }
 
-// L3Cache is what the processor can divide of its caches.
+// L3Cache describes how the processor can divide its caches.
 type L3Cache struct {
 	Mask      string `json:"cbm_mask,omitempty"`
 	MinBits   uint64 `json:"min_cbm_bits,omitempty"`
 	NumGroups uint64 `json:"num_closids,omitempty"`
 }
 
-// Bandwidth is what the processor can divide of memory bandwidth.
+// Bandwidth describes how the processor can divide memory bandwidth.
 type Bandwidth struct {
 	Granularity uint64 `json:"bandwidth_gran,omitempty"`
 	Linear      uint64 `json:"delay_linear,omitempty"`
@@ -44,7 +44,7 @@ type Traffic struct {
 	Local uint64 `json:"mbm_local_bytes"`
 }
 
-// Occupancy is how much of one cache is in use.
+// Occupancy is the usage of one cache.
 type Occupancy struct {
 	Bytes uint64 `json:"llc_occupancy"`
 }
@@ -57,7 +57,7 @@ func (g *Group) Stats() (Stats, error) {
 	info := filepath.Join(g.Root, "info")
 	cache := filepath.Join(info, "L3")
 	if !isDirectory(cache) {
-		cache = filepath.Join(info, "L3CODE") // with code and data prioritisation
+		cache = filepath.Join(info, "L3CODE") // with code and data prioritization
 	}
 	if isDirectory(cache) {
 		s.L3Cache = &L3Cache{r.text(cache, "cbm_mask"), r.number(cache, "min_cbm_bits"), r.number(cache, "num_closids")}
@@ -121,8 +121,8 @@ func schemas(file string) (cache, bandwidth string) {
 	return strings.Join(caches, "\n"), bandwidth
 }
 
-// reader keeps the first error. A file that does not exist is one that this processor
-// does not have.
+// reader records the first error. A missing file is one that this processor does not
+// have.
 type reader struct{ err error }
 
 func (r *reader) text(dir, name string) string {
@@ -133,8 +133,8 @@ func (r *reader) text(dir, name string) string {
 	return strings.TrimSpace(string(data))
 }
 
-// number reads a counter. "Unavailable" and "Error" are the kernel's words for one that
-// has no value now.
+// number reads a counter. The kernel shows "Unavailable" or "Error" for one that has
+// no value now.
 func (r *reader) number(dir, name string) uint64 {
 	text := r.text(dir, name)
 	if text == "" || text == "Unavailable" || text == "Error" {

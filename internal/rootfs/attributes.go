@@ -7,8 +7,8 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// This file decides which attributes a bind mount has: docs/mounts.md shows the
-// result for each option, each flag of the source, and with a user namespace.
+// This file decides which attributes a bind mount has: docs/mounts.md shows the result
+// for each option, each flag of the source, and with a user namespace.
 
 // flagAttributes pairs the flags of mount(2) that belong to one mount with the
 // attributes of mount_setattr(2), except those for access times.
@@ -58,13 +58,13 @@ func (c *compiler) bindAttributes(mount plan.Cell, name string, o spec.MountOpti
 // inUserNamespace reports whether flags of mounts can be locked.
 func (c *compiler) inUserNamespace() bool { return c.in.UserNS || c.in.Rootless || c.in.NoDevices }
 
-// namesFlags reports whether any option is a flag of mount(2) besides those that
+// namesFlags reports whether any option is a flag of mount(2), apart from those that
 // make it a bind mount.
 func namesFlags(o spec.MountOptions) bool {
 	return o.Flags&^(unix.MS_BIND|unix.MS_REC)|o.ClearFlags != 0
 }
 
-// unsetAttributes are the attributes that no flag sets, to be cleared.
+// unsetAttributes returns the attributes that no flag sets, to be cleared.
 func unsetAttributes(set uintptr) (clr uint64) {
 	for _, pair := range flagAttributes {
 		if set&pair.flag == 0 {
@@ -77,10 +77,10 @@ func unsetAttributes(set uintptr) (clr uint64) {
 // attributesOf translates flags of mount(2) to set and to clear into those of
 // mount_setattr(2).
 //
-// The access time is one choice out of three, and nodiratime belongs to it: a word
-// that sets any of them replaces them all, as in mount(2). "atime" and
-// "nostrictatime" take back noatime and strictatime, which leaves relatime, the
-// kernel's default. "diratime" takes back only nodiratime.
+// The access time is one choice out of three, and nodiratime belongs to it: an option
+// that sets any of them replaces them all, as in mount(2). "atime" and "nostrictatime"
+// undo noatime and strictatime, which leaves relatime, the kernel's default.
+// "diratime" undoes only nodiratime.
 func attributesOf(set, clear uintptr) attr {
 	var a attr
 	for _, pair := range flagAttributes {
@@ -104,7 +104,7 @@ func attributesOf(set, clear uintptr) attr {
 	return a
 }
 
-// accessTime is what flags choose: relatime if they choose nothing.
+// accessTime returns the access time mode that flags choose: relatime by default.
 func accessTime(set uintptr) uint64 {
 	a := uint64(unix.MOUNT_ATTR_RELATIME)
 	switch {

@@ -21,7 +21,7 @@ func IsBind(m *specs.Mount) bool {
 	return err == nil && o.Flags&unix.MS_REMOUNT == 0 && (o.Flags&unix.MS_BIND != 0 || m.Type == "bind")
 }
 
-// BindSource is the host path of a bind mount's source.
+// BindSource returns the host path of a bind mount's source.
 func BindSource(bundle string, m *specs.Mount) string {
 	if filepath.IsAbs(m.Source) {
 		return m.Source
@@ -29,9 +29,8 @@ func BindSource(bundle string, m *specs.Mount) string {
 	return filepath.Join(bundle, m.Source)
 }
 
-// bind clones the source's mounts, changes them while nobody can see them,
-// and moves the result onto the target: three calls that know only
-// descriptors.
+// bind clones the source's mounts, changes them while they are invisible, and moves
+// the result onto the target: three calls that use only descriptors.
 func (c *compiler) bind(i int, m *specs.Mount, o spec.MountOptions) {
 	b := c.b
 	where := clean(m.Destination)
@@ -69,7 +68,7 @@ func (c *compiler) bindTarget(i int, source plan.Cell, o spec.MountOptions) plan
 		return c.open(c.target(i, kind == Directory, last))
 	}
 	fd, file, done := c.b.Cell("target"), c.b.Label(), c.b.Label()
-	c.b.CallThen("see if it is a directory", "the target must be of the same kind", plan.Then{On: []plan.On{{Errno: unix.ENOTDIR, To: file}, {Errno: unix.EACCES}}},
+	c.b.CallThen("check whether it is a directory", "the target must be of the same kind", plan.Then{On: []plan.On{{Errno: unix.ENOTDIR, To: file}, {Errno: unix.EACCES}}},
 		plan.Fchdir, plan.Of(source))
 	c.openInto(c.target(i, true, last), fd, done, nil)
 	c.b.Place(file)
@@ -78,20 +77,20 @@ func (c *compiler) bindTarget(i int, source plan.Cell, o spec.MountOptions) plan
 	return fd
 }
 
-// copiesLink reports whether mounts[i] is a symbolic link that is made, and not
-// mounted.
+// copiesLink reports whether mounts[i] is a symbolic link that is created instead of
+// being mounted.
 func (c *compiler) copiesLink(i int) bool {
 	_, ok := c.in.Links[i]
 	return ok
 }
 
-// copyLink makes a symbolic link like the source (copy-symlink).
+// copyLink creates a symbolic link like the source (copy-symlink).
 func (c *compiler) copyLink(i int) {
 	text := c.b.Str(c.in.Links[i])
 	fd, done := c.b.Cell("target"), c.b.Label()
 	p := place{path: clean(c.spec.Mounts[i].Destination), last: lastKept, mount: i}
 	c.askTarget(TargetQuestion{Mount: i, Copied: true, last: lastKept}, p, targetSteps{fd, done, nil, func(name plan.Arg) {
-		c.b.CallThen("make the link "+p.path, "a copy of the source", plan.Fine(unix.EEXIST, unix.ENOENT), plan.Symlinkat, text, plan.Of(fd), name)
+		c.b.CallThen("create the link "+p.path, "a copy of the source", plan.Fine(unix.EEXIST, unix.ENOENT), plan.Symlinkat, text, plan.Of(fd), name)
 	}})
 	c.b.Place(done)
 	c.close(fd)
@@ -107,8 +106,7 @@ func (c *compiler) attachThen(mount, target plan.Cell, name string, t plan.Then)
 		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
 }
 
-// cloneSource makes a detached copy of the source's mounts, id-mapped if asked
-// for.
+// cloneSource creates a detached copy of the source's mounts, id-mapped if requested.
 func (c *compiler) cloneSource(i int) plan.Cell {
 	b := c.b
 	m := &c.spec.Mounts[i]
@@ -122,9 +120,9 @@ func (c *compiler) cloneSource(i int) plan.Cell {
 	b.Get("clone the mount of "+m.Source, "", plan.Then{}, fd, plan.OpenTree,
 		plan.Int(unix.AT_FDCWD), b.Str(BindSource(c.in.Bundle, m)), plan.Int(flags))
 	if c.early() && c.in.SourceKind(i) != Undecided || c.in.OnHost {
-		// Cloned where the mounts are not slaves, before there is a mount namespace
-		// or because there is none, it is a peer of the host's: what is mounted
-		// below it would appear on the host.
+		// If it is cloned where the mounts are not slaves, before there is a mount
+		// namespace or because there is none, it is a peer of the host's: mounts below
+		// it would appear on the host.
 		c.setAttrAt("make it a slave", fd, attr{propagation: unix.MS_SLAVE}, flags&unix.AT_RECURSIVE)
 	}
 	if o.IDMap || len(m.UIDMappings) > 0 {
@@ -133,7 +131,7 @@ func (c *compiler) cloneSource(i int) plan.Cell {
 	return fd
 }
 
-// cloneFlags are the flags of open_tree(2) for a bind or rbind mount.
+// cloneFlags returns the flags of open_tree(2) for a bind or rbind mount.
 func cloneFlags(o spec.MountOptions) int {
 	flags := unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
 	if o.Flags&unix.MS_REC != 0 {
@@ -142,9 +140,9 @@ func cloneFlags(o spec.MountOptions) int {
 	return flags
 }
 
-// mapIDs shows the files of a mount with other owners. The kernel takes a mapping
-// from a user namespace: one that the parent makes for it, or the one that the
-// container joins, if the mount has no mapping itself.
+// mapIDs shows the files of a mount with other owners. The kernel takes a mapping from
+// a user namespace: one that the parent creates for it, or the one that the container
+// joins, if the mount has no mapping itself.
 func (c *compiler) mapIDs(i int, m *specs.Mount, o spec.MountOptions, fd plan.Cell) {
 	flags := 0
 	if o.RIDMap {
@@ -153,7 +151,7 @@ func (c *compiler) mapIDs(i int, m *specs.Mount, o spec.MountOptions, fd plan.Ce
 	c.setAttrAt("map the owners of "+m.Source, fd, attr{set: unix.MOUNT_ATTR_IDMAP, userns: c.mapping(i, m).Value}, flags)
 }
 
-// mapping is the descriptor of a user namespace with the mapping of mounts[i].
+// mapping returns the descriptor of a user namespace with the mapping of mounts[i].
 func (c *compiler) mapping(i int, m *specs.Mount) plan.Arg {
 	name := "the id map of " + m.Destination
 	if len(m.UIDMappings) > 0 {

@@ -42,16 +42,16 @@ func (c *compiler) cgroupMount(i int, m *specs.Mount, o spec.MountOptions) {
 	c.closeLater(i, top, target.path, o.Flags&unix.MS_RDONLY != 0)
 }
 
-// cgroup2 mounts the one hierarchy of cgroup v2. dir is what a container without a
-// cgroup namespace sees of it; "" if the host has not mounted it.
+// cgroup2 mounts the single hierarchy of cgroup v2. dir is the part that a container
+// without a cgroup namespace sees; "" if the host has not mounted it.
 func (c *compiler) cgroup2(target place, m *specs.Mount, dir string, o spec.MountOptions) {
 	b := c.b
 	fd := c.open(target)
 	bind, done := b.Label(), b.Label()
 	if c.in.CgroupNS || c.in.CgroupV1 {
 		b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
-		// A user namespace may mount cgroup2 only with a cgroup namespace of its
-		// own; where even that is refused, binding the host's shows the same.
+		// A user namespace may mount cgroup2 only with its own cgroup namespace; where
+		// even that is refused, binding the host's shows the same.
 		b.CallThen("mount cgroup2 on "+target.path, "", plan.Then{Next: done, On: []plan.On{{Errno: unix.EPERM, To: bind}, {Errno: unix.EBUSY, To: bind}}},
 			plan.Mount, b.Str(sourceName(m)), b.Str("."), b.Str("cgroup2"), plan.Int(o.Flags), c.data("cgroup2", o.Data))
 	}

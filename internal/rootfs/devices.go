@@ -13,9 +13,9 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// defaultDevices are the devices every container has (config-linux.md,
-// "Default Devices"), less /dev/console and /dev/ptmx, which are made of the
-// terminal and of devpts.
+// defaultDevices are the devices that every container has (config-linux.md, "Default
+// Devices"), except /dev/console and /dev/ptmx, which come from the terminal and from
+// devpts.
 var defaultDevices = [...]specs.LinuxDevice{
 	{Path: "/dev/null", Type: "c", Major: 1, Minor: 3},
 	{Path: "/dev/zero", Type: "c", Major: 1, Minor: 5},
@@ -25,7 +25,7 @@ var defaultDevices = [...]specs.LinuxDevice{
 	{Path: "/dev/tty", Type: "c", Major: 5, Minor: 0},
 }
 
-// devLinks are the symbolic links every container has (runtime-linux.md, "Dev
+// devLinks are the symbolic links that every container has (runtime-linux.md, "Dev
 // symbolic links").
 var devLinks = [...][2]string{
 	{"/proc/self/fd", "/dev/fd"},
@@ -34,9 +34,9 @@ var devLinks = [...][2]string{
 	{"/proc/self/fd/2", "/dev/stderr"},
 }
 
-// The devices are made in what was mounted on /dev, which is held by its
-// descriptor from then on. By its path it might be found elsewhere: an image may
-// have a link /dev -> /v, or /v -> /dev, and the user a volume on /v, in which
+// The devices are created in the file system mounted on /dev, which is accessed only
+// through its descriptor from then on. A lookup by path could lead elsewhere: an image
+// may have a link /dev -> /v, or /v -> /dev, and the user a volume on /v, in which
 // files would be replaced by device nodes (the class of CVE-2026-41579).
 
 // mountsDev reports whether config.json mounts something on /dev.
@@ -50,8 +50,8 @@ func (c *compiler) mountsDev() bool {
 	return false
 }
 
-// bindsDev reports whether config.json binds something on /dev. Then that has
-// the devices.
+// bindsDev reports whether config.json bind-mounts something on /dev. Then the source
+// has the devices.
 func (c *compiler) bindsDev() bool {
 	for i, m := range c.spec.Mounts {
 		if clean(m.Destination) == "/dev" && c.isBind(i) {
@@ -67,7 +67,7 @@ func (c *compiler) openDev() {
 	c.keepDev(c.open(place{path: "/dev", dir: true, nolinks: true}))
 }
 
-// keepDev takes the descriptor of what is mounted on /dev.
+// keepDev records the descriptor of what is mounted on /dev.
 func (c *compiler) keepDev(fd plan.Cell) {
 	if c.dev != 0 {
 		c.close(c.dev)
@@ -75,10 +75,10 @@ func (c *compiler) keepDev(fd plan.Cell) {
 	c.dev = fd
 }
 
-// inDev is a place at or below /dev.
+// inDev reports whether a path is at or below /dev.
 func inDev(p string) bool { return p == "/dev" || strings.HasPrefix(p, "/dev/") }
 
-// devices makes devices, links and the console.
+// devices creates devices, links and the console.
 func (c *compiler) devices() {
 	dirs := map[string]plan.Cell{}
 	asked := map[string]bool{}
@@ -122,15 +122,15 @@ func (c *compiler) directory(dirs map[string]plan.Cell, dir string) plan.Cell {
 	return fd
 }
 
-// ptmx makes /dev/ptmx lead to the container's own devpts, replacing the
-// device node that an image may have: it would open the host's terminals.
+// ptmx makes /dev/ptmx a link to the container's own devpts, replacing a device node
+// that an image may contain: it would open the host's terminals.
 func (c *compiler) ptmx(dev plan.Cell) {
-	c.b.CallThen("remove /dev/ptmx", "a device node of the image would lead to other terminals than ours", plan.Fine(unix.ENOENT),
+	c.b.CallThen("remove /dev/ptmx", "a device node from the image would lead to terminals outside the container", plan.Fine(unix.ENOENT),
 		plan.Unlinkat, plan.Of(dev), c.b.Str("ptmx"), plan.Int(0))
 	c.b.CallThen("link /dev/ptmx", "", plan.Fine(unix.EEXIST), plan.Symlinkat, c.b.Str("pts/ptmx"), plan.Of(dev), c.b.Str("ptmx"))
 }
 
-// device makes one device.
+// device creates one device.
 func (c *compiler) device(dirs map[string]plan.Cell, d *specs.LinuxDevice) {
 	p := clean(d.Path)
 	dir := c.directory(dirs, path.Dir(p))
@@ -154,16 +154,17 @@ func modeAndNumber(d *specs.LinuxDevice) (mode uint32, number uint64) {
 	return kind | uint32(perm)&0o7777, number
 }
 
-// handsDevices reports whether the parent makes the devices of config.json, which the
-// process may not in a user namespace. The parent must know the host IDs of their owners.
+// handsDevices reports whether the parent creates the devices of config.json, which
+// the process may not do in a user namespace. The parent must know the host IDs of
+// their owners.
 func (c *compiler) handsDevices() bool {
 	l := c.spec.Linux
 	return c.in.UserNS && !c.in.Rootless && !c.in.NoDevices && len(l.UIDMappings) > 0 && len(l.GIDMappings) > 0
 }
 
-// handDevice mounts a device node that the parent has made on an empty file: its
+// handDevice mounts a device node that the parent created on an empty file: its
 // number, mode and owner are those of config.json, whatever the host has at this path.
-// The inode is the container's alone, so the mount need not be read-only.
+// The inode is used only by this container, so the mount need not be read-only.
 func (c *compiler) handDevice(d *specs.LinuxDevice) {
 	p, l := clean(d.Path), c.spec.Linux
 	mode, number := modeAndNumber(d)
@@ -171,14 +172,14 @@ func (c *compiler) handDevice(d *specs.LinuxDevice) {
 		Mode: mode, Number: number, UID: hostID(l.UIDMappings, idOr0(d.UID)), GID: hostID(l.GIDMappings, idOr0(d.GID)),
 	}})
 	target := c.open(place{path: p, nolinks: true, inDev: inDev(p)})
-	c.b.Call("mount the device on "+p, "a user namespace may not make devices", plan.MoveMount, node, c.b.Str(""), plan.Of(target), c.b.Str(""),
+	c.b.Call("mount the device on "+p, "devices cannot be created in a user namespace", plan.MoveMount, node, c.b.Str(""), plan.Of(target), c.b.Str(""),
 		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
 	c.b.Call("close", "", plan.Close, node)
 	c.close(target)
 }
 
-// hostID returns the id of the host that an id of the container is. One that is not
-// mapped becomes the host's root, which the container sees as nobody.
+// hostID returns the host ID that an ID of the container is mapped to. An unmapped one
+// becomes the host's root, which the container sees as nobody.
 func hostID(maps []specs.LinuxIDMapping, id uint32) uint32 {
 	for _, m := range maps {
 		if id >= m.ContainerID && id-m.ContainerID < m.Size {
@@ -195,13 +196,13 @@ func idOr0(id *uint32) uint32 {
 	return *id
 }
 
-// makeDevice makes a device node. If the name is taken:
+// makeDevice creates a device node. If the name is taken:
 //
-//	something is mounted there   that stays, as with runc: -v /dev/urandom:/dev/random
+//	something is mounted there   it stays, as with runc: -v /dev/urandom:/dev/random
 //	in what is mounted on /dev   the image's file is not trusted to be the device: a
 //	                             new node is renamed over it
-//	elsewhere                    it may be a file of the user's, in a volume: a new
-//	                             node is mounted over it
+//	elsewhere                    it may be the user's file, in a volume: a new node is
+//	                             mounted over it
 func (c *compiler) makeDevice(dir plan.Cell, p string, d *specs.LinuxDevice) {
 	done, taken := c.b.Label(), c.b.Label()
 	c.makeNode("make device "+p, dir, path.Base(p), d, plan.Then{Next: done, On: []plan.On{{Errno: unix.EEXIST, To: taken}}})
@@ -214,7 +215,7 @@ func (c *compiler) makeDevice(dir plan.Cell, p string, d *specs.LinuxDevice) {
 	c.b.Place(done)
 }
 
-// makeNode makes a node with its owner.
+// makeNode creates a node with its owner.
 func (c *compiler) makeNode(text string, dir plan.Cell, name string, d *specs.LinuxDevice, t plan.Then) {
 	b := c.b
 	mode, number := modeAndNumber(d)
@@ -229,11 +230,11 @@ func (c *compiler) makeNode(text string, dir plan.Cell, name string, d *specs.Li
 	}
 }
 
-// makeTemporary makes a node for p under another name in a directory.
+// makeTemporary creates a node for p under another name in a directory.
 func (c *compiler) makeTemporary(dir plan.Cell, p string, d *specs.LinuxDevice) (name plan.Arg) {
 	temporary := ".minirun." + path.Base(p)
 	name = c.b.Str(temporary)
-	c.b.CallThen("remove what is left of an earlier try", "", plan.Fine(unix.ENOENT), plan.Unlinkat, plan.Of(dir), name, plan.Int(0))
+	c.b.CallThen("remove the leftovers of an earlier attempt", "", plan.Fine(unix.ENOENT), plan.Unlinkat, plan.Of(dir), name, plan.Int(0))
 	c.makeNode("make a new "+p, dir, temporary, d, plan.Then{})
 	return name
 }
@@ -243,7 +244,7 @@ func (c *compiler) replaceByDevice(dir plan.Cell, p string, d *specs.LinuxDevice
 	mounted := b.Label()
 	name := b.Str(path.Base(p))
 	temporary := c.makeTemporary(dir, p, d)
-	b.CallThen("put it in place", "what the image has there may be anything", plan.Then{Next: done, On: []plan.On{{Errno: unix.EBUSY, To: mounted}}}, plan.Renameat2,
+	b.CallThen("put it in place", "the image may have put anything there", plan.Then{Next: done, On: []plan.On{{Errno: unix.EBUSY, To: mounted}}}, plan.Renameat2,
 		plan.Of(dir), temporary, plan.Of(dir), name, plan.Int(0))
 	b.Place(mounted)
 	b.CallThen("remove the node", "config.json has mounted something there", plan.Then{Next: done}, plan.Unlinkat, plan.Of(dir), temporary, plan.Int(0))
@@ -252,7 +253,7 @@ func (c *compiler) replaceByDevice(dir plan.Cell, p string, d *specs.LinuxDevice
 func (c *compiler) coverByDevice(dir plan.Cell, p string, d *specs.LinuxDevice, done plan.Label) {
 	b := c.b
 	fd, node, directory := b.Cell("taken"), b.Cell("device"), b.Label()
-	b.Get("open "+p, "without what may be mounted there", plan.Then{On: []plan.On{{Errno: unix.EXDEV, To: done}}}, fd, plan.Openat2, plan.Of(dir), b.Str(path.Base(p)),
+	b.Get("open "+p, "without following a mount on it", plan.Then{On: []plan.On{{Errno: unix.EXDEV, To: done}}}, fd, plan.Openat2, plan.Of(dir), b.Str(path.Base(p)),
 		c.how(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_XDEV), plan.Int(24))
 	temporary := c.makeTemporary(c.dev, p, d)
 	b.Get("clone its mount", "", plan.Then{}, node, plan.OpenTree, plan.Of(c.dev), temporary, plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW))
@@ -262,15 +263,15 @@ func (c *compiler) coverByDevice(dir plan.Cell, p string, d *specs.LinuxDevice, 
 	b.CallThen("close", "", plan.Then{Next: done}, plan.Close, plan.Of(fd))
 	b.Place(directory)
 	b.Call("remove the name", "there is a directory", plan.Unlinkat, plan.Of(c.dev), temporary, plan.Int(0))
-	c.makeNode("make device "+p, dir, path.Base(p), d, plan.Then{}) // fails, and says why
+	c.makeNode("make device "+p, dir, path.Base(p), d, plan.Then{}) // fails, with the reason
 }
 
-// bindDevice is for devices that neither the container nor minirun may or need make:
-// the host's is mounted on an empty file, read-only, because a user namespace may map
-// the device's owner.
+// bindDevice is for devices that neither the container nor minirun may create, or need
+// to: the host's is mounted on an empty file, read-only, because a user namespace may
+// map the device's owner.
 func (c *compiler) bindDevice(p string) {
 	source := c.b.Cell("device")
-	c.b.Get("clone the mount of "+p, "a user namespace may not make devices", plan.Then{}, source, plan.OpenTree,
+	c.b.Get("clone the mount of "+p, "devices cannot be created in a user namespace", plan.Then{}, source, plan.OpenTree,
 		plan.Int(unix.AT_FDCWD), c.b.Str(p), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
 	c.freeze(source, "make it read-only")
 	target := c.open(place{path: p, nolinks: true, inDev: inDev(p)})
@@ -278,10 +279,9 @@ func (c *compiler) bindDevice(p string) {
 	c.close(source, target)
 }
 
-// console makes a terminal in the container's devpts, gives its slave to the
-// process as /dev/console, and its master to the parent. Both ends come from
-// the descriptor of ptmx, never from a path that an image could have replaced
-// (CVE-2025-52565).
+// console opens a terminal in the container's devpts, gives its slave to the process
+// as /dev/console, and its master to the parent. Both ends come from the descriptor of
+// ptmx, never from a path that an image could have replaced (CVE-2025-52565).
 func (c *compiler) console() {
 	if c.spec.Process == nil || !c.spec.Process.Terminal {
 		return
@@ -300,7 +300,7 @@ func (c *compiler) console() {
 		b.In(plan.Filesystem, "process.terminal")
 	}
 	source := b.Cell("console")
-	b.CallThen("make file /dev/console", "as the place to mount on", plan.Fine(unix.EEXIST), plan.Mknodat, plan.Of(c.dev), b.Str("console"), plan.Int(unix.S_IFREG|0o600), plan.Int(0))
+	b.CallThen("make file /dev/console", "as the mount point", plan.Fine(unix.EEXIST), plan.Mknodat, plan.Of(c.dev), b.Str("console"), plan.Int(unix.S_IFREG|0o600), plan.Int(0))
 	fd := b.Cell("target")
 	b.Get("open /dev/console", "", plan.Then{}, fd, plan.Openat, plan.Of(c.dev), b.Str("console"), plan.Int(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC), plan.Int(0))
 	b.Get("clone the slave's mount", "", plan.Then{}, source, plan.OpenTree, plan.Of(slave), b.Str(""), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))
@@ -315,17 +315,17 @@ func (c *compiler) console() {
 	c.close(source, fd, slave, master.A)
 }
 
-// ReplacesNull reports whether the plan replaces standard descriptors that are
-// the host's /dev/null by the container's own: where minirun makes that. A
-// volume on /dev may have anything under this name, and in the host's mount
-// namespace there is only the host's.
+// ReplacesNull reports whether the plan replaces standard descriptors that are the
+// host's /dev/null with the container's own: only if minirun creates that one. A
+// volume on /dev may have anything under this name, and in the host's mount namespace
+// there is only the host's.
 func ReplacesNull(s *specs.Spec, in Input) bool {
 	c := compiler{spec: s, in: in}
 	return (in.MountNS || in.OnHost) && !c.bindsDev()
 }
 
-// ownNull replaces standard descriptors that are the host's /dev/null by the
-// container's: through the host's, its inode could be reached and changed.
+// ownNull replaces standard descriptors that are the host's /dev/null with the
+// container's: through the host's, the host's inode could be accessed and changed.
 func (c *compiler) ownNull() {
 	if c.in.NullStdio == [3]bool{} || !ReplacesNull(c.spec, c.in) {
 		return

@@ -13,9 +13,9 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// layers makes the overlay of read-only layers under a writable upper
-// directory, as a mount that is attached to nothing yet: the host never sees
-// it, and the kernel drops it with the last process that does.
+// layers creates the overlay of read-only layers under a writable upper directory, as
+// a detached mount: the host never sees it, and the kernel removes it together with
+// the last process that uses it.
 func (c *compiler) layers() {
 	c.overlay = c.b.Cell("root")
 	c.b.In(plan.Filesystem, c.in.Layers[0].Source)
@@ -26,8 +26,8 @@ func (c *compiler) layers() {
 	}
 }
 
-// addLayers gives the layers one by one ("lowerdir+", Linux 6.8), so there may
-// be hundreds.
+// addLayers passes the layers one by one ("lowerdir+", Linux 6.8), so there can be
+// hundreds.
 func (c *compiler) addLayers() {
 	b := c.b
 	below, layers := overlay.Split(c.in.Layers)
@@ -46,23 +46,23 @@ func (c *compiler) addLayers() {
 	c.fsString(fs, "upperdir", c.in.Upper, "writes go to "+c.in.Upper)
 	c.fsString(fs, "workdir", c.in.Work, "set the work directory")
 	if c.in.Volatile || !c.in.Stable {
-		b.Call("do not sync", "nobody mounts the upper directory again", plan.Fsconfig,
+		b.Call("do not sync", "the upper directory is never mounted again", plan.Fsconfig,
 			plan.Of(fs), plan.Int(unix.FSCONFIG_SET_FLAG), b.Str("volatile"), plan.Int(0), plan.Int(0))
 	}
 	c.fsString(fs, "source", "overlay", "name it overlay")
 	b.Call("create the overlay", "", plan.Fsconfig, plan.Of(fs), plan.Int(unix.FSCONFIG_CMD_CREATE), plan.Int(0), plan.Int(0), plan.Int(0))
 	b.Get("make its mount", "", plan.Then{}, c.overlay, plan.Fsmount, plan.Of(fs), plan.Int(1), plan.Int(0))
 	b.Call("close", "", plan.Close, plan.Of(fs))
-	if lowest != plan.None { // until now: closing what is attached nowhere unmounts it
+	if lowest != plan.None { // not earlier: closing a detached mount unmounts it
 		c.close(lowest)
 	}
 }
 
-// lowestLayers makes a read-only overlay of them, attached nowhere.
+// lowestLayers creates a read-only, detached overlay of the lowest layers.
 func (c *compiler) lowestLayers(layers []Layer) plan.Cell {
 	b := c.b
 	fs, mount := b.Cell("overlay"), b.Cell("lowest")
-	b.Get("begin an overlay of the lowest layers", "one overlay takes "+strconv.Itoa(overlay.LayersPerMount), plan.Then{}, fs, plan.Fsopen, b.Str("overlay"), plan.Int(unix.FSOPEN_CLOEXEC))
+	b.Get("begin an overlay of the lowest layers", "one overlay takes at most "+strconv.Itoa(overlay.LayersPerMount), plan.Then{}, fs, plan.Fsopen, b.Str("overlay"), plan.Int(unix.FSOPEN_CLOEXEC))
 	c.marks(fs)
 	c.addEach(fs, layers)
 	b.In(plan.Filesystem, "root.path")
@@ -73,7 +73,7 @@ func (c *compiler) lowestLayers(layers []Layer) plan.Cell {
 	return mount
 }
 
-// addEach gives layers to an overlay, which wants the top one first.
+// addEach passes layers to an overlay, which expects the top one first.
 func (c *compiler) addEach(fs plan.Cell, layers []Layer) {
 	for _, layer := range slices.Backward(layers) {
 		c.b.In(plan.Filesystem, layer.Source)
@@ -81,10 +81,10 @@ func (c *compiler) addEach(fs plan.Cell, layers []Layer) {
 	}
 }
 
-// marks says which extended attributes mark what is deleted.
+// marks selects the extended attributes that mark deleted files.
 func (c *compiler) marks(fs plan.Cell) {
 	if c.in.UserXattrs {
-		c.b.Call("keep marks in user.overlay.*", "trusted.overlay.* is for the machine's root", plan.Fsconfig,
+		c.b.Call("keep marks in user.overlay.*", "trusted.overlay.* is only for root of the machine", plan.Fsconfig,
 			plan.Of(fs), plan.Int(unix.FSCONFIG_SET_FLAG), c.b.Str("userxattr"), plan.Int(0), plan.Int(0))
 	}
 }
@@ -93,15 +93,14 @@ func (c *compiler) fsString(fs plan.Cell, key, value, name string) {
 	c.b.Call(name, "", plan.Fsconfig, plan.Of(fs), plan.Int(unix.FSCONFIG_SET_STRING), c.b.Str(key), c.b.Str(value), plan.Int(0))
 }
 
-// mountLayers gives the layers as mount(2)'s options, for which there is one
-// page: before Linux 6.8 fsconfig takes 255 bytes for all of them. mount(2)
-// attaches what it makes, so that is done where the host does not see it, and
-// only a clone is kept.
+// mountLayers passes the layers as options of mount(2), which are limited to one page:
+// before Linux 6.8 fsconfig takes 255 bytes for all of them. mount(2) attaches the new
+// mount, so that is done where the host does not see it, and only a clone is kept.
 func (c *compiler) mountLayers() {
 	b := c.b
 	host := b.Cell("namespace")
 	if c.early() {
-		b.Get("open the host's mount namespace", "to come back", plan.Then{}, host, plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/proc/thread-self/ns/mnt"), plan.Int(unix.O_RDONLY|unix.O_CLOEXEC), plan.Int(0))
+		b.Get("open the host's mount namespace", "to return to it", plan.Then{}, host, plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/proc/thread-self/ns/mnt"), plan.Int(unix.O_RDONLY|unix.O_CLOEXEC), plan.Int(0))
 		b.Call("leave it", "the host must not see the overlay", plan.Unshare, plan.Int(unix.CLONE_NEWNS))
 		b.Call("make the mounts private", "", plan.Mount, plan.Int(0), b.Str("/"), plan.Int(0), plan.Int(unix.MS_PRIVATE|unix.MS_REC), plan.Int(0))
 	}
@@ -119,12 +118,12 @@ func (c *compiler) mountLayers() {
 	b.Call("go back to the root file system", "", plan.Chdir, b.Str(c.in.Root))
 }
 
-// MaxOverlayOptions is how many bytes mount(2) takes as options: a page with
-// the zero that ends them.
+// MaxOverlayOptions is the maximum size of the options of mount(2) in bytes: a page
+// including the zero byte at the end.
 const MaxOverlayOptions = 4095
 
-// OverlayOptions writes layers as options of mount(2), with names as seen from
-// a directory: the deepest that all layers are in.
+// OverlayOptions writes layers as options of mount(2), with names relative to a
+// directory: the deepest one that contains all layers.
 func OverlayOptions(in Input) (dir, options string) {
 	dir = path.Dir(in.Layers[0].Path)
 	for _, l := range in.Layers {

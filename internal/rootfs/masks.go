@@ -9,13 +9,13 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// maskedPaths hides files under the host's /dev/null and directories under an
-// empty read-only tmpfs, the same for all: Kubernetes masks directories of every
-// processor, and each tmpfs is a file system to be made and to be removed again.
+// maskedPaths hides files under the host's /dev/null and directories under an empty
+// read-only tmpfs, shared by all of them: Kubernetes masks directories of every
+// processor, and each tmpfs is a file system that has to be created and removed again.
 //
-// The image's own /dev/null will not do: it may be anything, and be exchanged
-// meanwhile (CVE-2025-31133). The host's is mounted read-only; otherwise the
-// container's root could chmod it on the host through the mask.
+// The image's own /dev/null is not safe: it may be anything, and be replaced meanwhile
+// (CVE-2025-31133). The host's is mounted read-only; otherwise the container's root
+// could chmod it on the host through the mask.
 func (c *compiler) maskedPaths() {
 	if c.spec.Linux == nil || len(c.spec.Linux.MaskedPaths) == 0 {
 		return
@@ -36,8 +36,8 @@ func (c *compiler) maskedPaths() {
 	c.close(null, empty)
 }
 
-// emptyDirectory makes the read-only tmpfs for masks: it has room for nothing but its
-// root, should anyone make it writable.
+// emptyDirectory creates the read-only tmpfs for masks: it has no room for files, in
+// case it is made writable.
 func (c *compiler) emptyDirectory() plan.Cell {
 	options := [][2]string{{"source", "tmpfs"}, {"size", "4k"}, {"nr_inodes", "1"}}
 	if label := c.mountLabel("tmpfs"); label != "" {
@@ -48,8 +48,8 @@ func (c *compiler) emptyDirectory() plan.Cell {
 
 // mask covers one path, which may be absent.
 //
-// Before Linux 6.15 a mount that is attached nowhere cannot be cloned: EINVAL. So the
-// first directory gets the tmpfs itself, which can be cloned from then on.
+// Before Linux 6.15 a detached mount cannot be cloned: EINVAL. So the first directory
+// gets the tmpfs itself, which can be cloned from then on.
 func (c *compiler) mask(p string, null, empty plan.Cell) {
 	b := c.b
 	file, first, covered, done := b.Label(), b.Label(), b.Label(), b.Label()
@@ -62,7 +62,8 @@ func (c *compiler) mask(p string, null, empty plan.Cell) {
 	b.Place(first)
 	c.attachThen(empty, fd, "cover "+p, plan.Then{Next: covered})
 	b.Place(file)
-	// ENOTDIR also when a component on the way is no directory: then it is absent.
+	// ENOTDIR also if a component on the way is not a directory: then the path is
+	// absent.
 	c.openAt(place{path: p}, fd, plan.Then{On: []plan.On{absent, {Errno: unix.ENOTDIR, To: done}}})
 	c.cloneMount("clone the mount of /dev/null", null, cover, plan.Then{})
 	c.freeze(cover, "make it read-only")
@@ -73,20 +74,18 @@ func (c *compiler) mask(p string, null, empty plan.Cell) {
 	b.Place(done)
 }
 
-// cloneMount makes a detached copy of the mount that a descriptor is in.
+// cloneMount creates a detached copy of the mount that a descriptor is in.
 func (c *compiler) cloneMount(name string, of, fd plan.Cell, t plan.Then) {
 	c.b.Get(name, "", t, fd, plan.OpenTree, plan.Of(of), c.b.Str(""), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))
 }
 
-// freeze makes a detached mount of an inode of the host read-only and private:
-// its mode, owner, times and extended attributes cannot change through it, and
-// mounts that the host makes over it do not appear. A device can still be read and
-// written, since a read-only mount does not affect access to the device itself
-// (mount(8)).
+// freeze makes a detached mount of an inode of the host read-only and private: its
+// mode, owner, times and extended attributes cannot be changed through it, and mounts
+// that the host puts on it do not appear. A device can still be read and written,
+// since a read-only mount does not affect access to the device itself (mount(8)).
 //
-// Every mount is changed by itself. A clone of a mount that is read-only
-// already would save the call, but Linux before 6.15 does not clone what is
-// attached nowhere.
+// Every mount is changed separately. A clone of a mount that is already read-only
+// would save the call, but Linux before 6.15 does not clone detached mounts.
 func (c *compiler) freeze(mount plan.Cell, name string) {
 	if c.frozen == (plan.Arg{}) {
 		c.frozen = c.b.Words(unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC, 0, unix.MS_PRIVATE, 0)
@@ -95,7 +94,7 @@ func (c *compiler) freeze(mount plan.Cell, name string) {
 		plan.Int(unix.AT_EMPTY_PATH), c.frozen, plan.Int(32))
 }
 
-// readonlyPaths binds each path on itself, read-only. The root cannot be covered by
+// readonlyPaths binds each path onto itself, read-only. The root cannot be covered by
 // itself, so its mount becomes read-only, as with root.readonly.
 func (c *compiler) readonlyPaths() {
 	if c.spec.Linux == nil {

@@ -32,8 +32,8 @@ func (c *compiler) mount(i int) {
 	c.noteFresh(i, m, o)
 }
 
-// filesystem mounts a new file system: fchdir to the target, then mount on
-// ".", so that no path is walked a second time.
+// filesystem mounts a new file system: fchdir to the target, then mount on ".", so
+// that the path is not resolved a second time.
 func (c *compiler) filesystem(i int, m *specs.Mount, o spec.MountOptions) {
 	b := c.b
 	last := lastFollowed
@@ -55,7 +55,7 @@ func (c *compiler) filesystem(i int, m *specs.Mount, o spec.MountOptions) {
 		return
 	}
 	if m.Type == "proc" && c.in.ClonedLast {
-		// By the host's /proc, which is the one in sight until pivot_root.
+		// Through the host's /proc, which is the visible one until pivot_root.
 		o.Data = append(slices.Clone(o.Data), "pidns=/proc/self/ns/pid_for_children")
 	}
 	b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
@@ -77,7 +77,7 @@ func (c *compiler) filesystem(i int, m *specs.Mount, o spec.MountOptions) {
 	c.close(fd)
 }
 
-// sourceName is the first argument of mount(2), which mountinfo shows.
+// sourceName returns the first argument of mount(2), which mountinfo shows.
 func sourceName(m *specs.Mount) string {
 	if m.Source == "" {
 		return m.Type
@@ -85,8 +85,7 @@ func sourceName(m *specs.Mount) string {
 	return m.Source
 }
 
-// data is the last argument of mount(2): the options that are the file
-// system's own.
+// data returns the last argument of mount(2): the options specific to the file system.
 func (c *compiler) data(fstype string, options []string) plan.Arg {
 	if label := c.mountLabel(fstype); label != "" {
 		options = append(slices.Clone(options), `context="`+label+`"`)
@@ -97,7 +96,7 @@ func (c *compiler) data(fstype string, options []string) plan.Arg {
 	return c.b.Str(strings.Join(options, ","))
 }
 
-// mountLabel is the SELinux label of files in a new file system, "" for none.
+// mountLabel returns the SELinux label of files in a new file system, "" for none.
 func (c *compiler) mountLabel(fstype string) string {
 	if !c.in.SELinux || c.spec.Linux == nil || fstype == "proc" || fstype == "sysfs" {
 		return ""
@@ -114,8 +113,8 @@ func hasMode(data []string) bool {
 	return false
 }
 
-// Where st_mode is in struct stat, at a multiple of eight so that it can be
-// the argument of a later step: the kernel takes its lower 16 bits.
+// Offset of st_mode in struct stat, a multiple of eight so that it can be the argument
+// of a later step: the kernel takes its lower 16 bits.
 const statSize = 144
 
 func statMode() int {
@@ -125,8 +124,8 @@ func statMode() int {
 	return 16
 }
 
-// openNoting opens a mount point. With note it also notes the mode of the directory
-// that was there, or a tmpfs's default if it is made now.
+// openNoting opens a mount point. With note it also records the mode of the directory
+// that was there, or a tmpfs's default if it is created now.
 func (c *compiler) openNoting(p place, note bool) (plan.Cell, *modeNote) {
 	if !note {
 		return c.open(p), nil
@@ -138,7 +137,7 @@ func (c *compiler) openNoting(p place, note bool) (plan.Cell, *modeNote) {
 	return fd, n
 }
 
-// fill gives a new tmpfs what it takes from the directory it covers: the content
+// fill gives a new tmpfs the properties of the directory that it covers: the content
 // (tmpcopyup), and the mode.
 func (c *compiler) fill(top, covered plan.Cell, where string, o spec.MountOptions, n *modeNote) {
 	if o.TmpCopyUp {
@@ -154,9 +153,9 @@ func (c *compiler) fill(top, covered plan.Cell, where string, o spec.MountOption
 	c.close(fd)
 }
 
-// reopen opens what is mounted on a place, on top. Where that leads through links, it
-// is opened by the answer of the parent, as when the place was opened: the links are
-// not followed again.
+// reopen opens the topmost mount on a place. If the place is reached through links, it
+// is opened at the path that the parent answered, as when the place was opened: the
+// links are not followed again.
 func (c *compiler) reopen(p place, n *modeNote) plan.Cell {
 	b := c.b
 	fd, links, done := b.Cell("mount"), b.Label(), b.Label()
@@ -178,8 +177,8 @@ func (c *compiler) reopen(p place, n *modeNote) plan.Cell {
 	return fd
 }
 
-// copyUp has the parent fill a tmpfs with what it covers: copying a tree is no
-// list of system calls known beforehand.
+// copyUp makes the parent fill a tmpfs with the content that it covers: copying a tree
+// is not a list of system calls known beforehand.
 func (c *compiler) copyUp(from, to plan.Cell) {
 	m := c.b.Message(handshake.CopyUp, "below", "tmpfs")
 	c.b.Get("name the directory below", "", plan.Then{}, m.A, plan.Fcntl, plan.Of(from), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
@@ -188,8 +187,8 @@ func (c *compiler) copyUp(from, to plan.Cell) {
 	c.close(m.A, m.B)
 }
 
-// attributes adds what mount(2) cannot do in one call: propagation, and
-// options for all mounts of a tree.
+// attributes adds what mount(2) cannot do in one call: propagation, and options for
+// all mounts of a tree.
 func (c *compiler) attributes(fd plan.Cell, where string, o spec.MountOptions) {
 	for _, p := range o.Propagation {
 		flags := 0
@@ -203,7 +202,7 @@ func (c *compiler) attributes(fd plan.Cell, where string, o spec.MountOptions) {
 	}
 }
 
-// remount changes the options of what is mounted already.
+// remount changes the options of an existing mount.
 func (c *compiler) remount(m *specs.Mount, o spec.MountOptions, target place) {
 	readonly := c.delayReadonly(m, &o)
 	fd := c.b.Cell("target")

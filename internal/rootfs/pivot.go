@@ -6,8 +6,8 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// Pivot adds the steps after which "/" is the new root and nothing of the
-// host's tree can be reached.
+// Pivot adds the steps after which "/" is the new root and the host's tree cannot be
+// reached.
 func (r *Root) Pivot() {
 	c := r.c
 	b := c.b
@@ -27,14 +27,14 @@ func (r *Root) Pivot() {
 	}
 }
 
-// Enter adds the step that goes to the new root, before it is "/".
+// Enter adds the step that changes to the new root, before it is "/".
 func (r *Root) Enter() {
 	r.c.b.In(plan.Filesystem, "root.path")
 	r.c.b.Call("go to the new root", "", plan.Fchdir, plan.Of(r.c.root))
 }
 
-// pivotRoot puts the old root on top of the new one, in the same place, and
-// takes it off: no directory for the old root is needed (pivot_root(2)).
+// pivotRoot stacks the old root on top of the new one, in the same place, and unmounts
+// it: no directory for the old root is needed (pivot_root(2)).
 func (c *compiler) pivotRoot() {
 	b := c.b
 	old := b.Cell("oldroot")
@@ -46,9 +46,9 @@ func (c *compiler) pivotRoot() {
 	c.close(old)
 }
 
-// moveRoot is for hosts whose root is a ramfs, which pivot_root refuses. The
-// old root stays below the new one, so first the host's proc and sysfs go: a
-// process that gets out would find files there that configure the host.
+// moveRoot is for hosts whose root is a ramfs, which pivot_root refuses. The old root
+// stays below the new one, so the host's proc and sysfs are unmounted first: a process
+// that escapes would find files there that configure the host.
 func (c *compiler) moveRoot() {
 	b := c.b
 	for _, m := range c.in.HostMounts {
@@ -71,8 +71,8 @@ func (c *compiler) readonlyRoot() {
 	c.setAttr("make the root read-only", c.root, attr{set: unix.MOUNT_ATTR_RDONLY})
 }
 
-// workingDirectory makes process.cwd if it is missing. If it cannot be opened, entering
-// it decides: another user may have the right to.
+// workingDirectory creates process.cwd if it is missing. If it cannot be opened, the
+// attempt to enter it decides: another user may have permission.
 func (c *compiler) workingDirectory() {
 	if c.spec.Process == nil {
 		return

@@ -9,18 +9,18 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// A place is where something is mounted or made below the new root.
+// A place is a path below the new root where something is mounted or created.
 type place struct {
 	path    string // cleaned, absolute in the container
 	dir     bool   // a directory; else a file
 	nolinks bool   // no component may be a symbolic link
-	inDev   bool   // in what was mounted on /dev, whatever covers it now; no links either
-	last    last   // what a link in the last component means
+	inDev   bool   // in what was mounted on /dev, even if something covers it now; no links either
+	last    last   // how a link in the last component is treated
 	asks    bool   // the parent follows the links: see followLinks
 	mount   int    // with asks: index in mounts
 }
 
-// last says what a symbolic link in the last component of a place means.
+// last says how a symbolic link in the last component of a place is treated.
 type last int
 
 const (
@@ -29,7 +29,7 @@ const (
 	lastKept          // it is the place itself
 )
 
-// open adds the steps that open a place, made first if it is missing, and
+// open adds the steps that open a place, and create it first if it is missing, and
 // returns the cell with its descriptor.
 func (c *compiler) open(p place) plan.Cell {
 	fd, done := c.b.Cell("target"), c.b.Label()
@@ -38,10 +38,10 @@ func (c *compiler) open(p place) plan.Cell {
 	return fd
 }
 
-// openInto adds the steps that open a place into the cell fd and go on at done.
-// Missing directories are made one by one, each from the descriptor of the one
-// before: mkdirat does not follow a link in the last component, so it cannot be
-// led elsewhere. With n it notes the mode of a directory that was there.
+// openInto adds the steps that open a place into the cell fd and continue at done.
+// Missing directories are created one by one, each relative to the descriptor of its
+// parent: mkdirat does not follow a link in the last component, so it cannot be
+// redirected. With n it records the mode of a directory that was there.
 func (c *compiler) openInto(p place, fd plan.Cell, done plan.Label, n *modeNote) {
 	b := c.b
 	missing, links := b.Label(), b.Label()
@@ -71,7 +71,7 @@ func (c *compiler) openAt(p place, fd plan.Cell, t plan.Then) {
 	c.openWith("open "+p.path, p, p.flags(), fd, t)
 }
 
-// flags are those of open(2) for a descriptor that stands for the place.
+// flags returns the flags of open(2) for a descriptor of the place.
 func (p place) flags() uint64 {
 	if p.dir {
 		return unix.O_PATH | unix.O_CLOEXEC | unix.O_DIRECTORY
@@ -101,8 +101,8 @@ func (c *compiler) howFor(p place, flags uint64) plan.Arg {
 	return c.how(flags, resolve)
 }
 
-// base returns the descriptor from which a place is opened, and the path that the
-// descriptor stands for.
+// base returns the descriptor from which a place is opened, and the path of that
+// descriptor.
 func (c *compiler) base(p place) (fd plan.Cell, top string) {
 	if p.inDev {
 		return c.dev, "/dev"
@@ -110,18 +110,18 @@ func (c *compiler) base(p place) (fd plan.Cell, top string) {
 	return c.root, ""
 }
 
-// parent is the directory that a place is in.
+// parent returns the directory that contains a place.
 func (p place) parent() place {
 	return place{path: path.Dir(p.path), dir: true, nolinks: p.nolinks, inDev: p.inDev, asks: p.asks}
 }
 
-// existing is the place once it exists: the kernel follows all its links.
+// existing returns the place after it was created: the kernel follows all its links.
 func (p place) existing() place {
 	p.asks = false
 	return p
 }
 
-// how returns an open_how; equal ones share one place in the plan's data.
+// how returns an open_how; equal ones share one copy in the plan's data.
 func (c *compiler) how(flags, resolve uint64) plan.Arg {
 	key := [2]uint64{flags, resolve}
 	a, ok := c.hows[key]
@@ -132,9 +132,8 @@ func (c *compiler) how(flags, resolve uint64) plan.Arg {
 	return a
 }
 
-// directories opens the directory dir, making what is missing on the way. The
-// caller gives it to closeDirectory: a thousand mounts must not hold a thousand
-// descriptors.
+// directories opens the directory dir, creating missing ones on the way. The caller
+// passes it to closeDirectory: a thousand mounts must not hold a thousand descriptors.
 func (c *compiler) directories(dir place) plan.Cell {
 	at, top := c.base(dir)
 	below := strings.Trim(strings.TrimPrefix(dir.path, top), "/")
@@ -172,7 +171,7 @@ func (c *compiler) makeLast(p place, parent plan.Cell) {
 	}
 	// mknodat of a regular file: like open(O_CREAT|O_EXCL), without a
 	// descriptor to close.
-	c.b.CallThen("make file "+p.path, "as the place to mount on", plan.Fine(unix.EEXIST), plan.Mknodat,
+	c.b.CallThen("make file "+p.path, "as the mount point", plan.Fine(unix.EEXIST), plan.Mknodat,
 		plan.Of(parent), name, plan.Int(unix.S_IFREG|0o644), plan.Int(0))
 }
 

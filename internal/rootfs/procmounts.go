@@ -10,10 +10,10 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// CheckProc refuses mounts that would make a container's /proc something else:
-// on /proc itself only proc may be mounted, or a bind of one, and below it only
-// the files that tools such as lxcfs replace. minirun itself never trusts a
-// container's /proc, but programs in it do; runc has the same rule.
+// CheckProc refuses mounts that would make a container's /proc something else: on
+// /proc itself only proc may be mounted, or a bind of one, and below it only the files
+// that tools such as lxcfs replace. minirun itself never trusts a container's /proc,
+// but programs in it do; runc has the same rule.
 //
 // isProc reports whether a host path is in a proc file system.
 func CheckProc(s *specs.Spec, bundle string, isProc func(path string) bool) error {
@@ -23,7 +23,7 @@ func CheckProc(s *specs.Spec, bundle string, isProc func(path string) bool) erro
 		if mayMount(m, where) || where == "/proc" && IsBind(m) && isProc(BindSource(bundle, m)) {
 			continue
 		}
-		return &spec.Error{Path: mountSource(i) + ".destination", Want: "must not put anything but proc on or into /proc", Got: fmt.Sprintf("%q", m.Destination)}
+		return &spec.Error{Path: mountSource(i) + ".destination", Want: "must not mount anything except proc on or below /proc", Got: fmt.Sprintf("%q", m.Destination)}
 	}
 	return nil
 }
@@ -36,7 +36,7 @@ func mayMount(m *specs.Mount, where string) bool {
 	return !strings.HasPrefix(where, "/proc/") || slices.Contains(replaceable[:], where)
 }
 
-// replaceable are files of /proc with figures about the machine.
+// replaceable are files of /proc with statistics about the machine.
 var replaceable = [...]string{
 	"/proc/cpuinfo", "/proc/diskstats", "/proc/loadavg", "/proc/meminfo", "/proc/net/dev", "/proc/slabinfo", "/proc/stat",
 	"/proc/swaps", "/proc/uptime", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",

@@ -10,9 +10,9 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// A tmpfs is empty when it is mounted. What config.json puts into it needs
-// places to be made: targets of later mounts, devices, the working directory.
-// So a read-only tmpfs is writable until all of that is done.
+// A tmpfs is empty when it is mounted. What config.json puts into it needs files to be
+// created: targets of later mounts, devices, the working directory. So a read-only
+// tmpfs is writable until all of them exist.
 
 // A delayedReadonly is a mount that becomes read-only at the end.
 type delayedReadonly struct {
@@ -21,8 +21,8 @@ type delayedReadonly struct {
 	index int // in mounts
 }
 
-// delayReadonly takes read-only out of the options of a tmpfs, and reports
-// whether it was there.
+// delayReadonly removes read-only from the options of a tmpfs, and reports whether it
+// was set.
 func (c *compiler) delayReadonly(m *specs.Mount, o *spec.MountOptions) bool {
 	if m.Type != "tmpfs" {
 		return false
@@ -33,9 +33,8 @@ func (c *compiler) delayReadonly(m *specs.Mount, o *spec.MountOptions) bool {
 	return readonly
 }
 
-// closeLater closes the descriptor of a mount: now, or with readonly after the
-// mount has become read-only. A remount replaces what an earlier entry of
-// config.json asked for.
+// closeLater closes the descriptor of a mount: now, or with readonly after the mount
+// has become read-only. A remount overrides an earlier entry of config.json.
 func (c *compiler) closeLater(i int, mount plan.Cell, where string, readonly bool) {
 	if o, _ := spec.ParseMountOptions(c.spec.Mounts[i].Options); o.Flags&unix.MS_REMOUNT != 0 {
 		c.cancelReadonly(where)
@@ -47,7 +46,7 @@ func (c *compiler) closeLater(i int, mount plan.Cell, where string, readonly boo
 	c.delayed = append(c.delayed, delayedReadonly{mount, where, i})
 }
 
-// cancelReadonly forgets the last delayed change of the mount on a path.
+// cancelReadonly drops the last delayed change of the mount on a path.
 func (c *compiler) cancelReadonly(where string) {
 	for i := len(c.delayed) - 1; i >= 0; i-- {
 		if c.delayed[i].path == where {

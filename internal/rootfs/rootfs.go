@@ -1,17 +1,17 @@
-// Package rootfs turns root, mounts, devices, layers, masked and read-only
-// paths into steps.
+// Package rootfs converts root, mounts, devices, layers, masked and read-only paths to
+// steps.
 //
 //	Prepare   before any user namespace: the layers' overlay, and the sources of
 //	          bind mounts where the container could not reach them
 //	Compile   the new root mounted on itself, then everything below it
-//	Pivot     the new root becomes "/", the host's tree goes away
+//	Pivot     the new root becomes "/", the host's tree is unmounted
 //
-// Nothing is done by path inside the new root. Every place is opened with
-// openat2(root, …, RESOLVE_IN_ROOT), which takes an image's symbolic links as
-// the container will, and then used by descriptor: whatever a hostile image or
-// another container on a shared volume puts there meanwhile, the mount goes
-// where the check was. All of it comes before pivot_root, while /proc and /dev
-// are the host's and can be trusted.
+// Nothing is accessed by path inside the new root. Every place is opened with
+// openat2(root, …, RESOLVE_IN_ROOT), which resolves an image's symbolic links as the
+// container will, and then used by descriptor: whatever a hostile image or another
+// container on a shared volume puts there meanwhile, the mount goes where the check
+// was. All of it happens before pivot_root, while /proc and /dev are the host's and can
+// be trusted.
 package rootfs
 
 import (
@@ -26,21 +26,21 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// Input is what a root file system depends on besides the spec: decisions of
-// the command line, and facts about the host that were looked up beforehand so
-// that compiling needs none.
+// Input is what a root file system depends on in addition to the spec: decisions of
+// the command line, and facts about the host that were looked up beforehand so that
+// compiling needs no look-ups.
 type Input struct {
 	Root       string  // host path of root.path, absolute, without symbolic links
 	Bundle     string  // absolute; relative bind sources start here
-	Layers     []Layer // lowest first; none: Root is used as it is
+	Layers     []Layer // lowest first; none: Root is used directly
 	Upper      string  // where writes to the layers go
 	Work       string  // overlay's work directory, next to Upper
 	Stable     bool    // the upper directory outlives the container
 	Volatile   bool    // but is not mounted again
 	UserXattrs bool    // overlay's marks are user.overlay.*, because the container's root is not the machine's
-	OldOverlay bool    // the kernel does not take layers one by one: it is older than Linux 6.8
+	OldOverlay bool    // the kernel does not accept layers one by one: it is older than Linux 6.8
 	SourceKind SourceKind
-	Links      map[int]string // by index in mounts: the text of the link that is made in place of a bind mount (copy-symlink)
+	Links      map[int]string // by index in mounts: the text of the link that replaces a bind mount (copy-symlink)
 	Cgroup     []Cgroup       // what a mount of type cgroup shows
 	Cgroup2    string         // with CgroupV1: the directory that a mount of type cgroup2 shows, if the host has one
 	CgroupV1   bool           // the controllers are on v1, so a mount of type cgroup2 shows other cgroups than one of type cgroup
@@ -51,7 +51,7 @@ type Input struct {
 	UserNS     bool     // it has its own user namespace
 	CgroupNS   bool     // it has a new cgroup namespace
 	Rootless   bool     // minirun has no privilege on the host
-	NoDevices  bool     // minirun is in a user namespace itself, where nobody may make devices
+	NoDevices  bool     // minirun is itself in a user namespace, where creating devices is not allowed
 	NoPivot    bool     // --no-pivot
 	ParentMnt  string   // mount point that Root is on, if it would stay shared; see SharedParent
 	HostMounts []string // mount points of proc and sysfs on the host; needed with NoPivot
@@ -66,7 +66,7 @@ type Layer struct {
 	Source string // JSON path
 }
 
-// SourceKind is what the source of the bind mount mounts[i] is.
+// SourceKind returns the kind of the source of the bind mount mounts[i].
 type SourceKind func(i int) Kind
 
 // Kind is the kind of a bind mount's source, and so of its target.
@@ -87,19 +87,19 @@ type Cgroup struct {
 	Aliases    []string // symbolic links to Name
 }
 
-// compiler carries what the parts of a root file system share.
+// compiler holds the state shared by the parts of a root file system.
 type compiler struct {
 	b        *plan.Builder
 	parent   *handshake.Parent
 	spec     *specs.Spec
 	in       Input
 	root     plan.Cell         // the new root
-	overlay  plan.Cell         // the layers' mount, made by Prepare
+	overlay  plan.Cell         // the layers' mount, created by Prepare
 	sources  map[int]plan.Cell // bind sources cloned by Prepare; see stage
 	hows     map[[2]uint64]plan.Arg
 	frozen   plan.Arg          // the attributes that freeze sets
 	stageDir plan.Cell         // where the sources of bind mounts are if they are staged
-	dev      plan.Cell         // what is mounted on /dev, where the devices are made
+	dev      plan.Cell         // what is mounted on /dev, where the devices are created
 	fresh    map[string]bool   // destinations so far: whether a new file system is mounted there
 	delayed  []delayedReadonly // mounts that become read-only at the end
 	answers  plan.Arg          // room for the parent's answers about targets
@@ -108,19 +108,19 @@ type compiler struct {
 // A Root is a root file system being compiled.
 type Root struct{ c *compiler }
 
-// New returns a Root; its parts are added by Prepare, Compile and Pivot, in
-// this order.
+// New returns a Root; its parts are added by Prepare, Compile and Pivot, in this
+// order.
 func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Root {
 	return &Root{&compiler{b: b, parent: parent, spec: s, in: in, sources: map[int]plan.Cell{}, hows: map[[2]uint64]plan.Arg{}, fresh: map[string]bool{}}}
 }
 
-// Prepare adds what must be done while the process still has its privileges
-// on the host. The steps that follow may lose sight of the host's paths, but
-// not of the working directory: a new mount namespace takes it along.
+// Prepare adds the steps that must run while the process still has its privileges on
+// the host. The steps that follow may lose access to the host's paths, but not to the
+// working directory: a new mount namespace keeps it.
 func (r *Root) Prepare() {
 	c := r.c
 	c.b.In(plan.Filesystem, "root.path")
-	c.b.Call("go to the root file system", "while the path can be walked: a user namespace may not be allowed to", plan.Chdir, c.b.Str(c.in.Root))
+	c.b.Call("go to the root file system", "while the path is accessible: it may not be in the user namespace", plan.Chdir, c.b.Str(c.in.Root))
 	early := c.early()
 	if len(c.in.Layers) > 0 && early {
 		c.layers()
@@ -137,16 +137,16 @@ func (r *Root) Prepare() {
 	}
 }
 
-// early says that what is on the host must be opened before the user
-// namespace takes away the right to.
+// early reports whether files on the host must be opened before the process enters a
+// user namespace and loses permission.
 func (c *compiler) early() bool { return c.in.UserNS && !c.in.Rootless }
 
-// Joined is for after setns into a mount namespace: it makes that namespace's
-// root the working directory, and the new root must be one of its mounts.
+// Joined is called after setns into a mount namespace: it makes that namespace's root
+// the working directory, and the new root must be one of its mounts.
 func (r *Root) Joined() {
 	c := r.c
 	c.b.In(plan.Filesystem, "root.path")
-	c.b.Call("go to the root file system again", "joining a mount namespace leads to its own root", plan.Chdir, c.b.Str(c.in.Root))
+	c.b.Call("go to the root file system again", "joining a mount namespace changes the working directory to its root", plan.Chdir, c.b.Str(c.in.Root))
 }
 
 // Compile adds the steps that build the tree below the new root.
@@ -183,10 +183,9 @@ func (r *Root) Compile() {
 	c.close(c.dev)
 }
 
-// Finish adds what goes on top of everything else, after the hooks that may
-// still add mounts and files of their own. What is mounted on a shared root is
-// shared, and so are read-only and masked paths; but pivot_root, which comes later,
-// refuses a root that is shared.
+// Finish adds what goes on top of everything else, after the hooks that may still add
+// mounts and files. Mounts on a shared root are shared, and so are read-only and
+// masked paths; but pivot_root, which comes later, refuses a shared root.
 func (r *Root) Finish() {
 	c := r.c
 	if !c.in.MountNS && !c.in.OnHost {
@@ -208,8 +207,8 @@ func (r *Root) Finish() {
 	c.readonlyRoot()
 }
 
-// rootOnly is for a container in the host's mount namespace: it gets a root
-// directory and no mounts of its own.
+// rootOnly is for a container in the host's mount namespace: it gets a root directory
+// but no mounts.
 func (c *compiler) rootOnly() {
 	c.b.In(plan.Filesystem, "root.path")
 	c.root = c.b.Cell("root")
@@ -239,18 +238,18 @@ func (c *compiler) propagation() {
 	}
 }
 
-// parentMount changes the mount under the root, which flags may have left shared.
-// The new root is cloned from it: for a root that is a slave it must be one, too.
+// parentMount changes the mount under the root, which flags may have left shared. The
+// new root is cloned from it: for the root to be a slave, it must be one too.
 func (c *compiler) parentMount(flags uintptr) {
 	kind, name := uintptr(unix.MS_PRIVATE), "make the mount under the root private"
 	if flags&unix.MS_SLAVE != 0 {
 		kind, name = unix.MS_SLAVE, "make the mount under the root a slave"
 	}
-	c.b.Call(name, "pivot_root refuses a shared one, and our mounts would appear on it on the host",
+	c.b.Call(name, "pivot_root refuses a shared one, and mounts made here would appear on the host",
 		plan.Mount, plan.Int(0), c.b.Str(c.in.ParentMnt), plan.Int(0), plan.Int(kind), plan.Int(0))
 }
 
-// newRoot makes the root a mount of its own: pivot_root wants one.
+// newRoot makes the root a separate mount, which pivot_root requires.
 func (c *compiler) newRoot() {
 	b := c.b
 	b.In(plan.Filesystem, "root.path")
@@ -281,13 +280,13 @@ func (c *compiler) newRoot() {
 		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
 }
 
-// cloneRoot makes a detached copy of the mounts at and below a name in a directory.
+// cloneRoot creates a detached copy of the mounts at and below a name in a directory.
 func (c *compiler) cloneRoot(fd plan.Cell, dir plan.Arg, name string, flags int) {
-	c.b.Get("clone the root's mounts", "pivot_root wants the new root to be a mount", plan.Then{}, fd, plan.OpenTree,
+	c.b.Get("clone the root's mounts", "pivot_root requires the new root to be a mount", plan.Then{}, fd, plan.OpenTree,
 		dir, c.b.Str(name), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|flags))
 }
 
-// attr is mount_attr of mount_setattr(2).
+// attr is struct mount_attr of mount_setattr(2).
 type attr struct {
 	set, clr, propagation uint64
 	userns                uint64
@@ -310,7 +309,8 @@ func clean(destination string) string { return path.Clean("/" + destination) }
 
 func mountSource(i int) string { return "mounts[" + strconv.Itoa(i) + "]" }
 
-// relative is a cleaned path as openat2 takes it from the root's descriptor.
+// relative returns a cleaned path in the form that openat2 takes with the root's
+// descriptor.
 func relative(clean string) string {
 	if clean == "/" || clean == "" {
 		return "."

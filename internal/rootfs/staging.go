@@ -17,28 +17,27 @@ import (
 //	container's     a copy of the intermediate one, made in the user namespace; the
 //	                entry is cloned again and moved to its target
 //
-// Only when the kernel copies a mount namespace into another user namespace does
-// it lock the flags of mounts, and the mounts below them (mount_namespaces(7),
+// Only when the kernel copies a mount namespace into another user namespace does it
+// lock the flags of mounts, and the mounts below them (mount_namespaces(7),
 // "Restrictions on mount namespaces"). A clone that came from the host's namespace
-// directly would have no locks: the container's root could make the host's
-// read-only file systems writable, and unmount what covers a directory.
+// directly would have no locks: the container's root could make the host's read-only
+// file systems writable, and unmount a mount that hides a directory.
 
-//
-// A mount namespace that is joined is no copy. Then one is made for the sources alone,
-// in the user namespace, and left for the joined one: see Lock.
+// A mount namespace that is joined is not a copy. In that case a copy is made only for
+// the sources, in the user namespace, and left again for the joined one: see Lock.
 
 // staged reports whether bind mounts take this way into a new mount namespace.
 func (c *compiler) staged() bool {
 	return c.early() && c.in.NewMountNS && len(c.sources) > 0
 }
 
-// stagedForJoin reports whether bind mounts take this way into one that is joined.
+// stagedForJoin reports whether bind mounts take this way into a joined one.
 func (c *compiler) stagedForJoin() bool {
 	return c.early() && c.in.MountNS && !c.in.NewMountNS && len(c.sources) > 0
 }
 
-// Lock is for the moment before a mount namespace is joined: it copies the
-// intermediate one, and clones the sources again there.
+// Lock is called just before a mount namespace is joined: it copies the intermediate
+// one, and clones the sources again there.
 func (r *Root) Lock() {
 	c := r.c
 	if !c.stagedForJoin() {
@@ -57,9 +56,9 @@ func (r *Root) Lock() {
 	c.close(c.stageDir)
 }
 
-// stage attaches the root and the sources of bind mounts to a tmpfs on the
-// working directory, and makes that the working directory: a new mount namespace
-// takes it along, but no descriptor. The root of a joined mount namespace is there.
+// stage attaches the root and the sources of bind mounts to a tmpfs on the working
+// directory, and makes that the working directory: a new mount namespace keeps it, but
+// no descriptor. A joined mount namespace already contains the root.
 func (c *compiler) stage() {
 	b := c.b
 	b.In(plan.Filesystem, "")
@@ -74,7 +73,7 @@ func (c *compiler) stage() {
 	tmpfs := c.detachedTmpfs("stage", [][2]string{{"source", "tmpfs"}, {"mode", "755"}}, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
 	b.Call("mount it on the root file system", "", plan.MoveMount, plan.Of(tmpfs), b.Str(""), plan.Int(unix.AT_FDCWD), b.Str("."),
 		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
-	b.Call("go to it", "a mount namespace takes the working directory along", plan.Fchdir, plan.Of(tmpfs))
+	b.Call("go to it", "a new mount namespace keeps the working directory", plan.Fchdir, plan.Of(tmpfs))
 	if root != plan.None {
 		b.Call("make directory root", "", plan.Mkdirat, plan.Of(tmpfs), b.Str("root"), plan.Int(0o755))
 		c.attachAt(root, tmpfs, "root", plan.Then{})
@@ -89,8 +88,8 @@ func (c *compiler) stage() {
 	c.close(tmpfs)
 }
 
-// stageSource attaches a source to a directory, or to a file if it is not a
-// directory, which move_mount(2) reports.
+// stageSource attaches a source to a directory, or to a file if move_mount(2) reports
+// that it is not a directory.
 func (c *compiler) stageSource(tmpfs plan.Cell, name string, source plan.Cell) {
 	b := c.b
 	file, done := b.Label(), b.Label()

@@ -10,11 +10,11 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// A newTmpfs is mounts[i], a tmpfs that is changed after it has been made: it takes the
-// mode or the content of the directory it covers, or becomes read-only. mount(2) does
-// not say where the new mount is, and looking it up by its path could lead elsewhere,
-// as when another container exchanges directories of a shared volume. So it is made
-// attached to nothing, and moved to its target by descriptor.
+// A newTmpfs is mounts[i], a tmpfs that is changed after its creation: it takes the
+// mode or the content of the directory that it covers, or becomes read-only. mount(2)
+// does not report where the new mount is, and a lookup by path could lead elsewhere,
+// for example when another container exchanges directories of a shared volume. So it
+// is created detached, and moved to its target by descriptor.
 type newTmpfs struct {
 	i        int
 	options  spec.MountOptions
@@ -33,7 +33,7 @@ func (c *compiler) tmpfs(t newTmpfs, target place, fd plan.Cell) {
 	c.close(fd)
 }
 
-// superblockFlags are the flags of mount(2) that fsconfig(2) has words for.
+// superblockFlags are the flags of mount(2) for which fsconfig(2) has keywords.
 var superblockFlags = [...]struct {
 	flag uintptr
 	word string
@@ -41,11 +41,11 @@ var superblockFlags = [...]struct {
 	{unix.MS_SYNCHRONOUS, "sync"}, {unix.MS_DIRSYNC, "dirsync"}, {unix.MS_LAZYTIME, "lazytime"}, {unix.MS_MANDLOCK, "mand"},
 }
 
-// maxValue is the longest value that fsconfig(2) takes.
+// maxValue is the longest value that fsconfig(2) accepts.
 const maxValue = 255
 
-// tmpfsOptions returns what detachedTmpfs takes for m. ok is false if m is not a tmpfs,
-// or has options that only mount(2) takes.
+// tmpfsOptions returns the arguments of detachedTmpfs for m. ok is false if m is not a
+// tmpfs, or has options that only mount(2) accepts.
 func (c *compiler) tmpfsOptions(m *specs.Mount, o spec.MountOptions) (options [][2]string, ok bool) {
 	options = [][2]string{{"source", sourceName(m)}}
 	if label := c.mountLabel("tmpfs"); label != "" {
@@ -76,8 +76,8 @@ func (c *compiler) tmpfsOptions(m *specs.Mount, o spec.MountOptions) (options []
 	return options, m.Type == "tmpfs" && rest == 0
 }
 
-// detachedTmpfs makes a tmpfs that is attached nowhere, with options of the file system
-// (an empty value means a flag) and attributes of the mount.
+// detachedTmpfs creates a detached tmpfs with options of the file system (an empty
+// value means a flag) and attributes of the mount.
 func (c *compiler) detachedTmpfs(name string, options [][2]string, attributes uint64) plan.Cell {
 	b := c.b
 	fs, mount := b.Cell("tmpfs"), b.Cell(name)

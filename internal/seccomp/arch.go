@@ -1,5 +1,5 @@
-// arch.go owns the architectures: how the kernel marks a call of each one, and
-// how it lays out the arguments.
+// arch.go defines the architectures: how the kernel marks a call of each one, and how
+// it lays out the arguments.
 
 package seccomp
 
@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// x32Bit is set in the numbers of x32, which shares AUDIT_ARCH_X86_64.
+// x32Bit is set in the call numbers of x32, which shares AUDIT_ARCH_X86_64.
 const x32Bit = 0x40000000
 
-// Marks of linux/audit.h that x/sys lacks.
+// Constants of linux/audit.h that x/sys lacks.
 const (
 	auditN32    = 0x20000000 // __AUDIT_ARCH_CONVENTION_MIPS64_N32
 	auditLittle = 0x40000000 // __AUDIT_ARCH_LE
@@ -22,14 +22,15 @@ const (
 type arch struct {
 	name  specs.Arch
 	audit uint32 // seccomp_data.arch
-	// wide: an argument has 64 bits. On the others only the low 32 bits are
+	// wide: an argument has 64 bits. On other architectures only the low 32 bits are
 	// compared, as the upper half is not part of the call. x32 passes 64-bit
-	// registers, but libseccomp compares 32 bits there, and so do we.
+	// registers, but libseccomp compares 32 bits there, and so does this package.
 	wide  bool
 	calls *[len(callEnds)]int32
 }
 
-// little is the byte order: it decides which half of a 64-bit argument comes first.
+// little reports whether the architecture is little-endian: this decides which half of
+// a 64-bit argument comes first.
 func (a *arch) little() bool { return a.audit&auditLittle != 0 }
 
 // archs is sorted by name, for Archs.
@@ -77,8 +78,8 @@ func Archs() []string {
 	return list
 }
 
-// NativeArch is the architecture of this program, or "" if seccomp does not
-// know it (Compile then says so).
+// NativeArch returns the architecture of this program, or "" if seccomp does not
+// support it (Compile then reports an error).
 func NativeArch() specs.Arch {
 	switch runtime.GOARCH {
 	case "386":
@@ -111,8 +112,8 @@ func NativeArch() specs.Arch {
 	return ""
 }
 
-// numbers is the range of call numbers that belong to the architecture. -1 is not
-// among them on x86_64: a tracer sets it to skip a call.
+// numbers returns the range of call numbers of the architecture. -1 is not one of them
+// on x86_64: a tracer sets it to skip a call.
 func (a *arch) numbers() (first, last uint32) {
 	switch a.name {
 	case specs.ArchX86_64:

@@ -1,27 +1,27 @@
-// args.go writes the checks of arguments.
+// args.go compiles the checks of arguments.
 //
-// BPF compares 32 bits at a time, so a condition on a 64-bit argument becomes a
-// few steps on its halves, each with a next step for yes and for no. Rules about
-// one call often begin alike (most values have a zero upper half), so while the
-// steps are followed it is remembered which word is loaded and what is known of
-// the upper half tested last: a list of n values costs n+3 instructions, not 4n.
+// BPF compares 32 bits at a time, so a condition on a 64-bit argument becomes a few
+// steps on its halves, each with a next step for yes and for no. Rules about one call
+// often begin with the same steps (most values have a zero upper half), so the
+// compiler keeps track of which word is loaded and what is known about the upper half
+// tested last: a list of n values takes n+3 instructions, not 4n.
 
 package seccomp
 
-// step asks one question about one half of an argument.
+// step tests one half of an argument.
 type step struct {
 	word     uint8  // 0 to 11: twice the argument, plus 1 for the upper half
-	mask     uint32 // if not 0, only these bits count (opJEQ only)
+	mask     uint32 // if not 0, only these bits are compared (opJEQ only)
 	op       uint16 // opJEQ, opJGT, opJGE, opJSET
 	k        uint32
 	yes, no  int  // the next step of the clause, or match, or fail
 	knowable bool // the answer is worth remembering
 }
 
-// Where a step can lead instead of to another one.
+// Targets of a step other than another step.
 const (
 	match = -1 // all conditions hold
-	fail  = -2 // one does not: on to the next clause
+	fail  = -2 // one does not: continue with the next clause
 )
 
 // steps lists the steps of a clause.
@@ -42,7 +42,7 @@ func steps(c clause, wide bool) []step {
 	return list
 }
 
-// resolveStep makes a target within a condition one within its clause.
+// resolveStep converts a target within a condition to one within its clause.
 func resolveStep(target, begin, hold int) int {
 	switch {
 	case target == match:
@@ -53,7 +53,7 @@ func resolveStep(target, begin, hold int) int {
 	return target
 }
 
-// steps gives the steps of one condition. It has always one at least.
+// steps returns the steps of one condition, at least one.
 func (c cond) steps(wide bool) []step {
 	lo, hi := c.arg*2, c.arg*2+1
 	vlo, vhi := uint32(c.value), uint32(c.value>>32)
@@ -66,14 +66,14 @@ func (c cond) steps(wide bool) []step {
 		if uint32(c.mask) == 0 {
 			return []step{high}
 		}
-		if high.yes == match { // it is the other way round for opJSET
+		if high.yes == match { // the opposite for opJSET
 			high.yes = 1
 		} else {
 			high.no = 1
 		}
 		return []step{high, low}
 	}
-	// An order relation is asked as > or >=, with the answers exchanged for <= and <.
+	// An order relation is tested as > or >=, with yes and no exchanged for <= and <.
 	op, yes, no := uint16(opJEQ), match, fail
 	switch c.op {
 	case notEqual:
@@ -95,7 +95,7 @@ func (c cond) steps(wide bool) []step {
 	switch {
 	case op == opJEQ:
 		return []step{high, low}
-	case vhi == 0: // not zero is greater
+	case vhi == 0: // any non-zero value is greater
 		high.no = yes
 		return []step{high, low}
 	}
@@ -104,7 +104,7 @@ func (c cond) steps(wide bool) []step {
 	return []step{above, high, low}
 }
 
-// masked asks whether the bits of mask in a word have the value v.
+// masked tests whether the bits of mask in a word have the value v.
 func masked(word uint8, mask, v uint32) step {
 	switch {
 	case v == 0: // no bit is set
@@ -117,17 +117,17 @@ func masked(word uint8, mask, v uint32) step {
 	return step{word: word, mask: mask, op: opJEQ, k: v, yes: match, no: fail}
 }
 
-// A node is a step with what comes after it, in all clauses. Nodes form a graph
-// without cycles, which is then written to the program.
+// A node is a step with its successors, in all clauses. Nodes form an acyclic graph,
+// which is then written to the program.
 type node struct {
 	step
-	load    bool // the word is not in A yet
+	load    bool // the word is not yet in A
 	yes, no *node
 	ret     uint32 // the verdict, if yes is nil
 	at      label  // 0 until written
 }
 
-// known is what a way through the steps has found out.
+// known is what a path through the steps has found out.
 type known struct {
 	loaded uint8 // the word in A, plus 1; 0 if A holds something else
 	word   uint8 // the upper half asked last, plus 1; 0 if there is none
@@ -135,7 +135,8 @@ type known struct {
 	equal  bool // that word is k, or is not k
 }
 
-// place names a node: the step of the clause it begins with, and what is known.
+// place identifies a node: the step of the clause that it begins with, and what is
+// known.
 type place struct {
 	clause, step int
 	known        known
@@ -147,26 +148,26 @@ type graph struct {
 	defaultRet uint32
 	nodes      map[place]*node
 	verdicts   map[uint32]*node
-	total      int  // steps in all clauses
-	visits     int  // calls of node
+	total      int  // number of steps in all clauses
+	visits     int  // number of calls of node
 	forget     bool // remember nothing
 }
 
-// Knowing more makes more nodes, as the same step is written for each state of
-// knowledge, and more visits, as a question whose answer is known is passed over
-// again in each state: both can grow with the square of the number of clauses. If
-// either gets out of hand, every step is written once.
+// More knowledge makes more nodes, as the same step is written once for each state of
+// knowledge, and more visits, as a test whose result is known is skipped in each
+// state: both can grow quadratically with the number of clauses. If either gets out of
+// hand, every step is written once.
 const (
 	maxNodesPerStep  = 2
 	maxVisitsPerStep = 64
 )
 
-// tooLarge reports whether the graph must be made again, without knowledge.
+// tooLarge reports whether the graph must be built again, without knowledge.
 func (g *graph) tooLarge() bool {
 	return !g.forget && (len(g.nodes) > maxNodesPerStep*g.total || g.visits > maxVisitsPerStep*g.total)
 }
 
-// check writes an argument check and gives its first place.
+// check writes an argument check and returns its first label.
 func (l *layout) check(c *check) label {
 	return l.write(newGraph(c, l.defaultRet).begin(), c.arch)
 }
@@ -181,7 +182,7 @@ func newGraph(c *check, defaultRet uint32) *graph {
 	return g
 }
 
-// begin makes the graph and returns its first node.
+// begin builds the graph and returns its first node.
 func (g *graph) begin() *node {
 	for {
 		g.nodes, g.verdicts, g.visits = map[place]*node{}, map[uint32]*node{}, 0
@@ -202,7 +203,7 @@ func (g *graph) verdict(ret uint32) *node {
 	return n
 }
 
-// node gives the node for a place, with all that can follow.
+// node returns the node for a place, with all its successors.
 func (g *graph) node(p place) *node {
 	g.visits++
 	if p.clause == len(g.clauses) || g.tooLarge() {
@@ -225,7 +226,7 @@ func (g *graph) node(p place) *node {
 	return n
 }
 
-// follow goes from a step of a clause to where an answer leads.
+// follow moves from a step of a clause to the target of an answer.
 func (g *graph) follow(p place, target int, k known) *node {
 	switch target {
 	case match:
@@ -236,7 +237,7 @@ func (g *graph) follow(p place, target int, k known) *node {
 	return g.node(place{p.clause, target, k})
 }
 
-// answer tells the answer to a step from what is known.
+// answer returns the answer to a step, if it follows from what is known.
 func (k known) answer(s step) (answer, ok bool) {
 	if k.word != s.word+1 || s.mask != 0 {
 		return false, false
@@ -268,7 +269,7 @@ func (g *graph) learn(k known, s step, answer bool) known {
 	return k
 }
 
-// write puts a node into the program, after all that can follow it.
+// write writes a node to the program, after all its successors.
 func (l *layout) write(n *node, a *arch) label {
 	if n.at != 0 {
 		return n.at
@@ -289,7 +290,7 @@ func (l *layout) write(n *node, a *arch) label {
 	return n.at
 }
 
-// offset says where in struct seccomp_data a half of an argument is.
+// offset returns the offset in struct seccomp_data of a half of an argument.
 func (a *arch) offset(word uint8) uint32 {
 	second := uint32(word & 1)
 	if !a.little() {

@@ -1,8 +1,8 @@
 // asm.go writes BPF instructions.
 //
-// BPF only jumps forward, so the program is written from its last instruction to
-// its first: when a jump is written, its targets have their places. A conditional
-// jump reaches 255 instructions; what is further gets a stepping stone.
+// BPF only jumps forward, so the program is written from its last instruction to its
+// first: when a jump is written, its targets already have positions. A conditional
+// jump reaches 255 instructions; a target that is further away gets a stepping stone.
 
 package seccomp
 
@@ -23,15 +23,15 @@ const (
 	opJSET = unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K
 )
 
-// label is a place in the program, counted from the end. The last instruction is 1.
+// label is a position in the program, counted from the end. The last instruction is 1.
 type label int
 
 type assembler struct {
 	code []unix.SockFilter // last instruction first
-	rets map[uint32]label  // for each verdict, the place nearest to the front
+	rets map[uint32]label  // for each verdict, the position nearest to the front
 }
 
-// at is the place of the instruction written last.
+// at returns the position of the instruction written last.
 func (a *assembler) at() label { return label(len(a.code)) }
 
 func (a *assembler) emit(op uint16, jt, jf uint8, k uint32) label {
@@ -39,7 +39,7 @@ func (a *assembler) emit(op uint16, jt, jf uint8, k uint32) label {
 	return a.at()
 }
 
-// ret is a place that returns a verdict.
+// ret returns the position of an instruction that returns a verdict.
 func (a *assembler) ret(verdict uint32) label {
 	if l, ok := a.rets[verdict]; ok {
 		return l
@@ -47,7 +47,7 @@ func (a *assembler) ret(verdict uint32) label {
 	return a.emitRet(verdict)
 }
 
-// emitRet writes a place that returns a verdict.
+// emitRet writes an instruction that returns a verdict.
 func (a *assembler) emitRet(verdict uint32) label {
 	if a.rets == nil {
 		a.rets = map[uint32]label{}
@@ -74,14 +74,14 @@ func (a *assembler) branch(op uint16, k uint32, yes, no label) label {
 	if yes == no {
 		return yes
 	}
-	// A stone for no moves yes one further away, so it has to reach that far.
+	// A stone for no moves yes one further away, so it must reach that far.
 	yes = a.stone(yes, a.at()-254)
 	no = a.stone(no, a.at()-255)
 	return a.emit(op, uint8(a.at()-yes), uint8(a.at()-no), k)
 }
 
-// stone gives a place that leads to l and is not before the place lowest. A
-// verdict is copied, which costs no more than a jump to it and runs faster.
+// stone returns a position that leads to l and is not before the position lowest. A
+// verdict is copied, which takes no more space than a jump to it and runs faster.
 func (a *assembler) stone(l, lowest label) label {
 	if l >= lowest {
 		return l
@@ -92,7 +92,7 @@ func (a *assembler) stone(l, lowest label) label {
 	return a.emit(opJump, 0, 0, uint32(a.at()-l))
 }
 
-// program is the code in the order in which it runs.
+// program returns the code in execution order.
 func (a *assembler) program() []unix.SockFilter {
 	slices.Reverse(a.code)
 	return a.code

@@ -1,4 +1,4 @@
-// disasm.go prints a filter for people.
+// disasm.go prints a filter in readable form.
 
 package seccomp
 
@@ -10,15 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Disassemble prints a filter, an instruction a line, with the names of
-// architectures, system calls, errnos and verdicts that it can tell. It takes
-// any seccomp filter; what it does not know it prints as numbers. A line is
+// Disassemble prints a filter, one instruction per line, with the names of
+// architectures, system calls, errnos and verdicts that it recognizes. It accepts any
+// seccomp filter; what it does not recognize it prints as numbers. A line is
 //
 //	12: if number >= 0x10 goto 14 else 17  # ioctl
 func Disassemble(f []unix.SockFilter) string {
 	var b strings.Builder
-	var word string // what A holds
-	var a *arch     // whose numbers are compared
+	var word string // the content of A
+	var a *arch     // the architecture whose numbers are compared
 	for i, in := range f {
 		fmt.Fprintf(&b, "%4d: ", i)
 		switch in.Code {
@@ -56,7 +56,7 @@ func Disassemble(f []unix.SockFilter) string {
 
 // auditNamed finds an architecture by seccomp_data.arch.
 func auditNamed(audit uint32) *arch {
-	for i := len(archs) - 1; i >= 0; i-- { // x86_64 comes after x32
+	for i := len(archs) - 1; i >= 0; i-- { // x86_64 follows x32
 		if archs[i].audit == audit {
 			return &archs[i]
 		}
@@ -64,7 +64,7 @@ func auditNamed(audit uint32) *arch {
 	return nil
 }
 
-// callNamed is the name of a number, or "".
+// callNamed returns the name of a call number, or "".
 func callNamed(audit, nr uint32) string {
 	for i := range archs {
 		if archs[i].audit == audit {

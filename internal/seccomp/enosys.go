@@ -1,15 +1,15 @@
 // enosys.go makes calls that are newer than the profile fail with ENOSYS.
 //
-// A C library tries a new call first and falls back to an old one when the
-// kernel answers ENOSYS. A profile written before the call existed does not list
-// it, so its default action (EPERM, or death) would break programs that are not
-// even aware of seccomp. runc answers ENOSYS for every number above the highest
-// one that the profile names on the architecture, and engines rely on it.
+// A C library tries a new call first and falls back to an old one when the kernel
+// returns ENOSYS. A profile written before the call existed does not list it, so its
+// default action (EPERM, or death) would break programs that are not even aware of
+// seccomp. runc returns ENOSYS for every number above the highest one that the profile
+// names on the architecture, and engines rely on it.
 //
-// As runc, this is done only for default actions that refuse a call: KILL, TRAP
-// and ERRNO. Where runc 1.1 leaves gaps, this pass does not: runc looks only at
-// the listed architectures, so an empty list leaves out the native one; and
-// ARM's private calls, which are far above all others, hide the new ones from it.
+// As in runc, this is done only for default actions that refuse a call: KILL, TRAP and
+// ERRNO. runc 1.1 leaves gaps, which this pass does not: runc looks only at the listed
+// architectures, so an empty list omits the native one; and ARM's private calls, whose
+// numbers are far above all others, hide the new ones from it.
 
 package seccomp
 
@@ -31,7 +31,7 @@ func addENOSYS(tables []table, defaultRet uint32) {
 	for i := range tables {
 		t := &tables[i]
 		if t.newest < 0 {
-			continue // no call is listed: the profile knows nothing of this architecture
+			continue // no call is listed: the profile does not cover this architecture
 		}
 		at := len(t.spans)
 		for at > 0 && t.arch.private(t.spans[at-1].first) {

@@ -1,5 +1,5 @@
-// profile.go checks a profile and translates its words into the kernel's values.
-// After it nothing can be wrong with a profile but its size.
+// profile.go checks a profile and translates its keywords to the kernel's values.
+// After that the only possible error in a profile is its size.
 
 package seccomp
 
@@ -25,14 +25,14 @@ type profile struct {
 type rule struct {
 	ret   uint32 // SECCOMP_RET_*
 	names []string
-	// alternatives: the rule applies when all conditions of one of them hold.
-	// A rule without args has none.
+	// alternatives: the rule applies if all conditions of one of them hold. A rule
+	// without args has none.
 	alternatives [][]cond
 }
 
 type operator uint8
 
-// The order is that of precedence, see compareConds.
+// The order is the order of precedence, see compareConds.
 const (
 	equal operator = iota
 	notEqual
@@ -51,8 +51,8 @@ type cond struct {
 	mask  uint64 // only for maskedEqual: (argument & mask) == value
 }
 
-// The largest errno that a system call can return (MAX_ERRNO), and the largest
-// message a tracer can be given (SECCOMP_RET_DATA).
+// The largest errno that a system call can return (MAX_ERRNO), and the largest message
+// that a tracer can receive (SECCOMP_RET_DATA).
 const (
 	maxErrno   = 4095
 	maxMessage = 0xffff
@@ -65,7 +65,7 @@ func parse(p *specs.LinuxSeccomp, native specs.Arch) (*profile, error) {
 		return nil, fmt.Errorf("linux.seccomp.%w", err)
 	}
 	if p.DefaultAction == specs.ActNotify {
-		// Nobody could answer for the calls that hand over the listener.
+		// No agent could answer for the calls that hand over the listener.
 		return nil, fmt.Errorf("linux.seccomp.defaultAction: %s cannot be used as default action: the container would wait for an agent that is not connected yet", specs.ActNotify)
 	}
 	if prof.archs, err = parseArchs(p.Architectures, native); err != nil {
@@ -85,8 +85,8 @@ func parse(p *specs.LinuxSeccomp, native specs.Arch) (*profile, error) {
 	return prof, err
 }
 
-// checkListener demands an agent for SCMP_ACT_NOTIFY. The other way round, a
-// listenerPath that no rule uses is ignored, as the specification wants it.
+// checkListener requires an agent for SCMP_ACT_NOTIFY. Conversely, a listenerPath that
+// no rule uses is ignored, as the specification requires.
 func checkListener(p *specs.LinuxSeccomp, notify bool) error {
 	if p.ListenerPath != "" {
 		return nil
@@ -100,8 +100,8 @@ func checkListener(p *specs.LinuxSeccomp, notify bool) error {
 	return nil
 }
 
-// verdict is the value a filter returns for an action. Its errors begin with the
-// name of the field.
+// verdict returns the value that a filter returns for an action. Its errors begin with
+// the name of the field.
 func verdict(action specs.LinuxSeccompAction, errnoRet *uint, actionField, errnoField string) (uint32, error) {
 	var ret uint32
 	var limit uint
@@ -140,8 +140,8 @@ func verdict(action specs.LinuxSeccompAction, errnoRet *uint, actionField, errno
 	return ret | uint32(*errnoRet), nil
 }
 
-// parseArchs gives the architectures of the filter, the native one first: it is
-// the one whose calls are made most.
+// parseArchs returns the architectures of the filter, the native one first: most calls
+// are made for it.
 func parseArchs(names []specs.Arch, native specs.Arch) ([]*arch, error) {
 	first := archNamed(native)
 	if first == nil {
@@ -181,7 +181,7 @@ func parseRule(s *specs.LinuxSyscall, i int) (r rule, err error) {
 			return r, fmt.Errorf("names[%d]: empty", j)
 		}
 		if name == "write" && s.Action == specs.ActNotify {
-			// The container tells its parent with a write that the listener can be fetched.
+			// The container writes to its parent when the listener can be fetched.
 			return r, fmt.Errorf("names[%d]: %s cannot be used for the write syscall: the agent gets its descriptor only after a write", j, s.Action)
 		}
 	}
@@ -210,13 +210,13 @@ func parseArgs(args []specs.LinuxSeccompArg) ([][]cond, error) {
 		conds[i] = c
 	}
 	if !repeated {
-		// The order of the comparisons means nothing; one order makes equal rules
+		// The order of the comparisons has no meaning; a fixed order makes equal rules
 		// look equal.
 		slices.SortFunc(conds, func(x, y cond) int { return cmp.Compare(x.arg, y.arg) })
 		return [][]cond{conds}, nil
 	}
-	// libseccomp takes one comparison per argument and rule, so runc and crun make
-	// of such an entry one rule for each comparison: they are ORed.
+	// libseccomp accepts one comparison per argument and rule, so runc and crun
+	// convert such an entry to one rule for each comparison: they are ORed.
 	alternatives := make([][]cond, len(conds))
 	for i := range conds {
 		alternatives[i] = conds[i : i+1]
@@ -244,7 +244,7 @@ func parseArg(a *specs.LinuxSeccompArg) (cond, error) {
 	case specs.OpGreaterThan:
 		c.op = greater
 	case specs.OpMaskedEqual:
-		// Bits outside of the mask do not count, on either side (seccomp_rule_add(3)).
+		// Bits outside the mask are ignored, on either side (seccomp_rule_add(3)).
 		c.op, c.mask, c.value = maskedEqual, a.Value, a.ValueTwo&a.Value
 	case "":
 		return c, fmt.Errorf("op: not set")
@@ -254,10 +254,10 @@ func parseArg(a *specs.LinuxSeccompArg) (cond, error) {
 	return c, nil
 }
 
-// flagTSYNC is not among the constants of runtime-spec, but in its text.
+// flagTSYNC is not one of the constants of runtime-spec, but is in its text.
 const flagTSYNC specs.LinuxSeccompFlag = "SECCOMP_FILTER_FLAG_TSYNC"
 
-// FlagBit is the SECCOMP_FILTER_FLAG_* bit of a flag that a profile can name.
+// FlagBit returns the SECCOMP_FILTER_FLAG_* bit of a flag that a profile can name.
 func FlagBit(name specs.LinuxSeccompFlag) (bit uint, ok bool) {
 	switch name {
 	case flagTSYNC:
@@ -275,9 +275,9 @@ func FlagBit(name specs.LinuxSeccompFlag) (bit uint, ok bool) {
 func parseFlags(names []specs.LinuxSeccompFlag, notify bool) (uint, error) {
 	var flags uint
 	if names == nil {
-		// As crun and newer runc: without the flag, a filter switches on the SSB
-		// mitigation on some processors and slows every thread down. An empty list
-		// asks for no flag at all.
+		// As in crun and newer runc: without the flag, a filter enables the SSB
+		// mitigation on some processors and slows down every thread. An empty list
+		// means no flag at all.
 		flags = unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW
 	}
 	for i, name := range names {
@@ -285,7 +285,7 @@ func parseFlags(names []specs.LinuxSeccompFlag, notify bool) (uint, error) {
 		if !ok {
 			return 0, fmt.Errorf("linux.seccomp.flags[%d]: unknown flag %q", i, name)
 		}
-		// It says how a call waits for the agent. The kernel refuses it without
+		// It determines how a call waits for the agent. The kernel refuses it without
 		// a listener (EINVAL), where nothing ever waits.
 		if bit == unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV && !notify {
 			continue
@@ -295,8 +295,8 @@ func parseFlags(names []specs.LinuxSeccompFlag, notify bool) (uint, error) {
 	if notify {
 		flags |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
 		if flags&unix.SECCOMP_FILTER_FLAG_TSYNC != 0 {
-			// Both want to return a number, a descriptor and a thread: the kernel
-			// takes them together only if a failure to synchronise is ESRCH instead.
+			// Both return a value, a descriptor and a thread: the kernel accepts them
+			// together only if a failure to synchronize is ESRCH instead.
 			flags |= unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH
 		}
 	}

@@ -1,8 +1,8 @@
-// Package seccomp turns the seccomp section of config.json into a classic BPF
-// program, the form in which seccomp(2) takes a filter. It is pure: it loads
-// nothing and asks the kernel nothing.
+// Package seccomp compiles the seccomp section of config.json to a classic BPF
+// program, the form in which seccomp(2) takes a filter. It is pure: it loads nothing
+// and makes no system calls.
 //
-// The way of a profile, one file per station:
+// The stages of the compilation, one file each:
 //
 //	specs.LinuxSeccomp
 //	   │ profile.go   check it; names of actions, operators, flags → kernel values
@@ -18,8 +18,8 @@
 //	   ▼
 //	BPF               asm.go
 //
-// The meaning of a profile is that of runc and crun, which both use libseccomp;
-// the tests compare the programs with libseccomp's.
+// The meaning of a profile is that of runc and crun, which both use libseccomp; the
+// tests compare the programs with libseccomp's.
 package seccomp
 
 import (
@@ -32,29 +32,30 @@ import (
 // maxInstructions is the kernel's limit for one filter (BPF_MAXINSNS).
 const maxInstructions = 4096
 
-// Program is what seccomp(SECCOMP_SET_MODE_FILTER, Flags, Filter) takes.
+// Program contains the arguments of seccomp(SECCOMP_SET_MODE_FILTER, Flags, Filter).
 type Program struct {
-	// Filter has at most 4096 instructions. The same profile gives the same bytes.
+	// Filter has at most 4096 instructions. The same profile always gives the same
+	// bytes.
 	Filter []unix.SockFilter
 	// Flags are SECCOMP_FILTER_FLAG_* bits, with NEW_LISTENER when Notify.
 	Flags uint
-	// Notify says that the call returns a listener descriptor, which belongs to
-	// the agent at listenerPath.
+	// Notify means that the call returns a listener descriptor, which belongs to the
+	// agent at listenerPath.
 	Notify bool
-	// Skipped are the names that no architecture of the profile knows, in the
-	// order of the profile. runc and crun pass over them without a word, and
-	// profiles rely on it: they name calls of many kernels and architectures.
+	// Skipped are the names that no architecture of the profile knows, in the order of
+	// the profile. runc and crun silently ignore them, and profiles rely on it: they
+	// name calls of many kernels and architectures.
 	Skipped []string
 }
 
-// Compile makes the filter for a profile (config-linux.md, "Seccomp") on a
-// machine whose own architecture is native, which is always part of the filter.
-// An error begins with the JSON path of what is wrong.
+// Compile compiles the filter for a profile (config-linux.md, "Seccomp") on a machine
+// whose own architecture is native, which is always part of the filter. An error
+// begins with the JSON path of the invalid value.
 func Compile(p *specs.LinuxSeccomp, native specs.Arch) (*Program, error) {
 	return compile(p, native, options{enosys: true})
 }
 
-// options are for the tests; the product has one way to compile.
+// options are for tests; the product has only one way to compile.
 type options struct {
 	enosys bool // run the pass in enosys.go
 }

@@ -1,4 +1,4 @@
-// syscalls.go finds system calls by name and by number in the tables of
+// syscalls.go looks up system calls by name and by number in the tables of
 // tables_gen.go. The tables are plain read-only data: nothing is built when the
 // program starts, and a lookup touches only the pages that it needs.
 
@@ -12,7 +12,7 @@ import (
 
 //go:generate go run gen/tables.go -linux /usr/src/linux-source-6.12
 
-// armPrivate is where ARM's private calls begin, far above all others
+// armPrivate is the first of ARM's private calls, which are far above all others
 // (arch/arm/include/uapi/asm/unistd.h: breakpoint, cacheflush, set_tls …).
 const armPrivate = 0x0f0000
 
@@ -26,8 +26,8 @@ func callName(id int) string {
 	return callNames[start:callEnds[id]]
 }
 
-// callID finds a name in callNames, or returns -1. hint is where to look first:
-// profiles are sorted, so a name is often the one after the name before it.
+// callID looks up a name in callNames and returns its index, or -1. hint is where to
+// look first: profiles are sorted, so a name often follows the previous one.
 func callID(name string, hint int) int {
 	if hint < len(callEnds) && callName(hint) == name {
 		return hint
@@ -50,8 +50,8 @@ func callID(name string, hint int) int {
 // KnownCall reports whether any architecture has a system call of this name.
 func KnownCall(name string) bool { return callID(name, 0) >= 0 }
 
-// nameOf is the name of a number on an architecture, or "". It is for people:
-// it searches the whole table.
+// nameOf returns the name of a number on an architecture, or "". It is for display: it
+// searches the whole table.
 func (a *arch) nameOf(nr uint32) string {
 	for id, n := range a.calls {
 		if n == int32(nr) {
@@ -61,10 +61,10 @@ func (a *arch) nameOf(nr uint32) string {
 	return ""
 }
 
-// multiplexer says through which older call (an index into callNames) a name can
-// also be reached, and with which first argument (linux/net.h, linux/ipc.h): i386, m68k, mips, ppc,
-// s390 and sh once had a single call for all of sockets and one for System V
-// IPC, and the kernel still takes both ways.
+// multiplexer returns the older call (an index into callNames) through which a call
+// can also be made, and its first argument (linux/net.h, linux/ipc.h): i386, m68k,
+// mips, ppc, s390 and sh once had a single call for all of sockets and one for System
+// V IPC, and the kernel still accepts both ways.
 func multiplexer(name string) (via int, sub uint32) {
 	switch name {
 	case "socket":

@@ -1,6 +1,5 @@
-// table.go turns the rules, which speak of names, into one table per
-// architecture, which speaks of numbers. It decides which rule counts when
-// several name one call.
+// table.go converts the rules, which use names, to one table per architecture, which
+// uses numbers. It decides which rule applies if several name the same call.
 
 package seccomp
 
@@ -9,14 +8,15 @@ import (
 	"slices"
 )
 
-// table says what happens to the calls of one architecture.
+// table maps the calls of one architecture to outcomes.
 type table struct {
 	arch *arch
 	// spans are sorted and do not overlap. A number in none of them gets the
 	// default verdict.
 	spans []span
 	// newest is the highest number that the profile covers, -1 if it covers none.
-	// Rules that only repeat the default action count: the author knew the call.
+	// Rules that only repeat the default action are included: the author knew the
+	// call.
 	newest int64
 }
 
@@ -32,8 +32,8 @@ type outcome struct {
 	check *check
 }
 
-// check is an ordered list: the first clause whose conditions all hold gives
-// the verdict; if there is none, it is the profile's default.
+// check is an ordered list: the first clause whose conditions all hold determines the
+// verdict; if there is none, it is the profile's default.
 type check struct {
 	arch    *arch
 	clauses []clause
@@ -44,17 +44,17 @@ type clause struct {
 	ret   uint32
 }
 
-// call says that a rule covers a number.
+// call records that a rule covers a number.
 type call struct {
-	key  uint64 // the number, below it the position in the profile
+	key  uint64 // the number, and in the lower bits the position in the profile
 	rule *rule
 	sub  uint32 // not 0: only if this is the first argument, see multiplexer
 }
 
 func (c *call) nr() uint32 { return uint32(c.key >> 32) }
 
-// buildTables gives a table for each architecture of the profile, and the names
-// that none of them knows.
+// buildTables returns a table for each architecture of the profile, and the names that
+// none of them knows.
 func buildTables(p *profile) (tables []table, skipped []string) {
 	tables = make([]table, len(p.archs))
 	for i, a := range p.archs {
@@ -66,7 +66,7 @@ func buildTables(p *profile) (tables []table, skipped []string) {
 	}
 	calls := make([][]call, len(p.archs))
 	for i := range calls {
-		calls[i] = make([]call, 0, names+names/8) // an eighth for socketcall and ipc
+		calls[i] = make([]call, 0, names+names/8) // an eighth more for socketcall and ipc
 	}
 	id := 0
 	for i := range p.rules {
@@ -92,7 +92,7 @@ func buildTables(p *profile) (tables []table, skipped []string) {
 	return tables, skipped
 }
 
-// cover appends the numbers that a rule about a name stands for.
+// cover appends the numbers that a rule about a name covers.
 func (t *table) cover(calls []call, r *rule, name string, id int) []call {
 	add := func(nr int32, sub uint32) {
 		calls = append(calls, call{uint64(nr)<<32 | uint64(len(calls)), r, sub})
@@ -104,7 +104,7 @@ func (t *table) cover(calls []call, r *rule, name string, id int) []call {
 		add(nr, 0)
 	}
 	if t.arch.calls[idSocketcall] < 0 {
-		return calls // no multiplexed calls here
+		return calls // no multiplexed calls on this architecture
 	}
 	if via, sub := multiplexer(name); sub != 0 {
 		add(t.arch.calls[via], sub)
@@ -112,7 +112,7 @@ func (t *table) cover(calls []call, r *rule, name string, id int) []call {
 	return calls
 }
 
-// build makes the spans.
+// build builds the spans.
 func (t *table) build(calls []call, defaultRet uint32) {
 	slices.SortFunc(calls, func(x, y call) int { return cmp.Compare(x.key, y.key) })
 	t.spans = make([]span, 0, len(calls)+1) // one more for addENOSYS
@@ -129,15 +129,14 @@ func (t *table) build(calls []call, defaultRet uint32) {
 	}
 }
 
-// decide joins the rules about one number, given in the order of the profile.
-// ok is false if the default verdict is all that remains of them. libseccomp's
-// order is kept:
+// decide combines the rules about one number, given in the order of the profile. ok is
+// false if only the default verdict remains. libseccomp's order is kept:
 //
 //   - A rule with the default action is dropped, even if it has conditions.
-//   - A rule without conditions beats all rules with conditions, wherever it
-//     stands; of several, the first counts.
+//   - A rule without conditions overrides all rules with conditions, regardless
+//     of position; if there are several, the first one wins.
 //   - Rules with conditions are tried in the order of compareClauses, roughly the
-//     most specific first, wherever they stand.
+//     most specific first, regardless of position.
 func decide(a *arch, calls []call, defaultRet uint32) (to outcome, ok bool) {
 	var clauses []clause
 	for i := range calls {
@@ -162,11 +161,11 @@ func decide(a *arch, calls []call, defaultRet uint32) (to outcome, ok bool) {
 	return outcome{check: &check{a, order(clauses)}}, true
 }
 
-// through gives the conditions for a call made through socketcall or ipc. The
-// first argument says which call it is, so a condition on it falls away; the
-// others are kept, as in libseccomp, though the kernel passes a pointer to the
-// arguments there (or, with ipc, other arguments): a filter cannot follow it.
-// Profiles that care forbid socketcall.
+// through returns the conditions for a call made through socketcall or ipc. The first
+// argument selects the call, so a condition on it is dropped; the others are kept, as
+// in libseccomp, although the kernel gets a pointer to the arguments there (or, with
+// ipc, other arguments): a filter cannot follow it. Profiles for which this matters
+// forbid socketcall.
 func through(sub uint32, alternatives [][]cond) [][]cond {
 	which := cond{arg: 0, op: equal, value: uint64(sub)}
 	if alternatives == nil {
@@ -184,8 +183,8 @@ func through(sub uint32, alternatives [][]cond) [][]cond {
 	return list
 }
 
-// order drops the clauses that can never be reached, because an earlier one asks
-// for a part of their conditions only, and sorts the others.
+// order drops the clauses that can never be reached, because an earlier one requires
+// only some of their conditions, and sorts the others.
 func order(clauses []clause) []clause {
 	kept := clauses[:0:0]
 	seen := make(map[condList]bool, len(clauses))
@@ -205,15 +204,14 @@ next:
 	return kept
 }
 
-// condList is a list of conditions that can be compared: at most one for each
-// argument.
+// condList is a list of conditions that can be compared: at most one per argument.
 type condList struct {
 	n     int
 	conds [6]cond
 }
 
-// compareClauses orders clauses condition by condition; one that goes on where
-// the other ends comes first.
+// compareClauses orders clauses condition by condition; one that is a prefix of
+// another comes last.
 func compareClauses(x, y clause) int {
 	for i := range min(len(x.conds), len(y.conds)) {
 		if c := compareConds(x.conds[i], y.conds[i]); c != 0 {
@@ -223,8 +221,8 @@ func compareClauses(x, y clause) int {
 	return cmp.Compare(len(y.conds), len(x.conds))
 }
 
-// compareConds puts conditions on later arguments first, then (in)equality
-// before order relations, then the narrower condition.
+// compareConds puts conditions on later arguments first, then (in)equality before
+// order relations, then the narrower condition.
 func compareConds(x, y cond) int {
 	kind := func(c cond) int {
 		switch c.op {

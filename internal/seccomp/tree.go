@@ -1,15 +1,15 @@
-// tree.go lays the program out:
+// tree.go lays out the program:
 //
 //	A = arch
 //	native?  ──▶ A = number, binary search ──▶ verdicts, argument checks
 //	second?  ──▶ A = number, binary search ──▶ …
 //	otherwise kill
 //
-// The search asks only "number >= k" and "number == k". The kernel runs a filter
-// once over all numbers when it is loaded, to find those that are allowed
-// whatever their arguments, and does not run the filter for these again; its
-// emulation understands these instructions and not, say, shifts for a bitmap
-// (kernel/seccomp.c, seccomp_is_const_allow).
+// The search tests only "number >= k" and "number == k". When a filter is loaded, the
+// kernel runs it once over all numbers, to find those that are allowed whatever their
+// arguments, and does not run the filter for these again; its emulation understands
+// these instructions but not, for example, shifts for a bitmap (kernel/seccomp.c,
+// seccomp_is_const_allow).
 
 package seccomp
 
@@ -29,25 +29,25 @@ const (
 	offArgs   = 16
 )
 
-// killCall is what libseccomp does with a call of an architecture that the
-// profile does not have. Its number means another call than the rules think.
+// killCall is libseccomp's verdict for a call of an architecture that the profile does
+// not list: its number has a different meaning from the one in the rules.
 var killCall = outcome{ret: unix.SECCOMP_RET_KILL_THREAD}
 
 type layout struct {
 	assembler
 	defaultRet uint32
-	checks     map[uint64][]placedCheck // argument checks already written, by fingerprint: used again for equal ones
+	checks     map[uint64][]placedCheck // argument checks already written, by fingerprint: reused for equal ones
 }
 
 func assemble(tables []table, defaultRet uint32) []unix.SockFilter {
 	l := &layout{defaultRet: defaultRet, checks: map[uint64][]placedCheck{}}
 	next := l.ret(killCall.ret)
-	// Backwards, as the program is: the native architecture is first and needs no
+	// In reverse, like the program: the native architecture is first and needs no
 	// stepping stone.
 	for i := len(tables) - 1; i >= 0; i-- {
 		audit := tables[i].arch.audit
 		if slices.ContainsFunc(tables[:i], func(t table) bool { return t.arch.audit == audit }) {
-			continue // x86_64 and x32 are in one search
+			continue // x86_64 and x32 share one search
 		}
 		search := l.load(offNumber, l.search(boundaries(tables, audit, defaultRet)))
 		next = l.branch(opJEQ, audit, search, next)
@@ -62,8 +62,8 @@ type boundary struct {
 	to    outcome
 }
 
-// boundaries covers all numbers of one value of seccomp_data.arch, the gaps
-// between the spans included.
+// boundaries covers all numbers of one value of seccomp_data.arch, including the gaps
+// between the spans.
 func boundaries(tables []table, audit uint32, defaultRet uint32) []boundary {
 	list := []boundary{{0, outcome{ret: defaultRet}}}
 	for _, s := range spansOf(tables, audit) {
@@ -79,8 +79,8 @@ func boundaries(tables []table, audit uint32, defaultRet uint32) []boundary {
 	return slices.CompactFunc(list, func(x, y boundary) bool { return x.to == y.to })
 }
 
-// spansOf gives the spans of one value of seccomp_data.arch, sorted. x86_64 and
-// x32 have the same: if the profile has only one, the other's numbers are killed.
+// spansOf returns the spans of one value of seccomp_data.arch, sorted. x86_64 and x32
+// share a value: if the profile has only one, the other's numbers are killed.
 func spansOf(tables []table, audit uint32) []span {
 	var spans []span
 	var has64, hasX32 bool
@@ -92,7 +92,7 @@ func spansOf(tables []table, audit uint32) []span {
 		}
 	}
 	if has64 && !hasX32 {
-		// -1 is not a call of x32: a tracer skips a call by setting it.
+		// -1 is not a call of x32: a tracer sets it to skip a call.
 		spans = append(spans, span{x32Bit, math.MaxUint32 - 1, killCall})
 	}
 	if hasX32 && !has64 {
@@ -110,7 +110,7 @@ func (l *layout) search(list []boundary) label {
 	case len(list) == 1:
 		return l.outcome(list[0].to)
 	case len(list) == 3 && list[0].to == list[2].to && list[1].first+1 == list[2].first:
-		// One number that stands out: one question instead of two.
+		// A single number that differs: one test instead of two.
 		no, yes := l.outcome(list[0].to), l.outcome(list[1].to)
 		return l.branch(opJEQ, list[1].first, yes, no)
 	}
@@ -120,7 +120,7 @@ func (l *layout) search(list []boundary) label {
 	return l.branch(opJGE, list[mid].first, above, below)
 }
 
-// outcome writes the end of a search, unless it is there already.
+// outcome writes the end of a search, unless it exists already.
 func (l *layout) outcome(to outcome) label {
 	if to.check == nil {
 		return l.ret(to.ret)
@@ -141,7 +141,7 @@ type placedCheck struct {
 	at    label
 }
 
-// fingerprint is the same number for checks that are the same (FNV-1a).
+// fingerprint returns the same number for equal checks (FNV-1a).
 func (c *check) fingerprint() uint64 {
 	h := uint64(14695981039346656037)
 	for _, clause := range c.clauses {

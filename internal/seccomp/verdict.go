@@ -6,8 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// This file runs a filter as the kernel does, to know beforehand what it will
-// answer.
+// This file runs a filter as the kernel does, to predict its verdict.
 
 // callData is struct seccomp_data without the instruction pointer.
 type callData struct {
@@ -16,9 +15,9 @@ type callData struct {
 	args  [6]uint64
 }
 
-// Allows reports whether the filter lets the process make the system call nr of
-// this machine's architecture with the given arguments, at once and without an
-// agent: the verdict is allow or log.
+// Allows reports whether the filter lets the process make the system call nr of this
+// machine's architecture with the given arguments, immediately and without an agent:
+// the verdict is allow or log.
 func (p *Program) Allows(nr uint32, args ...uint64) bool {
 	d := callData{audit: archNamed(NativeArch()).audit, nr: nr}
 	copy(d.args[:], args)
@@ -26,8 +25,8 @@ func (p *Program) Allows(nr uint32, args ...uint64) bool {
 	return verdict == unix.SECCOMP_RET_ALLOW || verdict&unix.SECCOMP_RET_ACTION_FULL == unix.SECCOMP_RET_LOG
 }
 
-// word returns what a load from an offset gives. Filters see the memory of the
-// machine, so a machine of the other byte order sees the halves exchanged.
+// word returns the result of a load from an offset. Filters see the machine's memory,
+// so a machine of the other byte order sees the halves exchanged.
 func (d *callData) word(offset uint32) uint32 {
 	switch {
 	case offset == 0:
@@ -42,7 +41,7 @@ func (d *callData) word(offset uint32) uint32 {
 	return uint32(v)
 }
 
-// run gives the verdict of a filter and the number of instructions it took.
+// run returns the verdict of a filter and the number of instructions executed.
 func run(f []unix.SockFilter, d *callData) (ret uint32, steps int) {
 	var a uint32
 	for pc := 0; ; pc++ {

@@ -7,8 +7,8 @@ type change struct {
 	line planLine
 }
 
-// differing is the shortest list of lines to take away and to add. Two lines are the
-// same if their texts are.
+// differing returns the shortest list of lines to remove and to add. Two lines are
+// equal if their texts are.
 func differing(a, b []planLine) (out []change) {
 	numbers := map[string]int{}
 	number := func(lines []planLine) []int {
@@ -47,16 +47,17 @@ func differing(a, b []planLine) (out []change) {
 type diff struct {
 	a, b           []int
 	removed, added []bool
-	// How far paths come from the front and from the end, by diagonal: x-y of a point.
+	// How far the paths reach from the front and from the end, by diagonal: x-y of a
+	// point.
 	front, back []int
 }
 
 func newDiff(a, b []int) *diff {
-	size := len(a) + len(b) + 3 // a diagonal more on each side
+	size := len(a) + len(b) + 3 // one more diagonal on each side
 	return &diff{a, b, make([]bool, len(a)), make([]bool, len(b)), make([]int, size), make([]int, size)}
 }
 
-// compare marks what is different in a[i:m] and b[j:n].
+// compare marks the differences between a[i:m] and b[j:n].
 func (d *diff) compare(i, m, j, n int) {
 	for i < m && j < n && d.a[i] == d.b[j] {
 		i, j = i+1, j+1
@@ -81,8 +82,9 @@ func (d *diff) compare(i, m, j, n int) {
 }
 
 // middle returns a point on a shortest path from (i, j) to (m, n) that is neither of
-// them. Both a[i:m] and b[j:n] have lines, and neither their first nor their last are
-// the same. Paths grow from both ends, by one difference a round, until two meet.
+// them. Both a[i:m] and b[j:n] have lines, and neither their first nor their last
+// lines are equal. Paths grow from both ends, by one difference per round, until two
+// meet.
 func (d *diff) middle(i, m, j, n int) (x, y int) {
 	const none = math.MaxInt
 	at := func(k int) int { return k + len(d.b) + 1 }

@@ -17,11 +17,11 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// An Explainer narrates a start: what is done, why, what the kernel answered,
-// and what it says when it is asked afterwards.
+// An Explainer narrates a start: what is done, why, what the kernel answered, and what
+// it reports afterwards.
 type Explainer struct {
 	w     io.Writer
-	full  bool // each step, with its call; otherwise those that matter
+	full  bool // each step, with its call; otherwise only the important ones
 	style style
 
 	plan   *plan.Plan
@@ -56,14 +56,14 @@ func (e *Explainer) Did(a container.Action) {
 	}
 	for _, v := range a.Values {
 		if !e.full && !v.Program && !readable(v.File) {
-			continue // another file says what these have made of it
+			continue // another file shows the effect of these
 		}
 		e.heading(v.Source)
 		e.readBack(v)
 	}
 }
 
-// heading says what asked for what follows, once.
+// heading prints the reason for what follows, once.
 func (e *Explainer) heading(source string) {
 	if source == e.source {
 		return
@@ -72,12 +72,12 @@ func (e *Explainer) heading(source string) {
 	fmt.Fprintf(e.w, "%s%s%s\n", e.style.bold, where(source), e.style.off)
 }
 
-// readBack asks the kernel what has become of a value.
+// readBack reads the value that the kernel stored.
 func (e *Explainer) readBack(v container.Written) {
 	fmt.Fprintf(e.w, "  %sminirun%s  %s\n", e.style.dim, e.style.off, writing(v))
 	text, err := os.ReadFile(v.File)
 	if err != nil {
-		return // some files can only be written
+		return // some files are write-only
 	}
 	says := strings.Join(strings.Fields(string(text)), " ")
 	mark, off := e.style.good, e.style.off
@@ -126,20 +126,20 @@ func (e *Explainer) Stopped(at container.Stop) error {
 	return nil
 }
 
-// dropped tells of capabilities in one line.
+// dropped reports the dropped capabilities in one line.
 func (e *Explainer) dropped(pid int) {
 	if e.caps == 0 {
 		return
 	}
 	e.heading("process.capabilities.bounding")
-	fmt.Fprintf(e.w, "  %sinit%s     drop %d capabilities for ever: prctl(PR_CAPBSET_DROP, …) = 0\n", e.style.dim, e.style.off, e.caps)
+	fmt.Fprintf(e.w, "  %sinit%s     drop %d capabilities forever: prctl(PR_CAPBSET_DROP, …) = 0\n", e.style.dim, e.style.off, e.caps)
 	e.caps = 0
 	if pid != 0 {
 		e.status(pid, "CapBnd")
 	}
 }
 
-// joinedCgroups tells of cgroups of version 1 in one line.
+// joinedCgroups reports the joined cgroups of version 1 in one line.
 func (e *Explainer) joinedCgroups(pid int) {
 	if e.joined == 0 {
 		return
@@ -167,7 +167,7 @@ func (e *Explainer) step(at container.Stop, s *plan.Step) {
 	}
 }
 
-// check asks the kernel what a step has changed.
+// check reads the state that a step has changed.
 func (e *Explainer) check(pid int, s *plan.Step) {
 	proc := "/proc/" + strconv.Itoa(pid)
 	switch s.Call {
@@ -192,12 +192,12 @@ func (e *Explainer) check(pid int, s *plan.Step) {
 	}
 }
 
-// changed tells what is different from the last time.
+// changed prints the differences from the last time.
 func (e *Explainer) changed(pid int, command string) {
 	now := look.FactsOf(pid)
 	lines := now.Changes(e.before)
 	if len(now.Mounts) == 0 {
-		lines = nil // it may not be looked at
+		lines = nil // this process may not look at it
 	}
 	e.before = now
 	if s := "mountinfo"; strings.HasSuffix(command, s) {
@@ -242,5 +242,5 @@ func (e *Explainer) tell(text string) {
 	fmt.Fprintf(e.w, "           %s%s%s\n", e.style.dim, text, e.style.off)
 }
 
-// Stamped is never called: the plan has no stamps.
+// Stamped is never called: the plan has no timestamps.
 func (e *Explainer) Stamped([]time.Time) {}

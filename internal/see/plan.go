@@ -13,8 +13,8 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// This file owns plans on paper: as text, JSON or Markdown, and the difference
-// of two. The same bundle gives the same bytes.
+// This file prints plans: as text, JSON or Markdown, and the difference between two.
+// The same bundle always gives the same bytes.
 
 // WritePlan writes a plan; format is text, json or md.
 func WritePlan(w io.Writer, p *container.Planned, format string) error {
@@ -33,7 +33,7 @@ func planText(w io.Writer, p *container.Planned) error {
 	var out strings.Builder
 	out.WriteString("# minirun\n")
 	for _, d := range p.Dirs {
-		fmt.Fprintf(&out, "      %-34s mkdir(%q, 0755)\n", "make the cgroup", d)
+		fmt.Fprintf(&out, "      %-34s mkdir(%q, 0755)\n", "create the cgroup", d)
 	}
 	source := ""
 	for _, v := range p.Values {
@@ -53,10 +53,10 @@ func planText(w io.Writer, p *container.Planned) error {
 	return p.Plan.Text(w)
 }
 
-// writing is what minirun does to limit.
+// writing describes how minirun sets a limit.
 func writing(v container.Written) string {
 	if v.Program {
-		return fmt.Sprintf("bpf(BPF_PROG_ATTACH, %q, a program of the rules %q)", v.File, v.Value)
+		return fmt.Sprintf("bpf(BPF_PROG_ATTACH, %q, a program with the rules %q)", v.File, v.Value)
 	}
 	return fmt.Sprintf("write(%q, %q)", v.File, v.Value)
 }
@@ -65,7 +65,7 @@ func writing(v container.Written) string {
 type planDocument struct {
 	ID      string      `json:"id"`
 	Bundle  string      `json:"bundle"`
-	Clone   []string    `json:"clone"` // CLONE_NEW*, which the process is born with
+	Clone   []string    `json:"clone"` // CLONE_NEW*, the namespaces that the process is created in
 	Cgroup  []string    `json:"cgroup"`
 	Writes  []planWrite `json:"writes"`
 	Files   []planFile  `json:"files"`
@@ -94,8 +94,8 @@ type planStep struct {
 	Why    string         `json:"why,omitempty"`
 	Source string         `json:"source,omitempty"`
 	Next   int            `json:"next"`           // after a result above 0
-	Zero   *int           `json:"zero,omitempty"` // after 0, if elsewhere
-	On     map[string]int `json:"on,omitempty"`   // after an error that is fine
+	Zero   *int           `json:"zero,omitempty"` // after 0, if different
+	On     map[string]int `json:"on,omitempty"`   // after an expected error
 }
 
 func planJSON(w io.Writer, p *container.Planned) error {
@@ -129,20 +129,20 @@ func planJSON(w io.Writer, p *container.Planned) error {
 func planMarkdown(w io.Writer, p *container.Planned) error {
 	var out strings.Builder
 	cell := strings.NewReplacer("|", "\\|", "\n", " ").Replace
-	fmt.Fprintf(&out, "# The plan of %s\n\n## minirun\n\n| what | call | asked for by |\n|---|---|---|\n", p.ID)
+	fmt.Fprintf(&out, "# The plan of %s\n\n## minirun\n\n| what | call | requested by |\n|---|---|---|\n", p.ID)
 	for _, d := range p.Dirs {
-		fmt.Fprintf(&out, "| make the cgroup | `mkdir(%q, 0755)` | linux.cgroupsPath |\n", d)
+		fmt.Fprintf(&out, "| create the cgroup | `mkdir(%q, 0755)` | linux.cgroupsPath |\n", d)
 	}
 	for _, v := range p.Values {
 		fmt.Fprintf(&out, "| limit | `%s` | %s |\n", cell(writing(v)), cell(v.Source))
 	}
-	fmt.Fprintf(&out, "| make the process | `clone(%s)` | linux.namespaces |\n", cell(plan.CloneFlags(uint64(p.Cloneflags)|uint64(unix.SIGCHLD))))
+	fmt.Fprintf(&out, "| create the process | `clone(%s)` | linux.namespaces |\n", cell(plan.CloneFlags(uint64(p.Cloneflags)|uint64(unix.SIGCHLD))))
 	group := plan.Group(255)
 	for i := range p.Plan.Steps {
 		s := &p.Plan.Steps[i]
 		if s.Group != group {
 			group = s.Group
-			fmt.Fprintf(&out, "\n## %s\n\n| step | what | call | asked for by |\n|---:|---|---|---|\n", group)
+			fmt.Fprintf(&out, "\n## %s\n\n| step | what | call | requested by |\n|---:|---|---|---|\n", group)
 		}
 		why := s.Source
 		if s.Why != "" {
@@ -154,8 +154,8 @@ func planMarkdown(w io.Writer, p *container.Planned) error {
 	return err
 }
 
-// DiffPlans writes what is different in b's plan from a's, and says whether
-// anything is. Numbers of steps are left out, and the bundles' own paths.
+// DiffPlans writes the differences between the plans of a and b, and reports whether
+// there are any. Step numbers and the paths of the bundles are ignored.
 func DiffPlans(w io.Writer, a, b *container.Planned) (different bool, err error) {
 	was, is := planLines(a), planLines(b)
 	var out strings.Builder
@@ -179,12 +179,12 @@ func planLines(p *container.Planned) (lines []planLine) {
 		lines = append(lines, planLine{anywhere(fmt.Sprintf("%-34s %s", name, call)), source})
 	}
 	for _, d := range p.Dirs {
-		add("linux.cgroupsPath", "make the cgroup", fmt.Sprintf("mkdir(%q, 0755)", d))
+		add("linux.cgroupsPath", "create the cgroup", fmt.Sprintf("mkdir(%q, 0755)", d))
 	}
 	for _, v := range p.Values {
 		add(v.Source, "limit", writing(v))
 	}
-	add("linux.namespaces", "make the process", "clone("+plan.CloneFlags(uint64(p.Cloneflags)|uint64(unix.SIGCHLD))+")")
+	add("linux.namespaces", "create the process", "clone("+plan.CloneFlags(uint64(p.Cloneflags)|uint64(unix.SIGCHLD))+")")
 	for i := range p.Plan.Steps {
 		s := &p.Plan.Steps[i]
 		add(s.Source, s.Name, p.Plan.CallText(s))

@@ -1,12 +1,12 @@
-// Package see shows a container's start while it happens. What it shows comes
+// Package see shows a container's start while it happens. Everything it shows comes
 // from the steps that run and from the kernel's answers: there is no other text.
 //
-//	Explainer  run --explain   narrates, and reads back what was asked for
-//	Debugger   step            stops before steps, and looks in
+//	Explainer  run --explain   narrates, and reads back what was requested
+//	Debugger   step            stops before steps, and examines the process
 //	Tracer     run --trace     times each step
 //
-// Each is a container.Watch. What they read of the process (facts.go) they read
-// from outside, in /proc.
+// Each is a container.Watch. Facts about the process (facts.go) are read from outside,
+// in /proc.
 package see
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// answer is a call's result in words: "= 0", "= -1 ENOENT (no such file or
+// answer describes the result of a call: "= 0", "= -1 ENOENT (no such file or
 // directory), which is fine".
 func answer(p *plan.Plan, step int, result int64) string {
 	if result >= 0 || result < -plan.MaxErrno {
@@ -37,7 +37,7 @@ func answer(p *plan.Plan, step int, result int64) string {
 	return out
 }
 
-// where is what asked for a step.
+// where returns what requested a step.
 func where(source string) string {
 	if source == "" {
 		return "minirun"
@@ -45,7 +45,7 @@ func where(source string) string {
 	return "config.json: " + source
 }
 
-// A style is the colours of a terminal, or none.
+// A style is the colors of a terminal, or none.
 type style struct{ dim, bold, good, bad, off string }
 
 func styleOf(w io.Writer) style {
@@ -59,8 +59,8 @@ func styleOf(w io.Writer) style {
 	return style{dim: "\x1b[2m", bold: "\x1b[1m", good: "\x1b[32m", bad: "\x1b[31m", off: "\x1b[0m"}
 }
 
-// quiet says that a step is of no interest to who wants the gist: it opens,
-// closes or goes to what another step is about.
+// quiet reports whether a step is left out of a summary: it opens, closes or changes
+// to a file that another step is about.
 func quiet(s *plan.Step) bool {
 	switch s.Call {
 	case plan.Close, plan.CloseRange, plan.Openat, plan.Openat2, plan.Fchdir, plan.Chdir, plan.Faccessat, plan.Faccessat2, plan.Fcntl, plan.Fstat,
@@ -71,7 +71,7 @@ func quiet(s *plan.Step) bool {
 	case plan.MountSetattr: // most of them prepare a mount that is not attached yet
 		return s.Source != "root.readonly" && !strings.HasPrefix(s.Source, "linux.readonlyPaths")
 	case plan.Read:
-		return true // the parent's answer: what it has done, it tells itself
+		return true // the parent's answer: the parent reports its actions itself
 	case plan.Write:
 		return s.Group == plan.Sync
 	}

@@ -22,11 +22,11 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// ErrAborted ends a container at the wish of who steps through it.
+// ErrAborted ends a container when the user quits the debugger.
 var ErrAborted = errors.New("aborted")
 
-// A Debugger stops a start before steps, shows what is there, and does as it is
-// told: by keys on a terminal, otherwise by lines.
+// A Debugger stops a start before steps, shows the state, and executes commands: keys
+// on a terminal, otherwise lines.
 //
 //	next (n, space)   run this step           list (l)      the steps around it
 //	continue (c)      run all that are left   info (i)      the process: namespaces, mounts, capabilities
@@ -41,17 +41,17 @@ type Debugger struct {
 	style style
 
 	plan   *plan.Plan
-	stop   func(next int) bool // nil: do not stop any more
-	first  string              // --at or --until, to be understood when there is a plan
+	stop   func(next int) bool // nil: do not stop again
+	first  string              // --at or --until, parsed when there is a plan
 	until  bool
 	before look.Facts
 	seen   bool
 	bad    error
 }
 
-// NewDebugger reads commands from in, no further than it needs: what is left is
-// the container's input. At says where to stop first, "" before the first
-// step; until: behind that.
+// NewDebugger reads commands from in, no further than necessary: the rest is the
+// container's input. at is the place to stop first, "" for the first step; with until,
+// it stops after that place.
 func NewDebugger(w io.Writer, in *os.File, at string, until bool) *Debugger {
 	_, err := console.ConsoleFromFile(in)
 	return &Debugger{w: termtext.NewWriter(w), in: in, keys: err == nil, style: styleOf(w), first: at, until: until}
@@ -60,7 +60,7 @@ func NewDebugger(w io.Writer, in *os.File, at string, until bool) *Debugger {
 // Born makes the plan stop before each step.
 func (d *Debugger) Born(b container.Birth) *plan.Observed {
 	d.plan = b.Plan
-	fmt.Fprintf(d.w, "%scontainer %s: %d steps%s. Say ? for help.\n", d.style.bold, b.ID, len(b.Plan.Steps), d.style.off)
+	fmt.Fprintf(d.w, "%scontainer %s: %d steps%s. Type ? for help.\n", d.style.bold, b.ID, len(b.Plan.Steps), d.style.off)
 	d.stop = func(int) bool { return true }
 	if d.first != "" {
 		d.stop, d.bad = d.place(d.first, d.until)
@@ -68,7 +68,7 @@ func (d *Debugger) Born(b container.Birth) *plan.Observed {
 	return b.Plan.Observe()
 }
 
-// place understands where to stop.
+// place parses a place to stop at.
 func (d *Debugger) place(text string, behind bool) (func(next int) bool, error) {
 	first, last := -1, -1
 	for i := range d.plan.Steps {
@@ -81,7 +81,7 @@ func (d *Debugger) place(text string, behind bool) (func(next int) bool, error) 
 		last = i
 	}
 	if first < 0 {
-		return nil, fmt.Errorf("%q is no step's number, call, group, JSON path or name: see list", text)
+		return nil, fmt.Errorf("%q is not the number, call, group, JSON path or name of a step: see list", text)
 	}
 	if behind {
 		return func(next int) bool { return next > last }, nil
@@ -97,8 +97,8 @@ func matches(i int, s *plan.Step, text string) bool {
 	return s.Call.Name() == text || s.Group.String() == text || path && (rest == "" || rest[0] == '.' || rest[0] == '[') || strings.Contains(s.Name, text)
 }
 
-// Stopped shows where the process is, and does what it is told until that is to
-// go on.
+// Stopped shows where the process is, and executes commands until one of them
+// continues it.
 func (d *Debugger) Stopped(at container.Stop) error {
 	if d.bad != nil {
 		return d.bad
@@ -121,15 +121,15 @@ func (d *Debugger) Stopped(at container.Stop) error {
 	}
 }
 
-// show prints what has happened since the last stop, and the step that is next.
+// show prints what has happened since the last stop, and the next step.
 func (d *Debugger) show(at container.Stop) {
 	if at.Last >= 0 {
-		fmt.Fprintf(d.w, "%sstep %d has answered %s%s\n", d.style.dim, at.Last, answer(d.plan, at.Last, at.Result), d.style.off)
+		fmt.Fprintf(d.w, "%sstep %d returned %s%s\n", d.style.dim, at.Last, answer(d.plan, at.Last, at.Result), d.style.off)
 	}
 	now := look.FactsOf(at.Pid)
 	for i, line := range now.Changes(d.before) {
 		if i == 15 {
-			fmt.Fprintf(d.w, "  %s… and %d more: info shows all that there is%s\n", d.style.dim, len(now.Changes(d.before))-i, d.style.off)
+			fmt.Fprintf(d.w, "  %s… and %d more: info shows everything%s\n", d.style.dim, len(now.Changes(d.before))-i, d.style.off)
 			break
 		}
 		fmt.Fprintf(d.w, "  %schanged: %s%s\n", d.style.good, line, d.style.off)
@@ -143,7 +143,7 @@ func (d *Debugger) show(at container.Stop) {
 	fmt.Fprintf(d.w, "    look in: %s\n             ls -l /proc/%d/root/ /proc/%[2]d/cwd/ /proc/%[2]d/fd\n", strings.Join(enter(at.Pid), " "), at.Pid)
 }
 
-// enter is the nsenter(1) command line for the namespaces that are not ours.
+// enter returns the nsenter(1) command line for the namespaces that differ from ours.
 func enter(pid int) []string {
 	words := []string{"nsenter", "--target", strconv.Itoa(pid)}
 	own, its := look.FactsOf(os.Getpid()).Namespaces, look.FactsOf(pid).Namespaces
@@ -169,7 +169,7 @@ func (d *Debugger) command(at container.Stop) ([]string, error) {
 	if err := tty.SetRaw(); err != nil {
 		return nil, fmt.Errorf("put the terminal into raw mode: %w", err)
 	}
-	fmt.Fprintf(d.w, "%s", prompt) // not before: a key must not come while the terminal reads lines
+	fmt.Fprintf(d.w, "%s", prompt) // not earlier: no key may arrive while the terminal reads lines
 	key, err := d.byte(at)
 	if reset := tty.Reset(); err == nil {
 		err = reset
@@ -185,7 +185,7 @@ func (d *Debugger) command(at container.Stop) ([]string, error) {
 	}
 	fmt.Fprintf(d.w, "%c\n", key)
 	if key == 'a' || key == 'u' {
-		fmt.Fprintf(d.w, "stop %s: ", map[byte]string{'a': "before", 'u': "behind"}[key])
+		fmt.Fprintf(d.w, "stop %s: ", map[byte]string{'a': "before", 'u': "after"}[key])
 		words, err := d.line(at)
 		return append([]string{string(key)}, words...), err
 	}
@@ -214,7 +214,7 @@ func (d *Debugger) line(at container.Stop) ([]string, error) {
 	}
 }
 
-// byte reads one: what comes behind a command may be the container's.
+// byte reads a single byte: the input after a command may be the container's.
 func (d *Debugger) byte(at container.Stop) (byte, error) {
 	if err := at.Wait(int(d.in.Fd())); err != nil {
 		return 0, err
@@ -227,7 +227,7 @@ func (d *Debugger) byte(at container.Stop) (byte, error) {
 	return one[0], err
 }
 
-// do carries a command out; goOn is for the process.
+// do executes a command; goOn is true if the process continues.
 func (d *Debugger) do(at container.Stop, words []string) (goOn bool, err error) {
 	if len(words) == 0 {
 		return false, nil
@@ -259,20 +259,20 @@ func (d *Debugger) do(at container.Stop, words []string) (goOn bool, err error) 
 	case "?", "h", "help":
 		fmt.Fprintf(d.w, "%s", help)
 	default:
-		fmt.Fprintf(d.w, "%q is no command: say ? for help\n", words[0])
+		fmt.Fprintf(d.w, "%q is not a command: type ? for help\n", words[0])
 	}
 	return false, nil
 }
 
 const help = `  next [N]   n, space  run this step, or N steps
-  continue   c         run all that are left
+  continue   c         run all remaining steps
   at X       a         stop before X: a number, a call (pivot_root), a group (filesystem),
                        a JSON path (mounts[2], process.capabilities) or part of a name
-  until X    u         stop behind the last of X
+  until X    u         stop after the last of X
   list       l         the steps around this one
   info       i         the process: namespaces, mounts, identity, cgroup
   shell [C]  s         a shell, or the command C, where the process is (nsenter)
-  quit       q, ^C     end the container here, and leave nothing of it
+  quit       q, ^C     stop the container here, and remove it
 `
 
 func (d *Debugger) next(at container.Stop, count string) bool {
@@ -321,8 +321,9 @@ func (d *Debugger) info(pid int) {
 	}
 }
 
-// shell runs a program in the process's namespaces and root, as far as they are
-// made. It has this process's terminal. The error is for a signal that asks to end.
+// shell runs a program in the process's namespaces and root, as far as they exist
+// already. It uses this process's terminal. The error is set if a signal asks minirun
+// to exit.
 func (d *Debugger) shell(at container.Stop, command []string) error {
 	words := enter(at.Pid)
 	if len(command) == 0 {
@@ -331,7 +332,7 @@ func (d *Debugger) shell(at container.Stop, command []string) error {
 		words = append(words, "sh", "-c", strings.Join(command, " "))
 	}
 	cmd := exec.Command(words[0], words[1:]...)
-	// The shell may be the container's, for which the caller's variables are not.
+	// The shell may be the container's, which must not see the caller's variables.
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "TERM=" + os.Getenv("TERM")}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = d.in, os.Stdout, os.Stderr
 	if !d.keys {
@@ -345,7 +346,7 @@ func (d *Debugger) shell(at container.Stop, command []string) error {
 		if err := d.awaitShell(at, pidfd); err != nil {
 			if !slices.Contains(words, "--pid") {
 				_ = cmd.Process.Kill()
-			} // else it ends with the PID namespace, and nsenter with it
+			} // else it exits with the PID namespace, and nsenter with it
 			return err
 		}
 		err = cmd.Wait()
@@ -357,8 +358,8 @@ func (d *Debugger) shell(at container.Stop, command []string) error {
 	return nil
 }
 
-// awaitShell waits for the end of a program that shell runs. The terminal sends ^C and
-// ^\ to it and to minirun, and they are meant for it.
+// awaitShell waits for the exit of a program that shell runs. The terminal sends ^C
+// and ^\ to both minirun and the program, and they are intended for the program.
 func (d *Debugger) awaitShell(at container.Stop, pidfd int) error {
 	for {
 		err := at.Wait(pidfd)
@@ -369,8 +370,8 @@ func (d *Debugger) awaitShell(at container.Stop, pidfd int) error {
 	}
 }
 
-// takeTerminal makes this process's job the foreground again. A shell with job control
-// cannot, if it does not see the job from its PID namespace.
+// takeTerminal puts this process's job in the foreground again. A shell with job
+// control cannot, if it does not see the job from its PID namespace.
 func (d *Debugger) takeTerminal() {
 	if d.keys {
 		defer stdio.IgnoreJobControl()()
@@ -378,12 +379,12 @@ func (d *Debugger) takeTerminal() {
 	}
 }
 
-// Did tells of what minirun has done since.
+// Did reports what minirun has done since the last stop.
 func (d *Debugger) Did(a container.Action) {
 	if d.stop != nil {
 		fmt.Fprintf(d.w, "%sminirun: %s  [%s]%s\n", d.style.dim, clip(a.What, 160), where(a.Source), d.style.off)
 	}
 }
 
-// Stamped is never called: the plan has no stamps.
+// Stamped is never called: the plan has no timestamps.
 func (d *Debugger) Stamped([]time.Time) {}

@@ -16,10 +16,9 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// A Tracer times a start. The new process reads the clock before each step, as
-// steps of its plan, and hands the times over before it becomes the program; of
-// its last steps, and of those behind a seccomp filter, minirun sees only the
-// end.
+// A Tracer times a start. The new process reads the clock before each step, as steps
+// of its plan, and reports the times before it becomes the program; of its last steps,
+// and of those after a seccomp filter, minirun sees only the end.
 type Tracer struct {
 	file   string
 	format string
@@ -28,10 +27,10 @@ type Tracer struct {
 	plan   *plan.Plan
 	did    []container.Action
 	ends   []time.Time // of did
-	times  []time.Time // of the plan's steps; the last is the telling's
+	times  []time.Time // of the plan's steps; the last is that of the report
 }
 
-// NewTracer writes to a file whose name says how: .json, .html or .txt.
+// NewTracer writes to a file whose extension selects the format: .json, .html or .txt.
 func NewTracer(file string) (*Tracer, error) {
 	format := strings.TrimPrefix(filepath.Ext(file), ".")
 	switch format {
@@ -47,12 +46,12 @@ func (t *Tracer) Born(b container.Birth) *plan.Observed {
 	return b.Plan.Stamp()
 }
 
-// Did notes what minirun has done, and when.
+// Did records what minirun has done, and when.
 func (t *Tracer) Did(a container.Action) {
 	t.did, t.ends = append(t.did, a), append(t.ends, time.Now())
 }
 
-// Stamped takes the times.
+// Stamped receives the times.
 func (t *Tracer) Stamped(times []time.Time) { t.times = times }
 
 // Stopped is never called: the plan does not stop.
@@ -64,13 +63,13 @@ type Span struct {
 	Call   string  `json:"call,omitempty"`
 	Why    string  `json:"why,omitempty"`
 	Source string  `json:"source,omitempty"`
-	Group  string  `json:"group"` // of the step; "minirun" for what minirun did itself, "program" for what ran then
+	Group  string  `json:"group"` // of the step; "minirun" for minirun's own work, "program" for the program's run time
 	Step   int     `json:"step"`  // -1 for minirun
-	Begin  float64 `json:"begin"` // microseconds since minirun began to trace
+	Begin  float64 `json:"begin"` // microseconds since minirun started the trace
 	Length float64 `json:"length"`
 }
 
-// Spans are all that was measured, in the order of time.
+// Spans returns everything that was measured, in chronological order.
 func (t *Tracer) Spans() (spans []Span) {
 	since := func(at time.Time) float64 { return float64(at.Sub(t.begin).Nanoseconds()) / 1000 }
 	for i, a := range t.did {
@@ -80,7 +79,7 @@ func (t *Tracer) Spans() (spans []Span) {
 		}
 		spans = append(spans, Span{a.What, "", a.Why, a.Source, group, -1, since(a.Begin), since(t.ends[i]) - since(a.Begin)})
 	}
-	// A step lasts until the clock is read before the one that ran after it.
+	// A step lasts until the clock is read before the next one that ran.
 	var ran []int
 	for i := range t.times {
 		if !t.times[i].IsZero() {
@@ -90,7 +89,7 @@ func (t *Tracer) Spans() (spans []Span) {
 	sort.SliceStable(ran, func(a, b int) bool { return t.times[ran[a]].Before(t.times[ran[b]]) })
 	for k, i := range ran {
 		if k+1 == len(ran) {
-			break // the telling
+			break // the report
 		}
 		s := &t.plan.Steps[i]
 		at := since(t.times[i])
@@ -103,7 +102,7 @@ func (t *Tracer) Spans() (spans []Span) {
 // Write writes the file.
 func (t *Tracer) Write() error {
 	if t.plan == nil {
-		return nil // there was no start to tell of
+		return nil // nothing was started
 	}
 	var text string
 	var err error
@@ -166,7 +165,7 @@ func (t *Tracer) events() (string, error) {
 	return string(text) + "\n", err
 }
 
-// slowest is a table of the n longest.
+// slowest returns a table of the n longest spans.
 func (t *Tracer) slowest(n int) string {
 	spans := t.Spans()
 	var out strings.Builder
@@ -200,13 +199,13 @@ func (t *Tracer) slowest(n int) string {
 //go:embed trace.html
 var tracePage string
 
-// page is one page that needs nothing else: no network, no library.
+// page returns a self-contained page: no network, no library.
 func (t *Tracer) page() (string, error) {
 	data, err := json.Marshal(t.Spans())
 	if err != nil {
 		return "", err
 	}
-	// encoding/json writes < and > as escapes, so nothing in it ends the script;
-	// an ID has none.
+	// encoding/json escapes < and >, so nothing in it ends the script; an ID contains
+	// neither.
 	return strings.NewReplacer("{{title}}", "container "+t.id, "{{spans}}", string(data)).Replace(tracePage), nil
 }

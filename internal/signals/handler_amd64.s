@@ -1,10 +1,10 @@
 #include "textflag.h"
 
 // handler writes the signal's number, in DI, as one byte to the pipe. It runs
-// on the thread's signal stack, at any point of the program: no Go code. What
-// it changes the kernel restores.
+// on the thread's signal stack, at any point of the program: no Go code. The
+// kernel restores everything that it changes.
 TEXT handler<>(SB), NOSPLIT|NOFRAME, $0
-	PUSHQ DI             // the byte lies on the stack
+	PUSHQ DI             // the byte is on the stack
 	MOVL  ·pipe(SB), DI
 	MOVQ  SP, SI
 	MOVL  $1, DX

@@ -1,11 +1,11 @@
 #include "textflag.h"
 
 // handler writes the signal's number, in R0, as one byte to the pipe. It runs
-// on the thread's signal stack, at any point of the program: no Go code. What
-// it changes the kernel restores.
+// on the thread's signal stack, at any point of the program: no Go code. The
+// kernel restores everything that it changes.
 TEXT handler<>(SB), NOSPLIT|NOFRAME, $0
 	SUB  $16, RSP
-	MOVD R0, (RSP)       // the byte lies on the stack
+	MOVD R0, (RSP)       // the byte is on the stack
 	MOVW ·pipe(SB), R0
 	MOVD RSP, R1
 	MOVD $1, R2

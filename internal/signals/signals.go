@@ -1,12 +1,11 @@
-// Package signals catches signals as bytes in a pipe, so that one poll waits
+// Package signals delivers signals as bytes in a pipe, so that a single poll can wait
 // for a signal and for a process.
 //
 //	kill(2) ──▶ handler (assembly: write(pipe, &number, 1)) ──▶ pipe ──▶ Pending
 //
-// os/signal would do the same with three more threads and four switches
-// between them for each signal: half a millisecond of a short container's
-// life. And it would have to be told late for that reason, while a signal may
-// come early.
+// os/signal would do the same with three more threads and four switches between them
+// for each signal: half a millisecond of a short container's life. For that reason it
+// would have to be enabled late, while a signal may come early.
 package signals
 
 import (
@@ -22,30 +21,30 @@ import (
 // The handler writes to this descriptor.
 var pipe int32
 
-// addresses returns where the kernel goes: to a handler, and from there back to
-// the kernel.
+// addresses returns the entry points for the kernel: the handlers, and the return from
+// a handler to the kernel.
 func addresses() (handler, nothing, restorer uintptr)
 
-// A Queue holds the signals that have come and were not taken yet.
+// A Queue holds the signals that have arrived and have not been taken yet.
 type Queue struct {
-	// FD becomes readable when a signal comes.
+	// FD becomes readable when a signal arrives.
 	FD int
 }
 
-// Catch has all signals of this process that can be passed on come into a
-// queue, from now on and until it ends. One that is ignored stays so
-// (nohup(1)). Further calls return the same queue: there is one set of
-// handlers to a process.
+// Catch redirects all signals of this process that can be passed on into a queue, from
+// now on until the process exits. A signal that is ignored stays ignored (nohup(1)).
+// Further calls return the same queue: a process has one set of handlers.
 var Catch = sync.OnceValues(catch)
 
 var caught atomic.Pointer[Queue]
 
-// Caught returns the queue, nil if signals are not caught but have their own effect.
+// Caught returns the queue, nil if signals are not caught and have their default
+// effect.
 func Caught() *Queue { return caught.Load() }
 
 func catch() (*Queue, error) {
 	var fds [2]int
-	// Non-blocking: a handler that waits for room would stop its thread.
+	// Non-blocking: a handler that waits for room would block its thread.
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return nil, fmt.Errorf("make the pipe for signals: %w", err)
 	}
@@ -66,13 +65,13 @@ func catch() (*Queue, error) {
 
 const last unix.Signal = 64
 
-// DefaultInChildren makes programs that this process starts begin with the
-// default action of every signal. execve(2) resets a signal that is caught, but
-// one that is ignored stays ignored: under nohup(1), or in a job of a shell
-// without job control, hooks and containers would not notice SIGHUP or SIGINT.
-// So the ignored ones get a handler that does nothing, which for this process is
-// the same. It is called just before the first fork: minirun may still replace
-// itself by a helper, which must go on ignoring them.
+// DefaultInChildren makes programs that this process starts begin with the default
+// action of every signal. execve(2) resets a signal that is caught, but one that is
+// ignored stays ignored: under nohup(1), or in a job of a shell without job control,
+// hooks and containers would not notice SIGHUP or SIGINT. So the ignored ones get a
+// handler that does nothing, which is equivalent for this process. It is called just
+// before the first fork: minirun may still replace itself with a helper program, which
+// must keep ignoring them.
 var DefaultInChildren = sync.OnceFunc(func() {
 	_, nothing, restorer := addresses()
 	for _, s := range leftAlone {
@@ -85,28 +84,28 @@ var DefaultInChildren = sync.OnceFunc(func() {
 })
 
 // leftAlone are the signals that may still be ignored in a Go program: the runtime
-// catches all others at its start, whatever they were (os/signal's documentation).
+// catches all others when it starts, whatever they were (os/signal's documentation).
 var leftAlone = [...]unix.Signal{
 	unix.SIGHUP, unix.SIGINT, unix.SIGCONT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU,
-	32, 33, 34, // the C libraries'
+	32, 33, 34, // used by the C libraries
 }
 
-// passedOn leaves out what cannot be caught, what the Go runtime needs for
-// itself (faults, preemption), and what is about this process alone: its
-// children, its output.
+// passedOn excludes signals that cannot be caught, those that the Go runtime needs
+// (faults, preemption), and those that concern only this process: its children, its
+// output.
 func passedOn(s unix.Signal) bool {
 	switch s {
 	case unix.SIGKILL, unix.SIGSTOP,
 		unix.SIGSEGV, unix.SIGBUS, unix.SIGFPE, unix.SIGILL, unix.SIGTRAP, unix.SIGURG,
 		unix.SIGCHLD, unix.SIGPIPE,
-		32, 33: // the C library's
+		32, 33: // used by the C library
 		return false
 	}
 	return true
 }
 
-// action is the kernel's struct sigaction: rt_sigaction(2), the same on amd64
-// and arm64.
+// action is the kernel's struct sigaction, see rt_sigaction(2); it is the same on
+// amd64 and arm64.
 type action struct {
 	handler  uintptr
 	flags    uint64
@@ -116,7 +115,7 @@ type action struct {
 
 const (
 	saOnStack  = 0x08000000 // goroutines' stacks are too small
-	saRestart  = 0x10000000 // as the Go runtime's handlers: its callers do not expect EINTR
+	saRestart  = 0x10000000 // like the Go runtime's handlers: its callers do not expect EINTR
 	saRestorer = 0x04000000
 	ignored    = 1 // SIG_IGN
 )
@@ -138,7 +137,8 @@ func sigaction(s unix.Signal, now, before *action) error {
 	return nil
 }
 
-// Pending takes the signals out of the queue, oldest first, without waiting.
+// Pending removes the signals from the queue and returns them, oldest first, without
+// waiting.
 func (q *Queue) Pending() ([]unix.Signal, error) {
 	var out []unix.Signal
 	var buf [64]byte
@@ -156,8 +156,8 @@ func (q *Queue) Pending() ([]unix.Signal, error) {
 	}
 }
 
-// AsksToEnd reports whether one of the signals that come by default from a terminal
-// or a service manager to end a program is in the queue. They stay there.
+// AsksToEnd reports whether the queue contains a signal with which a terminal or a
+// service manager by default terminates a program. The signals stay in the queue.
 func (q *Queue) AsksToEnd() bool {
 	came, err := q.Pending()
 	if err != nil {
@@ -171,7 +171,7 @@ func (q *Queue) AsksToEnd() bool {
 	return asks
 }
 
-// Ends reports whether a signal asks a program to end.
+// Ends reports whether a signal asks a program to exit.
 func Ends(s unix.Signal) bool {
 	switch s {
 	case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:

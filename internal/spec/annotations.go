@@ -1,29 +1,29 @@
 package spec
 
-// This file owns the annotations with which crun extends the specification, as far as
-// minirun knows them (crun(1), "Extensions to OCI").
+// This file lists the annotations with which crun extends the specification, as far as
+// minirun supports them (crun(1), "Extensions to OCI").
 
 import "github.com/opencontainers/runtime-spec/specs-go"
 
 const (
-	// AnnotationKeepGroups leaves the process the additional groups of minirun's caller.
-	// Podman sets it for --group-add keep-groups: a user without privilege cannot name
-	// these groups in a user namespace.
+	// AnnotationKeepGroups keeps the additional groups of minirun's caller for the
+	// process. Podman sets it for --group-add keep-groups: an unprivileged user cannot
+	// name these groups in a user namespace.
 	AnnotationKeepGroups = "run.oci.keep_original_groups"
-	// AnnotationFailUnknownCall turns an unknown name in linux.seccomp into an error.
+	// AnnotationFailUnknownCall makes an unknown name in linux.seccomp an error.
 	// Otherwise it is skipped.
 	AnnotationFailUnknownCall = "run.oci.seccomp_fail_unknown_syscall"
 )
 
-// AnnotationSet reports whether an annotation is given that is a switch of crun's:
-// any value other than 0 turns it on.
+// AnnotationSet reports whether an annotation that is a switch in crun is on: any
+// value other than 0 turns it on.
 func AnnotationSet(annotations map[string]string, name string) bool {
 	value, ok := annotations[name]
 	return ok && value != "0"
 }
 
 // unsupported are the annotations that crun acts on and minirun does not, with the
-// field or flag that does the same.
+// equivalent field or flag.
 var unsupported = map[string]string{
 	"run.oci.seccomp.receiver":        "use linux.seccomp.listenerPath",
 	"run.oci.seccomp.plugins":         "use linux.seccomp.listenerPath",
@@ -34,16 +34,17 @@ var unsupported = map[string]string{
 	"run.oci.systemd.force_cgroup_v1": "mount the hierarchy with a bind mount",
 	"run.oci.systemd.subgroup":        "the container is in the scope itself",
 	"run.oci.delegate-cgroup":         "the container is in the scope itself",
-	"run.oci.handler":                 "the program runs as it is",
-	"module.wasm.image/variant":       "the program runs as it is",
+	"run.oci.handler":                 "the program runs unchanged",
+	"module.wasm.image/variant":       "the program runs unchanged",
 }
 
-// noteCrunAnnotations warns of annotations without an effect. They are not errors: the
-// specification has a runtime ignore what it does not know, and so do runc and crun.
+// noteCrunAnnotations warns about annotations that have no effect. They are not
+// errors: the specification requires a runtime to ignore unknown ones, and so do runc
+// and crun.
 func noteCrunAnnotations(p *problems, s *specs.Spec) {
 	for _, k := range sortedKeys(s.Annotations) {
 		instead, ok := unsupported[k]
-		if ok && s.Annotations[k] != "" { // an empty one turns the extension off
+		if ok && s.Annotations[k] != "" { // an empty value turns the extension off
 			p.warn(key("annotations", k), "is an extension of crun that has no effect: "+instead)
 		}
 	}

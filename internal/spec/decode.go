@@ -1,14 +1,15 @@
 package spec
 
-// This file owns the way from bytes to a struct of specs-go, in one pass over the
-// bytes along the types.
+// This file decodes bytes to a struct of specs-go, in one pass over the bytes guided
+// by the types.
 //
-// Not encoding/json, for two reasons. It takes the last of two equal keys, replaces
-// bytes that are not UTF-8, stops at the first wrong type and names no index; a
-// configuration that two programs read differently is a hole, so here all of that
-// is an error with a path. And it prepares for encoding, too, every type it meets:
-// the first document of a process takes it 0.65 ms, this file 0.1 ms, and a process
-// reads one. FuzzParse holds both to the same result.
+// It does not use encoding/json, for two reasons. encoding/json takes the last of two
+// equal keys, replaces bytes that are not UTF-8, stops at the first wrong type and
+// reports no index; a configuration that two programs read differently is a security
+// hole, so here all of that is an error with a path. And it prepares for encoding,
+// too, every type that it meets: the first document of a process takes it 0.65 ms,
+// this file 0.1 ms, and a process reads only one. FuzzParse compares the results of
+// both.
 
 import (
 	"encoding/json"
@@ -17,7 +18,7 @@ import (
 	"strings"
 )
 
-// maxDepth bounds the nesting of a document. The specification needs 8.
+// maxDepth limits the nesting of a document. The specification needs 8.
 const maxDepth = 100
 
 type decoder struct {
@@ -26,12 +27,12 @@ type decoder struct {
 	pos   int
 	path  []byte // JSON path of the value being read
 	depth int
-	fatal bool // the syntax is broken: nothing behind it means anything
+	fatal bool // the syntax is broken: the rest has no meaning
 }
 
-// decode fills the struct that target points to from one JSON document, and reports
-// problems and warnings with their paths. With a problem it returns false, and the
-// struct means nothing.
+// decode fills in the struct that target points to from a JSON document, and reports
+// problems and warnings with their paths. If there is a problem it returns false, and
+// the struct is undefined.
 func decode(p *problems, data []byte, target any) bool {
 	d := &decoder{p: p, data: data, path: make([]byte, 0, 128)}
 	before := len(p.errs)
@@ -44,8 +45,8 @@ func decode(p *problems, data []byte, target any) bool {
 }
 
 // value reads one value into v. Without a schema, any value is read and dropped. A
-// nullable value may be null, which leaves a field as if it were absent; set
-// reports that it is not.
+// nullable value may be null, which leaves a field as if it were absent; set reports
+// whether it is not null.
 func (d *decoder) value(t *schema, v reflect.Value, nullable bool) (set bool) {
 	d.space()
 	if d.fatal || d.pos >= len(d.data) {
@@ -100,8 +101,8 @@ func (d *decoder) value(t *schema, v reflect.Value, nullable bool) (set bool) {
 	return true
 }
 
-// expect reports whether a value of kind have is to be stored, and that it is of the
-// wrong kind if so.
+// expect reports whether a value of kind have can be stored, and reports a problem if
+// it is of the wrong kind.
 func (d *decoder) expect(t *schema, have kind, got string) (store bool) {
 	if t == nil || d.fatal {
 		return false
@@ -121,7 +122,7 @@ func (d *decoder) object(t *schema, v reflect.Value) {
 		v.Set(reflect.MakeMap(v.Type()))
 	}
 	var seen keySet
-	var present, respelled uint64 // fields of t, by index: with a value, under another spelling
+	var present, respelled uint64 // fields of t, by index: with a value, with a different spelling
 	for first := true; !d.fatal; first = false {
 		if done := d.separator('}', first); done || d.fatal {
 			break
@@ -191,7 +192,7 @@ func (d *decoder) unique(seen *keySet, name string) {
 	}
 }
 
-// field finds the field of a struct that a key names, or returns -1.
+// field returns the index of the field that a key names, or -1.
 func (d *decoder) field(t *schema, name string) int {
 	for i := range t.fields {
 		if t.fields[i].name == name {
@@ -200,8 +201,8 @@ func (d *decoder) field(t *schema, name string) int {
 	}
 	for i := range t.fields {
 		if strings.EqualFold(t.fields[i].name, name) {
-			// encoding/json takes it, and so do runtimes that rely on it.
-			d.p.warn(string(d.path), "is read as "+t.fields[i].name+": the specification spells fields in one way only")
+			// encoding/json accepts it, and so do runtimes that rely on it.
+			d.p.warn(string(d.path), "is read as "+t.fields[i].name+": the specification defines only one spelling")
 			return i
 		}
 	}
@@ -209,9 +210,9 @@ func (d *decoder) field(t *schema, name string) int {
 	return -1
 }
 
-// required reports the fields that must be given although their zero value looks
-// like any other: mapping an id to host id 0 because hostID was forgotten is not
-// a default anybody wants. Fields whose zero value is invalid are left to Validate.
+// required reports missing fields that must be given although their zero value looks
+// like any other: mapping an ID to host ID 0 because hostID was forgotten is not a
+// useful default. Fields whose zero value is invalid are left to Validate.
 func (d *decoder) required(t *schema, present uint64) {
 	for i, f := range t.fields {
 		if present&(1<<i) != 0 || f.need == optional {
@@ -274,7 +275,7 @@ func (d *decoder) enter() bool {
 	return true
 }
 
-// setNumber stores an integer. No field that Linux uses is a fraction.
+// setNumber stores an integer. No field used on Linux is a fraction.
 func (d *decoder) setNumber(t *schema, v reflect.Value, text string) {
 	switch t.kind {
 	case signed:
@@ -294,7 +295,7 @@ func (d *decoder) setNumber(t *schema, v reflect.Value, text string) {
 	}
 }
 
-// foreign reads a value of a type that only other platforms have, such as any.
+// foreign reads a value of a type that only other platforms use, such as any.
 func (d *decoder) foreign(v reflect.Value) {
 	start := d.pos
 	d.value(nil, v, true)

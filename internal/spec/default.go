@@ -1,7 +1,7 @@
 package spec
 
-// This file owns the config.json that `minirun spec` writes: the document of `runc
-// spec`, so that what people know about that one holds.
+// This file defines the config.json that `minirun spec` writes: the document of `runc
+// spec`, so that what users know about that one applies.
 
 import (
 	"bytes"
@@ -11,10 +11,10 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Default returns the config.json of `spec`: a shell with three capabilities in
-// new namespaces on a read-only rootfs/. On a host whose cgroups are version 2
-// only (unified), the container also gets its own cgroup namespace, without which
-// /sys/fs/cgroup would show the host's tree.
+// Default returns the config.json of `spec`: a shell with three capabilities in new
+// namespaces on a read-only rootfs/. On a host with only cgroups version 2 (unified),
+// the container also gets its own cgroup namespace, without which /sys/fs/cgroup would
+// show the host's tree.
 func Default(unified bool) *specs.Spec {
 	caps := func() []string {
 		return []string{"CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"}
@@ -83,11 +83,11 @@ func defaultMounts() []specs.Mount {
 	}
 }
 
-// DefaultRootless returns the config.json of `spec --rootless` for the calling
-// user, uid and gid being the effective ids on the host. The differences to
-// Default are what an unprivileged user cannot do: no network namespace, hence /sys
-// bound from the host because a sysfs belongs to a network namespace; no group tty,
-// because only one id is mapped; no limits, because the cgroups are not the user's.
+// DefaultRootless returns the config.json of `spec --rootless` for the calling user,
+// uid and gid being the effective IDs on the host. It differs from Default in what an
+// unprivileged user cannot do: no network namespace, hence /sys bound from the host
+// because a sysfs belongs to a network namespace; no group tty, because only one ID is
+// mapped; no limits, because the user does not own the cgroups.
 func DefaultRootless(uid, gid int, unified bool) *specs.Spec {
 	s := Default(unified)
 	var kept []specs.LinuxNamespace
@@ -110,12 +110,12 @@ func DefaultRootless(uid, gid int, unified bool) *specs.Spec {
 	return s
 }
 
-// TTYGroup is the group tty, which terminals in the default configuration belong to.
+// TTYGroup is the group tty, which owns terminals in the default configuration.
 const TTYGroup = 5
 
-// DropTTYGroup leaves terminals to their users' groups: a user namespace that does
-// not map the group tty cannot mount a devpts with it. Nothing else is lost: devpts
-// makes each terminal for its opener.
+// DropTTYGroup lets terminals have their users' groups: a user namespace that does not
+// map the group tty cannot mount a devpts with it. Nothing else changes: devpts
+// creates each terminal for the user who opens it.
 func DropTTYGroup(mounts []specs.Mount) {
 	for i := range mounts {
 		if m := &mounts[i]; m.Type == "devpts" {
@@ -124,8 +124,8 @@ func DropTTYGroup(mounts []specs.Mount) {
 	}
 }
 
-// Marshal renders a config.json as `spec` writes it: indented by tabs, without a
-// newline at the end, and with <, > and & as they are.
+// Marshal formats a config.json as `spec` writes it: indented by tabs, without a
+// trailing newline, and with <, > and & unescaped.
 func Marshal(s *specs.Spec) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

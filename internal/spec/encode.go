@@ -12,10 +12,10 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Compact renders a config.json in one line, as json.Marshal would but for the
-// escapes of <, > and &. encoding/json prepares for every type that a Spec could
-// have, Windows' too, which takes it a millisecond; this goes along the values that
-// are there. TestCompact holds both to the same result.
+// Compact formats a config.json on one line, like json.Marshal but without escaping <,
+// > and &. encoding/json prepares for every type that a Spec could have, including
+// Windows', which takes a millisecond; this function only visits the values that are
+// present. TestCompact compares the results of both.
 func Compact(s *specs.Spec) ([]byte, error) {
 	out, err := appendValue(make([]byte, 0, 32<<10), schemaOf(reflect.TypeOf(s)), reflect.ValueOf(s))
 	if err != nil {
@@ -109,7 +109,7 @@ func appendMapping(out []byte, t *schema, v reflect.Value) ([]byte, error) {
 	return append(out, '}'), nil
 }
 
-// isEmpty is encoding/json's notion for omitempty.
+// isEmpty is encoding/json's definition for omitempty.
 func isEmpty(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Array, reflect.Map, reflect.Slice, reflect.String:

@@ -1,7 +1,7 @@
 package spec
 
-// This file owns how a problem in a document is reported: always the file, the
-// JSON path of the value, what the value has to be, and what it is.
+// This file defines how a problem in a document is reported: always the file, the JSON
+// path of the value, what the value must be, and what it is.
 
 import (
 	"errors"
@@ -16,8 +16,8 @@ import (
 type Error struct {
 	File string // name of the document; "" means config.json
 	Path string // JSON path, such as mounts[2].options[0]; "" is the document itself
-	Want string // what the value has to be, starting with a verb: "must be …"
-	Got  string // the value as it was found, quoted if it is a string; "" if there is none to show
+	Want string // what the value must be, starting with a verb: "must be …"
+	Got  string // the value found, quoted if it is a string; "" if there is none to show
 	Err  error  // the cause, if another layer found the problem; Want may then be empty
 }
 
@@ -48,12 +48,12 @@ func (e *Error) Error() string {
 // Unwrap returns the cause, nil if the document itself is the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Warning is something that is accepted but that the author of the document may
-// not have meant, such as a field that the specification does not know.
+// Warning reports something that is accepted but may be a mistake of the document's
+// author, such as a field that the specification does not define.
 type Warning struct {
 	Path  string // JSON path
 	Text  string // a sentence without a full stop
-	Debug bool   // documents of engines are often so: worth telling only to who asks
+	Debug bool   // common in documents of engines: shown only with --debug
 }
 
 func (w Warning) String() string {
@@ -63,25 +63,25 @@ func (w Warning) String() string {
 	return w.Path + ": " + w.Text
 }
 
-// maxReported bounds how many problems one message lists: a document that is
-// wrong in the same way a thousand times is explained by its first lines.
+// maxReported limits how many problems one message lists: if a document has the same
+// problem a thousand times, the first lines explain it.
 const maxReported = 20
 
-// maxWarnings bounds the warnings in the same way.
+// maxWarnings limits the warnings in the same way.
 const maxWarnings = 100
 
-// problems collects what is wrong with one document, in the order of discovery.
+// problems collects the problems of one document, in the order of discovery.
 type problems struct {
 	file  string
 	errs  []error
-	more  int // problems found after maxReported
+	more  int // number of problems found after maxReported
 	warns []Warning
 
-	// absent has the paths of fields that were not given and that another field may
-	// demand; only known for a document, not for a Spec built by a program.
+	// absent has the paths of omitted fields that another field may require; only
+	// known for a document, not for a Spec built by a program.
 	absent map[string]bool
 
-	// partial: the document changes a container, and what it lacks is as it was.
+	// partial: the document changes a container, and omitted fields stay unchanged.
 	partial bool
 }
 
@@ -111,7 +111,7 @@ func (p *problems) note(path, text string) {
 	}
 }
 
-// place adds where in the file the last problem is.
+// place adds the position of the last problem in the file.
 func (p *problems) place(where string) {
 	if p.more > 0 || len(p.errs) == 0 {
 		return
@@ -133,7 +133,7 @@ func (p *problems) err() error {
 	return errors.Join(errs...)
 }
 
-// quote renders a string value for Error.Got, shortened to one line.
+// quote formats a string value for Error.Got, shortened to one line.
 func quote(s string) string {
 	const limit = 80
 	if len(s) <= limit {
@@ -153,7 +153,7 @@ func at(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 // linux.sysctl["net.core.x"]. Keys that are plain words stay plain.
 func key(path, k string) string { return string(appendKey([]byte(path), k)) }
 
-// Key is key for errors about a specification that is valid, and cannot be carried out.
+// Key is key for errors about a valid specification that cannot be carried out.
 func Key(path, k string) string { return key(path, k) }
 
 func appendKey(path []byte, k string) []byte {

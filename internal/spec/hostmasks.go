@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// HostMasks returns the masked paths that a default configuration has in addition
-// to those of [Default]: files with which a container could measure the power that
-// the host uses (GHSA-jq35-85cj-fj4p) or the interrupts that others cause
-// (GHSA-6fw5-f8r9-fgfm). The thermal counters are those of the CPUs of the host
-// whose files are below root; a CPU that has none is left out.
+// HostMasks returns the masked paths that a default configuration has in addition to
+// those of [Default]: files with which a container could measure the power consumption
+// of the host (GHSA-jq35-85cj-fj4p) or the interrupts caused by others
+// (GHSA-6fw5-f8r9-fgfm). The thermal counters are those of the host's CPUs with files
+// below root; a CPU without one is omitted.
 func HostMasks(root string) []string {
 	masks := []string{"/proc/interrupts", "/sys/devices/virtual/powercap"}
 	const cpus = "/sys/devices/system/cpu"

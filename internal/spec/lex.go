@@ -1,7 +1,7 @@
 package spec
 
-// This file owns the syntax of JSON (RFC 8259): what a string, a number and a word
-// look like. An error here ends the reading, since nothing behind it means anything.
+// This file implements the syntax of JSON (RFC 8259): strings, numbers and literals.
+// An error here ends the reading, since the rest has no meaning.
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// separator reads what comes before the next member: nothing for the first one, a
+// separator reads the text before the next member: nothing for the first one, a
 // comma for the others, or the closing bracket, for which it returns true.
 func (d *decoder) separator(closing byte, first bool) (done bool) {
 	d.space()
@@ -25,7 +25,7 @@ func (d *decoder) separator(closing byte, first bool) (done bool) {
 	case first:
 		return false
 	case c != ',':
-		d.broken("must go on with a comma or " + string(closing) + ", got " + d.here())
+		d.broken("must continue with a comma or " + string(closing) + ", got " + d.here())
 		return true
 	}
 	d.pos++
@@ -36,8 +36,8 @@ func (d *decoder) separator(closing byte, first bool) (done bool) {
 	return false
 }
 
-// text reads a string and returns what it stands for. A NUL byte, at which the kernel
-// would cut it off, is refused in every string of a document.
+// text reads a string and returns its value. A NUL byte, at which the kernel would
+// truncate it, is refused in every string of a document.
 func (d *decoder) text() string {
 	start := d.pos
 	raw, escaped, nul := d.string()
@@ -54,7 +54,7 @@ func (d *decoder) text() string {
 	return s
 }
 
-// string reads a string and returns what is between the quotes, whether it has
+// string reads a string and returns the part between the quotes, whether it has
 // escapes, and whether one of them is a NUL.
 func (d *decoder) string() (raw []byte, escaped, nul bool) {
 	d.pos++
@@ -87,8 +87,8 @@ func (d *decoder) string() (raw []byte, escaped, nul bool) {
 	return nil, escaped, nul
 }
 
-// escape reads one escape sequence. A surrogate on its own is not a character;
-// encoding/json would replace it by U+FFFD.
+// escape reads one escape sequence. An unpaired surrogate is not a character;
+// encoding/json would replace it with U+FFFD.
 func (d *decoder) escape() (nul, ok bool) {
 	rest := d.data[d.pos:]
 	if len(rest) > 1 && bytes.IndexByte([]byte(`"\/bfnrt`), rest[1]) >= 0 {
@@ -131,7 +131,7 @@ func hex4(b []byte) (r rune, ok bool) {
 	return r, true
 }
 
-// number reads a number. Whether it is the right one is for the caller.
+// number reads a number. The caller checks its value.
 func (d *decoder) number() (text string) {
 	start := d.pos
 	if d.data[d.pos] == '-' {
@@ -184,7 +184,7 @@ func (d *decoder) space() {
 	}
 }
 
-// broken reports an error of syntax with its place and ends the scan.
+// broken reports a syntax error with its position and ends the scan.
 func (d *decoder) broken(want string) {
 	if d.fatal {
 		return
@@ -197,7 +197,7 @@ func (d *decoder) broken(want string) {
 	d.p.place(" (line " + strconv.Itoa(line) + ", column " + strconv.Itoa(column) + ")")
 }
 
-// here renders the next character for a message.
+// here formats the next character for a message.
 func (d *decoder) here() string {
 	if d.pos >= len(d.data) {
 		return "the end"

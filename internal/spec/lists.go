@@ -1,6 +1,6 @@
 package spec
 
-// This file owns lists of CPUs and memory nodes such as "0-3,7".
+// This file parses lists of CPUs and memory nodes such as "0-3,7".
 
 import (
 	"strconv"
@@ -15,10 +15,10 @@ type Range struct{ First, Last int }
 // MaxListed is above the number of any CPU (8191) or node (1023) of Linux.
 const MaxListed = 1<<16 - 1
 
-// ParseList parses a list of CPUs or memory nodes as process.execCPUAffinity,
-// linux.resources.cpu and linux.memoryPolicy have it: numbers and ranges, separated by
-// commas. As the kernel does (cpuset(7), "List format"), it passes over spaces around
-// and commas without a number, but the list must name something.
+// ParseList parses a list of CPUs or memory nodes as in process.execCPUAffinity,
+// linux.resources.cpu and linux.memoryPolicy: numbers and ranges, separated by commas.
+// Like the kernel (cpuset(7), "List format"), it ignores surrounding spaces and commas
+// without a number, but the list must name something.
 func ParseList(list string) (ranges []Range, ok bool) {
 	for part := range strings.SplitSeq(list, ",") {
 		if part = strings.Trim(part, " "); part == "" {
@@ -38,8 +38,8 @@ func ParseList(list string) (ranges []Range, ok bool) {
 	return ranges, len(ranges) > 0
 }
 
-// ListMask returns a validated list as a bit mask that is wide enough for all that it
-// names, nil for an empty list. [unix.CPUSet] would drop CPUs above 1023.
+// ListMask returns a validated list as a bit mask that is wide enough for its largest
+// element, nil for an empty list. [unix.CPUSet] would drop CPUs above 1023.
 func ListMask(list string) unix.CPUSetDynamic {
 	ranges, ok := ParseList(list)
 	if !ok {
@@ -58,7 +58,7 @@ func ListMask(list string) unix.CPUSetDynamic {
 	return mask
 }
 
-// checkList checks a list; what names its members in the message.
+// checkList checks a list; what describes its elements in the message.
 func checkList(p *problems, path, list, what string) {
 	if _, ok := ParseList(list); !ok {
 		p.bad(path, "must be a list of "+what+" numbers such as 0-3,7", quote(list))

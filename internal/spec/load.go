@@ -1,12 +1,12 @@
-// Package spec reads config.json: the one description of a container (OCI Runtime
+// Package spec reads config.json, the description of a container (OCI Runtime
 // Specification, config.md and config-linux.md).
 //
 //	bytes ──decode──▶ *specs.Spec of the right types ──Validate──▶ right values
 //
-// The types are those of specs-go, as they are. What the rest of minirun gets has
-// been checked as far as it can be without looking at the host, so that an error
-// comes before the first system call and names the JSON path. Nothing in this
-// package has an effect.
+// The types are those of specs-go, unchanged. Everything that the rest of minirun
+// receives was checked as far as possible without looking at the host, so that an
+// error comes before the first system call and names the JSON path. No function in
+// this package has a side effect.
 //
 //	load.go          reading, and the order of the checks
 //	decode.go        JSON → structs: types, duplicate, required and unknown fields
@@ -14,7 +14,7 @@
 //	lex.go           the syntax of JSON
 //	errors.go        problems and warnings with their JSON path
 //	validate*.go     the values, one file per part of the document
-//	words.go         words of config.json → numbers of the kernel
+//	words.go         keywords of config.json → numbers of the kernel
 //	mountoptions.go  the same for mounts[].options
 //	lists.go         lists of CPUs and memory nodes
 //	default.go       the document of `minirun spec`
@@ -32,8 +32,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MaxSize bounds a document, in bytes. Large ones exist (thousands of mounts make
-// about 1 MiB); the bound is against a file that never ends.
+// MaxSize limits a document, in bytes. Large ones exist (thousands of mounts make
+// about 1 MiB); the limit protects against a file that never ends.
 const MaxSize = 16 << 20
 
 // Load reads and validates config.json in the directory bundle. Warnings are
@@ -46,8 +46,8 @@ func Load(bundle string) (*specs.Spec, []Warning, error) {
 	return Parse(data)
 }
 
-// LoadProcess reads and validates the process document of `exec --process`: the
-// value of process in config.json, in a file of its own or from a pipe.
+// LoadProcess reads and validates the process document of `exec --process`: the value
+// of process in config.json, in a separate file or from a pipe.
 func LoadProcess(path string) (*specs.Process, []Warning, error) {
 	data, err := readDocument(path, path, false)
 	if err != nil {
@@ -56,8 +56,8 @@ func LoadProcess(path string) (*specs.Process, []Warning, error) {
 	return parseProcess(data, path)
 }
 
-// readDocument reads a file of bounded size. If it has to be a regular one, opening
-// does not block on a FIFO, which would otherwise wait for a writer for ever.
+// readDocument reads a file of limited size. If it must be a regular file, opening
+// does not block on a FIFO, which would otherwise wait forever for a writer.
 func readDocument(path, name string, regular bool) ([]byte, error) {
 	f, err := openBlocking(path, regular)
 	if err != nil {
@@ -78,7 +78,7 @@ func readOpen(f *os.File, path, name string, regular bool) ([]byte, error) {
 	if st.Size() > MaxSize {
 		return nil, tooLarge(name)
 	}
-	data := make([]byte, 0, st.Size()+1) // one more, so that the end is seen without growing
+	data := make([]byte, 0, st.Size()+1) // one more, to detect the end without growing
 	for len(data) <= MaxSize {
 		if len(data) == cap(data) {
 			data = append(data, 0)[:len(data)]
@@ -161,7 +161,7 @@ func parseProcess(data []byte, name string) (*specs.Process, []Warning, error) {
 }
 
 // ParseResources decodes and validates the resources of `update --resources`: the
-// value of linux.resources in config.json, with only what is to change. Errors call
+// value of linux.resources in config.json, with only the values to change. Errors call
 // the document by name.
 func ParseResources(data []byte, name string) (*specs.LinuxResources, []Warning, error) {
 	p := &problems{file: name, partial: true}
@@ -175,8 +175,8 @@ func ParseResources(data []byte, name string) (*specs.LinuxResources, []Warning,
 	return r, p.warns, nil
 }
 
-// ValidateResources checks resources to update that no document has, such as those
-// of command-line flags; name is what errors call them.
+// ValidateResources checks resources for an update that do not come from a document,
+// such as those of command-line flags; name is what errors call them.
 func ValidateResources(r *specs.LinuxResources, name string) error {
 	p := &problems{file: name, partial: true}
 	validateResources(p, "", r)
@@ -187,7 +187,7 @@ func ValidateResources(r *specs.LinuxResources, name string) error {
 // is "-".
 func LoadResources(path string) (*specs.LinuxResources, []Warning, error) {
 	if path == "-" {
-		const name = "standard input" // not opened by a name: it may be a socket
+		const name = "standard input" // not opened by name: it may be a socket
 		data, err := readOpen(os.Stdin, name, name, false)
 		if err != nil {
 			return nil, nil, err

@@ -1,8 +1,8 @@
 package spec
 
-// This file owns the words of mounts[].options: which flag of mount(2), attribute
-// of mount_setattr(2) or behaviour of the runtime each one stands for
-// (config.md, "Linux mount options"; mount(8), "Filesystem-independent mount options").
+// This file parses mounts[].options: the flag of mount(2), attribute of
+// mount_setattr(2) or behavior of the runtime that each option stands for (config.md,
+// "Linux mount options"; mount(8), "Filesystem-independent mount options").
 
 import (
 	"strings"
@@ -12,41 +12,41 @@ import (
 
 // MountOptions is mounts[i].options in kernel terms (mount(2), mount_setattr(2)).
 //
-// Among opposites (ro and rw, noatime and relatime and strictatime, rro and rrw)
-// the last one given wins.
+// Of options that exclude each other (ro and rw, noatime and relatime and strictatime,
+// rro and rrw) the last one wins.
 type MountOptions struct {
-	// Flags are the MS_* flags to give to mount(2): MS_RDONLY, MS_NOSUID, MS_BIND,
-	// MS_REC, MS_REMOUNT, … but no propagation flags.
+	// Flags are the MS_* flags for mount(2): MS_RDONLY, MS_NOSUID, MS_BIND, MS_REC,
+	// MS_REMOUNT, … but no propagation flags.
 	Flags uintptr
-	// ClearFlags are the MS_* flags that an option asks to be off: rw gives MS_RDONLY,
+	// ClearFlags are the MS_* flags that an option turns off: rw clears MS_RDONLY,
 	// suid MS_NOSUID, atime MS_NOATIME. For a new file system that is the default
-	// anyway; a bind mount starts with the flags of its source, where it matters.
+	// anyway; it matters for a bind mount, which starts with the flags of its source.
 	ClearFlags uintptr
 	// Propagation are the propagation changes in the order given, each MS_SHARED,
-	// MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE, with MS_REC for the words with r. Each
-	// is a mount(2) call of its own, after the mount.
+	// MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE, with MS_REC for the options with r. Each
+	// is a separate mount(2) call, after the mount.
 	Propagation []uintptr
 	// RecSet and RecClr are MOUNT_ATTR_* for mount_setattr(2) with AT_RECURSIVE. An
-	// access time choice has all of MOUNT_ATTR__ATIME in RecClr, as the call demands.
+	// access time choice has all of MOUNT_ATTR__ATIME in RecClr, as the call requires.
 	RecSet, RecClr uint64
-	// Data are the remaining options, in order, for the file system to judge: joined
-	// by commas they are the data argument of mount(2). One entry may hold commas.
+	// Data are the remaining options, in order, for the file system to interpret:
+	// joined by commas they are the data argument of mount(2). One entry may contain
+	// commas.
 	Data []string
-	// TmpCopyUp asks for a tmpfs filled with what its mount point held (tmpcopyup).
+	// TmpCopyUp fills a tmpfs with the content of its mount point (tmpcopyup).
 	TmpCopyUp bool
-	// IDMap asks for an id-mapped mount (idmap or ridmap), RIDMap for all mounts below
+	// IDMap requests an id-mapped mount (idmap or ridmap), RIDMap for all mounts below
 	// it too (ridmap).
 	IDMap, RIDMap bool
-	// CopySymlink recreates a bind mount's source that is a symbolic link, in place of
-	// mounting what it leads to. SourceNoFollow mounts the link itself, DestNoFollow
-	// mounts on a destination that is a link, and not where it leads (crun(1)).
+	// CopySymlink recreates a bind mount's source that is a symbolic link, instead of
+	// mounting its target. SourceNoFollow mounts the link itself, DestNoFollow mounts
+	// on a destination that is a link, instead of its target (crun(1)).
 	CopySymlink, SourceNoFollow, DestNoFollow bool
 }
 
-// ParseMountOptions translates the options of one mount. A word that is not
-// independent of the file system goes to Data. The error, an *Error with a path
-// such as options[2], is for an option that no file system can be given: an empty
-// one or one with a NUL byte.
+// ParseMountOptions translates the options of one mount. An option that depends on the
+// file system is added to Data. The error, an *Error with a path such as options[2], is
+// for an option that no file system accepts: an empty one or one with a NUL byte.
 func ParseMountOptions(options []string) (MountOptions, error) {
 	var o MountOptions
 	for i, word := range options {
@@ -63,11 +63,11 @@ func ParseMountOptions(options []string) (MountOptions, error) {
 	return o, nil
 }
 
-// atimeFlags exclude each other. mount(2) resolves a combination by an order of
-// its own (MS_STRICTATIME beats MS_NOATIME); here the last word wins.
+// atimeFlags exclude each other. mount(2) resolves a combination by its own order
+// (MS_STRICTATIME overrides MS_NOATIME); here the last option wins.
 const atimeFlags = unix.MS_NOATIME | unix.MS_RELATIME | unix.MS_STRICTATIME
 
-// flag handles the words that are one flag of mount(2), set or cleared.
+// flag handles the options that are one flag of mount(2), set or cleared.
 func (o *MountOptions) flag(word string) bool {
 	set, clear := mountFlag(word)
 	if set == 0 && clear == 0 {
@@ -81,7 +81,7 @@ func (o *MountOptions) flag(word string) bool {
 	return true
 }
 
-// mountFlag returns the flag of mount(2) that a word sets, or the one it clears.
+// mountFlag returns the flag of mount(2) that an option sets, or the one it clears.
 func mountFlag(word string) (set, clear uintptr) {
 	switch word {
 	case "acl":
@@ -156,8 +156,8 @@ func mountFlag(word string) (set, clear uintptr) {
 	return 0, 0
 }
 
-// propagation handles the words of shared subtrees. All of them are kept: a mount
-// can be made a slave and then shared, which is a state of its own.
+// propagation handles the options for shared subtrees. All of them are kept: a mount
+// can be made a slave and then shared, which is a separate state.
 func (o *MountOptions) propagation(word string) bool {
 	var f uintptr
 	switch word {
@@ -184,7 +184,7 @@ func (o *MountOptions) propagation(word string) bool {
 	return true
 }
 
-// recursive handles the words for mount_setattr(2) with AT_RECURSIVE.
+// recursive handles the options for mount_setattr(2) with AT_RECURSIVE.
 func (o *MountOptions) recursive(word string) bool {
 	switch word {
 	case "rro":
@@ -216,7 +216,7 @@ func (o *MountOptions) recursive(word string) bool {
 	case "rstrictatime":
 		o.setAtime(unix.MOUNT_ATTR_STRICTATIME)
 	case "rrelatime", "ratime", "rnostrictatime", "rnorelatime":
-		// The access time is a choice of three, not a set of bits: taking one back is
+		// The access time is a choice of three, not a set of bits: clearing one means
 		// choosing relatime, the kernel's default, also for rnorelatime, as in runc.
 		o.setAtime(unix.MOUNT_ATTR_RELATIME)
 	default:
@@ -233,10 +233,10 @@ func (o *MountOptions) setAtime(a uint64) {
 	o.RecClr |= unix.MOUNT_ATTR__ATIME
 }
 
-// special handles the words that only the runtime understands.
+// special handles the options that only the runtime understands.
 func (o *MountOptions) special(word string) bool {
 	switch word {
-	case "defaults": // rw, suid, dev, exec, async: what a mount is if nothing is said
+	case "defaults": // rw, suid, dev, exec, async: the defaults of a mount
 	case "tmpcopyup":
 		o.TmpCopyUp = true
 	case "copy-symlink":
@@ -255,8 +255,8 @@ func (o *MountOptions) special(word string) bool {
 	return true
 }
 
-// MountOptionNames lists the options known here, sorted. Others are accepted too
-// and given to the file system.
+// MountOptionNames lists the options known here, sorted. Others are accepted too and
+// passed to the file system.
 func MountOptionNames() []string {
 	return []string{
 		"acl", "async", "atime", "bind", "copy-symlink", "defaults", "dest-nofollow", "dev", "diratime", "dirsync", "exec",

@@ -1,20 +1,20 @@
 package spec
 
-// This file owns documents beside config.json: the process of exec, and records of
-// minirun's own.
+// This file reads documents other than config.json: the process of exec, and minirun's
+// own records.
 
 import "github.com/opencontainers/runtime-spec/specs-go"
 
-// Decode fills the struct that target points to from a JSON document of minirun's
-// own: strict about syntax, types and duplicate keys, as with config.json.
+// Decode fills in the struct that target points to from one of minirun's own JSON
+// documents: strict about syntax, types and duplicate keys, as for config.json.
 func Decode(data []byte, name string, target any) error {
 	p := &problems{file: name}
 	decode(p, data, target)
 	return p.err()
 }
 
-// ValidateExec checks a process that is to run in a container of s beside its
-// first one. Problems are those of the document name.
+// ValidateExec checks an additional process for a container of s. Problems refer to
+// the document name.
 func ValidateExec(s *specs.Spec, proc *specs.Process, name string) ([]Warning, error) {
 	p := &problems{file: name}
 	validateProcess(p, "", proc)

@@ -1,7 +1,7 @@
 package spec
 
-// This file owns what decode.go knows about the types of specs-go, derived from them
-// by reflection when a document first needs it.
+// This file describes the types of specs-go for decode.go, by reflection when a
+// document first needs it.
 
 import (
 	"encoding/json"
@@ -11,7 +11,7 @@ import (
 	"sync"
 )
 
-// kind is a kind of JSON value as Go types tell them apart.
+// kind is a kind of JSON value as distinguished by Go types.
 type kind uint8
 
 const (
@@ -42,7 +42,7 @@ func (k kind) String() string {
 	return "a value"
 }
 
-// schema is what one Go type accepts.
+// schema describes the values that one Go type accepts.
 type schema struct {
 	typ    reflect.Type // without pointers
 	kind   kind
@@ -56,10 +56,10 @@ type field struct {
 	index []int // for reflect.Value.FieldByIndex
 	need  need
 
-	omitted bool // if it is empty
+	omitted bool // omitempty
 }
 
-// need says what the absence of a field means.
+// need is the meaning of the absence of a field.
 type need uint8
 
 const (
@@ -88,7 +88,7 @@ func newSchema(t reflect.Type) *schema {
 	}
 	s := &schema{typ: t}
 	if t.Kind() == reflect.Struct && reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]()) {
-		return s // anything: it knows itself how it is written
+		return s // anything: it encodes itself
 	}
 	switch t.Kind() {
 	case reflect.Struct:
@@ -110,7 +110,7 @@ func newSchema(t reflect.Type) *schema {
 	return s
 }
 
-// addFields adds the fields of t and of what it embeds; outer leads to t.
+// addFields adds the fields of t and of its embedded structs; outer leads to t.
 func (s *schema) addFields(t reflect.Type, owner string, outer []int) {
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -124,10 +124,10 @@ func (s *schema) addFields(t reflect.Type, owner string, outer []int) {
 	}
 }
 
-// elem is the type of the elements of an array or a mapping.
+// elem returns the type of the elements of an array or a mapping.
 func (s *schema) elem() *schema { return schemaOf(s.typ.Elem()) }
 
-// span describes the numbers an integer type holds.
+// span describes the range of an integer type.
 func (s *schema) span() string {
 	switch {
 	case s.kind == signed && s.bits == 64:
@@ -138,8 +138,8 @@ func (s *schema) span() string {
 	return "from 0 to " + strconv.FormatUint(^uint64(0)>>(64-s.bits), 10)
 }
 
-// needOf lists the required fields whose zero value is also a valid value, as far as
-// they are in the common and Linux parts of the specification.
+// needOf lists the required fields whose zero value is also a valid value, for the
+// common and Linux parts of the specification.
 func needOf(owner, name string) need {
 	switch owner {
 	case "Box", "LinuxIDMapping", "LinuxThrottleDevice":

@@ -1,8 +1,8 @@
 package spec
 
-// This file owns the values of the parts that every platform has, and the order in
-// which a document is checked. A check never looks at the host: what depends on the
-// kernel or on files is the business of the package that acts on it.
+// This file validates the parts that every platform has, and defines the order in
+// which a document is checked. A check never looks at the host: anything that depends
+// on the kernel or on files is checked by the package that acts on it.
 
 import (
 	"encoding/json"
@@ -16,38 +16,40 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Annotations of our own. Other runtimes ignore them.
+// minirun's own annotations. Other runtimes ignore them.
 const (
 	// AnnotationLayers is a JSON list of directories, the lowest layer first, relative
 	// to the bundle, that are mounted as an overlay on root.path: ["base", "app"].
 	AnnotationLayers = "dev.minirun.layers"
-	// AnnotationUpper is the directory that takes the writes to the overlay. Without it
-	// they go to the state directory and are gone with the container.
+	// AnnotationUpper is the directory that receives the writes to the overlay.
+	// Without it they go to the state directory and are deleted with the container.
 	AnnotationUpper = "dev.minirun.upper"
-	// AnnotationVolatile, "true", says that nobody mounts the upper directory again, so
-	// overlay need not write all of the file system's data to disk at the end.
+	// AnnotationVolatile, "true", means that the upper directory is never mounted
+	// again, so overlay need not write all of the file system's data to disk at the
+	// end.
 	AnnotationVolatile = "dev.minirun.volatile"
-	// AnnotationDieWithParent, "true", has the kernel kill the container's first
+	// AnnotationDieWithParent, "true", makes the kernel kill the container's first
 	// process, and so all of a PID namespace, when the `minirun run` that waits for it
-	// ends, also by SIGKILL.
+	// exits, even by SIGKILL.
 	AnnotationDieWithParent = "dev.minirun.die-with-parent"
 )
 
-// Annotations of other runtimes, with the meaning that they have there.
+// Annotations of other runtimes, with the same meaning.
 const (
 	// AnnotationHooksStdout and AnnotationHooksStderr are files that the output of all
 	// hooks is appended to, relative to the bundle (crun(1)).
 	AnnotationHooksStdout = "run.oci.hooks.stdout"
 	AnnotationHooksStderr = "run.oci.hooks.stderr"
-	// AnnotationCRIUConfig is a configuration file for criu(8), in the place of
-	// /etc/criu/runc.conf; empty: none of the two (runc's docs/checkpoint-restore.md).
+	// AnnotationCRIUConfig is a configuration file for criu(8), replacing
+	// /etc/criu/runc.conf; empty: neither of them (runc's docs/checkpoint-restore.md).
 	AnnotationCRIUConfig = "org.criu.config"
 )
 
 func validateSpec(p *problems, s *specs.Spec) {
 	validateVersion(p, s.Version)
 	if s.Process == nil {
-		// The specification wants it at start only. runc and crun refuse to create without.
+		// The specification requires it only at start. runc and crun refuse to create
+		// without.
 		p.bad("process", "must be given", "")
 	} else {
 		validateProcess(p, "process", s.Process)
@@ -67,7 +69,7 @@ func validateSpec(p *problems, s *specs.Spec) {
 		validateMount(p, at("mounts", i), &s.Mounts[i], s.Linux)
 	}
 	if len(s.Mounts) > 0 && namespace(s.Linux, specs.MountNamespace) == nil {
-		p.warn("mounts", "are made on the host for as long as the container is there, because linux.namespaces has no mount namespace")
+		p.warn("mounts", "are made on the host while the container exists, because linux.namespaces has no mount namespace")
 	}
 	if s.Hooks != nil {
 		validateHooks(p, s.Hooks)
@@ -82,7 +84,7 @@ func validateSpec(p *problems, s *specs.Spec) {
 
 // validateVersion checks ociVersion: SemVer 2.0.0, major version 1. Minor versions are
 // compatible in one direction only, but engines declare the newest one they know
-// whatever they use, so a newer one is no error.
+// whatever they use, so a newer one is not an error.
 func validateVersion(p *problems, v string) {
 	if v == "" {
 		p.bad("ociVersion", "must be given", "")
@@ -118,9 +120,8 @@ func semver(v string) (major, minor int, ok bool) {
 	return n[0], n[1], true
 }
 
-// Before reports whether ociVersion says a version before major.minor. Some
-// rules have changed from one to the next; a bundle is held to those that it
-// was written for.
+// Before reports whether ociVersion is a version before major.minor. Some rules have
+// changed between versions; a bundle is checked against those that it was written for.
 func Before(ociVersion string, major, minor int) bool {
 	a, b, ok := semver(ociVersion)
 	return ok && (a < major || a == major && b < minor)
@@ -145,7 +146,7 @@ func identifiers(s string, pre bool) bool {
 }
 
 // validateUTSName checks hostname and domainname. Both belong to the UTS namespace:
-// without one of its own, the container would rename the host.
+// without its own, the container would rename the host.
 func validateUTSName(p *problems, field, name string, l *specs.Linux) {
 	if name == "" {
 		return
@@ -169,7 +170,7 @@ func validateHooks(p *problems, h *specs.Hooks) {
 	validateHookList(p, "hooks.poststop", h.Poststop)
 }
 
-// maxTimeout is 68 years: more than a time in nanoseconds can hold is none.
+// maxTimeout is 68 years: a longer time may overflow in nanoseconds.
 const maxTimeout = math.MaxInt32
 
 func validateHookList(p *problems, list string, hooks []specs.Hook) {
@@ -209,8 +210,7 @@ func validateAnnotations(p *problems, annotations map[string]string) {
 }
 
 // Layers returns the directories in the annotation dev.minirun.layers, the lowest
-// first, as they are written there; nil if there is no such annotation. The error
-// is an *Error.
+// first, unchanged; nil if there is no such annotation. The error is an *Error.
 func Layers(annotations map[string]string) ([]string, error) {
 	text, ok := annotations[AnnotationLayers]
 	if !ok {
@@ -228,7 +228,7 @@ func Layers(annotations map[string]string) ([]string, error) {
 		if dir == "" || strings.IndexByte(dir, 0) >= 0 {
 			return bad("must not have an empty directory or one with a NUL byte")
 		}
-		// An overlay refuses a directory that is one of its layers already (ELOOP).
+		// An overlay refuses a directory that is already one of its layers (ELOOP).
 		if !seen.add(path.Clean(dir)) {
 			return bad("must not name a directory twice")
 		}
@@ -236,7 +236,8 @@ func Layers(annotations map[string]string) ([]string, error) {
 	return layers, nil
 }
 
-// warnPlatforms names the sections for other platforms, which have no meaning here.
+// warnPlatforms warns about the sections for other platforms, which have no meaning
+// here.
 func warnPlatforms(p *problems, s *specs.Spec) {
 	const text = "is for another platform and has no effect on Linux"
 	if s.Solaris != nil {
@@ -256,7 +257,7 @@ func warnPlatforms(p *problems, s *specs.Spec) {
 	}
 }
 
-// namespace finds the entry of a namespace type, nil if the container shares the
+// namespace returns the entry of a namespace type, nil if the container shares the
 // namespace of the runtime.
 func namespace(l *specs.Linux, t specs.LinuxNamespaceType) *specs.LinuxNamespace {
 	if l == nil {
@@ -270,15 +271,15 @@ func namespace(l *specs.Linux, t specs.LinuxNamespaceType) *specs.LinuxNamespace
 	return nil
 }
 
-// checkText refuses a NUL byte, at which the kernel would cut the string off.
+// checkText refuses a NUL byte, at which the kernel would truncate the string.
 func checkText(p *problems, path, s string) {
 	if strings.IndexByte(s, 0) >= 0 {
 		p.bad(path, "must not contain a NUL byte", quote(s))
 	}
 }
 
-// checkPath checks a path whose missing directories are created. The kernel takes no
-// longer one (PATH_MAX), and each component costs steps before that shows.
+// checkPath checks a path whose missing directories are created. The kernel accepts no
+// longer one (PATH_MAX), and each component costs steps before that is noticed.
 func checkPath(p *problems, field, s string) {
 	checkText(p, field, s)
 	if len(s) >= unix.PathMax {
@@ -294,8 +295,8 @@ func checkStrings(p *problems, list string, ss []string) {
 	}
 }
 
-// checkLine refuses control characters in a value that goes into one line of a
-// kernel file, where a newline would start another setting.
+// checkLine refuses control characters in a value that is one line of a kernel file,
+// where a newline would start another setting.
 func checkLine(p *problems, path, s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] < ' ' || s[i] == 0x7f {
@@ -306,7 +307,7 @@ func checkLine(p *problems, path, s string) bool {
 	return true
 }
 
-// sortedKeys makes the order of messages about a map the same every time.
+// sortedKeys returns the keys of a map in a fixed order, for messages.
 func sortedKeys[V any](m map[string]V) []string {
 	if len(m) == 0 {
 		return nil

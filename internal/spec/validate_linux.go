@@ -1,7 +1,7 @@
 package spec
 
-// This file owns the values of linux, except linux.resources and linux.seccomp,
-// which have files of their own.
+// This file validates linux, except linux.resources and linux.seccomp, which have
+// separate files.
 
 import (
 	"path"
@@ -31,7 +31,7 @@ func validateLinux(p *problems, s *specs.Spec) {
 	validatePaths(p, "linux.maskedPaths", l.MaskedPaths, l)
 	validatePaths(p, "linux.readonlyPaths", l.ReadonlyPaths, l)
 	if checkLine(p, "linux.mountLabel", l.MountLabel) && strings.ContainsAny(l.MountLabel, `"\`) {
-		// It goes between quotes into the data of mount(2).
+		// It is put between quotes in the data of mount(2).
 		p.bad("linux.mountLabel", "must not contain quotes or backslashes", quote(l.MountLabel))
 	}
 	if l.IntelRdt != nil {
@@ -67,9 +67,9 @@ func validateNamespaces(p *problems, l *specs.Linux) {
 	}
 }
 
-// validateUserNamespace checks that a new user namespace has mappings, with an id 0
-// that sets the container up, and that nothing else has. An engine may give the
-// mappings of a namespace that is joined; whoever joins it must compare them.
+// validateUserNamespace checks that a new user namespace has mappings, with an ID 0
+// that sets up the container, and that nothing else has. An engine may give the
+// mappings of a namespace that is joined; the code that joins it must compare them.
 func validateUserNamespace(p *problems, l *specs.Linux) {
 	ns := namespace(l, specs.UserNamespace)
 	for _, f := range []struct {
@@ -83,7 +83,7 @@ func validateUserNamespace(p *problems, l *specs.Linux) {
 			p.bad(f.path, "needs a user namespace in linux.namespaces", "")
 		case ns == nil:
 		case ns.Path != "" && given:
-			p.note(f.path, "cannot change the mapping of the user namespace at "+ns.Path+", which is joined, and must be the same")
+			p.note(f.path, "cannot change the mapping of the joined user namespace at "+ns.Path+", and must be the same")
 		case ns.Path != "":
 		case !given:
 			p.bad(f.path, "must be given for a new user namespace", "")
@@ -120,7 +120,8 @@ func validateCgroupsPath(p *problems, s string) {
 	}
 }
 
-// validateDevices checks the devices, and that no two different ones have one path.
+// validateDevices checks the devices, and that no two different ones have the same
+// path.
 func validateDevices(p *problems, devices []specs.LinuxDevice) {
 	byPath := make(map[string]int, len(devices))
 	for i := range devices {
@@ -135,7 +136,8 @@ func validateDevices(p *problems, devices []specs.LinuxDevice) {
 	}
 }
 
-// validateDevice checks one device. mknod(2) packs 12 bits of major and 20 of minor.
+// validateDevice checks one device. mknod(2) packs 12 bits of major and 20 bits of
+// minor.
 func validateDevice(p *problems, prefix string, d *specs.LinuxDevice) {
 	if !path.IsAbs(d.Path) || path.Clean(d.Path) == "/" {
 		p.bad(prefix+".path", "must be the absolute path of a device", quote(d.Path))
@@ -164,7 +166,7 @@ func validateDevice(p *problems, prefix string, d *specs.LinuxDevice) {
 		p.bad(prefix+".minor", "must be from 0 to 1048575", itoa(d.Minor))
 	}
 	if d.FileMode != nil {
-		// Engines take the mode from stat(2), some with the format of the file.
+		// Engines take the mode from stat(2), some with the file type bits.
 		if m := uint32(*d.FileMode); m > 0o7777 && (format == 0 || m&^0o7777 != format) {
 			p.bad(prefix+".fileMode", "must be permissions, from 0 to 4095 (octal 7777)", utoa(m))
 		}
@@ -222,7 +224,7 @@ func validatePaths(p *problems, list string, paths []string, l *specs.Linux) {
 		case !path.IsAbs(s):
 			p.bad(at(list, i), "must be an absolute path", quote(s))
 		case path.Clean(s) == "/" && list == "linux.maskedPaths":
-			p.bad(at(list, i), "must not be the root: nothing of the container would be left", quote(s))
+			p.bad(at(list, i), "must not be the root: the whole container would be hidden", quote(s))
 		}
 		checkText(p, at(list, i), s)
 	}
@@ -271,7 +273,7 @@ func validateMemoryPolicy(p *problems, m *specs.LinuxMemoryPolicy) {
 }
 
 func validateMemoryPolicyFlags(p *problems, list string, m *specs.LinuxMemoryPolicy) {
-	var nodes specs.MemoryPolicyFlagType // the flag that says how nodes are meant
+	var nodes specs.MemoryPolicyFlagType // the flag that determines the meaning of nodes
 	for i, f := range m.Flags {
 		switch f {
 		case specs.MpolFNumaBalancing:

@@ -1,6 +1,6 @@
 package spec
 
-// This file owns the values of mounts and of id mappings.
+// This file validates mounts and ID mappings.
 
 import (
 	"math"
@@ -17,7 +17,7 @@ func validateMount(p *problems, prefix string, m *specs.Mount, l *specs.Linux) {
 	case path.Clean("/"+m.Destination) == "/":
 		p.bad(prefix+".destination", "must not be the root: that is root.path", quote(m.Destination))
 	case !path.IsAbs(m.Destination):
-		p.warn(prefix+".destination", quote(m.Destination)+" is taken as relative to /; relative destinations are deprecated")
+		p.warn(prefix+".destination", quote(m.Destination)+" is interpreted as relative to /; relative destinations are deprecated")
 	}
 	checkPath(p, prefix+".destination", m.Destination)
 	checkText(p, prefix+".type", m.Type)
@@ -32,7 +32,7 @@ func validateMount(p *problems, prefix string, m *specs.Mount, l *specs.Linux) {
 	bind := o.Flags&unix.MS_BIND != 0
 	switch {
 	case bind && m.Source == "" && o.Flags&unix.MS_REMOUNT == 0:
-		p.bad(prefix+".source", "must name what to bind", "")
+		p.bad(prefix+".source", "must name the file or directory to bind", "")
 	case bind && len(o.Data) > 0:
 		p.warn(prefix+".options", quote(o.Data[0])+" has no effect on a bind mount")
 	case !bind && m.Type == "bind":
@@ -55,7 +55,7 @@ func validateLinkOptions(p *problems, prefix string, o *MountOptions, bind bool)
 	switch {
 	case !o.CopySymlink && !o.SourceNoFollow && !o.DestNoFollow:
 	case !bind || o.Flags&unix.MS_REMOUNT != 0:
-		p.bad(prefix+".options", "must not have copy-symlink, src-nofollow or dest-nofollow: they are about bind mounts", "")
+		p.bad(prefix+".options", "must not have copy-symlink, src-nofollow or dest-nofollow: they are only for bind mounts", "")
 	case o.CopySymlink && (o.SourceNoFollow || o.DestNoFollow):
 		p.bad(prefix+".options", "must not have copy-symlink together with src-nofollow or dest-nofollow: a link is either copied or mounted", "")
 	}
@@ -74,17 +74,18 @@ func validateMountMappings(p *problems, prefix string, m *specs.Mount, o *MountO
 		if uids {
 			field = ".uidMappings"
 		}
-		p.bad(prefix+field, "can map ids of a bind mount only", "")
+		p.bad(prefix+field, "can only map IDs of a bind mount", "")
 	case o.IDMap && !uids && namespace(l, specs.UserNamespace) == nil:
 		p.bad(prefix+".uidMappings", "must be given for idmap, because the container has no user namespace to take a mapping from", "")
 	case uids && !o.IDMap:
-		p.warn(prefix+".options", "should have idmap or ridmap; the mappings are applied to this mount alone")
+		p.warn(prefix+".options", "should have idmap or ridmap; the mappings are applied only to this mount")
 	}
 	validateMappings(p, prefix+".uidMappings", m.UIDMappings)
 	validateMappings(p, prefix+".gidMappings", m.GIDMappings)
 }
 
-// maxMappings is how many lines /proc/PID/uid_map takes (user_namespaces(7)).
+// maxMappings is the maximum number of lines in /proc/PID/uid_map
+// (user_namespaces(7)).
 const maxMappings = 340
 
 // validateMappings applies the rules of user_namespaces(7) for uid_map and gid_map:
@@ -120,7 +121,7 @@ func overlap(a, aSize, b, bSize uint32) bool {
 	return uint64(a) < uint64(b)+uint64(bSize) && uint64(b) < uint64(a)+uint64(aSize)
 }
 
-// mapped reports whether an id of the container has an id on the host.
+// mapped reports whether an ID of the container is mapped to one on the host.
 func mapped(mappings []specs.LinuxIDMapping, id uint32) bool {
 	for _, m := range mappings {
 		if id >= m.ContainerID && uint64(id) < uint64(m.ContainerID)+uint64(m.Size) {

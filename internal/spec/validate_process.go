@@ -1,7 +1,7 @@
 package spec
 
-// This file owns the values of process: the same for the first process of a
-// container and, as a document of its own, for exec.
+// This file validates process: the same for the first process of a container and, as a
+// separate document, for exec.
 
 import (
 	"math"
@@ -96,19 +96,19 @@ func validateUser(p *problems, prefix string, u *specs.User) {
 	}
 }
 
-// validateID refuses the id that the kernel reads as "no change" (setresuid(2)).
+// validateID refuses the ID that the kernel treats as "no change" (setresuid(2)).
 func validateID(p *problems, path string, id uint32) {
 	if id == math.MaxUint32 {
 		p.bad(path, "must be from 0 to 4294967294", utoa(id))
 	}
 }
 
-// validateProcessIDs checks that a new user namespace maps the ids of the process:
-// setresuid(2) and setgroups(2) would answer EINVAL in the middle of the set-up.
+// validateProcessIDs checks that a new user namespace maps the IDs of the process:
+// setresuid(2) and setgroups(2) would return EINVAL in the middle of the set-up.
 func validateProcessIDs(p *problems, s *specs.Spec) {
 	ns := namespace(s.Linux, specs.UserNamespace)
 	if ns == nil || ns.Path != "" || len(s.Linux.UIDMappings) == 0 || len(s.Linux.GIDMappings) == 0 {
-		return // nothing to be mapped by, or reported with linux.uidMappings
+		return // no mappings, or reported with linux.uidMappings
 	}
 	u := &s.Process.User
 	if !mapped(s.Linux.UIDMappings, u.UID) {
@@ -124,8 +124,8 @@ func validateProcessIDs(p *problems, s *specs.Spec) {
 	}
 }
 
-// validateCapabilities applies the rules of capset(2). A word that is not a
-// capability is a warning, as the specification demands, and counts as not given.
+// validateCapabilities applies the rules of capset(2). A name that is not a capability
+// is a warning, as the specification requires, and is ignored.
 func validateCapabilities(p *problems, prefix string, c *specs.LinuxCapabilities) {
 	warnUnknown(p, prefix+".bounding", c.Bounding)
 	warnUnknown(p, prefix+".effective", c.Effective)
@@ -150,7 +150,7 @@ func validateCapabilities(p *problems, prefix string, c *specs.LinuxCapabilities
 	}
 }
 
-// capabilitySet has the bit of each capability that is known here.
+// capabilitySet returns the bits of the known capabilities.
 func capabilitySet(names []string) (set uint64) {
 	for _, name := range names {
 		if n, ok := Capability(name); ok {
@@ -222,9 +222,9 @@ func validateScheduler(p *problems, prefix string, s *specs.Scheduler) {
 	}
 }
 
-// validateDeadline checks runtime <= deadline <= period, in nanoseconds; a period of
-// 0 is the deadline. Values of 2^63 and more would be negative in the kernel, and a
-// runtime below 1024 ns is more precise than it can be.
+// validateDeadline checks runtime <= deadline <= period, in nanoseconds; a period of 0
+// means the deadline. Values of 2^63 and more would be negative in the kernel, and a
+// runtime below 1024 ns is below its resolution.
 func validateDeadline(p *problems, prefix string, s *specs.Scheduler) {
 	const limit = 1 << 63
 	switch {

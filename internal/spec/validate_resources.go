@@ -1,7 +1,7 @@
 package spec
 
-// This file owns the values of linux.resources: what no cgroup, of whatever version,
-// can be given. Whether the host has a controller or a device shows when it is used.
+// This file validates linux.resources: values that no cgroup of any version accepts.
+// Whether the host has a controller or a device is checked when it is used.
 
 import (
 	"math"
@@ -68,14 +68,14 @@ func validateDeviceRule(p *problems, prefix string, d *specs.LinuxDeviceCgroup) 
 	case !strings.ContainsAny(d.Access, "rwm"):
 		p.bad(prefix+".access", "must be composed of r, w and m", quote(d.Access))
 	case strings.Trim(d.Access, "rwm") != "":
-		p.warn(prefix+".access", quote(d.Access)+" has letters other than r, w and m, which have no effect") // as runc
+		p.warn(prefix+".access", quote(d.Access)+" has letters other than r, w and m, which have no effect") // as in runc
 	}
 }
 
-// warnUnlimited is for a number below -1. The specification has only -1 for no
-// limit; runc takes every negative number, and the kernel does for the CPU quota.
+// warnUnlimited warns about a number below -1. The specification defines only -1 as no
+// limit; runc accepts every negative number, and the kernel does for the CPU quota.
 func warnUnlimited(p *problems, path string, n int64) {
-	p.warn(path, itoa(n)+" is taken as -1, which is no limit")
+	p.warn(path, itoa(n)+" is taken as -1, which means no limit")
 }
 
 // validateMemory checks limits in bytes: -1 is no limit, 0 sets nothing.
@@ -95,7 +95,7 @@ func validateMemory(p *problems, prefix string, m *specs.LinuxMemory) {
 		// swap is memory and swap together, so it cannot be less than memory alone.
 		switch {
 		case (m.Limit == nil || *m.Limit == 0) && p.partial:
-			// The container has one.
+			// The container already has one.
 		case m.Limit == nil || *m.Limit == 0:
 			p.bad(prefix+".swap", "needs a limit of memory too", itoa(*m.Swap))
 		case *m.Limit == -1:
@@ -110,12 +110,12 @@ func validateMemory(p *problems, prefix string, m *specs.LinuxMemory) {
 	if m.UseHierarchy != nil && !*m.UseHierarchy {
 		p.warn(prefix+".useHierarchy", "false has no effect: Linux always counts hierarchically")
 	}
-	if v := m.Swappiness; v != nil && *v > 100 && *v != math.MaxUint64 { // -1 of engines: not set
+	if v := m.Swappiness; v != nil && *v > 100 && *v != math.MaxUint64 { // -1 from engines: not set
 		p.bad(prefix+".swappiness", "must be from 0 to 100", utoa(*m.Swappiness))
 	}
 }
 
-// validateCPU checks the ranges of the kernel; times are in microseconds, and 0 sets
+// validateCPU checks the kernel's limits; times are in microseconds, and 0 sets
 // nothing (sched-bwc.rst, cgroup-v1/cpusets.rst).
 func validateCPU(p *problems, prefix string, c *specs.LinuxCPU) {
 	if v := c.Shares; v != nil && *v != 0 && (*v < 2 || *v > 262144) {
@@ -156,7 +156,7 @@ func validateCPU(p *problems, prefix string, c *specs.LinuxCPU) {
 func validateBlockIO(p *problems, prefix string, b *specs.LinuxBlockIO) {
 	weight := func(path string, w *uint16) {
 		if w != nil && *w != 0 && (*w < 10 || *w > 1000) {
-			p.bad(path, "must be from 10 to 1000, or 0 to leave it", utoa(*w))
+			p.bad(path, "must be from 10 to 1000, or 0 to leave it unchanged", utoa(*w))
 		}
 	}
 	device := func(path string, d *specs.LinuxBlockIODevice) {

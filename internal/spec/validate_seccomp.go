@@ -1,8 +1,8 @@
 package spec
 
-// This file owns the structure and the words of linux.seccomp. The names of system
-// calls, and what a kernel or an architecture can do, are checked where the filter is
-// compiled.
+// This file validates the structure and the keywords of linux.seccomp. The names of
+// system calls, and the abilities of a kernel or an architecture, are checked where
+// the filter is compiled.
 
 import (
 	"path"
@@ -16,7 +16,8 @@ func validateSeccomp(p *problems, s *specs.LinuxSeccomp) {
 	if seccompAction(p, prefix+"defaultAction", s.DefaultAction) {
 		seccompErrno(p, prefix+"defaultErrnoRet", s.DefaultAction, s.DefaultErrnoRet)
 		if s.DefaultAction == specs.ActNotify {
-			// The agent would have to answer for its own way out: read, write, close.
+			// The agent would have to answer for the calls that hand over its
+			// listener: read, write, close.
 			p.bad(prefix+"defaultAction", "must not be SCMP_ACT_NOTIFY", "")
 		}
 	}
@@ -85,8 +86,8 @@ func seccompAction(p *problems, path string, a specs.LinuxSeccompAction) bool {
 	return false
 }
 
-// seccompErrno checks the number an action returns: an errno, or any 16 bits for the
-// tracer (SECCOMP_RET_DATA in seccomp(2)).
+// seccompErrno checks the number that an action returns: an errno, or any 16 bits for
+// the tracer (SECCOMP_RET_DATA in seccomp(2)).
 func seccompErrno(p *problems, path string, a specs.LinuxSeccompAction, n *uint) {
 	switch {
 	case n == nil:

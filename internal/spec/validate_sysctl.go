@@ -1,6 +1,6 @@
 package spec
 
-// This file owns linux.sysctl: which kernel parameters belong to a namespace. Any
+// This file validates linux.sysctl: which kernel parameters belong to a namespace. Any
 // other one would change the host.
 
 import (
@@ -9,11 +9,11 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// SysctlPath translates a key of linux.sysctl into a path below /proc/sys. Keys are
-// written with dots, or with slashes as in the path; what comes first is the
-// separator and the other one is its counterpart (sysctl.d(5)): net.ipv4.conf.eth0/1.forwarding
-// and net/ipv4/conf/eth0.1/forwarding are the same. ok is false for a key that does
-// not name a file there.
+// SysctlPath translates a key of linux.sysctl to a path below /proc/sys. Keys are
+// written with dots, or with slashes as in the path; whichever comes first is the
+// separator and the other one is its counterpart (sysctl.d(5)):
+// net.ipv4.conf.eth0/1.forwarding and net/ipv4/conf/eth0.1/forwarding are the same. ok
+// is false for a key that does not name a file there.
 func SysctlPath(k string) (path string, ok bool) {
 	if i := strings.IndexAny(k, "./"); i >= 0 && k[i] == '.' {
 		k = strings.Map(func(r rune) rune {
@@ -34,7 +34,8 @@ func SysctlPath(k string) (path string, ok bool) {
 	return k, true
 }
 
-// sysctlNamespace returns the type of the namespace a kernel parameter belongs to.
+// sysctlNamespace returns the type of the namespace that a kernel parameter belongs
+// to.
 func sysctlNamespace(path string) (t specs.LinuxNamespaceType, ok bool) {
 	switch path {
 	case "kernel/msgmax", "kernel/msgmnb", "kernel/msgmni", "kernel/sem", "kernel/shmall",
@@ -81,7 +82,7 @@ func validateSysctl(p *problems, s *specs.Spec) {
 			continue
 		}
 		if path == "kernel/domainname" && s.Domainname != "" {
-			p.bad(at, "must not be given together with domainname, which sets the same", "")
+			p.bad(at, "must not be given together with domainname, which sets the same parameter", "")
 			continue
 		}
 		t, ok := sysctlNamespace(path)

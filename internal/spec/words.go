@@ -1,8 +1,8 @@
 package spec
 
-// This file owns the words of config.json that name a number of the kernel, except
-// mount options (mountoptions.go). Everything is a switch or a constant table, so
-// that linking the package costs no work at start-up.
+// This file translates keywords of config.json to numbers of the kernel, except mount
+// options (mountoptions.go). Everything is a switch or a constant table, so that
+// linking the package has no cost at start-up.
 
 import (
 	"strings"
@@ -46,8 +46,9 @@ func HookNames() []string {
 	return []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}
 }
 
-// rlimitNames is indexed by the number of the resource (getrlimit(2)), which is
-// the same on every architecture that Go runs on except MIPS, where minirun does not.
+// rlimitNames is indexed by the number of the resource (getrlimit(2)), which is the
+// same on every architecture that Go runs on except MIPS, which minirun does not
+// support.
 var rlimitNames = [...]string{
 	unix.RLIMIT_CPU:        "RLIMIT_CPU",
 	unix.RLIMIT_FSIZE:      "RLIMIT_FSIZE",
@@ -116,11 +117,11 @@ var capabilityNames = [...]string{
 }
 
 // Capability returns the number of a capability such as CAP_CHOWN (capabilities(7)).
-// Whether the running kernel has it is another question: see cap_last_cap there.
+// Whether the running kernel has it is a separate question: see cap_last_cap there.
 func Capability(name string) (n int, ok bool) { return index(capabilityNames[:], name) }
 
-// CapabilityName is the inverse of Capability. A number above the last capability
-// known here, which a newer kernel may have, renders as CAP_<n>.
+// CapabilityName is the inverse of Capability. A number above the last known
+// capability, which a newer kernel may have, becomes CAP_<n>.
 func CapabilityName(n int) string {
 	if n >= 0 && n < len(capabilityNames) {
 		return capabilityNames[n]
@@ -128,12 +129,12 @@ func CapabilityName(n int) string {
 	return "CAP_" + strconv.Itoa(n)
 }
 
-// CapabilityNames lists the capabilities known here, by number.
+// CapabilityNames lists the known capabilities, by number.
 func CapabilityNames() []string { return append([]string(nil), capabilityNames[:]...) }
 
-// schedISO is reserved in linux/sched.h but no released kernel implements it, so
-// x/sys does not have it. The specification lists the word; sched_setattr(2)
-// answers EINVAL.
+// schedISO is reserved in linux/sched.h but no released kernel implements it, so x/sys
+// does not have it. The specification lists the keyword; sched_setattr(2) returns
+// EINVAL.
 const schedISO = 4
 
 // SchedulerPolicy returns the number of a scheduling policy (sched(7)).
@@ -203,7 +204,7 @@ func Personality(d specs.LinuxPersonalityDomain) (persona uintptr, ok bool) {
 	return 0, false
 }
 
-// Propagation returns the mount(2) flags of linux.rootfsPropagation: the words of
+// Propagation returns the mount(2) flags of linux.rootfsPropagation: the keywords of
 // mount(8), with r for all mounts below too. For "" the runtime decides: flags is 0.
 func Propagation(s string) (flags uintptr, ok bool) {
 	word, recursive := strings.CutPrefix(s, "r")
@@ -246,18 +247,19 @@ func MemoryPolicyMode(m specs.MemoryPolicyModeType) (mode int, ok bool) {
 	return 0, false
 }
 
-// MemoryPolicyModes lists the modes known here.
+// MemoryPolicyModes lists the known modes.
 func MemoryPolicyModes() []string {
 	return []string{string(specs.MpolDefault), string(specs.MpolBind), string(specs.MpolInterleave), string(specs.MpolWeightedInterleave),
 		string(specs.MpolPreferred), string(specs.MpolPreferredMany), string(specs.MpolLocal)}
 }
 
-// MemoryPolicyFlags lists the mode flags known here.
+// MemoryPolicyFlags lists the known mode flags.
 func MemoryPolicyFlags() []string {
 	return []string{string(specs.MpolFNumaBalancing), string(specs.MpolFRelativeNodes), string(specs.MpolFStaticNodes)}
 }
 
-// MemoryPolicyFlag returns one mode flag of set_mempolicy(2), to be or-ed to the mode.
+// MemoryPolicyFlag returns one mode flag of set_mempolicy(2), to be ORed with the
+// mode.
 func MemoryPolicyFlag(f specs.MemoryPolicyFlagType) (flag int, ok bool) {
 	switch f {
 	case specs.MpolFNumaBalancing:
@@ -270,7 +272,7 @@ func MemoryPolicyFlag(f specs.MemoryPolicyFlagType) (flag int, ok bool) {
 	return 0, false
 }
 
-// index finds name in a table indexed by number.
+// index looks up a name in a table indexed by number.
 func index(table []string, name string) (int, bool) {
 	for i, s := range table {
 		if s == name && s != "" {

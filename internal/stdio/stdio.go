@@ -1,11 +1,11 @@
-// Package stdio reads and writes standard input, output and error: descriptors
-// that this process was given and does not own.
+// Package stdio reads and writes standard input, output and error: descriptors that
+// this process inherited and does not own.
 //
-// os.Stdout would do it too, with two differences that matter to a process that
-// has something to clean up. An [os.File] of descriptor 1 or 2 answers a broken
-// pipe by ending the process with SIGPIPE, which leaves the container behind.
-// And one made by [os.NewFile] closes its descriptor when the garbage collector
-// finds it: the next file that is opened then becomes standard error.
+// os.Stdout would work too, with two differences that matter to a process that has
+// something to clean up. An [os.File] of descriptor 1 or 2 reacts to a broken pipe by
+// killing the process with SIGPIPE, without cleaning up the container. And
+// one made by [os.NewFile] closes its descriptor when it is garbage-collected: the
+// next file that is opened then becomes standard error.
 package stdio
 
 import (
@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Descriptor is the number of a descriptor of this process. Nothing closes it.
+// A Descriptor is the number of a descriptor of this process. It is never closed.
 type Descriptor int
 
 // The standard descriptors.
@@ -28,9 +28,9 @@ const (
 // Fd returns the number, as [os.File.Fd] does.
 func (d Descriptor) Fd() uintptr { return uintptr(d) }
 
-// Write writes all of data. A broken pipe is the error EPIPE: the Go runtime
-// ignores the signal of a system call that it did not make itself. A background job
-// writes to its terminal, also with stty tostop.
+// Write writes all of data. A broken pipe is the error EPIPE: the Go runtime ignores
+// SIGPIPE from a system call that it did not make itself. A background job can write
+// to its terminal, also with stty tostop.
 func (d Descriptor) Write(data []byte) (int, error) {
 	defer IgnoreJobControl()()
 	for rest := data; len(rest) > 0; {
@@ -45,7 +45,7 @@ func (d Descriptor) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// Read reads what there is, at least one byte.
+// Read reads the available data, at least one byte.
 func (d Descriptor) Read(data []byte) (int, error) {
 	for {
 		n, err := unix.Read(int(d), data)
@@ -62,8 +62,8 @@ func (d Descriptor) Read(data []byte) (int, error) {
 }
 
 // retry reports whether to repeat a call that returned err. Another process that
-// has the same terminal or pipe may have made it non-blocking; then retry waits
-// until it is ready.
+// shares the terminal or pipe may have made it non-blocking; then retry waits until it
+// is ready.
 func (d Descriptor) retry(err error, events int16) (bool, error) {
 	switch {
 	case errors.Is(err, unix.EINTR):
@@ -78,7 +78,8 @@ func (d Descriptor) retry(err error, events int16) (bool, error) {
 	return false, err
 }
 
-// IsTerminal reports whether the descriptor is a terminal, or the master of one.
+// IsTerminal reports whether the descriptor refers to a terminal, or to the master of
+// one.
 func (d Descriptor) IsTerminal() bool {
 	_, err := unix.IoctlGetTermios(int(d), unix.TCGETS)
 	return err == nil

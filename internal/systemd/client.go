@@ -18,11 +18,11 @@ import (
 	"github.com/minirun/minirun/internal/cgroups"
 )
 
-// Patience is how long systemd may take for a job. It writes to disks and waits
-// for others; without an end, a systemd that hangs would hang every engine.
+// Patience is how long a systemd job may take. It writes to disks and waits for other
+// units; without a limit, a systemd that hangs would hang every engine.
 const Patience = 30 * time.Second
 
-// A Request is what minirun-systemd reads on its standard input.
+// A Request is what minirun-systemd reads from its standard input.
 type Request struct {
 	Do    Verb          `json:"do"`
 	Unit  Unit          `json:"unit"`
@@ -30,28 +30,28 @@ type Request struct {
 
 	ID          string            `json:"id,omitempty"`          // Start
 	Pid         int               `json:"pid,omitempty"`         // Start, Attach
-	Values      []cgroups.Value   `json:"values,omitempty"`      // Start, Set: what is written into the cgroup
-	Annotations map[string]string `json:"annotations,omitempty"` // Start: config.json's
+	Values      []cgroups.Value   `json:"values,omitempty"`      // Start, Set: the values written to the cgroup
+	Annotations map[string]string `json:"annotations,omitempty"` // Start: those of config.json
 	Below       string            `json:"below,omitempty"`       // Attach: a cgroup below the unit's, "/sub"
 }
 
-// A Verb is what is to be done.
+// A Verb is the action requested.
 type Verb string
 
 // The verbs of minirun-systemd.
 const (
 	ControlGroup Verb = "control-group" // print the manager's own cgroup
-	Start        Verb = "start"         // make the unit, with a process in it
+	Start        Verb = "start"         // create the unit, with a process in it
 	Set          Verb = "set"           // change limits
-	Stop         Verb = "stop"          // end the unit, if it is there
+	Stop         Verb = "stop"          // stop the unit, if it exists
 	Attach       Verb = "attach"        // move a process into the unit
 )
 
-// Program is the name of the program that does it.
+// Program is the name of the helper program.
 const Program = "minirun-systemd"
 
-// Do has minirun-systemd do something, and returns what it prints. It ends with
-// the context, with its time, and with this process.
+// Do runs minirun-systemd with a request and returns what it prints. The program is
+// killed when the context ends, when its time is up, or when this process exits.
 func Do(ctx context.Context, r *Request) (string, error) {
 	if r.Limit == 0 {
 		r.Limit = Patience
@@ -64,7 +64,7 @@ func Do(ctx context.Context, r *Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// Its own clock is the one that should end it: it knows what it waits for.
+	// Its own timeout should end it first: it knows what it is waiting for.
 	ctx, cancel := context.WithTimeout(ctx, r.Limit+2*time.Second)
 	defer cancel()
 	var out, complaint bytes.Buffer
@@ -80,7 +80,8 @@ func Do(ctx context.Context, r *Request) (string, error) {
 	return strings.TrimSpace(out.String()), nil
 }
 
-// find looks for the program beside this one, as both are installed together.
+// find looks for the program in the directory of this one, as both are installed
+// together.
 func find() (string, error) {
 	self, err := os.Executable()
 	if err == nil {
@@ -91,7 +92,7 @@ func find() (string, error) {
 	}
 	program := filepath.Join(filepath.Dir(self), Program)
 	if _, err := os.Stat(program); err != nil {
-		return "", fmt.Errorf("--systemd-cgroup: %w: it belongs beside minirun: make install puts both there", err)
+		return "", fmt.Errorf("--systemd-cgroup: %w: it must be next to minirun: make install puts both there", err)
 	}
 	return program, nil
 }

@@ -1,17 +1,17 @@
-// Package systemd has systemd make a container's cgroup, as a transient scope
-// (org.freedesktop.systemd1(5), "StartTransientUnit"). It needs cgroup v2 and
-// systemd 244.
+// Package systemd has systemd create a container's cgroup, as a transient scope
+// (org.freedesktop.systemd1(5), "StartTransientUnit"). It needs cgroup v2 and systemd
+// 244.
 //
 //	unit.go    which unit a container gets, and where its cgroup is (pure)
-//	client.go  asks minirun-systemd, a program beside minirun
+//	client.go  calls minirun-systemd, a program installed next to minirun
 //	manager    what that program does: properties of the unit, D-Bus
 //
-// It is a program of its own since a D-Bus library costs every start of minirun
-// a quarter of a millisecond (docs/performance.md), and most never use it.
+// It is a separate program because a D-Bus library costs every start of minirun a
+// quarter of a millisecond (docs/performance.md), and most users never need it.
 //
-// minirun writes limits into the cgroup's files itself, and reads them back.
-// systemd is told of those it knows so that it does not write others when it is
-// reloaded.
+// minirun writes limits into the cgroup's files itself, and reads them back. Those
+// that systemd has properties for are set there too, so that it does not overwrite
+// them when it is reloaded.
 package systemd
 
 import (
@@ -23,11 +23,11 @@ import (
 type Unit struct {
 	Name  string `json:"name"`           // "minirun-box.scope"
 	Slice string `json:"slice"`          // "system.slice"
-	User  bool   `json:"user,omitempty"` // of the user's systemd, not the system's
+	User  bool   `json:"user,omitempty"` // the user's systemd, not the system's
 }
 
-// Name decides a container's unit. linux.cgroupsPath is "slice:prefix:name", as
-// for runc, of which slice and prefix may be empty, or empty as a whole.
+// Name chooses a container's unit. linux.cgroupsPath is "slice:prefix:name", as for
+// runc; slice and prefix may be empty, or the whole string.
 func Name(cgroupsPath, id string, user bool) (Unit, error) {
 	u := Unit{Slice: "system.slice", User: user}
 	if user {
@@ -60,14 +60,14 @@ func Name(cgroupsPath, id string, user bool) (Unit, error) {
 	return u, nil
 }
 
-// Path is the unit's cgroup below that of its manager.
+// Path returns the unit's cgroup below that of its manager.
 func (u *Unit) Path() string {
-	slices, _ := expand(u.Slice) // Name has checked it
+	slices, _ := expand(u.Slice) // checked by Name
 	return slices + "/" + u.Name
 }
 
-// expand turns "a-b.slice" into "/a.slice/a-b.slice": a slice's name is its
-// path (systemd.slice(5)). "-.slice" is the root.
+// expand converts "a-b.slice" to "/a.slice/a-b.slice": a slice's name encodes its path
+// (systemd.slice(5)). "-.slice" is the root.
 func expand(slice string) (string, error) {
 	name, ok := strings.CutSuffix(slice, ".slice")
 	if name == "-" && ok {
@@ -85,7 +85,8 @@ func expand(slice string) (string, error) {
 	return path, nil
 }
 
-// escape writes what a unit's name cannot have as systemd-escape(1) does.
+// escape escapes characters that a unit's name cannot contain, as systemd-escape(1)
+// does.
 func escape(name string) string {
 	var b strings.Builder
 	for i := range len(name) {

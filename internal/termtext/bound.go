@@ -7,16 +7,16 @@ import (
 	"unicode/utf8"
 )
 
-// How much of a value, and of a message, is shown. A path is at most 4096 bytes, and
-// what comes after a value in a message is the cause.
+// How much of a value, and of a message, is shown. A path is at most 4096 bytes long,
+// and in a message the cause follows the value.
 const (
 	maxWord, wordHead, wordTail = 1024, 512, 128
 	maxText, textHead, textTail = 16384, 12288, 2048
 )
 
-// Bounded returns a message without the middle of words, and of the whole, that are
-// too long to read: config.json may have megabytes in one value, and a message shows
-// the value. It is for errors and warnings, not for output.
+// Bounded returns a message in which long words, and the whole if it is too long, are
+// shortened in the middle: a value in config.json may be megabytes long, and a message
+// shows the value. It is for errors and warnings, not for output.
 func Bounded(text string) string {
 	if len(text) <= maxWord {
 		return text
@@ -36,10 +36,10 @@ func Bounded(text string) string {
 	return middleOut(out.String(), maxText, textHead, textTail)
 }
 
-// Value returns a value for a message, without its middle if it is too long.
+// Value returns a value for a message, shortened in the middle if it is too long.
 func Value(text string) string { return middleOut(text, maxWord, wordHead, wordTail) }
 
-// middleOut returns a text of more than limit bytes without its middle.
+// middleOut shortens a text of more than limit bytes by cutting out its middle.
 func middleOut(text string, limit, head, tail int) string {
 	if len(text) <= limit {
 		return text

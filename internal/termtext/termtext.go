@@ -1,8 +1,9 @@
-// Package termtext shows text on a terminal that another program wrote: names of files
-// in images, commands, labels, environment. An escape sequence in it could change what
-// the terminal shows elsewhere, its title, or what it answers; a newline could forge a
-// line of a table; and a character that turns the direction of text could make one name
-// look like another. All of them are shown as escapes, as Go writes them.
+// Package termtext makes text from untrusted sources safe to show on a terminal: names
+// of files in images, commands, labels, environment. An escape sequence in it could
+// change other parts of the screen, the terminal's title, or what it answers; a
+// newline could forge a line of a table; and a character that changes the direction of
+// text could make one name look like another. All of them are shown as escapes, in Go
+// syntax.
 //
 // Tables, trees and errors use it. The output of a container is passed on unchanged.
 package termtext
@@ -17,9 +18,9 @@ import (
 	"unicode/utf8"
 )
 
-// Visible reports whether a terminal shows a character and does nothing else. Control
-// characters have other effects; format characters (Cf) change the direction of the
-// text, or hide it.
+// Visible reports whether a terminal only displays a character. Control characters
+// have other effects; format characters (Cf) change the direction of the text, or hide
+// it.
 func Visible(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r >= ' ' && r != 0x7f
@@ -27,10 +28,10 @@ func Visible(r rune) bool {
 	return !unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
-// Line returns text on one line.
+// Line returns text escaped to fit on one line.
 func Line(text string) string { return escape(text, "") }
 
-// Text returns text in which newlines and tabs are kept.
+// Text returns text escaped except for newlines and tabs.
 func Text(text string) string { return escape(text, "\n\t") }
 
 func escape(text, allowed string) string {
@@ -58,16 +59,16 @@ func escape(text, allowed string) string {
 	return out.String()
 }
 
-// Multiline is text whose lines and tabs [Fprintf] keeps, such as that of an error with
-// a hint.
+// Multiline is text whose newlines and tabs [Fprintf] keeps, such as that of an error
+// with a hint.
 type Multiline string
 
-// Fprintf is fmt.Fprintf, but every argument that is text is shown on one line.
+// Fprintf is fmt.Fprintf, but shows every text argument on one line.
 func Fprintf(w io.Writer, format string, args ...any) {
 	_, _ = fmt.Fprintf(w, format, lines(args)...)
 }
 
-// Fprintln is fmt.Fprintln, but every argument that is text is shown on one line.
+// Fprintln is fmt.Fprintln, but shows every text argument on one line.
 func Fprintln(w io.Writer, args ...any) {
 	_, _ = fmt.Fprintln(w, lines(args)...)
 }
@@ -94,8 +95,8 @@ func lines(args []any) []any {
 	return out
 }
 
-// NewWriter returns a writer for text with colors: sequences that select them pass, and
-// lines and tabs. Everything else that is not visible is shown as an escape.
+// NewWriter returns a writer for text with colors: color sequences, newlines and tabs
+// pass. Everything else that is not visible is shown as an escape.
 func NewWriter(w io.Writer) io.Writer { return writer{w} }
 
 type writer struct{ to io.Writer }
@@ -123,8 +124,8 @@ func (w writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// colorSequence is the length of the sequence that a text begins with, if it is one
-// that selects a color (ECMA-48, SGR).
+// colorSequence returns the length of the sequence that a text begins with, if it is
+// one that selects a color (ECMA-48, SGR).
 func colorSequence(text string) int {
 	if !strings.HasPrefix(text, "\x1b[") {
 		return 0

@@ -79,7 +79,7 @@ func TestClassicMistakes(t *testing.T) {
 			without(specs.MountNamespace)(b.Spec)
 			testbundle.UserNS(b.Spec)
 			b.Spec.Linux.MaskedPaths, b.Spec.Linux.ReadonlyPaths = nil, nil
-		}, []string{"linux.namespaces", "mount namespace", "no right to mount"}},
+		}, []string{"linux.namespaces", "mount namespace", "may not mount"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := testbundle.New(t)

@@ -272,7 +272,7 @@ func TestJoinErrors(t *testing.T) {
 	for _, c := range []struct{ name, path, want string }{
 		{"missing", "/proc/self/ns/nonesuch", "no such file"},
 		{"no namespace", "/etc/passwd", "not a namespace"},
-		{"another kind", "/proc/self/ns/net", "another kind"},
+		{"another kind", "/proc/self/ns/net", "different kind"},
 		{"a directory", "/proc", "not a namespace"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -113,7 +113,7 @@ func TestProgramThatCannotBeExecuted(t *testing.T) {
 		{"directory", "/tmp", path("/bin"), []string{`"/tmp": is a directory`}},
 		{"root", "/", path("/bin"), []string{`"/": is a directory`}},
 		{"below a file", "/bin/busybox/x", path("/bin"), []string{"not a directory"}},
-		{"noexec mount", "/v/busybox", volume(t, "noexec"), []string{"permission denied", "/v/busybox is in a mount with the option noexec"}},
+		{"noexec mount", "/v/busybox", volume(t, "noexec"), []string{"permission denied", "/v/busybox is on a mount with the option noexec"}},
 		{"missing in a mount", "/v/none", volume(t), []string{"no such file", "there is no such file in the container"}},
 		{"noexec in PATH", "busybox", func(b *testbundle.Bundle) {
 			volume(t, "noexec")(b)
@@ -269,5 +269,5 @@ func TestDeadlineWithCpuset(t *testing.T) {
 		t.Skip("SCHED_DEADLINE cannot be used here: ", r.Stderr)
 	}
 	b.Spec.Linux.Resources.CPU = &specs.LinuxCPU{Cpus: "0"}
-	b.Run().Fails(t, "process.scheduler", "SCHED_DEADLINE", "hint: leave out linux.resources.cpu.cpus")
+	b.Run().Fails(t, "process.scheduler", "SCHED_DEADLINE", "hint: omit linux.resources.cpu.cpus")
 }

@@ -45,7 +45,7 @@ func TestExplain(t *testing.T) {
 				t.Errorf("status %d, output %q", r.Status, r.Stdout)
 			}
 			has(t, r.Stderr, "config.json: linux.resources.memory.limit", "asked 67108864; the file says 67108864", "see it: cat /sys/fs/cgroup",
-				"config.json: mounts[0]", "mount proc on /proc", "the kernel says: mount new:", "pivot_root")
+				"config.json: mounts[0]", "mount proc on /proc", "the kernel says: mount added:", "pivot_root")
 			if name != "filtered" {
 				has(t, r.Stderr, "the program runs")
 			}
@@ -189,7 +189,7 @@ func TestStep(t *testing.T) {
 				t.Errorf("status %d: %s", r.Status, r.Stderr)
 			}
 			has(t, r.Stdout, "got for the container", "from ", " mounts")
-			has(t, r.Stderr, "step 0:", "step 1:", ": pivot_root", "→ ", "changed: mount new:", "nsenter --target", "its own", "CapEff", "frobnicate", `"nowhere" is no step`, "stop before X")
+			has(t, r.Stderr, "step 0:", "step 1:", ": pivot_root", "→ ", "changed: mount added:", "nsenter --target", "its own", "CapEff", "frobnicate", `"nowhere" is not the number`, "stop before X")
 		})
 	}
 }

@@ -97,7 +97,7 @@ func TestSystemdExplain(t *testing.T) {
 	b, _ := scoped(t, memory(64<<20), testbundle.Args("true"))
 	r := b.Run("--explain")
 	r.Exit(t, 0)
-	has(t, r.Stderr, "have systemd make minirun-"+b.ID+".scope", "asked 67108864; the file says 67108864")
+	has(t, r.Stderr, "have systemd create minirun-"+b.ID+".scope", "asked 67108864; the file says 67108864")
 }
 
 // The cgroup namespace's root is the scope, and the process is PID 1 of it.
@@ -249,7 +249,7 @@ func TestSystemdOnV1(t *testing.T) {
 		t.Skip("the host has cgroup v2 alone")
 	}
 	b.Global = []string{"--systemd-cgroup"}
-	b.Run().Fails(t, "--systemd-cgroup", "needs a host with cgroup v2")
+	b.Run().Fails(t, "--systemd-cgroup", "needs a host with only cgroup v2")
 }
 
 // TestSystemdRestore: systemd has the scope before criu makes the processes, and it

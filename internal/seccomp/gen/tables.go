@@ -1,15 +1,15 @@
 //go:build ignore
 
 // This program writes tables_gen.go: the system call numbers of every architecture
-// a profile can name. It reads two sources and demands that they agree:
+// that a profile can name. It reads two sources and requires them to agree:
 //
 //   - the kernel's own *.tbl files and headers, from Debian's package linux-source
 //     (all architectures, as old as the package);
 //   - the zsysnum files of golang.org/x/sys/unix (fewer architectures, but made
 //     from a newer kernel).
 //
-// Since Linux 5.1 a new call has the same number everywhere (arch/*/syscall.tbl
-// say so), so calls that only the second source knows are given to the
+// Since Linux 5.1 a new call has the same number everywhere (according to
+// arch/*/syscall.tbl), so calls that only the second source knows are added to the
 // architectures that it lacks. How to run it:
 //
 //	apt-get download linux-source-6.12
@@ -40,7 +40,7 @@ const unified = 424
 type arch struct {
 	ident string   // suffix of the Go variable
 	tbl   string   // file below the kernel tree
-	abis  []string // values of its second column that count
+	abis  []string // values of its second column that are used
 	base  int      // added to the numbers of the file
 	xsys  string   // GOARCH of the x/sys file, or ""
 }
@@ -66,8 +66,8 @@ var archs = []arch{
 	{"SH", "arch/sh/kernel/syscalls/syscall.tbl", []string{"common"}, 0, ""},
 }
 
-// armPrivate are the calls of arch/arm/include/uapi/asm/unistd.h: they are
-// handled before the table is looked at, so the .tbl file does not list them.
+// armPrivate are the calls of arch/arm/include/uapi/asm/unistd.h: they are handled
+// before the table is consulted, so the .tbl file does not list them.
 var armPrivate = map[string]int{
 	"breakpoint": 0x0f0001, "cacheflush": 0x0f0002, "usr26": 0x0f0003,
 	"usr32": 0x0f0004, "set_tls": 0x0f0005, "get_tls": 0x0f0006,
@@ -121,8 +121,8 @@ func main() {
 	}
 }
 
-// merge adds what x/sys knows and the kernel tree does not, and stops when both
-// give a name different numbers: then one of the two was misread.
+// merge adds calls that only x/sys has, and stops if the two disagree about the number
+// of a name: then one of them was misread.
 func merge(a arch, table, more map[string]int) {
 	for name, nr := range more {
 		if old, ok := table[name]; ok && old != nr {
@@ -184,7 +184,7 @@ func readZsysnum(dir, goarch string) map[string]int {
 	return table
 }
 
-// moduleField asks go list about a module.
+// moduleField queries go list about a module.
 func moduleField(path, format string) string {
 	out, err := exec.Command("go", "list", "-m", "-f", format, path).Output()
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package spectest makes malformed config.json documents, for tests of what reads
-// them: of internal/spec and of the whole binary, which must refuse each one before
+// Package spectest generates malformed config.json documents, for tests of their
+// readers: of internal/spec and of the whole binary, which must refuse each one before
 // it does anything.
 package spectest
 
@@ -11,11 +11,11 @@ import (
 // Case is one malformed document.
 type Case struct {
 	Name string // unique, fit for the name of a subtest
-	Path string // the JSON path of what is wrong, as an error has to name it
+	Path string // the JSON path of the error, as a message must name it
 	JSON []byte
 }
 
-// Malformed returns the documents: Rich with one thing wrong, for every value in it.
+// Malformed returns the documents: Rich with one error, for every value in it.
 func Malformed() []Case {
 	cases := mutations(Rich())
 	for i, m := range wrong {
@@ -32,8 +32,8 @@ func Malformed() []Case {
 	return append(cases, syntax(Rich())...)
 }
 
-// mutations are wrong whatever the field means: another type, a number that does not
-// fit, a NUL byte, a null in a list, a key given twice.
+// mutations are errors whatever the field means: another type, a number out of range,
+// a NUL byte, a null in a list, a duplicate key.
 func mutations(doc []byte) []Case {
 	var cases []Case
 	root := parse(doc)
@@ -79,7 +79,8 @@ func mutations(doc []byte) []Case {
 	return cases
 }
 
-// syntax breaks the document itself. The path is that of the place where it shows.
+// syntax breaks the document itself. The path is that of the place where the error
+// shows.
 func syntax(doc []byte) []Case {
 	s := strings.TrimSpace(string(doc))
 	replace := func(old, new string) []byte {

@@ -1,7 +1,7 @@
 package spectest
 
 // Rich is a valid config.json that uses every field the specification has for Linux.
-// It is for reading only: no machine has all of what it asks for.
+// It is only for reading: no machine can provide everything that it requests.
 func Rich() []byte { return []byte(rich) }
 
 const rich = `{

@@ -1,7 +1,7 @@
 package spectest
 
-// This file owns a JSON document as a tree that keeps the order of keys and may hold
-// what a map cannot: the same key twice, any number, any bytes.
+// This file represents a JSON document as a tree that preserves the order of keys and
+// can contain what a map cannot: the same key twice, any number, any bytes.
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// node is a JSON value: an object, an array, or the text of anything else.
+// node is a JSON value: an object, an array, or the text of any other value.
 type node struct {
 	keys  []string // of an object, parallel to elems
 	elems []*node  // of an object or array
@@ -111,7 +111,7 @@ func join(path, key string) string {
 }
 
 // Edit returns doc with the value at path replaced by the JSON text value, added if it
-// is not there, or removed if value is "". It panics if there is no such place.
+// does not exist, or removed if value is "". It panics if there is no such path.
 func Edit(doc []byte, path, value string) []byte {
 	root := parse(doc)
 	n := root
@@ -156,7 +156,7 @@ func (n *node) find(step string) int {
 	return -1
 }
 
-// split takes a path apart: a.b[0]["x.y"] is a, b, 0, x.y.
+// split splits a path: a.b[0]["x.y"] is a, b, 0, x.y.
 func split(path string) []string {
 	var steps []string
 	for path != "" {

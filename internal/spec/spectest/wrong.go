@@ -2,8 +2,8 @@ package spectest
 
 import "strings"
 
-// wrong are values of the right type with a wrong value. blame is the path that the
-// error names, if it is another one than the path of the value.
+// wrong are invalid values of the right type. blame is the path that the error names,
+// if it differs from the path of the value.
 var wrong = []struct{ path, value, blame string }{
 	{"ociVersion", `""`, ""},
 	{"ociVersion", ``, ""},

@@ -22,7 +22,7 @@ type Manager struct {
 	who     string
 }
 
-// Do does what is asked for, and returns the answer.
+// Do executes a request and returns the answer.
 func Do(ctx context.Context, r *systemd.Request) (answer string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, r.Limit)
 	defer cancel()
@@ -65,7 +65,7 @@ func Open(ctx context.Context, user bool) (*Manager, error) {
 	var err error
 	m.systemd, err = bus.NewConnection(func() (*dbus.Conn, error) {
 		c, err := dial()
-		m.calls = c // the second of two is the one for calls
+		m.calls = c // the second connection is the one for calls
 		return c, err
 	})
 	if err != nil {
@@ -100,7 +100,7 @@ func dialUser(ctx context.Context, address string) (*dbus.Conn, error) {
 	return dial(ctx, address, uid)
 }
 
-// userBus is the address of the user's bus (sd_bus_open_user(3)).
+// userBus returns the address of the user's bus (sd_bus_open_user(3)).
 func userBus() (string, error) {
 	if a := os.Getenv("DBUS_SESSION_BUS_ADDRESS"); a != "" {
 		return a, nil
@@ -111,8 +111,8 @@ func userBus() (string, error) {
 	return "", errors.New("connect to the user's systemd: neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set: log in as the user (su and sudo make no session), or loginctl enable-linger and export XDG_RUNTIME_DIR=/run/user/$UID")
 }
 
-// hostUID is who this process is outside its user namespace: that is what the
-// bus knows. An engine without root calls its runtime as root of a namespace.
+// hostUID returns the user ID of this process outside its user namespace: the one that
+// the bus sees. A rootless engine calls its runtime as root of a namespace.
 func hostUID() (int, error) {
 	text, err := os.ReadFile("/proc/self/uid_map")
 	if err != nil {
@@ -121,7 +121,7 @@ func hostUID() (int, error) {
 	return outside(string(text), os.Geteuid())
 }
 
-// outside finds an id in the lines of uid_map (user_namespaces(7)).
+// outside maps an ID through the lines of uid_map (user_namespaces(7)).
 func outside(text string, id int) (int, error) {
 	for line := range strings.Lines(text) {
 		var inside, host, size int
@@ -132,10 +132,10 @@ func outside(text string, id int) (int, error) {
 	return 0, fmt.Errorf("user %d is not in /proc/self/uid_map", id)
 }
 
-// Close ends the connection.
+// Close closes the connection.
 func (m *Manager) Close() { m.systemd.Close() }
 
-// oldest is the first version with all the properties of Limits.
+// oldest is the first version of systemd with all the properties of Limits.
 const oldest = 244
 
 func (m *Manager) checkVersion() error {
@@ -153,8 +153,8 @@ func (m *Manager) checkVersion() error {
 	return nil
 }
 
-// ControlGroup is the manager's own cgroup, "" for the system's: its units are
-// below it.
+// ControlGroup returns the manager's own cgroup, "" for the system manager: its units
+// are below it.
 func (m *Manager) ControlGroup() (string, error) {
 	text, err := m.systemd.GetManagerProperty("ControlGroup")
 	if err != nil {
@@ -164,7 +164,7 @@ func (m *Manager) ControlGroup() (string, error) {
 	return strings.TrimSuffix(path, "/"), err
 }
 
-// Start makes the unit, with the process in its properties inside.
+// Start creates the unit, with the process named in its properties inside.
 func (m *Manager) Start(ctx context.Context, u *systemd.Unit, properties []Property) error {
 	err := m.start(ctx, u, properties)
 	for until := time.Now().Add(lingering); isError(err, "UnitExists") && m.ending(ctx, u) && time.Now().Before(until); {
@@ -172,7 +172,7 @@ func (m *Manager) Start(ctx context.Context, u *systemd.Unit, properties []Prope
 		err = m.start(ctx, u, properties)
 	}
 	if isError(err, "UnitExists") {
-		return fmt.Errorf("%s has a unit %s already: choose another name, or systemctl stop it: %w", m.who, u.Name, err)
+		return fmt.Errorf("%s already has a unit %s: choose another name, or systemctl stop it: %w", m.who, u.Name, err)
 	}
 	if err != nil {
 		return fmt.Errorf("have %s start %s in %s: %w", m.who, u.Name, u.Slice, late(ctx, err))
@@ -180,11 +180,11 @@ func (m *Manager) Start(ctx context.Context, u *systemd.Unit, properties []Prope
 	return nil
 }
 
-// lingering is how long systemd may need to forget a unit whose cgroup is gone:
-// a container of the same name has just ended.
+// lingering is how long systemd may need to forget a unit whose cgroup no longer
+// exists: a container of the same name has just exited.
 const lingering = 2 * time.Second
 
-// ending says that a unit has ended and is only not forgotten yet.
+// ending reports whether a unit has stopped but is not forgotten yet.
 func (m *Manager) ending(ctx context.Context, u *systemd.Unit) bool {
 	p, err := m.systemd.GetUnitPropertyContext(ctx, u.Name, "ActiveState")
 	if err != nil {
@@ -221,7 +221,7 @@ func await(ctx context.Context, result <-chan string) error {
 	}
 }
 
-// Set changes properties for as long as the unit is there.
+// Set changes properties for the lifetime of the unit.
 func (m *Manager) Set(ctx context.Context, u *systemd.Unit, properties []Property) error {
 	if len(properties) == 0 {
 		return nil
@@ -232,7 +232,7 @@ func (m *Manager) Set(ctx context.Context, u *systemd.Unit, properties []Propert
 	return nil
 }
 
-// Stop ends the unit, if it is there still: one whose cgroup is empty goes by
+// Stop stops the unit, if it still exists: one whose cgroup is empty disappears by
 // itself.
 func (m *Manager) Stop(ctx context.Context, u *systemd.Unit) error {
 	result := make(chan string, 1)
@@ -249,9 +249,10 @@ func (m *Manager) Stop(ctx context.Context, u *systemd.Unit) error {
 	return nil
 }
 
-// Attach moves a process into the unit's cgroup, or one below it ("/sub"). The
-// user's systemd may do that where the user may not: between a login session
-// and the user's own units only root has write access to what both are in.
+// Attach moves a process into the unit's cgroup, or one below it ("/sub"). The user's
+// systemd may do that where the user may not: moving a process from a login session to
+// the user's own units takes write access to their common ancestor, which only root
+// has.
 func (m *Manager) Attach(ctx context.Context, u *systemd.Unit, below string, pid int) error {
 	call := m.calls.Object("org.freedesktop.systemd1", "/org/freedesktop/systemd1").CallWithContext(ctx,
 		"org.freedesktop.systemd1.Manager.AttachProcessesToUnit", 0, u.Name, below, []uint32{uint32(pid)})
@@ -266,7 +267,8 @@ func isError(err error, name string) bool {
 	return errors.As(err, &e) && e.Name == "org.freedesktop.systemd1."+name
 }
 
-// late says so if the time was up: the bus only tells that it is closed.
+// late returns an error about the timeout if the context's time was up: the bus only
+// reports that it was closed.
 func late(ctx context.Context, err error) error {
 	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		return fmt.Errorf("no answer in time: is it stopped, or the bus? %w", err)

@@ -1,6 +1,6 @@
 // Package manager talks to systemd, for the program minirun-systemd.
 //
-//	manager.go     what is said over D-Bus
+//	manager.go     the D-Bus calls
 //	properties.go  limits and annotations as properties of the unit (pure)
 package manager
 
@@ -20,32 +20,33 @@ import (
 	"github.com/minirun/minirun/internal/systemd"
 )
 
-// A Property is one of a unit.
+// A Property is a property of a unit.
 type Property = bus.Property
 
 func property(name string, value any) Property {
 	return Property{Name: name, Value: dbus.MakeVariant(value)}
 }
 
-// Properties are those a container's unit is started with: its cgroup is the
-// container's own business (Delegate), and has nothing that was not asked for.
+// Properties returns the properties that a container's unit is started with: systemd
+// leaves its cgroup to the container (Delegate), and nothing is set that was not
+// requested.
 func Properties(r *systemd.Request) ([]Property, error) {
 	p := []Property{
 		property("Description", "minirun container "+r.ID),
 		property("Slice", r.Unit.Slice),
 		property("PIDs", []uint32{uint32(r.Pid)}),
 		property("Delegate", true),
-		// systemd would stop the container early when the machine goes down, and
-		// order it behind what it does not need.
+		// systemd would stop the container early during shutdown, and order it after
+		// units that it does not need.
 		property("DefaultDependencies", false),
-		// A scope whose process was killed for want of memory would stay, failed,
-		// and its name would be taken.
+		// A scope whose process was killed by the OOM killer would stay in the failed
+		// state and occupy its name.
 		property("CollectMode", "inactive-or-failed"),
 		property("MemoryAccounting", true), property("CPUAccounting", true), property("IOAccounting", true), property("TasksAccounting", true),
 	}
 	limits := Limits(r.Values)
 	if !slices.ContainsFunc(limits, func(l Property) bool { return l.Name == "TasksMax" }) {
-		limits = append(limits, property("TasksMax", uint64(math.MaxUint64))) // systemd's default is no limit of config.json's
+		limits = append(limits, property("TasksMax", uint64(math.MaxUint64))) // overrides systemd's default limit
 	}
 	own, err := annotated(r.Annotations)
 	if err != nil {
@@ -59,7 +60,7 @@ func Properties(r *systemd.Request) ([]Property, error) {
 	return p, nil
 }
 
-// Limits are the values of a cgroup that systemd has a property for.
+// Limits returns the values of a cgroup for which systemd has a property.
 func Limits(values []cgroups.Value) (out []Property) {
 	for i := range values {
 		v := &values[i]
@@ -84,13 +85,13 @@ func Limits(values []cgroups.Value) (out []Property) {
 	return out
 }
 
-// bytesProperty are properties whose value is the file's number.
+// bytesProperty maps files to the properties whose value is the file's number.
 var bytesProperty = map[string]string{
 	"memory.min": "MemoryMin", "memory.low": "MemoryLow", "memory.high": "MemoryHigh", "memory.max": "MemoryMax",
 	"memory.swap.max": "MemorySwapMax", "pids.max": "TasksMax", "cpu.weight": "CPUWeight", "io.weight": "IOWeight",
 }
 
-// number reads what a cgroup's file takes; no limit is the largest number, which
+// number parses the value of a cgroup file; no limit is the largest number, which
 // systemd calls infinity.
 func number(s string) (uint64, bool) {
 	s = strings.TrimPrefix(strings.TrimSpace(s), "default ")
@@ -101,9 +102,9 @@ func number(s string) (uint64, bool) {
 	return n, err == nil
 }
 
-// quota turns "20000 50000" of cpu.max into processor time for each second.
-// systemd rounds it to hundredths of a processor, up: the file, which minirun
-// writes afterwards, is exact.
+// quota converts "20000 50000" of cpu.max to processor time per second. systemd rounds
+// it up to hundredths of a processor; the file, which minirun writes afterwards, is
+// exact.
 func quota(s string) []Property {
 	const second, step = 1_000_000, 10_000
 	limit, period, _ := strings.Cut(s, " ")
@@ -123,7 +124,7 @@ func quota(s string) []Property {
 	return append(out, property("CPUQuotaPerSecUSec", n))
 }
 
-// mask is a list such as "0-3,7" as bits, the lowest in the first byte.
+// mask converts a list such as "0-3,7" to bits, the lowest in the first byte.
 func mask(name, list string) []Property {
 	ranges, ok := spec.ParseList(list)
 	if !ok {
@@ -141,11 +142,11 @@ func mask(name, list string) []Property {
 	return []Property{property(name, bits)}
 }
 
-// Prefix begins an annotation that is a property: its value is a text of GVariant,
-// such as "uint64 5" or "'kill'", as for runc and crun.
+// Prefix begins an annotation that sets a property: its value is in GVariant text
+// format, such as "uint64 5" or "'kill'", as for runc and crun.
 const Prefix = "org.systemd.property."
 
-// annotated are the properties that annotations ask for.
+// annotated returns the properties that annotations request.
 func annotated(annotations map[string]string) (out []Property, err error) {
 	for _, key := range slices.Sorted(maps.Keys(annotations)) {
 		name, ok := strings.CutPrefix(key, Prefix)
@@ -153,13 +154,13 @@ func annotated(annotations map[string]string) (out []Property, err error) {
 			continue
 		}
 		if name == "Slice" || name == "PIDs" || !plainName(name) {
-			return nil, &spec.Error{Path: fmt.Sprintf("annotations[%q]", key), Want: "must be a property of a unit that is not minirun's to set", Got: strconv.Quote(name)}
+			return nil, &spec.Error{Path: fmt.Sprintf("annotations[%q]", key), Want: "must be a property that minirun does not set itself", Got: strconv.Quote(name)}
 		}
 		value, err := dbus.ParseVariant(annotations[key], dbus.Signature{})
 		if err != nil {
 			return nil, &spec.Error{Path: fmt.Sprintf("annotations[%q]", key), Want: "must be a value in GVariant's text format, such as uint64 5 or 'text'", Got: strconv.Quote(annotations[key]), Err: err}
 		}
-		// Times are written in seconds, and told in microseconds.
+		// Times are written in seconds and passed in microseconds.
 		if seconds, ok := strings.CutSuffix(name, "Sec"); ok && !strings.HasSuffix(name, "USec") {
 			micro, ok := microseconds(value.Value())
 			if !ok {
