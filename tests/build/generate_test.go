@@ -161,7 +161,7 @@ func (g *generator) run() string {
 		"RUN <<EOF\nset -e\necho $VERSION > /tmp/here\nEOF", "RUN --mount=target=/mounted find /mounted ! -name Dockerfile ! -name .dockerignore | sort > /tmp/list", `RUN ["/bin/sh", "-c", "id -u > /tmp/id"]`,
 		"RUN --mount=type=cache,target=/mounted echo x > /mounted/f", "RUN --mount=type=tmpfs,target=/mounted touch /mounted/x", "RUN mkdir -p /x && mv /x /y; mkdir -p /x; echo new > /x/n", "RUN rm -f /etc/group; mkdir -p /w/d; touch /w/d/k",
 		"RUN mkdir -p /new/dir && chown -R app /new && chmod 2775 /new", "RUN cat <<A > /tmp/1 && cat <<B > /tmp/2\n$VERSION\nA\nb\nB", "RUN <<EOF cat > /tmp/doc\n$NAME\nEOF", "RUN --mount=from=base,source=/etc,target=/mounted cat /mounted/group > /tmp/g",
-		"RUN true", "RUN --mount=from=s0,target=/mounted ls /mounted/ > /tmp/ls || true", "RUN --mount=type=secret,id=none,target=/mounted test ! -e /mounted", "RUN --mount=type=bind,target=/mounted,rw touch /mounted/f && cat /mounted/f > /tmp/f || true", "RUN --network=none echo n > /tmp/n", "RUN echo a \\\n  # comment\n  b > /tmp/ab", "RUN adduser -D new 2>/dev/null || echo new:x:77:88::/:/bin/sh >> /etc/passwd",
+		"RUN true", "RUN --mount=from=s0,target=/mounted ls /mounted/etc > /tmp/ls || true", "RUN --mount=type=secret,id=none,target=/mounted test ! -e /mounted", "RUN --mount=type=bind,target=/mounted,rw touch /mounted/f && cat /mounted/f > /tmp/f || true", "RUN --network=none echo n > /tmp/n", "RUN echo a \\\n  # comment\n  b > /tmp/ab", "RUN adduser -D new 2>/dev/null || echo new:x:77:88::/:/bin/sh >> /etc/passwd",
 	)
 }
 
