@@ -41,33 +41,37 @@ func buildFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "build-context", Usage: "`NAME=WHERE` for --from: a directory, docker-image://, oci-layout://, a URL"},
 		&cli.StringSliceFlag{Name: "secret", Usage: "`id=ID[,src=FILE|,env=NAME]` for RUN --mount=type=secret"},
 		&cli.StringSliceFlag{Name: "ssh", Usage: "`default|ID[=SOCKET|KEY]` for RUN --mount=type=ssh"},
-		&cli.StringSliceFlag{Name: "label", Usage: "`NAME=VALUE` of the image"},
+		&cli.StringSliceFlag{Name: "label", Usage: "`NAME[=VALUE]` of the image"},
 		&cli.StringSliceFlag{Name: "platform", Usage: "build for `OS/ARCH[,OS/ARCH…]`: several make an index"},
 		&cli.BoolFlag{Name: "no-cache", Usage: "take nothing from the cache"},
-		&cli.StringSliceFlag{Name: "no-cache-filter", Usage: "take nothing of `STAGE` from the cache"},
+		&cli.StringSliceFlag{Name: "no-cache-filter", Usage: "take nothing of `STAGE[,STAGE…]` from the cache"},
 		&cli.StringSliceFlag{Name: "cache-from", Usage: "take steps from `type=local,src=DIR|type=registry,ref=NAME|NAME`: a cache of elsewhere"},
 		&cli.StringSliceFlag{Name: "cache-to", Usage: "write the cache to `type=local,dest=DIR|type=registry,ref=NAME|type=inline`, too; mode=max: all steps, not only the result's"},
 		&cli.BoolFlag{Name: "pull", Usage: "ask the registry for newer base images"},
 		&cli.StringFlag{Name: "network", Value: "default", Usage: "of RUN: `default|host|none`; the default is the host's"},
-		&cli.StringSliceFlag{Name: "allow", Usage: "`security.insecure|network.host` for RUN --security and --network"},
-		&cli.StringSliceFlag{Name: "add-host", Usage: "`NAME:ADDRESS` for RUN's /etc/hosts"},
+		&cli.StringSliceFlag{Name: "allow", Usage: "`security.insecure|network.host|device[=NAME]` for RUN --security, --network and --device"},
+		&cli.StringSliceFlag{Name: "cdi-spec-dir", Usage: "the CDI specs of RUN --device are in `DIR`, not in /etc/cdi and /var/run/cdi"},
+		&cli.StringSliceFlag{Name: "add-host", Usage: "`NAME:ADDRESS` for RUN's /etc/hosts; host-gateway is this machine"},
 		&cli.StringSliceFlag{Name: "ulimit", Usage: "`NAME=SOFT[:HARD]` for RUN, such as nofile=1024:2048"},
 		&cli.StringFlag{Name: "shm-size", Usage: "`SIZE` of RUN's /dev/shm: 128m; the default is 64m"},
+		&cli.StringSliceFlag{Name: "resource", Usage: "`KEY=VALUE` that RUN may use: memory, memory-swap, cpu-shares, cpu-period, cpu-quota, cpuset-cpus, cpuset-mems"},
+		&cli.StringFlag{Name: "cgroup-parent", Usage: "the cgroups of RUN are in `CGROUP`"},
 		&cli.StringFlag{Name: "builder", Usage: "accepted, and must be `default`: there is one builder"},
-		&cli.StringFlag{Name: "progress", Value: "auto", Usage: "`auto|tty|plain|quiet|rawjson`"},
+		&cli.StringFlag{Name: "progress", Value: "auto", Usage: "`auto|tty|plain|quiet|none|rawjson`"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print only the image's ID"},
 		&cli.BoolFlag{Name: "debug", Usage: "after a RUN has failed, a shell where it ran"},
-		&cli.BoolFlag{Name: "check", Usage: "do not build: look for mistakes"},
-		&cli.StringFlag{Name: "format", Value: "text", Usage: "of --check: `text|json`"},
+		&cli.StringFlag{Name: "call", Aliases: []string{"print"}, Value: "build", Usage: "`build|check|outline|targets[,format=text|json]`: ask about the Dockerfile instead of building it"},
+		&cli.BoolFlag{Name: "check", Usage: "do not build: look for mistakes, as --call=check"},
+		&cli.StringFlag{Name: "format", Value: "text", Usage: "of --call and --check: `text|json`"},
 		&cli.StringFlag{Name: "explain", Usage: "afterwards, say what each instruction has done: `text|json`, or a FILE.svg or FILE.html"},
-	}, outputFlags()...)
+	}, append(outputFlags(), legacyFlags()...)...)
 }
 
 // buildOptions reads the flags.
 func buildOptions(ctx *cli.Context, s *ingest.Store) (o build.Options, err error) {
 	o = build.Options{
-		Context: ctx.Args().First(), File: ctx.String("file"), Target: ctx.String("target"), NoCache: ctx.Bool("no-cache"), Without: ctx.StringSlice("no-cache-filter"),
-		Network: ctx.String("network"), Allow: ctx.StringSlice("allow"), Always: ctx.Bool("pull"),
+		Context: ctx.Args().First(), File: ctx.String("file"), Target: ctx.String("target"), NoCache: ctx.Bool("no-cache"),
+		Network: ctx.String("network"), Always: ctx.Bool("pull"),
 		Pull: func(c context.Context, name string, p oci.Platform, index bool, shown transfer.Progress) error {
 			return pullBase(c, s, name, p, index, shown)
 		},
@@ -75,10 +79,14 @@ func buildOptions(ctx *cli.Context, s *ingest.Store) (o build.Options, err error
 	if o.BuildArgs, err = buildArguments(ctx.StringSlice("build-arg")); err != nil {
 		return o, err
 	}
-	for flag, to := range map[string]*map[string]string{"label": &o.Labels, "build-context": &o.Contexts} {
-		if *to, err = pairs(flag, ctx.StringSlice(flag)); err != nil {
-			return o, err
-		}
+	if o.Contexts, err = pairs("build-context", ctx.StringSlice("build-context")); err != nil {
+		return o, err
+	}
+	if o.Labels, err = labels(ctx.StringSlice("label")); err != nil {
+		return o, err
+	}
+	if err := stepOptions(ctx, &o); err != nil {
+		return o, err
 	}
 	if o.Secrets, err = build.ParseSecrets(ctx.StringSlice("secret")); err != nil {
 		return o, err
@@ -87,12 +95,6 @@ func buildOptions(ctx *cli.Context, s *ingest.Store) (o build.Options, err error
 		return o, err
 	}
 	if o.Platforms, err = wantedPlatforms(ctx.StringSlice("platform")); err != nil {
-		return o, err
-	}
-	if o.Hosts, err = hosts(ctx.StringSlice("add-host")); err != nil {
-		return o, err
-	}
-	if o.Limits, err = stepLimits(ctx); err != nil {
 		return o, err
 	}
 	if name := ctx.String("builder"); name != "" && name != "default" {
@@ -160,18 +162,6 @@ func pairs(flag string, list []string) (map[string]string, error) {
 	return out, nil
 }
 
-func hosts(list []string) ([]string, error) {
-	var out []string
-	for _, text := range list {
-		at := strings.IndexAny(text, ":=")
-		if at < 1 || at == len(text)-1 {
-			return nil, fmt.Errorf("--add-host %q: must be NAME:ADDRESS", text)
-		}
-		out = append(out, text[:at]+"="+text[at+1:])
-	}
-	return out, nil
-}
-
 // sourceDateEpoch is the argument that says the time of everything that is made.
 const sourceDateEpoch = "SOURCE_DATE_EPOCH"
 
@@ -200,13 +190,14 @@ func buildImage(ctx *cli.Context) error {
 	if n := ctx.NArg(); n != 1 {
 		return fmt.Errorf("build: needs one argument, the context, and there are %d\n\nUsage:  minirun build [OPTIONS] %s\n\nminirun build --help shows the options", n, ctx.Command.ArgsUsage)
 	}
-	if ctx.Bool("check") {
-		return checkDockerfile(ctx)
+	asked, err := wantedCall(ctx)
+	if err != nil {
+		return err
 	}
-	if ctx.Bool("debug") && !isTerminal(os.Stdin) {
-		return errors.New("build --debug: the shell needs a terminal, and standard input is none")
+	if asked.method != "build" {
+		return asked.run(ctx)
 	}
-	if err := explainable(ctx.String("explain")); err != nil {
+	if err := checkGiven(ctx); err != nil {
 		return err
 	}
 	s, release, err := shared(ctx)
@@ -214,6 +205,21 @@ func buildImage(ctx *cli.Context) error {
 		return err
 	}
 	defer release()
+	return buildInto(ctx, s)
+}
+
+// checkGiven rejects flags for which no store is needed.
+func checkGiven(ctx *cli.Context) error {
+	if ctx.Bool("debug") && !isTerminal(os.Stdin) {
+		return errors.New("build --debug: the shell needs a terminal, and standard input is none")
+	}
+	if err := explainable(ctx.String("explain")); err != nil {
+		return err
+	}
+	return checkLegacy(ctx)
+}
+
+func buildInto(ctx *cli.Context, s *ingest.Store) error {
 	o, err := buildOptions(ctx, s)
 	if err != nil {
 		return err
@@ -222,24 +228,25 @@ func buildImage(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	mode := ctx.String("progress")
-	if ctx.Bool("quiet") {
-		mode = "quiet"
+	out := outcome{cli: ctx, delivery: d}
+	if out.metadata, err = wantedMetadata(ctx); err != nil {
+		return err
+	}
+	mode, err := displayMode(ctx)
+	if err != nil {
+		return err
 	}
 	display, err := progress.New(mode, os.Stderr)
 	if err != nil {
 		return err
 	}
-	minirun, err := runtimeProgram()
+	b, err := newBuilder(s)
 	if err != nil {
 		return err
 	}
-	b := &build.Builder{Store: s, Runner: &run.Executor{Minirun: minirun, Store: s}, Sink: display}
-	t := &talk{cli: ctx, display: display, runner: b.Runner, chatty: mode != "quiet" && mode != "rawjson"}
+	b.Sink, b.Runner.DeviceDirs = display, ctx.StringSlice("cdi-spec-dir")
+	t := &talk{cli: ctx, display: display, runner: b.Runner, chatty: mode != "quiet" && mode != "none" && mode != "rawjson"}
 	o.Checked, o.Failed = t.checked, t.failed
-	if err := b.Runner.Sweep(); err != nil {
-		return err
-	}
 	begun := time.Now()
 	built, file, err := b.Build(ctx.Context, o)
 	var delivered *build.Delivered
@@ -257,13 +264,20 @@ func buildImage(ctx *cli.Context) error {
 	if err != nil {
 		return t.end(err)
 	}
-	if err := told(ctx, delivered); err != nil {
-		return err
+	out.built, out.found, out.took = built, t.found, time.Since(begun)
+	out.unknownArguments, out.unknownStages = file.Unknown(o.BuildArgs), file.UnknownStages(o.Without)
+	return out.tell(delivered)
+}
+
+// newBuilder returns a builder that shows nothing. What killed builds have left is
+// removed.
+func newBuilder(s *ingest.Store) (*build.Builder, error) {
+	minirun, err := runtimeProgram()
+	if err != nil {
+		return nil, err
 	}
-	for _, name := range file.Unknown(o.BuildArgs) {
-		warn(fmt.Errorf("--build-arg %s: no ARG asks for it", name))
-	}
-	return explainBuilt(ctx, built, time.Since(begun))
+	b := &build.Builder{Store: s, Runner: &run.Executor{Minirun: minirun, Store: s}}
+	return b, b.Runner.Sweep()
 }
 
 // runtimeProgram is minirun, which is beside this program.

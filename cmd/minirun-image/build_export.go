@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/containerd/console"
-	oci "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/build"
@@ -70,6 +67,9 @@ func delivery(ctx *cli.Context, o *build.Options, s *ingest.Store) (*build.Deliv
 	if d.Attest, err = attest.Parse(ctx.StringSlice("attest"), ctx.String("provenance"), ctx.String("sbom")); err != nil {
 		return nil, err
 	}
+	if ctx.String("iidfile") != "" && !slices.ContainsFunc(d.Outputs, func(o export.Output) bool { return o.IsImage() }) {
+		return nil, errors.New("--iidfile: no output is an image, so there is no ID: leave it out, or give --output type=image, too")
+	}
 	d.Push = func(c context.Context, i *ingest.Image, to image.Name) error { return pushBuilt(c, s, i, to) }
 	if err := d.Check(o); err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func checkStandardOutput(ctx *cli.Context, outputs []export.Output) error {
 	if _, err := console.ConsoleFromFile(os.Stdout); err == nil {
 		return errors.New("--output: an archive on a terminal is of no use: redirect it, or give dest=FILE")
 	}
-	for flag, speaks := range map[string]bool{"quiet": ctx.Bool("quiet"), "explain": ctx.String("explain") == "text" || ctx.String("explain") == "json"} {
+	for flag, speaks := range map[string]bool{"quiet": isQuiet(ctx), "explain": ctx.String("explain") == "text" || ctx.String("explain") == "json"} {
 		if speaks {
 			return fmt.Errorf("--output dest=-: standard output is the archive's, and --%s writes there, too: give dest=FILE", flag)
 		}
@@ -100,69 +100,4 @@ func pushBuilt(ctx context.Context, s *ingest.Store, i *ingest.Image, to image.N
 		return err
 	}
 	return registries.Push(ctx, s, i, to, 3, silent{})
-}
-
-// told says what has come out, to people and to files.
-func told(ctx *cli.Context, d *build.Delivered) error {
-	if d == nil {
-		d = &build.Delivered{}
-	}
-	if ctx.Bool("quiet") && d.ID != "" {
-		fmt.Fprintln(ctx.App.Writer, d.ID)
-	}
-	if file := ctx.String("iidfile"); file != "" && d.ID != "" {
-		if err := export.Write(file, []byte(d.ID)); err != nil {
-			return fmt.Errorf("--iidfile: %w", err)
-		}
-	}
-	file := ctx.String("metadata-file")
-	if file == "" {
-		return nil
-	}
-	text, err := json.MarshalIndent(metadata(d), "", "  ")
-	if err == nil {
-		err = export.Write(file, append(text, '\n'))
-	}
-	if err != nil {
-		return fmt.Errorf("--metadata-file: %w", err)
-	}
-	return nil
-}
-
-// metadata is what --metadata-file has, under buildx's names.
-func metadata(d *build.Delivered) map[string]any {
-	out := map[string]any{}
-	if d.ID == "" { // there is no image
-		return out
-	}
-	desc := d.Desc
-	desc.Annotations = nil
-	out["containerimage.descriptor"], out["containerimage.digest"] = describedWith(desc, d), desc.Digest
-	if d.Config != "" {
-		out["containerimage.config.digest"] = d.Config
-	}
-	var names []string
-	for _, n := range d.Names {
-		names = append(names, n.String())
-	}
-	if len(names) > 0 {
-		out["image.name"] = strings.Join(names, ",")
-	}
-	for platform, p := range d.Provenance {
-		key := "buildx.build.provenance"
-		if len(d.Provenance) > 1 {
-			key += "/" + platform
-		}
-		out[key] = p
-	}
-	return out
-}
-
-// describedWith has the configuration's digest with the descriptor, too, as buildx
-// has.
-func describedWith(desc oci.Descriptor, d *build.Delivered) oci.Descriptor {
-	if d.Config != "" {
-		desc.Annotations = map[string]string{"config.digest": d.Config}
-	}
-	return desc
 }

@@ -2,9 +2,11 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/docker/go-units"
@@ -14,7 +16,8 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 )
 
-// stepLimits reads --ulimit and --shm-size, which are docker's.
+// stepLimits reads --ulimit, --shm-size, --resource and --cgroup-parent, which are
+// docker's.
 func stepLimits(ctx *cli.Context) (l graph.Limits, err error) {
 	for _, text := range ctx.StringSlice("ulimit") {
 		limit, err := rlimit(text)
@@ -31,7 +34,79 @@ func stepLimits(ctx *cli.Context) (l graph.Limits, err error) {
 			return l, fmt.Errorf("--shm-size %q: must be a size above zero, such as 128m", text)
 		}
 	}
-	return l, nil
+	l.CgroupParent = ctx.String("cgroup-parent")
+	l.Resources, err = resources(ctx.StringSlice("resource"))
+	return l, err
+}
+
+// resources reads --resource KEY=VALUE; nil if there is none.
+func resources(list []string) (*specs.LinuxResources, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	r := &specs.LinuxResources{}
+	for _, text := range list {
+		key, value, ok := strings.Cut(text, "=")
+		if !ok || value == "" {
+			return nil, fmt.Errorf("--resource %q: must be KEY=VALUE", text)
+		}
+		if err := setResource(r, key, value); err != nil {
+			return nil, fmt.Errorf("--resource %q: %w", text, err)
+		}
+	}
+	return r, nil
+}
+
+func setResource(r *specs.LinuxResources, key, value string) (err error) {
+	if strings.HasPrefix(key, "cpu") && r.CPU == nil {
+		r.CPU = &specs.LinuxCPU{}
+	}
+	if strings.HasPrefix(key, "memory") && r.Memory == nil {
+		r.Memory = &specs.LinuxMemory{}
+	}
+	switch key {
+	case "memory":
+		r.Memory.Limit, err = memorySize(value, false)
+	case "memory-swap":
+		r.Memory.Swap, err = memorySize(value, true)
+	case "cpu-shares":
+		r.CPU.Shares, err = wholeNumber[uint64](value)
+	case "cpu-period":
+		r.CPU.Period, err = wholeNumber[uint64](value)
+	case "cpu-quota":
+		r.CPU.Quota, err = wholeNumber[int64](value)
+	case "cpuset-cpus":
+		r.CPU.Cpus = value
+	case "cpuset-mems":
+		r.CPU.Mems = value
+	default:
+		return fmt.Errorf("%q is unknown: must be memory, memory-swap, cpu-shares, cpu-period, cpu-quota, cpuset-cpus or cpuset-mems", key)
+	}
+	return err
+}
+
+// memorySize reads a size above zero, or -1 for none if that is allowed.
+func memorySize(text string, unlimited bool) (*int64, error) {
+	n, err := units.RAMInBytes(text)
+	if text == "-1" && unlimited {
+		n, err = -1, nil
+	} else if err == nil && n <= 0 {
+		err = errors.New("must be above zero")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%q must be a size, such as 512m: %w", text, err)
+	}
+	return &n, nil
+}
+
+// wholeNumber reads a number above zero.
+func wholeNumber[N int64 | uint64](text string) (*N, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n <= 0 {
+		return nil, fmt.Errorf("%q must be a number above zero", text)
+	}
+	out := N(n)
+	return &out, nil
 }
 
 func rlimit(text string) (l specs.POSIXRlimit, err error) {

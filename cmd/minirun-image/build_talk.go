@@ -32,12 +32,67 @@ type talk struct {
 	shell sync.Once // of several that fail at the same time, the first has the terminal
 }
 
+// isQuiet says whether only the image's ID is printed: with --quiet, and with the
+// progress that is called so.
+func isQuiet(ctx *cli.Context) bool { return ctx.Bool("quiet") || ctx.String("progress") == "quiet" }
+
+// displayMode is that of the progress.
+func displayMode(ctx *cli.Context) (string, error) {
+	mode := ctx.String("progress")
+	if !isQuiet(ctx) {
+		return mode, nil
+	}
+	if mode != "auto" && mode != "quiet" && mode != "none" {
+		return "", fmt.Errorf("--quiet and --progress %s: a quiet build shows no progress: give one of them", mode)
+	}
+	return "quiet", nil
+}
+
 func isTerminal(f *os.File) bool {
 	_, err := console.ConsoleFromFile(f)
 	return err == nil
 }
 
-func (t *talk) checked(r *lint.Result) { t.found = r }
+func (t *talk) checked(r *lint.Result) {
+	t.found = r
+	for _, w := range vertexWarnings(r) {
+		t.display.Warn(w)
+	}
+}
+
+// vertexWarnings converts the linter's findings to BuildKit's form.
+func vertexWarnings(r *lint.Result) []progress.VertexWarning {
+	if r == nil {
+		return nil
+	}
+	name, text := r.Source()
+	var out []progress.VertexWarning
+	for i := range r.Warnings {
+		w := &r.Warnings[i]
+		v := progress.VertexWarning{
+			Level: 1, Short: []byte(w.Rule + ": " + w.Detail + atLine(w)), URL: w.URL,
+			SourceInfo: &progress.SourceInfo{Filename: name, Data: text, Language: "Dockerfile"},
+		}
+		for _, detail := range []string{w.Description, w.Hint} {
+			if detail != "" {
+				v.Detail = append(v.Detail, []byte(detail))
+			}
+		}
+		for _, l := range w.Ranges {
+			v.Range = append(v.Range, progress.SourceRange{Start: progress.SourceLine{Line: l.First}, End: progress.SourceLine{Line: l.Last}})
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// atLine says where a finding is, if it is somewhere.
+func atLine(w *lint.Warning) string {
+	if line := w.Line(); line > 0 {
+		return fmt.Sprintf(" (line %d)", line)
+	}
+	return ""
+}
 
 // failed gives people a shell where a RUN has failed, if they want one.
 func (t *talk) failed(n *graph.Node, s *run.Step, err error) {
@@ -65,12 +120,9 @@ func (t *talk) warnings() {
 		many = ""
 	}
 	fmt.Fprintf(os.Stderr, "\n %d warning%s found (minirun build --check shows what to do):\n", len(t.found.Warnings), many)
-	for _, w := range t.found.Warnings {
-		at := ""
-		if line := w.Line(); line > 0 {
-			at = fmt.Sprintf(" (line %d)", line)
-		}
-		termtext.Fprintf(os.Stderr, " - %s: %s%s\n", w.Rule, w.Detail, at)
+	for i := range t.found.Warnings {
+		w := &t.found.Warnings[i]
+		termtext.Fprintf(os.Stderr, " - %s: %s%s\n", w.Rule, w.Detail, atLine(w))
 	}
 }
 

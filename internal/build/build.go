@@ -4,12 +4,13 @@
 //	context.go    the Dockerfile and what it may read
 //	epoch.go      SOURCE_DATE_EPOCH
 //	check.go      mistakes, and a Dockerfile that is checked without building
+//	call.go       --call: what else is asked of a Dockerfile
 //	shown.go      what is shown besides steps
 //	images.go     images that FROM and --from name
 //	platforms.go  a graph for each platform, carried out side by side
 //	cache.go      --cache-from and --cache-to
 //	deliver.go    results → outputs
-//	origin.go     what attestations say of a result
+//	origin.go     what attestations say of a result; definition.go: of its steps
 //
 // Below it, each package owns one part:
 //
@@ -17,7 +18,7 @@
 //	  the text      data     │        │
 //	                         │        ├─ the store, archives, directories, registries
 //	                         │        └─ layers packed (image/layer)
-//	                         ├─ run      RUN: a container
+//	                         ├─ run      RUN: a container; devices: RUN --device
 //	                         ├─ place    COPY, ADD: files into a layer
 //	                         └─ tree     what is read, and its digests; source makes it
 //
@@ -37,6 +38,7 @@ import (
 
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/minirun/minirun/internal/build/devices"
 	"github.com/minirun/minirun/internal/build/dockerfile"
 	"github.com/minirun/minirun/internal/build/export"
 	"github.com/minirun/minirun/internal/build/graph"
@@ -67,6 +69,7 @@ type Options struct {
 	Without   []string // --no-cache-filter: stages
 	Network   string
 	Allow     []string
+	Devices   devices.Allow // that RUN --device may name
 	Hosts     []string
 	Limits    graph.Limits
 	unset     []string   // global ARGs that have no value, whatever their defaults

@@ -35,31 +35,37 @@ type Check struct {
 func (c *Check) Run(ctx context.Context) (*lint.Result, error) {
 	options := lintOptions(c.Name, c.Context, c.Options)
 	options.All = c.Options.Target == ""
-	in := &inputs{images: map[string]string{}}
+	o, found := c.dockerfileOptions()
+	options.Base = found.config(o.Images)
+	return ctxio.Do(ctx, func() (*lint.Result, error) {
+		if file, err := dockerfile.Parse(c.Name, c.Text); err == nil {
+			options.Failed = file.Check(o, options.All)
+		}
+		return lint.Check(c.Text, options)
+	})
+}
+
+// dockerfileOptions are those of a conversion that runs nothing and pulls nothing.
+func (c *Check) dockerfileOptions() (dockerfile.Options, *bases) {
+	images := map[string]string{}
 	names := []string{}
 	for name, where := range c.Options.Contexts {
 		switch ref, isImage := strings.CutPrefix(where, "docker-image://"); {
 		case isImage:
-			in.images[strings.ToLower(name)] = ref
+			images[strings.ToLower(name)] = ref
 		case strings.HasPrefix(where, "oci-layout://"):
-			in.images[strings.ToLower(name)] = where // which is not looked into
+			images[strings.ToLower(name)] = where // which is not looked into
 		default:
 			names = append(names, name)
 		}
 	}
 	found := &bases{Builder: &Builder{Store: c.Store}, o: c.Options, found: map[string]*graph.Image{}}
-	options.Base = found.config(in.images)
-	return ctxio.Do(ctx, func() (*lint.Result, error) {
-		if file, err := dockerfile.Parse(c.Name, c.Text); err == nil {
-			options.Failed = file.Check(dockerfile.Options{
-				Name: c.Name, BuildArgs: c.Options.BuildArgs, Target: c.Options.Target,
-				Build: platforms.DefaultSpec(), Platform: c.Options.wanted()[0], Contexts: names, Images: in.images,
-				Allowed: func(string) bool { return true },
-				Resolve: found.local,
-			}, options.All)
-		}
-		return lint.Check(c.Text, options)
-	})
+	return dockerfile.Options{
+		Name: c.Name, BuildArgs: c.Options.BuildArgs, Target: c.Options.Target,
+		Build: platforms.DefaultSpec(), Platform: c.Options.wanted()[0], Contexts: names, Images: images,
+		Allowed: func(string) bool { return true },
+		Resolve: found.local,
+	}, found
 }
 
 // ForeignSyntax returns a warning if the Dockerfile asks for another language.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/containerd/platforms"
 	"github.com/opencontainers/go-digest"
@@ -35,11 +36,11 @@ type Delivery struct {
 
 // A Delivered is an image that has come out.
 type Delivered struct {
-	Desc       oci.Descriptor // a manifest's, or an index's
-	ID         string         // of a manifest: the configuration's digest; of an index: its own
-	Config     string         // the configuration's digest; "" for an index
-	Names      []image.Name
-	Provenance map[string]any // by platform
+	Desc    oci.Descriptor // a manifest's, or an index's
+	ID      string         // of a manifest: the configuration's digest; of an index: its own
+	Config  string         // the configuration's digest; "" for an index
+	Created *time.Time     // as the configuration has it; nil for an index
+	Names   []image.Name
 }
 
 // Check refuses, before anything is built, what cannot be delivered.
@@ -75,7 +76,7 @@ func (d *Delivery) check(out *export.Output, all []string) error {
 	if err != nil {
 		return err
 	}
-	index := len(all) > 1 || d.Attest.Provenance != attest.None || d.Attest.SBOM
+	index := len(all) > 1 || d.attestsProvenance(out) || d.Attest.SBOM
 	switch {
 	case out.Type == "docker" && len(all) > 1:
 		return fmt.Errorf("has an image for one platform, not for %s: use type=oci, or type=image and push", strings.Join(all, ", "))
@@ -144,7 +145,7 @@ func (d *Delivery) parts(built []Built, out *export.Output) (parts []export.Part
 		if split {
 			p.At = strings.ReplaceAll(platforms.Format(b.Platform), "/", "_")
 		}
-		if p.More, err = d.filesOf(b); err != nil {
+		if p.More, err = d.filesOf(b, out); err != nil {
 			return nil, err
 		}
 		parts = append(parts, p)
@@ -153,8 +154,8 @@ func (d *Delivery) parts(built []Built, out *export.Output) (parts []export.Part
 }
 
 // filesOf are attestations as files, under the names that BuildKit gives them.
-func (d *Delivery) filesOf(b *Built) (out []layer.Member, err error) {
-	if d.Attest.Provenance == attest.None && !d.Attest.SBOM {
+func (d *Delivery) filesOf(b *Built, to *export.Output) (out []layer.Member, err error) {
+	if !d.attestsProvenance(to) && !d.Attest.SBOM {
 		return nil, nil
 	}
 	about, err := b.fileSubjects()
@@ -165,7 +166,7 @@ func (d *Delivery) filesOf(b *Built) (out []layer.Member, err error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := d.predicates(b, "files for "+platforms.Format(b.Platform), digest.FromBytes(text).String())
+	list, err := d.predicates(b, to, "files for "+platforms.Format(b.Platform), digest.FromBytes(text).String())
 	for _, p := range list {
 		text, err := attest.Statement(p.kind, about, p.content)
 		if err != nil {
@@ -182,7 +183,13 @@ type predicate struct {
 	content    any
 }
 
-func (d *Delivery) predicates(b *Built, name, digest string) (out []predicate, err error) {
+// attestsProvenance says whether an output has a provenance: with inline-only, only
+// images of the store and of registries have.
+func (d *Delivery) attestsProvenance(to *export.Output) bool {
+	return d.Attest.Provenance != attest.None && (to.Stored() || !d.Attest.InlineOnly)
+}
+
+func (d *Delivery) predicates(b *Built, to *export.Output, name, digest string) (out []predicate, err error) {
 	if d.Attest.SBOM {
 		content, err := b.inventory(d.Version, name, digest)
 		if err != nil {
@@ -190,8 +197,8 @@ func (d *Delivery) predicates(b *Built, name, digest string) (out []predicate, e
 		}
 		out = append(out, predicate{attest.SPDXType, "sbom.spdx.json", content})
 	}
-	if d.Attest.Provenance != attest.None {
-		out = append(out, predicate{attest.ProvenanceType, "provenance.json", b.provenance(d.Version, d.Attest)})
+	if d.attestsProvenance(to) {
+		out = append(out, predicate{provenanceType(d.Attest), "provenance.json", b.provenance(d.Version, d.Attest)})
 	}
 	return out, nil
 }
@@ -202,7 +209,7 @@ func (b *Builder) deliverImage(ctx context.Context, d *Delivery, built []Built, 
 	if err != nil {
 		return nil, err
 	}
-	result := &Delivered{Names: names, Provenance: map[string]any{}}
+	result := &Delivered{Names: names}
 	if result.Desc, err = b.store(ctx, d, built, out, result); err != nil {
 		return nil, err
 	}
@@ -211,7 +218,7 @@ func (b *Builder) deliverImage(ctx context.Context, d *Delivery, built []Built, 
 		return nil, err
 	}
 	if result.ID = result.Desc.Digest.String(); !image.IsIndex(result.Desc.MediaType) {
-		result.ID, result.Config = i.ID(), i.ID()
+		result.ID, result.Config, result.Created = i.ID(), i.ID(), i.Config.Created
 	}
 	did("exporting layers")
 	did("writing image " + result.ID)
@@ -263,7 +270,7 @@ func (b *Builder) store(ctx context.Context, d *Delivery, built []Built, out *ex
 			return desc, err
 		}
 		list = append(list, desc)
-		extra, err := b.attach(d, one, desc, result)
+		extra, err := b.attach(d, out, one, desc, result.Names)
 		if err != nil {
 			return desc, err
 		}
@@ -276,11 +283,11 @@ func (b *Builder) store(ctx context.Context, d *Delivery, built []Built, out *ex
 }
 
 // attach stores what is attested of an image. The image stays what it is.
-func (b *Builder) attach(d *Delivery, one *Built, desc oci.Descriptor, result *Delivered) ([]oci.Descriptor, error) {
+func (b *Builder) attach(d *Delivery, to *export.Output, one *Built, desc oci.Descriptor, names []image.Name) ([]oci.Descriptor, error) {
 	platform := platforms.Format(one.Platform)
 	name := desc.Digest.String()
 	var about []attest.Subject
-	for _, n := range result.Names {
+	for _, n := range names {
 		tag := n.Tag
 		n.Tag = ""
 		about = append(about, attest.Subject{Name: attest.ImageURL(n.Familiar(), tag, platform), Digest: map[string]string{"sha256": desc.Digest.Encoded()}})
@@ -288,9 +295,9 @@ func (b *Builder) attach(d *Delivery, one *Built, desc oci.Descriptor, result *D
 	if len(about) == 0 {
 		about = []attest.Subject{{Name: "_", Digest: map[string]string{"sha256": desc.Digest.Encoded()}}}
 	} else {
-		name = result.Names[0].Familiar()
+		name = names[0].Familiar()
 	}
-	list, err := d.predicates(one, name, desc.Digest.String())
+	list, err := d.predicates(one, to, name, desc.Digest.String())
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}
@@ -301,9 +308,6 @@ func (b *Builder) attach(d *Delivery, one *Built, desc oci.Descriptor, result *D
 			return nil, err
 		}
 		statements = append(statements, export.Statement{Type: p.kind, Text: text})
-		if p.kind == attest.ProvenanceType {
-			result.Provenance[platform] = p.content
-		}
 	}
 	reference, err := export.Attach(b.Store, desc, statements)
 	return []oci.Descriptor{reference}, err

@@ -33,6 +33,31 @@ type origin struct {
 // provenance is the predicate that says how a result was made. With SOURCE_DATE_EPOCH
 // it has nothing that another build would say otherwise: no time, no invocation.
 func (b *Built) provenance(version string, a attest.Options) any {
+	f := b.facts(version, a)
+	if a.SLSA02 {
+		return attest.Provenance02(f, a.Provenance)
+	}
+	return attest.Provenance(f, a.Provenance)
+}
+
+// provenanceType is the type of that predicate.
+func provenanceType(a attest.Options) string {
+	if a.SLSA02 {
+		return attest.Provenance02Type
+	}
+	return attest.ProvenanceType
+}
+
+// ForMetadataFile is the provenance that --metadata-file has.
+func (b *Built) ForMetadataFile(version string, a attest.Options, m attest.Mode) any {
+	return attest.ForMetadataFile(b.facts(version, a), m)
+}
+
+// Invocation is the number of the build that this is a result of. It is random.
+func (b *Built) Invocation() string { return b.origin.invocation }
+
+// facts gathers what there is to say of the build.
+func (b *Built) facts(version string, a attest.Options) attest.Facts {
 	in, o := b.origin.inputs, b.origin.options
 	f := attest.Facts{
 		Version: version, BuilderID: a.BuilderID, Reproducible: a.Reproducible, Hermetic: true,
@@ -64,7 +89,8 @@ func (b *Built) provenance(version string, a attest.Options) any {
 			f.Materials = append(f.Materials, m)
 		}
 	}
-	return attest.Provenance(f, a.Provenance)
+	f.Steps = definitionOf(b.Graph)
+	return f
 }
 
 // baseMaterial is an image that a FROM or --from names.

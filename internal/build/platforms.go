@@ -41,6 +41,7 @@ func (b *Builder) graphs(ctx context.Context, file *dockerfile.File, in *inputs,
 			Name: in.name, BuildArgs: o.BuildArgs, Target: o.Target, Build: platforms.DefaultSpec(), Platform: p,
 			Labels: o.Labels, Hosts: o.Hosts, Limits: o.Limits, Network: o.Network, Contexts: in.names(), Images: in.images, Unset: o.unset,
 			Allowed: func(what string) bool { return contains(o.Allow, what) },
+			Device:  func(name string, required bool) ([]string, error) { return b.Runner.Device(&o.Devices, name, required) },
 			Resolve: func(name string, p oci.Platform) (*graph.Image, error) { return found.image(ctx, name, p) },
 		})
 		if err != nil {

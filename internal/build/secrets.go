@@ -46,6 +46,9 @@ func parseSecret(text string) (id string, s run.Secret, err error) {
 			return "", s, fmt.Errorf("%s: must be id, src, env or type", key)
 		}
 	}
+	if kind != "" && kind != "file" && kind != "env" {
+		return "", s, fmt.Errorf("type=%s: must be file or env", kind)
+	}
 	if id == "" {
 		return "", s, errors.New("id= is missing")
 	}

@@ -172,13 +172,14 @@ func TestLintOracle(t *testing.T) {
 	}
 }
 
-// lint asks BuildKit, and reads what buildctl prints.
-func (b *buildkit) lint(t *testing.T, d *dockerfile) (findings []string) {
+// request asks BuildKit for one of the frontend's subrequests, and returns what buildctl
+// prints.
+func (b *buildkit) request(t *testing.T, d *dockerfile, id string) (text string, failed bool) {
 	t.Helper()
 	dir := contextDir(t, d.files, d.script)
 	args := []string{
 		"--addr", b.address, "build", "--progress", "plain", "--frontend", "dockerfile.v0", "--local", "context=" + dir, "--local", "dockerfile=" + dir,
-		"--opt", "requestid=frontend.lint",
+		"--opt", "requestid=frontend." + id,
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.layouts)) {
 		args = append(args, "--oci-layout", name+"="+b.layouts[name], "--opt", "context:"+name+"="+b.layout(t, name))
@@ -199,11 +200,18 @@ func (b *buildkit) lint(t *testing.T, d *dockerfile) (findings []string) {
 	cmd := exec.Command(b.buildctl, args...)
 	var failure strings.Builder
 	cmd.Stderr = &failure
-	text, err := cmd.Output()
+	out, err := cmd.Output()
 	if err != nil {
 		t.Logf("%s: %s", d.name, failure.String())
 	}
-	for _, part := range regexp.MustCompile(`(?m)^WARNING: `).Split(string(text), -1)[1:] {
+	return string(out), err != nil
+}
+
+// lint asks BuildKit what it finds.
+func (b *buildkit) lint(t *testing.T, d *dockerfile) (findings []string) {
+	t.Helper()
+	text, _ := b.request(t, d, "lint")
+	for _, part := range regexp.MustCompile(`(?m)^WARNING: `).Split(text, -1)[1:] {
 		lines := strings.SplitN(part, "\n", 3)
 		rule, _, _ := strings.Cut(lines[0], " ")
 		var at []int

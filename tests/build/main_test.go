@@ -9,6 +9,7 @@
 //	oracle_test.go   makes golden/ with BuildKit (README.md says how)
 //	buildah_test.go  makes golden-buildah/ with buildah, and compares it
 //	lint_test.go     what --check finds, against golden-lint/, which BuildKit has made
+//	call_test.go     what --call prints, against golden-call/, which BuildKit has made
 //	given_test.go    where a Dockerfile and its context come from
 //	upstream_test.go BuildKit's own tests of its parser
 //	workshop_test.go the workshop's exercises
@@ -22,6 +23,8 @@
 //	differential_test.go random Dockerfiles: minirun against BuildKit; generate_test.go: what they are made of
 //	kill_test.go     builds that are killed
 //	safety*_test.go  what a build must not reach
+//	options_test.go  flags that are rejected, or have no effect; limits_test.go: of RUN
+//	devices_test.go  RUN --device
 //	output_test.go   --output, --annotation, attestations, what is told of a result
 //	platform_test.go several platforms, bases of an index, emulators
 //	reproducible_test.go the same bytes from two builders

@@ -216,7 +216,9 @@ func TestOutputRefused(t *testing.T) {
 		{"--annotation nothing", "KEY=VALUE"},
 		{"--provenance maybe", "must be true, false, or KEY=VALUE"},
 		{"--provenance mode=some", "must be min or max"},
-		{"--provenance mode=min,version=v0.2", "must be v1"},
+		{"--provenance mode=min,version=v0.3", "must be v1 or v0.2"},
+		{"--iidfile FILE -o type=local,dest=FILE2", "no output is an image"},
+		{"--quiet --progress plain", "a quiet build shows no progress"},
 		{"--attest type=signature", "must be provenance or sbom"},
 		{"--sbom generator=docker/scanner", "runs no image for it"},
 	} {
@@ -478,8 +480,117 @@ func TestOutputTold(t *testing.T) {
 	if printed != r.Digest || told["containerimage.digest"] != r.Digest || told["containerimage.config.digest"] != nil || told["buildx.build.provenance/linux/arm64"] == nil {
 		t.Errorf("of an index: printed %s, told %v; it is %+v", printed, told, r)
 	}
-	if printed, told = ask("-o", "type=cacheonly"); printed != "" || len(told) != 0 {
-		t.Errorf("without an image: printed %q, told %v", printed, told)
+	s.do("build", "-q", "-o", "type=cacheonly", "--metadata-file", file, dir)
+	told = map[string]any{}
+	if read(t, file, &told); len(told) != 2 || told["buildx.build.provenance"] == nil || told["buildx.build.ref"] == nil {
+		t.Errorf("without an image: %v", told)
+	}
+}
+
+// TestOutputMetadata: the provenance and the findings that --metadata-file has, as the
+// environment wants them.
+func TestOutputMetadata(t *testing.T) {
+	s := newStore(t)
+	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nARG A\nRUN echo $A > /a\nCOPY f /f\nMAINTAINER x\n", "f": "content\n"}, "")
+	file := filepath.Join(t.TempDir(), "metadata")
+	type metadata struct {
+		Ref        string                   `json:"buildx.build.ref"`
+		Descriptor oci.Descriptor           `json:"containerimage.descriptor"`
+		Warnings   []struct{ Short []byte } `json:"buildx.build.warnings"`
+		Provenance *struct {
+			BuildType  string
+			Invocation struct {
+				Parameters struct {
+					Frontend string
+					Args     map[string]string
+				}
+			}
+			Materials   []struct{ URI string }
+			BuildConfig *struct {
+				LLBDefinition []struct {
+					ID     string
+					Inputs []string
+					Op     struct{ Op map[string]any }
+				}
+			}
+			Metadata *struct{ Completeness struct{ Parameters bool } }
+		} `json:"buildx.build.provenance"`
+	}
+	ask := func(provenance, warnings string) (m metadata) {
+		t.Helper()
+		t.Setenv("BUILDX_METADATA_PROVENANCE", provenance)
+		t.Setenv("BUILDX_METADATA_WARNINGS", warnings)
+		s.build("--build-arg", "A=1", "-t", "x", "--metadata-file", file, dir)
+		read(t, file, &m)
+		return m
+	}
+	m := ask("", "")
+	p := m.Provenance
+	if !strings.HasPrefix(m.Ref, "default/default/") || p == nil || m.Warnings != nil || m.Descriptor.Platform == nil || m.Descriptor.Annotations[oci.AnnotationCreated] == "" {
+		t.Fatalf("by default: %+v", m)
+	}
+	if p.Invocation.Parameters.Frontend != "dockerfile.v0" || len(p.Invocation.Parameters.Args) > 0 || p.BuildConfig != nil || p.Metadata != nil || len(p.Materials) != 1 {
+		t.Errorf("min: %+v", p)
+	}
+	m = ask("max", "1")
+	if p = m.Provenance; p == nil || p.BuildConfig == nil || p.Metadata == nil || !p.Metadata.Completeness.Parameters || p.Invocation.Parameters.Args["build-arg:A"] != "1" {
+		t.Fatalf("max: %+v", p)
+	}
+	var ops []string
+	for i, d := range p.BuildConfig.LLBDefinition {
+		for kind := range d.Op.Op {
+			ops = append(ops, fmt.Sprintf("%s %s %q", d.ID, kind, d.Inputs))
+		}
+		if d.ID != fmt.Sprintf("step%d", i) {
+			t.Errorf("step %d is %s", i, d.ID)
+		}
+	}
+	if want := []string{`step0 source []`, `step1 exec ["step0:0"]`, `step2 source []`, `step3 file ["step1:0" "step2:0"]`}; !slices.Equal(ops, want) {
+		t.Errorf("the build definition: %q, want %q", ops, want)
+	}
+	if len(m.Warnings) != 1 || !strings.HasPrefix(string(m.Warnings[0].Short), "MaintainerDeprecated: ") {
+		t.Errorf("warnings: %+v", m.Warnings)
+	}
+	if m = ask("disabled", "0"); m.Provenance != nil || m.Warnings != nil {
+		t.Errorf("disabled: %+v", m)
+	}
+	t.Setenv("BUILDX_METADATA_PROVENANCE", "some")
+	s.Minirun("build", "--metadata-file", file, dir).Fails(t, "BUILDX_METADATA_PROVENANCE=some", "min, max or disabled")
+}
+
+// TestOutputProvenance: of SLSA 0.2 and 1; with inline-only, only images of the store
+// have it.
+func TestOutputProvenance(t *testing.T) {
+	s := newStore(t)
+	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN --network=none echo x > /x\n"}, "")
+	for version, field := range map[string]string{"v0.2": "invocation", "v1": "buildDefinition"} {
+		out := t.TempDir()
+		s.build("--provenance", "mode=max,version="+version, "-o", out, dir)
+		var statement struct {
+			PredicateType string
+			Predicate     map[string]any
+		}
+		read(t, filepath.Join(out, "provenance.json"), &statement)
+		if statement.PredicateType != "https://slsa.dev/provenance/"+version || statement.Predicate[field] == nil {
+			t.Errorf("%s: %+v", version, statement)
+		}
+		if text := fmt.Sprint(statement.Predicate); !strings.Contains(text, "llbDefinition:[map[id:step0 op:map[Op:map[source:map[identifier:docker-image://base@sha256:") ||
+			!strings.Contains(text, "locations:map[step0:map[locations:[map[ranges:[map[end:map[line:1]") || !strings.Contains(text, "network:2") {
+			t.Errorf("%s: no build definition: %s", version, text)
+		}
+	}
+	out, file := t.TempDir(), filepath.Join(t.TempDir(), "image.tar")
+	s.build("--provenance", "inline-only=true", "-t", "inline", "-o", out, "-o", "type=oci,dest="+file, "-o", "type=image", dir)
+	if _, err := os.Stat(filepath.Join(out, "provenance.json")); err == nil {
+		t.Error("with inline-only the files have a provenance")
+	}
+	if r := openResult(t, file); r.top.MediaType != oci.MediaTypeImageManifest {
+		t.Errorf("with inline-only the archive is of %s", r.top.MediaType)
+	}
+	sent := filepath.Join(t.TempDir(), "sent.tar")
+	s.do("save", "-q", "-o", sent, "inline")
+	if r := openResult(t, sent); len(r.index.Manifests) != 2 {
+		t.Errorf("with inline-only the image of the store has %d manifests", len(r.index.Manifests))
 	}
 }
 

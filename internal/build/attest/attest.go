@@ -2,7 +2,8 @@
 // which lie beside the image in its index and do not change it.
 //
 //	attest.go      statements, and the manifest that carries them (pure)
-//	provenance.go  SLSA provenance: how it was made (pure)
+//	provenance.go  SLSA provenance: how it was made (pure); provenance02.go: of SLSA 0.2
+//	definition.go  the steps of a build, in the form of BuildKit's LLB (pure)
 //	packages.go    the databases of dpkg and apk → packages (pure)
 //	spdx.go        packages → SPDX, which is the SBOM (pure)
 //	read.go        those databases, of a root file system
@@ -32,8 +33,9 @@ const (
 
 // The types of predicates.
 const (
-	ProvenanceType = "https://slsa.dev/provenance/v1"
-	SPDXType       = "https://spdx.dev/Document"
+	ProvenanceType   = "https://slsa.dev/provenance/v1"
+	Provenance02Type = "https://slsa.dev/provenance/v0.2"
+	SPDXType         = "https://spdx.dev/Document"
 )
 
 // A Subject is what a statement is about.

@@ -49,6 +49,10 @@ func facts() Facts {
 			{URI: ImageURL("base", "latest", "linux/amd64"), Digest: map[string]string{"sha256": hex}},
 			{URI: "https://example.org/f", Digest: map[string]string{"sha256": hex}},
 		},
+		Steps: []Step{
+			{Op: map[string]any{"source": map[string]any{"identifier": "docker-image://base"}}, First: 1, Last: 1},
+			{Op: map[string]any{"exec": "…"}, Platform: "linux/arm/v7", Inputs: []int{0}, First: 2, Last: 3}, {Op: map[string]any{}, Inputs: []int{1}},
+		},
 		Builder: "linux/amd64", Platform: "linux/arm64", Invocation: "X", Started: time.Unix(1e9, 0).UTC(), Finished: time.Unix(1e9+60, 0).UTC(),
 	}
 }
@@ -63,6 +67,15 @@ func TestProvenance(t *testing.T) {
 		m Mode
 	}{"provenance-min": {facts(), Min}, "provenance-max": {facts(), Max}, "provenance-remote": {remote, Min}} {
 		text, err := Statement(ProvenanceType, about, Provenance(c.f, c.m))
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name, text)
+	}
+	for name, p := range map[string]any{
+		"provenance02-min": Provenance02(facts(), Min), "provenance02-max": Provenance02(facts(), Max), "metadata-file": ForMetadataFile(facts(), Min),
+	} {
+		text, err := Statement(Provenance02Type, about, p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,13 +178,14 @@ func TestParse(t *testing.T) {
 		{nil, "mode=max,builder-id=https://x,reproducible=true", "", Options{Provenance: Max, BuilderID: "https://x", Reproducible: true}},
 		{[]string{"type=provenance,mode=max", "type=sbom"}, "", "", Options{Provenance: Max, SBOM: true}},
 		{[]string{"type=provenance,mode=max,version=v1"}, "false", "", Options{}},
+		{nil, "version=v0.2,inline-only=true", "", Options{Provenance: Min, SLSA02: true, InlineOnly: true}},
 		{[]string{"type=provenance,disabled=true", "type=sbom,disabled=false"}, "", "", Options{SBOM: true}},
 	} {
 		if got, err := Parse(c.attests, c.provenance, c.sbom); err != nil || got != c.want {
 			t.Errorf("%q %q %q: %+v, %v; want %+v", c.attests, c.provenance, c.sbom, got, err, c.want)
 		}
 	}
-	for _, bad := range []string{"type=provenance,mode=mid", "type=provenance,colour=red", "type=sbom,generator=x", "mode=max", "type=provenance,disabled=perhaps"} {
+	for _, bad := range []string{"type=provenance,mode=mid", "type=provenance,colour=red", "type=sbom,generator=x", "mode=max", "type=provenance,disabled=perhaps", "type=provenance,version=v2", "type=provenance,inline-only=x"} {
 		if got, err := Parse([]string{bad}, "", ""); err == nil {
 			t.Errorf("%s: %+v", bad, got)
 		}

@@ -23,6 +23,8 @@ type Options struct {
 	Provenance   Mode
 	BuilderID    string
 	Reproducible bool // whoever builds says so
+	SLSA02       bool // version=v0.2: the provenance is of SLSA 0.2, not 1
+	InlineOnly   bool // only images of the store and of registries have the provenance
 	SBOM         bool
 }
 
@@ -94,6 +96,9 @@ func (o *Options) provenance(values map[string]string, disabled bool) (err error
 	if o.Reproducible, err = take(values, "reproducible"); err != nil {
 		return err
 	}
+	if o.InlineOnly, err = take(values, "inline-only"); err != nil {
+		return err
+	}
 	switch mode := values["mode"]; {
 	case disabled:
 		o.Provenance = None
@@ -104,8 +109,11 @@ func (o *Options) provenance(values map[string]string, disabled bool) (err error
 	default:
 		return fmt.Errorf("mode=%s: must be min or max", mode)
 	}
-	if v := values["version"]; v != "" && v != "v1" {
-		return fmt.Errorf("version=%s: must be v1", v)
+	switch v := values["version"]; v {
+	case "", "v1", "v0.2":
+		o.SLSA02 = v == "v0.2"
+	default:
+		return fmt.Errorf("version=%s: must be v1 or v0.2", v)
 	}
 	for _, known := range []string{"builder-id", "mode", "version"} {
 		delete(values, known)

@@ -41,6 +41,8 @@ type Facts struct {
 
 	Hermetic     bool // no RUN had a network
 	Reproducible bool // whoever builds says so
+
+	Steps []Step // inputs before what they are for; the last one is the result
 }
 
 const (
@@ -66,8 +68,9 @@ type (
 			Request request `json:"request"`
 		} `json:"externalParameters"`
 		Internal struct {
-			Builder string `json:"builderPlatform"`
-			Target  string `json:"targetPlatform"`
+			Config  *buildConfig `json:"buildConfig,omitempty"`
+			Builder string       `json:"builderPlatform"`
+			Target  string       `json:"targetPlatform"`
 		} `json:"internalParameters"`
 		Materials []Material `json:"resolvedDependencies"`
 	}
@@ -90,16 +93,11 @@ type (
 			Invocation   string       `json:"invocationId,omitempty"`
 			Started      *time.Time   `json:"startedOn,omitempty"`
 			Finished     *time.Time   `json:"finishedOn,omitempty"`
-			Source       *source      `json:"minirun_source,omitempty"`
+			Metadata     *metadata    `json:"minirun_metadata,omitempty"`
 			Hermetic     bool         `json:"minirun_hermetic"`
 			Completeness completeness `json:"minirun_completeness"`
 			Reproducible bool         `json:"minirun_reproducible"`
 		} `json:"metadata"`
-	}
-	source struct {
-		Filename string `json:"filename"`
-		Language string `json:"language"`
-		Data     []byte `json:"data"` // in base64
 	}
 	completeness struct {
 		Request   bool `json:"request"`
@@ -107,16 +105,13 @@ type (
 	}
 )
 
-// Provenance is the predicate of a statement.
+// Provenance is the predicate of a statement, of SLSA 1.
 func Provenance(f Facts, m Mode) any {
 	var p provenance
 	d, r := &p.BuildDefinition, &p.RunDetails
 	d.BuildType = buildType
 	d.External.ConfigSource.URI, d.External.ConfigSource.Digest, d.External.ConfigSource.Path = f.Context.URI, f.Context.Digest, f.Dockerfile
-	d.External.Request.Frontend = "dockerfile.v0"
-	for _, name := range f.Locals {
-		d.External.Request.Locals = append(d.External.Request.Locals, local{name})
-	}
+	d.External.Request = requestOf(f, m)
 	d.Internal.Builder, d.Internal.Target = f.Builder, f.Platform
 	d.Materials = unique(f.Materials)
 	r.Builder.ID = cmp.Or(f.BuilderID, builderID)
@@ -130,11 +125,21 @@ func Provenance(f Facts, m Mode) any {
 	meta.Hermetic, meta.Reproducible = f.Hermetic, f.Reproducible
 	meta.Completeness = completeness{Request: m == Max, Materials: len(f.Locals) == 0}
 	if m == Max {
-		d.External.Request.Args = arguments(f)
-		d.External.Request.Secrets, d.External.Request.SSH = f.Secrets, f.SSH
-		meta.Source = &source{f.Dockerfile, "Dockerfile", f.Text}
+		d.Internal.Config, meta.Metadata = definitionOf(f), metadataOf(f)
 	}
 	return &p
+}
+
+// requestOf is what the command line asked for; with Max, all of it.
+func requestOf(f Facts, m Mode) (r request) {
+	r.Frontend = "dockerfile.v0"
+	for _, name := range f.Locals {
+		r.Locals = append(r.Locals, local{name})
+	}
+	if m == Max {
+		r.Args, r.Secrets, r.SSH = arguments(f), f.Secrets, f.SSH
+	}
+	return r
 }
 
 // arguments are what the command line says, under BuildKit's names.

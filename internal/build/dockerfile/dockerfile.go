@@ -12,6 +12,7 @@
 //	text.go         instructions as people read them: progress, history
 //	errors.go       errors that quote the Dockerfile
 //	mistakes.go     what was probably meant
+//	outline.go      the parameters of a target, and the targets
 //	remote.go       what SOURCE_DATE_EPOCH asks for: a global ARG, what a stage fetches
 //	syntax.go       "# syntax=", which is not obeyed
 package dockerfile
@@ -56,8 +57,14 @@ type Options struct {
 	// Allowed says whether an entitlement was given with --allow.
 	Allowed func(entitlement string) bool
 
+	// Device returns the CDI devices that RUN --device stands for; nil: devices are not
+	// looked up.
+	Device func(name string, required bool) ([]string, error)
+
 	// Resolve reads what an image says. It is asked only for images that are needed.
 	Resolve func(name string, p oci.Platform) (*graph.Image, error)
+
+	unknownImages bool // one that Resolve does not know is empty
 }
 
 // ErrUnknownImage is what Resolve returns in a check for an image that is not known.
@@ -165,6 +172,17 @@ func (f *File) Has(target string) error {
 	return err
 }
 
+// UnknownStages returns those of the names that no stage has.
+func (f *File) UnknownStages(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		_, ok := lastStage(f.stages, name)
+		for i := range f.stages {
+			ok = ok || f.stages[i].Name == "" && name == "stage-"+strconv.Itoa(i)
+		}
+		return ok
+	})
+}
+
 // find looks a stage up by its name or number.
 func (f *File) find(name string) (int, error) {
 	if name == "" {
@@ -204,6 +222,8 @@ type builder struct {
 	spent  int      // see budget.go
 	images map[string]*graph.Node
 	nodes  int
+
+	noted map[int]*parameters // by stage, for an Outline; nil: nothing is noted
 }
 
 // globals reads the ARGs before the first FROM.

@@ -36,17 +36,18 @@ func (d *draft) execute(n *graph.Node, c *instructions.RunCommand) error {
 			return errors.New("RUN --security=insecure: security.insecure is not allowed: give --allow security.insecure")
 		}
 	}
-	if devices := instructions.GetDevices(c); len(devices) > 0 {
-		return fmt.Errorf("RUN --device=%s: CDI devices are not supported", devices[0].Name)
+	flags, err := d.devices(op, c)
+	if err != nil {
+		return err
 	}
 	op.Argv, op.Files = commandOf(c, config.Shell)
 	shown := d.environment(op)
-	var flags []string
 	for i, m := range instructions.GetMounts(c) {
 		mount, err := d.mount(n, m, i)
 		if err != nil {
 			return fmt.Errorf("RUN --mount=type=%s: %w", m.Type, err)
 		}
+		d.noteMount(n, mount)
 		if mount.Target != "" { // the last one on a target counts
 			op.Mounts = slices.DeleteFunc(op.Mounts, func(o graph.Mount) bool { return o.Target == mount.Target })
 		}
@@ -62,6 +63,21 @@ func (d *draft) execute(n *graph.Node, c *instructions.RunCommand) error {
 	}
 	n.History = oci.History{CreatedBy: "RUN " + created + " # buildkit"}
 	return d.add(n)
+}
+
+// devices looks the devices of a RUN up, and returns its flags.
+func (d *draft) devices(op *graph.Run, c *instructions.RunCommand) (flags []string, err error) {
+	for _, device := range instructions.GetDevices(c) {
+		out := graph.Device{Name: device.Name}
+		if d.b.o.Device != nil {
+			if out.Found, err = d.b.o.Device(device.Name, device.Required); err != nil {
+				return nil, fmt.Errorf("RUN --device=%s: %w", device.Name, err)
+			}
+		}
+		op.Devices = append(op.Devices, out)
+		flags = append(flags, "--device="+device.Name)
+	}
+	return flags, nil
 }
 
 // begins shows how a RUN's first here-document does.

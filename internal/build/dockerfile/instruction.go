@@ -187,6 +187,7 @@ func (d *draft) argument(n *graph.Node, c *instructions.ArgCommand) error {
 	if err != nil {
 		return err
 	}
+	d.noteArguments(n, c)
 	n.Text = "ARG " + strings.Join(parts, " ")
 	n.History = oci.History{CreatedBy: n.Text, EmptyLayer: true}
 	return d.add(n)

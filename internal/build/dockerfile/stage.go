@@ -205,6 +205,9 @@ func (b *builder) base(s *graph.Stage) (*graph.From, *docker.DockerOCIImage, err
 		return &graph.From{}, empty(s.Platform), nil
 	}
 	i, err := b.image(s.Base, s.Platform)
+	if b.o.unknownImages && errors.Is(err, ErrUnknownImage) {
+		return &graph.From{}, empty(s.Platform), nil
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("FROM %s%s: %w", s.Base, b.meant(s.Base, s.Index), err)
 	}

@@ -47,12 +47,23 @@ type Run struct {
 	Files    []File   // here-documents that are programs: Argv names them
 	Hosts    []string // NAME=ADDRESS, for /etc/hosts
 	Limits   Limits
+	Devices  []Device
+}
+
+// A Device is what a RUN --device names.
+type Device struct {
+	Name  string   // as the Dockerfile has it
+	Found []string // the CDI devices that it stands for here; none: there is no such device
 }
 
 // Limits are what the command line says of every RUN.
 type Limits struct {
 	ShmSize int64               // of /dev/shm, bytes; 0: 64 MiB
 	Rlimits []specs.POSIXRlimit // by name
+
+	// These two are not part of what a RUN depends on: its files do not depend on them.
+	Resources    *specs.LinuxResources // of memory and processors; nil: none
+	CgroupParent string                // the cgroup that the containers' cgroups are in; "": minirun's choice
 }
 
 // A Mount is a RUN --mount.

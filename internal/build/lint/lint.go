@@ -112,6 +112,9 @@ type Result struct {
 	text []byte
 }
 
+// Source returns the name and text of the Dockerfile that was checked.
+func (r *Result) Source() (name string, text []byte) { return r.name, r.text }
+
 // Check looks at a Dockerfile. Its error is one of the options; what is wrong with
 // the Dockerfile is in the Result.
 func Check(text []byte, o Options) (*Result, error) {

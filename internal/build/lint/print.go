@@ -64,33 +64,19 @@ func (r *Result) plain(w io.Writer) error {
 	return err
 }
 
-type position struct {
-	Line      int `json:"line"`
-	Character int `json:"character,omitempty"`
-}
-
-type span struct {
-	Start position `json:"start"`
-	End   position `json:"end"`
-}
-
-type location struct {
-	Ranges []span `json:"ranges"`
-}
-
 type finding struct {
-	RuleName    string    `json:"ruleName"`
-	Description string    `json:"description,omitempty"`
-	URL         string    `json:"url,omitempty"`
-	Detail      string    `json:"detail,omitempty"`
-	Hint        string    `json:"hint,omitempty"`
-	Location    *location `json:"location,omitempty"`
-	Own         bool      `json:"minirun,omitempty"`
+	RuleName    string               `json:"ruleName"`
+	Description string               `json:"description,omitempty"`
+	URL         string               `json:"url,omitempty"`
+	Detail      string               `json:"detail,omitempty"`
+	Hint        string               `json:"hint,omitempty"`
+	Location    *dockerfile.Location `json:"location,omitempty"`
+	Own         bool                 `json:"minirun,omitempty"`
 }
 
 type buildError struct {
-	Message  string    `json:"message"`
-	Location *location `json:"location,omitempty"`
+	Message  string               `json:"message"`
+	Location *dockerfile.Location `json:"location,omitempty"`
 }
 
 // A file is what the lines of findings are of.
@@ -101,13 +87,13 @@ type file struct {
 }
 
 // place is a location, nil if there are no lines.
-func place(ranges []Lines) *location {
+func place(ranges []Lines) *dockerfile.Location {
 	if len(ranges) == 0 {
 		return nil
 	}
-	out := &location{}
+	out := &dockerfile.Location{}
 	for _, r := range ranges {
-		out.Ranges = append(out.Ranges, span{Start: position{Line: r.First}, End: position{Line: r.Last}})
+		out.Ranges = append(out.Ranges, dockerfile.Lines(r.First, r.Last).Ranges...)
 	}
 	return out
 }

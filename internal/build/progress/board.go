@@ -15,6 +15,8 @@ const (
 	counted
 	did
 	ended
+	warned
+	needed
 )
 
 // An event is one call of a Sink's.
@@ -26,6 +28,8 @@ type event struct {
 	done, total int64
 	cached      bool
 	err         error
+	warning     *VertexWarning
+	inputs      []int // needed: the steps that come before
 }
 
 const keep = 20 // lines of a step that may fail
@@ -123,6 +127,9 @@ func newBoard(now time.Time) *board { return &board{begun: now, byID: map[int]*s
 // apply notes an event; each line of output that it completes goes to printed.
 // It returns the step, or nil if there is none.
 func (b *board) apply(e *event, printed func(*step, line)) *step {
+	if e.kind == warned || e.kind == needed { // the end of the build lists the findings
+		return nil
+	}
 	if e.kind == begin {
 		s := &step{number: len(b.steps) + 1, name: clean(e.text), begun: e.at}
 		b.steps, b.byID[e.id] = append(b.steps, s), s

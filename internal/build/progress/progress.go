@@ -39,9 +39,17 @@ type Sink interface {
 	End(id int, cached bool, err error)
 }
 
+// A Linked Sink also learns which steps a step depends on. Needs comes before Begin.
+type Linked interface {
+	Needs(id int, inputs []int)
+}
+
 // A Display shows what it is told.
 type Display interface {
 	Sink
+	Linked
+	// Warn adds one of the linter's findings. Only rawjson shows it at once.
+	Warn(w VertexWarning)
 	// Pause leaves the terminal to somebody else, until Resume.
 	Pause()
 	Resume()
@@ -54,14 +62,14 @@ const (
 	plenty   = 256 << 10 // bytes that are written at once, without waiting for the interval
 )
 
-// New makes a display: tty, plain, quiet, rawjson, or auto, which is what the
+// New makes a display: tty, plain, quiet (none is the same), rawjson, or auto, which is what the
 // environment's BUILDKIT_PROGRESS says, or else tty if out is a terminal, and plain
 // otherwise, and where CI is set: its terminals are read later.
 func New(mode string, out *os.File) (Display, error) {
 	if mode == "" || mode == "auto" {
 		mode = cmp.Or(os.Getenv("BUILDKIT_PROGRESS"), "auto")
 	}
-	if mode == "quiet" {
+	if mode == "quiet" || mode == "none" {
 		return quiet{}, nil
 	}
 	terminal, err := console.ConsoleFromFile(out)
@@ -84,7 +92,7 @@ func New(mode string, out *os.File) (Display, error) {
 	case "rawjson":
 		return start(&rawJSON{}, out, noSize), nil
 	}
-	return nil, fmt.Errorf("--progress %s: must be auto, tty, plain, quiet or rawjson", mode)
+	return nil, fmt.Errorf("--progress %s: must be auto, tty, plain, quiet, none or rawjson", mode)
 }
 
 func ci() bool {
@@ -99,6 +107,8 @@ func (quiet) Output(int, []byte)              {}
 func (quiet) Count(int, string, int64, int64) {}
 func (quiet) Did(int, string)                 {}
 func (quiet) End(int, bool, error)            {}
+func (quiet) Warn(VertexWarning)              {}
+func (quiet) Needs(int, []int)                {}
 func (quiet) Pause()                          {}
 func (quiet) Resume()                         {}
 func (quiet) Close()                          {}
@@ -200,6 +210,10 @@ func (l *loop) Did(id int, what string) { l.tell(event{kind: did, id: id, text: 
 func (l *loop) End(id int, cached bool, err error) {
 	l.tell(event{kind: ended, id: id, cached: cached, err: err})
 }
+
+func (l *loop) Needs(id int, inputs []int) { l.tell(event{kind: needed, id: id, inputs: inputs}) }
+
+func (l *loop) Warn(w VertexWarning) { l.tell(event{kind: warned, warning: &w}) }
 
 func (l *loop) Pause() {
 	l.flush(true)

@@ -35,6 +35,7 @@ var build = story{
 	{20, event{kind: ended, id: 8, cached: true}},
 	{300, event{kind: counted, id: 7, text: "transferring context:", done: 4_000_000, total: 4_000_000}},
 	{310, event{kind: ended, id: 7}},
+	{315, event{kind: needed, id: 9, inputs: []int{8, 99}}},
 	{320, event{kind: begin, id: 9, text: "[builder 2/3] RUN npm\n   install"}},
 	{330, event{kind: begin, id: 10, text: "[docs 2/2] RUN make \x1b[31mbook\u202e 日本語"}},
 	{400, event{kind: output, id: 9, data: []byte("\x1b[1mnpm\x1b[0m WARN old\nfetch 10%\rfetch 90%")}},

@@ -3,44 +3,168 @@ package progress
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"time"
+
+	"github.com/opencontainers/go-digest"
 )
 
-// rawJSON is each event as an object on a line of its own.
-type rawJSON struct{ out bytes.Buffer }
-
-// An object is an event. Data is base64: a program's output need not be text.
-type object struct {
-	Time   time.Time `json:"time"`
-	Event  string    `json:"event"` // begin, output, count, did or end
-	ID     int       `json:"id"`
-	Name   string    `json:"name,omitempty"`
-	Data   []byte    `json:"data,omitempty"`
-	What   string    `json:"what,omitempty"`
-	Done   *int64    `json:"done,omitempty"`
-	Total  *int64    `json:"total,omitempty"`
-	Cached *bool     `json:"cached,omitempty"`
-	Error  string    `json:"error,omitempty"`
+// rawJSON writes each event as docker buildx build --progress rawjson does: one object
+// a line, in the form of BuildKit's client.SolveStatus. A vertex, which is a step,
+// appears when it starts, and again when it is complete.
+type rawJSON struct {
+	out   bytes.Buffer
+	steps map[int]*rawStep
+	first digest.Digest // of the first vertex, which loads the Dockerfile
+	needs map[int][]int // of steps that have not begun: those that they depend on
 }
 
+// A rawStep is a vertex, and its statuses by ID.
+type rawStep struct {
+	vertex   vertex
+	statuses map[string]time.Time // when they started
+}
+
+// The names in JSON are BuildKit's.
+type (
+	solveStatus struct {
+		Vertexes []vertex        `json:"vertexes,omitempty"`
+		Statuses []vertexStatus  `json:"statuses,omitempty"`
+		Logs     []vertexLog     `json:"logs,omitempty"`
+		Warnings []VertexWarning `json:"warnings,omitempty"`
+	}
+	vertex struct {
+		Digest    digest.Digest   `json:"digest"`
+		Inputs    []digest.Digest `json:"inputs,omitempty"`
+		Name      string          `json:"name"`
+		Started   *time.Time      `json:"started,omitempty"`
+		Completed *time.Time      `json:"completed,omitempty"`
+		Cached    bool            `json:"cached,omitempty"`
+		Error     string          `json:"error,omitempty"`
+	}
+	vertexStatus struct {
+		ID        string        `json:"id"`
+		Vertex    digest.Digest `json:"vertex"`
+		Total     int64         `json:"total,omitempty"`
+		Current   int64         `json:"current"`
+		Timestamp time.Time     `json:"timestamp"`
+		Started   *time.Time    `json:"started,omitempty"`
+		Completed *time.Time    `json:"completed,omitempty"`
+	}
+	vertexLog struct {
+		Vertex    digest.Digest `json:"vertex"`
+		Stream    int           `json:"stream"`
+		Data      []byte        `json:"data"` // in base64: the output of a program need not be text
+		Timestamp time.Time     `json:"timestamp"`
+	}
+)
+
+// A VertexWarning is one of the linter's findings, in BuildKit's form. Texts are in
+// base64.
+type VertexWarning struct {
+	Vertex     digest.Digest `json:"vertex,omitempty"`
+	Level      int           `json:"level"`
+	Short      []byte        `json:"short"`
+	Detail     [][]byte      `json:"detail,omitempty"`
+	URL        string        `json:"url,omitempty"`
+	SourceInfo *SourceInfo   `json:"sourceInfo,omitempty"`
+	Range      []SourceRange `json:"range,omitempty"`
+}
+
+// SourceInfo is the file that a finding is about.
+type SourceInfo struct {
+	Filename string `json:"filename"`
+	Data     []byte `json:"data"`
+	Language string `json:"language,omitempty"`
+}
+
+// A SourceRange is consecutive lines of a file, counted from 1.
+type SourceRange struct {
+	Start SourceLine `json:"start"`
+	End   SourceLine `json:"end"`
+}
+
+// A SourceLine is the number of a line.
+type SourceLine struct {
+	Line int `json:"line"`
+}
+
+// outputStream is standard output. RUN has one pipe for it and for standard error,
+// which keeps the order of what the program writes.
+const outputStream = 1
+
 func (r *rawJSON) apply(e *event) {
-	o := object{Time: e.at.UTC(), ID: e.id}
+	at := e.at.UTC()
 	switch e.kind {
+	case warned:
+		w := *e.warning
+		w.Vertex = r.first
+		r.write(solveStatus{Warnings: []VertexWarning{w}})
+		return
+	case needed:
+		if r.needs == nil {
+			r.needs = map[int][]int{}
+		}
+		r.needs[e.id] = e.inputs
+		return
 	case begin:
-		o.Event, o.Name = "begin", e.text
+		r.start(e.id, e.text, at)
+		return
+	}
+	s := r.steps[e.id]
+	if s == nil || s.vertex.Completed != nil {
+		return
+	}
+	switch e.kind {
 	case output:
-		o.Event, o.Data = "output", e.data
+		r.write(solveStatus{Logs: []vertexLog{{s.vertex.Digest, outputStream, e.data, at}}})
 	case counted:
-		o.Event, o.What, o.Done, o.Total = "count", e.text, &e.done, &e.total
+		r.status(s, vertexStatus{ID: e.text, Total: e.total, Current: e.done}, e.total > 0 && e.done >= e.total, at)
 	case did:
-		o.Event, o.What = "did", e.text
+		r.status(s, vertexStatus{ID: e.text}, true, at)
 	case ended:
-		o.Event, o.Cached = "end", &e.cached
+		s.vertex.Completed, s.vertex.Cached = &at, e.cached
 		if e.err != nil {
-			o.Error = e.err.Error()
+			s.vertex.Error = e.err.Error()
+		}
+		r.write(solveStatus{Vertexes: []vertex{s.vertex}})
+	}
+}
+
+// start notes a vertex. Its digest stands for the step, not for what the step reads.
+func (r *rawJSON) start(id int, name string, at time.Time) {
+	if r.steps == nil {
+		r.steps = map[int]*rawStep{}
+	}
+	v := vertex{Digest: digest.FromString("minirun step " + strconv.Itoa(id) + "\x00" + name), Name: name, Started: &at}
+	for _, id := range r.needs[id] {
+		if s := r.steps[id]; s != nil {
+			v.Inputs = append(v.Inputs, s.vertex.Digest)
 		}
 	}
-	_ = json.NewEncoder(&r.out).Encode(o) // neither the type nor the buffer can fail
+	delete(r.needs, id)
+	if r.first == "" {
+		r.first = v.Digest
+	}
+	r.steps[id] = &rawStep{vertex: v, statuses: map[string]time.Time{}}
+	r.write(solveStatus{Vertexes: []vertex{v}})
+}
+
+func (r *rawJSON) status(s *rawStep, v vertexStatus, complete bool, at time.Time) {
+	started, known := s.statuses[v.ID]
+	if !known {
+		started = at
+		s.statuses[v.ID] = at
+	}
+	v.Vertex, v.Timestamp, v.Started = s.vertex.Digest, at, &started
+	if complete {
+		v.Completed = &at
+	}
+	r.write(solveStatus{Statuses: []vertexStatus{v}})
+}
+
+func (r *rawJSON) write(s solveStatus) {
+	_ = json.NewEncoder(&r.out).Encode(s) // neither the type nor the buffer can fail
 }
 
 func (r *rawJSON) waiting() int { return r.out.Len() }

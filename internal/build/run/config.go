@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -64,7 +65,9 @@ func configure(op *graph.Run, f facts) (*specs.Spec, error) {
 	}
 	if op.Insecure {
 		insecure(c, f)
-		return c, nil
+	}
+	if err := limitResources(c, op.Limits, f.rootless); err != nil || op.Insecure {
+		return c, err
 	}
 	if f.network == "host" {
 		withoutRawSockets(p.Capabilities)
@@ -85,6 +88,24 @@ func limit(c *specs.Spec, l graph.Limits) {
 			m.Options = append(slices.DeleteFunc(m.Options, func(o string) bool { return strings.HasPrefix(o, "size=") }), "size="+strconv.FormatInt(l.ShmSize, 10))
 		}
 	}
+}
+
+// limitResources sets what --resource asks for. Without root a container has no cgroup
+// that could have limits.
+func limitResources(c *specs.Spec, l graph.Limits, rootless bool) error {
+	switch {
+	case rootless && l.Resources != nil:
+		return errors.New("--resource: needs root: a build in a user namespace has no cgroups of its own")
+	case rootless && l.CgroupParent != "":
+		return errors.New("--cgroup-parent: needs root: a build in a user namespace has no cgroups of its own")
+	case l.Resources == nil:
+		return nil
+	}
+	if c.Linux.Resources == nil {
+		c.Linux.Resources = &specs.LinuxResources{}
+	}
+	c.Linux.Resources.Memory, c.Linux.Resources.CPU = l.Resources.Memory, l.Resources.CPU
+	return nil
 }
 
 // withoutRawSockets takes CAP_NET_RAW away: in the host's network a Dockerfile could

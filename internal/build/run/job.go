@@ -107,6 +107,12 @@ func (j *job) prepare() error {
 	if j.spec, err = configure(j.Op, f); err != nil {
 		return err
 	}
+	if parent := j.Op.Limits.CgroupParent; parent != "" {
+		j.spec.Linux.CgroupsPath = filepath.Join(parent, j.id)
+	}
+	if err := j.addDevices(); err != nil {
+		return err
+	}
 	if err := j.hostFiles(); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@
 //	config.go    config.json (pure)
 //	network.go   /etc/hosts, /etc/resolv.conf (pure)
 //	stubs.go     places to mount on that the layers do not have
+//	device.go    RUN --device
 //	mounts.go    RUN --mount: bind, tmpfs, here-documents
 //	cache.go     RUN --mount=type=cache: directories that stay, and who may use them
 //	secret.go    RUN --mount=type=secret
@@ -48,6 +49,9 @@ type Executor struct {
 	Minirun string // path of the binary
 	Store   *ingest.Store
 	Network string // of steps that do not say: host ("" too) or none
+
+	// DeviceDirs are where CDI specs are; none: devices.Directories.
+	DeviceDirs []string
 
 	prefix string // of its containers' names; "": run-
 }

@@ -71,6 +71,9 @@ func ofRun(op *graph.Run, p oci.Platform) recipe {
 	if op.Insecure {
 		r.add("security", "insecure")
 	}
+	for _, d := range op.Devices {
+		r.add("device "+d.Name, d.Found...)
+	}
 	for _, h := range op.Hosts {
 		r.add("host", h)
 	}

@@ -26,6 +26,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -113,6 +114,7 @@ type solving struct {
 	steps   map[int]Step
 	results map[*graph.Node]*state
 	notes   map[string]note
+	numbers map[*graph.Node]int // the numbers of steps
 }
 
 // Solve carries out what the graph's target needs. Slot names the Dockerfile from
@@ -242,8 +244,38 @@ func (v *solving) from(n *graph.Node, op *graph.From) *state {
 // begin shows a step.
 func (v *solving) begin(n *graph.Node) int {
 	id := v.number()
+	if s, ok := v.Sink.(progress.Linked); ok {
+		s.Needs(id, v.shownInputs(n, id))
+	}
 	v.Sink.Begin(id, v.title(n))
 	return id
+}
+
+// shownInputs are the numbers of the steps that a node depends on; its own is noted for
+// those that depend on it. A node that is not shown stands for what it is based on.
+func (v *solving) shownInputs(n *graph.Node, id int) (out []int) {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	if v.numbers == nil {
+		v.numbers = map[*graph.Node]int{}
+	}
+	v.numbers[n] = id
+	for _, in := range n.Inputs() {
+		for in != nil {
+			if number, ok := v.numbers[in]; ok {
+				if !slices.Contains(out, number) {
+					out = append(out, number)
+				}
+				break
+			}
+			if from, ok := in.Op.(*graph.From); ok && from.Stage != nil {
+				in = from.Stage.Last()
+				continue
+			}
+			in = in.Parent
+		}
+	}
+	return out
 }
 
 // number is a new one, for what is shown.

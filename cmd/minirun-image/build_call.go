@@ -1,0 +1,163 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/build"
+	"github.com/minirun/minirun/internal/build/source"
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/image/ingest"
+)
+
+// A call is what --call asks of a Dockerfile.
+type call struct{ method, format string }
+
+// methods are those of --call, under the names that docker buildx has for them.
+var methods = []string{"build", "check", "outline", "targets", "subrequests.describe"}
+
+// wantedCall reads --call METHOD[,format=FORMAT], --check and --format.
+func wantedCall(ctx *cli.Context) (c call, err error) {
+	fields := strings.Split(ctx.String("call"), ",")
+	c = call{method: cmp.Or(fields[0], "build"), format: ctx.String("format")}
+	for _, f := range fields[1:] {
+		key, value, ok := strings.Cut(f, "=")
+		if key != "format" || !ok {
+			return c, fmt.Errorf("--call %s: %q is unknown: METHOD may be followed by format=text or format=json", ctx.String("call"), f)
+		}
+		c.format = value
+	}
+	if c.method == "lint" {
+		c.method = "check"
+	}
+	if ctx.Bool("check") {
+		if ctx.IsSet("call") && c.method != "check" {
+			return c, fmt.Errorf("--check is --call=check, and --call=%s is given, too: give one of them", c.method)
+		}
+		c.method = "check"
+	}
+	if !slices.Contains(methods, c.method) {
+		return c, fmt.Errorf("--call %s: must be %s", c.method, strings.Join(methods, ", "))
+	}
+	if c.format != "text" && c.format != "json" {
+		return c, fmt.Errorf("--call %s: the format %q is neither text nor json", c.method, c.format)
+	}
+	return c, nil
+}
+
+// calledWith are the flags that a call looks at.
+var calledWith = []string{"call", "check", "format", "file", "build-arg", "build-context", "platform", "target", "progress", "quiet", "builder"}
+
+// run carries a call out: nothing is built, and no image is pulled.
+func (c call) run(ctx *cli.Context) error {
+	for _, f := range ctx.Command.Flags {
+		if name := f.Names()[0]; ctx.IsSet(name) && !slices.Contains(calledWith, name) {
+			warn(fmt.Errorf("--%s has no effect with --call=%s, which builds nothing", name, c.method))
+		}
+	}
+	if c.method == "subrequests.describe" {
+		return build.Describe(ctx.App.Writer, c.format)
+	}
+	d, done, err := readCalled(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if foreign := d.ForeignSyntax(); foreign != nil {
+		warn(foreign)
+	}
+	switch c.method {
+	case "outline":
+		err = d.Outline(ctx.Context, ctx.App.Writer, c.format)
+	case "targets":
+		err = d.Targets(ctx.App.Writer, c.format)
+	default:
+		return checkDockerfile(ctx, d, c.format)
+	}
+	if err == nil {
+		return nil
+	}
+	lines, cause := build.Quoted(err)
+	fmt.Fprint(os.Stderr, lines)
+	return cause
+}
+
+// readCalled reads the Dockerfile that a call is about, and what is given with it.
+func readCalled(ctx *cli.Context) (c *build.Check, done func(), err error) {
+	o := build.Options{Context: ctx.Args().First(), File: ctx.String("file"), Target: ctx.String("target")}
+	if o.BuildArgs, err = buildArguments(ctx.StringSlice("build-arg")); err != nil {
+		return nil, nil, err
+	}
+	if o.Contexts, err = pairs("build-context", ctx.StringSlice("build-context")); err != nil {
+		return nil, nil, err
+	}
+	if o.Platforms, err = wantedPlatforms(ctx.StringSlice("platform")); err != nil {
+		return nil, nil, err
+	}
+	if source.IsGit(o.Context) || source.IsURL(o.Context) || source.IsURL(o.File) {
+		return readRemote(ctx, &o)
+	}
+	c = &build.Check{
+		Name: cmp.Or(o.File, source.DefaultDockerfile), Options: &o,
+		Store: &ingest.Store{Store: &image.Store{Dir: ctx.String("store")}},
+	}
+	if c.Text, err = readLocal(ctx.Context, &o); err != nil || o.Context == "-" {
+		return c, func() {}, err
+	}
+	if c.Context, err = source.Local(o.Context, cmp.Or(o.File, filepath.Join(o.Context, source.DefaultDockerfile))); err != nil {
+		return nil, nil, err
+	}
+	return c, func() { _ = c.Context.Root.Close() }, nil
+}
+
+// readLocal reads a Dockerfile of a directory, or of standard input.
+func readLocal(ctx context.Context, o *build.Options) ([]byte, error) {
+	switch {
+	case o.Context == "-" && o.File == "":
+		return source.ReadDockerfileAt(ctx, "-", os.Stdin)
+	case o.File == "":
+		return source.ReadDockerfileOf(o.Context)
+	}
+	return source.ReadDockerfileAt(ctx, o.File, os.Stdin)
+}
+
+// readRemote fetches a context or a Dockerfile, into the store.
+func readRemote(ctx *cli.Context, o *build.Options) (*build.Check, func(), error) {
+	s, release, err := shared(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	b := &build.Builder{Store: s}
+	c, done, err := b.Fetch(ctx.Context, o)
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	return c, func() { done(); release() }, nil
+}
+
+// checkDockerfile is build --check.
+func checkDockerfile(ctx *cli.Context, c *build.Check, format string) error {
+	result, err := c.Run(ctx.Context)
+	if err != nil {
+		return err
+	}
+	if err := result.Print(ctx.App.Writer, format); err != nil {
+		return err
+	}
+	switch n := len(result.Warnings); {
+	case result.Err != nil:
+		_, cause := build.Quoted(result.Err) // the lines are printed
+		return cause
+	case n > 0:
+		return fmt.Errorf("build --check: %d findings", n)
+	}
+	return nil
+}

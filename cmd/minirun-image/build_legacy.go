@@ -1,0 +1,97 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/minirun/minirun/internal/build/source"
+)
+
+// An ignoredOption is one that docker build had before BuildKit. docker buildx accepts it
+// without effect; so does minirun, and says so.
+type ignoredOption struct {
+	name, alias string
+	isSwitch    bool
+	instead     string
+}
+
+var ignoredOptions = []ignoredOption{
+	{name: "compress", isSwitch: true, instead: "contexts are read where they are"},
+	{name: "cpu-period", instead: "use --resource cpu-period=MICROSECONDS"},
+	{name: "cpu-quota", instead: "use --resource cpu-quota=MICROSECONDS"},
+	{name: "cpu-shares", alias: "c", instead: "use --resource cpu-shares=WEIGHT"},
+	{name: "cpuset-cpus", instead: "use --resource cpuset-cpus=LIST"},
+	{name: "cpuset-mems", instead: "use --resource cpuset-mems=LIST"},
+	{name: "disable-content-trust", isSwitch: true, instead: "signatures of images are not verified"},
+	{name: "force-rm", isSwitch: true, instead: "no container of a RUN is kept"},
+	{name: "isolation", instead: "RUN has namespaces"},
+	{name: "memory", alias: "m", instead: "use --resource memory=SIZE"},
+	{name: "memory-swap", instead: "use --resource memory-swap=SIZE"},
+	{name: "rm", isSwitch: true, instead: "no container of a RUN is kept"},
+	{name: "security-opt", instead: "use RUN --security=insecure, and --allow security.insecure"},
+	{name: "squash", isSwitch: true, instead: "copy the result into a last stage, FROM scratch, which has one layer"},
+}
+
+// legacyFlags are flags that are not in the help.
+func legacyFlags() []cli.Flag {
+	out := []cli.Flag{
+		&cli.BoolFlag{Name: "D", Hidden: true},
+		&cli.StringSliceFlag{Name: "policy", Hidden: true},
+	}
+	for _, o := range ignoredOptions {
+		var aliases []string
+		if o.alias != "" {
+			aliases = []string{o.alias}
+		}
+		if o.isSwitch {
+			out = append(out, &cli.BoolFlag{Name: o.name, Aliases: aliases, Hidden: true})
+		} else {
+			out = append(out, &cli.StringSliceFlag{Name: o.name, Aliases: aliases, Hidden: true})
+		}
+	}
+	return out
+}
+
+// checkLegacy names the options that have no effect, and rejects those that would need
+// one.
+func checkLegacy(ctx *cli.Context) error {
+	if ctx.Bool("D") {
+		return errors.New("build -D: messages for debugging are minirun --debug build …; a shell after a RUN has failed is build --debug")
+	}
+	if err := checkPolicy(ctx); err != nil {
+		return err
+	}
+	for _, o := range ignoredOptions {
+		if ctx.IsSet(o.name) {
+			warn(fmt.Errorf("--%s has no effect, as with docker buildx: %s", o.name, o.instead))
+		}
+	}
+	return nil
+}
+
+// checkPolicy rejects policies, which are programs in Rego. The one that docker buildx
+// would find by itself, next to the Dockerfile, is a warning.
+func checkPolicy(ctx *cli.Context) error {
+	if list := ctx.StringSlice("policy"); len(list) > 0 {
+		if other := slices.IndexFunc(list, func(text string) bool { return text != "disabled=true" }); other >= 0 {
+			return fmt.Errorf("--policy %q: minirun does not evaluate policies: check the sources before the build, and give --policy disabled=true", list[other])
+		}
+		return nil
+	}
+	context, file := ctx.Args().First(), ctx.String("file")
+	if source.IsGit(context) || source.IsURL(context) || source.IsURL(file) || context == "-" || file == "-" {
+		return nil
+	}
+	if file == "" {
+		file = filepath.Join(context, source.DefaultDockerfile)
+	}
+	if _, err := os.Stat(file + ".rego"); err == nil {
+		warn(fmt.Errorf("%s.rego: minirun does not evaluate policies", file))
+	}
+	return nil
+}

@@ -1,0 +1,207 @@
+package build
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/containerd/platforms"
+
+	"github.com/minirun/minirun/internal/build/attest"
+	"github.com/minirun/minirun/internal/build/dockerfile"
+	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/build/source"
+)
+
+// This file owns the build definition of a provenance: the nodes of a graph as BuildKit's
+// operations (solver/pb/ops.proto there), in JSON.
+
+// fields are an object in JSON.
+type fields map[string]any
+
+// A definition is steps that were found so far.
+type definition struct {
+	steps   []attest.Step
+	of      map[*graph.Node]int // the step whose file system a node ends with
+	sources map[string]int      // by identifier
+	public  func(url string) string
+}
+
+// scratchStep stands for no file system.
+const scratchStep = -1
+
+// definitionOf converts what the target needs.
+func definitionOf(g *graph.Graph) []attest.Step {
+	d := &definition{of: map[*graph.Node]int{}, sources: map[string]int{}, public: source.Public}
+	for _, n := range g.Needed() {
+		d.of[n] = d.node(n)
+	}
+	if last := d.of[g.Target.Last()]; last != scratchStep {
+		d.add(attest.Step{Op: fields{}, Inputs: []int{last}}) // the result
+	}
+	return d.steps
+}
+
+func (d *definition) add(s attest.Step) int {
+	d.steps = append(d.steps, s)
+	return len(d.steps) - 1
+}
+
+// node converts one node, and returns its step.
+func (d *definition) node(n *graph.Node) int {
+	below := scratchStep
+	if n.Parent != nil {
+		below = d.of[n.Parent]
+	}
+	switch op := n.Op.(type) {
+	case *graph.From:
+		switch {
+		case op.Stage != nil:
+			return d.of[op.Stage.Last()]
+		case op.Image != nil:
+			return d.source("docker-image://"+strings.TrimPrefix(op.Image.Name, "docker-image://")+"@"+op.Image.Manifest.String(), n)
+		}
+		return scratchStep
+	case *graph.Run:
+		return d.run(n, op, below)
+	case *graph.Copy:
+		return d.copies(n, op, below)
+	case *graph.Workdir:
+		action := fields{"path": op.Path, "mode": 0o755, "makeParents": true, "timestamp": -1}
+		return d.files(n, below, []fields{{"mkdir": action}}, nil)
+	}
+	return below
+}
+
+// source is a step that fetches something, once for all that use it.
+func (d *definition) source(identifier string, n *graph.Node) int {
+	if i, ok := d.sources[identifier]; ok {
+		return i
+	}
+	i := d.add(attest.Step{Op: fields{"source": fields{"identifier": identifier}}, First: n.First, Last: n.Last})
+	d.sources[identifier] = i
+	return i
+}
+
+// mountTypes are the numbers that ops.proto has for them.
+var mountTypes = map[string]int{"secret": 1, "ssh": 2, "cache": 3, "tmpfs": 4}
+
+func (d *definition) run(n *graph.Node, op *graph.Run, below int) int {
+	s := attest.Step{First: n.First, Last: n.Last}
+	if n.Stage != nil {
+		s.Platform = platforms.Format(n.Stage.Platform)
+	}
+	input := func(step int) int { // an index of Inputs
+		if step == scratchStep {
+			return scratchStep
+		}
+		s.Inputs = append(s.Inputs, step)
+		return len(s.Inputs) - 1
+	}
+	mounts := []fields{{"dest": "/", "input": input(below)}}
+	for i := range op.Mounts {
+		m := &op.Mounts[i]
+		from := scratchStep
+		if m.From != nil {
+			from = d.of[m.From]
+		}
+		f := fields{"dest": m.Target, "input": input(from), "mountType": mountTypes[m.Type]}
+		switch m.Type {
+		case "secret":
+			f["secretOpt"] = fields{"ID": m.ID, "optional": !m.Required}
+		case "ssh":
+			f["SSHOpt"] = fields{"ID": m.ID, "optional": !m.Required}
+		case "cache":
+			f["cacheOpt"] = fields{"ID": m.ID}
+		}
+		if m.Source != "" && m.Source != "." {
+			f["selector"] = m.Source
+		}
+		if m.ReadOnly {
+			f["readonly"] = true
+		}
+		mounts = append(mounts, f)
+	}
+	meta := fields{"args": op.Argv, "env": withoutProxies(op.Env), "cwd": op.Cwd}
+	if op.User != "" {
+		meta["user"] = op.User
+	}
+	exec := fields{"meta": meta, "mounts": mounts}
+	if n := map[string]int{"host": 1, "none": 2}[op.Network]; n > 0 {
+		exec["network"] = n
+	}
+	if op.Insecure {
+		exec["security"] = 1
+	}
+	s.Op = fields{"exec": exec}
+	return d.add(s)
+}
+
+// withoutProxies leaves out variables that often have a password.
+func withoutProxies(env []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(e string) bool {
+		name, _, _ := strings.Cut(e, "=")
+		return dockerfile.IsProxy(name)
+	})
+}
+
+// copies converts a COPY or an ADD: an action for each source.
+func (d *definition) copies(n *graph.Node, op *graph.Copy, below int) int {
+	var actions []fields
+	var from []int
+	for _, s := range op.Sources {
+		switch {
+		case s.File != nil:
+			actions, from = append(actions, fields{"mkfile": fields{"path": op.Dest, "data": []byte(s.File.Content), "timestamp": -1}}), append(from, scratchStep)
+			continue
+		case s.URL != "":
+			from = append(from, d.source(d.public(s.URL), n))
+		case s.From != nil:
+			from = append(from, d.of[s.From])
+		default:
+			from = append(from, d.source("local://"+s.Context, &graph.Node{}))
+		}
+		c := fields{"src": "/" + strings.TrimPrefix(s.Path, "/"), "dest": op.Dest, "createDestPath": true, "allowWildcard": true, "timestamp": -1}
+		if op.Chown != "" {
+			c["owner"] = op.Chown
+		}
+		if op.Chmod != "" {
+			c["modeStr"] = op.Chmod
+		}
+		if len(op.Exclude) > 0 {
+			c["excludePatterns"] = op.Exclude
+		}
+		actions = append(actions, fields{"copy": c})
+	}
+	return d.files(n, below, actions, from)
+}
+
+// files is a step whose actions work on the file system below, one after the other.
+func (d *definition) files(n *graph.Node, below int, actions []fields, from []int) int {
+	s := attest.Step{First: n.First, Last: n.Last}
+	if below != scratchStep {
+		s.Inputs = append(s.Inputs, below)
+	}
+	second := make([]int, len(actions))
+	for i := range actions {
+		if second[i] = scratchStep; i < len(from) && from[i] != scratchStep {
+			s.Inputs = append(s.Inputs, from[i])
+			second[i] = len(s.Inputs) - 1
+		}
+	}
+	var list []fields
+	for i, action := range actions {
+		first, output := len(s.Inputs)+i-1, scratchStep // what the action before has made, and nothing that others see
+		if i == 0 {
+			first = scratchStep
+			if below != scratchStep {
+				first = 0
+			}
+		}
+		if i == len(actions)-1 {
+			output = 0
+		}
+		list = append(list, fields{"input": first, "secondaryInput": second[i], "output": output, "Action": action})
+	}
+	s.Op = fields{"file": fields{"actions": list}}
+	return d.add(s)
+}

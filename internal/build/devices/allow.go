@@ -1,0 +1,107 @@
+package devices
+
+import (
+	"encoding/csv"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Allow says which devices a build may have.
+type Allow struct {
+	All     bool
+	Names   []string
+	Aliases map[string]string // what a Dockerfile calls a device → its name here
+}
+
+// Add reads the value of one --allow: device, or device=NAME[,alias=NAME].
+func (a *Allow) Add(text string) error {
+	rest, named := strings.CutPrefix(text, "device=")
+	if !named {
+		a.All = true
+		return nil
+	}
+	fields, err := csv.NewReader(strings.NewReader(rest)).Read()
+	if err != nil {
+		return err
+	}
+	name := fields[0]
+	if name == "" {
+		return fmt.Errorf("must be device, or device=NAME[,alias=NAME]")
+	}
+	if len(fields) == 1 {
+		a.Names = append(a.Names, name)
+	}
+	for _, f := range fields[1:] {
+		key, alias, _ := strings.Cut(f, "=")
+		if key != "alias" || alias == "" {
+			return fmt.Errorf("%q is unknown: a device may be followed by alias=NAME", f)
+		}
+		if a.Aliases == nil {
+			a.Aliases = map[string]string{}
+		}
+		a.Aliases[alias] = name
+	}
+	return nil
+}
+
+// A DeniedError is a device that a build asks for and may not have.
+type DeniedError struct{ Names []string }
+
+func (e *DeniedError) Error() string {
+	subject := "device " + e.Names[0] + " is"
+	if len(e.Names) > 1 {
+		subject = "devices " + strings.Join(e.Names, ", ") + " are"
+	}
+	return fmt.Sprintf("%s requested by the build but not allowed: give --allow device=%s", subject, e.Names[0])
+}
+
+// Wanted returns the devices that a RUN has of those that it asks for: an error if one of
+// them is not allowed, or is required and does not exist.
+func (r *Registry) Wanted(a *Allow, name string, required bool) ([]string, error) {
+	target, aliased := a.Aliases[name]
+	if !aliased {
+		target = name
+	}
+	found := r.Resolve(target)
+	if len(found) == 0 {
+		if required {
+			return nil, r.missing(target)
+		}
+		return nil, nil
+	}
+	if aliased || a.All {
+		return found, nil
+	}
+	var allowed []string
+	for _, n := range a.Names {
+		list := r.Resolve(n)
+		if len(list) == 0 {
+			return nil, fmt.Errorf("--allow device=%s: %w", n, r.missing(n))
+		}
+		allowed = append(allowed, list...)
+	}
+	var denied []string
+	for _, f := range found {
+		if !r.autoAllowed(f) && !slices.Contains(allowed, f) {
+			denied = append(denied, f)
+		}
+	}
+	if len(denied) > 0 {
+		return nil, &DeniedError{denied}
+	}
+	return found, nil
+}
+
+// missing is the error of a device that does not exist.
+func (r *Registry) missing(name string) error {
+	known := "no CDI spec describes one"
+	if all := r.All(); len(all) > 0 {
+		known = "there are " + strings.Join(all, ", ")
+	}
+	err := fmt.Errorf("required device %q is not registered: %s", name, known)
+	if problems := r.Problems(); problems != nil {
+		return fmt.Errorf("%w\n%w", err, problems)
+	}
+	return err
+}

@@ -1,0 +1,256 @@
+package dockerfile
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
+	"github.com/minirun/minirun/internal/build/graph"
+)
+
+// An Outline lists the parameters of a target: what can be given to a build of it. The
+// names in JSON are those of BuildKit's request frontend.outline.
+type Outline struct {
+	Name        string      `json:"name,omitempty"` // in lower case; "": the stage has none
+	Description string      `json:"description,omitempty"`
+	Args        []Parameter `json:"args,omitempty"`
+	Secrets     []Parameter `json:"secrets,omitempty"`
+	SSH         []Parameter `json:"ssh,omitempty"`
+	Sources     [][]byte    `json:"sources,omitempty"` // the Dockerfile
+}
+
+// A Parameter is an ARG, a secret or an agent.
+type Parameter struct {
+	Name        string    `json:"name"`
+	Description string    `json:"description,omitempty"`
+	Value       string    `json:"value,omitempty"`    // of an ARG
+	Required    bool      `json:"required,omitempty"` // of a secret or an agent
+	Location    *Location `json:"location,omitempty"`
+
+	node *graph.Node // whose lines are the location, if it is nil
+}
+
+// Targets lists the stages. The names in JSON are those of BuildKit's request
+// frontend.targets.
+type Targets struct {
+	Targets []Target `json:"targets"`
+	Sources [][]byte `json:"sources"`
+}
+
+// A Target is a stage, as the Dockerfile has it: variables are not expanded.
+type Target struct {
+	Name        string    `json:"name,omitempty"`
+	Default     bool      `json:"default,omitempty"`
+	Description string    `json:"description,omitempty"`
+	Base        string    `json:"base,omitempty"`
+	Platform    string    `json:"platform,omitempty"`
+	Location    *Location `json:"location,omitempty"`
+}
+
+// A Location is lines of a Dockerfile, under BuildKit's names.
+type Location struct {
+	Ranges []Span `json:"ranges"`
+}
+
+// A Span is consecutive lines.
+type Span struct {
+	Start Position `json:"start"`
+	End   Position `json:"end"`
+}
+
+// A Position is a line, counted from 1.
+type Position struct {
+	Line      int `json:"line"`
+	Character int `json:"character,omitempty"`
+}
+
+// Lines returns the location of consecutive lines.
+func Lines(first, last int) *Location {
+	return &Location{Ranges: []Span{{Start: Position{Line: first}, End: Position{Line: last}}}}
+}
+
+// Targets lists the stages of the Dockerfile.
+func (f *File) Targets() *Targets {
+	out := &Targets{Sources: [][]byte{f.Text}}
+	for i := range f.stages {
+		s := &f.stages[i]
+		first, last := lines(s.Location)
+		out.Targets = append(out.Targets, Target{
+			Name: strings.ToLower(s.Name), Default: i == len(f.stages)-1, Description: s.DocComment,
+			Base: s.BaseName, Platform: s.Platform, Location: Lines(first, last),
+		})
+	}
+	return out
+}
+
+// Outline lists the parameters of a target, of its own and of the stages that it needs.
+// An image that Resolve does not know has none.
+func (f *File) Outline(o Options) (*Outline, error) {
+	o.unknownImages = true
+	b, target, err := f.builder(o)
+	if err != nil {
+		return nil, err
+	}
+	b.noted = map[int]*parameters{}
+	if _, err := b.stage(target); err != nil {
+		return nil, quote(err, o.Name, f.Text)
+	}
+	var all parameters
+	for i := range b.stages { // a stage's own parameters replace those of the stages that it needs
+		if b.state[i] != 2 {
+			continue
+		}
+		all.args.replace(b.globalsOf(i))
+		if own := b.noted[i]; own != nil {
+			all.args.replace(own.args)
+			all.secrets.replace(own.secrets)
+			all.ssh.replace(own.ssh)
+		}
+	}
+	out := &Outline{Name: strings.ToLower(b.stages[target].Name), Description: b.stages[target].DocComment, Sources: [][]byte{f.Text}}
+	out.Args, out.Secrets, out.SSH = all.args.sorted(), all.secrets.sorted(), all.ssh.sorted()
+	return out, nil
+}
+
+// parameters are those of a stage.
+type parameters struct{ args, secrets, ssh parameterList }
+
+// A parameterList has each name once.
+type parameterList []Parameter
+
+// set adds a parameter, in the place of the one of its name.
+func (l *parameterList) set(p Parameter) {
+	if i := slices.IndexFunc(*l, func(o Parameter) bool { return o.Name == p.Name }); i >= 0 {
+		(*l)[i] = p
+		return
+	}
+	*l = append(*l, p)
+}
+
+// addFirst adds a parameter, unless there is one of its name.
+func (l *parameterList) addFirst(p Parameter) {
+	if !slices.ContainsFunc(*l, func(o Parameter) bool { return o.Name == p.Name }) {
+		*l = append(*l, p)
+	}
+}
+
+func (l *parameterList) replace(by parameterList) {
+	for _, p := range by {
+		l.set(p)
+	}
+}
+
+// sorted returns the parameters by line, with their locations.
+func (l parameterList) sorted() []Parameter {
+	out := slices.Clone(l)
+	for i := range out {
+		if p := &out[i]; p.Location == nil && p.node != nil {
+			p.Location = Lines(p.node.First, p.node.Last)
+		}
+	}
+	line := func(p Parameter) int { return p.Location.Ranges[0].Start.Line }
+	slices.SortStableFunc(out, func(a, b Parameter) int { return cmp.Compare(line(a), line(b)) })
+	return out
+}
+
+// parametersOf returns where those of a stage are noted; nil if nothing is.
+func (d *draft) parametersOf() *parameters {
+	if d.b.noted == nil {
+		return nil
+	}
+	if d.b.noted[d.stage.Index] == nil {
+		d.b.noted[d.stage.Index] = &parameters{}
+	}
+	return d.b.noted[d.stage.Index]
+}
+
+// noteArguments notes what an ARG declares. One that has its value from a global ARG
+// stands for that; one of the platforms is not a parameter.
+func (d *draft) noteArguments(n *graph.Node, c *instructions.ArgCommand) {
+	p := d.parametersOf()
+	if p == nil {
+		return
+	}
+	for _, a := range c.Args {
+		_, given := d.b.o.BuildArgs[a.Key]
+		global, declared := d.b.globalParameter(a.Key)
+		_, platform := d.b.platform[a.Key]
+		switch {
+		case !given && a.Value == nil && declared && global.Value != "":
+			p.args.set(global)
+		case !given && a.Value == nil && platform:
+		default:
+			value, _ := d.vars.arg(a.Key)
+			p.args.set(Parameter{Name: a.Key, Description: a.DocComment, Value: value, node: n})
+		}
+	}
+}
+
+// noteMount notes the secret or agent of a RUN.
+func (d *draft) noteMount(n *graph.Node, m *graph.Mount) {
+	p := d.parametersOf()
+	if p == nil {
+		return
+	}
+	switch m.Type {
+	case "secret":
+		p.secrets.addFirst(Parameter{Name: m.ID, Required: m.Required, node: n})
+	case "ssh":
+		p.ssh.addFirst(Parameter{Name: m.ID, Required: m.Required, node: n})
+	}
+}
+
+// globalParameter returns a global ARG as a parameter.
+func (b *builder) globalParameter(name string) (p Parameter, declared bool) {
+	for i := range b.File.global {
+		c := &b.File.global[i]
+		for _, a := range c.Args {
+			if a.Key == name {
+				value, _ := b.args.arg(name)
+				first, last := lines(c.Location())
+				p, declared = Parameter{Name: name, Description: a.DocComment, Value: value, Location: Lines(first, last)}, true
+			}
+		}
+	}
+	return p, declared
+}
+
+// globalsOf returns the global ARGs that the FROM of a stage needs, also for their
+// defaults.
+func (b *builder) globalsOf(stage int) parameterList {
+	var out parameterList
+	var need func(word string)
+	need = func(word string) {
+		result, err := b.lex.ProcessWordWithMatches(word, &b.args)
+		if err != nil {
+			return // an error of the conversion, which was made
+		}
+		for name := range result.Matched {
+			p, declared := b.globalParameter(name)
+			if !declared || slices.ContainsFunc(out, func(o Parameter) bool { return o.Name == name }) {
+				continue
+			}
+			out = append(out, p)
+			if _, given := b.o.BuildArgs[name]; !given {
+				need(b.defaultOf(name))
+			}
+		}
+	}
+	need(b.stages[stage].BaseName)
+	need(b.stages[stage].Platform)
+	return out
+}
+
+// defaultOf returns the default of a global ARG, as it is written.
+func (b *builder) defaultOf(name string) string {
+	for i := range b.File.global {
+		for _, a := range b.File.global[i].Args {
+			if a.Key == name && a.Value != nil {
+				return *a.Value
+			}
+		}
+	}
+	return ""
+}
