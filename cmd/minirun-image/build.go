@@ -40,7 +40,7 @@ func buildFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "build-arg", Usage: "`NAME[=VALUE]` of an ARG; without a value, that of the environment"},
 		&cli.StringSliceFlag{Name: "build-context", Usage: "`NAME=WHERE` for --from: a directory, docker-image://, oci-layout://, a URL"},
 		&cli.StringSliceFlag{Name: "secret", Usage: "`id=ID[,src=FILE|,env=NAME]` for RUN --mount=type=secret"},
-		&cli.StringSliceFlag{Name: "ssh", Usage: "`default|ID[=SOCKET|KEY]` for RUN --mount=type=ssh"},
+		&cli.StringSliceFlag{Name: "ssh", Usage: "`default|ID[=SOCKET|KEY[,KEY]]` for RUN --mount=type=ssh, and default for git over ssh"},
 		&cli.StringSliceFlag{Name: "label", Usage: "`NAME[=VALUE]` of the image"},
 		&cli.StringSliceFlag{Name: "platform", Usage: "build for `OS/ARCH[,OS/ARCH…]`: several make an index"},
 		&cli.BoolFlag{Name: "no-cache", Usage: "take nothing from the cache"},
@@ -123,9 +123,6 @@ func wantedPlatforms(list []string) (out []oci.Platform, err error) {
 			if p, err = platforms.Parse(text); err != nil {
 				return nil, fmt.Errorf("--platform %s: %w", text, err)
 			}
-		}
-		if p.OS != "linux" {
-			return nil, fmt.Errorf("--platform %s: images for %s cannot be built here, only for linux", text, p.OS)
 		}
 		out = append(out, platforms.Normalize(p))
 	}

@@ -10,12 +10,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/minirun/minirun/internal/build/attest"
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/build/source"
+	"github.com/minirun/minirun/internal/build/sshagent"
 	"github.com/minirun/minirun/internal/build/tree"
 	"github.com/minirun/minirun/internal/ctxio"
 )
@@ -29,6 +31,7 @@ type inputs struct {
 	trees  map[string]*tree.Tree
 	images map[string]string // --build-context NAME=docker-image://…
 	remove []string          // directories that go with the build
+	agent  *sshagent.Agent   // for git over ssh: that of --ssh default, or nil
 
 	// made says when contexts were made that were fetched, by name; nil for directories.
 	made map[string]func() (time.Time, error)
@@ -45,6 +48,9 @@ func (in *inputs) close() {
 	for _, dir := range in.remove {
 		_ = os.RemoveAll(dir)
 	}
+	if in.agent != nil {
+		_ = in.agent.Close()
+	}
 }
 
 // names are the contexts that --from may name.
@@ -54,7 +60,10 @@ func (in *inputs) names() []string {
 
 // open opens the contexts and reads the Dockerfile.
 func (b *Builder) open(ctx context.Context, o *Options) (*inputs, error) {
-	in := &inputs{trees: map[string]*tree.Tree{}, images: map[string]string{}, made: map[string]func() (time.Time, error){graph.MainContext: nil}}
+	in := &inputs{
+		trees: map[string]*tree.Tree{}, images: map[string]string{}, agent: o.SSH["default"],
+		made: map[string]func() (time.Time, error){graph.MainContext: nil},
+	}
 	if err := b.all(ctx, o, in); err != nil {
 		in.close()
 		return nil, err
@@ -79,7 +88,7 @@ func (b *Builder) all(ctx context.Context, o *Options, in *inputs) error {
 			in.images[strings.ToLower(name)] = ref
 			continue
 		}
-		t, from, err := b.tree(ctx, in, name, where, "")
+		t, from, err := b.tree(ctx, in, name, where, "", source.GitOptions{})
 		if err != nil {
 			return fmt.Errorf("--build-context %s: %w", name, err)
 		}
@@ -121,7 +130,11 @@ func (b *Builder) main(ctx context.Context, o *Options, in *inputs) error {
 	if err != nil {
 		return err
 	}
-	t, from, err := b.tree(ctx, in, graph.MainContext, o.Context, file)
+	git, err := mainGitOptions(o.BuildArgs)
+	if err != nil {
+		return err
+	}
+	t, from, err := b.tree(ctx, in, graph.MainContext, o.Context, file, git)
 	if err != nil {
 		return err
 	}
@@ -183,14 +196,29 @@ func (b *Builder) empty(in *inputs) error {
 	return nil
 }
 
+// mainGitOptions are what build arguments say of the build's own context, if it is a git
+// repository. With a SOURCE_DATE_EPOCH its files have a time that is always the same.
+func mainGitOptions(args map[string]string) (o source.GitOptions, err error) {
+	o.CommitTimes = args[epochArgument] != ""
+	if text := args[keepGitDirArgument]; text != "" {
+		if o.ForceGitDir, err = strconv.ParseBool(text); err != nil {
+			return o, fmt.Errorf("--build-arg %s=%s: must be true or false", keepGitDirArgument, text)
+		}
+	}
+	return o, nil
+}
+
+const keepGitDirArgument = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
+
 // tree opens one context: a directory, an archive's URL, or a git repository; and
 // says what it is, if it is no directory.
-func (b *Builder) tree(ctx context.Context, in *inputs, name, where, file string) (*tree.Tree, attest.Material, error) {
+func (b *Builder) tree(ctx context.Context, in *inputs, name, where, file string, git source.GitOptions) (*tree.Tree, attest.Material, error) {
 	in.made[name] = nil
 	from := attest.Material{URI: source.Public(where)}
 	switch {
 	case source.IsGit(where):
-		t, commit, err := source.Git(ctx, where, b.fetches(), false)
+		git.Agent = in.agent
+		t, commit, err := source.Git(ctx, where, b.fetches(), git)
 		from.Digest = commitDigest(commit)
 		in.made[name] = func() (time.Time, error) { return source.CommitTime(ctx, where, commit, b.fetches()) }
 		return t, from, err

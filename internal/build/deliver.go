@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -126,7 +127,7 @@ func (b *Builder) deliver(ctx context.Context, d *Delivery, built []Built, out *
 	if err != nil {
 		return nil, err
 	}
-	epoch := built[0].origin.options.Epoch
+	epoch := out.FileEpoch(built[0].origin.options.Epoch)
 	if out.Type == "tar" {
 		return nil, export.Tar(ctx, *out, parts, epoch)
 	}
@@ -263,8 +264,9 @@ func (b *Builder) store(ctx context.Context, d *Delivery, built []Built, out *ex
 	var list, attached []oci.Descriptor
 	for i := range built {
 		one := &built[i]
-		r := one.Image(one.origin.options.Epoch)
-		r.Compression, r.Annotations, r.Rewrite = out.Compression, all, out.Rewrite
+		epoch := one.origin.options.Epoch
+		r := one.Image(cmp.Or(epoch, out.Epoch))
+		r.Compression, r.Annotations, r.Rewrite, r.Epoch = out.Compression, all, out.Rewrite, out.FileEpoch(epoch)
 		desc, err := export.Image(ctx, b.Store, r)
 		if err != nil {
 			return desc, err

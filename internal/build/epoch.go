@@ -88,7 +88,7 @@ func (b *Builder) epoch(ctx context.Context, in *inputs, text string, file *dock
 	if !isStage {
 		return time.Time{}, errors.New("must be seconds since 1970, or context, or the name of a stage or context")
 	}
-	when, err := b.madeRemote(ctx, remote)
+	when, err := b.madeRemote(ctx, in, remote)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -104,9 +104,9 @@ func checkYear(when time.Time) (time.Time, error) {
 }
 
 // madeRemote fetches what an ADD names and says when it was made.
-func (b *Builder) madeRemote(ctx context.Context, remote dockerfile.Remote) (time.Time, error) {
+func (b *Builder) madeRemote(ctx context.Context, in *inputs, remote dockerfile.Remote) (time.Time, error) {
 	if source.IsGit(remote.URL) {
-		t, commit, err := source.Git(ctx, remote.URL, b.fetches(), false)
+		t, commit, err := source.Git(ctx, remote.URL, b.fetches(), source.GitOptions{Checksum: remote.Checksum, Agent: in.agent})
 		if err != nil {
 			return time.Time{}, err
 		}

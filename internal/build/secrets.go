@@ -74,26 +74,3 @@ func parseSecret(text string) (id string, s run.Secret, err error) {
 	}
 	return id, s, nil
 }
-
-// ParseSSH reads --ssh default|ID[=SOCKET].
-func ParseSSH(list []string) (map[string]string, error) {
-	out := map[string]string{}
-	for _, text := range list {
-		id, socket, _ := strings.Cut(text, "=")
-		if socket == "" {
-			socket = os.Getenv("SSH_AUTH_SOCK")
-		}
-		if socket == "" {
-			return nil, fmt.Errorf("--ssh %s: SSH_AUTH_SOCK is not set: start an agent (eval $(ssh-agent)), or give %s=SOCKET", text, id)
-		}
-		info, err := os.Stat(socket)
-		if err != nil {
-			return nil, fmt.Errorf("--ssh %s: %w", text, err)
-		}
-		if info.Mode()&os.ModeSocket == 0 {
-			return nil, fmt.Errorf("--ssh %s: %s is no agent's socket; keys are given by an agent: ssh-add %s", text, socket, socket)
-		}
-		out[id] = socket
-	}
-	return out, nil
-}

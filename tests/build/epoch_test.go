@@ -88,3 +88,59 @@ func TestSyntaxWarning(t *testing.T) {
 		}
 	}
 }
+
+// TestEpochOfOutput: source-date-epoch= is the time of one output. The times of files
+// are those of this output's, the time of an image that of the build argument if there
+// is one. The values are BuildKit's.
+func TestEpochOfOutput(t *testing.T) {
+	s := newStore(t)
+	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY f /f\nLABEL a=b\n", "f": "1"}, "touch -d 2022-01-01T00:00:00Z f; touch -d 2022-01-02T00:00:00Z Dockerfile")
+	const own, output, argument = "2022-01-01T00:00:00Z", "2020-09-13T12:26:40Z", "2017-07-14T02:40:00Z"
+	for _, c := range []struct {
+		output, argument string
+		created, file    string // created "": now
+	}{
+		{"type=oci,source-date-epoch=1600000000", "", output, own},
+		{"type=oci,source-date-epoch=1600000000,rewrite-timestamp=true", "", output, output},
+		{"type=oci,source-date-epoch=1600000000,rewrite-timestamp=true", "1500000000", argument, output},
+		{"type=oci,source-date-epoch=,rewrite-timestamp=true", "1500000000", argument, own},
+		{"type=docker,source-date-epoch=1600000000", "", output, own},
+		{"type=tar,source-date-epoch=1600000000", "1500000000", "", output},
+		{"type=tar,source-date-epoch=", "1500000000", "", own},
+		{"type=tar", "1500000000", "", argument},
+		{"type=local,source-date-epoch=1600000000", "", "", output},
+		{"type=local,source-date-epoch=", "1500000000", "", own},
+	} {
+		out := filepath.Join(t.TempDir(), "out")
+		args := []string{"-o", c.output + ",dest=" + out, dir}
+		if c.argument != "" {
+			args = append(args, "--build-arg=SOURCE_DATE_EPOCH="+c.argument)
+		}
+		s.build(args...)
+		if strings.HasPrefix(c.output, "type=local") {
+			st, err := os.Stat(filepath.Join(out, "f"))
+			if err != nil || st.ModTime().UTC().Format(time.RFC3339) != c.file {
+				t.Errorf("%s, %s: %v, %v, want %s", c.output, c.argument, st, err, c.file)
+			}
+			continue
+		}
+		list := exec.Command("tar", "-tv", "--utc", "--full-time", "-f", out)
+		if c.created != "" {
+			r := openResult(t, out)
+			m := r.manifest("")
+			if got := r.config(m).Created.Format(time.RFC3339); got != c.created {
+				t.Errorf("%s, %s: created %s, want %s", c.output, c.argument, got, c.created)
+			}
+			list = exec.Command("tar", "-tv", "--utc", "--full-time", "-f", "-")
+			list.Stdin = strings.NewReader(string(r.plain(m.Layers[0])))
+		}
+		text, err := list.Output()
+		if want := strings.NewReplacer("T", " ", "Z", "").Replace(c.file); err != nil || !strings.Contains(string(text), want+" f") {
+			t.Errorf("%s, %s: %q, %v, want %s", c.output, c.argument, text, err, want)
+		}
+	}
+	for _, value := range []string{"x", "1.5", "context", "99999999999999"} {
+		s.Minirun("build", "-o", "type=oci,source-date-epoch="+value+",dest="+filepath.Join(t.TempDir(), "out"), dir).Fails(t, "source-date-epoch="+value+": must be seconds since 1970")
+	}
+	s.Minirun("build", "-o", "type=cacheonly,source-date-epoch=1", dir).Fails(t, "source-date-epoch: is for type=")
+}

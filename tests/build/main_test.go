@@ -2,6 +2,8 @@
 //
 //	main_test.go     a store with base images; a case's directory
 //	corpus_test.go   corpus/*.txt: Dockerfiles, a family a file
+//	git_test.go      git repositories as contexts
+//	ssh_test.go      --ssh: keys and agents, of RUN and of git
 //	served_test.go   what ADD fetches: files and git repositories, on loopback
 //	picture_test.go  an image as text: files, configuration, history
 //	compare_test.go  every Dockerfile of the corpus against golden/, which BuildKit has made
@@ -31,6 +33,7 @@
 package build
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,7 +45,16 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-func TestMain(m *testing.M) { testbundle.MainWithImages(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(agentVariable) != "" {
+		if err := askAgent(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	testbundle.MainWithImages(m)
+}
 
 // A store is minirun with a store of the test's own.
 type store struct {

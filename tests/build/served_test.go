@@ -12,8 +12,9 @@ import (
 )
 
 // serve serves the directory SERVED of a context, if it has one: files, and bare git
-// repositories NAME.git. Where the Dockerfile says SERVER it gets the address; known
-// makes SERVER of it again.
+// repositories NAME.git: those with info/refs, which git update-server-info writes, as files
+// (the dumb protocol), the others by git. Where the Dockerfile says SERVER it gets the
+// address; known makes SERVER of it again.
 func serve(t testing.TB, dir string) (known func(string) string) {
 	t.Helper()
 	served := filepath.Join(dir, "SERVED")
@@ -33,7 +34,8 @@ func serve(t testing.TB, dir string) (known func(string) string) {
 	}
 	files := http.FileServer(http.Dir(served))
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.Contains(r.URL.Path, ".git/") {
+		repository, _, isGit := strings.Cut(r.URL.Path, ".git/")
+		if isGit && !isDumb(filepath.Join(served, repository+".git")) {
 			git.ServeHTTP(w, r)
 			return
 		}
@@ -52,4 +54,10 @@ func serve(t testing.TB, dir string) (known func(string) string) {
 	}
 	replace(filepath.Join(dir, "Dockerfile"))
 	return func(line string) string { return strings.ReplaceAll(line, address, "SERVER") }
+}
+
+// isDumb reports whether a repository is prepared for servers that do not know git.
+func isDumb(repository string) bool {
+	_, err := os.Stat(filepath.Join(repository, "info", "refs"))
+	return err == nil
 }

@@ -42,7 +42,7 @@ func (d *draft) copyFiles(n *graph.Node, c *instructions.CopyCommand) error {
 func (d *draft) addFiles(n *graph.Node, c *instructions.AddCommand) error {
 	op := &graph.Copy{
 		Add: true, Chown: c.Chown, Chmod: c.Chmod, Link: independent(c.Link, c.Chmod), Exclude: c.ExcludePatterns,
-		Unpack: c.Unpack, KeepGitDir: c.KeepGitDir != nil && *c.KeepGitDir, Checksum: c.Checksum,
+		Unpack: c.Unpack, KeepGitDir: c.KeepGitDir, Checksum: c.Checksum,
 	}
 	var flags []string
 	if c.Checksum != "" {

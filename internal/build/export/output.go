@@ -1,11 +1,13 @@
 package export
 
 import (
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // An Output is one --output.
@@ -19,6 +21,20 @@ type Output struct {
 	Tar         bool  // oci, docker: an archive, not a directory
 	Split       *bool // local, tar: a directory for each platform; nil: if there are several
 	Annotations []Annotation
+
+	// Epoch is source-date-epoch: the time of this output, before that of the build. Given
+	// without a value, files keep their times.
+	Epoch     *time.Time
+	KeepTimes bool
+}
+
+// FileEpoch returns the latest time of the output's files, or nil, with the build's
+// SOURCE_DATE_EPOCH.
+func (o *Output) FileEpoch(build *time.Time) *time.Time {
+	if o.KeepTimes {
+		return nil
+	}
+	return cmp.Or(o.Epoch, build)
 }
 
 // Stored says whether an output is an image of the store.
@@ -83,7 +99,8 @@ func (o *Output) complete() error {
 // only says which keys are for some types alone.
 var only = map[string]string{
 	"compression": "image oci docker", "compression-level": "image oci docker", "force-compression": "image oci docker", "rewrite-timestamp": "image oci docker",
-	"name": "image oci docker", "push": "image", "tar": "oci docker", "platform-split": "local tar", "mode": "local", "dest": "oci docker tar local",
+	"source-date-epoch": "image oci docker tar local",
+	"name":              "image oci docker", "push": "image", "tar": "oci docker", "platform-split": "local tar", "mode": "local", "dest": "oci docker tar local",
 }
 
 // fits refuses what would have no effect.
@@ -120,6 +137,9 @@ func (o *Output) set(key, value string) (err error) {
 		o.Push, err = flag(value)
 	case "rewrite-timestamp":
 		o.Rewrite, err = flag(value)
+	case "source-date-epoch":
+		o.Epoch, err = epoch(value)
+		o.KeepTimes = value == ""
 	case "tar":
 		o.Tar, err = flag(value)
 	case "platform-split":
@@ -154,6 +174,19 @@ func level(value string) (int, error) {
 		return LevelNone, nil
 	}
 	return n, nil
+}
+
+// epoch reads a time, or none.
+func epoch(value string) (*time.Time, error) {
+	if value == "" {
+		return nil, nil
+	}
+	seconds, err := strconv.ParseInt(value, 10, 64)
+	when := time.Unix(seconds, 0).UTC()
+	if err != nil || when.Year() < 0 || when.Year() > 9999 {
+		return nil, errors.New("must be seconds since 1970, in a year up to 9999")
+	}
+	return &when, nil
 }
 
 // flag reads a switch; its name alone turns it on.

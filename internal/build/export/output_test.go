@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -13,6 +14,7 @@ func yes(v bool) *bool { return &v }
 
 // TestParseOutput: what users write, and what it means.
 func TestParseOutput(t *testing.T) {
+	minute := time.Unix(60, 0).UTC()
 	for text, want := range map[string]Output{
 		"-":                            {Type: "tar", Dest: "-", Tar: true},
 		"dir":                          {Type: "local", Dest: "dir", Tar: true},
@@ -31,7 +33,9 @@ func TestParseOutput(t *testing.T) {
 		"type=oci,rewrite-timestamp=true,compression=zstd,compression-level=22,force-compression=true": {
 			Type: "oci", Dest: "-", Tar: true, Rewrite: true, Compression: Compression{"zstd", 22, true},
 		},
-		"type=oci,compression-level=0": {Type: "oci", Dest: "-", Tar: true, Compression: Compression{Level: LevelNone}},
+		"type=tar,source-date-epoch=60": {Type: "tar", Dest: "-", Tar: true, Epoch: &minute},
+		"type=oci,source-date-epoch=":   {Type: "oci", Dest: "-", Tar: true, KeepTimes: true},
+		"type=oci,compression-level=0":  {Type: "oci", Dest: "-", Tar: true, Compression: Compression{Level: LevelNone}},
 		"type=oci,annotation.a.b=c=d,annotation-index[linux/arm64/v8].k=v": {
 			Type: "oci", Dest: "-", Tar: true, Annotations: []Annotation{{"manifest", "", "a.b", "c=d"}, {"index", "linux/arm64", "k", "v"}},
 		},

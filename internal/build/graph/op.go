@@ -99,8 +99,8 @@ type Copy struct {
 	Resolve bool     // with Parents: a source that is a symbolic link stands for its target
 	Exclude []string // patterns, as in .dockerignore
 
-	Unpack     *bool // ADD --unpack; nil: local archives are unpacked, fetched ones are not
-	KeepGitDir bool
+	Unpack     *bool  // ADD --unpack; nil: local archives are unpacked, fetched ones are not
+	KeepGitDir *bool  // nil: as the URL says
 	Checksum   string // of a URL's content; or a commit
 }
 

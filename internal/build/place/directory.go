@@ -177,7 +177,7 @@ func (p *placer) directory(t *tree.Tree, f *tree.Found, at string, m metadata) e
 		if err != nil {
 			return err
 		}
-		if f.Path != "." { // a tree's root has none that means anything
+		if f.Path != "." || t.Dated {
 			p.made = append(p.made, madeDir{relative(at), m.modified})
 		}
 		return unix.Close(fd)

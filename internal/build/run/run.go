@@ -40,6 +40,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/build/sshagent"
 	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/ownthread"
 )
@@ -66,8 +67,8 @@ type Step struct {
 	Platform oci.Platform
 	Mounts   map[int]Mounted // by index in Op.Mounts: of those with a From
 	Secrets  Secrets
-	SSH      map[string]string // sockets of agents, by ID
-	Output   io.Writer         // what the program says; nil: it is lost
+	SSH      map[string]*sshagent.Agent // by ID
+	Output   io.Writer                  // what the program says; nil: it is lost
 }
 
 // Mounted is the file system that a mount's From has come to.

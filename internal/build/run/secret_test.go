@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/build/sshagent"
 )
 
 func TestSecret(t *testing.T) {
@@ -92,7 +93,11 @@ func TestSSH(t *testing.T) {
 	}()
 	s, out := x.step("stat -c '%u:%g %a %F' $SSH_AUTH_SOCK; echo $SSH_AUTH_SOCK; ls /a.sock; echo $$ > /meet/pid; until [ -e /meet/go ]; do sleep 0.01; done",
 		graph.Mount{Type: "ssh", UID: 1000, GID: 1000, Mode: 0o600}, graph.Mount{Type: "ssh", ID: "default", Target: "/a.sock"}, graph.Mount{Type: "ssh", ID: "absent"})
-	s.SSH = map[string]string{"default": path}
+	forwarded, err := sshagent.Open([]string{path}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.SSH = map[string]*sshagent.Agent{"default": forwarded}
 	s.Op.User = "user"
 	s.Op.Mounts = append(s.Op.Mounts, graph.Mount{Type: "cache", ID: "meet", Target: "/meet", Mode: 0o777})
 	done := make(chan error)

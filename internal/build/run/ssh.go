@@ -1,22 +1,20 @@
 package run
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/graph"
 )
 
-// sshMount shows a socket of our own, with the owner and mode that are asked for,
-// and forwards it to the agent's, which only its user may connect to.
+// sshMount shows a socket of our own, with the owner and mode that are asked for, since
+// only its user may connect to an agent's. What a step may ask of the agent is
+// sshagent's to decide.
 func (j *job) sshMount(i int, m *graph.Mount) error {
 	id := m.ID
 	if id == "" {
@@ -25,7 +23,7 @@ func (j *job) sshMount(i int, m *graph.Mount) error {
 	agent, ok := j.SSH[id]
 	if !ok {
 		if m.Required {
-			return fmt.Errorf("the agent is required and was not given: give --ssh %s, or --ssh %s=SOCKET", id, id)
+			return fmt.Errorf("the agent is required and was not given: give --ssh %s, or --ssh %s=SOCKET, or --ssh %s=KEY", id, id, id)
 		}
 		return nil
 	}
@@ -52,7 +50,7 @@ func (j *job) sshMount(i int, m *graph.Mount) error {
 	if !hasVariable(j.spec.Process.Env, "SSH_AUTH_SOCK") {
 		j.spec.Process.Env = append(j.spec.Process.Env, "SSH_AUTH_SOCK="+target)
 	}
-	go forward(socket, agent)
+	go agent.Serve(socket)
 	return nil
 }
 
@@ -63,35 +61,4 @@ func hasVariable(env []string, name string) bool {
 		}
 	}
 	return false
-}
-
-// forward connects whoever comes with the agent, until the listener is closed.
-func forward(socket *net.UnixListener, agent string) {
-	for {
-		from, err := socket.AcceptUnix()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil {
-			continue
-		}
-		to, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: agent, Net: "unix"})
-		if err != nil { // the program sees that there is nobody
-			_ = from.Close()
-			continue
-		}
-		go splice(from, to)
-	}
-}
-
-func splice(a, b *net.UnixConn) {
-	var both sync.WaitGroup
-	one := func(to, from *net.UnixConn) {
-		_, _ = io.Copy(to, from)
-		_ = to.CloseWrite()
-	}
-	both.Go(func() { one(a, b) })
-	both.Go(func() { one(b, a) })
-	both.Wait()
-	_, _ = a.Close(), b.Close()
 }

@@ -2,7 +2,6 @@ package solve
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 
@@ -42,15 +41,12 @@ func (v *solving) fetch(ctx context.Context, op *graph.Copy, url string) (*fetch
 		}
 		return &fetched{url: url, file: file}, nil
 	}
-	t, commit, err := source.Git(ctx, url, filepath.Join(v.Store.Dir, "build"), op.KeepGitDir)
+	o := source.GitOptions{KeepGitDir: op.KeepGitDir, Checksum: op.Checksum, Agent: v.SSH["default"]}
+	t, commit, err := source.Git(ctx, url, filepath.Join(v.Store.Dir, "build"), o)
 	if err != nil {
 		return nil, err
 	}
 	f := &fetched{url: url, git: t, commit: commit}
-	if op.Checksum != "" && op.Checksum != commit {
-		f.close()
-		return nil, fmt.Errorf("ADD %s: the commit is %s, --checksum wants %s", url, commit, op.Checksum)
-	}
 	if f.chosen, err = t.Select([]string{"."}, tree.Options{Exclude: op.Exclude}); err != nil {
 		f.close()
 		return nil, err

@@ -41,6 +41,7 @@ import (
 	"github.com/minirun/minirun/internal/build/progress"
 	"github.com/minirun/minirun/internal/build/run"
 	"github.com/minirun/minirun/internal/build/share"
+	"github.com/minirun/minirun/internal/build/sshagent"
 	"github.com/minirun/minirun/internal/build/tree"
 	"github.com/minirun/minirun/internal/image/ingest"
 )
@@ -54,7 +55,7 @@ type Solver struct {
 	Memo     *tree.Memo
 	Imports  Imports // nil: there are none
 	Secrets  run.Secrets
-	SSH      map[string]string                           // agents' sockets, by ID
+	SSH      map[string]*sshagent.Agent                  // by ID
 	NoCache  func(stage string) bool                     // nil: the cache is used
 	Epoch    *time.Time                                  // SOURCE_DATE_EPOCH
 	Several  bool                                        // graphs for several platforms are solved: steps' names say which

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,18 +10,30 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/build/sshagent"
 	"github.com/minirun/minirun/internal/build/tree"
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// Git checks a commit out and returns it. keepDir keeps .git, as the URL's
-// ?keep-git-dir= does.
-func Git(ctx context.Context, ref, cacheDir string, keepDir bool) (*tree.Tree, string, error) {
+// GitOptions are what a flag or the build says of a repository, besides its URL.
+type GitOptions struct {
+	KeepGitDir  *bool // nil: not said
+	ForceGitDir bool  // .git is kept, whatever the URL says
+	Checksum    string
+
+	// CommitTimes gives files the time of the commit, unless the URL has ?mtime=.
+	CommitTimes bool
+	Agent       *sshagent.Agent // for ssh; nil: the host's, if there is one
+}
+
+// Git checks a commit out and returns it.
+func Git(ctx context.Context, ref, cacheDir string, o GitOptions) (*tree.Tree, string, error) {
 	r, ok, err := ParseGit(ref)
 	if err != nil {
 		return nil, "", err
@@ -28,54 +41,19 @@ func Git(ctx context.Context, ref, cacheDir string, keepDir bool) (*tree.Tree, s
 	if !ok {
 		return nil, "", fmt.Errorf("%s is not the URL of a git repository: those of https end with .git", ref)
 	}
-	r.KeepGitDir = r.KeepGitDir || keepDir
+	if err := r.apply(o); err != nil {
+		return nil, "", fmt.Errorf("git URL %s: %w", withoutSecret(ref), err)
+	}
+	if o.Agent != nil {
+		if r.agent, err = o.Agent.Socket(); err != nil {
+			return nil, "", err
+		}
+	}
 	return r.Checkout(ctx, cacheDir)
 }
 
-// LsRemote asks the remote which commit a ref is; full is its whole name there. A
-// ref that is a whole commit is not asked for; one that is the beginning of a commit
-// has no answer ("").
-func (r *GitRef) LsRemote(ctx context.Context) (commit, full string, err error) {
-	if r.FetchByCommit {
-		return r.Checksum, "", nil
-	}
-	if fullHash.MatchString(r.Ref) {
-		return r.Ref, "", nil
-	}
-	args := []string{"ls-remote", "--", r.Remote}
-	for _, name := range r.names() {
-		args = append(args, name, name+"^{}")
-	}
-	out, err := r.git("").run(ctx, args...)
-	if err != nil {
-		return "", "", fmt.Errorf("ask %s for its refs: %w", r.Remote, err)
-	}
-	found := map[string]string{}
-	for line := range strings.Lines(out) {
-		if hash, name, ok := strings.Cut(strings.TrimSpace(line), "\t"); ok && fullHash.MatchString(hash) {
-			found[name] = hash
-		}
-	}
-	for _, name := range r.names() {
-		if hash, ok := found[name+"^{}"]; ok { // the commit of an annotated tag
-			return hash, name, nil
-		}
-		if hash, ok := found[name]; ok {
-			return hash, name, nil
-		}
-	}
-	if partHash.MatchString(r.Ref) {
-		return "", "", nil
-	}
-	what := "its default branch"
-	if r.Ref != "" {
-		what = "a branch, a tag or a commit " + r.Ref
-	}
-	return "", "", fmt.Errorf("%s does not have %s", r.Remote, what)
-}
-
 func (r *GitRef) git(dir string) *git {
-	return &git{dir: dir, remote: r.Remote, user: r.User, protocols: remoteProtocols}
+	return &git{dir: dir, remote: r.Remote, user: r.User, protocols: remoteProtocols, agent: r.agent}
 }
 
 // Checkout makes the tree of the ref's commit. The repository stays below cacheDir,
@@ -95,30 +73,53 @@ func (r *GitRef) Checkout(ctx context.Context, cacheDir string) (*tree.Tree, str
 		return nil, "", err
 	}
 	defer release()
-	repo := r.git(filepath.Join(dir, "repository"))
-	if _, err := repo.run(ctx, "init", "--quiet", "--bare"); err != nil {
-		return nil, "", err
-	}
-	commit, full, err := r.LsRemote(ctx)
+	found, err := r.LsRemote(ctx)
 	if err != nil {
 		return nil, "", err
 	}
-	if commit, err = r.fetch(ctx, repo, commit, full); err != nil {
+	repo := r.git(filepath.Join(dir, repositoryName(found.format)))
+	if _, err := repo.run(ctx, append(initArguments(found.format), "--bare")...); err != nil {
 		return nil, "", err
 	}
-	if !strings.HasPrefix(commit, r.Checksum) {
+	if found, err = r.fetch(ctx, repo, found); err != nil {
+		return nil, "", err
+	}
+	commit := found.commit
+	if !strings.HasPrefix(commit, r.Checksum) && !strings.HasPrefix(found.tag, r.Checksum) {
 		return nil, "", fmt.Errorf("%s: checksum mismatch: %s is the commit %s, expected %s", r.Remote, what(r.Ref), commit, r.Checksum)
 	}
-	where := filepath.Join(dir, "trees", fmt.Sprintf("%s-%s", commit, key(fmt.Sprintf("%t %t %s", r.KeepGitDir, r.Submodules, full))[:8]))
+	where := filepath.Join(dir, "trees", fmt.Sprintf("%s-%s", commit, key(fmt.Sprintf("2 %t %t %t %s %s", r.keepsGitDir(), r.Submodules, r.commitTimes(), found.name, found.tag))[:8]))
 	if _, err := os.Lstat(where); errors.Is(err, fs.ErrNotExist) {
-		err = r.make(ctx, repo, commit, full, where)
+		err = r.make(ctx, repo, found, where)
 		if err != nil {
 			return nil, "", fmt.Errorf("check %s of %s out: %w", commit, r.Remote, err)
 		}
 	}
 	touch(dir, where)
-	t, err := r.open(where)
+	t, err := r.open(filepath.Join(where, treeName))
 	return t, commit, err
+}
+
+// treeName is the only entry of a directory of trees: when that was last used is its
+// own time, and the tree keeps another.
+const treeName = "tree"
+
+// repositoryName is where the cache has the objects of one format: git has no
+// repositories of both.
+func repositoryName(format string) string {
+	if format == sha1Format {
+		return "repository"
+	}
+	return "repository-" + format
+}
+
+// initArguments are those of git init. SHA-1 is git's default, and git before 2.29 has
+// no other.
+func initArguments(format string) []string {
+	if format == sha1Format {
+		return []string{"init", "--quiet"}
+	}
+	return []string{"init", "--quiet", "--object-format=" + format}
 }
 
 func what(ref string) string {
@@ -133,96 +134,139 @@ func key(text string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// kept is the name under which the cache's repository has a commit.
-func kept(commit string) string { return "refs/minirun/" + commit }
+// kept is the name under which the cache's repository has an object: a commit, or an
+// annotated tag of one.
+func kept(object string) string { return "refs/kept/" + object }
 
-// fetch gets a commit, alone if the server lets one.
-func (r *GitRef) fetch(ctx context.Context, repo *git, commit, full string) (string, error) {
-	has := func(name string) (string, bool) {
-		out, err := repo.run(ctx, "rev-parse", "--verify", "--quiet", "--end-of-options", name+"^{commit}")
-		return strings.TrimSpace(out), err == nil
+// resolve returns the object of a name in a repository, of a kind (commit), or "".
+func (g *git) resolve(ctx context.Context, name, kind string) string {
+	out, err := g.run(ctx, "rev-parse", "--verify", "--quiet", "--end-of-options", name+kind)
+	if err != nil {
+		return ""
 	}
-	if commit == "" { // the beginning of one: fetched before, perhaps
-		if c, ok := has(r.Ref); ok {
-			commit = c
-		}
+	return strings.TrimSpace(out)
+}
+
+// What resolve returns of a tag: the commit, or the tag itself.
+const (
+	peeled   = "^{commit}"
+	unpeeled = "^{object}"
+)
+
+// fetch gets a commit, alone if the server lets one, and returns what has come: a branch
+// may have moved on since it was asked for.
+func (r *GitRef) fetch(ctx context.Context, repo *git, found remoteRef) (remoteRef, error) {
+	if found.commit == "" { // the beginning of one: fetched before, perhaps
+		found.commit = repo.resolve(ctx, r.Ref, peeled)
 	}
-	if commit != "" {
-		if _, ok := has(kept(commit)); ok {
-			return commit, nil
-		}
-		from := full
-		if from == "" {
-			from = commit
-		}
-		_, err := repo.run(ctx, "fetch", "--quiet", "--force", "--depth=1", "--no-tags", "--no-write-fetch-head", "--", r.Remote, from+":"+kept(commit))
-		if c, ok := has(kept(commit)); err == nil && ok {
-			if c == commit {
-				return commit, nil
-			}
-			// The branch has moved on since it was asked for.
-			_, err := repo.run(ctx, "update-ref", kept(c), kept(commit))
-			if _, e := repo.run(ctx, "update-ref", "-d", kept(commit)); err == nil {
-				err = e
-			}
-			return c, err
-		}
-		if full != "" {
-			return "", fmt.Errorf("fetch %s of %s: %w", full, r.Remote, err)
-		}
+	if found.commit == "" {
+		return r.fetchAll(ctx, repo, found)
 	}
-	return r.fetchAll(ctx, repo, commit, has)
+	name := kept(found.object())
+	if repo.resolve(ctx, name, peeled) == found.commit {
+		return found, nil
+	}
+	err := r.fetchOne(ctx, repo, cmp.Or(found.name, found.commit), name)
+	commit := repo.resolve(ctx, name, peeled)
+	switch {
+	case err == nil && commit == found.commit:
+		return found, nil
+	case err == nil && commit != "":
+		return found.moved(ctx, repo, commit)
+	case found.name == "":
+		return r.fetchAll(ctx, repo, found)
+	case err == nil:
+		err = errors.New("it is not a commit")
+	}
+	return found, fmt.Errorf("fetch %s of %s: %w", found.name, r.Remote, err)
+}
+
+// moved keeps another commit than the one that was asked for under its own name.
+func (found remoteRef) moved(ctx context.Context, repo *git, commit string) (remoteRef, error) {
+	name := kept(found.object())
+	found.commit, found.tag = commit, ""
+	if object := repo.resolve(ctx, name, unpeeled); object != commit {
+		found.tag = object
+	}
+	_, err := repo.run(ctx, "update-ref", kept(found.object()), name)
+	if _, e := repo.run(ctx, "update-ref", "-d", name); err == nil {
+		err = e
+	}
+	return found, err
+}
+
+// fetchOne fetches one ref without its history. A server of files alone (the dumb
+// protocol of HTTP) gives no commit without those before it.
+func (r *GitRef) fetchOne(ctx context.Context, repo *git, from, to string) error {
+	args := []string{"fetch", "--quiet", "--force", "--no-tags", "--no-write-fetch-head"}
+	where := []string{"--", r.Remote, from + ":" + to}
+	_, err := repo.run(ctx, slices.Concat(args, []string{"--depth=1"}, where)...)
+	if err == nil || ctx.Err() != nil || !IsURL(r.Remote) || fullHash.MatchString(from) {
+		return err
+	}
+	_, err = repo.run(ctx, append(args, where...)...)
+	return err
 }
 
 // fetchAll is for commits that the server does not give by their name.
-func (r *GitRef) fetchAll(ctx context.Context, repo *git, commit string, has func(string) (string, bool)) (string, error) {
+func (r *GitRef) fetchAll(ctx context.Context, repo *git, found remoteRef) (remoteRef, error) {
 	args := []string{"fetch", "--quiet", "--force", "--no-write-fetch-head"}
 	if _, err := os.Lstat(filepath.Join(repo.dir, "shallow")); err == nil {
 		args = append(args, "--unshallow")
 	}
 	if _, err := repo.run(ctx, append(args, "--", r.Remote, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")...); err != nil {
-		return "", fmt.Errorf("fetch %s: %w", r.Remote, err)
+		return found, fmt.Errorf("fetch %s: %w", r.Remote, err)
 	}
-	if commit == "" {
-		commit = r.Ref
+	wanted := cmp.Or(found.commit, r.Ref)
+	if found.commit = repo.resolve(ctx, wanted, peeled); found.commit == "" {
+		return found, fmt.Errorf("%s has no commit %s in its branches and tags", r.Remote, wanted)
 	}
-	found, ok := has(commit)
-	if !ok {
-		return "", fmt.Errorf("%s has no commit %s in its branches and tags", r.Remote, commit)
-	}
-	_, err := repo.run(ctx, "update-ref", kept(found), found)
+	_, err := repo.run(ctx, "update-ref", kept(found.commit), found.commit)
 	return found, err
 }
 
 // make makes a working tree.
-func (r *GitRef) make(ctx context.Context, repo *git, commit, full, where string) error {
+func (r *GitRef) make(ctx context.Context, repo *git, found remoteRef, where string) error {
 	tmp, err := os.MkdirTemp(filepath.Dir(where), "tmp-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(tmp) }()
-	to := kept(commit)
-	if strings.HasPrefix(full, "refs/") {
-		to = full
+	dir := filepath.Join(tmp, treeName)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
 	}
-	here := &git{dir: tmp, tree: true, remote: r.Remote, protocols: "file"}
+	what := kept(found.object())
+	if strings.HasPrefix(found.name, "refs/") {
+		what += ":" + found.name
+	}
+	here := &git{dir: dir, tree: true, remote: r.Remote, protocols: "file"}
 	for _, args := range [][]string{
-		{"init", "--quiet"},
+		initArguments(found.format),
 		{"remote", "add", "--", "origin", r.Remote}, // submodules may be relative to it
-		{"fetch", "--quiet", "--depth=1", "--no-tags", "--update-head-ok", "--no-write-fetch-head", "--", "file://" + repo.dir, kept(commit) + ":" + to},
-		{"checkout", "--quiet", "--force", "--detach", commit},
+		{"fetch", "--quiet", "--depth=1", "--no-tags", "--update-head-ok", "--no-write-fetch-head", "--", "file://" + repo.dir, what},
+		{"checkout", "--quiet", "--force", "--detach", found.commit},
 	} {
 		if _, err := here.run(ctx, args...); err != nil {
 			return err
 		}
 	}
-	if _, err := os.Lstat(filepath.Join(tmp, ".gitmodules")); err == nil && r.Submodules {
-		if err := r.submodules(ctx, tmp); err != nil {
+	if _, err := os.Lstat(filepath.Join(dir, ".gitmodules")); err == nil && r.Submodules {
+		if err := r.submodules(ctx, dir); err != nil {
 			return err
 		}
 	}
-	if err := plainModes(tmp, r.KeepGitDir); err != nil {
+	if err := plainModes(dir, r.keepsGitDir()); err != nil {
 		return err
+	}
+	if r.commitTimes() {
+		when, err := repo.commitTime(ctx, found.commit)
+		if err != nil {
+			return err
+		}
+		if err := setTimes(dir, when); err != nil {
+			return err
+		}
 	}
 	return os.Rename(tmp, where)
 }
@@ -271,15 +315,18 @@ func plainModes(dir string, keep bool) error {
 // open opens the tree, or a directory in it.
 func (r *GitRef) open(where string) (*tree.Tree, error) {
 	t, err := open(where, "the repository "+r.Remote)
-	if err != nil || r.Subdir == "" {
-		return t, err
+	if err != nil {
+		return nil, err
+	}
+	if t.Dated = r.commitTimes(); r.Subdir == "" {
+		return t, nil
 	}
 	defer t.Root.Close()
 	fd, err := regularfile.PathIn(int(t.Root.Fd()), r.Subdir, unix.O_DIRECTORY, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return nil, fmt.Errorf("%s: open the directory %s: %w", r.Remote, r.Subdir, err)
 	}
-	return &tree.Tree{Root: os.NewFile(uintptr(fd), filepath.Join(where, r.Subdir)), Label: t.Label, Foreign: true}, nil
+	return &tree.Tree{Root: os.NewFile(uintptr(fd), filepath.Join(where, r.Subdir)), Label: t.Label, Foreign: true, Dated: t.Dated}, nil
 }
 
 // lock waits for the cache of one repository.

@@ -28,6 +28,7 @@ func TestParseGit(t *testing.T) {
 		}
 		return r
 	}
+	yes, no := true, false
 	const remote = "https://example.com/u/r.git"
 	for word, want := range map[string]*GitRef{
 		remote:                               ref(remote, nil),
@@ -55,11 +56,19 @@ func TestParseGit(t *testing.T) {
 		remote + "?subdir=a/b#v1":            ref(remote, func(r *GitRef) { r.Ref, r.Subdir = "v1", "a/b" }),
 		remote + "?checksum=0123456":         ref(remote, func(r *GitRef) { r.Checksum = "0123456" }),
 		remote + "?commit=" + whole:          ref(remote, func(r *GitRef) { r.Checksum = whole }),
-		remote + "?keep-git-dir=true":        ref(remote, func(r *GitRef) { r.KeepGitDir = true }),
-		remote + "?keep-git-dir":             ref(remote, func(r *GitRef) { r.KeepGitDir = true }),
-		remote + "?keep-git-dir=0":           ref(remote, nil),
+		remote + "?keep-git-dir=true":        ref(remote, func(r *GitRef) { r.KeepGitDir = &yes }),
+		remote + "?keep-git-dir":             ref(remote, func(r *GitRef) { r.KeepGitDir = &yes }),
+		remote + "?keep-git-dir=0":           ref(remote, func(r *GitRef) { r.KeepGitDir = &no }),
 		remote + "?submodules=false":         ref(remote, func(r *GitRef) { r.Submodules = false }),
-		remote + "?mtime=checkout":           ref(remote, nil),
+		remote + "?mtime=checkout":           ref(remote, func(r *GitRef) { r.Mtime = mtimeCheckout }),
+		remote + "?mtime=commit":             ref(remote, func(r *GitRef) { r.Mtime = mtimeCommit }),
+		remote + "#:a/../b":                  ref(remote, func(r *GitRef) { r.Subdir = "b" }),
+		remote + "?ref=a&subdir=d#a:d":       ref(remote, func(r *GitRef) { r.Ref, r.Subdir = "a", "d" }),
+		remote + "?tag=a&ref=refs/tags/a":    ref(remote, func(r *GitRef) { r.Ref = "refs/tags/a" }),
+		remote + "?branch=a#refs/heads/a":    ref(remote, func(r *GitRef) { r.Ref = "refs/heads/a" }),
+		remote + "?fetch-by-commit=1#" + whole: ref(remote, func(r *GitRef) {
+			r.Ref, r.Checksum, r.FetchByCommit = whole, whole, true
+		}),
 		remote + "?commit=" + whole + "&fetch-by-commit=1&tag=v1": ref(remote, func(r *GitRef) {
 			r.Checksum, r.FetchByCommit, r.Ref = whole, true, "refs/tags/v1"
 		}),
@@ -79,11 +88,11 @@ func TestParseGit(t *testing.T) {
 	}
 	for word, want := range map[string]string{
 		remote + "#-x": "cannot be a branch", remote + "#a..b": "cannot be", remote + "#a b": "cannot be", remote + "#a%0ab": "cannot be", remote + "#*": "cannot be",
-		remote + "#:../x": "leads out", remote + "#:a/../../x": "leads out", remote + "?subdir=..": "leads out", remote + "?tag=a&branch=b": "?branch= and ?tag=",
-		remote + "?ref=a#b": "says again", remote + "?subdir=a#:b": "says again", remote + "?nonsense=1": "is not known", remote + "?ref=a&ref=b": "2 times",
+		remote + "#:../x": "leads out", remote + "#:a/../../x": "leads out", remote + "?subdir=..": "leads out", remote + "?tag=a&branch=b": "two values for the ref: refs/heads/b and refs/tags/a",
+		remote + "?ref=a#b": "two values for the ref: a and b", remote + "?subdir=a#:b": "two values for the directory", remote + "?tag=a#a": "two values", remote + "?nonsense=1": "is not known", remote + "?ref=a&ref=b": "2 times",
 		remote + "?checksum=xyz": "is not a commit", remote + "?checksum=abc": "is not a commit", remote + "?submodules=maybe": "neither true nor false",
-		remote + "?fetch-by-commit=1&commit=0123456": "needs the whole commit", remote + "?mtime=commit": "not supported",
-		remote + "?commit=0123456&checksum=1234567": "two commits", "git@example.com:-oProxyCommand=x": "begins with a -", "ssh://-oProxyCommand=x/r": "is not one",
+		remote + "?mtime=x": "must be checkout or commit", remote + "?mtime=": "has no value", remote + "?tag=": "has no value",
+		remote + "?commit=0123456&checksum=1234567": "two values for the commit", "git@example.com:-oProxyCommand=x": "begins with a -", "ssh://-oProxyCommand=x/r": "is not one",
 		"ssh://-x@host/r": "is not one", "git:///r": "is not one", "https://me:secret@example.com/r.git#-x": "https://example.com/r.git",
 	} {
 		if got, ok, err := ParseGit(word); !ok || err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
@@ -205,7 +214,7 @@ func TestGit(t *testing.T) {
 		{"", second, []string{"d/", "d/g=g", "f=2"}, false},
 		{"#main:d", second, []string{"g=g"}, false},
 		{"#light", first, []string{"f=1"}, true},
-		{"#heavy", first, []string{"f=1"}, false},
+		{"#heavy", first, []string{"f=1"}, true}, // the tag itself
 		{"#refs/tags/heavy", first, []string{"f=1"}, false},
 		{"#old", first, []string{"f=1"}, false},
 		{"#pull/42/head", first, []string{"f=1"}, false},
@@ -215,7 +224,7 @@ func TestGit(t *testing.T) {
 		{"?tag=x&fetch-by-commit=1&commit=" + first, first, []string{"f=1"}, false},
 	} {
 		before := f.fetches.Load()
-		tr, commit, err := Git(context.Background(), f.URL+"/r.git"+c.ref, cache, false)
+		tr, commit, err := Git(context.Background(), f.URL+"/r.git"+c.ref, cache, GitOptions{})
 		if err != nil {
 			t.Errorf("%s: %v", c.ref, err)
 			continue
@@ -236,13 +245,13 @@ func TestGitFresh(t *testing.T) {
 	f, first, second := newRepository(t)
 	for _, ref := range []string{"#" + first, "#" + first[:7], "#heavy", "#light", "?fetch-by-commit=1&commit=" + first} {
 		cache := t.TempDir()
-		tr, commit, err := Git(context.Background(), f.URL+"/r.git"+ref, cache, false)
+		tr, commit, err := Git(context.Background(), f.URL+"/r.git"+ref, cache, GitOptions{})
 		if err != nil || commit != first {
 			t.Errorf("%s: %s, %v", ref, commit, err)
 			continue
 		}
 		tr.Root.Close()
-		tr, commit, err = Git(context.Background(), f.URL+"/r.git#"+second[:9], cache, false) // of a shallow repository
+		tr, commit, err = Git(context.Background(), f.URL+"/r.git#"+second[:9], cache, GitOptions{}) // of a shallow repository
 		if err != nil || commit != second {
 			t.Errorf("%s, then another: %s, %v", ref, commit, err)
 			continue
@@ -252,7 +261,7 @@ func TestGitFresh(t *testing.T) {
 	cache := t.TempDir()
 	for _, text := range []string{"3", "4"} {
 		want := f.commit(t, "r.git", map[string]string{"f": text})
-		tr, commit, err := Git(context.Background(), f.URL+"/r.git", cache, false)
+		tr, commit, err := Git(context.Background(), f.URL+"/r.git", cache, GitOptions{})
 		if err != nil || commit != want {
 			t.Fatalf("%s: %s, want %s, %v", text, commit, want, err)
 		}
@@ -262,6 +271,7 @@ func TestGitFresh(t *testing.T) {
 
 func TestGitErrors(t *testing.T) {
 	f, first, second := newRepository(t)
+	f.git(t, "r.git", "tag", "tree", "HEAD^{tree}")
 	cache := t.TempDir()
 	for ref, want := range map[string]string{
 		"/r.git#none":              "does not have a branch, a tag or a commit none",
@@ -273,18 +283,20 @@ func TestGitErrors(t *testing.T) {
 		"/r.git?checksum=" + first: "checksum mismatch: the default branch is the commit " + second + ", expected " + first,
 		"/r":                       "those of https end with .git",
 		"/r.git?branch=light":      "does not have",
+		"/r.git#tree":              "it is not a commit",
+		"/r.git?fetch-by-commit=1": "needs the whole commit",
 	} {
-		if tr, commit, err := Git(context.Background(), f.URL+ref, cache, false); err == nil || !strings.Contains(err.Error(), want) {
+		if tr, commit, err := Git(context.Background(), f.URL+ref, cache, GitOptions{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %s, %v, want %q", ref, tr, commit, err, want)
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, _, err := Git(ctx, f.URL+"/r.git", cache, false); !errors.Is(err, context.Canceled) {
+	if _, _, err := Git(ctx, f.URL+"/r.git", cache, GitOptions{}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	t.Setenv("PATH", t.TempDir())
-	if _, _, err := Git(context.Background(), f.URL+"/r.git", cache, false); err == nil || !strings.Contains(err.Error(), "install git") {
+	if _, _, err := Git(context.Background(), f.URL+"/r.git", cache, GitOptions{}); err == nil || !strings.Contains(err.Error(), "install git") {
 		t.Error(err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(cache, "git/*/trees/tmp-*")); len(left) > 0 {
@@ -297,12 +309,12 @@ func TestGitErrors(t *testing.T) {
 func TestGitDir(t *testing.T) {
 	f, first, _ := newRepository(t)
 	f.auth = "me:secret"
-	cache := t.TempDir()
+	cache, yes := t.TempDir(), true
 	address := strings.Replace(f.URL, "http://", "http://me:secret@", 1) + "/r.git#heavy"
-	if _, _, err := Git(context.Background(), strings.Replace(address, "secret", "other", 1), cache, true); err == nil || strings.Contains(err.Error(), "other") {
+	if _, _, err := Git(context.Background(), strings.Replace(address, "secret", "other", 1), cache, GitOptions{KeepGitDir: &yes}); err == nil || strings.Contains(err.Error(), "other") {
 		t.Errorf("a wrong password: %v", err)
 	}
-	tr, _, err := Git(context.Background(), address, cache, true)
+	tr, _, err := Git(context.Background(), address, cache, GitOptions{KeepGitDir: &yes})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -327,7 +339,7 @@ func TestGitDir(t *testing.T) {
 	if st, err := os.Stat(filepath.Join(tr.Root.Name(), "f")); err != nil || st.Mode() != 0o755 {
 		t.Errorf("%v, %v", st.Mode(), err)
 	}
-	without, commit, err := Git(context.Background(), address, cache, false)
+	without, commit, err := Git(context.Background(), address, cache, GitOptions{})
 	if err != nil || commit != first {
 		t.Fatal(commit, err)
 	}
@@ -345,7 +357,7 @@ func TestGitHostile(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.commit(t, "r.git", nil)
-	if tr, _, err := Git(context.Background(), f.URL+"/r.git#:out", t.TempDir(), false); err == nil {
+	if tr, _, err := Git(context.Background(), f.URL+"/r.git#:out", t.TempDir(), GitOptions{}); err == nil {
 		t.Errorf("a link led out: %q", list(t, tr.Root.Name()))
 	}
 	// A submodule that is a directory of this host.
@@ -357,17 +369,17 @@ func TestGitHostile(t *testing.T) {
 		f.git(t, "r.git", "commit", "-qm", "module")
 	}
 	add(filepath.Join(f.dir, "mod"))
-	if tr, _, err := Git(context.Background(), f.URL+"/r.git", t.TempDir(), false); err == nil || !strings.Contains(err.Error(), "not allowed") {
+	if tr, _, err := Git(context.Background(), f.URL+"/r.git", t.TempDir(), GitOptions{}); err == nil || !strings.Contains(err.Error(), "not allowed") {
 		t.Errorf("a submodule of this host: %v, %v", tr, err)
 	}
 	add("ext::touch " + filepath.Join(secret, "run"))
-	if tr, _, err := Git(context.Background(), f.URL+"/r.git", t.TempDir(), false); err == nil {
+	if tr, _, err := Git(context.Background(), f.URL+"/r.git", t.TempDir(), GitOptions{}); err == nil {
 		t.Errorf("a submodule that is a command: %q", list(t, tr.Root.Name()))
 	}
 	if got := list(t, secret); !slices.Equal(got, []string{"d/", "d/secret=secret"}) {
 		t.Errorf("%q", got)
 	}
-	tr, _, err := Git(context.Background(), f.URL+"/r.git?submodules=0", t.TempDir(), false)
+	tr, _, err := Git(context.Background(), f.URL+"/r.git?submodules=0", t.TempDir(), GitOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -395,7 +407,7 @@ func TestGitIgnoresRepositoryOfWorkingDirectory(t *testing.T) {
 		t.Fatal("the check does not see that git runs a program of the context: ", err)
 	}
 	for _, remote := range []string{f.URL + "/r.git", "git://127.0.0.1:1/r.git"} {
-		if _, _, err := Git(context.Background(), remote, t.TempDir(), false); err == nil {
+		if _, _, err := Git(context.Background(), remote, t.TempDir(), GitOptions{}); err == nil {
 			t.Errorf("%s: fetched without a password", remote)
 		}
 		if _, err := os.Lstat(marker); err == nil {
@@ -403,7 +415,7 @@ func TestGitIgnoresRepositoryOfWorkingDirectory(t *testing.T) {
 		}
 	}
 	f.auth = ""
-	tr, _, err := Git(context.Background(), f.URL+"/r.git", "cache", false)
+	tr, _, err := Git(context.Background(), f.URL+"/r.git", "cache", GitOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -418,7 +430,7 @@ func TestSubmodules(t *testing.T) {
 	f.git(t, "r.git", "submodule", "--quiet", "add", filepath.Join(f.dir, "mod.git"), "s")
 	f.git(t, "r.git", "config", "-f", ".gitmodules", "submodule.s.url", "../mod.git")
 	f.commit(t, "r.git", nil)
-	tr, _, err := Git(context.Background(), f.URL+"/r.git", t.TempDir(), false)
+	tr, _, err := Git(context.Background(), f.URL+"/r.git", t.TempDir(), GitOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -454,7 +466,7 @@ func TestGitOutputIsBounded(t *testing.T) {
 	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 	defer stop()
 	r := &GitRef{Remote: "https://example.com/r.git"}
-	if _, _, err := r.LsRemote(ctx); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "longer than") {
+	if _, err := r.LsRemote(ctx); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "longer than") {
 		t.Errorf("%v; context: %v", err, ctx.Err())
 	}
 }

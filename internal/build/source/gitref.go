@@ -1,17 +1,20 @@
 package source
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // A GitRef is what a git URL asks for: BuildKit's syntax, with a fragment
 // (#REF:SUBDIRECTORY) or a query (?ref=, tag=, branch=, subdir=, checksum=, commit=,
-// keep-git-dir=, submodules=, mtime=checkout, fetch-by-commit=).
+// keep-git-dir=, submodules=, mtime=, fetch-by-commit=).
 type GitRef struct {
 	Remote string        // as git takes it; without a password
 	User   *url.Userinfo // of http and https, if the URL has one
@@ -20,13 +23,16 @@ type GitRef struct {
 	Subdir   string // clean, relative to the repository; "" for all
 	Checksum string // a commit, or how it begins: what must be found
 
-	KeepGitDir    bool
+	KeepGitDir    *bool  // nil: not said
+	Mtime         string // mtimeCommit, mtimeCheckout; "": not said
 	Submodules    bool
 	FetchByCommit bool // Checksum says which commit, Ref only what it is called
 
 	// LikePath: it could be a path as well (github.com/…), so that it is a repository
 	// only as a context, and only if there is no such directory.
 	LikePath bool
+
+	agent string // the socket of an SSH agent; "": the host's
 }
 
 // IsGit says whether a word names a git repository.
@@ -65,6 +71,9 @@ func ParseGit(word string) (ref *GitRef, ok bool, err error) {
 		err = r.options(query, fragment)
 	}
 	if err == nil {
+		err = r.complete()
+	}
+	if err == nil {
 		err = r.check()
 	}
 	if err != nil {
@@ -95,59 +104,107 @@ func (r *GitRef) remote(u *url.URL) bool {
 	return true
 }
 
+// options reads the query and the fragment. What both say must be the same.
 func (r *GitRef) options(query, fragment string) error {
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return err
 	}
-	var named string // the query's word for the ref
-	for key, all := range values {
-		if len(all) != 1 {
-			return fmt.Errorf("?%s= is given %d times", key, len(all))
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if n := len(values[key]); n != 1 {
+			return fmt.Errorf("?%s= is given %d times", key, n)
 		}
-		value := all[0]
-		switch key {
-		case "ref", "tag", "branch":
-			if named != "" {
-				return fmt.Errorf("?%s= and ?%s=: one of them", min(named, key), max(named, key))
-			}
-			named, r.Ref = key, map[string]string{"ref": "", "tag": "refs/tags/", "branch": "refs/heads/"}[key]+value
-		case "subdir":
-			r.Subdir = value
-		case "checksum", "commit":
-			if r.Checksum != "" && r.Checksum != value {
-				return fmt.Errorf("?checksum= and ?commit= are two commits")
-			}
-			r.Checksum = value
-		case "keep-git-dir":
-			r.KeepGitDir, err = yes(value)
-		case "submodules":
-			r.Submodules, err = yes(value)
-		case "fetch-by-commit":
-			r.FetchByCommit, err = yes(value)
-		case "mtime":
-			if value != "checkout" {
-				err = fmt.Errorf("%q is not supported, checkout is", value)
-			}
-		default:
-			return fmt.Errorf("?%s= is not known: there are ref, tag, branch, subdir, checksum, commit, keep-git-dir, submodules, mtime and fetch-by-commit", key)
-		}
-		if err != nil {
-			return fmt.Errorf("?%s=: %w", key, err)
+		if err := r.option(key, values[key][0]); err != nil {
+			return err
 		}
 	}
 	ref, subdir, _ := strings.Cut(fragment, ":")
-	if ref != "" && r.Ref != "" || subdir != "" && r.Subdir != "" {
-		return fmt.Errorf("the fragment #%s says again what the query says", fragment)
+	if err := once(&r.Ref, ref, "ref"); err != nil {
+		return err
 	}
-	if ref != "" {
-		r.Ref = ref
+	return once(&r.Subdir, subdir, "directory")
+}
+
+// option reads one of the query.
+func (r *GitRef) option(key, value string) (err error) {
+	on := &r.Submodules
+	switch key {
+	case "ref":
+		err = once(&r.Ref, value, "ref")
+	case "tag", "branch":
+		if value != "" {
+			err = once(&r.Ref, map[string]string{"tag": "refs/tags/", "branch": "refs/heads/"}[key]+value, "ref")
+		}
+	case "subdir":
+		r.Subdir = value
+	case "checksum", "commit":
+		err = once(&r.Checksum, value, "commit")
+	case "mtime":
+		r.Mtime = value
+	case "submodules", "keep-git-dir", "fetch-by-commit":
+		if key == "keep-git-dir" {
+			r.KeepGitDir = new(bool)
+			on = r.KeepGitDir
+		} else if key == "fetch-by-commit" {
+			on = &r.FetchByCommit
+		}
+		if *on, err = yes(value); err != nil {
+			err = fmt.Errorf("?%s=: %w", key, err)
+		}
+		return err
+	default:
+		return fmt.Errorf("?%s= is not known: there are ref, tag, branch, subdir, checksum, commit, keep-git-dir, submodules, mtime and fetch-by-commit", key)
 	}
-	if subdir != "" {
-		r.Subdir = subdir
+	if value == "" {
+		return fmt.Errorf("?%s= has no value", key)
 	}
+	return err
+}
+
+// once sets what may be said in several places.
+func once(to *string, value, what string) error {
+	switch {
+	case value == "" || value == *to:
+		return nil
+	case *to != "":
+		return fmt.Errorf("there are two values for the %s: %s and %s", what, min(*to, value), max(*to, value))
+	}
+	*to = value
 	return nil
 }
+
+// apply adds what flags say.
+func (r *GitRef) apply(o GitOptions) error {
+	if o.KeepGitDir != nil {
+		if r.KeepGitDir != nil && *r.KeepGitDir != *o.KeepGitDir {
+			return fmt.Errorf("--keep-git-dir is %t, and ?keep-git-dir= is %t", *o.KeepGitDir, *r.KeepGitDir)
+		}
+		r.KeepGitDir = o.KeepGitDir
+	}
+	if o.ForceGitDir {
+		r.KeepGitDir = &o.ForceGitDir
+	}
+	if err := once(&r.Checksum, o.Checksum, "commit"); err != nil {
+		return err
+	}
+	if r.Mtime == "" && o.CommitTimes {
+		r.Mtime = mtimeCommit
+	}
+	if r.FetchByCommit && !fullHash.MatchString(r.Checksum) {
+		return errors.New("?fetch-by-commit= needs the whole commit: add ?checksum=")
+	}
+	return r.check()
+}
+
+func (r *GitRef) keepsGitDir() bool { return r.KeepGitDir != nil && *r.KeepGitDir }
+
+func (r *GitRef) commitTimes() bool { return r.Mtime == mtimeCommit }
+
+// What ?mtime= may be: files have the time of the checkout, or of the commit.
+const (
+	mtimeCheckout = "checkout"
+	mtimeCommit   = "commit"
+)
 
 func yes(value string) (bool, error) {
 	if value == "" {
@@ -163,27 +220,33 @@ func yes(value string) (bool, error) {
 var (
 	// Not all that git-check-ref-format(1) refuses, but all that has another meaning.
 	notRef   = regexp.MustCompile(`^-|\.\.|@\{|//|[\x00-\x20\x7f~^:?*\[\\]|/$`)
-	checksum = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
+	checksum = regexp.MustCompile(`^[0-9a-f]{4,64}$`)
 	fullHash = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 	partHash = regexp.MustCompile(`^[0-9a-f]{7,63}$`)
 )
+
+// complete derives what follows from the rest.
+func (r *GitRef) complete() error {
+	if r.FetchByCommit && r.Checksum == "" && fullHash.MatchString(r.Ref) {
+		r.Checksum = r.Ref
+	}
+	if dir := path.Clean(strings.TrimLeft(r.Subdir, "/")); dir == ".." || strings.HasPrefix(dir, "../") {
+		return fmt.Errorf("the directory %q leads out of the repository", r.Subdir)
+	}
+	r.Subdir = strings.TrimPrefix(path.Clean("/"+r.Subdir), "/")
+	return nil
+}
 
 func (r *GitRef) check() error {
 	if notRef.MatchString(r.Ref) {
 		return fmt.Errorf("%q cannot be a branch, a tag or a commit", r.Ref)
 	}
 	if r.Checksum != "" && !checksum.MatchString(r.Checksum) {
-		return fmt.Errorf("checksum %q is not a commit: at least 7 digits of its hash, in small letters", r.Checksum)
+		return fmt.Errorf("checksum %q is not a commit: must be at least 4 digits of its hash, in lower case", r.Checksum)
 	}
-	if r.FetchByCommit && !fullHash.MatchString(r.Checksum) {
-		return fmt.Errorf("?fetch-by-commit= needs the whole commit in ?checksum=")
+	if r.Mtime != "" && r.Mtime != mtimeCheckout && r.Mtime != mtimeCommit {
+		return fmt.Errorf("?mtime=%s: must be checkout or commit", r.Mtime)
 	}
-	for _, part := range strings.Split(r.Subdir, "/") {
-		if part == ".." {
-			return fmt.Errorf("the directory %q leads out of the repository", r.Subdir)
-		}
-	}
-	r.Subdir = strings.TrimPrefix(path.Clean("/"+r.Subdir), "/")
 	return nil
 }
 

@@ -41,6 +41,7 @@ type git struct {
 	remote    string
 	user      *url.Userinfo
 	protocols string // as GIT_ALLOW_PROTOCOL has them
+	agent     string // the socket of an SSH agent; "": the host's
 }
 
 // remoteProtocols are those of fetches. Submodules of a stranger's repository may
@@ -57,6 +58,9 @@ func (g *git) environment() []string {
 		if value, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+value)
 		}
+	}
+	if g.agent != "" { // the last one counts
+		env = append(env, "SSH_AUTH_SOCK="+g.agent)
 	}
 	if g.user == nil {
 		return env

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // CommitTime returns when a commit was made that Git has checked out.
@@ -20,8 +22,12 @@ func CommitTime(ctx context.Context, ref, commit, cacheDir string) (time.Time, e
 	if err != nil {
 		return time.Time{}, err
 	}
-	repo := r.git(filepath.Join(dir, "git", key(r.Remote), "repository"))
-	out, err := repo.run(ctx, "log", "-1", "--no-show-signature", "--format=%ct", commit)
+	return r.git(filepath.Join(dir, "git", key(r.Remote), repositoryName(formatOf(commit)))).commitTime(ctx, commit)
+}
+
+// commitTime returns when a commit of a repository was made.
+func (g *git) commitTime(ctx context.Context, commit string) (time.Time, error) {
+	out, err := g.run(ctx, "log", "-1", "--no-show-signature", "--format=%ct", commit)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("ask for the time of commit %s: %w", commit, err)
 	}
@@ -30,6 +36,23 @@ func CommitTime(ctx context.Context, ref, commit, cacheDir string) (time.Time, e
 		return time.Time{}, fmt.Errorf("the time of commit %s: %w", commit, err)
 	}
 	return time.Unix(seconds, 0).UTC(), nil
+}
+
+// setTimes gives everything in a directory one time, and the directory.
+func setTimes(dir string, when time.Time) error {
+	stamp, err := unix.TimeToTimespec(when)
+	if err != nil {
+		return fmt.Errorf("set times to %s: %w", when, err)
+	}
+	return filepath.WalkDir(dir, func(name string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if err := unix.UtimesNanoAt(unix.AT_FDCWD, name, []unix.Timespec{stamp, stamp}, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return &fs.PathError{Op: "set the time of", Path: name, Err: err}
+		}
+		return nil
+	})
 }
 
 // Newest returns the latest time of a file in a directory, zero if it is empty.

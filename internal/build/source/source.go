@@ -8,6 +8,7 @@
 //	archive.go   Sniff, Archive: a context that comes as one stream
 //	unpack.go    the archive's entries
 //	gitref.go    what a git URL asks for (pure)
+//	gitremote.go what a remote has under a name
 //	git.go       Git: a cached repository, and checkouts of it
 //	gitrun.go    the host's git, kept from all that is not asked for
 //	fetch.go     Fetch: HTTP, with what is known from the last time

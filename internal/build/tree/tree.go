@@ -30,6 +30,9 @@ type Tree struct {
 	// so files are 0:0 and have none.
 	Foreign bool
 
+	// Dated is set if the root has a time that means something, as all below it has.
+	Dated bool
+
 	Memo *Memo // nil: every file is read
 
 	// Device is what Memo knows the tree's files by: of an overlay, whose own number is

@@ -1,0 +1,80 @@
+package source
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+)
+
+// A remoteRef is what a remote has under a name.
+type remoteRef struct {
+	commit string // "": not known yet, and the ref may be how a commit begins
+	tag    string // the object of an annotated tag, or ""
+	name   string // its whole name there; "" for a commit
+	format string // of the remote's objects
+}
+
+// object is what the name is of.
+func (f remoteRef) object() string { return cmp.Or(f.tag, f.commit) }
+
+// The formats of objects are git's names of their hashes.
+const (
+	sha1Format   = "sha1"
+	sha256Format = "sha256"
+)
+
+func formatOf(hash string) string {
+	if len(hash) == 64 {
+		return sha256Format
+	}
+	return sha1Format
+}
+
+// LsRemote asks the remote which commit a ref is. A ref that is a whole commit is not
+// asked for; one that is the beginning of a commit has no answer, except for the format.
+func (r *GitRef) LsRemote(ctx context.Context) (remoteRef, error) {
+	for _, commit := range []string{r.Checksum, r.Ref} {
+		if fullHash.MatchString(commit) && (r.FetchByCommit || commit == r.Ref) {
+			return remoteRef{commit: commit, format: formatOf(commit)}, nil
+		}
+	}
+	args := []string{"ls-remote", "--symref", "--", r.Remote, "HEAD"} // all hashes are of one length
+	for _, name := range r.names() {
+		args = append(args, name, name+"^{}")
+	}
+	out, err := r.git("").run(ctx, args...)
+	if err != nil {
+		return remoteRef{}, fmt.Errorf("ask %s for its refs: %w", r.Remote, err)
+	}
+	found, format, branch := map[string]string{}, sha1Format, ""
+	for line := range strings.Lines(out) {
+		hash, name, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		if target, ok := strings.CutPrefix(hash, "ref: refs/heads/"); ok && name == "HEAD" {
+			branch = "refs/heads/" + target
+		}
+		if fullHash.MatchString(hash) {
+			found[name], format = hash, formatOf(hash)
+		}
+	}
+	for _, name := range r.names() {
+		object, known := found[name]
+		if commit, annotated := found[name+"^{}"]; annotated {
+			return remoteRef{commit: commit, tag: object, name: name, format: format}, nil
+		}
+		if known && name == "HEAD" && branch != "" && !notRef.MatchString(branch) {
+			name = branch
+		}
+		if known {
+			return remoteRef{commit: object, name: name, format: format}, nil
+		}
+	}
+	if partHash.MatchString(r.Ref) {
+		return remoteRef{format: format}, nil
+	}
+	what := "its default branch"
+	if r.Ref != "" {
+		what = "a branch, a tag or a commit " + r.Ref
+	}
+	return remoteRef{}, fmt.Errorf("%s does not have %s", r.Remote, what)
+}

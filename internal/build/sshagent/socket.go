@@ -1,0 +1,76 @@
+package sshagent
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// An ownSocket is a socket that has no name in a file system: it is reached through the
+// descriptor of its inode. So nothing is left behind if this process is killed, and
+// only processes that may trace this one can connect.
+type ownSocket struct {
+	listener *net.UnixListener
+	inode    *os.File
+}
+
+// Socket returns the path of a socket for SSH_AUTH_SOCK of a program of the host, until
+// Close.
+func (a *Agent) Socket() (string, error) {
+	if a.keys == nil {
+		return filepath.Abs(a.path)
+	}
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	if a.own == nil {
+		own, err := newOwnSocket()
+		if err != nil {
+			return "", fmt.Errorf("make the socket of an SSH agent: %w", err)
+		}
+		a.own = own
+		go a.Serve(own.listener)
+	}
+	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), a.own.inode.Fd()), nil
+}
+
+// Close closes the socket.
+func (a *Agent) Close() error {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	if a.own == nil {
+		return nil
+	}
+	own := a.own
+	a.own = nil
+	return errors.Join(own.listener.Close(), own.inode.Close())
+}
+
+func newOwnSocket() (*ownSocket, error) {
+	name, err := os.MkdirTemp("", "minirun-ssh-") // 0700
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(name) }()
+	dir, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	// The name of a socket may have 107 bytes, and the directory's can be longer.
+	path := fmt.Sprintf("/proc/self/fd/%d/agent", dir.Fd())
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	listener.SetUnlinkOnClose(false)
+	fd, err := unix.Openat(int(dir.Fd()), "agent", unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		_ = listener.Close()
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return &ownSocket{listener, os.NewFile(uintptr(fd), path)}, nil
+}

@@ -1,0 +1,105 @@
+// Package sshagent gives a build the keys of --ssh: those of an agent that runs, or of
+// key files, which it serves itself.
+//
+//	sshagent.go  Open, Agent: what --ssh names, and connections to it
+//	protocol.go  the messages, and which of them a build may send
+//	keys.go      keys of files
+//	socket.go    a socket for git and ssh
+//
+// A build may list keys and sign with them. It may not add, remove or lock keys: the
+// agent is the user's, and the Dockerfile can come from somebody else.
+package sshagent
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+)
+
+// An Agent is the agent of one --ssh.
+type Agent struct {
+	path string  // the socket of a running agent, or of another program if raw is set
+	raw  bool    // bytes are forwarded as they are
+	keys keyring // of files; none if path is set
+
+	mutex sync.Mutex
+	own   *ownSocket // made by Socket
+}
+
+// Open returns the agent whose socket is the only path, or that has the keys of the
+// files. raw is for sockets of programs that are not agents.
+func Open(paths []string, raw bool) (*Agent, error) {
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, err
+		}
+		if info.Mode()&os.ModeSocket == 0 {
+			continue
+		}
+		if len(paths) > 1 {
+			return nil, fmt.Errorf("%s is a socket, which must be the only path", path)
+		}
+		return &Agent{path: path, raw: raw}, nil
+	}
+	if raw {
+		return nil, errors.New("raw=true is for a socket, not for key files")
+	}
+	a := &Agent{}
+	for _, path := range paths {
+		key, err := readKey(path)
+		if err != nil {
+			return nil, fmt.Errorf("private key %s: %w", path, err)
+		}
+		a.keys = append(a.keys, key)
+	}
+	return a, nil
+}
+
+// Serve answers the connections of a listener until it is closed.
+func (a *Agent) Serve(l *net.UnixListener) {
+	for {
+		conn, err := l.AcceptUnix()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err == nil {
+			go a.answer(conn)
+		}
+	}
+}
+
+// answer answers one connection. It is closed if there is no agent, as if none was
+// listening.
+func (a *Agent) answer(conn *net.UnixConn) {
+	defer func() { _ = conn.Close() }()
+	if a.keys != nil {
+		_ = relay(conn, a.keys.ask) // its error is that the client ended, or is not one
+		return
+	}
+	server, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: a.path, Net: "unix"})
+	if err != nil {
+		return
+	}
+	defer func() { _ = server.Close() }()
+	if a.raw {
+		splice(conn, server)
+		return
+	}
+	_ = relay(conn, forward(server))
+}
+
+// splice forwards both directions, each until its sender has ended.
+func splice(a, b *net.UnixConn) {
+	var both sync.WaitGroup
+	one := func(to, from *net.UnixConn) {
+		_, _ = io.Copy(to, from)
+		_ = to.CloseWrite()
+	}
+	both.Go(func() { one(a, b) })
+	both.Go(func() { one(b, a) })
+	both.Wait()
+}
