@@ -18,7 +18,8 @@ func (d *draft) copyFiles(n *graph.Node, c *instructions.CopyCommand) error {
 	from, context := (*graph.Node)(nil), graph.MainContext
 	var flags []string
 	if strings.Contains(c.From, "$") {
-		return fmt.Errorf("--from=%s: variables are not expanded here: give the image or stage a name with FROM %s AS NAME, and write --from=NAME", c.From, c.From)
+		return fmt.Errorf("--from=%s: variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround: "+
+			"FROM %s AS NAME, then --from=NAME", c.From, c.From)
 	}
 	if c.From != "" {
 		var err error

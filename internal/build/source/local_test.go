@@ -231,7 +231,7 @@ func TestReadDockerfile(t *testing.T) {
 		"dockerfile": "FROM small", "inside": "FROM sub", "/sub/Containerfile": "FROM sub", "../../sub/Containerfile": "FROM sub",
 		"Dockerfile":     "FROM small", // as BuildKit does
 		"sub/Dockerfile": "there is sub/Containerfile", "other/Dockerfile": "-f names another",
-		"out": "no such file", "up": "no such file", "environ": "no such file", "fifo": "not a regular file", "sub": "is a directory", "large": "more than 8 MiB",
+		"out": "no such file", "up": "no such file", "environ": "no such file", "fifo": "not a regular file", "sub": "is a directory", "large": "exceeds maximum allowed size of 8 MiB",
 	} {
 		text, err := ReadDockerfile(tr, name)
 		got := string(text)
