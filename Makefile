@@ -15,7 +15,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 export CGO_ENABLED := 0
 
-.PHONY: help build test test-v2 test-vm vm bench bench-start lint fuzz fuzz-compare fuzz-build soak install uninstall clean hello
+.PHONY: help build test test-v2 test-vm vm bench bench-start lint fuzz fuzz-compare fuzz-build soak conformance install uninstall clean hello
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -72,6 +72,9 @@ fuzz-build: build ## 5,000 random Dockerfiles under minirun and BuildKit v0.34.2
 soak: build ## 20,000 mixed commands over an hour, as root: nothing may grow
 	MINIRUN=$(abspath $(BIN))/minirun MINIRUN_SOAK=$${MINIRUN_SOAK:-1h} \
 		$(GO) test -tags $(TAGS) -count=1 -timeout 3h -v -run TestSoak ./tests/crash
+
+conformance: build ## BuildKit's Dockerfile tests against minirun, as root: five minutes; writes docs/build-conformance.md
+	cd tests/build/upstream && GOFLAGS= GOWORK=off $(GO) run ./conformance $(abspath $(BIN))/minirun ../../../docs/build-conformance.md
 
 install: build ## install binaries, man pages and bash completion below PREFIX
 	install -D -m 755 $(BIN)/minirun $(DESTDIR)$(PREFIX)/bin/minirun

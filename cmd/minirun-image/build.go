@@ -140,9 +140,6 @@ func wantedPlatforms(list []string) (out []oci.Platform, err error) {
 				return nil, fmt.Errorf("--platform %s: %w", text, err)
 			}
 		}
-		if p.OS != "linux" {
-			return nil, fmt.Errorf("--platform %s: images for %s cannot be built here, only for linux", text, p.OS)
-		}
 		out = append(out, platforms.Normalize(p))
 	}
 	return out, nil

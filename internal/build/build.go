@@ -123,7 +123,8 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 	}
 	defer in.close()
 	if file, err = ctxio.Do(ctx, func() (*dockerfile.File, error) { return dockerfile.Parse(in.name, in.text) }); err != nil {
-		return nil, nil, err
+		// The findings of the lines before the mistake, too.
+		return nil, nil, check(ctx, in, &o, &bases{Builder: b, o: &o, found: map[string]*graph.Image{}}, err)
 	}
 	if foreign := dockerfile.ForeignSyntax(in.name, in.text, o.BuildArgs); foreign != nil {
 		b.Warnings = append(b.Warnings, foreign)
@@ -185,6 +186,12 @@ func contains(list []string, what string) bool {
 func (b *Built) Image(epoch *time.Time) export.Result {
 	last := b.Graph.Target.Last()
 	r := export.Result{Layers: slices.Clone(b.Layers), Config: *last.Config, Platform: b.Platform, Epoch: epoch}
+	if r.Platform.OSVersion == "" && r.Config.OS == r.Platform.OS {
+		r.Platform.OSVersion = r.Config.OSVersion // the base image's
+	}
+	if r.Platform.OS == "windows" {
+		r.Config.Config.WorkingDir = strings.ReplaceAll(r.Config.Config.WorkingDir, "/", `\`)
+	}
 	r.Config.History, r.Created = b.history(epoch)
 	if b.Inline {
 		r.Inside, r.InsideName = b.inline, share.Field

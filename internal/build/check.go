@@ -123,11 +123,8 @@ func (b *bases) config(replaced map[string]string) func(string, oci.Platform) *d
 // finding.
 func (b *bases) local(name string, p oci.Platform) (*graph.Image, error) {
 	i, err := b.find(name, p)
-	var other *otherPlatformError
-	if errors.As(err, &other) && len(other.has) == 1 {
-		if d, _, found := b.Store.FindImage(name); found == nil && !image.IsIndex(d.MediaType) {
-			i, err = b.find(name, platforms.MustParse(other.has[0]))
-		}
+	if err != nil {
+		i, err = b.findAlone(name, err)
 	}
 	if err != nil {
 		if _, invalid := image.ParseName(name); invalid != nil {

@@ -144,15 +144,22 @@ func (d *Delivery) parts(built []Built, out *export.Output) (parts []export.Part
 		b := &built[i]
 		p := export.Part{Layers: b.Layers}
 		if split {
-			p.At = strings.ReplaceAll(platforms.Format(b.Platform), "/", "_")
+			p.At = directoryOf(b.Platform)
 		}
 		if p.More, err = d.filesOf(b, out); err != nil {
 			return nil, err
+		}
+		if len(built) > 1 && !split { // one directory has those of all platforms
+			for n := range p.More {
+				p.More[n].Name = strings.Replace(p.More[n].Name, ".", "."+directoryOf(b.Platform)+".", 1)
+			}
 		}
 		parts = append(parts, p)
 	}
 	return parts, nil
 }
+
+func directoryOf(p oci.Platform) string { return strings.ReplaceAll(platforms.FormatAll(p), "/", "_") }
 
 // filesOf are attestations as files, under the names that BuildKit gives them.
 func (d *Delivery) filesOf(b *Built, to *export.Output) (out []layer.Member, err error) {

@@ -86,7 +86,7 @@ func (b *Builder) epoch(ctx context.Context, in *inputs, text string, file *dock
 		return time.Time{}, err
 	}
 	if !isStage {
-		return time.Time{}, errors.New("must be seconds since 1970, or context, or the name of a stage or context")
+		return time.Time{}, fmt.Errorf("invalid SOURCE_DATE_EPOCH: %s: must be seconds since 1970, or context, or the name of a stage or context", text)
 	}
 	when, err := b.madeRemote(ctx, in, remote)
 	if err != nil {
@@ -103,7 +103,8 @@ func checkYear(when time.Time) (time.Time, error) {
 	return when, nil
 }
 
-// madeRemote fetches what an ADD names and says when it was made.
+// madeRemote fetches what an ADD names and says when it was made: what the server says,
+// or else the newest file of an archive.
 func (b *Builder) madeRemote(ctx context.Context, in *inputs, remote dockerfile.Remote) (time.Time, error) {
 	if source.IsGit(remote.URL) {
 		t, commit, err := source.Git(ctx, remote.URL, b.fetches(), source.GitOptions{Checksum: remote.Checksum, Agent: in.agent})
@@ -117,9 +118,21 @@ func (b *Builder) madeRemote(ctx context.Context, in *inputs, remote dockerfile.
 	if err != nil {
 		return time.Time{}, err
 	}
-	_ = f.File.Close()
-	if f.Modified.IsZero() {
+	defer func() { _ = f.File.Close() }()
+	if !f.Modified.IsZero() {
+		return f.Modified.UTC(), nil
+	}
+	r, archive, err := source.Sniff(f.File)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%s: %w", source.Public(remote.URL), err)
+	}
+	if !archive {
 		return time.Time{}, fmt.Errorf("the server does not say when %s was modified", source.Public(remote.URL))
 	}
-	return f.Modified.UTC(), nil
+	t, err := b.unpack(ctx, in, r)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer func() { _ = t.Root.Close() }()
+	return source.Newest(t.Root.Name())
 }

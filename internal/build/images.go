@@ -44,7 +44,7 @@ func (b *bases) image(ctx context.Context, name string, p oci.Platform) (*graph.
 	return i, err
 }
 
-func baseKey(name string, p oci.Platform) string { return name + " " + platforms.Format(p) }
+func baseKey(name string, p oci.Platform) string { return name + " " + platforms.FormatAll(p) }
 
 // image takes one from the store, or else pulls it.
 func (b *Builder) image(ctx context.Context, o *Options, name string, p oci.Platform) (found *graph.Image, err error) {
@@ -64,7 +64,9 @@ func (b *Builder) image(ctx context.Context, o *Options, name string, p oci.Plat
 		} else if pulled != nil {
 			return nil, pulled
 		}
-		i, err = b.find(name, p)
+		if i, err = b.find(name, p); err != nil {
+			i, err = b.findAlone(name, err)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -173,6 +175,21 @@ func (b *Builder) find(name string, p oci.Platform) (*ingest.Image, error) {
 		return nil, missing
 	}
 	return best, nil
+}
+
+// findAlone returns an image that a registry has for one platform alone, if the error
+// is that this is another platform. As BuildKit, a build takes it as it is: the linter
+// has a finding for that (InvalidBaseImagePlatform).
+func (b *Builder) findAlone(name string, err error) (*ingest.Image, error) {
+	var other *otherPlatformError
+	if !errors.As(err, &other) || len(other.has) != 1 {
+		return nil, err
+	}
+	d, full, missing := b.Store.FindImage(name)
+	if missing != nil || image.IsIndex(d.MediaType) {
+		return nil, err
+	}
+	return b.Store.Load(d, full)
 }
 
 // declaredPlatform is what an image's configuration says it is for. Some tools leave it

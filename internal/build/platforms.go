@@ -24,7 +24,7 @@ func (o *Options) wanted() []oci.Platform {
 	seen := map[string]bool{}
 	for _, p := range all {
 		p = platforms.Normalize(p)
-		if name := platforms.Format(p); !seen[name] {
+		if name := platforms.FormatAll(p); !seen[name] {
 			seen[name] = true
 			out = append(out, p)
 		}
@@ -62,7 +62,7 @@ func (b *Builder) solve(ctx context.Context, s *solve.Solver, file *dockerfile.F
 	var wait sync.WaitGroup
 	for i, g := range graphs {
 		wait.Go(func() {
-			slot := strings.Join([]string{in.slot, o.Target, platforms.Format(g.Platform)}, "\x00")
+			slot := strings.Join([]string{in.slot, o.Target, platforms.FormatAll(g.Platform)}, "\x00")
 			result, err := s.Solve(ctx, g, slot)
 			if err != nil {
 				stop(located(file, in.name, err))

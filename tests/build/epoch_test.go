@@ -42,6 +42,7 @@ func TestEpochSources(t *testing.T) {
 		{"archive without a date", "", []string{"--build-arg=SOURCE_DATE_EPOCH=context", silent.URL + "/c.tar"}, entry},
 		{"another context", "FROM base\nWORKDIR /w\n", []string{"--build-arg=SOURCE_DATE_EPOCH=n", "--build-context=n=http://" + address + "/r.git"}, commit},
 		{"stage of a URL", "FROM scratch AS s\nADD http://" + address + "/plain /\nFROM base\nWORKDIR /w\n", []string{"--build-arg=SOURCE_DATE_EPOCH=s"}, file},
+		{"stage of an archive without a date", "FROM scratch AS s\nADD " + silent.URL + "/c.tar /\nFROM base\nWORKDIR /w\n", []string{"--build-arg=SOURCE_DATE_EPOCH=s"}, entry},
 		{"stage of a repository", "ARG SOURCE_DATE_EPOCH=s\nFROM scratch AS s\nADD http://" + address + "/r.git /\nFROM base\nWORKDIR /w\n", nil, commit},
 		{"global ARG", "ARG SOURCE_DATE_EPOCH=1600000000\nFROM base\nWORKDIR /w\n", nil, "2020-09-13T12:26:40Z"},
 		{"argument over ARG", "ARG SOURCE_DATE_EPOCH=1600000000\nFROM base\nWORKDIR /w\n", []string{"--build-arg=SOURCE_DATE_EPOCH=1"}, "1970-01-01T00:00:01Z"},
@@ -85,6 +86,32 @@ func TestSyntaxWarning(t *testing.T) {
 			if r.Status != 0 || strings.Contains(r.Stderr, warning) != want {
 				t.Errorf("%q: status %d: %s", args, r.Status, r.Stderr)
 			}
+		}
+	}
+}
+
+// TestRewrittenTimestamp: layers whose files have got other times say so, as BuildKit's do.
+func TestRewrittenTimestamp(t *testing.T) {
+	s := newStore(t)
+	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nCOPY Dockerfile /\n"}, "")
+	for options, want := range map[string]string{
+		"":                        "",
+		",rewrite-timestamp=true": "1600000000",
+		",rewrite-timestamp=true,source-date-epoch=":           "",
+		",rewrite-timestamp=true,source-date-epoch=1700000000": "1700000000",
+	} {
+		out := filepath.Join(t.TempDir(), "out.tar")
+		s.build("--build-arg=SOURCE_DATE_EPOCH=1600000000", "-o", "type=oci,dest="+out+options, dir)
+		r := openResult(t, out)
+		m := r.manifest("")
+		for i, l := range m.Layers {
+			said := l.Annotations["buildkit/rewritten-timestamp"]
+			if built := i == len(m.Layers)-1; built && said != want || !built && said != "" {
+				t.Errorf("%s: layer %d says %q, want %q", options, i, said, want)
+			}
+		}
+		if created := r.config(m).Created.Unix(); created != 1600000000 {
+			t.Errorf("%s: created %d", options, created)
 		}
 	}
 }

@@ -194,6 +194,8 @@ func TestOutputRefused(t *testing.T) {
 		{"-o type=elsewhere,dest=FILE", `type "elsewhere": must be image, registry, oci`},
 		{"-o type=oci,colour=red,dest=FILE", "colour: is unknown"},
 		{"-o type=oci,tar=maybe,dest=FILE", "true or false"},
+		{"-o type=oci,source-date-epoch=today,dest=FILE", "seconds since 1970"},
+		{"-o type=cacheonly,source-date-epoch=1", "is for type=image|oci|docker|tar|local"},
 		{"-o type=local", "dest=DIRECTORY"},
 		{"-o type=oci,tar=false", "dest=DIRECTORY"},
 		{"-o type=local,dest=FILE,compression=zstd", "compression: is for type=image|oci|docker"},
@@ -202,7 +204,6 @@ func TestOutputRefused(t *testing.T) {
 		{"-o type=tar,dest=FILE,annotation.a=b", "annotations are for images"},
 		{"-o type=docker,dest=FILE --platform linux/amd64,linux/arm64", "not for linux/amd64, linux/arm64: use type=oci"},
 		{"-o type=docker --platform linux/amd64,linux/arm64", "type=docker: has an image for one platform"},
-		{"--platform windows/amd64", "only for linux"},
 		{"--platform linux/amd64/x/y", "linux/amd64/x/y"},
 		{"--push", "give -t NAME"},
 		{"-t UPPER", "lower case"},
@@ -745,6 +746,9 @@ func TestOutputAttestedFiles(t *testing.T) {
 			t.Errorf("%s: %v: %s", platform, err, text)
 		}
 	}
+	one := t.TempDir() // of all platforms
+	s.build("--platform", "linux/arm64,linux/amd64", "--provenance", "true", "--sbom", "true", "-o", "type=local,platform-split=false,dest="+one, dir)
+	checkOnly(t, one, "f", "provenance.linux_amd64.json", "provenance.linux_arm64.json", "sbom.linux_amd64.spdx.json", "sbom.linux_arm64.spdx.json")
 }
 
 func digestOf(text []byte) string { return digest.FromBytes(text).String() }

@@ -194,7 +194,7 @@ func TestPlatformFailure(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM --platform=$BUILDPLATFORM base\nARG TARGETARCH\nRUN if [ $TARGETARCH = arm64 ]; then exit 7; fi; sleep 30\n"}, "")
 	r := s.Minirun("build", "--progress", "plain", "--platform", "linux/amd64,linux/arm64", "-t", "failed", dir)
-	r.Fails(t, "status 7", ">>> RUN if")
+	r.Fails(t, "exit code: 7", ">>> RUN if")
 	if out := s.do("images", "-q", "failed"); out != "" {
 		t.Errorf("there is an image %s", out)
 	}
@@ -235,6 +235,44 @@ func TestPlatformPull(t *testing.T) {
 	missing.Fails(t, name+" for linux/riscv64: the store has it for ", here, there)
 	missing = newStore(t).Minirun("build", "--platform", "linux/riscv64", dir)
 	missing.Fails(t, "has no image for linux/riscv64, but for ", here, there)
+}
+
+// TestPlatformOfBaseAlone: an image that its registry has for one platform alone is the
+// base of others, too, with a warning, as in BuildKit.
+func TestPlatformOfBaseAlone(t *testing.T) {
+	host := testbundle.Registry(t)
+	name := host + "/alone:1"
+	from := newStore(t)
+	from.do("tag", "base", name)
+	from.do("push", "-q", name)
+	s := newStore(t)
+	dir := contextDir(t, map[string]string{"Dockerfile": "FROM " + name + "\nCOPY Dockerfile /\nRUN true\n"}, "")
+	r := s.Minirun("build", "--progress", "plain", "--platform", there, "-t", "other", dir)
+	want := "InvalidBaseImagePlatform: Base image " + name + " was pulled with platform \"" + here + "\", expected \"" + there + "\""
+	if r.Status != 0 || !strings.Contains(r.Stderr, want) {
+		t.Errorf("status %d: no %q in\n%s", r.Status, want, r.Stderr)
+	}
+}
+
+// TestPlatformVersions: platforms that differ in the version of the system alone are
+// several, and a base image's version stays.
+func TestPlatformVersions(t *testing.T) {
+	s := newStore(t)
+	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nARG TARGETPLATFORM\nCOPY <<E /is\n$TARGETPLATFORM\nE\n"}, "")
+	out := t.TempDir()
+	s.build("--platform", "windows(10.1)/amd64,windows(10.2)/amd64", "-o", out, dir)
+	checkOnly(t, out, "windows(10.1)_amd64", "windows(10.2)_amd64")
+	text, err := os.ReadFile(filepath.Join(out, "windows(10.2)_amd64", "is"))
+	if err != nil || string(text) != "windows(10.2)/amd64\n" {
+		t.Errorf("%v: %q", err, text)
+	}
+	s.build("--platform", "windows(10.1)/amd64", "-t", "below", dir)
+	file := filepath.Join(out, "above.tar")
+	s.build("--platform", "windows/amd64", "-o", "type=oci,dest="+file, contextDir(t, map[string]string{"Dockerfile": "FROM below\nENV A=b\n"}, ""))
+	r := openResult(t, file)
+	if got := r.config(r.manifest("")).OSVersion; got != "10.1" {
+		t.Errorf("the version of the system is %q", got)
+	}
 }
 
 // TestPlatformWithoutEmulation: the error says which machine the program is for, and

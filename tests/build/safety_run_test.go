@@ -302,7 +302,7 @@ func TestStrangeText(t *testing.T) {
 		fails      string
 	}{
 		"escapes":            {"FROM base\nARG X\nRUN echo \"$X\"; printf '\\033]0;title\\007\\n'\nCOPY Dockerfile /$X\n", []string{"--build-arg", "X=a\x1b[31mb\nc\rd\x1b]0;x\x07"}, ""},
-		"escapes that fail":  {"FROM base\n# \x1b[31mred\nRUN \x1b]0;x\x07\x1b[2J\nCOPY \x1b[2Jnot-there /\n", nil, "status 127"},
+		"escapes that fail":  {"FROM base\n# \x1b[31mred\nRUN \x1b]0;x\x07\x1b[2J\nCOPY \x1b[2Jnot-there /\n", nil, "exit code: 127"},
 		"of an instruction":  {"FROM base\nR\x1b[2JUN x\n", nil, "unknown instruction"},
 		"zero":               {"FROM base\nRUN echo a\x00b\n", nil, "zero byte"},
 		"zero of ENV":        {"FROM base\nENV A=\x00\nRUN true\n", nil, "zero byte"},
@@ -344,7 +344,7 @@ func TestStrangeText(t *testing.T) {
 func TestLargeDockerfiles(t *testing.T) {
 	s := newStore(t)
 	for name, c := range map[string]struct{ text, fails string }{
-		"10 MB":                  {"FROM base\n" + strings.Repeat("# 345678\n", 1_200_000), "more than 8 MiB"},
+		"10 MB":                  {"FROM base\n" + strings.Repeat("# 345678\n", 1_200_000), "exceeds maximum allowed size of 8 MiB"},
 		"a million lines":        {"FROM base\n" + strings.Repeat("#\n", 1_000_000), ""},
 		"a million instructions": {"FROM base\n" + strings.Repeat("USER a\n", 1_000_000), "instructions: at most"},
 		"a million stages":       {strings.Repeat("FROM a\n", 1_000_000), "instructions: at most"},

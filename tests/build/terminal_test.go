@@ -58,7 +58,7 @@ func TestDebug(t *testing.T) {
 	p.Type("echo $(cat /tmp/file) $GREETING $(pwd) $(id -u) $((6*7)) $(tty)\n")
 	p.Expect("made hello /srv 1000 42 /dev/pts/0")
 	p.Type("exit 5\n")
-	p.Expect("minirun: the program has ended with status 3")
+	p.Expect("did not complete successfully: exit code: 3")
 	if got := status(t, cmd); got != 1 {
 		t.Errorf("status %d", got)
 	}

@@ -97,7 +97,7 @@ func Parse(name string, text []byte) (*File, error) {
 		return nil, quote(err, name, text)
 	}
 	if len(stages) == 0 {
-		return nil, fmt.Errorf("%s has no FROM: an image begins with another one, or with FROM scratch", name)
+		return nil, fmt.Errorf("%s: dockerfile contains no stages to build: an image begins with FROM of another one, or FROM scratch", name)
 	}
 	return &File{Text: text, Warnings: result.Warnings, stages: stages, global: global, escape: result.EscapeToken}, nil
 }

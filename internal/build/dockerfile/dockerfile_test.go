@@ -87,7 +87,7 @@ builder 4 ARG VERSION=2 [] "ARG VERSION=2"
 builder 5 ARG TARGETARCH=arm64 [] "ARG TARGETARCH=arm64"
 builder 6 WORKDIR app [/app] "WORKDIR /app"
 builder 7 COPY package*.json ./ [/app/] "COPY package*.json ./ # buildkit"
-builder 8 RUN --mount=type=cache,target=/app/.npm npm install $VERSION [["/bin/sh" "-c" "npm install $VERSION"] ["PATH=/bin" "FROM_BASE=yes" "VERSION=2" "TARGETARCH=arm64"] /app] "RUN |2 VERSION=2 TARGETARCH=arm64 /bin/sh -c npm install $VERSION # buildkit"
+builder 8 RUN --mount=type=cache,target=/app/.npm npm install 2 [["/bin/sh" "-c" "npm install $VERSION"] ["PATH=/bin" "FROM_BASE=yes" "VERSION=2" "TARGETARCH=arm64"] /app] "RUN |2 VERSION=2 TARGETARCH=arm64 /bin/sh -c npm install $VERSION # buildkit"
 builder 9 RUN <<EOF (echo one) [["/bin/sh" "-c" "echo one\n"] ["PATH=/bin" "FROM_BASE=yes" "VERSION=2" "TARGETARCH=arm64"] /app] "RUN |2 VERSION=2 TARGETARCH=arm64 /bin/sh -c echo one\n # buildkit"
 stage-2 17 COPY --from=builder /app/dist ./dist/ [/dist/] "COPY /app/dist ./dist/ # buildkit"
 stage-2 18 ENTRYPOINT ["node"] [] "ENTRYPOINT [\"node\"]"
@@ -107,7 +107,7 @@ func TestErrors(t *testing.T) {
 		"FROM a AS b\nCOPY --from=b x y":       "circular dependency",
 		"FROM missing":                         "no such image",
 		"FROM a\nRUN --security=insecure true": "not allowed",
-		"FROM a AS x\nCOPY --from=y a b\nFROM b AS y\nCOPY --from=x a b": "stage y is defined later, at line 3",
+		"FROM a AS x\nCOPY --from=y a b\nFROM b AS y\nCOPY --from=x a b": `cannot copy from stage "y"`,
 	} {
 		f, err := Parse("Dockerfile", []byte(text))
 		if err == nil {

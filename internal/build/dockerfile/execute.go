@@ -12,6 +12,7 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/frontend/dockerfile/shell"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/build/graph"
@@ -21,10 +22,14 @@ import (
 // Pipes is where a RUN finds its here-documents that are programs.
 const Pipes = "/dev/pipes/"
 
+// hostnameArgument is the build argument that sets the host name of every RUN.
+const hostnameArgument = "BUILDKIT_SANDBOX_HOSTNAME"
+
 // execute makes the node of a RUN.
 func (d *draft) execute(n *graph.Node, c *instructions.RunCommand) error {
 	config := d.last().Config.Config
-	op := &graph.Run{Cwd: path.Join("/", config.WorkingDir), User: config.User, Network: string(instructions.GetNetwork(c)), Hosts: d.b.o.Hosts, Limits: d.b.o.Limits}
+	op := &graph.Run{Cwd: path.Join("/", config.WorkingDir), User: config.User, Network: string(instructions.GetNetwork(c)), Hosts: d.b.o.Hosts, Limits: d.b.o.Limits,
+		Hostname: d.b.o.BuildArgs[hostnameArgument]}
 	if op.Network == "" || op.Network == instructions.NetworkDefault {
 		op.Network = cmp.Or(d.b.o.Network, "default")
 	}
@@ -40,7 +45,7 @@ func (d *draft) execute(n *graph.Node, c *instructions.RunCommand) error {
 	if err != nil {
 		return err
 	}
-	op.Argv, op.Files = commandOf(c, config.Shell)
+	op.Argv, op.Files = commandOf(c, shellOf(config.Shell, d.stage.Platform))
 	shown := d.environment(op)
 	for i, m := range instructions.GetMounts(c) {
 		mount, err := d.mount(n, m, i)
@@ -56,13 +61,31 @@ func (d *draft) execute(n *graph.Node, c *instructions.RunCommand) error {
 	}
 	n.Op = op
 	command := strings.Join(op.Argv, " ")
-	n.Text = "RUN " + strings.Join(append(flags, strings.Join(c.CmdLine, " ")), " ") + begins(c.Files)
+	n.Text = "RUN " + strings.Join(append(flags, d.shownCommand(op, strings.Join(c.CmdLine, " "))), " ") + begins(c.Files)
 	created := command
 	if len(shown) > 0 {
 		created = fmt.Sprintf("|%d %s %s", len(shown), strings.Join(shown, " "), command)
 	}
 	n.History = oci.History{CreatedBy: "RUN " + created + " # buildkit"}
 	return d.add(n)
+}
+
+// shownCommand is a command as the progress shows it: with the values of variables, as
+// in BuildKit, and stars for those of secrets.
+func (d *draft) shownCommand(op *graph.Run, command string) string {
+	lex := shell.NewLex(d.b.escape)
+	lex.RawQuotes, lex.RawEscapes, lex.SkipUnsetEnv = true, true, true
+	env := slices.Clone(op.Env)
+	for _, m := range op.Mounts {
+		if m.Env != "" {
+			env = append([]string{m.Env + "=****"}, env...)
+		}
+	}
+	out, _, err := lex.ProcessWord(command, &scope{env: env})
+	if err != nil || d.b.spend(len(out)) != nil {
+		return command
+	}
+	return out
 }
 
 // devices looks the devices of a RUN up, and returns its flags.

@@ -125,7 +125,14 @@ func (d *draft) change(n *graph.Node, c instructions.Command) error {
 			return fmt.Errorf("%s isn't allowed as an ONBUILD trigger", strings.ToUpper(word))
 		}
 	}
-	return configure.Apply(config, c)
+	if _, own := c.(*instructions.ShellCommand); own {
+		return configure.Apply(config, c)
+	}
+	shell := config.Shell
+	config.Shell = shellOf(shell, d.stage.Platform)
+	err := configure.Apply(config, c)
+	config.Shell = shell
+	return err
 }
 
 // words replaces variables that may stand for several words.
@@ -176,9 +183,21 @@ func (d *draft) workdir(n *graph.Node, c *instructions.WorkdirCommand) error {
 // absolute makes a path one that begins with /, from WORKDIR on.
 func (d *draft) absolute(name string) string {
 	if !strings.HasPrefix(name, "/") {
-		name = path.Join("/", d.last().Config.Config.WorkingDir, name)
+		dir := d.last().Config.Config.WorkingDir
+		if d.stage.Platform.OS == windows {
+			dir = withSlashes(dir)
+		}
+		name = path.Join("/", dir, name)
 	}
 	return path.Clean(name)
+}
+
+// withSlashes is a path of Windows without its drive, as it is in a layer.
+func withSlashes(name string) string {
+	if len(name) > 1 && name[1] == ':' {
+		name = name[2:]
+	}
+	return strings.ReplaceAll(name, `\`, "/")
 }
 
 // argument declares variables: nothing of the image.

@@ -17,6 +17,7 @@ import (
 func explained(err error, text []byte) error {
 	var unknown *instructions.UnknownInstructionError
 	if errors.As(err, &unknown) {
+		err = fmt.Errorf("dockerfile parse error on line %d: %w", unknown.Line, err)
 		if line := continues(text, unknown.Line); line > 0 {
 			return fmt.Errorf("%w: if it belongs to the instruction in line %d, each line but the last of that must end with a backslash", err, line)
 		}
@@ -61,7 +62,7 @@ func (f *File) meant(name string, before int) string {
 		}
 	}
 	if found, ok := suggest.Search(name, names, false); ok {
-		return fmt.Sprintf(" (did you mean the stage %s?)", found)
+		return fmt.Sprintf(" (did you mean %s?)", found)
 	}
 	return ""
 }

@@ -180,6 +180,9 @@ func (d *draft) noteArguments(n *graph.Node, c *instructions.ArgCommand) {
 		switch {
 		case !given && a.Value == nil && declared && global.Value != "":
 			p.args.set(global)
+			for _, needed := range d.b.globalsIn(d.b.defaultsOf(a.Key)...) {
+				p.args.addFirst(needed)
+			}
 		case !given && a.Value == nil && platform:
 		default:
 			value, _ := d.vars.arg(a.Key)
@@ -220,6 +223,11 @@ func (b *builder) globalParameter(name string) (p Parameter, declared bool) {
 // globalsOf returns the global ARGs that the FROM of a stage needs, also for their
 // defaults.
 func (b *builder) globalsOf(stage int) parameterList {
+	return b.globalsIn(b.stages[stage].BaseName, b.stages[stage].Platform)
+}
+
+// globalsIn returns the global ARGs that words use, and those that their defaults use.
+func (b *builder) globalsIn(words ...string) parameterList {
 	var out parameterList
 	var need func(word string)
 	need = func(word string) {
@@ -234,23 +242,27 @@ func (b *builder) globalsOf(stage int) parameterList {
 			}
 			out = append(out, p)
 			if _, given := b.o.BuildArgs[name]; !given {
-				need(b.defaultOf(name))
+				for _, value := range b.defaultsOf(name) {
+					need(value)
+				}
 			}
 		}
 	}
-	need(b.stages[stage].BaseName)
-	need(b.stages[stage].Platform)
+	for _, word := range words {
+		need(word)
+	}
 	return out
 }
 
-// defaultOf returns the default of a global ARG, as it is written.
-func (b *builder) defaultOf(name string) string {
+// defaultsOf returns the defaults of a global ARG, as they are written: each may use the
+// one before it.
+func (b *builder) defaultsOf(name string) (out []string) {
 	for i := range b.File.global {
 		for _, a := range b.File.global[i].Args {
 			if a.Key == name && a.Value != nil {
-				return *a.Value
+				out = append(out, *a.Value)
 			}
 		}
 	}
-	return ""
+	return out
 }

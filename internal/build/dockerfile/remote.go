@@ -55,10 +55,13 @@ func (f *File) RemoteStage(o Options, name string) (remote Remote, exists bool, 
 	return Remote{op.Sources[0].URL, op.Checksum}, true, nil
 }
 
+// notOnlySource begins the errors of a stage that has no time, as in BuildKit.
+const notOnlySource = "SOURCE_DATE_EPOCH stage does not meet source-only requirements"
+
 // onlyAdd finds the ADD of a stage that has no other instruction but ARG.
 func onlyAdd(s *instructions.Stage) (index int, err error) {
 	if s.BaseName != scratch {
-		return 0, fmt.Errorf("stage %s must be FROM scratch: its time is that of what its ADD fetches", s.Name)
+		return 0, fmt.Errorf("%s: stage %s must be FROM scratch: its time is that of what its ADD fetches", notOnlySource, s.Name)
 	}
 	index = -1
 	for i, c := range s.Commands {
@@ -66,15 +69,15 @@ func onlyAdd(s *instructions.Stage) (index int, err error) {
 		case *instructions.ArgCommand:
 		case *instructions.AddCommand:
 			if index >= 0 {
-				return 0, fmt.Errorf("stage %s must have exactly one ADD: its time is that of what it fetches", s.Name)
+				return 0, fmt.Errorf("%s: stage %s must have exactly one ADD: its time is that of what it fetches", notOnlySource, s.Name)
 			}
 			index = i
 		default:
-			return 0, fmt.Errorf("stage %s must have one ADD and nothing else, and has %s: its time is that of what the ADD fetches", s.Name, c.Name())
+			return 0, fmt.Errorf("%s: stage %s must have one ADD and nothing else, and has %s: its time is that of what the ADD fetches", notOnlySource, s.Name, c.Name())
 		}
 	}
 	if index < 0 {
-		return 0, fmt.Errorf("stage %s must have an ADD of a URL or git repository: its time is that of what it fetches", s.Name)
+		return 0, fmt.Errorf("%s: stage %s must have an ADD of a URL or git repository: its time is that of what it fetches", notOnlySource, s.Name)
 	}
 	return index, nil
 }

@@ -107,8 +107,9 @@ func (s *scope) hide(name string) {
 func platformArguments(build, target oci.Platform, stage string) map[string]string {
 	out := map[string]string{"TARGETSTAGE": stage}
 	for prefix, p := range map[string]oci.Platform{"BUILD": build, "TARGET": target} {
-		out[prefix+"PLATFORM"] = platforms.Format(p)
-		out[prefix+"OS"], out[prefix+"ARCH"], out[prefix+"VARIANT"] = p.OS, p.Architecture, p.Variant
+		out[prefix+"PLATFORM"] = platforms.FormatAll(p)
+		out[prefix+"OS"], out[prefix+"OSVERSION"] = p.OS, p.OSVersion
+		out[prefix+"ARCH"], out[prefix+"VARIANT"] = p.Architecture, p.Variant
 	}
 	return out
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/buildkit/util/suggest"
 	docker "github.com/moby/docker-image-spec/specs-go/v1"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -141,7 +142,7 @@ func (d *draft) from(source *instructions.Stage) (triggers []string, err error) 
 	}
 	n.Op, n.Config = op, clone(config)
 	triggers, n.Config.Config.OnBuild = n.Config.Config.OnBuild, nil
-	if !slices.ContainsFunc(n.Config.Config.Env, func(e string) bool { return strings.HasPrefix(e, "PATH=") }) {
+	if d.stage.Platform.OS != windows && !slices.ContainsFunc(n.Config.Config.Env, func(e string) bool { return strings.HasPrefix(e, "PATH=") }) {
 		n.Config.Config.Env = append(n.Config.Config.Env, "PATH="+defaultPath)
 	}
 	if err := d.add(n); err != nil {
@@ -166,16 +167,32 @@ func (b *builder) fromWords(source *instructions.Stage) (name string, p oci.Plat
 		return name, b.o.Platform, nil
 	}
 	text, err := names.word(source.Platform)
-	if err == nil && text == "" {
-		err = fmt.Errorf("is empty: declare its ARG before the first FROM")
-	}
-	if err == nil {
-		p, err = platforms.Parse(text)
-	}
 	if err != nil {
 		return "", p, fmt.Errorf("FROM --platform=%s: %w", source.Platform, err)
 	}
+	if text == "" {
+		return "", p, fmt.Errorf("empty platform value from expression %s%s", source.Platform, b.meantArgument(source.Platform))
+	}
+	if p, err = platforms.Parse(text); err != nil {
+		return "", p, fmt.Errorf("failed to parse platform %s: %w%s", source.Platform, err, b.meantArgument(source.Platform))
+	}
 	return name, platforms.Normalize(p), nil
+}
+
+// meantArgument is the name of an ARG that looks like one that an expression uses and
+// that no line declares, as a question, or what to do.
+func (b *builder) meantArgument(expression string) string {
+	result, err := b.lex.ProcessWordWithMatches(expression, &b.args)
+	if err != nil || len(result.Unmatched) == 0 {
+		return ""
+	}
+	names := b.args.Keys()
+	for _, unknown := range slices.Sorted(maps.Keys(result.Unmatched)) {
+		if found, ok := suggest.Search(unknown, names, true); ok {
+			return fmt.Sprintf(" (did you mean %s?)", found)
+		}
+	}
+	return ": declare its ARG before the first FROM"
 }
 
 func fromText(source *instructions.Stage, name string) string {
@@ -229,9 +246,23 @@ func empty(p oci.Platform) *docker.DockerOCIImage {
 	var c docker.DockerOCIImage
 	c.Platform = p
 	c.RootFS.Type = "layers"
-	c.Config.Env = []string{"PATH=" + defaultPath}
+	if p.OS != windows {
+		c.Config.Env = []string{"PATH=" + defaultPath}
+	}
 	c.Config.WorkingDir = "/"
 	return &c
+}
+
+// windows has another shell and other paths. An image for it is built as far as it
+// needs no program of it.
+const windows = "windows"
+
+// shellOf is what commands in shell form are given to.
+func shellOf(shell []string, p oci.Platform) []string {
+	if len(shell) == 0 && p.OS == windows {
+		return []string{"cmd", "/S", "/C"}
+	}
+	return shell
 }
 
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -259,8 +290,8 @@ func (d *draft) input(from string) (*graph.Node, string, error) {
 	}
 	if ok {
 		if i > d.stage.Index {
-			return nil, "", fmt.Errorf("--from=%s: stage %s is defined later, at line %d: it must be defined before stage %s, which copies from it",
-				from, b.label(i), firstLine(b.stages[i].Location), b.label(d.stage.Index))
+			return nil, "", fmt.Errorf("cannot copy from stage %q: it needs to be defined before current stage %q, and is defined later, at line %d",
+				from, b.label(d.stage.Index), firstLine(b.stages[i].Location))
 		}
 		s, err := b.stage(i)
 		if errors.Is(err, ErrUnknownImage) { // in a check, where nothing is read from it
@@ -344,7 +375,8 @@ func checkExpansion(from string) error {
 	if !strings.Contains(from, "$") {
 		return nil
 	}
-	return fmt.Errorf("--from=%s: variables are not expanded here: give the image or stage a name with FROM %s AS NAME, and write --from=NAME", from, from)
+	return fmt.Errorf("--from=%s: variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround: "+
+		"FROM %s AS NAME, then --from=NAME", from, from)
 }
 
 // emptyImage stands for a file system that is not known.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +16,10 @@ import (
 	"github.com/minirun/minirun/internal/build/attest"
 	"github.com/minirun/minirun/internal/image/ingest"
 )
+
+// rewrittenTimestamp is BuildKit's annotation of a layer whose files rewrite-timestamp
+// has given other times.
+const rewrittenTimestamp = "buildkit/rewritten-timestamp"
 
 // A Result is what an image is made of.
 type Result struct {
@@ -41,6 +46,10 @@ func Image(ctx context.Context, s *ingest.Store, r Result) (oci.Descriptor, erro
 	if r.Rewrite {
 		latest = r.Epoch
 	}
+	rewritten := map[int]bool{}
+	for i, l := range r.Layers {
+		rewritten[i] = latest != nil && l.Desc.Digest == ""
+	}
 	if err := Pack(ctx, s, r.Layers, r.Compression, latest); err != nil {
 		return oci.Descriptor{}, err
 	}
@@ -50,10 +59,13 @@ func Image(ctx context.Context, s *ingest.Store, r Result) (oci.Descriptor, erro
 	config.RootFS = oci.RootFS{Type: "layers", DiffIDs: []digest.Digest{}}
 	m := oci.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest, Annotations: annotated(r.Annotations, onManifest, r.Platform), Layers: []oci.Descriptor{}}
 	var keys []digest.Digest
-	for _, l := range r.Layers {
+	for i, l := range r.Layers {
 		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, l.DiffID)
 		d := l.Desc
 		d.Annotations = nil
+		if rewritten[i] {
+			d.Annotations = map[string]string{rewrittenTimestamp: strconv.FormatInt(latest.Unix(), 10)}
+		}
 		m.Layers = append(m.Layers, d)
 		keys = append(keys, l.Key)
 	}

@@ -46,6 +46,7 @@ type Run struct {
 	Insecure bool     // --security=insecure
 	Files    []File   // here-documents that are programs: Argv names them
 	Hosts    []string // NAME=ADDRESS, for /etc/hosts
+	Hostname string   // "": the one that every step has
 	Limits   Limits
 	Devices  []Device
 }

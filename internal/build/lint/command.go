@@ -266,10 +266,10 @@ func (c *checker) expose(l *linter.Linter, s *stage, o *instructions.ExposeComma
 }
 
 // The names are those that BuildKit takes for secrets: one of these words, and none
-// that says that the value is public, or a path.
+// that says that the value is public, a path or a version.
 var (
 	secretWords = regexp.MustCompile(`(?i)(^|_)(apikey|auth|credentials?|key|passwd|password|pword|secret|token)(_|$)`)
-	publicWords = regexp.MustCompile(`(?i)(^|_)(public|file)(_|$)`)
+	publicWords = regexp.MustCompile(`(?i)(^|_)(public|file|version)(_|$)`)
 )
 
 // secrets: SecretsUsedInArgOrEnv, by what the names say.

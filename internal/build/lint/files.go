@@ -20,7 +20,11 @@ func (c *checker) ignored(l *linter.Linter, verb string, sources []string, where
 			continue
 		}
 		name := path.Clean(source)
-		if ignored, err := c.ignoring.MatchesOrParentMatches(name); err == nil && ignored {
+		matched := name
+		if name == "." || name == "/" { // the context itself has no name, so that .* does not match it
+			matched = ""
+		}
+		if ignored, err := c.ignoring.MatchesOrParentMatches(matched); err == nil && ignored {
 			l.Run(rule, where, rule.Format(verb, name))
 		}
 	}

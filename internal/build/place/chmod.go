@@ -20,7 +20,7 @@ func ParseChmod(text string) (func(mode uint32, isDir bool) uint32, error) {
 	if text != "" && strings.Trim(text, "01234567") == "" {
 		n, err := strconv.ParseUint(text, 8, 32)
 		if err != nil || n > 0o7777 {
-			return nil, fmt.Errorf("--chmod=%s: must be at most 7777", text)
+			return nil, fmt.Errorf("invalid chmod parameter: '%s'. it should be octal string and between 0 and 07777", text)
 		}
 		return func(uint32, bool) uint32 { return uint32(n) }, nil
 	}
@@ -45,7 +45,7 @@ var who = map[rune]uint32{'u': 0o4700, 'g': 0o2070, 'o': 0o1007, 'a': 0o7777}
 func parseClause(clause string) (out []change, err error) {
 	at := strings.IndexAny(clause, "+-=")
 	if at < 0 {
-		return nil, fmt.Errorf("%q: must be octal digits, or like u=rwX or go-w", clause)
+		return nil, fmt.Errorf("invalid chmod parameter: '%s'. it should be octal string and between 0 and 07777, or like u=rwX or go-w", clause)
 	}
 	var about uint32
 	for _, r := range clause[:at] {

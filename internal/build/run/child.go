@@ -119,7 +119,7 @@ func (j *job) explain(ctx context.Context, err error) error {
 	if !exit.Exited() {
 		return fmt.Errorf("minirun, which ran the program: %w", err)
 	}
-	return &ExitError{exit.ExitCode()}
+	return &ExitError{exit.ExitCode(), j.Op.Argv}
 }
 
 // lastError is the last error in a log of minirun's.

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -19,6 +20,8 @@ import (
 // hostname is that of every step's container, so that none leaves its own in a
 // layer.
 const hostname = "minirun-build"
+
+func hostnameOf(op *graph.Run) string { return cmp.Or(op.Hostname, hostname) }
 
 // facts are what a configuration depends on besides the instruction.
 type facts struct {
@@ -47,7 +50,7 @@ func configure(op *graph.Run, f facts) (*specs.Spec, error) {
 	p := c.Process
 	p.Args, p.User, p.Cwd, p.Terminal = op.Argv, f.user, op.Cwd, f.terminal
 	p.Env = image.Environment(op.Env, image.Wishes{Terminal: f.terminal})
-	c.Hostname = hostname
+	c.Hostname = hostnameOf(op)
 	limit(c, op.Limits)
 	c.Annotations = map[string]string{}
 	c.Linux.MaskedPaths = append(c.Linux.MaskedPaths, f.masks...)

@@ -25,11 +25,11 @@ func TestResolvConf(t *testing.T) {
 }
 
 func TestHostsText(t *testing.T) {
-	if _, err := hosts([]string{"a=1.2.3.4", "b=::1"}); err != nil {
+	if _, err := hosts(hostname, []string{"a=1.2.3.4", "b=::1"}); err != nil {
 		t.Error(err)
 	}
 	for _, bad := range []string{"a", "=1.2.3.4", "a=b", "a b=1.2.3.4", "a\n=1.2.3.4", "a="} {
-		if text, err := hosts([]string{bad}); err == nil {
+		if text, err := hosts(hostname, []string{bad}); err == nil {
 			t.Errorf("%q makes %q", bad, text)
 		}
 	}

@@ -194,7 +194,7 @@ func (j *job) pipes() error {
 
 // hostFiles are the files that every step has of its host.
 func (j *job) hostFiles() error {
-	text, err := hosts(j.Op.Hosts)
+	text, err := hosts(hostnameOf(j.Op), j.Op.Hosts)
 	if err != nil {
 		return err
 	}

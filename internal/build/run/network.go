@@ -8,7 +8,7 @@ import (
 
 // hosts is /etc/hosts of a step. Added are NAME=ADDRESS; an address may have
 // brackets, as in --add-host.
-func hosts(added []string) (string, error) {
+func hosts(hostname string, added []string) (string, error) {
 	var b strings.Builder
 	b.WriteString("127.0.0.1\tlocalhost " + hostname + "\n::1\tlocalhost ip6-localhost ip6-loopback\n")
 	for _, h := range added {

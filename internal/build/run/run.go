@@ -35,6 +35,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
@@ -84,10 +85,19 @@ type Secret struct {
 }
 
 // An ExitError is a program that has failed.
-type ExitError struct{ Status int }
+type ExitError struct {
+	Status int
+	Argv   []string
+}
 
+// Error has BuildKit's words, which people search for.
 func (e *ExitError) Error() string {
-	text := fmt.Sprintf("the program has ended with status %d", e.Status)
+	const most = 400
+	command := strings.Join(e.Argv, " ")
+	if len(command) > most {
+		command = strings.ToValidUTF8(command[:most], "") + " …"
+	}
+	text := fmt.Sprintf("process %q did not complete successfully: exit code: %d", command, e.Status)
 	switch n := e.Status - 128; {
 	case e.Status == 126:
 		text += " (found, but it cannot be executed)"

@@ -173,7 +173,7 @@ func TestDebug(t *testing.T) {
 	x := newBox(t)
 	s, _ := x.step("echo left > /left; exit 1", graph.Mount{Type: "secret", ID: "a"})
 	s.Secrets = Secrets{"a": {Data: []byte("x")}}
-	x.fails(s, "status 1")
+	x.fails(s, "exit code: 1")
 	pty, slave, err := console.NewPty()
 	if err != nil {
 		t.Skip(err)

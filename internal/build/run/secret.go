@@ -24,7 +24,7 @@ func (j *job) secretMount(i int, m *graph.Mount) error {
 	secret, ok := j.Secrets[m.ID]
 	if !ok {
 		if m.Required {
-			return fmt.Errorf("the secret is required and was not given: give --secret id=%s,src=FILE, or --secret id=%s,env=VARIABLE", m.ID, m.ID)
+			return fmt.Errorf("secret %s: not found, and it is required: give --secret id=%s,src=FILE, or --secret id=%s,env=VARIABLE", m.ID, m.ID, m.ID)
 		}
 		return nil
 	}

@@ -71,6 +71,9 @@ func ofRun(op *graph.Run, p oci.Platform) recipe {
 	if op.Insecure {
 		r.add("security", "insecure")
 	}
+	if op.Hostname != "" {
+		r.add("hostname", op.Hostname)
+	}
 	for _, d := range op.Devices {
 		r.add("device "+d.Name, d.Found...)
 	}
@@ -98,6 +101,7 @@ func ofCopy(op *graph.Copy) recipe {
 	var r recipe
 	flags := *op
 	flags.Sources = nil
+	flags.Checksum = "" // what is fetched has been compared with it, and does not differ by it
 	r.add("flags", must(json.Marshal(flags)))
 	for _, s := range op.Sources {
 		if s.File != nil {

@@ -3,9 +3,11 @@ package solve
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 
+	"github.com/containerd/platforms"
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/graph"
@@ -18,6 +20,9 @@ import (
 
 // run executes a program.
 func (v *solving) run(ctx context.Context, m *making, op *graph.Run, aside string) error {
+	if system := m.n.Stage.Platform.OS; system != "linux" {
+		return fmt.Errorf("RUN for %s: programs of %s cannot be run here, only those of linux", platforms.Format(m.n.Stage.Platform), system)
+	}
 	s := &run.Step{
 		Op: op, Layers: m.parent.dirs(), Dir: aside, Platform: m.n.Stage.Platform, Mounts: map[int]run.Mounted{},
 		Secrets: v.Secrets, SSH: v.SSH, Output: output{v, m.id},

@@ -294,8 +294,8 @@ func (v *solving) title(n *graph.Node) string {
 	}
 	at, all := 0, 0
 	for _, m := range n.Stage.Nodes {
-		if m.Op == nil {
-			continue
+		if from, ok := m.Op.(*graph.From); m.Op == nil || ok && from.Image == nil && from.Stage == nil {
+			continue // it has no files
 		}
 		if all++; m == n {
 			at = all

@@ -89,7 +89,7 @@ func (r *GitRef) Checkout(ctx context.Context, cacheDir string) (*tree.Tree, str
 	}
 	commit := found.commit
 	if !strings.HasPrefix(commit, r.Checksum) && !strings.HasPrefix(found.tag, r.Checksum) {
-		return nil, "", fmt.Errorf("%s: checksum mismatch: %s is the commit %s, expected %s", r.Remote, what(r.Ref), commit, r.Checksum)
+		return nil, "", fmt.Errorf("%s: checksum mismatch: %s is the commit %s, expected checksum to match %s", r.Remote, what(r.Ref), commit, r.Checksum)
 	}
 	where := filepath.Join(dir, "trees", fmt.Sprintf("%s-%s", commit, key(fmt.Sprintf("2 %t %t %t %s %s", r.keepsGitDir(), r.Submodules, r.commitTimes(), found.name, found.tag))[:8]))
 	if _, err := os.Lstat(where); errors.Is(err, fs.ErrNotExist) {

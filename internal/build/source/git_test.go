@@ -280,7 +280,7 @@ func TestGitErrors(t *testing.T) {
 		"/r.git#main:none":         "open the directory none: no such file",
 		"/r.git#main:f":            "open the directory f: not a directory",
 		"/none.git":                "not found",
-		"/r.git?checksum=" + first: "checksum mismatch: the default branch is the commit " + second + ", expected " + first,
+		"/r.git?checksum=" + first: "checksum mismatch: the default branch is the commit " + second + ", expected checksum to match " + first,
 		"/r":                       "those of https end with .git",
 		"/r.git?branch=light":      "does not have",
 		"/r.git#tree":              "it is not a commit",

@@ -72,9 +72,8 @@ func (r *GitRef) LsRemote(ctx context.Context) (remoteRef, error) {
 	if partHash.MatchString(r.Ref) {
 		return remoteRef{format: format}, nil
 	}
-	what := "its default branch"
-	if r.Ref != "" {
-		what = "a branch, a tag or a commit " + r.Ref
+	if r.Ref == "" {
+		return remoteRef{}, fmt.Errorf("%s does not have its default branch", r.Remote)
 	}
-	return remoteRef{}, fmt.Errorf("%s does not have %s", r.Remote, what)
+	return remoteRef{}, fmt.Errorf("%s: repository does not contain ref %s: it does not have a branch, a tag or a commit %s", r.Remote, r.Ref, r.Ref)
 }

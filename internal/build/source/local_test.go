@@ -180,7 +180,7 @@ func TestIgnoreFiles(t *testing.T) {
 		"a directory":                   {map[string]string{".dockerignore/": ""}, "", "is a directory"},
 		"a pattern that is none":        {map[string]string{".dockerignore": "[a"}, "", `.dockerignore: pattern "[a": syntax error in pattern`},
 		"a pattern that is none, again": {map[string]string{".dockerignore": "!a[-]"}, "", `.dockerignore: pattern "!a[-]": syntax error in pattern`},
-		"too large":                     {map[string]string{".dockerignore": strings.Repeat("a\n", 1<<19+1)}, "", "more than 1 MiB"},
+		"too large":                     {map[string]string{".dockerignore": strings.Repeat("a\n", 1<<19+1)}, "", "exceeds maximum allowed size of 1 MiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := files(t, c.files)
@@ -231,7 +231,7 @@ func TestReadDockerfile(t *testing.T) {
 		"dockerfile": "FROM small", "inside": "FROM sub", "/sub/Containerfile": "FROM sub", "../../sub/Containerfile": "FROM sub",
 		"Dockerfile":     "FROM small", // as BuildKit does
 		"sub/Dockerfile": "there is sub/Containerfile", "other/Dockerfile": "-f names another",
-		"out": "no such file", "up": "no such file", "environ": "no such file", "fifo": "not a regular file", "sub": "is a directory", "large": "more than 8 MiB",
+		"out": "no such file", "up": "no such file", "environ": "no such file", "fifo": "not a regular file", "sub": "is a directory", "large": "exceeds maximum allowed size of 8 MiB",
 	} {
 		text, err := ReadDockerfile(tr, name)
 		got := string(text)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 
 	"golang.org/x/sys/unix"
 
@@ -23,7 +24,7 @@ func readAll(r io.Reader, name string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	if int64(len(text)) > limit {
-		return nil, fmt.Errorf("read %s: it has more than %d MiB", name, limit>>20)
+		return nil, fmt.Errorf("read %s: %s exceeds maximum allowed size of %d MiB", name, path.Base(name), limit>>20)
 	}
 	return text, nil
 }

@@ -1,0 +1,193 @@
+// Command conformance runs BuildKit's own Dockerfile tests against minirun, and writes
+// docs/build-conformance.md.
+//
+//	main.go     builds what is needed, runs the tests, and writes the document
+//	images.go   stand-ins for the images of Docker Hub that the tests use
+//	results.go  the output of the tests → a result for each (pure)
+//	document.go results and reasons.txt → the document (pure)
+//
+// The tests are compiled from the module as they are. They start the buildkitd that
+// they find in PATH, which is the adapter in ../buildkitd.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+const (
+	tests    = "github.com/moby/buildkit/frontend/dockerfile"
+	buildctl = "github.com/moby/buildkit/cmd/buildctl"
+)
+
+func main() {
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: conformance MINIRUN DOCUMENT, in tests/build/upstream")
+		os.Exit(2)
+	}
+	if err := run(context.Background(), os.Args[1], os.Args[2]); err != nil {
+		fmt.Fprintln(os.Stderr, "conformance:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, minirun, document string) error {
+	if os.Getuid() != 0 {
+		return errors.New("must run as root, as BuildKit's tests do")
+	}
+	start := time.Now()
+	reasons, err := os.ReadFile("reasons.txt")
+	if err != nil {
+		return err
+	}
+	declared, err := parseReasons(string(reasons))
+	if err != nil {
+		return err
+	}
+	r := &runner{results: map[string]*result{}}
+	if r.dir, err = os.MkdirTemp("", "conformance"); err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(r.dir) }()
+	if err := r.prepare(ctx, minirun); err != nil {
+		return err
+	}
+	if err := r.all(ctx); err != nil {
+		return err
+	}
+	if log := os.Getenv("CONFORMANCE_LOG"); log != "" {
+		if err := os.WriteFile(log, []byte(r.log.String()), 0o644); err != nil {
+			return err
+		}
+	}
+	text, counts, wrong := write(r.results, declared)
+	if err := os.WriteFile(document, []byte(text), 0o644); err != nil {
+		return err
+	}
+	fmt.Printf("%d of %d tests pass, in %s\n", counts[passed], len(r.results), time.Since(start).Round(time.Second))
+	if len(wrong) > 0 {
+		return fmt.Errorf("reasons.txt does not fit:\n  %s", strings.Join(wrong, "\n  "))
+	}
+	return nil
+}
+
+// A runner has a directory with the programs and the registry of the tests.
+type runner struct {
+	dir     string
+	env     []string
+	results map[string]*result
+	log     strings.Builder
+}
+
+// prepare builds the programs, and fills the registry.
+func (r *runner) prepare(ctx context.Context, minirun string) error {
+	bin := filepath.Join(r.dir, "bin")
+	if err := os.Mkdir(bin, 0o755); err != nil {
+		return err
+	}
+	for _, args := range [][]string{
+		{"build", "-o", bin + "/buildkitd", "./buildkitd"}, {"build", "-o", bin + "/buildctl", buildctl},
+		{"test", "-c", "-o", bin + "/dockerfile.test", tests},
+	} {
+		if out, err := exec.CommandContext(ctx, "go", args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("go %s: %w: %s", strings.Join(args, " "), err, out)
+		}
+	}
+	registry, err := firstOf("registry", "docker-registry")
+	if err != nil {
+		return err
+	}
+	if err := os.Symlink(registry, bin+"/registry"); err != nil {
+		return err
+	}
+	if minirun, err = filepath.Abs(minirun); err != nil {
+		return err
+	}
+	busybox, err := exec.LookPath("busybox")
+	if err != nil {
+		return err
+	}
+	if err := os.Setenv("PATH", bin+":"+os.Getenv("PATH")); err != nil {
+		return err
+	}
+	mirror := filepath.Join(r.dir, "mirror")
+	if err := os.Mkdir(mirror, 0o755); err != nil {
+		return err
+	}
+	tmp := filepath.Join(r.dir, "tmp")
+	if err := os.Mkdir(tmp, 0o755); err != nil {
+		return err
+	}
+	r.env = append(os.Environ(), "MINIRUN="+minirun, "BUILDKIT_REGISTRY_MIRROR_DIR="+mirror, "TMPDIR="+tmp)
+	return seed(ctx, mirror, busybox)
+}
+
+func firstOf(names ...string) (string, error) {
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("there is no %s in PATH", strings.Join(names, " or "))
+}
+
+// panics is a test that dereferences a nil pointer where the provenance has no LLB. It
+// runs by itself, as it would end the others.
+const panics = "TestCommandSourceMapping"
+
+// all runs every test with BuildKit's built-in frontend, and those that are only for a
+// frontend of a client's own with that. A test that panics ends all others, which are
+// run again.
+func (r *runner) all(ctx context.Context) error {
+	if _, err := r.run(ctx, "BUILTIN", "oci", []string{panics}); err != nil {
+		return err
+	}
+	names := []string{`.*`}
+	for len(names) > 0 {
+		before := len(r.results)
+		missing, err := r.run(ctx, "BUILTIN", "oci", names)
+		if err != nil {
+			return err
+		}
+		if len(r.results) == before && len(missing) == len(names) {
+			return fmt.Errorf("no result of %s:\n%s", strings.Join(missing, ", "), tail(r.log.String()))
+		}
+		names = missing
+	}
+	out := r.log.String()
+	if _, err := r.run(ctx, "CLIENT", "oci", saying(out, forClients)); err != nil {
+		return err
+	}
+	_, err := r.run(ctx, "BUILTIN", "containerd", saying(out, forContainerd))
+	return err
+}
+
+func tail(text string) string { return text[max(0, len(text)-2000):] }
+
+// run runs tests, and returns the names of those that another one's panic has ended.
+func (r *runner) run(ctx context.Context, frontend, worker string, names []string) (missing []string, err error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	fmt.Fprintf(os.Stderr, "running %d tests: frontend %s, worker %s\n", len(names), strings.ToLower(frontend), worker)
+	cmd := exec.CommandContext(ctx, "dockerfile.test", "-test.v", "-test.timeout=60m",
+		"-test.run=^TestIntegration$/^("+strings.Join(names, "|")+")$/^worker="+worker+"$")
+	if names[0] != panics {
+		cmd.Args = append(cmd.Args, "-test.skip=^TestIntegration$/^"+panics+"$")
+	}
+	cmd.Env = append(r.env, "FRONTEND_"+frontend+"_ONLY=1")
+	cmd.Dir = r.dir
+	out, err := cmd.CombinedOutput()
+	r.log.Write(out)
+	var failed *exec.ExitError
+	if err != nil && !errors.As(err, &failed) {
+		return nil, err
+	}
+	return merge(r.results, string(out)), nil
+}
