@@ -110,7 +110,7 @@ func (o *options) flags() *pflag.FlagSet {
 	f.StringVar(&o.list, "list", "", "build nothing: list `WHAT`: targets or variables; type=WHAT,format=json: as JSON")
 	f.StringVar(&o.call, "call", "", "build nothing: `METHOD` of each Dockerfile: check, outline or targets")
 	f.BoolVar(&o.check, "check", false, "the same as --call check")
-	f.BoolVar(&o.noCache, "no-cache", false, "take nothing from the cache")
+	f.BoolVar(&o.noCache, "no-cache", false, "do not use the cache")
 	f.BoolVar(&o.pull, "pull", false, "ask the registry for newer base images")
 	f.BoolVar(&o.load, "load", false, "keep the images in the store, too")
 	f.BoolVar(&o.push, "push", false, "send the images to their registries")

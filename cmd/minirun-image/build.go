@@ -23,7 +23,7 @@ import (
 
 func buildCommand() *cli.Command {
 	return &cli.Command{
-		Name: "build", Usage: "make an image of a Dockerfile", ArgsUsage: "PATH | URL | -",
+		Name: "build", Usage: "build an image from a Dockerfile", ArgsUsage: "PATH | URL | -",
 		Description: "The context is a directory, a git repository, the URL of an archive or of a Dockerfile,\n" +
 			"or - for standard input: an archive, or a Dockerfile that needs no context. The flags\n" +
 			"are docker buildx's. minirun build bake builds what a file of targets describes.",
@@ -50,23 +50,23 @@ func buildSubcommands() []*cli.Command {
 
 func buildFlags() []cli.Flag {
 	return append([]cli.Flag{
-		&cli.StringFlag{Name: "file", Aliases: []string{"f"}, Usage: "the Dockerfile is `FILE`, or a URL, not CONTEXT/Dockerfile"},
+		&cli.StringFlag{Name: "file", Aliases: []string{"f"}, Usage: "read the Dockerfile from `FILE` or a URL instead of CONTEXT/Dockerfile"},
 		&cli.StringSliceFlag{Name: "tag", Aliases: []string{"t"}, Usage: "give the image a `NAME`"},
 		&cli.StringFlag{Name: "target", Usage: "build only up to `STAGE`"},
-		&cli.StringSliceFlag{Name: "build-arg", Usage: "`NAME[=VALUE]` of an ARG; without a value, that of the environment"},
+		&cli.StringSliceFlag{Name: "build-arg", Usage: "set the ARG `NAME[=VALUE]`; without a value, to that of the environment"},
 		&cli.StringSliceFlag{Name: "build-context", Usage: "`NAME=WHERE` for --from: a directory, docker-image://, oci-layout://, a URL"},
 		&cli.StringSliceFlag{Name: "secret", Usage: "`id=ID[,src=FILE|,env=NAME]` for RUN --mount=type=secret"},
 		&cli.StringSliceFlag{Name: "ssh", Usage: "`default|ID[=SOCKET|KEY[,KEY]]` for RUN --mount=type=ssh, and default for git over ssh"},
 		&cli.StringSliceFlag{Name: "label", Usage: "`NAME[=VALUE]` of the image"},
 		&cli.StringSliceFlag{Name: "platform", Usage: "build for `OS/ARCH[,OS/ARCH…]`: several make an index"},
-		&cli.BoolFlag{Name: "no-cache", Usage: "take nothing from the cache"},
-		&cli.StringSliceFlag{Name: "no-cache-filter", Usage: "take nothing of `STAGE[,STAGE…]` from the cache"},
-		&cli.StringSliceFlag{Name: "cache-from", Usage: "take steps from `type=local,src=DIR|type=registry,ref=NAME|NAME`: a cache of elsewhere"},
-		&cli.StringSliceFlag{Name: "cache-to", Usage: "write the cache to `type=local,dest=DIR|type=registry,ref=NAME|type=inline`, too; mode=max: all steps, not only the result's"},
+		&cli.BoolFlag{Name: "no-cache", Usage: "do not use the cache"},
+		&cli.StringSliceFlag{Name: "no-cache-filter", Usage: "do not use the cache for `STAGE[,STAGE…]`"},
+		&cli.StringSliceFlag{Name: "cache-from", Usage: "import a cache from `type=local,src=DIR|type=registry,ref=NAME|NAME`"},
+		&cli.StringSliceFlag{Name: "cache-to", Usage: "export the cache to `type=local,dest=DIR|type=registry,ref=NAME|type=inline`; mode=max: all steps, not only the result's"},
 		&cli.BoolFlag{Name: "pull", Usage: "ask the registry for newer base images"},
-		&cli.StringFlag{Name: "network", Value: "default", Usage: "of RUN: `default|host|none`; the default is the host's"},
+		&cli.StringFlag{Name: "network", Value: "default", Usage: "network of RUN: `default|host|none`; the default is the host's"},
 		&cli.StringSliceFlag{Name: "allow", Usage: "`security.insecure|network.host|device[=NAME]` for RUN --security, --network and --device"},
-		&cli.StringSliceFlag{Name: "cdi-spec-dir", Usage: "the CDI specs of RUN --device are in `DIR`, not in /etc/cdi and /var/run/cdi"},
+		&cli.StringSliceFlag{Name: "cdi-spec-dir", Usage: "read CDI specs for RUN --device from `DIR` instead of /etc/cdi and /var/run/cdi"},
 		&cli.StringSliceFlag{Name: "add-host", Usage: "`NAME:ADDRESS` for RUN's /etc/hosts; host-gateway is this machine"},
 		&cli.StringSliceFlag{Name: "ulimit", Usage: "`NAME=SOFT[:HARD]` for RUN, such as nofile=1024:2048"},
 		&cli.StringFlag{Name: "shm-size", Usage: "`SIZE` of RUN's /dev/shm: 128m; the default is 64m"},
@@ -75,11 +75,11 @@ func buildFlags() []cli.Flag {
 		&cli.StringFlag{Name: "builder", Usage: "accepted, and must be `default`: there is one builder"},
 		&cli.StringFlag{Name: "progress", Value: "auto", Usage: "`auto|tty|plain|quiet|none|rawjson`"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print only the image's ID"},
-		&cli.BoolFlag{Name: "debug", Usage: "after a RUN has failed, a shell where it ran"},
+		&cli.BoolFlag{Name: "debug", Usage: "open a shell in the container of a RUN that failed"},
 		&cli.StringFlag{Name: "call", Aliases: []string{"print"}, Value: "build", Usage: "`build|check|outline|targets[,format=text|json]`: ask about the Dockerfile instead of building it"},
-		&cli.BoolFlag{Name: "check", Usage: "do not build: look for mistakes, as --call=check"},
-		&cli.StringFlag{Name: "format", Value: "text", Usage: "of --call and --check: `text|json`"},
-		&cli.StringFlag{Name: "explain", Usage: "afterwards, say what each instruction has done: `text|json`, or a FILE.svg or FILE.html"},
+		&cli.BoolFlag{Name: "check", Usage: "check the Dockerfile without building, as --call=check"},
+		&cli.StringFlag{Name: "format", Value: "text", Usage: "output format of --call and --check: `text|json`"},
+		&cli.StringFlag{Name: "explain", Usage: "explain what each instruction did: `text|json`, or a FILE.svg or FILE.html"},
 	}, append(outputFlags(), legacyFlags()...)...)
 }
 

@@ -22,7 +22,7 @@ import (
 
 func duCommand() *cli.Command {
 	return &cli.Command{
-		Name: "du", Usage: "show what the cache of builds takes on the disk",
+		Name: "du", Usage: "show the disk usage of the build cache",
 		Description: "Filters are KEY=VALUE, KEY!=VALUE or KEY~=REGEXP: until, id, parents, description, inuse, mutable,\n" +
 			"immutable, shared, private, type. An ID with * can change, a size with * is shared with an image.",
 		Flags: []cli.Flag{

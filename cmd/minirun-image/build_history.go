@@ -33,7 +33,7 @@ func buildHistoryCommand() *cli.Command {
 			}
 		},
 		Subcommands: []*cli.Command{{
-			Name: "ls", Usage: "list builds, the last first",
+			Name: "ls", Usage: "list builds, newest first",
 			Description: "Filters are ref and status (= and !=), startedAt, completedAt and duration (< and >). A status is\n" +
 				"running, completed, error, canceled or interrupted.",
 			Flags: []cli.Flag{
@@ -44,11 +44,11 @@ func buildHistoryCommand() *cli.Command {
 			},
 			Action: historyList,
 		}, {
-			Name: "inspect", Usage: "show what is known of a build", ArgsUsage: "[BUILD]",
+			Name: "inspect", Usage: "show details of a build", ArgsUsage: "[BUILD]",
 			Flags:  []cli.Flag{&cli.StringFlag{Name: "format", Value: "pretty", Usage: "`pretty|json|TEMPLATE`"}, builderFlag()},
 			Action: historyInspect,
 		}, {
-			Name: "logs", Usage: "show what a build printed", ArgsUsage: "[BUILD]",
+			Name: "logs", Usage: "show the log of a build", ArgsUsage: "[BUILD]",
 			Flags:  []cli.Flag{&cli.StringFlag{Name: "progress", Value: "plain", Usage: "`plain|rawjson`"}, builderFlag()},
 			Action: historyLogs,
 		}, {

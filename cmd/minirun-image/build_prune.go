@@ -18,7 +18,7 @@ import (
 
 func buildPruneCommand() *cli.Command {
 	return &cli.Command{
-		Name: "prune", Usage: "remove the cache of builds",
+		Name: "prune", Usage: "remove build cache",
 		Description: "Without a limit, everything that the filters allow is removed. With one, what was not used for the\n" +
 			"longest time is removed first. Layers that images have stay. See also: minirun prune.",
 		Flags: []cli.Flag{

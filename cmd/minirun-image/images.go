@@ -216,7 +216,7 @@ func report(ctx *cli.Context, out ingest.Swept) {
 
 func pruneCommand() *cli.Command {
 	return &cli.Command{
-		Name: "prune", Usage: "remove images without a name, and what nothing needs",
+		Name: "prune", Usage: "remove images without a name, and unused data",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "remove all images that no container is made of"},
 			&cli.BoolFlag{Name: "build", Usage: "remove the cache of builds, too"},
@@ -267,7 +267,7 @@ type step struct {
 
 func historyCommand() *cli.Command {
 	return &cli.Command{
-		Name: "history", Usage: "show the instructions that made an image, the last first", ArgsUsage: "IMAGE",
+		Name: "history", Usage: "show the instructions that created an image, the last first", ArgsUsage: "IMAGE",
 		Flags:  []cli.Flag{formatFlag(), &cli.BoolFlag{Name: "no-trunc", Usage: "show instructions in full"}},
 		Action: history,
 	}
@@ -327,7 +327,7 @@ func stepsOf(i *ingest.Image) []step {
 
 func storeCommand() *cli.Command {
 	return &cli.Command{
-		Name: "store", Usage: "look after the store of images",
+		Name: "store", Usage: "manage the store of images",
 		Action: func(ctx *cli.Context) error {
 			if ctx.NArg() > 0 {
 				return cmdline.UsageError(ctx.Command, fmt.Sprintf("unknown subcommand %q", ctx.Args().First()))
@@ -335,11 +335,11 @@ func storeCommand() *cli.Command {
 			return cli.ShowSubcommandHelp(ctx)
 		},
 		Subcommands: []*cli.Command{{
-			Name: "check", Usage: "see whether the store is what it says",
+			Name: "check", Usage: "check the store for damage",
 			Description: "The exit status is 1 if something is wrong. Rubbish, left by who was killed, is not: prune takes\nit away.",
 			Flags:       []cli.Flag{formatFlag(), &cli.BoolFlag{Name: "quick", Usage: "do not read the blobs to compare their digests"}},
 			Action:      storeCheck,
-		}, {Name: "init", Usage: "make a store where there is none", Action: initStore}},
+		}, {Name: "init", Usage: "create the store if it does not exist", Action: initStore}},
 	}
 }
 

@@ -34,7 +34,7 @@ func imagetoolsCommand() *cli.Command {
 			return cli.ShowSubcommandHelp(ctx)
 		},
 		Subcommands: []*cli.Command{{
-			Name: "create", Usage: "make one image of several, and push it", ArgsUsage: "SOURCE…",
+			Name: "create", Usage: "create an image from several, and push it", ArgsUsage: "SOURCE…",
 			Description: "A SOURCE is an image or an index in a registry, by its name or digest; a digest alone, of the\n" +
 				"repository that the tags and the other sources have; a descriptor in JSON; or, in an image\n" +
 				"layout, oci-layout://DIR:TAG. A single index is copied as it is.",

@@ -174,7 +174,7 @@ func push(ctx *cli.Context) error {
 
 func loadCommand() *cli.Command {
 	return &cli.Command{
-		Name: "load", Usage: "take images from an archive or a directory", ArgsUsage: "[FILE|DIR]",
+		Name: "load", Usage: "load images from an archive or a directory", ArgsUsage: "[FILE|DIR]",
 		Description: "Reads an OCI image layout, as a directory or an archive, and what `docker save` writes;\ncompressed archives (gzip, zstd, bzip2, xz) too. Without an argument, or with -, standard input.",
 		Flags: []cli.Flag{
 			quietFlag(), jobsFlag(),
@@ -285,7 +285,7 @@ func saveImages(ctx *cli.Context) (err error) {
 
 func importCommand() *cli.Command {
 	return &cli.Command{
-		Name: "import", Usage: "make an image of a root file system in a tar archive", ArgsUsage: "FILE|- [NAME]",
+		Name: "import", Usage: "create an image from a root file system in a tar archive", ArgsUsage: "FILE|- [NAME]",
 		Flags: []cli.Flag{
 			&cli.StringSliceFlag{Name: "change", Aliases: []string{"c"}, Usage: "apply a Dockerfile's `INSTRUCTION`, such as 'CMD [\"sh\"]'"},
 			&cli.BoolFlag{Name: "no-unpack", Usage: "leave the layer packed until the image is run"},

@@ -186,7 +186,7 @@ func copyTree(to, from string) error {
 
 func bundleCommand() *cli.Command {
 	return &cli.Command{
-		Name: "bundle", Usage: "write an OCI bundle of an image: for minirun, runc or crun", ArgsUsage: "IMAGE DIR",
+		Name: "bundle", Usage: "write an OCI bundle for an image: for minirun, runc or crun", ArgsUsage: "IMAGE DIR",
 		Description: "DIR is made with mode 0700, as the image may have set-user-ID programs.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "layers", Usage: "use the store's layers instead of copying them: for minirun alone"},
