@@ -381,7 +381,7 @@ target "good" {
   tags              = ["good"]
 }
 `)
-	s.rejected(dir, []string{"[bad 2/2] RUN sleep 1; exit 7", "bad: minirun: the program has ended with status 7", "failed: bad (exit status 1); not built: needs, slow"},
+	s.rejected(dir, []string{"[bad 2/2] RUN sleep 1; exit 7", "did not complete successfully: exit code: 7", "failed: bad (exit status 1); not built: needs, slow"},
 		"bad", "slow", "needs", "--metadata-file", "metadata.json")
 	if _, err := os.Stat(filepath.Join(dir, "metadata.json")); err == nil {
 		t.Error("there is a metadata file after a failure")
