@@ -33,11 +33,12 @@ func buildCommand() *cli.Command {
 	}
 }
 
-// buildSubcommands are about builds. A context of the same name is ./NAME.
+// buildSubcommands returns the subcommands of build. A context directory of the same name is
+// written ./NAME.
 func buildSubcommands() []*cli.Command {
 	list := []*cli.Command{duCommand(), buildPruneCommand(), buildHistoryCommand()}
 	for _, c := range list {
-		c.Before = func(ctx *cli.Context) error { // nothing that is given is ignored
+		c.Before = func(ctx *cli.Context) error { // arguments are not silently ignored
 			if names := ctx.Lineage()[1].LocalFlagNames(); len(names) > 0 {
 				name := "--"[:min(len(names[0]), 2)] + names[0]
 				return fmt.Errorf("build: %s is for a build, not for build %s\nhint: a context of this name is ./%s", name, ctx.Command.Name, ctx.Command.Name)
@@ -119,7 +120,7 @@ func buildOptions(ctx *cli.Context, s *ingest.Store) (o build.Options, err error
 	if err := cacheOptions(ctx, &o); err != nil {
 		return o, err
 	}
-	if epoch := os.Getenv(sourceDateEpoch); epoch != "" { // the environment makes it an argument
+	if epoch := os.Getenv(sourceDateEpoch); epoch != "" { // an environment variable sets the build argument
 		if _, given := o.BuildArgs[sourceDateEpoch]; !given {
 			o.BuildArgs[sourceDateEpoch] = epoch
 		}
@@ -127,7 +128,7 @@ func buildOptions(ctx *cli.Context, s *ingest.Store) (o build.Options, err error
 	return o, nil
 }
 
-// wantedPlatforms reads --platform; local is this machine's.
+// wantedPlatforms parses --platform; local stands for this machine's platform.
 func wantedPlatforms(list []string) (out []oci.Platform, err error) {
 	for _, text := range strings.Split(strings.Join(list, ","), ",") {
 		text = strings.TrimSpace(text)
@@ -145,7 +146,8 @@ func wantedPlatforms(list []string) (out []oci.Platform, err error) {
 	return out, nil
 }
 
-// buildArguments reads --build-arg: a name alone has the environment's value, or none.
+// buildArguments parses --build-arg. A name without a value takes the value from the environment,
+// or is left out.
 func buildArguments(list []string) (map[string]string, error) {
 	out := map[string]string{}
 	for _, text := range list {
@@ -175,10 +177,10 @@ func pairs(flag string, list []string) (map[string]string, error) {
 	return out, nil
 }
 
-// sourceDateEpoch is the argument that says the time of everything that is made.
+// sourceDateEpoch is the build argument that sets the timestamps of all results.
 const sourceDateEpoch = "SOURCE_DATE_EPOCH"
 
-// pullBase fetches an image that a Dockerfile names.
+// pullBase fetches an image that a Dockerfile refers to.
 func pullBase(ctx context.Context, s *ingest.Store, text string, p oci.Platform, index bool, shown transfer.Progress) error {
 	name, err := image.ParseName(text)
 	if err != nil {
@@ -221,7 +223,7 @@ func buildImage(ctx *cli.Context) error {
 	return buildInto(ctx, s)
 }
 
-// checkGiven rejects flags for which no store is needed.
+// checkGiven validates flags that can be checked without a store.
 func checkGiven(ctx *cli.Context) error {
 	if ctx.Bool("debug") && !isTerminal(os.Stdin) {
 		return errors.New("build --debug: the shell needs a terminal, and standard input is none")
@@ -287,8 +289,7 @@ func buildInto(ctx *cli.Context, s *ingest.Store) error {
 	return out.tell(delivered)
 }
 
-// newBuilder returns a builder that shows nothing. What killed builds have left is
-// removed.
+// newBuilder returns a builder without a display. It removes the files of killed builds.
 func newBuilder(s *ingest.Store) (*build.Builder, error) {
 	minirun, err := runtimeProgram()
 	if err != nil {
@@ -298,7 +299,7 @@ func newBuilder(s *ingest.Store) (*build.Builder, error) {
 	return b, b.Runner.Sweep()
 }
 
-// runtimeProgram is minirun, which is beside this program.
+// runtimeProgram returns the path of minirun, which is next to this program.
 func runtimeProgram() (string, error) {
 	self, err := os.Executable()
 	if err != nil {

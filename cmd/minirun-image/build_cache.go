@@ -7,7 +7,7 @@ import (
 	"github.com/minirun/minirun/internal/build/share"
 )
 
-// cacheOptions reads --cache-from and --cache-to.
+// cacheOptions parses --cache-from and --cache-to.
 func cacheOptions(ctx *cli.Context, o *build.Options) error {
 	for _, text := range ctx.StringSlice("cache-from") {
 		f, err := share.ParseFrom(text)

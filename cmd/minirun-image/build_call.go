@@ -17,13 +17,13 @@ import (
 	"github.com/minirun/minirun/internal/image/ingest"
 )
 
-// A call is what --call asks of a Dockerfile.
+// A call is the request about a Dockerfile that --call selects.
 type call struct{ method, format string }
 
-// methods are those of --call, under the names that docker buildx has for them.
+// methods lists the methods of --call, with docker buildx's names.
 var methods = []string{"build", "check", "outline", "targets", "subrequests.describe"}
 
-// wantedCall reads --call METHOD[,format=FORMAT], --check and --format.
+// wantedCall parses --call METHOD[,format=FORMAT], --check and --format.
 func wantedCall(ctx *cli.Context) (c call, err error) {
 	fields := strings.Split(ctx.String("call"), ",")
 	c = call{method: cmp.Or(fields[0], "build"), format: ctx.String("format")}
@@ -52,10 +52,10 @@ func wantedCall(ctx *cli.Context) (c call, err error) {
 	return c, nil
 }
 
-// calledWith are the flags that a call looks at.
+// calledWith lists the flags that a call uses.
 var calledWith = []string{"call", "check", "format", "file", "build-arg", "build-context", "platform", "target", "progress", "quiet", "builder"}
 
-// run carries a call out: nothing is built, and no image is pulled.
+// run executes a call. It builds nothing and pulls no images.
 func (c call) run(ctx *cli.Context) error {
 	for _, f := range ctx.Command.Flags {
 		if name := f.Names()[0]; ctx.IsSet(name) && !slices.Contains(calledWith, name) {
@@ -89,7 +89,7 @@ func (c call) run(ctx *cli.Context) error {
 	return cause
 }
 
-// readCalled reads the Dockerfile that a call is about, and what is given with it.
+// readCalled reads the Dockerfile for a call, and the flags that affect it.
 func readCalled(ctx *cli.Context) (c *build.Check, done func(), err error) {
 	o := build.Options{Context: ctx.Args().First(), File: ctx.String("file"), Target: ctx.String("target")}
 	if o.BuildArgs, err = buildArguments(ctx.StringSlice("build-arg")); err != nil {
@@ -117,7 +117,7 @@ func readCalled(ctx *cli.Context) (c *build.Check, done func(), err error) {
 	return c, func() { _ = c.Context.Root.Close() }, nil
 }
 
-// readLocal reads a Dockerfile of a directory, or of standard input.
+// readLocal reads a Dockerfile from a directory or from standard input.
 func readLocal(ctx context.Context, o *build.Options) ([]byte, error) {
 	switch {
 	case o.Context == "-" && o.File == "":
@@ -128,7 +128,7 @@ func readLocal(ctx context.Context, o *build.Options) ([]byte, error) {
 	return source.ReadDockerfileAt(ctx, o.File, os.Stdin)
 }
 
-// readRemote fetches a context or a Dockerfile, into the store.
+// readRemote fetches a context or a Dockerfile into the store.
 func readRemote(ctx *cli.Context, o *build.Options) (*build.Check, func(), error) {
 	s, release, err := shared(ctx)
 	if err != nil {
@@ -143,7 +143,7 @@ func readRemote(ctx *cli.Context, o *build.Options) (*build.Check, func(), error
 	return c, func() { done(); release() }, nil
 }
 
-// checkDockerfile is build --check.
+// checkDockerfile implements build --check.
 func checkDockerfile(ctx *cli.Context, c *build.Check, format string) error {
 	result, err := c.Run(ctx.Context)
 	if err != nil {
@@ -154,7 +154,7 @@ func checkDockerfile(ctx *cli.Context, c *build.Check, format string) error {
 	}
 	switch n := len(result.Warnings); {
 	case result.Err != nil:
-		_, cause := build.Quoted(result.Err) // the lines are printed
+		_, cause := build.Quoted(result.Err) // the lines are already printed
 		return cause
 	case n > 0:
 		return fmt.Errorf("build --check: %d findings", n)

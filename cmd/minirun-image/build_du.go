@@ -39,7 +39,7 @@ func filterFlag() cli.Flag {
 	return &cli.StringSliceFlag{Name: "filter", Usage: "only `KEY=VALUE`, such as until=24h or type=regular"}
 }
 
-// builderFlag is in scripts for buildx.
+// builderFlag is accepted because scripts written for buildx use it.
 func builderFlag() cli.Flag {
 	return &cli.StringFlag{Name: "builder", Usage: "accepted, and must be `default`: there is one builder"}
 }
@@ -72,8 +72,7 @@ func du(ctx *cli.Context) error {
 	return writeEntries(ctx.App.Writer, format, entries)
 }
 
-// writeEntries is du's output, and with the format table or pretty also that of build
-// prune.
+// writeEntries writes the output of du and, with the format table or pretty, of build prune.
 func writeEntries(w io.Writer, format string, entries []*ingest.CacheEntry) error {
 	switch format {
 	case "table":
@@ -121,7 +120,7 @@ func cacheRow(e *ingest.CacheEntry) row {
 		}
 		return text
 	}
-	parents := append([]string{}, e.Parents...) // not null in JSON
+	parents := append([]string{}, e.Parents...) // [] instead of null in JSON
 	return row{
 		"ID": mark(e.ID, e.Mutable), "Parents": parents, "CreatedAt": age(&e.Created), "Mutable": e.Mutable, "Reclaimable": !e.InUse, "Shared": e.Shared,
 		"Size": mark(units.HumanSize(float64(e.Size)), e.Shared), "Description": oneLine(e.Description), "LastUsedAt": age(&e.Used), "Type": e.Type,
@@ -142,7 +141,7 @@ func writePretty(w io.Writer, entries []*ingest.CacheEntry) error {
 		var text strings.Builder
 		for _, p := range list {
 			name := p.Name + ":"
-			if !strings.HasPrefix(p.Value, "\n") { // a list has lines of its own
+			if !strings.HasPrefix(p.Value, "\n") { // a list starts on a new line
 				name = fmt.Sprintf("%-13s ", name)
 			}
 			text.WriteString(name + p.Value + "\n")
@@ -172,10 +171,10 @@ func writeTotals(w io.Writer, entries []*ingest.CacheEntry) error {
 	return err
 }
 
-// A condition is one --filter of the cache.
+// A condition is one --filter for cache entries.
 type condition func(*ingest.CacheEntry) bool
 
-// cacheFilter reads --filter: all conditions must hold.
+// cacheFilter parses --filter. All conditions must hold.
 func cacheFilter(texts []string, now time.Time) (condition, error) {
 	var all []condition
 	for _, text := range texts {
@@ -190,7 +189,7 @@ func cacheFilter(texts []string, now time.Time) (condition, error) {
 	}, nil
 }
 
-// splitCondition divides KEY, KEY=VALUE, KEY!=VALUE or KEY~=VALUE.
+// splitCondition splits KEY, KEY=VALUE, KEY!=VALUE or KEY~=VALUE.
 func splitCondition(text string) (key, op, value string) {
 	key, value, found := strings.Cut(text, "=")
 	if !found {
@@ -237,7 +236,7 @@ func cacheCondition(text string, now time.Time) (condition, error) {
 	case "!=":
 		return func(e *ingest.CacheEntry) bool { return !slices.Contains(texts(e), value) }, nil
 	}
-	if key == "parents" { // one of several
+	if key == "parents" { // any of several may match
 		list := strings.Split(value, ";")
 		return func(e *ingest.CacheEntry) bool {
 			return slices.ContainsFunc(e.Parents, func(p string) bool { return slices.Contains(list, p) })
@@ -246,7 +245,7 @@ func cacheCondition(text string, now time.Time) (condition, error) {
 	return func(e *ingest.CacheEntry) bool { return slices.Contains(texts(e), value) }, nil
 }
 
-// cacheFact is what a key that is true or false asks; nil: it is not one.
+// cacheFact returns the condition for a boolean key, or nil for other keys.
 func cacheFact(key string) condition {
 	switch key {
 	case "inuse":
@@ -263,7 +262,7 @@ func cacheFact(key string) condition {
 	return nil
 }
 
-// cacheText is what a key with texts asks for; nil: it is not one.
+// cacheText returns the function that reads the values of a text key, or nil for other keys.
 func cacheText(key string) func(e *ingest.CacheEntry) []string {
 	switch key {
 	case "id":

@@ -55,8 +55,8 @@ func TestCacheFilter(t *testing.T) {
 	}
 }
 
-// TestPruneLimits: what was not used for the longest time goes first, and no more than
-// has to.
+// TestPruneLimits: the entries that were unused for the longest time are removed first, and no more
+// than necessary.
 func TestPruneLimits(t *testing.T) {
 	for _, c := range []struct {
 		space      space
@@ -67,7 +67,7 @@ func TestPruneLimits(t *testing.T) {
 		{space{maxUsed: 100}, 100, 0, ""},
 		{space{maxUsed: 65}, 100, 0, "ca"},
 		{space{maxUsed: 1}, 100, 0, "cabd"},
-		{space{minFree: 35}, 100, 0, "cab"}, // a is an image's, too: nothing becomes free
+		{space{minFree: 35}, 100, 0, "cab"}, // an image also has a's layer: removing a frees nothing
 		{space{minFree: 35}, 100, 50, ""},
 		{space{reserved: 70}, 100, 0, "c"},
 		{space{maxUsed: 1, reserved: 60}, 100, 0, "ca"},

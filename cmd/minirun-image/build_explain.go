@@ -17,7 +17,7 @@ import (
 	"github.com/minirun/minirun/internal/image/layer"
 )
 
-// explainBuilt is build --explain: for each platform, what has become of every
+// explainBuilt implements build --explain: for each platform, it shows the result of every
 // instruction.
 func explainBuilt(ctx *cli.Context, built []build.Built, took time.Duration) error {
 	how := ctx.String("explain")
@@ -36,7 +36,7 @@ func explainBuilt(ctx *cli.Context, built []build.Built, took time.Duration) err
 	return nil
 }
 
-// explainable says whether there is such a form, before anything is built for it.
+// explainable checks the format before anything is built.
 func explainable(how string) error {
 	if how == "" || how == "text" || how == "json" || strings.HasSuffix(how, ".svg") || strings.HasSuffix(how, ".html") {
 		return nil
@@ -63,7 +63,7 @@ func writeReport(ctx *cli.Context, r *explain.Report, how string) error {
 	return f.Done(err)
 }
 
-// reportOf gathers what there is to say of a build.
+// reportOf collects the data for the report about a build.
 func reportOf(b *build.Built, took time.Duration) (*explain.Report, error) {
 	r := &explain.Report{Graph: b.Graph, Steps: map[int]explain.Step{}, Config: *b.Graph.Target.Last().Config, Total: took}
 	c := r.Config.Config
@@ -86,7 +86,7 @@ func reportOf(b *build.Built, took time.Duration) (*explain.Report, error) {
 	return r, nil
 }
 
-// infoOf keeps the largest files.
+// infoOf selects the largest files.
 func infoOf(d *layer.Difference) *explain.LayerInfo {
 	files := slices.DeleteFunc(slices.Clone(d.Files), func(c layer.Change) bool { return c.Dir || c.What == "on the way" })
 	slices.SortStableFunc(files, func(a, b layer.Change) int { return int(b.Size - a.Size) })

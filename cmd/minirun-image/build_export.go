@@ -35,7 +35,7 @@ func outputFlags() []cli.Flag {
 	}
 }
 
-// delivery reads the flags; what it refuses is refused before anything is built.
+// delivery parses the flags, so that invalid ones are rejected before anything is built.
 func delivery(ctx *cli.Context, o *build.Options, s *ingest.Store) (*build.Delivery, error) {
 	d := &build.Delivery{Version: version, Progress: silent{}}
 	for _, text := range ctx.StringSlice("output") {
@@ -77,8 +77,7 @@ func delivery(ctx *cli.Context, o *build.Options, s *ingest.Store) (*build.Deliv
 	return d, checkStandardOutput(ctx, d.Outputs)
 }
 
-// checkStandardOutput keeps an archive from a terminal, and other words from an
-// archive.
+// checkStandardOutput refuses to write an archive to a terminal, or to mix it with other output.
 func checkStandardOutput(ctx *cli.Context, outputs []export.Output) error {
 	if !slices.ContainsFunc(outputs, func(o export.Output) bool { return o.Dest == "-" }) {
 		return nil

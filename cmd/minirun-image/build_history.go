@@ -73,7 +73,7 @@ func bookOf(ctx *cli.Context) *records.Book {
 	return records.Of(&image.Store{Dir: ctx.String("store")})
 }
 
-// statusWord is how tables name a status. Filters know both words.
+// statusWord returns the word for a status in tables. Filters accept both words.
 func statusWord(s records.Status) string {
 	switch s {
 	case records.Running:
@@ -90,7 +90,7 @@ func statusWord(s records.Status) string {
 	return ""
 }
 
-// took is how long a build or a step took, for people.
+// took formats the duration of a build or a step for display.
 func took(d time.Duration) string {
 	if d < time.Minute {
 		return fmt.Sprintf("%.1fs", d.Seconds())
@@ -137,7 +137,7 @@ func historyList(ctx *cli.Context) error {
 	return writeTemplate(ctx.App.Writer, format, headers, rows)
 }
 
-// historyFilter reads --filter: all conditions must hold.
+// historyFilter parses --filter. All conditions must hold.
 func historyFilter(texts []string, now time.Time) (func(*records.Record) bool, error) {
 	var all []func(*records.Record) bool
 	for _, text := range texts {
@@ -215,7 +215,7 @@ func statusOf(text string) (records.Status, bool) {
 	return s, statusWord(s) != ""
 }
 
-// momentOf reads a time, or a duration before now.
+// momentOf parses a time, or a duration before now.
 func momentOf(text string, now time.Time) (time.Time, error) {
 	if d, err := time.ParseDuration(text); err == nil {
 		return now.Add(-d), nil
@@ -228,7 +228,7 @@ func momentOf(text string, now time.Time) (time.Time, error) {
 	return time.Parse(time.RFC3339, text)
 }
 
-// oneBuild finds the build that the command line names.
+// oneBuild finds the build named on the command line.
 func oneBuild(ctx *cli.Context) (*records.Record, error) {
 	if err := errors.Join(cmdline.CheckCount(ctx, 0, 1), checkBuilder(ctx)); err != nil {
 		return nil, err
@@ -273,8 +273,8 @@ func historyRemove(ctx *cli.Context) error {
 	return nil
 }
 
-// namedBuilds finds all builds that the command line names before anything is done
-// with one: ^N would be another one afterwards.
+// namedBuilds finds all builds named on the command line before any of them is changed, because ^N
+// would then refer to a different one.
 func namedBuilds(ctx *cli.Context, book *records.Book) (out []*records.Record, err error) {
 	for _, ref := range ctx.Args().Slice() {
 		r, err := book.Find(ref)

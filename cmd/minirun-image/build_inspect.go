@@ -24,8 +24,8 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// An inspection is a build with buildx's names. Steps, Options and Image are minirun's
-// own.
+// An inspection is a build with buildx's field names. Steps, Options and Image are specific to
+// minirun.
 type inspection struct {
 	Name              string
 	Ref               string
@@ -57,7 +57,7 @@ type pair struct{ Name, Value string }
 type inspectedError struct {
 	Name    string   `json:",omitempty"` // of the step
 	Message string   `json:",omitempty"`
-	Sources string   `json:",omitempty"` // lines of the Dockerfile
+	Sources string   `json:",omitempty"` // line numbers in the Dockerfile
 	Logs    []string `json:",omitempty"` // the step's last lines
 }
 
@@ -87,7 +87,7 @@ func pairsOf(m map[string]string) (out []pair) {
 	return out
 }
 
-// inspect gathers what is known of a build.
+// inspect collects what is known about a build.
 func inspect(r *records.Record, now time.Time) (*inspection, error) {
 	i := &inspection{
 		Name: r.Name, Ref: r.ID, Context: r.Context, Dockerfile: r.Dockerfile, VCSRepository: r.Repository, Target: r.Target, Platform: r.Platforms,
@@ -170,7 +170,7 @@ func historyInspect(ctx *cli.Context) error {
 	}
 }
 
-// print is the form for people.
+// print writes the inspection as text.
 func (i *inspection) print(w io.Writer) error {
 	line := func(name, value string) {
 		if value != "" {
@@ -215,7 +215,7 @@ func (i *inspection) print(w io.Writer) error {
 	return err
 }
 
-// printTables are the lists of an inspection.
+// printTables writes the lists of an inspection.
 func (i *inspection) printTables(w io.Writer) {
 	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	named := func(header string, list []pair) {
@@ -282,14 +282,14 @@ func historyExport(ctx *cli.Context) error {
 		}
 		return writeArchive(ctx.App.Writer, list)
 	}
-	f, err := atomicfile.Create(name, 0o600) // it has the arguments' values
+	f, err := atomicfile.Create(name, 0o600) // it contains the values of build arguments
 	if err != nil {
 		return err
 	}
 	return f.Done(writeArchive(f, list))
 }
 
-// writeArchive writes, for each build, what inspect and logs show.
+// writeArchive writes the output of inspect and logs for each build.
 func writeArchive(w io.Writer, list []*records.Record) error {
 	archive := tar.NewWriter(w)
 	for _, r := range list {

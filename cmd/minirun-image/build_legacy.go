@@ -12,8 +12,8 @@ import (
 	"github.com/minirun/minirun/internal/build/source"
 )
 
-// An ignoredOption is one that docker build had before BuildKit. docker buildx accepts it
-// without effect; so does minirun, and says so.
+// An ignoredOption is an option of docker build before BuildKit. docker buildx accepts it without
+// effect. So does minirun, with a warning.
 type ignoredOption struct {
 	name, alias string
 	isSwitch    bool
@@ -37,7 +37,7 @@ var ignoredOptions = []ignoredOption{
 	{name: "squash", isSwitch: true, instead: "copy the result into a last stage, FROM scratch, which has one layer"},
 }
 
-// legacyFlags are flags that are not in the help.
+// legacyFlags returns the flags that are not in the help.
 func legacyFlags() []cli.Flag {
 	out := []cli.Flag{
 		&cli.BoolFlag{Name: "D", Hidden: true},
@@ -57,8 +57,7 @@ func legacyFlags() []cli.Flag {
 	return out
 }
 
-// checkLegacy names the options that have no effect, and rejects those that would need
-// one.
+// checkLegacy warns about options without effect, and rejects those that would need to have one.
 func checkLegacy(ctx *cli.Context) error {
 	if ctx.Bool("D") {
 		return errors.New("build -D: messages for debugging are minirun --debug build …; a shell after a RUN has failed is build --debug")
@@ -74,8 +73,8 @@ func checkLegacy(ctx *cli.Context) error {
 	return nil
 }
 
-// checkPolicy rejects policies, which are programs in Rego. The one that docker buildx
-// would find by itself, next to the Dockerfile, is a warning.
+// checkPolicy rejects policies, which are Rego programs. For the policy that docker buildx would
+// find next to the Dockerfile, it only prints a warning.
 func checkPolicy(ctx *cli.Context) error {
 	if list := ctx.StringSlice("policy"); len(list) > 0 {
 		if other := slices.IndexFunc(list, func(text string) bool { return text != "disabled=true" }); other >= 0 {

@@ -16,15 +16,14 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 )
 
-// stepLimits reads --ulimit, --shm-size, --resource and --cgroup-parent, which are
-// docker's.
+// stepLimits parses docker's --ulimit, --shm-size, --resource and --cgroup-parent.
 func stepLimits(ctx *cli.Context) (l graph.Limits, err error) {
 	for _, text := range ctx.StringSlice("ulimit") {
 		limit, err := rlimit(text)
 		if err != nil {
 			return l, err
 		}
-		// The last one of a name counts, as with docker.
+		// The last limit with the same name applies, as in docker.
 		l.Rlimits = slices.DeleteFunc(l.Rlimits, func(o specs.POSIXRlimit) bool { return o.Type == limit.Type })
 		l.Rlimits = append(l.Rlimits, limit)
 	}
@@ -39,7 +38,7 @@ func stepLimits(ctx *cli.Context) (l graph.Limits, err error) {
 	return l, err
 }
 
-// resources reads --resource KEY=VALUE; nil if there is none.
+// resources parses --resource KEY=VALUE. It returns nil if there are none.
 func resources(list []string) (*specs.LinuxResources, error) {
 	if len(list) == 0 {
 		return nil, nil
@@ -85,7 +84,7 @@ func setResource(r *specs.LinuxResources, key, value string) (err error) {
 	return err
 }
 
-// memorySize reads a size above zero, or -1 for none if that is allowed.
+// memorySize parses a size above zero, or -1 for unlimited if that is allowed.
 func memorySize(text string, unlimited bool) (*int64, error) {
 	n, err := units.RAMInBytes(text)
 	if text == "-1" && unlimited {
@@ -99,7 +98,7 @@ func memorySize(text string, unlimited bool) (*int64, error) {
 	return &n, nil
 }
 
-// wholeNumber reads a number above zero.
+// wholeNumber parses a number above zero.
 func wholeNumber[N int64 | uint64](text string) (*N, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n <= 0 {
@@ -117,7 +116,7 @@ func rlimit(text string) (l specs.POSIXRlimit, err error) {
 	if u.Soft < -1 || u.Hard < -1 {
 		return l, fmt.Errorf("--ulimit %q: must be -1 (unlimited) or higher", text)
 	}
-	// As an unsigned number, -1 is RLIM_INFINITY.
+	// -1 converted to an unsigned number is RLIM_INFINITY.
 	l = specs.POSIXRlimit{Type: "RLIMIT_" + strings.ToUpper(u.Name), Soft: uint64(u.Soft), Hard: uint64(u.Hard)}
 	if l.Soft > l.Hard && l.Hard != math.MaxUint64 {
 		return l, fmt.Errorf("--ulimit %q: the soft limit must not be above the hard one", text)

@@ -20,21 +20,21 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// An outcome is a build that went well, and what was asked of it.
+// An outcome is a successful build and the options that affect its output.
 type outcome struct {
 	cli      *cli.Context
 	delivery *build.Delivery
 	metadata metadata
 
 	built  []build.Built
-	record string // the ID in build history, or ""
+	record string // ID in the build history, or ""
 	found  *lint.Result
 	took   time.Duration
 
-	unknownArguments, unknownStages []string // that the Dockerfile does not have
+	unknownArguments, unknownStages []string // not declared in the Dockerfile
 }
 
-// tell says what has come out, to people and to files. d is nil if that is nothing.
+// tell prints the result and writes it to files. d is nil for a build without output.
 func (o *outcome) tell(d *build.Delivered) error {
 	if d == nil {
 		d = &build.Delivered{}
@@ -59,8 +59,7 @@ func (o *outcome) tell(d *build.Delivered) error {
 	return explainBuilt(o.cli, o.built, o.took)
 }
 
-// A metadata says what --metadata-file has, under docker buildx's names: the environment
-// says it, as it does to buildx.
+// metadata configures --metadata-file. docker buildx's environment variables select its content.
 type metadata struct {
 	file       string
 	provenance attest.Mode
@@ -96,7 +95,7 @@ func wantedMetadata(ctx *cli.Context) (m metadata, err error) {
 	return m, nil
 }
 
-// writeMetadata writes the file, if it is wanted.
+// writeMetadata writes the file if it was requested.
 func (o *outcome) writeMetadata(d *build.Delivered) error {
 	if o.metadata.file == "" {
 		return nil
@@ -111,7 +110,7 @@ func (o *outcome) writeMetadata(d *build.Delivered) error {
 	return nil
 }
 
-// fields are those of the file.
+// fields returns the content of the file.
 func (o *outcome) fields(d *build.Delivered) map[string]any {
 	out := map[string]any{}
 	for i := range o.built {
@@ -130,7 +129,7 @@ func (o *outcome) fields(d *build.Delivered) map[string]any {
 	if list := vertexWarnings(o.found); o.metadata.warnings && len(list) > 0 {
 		out["buildx.build.warnings"] = list
 	}
-	if d.ID == "" { // there is no image
+	if d.ID == "" { // no image was created
 		return out
 	}
 	out["containerimage.descriptor"], out["containerimage.digest"] = describedWith(d), d.Desc.Digest
@@ -147,8 +146,8 @@ func (o *outcome) fields(d *build.Delivered) map[string]any {
 	return out
 }
 
-// describedWith adds to the descriptor what buildx has with it: the digest of the
-// configuration, and when the image was made.
+// describedWith adds the annotations that buildx sets in the descriptor: the digest of the
+// configuration, and the creation time of the image.
 func describedWith(d *build.Delivered) oci.Descriptor {
 	desc := d.Desc
 	desc.Annotations = nil

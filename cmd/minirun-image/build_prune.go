@@ -35,7 +35,7 @@ func buildPruneCommand() *cli.Command {
 	}
 }
 
-// A space says how much of the cache is to stay; 0 is no limit.
+// A space limits how much of the cache remains; 0 means no limit.
 type space struct{ maxUsed, minFree, reserved int64 }
 
 func spaceOf(ctx *cli.Context) (s space, err error) {
@@ -49,7 +49,7 @@ func spaceOf(ctx *cli.Context) (s space, err error) {
 	return s, nil
 }
 
-// chosen are the entries that have to go, of those that may, so that the limits hold.
+// chosen selects the entries to remove, among the removable ones, to satisfy the limits.
 func (s space) chosen(may []*ingest.CacheEntry, used, free int64) (out []*ingest.CacheEntry) {
 	slices.SortStableFunc(may, func(a, b *ingest.CacheEntry) int { return cmp.Or(a.Used.Compare(b.Used), cmp.Compare(b.Size, a.Size)) })
 	limited := s.maxUsed > 0 || s.minFree > 0
@@ -110,8 +110,8 @@ func buildPrune(ctx *cli.Context) error {
 	return writePruned(ctx, gone)
 }
 
-// writePruned says what was removed, and what that frees: layers that images have do
-// not.
+// writePruned reports what was removed and how much space that frees. Layers that images also use
+// free none.
 func writePruned(ctx *cli.Context, gone []*ingest.CacheEntry) error {
 	var freed int64
 	for _, e := range gone {

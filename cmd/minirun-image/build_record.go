@@ -21,8 +21,8 @@ import (
 	"github.com/minirun/minirun/internal/build/source"
 )
 
-// startRecord begins the record of a build for `build history`, which gets the
-// builder's events in addition to the display.
+// startRecord starts the record of a build for `build history`. The record receives the builder's
+// events in addition to the display.
 func startRecord(ctx *cli.Context, o *build.Options, b *build.Builder, shown progress.Display) (*records.Writer, error) {
 	w, err := records.Begin(b.Store, requestOf(ctx, o))
 	if err == nil {
@@ -38,21 +38,21 @@ func endRecord(w *records.Writer, built []build.Built, d *build.Delivered, err e
 	}
 }
 
-// recordedFlags are the other flags whose values a record has.
+// recordedFlags lists further flags whose values are recorded.
 var recordedFlags = []string{
 	"pull", "no-cache", "no-cache-filter", "network", "allow", "add-host", "ulimit", "shm-size", "cache-from", "cache-to", "output", "push", "load",
 	"attest", "provenance", "sbom",
 }
 
-// requestOf is what the command line asks for. Values of secrets are not in it, nor
-// passwords in URLs.
+// requestOf describes the request on the command line. It contains neither the values of secrets
+// nor passwords in URLs.
 func requestOf(ctx *cli.Context, o *build.Options) records.Record {
 	where, file, repository := namedContext(o.Context, o.File)
 	r := records.Record{
 		Name: buildName(where, file, o.Target), Context: where, Dockerfile: file, Repository: repository, Target: o.Target, Tags: ctx.StringSlice("tag"),
 		Arguments: o.BuildArgs, Labels: o.Labels, Contexts: maps.Clone(o.Contexts), Options: map[string]string{},
 	}
-	for _, f := range ctx.LocalFlagNames() { // those that are given
+	for _, f := range ctx.LocalFlagNames() { // only flags that are set
 		if !slices.Contains(recordedFlags, f) {
 			continue
 		}
@@ -74,8 +74,8 @@ func requestOf(ctx *cli.Context, o *build.Options) records.Record {
 	return r
 }
 
-// namedContext returns a context and its Dockerfile as another directory may have
-// them: paths are absolute, or relative to the context.
+// namedContext returns a context and its Dockerfile in a form that is valid in any directory: paths
+// are absolute, or relative to the context.
 func namedContext(where, file string) (context, dockerfile, repository string) {
 	dockerfile = cmp.Or(file, source.DefaultDockerfile)
 	if source.IsURL(file) {
@@ -107,8 +107,8 @@ func namedContext(where, file string) (context, dockerfile, repository string) {
 	return context, abs, ""
 }
 
-// buildName is what a list calls a build: the last part of its context, the
-// Dockerfile if it is another one, and the target.
+// buildName returns the name of a build in lists: the last part of its context, the Dockerfile if
+// it is not the default, and the target.
 func buildName(where, file, target string) string {
 	base, sub, _ := strings.Cut(where, "#")
 	name := strings.TrimSuffix(path.Base(base), ".git")
@@ -124,7 +124,7 @@ func buildName(where, file, target string) string {
 	return name
 }
 
-// resultOf is what came out of a build.
+// resultOf describes the result of a build.
 func resultOf(built []build.Built, d *build.Delivered, err error) (records.Status, records.Result) {
 	status := records.Completed
 	r := records.Result{Materials: map[string]string{}}

@@ -11,7 +11,7 @@ import (
 	"github.com/minirun/minirun/internal/build"
 )
 
-// stepOptions reads the flags that are about RUN, and about its cache.
+// stepOptions parses the flags for RUN and its cache.
 func stepOptions(ctx *cli.Context, o *build.Options) (err error) {
 	switch o.Network {
 	case "", "default", "host", "none":
@@ -31,7 +31,7 @@ func stepOptions(ctx *cli.Context, o *build.Options) (err error) {
 	return err
 }
 
-// commaSeparated splits the values of a flag that may have several.
+// commaSeparated splits the values of a flag at commas.
 func commaSeparated(list []string) (out []string) {
 	for _, text := range list {
 		for part := range strings.SplitSeq(text, ",") {
@@ -43,7 +43,7 @@ func commaSeparated(list []string) (out []string) {
 	return out
 }
 
-// entitlements reads --allow.
+// entitlements parses --allow.
 func entitlements(o *build.Options, list []string) error {
 	for _, text := range list {
 		switch {
@@ -62,7 +62,7 @@ func entitlements(o *build.Options, list []string) error {
 	return nil
 }
 
-// labels reads --label: a name alone has no value.
+// labels parses --label. A name without a value has an empty value.
 func labels(list []string) (map[string]string, error) {
 	out := map[string]string{}
 	for _, text := range list {
@@ -75,8 +75,8 @@ func labels(list []string) (map[string]string, error) {
 	return out, nil
 }
 
-// hosts reads --add-host NAME:ADDRESS[,NAME:ADDRESS…], also with = in the place of the
-// colon. RUN is in the network of this machine, which is host-gateway.
+// hosts parses --add-host NAME:ADDRESS[,NAME:ADDRESS…], or with = instead of the colon. RUN uses
+// this machine's network, so host-gateway is this machine.
 func hosts(list []string) (out []string, err error) {
 	for _, text := range commaSeparated(list) {
 		at := strings.IndexAny(text, ":=")

@@ -18,25 +18,25 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// A talk is what a build tells people besides its progress: the linter's findings,
-// the lines of the Dockerfile that have failed, and how to look around there.
+// A talk prints what a build reports in addition to its progress: the linter's findings, the lines
+// of the Dockerfile that failed, and how to debug the failure.
 type talk struct {
 	cli     *cli.Context
 	display progress.Display
 	runner  *run.Executor
-	chatty  bool // nobody has asked for silence, or for JSON
+	chatty  bool // neither quiet nor JSON output was requested
 
 	found *lint.Result
-	ran   bool // a RUN has failed, and nobody has been given a shell
+	ran   bool // a RUN failed, and no shell was started
 
-	shell sync.Once // of several that fail at the same time, the first has the terminal
+	shell sync.Once // if several fail at the same time, only the first one gets the terminal
 }
 
-// isQuiet says whether only the image's ID is printed: with --quiet, and with the
-// progress that is called so.
+// isQuiet reports whether only the image's ID is printed, which is the case with --quiet and with
+// --progress quiet.
 func isQuiet(ctx *cli.Context) bool { return ctx.Bool("quiet") || ctx.String("progress") == "quiet" }
 
-// displayMode is that of the progress.
+// displayMode returns the mode of the progress display.
 func displayMode(ctx *cli.Context) (string, error) {
 	mode := ctx.String("progress")
 	if !isQuiet(ctx) {
@@ -86,7 +86,7 @@ func vertexWarnings(r *lint.Result) []progress.VertexWarning {
 	return out
 }
 
-// atLine says where a finding is, if it is somewhere.
+// atLine formats the position of a finding, if it has one.
 func atLine(w *lint.Warning) string {
 	if line := w.Line(); line > 0 {
 		return fmt.Sprintf(" (line %d)", line)
@@ -94,7 +94,7 @@ func atLine(w *lint.Warning) string {
 	return ""
 }
 
-// failed gives people a shell where a RUN has failed, if they want one.
+// failed starts a shell at the RUN that failed, if the user asked for one.
 func (t *talk) failed(n *graph.Node, s *run.Step, err error) {
 	if !t.cli.Bool("debug") {
 		t.ran = true
@@ -110,7 +110,7 @@ func (t *talk) failed(n *graph.Node, s *run.Step, err error) {
 	})
 }
 
-// warnings are the findings, a line each: what they mean is what --check is for.
+// warnings prints the findings, one a line. --check explains them.
 func (t *talk) warnings() {
 	if t.found == nil || len(t.found.Warnings) == 0 || !t.chatty {
 		return
@@ -126,7 +126,8 @@ func (t *talk) warnings() {
 	}
 }
 
-// end is the error of a build, behind the lines that it is about.
+// end prints the Dockerfile lines that the error of a build refers to, and returns the error
+// without them.
 func (t *talk) end(err error) error {
 	if t.cli.Context.Err() != nil {
 		return err
@@ -142,8 +143,9 @@ func (t *talk) end(err error) error {
 	return cause
 }
 
-// again is the command line with --debug. In a log there is no terminal for it, and
-// what arguments say is nobody's business.
+// again returns the command line with --debug. If standard input is not a terminal, it returns a
+// generic form, because the shell needs a terminal, and logs should not contain the values of
+// arguments.
 func (t *talk) again() string {
 	if !isTerminal(os.Stdin) {
 		return "minirun build --debug …, on a terminal"

@@ -6,8 +6,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// checkCgroupManager refuses what the steps of a build would ignore. Minirun has
-// checked the values. Other commands run no container.
+// checkCgroupManager rejects values that the steps of a build would ignore. Minirun has validated
+// them. Other commands do not run containers.
 func checkCgroupManager(ctx *cli.Context) error {
 	if ctx.Args().First() != "build" {
 		return nil

@@ -25,8 +25,8 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// helperCommands are what `minirun run IMAGE` has this program do; nobody types
-// them.
+// helperCommands returns the commands that `minirun run IMAGE` executes. They are not intended for
+// users.
 func helperCommands() []*cli.Command {
 	return []*cli.Command{
 		{Name: "seed", Hidden: true, ArgsUsage: "DIR PATH LAYER…", Action: seed},
@@ -35,8 +35,8 @@ func helperCommands() []*cli.Command {
 	}
 }
 
-// seed copies what layers have at a path to a new directory: a volume's first
-// content.
+// seed copies the content of a path in the layers to a new directory, as the initial content of a
+// volume.
 func seed(ctx *cli.Context) error {
 	if err := cmdline.CheckCount(ctx, 3, cmdline.Unlimited); err != nil {
 		return err
@@ -47,7 +47,7 @@ func seed(ctx *cli.Context) error {
 		return err
 	}
 	defer func() { _ = tree.Close() }()
-	// The path and the links in it are the image's: they begin at its root, and stay there.
+	// The image controls the path and the links in it: they are resolved in its root.
 	from, err := regularfile.PathIn(int(tree.Fd()), path, unix.O_DIRECTORY, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return &os.PathError{Op: "open in the image", Path: path, Err: err}
@@ -63,7 +63,7 @@ func seed(ctx *cli.Context) error {
 	return os.Rename(aside, dir)
 }
 
-// removeFiles removes a container's directory, whoever its files belong to.
+// removeFiles removes a container's directory, even if other users own files in it.
 func removeFiles(ctx *cli.Context) error {
 	if err := cmdline.CheckCount(ctx, 1, 1); err != nil {
 		return err
@@ -75,7 +75,7 @@ func removeFiles(ctx *cli.Context) error {
 	return os.RemoveAll((&image.Store{Dir: ctx.String("store")}).Container(id))
 }
 
-// The network that containers with --network bridge are in.
+// The network of containers with --network bridge.
 const (
 	networkName = "minirun"
 	bridgeName  = "minirun0"
@@ -83,11 +83,11 @@ const (
 	networkDir  = "/run/minirun-cni"
 )
 
-// pluginDirs is where distributions put the plugins of the CNI.
+// pluginDirs lists where distributions install the CNI plugins.
 var pluginDirs = []string{"/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"}
 
-// network connects a container, as createRuntime hook, or disconnects it, as
-// poststop hook: the state comes on standard input (runtime.md, "Hooks").
+// network connects a container to the network as a createRuntime hook, or disconnects it as a
+// poststop hook. The state is read from standard input (runtime.md, "Hooks").
 func network(ctx *cli.Context) error {
 	var state specs.State
 	if err := json.NewDecoder(io.LimitReader(os.Stdin, 1<<20)).Decode(&state); err != nil {
@@ -126,8 +126,8 @@ func network(ctx *cli.Context) error {
 	return nil
 }
 
-// pinNamespace keeps a network namespace when its last process has ended: what the
-// plugins have made outside of it they can only take away while it is there.
+// pinNamespace keeps a network namespace after its last process has exited. The plugins need it to
+// remove what they created outside of it.
 func pinNamespace(pin string, pid int) error {
 	if err := os.MkdirAll(filepath.Dir(pin), 0o700); err != nil {
 		return err
@@ -152,7 +152,7 @@ func unpinNamespace(pin string) error {
 	return nil
 }
 
-// networkConfig is a bridge with addresses of its own, masquerading, and ports.
+// networkConfig returns a bridge with its own addresses, masquerading, and ports.
 func networkConfig() (*libcni.NetworkConfigList, error) {
 	text, err := json.Marshal(map[string]any{
 		"cniVersion": "0.4.0", "name": networkName,
@@ -173,7 +173,7 @@ func networkConfig() (*libcni.NetworkConfigList, error) {
 	return libcni.ConfListFromBytes(text)
 }
 
-// portMappings reads --publish for the plugin portmap.
+// portMappings converts --publish to the configuration of the portmap plugin.
 func portMappings(given []string) ([]map[string]any, error) {
 	var out []map[string]any
 	for _, text := range given {
@@ -207,7 +207,7 @@ func portMappings(given []string) ([]map[string]any, error) {
 	return out, nil
 }
 
-// initStore makes a store where there is none.
+// initStore creates a store if there is none.
 func initStore(ctx *cli.Context) error {
 	if err := cmdline.CheckCount(ctx, 0, 0); err != nil {
 		return err

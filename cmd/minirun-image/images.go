@@ -42,13 +42,13 @@ func writeJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// A listed is an image as `images` shows it.
+// A listed is an image as `images` prints it.
 type listed struct {
 	Name     string        `json:"name,omitempty"`
 	ID       string        `json:"id"`
 	Digest   string        `json:"digest"`
 	Created  *time.Time    `json:"created,omitempty"`
-	Size     int64         `json:"size"` // of the blobs
+	Size     int64         `json:"size"` // total of the blobs
 	Layers   int           `json:"layers"`
 	Unpacked bool          `json:"unpacked"`
 	Platform *oci.Platform `json:"platform,omitempty"`
@@ -112,7 +112,7 @@ func images(ctx *cli.Context) error {
 	return table.Flush()
 }
 
-// sameImage: busybox means all its tags.
+// sameImage reports whether a name matches want. Any tag matches if want has none.
 func sameImage(name, want string) bool {
 	n, err := image.ParseName(name)
 	w, err2 := image.ParseName(want)
@@ -261,7 +261,7 @@ type step struct {
 	Created   *time.Time `json:"created,omitempty"`
 	CreatedBy string     `json:"createdBy"`
 	Comment   string     `json:"comment,omitempty"`
-	Layer     string     `json:"layer,omitempty"` // the blob; "" if the instruction made none
+	Layer     string     `json:"layer,omitempty"` // digest of the blob; "" if the instruction created no layer
 	Size      int64      `json:"size"`
 }
 
@@ -306,8 +306,8 @@ func history(ctx *cli.Context) error {
 	return table.Flush()
 }
 
-// stepsOf puts an image's history and its layers together: an entry that is not
-// marked as empty has the next layer. Layers that history does not know come last.
+// stepsOf matches an image's history with its layers: each entry that is not marked as empty takes
+// the next layer. Layers that are not in the history come last.
 func stepsOf(i *ingest.Image) []step {
 	steps := []step{}
 	next := 0

@@ -111,7 +111,7 @@ func createIndex(ctx *cli.Context) error {
 	return nil
 }
 
-// creation reads the command line, and the files that it names.
+// creation reads the command line, and the files named on it.
 func creation(ctx *cli.Context) (q imagetools.Request, err error) {
 	var texts []string
 	for _, file := range ctx.StringSlice("file") {
@@ -196,7 +196,7 @@ func checkProgress(mode string) error {
 	return nil
 }
 
-// pushDisplay is the display of builds. Its mode quiet is buildx's none.
+// pushDisplay returns the display of builds. Mode quiet is called none in buildx.
 func pushDisplay(mode string) (progress.Display, error) {
 	if mode == "none" {
 		mode = "quiet"
@@ -211,7 +211,7 @@ func noticeFor(quiet bool) func(retry.Attempt) {
 	return (&lines{}).Retrying
 }
 
-// writeCreated writes what is known of a new image, under buildx's names.
+// writeCreated writes the metadata of a new image, with buildx's names.
 func writeCreated(file string, d oci.Descriptor, tags []image.Name) error {
 	var repositories []string
 	for _, t := range tags {

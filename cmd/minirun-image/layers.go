@@ -29,13 +29,13 @@ func layersCommand() *cli.Command {
 	}
 }
 
-// A view is a layer of an image, as `layers` shows it.
+// A view is a layer of an image as `layers` prints it.
 type view struct {
 	Number  int    `json:"number"` // 1 is the lowest
 	Command string `json:"command"`
 	Blob    string `json:"blob"`
-	Packed  int64  `json:"packed"` // bytes of the blob
-	Path    string `json:"path"`   // of the unpacked layer
+	Packed  int64  `json:"packed"` // size of the blob
+	Path    string `json:"path"`   // path of the unpacked layer
 	layer.Difference
 }
 
@@ -107,7 +107,7 @@ func rangeOf(text string, count int) (from, to int, err error) {
 	return from, to, nil
 }
 
-// show prints layers, the topmost first, as they lie.
+// show prints the layers in stack order, topmost first.
 func show(w io.Writer, views []view, tree bool) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	termtext.Fprintf(table, "LAYER\tADDED\tCHANGED\tREMOVED\tSIZE\tWASTED\tMADE BY\n")
@@ -136,7 +136,7 @@ func show(w io.Writer, views []view, tree bool) error {
 	return nil
 }
 
-// branch draws a layer's files as a tree.
+// branch prints a layer's files as a tree.
 func branch(w io.Writer, v view) {
 	sign := map[string]string{"added": "+", "changed": "~", "removed": "-", "on the way": " "}
 	for _, c := range v.Files {
@@ -153,7 +153,7 @@ func branch(w io.Writer, v view) {
 	}
 }
 
-// why says where a path comes from.
+// why prints which layers a path comes from.
 func why(w io.Writer, dirs []string, path string, asJSON bool) error {
 	stack := &look.Stack{Lower: dirs}
 	found, err := stack.Where(path)

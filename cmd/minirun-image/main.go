@@ -1,7 +1,6 @@
-// Command minirun-image does what minirun does with images: pull, push, load, save
-// and the rest. `minirun pull` executes it, so nobody types its name. It is a
-// program of its own because what it links would cost every start of a container
-// a millisecond and a half.
+// Command minirun-image implements minirun's image commands: pull, push, load, save and the others.
+// `minirun pull` executes it, so users do not call it directly. It is a separate program because
+// its dependencies would add a millisecond and a half to every start of a container.
 package main
 
 import (
@@ -46,37 +45,36 @@ func main() {
 		os.Exit(128 + int(by.signal))
 	}
 	if outputBroken(err) {
-		os.Exit(128 + int(syscall.SIGPIPE)) // as by the signal, and as quietly: | head
+		os.Exit(128 + int(syscall.SIGPIPE)) // same status as for the signal, without a message: | head
 	}
 	termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(termtext.Bounded(err.Error())))
 	os.Exit(1)
 }
 
-// surviveBrokenPipes makes a broken pipe on standard output or error an error of
-// the write: the Go runtime would end this program with SIGPIPE, in the middle of
-// a build or of a change of the store. The signal itself is not of interest.
+// surviveBrokenPipes turns a broken pipe on standard output or error into a write error. By
+// default, the Go runtime would kill this program with SIGPIPE in the middle of a build or of a
+// change to the store. The signal itself is discarded.
 func surviveBrokenPipes() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
-// outputBroken reports whether a command failed because the reader of its output
-// is gone.
+// outputBroken reports whether a command failed because the reader of its output exited.
 func outputBroken(err error) bool {
 	var write *fs.PathError
 	return errors.As(err, &write) && errors.Is(write.Err, syscall.EPIPE) && write.Path == os.Stdout.Name()
 }
 
-// signaled is the end of a context by a signal.
+// signaled is the cause of a context that a signal canceled.
 type signaled struct{ signal syscall.Signal }
 
 func (s *signaled) Error() string { return s.signal.String() }
 
-// Is makes it one of the errors of a context that has ended.
+// Is makes it match context.Canceled.
 func (s *signaled) Is(err error) bool { return err == context.Canceled }
 
 // patience is how long the program may take to clean up after a signal.
 const patience = 10 * time.Second
 
-// interruptible is a context that the first SIGINT or SIGTERM ends. The second one
-// ends the program.
+// interruptible returns a context that the first SIGINT or SIGTERM cancels. The second one
+// terminates the program.
 func interruptible() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
@@ -86,7 +84,7 @@ func interruptible() (context.Context, func()) {
 		if n, is := s.(syscall.Signal); ok && is {
 			signal.Stop(signals)
 			cancel(&signaled{n})
-			// What cannot be interrupted, such as a write to a terminal that is stopped, must
+			// An operation that cannot be interrupted, such as a write to a stopped terminal, must
 			// not keep the program from exiting. It usually exits long before.
 			time.AfterFunc(patience, func() { os.Exit(128 + int(n)) })
 		}
@@ -107,18 +105,18 @@ func app() *cli.App {
 		EnableBashCompletion:      os.Getenv("MINIRUN_COMPLETE") != "", // as in cmd/minirun
 		HideHelpCommand:           true,
 		HideVersion:               true,
-		DisableSliceFlagSeparator: true, // a comma in --change is its own
+		DisableSliceFlagSeparator: true, // a comma in --change is part of the value
 		Compiled:                  time.Unix(1, 0),
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "store", Value: image.DefaultDir(), Usage: "directory of images"},
-			// minirun's own, which it passes on.
+			// Flags of minirun, which it passes on.
 			&cli.StringFlag{Name: "root", Hidden: true}, &cli.StringFlag{Name: "log", Hidden: true}, &cli.StringFlag{Name: "log-format", Hidden: true},
 			&cli.BoolFlag{Name: "debug", Hidden: true}, &cli.BoolFlag{Name: "systemd-cgroup", Hidden: true}, &cli.StringFlag{Name: "cgroup-manager", Hidden: true},
 			&cli.StringFlag{Name: "rootless", Hidden: true}, &cli.StringFlag{Name: "criu", Hidden: true},
 		},
 		Commands:       commands,
-		ExitErrHandler: func(*cli.Context, error) {}, // main reports
-		// Layers are mounted from other directories than the one that this program was started in.
+		ExitErrHandler: func(*cli.Context, error) {}, // main reports errors
+		// Layers are mounted from directories other than the one that this program was started in.
 		Before: func(ctx *cli.Context) error {
 			if ctx.Bool("debug") {
 				debuglog.To(func(text string) { termtext.Fprintf(os.Stderr, "minirun: debug: %s\n", text) })
@@ -126,7 +124,7 @@ func app() *cli.App {
 			if err := checkCgroupManager(ctx); err != nil {
 				return err
 			}
-			for _, fd := range cmdline.Descriptors(os.Args) { // it is read here, and not by what is executed
+			for _, fd := range cmdline.Descriptors(os.Args) { // used by this program, not by programs that it executes
 				unix.CloseOnExec(fd)
 			}
 			dir, err := filepath.Abs(ctx.String("store"))
@@ -140,10 +138,10 @@ func app() *cli.App {
 	}
 }
 
-// prepare sets what all commands have, and their subcommands.
+// prepare applies the common settings to all commands and their subcommands.
 func prepare(commands []*cli.Command) {
 	for _, c := range commands {
-		c.HideHelpCommand = true // an image may be called help
+		c.HideHelpCommand = true // help is a valid image name
 		c.OnUsageError = func(ctx *cli.Context, err error, _ bool) error {
 			return cmdline.UsageError(ctx.Command, err.Error())
 		}
@@ -151,8 +149,8 @@ func prepare(commands []*cli.Command) {
 	}
 }
 
-// shared opens the store for a command that uses it or adds to it; the function
-// gives it back.
+// shared opens the store for a command that uses it or adds to it. The returned function releases
+// it.
 func shared(ctx *cli.Context) (*ingest.Store, func(), error) {
 	s, err := ingest.Open(ctx.String("store"))
 	if err != nil {
@@ -165,7 +163,7 @@ func shared(ctx *cli.Context) (*ingest.Store, func(), error) {
 	return s, lock.Unlock, nil
 }
 
-// owned opens it for a command that removes.
+// owned opens the store for a command that removes something.
 func owned(ctx *cli.Context) (*ingest.Store, func(), error) {
 	s, err := ingest.Open(ctx.String("store"))
 	if err != nil {
@@ -182,9 +180,9 @@ func owned(ctx *cli.Context) (*ingest.Store, func(), error) {
 	return s, lock.Unlock, nil
 }
 
-// arguments divides the words after a command's name into its flags, which may
-// be anywhere as in docker, and its arguments. The commands for minirun itself get
-// ports and paths after their first argument, and no flags.
+// arguments splits the words after a command's name into flags, which may appear anywhere as in
+// docker, and arguments. For the commands that minirun calls, what follows the first argument is
+// ports and paths, not flags.
 func arguments(command *cli.Command, words []string, _ bool) cmdline.Line {
 	if command.Hidden {
 		return cmdline.Split(words, command.Flags, 0)

@@ -12,13 +12,13 @@ import (
 
 var manFlag = regexp.MustCompile(`(?m)^\.It Fl (.*)$`)
 
-// TestManPages: a manual page describes every flag of its command and of its
-// subcommands, and no other.
+// TestManPages: a manual page describes every flag of its command and its subcommands, and no
+// others.
 func TestManPages(t *testing.T) {
 	a := app()
 	a.Setup()
 	for _, c := range a.VisibleCommands() {
-		if c.Name == "layers" { // minirun's own, which checks it
+		if c.Name == "layers" { // minirun has the page, and checks it
 			continue
 		}
 		text, err := os.ReadFile("../../docs/man/minirun-" + c.Name + ".8")
@@ -36,8 +36,8 @@ func TestManPages(t *testing.T) {
 	}
 }
 
-// TestManPagesOfBuild: build's subcommands have pages of their own, which describe the
-// flags of what is below them, too.
+// TestManPagesOfBuild: build's subcommands have their own pages, which also describe the flags of
+// their subcommands.
 func TestManPagesOfBuild(t *testing.T) {
 	a := app()
 	a.Setup()

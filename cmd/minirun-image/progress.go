@@ -15,13 +15,13 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// A transferDisplay shows what is transferred, and when a server is asked again.
+// A transferDisplay shows what is transferred, and when a request is retried.
 type transferDisplay interface {
 	transfer.Progress
 	Retrying(a retry.Attempt)
 }
 
-// transferProgress shows bars on a terminal, and on a pipe a line for what has ended.
+// transferProgress shows bars on a terminal, and otherwise a line for each finished task.
 func transferProgress(quiet bool) (p transferDisplay, wait func()) {
 	if quiet {
 		return silent{}, func() {}
@@ -52,7 +52,7 @@ func (l *lines) Retrying(a retry.Attempt) {
 func (l *lines) Begin(what string, size int64) (func(int64), func(error)) {
 	return func(int64) {}, func(err error) {
 		if err != nil {
-			return // it is reported
+			return // already reported
 		}
 		l.mutex.Lock()
 		defer l.mutex.Unlock()
@@ -62,7 +62,7 @@ func (l *lines) Begin(what string, size int64) (func(int64), func(error)) {
 
 type bars struct{ all *mpb.Progress }
 
-// Retrying writes above the bars.
+// Retrying prints a line above the bars.
 func (b bars) Retrying(a retry.Attempt) { termtext.Fprintf(b.all, "%s\n", a.String()) }
 
 func (b bars) Begin(what string, size int64) (func(int64), func(error)) {

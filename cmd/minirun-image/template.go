@@ -12,7 +12,7 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// templateFunctions are docker's, as far as they apply to texts and lists.
+// templateFunctions returns docker's functions, as far as they apply to texts and lists.
 func templateFunctions() template.FuncMap {
 	return template.FuncMap{
 		"json": func(v any) (string, error) {
@@ -29,11 +29,11 @@ func templateFunctions() template.FuncMap {
 	}
 }
 
-// A row has the values of a template's placeholders.
+// A row contains the values of a template's placeholders.
 type row map[string]any
 
-// writeTemplate writes rows in the format TEMPLATE, or table TEMPLATE with a line of
-// headers and columns where the template has tabs.
+// writeTemplate writes rows in the format TEMPLATE, or table TEMPLATE, which prints a header line
+// and aligns columns at the tabs in the template.
 func writeTemplate(w io.Writer, format string, headers map[string]string, rows []row) error {
 	text, isTable := strings.CutPrefix(format, "table ")
 	text = strings.NewReplacer(`\t`, "\t", `\n`, "\n").Replace(strings.TrimSpace(text))
@@ -66,5 +66,5 @@ func writeTemplate(w io.Writer, format string, headers map[string]string, rows [
 	return table.Flush()
 }
 
-// oneLine is a text for a column.
+// oneLine replaces whitespace, including line breaks, with single spaces.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

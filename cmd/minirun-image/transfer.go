@@ -77,9 +77,9 @@ func pull(ctx *cli.Context) error {
 
 func warn(err error) { termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(err.Error())) }
 
-// keep names what has come, unpacks it, and says so.
+// keep names the images that were fetched, unpacks them, and prints their names.
 func keep(ctx *cli.Context, s *ingest.Store, names []image.Name, d oci.Descriptor) error {
-	// Commands that list the store must be able to read what it has.
+	// Commands that list the store must be able to read the image.
 	_, err := s.Load(d, "")
 	if err != nil {
 		return err
@@ -108,7 +108,7 @@ func keep(ctx *cli.Context, s *ingest.Store, names []image.Name, d oci.Descripto
 	return nil
 }
 
-// warnOfPlatform warns of an image for another platform, unless the user chose it.
+// warnOfPlatform warns about an image for another platform, unless the user selected it.
 func warnOfPlatform(ctx *cli.Context, s *ingest.Store, names []image.Name, d oci.Descriptor) {
 	i, err := s.Load(d, "")
 	if err != nil || ctx.String("platform") != "" || ctx.Bool("all-platforms") {
@@ -123,7 +123,7 @@ func warnOfPlatform(ctx *cli.Context, s *ingest.Store, names []image.Name, d oci
 	}
 }
 
-// unpack unpacks an image that runs here.
+// unpack unpacks an image that this machine can run.
 func unpack(ctx *cli.Context, s *ingest.Store, d oci.Descriptor) error {
 	i, err := s.Load(d, "")
 	if err != nil {

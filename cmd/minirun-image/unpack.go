@@ -54,7 +54,7 @@ func unpackImage(ctx *cli.Context) error {
 	return nil
 }
 
-// unpacked finds an image and its layers' directories, which it makes if need be.
+// unpacked finds an image and its layers' directories, which it creates if necessary.
 func unpacked(ctx *cli.Context, s *ingest.Store, name string) (*ingest.Image, []string, error) {
 	i, err := s.OpenImage(name)
 	if err != nil {
@@ -69,9 +69,9 @@ func unpacked(ctx *cli.Context, s *ingest.Store, name string) (*ingest.Image, []
 	return i, layers, err
 }
 
-// flatten copies what a container of the layers sees into a directory that must
-// not exist. It is copied below a private directory and then moved, so that other
-// users never reach an image's set-user-ID programs (CVE-2021-41091).
+// flatten copies the tree that a container with these layers would see to a new directory. It
+// copies into a private directory and then moves the result, so that other users can never execute
+// an image's set-user-ID programs (CVE-2021-41091).
 func flatten(ctx context.Context, layers []string, dir string) error {
 	if _, err := os.Lstat(dir); err == nil {
 		return fmt.Errorf("%s: exists: give a new directory", dir)
@@ -96,9 +96,9 @@ func flatten(ctx context.Context, layers []string, dir string) error {
 	return errors.Join(err, os.RemoveAll(private))
 }
 
-// keepOthersOut gives a root file system mode 0700, unless a directory above its
-// destination keeps other users out already. A directory of another user does not: its
-// owner can enter it.
+// keepOthersOut sets mode 0700 on a root file system, unless a directory above its destination
+// already keeps other users out. A directory of another user does not, since its owner can enter
+// it.
 func keepOthersOut(root, dir string) error {
 	place, err := filepath.Abs(filepath.Dir(dir))
 	if err == nil {
@@ -145,8 +145,9 @@ func copyLayers(ctx context.Context, layers []string, dir string) error {
 	return err
 }
 
-// stopCopying ends a copy of a tree with the context. The library that copies takes
-// none: the tree's descriptor becomes one of /dev/null, below which it finds no file.
+// stopCopying aborts a copy of a tree when the context ends. The library that copies does not take
+// a context, so the tree's descriptor is replaced with one of /dev/null, below which no file can be
+// found.
 func stopCopying(ctx context.Context, tree *os.File) (stop func(), err error) {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
@@ -165,8 +166,8 @@ func stopCopying(ctx context.Context, tree *os.File) (stop func(), err error) {
 	}, nil
 }
 
-// copyTree copies a directory with all that is known of its files. The library
-// leaves directories with the time of the copy: those are set when all is in them.
+// copyTree copies a directory with all attributes of its files. The library leaves the time of the
+// copy on directories, so their times are set after their contents are complete.
 func copyTree(to, from string) error {
 	if err := fs.CopyDir(to, from); err != nil {
 		return err
@@ -234,17 +235,17 @@ func bundle(ctx *cli.Context) error {
 	return writeBundle(ctx.Context, dir, config, layers, ctx.Bool("layers"))
 }
 
-// unprivileged makes a configuration one for the user who runs this program, with the
-// IDs that the files of the bundle have.
+// unprivileged adapts a configuration to the user who runs this program, with the IDs of the files
+// in the bundle.
 func unprivileged(config *specs.Spec) error {
 	uids, gids := namespaces.Ranges()
-	if madeNamespace { // the user runs the bundle above it
+	if madeNamespace { // the user runs the bundle outside of it
 		var err error
 		if uids, gids, err = namespaces.Current(); err != nil {
 			return err
 		}
 	}
-	config.Linux.Resources = nil // no cgroup is the user's for certain
+	config.Linux.Resources = nil // the user may not have a writable cgroup
 	return image.Unprivileged(config, uids, gids, false)
 }
 
@@ -255,7 +256,8 @@ func writeBundle(ctx context.Context, dir string, config *specs.Spec, layers []s
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
 	}
-	// For its owner alone: the root file system in it may have set-user-ID programs, and keeps its mode.
+	// Accessible only to its owner: the root file system in it may contain set-user-ID programs,
+	// and keeps its mode.
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, iofs.ErrExist) {
 		return err
 	}

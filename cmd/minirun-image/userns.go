@@ -14,12 +14,12 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// madeNamespace says that this program made the user namespace that it is in.
+// madeNamespace is set if this program created the user namespace that it is in.
 var madeNamespace bool
 
-// inUserNamespace runs this program once more where an unprivileged user is root:
-// in a user namespace with the user's ranges of IDs, so that layers' files can
-// belong to whom they say. It does nothing for root.
+// inUserNamespace executes this program again as root of a user namespace with the unprivileged
+// user's ID ranges, so that files can have the owners that the layers specify. It does nothing for
+// root.
 func inUserNamespace() (status int, done bool) {
 	const inside, through = "MINIRUN_IMAGE_GATE", "through"
 	if gate := os.Getenv(inside); gate == through {
@@ -31,7 +31,8 @@ func inUserNamespace() (status int, done bool) {
 		if err := waitAtGate(gate); err != nil {
 			return failed(err), true
 		}
-		// Once more: execve before there were maps has taken the capabilities away, and as root it gives them back.
+		// Execute again: execve cleared the capabilities because no IDs were mapped yet. As root,
+		// another execve restores them.
 		if err := os.Setenv(inside, through); err != nil {
 			return failed(err), true
 		}
@@ -74,7 +75,7 @@ func failed(err error) int {
 	return 1
 }
 
-// waitAtGate waits until the maps are written, and becomes root by them.
+// waitAtGate waits until the maps are written, then becomes root in the namespace.
 func waitAtGate(gate string) error {
 	fd, err := strconv.Atoi(gate)
 	if err != nil {

@@ -20,7 +20,7 @@ func content(t *testing.T, path string) string {
 	return string(text)
 }
 
-// create writes text as an output.
+// create writes text to a file through an output.
 func create(path, text string) error {
 	f, err := Create(path, 0o644)
 	if err != nil {
@@ -39,8 +39,8 @@ func appendTo(path, text string) error {
 	return errors.Join(err, f.Close())
 }
 
-// only fails the test unless the directory has these names alone: nothing temporary
-// is left.
+// only fails the test unless the directory contains exactly these names, that is, no temporary
+// files are left.
 func only(t *testing.T, dir string, names ...string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -156,8 +156,7 @@ func TestAppendKeepsWhatIsThere(t *testing.T) {
 	}
 }
 
-// In a directory like /tmp, what another user has planted is neither followed, nor
-// opened, nor written to.
+// In a directory like /tmp, files planted by another user are not followed, opened or written to.
 func TestPlantedNamesAreRefused(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: files of other users are made")
@@ -197,7 +196,7 @@ func TestPlantedNamesAreRefused(t *testing.T) {
 			if err := appendTo(path, "x"); err == nil {
 				t.Errorf("%v: a log is written to a planted %s", mode, kind)
 			}
-			if err := create(path, "x"); err == nil && kind != "file" { // which is replaced
+			if err := create(path, "x"); err == nil && kind != "file" { // a regular file is replaced
 				t.Errorf("%v: an output is written to a planted %s", mode, kind)
 			}
 		}

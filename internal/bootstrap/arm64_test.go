@@ -13,12 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// imagesEnv tells TestWriteImages, in a test binary for another architecture,
-// where to put the images.
+// imagesEnv is set for a test binary built for another architecture. It names the directory where
+// TestWriteImages puts the images.
 const imagesEnv = "MINIRUN_TEST_IMAGES"
 
-// TestWriteImages writes the image of every scenario into a file; see
-// TestARM64, which runs it.
+// TestWriteImages writes the image of every scenario to a file; TestARM64 runs it.
 func TestWriteImages(t *testing.T) {
 	root := os.Getenv(imagesEnv)
 	if root == "" {
@@ -44,9 +43,9 @@ func TestWriteImages(t *testing.T) {
 	}
 }
 
-// TestARM64 runs the scenarios with the arm64 loop: a test binary built for
-// arm64 writes the images, and qemu runs each as a program, with the same
-// descriptors and the same expectations as on the kernel.
+// TestARM64 runs the scenarios with the arm64 loop. A test binary built for arm64 writes the
+// images, and qemu runs each of them as a program, with the same descriptors and the same
+// expectations as on the kernel.
 func TestARM64(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: it builds a test binary for arm64 and runs qemu")

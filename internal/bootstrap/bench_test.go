@@ -11,15 +11,15 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// emptyPlan does nothing and ends.
+// emptyPlan does nothing and exits.
 func emptyPlan() *plan.Plan {
 	b := plan.NewBuilder(3)
 	b.Call("end", "", plan.ExitGroup, plan.Int(0))
 	return b.Plan()
 }
 
-// BenchmarkStart is the whole life of a process that does nothing: encode,
-// image, socket, fork, exec, end, wait. Compare BenchmarkForkExecTrue.
+// BenchmarkStart measures the whole life of a process that does nothing: encode, image, socket,
+// fork, exec, exit, wait. Compare BenchmarkForkExecTrue.
 func BenchmarkStart(b *testing.B) {
 	p, files := emptyPlan(), []int{0, 1, 2}
 	for b.Loop() {
@@ -34,7 +34,7 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-// BenchmarkSync is a process that asks one question on top of BenchmarkStart.
+// BenchmarkSync measures one question to the parent in addition to BenchmarkStart.
 func BenchmarkSync(b *testing.B) {
 	p, files := askPlan(1), []int{0, 1, 2}
 	for b.Loop() {
@@ -55,7 +55,7 @@ func BenchmarkSync(b *testing.B) {
 	}
 }
 
-// askPlan asks n questions and ends.
+// askPlan asks n questions and exits.
 func askPlan(n int) *plan.Plan {
 	b := plan.NewBuilder(3)
 	gone := b.Label()
@@ -70,8 +70,8 @@ func askPlan(n int) *plan.Plan {
 	return b.Plan()
 }
 
-// BenchmarkImage is the part of Start before the fork, for a plan of the size
-// that a usual configuration gives.
+// BenchmarkImage measures the part of Start before the fork, for a plan of the size that a typical
+// configuration produces.
 func BenchmarkImage(b *testing.B) {
 	p := plan.NewBuilder(3)
 	for range 200 {
@@ -89,8 +89,7 @@ func BenchmarkImage(b *testing.B) {
 	}
 }
 
-// BenchmarkForkExecTrue starts /bin/true, which has a dynamic linker to run,
-// in the same way.
+// BenchmarkForkExecTrue starts /bin/true in the same way, which runs a dynamic linker.
 func BenchmarkForkExecTrue(b *testing.B) {
 	benchmarkForkExec(b, "/bin/true", "true")
 }
@@ -115,7 +114,7 @@ func benchmarkForkExec(b *testing.B, path, name string) {
 	}
 }
 
-// BenchmarkForkExecImage is Start less everything but fork, exec and wait.
+// BenchmarkForkExecImage measures only the fork, exec and wait of Start.
 func BenchmarkForkExecImage(b *testing.B) {
 	f, err := Image(emptyPlan())
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// maxLoop is what the loop may grow to, in bytes: with the headers it stays in
-// the first quarter of a page.
+// maxLoop limits the size of the loop in bytes. Together with the headers it fits into the first
+// quarter of a page.
 const maxLoop = 512
 
 func TestLoopIsSmall(t *testing.T) {
@@ -25,8 +25,8 @@ func TestLoopIsSmall(t *testing.T) {
 	}
 }
 
-// TestLoopIsPositionIndependent loads the code at another address than
-// plan.CodeBase: an absolute reference to itself would crash.
+// TestLoopIsPositionIndependent loads the code at an address other than plan.CodeBase. An absolute
+// reference to itself would crash.
 func TestLoopIsPositionIndependent(t *testing.T) {
 	for _, base := range []uint64{0x10000000, 0x7f0000000000} {
 		p := failingPlan()
@@ -64,8 +64,8 @@ func TestLoopIsPositionIndependent(t *testing.T) {
 	}
 }
 
-// failingPlan goes through all of the loop: an argument out of a cell, results
-// above zero and zero, an allowed errno and a report.
+// failingPlan exercises all of the loop: an argument from a cell, results above zero and equal to
+// zero, an allowed errno and a report.
 func failingPlan() *plan.Plan {
 	b := plan.NewBuilder(3)
 	b.Call("above zero", "", plan.Getppid)
@@ -75,8 +75,8 @@ func failingPlan() *plan.Plan {
 	return b.Plan()
 }
 
-// TestImageIsSealed: what runs cannot be changed, neither through the
-// descriptor nor by whoever opens /proc/PID/exe.
+// TestImageIsSealed: the running image cannot be modified, neither through the descriptor nor
+// through /proc/PID/exe.
 func TestImageIsSealed(t *testing.T) {
 	image, err := Image(failingPlan())
 	if err != nil {
@@ -119,7 +119,7 @@ func TestImageIsSealed(t *testing.T) {
 	}
 }
 
-// TestImageRefusesBadPlan: what Encode refuses does not start.
+// TestImageRefusesBadPlan: a plan that Encode refuses is not started.
 func TestImageRefusesBadPlan(t *testing.T) {
 	before := descriptors(t)
 	b := plan.NewBuilder(3)
@@ -130,8 +130,7 @@ func TestImageRefusesBadPlan(t *testing.T) {
 	sameDescriptors(t, before)
 }
 
-// TestImageLarge: a plan of many pages, read back as it was encoded, and its
-// last byte reached.
+// TestImageLarge: a plan of many pages is read back unchanged, and its last byte is accessible.
 func TestImageLarge(t *testing.T) {
 	b := plan.NewBuilder(3)
 	big := make([]byte, 3<<20)

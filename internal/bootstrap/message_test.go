@@ -23,7 +23,7 @@ func words32(words ...uint32) []byte {
 	return out
 }
 
-// malformed are messages that no plan sends, about a plan of 5 steps.
+// malformed contains messages that no plan sends, for a plan of 5 steps.
 var malformed = map[string][]byte{
 	"one byte":             {1},
 	"half a word":          {1, 0},
@@ -46,8 +46,8 @@ var malformed = map[string][]byte{
 	"point of 4 KiB":       append(words32(plan.MessagePoint, 1), make([]byte, 4088)...),
 }
 
-// TestReceiveMalformed sends them over a socket: one too long must not be cut
-// to a good one.
+// TestReceiveMalformed sends these messages over a socket. One that is too long must not be
+// truncated to a valid one.
 func TestReceiveMalformed(t *testing.T) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -78,7 +78,7 @@ func TestReceiveMalformed(t *testing.T) {
 	}
 }
 
-// FuzzParse: what is accepted is exactly what the loop or a plan would write.
+// FuzzParse: the accepted messages are exactly those that the loop or a plan would write.
 func FuzzParse(f *testing.F) {
 	for _, b := range malformed {
 		f.Add(b, 5)

@@ -10,17 +10,16 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// Random programs with known results: a model in Go says which path through
-// the plan the loop must take, what its cells hold at the end, and which step
-// fails with which errno. A plan is made of pairs of steps,
+// Random programs with known results. A model in Go predicts which path through the plan the loop
+// takes, what its cells contain at the end, and which step fails with which errno. A plan consists
+// of pairs of steps,
 //
-//	write one letter to stdout     the path, letter by letter
-//	a call with a known result     goes on anywhere, forward or backward
+//	write one letter to stdout     shows the path, letter by letter
+//	a call with a known result     continues anywhere, forward or backward
 //
-// and of an end that writes the cells.
+// and of a final part that writes the cells.
 
-// A call is an atom of a program: what the kernel answers does not depend on
-// anything before it.
+// A call is a building block of a program. The kernel's result does not depend on earlier calls.
 type call struct {
 	call   plan.Call
 	args   func(b *plan.Builder) []plan.Arg
@@ -48,7 +47,7 @@ func atoms() []call {
 		long[i] = 'x'
 	}
 	return []call{
-		num(plan.Umask, 0o22, 0o22), // the mask is 022 from the first step on
+		num(plan.Umask, 0o22, 0o22), // the umask is 022 from the first step on
 		num(plan.Umask, 0o22, 0o22),
 		str(plan.Chdir, 0, "/"),
 		num(plan.Write, 0, 1, 0, 0),
@@ -66,15 +65,15 @@ func atoms() []call {
 	}
 }
 
-// program is a random plan that knows what it does.
+// program is a random plan with predictable results.
 type program struct {
 	calls []node
 }
 
 type node struct {
 	call       call
-	cells      int // bit i set: argument i comes out of a cell
-	out        int // index of a cell, -1 none
+	cells      int // bit i set: argument i is read from a cell
+	out        int // index of a cell, or -1
 	next, zero int // index of a pair; len(calls) is the end
 	on         []unix.Errno
 	to         []int
@@ -91,7 +90,7 @@ func randomProgram(r *rand.Rand) *program {
 		}
 		r.Shuffle(len(errnos), func(i, j int) { errnos[i], errnos[j] = errnos[j], errnos[i] })
 		if own := unix.Errno(-n.call.result); n.call.result < 0 && r.IntN(4) > 0 {
-			errnos[0] = own // most errors are allowed, or no path would be long
+			errnos[0] = own // most errors are allowed, or paths would be short
 			for k := 1; k < len(errnos); k++ {
 				if errnos[k] == own {
 					errnos[k] = unix.EPERM
@@ -111,8 +110,8 @@ func randomProgram(r *rand.Rand) *program {
 // cellCount is how many cells a program stores results in.
 const cellCount = 3
 
-// run is the model: the path, the report or nil, the length of the path, and
-// false for a program that does not end soon.
+// run is the model. It returns the path, the report or nil, and false for a program that runs too
+// long.
 func (p *program) run() (out string, failed *ErrFailed, ends bool) {
 	var cells [cellCount]int64
 	at := 0
@@ -150,7 +149,7 @@ func (p *program) run() (out string, failed *ErrFailed, ends bool) {
 	return out, nil, true
 }
 
-// step is the index of pair i's call: behind the first step and its letter.
+// step returns the index of pair i's call, which comes after the first step and its letter.
 func (p *program) step(i int) int { return 1 + 2*i + 1 }
 
 func (p *program) build(b *plan.Builder, dir string) {
@@ -187,7 +186,7 @@ func (p *program) build(b *plan.Builder, dir string) {
 	end(b, 42)
 }
 
-// modelScenarios are 150 programs, the same every time.
+// modelScenarios returns 150 programs, which are the same every time.
 func modelScenarios() []scenario {
 	r := rand.New(rand.NewPCG(3, 4))
 	var list []scenario

@@ -15,7 +15,7 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// namespacesOf are the links in /proc/PID/ns.
+// namespacesOf reads the links in /proc/PID/ns.
 func namespacesOf(t *testing.T, pid string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
@@ -29,8 +29,7 @@ func namespacesOf(t *testing.T, pid string) map[string]string {
 	return out
 }
 
-// sameNamespaces wants the process to be in our namespaces but for those in
-// fresh.
+// sameNamespaces checks that the process is in this process's namespaces, except those in fresh.
 func sameNamespaces(t *testing.T, proc *Process, fresh string) {
 	t.Helper()
 	ours, theirs := namespacesOf(t, "self"), namespacesOf(t, strconv.Itoa(proc.Pid))
@@ -59,9 +58,9 @@ func TestCloneflags(t *testing.T) {
 	}
 }
 
-// TestUserNamespace is what a Go program cannot do: unshare a user namespace,
-// have its maps written from outside, and go on with the capabilities in it,
-// which an execve before the maps would have taken away.
+// TestUserNamespace does what a Go program cannot do: it unshares a user namespace, has its maps
+// written from outside, and continues with the capabilities in it, which an execve before the maps
+// were written would have cleared.
 func TestUserNamespace(t *testing.T) {
 	if err := userNamespaces(); err != nil {
 		t.Skipf("this user may not make user namespaces: %v", err)
@@ -85,7 +84,7 @@ func TestUserNamespace(t *testing.T) {
 	proc := run(t, b.Plan(), Attr{})
 	receive(t, proc, 1)
 	for _, f := range []struct{ name, text string }{
-		{"setgroups", "deny"}, // an unprivileged parent may write gid_map only then
+		{"setgroups", "deny"}, // required before an unprivileged parent can write gid_map
 		{"uid_map", fmt.Sprintf("0 %d 1", os.Geteuid())},
 		{"gid_map", fmt.Sprintf("0 %d 1", os.Getegid())},
 	} {
@@ -102,7 +101,7 @@ func TestUserNamespace(t *testing.T) {
 	exits(t, proc, 0)
 }
 
-// userNamespaces says whether this user may make a user namespace.
+// userNamespaces returns an error if this user cannot create a user namespace.
 func userNamespaces() error {
 	b := plan.NewBuilder(3)
 	b.Call("make a user namespace", "", plan.Unshare, plan.Int(unix.CLONE_NEWUSER))
@@ -120,8 +119,8 @@ func userNamespaces() error {
 	return nil
 }
 
-// TestInitOfPIDNamespace clones a sibling as process 1 of a new PID namespace,
-// as a plan does whose PID namespace cannot be made by Start.
+// TestInitOfPIDNamespace clones a sibling as process 1 of a new PID namespace, as a plan does if
+// Start cannot create its PID namespace.
 func TestInitOfPIDNamespace(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("a PID namespace without a user namespace needs root")
@@ -138,7 +137,7 @@ func TestInitOfPIDNamespace(t *testing.T) {
 	if err != nil || !bytes.Contains(status, fmt.Appendf(nil, "NSpid:\t%d\t1\n", proc.Pid)) {
 		t.Errorf("not process 1 of a new namespace: %v\n%s", err, status)
 	}
-	// Process 1 does not die of SIGPIPE: with the parent gone it ends by itself.
+	// SIGPIPE does not kill process 1: after its parent is gone, it exits by itself.
 	proc.CloseSync()
 	exits(t, proc, 22)
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// descriptors are the open descriptors of this process and where they lead.
+// descriptors returns the open descriptors of this process and what they refer to.
 func descriptors(t *testing.T) map[string]string {
 	t.Helper()
 	return descriptorsOf(t, "self")
@@ -33,7 +33,7 @@ func descriptorsOf(t *testing.T, pid string) map[string]string {
 	out := map[string]string{}
 	for _, e := range list {
 		target, err := os.Readlink(filepath.Join(dir, e.Name()))
-		if err != nil { // the one of the directory itself
+		if err != nil { // the descriptor of the directory itself
 			continue
 		}
 		out[e.Name()] = target
@@ -48,7 +48,7 @@ func sameDescriptors(t *testing.T, before map[string]string) {
 	}
 }
 
-// noChildren fails if this process has a child left, dead or alive.
+// noChildren fails if this process still has a child, running or not.
 func noChildren(t *testing.T) {
 	t.Helper()
 	if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); !errors.Is(err, unix.ECHILD) {
@@ -58,10 +58,10 @@ func noChildren(t *testing.T) {
 
 var standard = []int{0, 1, 2}
 
-// limit ends a process that a mistake in the loop keeps running.
+// limit stops a process that a bug in the loop keeps running.
 const limit = 20 * time.Second
 
-// run starts p, and kills it at the end of the test if it is left.
+// run starts p, and kills it at the end of the test if it is still running.
 func run(t *testing.T, p *plan.Plan, a Attr) *Process {
 	t.Helper()
 	if a.Files == nil {
@@ -83,7 +83,7 @@ func run(t *testing.T, p *plan.Plan, a Attr) *Process {
 	return proc
 }
 
-// receive wants a message of a point.
+// receive expects a message with this point.
 func receive(t *testing.T, proc *Process, point uint32) Message {
 	t.Helper()
 	m, err := proc.Receive()
@@ -100,7 +100,7 @@ func reply(t *testing.T, proc *Process) {
 	}
 }
 
-// exits wants the process to end with status.
+// exits expects the process to exit with this status.
 func exits(t *testing.T, proc *Process, status int) {
 	t.Helper()
 	if got, err := proc.Wait(); err != nil || !got.Exited() || got.ExitStatus() != status {
@@ -108,7 +108,7 @@ func exits(t *testing.T, proc *Process, status int) {
 	}
 }
 
-// ended waits until the process has ended, without reaping it.
+// ended waits until the process has exited, without reaping it.
 func ended(t *testing.T, proc *Process) {
 	t.Helper()
 	fds := []unix.PollFd{{Fd: int32(proc.PidFD.Fd()), Events: unix.POLLIN}}
@@ -136,8 +136,8 @@ func TestSyncPoints(t *testing.T) {
 	exits(t, proc, 0)
 }
 
-// TestParentGone: a process that waits must not go on alone, whether or not
-// the parent had read its last message.
+// TestParentGone: a waiting process must not continue after its parent is gone, whether or not the
+// parent had read its last message.
 func TestParentGone(t *testing.T) {
 	for _, read := range []bool{true, false} {
 		t.Run(fmt.Sprint("message read: ", read), func(t *testing.T) {
@@ -153,14 +153,14 @@ func TestParentGone(t *testing.T) {
 	}
 }
 
-// unread says whether a message of the process waits to be read.
+// unread reports whether there is an unread message from the process.
 func unread(t *testing.T, proc *Process) bool {
 	t.Helper()
 	n, err := unix.Poll([]unix.PollFd{{Fd: int32(proc.sync.Fd()), Events: unix.POLLIN}}, 0)
 	return err == nil && n == 1
 }
 
-// state is the letter of proc_pid_stat(5).
+// state returns the state letter of proc_pid_stat(5).
 func state(t *testing.T, pid int) string {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -182,8 +182,8 @@ func waitFor(t *testing.T, what string, f func() bool) {
 	t.Fatalf("waited in vain: %s", what)
 }
 
-// TestInterruptedWait: a read interrupted by a stop signal is repeated. The
-// kernel answers EINTR there only if the socket has a time limit, signal(7).
+// TestInterruptedWait: a read is repeated after a stop signal has interrupted it. The kernel
+// returns EINTR only if the socket has a timeout, signal(7).
 func TestInterruptedWait(t *testing.T) {
 	loop := askPlan(1)
 	strict := askPlan(1)
@@ -196,14 +196,14 @@ func TestInterruptedWait(t *testing.T) {
 			receive(t, proc, 1)
 			theirs, err := proc.Descriptor(3, "socket")
 			if err != nil {
-				t.Skip(err) // no pidfd_getfd here
+				t.Skip(err) // pidfd_getfd is not available
 			}
 			defer theirs.Close()
 			if err := unix.SetsockoptTimeval(int(theirs.Fd()), unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 60}); err != nil {
 				t.Fatal(err)
 			}
-			// A read that waited already has no limit, the next one has: two stops
-			// make an EINTR.
+			// A read that is already waiting has no timeout, but the next one has: two stops cause
+			// an EINTR.
 			stop := func() {
 				waitFor(t, "it waits or has ended", func() bool { return strings.Contains("SZ", state(t, proc.Pid)) })
 				if state(t, proc.Pid) == "Z" {
@@ -220,7 +220,7 @@ func TestInterruptedWait(t *testing.T) {
 			stop()
 			stop()
 			if name != "Await" {
-				// This shows that there was an EINTR to repeat after.
+				// This shows that there was an EINTR.
 				var failed *ErrFailed
 				if _, err := proc.Receive(); !errors.As(err, &failed) || *failed != (ErrFailed{1, unix.EINTR}) {
 					t.Fatalf("received %v, want step 1: EINTR", err)
@@ -235,9 +235,9 @@ func TestInterruptedWait(t *testing.T) {
 	}
 }
 
-// TestWaitingProcess looks at a process that waits: what it holds of the host.
+// TestWaitingProcess checks which of the host's resources a waiting process holds.
 func TestWaitingProcess(t *testing.T) {
-	// A descriptor as an engine leaves one open: not close-on-exec.
+	// A descriptor that an engine might leave open: not close-on-exec.
 	leak, err := unix.Open("/", unix.O_RDONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -297,7 +297,7 @@ func TestWaitingProcess(t *testing.T) {
 	exits(t, proc, 0)
 }
 
-// memory is a field of smaps_rollup, in KiB.
+// memory returns a field of smaps_rollup, in KiB.
 func memory(t *testing.T, pid, field string) int {
 	t.Helper()
 	b, err := os.ReadFile("/proc/" + pid + "/smaps_rollup")
@@ -317,7 +317,7 @@ func memory(t *testing.T, pid, field string) int {
 	return 0
 }
 
-// TestFiles: Closed leaves a number closed, Extra follow the socket.
+// TestFiles: Closed leaves a descriptor closed, and Extra comes after the socket.
 func TestFiles(t *testing.T) {
 	null, err := os.Open("/dev/null")
 	if err != nil {
@@ -338,8 +338,8 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestManyFiles: whatever numbers the files get, the image is what starts. One
-// of them on the image's number was executed in its place.
+// TestManyFiles: whatever descriptors the files get, the image is started. With a bug, a file that
+// got the image's number was executed instead.
 func TestManyFiles(t *testing.T) {
 	null, err := os.Open("/dev/null")
 	if err != nil {
@@ -348,7 +348,7 @@ func TestManyFiles(t *testing.T) {
 	defer null.Close()
 	before := descriptors(t)
 	for n := range 48 {
-		// Numbers below their place are those that ForkExec moves up first.
+		// ForkExec first moves up descriptors whose numbers are lower than their targets.
 		files := []int{2, 1, 0}
 		var extra []*os.File
 		for len(extra) < n {
@@ -369,7 +369,7 @@ func TestManyFiles(t *testing.T) {
 	sameDescriptors(t, before)
 }
 
-// TestNoLeaks starts many processes that end in every way.
+// TestNoLeaks starts many processes that exit in all possible ways.
 func TestNoLeaks(t *testing.T) {
 	noChildren(t)
 	before := descriptors(t)
@@ -400,14 +400,14 @@ func TestNoLeaks(t *testing.T) {
 		if _, err := proc.Wait(); err != nil {
 			t.Fatal(err)
 		}
-		proc.CloseSync() // twice, with Close, is allowed
+		proc.CloseSync() // may be called twice, together with Close
 		proc.Close()
 	}
 	sameDescriptors(t, before)
 	noChildren(t)
 }
 
-// TestStartErrors: after an error there is no process and no descriptor.
+// TestStartErrors: after an error there is neither a process nor a descriptor.
 func TestStartErrors(t *testing.T) {
 	dir, err := os.Open(t.TempDir())
 	if err != nil {
@@ -439,7 +439,7 @@ func TestStartErrors(t *testing.T) {
 	}
 }
 
-// TestDescriptor fetches a file that exists only inside.
+// TestDescriptor fetches a file that exists only in the process.
 func TestDescriptor(t *testing.T) {
 	b := plan.NewBuilder(3)
 	gone, m := b.Label(), b.Message(1, "fd")
@@ -470,7 +470,7 @@ func TestDescriptor(t *testing.T) {
 	}
 }
 
-// siblingPlan clones a sibling, which asks, and ends.
+// siblingPlan clones a sibling, which asks a question, and exits.
 func siblingPlan() *plan.Plan {
 	b := plan.NewBuilder(3)
 	child, gone, m := b.Label(), b.Label(), b.Message(1, "pid")
@@ -513,12 +513,12 @@ func TestBecome(t *testing.T) {
 	noChildren(t)
 }
 
-// TestBecomeRefuses: a number that the process was made to tell must not make
-// us act on another process.
+// TestBecomeRefuses: a PID that a process was tricked into reporting must not make the parent act
+// on another process.
 func TestBecomeRefuses(t *testing.T) {
 	proc := run(t, askPlan(1), Attr{})
 	for _, stranger := range []int{1, os.Getpid(), os.Getppid(), 0, -1, 1 << 30} {
-		// A copy: what it became by mistake must not be killed by the clean-up.
+		// A copy: the clean-up must not kill a process that it became by mistake.
 		fd, err := unix.PidfdOpen(proc.Pid, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -551,8 +551,8 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// TestReportBehindUnreadAnswer: the kernel reports ECONNRESET before the
-// report, if the process has not read all answers.
+// TestReportBehindUnreadAnswer: if the process has not read all answers, the kernel returns
+// ECONNRESET before the report.
 func TestReportBehindUnreadAnswer(t *testing.T) {
 	want := ErrFailed{2, unix.ENOENT}
 	for name, why := range map[string]func(proc *Process) error{
@@ -571,8 +571,8 @@ func TestReportBehindUnreadAnswer(t *testing.T) {
 			if err := unix.Kill(proc.Pid, unix.SIGSTOP); err != nil {
 				t.Fatal(err)
 			}
-			reply(t, proc) // for await
-			reply(t, proc) // nobody reads this one
+			reply(t, proc) // read by await
+			reply(t, proc) // never read
 			if err := unix.Kill(proc.Pid, unix.SIGCONT); err != nil {
 				t.Fatal(err)
 			}
@@ -588,7 +588,7 @@ func TestReportBehindUnreadAnswer(t *testing.T) {
 	}
 }
 
-// TestReplyToTheDead: without a report, the error is the socket's.
+// TestReplyToTheDead: if there is no report, the socket's error is returned.
 func TestReplyToTheDead(t *testing.T) {
 	proc := run(t, emptyPlan(), Attr{})
 	ended(t, proc)
@@ -597,8 +597,7 @@ func TestReplyToTheDead(t *testing.T) {
 	}
 }
 
-// TestSocketClosedByPlan: a process without a socket cannot report, and ends
-// all the same.
+// TestSocketClosedByPlan: a process without a socket cannot report, but still exits.
 func TestSocketClosedByPlan(t *testing.T) {
 	b := plan.NewBuilder(3)
 	b.Call("close", "", plan.Close, plan.Int(3))
@@ -611,8 +610,7 @@ func TestSocketClosedByPlan(t *testing.T) {
 	exits(t, proc, 1)
 }
 
-// TestExecveClosesSync: end of file comes at execve, not at the end of the
-// program.
+// TestExecveClosesSync: the end of file arrives at execve, not when the program exits.
 func TestExecveClosesSync(t *testing.T) {
 	stdin, input, err := os.Pipe()
 	if err != nil {

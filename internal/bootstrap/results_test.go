@@ -14,9 +14,9 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// The result of a system call is any 64-bit number; -4095 to -1 are errors. A
-// seccomp listener may answer a call with any of them, so a parent can try the
-// borders: numbers that look like an error, or like zero, in their low half.
+// The result of a system call is any 64-bit number; -4095 to -1 are errors. A seccomp listener can
+// return any of them, so a parent can test edge cases: numbers that look like an error, or like
+// zero, in their low half.
 
 // struct seccomp_notif and seccomp_notif_resp of seccomp_unotify(2).
 type (
@@ -33,7 +33,7 @@ type (
 	}
 )
 
-// umaskFilter gives every umask(2) to the listener.
+// umaskFilter sends every umask(2) to the listener.
 func umaskFilter() []byte {
 	var out []byte
 	for _, f := range []unix.SockFilter{
@@ -49,9 +49,8 @@ func umaskFilter() []byte {
 	return out
 }
 
-// resultsPlan calls umask again and again, and says after each call which way
-// it went (N, Z, 1 or 9 for errno 1 and 4095) and what was stored. Errno 2
-// ends it.
+// resultsPlan calls umask repeatedly, and after each call reports which branch it took (N, Z, 1 or
+// 9 for errno 1 and 4095) and what was stored. Errno 2 stops it.
 func resultsPlan() *plan.Plan {
 	b := plan.NewBuilder(3)
 	filter := b.Bytes(umaskFilter())
@@ -134,7 +133,7 @@ func TestResults(t *testing.T) {
 	exits(t, proc, 1)
 }
 
-// respond answers the next umask of the process.
+// respond answers the next umask call of the process.
 func respond(t *testing.T, listener *os.File, a answer) {
 	t.Helper()
 	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(listener.Fd()), Events: unix.POLLIN}}, 10_000); n != 1 || err != nil {

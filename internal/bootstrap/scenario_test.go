@@ -16,26 +16,24 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// A scenario is a plan and what must be seen of it from outside. Every one
-// runs on the kernel (TestScenarios) and, with the arm64 loop, under qemu
-// (TestARM64), where it must come out the same.
+// A scenario is a plan and its expected effects. Every scenario runs on the kernel (TestScenarios)
+// and, with the arm64 loop, under qemu (TestARM64), with the same results.
 type scenario struct {
 	name  string
-	build func(b *plan.Builder, dir string) // dir: a directory of its own
+	build func(b *plan.Builder, dir string) // dir: its own directory
 
-	// number replaces the system call of a step, for calls that plans do not
-	// have.
+	// number replaces the system calls of steps, for calls that plans do not contain.
 	number map[int]uint32
-	files  map[string]string // in dir, before
+	files  map[string]string // files in dir before
 	stdin  string
 
-	out    string            // on stdout
+	out    string            // text on stdout
 	status int               // exit status
 	failed *ErrFailed        // the report, nil for none
 	after  map[string]string // files in dir, after
 }
 
-// failing makes the expectation of a plan that stops with a report.
+// failing returns the expectation for a plan that stops with a report.
 func failing(step int, errno unix.Errno) *ErrFailed { return &ErrFailed{step, errno} }
 
 func say(b *plan.Builder, s string) {
@@ -72,7 +70,7 @@ func scenarios() []scenario {
 			cell := b.Cell("fd")
 			b.Get("fail", "", plan.Fine(unix.EBADF), cell, plan.Close, plan.Int(999))
 			b.Call("show", "", plan.Write, plan.Int(1), cellAddress(cell), plan.Int(8))
-			b.Call("use it", "", plan.Fchdir, plan.Of(cell)) // -9 is no descriptor
+			b.Call("use it", "", plan.Fchdir, plan.Of(cell)) // -9 is not a descriptor
 			end(b, 0)
 		}},
 		{name: "open, read, write", files: map[string]string{"in": "contents"}, out: "contents", build: openReadWrite},
@@ -102,7 +100,7 @@ func scenarios() []scenario {
 	return append(list, modelScenarios()...)
 }
 
-// cellAddress makes a pointer to a cell, to write what it holds.
+// cellAddress returns a pointer to a cell, to write its value.
 func cellAddress(c plan.Cell) plan.Arg {
 	return plan.Arg{Kind: plan.Pointer, Value: plan.DataBase + uint64(c)}
 }
@@ -115,7 +113,7 @@ func openReadWrite(b *plan.Builder, dir string) {
 	end(b, 0)
 }
 
-// allowedErrnos has the errno in each place of the list, alone and not, going
+// allowedErrnos places the errno at each position in the list, alone and with others, with jumps
 // forward and backward.
 func allowedErrnos() []scenario {
 	var list []scenario
@@ -156,9 +154,9 @@ func allowedErrnos() []scenario {
 	return list
 }
 
-// sixArguments copies 3 bytes from offset 4 of one file to offset 2 of another
-// with copy_file_range(2), each argument once out of a cell: a wrong one of
-// the six fails, or shows in the file.
+// sixArguments copies 3 bytes from offset 4 of one file to offset 2 of another with
+// copy_file_range(2). Each argument is taken from a cell once: an incorrect one makes the call
+// fail, or shows in the file.
 func sixArguments() []scenario {
 	var list []scenario
 	for mask := range 1 << plan.MaxArgs {
@@ -171,7 +169,7 @@ func sixArguments() []scenario {
 			files:  map[string]string{"in": "0123456789", "out": "abcdefgh"},
 			after:  map[string]string{"in": "0123456789", "out": "ab456fgh"},
 			build: func(b *plan.Builder, dir string) {
-				// The descriptors are made known numbers, to be given as such too.
+				// The descriptors get known numbers, so that they can also be given as constants.
 				in, out := b.Cell("in"), b.Cell("out")
 				b.Get("open in", "", plan.Then{}, in, plan.Openat, cwd, b.Str(filepath.Join(dir, "in")), plan.Int(unix.O_RDONLY), plan.Int(0))
 				b.Call("as 50", "", plan.Dup3, plan.Of(in), plan.Int(50), plan.Int(0))
@@ -192,7 +190,7 @@ func sixArguments() []scenario {
 	return list
 }
 
-// image makes the sealed image of the scenario's plan.
+// image creates the sealed image of the scenario's plan.
 func (s *scenario) image(t *testing.T, dir string) (*os.File, *plan.Plan) {
 	t.Helper()
 	b := plan.NewBuilder(3)
@@ -215,7 +213,7 @@ func (s *scenario) image(t *testing.T, dir string) (*os.File, *plan.Plan) {
 	return os.NewFile(uintptr(fd), "plan"), p
 }
 
-// prepare makes the scenario's files.
+// prepare creates the scenario's files.
 func (s *scenario) prepare(t *testing.T, dir string) {
 	t.Helper()
 	for name, text := range s.files {
@@ -225,7 +223,7 @@ func (s *scenario) prepare(t *testing.T, dir string) {
 	}
 }
 
-// verify compares what came out with what must.
+// verify compares the results with the expected ones.
 func (s *scenario) verify(t *testing.T, dir, out string, status int, last error) {
 	t.Helper()
 	if s.failed == nil {
@@ -248,7 +246,7 @@ func (s *scenario) verify(t *testing.T, dir, out string, status int, last error)
 	}
 }
 
-// pipes are the two ends of a pipe each for stdin and stdout.
+// pipes contains both ends of a pipe each for stdin and stdout.
 type pipes struct{ stdin, input, output, stdout *os.File }
 
 func newPipes(t *testing.T, stdin string) pipes {
@@ -260,14 +258,14 @@ func newPipes(t *testing.T, stdin string) pipes {
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.input.WriteString(stdin); err != nil { // far below a pipe's size
+	if _, err := p.input.WriteString(stdin); err != nil { // much smaller than a pipe
 		t.Fatal(err)
 	}
 	p.input.Close()
 	return p
 }
 
-// read closes the process's ends and returns all it has written.
+// read closes the process's ends and returns all its output.
 func (p pipes) read(t *testing.T) string {
 	t.Helper()
 	p.stdin.Close()

@@ -9,8 +9,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// BenchmarkLifecycle is what `minirun run` of the default config.json costs in
-// cgroups: everything but the process itself.
+// BenchmarkLifecycle measures the cost of the cgroups of `minirun run` with the default
+// config.json: everything except the process itself.
 func BenchmarkLifecycle(b *testing.B) {
 	realGroup(b)
 	var detect, create, apply, enter, del time.Duration

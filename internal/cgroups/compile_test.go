@@ -14,7 +14,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// The three kinds of host, as the real ones look.
+// hosts returns the three kinds of host, modelled on real ones.
 func hosts() map[string]*Host {
 	v1 := func(names ...string) (l []Hierarchy) {
 		for _, n := range names {
@@ -101,7 +101,7 @@ func TestCompileGolden(t *testing.T) {
 	}
 }
 
-// TestCompileRefuses: each of these must fail and name its JSON path.
+// TestCompileRefuses: each of these must fail, and the error names its JSON path.
 func TestCompileRefuses(t *testing.T) {
 	for _, c := range []struct{ hosts, json, path string }{
 		{"v1 hybrid v2", `{"memory":{"limit":-2}}`, "memory.limit"},
@@ -174,8 +174,8 @@ func TestCompileRefuses(t *testing.T) {
 	}
 }
 
-// TestNothingIgnored removes settings one by one from a full set of resources:
-// each must change the outcome, or it was ignored.
+// TestNothingIgnored removes settings one by one from a full set of resources. Each must change the
+// result, or it was ignored.
 func TestNothingIgnored(t *testing.T) {
 	full, err := os.ReadFile("testdata/full.json")
 	if err != nil {
@@ -195,7 +195,7 @@ func TestNothingIgnored(t *testing.T) {
 		json.Unmarshal(full, &tree)
 		if name == "v1" {
 			delete(tree, "unified")
-		} else { // what v2 refuses is in TestCompileRefuses
+		} else { // settings that v2 refuses are in TestCompileRefuses
 			m, c := tree["memory"].(map[string]any), tree["cpu"].(map[string]any)
 			for _, k := range []string{"kernel", "kernelTCP", "swappiness", "disableOOMKiller", "useHierarchy"} {
 				delete(m, k)
@@ -220,10 +220,10 @@ func TestNothingIgnored(t *testing.T) {
 			}
 			for key, old := range m {
 				if name == "v1" && key == "checkBeforeUpdate" {
-					continue // what the v1 kernel does anyway
+					continue // the v1 kernel always behaves like this
 				}
 				if key == "kernel" {
-					continue // which internal/spec warns of
+					continue // internal/spec warns about it
 				}
 				delete(m, key)
 				if outcome(h, tree) == before {

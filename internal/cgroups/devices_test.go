@@ -8,8 +8,8 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// reference decides by the words of the specification alone: for each access,
-// the last entry that covers it. Slow and plain, on config.json's own entries.
+// reference follows the text of the specification: for each access, the last entry that covers it
+// decides. It is slow and simple, and uses config.json's own entries.
 func reference(list []specs.LinuxDeviceCgroup, block bool, major, minor int64, want access) bool {
 	for _, bit := range []struct {
 		a access
@@ -34,7 +34,7 @@ func reference(list []specs.LinuxDeviceCgroup, block bool, major, minor int64, w
 	return true
 }
 
-// defaultList is what every container gets at the end, as config.json would say it.
+// defaultList returns the rules that every container gets at the end, in the form of config.json.
 func defaultList() (list []specs.LinuxDeviceCgroup) {
 	for _, d := range defaultDevices {
 		kind := "c"
@@ -46,8 +46,8 @@ func defaultList() (list []specs.LinuxDeviceCgroup) {
 	return list
 }
 
-// interpret runs a device program as Documentation/bpf/standardization/
-// instruction-set.rst describes the instructions.
+// interpret runs a device program according to Documentation/bpf/standardization/
+// instruction-set.rst.
 func interpret(t *testing.T, prog []Insn, ctx [3]uint32) bool {
 	t.Helper()
 	var reg [11]uint64
@@ -88,7 +88,7 @@ func interpret(t *testing.T, prog []Insn, ctx [3]uint32) bool {
 }
 
 // kernel1 decides as the v1 controller does after these writes (admin-guide/
-// cgroup-v1/devices.rst): a ground and exceptions, without order.
+// cgroup-v1/devices.rst): a default and exceptions, without order.
 func kernel1(values []Value, block bool, major, minor int64, want access) bool {
 	allow, exceptions := true, map[string]access{}
 	for i := range values {
@@ -112,9 +112,9 @@ func kernel1(values []Value, block bool, major, minor int64, want access) bool {
 	var covered access
 	for _, d := range []devices{{block, major, minor}, {block, major, anyNum}, {block, anyNum, minor}, {block, anyNum, anyNum}} {
 		if e := exceptions[d.String()]; allow {
-			covered |= e // any forbidden access forbids all
+			covered |= e // if any part of the access is forbidden, all of it is
 		} else if e&want == want {
-			return true // one exception has to cover everything asked for
+			return true // a single exception has to cover the whole access
 		}
 	}
 	return allow && covered&want == 0
@@ -136,8 +136,8 @@ func randomRules(r *rand.Rand) (list []specs.LinuxDeviceCgroup) {
 	return list
 }
 
-// TestDevicePrograms compares random rules with the reference, both as a
-// program and as v1 writes.
+// TestDevicePrograms compares random rules with the reference, both as a program and as writes to
+// the v1 controller.
 func TestDevicePrograms(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	v1, v2 := hosts()["v1"], hosts()["v2"]
@@ -151,7 +151,7 @@ func TestDevicePrograms(t *testing.T) {
 		}
 		values1, err := Compile(v1, &specs.LinuxResources{Devices: list})
 		if err != nil {
-			refused++ // v1 cannot say it; refusing is right, deciding wrong is not
+			refused++ // v1 cannot express it; refusing is correct, a wrong decision is not
 		}
 		for _, block := range []bool{false, true} {
 			for _, major := range []int64{1, 5, 8, 10, 136, 99} {
@@ -169,8 +169,8 @@ func TestDevicePrograms(t *testing.T) {
 						if got := interpret(t, values2[0].Program, ctx); got != yes {
 							t.Fatalf("program says %v, want %v, for %v %d:%d %s with\n%s", got, yes, block, major, minor, want, values2[0].Value)
 						}
-						// The v1 kernel looks for one exception that covers all of
-						// the request, so it may be stricter; never laxer.
+						// The v1 kernel looks for one exception that covers the whole request, so
+						// it may be stricter, but must never be more permissive.
 						if err == nil && want&(want-1) == 0 {
 							if got := kernel1(values1, block, major, minor, want); got != yes {
 								t.Fatalf("v1 says %v, want %v, for %v %d:%d %s with\n%s", got, yes, block, major, minor, want, render(values1))

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pureV2 skips unless the whole host is cgroup v2 (a virtual machine, here).
+// pureV2 skips the test unless the host only has cgroup v2 (here, a virtual machine).
 func pureV2(t *testing.T) (*Host, *Group) {
 	t.Helper()
 	h, g := realGroup(t)
@@ -66,7 +66,7 @@ func TestApplyV2(t *testing.T) {
 	}
 }
 
-// TestNoInternalProcesses: a parent with processes cannot give controllers on.
+// TestNoInternalProcesses: a parent with processes cannot enable controllers for its children.
 func TestNoInternalProcesses(t *testing.T) {
 	h, g := pureV2(t)
 	if !h.v2("pids") || !h.v2("memory") {
@@ -97,7 +97,7 @@ func TestDelegate(t *testing.T) {
 	}
 }
 
-// TestPidsLimitOne: the limit is Late, so the container's first process starts.
+// TestPidsLimitOne: the limit is applied Late, so the container's first process starts.
 func TestPidsLimitOne(t *testing.T) {
 	h, g := realGroup(t)
 	if !h.has("pids") && !h.v2("pids") {
@@ -115,7 +115,7 @@ func TestPidsLimitOne(t *testing.T) {
 	if err := os.WriteFile(out+".go", nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd.Wait() // sh cannot fork, which ends it or shows in $?
+	cmd.Wait() // sh cannot fork, so it exits or $? shows the error
 	if b, _ := os.ReadFile(out); strings.TrimSpace(string(b)) == "0" {
 		t.Error("a second process ran under a limit of 1")
 	}

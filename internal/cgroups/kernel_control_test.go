@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestFreezeAfterInside: frozen right away, the thread of Inside would stop the
+// TestFreezeAfterInside: if the group were frozen immediately, the thread of Inside would block the
 // Go runtime, and this test with it.
 func TestFreezeAfterInside(t *testing.T) {
 	_, g := realGroup(t)
@@ -69,7 +69,7 @@ func TestFreeze(t *testing.T) {
 			t.Errorf("%s: it does not run after thawing", name)
 		}
 	}
-	if err := g.Freeze(t.Context()); err != nil { // Delete has to cope with a frozen group
+	if err := g.Freeze(t.Context()); err != nil { // Delete has to handle a frozen group
 		t.Fatal(err)
 	}
 	if err := g.Delete(5 * time.Second); err != nil {
@@ -80,14 +80,14 @@ func TestFreeze(t *testing.T) {
 	}
 }
 
-// TestDeleteKills: processes in cgroups made inside, that fork as they go.
+// TestDeleteKills: cgroups created inside contain processes that keep forking.
 func TestDeleteKills(t *testing.T) {
 	_, g := realGroup(t)
 	var inner []string
 	for _, path := range g.Paths() {
 		sub := path + "/a/b"
 		if strings.Contains(path, "/cpuset/") {
-			continue // an empty cpuset cannot be entered
+			continue // processes cannot be added to an empty cpuset
 		}
 		if err := os.MkdirAll(sub, 0o755); err != nil {
 			t.Fatal(err)
@@ -112,8 +112,8 @@ func TestDeleteKills(t *testing.T) {
 	}
 }
 
-// TestNestedDeeperThanDescriptors: a container may nest cgroups deeper than this process
-// may have files open, and freeze the deepest.
+// TestNestedDeeperThanDescriptors: a container may nest cgroups deeper than this process's limit on
+// open files, and freeze the deepest one.
 func TestNestedDeeperThanDescriptors(t *testing.T) {
 	_, g := realGroup(t)
 	freezer := g.dir("freezer", false)

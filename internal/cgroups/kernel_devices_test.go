@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestDeviceList: the v1 kernel has exactly the rules, and obeys them.
+// TestDeviceList: the v1 kernel has exactly these rules, and enforces them.
 func TestDeviceList(t *testing.T) {
 	h, g := realGroup(t)
 	if !h.has("devices") {
@@ -42,8 +42,8 @@ func TestDeviceList(t *testing.T) {
 	}
 }
 
-// TestDeviceProgram loads the program on the v2 tree, where the kernel obeys
-// it whether or not a v1 devices controller is there too.
+// TestDeviceProgram loads the program on the v2 tree, where the kernel enforces it even if there is
+// also a v1 devices controller.
 func TestDeviceProgram(t *testing.T) {
 	h, g := realGroup(t)
 	if h.V2 == nil {

@@ -23,7 +23,7 @@ import (
 
 var testCount atomic.Int32
 
-// realGroup makes a cgroup minirun-test-* on this machine, deleted at the end.
+// realGroup creates a cgroup minirun-test-* on this machine, and deletes it at the end.
 func realGroup(t testing.TB) (*Host, *Group) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -63,7 +63,7 @@ func compileJSON(t testing.TB, h *Host, s string) []Value {
 	return values
 }
 
-// startInside starts a command in the group the fast way.
+// startInside starts a command directly in the group.
 func startInside(t testing.TB, g *Group, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(args[0], args[1:]...)
@@ -82,9 +82,8 @@ func startInside(t testing.TB, g *Group, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// mounted says whether a line of /proc/PID/cgroup is about a hierarchy of the
-// host's: one that lives on without a mount, as after an unmount with groups
-// left in it, is nobody's.
+// mounted reports whether a line of /proc/PID/cgroup refers to a mounted hierarchy of the host. A
+// hierarchy that was unmounted while it had groups continues to exist, but is not used.
 func mounted(h *Host, line string) bool {
 	fields := strings.SplitN(line, ":", 3)
 	return fields[1] == "" || slices.ContainsFunc(h.V1, func(v Hierarchy) bool { return strings.Join(v.Controllers, ",") == fields[1] })
@@ -132,7 +131,7 @@ func TestInsideAndAdd(t *testing.T) {
 	if err != nil || !slices.Equal(pids, want) {
 		t.Errorf("processes %v, %v; want %v", pids, err, want)
 	}
-	for range 200 { // whatever thread a goroutine gets, the main one is never lost
+	for range 200 { // whichever thread a goroutine runs on, the main thread is never lost
 		done := make(chan bool)
 		go func() { g.Inside(func() error { return nil }); close(done) }()
 		<-done
@@ -165,7 +164,7 @@ func TestApply(t *testing.T) {
 		}
 		return s
 	}
-	// Up, down and up again: the order of limit and memsw matters each time.
+	// Up, down and up again: each time, limit and memsw must be written in a certain order.
 	for _, c := range [][2]string{{"33554432", "67108864"}, {"268435456", "536870912"}, {"16777216", "16777216"}, {"-1", "-1"}} {
 		values := compileJSON(t, h, `{"devices":[{"allow":true,"access":"rwm"}],"memory":{"limit":`+c[0]+`,"swap":`+c[1]+`}}`)
 		if err := g.Apply(values); err != nil {
@@ -200,7 +199,7 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// TestHugepagesV2 uses the one controller this kind of machine has in v2.
+// TestHugepagesV2 uses the only controller that such a machine has in v2.
 func TestHugepagesV2(t *testing.T) {
 	h, g := realGroup(t)
 	if h.has("hugetlb") || !h.v2("hugetlb") {
@@ -243,7 +242,7 @@ func TestDeleteRefusesRoots(t *testing.T) {
 	}
 }
 
-// TestCreateUndoes: when a later hierarchy fails, the earlier ones are clean.
+// TestCreateUndoes: if a later hierarchy fails, the earlier ones are cleaned up.
 func TestCreateUndoes(t *testing.T) {
 	h, g := realGroup(t)
 	bad := h.Group("/" + filepath.Base(g.dirs[0].path) + "/x/y")
@@ -290,7 +289,7 @@ func threads() int {
 	return len(e)
 }
 
-// TestLimitDespiteSignals: version 1 answers EINTR for a limit of memory if a signal is
+// TestLimitDespiteSignals: setting a memory limit on version 1 fails with EINTR if a signal is
 // pending, and the Go runtime sends signals to its threads.
 func TestLimitDespiteSignals(t *testing.T) {
 	h, g := realGroup(t)
@@ -308,8 +307,8 @@ func TestLimitDespiteSignals(t *testing.T) {
 	}
 }
 
-// interruptThread sends SIGURG, which the Go runtime uses too and takes any number of, to
-// the calling thread at an interval, from the kernel's timer interrupt.
+// interruptThread sends SIGURG to the calling thread at an interval, from the kernel's timer
+// interrupt. The Go runtime uses the same signal and tolerates any number of them.
 func interruptThread(t *testing.T, interval time.Duration) {
 	t.Helper()
 	event := struct { // struct sigevent

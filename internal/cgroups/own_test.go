@@ -7,7 +7,7 @@ import (
 	lib "github.com/containerd/cgroups/v3"
 )
 
-// parseOwn reads this process's cgroups as the library does.
+// TestParseOwn: parseOwn reads this process's cgroups in the same way as the library.
 func TestParseOwn(t *testing.T) {
 	want, wantV2, err := lib.ParseCgroupFileUnified("/proc/self/cgroup")
 	if err != nil {

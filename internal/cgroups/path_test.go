@@ -51,7 +51,7 @@ func FuzzPath(f *testing.F) {
 	})
 }
 
-// TestOpenIsPaths: what state.json holds names the same group again.
+// TestOpenIsPaths: the paths in state.json refer to the same group again.
 func TestOpenIsPaths(t *testing.T) {
 	for name, h := range hosts() {
 		g := h.Group("/x")

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// fixture writes cgroup files into a directory.
+// fixture writes cgroup files to a directory.
 func fixture(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -39,7 +39,7 @@ func statsJSON(t *testing.T, g *Group) string {
 const noCPUSet = `"cpuset":{"cpu_exclusive":0,"mem_hardwall":0,"mem_exclusive":0,"memory_migrate":0,"memory_spread_page":0,"memory_spread_slab":0,"memory_pressure":0,"sched_load_balance":0,"sched_relax_domain_level":0}`
 const noMemory = `"memory":{"usage":{"limit":0,"failcnt":0},"swap":{"limit":0,"failcnt":0},"kernel":{"limit":0,"failcnt":0},"kernelTCP":{"limit":0,"failcnt":0}}`
 
-// The text is what runc prints for such files, but for the numbers.
+// TestStatsV1: the text is what runc prints for such files, except for the numbers.
 func TestStatsV1(t *testing.T) {
 	cpu := fixture(t, map[string]string{
 		"cpu.stat":             "nr_periods 76\nnr_throttled 73\nthrottled_time 6540025842\nnr_bursts 0\nburst_time 0\n",
@@ -101,7 +101,8 @@ func TestStatsV2(t *testing.T) {
 	if got := statsJSON(t, Open(map[string]string{"": dir})); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	// On a hybrid host the v1 hierarchies count, the v2 tree what they lack.
+	// On a hybrid host, the values come from the v1 hierarchies, and from the v2 tree where they
+	// have none.
 	pids := fixture(t, map[string]string{"pids.current": "2\n", "pids.max": "3\n"})
 	s, err := Open(map[string]string{"": dir, "pids": pids, "cpu": pids, "cpuacct": pids, "memory": pids}).Stats()
 	if err != nil || s.Pids.Current != 2 || s.CPU.Usage.Total != 0 || s.Memory.Usage.Usage != 0 || s.Hugetlb["2MB"].Failcnt != 3 || s.CPU.PSI != nil {
@@ -122,8 +123,8 @@ func TestStatsErrors(t *testing.T) {
 	}
 }
 
-// TestOOM: a process that takes more than the group has is killed, which shows
-// once; nothing shows when the group is removed.
+// TestOOM: a process that exceeds the group's memory limit is killed, which is reported once.
+// Removing the group reports nothing.
 func TestOOM(t *testing.T) {
 	h, g := realGroup(t)
 	if !h.has("memory") && !h.v2("memory") {
@@ -151,7 +152,7 @@ func TestOOM(t *testing.T) {
 	if !seen {
 		t.Error("the group ran out of memory and nothing was told")
 	}
-	for oom := true; oom; { // each kill may be told
+	for oom := true; oom; { // each kill may be reported
 		oom, _, _ = w.Read()
 	}
 	if err := g.Delete(5 * time.Second); err != nil {

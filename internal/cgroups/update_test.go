@@ -22,7 +22,7 @@ func resourcesJSON(t *testing.T, text string) *specs.LinuxResources {
 	return r
 }
 
-// writes is what is written, as "file=value" in one line.
+// writes formats the values that are written as "file=value" in one line.
 func writes(values []Value) string {
 	var s []string
 	for _, v := range values {
@@ -41,7 +41,7 @@ func TestCompileUpdate(t *testing.T) {
 	}{
 		{"v1 v2", `{}`, setting{}, ""},
 		{"v1 v2", `{"devices":[],"memory":{},"cpu":{},"blockIO":{}}`, setting{}, ""},
-		// What engines send for "not given".
+		// Engines send these values for settings that are not given.
 		{"v1 v2", `{"memory":{"limit":0,"swap":0,"reservation":0},"cpu":{"shares":0,"quota":0,"period":0,"cpus":"","mems":""},"blockIO":{"weight":0}}`, setting{}, ""},
 		{"v1 v2", `{"pids":{"limit":0}}`, setting{}, "pids.max=1"},
 		{"v1 v2", `{"pids":{"limit":-9}}`, setting{}, "pids.max=max"},
@@ -54,7 +54,7 @@ func TestCompileUpdate(t *testing.T) {
 		{"v1", `{"cpu":{"burst":0}}`, setting{}, "cpu.cfs_burst_us=0"},
 		{"v2", `{"cpu":{"burst":0}}`, setting{}, "cpu.max.burst=0"},
 		{"bare", `{"cpu":{"burst":0}}`, setting{}, ""},
-		// v2 has one file for what config.json has two values for.
+		// v2 has one file for two values of config.json.
 		{"v2", `{"cpu":{"period":5000}}`, setting{quota: number(2000)}, "cpu.max=2000 5000"},
 		{"v2", `{"cpu":{"period":5000}}`, setting{quota: number(-1)}, "cpu.max=max 5000"},
 		{"v2", `{"cpu":{"quota":5000}}`, setting{}, "cpu.max=5000"},
@@ -85,7 +85,7 @@ func TestCompileUpdate(t *testing.T) {
 
 func TestDeviceChanges(t *testing.T) {
 	const list = "c *:* m\nb *:* m\nc 1:3 rwm\nc 5:2 rw\n"
-	if got := writes(deviceChanges(list, listed(list))); got != "" { // how a failed update gets back
+	if got := writes(deviceChanges(list, listed(list))); got != "" { // how a failed update is rolled back
 		t.Errorf("to itself: %q", got)
 	}
 	if got := writes(deviceChanges("c *:* m\nc 1:3 r\nc 7:7 w\n", listed(list))); got != "devices.allow=b *:* m devices.allow=c 1:3 wm devices.allow=c 5:2 rw devices.deny=c 7:7 w" {
@@ -114,8 +114,8 @@ func TestDeviceChanges(t *testing.T) {
 	}
 }
 
-// TestUpdate: what is given changes, what is not stays; an error names the
-// value and says that it was an update.
+// TestUpdate: only the given settings change. An error names the value, and says that it was an
+// update.
 func TestUpdate(t *testing.T) {
 	h, g := realGroup(t)
 	startInside(t, g, "sleep", "100")
@@ -154,7 +154,7 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
-// TestUpdateV2 is the same where v2 is all there is.
+// TestUpdateV2 does the same on a host that only has v2.
 func TestUpdateV2(t *testing.T) {
 	h, g := pureV2(t)
 	if !h.v2("cpu") || !h.v2("memory") {
@@ -182,15 +182,14 @@ func TestUpdateV2(t *testing.T) {
 	}
 }
 
-// TestUpdateDevices: while rules are replaced again and again, also by those of
-// another ground, a process never fails to open a device that all of them
-// allow.
+// TestUpdateDevices: while rules are replaced repeatedly, including by rules with a different
+// default, a process can always open a device that all of them allow.
 func TestUpdateDevices(t *testing.T) {
 	h, g := realGroup(t)
 	if !h.has("devices") {
 		t.Skip("no v1 controller devices")
 	}
-	// Nothing but the shell itself: what it opens is /dev/zero only.
+	// Only shell built-ins: the only file that it opens is /dev/zero.
 	failed := filepath.Join(t.TempDir(), "failed")
 	cmd := startInside(t, g, "sh", "-c", "while :; do true </dev/zero || echo no >> "+failed+"; done")
 	g = h.Open(g.Paths())
@@ -202,7 +201,7 @@ func TestUpdateDevices(t *testing.T) {
 	}
 	lists := []string{"c 1:3 rwm", "c 1:11 r", "a *:* rwm", "a *:* rwm"}
 	for i := range 1000 {
-		n := i * 7 % len(documents) // one after another in every order of neighbours
+		n := i * 7 % len(documents) // covers all pairs of successive documents
 		if i%2 == 1 {
 			n = i % len(documents)
 		}

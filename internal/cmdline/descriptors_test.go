@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestDescriptors finds the descriptors that arguments name as files, and no others.
+// TestDescriptors finds the descriptors that arguments use as file names, and no others.
 func TestDescriptors(t *testing.T) {
 	for _, c := range []struct {
 		args []string

@@ -1,6 +1,6 @@
-// Package compression decompresses streams whose format is recognised by their first
-// bytes: layers, archives of images, build contexts, and the archives that ADD unpacks.
-// Names of files and media types are not consulted, because both have been wrong.
+// Package compression decompresses streams and detects their format from the first bytes: layers,
+// archives of images, build contexts, and the archives that ADD unpacks. File names and media types
+// are not used, because both are sometimes wrong.
 package compression
 
 import (
@@ -16,10 +16,10 @@ import (
 	"github.com/therootcompany/xz"
 )
 
-// Format is how a stream is compressed.
+// Format is the compression format of a stream.
 type Format string
 
-// The formats that are recognised. The image specification names Plain, Gzip and Zstd.
+// The formats that are detected. The image specification names Plain, Gzip and Zstd.
 const (
 	Plain Format = "plain"
 	Gzip  Format = "gzip"
@@ -28,10 +28,10 @@ const (
 	Zstd  Format = "zstd"
 )
 
-// HeadSize is how many bytes of a stream Detect needs.
+// HeadSize is the number of bytes that Detect needs.
 const HeadSize = 6
 
-// maxWindow bounds the memory that a compressed stream may ask for.
+// maxWindow limits the memory that a compressed stream may require.
 const maxWindow = 128 << 20
 
 // Detect returns the format of a stream that begins with head.
@@ -49,8 +49,8 @@ func Detect(head []byte) Format {
 	return Plain
 }
 
-// isSkippable reports whether head begins a skippable frame of zstd, in which tools
-// such as pzstd and zstd:chunked put their own data (RFC 8878, 3.1.2).
+// isSkippable reports whether head begins a skippable zstd frame, in which tools such as pzstd and
+// zstd:chunked store their own data (RFC 8878, 3.1.2).
 func isSkippable(head []byte) bool {
 	return len(head) >= 4 && head[0]&0xf0 == 0x50 && bytes.Equal(head[1:4], []byte{0x2a, 0x4d, 0x18})
 }
@@ -58,8 +58,8 @@ func isSkippable(head []byte) bool {
 // IsCompressed reports whether a stream that begins with head is compressed.
 func IsCompressed(head []byte) bool { return Detect(head) != Plain }
 
-// Open returns the content of a stream and its format. The content of a Plain stream is
-// the stream. The caller must call release, which frees memory.
+// Open returns the decompressed content of a stream and its format. The content of a Plain stream
+// is the stream itself. The caller must call release, which frees memory.
 func Open(r *bufio.Reader) (content io.Reader, format Format, release func(), err error) {
 	head, err := r.Peek(HeadSize)
 	if err != nil && !errors.Is(err, io.EOF) {

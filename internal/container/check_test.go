@@ -11,8 +11,8 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// TestRefused: what minirun does not support, or could do only to the host, is
-// an error with the JSON path; it is never ignored.
+// TestRefused: a setting that minirun does not support, or could only apply to the host, is an
+// error with its JSON path and is never ignored.
 func TestRefused(t *testing.T) {
 	noMounts := func(s *specs.Spec) {
 		s.Linux.Namespaces, s.Mounts, s.Root.Readonly, s.Process.Terminal = nil, nil, false, false
@@ -20,7 +20,7 @@ func TestRefused(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		change func(*specs.Spec)
-		path   string // "" is accepted
+		path   string // "" if it is accepted
 	}{
 		"as spec writes it":  {func(*specs.Spec) {}, ""},
 		"no process":         {func(s *specs.Spec) { s.Process = nil }, "process"},

@@ -15,7 +15,7 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// TestCRIUConfig: the annotation replaces the usual file, which may be missing.
+// TestCRIUConfig: the annotation replaces the default file, which may be missing.
 func TestCRIUConfig(t *testing.T) {
 	usual := filepath.Join(t.TempDir(), "runc.conf")
 	own := map[string]string{spec.AnnotationCRIUConfig: "/own.conf"}
@@ -76,8 +76,8 @@ func TestDumpArgs(t *testing.T) {
 	}
 }
 
-// TestMountPoints: a mount is recognised by what it shows, and by its place only if that
-// is not known or shown by none.
+// TestMountPoints: a mount is identified by its device and root. Its mount point is used only if
+// these are unknown or match no mount.
 func TestMountPoints(t *testing.T) {
 	table := func(lines ...string) (all []*mountinfo.Info) {
 		t.Helper()
@@ -93,7 +93,7 @@ func TestMountPoints(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		inside []*mountinfo.Info
-		shown  map[string]mounted // by the place's name
+		shown  map[string]mounted // by mount point
 		want   map[string]string
 	}{
 		"at its destination":           {table("1 /rootfs /", "1 /a /x"), map[string]mounted{"/x": {0, 1, "/a"}}, map[string]string{"/x": "/x"}},

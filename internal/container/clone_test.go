@@ -17,18 +17,18 @@ import (
 	"github.com/minirun/minirun/internal/seccomp"
 )
 
-// afterClone are the calls that a process may make once others can see it. They
-// need no privilege and open nothing of the host.
+// afterClone lists the calls that a process may make once other processes can see it. They require
+// no privilege and open nothing of the host.
 var afterClone = []plan.Call{
-	plan.Read, plan.Write, plan.Close, plan.Dup3, plan.Fcntl, // the parent, and `start`
+	plan.Read, plan.Write, plan.Close, plan.Dup3, plan.Fcntl, // to talk to the parent, and to `start`
 	plan.Setsid, plan.Ioctl, plan.Socketpair, plan.Prlimit, plan.Umask,
-	plan.Openat2, plan.Fchdir, plan.Faccessat, plan.Faccessat2, plan.Ppoll, // the working directory and the program
+	plan.Openat2, plan.Fchdir, plan.Faccessat, plan.Faccessat2, plan.Ppoll, // for the working directory and the program
 	plan.Seccomp, plan.Execve, plan.ExitGroup,
 }
 
-// TestNothingToTakeWhenSeen: a process that comes into a PID namespace with others
-// in it has, on every path to the clone, closed its descriptors and given up what
-// it may not have; and after it does nothing that takes a privilege.
+// TestNothingToTakeWhenSeen: a process that enters a PID namespace with other processes has, on
+// every path to the clone, closed its descriptors and dropped its privileges. After the clone it
+// does nothing that requires a privilege.
 func TestNothingToTakeWhenSeen(t *testing.T) {
 	seen := 0
 	eachGolden(t, func(t *testing.T, p *plan.Plan, in Inputs) {
@@ -36,7 +36,7 @@ func TestNothingToTakeWhenSeen(t *testing.T) {
 			return s.Call == plan.Setns && s.Args[1].Value&unix.CLONE_NEWPID != 0
 		})
 		if entered < 0 || strings.HasSuffix(t.Name(), "/joinedpid") {
-			return // no process is there before it, or the kernel is too old to be the last
+			return // the namespace is empty before, or the kernel is too old to clone last
 		}
 		seen++
 		socket := uint64(3 + in.Process.Preserve)
@@ -80,8 +80,8 @@ func TestNothingToTakeWhenSeen(t *testing.T) {
 	}
 }
 
-// TestProcOfJoinedPIDNamespace: a proc file system that is mounted before the
-// process is in its PID namespace is asked for that one.
+// TestProcOfJoinedPIDNamespace: if a proc file system is mounted before the process is in its PID
+// namespace, the mount names that namespace.
 func TestProcOfJoinedPIDNamespace(t *testing.T) {
 	for last, want := range map[bool]string{false: "", true: "pidns=/proc/self/ns/pid_for_children"} {
 		in := inputsOf(t, "joinedpid", func(in *Inputs) { in.Namespaces.CloneLast = last })
@@ -97,7 +97,7 @@ func TestProcOfJoinedPIDNamespace(t *testing.T) {
 	}
 }
 
-// filterOf compiles a filter that answers some calls with an action.
+// filterOf compiles a filter that applies an action to some calls.
 func filterOf(t *testing.T, action specs.LinuxSeccompAction, names ...string) *seccomp.Program {
 	t.Helper()
 	profile := &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Names: names, Action: action}}}
@@ -111,7 +111,7 @@ func filterOf(t *testing.T, action specs.LinuxSeccompAction, names ...string) *s
 	return program
 }
 
-// TestFilterLast: when the filter is loaded by a process that others can see.
+// TestFilterLast checks when the filter is loaded by a process that other processes can see.
 func TestFilterLast(t *testing.T) {
 	ptrace := &specs.LinuxCapabilities{Bounding: []string{"CAP_SYS_PTRACE"}}
 	limit := []specs.POSIXRlimit{{Type: "RLIMIT_NPROC", Soft: 1, Hard: 1}}
@@ -119,7 +119,7 @@ func TestFilterLast(t *testing.T) {
 		what    string
 		filter  *seccomp.Program
 		process specs.Process
-		late    bool // it is loaded after the clone
+		late    bool // loaded after the clone
 		refused bool
 	}{
 		{"no filter", nil, specs.Process{}, false, false},
@@ -164,8 +164,8 @@ func TestFilterLast(t *testing.T) {
 	}
 }
 
-// TestFilterLastTakesOneCapability: a process that loads its filter after the
-// clone has CAP_SYS_ADMIN until then, and no longer.
+// TestFilterLastTakesOneCapability: a process that loads its filter after the clone keeps
+// CAP_SYS_ADMIN until then, and no longer.
 func TestFilterLastTakesOneCapability(t *testing.T) {
 	in := execInputsOf(t, "default", func(in *ExecInputs) {
 		in.Process.Seccomp, in.Process.FilterLast = filterOf(t, specs.ActErrno, "clone"), true
@@ -192,9 +192,9 @@ func TestFilterLastTakesOneCapability(t *testing.T) {
 	}
 }
 
-// TestQuestionsOfArrivedProcess: once others can see the process, it gets nothing
-// that takes a privilege: its descriptors are not copied between, its terminal is
-// not taken, no hook runs again.
+// TestQuestionsOfArrivedProcess: once other processes can see the process, the parent refuses it
+// everything that requires a privilege. It does not copy its descriptors, take its terminal, or run
+// hooks again.
 func TestQuestionsOfArrivedProcess(t *testing.T) {
 	for point := handshake.MapIDs; point <= handshake.Target; point++ {
 		harmless := point == handshake.Ready || point == handshake.SeccompListener || point == handshake.HookFailed || point == handshake.NoProgram
@@ -207,8 +207,8 @@ func TestQuestionsOfArrivedProcess(t *testing.T) {
 	}
 }
 
-// TestQuestionsAreAskedOnce: a process that others can see does not repeat what the
-// plan has asked before they could.
+// TestQuestionsAreAskedOnce: a process that others can see cannot repeat questions that the plan
+// asked before they could.
 func TestQuestionsAreAskedOnce(t *testing.T) {
 	for point := handshake.MapIDs; point <= handshake.Target; point++ {
 		c := child{clonedLast: true}
@@ -228,8 +228,8 @@ func TestQuestionsAreAskedOnce(t *testing.T) {
 	}
 }
 
-// TestFalseReportOfHook: a process that others can see may report a hook that has no
-// timeout as one that took too long.
+// TestFalseReportOfHook: a process that others can see may falsely report that a hook without a
+// timeout took too long.
 func TestFalseReportOfHook(t *testing.T) {
 	c := &Container{Record: Record{Hooks: &specs.Hooks{StartContainer: []specs.Hook{{Path: "/hook"}}}}}
 	for _, number := range []uint64{0, 1} {

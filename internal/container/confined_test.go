@@ -14,19 +14,19 @@ import (
 	"github.com/minirun/minirun/internal/seccomp"
 )
 
-// Below the new root nothing is reached by walking a path as the host would: an
-// image may have put a symbolic link anywhere.
+// Below the new root, no path is resolved as the host would resolve it, because an image may
+// contain symbolic links anywhere.
 
-// TestPathsAreConfined: between the first step and the pivot, every path is one
-// of three kinds: walked by openat2 inside the root; a single name in a
-// directory that is open; or a path of the host from a short list.
+// TestPathsAreConfined: between the first step and the pivot, every path is resolved by openat2
+// inside the root, or is a single name in an open directory, or is one of a short list of host
+// paths.
 func TestPathsAreConfined(t *testing.T) {
 	eachGolden(t, func(t *testing.T, p *plan.Plan, in Inputs) {
 		host := hostPaths(in)
 		for i := range p.Steps {
 			s := &p.Steps[i]
 			if pivots(s) {
-				return // from here on "/" is the container's root
+				return // from here on, "/" is the container's root
 			}
 			if complaint := confined(p, s, host); complaint != "" {
 				t.Errorf("step %d (%s): %s: %s", i, s.Name, complaint, p.CallText(s))
@@ -35,15 +35,15 @@ func TestPathsAreConfined(t *testing.T) {
 	})
 }
 
-// pivots reports whether "/" is the container's root from here on. exec joins
-// the mount namespace of a container that has pivoted, together with others;
-// alone, one is joined by path, to make a root in it.
+// pivots reports whether "/" is the container's root after this step. exec joins the mount
+// namespace of a container that has pivoted, together with other namespaces. A mount namespace that
+// is joined alone is given by path, and a root is created in it.
 func pivots(s *plan.Step) bool {
 	joins := s.Call == plan.Setns && s.Args[1].Value&unix.CLONE_NEWNS != 0 && s.Args[1].Value != unix.CLONE_NEWNS
 	return s.Call == plan.PivotRoot || s.Call == plan.Chroot || joins
 }
 
-// hostPaths are the host's paths that a plan may name.
+// hostPaths lists the host paths that a plan may use.
 func hostPaths(in Inputs) []string {
 	list := []string{
 		in.Rootfs.Root, // root.path
@@ -74,26 +74,25 @@ func hostPaths(in Inputs) []string {
 	}
 	if in.Rootfs.UserNS || in.Rootfs.Rootless || hasUserNamespace(in.Spec) {
 		for _, d := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
-			list = append(list, "/dev/"+d) // bound, as they cannot be made
+			list = append(list, "/dev/"+d) // bind-mounted, since they cannot be created
 		}
 	}
 	return list
 }
 
-// answered reports whether an argument is a name in the parent's answer about a
-// mount's target.
+// answered reports whether an argument is a name in the parent's answer about a mount target.
 func answered(p *plan.Plan, a plan.Arg) bool {
 	return slices.ContainsFunc(p.Cells, func(c plan.CellName) bool {
 		return uint64(c.Cell) == a.Value-plan.DataBase && (strings.HasPrefix(c.Name, "directory") || strings.HasPrefix(c.Name, "file"))
 	})
 }
 
-// confined says what is wrong with a step, "" if nothing.
+// confined returns the problem with a step, or "" if there is none.
 func confined(p *plan.Plan, s *plan.Step, host []string) string {
 	path := func(k int) string { return cString(p, s.Args[k]) }
 	single := func(dir, k int) string {
 		if answered(p, s.Args[k]) && s.Args[dir].Kind == plan.Result {
-			return "" // rootfs.TargetAnswer has single names only
+			return "" // rootfs.TargetAnswer only contains single names
 		}
 		if n := path(k); s.Args[dir].Kind != plan.Result || n == "" || n == "." || n == ".." || strings.Contains(n, "/") {
 			return "not a single name in an open directory"
@@ -158,8 +157,8 @@ func confined(p *plan.Plan, s *plan.Step, host []string) string {
 	return ""
 }
 
-// mountConfined: a file system is mounted on ".", which fchdir has made the
-// target; only propagation and --no-pivot's covers name a path of the host.
+// mountConfined checks that a file system is mounted on ".", after an fchdir to the target. Only
+// propagation changes and the mounts that --no-pivot adds use a host path.
 func mountConfined(p *plan.Plan, s *plan.Step, host []string) string {
 	target := cString(p, s.Args[1])
 	const propagation = unix.MS_SHARED | unix.MS_SLAVE | unix.MS_PRIVATE | unix.MS_UNBINDABLE
@@ -169,7 +168,7 @@ func mountConfined(p *plan.Plan, s *plan.Step, host []string) string {
 	case s.Args[3].Value&propagation != 0 && slices.Contains(host, target):
 		return ""
 	case s.Source == "root.path" && target == host[0] && cString(p, s.Args[2]) == "overlay":
-		return "" // there is nothing of an image below it yet
+		return "" // there is nothing from an image below it yet
 	case s.Source == "root.path" && slices.Contains(host, target) && s.Args[3].Value&(unix.MS_MOVE|unix.MS_RDONLY) != 0:
 		return ""
 	}
@@ -184,7 +183,7 @@ func cString(p *plan.Plan, a plan.Arg) string {
 	return text
 }
 
-// TestConfinedFindsMistakes: the check itself, on steps that are wrong.
+// TestConfinedFindsMistakes tests the check itself, with incorrect steps.
 func TestConfinedFindsMistakes(t *testing.T) {
 	b := plan.NewBuilder(3)
 	root := b.Cell("root")
@@ -208,8 +207,8 @@ func TestConfinedFindsMistakes(t *testing.T) {
 	}
 }
 
-// order are pairs of steps: every step of the second kind has one of the first
-// kind before it on every path.
+// order lists pairs of steps. Every step of the second kind must have one of the first kind before
+// it on every path.
 var order = []struct {
 	why           string
 	first, second func(p *plan.Plan, s *plan.Step) bool
@@ -230,10 +229,10 @@ func is(call plan.Call) func(*plan.Plan, *plan.Step) bool {
 
 func root(_ *plan.Plan, s *plan.Step) bool { return pivots(s) }
 
-// program is the container's execve, not that of a hook.
+// program matches the container's execve, but not that of a hook.
 func program(_ *plan.Plan, s *plan.Step) bool { return s.Call == plan.Execve && !inHook(s) }
 
-// become is the change to process.user, not that to root of a user namespace.
+// become matches the change to process.user, but not the one to root of a user namespace.
 func become(_ *plan.Plan, s *plan.Step) bool {
 	return s.Call == plan.Setresuid && s.Source == "process.user"
 }
@@ -269,8 +268,8 @@ func TestOrder(t *testing.T) {
 	})
 }
 
-// TestExecveIsLast: the candidates of execve end a plan. After them comes only the
-// report that no program could be executed, and the end of the process.
+// TestExecveIsLast: a plan ends with the candidates of execve. They are followed only by the report
+// that no program could be executed, and the exit.
 func TestExecveIsLast(t *testing.T) {
 	eachGolden(t, func(t *testing.T, p *plan.Plan, _ Inputs) {
 		n := len(p.Steps)
@@ -297,8 +296,8 @@ func TestExecveIsLast(t *testing.T) {
 	})
 }
 
-// TestHooksOfTheImageAreFiltered: no startContainer hook, whose program is the
-// image's, runs before the seccomp filter is loaded.
+// TestHooksOfTheImageAreFiltered: no startContainer hook, whose program is in the image, runs
+// before the seccomp filter is loaded.
 func TestHooksOfTheImageAreFiltered(t *testing.T) {
 	for _, noNewPrivileges := range []bool{false, true} {
 		for _, clonedLast := range []bool{false, true} {
@@ -334,17 +333,17 @@ func TestHooksOfTheImageAreFiltered(t *testing.T) {
 	}
 }
 
-// afterSeccomp are the calls of a plan after a filter that was loaded late: a
-// profile must allow these, and no more (docs/architecture.md).
+// afterSeccomp lists the calls that a plan makes after a filter that was loaded late. A profile
+// must allow these, and only these (docs/architecture.md).
 var afterSeccomp = []plan.Call{plan.Write, plan.Read, plan.CloseRange, plan.Execve, plan.ExitGroup}
 
-// confining are the calls that take something from a process. A filter may answer
-// them with success and not make them.
+// confining lists the calls that take something away from a process. A filter may make them return
+// success without any effect.
 var confining = []plan.Call{plan.Prctl, plan.Setgroups, plan.Setresgid, plan.Setresuid, plan.Umask, plan.SchedSetattr, plan.Personality}
 
-// TestSeccompIsLate: with no_new_privs the filter is among the last steps.
-// Without, loading takes CAP_SYS_ADMIN: the process keeps it until then, and
-// nothing else that confines it comes after the filter.
+// TestSeccompIsLate: with no_new_privs, the filter is loaded in one of the last steps. Without it,
+// loading requires CAP_SYS_ADMIN. The process keeps the capability until then, and no other
+// confining step follows the filter.
 func TestSeccompIsLate(t *testing.T) {
 	eachGolden(t, func(t *testing.T, p *plan.Plan, in Inputs) {
 		at := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Call == plan.Seccomp })
@@ -387,8 +386,8 @@ func TestSeccompIsLate(t *testing.T) {
 	})
 }
 
-// TestStepsExplainThemselves: a step has a name, and a JSON path that begins
-// with a field of config.json.
+// TestStepsExplainThemselves: every step has a name, and a JSON path that begins with a field of
+// config.json.
 func TestStepsExplainThemselves(t *testing.T) {
 	fields := []string{"root", "mounts", "process", "hostname", "domainname", "hooks", "linux", "annotations", "--layer", "--ephemeral"}
 	eachGolden(t, func(t *testing.T, p *plan.Plan, _ Inputs) {
@@ -406,9 +405,8 @@ func TestStepsExplainThemselves(t *testing.T) {
 	})
 }
 
-// TestHostInodesAreReadOnly: a clone of a mount of the host's devices is attached
-// only after it has become read-only, or the container's root could change the
-// inode.
+// TestHostInodesAreReadOnly: a clone of a mount of a host device is made read-only before it is
+// attached, or the container's root user could modify the inode.
 func TestHostInodesAreReadOnly(t *testing.T) {
 	eachGolden(t, func(t *testing.T, p *plan.Plan, _ Inputs) {
 		null := plan.None // the host's /dev/null, from which masks are cloned
@@ -430,7 +428,7 @@ func TestHostInodesAreReadOnly(t *testing.T) {
 	})
 }
 
-// TestUmaskComesBeforeTheFilter: a profile may answer umask(2) without doing it.
+// TestUmaskComesBeforeTheFilter: a profile may make umask(2) return success without effect.
 func TestUmaskComesBeforeTheFilter(t *testing.T) {
 	eachGolden(t, func(t *testing.T, p *plan.Plan, _ Inputs) {
 		filtered, umask := false, ""

@@ -11,8 +11,8 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// TestDeviceNodesFailure: the error is that of the node that cannot be made, alone, and
-// no other node stays open.
+// TestDeviceNodesFailure: only the error of the node that cannot be created is returned, and no
+// other node stays open.
 func TestDeviceNodesFailure(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: it makes device nodes")
@@ -31,7 +31,7 @@ func TestDeviceNodesFailure(t *testing.T) {
 		{Open: plan.Device, Source: "linux.devices[1]", Name: "the device /dev/two", Node: plan.Node{Mode: unix.S_IFDIR}},
 	}
 	before := open()
-	for range 10 { // the nodes are made in any order
+	for range 10 { // the nodes are created in any order
 		nodes, err := deviceNodes(files, t.TempDir())
 		if nodes != nil || !errors.Is(err, unix.EPERM) || !strings.HasPrefix(err.Error(), "config.json: linux.devices[1]: make the device /dev/two: mknod: ") {
 			t.Fatalf("%v, %v", nodes, err)

@@ -17,8 +17,8 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// TestExecTrustsNothingInside: a process of exec is hidden before it joins, and
-// from there on opens nothing of the container's /proc, nor by a magic link.
+// TestExecTrustsNothingInside: a process started by exec becomes non-dumpable before it joins. From
+// then on, it opens nothing in the container's /proc and follows no magic links.
 func TestExecTrustsNothingInside(t *testing.T) {
 	for _, c := range execCases {
 		t.Run(c.name, func(t *testing.T) {
@@ -62,7 +62,7 @@ func TestSubCgroups(t *testing.T) {
 	own := map[string]string{"cpu": "/c/cpu/box", "cpuacct": "/c/cpu/box", "pids": "/c/pids/box", "": "/c/unified/box"}
 	for _, c := range []struct {
 		flags []string
-		want  map[string]string // what differs; nil: refused
+		want  map[string]string // the differences; nil if refused
 	}{
 		{nil, map[string]string{}},
 		{[]string{"/"}, map[string]string{}},
@@ -95,8 +95,8 @@ func TestSubCgroups(t *testing.T) {
 	}
 }
 
-// TestExecLeavesTheSpec: what the command line changes is the process of exec,
-// and not the container's, though they share lists.
+// TestExecLeavesTheSpec: the command line changes the process of exec but not the container's,
+// although they share slices.
 func TestExecLeavesTheSpec(t *testing.T) {
 	list := func(s ...string) []string { return append(make([]string, 0, 10), s...) }
 	own := specs.Process{Cwd: "/", Env: list("A=1"), User: specs.User{AdditionalGids: append(make([]uint32, 0, 10), 5)},
@@ -114,7 +114,7 @@ func TestExecLeavesTheSpec(t *testing.T) {
 	}
 }
 
-// TestCPUSetIsWideEnough: CPUs above 1023, which unix.CPUSet drops, are in the mask.
+// TestCPUSetIsWideEnough: the mask includes CPUs above 1023, which unix.CPUSet drops.
 func TestCPUSetIsWideEnough(t *testing.T) {
 	for _, cpu := range []int{0, 63, 64, 1023, 1024, 8191, spec.MaxListed} {
 		set := spec.ListMask(strconv.Itoa(cpu) + ",1")
@@ -124,7 +124,7 @@ func TestCPUSetIsWideEnough(t *testing.T) {
 	}
 }
 
-// TestRunOn: the thread runs on the CPUs, and afterwards on those of before.
+// TestRunOn: the thread runs on these CPUs, and afterwards on the previous ones again.
 func TestRunOn(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

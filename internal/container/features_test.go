@@ -15,7 +15,7 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// accepted tells whether a config.json passes the checks that need no host.
+// accepted returns the error of those checks of a config.json that do not depend on the host.
 func accepted(change func(*specs.Spec)) error {
 	s := spec.Default(false)
 	change(s)
@@ -23,8 +23,8 @@ func accepted(change func(*specs.Spec)) error {
 	return errors.Join(err, check(s, &Options{startsAtOnce: true}))
 }
 
-// TestFeatures: what the document says is recognised is accepted in config.json,
-// and what is not there is refused.
+// TestFeatures: config.json may contain everything that the document lists as recognised, and
+// anything else is refused.
 func TestFeatures(t *testing.T) {
 	f := Features("1", "c")
 	try := func(what string, names []string, change func(s *specs.Spec, name string)) {
@@ -58,7 +58,7 @@ func TestFeatures(t *testing.T) {
 			change(p, name)
 			s.Linux.Seccomp = p
 			if _, err := seccomp.Compile(p, seccomp.NativeArch()); err != nil && !strings.Contains(err.Error(), "byte order") {
-				s.Version = err.Error() // refused: the version is not one
+				s.Version = err.Error() // refused: the version is invalid
 			}
 		}
 	}
@@ -98,8 +98,8 @@ func TestFeatures(t *testing.T) {
 	}
 }
 
-// TestFeaturesHooks: the list has every kind that specs-go has and no other,
-// and each is checked.
+// TestFeaturesHooks: the list contains exactly the hook kinds of specs-go, and each of them is
+// checked.
 func TestFeaturesHooks(t *testing.T) {
 	names := Features("", "").Hooks
 	kinds := reflect.TypeOf(specs.Hooks{})
@@ -121,7 +121,7 @@ func TestFeaturesHooks(t *testing.T) {
 	}
 }
 
-// TestFeaturesHasNoGap: whatever the document can say of Linux is there, and true.
+// TestFeaturesHasNoGap: every Linux field of the document is set, and correct.
 func TestFeaturesHasNoGap(t *testing.T) {
 	var look func(path string, v reflect.Value)
 	look = func(path string, v reflect.Value) {
@@ -141,8 +141,8 @@ func TestFeaturesHasNoGap(t *testing.T) {
 	look("linux", reflect.ValueOf(Features("1", "c").Linux))
 }
 
-// TestFeaturesRefused: what is said to be missing is refused, what is said to
-// be there is not.
+// TestFeaturesRefused: features that the document says are missing are refused, and those that it
+// says are present are not.
 func TestFeaturesRefused(t *testing.T) {
 	l := Features("", "").Linux
 	for _, c := range []struct {
@@ -170,7 +170,7 @@ func TestFeaturesRefused(t *testing.T) {
 	}
 }
 
-// TestFeaturesNamespaces: each namespace of the list is one that the plan makes.
+// TestFeaturesNamespaces: the plan creates each namespace in the list.
 func TestFeaturesNamespaces(t *testing.T) {
 	for _, name := range Features("", "").Linux.Namespaces {
 		flag, ok := spec.NamespaceFlag(specs.LinuxNamespaceType(name))

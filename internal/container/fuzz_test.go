@@ -12,8 +12,8 @@ import (
 	"github.com/minirun/minirun/internal/systemd"
 )
 
-// FuzzRecord: whatever state.json holds, reading it gives an error or a record, and a
-// record that was read is the same when it is written and read again.
+// FuzzRecord: reading any state.json returns an error or a record, and a record that is written and
+// read again is unchanged.
 func FuzzRecord(f *testing.F) {
 	seconds := 3
 	for _, r := range []Record{
@@ -29,8 +29,8 @@ func FuzzRecord(f *testing.F) {
 		}
 		f.Add(data)
 	}
-	f.Add([]byte(`{"layers":[],"cgroups":{}}`)) // which is written as none
-	f.Add([]byte("{\"ociVersion\":\"1\x7f\"}")) // which Go quotes in another way than JSON
+	f.Add([]byte(`{"layers":[],"cgroups":{}}`)) // is written without them
+	f.Add([]byte("{\"ociVersion\":\"1\x7f\"}")) // quoted differently in Go and in JSON
 	f.Add([]byte(`{"pid":-1,"startTime":18446744073709551615,"namespaces":1e3,"created":"no time"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var first, second Record
@@ -39,7 +39,7 @@ func FuzzRecord(f *testing.F) {
 		}
 		text, err := first.encode()
 		if err != nil {
-			return // a time that JSON cannot have
+			return // a time that JSON cannot represent
 		}
 		if !json.Valid(text) {
 			t.Fatalf("not JSON: %s", text)

@@ -18,30 +18,30 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// Golden plans: testdata/golden/NAME.json is a config.json, NAME.plan the list
-// of system calls that minirun makes of it, as `minirun plan` prints it. They
-// are there to be read and to show every change of behaviour in a review.
+// Golden plans: testdata/golden/NAME.json is a config.json, and NAME.plan is the list of system
+// calls that minirun makes from it, as printed by `minirun plan`. They exist to be read and to
+// show every change of behaviour in a review.
 //
-//	go test ./internal/container -run Golden -update    writes them anew
+//	go test ./internal/container -run Golden -update    writes them again
 //
-// No host is looked at: what a plan depends on besides config.json is fixed
-// below. So the texts are the same on every machine and architecture.
+// The host is not used: all other inputs of a plan are fixed below. The texts are
+// therefore the same on every machine and architecture.
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// goldenCases are the files, with what differs from the host that inputsOf
-// imagines: a bundle in /bundle on cgroup v1, prepared by root for `run`.
+// goldenCases lists the files, and the differences from the host that inputsOf simulates: a bundle
+// in /bundle on cgroup v1, prepared by root for `run`.
 var goldenCases = []struct {
 	name string
 	host func(*Inputs)
 }{
-	{"default", cgroup1},       // what `minirun spec` writes
-	{"rootless", rootlessOnV2}, // what `minirun spec --rootless` writes
-	{"userns", nothing},        // a user namespace, made with privilege
-	{"joined", nothing},        // namespaces given by path, also the mount namespace
+	{"default", cgroup1},       // written by `minirun spec`
+	{"rootless", rootlessOnV2}, // written by `minirun spec --rootless`
+	{"userns", nothing},        // a user namespace, created with privileges
+	{"joined", nothing},        // namespaces given by path, including the mount namespace
 	{"joinedpid", nothing},     // a PID and a user namespace given by path
 	{"joinedpid-last", func(in *Inputs) { in.Namespaces.CloneLast = true }},
-	{"netdevices", nothing}, // network devices of the host, and a sysctl of one
+	{"netdevices", nothing}, // the host's network devices, and a sysctl of one of them
 	{"time", nothing},       // a time namespace with offsets
 	{"mounts", nothing},     // every kind of mount
 	{"layers", layers("/bundle/base", "/bundle/app")},
@@ -52,33 +52,33 @@ var goldenCases = []struct {
 	{"cgroup1-namespace", cgroup1}, // cgroup mounts in a cgroup namespace
 	{"cgroup2", cgroup2},
 	{"cgroup2-namespace", cgroup2},
-	{"scope", func(in *Inputs) { // systemd makes the cgroup around the process
+	{"scope", func(in *Inputs) { // systemd creates the cgroup for the process
 		cgroup2(in)
 		in.Scope = true
 	}},
 	{"terminal", nothing},
 	{"devices", nothing},
-	{"devices-userns", nothing}, // made by the parent
-	{"paths", nothing},          // masked and read-only paths, read-only root, a cwd to be made
-	{"seccomp", nothing},        // without no_new_privs, so loaded early
-	{"seccomp-notify", nothing}, // with no_new_privs, so loaded late; and a listener
+	{"devices-userns", nothing}, // created by the parent
+	{"paths", nothing},          // masked and read-only paths, read-only root, a cwd that must be created
+	{"seccomp", nothing},        // without no_new_privs, therefore loaded early
+	{"seccomp-notify", nothing}, // with no_new_privs, therefore loaded late; and a listener
 	{"shared", func(in *Inputs) { in.Rootfs.ParentMnt = "/" }},
 	{"nopivot", func(in *Inputs) { in.Rootfs.NoPivot, in.Rootfs.HostMounts = true, []string{"/proc", "/sys"} }},
 	{"hooks", nothing},
-	{"user", func(in *Inputs) { // ids, capabilities, limits, scheduling; pipes of another user
+	{"user", func(in *Inputs) { // IDs, capabilities, limits, scheduling; pipes of another user
 		in.Process.PipeModes = [3]uint32{0o644, 0o622, 0}
 	}},
-	{"die-with-parent", func(in *Inputs) { in.Process.DieWithParent = true }}, // behind the change of user, before Ready
+	{"die-with-parent", func(in *Inputs) { in.Process.DieWithParent = true }}, // after the change of user, before Ready
 	{"create", func(in *Inputs) { // `create`, and systemd's sockets passed on
 		in.Process.Waits, in.Process.Preserve, in.Process.Listen = true, 2, 2
 		in.Rootfs.NullStdio = [3]bool{true, false, false}
 	}},
 	{"hostmounts", nothing},                                  // no mount namespace
-	{"onhost", func(in *Inputs) { in.Rootfs.OnHost = true }}, // none either, and mounts
+	{"onhost", func(in *Inputs) { in.Rootfs.OnHost = true }}, // no mount namespace, but mounts
 }
 
-// execCases are the plans of `exec`: in a container of another case's
-// config.json, with its process.
+// execCases lists the plans of `exec`, each in a container with another case's config.json and
+// process.
 var execCases = []struct {
 	name, config string
 	change       func(*ExecInputs)
@@ -90,19 +90,19 @@ var execCases = []struct {
 		in.Spec.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 100, Hard: 200}}
 	}},
 	{"exec-terminal", "terminal", func(*ExecInputs) {}},
-	{"exec-user", "user", func(in *ExecInputs) { // also what must be said before the process is inside
+	{"exec-user", "user", func(in *ExecInputs) { // also settings that are sent before the process is inside
 		p := in.Spec.Process
 		p.OOMScoreAdj, p.ExecCPUAffinity = new(int), &specs.CPUAffinity{Initial: "0", Final: "1-2"}
 		p.ApparmorProfile, p.SelinuxLabel = "profile", "label"
 		in.Process.AppArmor, in.Process.SELinux = true, true
 	}},
 	{"exec-seccomp", "seccomp-notify", func(*ExecInputs) {}},
-	{"exec-hostmounts", "hostmounts", func(*ExecInputs) {}},                                  // the root is joined, there is no mount namespace
-	{"exec-rootless", "rootless", func(in *ExecInputs) { in.Process.Rootless = true }},       // the kernel takes the user namespace first
-	{"exec-shared", "default", func(in *ExecInputs) { in.Namespaces &^= unix.CLONE_NEWPID }}, // nothing to be cloned for
+	{"exec-hostmounts", "hostmounts", func(*ExecInputs) {}},                                  // the root is joined, and there is no mount namespace
+	{"exec-rootless", "rootless", func(in *ExecInputs) { in.Process.Rootless = true }},       // the kernel requires the user namespace first
+	{"exec-shared", "default", func(in *ExecInputs) { in.Namespaces &^= unix.CLONE_NEWPID }}, // no clone is needed
 }
 
-// execInputsOf are the inputs of an execCase.
+// execInputsOf returns the inputs of an execCase.
 func execInputsOf(t testing.TB, config string, change func(*ExecInputs)) ExecInputs {
 	t.Helper()
 	base := inputsOf(t, config, nothing)
@@ -159,8 +159,8 @@ func oldOverlay(host func(*Inputs)) func(*Inputs) {
 	}
 }
 
-// inputsOf are the inputs of a golden plan. A bind source is a file if its
-// name has a dot, else a directory.
+// inputsOf returns the inputs of a golden plan. A bind source is a file if its name contains a dot,
+// otherwise a directory.
 func inputsOf(t testing.TB, name string, host func(*Inputs)) Inputs {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", "golden", name+".json"))
@@ -185,7 +185,7 @@ func inputsOf(t testing.TB, name string, host func(*Inputs)) Inputs {
 	in.Process.ID, in.Process.LastCapability = "box", 40
 	in.Process.Rlimits = !hasUserNamespace(s)
 	if s.Linux.Seccomp != nil {
-		// Fixed: with the machine's own, the filter's length would depend on it.
+		// Fixed, because the length of the filter depends on the architecture.
 		if in.Process.Seccomp, err = seccomp.Compile(s.Linux.Seccomp, specs.ArchX86_64); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -203,7 +203,7 @@ func hasUserNamespace(s *specs.Spec) bool {
 	return false
 }
 
-// eachGolden runs f for every golden plan.
+// eachGolden calls f for every golden plan.
 func eachGolden(t *testing.T, f func(t *testing.T, p *plan.Plan, in Inputs)) {
 	t.Helper()
 	for _, c := range goldenCases {
@@ -252,8 +252,8 @@ func checkGolden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// goldenText is what a plan comes to: how its process is born, the steps, and
-// the files that the parent opens for it.
+// goldenText formats the whole plan: how its process is created, the steps, and the files that the
+// parent opens for it.
 func goldenText(t *testing.T, p *plan.Plan, setup namespaces.Setup) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -283,8 +283,7 @@ func firstDifference(got, want []byte) (line int, g, w string) {
 	return 0, "", ""
 }
 
-// TestGoldenFiles: every file belongs to a case, and the documents of `minirun
-// spec` are among them.
+// TestGoldenFiles: every file belongs to a case, and they include the documents of `minirun spec`.
 func TestGoldenFiles(t *testing.T) {
 	known := map[string]bool{}
 	for _, c := range goldenCases {
@@ -317,7 +316,7 @@ func TestGoldenFiles(t *testing.T) {
 	}
 }
 
-// TestCompileIsPure: the same inputs give the same bytes.
+// TestCompileIsPure: the same inputs always give the same bytes.
 func TestCompileIsPure(t *testing.T) {
 	for _, c := range goldenCases {
 		var first []byte

@@ -18,8 +18,8 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// rdtContainer is a container of busybox on a host whose resctrl file system is a plain
-// directory, in which files come into being when they are written.
+// rdtContainer returns a busybox container on a host whose resctrl file system is a plain
+// directory, where writing a file creates it.
 func rdtContainer(t *testing.T, change func(*specs.Spec)) (o Options, resctrlRoot string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -68,7 +68,7 @@ func fileText(path ...string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// TestIntelRdt: a container's life in its own resctrl group.
+// TestIntelRdt checks the life of a container in its own resctrl group.
 func TestIntelRdt(t *testing.T) {
 	o, root := rdtContainer(t, func(s *specs.Spec) {
 		s.Linux.IntelRdt = &specs.LinuxIntelRdt{L3CacheSchema: "L3:0=f", EnableMonitoring: true}
@@ -106,7 +106,7 @@ func TestIntelRdt(t *testing.T) {
 	}
 }
 
-// TestIntelRdtUpdateMakesGroup: as in runc, a container without a group gets one.
+// TestIntelRdtUpdateMakesGroup: a container without a group gets one, as in runc.
 func TestIntelRdtUpdateMakesGroup(t *testing.T) {
 	o, root := rdtContainer(t, func(*specs.Spec) {})
 	c, err := Create(o)
@@ -129,13 +129,13 @@ func TestIntelRdtUpdateMakesGroup(t *testing.T) {
 	}
 }
 
-// TestIntelRdtFailureLeavesNothing: neither a group, nor a class that was made for the
-// container; one that was there is not touched.
+// TestIntelRdtFailureLeavesNothing: a failure leaves neither a group nor a class that was created
+// for the container. An existing class does not change.
 func TestIntelRdtFailureLeavesNothing(t *testing.T) {
 	failingHook := &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/false"}}}
 	for name, c := range map[string]struct {
 		rdt   specs.LinuxIntelRdt
-		class string // there already
+		class string // already exists
 	}{
 		"a group of its own": {specs.LinuxIntelRdt{EnableMonitoring: true}, ""},
 		"a new class":        {specs.LinuxIntelRdt{ClosID: "gold", Schemata: []string{"L3:0=f"}}, ""},
@@ -168,7 +168,7 @@ func TestIntelRdtFailureLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestIntelRdtNotMounted: an error before anything is made.
+// TestIntelRdtNotMounted: the error is returned before anything is created.
 func TestIntelRdtNotMounted(t *testing.T) {
 	o, _ := rdtContainer(t, func(s *specs.Spec) { s.Linux.IntelRdt = &specs.LinuxIntelRdt{} })
 	o.resctrl = func() (string, error) { return "", resctrl.ErrNotMounted }
@@ -181,8 +181,7 @@ func TestIntelRdtNotMounted(t *testing.T) {
 	}
 }
 
-// TestParseRdtSchemas: a value that would be more than one line, or of something else, is
-// refused.
+// TestParseRdtSchemas: a value with more than one line, or for a different resource, is refused.
 func TestParseRdtSchemas(t *testing.T) {
 	for _, c := range []struct {
 		l3, mb string
@@ -195,8 +194,8 @@ func TestParseRdtSchemas(t *testing.T) {
 	}
 }
 
-// TestIntelRdtWithoutCgroup: update needs a cgroup for limits only, and finds all
-// processes of a container that has none.
+// TestIntelRdtWithoutCgroup: update needs a cgroup only for limits, and finds all processes of a
+// container without one.
 func TestIntelRdtWithoutCgroup(t *testing.T) {
 	o, root := rdtContainer(t, func(s *specs.Spec) {
 		s.Linux.Resources, s.Linux.CgroupsPath = nil, ""

@@ -7,8 +7,8 @@ import (
 	"github.com/minirun/minirun/internal/rootfs"
 )
 
-// TestLayerCount: more layers than overlayfs takes are refused with the limit, not with
-// its EINVAL.
+// TestLayerCount: with more layers than overlayfs supports, the error is the limit and not
+// overlayfs's EINVAL.
 func TestLayerCount(t *testing.T) {
 	old, err := beforeLinux(6, 13)
 	if err != nil {

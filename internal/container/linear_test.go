@@ -14,8 +14,8 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// largePod is what Kubernetes writes on a machine with many processors: masked and
-// read-only paths for each, volumes, devices, variables, annotations.
+// largePod returns the configuration that Kubernetes writes on a machine with many processors:
+// masked and read-only paths for each of them, volumes, devices, variables, annotations.
 func largePod(n int) *specs.Spec {
 	s := spec.Default(false)
 	s.Annotations = map[string]string{}
@@ -32,7 +32,7 @@ func largePod(n int) *specs.Spec {
 	return s
 }
 
-// size is what a configuration costs, as numbers that do not depend on the machine.
+// size measures a configuration in numbers that do not depend on the machine.
 type size struct{ steps, data, text, allocated int }
 
 func sizeOf(t *testing.T, n int) size {
@@ -77,8 +77,8 @@ func (w *countingWriter) Write(b []byte) (int, error) {
 
 var _ io.Writer = (*countingWriter)(nil)
 
-// TestLargePodIsLinear: each masked path, mount or device adds as much to the plan,
-// its text and the record as the one before.
+// TestLargePodIsLinear: every further masked path, mount or device adds the same amount to the
+// plan, its text and the record.
 func TestLargePodIsLinear(t *testing.T) {
 	none, one, four := sizeOf(t, 0), sizeOf(t, 500), sizeOf(t, 2000)
 	if got, want := four.steps-none.steps, 4*(one.steps-none.steps); got != want {
@@ -88,7 +88,7 @@ func TestLargePodIsLinear(t *testing.T) {
 		name            string
 		none, one, four int
 	}{{"data", none.data, one.data, four.data}, {"text", none.text, one.text, four.text}, {"allocated", none.allocated, one.allocated, four.allocated}} {
-		// A slice that doubles when it is full may make it half as much again.
+		// A slice that doubles its capacity when it is full may add half as much again.
 		if ratio := float64(c.four-c.none) / float64(c.one-c.none); ratio > 6 {
 			t.Errorf("%s: %d bytes for 500 of each, %d for 2000: %.1f times as much", c.name, c.one-c.none, c.four-c.none, ratio)
 		}

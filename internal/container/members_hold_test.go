@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sleeper starts a process that stays until the end of the test.
+// sleeper starts a process that runs until the end of the test.
 func sleeper(t *testing.T) int {
 	t.Helper()
 	cmd := exec.Command("sleep", "60")
@@ -48,8 +48,8 @@ func TestStoppedProcessThatLeftTheTreeIsStillHeld(t *testing.T) {
 	}
 }
 
-// TestUncheckedProcessesAreNotHeld: what was opened before an error was not compared
-// with a second list, so it may be a stranger, and must not be signalled.
+// TestUncheckedProcessesAreNotHeld: a process that was opened before an error was not compared with
+// a second list. It may be an unrelated process, and must not be signalled.
 func TestUncheckedProcessesAreNotHeld(t *testing.T) {
 	const children = 60
 	cmd := exec.Command("sh", "-c", "for i in $(seq "+strconv.Itoa(children)+"); do sleep 60 & done; echo ready; wait")
@@ -76,7 +76,7 @@ func TestUncheckedProcessesAreNotHeld(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Enough descriptors for the list of processes, and for a few of them.
+	// Enough descriptors for the list of processes, and for a few of the processes.
 	var before unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
 		t.Fatal(err)

@@ -14,12 +14,11 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// What must hold for every plan, tried on the golden ones. A plan is a small
-// program, so the questions are those of a compiler: what can be reached, and
-// what is known to hold on every path to a step.
+// Properties that every plan must have, tested with the golden plans. A plan is a small program, so
+// the checks are those of a compiler: which steps are reachable, and what holds on every path to a
+// step.
 
-// An edge is one way from a step to another. failed says that the step's
-// result is then an error number.
+// An edge leads from one step to another. failed means that the step's result is an error number.
 type edge struct {
 	to     int
 	errno  unix.Errno
@@ -41,12 +40,12 @@ func edges(p *plan.Plan, i int) []edge {
 	return out
 }
 
-// facts are what is known at a step: "cell X holds a result", "Y is closed".
+// facts are what holds at a step: "cell X has a result", "Y is closed".
 type facts map[string]bool
 
-// known computes, for every step, the facts that hold before it on every path:
-// step changes a copy of the facts before a step into those on one edge. A step
-// that cannot be reached has nil.
+// known computes, for every step, the facts that hold before it on every path. The function step
+// converts a copy of the facts before a step into those after it on one edge. A step that cannot be
+// reached has nil.
 func known(p *plan.Plan, step func(i int, e edge, f facts)) []facts {
 	before := make([]facts, len(p.Steps))
 	before[0] = prefilled(p)
@@ -71,7 +70,7 @@ func known(p *plan.Plan, step func(i int, e edge, f facts)) []facts {
 	return before
 }
 
-// prefilled are the cells that hold a value before the first step.
+// prefilled returns the cells that have a value before the first step.
 func prefilled(p *plan.Plan) facts {
 	f := facts{}
 	for _, c := range p.Cells {
@@ -82,15 +81,15 @@ func prefilled(p *plan.Plan) facts {
 	return f
 }
 
-// inHook says that a step belongs to a hook inside the container, which is a
-// process beside the container's own.
+// inHook reports whether a step belongs to a hook inside the container, which is a separate process
+// next to the container's.
 func inHook(s *plan.Step) bool { return strings.HasPrefix(s.Source, "hooks.") }
 
 func cellOf(a plan.Arg) plan.Cell { return plan.Cell(a.Value - plan.DataBase) }
 
 func cellKey(c plan.Cell) string { return fmt.Sprintf("cell %d", c) }
 
-// cellsBehind are the named cells in memory that a pointer argument leads to.
+// cellsBehind returns the named cells in memory that a pointer argument refers to.
 func cellsBehind(p *plan.Plan, a plan.Arg, size uint64) []plan.Cell {
 	var out []plan.Cell
 	for _, c := range p.Cells {
@@ -101,8 +100,8 @@ func cellsBehind(p *plan.Plan, a plan.Arg, size uint64) []plan.Cell {
 	return out
 }
 
-// flow is the data flow: a cell is known once a step has written a result into
-// it, and no longer once the descriptor in it is closed.
+// flow is the data-flow analysis. A cell is known once a step has written a result to it, until the
+// descriptor in it is closed.
 func flow(p *plan.Plan) func(i int, e edge, f facts) {
 	return func(i int, e edge, f facts) {
 		s := &p.Steps[i]
@@ -133,11 +132,11 @@ func flow(p *plan.Plan) func(i int, e edge, f facts) {
 	}
 }
 
-// errnoKey is the fact that a cell holds the error number of a step that failed.
+// errnoKey is the fact that a cell has the error number of a failed step.
 func errnoKey(c plan.Cell) string { return "errno in " + cellKey(c) }
 
-// TestCellsAreWritten: on every path to a step that uses a result, the step
-// that gives it has been run, has succeeded, and its descriptor is still open.
+// TestCellsAreWritten: on every path to a step that uses a result, the step that produces it was
+// executed and succeeded, and its descriptor is still open.
 func TestCellsAreWritten(t *testing.T) {
 	eachGolden(t, func(t *testing.T, p *plan.Plan, _ Inputs) {
 		before := known(p, flow(p))
@@ -157,7 +156,7 @@ func TestCellsAreWritten(t *testing.T) {
 				uses = append(uses, cellsBehind(p, s.Args[1], s.Args[2].Value)...)
 			}
 			if s.Call == plan.Fcntl && s.Args[1].Value == unix.F_GETFD {
-				continue // asks whether the cell holds a descriptor
+				continue // checks whether the cell has a descriptor
 			}
 			key := cellKey
 			if s.Call == plan.Write && strings.HasSuffix(s.Name, handshake.Name(handshake.NoProgram)) {
@@ -181,7 +180,7 @@ func name(p *plan.Plan, c plan.Cell) string {
 	return fmt.Sprintf("cell %d", c)
 }
 
-// TestFlowFindsMistakes: the analysis itself, on plans that are wrong.
+// TestFlowFindsMistakes tests the analysis itself, with incorrect plans.
 func TestFlowFindsMistakes(t *testing.T) {
 	for what, build := range map[string]func(b *plan.Builder, fd plan.Cell){
 		"after an error that is fine": func(b *plan.Builder, fd plan.Cell) {
@@ -213,8 +212,8 @@ func TestFlowFindsMistakes(t *testing.T) {
 	}
 }
 
-// opens says whether a step makes a descriptor, and whether it is closed at
-// execve by itself.
+// opens reports whether a step creates a descriptor, and whether it is closed automatically at
+// execve.
 func opens(p *plan.Plan, s *plan.Step) (descriptor, cloexec bool) {
 	word := func(k int) uint64 { return binary.LittleEndian.Uint64(p.Data[s.Args[k].Value-plan.DataBase:]) }
 	switch s.Call {
@@ -233,16 +232,16 @@ func opens(p *plan.Plan, s *plan.Step) (descriptor, cloexec bool) {
 	case plan.Ioctl:
 		return s.Args[1].Value == unix.TIOCGPTPEER, s.Args[2].Value&unix.O_CLOEXEC != 0
 	case plan.Seccomp:
-		return s.Out != plan.None, true // seccomp(2): the listener has close-on-exec set
+		return s.Out != plan.None, true // seccomp(2): the listener is close-on-exec
 	}
 	return false, false
 }
 
-// TestDescriptorsAreClosed: every descriptor has close-on-exec set from its
-// first moment, execve comes after a close_range that sees to all others, and
-// only a few are open at once, however many mounts there are.
+// TestDescriptorsAreClosed: every descriptor is close-on-exec from the beginning, a close_range
+// before execve closes all others, and only a few are open at any time, regardless of the number of
+// mounts.
 func TestDescriptorsAreClosed(t *testing.T) {
-	// In use until execve; and behind a filter close(2) may be forbidden.
+	// Used until execve; and a filter may forbid close(2).
 	keep := []string{"$root", "$cwd", "$listener"}
 	eachGolden(t, func(t *testing.T, p *plan.Plan, in Inputs) {
 		for i := range p.Steps {
@@ -255,7 +254,7 @@ func TestDescriptorsAreClosed(t *testing.T) {
 			if s.Call == plan.Socketpair && s.Args[1].Value&unix.SOCK_CLOEXEC == 0 {
 				t.Errorf("step %d (%s) makes sockets without close-on-exec", i, s.Name)
 			}
-			// The socket that `start` speaks on takes the place of the parent's.
+			// The socket to `start` replaces the parent's.
 			if sync := uint64(3 + in.Process.Preserve); s.Call == plan.Dup3 && s.Args[1].Value > 2 && s.Args[1].Value != sync {
 				t.Errorf("step %d (%s) makes descriptor %d", i, s.Name, s.Args[1].Value)
 			}
@@ -284,8 +283,8 @@ func TestDescriptorsAreClosed(t *testing.T) {
 	})
 }
 
-// walks are paths from the first step to execve: one without an error, and for
-// each error one that takes it wherever the plan allows it.
+// walks returns paths from the first step to execve: one without errors, and for each error one
+// that takes it wherever the plan allows it.
 func walks(p *plan.Plan) [][]edge {
 	var out [][]edge
 	for _, errno := range []unix.Errno{0, unix.ENOENT, unix.ENOTDIR, unix.EEXIST, unix.EPERM, unix.EINVAL, unix.EACCES, unix.ENOSYS} {
@@ -294,7 +293,7 @@ func walks(p *plan.Plan) [][]edge {
 			s := &p.Steps[i]
 			e := edge{to: s.Next}
 			if s.Call == plan.Clone && !inHook(s) {
-				e.to = s.Zero // the child goes on
+				e.to = s.Zero // the child continues
 			}
 			if s.Call == plan.CloseRange && inHook(s) && s.Args[1].Kind == plan.Result {
 				e = edge{s.On[0].To, s.On[0].Errno, true} // the hook succeeded
@@ -312,7 +311,7 @@ func walks(p *plan.Plan) [][]edge {
 	return out
 }
 
-// leftOpen are the cells whose descriptors a walk has opened and not closed.
+// leftOpen returns the cells whose descriptors a walk opened and did not close.
 func leftOpen(p *plan.Plan, path []edge) []plan.Cell {
 	open := map[plan.Cell]bool{}
 	for _, e := range path {

@@ -12,7 +12,7 @@ import (
 	"github.com/minirun/minirun/internal/cgroups"
 )
 
-// unmade is a container without a cgroup, of which nothing is made yet.
+// unmade returns a container without a cgroup, for which nothing has been created yet.
 func unmade(t *testing.T) *Container {
 	t.Helper()
 	s := &specs.Spec{Process: &specs.Process{}, Root: &specs.Root{}, Linux: &specs.Linux{}}
@@ -20,8 +20,8 @@ func unmade(t *testing.T) *Container {
 	return &Container{child: child{who: firstProcess, options: o, spec: s}, lock: -1, unlocked: -1, group: cgroups.Open(nil)}
 }
 
-// descriptors are those that are open, with what they lead to. Those of the Go runtime
-// may come at any time.
+// descriptors lists the open descriptors and what they refer to. It leaves out those that the Go
+// runtime may open at any time.
 func descriptors(t *testing.T) (open string) {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
@@ -37,7 +37,7 @@ func descriptors(t *testing.T) (open string) {
 	return open
 }
 
-// TestRecordThatFailsReleasesAll: neither a directory is left nor a lock.
+// TestRecordThatFailsReleasesAll: neither a directory nor a lock is left.
 func TestRecordThatFailsReleasesAll(t *testing.T) {
 	c := unmade(t)
 	in := Inputs{Spec: c.spec}
@@ -54,7 +54,7 @@ func TestRecordThatFailsReleasesAll(t *testing.T) {
 	}
 }
 
-// TestDestroyReleasesAll: also what the container has before its process.
+// TestDestroyReleasesAll: everything that the container has before its process is also released.
 func TestDestroyReleasesAll(t *testing.T) {
 	c := unmade(t)
 	before := descriptors(t)
@@ -77,7 +77,7 @@ func TestDestroyReleasesAll(t *testing.T) {
 	}
 }
 
-// TestCopyUpStops: a signal ends the copy of a large directory, or of a large file.
+// TestCopyUpStops: a signal stops the copy of a large directory or of a large file.
 func TestCopyUpStops(t *testing.T) {
 	from, to := t.TempDir(), t.TempDir()
 	if err := os.WriteFile(filepath.Join(from, "large"), nil, 0o600); err != nil {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestPauseAfterItsTime: a time that is over is no reason to wait for ever.
+// TestPauseAfterItsTime: a deadline in the past must not cause an infinite wait.
 func TestPauseAfterItsTime(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- pause(nil, -time.Hour) }()

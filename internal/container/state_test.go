@@ -13,7 +13,7 @@ import (
 	"github.com/minirun/minirun/internal/systemd"
 )
 
-// What encode writes by hand is what encoding/json reads.
+// encoding/json can read what the hand-written encoder writes.
 func TestRecordRoundTrip(t *testing.T) {
 	full := Record{
 		Version: "1.3.0", ID: "a-1", Pid: 7, StartTime: 1 << 40, Bundle: "/a \"b\"\\c\n\u00e9", Rootfs: "/r",

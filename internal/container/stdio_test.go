@@ -6,7 +6,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestHostUser: the host's uid of process.user, with and without a user namespace.
+// TestHostUser checks the host's UID of process.user, with and without a user namespace.
 func TestHostUser(t *testing.T) {
 	maps := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 1000, Size: 1}, {ContainerID: 1, HostID: 100000, Size: 65535}}
 	for _, c := range []struct {
@@ -20,7 +20,7 @@ func TestHostUser(t *testing.T) {
 		{1, true, maps, 100000},
 		{65535, true, maps, 165534},
 		{65536, true, maps, -1},
-		{0, true, nil, -1}, // a user namespace that is joined
+		{0, true, nil, -1}, // joins a user namespace
 	} {
 		s := &specs.Spec{Process: &specs.Process{User: specs.User{UID: c.uid}}, Linux: &specs.Linux{UIDMappings: c.maps}}
 		if got := hostUser(s, c.userNS); got != c.want {

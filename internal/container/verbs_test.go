@@ -83,7 +83,7 @@ func TestListNothing(t *testing.T) {
 	if all, err := List(root+"/none", nil); all != nil || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a root that is not there: %v, %v", all, err)
 	}
-	// Being created or deleted, not ours, and damaged: only the last is told.
+	// Being created or deleted, not a container's, and damaged: only the last one is reported.
 	for _, dir := range []string{"/creating", "/damaged", "/not an ID"} {
 		if err := os.Mkdir(root+dir, 0o755); err != nil {
 			t.Fatal(err)

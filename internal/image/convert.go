@@ -15,10 +15,10 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// Wishes are what a command line changes of what an image says.
+// Wishes are the command-line settings that override the image's configuration.
 type Wishes struct {
-	Args       []string // instead of CMD
-	Entrypoint *string  // instead of ENTRYPOINT, and then CMD is not used either; "" for none
+	Args       []string // replaces CMD
+	Entrypoint *string  // replaces ENTRYPOINT and disables CMD; "" for none
 	Env        []string // NAME=VALUE
 	Cwd        string
 	User       string // USER[:GROUP]
@@ -27,9 +27,9 @@ type Wishes struct {
 	Terminal   bool
 }
 
-// Argv is what an image runs: ENTRYPOINT, then the arguments that were given, or
-// else CMD. An ENTRYPOINT from the command line does away with the image's CMD,
-// which was written for another program.
+// Argv returns the command that a container runs: ENTRYPOINT, followed by the arguments given by
+// the user or else CMD. An ENTRYPOINT from the command line disables the image's CMD, which was
+// written for another program.
 func Argv(c Execution, w Wishes) ([]string, error) {
 	entrypoint, args := c.Entrypoint, w.Args
 	if w.Entrypoint != nil {
@@ -47,8 +47,8 @@ func Argv(c Execution, w Wishes) ([]string, error) {
 	return argv, nil
 }
 
-// Environment is the image's, changed by what was given; behind it come PATH and,
-// with a terminal, TERM, where neither has them.
+// Environment returns the image's environment, changed by the given variables. PATH and, with a
+// terminal, TERM are appended if they are not set.
 func Environment(image []string, w Wishes) []string {
 	var out []string
 	at := map[string]int{}
@@ -78,9 +78,9 @@ func Environment(image []string, w Wishes) []string {
 
 func has(m map[string]int, name string) bool { _, ok := m[name]; return ok }
 
-// Convert turns an image's configuration into config.json's fields
-// (image-spec, conversion.md) in a specification with minirun's defaults. Who
-// its user is has been looked up already: see [LookUp].
+// Convert converts an image's configuration to the fields of config.json (image-spec,
+// conversion.md) in a specification with minirun's defaults. The caller has already looked up the
+// user: see [LookUp].
 func Convert(c Config, w Wishes, who specs.User) (*specs.Spec, error) {
 	argv, err := Argv(c.Config, w)
 	if err != nil {
@@ -97,8 +97,8 @@ func Convert(c Config, w Wishes, who specs.User) (*specs.Spec, error) {
 	return s, nil
 }
 
-// annotations are the image's facts, those of its labels that describe it, and the
-// user's labels; a label wins over a fact of the same name.
+// annotations returns the image's properties, the labels that describe it, and the user's labels. A
+// label overrides a property of the same name.
 func annotations(c Config, w Wishes) map[string]string {
 	const prefix = "org.opencontainers.image."
 	out := map[string]string{}
@@ -123,25 +123,24 @@ func annotations(c Config, w Wishes) map[string]string {
 	return out
 }
 
-// described are the beginnings of the labels that become annotations. Both namespaces
-// are reserved for what describes an image (image-spec, annotations.md, "Rules").
+// described are the prefixes of the labels that become annotations. Both namespaces are reserved
+// for metadata that describes an image (image-spec, annotations.md, "Rules").
 //
-// Annotations are also how runtimes take orders that config.json has no field for:
-// systemd's properties, criu's configuration, crun's handlers (run.oci., krun.,
-// module.wasm.), Kata's and gVisor's. New ones come with each release, and runc keeps
-// "bundle" there, so a list of what to leave out is never complete. The image's author
-// may describe the image, not say what the host does with it; the user may say both,
-// with --label.
+// Annotations also control runtimes where config.json has no field: systemd's properties, criu's
+// configuration, crun's handlers (run.oci., krun., module.wasm.), and settings of Kata and gVisor.
+// Each release adds new ones, and runc stores "bundle" there, so a list of exclusions would never
+// be complete. The author of an image may describe it, but not control what the host does with it.
+// The user may do both, with --label.
 var described = []string{"org.opencontainers.image.", "org.label-schema."}
 
 func describes(label string) bool {
 	return slices.ContainsFunc(described, func(prefix string) bool { return strings.HasPrefix(label, prefix) })
 }
 
-// Defaults is the specification of a container of an image before the image and
-// the user have their say: Docker's capabilities, mounts and masks, except the
-// masks that depend on the host ([spec.HostMasks]). The root file system can be
-// written to, since an upper directory takes it.
+// Defaults returns the specification of a container created from an image before the settings of
+// the image and the user are applied: Docker's capabilities, mounts and masks, except the masks
+// that depend on the host ([spec.HostMasks]). The root file system is writable, since the changes
+// go to an upper directory.
 func Defaults() *specs.Spec {
 	s := spec.Default(false)
 	p := s.Process
@@ -151,28 +150,27 @@ func Defaults() *specs.Spec {
 	s.Hostname = ""
 	s.Root.Readonly = false
 	for i := range s.Mounts {
-		if m := &s.Mounts[i]; m.Type == "proc" { // as Docker and BuildKit; `runc spec` has none
+		if m := &s.Mounts[i]; m.Type == "proc" { // like Docker and BuildKit; `runc spec` sets no options
 			m.Options = []string{"nosuid", "noexec", "nodev"}
 		}
 	}
 	return s
 }
 
-// capabilities are Docker's default.
+// capabilities is Docker's default set.
 var capabilities = []string{
 	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID", "CAP_SETUID",
 	"CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE",
 }
 
-// SetCapabilities gives a process these capabilities. Not as inheritable or
-// ambient: a program's file capabilities would otherwise count for more than the
-// image meant (CVE-2022-24769).
+// SetCapabilities gives a process these capabilities, but not as inheritable or ambient ones: a
+// program's file capabilities would then grant more than the image intended (CVE-2022-24769).
 func SetCapabilities(c *specs.LinuxCapabilities, names []string) {
 	c.Bounding, c.Effective, c.Permitted = slices.Clone(names), slices.Clone(names), slices.Clone(names)
 }
 
-// Capabilities are the defaults with --cap-add and --cap-drop, where ALL stands
-// for all of known. Names may be given without CAP_ and in lower case.
+// Capabilities applies --cap-add and --cap-drop to the default set. ALL stands for all of known.
+// Names may omit CAP_ and be in lower case.
 func Capabilities(add, drop, known []string) ([]string, error) {
 	full := func(names []string) ([]string, error) {
 		var out []string
@@ -195,7 +193,7 @@ func Capabilities(add, drop, known []string) ([]string, error) {
 	if drop, err = full(drop); err != nil {
 		return nil, err
 	}
-	// As Docker: drop ALL, then add; or begin with ALL, less what is dropped.
+	// As in Docker: drop ALL, then add; or start with ALL and remove what is dropped.
 	set := capabilities
 	switch {
 	case slices.Contains(add, "ALL"):
@@ -213,9 +211,8 @@ func Capabilities(add, drop, known []string) ([]string, error) {
 	return out, nil
 }
 
-// SetLayers makes a configuration's root file system of layers, lowest first, below
-// an upper directory that takes what is written; "" is one that goes with the
-// container.
+// SetLayers makes layers, lowest first, the root file system of a configuration, below an upper
+// directory that receives the changes. If upper is "", the directory is removed with the container.
 func SetLayers(s *specs.Spec, layers []string, upper string) {
 	if s.Annotations == nil {
 		s.Annotations = map[string]string{}

@@ -7,8 +7,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// What an image says of itself becomes annotations (image-spec, conversion.md), but
-// for what a runtime would obey.
+// An image's properties become annotations (image-spec, conversion.md), except those that a runtime
+// would act on.
 func TestAnnotations(t *testing.T) {
 	c := Config{OS: "linux", Author: "me"}
 	c.Config.Cmd = []string{"x"}

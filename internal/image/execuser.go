@@ -11,16 +11,15 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// This file looks users up as Docker does (github.com/moby/sys/user, GetExecUser),
-// but reads numbers strictly. There an ID of 64 bits becomes one of 32, and one that
-// is not a number becomes 0: an image's entry "app:x:4294967296:…" or "app:x:root:…"
-// would be root (CVE-2024-40635).
+// This file looks users up as Docker does (github.com/moby/sys/user, GetExecUser), but parses
+// numbers strictly. Docker truncates a 64-bit ID to 32 bits and takes one that is not a number as
+// 0: an image's entry "app:x:4294967296:…" or "app:x:root:…" would be root (CVE-2024-40635).
 
 const (
 	// maxGivenID is the largest ID that can be given as a number, as in Docker.
 	maxGivenID = math.MaxInt32
-	// maxID is the largest ID there is: 4294967295 means "no change" to setresuid(2),
-	// and the process would stay root.
+	// maxID is the largest valid ID: 4294967295 means "no change" to setresuid(2), and the process
+	// would stay root.
 	maxID = math.MaxUint32 - 1
 )
 
@@ -49,8 +48,8 @@ type account struct {
 	members []string
 }
 
-// parseAccounts reads /etc/passwd, or /etc/group with group set. A malformed
-// entry is an error only if wanted returns true for it: the others are not used.
+// parseAccounts parses /etc/passwd, or /etc/group if group is set. A malformed entry is an error
+// only if wanted returns true for it, since the others are not used.
 func parseAccounts(data []byte, group bool, wanted func(account) bool) (out []account, err error) {
 	ids, file := 2, "/etc/passwd"
 	if group {
@@ -104,10 +103,9 @@ func (u userName) matches(a account) bool {
 	return a.name == u.text
 }
 
-// execUser finds the user USER[:GROUP] in the contents of /etc/passwd and /etc/group.
-// The primary group is among the additional groups, too: a process that could drop it
-// would be let in where a file's mode keeps its group out (CVE-2022-36109,
-// CVE-2023-25173).
+// execUser finds the user USER[:GROUP] in the contents of /etc/passwd and /etc/group. The primary
+// group is also one of the additional groups. Otherwise a process could drop it and then access
+// files whose mode excludes the group (CVE-2022-36109, CVE-2023-25173).
 func execUser(who string, passwd, group []byte) (specs.User, error) {
 	userText, groupText, _ := strings.Cut(who, ":")
 	wanted, err := parseUserName(userText)
@@ -122,7 +120,7 @@ func execUser(who string, passwd, group []byte) (specs.User, error) {
 		return specs.User{}, err
 	}
 	out, name := specs.User{UID: wanted.id}, ""
-	if len(entries) > 0 { // the first counts
+	if len(entries) > 0 { // the first one counts
 		name, out.UID, out.GID = entries[0].name, entries[0].ids[0], entries[0].ids[1]
 	} else if !wanted.numeric {
 		return specs.User{}, errors.New("no matching entries in passwd file")
@@ -145,7 +143,7 @@ func execUser(who string, passwd, group []byte) (specs.User, error) {
 	return out, err
 }
 
-// execGroup finds a group that was given.
+// execGroup finds a group given by name or number.
 func execGroup(text string, group []byte) (uint32, error) {
 	wanted, err := parseUserName(text)
 	if err != nil {

@@ -48,7 +48,7 @@ func TestExecUser(t *testing.T) {
 	}
 }
 
-// A number that does not fit an ID is never another one: it would be root
+// A number that is out of range is an error and never becomes another ID, which could be root's
 // (CVE-2024-40635).
 func TestExecUserRefusesNumbersOutOfRange(t *testing.T) {
 	for _, who := range []string{

@@ -2,15 +2,15 @@ package image
 
 import "time"
 
-// This file owns which fields of an image's documents running it depends on
-// (image-spec, image-index.md, manifest.md, config.md; moby, image/spec/v1.2.md).
+// This file defines the fields of an image's documents that are needed to run it (image-spec,
+// image-index.md, manifest.md, config.md; moby, image/spec/v1.2.md).
 //
-// They are read into these, not into the types of image-spec: that package's
-// digests compile regular expressions when a program starts, a quarter of a
-// millisecond that an engine would pay for each step of each container's life.
-// The packages that only cmd/minirun-image links use image-spec's.
+// The types of image-spec are not used here, because its digest package compiles regular
+// expressions when a program starts. That takes a quarter of a millisecond, which an engine would
+// pay for every operation on a container. Packages that only cmd/minirun-image links use
+// image-spec's types.
 
-// A Descriptor says what a document or blob is.
+// A Descriptor identifies a document or blob and its type.
 type Descriptor struct {
 	MediaType   string            `json:"mediaType"`
 	Digest      string            `json:"digest"`
@@ -23,7 +23,7 @@ type Descriptor struct {
 
 func (d *Descriptor) name() string { return d.Annotations["org.opencontainers.image.ref.name"] }
 
-// IsIndex says whether a media type is that of an index: a list of manifests.
+// IsIndex reports whether a media type is that of an index, which is a list of manifests.
 func IsIndex(mediaType string) bool {
 	return mediaType == "application/vnd.oci.image.index.v1+json" || mediaType == "application/vnd.docker.distribution.manifest.list.v2+json"
 }
@@ -48,7 +48,7 @@ type Config struct {
 	Config       Execution  `json:"config"`
 }
 
-// An Execution is how an image is run.
+// An Execution is the part of a configuration with which the image is run.
 type Execution struct {
 	User         string
 	ExposedPorts map[string]struct{}
@@ -59,12 +59,11 @@ type Execution struct {
 	WorkingDir   string
 	Labels       map[string]string
 	StopSignal   string
-	Shell        []string     // Docker's: for commands in shell form
-	Healthcheck  *Healthcheck // Docker's
+	Shell        []string     // Docker extension: for commands in shell form
+	Healthcheck  *Healthcheck // Docker extension
 }
 
-// A Healthcheck says how to see whether a container is in good health. Zero stands
-// for Docker's default.
+// A Healthcheck is the command that checks a container's health. Zero means Docker's default.
 type Healthcheck struct {
 	Test          []string      `json:",omitempty"` // CMD and an argv, CMD-SHELL and a line, or NONE
 	Interval      time.Duration `json:",omitempty"`

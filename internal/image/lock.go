@@ -12,19 +12,18 @@ import (
 	"github.com/minirun/minirun/internal/ctxio"
 )
 
-// This file owns who waits for whom.
+// This file defines the locks of the store.
 //
-//	lock        held shared by whoever uses or adds, alone by whoever removes (rmi, prune)
-//	index.lock  held alone while index.json is replaced
-//	locks/HEX   held alone while one blob or layer is made: who comes second finds it there
+//	lock        shared while the store is used or added to, exclusive while something is removed (rmi, prune)
+//	index.lock  exclusive while index.json is replaced
+//	locks/HEX   exclusive while one blob or layer is created: the next process finds it complete
 //
-// They are taken in this order. The kernel drops the lock of a process that is
-// killed.
+// They are taken in this order. The kernel releases the locks of a process that is killed.
 
-// A Lock is held until Unlock, or until the process ends.
+// A Lock is held until Unlock is called or the process exits.
 type Lock struct{ file *os.File }
 
-// Unlock gives the lock back.
+// Unlock releases the lock.
 func (l *Lock) Unlock() { _ = l.file.Close() }
 
 func takeLock(ctx context.Context, path string, how int) (*Lock, error) {
@@ -43,7 +42,7 @@ func takeLock(ctx context.Context, path string, how int) (*Lock, error) {
 	return &Lock{f}, nil
 }
 
-// Flock is flock(2) without EINTR.
+// Flock is flock(2), retried on EINTR.
 func Flock(f *os.File, how int) error {
 	for {
 		if err := unix.Flock(int(f.Fd()), how); !errors.Is(err, unix.EINTR) {
@@ -52,12 +51,12 @@ func Flock(f *os.File, how int) error {
 	}
 }
 
-// Share keeps others from removing anything.
+// Share takes the lock shared, so that no process can remove anything.
 func (s *Store) Share(ctx context.Context) (*Lock, error) {
 	return takeLock(ctx, filepath.Join(s.Dir, "lock"), unix.LOCK_SH)
 }
 
-// Own keeps others out. With wait unset a store in use is an error,
+// Own takes the lock exclusively. If wait is false and the store is in use, it returns
 // unix.EWOULDBLOCK.
 func (s *Store) Own(ctx context.Context, wait bool) (*Lock, error) {
 	how := unix.LOCK_EX
@@ -67,12 +66,12 @@ func (s *Store) Own(ctx context.Context, wait bool) (*Lock, error) {
 	return takeLock(ctx, filepath.Join(s.Dir, "lock"), how)
 }
 
-// LockIndex is held while index.json is replaced.
+// LockIndex takes the lock that is held while index.json is replaced.
 func (s *Store) LockIndex(ctx context.Context) (*Lock, error) {
 	return takeLock(ctx, filepath.Join(s.Dir, "index.lock"), unix.LOCK_EX)
 }
 
-// LockObject is held while a blob or a layer is made.
+// LockObject takes the lock that is held while a blob or a layer is created.
 func (s *Store) LockObject(ctx context.Context, name string) (*Lock, error) {
 	return takeLock(ctx, filepath.Join(s.Dir, "locks", name), unix.LOCK_EX)
 }

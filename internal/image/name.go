@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// A Name says where an image comes from, in full: docker.io/library/busybox and
-// a tag or a digest. The grammar is that of the distribution specification and
-// of Docker, which leaves out docker.io, library/ and :latest.
+// A Name is the full name of an image: docker.io/library/busybox and a tag or a digest. The grammar
+// is that of the distribution specification and of Docker, which omits docker.io, library/ and
+// :latest.
 type Name struct {
-	Registry   string // with its port, if it has one
+	Registry   string // including its port, if any
 	Repository string
-	Tag        string // "" if there is a digest alone
+	Tag        string // "" if there is only a digest
 	Digest     string // sha256:HEX, or ""
 }
 
@@ -20,12 +20,12 @@ const (
 	dockerHub   = "docker.io"
 	hubLibrary  = "library/"
 	defaultTag  = "latest"
-	maxName     = 255 // of registry and repository, as Docker counts
+	maxName     = 255 // of registry and repository together, as in Docker
 	maxTag      = 128
 	digestStart = "sha256:"
 )
 
-// ParseName reads a name as people write it.
+// ParseName parses a name in the form that users write.
 func ParseName(text string) (Name, error) {
 	n, err := parseName(text)
 	if err != nil {
@@ -81,7 +81,7 @@ func parseName(text string) (n Name, err error) {
 	return n, nil
 }
 
-// isRegistry tells a registry from a user's name: it has a dot or a port, or is
+// isRegistry distinguishes a registry from a user name: a registry contains a dot or a port, or is
 // localhost.
 func isRegistry(first string) bool {
 	return strings.ContainsAny(first, ".:") || first == "localhost" || strings.ToLower(first) != first
@@ -118,8 +118,7 @@ const (
 
 func isAlnum(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
 
-// isComponent: alphanumeric runs, with ".", "_", "__" or any number of "-"
-// between two of them.
+// isComponent accepts alphanumeric runs, separated by ".", "_", "__" or any number of "-".
 func isComponent(s string) bool {
 	for i := 0; i < len(s); {
 		if !isAlnum(s[i]) {
@@ -149,8 +148,7 @@ func isTag(s string) bool {
 	return strings.Trim(strings.ToLower(s), letters+digits+"_.-") == ""
 }
 
-// CheckDigest refuses what is no SHA-256 digest, the one algorithm that images
-// use.
+// CheckDigest rejects anything but a SHA-256 digest, the only algorithm that images use.
 func CheckDigest(s string) error {
 	hex, ok := strings.CutPrefix(s, digestStart)
 	if !ok || len(hex) != 64 || strings.Trim(hex, digits+"abcdef") != "" {
@@ -159,7 +157,7 @@ func CheckDigest(s string) error {
 	return nil
 }
 
-// String is the name in full, by which the store knows it.
+// String returns the full name, which is the one that the store uses.
 func (n Name) String() string {
 	out := n.Registry + "/" + n.Repository
 	if n.Tag != "" {
@@ -171,7 +169,7 @@ func (n Name) String() string {
 	return out
 }
 
-// Familiar is the name as people write it.
+// Familiar returns the name in the short form that users write.
 func (n Name) Familiar() string {
 	s := n.String()
 	if short, ok := strings.CutPrefix(s, dockerHub+"/"); ok {
@@ -180,8 +178,8 @@ func (n Name) Familiar() string {
 	return s
 }
 
-// Familiar is the name in full of an image as people write it; what is no name
-// stays as it is.
+// Familiar converts an image's full name to the short form that users write. Text that is not a
+// name is returned unchanged.
 func Familiar(full string) string {
 	if n, err := ParseName(full); err == nil {
 		return n.Familiar()

@@ -40,7 +40,7 @@ func TestParseName(t *testing.T) {
 	}
 }
 
-// FuzzParseName: a name that is taken is one in full, which means itself.
+// FuzzParseName: parsing the full form of a valid name returns the same name.
 func FuzzParseName(f *testing.F) {
 	f.Add("localhost:5000/a/b:c@sha256:" + strings.Repeat("0", 64))
 	f.Fuzz(func(t *testing.T, text string) {

@@ -7,25 +7,25 @@ import (
 	"path/filepath"
 )
 
-// An Origin says which image a container was made of: prune leaves that image's
-// layers alone, whatever has become of its name.
+// An Origin records which image a container was created from. Prune keeps that image's layers, even
+// if its name now refers to another image.
 type Origin struct {
 	Name     string `json:"name"`
 	ID       string `json:"id"`       // the configuration's digest
-	Manifest string `json:"manifest"` // its digest
+	Manifest string `json:"manifest"` // the manifest's digest
 }
 
-// Container is the directory of a container of this store's images.
+// Container returns the directory of a container created from an image in this store.
 func (s *Store) Container(id string) string { return filepath.Join(s.Dir, "containers", id) }
 
-// OriginOf reads where a container comes from.
+// OriginOf reads the origin of a container.
 func (s *Store) OriginOf(id string) (*Origin, error) {
 	var o Origin
 	err := readDocument(filepath.Join(s.Container(id), "container.json"), &o)
 	return &o, err
 }
 
-// Containers are the IDs of the containers made of images, running or not.
+// Containers returns the IDs of the containers created from images, running or not.
 func (s *Store) Containers() ([]string, error) {
 	list, err := os.ReadDir(filepath.Join(s.Dir, "containers"))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -10,19 +10,18 @@ const (
 	groupFile  = "/etc/group"
 )
 
-// An Owner is USER[:GROUP] as COPY --chown and WORKDIR take it.
+// An Owner is USER[:GROUP] as used by COPY --chown and WORKDIR.
 type Owner struct {
 	UID, GID uint32
 
-	// Unknown is the error of a name that is not in /etc/passwd or /etc/group although
-	// the file exists. Such a user is root, such a group that of the user.
+	// Unknown is the error for a name that is missing from an /etc/passwd or /etc/group that
+	// exists. An unknown user is treated as root, and an unknown group as the user's group.
 	Unknown error
 }
 
-// LookUpOwner finds the owner USER[:GROUP] in the image's /etc/passwd and /etc/group.
-// Unlike a user for RUN, a number without a group is the group's number, too, and
-// names need no files: without /etc/passwd every user is root, without /etc/group a
-// group is that of the user.
+// LookUpOwner finds the owner USER[:GROUP] in the image's /etc/passwd and /etc/group. Unlike a user
+// for RUN, a number without a group is also used as the group, and names do not require the files:
+// without /etc/passwd every user is root, and without /etc/group every group is the user's.
 func LookUpOwner(s Stack, who string) (Owner, error) {
 	userText, groupText, _ := strings.Cut(who, ":")
 	var out Owner
@@ -57,7 +56,7 @@ func orRoot(user string) string {
 	return user
 }
 
-// find takes over the IDs of a name's entry. In an empty image only root has a name.
+// find takes the IDs from the entry of a name. In an empty image only root has a name.
 func (o *Owner) find(s Stack, file string, name userName) error {
 	data, err := s.ReadFile(file, maxUsers)
 	if err != nil {
@@ -84,7 +83,7 @@ func (o *Owner) find(s Stack, file string, name userName) error {
 	return nil
 }
 
-// note records that a name has no entry, if there is a file that could have it.
+// note records that a name has no entry, if the file that could contain it exists.
 func (o *Owner) note(s Stack, file string, name userName) {
 	if _, _, err := s.Resolve(file); err != nil || o.Unknown != nil {
 		return

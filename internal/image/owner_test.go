@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Owners of files that COPY and WORKDIR make, as BuildKit finds them.
+// TestLookUpOwner checks the owners of files that COPY and WORKDIR create against BuildKit's.
 func TestLookUpOwner(t *testing.T) {
 	whole, noPasswd, noGroup := t.TempDir(), t.TempDir(), t.TempDir()
 	passwd, group := "root:x:0:0::/:\nuser:x:50:60::/:\n", "root:x:0:\ngroup:x:70:\n"

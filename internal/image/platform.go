@@ -2,13 +2,11 @@ package image
 
 import "runtime"
 
-// alsoRuns are the architectures whose programs a machine runs besides its own, without
-// an emulator.
+// alsoRuns maps an architecture to another one whose programs it runs without an emulator.
 var alsoRuns = map[string]string{"amd64": "386", "arm64": "arm"}
 
-// ForeignPlatform returns the platform of an image, as OS/ARCHITECTURE, if this machine
-// does not run its programs without an emulator. It returns "" for an image that does not
-// say what it is for.
+// ForeignPlatform returns the platform of an image, as OS/ARCHITECTURE, if this machine needs an
+// emulator to run its programs. It returns "" for an image that does not specify its platform.
 func ForeignPlatform(os, arch string) string { return foreignPlatform(os, arch, runtime.GOARCH) }
 
 func foreignPlatform(os, arch, machine string) string {
@@ -24,7 +22,7 @@ func foreignPlatform(os, arch, machine string) string {
 	return os + "/" + arch
 }
 
-// PlatformWarning is what the user of an image for another platform reads.
+// PlatformWarning returns the warning for an image built for another platform.
 func PlatformWarning(name, platform string) string {
 	return "image " + name + " is for " + platform + ", and this machine is linux/" + runtime.GOARCH +
 		": its programs need an emulator\nhint: choose an image for this machine, or register QEMU: on Debian, apt-get install qemu-user-static binfmt-support"

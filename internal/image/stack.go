@@ -14,22 +14,21 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// A Stack is directories of layers, lowest first, as overlayfs stacks them
-// (Documentation/filesystems/overlayfs.rst). This file looks a path up in them
-// without mounting anything: what a component stands for is decided from the top,
-// and no symbolic link is left to the host's kernel.
+// A Stack is a list of layer directories, lowest first, stacked as overlayfs does
+// (Documentation/filesystems/overlayfs.rst). This file looks up paths without mounting anything:
+// each component is looked up from the top layer down, and the host's kernel never follows a
+// symbolic link.
 type Stack []string
 
-// maxLinks is how many symbolic links one path may lead through, as in the
-// kernel.
+// maxLinks is how many symbolic links one path may lead through, as in the kernel.
 const maxLinks = 40
 
-// Resolve returns where the file is that a path in the container stands for, and
-// what it is. It follows symbolic links.
+// Resolve returns the host path and the attributes of the file that a path in the container refers
+// to. It follows symbolic links.
 func (s Stack) Resolve(name string) (string, *unix.Stat_t, error) {
 	missing := &fs.PathError{Op: "look up in the image", Path: name, Err: fs.ErrNotExist}
 	todo := strings.Split(name, "/")
-	above := []place{{".", s.find(nil, ".")}} // the root, and what is resolved so far
+	above := []place{{".", s.find(nil, ".")}} // the root, and the components resolved so far
 	if above[0].seen.st == nil {
 		return "", nil, missing
 	}
@@ -75,9 +74,8 @@ func (s Stack) Resolve(name string) (string, *unix.Stat_t, error) {
 	return last.file, last.st, nil
 }
 
-// At returns what is seen at a clean relative path whose components are taken as
-// they are: a symbolic link is what it is, and nothing is below one. It is nil if
-// nothing is seen.
+// At returns the file visible at a clean relative path, without following symbolic links. Nothing
+// is visible below a link. The result is nil if there is no such file.
 func (s Stack) At(name string) (string, *unix.Stat_t) {
 	found := s.find(nil, ".")
 	at := "."
@@ -96,17 +94,16 @@ type place struct {
 	seen seen
 }
 
-// seen is what is seen at a path: the file of the topmost layer that has it and,
-// of a directory, the layers it is merged from, topmost first. Without a st
-// nothing is seen.
+// seen is the file visible at a path: that of the topmost layer that has it and, for a directory,
+// the layers that are merged into it, topmost first. If st is nil, nothing is visible.
 type seen struct {
 	file   string
 	st     *unix.Stat_t
 	layers []int
 }
 
-// find looks into the layers that the parent directory is merged from; nil stands
-// for all.
+// find looks up a name in the layers that are merged into its parent directory; nil means all
+// layers.
 func (s Stack) find(layers []int, name string) (out seen) {
 	if layers == nil {
 		for i := len(s) - 1; i >= 0; i-- {
@@ -124,7 +121,7 @@ func (s Stack) find(layers []int, name string) (out seen) {
 		case out.st == nil:
 			out.file, out.st = file, &st
 		case !isType(&st, unix.S_IFDIR):
-			return out // what is no directory hides what is below, and is hidden by what is above
+			return out // only directories are merged
 		}
 		if !isType(&st, unix.S_IFDIR) {
 			return out
@@ -139,11 +136,11 @@ func (s Stack) find(layers []int, name string) (out seen) {
 
 func isType(st *unix.Stat_t, kind uint32) bool { return st.Mode&unix.S_IFMT == kind }
 
-// IsWhiteout says whether overlayfs takes a file for the mark of a deleted one:
-// the character device 0/0.
+// IsWhiteout reports whether overlayfs takes a file as a whiteout, which marks a deleted file: the
+// character device 0/0.
 func IsWhiteout(st *unix.Stat_t) bool { return isType(st, unix.S_IFCHR) && st.Rdev == 0 }
 
-// IsOpaque says whether a directory hides those of the layers below.
+// IsOpaque reports whether a directory hides the same directory in the lower layers.
 func IsOpaque(dir string) bool {
 	for _, name := range []string{"trusted.overlay.opaque", "user.overlay.opaque"} {
 		var value [1]byte
@@ -154,8 +151,8 @@ func IsOpaque(dir string) bool {
 	return false
 }
 
-// ReadFile reads a regular file of the container's, of at most limit bytes. One
-// that does not exist is empty.
+// ReadFile reads a regular file of the container, of at most limit bytes. A file that does not
+// exist is treated as empty.
 func (s Stack) ReadFile(name string, limit int64) ([]byte, error) {
 	file, st, err := s.Resolve(name)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A stack finds what overlay shows, and no symbolic link leads to the host.
+// A stack finds the same files as overlay, and no symbolic link leads to the host.
 func TestStack(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: marks of overlay are made")

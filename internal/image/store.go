@@ -13,11 +13,11 @@ import (
 	"github.com/minirun/minirun/internal/namespaces"
 )
 
-// A Store is a directory of images.
+// A Store is an image store in a directory.
 type Store struct{ Dir string }
 
-// DefaultDir is the store when --store is not given: the system's for root, of
-// the user's own data for others.
+// DefaultDir returns the store to use without --store: the system's for root, and one in the user's
+// data directory for other users.
 func DefaultDir() string {
 	if !namespaces.Unprivileged() {
 		return "/var/lib/minirun"
@@ -32,29 +32,26 @@ func DefaultDir() string {
 // ErrNotFound is the cause when the store has no such image.
 var ErrNotFound = errors.New("no such image")
 
-// ErrNotUnpacked is the cause when an image is there and not all of its layers
-// are unpacked.
+// ErrNotUnpacked is the cause when an image exists but not all of its layers are unpacked.
 var ErrNotUnpacked = errors.New("not unpacked yet")
 
-// maxDocument bounds what is read into memory of manifests, configurations and
-// indexes.
+// maxDocument limits the size of manifests, configurations and indexes that are read into memory.
 const maxDocument = 8 << 20
 
-// An Image is one image for this machine's platform, as far as running it goes.
+// An Image is one image for this machine's platform, with what is needed to run it.
 type Image struct {
 	Name     string // as in index.json; "" if it was named by its digest
-	Manifest string // its digest
+	Manifest string // the manifest's digest
 	ID       string // the digest of the configuration, which is what `images` and Docker show
 	Config   Config
 }
 
-// Blob is the path of the blob of this digest.
+// Blob returns the path of the blob with this digest.
 func (s *Store) Blob(digest string) string {
 	return filepath.Join(s.Dir, "blobs", "sha256", strings.TrimPrefix(digest, digestStart))
 }
 
-// index reads index.json: which names there are. A store that does not exist has
-// none.
+// index reads index.json, the list of names. It is empty if the store does not exist.
 func (s *Store) index() (list manifests, err error) {
 	err = readDocument(filepath.Join(s.Dir, "index.json"), &list)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -88,7 +85,7 @@ func readDocument(path string, into any) error {
 	return nil
 }
 
-// document reads the blob of a digest, which is JSON.
+// document reads a blob that contains JSON.
 func (s *Store) document(digest string, into any) error {
 	if err := CheckDigest(digest); err != nil {
 		return err
@@ -96,9 +93,8 @@ func (s *Store) document(digest string, into any) error {
 	return readDocument(s.Blob(digest), into)
 }
 
-// Find looks for what people may call an image: its name, its digest, or the
-// beginning of its ID (12 digits are what `images` shows). The name is that of
-// index.json, or "".
+// Find looks up an image by its name, its digest, or the beginning of its ID (`images` prints 12
+// digits). The returned name is the one in index.json, or "".
 func (s *Store) Find(text string) (d Descriptor, name string, err error) {
 	list, err := s.index()
 	if err != nil {
@@ -127,10 +123,10 @@ func sameRepository(ref string, name Name) bool {
 	return err == nil && n.Registry == name.Registry && n.Repository == name.Repository
 }
 
-// shortID is how many digits of an ID must be given at least.
+// shortID is the minimum number of digits of an ID.
 const shortID = 4
 
-// byID finds an image by the beginning of its ID or of its digest.
+// byID finds an image by the beginning of its ID or its digest.
 func (s *Store) byID(list []Descriptor, text string) (found Descriptor, ok bool, err error) {
 	hex := strings.TrimPrefix(text, digestStart)
 	if len(hex) < shortID || strings.Trim(hex, digits+"abcdef") != "" {
@@ -151,8 +147,8 @@ func (s *Store) byID(list []Descriptor, text string) (found Descriptor, ok bool,
 	return found, ok, nil
 }
 
-// manifest reads the manifest for this machine that a descriptor stands for, and
-// returns its digest.
+// manifest reads the manifest for this machine that a descriptor refers to, and returns it with its
+// digest.
 func (s *Store) manifest(d Descriptor) (digest string, m manifest, err error) {
 	for depth := 0; IsIndex(d.MediaType); depth++ {
 		if depth > MaxDepth {
@@ -169,7 +165,7 @@ func (s *Store) manifest(d Descriptor) (digest string, m manifest, err error) {
 	return d.Digest, m, s.document(d.Digest, &m)
 }
 
-// Open finds an image and reads what running it needs.
+// Open finds an image and reads what is needed to run it.
 func (s *Store) Open(text string) (*Image, error) {
 	d, name, err := s.Find(text)
 	if err != nil {
@@ -187,13 +183,13 @@ func (s *Store) Open(text string) (*Image, error) {
 	return i, nil
 }
 
-// choose takes the manifest for this machine. What is more exact (a variant of the
-// processor) is for pull, which stores only what was asked for.
+// choose selects the manifest for this machine. Pull does the exact matching, such as the variant
+// of the processor, and stores only what was asked for.
 func (s *Store) choose(list []Descriptor) (Descriptor, error) {
 	var images []Descriptor
 	for _, m := range list {
 		if p := m.Platform; p != nil && p.OS == "unknown" {
-			continue // what is attached to an image is none
+			continue // attestations of an image are not images
 		}
 		images = append(images, m)
 	}
@@ -201,25 +197,24 @@ func (s *Store) choose(list []Descriptor) (Descriptor, error) {
 		if p := m.Platform; p == nil || p.OS != "linux" || p.Architecture != runtime.GOARCH {
 			continue
 		}
-		if _, err := os.Lstat(s.Blob(m.Digest)); err != nil { // only another platform's was fetched
+		if _, err := os.Lstat(s.Blob(m.Digest)); err != nil { // only another platform's image was fetched
 			return m, fmt.Errorf("%w: the one for linux/%s, %s, was not fetched", ErrNotFound, runtime.GOARCH, m.Digest)
 		}
 		return m, nil
 	}
-	if len(images) == 1 { // it is what was asked for
+	if len(images) == 1 { // it is the one that was asked for
 		return images[0], nil
 	}
 	return Descriptor{}, fmt.Errorf("no manifest for linux/%s among %d", runtime.GOARCH, len(images))
 }
 
-// Layer is the directory of an unpacked layer. Half of the chain's digest names
-// it: before Linux 6.8 the names of all layers must fit into a page.
+// Layer returns the directory of an unpacked layer. Its name is half of the chain ID's digest,
+// because before Linux 6.8 the names of all layers must fit into a page.
 func (s *Store) Layer(chain string) string {
 	return filepath.Join(s.Dir, "layers", strings.TrimPrefix(chain, digestStart)[:32])
 }
 
-// Layers are the directories of the unpacked layers of the image with this ID,
-// lowest first.
+// Layers returns the directories of the unpacked layers of the image with this ID, lowest first.
 func (s *Store) Layers(id string) ([]string, error) {
 	text, err := os.ReadFile(s.Unpacked(id))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -235,7 +230,7 @@ func (s *Store) Layers(id string) ([]string, error) {
 	return dirs, nil
 }
 
-// Unpacked is the file that says that an image's layers are unpacked, by the ID
+// Unpacked returns the path of the file that lists an image's unpacked layers. Its name is the ID
 // of the image.
 func (s *Store) Unpacked(id string) string {
 	return filepath.Join(s.Dir, "unpacked", strings.TrimPrefix(id, digestStart))

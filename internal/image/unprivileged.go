@@ -7,9 +7,9 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// Unprivileged gives a container a user namespace with the IDs that the files of its
-// layers have for an unprivileged user, and takes away what such a user cannot have.
-// With isHostNetwork it has no network namespace.
+// Unprivileged gives a container of an unprivileged user a user namespace, mapped to the IDs that
+// the files of its layers have, and removes the settings that require privileges. If isHostNetwork
+// is set, the container has no network namespace.
 func Unprivileged(c *specs.Spec, uids, gids []specs.LinuxIDMapping, isHostNetwork bool) error {
 	if err := namespaces.Adapt(&c.Process.User, uids, gids); err != nil {
 		return err
@@ -19,12 +19,12 @@ func Unprivileged(c *specs.Spec, uids, gids []specs.LinuxIDMapping, isHostNetwor
 	if c.Linux.Resources != nil {
 		c.Linux.Resources.Devices = nil
 	}
-	delete(c.Linux.Sysctl, "net.ipv4.ping_group_range") // it has groups that have no ID there
+	delete(c.Linux.Sysctl, "net.ipv4.ping_group_range") // it contains groups that are not mapped
 	if !namespaces.Maps(gids, spec.TTYGroup) {
 		spec.DropTTYGroup(c.Mounts)
 	}
 	for i := range c.Mounts {
-		if m := &c.Mounts[i]; m.Destination == "/sys" && isHostNetwork { // a sysfs belongs to a network namespace
+		if m := &c.Mounts[i]; m.Destination == "/sys" && isHostNetwork { // sysfs belongs to a network namespace
 			m.Type, m.Source, m.Options = "bind", "/sys", append([]string{"rbind", "rro"}, m.Options...)
 		}
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestUnprivileged: what a user namespace does not map is left out, and an error if it
-// is the container's user.
+// TestUnprivileged: IDs that the user namespace does not map are left out. It is an error if one of
+// them is the container's user.
 func TestUnprivileged(t *testing.T) {
 	ids := func(more uint32) []specs.LinuxIDMapping {
 		return []specs.LinuxIDMapping{{HostID: 54321, Size: 1}, {ContainerID: 1, HostID: 100000, Size: more}}

@@ -12,19 +12,19 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// maxUsers bounds what is read of an image's /etc/passwd and /etc/group: they are
-// whatever the image's author wanted them to be.
+// maxUsers limits how much of an image's /etc/passwd and /etc/group is read, since the author of
+// the image controls their size.
 const maxUsers = 1 << 20
 
-// LookUp finds the user USER[:GROUP] in the image's own /etc/passwd and
-// /etc/group. "" is root, with root's groups there, as in Docker.
+// LookUp finds the user USER[:GROUP] in the image's own /etc/passwd and /etc/group. "" is root,
+// with root's groups in these files, as in Docker.
 func LookUp(s Stack, who string) (specs.User, error) {
 	return lookUp(who, func(name string) ([]byte, error) { return s.ReadFile(name, maxUsers) })
 }
 
-// LookUpIn finds a user in the root directory of a container that runs. Its
-// processes may exchange what is there meanwhile, so each file is looked up once,
-// in a way that cannot leave the root, and only a regular file is opened.
+// LookUpIn finds a user in the root directory of a running container. Its processes may replace the
+// files at any time, so each one is opened once, without leaving the root, and only if it is a
+// regular file.
 func LookUpIn(root *os.File, who string) (specs.User, error) {
 	return lookUp(who, func(name string) ([]byte, error) { return readIn(root, name) })
 }

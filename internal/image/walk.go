@@ -2,25 +2,24 @@ package image
 
 import "fmt"
 
-// Bounds of what an index leads to: an archive of a few kilobytes may have indexes
-// that name each other many times over.
+// Limits on what an index may contain: an archive of a few kilobytes may have indexes that name
+// each other many times.
 const (
-	MaxDepth     = 4    // indexes in indexes; builders write one or two
+	MaxDepth     = 4    // levels of nested indexes; builders write one or two
 	MaxManifests = 512  // in one index
-	MaxLayers    = 1024 // in one manifest; overlay takes 500
+	MaxLayers    = 1024 // in one manifest; overlay supports 500
 	maxDocuments = 4096 // indexes and manifests of one image
 )
 
-// A Walk visits the documents that one or more images consist of, each of them once.
-// Its zero value is ready.
+// A Walk visits the documents of one or more images, each document once. Its zero value is ready to
+// use.
 type Walk struct {
 	seen      map[string]bool
 	documents int // of the current image
 }
 
-// Enter is called before a document is read, with the number of indexes that contain
-// it; 0 begins another image. It reports whether the document is visited for the first
-// time.
+// Enter is called before a document is read, with the number of indexes that contain it; 0 starts
+// another image. It reports whether this is the first visit to the document.
 func (w *Walk) Enter(digest string, depth int) (first bool, err error) {
 	if depth > MaxDepth {
 		return false, fmt.Errorf("index %s: is more than %d indexes deep", digest, MaxDepth)
@@ -41,7 +40,7 @@ func (w *Walk) Enter(digest string, depth int) (first bool, err error) {
 	return true, nil
 }
 
-// CheckIndex checks how many manifests an index lists.
+// CheckIndex checks the number of manifests in an index.
 func CheckIndex(n int) error {
 	if n > MaxManifests {
 		return fmt.Errorf("lists %d manifests, more than the %d that are read", n, MaxManifests)
@@ -49,7 +48,7 @@ func CheckIndex(n int) error {
 	return nil
 }
 
-// CheckManifest checks how many layers a manifest lists.
+// CheckManifest checks the number of layers in a manifest.
 func CheckManifest(n int) error {
 	if n > MaxLayers {
 		return fmt.Errorf("lists %d layers, more than the %d that are read", n, MaxLayers)

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestWalkBoundsEachImage: the bound on documents is that of one image. A store, or an
-// archive of save, may have any number of images.
+// TestWalkBoundsEachImage: the limit on documents applies to each image. A store, or an archive
+// written by save, may have any number of images.
 func TestWalkBoundsEachImage(t *testing.T) {
 	var w Walk
 	for i := range 2 * maxDocuments {

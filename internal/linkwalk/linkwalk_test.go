@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tree is a root of links, directories ("/") and files ("").
+// tree is a root with links, directories ("/") and files ("").
 var tree = map[string]string{
 	"/etc": "/", "/etc/file": "", "/run": "/", "/usr": "/", "/usr/share": "/", "/mnt": "volume",
 	"/etc/resolv.conf": "->../run/systemd/resolve/stub-resolv.conf",

@@ -16,7 +16,7 @@ func TestChooseNames(t *testing.T) {
 	for name, c := range map[string]struct {
 		wanted string // HOST=NAME, separated by spaces
 		taken  string
-		want   string // the same, with the names chosen; or what the error mentions
+		want   string // the same, with the chosen names, or part of the error
 	}{
 		"the host's name by default":   {"eth0=", "lo", "eth0=eth0"},
 		"a new name":                   {"eth0=c0", "lo", "eth0=c0"},
@@ -58,7 +58,7 @@ func numbered(prefix string, from, to int) string {
 	return strings.Join(names, " ")
 }
 
-// body4 is an IPv4 address as the kernel lists it.
+// body4 returns an IPv4 address in the kernel's list format.
 func body4(last, scope byte, flags uint32, label string) string {
 	body := []byte{unix.AF_INET, 24, byte(flags), scope, 7, 0, 0, 0}
 	body = attribute(body, unix.IFA_ADDRESS, []byte{10, 0, 0, 9})
@@ -74,8 +74,8 @@ func body6(last byte, flags uint32) string {
 	return encode(attribute32(body, ifaFlags, flags))
 }
 
-// TestConfigure: a device keeps its permanent global addresses, in the kernel's order
-// of preference, with the new index and label, and is set up last.
+// TestConfigure: a device keeps its permanent global addresses, in the kernel's order of
+// preference, with the new index and label. It is set up last.
 func TestConfigure(t *testing.T) {
 	const permanent = unix.IFA_F_PERMANENT
 	d := &Device{Host: "eth0", Name: "c0", Index: 7, Addresses: []string{
@@ -121,8 +121,8 @@ func TestConfigure(t *testing.T) {
 	}
 }
 
-// TestReconfigure: a device on its way back gets all that it had on the host, in an
-// order that the kernel accepts.
+// TestReconfigure: a device that returns to the host gets everything that it had there, in an order
+// that the kernel accepts.
 func TestReconfigure(t *testing.T) {
 	route := attribute32(make([]byte, sizeofRtMsg), unix.RTA_OIF, 7)
 	d := &Device{Host: "eth0", Name: "c0", Index: 7, Up: true, Master: 3, Addresses: []string{body6(1, 0)}, Routes: []string{encode(route)}}
@@ -196,7 +196,7 @@ func TestParseErrorHasTheKernelsWords(t *testing.T) {
 	}
 }
 
-// FuzzParse: no message makes the parsers read beyond it or go on for ever.
+// FuzzParse: no message makes the parsers read out of bounds or loop forever.
 func FuzzParse(f *testing.F) {
 	body, _ := decode(body4(1, 0, 0, "eth0"))
 	f.Add(body)
@@ -215,8 +215,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// TestListThatChanges: the kernel marks the answers of a list that changed meanwhile,
-// some or the last.
+// TestListThatChanges: if a list changes while it is read, the kernel marks some of the messages,
+// or the last one.
 func TestListThatChanges(t *testing.T) {
 	message := func(kind, flags uint16, sequence uint32) []byte {
 		m := native.AppendUint16(native.AppendUint32(nil, unix.SizeofNlMsghdr+4), kind)

@@ -26,14 +26,14 @@ func TestKindOf(t *testing.T) {
 	}
 }
 
-// TestRedirectedName: a name that a public server sends to is refused when it resolves
-// to an address that the server must not reach, and the server there gets no request.
+// TestRedirectedName: a redirect by a public server is refused if the name resolves to an address
+// that this server must not reach. The server at that address gets no request.
 func TestRedirectedName(t *testing.T) {
 	requests := 0
 	inside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests++ }))
 	defer inside.Close()
 	_, port, _ := strings.Cut(strings.TrimPrefix(inside.URL, "http://"), ":")
-	// localhost stands for any name: /etc/hosts has it.
+	// localhost stands for any name that resolves to this address; /etc/hosts contains it.
 	for _, address := range []string{"http://localhost:" + port, "http://127.0.0.1:" + port, "http://[::ffff:127.0.0.1]:" + port, "http://0.0.0.0:" + port} {
 		client := &http.Client{Transport: NewTransport(Origin{Host: "registry.example", Plain: true}, &http.Transport{})}
 		response, err := client.Get(address)
@@ -48,7 +48,7 @@ func TestRedirectedName(t *testing.T) {
 	if requests != 0 {
 		t.Errorf("%d requests came", requests)
 	}
-	// The user's own registry there may.
+	// The user's own registry at this address may do so.
 	client := &http.Client{Transport: NewTransport(Origin{Host: "localhost:" + port}, &http.Transport{})}
 	response, err := client.Get("http://localhost:" + port)
 	if err != nil {
@@ -57,8 +57,8 @@ func TestRedirectedName(t *testing.T) {
 	_ = response.Body.Close()
 }
 
-// TestProxyIsNotATarget: the proxy that the user configured is dialed wherever it is, but
-// a server cannot send to it as a server.
+// TestProxyIsNotATarget: the user's proxy is dialed at any address, but a server cannot redirect to
+// the proxy.
 func TestProxyIsNotATarget(t *testing.T) {
 	var asked []string
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -91,7 +91,7 @@ func TestProxyIsNotATarget(t *testing.T) {
 	}
 }
 
-// TestPlain: which requests may go without TLS.
+// TestPlain checks which requests may be sent without TLS.
 func TestPlain(t *testing.T) {
 	for _, c := range []struct {
 		origin Origin
@@ -122,8 +122,8 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-// TestEndlessRedirect: redirects are counted here too, because a client with a CheckRedirect
-// function follows them for ever.
+// TestEndlessRedirect: redirects are also counted here, because a client with a CheckRedirect
+// function has no limit.
 func TestEndlessRedirect(t *testing.T) {
 	requests := 0
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

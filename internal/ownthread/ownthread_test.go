@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestRunAndStay: the thread is still there.
+// TestRunAndStay: the thread continues to exist.
 func TestRunAndStay(t *testing.T) {
 	var tid int
 	if err := RunAndStay(func() error { tid = unix.Gettid(); return nil }); err != nil {
@@ -20,7 +20,7 @@ func TestRunAndStay(t *testing.T) {
 	}
 }
 
-// TestRun: the thread is never the main one, and ends with the function.
+// TestRun: the thread is never the main one, and exits when the function returns.
 func TestRun(t *testing.T) {
 	failure := errors.New("failure")
 	for range 50 {

@@ -23,7 +23,7 @@ func TestBuilderJumps(t *testing.T) {
 	forward, end := b.Label(), b.Label()
 	back := b.Here()
 	b.CallThen("both", "", Then{Next: forward}, Getppid)                         // 0: Zero follows Next
-	b.CallThen("zero", "", Then{Zero: end}, Getppid)                             // 1: Next goes on
+	b.CallThen("zero", "", Then{Zero: end}, Getppid)                             // 1: Next is the next step
 	b.CallThen("apart", "", Then{Next: back, Zero: forward}, Getppid)            // 2
 	b.CallThen("errors", "", Then{On: []On{{1, end}, {2, 0}, {3, back}}}, Umask) // 3
 	b.Place(forward)
@@ -115,7 +115,7 @@ func TestBuilderGroupAndSource(t *testing.T) {
 	if p.Steps[1].Group != Exec || p.Steps[1].Source != "process" || p.Steps[1].Out != None {
 		t.Errorf("got %+v", p.Steps[1])
 	}
-	// Files follow the sync descriptor.
+	// Files come after the sync descriptor.
 	if s.Args[0] != Int(4) || second != Int(5) || p.Files[0].Descriptor != 4 || p.Files[0].Source != "mounts[0]" || p.Files[1].Descriptor != 5 {
 		t.Errorf("files: %+v", p.Files)
 	}
@@ -139,7 +139,7 @@ func TestBuilderMessages(t *testing.T) {
 	if wordsAt(p, m.at, 1)[0] != 9<<32|MessagePoint {
 		t.Errorf("head of the message: %#x", wordsAt(p, m.at, 1))
 	}
-	// The loop writes MessageSize bytes from the head on.
+	// The loop writes MessageSize bytes, starting with the head.
 	if uint64(m.A) != m.at.Value-DataBase+8 || m.B != m.A+8 || m.at.Value-DataBase+MessageSize != uint64(m.B)+8 {
 		t.Errorf("message at %#x with cells at %#x and %#x", m.at.Value, m.A, m.B)
 	}
@@ -149,7 +149,8 @@ func TestBuilderMessages(t *testing.T) {
 	}
 }
 
-// TestRacingLookupIsRepeated: openat2(2) answers EAGAIN to a .. below a root while anything is renamed.
+// TestRacingLookupIsRepeated: openat2(2) returns EAGAIN for a .. below a root if anything is
+// renamed at the same time.
 func TestRacingLookupIsRepeated(t *testing.T) {
 	b := NewBuilder(5)
 	fd := b.Cell("fd")
@@ -167,8 +168,8 @@ func TestRacingLookupIsRepeated(t *testing.T) {
 	}
 }
 
-// TestRacingLookupWithoutRoomIsRefused: a step that has to be repeated must have room
-// for it.
+// TestRacingLookupWithoutRoomIsRefused: there must be room in the plan for steps that have to be
+// repeated.
 func TestRacingLookupWithoutRoomIsRefused(t *testing.T) {
 	b := NewBuilder(5)
 	b.Get("open", "", Fine(unix.ENOENT, unix.ELOOP, unix.ENOTDIR, unix.EACCES), b.Cell("fd"), Openat2, Int(3), b.Str("x"), b.Words(unix.O_PATH, 0, unix.RESOLVE_IN_ROOT), Int(24))
@@ -178,7 +179,7 @@ func TestRacingLookupWithoutRoomIsRefused(t *testing.T) {
 	}
 }
 
-// TestBuilderPanics: mistakes of the program that must not become a plan.
+// TestBuilderPanics: programming errors must not result in a plan.
 func TestBuilderPanics(t *testing.T) {
 	for name, f := range map[string]func(b *Builder){
 		"not placed": func(b *Builder) {
@@ -204,7 +205,7 @@ func TestBuilderPanics(t *testing.T) {
 	}
 }
 
-// TestBuilderZeroByte: the kernel would see only the part before the zero.
+// TestBuilderZeroByte: the kernel would see only the part before the zero byte.
 func TestBuilderZeroByte(t *testing.T) {
 	b := NewBuilder(3)
 	b.In(Exec, "process.args[0]")

@@ -11,15 +11,14 @@ import (
 	"testing"
 )
 
-// kernelHeader is where the kernel's own list of numbers is, per architecture.
-// 64-bit fcntl is in asm-generic/unistd.h under another name.
+// kernelHeader is the kernel's own list of numbers for each architecture. 64-bit fcntl has another
+// name in asm-generic/unistd.h.
 var kernelHeader = map[string]string{
 	"amd64": "/usr/include/x86_64-linux-gnu/asm/unistd_64.h",
 	"arm64": "/usr/include/asm-generic/unistd.h",
 }
 
-// TestNumbers compares the numbers with the kernel's headers. It runs for
-// arm64 too: see TestARM64.
+// TestNumbers compares the numbers with the kernel's headers. TestARM64 runs it for arm64.
 func TestNumbers(t *testing.T) {
 	path, ok := kernelHeader[runtime.GOARCH]
 	if !ok {
@@ -54,8 +53,7 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// TestTables: the three tables know the same calls, and no two calls share a
-// name or a number.
+// TestTables: the three tables contain the same calls, and no two calls share a name or a number.
 func TestTables(t *testing.T) {
 	if len(callNames) != len(callNumbers) || len(callShapes) != len(callNumbers) {
 		t.Fatalf("%d names, %d numbers, %d shapes", len(callNames), len(callNumbers), len(callShapes))

@@ -13,8 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// roundTrip encodes p, decodes it, and fails if anything the loop sees has
-// changed.
+// roundTrip encodes p, decodes it, and fails if anything that the loop sees has changed.
 func roundTrip(t *testing.T, p *Plan) {
 	t.Helper()
 	image, err := p.Encode()
@@ -65,14 +64,14 @@ func TestRandomPlansRoundTrip(t *testing.T) {
 	}
 }
 
-// FuzzEncode: every valid plan encodes and decodes to itself.
+// FuzzEncode: every valid plan is unchanged after encoding and decoding.
 func FuzzEncode(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(bytes.Repeat([]byte{0, 3, 0, 200, 1, 7}, 500))
 	f.Fuzz(func(t *testing.T, b []byte) { roundTrip(t, (&tape{b}).plan()) })
 }
 
-// FuzzDecode: any bytes are refused, or are a plan that encodes to them.
+// FuzzDecode: any bytes are either refused, or decode to a plan that encodes to the same bytes.
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte{})
 	for _, seed := range []string{"", strings.Repeat("\x00\x03\x00\xc8\x01\x07", 500), strings.Repeat("\x05\x00\x01", 900)} {
@@ -100,8 +99,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// TestLayout pins the bytes that the loops read: a mistake that Encode and
-// Decode share would not show in a round trip.
+// TestLayout pins the bytes that the loops read: a mistake that Encode and Decode have in common
+// would not show in a round trip.
 func TestLayout(t *testing.T) {
 	p := &Plan{Data: make([]byte, headerSize+8), Steps: []Step{
 		{Call: Getppid, Out: headerSize, Next: 1, Zero: 2},
@@ -120,7 +119,7 @@ func TestLayout(t *testing.T) {
 		return fmt.Sprintf("%x", binary.LittleEndian.AppendUint32(nil, c.Number()))
 	}
 	none, zero8 := "2000800000000000", "0000000000000000"
-	// 0x800048 is the table; each step has 0x70 bytes: 0x8000b8, 0x800128, 0x800198.
+	// 0x800048 is the table; each step takes 0x70 bytes: 0x8000b8, 0x800128, 0x800198.
 	want := "4800800000000000" + "0900000000000000" + zero8 + zero8 + zero8 + zero8 + zero8 + zero8 + // header
 		zero8 + // the cell
 		number(Getppid) + "00000000" + strings.Repeat(zero8, 6) + "4000800000000000" +
@@ -134,7 +133,7 @@ func TestLayout(t *testing.T) {
 	}
 }
 
-// TestCheck takes a plan that is fine and spoils one thing at a time.
+// TestCheck takes a valid plan and breaks one property at a time.
 func TestCheck(t *testing.T) {
 	good := func() *Plan {
 		return &Plan{Data: make([]byte, headerSize+16), Steps: []Step{
@@ -192,7 +191,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestDecodeRefuses spoils an image where Encode would not have written so.
+// TestDecodeRefuses modifies an image in ways that Encode would never produce.
 func TestDecodeRefuses(t *testing.T) {
 	const table = headerSize
 	good := func() []byte {

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestTextOfLargePlan: the name of a cell is found without looking at all of them. A
-// plan of this size took minutes; the limit is one for hanging.
+// TestTextOfLargePlan: looking up the name of a cell does not scan all cells. A plan of this size
+// used to take minutes; the limit only detects a hang.
 func TestTextOfLargePlan(t *testing.T) {
 	const count, limit = 400_000, 30 * time.Second
 	b := NewBuilder(3)

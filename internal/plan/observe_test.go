@@ -6,15 +6,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestInsertKeepsWays: from each step, every way out leads to the same step of
-// the original, whatever stands between.
+// TestInsertKeepsWays: every branch of a step leads to the same original step, regardless of the
+// inserted steps in between.
 func TestInsertKeepsWays(t *testing.T) {
 	p := sample()
 	for name, o := range map[string]*Observed{"observed": p.Observe(), "stamped": p.Stamp()} {
 		if _, err := o.Encode(); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		// lands is the first step of the original from i on.
+		// lands returns the first original step from i on.
 		lands := func(i int) int {
 			for i < len(o.Steps) && o.Origin[i] < 0 {
 				i = o.Steps[i].Next

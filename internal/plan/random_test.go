@@ -6,9 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A tape is a source of decisions: random bytes in a property test, the
-// fuzzer's bytes in a fuzz test. Behind its end everything is zero, so every
-// tape makes a plan.
+// A tape is a source of decisions: random bytes in a property test, the fuzzer's bytes in a fuzz
+// test. After its end, all values are zero, so that every tape gives a plan.
 type tape struct{ bytes []byte }
 
 func (t *tape) byte() byte {
@@ -31,11 +30,11 @@ func (t *tape) word() uint64 {
 	return w
 }
 
-// plan makes a valid plan of up to 40 steps: every call, every kind of
-// argument, jumps forward and backward.
+// plan returns a valid plan of up to 40 steps, with every call, every kind of argument, and jumps
+// forward and backward.
 func (t *tape) plan() *Plan {
 	p := &Plan{Data: make([]byte, headerSize+8*(1+t.below(64)))}
-	for i := 8; i < len(p.Data); i++ { // the first word is Encode's
+	for i := 8; i < len(p.Data); i++ { // Encode writes the first word
 		p.Data[i] = t.byte()
 	}
 	for i := headerSize; i < len(p.Data); i += 24 {
@@ -54,7 +53,7 @@ func (t *tape) step(p *Plan, i, n int) Step {
 		Group: Group(t.below(int(Sync) + 1)), Name: fmt.Sprint("step ", i), Why: "because", Source: "a.b",
 	}
 	if s.Call.ends() && t.below(2) == 0 {
-		s.Next, s.Zero = n, n // what the Builder makes of a last step
+		s.Next, s.Zero = n, n // as the Builder does for a last step
 	}
 	if t.below(2) == 0 {
 		s.Out = t.cell(p)
@@ -63,7 +62,7 @@ func (t *tape) step(p *Plan, i, n int) Step {
 		s.Args = append(s.Args, t.arg(p))
 	}
 	for k := range t.below(MaxBranches + 1) {
-		// k makes them different: each errno is listed once.
+		// k makes them different: each errno may be listed only once.
 		errno := unix.Errno(1 + k + MaxBranches*t.below(MaxErrno/MaxBranches))
 		s.On = append(s.On, Branch{errno, t.below(n)})
 	}
@@ -85,8 +84,8 @@ func (t *tape) arg(p *Plan) Arg {
 	return Int(t.word())
 }
 
-// seen reduces p to what the loop sees of it, which is what Decode returns:
-// no texts, six arguments, pointers as numbers.
+// seen reduces p to what the loop sees of it, which is also what Decode returns: no texts, six
+// arguments, pointers as numbers.
 func seen(p *Plan) *Plan {
 	out := &Plan{Data: append([]byte(nil), p.Data...)}
 	clear(out.Data[headerTable : headerTable+8])

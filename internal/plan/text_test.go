@@ -12,8 +12,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// sample is a plan with an argument of every shape and every way to go on. It
-// is only read, never run.
+// sample is a plan with every kind of argument and every kind of branch. It is only formatted,
+// never run.
 func sample() *Plan {
 	b := NewBuilder(3)
 	end := b.Label()
@@ -88,7 +88,7 @@ func sample() *Plan {
 	return b.Plan()
 }
 
-// TestTextGolden: what people read, byte for byte.
+// TestTextGolden checks the printed text byte for byte.
 func TestTextGolden(t *testing.T) {
 	p := sample()
 	if _, err := p.Encode(); err != nil {
@@ -137,8 +137,8 @@ func TestTextReportsWriteError(t *testing.T) {
 	}
 }
 
-// TestTextOfBadPointers: Text also shows plans that Encode would refuse; it
-// must not crash on them.
+// TestTextOfBadPointers: Text can also print plans that Encode would refuse, and must not crash on
+// them.
 func TestTextOfBadPointers(t *testing.T) {
 	p := sample()
 	for i := range p.Steps {

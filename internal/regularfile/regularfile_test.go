@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// opens are the ways to open the file name of the directory dir.
+// opens returns all ways to open the file name in the directory dir.
 func opens(t *testing.T, dir, name string) map[string]func() (*os.File, error) {
 	t.Helper()
 	root, err := os.Open(dir)
@@ -49,7 +49,7 @@ func TestReadsRegularFiles(t *testing.T) {
 	}
 }
 
-// TestRefusesOthers: a FIFO without a writer would block for ever.
+// TestRefusesOthers: opening a FIFO without a writer would block forever.
 func TestRefusesOthers(t *testing.T) {
 	for name, c := range map[string]struct {
 		create func(path string) error
@@ -96,7 +96,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestReopenKeepsTheInode: the same inode is opened after its name went to another file.
+// TestReopenKeepsTheInode: the same inode is opened even after its name refers to another file.
 func TestReopenKeepsTheInode(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(path, []byte("first"), 0o644); err != nil {
@@ -120,8 +120,8 @@ func TestReopenKeepsTheInode(t *testing.T) {
 	}
 }
 
-// TestOpenat2WhileRenaming: the kernel refuses a .. below a root while anything on the
-// machine is renamed.
+// TestOpenat2WhileRenaming: the kernel refuses a .. below a root while any file on the machine is
+// renamed.
 func TestOpenat2WhileRenaming(t *testing.T) {
 	dir := t.TempDir()
 	names := [2]string{filepath.Join(dir, "a"), filepath.Join(dir, "b")}

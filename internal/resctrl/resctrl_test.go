@@ -18,7 +18,7 @@ func TestDecide(t *testing.T) {
 	all := []string{"L2:0=3", "L3:0=7"}
 	for name, c := range map[string]struct {
 		rdt    specs.LinuxIntelRdt
-		exists string // a directory below the root that exists
+		exists string // an existing directory below the root
 		want   *Plan  // nil: an error
 	}{
 		"nothing given":              {specs.LinuxIntelRdt{}, "", &Plan{Group: Group{Control: "/r/web", Own: true}, Make: true}},
@@ -72,8 +72,8 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// tree is a directory that looks like a resctrl file system. It does not behave like one:
-// files come into being when they are written.
+// tree creates a directory that looks like a resctrl file system. It does not behave like one:
+// writing a file creates it.
 func tree(t *testing.T, files map[string]string) string {
 	t.Helper()
 	root := t.TempDir()
@@ -129,7 +129,7 @@ func TestGroupOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestClassOutlivesTheContainer: only the monitoring group is removed with it.
+// TestClassOutlivesTheContainer: only the monitoring group is removed with the container.
 func TestClassOutlivesTheContainer(t *testing.T) {
 	root := tree(t, map[string]string{"mon_groups/x": "", "gold/schemata": "  L3:0=00f\n"})
 	p, err := Look(root, "web", &specs.LinuxIntelRdt{ClosID: "gold", L3CacheSchema: "L3:0=f", EnableMonitoring: true})
@@ -147,7 +147,7 @@ func TestClassOutlivesTheContainer(t *testing.T) {
 	}
 }
 
-// TestFailedApplyLeavesNothing: neither groups nor changed schemata.
+// TestFailedApplyLeavesNothing: neither groups nor changed schemata are left.
 func TestFailedApplyLeavesNothing(t *testing.T) {
 	for name, c := range map[string]struct {
 		files map[string]string
@@ -176,7 +176,8 @@ func TestFailedApplyLeavesNothing(t *testing.T) {
 	}
 }
 
-// list has every file with its content. mon_groups of a class is the kernel's.
+// list returns every file with its content. It leaves out the mon_groups directories of classes,
+// which the kernel creates.
 func list(t *testing.T, root string) string {
 	t.Helper()
 	var out strings.Builder

@@ -1,12 +1,11 @@
-// Package retry sends HTTP requests again that a server could not answer for the
-// moment: it was overloaded, it restarted, or the connection was cut.
+// Package retry retries HTTP requests that failed temporarily: the server was overloaded or
+// restarting, or the connection was closed.
 //
-//	policy.go     what is temporary, and how long to wait for it (pure)
+//	policy.go     which failures are temporary, and how long to wait (pure)
 //	transport.go  requests
-//	reader.go     content whose connection was cut: it continues where it ended
+//	reader.go     content that resumes after its connection was closed
 //
-// The caller says in the context of a request where attempts are shown, and how many
-// there are.
+// The context of a request determines where attempts are reported and how many there are.
 package retry
 
 import (
@@ -22,29 +21,29 @@ import (
 	"time"
 )
 
-// A Policy bounds the attempts. Its zero value makes one attempt.
+// A Policy limits the attempts. Its zero value allows one attempt.
 type Policy struct {
-	Tries   int           // of a request, the first one included
-	First   time.Duration // the wait before the second try; it doubles with each
-	Longest time.Duration // the longest wait that a server may ask for
+	Tries   int           // for a request, including the first one
+	First   time.Duration // wait before the second try; doubles with each further one
+	Longest time.Duration // longest wait that a server may ask for
 
-	// Sleep waits, or returns the error of a context that ends; nil: with a timer.
+	// Sleep waits for a duration or returns the context's error; nil means a timer.
 	Sleep func(ctx context.Context, d time.Duration) error
 }
 
-// Default waits 15 seconds in all, unless a server asks for more.
+// Default waits 15 seconds in total, unless a server asks for more.
 var Default = Policy{Tries: 6, First: 500 * time.Millisecond, Longest: time.Minute}
 
-// An Attempt is what follows a failure.
+// An Attempt describes what follows a failure.
 type Attempt struct {
 	Server string // host[:port]
 	Cause  string
 	Wait   time.Duration
-	Next   int // the number of the next try; 0: there is none, because the server asks to wait too long
-	Tries  int // how many there are; 0: the caller counts them
+	Next   int // number of the next try; 0 if there is none, because the server asks to wait too long
+	Tries  int // how many tries there are; 0 if the caller counts them
 }
 
-// String is a line for people.
+// String formats the attempt as a line for the user.
 func (a Attempt) String() string {
 	if a.Next == 0 {
 		return fmt.Sprintf("%s: %s: the server asks to wait for %v, which is too long", a.Server, a.Cause, a.Wait)
@@ -60,12 +59,12 @@ type (
 	triesKey  struct{}
 )
 
-// WithNotice returns a context whose requests report each further attempt.
+// WithNotice returns a context whose requests call notice for each further attempt.
 func WithNotice(ctx context.Context, notice func(Attempt)) context.Context {
 	return context.WithValue(ctx, noticeKey{}, notice)
 }
 
-// WithLines is WithNotice for what shows lines of text, such as a step of a build.
+// WithLines is like WithNotice for output that consists of lines, such as that of a build step.
 func WithLines(ctx context.Context, write func(line []byte)) context.Context {
 	return WithNotice(ctx, func(a Attempt) { write([]byte(a.String() + "\n")) })
 }
@@ -82,8 +81,8 @@ func (p Policy) tries(ctx context.Context) int {
 	return p.Tries
 }
 
-// delay is the wait after a number of failures: with some chance, so that clients that
-// failed together do not return together.
+// delay returns the wait after a number of failures. It is partly random, so that clients that
+// failed at the same time do not retry at the same time.
 func (p Policy) delay(failures int) time.Duration {
 	d := p.First << min(failures-1, 10)
 	if d > p.Longest {
@@ -95,13 +94,13 @@ func (p Policy) delay(failures int) time.Duration {
 	return d + rand.N(d/10+1)
 }
 
-// Wait waits before the next try of what failed a number of times, and reports it. It
-// returns false if there is no further try: there were enough, or the context ended.
+// Wait reports and waits before the next try, after the given number of failures. It returns false
+// if there are no tries left or the context ended.
 func (p Policy) Wait(ctx context.Context, server, cause string, failures int) bool {
 	return p.wait(ctx, Attempt{Server: server, Cause: cause, Wait: p.delay(failures)}, failures)
 }
 
-// Pause waits before what failed is tried again, for callers that count the tries.
+// Pause reports and waits before another try, for callers that count the tries.
 func (p Policy) Pause(ctx context.Context, server, cause string) bool {
 	return p.sleep(ctx, Attempt{Server: server, Cause: cause, Wait: p.delay(2), Next: 1})
 }
@@ -146,8 +145,7 @@ func sleepTimer(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// TemporaryStatus reports whether a server that answers with a status may answer
-// otherwise soon.
+// TemporaryStatus reports whether a later request may succeed after a response with this status.
 func TemporaryStatus(code int) bool {
 	switch code {
 	case http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
@@ -156,9 +154,9 @@ func TemporaryStatus(code int) bool {
 	return false
 }
 
-// IsCut reports whether an error is that of a connection that the other side, or
-// something on the way, closed. A request whose body is still being written when
-// net/http finds the connection gone ends with net.ErrClosed.
+// IsCut reports whether an error means that the other side, or a device in between, closed the
+// connection. If the request's body is still being written when net/http detects this, the error is
+// net.ErrClosed.
 func IsCut(err error) bool {
 	for _, cut := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNABORTED, net.ErrClosed} {
 		if errors.Is(err, cut) {
@@ -168,7 +166,7 @@ func IsCut(err error) bool {
 	return false
 }
 
-// after is how long a server asks to wait: RFC 9110, section 10.2.3.
+// after returns how long a server asks to wait: RFC 9110, section 10.2.3.
 func after(h http.Header, now time.Time) (time.Duration, bool) {
 	text := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {

@@ -10,13 +10,13 @@ import (
 	"github.com/minirun/minirun/internal/ctxio"
 )
 
-// An Open returns content from an offset on, or, with from = 0, all of it.
+// An Open returns content from an offset on, or all of it with from = 0.
 type Open func(ctx context.Context, offset int64) (content io.ReadCloser, from int64, err error)
 
-// progress is how many bytes must come between two cuts to make up for the first.
+// progress is how many bytes must arrive between two failures to reset their count.
 const progress = 1 << 20
 
-// A reader is content of a server that continues where its connection was cut.
+// A reader reads content from a server and resumes after its connection was closed.
 type reader struct {
 	ctx      context.Context
 	policy   Policy
@@ -26,12 +26,11 @@ type reader struct {
 	offset   int64
 	broken   error // of content
 	failures int
-	last     int64 // offset at the last failure
+	last     int64 // offset at the previous failure
 }
 
-// NewReader opens the content of a server from an offset on, and opens it again each
-// time that its connection is cut. The content is always the same: its digest is
-// known.
+// NewReader opens content of a server at an offset, and reopens it each time its connection is
+// closed. The content must not change between tries, which a known digest ensures.
 func NewReader(ctx context.Context, p Policy, server string, offset int64, open Open) (io.ReadCloser, int64, error) {
 	content, from, err := open(ctx, offset)
 	if err != nil {
@@ -60,7 +59,7 @@ func (r *reader) Read(p []byte) (int, error) {
 	}
 }
 
-// resume opens the content again.
+// resume reopens the content.
 func (r *reader) resume() error {
 	if r.offset-r.last >= progress {
 		r.failures = 0
@@ -77,7 +76,7 @@ func (r *reader) resume() error {
 		_ = r.content.Close()
 		content, from, err := r.open(r.ctx, r.offset)
 		if err != nil {
-			if IsCut(err) || errors.Is(err, syscall.ECONNREFUSED) { // the server restarts
+			if IsCut(err) || errors.Is(err, syscall.ECONNREFUSED) { // the server is restarting
 				continue
 			}
 			return errors.Join(r.broken, err)
@@ -86,7 +85,7 @@ func (r *reader) resume() error {
 		if from > r.offset {
 			return errors.Join(r.broken, fmt.Errorf("asked for the content from byte %d on, got it from %d", r.offset, from))
 		}
-		_, err = io.CopyN(io.Discard, ctxio.NewReader(r.ctx, content), r.offset-from) // what is there already
+		_, err = io.CopyN(io.Discard, ctxio.NewReader(r.ctx, content), r.offset-from) // skips what was already read
 		if err == nil {
 			r.broken = nil
 			return nil

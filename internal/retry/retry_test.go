@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// recording is a policy that notes its waits instead of sleeping.
+// recording returns a policy that records its waits instead of sleeping.
 func recording() (Policy, *[]time.Duration) {
 	var waits []time.Duration
 	p := Policy{Tries: 4, First: 100 * time.Millisecond, Longest: time.Minute}
@@ -29,13 +29,13 @@ func recording() (Policy, *[]time.Duration) {
 	return p, &waits
 }
 
-// within reports whether durations are those wanted, or up to a tenth longer.
+// within reports whether durations are the wanted ones, or up to a tenth longer.
 func within(got []time.Duration, want ...time.Duration) bool {
 	return slices.EqualFunc(got, want, func(g, w time.Duration) bool { return g >= w && g <= w+w/10 })
 }
 
-// answers serves the statuses in turn, the last one for ever. A status of 0 cuts the
-// connection.
+// answers returns a server that sends the statuses in turn, then repeats the last one. A status of
+// 0 closes the connection.
 func answers(t *testing.T, header http.Header, statuses ...int) (*httptest.Server, *[]string) {
 	t.Helper()
 	var bodies []string
@@ -58,7 +58,7 @@ func answers(t *testing.T, header http.Header, statuses ...int) (*httptest.Serve
 	return server, &bodies
 }
 
-// TestTransportRetries: which requests are sent again, how often, and after which wait.
+// TestTransportRetries checks which requests are retried, how often, and after which wait.
 func TestTransportRetries(t *testing.T) {
 	const first = 100 * time.Millisecond
 	repeatable := func(r *http.Request) bool { return r.Method != http.MethodPatch }
@@ -99,7 +99,7 @@ func TestTransportRetries(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Without connections that are kept, the library does not send again on its own.
+		// Without keep-alive, the library does not retry by itself.
 		client := &http.Client{Transport: NewTransport(p, &http.Transport{DisableKeepAlives: true}, repeatable)}
 		status := 0
 		if answer, err := client.Do(request); err == nil {
@@ -122,7 +122,7 @@ func TestTransportRetries(t *testing.T) {
 	}
 }
 
-// TestLastAnswerIsReadable: after the last try the caller gets the server's text.
+// TestLastAnswerIsReadable: after the last try the caller can read the server's response.
 func TestLastAnswerIsReadable(t *testing.T) {
 	server, _ := answers(t, nil, http.StatusServiceUnavailable)
 	p, _ := recording()
@@ -142,7 +142,7 @@ func TestLastAnswerIsReadable(t *testing.T) {
 	}
 }
 
-// TestWaitEndsWithContext: a signal does not wait for a server.
+// TestWaitEndsWithContext: a signal interrupts a wait.
 func TestWaitEndsWithContext(t *testing.T) {
 	server, bodies := answers(t, http.Header{"Retry-After": {"50"}}, http.StatusTooManyRequests)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -173,13 +173,13 @@ func TestWaitEndsWithContext(t *testing.T) {
 	}
 }
 
-// A flaky is content that is cut after some bytes each time it is opened.
+// flaky is content whose connection closes after some bytes each time it is opened.
 type flaky struct {
 	content string
-	piece   int   // bytes between two cuts
-	resumes bool  // from an offset
+	piece   int   // bytes before the connection closes
+	resumes bool  // whether it supports offsets
 	opened  []int // offsets
-	fail    error // of open, from the second on
+	fail    error // error of open, from the second call on
 }
 
 func (f *flaky) open(_ context.Context, offset int64) (io.ReadCloser, int64, error) {
@@ -201,8 +201,9 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// TestReaderResumes: content whose connection is cut continues where it ended, also if
-// the server begins it again; not without end, and not if it is gone.
+// TestReaderResumes: content whose connection was closed continues where it stopped, even if the
+// server sends it from the beginning. The tries are limited, and content that no longer exists is
+// an error.
 func TestReaderResumes(t *testing.T) {
 	small, large := "0123456789", strings.Repeat("x", 6*progress)
 	gone := errors.New("gone")
@@ -232,7 +233,7 @@ func TestReaderResumes(t *testing.T) {
 			t.Errorf("%s: %d bytes, want %d", name, len(text), len(c.from.content))
 		}
 	}
-	// A server without ranges that is cut once is read past what came before.
+	// A server without range requests sends everything again; the reader skips what it has.
 	opened := 0
 	open := func(context.Context, int64) (io.ReadCloser, int64, error) {
 		if opened++; opened == 1 {
@@ -251,7 +252,7 @@ func TestReaderResumes(t *testing.T) {
 }
 
 func TestIsCut(t *testing.T) {
-	written := &net.OpError{Op: "write", Net: "tcp", Err: net.ErrClosed} // by net/http, while the body is written
+	written := &net.OpError{Op: "write", Net: "tcp", Err: net.ErrClosed} // from net/http, while the body is written
 	for _, c := range []struct {
 		err  error
 		want bool

@@ -14,10 +14,10 @@ type transport struct {
 	repeatable func(*http.Request) bool
 }
 
-// NewTransport returns a transport that sends a request again after an answer that is
-// temporary, and one that changes nothing after a connection that was cut. Repeatable
-// reports whether a request may be sent twice though the server may have acted on the
-// first one; every request may be sent again after 429, with which it did not.
+// NewTransport returns a transport that retries a request after a temporary status, and a request
+// without side effects also after its connection was closed. Repeatable reports whether a request
+// may be sent twice even though the server may have processed the first one. Any request may be
+// retried after 429, which means that it was not processed.
 func NewTransport(p Policy, next http.RoundTripper, repeatable func(*http.Request) bool) http.RoundTripper {
 	return &transport{next, p, repeatable}
 }
@@ -58,7 +58,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			}
 			return answer, err
 		}
-		if answer != nil { // what is read of it lets the connection be used again
+		if answer != nil { // the connection can only be reused if the body is read
 			_, _ = io.CopyN(io.Discard, answer.Body, 64<<10)
 			_ = answer.Body.Close()
 		}
@@ -66,14 +66,14 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 }
 
-// CloseIdleConnections is what http.Client.CloseIdleConnections calls.
+// CloseIdleConnections is called by http.Client.CloseIdleConnections.
 func (t *transport) CloseIdleConnections() {
 	if c, ok := t.next.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
 	}
 }
 
-// causeOf says why a request is to be sent again; "" if it is not.
+// causeOf returns why a request must be retried, or "" if it must not.
 func (t *transport) causeOf(r *http.Request, answer *http.Response, err error) string {
 	switch {
 	case err != nil && isSafe(r.Method) && IsCut(err):
@@ -84,5 +84,5 @@ func (t *transport) causeOf(r *http.Request, answer *http.Response, err error) s
 	return ""
 }
 
-// isSafe reports whether a method changes nothing.
+// isSafe reports whether a method has no side effects.
 func isSafe(method string) bool { return method == http.MethodGet || method == http.MethodHead }

@@ -13,7 +13,7 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// TestTargetQuestionIsUnpacked: a question arrives as it was asked.
+// TestTargetQuestionIsUnpacked: unpacking a question returns it unchanged.
 func TestTargetQuestionIsUnpacked(t *testing.T) {
 	for _, q := range []TargetQuestion{
 		{}, {Mount: 300, Dir: true, last: lastRefused}, {Mount: 1, Copied: true, last: lastKept}, {Mount: 1 << 20, Dir: true, Noted: true},
@@ -25,8 +25,7 @@ func TestTargetQuestionIsUnpacked(t *testing.T) {
 	}
 }
 
-// TestTargetAnswers: what is missing is made one name at a time, without a link
-// on the way.
+// TestTargetAnswers: missing directories are created one at a time, without following links.
 func TestTargetAnswers(t *testing.T) {
 	links := map[string]string{"/link": "../../new/deep", "/up": "..", "/proclink": "/proc", "/there": "dir"}
 	look := func(name string) (linkwalk.Kind, string, error) {
@@ -78,8 +77,8 @@ func or(text string) string {
 	return text
 }
 
-// TestTargetAnswerFits: an answer that the plan has no room for is an error, and
-// the longest that it has room for fits.
+// TestTargetAnswerFits: an answer that does not fit into the plan is an error, and the longest one
+// that fits is not.
 func TestTargetAnswerFits(t *testing.T) {
 	name := strings.Repeat("n", unix.NAME_MAX)
 	path := strings.Repeat("p", unix.PathMax-1)
@@ -103,7 +102,7 @@ func TestTargetAnswerFits(t *testing.T) {
 	}
 }
 
-// TestLongTargetsAreNotWalkedForEachName: an image's link through thousands of
+// TestLongTargetsAreNotWalkedForEachName: a link in an image that leads through thousands of
 // missing names must not keep the runtime busy for minutes.
 func TestLongTargetsAreNotWalkedForEachName(t *testing.T) {
 	const names = 2000

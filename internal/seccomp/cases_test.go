@@ -1,4 +1,4 @@
-// cases_test.go holds the profiles that are compared with libseccomp.
+// cases_test.go contains the profiles that are compared with libseccomp.
 
 package seccomp
 
@@ -90,7 +90,7 @@ func oracleCases(t testing.TB) []oracleCase {
 	return append(cases, oracleCase{"little-endian mix", specs.ArchAARCH64, profile(little, everyOther(), allow(A{arg(2, ne, 1<<35)}, "ioctl"))})
 }
 
-// everyOther allows every other call that there is.
+// everyOther allows every second call.
 func everyOther() specs.LinuxSyscall {
 	s := specs.LinuxSyscall{Action: specs.ActAllow}
 	for id := 0; id < len(callEnds); id += 2 {

@@ -23,8 +23,8 @@ func parseJSON(t testing.TB, s string) *specs.LinuxSeccomp {
 	return p
 }
 
-// dockerProfile is what Docker puts into config.json on amd64 for a container
-// with its default capabilities.
+// dockerProfile is the profile that Docker puts into config.json on amd64 for a container with the
+// default capabilities.
 func dockerProfile(t testing.TB) *specs.LinuxSeccomp {
 	t.Helper()
 	spec := &specs.Spec{Process: &specs.Process{Capabilities: &specs.LinuxCapabilities{Bounding: []string{
@@ -120,7 +120,7 @@ func TestSkipped(t *testing.T) {
 	}
 }
 
-// TestDeterminism compiles the largest profile at hand many times.
+// TestDeterminism compiles the largest available profile many times.
 func TestDeterminism(t *testing.T) {
 	profile := dockerProfile(t)
 	first, err := Compile(profile, specs.ArchX86_64)

@@ -6,10 +6,10 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestCost counts the instructions that calls cost with Docker's profile, and
-// compares with libseccomp. (The kernel runs no filter at all for a call that is
-// allowed whatever its arguments, if it knows that beforehand; see tree.go. The
-// count is what the other calls pay, and all calls on kernels before 5.11.)
+// TestCost counts the instructions that calls cost with Docker's profile, and compares with
+// libseccomp. (If the kernel can prove in advance that a call is allowed regardless of its
+// arguments, it does not run the filter for it; see tree.go. The count is the cost of all other
+// calls, and of all calls on kernels before 5.11.)
 func TestCost(t *testing.T) {
 	p := dockerProfile(t)
 	got, err := Compile(p, specs.ArchX86_64)

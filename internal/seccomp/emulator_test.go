@@ -1,4 +1,4 @@
-// emulator_test.go checks filters as the kernel does.
+// emulator_test.go checks filters in the same way as the kernel.
 
 package seccomp
 
@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// valid checks what bpf_check_classic and seccomp_check_filter check
-// (net/core/filter.c, kernel/seccomp.c), and that each instruction can be reached:
-// only a verdict may be left behind, when all jumps to it took a nearer copy.
+// valid performs the checks of bpf_check_classic and seccomp_check_filter (net/core/filter.c,
+// kernel/seccomp.c), and checks that each instruction is reachable. Only a verdict may be
+// unreachable, if all jumps to it used a nearer copy.
 func valid(f []unix.SockFilter) error {
 	if len(f) == 0 || len(f) > 4096 {
 		return fmt.Errorf("%d instructions", len(f))

@@ -6,8 +6,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestENOSYS has the borders that runc 1.1.5 puts into its filters for the same
-// profiles (seen with strace -v), and the two places where we go further.
+// TestENOSYS checks the boundaries that runc 1.1.5 puts into its filters for the same profiles
+// (seen with strace -v), and the two cases where minirun goes further.
 func TestENOSYS(t *testing.T) {
 	const (
 		x86, x64, arm = 0x40000003, 0xc000003e, 0x40000028
@@ -29,7 +29,7 @@ func TestENOSYS(t *testing.T) {
 		{`"defaultAction":"SCMP_ACT_ERRNO",` + three + rules + `]`, x64, 0x40000207, eperm},
 		{`"defaultAction":"SCMP_ACT_ERRNO",` + three + rules + `]`, x64, 0x40000209, nosys},
 		{`"defaultAction":"SCMP_ACT_ERRNO",` + three + rules + `]`, x86, 0x1b6, nosys},
-		// A rule that repeats the default action counts, and one with conditions.
+		// A rule that repeats the default action counts, and so does one with conditions.
 		{`"defaultAction":"SCMP_ACT_ERRNO",` + three + rules + `,{"names":["faccessat2"],"action":"SCMP_ACT_ERRNO"}]`, x64, 0x1b7, eperm},
 		{`"defaultAction":"SCMP_ACT_ERRNO",` + three + rules + `,{"names":["faccessat2"],"action":"SCMP_ACT_ERRNO"}]`, x64, 0x1b8, nosys},
 		{`"defaultAction":"SCMP_ACT_ERRNO",` + three + rules + `,{"names":["pidfd_getfd"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]}]`, x64, 0x1b6, eperm},
@@ -41,7 +41,7 @@ func TestENOSYS(t *testing.T) {
 		{`"defaultAction":"SCMP_ACT_TRACE",` + three + rules + `]`, x64, 0x1b6, 0x7ff00001},
 		{`"defaultAction":"SCMP_ACT_LOG",` + three + rules + `]`, x64, 0x1b6, 0x7ffc0000},
 		{`"defaultAction":"SCMP_ACT_ALLOW",` + three + rules + `]`, x64, 0x1b6, 0x7fff0000},
-		// Numbers of an architecture that is not in the profile stay fatal.
+		// Numbers of an architecture that is not in the profile remain fatal.
 		{`"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],` + rules + `]`, x64, 0x40000209, 0},
 		{`"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],` + rules + `]`, x64, 0xffffffff, eperm},
 		{`"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],` + rules + `]`, x86, 0x1b6, 0},

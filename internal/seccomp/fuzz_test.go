@@ -10,8 +10,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// FuzzCompile takes any JSON for a profile. Compile must not panic; what it
-// makes must be a filter that the kernel takes and mean what the profile says.
+// FuzzCompile takes any JSON as a profile. Compile must not panic. Its result must be a filter that
+// the kernel accepts and that implements the profile.
 func FuzzCompile(f *testing.F) {
 	add := func(p *specs.LinuxSeccomp, native byte) {
 		b, err := json.Marshal(p)

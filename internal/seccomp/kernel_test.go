@@ -1,5 +1,5 @@
-// kernel_test.go loads filters into the running kernel, in children of the test
-// program, and looks at what happens to their calls.
+// kernel_test.go loads filters into the running kernel, in children of the test program, and checks
+// the results of their calls.
 
 package seccomp
 
@@ -21,7 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// childEnv makes the test program a child: a job, then a profile in JSON.
+// childEnv makes the test program a child. Its value is a job, then a profile in JSON.
 const childEnv = "SECCOMP_TEST_CHILD"
 
 func child(what string) {
@@ -63,8 +63,8 @@ func child(what string) {
 	os.Exit(0)
 }
 
-// threadTime is the processor time of this thread: unlike the clock on the wall
-// it does not count what other programs do meanwhile.
+// threadTime returns the CPU time of this thread, which, unlike wall-clock time, does not depend on
+// other programs.
 func threadTime() time.Duration {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts); err != nil {
@@ -78,7 +78,7 @@ func childFail(err error) {
 	os.Exit(99)
 }
 
-// load is what the bootstrap does. It gives the listener descriptor with Notify.
+// load does the same as the bootstrap. It returns the listener descriptor if Notify is used.
 func load(p *Program) (int, error) {
 	fprog := unix.SockFprog{Len: uint16(len(p.Filter)), Filter: &p.Filter[0]}
 	r, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, uintptr(p.Flags), uintptr(unsafe.Pointer(&fprog)))
@@ -163,8 +163,8 @@ func TestKernel(t *testing.T) {
 	}
 }
 
-// TestKernelTakesAll loads the programs of all profiles that TestOracle has for
-// this machine: the kernel's own check is the last word on what is valid.
+// TestKernelTakesAll loads the programs of all profiles in TestOracle for this machine: the
+// kernel's own check determines which programs are valid.
 func TestKernelTakesAll(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a process for each profile")
@@ -174,7 +174,7 @@ func TestKernelTakesAll(t *testing.T) {
 			continue
 		}
 		p := *c.profile
-		p.DefaultAction, p.DefaultErrnoRet = specs.ActAllow, nil // so that the child can go on to say how it went
+		p.DefaultAction, p.DefaultErrnoRet = specs.ActAllow, nil // so that the child can report its result
 		rules := p.Syscalls
 		p.Syscalls = nil
 		for _, s := range rules {
@@ -193,8 +193,8 @@ func TestKernelTakesAll(t *testing.T) {
 	}
 }
 
-// TestColdTime measures what a container start pays: the first compilation in a
-// fresh process, and loading.
+// TestColdTime measures the cost at the start of a container: the first compilation in a new
+// process, and loading.
 func TestColdTime(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a measurement")

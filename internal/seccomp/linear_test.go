@@ -7,7 +7,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// manyRules is a profile of n rules with conditions on the arguments of one call.
+// manyRules returns a profile with n rules that have conditions on the arguments of one call.
 func manyRules(n int, args func(i uint64) []specs.LinuxSeccompArg) *specs.LinuxSeccomp {
 	p := &specs.LinuxSeccomp{DefaultAction: specs.ActErrno}
 	for i := range n {
@@ -16,8 +16,8 @@ func manyRules(n int, args func(i uint64) []specs.LinuxSeccompArg) *specs.LinuxS
 	return p
 }
 
-// Rules whose upper halves differ are where knowledge about one rule multiplies with
-// the rules that follow.
+// With rules whose upper halves differ, the knowledge about one rule multiplies with the rules that
+// follow.
 var ruleShapes = map[string]func(i uint64) []specs.LinuxSeccompArg{
 	"values": func(i uint64) []specs.LinuxSeccompArg {
 		return []specs.LinuxSeccompArg{{Value: i, Op: specs.OpEqualTo}}
@@ -33,8 +33,8 @@ var ruleShapes = map[string]func(i uint64) []specs.LinuxSeccompArg{
 	},
 }
 
-// TestCompileIsLinear: four times the rules need about four times the memory, also
-// if the filter is too long in the end.
+// TestCompileIsLinear: four times the rules require about four times the memory, even if the
+// resulting filter is too long.
 func TestCompileIsLinear(t *testing.T) {
 	allocated := func(p *specs.LinuxSeccomp) uint64 {
 		var before, after runtime.MemStats
@@ -51,8 +51,8 @@ func TestCompileIsLinear(t *testing.T) {
 	}
 }
 
-// TestCheckIsLinear: a check of arguments is made with a bounded number of visits per
-// step, whatever is known on the way.
+// TestCheckIsLinear: checking arguments takes a bounded number of visits per step, whatever is
+// already known.
 func TestCheckIsLinear(t *testing.T) {
 	for name, shape := range ruleShapes {
 		prof, err := parse(manyRules(3000, shape), specs.ArchX86_64)

@@ -1,5 +1,5 @@
-// oracle_test.go compares the programs with those that libseccomp makes of the
-// same profiles, used in the way runc and crun use it.
+// oracle_test.go compares the programs with those that libseccomp generates from the same profiles,
+// used in the same way as in runc and crun.
 
 package seccomp
 
@@ -56,7 +56,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// x32 has a token of its own in libseccomp.
+// oracleToken returns libseccomp's token; x32 has its own.
 func oracleToken(a *arch) uint32 {
 	if a.name == specs.ArchX32 {
 		return 0x4000003e
@@ -64,12 +64,12 @@ func oracleToken(a *arch) uint32 {
 	return a.audit
 }
 
-// unknownToOracle are the architectures that libseccomp learnt in 2.6.
+// unknownToOracle reports whether libseccomp supports an architecture only since 2.6.
 func unknownToOracle(a specs.Arch) bool {
 	return a == specs.ArchLOONGARCH64 || a == specs.ArchM68K || a == specs.ArchSH || a == specs.ArchSHEB
 }
 
-// askOracle gives libseccomp's program and its complaints.
+// askOracle returns libseccomp's program and its error messages.
 func askOracle(t testing.TB, p *specs.LinuxSeccomp, native specs.Arch) ([]unix.SockFilter, string) {
 	t.Helper()
 	ops := map[specs.LinuxSeccompOperator]int{specs.OpNotEqual: 1, specs.OpLessThan: 2, specs.OpLessEqual: 3, specs.OpEqualTo: 4,
@@ -102,7 +102,7 @@ func askOracle(t testing.TB, p *specs.LinuxSeccomp, native specs.Arch) ([]unix.S
 			}
 		}
 	}
-	// Some rule sets send libseccomp 2.5.4 into an endless loop.
+	// Some rule sets make libseccomp 2.5.4 loop forever.
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, oracle(t))
@@ -123,7 +123,7 @@ func askOracle(t testing.TB, p *specs.LinuxSeccomp, native specs.Arch) ([]unix.S
 	return f, complaints.String()
 }
 
-// oracleNumbers are the numbers of an architecture that libseccomp knows.
+// oracleNumbers contains the numbers that libseccomp knows for an architecture.
 var oracleNumbers = map[*arch]map[uint32]bool{}
 
 func knownToOracle(t testing.TB, a *arch) map[uint32]bool {
@@ -136,8 +136,8 @@ func knownToOracle(t testing.TB, a *arch) map[uint32]bool {
 	return oracleNumbers[a]
 }
 
-// readOracleNames leaves out, unless all, the names that libseccomp can give to a
-// number but does not take in a rule.
+// readOracleNames omits, unless all is set, the names that libseccomp can return for a number but
+// rejects in a rule.
 func readOracleNames(t testing.TB, a *arch, all bool) map[string]uint32 {
 	out, err := exec.Command(oracle(t), fmt.Sprintf("%x", oracleToken(a))).Output()
 	if err != nil {
@@ -161,7 +161,7 @@ func readOracleNames(t testing.TB, a *arch, all bool) map[string]uint32 {
 	return names
 }
 
-// TestOracleTables demands that every number libseccomp knows is ours too.
+// TestOracleTables: every number that libseccomp knows is also in the tables of this package.
 func TestOracleTables(t *testing.T) {
 	for i := range archs {
 		a := &archs[i]
@@ -175,7 +175,7 @@ func TestOracleTables(t *testing.T) {
 		for name, nr := range names {
 			id := callID(name, 0)
 			if a.name == specs.ArchPARISC64 && name == "_llseek" {
-				continue // the kernel has it on 32 bits only
+				continue // the kernel only has it on 32 bits
 			}
 			if id < 0 || uint32(a.calls[id]) != nr {
 				got := int32(-1)
@@ -188,8 +188,8 @@ func TestOracleTables(t *testing.T) {
 	}
 }
 
-// newerThanOracle says that our tables name a number that libseccomp's do not, or
-// that its tables are wrong about it.
+// newerThanOracle reports whether the tables of this package name a number that is not in
+// libseccomp's, or is wrong there.
 func newerThanOracle(t testing.TB, d *callData) bool {
 	for i := range archs {
 		if a := &archs[i]; a.audit == d.audit && !unknownToOracle(a.name) {
@@ -197,11 +197,11 @@ func newerThanOracle(t testing.TB, d *callData) bool {
 			if name != "" && !knownToOracle(t, a)[d.nr] {
 				return true
 			}
-			// It takes rules about one of these for rules about the other.
+			// It applies rules for one of these to the other.
 			if name == "sys_debug_setcontext" || name == "switch_endian" {
 				return true
 			}
-			// It takes a call of 32-bit parisc for one of the 64-bit one.
+			// It confuses a call of 32-bit parisc with one of 64-bit parisc.
 			if a.name == specs.ArchPARISC64 && d.nr == 140 {
 				return true
 			}
@@ -237,7 +237,7 @@ func TestOracle(t *testing.T) {
 				w, _ := run(want, &d)
 				g, _ := run(got.Filter, &d)
 				if !archNamed(c.native).little() && g == bits.ReverseBytes32(w) {
-					continue // libseccomp forgets to turn some verdicts when it writes for the other byte order
+					continue // libseccomp does not byte-swap some verdicts for the other byte order
 				}
 				if g != w {
 					t.Fatalf("%+x (%s): %s, libseccomp %s\n%s", d, callNamed(d.audit, d.nr), verdictName(g), verdictName(w), "")

@@ -1,5 +1,5 @@
-// random_test.go compares random profiles with libseccomp, as far as it is right,
-// and with reference_test.go.
+// random_test.go compares random profiles with libseccomp, where libseccomp is correct, and with
+// reference_test.go.
 
 package seccomp
 
@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestOracleRandom compares random profiles: for each call one rule with any
-// comparisons, or several that compare for equality. With other sets of rules
-// libseccomp 2.5.4 has defects: a rule with >= and one with < on the same argument
-// give wrong verdicts, EQ mixed with NE may never end, and a filter for i386 alone
-// may compare the architecture with call numbers. TestReference covers those.
+// TestOracleRandom compares random profiles: for each call, one rule with any comparisons, or
+// several that test for equality. With other sets of rules, libseccomp 2.5.4 has bugs: a rule with
+// >= and one with < on the same argument give wrong verdicts, EQ mixed with NE may never terminate,
+// and a filter only for i386 may compare the architecture with call numbers. TestReference covers
+// those.
 func TestOracleRandom(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
 	for i := range 200 {
@@ -39,9 +39,8 @@ func TestOracleRandom(t *testing.T) {
 	}
 }
 
-// TestOracleOrder compares which of two rules with different actions counts when
-// both hold. The families are
-// those that libseccomp 2.5.4 compiles without defects.
+// TestOracleOrder compares which of two rules with different actions applies if both match. It only
+// uses the families that libseccomp 2.5.4 compiles without bugs.
 func TestOracleOrder(t *testing.T) {
 	values := []uint64{0, 1, 2, 3, 7, 8, 0xff, 1 << 32, 1<<32 + 1, 7 << 32}
 	families := [][]specs.LinuxSeccompOperator{{specs.OpEqualTo}, {specs.OpEqualTo, specs.OpLessThan}, {specs.OpGreaterThan, specs.OpEqualTo}, {specs.OpNotEqual, specs.OpLessThan}}
@@ -56,7 +55,7 @@ func TestOracleOrder(t *testing.T) {
 		}
 		want, complaints := askOracle(t, p, specs.ArchX86_64)
 		if complaints != "" {
-			continue // it refuses some conflicts; for us the first rule counts
+			continue // it refuses some conflicts; in minirun the first rule applies
 		}
 		if !compareRandom(t, p, want, uint64(i)) {
 			t.Logf("%+v %+v", p.Syscalls[0].Args, p.Syscalls[1].Args)
@@ -72,7 +71,7 @@ func TestReference(t *testing.T) {
 		if i%2 == 0 {
 			p.DefaultAction = specs.ActErrno
 			for j := range p.Syscalls {
-				*p.Syscalls[j].ErrnoRet-- // 0 to 3: 1 is the default action
+				*p.Syscalls[j].ErrnoRet-- // 0 to 3; 1 is the default action
 			}
 		}
 		got, err := Compile(p, specs.ArchX86_64)
@@ -116,8 +115,8 @@ func compareRandom(t *testing.T, p *specs.LinuxSeccomp, want []unix.SockFilter, 
 	return true
 }
 
-// randomProfile has a few rules about a few calls. If oneAction, the action
-// depends on the call only.
+// randomProfile returns a profile with a few rules about a few calls. If oneAction is set, the
+// action depends only on the call.
 func randomProfile(r *rand.Rand, oneAction bool) *specs.LinuxSeccomp {
 	names := []string{"read", "ioctl", "clone", "mmap", "socket", "shmat"}
 	values := []uint64{0, 1, 2, 3, 7, 8, 0xff, 1<<32 - 1, 1 << 32, 1<<32 + 1, 7 << 32, 1<<64 - 1}

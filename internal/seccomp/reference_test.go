@@ -1,6 +1,6 @@
-// reference_test.go says what a profile means, slowly and one call at a time, to
-// compare the programs with. It shares with the product the tables of numbers
-// and compareClauses, which oracle_test.go compares with libseccomp's.
+// reference_test.go evaluates a profile slowly, one call at a time, to check the programs. It
+// shares only the tables of numbers and compareClauses with the product, and oracle_test.go
+// compares these with libseccomp's.
 
 package seccomp
 
@@ -54,7 +54,7 @@ func holds(a specs.LinuxSeccompArg, args [6]uint64, wide bool) bool {
 	panic(a.Op)
 }
 
-// names gives each number of an architecture its name.
+// numberNames maps each number of an architecture to its name.
 var numberNames = map[*arch]map[uint32]string{}
 
 func nameOfNumber(a *arch, nr uint32) string {
@@ -69,7 +69,7 @@ func nameOfNumber(a *arch, nr uint32) string {
 	return numberNames[a][nr]
 }
 
-// reference gives the verdict of a profile on a call.
+// reference returns the verdict of a profile on a call.
 func reference(p *specs.LinuxSeccomp, native specs.Arch, d *callData, withENOSYS bool) uint32 {
 	var a *arch
 	listed := false
@@ -165,7 +165,8 @@ func refuses(a specs.LinuxSeccompAction) bool {
 	return true
 }
 
-// namesARMPrivate: then the numbers from there on are not taken as new ones.
+// namesARMPrivate reports whether a profile names one of ARM's private calls. Then the numbers from
+// there on are not treated as new ones.
 func namesARMPrivate(p *specs.LinuxSeccomp, a *arch) bool {
 	def := actionValue(p.DefaultAction, p.DefaultErrnoRet)
 	for _, s := range p.Syscalls {
@@ -178,8 +179,8 @@ func namesARMPrivate(p *specs.LinuxSeccomp, a *arch) bool {
 	return false
 }
 
-// numberOf gives the number of a name or -1, and whether it is also reached
-// through socketcall or ipc.
+// numberOf returns the number of a name or -1, and whether it is also reached through socketcall or
+// ipc.
 func numberOf(a *arch, name string) (int64, bool) {
 	nr := int64(-1)
 	if id := callID(name, 0); id >= 0 {
@@ -189,8 +190,7 @@ func numberOf(a *arch, name string) (int64, bool) {
 	return nr, sub != 0 && a.calls[idSocketcall] >= 0
 }
 
-// groups splits the args of an entry with an index that is used twice, as runc
-// and crun do.
+// groups splits the args of an entry that uses an index twice, as runc and crun do.
 func groups(args []specs.LinuxSeccompArg) [][]specs.LinuxSeccompArg {
 	seen := map[uint]bool{}
 	for _, a := range args {
@@ -206,7 +206,7 @@ func groups(args []specs.LinuxSeccompArg) [][]specs.LinuxSeccompArg {
 	return [][]specs.LinuxSeccompArg{args}
 }
 
-// appendClause leaves out a clause of which an earlier one asks for a part.
+// appendClause skips a clause if the conditions of an earlier one are a subset of its own.
 func appendClause(list []clause, args []specs.LinuxSeccompArg, ret uint32) []clause {
 	alternatives, err := parseArgs(args)
 	if err != nil || len(alternatives) != 1 {
@@ -251,7 +251,7 @@ func clauseHolds(c clause, args [6]uint64, wide bool) bool {
 	return true
 }
 
-// sampler makes calls that are likely to be near a border of a profile.
+// sampler generates calls that are likely to be near a boundary of a profile.
 type sampler struct {
 	r      *rand.Rand
 	archs  []*arch

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// shortest is the number of changes by the table of all pairs.
+// shortest computes the number of changes with the full table of pairs.
 func shortest(a, b []planLine) int {
 	common := make([][]int, len(a)+1)
 	for i := range common {
@@ -32,7 +32,7 @@ func randomLines(r *rand.Rand, words int) []planLine {
 	return lines
 }
 
-// apply changes a as the list says, and returns the lines that the result shares with b.
+// apply applies the changes to a, and returns the lines that the result shares with b.
 func apply(a, b []planLine, changes []change) (ok bool) {
 	i, j := 0, 0
 	for _, c := range changes {
@@ -59,7 +59,7 @@ func TestDifferenceIsShortest(t *testing.T) {
 	for range 20000 {
 		words := 1 + r.IntN(20)
 		a, b := randomLines(r, words), randomLines(r, words)
-		// Sources tell lines of the same text apart.
+		// Sources distinguish lines with the same text.
 		for i := range a {
 			a[i].source = "a" + strconv.Itoa(i)
 		}
@@ -76,7 +76,7 @@ func TestDifferenceIsShortest(t *testing.T) {
 	}
 }
 
-// TestDifferenceOfLargePlans: memory grows with the plans, not with their product.
+// TestDifferenceOfLargePlans: memory grows with the size of the plans, not with their product.
 func TestDifferenceOfLargePlans(t *testing.T) {
 	const lines = 3000
 	a, b := make([]planLine, lines), make([]planLine, lines)

@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ignoringSelf asks TestDefaultInChildren to be the process that ignores signals.
+// ignoringSelf makes TestDefaultInChildren the process that ignores signals.
 const ignoringSelf = "MINIRUN_TEST_IGNORING"
 
-// TestDefaultInChildren: a process that ignores signals still does, and its children do
+// TestDefaultInChildren: a process that ignores signals still ignores them, but its children do
 // not.
 func TestDefaultInChildren(t *testing.T) {
 	if os.Getenv(ignoringSelf) == "" {
@@ -25,7 +25,7 @@ func TestDefaultInChildren(t *testing.T) {
 	}
 	DefaultInChildren()
 	for _, s := range []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGTSTP, unix.SIGTTIN} {
-		if err := unix.Kill(os.Getpid(), s); err != nil { // it would end or stop here
+		if err := unix.Kill(os.Getpid(), s); err != nil { // would kill or stop it here
 			t.Fatal(err)
 		}
 	}

@@ -49,8 +49,8 @@ func TestEachSignalComes(t *testing.T) {
 	}
 }
 
-// Signals of different numbers all stay, also while nobody reads and the
-// program is busy on all its threads.
+// TestSignalsWait: no signal is lost if all numbers are different, even if they are not read and
+// the program keeps all its threads busy.
 func TestSignalsWait(t *testing.T) {
 	q, err := Catch()
 	if err != nil {
@@ -64,7 +64,7 @@ func TestSignalsWait(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					_ = make([]byte, n%4096) // keep the garbage collector and its own signals going
+					_ = make([]byte, n%4096) // triggers the garbage collector and its own signals
 				}
 			}
 		}()
@@ -84,7 +84,7 @@ func TestSignalsWait(t *testing.T) {
 		got += len(list)
 	}
 	close(stop)
-	if got != sent { // real-time signals queue up in the kernel
+	if got != sent { // the kernel queues real-time signals
 		t.Errorf("sent %d, got %d", sent, got)
 	}
 }

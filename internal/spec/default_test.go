@@ -15,7 +15,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// specFile finds a file of the specification in the module cache.
+// specFile returns the path of a file of the specification in the module cache.
 func specFile(t *testing.T, name string) string {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/opencontainers/runtime-spec").Output()
@@ -61,13 +61,13 @@ func TestDefaultGolden(t *testing.T) {
 	}
 }
 
-// The documents are runc's, but for the version and the name.
+// TestDefaultIsRuncs: the documents are runc's, except for the version and the name.
 func TestDefaultIsRuncs(t *testing.T) {
 	runc, err := exec.LookPath("runc")
 	if err != nil {
 		t.Skip("needs runc")
 	}
-	// runc looks at the host for the cgroup version.
+	// runc detects the cgroup version of the host.
 	_, err = os.Stat("/sys/fs/cgroup/cgroup.controllers")
 	unified := err == nil
 	for _, c := range []struct {
@@ -90,7 +90,7 @@ func TestDefaultIsRuncs(t *testing.T) {
 			t.Errorf("runc's own document: %v", err)
 		}
 		want = regexp.MustCompile(`"ociVersion": "[^"]*"`).ReplaceAll(want, []byte(`"ociVersion": "`+specs.Version+`"`))
-		// Up to version 1.1 it had ambient capabilities that no process can have without
+		// Up to version 1.1, runc had ambient capabilities, which have no effect without
 		// inheritable ones.
 		want = regexp.MustCompile(`,\s*"ambient": \[[^]]*\]`).ReplaceAll(want, nil)
 		want = bytes.Replace(want, []byte(`"hostname": "runc"`), []byte(`"hostname": "minirun"`), 1)

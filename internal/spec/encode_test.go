@@ -9,7 +9,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// What Compact writes is what encoding/json reads and writes.
+// TestCompact: Compact writes the same JSON as encoding/json, and encoding/json can read it.
 func TestCompact(t *testing.T) {
 	docker := Default(true)
 	var err error
@@ -42,7 +42,7 @@ func TestCompact(t *testing.T) {
 	}
 }
 
-// FuzzCompact: whatever config.json is read, Compact writes what means the same.
+// FuzzCompact: whatever config.json is read, Compact writes an equivalent document.
 func FuzzCompact(f *testing.F) {
 	text, err := Marshal(Default(true))
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FuzzParse: no document makes Parse panic; what it accepts means the same to
-// encoding/json, is valid as a Spec, and comes through Marshal unchanged.
+// FuzzParse: no document makes Parse panic. An accepted document has the same meaning for
+// encoding/json, is valid as a Spec, and is unchanged by Marshal.
 func FuzzParse(f *testing.F) {
 	f.Add(spectest.Rich())
 	for i, c := range spectest.Malformed() {
@@ -65,8 +65,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzParseMountOptions: no panic, nothing both set and cleared, the access time as
-// mount_setattr(2) wants it, and nothing lost.
+// FuzzParseMountOptions: no panic, no flag both set and cleared, the access time in the form that
+// mount_setattr(2) requires, and no option lost.
 func FuzzParseMountOptions(f *testing.F) {
 	for _, name := range MountOptionNames() {
 		f.Add(name, "ro", "x=y")
@@ -104,7 +104,7 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
-// BenchmarkUnmarshal is what encoding/json alone takes of BenchmarkParse.
+// BenchmarkUnmarshal measures the part of BenchmarkParse that encoding/json alone takes.
 func BenchmarkUnmarshal(b *testing.B) {
 	data, err := Marshal(Default(true))
 	if err != nil {

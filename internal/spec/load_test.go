@@ -17,7 +17,7 @@ func TestLoad(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		make func(file string) error
-		want string // in the error; "" for none
+		want string // part of the error; "" for none
 	}{
 		{"a file", func(f string) error { return os.WriteFile(f, spectest.Rich(), 0o644) }, ""},
 		{"a link to a file", func(f string) error {
@@ -55,7 +55,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// A file in /proc has size 0 and still content; it must be read to its end.
+// A file in /proc has size 0 but has content, which must be read to the end.
 func TestReadWithoutSize(t *testing.T) {
 	data, err := readDocument("/proc/self/status", "status", true)
 	if err != nil || !strings.Contains(string(data), "Threads:") {

@@ -8,8 +8,7 @@ import (
 	"github.com/minirun/minirun/internal/spec/spectest"
 )
 
-// Each document that is wrong in one place must be refused, and an error must name
-// that place.
+// TestMalformed: a document with one mistake must be refused, and an error must name its path.
 func TestMalformed(t *testing.T) {
 	if _, warns, err := Parse(spectest.Rich()); err != nil || len(warns) > 0 {
 		t.Fatalf("the document to start from is not valid: %v, warnings %v", err, warns)
@@ -39,7 +38,7 @@ func TestMalformed(t *testing.T) {
 	t.Logf("%d malformed documents", len(cases))
 }
 
-// blames reports whether a problem in err is at path or below it.
+// blames reports whether err contains a problem at path or below it.
 func blames(err error, path string) bool {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range joined.Unwrap() {

@@ -77,7 +77,7 @@ func TestParseMountOptionsErrors(t *testing.T) {
 	}
 }
 
-// Each option that is listed is understood, and each word of the specification's
+// TestMountOptionNames: each listed option is accepted, and each option in the specification's
 // table is listed.
 func TestMountOptionNames(t *testing.T) {
 	names := MountOptionNames()

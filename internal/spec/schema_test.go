@@ -12,11 +12,11 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// otherPlatforms are the sections that have no meaning on Linux.
+// otherPlatforms lists the sections that have no meaning on Linux.
 var otherPlatforms = []string{"solaris", "windows", "vm", "zos", "freebsd"}
 
-// Every type of the specification is one that decode.go knows. A new release may
-// bring a float, a type with its own decoder, or a struct with more than 64 fields.
+// TestSchemaKnowsAllTypes: decode.go supports all types in the specification. A new release may add
+// a float, a type with its own decoder, or a struct with more than 64 fields.
 func TestSchemaKnowsAllTypes(t *testing.T) {
 	seen := map[reflect.Type]bool{}
 	var visit func(path string, typ reflect.Type)
@@ -63,8 +63,8 @@ func TestSchemaKnowsAllTypes(t *testing.T) {
 
 func join(path, name string) string { return key(path, name) }
 
-// The document that malformed ones are made from has every field, so that a field
-// that a new release of the specification brings is not forgotten in the tests.
+// TestRichIsComplete: the document from which malformed ones are derived has every field, so that
+// the tests cover fields added by a new release of the specification.
 func TestRichIsComplete(t *testing.T) {
 	var doc any
 	if err := json.Unmarshal(spectest.Rich(), &doc); err != nil {
@@ -110,14 +110,15 @@ func TestRichIsComplete(t *testing.T) {
 	visit("", schemaOf(reflect.TypeFor[specs.Spec]()), []any{doc})
 }
 
-// The documents that come with the specification, as far as they are for Linux.
+// TestSpecificationExamples parses the documents that come with the specification, as far as they
+// are for Linux.
 func TestSpecificationExamples(t *testing.T) {
 	dir := specFile(t, "schema/test/config")
-	for name, path := range map[string]string{ // to the path of the problem, "-" for none
-		"good/spec-example.json":      "ociVersion", // 0.5.0-dev, from before compatibility
-		"good/minimal.json":           "process",    // required to create, as runc and crun have it
+	for name, path := range map[string]string{ // maps to the path of the problem, "-" for none
+		"good/spec-example.json":      "ociVersion", // 0.5.0-dev, older than the compatible versions
+		"good/minimal.json":           "process",    // required by create, as in runc and crun
 		"good/minimal-for-start.json": "-",
-		"good/linux-netdevice.json":   "linux.netDevices", // there is no network namespace to move to
+		"good/linux-netdevice.json":   "linux.netDevices", // there is no network namespace to move it to
 		"good/linux-rdma.json":        "process",
 		"bad/invalid-json.json":       "",
 		"bad/linux-hugepage.json":     "linux.resources.hugepageLimits[0].pageSize",
@@ -137,7 +138,7 @@ func TestSpecificationExamples(t *testing.T) {
 	}
 }
 
-// Example documents in the text: the large one of config.md.
+// TestExampleInText parses the large example document in config.md.
 func TestExampleInText(t *testing.T) {
 	text, err := os.ReadFile(specFile(t, "config.md"))
 	if err != nil {

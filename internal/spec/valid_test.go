@@ -12,8 +12,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Documents at the edge of the rules that must be accepted. warn is part of the one
-// warning they give, "" for none.
+// TestAccepted parses borderline documents that must be accepted. warn is part of their only
+// warning, "" for none.
 func TestAccepted(t *testing.T) {
 	for _, c := range []struct{ path, value, warn string }{
 		{"ociVersion", `"1.0.0-rc5"`, ""},
@@ -124,7 +124,7 @@ func TestAccepted(t *testing.T) {
 	}
 }
 
-// Engines give the mappings of a user namespace they join (runc 1.1 wanted them).
+// Engines also give the mappings of a user namespace that they join (runc 1.1 required them).
 func TestJoinedUserNamespaceWithMappings(t *testing.T) {
 	_, warns, err := Parse(spectest.Edit(spectest.Rich(), "linux.namespaces[5].path", `"/run/userns/a"`))
 	if err != nil || len(warns) != 2 || warns[0].Path != "linux.uidMappings" || warns[1].Path != "linux.gidMappings" {
@@ -132,7 +132,7 @@ func TestJoinedUserNamespaceWithMappings(t *testing.T) {
 	}
 }
 
-// A field in another spelling is what encoding/json makes of it, and says so.
+// A field in a different case is accepted, as in encoding/json, with a warning.
 func TestOtherSpelling(t *testing.T) {
 	doc := spectest.Edit(spectest.Edit(spectest.Rich(), "process.args", ""), "process.ARGS", `["true"]`)
 	s, warns, err := Parse(doc)
@@ -144,9 +144,9 @@ func TestOtherSpelling(t *testing.T) {
 	}
 }
 
-// Two spellings of a field are the same field. encoding/json takes the last one, and
-// so does runc; two programs that read the document differently would see two
-// containers. The error names the key that is right.
+// TestTwoSpellingsOfAField: a field in two different spellings is a duplicate. encoding/json uses
+// the last one, and so does runc. Two programs that read the document differently would see two
+// different containers. The error names the correct key.
 func TestTwoSpellingsOfAField(t *testing.T) {
 	for _, keys := range []string{`"noNewPrivileges": true, "nonewprivileges": false`, `"nonewprivileges": false, "noNewPrivileges": true`, `"NONEWPRIVILEGES": true, "nonewprivileges": true`} {
 		_, _, err := Parse(bytes.Replace(spectest.Rich(), []byte(`"noNewPrivileges": true`), []byte(keys), 1))
@@ -156,7 +156,7 @@ func TestTwoSpellingsOfAField(t *testing.T) {
 	}
 }
 
-// Without namespaces of its own a container may not touch what is the host's.
+// A container without its own namespaces must not change what belongs to the host.
 func TestHostNamespaces(t *testing.T) {
 	doc := []byte(`{"ociVersion": "1.0.2", "process": {"user": {"uid": 0, "gid": 0}, "args": ["sh"], "cwd": "/"},
 		"root": {"path": "rootfs"}, "mounts": [{"destination": "/proc", "type": "proc"}]}`)
@@ -171,7 +171,7 @@ func TestHostNamespaces(t *testing.T) {
 	}
 }
 
-// The text of messages, one of each kind.
+// TestMessages checks the text of messages, one of each kind.
 func TestMessages(t *testing.T) {
 	for _, c := range []struct{ path, value, want string }{
 		{"mounts[2].options[0]", `5`, `config.json: mounts[2].options[0]: must be a string, got the number 5`},
@@ -193,7 +193,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// An error of syntax says where it is.
+// A syntax error includes its position.
 func TestSyntaxMessage(t *testing.T) {
 	_, _, err := Parse([]byte("{\"mounts\":\n [{\"destination\":]"))
 	want := `config.json: mounts[0].destination: must be a JSON value, got ']' (line 2, column 18)`
@@ -202,7 +202,8 @@ func TestSyntaxMessage(t *testing.T) {
 	}
 }
 
-// All problems of a document come at once, in its order, up to a bound.
+// TestAllProblems: all problems of a document are reported together, in document order, up to a
+// limit.
 func TestAllProblems(t *testing.T) {
 	doc := spectest.Edit(spectest.Edit(spectest.Rich(), "process.cwd", `"x"`), "linux.personality.domain", `"x"`)
 	_, _, err := Parse(doc)
@@ -217,7 +218,8 @@ func TestAllProblems(t *testing.T) {
 	}
 }
 
-// What Parse finds in the bytes, Validate finds in a Spec that a program made.
+// TestValidateAlone: Validate finds the problems that Parse finds in JSON in a Spec that a program
+// created.
 func TestValidateAlone(t *testing.T) {
 	s := Default(false)
 	s.Process.Args = []string{"sh", "a\x00b"}
@@ -236,7 +238,7 @@ func TestValidateAlone(t *testing.T) {
 	}
 }
 
-// An id-mapped mount needs a mapping, its own or the container's.
+// An ID-mapped mount needs a mapping, either its own or the container's.
 func TestIDMapWithoutMapping(t *testing.T) {
 	s := Default(false)
 	s.Mounts = append(s.Mounts, specs.Mount{Destination: "/x", Source: "/y", Options: []string{"bind", "idmap"}})
@@ -245,8 +247,8 @@ func TestIDMapWithoutMapping(t *testing.T) {
 	}
 }
 
-// Large documents take time in proportion: each of these has lists in which every
-// entry is compared with the others.
+// TestLargeDocument: large documents take time proportional to their size. Each of these has lists
+// whose entries are compared with each other.
 func TestLargeDocument(t *testing.T) {
 	repeat := func(entry string, n int) string {
 		var b strings.Builder
@@ -296,7 +298,8 @@ func TestLargeDocument(t *testing.T) {
 	}
 }
 
-// A value of any type, which only Windows has, is left to encoding/json.
+// TestForeignValue: a value of type any, which only the Windows section has, is left to
+// encoding/json.
 func TestForeignValue(t *testing.T) {
 	s, _, err := Parse(spectest.Edit(spectest.Rich(), "windows", `{"layerFolders": ["a"], "credentialSpec": {"a": [1, "b"]}}`))
 	if err != nil {

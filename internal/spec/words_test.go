@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// header returns the numbers that a kernel header defines for names like pattern.
-// The headers are the second source, next to x/sys.
+// header returns the numbers that a kernel header defines for names that match pattern. The headers
+// are a second source in addition to x/sys.
 func header(t *testing.T, file, pattern string) map[string]int {
 	t.Helper()
 	text, err := os.ReadFile(file)

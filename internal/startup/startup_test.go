@@ -7,10 +7,10 @@ import (
 	"unsafe"
 )
 
-// TestStackGrowsOnce: a deep call moves a goroutine's stack to a larger place, and
-// does not after growStack.
+// TestStackGrowsOnce: a deep call moves a goroutine's stack to a larger allocation, but not after
+// growStack.
 func TestStackGrowsOnce(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection makes stacks smaller
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // garbage collection shrinks stacks
 	without, with := make(chan bool), make(chan bool)
 	go func() { without <- moves() }()
 	go func() {

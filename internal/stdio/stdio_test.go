@@ -17,7 +17,8 @@ func pipe(t *testing.T, flags int) (read, write Descriptor) {
 	return Descriptor(fds[0]), Descriptor(fds[1])
 }
 
-// The descriptors that another process has made non-blocking are waited for.
+// TestReadAndWrite: if another process has made the descriptors non-blocking, reads and writes wait
+// for them.
 func TestReadAndWrite(t *testing.T) {
 	for _, flags := range []int{0, unix.O_NONBLOCK} {
 		read, write := pipe(t, flags)
@@ -36,7 +37,8 @@ func TestReadAndWrite(t *testing.T) {
 	}
 }
 
-// TestBrokenPipe: on standard output, too, where an os.File would end the program.
+// TestBrokenPipe: a broken pipe is an error also on standard output, where an os.File would kill
+// the program.
 func TestBrokenPipe(t *testing.T) {
 	read, write := pipe(t, 0)
 	_ = unix.Close(int(read))

@@ -9,7 +9,7 @@ func TestName(t *testing.T) {
 	for _, c := range []struct {
 		cgroupsPath, id string
 		user            bool
-		path            string // of the cgroup, or what the error says
+		path            string // the cgroup's path, or part of the error
 	}{
 		{"", "box", false, "/system.slice/minirun-box.scope"},
 		{"", "box", true, "/user.slice/minirun-box.scope"},

@@ -1,8 +1,7 @@
-// Package tartest builds tar archives for fuzz tests. A fuzzer that mutates the bytes
-// of an archive breaks a header's checksum nearly every time and tests the reader of
-// the format. Here it mutates the bytes of a list of entries instead, whose names and
-// links are made of a few words, so that entries meet each other: a file below a link,
-// a whiteout of a directory of the same layer.
+// Package tartest builds tar archives for fuzz tests. A fuzzer that mutates the bytes of an archive
+// nearly always breaks a header's checksum, and then only tests the parser. With this package, it
+// mutates the bytes of a list of entries instead. Their names and links consist of few words, so
+// that entries interact: a file below a link, or a whiteout of a directory in the same layer.
 //
 //	data ──Entries──▶ entries ──Encode──▶ archive
 //	     ◀──Data────
@@ -17,22 +16,21 @@ import (
 	"strings"
 )
 
-// An Entry is a member of an archive. No field is checked.
+// An Entry is a member of an archive. Its fields are not validated.
 type Entry struct {
 	Type         byte
 	Name, Link   string
 	Mode         int64
 	UID, GID     int64
 	Major, Minor int64
-	Xattr        string // the name of an extended attribute; "" for none
+	Xattr        string // name of an extended attribute; "" for none
 	Content      string
 }
 
-// maxEntries bounds an archive: a fault that needs more is found by its parts.
+// maxEntries limits an archive. Bugs that need more entries are unlikely.
 const maxEntries = 48
 
-// words are the components of names. The empty one makes names absolute, or end in
-// a slash.
+// words are the components of names. The empty one makes names absolute, or adds a trailing slash.
 var words = []string{
 	"", ".", "..", "a", "b", "c", "l", "canary", "etc", "passwd", "proc", "self",
 	".wh.a", ".wh.b", ".wh.l", ".wh..wh..opq", ".wh..wh.plnk", ".wh..", ".wh.",
@@ -51,10 +49,10 @@ var xattrs = []string{
 	"trusted.overlay.metacopy", "user.overlay.opaque", "system.posix_acl_access", "nonsense",
 }
 
-// A literal is announced by literal, its length follows.
+// literal introduces a literal component; its length follows.
 const literal = 0xff
 
-// Entries reads entries from data. Every data is some list.
+// Entries decodes entries from data. Any data is valid.
 func Entries(data []byte) (out []Entry) {
 	r := reader{data}
 	for len(r.left) > 0 && len(out) < maxEntries {
@@ -120,8 +118,8 @@ func (r *reader) text() string {
 	return string(r.take(length))
 }
 
-// Data is the inverse of [Entries], for the seeds of a fuzz test. An entry that no
-// data gives, such as one whose name has more than eight components, is a panic.
+// Data is the inverse of [Entries], for the seeds of a fuzz test. It panics for an entry that
+// cannot be encoded, such as one whose name has more than eight components.
 func Data(entries ...Entry) []byte {
 	var out []byte
 	for _, e := range entries {
@@ -177,8 +175,8 @@ func appendNumbers(out []byte, list ...int64) []byte {
 
 const block = 512
 
-// Encode writes an archive of the entries. Unlike archive/tar's writer it takes what
-// no sound archive has.
+// Encode writes an archive of the entries. Unlike archive/tar's writer, it also writes malformed
+// archives.
 func Encode(entries []Entry) []byte {
 	var out bytes.Buffer
 	for _, e := range entries {
@@ -201,8 +199,8 @@ func Encode(entries []Entry) []byte {
 	return out.Bytes()
 }
 
-// record is an extended header's record: its length, which counts its own digits,
-// the keyword, the value (pax(1), "pax Extended Header").
+// record formats a record of an extended header: its length, which includes its own digits, and the
+// keyword and value (pax(1), "pax Extended Header").
 func record(key, value string) string {
 	rest := " " + key + "=" + value + "\n"
 	length := len(rest)
@@ -237,7 +235,7 @@ func member(out *bytes.Buffer, e Entry) {
 	out.Write(make([]byte, (block-len(e.Content)%block)%block))
 }
 
-// putNumber writes octal digits, or a number that has too many of them in base 256.
+// putNumber writes octal digits, or base 256 if the number does not fit.
 func putNumber(field []byte, n int64) {
 	digits := len(field) - 1
 	if n >= 0 && (3*digits >= 63 || n < 1<<(3*digits)) {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestEncode: archive/tar reads what Encode writes.
+// TestEncode: archive/tar can read what Encode writes.
 func TestEncode(t *testing.T) {
 	entries := []Entry{
 		{Type: tar.TypeDir, Name: "a/", Mode: 0o755, UID: 65534, GID: 1 << 32},
@@ -43,7 +43,7 @@ func TestEncode(t *testing.T) {
 	}
 }
 
-// FuzzEntries: every data gives a bounded list of entries, and an archive of whole blocks.
+// FuzzEntries: any data gives a bounded list of entries, and an archive of whole blocks.
 func FuzzEntries(f *testing.F) {
 	f.Add(Data(Entry{Type: tar.TypeReg, Name: "a/b", Content: "x"}))
 	f.Fuzz(func(t *testing.T, data []byte) {

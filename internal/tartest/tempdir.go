@@ -7,9 +7,8 @@ import (
 	"testing"
 )
 
-// TempDir is testing.T.TempDir in memory where there is /dev/shm, as a fuzz test makes
-// thousands of directories a second. Directories that their owner cannot enter are
-// removed too.
+// TempDir is like testing.T.TempDir, but in memory if /dev/shm exists, because a fuzz test creates
+// thousands of directories a second. It also removes directories that their owner cannot enter.
 func TempDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "minirun-fuzz-")

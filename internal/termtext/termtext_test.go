@@ -54,7 +54,7 @@ func TestNewWriter(t *testing.T) {
 	}
 }
 
-// FuzzText: no text leaves a character that does more than take its place.
+// FuzzText: the result never contains a character that does more than occupy its place.
 func FuzzText(f *testing.F) {
 	f.Add("a\x1b[31mb\r\n\x1b]0;x\a\u202e\xff")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -14,8 +14,8 @@ import (
 	"github.com/minirun/minirun/internal/cgroups"
 )
 
-// TestRead compares the library's view of a group with the kernel's files and
-// with package cgroups: the same processes, the same freezer.
+// TestRead compares the library's metrics of a group with the kernel's files and with package
+// cgroups: the same processes, the same freezer.
 func TestRead(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("making cgroups needs root")
@@ -47,7 +47,7 @@ func TestRead(t *testing.T) {
 	}
 	defer func() { cmd.Process.Kill(); cmd.Wait() }()
 	time.Sleep(300 * time.Millisecond)
-	// Frozen, it uses nothing between two samples.
+	// While frozen, it uses no CPU time between two samples.
 	if err := g.Freeze(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// sameV1 holds package cgroups' reading of the files against the library's.
+// sameV1 compares the values that package cgroups reads with the library's.
 func sameV1(t *testing.T, g *cgroups.Group, m *Metrics) {
 	t.Helper()
 	s, err := g.Stats()
@@ -174,7 +174,7 @@ func libEntries(list []*stats1.BlkIOEntry) (s string) {
 	return s
 }
 
-// TestReadV2: the v2 tree alone, as far as this machine's tree goes.
+// TestReadV2 checks only the v2 tree, as far as this machine has one.
 func TestReadV2(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("making cgroups needs root")
@@ -183,7 +183,7 @@ func TestReadV2(t *testing.T) {
 	if err != nil || h.V2 == nil {
 		t.Skip("no v2 tree")
 	}
-	// Create enables controllers in the root; take that back.
+	// Create enables controllers in the root. The test disables them again.
 	control := h.V2.Mount + "/cgroup.subtree_control"
 	before, err := os.ReadFile(control)
 	if err != nil {

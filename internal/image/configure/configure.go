@@ -1,5 +1,5 @@
-// Package configure carries out the instructions of a Dockerfile that only change
-// what an image says of itself: for builds, and for `import --change`.
+// Package configure applies the Dockerfile instructions that only change an image's configuration,
+// for builds and for `import --change`.
 package configure
 
 import (
@@ -14,8 +14,8 @@ import (
 	docker "github.com/moby/docker-image-spec/specs-go/v1"
 )
 
-// Apply changes a configuration as an instruction says whose variables are
-// expanded. It is an error for those that need a build: RUN, COPY, ADD.
+// Apply changes a configuration according to an instruction whose variables are already expanded.
+// Instructions that need a build (RUN, COPY, ADD) are an error.
 func Apply(c *docker.DockerOCIImageConfig, command instructions.Command) error {
 	switch i := command.(type) {
 	case *instructions.CmdCommand:
@@ -60,7 +60,7 @@ func Apply(c *docker.DockerOCIImageConfig, command instructions.Command) error {
 	return nil
 }
 
-// cloned is a map that may be written to.
+// cloned returns a copy of a map that the caller can modify.
 func cloned[V any](m map[string]V) map[string]V {
 	if m == nil {
 		return map[string]V{}
@@ -68,7 +68,8 @@ func cloned[V any](m map[string]V) map[string]V {
 	return maps.Clone(m)
 }
 
-// CommandLine is a command in exec form, or in shell form behind the shell.
+// CommandLine returns the arguments of a command in exec form, or the shell followed by a command
+// in shell form.
 func CommandLine(c instructions.ShellDependantCmdLine, shell []string) []string {
 	if !c.PrependShell {
 		return c.CmdLine
@@ -76,7 +77,7 @@ func CommandLine(c instructions.ShellDependantCmdLine, shell []string) []string 
 	return append(Shell(shell), strings.Join(c.CmdLine, " "))
 }
 
-// Shell is what a command in shell form is given to.
+// Shell returns the shell that runs commands in shell form.
 func Shell(shell []string) []string {
 	if len(shell) == 0 {
 		return []string{"/bin/sh", "-c"}
@@ -84,7 +85,7 @@ func Shell(shell []string) []string {
 	return slices.Clone(shell)
 }
 
-// SetVariable sets NAME in an environment, where it is or at the end.
+// SetVariable sets NAME in an environment, in place or at the end.
 func SetVariable(env []string, name, value string) []string {
 	for n, e := range env {
 		if strings.HasPrefix(e, name+"=") {
@@ -95,7 +96,7 @@ func SetVariable(env []string, name, value string) []string {
 	return append(env, name+"="+value)
 }
 
-// expose adds ports, PORT[-PORT][/PROTOCOL].
+// expose adds ports of the form PORT[-PORT][/PROTOCOL].
 func expose(c *docker.DockerOCIImageConfig, ports []string) error {
 	c.ExposedPorts = cloned(c.ExposedPorts)
 	for _, text := range ports {
@@ -110,9 +111,9 @@ func expose(c *docker.DockerOCIImageConfig, ports []string) error {
 	return nil
 }
 
-// Ports are those of one of EXPOSE's words, each with its protocol. What docker run
-// -p takes, [[IP:]HOST:]CONTAINER, is understood, and only CONTAINER counts. The rest
-// must be right all the same.
+// Ports returns the ports of one argument of EXPOSE, each with its protocol. The syntax of docker
+// run -p, [[IP:]HOST:]CONTAINER, is accepted, but only CONTAINER is used. The other parts must
+// still be valid.
 func Ports(text string) ([]string, error) {
 	ports, protocol, _ := strings.Cut(text, "/")
 	protocol = strings.ToLower(cmp.Or(protocol, "tcp"))
@@ -137,13 +138,14 @@ func Ports(text string) ([]string, error) {
 	return out, nil
 }
 
-// cutLast cuts at the last colon.
+// cutLast splits text at the last colon.
 func cutLast(text string) (before, after string) {
 	at := strings.LastIndexByte(text, ':')
 	return text[:max(0, at)], text[at+1:]
 }
 
-// checkHost checks [IP:]HOST before a range of ports that is this much longer than one.
+// checkHost checks [IP:]HOST before a container port range of more+1 ports. A range of host ports
+// must have the same length.
 func checkHost(text string, more int) error {
 	address, ports := cutLast(text)
 	if address != "" {
@@ -161,7 +163,7 @@ func checkHost(text string, more int) error {
 	return err
 }
 
-// portRange is FIRST[-LAST].
+// portRange parses FIRST[-LAST].
 func portRange(text string) (first, last int, err error) {
 	low, high, isRange := strings.Cut(text, "-")
 	if first, err = port(low); err != nil || !isRange {

@@ -15,48 +15,48 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// Docker's types of manifests and of lists of them.
+// Docker's media types of manifests and manifest lists.
 const (
 	dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
 	dockerList     = "application/vnd.docker.distribution.manifest.list.v2+json"
 )
 
-// What an index says of an attestation manifest (BuildKit, attestation-storage.md).
+// Annotations of an attestation manifest in an index (BuildKit, attestation-storage.md).
 const (
 	referenceType   = "vnd.docker.reference.type"
 	referenceDigest = "vnd.docker.reference.digest"
 	attestation     = "attestation-manifest"
 )
 
-// A Part is a manifest or an index that a source stands for.
+// A Part is a manifest or an index that a source refers to.
 type Part struct {
 	Descriptor oci.Descriptor
 	Document   []byte
 	Index      *oci.Index // nil for a manifest
 }
 
-// An Annotation is one of the new index, or of its descriptors.
+// An Annotation is added to the new index or to its descriptors.
 type Annotation struct {
-	OnIndex    bool   // otherwise on manifests' descriptors
-	Platform   string // only on those of a platform, as platforms.Format writes it; "" for all
+	OnIndex    bool   // otherwise on the descriptors of manifests
+	Platform   string // only on descriptors of this platform, in the form of platforms.Format; "" for all
 	Key, Value string
 }
 
-// Options say what is made of the parts.
+// Options configure how parts are combined.
 type Options struct {
-	Platforms   []oci.Platform // "" for all
+	Platforms   []oci.Platform // nil for all
 	Annotations []Annotation
-	PreferIndex bool // of a single manifest, too
+	PreferIndex bool // create an index even for a single manifest
 }
 
-// A Result is the new image: a document, and what it refers to directly.
+// A Result is the new image: a document, and the manifests that it refers to directly.
 type Result struct {
 	Descriptor oci.Descriptor
 	Document   []byte
-	Manifests  []oci.Descriptor // nil if it is a manifest itself
+	Manifests  []oci.Descriptor // nil if the result is a manifest
 }
 
-// Copied reports whether a single part is the result as it is, and returns it.
+// Copied returns the result if it is a single part without changes, otherwise nil.
 func Copied(parts []Part, o Options) (*Result, error) {
 	if len(parts) != 1 || len(o.Annotations) > 0 {
 		return nil, nil
@@ -76,8 +76,8 @@ func Copied(parts []Part, o Options) (*Result, error) {
 	return &Result{Descriptor: p.Descriptor, Document: p.Document, Manifests: p.Index.Manifests}, nil
 }
 
-// Flatten lists the manifests of the parts, each once, that are for the platforms, and
-// the attestations of those.
+// Flatten lists the manifests of the parts that match the platforms, each once, and their
+// attestations.
 func Flatten(parts []Part, want []oci.Platform) ([]oci.Descriptor, error) {
 	var list []oci.Descriptor
 	for _, p := range parts {
@@ -99,7 +99,7 @@ func Flatten(parts []Part, want []oci.Platform) ([]oci.Descriptor, error) {
 	return selected(want, list)
 }
 
-// ErrPlatform is the cause when no manifest is for the platforms that were asked for.
+// ErrPlatform is the cause when no manifest matches the requested platforms.
 var ErrPlatform = errors.New("no manifest is for the given platforms")
 
 func selected(want []oci.Platform, list []oci.Descriptor) ([]oci.Descriptor, error) {
@@ -125,7 +125,7 @@ func selected(want []oci.Platform, list []oci.Descriptor) ([]oci.Descriptor, err
 	return out, nil
 }
 
-// attested is the digest of the image that an attestation manifest is about.
+// attested returns the digest of the image that an attestation manifest describes.
 func attested(d oci.Descriptor) digest.Digest {
 	if d.Annotations[referenceType] != attestation {
 		return ""
@@ -133,7 +133,7 @@ func attested(d oci.Descriptor) digest.Digest {
 	return digest.Digest(d.Annotations[referenceDigest])
 }
 
-// Unattested are the images in a list that no attestation manifest in it is about.
+// Unattested returns the images in a list that have no attestation manifest in it.
 func Unattested(list []oci.Descriptor) []oci.Descriptor {
 	has := map[digest.Digest]bool{}
 	for _, d := range list {
@@ -148,12 +148,12 @@ func Unattested(list []oci.Descriptor) []oci.Descriptor {
 	return out
 }
 
-// isImage reports whether a descriptor is that of a manifest for a platform.
+// isImage reports whether a descriptor refers to a manifest for a platform.
 func isImage(d oci.Descriptor) bool {
 	return !image.IsIndex(d.MediaType) && attested(d) == "" && d.Platform != nil && d.Platform.OS != "unknown"
 }
 
-// Attestation is the descriptor of an attestation manifest in an index.
+// Attestation returns the descriptor of an attestation manifest in an index.
 func Attestation(about digest.Digest, manifest oci.Descriptor) oci.Descriptor {
 	return oci.Descriptor{
 		MediaType: manifest.MediaType, Digest: manifest.Digest, Size: manifest.Size,
@@ -162,8 +162,8 @@ func Attestation(about digest.Digest, manifest oci.Descriptor) oci.Descriptor {
 	}
 }
 
-// Combine makes an index of manifests: Docker's list if all of them are Docker's and
-// nothing is annotated, which only an index of the OCI can have.
+// Combine creates an index of manifests. It is Docker's manifest list if all manifests are Docker's
+// and there are no annotations, which only an OCI index can have.
 func Combine(parts []Part, list []oci.Descriptor, o Options) (*Result, error) {
 	if len(list) == 0 {
 		return nil, errors.New("the sources have no manifests")

@@ -15,21 +15,21 @@ import (
 	"github.com/minirun/minirun/internal/retry"
 )
 
-// A Request says which image is made.
+// A Request describes the image to create.
 type Request struct {
 	Options
 	Sources []Source
 	Tags    []image.Name
-	Append  bool // to what the tags stand for
+	Append  bool // to the image that the tags refer to
 }
 
 // A New image can be pushed.
 type New struct {
 	Result
-	from map[digest.Digest]transfer.Source // what the result refers to, or is
+	from map[digest.Digest]transfer.Source // by digest of the result or of what it refers to
 }
 
-// Create reads the sources and puts them together. Nothing is written.
+// Create reads the sources and combines them. It writes nothing.
 func (r Resolver) Create(ctx context.Context, q Request) (*New, error) {
 	sources := q.Sources
 	if q.Append {
@@ -78,7 +78,7 @@ func (r Resolver) Create(ctx context.Context, q Request) (*New, error) {
 	return made, nil
 }
 
-// add notes where a part, and what an index refers to, can be read.
+// add records where to read a part, and what an index refers to.
 func (n *New) add(p Resolved) {
 	all := []oci.Descriptor{p.Descriptor}
 	if p.Index != nil {
@@ -91,7 +91,7 @@ func (n *New) add(p Resolved) {
 	}
 }
 
-// withAttestations adds the attestations that the registries have of images.
+// withAttestations adds the attestations that the registries have for the images.
 func (n *New) withAttestations(ctx context.Context, list []oci.Descriptor) ([]oci.Descriptor, error) {
 	for _, about := range Unattested(list) {
 		from := n.from[about.Digest]
@@ -107,7 +107,7 @@ func (n *New) withAttestations(ctx context.Context, list []oci.Descriptor) ([]oc
 	return list, nil
 }
 
-// A Display shows what is done. Each repository is a step.
+// A Display shows progress, with one step for each repository.
 type Display interface {
 	Begin(id int, name string)
 	Output(id int, p []byte)
@@ -115,8 +115,8 @@ type Display interface {
 	End(id int, cached bool, err error)
 }
 
-// Push copies what the image refers to into the repositories of the tags, and writes it
-// under each of them.
+// Push copies what the image refers to into the repositories of the tags, and writes the image
+// under each tag.
 func (n *New) Push(ctx context.Context, registries transfer.Registries, tags []image.Name, jobs int, show Display) error {
 	var order []image.Name
 	of := map[image.Name][]string{}

@@ -15,11 +15,11 @@ import (
 	"github.com/minirun/minirun/internal/image/transfer"
 )
 
-// maxStatement bounds an attestation: an SBOM of a large image has some 20 MiB.
+// maxStatement limits the size of an attestation: the SBOM of a large image has about 20 MiB.
 const maxStatement = 128 << 20
 
-// A View is an image in a registry, or in an image layout, as templates see it. What is
-// not in its manifest or index is read when a template asks for it.
+// A View is an image in a registry or an image layout, in the form that templates use. Data outside
+// its manifest or index is read when a template needs it.
 type View struct {
 	Name     string
 	Manifest Manifest
@@ -38,25 +38,25 @@ type entry struct {
 
 // A Manifest describes a manifest, or describes and lists an index.
 type Manifest struct {
-	SchemaVersion int               `json:"schemaVersion,omitempty"` // of an index
+	SchemaVersion int               `json:"schemaVersion,omitempty"` // set for an index
 	MediaType     string            `json:"mediaType"`
 	Digest        digest.Digest     `json:"digest"`
 	Size          int64             `json:"size"`
 	Manifests     []oci.Descriptor  `json:"manifests,omitempty"`
 	Annotations   map[string]string `json:"annotations,omitempty"`
 
-	text string // for people
+	text string // printed form
 }
 
-// String is the text that people read.
+// String returns the form that is printed for users.
 func (m Manifest) String() string { return m.text }
 
-// A Provenance is how an image was built.
+// A Provenance describes how an image was built.
 type Provenance struct {
 	SLSA any `json:"SLSA,omitempty"`
 }
 
-// An SBOM is what an image consists of.
+// An SBOM lists the contents of an image.
 type SBOM struct {
 	SPDX           any   `json:"SPDX,omitempty"`
 	AdditionalSPDX []any `json:"AdditionalSPDXs,omitempty"`
@@ -81,7 +81,7 @@ func (r Resolver) Inspect(ctx context.Context, s Source) (*View, error) {
 	return v, nil
 }
 
-// list finds the images of an index, and of the indexes in it.
+// list finds the images of an index and of the indexes in it.
 func (v *View) list() (map[string]entry, error) {
 	if v.images != nil {
 		return v.images, nil
@@ -138,7 +138,7 @@ func (v *View) collect(walk *image.Walk, found map[string]entry, p Part, depth i
 	return nil
 }
 
-// index reads an index in an index.
+// index reads an index nested in an index.
 func (v *View) index(d oci.Descriptor) (Part, error) {
 	p := Part{Descriptor: d, Index: &oci.Index{}}
 	_, text, err := transfer.ReadManifest(v.ctx, v.part.From, d)
@@ -154,8 +154,8 @@ func (v *View) index(d oci.Descriptor) (Part, error) {
 	return p, nil
 }
 
-// each reads something of every image: of a single one, it alone, otherwise by
-// platform.
+// each reads something from every image. The result is the value if there is only one image,
+// otherwise a map by platform.
 func each[T any](v *View, read func(entry) (T, error)) (any, error) {
 	images, err := v.list()
 	if err != nil || len(images) == 0 {
@@ -175,7 +175,7 @@ func each[T any](v *View, read func(entry) (T, error)) (any, error) {
 	return all, nil
 }
 
-// Image is the configuration of the image, or of several by platform.
+// Image returns the image's configuration, or a map by platform if there are several.
 func (v *View) Image() (any, error) { return each(v, v.config) }
 
 func (v *View) config(e entry) (*docker.DockerOCIImage, error) {
@@ -214,7 +214,7 @@ var (
 	sbomTypes       = []string{"https://spdx.dev/Document"}
 )
 
-// Provenance is how the image was built, or several were by platform.
+// Provenance returns how the image was built, or a map by platform if there are several.
 func (v *View) Provenance() (any, error) {
 	return each(v, func(e entry) (Provenance, error) {
 		found, err := v.predicates(e, provenanceTypes)
@@ -225,7 +225,7 @@ func (v *View) Provenance() (any, error) {
 	})
 }
 
-// SBOM is what the image consists of, or several do by platform.
+// SBOM returns the image's SBOM, or a map by platform if there are several.
 func (v *View) SBOM() (any, error) {
 	return each(v, func(e entry) (SBOM, error) {
 		found, err := v.predicates(e, sbomTypes)
@@ -263,7 +263,7 @@ func (v *View) predicates(e entry, types []string) (found []any, err error) {
 	return found, nil
 }
 
-// MarshalJSON implements json.Marshaler: without the attestations, which may be large.
+// MarshalJSON implements json.Marshaler. It omits the attestations, which may be large.
 func (v *View) MarshalJSON() ([]byte, error) {
 	out := struct {
 		Name     string   `json:"name"`

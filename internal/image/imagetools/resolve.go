@@ -21,13 +21,13 @@ const (
 	attestationType = "application/vnd.docker.attestation.manifest.v1+json"
 )
 
-// A Resolver reads what sources stand for.
+// A Resolver reads the manifests and indexes that sources refer to.
 type Resolver struct {
 	Registries transfer.Registries
-	Warn       func(error) // why a mirror was of no use
+	Warn       func(error) // receives the errors of mirrors
 }
 
-// A Resolved is a part, and where it and what it refers to can be read.
+// A Resolved is a part, and where to read it and what it refers to.
 type Resolved struct {
 	Part
 	From transfer.Source
@@ -53,7 +53,7 @@ func (r Resolver) Resolve(ctx context.Context, s Source) (Resolved, error) {
 	return p, nil
 }
 
-// read reads it without its platform.
+// read is like Resolve, but does not read platforms.
 func (r Resolver) read(ctx context.Context, s Source) (p Resolved, err error) {
 	var d oci.Descriptor
 	if s.Layout != "" {
@@ -88,8 +88,8 @@ func (r Resolver) find(ctx context.Context, s Source) (transfer.Source, oci.Desc
 	return from, oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}, nil
 }
 
-// openLayout finds an image in an image layout. The path may have colons, and so may
-// the name after it: the longest path that is a layout is taken.
+// openLayout finds an image in an image layout. Both the path and the name after it may contain
+// colons: the longest path that is a layout is used.
 func openLayout(ctx context.Context, s Source) (transfer.Source, oci.Descriptor, error) {
 	fail := func(err error) (transfer.Source, oci.Descriptor, error) {
 		return nil, oci.Descriptor{}, fmt.Errorf("%s: %w", s.Text, err)
@@ -123,7 +123,7 @@ func openLayout(ctx context.Context, s Source) (transfer.Source, oci.Descriptor,
 	return fail(image.ErrNotFound)
 }
 
-// completePlatforms finds the platforms of manifests that an index lists without.
+// completePlatforms adds the platforms of manifests that an index lists without one.
 func (p *Resolved) completePlatforms(ctx context.Context) (err error) {
 	for i := range p.Index.Manifests {
 		if d := &p.Index.Manifests[i]; lacksPlatform(*d) {
@@ -147,8 +147,8 @@ func platformIn(ctx context.Context, from transfer.Source, d oci.Descriptor) (*o
 	return platformOf(ctx, from, text)
 }
 
-// platformOf is the platform of a manifest, from its configuration; nil if that is not
-// an image's.
+// platformOf reads the platform of a manifest from its configuration. It is nil if the
+// configuration is not that of an image.
 func platformOf(ctx context.Context, from transfer.Source, manifest []byte) (*oci.Platform, error) {
 	var m oci.Manifest
 	if err := json.Unmarshal(manifest, &m); err != nil {
@@ -166,7 +166,7 @@ func platformOf(ctx context.Context, from transfer.Source, manifest []byte) (*oc
 		return nil, fmt.Errorf("configuration %s: %w", m.Config.Digest, err)
 	}
 	if config.Architecture == "" {
-		return nil, nil // of an attestation
+		return nil, nil // attestation
 	}
 	if config.OS == "" {
 		config.OS = "linux"
@@ -179,7 +179,7 @@ func isConfig(mediaType string) bool {
 	return mediaType == oci.MediaTypeImageConfig || mediaType == "application/vnd.docker.container.image.v1+json"
 }
 
-// describe changes a descriptor as one that the user gave says.
+// describe applies the fields of a descriptor given by the user.
 func describe(d, given *oci.Descriptor) error {
 	if given == nil {
 		return nil
@@ -213,7 +213,7 @@ func describe(d, given *oci.Descriptor) error {
 	return nil
 }
 
-// attestationOf is the first attestation manifest in a registry that refers to an image.
+// attestationOf returns the first attestation manifest in a registry that refers to an image.
 func attestationOf(ctx context.Context, from transfer.Source, about oci.Descriptor) (*oci.Descriptor, error) {
 	registry, ok := from.(*transfer.Registry)
 	if !ok {

@@ -16,7 +16,7 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// describeManifest is a manifest or an index as text for people, in buildx's form.
+// describeManifest formats a manifest or an index in the form that buildx prints.
 func describeManifest(name string, m Manifest) string {
 	var out bytes.Buffer
 	w := tabwriter.NewWriter(&out, 0, 0, 1, ' ', 0)
@@ -24,7 +24,7 @@ func describeManifest(name string, m Manifest) string {
 	if m.SchemaVersion != 0 {
 		termtext.Fprintf(w, "\t\nManifests:\t\n")
 	}
-	_ = w.Flush() // what it writes to has no errors
+	_ = w.Flush() // the underlying writer returns no errors
 	base, _, _ := strings.Cut(name, "@")
 	for i, d := range m.Manifests {
 		if i > 0 {
@@ -54,14 +54,14 @@ func describeDescriptor(w *tabwriter.Writer, d oci.Descriptor) {
 		return
 	}
 	termtext.Fprintf(w, "  Annotations:\t\n")
-	_ = w.Flush() // the annotations have columns of their own
+	_ = w.Flush() // so that the annotations are aligned separately
 	for _, key := range slices.Sorted(maps.Keys(d.Annotations)) {
 		termtext.Fprintf(w, "    %s:\t%s\n", key, d.Annotations[key])
 	}
 	_ = w.Flush()
 }
 
-// Format is a view as a Go template has it. The template "json" is {{json .}}.
+// Format executes a Go template with a view. The template "json" means {{json .}}.
 func (v *View) Format(text string) (string, error) {
 	if text == "json" {
 		text = "{{json .}}"

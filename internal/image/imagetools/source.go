@@ -1,12 +1,12 @@
-// Package imagetools puts images of several platforms together into one index, and
-// shows what a registry has: `docker buildx imagetools`.
+// Package imagetools combines images for several platforms into one index, and shows what is in a
+// registry, like `docker buildx imagetools`.
 //
-//	source.go   what the command line and files name (pure)
+//	source.go   sources named on the command line and in files (pure)
 //	resolve.go  names → manifests and indexes, read from registries and image layouts
 //	combine.go  manifests → one index (pure)
 //	create.go   the new image, copied and pushed
 //	inspect.go  an image's documents and attestations, for templates
-//	show.go     the text that people read (pure)
+//	show.go     the printed form (pure)
 package imagetools
 
 import (
@@ -23,15 +23,15 @@ import (
 
 // A Source names a manifest or an index.
 type Source struct {
-	Text       string          // as it was given
-	Name       image.Name      // in a registry; without a registry the repository is inferred
+	Text       string          // as given
+	Name       image.Name      // in a registry; without a registry, the repository is inferred
 	Layout     string          // or in an image layout: DIR[:TAG]
-	Descriptor *oci.Descriptor // what the index is to say of it
+	Descriptor *oci.Descriptor // fields to set in its descriptor
 }
 
 const layoutScheme = "oci-layout://"
 
-// ParseSource reads a reference, a digest, a descriptor in JSON, or
+// ParseSource parses a reference, a digest, a descriptor in JSON, or
 // oci-layout://DIR[:TAG][@DIGEST].
 func ParseSource(text string) (s Source, err error) {
 	s.Text = strings.TrimSpace(text)
@@ -63,7 +63,7 @@ func (s *Source) describe() error {
 	return image.CheckDigest(s.Name.Digest)
 }
 
-// layout reads a path with a tag, which openLayout divides: both may have colons.
+// layout parses a path with a tag. Both may contain colons, so openLayout splits them.
 func (s *Source) layout(text string) error {
 	text, digest, pinned := strings.Cut(text, "@")
 	if pinned {
@@ -79,8 +79,8 @@ func (s *Source) layout(text string) error {
 	return nil
 }
 
-// Infer completes sources that are digests or descriptors with the one repository that
-// the tags and the other sources are of.
+// Infer completes sources that are digests or descriptors with the repository that the tags and the
+// other sources have in common.
 func Infer(sources []Source, tags []image.Name) error {
 	var repositories []image.Name
 	add := func(n image.Name) {

@@ -18,22 +18,21 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// ErrDigest is the cause when what came is not what its digest says.
+// ErrDigest is the cause when the received content does not match its digest.
 var ErrDigest = errors.New("the content does not have this digest")
 
-// An Opener opens a blob from an offset on. One that cannot begin elsewhere than
-// at 0 returns from = 0.
+// An Opener opens a blob at an offset. If it can only start at the beginning, it returns from = 0.
 type Opener func(ctx context.Context, offset int64) (content io.ReadCloser, from int64, err error)
 
-// Has says whether a blob is there.
+// Has reports whether the store has a blob.
 func (s *Store) Has(d digest.Digest) bool {
 	_, err := os.Lstat(s.Blob(d.String()))
 	return err == nil
 }
 
-// PutBlob fetches a blob that the store does not have yet. What came before an
-// earlier try broke off is kept, and not fetched again. Progress is told how many
-// bytes more are there. The store must be held shared.
+// PutBlob fetches a blob that the store does not have yet. The bytes received by an interrupted
+// attempt are kept and not fetched again. It calls progress with the number of new bytes. The
+// caller must hold the store's lock shared.
 func (s *Store) PutBlob(ctx context.Context, d oci.Descriptor, open Opener, progress func(int64)) error {
 	if err := image.CheckDigest(d.Digest.String()); err != nil {
 		return err
@@ -47,7 +46,7 @@ func (s *Store) PutBlob(ctx context.Context, d oci.Descriptor, open Opener, prog
 		return err
 	}
 	defer lock.Unlock()
-	if s.Has(d.Digest) { // another process was faster
+	if s.Has(d.Digest) { // another process fetched it first
 		progress(d.Size)
 		return nil
 	}
@@ -58,7 +57,7 @@ func (s *Store) PutBlob(ctx context.Context, d oci.Descriptor, open Opener, prog
 	}
 	defer func() { _ = f.Close() }()
 	if err := fetch(ctx, f, d, open, progress); err != nil {
-		if errors.Is(err, ErrDigest) { // what is there is worth nothing to the next try
+		if errors.Is(err, ErrDigest) { // the partial content is of no use to the next attempt
 			err = errors.Join(err, os.Remove(partial))
 		}
 		return fmt.Errorf("blob %s: %w", d.Digest, err)
@@ -101,7 +100,7 @@ func fetch(ctx context.Context, f *os.File, d oci.Descriptor, open Opener, progr
 			return err
 		}
 		progress(have)
-		// One byte more than there should be is enough to see that there is more.
+		// One byte more than expected is enough to detect that there is too much.
 		n, err := io.CopyBuffer(io.MultiWriter(f, h, Told(progress)), io.LimitReader(ctxio.NewReader(ctx, content), d.Size-have+1), make([]byte, 256<<10))
 		if err != nil {
 			return err
@@ -130,7 +129,7 @@ func (s *Store) PutDocument(mediaType string, data []byte) (oci.Descriptor, erro
 	return d, s.writeFile(s.Blob(d.Digest.String()), data, 0o644)
 }
 
-// ReadDocument reads one, of at most 8 MiB, and verifies it.
+// ReadDocument reads a document of at most 8 MiB and verifies it.
 func (s *Store) ReadDocument(d oci.Descriptor) ([]byte, error) {
 	if err := image.CheckDigest(d.Digest.String()); err != nil {
 		return nil, err
@@ -151,7 +150,7 @@ func (s *Store) ReadDocument(d oci.Descriptor) ([]byte, error) {
 	return data, nil
 }
 
-// AdoptBlob makes a file in tmp, which the caller has hashed, a blob of the store.
+// AdoptBlob moves a file in tmp, which the caller has hashed, into the store as a blob.
 func (s *Store) AdoptBlob(f *os.File, d oci.Descriptor) error {
 	if s.Has(d.Digest) {
 		return nil

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// This file owns what prune must know of builds' caches (package build/solve):
-// build/cache has a record for each step, which names the layer that the step has
-// made. Its time of modification is when it was last of use.
+// This file contains what prune needs to know about build caches (package build/solve). build/cache
+// has a record for each step, which names the layer that the step created. The modification time of
+// the record is the time of its last use.
 
 // A buildRecord is the part of a record that is read here.
 type buildRecord struct {
@@ -22,7 +22,7 @@ type buildRecord struct {
 	Made   time.Time `json:"made"`
 }
 
-// buildLayers are the layers that records name, by the names of their directories.
+// buildLayers returns the directory names of the layers that records refer to.
 func (s *Store) buildLayers(ctx context.Context) (map[string]bool, error) {
 	out := map[string]bool{}
 	return out, s.each(ctx, "build/cache", func(name string) error {
@@ -34,7 +34,7 @@ func (s *Store) buildLayers(ctx context.Context) (map[string]bool, error) {
 	})
 }
 
-// readBuildRecord reads one; a damaged one names nothing.
+// readBuildRecord reads a record. A damaged one refers to no layer.
 func (s *Store) readBuildRecord(name string) (r buildRecord, err error) {
 	text, err := os.ReadFile(filepath.Join(s.Dir, "build", "cache", name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -47,10 +47,10 @@ func (s *Store) readBuildRecord(name string) (r buildRecord, err error) {
 	return r, nil
 }
 
-// ForgetBuilds removes the records of builds' caches that have not been of use for
-// some time, with what is only known of them; if it is 0, all of it, and all cache
-// mounts. Sweep then takes their layers away, where no image has them. The store must
-// be held alone.
+// ForgetBuilds removes build cache records that have not been used for the given time, and
+// everything that only they refer to. If it is 0, all records and all cache mounts are removed.
+// Sweep then removes their layers, unless an image has them. The caller must hold the store's lock
+// exclusively.
 func (s *Store) ForgetBuilds(ctx context.Context, unused time.Duration) (n int, err error) {
 	limit := time.Now().Add(-unused)
 	for _, dir := range []string{"cache", "blobs", "files", "last"} {

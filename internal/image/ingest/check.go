@@ -21,11 +21,11 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// A Report is what check has found.
+// A Report is the result of Check.
 type Report struct {
 	Images, Blobs, Layers, Containers int
-	Rubbish                           []string // left by writers that were killed, or not referred to: prune takes it away
-	Wrong                             []string // what should not be
+	Rubbish                           []string // left by killed writers, or unreferenced: removed by prune
+	Wrong                             []string // errors in the store
 
 	walk image.Walk
 }
@@ -34,9 +34,9 @@ func (r *Report) wrong(format string, args ...any) {
 	r.Wrong = append(r.Wrong, fmt.Sprintf(format, args...))
 }
 
-// Check looks whether the store is what it says: every image has its blobs and,
-// if it is unpacked, its layers; every blob has its digest; every layer stands on
-// one that is there. The store must be held alone, or a writer's work is rubbish.
+// Check verifies the store: every image has its blobs and, if it is unpacked, its layers; every
+// blob matches its digest; every layer has the layers below it. The caller must hold the store's
+// lock exclusively, or a writer's unfinished files count as garbage.
 func (s *Store) Check(ctx context.Context, readBlobs bool) (*Report, error) {
 	r := &Report{}
 	index, err := s.Index()

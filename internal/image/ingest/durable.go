@@ -14,27 +14,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// This file owns what is left after a machine has lost power.
+// This file handles power failures.
 //
-// The layers of a build's steps are not synced one by one: that would cost each
-// step more than it takes. Their names may be on the disk, then, while their files
-// are still empty. So layer.json says in which boot and when the files were whole,
-// and build/synced until when everything of a boot was on the disk. A layer of this
-// boot is what it says, since the kernel has it; one of another boot only if a sync
-// came after it. What is not, is made again.
+// The layers of a build's steps are not synced one by one, which would take longer than the steps
+// themselves. After a power failure their names may be on disk while their files are empty.
+// Therefore layer.json records in which boot and at what time the files were complete, and
+// build/synced records until when everything of a boot was on disk. A layer created in this boot
+// can be trusted, since the kernel has its data. One created in another boot can be trusted only if
+// a sync followed. All other layers are built again.
 //
-// An image's layers are synced before the image has a name.
+// An image's layers are synced before the image gets a name.
 
-// A Moment is a time in one run of the kernel. The clock is one that nobody sets.
+// A Moment is a time within one boot, on a clock that cannot be set.
 type Moment struct {
 	Boot string `json:"boot,omitempty"`
-	At   int64  `json:"at,omitempty"` // nanoseconds since the machine was booted
+	At   int64  `json:"at,omitempty"` // nanoseconds since boot
 }
 
-// bootID is where the kernel says which boot this is. A test has another one.
+// bootID is the file with the ID of the current boot. Tests replace it.
 var bootID = "/proc/sys/kernel/random/boot_id"
 
-// Now is the present moment.
+// Now returns the current moment.
 func Now() (m Moment, err error) {
 	text, err := os.ReadFile(bootID)
 	if err != nil {
@@ -49,8 +49,7 @@ func Now() (m Moment, err error) {
 
 func (s *Store) syncedFile() string { return filepath.Join(s.Dir, "build", "synced") }
 
-// maxBoots is how many boots are remembered: the layers of one that is forgotten
-// are made again.
+// maxBoots is how many boots are remembered. Layers of older boots are built again.
 const maxBoots = 64
 
 // synced reads the last sync of each boot, oldest boot first.
@@ -62,35 +61,35 @@ func (s *Store) synced() (out []Moment, err error) {
 	for line := range strings.Lines(string(text)) {
 		boot, at, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		n, err := strconv.ParseInt(at, 10, 64)
-		if ok && err == nil && strings.HasSuffix(line, "\n") { // a line that is cut off says nothing
+		if ok && err == nil && strings.HasSuffix(line, "\n") { // a truncated line is ignored
 			out = append(out, Moment{boot, n})
 		}
 	}
 	return out, nil
 }
 
-// onDisk says whether a layer was synced; who unpacks one does so himself.
+// onDisk reports whether a layer was synced. Unpacking an image syncs its layers right away.
 func onDisk(l *Layer, synced []Moment) bool {
 	return l.Made.Boot == "" || slices.ContainsFunc(synced, func(m Moment) bool { return m.Boot == l.Made.Boot && m.At > l.Made.At })
 }
 
-// A Trust tells layers that are whole from those that lost power may have emptied.
+// A Trust distinguishes complete layers from those that a power failure may have emptied.
 type Trust struct {
 	store  *Store
 	now    func() (Moment, error)
 	synced func() ([]Moment, error)
 }
 
-// Trust looks at the clock and at build/synced once, if it has to.
+// Trust returns a new Trust, which reads the clock and build/synced at most once, when needed.
 func (s *Store) Trust() *Trust {
 	return &Trust{s, sync.OnceValues(Now), sync.OnceValues(s.synced)}
 }
 
-// Whole says whether a layer's directory has what it should have.
+// Whole reports whether a layer's directory is complete.
 func (t *Trust) Whole(dir string) (bool, error) {
 	l, err := readLayer(dir)
 	if err != nil {
-		return false, nil // none, or an empty layer.json
+		return false, nil // layer.json is missing or empty
 	}
 	if l.Made.Boot == "" {
 		return true, nil
@@ -103,8 +102,8 @@ func (t *Trust) Whole(dir string) (bool, error) {
 	return err == nil && onDisk(l, synced), err
 }
 
-// Settle makes layers last that builds have made: directories of the store's layers.
-// One sync of the file system is for all of them, and for those that no image has.
+// Settle syncs layers that builds have created, given by their directories in the store. One sync
+// of the file system covers all of them, including those that belong to no image.
 func (s *Store) Settle(dirs []string) error {
 	synced, err := s.synced()
 	if err != nil {
@@ -121,7 +120,7 @@ func (s *Store) Settle(dirs []string) error {
 	if all {
 		return nil
 	}
-	now, err := Now() // before: what is written meanwhile may miss the sync
+	now, err := Now() // before the sync, which may miss what is written meanwhile
 	if err != nil {
 		return err
 	}
@@ -133,5 +132,5 @@ func (s *Store) Settle(dirs []string) error {
 	for _, m := range synced[max(0, len(synced)-maxBoots):] {
 		fmt.Fprintf(&text, "%s %d\n", m.Boot, m.At)
 	}
-	return s.Replace(s.syncedFile(), []byte(text.String())) // not synced itself: without it, layers are made again
+	return s.Replace(s.syncedFile(), []byte(text.String())) // not synced itself: if it is lost, layers are built again
 }

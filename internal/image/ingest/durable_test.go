@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// boot makes this another boot of the machine.
+// boot simulates another boot of the machine.
 func boot(t *testing.T, id string) {
 	t.Helper()
 	before := bootID
@@ -18,7 +18,7 @@ func boot(t *testing.T, id string) {
 	}
 }
 
-// made makes a layer as a build's step does, and returns its directory.
+// made creates a layer as a build's step does, and returns its directory.
 func made(t *testing.T, s *Store, name string) string {
 	t.Helper()
 	now, err := Now()
@@ -58,7 +58,7 @@ func settle(t *testing.T, s *Store, dirs ...string) {
 	}
 }
 
-// TestTrust: a layer of another boot is whole if a sync of that boot came after it.
+// TestTrust: a layer of another boot is trusted if a sync in that boot followed it.
 func TestTrust(t *testing.T) {
 	s, err := Open(t.TempDir())
 	if err != nil {
@@ -80,7 +80,7 @@ func TestTrust(t *testing.T) {
 	is(t, s, unpacked, true)
 	is(t, s, early, true)
 	is(t, s, late, false)
-	// A sync now makes no file whole that was lost then.
+	// A sync in this boot does not restore files that were lost in another one.
 	settle(t, s, made(t, s, "another"))
 	is(t, s, late, false)
 	is(t, s, early, true)
@@ -97,7 +97,7 @@ func TestTrust(t *testing.T) {
 	boot(t, "third")
 	is(t, s, second, true)
 	is(t, s, early, true)
-	// What says so may be lost itself, or cut off: then nothing of another boot counts.
+	// The record itself may be lost or truncated; then no layer of another boot is trusted.
 	for _, text := range []string{"", "first", "first 1", "first 1\n", "first x\n", "\x00\x00\x00"} {
 		if err := os.WriteFile(s.syncedFile(), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -112,7 +112,7 @@ func TestTrust(t *testing.T) {
 	is(t, s, filepath.Join(s.Dir, "layers", "gone"), false)
 }
 
-// TestManyBoots: those that are forgotten do not count.
+// TestManyBoots: layers of boots that are no longer remembered are not trusted.
 func TestManyBoots(t *testing.T) {
 	s, err := Open(t.TempDir())
 	if err != nil {

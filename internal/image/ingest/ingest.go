@@ -1,16 +1,18 @@
-// Package ingest writes the store that package image reads: blobs whose digests
-// have been verified, names, unpacked layers; and takes away what nothing needs.
+// Package ingest writes the store that package image reads: verified blobs, names and unpacked
+// layers. It also removes what is no longer needed.
 //
-//	ingest.go   opening a store; files that are whole or not there
-//	blobs.go    blobs, begun again where they broke off
+//	ingest.go   opens a store; writes files atomically
+//	blobs.go    blobs, with interrupted downloads resumed
 //	names.go    index.json
 //	unpack.go   layers
-//	sweep.go    rmi and prune: what is referred to, and the rest
-//	durable.go  what is left after a machine has lost power
-//	check.go    is the store what it says
+//	build.go    the records of build caches, for prune
+//	usage.go    what builds have in the store, for du and prune
+//	sweep.go    rmi and prune: find what is referenced and remove the rest
+//	durable.go  which layers are complete after a power failure
+//	check.go    verifies the store
 //
-// Who is killed at any moment leaves a store in which every file that has a name
-// is whole, and rubbish in tmp.
+// Crash-safe: a file under its final name is always complete. A killed process leaves at most
+// garbage in tmp.
 package ingest
 
 import (
@@ -33,10 +35,11 @@ import (
 // A Store is a store that can be written to.
 type Store struct{ *image.Store }
 
-// Open makes the directories of a store where there are none.
+// Open creates the directories of a store if they do not exist.
 func Open(dir string) (*Store, error) {
 	s := &Store{&image.Store{Dir: dir}}
-	// Nobody else gets in: images have set-user-ID programs, which the host's users must not find (CVE-2021-41091), and secrets.
+	// Other users have no access: images contain set-user-ID programs, which they could execute
+	// (CVE-2021-41091), and secrets.
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("the image store: %w", err)
 	}
@@ -60,14 +63,14 @@ func Open(dir string) (*Store, error) {
 
 var counter atomic.Int64
 
-// Temporary is a name in tmp that no other process and no other call uses. What is
-// there when its process has ended is rubbish.
+// Temporary returns a path in tmp that no other process and no other call uses. Files
+// left there after the process exits are garbage.
 func (s *Store) Temporary(what string) string {
 	return filepath.Join(s.Dir, "tmp", what+"."+strconv.Itoa(os.Getpid())+"."+strconv.FormatInt(counter.Add(1), 10))
 }
 
-// Replace puts a file of the store in place whole, as writeFile does, but leaves it to
-// the kernel when it is on the disk: what is only remembered is made again.
+// Replace writes a file of the store atomically, like writeFile, but does not sync it. It is for
+// caches, which can be created again.
 func (s *Store) Replace(path string, data []byte) error {
 	aside := s.Temporary(filepath.Base(path))
 	err := os.WriteFile(aside, data, 0o600)
@@ -75,12 +78,12 @@ func (s *Store) Replace(path string, data []byte) error {
 		err = os.Rename(aside, path)
 	}
 	if err != nil {
-		_ = os.Remove(aside) // it may not be there
+		_ = os.Remove(aside) // may not exist
 	}
 	return err
 }
 
-// writeFile puts a file in place whole: written aside, synced, renamed.
+// writeFile writes a file atomically: it writes and syncs a temporary file and renames it.
 func (s *Store) writeFile(path string, data []byte, mode fs.FileMode) error {
 	aside := s.Temporary(filepath.Base(path))
 	f, err := os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
@@ -100,7 +103,7 @@ func (s *Store) writeFile(path string, data []byte, mode fs.FileMode) error {
 	return syncDir(filepath.Dir(path))
 }
 
-// syncDir makes a rename last.
+// syncDir makes a rename durable.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -110,16 +113,16 @@ func syncDir(dir string) error {
 	return errors.Join(err, d.Close())
 }
 
-// An Image is one image for one platform, as the store has it.
+// An Image is one image in the store, for one platform.
 type Image struct {
 	Name     string         // as in index.json; "" if it was named by its digest
-	Target   oci.Descriptor // what the name stands for: a manifest, or an index of several
+	Target   oci.Descriptor // a manifest, or an index of several, as in index.json
 	Desc     oci.Descriptor // the manifest
 	Manifest oci.Manifest
 	Config   docker.DockerOCIImage
 }
 
-// ID is the digest of the configuration.
+// ID returns the digest of the configuration.
 func (i *Image) ID() string { return i.Manifest.Config.Digest.String() }
 
 // Index reads index.json.
@@ -138,7 +141,7 @@ func (s *Store) Index() (*oci.Index, error) {
 	return &index, nil
 }
 
-// FindImage looks for an image as [image.Store.Find] does.
+// FindImage looks up an image as [image.Store.Find] does.
 func (s *Store) FindImage(text string) (oci.Descriptor, string, error) {
 	found, name, err := s.Find(text)
 	if err != nil {
@@ -169,8 +172,8 @@ func (s *Store) OpenImage(text string) (*Image, error) {
 	return i, nil
 }
 
-// choice looks for the manifest of an index, and of the indexes in it, that is for this
-// machine, or else the first that is there.
+// choice searches an index and the indexes in it for the manifest for this machine, or else the
+// first manifest that the store has.
 type choice struct {
 	store *Store
 	order platforms.MatchComparer
@@ -206,8 +209,8 @@ func (c *choice) consider(d oci.Descriptor, depth int) error {
 	return nil
 }
 
-// Load reads the manifest and configuration that a descriptor stands for: of an
-// index, those for this machine, or else the first that are there.
+// Load reads the manifest and configuration that a descriptor refers to. For an index, it reads
+// those for this machine, or else the first that the store has.
 func (s *Store) Load(d oci.Descriptor, name string) (*Image, error) {
 	i := &Image{Name: name, Target: d, Desc: d}
 	if image.IsIndex(d.MediaType) {

@@ -14,7 +14,7 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// change replaces index.json by what edit makes of it.
+// change replaces index.json with the result of edit.
 func (s *Store) change(ctx context.Context, edit func([]oci.Descriptor) ([]oci.Descriptor, error)) error {
 	lock, err := s.LockIndex(ctx)
 	if err != nil {
@@ -39,8 +39,7 @@ func (s *Store) change(ctx context.Context, edit func([]oci.Descriptor) ([]oci.D
 	return s.writeFile(filepath.Join(s.Dir, "index.json"), text, 0o644)
 }
 
-// SetName gives an image a name. The image that had it stays, without a name, until
-// prune.
+// SetName gives an image a name. An image that had the name before stays without one until prune.
 func (s *Store) SetName(ctx context.Context, name image.Name, d oci.Descriptor) error {
 	full := name.String()
 	return s.change(ctx, func(list []oci.Descriptor) ([]oci.Descriptor, error) {
@@ -68,7 +67,7 @@ func (s *Store) Keep(ctx context.Context, d oci.Descriptor) error {
 
 func refOf(d oci.Descriptor) string { return d.Annotations[oci.AnnotationRefName] }
 
-// without takes a name away. Its image keeps a line of its own if it has no other.
+// without removes a name. Its image stays listed without a name if it has no other.
 func without(list []oci.Descriptor, full string) []oci.Descriptor {
 	var out []oci.Descriptor
 	for _, e := range list {
@@ -86,8 +85,8 @@ func without(list []oci.Descriptor, full string) []oci.Descriptor {
 	return out
 }
 
-// RemoveName takes one name away, or, if the image is called by its ID, all of
-// its names with it. It reports what has gone.
+// RemoveName removes one name or, if the image is given by its ID, the image with all its names. It
+// returns the removed names.
 func (s *Store) RemoveName(ctx context.Context, text string) (gone []string, err error) {
 	d, name, err := s.FindImage(text)
 	if err != nil {

@@ -16,9 +16,8 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// references are what the store's names and containers need. They are counted each
-// time from the names and the containers themselves: a number that is kept would
-// be wrong after a kill.
+// references counts what the store's names and containers need. The counts are computed from the
+// names and containers each time, because a stored count would be wrong after a process is killed.
 type references struct {
 	blobs    map[digest.Digest]int
 	layers   map[digest.Digest]int // by chain ID
@@ -26,7 +25,7 @@ type references struct {
 	walk     image.Walk
 }
 
-// References counts what refers to what.
+// references counts the references to each object.
 func (s *Store) references() (*references, error) {
 	r := &references{blobs: map[digest.Digest]int{}, layers: map[digest.Digest]int{}, unpacked: map[string]int{}}
 	index, err := s.Index()
@@ -45,7 +44,7 @@ func (s *Store) references() (*references, error) {
 	for _, id := range ids {
 		o, err := s.OriginOf(id)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // begun, and not of an image yet: whoever begins it holds the store
+			continue // incomplete, without an image yet: the process that creates it holds the lock
 		}
 		if err != nil {
 			return nil, fmt.Errorf("container %s: %w", id, err)
@@ -58,8 +57,8 @@ func (s *Store) references() (*references, error) {
 	return r, nil
 }
 
-// refer counts what a manifest or index needs. Manifests of an index that were not
-// pulled need nothing.
+// refer counts what a manifest or index needs. Manifests of an index that were not pulled need
+// nothing.
 func (s *Store) refer(r *references, d oci.Descriptor, depth int) error {
 	if first, err := r.walk.Enter(d.Digest.String(), depth); err != nil || !first {
 		return err
@@ -94,8 +93,8 @@ func (s *Store) refer(r *references, d oci.Descriptor, depth int) error {
 	return nil
 }
 
-// Keys names the directories of an image's layers: as it was unpacked, or, of one
-// that was built, as its steps have made them.
+// Keys returns the directory names of an image's layers, either as it was unpacked or, if it was
+// built, as its steps created them.
 func (s *Store) Keys(i *Image) []digest.Digest {
 	text, err := os.ReadFile(s.Unpacked(i.ID()))
 	if err != nil {
@@ -108,17 +107,17 @@ func (s *Store) Keys(i *Image) []digest.Digest {
 	return out
 }
 
-// Swept is what a sweep has taken away.
+// Swept lists what a sweep removed.
 type Swept struct {
 	Blobs, Layers int
 	Bytes         int64
 }
 
-// Sweep removes what no name and no container needs, and what killed writers have
-// left in tmp. The store must be held alone.
+// Sweep removes what no name and no container needs, and what killed writers left in tmp. The
+// caller must hold the store's lock exclusively.
 //
-// The order is from what says that something is there to the thing itself, so who
-// is killed in between leaves nothing that claims too much.
+// A reference is removed before the object that it refers to, so a process killed in between leaves
+// no reference to a missing object.
 func (s *Store) Sweep(ctx context.Context) (out Swept, err error) {
 	r, err := s.references()
 	if err != nil {
@@ -128,7 +127,7 @@ func (s *Store) Sweep(ctx context.Context) (out Swept, err error) {
 		if _, err := s.OriginOf(id); !errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		return os.RemoveAll(s.Container(id)) // its making or its removal was killed
+		return os.RemoveAll(s.Container(id)) // its creation or its removal was interrupted
 	}); err != nil {
 		return out, err
 	}
@@ -155,10 +154,10 @@ func (s *Store) Sweep(ctx context.Context) (out Swept, err error) {
 		dir := filepath.Join(s.Dir, "layers", name)
 		if l, err := readLayer(dir); err == nil && l.Blob != "" {
 			out.Bytes += l.Bytes
-		} else { // a build's: nobody has counted
+		} else { // a build's step: its size was not recorded
 			out.Bytes += sizeOf(dir)
 		}
-		return os.Rename(dir, s.Temporary("gone-"+name)) // at once; its files go below
+		return os.Rename(dir, s.Temporary("gone-"+name)) // atomically; its files are removed below
 	}); err != nil {
 		return out, err
 	}
@@ -175,7 +174,7 @@ func (s *Store) Sweep(ctx context.Context) (out Swept, err error) {
 	}); err != nil {
 		return out, err
 	}
-	for _, dir := range []string{"tmp", "locks"} { // whoever held these held the store
+	for _, dir := range []string{"tmp", "locks"} { // their owners held the store's lock
 		if err := s.each(ctx, dir, func(name string) error { return os.RemoveAll(filepath.Join(s.Dir, dir, name)) }); err != nil {
 			return out, err
 		}
@@ -183,13 +182,13 @@ func (s *Store) Sweep(ctx context.Context) (out Swept, err error) {
 	return out, nil
 }
 
-// sizeOf is what the regular files below a directory hold, or what a file holds. A file
-// with several names counts once.
+// sizeOf returns the size of a file, or of the regular files below a directory. A file with several
+// names counts once.
 func sizeOf(dir string) (sum int64) {
 	seen := map[uint64]bool{}
 	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
-			return nil // what cannot be looked at is not counted
+			return nil // files that cannot be read are not counted
 		}
 		info, err := d.Info()
 		if err != nil {
@@ -224,8 +223,7 @@ func (s *Store) each(ctx context.Context, dir string, do func(name string) error
 	return nil
 }
 
-// Prune removes images without a name, or with all set those without a container,
-// and sweeps.
+// Prune removes images without a name, or with all set, images without a container. Then it sweeps.
 func (s *Store) Prune(ctx context.Context, all bool) (names []string, out Swept, err error) {
 	used, err := s.used()
 	if err != nil {
@@ -252,7 +250,7 @@ func (s *Store) Prune(ctx context.Context, all bool) (names []string, out Swept,
 	return names, out, err
 }
 
-// used are the IDs of the images that containers are made of.
+// used returns the IDs of the images that containers were created from.
 func (s *Store) used() (map[string]bool, error) {
 	ids, err := s.Containers()
 	if err != nil {

@@ -20,30 +20,30 @@ import (
 	"github.com/minirun/minirun/internal/namespaces"
 )
 
-// A Layer is what layer.json says of an unpacked layer.
+// A Layer is the content of layer.json, which describes an unpacked layer.
 type Layer struct {
-	Chain   digest.Digest      `json:"chainID"` // of this layer on those below it
+	Chain   digest.Digest      `json:"chainID"` // of this layer on top of those below it
 	Parent  digest.Digest      `json:"parent,omitempty"`
 	DiffID  digest.Digest      `json:"diffID"` // of the uncompressed archive
-	Blob    digest.Digest      `json:"blob"`   // that it was unpacked from
+	Blob    digest.Digest      `json:"blob"`   // the blob that it was unpacked from
 	Method  compression.Format `json:"compression"`
 	Entries int64              `json:"entries"`
 	Bytes   int64              `json:"bytes"`
-	LeftOut int64              `json:"leftOut,omitempty"` // devices, in a user namespace
-	Made    Moment             `json:"made,omitzero"`     // by a build's step, which does not sync; see durable.go
+	LeftOut int64              `json:"leftOut,omitempty"` // number of devices skipped in a user namespace
+	Made    Moment             `json:"made,omitzero"`     // set by a build's step, which does not sync; see durable.go
 }
 
-// Chains are the chain IDs of an image's layers, lowest first.
+// Chains returns the chain IDs of an image's layers, lowest first.
 func Chains(i *Image) []digest.Digest {
 	return identity.ChainIDs(append([]digest.Digest(nil), i.Config.RootFS.DiffIDs...))
 }
 
-// A Begin is told what is begun and how many bytes it takes; what it returns, of
-// more bytes and of the end.
+// Begin is called with a description of a task and its size in bytes. The returned functions are
+// called for progress, with the number of further bytes, and at the end.
 type Begin func(what string, size int64) (more func(int64), done func(error))
 
-// Unpack makes directories of an image's layers, where they are not there yet, and
-// notes that they are. The store must be held shared.
+// Unpack creates the missing directories of an image's layers and records that the image is
+// unpacked. The caller must hold the store's lock shared.
 func (s *Store) Unpack(ctx context.Context, i *Image, begin Begin) error {
 	if _, err := os.Lstat(s.Unpacked(i.ID())); err == nil {
 		return nil
@@ -71,9 +71,9 @@ func (s *Store) Unpack(ctx context.Context, i *Image, begin Begin) error {
 	return s.writeFile(s.Unpacked(i.ID()), []byte(lines.String()), 0o644)
 }
 
-// UnpackLayer makes the directory of one layer, of a blob that is there, and
-// verifies its diff ID. Its chain ID names it, or what the caller has instead: it
-// must tell this content on these layers from all others.
+// UnpackLayer creates the directory of one layer from a blob in the store and verifies its diff ID.
+// The directory is named by the chain ID or by another key of the caller's choice, which must be
+// unique to this content on top of these layers.
 func (s *Store) UnpackLayer(ctx context.Context, l Layer, below []string, begin Begin) error {
 	return s.unpackLayer(ctx, l, below, begin)
 }
@@ -108,8 +108,8 @@ func (s *Store) unpackLayer(ctx context.Context, l Layer, below []string, begin 
 	return syncDir(filepath.Dir(dir))
 }
 
-// syncFiles writes all of a file system to disk: of thousands of new files, faster
-// than one by one.
+// syncFiles writes a whole file system to disk. For thousands of new files, this is faster than
+// syncing them one by one.
 func syncFiles(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
@@ -119,7 +119,7 @@ func syncFiles(dir string) error {
 	return unix.Syncfs(int(f.Fd()))
 }
 
-// Told is a writer that only tells how much is written.
+// Told is a writer that only reports how many bytes are written.
 type Told func(int64)
 
 // Write implements io.Writer.
@@ -128,7 +128,7 @@ func (t Told) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// sameLayer: half of a digest names the directory, so the whole is compared.
+// sameLayer compares the whole digest, because only half of it is in the name of the directory.
 func sameLayer(found *Layer, l Layer) error {
 	if found.Chain != l.Chain {
 		return fmt.Errorf("its directory belongs to %s", found.Chain)
@@ -184,8 +184,8 @@ func (s *Store) extract(ctx context.Context, aside string, l Layer, below []stri
 	return os.WriteFile(filepath.Join(aside, "layer.json"), append(text, '\n'), 0o644)
 }
 
-// SetUnpacked notes that an image's layers have directories already: those that a
-// build has made, or those of its base. Keys name them, lowest first.
+// SetUnpacked records that an image's layers already have directories: those that a build created
+// and those of its base image. Keys are their names, lowest first.
 func (s *Store) SetUnpacked(id digest.Digest, keys []digest.Digest) error {
 	var lines strings.Builder
 	for _, k := range keys {

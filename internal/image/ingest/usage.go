@@ -17,7 +17,7 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// This file owns what builds have in the store, for du and prune:
+// This file lists what builds have in the store, for du and prune:
 //
 //	build/cache         records of steps, two for most layers           regular
 //	build/cache-mounts  directories of RUN --mount=type=cache           exec.cachemount
@@ -25,7 +25,7 @@ import (
 //	build/git           repositories and the trees of their commits     source.git.checkout
 //	build/memo …        digests of files, lists of files, packed layers internal
 
-// The types of a CacheEntry, as BuildKit names them.
+// The types of a CacheEntry, with BuildKit's names.
 const (
 	StepEntry     = "regular"
 	MountEntry    = "exec.cachemount"
@@ -34,23 +34,23 @@ const (
 	InternalEntry = "internal"
 )
 
-// A CacheEntry is one thing that builds have in the store.
+// A CacheEntry is one item that builds have in the store.
 type CacheEntry struct {
 	ID          string
 	Type        string
 	Description string
 	Parents     []string // the layer below, if the step depends on one
 	Created     time.Time
-	Used        time.Time // the last time
+	Used        time.Time // time of last use
 	Size        int64
 	Mutable     bool
-	Shared      bool // an image or a container has the layer, too: prune forgets the step only
-	InUse       bool // a step that runs has it
+	Shared      bool // an image or a container also has the layer: prune only removes the record of the step
+	InUse       bool // a running step uses it
 
-	paths []string // that go with it
+	paths []string // removed together with the entry
 }
 
-// BuildCache lists what builds have in the store, the largest first.
+// BuildCache lists what builds have in the store, largest first.
 func (s *Store) BuildCache(ctx context.Context) (out []*CacheEntry, err error) {
 	for _, list := range []func(context.Context) ([]*CacheEntry, error){s.stepEntries, s.mountEntries, s.sourceEntries, s.internalEntries} {
 		entries, err := list(ctx)
@@ -63,8 +63,8 @@ func (s *Store) BuildCache(ctx context.Context) (out []*CacheEntry, err error) {
 	return out, nil
 }
 
-// RemoveBuildCache removes entries. The layers of steps, of which only the records are
-// removed here, are left to Sweep. The store must be held alone.
+// RemoveBuildCache removes entries. For steps it removes only the records; Sweep removes the
+// layers. The caller must hold the store's lock exclusively.
 func (s *Store) RemoveBuildCache(ctx context.Context, entries []*CacheEntry) error {
 	for _, e := range entries {
 		for _, path := range e.paths {
@@ -79,7 +79,7 @@ func (s *Store) RemoveBuildCache(ctx context.Context, entries []*CacheEntry) err
 	return nil
 }
 
-// stepEntries are the layers of steps.
+// stepEntries returns the layers of steps.
 func (s *Store) stepEntries(ctx context.Context) ([]*CacheEntry, error) {
 	needed, err := s.references()
 	if err != nil {
@@ -102,7 +102,7 @@ func (s *Store) stepEntries(ctx context.Context) ([]*CacheEntry, error) {
 			if r.Parent != "" {
 				e.Parents = []string{r.Parent}
 			}
-			if r.Layer == "" { // it is damaged
+			if r.Layer == "" { // the record is damaged
 				e.ID, e.Description, e.Created = strings.TrimSuffix(filepath.Base(path), ".json"), "damaged record", info.ModTime()
 			} else {
 				e.Size = sizeOf(filepath.Join(s.Dir, "layers", r.Layer, "fs"))
@@ -122,8 +122,8 @@ func (e *CacheEntry) used(info fs.FileInfo) {
 	}
 }
 
-// eachIfThere calls do for what a directory of the store has; one that is not there is
-// empty.
+// eachIfThere calls do for every entry of a directory in the store. A missing directory is treated
+// as empty.
 func (s *Store) eachIfThere(ctx context.Context, dir string, do func(path string, info fs.FileInfo) error) error {
 	err := s.each(ctx, dir, func(name string) error {
 		path := filepath.Join(s.Dir, dir, name)
@@ -143,8 +143,8 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// mountEntries are the directories of cache mounts (package build/run): in one
-// directory for each identity, fs and lock, fs.1 and lock.1, and so on.
+// mountEntries returns the directories of cache mounts (package build/run). The directory of each
+// identity contains fs and lock, fs.1 and lock.1, and so on.
 func (s *Store) mountEntries(ctx context.Context) (out []*CacheEntry, err error) {
 	return out, s.eachIfThere(ctx, "build/cache-mounts", func(dir string, info fs.FileInfo) error {
 		identity, err := os.ReadFile(filepath.Join(dir, "id"))
@@ -160,10 +160,10 @@ func (s *Store) mountEntries(ctx context.Context) (out []*CacheEntry, err error)
 				Size: sizeOf(fsys), paths: []string{fsys},
 			}
 			if lock, err := os.Lstat(filepath.Join(dir, "lock"+suffix)); err == nil {
-				e.Created = lock.ModTime() // nothing is written to it
+				e.Created = lock.ModTime() // the lock file is never written to
 			}
 			if used, err := os.Lstat(filepath.Join(dir, "id")); err == nil {
-				e.used(used) // each step writes it
+				e.used(used) // every step writes to it
 			}
 			if e.InUse = isHeld(filepath.Join(dir, "lock"+suffix)); len(mounts) == 1 {
 				e.paths = []string{dir}
@@ -184,7 +184,7 @@ func isHeld(path string) bool {
 	return errors.Is(image.Flock(f, unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK)
 }
 
-// sourceEntries are files and repositories that were fetched (package build/source).
+// sourceEntries returns the files and repositories that were fetched (package build/source).
 func (s *Store) sourceEntries(ctx context.Context) (out []*CacheEntry, err error) {
 	err = s.eachIfThere(ctx, "build/http", func(dir string, info fs.FileInfo) error {
 		e := entryOf(dir, info, HTTPEntry, "http url")
@@ -210,7 +210,7 @@ func (s *Store) sourceEntries(ctx context.Context) (out []*CacheEntry, err error
 	})
 }
 
-// entryOf is a directory that is removed as a whole.
+// entryOf returns the entry for a directory that is removed as a whole.
 func entryOf(path string, info fs.FileInfo, kind, description string) *CacheEntry {
 	id := filepath.Base(path)
 	if _, err := hex.DecodeString(id); err == nil && len(id) > 32 {
@@ -222,8 +222,8 @@ func entryOf(path string, info fs.FileInfo, kind, description string) *CacheEntr
 	}
 }
 
-// internalEntries are what builds remember so as not to read files again, and to
-// explain themselves.
+// internalEntries returns what builds store to avoid reading files again and to explain their
+// decisions.
 func (s *Store) internalEntries(ctx context.Context) (out []*CacheEntry, err error) {
 	path := filepath.Join(s.Dir, "build", "memo")
 	if info, err := os.Lstat(path); err == nil {

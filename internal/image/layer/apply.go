@@ -1,28 +1,26 @@
-// Package layer applies the entries of tar archives to directories, and packs
-// directories into archives. All archives that minirun unpacks go through it, with one
-// set of rules: layers of images, root file systems that are imported, the archives that
-// ADD unpacks, and build contexts.
+// Package layer applies the entries of tar archives to directories, and packs directories into
+// archives. All archives that minirun unpacks go through it and follow the same rules: image
+// layers, imported root file systems, the archives that ADD unpacks, and build contexts.
 //
-// A layer becomes a directory that overlayfs takes as one of its lower directories
-// (image-spec, layer.md; Documentation/filesystems/overlayfs.rst).
+// A layer becomes a directory that overlayfs can use as a lower directory (image-spec, layer.md;
+// Documentation/filesystems/overlayfs.rst).
 //
-//	entry.go    an entry's header → what it asks for, or why it is refused (pure)
+//	entry.go    an entry's header → what to create, or why it is refused (pure)
 //	apply.go    layers, and the loop over an archive
 //	extract.go  archives that are not layers
-//	place.go    parent directories: found and made from a descriptor of the root
+//	place.go    finds or creates parent directories, from a descriptor of the root
 //	resolve.go  paths that lead through symbolic links
 //	make.go     files, directories, devices, their owners and times
-//	links.go    hard links, and files of the layers below that they need
+//	links.go    hard links, and the files of lower layers that they need
 //	marks.go    whiteouts, opaque directories, the root of a layer
 //	pack.go     a directory → an archive
 //
-// An archive comes from another machine, so nothing in it is a path of the host. The
-// root of every path is the directory that is unpacked into: a leading slash is
-// stripped, and a symbolic link in the middle of a path leads on below the root, even if
-// it is absolute or has more ".." than directories above it. Every component is opened
-// from a descriptor of the directory above it with RESOLVE_BENEATH and
-// RESOLVE_NO_SYMLINKS; files are created by their last component, with calls that do not
-// follow a link. A name whose ".." leads above the root is refused.
+// An archive comes from another machine, so nothing in it is a host path. Every path is resolved
+// from the target directory: a leading slash is stripped, and a symbolic link in the middle of a
+// path is resolved below the root, even if it is absolute or has more ".." components than there
+// are directories above it. Every component is opened from a descriptor of its parent directory
+// with RESOLVE_BENEATH and RESOLVE_NO_SYMLINKS. Files are created by their last component, with
+// system calls that do not follow a link. A name whose ".." leads above the root is refused.
 package layer
 
 import (
@@ -36,50 +34,49 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Options say how a layer is unpacked.
+// Options configure how a layer is unpacked.
 type Options struct {
-	// Parents are the directories of the layers below, lowest first. From them come
-	// the owners and modes of parent directories that the archive does not list,
-	// symbolic links that paths of the archive lead through, and files that it has
-	// hard links to.
+	// Parents are the directories of the lower layers, lowest first. They provide the owners and
+	// modes of parent directories that the archive does not list, the symbolic links that paths in
+	// the archive lead through, and the targets of hard links.
 	Parents []string
 
-	// UserXattrs is for a user namespace: overlay's marks are user.overlay.*, which is
-	// what a mount there looks for, and devices, which cannot be made there, are left
-	// out and counted. Containers have a /dev of their own.
+	// UserXattrs is for a user namespace. Overlay's marks are then user.overlay.*, which a mount in
+	// the namespace looks for. Devices cannot be created there, so they are skipped and counted.
+	// Containers have their own /dev.
 	UserXattrs bool
 
-	// Bounds; 0 stands for the default.
+	// Bounds; 0 means the default.
 	MaxEntries int64
-	MaxBytes   int64 // of all files, holes counted
+	MaxBytes   int64 // of all files, including holes
 }
 
-// The defaults of the bounds: more than any image that is meant seriously, less
-// than what fills a file system's inode tables.
+// The default bounds: more than any legitimate image needs, but fewer than would exhaust a file
+// system's inodes.
 const (
 	MaxEntries = 4 << 20
 	MaxBytes   = 1 << 40
 )
 
-// A Result says what there was in an archive.
+// A Result describes what an archive contained.
 type Result struct {
 	Entries int64
-	LeftOut int64 // devices, which a user namespace's root cannot make
-	Bytes   int64 // of regular files, holes counted
+	LeftOut int64 // devices, which root in a user namespace cannot create
+	Bytes   int64 // of regular files, including holes
 }
 
-// ErrRefused is the cause of every refusal of an entry for what it asks.
+// ErrRefused is wrapped by every error that refuses an entry because of what it asks for.
 var ErrRefused = errors.New("refused")
 
 // An applier unpacks one archive.
 type applier struct {
 	o       Options
 	rules   rules
-	root    int // the directory that is unpacked into
+	root    int // the target directory
 	parents parents
-	made    map[string]madeDir // directories that this archive made; they get their times after the last entry
-	opaque  map[string]bool    // directories whose content in the layers below is hidden
-	copied  map[string]bool    // files of the layers below that are here because hard links are to them
+	made    map[string]madeDir // directories created from this archive; their times are set after the last entry
+	opaque  map[string]bool    // directories whose content in the lower layers is hidden
+	copied  map[string]bool    // files copied from the lower layers because hard links refer to them
 	buffer  []byte
 	result  Result
 }
@@ -96,8 +93,8 @@ func newApplier(root int, o Options, r rules) *applier {
 	return a
 }
 
-// Apply unpacks the uncompressed archive of a layer into an empty directory. The error
-// names the entry. After an error the content of the directory is undefined.
+// Apply unpacks the uncompressed archive of a layer into an empty directory. The error names the
+// entry. After an error the content of the directory is undefined.
 func Apply(ctx context.Context, dir string, archive io.Reader, o Options) (Result, error) {
 	root, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	if err != nil {
@@ -115,7 +112,7 @@ func Apply(ctx context.Context, dir string, archive io.Reader, o Options) (Resul
 	return a.result, a.finish(ctx)
 }
 
-// all applies the entries of an archive. First is the one that was read already, or nil.
+// all applies the entries of an archive. First is the entry that was already read, or nil.
 func (a *applier) all(ctx context.Context, archive *tar.Reader, first *tar.Header) error {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -153,7 +150,7 @@ func (a *applier) one(h *tar.Header, content io.Reader) error {
 	return a.apply(e, content)
 }
 
-// apply makes what an entry asks for.
+// apply creates what an entry describes.
 func (a *applier) apply(e entry, content io.Reader) error {
 	switch {
 	case e.kind == ignored:

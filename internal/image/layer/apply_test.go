@@ -22,8 +22,7 @@ import (
 
 var when = time.Unix(1700000000, 123456789)
 
-// archive writes a tar archive of headers; a header's Linkname is a regular file's
-// content.
+// archive writes a tar archive from headers. For a regular file, Linkname is the content.
 func archive(t testing.TB, headers ...tar.Header) *bytes.Buffer {
 	t.Helper()
 	var out bytes.Buffer
@@ -43,7 +42,7 @@ func archive(t testing.TB, headers ...tar.Header) *bytes.Buffer {
 		if h.ModTime.IsZero() {
 			h.ModTime = when
 		}
-		if h.Format = tar.FormatPAX; h.Typeflag == tar.TypeXGlobalHeader { // tar.Writer wants nothing but the records
+		if h.Format = tar.FormatPAX; h.Typeflag == tar.TypeXGlobalHeader { // tar.Writer allows nothing but the records
 			h = tar.Header{Typeflag: h.Typeflag, PAXRecords: h.PAXRecords}
 		}
 		if err := w.WriteHeader(&h); err != nil {
@@ -75,7 +74,7 @@ func needRoot(t testing.TB) {
 	}
 }
 
-// layers unpacks archives one on the other.
+// layers unpacks archives, each as a layer on top of the previous ones.
 func layers(t testing.TB, archives ...io.Reader) ([]string, error) {
 	t.Helper()
 	var dirs []string
@@ -92,7 +91,7 @@ func layers(t testing.TB, archives ...io.Reader) ([]string, error) {
 	return dirs, nil
 }
 
-// list describes what is below a directory, overlay's marks included.
+// list describes the files below a directory, including overlay's marks.
 func list(t testing.TB, dir string) []string {
 	t.Helper()
 	out := []string{}
@@ -131,7 +130,8 @@ func list(t testing.TB, dir string) []string {
 	return out
 }
 
-// What a layer becomes: overlay's marks, in whatever order the archive has them.
+// TestApply checks the directory that a layer becomes: overlay's marks are correct regardless of
+// the order of the entries.
 func TestApply(t *testing.T) {
 	needRoot(t)
 	base := func() io.Reader {
@@ -210,8 +210,8 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// Owners, modes, times, attributes: the archive's own, and of directories that it
-// does not list those of the layer below.
+// TestMetadata checks owners, modes, times and attributes. Files in the archive keep their own;
+// directories that it does not list take those of the lower layer.
 func TestMetadata(t *testing.T) {
 	needRoot(t)
 	d := dir("d")
@@ -260,7 +260,7 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// A file that is mostly zero takes little room.
+// A file of mostly zeros uses little disk space.
 func TestSparse(t *testing.T) {
 	needRoot(t)
 	content := strings.Repeat("\x00", 3<<20) + "x" + strings.Repeat("\x00", 2<<20+17)
@@ -281,7 +281,7 @@ func TestSparse(t *testing.T) {
 	}
 }
 
-// hostile are archives that must be refused, or that must do no harm.
+// hostile returns archives that must be refused or must be harmless.
 func hostile() map[string][]tar.Header {
 	long := strings.Repeat("x", 300)
 	xattr := func(name string) tar.Header {
@@ -339,8 +339,8 @@ func hostile() map[string][]tar.Header {
 	}
 }
 
-// TestHostile: what leads out of a layer by its name, or would deceive overlay, is
-// refused, and nothing outside is touched.
+// TestHostile: names that lead out of the layer, or that would deceive overlay, are refused, and
+// nothing outside changes.
 func TestHostile(t *testing.T) {
 	needRoot(t)
 	cases := hostile()
@@ -360,8 +360,8 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// TestHostileLinksAreContained: a symbolic link in the middle of a path leads on below the
-// root, wherever it points.
+// TestHostileLinksAreContained: a symbolic link in the middle of a path is resolved below the root,
+// whatever it points to.
 func TestHostileLinksAreContained(t *testing.T) {
 	needRoot(t)
 	device := func(name string) tar.Header {
@@ -369,7 +369,7 @@ func TestHostileLinksAreContained(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		headers []tar.Header
-		want    []string // nil: it fails, since nothing is there below the root
+		want    []string // nil: an error, since the target does not exist below the root
 	}{
 		"the parent":                    {[]tar.Header{link("l", ".."), file("l/canary", "!")}, []string{"canary=!", "l->.."}},
 		"many parents":                  {[]tar.Header{link("l", strings.Repeat("../", 99)), file("l/canary", "!")}, []string{"canary=!", "l->" + strings.Repeat("../", 99)}},
@@ -402,8 +402,7 @@ func TestHostileLinksAreContained(t *testing.T) {
 	}
 }
 
-// applyBesideCanary unpacks an archive next to files that must not change, and returns
-// the layer.
+// applyBesideCanary unpacks an archive next to files that must not change, and returns the layer.
 func applyBesideCanary(t *testing.T, headers []tar.Header) (string, error) {
 	t.Helper()
 	outside := t.TempDir()
@@ -424,7 +423,7 @@ func applyBesideCanary(t *testing.T, headers []tar.Header) (string, error) {
 	return root, err
 }
 
-// state is all there is to know of a directory but for "layer" in it.
+// state describes everything in a directory except "layer".
 func state(t testing.TB, dir string) (out []string) {
 	t.Helper()
 	files, err := os.ReadDir(dir)
@@ -445,7 +444,7 @@ func state(t testing.TB, dir string) (out []string) {
 	return out
 }
 
-// Archives that would fill the disk.
+// TestBounds checks that archives that would fill the disk are refused.
 func TestBounds(t *testing.T) {
 	needRoot(t)
 	many := make([]tar.Header, 20)
@@ -460,13 +459,14 @@ func TestBounds(t *testing.T) {
 	if r, err := Apply(context.Background(), t.TempDir(), archive(t, many...), Options{MaxEntries: 20, MaxBytes: 200}); err != nil || r.Bytes != 200 || r.Entries != 20 {
 		t.Error(r, err)
 	}
-	// A file that says that it is as large as can be, and is a hole.
+	// Two blocks of zeros are a valid, empty archive.
 	text := strings.Repeat("\x00", 512)
 	if _, err := Apply(context.Background(), t.TempDir(), strings.NewReader(text+text), Options{}); err != nil {
 		t.Error("an empty archive:", err)
 	}
 	torn := archive(t, file("f", strings.Repeat("x", 10000))).Bytes()
-	// In the padding of a header's records archive/tar sees the end; the digest of the whole tells.
+	// archive/tar takes truncation in the padding of extended header records for the end of the
+	// archive; only the digest of the whole archive detects it.
 	for _, n := range []int{100, 512, 1100, 5000} {
 		if _, err := Apply(context.Background(), t.TempDir(), bytes.NewReader(torn[:n]), Options{}); err == nil {
 			t.Errorf("an archive that ends after %d bytes is taken", n)

@@ -11,19 +11,19 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// A Difference is what a layer does to those below it.
+// A Difference describes what a layer changes in the layers below it.
 type Difference struct {
 	Added   int   `json:"added"`
 	Changed int   `json:"changed"`
 	Removed int   `json:"removed"`
 	Bytes   int64 `json:"bytes"`  // of regular files in the layer
-	Wasted  int64 `json:"wasted"` // of regular files below that this layer hides
+	Wasted  int64 `json:"wasted"` // of regular files in lower layers that this layer hides
 
 	Files []Change `json:"files"`
 }
 
-// A Change is a file of a layer. A directory that is only there to hold others is
-// "on the way".
+// A Change is a file in a layer. A directory that is only there to hold other files is "on the
+// way".
 type Change struct {
 	Path string `json:"path"`
 	What string `json:"what"` // "added", "changed", "removed" or "on the way"
@@ -31,12 +31,12 @@ type Change struct {
 	Size int64  `json:"size,omitempty"`
 }
 
-// A Merged tree is what a container would see of the layers that were added to it, lowest
-// first. Comparing a layer with it takes time for the files of that layer alone,
-// however many layers there are below.
+// Merged is the tree that a container would see of the layers added so far, lowest first. Comparing
+// a layer with it takes time proportional to the files of that layer, regardless of the number of
+// lower layers.
 type Merged struct{ root node }
 
-// node is a file of a tree: what is compared of it, and what is in it.
+// node is a file in a tree, with the attributes that are compared and its children.
 type node struct {
 	mode, uid, gid uint32
 	size           int64
@@ -45,7 +45,7 @@ type node struct {
 
 func (n *node) isDir() bool { return n.mode&unix.S_IFMT == unix.S_IFDIR }
 
-// at finds a clean relative path, nil if there is nothing.
+// at returns the node at a clean relative path, or nil if there is none.
 func (t *Merged) at(path string) *node {
 	n := &t.root
 	for part := range strings.SplitSeq(path, "/") {
@@ -56,7 +56,7 @@ func (t *Merged) at(path string) *node {
 	return n
 }
 
-// bytes are those of the regular files in a subtree.
+// bytes returns the total size of the regular files in a subtree.
 func (n *node) bytes() (sum int64) {
 	if n.mode&unix.S_IFMT == unix.S_IFREG {
 		return n.size
@@ -67,14 +67,14 @@ func (n *node) bytes() (sum int64) {
 	return sum
 }
 
-// found is a file of a layer.
+// found is a file in a layer.
 type found struct {
 	path   string // clean, relative to the layer
 	st     unix.Stat_t
 	opaque bool
 }
 
-// filesOf lists what is in an unpacked layer, each directory before what is in it.
+// filesOf lists the files of an unpacked layer, each directory before its contents.
 func filesOf(dir string) (files []found, err error) {
 	err = filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || path == dir {
@@ -91,7 +91,7 @@ func filesOf(dir string) (files []found, err error) {
 	return files, err
 }
 
-// Add puts an unpacked layer on top and says what it changes.
+// Add puts an unpacked layer on top and returns what it changes.
 func (t *Merged) Add(dir string) (*Difference, error) {
 	files, err := filesOf(dir)
 	if err != nil {
@@ -104,7 +104,7 @@ func (t *Merged) Add(dir string) (*Difference, error) {
 	return d, nil
 }
 
-// put applies a file of the next layer, whose directory is there already.
+// put applies a file of the next layer, whose directory is already there.
 func (t *Merged) put(f *found) {
 	parent := &t.root
 	dir, name := filepath.Split(f.path)
@@ -125,9 +125,9 @@ func (t *Merged) put(f *found) {
 	parent.children[name] = n
 }
 
-// Compare says what an unpacked layer changes of those below it, lowest first. It
-// looks into them only where the layer has something: for one layer this is
-// less work than a Merged tree of all.
+// Compare returns what an unpacked layer changes in those below it, lowest first. It only looks at
+// the paths that the layer contains. For a single layer, this is less work than building a Merged
+// tree of all.
 func Compare(dir string, below []string) (*Difference, error) {
 	files, err := filesOf(dir)
 	if err != nil {
@@ -142,8 +142,8 @@ func Compare(dir string, below []string) (*Difference, error) {
 	return compare(files, t), nil
 }
 
-// look puts into the tree what the layers below have at the path of a file, with all
-// that is in a directory if the file hides it.
+// look adds what the lower layers have at the path of a file to the tree, including the content of
+// a directory that the file hides.
 func (t *Merged) look(f *found, below []string) error {
 	_, st := image.Stack(below).At(f.path)
 	if st == nil {
@@ -171,7 +171,7 @@ func (t *Merged) look(f *found, below []string) error {
 	return nil
 }
 
-// fill puts a file into the tree, and the directories above it.
+// fill adds a file and its parent directories to the tree.
 func (t *Merged) fill(path string, st *unix.Stat_t) {
 	n := &t.root
 	for part := range strings.SplitSeq(path, "/") {
@@ -186,11 +186,11 @@ func (t *Merged) fill(path string, st *unix.Stat_t) {
 	n.mode, n.uid, n.gid, n.size = st.Mode, st.Uid, st.Gid, st.Size
 }
 
-// compare says what the files of a layer do to what is below.
+// compare returns how the files of a layer change the tree below.
 func compare(files []found, below *Merged) *Difference {
 	d := &Difference{Files: make([]Change, 0, len(files))}
 	links := map[uint64]bool{}
-	replaced := "" // a directory of the layer that hides all of the one below
+	replaced := "" // a directory of the layer that hides everything in the one below
 	for i := range files {
 		f := &files[i]
 		was := below.at(f.path)
@@ -216,7 +216,7 @@ func compare(files []found, below *Merged) *Difference {
 	return d
 }
 
-// change says what a file of a layer is to what was there.
+// change classifies a file of a layer against the node that was there.
 func (f *found) change(was *node) Change {
 	c := Change{Path: "/" + f.path, What: "added", Dir: f.st.Mode&unix.S_IFMT == unix.S_IFDIR}
 	wasDir := was != nil && was.isDir()

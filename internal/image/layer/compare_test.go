@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestCompareAndMerged: both ways of comparing a layer with those below say the same.
+// TestCompareAndMerged: both ways to compare a layer with the lower ones agree.
 func TestCompareAndMerged(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: whiteouts are devices")
@@ -38,8 +38,8 @@ func TestCompareAndMerged(t *testing.T) {
 	}
 }
 
-// TestReplacedDirectoryIsCountedOnce: what an opaque directory hides is wasted once,
-// also where the layer has it again.
+// TestReplacedDirectoryIsCountedOnce: the files that an opaque directory hides are counted as
+// wasted once, even if the layer contains them again.
 func TestReplacedDirectoryIsCountedOnce(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: trusted.overlay.opaque")
@@ -59,8 +59,8 @@ func TestReplacedDirectoryIsCountedOnce(t *testing.T) {
 	}
 }
 
-// randomLayers makes six unpacked layers of files, directories, whiteouts and opaque
-// directories under few names.
+// randomLayers creates six unpacked layers of files, directories, whiteouts and opaque directories,
+// with few different names.
 func randomLayers(t *testing.T, r *rand.Rand) (dirs []string) {
 	for range 6 {
 		dir := t.TempDir()

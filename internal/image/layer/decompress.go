@@ -11,8 +11,8 @@ import (
 	"github.com/minirun/minirun/internal/compression"
 )
 
-// A Reader is the uncompressed archive of a blob. Decompressing, hashing and who
-// reads go on side by side.
+// A Reader is the uncompressed archive of a blob. Decompressing, hashing and the caller's reads run
+// concurrently.
 type Reader struct {
 	Compression compression.Format
 
@@ -31,14 +31,14 @@ type block struct {
 	err  error
 }
 
-// Three stages with a block each, and one on the way between two.
+// Three stages with one block each, and one block in transit between each pair of stages.
 const (
 	blockSize = 1 << 20
 	blocks    = 5
 )
 
-// NewReader begins to decompress. Close must be called. Reads fail when the context
-// ends, since a small blob may have no end of zeros in it.
+// NewReader starts to decompress. The caller must call Close. Reads fail when the context ends,
+// because a small blob can decompress to an endless run of zeros.
 func NewReader(ctx context.Context, blob io.Reader) (*Reader, error) {
 	plain, format, release, err := compression.Open(bufio.NewReaderSize(blob, 1<<20))
 	if err != nil {
@@ -57,7 +57,7 @@ func NewReader(ctx context.Context, blob io.Reader) (*Reader, error) {
 	return r, nil
 }
 
-// read fills blocks.
+// read fills blocks with decompressed data.
 func (r *Reader) read(plain io.Reader, out chan<- block) {
 	defer close(out)
 	for {
@@ -68,7 +68,7 @@ func (r *Reader) read(plain io.Reader, out chan<- block) {
 			return
 		}
 		b.data = b.data[:0]
-		for len(b.data) < blockSize && b.err == nil { // not io.ReadFull, whose error is that of a broken stream too
+		for len(b.data) < blockSize && b.err == nil { // not io.ReadFull, which returns the same error as a truncated stream
 			var n int
 			n, b.err = plain.Read(b.data[len(b.data):blockSize])
 			b.data = b.data[:len(b.data)+n]
@@ -84,7 +84,7 @@ func (r *Reader) read(plain io.Reader, out chan<- block) {
 	}
 }
 
-// digest hashes blocks on their way.
+// digest hashes blocks and passes them on.
 func (r *Reader) digest(in <-chan block) {
 	defer close(r.blocks)
 	for b := range in {
@@ -125,8 +125,8 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// DiffID reads what is left and returns the digest of all that was read: what a
-// configuration's rootfs.diff_ids has.
+// DiffID reads the rest and returns the digest of the whole content, as listed in the
+// configuration's rootfs.diff_ids.
 func (r *Reader) DiffID() (string, error) {
 	if _, err := io.Copy(io.Discard, r); err != nil {
 		return "", err
@@ -134,5 +134,5 @@ func (r *Reader) DiffID() (string, error) {
 	return "sha256:" + hex.EncodeToString(r.hash.Sum(nil)), nil
 }
 
-// Close ends the stages.
+// Close stops the stages.
 func (r *Reader) Close() { close(r.stop) }

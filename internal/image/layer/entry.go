@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kind is what an entry makes.
+// kind is the type of file that an entry creates.
 type kind int
 
 const (
@@ -22,15 +22,15 @@ const (
 	special // a device or a FIFO
 	whiteout
 	opaque
-	ignored // bookkeeping of aufs, a global header
+	ignored // aufs bookkeeping, a global header
 )
 
-// An entry is what a header asks for, checked.
+// An entry is a header that has been checked.
 type entry struct {
 	kind      kind
 	path      string // clean, relative; "." is the root
 	dir, base string // of path
-	link      string // symbolic: the text; hard: a clean relative path
+	link      string // symbolic link: the target text; hard link: a clean relative path
 	size      int64
 	mode      uint32 // with the type's bits, as mknod(2) takes it
 	device    uint64
@@ -43,31 +43,31 @@ type entry struct {
 const (
 	whiteoutPrefix = ".wh."
 	opaqueName     = ".wh..wh..opq"
-	aufsPrefix     = ".wh..wh." // other than opaqueName: aufs's own, never part of an image
+	aufsPrefix     = ".wh..wh." // unlike opaqueName: internal to aufs, never part of an image
 	xattrRecord    = "SCHILY.xattr."
 )
 
-// rules are where the kinds of archives differ. The rest is the same for all.
+// rules are the differences between the kinds of archives. Everything else is the same.
 type rules struct {
-	// marks is set for layers: names that begin with ".wh." are marks, the entry of the
-	// root describes it, and what would deceive overlay is refused. In other archives
-	// such names are files, and the root stays as it is.
+	// marks is set for layers: names that begin with ".wh." are whiteouts, the entry for the root
+	// describes the root, and entries that would deceive overlay are refused. In other archives
+	// these names are ordinary files, and the root does not change.
 	marks bool
 
-	plain bool       // there are only files, directories and links, without owners and attributes
+	plain bool       // only files, directories and links are allowed, and owners and attributes are ignored
 	owner *Owner     // of all files that the archive lists; nil: as in the archive
 	time  *time.Time // of directories that the archive does not list; nil: now
 
-	// keepXattr reports whether an extended attribute is set.
+	// keepXattr reports whether an extended attribute in the archive is applied.
 	keepXattr func(name string) bool
 }
 
 var layerRules = rules{marks: true, keepXattr: func(name string) bool { return !isHostXattr(name) }}
 
-// entryOf reads a header. It refuses what no honest archive of a file system has, rather
-// than give it a meaning.
+// entryOf converts a header. It refuses headers that no well-formed archive of a file system has,
+// instead of guessing their meaning.
 func entryOf(h *tar.Header, r *rules) (entry, error) {
-	if h.Typeflag == tar.TypeXGlobalHeader { // git archive writes the commit there; its name is not a file's
+	if h.Typeflag == tar.TypeXGlobalHeader { // git archive stores the commit in it, not a file
 		return entry{kind: ignored}, nil
 	}
 	e := entry{size: h.Size, uid: h.Uid, gid: h.Gid, modified: h.ModTime, accessed: h.AccessTime}
@@ -96,8 +96,8 @@ func entryOf(h *tar.Header, r *rules) (entry, error) {
 	return e, e.attributes(h, r)
 }
 
-// inside converts a name of the archive to a path below the root that is unpacked into.
-// Some tools write absolute names, and "/" for the root.
+// inside converts a name in the archive to a path below the target directory. Some tools write
+// absolute names, and "/" for the root.
 func inside(what, name string) (string, error) {
 	if strings.IndexByte(name, 0) >= 0 {
 		return "", fmt.Errorf("%w: %s: has a zero byte", ErrRefused, what)
@@ -117,9 +117,8 @@ func inside(what, name string) (string, error) {
 	return clean, nil
 }
 
-// setOwner applies the rules to the owner. It refuses numbers that the kernel would take
-// for something else: an owner of 4294967295 is "no change" to chown(2), and longer numbers
-// lose their upper bits.
+// setOwner applies the rules to the owner. It refuses IDs that the kernel would interpret
+// differently: 4294967295 means "no change" to chown(2), and longer numbers lose their upper bits.
 func (e *entry) setOwner(r *rules) error {
 	switch {
 	case r.plain:
@@ -186,7 +185,7 @@ func (e *entry) deviceOf(h *tar.Header, mode uint32) error {
 	return nil
 }
 
-// mark reads the whiteouts: entries whose names begin with ".wh.".
+// mark handles whiteouts: entries whose names begin with ".wh.".
 func (e *entry) mark(h *tar.Header) error {
 	switch {
 	case e.base == opaqueName:
@@ -207,8 +206,8 @@ func (e *entry) mark(h *tar.Header) error {
 	return nil
 }
 
-// hostXattrs are the host's to set: labels of its own policy, and checksums that
-// are void once a file is copied.
+// hostXattrs are set by the host only: labels of its security policy, and checksums that
+// are no longer valid once a file is copied.
 var hostXattrs = []string{"security.selinux", "security.ima", "security.evm", "security.SMACK64"}
 
 // attributes reads the extended attributes.
@@ -218,7 +217,7 @@ func (e *entry) attributes(h *tar.Header, r *rules) error {
 		if !ok {
 			continue
 		}
-		// These would make overlay look elsewhere for a file, or hide one.
+		// These would redirect overlay to another file, or hide one.
 		if isOverlayXattr(name) {
 			if r.marks {
 				return fmt.Errorf("%w: extended attribute %s: is for overlay alone to set", ErrRefused, name)

@@ -19,8 +19,8 @@ import (
 	"github.com/minirun/minirun/internal/tartest"
 )
 
-// FuzzApply: whatever a tar archive says, nothing outside its layer changes, and
-// below it nothing is a mark of overlay that the archive has not the right to.
+// FuzzApply: whatever an archive contains, nothing outside its layer changes, and the layer has no
+// overlay marks other than those that the archive may create.
 func FuzzApply(f *testing.F) {
 	for _, headers := range hostile() {
 		var out bytes.Buffer
@@ -58,9 +58,9 @@ func FuzzApply(f *testing.F) {
 	})
 }
 
-// FuzzApplyEntries unpacks two layers whose entries the fuzzer chooses: nothing outside
-// changes, and nothing in the lower layer when the upper one is unpacked, whose hard
-// links, owners and parents come from there.
+// FuzzApplyEntries unpacks two layers whose entries the fuzzer chooses. Nothing outside changes,
+// and nothing in the lower layer changes when the upper one is unpacked, although its hard links,
+// owners and parents come from there.
 func FuzzApplyEntries(f *testing.F) {
 	for _, lower := range fuzzSeeds() {
 		for _, upper := range fuzzSeeds()[:2] {
@@ -91,8 +91,8 @@ func FuzzApplyEntries(f *testing.F) {
 	})
 }
 
-// FuzzExtractEntries unpacks an archive whose entries the fuzzer chooses into a directory
-// that has links out of it: nothing outside changes.
+// FuzzExtractEntries unpacks an archive whose entries the fuzzer chooses into a directory that has
+// links to the outside: nothing outside changes.
 func FuzzExtractEntries(f *testing.F) {
 	for _, entries := range fuzzSeeds() {
 		f.Add(tartest.Data(entries...), false)
@@ -121,7 +121,7 @@ func FuzzExtractEntries(f *testing.F) {
 	})
 }
 
-// fuzzSeeds are archives from which the fuzzer reaches most of the unpacker.
+// fuzzSeeds are archives from which the fuzzer reaches most of the unpacking code.
 func fuzzSeeds() [][]tartest.Entry {
 	dir := func(name string) tartest.Entry { return tartest.Entry{Type: tar.TypeDir, Name: name, Mode: 0o755} }
 	file := func(name string) tartest.Entry {
@@ -143,7 +143,7 @@ func fuzzSeeds() [][]tartest.Entry {
 	}
 }
 
-// canaryDir makes a directory with a file that must not change.
+// canaryDir creates a directory with a file that must not change.
 func canaryDir(t *testing.T) string {
 	t.Helper()
 	dir := tartest.TempDir(t)
@@ -162,11 +162,11 @@ func makeDir(t *testing.T, parent, name string) string {
 	return dir
 }
 
-// checkLowest fails if a layer with none below it has marks that hide something.
+// checkLowest fails if a layer without lower layers has marks that hide something.
 func checkLowest(t *testing.T, root string) {
 	t.Helper()
 	for _, l := range list(t, root) {
-		if !strings.HasPrefix(l, "-") { // a name may begin so; a device of a whiteout must not be
+		if !strings.HasPrefix(l, "-") { // also a file whose name begins with -; only a whiteout device is an error
 			continue
 		}
 		if st := new(unix.Stat_t); unix.Lstat(filepath.Join(root, l[1:]), st) == nil && image.IsWhiteout(st) {
@@ -175,7 +175,7 @@ func checkLowest(t *testing.T, root string) {
 	}
 }
 
-// treeState is what there is to know of every file below a directory.
+// treeState describes every file below a directory.
 func treeState(t *testing.T, dir string) (out []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

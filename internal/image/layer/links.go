@@ -14,10 +14,10 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// This file owns what an entry takes from elsewhere: hard links, also to files of
-// the layers below, and the attributes of directories there.
+// This file handles what an entry takes from elsewhere: hard links, including those to files in
+// lower layers, and the attributes of directories there.
 
-// hardlink gives a file of this layer, or of one below, another name.
+// hardlink creates another name for a file in this layer or in a lower one.
 func (a *applier) hardlink(dir int, e entry) error {
 	target, err := a.linkTarget(e)
 	if err == nil {
@@ -25,7 +25,7 @@ func (a *applier) hardlink(dir int, e entry) error {
 	}
 	if errors.Is(err, unix.ENOENT) && len(a.o.Parents) > 0 {
 		if err = a.copyUp(target); err == nil {
-			if dir, err = a.descend(e.dir); err == nil { // copyUp used another directory
+			if dir, err = a.descend(e.dir); err == nil { // copyUp opened another directory
 				err = a.link(dir, e, target)
 			}
 		}
@@ -36,8 +36,8 @@ func (a *applier) hardlink(dir int, e entry) error {
 	return nil
 }
 
-// linkTarget returns the path of a hard link's target, without symbolic links before its
-// last component. A symbolic link as the target is linked to itself.
+// linkTarget returns the path of a hard link's target, without symbolic links before its last
+// component. If the target is a symbolic link, the hard link refers to the symbolic link itself.
 func (a *applier) linkTarget(e entry) (string, error) {
 	parent := path.Dir(e.link)
 	if parent != e.dir { // which is open
@@ -76,7 +76,7 @@ func (a *applier) link(dir int, e entry, target string) error {
 	return a.create(dir, e, func() error { return unix.Linkat(from, path.Base(target), dir, e.base, 0) })
 }
 
-// copyUp copies a file from the layers below into this one, as overlay would.
+// copyUp copies a file from the lower layers into this one, as overlay would.
 func (a *applier) copyUp(target string) error {
 	from, st := a.visible(target)
 	if st == nil {
@@ -148,7 +148,7 @@ func xattrsOf(file string) (map[string]string, error) {
 	return out, nil
 }
 
-// copyMetadata gives a directory the owner, attributes and mode of another.
+// copyMetadata gives a directory the owner, attributes and mode of another one.
 func copyMetadata(from string, st *unix.Stat_t, dir int, base string) error {
 	xattrs, err := xattrsOf(from)
 	if err != nil {

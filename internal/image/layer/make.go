@@ -17,15 +17,15 @@ import (
 	"github.com/minirun/minirun/internal/namespaces"
 )
 
-// A madeDir is a directory that the archive made.
+// A madeDir is a directory created from the archive.
 type madeDir struct {
 	modified unix.Timespec
-	known    bool    // modified is; otherwise the directory keeps the time it was made at
-	mode     *uint32 // set after the last entry; nil: it has it already
-	listed   bool    // the archive has an entry for it; otherwise it only holds others
+	known    bool    // whether modified is valid; otherwise the directory keeps its creation time
+	mode     *uint32 // set after the last entry; nil: already set
+	listed   bool    // the archive has an entry for it; otherwise it only holds other files
 }
 
-// create makes what replaces whatever the archive has made there before.
+// create calls how to create a file, replacing what the archive created there earlier.
 func (a *applier) create(dir int, e entry, how func() error) error {
 	err := how()
 	if errors.Is(err, unix.EEXIST) {
@@ -40,15 +40,15 @@ func (a *applier) create(dir int, e entry, how func() error) error {
 	return nil
 }
 
-// remove takes away what is at a path, with all that is below it. In a layer that is
-// only what this archive made.
+// remove removes a path and everything below it. In a layer, that is only what this archive
+// created.
 func (a *applier) remove(dir int, at string) error {
 	a.parents.forget(at)
 	delete(a.copied, at)
 	err := unix.Unlinkat(dir, path.Base(at), 0)
 	if errors.Is(err, unix.EISDIR) {
 		a.forgetDirectories(at)
-		// os.RemoveAll follows no link either; below a descriptor it cannot leave the root.
+		// os.RemoveAll does not follow links either; below a descriptor it cannot leave the root.
 		err = os.RemoveAll(below(dir, path.Base(at)))
 	}
 	if err != nil {
@@ -57,7 +57,7 @@ func (a *applier) remove(dir int, at string) error {
 	return nil
 }
 
-// forgetDirectories drops what is remembered of a directory and those below it.
+// forgetDirectories drops the state of a directory and of those below it.
 func (a *applier) forgetDirectories(at string) {
 	isBelow := func(name string) bool { return name == at || strings.HasPrefix(name, at+"/") }
 	maps.DeleteFunc(a.made, func(name string, _ madeDir) bool { return isBelow(name) })
@@ -65,13 +65,12 @@ func (a *applier) forgetDirectories(at string) {
 	maps.DeleteFunc(a.copied, func(name string, _ bool) bool { return isBelow(name) })
 }
 
-// below names a file in a directory that is open, for calls that take no
-// descriptor.
+// below returns a path for a file in an open directory, for calls that do not take a descriptor.
 func below(dir int, base string) string {
 	return "/proc/self/fd/" + strconv.Itoa(dir) + "/" + base
 }
 
-// file makes a regular file.
+// file creates a regular file.
 func (a *applier) file(dir int, e entry, content io.Reader) error {
 	var fd int
 	err := a.create(dir, e, func() (err error) {
@@ -88,12 +87,12 @@ func (a *applier) file(dir int, e entry, content io.Reader) error {
 	return errors.Join(err, unix.Close(fd))
 }
 
-// hole is how many zero bytes are worth a hole in a file.
+// hole is the minimum number of zero bytes for which a hole is created.
 const hole = 32 << 10
 
 var zeros [hole]byte
 
-// fill writes a file's content, and leaves holes where it is zero.
+// fill writes a file's content and leaves holes where it is zero.
 func (a *applier) fill(fd int, e entry, content io.Reader) error {
 	var at int64
 	trailing := false
@@ -115,10 +114,9 @@ func (a *applier) fill(fd int, e entry, content io.Reader) error {
 	return nil
 }
 
-// writeAt writes runs of data that are not zero, and says whether it has left out
-// the last.
+// writeAt writes the runs of data that are not zero, and reports whether it left out the last one.
 func writeAt(fd int, data []byte, at int64) (leftOut bool, err error) {
-	begin := 0 // of a run that is to be written
+	begin := 0 // start of a run to be written
 	write := func(end int) error {
 		for begin < end {
 			n, err := unix.Pwrite(fd, data[begin:end], at+int64(begin))
@@ -142,8 +140,8 @@ func writeAt(fd int, data []byte, at int64) (leftOut bool, err error) {
 	return leftOut, write(len(data))
 }
 
-// describeFile gives a file its owner, attributes, mode and times, in this order:
-// a change of the owner takes away capabilities and set-ID bits.
+// describeFile sets a file's owner, attributes, mode and times, in this order: changing the owner
+// clears capabilities and set-ID bits.
 func describeFile(fd int, e entry) error {
 	if err := unix.Fchown(fd, e.uid, e.gid); err != nil {
 		return namespaces.OwnerError(e.uid, e.gid, err)
@@ -162,7 +160,7 @@ func describeFile(fd int, e entry) error {
 	return nil
 }
 
-// describe does it for what cannot be opened: links, devices, directories. Those
+// describe does the same for files that cannot be opened: links, devices, directories. Directories
 // get their times at the end.
 func describe(dir int, e entry) error {
 	if err := unix.Fchownat(dir, e.base, e.uid, e.gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
@@ -176,7 +174,7 @@ func describe(dir int, e entry) error {
 	if e.kind == symlink {
 		return e.setTimes(dir)
 	}
-	// It is no link: this layer has just made it, and nobody else writes here.
+	// It is not a link: this layer has just created it, and no other process writes here.
 	if err := unix.Fchmodat(dir, e.base, e.mode&0o7777, 0); err != nil {
 		return fmt.Errorf("chmod to %#o: %w", e.mode&0o7777, err)
 	}
@@ -193,7 +191,7 @@ func (e *entry) setTimes(dir int) error {
 	return nil
 }
 
-// times are those of access and of modification. Few archives have the former.
+// times returns the access and modification times. Few archives contain the access time.
 func (e *entry) times() []unix.Timespec {
 	access := e.accessed
 	if access.IsZero() {
@@ -206,10 +204,10 @@ func timespec(t time.Time) unix.Timespec {
 	return unix.Timespec{Sec: t.Unix(), Nsec: int64(t.Nanosecond())}
 }
 
-// directory makes a directory, or describes one that is there.
+// directory creates a directory, or updates an existing one.
 func (a *applier) directory(dir int, e entry) error {
 	made := madeDir{modified: timespec(e.modified), known: true, listed: true}
-	if mode := e.mode & 0o7777; mode&0o700 != 0o700 { // without privileges nothing could be made in it
+	if mode := e.mode & 0o7777; mode&0o700 != 0o700 { // without privileges, nothing could be created in it
 		made.mode = &mode
 		e.mode |= 0o700
 	}
@@ -232,8 +230,8 @@ func (a *applier) directory(dir int, e entry) error {
 	return describe(dir, e)
 }
 
-// clearXattrs removes the extended attributes that a directory of a layer has from an
-// earlier entry, or from the layer below: the last entry describes all of it.
+// clearXattrs removes the extended attributes that a directory has from an earlier entry or from
+// the lower layer. The last entry describes all of them.
 func (a *applier) clearXattrs(dir int, base string) error {
 	if !a.rules.marks {
 		return nil
@@ -245,8 +243,8 @@ func (a *applier) clearXattrs(dir int, base string) error {
 	return err
 }
 
-// replaceByDirectory: what was there, a whiteout or a file, had hidden a directory
-// of the layers below, so this one must hide it too.
+// replaceByDirectory replaces a whiteout or a file with a directory. If that hid a directory of the
+// lower layers, the new directory must hide it too.
 func (a *applier) replaceByDirectory(dir int, e entry) error {
 	if err := a.remove(dir, e.path); err != nil {
 		return err

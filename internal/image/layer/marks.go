@@ -13,16 +13,14 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// This file owns overlay's marks, whiteouts and opaque directories, and the layer's
-// own root.
+// This file handles overlay's marks (whiteouts and opaque directories) and the layer's own root.
 
-// hide makes a whiteout, or marks a directory opaque, where there is something
-// below to hide. It hides nothing of this layer, in whatever order the entries
-// come.
+// hide creates a whiteout, or marks a directory opaque, if there is something below to hide. It
+// hides nothing of this layer, regardless of the order of the entries.
 func (a *applier) hide(e entry) error {
 	dir, err := a.resolve(e.dir)
 	if errors.Is(err, unix.ENOTDIR) {
-		return nil // below a file there is nothing
+		return nil // nothing exists below a file
 	}
 	if err != nil {
 		return err
@@ -48,8 +46,8 @@ func (a *applier) hide(e entry) error {
 	return a.hideOne(fd, hidden)
 }
 
-// isHiddenByFile reports whether this layer has a whiteout, or something else that is not
-// a directory, at a path or above it.
+// isHiddenByFile reports whether this layer has a whiteout, or another file that is not a
+// directory, at a path or above it.
 func (a *applier) isHiddenByFile(at string) bool {
 	fd, err := openBelow(a.root, at, unix.O_DIRECTORY)
 	if err == nil {
@@ -58,8 +56,8 @@ func (a *applier) isHiddenByFile(at string) bool {
 	return errors.Is(err, unix.ENOTDIR)
 }
 
-// hideOne hides what the layers below have at a path. A directory of this layer that has
-// files of it stays, and shows no others.
+// hideOne hides what the lower layers have at a path. A directory that contains files of this layer
+// stays, but shows no others.
 func (a *applier) hideOne(dir int, at string) error {
 	base := path.Base(at)
 	var st unix.Stat_t
@@ -68,7 +66,7 @@ func (a *applier) hideOne(dir int, at string) error {
 	switch {
 	case err != nil: // nothing is there
 	case !isDir && !a.copied[at]:
-		return nil // a file hides what is below it
+		return nil // a file already hides what is below it
 	default:
 		if isDir {
 			if own, err := a.dropMarks(below(dir, base), at); own || err != nil {
@@ -85,7 +83,7 @@ func (a *applier) hideOne(dir int, at string) error {
 	return nil
 }
 
-// hideContent hides what the layers below have in a directory.
+// hideContent hides the content of a directory in the lower layers.
 func (a *applier) hideContent(dir, at string) error {
 	if a.opaque[at] {
 		return nil
@@ -94,19 +92,19 @@ func (a *applier) hideContent(dir, at string) error {
 		return err
 	}
 	a.opaque[at] = true
-	if at == "." { // overlay does not look for the mark on a layer's root: see finish
+	if at == "." { // overlay ignores the mark on a layer's root: see finish
 		return nil
 	}
 	return setOpaqueXattr(dir, a.o.UserXattrs)
 }
 
-// dropMarks removes what this layer has below a directory only to hide something: now all
-// of the layers below is hidden there. It reports whether this layer has files in the
-// directory, or an entry for it.
+// dropMarks removes the marks of this layer below a directory that is now hidden completely, since
+// they are no longer needed. It reports whether this layer has files in the directory, or an entry
+// for it.
 func (a *applier) dropMarks(dir, at string) (own bool, err error) {
 	own = a.made[at].listed
 	if a.opaque[at] && own {
-		return own, nil // it was done before
+		return own, nil // already done
 	}
 	list, err := os.ReadDir(dir)
 	if err != nil {
@@ -140,8 +138,8 @@ func (a *applier) dropMarks(dir, at string) (own bool, err error) {
 	return own, nil
 }
 
-// hideBelow marks a directory that this archive made instead of something else, if the
-// layers below have one that it would show.
+// hideBelow marks a directory that this archive created in place of another file as opaque if the
+// lower layers have a directory there that would otherwise show through.
 func (a *applier) hideBelow(parent int, at string) error {
 	if _, st := a.below(at); st == nil {
 		return nil
@@ -149,7 +147,7 @@ func (a *applier) hideBelow(parent int, at string) error {
 	return a.setOpaque(parent, at)
 }
 
-// setOpaque marks a directory: nothing of the layers below is seen in it.
+// setOpaque marks a directory opaque: nothing of the lower layers is visible in it.
 func (a *applier) setOpaque(parent int, at string) error {
 	a.opaque[at] = true
 	return setOpaqueXattr(below(parent, path.Base(at)), a.o.UserXattrs)
@@ -166,8 +164,8 @@ func setOpaqueXattr(dir string, user bool) error {
 	return nil
 }
 
-// rootDirectory describes the layer's own directory as the one below, for the root
-// that a container sees is that of the topmost layer.
+// rootDirectory copies the attributes of the lower layer's root, because a container sees the root
+// of the topmost layer.
 func (a *applier) rootDirectory() error {
 	if len(a.o.Parents) == 0 {
 		return unix.Fchmodat(a.root, ".", 0o755, 0)
@@ -190,7 +188,7 @@ func (a *applier) describeRoot(e entry) error {
 	return describe(a.root, e)
 }
 
-// finish does what waits for the last entry.
+// finish does the work that has to wait until the last entry.
 func (a *applier) finish(ctx context.Context) error {
 	if a.rules.marks && a.opaque["."] {
 		if err := a.hideAll(); err != nil {
@@ -210,7 +208,7 @@ func (a *applier) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	// The deepest first: the mode may close the directory to its owner.
+	// Deepest first, because the mode may lock even the owner out of the directory.
 	slices.SortFunc(deferred, func(x, y string) int { return cmp.Compare(y, x) })
 	for _, name := range deferred {
 		d := a.made[name]
@@ -243,7 +241,7 @@ func (a *applier) setDirMode(name string, mode uint32) error {
 	return errors.Join(unix.Fchmodat(fd, ".", mode, 0), unix.Close(fd))
 }
 
-// hideAll hides what the layers below have in their root.
+// hideAll hides everything that the lower layers have in their root.
 func (a *applier) hideAll() error {
 	for _, parent := range a.o.Parents {
 		list, err := os.ReadDir(parent)

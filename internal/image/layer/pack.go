@@ -17,9 +17,9 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// PackOptions say how a layer is packed.
+// PackOptions configure how a layer is packed.
 type PackOptions struct {
-	Latest *time.Time // SOURCE_DATE_EPOCH: no file is younger
+	Latest *time.Time // SOURCE_DATE_EPOCH: no file is newer
 	Time   *time.Time // all files have this time
 	Owner  *Owner     // all files have this owner
 }
@@ -29,33 +29,33 @@ type Owner struct{ UID, GID int }
 
 // A Tree is a directory that becomes part of an archive.
 type Tree struct {
-	Dir  string   // "" for none: there is only More
-	At   string   // where it is in the archive; "" is the archive's root
-	More []Member // files that are in the archive and not in Dir
+	Dir  string   // "" if there is only More
+	At   string   // its path in the archive; "" is the archive's root
+	More []Member // additional files that are not in Dir
 }
 
-// A Member is a file that is only in an archive.
+// A Member is a file that only exists in an archive.
 type Member struct {
 	Name    string
 	Content []byte
 }
 
-// A packer makes an archive of one layer.
+// A packer writes the archive of one layer.
 type packer struct {
 	o     PackOptions
 	out   *tar.Writer
-	links map[[2]uint64]string // device and inode → where it is in the archive
+	links map[[2]uint64]string // device and inode → path in the archive
 	names []byte
 }
 
-// Pack is Apply's reverse: it makes an archive of a directory that overlayfs takes
-// as a layer. Files come sorted by name, with what Apply would give them, and
-// nothing else; so the same files make the same bytes. Sockets are left out.
+// Pack is the inverse of Apply: it writes an archive of a directory that overlayfs can use as a
+// layer. Files are sorted by name and have only the attributes that Apply restores, so that the
+// same files give the same bytes. Sockets are left out.
 func Pack(w io.Writer, dir string, o PackOptions) error {
 	return PackAll(w, []Tree{{Dir: dir}}, o)
 }
 
-// PackAll makes one archive of several directories.
+// PackAll writes one archive of several directories.
 func PackAll(w io.Writer, trees []Tree, o PackOptions) error {
 	p := &packer{o: o, out: tar.NewWriter(w)}
 	for _, t := range trees {
@@ -111,7 +111,7 @@ func (p *packer) more(t Tree) error {
 	return nil
 }
 
-// header writes one, with the owner and the time that a file is to have.
+// header writes a header, with the owner and the time that the options set.
 func (p *packer) header(h *tar.Header, st *unix.Stat_t) error {
 	h.Format, h.ModTime = tar.FormatPAX, p.time(st)
 	h.Uid, h.Gid = int(st.Uid), int(st.Gid)
@@ -121,7 +121,7 @@ func (p *packer) header(h *tar.Header, st *unix.Stat_t) error {
 	return p.out.WriteHeader(h)
 }
 
-// directory packs what is in one.
+// directory packs the content of a directory.
 func (p *packer) directory(dir *os.File, at string) error {
 	names, err := dir.Readdirnames(-1)
 	if err != nil {
@@ -199,7 +199,7 @@ func (p *packer) mark(name string, st *unix.Stat_t) error {
 	return p.header(&tar.Header{Typeflag: tar.TypeReg, Name: name}, st)
 }
 
-// time is that of a file's modification, in whole seconds, as layers have it.
+// time returns a file's modification time in whole seconds, as layers store it.
 func (p *packer) time(st *unix.Stat_t) time.Time {
 	t := time.Unix(st.Mtim.Sec, 0)
 	if p.o.Time != nil {
@@ -238,8 +238,8 @@ func (p *packer) content(dir *os.File, name string, size int64) error {
 	return errors.Join(err, f.Close())
 }
 
-// attributes reads the extended attributes: overlay's own are not the layer's, but
-// one says that the directory is opaque.
+// attributes reads the extended attributes. Overlay's own are not part of the layer, but one of
+// them marks the directory as opaque.
 func (p *packer) attributes(h *tar.Header, file string) (opaque bool, err error) {
 	if p.names == nil {
 		p.names = make([]byte, 64<<10)

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// listed describes an archive: an entry a line.
+// listed describes an archive, one entry a line.
 func listed(t *testing.T, archive []byte) (out []string) {
 	t.Helper()
 	for r := tar.NewReader(bytes.NewReader(archive)); ; {
@@ -32,8 +32,8 @@ func listed(t *testing.T, archive []byte) (out []string) {
 	}
 }
 
-// TestPackAll: several directories in one archive, with what they are told to have;
-// a file with two names has them in its own directory only.
+// TestPackAll packs several directories into one archive, with the owners and times that the
+// options set. A file with two names is a hard link only within its own directory.
 func TestPackAll(t *testing.T) {
 	one, two := t.TempDir(), t.TempDir()
 	for _, dir := range []string{one, two} {
@@ -60,7 +60,7 @@ func TestPackAll(t *testing.T) {
 	}
 }
 
-// TestPackLatest: what is younger is as old as that; what is older stays.
+// TestPackLatest: newer files get the given time, older files keep theirs.
 func TestPackLatest(t *testing.T) {
 	dir := t.TempDir()
 	for name, when := range map[string]int64{"older": 5e8, "younger": 2e9} {

@@ -13,9 +13,8 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// parents keeps descriptors of the directory of the last entry and of those above
-// it: an archive lists a directory's files one after another, so most entries find
-// their parent here.
+// parents keeps descriptors of the last entry's directory and of the directories above it. An
+// archive lists a directory's files one after another, so most entries find their parent here.
 type parents struct {
 	root  int
 	names []string // components below the root
@@ -31,7 +30,7 @@ func (p *parents) cut(n int) {
 	p.names, p.fds = p.names[:n], p.fds[:n]
 }
 
-// forget drops descriptors of a directory that is about to be removed, and below.
+// forget closes the descriptors of a directory that is about to be removed, and of those below it.
 func (p *parents) forget(dir string) {
 	parts := strings.Split(dir, "/")
 	if len(parts) > len(p.names) {
@@ -45,7 +44,7 @@ func (p *parents) forget(dir string) {
 	p.cut(len(parts) - 1)
 }
 
-// common is how many components of a directory's path are open.
+// common returns the number of leading components of a directory's path that are open.
 func (p *parents) common(parts []string) int {
 	n := 0
 	for n < len(parts) && n < len(p.names) && p.names[n] == parts[n] {
@@ -61,9 +60,9 @@ func (p *parents) last() int {
 	return p.fds[len(p.fds)-1]
 }
 
-// parentOf opens the directory of an entry, and makes it, and those above it, where
-// there are none. If the path leads through a symbolic link, the entry gets the one that
-// does not. The descriptor is good until the next call.
+// parentOf opens the directory of an entry. It creates the directory and its parents if they do not
+// exist. If the path leads through a symbolic link, the entry's path is replaced by the resolved
+// one. The descriptor is valid until the next call.
 func (a *applier) parentOf(e *entry) (int, error) {
 	fd, err := a.descend(e.dir)
 	if !errors.Is(err, errLink) {
@@ -76,14 +75,13 @@ func (a *applier) parentOf(e *entry) (int, error) {
 	return a.descend(e.dir)
 }
 
-// errLink is the error of a path that leads through a symbolic link.
+// errLink reports a path that leads through a symbolic link.
 var errLink = errors.New("is a symbolic link")
 
-// maxDepth bounds how many directories are kept open; a path of more components is
-// refused.
+// maxDepth limits how many directories are kept open. Paths with more components are refused.
 const maxDepth = 512
 
-// descend opens a directory whose path leads through no symbolic link.
+// descend opens a directory whose path does not lead through a symbolic link.
 func (a *applier) descend(dir string) (int, error) {
 	if dir == "." {
 		return a.root, nil
@@ -113,10 +111,10 @@ func (a *applier) descend(dir string) (int, error) {
 
 var errWhiteout = errors.New("a whiteout")
 
-// inLayer is how paths of a layer are resolved: without any link, on one file system.
+// inLayer is how paths in a layer are resolved: without links, on one file system.
 const inLayer = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV
 
-// openDir opens a directory by its one component.
+// openDir opens a directory, given as a single path component.
 func openDir(dir int, name string) (int, error) {
 	fd, err := openBelow(dir, name, unix.O_DIRECTORY)
 	if !errors.Is(err, unix.ELOOP) && !errors.Is(err, unix.ENOTDIR) {
@@ -134,15 +132,15 @@ func openDir(dir int, name string) (int, error) {
 	return -1, fmt.Errorf("%w: %w", ErrRefused, unix.ENOTDIR)
 }
 
-// openBelow opens a path for reference only. No component of it may be a symbolic link;
-// the last one is opened itself if it is one.
+// openBelow opens a path with O_PATH. No component may be a symbolic link, except the last one,
+// which is opened itself.
 func openBelow(dir int, name string, flags int) (int, error) {
 	return regularfile.PathIn(dir, name, flags|unix.O_NOFOLLOW, inLayer)
 }
 
-// implied makes a directory that the archive has not listed. In a layer it is only there
-// to hold another file, so it gets the owner, mode, times and attributes of the directory
-// below it, which overlay would not show otherwise.
+// implied creates a directory that the archive does not list. In a layer it only exists to hold
+// another file, so it takes the owner, mode, times and attributes of the same directory in the
+// lower layers, which it would otherwise hide.
 func (a *applier) implied(dir int, at string, hidden bool) error {
 	base := path.Base(at)
 	var from string
@@ -175,9 +173,9 @@ func (a *applier) implied(dir int, at string, hidden bool) error {
 	return nil
 }
 
-// describeImplied gives a directory of which nothing is known the time that the caller
-// wants. Else it is as mkdir(2) made it, which may take the group and the set-group-ID bit
-// of the directory above, but for the umask.
+// describeImplied sets the time that the caller wants on a directory that exists nowhere below.
+// Otherwise the directory stays as mkdir(2) made it, possibly with the group and the set-group-ID
+// bit of its parent, but independent of the umask.
 func (a *applier) describeImplied(dir int, base string, d *madeDir) error {
 	if t := a.rules.time; t != nil {
 		d.modified, d.known = timespec(*t), true
@@ -192,11 +190,11 @@ func (a *applier) describeImplied(dir int, base string, d *madeDir) error {
 	return unix.Fchmodat(dir, base, st.Mode&0o7777|0o755, 0)
 }
 
-// below finds what the layers below have at a path; nil if there is nothing.
+// below returns what the lower layers have at a path, or nil.
 func (a *applier) below(at string) (string, *unix.Stat_t) { return image.Stack(a.o.Parents).At(at) }
 
-// visible finds what a path shows of the layers below. The caller has looked whether
-// this layer has something else there, or a whiteout above it.
+// visible returns what is visible of the lower layers at a path. The caller has checked that this
+// layer has neither another file there nor a whiteout above it.
 func (a *applier) visible(at string) (string, *unix.Stat_t) {
 	if len(a.o.Parents) == 0 || a.isHidden(at) {
 		return "", nil

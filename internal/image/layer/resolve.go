@@ -10,14 +10,12 @@ import (
 	"github.com/minirun/minirun/internal/linkwalk"
 )
 
-// resolve returns the directory that a path leads to: clean, from the root, and without
-// symbolic links. Links of this archive and of the layers below are read, and not
-// followed by the kernel, so that they start at the root and stay below it. What is
-// missing is made later.
+// resolve returns the directory that a path leads to: clean, relative to the root, and without
+// symbolic links. Links of this archive and of the lower layers are resolved here, not by the
+// kernel, so that they start at the root and stay below it. Missing directories are created later.
 func (a *applier) resolve(dir string) (string, error) { return a.resolveWithout(dir, "") }
 
-// resolveWithout is resolve as if there were nothing at a path: an entry takes the place
-// of what is there.
+// resolveWithout is like resolve, but treats one path as absent: the entry replaces the file there.
 func (a *applier) resolveWithout(dir, replaced string) (string, error) {
 	if dir == "." {
 		return dir, nil
@@ -37,13 +35,13 @@ func (a *applier) resolveWithout(dir, replaced string) (string, error) {
 	return place.Path[1:], nil
 }
 
-// look returns what is at a path that leads through no link.
+// look returns what is at a path that does not lead through a link.
 func (a *applier) look(at string) (linkwalk.Kind, string, error) {
 	fd, err := openBelow(a.root, at, 0)
 	switch {
 	case errors.Is(err, unix.ENOENT):
 		return a.lookBelow(at)
-	case errors.Is(err, unix.ENOTDIR): // below a whiteout, or a file
+	case errors.Is(err, unix.ENOTDIR): // below a whiteout or a file
 		return linkwalk.Missing, "", nil
 	case err != nil:
 		return linkwalk.Missing, "", err
@@ -59,8 +57,7 @@ func (a *applier) look(at string) (linkwalk.Kind, string, error) {
 	return kindOf(&st, func(text []byte) (int, error) { return unix.Readlinkat(fd, "", text) })
 }
 
-// lookBelow looks into the layers below: no directory of this layer above the path is a
-// whiteout.
+// lookBelow looks at the lower layers. No directory of this layer above the path is a whiteout.
 func (a *applier) lookBelow(at string) (linkwalk.Kind, string, error) {
 	file, st := a.visible(at)
 	if st == nil {

@@ -1,9 +1,9 @@
-// Package merge shows the layers of an image as one tree, which only this process
-// sees: read-only for who copies it (`minirun bundle`) or looks into it, writable
-// for a build's steps.
+// Package merge mounts the layers of an image as one tree that only this process sees: read-only
+// for callers that copy from it (`minirun bundle`) or inspect it, writable for the steps of a
+// build.
 //
 //	merge.go      Open: a read-only tree
-//	writable.go   Overlay: layers below a directory that takes what is written
+//	writable.go   Overlay: layers below a directory that receives the changes
 package merge
 
 import (
@@ -20,8 +20,8 @@ import (
 	"github.com/minirun/minirun/internal/ownthread"
 )
 
-// Open mounts the layers, lowest first, where nobody sees it, and returns a
-// descriptor of the mount, which goes with it. Files below it have paths below
+// Open mounts the layers, lowest first, invisibly to other processes, and returns a descriptor of
+// the mount, which is released with the descriptor. Files in it are reached by paths below
 // /proc/self/fd/N.
 func Open(layers []string, userXattrs bool) (*os.File, error) {
 	var f *os.File
@@ -40,7 +40,7 @@ func open(layers []string, userXattrs bool) (*os.File, error) {
 		return nil, errors.New("there are none")
 	}
 	o := Overlay{Layers: layers, UserXattrs: userXattrs}
-	if len(layers) > 1 { // overlay wants two
+	if len(layers) > 1 { // overlay needs two layers
 		if f, err := o.make(); !errors.Is(err, errors.ErrUnsupported) {
 			return f, err
 		}
@@ -52,13 +52,13 @@ func open(layers []string, userXattrs bool) (*os.File, error) {
 		return clone(layers[0])
 	}
 	dir := commonDir(layers)
-	if err := o.mount(dir); err != nil { // nobody else sees that it hides the layers
+	if err := o.mount(dir); err != nil { // no other process sees that it hides the layers
 		return nil, err
 	}
 	return clone(dir)
 }
 
-// alone gives the calling thread a mount namespace whose mounts nobody else sees.
+// alone gives the calling thread a private mount namespace.
 func alone() error {
 	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
 		return fmt.Errorf("make a mount namespace: %w", err)
@@ -69,8 +69,8 @@ func alone() error {
 	return nil
 }
 
-// lowerdir writes layers as options of mount(2), with names from the directory
-// that all of them are in, where it goes: their list must fit into a page.
+// lowerdir formats layers as options of mount(2). It changes to their common directory and uses
+// relative names, because the list must fit into a page.
 func lowerdir(layers []string, userXattrs bool) (string, error) {
 	dir := commonDir(layers)
 	if err := unix.Chdir(dir); err != nil {
@@ -111,7 +111,7 @@ func commonDir(layers []string) string {
 	return dir
 }
 
-// clone takes a mount out of this namespace.
+// clone detaches a copy of a mount from this namespace.
 func clone(path string) (*os.File, error) {
 	fd, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 	if err != nil {

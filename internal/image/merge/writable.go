@@ -12,19 +12,19 @@ import (
 	"github.com/minirun/minirun/internal/ownthread"
 )
 
-// An Overlay is layers, lowest first, below a directory that takes what is written.
-// Upper and Work are on the same file system; Work is empty, and of no use
-// afterwards. Without an Upper it is read-only, and has two layers or more.
+// An Overlay is layers, lowest first, below a directory that receives the changes. Upper and Work
+// are on the same file system; Work is empty before, and of no use afterwards. Without an Upper it
+// is read-only and needs at least two layers.
 type Overlay struct {
 	Layers      []string
 	Upper, Work string
-	UserXattrs  bool // marks are in user.overlay.*: who mounts it is not the machine's root
+	UserXattrs  bool // marks are in user.overlay.*: the mounting process is not the host's root
 }
 
-// OpenWritable mounts layers, lowest first, below the directory upper, where nobody
-// sees it, and returns a descriptor of the mount, which goes with it. The directory
-// work is empty, on the same file system, and of no use afterwards. Without layers
-// it is upper alone.
+// OpenWritable mounts layers, lowest first, below the directory upper, invisibly to other
+// processes, and returns a descriptor of the mount, which is released with the descriptor. The
+// directory work must be empty and on the same file system, and is of no use afterwards. Without
+// layers, the result is upper alone.
 func OpenWritable(layers []string, upper, work string, userXattrs bool) (*os.File, error) {
 	o := Overlay{Layers: layers, Upper: upper, Work: work, UserXattrs: userXattrs}
 	if len(layers) > 0 {
@@ -37,7 +37,7 @@ func OpenWritable(layers []string, upper, work string, userXattrs bool) (*os.Fil
 	return f, wrap(err, o)
 }
 
-// thread is aside on a thread of its own, which ends with what it has mounted.
+// thread runs aside on a separate thread, which takes its mounts with it when it exits.
 func thread(o Overlay) (f *os.File, err error) {
 	err = ownthread.Run(func() (err error) {
 		f, err = o.aside()
@@ -59,7 +59,7 @@ func (o Overlay) Attach(target string) error {
 	return Move(f, target)
 }
 
-// Move puts a mount that is nowhere yet on a path.
+// Move attaches a detached mount to a path.
 func Move(mount *os.File, target string) error {
 	if err := unix.MoveMount(int(mount.Fd()), "", unix.AT_FDCWD, target, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
 		return &os.PathError{Op: "mount on", Path: target, Err: err}
@@ -74,9 +74,9 @@ func wrap(err error, o Overlay) error {
 	return nil
 }
 
-// make gives the layers one by one, so there may be hundreds; what is seen of the
-// lowest can be one layer of a second overlay. Kernels before Linux 6.8 do not take
-// them so: errors.ErrUnsupported.
+// make adds the layers one by one, so there may be hundreds of them. If there are too many for one
+// mount, the lowest ones are mounted first and become the lowest layer of a second overlay. Kernels
+// before Linux 6.8 do not support this: errors.ErrUnsupported.
 func (o Overlay) make() (*os.File, error) {
 	if len(o.Layers) > overlay.MaxLayers {
 		return nil, fmt.Errorf("overlayfs takes at most %d layers", overlay.MaxLayers)
@@ -116,7 +116,7 @@ func (o Overlay) make() (*os.File, error) {
 		}
 	}
 	if err := unix.FsconfigCreate(fs); err != nil {
-		if errors.Is(err, unix.EINVAL) { // before Linux 6.5 any option is taken, and refused only here
+		if errors.Is(err, unix.EINVAL) { // before Linux 6.5, any option is accepted and rejected only here
 			return nil, errors.ErrUnsupported
 		}
 		return nil, fmt.Errorf("create the overlay: %w", err)
@@ -132,8 +132,8 @@ func (o Overlay) make() (*os.File, error) {
 	return os.NewFile(uintptr(mount), "overlay"), nil
 }
 
-// addLayers gives layers to an overlay, which wants the top one first, and the mount
-// lowest below them, if there is one.
+// addLayers adds layers to an overlay, which expects the top one first, and the mount lowest below
+// them, if there is one.
 func addLayers(fs int, layers []string, lowest int) error {
 	for i, l := range slices.Backward(layers) {
 		err := unix.FsconfigSetString(fs, "lowerdir+", l)
@@ -153,7 +153,7 @@ func addLayers(fs int, layers []string, lowest int) error {
 	return nil
 }
 
-// aside mounts it in a namespace of its own, over the layers, and takes it out.
+// aside mounts the overlay in a private mount namespace, over the layers, and detaches it.
 func (o Overlay) aside() (*os.File, error) {
 	if err := alone(); err != nil {
 		return nil, err
@@ -168,7 +168,7 @@ func (o Overlay) aside() (*os.File, error) {
 	return clone(dir)
 }
 
-// mount gives the layers in one string: see open.
+// mount passes the layers as one string: see lowerdir.
 func (o Overlay) mount(target string) error {
 	options, err := lowerdir(o.Layers, o.UserXattrs)
 	if err != nil {

@@ -13,8 +13,7 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// store is a directory with layers, each with a file of its name, and upper and
-// work.
+// store creates a directory with layers, each with a file named after it, and upper and work.
 func store(t *testing.T, layers ...string) (dir string, paths []string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -35,8 +34,8 @@ func store(t *testing.T, layers ...string) (dir string, paths []string) {
 	return dir, paths
 }
 
-// TestOpenWritable: what is written is in the upper directory, by both ways of
-// mounting, and the host has no mount.
+// TestOpenWritable: changes go to the upper directory with both ways of mounting, and the host sees
+// no mount.
 func TestOpenWritable(t *testing.T) {
 	for name, open := range map[string]func(layers []string, upper, work string) (*os.File, error){
 		"layers one by one": func(l []string, u, w string) (*os.File, error) { return OpenWritable(l, u, w, false) },
@@ -76,7 +75,7 @@ func TestOpenWritable(t *testing.T) {
 	}
 }
 
-// TestOpenWritableAlone: without layers.
+// TestOpenWritableAlone mounts upper without layers.
 func TestOpenWritableAlone(t *testing.T) {
 	dir, _ := store(t)
 	f, err := OpenWritable(nil, filepath.Join(dir, "upper"), filepath.Join(dir, "work"), false)
@@ -92,7 +91,7 @@ func TestOpenWritableAlone(t *testing.T) {
 	}
 }
 
-// TestManyLayers: more than fit into a page of options.
+// TestManyLayers mounts more layers than fit into a page of options.
 func TestManyLayers(t *testing.T) {
 	var names []string
 	for n := range 200 {

@@ -25,34 +25,34 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// A Found is an image that an archive or a directory has.
+// A Found is an image in an archive or a directory.
 type Found struct {
-	Names []image.Name // that it has there; none is possible
+	Names []image.Name // names given there, possibly none
 	Desc  oci.Descriptor
 }
 
-// files are the members of a directory or of an archive, by clean relative name.
+// files gives access to the members of a directory or an archive by clean relative name.
 type files interface {
-	open(name string) (io.ReadSeekCloser, error) // fs.ErrNotExist if there is none
+	open(name string) (io.ReadSeekCloser, error) // fs.ErrNotExist if there is no such member
 	Close() error
 }
 
-// maxLinks bounds links from one member of an archive to another.
+// maxLinks limits how many links in a row a member may lead through.
 const maxLinks = 8
 
-// An Archive is a source of several images.
+// An Archive is a source that contains several images.
 type Archive struct {
 	files
-	blobs  map[string]string        // of docker's archives: digest → member
-	docs   map[string][]byte        // documents that were made up for them
-	hashed map[string]digest.Digest // members that were read for their digests
+	blobs  map[string]string        // in docker's archives: digest → member
+	docs   map[string][]byte        // documents that were generated for them
+	hashed map[string]digest.Digest // digests of the members that were hashed
 
-	decompress map[string]bool // digests of blobs that are compressed in the archive, and not in the store
+	decompress map[string]bool // digests of blobs that are compressed in the archive but not in the store
 }
 
-// OpenArchive opens an OCI image layout, a directory or a tar archive, compressed
-// or not, or an archive of `docker save`. "-" is standard input. It may spool into
-// a file in the directory aside, which has no name.
+// OpenArchive opens an OCI image layout, which is a directory or a tar archive, compressed or not,
+// or an archive of `docker save`. "-" is standard input. Some archives are copied to an unnamed
+// temporary file in the directory aside.
 func OpenArchive(ctx context.Context, name, aside string) (*Archive, []Found, error) {
 	a := &Archive{blobs: map[string]string{}, docs: map[string][]byte{}, hashed: map[string]digest.Digest{}, decompress: map[string]bool{}}
 	info, err := os.Stat(name)
@@ -96,7 +96,8 @@ func (a *Archive) find(ctx context.Context) ([]Found, error) {
 	var out []Found
 	for _, d := range index.Manifests {
 		f := Found{Desc: d}
-		// containerd and Docker write the name in full to an annotation of their own, and only the tag to the OCI's.
+		// containerd and Docker store the full name in their own annotation, and only the tag in
+		// the OCI's.
 		text := d.Annotations["io.containerd.image.name"]
 		if text == "" {
 			text = d.Annotations[oci.AnnotationRefName]
@@ -150,7 +151,7 @@ func (a *Archive) Open(_ context.Context, d oci.Descriptor, offset int64) (io.Re
 	return f, offset, nil
 }
 
-// directory are the files of an OCI image layout.
+// directory is the files of an OCI image layout in a directory.
 type directory string
 
 func (d directory) open(name string) (io.ReadSeekCloser, error) {
@@ -165,7 +166,7 @@ func (d directory) open(name string) (io.ReadSeekCloser, error) {
 
 func (directory) Close() error { return nil }
 
-// members are the files of a tar archive, which is read where they are.
+// members is the files of a tar archive, which are read in place.
 type members struct {
 	file *os.File
 	at   map[string]member
@@ -173,7 +174,7 @@ type members struct {
 
 type member struct {
 	offset, size int64
-	link         string // the member that it stands for
+	link         string // name of the member that it links to
 }
 
 func openTar(ctx context.Context, name, aside string) (*members, error) {
@@ -195,8 +196,7 @@ func openTar(ctx context.Context, name, aside string) (*members, error) {
 	return m, nil
 }
 
-// seekable is the uncompressed archive as a file: itself, or a copy without a
-// name.
+// seekable returns the uncompressed archive as a file: the file itself, or an unnamed copy.
 func seekable(ctx context.Context, f *os.File, aside string) (*os.File, error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -229,7 +229,7 @@ func seekable(ctx context.Context, f *os.File, aside string) (*os.File, error) {
 	return spool, f.Close()
 }
 
-// maxMembers bounds the list.
+// maxMembers limits the number of members.
 const maxMembers = 1 << 20
 
 func (m *members) list(ctx context.Context) error {
@@ -256,7 +256,7 @@ func (m *members) list(ctx context.Context) error {
 				return err
 			}
 			m.at[name] = member{offset: at, size: h.Size}
-		case tar.TypeSymlink: // docker save wrote a layer once, and links for the others that are equal
+		case tar.TypeSymlink: // docker save stored a layer once, and identical ones as links to it
 			m.at[name] = member{link: path.Join("/", path.Dir(name), h.Linkname)[1:]}
 		case tar.TypeLink:
 			m.at[name] = member{link: memberName(h.Linkname)}

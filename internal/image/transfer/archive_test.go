@@ -12,8 +12,8 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// TestLayoutOpensOnlyRegularFiles: a device in a layout is not opened, which could act:
-// here it has no driver, and open(2) would fail with ENXIO.
+// TestLayoutOpensOnlyRegularFiles: a device in a layout is not opened, because opening it can have
+// side effects. This one has no driver, so open(2) would fail with ENXIO.
 func TestLayoutOpensOnlyRegularFiles(t *testing.T) {
 	dir := t.TempDir()
 	index := filepath.Join(dir, "index.json")

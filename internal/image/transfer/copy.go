@@ -20,11 +20,11 @@ import (
 	"github.com/minirun/minirun/internal/image/ingest"
 )
 
-// ReadManifest reads a manifest or an index, verifies it, and returns its descriptor
-// with the media type and the size that were missing.
+// ReadManifest reads a manifest or an index, verifies it, and returns its descriptor with the media
+// type and the size filled in.
 func ReadManifest(ctx context.Context, from Source, d oci.Descriptor) (oci.Descriptor, []byte, error) {
 	ask := d
-	if !isManifest(ask.MediaType) { // it decides where a registry is asked
+	if !isManifest(ask.MediaType) { // it decides which endpoint of a registry is used
 		ask.MediaType = oci.MediaTypeImageManifest
 	}
 	text, err := readAll(ctx, from, ask, maxDocument)
@@ -69,19 +69,19 @@ func readAll(ctx context.Context, from Source, d oci.Descriptor, limit int64) ([
 	return text, nil
 }
 
-// A Target is a repository that manifests are written to, and copied to with all that
-// they refer to.
+// A Target is a repository that manifests are written to. It also copies manifests with everything
+// that they refer to.
 type Target struct {
 	repository name.Repository
 	pusher     *remote.Pusher
 	progress   Progress
 	slots      chan struct{}
 	walk       image.Walk
-	copied     map[digest.Digest]bool // blobs
+	copied     map[digest.Digest]bool // digests of blobs
 }
 
-// Target logs in to a repository to write to it, and to read the other repositories of
-// its registry that blobs are mounted from.
+// Target logs in to a repository to write to it, and to read the other repositories of its registry
+// that blobs are mounted from.
 func (r Registries) Target(ctx context.Context, to image.Name, from []Source, jobs int, p Progress) (*Target, error) {
 	var more []string
 	for _, f := range from {
@@ -109,7 +109,7 @@ func (t *Target) Put(ctx context.Context, reference string, d oci.Descriptor, te
 	return explained(t.pusher.Put(ctx, to, document{d.MediaType, text}))
 }
 
-// document is a manifest or an index as the library has them.
+// document implements the library's interface for a manifest or an index.
 type document struct {
 	mediaType string
 	text      []byte
@@ -118,8 +118,8 @@ type document struct {
 func (d document) RawManifest() ([]byte, error)        { return d.text, nil }
 func (d document) MediaType() (types.MediaType, error) { return types.MediaType(d.mediaType), nil }
 
-// Copy copies a manifest or an index with all that it refers to. Blobs of another
-// repository of the same registry are mounted, if the registry does that.
+// Copy copies a manifest or an index with everything that it refers to. Blobs from another
+// repository of the same registry are mounted, if the registry supports that.
 func (t *Target) Copy(ctx context.Context, from Source, d oci.Descriptor) error {
 	if r, ok := from.(*Registry); ok && r.repository.Name() == t.repository.Name() {
 		return nil
@@ -163,21 +163,21 @@ func (t *Target) tree(ctx context.Context, from Source, d oci.Descriptor, depth 
 	return t.Put(ctx, d.Digest.String(), d, text)
 }
 
-// blobs copies several blobs at once.
+// blobs copies several blobs concurrently.
 func (t *Target) blobs(ctx context.Context, from Source, list []oci.Descriptor) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var all sync.WaitGroup
 	for _, d := range list {
 		if t.copied[d.Digest] || len(d.URLs) > 0 && !types.MediaType(d.MediaType).IsDistributable() {
-			continue // what its URLs have is not pushed
+			continue // blobs with URLs elsewhere are not pushed
 		}
 		t.copied[d.Digest] = true
 		all.Go(func() {
 			t.slots <- struct{}{}
 			defer func() { <-t.slots }()
 			if err := t.blob(ctx, from, d); err != nil {
-				stop(err) // the others need not go on
+				stop(err) // cancels the others
 			}
 		})
 	}
@@ -209,15 +209,15 @@ func (t *Target) blob(ctx context.Context, from Source, d oci.Descriptor) error 
 	return err
 }
 
-// copiedLayer is a blob that is copied, as the library has layers. What is read is
-// verified before its end is.
+// copiedLayer implements the library's layer interface for a blob that is copied. The content is
+// verified before its end is reported.
 type copiedLayer struct {
 	ctx   context.Context
 	from  Source
 	desc  oci.Descriptor
 	hash  v1.Hash
 	more  func(int64)
-	shown atomic.Int64 // bytes; what is sent twice counts once
+	shown atomic.Int64 // bytes; retransmitted ones count once
 }
 
 func (l *copiedLayer) Digest() (v1.Hash, error) { return l.hash, nil }
@@ -235,8 +235,8 @@ func (l *copiedLayer) Compressed() (io.ReadCloser, error) {
 	return &verifying{ReadCloser: content, of: l, verifier: l.desc.Digest.Verifier()}, nil
 }
 
-// verifying is the content of a blob that fails instead of ending if it is not what its
-// descriptor says.
+// verifying reads a blob and returns an error instead of io.EOF if the content does not match its
+// descriptor.
 type verifying struct {
 	io.ReadCloser
 	of       *copiedLayer
@@ -262,9 +262,8 @@ func (v *verifying) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// sourceError is an error of what is copied. It hides its cause: the upload does not
-// begin again because of a connection to the source that was cut, which is not the one
-// that it uses.
+// sourceError is an error from the source of a copy. It hides its cause, so that a broken
+// connection to the source does not restart the upload, which uses another connection.
 type sourceError struct{ cause error }
 
 func (e *sourceError) Error() string { return e.cause.Error() }

@@ -13,22 +13,21 @@ import (
 	"github.com/minirun/minirun/internal/retry"
 )
 
-// correcting is the transport to a registry. It sends requests again, and turns answers
-// that the library rejects, though registries give them, into those of the
-// distribution specification.
+// correcting is the transport to a registry. It retries requests. Some registries send answers that
+// the library rejects: it converts those to the ones in the distribution specification.
 type correcting struct {
 	next  http.RoundTripper
-	once  http.RoundTripper // does not send requests again
-	plain bool              // the registry may be without TLS
+	once  http.RoundTripper // does not retry requests
+	plain bool              // the registry may be accessed without TLS
 }
 
 func newCorrecting(next http.RoundTripper, plain bool) http.RoundTripper {
 	return &correcting{retry.NewTransport(retry.Default, next, isRepeatable), next, plain}
 }
 
-// isRepeatable reports whether a request may be sent twice. The parts of an upload may
-// not: the upload is begun again (beginsUploadAgain). A second session of an upload, or
-// a second token, does no harm.
+// isRepeatable reports whether a request may be sent twice. The parts of an upload may not;
+// instead, the whole upload is restarted (beginsUploadAgain). A second upload session or a second
+// token does no harm.
 func isRepeatable(r *http.Request) bool {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPost:
@@ -49,7 +48,7 @@ func endpointOf(r *http.Request) (kind, reference string) {
 
 // RoundTrip implements http.RoundTripper.
 func (t *correcting) RoundTrip(r *http.Request) (*http.Response, error) {
-	if t.plain && r.URL.Scheme == "https" && r.URL.Path == "/v2/" { // asks whether there is TLS
+	if t.plain && r.URL.Scheme == "https" && r.URL.Path == "/v2/" { // checks whether the registry uses TLS
 		return t.once.RoundTrip(r)
 	}
 	answer, err := t.next.RoundTrip(r)
@@ -65,13 +64,13 @@ func (t *correcting) RoundTrip(r *http.Request) (*http.Response, error) {
 	case kind == "blobs" && r.Method == http.MethodHead && isUnsupported(answer.StatusCode):
 		return t.findBlob(r, answer)
 	case kind == "referrers" && (isUnsupported(answer.StatusCode) || answer.StatusCode == http.StatusForbidden):
-		return notFound(answer), nil // then the tag of the referrers is written
+		return notFound(answer), nil // then the library writes the referrers tag
 	}
 	return answer, nil
 }
 
-// isUnsupported reports whether a status says that the server does not have a method
-// or an endpoint.
+// isUnsupported reports whether a status means that the server does not support a method or an
+// endpoint.
 func isUnsupported(code int) bool {
 	switch code {
 	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusUnsupportedMediaType, http.StatusNotImplemented:
@@ -85,7 +84,8 @@ func describesManifest(answer *http.Response) bool {
 	return answer.ContentLength >= 0 && answer.Header.Get("Content-Type") != "" && answer.Header.Get("Docker-Content-Digest") != ""
 }
 
-// notFound replaces an answer by 404: the client asks otherwise, or sends what it has.
+// notFound replaces an answer with a 404, so that the client uses another request or sends the
+// content.
 func notFound(answer *http.Response) *http.Response {
 	_ = answer.Body.Close()
 	return withStatus(answer, http.StatusNotFound)
@@ -98,7 +98,7 @@ func withStatus(answer *http.Response, code int) *http.Response {
 	return &changed
 }
 
-// findBlob asks a registry without HEAD for a byte of a blob.
+// findBlob requests one byte of a blob from a registry that does not support HEAD.
 func (t *correcting) findBlob(r *http.Request, head *http.Response) (*http.Response, error) {
 	get := r.Clone(r.Context())
 	get.Method = http.MethodGet
@@ -113,16 +113,16 @@ func (t *correcting) findBlob(r *http.Request, head *http.Response) (*http.Respo
 	case code == http.StatusUnauthorized:
 		splitChallenges(answer.Header)
 		return withStatus(answer, code), nil
-	case code < 400, code == http.StatusRequestedRangeNotSatisfiable: // a redirect, too, is to one that is there
+	case code < 400, code == http.StatusRequestedRangeNotSatisfiable: // redirects also lead to an existing blob
 		_ = head.Body.Close()
 		return withStatus(head, http.StatusOK), nil
 	}
 	return notFound(head), nil
 }
 
-// splitChallenges gives each challenge of a header with several (RFC 9110, section
-// 11.6.1) a line of its own, since the library reads the first of each. It takes the
-// first scheme that it knows: Bearer, which serves users without credentials, too.
+// splitChallenges splits a header with several challenges (RFC 9110, section 11.6.1) into one line
+// each, because the library reads only the first challenge of a line. The library uses the first
+// scheme that it supports. Bearer comes first: it also works for users without credentials.
 func splitChallenges(h http.Header) {
 	var list []string
 	for _, line := range h.Values("WWW-Authenticate") {
@@ -144,8 +144,8 @@ func splitChallenges(h http.Header) {
 	}
 }
 
-// challenges splits a line. After a comma comes a parameter, NAME=VALUE, or the scheme
-// of another challenge.
+// challenges splits a header line. A comma is followed either by a parameter, NAME=VALUE, or by the
+// scheme of the next challenge.
 func challenges(line string) (list []string) {
 	for _, element := range splitOutsideQuotes(line) {
 		if element == "" {
@@ -162,7 +162,7 @@ func challenges(line string) (list []string) {
 	return list
 }
 
-// splitOutsideQuotes splits a text at its commas.
+// splitOutsideQuotes splits text at commas that are not in quotes.
 func splitOutsideQuotes(text string) (list []string) {
 	quoted, start := false, 0
 	for i := 0; i < len(text); i++ {
@@ -179,9 +179,9 @@ func splitOutsideQuotes(text string) (list []string) {
 	return append(list, strings.TrimSpace(text[start:]))
 }
 
-// manifestType is the media type of a manifest or an index: the one in a Content-Type,
-// or the document's, if it is known and the server, as those for files do, says
-// text/plain, application/json or nothing. It is empty if there is none.
+// manifestType returns the media type of a manifest or an index. It is the Content-Type or, if a
+// file server sends text/plain, application/json or nothing, the type in the document, if it is
+// known. The result is empty if there is none.
 func manifestType(contentType string, document []byte) string {
 	if t, _, err := mime.ParseMediaType(contentType); err == nil && isManifest(t) {
 		return t

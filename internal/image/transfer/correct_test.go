@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestSplitChallenges: each challenge of a header gets a line, the usable one first.
+// TestSplitChallenges: each challenge of a header gets its own line, the usable one first.
 func TestSplitChallenges(t *testing.T) {
 	const bearer = `Bearer realm="https://auth.example/token",service="a, b",scope="repository:x:pull,push"`
 	for name, c := range map[string]struct{ lines, want []string }{
@@ -32,8 +32,8 @@ func TestSplitChallenges(t *testing.T) {
 	}
 }
 
-// TestManifestType: a Content-Type that is not one of a manifest leaves the document
-// to say what it is.
+// TestManifestType: if the Content-Type is not that of a manifest, the type in the document is
+// used.
 func TestManifestType(t *testing.T) {
 	const manifest, index = "application/vnd.oci.image.manifest.v1+json", "application/vnd.oci.image.index.v1+json"
 	const docker = "application/vnd.docker.distribution.manifest.v2+json"

@@ -26,8 +26,8 @@ type saved struct {
 	Layers   []string
 }
 
-// docker reads such an archive's list of images and makes up the manifests that it
-// does not have. The configurations, hence the IDs, are the archive's own.
+// docker reads the list of images in such an archive and generates the manifests that it lacks. It
+// keeps the archive's configurations, so the image IDs do not change.
 func (a *Archive) docker(ctx context.Context, text []byte) ([]Found, error) {
 	var list []saved
 	if err := json.Unmarshal(text, &list); err != nil {
@@ -76,7 +76,7 @@ func (a *Archive) dockerImage(ctx context.Context, one saved) (Found, error) {
 	}
 	f := Found{Desc: a.made(oci.MediaTypeImageManifest, manifest)}
 	for _, tag := range one.RepoTags {
-		if tag == "<none>:<none>" { // Docker's and Podman's text for no name
+		if tag == "<none>:<none>" { // written by Docker and Podman if there is no name
 			continue
 		}
 		name, err := image.ParseName(tag)
@@ -88,19 +88,20 @@ func (a *Archive) dockerImage(ctx context.Context, one saved) (Found, error) {
 	return f, nil
 }
 
-// memberName is a name as the list of members has it.
+// memberName converts a name to the form used in the list of members.
 func memberName(name string) string { return path.Clean("/" + name)[1:] }
 
-// made keeps a document as a blob of the archive.
+// made adds a generated document to the archive as a blob.
 func (a *Archive) made(mediaType string, text []byte) oci.Descriptor {
 	d := oci.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(text), Size: int64(len(text))}
 	a.docs[d.Digest.String()] = text
 	return d
 }
 
-// dockerLayer describes a layer. One that is not compressed, the rule, has its diff ID
-// as digest, which is verified when it is stored; another must be read. There is no media
-// type for bzip2 and xz, so such a layer is stored without compression.
+// dockerLayer returns the descriptor of a layer. Most layers are not compressed: their digest is
+// the diff ID, which is verified when the layer is stored. A compressed layer must be read to
+// compute its digest. There is no media type for bzip2 and xz, so these layers are stored
+// uncompressed.
 func (a *Archive) dockerLayer(ctx context.Context, name string, diffID digest.Digest) (oci.Descriptor, error) {
 	f, err := a.open(name)
 	if err != nil {
@@ -129,7 +130,7 @@ func (a *Archive) dockerLayer(ctx context.Context, name string, diffID digest.Di
 	return d, nil
 }
 
-// inspectMember returns how a member is compressed, and its size.
+// inspectMember returns the compression format of a member and its size.
 func inspectMember(f io.ReadSeeker) (compression.Format, int64, error) {
 	size, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
@@ -146,7 +147,7 @@ func inspectMember(f io.ReadSeeker) (compression.Format, int64, error) {
 	return compression.Detect(head[:n]), size, nil
 }
 
-// plainSize decompresses a member to count its bytes.
+// plainSize returns the size of a member after decompression.
 func (a *Archive) plainSize(ctx context.Context, name string) (int64, error) {
 	content, err := a.openPlain(name)
 	if err != nil {
@@ -182,7 +183,8 @@ func (m *plainMember) Close() error {
 	return m.file.Close()
 }
 
-// digestOf reads a member once, however many images have it as a layer.
+// digestOf returns the digest of a member, which is read only once even if several images have it
+// as a layer.
 func (a *Archive) digestOf(ctx context.Context, name string, f io.ReadSeeker) (digest.Digest, error) {
 	if d, ok := a.hashed[name]; ok {
 		return d, nil
@@ -197,7 +199,7 @@ func (a *Archive) digestOf(ctx context.Context, name string, f io.ReadSeeker) (d
 	return d, err
 }
 
-// mediaTypes are those of layers; there is none for the other formats.
+// mediaTypes are the media types of layers; the other formats have none.
 var mediaTypes = map[compression.Format]string{
 	compression.Plain: oci.MediaTypeImageLayer, compression.Gzip: oci.MediaTypeImageLayerGzip, compression.Zstd: oci.MediaTypeImageLayerZstd,
 }

@@ -1,11 +1,13 @@
-// Package transfer brings images into the store and out of it.
+// Package transfer copies images into the store and out of it.
 //
-//	fetch.go     from a source into the store: one way for all sources
+//	fetch.go     from a source into the store: the same code for all sources
 //	registry.go  sources: a registry, its mirrors
-//	correct.go   what registries answer differently from the specification
+//	correct.go   converts registries' answers that deviate from the specification
+//	referrers.go manifests that refer to a manifest
+//	kind.go      refuses documents that are both a manifest and an index
 //	archive.go   sources: an OCI directory, a tar archive of one
 //	docker.go    sources: an archive of `docker save`
-//	foreign.go   blobs that are in a descriptor, or where its URLs say
+//	foreign.go   blobs in a descriptor, or at its URLs
 //	push.go      to a registry
 //	copy.go      from one repository to another
 //	save.go      to an archive that Docker and OCI tools read, or to a directory
@@ -29,34 +31,34 @@ import (
 	"github.com/minirun/minirun/internal/image/ingest"
 )
 
-// A Source has an image's documents and blobs.
+// A Source provides an image's documents and blobs.
 type Source interface {
-	// Open opens a blob, manifest or index from an offset on; a source that cannot
-	// begin there begins at 0 and says so.
+	// Open opens a blob, manifest or index at an offset. A source that can only start at the
+	// beginning returns from = 0.
 	Open(ctx context.Context, d oci.Descriptor, offset int64) (content io.ReadCloser, from int64, err error)
 }
 
-// A Progress is told what is under way. Its methods are called side by side.
+// A Progress receives the progress of tasks. Its methods are called concurrently.
 type Progress interface {
-	// Begin announces a piece of work and its size in bytes; the functions it returns are told of more bytes, and of
-	// the end.
+	// Begin announces a task and its size in bytes. The returned functions are called for progress,
+	// with the number of further bytes, and at the end.
 	Begin(what string, size int64) (more func(int64), done func(error))
 }
 
-// Options say what of an image is fetched.
+// Options select which parts of an image are fetched.
 type Options struct {
-	Platform string // os/architecture[/variant]; "" is this machine's
+	Platform string // os/architecture[/variant]; "" for this machine's
 	All      bool   // all platforms of an index
-	Index    bool   // one platform of an index, but what is named is the index
-	Jobs     int    // blobs at once
+	Index    bool   // return the index, although only one of its platforms is fetched
+	Jobs     int    // number of concurrent blobs
 }
 
-// maxDocument bounds a manifest, an index or a configuration, as Docker does.
+// maxDocument limits the size of a manifest, an index or a configuration, as in Docker.
 const maxDocument = 4 << 20
 
-// Fetch brings what a descriptor stands for into the store, which must be held
-// shared, and returns what a name should stand for: the manifest of the platform,
-// or the index if all were asked for, or Index.
+// Fetch copies what a descriptor refers to into the store. It returns the descriptor that a name
+// should refer to: the manifest of the platform, or the index if All or Index is set. The caller
+// must hold the store's lock shared.
 func Fetch(ctx context.Context, s *ingest.Store, from Source, d oci.Descriptor, o Options, p Progress) (oci.Descriptor, error) {
 	f := &fetcher{store: s, from: from, options: o, progress: p, begun: map[string]bool{}}
 	return f.root(ctx, d, 0)
@@ -67,11 +69,11 @@ type fetcher struct {
 	from     Source
 	options  Options
 	progress Progress
-	begun    map[string]bool // digests, of blobs that several layers share
+	begun    map[string]bool // digests, since several layers may share a blob
 	walk     image.Walk
 }
 
-// root fetches a document, which depth indexes contain, and what it refers to.
+// root fetches a document, nested in depth indexes, and everything that it refers to.
 func (f *fetcher) root(ctx context.Context, d oci.Descriptor, depth int) (oci.Descriptor, error) {
 	if first, err := f.walk.Enter(d.Digest.String(), depth); err != nil || !first {
 		return d, err
@@ -89,8 +91,8 @@ func (f *fetcher) root(ctx context.Context, d oci.Descriptor, depth int) (oci.De
 	return f.index(ctx, d, data, depth)
 }
 
-// withKind checks what kind of document a manifest or an index is, and returns its
-// descriptor with its media type.
+// withKind checks whether a document is a manifest or an index, and returns its descriptor with the
+// media type filled in.
 func withKind(d oci.Descriptor, document []byte) (oci.Descriptor, error) {
 	var fields struct {
 		MediaType string            `json:"mediaType"`
@@ -147,7 +149,7 @@ func (f *fetcher) index(ctx context.Context, d oci.Descriptor, data []byte, dept
 	return d, nil
 }
 
-// choose takes the best match for the platform.
+// choose selects the best match for the platform.
 func (f *fetcher) choose(list []oci.Descriptor) (oci.Descriptor, error) {
 	want := platforms.DefaultSpec()
 	want.OS = "linux"
@@ -167,7 +169,7 @@ func (f *fetcher) choose(list []oci.Descriptor) (oci.Descriptor, error) {
 			}
 			continue
 		}
-		if m.Platform.OS != "unknown" { // what is attached to an image is none
+		if m.Platform.OS != "unknown" { // attestations of an image are not images
 			have = append(have, platforms.Format(*m.Platform))
 		}
 		if order.Match(*m.Platform) && (best < 0 || order.Less(*m.Platform, *list[best].Platform)) {
@@ -180,7 +182,7 @@ func (f *fetcher) choose(list []oci.Descriptor) (oci.Descriptor, error) {
 	return list[best], nil
 }
 
-// image fetches a manifest's configuration and layers, several at once.
+// image fetches a manifest's configuration and layers, several at a time.
 func (f *fetcher) image(ctx context.Context, d oci.Descriptor, data []byte) error {
 	var m oci.Manifest
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -207,7 +209,7 @@ func (f *fetcher) image(ctx context.Context, d oci.Descriptor, data []byte) erro
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			if err := f.blob(ctx, b); err != nil {
-				stop() // the others need not go on
+				stop() // cancels the others
 				errs <- err
 			}
 		})
@@ -226,8 +228,8 @@ func (f *fetcher) image(ctx context.Context, d oci.Descriptor, data []byte) erro
 	return f.checkConfig(m.Config)
 }
 
-// checkConfig refuses an image whose configuration cannot be read: nothing could be done
-// with it in the store, which lists the images' configurations.
+// checkConfig refuses an image whose configuration cannot be read. The image would be of no use in
+// the store, whose listings read the configurations.
 func (f *fetcher) checkConfig(d oci.Descriptor) error {
 	if d.MediaType != oci.MediaTypeImageConfig && d.MediaType != "application/vnd.docker.container.image.v1+json" {
 		return nil
@@ -254,13 +256,13 @@ func (f *fetcher) blob(ctx context.Context, d oci.Descriptor) error {
 	return err
 }
 
-// short is how a digest is shown to people.
+// short abbreviates a digest for display.
 func short(digest string) string {
 	hex := strings.TrimPrefix(digest, "sha256:")
 	return hex[:min(len(hex), 12)]
 }
 
-// document fetches a manifest or an index, verifies and stores it.
+// document fetches a manifest or an index, verifies it and stores it.
 func (f *fetcher) document(ctx context.Context, d oci.Descriptor) ([]byte, error) {
 	if err := image.CheckDigest(d.Digest.String()); err != nil {
 		return nil, err

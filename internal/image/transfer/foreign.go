@@ -14,11 +14,11 @@ import (
 	"github.com/minirun/minirun/internal/outbound"
 )
 
-// This file owns blobs that are elsewhere than the image: in the descriptor itself, or at
-// a URL that it has (image-spec, descriptor.md).
+// This file handles blobs that are stored outside the image: in the descriptor itself, or at one of
+// its URLs (image-spec, descriptor.md).
 
-// foreignTypes are the media types of layers that a registry may not distribute. Only for
-// these is a URL of a descriptor followed.
+// foreignTypes are the media types of layers that a registry may not distribute. The URLs of other
+// descriptors are ignored.
 var foreignTypes = map[string]bool{
 	"application/vnd.docker.image.rootfs.foreign.diff.tar":         true,
 	"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip":    true,
@@ -27,15 +27,15 @@ var foreignTypes = map[string]bool{
 	"application/vnd.oci.image.layer.nondistributable.v1.tar+zstd": true,
 }
 
-// An originator is a source that is a server: it decides where an image from it may send
-// requests.
+// An originator is a source that is a server. Its address limits where an image fetched from it may
+// send requests.
 type originator interface{ origin() outbound.Origin }
 
 func (r *Registry) origin() outbound.Origin {
 	return outbound.Origin{Host: r.repository.RegistryStr()}
 }
 
-// open opens a blob of the source, or from where its descriptor says that it is.
+// open opens a blob in the source, in its descriptor, or at one of the descriptor's URLs.
 func (f *fetcher) open(ctx context.Context, d oci.Descriptor, offset int64) (io.ReadCloser, int64, error) {
 	content, from, err := f.from.Open(ctx, d, offset)
 	if err == nil || ctx.Err() != nil {
@@ -47,7 +47,7 @@ func (f *fetcher) open(ctx context.Context, d oci.Descriptor, offset int64) (io.
 	if !foreignTypes[d.MediaType] || len(d.URLs) == 0 {
 		return nil, 0, err
 	}
-	// An archive is the user's, who may name every server that this host reaches.
+	// The archive belongs to the user, who may name any server that this host can reach.
 	o := outbound.Origin{Host: "127.0.0.1"}
 	if server, ok := f.from.(originator); ok {
 		o = server.origin()
@@ -62,7 +62,7 @@ func (f *fetcher) open(ctx context.Context, d oci.Descriptor, offset int64) (io.
 	return nil, 0, err
 }
 
-// openURL sends no credentials: whoever made the image chose the server.
+// openURL sends no credentials, because the author of the image chose the server.
 func openURL(ctx context.Context, o outbound.Origin, url string, offset int64) (io.ReadCloser, int64, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 	"github.com/minirun/minirun/internal/tartest"
 )
 
-// A documents is a registry in memory: blobs by digest.
+// documents is a registry in memory: blobs by digest.
 type documents map[digest.Digest][]byte
 
 // Open implements [Source].
@@ -34,9 +34,9 @@ func (d documents) Open(_ context.Context, of oci.Descriptor, _ int64) (io.ReadC
 	return io.NopCloser(bytes.NewReader(text)), 0, nil
 }
 
-// linkDocuments splits a fuzz test's text at zero bytes into documents. The first is
-// what is asked for. "@N" in one stands for the digest and size of the Nth after it,
-// so that the fuzzer can write trees of documents whose digests are right.
+// linkDocuments splits a fuzz test's text at zero bytes into documents. The first one is requested.
+// "@N" in a document is replaced with the digest and size of the Nth document after it, so that the
+// fuzzer can write trees of documents with correct digests.
 func linkDocuments(text []byte) (documents, oci.Descriptor) {
 	const most = 16
 	parts := bytes.SplitN(text, []byte{0}, most)
@@ -65,8 +65,8 @@ const (
 		`{"mediaType":"application/vnd.oci.image.index.v1+json",@1}]}`
 )
 
-// FuzzFetch: whatever manifests, indexes and configurations a registry serves, fetching
-// them ends, and the store has only blobs whose digests are right.
+// FuzzFetch: whatever manifests, indexes and configurations a registry serves, fetching them
+// terminates, and the store contains only blobs with correct digests.
 func FuzzFetch(f *testing.F) {
 	for _, text := range []string{
 		manifestText + "\x00" + configText + "\x00layer",
@@ -100,7 +100,7 @@ func (silent) Begin(string, int64) (func(int64), func(error)) {
 	return func(int64) {}, func(error) {}
 }
 
-// emptyStore removes the blobs of a store, each of which must be one of from.
+// emptyStore removes the blobs of a store, each of which must be in from.
 func emptyStore(t *testing.T, dir string, from documents) {
 	t.Helper()
 	for _, sub := range []string{"blobs/sha256", "tmp", "locks"} {
@@ -160,8 +160,8 @@ func (s scripted) RoundTrip(r *http.Request) (*http.Response, error) {
 	return a, nil
 }
 
-// FuzzRegistry: whatever a registry and the server of its tokens answer, finding an
-// image ends with an error or a descriptor whose digest is sound.
+// FuzzRegistry: whatever a registry and its token server answer, finding an image terminates with
+// an error or a descriptor with a valid digest.
 func FuzzRegistry(f *testing.F) {
 	bearer := `Bearer realm="https://auth.example/token",service="r",scope="repository:a/b:pull"`
 	f.Add("", "", byte(0), []byte(manifestText))
@@ -188,8 +188,8 @@ func FuzzRegistry(f *testing.F) {
 	})
 }
 
-// FuzzOpenArchive: whatever members an archive of images has, opening it and reading
-// what it lists ends, and reads nothing that is not in the archive.
+// FuzzOpenArchive: whatever members an archive of images has, opening it and reading what it lists
+// terminates, and reads nothing outside the archive.
 func FuzzOpenArchive(f *testing.F) {
 	file := func(name, content string) tartest.Entry {
 		return tartest.Entry{Type: tar.TypeReg, Name: name, Mode: 0o644, Content: content}

@@ -9,9 +9,9 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// checkKind refuses a document that one program takes for a manifest and another
-// for an index, so that the same digest would name two images (CVE-2021-41190): it
-// has the fields of both, or it is not what d or its own media type says.
+// checkKind refuses a document that some programs take for a manifest and others for an index,
+// because the same digest would then identify two images (CVE-2021-41190). Such a document has the
+// fields of both, or does not match its descriptor or its own media type.
 func checkKind(d oci.Descriptor, document []byte) error {
 	var fields struct {
 		MediaType string          `json:"mediaType"`
@@ -27,7 +27,7 @@ func checkKind(d oci.Descriptor, document []byte) error {
 		return fmt.Errorf("manifest %s: ambiguous media type: it has the fields of a manifest and of an index", d.Digest)
 	}
 	if !isIndex && !isManifest {
-		return nil // the caller reports what is missing
+		return nil // the caller reports the missing fields
 	}
 	for _, mediaType := range []string{d.MediaType, fields.MediaType} {
 		if mediaType != "" && image.IsIndex(mediaType) != isIndex {

@@ -25,7 +25,8 @@ import (
 	"github.com/minirun/minirun/internal/retry"
 )
 
-// Push writes an image, or all images of an index, to a registry under a name. What the registry has is not sent again.
+// Push writes an image, or all images of an index, to a registry under a name. Blobs that the
+// registry already has are not sent again.
 func (r Registries) Push(ctx context.Context, s *ingest.Store, i *ingest.Image, to image.Name, jobs int, p Progress) error {
 	if to.Tag == "" {
 		return fmt.Errorf("push %s: needs a tag", to)
@@ -56,20 +57,20 @@ func (r Registries) Push(ctx context.Context, s *ingest.Store, i *ingest.Image, 
 	return err
 }
 
-// writing logs in to a repository to write to it, and to read others of its registry,
-// and returns the library's options.
+// writing logs in to a repository to write to it, and to read other repositories of its registry.
+// It returns the library's options.
 func (r Registries) writing(ctx context.Context, to image.Name, jobs int, mounted ...string) (name.Repository, []remote.Option, error) {
 	repository, trip, err := r.connect(ctx, to.Registry, to.Repository, transport.PushScope, mounted...)
 	return repository, []remote.Option{
 		remote.WithContext(ctx), remote.WithTransport(trip), remote.WithJobs(max(jobs, 1)),
-		// The library's own wait does not end with the context: the predicate waits.
+		// The library does not cancel its own wait with the context, so the predicate waits.
 		remote.WithRetryBackoff(remote.Backoff{Steps: retry.Default.Tries}),
 		remote.WithRetryPredicate(func(err error) bool { return beginsUploadAgain(ctx, repository.RegistryStr(), err) }),
 	}, err
 }
 
-// beginsUploadAgain waits, and returns true, after an error for which the upload of a
-// blob or manifest may begin again. The transport does so for single requests.
+// beginsUploadAgain waits and returns true after an error that allows the upload of a blob or
+// manifest to be restarted. The transport only retries single requests.
 func beginsUploadAgain(ctx context.Context, server string, err error) bool {
 	var answered *transport.Error
 	var sent *url.Error
@@ -88,8 +89,8 @@ func beginsUploadAgain(ctx context.Context, server string, err error) bool {
 	return cause != "" && retry.Default.Pause(ctx, server, cause)
 }
 
-// whole refuses an index of which only some platforms' images were fetched: a
-// registry takes no index that names what it has not.
+// whole refuses an index if only some of its platforms' images were fetched, because a registry
+// rejects an index whose manifests it does not have.
 func whole(s *ingest.Store, i *ingest.Image) error {
 	if !image.IsIndex(i.Target.MediaType) {
 		return nil
@@ -115,7 +116,7 @@ func whole(s *ingest.Store, i *ingest.Image) error {
 	return nil
 }
 
-// pushable returns an image or index of the store as the library has them.
+// pushable converts an image or index in the store to the library's type.
 func pushable(dir layout.Path, d oci.Descriptor) (remote.Taggable, error) {
 	hash, err := v1.NewHash(d.Digest.String())
 	if err != nil {
@@ -131,16 +132,16 @@ func pushable(dir layout.Path, d oci.Descriptor) (remote.Taggable, error) {
 	return index.ImageIndex(hash)
 }
 
-// An Artifact is a manifest with its blobs that the store does not keep.
+// An Artifact is a manifest and its blobs, which are not in the store.
 type Artifact struct {
 	MediaType string // of the manifest
 	Manifest  []byte
 	Config    []byte
 	Layers    []oci.Descriptor
-	Open      func(ctx context.Context, d oci.Descriptor) (io.ReadCloser, error) // a layer; called only if it is needed
+	Open      func(ctx context.Context, d oci.Descriptor) (io.ReadCloser, error) // opens a layer; called only if needed
 }
 
-// PushArtifact writes one to a registry.
+// PushArtifact writes an artifact to a registry.
 func (r Registries) PushArtifact(ctx context.Context, a Artifact, to image.Name, jobs int) error {
 	repository, options, err := r.writing(ctx, to, jobs)
 	if err == nil {
@@ -155,7 +156,7 @@ func (r Registries) PushArtifact(ctx context.Context, a Artifact, to image.Name,
 	return nil
 }
 
-// artifact is one as the library has images.
+// artifact implements the library's image interface.
 type artifact struct {
 	ctx context.Context
 	Artifact
@@ -188,7 +189,7 @@ func (l artifactLayer) MediaType() (types.MediaType, error) {
 }
 func (l artifactLayer) Compressed() (io.ReadCloser, error) { return l.of.Open(l.of.ctx, l.desc) }
 
-// follow turns the library's updates into progress.
+// follow converts the library's updates to progress.
 func follow(updates <-chan v1.Update, what string, p Progress) {
 	var more func(int64)
 	var done func(error)
@@ -201,7 +202,7 @@ func follow(updates <-chan v1.Update, what string, p Progress) {
 		if u.Error != nil && !errors.Is(u.Error, context.Canceled) {
 			failed = u.Error
 		}
-		if complete := min(u.Complete, u.Total); more != nil && complete > at { // what is sent twice counts once
+		if complete := min(u.Complete, u.Total); more != nil && complete > at { // retransmitted bytes count once
 			more(complete - at)
 			at = complete
 		}

@@ -16,10 +16,10 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// Referrers lists the manifests of a repository whose subject is a manifest, of one
-// type of artifact: from the registry's interface, or, if it has none, from the index
-// with the tag of the subject's digest (distribution specification, "Listing
-// Referrers"). What they refer to is not verified here.
+// Referrers lists the manifests of a repository that have the given subject and artifact type. It
+// uses the registry's referrers API or, if the registry has none, the index tagged with the
+// subject's digest (distribution specification, "Listing Referrers"). The caller has to verify that
+// the manifests refer to the subject.
 func (r *Registry) Referrers(ctx context.Context, subject digest.Digest, artifactType string) ([]oci.Descriptor, error) {
 	base := fmt.Sprintf("%s://%s/v2/%s/", r.repository.Scheme(), r.repository.RegistryStr(), r.repository.RepositoryStr())
 	index, found, err := r.index(ctx, base+"referrers/"+subject.String()+"?"+url.Values{"artifactType": {artifactType}}.Encode())
@@ -38,7 +38,7 @@ func (r *Registry) Referrers(ctx context.Context, subject digest.Digest, artifac
 	return out, nil
 }
 
-// index requests an index that has no digest.
+// index requests an index whose digest is not known.
 func (r *Registry) index(ctx context.Context, from string) (index oci.Index, found bool, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
 	if err != nil {

@@ -29,16 +29,17 @@ import (
 	"github.com/minirun/minirun/internal/retry"
 )
 
-// Registries say how registries are reached.
+// Registries is the configuration for access to registries.
 type Registries struct {
 	Mirrors  map[string][]string `json:"mirrors"`  // registry → hosts or URLs that are tried first
-	Insecure []string            `json:"insecure"` // registries that may be spoken to without TLS; those on loopback may be anyway
+	Insecure []string            `json:"insecure"` // registries that may be accessed without TLS; those on loopback always may
 }
 
-// RegistriesFile is where [ReadRegistries] looks, the user's before the system's.
+// RegistriesFile is the file that [ReadRegistries] looks for, first in the user's configuration,
+// then in the system's.
 const RegistriesFile = "minirun/registries.json"
 
-// ReadRegistries reads what the user or the system has set.
+// ReadRegistries reads the configuration of the user or the system.
 func ReadRegistries() (Registries, error) {
 	var r Registries
 	config, err := os.UserConfigDir()
@@ -69,9 +70,9 @@ type Registry struct {
 	client     *http.Client
 }
 
-// endpoint is the repository of an image in one host, and the transport that reaches
-// it and where it sends. The library would speak plain HTTP, with credentials, to
-// every private address and to names below .local.
+// endpoint returns the repository of an image on one host, and a transport that can reach it and
+// limits where it sends requests. The library would use plain HTTP, with credentials, for every
+// private address and for names below .local.
 func (r Registries) endpoint(host, repository string) (name.Repository, http.RoundTripper, error) {
 	insecure := false
 	if rest, plain := strings.CutPrefix(host, "http://"); plain {
@@ -93,8 +94,8 @@ func (r Registries) endpoint(host, repository string) (name.Repository, http.Rou
 	return n, newCorrecting(safe, n.Scheme() == "http"), nil
 }
 
-// connect logs in to a repository, for what a scope of the library allows, and to read
-// others, in full, if they are of the same registry.
+// connect logs in to a repository with one of the library's scopes, and with read access to the
+// others, given as full names, if they are in the same registry.
 func (r Registries) connect(ctx context.Context, host, repository, scope string, others ...string) (name.Repository, http.RoundTripper, error) {
 	n, safe, err := r.endpoint(host, repository)
 	if err != nil {
@@ -115,8 +116,8 @@ func (r Registries) connect(ctx context.Context, host, repository, scope string,
 	return n, trip, err
 }
 
-// Find asks the mirrors of an image's registry for it, then the registry itself.
-// Warn is told why a mirror was of no use.
+// Find looks for an image in the mirrors of its registry, then in the registry itself. It calls
+// warn for each mirror that fails.
 func (r Registries) Find(ctx context.Context, n image.Name, warn func(error)) (*Registry, oci.Descriptor, error) {
 	for _, host := range append(append([]string(nil), r.Mirrors[n.Registry]...), n.Registry) {
 		source, d, err := r.ask(ctx, host, n)
@@ -147,8 +148,8 @@ func (r Registries) ask(ctx context.Context, host string, n image.Name) (*Regist
 	return &Registry{repository, &http.Client{Transport: trip}}, d, err
 }
 
-// resolve asks what a reference stands for. A registry that answers HEAD badly, or
-// without what a manifest is, is asked for the manifest.
+// resolve returns the descriptor that a reference stands for. If a registry does not answer HEAD
+// correctly, or without the manifest's type, the manifest itself is requested.
 func resolve(ctx context.Context, ref name.Reference, trip http.RoundTripper) (oci.Descriptor, error) {
 	found, err := remote.Head(ref, remote.WithContext(retry.WithTries(ctx, 1)), remote.WithTransport(trip))
 	mediaType := ""
@@ -168,8 +169,8 @@ func resolve(ctx context.Context, ref name.Reference, trip http.RoundTripper) (o
 	return oci.Descriptor{MediaType: mediaType, Digest: digest.Digest(found.Digest.String()), Size: found.Size}, nil
 }
 
-// getManifest reads a manifest, again if it is only the beginning of one, of which a
-// server without lengths does not say so.
+// getManifest reads a manifest. It retries if the manifest is truncated, which cannot be detected
+// otherwise if the server does not send its length.
 func getManifest(ctx context.Context, ref name.Reference, trip http.RoundTripper) (*remote.Descriptor, error) {
 	for failures := 1; ; failures++ {
 		got, err := remote.Get(ref, remote.WithContext(ctx), remote.WithTransport(trip))
@@ -182,8 +183,8 @@ func getManifest(ctx context.Context, ref name.Reference, trip http.RoundTripper
 	}
 }
 
-// credentials are what the user logged in with. A credential helper, which may ask a
-// person, does not keep a signal waiting.
+// credentials returns the user's credentials. It returns early if a signal ends the context, since
+// a credential helper may wait for user input.
 func credentials(ctx context.Context, repository name.Repository) (authn.Authenticator, error) {
 	auth, err := ctxio.Do(ctx, func() (authn.Authenticator, error) { return authn.DefaultKeychain.Resolve(repository) })
 	if err != nil {
@@ -192,7 +193,7 @@ func credentials(ctx context.Context, repository name.Repository) (authn.Authent
 	return auth, nil
 }
 
-// explained adds what to try to what a registry answers.
+// explained adds a hint to a registry's error.
 func explained(err error) error {
 	var t *transport.Error
 	if errors.As(err, &t) {
@@ -216,8 +217,8 @@ func explained(err error) error {
 	return err
 }
 
-// Open implements [Source] with requests for ranges. The content goes on after its
-// connection was cut.
+// Open implements [Source] with range requests. After a broken connection, the content continues
+// where it stopped.
 func (r *Registry) Open(ctx context.Context, d oci.Descriptor, offset int64) (io.ReadCloser, int64, error) {
 	if isManifest(d.MediaType) {
 		offset = 0
@@ -227,8 +228,8 @@ func (r *Registry) Open(ctx context.Context, d oci.Descriptor, offset int64) (io
 	})
 }
 
-// get requests a blob or manifest from an offset on. If the registry refuses that, or
-// sends another range, it is all of it.
+// get requests a blob or manifest from an offset on. If the registry refuses that, or sends a
+// different range, the result is the whole content.
 func (r *Registry) get(ctx context.Context, d oci.Descriptor, offset int64) (io.ReadCloser, int64, error) {
 	kind := "blobs"
 	if isManifest(d.MediaType) {
@@ -262,8 +263,8 @@ func (r *Registry) get(ctx context.Context, d oci.Descriptor, offset int64) (io.
 	return nil, 0, explained(transport.CheckError(answer, http.StatusOK))
 }
 
-// withEnd is the body of an answer that has a size. Where nothing but the end of the
-// connection ends the body, as with HTTP/1.0, an early one is an error.
+// withEnd returns the body of an answer of known size. If only the end of the connection ends the
+// body, as with HTTP/1.0, a premature end is an error.
 func withEnd(answer *http.Response, size int64) io.ReadCloser {
 	if answer.ContentLength >= 0 || answer.ProtoMajor != 1 || len(answer.TransferEncoding) > 0 {
 		return answer.Body
@@ -285,7 +286,8 @@ func (u *unframed) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// rangeStart is where a range begins: as asked for, if the server does not say it.
+// rangeStart returns the start of a range; it is the requested one if the server does not report
+// it.
 func rangeStart(h http.Header, asked int64) int64 {
 	var start int64
 	if n, _ := fmt.Sscanf(h.Get("Content-Range"), "bytes %d-", &start); n == 1 {

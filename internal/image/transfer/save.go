@@ -23,21 +23,20 @@ import (
 	"github.com/minirun/minirun/internal/image/ingest"
 )
 
-// A Saved is an image that is written, and what it is called there.
+// A Saved is an image to be written, and its name in the archive.
 type Saved struct {
-	Name  string // in full; "" for none
+	Name  string // full name; "" for none
 	Image *ingest.Image
 }
 
-// A sink takes the files of an image layout.
+// A sink receives the files of an image layout.
 type sink interface {
 	put(name string, size int64, content io.Reader) error
 }
 
-// Save writes images as an OCI image layout, which has Docker's manifest.json
-// beside its index.json: with the same blobs, `docker load` and podman read it,
-// and so do the tools of the OCI. A directory is written if dir is set, otherwise
-// an archive to out.
+// Save writes images as an OCI image layout with Docker's manifest.json next to index.json. Both
+// refer to the same blobs, so `docker load`, podman and OCI tools can read it. If dir is set, the
+// layout is a directory, otherwise an archive written to out.
 func Save(ctx context.Context, s *ingest.Store, images []Saved, dir string, out io.Writer, p Progress) error {
 	if dir != "" {
 		if _, err := os.Lstat(filepath.Join(dir, "index.json")); err == nil {
@@ -67,7 +66,7 @@ func save(ctx context.Context, s *ingest.Store, images []Saved, to sink, p Progr
 	w := &writer{store: s, to: to, progress: p, written: map[string]bool{}}
 	for _, one := range images {
 		d := one.Image.Target
-		d.Annotations = maps.Clone(d.Annotations) // its name here may be another one
+		d.Annotations = maps.Clone(d.Annotations) // the image may have another name here
 		delete(d.Annotations, oci.AnnotationRefName)
 		if n, err := image.ParseName(one.Name); err == nil {
 			if d.Annotations == nil {
@@ -118,7 +117,7 @@ type writer struct {
 	walk     image.Walk
 }
 
-// tree writes a manifest or an index and all that it refers to and the store has.
+// tree writes a manifest or an index and everything in the store that it refers to.
 func (w *writer) tree(ctx context.Context, d oci.Descriptor, depth int) error {
 	if first, err := w.walk.Enter(d.Digest.String(), depth); err != nil || !first {
 		return err
@@ -172,7 +171,7 @@ func (w *writer) blob(ctx context.Context, d oci.Descriptor) error {
 	return err
 }
 
-// tarSink writes an archive that has the same bytes for the same images.
+// tarSink writes an archive that is byte-identical for the same images.
 type tarSink struct{ *tar.Writer }
 
 var epoch = time.Unix(0, 0)

@@ -27,9 +27,9 @@ import (
 	"github.com/minirun/minirun/internal/image/layer"
 )
 
-// Import makes an image of one layer of a root file system in a tar archive,
-// compressed or not. The layer is the archive as it is; changes are instructions
-// of a Dockerfile that need no build.
+// Import creates an image with one layer from a root file system in a tar archive, which may be
+// compressed. The archive becomes the layer unchanged; changes are Dockerfile instructions that do
+// not need a build.
 func Import(ctx context.Context, s *ingest.Store, archive io.Reader, from string, changes []string) (oci.Descriptor, error) {
 	blob, diffID, err := storeLayer(ctx, s, ctxio.NewReader(ctx, archive))
 	if err != nil {
@@ -60,7 +60,7 @@ func Import(ctx context.Context, s *ingest.Store, archive io.Reader, from string
 	return s.PutDocument(m.MediaType, text)
 }
 
-// storeLayer puts an archive into the store as a blob.
+// storeLayer stores an archive as a blob.
 func storeLayer(ctx context.Context, s *ingest.Store, archive io.Reader) (d oci.Descriptor, diffID digest.Digest, err error) {
 	f, err := os.CreateTemp(filepath.Join(s.Dir, "tmp"), "import-")
 	if err != nil {
@@ -68,7 +68,7 @@ func storeLayer(ctx context.Context, s *ingest.Store, archive io.Reader) (d oci.
 	}
 	defer func() {
 		_ = f.Close()
-		_ = os.Remove(f.Name()) // fails if it has become a blob
+		_ = os.Remove(f.Name()) // fails if the file has become a blob
 	}()
 	archive, release, err := withMediaType(archive)
 	if err != nil {
@@ -84,7 +84,7 @@ func storeLayer(ctx context.Context, s *ingest.Store, archive io.Reader) (d oci.
 	if err != nil {
 		return d, "", fmt.Errorf("read the archive: %w", err)
 	}
-	if _, err := io.Copy(f, archive); err != nil { // what is behind the end of the compressed stream
+	if _, err := io.Copy(f, archive); err != nil { // data after the end of the compressed stream
 		return d, "", err
 	}
 	if d.Size, err = f.Seek(0, io.SeekCurrent); err != nil {
@@ -105,8 +105,8 @@ func storeLayer(ctx context.Context, s *ingest.Store, archive io.Reader) (d oci.
 	return d, digest.Digest(diff), s.AdoptBlob(f, d)
 }
 
-// withMediaType returns an archive as a layer may be compressed. There is no media type
-// for bzip2 and xz: these are decompressed.
+// withMediaType returns an archive in a format that has a media type for layers. bzip2 and xz have
+// none, so these are decompressed.
 func withMediaType(archive io.Reader) (as io.Reader, release func(), err error) {
 	buffered := bufio.NewReaderSize(archive, 256<<10)
 	head, err := buffered.Peek(compression.HeadSize)

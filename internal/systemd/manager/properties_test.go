@@ -55,8 +55,8 @@ func TestProperties(t *testing.T) {
 		` RuntimeMaxUSec=@t 1500000`:                    {"org.systemd.property.RuntimeMaxSec": "1.5"},
 		` TimeoutStopUSec=@t 7`:                         {"org.systemd.property.TimeoutStopUSec": "uint64 7"},
 		` After=["x.service"]`:                          {"org.systemd.property.After": "['x.service']"},
-		`DefaultDependencies=false MemoryAccounting`:    {"org.systemd.property.CollectMode": "'inactive'"}, // taken out,
-		`TasksMax=@t 18446744073709551615 CollectMode=`: {"org.systemd.property.CollectMode": "'inactive'"}, // and in at the end
+		`DefaultDependencies=false MemoryAccounting`:    {"org.systemd.property.CollectMode": "'inactive'"}, // the default is removed,
+		`TasksMax=@t 18446744073709551615 CollectMode=`: {"org.systemd.property.CollectMode": "'inactive'"}, // and the value appended
 	} {
 		r.Annotations = annotations
 		p, err := Properties(r)
