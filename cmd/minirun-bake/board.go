@@ -17,22 +17,22 @@ import (
 )
 
 // A board shows the steps of several builds as one list, as docker buildx bake does: their
-// names begin with the target's. Each build writes BuildKit's SolveStatus, an object a line
-// (--progress rawjson); what else it prints is shown when all have ended.
+// names begin with the target's. Each build writes BuildKit's SolveStatus, one object per line
+// (--progress rawjson); its other output is shown when all builds have ended.
 type board struct {
-	statuses chan *client.SolveStatus // nil: nobody wants to see them
-	forText  bool                     // they are shown to people, not to a program
+	statuses chan *client.SolveStatus // nil: they are not shown
+	forText  bool                     // shown as text, not as JSON
 	finished chan struct{}
 	writers  []*boardWriter
 }
 
-// newBoard makes a board on standard error.
+// newBoard creates a board on standard error.
 func newBoard(mode string) (*board, error) {
 	b := &board{finished: make(chan struct{})}
 	if mode == "auto" {
 		mode = cmp.Or(os.Getenv("BUILDKIT_PROGRESS"), mode)
 	}
-	if mode == "auto" && isOn("CI", os.Getenv("CI") != "") { // its terminals are read later
+	if mode == "auto" && isOn("CI", os.Getenv("CI") != "") { // CI output is read as a log
 		mode = "plain"
 	}
 	if mode == "quiet" {
@@ -47,13 +47,13 @@ func newBoard(mode string) (*board, error) {
 	b.statuses = make(chan *client.SolveStatus)
 	go func() {
 		defer close(b.finished)
-		// It ends with the channel: a build that is canceled says so.
+		// It ends when the channel is closed: a canceled build still reports its end.
 		_, _ = display.UpdateFrom(context.Background(), b.statuses)
 	}()
 	return b, nil
 }
 
-// mode is how the builds show their progress.
+// mode is the progress mode of the builds.
 func (b *board) mode() string {
 	if b.statuses == nil {
 		return "none"
@@ -61,14 +61,15 @@ func (b *board) mode() string {
 	return "rawjson"
 }
 
-// of returns what the build of a target prints to. Only one goroutine may ask.
+// of returns the writer for the output of a target's build. It must not be called
+// concurrently.
 func (b *board) of(name string) *boardWriter {
 	w := &boardWriter{board: b, target: name}
 	b.writers = append(b.writers, w)
 	return w
 }
 
-// close ends the list, and shows what else the builds have printed.
+// close ends the list, and shows the other output of the builds.
 func (b *board) close(out io.Writer) {
 	for _, w := range b.writers {
 		w.end()
@@ -91,7 +92,7 @@ type boardWriter struct {
 
 	mutex sync.Mutex
 	ended bool
-	rest  []byte // of a line that has not ended
+	rest  []byte // of an incomplete line
 	text  strings.Builder
 }
 
@@ -121,7 +122,7 @@ func (w *boardWriter) end() {
 	w.rest, w.ended = nil, true
 }
 
-// discard forgets what is not a status.
+// discard drops the output that is not a status.
 func (w *boardWriter) discard() {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
@@ -129,7 +130,7 @@ func (w *boardWriter) discard() {
 	w.text.Reset()
 }
 
-// line takes a status, or a line of text.
+// line processes a status, or a line of text.
 func (w *boardWriter) line(text []byte) {
 	var s client.SolveStatus
 	if w.statuses != nil && text[0] == '{' && json.Unmarshal(text, &s) == nil {
@@ -143,7 +144,7 @@ func (w *boardWriter) line(text []byte) {
 	w.text.Write(text)
 }
 
-// own makes the steps of a status those of the target: other builds have some with the
+// own makes the digests in a status unique to the target: other builds have steps with the
 // same digests.
 func (w *boardWriter) own(s *client.SolveStatus) {
 	renew := func(d *digest.Digest) {
@@ -169,7 +170,8 @@ func (w *boardWriter) own(s *client.SolveStatus) {
 	}
 }
 
-// stepName adds a target to the name of a step: [internal] load … is [app internal] load ….
+// stepName adds a target to the name of a step: [internal] load … becomes [app internal] load
+// ….
 func stepName(target, name string) string {
 	if rest, ok := strings.CutPrefix(name, "["); ok {
 		return "[" + target + " " + rest
@@ -177,8 +179,8 @@ func stepName(target, name string) string {
 	return "[" + target + "] " + name
 }
 
-// cleanStatus takes from a status what a terminal would obey: names are those of
-// Dockerfiles, and output is that of programs. The package that draws does not.
+// cleanStatus removes terminal control sequences from a status: names come from Dockerfiles,
+// and output from programs. The package that draws does not do that.
 func cleanStatus(s *client.SolveStatus) {
 	line := func(text *string) { *text = string(visible(*text, "")) }
 	for _, v := range s.Vertexes {

@@ -14,18 +14,18 @@ import (
 	"github.com/docker/buildx/util/buildflags"
 )
 
-// A definition is what the files and the command line say.
+// A definition is the result of reading the files and the command line.
 type definition struct {
-	targets map[string]*bake.Target // those that are wanted, and those they need
+	targets map[string]*bake.Target // the requested targets, and those that they need
 	groups  map[string]*bake.Group
 
-	// inputs are the targets' contexts and Dockerfiles, with paths from this directory.
+	// inputs are the targets' contexts and Dockerfiles, with paths relative to this directory.
 	// resolve sets both.
 	inputs map[string]build.Inputs
-	linked map[string]bool // those that nobody asked for
+	linked map[string]bool // targets that were not requested
 }
 
-// readFiles reads the files of --file, of BUILDX_BAKE_FILE, or of this directory.
+// readFiles reads the files from --file, from BUILDX_BAKE_FILE, or in this directory.
 func (o *options) readFiles() ([]bake.File, error) {
 	names := o.files
 	if list := os.Getenv("BUILDX_BAKE_FILE"); len(names) == 0 && list != "" {
@@ -45,12 +45,12 @@ func (o *options) readFiles() ([]bake.File, error) {
 	return files, nil
 }
 
-// parsing are the options of the package that come from the environment.
+// parsing returns the parser options that come from the environment.
 func parsing() bake.ParseOpt {
 	return bake.ParseOpt{FileRelativePaths: isOn("BUILDX_BAKE_FILE_RELATIVE_PATHS", false)}
 }
 
-// isOn returns the value of a variable that is true or false.
+// isOn returns the value of a boolean variable.
 func isOn(variable string, otherwise bool) bool {
 	if on, err := strconv.ParseBool(os.Getenv(variable)); err == nil {
 		return on
@@ -58,7 +58,7 @@ func isOn(variable string, otherwise bool) bool {
 	return otherwise
 }
 
-// builtIn are the variables that need no definition.
+// builtIn returns the predefined variables.
 func builtIn() map[string]string {
 	return map[string]string{
 		"BAKE_CMD_CONTEXT":    "cwd://",
@@ -66,7 +66,7 @@ func builtIn() map[string]string {
 	}
 }
 
-// given are the variables of --var.
+// given returns the variables of --var.
 func (o *options) given() (map[string]string, error) {
 	out := map[string]string{}
 	for _, text := range o.variables {
@@ -79,7 +79,7 @@ func (o *options) given() (map[string]string, error) {
 	return out, nil
 }
 
-// overrides are --set, and the flags that are short for it.
+// overrides returns the values of --set, and of the flags that are short forms of it.
 func (o *options) overrides() []string {
 	out := append([]string{}, o.set...)
 	for _, f := range []struct {
@@ -98,7 +98,7 @@ func (o *options) overrides() []string {
 	return out
 }
 
-// read returns the targets that are wanted.
+// read returns the requested targets.
 func (o *options) read(ctx context.Context) (*definition, error) {
 	files, err := o.readFiles()
 	if err != nil {
@@ -121,7 +121,7 @@ func (o *options) read(ctx context.Context) (*definition, error) {
 	return d, err
 }
 
-// allowed are the rights that targets have: to this directory, and what --allow says.
+// allowed returns the entitlements of targets: access to this directory, and those of --allow.
 func (o *options) allowed() (*bake.EntitlementConf, error) {
 	e, err := bake.ParseEntitlements(o.allow)
 	if err != nil {
@@ -135,8 +135,8 @@ func (o *options) allowed() (*bake.EntitlementConf, error) {
 	return &e, nil
 }
 
-// resolve finds the inputs of each target, and rejects targets that ask for rights that
-// they have not been given: a file of targets comes with a repository.
+// resolve finds the inputs of each target. It rejects targets that request entitlements that
+// were not granted: a bake file may come from an untrusted repository.
 func (d *definition) resolve(ctx context.Context, o *options) error {
 	all, err := bake.TargetsToBuildOpt(d.targets, &bake.Input{})
 	if err != nil {

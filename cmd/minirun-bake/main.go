@@ -1,17 +1,17 @@
-// Command minirun-bake is minirun build bake: it reads files of targets (HCL, JSON,
-// compose) with buildx's own package, and starts one minirun build for each target.
-// `minirun build bake` executes it, so nobody types its name. It is a separate module,
-// because that package brings 570 modules along, which nothing else here needs.
+// Command minirun-bake implements minirun build bake: it reads bake files (HCL, JSON, compose)
+// with buildx's own package, and starts one minirun build for each target. `minirun build
+// bake` executes it, so users never run it directly. It is a separate module, because that
+// package depends on 570 modules that nothing else here needs.
 //
 //	main.go        the command line; completion
-//	definition.go  files and flags → targets, with what the user must allow
+//	definition.go  files and flags → targets, with the entitlements to allow
 //	show.go        --print, --list
 //	target.go      target → arguments of minirun build (pure)
 //	plan.go        targets → jobs, in an order in which they can run (pure)
 //	run.go         jobs → processes, several at a time
 //	board.go       the steps of several processes, as one list
 //	metadata.go    --metadata-file
-//	terminal.go    text that a terminal does not obey
+//	terminal.go    removing terminal control sequences
 package main
 
 import (
@@ -43,7 +43,7 @@ func main() {
 	}
 	if err != nil && !errors.Is(err, pflag.ErrHelp) {
 		var lines strings.Builder
-		for _, s := range errdefs.Sources(err) { // the lines of a file that it is about
+		for _, s := range errdefs.Sources(err) { // the lines of the file to which the error refers
 			_ = s.Print(&lines)
 		}
 		printf(os.Stderr, "%sminirun: %s\n", visible(lines.String(), "\n\t"), visible(err.Error(), "\n\t"))
@@ -51,13 +51,13 @@ func main() {
 	}
 }
 
-// signaled is the end of a context by a signal.
+// signaled is the cause of a context that was cancelled by a signal.
 type signaled struct{ signal syscall.Signal }
 
 func (s *signaled) Error() string { return s.signal.String() }
 
-// interruptible returns a context that the first SIGINT or SIGTERM ends. The second one
-// ends the program.
+// interruptible returns a context that is cancelled by the first SIGINT or SIGTERM. The second
+// one terminates the program.
 func interruptible() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
@@ -67,16 +67,16 @@ func interruptible() (context.Context, func()) {
 		if n, is := s.(syscall.Signal); ok && is {
 			signal.Stop(signals)
 			cancel(&signaled{n})
-			// Longer than the builds may take; a terminal that is stopped must not keep it.
+			// Longer than the builds may take; a stopped terminal must not prevent the exit.
 			time.AfterFunc(2*patience, func() { os.Exit(128 + int(n)) })
 		}
 	}()
 	return ctx, func() { signal.Stop(signals) }
 }
 
-// options are the command line.
+// options are the command-line options.
 type options struct {
-	global []string // minirun's own flags, which each build gets
+	global []string // minirun's own flags, passed to each build
 
 	files, set, variables, allow, policy        []string
 	call, jobs, list, metadata, progress        string
@@ -124,7 +124,7 @@ func (o *options) flags() *pflag.FlagSet {
 	return f
 }
 
-// printHelp prints the flags as minirun's other commands do.
+// printHelp prints the flags like minirun's other commands.
 func printHelp(f *pflag.FlagSet) {
 	fmt.Print(usage)
 	w := tabwriter.NewWriter(os.Stdout, 1, 8, 2, ' ', 0)
@@ -166,7 +166,7 @@ func command(ctx context.Context, args []string) error {
 	return o.bake(ctx)
 }
 
-// verify rejects what cannot be, before a file is read.
+// verify rejects invalid combinations before any file is read.
 func (o *options) verify() error {
 	if o.builder != "" && o.builder != "default" {
 		return fmt.Errorf("build bake: --builder %s: there is one builder, default", o.builder)
@@ -197,8 +197,8 @@ func (o *options) verify() error {
 	return fmt.Errorf("build bake: --progress %s: must be auto, tty, plain, quiet or rawjson", o.progress)
 }
 
-// isRemote reports whether an argument is a URL, with which buildx reads the files of a
-// repository. The name of a target has neither a colon nor a slash.
+// isRemote reports whether an argument is a URL, for which buildx reads the bake files in a
+// repository. A target's name contains neither a colon nor a slash.
 func isRemote(arg string) bool { return strings.ContainsAny(arg, ":/") }
 
 func (o *options) bake(ctx context.Context) error {
@@ -226,7 +226,7 @@ func (o *options) bake(ctx context.Context) error {
 	return o.runJobs(ctx, d, jobs, limits)
 }
 
-// complete prints what may follow: flags, or targets.
+// complete prints the possible completions: flags, or targets.
 func complete(o *options, words []string) {
 	f := o.flags()
 	if n := len(words) - 1; n >= 0 && strings.HasPrefix(words[n], "-") {

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// TestManPage: the manual page describes every flag, and no other.
+// TestManPage: the manual page describes every flag, and no others.
 func TestManPage(t *testing.T) {
 	page, err := os.ReadFile("../../docs/man/minirun-build-bake.8")
 	if err != nil {
@@ -54,8 +54,8 @@ func TestParseJobs(t *testing.T) {
 	}
 }
 
-// TestBoardWriter: lines are whole, whatever pieces they come in; the steps of a status
-// are the target's, and other lines are kept.
+// TestBoardWriter: lines are reassembled from pieces; the steps of a status belong to the
+// target, and other lines are kept.
 func TestBoardWriter(t *testing.T) {
 	b := &board{statuses: make(chan *client.SolveStatus, 9), finished: make(chan struct{}), forText: true}
 	close(b.finished)
@@ -82,7 +82,7 @@ func TestBoardWriter(t *testing.T) {
 	}
 }
 
-// TestPrintf: what a definition says reaches the terminal as text.
+// TestPrintf: text from a definition reaches the terminal without control characters.
 func TestPrintf(t *testing.T) {
 	var out strings.Builder
 	printf(&out, "%s|%s\n", "a\x1b[2J\tb\n", visible("c\nd\u202e", "\n"))

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 )
 
-// digestKey has the digest of the image in the metadata of a build.
+// digestKey is the key of the image's digest in the metadata of a build.
 const digestKey = "containerimage.digest"
 
 func readMetadata(file string) (map[string]any, error) {
@@ -23,8 +23,8 @@ func readMetadata(file string) (map[string]any, error) {
 	return out, nil
 }
 
-// writeMetadata writes what each build says of its result, by target, as buildx does: a
-// target that is only needed by others is there, too, and has no image.
+// writeMetadata writes the metadata of each build by target, as buildx does. A target that was
+// built only because others need it is included, without an image.
 func writeMetadata(file string, jobs []*job) error {
 	all := map[string]any{}
 	for _, j := range jobs {
@@ -45,8 +45,7 @@ func writeMetadata(file string, jobs []*job) error {
 	return nil
 }
 
-// replace writes a file that is complete when it has its name. A device or a pipe is
-// written to.
+// replace writes a file atomically. It writes directly to a device or a pipe.
 func replace(file string, text []byte) (err error) {
 	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
 		return os.WriteFile(file, text, 0o644)

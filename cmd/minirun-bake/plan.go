@@ -13,12 +13,12 @@ import (
 // A job is one run of minirun build.
 type job struct {
 	name   string
-	args   []string // of minirun build, except what other jobs and the place of files add
+	args   []string // of minirun build, without those that depend on other jobs or on the location of files
 	where  string   // the context
-	inline string   // the Dockerfile, for standard input; "": there is a file
+	inline string   // the Dockerfile, for standard input; "": it is in a file
 
-	needs  map[string]string // names of contexts, and the targets whose images they are
-	linked bool              // nobody asked for it: it is only needed
+	needs  map[string]string // names of contexts → the targets whose images they are
+	linked bool              // not requested: other targets need it
 	call   *call             // nil: it is built
 
 	// Set by runJobs.
@@ -26,11 +26,11 @@ type job struct {
 	shown    *boardWriter  // its standard error; nil: that of this program
 	err      error
 	metadata map[string]any
-	printed  []byte // by a call that prints JSON
+	printed  []byte // output of a call that prints JSON
 }
 
-// plan returns a job for each target, those that others need first. What is only needed
-// for targets that are not built is not there.
+// plan returns a job for each target, dependencies first. It omits targets that are needed
+// only by targets that are not built.
 func (d *definition) plan() ([]*job, error) {
 	users := d.users()
 	jobs := map[string]*job{}
@@ -111,8 +111,8 @@ func (d *definition) job(name string, t *bake.Target, users []string) (*job, err
 	return j, nil
 }
 
-// deliver adds names and outputs. What other targets need is an image of the store, too.
-// What is there for them alone gets no name, and no other output.
+// deliver adds names and outputs. A target that others need is also stored as an image. If it
+// was not requested itself, it gets no name and no other output.
 func (a *flagList) deliver(t *bake.Target, linked, needed bool) {
 	if linked {
 		return
@@ -124,7 +124,7 @@ func (a *flagList) deliver(t *bake.Target, linked, needed bool) {
 	}
 }
 
-// platforms are those that targets are for.
+// platforms returns the platforms of targets.
 func (d *definition) platforms(names []string) (out []string) {
 	for _, name := range names {
 		out = append(out, d.targets[name].Platforms...)
@@ -153,7 +153,7 @@ func toStandardOutput(e *buildflags.ExportEntry) bool {
 	return file && (e.Destination == "" || e.Destination == "-")
 }
 
-// missing is an error if a target that this one needs was not built.
+// missing returns an error if a target that this one needs was not built.
 func (j *job) missing(others map[string]*job) error {
 	for _, context := range slices.Sorted(maps.Keys(j.needs)) {
 		if other := others[j.needs[context]]; other.err != nil {

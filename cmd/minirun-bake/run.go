@@ -26,17 +26,17 @@ var (
 	errOther    = errors.New("another target failed")
 )
 
-// patience is how long minirun build may take to clean up after a signal. It exits
-// itself after ten seconds.
+// patience is how long minirun build may take to clean up after a signal. It exits after ten
+// seconds by itself.
 const patience = 15 * time.Second
 
-// limits are --jobs.
+// limits are the values of --jobs.
 type limits struct {
-	parallel int  // 0: as many as there are processors
-	goOn     bool // after a failure, build what does not need what failed
+	parallel int  // 0: the number of processors
+	goOn     bool // after a failure, build the targets that do not depend on it
 }
 
-// parseJobs reads N, or MODE[,parallel=N].
+// parseJobs parses N, or MODE[,parallel=N].
 func parseJobs(text string) (l limits, err error) {
 	for field := range strings.SplitSeq(text, ",") {
 		key, value, ok := strings.Cut(field, "=")
@@ -69,14 +69,14 @@ type runner struct {
 	*options
 	limits
 	minirun string
-	dir     string // for files between processes
+	dir     string // for files shared between processes
 	jobs    map[string]*job
 	slots   chan struct{}
-	board   *board // nil: the only job has the terminal
+	board   *board // nil: the only job uses the terminal
 	cancel  context.CancelCauseFunc
 }
 
-// runJobs runs all jobs, and reports on them.
+// runJobs runs all jobs, and reports their errors.
 func (o *options) runJobs(ctx context.Context, d *definition, jobs []*job, l limits) (err error) {
 	r := &runner{options: o, limits: l, jobs: map[string]*job{}}
 	if r.minirun, err = runtimeProgram(); err != nil {
@@ -85,13 +85,13 @@ func (o *options) runJobs(ctx context.Context, d *definition, jobs []*job, l lim
 	if len(jobs) > 1 {
 		mode := o.progress
 		if slices.ContainsFunc(jobs, isCall) {
-			mode = "quiet" // what is of interest is on standard output
+			mode = "quiet" // the result is on standard output
 		}
 		if r.board, err = newBoard(mode); err != nil {
 			return err
 		}
 	}
-	// Files of --file, such as /dev/fd/63, are read by now, and not for the builds.
+	// Files of --file, such as /dev/fd/63, have been read. The builds must not inherit them.
 	if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return fmt.Errorf("close_range: %w", err)
 	}
@@ -118,8 +118,8 @@ func (o *options) runJobs(ctx context.Context, d *definition, jobs []*job, l lim
 	return failed
 }
 
-// runAll runs the jobs. Those that only look at Dockerfiles print one after the other, all
-// of them.
+// runAll runs the jobs. Those that only examine Dockerfiles run one after the other, and all
+// of them run even if one fails.
 func (r *runner) runAll(ctx context.Context, jobs []*job) {
 	calls := slices.ContainsFunc(jobs, isCall)
 	r.goOn = r.goOn || calls
@@ -142,7 +142,7 @@ func (r *runner) runAll(ctx context.Context, jobs []*job) {
 
 func isCall(j *job) bool { return j.call != nil }
 
-// run runs one job when those that it needs are done.
+// run runs one job when the jobs that it needs are done.
 func (r *runner) run(ctx context.Context, j *job) {
 	defer close(j.done)
 	if j.call == nil {
@@ -167,7 +167,7 @@ func (r *runner) run(ctx context.Context, j *job) {
 	}
 }
 
-// build is minirun build.
+// build runs minirun build.
 func (r *runner) build(ctx context.Context, j *job) error {
 	file := filepath.Join(r.dir, j.name+".json")
 	args := slices.Concat(r.global, []string{"build", "--progress=" + r.display()}, j.args)
@@ -177,7 +177,7 @@ func (r *runner) build(ctx context.Context, j *job) error {
 	if j.call == nil {
 		args = append(args, "--metadata-file="+file)
 	}
-	if len(r.policy) > 0 { // verify knows it
+	if len(r.policy) > 0 { // verify accepts only disabled=true
 		args = append(args, "--policy=disabled=true")
 	}
 	cmd := exec.CommandContext(ctx, r.minirun, append(args, "--", j.where)...)
@@ -188,7 +188,7 @@ func (r *runner) build(ctx context.Context, j *job) error {
 	if j.shown != nil {
 		cmd.Stderr = j.shown
 	}
-	// A process group: a ^C is for this program, which ends the builds once.
+	// A separate process group: ^C goes only to this program, which stops the builds once.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = patience
@@ -201,7 +201,7 @@ func (r *runner) build(ctx context.Context, j *job) error {
 	}
 	if err := cmd.Run(); ctx.Err() != nil {
 		if j.shown != nil {
-			j.shown.discard() // that it was canceled
+			j.shown.discard() // the message that it was canceled
 		}
 		return fmt.Errorf("%w: %w", errNotBuilt, context.Cause(ctx))
 	} else if err != nil {
@@ -215,7 +215,7 @@ func (r *runner) build(ctx context.Context, j *job) error {
 	return err
 }
 
-// display is how a build shows its progress.
+// display returns the progress mode for a build.
 func (r *runner) display() string {
 	if r.board != nil {
 		return r.board.mode()
@@ -226,17 +226,17 @@ func (r *runner) display() string {
 	return r.progress
 }
 
-// handed is the image of another target, as a context.
+// handed returns the image of another target, as a context.
 func (r *runner) handed(name string) string {
 	if j := r.jobs[name]; j != nil {
 		if digest, ok := j.metadata[digestKey].(string); ok {
 			return "docker-image://" + digest
 		}
 	}
-	return "docker-image://" + name + ".target.invalid/image" // of a check, which does not look at it
+	return "docker-image://" + name + ".target.invalid/image" // for a check, which does not read it
 }
 
-// runtimeProgram is minirun, which is next to this program.
+// runtimeProgram is the path of minirun, which is next to this program.
 func runtimeProgram() (string, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -251,8 +251,8 @@ func runtimeProgram() (string, error) {
 	return "", fmt.Errorf("build bake: needs minirun, which is not %s", strings.Join(tried, ", "))
 }
 
-// report is the error of all jobs: which targets failed, and which were not built. The
-// builds printed the reasons.
+// report returns the error for all jobs: which targets failed, and which were not built. The
+// builds have already printed the reasons.
 func report(jobs []*job) error {
 	var failed, not []string
 	for _, j := range jobs {

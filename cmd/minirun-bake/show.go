@@ -12,7 +12,7 @@ import (
 	"github.com/docker/buildx/bake/hclparser"
 )
 
-// print prints the targets as --print of buildx does.
+// print prints the targets like buildx's --print.
 func (d *definition) print() error {
 	return printJSON(struct {
 		Group  map[string]*bake.Group  `json:"group,omitempty"`
@@ -20,7 +20,7 @@ func (d *definition) print() error {
 	}{d.groups, d.targets})
 }
 
-// printCalls prints the targets, and what calls have printed of them as JSON.
+// printCalls prints the targets, with the JSON that their calls printed.
 func (d *definition) printCalls(jobs []*job) error {
 	out := map[string]map[string]any{}
 	for _, j := range jobs {
@@ -53,7 +53,7 @@ type listed struct {
 	Group       bool   `json:"group,omitempty"`
 }
 
-// printList is --list.
+// printList implements --list.
 func (o *options) printList() error {
 	what, format, err := parseList(o.list)
 	if err != nil {
@@ -77,7 +77,7 @@ func (o *options) printList() error {
 	return printTargets(listTargets(config), format)
 }
 
-// parseList reads targets, variables, or type=…,format=….
+// parseList parses targets, variables, or type=…,format=….
 func parseList(text string) (what, format string, err error) {
 	what, format = text, "table"
 	if strings.Contains(text, "=") {
@@ -99,13 +99,13 @@ func parseList(text string) (what, format string, err error) {
 	return what, format, nil
 }
 
-// listTargets are all groups and targets, by name; groups with what they build.
+// listTargets returns all groups and targets, sorted by name; groups with their members.
 func listTargets(c *bake.Config) []listed {
 	byName := map[string]listed{}
 	for _, t := range c.Targets {
 		byName[t.Name] = listed{Name: t.Name, Description: t.Description}
 	}
-	for _, g := range c.Groups { // which take precedence
+	for _, g := range c.Groups { // they take precedence
 		description := strings.Join(g.Targets, ", ")
 		if g.Description != "" {
 			description = fmt.Sprintf("%s (%s)", g.Description, description)
@@ -114,7 +114,7 @@ func listTargets(c *bake.Config) []listed {
 	}
 	out := []listed{}
 	for name, l := range byName {
-		if !strings.HasPrefix(name, "_") { // by convention only there to be inherited from
+		if !strings.HasPrefix(name, "_") { // by convention, a base to inherit from
 			out = append(out, l)
 		}
 	}

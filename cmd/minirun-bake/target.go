@@ -13,8 +13,8 @@ import (
 	"github.com/docker/buildx/util/buildflags"
 )
 
-// askArguments returns the flags that say which Dockerfile a target is about, for which
-// a call looks, too. Contexts that are other targets are added when their images are known.
+// askArguments returns the flags that select the Dockerfile of a target; a call needs them
+// too. Contexts that are other targets are added when their images are known.
 func askArguments(t *bake.Target, in build.Inputs) *flagList {
 	a := &flagList{}
 	switch {
@@ -34,14 +34,14 @@ func askArguments(t *bake.Target, in build.Inputs) *flagList {
 	return a
 }
 
-// isDefaultFile reports whether the Dockerfile is the one that minirun build looks for by
-// itself, under both of its names.
+// isDefaultFile reports whether the Dockerfile is one that minirun build finds by itself,
+// under either of its two names.
 func isDefaultFile(in build.Inputs) bool {
 	const name = "Dockerfile"
 	return in.DockerfilePath == filepath.Join(in.ContextPath, name) || strings.Contains(in.ContextPath, "://") && in.DockerfilePath == name
 }
 
-// build adds the flags that say how it is built.
+// build adds the flags that affect how the target is built.
 func (a *flagList) build(t *bake.Target) {
 	a.add("network", text(t.NetworkMode))
 	a.add("shm-size", text(t.ShmSize))
@@ -49,7 +49,7 @@ func (a *flagList) build(t *bake.Target) {
 	a.list("annotation", t.Annotations)
 	a.list("allow", t.Entitlements)
 	a.list("ulimit", t.Ulimits)
-	if t.NoCache == nil || !*t.NoCache { // which includes all stages
+	if t.NoCache == nil || !*t.NoCache { // no-cache includes all stages
 		a.list("no-cache-filter", t.NoCacheFilter)
 	}
 	if t.Resources != nil {
@@ -65,10 +65,10 @@ func (a *flagList) build(t *bake.Target) {
 	a.toggle("no-cache", t.NoCache)
 }
 
-// targetPrefix begins a context that is the result of another target.
+// targetPrefix is the prefix of a context that is the result of another target.
 const targetPrefix = "target:"
 
-// unsupported rejects a field that minirun build has nothing for.
+// unsupported rejects a field that minirun build does not support.
 func unsupported(t *bake.Target) error {
 	for _, p := range t.Policy {
 		if !p.Disabled {
@@ -78,10 +78,10 @@ func unsupported(t *bake.Target) error {
 	return nil
 }
 
-// A flagList is a command line of flags.
+// A flagList is a list of command-line flags.
 type flagList struct{ words []string }
 
-// add adds a flag that has a value.
+// add adds a flag with a value, if that is not empty.
 func (a *flagList) add(flag, value string) {
 	if value != "" {
 		a.words = append(a.words, "--"+flag+"="+value)
@@ -94,7 +94,7 @@ func (a *flagList) list(flag string, values []string) {
 	}
 }
 
-// pairs adds NAME=VALUE for each. Without a value, what the Dockerfile says counts.
+// pairs adds NAME=VALUE for each pair. Without a value, the Dockerfile's default applies.
 func (a *flagList) pairs(flag string, values map[string]*string) {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if v := values[name]; v != nil {
@@ -135,7 +135,7 @@ func texts[T fmt.Stringer](list []T) []string {
 	return out
 }
 
-// resolved says of each secret whether it is a file or a variable.
+// resolved determines for each secret whether it is a file or a variable.
 func resolved(list buildflags.Secrets) []*buildflags.Secret {
 	var out []*buildflags.Secret
 	for _, s := range list {
@@ -144,14 +144,14 @@ func resolved(list buildflags.Secrets) []*buildflags.Secret {
 	return out
 }
 
-// A call is what is done with a Dockerfile instead of a build.
+// A call is a query about a Dockerfile, instead of a build.
 type call struct {
 	name  string // check, outline or targets
 	words []string
 	json  bool
 }
 
-// parseCall reads call. It returns nil for a build.
+// parseCall parses call. It returns nil for a build.
 func parseCall(text string) (*call, error) {
 	f, err := buildflags.ParseCallFunc(text)
 	if err != nil || f == nil {
@@ -159,7 +159,7 @@ func parseCall(text string) (*call, error) {
 	}
 	c := &call{name: f.Name, json: f.Format == "json"}
 	switch f.Name {
-	case "lint", "check": // ParseCallFunc calls check by its older name
+	case "lint", "check": // ParseCallFunc uses the older name for check
 		c.name, c.words = "check", []string{"--check"}
 		if f.Format != "" {
 			c.words = append(c.words, "--format="+f.Format)

@@ -13,8 +13,8 @@ import (
 
 func pointer[T any](v T) *T { return &v }
 
-// TestEveryFieldOfTarget: each field that buildx knows is passed on to minirun build, is
-// rejected by name, or has had its effect before. A new one fails here.
+// TestEveryFieldOfTarget: each field known to buildx is passed on to minirun build, is
+// rejected by name, or has already taken effect. A new field makes the test fail.
 func TestEveryFieldOfTarget(t *testing.T) {
 	earlier := []string{"Name", "Description", "Inherits", "Context", "Dockerfile", "DockerfileInline"}
 	for _, c := range []struct {
@@ -66,7 +66,7 @@ func TestEveryFieldOfTarget(t *testing.T) {
 	}
 }
 
-// argumentsOf is what a target that another one needs is built with.
+// argumentsOf returns the arguments with which a target is built that another one needs.
 func argumentsOf(t *testing.T, target bake.Target) string {
 	t.Helper()
 	target.Context = pointer(".")
@@ -89,7 +89,8 @@ func argumentsOf(t *testing.T, target bake.Target) string {
 	return strings.Join(j.args, " ")
 }
 
-// TestInputs: where buildx finds contexts and Dockerfiles, seen from this directory.
+// TestInputs: the paths of contexts and Dockerfiles, as buildx finds them, relative to this
+// directory.
 func TestInputs(t *testing.T) {
 	for _, c := range []struct {
 		target bake.Target
@@ -120,7 +121,7 @@ func TestInputs(t *testing.T) {
 	}
 }
 
-// TestPlanOrder: a target comes after those that it needs.
+// TestPlanOrder: a target is built after the targets that it needs.
 func TestPlanOrder(t *testing.T) {
 	target := func(needs ...string) *bake.Target {
 		contexts := map[string]string{}

@@ -8,11 +8,11 @@ import (
 	"unicode"
 )
 
-// A clean text has nothing that a terminal would obey.
+// A clean text contains no terminal control sequences.
 type clean string
 
-// printf is fmt.Fprintf with texts in which control characters are visible: names and
-// descriptions are those of a file that comes with a repository.
+// printf is like fmt.Fprintf, and makes control characters visible: names and descriptions
+// come from a file that may be in an untrusted repository.
 func printf(w io.Writer, format string, texts ...any) {
 	for i, t := range texts {
 		if s, ok := t.(string); ok {
@@ -22,7 +22,7 @@ func printf(w io.Writer, format string, texts ...any) {
 	fmt.Fprintf(w, format, texts...)
 }
 
-// visible replaces characters that are not graphic, except those that are kept.
+// visible replaces characters that are not graphic, except those in keep.
 func visible(text, keep string) clean {
 	return clean(strings.Map(func(r rune) rune {
 		if !unicode.IsGraphic(r) && !strings.ContainsRune(keep, r) {
@@ -32,19 +32,19 @@ func visible(text, keep string) clean {
 	}, text))
 }
 
-// commands are what a terminal obeys, except the end of a line and a tab.
+// commands matches terminal control sequences and control characters, except a newline and a
+// tab.
 var commands = regexp.MustCompile(`\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|` +
 	`[\x00-\x08\x0b-\x1f\x7f\x{80}-\x{9f}\x{202a}-\x{202e}\x{2066}-\x{2069}]`)
 
-// withoutCommands is what a program has printed, as text. A carriage return ends a line:
-// programs draw their progress with it.
+// withoutCommands removes control sequences from a program's output. A carriage return ends a
+// line: programs use it to draw their progress.
 func withoutCommands(output []byte) []byte {
 	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(output))
 	return []byte(commands.ReplaceAllString(text, ""))
 }
 
-// cleanWriter makes visible what a terminal would obey: a question must show what it is
-// about.
+// cleanWriter makes control characters visible: they must not hide the subject of a question.
 type cleanWriter struct{ io.Writer }
 
 func (w cleanWriter) Write(p []byte) (int, error) {

@@ -7,8 +7,7 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 )
 
-// Bases returns what a result was made from: base images and, if it was fetched, the
-// context.
+// Bases returns what a result was built from: base images and, if it was fetched, the context.
 func (b *Built) Bases() (out []attest.Material) {
 	for _, n := range b.Graph.Needed() {
 		op, ok := n.Op.(*graph.From)

@@ -1,20 +1,21 @@
-// Package build makes images of Dockerfiles.
+// Package build builds images from Dockerfiles.
 //
-//	build.go      Build: a table of contents
-//	context.go    the Dockerfile and what it may read
+//	build.go      Build: the main sequence
+//	context.go    the Dockerfile and its contexts
 //	epoch.go      SOURCE_DATE_EPOCH
-//	check.go      mistakes, and a Dockerfile that is checked without building
-//	call.go       --call: what else is asked of a Dockerfile
-//	shown.go      what is shown besides steps
-//	images.go     images that FROM and --from name
-//	platforms.go  a graph for each platform, carried out side by side
+//	check.go      mistakes, and checking a Dockerfile without building it
+//	call.go       --call: other queries about a Dockerfile
+//	shown.go      progress of internal steps
+//	images.go     images named by FROM and --from
+//	bases.go      base images of a result
+//	platforms.go  one graph per platform, solved concurrently
 //	cache.go      --cache-from and --cache-to
 //	deliver.go    results → outputs
-//	origin.go     what attestations say of a result; definition.go: of its steps
+//	origin.go     attestations about a result; definition.go: about its steps
 //	secrets.go    --secret
 //	ssh.go        --ssh
 //
-// Below it, each package owns one part:
+// Below it, each package has one part:
 //
 //	dockerfile ─▶ graph ─▶ solve ─▶ export
 //	  the text      data     │        │
@@ -22,10 +23,10 @@
 //	                         │        └─ layers packed (image/layer)
 //	                         ├─ run      RUN: a container; devices: RUN --device
 //	                         ├─ place    COPY, ADD: files into a layer
-//	                         └─ tree     what is read, and its digests; source makes it
+//	                         └─ tree     input files, and their digests; source fetches them
 //
-// share takes the cache elsewhere; attest says where an image comes from; progress,
-// explain and lint are what people see.
+// share exports and imports the cache; attest records where an image comes from; progress,
+// explain and lint produce the output for the user.
 package build
 
 import (
@@ -57,7 +58,7 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// Options are what the command line says.
+// Options come from the command line.
 type Options struct {
 	Context   string // a directory, a URL, a git repository, or - for standard input
 	File      string // the Dockerfile; "": Dockerfile in the context
@@ -75,20 +76,20 @@ type Options struct {
 	Devices   devices.Allow // that RUN --device may name
 	Hosts     []string
 	Limits    graph.Limits
-	unset     []string   // global ARGs that have no value, whatever their defaults
-	Epoch     *time.Time // set by Build, of the build argument or ARG SOURCE_DATE_EPOCH
+	unset     []string   // global ARGs without a value, whatever their defaults
+	Epoch     *time.Time // set by Build from the build argument or ARG SOURCE_DATE_EPOCH
 	CacheFrom []share.From
 	CacheTo   []share.To
 
-	// Pull fetches an image that the store has not, or, with --pull, might have newer.
-	// With index set the name is to stand for the images of all platforms that are
-	// there, not for this one alone.
+	// Pull fetches an image that is not in the store, or, with --pull, one that may have a
+	// newer version. If index is set, the name must refer to the images of all platforms in the
+	// store, not only to this one.
 	Pull   func(ctx context.Context, name string, p oci.Platform, index bool, shown transfer.Progress) error
 	Always bool
 
 	// Checked gets the linter's findings, before anything is built.
 	Checked func(*lint.Result)
-	// Failed is told of a RUN that has failed, while its file system is there.
+	// Failed is called when a RUN failed, while its file system still exists.
 	Failed func(n *graph.Node, s *run.Step, err error)
 }
 
@@ -98,23 +99,23 @@ type Builder struct {
 	Runner *run.Executor
 	Sink   progress.Sink
 
-	Warnings []error // of builds, for when the progress is no longer shown
+	Warnings []error // from builds, to print when the progress is no longer shown
 
 	internals atomic.Int32
 }
 
 // A Built is the result for one platform.
 type Built struct {
-	Platform oci.Platform // that was asked for: the last stage may be of another one's base
+	Platform oci.Platform // as requested: the base of the last stage may have another one
 	Graph    *graph.Graph
 	Imports  *share.Set
-	Inline   bool // the image has its cache inside
+	Inline   bool // the image contains an inline cache
 	*solve.Result
 
 	origin *origin
 }
 
-// Build builds for every platform. The store must be held shared.
+// Build builds for every platform. The caller must hold the store's shared lock.
 func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *dockerfile.File, err error) {
 	begun := time.Now().UTC()
 	in, err := b.load(ctx, &o)
@@ -123,7 +124,7 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 	}
 	defer in.close()
 	if file, err = ctxio.Do(ctx, func() (*dockerfile.File, error) { return dockerfile.Parse(in.name, in.text) }); err != nil {
-		// The findings of the lines before the mistake, too.
+		// Also report the findings of the lines before the mistake.
 		return nil, nil, check(ctx, in, &o, &bases{Builder: b, o: &o, found: map[string]*graph.Image{}}, err)
 	}
 	if foreign := dockerfile.ForeignSyntax(in.name, in.text, o.BuildArgs); foreign != nil {
@@ -162,7 +163,7 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 	return built, file, nil
 }
 
-// withoutCache says of which stages nothing is taken from the cache.
+// withoutCache returns a predicate for the stages that must not use the cache.
 func (o *Options) withoutCache() func(string) bool {
 	switch {
 	case o.NoCache:
@@ -182,12 +183,12 @@ func contains(list []string, what string) bool {
 	return false
 }
 
-// Image is what export makes an image of.
+// Image returns the input from which export creates an image.
 func (b *Built) Image(epoch *time.Time) export.Result {
 	last := b.Graph.Target.Last()
 	r := export.Result{Layers: slices.Clone(b.Layers), Config: *last.Config, Platform: b.Platform, Epoch: epoch}
 	if r.Platform.OSVersion == "" && r.Config.OS == r.Platform.OS {
-		r.Platform.OSVersion = r.Config.OSVersion // the base image's
+		r.Platform.OSVersion = r.Config.OSVersion // that of the base image
 	}
 	if r.Platform.OS == "windows" {
 		r.Config.Config.WorkingDir = strings.ReplaceAll(r.Config.Config.WorkingDir, "/", `\`)
@@ -199,13 +200,13 @@ func (b *Built) Image(epoch *time.Time) export.Result {
 	return r
 }
 
-// history is the base image's, and a line for each instruction down to the target.
-// Their times, and that of the image, are those at which layers were made: an image
-// that is built again of the cache is the same one.
+// history is the base image's history plus one line for each instruction up to the target. The
+// times of the lines and of the image are those at which the layers were built, so an image
+// that is rebuilt from the cache is identical.
 func (b *Built) history(epoch *time.Time) ([]oci.History, time.Time) {
 	var out []oci.History
-	var now *time.Time // of the layer below
-	begin := 0         // the first line that is not a base image's
+	var now *time.Time // time of the layer below
+	begin := 0         // the first line that is not from a base image
 	var stage func(s *graph.Stage)
 	stage = func(s *graph.Stage) {
 		for _, n := range s.Nodes {
@@ -235,8 +236,8 @@ func (b *Built) history(epoch *time.Time) ([]oci.History, time.Time) {
 	return out, dated(out[begin:], now, epoch, b.origin.begun)
 }
 
-// dated gives instructions before the first layer its time, or all of them the time
-// of SOURCE_DATE_EPOCH, and returns that of the last.
+// dated sets the time of the instructions before the first layer to that layer's time, or the
+// time of all instructions to SOURCE_DATE_EPOCH. It returns the time of the last one.
 func dated(lines []oci.History, last, epoch *time.Time, begun time.Time) time.Time {
 	if last == nil {
 		last = &begun
@@ -256,8 +257,8 @@ func dated(lines []oci.History, last, epoch *time.Time, begun time.Time) time.Ti
 	return *last
 }
 
-// Quoted are the lines of the Dockerfile that an error is about, if it is about
-// some, and what it says of them.
+// Quoted returns the lines of the Dockerfile that an error refers to, if there are any, and
+// the error itself.
 func Quoted(err error) (lines string, cause error) {
 	var at *dockerfile.Error
 	if !errors.As(err, &at) {
@@ -266,7 +267,7 @@ func Quoted(err error) (lines string, cause error) {
 	return termtext.Text(at.Quote()) + "\n", printable{at.Err}
 }
 
-// printable is an error whose text is.
+// printable is an error with printable text.
 type printable struct{ error }
 
 func (p printable) Error() string { return termtext.Text(p.error.Error()) }

@@ -13,13 +13,13 @@ import (
 	"github.com/minirun/minirun/internal/retry"
 )
 
-// Numbers of steps in the progress, behind those of all graphs.
+// Step numbers in the progress, after those of all graphs.
 const (
 	importID = 1 << 21
 	exportID = 1 << 22
 )
 
-// importCaches reads what --cache-from names.
+// importCaches reads the caches of --cache-from.
 func (b *Builder) importCaches(ctx context.Context, o *Options, s *solve.Solver) *share.Set {
 	imports := share.Import(ctx, b.Store, o.CacheFrom, b.Sink, importID)
 	if len(o.CacheFrom) > 0 {
@@ -28,8 +28,8 @@ func (b *Builder) importCaches(ctx context.Context, o *Options, s *solve.Solver)
 	return imports
 }
 
-// steps are those that another store may find. Contexts that were copied for a mount
-// are not among them: whoever has the context makes the same.
+// steps returns the steps to export. It omits contexts that were copied for a mount: every
+// machine with the context produces the same copy.
 func (b *Built) steps() []share.Step {
 	var out []share.Step
 	own := b.own()
@@ -45,8 +45,8 @@ func (b *Built) steps() []share.Step {
 	return out
 }
 
-// own are the nodes whose layers the result has: the target's stage, and those it
-// begins with.
+// own returns the nodes whose layers are in the result: those of the target's stage and of the
+// stages that it is based on.
 func (b *Built) own() map[*graph.Node]bool {
 	out := map[*graph.Node]bool{}
 	for n := b.Graph.Target.Last(); n != nil; {
@@ -60,13 +60,13 @@ func (b *Built) own() map[*graph.Node]bool {
 	return out
 }
 
-// inline is what a cache inside an image has.
+// inline returns the inline cache of an image.
 func (b *Built) inline(layers []export.Layer) (json.RawMessage, error) {
 	return share.InImage(b.steps(), layers)
 }
 
-// SaveCaches writes the steps of all platforms where --cache-to says. Inline caches
-// have gone with the images.
+// SaveCaches exports the steps of all platforms to the caches of --cache-to. Inline caches
+// were exported with the images.
 func (b *Builder) SaveCaches(ctx context.Context, built []Built, list []share.To) error {
 	var steps []share.Step
 	for _, one := range built {
@@ -92,7 +92,7 @@ func (b *Builder) SaveCaches(ctx context.Context, built []Built, list []share.To
 	return nil
 }
 
-// Inline says whether the images are to have a cache inside.
+// Inline reports whether the images get an inline cache.
 func Inline(list []share.To) bool {
 	return slices.ContainsFunc(list, func(t share.To) bool { return t.Type == share.Inline })
 }

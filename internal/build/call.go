@@ -15,11 +15,11 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// This file owns what --call asks of a Dockerfile besides --check. What is printed, as
-// text and as JSON, is what docker buildx build --call prints.
+// This file implements the methods of --call other than check. The output, as text and as
+// JSON, is that of docker buildx build --call.
 
-// Fetch reads a Dockerfile that comes from elsewhere, or whose context does. The store
-// must be held shared; done removes what is only there for the call.
+// Fetch reads a Dockerfile that is remote, or whose context is. The caller must hold the
+// store's shared lock; done removes temporary files.
 func (b *Builder) Fetch(ctx context.Context, o *Options) (c *Check, done func(), err error) {
 	in := &inputs{trees: map[string]*tree.Tree{}, images: map[string]string{}, made: map[string]func() (time.Time, error){graph.MainContext: nil}}
 	if err := b.main(ctx, o, in); err != nil {
@@ -117,8 +117,8 @@ func printLine(w io.Writer) error {
 	return err
 }
 
-// printTable prints rows in columns, which are padding apart. Nothing in them is a
-// command to a terminal.
+// printTable prints rows in columns separated by padding. Terminal control characters are
+// escaped.
 func printTable(w io.Writer, padding int, rows [][]string) error {
 	t := tabwriter.NewWriter(w, 0, 0, padding, ' ', 0)
 	for _, row := range rows {
@@ -142,7 +142,7 @@ func printJSON(w io.Writer, what any) error {
 	return e.Encode(what)
 }
 
-// A subrequest is a method of --call, under BuildKit's names.
+// A subrequest is a method of --call, with BuildKit's names.
 type subrequest struct {
 	Name        string       `json:"name"`
 	Version     string       `json:"version"`
@@ -159,7 +159,7 @@ type namedThing struct {
 	Description string `json:"description"`
 }
 
-// subrequests are the methods, in the order in which they are listed.
+// subrequests returns the methods in the order in which they are listed.
 func subrequests() []subrequest {
 	results := []namedThing{{Name: "result.json"}, {Name: "result.txt"}}
 	out := []subrequest{

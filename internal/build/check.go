@@ -19,19 +19,19 @@ import (
 	"github.com/minirun/minirun/internal/image/ingest"
 )
 
-// A Check is a Dockerfile that is looked at without building.
+// A Check examines a Dockerfile without building it.
 type Check struct {
 	Name    string // of the Dockerfile, for messages
 	Text    []byte
-	Context *tree.Tree // nil: there is none
+	Context *tree.Tree // nil: no context
 	Options *Options
 
-	// Store has the base images that are known. None is pulled.
+	// Store has the known base images. None is pulled.
 	Store *ingest.Store
 }
 
-// Run returns the findings, as BuildKit's lint request has them: those of all stages,
-// or of those that the target needs.
+// Run returns the findings in the format of BuildKit's lint request: those of all stages, or
+// of the stages that the target needs.
 func (c *Check) Run(ctx context.Context) (*lint.Result, error) {
 	options := lintOptions(c.Name, c.Context, c.Options)
 	options.All = c.Options.Target == ""
@@ -45,7 +45,7 @@ func (c *Check) Run(ctx context.Context) (*lint.Result, error) {
 	})
 }
 
-// dockerfileOptions are those of a conversion that runs nothing and pulls nothing.
+// dockerfileOptions returns options for a conversion that runs nothing and pulls nothing.
 func (c *Check) dockerfileOptions() (dockerfile.Options, *bases) {
 	images := map[string]string{}
 	names := []string{}
@@ -54,7 +54,7 @@ func (c *Check) dockerfileOptions() (dockerfile.Options, *bases) {
 		case isImage:
 			images[strings.ToLower(name)] = ref
 		case strings.HasPrefix(where, "oci-layout://"):
-			images[strings.ToLower(name)] = where // which is not looked into
+			images[strings.ToLower(name)] = where // its content is not read
 		default:
 			names = append(names, name)
 		}
@@ -68,12 +68,12 @@ func (c *Check) dockerfileOptions() (dockerfile.Options, *bases) {
 	}, found
 }
 
-// ForeignSyntax returns a warning if the Dockerfile asks for another language.
+// ForeignSyntax returns a warning if the Dockerfile requests another frontend.
 func (c *Check) ForeignSyntax() error {
 	return dockerfile.ForeignSyntax(c.Name, c.Text, c.Options.BuildArgs)
 }
 
-// lintOptions are what both a build and a check know.
+// lintOptions returns the options that a build and a check have in common.
 func lintOptions(name string, t *tree.Tree, o *Options) lint.Options {
 	options := lint.Options{Name: name, BuildArgs: o.BuildArgs, Target: o.Target, Platform: platforms.Format(o.wanted()[0])}
 	if t != nil {
@@ -82,9 +82,9 @@ func lintOptions(name string, t *tree.Tree, o *Options) lint.Options {
 	return options
 }
 
-// check looks for mistakes, once the base images are known. failed is why there are no
-// graphs. It is an error only if that is one, or if the Dockerfile says so
-// (# check=error=true).
+// check looks for mistakes once the base images are known. failed is the error that prevented
+// the graphs from being built, if any. check returns the error with which the build fails:
+// failed, or an error for findings if the Dockerfile requires it (# check=error=true).
 func check(ctx context.Context, in *inputs, o *Options, found *bases, failed error) error {
 	options := lintOptions(in.name, in.trees[graph.MainContext], o)
 	options.Base, options.Failed = found.config(in.images), failed
@@ -98,8 +98,8 @@ func check(ctx context.Context, in *inputs, o *Options, found *bases, failed err
 	return result.Err
 }
 
-// config returns what a base image that was resolved says of itself. One that
-// --build-context replaces is of the platform that is wanted.
+// config returns the configuration of a resolved base image. An image replaced by
+// --build-context is assumed to have the requested platform.
 func (b *bases) config(replaced map[string]string) func(string, oci.Platform) *docker.DockerOCIImage {
 	return func(name string, p oci.Platform) *docker.DockerOCIImage {
 		other, isReplaced := replaced[strings.ToLower(name)]
@@ -118,9 +118,8 @@ func (b *bases) config(replaced map[string]string) func(string, oci.Platform) *d
 	}
 }
 
-// local takes an image from the store, as far as it says something of itself. An image
-// that is there for one other platform is taken, too: it does not fit, which is a
-// finding.
+// local returns an image from the store, as far as its metadata can be read. If the store has
+// it for one other platform only, that image is returned: the wrong platform is a finding.
 func (b *bases) local(name string, p oci.Platform) (*graph.Image, error) {
 	i, err := b.find(name, p)
 	if err != nil {

@@ -22,23 +22,23 @@ import (
 	"github.com/minirun/minirun/internal/ctxio"
 )
 
-// inputs are the Dockerfile and what it may read.
+// inputs are the Dockerfile and the contexts that it may read.
 type inputs struct {
 	name   string // of the Dockerfile, for messages
 	text   []byte
-	slot   string // names the Dockerfile from one build to the next
-	single bool   // the last context that was fetched is one file, singleName
+	slot   string // identifies the Dockerfile across builds
+	single bool   // the last fetched context is a single file, singleName
 	trees  map[string]*tree.Tree
 	images map[string]string // --build-context NAME=docker-image://…
-	remove []string          // directories that go with the build
+	remove []string          // directories to remove after the build
 	agent  *sshagent.Agent   // for git over ssh: that of --ssh default, or nil
 
-	// made says when contexts were made that were fetched, by name; nil for directories.
+	// made returns the creation times of fetched contexts by name; nil for directories.
 	made map[string]func() (time.Time, error)
 
-	main   attest.Material   // what the build's own context is of; without a URI a directory
-	others []attest.Material // what other contexts are of
-	locals []string          // the names of those that are directories
+	main   attest.Material   // source of the build's own context; without a URI a directory
+	others []attest.Material // sources of other contexts
+	locals []string          // names of the contexts that are directories
 }
 
 func (in *inputs) close() {
@@ -53,7 +53,7 @@ func (in *inputs) close() {
 	}
 }
 
-// names are the contexts that --from may name.
+// names returns the contexts that --from may name.
 func (in *inputs) names() []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(in.trees)), func(n string) bool { return n == graph.MainContext })
 }
@@ -153,7 +153,8 @@ func (b *Builder) main(ctx context.Context, o *Options, in *inputs) error {
 	return err
 }
 
-// standardInput is an archive of a context, or a Dockerfile that has none.
+// standardInput reads standard input: an archive of a context, or a Dockerfile without a
+// context.
 func (b *Builder) standardInput(ctx context.Context, o *Options, in *inputs) error {
 	r, archive, err := source.Sniff(ctxio.NewReader(ctx, os.Stdin))
 	if err != nil {
@@ -180,7 +181,7 @@ func (b *Builder) standardInput(ctx context.Context, o *Options, in *inputs) err
 	return err
 }
 
-// empty is the context of a Dockerfile that came alone.
+// empty creates the context for a Dockerfile without one.
 func (b *Builder) empty(in *inputs) error {
 	dir := b.Store.Temporary("context")
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -196,8 +197,8 @@ func (b *Builder) empty(in *inputs) error {
 	return nil
 }
 
-// mainGitOptions are what build arguments say of the build's own context, if it is a git
-// repository. With a SOURCE_DATE_EPOCH its files have a time that is always the same.
+// mainGitOptions returns the options that build arguments set for the build's own context, if
+// it is a git repository. With a SOURCE_DATE_EPOCH its files always have the same time.
 func mainGitOptions(args map[string]string) (o source.GitOptions, err error) {
 	o.CommitTimes = args[epochArgument] != ""
 	if text := args[keepGitDirArgument]; text != "" {
@@ -210,8 +211,8 @@ func mainGitOptions(args map[string]string) (o source.GitOptions, err error) {
 
 const keepGitDirArgument = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
 
-// tree opens one context: a directory, an archive's URL, or a git repository; and
-// says what it is, if it is no directory.
+// tree opens one context: a directory, an archive's URL, or a git repository. Unless it is a
+// directory, tree records its source.
 func (b *Builder) tree(ctx context.Context, in *inputs, name, where, file string, git source.GitOptions) (*tree.Tree, attest.Material, error) {
 	in.made[name] = nil
 	from := attest.Material{URI: source.Public(where)}
@@ -248,7 +249,7 @@ func (b *Builder) tree(ctx context.Context, in *inputs, name, where, file string
 	return t, attest.Material{}, err
 }
 
-// unpack unpacks an archive of a context, for as long as the build takes.
+// unpack unpacks an archive of a context. The files exist until the build ends.
 func (b *Builder) unpack(ctx context.Context, in *inputs, r io.Reader) (*tree.Tree, error) {
 	dir := b.Store.Temporary("context")
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -258,14 +259,14 @@ func (b *Builder) unpack(ctx context.Context, in *inputs, r io.Reader) (*tree.Tr
 	return source.Archive(ctx, r, dir)
 }
 
-// fetches is where files and repositories that were fetched stay for the next build.
+// fetches is the directory where fetched files and repositories are kept for later builds.
 func (b *Builder) fetches() string { return filepath.Join(b.Store.Dir, "build") }
 
-// singleName is the only file of a context whose URL is not that of an archive. In the
+// singleName is the only file of a context whose URL does not refer to an archive. In the
 // build's own context it is the Dockerfile.
 const singleName = "context"
 
-// fileContext makes a context of one file.
+// fileContext creates a context with one file.
 func (b *Builder) fileContext(in *inputs, r io.Reader, modified time.Time) (*tree.Tree, error) {
 	dir := b.Store.Temporary("context")
 	if err := os.Mkdir(dir, 0o700); err != nil {

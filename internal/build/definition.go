@@ -12,24 +12,24 @@ import (
 	"github.com/minirun/minirun/internal/build/source"
 )
 
-// This file owns the build definition of a provenance: the nodes of a graph as BuildKit's
+// This file creates the build definition of a provenance: the nodes of a graph as BuildKit's
 // operations (solver/pb/ops.proto there), in JSON.
 
-// fields are an object in JSON.
+// fields is a JSON object.
 type fields map[string]any
 
-// A definition is steps that were found so far.
+// A definition collects the steps found so far.
 type definition struct {
 	steps   []attest.Step
-	of      map[*graph.Node]int // the step whose file system a node ends with
+	of      map[*graph.Node]int // the step whose file system is that of the node
 	sources map[string]int      // by identifier
 	public  func(url string) string
 }
 
-// scratchStep stands for no file system.
+// scratchStep means no file system.
 const scratchStep = -1
 
-// definitionOf converts what the target needs.
+// definitionOf converts the nodes that the target needs.
 func definitionOf(g *graph.Graph) []attest.Step {
 	d := &definition{of: map[*graph.Node]int{}, sources: map[string]int{}, public: source.Public}
 	for _, n := range g.Needed() {
@@ -46,7 +46,7 @@ func (d *definition) add(s attest.Step) int {
 	return len(d.steps) - 1
 }
 
-// node converts one node, and returns its step.
+// node converts one node, and returns the index of its step.
 func (d *definition) node(n *graph.Node) int {
 	below := scratchStep
 	if n.Parent != nil {
@@ -72,7 +72,7 @@ func (d *definition) node(n *graph.Node) int {
 	return below
 }
 
-// source is a step that fetches something, once for all that use it.
+// source returns a step that fetches something, shared by all of its users.
 func (d *definition) source(identifier string, n *graph.Node) int {
 	if i, ok := d.sources[identifier]; ok {
 		return i
@@ -82,7 +82,7 @@ func (d *definition) source(identifier string, n *graph.Node) int {
 	return i
 }
 
-// mountTypes are the numbers that ops.proto has for them.
+// mountTypes are the mount types' numbers in ops.proto.
 var mountTypes = map[string]int{"secret": 1, "ssh": 2, "cache": 3, "tmpfs": 4}
 
 func (d *definition) run(n *graph.Node, op *graph.Run, below int) int {
@@ -90,7 +90,7 @@ func (d *definition) run(n *graph.Node, op *graph.Run, below int) int {
 	if n.Stage != nil {
 		s.Platform = platforms.Format(n.Stage.Platform)
 	}
-	input := func(step int) int { // an index of Inputs
+	input := func(step int) int { // returns an index into Inputs
 		if step == scratchStep {
 			return scratchStep
 		}
@@ -136,7 +136,7 @@ func (d *definition) run(n *graph.Node, op *graph.Run, below int) int {
 	return d.add(s)
 }
 
-// withoutProxies leaves out variables that often have a password.
+// withoutProxies removes variables that often contain a password.
 func withoutProxies(env []string) []string {
 	return slices.DeleteFunc(slices.Clone(env), func(e string) bool {
 		name, _, _ := strings.Cut(e, "=")
@@ -144,7 +144,7 @@ func withoutProxies(env []string) []string {
 	})
 }
 
-// copies converts a COPY or an ADD: an action for each source.
+// copies converts a COPY or an ADD, with one action for each source.
 func (d *definition) copies(n *graph.Node, op *graph.Copy, below int) int {
 	var actions []fields
 	var from []int
@@ -175,7 +175,7 @@ func (d *definition) copies(n *graph.Node, op *graph.Copy, below int) int {
 	return d.files(n, below, actions, from)
 }
 
-// files is a step whose actions work on the file system below, one after the other.
+// files adds a step whose actions change the file system below one after the other.
 func (d *definition) files(n *graph.Node, below int, actions []fields, from []int) int {
 	s := attest.Step{First: n.First, Last: n.Last}
 	if below != scratchStep {
@@ -190,7 +190,7 @@ func (d *definition) files(n *graph.Node, below int, actions []fields, from []in
 	}
 	var list []fields
 	for i, action := range actions {
-		first, output := len(s.Inputs)+i-1, scratchStep // what the action before has made, and nothing that others see
+		first, output := len(s.Inputs)+i-1, scratchStep // the previous action's result, which other steps do not see
 		if i == 0 {
 			first = scratchStep
 			if below != scratchStep {

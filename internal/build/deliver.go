@@ -23,11 +23,11 @@ import (
 	"github.com/minirun/minirun/internal/retry"
 )
 
-// A Delivery says where a build's results go, and what goes with them.
+// A Delivery describes where a build's results go, and which metadata goes with them.
 type Delivery struct {
 	Outputs     []export.Output
 	Names       []image.Name
-	Annotations []export.Annotation // of all images
+	Annotations []export.Annotation // for all images
 	Attest      attest.Options
 	Version     string // of minirun
 
@@ -35,16 +35,16 @@ type Delivery struct {
 	Progress transfer.Progress
 }
 
-// A Delivered is an image that has come out.
+// A Delivered is an image that was delivered.
 type Delivered struct {
-	Desc    oci.Descriptor // a manifest's, or an index's
-	ID      string         // of a manifest: the configuration's digest; of an index: its own
-	Config  string         // the configuration's digest; "" for an index
-	Created *time.Time     // as the configuration has it; nil for an index
+	Desc    oci.Descriptor // of a manifest or an index
+	ID      string         // of a manifest: the configuration's digest; of an index: its own digest
+	Config  string         // digest of the configuration; "" for an index
+	Created *time.Time     // from the configuration; nil for an index
 	Names   []image.Name
 }
 
-// Check refuses, before anything is built, what cannot be delivered.
+// Check rejects, before anything is built, outputs that are not possible.
 func (d *Delivery) Check(o *Options) error {
 	var all []string
 	for _, p := range o.wanted() {
@@ -94,14 +94,14 @@ func (d *Delivery) names(out *export.Output) ([]image.Name, error) {
 	return append(own, d.Names...), err
 }
 
-// Deliver writes results to every output, and returns the image that has come out:
-// the one that is in the store, if there is one. The store must be held shared.
+// Deliver writes results to every output. It returns the delivered image, preferably the one
+// in the store. The caller must hold the store's shared lock.
 func (b *Builder) Deliver(ctx context.Context, d *Delivery, built []Built) (*Delivered, error) {
 	var result *Delivered
 	stored := false
 	for i := range d.Outputs {
 		out := &d.Outputs[i]
-		id := 1<<20 + i // behind all steps
+		id := 1<<20 + i // after all steps
 		b.Sink.Begin(id, "exporting to "+out.Type)
 		lines := retry.WithLines(ctx, func(p []byte) { b.Sink.Output(id, p) })
 		one, err := b.deliver(lines, d, built, out, func(what string) { b.Sink.Did(id, what) })
@@ -134,7 +134,7 @@ func (b *Builder) deliver(ctx context.Context, d *Delivery, built []Built, out *
 	return nil, export.Local(ctx, out.Dest, parts, epoch)
 }
 
-// parts are the file systems of an output of files.
+// parts returns the file systems of an output that consists of files.
 func (d *Delivery) parts(built []Built, out *export.Output) (parts []export.Part, err error) {
 	split := len(built) > 1
 	if out.Split != nil {
@@ -149,7 +149,7 @@ func (d *Delivery) parts(built []Built, out *export.Output) (parts []export.Part
 		if p.More, err = d.filesOf(b, out); err != nil {
 			return nil, err
 		}
-		if len(built) > 1 && !split { // one directory has those of all platforms
+		if len(built) > 1 && !split { // one directory holds the attestations of all platforms
 			for n := range p.More {
 				p.More[n].Name = strings.Replace(p.More[n].Name, ".", "."+directoryOf(b.Platform)+".", 1)
 			}
@@ -161,7 +161,7 @@ func (d *Delivery) parts(built []Built, out *export.Output) (parts []export.Part
 
 func directoryOf(p oci.Platform) string { return strings.ReplaceAll(platforms.FormatAll(p), "/", "_") }
 
-// filesOf are attestations as files, under the names that BuildKit gives them.
+// filesOf returns attestations as files, with the names that BuildKit uses.
 func (d *Delivery) filesOf(b *Built, to *export.Output) (out []layer.Member, err error) {
 	if !d.attestsProvenance(to) && !d.Attest.SBOM {
 		return nil, nil
@@ -185,14 +185,14 @@ func (d *Delivery) filesOf(b *Built, to *export.Output) (out []layer.Member, err
 	return out, err
 }
 
-// A predicate is what is said of one platform's result.
+// A predicate is a statement about one platform's result.
 type predicate struct {
 	kind, file string
 	content    any
 }
 
-// attestsProvenance says whether an output has a provenance: with inline-only, only
-// images of the store and of registries have.
+// attestsProvenance reports whether an output gets a provenance. With inline-only, only images
+// in the store and in registries do.
 func (d *Delivery) attestsProvenance(to *export.Output) bool {
 	return d.Attest.Provenance != attest.None && (to.Stored() || !d.Attest.InlineOnly)
 }
@@ -230,7 +230,7 @@ func (b *Builder) deliverImage(ctx context.Context, d *Delivery, built []Built, 
 	}
 	did("exporting layers")
 	did("writing image " + result.ID)
-	if !out.Stored() { // an archive alone leaves no image behind
+	if !out.Stored() { // an archive alone leaves no image in the store
 		return result, export.Archive(ctx, b.Store, *out, saved(i, names), d.Progress)
 	}
 	if len(names) == 0 {
@@ -253,7 +253,7 @@ func (b *Builder) deliverImage(ctx context.Context, d *Delivery, built []Built, 
 	return result, nil
 }
 
-// saved are the entries of an archive: one for each name.
+// saved returns the entries of an archive: one for each name.
 func saved(i *ingest.Image, names []image.Name) (out []transfer.Saved) {
 	for _, n := range names {
 		out = append(out, transfer.Saved{Name: n.String(), Image: i})
@@ -264,8 +264,8 @@ func saved(i *ingest.Image, names []image.Name) (out []transfer.Saved) {
 	return out
 }
 
-// store makes the image of each platform, what is attached to them, and, if that is
-// more than one, their index.
+// store creates the image of each platform with its attestations, and an index if there is
+// more than one manifest.
 func (b *Builder) store(ctx context.Context, d *Delivery, built []Built, out *export.Output, result *Delivered) (oci.Descriptor, error) {
 	all := append(append([]export.Annotation{}, out.Annotations...), d.Annotations...)
 	var list, attached []oci.Descriptor
@@ -291,7 +291,7 @@ func (b *Builder) store(ctx context.Context, d *Delivery, built []Built, out *ex
 	return export.Index(b.Store, list, all)
 }
 
-// attach stores what is attested of an image. The image stays what it is.
+// attach stores the attestations of an image. The image itself does not change.
 func (b *Builder) attach(d *Delivery, to *export.Output, one *Built, desc oci.Descriptor, names []image.Name) ([]oci.Descriptor, error) {
 	platform := platforms.Format(one.Platform)
 	name := desc.Digest.String()

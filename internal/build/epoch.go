@@ -16,15 +16,15 @@ import (
 	"github.com/minirun/minirun/internal/build/source"
 )
 
-// This file owns SOURCE_DATE_EPOCH: the time of everything that is made. It is a number
-// of seconds; "context", for when the build's own context was made; or the name of a
-// context or stage that is fetched, for when that was made. The build argument counts
-// more than a global ARG's default.
+// This file handles SOURCE_DATE_EPOCH: the time of everything that is created. Its value is a
+// number of seconds; "context", for the time at which the build's own context was created; or
+// the name of a fetched context or stage, for the time at which that was created. The build
+// argument overrides the default of a global ARG.
 
 const epochArgument = "SOURCE_DATE_EPOCH"
 
-// resolveEpoch sets the time, and the argument to its seconds: an ARG of this name in a
-// stage has those.
+// resolveEpoch sets the time, and sets the argument to that time in seconds, so that an ARG of
+// this name in a stage has the same value.
 func (b *Builder) resolveEpoch(ctx context.Context, in *inputs, o *Options, file *dockerfile.File) error {
 	options := dockerfile.Options{
 		Name: in.name, BuildArgs: o.BuildArgs, Target: o.Target, Build: platforms.DefaultSpec(), Platform: o.wanted()[0],
@@ -39,7 +39,7 @@ func (b *Builder) resolveEpoch(ctx context.Context, in *inputs, o *Options, file
 	args := map[string]string{}
 	maps.Copy(args, o.BuildArgs)
 	o.BuildArgs = args
-	if strings.TrimSpace(text) == "" { // as if it was not given
+	if strings.TrimSpace(text) == "" { // treated as not set
 		delete(o.BuildArgs, epochArgument)
 		return nil
 	}
@@ -57,8 +57,8 @@ func (b *Builder) resolveEpoch(ctx context.Context, in *inputs, o *Options, file
 	return nil
 }
 
-// epoch is the time that a value stands for; zero for none. A directory has none: the
-// times of its files are those of a checkout.
+// epoch returns the time that a value refers to, or zero if there is none. A directory has
+// none: the times of its files depend on the checkout.
 func (b *Builder) epoch(ctx context.Context, in *inputs, text string, file *dockerfile.File, o dockerfile.Options) (time.Time, error) {
 	seconds, err := strconv.ParseInt(text, 10, 64)
 	if err == nil {
@@ -68,7 +68,7 @@ func (b *Builder) epoch(ctx context.Context, in *inputs, text string, file *dock
 		seconds = math.MaxInt64
 		return checkYear(time.Unix(seconds, 0).UTC())
 	}
-	if made, ok := in.made[text]; ok { // a context
+	if made, ok := in.made[text]; ok { // the name of a context
 		if made == nil {
 			return time.Time{}, nil
 		}
@@ -95,7 +95,7 @@ func (b *Builder) epoch(ctx context.Context, in *inputs, text string, file *dock
 	return checkYear(when)
 }
 
-// checkYear rejects what no image can say.
+// checkYear rejects times that an image cannot represent.
 func checkYear(when time.Time) (time.Time, error) {
 	if year := when.Year(); year < 0 || year > 9999 {
 		return time.Time{}, errors.New("must be seconds since 1970, in a year up to 9999")
@@ -103,8 +103,8 @@ func checkYear(when time.Time) (time.Time, error) {
 	return when, nil
 }
 
-// madeRemote fetches what an ADD names and says when it was made: what the server says,
-// or else the newest file of an archive.
+// madeRemote fetches the source of an ADD and returns when it was created: the time that the
+// server reports, or else that of the newest file in an archive.
 func (b *Builder) madeRemote(ctx context.Context, in *inputs, remote dockerfile.Remote) (time.Time, error) {
 	if source.IsGit(remote.URL) {
 		t, commit, err := source.Git(ctx, remote.URL, b.fetches(), source.GitOptions{Checksum: remote.Checksum, Agent: in.agent})

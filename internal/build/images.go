@@ -23,15 +23,15 @@ import (
 	"github.com/minirun/minirun/internal/retry"
 )
 
-// bases are the images that one build has asked for: the same name is the same
-// image for all of its stages, whatever others do to the store meanwhile.
+// bases are the images that one build has resolved. A name refers to the same image in all of
+// its stages, even if another process changes the store in the meantime.
 type bases struct {
 	*Builder
 	o     *Options
 	found map[string]*graph.Image
 }
 
-// image is one that FROM or --from names, for a platform.
+// image resolves an image named by FROM or --from, for a platform.
 func (b *bases) image(ctx context.Context, name string, p oci.Platform) (*graph.Image, error) {
 	key := baseKey(name, p)
 	if i, ok := b.found[key]; ok {
@@ -46,14 +46,14 @@ func (b *bases) image(ctx context.Context, name string, p oci.Platform) (*graph.
 
 func baseKey(name string, p oci.Platform) string { return name + " " + platforms.FormatAll(p) }
 
-// image takes one from the store, or else pulls it.
+// image returns an image from the store, or else pulls it.
 func (b *Builder) image(ctx context.Context, o *Options, name string, p oci.Platform) (found *graph.Image, err error) {
 	shown := b.begin("load metadata for " + fullName(name))
 	defer func() { shown.end(err) }()
 	ctx = retry.WithLines(ctx, shown.print)
 	i, err := b.find(name, p)
 	if missing := err; o.Pull != nil && !isDigest(name) && (errors.Is(err, image.ErrNotFound) || err == nil && o.Always) {
-		// A name that has to do for another platform, too, keeps its index.
+		// A name that must also serve another platform keeps its index.
 		var other *otherPlatformError
 		has := errors.As(err, &other)
 		index := has || len(o.wanted()) > 1 || !platforms.OnlyStrict(platforms.DefaultSpec()).Match(p)
@@ -81,14 +81,14 @@ func (b *Builder) image(ctx context.Context, o *Options, name string, p oci.Plat
 	return &graph.Image{Name: name, Manifest: i.Desc.Digest, Config: i.Config, Layers: i.Manifest.Layers, Dirs: dirs, Keys: b.Store.Keys(i)}, nil
 }
 
-// isDigest reports whether a name is the digest of an image of the store, which no
-// registry has: a context was one.
+// isDigest reports whether a name is the digest of an image in the store. No registry has it:
+// it came from a context.
 func isDigest(name string) bool {
 	_, err := digest.Parse(name)
 	return err == nil
 }
 
-// fullName is an image's name with what is understood, as far as it is one.
+// fullName expands the name of an image with its defaults, if it is valid.
 func fullName(name string) string {
 	if isDigest(name) {
 		return name
@@ -99,8 +99,8 @@ func fullName(name string) string {
 	return name
 }
 
-// unavailable says what to do without an image that the store has not and nobody
-// sends.
+// unavailable adds a hint to the error for an image that is neither in the store nor in its
+// registry.
 func (b *Builder) unavailable(name string, err error) error {
 	text := fmt.Sprintf("%s is not in the store (minirun images)", name)
 	if there := b.similar(name); len(there) > 0 {
@@ -110,7 +110,7 @@ func (b *Builder) unavailable(name string, err error) error {
 		"minirun load -i ARCHIVE (of docker save), or minirun import ROOTFS.tar %s", text, err, name)
 }
 
-// similar are the store's images of the same repository, or with nearly the name.
+// similar returns the store's images from the same repository, or with a similar name.
 func (b *Builder) similar(name string) (out []string) {
 	n, err := image.ParseName(name)
 	if err != nil {
@@ -118,7 +118,7 @@ func (b *Builder) similar(name string) (out []string) {
 	}
 	index, err := b.Store.Index()
 	if err != nil {
-		return nil // it is only a hint
+		return nil // this is only a hint
 	}
 	for _, m := range index.Manifests {
 		other, err := image.ParseName(m.Annotations[oci.AnnotationRefName])
@@ -134,7 +134,7 @@ func (b *Builder) similar(name string) (out []string) {
 	return out[:min(3, len(out))]
 }
 
-// find looks for an image of the store that is for a platform.
+// find looks in the store for an image for a platform.
 func (b *Builder) find(name string, p oci.Platform) (*ingest.Image, error) {
 	d, full, err := b.Store.FindImage(name)
 	if err != nil {
@@ -177,9 +177,9 @@ func (b *Builder) find(name string, p oci.Platform) (*ingest.Image, error) {
 	return best, nil
 }
 
-// findAlone returns an image that a registry has for one platform alone, if the error
-// is that this is another platform. As BuildKit, a build takes it as it is: the linter
-// has a finding for that (InvalidBaseImagePlatform).
+// findAlone returns an image that a registry has for a single platform, if the error is that
+// this is a different platform. Like BuildKit, a build uses it as it is: the linter has a
+// finding for it (InvalidBaseImagePlatform).
 func (b *Builder) findAlone(name string, err error) (*ingest.Image, error) {
 	var other *otherPlatformError
 	if !errors.As(err, &other) || len(other.has) != 1 {
@@ -192,8 +192,8 @@ func (b *Builder) findAlone(name string, err error) (*ingest.Image, error) {
 	return b.Store.Load(d, full)
 }
 
-// declaredPlatform is what an image's configuration says it is for. Some tools leave it
-// out: their images are for this machine.
+// declaredPlatform returns the platform in an image's configuration. Some tools leave it out;
+// their images are assumed to be for this machine.
 func declaredPlatform(i *ingest.Image) *oci.Platform {
 	p := i.Config.Platform
 	if p.OS == "" {
@@ -205,9 +205,9 @@ func declaredPlatform(i *ingest.Image) *oci.Platform {
 	return &p
 }
 
-// better says whether an image for a platform does for another one, and more than
-// the best so far: an image for arm/v6 does for arm/v7. One for 386 does not for
-// amd64, although the processor would run it.
+// better reports whether an image's platform is suitable for the wanted one, and closer to it
+// than the best so far: an image for arm/v6 is suitable for arm/v7. One for 386 is not used
+// for amd64, although the processor would run it.
 func better(wanted oci.Platform, has *oci.Platform, best *ingest.Image) bool {
 	order := platforms.Only(wanted)
 	if platforms.Normalize(*has).Architecture != wanted.Architecture || !order.Match(*has) {
@@ -216,13 +216,12 @@ func better(wanted oci.Platform, has *oci.Platform, best *ingest.Image) bool {
 	return best == nil || order.Less(*has, *best.Desc.Platform)
 }
 
-// isAttestation tells what BuildKit attaches to images from images.
+// isAttestation reports whether a descriptor is a BuildKit attestation and not an image.
 func isAttestation(d oci.Descriptor) bool {
 	return d.Annotations["vnd.docker.reference.type"] != "" || d.Platform != nil && d.Platform.OS == "unknown"
 }
 
-// An otherPlatformError is an image that is not there for a platform, but for
-// others.
+// An otherPlatformError means that an image exists only for other platforms.
 type otherPlatformError struct {
 	name, wanted string
 	has          []string
@@ -232,11 +231,11 @@ func (e *otherPlatformError) Error() string {
 	return fmt.Sprintf("%s for %s: the store has it for %s", e.name, e.wanted, strings.Join(e.has, ", "))
 }
 
-// Is makes it an image.ErrNotFound.
+// Is makes the error match image.ErrNotFound.
 func (*otherPlatformError) Is(target error) bool { return target == image.ErrNotFound }
 
-// layout loads DIR[:TAG][@DIGEST], an OCI image layout, and returns the digest of
-// the image, by which the store finds it.
+// layout loads an OCI image layout, DIR[:TAG][@DIGEST], and returns the digest under which the
+// store has the image.
 func (b *Builder) layout(ctx context.Context, where string) (string, error) {
 	dir, digest, _ := strings.Cut(where, "@")
 	tag := ""

@@ -22,7 +22,7 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// An origin is what the results of one build share.
+// An origin holds what the results of one build have in common.
 type origin struct {
 	inputs       *inputs
 	options      *Options
@@ -30,8 +30,9 @@ type origin struct {
 	begun, ended time.Time
 }
 
-// provenance is the predicate that says how a result was made. With SOURCE_DATE_EPOCH
-// it has nothing that another build would say otherwise: no time, no invocation.
+// provenance returns the predicate that describes how a result was built. With
+// SOURCE_DATE_EPOCH it contains nothing that differs between builds: no time and no invocation
+// ID.
 func (b *Built) provenance(version string, a attest.Options) any {
 	f := b.facts(version, a)
 	if a.SLSA02 {
@@ -40,7 +41,7 @@ func (b *Built) provenance(version string, a attest.Options) any {
 	return attest.Provenance(f, a.Provenance)
 }
 
-// provenanceType is the type of that predicate.
+// provenanceType returns the type of that predicate.
 func provenanceType(a attest.Options) string {
 	if a.SLSA02 {
 		return attest.Provenance02Type
@@ -48,15 +49,15 @@ func provenanceType(a attest.Options) string {
 	return attest.ProvenanceType
 }
 
-// ForMetadataFile is the provenance that --metadata-file has.
+// ForMetadataFile returns the provenance for --metadata-file.
 func (b *Built) ForMetadataFile(version string, a attest.Options, m attest.Mode) any {
 	return attest.ForMetadataFile(b.facts(version, a), m)
 }
 
-// Invocation is the number of the build that this is a result of. It is random.
+// Invocation returns the ID of the build, a random number.
 func (b *Built) Invocation() string { return b.origin.invocation }
 
-// facts gathers what there is to say of the build.
+// facts collects the facts about the build.
 func (b *Built) facts(version string, a attest.Options) attest.Facts {
 	in, o := b.origin.inputs, b.origin.options
 	f := attest.Facts{
@@ -93,7 +94,7 @@ func (b *Built) facts(version string, a attest.Options) attest.Facts {
 	return f
 }
 
-// baseMaterial is an image that a FROM or --from names.
+// baseMaterial describes an image named by a FROM or --from.
 func baseMaterial(n *graph.Node, i *graph.Image) attest.Material {
 	platform := platforms.Format(platforms.Normalize(i.Config.Platform))
 	if n.Stage != nil {
@@ -101,7 +102,7 @@ func baseMaterial(n *graph.Node, i *graph.Image) attest.Material {
 	}
 	m := attest.Material{Digest: map[string]string{"sha256": i.Manifest.Encoded()}}
 	name, err := image.ParseName(i.Name)
-	if err != nil || strings.HasPrefix(i.Name, "sha256:") { // of an OCI layout, which has no name
+	if err != nil || strings.HasPrefix(i.Name, "sha256:") { // from an OCI layout, which has no name
 		m.URI = attest.ImageURL(strings.ToLower(n.Text[strings.LastIndexByte(n.Text, ' ')+1:]), "", platform)
 		return m
 	}
@@ -111,7 +112,7 @@ func baseMaterial(n *graph.Node, i *graph.Image) attest.Material {
 	return m
 }
 
-// addSecrets notes the names of secrets and agents, never what they are.
+// addSecrets records the IDs of secrets and agents, never their content.
 func addSecrets(f *attest.Facts, op *graph.Run) {
 	for _, m := range op.Mounts {
 		s := attest.Secret{ID: m.ID, Optional: !m.Required}
@@ -124,7 +125,7 @@ func addSecrets(f *attest.Facts, op *graph.Run) {
 	}
 }
 
-// commitDigest is git's own, of either length.
+// commitDigest is the digest of a git commit, SHA-1 or SHA-256.
 func commitDigest(commit string) map[string]string {
 	switch len(commit) {
 	case 40:
@@ -154,7 +155,7 @@ func (b *Built) inventory(version, name, digest string) (any, error) {
 	return attest.SPDX(i), nil
 }
 
-// fileSubjects are the files of a result that is no image.
+// fileSubjects lists the files of a result that is not an image.
 func (b *Built) fileSubjects() ([]attest.Subject, error) {
 	if len(b.Layers) == 0 {
 		return nil, nil

@@ -14,7 +14,7 @@ import (
 	"github.com/minirun/minirun/internal/build/solve"
 )
 
-// wanted are the platforms of a build, each once; without any it is this machine's.
+// wanted returns the platforms of a build without duplicates; the default is this machine's.
 func (o *Options) wanted() []oci.Platform {
 	all := o.Platforms
 	if len(all) == 0 {
@@ -32,8 +32,8 @@ func (o *Options) wanted() []oci.Platform {
 	return out
 }
 
-// graphs makes a graph for each platform, before anything is carried out: a base
-// image that one of them has not is found out before another one has been built.
+// graphs creates a graph for each platform before anything is built, so that a base image
+// missing for one platform is reported before another one has been built.
 func (b *Builder) graphs(ctx context.Context, file *dockerfile.File, in *inputs, o *Options, found *bases) ([]*graph.Graph, error) {
 	var out []*graph.Graph
 	for _, p := range o.wanted() {
@@ -52,9 +52,9 @@ func (b *Builder) graphs(ctx context.Context, file *dockerfile.File, in *inputs,
 	return out, nil
 }
 
-// solve carries the graphs out, all at the same time: what they share, such as a
-// stage FROM --platform=$BUILDPLATFORM, is made by the first one that comes to it
-// and found by the others. The first error stops all, and is the one that counts.
+// solve solves all graphs concurrently. What they share, such as a stage FROM
+// --platform=$BUILDPLATFORM, is built by the first graph that needs it and reused by the
+// others. The first error stops all of them and is the one returned.
 func (b *Builder) solve(ctx context.Context, s *solve.Solver, file *dockerfile.File, in *inputs, o *Options, graphs []*graph.Graph) ([]Built, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -77,7 +77,7 @@ func (b *Builder) solve(ctx context.Context, s *solve.Solver, file *dockerfile.F
 	return built, nil
 }
 
-// located is an error with the place in the Dockerfile that it is of.
+// located adds the place in the Dockerfile to an error.
 func located(file *dockerfile.File, name string, err error) error {
 	var failed *solve.Error
 	if errors.As(err, &failed) {

@@ -11,8 +11,8 @@ import (
 	"github.com/minirun/minirun/internal/build/run"
 )
 
-// ParseSecrets reads --secret id=ID[,src=FILE|,env=NAME]. Without either it is the
-// environment's variable of that name, or else the file.
+// ParseSecrets reads --secret id=ID[,src=FILE|,env=NAME]. Without src and env, the secret is
+// the environment variable of that name, or else the file.
 func ParseSecrets(list []string) (run.Secrets, error) {
 	out := run.Secrets{}
 	for _, text := range list {

@@ -11,14 +11,14 @@ import (
 	"github.com/minirun/minirun/internal/retry"
 )
 
-// An internal step is one that no instruction asks for, as buildx shows it:
+// An internal step does not correspond to an instruction. It is shown as in buildx:
 // "[internal] load metadata for …". It implements transfer.Progress.
 type internal struct {
 	b  *Builder
 	id int
 }
 
-// firstInternal is the number of the first: those of instructions are below.
+// firstInternal is the first number of internal steps; instructions have lower numbers.
 const firstInternal = 1 << 21
 
 func (b *Builder) begin(what string) *internal {
@@ -39,8 +39,8 @@ func (s *internal) Begin(what string, size int64) (func(int64), func(error)) {
 	return func(n int64) { s.b.Sink.Count(s.id, what, done.Add(n), size) }, func(error) {}
 }
 
-// load opens the contexts and reads the Dockerfile, and says so. A context is not
-// transferred to anybody: steps read it where it is.
+// load opens the contexts and reads the Dockerfile, and shows this in the progress. A context
+// is not transferred: steps read it in place.
 func (b *Builder) load(ctx context.Context, o *Options) (*inputs, error) {
 	name := "Dockerfile"
 	if o.File != "" {

@@ -21,7 +21,7 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/*.json anew")
 
-// golden compares with testdata/NAME.json.
+// golden compares got with testdata/NAME.json.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	file := filepath.Join("testdata", name+".json")
@@ -57,7 +57,7 @@ func facts() Facts {
 	}
 }
 
-// TestProvenance: what each mode says.
+// TestProvenance: the content of each mode.
 func TestProvenance(t *testing.T) {
 	remote := facts()
 	remote.Locals, remote.Context = nil, Material{URI: "https://example.org/r.git#main", Digest: map[string]string{"sha1": hex[:40]}}
@@ -153,7 +153,7 @@ func TestSPDX(t *testing.T) {
 	}
 }
 
-// TestManifest: as BuildKit lays it out.
+// TestManifest: the layout is BuildKit's.
 func TestManifest(t *testing.T) {
 	image := oci.Descriptor{MediaType: oci.MediaTypeImageManifest, Digest: "sha256:" + hex, Size: 7, Platform: &oci.Platform{OS: "linux", Architecture: "amd64"}, Annotations: map[string]string{"a": "b"}}
 	layer := Layer(ProvenanceType, oci.Descriptor{Digest: "sha256:" + hex, Size: 9})
@@ -165,7 +165,7 @@ func TestManifest(t *testing.T) {
 	golden(t, "manifest", append(text, '\n'))
 }
 
-// TestParse: the flags, and which of them goes before.
+// TestParse: the flags, and which of them take precedence.
 func TestParse(t *testing.T) {
 	for _, c := range []struct {
 		attests          []string
@@ -192,8 +192,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestInstalled: databases are found below a root that is anybody's, and nowhere
-// else.
+// TestInstalled: databases are found below an untrusted root, and nowhere else.
 func TestInstalled(t *testing.T) {
 	dir := t.TempDir()
 	outside := filepath.Join(dir, "outside")
@@ -239,7 +238,7 @@ func TestInstalled(t *testing.T) {
 	}
 }
 
-// TestDebianHost: the same packages as dpkg's own tool finds.
+// TestDebianHost: finds the same packages as dpkg's own tool.
 func TestDebianHost(t *testing.T) {
 	text, err := os.ReadFile("/var/lib/dpkg/status")
 	if err != nil {
@@ -265,7 +264,7 @@ func TestDebianHost(t *testing.T) {
 	}
 }
 
-// FuzzPackages: databases of images may be anything.
+// FuzzPackages: databases in images may have any content.
 func FuzzPackages(f *testing.F) {
 	f.Add([]byte(status))
 	f.Add([]byte(installed))

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// This file owns what mode=max says of the steps of a build: the build definition, in
-// the JSON form of BuildKit's LLB (docs/attestations/slsa-definitions.md there), so that
-// programs that read BuildKit's provenance read minirun's.
+// This file describes the steps of a build for mode=max: the build definition, in the JSON
+// form of BuildKit's LLB (docs/attestations/slsa-definitions.md there), so that programs that
+// read BuildKit's provenance can read minirun's.
 
-// A Step is one of a build's.
+// A Step is one step of a build.
 type Step struct {
 	Op          any    // the operation, under its name in LLB: exec, file or source
-	Platform    string // OS/ARCHITECTURE[/VARIANT] of the program of an exec
+	Platform    string // OS/ARCHITECTURE[/VARIANT] of an exec's program
 	Inputs      []int  // indexes of steps
 	First, Last int    // lines of the Dockerfile; 0: none
 }
@@ -58,14 +58,14 @@ type (
 	}
 )
 
-// A Platform is that of an operation, under LLB's names.
+// A Platform is the platform of an operation, with LLB's field names.
 type Platform struct {
 	Architecture string `json:"Architecture"`
 	OS           string `json:"OS"`
 	Variant      string `json:"Variant,omitempty"`
 }
 
-// platformOf reads OS/ARCHITECTURE[/VARIANT]; nil if there is none.
+// platformOf parses OS/ARCHITECTURE[/VARIANT]; it returns nil for an empty text.
 func platformOf(text string) *Platform {
 	parts := strings.SplitN(text, "/", 3)
 	if len(parts) < 2 {
@@ -80,7 +80,7 @@ func platformOf(text string) *Platform {
 
 func stepID(i int) string { return "step" + strconv.Itoa(i) }
 
-// definitionOf is the steps; after them comes one that stands for the result.
+// definitionOf returns the steps, followed by one that represents the result.
 func definitionOf(f Facts) *buildConfig {
 	out := &buildConfig{Definition: []stepDefinition{}}
 	for i, s := range f.Steps {
@@ -93,7 +93,7 @@ func definitionOf(f Facts) *buildConfig {
 	return out
 }
 
-// metadataOf is the Dockerfile, and which of its lines each step is of.
+// metadataOf returns the Dockerfile, and the lines of each step.
 func metadataOf(f Facts) *metadata {
 	m := &metadata{Source: sourceMap{Infos: []sourceInfo{{f.Dockerfile, "Dockerfile", f.Text}}}}
 	for i, s := range f.Steps {

@@ -8,28 +8,27 @@ import (
 	"strings"
 )
 
-// A Mode is how much a provenance says.
+// A Mode is the level of detail of a provenance.
 type Mode int
 
 // The modes.
 const (
 	None Mode = iota
 	Min       // bases, sources, times
-	Max       // build arguments, names of secrets, the Dockerfile, too
+	Max       // also build arguments, names of secrets, the Dockerfile
 )
 
-// Options say what is attested. Nothing is, unless it is asked for.
+// Options select the attestations. None is created unless requested.
 type Options struct {
 	Provenance   Mode
 	BuilderID    string
-	Reproducible bool // whoever builds says so
-	SLSA02       bool // version=v0.2: the provenance is of SLSA 0.2, not 1
-	InlineOnly   bool // only images of the store and of registries have the provenance
+	Reproducible bool // claimed by the user
+	SLSA02       bool // version=v0.2: SLSA 0.2 provenance instead of SLSA 1
+	InlineOnly   bool // only images in the store and in registries have the provenance
 	SBOM         bool
 }
 
-// Parse reads --attest type=…, and then --provenance and --sbom, which go before
-// it.
+// Parse reads --attest type=…, then --provenance and --sbom, which override it.
 func Parse(attests []string, provenance, sbom string) (o Options, err error) {
 	for _, text := range attests {
 		if err := o.attest(text); err != nil {
@@ -121,7 +120,7 @@ func (o *Options) provenance(values map[string]string, disabled bool) (err error
 	return none(values)
 }
 
-// take reads a switch; its name alone turns it on.
+// take parses and removes a switch; its name alone turns it on.
 func take(values map[string]string, key string) (on bool, err error) {
 	value, ok := values[key]
 	if on = ok; value != "" {

@@ -9,22 +9,22 @@ import (
 	"strings"
 )
 
-// A Package is one that a distribution's tools have installed.
+// A Package is a package installed by a distribution's package manager.
 type Package struct {
 	Kind         string // deb or apk: its type in package URLs
 	Name         string
 	Version      string
 	Architecture string
 	Source       string // the source package's name; "" if it is the same
-	License      string // as the database has it; dpkg's has none
+	License      string // as in the database; dpkg's does not contain licenses
 	Description  string // in one line
 }
 
-// A Distribution is what /etc/os-release says.
+// A Distribution holds fields of /etc/os-release.
 type Distribution struct{ ID, Version, Name string }
 
-// stanzas are paragraphs of "Field: value" lines; a line that begins with a space
-// goes on with the one before.
+// stanzas parses paragraphs of "Field: value" lines; a line that begins with a space continues
+// the previous one.
 func stanzas(text []byte, each func(fields map[string]string)) {
 	fields := map[string]string{}
 	last := ""
@@ -55,9 +55,8 @@ func stanzas(text []byte, each func(fields map[string]string)) {
 	}
 }
 
-// Debian reads dpkg's status: its packages that are installed (deb-control(5),
-// dpkg(1)). A file of status.d, as distroless images have it, is one such paragraph
-// without a status.
+// Debian returns the installed packages in dpkg's status file (deb-control(5), dpkg(1)). A
+// file of status.d, as in distroless images, is one such paragraph without a status.
 func Debian(status []byte) (out []Package) {
 	stanzas(status, func(f map[string]string) {
 		state := strings.Fields(f["Status"])
@@ -73,8 +72,7 @@ func Debian(status []byte) (out []Package) {
 	return out
 }
 
-// Alpine reads apk's database of what is installed: lines of one letter, a colon
-// and a value.
+// Alpine reads apk's database of installed packages: lines of one letter, a colon and a value.
 func Alpine(installed []byte) (out []Package) {
 	stanzas(installed, func(f map[string]string) {
 		if f["P"] == "" {
@@ -108,7 +106,7 @@ func Release(text []byte) (d Distribution) {
 	return d
 }
 
-// URL is the package's URL: pkg:deb/debian/bash@5.2?arch=amd64&distro=debian-12.
+// URL returns the package's URL: pkg:deb/debian/bash@5.2?arch=amd64&distro=debian-12.
 func (p Package) URL(d Distribution) string {
 	out := "pkg:" + p.Kind + "/"
 	if d.ID != "" {
@@ -133,7 +131,7 @@ func (p Package) URL(d Distribution) string {
 
 func escape(text string) string { return strings.ReplaceAll(url.PathEscape(text), "+", "%2B") }
 
-// sorted are packages in the order of their names.
+// sorted returns packages sorted by name.
 func sorted(list []Package) []Package {
 	out := slices.Clone(list)
 	slices.SortFunc(out, func(a, b Package) int {

@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-// A Material is something that a build has used and not made.
+// A Material is something that a build used but did not build.
 type Material struct {
 	URI    string            `json:"uri"`
 	Digest map[string]string `json:"digest,omitempty"`
 }
 
-// A Secret is the name of one that a RUN asks for. Its value is nobody's business.
+// A Secret is the ID of a secret that a RUN requests. Its value is not recorded.
 type Secret struct {
 	ID       string `json:"id"`
 	Optional bool   `json:"optional,omitempty"`
 }
 
-// Facts are what there is to say of a build.
+// Facts are the facts about a build.
 type Facts struct {
 	Version    string   // of minirun
 	BuilderID  string   // --provenance builder-id=; "": minirun's
-	Context    Material // of a git repository or an archive's URL; without a URI it is a directory
+	Context    Material // a git repository or an archive's URL; without a URI, a directory
 	Dockerfile string   // its name
 	Text       []byte   // its content
 	Arguments  map[string]string
@@ -32,17 +32,17 @@ type Facts struct {
 	Target     string
 	Secrets    []Secret
 	SSH        []Secret
-	Locals     []string // the names of contexts that are directories
+	Locals     []string // names of the contexts that are directories
 	Materials  []Material
 
 	Builder, Platform string // OS/ARCHITECTURE of this machine, and of the result
-	Invocation        string // "": is not said, nor are the times
+	Invocation        string // "": omitted, together with the times
 	Started, Finished time.Time
 
-	Hermetic     bool // no RUN had a network
-	Reproducible bool // whoever builds says so
+	Hermetic     bool // no RUN had network access
+	Reproducible bool // claimed by the user
 
-	Steps []Step // inputs before what they are for; the last one is the result
+	Steps []Step // inputs before their users; the last one is the result
 }
 
 const (
@@ -50,8 +50,8 @@ const (
 	builderID = "https://github.com/minirun/minirun"
 )
 
-// The predicate (https://slsa.dev/spec/v1.1/provenance). What others have in it too
-// has BuildKit's names (docs/attestations/slsa-definitions.md there).
+// The predicate (https://slsa.dev/spec/v1.1/provenance). Extensions have BuildKit's names
+// (docs/attestations/slsa-definitions.md there).
 type (
 	provenance struct {
 		BuildDefinition definition `json:"buildDefinition"`
@@ -105,7 +105,7 @@ type (
 	}
 )
 
-// Provenance is the predicate of a statement, of SLSA 1.
+// Provenance returns the predicate of an SLSA 1 statement.
 func Provenance(f Facts, m Mode) any {
 	var p provenance
 	d, r := &p.BuildDefinition, &p.RunDetails
@@ -130,7 +130,7 @@ func Provenance(f Facts, m Mode) any {
 	return &p
 }
 
-// requestOf is what the command line asked for; with Max, all of it.
+// requestOf returns what the command line requested; with Max, all of it.
 func requestOf(f Facts, m Mode) (r request) {
 	r.Frontend = "dockerfile.v0"
 	for _, name := range f.Locals {
@@ -142,7 +142,7 @@ func requestOf(f Facts, m Mode) (r request) {
 	return r
 }
 
-// arguments are what the command line says, under BuildKit's names.
+// arguments returns the command-line options, with BuildKit's names.
 func arguments(f Facts) map[string]string {
 	out := map[string]string{}
 	for name, value := range f.Arguments {
@@ -157,7 +157,7 @@ func arguments(f Facts) map[string]string {
 	return out
 }
 
-// unique sorts materials, each once.
+// unique sorts materials and removes duplicates.
 func unique(list []Material) []Material {
 	out := slices.Clone(list)
 	key := func(m Material) string { return m.URI + " " + m.Digest["sha256"] + m.Digest["sha1"] }
@@ -169,8 +169,8 @@ func unique(list []Material) []Material {
 	return out
 }
 
-// ImageURL is the package URL of an image: its name as people write it, without a
-// digest, its tag and its platform (https://github.com/package-url/purl-spec).
+// ImageURL returns the package URL of an image: its familiar name without a digest, its tag
+// and its platform (https://github.com/package-url/purl-spec).
 func ImageURL(name, tag, platform string) string {
 	var parts []string
 	for part := range strings.SplitSeq(name, "/") {

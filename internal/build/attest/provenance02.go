@@ -43,7 +43,7 @@ type (
 	}
 )
 
-// Provenance02 is the predicate of a statement, of SLSA 0.2.
+// Provenance02 returns the predicate of an SLSA 0.2 statement.
 func Provenance02(f Facts, m Mode) any {
 	p := provenance02Of(f, m)
 	meta := &metadata02{
@@ -60,8 +60,8 @@ func Provenance02(f Facts, m Mode) any {
 	return p
 }
 
-// ForMetadataFile is what --metadata-file has of a build: the predicate of SLSA 0.2,
-// which with Min has no metadata.
+// ForMetadataFile returns the provenance for --metadata-file: the predicate of SLSA 0.2, which
+// with Min has no metadata.
 func ForMetadataFile(f Facts, m Mode) any {
 	if m == Max {
 		return Provenance02(f, m)

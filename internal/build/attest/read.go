@@ -14,11 +14,11 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// maxDatabase bounds a database: Debian's, with everything, has 60 MiB.
+// maxDatabase limits a database: with every Debian package, it has 60 MiB.
 const maxDatabase = 128 << 20
 
-// Installed are the packages of a root file system, which may be anybody's: its
-// links lead to its own files only.
+// Installed returns the packages in a root file system, which is untrusted: its links cannot
+// lead out of it.
 func Installed(root *os.File) (Distribution, []Package, error) {
 	var d Distribution
 	release, err := read(root, "etc/os-release")
@@ -44,7 +44,7 @@ func Installed(root *os.File) (Distribution, []Package, error) {
 	return d, sorted(append(all, more...)), err
 }
 
-// statusFiles are those of status.d, one for each package of a distroless image.
+// statusFiles reads the files of status.d, one for each package of a distroless image.
 func statusFiles(root *os.File) (all []Package, err error) {
 	const name = "var/lib/dpkg/status.d"
 	dir, err := openDir(root, name)
@@ -71,7 +71,7 @@ func statusFiles(root *os.File) (all []Package, err error) {
 
 const inRoot = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 
-// openDir opens a directory, if there is one.
+// openDir opens a directory if it exists.
 func openDir(root *os.File, name string) (*os.File, error) {
 	fd, err := regularfile.Openat2(int(root.Fd()), name, &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY, Resolve: inRoot})
 	if isMissing(err) {
@@ -85,7 +85,7 @@ func openDir(root *os.File, name string) (*os.File, error) {
 
 func isMissing(err error) bool { return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) }
 
-// read reads a regular file, if there is one.
+// read reads a regular file if it exists.
 func read(root *os.File, name string) ([]byte, error) {
 	f, err := regularfile.OpenIn(int(root.Fd()), name, inRoot)
 	if isMissing(err) {

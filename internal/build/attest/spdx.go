@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// An Inventory is what an SBOM says.
+// An Inventory is the content of an SBOM.
 type Inventory struct {
 	Version      string // of minirun
 	Name         string // of the image; its digest, if it has none
@@ -65,7 +65,7 @@ const (
 	noAssertion = "NOASSERTION"
 )
 
-// SPDX is the predicate of a statement: the image, and the packages in it.
+// SPDX returns the predicate of a statement: the image, and the packages in it.
 func SPDX(i Inventory) any {
 	s := &spdx{
 		ID: documentID, Version: "SPDX-2.3", License: "CC0-1.0", Name: i.Name,
@@ -86,7 +86,7 @@ func SPDX(i Inventory) any {
 		if p.Source != "" {
 			one.Source = "built from the source package " + p.Source
 		}
-		if p.License != "" { // a distribution's words are not always an SPDX expression
+		if p.License != "" { // a distribution's license field is not always an SPDX expression
 			one.Comment = "license, as the package says: " + p.License
 		}
 		s.Packages = append(s.Packages, one)
@@ -95,7 +95,7 @@ func SPDX(i Inventory) any {
 	return s
 }
 
-// id has letters, digits, dots and hyphens only, and is the package's alone.
+// id returns a unique ID for the package, with letters, digits, dots and hyphens only.
 func (p Package) id(used map[string]bool) string {
 	clean := func(r rune) rune {
 		if r < 0x80 && (r == '.' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z') {

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// Allow says which devices a build may have.
+// Allow lists the devices that a build may use.
 type Allow struct {
 	All     bool
 	Names   []string
-	Aliases map[string]string // what a Dockerfile calls a device → its name here
+	Aliases map[string]string // a device's name in the Dockerfile → its name here
 }
 
-// Add reads the value of one --allow: device, or device=NAME[,alias=NAME].
+// Add parses the value of one --allow: device, or device=NAME[,alias=NAME].
 func (a *Allow) Add(text string) error {
 	rest, named := strings.CutPrefix(text, "device=")
 	if !named {
@@ -45,7 +45,7 @@ func (a *Allow) Add(text string) error {
 	return nil
 }
 
-// A DeniedError is a device that a build asks for and may not have.
+// A DeniedError means that a build requests a device that is not allowed.
 type DeniedError struct{ Names []string }
 
 func (e *DeniedError) Error() string {
@@ -56,8 +56,8 @@ func (e *DeniedError) Error() string {
 	return fmt.Sprintf("%s requested by the build but not allowed: give --allow device=%s", subject, e.Names[0])
 }
 
-// Wanted returns the devices that a RUN has of those that it asks for: an error if one of
-// them is not allowed, or is required and does not exist.
+// Wanted returns the devices that a RUN gets for a name. It is an error if one of them is not
+// allowed, or is required and does not exist.
 func (r *Registry) Wanted(a *Allow, name string, required bool) ([]string, error) {
 	target, aliased := a.Aliases[name]
 	if !aliased {
@@ -93,7 +93,7 @@ func (r *Registry) Wanted(a *Allow, name string, required bool) ([]string, error
 	return found, nil
 }
 
-// missing is the error of a device that does not exist.
+// missing returns the error for a device that does not exist.
 func (r *Registry) missing(name string) error {
 	known := "no CDI spec describes one"
 	if all := r.All(); len(all) > 0 {

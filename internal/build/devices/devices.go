@@ -1,11 +1,11 @@
-// Package devices finds the CDI devices that RUN --device names, and gives them to
-// containers (https://github.com/cncf-tags/container-device-interface/blob/main/SPEC.md).
+// Package devices finds the CDI devices that RUN --device names, and adds them to containers
+// (https://github.com/cncf-tags/container-device-interface/blob/main/SPEC.md).
 //
-//	devices.go  Registry: names → devices of the host's CDI specs → config.json
-//	allow.go    --allow device: which of them a build may have
+//	devices.go  Registry: names → devices in the host's CDI specs → config.json
+//	allow.go    --allow device: which of them a build may use
 //
-// CDI specs belong to the host's administrator: what they add to a container, hooks
-// among it, is trusted. Names come from Dockerfiles, and are only looked up.
+// CDI specs belong to the host's administrator, so what they add to a container, including
+// hooks, is trusted. Names come from Dockerfiles, and are only looked up.
 package devices
 
 import (
@@ -19,20 +19,20 @@ import (
 	"tags.cncf.io/container-device-interface/pkg/cdi"
 )
 
-// Directories are where CDI specs are, unless others are given.
+// Directories are the default directories of CDI specs.
 var Directories = cdi.DefaultSpecDirs
 
-// The annotations that BuildKit has for devices and for specs.
+// BuildKit's annotations for devices and for specs.
 const (
 	classAnnotation     = "org.mobyproject.buildkit.device.class"
 	autoAllowAnnotation = "org.mobyproject.buildkit.device.autoallow"
 )
 
-// A Registry is the devices of CDI specs.
+// A Registry holds the devices of CDI specs.
 type Registry struct{ cache *cdi.Cache }
 
-// Open reads the specs of some directories. Those that do not exist have none, and specs
-// that cannot be read are left out: see Problems.
+// Open reads the specs in some directories. Directories that do not exist and specs that
+// cannot be read are skipped: see Problems.
 func Open(directories []string) (*Registry, error) {
 	cache, err := cdi.NewCache(cdi.WithAutoRefresh(false), cdi.WithSpecDirs(directories...))
 	if err != nil {
@@ -41,7 +41,7 @@ func Open(directories []string) (*Registry, error) {
 	return &Registry{cache}, nil
 }
 
-// Problems returns why specs could not be read; nil if all could.
+// Problems returns why specs could not be read; nil if all were read.
 func (r *Registry) Problems() error {
 	var list []error
 	found := r.cache.GetErrors()
@@ -54,9 +54,9 @@ func (r *Registry) Problems() error {
 // All returns the names of the devices, sorted.
 func (r *Registry) All() []string { return slices.Sorted(slices.Values(r.cache.ListDevices())) }
 
-// Resolve returns the devices that a name stands for, VENDOR/CLASS=DEVICE each: one of
-// that name; all of a kind (VENDOR/CLASS=*) or its first one (VENDOR/CLASS); or all of a
-// class, which the annotations of devices and specs name.
+// Resolve returns the devices that a name refers to, as VENDOR/CLASS=DEVICE. A name is that of
+// one device; of all devices of a kind (VENDOR/CLASS=*) or its first one (VENDOR/CLASS); or of
+// a class, which is an annotation of devices and specs.
 func (r *Registry) Resolve(name string) (out []string) {
 	if name == "" {
 		return nil
@@ -74,7 +74,7 @@ func (r *Registry) Resolve(name string) (out []string) {
 	return out
 }
 
-// annotation returns that of a device, or of its spec.
+// annotation returns an annotation of a device, or of its spec.
 func (r *Registry) annotation(full, name string) string {
 	d := r.cache.GetDevice(full)
 	if d == nil {
@@ -86,7 +86,7 @@ func (r *Registry) annotation(full, name string) string {
 	return d.GetSpec().Annotations[name]
 }
 
-// autoAllowed says whether every build may have a device.
+// autoAllowed reports whether every build may use a device.
 func (r *Registry) autoAllowed(full string) bool {
 	return r.annotation(full, autoAllowAnnotation) == "true"
 }

@@ -14,22 +14,22 @@ import (
 	"github.com/minirun/minirun/internal/overlay"
 )
 
-// This file owns how large what a Dockerfile says may become. A few lines can ask
-// for more than any machine has: ENV A=$A$A doubles with each, and each of many ENV
+// This file limits the size of what a Dockerfile expands to. A few lines can ask for more
+// memory than any machine has: ENV A=$A$A doubles each time, and each of many ENV instructions
 // has all variables of those before it.
 
 const (
-	maxMemory       = 64 << 20 // bytes of all that instructions say, expanded
+	maxMemory       = 64 << 20 // bytes of all instructions, expanded
 	maxInstructions = 50_000
 	maxLayers       = overlay.MaxLayers
 )
 
-// MaxPorts is how many ports one EXPOSE may have.
+// MaxPorts is the maximum number of ports in one EXPOSE.
 const MaxPorts = 200_000
 
 var errTooLarge = fmt.Errorf("the Dockerfile comes to more than %d MiB of variables, labels and text: do variables of it grow with each line?", maxMemory>>20)
 
-// spend counts what is kept.
+// spend counts the bytes that are kept.
 func (b *builder) spend(bytes int) error {
 	if b.spent += bytes; b.spent > maxMemory {
 		return errTooLarge
@@ -37,10 +37,10 @@ func (b *builder) spend(bytes int) error {
 	return nil
 }
 
-// replaces is ${NAME/…}, which puts a text in many places.
+// replaces matches ${NAME/…}, which can insert a text in many places.
 var replaces = regexp.MustCompile(`\$\{\w+/`)
 
-// bound says before a word is expanded whether it may come to too much.
+// bound rejects, before a word is expanded, one that may become too large.
 func (e expander) bound(word string) error {
 	names := strings.Count(word, "$")
 	if names == 0 {
@@ -61,8 +61,8 @@ func (e expander) bound(word string) error {
 	return nil
 }
 
-// weigh counts a node. What it says must be text: nothing else can stand in an
-// image's configuration, or in config.json.
+// weigh counts the size of a node. Its strings must be valid text: nothing else can be stored
+// in an image's configuration, or in config.json.
 func (b *builder) weigh(n *graph.Node) error {
 	words := []string{n.Text, n.History.CreatedBy}
 	if run, ok := n.Op.(*graph.Run); ok {
@@ -84,7 +84,7 @@ func (b *builder) weigh(n *graph.Node) error {
 	return b.spend(bytes)
 }
 
-// checkPorts bounds the ranges of an EXPOSE.
+// checkPorts limits the port ranges of an EXPOSE.
 func checkPorts(c *instructions.ExposeCommand) error {
 	n := 0
 	for _, p := range c.Ports {
@@ -99,7 +99,7 @@ func checkPorts(c *instructions.ExposeCommand) error {
 	return nil
 }
 
-// stacked counts the layers below and with a node.
+// stacked counts the layers up to and including a node.
 func (d *draft) stacked(n *graph.Node) error {
 	switch op := n.Op.(type) {
 	case nil:
@@ -120,7 +120,7 @@ func (d *draft) stacked(n *graph.Node) error {
 	return nil
 }
 
-// Count bounds the instructions that were read.
+// Count limits the number of instructions.
 func Count(n *parser.Node) error {
 	if len(n.Children) > maxInstructions {
 		return fmt.Errorf("it has %d instructions: at most %d are taken", len(n.Children), maxInstructions)

@@ -67,18 +67,18 @@ func (d *draft) addFiles(n *graph.Node, c *instructions.AddCommand) error {
 	return d.place(n, op, &c.SourcesAndDest, flags)
 }
 
-// independent reports whether a layer can be made without the layers below. With
-// --chmod it cannot: directories above the destination would get the mode, too, and
-// replace those of the image.
+// independent reports whether a layer can be created without the layers below. With --chmod it
+// cannot: directories above the destination would get the mode too, and replace those of the
+// image.
 func independent(link bool, chmod string) bool { return link && chmod == "" }
 
-// remote is what ADD fetches: a URL, or a git repository.
+// remote matches a source that ADD fetches: a URL, or a git repository.
 var remote = regexp.MustCompile(`^(https?|git|ssh)://|^git@[^/]+:|^github\.com/`)
 
 func isRemote(text string) bool { return remote.MatchString(text) }
 
-// clean makes a source's path relative to the root of what it is of. A / at the end
-// stays: it must be a directory. So does /./, which --parents cuts at.
+// clean makes a source's path relative to the root of its tree. It keeps a trailing /, which
+// requires a directory, and /./, where --parents cuts the path.
 func clean(p string) string {
 	before, behind, pivot := strings.Cut(p, "/./")
 	out := strings.TrimPrefix(path.Clean("/"+before), "/")
@@ -94,8 +94,8 @@ func clean(p string) string {
 	return out
 }
 
-// place ends both: here-documents, the destination, the node. An empty destination,
-// such as that of a variable without a value, is the current directory.
+// place completes both: here-documents, the destination, the node. An empty destination, such
+// as that of a variable without a value, is the current directory.
 func (d *draft) place(n *graph.Node, op *graph.Copy, c *instructions.SourcesAndDest, flags []string) error {
 	for _, content := range c.SourceContents {
 		op.Sources = append(op.Sources, graph.Source{File: &graph.File{Name: content.Path, Content: content.Data}})
@@ -127,7 +127,8 @@ func copyFlags(op *graph.Copy) (out []string) {
 	return out
 }
 
-// historyFlags are those that the history has: what the files are, not how they came.
+// historyFlags returns the flags shown in the history: those that affect the files, not how
+// they are fetched.
 func historyFlags(op *graph.Copy) (out []string) {
 	if op.Parents {
 		out = append(out, "--parents")

@@ -1,20 +1,20 @@
-// Package dockerfile makes a graph of a Dockerfile: the language (BuildKit's
-// parser), the scopes of its variables, its stages, and what each instruction does.
-// It touches nothing: what images say comes from whoever asks.
+// Package dockerfile converts a Dockerfile to a graph: the language (BuildKit's parser), the
+// scopes of its variables, its stages, and what each instruction does. It does no I/O: the
+// caller provides the images' configurations.
 //
-//	dockerfile.go   Parse, Graph: a table of contents
-//	scope.go        what a variable's name means where
-//	stage.go        stages, on demand: those that the target does not need stay text
+//	dockerfile.go   Parse, Graph: the main sequence
+//	scope.go        which value a variable has at each place
+//	stage.go        stages, on demand: those that the target does not need are not converted
 //	instruction.go  one instruction → one node
 //	copy.go         COPY and ADD
 //	execute.go      RUN, its mounts, its here-documents
-//	budget.go       how large all of it may become
-//	text.go         instructions as people read them: progress, history
+//	budget.go       limits on the size of the result
+//	text.go         instructions as text for the progress and the history
 //	errors.go       errors that quote the Dockerfile
-//	mistakes.go     what was probably meant
+//	mistakes.go     suggestions for likely mistakes
 //	outline.go      the parameters of a target, and the targets
-//	remote.go       what SOURCE_DATE_EPOCH asks for: a global ARG, what a stage fetches
-//	syntax.go       "# syntax=", which is not obeyed
+//	remote.go       for SOURCE_DATE_EPOCH: a global ARG, the source that a stage fetches
+//	syntax.go       "# syntax=", which has no effect
 package dockerfile
 
 import (
@@ -36,11 +36,11 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 )
 
-// Options are what the command line says, and what is known from elsewhere.
+// Options come from the command line and from the caller.
 type Options struct {
 	Name      string // of the file, for messages
 	BuildArgs map[string]string
-	Unset     []string // global ARGs that have no value, whatever their defaults
+	Unset     []string // global ARGs without a value, whatever their defaults
 	Target    string   // a stage's name or number; "": the last
 	Build     oci.Platform
 	Platform  oci.Platform // of the result
@@ -49,28 +49,28 @@ type Options struct {
 	Limits    graph.Limits
 	Network   string // for RUN without --network; "": "default"
 
-	// Contexts are the names of --build-context that are directories; Stages those
-	// that are another image.
+	// Contexts are the names of the --build-context options that are directories; Images maps
+	// the names of the others to their images.
 	Contexts []string
 	Images   map[string]string
 
-	// Allowed says whether an entitlement was given with --allow.
+	// Allowed reports whether an entitlement was given with --allow.
 	Allowed func(entitlement string) bool
 
-	// Device returns the CDI devices that RUN --device stands for; nil: devices are not
-	// looked up.
+	// Device returns the CDI devices that RUN --device refers to; nil: devices are not looked
+	// up.
 	Device func(name string, required bool) ([]string, error)
 
-	// Resolve reads what an image says. It is asked only for images that are needed.
+	// Resolve reads an image's configuration. It is called only for images that are needed.
 	Resolve func(name string, p oci.Platform) (*graph.Image, error)
 
-	unknownImages bool // one that Resolve does not know is empty
+	unknownImages bool // treat an image unknown to Resolve as empty
 }
 
-// ErrUnknownImage is what Resolve returns in a check for an image that is not known.
+// ErrUnknownImage is what Resolve returns in a check for an unknown image.
 var ErrUnknownImage = errors.New("unknown image")
 
-// A File is a Dockerfile, parsed.
+// A File is a parsed Dockerfile.
 type File struct {
 	Text     []byte
 	Warnings []parser.Warning
@@ -102,7 +102,7 @@ func Parse(name string, text []byte) (*File, error) {
 	return &File{Text: text, Warnings: result.Warnings, stages: stages, global: global, escape: result.EscapeToken}, nil
 }
 
-// Graph makes the graph for one platform.
+// Graph creates the graph for one platform.
 func (f *File) Graph(o Options) (*graph.Graph, error) {
 	b, target, err := f.builder(o)
 	if err != nil {
@@ -125,8 +125,8 @@ func (f *File) Graph(o Options) (*graph.Graph, error) {
 	return b.g, nil
 }
 
-// Check returns the first error of the conversion: of all stages in their order, or of
-// those that the target needs. Stages of images that are not known are not converted.
+// Check returns the first error of the conversion: of all stages in order, or of those that
+// the target needs. Stages based on unknown images are not converted.
 func (f *File) Check(o Options, all bool) error {
 	b, target, err := f.builder(o)
 	if err != nil {
@@ -144,7 +144,7 @@ func (f *File) Check(o Options, all bool) error {
 	return nil
 }
 
-// builder begins a graph: the global variables are known.
+// builder starts a graph, with the global variables set.
 func (f *File) builder(o Options) (b *builder, target int, err error) {
 	if f, err = Parse(o.Name, f.Text); err != nil { // instructions are expanded in place
 		return nil, 0, err
@@ -156,7 +156,7 @@ func (f *File) builder(o Options) (b *builder, target int, err error) {
 	if err := b.globals(target); err != nil {
 		return nil, 0, quote(err, o.Name, f.Text)
 	}
-	for i := range f.stages { // also of stages that the target does not need
+	for i := range f.stages { // even of stages that the target does not need
 		if _, _, err := b.fromWords(&f.stages[i]); err != nil {
 			return nil, 0, quote(parser.WithLocation(err, f.stages[i].Location), o.Name, f.Text)
 		}
@@ -169,13 +169,13 @@ func (f *File) builder(o Options) (b *builder, target int, err error) {
 	return b, target, nil
 }
 
-// Has says whether there is a stage to build, by its name or number.
+// Has returns an error unless a stage with this name or number exists.
 func (f *File) Has(target string) error {
 	_, err := f.find(target)
 	return err
 }
 
-// UnknownStages returns those of the names that no stage has.
+// UnknownStages returns the names that no stage has.
 func (f *File) UnknownStages(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 		_, ok := lastStage(f.stages, name)
@@ -186,7 +186,7 @@ func (f *File) UnknownStages(names []string) []string {
 	})
 }
 
-// find looks a stage up by its name or number.
+// find looks up a stage by its name or number.
 func (f *File) find(name string) (int, error) {
 	if name == "" {
 		return len(f.stages) - 1, nil
@@ -208,7 +208,7 @@ func (f *File) find(name string) (int, error) {
 	return 0, fmt.Errorf("--target %s: target stage %q could not be found%s: the stages are %s", name, name, f.meant(name, len(f.stages)), strings.Join(names, ", "))
 }
 
-// A builder makes one graph.
+// A builder creates one graph.
 type builder struct {
 	*File
 	o   Options
@@ -216,20 +216,20 @@ type builder struct {
 	lex *shell.Lex
 
 	args     scope             // the global ones
-	platform map[string]string // those that nobody declares
+	platform map[string]string // the predefined ones
 
-	state  []int    // of stages: 0 not begun, 1 begun, 2 made
-	failed []error  // why stages could not be made
-	scopes []*scope // of stages that are made, for stages on top of them
-	depths []int    // how many layers they have
+	state  []int    // of stages: 0 not started, 1 in progress, 2 done
+	failed []error  // why stages could not be converted
+	scopes []*scope // of converted stages, for the stages based on them
+	depths []int    // their numbers of layers
 	spent  int      // see budget.go
 	images map[string]*graph.Node
 	nodes  int
 
-	noted map[int]*parameters // by stage, for an Outline; nil: nothing is noted
+	noted map[int]*parameters // by stage, for an Outline; nil: nothing is recorded
 }
 
-// globals reads the ARGs before the first FROM.
+// globals evaluates the ARGs before the first FROM.
 func (b *builder) globals(target int) error {
 	name := b.stages[target].Name
 	if name == "" {
@@ -255,8 +255,8 @@ func (b *builder) globals(target int) error {
 	return nil
 }
 
-// declare carries ARG out: the value from the command line, or the default, or in
-// a stage what is global. What it has come to is returned.
+// declare executes an ARG: its value is that from the command line, or the default, or in a
+// stage the global value. It returns the instruction with its values.
 func (b *builder) declare(s, global *scope, command *instructions.ArgCommand) (parts []string, err error) {
 	for _, a := range command.Args {
 		value, err := b.value(s, global, a)
@@ -273,8 +273,8 @@ func (b *builder) declare(s, global *scope, command *instructions.ArgCommand) (p
 	return parts, nil
 }
 
-// value is what one variable of an ARG has, nil for none. The default that --build-arg
-// replaces is not expanded: ${X:?…} fails there only if X is needed.
+// value returns the value of one variable of an ARG, nil for none. A default that --build-arg
+// overrides is not expanded: ${X:?…} fails there only if X is needed.
 func (b *builder) value(s, global *scope, a instructions.KeyValuePairOptional) (*string, error) {
 	if given, ok := b.o.BuildArgs[a.Key]; ok {
 		return &given, nil
@@ -293,7 +293,7 @@ func (b *builder) value(s, global *scope, a instructions.KeyValuePairOptional) (
 
 func (b *builder) expander(s *scope) expander { return expander{b, b.lex, s} }
 
-// labels adds those of the command line.
+// labels adds the labels from the command line.
 func (b *builder) labels() error {
 	if len(b.o.Labels) == 0 {
 		return nil
@@ -309,7 +309,7 @@ func (b *builder) labels() error {
 	return nil
 }
 
-// Unknown are the build arguments that no ARG of the Dockerfile asks for.
+// Unknown returns the build arguments that no ARG of the Dockerfile declares.
 func (f *File) Unknown(args map[string]string) []string {
 	known := map[string]bool{"SOURCE_DATE_EPOCH": true}
 	for name := range platformArguments(oci.Platform{}, oci.Platform{}, "") {

@@ -52,7 +52,7 @@ ENTRYPOINT ["node"]
 CMD main $X
 `
 
-// TestGraph: variables, scopes, stages on demand, ONBUILD, what RUN executes.
+// TestGraph: variables, scopes, stages on demand, ONBUILD, the commands of RUN.
 func TestGraph(t *testing.T) {
 	f, err := Parse("Dockerfile", []byte(twoStages))
 	if err != nil {

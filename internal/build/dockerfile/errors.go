@@ -11,7 +11,7 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 )
 
-// An Error is one of some lines of a Dockerfile, which Quote shows.
+// An Error refers to some lines of a Dockerfile, which Quote shows.
 type Error struct {
 	Name        string
 	First, Last int
@@ -22,10 +22,10 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("%s:%d: %v", e.Name, e.First, e.Err) }
 
-// Unwrap is the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Quote is the lines, two before and two behind, as BuildKit shows them.
+// Quote returns the lines, with two lines before and two after, as BuildKit shows them.
 func (e *Error) Quote() string {
 	const around, longest, most = 2, 400, 40
 	all := strings.Split(string(e.Text), "\n")
@@ -55,7 +55,7 @@ func (e *Error) Quote() string {
 	return out.String()
 }
 
-// quote gives an error the lines that the parser has found it on.
+// quote adds to an error the lines on which the parser found it.
 func quote(err error, name string, text []byte) error {
 	var already *Error
 	if errors.As(err, &already) {
@@ -73,7 +73,7 @@ func quote(err error, name string, text []byte) error {
 	return &Error{Name: name, First: first, Last: last, Text: text, Err: explained(at.Unwrap(), text)}
 }
 
-// At gives an error of carrying out a node the node's lines.
+// At adds a node's lines to an error from building it.
 func (f *File) At(name string, n *graph.Node, err error) error {
 	if n.First == 0 {
 		return err

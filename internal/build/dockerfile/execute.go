@@ -19,13 +19,13 @@ import (
 	"github.com/minirun/minirun/internal/image/configure"
 )
 
-// Pipes is where a RUN finds its here-documents that are programs.
+// Pipes is the directory where a RUN finds its here-documents that are programs.
 const Pipes = "/dev/pipes/"
 
 // hostnameArgument is the build argument that sets the host name of every RUN.
 const hostnameArgument = "BUILDKIT_SANDBOX_HOSTNAME"
 
-// execute makes the node of a RUN.
+// execute creates the node of a RUN.
 func (d *draft) execute(n *graph.Node, c *instructions.RunCommand) error {
 	config := d.last().Config.Config
 	op := &graph.Run{Cwd: path.Join("/", config.WorkingDir), User: config.User, Network: string(instructions.GetNetwork(c)), Hosts: d.b.o.Hosts, Limits: d.b.o.Limits,
@@ -53,7 +53,7 @@ func (d *draft) execute(n *graph.Node, c *instructions.RunCommand) error {
 			return fmt.Errorf("RUN --mount=type=%s: %w", m.Type, err)
 		}
 		d.noteMount(n, mount)
-		if mount.Target != "" { // the last one on a target counts
+		if mount.Target != "" { // the last mount on a target wins
 			op.Mounts = slices.DeleteFunc(op.Mounts, func(o graph.Mount) bool { return o.Target == mount.Target })
 		}
 		op.Mounts = append(op.Mounts, *mount)
@@ -70,8 +70,8 @@ func (d *draft) execute(n *graph.Node, c *instructions.RunCommand) error {
 	return d.add(n)
 }
 
-// shownCommand is a command as the progress shows it: with the values of variables, as
-// in BuildKit, and stars for those of secrets.
+// shownCommand formats a command for the progress: with the values of variables, as in
+// BuildKit, and asterisks for those of secrets.
 func (d *draft) shownCommand(op *graph.Run, command string) string {
 	lex := shell.NewLex(d.b.escape)
 	lex.RawQuotes, lex.RawEscapes, lex.SkipUnsetEnv = true, true, true
@@ -88,7 +88,7 @@ func (d *draft) shownCommand(op *graph.Run, command string) string {
 	return out
 }
 
-// devices looks the devices of a RUN up, and returns its flags.
+// devices looks up the devices of a RUN, and returns its flags.
 func (d *draft) devices(op *graph.Run, c *instructions.RunCommand) (flags []string, err error) {
 	for _, device := range instructions.GetDevices(c) {
 		out := graph.Device{Name: device.Name}
@@ -103,7 +103,7 @@ func (d *draft) devices(op *graph.Run, c *instructions.RunCommand) (flags []stri
 	return flags, nil
 }
 
-// begins shows how a RUN's first here-document does.
+// begins shows the beginning of a RUN's first here-document.
 func begins(files []instructions.ShellInlineFile) string {
 	if len(files) == 0 {
 		return ""
@@ -115,8 +115,8 @@ func begins(files []instructions.ShellInlineFile) string {
 	return " (" + strings.TrimRight(first, "\r") + ")"
 }
 
-// environment is the image's with the stage's arguments, and proxies; the arguments
-// as the history has them are returned.
+// environment sets the image's environment with the stage's arguments and proxies. It returns
+// the arguments as shown in the history.
 func (d *draft) environment(op *graph.Run) (shown []string) {
 	op.Env = slices.Clone(d.last().Config.Config.Env)
 	set := func(name, value string) {
@@ -145,9 +145,9 @@ func (d *draft) environment(op *graph.Run) (shown []string) {
 	return shown
 }
 
-// commandOf is what is executed (Dockerfile reference, "Here-Documents"): a single
-// here-document is the script, with its own interpreter if it begins with #!; in
-// others the shell reads the here-documents itself.
+// commandOf returns the command to execute (Dockerfile reference, "Here-Documents"). A single
+// here-document is the script, with its own interpreter if it begins with #!; in other
+// commands the shell reads the here-documents itself.
 func commandOf(c *instructions.RunCommand, shell []string) (argv []string, files []graph.File) {
 	if len(c.Files) == 0 || !c.PrependShell {
 		return configure.CommandLine(c.ShellDependantCmdLine, shell), nil
@@ -170,7 +170,7 @@ func commandOf(c *instructions.RunCommand, shell []string) (argv []string, files
 	return append(configure.Shell(shell), line), nil
 }
 
-// mount makes a RUN --mount.
+// mount converts a RUN --mount.
 func (d *draft) mount(n *graph.Node, m *instructions.Mount, index int) (*graph.Mount, error) {
 	out := &graph.Mount{
 		Type: string(m.Type), Source: strings.TrimPrefix(path.Clean("/"+m.Source), "/"), ReadOnly: m.ReadOnly,
@@ -227,9 +227,9 @@ func (d *draft) mount(n *graph.Node, m *instructions.Mount, index int) (*graph.M
 	return out, nil
 }
 
-// mountFrom says whose file system a mount shows. The context is copied as a COPY
-// would copy it: what .dockerignore leaves out is not there, and what the container
-// writes is not the user's.
+// mountFrom determines the file system of a mount. The context is copied as a COPY would copy
+// it: files that .dockerignore excludes are not there, and the container cannot write to the
+// user's files.
 func (d *draft) mountFrom(n *graph.Node, out *graph.Mount, m *instructions.Mount) error {
 	context := graph.MainContext
 	if m.From != "" {
@@ -241,7 +241,7 @@ func (d *draft) mountFrom(n *graph.Node, out *graph.Mount, m *instructions.Mount
 			return err
 		}
 	} else if m.Type == instructions.MountTypeCache {
-		return nil // begins empty
+		return nil // starts empty
 	}
 	b := d.b
 	out.From = &graph.Node{
@@ -252,7 +252,7 @@ func (d *draft) mountFrom(n *graph.Node, out *graph.Mount, m *instructions.Mount
 	return nil
 }
 
-// secret says where a secret is to be seen.
+// secret determines where a secret is visible: in a file, a variable, or both.
 func (d *draft) secret(out *graph.Mount, m *instructions.Mount) {
 	out.ID = cmp.Or(m.CacheID, path.Base(m.Target))
 	out.Mode = 0o400

@@ -18,7 +18,7 @@ import (
 	"github.com/minirun/minirun/internal/image/configure"
 )
 
-// trigger carries out an ONBUILD of the base image.
+// trigger executes an ONBUILD of the base image.
 func (d *draft) trigger(text string) error {
 	parsed, err := parser.Parse(strings.NewReader(text))
 	if err != nil {
@@ -47,7 +47,7 @@ func (d *draft) expand(c instructions.Command) error {
 			return err
 		}
 	}
-	if x, ok := c.(instructions.SupportsSingleWordExpansionRaw); ok { // here-documents: quotes are theirs
+	if x, ok := c.(instructions.SupportsSingleWordExpansionRaw); ok { // here-documents: quotes in them are literal
 		raw := *d.b.lex
 		raw.SkipProcessQuotes = true
 		e.lex = &raw
@@ -56,7 +56,7 @@ func (d *draft) expand(c instructions.Command) error {
 	return nil
 }
 
-// instruction makes the node of one.
+// instruction creates the node of an instruction.
 func (d *draft) instruction(c instructions.Command) error {
 	if _, one := c.(*instructions.ArgCommand); !one { // each of its variables may use those before it
 		if err := d.expand(c); err != nil {
@@ -82,13 +82,13 @@ func (d *draft) instruction(c instructions.Command) error {
 		return err
 	}
 	n.Text = describe(c, &n.Config.Config)
-	if _, later := c.(*instructions.OnbuildCommand); !later { // it has not happened yet
+	if _, later := c.(*instructions.OnbuildCommand); !later { // it is not executed yet
 		n.History = oci.History{CreatedBy: n.Text, EmptyLayer: true}
 	}
 	return d.add(n)
 }
 
-// change carries out what only changes the configuration.
+// change executes an instruction that changes only the configuration.
 func (d *draft) change(n *graph.Node, c instructions.Command) error {
 	config := &n.Config.Config
 	switch c := c.(type) {
@@ -101,7 +101,7 @@ func (d *draft) change(n *graph.Node, c instructions.Command) error {
 		}
 	case *instructions.CmdCommand:
 		d.cmd = true
-		config.ArgsEscaped = true // of Windows alone by the specification; BuildKit's images have it, too
+		config.ArgsEscaped = true // for Windows only by the specification; BuildKit's images have it too
 	case *instructions.EntrypointCommand:
 		if !d.cmd { // the base image's CMD was written for another program
 			config.Cmd = nil
@@ -135,7 +135,7 @@ func (d *draft) change(n *graph.Node, c instructions.Command) error {
 	return err
 }
 
-// words replaces variables that may stand for several words.
+// words expands variables, each of which may become several words.
 func (d *draft) words(in []string) (out []string, err error) {
 	for _, w := range in {
 		list, err := d.b.expander(&d.vars).words(w)
@@ -147,7 +147,7 @@ func (d *draft) words(in []string) (out []string, err error) {
 	return out, nil
 }
 
-// checkSignal knows numbers, names with and without SIG, and real-time signals.
+// checkSignal accepts numbers, names with and without SIG, and real-time signals.
 func checkSignal(text string) error {
 	if n, err := strconv.Atoi(text); err == nil {
 		if n < 1 || n > 64 {
@@ -162,17 +162,17 @@ func checkSignal(text string) error {
 	return fmt.Errorf("STOPSIGNAL %s: no signal has this name", text)
 }
 
-// workdir makes the directory where there is none. An empty path, such as that of a
+// workdir creates the directory if it does not exist. An empty path, such as that of a
 // variable without a value, is the current directory.
 func (d *draft) workdir(n *graph.Node, c *instructions.WorkdirCommand) error {
 	n.Config = clone(d.last().Config)
 	switch {
 	case strings.HasPrefix(c.Path, "/"):
-		n.Config.Config.WorkingDir = c.Path // it stays as it is written, as BuildKit has it
+		n.Config.Config.WorkingDir = c.Path // kept as written, as in BuildKit
 	case c.Path != "" || n.Config.Config.WorkingDir == "":
 		n.Config.Config.WorkingDir = d.absolute(c.Path)
 	}
-	if dir := path.Clean(n.Config.Config.WorkingDir); dir != "/" { // which is there
+	if dir := path.Clean(n.Config.Config.WorkingDir); dir != "/" { // / always exists
 		n.Op = &graph.Workdir{Path: dir, User: n.Config.Config.User}
 	}
 	n.Text = "WORKDIR " + cmp.Or(c.Path, ".")
@@ -180,7 +180,7 @@ func (d *draft) workdir(n *graph.Node, c *instructions.WorkdirCommand) error {
 	return d.add(n)
 }
 
-// absolute makes a path one that begins with /, from WORKDIR on.
+// absolute makes a path absolute, starting at WORKDIR.
 func (d *draft) absolute(name string) string {
 	if !strings.HasPrefix(name, "/") {
 		dir := d.last().Config.Config.WorkingDir
@@ -192,7 +192,7 @@ func (d *draft) absolute(name string) string {
 	return path.Clean(name)
 }
 
-// withSlashes is a path of Windows without its drive, as it is in a layer.
+// withSlashes returns a Windows path without its drive, as in a layer.
 func withSlashes(name string) string {
 	if len(name) > 1 && name[1] == ':' {
 		name = name[2:]
@@ -200,7 +200,7 @@ func withSlashes(name string) string {
 	return strings.ReplaceAll(name, `\`, "/")
 }
 
-// argument declares variables: nothing of the image.
+// argument declares variables, which does not change the image.
 func (d *draft) argument(n *graph.Node, c *instructions.ArgCommand) error {
 	parts, err := d.b.declare(&d.vars, &d.b.args, c)
 	if err != nil {

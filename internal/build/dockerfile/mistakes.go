@@ -10,10 +10,9 @@ import (
 	"github.com/moby/buildkit/util/suggest"
 )
 
-// This file owns what is said besides BuildKit's own errors: what was probably
-// meant.
+// This file adds suggestions to BuildKit's errors: what the user probably meant.
 
-// explained adds to an error of the parser what its line looks like.
+// explained adds to a parser error what its line looks like.
 func explained(err error, text []byte) error {
 	var unknown *instructions.UnknownInstructionError
 	if errors.As(err, &unknown) {
@@ -28,8 +27,8 @@ func explained(err error, text []byte) error {
 	return err
 }
 
-// continues says which line a line probably goes on with: the one before it, if it
-// is indented, or that one ends as only an unfinished command does. 0 is none.
+// continues returns the line that a line probably continues: the previous one, if this one is
+// indented or if that one ends like an unfinished command. 0 is none.
 func continues(text []byte, line int) int {
 	all := bytes.Split(text, []byte("\n"))
 	if line < 2 || line > len(all) {
@@ -53,7 +52,7 @@ func continues(text []byte, line int) int {
 	return 0
 }
 
-// meant is a stage whose name looks like one that no stage has, as a question.
+// meant asks whether the user meant a stage with a name similar to an unknown one.
 func (f *File) meant(name string, before int) string {
 	var names []string
 	for _, s := range f.stages[:before] {

@@ -10,8 +10,8 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 )
 
-// An Outline lists the parameters of a target: what can be given to a build of it. The
-// names in JSON are those of BuildKit's request frontend.outline.
+// An Outline lists the parameters of a target: what can be passed to its build. The JSON names
+// are those of BuildKit's request frontend.outline.
 type Outline struct {
 	Name        string      `json:"name,omitempty"` // in lower case; "": the stage has none
 	Description string      `json:"description,omitempty"`
@@ -21,7 +21,7 @@ type Outline struct {
 	Sources     [][]byte    `json:"sources,omitempty"` // the Dockerfile
 }
 
-// A Parameter is an ARG, a secret or an agent.
+// A Parameter is an ARG, a secret or an SSH agent.
 type Parameter struct {
 	Name        string    `json:"name"`
 	Description string    `json:"description,omitempty"`
@@ -29,17 +29,16 @@ type Parameter struct {
 	Required    bool      `json:"required,omitempty"` // of a secret or an agent
 	Location    *Location `json:"location,omitempty"`
 
-	node *graph.Node // whose lines are the location, if it is nil
+	node *graph.Node // its lines are the location if Location is nil
 }
 
-// Targets lists the stages. The names in JSON are those of BuildKit's request
-// frontend.targets.
+// Targets lists the stages. The JSON names are those of BuildKit's request frontend.targets.
 type Targets struct {
 	Targets []Target `json:"targets"`
 	Sources [][]byte `json:"sources"`
 }
 
-// A Target is a stage, as the Dockerfile has it: variables are not expanded.
+// A Target is a stage as written in the Dockerfile: variables are not expanded.
 type Target struct {
 	Name        string    `json:"name,omitempty"`
 	Default     bool      `json:"default,omitempty"`
@@ -49,12 +48,12 @@ type Target struct {
 	Location    *Location `json:"location,omitempty"`
 }
 
-// A Location is lines of a Dockerfile, under BuildKit's names.
+// A Location is a place in a Dockerfile, with BuildKit's field names.
 type Location struct {
 	Ranges []Span `json:"ranges"`
 }
 
-// A Span is consecutive lines.
+// A Span is a range of consecutive lines.
 type Span struct {
 	Start Position `json:"start"`
 	End   Position `json:"end"`
@@ -85,8 +84,8 @@ func (f *File) Targets() *Targets {
 	return out
 }
 
-// Outline lists the parameters of a target, of its own and of the stages that it needs.
-// An image that Resolve does not know has none.
+// Outline lists the parameters of a target: its own, and those of the stages that it needs. An
+// image unknown to Resolve has none.
 func (f *File) Outline(o Options) (*Outline, error) {
 	o.unknownImages = true
 	b, target, err := f.builder(o)
@@ -114,13 +113,13 @@ func (f *File) Outline(o Options) (*Outline, error) {
 	return out, nil
 }
 
-// parameters are those of a stage.
+// parameters are the parameters of one stage.
 type parameters struct{ args, secrets, ssh parameterList }
 
-// A parameterList has each name once.
+// A parameterList contains each name once.
 type parameterList []Parameter
 
-// set adds a parameter, in the place of the one of its name.
+// set adds a parameter, or replaces the one with the same name.
 func (l *parameterList) set(p Parameter) {
 	if i := slices.IndexFunc(*l, func(o Parameter) bool { return o.Name == p.Name }); i >= 0 {
 		(*l)[i] = p
@@ -129,7 +128,7 @@ func (l *parameterList) set(p Parameter) {
 	*l = append(*l, p)
 }
 
-// addFirst adds a parameter, unless there is one of its name.
+// addFirst adds a parameter, unless its name exists already.
 func (l *parameterList) addFirst(p Parameter) {
 	if !slices.ContainsFunc(*l, func(o Parameter) bool { return o.Name == p.Name }) {
 		*l = append(*l, p)
@@ -155,7 +154,7 @@ func (l parameterList) sorted() []Parameter {
 	return out
 }
 
-// parametersOf returns where those of a stage are noted; nil if nothing is.
+// parametersOf returns the parameters recorded for a stage; nil if none are recorded.
 func (d *draft) parametersOf() *parameters {
 	if d.b.noted == nil {
 		return nil
@@ -166,8 +165,8 @@ func (d *draft) parametersOf() *parameters {
 	return d.b.noted[d.stage.Index]
 }
 
-// noteArguments notes what an ARG declares. One that has its value from a global ARG
-// stands for that; one of the platforms is not a parameter.
+// noteArguments records what an ARG declares. An ARG that gets its value from a global ARG is
+// recorded as that one; the predefined platform arguments are not parameters.
 func (d *draft) noteArguments(n *graph.Node, c *instructions.ArgCommand) {
 	p := d.parametersOf()
 	if p == nil {
@@ -191,7 +190,7 @@ func (d *draft) noteArguments(n *graph.Node, c *instructions.ArgCommand) {
 	}
 }
 
-// noteMount notes the secret or agent of a RUN.
+// noteMount records the secret or agent of a RUN.
 func (d *draft) noteMount(n *graph.Node, m *graph.Mount) {
 	p := d.parametersOf()
 	if p == nil {
@@ -220,8 +219,7 @@ func (b *builder) globalParameter(name string) (p Parameter, declared bool) {
 	return p, declared
 }
 
-// globalsOf returns the global ARGs that the FROM of a stage needs, also for their
-// defaults.
+// globalsOf returns the global ARGs that the FROM of a stage needs, also for their defaults.
 func (b *builder) globalsOf(stage int) parameterList {
 	return b.globalsIn(b.stages[stage].BaseName, b.stages[stage].Platform)
 }
@@ -233,7 +231,7 @@ func (b *builder) globalsIn(words ...string) parameterList {
 	need = func(word string) {
 		result, err := b.lex.ProcessWordWithMatches(word, &b.args)
 		if err != nil {
-			return // an error of the conversion, which was made
+			return // the conversion has already reported this error
 		}
 		for name := range result.Matched {
 			p, declared := b.globalParameter(name)
@@ -254,8 +252,7 @@ func (b *builder) globalsIn(words ...string) parameterList {
 	return out
 }
 
-// defaultsOf returns the defaults of a global ARG, as they are written: each may use the
-// one before it.
+// defaultsOf returns the defaults of a global ARG as written: each may use the one before it.
 func (b *builder) defaultsOf(name string) (out []string) {
 	for i := range b.File.global {
 		for _, a := range b.File.global[i].Args {

@@ -10,7 +10,7 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 )
 
-// Global returns what a global ARG comes to, if there is one of this name.
+// Global returns the value of a global ARG, if it is declared.
 func (f *File) Global(o Options, name string) (value string, declared bool, err error) {
 	declared = slices.ContainsFunc(f.global, func(c instructions.ArgCommand) bool {
 		return slices.ContainsFunc(c.Args, func(a instructions.KeyValuePairOptional) bool { return a.Key == name })
@@ -26,11 +26,11 @@ func (f *File) Global(o Options, name string) (value string, declared bool, err 
 	return value, true, nil
 }
 
-// A Remote is what ADD fetches.
+// A Remote is a source that ADD fetches.
 type Remote struct{ URL, Checksum string }
 
-// RemoteStage returns what a stage has fetched that consists of that alone: FROM
-// scratch, ARG, and one ADD of one URL or git repository.
+// RemoteStage returns the source fetched by a stage that does nothing else: FROM scratch, ARG,
+// and one ADD of one URL or git repository.
 func (f *File) RemoteStage(o Options, name string) (remote Remote, exists bool, err error) {
 	i := slices.IndexFunc(f.stages, func(s instructions.Stage) bool { return s.Name == name })
 	if i < 0 {
@@ -55,10 +55,10 @@ func (f *File) RemoteStage(o Options, name string) (remote Remote, exists bool, 
 	return Remote{op.Sources[0].URL, op.Checksum}, true, nil
 }
 
-// notOnlySource begins the errors of a stage that has no time, as in BuildKit.
+// notOnlySource is the beginning of errors about a stage that has no time, as in BuildKit.
 const notOnlySource = "SOURCE_DATE_EPOCH stage does not meet source-only requirements"
 
-// onlyAdd finds the ADD of a stage that has no other instruction but ARG.
+// onlyAdd finds the ADD of a stage whose other instructions are all ARG.
 func onlyAdd(s *instructions.Stage) (index int, err error) {
 	if s.BaseName != scratch {
 		return 0, fmt.Errorf("%s: stage %s must be FROM scratch: its time is that of what its ADD fetches", notOnlySource, s.Name)

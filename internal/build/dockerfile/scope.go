@@ -9,21 +9,21 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// This file owns what a variable's name means where (Dockerfile reference,
+// This file defines which value a variable has at each place (Dockerfile reference,
 // "Understand how ARG and FROM interact", "Scope", "Predefined ARGs").
 //
 //	global   ARGs before the first FROM, and the platforms: for FROM lines, and for
 //	         an ARG without a value in a stage
-//	stage    the stage's ARGs, and the image's ENV: what was written last counts
+//	stage    the stage's ARGs, and the image's ENV: the last one written wins
 
-// A variable is NAME=VALUE. One that is declared without a value has none.
+// A variable is NAME=VALUE. If it was declared without a value, it has none.
 type variable struct {
 	name   string
 	value  *string
-	hidden bool // by an ENV below it
+	hidden bool // by a later ENV
 }
 
-// scope looks names up, among ARGs in the order in which they were declared first.
+// scope resolves names. Its ARGs are in the order of their first declaration.
 type scope struct {
 	args []variable
 	env  []string
@@ -42,7 +42,7 @@ func (s *scope) Get(name string) (string, bool) {
 	return s.arg(name)
 }
 
-// own is the value of an ARG that no ENV hides.
+// own returns the value of an ARG that is not hidden by an ENV.
 func (s *scope) own(name string) (string, bool) {
 	i := s.index(name)
 	if i < 0 || s.args[i].hidden {
@@ -76,7 +76,7 @@ func (s *scope) Keys() []string {
 	return names
 }
 
-// set declares a variable. One that gets no value keeps what it has.
+// set declares a variable. One that is declared without a value keeps its old value.
 func (s *scope) set(name string, value *string) {
 	i := s.index(name)
 	if i < 0 {
@@ -86,8 +86,8 @@ func (s *scope) set(name string, value *string) {
 	}
 }
 
-// inherited returns the arguments as a stage on top of this one has them. There the
-// image's environment counts, also where an ARG has overridden it in this stage.
+// inherited returns the arguments for a stage based on this one. There the image's environment
+// takes precedence, even where an ARG overrode it in this stage.
 func (s *scope) inherited() []variable {
 	out := slices.Clone(s.args)
 	for i := range out {
@@ -96,14 +96,14 @@ func (s *scope) inherited() []variable {
 	return out
 }
 
-// hide says that an ENV of this name counts from here on.
+// hide lets an ENV of this name take precedence from here on.
 func (s *scope) hide(name string) {
 	if i := s.index(name); i >= 0 {
 		s.args[i].hidden = true
 	}
 }
 
-// platformArguments are the global variables that nobody declares.
+// platformArguments returns the predefined global variables.
 func platformArguments(build, target oci.Platform, stage string) map[string]string {
 	out := map[string]string{"TARGETSTAGE": stage}
 	for prefix, p := range map[string]oci.Platform{"BUILD": build, "TARGET": target} {
@@ -114,13 +114,13 @@ func platformArguments(build, target oci.Platform, stage string) map[string]stri
 	return out
 }
 
-// proxies are arguments that need no ARG, and that no cache key and no history has.
+// proxies are arguments that need no ARG, and that are in no cache key and no history.
 var proxies = []string{"HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"}
 
-// IsProxy says whether an argument is one of the proxies, in capitals or not.
+// IsProxy reports whether an argument is one of the proxies, in upper or lower case.
 func IsProxy(name string) bool { return slices.Contains(proxies, strings.ToUpper(name)) }
 
-// expander makes of a word what it stands for.
+// expander expands the variables in a word.
 type expander struct {
 	b   *builder
 	lex *shell.Lex

@@ -20,18 +20,18 @@ import (
 
 const scratch = "scratch"
 
-// A draft is a stage while it is made.
+// A draft is a stage during conversion.
 type draft struct {
 	b      *builder
 	stage  *graph.Stage
-	vars   scope // ARGs; the environment is the configuration's
-	cmd    bool  // CMD has been given in this stage: ENTRYPOINT leaves it
+	vars   scope // ARGs; the environment is in the configuration
+	cmd    bool  // CMD was set in this stage, so ENTRYPOINT keeps it
 	layers int
 }
 
 func (d *draft) last() *graph.Node { return d.stage.Last() }
 
-// clone copies a configuration as deep as instructions change it in place.
+// clone copies a configuration as deeply as instructions change it in place.
 func clone(c *docker.DockerOCIImage) *docker.DockerOCIImage {
 	out := *c
 	out.Config.Env = slices.Clone(c.Config.Env)
@@ -40,7 +40,7 @@ func clone(c *docker.DockerOCIImage) *docker.DockerOCIImage {
 	return &out
 }
 
-// stage makes a stage and those it needs.
+// stage converts a stage and the stages it needs.
 func (b *builder) stage(i int) (s *graph.Stage, err error) {
 	switch {
 	case b.state[i] == 2:
@@ -79,7 +79,7 @@ func (b *builder) label(i int) string {
 	return "stage-" + strconv.Itoa(i)
 }
 
-// unneeded is a stage that nobody asked for, as text.
+// unneeded returns a stage that the target does not need, with its instructions as text.
 func (b *builder) unneeded(i int) *graph.Stage {
 	source := &b.stages[i]
 	s := &graph.Stage{Index: i, Name: source.Name, Base: source.BaseName, Platform: b.o.Platform}
@@ -109,7 +109,7 @@ func lines(at []parser.Range) (first, last int) {
 	return at[0].Start.Line, at[len(at)-1].End.Line
 }
 
-// add appends a node behind the last.
+// add appends a node after the last one.
 func (d *draft) add(n *graph.Node) error {
 	n.ID, n.Stage = d.b.id(), d.stage
 	if len(d.stage.Nodes) > 0 {
@@ -126,7 +126,7 @@ func (d *draft) add(n *graph.Node) error {
 	return d.b.weigh(n)
 }
 
-// from begins a stage, and returns what its base wants to happen next.
+// from starts a stage, and returns the ONBUILD triggers of its base.
 func (d *draft) from(source *instructions.Stage) (triggers []string, err error) {
 	b := d.b
 	name, platform, err := b.fromWords(source)
@@ -149,12 +149,12 @@ func (d *draft) from(source *instructions.Stage) (triggers []string, err error) 
 		return nil, err
 	}
 	if op.Stage != nil && b.scopes[op.Stage.Index] != nil {
-		d.vars.args = b.scopes[op.Stage.Index].inherited() // a stage on top of another one has its ARGs
+		d.vars.args = b.scopes[op.Stage.Index].inherited() // a stage based on another one has its ARGs
 	}
 	return triggers, nil
 }
 
-// fromWords expands a FROM's name and platform.
+// fromWords expands the name and platform of a FROM.
 func (b *builder) fromWords(source *instructions.Stage) (name string, p oci.Platform, err error) {
 	names := b.expander(&b.args)
 	if name, err = names.word(source.BaseName); err != nil {
@@ -179,8 +179,8 @@ func (b *builder) fromWords(source *instructions.Stage) (name string, p oci.Plat
 	return name, platforms.Normalize(p), nil
 }
 
-// meantArgument is the name of an ARG that looks like one that an expression uses and
-// that no line declares, as a question, or what to do.
+// meantArgument suggests, as a question, an ARG whose name resembles an undeclared one in an
+// expression, or else says what to do.
 func (b *builder) meantArgument(expression string) string {
 	result, err := b.lex.ProcessWordWithMatches(expression, &b.args)
 	if err != nil || len(result.Unmatched) == 0 {
@@ -207,7 +207,7 @@ func fromText(source *instructions.Stage, name string) string {
 	return text
 }
 
-// base is what a FROM begins with: a stage above it, nothing, or an image.
+// base returns what a FROM starts with: an earlier stage, nothing, or an image.
 func (b *builder) base(s *graph.Stage) (*graph.From, *docker.DockerOCIImage, error) {
 	if j, ok := lastStage(b.stages[:s.Index], s.Base); ok && b.o.Images[strings.ToLower(s.Base)] == "" {
 		below, err := b.stage(j)
@@ -218,7 +218,7 @@ func (b *builder) base(s *graph.Stage) (*graph.From, *docker.DockerOCIImage, err
 		return &graph.From{Stage: below}, below.Last().Config, nil
 	}
 	if s.Base == scratch || b.o.Images[strings.ToLower(s.Base)] == scratch {
-		s.Platform = b.o.Platform // nothing is for every platform, whatever --platform says
+		s.Platform = b.o.Platform // scratch fits every platform, whatever --platform says
 		return &graph.From{}, empty(s.Platform), nil
 	}
 	i, err := b.image(s.Base, s.Platform)
@@ -231,7 +231,7 @@ func (b *builder) base(s *graph.Stage) (*graph.From, *docker.DockerOCIImage, err
 	return &graph.From{Image: i}, &i.Config, nil
 }
 
-// lastStage finds a stage by its name. The last one of a name counts.
+// lastStage finds a stage by its name. If several have the name, the last one wins.
 func lastStage(stages []instructions.Stage, name string) (int, bool) {
 	for i, s := range slices.Backward(stages) {
 		if s.Name != "" && strings.EqualFold(s.Name, name) {
@@ -241,7 +241,7 @@ func lastStage(stages []instructions.Stage, name string) (int, bool) {
 	return -1, false
 }
 
-// empty is the configuration of scratch.
+// empty returns the configuration of scratch.
 func empty(p oci.Platform) *docker.DockerOCIImage {
 	var c docker.DockerOCIImage
 	c.Platform = p
@@ -253,11 +253,11 @@ func empty(p oci.Platform) *docker.DockerOCIImage {
 	return &c
 }
 
-// windows has another shell and other paths. An image for it is built as far as it
-// needs no program of it.
+// windows has a different shell and different paths. An image for it can be built as long as
+// no Windows program has to run.
 const windows = "windows"
 
-// shellOf is what commands in shell form are given to.
+// shellOf returns the shell for commands in shell form.
 func shellOf(shell []string, p oci.Platform) []string {
 	if len(shell) == 0 && p.OS == windows {
 		return []string{"cmd", "/S", "/C"}
@@ -274,8 +274,8 @@ func (b *builder) image(name string, p oci.Platform) (*graph.Image, error) {
 	return b.o.Resolve(name, p)
 }
 
-// input is the file system that --from names: a stage's, by name or number, a
-// context's, or an image's. A context has no node: its name is returned.
+// input returns the file system that --from names: that of a stage (by name or number), of a
+// context or of an image. A context has no node: its name is returned.
 func (d *draft) input(from string) (*graph.Node, string, error) {
 	b := d.b
 	if b.o.Images[strings.ToLower(from)] == scratch { // --build-context NAME=docker-image://scratch
@@ -323,8 +323,8 @@ func (d *draft) input(from string) (*graph.Node, string, error) {
 	return n, "", nil
 }
 
-// stageNumber returns which stage --from names in the stage of an index, if it names one.
-// Its own is an error, and so is a number that no stage has.
+// stageNumber returns which stage --from in the stage at index names, if any. Naming its own
+// stage is an error, and so is a number that no stage has.
 func (b *builder) stageNumber(from string, index int) (i int, ok bool, err error) {
 	_, replaced := b.o.Images[strings.ToLower(from)]
 	i, ok = lastStage(b.stages, from)
@@ -339,7 +339,7 @@ func (b *builder) stageNumber(from string, index int) (i int, ok bool, err error
 	return i, ok && !replaced, nil
 }
 
-// checkReferences returns the first error in a --from, also of stages that are not needed.
+// checkReferences returns the first error in a --from, even in stages that are not needed.
 func (b *builder) checkReferences() error {
 	for i, s := range b.stages {
 		for _, command := range s.Commands {
@@ -352,7 +352,7 @@ func (b *builder) checkReferences() error {
 				references = []string{c.From}
 			case *instructions.RunCommand:
 				for _, m := range instructions.GetMounts(c) {
-					if _, err := strconv.Atoi(m.From); err != nil { // BuildKit does not look at a number here
+					if _, err := strconv.Atoi(m.From); err != nil { // BuildKit does not check a number here
 						references = append(references, m.From)
 					}
 				}
@@ -370,7 +370,7 @@ func (b *builder) checkReferences() error {
 	return nil
 }
 
-// checkExpansion returns an error if a --from has variables.
+// checkExpansion returns an error if a --from contains variables.
 func checkExpansion(from string) error {
 	if !strings.Contains(from, "$") {
 		return nil
@@ -379,7 +379,7 @@ func checkExpansion(from string) error {
 		"FROM %s AS NAME, then --from=NAME", from, from)
 }
 
-// emptyImage stands for a file system that is not known.
+// emptyImage returns a placeholder for an unknown file system.
 func (b *builder) emptyImage(name string, p oci.Platform) *graph.Node {
 	return &graph.Node{ID: b.id(), Instruction: "FROM", Text: "FROM " + name, Op: &graph.From{}, Config: empty(p)}
 }

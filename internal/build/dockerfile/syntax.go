@@ -7,11 +7,11 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// SyntaxArgument is the build argument that counts in the place of "# syntax=".
+// SyntaxArgument is the build argument that overrides "# syntax=".
 const SyntaxArgument = "BUILDKIT_SYNTAX"
 
-// ForeignSyntax returns a warning if a Dockerfile asks for another language than the one
-// that is built in: "# syntax=" names the image of a frontend, which is not run.
+// ForeignSyntax returns a warning if a Dockerfile requests a frontend other than the built-in
+// one: "# syntax=" names the image of a frontend, which is not run.
 func ForeignSyntax(name string, text []byte, args map[string]string) error {
 	image, given := args[SyntaxArgument]
 	where := "--build-arg " + SyntaxArgument

@@ -2,8 +2,8 @@ package dockerfile
 
 import "testing"
 
-// TestForeignSyntax: a "# syntax=" that names docker/dockerfile is the language that is
-// built in; any other is a warning.
+// TestForeignSyntax: a "# syntax=" that names docker/dockerfile is the built-in frontend; any
+// other gives a warning.
 func TestForeignSyntax(t *testing.T) {
 	const other = ": this frontend is not run: the Dockerfile is read in the language of docker/dockerfile"
 	for _, c := range []struct{ text, argument, want string }{

@@ -10,8 +10,8 @@ import (
 	"github.com/minirun/minirun/internal/image/configure"
 )
 
-// describe is an instruction that changes the configuration, as the history has it:
-// with what it has come to.
+// describe formats an instruction that changes the configuration for the history, with its
+// expanded values.
 func describe(c instructions.Command, config *docker.DockerOCIImageConfig) string {
 	name := strings.ToUpper(c.Name())
 	switch c := c.(type) {

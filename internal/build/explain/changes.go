@@ -9,15 +9,15 @@ import (
 	docker "github.com/moby/docker-image-spec/specs-go/v1"
 )
 
-// A Change is one of what an image says of itself.
+// A Change is one difference between two image configurations.
 type Change struct {
 	Field  string `json:"field"`         // Env, Cmd, …: as in the image's configuration
 	Key    string `json:"key,omitempty"` // a variable, a label
 	Before string `json:"before,omitempty"`
-	After  string `json:"after,omitempty"` // "": it is gone
+	After  string `json:"after,omitempty"` // "": removed
 }
 
-// String is the change in words.
+// String describes the change in words.
 func (c Change) String() string {
 	name := c.Field
 	if c.Key != "" {
@@ -32,7 +32,7 @@ func (c Change) String() string {
 	return name + ": " + c.Before + " → " + c.After
 }
 
-// changes are what differs between two configurations.
+// changes returns the differences between two configurations.
 func changes(before, after *docker.DockerOCIImage) []Change {
 	a, b := &before.Config, &after.Config
 	out := compare("Env", variables(a.Env), variables(b.Env))
@@ -57,7 +57,7 @@ func changes(before, after *docker.DockerOCIImage) []Change {
 	return out
 }
 
-// compare compares what has keys. An empty value is shown as "".
+// compare compares two maps. An empty value is shown as "".
 func compare(field string, a, b map[string]string) (out []Change) {
 	shown := func(m map[string]string, key string) string {
 		value, ok := m[key]
@@ -93,7 +93,7 @@ func set(m map[string]struct{}) map[string]string {
 	return out
 }
 
-// list is a list as Dockerfiles have it; none is "".
+// list formats a list as Dockerfiles do; an empty list is "".
 func list(l []string) string {
 	if len(l) == 0 {
 		return ""
@@ -101,7 +101,7 @@ func list(l []string) string {
 	var out strings.Builder
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(l) // texts in memory: nothing can fail
+	_ = e.Encode(l) // strings written to memory: cannot fail
 	return strings.TrimSpace(strings.ReplaceAll(out.String(), `","`, `", "`))
 }
 

@@ -13,49 +13,49 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 )
 
-// A Document is what is said of a build. Its field names in JSON stay as they are.
+// A Document is the explanation of a build. Its JSON field names must not change.
 type Document struct {
 	Platform string  `json:"platform"`
 	Target   string  `json:"target"`
 	Seconds  float64 `json:"seconds"`
-	Layers   int     `json:"layers"` // that the stages needed have made
-	Bytes    int64   `json:"bytes"`  // of files in those
+	Layers   int     `json:"layers"` // built by the stages that are needed
+	Bytes    int64   `json:"bytes"`  // total size of files in those
 	Image    Image   `json:"image"`
 	Stages   []Stage `json:"stages"`
 	Edges    []Edge  `json:"edges"`
 	Start    Start   `json:"start"`
 }
 
-// An Image is what the result's layers are of: those of other stages stay behind.
+// An Image describes the layers of the result, without those of other stages.
 type Image struct {
 	Base   int   `json:"base_layers"`
-	Layers int   `json:"layers"` // made here
-	Bytes  int64 `json:"bytes"`  // of files in those made here
+	Layers int   `json:"layers"` // built here
+	Bytes  int64 `json:"bytes"`  // total size of files in the layers built here
 }
 
-// A Stage is what one FROM begins.
+// A Stage begins with one FROM.
 type Stage struct {
 	ID           string        `json:"id"` // as in edges: "stage:0"
 	Index        int           `json:"index"`
 	Name         string        `json:"name"`
 	Base         string        `json:"base"`
-	Platform     string        `json:"platform,omitempty"` // if it is not the result's
+	Platform     string        `json:"platform,omitempty"` // if it differs from the result's
 	Target       bool          `json:"target"`
 	Needed       bool          `json:"needed"`
-	InImage      bool          `json:"in_image"` // its layers are the image's
-	Why          string        `json:"why"`      // it is needed, or not
+	InImage      bool          `json:"in_image"` // its layers are part of the image
+	Why          string        `json:"why"`      // why it is needed, or not
 	Instructions []Instruction `json:"instructions"`
 }
 
 // The kinds of instructions.
 const (
 	Base     = "base"     // FROM
-	Layer    = "layer"    // makes a layer
-	Metadata = "metadata" // changes only what the image says of itself
-	Nothing  = "nothing"  // changes nothing of the image: ARG
+	Layer    = "layer"    // produces a layer
+	Metadata = "metadata" // changes only the image's configuration
+	Nothing  = "nothing"  // does not change the image: ARG
 )
 
-// An Instruction is one that was carried out.
+// An Instruction is one executed instruction.
 type Instruction struct {
 	ID          int        `json:"id"`
 	Line        int        `json:"line"`
@@ -64,18 +64,18 @@ type Instruction struct {
 	Text        string     `json:"text"`
 	OnBuild     bool       `json:"on_build,omitempty"`
 	Kind        string     `json:"kind"`
-	From        string     `json:"from,omitempty"` // of a base: what it is
+	From        string     `json:"from,omitempty"` // for a base: where it comes from
 	Needed      bool       `json:"needed"`
 	Cached      bool       `json:"cached"`
 	Seconds     float64    `json:"seconds"`
 	Reason      string     `json:"reason,omitempty"`         // why it was cached, or was not
-	Inputs      []string   `json:"changed_inputs,omitempty"` // what it read that has changed
+	Inputs      []string   `json:"changed_inputs,omitempty"` // inputs that changed
 	Key         string     `json:"key,omitempty"`
 	Layer       *LayerText `json:"layer,omitempty"`
-	Changes     []Change   `json:"changes,omitempty"` // of the configuration
+	Changes     []Change   `json:"changes,omitempty"` // to the configuration
 }
 
-// A LayerText is a LayerInfo.
+// A LayerText is a LayerInfo in JSON.
 type LayerText struct {
 	Bytes   int64  `json:"bytes"`
 	Added   int    `json:"added"`
@@ -84,14 +84,14 @@ type LayerText struct {
 	Largest []File `json:"largest"`
 }
 
-// A File is one of a layer's largest.
+// A File is one of the largest files of a layer.
 type File struct {
 	Path  string `json:"path"`
 	What  string `json:"what"`
 	Bytes int64  `json:"bytes"`
 }
 
-const largest = 3 // files of a layer that are named
+const largest = 3 // number of files listed per layer
 
 // JSON writes the document.
 func JSON(w io.Writer, r *Report) error {
@@ -104,7 +104,7 @@ func JSON(w io.Writer, r *Report) error {
 	return nil
 }
 
-// Document is what there is to say.
+// Document builds the document from the report.
 func (r *Report) Document() *Document {
 	d := &Document{
 		Platform: platforms.Format(r.Graph.Platform), Target: r.Graph.Target.Label(), Seconds: r.Total.Seconds(),
@@ -134,11 +134,11 @@ func (r *Report) Document() *Document {
 	return d
 }
 
-// needs says whether the target needs a stage: then it needs all of it.
+// needs reports whether the target needs a stage. If it does, it needs all of it.
 func (r *Report) needs(s *graph.Stage) bool { return r.Steps[s.Last().ID].Needed }
 
-// stagesOf are the stages whose layers the result has: the target, and those that it
-// begins with.
+// stagesOf returns the stages whose layers are in the result: the target, and the stages that
+// it is based on.
 func stagesOf(target *graph.Stage, i *Image) map[*graph.Stage]bool {
 	in := map[*graph.Stage]bool{}
 	for s := target; s != nil; {
@@ -177,7 +177,7 @@ func why(s *Stage, edges []Edge) string {
 	return text + ": its layers stay behind, the image has only what is copied"
 }
 
-// users are who takes something from a stage, with the lines where they do.
+// users lists the stages that take something from a stage, with the line numbers.
 func users(s *Stage, edges []Edge) (out []string) {
 	for k := 0; k < len(edges); {
 		e := edges[k]
@@ -225,7 +225,7 @@ func (r *Report) instruction(n *graph.Node) Instruction {
 	return i
 }
 
-// base says what a FROM begins with.
+// base describes what a FROM is based on.
 func base(n *graph.Node) string {
 	op, ok := n.Op.(*graph.From)
 	switch {

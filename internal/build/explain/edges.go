@@ -7,9 +7,9 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 )
 
-// An Edge says that an instruction takes something from a stage, or from what was
-// not built here: an image or a context with a name. (Most builds read the main
-// context everywhere, so that one has no edges.)
+// An Edge means that an instruction takes something from a stage, or from an image or a named
+// context that was not built here. The main context has no edges, because most builds read it
+// in many places.
 type Edge struct {
 	From     string `json:"from"` // "stage:0", "image:alpine", "context:docs"
 	FromName string `json:"from_name"`
@@ -21,14 +21,14 @@ type Edge struct {
 	What     string `json:"what,omitempty"`
 }
 
-// Name is what people call the kind.
+// Name is the usual name of the kind.
 func (e Edge) Name() string {
 	return map[string]string{"from": "FROM", "copy": "COPY --from", "mount": "RUN --mount"}[e.Kind]
 }
 
 func stageID(s *graph.Stage) string { return "stage:" + strconv.Itoa(s.Index) }
 
-// edges are those between what is needed, in the order of the Dockerfile.
+// edges returns the edges between the nodes that are needed, in Dockerfile order.
 func edges(r *Report) []Edge {
 	out := []Edge{}
 	for _, s := range r.Graph.Stages {
@@ -49,7 +49,7 @@ func edges(r *Report) []Edge {
 	return out
 }
 
-// of are the edges that lead to a node, from another stage or from outside.
+// of returns the edges that lead to a node from another stage or from outside.
 func of(n *graph.Node) []Edge {
 	var out []Edge
 	switch op := n.Op.(type) {
@@ -83,7 +83,7 @@ func of(n *graph.Node) []Edge {
 	return out
 }
 
-// end is where an edge from a node begins.
+// end returns an edge that starts at a node.
 func end(n *graph.Node) Edge {
 	if n.Stage != nil {
 		return Edge{From: stageID(n.Stage), FromName: n.Stage.Label()}

@@ -1,20 +1,19 @@
-// Package explain says what a Dockerfile has become: which instruction made which
-// layer, which ones only change what the image says of itself, what was cached and
-// why the rest was not, how the stages hang together, and what `run` of the image
-// would execute.
+// Package explain shows the result of building a Dockerfile: which instruction produced which
+// layer, which ones only changed the image's configuration, what was cached and why the rest
+// was not, how the stages depend on each other, and what `run` of the image would execute.
 //
-//	explain.go   Report: what the caller knows
-//	document.go  Report → Document: what is said, in the order in which it is said; JSON (pure)
-//	edges.go     which stage takes something from which (pure)
-//	changes.go   two configurations → what differs (pure)
+//	explain.go   Report: the input from the caller
+//	document.go  Report → Document: the explanation, in order of display; JSON (pure)
+//	edges.go     stage dependencies (pure)
+//	changes.go   two configurations → their differences (pure)
 //	start.go     ENTRYPOINT and CMD → the final argv, and the rule (pure)
 //	text.go      Document → text
 //	layout.go    Document → boxes and arrows with coordinates (pure)
 //	svg.go       boxes and arrows → SVG
-//	page.go      Document → a page that needs nothing else
+//	page.go      Document → a self-contained page
 //
-// Text, names and paths of a build may be hostile: what is drawn has no control
-// characters and is escaped (printable).
+// Text, names and paths from a build may be hostile. All output is escaped, and control
+// characters are replaced (printable).
 package explain
 
 import (
@@ -27,35 +26,35 @@ import (
 	"github.com/minirun/minirun/internal/image/layer"
 )
 
-// A Report is what is known of a build that has ended.
+// A Report describes a finished build.
 type Report struct {
 	Graph  *graph.Graph
 	Steps  map[int]Step          // by Node.ID
-	Argv   []string              // what `run` of the image executes, without arguments
-	Config docker.DockerOCIImage // the result's
+	Argv   []string              // what `run` of the image executes, without extra arguments
+	Config docker.DockerOCIImage // of the result
 	Total  time.Duration
 }
 
-// A Step is what became of a node.
+// A Step reports the outcome of a node.
 type Step struct {
 	Needed  bool
 	Cached  bool
 	Reason  string   // why it was cached, or was not; or ""
-	Changed []string // inputs that changed: "package.json: content", "the step before"
+	Changed []string // changed inputs: "package.json: content", "the step before"
 	Key     string
 	Time    time.Duration
-	Layer   *LayerInfo // nil: no layer, or none that was looked at
+	Layer   *LayerInfo // nil: no layer, or one that was not inspected
 }
 
-// A LayerInfo is what a layer is made of.
+// A LayerInfo describes the files of a layer.
 type LayerInfo struct {
 	Added, Changed, Removed int
 	Bytes                   int64
-	Largest                 []layer.Change // the largest first
+	Largest                 []layer.Change // largest first
 }
 
-// New begins a report with what the graph says alone: what is needed, the result's
-// configuration, and what runs.
+// New creates a report from the graph alone: which steps are needed, the result's
+// configuration, and the command.
 func New(g *graph.Graph) *Report {
 	r := &Report{Graph: g, Steps: map[int]Step{}}
 	for _, n := range g.Needed() {

@@ -26,7 +26,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// A maker makes graphs by hand, as package dockerfile would of a text.
+// A maker builds graphs by hand, as package dockerfile would from a Dockerfile.
 type maker struct {
 	g     *graph.Graph
 	nodes int
@@ -83,7 +83,7 @@ func image(name string, layers ...int64) *graph.From {
 	return &graph.From{Image: i}
 }
 
-// sample is a builder, a stage on top of the result of it, and one that nobody needs.
+// sample has a builder, a stage that copies from it, and a stage that is not needed.
 func sample() *Report {
 	m := &maker{g: &graph.Graph{Platform: oci.Platform{OS: "linux", Architecture: "amd64"}}}
 	b := m.stage("builder", "docker.io/library/node:22", image("docker.io/library/node:22", 40e6, 60e6))
@@ -167,7 +167,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// The drawing is well-formed XML, and names of a build stay text.
+// The drawing is well-formed XML, and names from the build are escaped as text.
 func TestSVGIsXML(t *testing.T) {
 	r := sample()
 	r.Graph.Stages[0].Name = `"><script>&]]>` + "\x00"
@@ -247,8 +247,8 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-// In drawings of any graph no box stands on another, arrows run from left to right
-// and end at the instruction that takes, lanes cross no box, and all is within.
+// In drawings of any graph no boxes overlap, arrows run from left to right and end at the
+// instruction that takes from the source, lanes cross no box, and everything is within bounds.
 func TestLayoutHolds(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 200 {

@@ -6,29 +6,28 @@ import (
 	"strings"
 )
 
-// A drawing is a document with coordinates. Columns run from left to right: what
-// a stage takes from stands left of it. In a column the boxes stand in the order
-// of what they take from, so that few arrows cross; an arrow that passes a column
-// has a lane there.
+// A drawing is a document with coordinates. Columns run from left to right: the sources of a
+// stage are to its left. The boxes of a column are ordered like their sources, so that few
+// arrows cross. An arrow that passes through a column has a lane there.
 type drawing struct {
 	width, height int
 	boxes         []box
 	arrows        []arrow
-	aside         int // where the stages that are not needed begin; 0: there are none
+	aside         int // the y coordinate of the unneeded stages; 0: there are none
 }
 
-// A box is a stage, or what was not built here.
+// A box is a stage, or an image or context that was not built here.
 type box struct {
 	id         string
 	stage      *Stage // nil: not built here
 	name       string
 	kind       string // "stage", "image" or "context"
-	argv       string // of the target: what its image runs
+	argv       string // for the target: the command of its image
 	x, y, w, h int
 	rank       int
 }
 
-// An arrow is an edge: from, along the lanes, and to.
+// An arrow is an edge with its points: start, lanes, and end.
 type arrow struct {
 	edge Edge
 	path []point
@@ -39,8 +38,8 @@ type point struct{ x, y int }
 const (
 	boxWidth   = 410
 	smallWidth = 190
-	smallRoom  = 40 // the height of what was not built here
-	headRoom   = 44 // of a stage, above its instructions
+	smallRoom  = 40 // height of a box for something not built here
+	headRoom   = 44 // the part of a stage's box above its instructions
 	rowRoom    = 26
 	footRoom   = 8
 	argvRoom   = 26
@@ -50,10 +49,10 @@ const (
 	border     = 20
 )
 
-// A slot is a place in a column: a box, or a lane of an edge.
+// A slot is a place in a column for a box or for the lane of an edge.
 type slot struct {
 	box   *box
-	edge  string // of a lane: from and to
+	edge  string // for a lane: from and to
 	y, h  int
 	order float64
 }
@@ -63,11 +62,11 @@ type layouter struct {
 	boxes   []*box
 	byID    map[string]*box
 	columns [][]*slot
-	x, w    []int // of the columns
+	x, w    []int // per column
 	place   map[string]*slot
 }
 
-// layout places everything. The same document is the same drawing.
+// layout computes all coordinates. The same document always gives the same drawing.
 func layout(d *Document) *drawing {
 	l := &layouter{d: d, byID: map[string]*box{}, place: map[string]*slot{}}
 	l.make()
@@ -86,7 +85,7 @@ func layout(d *Document) *drawing {
 	return out
 }
 
-// make makes the boxes, without places.
+// make creates the boxes, without coordinates.
 func (l *layouter) make() {
 	add := func(b *box) {
 		l.boxes = append(l.boxes, b)
@@ -108,10 +107,10 @@ func (l *layouter) make() {
 	}
 }
 
-// rank gives each box its column: one behind the last that it takes from; what was
-// not built here stands just before the first that takes from it.
+// rank assigns each box to a column. A stage goes one column to the right of its last source.
+// An image or context that was not built here goes one column to the left of its first user.
 func (l *layouter) rank() {
-	for range l.boxes { // there are no circles, so this is often enough
+	for range l.boxes { // the graph has no cycles, so this is enough iterations
 		for _, e := range l.d.Edges {
 			from, to := l.byID[e.From], l.byID[e.To]
 			to.rank = max(to.rank, from.rank+1)
@@ -134,7 +133,7 @@ func key(e Edge, column int) string {
 	return e.From + "\x00" + e.To + "\x00" + string(rune(column))
 }
 
-// fill puts boxes and lanes into columns.
+// fill assigns boxes and lanes to columns.
 func (l *layouter) fill() {
 	put := func(column int, key string, s *slot) {
 		for len(l.columns) <= column {
@@ -157,7 +156,7 @@ func (l *layouter) fill() {
 	}
 }
 
-// sort orders each column by the middle of what its slots take from.
+// sort orders each column by the average position of its slots' sources.
 func (l *layouter) sort() {
 	for c, column := range l.columns {
 		sums, counts := map[*slot]float64{}, map[*slot]int{}
@@ -174,7 +173,7 @@ func (l *layouter) sort() {
 			switch s.order = float64(i); {
 			case counts[s] > 0:
 				s.order = sums[s] / float64(counts[s])
-			case s.box != nil && s.box.stage == nil: // FROM is the first row of what it leads to
+			case s.box != nil && s.box.stage == nil: // FROM is the first row of the stage that it leads to
 				s.order = -1
 			}
 		}
@@ -182,7 +181,7 @@ func (l *layouter) sort() {
 	}
 }
 
-// at is where an edge begins, ends or passes in a column.
+// at returns the slot where an edge starts, ends or passes in a column.
 func (l *layouter) at(e Edge, column int) *slot {
 	switch column {
 	case l.byID[e.From].rank:
@@ -193,7 +192,7 @@ func (l *layouter) at(e Edge, column int) *slot {
 	return l.place[key(e, column)]
 }
 
-// stack gives the slots their coordinates, and says how large all is.
+// stack sets the coordinates of the slots, and returns the total size.
 func (l *layouter) stack() (width, height int) {
 	x := border
 	for _, column := range l.columns {
@@ -207,7 +206,7 @@ func (l *layouter) stack() (width, height int) {
 			}
 		}
 		for _, s := range column {
-			if s.box != nil && s.box.stage == nil { // at the side of what takes from it
+			if s.box != nil && s.box.stage == nil { // level with the box that takes from it
 				s.box.x = x + w - s.box.w
 			} else if s.box != nil {
 				s.box.x = x
@@ -220,7 +219,7 @@ func (l *layouter) stack() (width, height int) {
 	return max(x-gap, border+boxWidth) + border, height + border
 }
 
-// unneeded puts the stages that are not needed below all others, in rows.
+// unneeded places the stages that are not needed below all others, in rows.
 func (l *layouter) unneeded(d *drawing) {
 	x, y, highest := border, d.height+2*space, 0
 	for _, b := range l.boxes {
@@ -238,8 +237,8 @@ func (l *layouter) unneeded(d *drawing) {
 	}
 }
 
-// route is an edge's way: out of the last instruction of what it comes from, along
-// its lanes, to the instruction that takes.
+// route returns the points of an edge: from the last instruction of its source, along its
+// lanes, to the instruction that takes from it.
 func (l *layouter) route(e Edge) []point {
 	from, to := l.byID[e.From], l.byID[e.To]
 	y := from.y + from.h/2
@@ -255,5 +254,5 @@ func (l *layouter) route(e Edge) []point {
 	return append(out, point{to.x, to.row(row) + rowRoom/2})
 }
 
-// row is where an instruction of a stage begins.
+// row is the y coordinate of an instruction of a stage.
 func (b *box) row(i int) int { return b.y + headRoom + i*rowRoom }

@@ -11,14 +11,14 @@ import (
 //go:embed page.html
 var pageText string
 
-// A page is what the template shows.
+// A page is the data of the template.
 type page struct {
 	*Document
 	Summary string
 	Drawing template.HTML
 }
 
-// HTML writes a page that needs nothing else: no network, no script.
+// HTML writes a self-contained page, without external resources or scripts.
 func HTML(w io.Writer, r *Report) error {
 	d := r.Document()
 	t, err := template.New("page").Funcs(template.FuncMap{
@@ -32,7 +32,7 @@ func HTML(w io.Writer, r *Report) error {
 		},
 	}).Parse(pageText)
 	if err == nil {
-		err = t.Execute(w, page{d, d.summary(), template.HTML(draw(d, layout(d), false))}) // its texts are escaped
+		err = t.Execute(w, page{d, d.summary(), template.HTML(draw(d, layout(d), false))}) // draw escapes its texts
 	}
 	if err != nil {
 		return fmt.Errorf("explain: %w", err)
@@ -40,7 +40,7 @@ func HTML(w io.Writer, r *Report) error {
 	return nil
 }
 
-// did is what an instruction has done, as the text has it, but for what the cache had.
+// did describes what an instruction did, as in the text output, but without the cache.
 func (i *Instruction) did() []string {
 	t := &writer{}
 	t.what(i)

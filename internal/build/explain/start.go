@@ -13,10 +13,10 @@ type Start struct {
 	User       string   `json:"user"`
 	WorkingDir string   `json:"working_dir"`
 	StopSignal string   `json:"stop_signal"`
-	Rule       string   `json:"rule"`           // how argv comes from the two
-	Form       string   `json:"form"`           // "exec", "shell", or "" for nothing
+	Rule       string   `json:"rule"`           // how argv is built from the two
+	Form       string   `json:"form"`           // "exec", "shell", or "" for no command
 	Means      string   `json:"means"`          // what the form means for signals
-	Trap       string   `json:"trap,omitempty"` // what is probably not meant
+	Trap       string   `json:"trap,omitempty"` // a likely mistake
 }
 
 func start(r *Report) Start {
@@ -53,7 +53,7 @@ func start(r *Report) Start {
 	return s
 }
 
-// shell says whether a list is what the shell form makes: the shell, with one text.
+// shell reports whether a list is the result of the shell form: the shell, plus one string.
 func shell(argv, shell []string) bool {
 	if len(shell) == 0 {
 		shell = []string{"/bin/sh", "-c"}

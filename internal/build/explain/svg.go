@@ -10,8 +10,8 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// svgStyle has the colours of minirun's other pages. It is only for the drawing:
-// names begin with those of its elements.
+// svgStyle uses the colours of minirun's other pages. It applies to the drawing only: its
+// class names start with those of the drawing's elements.
 const svgStyle = `
 svg.stages { --text: #222; --back: #fff; --line: #8888; --dim: #777; --layer: #2f6fd0; --fill: #2f6fd022; --cached: #3d8c6e; --copy: #c2703d; --mount: #8457b8; font: 13px system-ui, sans-serif }
 @media (prefers-color-scheme: dark) { svg.stages { --text: #ddd; --back: #1c1c1e; --dim: #999; --layer: #6b9ff0; --fill: #6b9ff033; --cached: #5fb592; --copy: #e09460; --mount: #ab86dc } }
@@ -27,10 +27,10 @@ svg.stages { --text: #222; --back: #fff; --line: #8888; --dim: #777; --layer: #2
 .stages marker path { stroke: none } .stages #from-end path { fill: var(--dim) } .stages #copy-end path { fill: var(--copy) } .stages #mount-end path { fill: var(--mount) }
 `
 
-// cells says how wide characters are in a font of one width, in any locale.
+// cells measures the width of characters in a monospace font, in any locale.
 var cells = runewidth.Condition{StrictEmojiNeutral: true}
 
-// SVG writes the stages as a drawing that needs nothing else.
+// SVG writes the stages as a self-contained drawing.
 func SVG(w io.Writer, r *Report) error {
 	d := r.Document()
 	if _, err := w.Write(draw(d, layout(d), true)); err != nil {
@@ -41,7 +41,7 @@ func SVG(w io.Writer, r *Report) error {
 
 type svg struct{ bytes.Buffer }
 
-// escaped is a text of a build's, printable and quoted.
+// escaped makes text from a build printable and escapes it for XML.
 func escaped(text string) string {
 	var out strings.Builder
 	_ = xml.EscapeText(&out, []byte(printable(text))) // a Builder cannot fail
@@ -56,7 +56,7 @@ func (s *svg) rect(class string, x, y, w, h int) {
 	fmt.Fprintf(s, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"3\"/>\n", class, x, y, w, h)
 }
 
-// draw is the drawing; alone, it has a background.
+// draw renders the drawing; standalone drawings have a background.
 func draw(d *Document, g *drawing, alone bool) []byte {
 	s := &svg{}
 	fmt.Fprintf(s, "<svg class=\"stages\" xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" role=\"img\">\n", g.width, g.height, g.width, g.height)
@@ -136,7 +136,7 @@ func (s *svg) box(b *box) {
 	s.WriteString("</g>\n")
 }
 
-// row is an instruction: solid if it makes a layer, dashed if it does not.
+// row draws an instruction: solid if it produces a layer, dashed if it does not.
 func (s *svg) row(b *box, i *Instruction, y int) {
 	const room = 42 // characters of the instruction
 	class, side, hit := i.Kind, "", "side"
@@ -162,7 +162,7 @@ func (s *svg) row(b *box, i *Instruction, y int) {
 	s.WriteString("</g>\n")
 }
 
-// tip is what is said of an instruction when the pointer is on it.
+// tip is the text shown when the pointer is over an instruction.
 func (i *Instruction) tip() string {
 	if !i.Needed {
 		return i.Text

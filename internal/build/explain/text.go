@@ -11,7 +11,7 @@ import (
 	"github.com/docker/go-units"
 )
 
-// Text writes the document for people.
+// Text writes the document for a terminal.
 func Text(w io.Writer, r *Report, colour bool) error {
 	t := &writer{}
 	if colour {
@@ -45,7 +45,7 @@ func (d *Document) summary() string {
 	return text
 }
 
-// A style is the colours of a terminal, or none.
+// A style is the set of a terminal's colours; empty without colours.
 type style struct{ dim, bold, good, built, bad, off string }
 
 type writer struct {
@@ -53,7 +53,7 @@ type writer struct {
 	out bytes.Buffer
 }
 
-// line is one, in a style, without what a terminal would take for a command.
+// line writes one line in a style, without terminal control characters.
 func (t *writer) line(style, text string) {
 	text = strings.TrimRight(printable(text), " ")
 	if style != "" {
@@ -67,7 +67,7 @@ func (t *writer) heading(text string) {
 	t.line(t.bold, text)
 }
 
-// graph is who takes what from whom.
+// graph writes the stage dependencies.
 func (t *writer) graph(d *Document) {
 	if len(d.Edges) == 0 {
 		return
@@ -88,7 +88,7 @@ func (t *writer) graph(d *Document) {
 	}
 }
 
-// begin is what an edge comes from, with its kind if it is no stage.
+// begin formats the start of an edge, with its kind unless it is a stage.
 func (e Edge) begin() string {
 	kind, _, _ := strings.Cut(e.From, ":")
 	if kind == "stage" {
@@ -133,7 +133,7 @@ func (i *Instruction) lines() string {
 
 const margin = "         "
 
-// what says what an instruction has done.
+// what writes what an instruction did.
 func (t *writer) what(i *Instruction) {
 	switch i.Kind {
 	case Base:
@@ -178,7 +178,7 @@ func (i *Instruction) style(s style) string {
 	return s.built
 }
 
-// fate is whether the cache had a layer, and why.
+// fate describes whether a layer was cached, and why.
 func (i *Instruction) fate() string {
 	text := "cached"
 	if !i.Cached {
@@ -229,7 +229,7 @@ func (t *writer) start(s *Start) {
 	}
 }
 
-// printable shows what does not print as an escape, and a line's end as ⏎.
+// printable replaces unprintable characters with escapes, and a newline with ⏎.
 func printable(text string) string {
 	var out strings.Builder
 	for _, r := range text {

@@ -10,15 +10,15 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// An Annotation is a text that one of a result's documents carries.
+// An Annotation is a key and value stored in one of a result's documents.
 type Annotation struct {
 	On         string // one of places
-	Platform   string // of a manifest; "": of each
+	Platform   string // for a manifest; "": for each
 	Key, Value string
 }
 
-// Where an annotation can be. A descriptor's is in the index, or, if there is no
-// index or it is the index's own, in index.json.
+// Where an annotation can be stored. That of a descriptor is in the index. If there is no
+// index, or it is the index's own descriptor, the annotation is in index.json.
 const (
 	onManifest           = "manifest"
 	onManifestDescriptor = "manifest-descriptor"
@@ -29,14 +29,14 @@ const (
 var places = []string{onManifest, onManifestDescriptor, onIndex, onIndexDescriptor}
 
 var (
-	// annotation-TYPE[PLATFORM].KEY, of --output
+	// annotation-TYPE[PLATFORM].KEY, for --output
 	attribute = regexp.MustCompile(`^annotation(?:-([a-z-]+))?(?:\[([^]]*)\])?\.(.+)$`)
-	// TYPE[PLATFORM],TYPE…:KEY=VALUE, of --annotation; without types a key may have a colon
+	// TYPE[PLATFORM],TYPE…:KEY=VALUE, for --annotation; without types a key may contain a colon
 	prefixed = regexp.MustCompile(`^((?:[a-z-]+(?:\[[^]]*\])?)(?:,[a-z-]+(?:\[[^]]*\])?)*):(.*)$`)
 	place    = regexp.MustCompile(`^([a-z-]+)(?:\[([^]]*)\])?$`)
 )
 
-// annotation reads a key of --output that nothing else is.
+// annotation parses a key of --output that is not a known option.
 func (o *Output) annotation(key, value string) error {
 	m := attribute.FindStringSubmatch(key)
 	if m == nil {
@@ -92,7 +92,7 @@ func ParseAnnotation(text string) (out []Annotation, err error) {
 	return out, nil
 }
 
-// annotated are the annotations of one document; of a manifest with its platform.
+// annotated returns the annotations of one document; for a manifest, those of its platform.
 func annotated(list []Annotation, on string, p oci.Platform) map[string]string {
 	var out map[string]string
 	for _, a := range list {
@@ -107,7 +107,7 @@ func annotated(list []Annotation, on string, p oci.Platform) map[string]string {
 	return out
 }
 
-// NeedIndex says whether annotations are of an index.
+// NeedIndex reports whether any annotations belong to an index.
 func NeedIndex(list []Annotation) bool {
 	return slices.ContainsFunc(list, func(a Annotation) bool { return a.On == onIndex || a.On == onIndexDescriptor })
 }

@@ -11,17 +11,17 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// A Compression is how layers are packed.
+// A Compression describes how layers are compressed.
 type Compression struct {
 	Kind  string // gzip, zstd or uncompressed; "" is gzip
-	Level int    // of the kind's own; 0 is its default
-	Force bool   // layers of base images, too, which have blobs already
+	Level int    // in the kind's own scale; 0 is its default
+	Force bool   // also recompress layers of base images
 }
 
-// LevelNone is level 0: in the format, but not compressed.
+// LevelNone is level 0: the format without compression.
 const LevelNone = -1
 
-// String names it in names of files.
+// String is the form used in file names.
 func (c Compression) String() string {
 	kind := c.Kind
 	if kind == "" {
@@ -30,7 +30,7 @@ func (c Compression) String() string {
 	return kind + strconv.Itoa(c.Level)
 }
 
-// check refuses what there is not.
+// check rejects unknown kinds and invalid levels.
 func (c Compression) check() error {
 	most := 0
 	switch c.Kind {
@@ -63,7 +63,7 @@ func (c Compression) mediaType() string {
 	return oci.MediaTypeImageLayerGzip
 }
 
-// has says whether a blob is compressed so: at which level, nobody knows.
+// has reports whether a blob has this kind of compression. The level cannot be determined.
 func (c Compression) has(d oci.Descriptor) bool {
 	switch d.MediaType {
 	case "application/vnd.docker.image.rootfs.diff.tar.gzip":
@@ -78,7 +78,7 @@ type nothing struct{ io.Writer }
 
 func (nothing) Close() error { return nil }
 
-// compressor has no header with a time, so the same files make the same bytes.
+// compressor writes no timestamp in the header, so the same files give the same bytes.
 func compressor(w io.Writer, c Compression) (io.WriteCloser, error) {
 	switch c.Kind {
 	case "uncompressed":

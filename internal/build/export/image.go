@@ -17,30 +17,30 @@ import (
 	"github.com/minirun/minirun/internal/image/ingest"
 )
 
-// rewrittenTimestamp is BuildKit's annotation of a layer whose files rewrite-timestamp
-// has given other times.
+// rewrittenTimestamp is BuildKit's annotation for a layer whose file times were changed by
+// rewrite-timestamp.
 const rewrittenTimestamp = "buildkit/rewritten-timestamp"
 
-// A Result is what an image is made of.
+// A Result is the input for an image.
 type Result struct {
 	Layers      []Layer               // lowest first
-	Config      docker.DockerOCIImage // with its history
+	Config      docker.DockerOCIImage // including its history
 	Platform    oci.Platform
 	Created     time.Time
 	Epoch       *time.Time // SOURCE_DATE_EPOCH, or nil
-	Rewrite     bool       // no file of a layer that was built is younger than Epoch
+	Rewrite     bool       // no file in a built layer is newer than Epoch
 	Compression Compression
 	Annotations []Annotation
 
-	// Inside, if it is set, says what the configuration has under the name InsideName:
-	// of layers that are packed.
+	// Inside, if set, returns the value of the configuration's field InsideName, given the
+	// packed layers.
 	Inside     func(layers []Layer) (json.RawMessage, error)
 	InsideName string
 }
 
-// Image stores an image: blobs, configuration, manifest. Its layers are unpacked
-// already, and the store is told so. It has no name yet: until it has one, or is
-// kept, nothing protects it but the store being held shared.
+// Image stores an image: blobs, configuration, manifest. It records in the store that the
+// layers are already unpacked. The image has no name yet: until it gets one, or is otherwise
+// kept, only the store's shared lock protects it.
 func Image(ctx context.Context, s *ingest.Store, r Result) (oci.Descriptor, error) {
 	var latest *time.Time
 	if r.Rewrite {
@@ -80,12 +80,12 @@ func Image(ctx context.Context, s *ingest.Store, r Result) (oci.Descriptor, erro
 	p := r.Platform
 	d.Platform, d.Annotations = &p, annotated(r.Annotations, onManifestDescriptor, p)
 	if latest != nil {
-		return d, nil // the steps' directories have other times: it is unpacked, if it is run
+		return d, nil // the steps' directories have different times, so it is unpacked if it is run
 	}
 	return d, s.SetUnpacked(m.Config.Digest, keys)
 }
 
-// configuration stores it, with what travels inside.
+// configuration stores the configuration, including the field InsideName.
 func configuration(s *ingest.Store, r Result, config docker.DockerOCIImage) (oci.Descriptor, error) {
 	if r.Inside == nil {
 		return document(s, oci.MediaTypeImageConfig, config)
@@ -106,8 +106,7 @@ func configuration(s *ingest.Store, r Result, config docker.DockerOCIImage) (oci
 	return document(s, oci.MediaTypeImageConfig, fields)
 }
 
-// Index stores an index of several platforms' manifests, and of what belongs to
-// them.
+// Index stores an index of several platforms' manifests and their attestations.
 func Index(s *ingest.Store, list []oci.Descriptor, annotations []Annotation) (oci.Descriptor, error) {
 	d, err := index(s, list, annotated(annotations, onIndex, oci.Platform{}))
 	d.Annotations = annotated(annotations, onIndexDescriptor, oci.Platform{})
@@ -130,14 +129,14 @@ func document(s *ingest.Store, mediaType string, what any) (oci.Descriptor, erro
 	return d, nil
 }
 
-// A Statement is what is attested of an image, as JSON, and of which type it is.
+// A Statement is an attestation of an image, as JSON, with its type.
 type Statement struct {
 	Type string
 	Text []byte
 }
 
-// Attach stores statements about an image, and returns the entry of their manifest
-// in the image's index.
+// Attach stores statements about an image, and returns the descriptor of their manifest for
+// the image's index.
 func Attach(s *ingest.Store, about oci.Descriptor, list []Statement) (oci.Descriptor, error) {
 	var layers []oci.Descriptor
 	for _, one := range list {

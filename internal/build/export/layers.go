@@ -1,4 +1,4 @@
-// Package export makes of what a build has come to what somebody can use.
+// Package export converts the result of a build to images, archives and directories.
 //
 //	layers.go      directories → blobs
 //	compress.go    how blobs are compressed
@@ -7,7 +7,7 @@
 //	annotation.go  --annotation, as data
 //	write.go       archives of images and of files
 //	layout.go      OCI image layouts that are directories
-//	local.go       files into a directory of the user's, through a directory aside
+//	local.go       files into a user's directory, through a temporary directory
 package export
 
 import (
@@ -35,28 +35,28 @@ import (
 	"github.com/minirun/minirun/internal/image/layer"
 )
 
-// A Layer is one of a result's. Those of a base image have blobs already.
+// A Layer is a layer of a result. Those of a base image already have blobs.
 type Layer struct {
-	Dir    string         // where its files are: …/layers/HEX/fs
-	Key    digest.Digest  // names the directory: of a base, its chain ID; of a step, its result
-	Desc   oci.Descriptor // of the blob; empty: it is to be packed
+	Dir    string         // its files: …/layers/HEX/fs
+	Key    digest.Digest  // identifies the directory: of a base, its chain ID; of a step, its result
+	Desc   oci.Descriptor // of the blob; empty: not packed yet
 	DiffID digest.Digest
 }
 
-// packed is what is remembered of a layer that was packed.
+// packed records how a layer was packed.
 type packed struct {
 	Desc   oci.Descriptor `json:"desc"`
 	DiffID digest.Digest  `json:"diffID"`
 }
 
-// Pack gives every layer a blob, several at a time, and makes the layers last. What
-// was packed before is not packed again.
+// Pack creates a blob for every layer, several at a time, and syncs the layers to disk. Layers
+// that were packed before are not packed again.
 func Pack(ctx context.Context, s *ingest.Store, layers []Layer, c Compression, latest *time.Time) error {
 	errs := make([]error, len(layers))
 	gate := make(chan struct{}, 2)
 	var settled error
 	var wait sync.WaitGroup
-	wait.Go(func() { settled = s.Settle(directories(layers)) }) // the disk writes while the processors pack
+	wait.Go(func() { settled = s.Settle(directories(layers)) }) // the disk writes while the processors compress
 	for i := range layers {
 		l := &layers[i]
 		work := func() error { return l.pack(ctx, s, c, latest) }
@@ -85,14 +85,14 @@ func directories(layers []Layer) (out []string) {
 	return out
 }
 
-// pack makes a blob of a step's directory.
+// pack creates a blob from a step's directory.
 func (l *Layer) pack(ctx context.Context, s *ingest.Store, c Compression, latest *time.Time) error {
 	return l.once(s, l.note(s, c, latest), c, func(w io.Writer) error {
 		return layer.Pack(ctxio.NewWriter(ctx, w), l.Dir, layer.PackOptions{Latest: latest})
 	})
 }
 
-// repack makes another blob of a base image's: the archive in it stays what it is.
+// repack recompresses a base image's blob: the archive in it does not change.
 func (l *Layer) repack(ctx context.Context, s *ingest.Store, c Compression) error {
 	from, diffID := l.Desc.Digest, l.DiffID
 	note := filepath.Join(s.Dir, "build", "blobs", from.Encoded()[:32]+"."+c.String())
@@ -115,7 +115,7 @@ func (l *Layer) repack(ctx context.Context, s *ingest.Store, c Compression) erro
 	return err
 }
 
-// once makes a blob, unless a note says that it was made before.
+// once creates a blob, unless a note refers to an existing one.
 func (l *Layer) once(s *ingest.Store, note string, c Compression, archive func(io.Writer) error) error {
 	var known packed
 	if text, err := os.ReadFile(note); err == nil && json.Unmarshal(text, &known) == nil && s.Has(known.Desc.Digest) {
@@ -130,7 +130,7 @@ func (l *Layer) once(s *ingest.Store, note string, c Compression, archive func(i
 	return l.remember(s, note)
 }
 
-// note is the file that says what a layer is packed as.
+// note is the path of the file that records the blob of a layer.
 func (l *Layer) note(s *ingest.Store, c Compression, latest *time.Time) string {
 	name := l.Key.Encoded()[:32] + "." + c.String()
 	if latest != nil {
@@ -147,8 +147,8 @@ func (l *Layer) remember(s *ingest.Store, note string) error {
 	return s.Replace(note, text)
 }
 
-// Remember notes that a layer has been unpacked from a blob of the store, so that it
-// is not packed again.
+// Remember records the blob from which a layer was unpacked, so that the layer is not packed
+// again.
 func (l *Layer) Remember(s *ingest.Store) error {
 	c := Compression{Kind: "uncompressed"}
 	for _, kind := range []string{"gzip", "zstd"} {
@@ -159,7 +159,7 @@ func (l *Layer) Remember(s *ingest.Store) error {
 	return l.remember(s, l.note(s, c, nil))
 }
 
-// write makes the blob.
+// write creates the blob.
 func (l *Layer) write(s *ingest.Store, c Compression, archive func(io.Writer) error) (err error) {
 	f, err := os.OpenFile(s.Temporary("blob"), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
@@ -167,7 +167,7 @@ func (l *Layer) write(s *ingest.Store, c Compression, archive func(io.Writer) er
 	}
 	defer func() {
 		_ = f.Close()
-		_ = os.Remove(f.Name()) // fails if it has become a blob
+		_ = os.Remove(f.Name()) // fails if it became a blob
 	}()
 	whole := &counted{to: f, hash: sha256.New()}
 	buffered := bufio.NewWriterSize(whole, 256<<10)
@@ -187,7 +187,7 @@ func (l *Layer) write(s *ingest.Store, c Compression, archive func(io.Writer) er
 	return s.AdoptBlob(f, l.Desc)
 }
 
-// counted hashes what goes through it.
+// counted hashes and counts the bytes written through it.
 type counted struct {
 	to   io.Writer
 	hash hash.Hash

@@ -22,7 +22,7 @@ import (
 	"github.com/minirun/minirun/internal/image/transfer"
 )
 
-// This file owns OCI image layouts that are directories.
+// This file handles OCI image layouts that are directories.
 
 const (
 	blobsDir     = "blobs/sha256"
@@ -31,8 +31,8 @@ const (
 	maxIndex     = 16 << 20
 )
 
-// layout writes images as a directory. A new one is there when it is whole. To one that
-// has files the images are added, in the place of those of the same name.
+// layout writes images to a directory. A new directory is created atomically. In an existing
+// directory the images are added, and replace those with the same name.
 func layout(ctx context.Context, s *ingest.Store, dest string, images []transfer.Saved, p transfer.Progress) error {
 	entries, err := os.ReadDir(dest)
 	switch {
@@ -52,9 +52,9 @@ func layout(ctx context.Context, s *ingest.Store, dest string, images []transfer
 	return err
 }
 
-// addToLayout writes a layout below the directory, then moves the blobs to their
-// places, the index last. Links there are not followed out of the directory. Other
-// builds that write there wait.
+// addToLayout writes a layout to a directory below dest, then moves the blobs to their final
+// places, and the index last. It follows no links out of the directory. Other builds that
+// write there wait.
 func addToLayout(ctx context.Context, s *ingest.Store, dest string, images []transfer.Saved, p transfer.Progress) (err error) {
 	root, err := os.OpenRoot(dest)
 	if err != nil {
@@ -83,19 +83,19 @@ func addToLayout(ctx context.Context, s *ingest.Store, dest string, images []tra
 // An openLayout is a directory to which images are added.
 type openLayout struct {
 	root  *os.Root
-	aside string // the new images, as a layout of their own
+	aside string // temporary directory with a layout of the new images
 	index oci.Index
 	list  []dockerImage
 }
 
-// A dockerImage is one of Docker's manifest.json.
+// A dockerImage is an entry of Docker's manifest.json.
 type dockerImage struct {
 	Config   string
 	RepoTags []string
 	Layers   []string
 }
 
-// readOld reads what the directory has. It may have no layout yet.
+// readOld reads the existing layout, if there is one.
 func (l *openLayout) readOld() error {
 	if err := l.read(oci.ImageIndexFile, &l.index); err != nil {
 		return err
@@ -122,7 +122,7 @@ func (l *openLayout) read(name string, to any) error {
 	return nil
 }
 
-// move puts the new images in place.
+// move moves the new images to their final places.
 func (l *openLayout) move() error {
 	var index oci.Index
 	var list []dockerImage

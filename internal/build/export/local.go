@@ -19,16 +19,16 @@ import (
 	"github.com/minirun/minirun/internal/image/layer"
 )
 
-// This file owns type=local. The directory is the user's, and has what it has: other
-// files, and links that lead out of it. So the result is written aside first, in a
-// new directory below it, and then its files are moved to their places, each by one
-// rename between two open directories. A link of the destination is replaced where
-// the result has something else; nothing goes through it. A directory of the
-// destination is never replaced, only filled.
+// This file handles type=local. The directory belongs to the user and may already contain
+// other files, and links that lead out of it. So the result is first written to a new
+// directory below it, and then its files are moved to their places, each by one rename between
+// two open directories. Where the result has a different file, a link in the destination is
+// replaced; it is never followed. A directory in the destination is never replaced, only
+// filled.
 //
-// As buildx has it, the files belong to the user who builds.
+// As in buildx, the files belong to the user who runs the build.
 
-// Local writes the file systems into a directory. With a time all files have it.
+// Local writes the file systems to a directory. If epoch is set, all files get that time.
 func Local(ctx context.Context, dest string, parts []Part, epoch *time.Time) error {
 	made, err := makeAll(dest)
 	if err != nil {
@@ -36,7 +36,7 @@ func Local(ctx context.Context, dest string, parts []Part, epoch *time.Time) err
 	}
 	err = local(ctx, dest, parts, epoch)
 	if err != nil {
-		for _, dir := range made { // they are empty, or somebody else's by now
+		for _, dir := range made { // they are empty, or another process has filled them
 			_ = os.Remove(dir)
 		}
 		return fmt.Errorf("write the result to %s: %w", dest, err)
@@ -44,8 +44,8 @@ func Local(ctx context.Context, dest string, parts []Part, epoch *time.Time) err
 	return nil
 }
 
-// makeAll is os.MkdirAll, and returns what it has made, the lowest first. The directory
-// itself is for its owner alone: the result may have set-user-ID programs.
+// makeAll is like os.MkdirAll, and returns the directories that it created, lowest first. Only
+// the owner can enter the directory itself: the result may contain set-user-ID programs.
 func makeAll(dir string) (made []string, err error) {
 	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
 		if _, err := os.Lstat(at); !errors.Is(err, fs.ErrNotExist) {
@@ -54,7 +54,7 @@ func makeAll(dir string) (made []string, err error) {
 		made = append(made, at)
 	}
 	if len(made) == 0 {
-		return nil, os.MkdirAll(dir, 0o755) // or it is not a directory
+		return nil, os.MkdirAll(dir, 0o755) // does nothing, or fails because it is not a directory
 	}
 	err = os.MkdirAll(filepath.Dir(made[0]), 0o755)
 	if err == nil {
@@ -88,7 +88,7 @@ func local(ctx context.Context, dest string, parts []Part, epoch *time.Time) (er
 	return move(aside, to, "", false)
 }
 
-// unpack writes the file systems into a directory that nobody else has.
+// unpack writes the file systems to a directory that no other process uses.
 func unpack(ctx context.Context, dir *os.File, parts []Part, epoch *time.Time) error {
 	r, w := io.Pipe()
 	packed := make(chan error, 1)
@@ -106,8 +106,8 @@ func unpack(ctx context.Context, dir *os.File, parts []Part, epoch *time.Time) e
 	return err
 }
 
-// move moves what is in one directory to another one. Dry, it only looks whether
-// all of it can be.
+// move moves the content of one directory to another. With dry, it only checks that every file
+// can be moved.
 func move(from, to *os.File, at string, dry bool) error {
 	if _, err := from.Seek(0, io.SeekStart); err != nil {
 		return err
@@ -139,7 +139,7 @@ func moveOne(from, to *os.File, name, at string, dry bool) error {
 		return moveInto(from, to, name, at, dry)
 	case there == unix.S_IFDIR:
 		return fmt.Errorf("%s: is a file in the result, and a directory there, which is not replaced: remove it", at)
-	case source == unix.S_IFDIR && !dry: // rename would take a directory's place only with another one
+	case source == unix.S_IFDIR && !dry: // rename replaces a directory only with another directory
 		if err := unix.Unlinkat(int(to.Fd()), name, 0); err != nil {
 			return &os.PathError{Op: "remove", Path: at, Err: err}
 		}
@@ -167,7 +167,7 @@ func moveInto(from, to *os.File, name, at string, dry bool) error {
 	return move(a, b, at, dry)
 }
 
-// kind is a file's type; a link is itself.
+// kind is a file's type; links are not followed.
 func kind(dir *os.File, name string) (uint32, error) {
 	var st unix.Stat_t
 	err := unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)

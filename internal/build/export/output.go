@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// An Output is one --output.
+// An Output is the value of one --output.
 type Output struct {
 	Type        string // image, oci, docker, tar, local or cacheonly
 	Dest        string // a file or directory; "-" is standard output; "": none
@@ -22,14 +22,14 @@ type Output struct {
 	Split       *bool // local, tar: a directory for each platform; nil: if there are several
 	Annotations []Annotation
 
-	// Epoch is source-date-epoch: the time of this output, before that of the build. Given
-	// without a value, files keep their times.
+	// Epoch is source-date-epoch, the time of this output, which overrides that of the build.
+	// If it is given without a value, files keep their times.
 	Epoch     *time.Time
 	KeepTimes bool
 }
 
-// FileEpoch returns the latest time of the output's files, or nil, with the build's
-// SOURCE_DATE_EPOCH.
+// FileEpoch returns the time that limits the times of the output's files, or nil. build is the
+// SOURCE_DATE_EPOCH of the build.
 func (o *Output) FileEpoch(build *time.Time) *time.Time {
 	if o.KeepTimes {
 		return nil
@@ -37,17 +37,17 @@ func (o *Output) FileEpoch(build *time.Time) *time.Time {
 	return cmp.Or(o.Epoch, build)
 }
 
-// Stored says whether an output is an image of the store.
+// Stored reports whether an output is an image in the store.
 func (o *Output) Stored() bool { return o.Type == "image" || o.Type == "docker" && o.Dest == "" }
 
-// IsImage says whether an output has images, and not files.
+// IsImage reports whether an output consists of images, not of files.
 func (o *Output) IsImage() bool { return o.Type == "image" || o.Type == "oci" || o.Type == "docker" }
 
-// types are the outputs that there are, and whether they need a place.
+// types maps the types of outputs to whether they require a destination.
 var types = map[string]bool{"image": false, "oci": true, "docker": true, "tar": true, "local": true, "cacheonly": false}
 
-// ParseOutput reads TYPE=…,KEY=VALUE…, or a directory, or - for an archive of the
-// file system to standard output.
+// ParseOutput reads TYPE=…,KEY=VALUE…, or a directory, or - for an archive of the file system
+// on standard output.
 func ParseOutput(text string) (o Output, err error) {
 	o = Output{Tar: true}
 	if text == "-" {
@@ -79,13 +79,13 @@ func ParseOutput(text string) (o Output, err error) {
 	return o, nil
 }
 
-// complete fills in what was not said.
+// complete sets defaults.
 func (o *Output) complete() error {
 	needs, known := types[o.Type]
 	switch {
 	case !known:
 		return fmt.Errorf("type %q: must be image, registry, oci, docker, tar, local or cacheonly", o.Type)
-	case o.Type == "docker" && o.Dest == "" && o.Tar: // docker's own store is where buildx puts it: here it is minirun's
+	case o.Type == "docker" && o.Dest == "" && o.Tar: // buildx loads it into Docker's store; here it is minirun's
 	case needs && o.Dest == "" && (o.Type == "local" || !o.Tar):
 		return fmt.Errorf("type %s needs dest=DIRECTORY", o.Type)
 	case needs && o.Dest == "":
@@ -96,14 +96,14 @@ func (o *Output) complete() error {
 	return o.Compression.check()
 }
 
-// only says which keys are for some types alone.
+// only maps the keys that are valid for some types only.
 var only = map[string]string{
 	"compression": "image oci docker", "compression-level": "image oci docker", "force-compression": "image oci docker", "rewrite-timestamp": "image oci docker",
 	"source-date-epoch": "image oci docker tar local",
 	"name":              "image oci docker", "push": "image", "tar": "oci docker", "platform-split": "local tar", "mode": "local", "dest": "oci docker tar local",
 }
 
-// fits refuses what would have no effect.
+// fits rejects options that would have no effect.
 func (o *Output) fits(given map[string]bool) error {
 	for key := range given {
 		if list, ok := only[key]; ok && !strings.Contains(" "+list+" ", " "+o.Type+" ") {
@@ -150,7 +150,7 @@ func (o *Output) set(key, value string) (err error) {
 		if value != "copy" {
 			return fmt.Errorf("mode=%s: must be copy: what else is in the directory stays", value)
 		}
-	case "oci-mediatypes", "oci-artifact", "unpack", "store": // they are always so here
+	case "oci-mediatypes", "oci-artifact", "unpack", "store": // always true here
 		var on bool
 		if on, err = flag(value); err == nil && !on {
 			err = fmt.Errorf("minirun's images always have it")
@@ -164,7 +164,7 @@ func (o *Output) set(key, value string) (err error) {
 	return nil
 }
 
-// level reads one: 0 is one, too.
+// level parses a compression level; 0 is valid too.
 func level(value string) (int, error) {
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 0 {
@@ -176,7 +176,7 @@ func level(value string) (int, error) {
 	return n, nil
 }
 
-// epoch reads a time, or none.
+// epoch parses a time, which may be empty.
 func epoch(value string) (*time.Time, error) {
 	if value == "" {
 		return nil, nil
@@ -189,7 +189,7 @@ func epoch(value string) (*time.Time, error) {
 	return &when, nil
 }
 
-// flag reads a switch; its name alone turns it on.
+// flag parses a switch; its name alone turns it on.
 func flag(value string) (bool, error) {
 	if value == "" {
 		return true, nil

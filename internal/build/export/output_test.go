@@ -12,7 +12,7 @@ import (
 
 func yes(v bool) *bool { return &v }
 
-// TestParseOutput: what users write, and what it means.
+// TestParseOutput: values of --output, and their meaning.
 func TestParseOutput(t *testing.T) {
 	minute := time.Unix(60, 0).UTC()
 	for text, want := range map[string]Output{
@@ -68,8 +68,8 @@ func TestParseAnnotation(t *testing.T) {
 	}
 }
 
-// TestCompressionHas: a layer that is as it is to be is not packed again, whoever
-// has made it.
+// TestCompressionHas: a layer with the right compression is not packed again, whichever tool
+// created it.
 func TestCompressionHas(t *testing.T) {
 	for _, c := range []struct {
 		kind, mediaType string

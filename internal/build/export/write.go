@@ -17,7 +17,7 @@ import (
 	"github.com/minirun/minirun/internal/namespaces"
 )
 
-// Archive writes images as an OCI image layout, which Docker reads, too.
+// Archive writes images as an OCI image layout, which Docker can also read.
 func Archive(ctx context.Context, s *ingest.Store, o Output, images []transfer.Saved, p transfer.Progress) (err error) {
 	if !o.Tar {
 		return layout(ctx, s, o.Dest, images, p)
@@ -29,8 +29,8 @@ func Archive(ctx context.Context, s *ingest.Store, o Output, images []transfer.S
 	return done(transfer.Save(ctx, s, images, "", out, p))
 }
 
-// create opens what an output goes to. What is written becomes the file when done
-// is told that all went well; before, and after an error, the file is what it was.
+// create opens the destination of an output. done(nil) replaces the file atomically. Until
+// then, and after an error, the old file is unchanged.
 func create(dest string) (out io.Writer, done func(error) error, err error) {
 	if dest == "-" {
 		return os.Stdout, func(err error) error { return err }, nil
@@ -45,7 +45,7 @@ func create(dest string) (out io.Writer, done func(error) error, err error) {
 	return f, f.Done, nil
 }
 
-// Write puts a small file in place whole: an image's ID, what is known of it.
+// Write atomically writes a small file, such as an image's ID or a build's metadata.
 func Write(dest string, text []byte) error {
 	out, done, err := create(dest)
 	if err != nil {
@@ -55,7 +55,7 @@ func Write(dest string, text []byte) error {
 	return done(err)
 }
 
-// Flat is the file system of layers, as one.
+// Flat returns the merged file system of layers.
 func Flat(layers []Layer) (*os.File, error) {
 	var dirs []string
 	for _, l := range layers {
@@ -64,14 +64,14 @@ func Flat(layers []Layer) (*os.File, error) {
 	return merge.Open(dirs, namespaces.Unprivileged())
 }
 
-// A Part is the file system of one platform's result, in an output of files.
+// A Part is the file system of one platform's result, in an output that consists of files.
 type Part struct {
 	At     string // its directory there; "" for none
 	Layers []Layer
 	More   []layer.Member // attestations
 }
 
-// Tar writes the file systems as one archive. With a time all files have it.
+// Tar writes the file systems as one archive. If epoch is set, all files get that time.
 func Tar(ctx context.Context, o Output, parts []Part, epoch *time.Time) error {
 	out, done, err := create(o.Dest)
 	if err != nil {
@@ -98,7 +98,7 @@ func pack(w io.Writer, parts []Part, o layer.PackOptions) (err error) {
 	return layer.PackAll(w, trees, o)
 }
 
-// Names reads the names that an image is to have.
+// Names parses the names for an image.
 func Names(list []string) ([]image.Name, error) {
 	var out []image.Name
 	for _, text := range list {

@@ -1,12 +1,12 @@
-// Package graph is what a Dockerfile asks for, as data: stages of nodes, each of
-// which makes a file system of those of other nodes, or only changes what the image
-// says of itself. Package dockerfile makes graphs, package solve carries them out.
+// Package graph represents a Dockerfile as data: stages of nodes. Each node creates a file
+// system from those of other nodes, or changes only the image's configuration. Package
+// dockerfile creates graphs, package solve executes them.
 //
 //	graph.go   Graph, Stage, Node
 //	op.go      what a node does to a file system
 //
-// Nothing here is decided while a build runs: variables are expanded, stages are
-// found, and the configuration behind each instruction is known.
+// A graph is complete before the build starts: variables are expanded, stages are resolved,
+// and the configuration after each instruction is known.
 package graph
 
 import (
@@ -17,20 +17,20 @@ import (
 // A Graph is a Dockerfile for one platform of the result.
 type Graph struct {
 	Platform oci.Platform
-	Stages   []*Stage // all, also those that the target does not need
+	Stages   []*Stage // all, including those that the target does not need
 	Target   *Stage
 }
 
-// A Stage is what one FROM begins.
+// A Stage begins with one FROM.
 type Stage struct {
 	Index    int
-	Name     string // behind AS; "" for none
+	Name     string // from AS; "" for none
 	Base     string // the image's or stage's name, expanded
 	Platform oci.Platform
-	Nodes    []*Node // the first is the FROM; at least that one
+	Nodes    []*Node // never empty; the first is the FROM
 }
 
-// Label is what people call a stage: its name, or "stage-2".
+// Label is the usual name of a stage: its name, or "stage-2".
 func (s *Stage) Label() string {
 	if s.Name != "" {
 		return s.Name
@@ -38,27 +38,27 @@ func (s *Stage) Label() string {
 	return "stage-" + itoa(s.Index)
 }
 
-// Last is the node that the stage ends with.
+// Last returns the last node of the stage.
 func (s *Stage) Last() *Node { return s.Nodes[len(s.Nodes)-1] }
 
-// A Node is one instruction, carried out.
+// A Node is one instruction of the build.
 type Node struct {
-	ID          int    // unique in the graph, from 0 on
+	ID          int    // unique in the graph, starting at 0
 	Stage       *Stage // nil: an image or a context that COPY --from or a mount needs
-	Instruction string // FROM, RUN, COPY, …: in capitals
-	Text        string // the instruction as it is carried out: variables expanded, in one line
-	First, Last int    // its lines in the Dockerfile, from 1 on; 0 if it has none
-	OnBuild     bool   // it comes from the base image's ONBUILD
+	Instruction string // FROM, RUN, COPY, …: in upper case
+	Text        string // the instruction as executed: variables expanded, on one line
+	First, Last int    // its lines in the Dockerfile, starting at 1; 0 if it has none
+	OnBuild     bool   // from the base image's ONBUILD
 
 	// Op is what it does to the file system of Parent; nil: nothing.
 	Op     Op
-	Parent *Node // the instruction before; nil for a FROM and for what has no stage
+	Parent *Node // the previous instruction; nil for a FROM and for nodes without a stage
 
-	Config  *docker.DockerOCIImage // behind the instruction; History is not kept here
+	Config  *docker.DockerOCIImage // after the instruction; History is not kept here
 	History oci.History            // the instruction's own
 }
 
-// Inputs are the nodes that must be there before the node can be carried out.
+// Inputs returns the nodes that must be complete before the node can be executed.
 func (n *Node) Inputs() []*Node {
 	var in []*Node
 	if n.Parent != nil {
@@ -85,7 +85,7 @@ func (n *Node) Inputs() []*Node {
 	return in
 }
 
-// Needed are the nodes that a stage's end needs, inputs before what they are for.
+// Needed returns the nodes that the target needs, inputs before their users.
 func (g *Graph) Needed() []*Node {
 	var out []*Node
 	seen := map[*Node]bool{}

@@ -18,21 +18,21 @@ func (*Run) op()     {}
 func (*Copy) op()    {}
 func (*Workdir) op() {}
 
-// From begins with an image's file system, with a stage's, or with nothing
-// (scratch), if both are nil.
+// From starts with an image's or a stage's file system, or with nothing (scratch) if both are
+// nil.
 type From struct {
 	Image *Image
 	Stage *Stage
 }
 
-// An Image is one that is not built here.
+// An Image is an image that is not built here.
 type Image struct {
-	Name     string // as it was asked for
+	Name     string // as requested
 	Manifest digest.Digest
 	Config   docker.DockerOCIImage
 	Layers   []oci.Descriptor // lowest first
 	Dirs     []string         // the directories of the unpacked layers, lowest first
-	Keys     []digest.Digest  // what names those directories
+	Keys     []digest.Digest  // identify those directories
 }
 
 // Run executes a program.
@@ -46,44 +46,44 @@ type Run struct {
 	Insecure bool     // --security=insecure
 	Files    []File   // here-documents that are programs: Argv names them
 	Hosts    []string // NAME=ADDRESS, for /etc/hosts
-	Hostname string   // "": the one that every step has
+	Hostname string   // "": the default for all steps
 	Limits   Limits
 	Devices  []Device
 }
 
-// A Device is what a RUN --device names.
+// A Device is the device of a RUN --device.
 type Device struct {
-	Name  string   // as the Dockerfile has it
-	Found []string // the CDI devices that it stands for here; none: there is no such device
+	Name  string   // as in the Dockerfile
+	Found []string // the CDI devices that it refers to on this host; none: the device does not exist
 }
 
-// Limits are what the command line says of every RUN.
+// Limits come from the command line and apply to every RUN.
 type Limits struct {
 	ShmSize int64               // of /dev/shm, bytes; 0: 64 MiB
 	Rlimits []specs.POSIXRlimit // by name
 
-	// These two are not part of what a RUN depends on: its files do not depend on them.
+	// The next two are not part of the cache key: the files of a RUN do not depend on them.
 	Resources    *specs.LinuxResources // of memory and processors; nil: none
-	CgroupParent string                // the cgroup that the containers' cgroups are in; "": minirun's choice
+	CgroupParent string                // the parent of the containers' cgroups; "": minirun's choice
 }
 
 // A Mount is a RUN --mount.
 type Mount struct {
 	Type     string // bind, cache, tmpfs, secret or ssh
-	From     *Node  // whose file system a bind shows, or a cache begins with; nil: nothing
-	Source   string // a path there
+	From     *Node  // the file system of a bind, or the initial content of a cache; nil: none
+	Source   string // a path in From
 	Target   string // absolute
 	ReadOnly bool
 
-	Size     int64  // tmpfs: bytes; 0 for no limit of its own
+	Size     int64  // tmpfs: bytes; 0: no limit
 	ID       string // cache, secret, ssh
 	Sharing  string // cache: shared, private or locked
 	Required bool   // secret, ssh
-	Env      string // secret: the variable that has it; with no Target it has no file
+	Env      string // secret: the variable that holds it; no file is created without a Target
 	Mode     uint32 // cache, secret, ssh: permission bits
 	UID, GID int
-	// Described says that a cache's UID, GID or Mode is given: it is another cache than
-	// the one of the same ID without them, even if the values are the default ones.
+	// Described reports whether a cache's UID, GID or Mode is given. Then the cache differs
+	// from the one with the same ID without them, even if the values are the defaults.
 	Described bool `json:",omitempty"`
 }
 
@@ -91,13 +91,13 @@ type Mount struct {
 type Copy struct {
 	Add     bool
 	Sources []Source
-	Dest    string // absolute; with / at the end it is a directory
+	Dest    string // absolute; with a trailing / it is a directory
 
-	Chown   string // USER[:GROUP], looked up in the file system; "": 0:0 for contexts, as it is for others
-	Chmod   string // octal, or symbolic as chmod(1) has it; "" as it is
-	Link    bool   // it does not depend on what is below
+	Chown   string // USER[:GROUP], looked up in the file system; "": 0:0 for contexts, unchanged for others
+	Chmod   string // octal, or symbolic as in chmod(1); "": unchanged
+	Link    bool   // independent of the layers below
 	Parents bool
-	Resolve bool     // with Parents: a source that is a symbolic link stands for its target
+	Resolve bool     // with Parents: a source that is a symbolic link is replaced by its target
 	Exclude []string // patterns, as in .dockerignore
 
 	Unpack     *bool  // ADD --unpack; nil: local archives are unpacked, fetched ones are not
@@ -105,12 +105,11 @@ type Copy struct {
 	Checksum   string // of a URL's content; or a commit
 }
 
-// A Source is one of COPY's. Exactly one of From, Context, File and URL says what
-// it is of.
+// A Source is a source of COPY. Exactly one of From, Context, File and URL is set.
 type Source struct {
 	From    *Node  // the end of a stage, or an image
 	Context string // a context's name; MainContext for the build's own
-	Path    string // in From or Context: a pattern of path.Match's, cleaned; "." is all
+	Path    string // in From or Context: a path.Match pattern, cleaned; "." is everything
 
 	File *File  // a here-document
 	URL  string // http, https, or a git repository
@@ -118,7 +117,7 @@ type Source struct {
 
 var literal = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
 
-// Literal makes a pattern that matches one path and no other.
+// Literal returns a pattern that matches exactly one path.
 func Literal(path string) string { return literal.Replace(path) }
 
 // MainContext is the name of the context that COPY without --from reads.
@@ -130,10 +129,10 @@ type File struct {
 	Content string
 }
 
-// Workdir makes a directory, and those above it, where there is none.
+// Workdir creates a directory and its parents, if they do not exist.
 type Workdir struct {
 	Path string // absolute
-	User string // whom it belongs to; "" for root
+	User string // its owner; "" for root
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

@@ -17,24 +17,24 @@ import (
 	"github.com/minirun/minirun/internal/image/configure"
 )
 
-// A stage is what is known behind an instruction of one.
+// A stage holds the state of a stage after an instruction.
 type stage struct {
-	args     *scope // of ARG
+	args     *scope // from ARG
 	env      *scope
-	over     *scope // those of ARG that count more than ENV, since they came later
+	over     *scope // ARGs that take precedence over ENV, because they came later
 	shell    bool   // SHELL has been set, here or in the base image
-	workdir  string // absolute; "" while only the base image knows
+	workdir  string // absolute; "" as long as only the base image determines it
 	anchored bool   // there was a WORKDIR
 	only     map[string]instructions.Command
 
-	packages [][2]string // directories that a RUN has installed packages in, and what it was
+	packages [][2]string // directories in which a RUN installed packages, with the program
 }
 
-// vars are all variables, those that count before the others.
+// vars returns all variables in order of precedence.
 func (s *stage) vars() scopes { return scopes{s.over, s.env, s.args} }
 
-// stage goes through the instructions of one stage, if they are needed, and returns
-// false if the conversion fails there.
+// stage checks the instructions of one stage, if they are needed. It returns false if the
+// conversion fails there.
 func (c *checker) stage(i int, b base, needed bool) bool {
 	definition := &c.stages[i]
 	s := &stage{args: newScope(), over: newScope(), env: newScope(), only: map[string]instructions.Command{}}
@@ -57,9 +57,9 @@ func (c *checker) stage(i int, b base, needed bool) bool {
 	return true
 }
 
-// image begins with a base image.
+// image initializes a stage from a base image.
 func (c *checker) image(s *stage, definition *instructions.Stage, b base) {
-	s.env.declare("PATH") // minirun, as BuildKit, gives every image one
+	s.env.declare("PATH") // minirun, like BuildKit, sets one in every image
 	if b.name == "scratch" {
 		return
 	}
@@ -83,8 +83,8 @@ func (c *checker) image(s *stage, definition *instructions.Stage, b base) {
 	}
 }
 
-// command expands the variables of an instruction, runs its rules, then carries out
-// what it means for the next ones.
+// command expands the variables of an instruction, runs its rules, then applies its effects on
+// later instructions.
 func (c *checker) command(s *stage, index int, command instructions.Command) {
 	l, where := c.at(command.Comments()), command.Location()
 	if a, ok := command.(*instructions.ArgCommand); ok {
@@ -140,12 +140,11 @@ func (c *checker) command(s *stage, index int, command instructions.Command) {
 	}
 }
 
-// expand replaces the variables of an instruction, and returns which ones nobody
-// defines.
+// expand replaces the variables of an instruction, and records undefined ones.
 func (c *checker) expand(s *stage, command instructions.Command) *reader {
 	r := &reader{c: c, vars: s.vars()}
 	if e, ok := command.(instructions.SupportsSingleWordExpansion); ok {
-		if err := e.Expand(r.word); err != nil { // which is the build's
+		if err := e.Expand(r.word); err != nil { // the build reports it
 			return r
 		}
 	}
@@ -157,8 +156,8 @@ func (c *checker) expand(s *stage, command instructions.Command) *reader {
 	return r
 }
 
-// argument runs the rules of an ARG, whose variables may use those before them, and
-// carries it out. A default that --build-arg replaces is not looked at.
+// argument runs the rules of an ARG, whose variables may use those before them, and executes
+// it. A default that --build-arg overrides is not checked.
 func (c *checker) argument(l *linter.Linter, s *stage, o *instructions.ArgCommand) {
 	for _, arg := range o.Args {
 		c.secrets(l, "ARG", []string{arg.Key}, o.Location())
@@ -184,7 +183,7 @@ func (c *checker) argument(l *linter.Linter, s *stage, o *instructions.ArgComman
 	}
 }
 
-// legacy: LegacyKeyValueFormat, once for each instruction.
+// legacy checks LegacyKeyValueFormat, once per instruction.
 func (c *checker) legacy(l *linter.Linter, name string, pairs instructions.KeyValuePairs, where []parser.Range) {
 	rule := &linter.RuleLegacyKeyValueFormat
 	if slices.ContainsFunc(pairs, func(kv instructions.KeyValuePair) bool { return kv.NoDelim }) {
@@ -192,14 +191,14 @@ func (c *checker) legacy(l *linter.Linter, name string, pairs instructions.KeyVa
 	}
 }
 
-// sources runs the rules of the files that COPY and ADD read in the context.
+// sources runs the rules for the files that COPY and ADD read from the context.
 func (c *checker) sources(l *linter.Linter, verb string, command instructions.Command, sources []string) {
 	c.ignored(l, verb, sources, command.Location())
 	c.outside(l, sources, command.Location())
 	c.listQuotes(l, command, command.Location())
 }
 
-// shellForm: JSONArgsRecommended. Who has set SHELL means it.
+// shellForm checks JSONArgsRecommended. After a SHELL instruction, shell form is deliberate.
 func (c *checker) shellForm(l *linter.Linter, s *stage, name string, o instructions.ShellDependantCmdLine, where []parser.Range) {
 	rule := &linter.RuleJSONArgsRecommended
 	if o.PrependShell && !s.shell {
@@ -209,7 +208,8 @@ func (c *checker) shellForm(l *linter.Linter, s *stage, name string, o instructi
 	}
 }
 
-// once: MultipleInstructionsDisallowed, on those that do not count.
+// once checks MultipleInstructionsDisallowed: instructions that have no effect because a later
+// one replaces them.
 func (c *checker) once(s *stage, command instructions.Command) {
 	rule := &linter.RuleMultipleInstructionsDisallowed
 	name := strings.ToUpper(command.Name())
@@ -219,7 +219,7 @@ func (c *checker) once(s *stage, command instructions.Command) {
 	s.only[name] = command
 }
 
-// workdir: WorkdirRelativePath, on the first one.
+// workdir checks WorkdirRelativePath, for the first WORKDIR only.
 func (c *checker) workdir(l *linter.Linter, s *stage, o *instructions.WorkdirCommand) {
 	rule := &linter.RuleWorkdirRelativePath
 	switch {
@@ -235,7 +235,7 @@ func (c *checker) workdir(l *linter.Linter, s *stage, o *instructions.WorkdirCom
 	s.anchored = true
 }
 
-// expose: ExposeProtoCasing, ExposeInvalidFormat. Ports end with one that cannot be read.
+// expose checks ExposeProtoCasing and ExposeInvalidFormat. It stops at an invalid port.
 func (c *checker) expose(l *linter.Linter, s *stage, o *instructions.ExposeCommand) {
 	casing, format := &linter.RuleExposeProtoCasing, &linter.RuleExposeInvalidFormat
 	ports := 0
@@ -265,14 +265,14 @@ func (c *checker) expose(l *linter.Linter, s *stage, o *instructions.ExposeComma
 	}
 }
 
-// The names are those that BuildKit takes for secrets: one of these words, and none
-// that says that the value is public, a path or a version.
+// The names that BuildKit considers secret: they contain one of these words, and none that
+// marks the value as public, a path or a version.
 var (
 	secretWords = regexp.MustCompile(`(?i)(^|_)(apikey|auth|credentials?|key|passwd|password|pword|secret|token)(_|$)`)
 	publicWords = regexp.MustCompile(`(?i)(^|_)(public|file|version)(_|$)`)
 )
 
-// secrets: SecretsUsedInArgOrEnv, by what the names say.
+// secrets checks SecretsUsedInArgOrEnv by the names.
 func (c *checker) secrets(l *linter.Linter, instruction string, names []string, where []parser.Range) {
 	rule := &linter.RuleSecretsUsedInArgOrEnv
 	for _, name := range names {

@@ -8,8 +8,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// ignored: CopyIgnoredFile, for sources as they are expanded. A pattern is taken as a
-// name. With a pattern that takes files in again (!) there is no finding.
+// ignored checks CopyIgnoredFile for the expanded sources. A pattern is treated as a name. If
+// .dockerignore has a pattern that includes files again (!), ignored reports nothing.
 func (c *checker) ignored(l *linter.Linter, verb string, sources []string, where []parser.Range) {
 	if c.ignoring == nil {
 		return
@@ -30,7 +30,7 @@ func (c *checker) ignored(l *linter.Linter, verb string, sources []string, where
 	}
 }
 
-// isRemote says whether ADD fetches a source.
+// isRemote reports whether ADD fetches a source.
 func isRemote(source string) bool {
 	return strings.Contains(source, "://") || strings.HasPrefix(source, "git@")
 }

@@ -12,7 +12,7 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// stageNames: ReservedStageName, DuplicateStageName.
+// stageNames checks ReservedStageName and DuplicateStageName.
 func (c *checker) stageNames() {
 	reserved, duplicate := &linter.RuleReservedStageName, &linter.RuleDuplicateStageName
 	seen := map[string]bool{}
@@ -28,8 +28,7 @@ func (c *checker) stageNames() {
 	}
 }
 
-// global reads the ARGs before the first FROM. Variables that they use and nobody
-// defines are no findings.
+// global reads the ARGs before the first FROM. Undefined variables in them are not findings.
 func (c *checker) global(args []instructions.ArgCommand) {
 	c.globals = newScope()
 	for _, name := range platformNames() {
@@ -51,12 +50,12 @@ func (c *checker) global(args []instructions.ArgCommand) {
 	}
 }
 
-// declareGlobal carries out one variable of such an ARG. A default that --build-arg
-// replaces is not looked at.
+// declareGlobal evaluates one variable of such an ARG. A default that --build-arg overrides is
+// not checked.
 func (c *checker) declareGlobal(s *scope, given map[string]string, arg instructions.KeyValuePairOptional) {
 	value, ok := given[arg.Key]
 	if !ok && arg.Value != nil {
-		value, _ = (&reader{c: c, vars: scopes{s}}).word(*arg.Value) // an error is the build's
+		value, _ = (&reader{c: c, vars: scopes{s}}).word(*arg.Value) // the build reports an error
 		ok = true
 	}
 	s.declare(arg.Key)
@@ -65,10 +64,10 @@ func (c *checker) declareGlobal(s *scope, given map[string]string, arg instructi
 	}
 }
 
-// A base is what a FROM names, expanded.
+// A base is the expanded name and platform of a FROM.
 type base struct{ name, platform string }
 
-// from runs the rules of all FROM lines. They end with one that cannot be a FROM.
+// from runs the rules of all FROM lines. It stops at one that is not a valid FROM.
 func (c *checker) from() []base {
 	bases := make([]base, len(c.stages))
 	for i := range c.stages {
@@ -79,7 +78,7 @@ func (c *checker) from() []base {
 	return bases
 }
 
-// fromLine runs the rules of one FROM, and returns false if it has no name or platform.
+// fromLine runs the rules of one FROM. It returns false if the name or platform is missing.
 func (c *checker) fromLine(s *instructions.Stage, b *base) bool {
 	l := c.at(s.Comments)
 	names, flag := &reader{c: c, vars: scopes{c.globals}}, &reader{c: c, vars: scopes{c.globals}}
@@ -119,7 +118,7 @@ func (c *checker) fromLine(s *instructions.Stage, b *base) bool {
 	return true
 }
 
-// namesPlatform says whether a stage's name says which platform it is for.
+// namesPlatform reports whether a stage's name contains its platform.
 func namesPlatform(name, platform string) bool {
 	p, err := platforms.Parse(platform)
 	if name == "" || err != nil {
@@ -129,15 +128,16 @@ func namesPlatform(name, platform string) bool {
 	return strings.Contains(name, p.OS) || strings.Contains(name, p.Architecture)
 }
 
-// imageName is a reference (distribution-spec; the reference grammar of the registry).
+// imageName matches an image reference (distribution-spec; the reference grammar of the
+// registry).
 var imageName = regexp.MustCompile(`^(([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:[0-9]+)?/)?[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*(:\w[\w.-]{0,127})?(@[a-z0-9]+([+._-][a-z0-9]+)*:[0-9a-fA-F]{32,})?$`)
 
-// imageID is the ID of an image without an algorithm, which no repository may look like.
+// imageID matches an image ID without an algorithm, a form that no repository name may have.
 var imageID = regexp.MustCompile(`^[a-f0-9]{64}$`)
 
 func isName(text string) bool { return imageName.MatchString(text) && !imageID.MatchString(text) }
 
-// basePlatform: InvalidBaseImagePlatform.
+// basePlatform checks InvalidBaseImagePlatform.
 func (c *checker) basePlatform(s *instructions.Stage, image string, want, has oci.Platform) {
 	rule := &linter.RuleInvalidBaseImagePlatform
 	if has.OS == "" || platforms.Only(want).Match(has) {
@@ -146,7 +146,7 @@ func (c *checker) basePlatform(s *instructions.Stage, image string, want, has oc
 	c.at(s.Comments).Run(rule, s.Location, rule.Format(image, platforms.Format(want), platforms.Format(has)))
 }
 
-// find looks up which stage a name, or a number, means for one that comes behind it.
+// find looks up the stage that a name or number refers to in a later stage.
 func (c *checker) find(name string, before int, numbers bool) (int, bool) {
 	for i := before - 1; i >= 0; i-- {
 		if c.stages[i].Name != "" && strings.EqualFold(c.stages[i].Name, name) {

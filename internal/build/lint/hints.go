@@ -7,13 +7,13 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 )
 
-// This file owns what is said below a finding of BuildKit's: why, and what to write
-// instead.
+// This file contains the hints for BuildKit's rules: the reason for a finding, and what to
+// write instead.
 
 func shellFormHint(name string, words []string) string {
 	text := strings.TrimSpace(strings.Join(words, " "))
 	if strings.HasPrefix(text, "[") {
-		return "" // another finding says which quotes
+		return "" // another finding explains the quotes
 	}
 	return fmt.Sprintf("In shell form /bin/sh -c is process 1 and may keep signals to itself: stop waits for nothing, then kills. Write %s %s", name, execForm(words))
 }

@@ -1,21 +1,21 @@
-// Package lint checks Dockerfiles without building: BuildKit's rules by BuildKit's
+// Package lint checks Dockerfiles without building them: BuildKit's rules under BuildKit's
 // names, and a few of minirun's own.
 //
 //	lint.go     Check: the options, the walk over the stages
-//	text.go     rules that look at lines as they are written
-//	from.go     rules of FROM, and what its variables are
-//	command.go  rules of the other instructions, in the order in which they act
-//	vars.go     variables: what is defined where
+//	text.go     rules that check the source lines
+//	from.go     rules of FROM, and the variables in it
+//	command.go  rules of the other instructions, in the order in which they take effect
+//	vars.go     variables: which are defined where
 //	files.go    rules of COPY and ADD
 //	own.go      minirun's own rules
-//	mistakes.go more of them: what builds, and is not what was meant
-//	hints.go    what to write instead, of BuildKit's rules
+//	mistakes.go more of them: Dockerfiles that build, but probably not as intended
+//	hints.go    what to write instead, for BuildKit's rules
 //	print.go    results as text and JSON
 //
-// The rules run in the order of BuildKit's phases, and an error ends them as it ends
-// those: the parser (StageNameCasing, FromAsCasing, MaintainerDeprecated and
-// InvalidDefinitionDescription are its own), names and letter case, global ARGs, all
-// FROM lines, then the instructions of one stage after the other.
+// The rules run in the order of BuildKit's phases, and an error ends them in the same place:
+// the parser (StageNameCasing, FromAsCasing, MaintainerDeprecated and
+// InvalidDefinitionDescription are its own), names and letter case, global ARGs, all FROM
+// lines, then the instructions of one stage after the other.
 package lint
 
 import (
@@ -36,33 +36,33 @@ import (
 	"github.com/minirun/minirun/internal/build/dockerfile"
 )
 
-// Options are what is known besides the Dockerfile.
+// Options contain all inputs except the Dockerfile.
 type Options struct {
 	Name      string // of the file, for messages; "": Dockerfile
 	BuildArgs map[string]string
 	Target    string // "": the last stage
-	All       bool   // the instructions of all stages are checked, not only of those that the target needs
-	Platform  string // of the target, as --platform has it; "": this host's
+	All       bool   // check the instructions of all stages, not only of those that the target needs
+	Platform  string // of the target, as in --platform; "": this host's
 
-	// Ignored is the context's (tree.Tree.Ignored); nil: nothing is ignored.
-	// IgnorePatterns are the lines of .dockerignore that it comes from.
+	// Ignored is that of the context (tree.Tree.Ignored); nil: nothing is ignored.
+	// IgnorePatterns are the lines of .dockerignore on which it is based.
 	Ignored        func(name string, isDir bool) (ignored, prune bool)
 	IgnorePatterns []string
 
-	// Exists says whether the context has a path; nil: it is not known.
+	// Exists reports whether a path exists in the context; nil: unknown.
 	Exists func(name string) bool
 
-	// Base returns the configuration of a base image, nil for one that is not known. A
-	// variable that nobody has defined may then be the image's, and is a finding only if
-	// its name looks like another one, misspelt.
+	// Base returns the configuration of a base image, or nil if it is unknown. An undefined
+	// variable may then be defined by the image, and is a finding only if its name looks like a
+	// misspelling of another one.
 	Base func(image string, p oci.Platform) *docker.DockerOCIImage
 
-	// Failed is the error of converting this Dockerfile to a graph. What follows the place
-	// of the error is not checked.
+	// Failed is the error from converting this Dockerfile to a graph. Lines after the place of
+	// the error are not checked.
 	Failed error
 }
 
-// Argument is the build argument whose value counts in the place of "# check=":
+// Argument is the build argument whose value overrides "# check=":
 // skip=RULE,…;error=BOOL;experimental=RULE,…
 const Argument = "BUILDKIT_DOCKERFILE_CHECK"
 
@@ -71,16 +71,16 @@ type Warning struct {
 	Rule        string
 	Description string // of the rule
 	URL         string // of the rule's documentation
-	Detail      string // what was found
+	Detail      string // the finding
 	Hint        string // what to write instead; "": the detail says it
 	Ranges      []Lines
-	Own         bool // it is minirun's own rule, BuildKit has none of this name
+	Own         bool // it is minirun's own rule; BuildKit has no rule of this name
 }
 
-// Lines are consecutive lines of a Dockerfile, from 1 on.
+// Lines are consecutive lines of a Dockerfile, counted from 1.
 type Lines struct{ First, Last int }
 
-// Line is the first line that a warning is about; 0 if it is about none.
+// Line returns the first line of a warning; 0 if it has none.
 func (w *Warning) Line() int {
 	line := 0
 	for _, r := range w.Ranges {
@@ -91,7 +91,7 @@ func (w *Warning) Line() int {
 	return line
 }
 
-// last is the last line that a warning is about.
+// last returns the last line of a warning.
 func (w *Warning) last() int {
 	line := 0
 	for _, r := range w.Ranges {
@@ -100,12 +100,12 @@ func (w *Warning) last() int {
 	return line
 }
 
-// A Result is what Check finds.
+// A Result holds the findings of Check.
 type Result struct {
 	Warnings []Warning // by line
 
-	// Err is what a build would fail with: the Dockerfile cannot be read, or it has
-	// findings and says "# check=error=true".
+	// Err is the error with which a build would fail: the Dockerfile cannot be parsed, or it
+	// has findings and contains "# check=error=true".
 	Err error
 
 	name string
@@ -115,8 +115,8 @@ type Result struct {
 // Source returns the name and text of the Dockerfile that was checked.
 func (r *Result) Source() (name string, text []byte) { return r.name, r.text }
 
-// Check looks at a Dockerfile. Its error is one of the options; what is wrong with
-// the Dockerfile is in the Result.
+// Check checks a Dockerfile. It returns an error only for invalid options; problems in the
+// Dockerfile are in the Result.
 func Check(text []byte, o Options) (*Result, error) {
 	if o.Name == "" {
 		o.Name = "Dockerfile"
@@ -133,7 +133,7 @@ func Check(text []byte, o Options) (*Result, error) {
 	return c.result, nil
 }
 
-// A checker goes once through a Dockerfile.
+// A checker makes one pass through a Dockerfile.
 type checker struct {
 	o       Options
 	lint    *linter.Linter
@@ -141,19 +141,18 @@ type checker struct {
 	lex     *shell.Lex
 	stages  []instructions.Stage
 	globals *scope   // the ARGs before the first FROM
-	bare    *scope   // those without --build-arg
-	done    []*stage // what is known behind each stage
+	bare    *scope   // the same without --build-arg
+	done    []*stage // the state after each stage
 	target  oci.Platform
 
-	ignoring *patternmatcher.PatternMatcher // nil: .dockerignore does not exclude files, or not for good
+	ignoring *patternmatcher.PatternMatcher // nil: .dockerignore excludes no files, or has patterns with !
 
-	failed   int    // the line that Options.Failed is about; 0: none
-	expanded int    // bytes that words have come to
-	hint     string // of the finding that is about to be reported
+	failed   int    // the line of Options.Failed; 0: none
+	expanded int    // total size of expanded words
+	hint     string // for the next finding
 }
 
-// configure reads what "# check=" says, or the build argument, which replaces all of
-// that.
+// configure reads "# check=", or the build argument, which replaces all of it.
 func (c *checker) configure(text []byte) error {
 	value, given := c.o.BuildArgs[Argument]
 	where := "--build-arg " + Argument
@@ -177,7 +176,7 @@ func (c *checker) configure(text []byte) error {
 	return nil
 }
 
-// warn notes what a rule has found.
+// warn records a finding of a rule.
 func (c *checker) warn(rule, description, url, detail string, where []parser.Range) {
 	w := Warning{Rule: rule, Description: description, URL: url, Detail: detail, Hint: c.hint, Own: isOwn(rule)}
 	for _, r := range where {
@@ -186,7 +185,7 @@ func (c *checker) warn(rule, description, url, detail string, where []parser.Ran
 	c.result.Warnings = append(c.result.Warnings, w)
 }
 
-// check runs all rules; its error is the Dockerfile's.
+// check runs all rules; it returns an error in the Dockerfile.
 func (c *checker) check(text []byte) error {
 	parsed, err := parser.Parse(bytes.NewReader(text))
 	if err != nil {
@@ -229,12 +228,12 @@ func (c *checker) check(text []byte) error {
 	return c.o.Failed
 }
 
-// failedAt says whether the conversion has failed at these lines.
+// failedAt reports whether the conversion failed at these lines.
 func (c *checker) failedAt(where []parser.Range) bool {
 	return c.failed > 0 && c.failed == line(where)
 }
 
-// line is the first one of a place in the Dockerfile.
+// line returns the first line of a place in the Dockerfile.
 func line(where []parser.Range) int {
 	if len(where) == 0 {
 		return 0
@@ -242,7 +241,7 @@ func line(where []parser.Range) int {
 	return where[0].Start.Line
 }
 
-// broken is the error that a build has for this text: it quotes the lines.
+// broken returns the error that a build reports for this text: it quotes the lines.
 func (c *checker) broken(text []byte, err error) error {
 	if _, e := dockerfile.Parse(c.o.Name, text); e != nil {
 		return e
@@ -250,7 +249,7 @@ func (c *checker) broken(text []byte, err error) error {
 	return fmt.Errorf("%s: %w", c.o.Name, err)
 }
 
-// noTarget is the error that a build has for the target.
+// noTarget returns the error that a build reports for the target.
 func (c *checker) noTarget() error {
 	file, err := dockerfile.Parse(c.o.Name, c.result.text)
 	if err == nil {
@@ -259,13 +258,12 @@ func (c *checker) noTarget() error {
 	return err
 }
 
-// at is the linter where an instruction is: comments in front of it may have it skip
-// rules.
+// at returns the linter for an instruction: comments before it may skip rules.
 func (c *checker) at(comments []string) *linter.Linter {
 	return c.lint.WithMergedConfigFromComments(comments)
 }
 
-// needed are the stages whose instructions are checked.
+// needed returns the stages whose instructions are checked.
 func (c *checker) needed(bases []base) ([]bool, error) {
 	needed := make([]bool, len(c.stages))
 	if c.o.All {

@@ -17,7 +17,7 @@ import (
 	"github.com/minirun/minirun/internal/build/dockerfile"
 )
 
-// findings are "LINE RULE DETAIL".
+// findings returns the findings as "LINE RULE DETAIL".
 func findings(t testing.TB, text string, o Options) (out []string) {
 	t.Helper()
 	r, err := Check([]byte(text), o)
@@ -47,11 +47,11 @@ func known() Options {
 	}
 }
 
-// TestRules: for each rule a Dockerfile that it finds something in, with the line,
-// and some that it does not. Every rule of BuildKit's, and each of our own, is here.
+// TestRules has, for each rule, Dockerfiles with a finding, with its line, and some without.
+// Every rule of BuildKit, and each of our own, is here.
 func TestRules(t *testing.T) {
 	for rule, c := range map[string]struct {
-		check string            // more of "# check="
+		check string            // more text for "# check="
 		bad   map[string]string // the text → the line and the detail
 		good  []string
 	}{
@@ -239,7 +239,7 @@ func TestRules(t *testing.T) {
 				}
 			}
 			if c.check != "" {
-				return // naming an experimental rule counts more than skipping it
+				return // naming an experimental rule takes precedence over skipping it
 			}
 			o.BuildArgs = map[string]string{Argument: "skip=" + rule}
 			for text := range c.bad {
@@ -251,7 +251,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestDirectives: what "# check=" and comments say.
+// TestDirectives: "# check=" and comments.
 func TestDirectives(t *testing.T) {
 	for text, want := range map[string]string{
 		"FROM a\nCMD b\n": "JSONArgsRecommended",
@@ -314,7 +314,7 @@ func TestExecForm(t *testing.T) {
 	}
 }
 
-// TestErrors: what a build would fail with, and what was found until there.
+// TestErrors: the error with which a build would fail, and the findings before it.
 func TestErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                "is empty",
@@ -339,7 +339,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestTarget: stages that the target does not need are not looked into.
+// TestTarget: stages that the target does not need are not checked.
 func TestTarget(t *testing.T) {
 	const text = "FROM a AS base\nCMD 1\nFROM a AS copied\nCMD 2\nFROM a AS mounted\nCMD 3\nFROM a AS other\nCMD 4\nFROM base AS t\nCOPY --from=copied x y\nRUN --mount=from=mounted,target=/m true\nCMD 5\nFROM a\nCMD 6\n"
 	for target, want := range map[string]string{"": "2 4 6 8 12 14", "t": "2 4 6 12", "other": "8", "3": "8", "base": "2"} {
@@ -354,7 +354,7 @@ func TestTarget(t *testing.T) {
 	}
 }
 
-// TestUnknownBase: variables of an image that nobody has looked at.
+// TestUnknownBase: variables of an unknown image.
 func TestUnknownBase(t *testing.T) {
 	got := findings(t, "FROM a\nENV VERSION=1\nCOPY $MODULE $VERSON /d/\nLABEL a=$PAHT\n", Options{})
 	want := "3 UndefinedVar Usage of undefined variable '$VERSON' (did you mean $VERSION?)\n4 UndefinedVar Usage of undefined variable '$PAHT' (did you mean $PATH?)"
@@ -363,7 +363,7 @@ func TestUnknownBase(t *testing.T) {
 	}
 }
 
-// TestBuildArgs: what --build-arg gives does not count as a default.
+// TestBuildArgs: a value from --build-arg does not count as a default.
 func TestBuildArgs(t *testing.T) {
 	o := Options{BuildArgs: map[string]string{"TAG": "3"}}
 	if got := findings(t, "ARG TAG\nFROM a:$TAG\n", o); len(got) != 1 || !strings.Contains(got[0], "InvalidDefaultArgInFrom") {
@@ -420,7 +420,7 @@ func TestPrint(t *testing.T) {
 	}
 }
 
-// FuzzCheck: no text breaks it, and lines are the text's.
+// FuzzCheck: no text causes a panic, and all lines are within the text.
 func FuzzCheck(f *testing.F) {
 	f.Add(printed)
 	f.Add("ARG A=$B\nFROM --platform=$C ${A:-x} AS y\nCOPY <<E /\n$z\nE\nENV a $b\nWORKDIR x\nEXPOSE 1:2/T\nONBUILD CMD a\n")
@@ -443,7 +443,7 @@ func FuzzCheck(f *testing.F) {
 	})
 }
 
-// TestBomb: variables that double with each line do not take all memory.
+// TestBomb: variables that double in size with each line do not use up all memory.
 func TestBomb(t *testing.T) {
 	text := "FROM base\nENV A=aaaaaaaaaaaaaaaa\n" + strings.Repeat("ENV A=$A$A\n", 64)
 	if _, err := Check([]byte(text), Options{}); err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// Own rules for what builds, and is not what was meant.
+// Own rules for Dockerfiles that build, but probably not as intended.
 var (
 	ruleCdAlone = linter.LinterRule[func(dir string) string]{
 		Name:        "CdAlone",
@@ -59,7 +59,7 @@ var (
 
 var cd = regexp.MustCompile(`^\s*cd\s+(\S+)\s*$`)
 
-// cdAlone finds a RUN whose last command is cd, for those behind it.
+// cdAlone finds a RUN whose last command is cd, which has no effect on later ones.
 func (c *checker) cdAlone(l *linter.Linter, o *instructions.RunCommand) {
 	text := strings.Join(o.CmdLine, " ")
 	if !o.PrependShell || len(o.Files) > 0 || strings.ContainsAny(text, "()`") {
@@ -71,10 +71,11 @@ func (c *checker) cdAlone(l *linter.Linter, o *instructions.RunCommand) {
 	}
 }
 
-// straight are the quotes that look like JSON's or are another language's.
+// straight replaces typographic and foreign quotes with those of JSON.
 var straight = strings.NewReplacer("“", `"`, "”", `"`, "„", `"`, "«", `"`, "»", `"`, "‘", `"`, "’", `"`, "'", `"`)
 
-// execQuotes finds a list in shell form that is one if its quotes are made JSON's.
+// execQuotes finds an instruction in shell form that would be a list in exec form if its
+// quotes were JSON's.
 func (c *checker) execQuotes(l *linter.Linter, name string, shell bool, words []string, where []parser.Range) {
 	text := strings.TrimSpace(strings.Join(words, " "))
 	if !shell || !strings.HasPrefix(text, "[") {
@@ -100,7 +101,7 @@ func (c *checker) listQuotes(l *linter.Linter, command instructions.Command, whe
 	c.execQuotes(l, name, true, words, where)
 }
 
-// entrypointAndCmd looks at a stage's last ENTRYPOINT and CMD.
+// entrypointAndCmd checks a stage's last ENTRYPOINT and CMD.
 func (c *checker) entrypointAndCmd(s *stage) {
 	entry, _ := s.only["ENTRYPOINT"].(*instructions.EntrypointCommand)
 	cmd, _ := s.only["CMD"].(*instructions.CmdCommand)
@@ -118,7 +119,8 @@ func (c *checker) entrypointAndCmd(s *stage) {
 	}
 }
 
-// execForm is a shell's text as a list, if a shell does nothing else with it.
+// execForm returns a shell command as an exec-form list: its words, or sh -c exec if it needs
+// a shell.
 func execForm(words []string) string {
 	text := strings.Join(words, " ")
 	list, plain := split(text)
@@ -128,11 +130,11 @@ func execForm(words []string) string {
 	var out strings.Builder
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(list) // of texts: nothing can fail
+	_ = e.Encode(list) // a list of strings: cannot fail
 	return strings.ReplaceAll(strings.TrimSpace(out.String()), `","`, `", "`)
 }
 
-// split makes words of a text whose quotes are all that a shell is needed for.
+// split splits a command into words. plain is set if it needs a shell for its quotes only.
 func split(text string) (words []string, plain bool) {
 	quote, begun := rune(0), false
 	var word strings.Builder
@@ -158,13 +160,13 @@ func split(text string) (words []string, plain bool) {
 	return words, quote == 0
 }
 
-// installers are programs that install packages below the directory where they are.
+// installers are programs that install packages below their working directory.
 var installers = []struct{ run, dir string }{
 	{`(npm|pnpm)\s+(install|ci|i)\b`, "node_modules"}, {`yarn(\s+install)?\s*($|&&|;|--)`, "node_modules"},
 	{`composer\s+install\b`, "vendor"}, {`bundle\s+install\b`, "vendor"},
 }
 
-// installed notes what a RUN installs.
+// installed records the packages that a RUN installs.
 func (s *stage) installed(o *instructions.RunCommand) {
 	text := strings.Join(o.CmdLine, " ")
 	for _, i := range installers {
@@ -174,7 +176,8 @@ func (s *stage) installed(o *instructions.RunCommand) {
 	}
 }
 
-// overInstalled finds a COPY of all the context that has what was installed before.
+// overInstalled finds a COPY of the whole context that contains a directory of packages
+// installed before.
 func (c *checker) overInstalled(l *linter.Linter, s *stage, o *instructions.CopyCommand) {
 	if c.o.Exists == nil || o.From != "" || !slices.ContainsFunc(o.SourcePaths, func(p string) bool { return path.Clean("/"+p) == "/" }) {
 		return
@@ -191,7 +194,7 @@ func (c *checker) overInstalled(l *linter.Linter, s *stage, o *instructions.Copy
 	}
 }
 
-// outside finds sources of the context that begin above it.
+// outside finds sources that refer to the parent of the context.
 func (c *checker) outside(l *linter.Linter, sources []string, where []parser.Range) {
 	for _, source := range sources {
 		if name := path.Clean(source); (name == ".." || strings.HasPrefix(name, "../")) && !isRemote(source) {

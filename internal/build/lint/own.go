@@ -11,7 +11,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 )
 
-// minirun's own rules. "# check=skip=" takes them as BuildKit's.
+// minirun's own rules. "# check=skip=" applies to them as to BuildKit's.
 var (
 	ruleAptGetUpdateAlone = linter.LinterRule[func() string]{
 		Name:        "AptGetUpdateAlone",
@@ -43,11 +43,11 @@ var (
 	harmless   = regexp.MustCompile(`^\s*(?:(?:rm|echo|set|true|:|export|mkdir|sleep)(?:\s|$)|$)`)
 )
 
-// aptUpdate finds a RUN that updates apt's lists, and in which nothing uses them:
-// its other commands are none that could.
+// aptUpdate finds a RUN that updates apt's package lists without using them: none of its other
+// commands can.
 func (c *checker) aptUpdate(l *linter.Linter, o *instructions.RunCommand) {
 	if slices.ContainsFunc(instructions.GetMounts(o), func(m *instructions.Mount) bool { return m.Type == instructions.MountTypeCache }) {
-		return // the lists are in a cache, perhaps
+		return // the lists may be in a cache
 	}
 	text := strings.Join(o.CmdLine, " ")
 	if !o.PrependShell && len(o.CmdLine) == 3 && o.CmdLine[1] == "-c" {
@@ -62,7 +62,7 @@ func (c *checker) aptUpdate(l *linter.Linter, o *instructions.RunCommand) {
 		switch {
 		case m != nil && aptUpdate.MatchString(m[1]):
 			updated = true
-		case m == nil && strings.HasPrefix(strings.TrimSpace(command), "<<"): // a here-document's name
+		case m == nil && strings.HasPrefix(strings.TrimSpace(command), "<<"): // the name of a here-document
 		case m != nil && strings.Contains(m[1], "clean"):
 		case m != nil || !harmless.MatchString(command):
 			return
@@ -73,8 +73,8 @@ func (c *checker) aptUpdate(l *linter.Linter, o *instructions.RunCommand) {
 	}
 }
 
-// copyFrom finds a relative source of a stage that has a WORKDIR: whoever wrote it
-// was in that directory.
+// copyFrom finds a relative source from a stage that has a WORKDIR: its author probably
+// expected it to be relative to that directory.
 func (c *checker) copyFrom(l *linter.Linter, index int, o *instructions.CopyCommand) {
 	if o.From == "" {
 		return

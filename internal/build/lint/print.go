@@ -10,8 +10,8 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// Print writes the result: "text" (or "") as docker buildx build --check does, or
-// "json" with the names of BuildKit's lint request.
+// Print writes the result: "text" (or "") as docker buildx build --check does, or "json" with
+// the names of BuildKit's lint request.
 func (r *Result) Print(w io.Writer, format string) error {
 	switch format {
 	case "", "text":
@@ -79,14 +79,14 @@ type buildError struct {
 	Location *dockerfile.Location `json:"location,omitempty"`
 }
 
-// A file is what the lines of findings are of.
+// A file contains the lines of findings.
 type file struct {
 	Filename string `json:"filename"`
 	Data     []byte `json:"data"` // in base64
 	Language string `json:"language"`
 }
 
-// place is a location, nil if there are no lines.
+// place returns the location of lines; nil if there are none.
 func place(ranges []Lines) *dockerfile.Location {
 	if len(ranges) == 0 {
 		return nil

@@ -7,7 +7,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// emptyLines: NoEmptyContinuation, which the parser reports as a warning.
+// emptyLines converts the parser's warnings to findings of NoEmptyContinuation.
 func (c *checker) emptyLines(warnings []parser.Warning) {
 	rule := &linter.RuleNoEmptyContinuation
 	for _, w := range warnings {
@@ -17,7 +17,7 @@ func (c *checker) emptyLines(warnings []parser.Warning) {
 	}
 }
 
-// casing: ConsistentInstructionCasing. The majority counts; of as many, capitals.
+// casing checks ConsistentInstructionCasing. The majority wins; in a tie, upper case.
 func (c *checker) casing(ast *parser.Node) {
 	rule := &linter.RuleConsistentInstructionCasing
 	capital, small := 0, 0

@@ -9,11 +9,11 @@ import (
 	"github.com/moby/buildkit/util/suggest"
 )
 
-// A scope is what variables are. A name that is declared without a value is defined.
+// A scope is a set of variables. A name that is declared without a value is defined.
 type scope struct {
 	names   []string
-	values  map[string]*string // of those that are declared; nil: without a value
-	foreign bool               // a base image that is not known may define others
+	values  map[string]*string // of declared variables; nil: without a value
+	foreign bool               // an unknown base image may define others
 }
 
 func newScope() *scope { return &scope{values: map[string]*string{}} }
@@ -37,7 +37,7 @@ func (s *scope) set(name, value string) {
 	s.values[name] = &value
 }
 
-// remove forgets a variable.
+// remove removes a variable.
 func (s *scope) remove(name string) {
 	if s.has(name) {
 		s.names = slices.DeleteFunc(s.names, func(n string) bool { return n == name })
@@ -54,8 +54,8 @@ func (s *scope) clone() *scope {
 	return &scope{names: slices.Clone(s.names), values: maps.Clone(s.values), foreign: s.foreign}
 }
 
-// scopes are several, the first of which wins: an instruction looks into them as they
-// are, for copies of thousands of variables, a copy for each instruction, take minutes.
+// scopes are several scopes, of which the first one wins. Instructions search them in place:
+// merging thousands of variables for each instruction takes minutes.
 type scopes []*scope
 
 // Get implements shell.EnvGetter.
@@ -84,7 +84,7 @@ func (all scopes) foreign() bool {
 	return slices.ContainsFunc(all, func(s *scope) bool { return s.foreign })
 }
 
-// platformNames are the arguments that nobody declares before the first FROM.
+// platformNames returns the predefined arguments available before the first FROM.
 func platformNames() []string {
 	names := []string{"TARGETSTAGE"}
 	for _, of := range []string{"BUILD", "TARGET"} {
@@ -95,7 +95,7 @@ func platformNames() []string {
 	return names
 }
 
-// similar is the name that was meant, perhaps.
+// similar returns the name that was probably meant.
 func similar(name string, names []string) string {
 	found, ok := suggest.Search(name, names, true)
 	if !ok || found == name {
@@ -104,19 +104,19 @@ func similar(name string, names []string) string {
 	return found
 }
 
-// A reader expands words of an instruction and notes the names that nobody defines,
-// in the order of the words and, in one word, of the alphabet.
+// A reader expands the words of an instruction and records undefined names, in the order of
+// the words, and alphabetically within a word.
 type reader struct {
 	c       *checker
 	vars    scopes
 	unknown []string
 }
 
-// mostExpanded bounds what words come to: ENV A=$A$A doubles with each line, and a
-// build refuses it. After it words stay as they are.
+// mostExpanded limits the total size of expanded words: ENV A=$A$A doubles with each line, and
+// a build rejects it. Above the limit words are not expanded.
 const mostExpanded = 64 << 20
 
-// word expands one. After an error BuildKit looks at no further word of the instruction.
+// word expands one word. After an error, BuildKit checks no further words of the instruction.
 func (r *reader) word(word string) (string, error) {
 	if r.c.expanded > mostExpanded {
 		return word, nil
@@ -134,7 +134,7 @@ func (r *reader) word(word string) (string, error) {
 	return p.Result, nil
 }
 
-// report: UndefinedVar.
+// report checks UndefinedVar.
 func (r *reader) report(l *linter.Linter, where []parser.Range) {
 	rule := &linter.RuleUndefinedVar
 	for _, name := range r.unknown {

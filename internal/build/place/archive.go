@@ -16,10 +16,10 @@ import (
 	"github.com/minirun/minirun/internal/image/layer"
 )
 
-// errNoArchive says that a file is copied as it is.
+// errNoArchive means that the file is not an archive and is copied unchanged.
 var errNoArchive = errors.New("is no archive")
 
-// unpack unpacks a source that is an archive.
+// unpack unpacks a source if it is an archive, and reports whether it did.
 func (p *placer) unpack(ctx context.Context, t *tree.Tree, f *tree.Found) (bool, error) {
 	file, err := t.Open(f)
 	if err != nil {
@@ -33,8 +33,7 @@ func (p *placer) unpack(ctx context.Context, t *tree.Tree, f *tree.Found) (bool,
 	return true, err
 }
 
-// Archive unpacks an archive, compressed or not, into the destination, which is a
-// directory.
+// Archive unpacks an archive, compressed or not, into the destination directory.
 func Archive(ctx context.Context, root *os.File, file *os.File, o Options) error {
 	p, err := newPlacer(root, o)
 	if err != nil {
@@ -50,10 +49,10 @@ func Archive(ctx context.Context, root *os.File, file *os.File, o Options) error
 func (p *placer) archive(ctx context.Context, r io.Reader) error {
 	content, _, release, err := compression.Open(bufio.NewReaderSize(r, 256<<10))
 	if err != nil {
-		return errNoArchive // it only begins like one
+		return errNoArchive // it only starts like an archive
 	}
 	defer release()
-	in := tar.NewReader(ctxio.NewReader(ctx, content)) // a small file may have no end of zeros in it
+	in := tar.NewReader(ctxio.NewReader(ctx, content)) // a small file may expand to an endless run of zeros
 	first, err := in.Next()
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -62,7 +61,7 @@ func (p *placer) archive(ctx context.Context, r io.Reader) error {
 		return errNoArchive
 	}
 	defer func(flag string) { p.o.Chmod = flag }(p.o.Chmod)
-	p.o.Chmod = "" // it is about files, and an archive has modes of its own
+	p.o.Chmod = "" // it applies to files, and an archive has its own modes
 	fd, err := p.ensure(p.o.Dest)
 	if err != nil {
 		return err
@@ -72,15 +71,15 @@ func (p *placer) archive(ctx context.Context, r io.Reader) error {
 	if p.o.UID != nil {
 		o.Owner = &layer.Owner{UID: *p.o.UID, GID: *p.o.GID}
 	}
-	p.replaced = true // the archive may replace what led to the last directory
+	p.replaced = true // the archive may replace a component of the cached directory's path
 	if err := errors.Join(layer.Extract(ctx, dir, in, o), dir.Close()); err != nil {
 		return fmt.Errorf("unpack the archive: %w", err)
 	}
 	return nil
 }
 
-// isContentXattr reports whether an extended attribute of an archive belongs to a file's
-// content, whoever unpacks it.
+// isContentXattr reports whether an extended attribute in an archive is part of a file's
+// content, regardless of who unpacks it.
 func isContentXattr(name string) bool {
 	return name == "security.capability" || strings.HasPrefix(name, "user.")
 }

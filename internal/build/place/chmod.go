@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// A change is one clause of a symbolic mode, u+rwX.
+// A change is one clause of a symbolic mode, such as u+rwX.
 type change struct {
-	who       uint32 // the bits that it is about, of 0o7777
+	who       uint32 // the affected bits, of 0o7777
 	operation byte   // + - =
 	bits      uint32
-	ifExec    bool   // X: x for directories, and where somebody has it
-	like      []byte // u, g, o: what these have
+	ifExec    bool   // X: x for directories, and for files that have x for anyone
+	like      []byte // u, g, o: copy the bits from these
 }
 
-// ParseChmod reads what chmod(1) takes: octal, or clauses such as u=rwX,go-w.
+// ParseChmod parses a mode like chmod(1): octal, or clauses such as u=rwX,go-w.
 func ParseChmod(text string) (func(mode uint32, isDir bool) uint32, error) {
 	if text != "" && strings.Trim(text, "01234567") == "" {
 		n, err := strconv.ParseUint(text, 8, 32)

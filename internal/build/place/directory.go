@@ -15,7 +15,7 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// open opens a path of the destination; links lead on inside it.
+// open opens a path in the destination; links are followed, but not out of it.
 func (p *placer) open(name string, flags int) (int, error) {
 	how := unix.OpenHow{Flags: uint64(flags), Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
 	fd, err := regularfile.Openat2(int(p.root.Fd()), name, &how)
@@ -25,7 +25,7 @@ func (p *placer) open(name string, flags int) (int, error) {
 	return fd, nil
 }
 
-// IsDirectory says whether a path of the image is one, links followed.
+// IsDirectory reports whether a path in the image is a directory, following links.
 func IsDirectory(root *os.File, name string) bool { return (&placer{root: root}).isDirectory(name) }
 
 func (p *placer) isDirectory(name string) bool {
@@ -39,8 +39,8 @@ func (p *placer) isDirectory(name string) bool {
 
 const maxLinks = 40
 
-// ensure opens a directory; it and those above it are made where there are none. A
-// link to nowhere is followed: what it names is made.
+// ensure opens a directory, and creates it and its parents if they do not exist. It follows a
+// dangling link, and creates the link's target.
 func (p *placer) ensure(name string) (int, error) {
 	todo := strings.Split(inside(name), "/")
 	fd, err := p.open(".", unix.O_PATH|unix.O_DIRECTORY)
@@ -54,7 +54,7 @@ func (p *placer) ensure(name string) (int, error) {
 		if part == "" || part == "." {
 			continue
 		}
-		at = at + "/" + part // not cleaned: .. behind a link is the kernel's to resolve
+		at = at + "/" + part // not cleaned: the kernel must resolve .. after a link
 		next, err := p.open(at, unix.O_PATH|unix.O_DIRECTORY)
 		if errors.Is(err, unix.ENOENT) {
 			target := make([]byte, unix.PathMax)
@@ -90,7 +90,8 @@ func (p *placer) ensure(name string) (int, error) {
 	return fd, nil
 }
 
-// mkdir makes one that nobody described: root's, or as --chown and --chmod say.
+// mkdir creates a directory without a source: it belongs to root, or has the owner and mode of
+// --chown and --chmod.
 func (p *placer) mkdir(parent int, name, at string) error {
 	if err := unix.Mkdirat(parent, name, 0o755); err != nil {
 		return &os.PathError{Op: "mkdir in the image", Path: at, Err: err}
@@ -101,10 +102,10 @@ func (p *placer) mkdir(parent int, name, at string) error {
 		}
 	}
 	mode := uint32(0o755)
-	if n, err := strconv.ParseUint(p.o.Chmod, 8, 32); err == nil { // u=rw is about what a source has
+	if n, err := strconv.ParseUint(p.o.Chmod, 8, 32); err == nil { // u=rw modifies the mode of a source
 		mode = uint32(n) & 0o777
 	}
-	if err := unix.Fchmodat(parent, name, mode, 0); err != nil { // umask
+	if err := unix.Fchmodat(parent, name, mode, 0); err != nil { // mkdirat(2) applies the umask
 		return &os.PathError{Op: "chmod in the image", Path: at, Err: err}
 	}
 	if p.o.Time != nil {
@@ -113,8 +114,8 @@ func (p *placer) mkdir(parent int, name, at string) error {
 	return nil
 }
 
-// in opens a directory as ensure does. The descriptor is the placer's: it is good
-// until the next call.
+// in opens a directory like ensure. The descriptor belongs to the placer and is valid until
+// the next call.
 func (p *placer) in(name string) (int, error) {
 	if p.dirFD != nil && p.dir == name && !p.replaced {
 		return int(p.dirFD.Fd()), nil
@@ -137,9 +138,9 @@ func (p *placer) leave() {
 	}
 }
 
-// parent opens the directory that a file goes to, as in does, and returns the name
-// of the file there. The file replaces a symbolic link of that name. Only if the
-// destination itself names the link does the file go to the target of the link.
+// parent opens the directory in which a file is placed, like in, and returns the name of the
+// file there. The file replaces a symbolic link of that name. Only if the destination itself
+// names the link is the file written to the target of the link.
 func (p *placer) parent(name string, itself bool) (fd int, base string, err error) {
 	at := relative(name)
 	for range maxLinks {
@@ -156,7 +157,7 @@ func (p *placer) parent(name string, itself bool) (fd int, base string, err erro
 		}
 		target := make([]byte, unix.PathMax)
 		n, err := unix.Readlinkat(fd, base, target)
-		if err != nil { // no link, or nothing
+		if err != nil { // not a link, or does not exist
 			return fd, base, nil
 		}
 		at = strings.TrimRight(string(target[:n]), "/")
@@ -170,9 +171,9 @@ func (p *placer) parent(name string, itself bool) (fd int, base string, err erro
 	return -1, "", &os.PathError{Op: "follow in the image", Path: name, Err: unix.ELOOP}
 }
 
-// directory places a directory: one that is there stays as it is.
+// directory places a directory: an existing one is not changed.
 func (p *placer) directory(t *tree.Tree, f *tree.Found, at string, m metadata) error {
-	if f.Name == "." { // what is in the source is copied, not the source, but for its time
+	if f.Name == "." { // only the content of the source is copied, and its time
 		fd, err := p.ensure(at)
 		if err != nil {
 			return err
@@ -183,7 +184,7 @@ func (p *placer) directory(t *tree.Tree, f *tree.Found, at string, m metadata) e
 		return unix.Close(fd)
 	}
 	if p.isDirectory(at) {
-		if f.Way { // --chown and --chmod are not about it, and it keeps its owner
+		if f.Way { // --chown and --chmod do not apply to it, and it keeps its owner
 			m.uid, m.gid, m.mode = -1, -1, f.Stat.Mode&0o7777
 		}
 		return p.describeAt(t, f, at, m)

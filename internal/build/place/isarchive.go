@@ -8,8 +8,7 @@ import (
 	"github.com/minirun/minirun/internal/compression"
 )
 
-// IsArchive reports whether ADD unpacks a file, compressed or not, instead of copying
-// it.
+// IsArchive reports whether ADD unpacks a file, compressed or not, instead of copying it.
 func IsArchive(t *tree.Tree, f *tree.Found) (bool, error) {
 	file, err := t.Open(f)
 	if err != nil {

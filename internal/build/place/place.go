@@ -1,12 +1,13 @@
-// Package place puts files into a file system that is being built: what COPY, ADD
-// and WORKDIR do. The file system may be anybody's, so the destination's links are
-// followed inside it only.
+// Package place writes files to a file system that is being built: it implements COPY, ADD and
+// WORKDIR. The file system may be untrusted, so the destination's links are followed inside it
+// only.
 //
 //	place.go      Copy, File: selections and single files
-//	directory.go  destinations: found, or made
+//	directory.go  destinations: found, or created
 //	write.go      one file, one directory: content, owner, attributes, mode, time
 //	chmod.go      --chmod (pure)
 //	archive.go    ADD of an archive
+//	isarchive.go  whether a file is an archive
 package place
 
 import (
@@ -26,30 +27,30 @@ import (
 	"github.com/minirun/minirun/internal/build/tree"
 )
 
-// Options are COPY's and ADD's.
+// Options are the options of COPY and ADD.
 type Options struct {
 	Dest      string // absolute
 	DestIsDir bool   // it ends with /
 	UID, GID  *int   // --chown; nil: the source's
 	Chmod     string
 	Parents   bool
-	Unpack    bool       // archives among the sources are unpacked
-	Time      *time.Time // of directories that are made: SOURCE_DATE_EPOCH
-	Modified  *time.Time // of a file that was fetched
-	Mode      uint32     // of one that no --chmod is about
+	Unpack    bool       // unpack archives among the sources
+	Time      *time.Time // of created directories: SOURCE_DATE_EPOCH
+	Modified  *time.Time // of a fetched file
+	Mode      uint32     // of a file without --chmod
 }
 
-// A placer places what one instruction says.
+// A placer places the files of one instruction.
 type placer struct {
 	o     Options
 	root  *os.File
 	chmod func(mode uint32, isDir bool) uint32
-	links map[[2]uint64]string // regular files of one source that have several names: where the first name went
-	made  []madeDir            // whose times are set when all is in them
+	links map[[2]uint64]string // regular files of one source that have several names: where the first name was placed
+	made  []madeDir            // their times are set when they are complete
 
-	dir      string   // the directory that the last file went to: the next one mostly does, too
+	dir      string   // the directory of the last file, which is usually that of the next one too
 	dirFD    *os.File // nil: none
-	replaced bool     // a link that led to it may be another one now
+	replaced bool     // a link in its path may have been replaced
 }
 
 type madeDir struct {
@@ -68,14 +69,14 @@ func newPlacer(root *os.File, o Options) (*placer, error) {
 	return p, nil
 }
 
-// Copy places what sources stand for.
+// Copy places the selected files.
 func Copy(ctx context.Context, root *os.File, s *tree.Selection, o Options) error {
 	p, err := newPlacer(root, o)
 	if err != nil {
 		return err
 	}
 	defer p.leave()
-	if o.Parents && s.Named { // there even if no file matches
+	if o.Parents && s.Named { // it is created even if no file matches
 		fd, err := p.ensure(o.Dest)
 		if err != nil {
 			return err
@@ -88,7 +89,7 @@ func Copy(ctx context.Context, root *os.File, s *tree.Selection, o Options) erro
 			return err
 		}
 		f := &s.Files[i]
-		if f.Source != source { // its files change the times that the source before has given to directories
+		if f.Source != source { // writing its files changes the times set on directories of the previous source
 			if err := p.finish(); err != nil {
 				return err
 			}
@@ -109,7 +110,7 @@ func Copy(ctx context.Context, root *os.File, s *tree.Selection, o Options) erro
 	return p.finish()
 }
 
-// destination is where a file goes.
+// destination returns the path of a file in the destination.
 func (p *placer) destination(f *tree.Found) (string, error) {
 	if !f.Alone {
 		return path.Join(p.o.Dest, f.Name), nil
@@ -160,7 +161,7 @@ func (p *placer) place(ctx context.Context, t *tree.Tree, f *tree.Found, at stri
 			return err
 		}
 		return p.symlink(parent, base, target, m)
-	case unix.S_IFSOCK: // nobody listens there: an empty file, as BuildKit makes it
+	case unix.S_IFSOCK: // it would have no listener: becomes an empty file, as in BuildKit
 		return p.file(ctx, parent, base, strings.NewReader(""), m)
 	default:
 		if t.Foreign && f.Stat.Mode&unix.S_IFMT != unix.S_IFIFO || f.Stat.Rdev == 0 && f.Stat.Mode&unix.S_IFMT == unix.S_IFCHR {
@@ -176,7 +177,7 @@ func (p *placer) place(ctx context.Context, t *tree.Tree, f *tree.Found, at stri
 	return nil
 }
 
-// metadata is what a file gets: its source's, as the flags change it.
+// metadata returns a file's metadata: the source's, modified by the flags.
 func (p *placer) metadata(t *tree.Tree, f *tree.Found) metadata {
 	m := metadata{uid: int(f.Stat.Uid), gid: int(f.Stat.Gid), mode: f.Stat.Mode & 0o7777, modified: f.Stat.Mtim}
 	if t.Foreign {
@@ -195,7 +196,7 @@ func (p *placer) change(m *metadata, isDir bool) {
 	}
 }
 
-// File places a file that is no tree's: a here-document, what was fetched.
+// File places a file that does not come from a tree: a here-document, or a fetched file.
 func File(ctx context.Context, root *os.File, name string, content io.Reader, o Options) error {
 	p, err := newPlacer(root, o)
 	if err != nil {
@@ -227,8 +228,8 @@ func File(ctx context.Context, root *os.File, name string, content io.Reader, o 
 	return p.finish()
 }
 
-// Directory makes a directory and those above it, where there are none: WORKDIR. A
-// directory that it makes, not those above, gets the time, if that is not nil.
+// Directory creates a directory and its parents, if they do not exist, for WORKDIR. If when is
+// not nil, it is the time of the directory if it was created, but not of its parents.
 func Directory(root *os.File, name string, uid, gid int, when *time.Time) error {
 	p := &placer{root: root, o: Options{UID: &uid, GID: &gid, Time: when}}
 	fd, err := p.ensure(name)
@@ -239,7 +240,7 @@ func Directory(root *os.File, name string, uid, gid int, when *time.Time) error 
 	return errors.Join(unix.Close(fd), p.finish())
 }
 
-// finish gives directories that were made their times.
+// finish sets the times of the created directories.
 func (p *placer) finish() error {
 	for _, d := range p.made {
 		fd, err := p.open(d.path, unix.O_PATH|unix.O_DIRECTORY)
@@ -255,7 +256,7 @@ func (p *placer) finish() error {
 	return nil
 }
 
-// inside is a path from the root on, not cleaned.
+// inside returns a path relative to the root, not cleaned.
 func inside(name string) string {
 	if name = strings.TrimLeft(name, "/"); name == "" {
 		return "."

@@ -13,16 +13,16 @@ import (
 	"github.com/minirun/minirun/internal/namespaces"
 )
 
-// metadata is what a file has besides its content.
+// metadata holds a file's attributes, without its content.
 type metadata struct {
 	uid, gid   int
-	mode       uint32 // permission bits, set-ID bits among them
+	mode       uint32 // permission bits, including the set-ID bits
 	modified   unix.Timespec
 	attributes []tree.Attribute
 }
 
-// apply gives a file all of it but the time: the owner first, whose change takes
-// capabilities and set-ID bits away.
+// apply sets everything except the time. The owner is first, because chown(2) clears
+// capabilities and set-ID bits.
 func (m *metadata) apply(fd int) error {
 	if err := unix.Fchown(fd, m.uid, m.gid); err != nil {
 		return namespaces.OwnerError(m.uid, m.gid, err)
@@ -38,8 +38,8 @@ func (m *metadata) apply(fd int) error {
 	return nil
 }
 
-// create makes something under a name that something else may have. A directory is
-// not replaced by a file.
+// create creates a file under a name that may exist already. A directory is not replaced by a
+// file.
 func (p *placer) create(parent int, base string, how func() error) error {
 	err := how()
 	if !errors.Is(err, unix.EEXIST) {
@@ -55,7 +55,7 @@ func (p *placer) create(parent int, base string, how func() error) error {
 	return how()
 }
 
-// copyPart is how much of a file is copied before the context is looked at.
+// copyPart is how much of a file is copied between checks of the context.
 const copyPart = 64 << 20
 
 // file writes a regular file.
@@ -71,7 +71,7 @@ func (p *placer) file(ctx context.Context, parent int, base string, content io.R
 	f := os.NewFile(uintptr(fd), base)
 	for n := int64(copyPart); n == copyPart && err == nil; {
 		if err = ctx.Err(); err == nil {
-			n, err = io.CopyN(f, content, copyPart) // copy_file_range, where the kernel can
+			n, err = io.CopyN(f, content, copyPart) // uses copy_file_range(2) if the kernel supports it
 		}
 	}
 	if errors.Is(err, io.EOF) {
@@ -96,7 +96,7 @@ func (p *placer) symlink(parent int, base, target string, m metadata) error {
 	return unix.UtimesNanoAt(parent, base, []unix.Timespec{m.modified, m.modified}, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-// node makes a FIFO, or a device of another stage.
+// node creates a FIFO, or a device that another stage contains.
 func (p *placer) node(parent int, base string, st *unix.Stat_t, m metadata) error {
 	if err := p.create(parent, base, func() error { return unix.Mknodat(parent, base, st.Mode, int(st.Rdev)) }); err != nil {
 		return err
@@ -104,15 +104,15 @@ func (p *placer) node(parent int, base string, st *unix.Stat_t, m metadata) erro
 	if err := unix.Fchownat(parent, base, m.uid, m.gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return namespaces.OwnerError(m.uid, m.gid, err)
 	}
-	if err := unix.Fchmodat(parent, base, m.mode, 0); err != nil { // it is no link: it was made here
+	if err := unix.Fchmodat(parent, base, m.mode, 0); err != nil { // not a link: it was just created
 		return err
 	}
 	return unix.UtimesNanoAt(parent, base, []unix.Timespec{m.modified, m.modified}, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-// link gives a file that was placed another name.
+// link creates another name for a file that was placed.
 func (p *placer) link(first string, parent int, base string) error {
-	here, err := unix.Dup(parent) // the next look-up is of another directory
+	here, err := unix.Dup(parent) // the next lookup uses another directory
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ const (
 	needed
 )
 
-// An event is one call of a Sink's.
+// An event is one call of a Sink method.
 type event struct {
 	at          time.Time
 	kind, id    int
@@ -27,14 +27,14 @@ type event struct {
 	cached      bool
 	err         error
 	warning     *VertexWarning
-	inputs      []int // needed: the steps that come before
+	inputs      []int // needed: the steps that this one depends on
 }
 
-const keep = 20 // lines of a step that may fail
+const keep = 20 // lines kept of a step, in case it fails
 
-// A step is what is known of one.
+// A step is the state of one step.
 type step struct {
-	number int // from 1 on, by first appearance
+	number int // by first appearance, starting at 1
 	name   string
 	begun  time.Time
 	took   time.Duration // if it has ended
@@ -67,7 +67,7 @@ type count struct {
 	done, total int64
 }
 
-// time is how long it took, or has taken.
+// time is how long the step took, or has taken so far.
 func (s *step) time(now time.Time) time.Duration {
 	if s.state == running {
 		return now.Sub(s.begun)
@@ -75,7 +75,7 @@ func (s *step) time(now time.Time) time.Duration {
 	return s.took
 }
 
-// tail are the last n lines; one that has not ended yet counts.
+// tail returns the last n lines, including an incomplete one.
 func (s *step) tail(n int) []line {
 	out := s.lines
 	if text := s.program.open(); text != "" {
@@ -112,7 +112,7 @@ func (s *step) find(what string) *count {
 	return nil
 }
 
-// A board is all steps.
+// A board holds the state of all steps.
 type board struct {
 	begun time.Time
 	steps []*step
@@ -122,10 +122,10 @@ type board struct {
 
 func newBoard(now time.Time) *board { return &board{begun: now, byID: map[int]*step{}} }
 
-// apply notes an event; each line of output that it completes goes to printed.
-// It returns the step, or nil if there is none.
+// apply applies an event, and calls printed for each line of output that it completes. It
+// returns the step, or nil if there is none.
 func (b *board) apply(e *event, printed func(*step, line)) *step {
-	if e.kind == warned || e.kind == needed { // the end of the build lists the findings
+	if e.kind == warned || e.kind == needed { // the findings are listed at the end of the build
 		return nil
 	}
 	if e.kind == begin {
@@ -155,14 +155,14 @@ func (b *board) apply(e *event, printed func(*step, line)) *step {
 		s.took = e.at.Sub(s.begun)
 		s.state = b.ended(e)
 		if e.err != nil {
-			first, _, _ := strings.Cut(e.err.Error(), "\n") // the end of the build has the others
+			first, _, _ := strings.Cut(e.err.Error(), "\n") // the other lines are shown at the end of the build
 			s.err = clean(first)
 		}
 	}
 	return s
 }
 
-// ended is the state that an end leads to.
+// ended returns the state of a step after its end event.
 func (b *board) ended(e *event) state {
 	switch {
 	case e.err == nil && e.cached:
@@ -178,7 +178,7 @@ func (b *board) ended(e *event) state {
 	return failed
 }
 
-// failures are the last lines of what failed, between rules.
+// failures formats the last lines of the failed steps, between rules.
 func (b *board) failures() string {
 	var out strings.Builder
 	for _, s := range b.steps {

@@ -7,33 +7,33 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// A cleaner is a terminal of one line that a program prints to. It knows what
-// programs do to draw progress: carriage returns, backspaces, erasing the line and
-// going to a column. All other control sequences leave no trace.
+// A cleaner emulates a one-line terminal for a program's output. It supports what programs use
+// to draw progress: carriage returns, backspaces, erasing the line and moving to a column. All
+// other control sequences are removed.
 type cleaner struct {
 	line  []rune
-	at    int // the column that the next character goes to
+	at    int // the column of the next character
 	mode  mode
 	param int    // of a control sequence: the first number
-	many  bool   // it has more than one, or is private
-	rest  []byte // the first bytes of a character that is cut
+	many  bool   // it has several numbers, or is private
+	rest  []byte // the first bytes of an incomplete character
 }
 
-// A mode is where in an escape sequence the cleaner is (ECMA-48).
+// A mode is the cleaner's position in an escape sequence (ECMA-48).
 type mode int
 
 const (
 	ground  mode = iota
-	escape       // behind ESC
-	control      // behind ESC [, up to a byte in @…~
-	charset      // behind ESC and a byte in space…/, up to a byte in 0…~
-	quoted       // behind ESC ] and the like, up to BEL or ESC \ or, so that nobody hides all the rest, the line's end
+	escape       // after ESC
+	control      // after ESC [, until a byte in @…~
+	charset      // after ESC and a byte in space…/, until a byte in 0…~
+	quoted       // after ESC ] and similar, until BEL, ESC \ or, to limit what it hides, the end of the line
 )
 
-// longest is the length at which a line is taken to be complete.
+// longest is the length at which a line is considered complete.
 const longest = 8 << 10
 
-// write takes bytes, and tells complete lines.
+// write processes output, and calls tell for each complete line.
 func (c *cleaner) write(p []byte, tell func(string)) {
 	if len(c.rest) > 0 {
 		p = append(c.rest, p...)
@@ -60,10 +60,10 @@ func (c *cleaner) write(p []byte, tell func(string)) {
 	}
 }
 
-// open is the line that has not ended.
+// open returns the incomplete line.
 func (c *cleaner) open() string { return strings.TrimRight(string(c.line), " ") }
 
-// close ends a line that has begun.
+// close completes an incomplete line.
 func (c *cleaner) close(tell func(string)) {
 	if len(c.rest) > 0 {
 		c.put(utf8.RuneError)
@@ -87,7 +87,7 @@ func (c *cleaner) character(r rune) {
 	case 0x1b:
 		c.mode = escape
 		return
-	case 0x18, 0x1a: // CAN and SUB end a sequence
+	case 0x18, 0x1a: // CAN and SUB cancel a sequence
 		c.mode = ground
 		return
 	}
@@ -136,7 +136,7 @@ func (c *cleaner) controlled(r rune) {
 	}
 }
 
-// command carries out a control sequence that programs draw a line with.
+// command executes a control sequence that programs use to draw a line.
 func (c *cleaner) command(r rune) {
 	switch r {
 	case 'G':
@@ -176,7 +176,7 @@ func (c *cleaner) put(r rune) {
 	c.at++
 }
 
-// clean is a text of a Dockerfile's or an error's in one line.
+// clean reduces text from a Dockerfile or an error to one clean line.
 func clean(text string) string {
 	var c cleaner
 	var lines []string

@@ -46,7 +46,7 @@ func TestClean(t *testing.T) {
 		"bad \xff\xfe":                        "bad \ufffd\ufffd",
 	} {
 		if in == "\x1b[99999999999Gx\n" {
-			want = strings.Repeat(" ", longest-1) + "x|" // it is as long as a line may be, so the line ends there
+			want = strings.Repeat(" ", longest-1) + "x|" // the maximum length of a line, so the line ends there
 		}
 		if got := lines(in); got != want {
 			t.Errorf("%q: %.80q, want %.80q", in, got, want)

@@ -9,8 +9,8 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// A row is a line of the screen. Its text has no control characters and is not
-// wider than the terminal.
+// A row is a line on the screen. Its text has no control characters and is not wider than the
+// terminal.
 type row struct {
 	look look
 	text string
@@ -28,18 +28,18 @@ const (
 
 const shown = 6 // lines of output of a running step
 
-// cells says how wide characters are. It does not ask the locale: the same board is
-// the same rows everywhere.
+// cells determines the width of characters. It ignores the locale, so the same board gives the
+// same rows everywhere.
 var cells = runewidth.Condition{StrictEmojiNeutral: true}
 
-// draw is the board as rows; there are fewer than the terminal has, if it has a
-// height.
+// draw renders the board as rows. There are fewer rows than the height of the terminal, if
+// that is known.
 func (b *board) draw(now time.Time, s size) []row {
 	p := painter{now: now, size: s}
-	var all, live []row // all steps; and those that are drawn if there is no room
+	var all, live []row // all steps; and those that are drawn if there is not enough room
 	ended, quietly := 0, 0
 	most := shown
-	if n := b.running(); s.height > 0 && n > 0 { // each running step gets the same room
+	if n := b.running(); s.height > 0 && n > 0 { // each running step gets an equal share
 		most = min(shown, max(0, (s.height-4)/n-1))
 	}
 	for _, x := range b.steps {
@@ -55,7 +55,7 @@ func (b *board) draw(now time.Time, s size) []row {
 		}
 	}
 	out := []row{p.header(b, ended)}
-	room := s.height - 1 - len(out) // the row below all is the cursor's
+	room := s.height - 1 - len(out) // the last row of the screen is for the cursor
 	if s.height == 0 || len(all) <= room {
 		return append(out, all...)
 	}
@@ -81,7 +81,7 @@ func (b *board) running() int {
 	return n
 }
 
-// A painter knows when and how wide.
+// A painter holds the current time and the width.
 type painter struct {
 	now  time.Time
 	size size
@@ -100,7 +100,7 @@ func (p painter) header(b *board, ended int) row {
 	return r
 }
 
-// step is a step's line and, while it runs, those of what it counts and prints.
+// step draws a step's line and, while it runs, its counters and output.
 func (p painter) step(s *step, most int) []row {
 	first := row{usual, " => "}
 	switch s.state {
@@ -140,7 +140,7 @@ func (c count) String() string {
 	return text
 }
 
-// aligned puts right at the edge, if there is one.
+// aligned aligns right with the right edge, if there is one.
 func (p painter) aligned(left, right string) string {
 	if p.size.width == 0 {
 		return left + "  " + right

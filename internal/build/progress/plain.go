@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// plain is a log. Lines of one step stand together: those of others wait until it
-// has ended, or has had nothing to say for a while, or until they are many.
+// plain is a log. It groups the lines of a step: other steps wait until the current one has
+// ended, has printed nothing for a while, or until they have many lines waiting.
 type plain struct {
 	*board
 	logs    map[*step]*entry
 	current *entry
-	said    time.Time // when the current one's last line came
+	said    time.Time // time of the current step's last line
 	out     bytes.Buffer
 }
 
-// An entry is what a step has to say and has not said.
+// An entry holds a step's lines that are not printed yet.
 type entry struct {
 	step    *step
-	open    bool // its name is written
+	open    bool // its name has been printed
 	waiting bytes.Buffer
 	ended   bool
 }
@@ -77,7 +77,7 @@ func (l *entry) end() {
 	}
 }
 
-// pump moves to out what may be said now.
+// pump moves to out all lines that may be printed now.
 func (p *plain) pump(now time.Time, patience time.Duration) {
 	for {
 		if c := p.current; c != nil {
@@ -103,8 +103,8 @@ func (p *plain) pump(now time.Time, patience time.Duration) {
 	}
 }
 
-// next is the step whose turn it is: one that has ended before one that runs; nil
-// if nothing changes.
+// next returns the step to print next, preferring one that has ended over one that is running;
+// nil: the current step stays.
 func (p *plain) next(now time.Time, patience time.Duration) *entry {
 	var first *entry
 	for _, s := range p.steps {

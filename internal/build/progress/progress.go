@@ -1,18 +1,18 @@
-// Package progress is what people see while a build runs: on a terminal a list
-// that is drawn again in place, in a log blocks of lines, for programs JSON. It
-// looks like docker buildx's, because that is what people know.
+// Package progress shows the progress of a build: on a terminal a list that is redrawn in
+// place, in a log blocks of lines, for programs JSON. It looks like docker buildx's, which
+// users know.
 //
-//	progress.go  New, and the loop that writes: ten times a second at most
-//	board.go     what is known of the steps: events → board (pure)
-//	clean.go     what a program prints → lines without control sequences (pure)
+//	progress.go  New, and the loop that writes: at most ten times a second
+//	board.go     the state of the steps: events → board (pure)
+//	clean.go     a program's output → lines without control sequences (pure)
 //	draw.go      board → rows of text of a given size (pure)
 //	tty.go       rows → bytes for a terminal (pure)
 //	plain.go     events → a log (pure)
 //	rawjson.go   events → JSON (pure)
 //	record.go    events → records of builds, and back
 //
-// What programs print, and the names of steps, may be hostile: nothing of them
-// that a terminal would take for a command reaches it.
+// The output of programs and the names of steps may be hostile, so terminal control sequences
+// in them are removed.
 package progress
 
 import (
@@ -25,47 +25,47 @@ import (
 	"github.com/containerd/console"
 )
 
-// A Sink is told what happens. It may be called by many steps at the same time.
+// A Sink receives the events of a build. It is safe for concurrent use.
 type Sink interface {
 	// Begin names a step: "[builder 2/5] RUN npm install", "exporting to image".
 	Begin(id int, name string)
-	// Output is what the step's program has printed, in any pieces.
+	// Output passes on output of the step's program, split at any byte.
 	Output(id int, p []byte)
-	// Count says how many bytes of something are done; a total of 0 is unknown.
+	// Count reports how many bytes of something are done; a total of 0 is unknown.
 	Count(id int, what string, done, total int64)
-	// Did names something that the step has done and that is worth showing for good.
+	// Did names something that the step did and that stays on the screen.
 	Did(id int, what string)
-	// End says how it ended. An error that is, or wraps, a context's end or the
-	// error of a step before is shown as CANCELED.
+	// End reports how the step ended. An error that is, or wraps, the end of a context or the
+	// error of a previous step is shown as CANCELED.
 	End(id int, cached bool, err error)
 }
 
-// A Linked Sink also learns which steps a step depends on. Needs comes before Begin.
+// A Linked Sink also receives the dependencies between steps. Needs is called before Begin.
 type Linked interface {
 	Needs(id int, inputs []int)
 }
 
-// A Display shows what it is told.
+// A Display shows the events.
 type Display interface {
 	Sink
 	Linked
-	// Warn adds one of the linter's findings. Only rawjson shows it at once.
+	// Warn adds a finding of the linter. Only rawjson shows it immediately.
 	Warn(w VertexWarning)
-	// Pause leaves the terminal to somebody else, until Resume.
+	// Pause releases the terminal for other output, until Resume.
 	Pause()
 	Resume()
-	// Close shows the end, and of a step that failed its last lines.
+	// Close shows the final state, and the last lines of failed steps.
 	Close()
 }
 
 const (
 	interval = 100 * time.Millisecond
-	plenty   = 256 << 10 // bytes that are written at once, without waiting for the interval
+	plenty   = 256 << 10 // pending bytes that are written immediately, without waiting for the interval
 )
 
-// New makes a display: tty, plain, quiet (none is the same), rawjson, or auto, which is what the
-// environment's BUILDKIT_PROGRESS says, or else tty if out is a terminal, and plain
-// otherwise, and where CI is set: its terminals are read later.
+// New creates a display: tty, plain, quiet (or none), rawjson, or auto. auto uses the
+// environment's BUILDKIT_PROGRESS. If that is not set, it is tty if out is a terminal, and
+// plain otherwise or if CI is set, because CI output is read as a log.
 func New(mode string, out *os.File) (Display, error) {
 	if mode == "" || mode == "auto" {
 		mode = cmp.Or(os.Getenv("BUILDKIT_PROGRESS"), "auto")
@@ -114,7 +114,7 @@ func (quiet) Pause()                          {}
 func (quiet) Resume()                         {}
 func (quiet) Close()                          {}
 
-// A size is a terminal's; 0 is any.
+// A size is that of a terminal; 0 is unlimited.
 type size struct{ width, height int }
 
 func noSize() size { return size{} }
@@ -127,26 +127,25 @@ func sizeOf(c console.Console) size {
 	return size{int(s.Width), int(s.Height)}
 }
 
-// A view turns events into bytes. It knows no clock, file or lock.
+// A view turns events into bytes. It uses no clock, file or lock.
 type view interface {
 	apply(e *event)
-	// frame is what is to be written now; last, that nothing follows for a while.
+	// frame returns the bytes to write now; last means that nothing follows for a while.
 	frame(now time.Time, s size, last bool) []byte
-	// waiting is how many bytes there are to write, if they would pile up.
+	// waiting returns the number of pending bytes, if they can pile up.
 	waiting() int
-	// end is what is written behind the last frame.
+	// end returns the bytes to write after the last frame.
 	end() []byte
 }
 
-// loop is a Display: it gives a view its events and writes what the view says.
-// State and writing have locks of their own, so that a terminal that has been
-// stopped does not stop the steps.
+// loop is a Display: it passes events to a view and writes the bytes that the view returns.
+// State and writing have separate locks, so that a stopped terminal does not stop the steps.
 type loop struct {
 	view view
 	out  *os.File
 	size func() size
 
-	state   sync.Mutex // view, paused
+	state   sync.Mutex // protects view, paused
 	paused  bool
 	writing sync.Mutex
 
@@ -174,8 +173,8 @@ func (l *loop) run() {
 	}
 }
 
-// flush writes what there is. An error of writing has nobody to be told to: the
-// build goes on.
+// flush writes pending bytes. A write error cannot be reported anywhere, and the build
+// continues.
 func (l *loop) flush(last bool) {
 	l.writing.Lock()
 	defer l.writing.Unlock()

@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 var begun = time.Unix(1_700_000_000, 0)
 
-// A story is events at milliseconds since begun.
+// A story is a list of events with their times in milliseconds since begun.
 type story []struct {
 	at int
 	e  event
@@ -27,7 +27,7 @@ func at(ms int) time.Time { return begun.Add(time.Duration(ms) * time.Millisecon
 
 var errNPM = errors.New(`process "/bin/sh -c npm install" did not complete successfully: exit code: 1`)
 
-// build is two stages side by side; the second's RUN fails.
+// build has two concurrent stages; the second's RUN fails.
 var build = story{
 	{0, event{kind: begin, id: 7, text: "[internal] load build context"}},
 	{10, event{kind: counted, id: 7, text: "transferring context:", done: 1_000_000, total: 4_000_000}},
@@ -47,7 +47,7 @@ var build = story{
 	{2610, event{kind: ended, id: 10, err: fmt.Errorf("stopped: %w", errNPM)}},
 }
 
-// golden compares with testdata/name.
+// golden compares got with testdata/name.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	file := filepath.Join("testdata", name)
@@ -65,7 +65,7 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// until applies the events up to a time.
+// until applies the events between two times.
 func (s story) until(v view, from, to int) {
 	for _, x := range s {
 		if x.at >= from && x.at < to {
@@ -110,8 +110,8 @@ func TestRawJSONGolden(t *testing.T) {
 	golden(t, "rawjson.txt", string(v.frame(at(0), size{}, true)))
 }
 
-// A step that talks without end does not hide the others for ever, nor are theirs
-// kept without bound.
+// A step with endless output neither hides the others forever, nor makes them buffer lines
+// without limit.
 func TestPlainTakesTurns(t *testing.T) {
 	v := newPlain(begun)
 	v.apply(&event{at: at(0), kind: begin, id: 1, text: "one"})

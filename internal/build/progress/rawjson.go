@@ -9,23 +9,23 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// rawJSON writes each event as docker buildx build --progress rawjson does: one object
-// a line, in the form of BuildKit's client.SolveStatus. A vertex, which is a step,
-// appears when it starts, and again when it is complete.
+// rawJSON writes each event like docker buildx build --progress rawjson: one object per line,
+// in the form of BuildKit's client.SolveStatus. A vertex, which is a step, is written when it
+// starts, and again when it is complete.
 type rawJSON struct {
 	out   bytes.Buffer
 	steps map[int]*rawStep
 	first digest.Digest // of the first vertex, which loads the Dockerfile
-	needs map[int][]int // of steps that have not begun: those that they depend on
+	needs map[int][]int // dependencies of steps that have not started
 }
 
-// A rawStep is a vertex, and its statuses by ID.
+// A rawStep is a vertex with its statuses by ID.
 type rawStep struct {
 	vertex   vertex
 	statuses map[string]time.Time // when they started
 }
 
-// The names in JSON are BuildKit's.
+// The JSON names are BuildKit's.
 type (
 	solveStatus struct {
 		Vertexes []vertex        `json:"vertexes,omitempty"`
@@ -54,13 +54,12 @@ type (
 	vertexLog struct {
 		Vertex    digest.Digest `json:"vertex"`
 		Stream    int           `json:"stream"`
-		Data      []byte        `json:"data"` // in base64: the output of a program need not be text
+		Data      []byte        `json:"data"` // in base64: the output of a program may not be text
 		Timestamp time.Time     `json:"timestamp"`
 	}
 )
 
-// A VertexWarning is one of the linter's findings, in BuildKit's form. Texts are in
-// base64.
+// A VertexWarning is a finding of the linter, in BuildKit's form. Texts are in base64.
 type VertexWarning struct {
 	Vertex     digest.Digest `json:"vertex,omitempty"`
 	Level      int           `json:"level"`
@@ -71,26 +70,26 @@ type VertexWarning struct {
 	Range      []SourceRange `json:"range,omitempty"`
 }
 
-// SourceInfo is the file that a finding is about.
+// SourceInfo is the file to which a finding refers.
 type SourceInfo struct {
 	Filename string `json:"filename"`
 	Data     []byte `json:"data"`
 	Language string `json:"language,omitempty"`
 }
 
-// A SourceRange is consecutive lines of a file, counted from 1.
+// A SourceRange is a range of consecutive lines of a file, counted from 1.
 type SourceRange struct {
 	Start SourceLine `json:"start"`
 	End   SourceLine `json:"end"`
 }
 
-// A SourceLine is the number of a line.
+// A SourceLine is a line number.
 type SourceLine struct {
 	Line int `json:"line"`
 }
 
-// outputStream is standard output. RUN has one pipe for it and for standard error,
-// which keeps the order of what the program writes.
+// outputStream is standard output. RUN uses one pipe for it and for standard error, which
+// preserves the order of the program's output.
 const outputStream = 1
 
 func (r *rawJSON) apply(e *event) {
@@ -131,7 +130,7 @@ func (r *rawJSON) apply(e *event) {
 	}
 }
 
-// start notes a vertex. Its digest stands for the step, not for what the step reads.
+// start writes a vertex. Its digest identifies the step, not the step's inputs.
 func (r *rawJSON) start(id int, name string, at time.Time) {
 	if r.steps == nil {
 		r.steps = map[int]*rawStep{}

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A Kind says which method of a Sink an Event stands for.
+// A Kind is the Sink method of an Event.
 type Kind string
 
 // The kinds of recorded events.
@@ -23,8 +23,8 @@ const (
 	Needs  Kind = "needs"
 )
 
-// An Event is one call of a Sink or of a Linked one, as it can be written to a file. Data need not be
-// text.
+// An Event is one call of a method of Sink or Linked, in a form that can be written to a file.
+// Data may not be text.
 type Event struct {
 	At       time.Time `json:"at"`
 	Kind     Kind      `json:"kind"`
@@ -35,12 +35,12 @@ type Event struct {
 	Total    int64     `json:"total,omitempty"`
 	Cached   bool      `json:"cached,omitempty"`
 	Error    string    `json:"error,omitempty"`
-	Canceled bool      `json:"canceled,omitempty"` // the step ended because of an interrupt or of another step's error
-	Inputs   []int     `json:"inputs,omitempty"`   // Needs: the steps that come before
+	Canceled bool      `json:"canceled,omitempty"` // the step ended because of an interrupt or another step's error
+	Inputs   []int     `json:"inputs,omitempty"`   // Needs: the steps that this one depends on
 }
 
-// Recorded returns a Display that shows what d shows, and passes each event to keep.
-// Calls of keep do not overlap, and it must not hold on to Data.
+// Recorded returns a Display that shows the same as d, and passes each event to keep. Calls of
+// keep do not overlap, and it must not retain Data.
 func Recorded(d Display, keep func(Event)) Display { return &recorded{Display: d, keep: keep} }
 
 type recorded struct {
@@ -96,7 +96,7 @@ func (r *recorded) Needs(id int, inputs []int) {
 	r.Display.Needs(id, inputs)
 }
 
-// recordedError is the error of a step, read from a file.
+// recordedError is a step's error that was read from a file.
 type recordedError struct {
 	text     string
 	canceled bool
@@ -104,10 +104,10 @@ type recordedError struct {
 
 func (e *recordedError) Error() string { return e.text }
 
-// Is makes it the end of a context, if it was one.
+// Is makes the error match context.Canceled if the step was canceled.
 func (e *recordedError) Is(target error) bool { return e.canceled && target == context.Canceled }
 
-// event is what a view understands.
+// event converts to the event type of views.
 func (e *Event) event() (event, bool) {
 	out := event{at: e.At, id: e.ID, text: e.Text, data: e.Data, done: e.Done, total: e.Total, cached: e.Cached, inputs: e.Inputs}
 	switch e.Kind {
@@ -124,7 +124,7 @@ func (e *Event) event() (event, bool) {
 	case Needs:
 		out.kind = needed
 	default:
-		return out, false // of a later version
+		return out, false // written by a later version
 	}
 	if e.Error != "" {
 		out.err = &recordedError{e.Error, e.Canceled}
@@ -132,8 +132,7 @@ func (e *Event) event() (event, bool) {
 	return out, true
 }
 
-// Replay writes recorded events as a display of the mode plain or rawjson writes
-// them.
+// Replay writes recorded events like a display of the mode plain or rawjson.
 func Replay(mode string, out io.Writer, events iter.Seq[Event]) error {
 	var v view
 	switch mode {
@@ -163,8 +162,7 @@ func Replay(mode string, out io.Writer, events iter.Seq[Event]) error {
 	return err
 }
 
-// Failures returns the last lines of the steps that failed, without control
-// sequences.
+// Failures returns the last lines of the steps that failed, without control sequences.
 func Failures(events iter.Seq[Event]) string {
 	b := newBoard(time.Time{})
 	for recorded := range events {
@@ -175,8 +173,8 @@ func Failures(events iter.Seq[Event]) string {
 	return b.failures()
 }
 
-// isCanceled reports whether a step failed because it was stopped. Steps that are
-// stopped because another one failed often end with the error of that one, first.
+// isCanceled reports whether a step failed because it was stopped. Steps that are stopped
+// because another one failed often end with the error of that one, first.
 func isCanceled(err, first error) bool {
 	return errors.Is(err, context.Canceled) || first != nil && errors.Is(err, first)
 }

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// tty draws a board in place. Between frames the cursor stays on the first row:
-// wherever a terminal moves that one when its size changes, the next frame begins
-// there. A frame is one write that leaves no mode of the terminal changed, so a
-// process that is killed leaves nothing to repair.
+// tty draws a board in place. Between frames the cursor stays on the first row: wherever a
+// terminal moves that row when its size changes, the next frame starts there. A frame is one
+// write that leaves all modes of the terminal unchanged, so a killed process leaves nothing to
+// repair.
 type tty struct {
 	*board
 	colour bool
-	before []byte // the frame that is on the screen
+	before []byte // the frame on the screen
 }
 
 func newTTY(now time.Time, colour bool) *tty { return &tty{board: newBoard(now), colour: colour} }
@@ -24,12 +24,12 @@ func (t *tty) waiting() int { return 0 }
 func (t *tty) apply(e *event) { t.board.apply(e, nil) }
 
 const (
-	hide = "\x1b[?25l\x1b[?7l" // the cursor; and lines that are wider than thought do not wrap
+	hide = "\x1b[?25l\x1b[?7l" // hides the cursor, and turns off wrapping in case a line is wider than expected
 	show = "\x1b[?7h\x1b[?25h"
 )
 
-// frame is the rows. The last one has all of them, however high the terminal is,
-// and leaves the cursor below.
+// frame returns the bytes that draw the rows. The last frame has all rows, even if they exceed
+// the height of the terminal, and leaves the cursor below them.
 func (t *tty) frame(now time.Time, s size, last bool) []byte {
 	if len(t.steps) == 0 {
 		return nil
@@ -41,7 +41,7 @@ func (t *tty) frame(now time.Time, s size, last bool) []byte {
 	var out bytes.Buffer
 	out.WriteString(hide + "\r")
 	for _, r := range rows {
-		// Erased before, not after: in the last column the latter would erase the last character.
+		// Erase before writing: erasing after it would remove a character in the last column.
 		out.WriteString("\x1b[2K" + t.painted(r) + "\r\n")
 	}
 	out.WriteString("\x1b[J")

@@ -15,15 +15,15 @@ import (
 	"github.com/minirun/minirun/internal/termtext"
 )
 
-// A screen is a terminal that knows the few sequences that a frame may have, and
-// fails the test at all others.
+// A screen emulates a terminal with the few sequences that a frame may contain. All others
+// fail the test.
 type screen struct {
 	t    *testing.T
 	size size
 	grid [][]string
 	x, y int
 	wrap bool
-	gone []string // rows that have scrolled out
+	gone []string // rows that have scrolled off
 }
 
 func newScreen(t *testing.T, s size) *screen {
@@ -114,8 +114,8 @@ var nasty = []string{
 	"words of a usual line", strings.Repeat("long ", 60), "\x1b[31m", "\v\f", "\x0e", "ﷺ", "\u200b", "1\n2\n3\n4\n5\n6\n7\n8\n",
 }
 
-// Whatever is printed, the screen is what was drawn, and what stood above it is
-// untouched; at the end the whole list is there, once.
+// After any output, the screen shows what was drawn, and the rows above are unchanged. At the
+// end the whole list is there exactly once.
 func TestScreenIsWhatWasDrawn(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for round := range 40 {
@@ -143,8 +143,8 @@ func TestScreenIsWhatWasDrawn(t *testing.T) {
 	}
 }
 
-// shows says whether rows stand on the screen from the cursor on, or, if they are
-// the last, above it.
+// shows checks that rows are on the screen, starting at the cursor, or, for the last frame,
+// above it.
 func (v *screen) shows(rows []row, last bool) {
 	v.t.Helper()
 	all, y := v.text(), len(v.gone)+v.y
@@ -153,7 +153,7 @@ func (v *screen) shows(rows []row, last bool) {
 	}
 	for i, r := range rows {
 		var want strings.Builder
-		for _, c := range r.text { // the screen drops what has no width
+		for _, c := range r.text { // the screen ignores characters without width
 			if cells.RuneWidth(c) > 0 {
 				want.WriteRune(c)
 			}
@@ -172,9 +172,9 @@ func (v *screen) shows(rows []row, last bool) {
 	}
 }
 
-// Two steps print at the same time to a real pseudo-terminal.
+// Two steps print concurrently to a real pseudo-terminal.
 func TestDisplayOnTerminal(t *testing.T) {
-	t.Setenv("CI", "") // of who runs the tests
+	t.Setenv("CI", "") // may be set where the tests run
 	master, name, err := console.NewPty()
 	if err != nil {
 		t.Skip("no pseudo-terminals here:", err)
@@ -191,7 +191,7 @@ func TestDisplayOnTerminal(t *testing.T) {
 	t.Setenv("NO_COLOR", "1")
 	read := make(chan string)
 	go func() {
-		all, _ := io.ReadAll(master) // it ends with EIO, when the slave is closed
+		all, _ := io.ReadAll(master) // returns EIO when the slave is closed
 		read <- string(all)
 	}()
 	d, err := New("auto", slave)

@@ -18,18 +18,17 @@ import (
 	"github.com/minirun/minirun/internal/build/progress"
 )
 
-// Limits of a record. What a step prints after its build's log is full is kept only
-// as far as it is the step's end.
+// Limits of a record. After a build's log is full, only the end of each step's output is kept.
 const (
 	maxOutput = 1 << 20  // bytes of output in a log
 	maxTail   = 32 << 10 // bytes of a step's output after that
 	maxLog    = 8 << 20  // bytes of a log
-	maxLine   = 4 << 20  // bytes of a line of one: longer ones are damage
+	maxLine   = 4 << 20  // bytes of a line in a log: longer ones mean that it is damaged
 	maxName   = 4 << 10  // bytes of a step's name
 	maxError  = 16 << 10 // bytes of an error
 )
 
-// short cuts a text off, at the end of a rune.
+// short truncates a text at the end of a rune.
 func short(text string, most int) string {
 	if len(text) <= most {
 		return text
@@ -58,7 +57,7 @@ type line struct {
 	Inputs   []int         `json:"inputs"`
 }
 
-// appendLine appends an event. By hand: the first use of encoding/json for a type
+// appendLine appends an event. It encodes by hand: the first use of encoding/json for a type
 // takes longer than all events of a build that has nothing to do.
 func appendLine(out []byte, e *progress.Event, started time.Time) []byte {
 	out = strconv.AppendInt(append(out, `{"at":`...), int64(e.At.Sub(started)), 10)
@@ -92,8 +91,7 @@ func appendLine(out []byte, e *progress.Event, started time.Time) []byte {
 	return append(out, "}\n"...)
 }
 
-// An object appends the fields of an object of JSON. Fields that are empty are left
-// out.
+// An object appends the fields of a JSON object. Empty fields are omitted.
 type object struct{ out []byte }
 
 func (o *object) name(name string) {
@@ -134,7 +132,7 @@ func (o *object) pairs(name string, values map[string]string) {
 	o.out = append(inner.out, '}')
 }
 
-// appendText appends a string of JSON. Bytes that are not UTF-8 become U+FFFD.
+// appendText appends a JSON string. Bytes that are not UTF-8 become U+FFFD.
 func appendText(out []byte, text string) []byte {
 	out = append(out, '"')
 	for _, r := range text {
@@ -150,7 +148,8 @@ func appendText(out []byte, text string) []byte {
 	return append(out, '"')
 }
 
-// events are those of a file. A line that was cut off by a kill ends them.
+// events yields the events in a file, up to a line that is incomplete because the writer was
+// killed.
 func events(lines *bufio.Scanner, started time.Time) iter.Seq[progress.Event] {
 	return func(yield func(progress.Event) bool) {
 		for lines.Scan() {
@@ -177,11 +176,11 @@ func (r *Record) Events(do func(iter.Seq[progress.Event]) error) error {
 	}
 	defer f.Close()
 	lines := newLines(f)
-	lines.Scan() // the record
+	lines.Scan() // skip the record
 	return do(events(lines, r.Started))
 }
 
-// A Step is one line of the progress: an instruction, or a step of the builder's own.
+// A Step is one line of the progress: an instruction, or an internal step of the builder.
 type Step struct {
 	Name     string
 	Started  time.Time
@@ -194,7 +193,7 @@ type Step struct {
 
 // Steps reads the steps of a build.
 func (r *Record) Steps() (out []Step, err error) {
-	running := map[int]int{} // number of a step → where it is in out
+	running := map[int]int{} // number of a step → its index in out
 	last := r.Started
 	err = r.Events(func(events iter.Seq[progress.Event]) error {
 		for e := range events {
@@ -219,7 +218,7 @@ func (r *Record) Steps() (out []Step, err error) {
 	return out, err
 }
 
-// A tail is the end of what a step printed, when its build's log was full.
+// A tail is the end of a step's output after the build's log was full.
 type tail struct {
 	parts   []progress.Event
 	size    int

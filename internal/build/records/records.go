@@ -1,21 +1,21 @@
-// Package records keeps records of the last builds of a store: what was asked for,
-// each step with its time and whether the cache had it, the log, and the error.
+// Package records keeps records of the last builds of a store: the request, each step with its
+// time and whether it was cached, the log, and the error.
 //
 //	records.go  records in the store: list, find, remove
-//	writer.go   the record of a build while it runs
+//	writer.go   the record of a running build
 //	log.go      its events, as lines of JSON, up to a limit
 //
-// A build has one file, S/build/history/NANOSECONDS-ID.jsonl: the first line is the
-// Record, each other one an event. It gets its name when it is complete, by a rename.
-// A build that takes longer than flushDelay has a file from then on, to which events
-// are appended; its Record has no status yet, and it is locked. If such a file is not
-// locked, the build was killed.
+// A build has one file, S/build/history/NANOSECONDS-ID.jsonl: the first line is the Record,
+// every other line an event. It gets its name when it is complete, by a rename. A build that
+// takes longer than flushDelay has a file from then on, to which events are appended; its
+// Record has no status yet, and the file is locked. If such a file is not locked, the build
+// was killed.
 //
-// A build that has nothing to do takes milliseconds, of which its record must not be
-// a part that can be measured: hence one file, which is encoded by hand.
+// A build that has nothing to do takes milliseconds, and writing its record must not take a
+// measurable part of them. Hence there is only one file, and it is encoded by hand.
 //
-// Records have build arguments and the output of programs, so only the owner of the
-// store can read them. Values of secrets are not in them.
+// Records contain build arguments and the output of programs, so only the owner of the store
+// can read them. They do not contain the values of secrets.
 package records
 
 import (
@@ -35,7 +35,7 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// A Status says how far a build came.
+// A Status is the outcome of a build.
 type Status string
 
 // The statuses of builds.
@@ -47,8 +47,8 @@ const (
 	Interrupted Status = "interrupted" // the process was killed, or the machine stopped
 )
 
-// A Record is what is known of a build, other than its events. Record.append writes
-// the fields by hand, so that a build does not have to.
+// A Record describes a build, without its events. Record.append encodes the fields by hand, so
+// that a build does not need encoding/json.
 type Record struct {
 	ID         string            `json:"id"`
 	Name       string            `json:"name"`
@@ -61,20 +61,20 @@ type Record struct {
 	Arguments  map[string]string `json:"arguments"`
 	Labels     map[string]string `json:"labels"`
 	Contexts   map[string]string `json:"contexts"`
-	Options    map[string]string `json:"options"` // other ones of the command line
+	Options    map[string]string `json:"options"` // other command-line options
 	Started    time.Time         `json:"started"`
-	Completed  time.Time         `json:"completed"` // of a build that was interrupted, the time of its last event
-	Status     Status            `json:"status"`    // "" in the file of a build that has not ended
+	Completed  time.Time         `json:"completed"` // for an interrupted build, the time of its last event
+	Status     Status            `json:"status"`    // "" in the file of a running build
 	Result
 
 	path string // of its file
 }
 
-// A Result is what came out of a build.
+// A Result is the result of a build.
 type Result struct {
 	Error     string            `json:"error"`
-	Source    string            `json:"source"`    // the lines of the Dockerfile that the error is about
-	Materials map[string]string `json:"materials"` // what the result was made from: URIs and digests
+	Source    string            `json:"source"`    // the lines of the Dockerfile to which the error refers
+	Materials map[string]string `json:"materials"` // the inputs of the result: URIs and digests
 	Image     string            `json:"image"`     // its ID
 	Digest    string            `json:"digest"`    // of its manifest or index
 	Names     []string          `json:"names"`
@@ -109,7 +109,7 @@ func (r *Record) append(out []byte) []byte {
 	return append(o.out, "}\n"...)
 }
 
-// Duration is how long the build took, or has taken until now.
+// Duration is how long the build took, or has taken so far.
 func (r *Record) Duration(now time.Time) time.Duration {
 	if r.Status == Running {
 		return now.Sub(r.Started)
@@ -117,12 +117,12 @@ func (r *Record) Duration(now time.Time) time.Duration {
 	return max(0, r.Completed.Sub(r.Started))
 }
 
-// Kept is the environment variable that says how many builds are kept.
+// Kept is the environment variable for the number of builds to keep.
 const Kept = "MINIRUN_BUILD_HISTORY"
 
 const defaultKept = 50
 
-// kept is how many builds are kept; 0: none is recorded.
+// kept returns how many builds to keep; 0: none is recorded.
 func kept() (int, error) {
 	text := os.Getenv(Kept)
 	if text == "" {
@@ -135,21 +135,21 @@ func kept() (int, error) {
 	return n, nil
 }
 
-// A Book is the builds of a store.
+// A Book holds the records of a store's builds.
 type Book struct{ dir string }
 
-// Of returns the builds of a store.
+// Of returns the records of a store's builds.
 func Of(s *image.Store) *Book { return &Book{filepath.Join(s.Dir, "build", "history")} }
 
 const extension = ".jsonl"
 
-// paths are the builds' files, the oldest first.
+// paths returns the builds' files, oldest first.
 func (b *Book) paths() (out []string, err error) {
 	entries, err := os.ReadDir(b.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	for _, e := range entries { // sorted, so by time
+	for _, e := range entries { // sorted, and so by time
 		if filepath.Ext(e.Name()) == extension {
 			out = append(out, filepath.Join(b.dir, e.Name()))
 		}
@@ -157,8 +157,7 @@ func (b *Book) paths() (out []string, err error) {
 	return out, err
 }
 
-// List returns the records of the builds that are kept, the last one first. Damaged
-// files are left out.
+// List returns the records of the builds, newest first. It skips damaged files.
 func (b *Book) List() ([]*Record, error) {
 	n, err := kept()
 	if err != nil {
@@ -178,17 +177,16 @@ func (b *Book) List() ([]*Record, error) {
 	return out, nil
 }
 
-// read reads a build's record; nil: it is gone, or damaged.
+// read reads a build's record; nil: it is missing or damaged.
 func read(path string) *Record {
 	r := readFile(path)
-	if r != nil && r.Status == Interrupted { // or it ended after the file was opened, which replaced it
+	if r != nil && r.Status == Interrupted { // or it ended after the file was opened, and the file was replaced
 		r = readFile(path)
 	}
 	return r
 }
 
-// readFile reads a record. Of a build that has not ended, the events say what there is
-// to say.
+// readFile reads a record. For a running build, the fields are filled in from the events.
 func readFile(path string) *Record {
 	f, err := os.Open(path)
 	if err != nil {
@@ -213,16 +211,16 @@ func readFile(path string) *Record {
 	return r
 }
 
-// isLocked reports whether a build that runs holds its file.
+// isLocked reports whether a running build has locked its file.
 func isLocked(f *os.File) bool {
 	return errors.Is(image.Flock(f, unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
 }
 
-// ErrNotFound is the error for a reference that no build has.
+// ErrNotFound is the error for a reference that matches no build.
 var ErrNotFound = errors.New("no such build")
 
-// Find returns the build that a reference names: an ID or the beginning of one, or
-// ^N for the build N before the last. "" is the last.
+// Find returns the build that a reference names: an ID or a prefix of one, or ^N for the build
+// N before the last. "" is the last build.
 func (b *Book) Find(ref string) (*Record, error) {
 	all, err := b.List()
 	if err != nil {
@@ -259,10 +257,10 @@ func (b *Book) Find(ref string) (*Record, error) {
 	return found, nil
 }
 
-// errRuns is the error of removing the record of a build that runs.
+// errRuns is the error for removing the record of a running build.
 var errRuns = errors.New("it is running")
 
-// Remove removes a record. That of a build that runs stays.
+// Remove removes a record, unless the build is running.
 func (b *Book) Remove(r *Record) error {
 	if err := remove(r.path); err != nil {
 		return fmt.Errorf("remove the record of build %s: %w", r.ID, err)
@@ -282,7 +280,7 @@ func remove(path string) error {
 	return ignoreMissing(os.Remove(path))
 }
 
-// ignoreMissing makes the work of another process that was faster no error.
+// ignoreMissing ignores that another process removed the file first.
 func ignoreMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -290,7 +288,7 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// Clear removes all records but those of builds that run.
+// Clear removes all records except those of running builds.
 func (b *Book) Clear() error {
 	if err := b.rotate(0); err != nil {
 		return fmt.Errorf("remove the records of builds: %w", err)

@@ -29,7 +29,7 @@ func newStore(t testing.TB) *ingest.Store {
 	return s
 }
 
-// begin begins a record, whose steps are shown to nobody.
+// begin starts a record, whose steps are not shown.
 func begin(t testing.TB, s *ingest.Store, name string) (*Writer, progress.Display) {
 	t.Helper()
 	w, err := Begin(s, Record{Name: name})
@@ -64,7 +64,7 @@ func eventsOf(t testing.TB, r *Record) (out []progress.Event) {
 	return out
 }
 
-// TestEncodingIsJSON: what is encoded by hand is what encoding/json reads.
+// TestEncodingIsJSON: encoding/json can read what is encoded by hand.
 func TestEncodingIsJSON(t *testing.T) {
 	odd := "a\"b\\c\n\x00\x1f\x7f é 😀 \u2028 <&> \xff end"
 	valid := strings.ToValidUTF8(odd, "\ufffd")
@@ -97,8 +97,8 @@ func TestEncodingIsJSON(t *testing.T) {
 	}
 }
 
-// TestLongBuildHasFileWhileItRuns: it is listed as running, then as what became of it,
-// and a log that nobody holds is of a build that was killed.
+// TestLongBuildHasFileWhileItRuns: it is listed as running, then with its outcome. An unlocked
+// log belongs to a killed build.
 func TestLongBuildHasFileWhileItRuns(t *testing.T) {
 	s := newStore(t)
 	w, d := begin(t, s, "long")
@@ -134,7 +134,7 @@ func TestLongBuildHasFileWhileItRuns(t *testing.T) {
 	killed.mutex.Lock()
 	killed.flush()
 	killed.mutex.Unlock()
-	if _, err := killed.file.WriteString(`{"at":5,"ki`); err != nil { // cut off
+	if _, err := killed.file.WriteString(`{"at":5,"ki`); err != nil { // an incomplete line
 		t.Fatal(err)
 	}
 	_ = killed.file.Close() // as the kernel does
@@ -143,7 +143,7 @@ func TestLongBuildHasFileWhileItRuns(t *testing.T) {
 	}
 }
 
-// TestFilesAreTheOwnersAlone also has nothing left in tmp.
+// TestFilesAreTheOwnersAlone also checks that nothing is left in tmp.
 func TestFilesAreTheOwnersAlone(t *testing.T) {
 	s := newStore(t)
 	for _, long := range []bool{false, true} {
@@ -170,8 +170,8 @@ func TestFilesAreTheOwnersAlone(t *testing.T) {
 	}
 }
 
-// TestRecordIsBounded: of a step that prints without end the beginning and the end are
-// kept, and all steps have their end.
+// TestRecordIsBounded: of a step with endless output, the beginning and the end are kept, and
+// every step has an end.
 func TestRecordIsBounded(t *testing.T) {
 	s := newStore(t)
 	w, d := begin(t, s, strings.Repeat("n", 10))
@@ -197,7 +197,7 @@ func TestRecordIsBounded(t *testing.T) {
 	}
 }
 
-// TestOnlyTheLastAreKept, of builds that run at the same time too.
+// TestOnlyTheLastAreKept also covers concurrent builds.
 func TestOnlyTheLastAreKept(t *testing.T) {
 	t.Setenv(Kept, "5")
 	s := newStore(t)
@@ -243,7 +243,7 @@ func TestOnlyTheLastAreKept(t *testing.T) {
 	}
 }
 
-// TestFind: by ID, by the beginning of one, and by how long ago.
+// TestFind: by ID, by a prefix of an ID, and by position.
 func TestFind(t *testing.T) {
 	s := newStore(t)
 	b := Of(s.Store)

@@ -18,7 +18,7 @@ import (
 	"github.com/minirun/minirun/internal/image/ingest"
 )
 
-// A Writer writes the record of a build that runs. A nil Writer records nothing.
+// A Writer writes the record of a running build. A nil Writer records nothing.
 type Writer struct {
 	store  *ingest.Store
 	book   *Book
@@ -27,21 +27,21 @@ type Writer struct {
 
 	mutex   sync.Mutex
 	tails   map[int]*tail          // by step
-	counts  map[int]progress.Event // by step: the last one of an unknown total
-	output  int                    // bytes of it in the log
+	counts  map[int]progress.Event // by step: the last one with an unknown total
+	output  int                    // bytes of output in the log
 	written int                    // bytes of the log
-	pending []byte                 // the part of it that is not in the file
+	pending []byte                 // the part of the log that is not in the file yet
 	timer   *time.Timer
-	file    *os.File // of a build that takes long; locked
-	failed  error    // of writing the file
+	file    *os.File // of a long build; locked
+	failed  error    // error from writing the file
 }
 
-// flushDelay is how long events wait to be written together, and how long a build has
-// no file.
+// flushDelay is how long events wait to be written together, and the time after which a
+// running build gets a file.
 const flushDelay = 250 * time.Millisecond
 
-// Begin begins the record of a build. It returns nil if builds are not recorded here.
-// The store must be held shared.
+// Begin starts the record of a build. It returns nil if builds are not recorded. The caller
+// must hold the store's shared lock.
 func Begin(s *ingest.Store, r Record) (*Writer, error) {
 	n, err := kept()
 	if err != nil || n == 0 {
@@ -66,7 +66,7 @@ func (w *Writer) ID() string {
 	return w.record.ID
 }
 
-// newID returns an ID as BuildKit's are: 25 digits of base 36. No secret depends on it.
+// newID returns an ID in BuildKit's format: 25 base-36 digits. It is not a secret.
 func newID() string {
 	const digits = "0123456789abcdefghijklmnopqrstuvwxyz"
 	id := make([]byte, 25)
@@ -76,8 +76,7 @@ func newID() string {
 	return string(id)
 }
 
-// create makes the file of a build that takes long. It is locked before it has its
-// name.
+// create creates the file of a long build. The file is locked before it gets its name.
 func (w *Writer) create() error {
 	aside := w.store.Temporary("history")
 	var err error
@@ -98,7 +97,7 @@ func (w *Writer) create() error {
 	return err
 }
 
-// Watch returns a Display that shows what d shows, and is recorded.
+// Watch returns a Display that shows the same as d, and records it.
 func (w *Writer) Watch(d progress.Display) progress.Display {
 	if w == nil {
 		return d
@@ -106,7 +105,7 @@ func (w *Writer) Watch(d progress.Display) progress.Display {
 	return progress.Recorded(d, w.keep)
 }
 
-// keep notes an event.
+// keep records an event.
 func (w *Writer) keep(e progress.Event) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
@@ -117,7 +116,7 @@ func (w *Writer) keep(e progress.Event) {
 			w.counts[e.ID] = e
 		}
 		if e.Total == 0 || e.Done < e.Total {
-			return // only the end is of interest
+			return // only the end is needed
 		}
 	case progress.Output:
 		if w.output >= maxOutput {
@@ -144,8 +143,7 @@ func (w *Writer) tail(id int) *tail {
 	return t
 }
 
-// flushTail writes the end of what a step printed, after a line that says what is
-// missing.
+// flushTail writes the end of a step's output, after a line that shows how much was omitted.
 func (w *Writer) flushTail(id int) {
 	t := w.tails[id]
 	if t == nil {
@@ -161,7 +159,7 @@ func (w *Writer) flushTail(id int) {
 	}
 }
 
-// add appends an event to the log, which is written soon if the build has a file.
+// add appends an event to the log. If the build has a file, it is written there soon.
 func (w *Writer) add(e progress.Event) {
 	if w.written > maxLog {
 		return
@@ -177,7 +175,7 @@ func (w *Writer) add(e progress.Event) {
 	}
 }
 
-// flush writes what is pending. An error ends the record, and not the build.
+// flush writes pending events. After an error the record ends, but the build continues.
 func (w *Writer) flush() {
 	w.timer.Stop()
 	if w.file == nil && w.failed == nil && w.record.Status == "" {
@@ -189,12 +187,12 @@ func (w *Writer) flush() {
 	w.pending = w.pending[:0]
 }
 
-// rotations is how many builds without a file of their own there are for each time
-// that the oldest records are removed, which takes longer than to write one. List
-// knows only those that are kept, in any case.
+// rotations is the number of builds without their own file for each removal of the oldest
+// records, which takes longer than writing one. In any case, List returns only those that are
+// to be kept.
 const rotations = 16
 
-// End ends the record, and removes the oldest ones.
+// End completes the record, and removes the oldest ones.
 func (w *Writer) End(status Status, r Result) error {
 	if w == nil {
 		return nil
@@ -220,7 +218,7 @@ func (w *Writer) End(status Status, r Result) error {
 	return nil
 }
 
-// complete writes the file, and replaces the one that events were appended to.
+// complete writes the complete file, which replaces the one with the events so far.
 func (w *Writer) complete() error {
 	text := w.record.append(nil)
 	if w.file != nil {

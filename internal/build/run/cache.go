@@ -21,11 +21,11 @@ import (
 	"github.com/minirun/minirun/internal/namespaces"
 )
 
-// A cache is a directory that stays from one step to another:
+// A cache is a directory that is kept from one step to the next:
 //
-//	S/build/cache-mounts/SHA256/id      its identity, whose digest the name is
-//	S/build/cache-mounts/SHA256/fs      the directory; fs.1, fs.2 … are those of steps that want one of their own at the same time
-//	S/build/cache-mounts/SHA256/lock    held as long as fs is used; lock.1 …
+//	S/build/cache-mounts/SHA256/id      its identity; the directory is named by its digest
+//	S/build/cache-mounts/SHA256/fs      the directory; private ones: fs.1, fs.2 …
+//	S/build/cache-mounts/SHA256/lock    held while fs is in use; lock.1 …
 //
 // An ID may be any text, so only its digest is used as a name.
 type cache struct {
@@ -33,17 +33,17 @@ type cache struct {
 	lock *os.File
 }
 
-// cacheDir is the directory of the cache with an identity.
+// cacheDir returns the directory of the cache with an identity.
 func (e *Executor) cacheDir(identity string) string {
 	sum := sha256.Sum256([]byte(identity))
 	return filepath.Join(e.Store.Dir, "build", "cache-mounts", hex.EncodeToString(sum[:]))
 }
 
-// cacheIdentity returns what distinguishes a cache from all others, as in BuildKit:
-// its ID, and what it begins with. A directory that was made for one owner is of no
-// use to a program that runs as another. Without options the identity is the ID
-// alone. The owner and mode of a cache that begins with the files of a stage are the
-// stage's; layers are the stage's.
+// cacheIdentity returns what distinguishes a cache from all others, as in BuildKit: its ID,
+// and its initial content. A directory that was created for one owner is of no use to a
+// program that runs as a different user. Without options the identity is just the ID. A cache
+// that starts with the files of a stage has the stage's owner and mode; layers are those of
+// the stage.
 func cacheIdentity(m *graph.Mount, layers []string) string {
 	id := m.ID
 	if id == "" {
@@ -58,8 +58,7 @@ func cacheIdentity(m *graph.Mount, layers []string) string {
 	return id
 }
 
-// takeCaches waits until the step may use its caches: all steps take theirs in the
-// same order.
+// takeCaches waits until the step may use its caches. All steps lock theirs in the same order.
 func (j *job) takeCaches(ctx context.Context) error {
 	wanted := map[string]string{}
 	for i := range j.Op.Mounts {
@@ -82,7 +81,7 @@ func (j *job) takeCaches(ctx context.Context) error {
 	return nil
 }
 
-// stricter is what holds if a step has a cache twice.
+// stricter returns the stricter sharing mode, for a step that has the same cache twice.
 func stricter(a, b string) string {
 	for _, s := range []string{"locked", "private"} {
 		if a == s || b == s {
@@ -126,7 +125,7 @@ func takeCache(ctx context.Context, dir, identity, sharing string) (*cache, erro
 	}
 }
 
-// await waits for a lock. The kernel would not tell of a context's end.
+// await waits for a lock. The wait in the kernel would not notice the end of a context.
 func await(ctx context.Context, f *os.File, how int) error {
 	for {
 		err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
@@ -141,7 +140,7 @@ func await(ctx context.Context, f *os.File, how int) error {
 	}
 }
 
-// cacheMount shows a cache, which is made if there is none yet.
+// cacheMount mounts a cache, and creates it if it does not exist yet.
 func (j *job) cacheMount(i int, m *graph.Mount) error {
 	c := j.caches[cacheIdentity(m, j.Mounts[i].Layers)]
 	flags := unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
@@ -165,7 +164,7 @@ func (j *job) cacheMount(i int, m *graph.Mount) error {
 	return nil
 }
 
-// newCache makes a cache, whole or not at all.
+// newCache creates a cache atomically.
 func (j *job) newCache(i int, m *graph.Mount, dir string) error {
 	aside := filepath.Join(j.dir, "cache-"+strconv.Itoa(i))
 	var err error
@@ -179,7 +178,7 @@ func (j *job) newCache(i int, m *graph.Mount, dir string) error {
 	}
 	err = unix.Renameat2(unix.AT_FDCWD, aside, unix.AT_FDCWD, dir, unix.RENAME_NOREPLACE)
 	if errors.Is(err, unix.EEXIST) {
-		return nil // another step was faster; this one goes with the step
+		return nil // another step created it first; this one is removed with the step
 	}
 	if err != nil {
 		return &os.PathError{Op: "rename to", Path: dir, Err: err}
@@ -201,8 +200,8 @@ func emptyCache(dir string, m *graph.Mount) error {
 	return unix.Chmod(dir, mode)
 }
 
-// copyCache begins a cache with what another file system has. Nobody writes to
-// either meanwhile.
+// copyCache fills a new cache from another file system. Nothing writes to either of them
+// meanwhile.
 func (j *job) copyCache(dir string, i int, m *graph.Mount) error {
 	tree, err := j.tree(i, true)
 	if err != nil {

@@ -20,8 +20,8 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// start has minirun run the container, and waits. It runs on the thread of the
-// step: minirun is its child, sees its mounts, and is killed when it ends.
+// start runs a minirun process that runs the container, and waits for it. It is called on the
+// step's thread: minirun is its child, sees its mounts, and is killed when the thread ends.
 func (j *job) start(ctx context.Context) error {
 	cmd := j.command("--log", j.bundle("log"), "--log-format", "json", "run", "--bundle", j.bundle(), j.id)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -29,7 +29,7 @@ func (j *job) start(ctx context.Context) error {
 	if j.terminal != nil {
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = j.terminal, j.terminal, j.terminal
 	} else {
-		cmd.SysProcAttr.Setpgid = true // a terminal's signals are the builder's, who decides
+		cmd.SysProcAttr.Setpgid = true // signals from a terminal go to the builder, which decides what to do
 		if j.Output != nil {
 			r, w, err := os.Pipe()
 			if err != nil {
@@ -50,18 +50,18 @@ func (j *job) start(ctx context.Context) error {
 		err = cmd.Wait()
 		ended()
 	}
-	removed := j.remove(j.id) // before the output has an end: a container that was left has it too
+	removed := j.remove(j.id) // before the output reaches EOF: a container left over has it open too
 	return errors.Join(j.explain(ctx, err), removed, copied())
 }
 
-// copyOutput copies what is written to w until all of its writers are gone. The
-// function waits for that, and begins with this process's own.
+// copyOutput copies what is written to w until all of its writers have closed it. The returned
+// function closes this process's own copy of w and waits for that.
 func copyOutput(to io.Writer, r, w *os.File) func() error {
 	done := make(chan error, 1)
 	go func() {
 		_, err := io.Copy(to, r)
 		if err != nil {
-			_, _ = io.Copy(io.Discard, r) // the program shall not wait for who does not read
+			_, _ = io.Copy(io.Discard, r) // the program must not block because its output is not read
 			err = fmt.Errorf("write the program's output: %w", err)
 		}
 		done <- err
@@ -72,8 +72,8 @@ func copyOutput(to io.Writer, r, w *os.File) func() error {
 	}
 }
 
-// command is a minirun. What its caller may have got from systemd is not for it:
-// sockets, and the one for sd_notify(3).
+// command creates a minirun command. It does not inherit from systemd the sockets that were
+// passed to its parent, including that of sd_notify(3).
 func (e *Executor) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(e.Minirun, append([]string{"--root", e.root()}, args...)...)
 	cmd.Dir = "/"
@@ -85,7 +85,7 @@ func (e *Executor) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// remove removes a container, if there is one, and whatever it runs.
+// remove deletes a container, if it exists, and kills its processes.
 func (e *Executor) remove(id string) error {
 	if _, err := os.Lstat(filepath.Join(e.root(), id)); errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -96,8 +96,8 @@ func (e *Executor) remove(id string) error {
 	return nil
 }
 
-// explain tells a program that has failed from a container that could not be
-// made: of that minirun writes to its log.
+// explain distinguishes a program that failed from a container that could not be created.
+// minirun writes the latter to its log.
 func (j *job) explain(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -122,7 +122,7 @@ func (j *job) explain(ctx context.Context, err error) error {
 	return &ExitError{exit.ExitCode(), j.Op.Argv}
 }
 
-// lastError is the last error in a log of minirun's.
+// lastError returns the last error in a minirun log.
 func lastError(log []byte) (message string) {
 	for line := range bytes.Lines(log) {
 		var entry struct{ Level, Msg string }
@@ -168,7 +168,7 @@ func (j *job) facts(who specs.User) (facts, error) {
 	return f, nil
 }
 
-// ownCapabilities are those that this process may give to others.
+// ownCapabilities returns the capabilities that this process may pass on.
 func ownCapabilities() (uint64, error) {
 	var data [2]unix.CapUserData
 	if err := unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &data[0]); err != nil {
@@ -177,7 +177,7 @@ func ownCapabilities() (uint64, error) {
 	return uint64(data[1].Permitted)<<32 | uint64(data[0].Permitted), nil
 }
 
-// hostDevices are the host's, but for those that a container has of its own.
+// hostDevices lists the host's devices, except those that every container has.
 func hostDevices(dir string) (out []specs.LinuxDevice, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

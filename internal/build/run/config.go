@@ -17,28 +17,27 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// hostname is that of every step's container, so that none leaves its own in a
-// layer.
+// hostname is the same for every step's container, so that no host name ends up in a layer.
 const hostname = "minirun-build"
 
 func hostnameOf(op *graph.Run) string { return cmp.Or(op.Hostname, hostname) }
 
-// facts are what a configuration depends on besides the instruction.
+// facts are what a configuration depends on, in addition to the instruction.
 type facts struct {
 	user     specs.User
 	network  string // host or none
 	terminal bool
-	unified  bool     // cgroups are of version 2
+	unified  bool     // cgroup v2
 	rootless bool     // in a user namespace
-	noTTY    bool     // which does not map the group tty
+	noTTY    bool     // the user namespace does not map group tty
 	masks    []string // masked paths that depend on the host
 
-	// Of a step that may do everything:
-	capabilities []string // all that the builder has itself
+	// For RUN --security=insecure:
+	capabilities []string // all capabilities of the builder itself
 	devices      []specs.LinuxDevice
 }
 
-// configure makes the config.json of a step, without its layers and mounts.
+// configure creates the config.json of a step, without its layers and mounts.
 func configure(op *graph.Run, f facts) (*specs.Spec, error) {
 	if len(op.Argv) == 0 {
 		return nil, fmt.Errorf("there is no program to run")
@@ -82,7 +81,7 @@ func configure(op *graph.Run, f facts) (*specs.Spec, error) {
 	return c, nil
 }
 
-// limit sets what --ulimit and --shm-size ask for.
+// limit applies --ulimit and --shm-size.
 func limit(c *specs.Spec, l graph.Limits) {
 	c.Process.Rlimits = append(c.Process.Rlimits, l.Rlimits...)
 	for i := range c.Mounts {
@@ -93,8 +92,8 @@ func limit(c *specs.Spec, l graph.Limits) {
 	}
 }
 
-// limitResources sets what --resource asks for. Without root a container has no cgroup
-// that could have limits.
+// limitResources applies --resource. Without root a container has no cgroup that could have
+// limits.
 func limitResources(c *specs.Spec, l graph.Limits, rootless bool) error {
 	switch {
 	case rootless && l.Resources != nil:
@@ -111,16 +110,16 @@ func limitResources(c *specs.Spec, l graph.Limits, rootless bool) error {
 	return nil
 }
 
-// withoutRawSockets takes CAP_NET_RAW away: in the host's network a Dockerfile could
-// read and forge the packets of all its programs (packet(7), raw(7)).
+// withoutRawSockets removes CAP_NET_RAW: in the host's network a Dockerfile could read and
+// forge the packets of all of the host's programs (packet(7), raw(7)).
 func withoutRawSockets(sets *specs.LinuxCapabilities) {
 	for _, set := range []*[]string{&sets.Bounding, &sets.Effective, &sets.Inheritable, &sets.Permitted, &sets.Ambient} {
 		*set = slices.DeleteFunc(slices.Clone(*set), func(name string) bool { return name == "CAP_NET_RAW" })
 	}
 }
 
-// unprivileged takes away what needs more than a user namespace, in which the
-// builder is already.
+// unprivileged removes what is not possible in the user namespace in which the builder already
+// runs.
 func unprivileged(c *specs.Spec, network string) {
 	c.Linux.Resources = nil
 	for i := range c.Mounts {
@@ -131,7 +130,7 @@ func unprivileged(c *specs.Spec, network string) {
 	}
 }
 
-// insecure is RUN --security=insecure: what a privileged container of Docker's is.
+// insecure implements RUN --security=insecure, equivalent to a privileged Docker container.
 func insecure(c *specs.Spec, f facts) {
 	image.SetCapabilities(c.Process.Capabilities, f.capabilities)
 	c.Linux.MaskedPaths, c.Linux.ReadonlyPaths = nil, nil
@@ -148,7 +147,7 @@ func insecure(c *specs.Spec, f facts) {
 	c.Linux.Resources = &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: true, Access: "rwm"}}}
 }
 
-// network is the mode that a step asks for.
+// network returns the mode that a step requests.
 func network(asked, standard string) (string, error) {
 	if asked == "" || asked == "default" {
 		asked = standard
@@ -162,7 +161,7 @@ func network(asked, standard string) (string, error) {
 	return "", fmt.Errorf("network %q: must be default, host or none", asked)
 }
 
-// capabilityNames names those of a set, as /proc/PID/status has it.
+// capabilityNames lists the names in a capability set in the format of /proc/PID/status.
 func capabilityNames(set uint64) (out []string) {
 	for n, name := range spec.CapabilityNames() {
 		if set&(1<<n) != 0 {

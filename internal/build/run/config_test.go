@@ -78,7 +78,7 @@ func TestConfigure(t *testing.T) {
 	}
 }
 
-// linked makes a layer with links for TestSeats.
+// linked creates a layer with links for TestSeats.
 func linked(t testing.TB) *seats {
 	t.Helper()
 	dir := t.TempDir()
@@ -116,7 +116,7 @@ func TestSeats(t *testing.T) {
 		"/gone/../g":       {path: "/g", missing: true},
 		"relative/../etc":  {path: "/etc"},
 		"/dev":             {path: "/dev", inside: true},
-		"/dev/shm":         {path: "/dev/shm", inside: true}, // another mount's, which has no such link
+		"/dev/shm":         {path: "/dev/shm", inside: true}, // inside another mount, which has no such link
 		"/x/../dev/a/b":    {path: "/dev/a/b", inside: true},
 	} {
 		if got, err := s.find(path); err != nil || got != want {
@@ -130,7 +130,7 @@ func TestSeats(t *testing.T) {
 	}
 }
 
-// FuzzSeats: what is found is a path without links below the root.
+// FuzzSeats: every result is a path without links below the root.
 func FuzzSeats(f *testing.F) {
 	for _, p := range []string{"/etc/resolv.conf", "/var/../lib/x", "//up/./abs/..", "dev/shm/x"} {
 		f.Add(p)

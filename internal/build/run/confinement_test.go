@@ -9,8 +9,8 @@ import (
 	"github.com/minirun/minirun/tests/confinement"
 )
 
-// TestDefaultConfinement compares RUN with a Docker container. Tests of masks that
-// only some hosts have are in tests/images.
+// TestDefaultConfinement compares RUN with a Docker container. The tests of masks that exist
+// only on some hosts are in tests/images.
 func TestDefaultConfinement(t *testing.T) {
 	c, err := configure(&graph.Run{Argv: []string{"sh"}, Cwd: "/"}, facts{network: "host", masks: spec.HostMasks("/")})
 	if err != nil {

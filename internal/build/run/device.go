@@ -8,7 +8,7 @@ import (
 	"github.com/minirun/minirun/internal/build/devices"
 )
 
-// Device returns the CDI devices that RUN --device stands for, before any step runs.
+// Device returns the CDI devices that RUN --device refers to, before any step runs.
 func (e *Executor) Device(allow *devices.Allow, name string, required bool) ([]string, error) {
 	r, err := e.deviceRegistry()
 	if err != nil {
@@ -17,7 +17,7 @@ func (e *Executor) Device(allow *devices.Allow, name string, required bool) ([]s
 	return r.Wanted(allow, name, required)
 }
 
-// deviceRegistry reads the CDI specs as they are now.
+// deviceRegistry reads the current CDI specs.
 func (e *Executor) deviceRegistry() (*devices.Registry, error) {
 	dirs := e.DeviceDirs
 	if len(dirs) == 0 {
@@ -26,9 +26,9 @@ func (e *Executor) deviceRegistry() (*devices.Registry, error) {
 	return devices.Open(dirs)
 }
 
-// addDevices gives the step its devices: what their specs add to a container. It may be
-// anything but a limit on what the builder itself may do: without root there is no cgroup
-// for its rules.
+// addDevices gives the step its devices, as their specs edit a container. That may be anything
+// except a limit on what the builder itself may do: without root there is no cgroup for its
+// rules.
 func (j *job) addDevices() error {
 	var names []string
 	for _, d := range j.Op.Devices {
@@ -51,7 +51,7 @@ func (j *job) addDevices() error {
 	if j.rootless {
 		j.spec.Linux.Resources = nil
 	}
-	for _, m := range j.spec.Mounts { // those of devices: others that have a file of the host come later
+	for _, m := range j.spec.Mounts { // mounts of the devices: other mounts with a host file come later
 		if info, err := os.Stat(m.Source); filepath.IsAbs(m.Source) && err == nil && !info.IsDir() {
 			j.files[m.Source] = true
 		}

@@ -17,12 +17,12 @@ import (
 	"github.com/minirun/minirun/internal/spec"
 )
 
-// A job is a step on its way.
+// A job is a running step.
 //
 //	DIR/bundle     a tmpfs that only the step's thread sees
-//	DIR/discard/N  what is written to a bind mount
+//	DIR/discard/N  writes to a bind mount
 //
-// The directory is locked as long as the step's builder lives: see Sweep.
+// The directory is locked while the step's builder is running: see Sweep.
 type job struct {
 	*Executor
 	*Step
@@ -32,7 +32,7 @@ type job struct {
 
 	caches   map[string]*cache // by identity
 	spec     *specs.Spec
-	files    map[string]bool // sources of bind mounts that are no directories
+	files    map[string]bool // sources of bind mounts that are not directories
 	agents   []net.Listener
 	rootless bool
 }
@@ -53,7 +53,7 @@ func (e *Executor) newJob(s *Step) (*job, error) {
 	}
 	j.lock, err = lockFile(j.dir, unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, fs.ErrNotExist) {
-		return e.newJob(s) // another build swept it away before it was locked
+		return e.newJob(s) // another build removed it before it was locked
 	}
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(j.dir))
@@ -61,8 +61,7 @@ func (e *Executor) newJob(s *Step) (*job, error) {
 	return j, nil
 }
 
-// end removes what the step has on the disk. Its thread is gone, and so is what
-// was mounted there.
+// end removes the step's files on disk. Its thread has ended, and with it all mounts there.
 func (j *job) end() error {
 	for _, a := range j.agents {
 		_ = a.Close()
@@ -78,12 +77,12 @@ func (j *job) bundle(names ...string) string {
 	return filepath.Join(append([]string{j.dir, "bundle"}, names...)...)
 }
 
-// stack is what the step sees as its root.
+// stack returns the layers of the step's root.
 func (j *job) stack() image.Stack {
 	return append(append(image.Stack{}, j.Layers...), filepath.Join(j.Dir, "fs"))
 }
 
-// prepare makes the bundle. It runs on the thread of the step.
+// prepare creates the bundle. It runs on the step's thread.
 func (j *job) prepare() error {
 	if err := private(j.bundle()); err != nil {
 		return err
@@ -133,8 +132,8 @@ func (j *job) prepare() error {
 	return os.WriteFile(j.bundle("config.json"), text, 0o600)
 }
 
-// likeRoot gives the layer's directory, which is the container's root, what the
-// root below it has.
+// likeRoot copies the attributes of the root below to the layer's directory, which is the
+// container's root.
 func (j *job) likeRoot() error {
 	if len(j.Layers) == 0 || j.terminal != nil {
 		return nil
@@ -147,8 +146,7 @@ func (j *job) likeRoot() error {
 	return like(upper, top, &st)
 }
 
-// like gives a directory the owner, mode, extended attributes and times of
-// another.
+// like copies the owner, mode, extended attributes and times of one directory to another.
 func like(dir, model string, st *unix.Stat_t) error {
 	if err := os.Lchown(dir, int(st.Uid), int(st.Gid)); err != nil {
 		return err
@@ -166,8 +164,8 @@ func like(dir, model string, st *unix.Stat_t) error {
 	return nil
 }
 
-// lockFile opens a file or directory and locks it. It may be removed before it is
-// locked: then it is none, fs.ErrNotExist.
+// lockFile opens a file or directory and locks it. If it was removed before it was locked, the
+// error is fs.ErrNotExist.
 func lockFile(path string, how int) (*os.File, error) {
 	f, err := os.Open(path)
 	if err != nil {

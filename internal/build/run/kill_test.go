@@ -16,7 +16,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestStop: who ends the context ends the program, with all of its processes.
+// TestStop: cancelling the context kills the program and all of its processes.
 func TestStop(t *testing.T) {
 	x := newBox(t)
 	s, _ := x.step("trap '' TERM INT; sleep 1000 & echo ready; sleep 1000")
@@ -26,7 +26,7 @@ func TestStop(t *testing.T) {
 	if err := x.Run(ctx, s); !errors.Is(err, why) {
 		t.Error(err)
 	}
-	// It has not begun yet.
+	// It has not started yet.
 	if err := x.Run(ctx, s); !errors.Is(err, why) {
 		t.Error(err)
 	}
@@ -39,8 +39,7 @@ func (w writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestKill: nothing runs on when the builder is killed, and the next one removes
-// the rest.
+// TestKill: no process survives when the builder is killed, and the next builder cleans up.
 func TestKill(t *testing.T) {
 	x := newBox(t)
 	for name, script := range map[string]string{
@@ -69,7 +68,8 @@ func TestKill(t *testing.T) {
 			if got := mounted(t); strings.Contains(got, x.Store.Dir) {
 				t.Errorf("the host has a mount: %s", got)
 			}
-			// A sweep leaves what is alive, and removes what has no process: there is no such number.
+			// A sweep leaves running steps alone, and removes those without a process: this PID
+			// is too high to exist.
 			dead := filepath.Join(x.Store.Dir, "tmp", "step.4194305.1")
 			if err := os.MkdirAll(filepath.Join(dead, "fs"), 0o755); err != nil {
 				t.Fatal(err)
@@ -97,13 +97,13 @@ func TestKill(t *testing.T) {
 				t.Error(err)
 			}
 			x.clean()
-			// The cache's lock is free.
+			// The cache's lock was released.
 			x.says("true", graph.Mount{Type: "cache", Target: "/c", ID: "c", Sharing: "locked"})
 		})
 	}
 }
 
-// TestKillAnywhere kills builders at other moments.
+// TestKillAnywhere kills builders after different delays.
 func TestKillAnywhere(t *testing.T) {
 	x := newBox(t)
 	for n := range 40 {
@@ -137,7 +137,7 @@ func waitFor(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// there says whether a file is.
+// there returns a function that reports whether a file exists.
 func there(path string) func() bool {
 	return func() bool {
 		_, err := os.Stat(path)
@@ -154,7 +154,7 @@ func mounted(t *testing.T) string {
 	return string(text)
 }
 
-// pid is the first process of the one container that runs, as its state has it.
+// pid returns the first process of the only running container, from its state file.
 func (x *box) pid() string {
 	x.t.Helper()
 	ids, err := names(x.root())

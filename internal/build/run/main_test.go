@@ -18,9 +18,9 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// These tests run steps with a minirun that is built once, on a layer with busybox
-// in a store of the test's own. When one ends, nothing may be left: no process,
-// mount, cgroup, state, file in the store's tmp.
+// These tests run steps with a minirun that is built once, on a layer with busybox in the
+// test's own store. When a test ends, nothing may be left: no process, mount, cgroup, state,
+// or file in the store's tmp.
 
 func TestMain(m *testing.M) {
 	if text := os.Getenv(builderVariable); text != "" {
@@ -29,8 +29,8 @@ func TestMain(m *testing.M) {
 	testbundle.Main(m)
 }
 
-// A builder is another process that runs a step, so that it can be killed, or be
-// root only in a user namespace.
+// A builder is a separate process that runs a step, so that it can be killed, or be root in a
+// user namespace only.
 const builderVariable = "MINIRUN_TEST_BUILDER"
 
 type order struct {
@@ -53,7 +53,7 @@ func builder(text string) int {
 	return 0
 }
 
-// elsewhere makes the command of a builder.
+// elsewhere creates the command of a builder.
 func (x *box) elsewhere(s *Step) *exec.Cmd {
 	x.t.Helper()
 	s.Output = nil
@@ -71,7 +71,7 @@ type box struct {
 	*Executor
 	t     testing.TB
 	layer string
-	host  string // what must not be touched
+	host  string // a directory that must not be touched
 	n     int
 }
 
@@ -87,7 +87,7 @@ func newBox(t testing.TB) *box {
 		t:        t, layer: filepath.Join(store.Dir, "layers", "base", "fs"), host: b.Host,
 	}
 	testbundle.MakeRootfs(t, x.layer)
-	for _, d := range []string{"proc", "sys", "dev"} { // nothing to mount on
+	for _, d := range []string{"proc", "sys", "dev"} { // no mountpoints in the layer
 		if err := os.Remove(filepath.Join(x.layer, d)); err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +111,7 @@ func (x *box) clean() {
 	}
 }
 
-// step makes one that runs a script, in a directory of its own.
+// step creates a step that runs a script, in its own directory.
 func (x *box) step(script string, mounts ...graph.Mount) (*Step, *bytes.Buffer) {
 	x.t.Helper()
 	x.n++
@@ -127,7 +127,7 @@ func (x *box) step(script string, mounts ...graph.Mount) (*Step, *bytes.Buffer) 
 	return s, &out
 }
 
-// run runs a step that must succeed, and returns what it says and its layer.
+// run runs a step that must succeed, and returns its output and its layer.
 func (x *box) run(s *Step, out *bytes.Buffer) (said, layer string) {
 	x.t.Helper()
 	if err := x.Run(context.Background(), s); err != nil {
@@ -136,14 +136,14 @@ func (x *box) run(s *Step, out *bytes.Buffer) (said, layer string) {
 	return strings.TrimSpace(out.String()), filepath.Join(s.Dir, "fs")
 }
 
-// says runs a script with mounts.
+// says runs a script with mounts, and returns its output.
 func (x *box) says(script string, mounts ...graph.Mount) string {
 	x.t.Helper()
 	said, _ := x.run(x.step(script, mounts...))
 	return said
 }
 
-// files lists what is in a layer.
+// files lists the files in a layer.
 func files(t testing.TB, layer string) (out []string) {
 	t.Helper()
 	err := filepath.WalkDir(layer, func(path string, d fs.DirEntry, err error) error {

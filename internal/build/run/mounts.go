@@ -18,8 +18,8 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// mounts makes the sources of all mounts and adds them to config.json, those of
-// parents before those below.
+// mounts creates the sources of all mounts and adds them to config.json, parents before the
+// mounts below them.
 func (j *job) mounts() error {
 	order := make([]int, len(j.Op.Mounts))
 	for i := range order {
@@ -36,7 +36,7 @@ func (j *job) mounts() error {
 	return j.pipes()
 }
 
-// naming tells which one it is.
+// naming identifies a mount in an error message.
 func naming(m *graph.Mount) string {
 	if m.Target != "" {
 		return ",target=" + m.Target
@@ -76,7 +76,7 @@ func (j *job) add(m specs.Mount, isFile bool) {
 	}
 }
 
-// bind shows a file or directory of the bundle in the container.
+// bind mounts a file or directory of the bundle in the container.
 func (j *job) bind(source, target string, readOnly, isFile bool) {
 	options := []string{"rbind", "rprivate"}
 	if readOnly {
@@ -85,8 +85,8 @@ func (j *job) bind(source, target string, readOnly, isFile bool) {
 	j.add(specs.Mount{Destination: target, Type: "bind", Source: source, Options: options}, isFile)
 }
 
-// bindMount shows a part of another stage, of an image or of a context. What is
-// written to it is thrown away.
+// bindMount mounts a part of another stage, of an image or of a context. Writes to it are
+// discarded.
 func (j *job) bindMount(i int, m *graph.Mount) error {
 	tree, err := j.tree(i, m.ReadOnly)
 	if err != nil {
@@ -112,7 +112,7 @@ func (j *job) bindMount(i int, m *graph.Mount) error {
 	return nil
 }
 
-// tree mounts the file system that a mount is from, in the bundle.
+// tree mounts the source file system of a mount in the bundle.
 func (j *job) tree(i int, readOnly bool) (string, error) {
 	number := strconv.Itoa(i)
 	dir, empty := j.bundle("mnt", "tree-"+number), j.bundle("mnt", "empty-"+number)
@@ -128,7 +128,7 @@ func (j *job) tree(i int, readOnly bool) (string, error) {
 	var err error
 	if !readOnly {
 		err = j.discard(&o, number)
-	} else if len(o.Layers) == 1 { // overlay wants two, and without overlay its marks would be seen
+	} else if len(o.Layers) == 1 { // overlay needs two layers, and without overlay its whiteouts would be visible
 		o.Layers = append([]string{empty}, o.Layers...)
 		if o.Layers[1] == empty {
 			return dir, nil
@@ -140,8 +140,7 @@ func (j *job) tree(i int, readOnly bool) (string, error) {
 	return dir, o.Attach(dir)
 }
 
-// discard gives an overlay a directory for what is written, which goes with the
-// step.
+// discard gives an overlay a directory for writes, which is removed with the step.
 func (j *job) discard(o *merge.Overlay, number string) error {
 	at := filepath.Join(j.dir, "discard", number)
 	o.Upper, o.Work = filepath.Join(at, "fs"), filepath.Join(at, "work")
@@ -158,7 +157,7 @@ func (j *job) discard(o *merge.Overlay, number string) error {
 	return like(o.Upper, top, &st)
 }
 
-// openIn opens a path of a tree, whose links lead nowhere but into it.
+// openIn opens a path in a tree. Links cannot lead out of the tree.
 func openIn(tree, path string) (*os.File, error) {
 	root, err := unix.Open(tree, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -173,14 +172,13 @@ func openIn(tree, path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// file writes a file of the bundle.
+// file writes a file in the bundle.
 func (j *job) file(name string, data []byte, mode os.FileMode) (string, error) {
 	path := j.bundle(name)
 	return path, os.WriteFile(path, data, mode)
 }
 
-// pipes are the here-documents that are programs, in the place where BuildKit has
-// them.
+// pipes mounts the here-documents that are programs, in the same place as BuildKit.
 func (j *job) pipes() error {
 	for i, f := range j.Op.Files {
 		path, err := j.file(filepath.Join("pipes", strconv.Itoa(i)), []byte(f.Content), 0o755)
@@ -192,7 +190,7 @@ func (j *job) pipes() error {
 	return nil
 }
 
-// hostFiles are the files that every step has of its host.
+// hostFiles mounts the files that every step gets from its host.
 func (j *job) hostFiles() error {
 	text, err := hosts(hostnameOf(j.Op), j.Op.Hosts)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 )
 
-// other is a layer of another stage.
+// other creates a layer of another stage.
 func (x *box) other(files map[string]string, links map[string]string) Mounted {
 	x.t.Helper()
 	x.n++
@@ -93,8 +93,7 @@ func TestBind(t *testing.T) {
 	x.fails(s, "--mount=type=bind,target=/m", "/gone", "no such file")
 }
 
-// TestBindLinks: links of a stage lead into it, not to the host's files
-// (CVE-2024-23651).
+// TestBindLinks: links of a stage resolve inside it, not to the host's files (CVE-2024-23651).
 func TestBindLinks(t *testing.T) {
 	x := newBox(t)
 	secret := filepath.Join(x.host, "secret")
@@ -114,7 +113,7 @@ func TestBindLinks(t *testing.T) {
 	if said, _ := x.run(s, out); said != "the stage's" {
 		t.Errorf("%q", said)
 	}
-	// A target that is a link is one of the container's root.
+	// A target that is a link is resolved in the container's root.
 	if err := os.Symlink(x.host, filepath.Join(x.layer, "out")); err != nil {
 		t.Fatal(err)
 	}
@@ -163,8 +162,8 @@ func TestCache(t *testing.T) {
 	}
 }
 
-// TestCacheIdentity: with one ID, caches of other owners and modes, and those that begin
-// with other files, are others, so that no step gets a directory that it cannot write to.
+// TestCacheIdentity: caches with the same ID but a different owner, mode or initial content
+// are separate, so that no step gets a directory that it cannot write to.
 func TestCacheIdentity(t *testing.T) {
 	x := newBox(t)
 	one, two := x.other(map[string]string{"d/f": "1", "e/f": "1"}, nil), x.other(map[string]string{"d/f": "1"}, nil)
@@ -200,8 +199,7 @@ func TestCacheIdentity(t *testing.T) {
 	}
 }
 
-// TestCacheSharing: two steps at the same time, which tell by a file in a cache of
-// their own that they are there.
+// TestCacheSharing: two concurrent steps signal each other through files in a separate cache.
 func TestCacheSharing(t *testing.T) {
 	x := newBox(t)
 	meet := graph.Mount{Type: "cache", Target: "/meet", ID: "meet"}
@@ -230,12 +228,13 @@ func TestCacheSharing(t *testing.T) {
 	if a != "mine" || b != "" {
 		t.Errorf("private: %q, %q", a, b)
 	}
-	// The second cannot be there before the first has ended: it would see half of what that one does.
+	// The second must wait for the first to end: otherwise it would see the first step's
+	// unfinished files.
 	a, b = both("locked", "touch /c/half /meet/locked-1; sleep 0.3; mv /c/half /c/whole; ls /c", "ls /c")
 	if a != "whole" || b != "whole" {
 		t.Errorf("locked: %q, %q", a, b)
 	}
-	// Who waits can be told not to.
+	// Waiting for a lock can be cancelled.
 	lock, err := takeCache(context.Background(), x.cacheDir("L"), "L", "locked")
 	if err != nil {
 		t.Fatal(err)
@@ -249,14 +248,14 @@ func TestCacheSharing(t *testing.T) {
 	}
 }
 
-// TestCacheLinks: what a step puts into a shared cache leads no other step to the
+// TestCacheLinks: links that a step puts into a shared cache cannot lead another step to the
 // host.
 func TestCacheLinks(t *testing.T) {
 	x := newBox(t)
 	m := graph.Mount{Type: "cache", Target: "/c", ID: "shared"}
 	x.says("ln -s "+x.host+" /c/out; ln -s / /c/root", m)
 	inner := graph.Mount{Type: "tmpfs", Target: "/c/out/deep"}
-	x.says("test -d "+x.host+"/deep", m, inner) // made in the container
+	x.says("test -d "+x.host+"/deep", m, inner) // created in the container
 	inner.Target = "/c/root/tmp"
 	x.says("touch /tmp/x", m, inner)
 	if _, err := os.Stat(filepath.Join(x.host, "deep")); err == nil {
@@ -264,8 +263,8 @@ func TestCacheLinks(t *testing.T) {
 	}
 }
 
-// TestDanglingTargets: a link of the layers, or of a cache, that leads to nothing.
-// What is made for it is in no layer.
+// TestDanglingTargets: a mountpoint is a dangling link in the layers or in a cache. What is
+// created for it is not in any layer.
 func TestDanglingTargets(t *testing.T) {
 	x := newBox(t)
 	for name, to := range map[string]string{"dangling": "/srv/missing/dir", "climbs": "../../../../climbed"} {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// hosts is /etc/hosts of a step. Added are NAME=ADDRESS; an address may have
-// brackets, as in --add-host.
+// hosts returns the /etc/hosts of a step. Entries of added are NAME=ADDRESS; an address may be
+// in brackets, as in --add-host.
 func hosts(hostname string, added []string) (string, error) {
 	var b strings.Builder
 	b.WriteString("127.0.0.1\tlocalhost " + hostname + "\n::1\tlocalhost ip6-localhost ip6-loopback\n")
@@ -22,8 +22,9 @@ func hosts(hostname string, added []string) (string, error) {
 	return b.String(), nil
 }
 
-// resolvConf is /etc/resolv.conf of a step: the host's without comments. In a
-// network of the step's own nobody answers on the host's loopback addresses.
+// resolvConf returns the /etc/resolv.conf of a step: the host's without comments. In a
+// separate network namespace, no server listens on the host's loopback addresses, so they are
+// left out.
 func resolvConf(text, network string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {

@@ -13,14 +13,14 @@ import (
 
 const binfmt = "/proc/sys/fs/binfmt_misc"
 
-// emulators are QEMU's names of machines.
+// emulators are QEMU's names for machine architectures.
 var emulators = map[string]string{
 	"386": "i386", "amd64": "x86_64", "arm": "arm", "arm64": "aarch64", "loong64": "loongarch64", "mips64le": "mips64el",
 	"ppc64le": "ppc64le", "riscv64": "riscv64", "s390x": "s390x",
 }
 
-// foreign adds to an error of execve that the program is for another machine, if
-// it may be: the kernel runs it only with an emulator.
+// foreign adds to an execve error that the program may be for a different architecture, which
+// the kernel runs only with an emulator.
 func (j *job) foreign(why string) string {
 	arch := j.Platform.Architecture
 	if arch == "" || arch == runtime.GOARCH || !strings.Contains(why, unix.ENOEXEC.Error()) {
@@ -29,7 +29,7 @@ func (j *job) foreign(why string) string {
 	return emulation(arch, binfmt)
 }
 
-// emulation says what is missing for programs of another machine.
+// emulation describes what is missing to run programs for a different architecture.
 func emulation(arch, dir string) string {
 	name := emulators[arch]
 	if name == "" {

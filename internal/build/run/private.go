@@ -9,9 +9,9 @@ import (
 	"github.com/minirun/minirun/internal/image/merge"
 )
 
-// private gives the calling thread a mount namespace and a working directory of
-// its own, and mounts a tmpfs there. What the host mounts or unmounts is seen;
-// nothing is told to the host.
+// private gives the calling thread a separate mount namespace and working directory, and
+// mounts a tmpfs there. Mounts and unmounts on the host propagate into it; nothing propagates
+// to the host.
 func private(bundle string) error {
 	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
 		return fmt.Errorf("make a mount namespace: %w", err)
@@ -19,8 +19,9 @@ func private(bundle string) error {
 	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("keep mounts from the host: %w", err)
 	}
-	unix.Umask(0) // of the thread alone: modes are meant as they are written
-	// Secrets are in it: not even swap gets them, where the kernel can do so (Linux 6.4; not in a user namespace).
+	unix.Umask(0) // for this thread only: modes are applied exactly as given
+	// It holds secrets: keep it out of swap if the kernel supports that (Linux 6.4; not in a
+	// user namespace).
 	const flags = unix.MS_NOSUID | unix.MS_NODEV
 	if err := unix.Mount("tmpfs", bundle, "tmpfs", flags, "mode=0711,noswap"); err == nil {
 		return nil

@@ -1,30 +1,29 @@
-// Package run carries out a RUN: a container of minirun's whose root file system is
-// the layers so far, and whose writes are the step's own layer.
+// Package run executes a RUN: it runs a minirun container whose root file system consists of
+// the layers so far, and whose writes become the step's own layer.
 //
-//	run.go       Executor, Step: what is asked for; a step from its beginning to its end
+//	run.go       Executor, Step: the request; a step from start to end
 //	job.go       a step's directory, lock and thread
 //	private.go   the mount namespace of a step's thread
 //	config.go    config.json (pure)
 //	network.go   /etc/hosts, /etc/resolv.conf (pure)
-//	stubs.go     places to mount on that the layers do not have
+//	stubs.go     mountpoints that the layers do not have
 //	device.go    RUN --device
 //	mounts.go    RUN --mount: bind, tmpfs, here-documents
-//	cache.go     RUN --mount=type=cache: directories that stay, and who may use them
+//	cache.go     RUN --mount=type=cache: persistent directories and their locks
 //	secret.go    RUN --mount=type=secret
 //	ssh.go       RUN --mount=type=ssh
-//	child.go     the minirun that runs the container
-//	platform.go  programs for other machines
-//	sweep.go     what killed builds have left
+//	child.go     the minirun process that runs the container
+//	platform.go  programs for other architectures
+//	sweep.go     cleaning up after killed builds
 //
-// Nothing is mounted on the host. A step has a thread with a mount namespace of
-// its own; there a tmpfs takes the bundle, with it all secrets, and the file
-// systems that are to be bound. The minirun that runs the container is a child of
-// that thread, and so sees them too. The kernel drops all of it with the last of
-// the two.
+// Nothing is mounted in the host's mount namespace. Each step has a thread with a private
+// mount namespace, in which a tmpfs holds the bundle, including all secrets, and the file
+// systems to bind-mount. The minirun process that runs the container is a child of that
+// thread, so it sees them too. When both have ended, the kernel unmounts everything.
 //
-// Nothing that a container could have changed is looked up by name afterwards:
-// the places that a mount needs are not made in the layer and removed again, they
-// are a layer of their own, below it.
+// No path that a container could have changed is looked up by name afterwards: the mountpoints
+// that a step needs are not created in its layer and removed again. They are in a separate
+// layer below it.
 package run
 
 import (
@@ -46,51 +45,51 @@ import (
 	"github.com/minirun/minirun/internal/ownthread"
 )
 
-// An Executor carries out steps. They may run at the same time.
+// An Executor runs steps, also concurrently.
 type Executor struct {
 	Minirun string // path of the binary
 	Store   *ingest.Store
-	Network string // of steps that do not say: host ("" too) or none
+	Network string // default network of a step: host ("" too) or none
 
-	// DeviceDirs are where CDI specs are; none: devices.Directories.
+	// DeviceDirs are the directories of CDI specs; none: devices.Directories.
 	DeviceDirs []string
 
-	prefix string // of its containers' names; "": run-
+	prefix string // prefix of its containers' names; "": run-
 }
 
-// A Step is a RUN, with all that it needs of others.
+// A Step is a RUN with everything that it needs from elsewhere.
 type Step struct {
 	Op     *graph.Run
 	Layers []string // directories, lowest first
-	// Dir has the directory fs, empty, which takes what the step writes. It is on the
-	// store's file system. Nothing else is in it afterwards.
+	// Dir has an empty directory fs, which becomes the step's layer. It is on the store's file
+	// system. Nothing else is in Dir afterwards.
 	Dir      string
 	Platform oci.Platform
-	Mounts   map[int]Mounted // by index in Op.Mounts: of those with a From
+	Mounts   map[int]Mounted // by index in Op.Mounts, for mounts with a From
 	Secrets  Secrets
 	SSH      map[string]*sshagent.Agent // by ID
-	Output   io.Writer                  // what the program says; nil: it is lost
+	Output   io.Writer                  // of the program; nil: discarded
 }
 
-// Mounted is the file system that a mount's From has come to.
+// Mounted is the file system that a mount's From refers to.
 type Mounted struct{ Layers []string }
 
-// Secrets are by ID.
+// Secrets are indexed by ID.
 type Secrets map[string]Secret
 
-// A Secret is a text or the name of a file that has it.
+// A Secret is a value, or the name of a file that contains it.
 type Secret struct {
 	Data []byte
 	File string
 }
 
-// An ExitError is a program that has failed.
+// An ExitError means that the program failed.
 type ExitError struct {
 	Status int
 	Argv   []string
 }
 
-// Error has BuildKit's words, which people search for.
+// Error uses BuildKit's wording, which people search for.
 func (e *ExitError) Error() string {
 	const most = 400
 	command := strings.Join(e.Argv, " ")
@@ -112,15 +111,15 @@ func (e *ExitError) Error() string {
 	return text
 }
 
-// Run carries a step out. If ctx ends before the program does, it is killed. What
-// the step has written is in Dir/fs, also after an error, and nothing else of it
-// is left.
+// Run runs a step. If ctx ends before the program does, the program is killed. What the step
+// has written is in Dir/fs, even after an error; everything else is removed.
 func (e *Executor) Run(ctx context.Context, s *Step) error {
 	return e.run(ctx, s, nil)
 }
 
-// Debug runs a shell with a terminal where a step runs, or has failed: what is in
-// Dir/fs is seen. It ends with the shell, whose status does not count.
+// Debug runs a shell with a terminal in the environment of a step, which may have failed: the
+// shell sees the files in Dir/fs. Debug returns when the shell exits, and ignores its exit
+// status.
 func (e *Executor) Debug(ctx context.Context, s *Step, terminal *os.File) error {
 	op := *s.Op
 	op.Argv = []string{"/bin/sh"}
@@ -152,7 +151,7 @@ func (e *Executor) run(ctx context.Context, s *Step, terminal *os.File) (err err
 	})
 }
 
-// named begins the names of steps' directories in the store's tmp, and the IDs of
+// named is the prefix of the names of steps' directories in the store's tmp, and of the IDs of
 // their containers.
 func (e *Executor) named() string { return cmp.Or(e.prefix, "run-") }
 

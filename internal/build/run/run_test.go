@@ -51,7 +51,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestLayers: a step sees what the ones before have written and removed.
+// TestLayers: a step sees what the previous ones wrote and removed.
 func TestLayers(t *testing.T) {
 	x := newBox(t)
 	_, first := x.run(x.step("mkdir /d; echo 1 > /d/one; echo 2 > /two; rm /etc/passwd"))
@@ -168,7 +168,7 @@ func TestSecurity(t *testing.T) {
 	}
 }
 
-// TestDebug: a shell where a step has failed, with a terminal.
+// TestDebug: a shell with a terminal in the environment of a failed step.
 func TestDebug(t *testing.T) {
 	x := newBox(t)
 	s, _ := x.step("echo left > /left; exit 1", graph.Mount{Type: "secret", ID: "a"})
@@ -216,7 +216,7 @@ func TestDebug(t *testing.T) {
 	}
 }
 
-// TestPlatform: a program for another machine.
+// TestPlatform: a program for a different architecture.
 func TestPlatform(t *testing.T) {
 	x := newBox(t)
 	head := make([]byte, 120)
@@ -241,7 +241,7 @@ func TestPlatform(t *testing.T) {
 	}
 }
 
-// TestScratch: without layers, what runs is mounted.
+// TestScratch: without layers, the program is in a bind mount.
 func TestScratch(t *testing.T) {
 	x := newBox(t)
 	s, out := x.step("echo it runs > /file; cat /file", graph.Mount{Type: "bind", Target: "/bin", Source: "/bin", ReadOnly: true})
@@ -253,8 +253,8 @@ func TestScratch(t *testing.T) {
 	}
 }
 
-// TestUserNamespace: a builder that is root in a user namespace, as it is for who is
-// not root.
+// TestUserNamespace: a builder that is root in a user namespace only, as it is for
+// unprivileged users.
 func TestUserNamespace(t *testing.T) {
 	x := newBox(t)
 	const first = 1_000_000
@@ -297,7 +297,7 @@ func TestUserNamespace(t *testing.T) {
 	}
 }
 
-// TestDebian: an image that has all the places to mount on.
+// TestDebian: an image that contains all mountpoints.
 func TestDebian(t *testing.T) {
 	x := newBox(t)
 	cache, err := os.UserCacheDir()
@@ -331,7 +331,7 @@ func BenchmarkRun(b *testing.B) {
 	x := newBox(b)
 	for b.Loop() {
 		s, _ := x.step("")
-		s.Op.Argv, s.Op.Network = []string{"/bin/true"}, "host" // as a Dockerfile has it
+		s.Op.Argv, s.Op.Network = []string{"/bin/true"}, "host" // as in a Dockerfile
 		if err := x.Run(context.Background(), s); err != nil {
 			b.Fatal(err)
 		}

@@ -18,8 +18,8 @@ import (
 // maxSecret is BuildKit's limit.
 const maxSecret = 500 << 10
 
-// secretMount shows a secret as a file of the bundle, which is in memory only, or
-// puts it into a variable.
+// secretMount provides a secret as a file of the bundle, which is in memory only, or as an
+// environment variable.
 func (j *job) secretMount(i int, m *graph.Mount) error {
 	secret, ok := j.Secrets[m.ID]
 	if !ok {
@@ -56,7 +56,7 @@ func (j *job) secretMount(i int, m *graph.Mount) error {
 	return nil
 }
 
-// owned gives a file of the bundle the owner and mode that a mount asks for.
+// owned sets the owner and mode that a mount requests on a file of the bundle.
 func owned(path string, m *graph.Mount, standard uint32) error {
 	if err := unix.Chown(path, m.UID, m.GID); err != nil {
 		return namespaces.OwnerError(m.UID, m.GID, err)

@@ -35,7 +35,7 @@ func TestSecret(t *testing.T) {
 	if left := files(t, layer); len(left) > 0 {
 		t.Errorf("the layer has %s", left)
 	}
-	// While it runs the secret is nowhere in the store either.
+	// While the step runs, the secret is not in the store either.
 	s, _ = x.step("cat /run/secrets/a > /dev/null; touch /meet/there; until [ -e /meet/go ]; do sleep 0.01; done",
 		graph.Mount{Type: "secret", ID: "a"}, graph.Mount{Type: "secret", ID: "a", Env: "TOKEN"}, graph.Mount{Type: "cache", ID: "meet", Target: "/meet"})
 	s.Secrets = Secrets{"a": {Data: []byte(text)}}
@@ -54,7 +54,7 @@ func TestSecret(t *testing.T) {
 			t.Errorf("the secret is in %s", path)
 		}
 	}
-	if looked < 3 { // the state at least
+	if looked < 3 { // the state, at least
 		t.Errorf("looked at %d files only", looked)
 	}
 	if err := os.WriteFile(filepath.Join(meet, "go"), nil, 0o644); err != nil {
@@ -121,8 +121,7 @@ func TestSSH(t *testing.T) {
 	}
 }
 
-// speak says something to a socket of the container that runs, and returns the
-// answer.
+// speak sends text to a socket in the running container, and returns the answer.
 func (x *box) speak(path, text string) string {
 	x.t.Helper()
 	root, err := os.Open("/proc/" + x.pid() + "/root" + filepath.Dir(path))

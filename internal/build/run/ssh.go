@@ -12,9 +12,9 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 )
 
-// sshMount shows a socket of our own, with the owner and mode that are asked for, since
-// only its user may connect to an agent's. What a step may ask of the agent is
-// sshagent's to decide.
+// sshMount mounts a socket of the builder with the requested owner and mode, since only the
+// agent's user may connect to the agent's own socket. Package sshagent restricts what a step
+// may request from the agent.
 func (j *job) sshMount(i int, m *graph.Mount) error {
 	id := m.ID
 	if id == "" {
@@ -27,7 +27,7 @@ func (j *job) sshMount(i int, m *graph.Mount) error {
 		}
 		return nil
 	}
-	// The thread has a working directory of its own: a socket's name may have 107 bytes.
+	// The thread has its own working directory: a socket address holds at most 107 bytes.
 	if err := unix.Chdir(j.bundle("ssh")); err != nil {
 		return &os.PathError{Op: "chdir", Path: j.bundle("ssh"), Err: err}
 	}

@@ -14,26 +14,26 @@ import (
 	"github.com/minirun/minirun/internal/linkwalk"
 )
 
-// A place to mount on must be there. What the layers do not have (/proc of an image
-// of one program, /run/secrets/x) is a layer of the step's own, below the one that
-// takes what the program writes: so nothing has to be removed from that one, where
-// the program may have put links in its way (CVE-2024-23652), and no directory has
-// another time because something was made in it.
+// A mountpoint must exist. Those that the image does not have (/proc in a single-program
+// image, /run/secrets/x) are in a separate layer, below the one that takes the program's
+// writes. So nothing has to be removed from the latter, where the program may have replaced
+// paths with links (CVE-2024-23652), and no directory gets a new modification time because a
+// mountpoint was created in it.
 
-// A seat is where a mount goes.
+// A seat is the mountpoint of a mount.
 type seat struct {
-	path    string // clean and without links, as far as the layers know it
+	path    string // clean and without links, as far as the layers determine it
 	missing bool
-	inside  bool // of another mount: the layers do not know what is there
+	inside  bool // inside another mount: its content is not known from the layers
 }
 
-// seats finds them in layers that nobody changes meanwhile.
+// seats resolves mountpoints in layers that do not change meanwhile.
 type seats struct {
 	stack image.Stack
 	taken []string // by the mounts so far
 }
 
-// find follows the links of a path, also those that lead to nothing.
+// find resolves the links of a path, including dangling ones.
 func (s *seats) find(path string) (seat, error) {
 	p, err := linkwalk.Follow(path, func(name string) (linkwalk.Kind, string, error) {
 		if slices.Contains(s.taken, name) {
@@ -68,7 +68,7 @@ func (s *seats) look(path string) *unix.Stat_t {
 	return st
 }
 
-// stubs makes what is missing, and returns the layers with it.
+// stubs creates the missing mountpoints, and returns the layers with them.
 func (j *job) stubs() ([]string, error) {
 	s := &seats{stack: j.stack()}
 	layer := &stubLayer{dir: j.bundle("stubs"), stack: s.stack}
@@ -78,7 +78,7 @@ func (j *job) stubs() ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if m.Type == "proc" || m.Type == "sysfs" || filepath.Clean(m.Destination) == "/dev" { // the runtime takes no links there
+		if m.Type == "proc" || m.Type == "sysfs" || filepath.Clean(m.Destination) == "/dev" { // the runtime accepts no links there
 			if found.path != filepath.Clean(m.Destination) {
 				continue
 			}
@@ -93,7 +93,7 @@ func (j *job) stubs() ([]string, error) {
 		}
 		mode := os.FileMode(0o755)
 		if m.Type == "tmpfs" {
-			mode = 0o777 | os.ModeSticky // its root takes this one's
+			mode = 0o777 | os.ModeSticky // its root inherits the mode of the mountpoint
 		}
 		if err := layer.make(found.path, j.files[m.Source], mode); err != nil {
 			return nil, fmt.Errorf("make %s to mount on: %w", m.Destination, err)
@@ -108,7 +108,7 @@ func (j *job) stubs() ([]string, error) {
 	return append(slices.Clone(j.Layers), layer.dir), layer.finish()
 }
 
-// checkCwd: the runtime would make it, and it would be in the layer.
+// checkCwd rejects a missing working directory: the runtime would create it in the layer.
 func (j *job) checkCwd(s *seats) error {
 	found, err := s.find(j.Op.Cwd)
 	if err != nil || found.inside {
@@ -124,10 +124,10 @@ func (j *job) checkCwd(s *seats) error {
 type stubLayer struct {
 	dir    string
 	stack  image.Stack
-	models []string // directories of the layers below that are in it too, parents first
+	models []string // directories that also exist in the layers below, parents first
 }
 
-// make makes a file or directory, and the directories above it.
+// make creates a file or directory, and its parent directories.
 func (l *stubLayer) make(path string, isFile bool, mode os.FileMode) error {
 	at := ""
 	parts := strings.Split(strings.Trim(path, "/"), "/")
@@ -161,7 +161,8 @@ func (l *stubLayer) make(path string, isFile bool, mode os.FileMode) error {
 	return nil
 }
 
-// finish makes the directories that are below too like those, which they hide.
+// finish copies the attributes of the directories below to those in this layer, which hide
+// them.
 func (l *stubLayer) finish() error {
 	for _, name := range slices.Backward(l.models) {
 		file, st := l.stack.At(name)
@@ -175,8 +176,8 @@ func (l *stubLayer) finish() error {
 	return nil
 }
 
-// copyXattrs copies extended attributes, but for overlay's own. One that a tmpfs
-// cannot have (user.* before Linux 6.6) is left out.
+// copyXattrs copies extended attributes, except overlay's own. It skips those that tmpfs does
+// not support (user.* before Linux 6.6).
 func copyXattrs(to, from string) error {
 	list := make([]byte, 64<<10)
 	n, err := unix.Llistxattr(from, list)

@@ -11,8 +11,8 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 )
 
-// TestStubs: places to mount on that were not there are not there afterwards, and
-// directories in which they would be made are as they were.
+// TestStubs: mountpoints that did not exist do not exist afterwards, and the directories in
+// which they would be created are unchanged.
 func TestStubs(t *testing.T) {
 	x := newBox(t)
 	etc := filepath.Join(x.layer, "etc")
@@ -40,7 +40,8 @@ func TestStubs(t *testing.T) {
 	if _, layer := step("true"); len(files(t, layer)) > 0 {
 		t.Errorf("the layer has %s", files(t, layer))
 	}
-	// What the program writes beside them stays, with its parents as they were or as it made them.
+	// What the program writes next to them is kept, and the parents have their old attributes
+	// or those that the program set.
 	said, layer := step("stat -c '%u:%g %a' /etc; cat /etc/resolv.conf > /dev/null && echo x > /etc/new; echo y > /home/user/.cache/y; chmod 700 /a")
 	if said != "3:4 751" {
 		t.Errorf("/etc is %q", said)
@@ -54,12 +55,13 @@ func TestStubs(t *testing.T) {
 	if unix.Lstat(filepath.Join(layer, "etc"), &st) != nil || st.Mode&0o7777 != 0o751 || st.Uid != 3 || err != nil || string(value[:n]) != "v" {
 		t.Errorf("etc in the layer: %o, %d, %q, %v", st.Mode, st.Uid, value[:max(n, 0)], err)
 	}
-	// A file that is changed in its place changes no directory.
+	// Changing a file in place does not change its directory.
 	_, layer = step("echo x >> /etc/passwd")
 	if got := times(t, layer, filepath.Join(layer, "etc")); got != before {
 		t.Errorf("times %v before, %v in the layer", before, got)
 	}
-	// A program that replaces what it is mounted on by links to the host's files has nothing removed there.
+	// If a program replaces a mountpoint with a link to the host's files, nothing there is
+	// removed.
 	file := filepath.Join(x.host, "empty")
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)

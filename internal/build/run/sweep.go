@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Sweep removes what builds have left that were killed: containers, whose
-// processes the kernel has killed with them, and directories in the store's tmp.
+// Sweep removes what killed builds left over: containers, whose processes the kernel killed
+// together with their builder, and directories in the store's tmp.
 func (e *Executor) Sweep() error {
 	containers, err := names(e.root())
 	if err != nil {
@@ -47,8 +47,7 @@ func names(dir string) (out []string, err error) {
 	return out, err
 }
 
-// sweep removes a step's container and directory, unless its builder holds the
-// lock.
+// sweep removes a step's container and directory, unless its builder holds the lock.
 func (e *Executor) sweep(id string) error {
 	dir := filepath.Join(e.Store.Dir, "tmp", id)
 	lock, err := lockFile(dir, unix.LOCK_EX|unix.LOCK_NB)
@@ -66,7 +65,7 @@ func (e *Executor) sweep(id string) error {
 	return os.RemoveAll(dir)
 }
 
-// isOrphan says whether a name in tmp is one of a process that is gone:
+// isOrphan reports whether a name in tmp belongs to a process that no longer exists:
 // WHAT.PID.NUMBER, see ingest.Store.
 func isOrphan(name string) bool {
 	parts := strings.Split(name, ".")

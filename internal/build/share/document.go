@@ -1,6 +1,6 @@
-// Package share takes a build's cache elsewhere: the records of steps, and their
-// layers, as an OCI manifest that registries and other tools keep and move as they
-// do an image's, or inside an image.
+// Package share exports and imports a build's cache: the records of steps, and their layers. A
+// cache is an OCI manifest, which registries and other tools store and copy like an image's,
+// or it is embedded in an image.
 //
 //	document.go  records ↔ the document (pure)
 //	option.go    --cache-to and --cache-from, as data (pure)
@@ -8,15 +8,15 @@
 //	read.go      a manifest → records
 //	local.go     a directory: an OCI image layout, which several builds may write to
 //	registry.go  a registry
-//	imports.go   all that was imported: found by key, fetched when a layer is needed
+//	imports.go   all imported records: found by key, fetched when a layer is needed
 //
 //	index.json, or a tag ─▶ manifest ─┬▶ config: the document: records
 //	                                  └▶ layers: blobs, as images have them
 //
-// Whoever can write to a cache decides which files a step that is found there has
-// made. What a cache cannot do is held here and where its layers are unpacked: a
-// blob has its digest, its archive the diff ID that the record promises, and the
-// archive is anybody's (package image/layer).
+// Anyone who can write to a cache decides which files a cached step contains. The limits on
+// what a cache can do are enforced here and where its layers are unpacked: a blob must match
+// its digest, its archive must match the diff ID in the record, and the archive is untrusted
+// (package image/layer).
 package share
 
 import (
@@ -31,17 +31,17 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// MediaType is that of the document, by which a manifest is known to be a cache.
+// MediaType is the media type of the document; it identifies a manifest as a cache.
 const MediaType = "application/vnd.minirun.build.cache.v1+json"
 
-// Field is where an image's configuration has the document of an inline cache.
+// Field is the field of an image's configuration that holds an inline cache.
 const Field = "dev.minirun.build.cache.v1"
 
-// version is of what the document says. Package solve's keys have one of their
-// own: a builder that makes other files of the same instruction finds nothing.
+// version is the version of the document format. Package solve's keys have a separate version:
+// if a builder produces different files from the same instruction, it finds no old records.
 const version = 1
 
-// Bounds of a document that somebody else may have written.
+// Limits for a document that may come from an untrusted source.
 const (
 	maxDocument = 4 << 20
 	maxRecords  = 1 << 14
@@ -49,15 +49,15 @@ const (
 	maxText     = 64 << 10
 )
 
-// A Record says what a step has made, in words that are the same on every machine.
+// A Record describes what a step produced, in terms that do not depend on the machine.
 type Record struct {
-	Keys   []digest.Digest `json:"keys"`            // that it is found by: of what it was asked for, of what it read
-	Result digest.Digest   `json:"result"`          // what the keys of steps behind it call its file system
+	Keys   []digest.Digest `json:"keys"`            // that find it: one for the request, one for the content
+	Result digest.Digest   `json:"result"`          // identifies its file system in the keys of later steps
 	DiffID digest.Digest   `json:"diffID"`          // of its layer, uncompressed
-	Layer  *oci.Descriptor `json:"layer,omitempty"` // its blob; inline: the image's manifest has it
-	Text   string          `json:"text"`            // the instruction, for people
+	Layer  *oci.Descriptor `json:"layer,omitempty"` // its blob; inline: it is in the image's manifest
+	Text   string          `json:"text"`            // the instruction, shown to the user
 
-	source *source // that it was read from
+	source *source // where it was read from
 }
 
 type document struct {
@@ -65,10 +65,10 @@ type document struct {
 	Records []Record `json:"records"`
 }
 
-// ErrVersion is the cause when a document is of another version of minirun's.
+// ErrVersion is the cause when a document has a version that this minirun does not support.
 var ErrVersion = errors.New("is of a version that this minirun does not know")
 
-// Marshal makes the document of records.
+// Marshal encodes records as a document.
 func Marshal(records []Record) ([]byte, error) {
 	if records == nil {
 		records = []Record{}
@@ -80,8 +80,8 @@ func Marshal(records []Record) ([]byte, error) {
 	return text, err
 }
 
-// Parse reads a document. Whatever it returns is fit for use as names of files and
-// parts of URLs; a document with one bad record has none that is good.
+// Parse reads a document. The values that it returns are safe in file names and URLs. One
+// invalid record makes the whole document invalid.
 func Parse(text []byte) ([]Record, error) {
 	if len(text) > maxDocument {
 		return nil, fmt.Errorf("%d bytes are more than the %d that are read of a build's cache", len(text), maxDocument)
@@ -128,8 +128,7 @@ func (r *Record) check() error {
 	return r.setLayer(*r.Layer)
 }
 
-// setLayer takes of a descriptor what is needed: not where else it could be
-// fetched.
+// setLayer copies the needed fields of a descriptor. It drops alternative URLs.
 func (r *Record) setLayer(d oci.Descriptor) error {
 	if err := image.CheckDigest(d.Digest.String()); err != nil {
 		return fmt.Errorf("layer: %w", err)

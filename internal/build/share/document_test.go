@@ -35,7 +35,7 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// What is wrong in a document, and the word by which its error is known.
+// TestRefused: Parse rejects each defect, and its error contains the given word.
 func TestRefused(t *testing.T) {
 	for what, c := range map[string]struct {
 		change func(r *Record)
@@ -74,7 +74,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// Where else a layer could be fetched, and what else is said of it, is not taken.
+// Alternative URLs and other fields of a layer's descriptor are dropped.
 func TestLayerIsBare(t *testing.T) {
 	r := sample()
 	r.Layer.URLs, r.Layer.Annotations, r.Layer.Data = []string{"http://elsewhere.example"}, map[string]string{"a": "b"}, []byte("x")
@@ -88,7 +88,7 @@ func TestLayerIsBare(t *testing.T) {
 	}
 }
 
-// Whatever Parse returns is fit for names of files, and stays what it is.
+// Values that Parse returns are safe in file names, and are encoded without change.
 func FuzzParse(f *testing.F) {
 	text, err := Marshal([]Record{sample()})
 	if err != nil {

@@ -15,30 +15,29 @@ import (
 	"github.com/minirun/minirun/internal/retry"
 )
 
-// A source is a cache that records were read from.
+// A source is a cache from which records were read.
 type source struct {
 	name   string
 	blobs  transfer.Source
-	failed int // layers that did not come, or not as they were promised
+	failed int // layers that could not be fetched, or were not as promised
 }
 
-// patience is how many layers of one cache may fail before nothing of it is taken
-// any more: each of them makes the build begin again.
+// patience is how many layers of one cache may fail before the whole cache is ignored: each
+// failure makes the build start again.
 const patience = 3
 
-// A Set is what was imported for a build. It may be used by many steps at the same
-// time.
+// A Set holds the records imported for a build. It is safe for concurrent use.
 type Set struct {
 	store *ingest.Store
 
 	mutex    sync.Mutex
-	records  []*Record // in the order in which they are preferred
+	records  []*Record // in order of preference
 	bad      map[digest.Digest]bool
 	warnings []error
 }
 
-// Import reads the records of all sources. One that cannot be read is a warning: the
-// build is the same without it.
+// Import reads the records of all sources. A source that cannot be read is a warning: the
+// build gives the same result without it.
 func Import(ctx context.Context, store *ingest.Store, list []From, sink progress.Sink, firstID int) *Set {
 	s := &Set{store: store, bad: map[digest.Digest]bool{}}
 	all := make([][]*Record, len(list))
@@ -91,10 +90,10 @@ func (s *Set) warn(err error) {
 	s.warnings = append(s.warnings, err)
 }
 
-// Warnings are what people should know behind the build.
+// Warnings returns what to show the user after the build.
 func (s *Set) Warnings() []error { return s.warnings }
 
-// Find is the record of a key; nil: there is none.
+// Find returns the record of a key, or nil if there is none.
 func (s *Set) Find(key digest.Digest) *Record {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -106,15 +105,15 @@ func (s *Set) Find(key digest.Digest) *Record {
 	return nil
 }
 
-// Fetch brings the blob of a record's layer into the store, which verifies it.
+// Fetch downloads the blob of a record's layer into the store, which verifies it.
 func (s *Set) Fetch(ctx context.Context, r *Record, more func(int64)) error {
 	return s.store.PutBlob(ctx, *r.Layer, func(ctx context.Context, offset int64) (io.ReadCloser, int64, error) {
 		return r.source.blobs.Open(ctx, *r.Layer, offset)
 	}, more)
 }
 
-// Forget takes a layer that did not come, or was not what its record promises, out
-// of what is found.
+// Forget removes the record of a layer that could not be fetched, or that was not what the
+// record promised.
 func (s *Set) Forget(r *Record, err error) {
 	s.warn(fmt.Errorf("--cache-from %s: the layer of %q: %w: it is made again", r.source.name, r.Text, err))
 	s.mutex.Lock()
@@ -127,7 +126,7 @@ func (s *Set) Forget(r *Record, err error) {
 	})
 }
 
-// damaged says whether a blob of this digest was not what it should be.
+// damaged reports whether a blob with this digest turned out to be corrupt.
 func (s *Set) damaged(d digest.Digest) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

@@ -25,18 +25,17 @@ import (
 	"github.com/minirun/minirun/internal/image/transfer"
 )
 
-// This file owns a cache in a directory: an OCI image layout, with a manifest for
-// each tag. Files are written aside and renamed, index.json the last, so a reader
-// sees the cache before or the one behind, and nothing else. Writers wait for each
-// other at .lock. What is read or written never leaves the directory by a link
-// (os.Root).
+// This file handles a cache in a directory: an OCI image layout with one manifest per tag.
+// Files are written to temporary files and renamed, index.json last, so a reader sees either
+// the old cache or the new one. Writers are serialized by a lock on .lock. Reads and writes
+// cannot leave the directory through a symbolic link (os.Root).
 
 const (
 	lockName  = ".lock"
 	asideName = ".aside-"
 )
 
-// A directory is read as a transfer.Source.
+// A directory is a transfer.Source.
 type directory string
 
 // Open implements transfer.Source.
@@ -58,8 +57,7 @@ func (d directory) Open(_ context.Context, of oci.Descriptor, offset int64) (io.
 
 func blobPath(d digest.Digest) string { return path.Join("blobs", "sha256", d.Encoded()) }
 
-// openLocal finds the manifest that is meant: by its digest, by its tag, or the only
-// one.
+// openLocal finds the requested manifest: by its digest, by its tag, or the only one.
 func openLocal(_ context.Context, f From) (transfer.Source, oci.Descriptor, error) {
 	root, err := os.OpenRoot(f.Src)
 	if err != nil {
@@ -89,8 +87,8 @@ func openLocal(_ context.Context, f From) (transfer.Source, oci.Descriptor, erro
 	return nil, oci.Descriptor{}, fmt.Errorf("%w: index.json has not %s among %d", fs.ErrNotExist, what, len(index.Manifests))
 }
 
-// hasTag says whether a manifest is called so: a cache by its tag, an image that was
-// saved by its name.
+// hasTag reports whether a manifest has a tag: the tag of a cache, or the name under which an
+// image was saved.
 func hasTag(d oci.Descriptor, tag string) bool {
 	ref := d.Annotations[oci.AnnotationRefName]
 	if ref == tag {
@@ -117,14 +115,14 @@ func readIndex(root *os.Root) (*oci.Index, error) {
 	return &index, nil
 }
 
-// A layout is a directory while it is written.
+// A layout is a directory that is being written.
 type layout struct {
 	root  *os.Root
 	lock  *os.File
 	count int
 }
 
-// writeLocal puts a cache in the place of the one that had its tag.
+// writeLocal replaces the cache that has the same tag.
 func writeLocal(ctx context.Context, t To, a transfer.Artifact, damaged func(digest.Digest) bool) (err error) {
 	w, err := openLayout(ctx, t.Dest)
 	if err != nil {
@@ -156,8 +154,8 @@ func writeLocal(ctx context.Context, t To, a transfer.Artifact, damaged func(dig
 	return w.sweep(index, before)
 }
 
-// openLayout makes the directory, waits for other writers, and takes away what one
-// that was killed has left.
+// openLayout creates the directory, waits for other writers, and removes what a killed writer
+// left there.
 func openLayout(ctx context.Context, dir string) (w *layout, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -199,8 +197,8 @@ func (w *layout) close() (err error) {
 	return err
 }
 
-// before are the blobs of the manifest that has the tag now. What is no cache is not
-// replaced.
+// before returns the blobs of the manifest that has the tag now. It refuses to replace
+// something that is not a cache.
 func (w *layout) before(index *oci.Index, tag string) (map[digest.Digest]bool, error) {
 	out := map[digest.Digest]bool{}
 	for _, d := range index.Manifests {
@@ -210,7 +208,7 @@ func (w *layout) before(index *oci.Index, tag string) (map[digest.Digest]bool, e
 		m, err := w.manifest(d)
 		switch {
 		case errors.Is(err, fs.ErrNotExist), err != nil && d.ArtifactType == MediaType:
-			continue // it is gone, or damaged: nobody can read it
+			continue // it is missing or damaged, so it cannot be read anyway
 		case err != nil:
 			return nil, err
 		case !strings.HasPrefix(m.Config.MediaType, "application/vnd.minirun.build.cache."):
@@ -238,7 +236,7 @@ func blobsOf(d oci.Descriptor, m *oci.Manifest) map[digest.Digest]bool {
 	return out
 }
 
-// artifact writes all blobs that are not there.
+// artifact writes all blobs that do not exist yet.
 func (w *layout) artifact(ctx context.Context, a transfer.Artifact, damaged func(digest.Digest) bool) (oci.Descriptor, error) {
 	for _, d := range a.Layers {
 		if info, err := w.root.Lstat(blobPath(d.Digest)); err == nil && info.Mode().IsRegular() && info.Size() == d.Size && !damaged(d.Digest) {
@@ -275,8 +273,8 @@ func (w *layout) index(index *oci.Index) error {
 	return w.write(oci.ImageIndexFile, bytes.NewReader(text))
 }
 
-// sweep takes the blobs of the cache before away, but for those that something else
-// of the directory has. If it cannot say, they stay.
+// sweep removes the blobs of the previous cache that nothing else in the directory uses. If it
+// cannot determine that, they stay.
 func (w *layout) sweep(index *oci.Index, before map[digest.Digest]bool) error {
 	for _, d := range index.Manifests {
 		m, err := w.manifest(d)
@@ -298,7 +296,7 @@ func (w *layout) sweep(index *oci.Index, before map[digest.Digest]bool) error {
 	return nil
 }
 
-// write puts a file in place whole.
+// write creates a file atomically.
 func (w *layout) write(name string, content io.Reader) error {
 	w.count++
 	aside := asideName + strconv.Itoa(w.count)
@@ -319,7 +317,7 @@ func (w *layout) write(name string, content io.Reader) error {
 	return nil
 }
 
-// rooted reads blobs of a layout that is open.
+// rooted reads blobs of an open layout.
 type rooted struct{ root *os.Root }
 
 // Open implements transfer.Source.

@@ -14,14 +14,14 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// The types of caches, as buildx has them.
+// The types of caches, with buildx's names.
 const (
 	Local    = "local"
 	Registry = "registry"
 	Inline   = "inline"
 )
 
-// A To is one --cache-to.
+// A To is the value of one --cache-to.
 type To struct {
 	Type        string
 	Dest        string     // local: the directory
@@ -29,10 +29,10 @@ type To struct {
 	Ref         image.Name // registry
 	Max         bool       // all steps, not only those of the result's own layers
 	Compression export.Compression
-	Ignore      bool // an error is a warning
+	Ignore      bool // an error becomes a warning
 }
 
-// String is what people are told.
+// String is how the cache appears in messages.
 func (t To) String() string {
 	switch t.Type {
 	case Local:
@@ -43,7 +43,7 @@ func (t To) String() string {
 	return "the image"
 }
 
-// A From is one --cache-from.
+// A From is the value of one --cache-from.
 type From struct {
 	Type   string
 	Src    string        // local: the directory
@@ -59,7 +59,7 @@ func (f From) String() string {
 	return f.Src
 }
 
-// ParseTo reads type=TYPE,KEY=VALUE…, or the name of a registry's repository.
+// ParseTo reads type=TYPE,KEY=VALUE…, or the name of a repository in a registry.
 func ParseTo(text string) (t To, err error) {
 	t = To{Tag: "latest"}
 	fields, err := fieldsOf(text)
@@ -75,7 +75,7 @@ func ParseTo(text string) (t To, err error) {
 	return t, nil
 }
 
-// ParseFrom reads the same of --cache-from.
+// ParseFrom reads the value of --cache-from in the same format.
 func ParseFrom(text string) (f From, err error) {
 	fields, err := fieldsOf(text)
 	if err == nil {
@@ -90,7 +90,7 @@ func ParseFrom(text string) (f From, err error) {
 	return f, nil
 }
 
-// fieldsOf splits at commas; a name alone is a registry's.
+// fieldsOf splits at commas; a name alone is that of a registry cache.
 func fieldsOf(text string) ([]string, error) {
 	fields, err := csv.NewReader(strings.NewReader(text)).Read()
 	if err != nil {
@@ -102,8 +102,8 @@ func fieldsOf(text string) ([]string, error) {
 	return fields, nil
 }
 
-// each sets one after the other. The type comes first: of one that is not known
-// nobody can say what its other keys mean.
+// each sets the fields in order. The type comes first, because the meaning of the other keys
+// depends on it.
 func each(fields []string, set func(key, value string) error) error {
 	for _, f := range fields {
 		if kind, ok := strings.CutPrefix(f, "type="); ok {
@@ -146,7 +146,7 @@ func (t *To) set(key, value string) (err error) {
 		t.Compression.Level, err = strconv.Atoi(value)
 	case "ignore-error":
 		t.Ignore, err = strconv.ParseBool(value)
-	case "image-manifest", "oci-mediatypes", "oci-artifact": // they are always so here
+	case "image-manifest", "oci-mediatypes", "oci-artifact": // always true here
 		var on bool
 		if on, err = strconv.ParseBool(value); err == nil && !on {
 			err = fmt.Errorf("%s=%s: minirun's caches always have it", key, value)

@@ -18,14 +18,14 @@ import (
 	"github.com/minirun/minirun/internal/image/transfer"
 )
 
-// errNone is the cause when what is there is no cache.
+// errNone is the cause when the object found is not a cache.
 var errNone = errors.New("has no build cache of minirun's")
 
-// maxManifests bounds an index: an image of many platforms has a cache in each.
+// maxManifests limits an index: a multi-platform image has one cache per platform.
 const maxManifests = 64
 
-// read reads the records behind a descriptor: of a cache, of an image with one
-// inside, or of an index of such images.
+// read reads the records that a descriptor refers to: those of a cache, of an image with an
+// inline cache, or of an index of such images.
 func read(ctx context.Context, from transfer.Source, d oci.Descriptor) ([]Record, error) {
 	text, err := readDocument(ctx, from, d)
 	if err != nil {
@@ -61,8 +61,8 @@ func read(ctx context.Context, from transfer.Source, d oci.Descriptor) ([]Record
 	return out, nil
 }
 
-// readOne reads the records of an image of an index. What its descriptor calls a
-// manifest may be an index again; it has no records.
+// readOne reads the records of one image in an index. A descriptor with the media type of a
+// manifest may still refer to an index, which has no records.
 func readOne(ctx context.Context, from transfer.Source, d oci.Descriptor) ([]Record, error) {
 	text, err := readDocument(ctx, from, d)
 	if err != nil {
@@ -101,8 +101,8 @@ func readManifest(ctx context.Context, from transfer.Source, m *oci.Manifest) ([
 	return records, nil
 }
 
-// readImage reads what an image's configuration has inside. Its layers are known by
-// their diff IDs: other tools pack them again on the way.
+// readImage reads the inline cache in an image's configuration. Its layers are identified by
+// their diff IDs, because other tools may recompress them.
 func readImage(ctx context.Context, from transfer.Source, m *oci.Manifest) ([]Record, error) {
 	text, err := readDocument(ctx, from, m.Config)
 	if err != nil {
@@ -129,7 +129,7 @@ func readImage(ctx context.Context, from transfer.Source, m *oci.Manifest) ([]Re
 	for _, r := range records {
 		i := slices.Index(c.RootFS.DiffIDs, r.DiffID)
 		if i < 0 {
-			continue // somebody has squashed the image
+			continue // the image was squashed
 		}
 		if err := r.setLayer(m.Layers[i]); err != nil {
 			return nil, err
@@ -139,7 +139,7 @@ func readImage(ctx context.Context, from transfer.Source, m *oci.Manifest) ([]Re
 	return out, nil
 }
 
-// readDocument reads a manifest, an index or a configuration and verifies it.
+// readDocument reads and verifies a manifest, an index or a configuration.
 func readDocument(ctx context.Context, from transfer.Source, d oci.Descriptor) ([]byte, error) {
 	if err := image.CheckDigest(d.Digest.String()); err != nil {
 		return nil, err

@@ -12,8 +12,8 @@ import (
 	"github.com/minirun/minirun/internal/image/transfer"
 )
 
-// openRegistry finds a cache, or an image that has one inside, in a registry; or, of
-// an image that was loaded from an archive, in the store.
+// openRegistry finds a cache, or an image with an inline cache, in a registry, or in the store
+// if the image was loaded from an archive.
 func (s *Set) openRegistry(ctx context.Context, f From) (transfer.Source, oci.Descriptor, error) {
 	registries, err := transfer.ReadRegistries()
 	if err != nil {
@@ -29,7 +29,7 @@ func (s *Set) openRegistry(ctx context.Context, f From) (transfer.Source, oci.De
 	return nil, d, err
 }
 
-// stored are the blobs of the store itself.
+// stored reads the blobs of the store itself.
 type stored struct{ *ingest.Store }
 
 // Open implements transfer.Source.

@@ -17,15 +17,15 @@ import (
 	"github.com/minirun/minirun/internal/image/transfer"
 )
 
-// A Step is one of a build that can be shared.
+// A Step is a step of a build that can be exported.
 type Step struct {
 	Record
 	Made export.Layer // its layer in the store
-	Away *Record      // it was imported, and its layer was not needed: it is still there; nil: Made is here
+	Away *Record      // it was imported, and its layer was not fetched; nil: Made is here
 	Own  bool         // the layer is one of the result's
 }
 
-// Save writes the steps of a build to a cache.
+// Save exports the steps of a build to a cache.
 func (s *Set) Save(ctx context.Context, t To, steps []Step) (warnings []error, err error) {
 	steps = slices.Clone(steps)
 	if !t.Max {
@@ -40,13 +40,13 @@ func (s *Set) Save(ctx context.Context, t To, steps []Step) (warnings []error, e
 		if !errors.As(err, &lost) || ctx.Err() != nil {
 			return warnings, err
 		}
-		// The next build makes that step, and saves it, since it finds it nowhere.
+		// The next build will not find that step, so it will build and export it.
 		warnings = append(warnings, fmt.Errorf("--cache-from %s: the layer of %q: %w: the step is not exported", lost.record.source.name, lost.record.Text, lost.err))
 		steps = slices.DeleteFunc(steps, func(o Step) bool { return o.Layer.Digest == lost.record.Layer.Digest })
 	}
 }
 
-// A lostError is that of a layer that was imported, and is not where its record was.
+// A lostError means that an imported layer is no longer where its record was found.
 type lostError struct {
 	record *Record
 	err    error
@@ -69,7 +69,7 @@ func (s *Set) save(ctx context.Context, t To, steps []Step) error {
 	return registries.PushArtifact(ctx, a, t.Ref, 3)
 }
 
-// pack gives every layer that is here a blob.
+// pack creates a blob for every layer that is in the store.
 func (s *Set) pack(ctx context.Context, c export.Compression, steps []Step) error {
 	var layers []export.Layer
 	for _, one := range steps {
@@ -110,7 +110,7 @@ func compare(a, b digest.Digest) int {
 	return 0
 }
 
-// artifact is the manifest, the document, and where the blobs are.
+// artifact returns the manifest, the document, and where the blobs are.
 func (s *Set) artifact(steps []Step) (transfer.Artifact, error) {
 	a := transfer.Artifact{MediaType: oci.MediaTypeImageManifest}
 	m := oci.Manifest{
@@ -147,8 +147,8 @@ func (s *Set) artifact(steps []Step) (transfer.Artifact, error) {
 	return a, err
 }
 
-// InImage is the document that travels inside an image: of the steps that have made
-// its layers, which have been packed.
+// InImage returns the document of an inline cache: the steps that produced the image's layers,
+// which must have been packed.
 func InImage(steps []Step, layers []export.Layer) (json.RawMessage, error) {
 	var records []Record
 	for _, one := range steps {

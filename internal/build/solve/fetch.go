@@ -13,7 +13,7 @@ import (
 	"github.com/minirun/minirun/internal/build/tree"
 )
 
-// fetched is what ADD has got from a URL or a git repository.
+// fetched is what ADD fetched from a URL or a git repository.
 type fetched struct {
 	url    string
 	file   *source.Fetched
@@ -31,8 +31,8 @@ func (f *fetched) close() {
 	}
 }
 
-// fetch gets what a URL stands for now: what has come before is asked for only
-// whether it is still the same.
+// fetch downloads what a URL refers to. If there is an earlier copy, it only asks the server
+// whether that copy is still current.
 func (v *solving) fetch(ctx context.Context, op *graph.Copy, url string) (*fetched, error) {
 	if !source.IsGit(url) {
 		file, err := source.Fetch(ctx, url, filepath.Join(v.Store.Dir, "build"), op.Checksum)
@@ -54,7 +54,7 @@ func (v *solving) fetch(ctx context.Context, op *graph.Copy, url string) (*fetch
 	return f, nil
 }
 
-// A Fetched is what a URL stood for when a step was built.
+// A Fetched identifies what a URL referred to when a step was built.
 type Fetched struct {
 	URL    string
 	Digest digest.Digest // of a file
@@ -69,14 +69,13 @@ func (f *fetched) was() Fetched {
 }
 
 func (f *fetched) digest(ctx context.Context) (digest.Digest, error) {
-	if f.file != nil { // the server may name it
+	if f.file != nil { // the server may choose the name
 		return recipe{{"content", f.file.Digest.String()}, {"name", f.file.Name}}.key(), nil
 	}
 	return f.chosen.Digest(ctx)
 }
 
-// place puts it where ADD wants it. What was fetched is not unpacked unless
-// --unpack says so.
+// place writes it to the destination of ADD. A fetched file is unpacked only with --unpack.
 func (f *fetched) place(ctx context.Context, root *os.File, op *graph.Copy, o place.Options) error {
 	if f.git != nil {
 		return place.Copy(ctx, root, f.chosen, o)

@@ -15,9 +15,9 @@ import (
 	"github.com/minirun/minirun/internal/image"
 )
 
-// This file owns what to write instead of a source that is not there.
+// This file suggests corrections for a source that does not exist.
 
-// hinted adds that to an error of choosing sources.
+// hinted adds such a suggestion to an error from selecting sources.
 func (v *solving) hinted(n *graph.Node, source graph.Source, err error) error {
 	missing := notFound(err)
 	if len(missing) == 0 {
@@ -32,7 +32,7 @@ func (v *solving) hinted(n *graph.Node, source graph.Source, err error) error {
 	return v.elsewhere(n, source, missing, err)
 }
 
-// notFound are the sources that an error is about.
+// notFound returns the missing sources in an error.
 func notFound(err error) (out []*tree.NotFoundError) {
 	if several, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range several.Unwrap() {
@@ -47,7 +47,7 @@ func notFound(err error) (out []*tree.NotFoundError) {
 	return nil
 }
 
-// outside is for sources that somebody has looked for outside the context.
+// outside handles sources that were expected outside the context.
 func outside(n *graph.Node, missing []*tree.NotFoundError) string {
 	for _, word := range strings.Fields(n.Text)[1:] {
 		for _, m := range missing {
@@ -64,15 +64,15 @@ func outside(n *graph.Node, missing []*tree.NotFoundError) string {
 	return ""
 }
 
-// A lost is a source that is not where its path says, but from the stage's WORKDIR
-// on, where people think that paths of --from begin.
+// A lost is a source that does not exist at its path, but does exist relative to the stage's
+// WORKDIR. People often assume that the paths of --from are relative to it.
 type lost struct {
 	asked, meant string
 	dir          bool
 }
 
-// elsewhere looks there, and offers the instruction as it has to be: this one, and
-// those behind it that have the same mistake.
+// elsewhere looks there, and suggests the corrected instruction, together with later
+// instructions that contain the same mistake.
 func (v *solving) elsewhere(n *graph.Node, source graph.Source, missing []*tree.NotFoundError, err error) error {
 	workdir := "/"
 	if c := source.From.Config; c != nil && c.Config.WorkingDir != "" {
@@ -112,7 +112,7 @@ func (v *solving) elsewhere(n *graph.Node, source graph.Source, missing []*tree.
 	return fmt.Errorf("%w: %s", err, text)
 }
 
-// ofWorkdir finds a source that is not at the root below WORKDIR.
+// ofWorkdir looks below WORKDIR for a source that does not exist at the root.
 func ofWorkdir(files image.Stack, workdir, asked string) *lost {
 	if file, _, err := files.Resolve("/" + asked); err == nil && file != "" {
 		return nil
@@ -125,9 +125,8 @@ func ofWorkdir(files image.Stack, workdir, asked string) *lost {
 	return &lost{asked, meant, st.Mode&unix.S_IFMT == unix.S_IFDIR}
 }
 
-// corrected is a COPY with the paths that were meant: in one line, or, since a
-// directory needs a destination of its own, several. It is none if nothing of it is
-// lost.
+// corrected returns a COPY with the intended paths. It is one line, or several, since each
+// directory needs its own destination. The result is empty if none of the sources is lost.
 func corrected(n *graph.Node, op *graph.Copy, files image.Stack, workdir string) (lines []string, named bool) {
 	dest := destinationAsWritten(n)
 	var together []string
@@ -155,7 +154,7 @@ func corrected(n *graph.Node, op *graph.Copy, files image.Stack, workdir string)
 	return lines, named
 }
 
-// written is a COPY with its flags and other paths.
+// written formats a COPY with its flags and different paths.
 func written(n *graph.Node, paths ...string) string {
 	out := []string{n.Instruction}
 	for _, w := range strings.Fields(n.Text)[1:] {
@@ -165,7 +164,7 @@ func written(n *graph.Node, paths ...string) string {
 		out = append(out, w)
 	}
 	if slices.ContainsFunc(paths, func(p string) bool { return strings.ContainsAny(p, " \t") }) {
-		text, _ := json.Marshal(paths) // of texts: nothing can fail
+		text, _ := json.Marshal(paths) // a list of strings: cannot fail
 		return strings.Join(append(out, string(text)), " ")
 	}
 	return strings.Join(append(out, paths...), " ")

@@ -20,11 +20,11 @@ import (
 	"github.com/minirun/minirun/internal/image/ingest"
 )
 
-// A history is what the steps of the last build of a Dockerfile were made of. It
-// answers the question why a step was not cached; no key depends on it.
+// A history records the recipes of the steps in the last build of a Dockerfile. It explains
+// why a step was not cached; no key depends on it.
 type history struct {
 	path  string
-	Steps map[string]note `json:"steps"` // by place
+	Steps map[string]note `json:"steps"` // keyed by place
 }
 
 type note struct {
@@ -32,8 +32,7 @@ type note struct {
 	Recipe recipe `json:"recipe"`
 }
 
-// placeOf names a step from one build to the next: its stage, and which of its
-// steps it is.
+// placeOf identifies a step across builds, by its stage and its position in that stage.
 func placeOf(n *graph.Node) string {
 	if n.Stage == nil {
 		return n.Text
@@ -49,19 +48,19 @@ func readHistory(s *ingest.Store, slot string) (*history, error) {
 		return nil, err
 	}
 	if json.Unmarshal(text, h) != nil || h.Steps == nil {
-		h.Steps = map[string]note{} // nothing depends on it
+		h.Steps = map[string]note{} // a damaged history only loses explanations
 	}
 	return h, nil
 }
 
-// noted keeps what a step was made of.
+// noted records the recipe of a step.
 func (v *solving) noted(n *graph.Node, r recipe) {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
 	v.notes[placeOf(n)] = note{n.Text, r}
 }
 
-// remember writes the history for the next build: of a build that failed too.
+// remember writes the history for the next build, even if this build failed.
 func (v *solving) remember() error {
 	if len(v.notes) == 0 {
 		return nil
@@ -74,8 +73,8 @@ func (v *solving) remember() error {
 	return v.Store.Replace(v.last.path, text)
 }
 
-// before is what a step was made of: the one in its place, or, if that was another
-// instruction, the one of its stage with its text.
+// before returns a step's previous recipe: that of the step in the same place, or, if that was
+// a different instruction, that of the step in the same stage with the same text.
 func (h *history) before(n *graph.Node) (note, bool) {
 	there, ok := h.Steps[placeOf(n)]
 	if n.Stage == nil || ok && there.Text == n.Text {
@@ -90,7 +89,7 @@ func (h *history) before(n *graph.Node) (note, bool) {
 	return there, ok
 }
 
-// why says what is other than at the last build.
+// why compares a step's recipe with the last build's, and explains what differs.
 func (v *solving) why(n *graph.Node, now recipe) (reason string, what []string) {
 	if v.fresh(n) {
 		return "--no-cache", nil
@@ -120,12 +119,12 @@ func (v *solving) why(n *graph.Node, now recipe) (reason string, what []string) 
 	return "something it depends on has changed", named
 }
 
-// filesOf is where the list of files behind a content digest is.
+// filesOf is the path of the file list for a content digest.
 func (v *solving) filesOf(content digest.Digest) string {
 	return filepath.Join(v.Store.Dir, "build", "files", content.Encoded()[:32])
 }
 
-// keepFiles writes down which files a content digest was of.
+// keepFiles saves the list of files that a content digest covers.
 func (v *solving) keepFiles(content digest.Digest, of []*tree.Selection) error {
 	path := v.filesOf(content)
 	if _, err := os.Lstat(path); err == nil {
@@ -140,8 +139,8 @@ func (v *solving) keepFiles(content digest.Digest, of []*tree.Selection) error {
 	return v.Store.Replace(path, []byte(out.String()))
 }
 
-// changedFiles are those that differ between two content digests, if an ingredient
-// of both recipes is one.
+// changedFiles returns the files that differ between two content digests, if both recipes
+// contain the ingredient as one.
 func (v *solving) changedFiles(before, now recipe, ingredient string) []string {
 	read := func(r recipe) map[string]string {
 		out := map[string]string{}

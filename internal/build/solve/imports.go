@@ -18,42 +18,43 @@ import (
 	"github.com/minirun/minirun/internal/retry"
 )
 
-// This file owns what solve does with records of other stores. They are found by the
-// same keys as the store's own, behind those. A step that is found so is cached, and
-// its layer absent: it is fetched when a step that runs stands on it, when a COPY
-// looks into it, or when it is one of the result's. So of a stage whose only COPY
-// is cached nothing comes but its record.
+// This file handles records from other stores. They are looked up by the same keys as the
+// store's own, after those. A step that is found this way is cached but its layer is absent.
+// The layer is fetched when a step that runs is based on it, when a COPY reads from it, or
+// when it is part of the result. So for a stage whose only COPY is cached, only the record is
+// read.
 //
-// A layer that does not come as it was promised cannot be made in its place: what
-// stands on it was found by its result, and would be another's. So the build begins
-// again without that record; what it has made meanwhile is in the store's cache.
+// If an imported layer cannot be fetched as promised, it cannot be rebuilt in place:
+// the steps based on it were found by its result, and a rebuilt layer would have a different
+// one. So the build starts again without that record. What it has built so far is in the
+// store's cache.
 
-// Imports are the records of other stores (package share).
+// Imports provides the records of other stores (package share).
 type Imports interface {
-	Find(key digest.Digest) *share.Record // nil: there is none
+	Find(key digest.Digest) *share.Record // nil: not found
 	Fetch(ctx context.Context, r *share.Record, more func(int64)) error
-	Forget(r *share.Record, why error) // it is not found any more
+	Forget(r *share.Record, why error) // removes the record from later lookups
 }
 
 const fetchesAtOnce = 3
 
-// An absent layer is one that is elsewhere, until it is fetched.
+// An absent layer exists only in another store until it is fetched.
 type absent struct {
 	n      *graph.Node
 	title  string
-	record Record          // as it will be here
-	keys   []digest.Digest // that it was found by: of its record's others nobody here knows that they are right
+	record Record          // the record once it is here
+	keys   []digest.Digest // the keys that found it; the record's other keys have not been verified here
 	layer  export.Layer
 	below  []string
 
-	id       int // of its own in the progress
+	id       int // its own number in the progress
 	came     sync.Once
 	unpacked sync.Once
 	here     bool
 	err      error
 }
 
-// unusable is the error of an absent layer.
+// unusable is the error of a layer that could not be imported.
 type unusable struct {
 	record *share.Record
 	err    error
@@ -65,10 +66,10 @@ func (u *unusable) Error() string {
 
 func (u *unusable) Unwrap() error { return u.err }
 
-// Is makes people see the steps that it has stopped as cancelled: they begin again.
+// Is makes the steps that it stopped appear as cancelled, since they start again.
 func (u *unusable) Is(err error) bool { return err == context.Canceled }
 
-// imported looks for a step elsewhere.
+// imported looks for a step in other stores.
 func (v *solving) imported(m *making, key digest.Digest) *Record {
 	if v.Imports == nil {
 		return nil
@@ -84,7 +85,7 @@ func (v *solving) imported(m *making, key digest.Digest) *Record {
 	}
 }
 
-// below are the layers that a step's own depends on.
+// below returns the layers that a step's own layer depends on.
 func (v *solving) below(m *making) []export.Layer {
 	if op, ok := m.n.Op.(*graph.Copy); ok && op.Link {
 		return nil
@@ -92,8 +93,8 @@ func (v *solving) below(m *making) []export.Layer {
 	return m.parent.layers
 }
 
-// nameOf names an imported layer: by its content and what it is unpacked on, not by
-// the result that somebody else has given it, which could be another layer's.
+// nameOf names an imported layer by its content and by what it is unpacked on. It does not use
+// the result recorded by the other store, which could belong to a different layer.
 func nameOf(diffID digest.Digest, below []export.Layer) digest.Digest {
 	var keys []string
 	for _, l := range below {
@@ -102,7 +103,7 @@ func nameOf(diffID digest.Digest, below []export.Layer) digest.Digest {
 	return recipe{{"imported layer", diffID.String()}, {"layers below", strings.Join(keys, "\x00")}}.key()
 }
 
-// absent begins to stand for the layer of a step that was found elsewhere.
+// absent creates the placeholder for the layer of a step that was found in another store.
 func (v *solving) absent(m *making, r *Record, layer export.Layer) *absent {
 	a := &absent{n: m.n, title: v.title(m.n), record: *r, keys: []digest.Digest{r.Key}, layer: layer}
 	if r.Key != m.asked && !v.mustLook(m.n) {
@@ -114,14 +115,14 @@ func (v *solving) absent(m *making, r *Record, layer export.Layer) *absent {
 	return a
 }
 
-// need makes all layers of a file system be there.
+// need makes sure that all layers of a file system are in the store.
 func (v *solving) need(ctx context.Context, s *state) error {
 	var wait sync.WaitGroup
 	for _, a := range s.absent {
 		wait.Go(func() { a.came.Do(func() { v.fetchLayer(ctx, a) }) })
 	}
 	wait.Wait()
-	for _, a := range s.absent { // lowest first: a layer is unpacked on those below
+	for _, a := range s.absent { // lowest first: a layer is unpacked on the ones below it
 		a.unpacked.Do(func() { v.unpack(ctx, a) })
 		if a.err != nil {
 			return a.err
@@ -130,7 +131,7 @@ func (v *solving) need(ctx context.Context, s *state) error {
 	return nil
 }
 
-// fetchLayer brings the blob, unless what would be made of it is there.
+// fetchLayer downloads the blob, unless the layer unpacked from it already exists.
 func (v *solving) fetchLayer(ctx context.Context, a *absent) {
 	if _, err := os.Lstat(a.layer.Dir); err == nil {
 		return
@@ -152,7 +153,7 @@ func (v *solving) fetchLayer(ctx context.Context, a *absent) {
 	v.failed(ctx, a, err)
 }
 
-// failed notes why a layer is unusable, if it is.
+// failed records why a layer is unusable, if it is.
 func (v *solving) failed(ctx context.Context, a *absent, err error) {
 	if err == nil {
 		return
@@ -165,8 +166,8 @@ func (v *solving) failed(ctx context.Context, a *absent, err error) {
 	}
 }
 
-// unpack makes the directory, and remembers what it is: it is now as if it had been
-// made here.
+// unpack creates the layer's directory and writes its record. From then on the layer is
+// treated as if it had been built here.
 func (v *solving) unpack(ctx context.Context, a *absent) {
 	if a.err != nil {
 		return
@@ -199,8 +200,8 @@ func (v *solving) unpack(ctx context.Context, a *absent) {
 	v.steps[a.n.ID].Shared.Away = nil
 }
 
-// withoutAbsent takes from what is told of the steps the layers that have stayed
-// elsewhere, and those on top of them: there is nothing to look at.
+// withoutAbsent removes from the reported steps the layers that were not fetched, and those on
+// top of them: there are no files to inspect.
 func (v *solving) withoutAbsent() {
 	for n, s := range v.results {
 		step, ok := v.steps[n.ID]

@@ -16,8 +16,8 @@ import (
 	"github.com/minirun/minirun/internal/namespaces"
 )
 
-// shown is a file system of the build as a tree: its layers, merged where nobody
-// else sees them.
+// shown returns a file system of the build as a tree: its layers, merged in a private mount
+// that no other process sees.
 func (v *solving) shown(ctx context.Context, n *graph.Node) (*tree.Tree, error) {
 	s := v.of(n)
 	if err := v.need(ctx, s); err != nil {
@@ -49,14 +49,14 @@ func (v *solving) shown(ctx context.Context, n *graph.Node) (*tree.Tree, error) 
 	return &tree.Tree{Root: root, Label: label, Memo: v.Memo, Device: st.Dev}, nil
 }
 
-// sources are the files that a COPY would read, chosen and not read yet.
+// sources are the files that a COPY would read, selected but not read yet.
 type sources struct {
 	op    *graph.Copy
 	parts []part
-	trees map[any]*tree.Tree // those that are to be closed
+	trees map[any]*tree.Tree // the trees to close
 }
 
-// A part is the sources of one tree, in the order in which they are written.
+// A part holds the sources from one tree, in the order in which they are written.
 type part struct {
 	selection *tree.Selection
 	fetched   *fetched
@@ -74,7 +74,7 @@ func (s *sources) close() {
 	}
 }
 
-// open chooses the files of a COPY.
+// open selects the files of a COPY.
 func (v *solving) open(ctx context.Context, n *graph.Node, op *graph.Copy) (*sources, error) {
 	s := &sources{op: op, trees: map[any]*tree.Tree{}}
 	err := v.choose(ctx, n, s)
@@ -120,7 +120,7 @@ func (v *solving) choose(ctx context.Context, n *graph.Node, s *sources) error {
 	return nil
 }
 
-// tree is what a source is of.
+// tree returns the tree that a source belongs to.
 func (v *solving) tree(ctx context.Context, s *sources, source graph.Source) (*tree.Tree, error) {
 	if source.From == nil {
 		t, ok := v.Contexts[source.Context]
@@ -140,9 +140,9 @@ func (v *solving) tree(ctx context.Context, s *sources, source graph.Source) (*t
 	return t, nil
 }
 
-// fit sees to it that no file takes the place of another: several go into a
-// directory. BuildKit lets the last one win. What ADD unpacks takes no place: the
-// destination of an archive is a directory anyway.
+// fit makes sure that no file overwrites another when several are copied into a directory.
+// BuildKit lets the last one win. What ADD unpacks is not checked: the destination of an
+// archive is always a directory.
 func (s *sources) fit(root *os.File, o place.Options) error {
 	files := 0
 	for _, p := range s.parts {
@@ -151,7 +151,7 @@ func (s *sources) fit(root *os.File, o place.Options) error {
 			continue
 		}
 		for _, f := range p.selection.Files {
-			if !f.Alone { // a directory's content: the destination becomes one
+			if !f.Alone { // a directory's content: the destination becomes a directory
 				return nil
 			}
 			files++
@@ -193,7 +193,7 @@ func (s *sources) archives() (n int, err error) {
 	return n, nil
 }
 
-// digest is that of all content, and of each part for history.
+// digest returns the digest of all content, combined from the digests of the parts.
 func (s *sources) digest(ctx context.Context) (digest.Digest, error) {
 	var r recipe
 	for _, p := range s.parts {
@@ -215,7 +215,7 @@ func (s *sources) digest(ctx context.Context) (digest.Digest, error) {
 	return r.key(), nil
 }
 
-// selections are the parts that are files of a tree.
+// selections returns the parts that are files of a tree.
 func (s *sources) selections() (out []*tree.Selection) {
 	for _, p := range s.parts {
 		if p.selection != nil {
@@ -225,7 +225,7 @@ func (s *sources) selections() (out []*tree.Selection) {
 	return out
 }
 
-// ofMounts are the digests of what a RUN's mounts show.
+// ofMounts returns the digests of the content that a RUN's mounts provide.
 func (v *solving) ofMounts(ctx context.Context, n *graph.Node, op *graph.Run) (recipe, error) {
 	var r recipe
 	for _, m := range op.Mounts {

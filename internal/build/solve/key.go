@@ -15,12 +15,12 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 )
 
-// This file owns what a step depends on: everything that its result could differ
-// by has a name and a value here, and nothing else has. The key is the digest of
-// all, and the names are what `--explain` tells of a step that was not cached.
+// This file defines what a step depends on. Everything that can change its result has a name
+// and a value here, and nothing else does. The key is the digest of all of them, and
+// `--explain` shows the names for a step that was not cached.
 
-// version begins every key: a builder that makes other files of the same
-// instruction must not find the old ones.
+// version is the start of every key. Change it when the same instruction starts to produce
+// different files, so that old records are not found.
 const version = "minirun build 3"
 
 // An Ingredient is one thing that a result depends on.
@@ -29,7 +29,7 @@ type Ingredient struct {
 	Value string `json:"value"`
 }
 
-// recipe is all of them, in order.
+// recipe is the ordered list of ingredients.
 type recipe []Ingredient
 
 func (r *recipe) add(name string, values ...string) {
@@ -40,22 +40,22 @@ func (r *recipe) add(name string, values ...string) {
 func (r recipe) key() digest.Digest {
 	text, err := json.Marshal(append(recipe{{"version", version}}, r...))
 	if err != nil {
-		panic(err) // strings are always JSON
+		panic(err) // strings always encode to JSON
 	}
 	sum := sha256.Sum256(text)
 	return digest.NewDigestFromBytes(digest.SHA256, sum[:])
 }
 
-// isFiles says whether an ingredient is what an input contains, or the step that has
-// made it.
+// isFiles reports whether an ingredient describes the content of an input, or the step that
+// produced it.
 func isFiles(x Ingredient) bool { return x.Name == "files" || strings.HasPrefix(x.Name, "files ") }
 
-// looked is the second recipe: with what the inputs contain.
+// looked is the second recipe, with the content of the inputs.
 func (r recipe) looked(files recipe) recipe {
 	return append(slices.DeleteFunc(slices.Clone(r), isFiles), files...)
 }
 
-// ofRun is what a RUN depends on, but for the file systems that it is given.
+// ofRun returns what a RUN depends on, except for its input file systems.
 func ofRun(op *graph.Run, p oci.Platform) recipe {
 	var r recipe
 	r.add("command", op.Argv...)
@@ -87,21 +87,21 @@ func ofRun(op *graph.Run, p oci.Platform) recipe {
 		r.add("limit "+l.Type, strconv.FormatUint(l.Soft, 10), strconv.FormatUint(l.Hard, 10))
 	}
 	for _, f := range op.Files {
-		r.add("here-document "+f.Name, digest.FromString(f.Content).String()) // its bytes need not be text
+		r.add("here-document "+f.Name, digest.FromString(f.Content).String()) // its bytes may not be text
 	}
 	for _, m := range op.Mounts {
-		m.From = nil // it is a file system
+		m.From = nil // a file system: not part of this recipe
 		r.add("mount "+m.Target, must(json.Marshal(m)))
 	}
 	return r
 }
 
-// ofCopy is what a COPY depends on, but for the files.
+// ofCopy returns what a COPY depends on, except for the files.
 func ofCopy(op *graph.Copy) recipe {
 	var r recipe
 	flags := *op
 	flags.Sources = nil
-	flags.Checksum = "" // what is fetched has been compared with it, and does not differ by it
+	flags.Checksum = "" // the fetched file has been checked against it, and does not depend on it
 	r.add("flags", must(json.Marshal(flags)))
 	for _, s := range op.Sources {
 		if s.File != nil {
@@ -120,7 +120,7 @@ func must(text []byte, err error) string {
 	return string(text)
 }
 
-// changed compares two recipes for people: what is other now.
+// changed lists the differences between two recipes for the user.
 func changed(before, now recipe) []string {
 	var out []string
 	value := func(r recipe, name string) (string, bool) {

@@ -22,13 +22,11 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// This file owns why a program of a RUN did not run. The kernel says ENOENT for a
-// program that is not there, for an interpreter that is not, and for a line's end
-// that only Windows knows; a shell says "not found" for all of them. What it was
-// is seen in the files.
+// This file explains why a program of a RUN could not be executed. The kernel returns ENOENT
+// for a missing program, for a missing interpreter, and for Windows line endings in the #!
+// line; a shell reports "not found" for all of them. The image's files show which one it was.
 
-// A startError is a program that could not be executed, in words; what minirun said
-// of it is below.
+// A startError explains why a program could not be executed, and wraps minirun's own error.
 type startError struct {
 	text string
 	err  error
@@ -36,10 +34,10 @@ type startError struct {
 
 func (e *startError) Error() string { return e.text }
 
-// Unwrap is the cause.
+// Unwrap returns the cause.
 func (e *startError) Unwrap() error { return e.err }
 
-// whyNot adds to the failure of a RUN what is wrong with a program that it names.
+// whyNot adds to the error of a failed RUN why a program that it names could not be executed.
 func whyNot(op *graph.Run, files image.Stack, err error) error {
 	l := &look{op: op, files: files}
 	var exit *run.ExitError
@@ -61,15 +59,15 @@ func whyNot(op *graph.Run, files image.Stack, err error) error {
 	return err
 }
 
-// canLook says whether a shell can be had where a RUN has failed: a program has run
-// there, or could have.
+// canLook reports whether a shell can be opened where a RUN failed: a program ran there, or
+// could have.
 func canLook(op *graph.Run, err error) bool {
 	var exit *run.ExitError
 	var start *startError
 	return errors.As(err, &exit) || errors.As(err, &start) && op.Argv[0] != "/bin/sh"
 }
 
-// A look is what of an image's files says why a program does not run.
+// A look inspects an image's files to explain why a program does not run.
 type look struct {
 	op    *graph.Run
 	files image.Stack
@@ -81,8 +79,8 @@ var (
 	builtin  = []string{"cd", "set", "export", "if", "then", "else", "fi", "for", "do", "done", "while", "case", "esac", "{", "}", "(", ")", "!", "exec", "[", ".", "echo", "test", "true", "false", "command", "eval", "exit", "umask", "ulimit", "unset", "read", "wait", "trap", "type", "alias"}
 )
 
-// script looks at the programs of a shell's text, and says what is wrong with the
-// first that cannot be executed.
+// script checks the programs in a shell command, and describes the problem with the first one
+// that cannot be executed.
 func (l *look) script(text string) string {
 	if why := quotes(text); why != "" {
 		return why
@@ -102,8 +100,8 @@ func (l *look) script(text string) string {
 	return ""
 }
 
-// quotes knows an exec form whose quotes are not JSON's, which makes it a text for
-// the shell.
+// quotes detects an exec form whose quotes are not valid JSON, so that it was parsed as a
+// shell command.
 func quotes(text string) string {
 	text = strings.TrimSpace(text)
 	if !strings.HasPrefix(text, "[") || !strings.HasSuffix(text, "]") || !strings.ContainsAny(text, "'“”‘’„«»") {
@@ -112,7 +110,7 @@ func quotes(text string) string {
 	return "it looks like the exec form, but the quotes of that are JSON's, \", so it was a text for the shell"
 }
 
-// program says what is wrong with one; "" is nothing that is to be seen.
+// program describes the problem with one program, or returns "" if none is visible.
 func (l *look) program(name string) string {
 	if strings.Contains(name, "/") {
 		if !path.IsAbs(name) {
@@ -141,7 +139,7 @@ func (l *look) program(name string) string {
 		}
 		return text
 	}
-	// Who mistypes a name hits its first letter, mostly: make is not date.
+	// A mistyped name usually has the right first letter: make is not a typo of date.
 	if found, ok := suggest.Search(name, there, true); ok && strings.HasPrefix(found, name[:min(1, len(name))]) {
 		text += ": there is " + found
 	}
@@ -157,8 +155,8 @@ func (l *look) path() []string {
 	return nil
 }
 
-// names are the files of a directory, of all layers: one that a layer has removed
-// may be among them.
+// names lists the files of a directory in all layers. It may include files that a later layer
+// removed.
 func (l *look) names(dir string) (out []string) {
 	for _, layer := range l.files {
 		at, _, err := image.Stack{layer}.Resolve(dir)
@@ -176,7 +174,7 @@ func (l *look) names(dir string) (out []string) {
 	return out
 }
 
-// file says what keeps a file from being executed.
+// file describes why a file cannot be executed.
 func (l *look) file(name string) string {
 	file, st, err := l.files.Resolve(name)
 	switch {
@@ -193,8 +191,8 @@ func (l *look) file(name string) string {
 	return l.interpreter(name, file)
 }
 
-// loader says whether the program that the kernel starts for a dynamic program is
-// missing: it is the C library's, and another base image has another one.
+// loader reports whether the dynamic loader, which the kernel starts for a dynamically linked
+// program, is missing. It belongs to the C library, so it differs between base images.
 func (l *look) loader(name, file string) string {
 	f := regular(file)
 	if f == nil {
@@ -221,7 +219,7 @@ func (l *look) loader(name, file string) string {
 	return ""
 }
 
-// interpreter says what is wrong with a script's first line.
+// interpreter describes the problem with a script's #! line.
 func (l *look) interpreter(name, file string) string {
 	line := firstLine(file)
 	if !strings.HasPrefix(line, "#!") {
@@ -246,8 +244,8 @@ func (l *look) interpreter(name, file string) string {
 	return ""
 }
 
-// regular opens a file of a layer, if it is one; nil if not. Resolve has left no link
-// in its path.
+// regular opens a file of a layer if it is a regular file, and otherwise returns nil. Resolve
+// has already resolved all links in its path.
 func regular(file string) *os.File {
 	f, err := regularfile.OpenIn(unix.AT_FDCWD, file, unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
@@ -262,7 +260,7 @@ func firstLine(file string) string {
 		return ""
 	}
 	defer func() { _ = f.Close() }()
-	const most = 256 // as the kernel reads (BINPRM_BUF_SIZE)
+	const most = 256 // the kernel's limit (BINPRM_BUF_SIZE)
 	line, _ := bufio.NewReaderSize(io.LimitReader(f, most), most).ReadString('\n')
 	return strings.TrimSuffix(line, "\n")
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/minirun/minirun/internal/namespaces"
 )
 
-// run executes a program.
+// run executes the program of a RUN.
 func (v *solving) run(ctx context.Context, m *making, op *graph.Run, aside string) error {
 	if system := m.n.Stage.Platform.OS; system != "linux" {
 		return fmt.Errorf("RUN for %s: programs of %s cannot be run here, only those of linux", platforms.Format(m.n.Stage.Platform), system)
@@ -46,8 +46,8 @@ func (v *solving) run(ctx context.Context, m *making, op *graph.Run, aside strin
 	return err
 }
 
-// inDirectory makes the directory that a program begins in if it is not there: a
-// base image may name one, and an earlier step may have removed it.
+// inDirectory creates the program's working directory if it does not exist: a base image may
+// name a missing directory, or an earlier step may have removed it.
 func inDirectory(op *graph.Run, below []string, aside string) error {
 	if op.Cwd == "/" || len(below) == 0 {
 		return nil

@@ -1,23 +1,23 @@
-// Package solve carries a graph out: every node that the target needs, as soon as
-// its inputs are there, those that do not depend on each other at the same time,
-// and none whose result the cache has.
+// Package solve executes a build graph. It builds every node that the target needs as soon as
+// its inputs are ready, runs independent nodes concurrently, and skips nodes whose result is
+// in the cache.
 //
-//	solve.go    Solve: a goroutine a node
+//	solve.go    Solve: one goroutine per node
 //	key.go      what a step depends on → its key (pure)
 //	cache.go    records: key → layer
 //	imports.go  records of other stores: layers that are fetched when they are needed
-//	inputs.go   trees that steps read, their digests
+//	inputs.go   trees that steps read, and their digests
 //	step.go     RUN, COPY, WORKDIR → a layer
-//	run.go      RUN: what it runs on and in
-//	hint.go     what to write instead of a source that is not there
-//	program.go  why a program did not run, in words
-//	history.go  what the last build of this Dockerfile was made of: why a step was not cached
+//	run.go      RUN: file system, environment, mounts
+//	hint.go     suggestions for a source that does not exist
+//	program.go  why a program could not be executed
+//	history.go  recipes of the last build of this Dockerfile: why a step was not cached
 //
-// A step has two keys. The first says what it was asked for: the instruction, and
-// the results of the steps before it. It is found without reading a file. If
-// there is no record, the second is computed: the instruction, and the content of
-// the files that it would read. So a COPY --from=builder is cached although the
-// builder ran again, if what it copies came out the same.
+// A step has two keys. The first describes its request: the instruction, and the results of
+// the steps before it. It is computed without reading any files. If it has no record, the
+// second key is computed from the instruction and the content of the files that it would read.
+// So a COPY --from=builder is cached even if the builder ran again, as long as the files that
+// it copies are the same.
 package solve
 
 import (
@@ -46,55 +46,55 @@ import (
 	"github.com/minirun/minirun/internal/image/ingest"
 )
 
-// A Solver has what all builds of one command share.
+// A Solver holds what all builds of one command share.
 type Solver struct {
 	Store    *ingest.Store
 	Runner   *run.Executor
 	Sink     progress.Sink
 	Contexts map[string]*tree.Tree
 	Memo     *tree.Memo
-	Imports  Imports // nil: there are none
+	Imports  Imports // nil: no imports
 	Secrets  run.Secrets
 	SSH      map[string]*sshagent.Agent                  // by ID
 	NoCache  func(stage string) bool                     // nil: the cache is used
 	Epoch    *time.Time                                  // SOURCE_DATE_EPOCH
-	Several  bool                                        // graphs for several platforms are solved: steps' names say which
-	Failed   func(n *graph.Node, s *run.Step, err error) // a RUN has failed, and its file system is still there
+	Several  bool                                        // several platforms: step names include the platform
+	Failed   func(n *graph.Node, s *run.Step, err error) // called when a RUN failed, while its file system still exists
 
 	jobs    chan struct{}
 	fetches chan struct{}
 	setup   sync.Once
 	ids     sync.Mutex
 	begun   int
-	made    map[digest.Digest]*Record // by this Solver without looking at the cache, for its other graphs
-	first   sync.Once                 // of what fails
+	made    map[digest.Digest]*Record // built by this Solver without using the cache, for its other graphs
+	first   sync.Once                 // runs for the first failure only
 }
 
-// A Step is what became of a node.
+// A Step reports the outcome of a node.
 type Step struct {
 	Cached  bool
-	Reason  string   // why it was, or was not
-	Changed []string // what has changed since the last build
+	Reason  string   // why it was cached, or was not
+	Changed []string // the changes since the last build
 	Key     digest.Digest
 	Took    time.Duration
-	Made    time.Time   // its layer was
-	Layer   string      // the directory of its own layer; "": it has none
+	Made    time.Time   // when its layer was built
+	Layer   string      // the directory of its own layer; "": none
 	Below   []string    // the directories below it, lowest first
-	Shared  *share.Step // for other stores; nil: it has no layer of its own
+	Shared  *share.Step // for other stores; nil: the step has no layer of its own
 	Fetched []Fetched
 }
 
-// A Result is what a graph has come to.
+// A Result is the outcome of solving a graph.
 type Result struct {
 	Layers []export.Layer // lowest first
 	Steps  map[int]Step   // by Node.ID
 }
 
-// state is the file system behind a node.
+// state is the file system after a node.
 type state struct {
 	result digest.Digest
 	layers []export.Layer
-	absent []*absent // of the layers, those that are elsewhere, or were; lowest first
+	absent []*absent // those of the layers that are in another store, or were; lowest first
 }
 
 func (s *state) dirs() []string {
@@ -105,7 +105,7 @@ func (s *state) dirs() []string {
 	return out
 }
 
-// solving is one Solve.
+// solving is one call of Solve.
 type solving struct {
 	*Solver
 	cache
@@ -115,13 +115,13 @@ type solving struct {
 	steps   map[int]Step
 	results map[*graph.Node]*state
 	notes   map[string]note
-	numbers map[*graph.Node]int // the numbers of steps
+	numbers map[*graph.Node]int // step numbers
 }
 
-// Solve carries out what the graph's target needs. Slot names the Dockerfile from
-// one build to the next, for the question why. The store must be held shared.
-// Several graphs may be solved at the same time. After an error nothing is left of
-// the steps that failed; the others are cached.
+// Solve builds what the graph's target needs. Slot identifies the Dockerfile across builds, to
+// explain cache misses. The caller must hold the store's shared lock. Several graphs may be
+// solved concurrently. After an error nothing remains of the steps that failed; the others are
+// cached.
 func (s *Solver) Solve(ctx context.Context, g *graph.Graph, slot string) (*Result, error) {
 	s.setup.Do(func() {
 		s.jobs, s.made = make(chan struct{}, max(4, 2*runtime.NumCPU())), map[digest.Digest]*Record{}
@@ -137,7 +137,7 @@ func (s *Solver) Solve(ctx context.Context, g *graph.Graph, slot string) (*Resul
 	}
 }
 
-// solve tries to.
+// solve is one attempt, which Solve repeats if an import turns out to be unusable.
 func (s *Solver) solve(ctx context.Context, g *graph.Graph, slot string) (*Result, error) {
 	last, err := readHistory(s.Store, slot)
 	if err != nil {
@@ -156,8 +156,7 @@ func (s *Solver) solve(ctx context.Context, g *graph.Graph, slot string) (*Resul
 	return &Result{Layers: end.layers, Steps: v.steps}, nil
 }
 
-// all waits for every node. The first error stops the others; it is the one that
-// counts.
+// all waits for every node. The first error stops the others and is the one returned.
 func (v *solving) all(ctx context.Context, nodes []*graph.Node) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -189,7 +188,7 @@ func (v *solving) all(ctx context.Context, nodes []*graph.Node) error {
 	return context.Cause(ctx)
 }
 
-// An Error is one of carrying out a node.
+// An Error is a failure to build a node.
 type Error struct {
 	Node *graph.Node
 	Err  error
@@ -197,7 +196,7 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("%s: %v", e.Node.Text, e.Err) }
 
-// Unwrap is the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 func (v *solving) of(n *graph.Node) *state {
@@ -209,7 +208,7 @@ func (v *solving) of(n *graph.Node) *state {
 	return v.results[n]
 }
 
-// node makes the file system behind a node.
+// node produces the file system after a node.
 func (v *solving) node(ctx context.Context, n *graph.Node) (*state, error) {
 	switch op := n.Op.(type) {
 	case nil:
@@ -242,7 +241,7 @@ func (v *solving) from(n *graph.Node, op *graph.From) *state {
 	return s
 }
 
-// begin shows a step.
+// begin shows a step in the progress.
 func (v *solving) begin(n *graph.Node) int {
 	id := v.number()
 	if s, ok := v.Sink.(progress.Linked); ok {
@@ -252,8 +251,9 @@ func (v *solving) begin(n *graph.Node) int {
 	return id
 }
 
-// shownInputs are the numbers of the steps that a node depends on; its own is noted for
-// those that depend on it. A node that is not shown stands for what it is based on.
+// shownInputs returns the numbers of the steps that a node depends on, and records the node's
+// own number for those that depend on it. A node that is not shown is represented by the nodes
+// that it is based on.
 func (v *solving) shownInputs(n *graph.Node, id int) (out []int) {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
@@ -279,7 +279,7 @@ func (v *solving) shownInputs(n *graph.Node, id int) (out []int) {
 	return out
 }
 
-// number is a new one, for what is shown.
+// number allocates a number for a step that is shown.
 func (v *solving) number() int {
 	v.ids.Lock()
 	defer v.ids.Unlock()
@@ -287,7 +287,7 @@ func (v *solving) number() int {
 	return v.begun
 }
 
-// title is a step's name as buildx has it.
+// title is the name of a step in buildx's format.
 func (v *solving) title(n *graph.Node) string {
 	if n.Stage == nil {
 		return "[internal] " + n.Text
@@ -311,7 +311,7 @@ func (v *solving) title(n *graph.Node) string {
 	return fmt.Sprintf("[%s] %s", where, n.Text)
 }
 
-// across names the platform of a stage and, if it is another one, of the result:
+// across formats the platform of a stage and, if it differs, that of the result:
 // linux/amd64->arm64, as buildx does.
 func across(stage, result oci.Platform) string {
 	from, to := platforms.Format(stage), platforms.Format(result)
@@ -330,5 +330,5 @@ func (v *solving) note(n *graph.Node, s Step) {
 	v.steps[n.ID] = s
 }
 
-// layerDir is the directory of a layer that a step has made.
+// layerDir is the directory of a layer that a step produced.
 func (v *solving) layerDir(hex string) string { return filepath.Join(v.Store.Dir, "layers", hex) }

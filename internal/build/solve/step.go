@@ -28,7 +28,7 @@ import (
 	"github.com/minirun/minirun/internal/retry"
 )
 
-// A making is one step while it is made.
+// A making holds the progress of one step.
 type making struct {
 	n       *graph.Node
 	id      int
@@ -36,11 +36,11 @@ type making struct {
 	begun   time.Time
 	asked   digest.Digest // the first key
 	recipe  recipe
-	sources *sources // of a COPY, if it had to look
-	hit     string   // why the cache had it
+	sources *sources // of a COPY, if its files were read
+	hit     string   // why it was a cache hit
 }
 
-// step makes a layer, or finds it.
+// step builds a layer, or finds it in the cache.
 func (v *solving) step(ctx context.Context, n *graph.Node) (*state, error) {
 	m := &making{n: n, parent: v.of(n.Parent), begun: time.Now()}
 	m.id = v.begin(n)
@@ -73,8 +73,8 @@ func (v *solving) step(ctx context.Context, n *graph.Node) (*state, error) {
 	return out, nil
 }
 
-// result names the file system behind a step: its own, or, if its layer knows nothing
-// of those below, that layer on them.
+// result identifies the file system after a step: the step's own result, or, if its layer does
+// not depend on the layers below, that layer combined with them.
 func (m *making) result(r *Record) digest.Digest {
 	if op, ok := m.n.Op.(*graph.Copy); ok && op.Link {
 		return recipe{{"the step before", m.parent.result.String()}, {"linked", r.Result.String()}}.key()
@@ -82,8 +82,8 @@ func (m *making) result(r *Record) digest.Digest {
 	return r.Result
 }
 
-// findOrMake asks the cache by the first key, then by the second, and then makes
-// the layer. Two builds that want the same one do not make it twice.
+// findOrMake looks up the first key in the cache, then the second, and then builds the layer.
+// Two builds that need the same layer do not build it twice.
 func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached bool, err error) {
 	m.recipe = v.asked(m)
 	m.asked = m.recipe.key()
@@ -136,7 +136,7 @@ func (v *solving) findOrMake(ctx context.Context, m *making) (r *Record, cached 
 	return r, cached, err
 }
 
-// found looks for a record here, then elsewhere.
+// found looks for a record in this store, then in the others.
 func (v *solving) found(m *making, key digest.Digest) (*Record, error) {
 	r, err := v.find(key)
 	if r == nil && err == nil {
@@ -148,7 +148,7 @@ func (v *solving) found(m *making, key digest.Digest) (*Record, error) {
 	return r, err
 }
 
-// keys are those that a step may be found by.
+// keys returns the keys that may find a step.
 func (v *solving) keys(m *making, looked digest.Digest) []digest.Digest {
 	if m.asked == looked || v.mustLook(m.n) {
 		return []digest.Digest{looked}
@@ -156,23 +156,23 @@ func (v *solving) keys(m *making, looked digest.Digest) []digest.Digest {
 	return []digest.Digest{m.asked, looked}
 }
 
-// fresh says whether nothing of the cache is taken for a step.
+// fresh reports whether a step must not use the cache.
 func (v *solving) fresh(n *graph.Node) bool {
-	label := "" // of a context that is copied for a mount
+	label := "" // for a context that is copied for a mount
 	if n.Stage != nil {
 		label = n.Stage.Label()
 	}
 	return v.NoCache != nil && v.NoCache(label)
 }
 
-// mustLook says whether a step reads what may have changed since: a context, or
-// what is fetched.
+// mustLook reports whether a step reads inputs that may have changed since the last build: a
+// context, or something fetched.
 func (v *solving) mustLook(n *graph.Node) bool {
 	op, ok := n.Op.(*graph.Copy)
 	return ok && slices.ContainsFunc(op.Sources, func(s graph.Source) bool { return s.Context != "" || s.URL != "" })
 }
 
-// asked is the first recipe: the inputs are the steps that made them.
+// asked is the first recipe, in which inputs are identified by the steps that produced them.
 func (v *solving) asked(m *making) recipe {
 	r := recipe{}
 	if op, ok := m.n.Op.(*graph.Copy); !ok || !op.Link || namesUser(op.Chown) {
@@ -202,14 +202,14 @@ func (v *solving) asked(m *making) recipe {
 	return r
 }
 
-// namesUser says whether an owner has to be looked up in the file system.
+// namesUser reports whether an owner has to be looked up in the file system.
 func namesUser(owner string) bool {
 	user, group, _ := strings.Cut(owner, ":")
 	return owner != "" && !(isNumber(user) && (group == "" || isNumber(group)))
 }
 
-// look finds out what the inputs contain: what the second recipe has instead of the
-// steps that made them.
+// look computes the content of the inputs, which replaces in the second recipe the steps that
+// produced them.
 func (v *solving) look(ctx context.Context, m *making) (recipe, error) {
 	switch op := m.n.Op.(type) {
 	case *graph.Run:
@@ -229,14 +229,15 @@ func (v *solving) look(ctx context.Context, m *making) (recipe, error) {
 	return nil, nil
 }
 
-// make makes the layer in tmp, and renames it when it is whole.
+// make builds the layer in tmp, and renames it when it is complete.
 func (v *solving) make(ctx context.Context, m *making, key digest.Digest) (*Record, error) {
 	if err := v.need(ctx, m.parent); err != nil {
 		return nil, err
 	}
 	result := key
 	if _, runs := m.n.Op.(*graph.Run); runs || v.NoCache != nil {
-		// A program may do something else each time, so what is built on one result is not taken for another.
+		// A program may produce a different result each time, so steps based on one result never
+		// match another.
 		var other [16]byte
 		if _, err := rand.Read(other[:]); err != nil {
 			return nil, err
@@ -263,7 +264,7 @@ func (v *solving) make(ctx context.Context, m *making, key digest.Digest) (*Reco
 	return r, v.put(r)
 }
 
-// below names the directory of the layer that a step's own is on.
+// below is the directory of the layer directly below a step's own layer.
 func (m *making) below() string {
 	op, ok := m.n.Op.(*graph.Copy)
 	if ok && op.Link || len(m.parent.layers) == 0 {
@@ -272,20 +273,20 @@ func (m *making) below() string {
 	return filepath.Base(filepath.Dir(m.parent.layers[len(m.parent.layers)-1].Dir))
 }
 
-// madeHere finds what this command has made of the same: with --no-cache, too, a
-// stage that the graphs of two platforms share is built once.
+// madeHere finds a layer that this command already built for the same key. So even with
+// --no-cache, a stage shared by the graphs of two platforms is built once.
 func (v *solving) madeHere(key digest.Digest) *Record {
 	v.ids.Lock()
 	defer v.ids.Unlock()
 	return v.made[key]
 }
 
-// settle gives a layer that is whole its place.
+// settle moves a complete layer to its final place.
 func (v *solving) settle(aside string, r *Record) error {
 	if err := os.RemoveAll(filepath.Join(aside, "work")); err != nil {
 		return err
 	}
-	now, err := ingest.Now() // behind all of its files
+	now, err := ingest.Now() // later than all of its files
 	if err != nil {
 		return err
 	}
@@ -305,7 +306,7 @@ func (v *solving) settle(aside string, r *Record) error {
 	if err != nil {
 		return err
 	}
-	if whole { // its record was lost: the layer is as good
+	if whole { // its record was lost, but the layer is valid
 		return os.RemoveAll(aside)
 	}
 	gone := v.Store.Temporary("gone")
@@ -315,12 +316,12 @@ func (v *solving) settle(aside string, r *Record) error {
 	return os.RemoveAll(gone)
 }
 
-// fill carries the instruction out.
+// fill executes the instruction.
 func (v *solving) fill(ctx context.Context, m *making, aside string) error {
 	fs := filepath.Join(aside, "fs")
 	model := m.parent.dirs()
 	if op, ok := m.n.Op.(*graph.Copy); ok && op.Link {
-		model = nil // what it makes is the same on every base
+		model = nil // the result is the same on every base
 	}
 	if err := likeRoot(fs, model); err != nil {
 		return err
@@ -338,7 +339,7 @@ func (v *solving) fill(ctx context.Context, m *making, aside string) error {
 	}
 	defer func() { _ = root.Close() }()
 	if op, ok := m.n.Op.(*graph.Workdir); ok {
-		owner, err := image.LookUpOwner(m.parent.dirs(), op.User) // a user without an entry is root
+		owner, err := image.LookUpOwner(m.parent.dirs(), op.User) // a user without an entry counts as root
 		if err != nil {
 			return err
 		}
@@ -347,10 +348,10 @@ func (v *solving) fill(ctx context.Context, m *making, aside string) error {
 	return v.copy(ctx, m, root)
 }
 
-// likeRoot gives a layer's root the owner and mode of the root below.
+// likeRoot copies the owner and mode of the root below to a layer's root.
 func likeRoot(fs string, below []string) error {
 	if len(below) == 0 {
-		return unix.Chmod(fs, 0o755) // whatever the umask is
+		return unix.Chmod(fs, 0o755) // independent of the umask
 	}
 	var st unix.Stat_t
 	if err := unix.Lstat(below[len(below)-1], &st); err != nil {
@@ -362,7 +363,7 @@ func likeRoot(fs string, below []string) error {
 	return unix.Chmod(fs, st.Mode&0o7777)
 }
 
-// copy places what COPY and ADD have chosen.
+// copy writes the files that COPY and ADD selected.
 func (v *solving) copy(ctx context.Context, m *making, root *os.File) error {
 	op := m.n.Op.(*graph.Copy)
 	o := place.Options{Dest: op.Dest, DestIsDir: strings.HasSuffix(op.Dest, "/"), Chmod: op.Chmod, Parents: op.Parents, Time: v.Epoch, Unpack: op.Add && (op.Unpack == nil || *op.Unpack)}

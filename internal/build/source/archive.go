@@ -16,14 +16,14 @@ import (
 	"github.com/minirun/minirun/internal/image/layer"
 )
 
-// maxPadding bounds what an archive may have behind its last entry.
+// maxPadding limits the data after an archive's last entry.
 const maxPadding = 64 << 20
 
-// block is what tar's records are multiples of.
+// block is tar's block size.
 const block = 512
 
-// Sniff looks at how a stream begins: an archive is a context, other text a
-// Dockerfile alone. The reader that it returns has the whole stream.
+// Sniff looks at the start of a stream: an archive is a context, other text is a Dockerfile
+// without a context. The returned reader yields the whole stream.
 func Sniff(r io.Reader) (whole io.Reader, archive bool, err error) {
 	b := bufio.NewReaderSize(r, 64<<10)
 	first, err := b.Peek(block)
@@ -38,14 +38,14 @@ func isTar(first []byte) bool {
 		return false
 	}
 	if bytes.Equal(first, make([]byte, block)) {
-		return true // of no entry
+		return true // an empty archive
 	}
 	_, err := tar.NewReader(bytes.NewReader(first)).Next()
 	return err == nil || string(first[257:262]) == "ustar"
 }
 
-// Archive unpacks a context into a new directory below tmp, which the caller
-// removes: a tar archive, as it is or compressed by gzip, bzip2, xz or zstd.
+// Archive unpacks a context into a new directory below tmp, which the caller removes: a tar
+// archive, uncompressed or compressed by gzip, bzip2, xz or zstd.
 func Archive(ctx context.Context, r io.Reader, tmp string) (*tree.Tree, error) {
 	dir, err := os.MkdirTemp(tmp, "context-")
 	if err != nil {
@@ -59,7 +59,7 @@ func Archive(ctx context.Context, r io.Reader, tmp string) (*tree.Tree, error) {
 	return t, nil
 }
 
-// maxBytes bounds the files of a context.
+// maxBytes limits the total size of a context's files.
 const maxBytes = 256 << 30
 
 func archive(ctx context.Context, r io.Reader, dir string, o layer.ExtractOptions) (*tree.Tree, error) {
@@ -68,7 +68,7 @@ func archive(ctx context.Context, r io.Reader, dir string, o layer.ExtractOption
 		return nil, err
 	}
 	defer release()
-	plain = ctxio.NewReader(ctx, plain) // a small file may have no end of zeros in it
+	plain = ctxio.NewReader(ctx, plain) // a small file may expand to an endless run of zeros
 	root, err := os.Open(dir)
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func archive(ctx context.Context, r io.Reader, dir string, o layer.ExtractOption
 	if err := errors.Join(layer.Extract(ctx, root, tar.NewReader(plain), o), root.Close()); err != nil {
 		return nil, err
 	}
-	// To the stream's own end, where its checksum is, and whoever writes it is done.
+	// Read to the end of the stream, to verify its checksum and to let its writer finish.
 	if _, err := io.Copy(io.Discard, io.LimitReader(plain, maxPadding)); err != nil {
 		return nil, fmt.Errorf("read the archive's end: %w", err)
 	}

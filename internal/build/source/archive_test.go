@@ -24,7 +24,7 @@ import (
 
 var when = time.Unix(1600000000, 0)
 
-// pack writes a tar archive; a regular file's Linkname is its content.
+// pack writes a tar archive; the Linkname of a regular file is its content.
 func pack(t testing.TB, headers ...tar.Header) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -61,7 +61,7 @@ func hardlink(name, to string) tar.Header {
 	return tar.Header{Name: name, Typeflag: tar.TypeLink, Linkname: to}
 }
 
-// list describes what is below a directory.
+// list describes the files below a directory.
 func list(t testing.TB, root string) []string {
 	t.Helper()
 	out := []string{}
@@ -136,7 +136,7 @@ func TestArchive(t *testing.T) {
 	}
 }
 
-// packed is pack for headers that tar.Writer wants as they are.
+// packed is like pack, but writes global headers unchanged.
 func packed(t testing.TB, headers []tar.Header) []byte {
 	var out []byte
 	for n, h := range headers {
@@ -154,13 +154,13 @@ func packed(t testing.TB, headers []tar.Header) []byte {
 	return append(out, pack(t)...)
 }
 
-// TestHostile: nothing outside is read, written or linked to. What leads out by its name
-// is refused; links lead on below the context.
+// TestHostile: nothing outside is read, written or linked to. Names that lead out of the
+// context are rejected; links are resolved inside the context.
 func TestHostile(t *testing.T) {
 	special := func(flag byte) tar.Header { return tar.Header{Name: "x", Typeflag: flag, Devmajor: 1, Devminor: 3} }
 	for name, c := range map[string]struct {
 		headers []tar.Header
-		want    []string // nil: it is refused
+		want    []string // nil: it is rejected
 	}{
 		"..":                                {[]tar.Header{file("../canary", "!")}, nil},
 		".. in the middle":                  {[]tar.Header{file("a/../../canary", "!")}, nil},
@@ -216,8 +216,7 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// TestMetadata: modes and times, of files, links and directories, also of those that
-// one cannot write to.
+// TestMetadata: modes and times of files, links and directories, including read-only ones.
 func TestMetadata(t *testing.T) {
 	ro, f := dir("ro"), file("ro/f", "f")
 	ro.Mode, f.Mode = 0o555, 0o4711
@@ -259,7 +258,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// squeezed is an archive as each compression has it.
+// squeezed returns the archive in each compression format.
 func squeezed(t testing.TB, plain []byte) map[string][]byte {
 	t.Helper()
 	var g, z bytes.Buffer
@@ -311,7 +310,7 @@ func TestCompressions(t *testing.T) {
 		tr.Root.Close()
 		short := []int{len(text) / 2, len(text) - 2}
 		if name == "plain" {
-			short = short[:1] // the zeros at its end are nobody's loss
+			short = short[:1] // losing the zeros at its end does no harm
 		}
 		for _, n := range short {
 			tmp := t.TempDir()

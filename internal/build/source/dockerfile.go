@@ -18,17 +18,17 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// DefaultDockerfile is what a context's Dockerfile is called without -f.
+// DefaultDockerfile is the name of a context's Dockerfile without -f.
 const DefaultDockerfile = "Dockerfile"
 
 const lowerDockerfile = "dockerfile"
 
-// DockerfileLimit is how large a Dockerfile may be.
+// DockerfileLimit is the maximum size of a Dockerfile.
 const DockerfileLimit = 8 << 20
 
-// ReadDockerfile reads the Dockerfile of a context that came from elsewhere: its path
-// is one of the context, and no link leads out of it. It is read if it is ignored.
-// Without a Dockerfile, dockerfile is read.
+// ReadDockerfile reads the Dockerfile of a fetched context: its path is relative to the
+// context, and no link leads out of it. It is read even if .dockerignore excludes it. If
+// Dockerfile does not exist, dockerfile is read.
 func ReadDockerfile(t *tree.Tree, name string) ([]byte, error) {
 	f, err := openBelow(t.Root, name)
 	if errors.Is(err, fs.ErrNotExist) && name == DefaultDockerfile {
@@ -45,18 +45,17 @@ func ReadDockerfile(t *tree.Tree, name string) ([]byte, error) {
 	return readAll(f, name, DockerfileLimit)
 }
 
-// ReadDockerfileAt reads a Dockerfile of the host, as -f names it; "-" is standard
-// input.
+// ReadDockerfileAt reads a Dockerfile on the host, as named by -f; "-" is standard input.
 func ReadDockerfileAt(ctx context.Context, name string, stdin io.Reader) ([]byte, error) {
 	if name == "-" {
 		return readAll(ctxio.NewReader(ctx, stdin), "the Dockerfile from standard input", DockerfileLimit)
 	}
-	// A FIFO is what <(…) of a shell gives.
+	// The <(…) of a shell passes a FIFO.
 	return readHost(ctx, name, func(name string) (*os.File, error) { return ctxio.Open(ctx, name) })
 }
 
-// ReadDockerfileOf reads the Dockerfile of a directory, which somebody else may have
-// filled: no FIFO or device. Without a Dockerfile, dockerfile is read.
+// ReadDockerfileOf reads the Dockerfile of a directory, whose content may be untrusted: it
+// must not be a FIFO or device. If Dockerfile does not exist, dockerfile is read.
 func ReadDockerfileOf(dir string) ([]byte, error) {
 	return readHost(context.Background(), filepath.Join(dir, DefaultDockerfile), func(name string) (*os.File, error) {
 		f, err := regularfile.Open(name)
@@ -69,7 +68,7 @@ func ReadDockerfileOf(dir string) ([]byte, error) {
 	})
 }
 
-// ReadDockerfileURL fetches a Dockerfile, as -f names it.
+// ReadDockerfileURL fetches a Dockerfile whose URL is given by -f.
 func ReadDockerfileURL(ctx context.Context, url, cacheDir string) ([]byte, error) {
 	f, err := Fetch(ctx, url, cacheDir, "")
 	if err != nil {
@@ -94,7 +93,7 @@ func readHost(ctx context.Context, name string, open func(string) (*os.File, err
 	return readAll(ctxio.NewReader(ctx, f), name, DockerfileLimit)
 }
 
-// missing says what may have been meant by a Dockerfile that is not there.
+// missing suggests a similar name for a Dockerfile that does not exist.
 func missing(err error, label, name string, exists func(string) bool) error {
 	var p *os.PathError
 	if errors.As(err, &p) {

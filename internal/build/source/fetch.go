@@ -22,30 +22,30 @@ import (
 	"github.com/minirun/minirun/internal/retry"
 )
 
-// Fetched is a file of a URL. Who asked closes it.
+// Fetched is a file fetched from a URL. The caller closes it.
 type Fetched struct {
 	File     *os.File
 	Digest   digest.Digest
-	Modified time.Time // what the server says; zero if it says nothing
-	Name     string    // what ADD calls the file, if its destination is a directory
+	Modified time.Time // as reported by the server, or zero
+	Name     string    // the name that ADD uses if its destination is a directory
 	Size     int64
 	Cached   bool // nothing was transferred
 }
 
-// Fetch gets a URL. The content stays below cacheDir; the server is asked whether it
-// has changed, but for one that a checksum (sha256:…) names and that is there.
+// Fetch fetches a URL. The content is kept below cacheDir. The server is asked whether it has
+// changed, unless checksum (sha256:…) matches the cached content.
 func Fetch(ctx context.Context, url, cacheDir, checksum string) (*Fetched, error) {
 	f := fetcher{limit: 64 << 30, silence: time.Minute, retries: retry.Default}
 	return f.fetch(ctx, url, cacheDir, checksum)
 }
 
 type fetcher struct {
-	limit   int64         // of a file's size
-	silence time.Duration // how long a server may say nothing
+	limit   int64         // maximum size of a file
+	silence time.Duration // how long a server may send nothing
 	retries retry.Policy
 }
 
-// meta is what the cache knows of a URL.
+// meta is the cached metadata of a URL.
 type meta struct {
 	URL          string        `json:"url"` // without a password
 	ETag         string        `json:"etag,omitempty"`
@@ -93,11 +93,11 @@ func (f *fetcher) fetch(ctx context.Context, address, cacheDir, checksum string)
 	return got, nil
 }
 
-// errCut is the cause when a connection was cut in the content. It is got again from
-// its beginning: unlike a blob's, which has a digest, it may have changed meanwhile.
+// errCut is the cause when the connection was cut during the transfer. The file is fetched
+// again from the beginning: unlike a blob, which has a digest, it may have changed meanwhile.
 var errCut = errors.New("the connection was cut")
 
-// get asks the server.
+// get requests the file from the server.
 func (f *fetcher) get(ctx context.Context, u *url.URL, dir string, known *meta) (*Fetched, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -117,7 +117,7 @@ func (f *fetcher) get(ctx context.Context, u *url.URL, dir string, known *meta) 
 	defer client.CloseIdleConnections()
 	response, err := client.Do(request)
 	if err != nil {
-		var of *url.Error // which says the URL again, with a redirect's secrets
+		var of *url.Error // contains the URL, including the secrets of a redirect
 		if errors.As(err, &of) {
 			err = of.Err
 		}
@@ -145,7 +145,8 @@ func (f *fetcher) get(ctx context.Context, u *url.URL, dir string, known *meta) 
 	return got, err
 }
 
-// transport is the default one with bounds for each step, and content as it is.
+// transport returns the default transport with a timeout for each phase, and without
+// decompression.
 func (f *fetcher) transport() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
@@ -156,7 +157,7 @@ func (f *fetcher) transport() *http.Transport {
 	}
 }
 
-// watched is a body whose server must not fall silent.
+// watched is a response body with a timeout if the server stops sending.
 type watched struct {
 	io.Reader
 	err     error // of the connection
@@ -175,13 +176,13 @@ func (w *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// store writes the content, then what is known of it: the second is what counts.
+// store writes the content, then its metadata, which makes the content valid.
 func (f *fetcher) store(response *http.Response, body io.Reader, u *url.URL, dir string) (*Fetched, error) {
 	tmp, err := os.CreateTemp(dir, "tmp-") // 0600
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = os.Remove(tmp.Name()) }() // it has another name if all is well
+	defer func() { _ = os.Remove(tmp.Name()) }() // it has been renamed if all went well
 	defer tmp.Close()
 	hash := sha256.New()
 	n, err := io.Copy(io.MultiWriter(tmp, hash), io.LimitReader(body, f.limit+1))
@@ -220,8 +221,8 @@ func (f *fetcher) store(response *http.Response, body io.Reader, u *url.URL, dir
 	return got, err
 }
 
-// nameOf is the last component of what the server calls the file, or of the URL's
-// path.
+// nameOf returns the last component of the name that the server gives the file, or of the
+// URL's path.
 func nameOf(disposition string, u *url.URL) string {
 	if _, parameters, err := mime.ParseMediaType(disposition); err == nil {
 		if name := base(parameters["filename"]); name != "" {
@@ -267,7 +268,7 @@ func (m *meta) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(tmp.Name()) }() // it has another name if all is well
+	defer func() { _ = os.Remove(tmp.Name()) }() // it has been renamed if all went well
 	defer tmp.Close()
 	if _, err := tmp.Write(text); err != nil {
 		return err
@@ -278,7 +279,7 @@ func (m *meta) write(dir string) error {
 	return os.Rename(tmp.Name(), filepath.Join(dir, metaName))
 }
 
-// readMeta is nil if there is nothing, or nothing whole.
+// readMeta returns nil if the metadata is missing or damaged.
 func readMeta(dir string) *meta {
 	text, err := os.ReadFile(filepath.Join(dir, metaName))
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 	"github.com/minirun/minirun/internal/retry"
 )
 
-// A site serves one text and counts what is asked.
+// A site serves one text and counts the requests.
 type site struct {
 	text, etag            string
 	modified, disposition string
@@ -75,7 +75,7 @@ func read(t *testing.T, f *Fetched) string {
 	return string(text)
 }
 
-// TestFetch: what is known is asked for again, and not transferred again.
+// TestFetch: cached content is revalidated, and not transferred again.
 func TestFetch(t *testing.T) {
 	ctx, cache := context.Background(), t.TempDir()
 	s, server := newSite(t, "one")
@@ -96,14 +96,14 @@ func TestFetch(t *testing.T) {
 	one := digest.FromString("one").String()
 	expect(server.URL+"/d/f.txt?x=y", "", "f.txt one false 1/0")
 	expect(server.URL+"/d/f.txt?x=y", "", "f.txt one true 1/1")
-	expect(server.URL+"/d/f.txt?x=y#z", one, "f.txt one true 1/1") // not even asked
+	expect(server.URL+"/d/f.txt?x=y#z", one, "f.txt one true 1/1") // no request
 	s.text, s.etag = "two", `"2"`
 	expect(server.URL+"/d/f.txt?x=y", "", "f.txt two false 2/1")
 	s.etag = ""
-	expect(server.URL+"/d/f.txt?x=y", "", "f.txt two true 2/2") // by the time
+	expect(server.URL+"/d/f.txt?x=y", "", "f.txt two true 2/2") // by the modification time
 	s.modified, s.disposition = "", `attachment; filename="../../etc/na me"`
 	expect(server.URL+"/d/f.txt?x=y", "", "na me two false 3/2")
-	expect(server.URL+"/d/f.txt?x=y", "", "na me two false 4/2") // nothing to ask with
+	expect(server.URL+"/d/f.txt?x=y", "", "na me two false 4/2") // no validators to send
 	s.disposition = ""
 	expect(server.URL+"/old", "", "old two false 5/2")
 	expect(server.URL+"/", "", " two false 6/2")
@@ -146,8 +146,8 @@ func TestFetchErrors(t *testing.T) {
 	}
 }
 
-// TestStalled: a server that falls silent is left, and so is one when the build is
-// given up. What is half there is not kept.
+// TestStalled: a transfer is aborted if the server stops sending, or if the build is
+// cancelled. Partial content is not kept.
 func TestStalled(t *testing.T) {
 	quiet, begun := make(chan struct{}), make(chan struct{}, 2)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -177,8 +177,8 @@ func TestStalled(t *testing.T) {
 	}
 }
 
-// TestFetchRetries: a file is got again after answers that are temporary, and from its
-// beginning after a connection that was cut; not without end.
+// TestFetchRetries: a file is fetched again after temporary errors, and from the beginning
+// after the connection was cut, but not forever.
 func TestFetchRetries(t *testing.T) {
 	waits := 0
 	f := fetcher{limit: 100, silence: time.Minute, retries: retry.Policy{Tries: 4, Sleep: func(context.Context, time.Duration) error {
@@ -186,7 +186,7 @@ func TestFetchRetries(t *testing.T) {
 		return nil
 	}}}
 	for name, c := range map[string]struct {
-		statuses []int // 200 with less content than promised is a cut
+		statuses []int // 200 with less content than promised is a cut connection
 		want     string
 		waits    int
 	}{
@@ -231,7 +231,7 @@ func TestFetchRetries(t *testing.T) {
 	}
 }
 
-// TestFetchAtOnce: builds side by side, and a cache that somebody has spoilt.
+// TestFetchAtOnce: concurrent builds, and a corrupted cache.
 func TestFetchAtOnce(t *testing.T) {
 	cache := t.TempDir()
 	_, server := newSite(t, strings.Repeat("one", 10000))

@@ -70,7 +70,7 @@ func unpackBesideCanary(t *testing.T, text []byte) {
 	if err := os.Mkdir(tmp, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	// A sparse file of a few bytes may be as large as the bounds allow.
+	// A sparse file of a few bytes may expand to the size limit.
 	if tr, err := archive(context.Background(), bytes.NewReader(text), tmp, layer.ExtractOptions{MaxEntries: 1000, MaxBytes: 1 << 20}); err == nil {
 		tr.Root.Close()
 	}

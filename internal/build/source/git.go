@@ -21,18 +21,18 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// GitOptions are what a flag or the build says of a repository, besides its URL.
+// GitOptions are options from a flag or the build, in addition to the repository's URL.
 type GitOptions struct {
-	KeepGitDir  *bool // nil: not said
-	ForceGitDir bool  // .git is kept, whatever the URL says
+	KeepGitDir  *bool // nil: not given
+	ForceGitDir bool  // .git is kept, regardless of the URL
 	Checksum    string
 
-	// CommitTimes gives files the time of the commit, unless the URL has ?mtime=.
+	// CommitTimes sets the times of files to that of the commit, unless the URL has ?mtime=.
 	CommitTimes bool
 	Agent       *sshagent.Agent // for ssh; nil: the host's, if there is one
 }
 
-// Git checks a commit out and returns it.
+// Git checks out a commit and returns it.
 func Git(ctx context.Context, ref, cacheDir string, o GitOptions) (*tree.Tree, string, error) {
 	r, ok, err := ParseGit(ref)
 	if err != nil {
@@ -56,9 +56,9 @@ func (r *GitRef) git(dir string) *git {
 	return &git{dir: dir, remote: r.Remote, user: r.User, protocols: remoteProtocols, agent: r.agent}
 }
 
-// Checkout makes the tree of the ref's commit. The repository stays below cacheDir,
-// where a commit that is there is not fetched again; so do trees, which are never
-// changed: a second build finds the same files.
+// Checkout creates the tree of the ref's commit. The repository is kept below cacheDir, where
+// a commit that exists is not fetched again. Trees are kept too and never modified, so a
+// second build finds the same files.
 func (r *GitRef) Checkout(ctx context.Context, cacheDir string) (*tree.Tree, string, error) {
 	cacheDir, err := filepath.Abs(cacheDir)
 	if err != nil {
@@ -103,12 +103,12 @@ func (r *GitRef) Checkout(ctx context.Context, cacheDir string) (*tree.Tree, str
 	return t, commit, err
 }
 
-// treeName is the only entry of a directory of trees: when that was last used is its
-// own time, and the tree keeps another.
+// treeName is the only entry of a tree's directory. The time of that directory is when the
+// tree was last used, while the tree keeps its own time.
 const treeName = "tree"
 
-// repositoryName is where the cache has the objects of one format: git has no
-// repositories of both.
+// repositoryName is the directory of the cache for objects in one format: a git repository
+// cannot have both.
 func repositoryName(format string) string {
 	if format == sha1Format {
 		return "repository"
@@ -116,8 +116,8 @@ func repositoryName(format string) string {
 	return "repository-" + format
 }
 
-// initArguments are those of git init. SHA-1 is git's default, and git before 2.29 has
-// no other.
+// initArguments are the arguments of git init. SHA-1 is git's default, and git before 2.29
+// supports nothing else.
 func initArguments(format string) []string {
 	if format == sha1Format {
 		return []string{"init", "--quiet"}
@@ -137,11 +137,12 @@ func key(text string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// kept is the name under which the cache's repository has an object: a commit, or an
-// annotated tag of one.
+// kept is the ref under which the cache's repository keeps an object: a commit, or an
+// annotated tag of a commit.
 func kept(object string) string { return "refs/kept/" + object }
 
-// resolve returns the object of a name in a repository, of a kind (commit), or "".
+// resolve returns the object to which a name in a repository refers, or "". kind is peeled or
+// unpeeled.
 func (g *git) resolve(ctx context.Context, name, kind string) string {
 	out, err := g.run(ctx, "rev-parse", "--verify", "--quiet", "--end-of-options", name+kind)
 	if err != nil {
@@ -150,16 +151,16 @@ func (g *git) resolve(ctx context.Context, name, kind string) string {
 	return strings.TrimSpace(out)
 }
 
-// What resolve returns of a tag: the commit, or the tag itself.
+// The object of an annotated tag that resolve returns: the commit, or the tag itself.
 const (
 	peeled   = "^{commit}"
 	unpeeled = "^{object}"
 )
 
-// fetch gets a commit, alone if the server lets one, and returns what has come: a branch
-// may have moved on since it was asked for.
+// fetch fetches a commit, by itself if the server allows that, and returns what was fetched: a
+// branch may have moved since it was looked up.
 func (r *GitRef) fetch(ctx context.Context, repo *git, found remoteRef) (remoteRef, error) {
-	if found.commit == "" { // the beginning of one: fetched before, perhaps
+	if found.commit == "" { // an abbreviated commit: it may have been fetched before
 		found.commit = repo.resolve(ctx, r.Ref, peeled)
 	}
 	if found.commit == "" {
@@ -184,7 +185,7 @@ func (r *GitRef) fetch(ctx context.Context, repo *git, found remoteRef) (remoteR
 	return found, fmt.Errorf("fetch %s of %s: %w", found.name, r.Remote, err)
 }
 
-// moved keeps another commit than the one that was asked for under its own name.
+// moved keeps a commit that differs from the one looked up, under its own name.
 func (found remoteRef) moved(ctx context.Context, repo *git, commit string) (remoteRef, error) {
 	name := kept(found.object())
 	found.commit, found.tag = commit, ""
@@ -198,8 +199,8 @@ func (found remoteRef) moved(ctx context.Context, repo *git, commit string) (rem
 	return found, err
 }
 
-// fetchOne fetches one ref without its history. A server of files alone (the dumb
-// protocol of HTTP) gives no commit without those before it.
+// fetchOne fetches one ref without its history. A server that only serves files (the dumb HTTP
+// protocol) provides no commit without its ancestors.
 func (r *GitRef) fetchOne(ctx context.Context, repo *git, from, to string) error {
 	args := []string{"fetch", "--quiet", "--force", "--no-tags", "--no-write-fetch-head"}
 	where := []string{"--", r.Remote, from + ":" + to}
@@ -211,7 +212,7 @@ func (r *GitRef) fetchOne(ctx context.Context, repo *git, from, to string) error
 	return err
 }
 
-// fetchAll is for commits that the server does not give by their name.
+// fetchAll handles commits that the server does not allow to be fetched by ID.
 func (r *GitRef) fetchAll(ctx context.Context, repo *git, found remoteRef) (remoteRef, error) {
 	args := []string{"fetch", "--quiet", "--force", "--no-write-fetch-head"}
 	if _, err := os.Lstat(filepath.Join(repo.dir, "shallow")); err == nil {
@@ -228,7 +229,7 @@ func (r *GitRef) fetchAll(ctx context.Context, repo *git, found remoteRef) (remo
 	return found, err
 }
 
-// make makes a working tree.
+// make creates a working tree.
 func (r *GitRef) make(ctx context.Context, repo *git, found remoteRef, where string) error {
 	tmp, err := os.MkdirTemp(filepath.Dir(where), "tmp-")
 	if err != nil {
@@ -278,7 +279,7 @@ func (r *GitRef) submodules(ctx context.Context, dir string) error {
 	g := r.git(dir)
 	g.tree = true
 	_, err := g.run(ctx, "submodule", "--quiet", "update", "--init", "--recursive", "--depth=1")
-	if err != nil && ctx.Err() == nil { // some servers give no commit but the last ones
+	if err != nil && ctx.Err() == nil { // some servers provide only the tips of branches and tags
 		_, err = g.run(ctx, "submodule", "--quiet", "update", "--init", "--recursive")
 	}
 	if err != nil {
@@ -287,8 +288,8 @@ func (r *GitRef) submodules(ctx context.Context, dir string) error {
 	return nil
 }
 
-// plainModes gives files the modes that git has for them, whatever the umask is, and
-// takes git's own files away.
+// plainModes gives files the modes that git records, regardless of the umask, and removes
+// git's own files.
 func plainModes(dir string, keep bool) error {
 	return filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		switch {
@@ -332,7 +333,7 @@ func (r *GitRef) open(where string) (*tree.Tree, error) {
 	return &tree.Tree{Root: os.NewFile(uintptr(fd), filepath.Join(where, r.Subdir)), Label: t.Label, Foreign: true, Dated: t.Dated}, nil
 }
 
-// lock waits for the cache of one repository.
+// lock waits for the lock on the cache of one repository.
 func lock(ctx context.Context, name string) (release func(), err error) {
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
 	if err != nil {

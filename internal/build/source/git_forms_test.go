@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// needSHA256 skips a test if git has no repositories with SHA-256.
+// needSHA256 skips a test if git does not support SHA-256 repositories.
 func needSHA256(t *testing.T) {
 	t.Helper()
 	if out, err := exec.Command("git", "init", "-q", "--object-format=sha256", t.TempDir()).CombinedOutput(); err != nil {
@@ -23,7 +23,7 @@ func needSHA256(t *testing.T) {
 	}
 }
 
-// dumbServer serves the repositories of a forge as files.
+// dumbServer serves the repositories of a forge as plain files.
 func (f *forge) dumbServer(t *testing.T, repo string) string {
 	t.Helper()
 	f.git(t, repo, "update-server-info")
@@ -32,8 +32,8 @@ func (f *forge) dumbServer(t *testing.T, repo string) string {
 	return s.URL + "/" + repo
 }
 
-// TestGitForms: repositories of either object format, from a server that knows git and
-// from one that only serves files, in each way to name a commit.
+// TestGitForms: repositories in either object format, from a smart server and from one that
+// only serves files, with each way to name a commit.
 func TestGitForms(t *testing.T) {
 	needSHA256(t)
 	for _, format := range []string{"sha1", "sha256"} {
@@ -44,7 +44,7 @@ func TestGitForms(t *testing.T) {
 		f.git(t, "r.git", "tag", "-am", "heavy", "heavy")
 		f.git(t, "r.git", "branch", "old")
 		second := f.commit(t, "r.git", map[string]string{"f": "2"})
-		f.git(t, "r.git", "gc", "-q") // as files, packs and single objects
+		f.git(t, "r.git", "gc", "-q") // as files, packs and loose objects
 		third := f.commit(t, "r.git", map[string]string{"f": "3"})
 		for kind, url := range map[string]string{"git": f.URL + "/r.git", "files": f.dumbServer(t, "r.git")} {
 			shared := t.TempDir()
@@ -65,7 +65,7 @@ func TestGitForms(t *testing.T) {
 	}
 }
 
-// TestGitFormatChanges: another repository may come to be at an address.
+// TestGitFormatChanges: the repository at an address may be replaced by another one.
 func TestGitFormatChanges(t *testing.T) {
 	needSHA256(t)
 	cache := t.TempDir()
@@ -93,8 +93,8 @@ func TestGitFormatChanges(t *testing.T) {
 	}
 }
 
-// TestGitChecksum: a checksum is that of a commit or of an annotated tag, or how one
-// begins, in the URL or from a flag. Both must say the same.
+// TestGitChecksum: a checksum is that of a commit or an annotated tag, possibly abbreviated,
+// in the URL or from a flag. If both are given, they must be the same.
 func TestGitChecksum(t *testing.T) {
 	f, first, second := newRepository(t)
 	tag := f.git(t, "r.git", "rev-parse", "heavy")
@@ -115,7 +115,7 @@ func TestGitChecksum(t *testing.T) {
 	}
 }
 
-// TestGitKeepsDirOnceSaid: the flag and the URL must not say different things of .git.
+// TestGitKeepsDirOnceSaid: the flag and the URL must not contradict each other about .git.
 func TestGitKeepsDirOnceSaid(t *testing.T) {
 	f, _, _ := newRepository(t)
 	cache := t.TempDir()
@@ -150,8 +150,8 @@ func TestGitKeepsDirOnceSaid(t *testing.T) {
 	}
 }
 
-// TestGitTimes: with the commit's times, everything has them, the tree's root too, also
-// when the tree is used again.
+// TestGitTimes: with commit times, all files and the root of the tree have the commit's time,
+// even when the tree is reused.
 func TestGitTimes(t *testing.T) {
 	f, _, _ := newRepository(t)
 	f.git(t, "r.git", "checkout", "-q", "-b", "linked")
@@ -191,8 +191,8 @@ func TestGitTimes(t *testing.T) {
 	}
 }
 
-// TestGitNamesOfOneCommit: a branch, tags and the commit itself keep apart, whichever
-// was fetched first, and .git has the name that was asked for.
+// TestGitNamesOfOneCommit: a branch, tags and the commit itself are kept separately, whichever
+// was fetched first, and .git has the name that was requested.
 func TestGitNamesOfOneCommit(t *testing.T) {
 	f, first, _ := newRepository(t)
 	tag := f.git(t, "r.git", "rev-parse", "heavy")

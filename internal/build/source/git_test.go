@@ -116,10 +116,10 @@ func FuzzParseGit(f *testing.F) {
 	})
 }
 
-// A forge serves repositories over HTTP, as git's own server does.
+// A forge serves repositories over HTTP, like git's own server.
 type forge struct {
 	dir     string
-	fetches atomic.Int32 // git-upload-pack requests that get objects
+	fetches atomic.Int32 // git-upload-pack requests that fetch objects
 	auth    string
 	*httptest.Server
 }
@@ -157,7 +157,7 @@ func newForge(t *testing.T) *forge {
 	return f
 }
 
-// git runs git in a working tree of the forge's and returns what it says.
+// git runs git in a working tree of the forge and returns its output.
 func (f *forge) git(t *testing.T, repo string, args ...string) string {
 	t.Helper()
 	dir := filepath.Join(f.dir, repo)
@@ -232,7 +232,7 @@ func TestGit(t *testing.T) {
 		if got := list(t, tr.Root.Name()); commit != c.commit || !slices.Equal(got, c.want) || !tr.Foreign {
 			t.Errorf("%s: %s %q, want %s %q", c.ref, commit, got, c.commit, c.want)
 		}
-		// One POST asks for the refs, the second for objects.
+		// The first POST lists the refs, the second fetches objects.
 		if n := f.fetches.Load() - before; (n > 1) != c.transfers {
 			t.Errorf("%s: %d requests", c.ref, n)
 		}
@@ -240,7 +240,7 @@ func TestGit(t *testing.T) {
 	}
 }
 
-// Each way to a commit with nothing known before, and a repository that moves on.
+// Each way to name a commit with an empty cache, and a repository that changes.
 func TestGitFresh(t *testing.T) {
 	f, first, second := newRepository(t)
 	for _, ref := range []string{"#" + first, "#" + first[:7], "#heavy", "#light", "?fetch-by-commit=1&commit=" + first} {
@@ -251,7 +251,7 @@ func TestGitFresh(t *testing.T) {
 			continue
 		}
 		tr.Root.Close()
-		tr, commit, err = Git(context.Background(), f.URL+"/r.git#"+second[:9], cache, GitOptions{}) // of a shallow repository
+		tr, commit, err = Git(context.Background(), f.URL+"/r.git#"+second[:9], cache, GitOptions{}) // from a shallow repository
 		if err != nil || commit != second {
 			t.Errorf("%s, then another: %s, %v", ref, commit, err)
 			continue
@@ -304,8 +304,7 @@ func TestGitErrors(t *testing.T) {
 	}
 }
 
-// TestGitDir: .git is there if it is asked for, whole and without secrets; the modes
-// are git's.
+// TestGitDir: .git is there if requested, complete and without secrets; the modes are git's.
 func TestGitDir(t *testing.T) {
 	f, first, _ := newRepository(t)
 	f.auth = "me:secret"
@@ -349,7 +348,7 @@ func TestGitDir(t *testing.T) {
 	}
 }
 
-// TestGitHostile: a repository's own links, modules and hooks reach nothing here.
+// TestGitHostile: a repository's links, submodules and hooks have no effect on the host.
 func TestGitHostile(t *testing.T) {
 	f, _, _ := newRepository(t)
 	secret := files(t, map[string]string{"d/secret": "secret"})
@@ -360,7 +359,7 @@ func TestGitHostile(t *testing.T) {
 	if tr, _, err := Git(context.Background(), f.URL+"/r.git#:out", t.TempDir(), GitOptions{}); err == nil {
 		t.Errorf("a link led out: %q", list(t, tr.Root.Name()))
 	}
-	// A submodule that is a directory of this host.
+	// A submodule that is a directory on this host.
 	f.git(t, "mod", "init", "-q")
 	commit := f.commit(t, "mod", map[string]string{"m": "m"})
 	add := func(address string) {
@@ -386,8 +385,8 @@ func TestGitHostile(t *testing.T) {
 	tr.Root.Close()
 }
 
-// The working directory may be a build context that a stranger wrote. git must not
-// take it for its repository: the configuration there names programs.
+// The working directory may be an untrusted build context. git must not use it as its
+// repository: its configuration could name programs to run.
 func TestGitIgnoresRepositoryOfWorkingDirectory(t *testing.T) {
 	f, _, _ := newRepository(t)
 	f.auth = "user:password"
@@ -402,7 +401,7 @@ func TestGitIgnoresRepositoryOfWorkingDirectory(t *testing.T) {
 	t.Chdir(stranger)
 	cmd := exec.Command("git", "ls-remote", f.URL+"/r.git")
 	cmd.Env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0")
-	_ = cmd.Run() // naive
+	_ = cmd.Run() // a plain git command
 	if err := os.Remove(marker); err != nil {
 		t.Fatal("the check does not see that git runs a program of the context: ", err)
 	}
@@ -422,7 +421,7 @@ func TestGitIgnoresRepositoryOfWorkingDirectory(t *testing.T) {
 	tr.Root.Close()
 }
 
-// TestSubmodules: by a URL, and by one relative to the repository's.
+// TestSubmodules: with an absolute URL, and with one relative to the repository's.
 func TestSubmodules(t *testing.T) {
 	f, _, _ := newRepository(t)
 	f.git(t, "mod.git", "init", "-q")
@@ -441,8 +440,8 @@ func TestSubmodules(t *testing.T) {
 	}
 }
 
-// TestTailIsBounded: of the messages of git, part of which come from the server, only the
-// end is kept.
+// TestTailIsBounded: only the end of git's messages is kept, because part of them comes from
+// the server.
 func TestTailIsBounded(t *testing.T) {
 	end := &tail{limit: 10}
 	cmd := exec.Command("sh", "-c", "yes remote: | head -c 10000000; echo; echo the end")
@@ -455,7 +454,7 @@ func TestTailIsBounded(t *testing.T) {
 	}
 }
 
-// TestGitOutputIsBounded: a server that lists refs without end is cut off.
+// TestGitOutputIsBounded: a server that lists refs endlessly is cut off.
 func TestGitOutputIsBounded(t *testing.T) {
 	dir := t.TempDir()
 	script := "#!/bin/sh\nexec yes \"" + whole + "\trefs/heads/a\"\n"

@@ -12,40 +12,40 @@ import (
 	"strings"
 )
 
-// A GitRef is what a git URL asks for: BuildKit's syntax, with a fragment
-// (#REF:SUBDIRECTORY) or a query (?ref=, tag=, branch=, subdir=, checksum=, commit=,
-// keep-git-dir=, submodules=, mtime=, fetch-by-commit=).
+// A GitRef is a parsed git URL in BuildKit's syntax, with a fragment (#REF:SUBDIRECTORY) or a
+// query (?ref=, tag=, branch=, subdir=, checksum=, commit=, keep-git-dir=, submodules=,
+// mtime=, fetch-by-commit=).
 type GitRef struct {
-	Remote string        // as git takes it; without a password
-	User   *url.Userinfo // of http and https, if the URL has one
+	Remote string        // in git's syntax, without a password
+	User   *url.Userinfo // for http and https, if the URL has one
 
 	Ref      string // a branch, a tag, a commit, or any name below refs/; "": the default branch
-	Subdir   string // clean, relative to the repository; "" for all
-	Checksum string // a commit, or how it begins: what must be found
+	Subdir   string // clean, relative to the repository; "" for all of it
+	Checksum string // the expected commit, possibly abbreviated
 
-	KeepGitDir    *bool  // nil: not said
-	Mtime         string // mtimeCommit, mtimeCheckout; "": not said
+	KeepGitDir    *bool  // nil: not given
+	Mtime         string // mtimeCommit, mtimeCheckout; "": not given
 	Submodules    bool
-	FetchByCommit bool // Checksum says which commit, Ref only what it is called
+	FetchByCommit bool // Checksum selects the commit, Ref is only its name
 
-	// LikePath: it could be a path as well (github.com/…), so that it is a repository
-	// only as a context, and only if there is no such directory.
+	// LikePath is set if the URL could also be a path (github.com/…). Then it is a repository
+	// only as a context, and only if that directory does not exist.
 	LikePath bool
 
 	agent string // the socket of an SSH agent; "": the host's
 }
 
-// IsGit says whether a word names a git repository.
+// IsGit reports whether a word names a git repository.
 func IsGit(word string) bool {
 	_, ok, _ := ParseGit(word)
 	return ok
 }
 
-// scp is ssh's short form: USER@HOST:PATH.
+// scp matches ssh's short form: USER@HOST:PATH.
 var scp = regexp.MustCompile(`^([A-Za-z0-9_][A-Za-z0-9_.-]*@[A-Za-z0-9][A-Za-z0-9.-]*:)([^?#]+)(?:\?([^#]*))?(?:#(.*))?$`)
 
-// ParseGit reads a git URL. ok says that it is meant as one; err, what is wrong
-// with it.
+// ParseGit parses a git URL. ok reports whether the word is a git URL; err describes errors in
+// it.
 func ParseGit(word string) (ref *GitRef, ok bool, err error) {
 	r := &GitRef{Submodules: true}
 	var query, fragment string
@@ -60,7 +60,7 @@ func ParseGit(word string) (ref *GitRef, ok bool, err error) {
 		}
 		u, err := url.Parse(word)
 		if err != nil || !r.remote(u) {
-			return nil, false, nil // whoever takes it for something else says what is wrong
+			return nil, false, nil // the parser for its other meaning reports the error
 		}
 		if strings.HasPrefix(u.Host, "-") || strings.HasPrefix(u.User.Username(), "-") || u.Host == "" {
 			return nil, true, fmt.Errorf("git URL %s: the host or the user is not one", u.Redacted())
@@ -82,8 +82,8 @@ func ParseGit(word string) (ref *GitRef, ok bool, err error) {
 	return r, true, nil
 }
 
-// remote takes the URL's part for git, if there is one: over HTTP a repository is
-// known by its .git.
+// remote extracts git's part of the URL, if there is one. Over HTTP a repository is recognized
+// by its .git.
 func (r *GitRef) remote(u *url.URL) bool {
 	switch u.Scheme {
 	case "http", "https":
@@ -104,7 +104,7 @@ func (r *GitRef) remote(u *url.URL) bool {
 	return true
 }
 
-// options reads the query and the fragment. What both say must be the same.
+// options parses the query and the fragment. Options in both must be the same.
 func (r *GitRef) options(query, fragment string) error {
 	values, err := url.ParseQuery(query)
 	if err != nil {
@@ -125,7 +125,7 @@ func (r *GitRef) options(query, fragment string) error {
 	return once(&r.Subdir, subdir, "directory")
 }
 
-// option reads one of the query.
+// option parses one option of the query.
 func (r *GitRef) option(key, value string) (err error) {
 	on := &r.Submodules
 	switch key {
@@ -161,7 +161,7 @@ func (r *GitRef) option(key, value string) (err error) {
 	return err
 }
 
-// once sets what may be said in several places.
+// once sets a value that may be given in several places, but only once or with the same value.
 func once(to *string, value, what string) error {
 	switch {
 	case value == "" || value == *to:
@@ -173,7 +173,7 @@ func once(to *string, value, what string) error {
 	return nil
 }
 
-// apply adds what flags say.
+// apply adds the options from flags.
 func (r *GitRef) apply(o GitOptions) error {
 	if o.KeepGitDir != nil {
 		if r.KeepGitDir != nil && *r.KeepGitDir != *o.KeepGitDir {
@@ -200,7 +200,7 @@ func (r *GitRef) keepsGitDir() bool { return r.KeepGitDir != nil && *r.KeepGitDi
 
 func (r *GitRef) commitTimes() bool { return r.Mtime == mtimeCommit }
 
-// What ?mtime= may be: files have the time of the checkout, or of the commit.
+// Values of ?mtime=: files have the time of the checkout, or of the commit.
 const (
 	mtimeCheckout = "checkout"
 	mtimeCommit   = "commit"
@@ -218,14 +218,15 @@ func yes(value string) (bool, error) {
 }
 
 var (
-	// Not all that git-check-ref-format(1) refuses, but all that has another meaning.
+	// Not everything that git-check-ref-format(1) rejects, but everything that has another
+	// meaning.
 	notRef   = regexp.MustCompile(`^-|\.\.|@\{|//|[\x00-\x20\x7f~^:?*\[\\]|/$`)
 	checksum = regexp.MustCompile(`^[0-9a-f]{4,64}$`)
 	fullHash = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 	partHash = regexp.MustCompile(`^[0-9a-f]{7,63}$`)
 )
 
-// complete derives what follows from the rest.
+// complete sets the fields that depend on others.
 func (r *GitRef) complete() error {
 	if r.FetchByCommit && r.Checksum == "" && fullHash.MatchString(r.Ref) {
 		r.Checksum = r.Ref
@@ -250,7 +251,7 @@ func (r *GitRef) check() error {
 	return nil
 }
 
-// names are the full names that a ref may mean, in the order in which they count.
+// names returns the full names that a ref may refer to, in order of precedence.
 func (r *GitRef) names() []string {
 	switch {
 	case r.Ref == "" || r.Ref == "HEAD":

@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// A remoteRef is what a remote has under a name.
+// A remoteRef is the result of looking up a name at a remote.
 type remoteRef struct {
-	commit string // "": not known yet, and the ref may be how a commit begins
+	commit string // "": not known yet, and the ref may be an abbreviated commit
 	tag    string // the object of an annotated tag, or ""
-	name   string // its whole name there; "" for a commit
+	name   string // its full name there; "" for a commit
 	format string // of the remote's objects
 }
 
-// object is what the name is of.
+// object returns the object that the name refers to.
 func (f remoteRef) object() string { return cmp.Or(f.tag, f.commit) }
 
-// The formats of objects are git's names of their hashes.
+// Object formats, by git's names of their hashes.
 const (
 	sha1Format   = "sha1"
 	sha256Format = "sha256"
@@ -31,15 +31,15 @@ func formatOf(hash string) string {
 	return sha1Format
 }
 
-// LsRemote asks the remote which commit a ref is. A ref that is a whole commit is not
-// asked for; one that is the beginning of a commit has no answer, except for the format.
+// LsRemote asks the remote which commit a ref refers to. A ref that is a full commit ID is not
+// looked up. For an abbreviated one, the remote can report only the object format.
 func (r *GitRef) LsRemote(ctx context.Context) (remoteRef, error) {
 	for _, commit := range []string{r.Checksum, r.Ref} {
 		if fullHash.MatchString(commit) && (r.FetchByCommit || commit == r.Ref) {
 			return remoteRef{commit: commit, format: formatOf(commit)}, nil
 		}
 	}
-	args := []string{"ls-remote", "--symref", "--", r.Remote, "HEAD"} // all hashes are of one length
+	args := []string{"ls-remote", "--symref", "--", r.Remote, "HEAD"} // all hashes have the same length
 	for _, name := range r.names() {
 		args = append(args, name, name+"^{}")
 	}

@@ -14,38 +14,39 @@ import (
 	"time"
 )
 
-// This file runs the host's git. It has no configuration but what is written here,
-// no hooks, no way to ask somebody for a password, and speaks only the protocols of
-// its caller: what it reads comes from strangers.
+// This file runs the host's git. git gets only the configuration defined here, no hooks and no
+// way to ask for a password, and may use only the protocols that the caller allows: its input
+// is untrusted.
 
-// configuration is given to every git.
+// configuration is passed to every git command.
 var configuration = []string{
 	"core.hooksPath=/dev/null", "core.fsmonitor=false", "core.attributesFile=/dev/null", "core.symlinks=true",
 	"protocol.ext.allow=never", "http.lowSpeedLimit=1", "http.lowSpeedTime=60", "gc.auto=0", "maintenance.auto=false",
-	// A redirect could lead to a host that only this one reaches, and git has no setting for that.
+	// A redirect could lead to a host that only this machine can reach, and git has no setting
+	// against just that.
 	"http.followRedirects=false",
 	"advice.detachedHead=false", "init.defaultBranch=main", "init.templateDir=", "submodule.recurse=false",
 }
 
-// passed are the variables of the host that git, curl and ssh look at: how the net
-// is reached, and who one is there.
+// passed lists the host's environment variables that git, curl and ssh use for network access
+// and for the user's identity.
 var passed = []string{
 	"PATH", "HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH",
 	"http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
 }
 
-// A git is one repository's: where it is, and how its remote is reached.
+// A git runs commands on one repository: its location, and how to reach its remote.
 type git struct {
 	dir       string // --git-dir, or the working tree's directory if tree is set
 	tree      bool
 	remote    string
 	user      *url.Userinfo
-	protocols string // as GIT_ALLOW_PROTOCOL has them
+	protocols string // in the format of GIT_ALLOW_PROTOCOL
 	agent     string // the socket of an SSH agent; "": the host's
 }
 
-// remoteProtocols are those of fetches. Submodules of a stranger's repository may
-// not name files of this host.
+// remoteProtocols are the protocols for fetches. Submodules of an untrusted repository must
+// not refer to files on this host.
 const remoteProtocols = "http:https:ssh:git"
 
 func (g *git) environment() []string {
@@ -59,13 +60,13 @@ func (g *git) environment() []string {
 			env = append(env, name+"="+value)
 		}
 	}
-	if g.agent != "" { // the last one counts
+	if g.agent != "" { // the last variable takes precedence
 		env = append(env, "SSH_AUTH_SOCK="+g.agent)
 	}
 	if g.user == nil {
 		return env
 	}
-	// Not in the URL, which would be in the process's arguments and in .git/config.
+	// Not in the URL, which would appear in the process's arguments and in .git/config.
 	u, err := url.Parse(g.remote)
 	if err != nil {
 		return env
@@ -75,7 +76,7 @@ func (g *git) environment() []string {
 	return append(env, "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http."+u.Scheme+"://"+u.Host+"/.extraHeader", "GIT_CONFIG_VALUE_0=Authorization: Basic "+basic)
 }
 
-// run executes git and returns what it has written.
+// run executes git and returns its output.
 func (g *git) run(ctx context.Context, args ...string) (string, error) {
 	var all []string
 	for _, c := range configuration {
@@ -87,9 +88,9 @@ func (g *git) run(ctx context.Context, args ...string) (string, error) {
 	case g.dir != "":
 		all = append(all, "--git-dir="+g.dir)
 	default:
-		// git would otherwise look for a repository around its working directory and
-		// obey its configuration, which can name programs (core.gitProxy,
-		// credential.helper). It may be a context that a stranger wrote.
+		// Otherwise git would look for a repository around its working directory and follow its
+		// configuration, which can name programs (core.gitProxy, credential.helper). The working
+		// directory may be an untrusted context.
 		all = append(all, "--git-dir="+os.DevNull)
 	}
 	cmd := exec.CommandContext(ctx, "git", append(all, args...)...)
@@ -97,7 +98,7 @@ func (g *git) run(ctx context.Context, args ...string) (string, error) {
 	out := &head{limit: maxGitOutput}
 	said := &tail{limit: 4 << 10}
 	cmd.Stdout, cmd.Stderr = out, said
-	// With its helpers for the protocols: they would go on fetching.
+	// Also kill the protocol helpers, which would otherwise continue to fetch.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
@@ -115,7 +116,7 @@ func (g *git) run(ctx context.Context, args ...string) (string, error) {
 	return "", &gitError{verb: args[0], said: strings.TrimSpace(said.String()), err: err}
 }
 
-// A gitError is what git says.
+// A gitError contains git's error message.
 type gitError struct {
 	verb, said string
 	err        error
@@ -130,12 +131,12 @@ func (e *gitError) Error() string {
 
 func (e *gitError) Unwrap() error { return e.err }
 
-// maxGitOutput bounds the output of git: of ls-remote, a server can make it as long as
-// it likes. The names that are asked for take a few hundred bytes.
+// maxGitOutput limits the output of git: for ls-remote, a server can make it arbitrarily long.
+// The requested names take a few hundred bytes.
 const maxGitOutput = 1 << 20
 
-// A head is the beginning of what is written to it. To write more is an error, which
-// ends the program that writes.
+// A head keeps the beginning of what is written to it. Writing more is an error, which stops
+// the program that writes.
 type head struct {
 	limit int
 	kept  bytes.Buffer
@@ -149,9 +150,9 @@ func (h *head) Write(p []byte) (int, error) {
 	return h.kept.Write(p)
 }
 
-// A tail is the end of what is written to it. The buffer is not embedded: its
-// ReadFrom would be promoted, and os/exec would fill it past Write with what a
-// server says.
+// A tail keeps the end of what is written to it. The buffer is not embedded: its ReadFrom
+// would be promoted, and os/exec would bypass Write and fill the buffer with the server's
+// messages.
 type tail struct {
 	limit int
 	kept  bytes.Buffer

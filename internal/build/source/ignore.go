@@ -22,9 +22,9 @@ const (
 	ignoreLimit = 1 << 20
 )
 
-// Ignore makes a tree leave out what its .dockerignore says, or the one of the
-// Dockerfile's own, whose path is one in the tree. Local does so itself. Docker does
-// it for no other context: what is in an archive is meant.
+// Ignore makes a tree leave out the files excluded by its .dockerignore, or by that of the
+// Dockerfile, whose path is relative to the tree. Local does so itself. Docker does it for no
+// other context: the files in an archive were selected on purpose.
 func Ignore(t *tree.Tree, dockerfile string) error {
 	if dockerfile != "" && dockerfile != "-" {
 		if found, err := ignoreFrom(t, dockerfile+ignoreName); found || err != nil {
@@ -35,7 +35,8 @@ func Ignore(t *tree.Tree, dockerfile string) error {
 	return err
 }
 
-// localIgnore is Ignore for a Dockerfile by the host's path, which may lie outside.
+// localIgnore is like Ignore for a Dockerfile given by a host path, which may be outside the
+// context.
 func localIgnore(t *tree.Tree, dir, dockerfile string) error {
 	if dockerfile == "" || dockerfile == "-" {
 		return Ignore(t, "")
@@ -58,7 +59,7 @@ func localIgnore(t *tree.Tree, dir, dockerfile string) error {
 	return setIgnored(t, dockerfile+ignoreName, text)
 }
 
-// within is a host's path as one of a directory's, if it names one there.
+// within converts a host path to one relative to a directory, if it is inside.
 func within(dir, name string) (string, bool) {
 	d, err := filepath.Abs(dir)
 	if err != nil {
@@ -101,8 +102,7 @@ func setIgnored(t *tree.Tree, name string, text []byte) error {
 	return err
 }
 
-// parseIgnore makes the function of a .dockerignore's text; nil if it ignores
-// nothing.
+// parseIgnore converts the text of a .dockerignore to a function; nil if it excludes nothing.
 func parseIgnore(text []byte) (func(string, bool) (bool, bool), error) {
 	patterns, err := ignorefile.ReadAll(bytes.NewReader(text))
 	if err != nil {
@@ -129,7 +129,7 @@ func parseIgnore(text []byte) (func(string, bool) (bool, bool), error) {
 	return i.ignored, nil
 }
 
-// check finds what the matcher would find only when it comes to a file.
+// check finds errors in a pattern that the matcher would report only for the first file.
 func check(pattern string) error {
 	pattern = strings.TrimPrefix(pattern, "!")
 	m, err := patternmatcher.New([]string{pattern})
@@ -140,13 +140,13 @@ func check(pattern string) error {
 	return err
 }
 
-// An ignorer knows what the patterns say of directories it has seen, so that a file
-// costs one look at each pattern, however deep it is.
+// An ignorer caches the results of the patterns for directories, so that a file is matched
+// once against each pattern, however deep it is.
 type ignorer struct {
-	mu      sync.Mutex // the matcher compiles patterns when it needs them
+	mu      sync.Mutex // the matcher compiles patterns lazily
 	matcher *patternmatcher.PatternMatcher
 	dirs    map[string]verdict
-	again   [][]string // the patterns with !, in components
+	again   [][]string // the patterns with !, split into components
 }
 
 type verdict struct {
@@ -181,14 +181,14 @@ func (i *ignorer) dir(name string) verdict {
 func (i *ignorer) match(name string) verdict {
 	above := i.dir(path.Dir(name))
 	ignored, info, err := i.matcher.MatchesUsingParentResults(name, above.info)
-	if err != nil { // check has looked at every pattern
+	if err != nil { // check has validated every pattern
 		return verdict{}
 	}
 	return verdict{ignored, info}
 }
 
-// mayReturn says whether a pattern with ! can match something below a directory.
-// Those that match the directory itself have had their say.
+// mayReturn reports whether a pattern with ! can match a file below a directory. Those that
+// match the directory itself have been applied already.
 func (i *ignorer) mayReturn(dir string) bool {
 	parts := strings.Split(dir, "/")
 	for _, pattern := range i.again {

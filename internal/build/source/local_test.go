@@ -16,7 +16,7 @@ import (
 	"github.com/minirun/minirun/internal/build/tree"
 )
 
-// files writes a directory: a name that ends with / is a directory, one with -> a
+// files creates a directory with files: a name with a trailing / is a directory, one with -> a
 // symbolic link.
 func files(t testing.TB, names map[string]string) string {
 	t.Helper()
@@ -43,7 +43,8 @@ func files(t testing.TB, names map[string]string) string {
 	return dir
 }
 
-// left are the files that a tree has for a build: a walk as COPY . does it.
+// left returns the files of a tree that a build can see, found by the same walk as that of
+// COPY.
 func left(t testing.TB, tr *tree.Tree) (out []string) {
 	t.Helper()
 	root := tr.Root.Name()
@@ -70,7 +71,7 @@ func left(t testing.TB, tr *tree.Tree) (out []string) {
 	return out
 }
 
-// TestIgnore: the rules of Docker's documentation of .dockerignore.
+// TestIgnore: the rules in Docker's documentation of .dockerignore.
 func TestIgnore(t *testing.T) {
 	all := map[string]string{
 		"README.md": "", "README-secret.md": "", "notes.md": "", "temp": "", "tempa/x": "", "tempb": "", "somedir/temporary.txt": "", "somedir/subdir/temporary.txt": "",
@@ -79,7 +80,7 @@ func TestIgnore(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		text    string
-		without []string // of the files that are there
+		without []string // the files above that are ignored
 	}{
 		"nothing":                        {"", nil},
 		"a comment, a BOM, blank lines":  {"\ufeff# temp\n\n   \n#temp\n", nil},
@@ -142,7 +143,8 @@ func TestIgnore(t *testing.T) {
 	}
 }
 
-// TestPrune: a directory is left out whole only if no pattern can bring anything back.
+// TestPruneDirectories: a directory is skipped entirely only if no pattern can include any
+// file in it again.
 func TestPruneDirectories(t *testing.T) {
 	for _, c := range []struct {
 		text, dir string
@@ -167,7 +169,7 @@ func TestIgnoreFiles(t *testing.T) {
 	for name, c := range map[string]struct {
 		files      map[string]string
 		dockerfile string // below the context, or absolute
-		ignored    string // the one of a, b and c that is, or the error
+		ignored    string // the ignored one of a, b and c, or the error
 	}{
 		"the context's":                 {map[string]string{".dockerignore": "a"}, "", "a"},
 		"the Dockerfile's own":          {map[string]string{".dockerignore": "a", "Dockerfile.dockerignore": "b"}, "Dockerfile", "b"},
@@ -229,7 +231,7 @@ func TestReadDockerfile(t *testing.T) {
 	defer tr.Root.Close()
 	for name, want := range map[string]string{
 		"dockerfile": "FROM small", "inside": "FROM sub", "/sub/Containerfile": "FROM sub", "../../sub/Containerfile": "FROM sub",
-		"Dockerfile":     "FROM small", // as BuildKit does
+		"Dockerfile":     "FROM small", // as in BuildKit
 		"sub/Dockerfile": "there is sub/Containerfile", "other/Dockerfile": "-f names another",
 		"out": "no such file", "up": "no such file", "environ": "no such file", "fifo": "not a regular file", "sub": "is a directory", "large": "exceeds maximum allowed size of 8 MiB",
 	} {
@@ -276,7 +278,7 @@ func TestPruneCaches(t *testing.T) {
 	}
 }
 
-// BenchmarkIgnored: ten thousand files, ten patterns.
+// BenchmarkIgnored matches ten thousand files against ten patterns.
 func BenchmarkIgnored(b *testing.B) {
 	var names []string
 	for i := range 10000 {

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CommitTime returns when a commit was made that Git has checked out.
+// CommitTime returns the time of a commit that Git has checked out.
 func CommitTime(ctx context.Context, ref, commit, cacheDir string) (time.Time, error) {
 	r, _, err := ParseGit(ref)
 	if err != nil {
@@ -25,7 +25,7 @@ func CommitTime(ctx context.Context, ref, commit, cacheDir string) (time.Time, e
 	return r.git(filepath.Join(dir, "git", key(r.Remote), repositoryName(formatOf(commit)))).commitTime(ctx, commit)
 }
 
-// commitTime returns when a commit of a repository was made.
+// commitTime returns the time of a commit in a repository.
 func (g *git) commitTime(ctx context.Context, commit string) (time.Time, error) {
 	out, err := g.run(ctx, "log", "-1", "--no-show-signature", "--format=%ct", commit)
 	if err != nil {
@@ -38,7 +38,7 @@ func (g *git) commitTime(ctx context.Context, commit string) (time.Time, error) 
 	return time.Unix(seconds, 0).UTC(), nil
 }
 
-// setTimes gives everything in a directory one time, and the directory.
+// setTimes sets the time of a directory and of everything in it.
 func setTimes(dir string, when time.Time) error {
 	stamp, err := unix.TimeToTimespec(when)
 	if err != nil {

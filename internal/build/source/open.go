@@ -11,13 +11,13 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// openBelow opens a regular file of a tree for reading. Its symbolic links are
-// the tree's own.
+// openBelow opens a regular file of a tree for reading. Symbolic links are resolved inside the
+// tree.
 func openBelow(root *os.File, name string) (*os.File, error) {
 	return regularfile.OpenIn(int(root.Fd()), name, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 }
 
-// readAll reads a text of at most a size.
+// readAll reads a text up to a maximum size.
 func readAll(r io.Reader, name string, limit int64) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {

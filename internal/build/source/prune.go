@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// touch notes that something of the caches is used: Prune looks at it.
+// touch records that cache entries were used, for Prune.
 func touch(names ...string) {
 	now := time.Now()
 	for _, name := range names {
-		_ = os.Chtimes(name, now, now) // it is pruned earlier, then
+		_ = os.Chtimes(name, now, now) // on an error it is pruned earlier
 	}
 }
 
-// Prune removes what neither Git nor Fetch has used since a time, and says how many
-// bytes it had. No build may be reading it: a build uses what it needs at its start.
+// Prune removes what Git and Fetch have not used since a time, and returns the number of bytes
+// freed. No build may be reading it: a build reads cached files at its start.
 func Prune(cacheDir string, since time.Time) (freed int64, err error) {
 	for _, pattern := range []string{"git/*/trees/*", "git/*", "http/*"} {
 		names, e := filepath.Glob(filepath.Join(cacheDir, pattern))
@@ -34,11 +34,11 @@ func Prune(cacheDir string, since time.Time) (freed int64, err error) {
 	return freed, err
 }
 
-// size is what the files below a directory hold.
+// size returns the total size of the files below a directory.
 func size(dir string) (sum int64) {
 	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil {
-			return nil // what is gone takes no room
+			return nil // a removed file takes no space
 		}
 		if st, err := d.Info(); err == nil && d.Type().IsRegular() {
 			sum += st.Size()

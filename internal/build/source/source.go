@@ -1,22 +1,22 @@
-// Package source makes trees: of a directory with its .dockerignore, of an archive,
-// of a git repository; and it fetches what ADD names by a URL.
+// Package source creates trees from a directory with its .dockerignore, from an archive, or
+// from a git repository; and it fetches the URLs of ADD.
 //
-//	source.go    Local: a directory of the host; which word means what
-//	open.go      files of a tree, opened without leaving it
-//	ignore.go    .dockerignore
-//	dockerfile.go  the Dockerfile's text: of a tree, of the host, from standard input
-//	archive.go   Sniff, Archive: a context that comes as one stream
-//	unpack.go    the archive's entries
-//	gitref.go    what a git URL asks for (pure)
-//	gitremote.go what a remote has under a name
-//	git.go       Git: a cached repository, and checkouts of it
-//	gitrun.go    the host's git, kept from all that is not asked for
-//	fetch.go     Fetch: HTTP, with what is known from the last time
-//	prune.go     what the caches have kept too long
+//	source.go      Local: a directory on the host; recognizing URLs
+//	open.go        files of a tree, opened without leaving it
+//	ignore.go      .dockerignore
+//	dockerfile.go  the Dockerfile's text: from a tree, from the host, from standard input
+//	archive.go     Sniff, Archive: a context in the form of a stream
+//	gitref.go      parsing git URLs (pure)
+//	gitremote.go   looking up names at a remote
+//	git.go         Git: a cached repository, and checkouts of it
+//	gitrun.go      running the host's git in isolation
+//	fetch.go       Fetch: HTTP, with a cache
+//	moment.go      the times of commits and files
+//	prune.go       removing old cache entries
 //
-// Whatever comes from elsewhere is hostile: archives and repositories are unpacked
-// below one descriptor, git gets neither hooks nor configuration, and sizes and
-// silences have bounds.
+// Everything that is fetched is treated as hostile: archives and repositories are unpacked
+// below one descriptor, git gets neither hooks nor configuration, and sizes and waiting times
+// are limited.
 package source
 
 import (
@@ -31,9 +31,9 @@ import (
 	"github.com/minirun/minirun/internal/build/tree"
 )
 
-// Local opens a directory of the host as a context. dockerfile is the host's path of
-// the Dockerfile, whose own DOCKERFILE.dockerignore goes before the context's; ""
-// and "-" have none.
+// Local opens a directory on the host as a context. dockerfile is the host path of the
+// Dockerfile, whose own DOCKERFILE.dockerignore takes precedence over the context's; "" and
+// "-" have none.
 func Local(dir, dockerfile string) (*tree.Tree, error) {
 	t, err := open(dir, "the context")
 	if err != nil {
@@ -46,7 +46,7 @@ func Local(dir, dockerfile string) (*tree.Tree, error) {
 	return t, nil
 }
 
-// open makes a tree of a directory.
+// open creates a tree from a directory.
 func open(dir, label string) (*tree.Tree, error) {
 	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOTDIR) {
@@ -58,15 +58,15 @@ func open(dir, label string) (*tree.Tree, error) {
 	return &tree.Tree{Root: os.NewFile(uintptr(fd), dir), Label: label, Foreign: true}, nil
 }
 
-// IsURL says whether a word is of HTTP; a git repository may be as well.
+// IsURL reports whether a word is an HTTP URL, which may also be a git repository.
 func IsURL(word string) bool {
 	return strings.HasPrefix(word, "http://") || strings.HasPrefix(word, "https://")
 }
 
-// Public is a URL without a password: others may read it.
+// Public returns a URL without its password, safe to show to others.
 func Public(url string) string { return withoutSecret(url) }
 
-// withoutSecret is a URL as messages may have it.
+// withoutSecret returns a URL in a form that is safe for messages.
 func withoutSecret(url string) string {
 	return userinfo.ReplaceAllString(url, "$1")
 }

@@ -13,7 +13,7 @@ import (
 // A key is a private key.
 type key struct{ ssh.Signer }
 
-// maxKey bounds a key file: a key of 16,384 bits has 13 KiB.
+// maxKey limits the size of a key file: a 16,384-bit key takes 13 KiB.
 const maxKey = 1 << 20
 
 // readKey reads a private key in OpenSSH's format or in PEM (PKCS #1, PKCS #8, SEC 1).
@@ -41,7 +41,7 @@ func readKey(path string) (*key, error) {
 	return &key{signer}, err
 }
 
-// A keyring answers for an agent that has some keys.
+// A keyring answers requests as an agent that holds some keys.
 type keyring []*key
 
 func (k keyring) ask(message []byte) ([]byte, error) {
@@ -64,13 +64,13 @@ func (k keyring) list() []byte {
 	for _, one := range k {
 		answer = append(answer, ssh.Marshal(struct {
 			Blob    []byte
-			Comment string // none: the file's name is the host's
+			Comment string // empty: the file's name belongs to the host
 		}{Blob: one.PublicKey().Marshal()})...)
 	}
 	return answer
 }
 
-// The hashes of RSA signatures that a client may ask for; the old one is SHA-1.
+// The RSA signature hashes that a client may request; the old one is SHA-1.
 const (
 	rsaSHA256 = 2
 	rsaSHA512 = 4

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// The types of messages: draft-ietf-sshm-ssh-agent, section 6.1.
+// Message types: draft-ietf-sshm-ssh-agent, section 6.1.
 const (
 	failure     = 5
 	listRequest = 11
@@ -19,12 +19,12 @@ const (
 	maxMessage  = 256 << 10 // as in OpenSSH
 )
 
-// sessionBind tells an agent which host a connection is to. Keys that ssh-add -h
-// restricted to some hosts need it; it changes nothing but the connection.
+// sessionBind reports to an agent which host a connection is to. Keys that ssh-add -h
+// restricted to some hosts need it. It affects only the connection.
 const sessionBind = "session-bind@openssh.com"
 
-// isAllowed reports whether a build may send a message to an agent. Adding, removing
-// and locking keys is not.
+// isAllowed reports whether a build may send a message to an agent. Messages that add, remove
+// or lock keys are not allowed.
 func isAllowed(message []byte) bool {
 	switch message[0] {
 	case listRequest, signRequest:
@@ -39,8 +39,8 @@ func isAllowed(message []byte) bool {
 	return false
 }
 
-// relay answers a client's messages until it has ended: those that are not allowed with
-// a failure, the others with what ask returns.
+// relay answers a client's messages until the client closes the connection. Messages that are
+// not allowed get a failure, the others the result of ask.
 func relay(client io.ReadWriter, ask func(message []byte) ([]byte, error)) error {
 	for {
 		message, err := readMessage(client)
@@ -59,7 +59,7 @@ func relay(client io.ReadWriter, ask func(message []byte) ([]byte, error)) error
 	}
 }
 
-// readMessage reads a message, which has at least its type.
+// readMessage reads a message, which has at least a type byte.
 func readMessage(r io.Reader) ([]byte, error) {
 	var length [4]byte
 	if _, err := io.ReadFull(r, length[:]); err != nil {
@@ -79,7 +79,7 @@ func writeMessage(w io.Writer, message []byte) error {
 	return err
 }
 
-// forward returns what asks an agent at the other end of a connection.
+// forward returns a function that sends requests to the agent at the other end.
 func forward(server io.ReadWriter) func([]byte) ([]byte, error) {
 	return func(message []byte) ([]byte, error) {
 		if err := writeMessage(server, message); err != nil {

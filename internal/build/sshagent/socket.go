@@ -10,16 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An ownSocket is a socket that has no name in a file system: it is reached through the
-// descriptor of its inode. So nothing is left behind if this process is killed, and
-// only processes that may trace this one can connect.
+// An ownSocket is a socket without a name in a file system. It is reached through the
+// descriptor of its inode. So nothing is left over if this process is killed, and only
+// processes that may trace this one can connect.
 type ownSocket struct {
 	listener *net.UnixListener
 	inode    *os.File
 }
 
-// Socket returns the path of a socket for SSH_AUTH_SOCK of a program of the host, until
-// Close.
+// Socket returns a path for SSH_AUTH_SOCK of a host program. It is valid until Close.
 func (a *Agent) Socket() (string, error) {
 	if a.keys == nil {
 		return filepath.Abs(a.path)
@@ -60,7 +59,7 @@ func newOwnSocket() (*ownSocket, error) {
 		return nil, err
 	}
 	defer dir.Close()
-	// The name of a socket may have 107 bytes, and the directory's can be longer.
+	// A socket address holds at most 107 bytes, and the directory's path can be longer.
 	path := fmt.Sprintf("/proc/self/fd/%d/agent", dir.Fd())
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {

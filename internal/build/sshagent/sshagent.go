@@ -1,13 +1,13 @@
-// Package sshagent gives a build the keys of --ssh: those of an agent that runs, or of
-// key files, which it serves itself.
+// Package sshagent gives a build access to the keys of --ssh: those of a running agent, or
+// those of key files, which it serves itself.
 //
-//	sshagent.go  Open, Agent: what --ssh names, and connections to it
+//	sshagent.go  Open, Agent: the agent of an --ssh, and connections to it
 //	protocol.go  the messages, and which of them a build may send
-//	keys.go      keys of files
+//	keys.go      keys from files
 //	socket.go    a socket for git and ssh
 //
-// A build may list keys and sign with them. It may not add, remove or lock keys: the
-// agent is the user's, and the Dockerfile can come from somebody else.
+// A build may list keys and sign with them. It may not add, remove or lock keys: the agent
+// belongs to the user, and the Dockerfile may be untrusted.
 package sshagent
 
 import (
@@ -19,18 +19,18 @@ import (
 	"sync"
 )
 
-// An Agent is the agent of one --ssh.
+// An Agent is the agent for one --ssh.
 type Agent struct {
 	path string  // the socket of a running agent, or of another program if raw is set
-	raw  bool    // bytes are forwarded as they are
-	keys keyring // of files; none if path is set
+	raw  bool    // bytes are forwarded unchanged
+	keys keyring // from files; none if path is set
 
 	mutex sync.Mutex
-	own   *ownSocket // made by Socket
+	own   *ownSocket // created by Socket
 }
 
-// Open returns the agent whose socket is the only path, or that has the keys of the
-// files. raw is for sockets of programs that are not agents.
+// Open returns an agent for the socket if that is the only path, or for the keys in the files.
+// raw is for the sockets of programs that are not agents.
 func Open(paths []string, raw bool) (*Agent, error) {
 	for _, path := range paths {
 		info, err := os.Stat(path)
@@ -59,7 +59,7 @@ func Open(paths []string, raw bool) (*Agent, error) {
 	return a, nil
 }
 
-// Serve answers the connections of a listener until it is closed.
+// Serve answers connections on a listener until it is closed.
 func (a *Agent) Serve(l *net.UnixListener) {
 	for {
 		conn, err := l.AcceptUnix()
@@ -72,12 +72,12 @@ func (a *Agent) Serve(l *net.UnixListener) {
 	}
 }
 
-// answer answers one connection. It is closed if there is no agent, as if none was
-// listening.
+// answer answers one connection. If there is no agent, it closes the connection, as if no
+// process was listening.
 func (a *Agent) answer(conn *net.UnixConn) {
 	defer func() { _ = conn.Close() }()
 	if a.keys != nil {
-		_ = relay(conn, a.keys.ask) // its error is that the client ended, or is not one
+		_ = relay(conn, a.keys.ask) // the error means that the client disconnected, or is not an SSH client
 		return
 	}
 	server, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: a.path, Net: "unix"})
@@ -92,7 +92,7 @@ func (a *Agent) answer(conn *net.UnixConn) {
 	_ = relay(conn, forward(server))
 }
 
-// splice forwards both directions, each until its sender has ended.
+// splice forwards data in both directions, each until its sender closes.
 func splice(a, b *net.UnixConn) {
 	var both sync.WaitGroup
 	one := func(to, from *net.UnixConn) {

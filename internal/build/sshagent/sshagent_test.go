@@ -29,7 +29,7 @@ func must[T any](t *testing.T) func(T, error) T {
 	}
 }
 
-// keyFiles writes private keys in each format, and returns their names.
+// keyFiles writes private keys in every format, and returns their names.
 func keyFiles(t *testing.T) (dir string, names []string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -65,7 +65,7 @@ func write(t *testing.T, name string, text []byte) {
 	}
 }
 
-// connect returns a client of the socket that programs of the host are given.
+// connect returns a client of the socket that host programs use.
 func connect(t *testing.T, a *Agent) agent.ExtendedAgent {
 	t.Helper()
 	path, err := a.Socket()
@@ -80,7 +80,7 @@ func connect(t *testing.T, a *Agent) agent.ExtendedAgent {
 	return agent.NewClient(conn)
 }
 
-// TestKeyFiles: keys of every format sign, in one agent.
+// TestKeyFiles: one agent signs with keys of every format.
 func TestKeyFiles(t *testing.T) {
 	dir, names := keyFiles(t)
 	var paths []string
@@ -166,8 +166,8 @@ func listen(t *testing.T, path string, answer func(*net.UnixConn)) *net.UnixList
 	return l
 }
 
-// TestAgentOnlySigns: a build can use the keys of the user's agent and cannot change
-// them, nor lock the agent.
+// TestAgentOnlySigns: a build can use the keys of the user's agent, but cannot change them or
+// lock the agent.
 func TestAgentOnlySigns(t *testing.T) {
 	users := agent.NewKeyring()
 	_, key, err := ed25519.GenerateKey(rand.Reader)
@@ -223,7 +223,7 @@ func TestAgentOnlySigns(t *testing.T) {
 	}
 }
 
-// TestRawSocket: with raw, another protocol is forwarded as it is, both ways.
+// TestRawSocket: with raw, another protocol is forwarded unchanged in both directions.
 func TestRawSocket(t *testing.T) {
 	dir := t.TempDir()
 	l := listen(t, filepath.Join(dir, "service"), func(c *net.UnixConn) {

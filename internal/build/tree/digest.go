@@ -23,8 +23,8 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// Digest is that of what the files are and where they go: kinds, modes, owners,
-// extended attributes, link texts, which are the same file, contents. Times are not part of it.
+// Digest covers the files and where they go: types, modes, owners, extended attributes, link
+// targets, hard links and contents. It does not cover times.
 func (s *Selection) Digest(ctx context.Context) (digest.Digest, error) {
 	sums, err := s.contents(ctx)
 	if err != nil {
@@ -43,7 +43,7 @@ func (s *Selection) Digest(ctx context.Context) (digest.Digest, error) {
 	return digest.NewDigest(digest.SHA256, h), nil
 }
 
-// Digests are the paths, and a digest of each.
+// Digests yields each path with its digest.
 func (s *Selection) Digests() iter.Seq2[string, string] { return s.each }
 
 func (s *Selection) each(yield func(string, string) bool) {
@@ -64,7 +64,7 @@ func (s *Selection) each(yield func(string, string) bool) {
 	}
 }
 
-// An inode is a file of one source: a copy has no hard links between sources.
+// An inode identifies a file of one source: a copy has no hard links between sources.
 type inode struct {
 	source   int
 	dev, ino uint64
@@ -72,7 +72,7 @@ type inode struct {
 
 func (f *Found) inode() inode { return inode{f.Source, f.Stat.Dev, f.Stat.Ino} }
 
-// links returns, of each file that has several names in one source, the first.
+// links returns the first name of each file that has several names in one source.
 func (s *Selection) links() map[inode]string {
 	out := map[inode]string{}
 	for i := range s.Files {
@@ -84,7 +84,7 @@ func (s *Selection) links() map[inode]string {
 	return out
 }
 
-// line is all of a file but its content.
+// line describes everything about a file except its content.
 func (s *Selection) line(f *Found, links map[inode]string) ([]byte, error) {
 	var out bytes.Buffer
 	uid, gid := f.Stat.Uid, f.Stat.Gid
@@ -116,8 +116,8 @@ func (s *Selection) line(f *Found, links map[inode]string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// contents are the digests of the regular files' contents, read by two at a time
-// where the memo does not know them.
+// contents returns the digests of the regular files' contents. Those that the memo does not
+// have are read, two at a time.
 func (s *Selection) contents(ctx context.Context) ([][sha256.Size]byte, error) {
 	sums := make([][sha256.Size]byte, len(s.Files))
 	work := make(chan int)
@@ -149,7 +149,7 @@ func (s *Selection) contents(ctx context.Context) ([][sha256.Size]byte, error) {
 	return sums, errors.Join(append(errs, ctx.Err())...)
 }
 
-// read hashes a file. What is there now must still be what was found.
+// read hashes a file. It fails if the file is no longer the one that was found.
 func (t *Tree) read(ctx context.Context, f *Found, buffer []byte) (sum [sha256.Size]byte, err error) {
 	begun := time.Now()
 	file, err := t.Open(f)
@@ -183,7 +183,7 @@ func (t *Tree) Open(f *Found) (*os.File, error) {
 	return file, nil
 }
 
-// Readlink is the text of a link that was found.
+// Readlink returns the target of a link that was found.
 func (t *Tree) Readlink(f *Found) (string, error) {
 	fd, err := t.open(f.Path, unix.O_PATH, false)
 	if err != nil {
@@ -198,15 +198,15 @@ func (t *Tree) Readlink(f *Found) (string, error) {
 	return string(target[:n]), nil
 }
 
-// An Attribute is an extended one.
+// An Attribute is an extended attribute.
 type Attribute struct{ Name, Value string }
 
-// Attributes are those that a copy has, too: capabilities and users' own. Those of a
-// context are as foreign as its owners: an archive of it has none, and a browser
-// writes there where a file came from.
+// Attributes returns the attributes that a copy keeps: capabilities and user attributes. A
+// context has none, because they are as foreign as its owners: an archive of it has none, and
+// a browser stores a file's origin in them.
 func (t *Tree) Attributes(f *Found) ([]Attribute, error) {
 	kind := f.Stat.Mode & unix.S_IFMT
-	if t.Foreign || kind != unix.S_IFREG && kind != unix.S_IFDIR { // users' attributes are not for other kinds
+	if t.Foreign || kind != unix.S_IFREG && kind != unix.S_IFDIR { // other types cannot have user attributes
 		return nil, nil
 	}
 	dir, err := t.open(path.Dir(f.Path), unix.O_PATH|unix.O_DIRECTORY, false)

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// This file owns which paths a pattern matches. Components before the first wildcard
-// are a path, which may lead through symbolic links. From the first wildcard on only
-// real directories are entered: COPY */f does not copy a file twice because there is
-// a link to its directory. What .dockerignore excludes does not exist.
+// This file defines which paths a pattern matches. Components before the first wildcard are a
+// path, which may lead through symbolic links. After the first wildcard only real directories
+// are entered, so COPY */f does not copy a file twice because there is a link to its
+// directory. Files that .dockerignore excludes do not exist.
 
 // A glob expands one pattern.
 type glob struct {
@@ -46,13 +46,13 @@ func (g *glob) expand(pattern string) ([]string, error) {
 	return found, nil
 }
 
-// mustMatch reports whether it is an error that nothing matches: of a path without
-// wildcards, and, unless only names below the destination are asked for, of a
-// directory that a pattern begins with.
+// mustMatch reports whether it is an error if nothing matches. It is for a path without
+// wildcards, and, unless only names below the destination are asked for, for a missing
+// directory at the start of a pattern.
 func (g *glob) mustMatch() bool { return !g.wild || g.lost && !g.o.Parents }
 
-// component finds what one component matches in a directory. With --parents, **
-// stands for any number of directories.
+// component finds the matches of one component in a directory. With --parents, ** matches any
+// number of directories.
 func (g *glob) component(dir, part string) ([]string, error) {
 	switch {
 	case part == "**" && g.o.Parents:
@@ -64,7 +64,7 @@ func (g *glob) component(dir, part string) ([]string, error) {
 	name := path.Join(dir, part)
 	if _, err := g.t.lstat(name); err != nil && g.wild {
 		return nil, nil
-	} else if err != nil { // a link on the way: the path of what is behind it begins there
+	} else if err != nil { // a link on the way: matches are below its target
 		real, err := g.t.follow(dir)
 		if err != nil {
 			return nil, nil
@@ -80,7 +80,7 @@ func (g *glob) component(dir, part string) ([]string, error) {
 	return []string{name}, nil
 }
 
-// escaped is a character that stands for itself in a pattern.
+// escaped matches an escaped character in a pattern.
 var escaped = regexp.MustCompile(`(?s)\\(.)`)
 
 // names finds the entries of a directory that match a component with wildcards.
@@ -107,7 +107,7 @@ func (g *glob) names(dir, part string) (out []string, err error) {
 	return out, nil
 }
 
-// directories are a directory and all below it.
+// directories returns a directory and all directories below it.
 func (t *Tree) directories(dir string) ([]string, error) {
 	out := []string{dir}
 	names, err := t.names(dir)
@@ -127,8 +127,8 @@ func (t *Tree) directories(dir string) ([]string, error) {
 	return out, nil
 }
 
-// hides reports whether .dockerignore excludes a path that exists. A directory is
-// not hidden if a file below it is not.
+// hides reports whether .dockerignore excludes a path that exists. A directory is not hidden
+// if a file below it is included.
 func (t *Tree) hides(name string) bool {
 	if t.Ignored == nil || name == "." {
 		return false

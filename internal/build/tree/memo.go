@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Memo knows the digests of files that it has seen before, by what stat(2) says
-// of them. A change of a file changes its ctime, which nobody can set.
+// A Memo caches the digests of files, keyed by their stat(2) data. Every change to a file
+// updates its ctime, which user programs cannot set.
 type Memo struct {
 	path    string
 	mutex   sync.Mutex
@@ -26,7 +26,7 @@ type Memo struct {
 	reads   atomic.Int64
 }
 
-// memoKey is what a file must still be.
+// memoKey identifies an unchanged file.
 type memoKey struct {
 	Dev, Ino     uint64
 	Size         int64
@@ -35,7 +35,7 @@ type memoKey struct {
 
 type memoValue struct {
 	Digest [sha256.Size]byte
-	Used   int64 // day since 1970
+	Used   int64 // days since 1970
 }
 
 type memoEntry struct {
@@ -47,12 +47,12 @@ const (
 	memoMagic   = "minirun memo 1\n"
 	memoMost    = 1 << 20
 	memoDays    = 30
-	granularity = 20 * time.Millisecond // of a file system's clock: two changes within it look like one
+	granularity = 20 * time.Millisecond // of file system clocks: changes this close may get the same time
 )
 
 func today() int64 { return time.Now().Unix() / 86400 }
 
-// OpenMemo reads a memo. One that is not there or damaged is empty.
+// OpenMemo reads a memo. A missing or damaged one is treated as empty.
 func OpenMemo(path string) (*Memo, error) {
 	m := &Memo{path: path, known: map[memoKey]memoValue{}}
 	f, err := os.Open(path)
@@ -88,7 +88,7 @@ func OpenMemo(path string) (*Memo, error) {
 	return m, nil
 }
 
-// Close writes the memo, if there is something new.
+// Close writes the memo if it has new entries.
 func (m *Memo) Close() error {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
@@ -132,7 +132,7 @@ func (m *Memo) write(f *os.File) error {
 	return errors.Join(err, w.Flush())
 }
 
-// Reads is how many files had to be read.
+// Reads returns how many files had to be read.
 func (m *Memo) Reads() int64 {
 	if m == nil {
 		return 0
@@ -147,7 +147,7 @@ func keyOf(st *unix.Stat_t, device uint64) memoKey {
 	return memoKey{device, st.Ino, st.Size, st.Mtim.Nano(), st.Ctim.Nano()}
 }
 
-// find is the digest of a file as stat(2) has described it.
+// find returns the digest of a file with this stat(2) data.
 func (m *Memo) find(k memoKey) ([sha256.Size]byte, bool) {
 	if m == nil {
 		return [sha256.Size]byte{}, false
@@ -162,8 +162,8 @@ func (m *Memo) find(k memoKey) ([sha256.Size]byte, bool) {
 	return v.Digest, ok
 }
 
-// record keeps a digest that was read, begun at some time. A file that changed so
-// lately that another change would not show is not kept.
+// record stores a digest whose read started at begun. It skips a file that changed so recently
+// that another change might not be visible in its ctime.
 func (m *Memo) record(k memoKey, d [sha256.Size]byte, begun time.Time) {
 	if m == nil {
 		return

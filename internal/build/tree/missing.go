@@ -9,14 +9,14 @@ import (
 	"github.com/moby/buildkit/util/suggest"
 )
 
-// A NotFoundError is a source that is not there.
+// A NotFoundError means that a source does not exist.
 type NotFoundError struct {
 	Pattern  string
 	Label    string
-	Ignored  bool     // it, or the target of the link, is, but .dockerignore leaves it out
-	Excluded bool     // it is, but --exclude leaves it out
-	Link     bool     // it is, but a link to something that is not
-	Near     []string // paths beside it that look alike
+	Ignored  bool     // it (or the link's target) exists, but .dockerignore excludes it
+	Excluded bool     // it exists, but --exclude excludes it
+	Link     bool     // it is a dangling symbolic link
+	Near     []string // similar paths in the same directory
 }
 
 func (e *NotFoundError) Error() string {
@@ -36,7 +36,7 @@ func (e *NotFoundError) Error() string {
 	return text
 }
 
-// Unwrap makes it one of the kind that says so.
+// Unwrap makes the error match fs.ErrNotExist.
 func (e *NotFoundError) Unwrap() error { return fs.ErrNotExist }
 
 func (t *Tree) notFound(pattern string) error {
@@ -50,8 +50,8 @@ func (t *Tree) notFound(pattern string) error {
 	return e
 }
 
-// near are paths that look like one that is not there: of its first component that
-// is not, names beside it that differ in little.
+// near returns paths that resemble a missing one: names similar to its first missing
+// component, in the same directory.
 func (t *Tree) near(missing string) (out []string) {
 	dir, name, rest := ".", "", strings.Split(missing, "/")
 	for len(rest) > 0 {
@@ -77,14 +77,14 @@ func (t *Tree) near(missing string) (out []string) {
 	return out
 }
 
-// Exists says whether there is a file of this name, which may be a link.
+// Exists reports whether there is a file of this name, which may be a link.
 func (t *Tree) Exists(name string) bool {
 	_, err := t.lstat(name)
 	return err == nil
 }
 
-// alike are two names that somebody may have confused: one misspelt, or one that
-// begins as the other does, such as server.js and server.
+// alike reports whether two names may have been confused: one is a misspelling of the other,
+// or starts with the other, such as server.js and server.
 func alike(a, b string) bool {
 	if strings.EqualFold(a, b) {
 		return true
@@ -93,7 +93,7 @@ func alike(a, b string) bool {
 	if len(short) > len(long) {
 		short, long = long, short
 	}
-	const few = 3 // letters, of which any two names have most in common
+	const few = 3 // letters; any two short names have most of them in common
 	if len(short) <= few {
 		return len(short) == few && len(long) == few+1 && strings.HasPrefix(long, short)
 	}

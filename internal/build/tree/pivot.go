@@ -10,11 +10,11 @@ import (
 // A source is a pattern as Select takes it.
 type source struct {
 	pattern  string
-	optional bool // it came from wildcards: nothing needs to match
+	optional bool // expanded from wildcards: it may match nothing
 }
 
-// pivoted replaces wildcards before /./, where --parents cuts, by what they match:
-// each match is cut off where it ends.
+// pivoted expands wildcards before /./, where --parents cuts the path. Each match is cut where
+// it ends.
 func (t *Tree) pivoted(patterns []string, o Options) (out []source, err error) {
 	for _, p := range patterns {
 		before, after, pivot := strings.Cut(p, "/./")

@@ -14,38 +14,37 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// Options say what of the sources is meant.
+// Options control which files of the sources are selected.
 type Options struct {
-	Exclude []string // patterns, as in .dockerignore, from each source on; with Parents from /./ or the root on
-	Parents bool     // the sources' own paths are kept, from /./ on if there is one
-	Resolve bool     // Parents: a source that is a symbolic link stands for its target
+	Exclude []string // patterns, as in .dockerignore, relative to each source; with Parents to /./ or the root
+	Parents bool     // the sources' own paths are kept, after /./ if there is one
+	Resolve bool     // Parents: a source that is a symbolic link is replaced by its target
 }
 
-// A Found is a file that a source stands for.
+// A Found is a selected file.
 type Found struct {
 	Path  string // clean, relative to the tree's root
-	Name  string // where it goes, relative to the destination; "." is the destination itself
-	Alone bool   // it is the source itself: a destination without / is its name
+	Name  string // destination, relative to that of the copy; "." is the destination itself
+	Alone bool   // it is the source itself: a destination without / becomes its name
 	Way   bool   // a directory that only leads to a source: it keeps its own time
 	Stat  unix.Stat_t
 
-	Source int // number of the source: of a match, or with --parents of a pattern
+	Source int // number of the source: one per match, or with --parents one per pattern
 }
 
-// HasLinks reports whether a copy of the source that the file is in keeps the file's
-// hard links.
+// HasLinks reports whether a copy of the file's source preserves hard links.
 func (f *Found) HasLinks() bool {
 	return f.Stat.Nlink > 1 && f.Stat.Mode&unix.S_IFMT == unix.S_IFREG && !f.Alone
 }
 
-// A Selection is what sources stand for, in the order in which it is copied.
+// A Selection is the list of selected files, in the order in which they are copied.
 type Selection struct {
 	Tree  *Tree
 	Files []Found
-	Named bool // a source was given as it is, and not made of wildcards before /./: its destination is made even if it matches nothing
+	Named bool // a source was not expanded from wildcards before /./: its destination is always created
 
 	sources int
-	names   map[string]bool // --parents: what the source has, several of whose matches may have the same file
+	names   map[string]bool // --parents: the names found in the source; matches may overlap
 }
 
 // add adds a file of the current source.
@@ -62,7 +61,7 @@ func (s *Selection) add(f Found) {
 
 const beneath = unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS
 
-// open opens a path of the tree. With follow, links lead on inside the tree.
+// open opens a path of the tree. With follow, it follows links, but never out of the tree.
 func (t *Tree) open(name string, flags int, follow bool) (int, error) {
 	how := unix.OpenHow{Flags: uint64(flags), Resolve: beneath}
 	if follow {
@@ -89,7 +88,7 @@ func (t *Tree) lstat(name string) (st unix.Stat_t, err error) {
 func isDir(st *unix.Stat_t) bool  { return st.Mode&unix.S_IFMT == unix.S_IFDIR }
 func isLink(st *unix.Stat_t) bool { return st.Mode&unix.S_IFMT == unix.S_IFLNK }
 
-// names are the entries of a directory, sorted.
+// names returns the entries of a directory, sorted.
 func (t *Tree) names(dir string) ([]string, error) {
 	fd, err := t.open(dir, unix.O_RDONLY|unix.O_DIRECTORY, false)
 	if err != nil {
@@ -100,8 +99,8 @@ func (t *Tree) names(dir string) ([]string, error) {
 	return names, errors.Join(err, f.Close())
 }
 
-// readNames lists a directory, sorted. One that has been removed is empty, such as the
-// file system of FROM scratch.
+// readNames lists a directory, sorted. A removed directory, such as the file system of FROM
+// scratch, is treated as empty.
 func readNames(dir *os.File) ([]string, error) {
 	names, err := dir.Readdirnames(-1)
 	if errors.Is(err, unix.ENOENT) {
@@ -117,7 +116,7 @@ type entry struct {
 	stat unix.Stat_t
 }
 
-// entries are a directory's, sorted: one look-up of the directory for all.
+// entries returns the sorted entries of a directory, and looks up the directory only once.
 func (t *Tree) entries(dir string) ([]entry, error) {
 	fd, err := t.open(dir, unix.O_RDONLY|unix.O_DIRECTORY, false)
 	if err != nil {
@@ -139,9 +138,9 @@ func (t *Tree) entries(dir string) ([]entry, error) {
 	return out, nil
 }
 
-// Select finds what sources mean (Dockerfile reference, COPY): patterns of
-// path.Match, a directory stands for what is in it, a link that is named stands for
-// what it leads to.
+// Select finds the files that sources refer to (Dockerfile reference, COPY): patterns follow
+// path.Match, a directory means its content, and a link that is named directly means its
+// target.
 func (t *Tree) Select(patterns []string, o Options) (*Selection, error) {
 	s := &Selection{Tree: t}
 	var exclude *patternmatcher.PatternMatcher
@@ -194,8 +193,8 @@ func (t *Tree) Select(patterns []string, o Options) (*Selection, error) {
 	return s, missing
 }
 
-// follow resolves a path's last component while it is a link, inside the tree, and
-// returns a path without links.
+// follow resolves a path's last component while it is a link, inside the tree, and returns a
+// path without links.
 func (t *Tree) follow(name string) (string, error) {
 	todo := strings.Split(name, "/")
 	at := "."

@@ -1,41 +1,42 @@
-// Package tree is what COPY, ADD and mounts read: directories whose paths are
-// resolved from a descriptor, never by the host's names.
+// Package tree provides the directories that COPY, ADD and mounts read. Paths are resolved
+// from a directory descriptor, never through the host's file names.
 //
 //	tree.go     Tree: a directory that may be read
-//	select.go   patterns → the files that are meant
+//	select.go   patterns → the selected files
+//	pivot.go    wildcards before /./ → one source for each match
 //	glob.go     a pattern → the paths that it matches
-//	walk.go     a file that is meant → it, or what is in it
-//	missing.go  what is said of a source that is not there
-//	digest.go   files → one digest of what they are
+//	walk.go     a match → the file, or the content of the directory
+//	missing.go  suggestions for a source that does not exist
+//	digest.go   files → one digest of all of them
 //	memo.go     digests of files that have not changed since they were read
 package tree
 
 import "os"
 
-// A Tree is a directory of somebody else's: a context, a stage's file system, an
-// image's. Its symbolic links lead nowhere but into it.
+// A Tree is an untrusted directory: a context, or the file system of a stage or an image. Its
+// symbolic links cannot lead out of it.
 type Tree struct {
 	Root  *os.File // O_PATH; every other file is opened below it (openat2, RESOLVE_IN_ROOT)
 	Label string   // for messages: "the context", "stage builder", "image alpine"
 
-	// Ignored says whether a path (clean, relative, of a directory or not) is not there
-	// for the build; nil: all are. Below an ignored directory others may be there again
-	// (a pattern with !), unless prune says that none can be.
+	// Ignored reports whether the build must ignore a path (clean, relative); isDir is set for
+	// a directory. nil: nothing is ignored. Files below an ignored directory may be included
+	// again (a pattern with !), unless prune is true.
 	Ignored func(name string, isDir bool) (ignored, prune bool)
 
-	// IgnorePatterns are the lines of .dockerignore that Ignored comes from.
+	// IgnorePatterns are the lines of .dockerignore on which Ignored is based.
 	IgnorePatterns []string
 
-	// Foreign is set for contexts: their owners and extended attributes mean nothing here,
-	// so files are 0:0 and have none.
+	// Foreign is set for contexts: their owners and extended attributes mean nothing here, so
+	// files belong to 0:0 and have no attributes.
 	Foreign bool
 
-	// Dated is set if the root has a time that means something, as all below it has.
+	// Dated is set if the time of the root is meaningful, like those of all files below it.
 	Dated bool
 
 	Memo *Memo // nil: every file is read
 
-	// Device is what Memo knows the tree's files by: of an overlay, whose own number is
-	// another one at each mount, that of the layers. 0: the files' own.
+	// Device identifies the tree's files in Memo. For an overlay it is the device of the
+	// layers, because the overlay's own number changes with each mount. 0: that of the files.
 	Device uint64
 }

@@ -7,20 +7,20 @@ import (
 	"github.com/moby/patternmatcher"
 )
 
-// A walk adds what one match stands for.
+// A walk adds the files that one match refers to.
 type walk struct {
 	t       *Tree
 	o       Options
 	s       *Selection
 	exclude *patternmatcher.PatternMatcher
 	source  string // the match
-	cut     string // --parents: what is left out of the names
-	base    string // where names begin
-	real    string // source, without links
+	cut     string // --parents: the prefix removed from the names
+	base    string // the path that names are relative to
+	real    string // source, with links resolved
 	pending []Found
 }
 
-// match adds the match: a file, or what is in a directory.
+// match adds the match: a file, or the content of a directory.
 func (w *walk) match() error {
 	if err := w.resolve(); err != nil {
 		return err
@@ -58,8 +58,8 @@ func (w *walk) match() error {
 	return w.directory(f, true)
 }
 
-// parents are the directories that a source's path leads through, from the one on
-// that becomes the destination.
+// parents adds the directories on a source's path, starting with the one that becomes the
+// destination.
 func (w *walk) parents(name string) error {
 	if w.cut != "" && name != "." {
 		st, err := w.t.lstat(w.cut)
@@ -84,8 +84,8 @@ func (w *walk) parents(name string) error {
 	return nil
 }
 
-// resolve finds what the source stands for. A symbolic link stands for its target,
-// but with --parents, where the link's own path is kept, for itself.
+// resolve finds the file that the source refers to. A symbolic link refers to its target,
+// except with --parents, which keeps the link's own path, so it refers to itself.
 func (w *walk) resolve() error {
 	if st, err := w.t.lstat(w.source); err == nil && isLink(&st) && w.o.Parents && !w.o.Resolve {
 		w.real = w.source
@@ -103,8 +103,8 @@ func (w *walk) resolve() error {
 	return err
 }
 
-// excluded asks for a name relative to the source. With --parents it is relative to
-// where the names begin that are kept, as for BuildKit.
+// excluded checks a name relative to the source. With --parents it is relative to the start of
+// the names that are kept, as in BuildKit.
 func (w *walk) excluded(rel string) bool {
 	if w.exclude == nil || rel == "." {
 		return false
@@ -113,8 +113,8 @@ func (w *walk) excluded(rel string) bool {
 	return err == nil && out
 }
 
-// directory adds one with what is in it. One that is left out is only there if
-// something in it is not.
+// directory adds a directory with its content. An excluded directory is added only if
+// something in it is included.
 func (w *walk) directory(f Found, hidden bool) error {
 	depth := len(w.pending)
 	w.pending = append(w.pending, f)
@@ -143,7 +143,7 @@ func (w *walk) add(f Found) {
 	w.s.add(f)
 }
 
-// flush adds the directories that lead here.
+// flush adds the pending parent directories.
 func (w *walk) flush() {
 	for _, f := range w.pending {
 		w.s.add(f)
