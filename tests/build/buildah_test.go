@@ -128,7 +128,9 @@ func said(text string) string {
 // minirun, differences-buildah.txt says so, and why.
 func TestBuildah(t *testing.T) {
 	known := declared(t, "differences-buildah.txt")
-	all := slices.DeleteFunc(families(t), func(f string) bool { return slices.Contains([]string{"random.txt", "git.txt", "system.txt"}, filepath.Base(f)) }) // made for BuildKit
+	all := slices.DeleteFunc(families(t), func(f string) bool {
+		return slices.Contains([]string{"random.txt", "git.txt", "system.txt"}, filepath.Base(f))
+	}) // made for BuildKit
 	against := func(who string, theirs func(t *testing.T, family string, d *dockerfile) []string) {
 		for _, family := range all {
 			got := pictures(t, "golden-buildah", family)

@@ -254,8 +254,8 @@ func name(err error) string {
 }
 
 // forOthers calls f for every other process that can be seen, again and again,
-// for so many seconds.
-func forOthers(seconds string, f func(pid string)) {
+// for a number of seconds, and afterScan after each pass over /proc.
+func forOthers(seconds string, f func(pid string), afterScan func()) {
 	fmt.Println("ready")
 	end := time.Now().Add(time.Duration(number(seconds)) * time.Second)
 	self := strconv.Itoa(os.Getpid())
@@ -266,6 +266,7 @@ func forOthers(seconds string, f func(pid string)) {
 				f(e.Name())
 			}
 		}
+		afterScan()
 	}
 }
 
@@ -296,6 +297,7 @@ func overwrite(seconds string, victims []string) {
 				unix.Close(fd)
 			}
 		}
+	}, func() { // also when the victim was the last other process
 		for link, fd := range kept {
 			w, err := unix.Open("/proc/self/fd/"+strconv.Itoa(fd), unix.O_WRONLY|unix.O_CLOEXEC, 0)
 			if err != nil {
@@ -354,5 +356,5 @@ func spy(seconds string) {
 			got(pid, "traced")
 			_ = unix.PtraceDetach(n)
 		}
-	})
+	}, func() {})
 }
