@@ -1,6 +1,6 @@
-// Package architecture keeps the house in order: who may import whom, and what
-// the runtime's binary links. Both are data here, checked against what the go
-// command finds, as Go's own go/build/deps_test.go does.
+// Package architecture enforces the structure of the code: which packages may import which, and what
+// the runtime's binary links. Both are data here, checked against the output of the go command, as in
+// Go's own go/build/deps_test.go.
 package architecture
 
 import (
@@ -18,19 +18,19 @@ import (
 
 const module = "github.com/minirun/minirun"
 
-// arrows says which packages of this module a package may import. They run one
-// way (docs/architecture.md):
+// arrows lists the packages of this module that each package may import. All imports point in one
+// direction (docs/architecture.md):
 //
 //	cmd → {see, beside, engine} → {look, doctor} → container → {cgroups, namespaces, rootfs, process, bootstrap} → {handshake, plan, spec, seccomp}
 //	cmd → build → solve → share → {dockerfile, export, run, place, source} → {graph, tree} → image
 //
-// A new package gets a line; a new arrow gets one only if it points down.
+// A new package needs an entry; a new import is allowed only if it points down.
 var arrows = map[string]string{
 	"cmd/minirun": "atomicfile beside bootstrap cgroups cmdline container debuglog doctor engine image look namespaces see signals spec startup stdio termtext",
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
-	// links a registry's client and decompressors, which cmd/minirun must not
+	// links a registry client and decompressors, which cmd/minirun must not
 	"cmd/minirun-image":         "atomicfile build build/attest build/explain build/export build/graph build/lint build/progress build/records build/run build/share build/source cmdline ctxio debuglog image image/imagetools image/ingest image/layer image/merge image/transfer look namespaces regularfile retry spec termtext",
 	"internal/engine":           "atomicfile container image namespaces spec",
 	"internal/build":            "build/attest build/devices build/dockerfile build/export build/graph build/lint build/progress build/run build/share build/solve build/source build/sshagent build/tree ctxio image image/ingest image/layer image/transfer retry termtext",
@@ -97,11 +97,11 @@ var arrows = map[string]string{
 	"internal/startup":       "",
 	"internal/stdio":         "",
 	"internal/spec/spectest": "spec",
-	"internal/tartest":       "", // tests only
+	"internal/tartest":       "", // used only by tests
 }
 
-// level is the floor a package of this module lives on. An import must lead
-// down, or stay on the floor of the helpers at its side.
+// level is the layer of each package in this module. An import must point to a lower layer, or stay
+// in the layer of the helpers.
 var level = map[string]int{
 	"cmd": 0, "see": 10, "beside": 10, "engine": 10,
 	"build": 10, "build/lint": 11, "build/explain": 11, "build/solve": 11, "build/share": 12,
@@ -112,7 +112,7 @@ var level = map[string]int{
 	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60,
 }
 
-// A goPackage is what `go list -json` says of one.
+// A goPackage is an entry in the output of `go list -json`.
 type goPackage struct {
 	ImportPath string
 	Standard   bool
@@ -145,8 +145,7 @@ func goList(t *testing.T, args ...string) []goPackage {
 	}
 }
 
-// TestArrows: packages import only what arrows allows, and what is allowed is
-// used.
+// TestArrows: packages import only what arrows allows, and all of it is used.
 func TestArrows(t *testing.T) {
 	seen := map[string]bool{}
 	for _, p := range goList(t, "./cmd/...", "./internal/...") {
@@ -171,7 +170,7 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// TestArrowsPointDown: the table itself has no arrow up.
+// TestArrowsPointDown: the table itself has no import that points up.
 func TestArrowsPointDown(t *testing.T) {
 	floor := func(path string) int {
 		path = strings.TrimPrefix(path, "internal/")
@@ -194,12 +193,12 @@ func TestArrowsPointDown(t *testing.T) {
 	}
 }
 
-// linked.txt lists what cmd/minirun links, one package a line, a reason behind
-// a #. Engines start the binary for every step of a container's life, so each
-// package costs every user some of 1.1 ms, an empty program's start.
+// linked.txt lists the packages that cmd/minirun links, one per line, with a reason after a #.
+// Engines start the binary for every step of a container's life, so each package adds to the 1.1 ms
+// that starting an empty program takes, for every user.
 const linkedFile = "linked.txt"
 
-// TestLinkedPackages: cmd/minirun links what linked.txt lists, no more.
+// TestLinkedPackages: cmd/minirun links exactly the packages in linked.txt.
 func TestLinkedPackages(t *testing.T) {
 	data, err := os.ReadFile(linkedFile)
 	if err != nil {
@@ -218,7 +217,7 @@ func TestLinkedPackages(t *testing.T) {
 	}
 	linked := map[string]bool{}
 	for _, p := range goList(t, "-deps", "-tags", "urfave_cli_no_docs", "./cmd/minirun") {
-		// What the standard library is made of is its own affair.
+		// The internals of the standard library are not checked.
 		if strings.HasPrefix(p.ImportPath, module+"/") || p.Standard && (strings.Contains(p.ImportPath, "internal") || strings.HasPrefix(p.ImportPath, "vendor/")) {
 			continue
 		}
@@ -247,8 +246,8 @@ func TestNoCgo(t *testing.T) {
 	}
 }
 
-// TestLookupsAreRepeated: openat2(2) fails with EAGAIN while anything on the machine is
-// renamed, so it is called in one place that tries again.
+// TestLookupsAreRepeated: openat2(2) fails with EAGAIN while anything on the machine is renamed, so
+// it is called in only one place, which retries.
 func TestLookupsAreRepeated(t *testing.T) {
 	forEachFile(t, func(path, text string) {
 		if strings.Contains(text, "unix.Openat2(") && !strings.HasSuffix(path, "internal/regularfile/regularfile.go") && !strings.HasSuffix(path, "internal/doctor/doctor.go") {
@@ -257,7 +256,7 @@ func TestLookupsAreRepeated(t *testing.T) {
 	})
 }
 
-// forEachFile reads the files of the programs, without tests.
+// forEachFile reads the source files of the programs, except tests.
 func forEachFile(t *testing.T, do func(path, text string)) {
 	t.Helper()
 	for _, root := range []string{"../../cmd", "../../internal"} {
@@ -277,8 +276,8 @@ func forEachFile(t *testing.T, do func(path, text string)) {
 	}
 }
 
-// TestTablesAreClean: a file that writes a table writes its cells through termtext, so
-// that no name of an image reaches the terminal as a command.
+// TestTablesAreClean: a file that prints a table prints its cells through termtext, so that no name
+// in an image can send control sequences to the terminal.
 func TestTablesAreClean(t *testing.T) {
 	tables := 0
 	forEachFile(t, func(path, text string) {

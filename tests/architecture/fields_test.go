@@ -12,9 +12,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// fields lists the fields of config.json, as the types of specs-go have them:
-// "process.rlimits[].type". Those of other systems are left out below their
-// top.
+// fields lists the fields of config.json as defined by the types of specs-go:
+// "process.rlimits[].type". For other operating systems only the top-level field is listed.
 func fields() []string {
 	var out []string
 	walk(reflect.TypeFor[specs.Spec](), "", &out)
@@ -64,9 +63,9 @@ func beside(known []string, first, name string) string {
 	return name
 }
 
-// TestEveryFieldHasARow: docs/architecture.md says for every field of
-// config.json where it is handled; the files it names exist. In the first
-// column, a name after the first may leave out the path it shares with it.
+// TestEveryFieldHasARow: docs/architecture.md lists for every field of config.json where it is
+// handled, and the files it names exist. In the first column, a name after the first may omit the
+// path that it shares with the first.
 func TestEveryFieldHasARow(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join("..", "..", "docs", "architecture.md"))
 	if err != nil {

@@ -12,23 +12,21 @@ import (
 	"testing"
 )
 
-// securityPage is the table of published vulnerabilities, relative to this
-// directory.
+// securityPage is the page with the table of published vulnerabilities, relative to this directory.
 const securityPage = "../../docs/security.md"
 
-// defaultPackage is where a test is that the page names without a package.
+// defaultPackage is the package of tests that the page names without a package.
 const defaultPackage = "tests/hostile"
 
-// An advisoryRow is a row of a table whose first column names advisories, or, if
-// numbered is false, a class without a number.
+// An advisoryRow is a row of a table whose first column names advisories, or, if numbered is false, a
+// class without a number.
 type advisoryRow struct {
 	line     int
 	numbered bool
-	cells    []string // first column, mechanism, answer, tests
+	cells    []string // first column, mechanism, minirun's answer, tests
 }
 
-// TestSecurityTable checks the form of docs/security.md and that each test it
-// names exists.
+// TestSecurityTable checks the form of docs/security.md and that each test it names exists.
 func TestSecurityTable(t *testing.T) {
 	text, err := os.ReadFile(securityPage)
 	if err != nil {
@@ -60,10 +58,10 @@ func TestSecurityTable(t *testing.T) {
 	}
 }
 
-// testInText is a test that the text around the tables names.
+// testInText matches a test named in the text around the tables.
 var testInText = regexp.MustCompile("`((?:[a-z][a-z0-9/]* )?(?:Test|Fuzz)[A-Z][A-Za-z0-9]*)`")
 
-// advisoryRows are the rows of the page's tables.
+// advisoryRows returns the rows of the page's tables.
 func advisoryRows(t *testing.T, text string) (rows []advisoryRow) {
 	t.Helper()
 	numbered, inTable := false, false
@@ -97,8 +95,8 @@ var (
 	project    = regexp.MustCompile(`\([^)]*\)`)
 )
 
-// checkNumbers checks that a row begins with advisories, each known to no other
-// row, with the projects in parentheses after them.
+// checkNumbers checks that a row begins with advisories, each in only one row, followed by the
+// projects in parentheses.
 func checkNumbers(t *testing.T, r advisoryRow, seen map[string]int) {
 	t.Helper()
 	if !r.numbered {
@@ -116,8 +114,8 @@ func checkNumbers(t *testing.T, r advisoryRow, seen map[string]int) {
 	}
 }
 
-// checkTests checks that a row names tests that exist, or says that it is not
-// applicable. The column before then has the reason, and no row lacks it.
+// checkTests checks that a row names tests that exist, or is marked as not applicable. In that case
+// the previous column has the reason, which must not be empty.
 func checkTests(t *testing.T, r advisoryRow, exists func(*testing.T, int, string)) {
 	t.Helper()
 	if r.cells[3] == "not applicable" {
@@ -133,7 +131,7 @@ func checkTests(t *testing.T, r advisoryRow, exists func(*testing.T, int, string
 	}
 }
 
-// testNames returns a check that a test exists, given as "package Test" or, in
+// testNames returns a function that checks that a test exists, given as "package Test" or, in
 // defaultPackage, as "Test".
 func testNames(t *testing.T) func(t *testing.T, line int, name string) {
 	t.Helper()

@@ -1,4 +1,4 @@
-// The two configs: what `runc spec` writes, and what Docker would ask for.
+// The two configs: the output of `runc spec`, and what Docker would request.
 package main
 
 import (
@@ -46,13 +46,14 @@ func (b *bundle) write(spec *specs.Spec) error {
 	return os.WriteFile(filepath.Join(b.dir, "config.json"), text, 0o644)
 }
 
-// config is written out here rather than taken from `runc spec`, so that floor.c's constants can be checked against it by eye.
+// config is written here and not taken from `runc spec`, so that floor.c's constants can be compared
+// with it by eye.
 func config(name string) (*specs.Spec, error) {
 	caps := []string{"CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"}
 	safe := []string{"nosuid", "noexec", "nodev"}
 	with := func(more ...string) []string { return append(append([]string{}, safe...), more...) }
 	spec := &specs.Spec{
-		Version: "1.0.2", // crun 1.8.1 knows nothing newer
+		Version: "1.0.2", // crun 1.8.1 supports no later version
 		Process: &specs.Process{
 			Args: []string{"true"}, Cwd: "/", NoNewPrivileges: true,
 			Env:     []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"},

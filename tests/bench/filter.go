@@ -1,5 +1,6 @@
-// Docker's seccomp filter as instructions: floor compiles nothing, so it is given what runc (through libseccomp) installs in a
-// container of the same config, read back from the kernel with ptrace.
+// Docker's seccomp filter as instructions: floor compiles nothing, so it gets the filter that runc
+// (through libseccomp) installs in a container with the same config, read from the kernel with
+// ptrace.
 package main
 
 import (
@@ -42,7 +43,8 @@ func installedFilter(dir string, b *bundle) (file string, err error) {
 	defer func() {
 		err = errors.Join(err, exec.Command(runc, "--root", root, "delete", "-f", id).Run(), os.WriteFile(filepath.Join(b.dir, "config.json"), text, 0o644))
 	}()
-	// Its messages go to a log file: a pipe for them would be held open by the container, and Run would wait for that.
+	// Its messages go to a log file: the container would keep a pipe for them open, and Run would
+	// wait for that.
 	log := filepath.Join(dir, "filter.log")
 	if err := exec.Command(runc, "--root", root, "--log", log, "run", "--detach", "--pid-file", pidFile, "--bundle", b.dir, id).Run(); err != nil {
 		text, _ := os.ReadFile(log)
@@ -66,7 +68,7 @@ func installedFilter(dir string, b *bundle) (file string, err error) {
 
 // readFilter returns the newest seccomp filter of a process as struct sock_filter[].
 func readFilter(pid int) ([]byte, error) {
-	runtime.LockOSThread() // ptrace knows tracers by thread
+	runtime.LockOSThread() // ptrace identifies tracers by thread
 	defer runtime.UnlockOSThread()
 	if err := unix.PtraceSeize(pid); err != nil {
 		return nil, fmt.Errorf("PTRACE_SEIZE: %w", err)

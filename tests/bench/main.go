@@ -1,20 +1,24 @@
-// Command bench measures how long runtimes take to `run` a container that does nothing: minirun, runc, crun, and floor (floor/floor.c),
-// a C program that makes only the system calls the same config needs.
+// Command bench measures how long runtimes take to `run` a container that does nothing: minirun,
+// runc, crun, and floor (floor/floor.c), a C program that makes only the system calls that the same
+// config needs.
 //
 //	go run ./tests/bench [-n rounds] [-warmup rounds] [-format text|json] [-case default,docker,cycle,exec,memory,scale] [-containers n] [-minirun FILE]
 //
-// default and docker are starts of `run` with the config of `runc spec` and with Docker's seccomp profile and capabilities; cycle is
-// create, start and delete, each and together; exec runs a program in a running container; memory is what a created container holds;
-// scale has many containers alive at once.
+// default and docker measure `run` with the config of `runc spec` and with Docker's seccomp profile
+// and capabilities; cycle measures create, start and delete, separately and together; exec runs a
+// program in a running container; memory is the memory that a created container uses; scale has many
+// containers alive at the same time.
 //
-// How it measures: everything runs in one private mount namespace in which /sys/fs/cgroup/unified is unmounted (crun 1.8.1 refuses a
-// host with cgroup v1 and v2 together), so no runtime pays for a wrapper and all see the same host. In each round every runtime
-// starts one container, in an order shuffled anew, so that a slow moment of the machine does not hit one of them alone. The time
-// is that of one clone(CLONE_VFORK|CLONE_VM), exec and wait4, nothing else. After each run, outside the timing, the exit status
-// must be 0 and no cgroup, mount or state may be left.
+// How it measures: everything runs in one private mount namespace in which /sys/fs/cgroup/unified is
+// unmounted (crun 1.8.1 rejects a host with both cgroup v1 and v2), so no runtime pays for a wrapper
+// and all see the same host. In each round every runtime starts one container, in an order that is
+// shuffled each time, so that a slow moment of the machine does not affect only one of them. The
+// measured time is that of one clone(CLONE_VFORK|CLONE_VM), exec and wait4, and nothing else. After
+// each run, outside the measurement, the exit status must be 0 and no cgroup, mount or state may be
+// left.
 //
 //	main.go      options, the private namespace, the rounds        bundles.go  the configs
-//	verbs.go     cycle, exec, memory                               scale.go    many at once
+//	verbs.go     cycle, exec, memory                               scale.go    many at the same time
 //	runners.go   the runtimes' command lines, one timed run        report.go   statistics, text and JSON
 //	filter.go    Docker's seccomp filter as bytes, for floor
 package main
@@ -36,8 +40,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// settle is the pause before each run. The kernel takes the last container's namespaces down in the background, and who comes next
-// would be slowed down by its predecessor.
+// settle is the pause before each run. The kernel removes the last container's namespaces in the
+// background, which would slow down the next container.
 const settle = 20 * time.Millisecond
 
 func stateDir(dir string) string { return filepath.Join(dir, "state") }
@@ -63,7 +67,7 @@ func main() {
 		err = enter()
 	}
 	if exit := new(exec.ExitError); errors.As(err, &exit) {
-		os.Exit(exit.ExitCode()) // the inner process has said why
+		os.Exit(exit.ExitCode()) // the inner process has already printed the reason
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -71,7 +75,7 @@ func main() {
 	}
 }
 
-// enter runs this program again in a mount namespace of its own.
+// enter runs this program again in a new mount namespace.
 func enter() error {
 	if os.Geteuid() != 0 {
 		return errors.New("needs root: it starts containers")
@@ -99,11 +103,13 @@ func bench(dir string, names []string, minirun string, rounds, warmup, container
 	if err := unix.Unmount("/sys/fs/cgroup/unified", 0); err != nil && err != unix.EINVAL && err != unix.ENOENT {
 		return fmt.Errorf("unmount /sys/fs/cgroup/unified: %w", err)
 	}
-	// crun makes a directory for each container on the mount point and leaves it: let that be on a file system that goes with us.
+	// crun creates a directory for each container on the mountpoint and leaves it: put it on a file
+	// system that is removed at the end.
 	if err := unix.Mount("tmpfs", "/sys/fs/cgroup/unified", "tmpfs", 0, "size=1m"); err != nil && err != unix.ENOENT {
 		return fmt.Errorf("cover /sys/fs/cgroup/unified: %w", err)
 	}
-	// Where runtimes keep their state, /run, is a tmpfs on every distribution, whatever this machine has.
+	// /run, where runtimes keep their state, is a tmpfs on every distribution, whatever it is on this
+	// machine.
 	if err := unix.Mount("tmpfs", stateDir(dir), "tmpfs", 0, "size=64m"); err != nil {
 		return fmt.Errorf("a tmpfs for the runtimes' state: %w", err)
 	}
@@ -153,11 +159,11 @@ func (result *report) runs(runners []*runner, b *bundle, rounds, warmup int) err
 	return err
 }
 
-// interleaved does something with each runtime in each round, in an order
-// shuffled anew. The times are by what was done, then by runner.
+// interleaved does something with each runtime in each round, in an order that is shuffled each time.
+// The times are indexed by action, then by runner.
 func interleaved(runners []*runner, rounds, warmup int, do func(*runner, int) (map[string]time.Duration, error)) (map[string]map[string][]float64, error) {
 	runtime.LockOSThread()
-	debug.SetGCPercent(-1) // no collection of ours beside a run; there is little garbage
+	debug.SetGCPercent(-1) // no garbage collection of ours during a run; there is little garbage
 	times := map[string]map[string][]float64{}
 	order := append([]*runner{}, runners...)
 	for round := range warmup + rounds {

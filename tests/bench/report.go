@@ -1,4 +1,4 @@
-// Statistics of what was measured, as text or JSON.
+// Statistics of the measurements, as text or JSON.
 package main
 
 import (
@@ -44,7 +44,7 @@ func summarise(name, unit string, runners []*runner, values map[string][]float64
 	median, minimum := map[string]float64{}, map[string]float64{}
 	for _, r := range runners {
 		if len(values[r.name]) == 0 {
-			continue // floor does one thing only
+			continue // floor supports only one case
 		}
 		sorted := slices.Clone(values[r.name])
 		slices.Sort(sorted)
@@ -64,7 +64,7 @@ func summarise(name, unit string, runners []*runner, values map[string][]float64
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// quantile of sorted values, between the two nearest.
+// quantile returns a quantile of sorted values, interpolated between the two nearest.
 func quantile(sorted []float64, q float64) float64 {
 	at := q * float64(len(sorted)-1)
 	low := int(at)

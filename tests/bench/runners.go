@@ -22,7 +22,7 @@ type runner struct {
 	mounts    int // lines in /proc/self/mountinfo before the first run
 }
 
-// findRunners finds or builds what there is; notes say what is missing.
+// findRunners finds or builds the available runtimes; notes reports the missing ones.
 func findRunners(dir, minirun string) (runners []*runner, notes []string, err error) {
 	add := func(name, path string) *runner {
 		r := &runner{name: name, path: path, stateRoot: filepath.Join(stateDir(dir), name)}
@@ -90,12 +90,12 @@ func (r *runner) run(b *bundle, id string) (time.Duration, error) {
 	return elapsed, r.leavesNothing(id)
 }
 
-// verb runs one verb of a runtime.
+// verb runs one command of a runtime.
 func (r *runner) verb(args ...string) (time.Duration, error) {
 	return call(append([]string{r.path, "--root", r.stateRoot}, args...))
 }
 
-// call runs a program; the time is that of fork, exec and wait alone.
+// call runs a program; the time is only that of fork, exec and wait.
 func call(argv []string) (time.Duration, error) {
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -139,11 +139,11 @@ func (r *runner) remove(id string) {
 	}
 }
 
-// leavesNothing looks for what a run must take with it.
+// leavesNothing checks that a run has left nothing.
 func (r *runner) leavesNothing(id string) error {
 	found, _ := filepath.Glob("/sys/fs/cgroup/*/" + id)
 	for _, dir := range found {
-		if !strings.HasPrefix(dir, "/sys/fs/cgroup/unified/") { // no cgroup: see bench
+		if !strings.HasPrefix(dir, "/sys/fs/cgroup/unified/") { // not a cgroup: see the package comment
 			return fmt.Errorf("cgroup left: %s", dir)
 		}
 	}

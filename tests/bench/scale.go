@@ -1,4 +1,4 @@
-// Many containers alive at once.
+// Many containers alive at the same time.
 package main
 
 import (
@@ -16,22 +16,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// scaleRun is what became of so many containers under one runtime. Seconds are of all of them together.
+// scaleRun is the result for a number of containers under one runtime. Seconds are the total for all
+// of them.
 type scaleRun struct {
 	Name       string  `json:"name"`
 	Containers int     `json:"containers"`
 	Created    int     `json:"created"`
 	Started    int     `json:"started"`
-	Alive      int     `json:"alive"` // their first processes, when all were started
+	Alive      int     `json:"alive"` // their first processes, after all were started
 	Deleted    int     `json:"deleted"`
-	Left       int     `json:"left"` // cgroups that are still there then
+	Left       int     `json:"left"` // cgroups that still exist afterwards
 	Create     float64 `json:"create_s"`
 	Start      float64 `json:"start_s"`
 	Delete     float64 `json:"delete_s"`
 	Failure    string  `json:"failure,omitempty"` // the first one
 }
 
-// callers is how many of a runtime's processes run at once.
+// callers is the number of a runtime's processes that run concurrently.
 var callers = 4 * runtime.NumCPU()
 
 func (result *report) scale(runners []*runner, b *bundle, containers int) error {
@@ -66,7 +67,8 @@ func (result *report) scale(runners []*runner, b *bundle, containers int) error 
 	return nil
 }
 
-// sweep removes the cgroups that a runtime has left, and counts them: the next one shall find the machine as this one did.
+// sweep removes the cgroups that a runtime has left, and counts them: the next runtime must find the
+// machine in the same state.
 func sweep() (removed int) {
 	name := fmt.Sprintf("minirun-bench-%d-", os.Getpid())
 	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
@@ -79,7 +81,7 @@ func sweep() (removed int) {
 	return removed
 }
 
-// all does something with each container, some at a time, and returns how many went well.
+// all does something with each container, several at a time, and returns how many succeeded.
 func (run *scaleRun) all(do func(i int) error) (good int, seconds float64) {
 	var count atomic.Int64
 	var failure sync.Once

@@ -1,4 +1,5 @@
-// The verbs that engines call: create, start, delete; exec; and what a created container holds.
+// The commands that engines call: create, start, delete; exec; and the memory that a created
+// container uses.
 package main
 
 import (
@@ -15,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// withVerbs are the runtimes that have more than run.
+// withVerbs returns the runtimes that have other commands in addition to run.
 func withVerbs(runners []*runner) []*runner {
 	var out []*runner
 	for _, r := range runners {
@@ -26,8 +27,8 @@ func withVerbs(runners []*runner) []*runner {
 	return out
 }
 
-// adopt makes this process the parent of containers whose creator has ended, and reap takes those that have ended, as an engine's
-// shim does.
+// adopt makes this process the parent of containers whose creator has exited, and reap reaps those
+// that have ended, as an engine's shim does.
 func adopt() error { return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }
 
 func reap() {
@@ -99,8 +100,9 @@ func (result *report) exec(runners []*runner, b *bundle, rounds, warmup int) err
 	return err
 }
 
-// memory is the proportional set size of what waits in a created container for its start, and of a runtime that waits in the
-// foreground for a running one to end. A container that was created and started has nothing of its runtime with it.
+// memory measures the proportional set size of the process that waits in a created container for its
+// start, and of a runtime that waits in the foreground for a running container to end. A container
+// that was created and started has no process of its runtime.
 func (result *report) memory(runners []*runner, b *bundle) error {
 	if err := adopt(); err != nil {
 		return err
@@ -148,14 +150,14 @@ func (r *runner) sizeForeground(b *bundle) (float64, error) {
 	defer r.remove(id)
 	for limit := time.Now().Add(10 * time.Second); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) {
 		if _, err := os.Stat(file); err == nil {
-			time.Sleep(200 * time.Millisecond) // until it waits
+			time.Sleep(200 * time.Millisecond) // until it is waiting
 			return setSize(strconv.Itoa(cmd.Process.Pid))
 		}
 	}
 	return 0, errors.New("run does not start the container")
 }
 
-// setSize is the proportional set size of a process, in KiB.
+// setSize returns the proportional set size of a process, in KiB.
 func setSize(pid string) (float64, error) {
 	text, err := os.ReadFile("/proc/" + pid + "/smaps_rollup")
 	if err != nil {

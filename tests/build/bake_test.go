@@ -30,7 +30,8 @@ func (s *store) bakeCommand(dir string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// bake runs minirun build bake, which must succeed, and returns both of its outputs.
+// bake runs minirun build bake, which must succeed, and returns its standard output and standard
+// error.
 func (s *store) bake(dir string, args ...string) (stdout, stderr string) {
 	s.t.Helper()
 	stdout, stderr, err := s.tryBake(dir, args...)
@@ -48,7 +49,7 @@ func (s *store) tryBake(dir string, args ...string) (stdout, stderr string, err 
 	return out.String(), messages.String(), err
 }
 
-// rejected runs minirun build bake, which must fail with these messages.
+// rejected runs minirun build bake and expects it to fail with these messages.
 func (s *store) rejected(dir string, messages []string, args ...string) {
 	s.t.Helper()
 	stdout, stderr, err := s.tryBake(dir, args...)
@@ -63,16 +64,16 @@ func (s *store) rejected(dir string, messages []string, args ...string) {
 	}
 }
 
-// content is what an image's files have.
+// content returns the contents of files in an image.
 func (s *store) content(image string, files ...string) string {
 	s.t.Helper()
 	return s.do(append([]string{"run", "--rm", image, "cat"}, files...)...)
 }
 
-// TestBakePrint: --print is what docker buildx bake --print makes of the same files:
-// functions, matrices, inheritance, typed variables, override files, null attributes,
-// compose files, --set and all fields of a target. With BUILDX, the path of a buildx
-// v0.38.2, its output becomes what is wanted.
+// TestBakePrint: --print prints the same as docker buildx bake --print for the same files: functions,
+// matrices, inheritance, typed variables, override files, null attributes, compose files, --set and
+// all fields of a target. If BUILDX is set to the path of a buildx v0.38.2 binary, the expected
+// output is regenerated with it.
 func TestBakePrint(t *testing.T) {
 	s := newBakeStore(t)
 	dirs, err := filepath.Glob("bake/*")
@@ -109,8 +110,8 @@ func TestBakePrint(t *testing.T) {
 	}
 }
 
-// printed is the output of --print with the members of groups in order: that of a matrix
-// with several axes is another one each time, in buildx, too.
+// printed returns the output of --print with the members of groups sorted: for a matrix with several
+// axes their order differs from run to run, in buildx too.
 func printed(t *testing.T, text []byte) string {
 	t.Helper()
 	var p struct {
@@ -130,7 +131,7 @@ func printed(t *testing.T, text []byte) string {
 	return string(out)
 }
 
-// optionalLines are the lines of a file, none if there is none.
+// optionalLines returns the lines of a file, or none if the file does not exist.
 func optionalLines(t *testing.T, file string) []string {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -190,8 +191,8 @@ func bakeDir(t *testing.T, name, definition string) string {
 	}, "")
 }
 
-// TestBakeHCL: each target is a build. What another one needs is built first and handed
-// over, without a name; what has an output and is needed, too, is at both places.
+// TestBakeHCL: each target is a build. A target that another one needs is built first and passed to
+// it without a name; a target that has an output and is also needed by another is delivered to both.
 func TestBakeHCL(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.hcl", bakeHCL)
@@ -224,12 +225,12 @@ func TestBakeHCL(t *testing.T) {
 	if got := metadata["app-two"]["image.name"]; got != "docker.io/library/app-two:1" {
 		t.Errorf("the metadata of app-two has the name %v", got)
 	}
-	// Images by digest are no registry's, and are not asked for by --pull.
+	// Images named by digest do not come from a registry, so --pull does not request them.
 	s.rejected(dir, []string{"src/Base:1", "FROM base"}, "app-one", "--pull")
 	s.bake(dir, "lone", "--set", "lone.pull=true", "--progress", "quiet")
 }
 
-// TestBakeJSONAndCompose: the other two languages, with files that are found by their names.
+// TestBakeJSONAndCompose: the other two languages, with files that are found by their default names.
 func TestBakeJSONAndCompose(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.json", `{
@@ -279,7 +280,7 @@ services:
 	}
 }
 
-// TestBakePlatforms: what is needed for several platforms is built for them.
+// TestBakePlatforms: a target that is needed for several platforms is built for all of them.
 func TestBakePlatforms(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.hcl", `
@@ -300,7 +301,8 @@ target "below" { dockerfile-inline = "FROM scratch\nCOPY more/f /f\n" }
 	}
 }
 
-// TestBakeRejects what has no effect here, and what the user has not allowed.
+// TestBakeRejects: options that have no effect here, and access that the user has not allowed, are
+// rejected.
 func TestBakeRejects(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.hcl", `
@@ -364,8 +366,8 @@ target "stdin" { context = "-" }
 	s.bake(dir, "network", "--allow", "network.host")
 }
 
-// TestBakeFailure: after a failure nothing more is started, unless --jobs says so, and
-// what needs a target that failed is never built.
+// TestBakeFailure: after a failure no more builds are started, unless --jobs allows it, and a target
+// that needs a failed target is never built.
 func TestBakeFailure(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.hcl", `
@@ -397,7 +399,8 @@ target "good" {
 	}
 }
 
-// TestBakeSignals: a signal ends the builds, which clean up; killed, it takes them along.
+// TestBakeSignals: a signal ends the builds, which clean up; if bake itself is killed, the builds die
+// with it.
 func TestBakeSignals(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.hcl", `
@@ -432,11 +435,11 @@ target "b" { dockerfile-inline = "FROM base\nRUN echo running too; sleep 51\n" }
 			t.Errorf("%v: status %d, want %d: %s", sent, got, status, said())
 		}
 	}
-	// The store and its bundle check that no process and no mount is left.
+	// The store and its bundle check that no process or mount is left.
 }
 
-// TestBakeCalls: --check and --call look at each Dockerfile and build nothing, not even
-// what a target needs.
+// TestBakeCalls: --check and --call examine each Dockerfile and build nothing, not even the targets
+// that a target needs.
 func TestBakeCalls(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.hcl", `
@@ -466,7 +469,7 @@ target "below" { dockerfile-inline = "FROM base\nRUN exit 1\n" }
 	}
 }
 
-// TestBakeRootless: a user without privilege.
+// TestBakeRootless: bake works for an unprivileged user.
 func TestBakeRootless(t *testing.T) {
 	testbundle.NeedBake(t)
 	u := testbundle.NewUnprivileged(t)

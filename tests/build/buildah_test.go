@@ -14,7 +14,7 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// TestBuildahOracle writes golden-buildah/ anew: README.md says how.
+// TestBuildahOracle regenerates golden-buildah/; README.md explains how to run it.
 func TestBuildahOracle(t *testing.T) {
 	program := os.Getenv("MINIRUN_BUILDAH")
 	if program == "" {
@@ -25,7 +25,7 @@ func TestBuildahOracle(t *testing.T) {
 	paint(t, "golden-buildah", func(d *dockerfile) []string { return b.build(t, d) })
 }
 
-// buildah has a store of its own, with the base images.
+// buildah runs the program buildah with a separate store that has the base images.
 type buildah struct {
 	dir     string
 	program []string
@@ -34,7 +34,7 @@ type buildah struct {
 
 func newBuildah(t *testing.T, program string) *buildah {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "minirun-buildah-") // t.TempDir has capitals, which no name of an image may
+	dir, err := os.MkdirTemp("", "minirun-buildah-") // t.TempDir has capital letters, which an image name may not have
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func newBuildah(t *testing.T, program string) *buildah {
 	return b
 }
 
-// do runs buildah; what it has said is the error.
+// do runs buildah; the error contains its output.
 func (b *buildah) do(args ...string) (string, error) {
 	cmd := exec.Command("timeout", slices.Concat([]string{"300"}, b.program, args)...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "TMPDIR="+b.dir)
@@ -83,7 +83,7 @@ func (b *buildah) build(t *testing.T, d *dockerfile) []string {
 		args = append(args, "--network", "host")
 	}
 	for _, f := range d.flags(dir) {
-		if strings.HasPrefix(f, "--allow=") { // it asks nobody
+		if strings.HasPrefix(f, "--allow=") { // buildah never asks for permission
 			continue
 		}
 		args = append(args, strings.ReplaceAll(f, "docker-image://", "docker-image://localhost/"))
@@ -104,16 +104,16 @@ func (b *buildah) build(t *testing.T, d *dockerfile) []string {
 	return slices.DeleteFunc(shown(b.shelf.describe(t, &m, func(d digest.Digest) string { return filepath.Join(image, d.Encoded()) }), plain), unlike)
 }
 
-// unlike are lines that are buildah's alone by design: one layer a stage, a history
-// of its own.
+// unlike reports whether a line occurs only with buildah, by design: it makes one layer per stage and
+// records a different history.
 func unlike(line string) bool {
 	return strings.HasPrefix(line, "layers ") || strings.HasPrefix(line, "history ")
 }
 
-// passing is what differs each time, and buildah's own data.
+// passing matches text that differs from run to run, and buildah's own data.
 var passing = regexp.MustCompile(`/(var/)?tmp/[^\s:",]*|[0-9a-f]{12,}|0xc[0-9a-f]+| &imagebuilder\.Step.*`)
 
-// said is what buildah has said last, without names that differ each time.
+// said returns the last message that buildah printed, without names that differ from run to run.
 func said(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	for _, l := range slices.Backward(lines) {
@@ -124,13 +124,14 @@ func said(text string) string {
 	return passing.ReplaceAllString(lines[len(lines)-1], "…")
 }
 
-// TestBuildah: where buildah makes something else of a Dockerfile than BuildKit or
-// minirun, differences-buildah.txt says so, and why.
+// TestBuildah: every difference between buildah's result and that of BuildKit or minirun is declared
+// in differences-buildah.txt, with the reason.
 func TestBuildah(t *testing.T) {
 	known := declared(t, "differences-buildah.txt")
+	// These families are written for BuildKit only.
 	all := slices.DeleteFunc(families(t), func(f string) bool {
 		return slices.Contains([]string{"random.txt", "git.txt", "system.txt"}, filepath.Base(f))
-	}) // made for BuildKit
+	})
 	against := func(who string, theirs func(t *testing.T, family string, d *dockerfile) []string) {
 		for _, family := range all {
 			got := pictures(t, "golden-buildah", family)

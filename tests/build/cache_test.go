@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// two is a Dockerfile of two stages that most cases change.
+// two is a Dockerfile with two stages that most cases modify.
 const two = `FROM base AS one
 COPY a /a
 RUN cat /a > /one
@@ -23,16 +23,16 @@ COPY --from=one /one /one
 RUN cat /one /two > /three
 `
 
-// A rebuild is a build, and then another one of which it is said what ran.
+// A rebuild is a build followed by a second one, with the steps that must run in the second.
 type rebuild struct {
 	dockerfile string
-	files      map[string]string // besides a, b and d/x
+	files      map[string]string // in addition to a, b and d/x
 	setup      string            // a script in the context before the first build
 	before     []string          // flags of the first build
-	change     string            // a script between the two
-	after      []string          // flags of the second; nil: those of the first
-	again      string            // the Dockerfile of the second; "": the same
-	want       []string          // what ran
+	change     string            // a script that runs between the two builds
+	after      []string          // flags of the second build; nil: those of the first
+	again      string            // the Dockerfile of the second build; "": the same
+	want       []string          // the steps that ran
 }
 
 var changes = map[string]rebuild{
@@ -42,9 +42,9 @@ var changes = map[string]rebuild{
 	"same content elsewhere":  {dockerfile: two, change: "cp a c; rm a; mv c a"},
 	"a file that is not used": {dockerfile: two, change: "echo new > c; rm -r d"},
 	"only times":              {dockerfile: two, change: "touch -d 2021-01-01T00:00:00Z a b . d"},
-	// A stage that runs again, and comes to the same, changes nothing of who copies from it.
+	// If a stage runs again and its result is the same, the stages that copy from it do not run.
 	"a mode":                             {dockerfile: two, change: "chmod 600 a", want: []string{"one COPY a /a", "one RUN cat /a > /one"}},
-	"a owner":                            {dockerfile: two, change: "chown 7:7 a"}, // files of a context are root's
+	"a owner":                            {dockerfile: two, change: "chown 7:7 a"}, // context files are root's
 	"an attribute, which no context has": {dockerfile: two, change: "setfattr -n user.test -v 1 a 2>/dev/null || python3 -c 'import os; os.setxattr(\"a\",\"user.test\",b\"1\")'"},
 	"another directory, the same files":  {dockerfile: two, change: "mkdir ../other; cp -r . ../other"},
 
@@ -121,7 +121,7 @@ var changes = map[string]rebuild{
 	"--build-context":    {dockerfile: "FROM base\nCOPY --from=c x /x\n", before: []string{"--build-context=c=d"}, change: "mkdir e; echo new > e/x", after: []string{"--build-context=c=e"}, want: []string{"COPY --from=c x /x"}},
 }
 
-// TestChanges: what runs again after a change, exactly.
+// TestChanges: exactly the expected steps run again after a change.
 func TestChanges(t *testing.T) {
 	s := newStore(t)
 	for _, b := range []struct{ name, line string }{{"users", "new:x:5:5::/:/bin/sh"}, {"others", "new:x:6:6::/:/bin/sh"}} {
@@ -171,9 +171,8 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-// A watch tells which of some files are opened, by anybody and under any name: the
-// kernel says so (inotify). A descriptor with O_PATH, of which nothing can be read,
-// opens none.
+// A watch records which of some files are opened, by any process and under any name, with inotify.
+// Opening with O_PATH does not count: nothing can be read from such a descriptor.
 type watch struct {
 	t     *testing.T
 	fd    int
@@ -189,7 +188,8 @@ func newWatch(t *testing.T, files ...string) *watch {
 	t.Cleanup(func() { _ = unix.Close(fd) })
 	w := &watch{t, fd, map[int32]string{}}
 	for _, f := range files {
-		n, err := unix.InotifyAddWatch(fd, f, unix.IN_OPEN|unix.IN_CLOSE_NOWRITE) // two of the same kind in a row would be told once
+		// inotify would merge two identical events in a row into one.
+		n, err := unix.InotifyAddWatch(fd, f, unix.IN_OPEN|unix.IN_CLOSE_NOWRITE)
 		if err != nil {
 			t.Fatal(f, err)
 		}
@@ -198,7 +198,7 @@ func newWatch(t *testing.T, files ...string) *watch {
 	return w
 }
 
-// opened are the files that were opened since the last call, and how often.
+// opened returns the files that were opened since the last call, and how often.
 func (w *watch) opened() map[string]int {
 	w.t.Helper()
 	out := map[string]int{}
@@ -212,7 +212,8 @@ func (w *watch) opened() map[string]int {
 			w.t.Fatal(err)
 		}
 		for at := 0; at < n; at += unix.SizeofInotifyEvent {
-			number, mask := binary.NativeEndian.Uint32(buffer[at:]), binary.NativeEndian.Uint32(buffer[at+4:]) // no name follows: these are files
+			// No name follows: the watches are on files.
+			number, mask := binary.NativeEndian.Uint32(buffer[at:]), binary.NativeEndian.Uint32(buffer[at+4:])
 			if mask&unix.IN_OPEN != 0 {
 				out[w.names[int32(number)]]++
 			}
@@ -220,11 +221,11 @@ func (w *watch) opened() map[string]int {
 	}
 }
 
-// TestUnchanged: a build of what has not changed starts no container and opens no
-// file of the context; one of which a file has changed opens only this one.
+// TestUnchanged: a build of an unchanged context starts no container and opens no file of the
+// context; if one file has changed, the build opens only that file.
 //
-// It is seen from outside: inotify tells who opens the files, and the binary minirun,
-// which is opened once to be executed by the test, and once more for each container.
+// This is observed from outside: inotify reports which files are opened. The binary minirun is one of
+// them: it is opened once when the test executes it, and once more for each container.
 func TestUnchanged(t *testing.T) {
 	s := newStore(t)
 	files := map[string]string{"Dockerfile": "FROM base\nCOPY . /all\nRUN true\nRUN --mount=target=/m cat /m/f1 > /f\n", ".dockerignore": "Dockerfile\nignored"}
@@ -235,7 +236,7 @@ func TestUnchanged(t *testing.T) {
 	dir := contextDir(t, files, "")
 	var all []string
 	for name := range files {
-		if name != "Dockerfile" && name != ".dockerignore" { // their text is needed
+		if name != "Dockerfile" && name != ".dockerignore" { // their contents are needed
 			all = append(all, filepath.Join(dir, name))
 		}
 	}
@@ -243,13 +244,15 @@ func TestUnchanged(t *testing.T) {
 	base := filepath.Base(s.Command().Path)
 	s.builds(dir)
 	got := w.opened()
-	if got[base] < 3 { // itself and two RUN
+	if got[base] < 3 { // minirun itself and two RUN steps
 		t.Errorf("the first build executes minirun %d times: this test sees nothing", got[base])
 	}
 	if got["f1"] == 0 || got["ignored"] > 0 {
 		t.Errorf("the first build opens %v", got)
 	}
-	if s.builds(dir); w.opened()[base] != 1 { // files that were made just now could change once more within the clock's tick: they are read again
+	// Files that were just written could change again within the same clock tick, so they are read
+	// again.
+	if s.builds(dir); w.opened()[base] != 1 {
 		t.Error("the second build starts a container")
 	}
 	shell(t, dir, "sleep 0.1")
@@ -263,7 +266,8 @@ func TestUnchanged(t *testing.T) {
 			t.Errorf("a build of what has not changed opens %v", got)
 		}
 	}
-	// A file that changed is read once to know it. What is copied beside it is not opened by --target of who does not copy it.
+	// A file that changed is read once to compute its digest. A file that is copied by another stage
+	// is not opened if --target leaves that stage out.
 	shell(t, dir, "echo new > f7; echo new > ignored; sleep 0.1")
 	w.opened()
 	if b := s.builds(dir); len(b.ran) == 0 {
@@ -274,7 +278,8 @@ func TestUnchanged(t *testing.T) {
 	if got := w.opened(); len(got) != 1 || got[base] != 1 {
 		t.Errorf("after a change was built, a build opens %v", got)
 	}
-	// Only times: what has them is read once more, nothing else, and nothing is built.
+	// Only the times change: the files concerned are read once more, nothing else is read, and
+	// nothing is built.
 	shell(t, dir, "touch -d 2022-02-02 f3; sleep 0.1")
 	w.opened()
 	if b := s.builds(dir); len(b.ran) > 0 {

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// call/*.txt are Dockerfiles as in corpus/, of which golden-call/*.txt has what
-// BuildKit's requests outline and targets print.
+// call/*.txt are Dockerfiles in the format of corpus/; golden-call/*.txt has the output of BuildKit's
+// requests outline and targets for them.
 
 func callFamilies(t testing.TB) []string {
 	t.Helper()
@@ -52,8 +52,8 @@ func TestCall(t *testing.T) {
 	}
 }
 
-// callLines are the lines of a golden file. BuildKit prints secrets, and arguments of
-// one line, in any order: tables are sorted below their headings.
+// callLines returns the lines of a golden file. BuildKit prints secrets, and arguments declared on
+// one line, in any order, so tables are sorted below their headings.
 func callLines(method, text string, failed bool) (out []string) {
 	if failed {
 		return []string{method + ": fails"}
@@ -70,7 +70,7 @@ func callLines(method, text string, failed bool) (out []string) {
 	return out
 }
 
-// TestCallOracle writes golden-call/ anew, as TestOracle does golden/.
+// TestCallOracle regenerates golden-call/, as TestOracle regenerates golden/.
 func TestCallOracle(t *testing.T) {
 	buildctl, address := os.Getenv("MINIRUN_BUILDCTL"), os.Getenv("MINIRUN_BUILDKITD")
 	if buildctl == "" || address == "" {
@@ -95,7 +95,7 @@ func TestCallOracle(t *testing.T) {
 	}
 }
 
-// TestCallJSON: BuildKit's names, in JSON.
+// TestCallJSON: the JSON output uses BuildKit's names.
 func TestCallJSON(t *testing.T) {
 	s := newStore(t)
 	text := "# A is alpha\nARG A=1\n# one is first\nFROM --platform=$BUILDPLATFORM base AS One\nARG A\nARG B\nRUN --mount=type=secret,id=s,required --mount=type=ssh :\n"
@@ -128,7 +128,7 @@ func TestCallJSON(t *testing.T) {
 	}
 }
 
-// TestCallOptions: what cannot be asked is rejected, and what has no effect is named.
+// TestCallOptions: unsupported requests are rejected, and flags without effect are named.
 func TestCallOptions(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nARG INSIDE\n"}, "")

@@ -2,7 +2,7 @@ package build
 
 import "testing"
 
-// TestCgroupManager: a build refuses a manager of cgroups that its steps would not use.
+// TestCgroupManager: a build rejects a cgroup manager that its steps would not use.
 func TestCgroupManager(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN true\n"}, "")

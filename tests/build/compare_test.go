@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestCorpus: what minirun makes of each Dockerfile is what BuildKit makes of it,
-// but for the differences that differences.txt declares.
+// TestCorpus: minirun and BuildKit produce the same result from each Dockerfile, except for the
+// differences declared in differences.txt.
 func TestCorpus(t *testing.T) {
 	testbundleRoot(t)
 	s, shelf := newStore(t), newShelf(t)
@@ -39,7 +39,7 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-// ofMinirun are the pictures that minirun's builds have given, by name: two tests ask.
+// ofMinirun holds the pictures of minirun's builds, by name, because two tests need them.
 var ofMinirun sync.Map
 
 type picturesOf struct {
@@ -47,7 +47,7 @@ type picturesOf struct {
 	failure string
 }
 
-// minirunBuilds builds a Dockerfile, once. What fails is a picture of one line.
+// minirunBuilds builds a Dockerfile once. A build that fails gives a picture of one line.
 func minirunBuilds(t *testing.T, s *store, shelf *shelf, d *dockerfile) (lines []string, failure string) {
 	t.Helper()
 	if known, ok := ofMinirun.Load(d.name); ok {
@@ -66,7 +66,7 @@ func minirunBuilds(t *testing.T, s *store, shelf *shelf, d *dockerfile) (lines [
 	return lines, failure
 }
 
-// shown are lines without addresses that differ each time.
+// shown returns lines without the addresses that differ from run to run.
 func shown(lines []string, plain func(string) string) []string {
 	for i := range lines {
 		lines[i] = plain(lines[i])
@@ -74,7 +74,7 @@ func shown(lines []string, plain func(string) string) []string {
 	return lines
 }
 
-// pictures reads those of a family that somebody has made.
+// pictures reads the recorded pictures of a family.
 func pictures(t testing.TB, dir, family string) map[string][]string {
 	t.Helper()
 	text, err := os.ReadFile(pictureFile(dir, family))
@@ -105,7 +105,7 @@ func testbundleRoot(t testing.TB) {
 	}
 }
 
-// lastLine is an error without the lines that it quotes, and what is behind it.
+// lastLine returns an error without the lines that it quotes, and without what follows it.
 func lastLine(failure string) string {
 	last := ""
 	for line := range strings.Lines(failure) {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A dockerfile is one of the corpus:
+// A dockerfile is one case of the corpus:
 //
 //	=== NAME [args: FLAG …] [error: REGEXP]
 //	the Dockerfile
@@ -17,19 +17,19 @@ import (
 //	--- sh
 //	a script that runs in the context
 //
-// What a build fetches is in SERVED of the context, and SERVER in the Dockerfile is
-// its address (served_test.go).
+// Files that a build fetches are in the directory SERVED of the context, and SERVER in the Dockerfile
+// stands for the server's address (served_test.go).
 type dockerfile struct {
 	name   string
-	args   []string // in which OTHER is the directory of this name in the context
-	fails  string   // a regular expression; "": it builds
+	args   []string // OTHER is replaced with the directory of this name in the context
+	fails  string   // a regular expression; "": the build succeeds
 	files  map[string]string
 	script string
 }
 
 var heading = regexp.MustCompile(`^=== (\S+)(?: args: (.*?))?(?: error: (.*))?$`)
 
-// corpus reads one family.
+// corpus reads one family of cases.
 func corpus(t testing.TB, family string) (out []*dockerfile) {
 	t.Helper()
 	text, err := os.ReadFile(family)
@@ -59,7 +59,7 @@ func corpus(t testing.TB, family string) (out []*dockerfile) {
 	return out
 }
 
-// TestNames: a name is one Dockerfile's.
+// TestNames: every Dockerfile of the corpus has a unique name.
 func TestNames(t *testing.T) {
 	in := map[string]string{}
 	for _, family := range families(t) {
@@ -82,7 +82,7 @@ func families(t testing.TB) []string {
 	return list
 }
 
-// flags are a case's, with its context's directory.
+// flags returns the flags of a case, with the directory of its context filled in.
 func (d *dockerfile) flags(dir string) []string {
 	var out []string
 	for _, a := range d.args {

@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// A difference is a line that only one of two pictures has, with the sign of the
-// one that has it, in the Dockerfiles whose names match. Both are regular
-// expressions, of the whole.
+// A difference is a line that only one of two pictures has, with the sign of the picture that has it,
+// in the Dockerfiles whose names match. The name and the line are regular expressions that must match
+// completely.
 type difference struct {
 	text     string
 	name     *regexp.Regexp
@@ -19,15 +19,14 @@ type difference struct {
 	occurred bool
 }
 
-// declarations are those of a file: "NAME SIGN LINE" under "# reason".
+// declarations holds the declarations of a file: "NAME SIGN LINE" below "# reason".
 type declarations struct {
 	file string
 	all  []*difference
-	mu   sync.Mutex // of what has occurred
+	mu   sync.Mutex // protects the record of which differences occurred
 }
 
-// declared reads a file of declarations. A line without a reason above it is a
-// mistake.
+// declared reads a file of declarations. A line without a reason above it is an error.
 func declared(t testing.TB, file string) *declarations {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -55,7 +54,7 @@ func declared(t testing.TB, file string) *declarations {
 	return d
 }
 
-// has says whether a line is declared.
+// has reports whether a line is declared.
 func (d *declarations) has(name, line string) (found bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -67,7 +66,7 @@ func (d *declarations) has(name, line string) (found bool) {
 	return found
 }
 
-// check reports what is declared and does not occur.
+// check reports declared differences that did not occur.
 func (d *declarations) check(t *testing.T) {
 	t.Helper()
 	for _, one := range d.all {
@@ -77,8 +76,8 @@ func (d *declarations) check(t *testing.T) {
 	}
 }
 
-// compare reports lines that only one picture has, or that are at another place:
-// "+ " is got's. A build that fails is one line, "fails".
+// compare reports lines that only one picture has, or that are in a different place: "+ " marks a
+// line of got. A build that fails is the single line "fails".
 func compare(t *testing.T, name string, got, want []string, known ...*declarations) {
 	t.Helper()
 	if len(want) == 0 || len(got) == 0 {
@@ -91,7 +90,7 @@ func compare(t *testing.T, name string, got, want []string, known ...*declaratio
 	}
 }
 
-// diff is what makes one list of the other: a longest common subsequence stays.
+// diff returns the changes that turn one list into the other: a longest common subsequence stays.
 func diff(got, want []string) (out []string) {
 	if failed(got) || failed(want) {
 		switch {
@@ -102,7 +101,7 @@ func diff(got, want []string) (out []string) {
 		}
 		return nil
 	}
-	common := make([][]int, len(got)+1) // of got[i:] and want[j:]
+	common := make([][]int, len(got)+1) // lengths for got[i:] and want[j:]
 	for i := range common {
 		common[i] = make([]int, len(want)+1)
 	}
@@ -133,7 +132,7 @@ func failed(picture []string) bool {
 	return len(picture) == 1 && strings.HasPrefix(picture[0], "fails")
 }
 
-// TestDiff: duplicates, order and failures are differences.
+// TestDiff: duplicates, order and failures count as differences.
 func TestDiff(t *testing.T) {
 	for _, c := range []struct{ got, want, diff string }{
 		{"a b c", "a b c", ""},

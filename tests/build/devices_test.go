@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// cdiSpec describes two devices, of which the second has a node, a directory and a file
-// of the host.
+// cdiSpec describes two devices, the second of which has a device node, and a directory and a file of
+// the host.
 func cdiSpec(t testing.TB, host string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -37,8 +37,8 @@ devices:
 	return dir
 }
 
-// TestRunDevice: RUN --device has what the CDI specs of the host say, if --allow says so.
-// Its variables count more than those of the image, and nothing is in the layer.
+// TestRunDevice: RUN --device provides what the host's CDI specs describe, if --allow permits it. Its
+// variables override those of the image, and nothing of it ends up in the layer.
 func TestRunDevice(t *testing.T) {
 	testbundleRoot(t)
 	s := newStore(t)
@@ -68,7 +68,7 @@ func TestRunDevice(t *testing.T) {
 	}
 }
 
-// TestRunDeviceRejected: before anything runs.
+// TestRunDeviceRejected: invalid or forbidden devices are rejected before anything runs.
 func TestRunDeviceRejected(t *testing.T) {
 	s := newStore(t)
 	specs := []string{"--cdi-spec-dir", cdiSpec(t, t.TempDir())}

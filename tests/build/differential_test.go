@@ -19,11 +19,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestDifferential builds random Dockerfiles with minirun and BuildKit: both fail, or
-// files, configuration, layers and history are the same, except for the differences
-// that differences-random.txt declares. A case that differs is minimised and printed
-// as the corpus has it. MINIRUN_SEED is the first case's, MINIRUN_BUILDS how many there
-// are; README.md says how to run BuildKit.
+// TestDifferential builds random Dockerfiles with minirun and BuildKit: either both fail, or files,
+// configuration, layers and history are the same, except for the differences declared in
+// differences-random.txt. A case that differs is minimised and printed in the format of the corpus.
+// MINIRUN_SEED is the seed of the first case, MINIRUN_BUILDS the number of cases; README.md explains
+// how to run BuildKit.
 func TestDifferential(t *testing.T) {
 	testbundleRoot(t)
 	reference := startBuildkit(t)
@@ -46,7 +46,7 @@ func TestDifferential(t *testing.T) {
 				})
 			}
 		})
-		reference.prune(t) // what they keep of each
+		reference.prune(t) // remove what the builders keep of each case
 		both.store.do("prune", "--build")
 	}
 	failed := uint64(both.failed.Load())
@@ -56,15 +56,16 @@ func TestDifferential(t *testing.T) {
 	}
 }
 
-// alike reports whether two lines are of the same kind: a smaller case has other numbers.
+// alike returns a function that reports whether a line is of the same kind: a smaller case has
+// different numbers.
 func alike(a string) func(string) bool {
 	digits := regexp.MustCompile(`\d+`)
 	a = digits.ReplaceAllString(a, "")
 	return func(b string) bool { return digits.ReplaceAllString(b, "") == a }
 }
 
-// startBuildkit returns the BuildKit that the environment names, or runs one that is
-// installed. Another version than golden/ is of would be another reference.
+// startBuildkit returns the BuildKit that the environment names, or starts an installed one. It must
+// be the version that golden/ was made with: another version would be a different reference.
 func startBuildkit(t *testing.T) *buildkit {
 	t.Helper()
 	buildctl, address := os.Getenv("MINIRUN_BUILDCTL"), os.Getenv("MINIRUN_BUILDKITD")
@@ -100,7 +101,7 @@ func startBuildkit(t *testing.T) *buildkit {
 	return newBuildkit(t, "buildctl", address)
 }
 
-// buildkitVersion is that of the module that buildkitd in PATH is built from.
+// buildkitVersion returns the version of the module that the buildkitd in PATH was built from.
 func buildkitVersion(t *testing.T) string {
 	t.Helper()
 	program, err := exec.LookPath("buildkitd")
@@ -119,7 +120,7 @@ func buildkitVersion(t *testing.T) string {
 	return "unknown"
 }
 
-// try compares what the two make of the case of a seed.
+// try compares the results of the two builders for the case of a seed.
 func (p *pair) try(t *testing.T, seed uint64) {
 	t.Helper()
 	c := generate(fmt.Sprint("random-", seed), seed)
@@ -136,14 +137,14 @@ func (p *pair) try(t *testing.T, seed uint64) {
 		return slices.ContainsFunc(lines, func(l string) bool { return slices.ContainsFunc(found, alike(l)) })
 	})
 	lines, _ := p.differences(t, c)
-	if len(lines) == 0 { // it does not happen each time
+	if len(lines) == 0 { // the difference does not occur every time
 		lines = found
 	}
 	const most = 20
 	t.Errorf("%d lines differ:\n%s\n%s", len(lines), strings.Join(lines[:min(most, len(lines))], "\n"), c)
 }
 
-// A pair is the two builders.
+// A pair holds the two builders.
 type pair struct {
 	store     *store
 	reference *buildkit
@@ -152,10 +153,10 @@ type pair struct {
 	failed    atomic.Int64 // cases that fail with both
 }
 
-// contextTime is as in contextDir. A picture has the date alone.
+// contextTime is the time that contextDir sets. A picture shows only the date.
 var contextTime = time.Date(2020, 2, 2, 0, 0, 0, 0, time.UTC)
 
-// setTimes gives a time to all files of a directory that are new.
+// setTimes sets the time of all new files in a directory.
 func setTimes(t *testing.T, dir string, to time.Time) {
 	t.Helper()
 	times := []unix.Timespec{unix.NsecToTimespec(to.UnixNano()), unix.NsecToTimespec(to.UnixNano())}
@@ -173,9 +174,9 @@ func setTimes(t *testing.T, dir string, to time.Time) {
 	}
 }
 
-// differences builds a case with both, from the same directory, and returns the lines
-// that are not declared, or the errors if both fail. Builds without a cache are compared: what is found by content
-// keeps other times.
+// differences builds a case with both builders, from the same directory, and returns the lines that
+// are not declared, or the errors if both fail. The builds run without a cache: a result found by
+// content keeps the times of the older build.
 func (p *pair) differences(t *testing.T, c *generated) (lines []string, failure string) {
 	t.Helper()
 	if lines, failure = p.compare(t, c); len(lines) > 0 {
@@ -190,9 +191,10 @@ func (p *pair) compare(t *testing.T, c *generated) (lines []string, failure stri
 	d := c.dockerfile()
 	d.args = append(d.args, "--no-cache")
 	dir := contextOf(t, d.files, d.script+"true\n")
-	// BuildKit gets a context as the changes to the last one, and sees them by times.
+	// BuildKit transfers a context as changes to the previous one, and detects changes by the files'
+	// times.
 	setTimes(t, dir, contextTime.Add(time.Duration(p.builds.Add(1)%(24*60*60))*time.Second))
-	defer os.RemoveAll(dir) // minimising builds many
+	defer os.RemoveAll(dir) // minimising a case runs many builds
 	archive := filepath.Join(dir+"-out", "out.tar")
 	if err := os.Mkdir(filepath.Dir(archive), 0o755); err != nil {
 		t.Fatal(err)
@@ -225,7 +227,7 @@ func (p *pair) compare(t *testing.T, c *generated) (lines []string, failure stri
 	return lines, failure
 }
 
-// lastError is what buildctl says at its end.
+// lastError returns the last error that buildctl prints.
 func lastError(failure string) string {
 	_, text, found := strings.Cut(failure, "\nerror: ")
 	if !found {
@@ -235,7 +237,7 @@ func lastError(failure string) string {
 	return strings.TrimSpace(strings.SplitN(text, "\n", 2)[0])
 }
 
-// generated is a random case in parts that can be left out one by one.
+// generated is a random case, split into parts that can be left out one by one.
 type generated struct {
 	name    string
 	context []entry  // its files
@@ -244,13 +246,13 @@ type generated struct {
 	args    []string
 }
 
-// An entry makes something in the context.
+// An entry creates something in the context.
 type entry struct {
-	dir     string // that must be there; "": the context itself
-	command string // "": the directory is all
+	dir     string // the directory that must exist first; "": the context itself
+	command string // "": only the directory is created
 }
 
-// dirs are those of all entries.
+// dirs returns the directories of all entries.
 func (c *generated) dirs() (out []string) {
 	for _, e := range c.context {
 		if e.dir != "" && !slices.Contains(out, e.dir) {
@@ -263,9 +265,9 @@ func (c *generated) dirs() (out []string) {
 func (c *generated) dockerfile() *dockerfile {
 	d := &dockerfile{name: c.name, args: slices.Clone(c.args), files: map[string]string{"Dockerfile": strings.Join(c.lines, "\n") + "\n"}}
 	if len(c.context) > 0 {
-		d.script = "set +e\n" // the file that a command needs may be left out
+		d.script = "set +e\n" // the file that a command needs may have been left out
 	}
-	if len(c.dirs()) > 0 { // at once: a process is expensive
+	if len(c.dirs()) > 0 { // in one command: starting a process is expensive
 		d.script += "mkdir -p " + strings.Join(c.dirs(), " ") + "\n"
 	}
 	for _, entry := range c.context {
@@ -279,7 +281,7 @@ func (c *generated) dockerfile() *dockerfile {
 	return d
 }
 
-// String shows it as the corpus has it.
+// String returns the case in the format of the corpus.
 func (c *generated) String() string {
 	d := c.dockerfile()
 	out := "=== " + d.name
@@ -296,7 +298,7 @@ func (c *generated) String() string {
 	return out
 }
 
-// minimise leaves out parts while the case still differs, halves first.
+// minimise removes parts as long as the case still differs, halves first.
 func minimise(c *generated, differs func(*generated) bool) *generated {
 	for changed := true; changed; {
 		changed = false
@@ -308,7 +310,7 @@ func minimise(c *generated, differs func(*generated) bool) *generated {
 	return c
 }
 
-// leaveOut makes a list smaller while something holds, and reports whether it did.
+// leaveOut shrinks a list as long as a condition holds, and reports whether it removed anything.
 func leaveOut[T any](list *[]T, holds func() bool) (changed bool) {
 	for size := (len(*list) + 1) / 2; size > 0; size /= 2 {
 		for at := 0; at < len(*list); {
@@ -325,7 +327,7 @@ func leaveOut[T any](list *[]T, holds func() bool) (changed bool) {
 	return changed
 }
 
-// TestMinimise: what is left cannot be made smaller, and each part has been tried.
+// TestMinimise: the result cannot be made smaller, and removing each part has been tried.
 func TestMinimise(t *testing.T) {
 	c := &generated{lines: strings.Fields("a b c d e"), context: []entry{{"f", "f"}, {"g", "g"}}, ignore: strings.Fields("i"), args: strings.Fields("j k")}
 	got := minimise(c, func(c *generated) bool {
@@ -336,8 +338,8 @@ func TestMinimise(t *testing.T) {
 	}
 }
 
-// TestGenerate prints cases for the family random of the corpus, MINIRUN_BUILDS
-// from MINIRUN_SEED on.
+// TestGenerate prints MINIRUN_BUILDS cases for the family random of the corpus, starting with the
+// seed MINIRUN_SEED.
 func TestGenerate(t *testing.T) {
 	first, _ := strconv.ParseUint(os.Getenv("MINIRUN_SEED"), 10, 64)
 	for seed := first; seed < first+uint64(builds(t)); seed++ {

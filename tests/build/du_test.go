@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A used is a line of build du --format json.
+// A used is a line of the output of build du --format json.
 type used struct {
 	ID, Type, Description, Size string
 	Parents                     []string
@@ -33,7 +33,7 @@ func (s *store) du(flags ...string) (out []used) {
 	return out
 }
 
-// findUsed is the entry whose description begins with a text.
+// findUsed returns the entry whose description begins with a text.
 func findUsed(list []used, description string) *used {
 	i := slices.IndexFunc(list, func(u used) bool { return strings.HasPrefix(u.Description, description) })
 	if i < 0 {
@@ -49,8 +49,8 @@ RUN --mount=type=cache,target=/c dd if=/dev/zero of=/c/cached bs=1024 count=100;
 COPY --from=one /bin/sh /copied
 `
 
-// TestDiskUsage: each layer of a step once, with its size, the layer below it and
-// whether an image has it; cache mounts; what was fetched.
+// TestDiskUsage: each layer of a step is listed once, with its size, the layer below it and whether
+// an image uses it; cache mounts and fetched files are listed too.
 func TestDiskUsage(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": duDockerfile}, "")
@@ -101,8 +101,8 @@ func TestDiskUsage(t *testing.T) {
 	}
 }
 
-// TestDiskUsageOfRunningStep: a cache mount that a step has is not removed, and du says
-// so.
+// TestDiskUsageOfRunningStep: a cache mount that a step is using is not removed, and du reports that
+// it is in use.
 func TestDiskUsageOfRunningStep(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN --mount=type=cache,target=/c echo x > /c/x; sleep 1000"}, "")
@@ -126,8 +126,8 @@ func TestDiskUsageOfRunningStep(t *testing.T) {
 	}
 }
 
-// TestBuildPrune: what the filters and limits say goes, layers of images stay, and what
-// was removed is built again.
+// TestBuildPrune: the entries selected by the filters and limits are removed, layers of images stay,
+// and removed layers are built again when needed.
 func TestBuildPrune(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": duDockerfile}, "")

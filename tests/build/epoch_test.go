@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestEpochSources: SOURCE_DATE_EPOCH says which source the time of an image comes from.
-// The values are BuildKit's.
+// TestEpochSources: SOURCE_DATE_EPOCH selects which source the time of an image comes from. The
+// expected values are BuildKit's.
 func TestEpochSources(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"r/Dockerfile": "FROM base\nWORKDIR /w\n", "SERVED/plain": "1", "Dockerfile": "SERVER"},
@@ -66,7 +66,7 @@ func TestEpochSources(t *testing.T) {
 			t.Errorf("%s: the layer has %q, %v", c.name, text, err)
 		}
 	}
-	// The files of a directory have no time that means anything.
+	// The times of files in a directory are meaningless here.
 	out := filepath.Join(t.TempDir(), "out.tar")
 	s.build("--no-cache", "-o", "type=oci,dest="+out, "--build-arg=SOURCE_DATE_EPOCH=context", contextDir(t, map[string]string{"Dockerfile": "FROM base\nWORKDIR /directory\n"}, ""))
 	r := openResult(t, out)
@@ -75,7 +75,7 @@ func TestEpochSources(t *testing.T) {
 	}
 }
 
-// TestSyntaxWarning: a frontend that "# syntax=" names is not run, and the build says so.
+// TestSyntaxWarning: a frontend named by "# syntax=" is not run, and the build prints a warning.
 func TestSyntaxWarning(t *testing.T) {
 	s := newStore(t)
 	const warning = "Dockerfile:1: # syntax=example.org/other:1: this frontend is not run"
@@ -90,7 +90,8 @@ func TestSyntaxWarning(t *testing.T) {
 	}
 }
 
-// TestRewrittenTimestamp: layers whose files have got other times say so, as BuildKit's do.
+// TestRewrittenTimestamp: layers whose files' times were rewritten are marked as such, as BuildKit
+// does.
 func TestRewrittenTimestamp(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nCOPY Dockerfile /\n"}, "")
@@ -116,9 +117,9 @@ func TestRewrittenTimestamp(t *testing.T) {
 	}
 }
 
-// TestEpochOfOutput: source-date-epoch= is the time of one output. The times of files
-// are those of this output's, the time of an image that of the build argument if there
-// is one. The values are BuildKit's.
+// TestEpochOfOutput: source-date-epoch= sets the time of one output. The files' times are those of
+// this output; the time of the image comes from the build argument if there is one. The expected
+// values are BuildKit's.
 func TestEpochOfOutput(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY f /f\nLABEL a=b\n", "f": "1"}, "touch -d 2022-01-01T00:00:00Z f; touch -d 2022-01-02T00:00:00Z Dockerfile")

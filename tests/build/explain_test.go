@@ -33,7 +33,7 @@ ENTRYPOINT ["cat"]
 CMD ["/main.js"]
 `
 
-// TestExplain: what is said of a build after one of its files has changed.
+// TestExplain: the explanation of a build after one of its files has changed.
 func TestExplain(t *testing.T) {
 	testbundle.Need(t)
 	s := newStore(t)
@@ -72,7 +72,7 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// TestExplainFormats: JSON, SVG and HTML have the same facts; a terminal has colours.
+// TestExplainFormats: JSON, SVG and HTML contain the same facts; output on a terminal is coloured.
 func TestExplainFormats(t *testing.T) {
 	p := testbundle.NewPty(t)
 	s := newStore(t)
@@ -135,7 +135,7 @@ func TestExplainFormats(t *testing.T) {
 	}
 }
 
-// wellFormed has a file written, and reads it as XML, if it is one.
+// wellFormed writes the explanation to a file, and parses it as XML if it is XML.
 func wellFormed(t *testing.T, s *store, dir, name string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), name)
@@ -154,7 +154,7 @@ func wellFormed(t *testing.T, s *store, dir, name string) string {
 	return string(text)
 }
 
-// change writes a file of a context anew.
+// change rewrites a file of a context.
 func change(t *testing.T, dir, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {

@@ -14,7 +14,7 @@ import (
 // name files that exist.
 type contextModel struct {
 	kinds   map[string]byte // by path: f, d, l (a symbolic link), p (a pipe), or t (an archive)
-	visible []string        // the paths that .dockerignore leaves, sorted
+	visible []string        // the paths that .dockerignore does not exclude, sorted
 }
 
 func (m *contextModel) isDir(name string) bool { return m.kinds[name] == 'd' }
@@ -59,7 +59,7 @@ func (m *contextModel) below(dir string) (out []string) {
 // makeContext writes commands for files, links, archives and a .dockerignore.
 func (g *generator) makeContext() {
 	g.files = &contextModel{kinds: map[string]byte{}}
-	g.makeFile("f", "one") // the trigger of the image onbuild copies it
+	g.makeFile("f", "one") // the trigger of the image onbuild copies this file
 	for range 5 + g.IntN(9) {
 		g.makeEntry()
 	}
@@ -74,7 +74,7 @@ func (g *generator) makeContext() {
 	g.makeIgnore()
 }
 
-// command adds a command that needs a directory, "./" being the context.
+// command adds a command that needs a directory; "./" is the context.
 func (g *generator) command(dir, text string) {
 	dir = path.Clean(dir)
 	if dir == "." {
@@ -123,7 +123,7 @@ func (g *generator) makeEntry() {
 	}
 }
 
-// makeArchive packs a small tree of its own, in one of the formats that ADD unpacks.
+// makeArchive packs a small separate tree, in one of the formats that ADD unpacks.
 func (g *generator) makeArchive() {
 	name, filter := "t.tar", "cat"
 	switch g.IntN(5) {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// copyFiles is COPY or ADD, of the context, a stage, or a here-document.
+// copyFiles generates COPY or ADD, from the context, a stage, or a here-document.
 func (g *generator) copyFiles() string {
 	switch n := g.IntN(100); {
 	case n < 7:
@@ -95,10 +95,10 @@ func (g *generator) copyParents() string {
 	return fmt.Sprintf("COPY %s--parents %s %s", g.flags("COPY"), strings.Join(sources, " "), dest)
 }
 
-// parentsSource is one for --parents, often with a pivot.
+// parentsSource generates a source for --parents, often with a pivot point (/./).
 func (g *generator) parentsSource() string {
 	name := strings.NewReplacer(" ", "?", "[", "[[]").Replace(g.visible())
-	if isRootLink(name) { // one that leads nowhere is not found by BuildKit
+	if isRootLink(name) { // BuildKit does not find one that is dangling
 		return "f"
 	}
 	dir, base := path.Split(name)
@@ -115,10 +115,10 @@ func (g *generator) parentsSource() string {
 	return name
 }
 
-// isRootLink reports whether a path of the context is a symbolic link in its root.
+// isRootLink reports whether a path of the context is a symbolic link in its root directory.
 func isRootLink(name string) bool { return name == "l" || name == "m" }
 
-// copyExcluding is of directories: elsewhere BuildKit excludes nothing.
+// copyExcluding generates COPY --exclude of directories: for other sources BuildKit excludes nothing.
 func (g *generator) copyExcluding() string {
 	source := "."
 	if slices.ContainsFunc(g.files.visible, isRootLink) {
@@ -137,19 +137,19 @@ func (g *generator) copyExcluding() string {
 	return out + source + " " + g.one("/x/", "/w", "./")
 }
 
-// visible is a path of the context that .dockerignore leaves.
+// visible returns a path of the context that .dockerignore does not exclude.
 func (g *generator) visible() string {
 	if len(g.files.visible) == 0 {
 		return "f"
 	}
 	name := g.one(g.files.visible...)
-	if g.files.kinds[name] == 'l' && g.chance(60) { // most lead nowhere
+	if g.files.kinds[name] == 'l' && g.chance(60) { // most links are dangling
 		name = g.one(g.files.visible...)
 	}
 	return name
 }
 
-// source is a path of the context, or a pattern that matches one.
+// source returns a path of the context, or a pattern that matches one.
 func (g *generator) source() string {
 	if g.chance(1) {
 		return g.one("missing", "missing*", "d/nothing", "l/a", "$NAME", "**/a", "d/l/a", "a/")
@@ -169,7 +169,7 @@ func (g *generator) source() string {
 		return dir + base[:1] + "*"
 	case n < 36 && len(base) == 1 && base != ".":
 		return dir + g.one("?", "[a-"+base+"]", "[^z]", `\`+base)
-	case n < 40 && strings.Count(name, "/") == 1 && g.files.kinds[name] != 'l': // BuildKit has not sent what such a link leads to
+	case n < 40 && strings.Count(name, "/") == 1 && g.files.kinds[name] != 'l': // BuildKit does not send its target
 		return "*/" + base
 	case n < 43:
 		return "./" + name
@@ -190,7 +190,7 @@ func (g *generator) source() string {
 	return name
 }
 
-// destination is a directory, or the name of a file.
+// destination returns a directory, or the name of a file.
 func (g *generator) destination(several bool) string {
 	dest := g.one("/x/", "/x/", "/w/", "./", "./", ".", "/", "/x/l/", "/new/dir/", "/w/d/", "/l2/", "/etc/", "/tmp/", "sub/", "../up/", "${NOTHING:-/x/}", "/lib/", "/x//y/./")
 	if several && !strings.HasSuffix(dest, "/") {
@@ -202,7 +202,7 @@ func (g *generator) destination(several bool) string {
 	return dest
 }
 
-// record remembers what a source may have made in the stage.
+// record records which paths a source may have created in the stage.
 func (g *generator) record(source, dest string) {
 	s := g.stage()
 	if strings.Contains(dest, "$") {
@@ -233,7 +233,8 @@ func (g *generator) record(source, dest string) {
 
 func (g *generator) flags(word string) (out string) {
 	for _, f := range []string{"--link ", "--chmod=640 ", "--chmod=u=rwX,g=rX ", "--chmod=a+X,o-w ", "--chmod=4755 ", "--chown=app ", "--chown=7:8 ", "--chown=33 ", "--chown=1000: "} {
-		// Not o=: it takes the sticky bit away, as in chmod(1), and not in BuildKit (chmod-special in differences.txt).
+		// Not o=: it clears the sticky bit, as in chmod(1), but not in BuildKit (chmod-special in
+		// differences.txt).
 		byName := f == "--chown=app " && (strings.Contains(out, "--link") || !g.stage().shell)
 		if g.chance(4) && !byName && !(strings.HasPrefix(f, "--ch") && strings.Contains(out, f[:6])) {
 			out += f

@@ -8,28 +8,28 @@ import (
 	"strings"
 )
 
-// A generator writes plausible Dockerfiles: names are few, so that instructions meet
-// the files that others made, and most sources exist.
+// A generator writes plausible Dockerfiles: there are only a few names, so that instructions often
+// touch files that other instructions created, and most sources exist.
 type generator struct {
 	*rand.Rand
 	out    *generated
 	files  *contextModel
 	stages []*stageModel
-	other  bool // there is another context, of this name
+	other  bool // there is another context, with this name
 }
 
-// A stageModel is what the generator knows of a stage.
+// A stageModel records what the generator knows about a stage.
 type stageModel struct {
 	shell   bool     // it has a shell
-	root    bool     // RUN is root
+	root    bool     // RUN runs as root
 	workdir string   // "": unknown
 	paths   []string // files and directories that it has
-	trigger bool     // it has ONBUILD
+	trigger bool     // the stage has an ONBUILD trigger
 }
 
 func (g *generator) stage() *stageModel { return g.stages[len(g.stages)-1] }
 
-// generate makes the case of a seed.
+// generate generates the case for a seed.
 func generate(name string, seed uint64) *generated {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 2)), out: &generated{name: name}}
 	g.makeContext()
@@ -165,7 +165,7 @@ func (g *generator) run() string {
 	)
 }
 
-// mistake is an instruction that fails with both, or that both ignore.
+// mistake returns an instruction that fails with both builders, or that both ignore.
 func (g *generator) mistake() string {
 	return g.one(
 		"COPY missing /x/", "COPY --from=nostage a /x/", "COPY f", "COPY", "ADD", "COPY --chmod=999 f /x/", "COPY --nosuch f /x/", "COPY --from= f /x/", "COPY --chown=a:b:c f /x/", "COPY d* missing /x/",

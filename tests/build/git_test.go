@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// gitServer serves a repository as SERVED/NAME.git, made by a script in its working
+// gitServer serves a repository as SERVED/NAME.git, created by a script that runs in its working
 // tree, and returns the address.
 func gitServer(t *testing.T, files map[string]string, script string) (url string) {
 	t.Helper()
@@ -26,8 +26,8 @@ func gitServer(t *testing.T, files map[string]string, script string) (url string
 	return "http://" + string(address)
 }
 
-// TestGitContexts: the forms of URLs of the build's own context and of others, with both
-// object formats, and one repository in several places of one build.
+// TestGitContexts: the URL forms for the build's own context and for others, with both object
+// formats, and one repository in several places of the same build.
 func TestGitContexts(t *testing.T) {
 	s := newStore(t)
 	for _, format := range []string{"sha1", "sha256"} {
@@ -76,8 +76,8 @@ func TestGitContexts(t *testing.T) {
 	}
 }
 
-// TestGitContextTimes: with SOURCE_DATE_EPOCH, or ?mtime=commit, files of a context have
-// the commit's time, as in BuildKit.
+// TestGitContextTimes: with SOURCE_DATE_EPOCH, or ?mtime=commit, files of a context have the time of
+// the commit, as in BuildKit.
 func TestGitContextTimes(t *testing.T) {
 	s := newStore(t)
 	url := gitServer(t, map[string]string{"Dockerfile": copiesAll, "d/f": "1"},

@@ -14,7 +14,7 @@ import (
 
 const copiesAll = "FROM scratch\nCOPY . /x/\n"
 
-// outputNames builds, and returns the names of the files below /x of the result.
+// outputNames builds and returns the names of the files below /x in the result.
 func (s *store) outputNames(args ...string) []string {
 	s.t.Helper()
 	out := filepath.Join(s.t.TempDir(), "out")
@@ -30,8 +30,8 @@ func (s *store) outputNames(args ...string) []string {
 	return names
 }
 
-// TestDockerfileLowerCase: without a Dockerfile, dockerfile is read, in a directory and
-// in an archive. Its .dockerignore is that of the name that was looked for first.
+// TestDockerfileLowerCase: if there is no Dockerfile, dockerfile is read, in a directory and in an
+// archive. The .dockerignore file is the one for the name that was looked up first.
 func TestDockerfileLowerCase(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{
@@ -58,7 +58,7 @@ func TestDockerfileLowerCase(t *testing.T) {
 	}
 }
 
-// TestDockerfileDescriptor: -f <(command) of a shell names a descriptor.
+// TestDockerfileDescriptor: -f <(command) in a shell names a file descriptor.
 func TestDockerfileDescriptor(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"f": ""}, "")
@@ -80,8 +80,8 @@ func TestDockerfileDescriptor(t *testing.T) {
 	}
 }
 
-// TestContextURL: a URL may be an archive with a Dockerfile, or a Dockerfile, which is
-// then the only file of the context. -f may be a URL, too.
+// TestContextURL: a URL may be an archive with a Dockerfile, or a Dockerfile, which is then the only
+// file of the context. -f may be a URL too.
 func TestContextURL(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"served/df": copiesAll, "served/text": "hello\n", "c/Dockerfile": copiesAll, "c/f": "1", "from": "FROM scratch\nCOPY --from=t . /x/\n"}, "tar -C c -czf served/c.tgz .")
@@ -111,9 +111,9 @@ func TestContextURL(t *testing.T) {
 	s.Minirun("build", server.URL+"/nothing").Fails(t, "404")
 }
 
-// TestOutputAddsToLayout: type=oci,tar=false adds to a directory that has images, and
-// replaces the one of the same name. What else is there stays, and links there do not
-// lead out.
+// TestOutputAddsToLayout: type=oci,tar=false adds to a directory that already has images, and
+// replaces the image of the same name. Everything else in the directory stays, and symbolic links in
+// it do not lead outside.
 func TestOutputAddsToLayout(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": copiesAll, "f": "1"}, "")

@@ -18,7 +18,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// An inspected is the part of build history inspect --format json that is tested.
+// An inspected is the tested part of the output of build history inspect --format json.
 type inspected struct {
 	Name, Ref, Context, Dockerfile, Target, Status string
 	Platform                                       []string
@@ -51,14 +51,14 @@ func (s *store) inspected(ref ...string) (out inspected) {
 	return out
 }
 
-// history are the names and statuses of the builds.
+// history returns the names and statuses of the builds.
 func (s *store) history(flags ...string) string {
 	s.t.Helper()
 	return strings.ReplaceAll(s.do(append([]string{"build", "history", "ls", "--format", "{{.Name}} {{.Status}}"}, flags...)...), "\n", ", ")
 }
 
-// TestHistoryOfBuilds: what was asked for, each step and whether the cache had it, what
-// came out, and what went wrong.
+// TestHistoryOfBuilds: a record has the options of the build, each step and whether it was cached,
+// the results, and the error.
 func TestHistoryOfBuilds(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{
@@ -177,8 +177,8 @@ func (s *store) removesHistory(middle string) {
 	}
 }
 
-// TestHistoryOfInterruptedBuilds: a build is running, and then canceled by a signal that
-// it gets, or interrupted by SIGKILL.
+// TestHistoryOfInterruptedBuilds: a build is shown as running, and then as canceled if it received a
+// signal, or as interrupted after SIGKILL.
 func TestHistoryOfInterruptedBuilds(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN echo begun; sleep 1000"}, "")
@@ -212,8 +212,8 @@ func TestHistoryOfInterruptedBuilds(t *testing.T) {
 	}
 }
 
-// TestHistoryHasNoSecrets: values of secrets, and passwords in URLs, are in no file of
-// the history, and others cannot read it.
+// TestHistoryHasNoSecrets: no file of the history contains values of secrets or passwords in URLs,
+// and other users cannot read the history.
 func TestHistoryHasNoSecrets(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN --mount=type=secret,id=s wc -c < /run/secrets/s", "s": "hunter2"}, "")
@@ -239,8 +239,8 @@ func TestHistoryHasNoSecrets(t *testing.T) {
 	}
 }
 
-// TestHistoryIsBounded: the last builds are kept, also of those at the same time, and as
-// many as the environment says.
+// TestHistoryIsBounded: only the most recent builds are kept, including builds that ran at the same
+// time; the environment sets the number.
 func TestHistoryIsBounded(t *testing.T) {
 	s := newStore(t)
 	s.Env = append(s.Env, "MINIRUN_BUILD_HISTORY=4")
@@ -270,8 +270,8 @@ func TestHistoryIsBounded(t *testing.T) {
 	}
 }
 
-// TestHistoryIsPrintedClean: a program's output and a Dockerfile cannot reach the
-// terminal of who looks at it.
+// TestHistoryIsPrintedClean: a program's output and a Dockerfile cannot send control sequences to the
+// terminal of a user who views the history.
 func TestHistoryIsPrintedClean(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN printf '\\033]0;owned\\007\\n'; exit 3 # \x1b[31m\n"}, "")
@@ -284,8 +284,8 @@ func TestHistoryIsPrintedClean(t *testing.T) {
 	}
 }
 
-// TestHistoryWithoutRoot: a user without privilege has a history and a cache of their
-// own, which the user's other processes read in the same way.
+// TestHistoryWithoutRoot: an unprivileged user has a separate history and cache, which the user's
+// other processes read in the same way.
 func TestHistoryWithoutRoot(t *testing.T) {
 	u := testbundle.NewUnprivileged(t)
 	testbundle.CopyFile(t, baseArchive(t), filepath.Join(u.Home, "base.tar"), 0o644)

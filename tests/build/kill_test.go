@@ -18,7 +18,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// kills is how often TestKill kills; MINIRUN_KILLS says otherwise.
+// kills returns how many builds TestKill kills; MINIRUN_KILLS overrides it.
 func kills(t *testing.T) int {
 	t.Helper()
 	if text := os.Getenv("MINIRUN_KILLS"); text != "" {
@@ -45,9 +45,9 @@ COPY --link --from=other /other /seen /
 RUN cat /one /two /other /seen > /all
 `
 
-// TestKill: builds, killed at random moments: nothing of them runs on or is mounted,
-// the store is what it says, each step that had ended is cached, and the next build
-// makes the right files and leaves nothing of the killed one.
+// TestKill kills builds at random moments. Afterwards none of their processes run and none of their
+// mounts remain, the store is consistent, each step that had finished is cached, and the next build
+// produces the right files and leaves nothing of the killed one.
 func TestKill(t *testing.T) {
 	s := newStore(t)
 	watched := testbundle.Mounts("self")
@@ -72,7 +72,7 @@ func TestKill(t *testing.T) {
 		k.consistent()
 		next := time.Now()
 		b := s.builds(dir, k.flags()...)
-		longest = max(longest/2, time.Since(next)) // the machine is not always as fast
+		longest = max(longest/2, time.Since(next)) // the machine is not always equally fast
 		for _, name := range k.ended(b) {
 			ended++
 			if slices.Contains(b.ran, name) {
@@ -93,7 +93,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// A kill is one build that is killed.
+// A kill is one build that gets killed.
 type kill struct {
 	*store
 	n       int
@@ -102,17 +102,17 @@ type kill struct {
 
 	who      string
 	after    time.Duration
-	done     built    // what it had told of
-	records  []string // instructions that had a record of it
+	done     built    // its progress until then
+	records  []string // instructions that had a cache record
 	complete bool
-	cgroups  []string // of its steps
+	cgroups  []string // of the build's steps
 }
 
 func (k *kill) flags() []string {
 	return []string{"--secret", "id=s,src=" + k.dir + "/s", "-t", "image"}
 }
 
-// start begins a build and kills it.
+// start starts a build and kills it.
 func (k *kill) start() {
 	k.t.Helper()
 	cmd := k.Command(append(append([]string{"build", "--progress", "rawjson"}, k.flags()...), k.dir)...)
@@ -159,7 +159,7 @@ func (k *kill) start() {
 	}
 }
 
-// children are a process's own, of all its threads.
+// children returns the child processes of all threads of a process.
 func children(pid int) (out []int) {
 	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, l := range lists {
@@ -173,8 +173,8 @@ func children(pid int) (out []int) {
 	return out
 }
 
-// nothingRuns waits until no process is below this one: what lost its parent would be
-// its child, as a subreaper's. Mounts are what they were.
+// nothingRuns waits until this process has no descendants: as it is a subreaper, orphans would become
+// its children. It also checks that the mounts are the same as before.
 func (k *kill) nothingRuns(mounts []string) {
 	k.t.Helper()
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
@@ -194,8 +194,8 @@ func (k *kill) nothingRuns(mounts []string) {
 	}
 }
 
-// ended are the steps that had ended: those that progress had told of, and, as it
-// tells a little late, those that have a record.
+// ended returns the steps that had finished: those reported by progress, and those that have a
+// record, because progress is reported slightly late.
 func (k *kill) ended(next *built) []string {
 	k.t.Helper()
 	out := slices.Clone(k.done.ran)
@@ -207,7 +207,7 @@ func (k *kill) ended(next *built) []string {
 	return out
 }
 
-// newRecords are the instructions that have a record since some time.
+// newRecords returns the instructions with a record that is newer than a given time.
 func (k *kill) newRecords(since time.Time) (out []string) {
 	k.t.Helper()
 	list, err := filepath.Glob(filepath.Join(k.store.dir, "build", "cache", "*.json"))
@@ -239,10 +239,10 @@ func (k *kill) consistent() {
 	}
 }
 
-// rightFiles looks at the image.
+// rightFiles checks the files of the image.
 func (k *kill) rightFiles(one string) {
 	k.t.Helper()
-	f := one[2:] // behind the secret's size
+	f := one[2:] // after the secret's size
 	got := k.Minirun("layers", "image")
 	if got.Status != 0 {
 		k.t.Errorf("layers: %s", got.Stderr)
@@ -257,7 +257,7 @@ func (k *kill) rightFiles(one string) {
 	}
 }
 
-// nothingLeft looks at the store and the cgroups after the next build.
+// nothingLeft checks the store and the cgroups after the next build.
 func (k *kill) nothingLeft() {
 	k.t.Helper()
 	for _, name := range []string{"tmp", "build/run"} {
@@ -281,7 +281,7 @@ func (k *kill) nothingLeft() {
 	}
 }
 
-// cgroupsOf lists all cgroups, deep as they are.
+// cgroupsOf lists all cgroups, at any depth.
 func cgroupsOf(t testing.TB) (out []string) {
 	t.Helper()
 	cmd := exec.Command("find", "/sys/fs/cgroup", "-type", "d")
@@ -295,12 +295,12 @@ func cgroupsOf(t testing.TB) (out []string) {
 	for lines := bufio.NewScanner(pipe); lines.Scan(); {
 		out = append(out, lines.Text())
 	}
-	_ = cmd.Wait() // others' come and go
+	_ = cmd.Wait() // ignored, because the cgroups of other processes come and go
 	return out
 }
 
-// TestKillStep: a step whose minirun is killed is a build that fails, and says so;
-// nothing of it is left.
+// TestKillStep: if the minirun process of a step is killed, the build fails with a message that says
+// so, and nothing of the step is left.
 func TestKillStep(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN (sleep 1000 &); echo there; sleep 1000\n"}, "")
@@ -334,8 +334,7 @@ func TestKillStep(t *testing.T) {
 	k.nothingLeft()
 }
 
-// TestKillForkBomb: the end of a build ends all of a step, however fast it makes new
-// processes.
+// TestKillForkBomb: the end of a build kills all processes of a step, however fast it forks.
 func TestKillForkBomb(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN echo there; i=0; while [ $i -lt 40 ]; do (sleep 1000; sleep 1000) & i=$((i+1)); done; while :; do (:) & done\n"}, "")

@@ -22,9 +22,9 @@ import (
 	"github.com/minirun/minirun/internal/image/layer"
 )
 
-// layerPicture describes the image of an OCI archive as picture does, from what its layers
-// say, without unpacking them, and what each layer changes. Two ways to say the same,
-// such as an opaque directory and a whiteout for each of its files, are no difference.
+// layerPicture describes the image in an OCI archive as picture does, but from the contents of its
+// layers without unpacking them, together with the changes of each layer. Two equivalent encodings,
+// such as an opaque directory and a whiteout for each of its files, do not count as a difference.
 func layerPicture(t *testing.T, archive string) (out []string) {
 	t.Helper()
 	m, at := open(t, archive)
@@ -43,25 +43,25 @@ func layerPicture(t *testing.T, archive string) (out []string) {
 	return slices.Concat(out, settings(t, &config), changes)
 }
 
-// A layerFile is a file of a layer; its names share it.
+// A layerFile is a file in a layer; its hard links share it.
 type layerFile struct {
 	text string // kind, mode, owner, content
 	dir  bool
 }
 
-// A layerEntry is one of a layer: a file, a whiteout, or a hard link.
+// A layerEntry is an entry of a layer: a file, a whiteout, or a hard link.
 type layerEntry struct {
 	name string
 	file *layerFile // nil: a whiteout, or a link
 	link string
 }
 
-// A layerTree is what layers make, by name.
+// A layerTree is the tree that layers produce, by name.
 type layerTree map[string]*layerFile
 
-// apply changes the tree as a layer says. What it deletes is of the layers below,
-// wherever in the archive that is said. A file that is there already with all that
-// describes it stays the same one: BuildKit leaves it out of a layer.
+// apply applies the entries of a layer to the tree. Whiteouts delete files of the layers below,
+// wherever they are in the archive. A file that already exists with the same description stays the
+// same object: BuildKit omits it from a layer.
 func (tree layerTree) apply(entries []layerEntry) {
 	below := maps.Clone(tree)
 	made := layerTree{}
@@ -98,8 +98,8 @@ func (tree layerTree) deleteBelow(dir string) {
 	maps.DeleteFunc(tree, func(name string, _ *layerFile) bool { return strings.HasPrefix(name, dir) })
 }
 
-// changesSince lists what is other than it was: + for what is new or changed, - for what
-// is gone, with all that was in it.
+// changesSince lists the changes: + for new or changed files, - for deleted files, including
+// everything in a deleted directory.
 func (tree layerTree) changesSince(before layerTree) (out []string) {
 	for name, file := range tree {
 		if was := before[name]; was == nil || was.text != file.text {
@@ -118,7 +118,7 @@ func (tree layerTree) changesSince(before layerTree) (out []string) {
 	return out
 }
 
-// describe has a line for each name.
+// describe returns a line for each name.
 func (tree layerTree) describe() (out []string) {
 	first := map[*layerFile]string{}
 	for _, name := range slices.Sorted(maps.Keys(tree)) {
@@ -133,7 +133,7 @@ func (tree layerTree) describe() (out []string) {
 	return out
 }
 
-// layersRead are those that have been read, by digest: most images have the same base.
+// layersRead caches the layers that have been read, by digest: most images have the same base.
 var layersRead sync.Map
 
 // readLayer reads the entries of a layer.
@@ -172,7 +172,7 @@ func readLayer(t *testing.T, d digest.Digest, blob string) (out []layerEntry) {
 	return out
 }
 
-// entryOf describes what a header says, as picture does what it finds.
+// entryOf describes a header in the way that picture describes a file.
 func entryOf(h *tar.Header, content []byte) layerEntry {
 	e := layerEntry{name: path.Clean("/" + h.Name)}
 	switch {
@@ -194,7 +194,7 @@ func entryOf(h *tar.Header, content []byte) layerEntry {
 	case tar.TypeChar, tar.TypeBlock:
 		text += fmt.Sprintf(" device %d:%d", h.Devmajor, h.Devminor)
 	}
-	// The time of a directory does not count: see differences-random.txt.
+	// Times of directories are ignored: see differences-random.txt.
 	if h.ModTime.Before(old) && h.Typeflag != tar.TypeDir {
 		text += " " + h.ModTime.UTC().Format(time.DateOnly)
 	}

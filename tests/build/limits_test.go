@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestLimitsOfRun: --ulimit and --shm-size are those of every RUN, and part of its key.
+// TestLimitsOfRun: --ulimit and --shm-size apply to every RUN, and are part of its cache key.
 func TestLimitsOfRun(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN ulimit -n; ulimit -Hn; ulimit -c; grep -o 'size=[0-9]*k' /proc/mounts | tail -1; grep /dev/shm /proc/mounts\n"}, "")
@@ -26,8 +26,8 @@ func TestLimitsOfRun(t *testing.T) {
 	}
 }
 
-// TestResourcesOfRun: --resource and --cgroup-parent are those of every RUN, also of
-// those that may do everything, and not part of its key. No cgroup is left.
+// TestResourcesOfRun: --resource and --cgroup-parent apply to every RUN, including those with
+// --security=insecure, and are not part of the cache key. No cgroup is left.
 func TestResourcesOfRun(t *testing.T) {
 	testbundleRoot(t)
 	s := newStore(t)

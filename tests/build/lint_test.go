@@ -14,9 +14,9 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/linter"
 )
 
-// lint/*.txt are Dockerfiles as in corpus/, of which golden-lint/*.txt has what
-// BuildKit's lint request finds, a line each: LINES RULE DETAIL. With error: there is a
-// buildError that the regular expression matches.
+// lint/*.txt are Dockerfiles in the format of corpus/; golden-lint/*.txt has the findings of
+// BuildKit's lint request, one per line: LINES RULE DETAIL. A case with error: has a buildError that
+// matches the regular expression.
 
 func lintFamilies(t testing.TB) []string {
 	t.Helper()
@@ -27,8 +27,8 @@ func lintFamilies(t testing.TB) []string {
 	return list
 }
 
-// TestLint compares what build --check finds with what BuildKit finds: all of it, and
-// nothing else but minirun's own rules.
+// TestLint compares the findings of build --check with BuildKit's: all of them must be there, and no
+// others except those of minirun's own rules.
 func TestLint(t *testing.T) {
 	testbundleRoot(t)
 	s := newStore(t)
@@ -58,13 +58,13 @@ func TestLint(t *testing.T) {
 		}
 	}
 	for _, rule := range buildkitRules {
-		if !used[rule] && rule != linter.RuleInvalidBaseImagePlatform.Name { // TestLintPlatform
+		if !used[rule] && rule != linter.RuleInvalidBaseImagePlatform.Name { // covered by TestLintPlatform
 			t.Errorf("no Dockerfile in lint/ violates %s", rule)
 		}
 	}
 }
 
-// buildkitRules are all rules that BuildKit documents.
+// buildkitRules lists all rules that BuildKit documents.
 var buildkitRules = []string{
 	linter.RuleStageNameCasing.Name, linter.RuleFromAsCasing.Name, linter.RuleNoEmptyContinuation.Name, linter.RuleConsistentInstructionCasing.Name,
 	linter.RuleDuplicateStageName.Name, linter.RuleReservedStageName.Name, linter.RuleJSONArgsRecommended.Name, linter.RuleMaintainerDeprecated.Name,
@@ -74,7 +74,7 @@ var buildkitRules = []string{
 	linter.RuleInvalidDefinitionDescription.Name, linter.RuleExposeProtoCasing.Name, linter.RuleExposeInvalidFormat.Name,
 }
 
-// lintResult is build --check --format json, with the names of BuildKit's lint request.
+// lintResult is the output of build --check --format json, with the names of BuildKit's lint request.
 type lintResult struct {
 	Warnings []struct {
 		RuleName, Detail string
@@ -90,12 +90,12 @@ type lintResult struct {
 	BuildError *struct{ Message string }
 }
 
-// lint runs build --check, and returns the findings of BuildKit's rules and the error.
+// lint runs build --check, and returns the findings of BuildKit's rules, and the error.
 func (s *store) lint(t *testing.T, d *dockerfile) (findings []string, failure string) {
 	t.Helper()
 	dir := contextDir(t, d.files, d.script)
 	r := s.Minirun(slices.Concat([]string{"build", "--check", "--format", "json"}, d.flags(dir), []string{dir})...)
-	if r.Stdout == "" { // an error of the options
+	if r.Stdout == "" { // the options were rejected
 		return sortedFindings(nil), r.Stderr
 	}
 	var result lintResult
@@ -124,7 +124,7 @@ func (s *store) lint(t *testing.T, d *dockerfile) (findings []string, failure st
 	return sortedFindings(findings), failure
 }
 
-// sortedFindings are the lines of a golden file.
+// sortedFindings returns the lines of a golden file, sorted.
 func sortedFindings(list []string) []string {
 	if len(list) == 0 {
 		return []string{"none"}
@@ -133,7 +133,7 @@ func sortedFindings(list []string) []string {
 	return list
 }
 
-// span is LINE or FIRST-LAST.
+// span formats a range of lines as LINE or FIRST-LAST.
 func span(lines []int) string {
 	if len(lines) == 0 {
 		return "0"
@@ -145,7 +145,7 @@ func span(lines []int) string {
 	return fmt.Sprintf("%d-%d", first, last)
 }
 
-// TestLintOracle writes golden-lint/ anew, as TestOracle does golden/.
+// TestLintOracle regenerates golden-lint/, as TestOracle regenerates golden/.
 func TestLintOracle(t *testing.T) {
 	buildctl, address := os.Getenv("MINIRUN_BUILDCTL"), os.Getenv("MINIRUN_BUILDKITD")
 	if buildctl == "" || address == "" {
@@ -171,8 +171,7 @@ func TestLintOracle(t *testing.T) {
 	}
 }
 
-// request asks BuildKit for one of the frontend's subrequests, and returns what buildctl
-// prints.
+// request sends one of the frontend's subrequests to BuildKit, and returns what buildctl prints.
 func (b *buildkit) request(t *testing.T, d *dockerfile, id string) (text string, failed bool) {
 	t.Helper()
 	dir := contextDir(t, d.files, d.script)
@@ -203,7 +202,7 @@ func (b *buildkit) request(t *testing.T, d *dockerfile, id string) (text string,
 	return string(out), err != nil
 }
 
-// lint asks BuildKit what it finds.
+// lint returns BuildKit's findings.
 func (b *buildkit) lint(t *testing.T, d *dockerfile) (findings []string) {
 	t.Helper()
 	text, _ := b.request(t, d, "lint")
@@ -221,8 +220,8 @@ func (b *buildkit) lint(t *testing.T, d *dockerfile) (findings []string) {
 	return sortedFindings(findings)
 }
 
-// TestLintBuild: a build reports what BuildKit's reports: of stages that the target
-// does not need, only the findings of their FROM lines.
+// TestLintBuild: a build reports the same warnings as BuildKit's: for stages that the target does not
+// need, only the findings for their FROM lines.
 func TestLintBuild(t *testing.T) {
 	s := newStore(t)
 	for text, want := range map[string]string{
@@ -241,8 +240,8 @@ func TestLintBuild(t *testing.T) {
 	}
 }
 
-// TestLintPlatform: InvalidBaseImagePlatform, of an image that the store has for one
-// other platform.
+// TestLintPlatform: InvalidBaseImagePlatform for an image that the store has only for another
+// platform.
 func TestLintPlatform(t *testing.T) {
 	s := newStore(t)
 	d := &dockerfile{name: "platform", args: []string{"--platform=linux/arm64"}, files: map[string]string{"Dockerfile": "FROM base\nFROM --platform=$BUILDPLATFORM base\n"}}
@@ -253,8 +252,8 @@ func TestLintPlatform(t *testing.T) {
 	}
 }
 
-// TestLintUnknownBase: a base image that the store does not have is not pulled, and what
-// it may define is no finding. The rest of the Dockerfile is checked.
+// TestLintUnknownBase: a base image that is not in the store is not pulled, and variables that it may
+// define cause no finding. The rest of the Dockerfile is checked.
 func TestLintUnknownBase(t *testing.T) {
 	s := newStore(t)
 	d := &dockerfile{name: "unknown", files: map[string]string{"Dockerfile": "FROM unknown AS a\nCOPY f $DIRECTORY\nSTOPSIGNAL $SIGNAL\nENV PATH=$PAHT\nFROM base\nCOPY --from=a / /a\nCOPY --from=unknown / /b\nEXPOSE x\n"}}

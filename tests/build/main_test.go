@@ -1,38 +1,38 @@
-// Package build tests minirun build as its users have it, and against BuildKit.
+// Package build tests minirun build as users run it, and compares it with BuildKit.
 //
 //	main_test.go     a store with base images; a case's directory
-//	corpus_test.go   corpus/*.txt: Dockerfiles, a family a file
+//	corpus_test.go   corpus/*.txt: Dockerfiles, one file per family
 //	git_test.go      git repositories as contexts
-//	ssh_test.go      --ssh: keys and agents, of RUN and of git
+//	ssh_test.go      --ssh: keys and agents, for RUN and for git
 //	served_test.go   what ADD fetches: files and git repositories, on loopback
 //	picture_test.go  an image as text: files, configuration, history
-//	compare_test.go  every Dockerfile of the corpus against golden/, which BuildKit has made
-//	declared_test.go differences that are declared, with a reason
-//	oracle_test.go   makes golden/ with BuildKit (README.md says how)
-//	buildah_test.go  makes golden-buildah/ with buildah, and compares it
-//	lint_test.go     what --check finds, against golden-lint/, which BuildKit has made
-//	call_test.go     what --call prints, against golden-call/, which BuildKit has made
+//	compare_test.go  every Dockerfile of the corpus against golden/, which BuildKit generated
+//	declared_test.go declared differences, each with a reason
+//	oracle_test.go   generates golden/ with BuildKit (README.md explains how)
+//	buildah_test.go  generates golden-buildah/ with buildah, and compares it
+//	lint_test.go     findings of --check, against golden-lint/, which BuildKit generated
+//	call_test.go     output of --call, against golden-call/, which BuildKit generated
 //	given_test.go    where a Dockerfile and its context come from
 //	upstream_test.go BuildKit's own tests of its parser
 //	workshop_test.go the workshop's exercises
-//	mistakes_test.go classic mistakes, and what is said of them
-//	terminal_test.go what people see; explain_test.go: what --explain says
-//	progress_test.go which steps of a build ran, as it tells
-//	cache_test.go    what is built again, and what is not
+//	mistakes_test.go classic mistakes, and the messages about them
+//	terminal_test.go output on a terminal; explain_test.go: output of --explain
+//	progress_test.go which steps of a build ran, according to its progress
+//	cache_test.go    which steps are built again, and which are not
 //	share_*test.go   caches in directories, registries and images; damaged ones
-//	why_test.go      what --explain says of it; what is fetched; lost power
-//	random_test.go   random edits: the cache against none
-//	differential_test.go random Dockerfiles: minirun against BuildKit; generate*_test.go: what they are made of;
+//	why_test.go      reasons for cache misses in --explain; fetched files; power loss
+//	random_test.go   random edits: builds with the cache against builds without
+//	differential_test.go random Dockerfiles: minirun against BuildKit; generate*_test.go: how they are generated;
 //	                 layers_test.go: what is compared
 //	kill_test.go     builds that are killed
 //	history_test.go  build history; du_test.go: build du and build prune
 //	safety*_test.go  what a build must not reach
-//	options_test.go  flags that are rejected, or have no effect; limits_test.go: of RUN
+//	options_test.go  flags that are rejected, or have no effect; limits_test.go: limits of RUN
 //	devices_test.go  RUN --device
-//	output_test.go   --output, --annotation, attestations, what is told of a result
-//	platform_test.go several platforms, bases of an index, emulators
-//	bake_test.go     build bake: its targets, and what it prints of bake/
-//	reproducible_test.go the same bytes from two builders
+//	output_test.go   --output, --annotation, attestations, and the metadata of a result
+//	platform_test.go several platforms, base images with an index, emulators
+//	bake_test.go     build bake: its targets, and what it prints for bake/
+//	reproducible_test.go the same bytes from two builds
 package build
 
 import (
@@ -59,14 +59,14 @@ func TestMain(m *testing.M) {
 	testbundle.MainWithImages(m)
 }
 
-// A store is minirun with a store of the test's own.
+// A store is minirun with a separate store for the test.
 type store struct {
 	*testbundle.Bundle
 	t   testing.TB
 	dir string
 }
 
-// newStore has the images base, configured and onbuild.
+// newStore returns a store with the images base, configured and onbuild.
 func newStore(t testing.TB) *store {
 	t.Helper()
 	b := testbundle.New(t)
@@ -82,7 +82,7 @@ func newStore(t testing.TB) *store {
 	return s
 }
 
-// do runs minirun, which must succeed, and returns what it prints.
+// do runs minirun, which must succeed, and returns its output.
 func (s *store) do(args ...string) string {
 	s.t.Helper()
 	r := s.Minirun(args...)
@@ -104,7 +104,7 @@ var baseImages = []struct {
 	{"onbuild", []string{"ONBUILD COPY f /triggered", "ONBUILD RUN echo $TRIGGER > /var-of-trigger", "ENV TRIGGER=pulled"}},
 }
 
-// basePrograms are the names of busybox.
+// basePrograms returns the names of busybox's applets.
 var basePrograms = func() func(testing.TB) []string {
 	list := sync.OnceValues(func() ([]string, error) {
 		out, err := exec.Command("busybox", "--list").Output()
@@ -120,7 +120,7 @@ var basePrograms = func() func(testing.TB) []string {
 	}
 }()
 
-// baseArchive is a root file system of busybox, the same each time.
+// baseArchive returns a root file system with busybox, always the same bytes.
 func baseArchive(t testing.TB) string {
 	t.Helper()
 	busybox, err := exec.LookPath("busybox")
@@ -143,14 +143,14 @@ tar --sort=name --numeric-owner -C "$1" -cf "$1.tar" .`
 	return dir + ".tar"
 }
 
-// contextDir makes a directory of files, all as old as each other but for those
-// that the script has made older.
+// contextDir creates a directory of files that all have the same time, except those that the script
+// made older.
 func contextDir(t testing.TB, files map[string]string, script string) string {
 	t.Helper()
 	return contextOf(t, files, script+"\nfind . -newermt 2024-01-01 -exec touch -h -d 2020-02-02T00:00:00Z {} +")
 }
 
-// contextOf makes a directory of files, and runs a script there.
+// contextOf creates a directory of files, and runs a script in it.
 func contextOf(t testing.TB, files map[string]string, script string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "context")

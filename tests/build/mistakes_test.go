@@ -7,18 +7,18 @@ import (
 	"testing"
 )
 
-// A mistake is a Dockerfile as people write it, and what they must be told.
+// A mistake is a Dockerfile with a common mistake, and the messages it must produce.
 type mistake struct {
 	dockerfile string
 	args       []string
-	ignore     string   // .dockerignore, if it is another one; "-": none
-	builds     bool     // it does: what is told is a warning
+	ignore     string   // .dockerignore, if not the default one; "-": none
+	builds     bool     // the build succeeds: the message is a warning
 	says       []string // in what the build prints
 	check      []string // in what --check prints
-	not        []string // in neither
+	not        []string // in the output of neither
 }
 
-// stages is a builder with files below its WORKDIR.
+// stages is a builder stage with files below its WORKDIR.
 const stages = "FROM base AS builder\nWORKDIR /app\nRUN mkdir -p node_modules/x dist && touch node_modules/x/y dist/server.js package.json\nFROM base AS runner\nWORKDIR /srv\n"
 
 var mistakes = map[string]mistake{
@@ -136,11 +136,11 @@ var mistaken = map[string]string{
 	"noexec.sh": "#!/bin/sh\n", "bash.sh": "#!/bin/nosuchbash\n", "crlf.sh": "#!/bin/sh\r\ntrue\r\n", "env.sh": "#!/usr/bin/env nosuchpython\n",
 }
 
-// TestMistakes: what people are told of the mistakes that they make.
+// TestMistakes: the messages that users get for common mistakes.
 func TestMistakes(t *testing.T) {
 	testbundleRoot(t)
 	s := newStore(t)
-	s.do("build", "--quiet", "--tag", "base", withEnv(t)) // env where scripts look for it
+	s.do("build", "--quiet", "--tag", "base", withEnv(t)) // scripts expect env at this path
 	for name, m := range mistakes {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

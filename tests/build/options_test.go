@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestOptionsRejected: what minirun does not do is rejected by name, before anything is
-// built, and what is done instead is said.
+// TestOptionsRejected: unsupported flags are rejected by name before anything is built, and the
+// message names the alternative.
 func TestOptionsRejected(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": "content\n"}, "")
@@ -41,8 +41,8 @@ func TestOptionsRejected(t *testing.T) {
 	}
 }
 
-// TestOptionsWithoutEffect: those that docker buildx accepts without effect are accepted,
-// and named.
+// TestOptionsWithoutEffect: flags that docker buildx accepts without effect are accepted, and a
+// message names them.
 func TestOptionsWithoutEffect(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": "content\n", "Dockerfile.rego": "package docker\n"}, "")
@@ -63,7 +63,7 @@ func TestOptionsWithoutEffect(t *testing.T) {
 	}
 }
 
-// TestOptionsOfSteps: lists with commas, names of this machine, labels without values.
+// TestOptionsOfSteps: comma-separated lists, host names, and labels without values.
 func TestOptionsOfSteps(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base AS a\nRUN echo a > /a\nFROM base AS b\nRUN echo b > /b; cat /etc/hosts\nFROM base\nCOPY --from=a /a /\nCOPY --from=b /b /\n"}, "")

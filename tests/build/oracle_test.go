@@ -11,8 +11,8 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// TestOracle writes golden/ anew, with BuildKit: README.md says how to get one.
-// MINIRUN_FAMILY names one family of several.
+// TestOracle regenerates golden/ with BuildKit; README.md explains how to get it. MINIRUN_FAMILY
+// selects a single family.
 func TestOracle(t *testing.T) {
 	buildctl, address := os.Getenv("MINIRUN_BUILDCTL"), os.Getenv("MINIRUN_BUILDKITD")
 	if buildctl == "" || address == "" {
@@ -41,7 +41,7 @@ func layouts(t *testing.T) map[string]string {
 	return out
 }
 
-// paint writes the pictures of all Dockerfiles.
+// paint writes the pictures of all Dockerfiles to files.
 func paint(t *testing.T, dir string, build func(*dockerfile) []string) {
 	t.Helper()
 	only := regexp.MustCompile(os.Getenv("MINIRUN_FAMILY"))
@@ -62,10 +62,10 @@ func paint(t *testing.T, dir string, build func(*dockerfile) []string) {
 	}
 }
 
-// A buildkit is a daemon, and what talks to it.
+// A buildkit is a BuildKit daemon and its client.
 type buildkit struct {
 	buildctl, address string
-	bases             []string // flags that give it the base images
+	bases             []string // flags that pass it the base images
 	digests           map[string]string
 	shelf             *shelf
 }
@@ -82,7 +82,7 @@ func newBuildkit(t *testing.T, buildctl, address string) *buildkit {
 	return b
 }
 
-// prune removes what builds have left, or all of one kind.
+// prune removes what builds have left, or everything of one kind.
 func (b *buildkit) prune(t *testing.T, filter ...string) {
 	t.Helper()
 	if out, err := exec.Command(b.buildctl, append([]string{"--addr", b.address, "prune"}, filter...)...).CombinedOutput(); err != nil {
@@ -94,7 +94,7 @@ func (b *buildkit) build(t *testing.T, d *dockerfile) (lines []string, failure s
 	t.Helper()
 	dir := contextDir(t, d.files, d.script)
 	plain := serve(t, dir)
-	// A context is sent as changes to the last one, and its directories' times get lost.
+	// A context is sent as changes to the previous one, and the times of its directories get lost.
 	b.prune(t, "--filter", "type==source.local")
 	archive := filepath.Join(t.TempDir(), "out.tar")
 	if failure := b.buildDir(t, d, dir, archive); failure != "" {
@@ -103,8 +103,7 @@ func (b *buildkit) build(t *testing.T, d *dockerfile) (lines []string, failure s
 	return shown(b.shelf.picture(t, archive), plain), ""
 }
 
-// buildDir builds from a directory into an archive, and returns what is said when it
-// fails.
+// buildDir builds from a directory into an archive, and returns the error output if the build fails.
 func (b *buildkit) buildDir(t *testing.T, d *dockerfile, dir, archive string) (failure string) {
 	t.Helper()
 	args := append([]string{

@@ -28,15 +28,15 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// A result is an OCI image layout that a build has written.
+// A result is an OCI image layout written by a build.
 type result struct {
 	t     testing.TB
 	dir   string
 	top   oci.Descriptor // in index.json
-	index oci.Index      // what it stands for, if it is an index
+	index oci.Index      // the index that top refers to, if it is an index
 }
 
-// openResult reads an archive, or a directory.
+// openResult reads an archive or a directory.
 func openResult(t testing.TB, path string) *result {
 	t.Helper()
 	r := &result{t: t, dir: path}
@@ -61,7 +61,7 @@ func (r *result) read(d oci.Descriptor, into any) {
 	read(r.t, blob(r.dir, d), into)
 }
 
-// manifest is that of a platform; "" is the only one.
+// manifest returns the manifest of a platform; "" selects the only one.
 func (r *result) manifest(platform string) (m oci.Manifest) {
 	r.t.Helper()
 	d := r.top
@@ -89,7 +89,7 @@ func (r *result) config(m oci.Manifest) (c docker.DockerOCIImage) {
 	return c
 }
 
-// plain is a layer's archive.
+// plain returns the uncompressed archive of a layer.
 func (r *result) plain(d oci.Descriptor) []byte {
 	r.t.Helper()
 	f, err := os.Open(blob(r.dir, d))
@@ -109,7 +109,7 @@ func (r *result) plain(d oci.Descriptor) []byte {
 	return text
 }
 
-// build builds, and returns what was said on standard error.
+// build runs a build, and returns its standard error.
 func (s *store) build(args ...string) string {
 	s.t.Helper()
 	r := s.Minirun(append([]string{"build", "--progress", "plain"}, args...)...)
@@ -119,8 +119,8 @@ func (s *store) build(args ...string) string {
 	return r.Stderr
 }
 
-// TestOutputsAtOnce: one build, every output; each has what was asked for, whatever
-// the others have.
+// TestOutputsAtOnce: one build with every kind of output; each has what was asked for, independently
+// of the other outputs.
 func TestOutputsAtOnce(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nCOPY f /f\nRUN echo made > /made\n", "f": "content\n"}, "")
@@ -162,7 +162,7 @@ func TestOutputsAtOnce(t *testing.T) {
 	s.do("store", "check")
 }
 
-// checkOnly: a directory has these names, and no others.
+// checkOnly checks that a directory has these names, and no others.
 func checkOnly(t testing.TB, dir string, want ...string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -178,7 +178,7 @@ func checkOnly(t testing.TB, dir string, want ...string) {
 	}
 }
 
-// TestOutputRefused: what cannot be is refused before anything is built, in words,
+// TestOutputRefused: an impossible output is rejected with a clear message before anything is built,
 // and nothing is written.
 func TestOutputRefused(t *testing.T) {
 	s := newStore(t)
@@ -235,7 +235,7 @@ func TestOutputRefused(t *testing.T) {
 	checkOnly(t, out)
 }
 
-// treeOf describes a directory of the host: types, modes, owners, links, content.
+// treeOf describes a directory of the host: types, modes, owners, links, contents.
 func treeOf(t testing.TB, dir string) (out []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -270,7 +270,7 @@ func treeOf(t testing.TB, dir string) (out []string) {
 	return out
 }
 
-// attributed is an archive with a file that has an extended attribute.
+// attributed returns an archive with a file that has an extended attribute.
 func attributed(t testing.TB) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "attributed.tar")
@@ -289,8 +289,9 @@ func attributed(t testing.TB) string {
 	return name
 }
 
-// TestOutputLocal: files of the result go beside what is there, and never through a
-// link of the destination; they belong to who builds, with all else they have.
+// TestOutputLocal: files of the result are added to the existing files of the destination, and never
+// written through its symbolic links; they belong to the user who builds, and keep all other
+// attributes.
 func TestOutputLocal(t *testing.T) {
 	s := newStore(t)
 	result := contextDir(t, map[string]string{
@@ -324,8 +325,8 @@ func TestOutputLocal(t *testing.T) {
 	}
 }
 
-// TestOutputLocalKeepsDirectories: a file of the result does not take the place of a
-// directory, and then nothing else is written either.
+// TestOutputLocalKeepsDirectories: a file of the result does not replace a directory, and in that
+// case nothing else is written either.
 func TestOutputLocalKeepsDirectories(t *testing.T) {
 	s := newStore(t)
 	result := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY a z /\n", "a": "new", "z": "new"}, "")
@@ -340,8 +341,8 @@ func TestOutputLocalKeepsDirectories(t *testing.T) {
 	}
 }
 
-// TestOutputHalfWritten: a disk that is full leaves no half of an output, and what
-// was there before as it was.
+// TestOutputHalfWritten: if the disk is full, no partial output is left, and what was there before is
+// unchanged.
 func TestOutputHalfWritten(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY a b /\n", "a": "small"}, "head -c 2000000 /dev/urandom > b")
@@ -378,7 +379,7 @@ func TestOutputHalfWritten(t *testing.T) {
 	checkOnly(t, small, "old", "there")
 }
 
-// TestOutputStandard: archives to standard output.
+// TestOutputStandard: archives are written to standard output.
 func TestOutputStandard(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": "content\n"}, "")
@@ -396,7 +397,7 @@ func TestOutputStandard(t *testing.T) {
 	}
 }
 
-// TestOutputCompression: levels, and layers of the base image.
+// TestOutputCompression: compression levels, and the layers of the base image.
 func TestOutputCompression(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nCOPY f /f\n", "f": strings.Repeat("the same words, again and again\n", 3000)}, "")
@@ -420,7 +421,7 @@ func TestOutputCompression(t *testing.T) {
 	}
 }
 
-// TestOutputAnnotations: where each of them ends up.
+// TestOutputAnnotations: where each annotation ends up.
 func TestOutputAnnotations(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": "content\n"}, "")
@@ -445,7 +446,7 @@ func TestOutputAnnotations(t *testing.T) {
 	}
 }
 
-// TestOutputTold: -q, --iidfile and --metadata-file, of a manifest and of an index.
+// TestOutputTold: -q, --iidfile and --metadata-file, for a manifest and for an index.
 func TestOutputTold(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": "content\n"}, "")
@@ -492,8 +493,8 @@ func TestOutputTold(t *testing.T) {
 	}
 }
 
-// TestOutputMetadata: the provenance and the findings that --metadata-file has, as the
-// environment wants them.
+// TestOutputMetadata: the provenance and the lint findings in --metadata-file, as the environment
+// variables select them.
 func TestOutputMetadata(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nARG A\nRUN echo $A > /a\nCOPY f /f\nMAINTAINER x\n", "f": "content\n"}, "")
@@ -563,8 +564,8 @@ func TestOutputMetadata(t *testing.T) {
 	s.Minirun("build", "--metadata-file", file, dir).Fails(t, "BUILDX_METADATA_PROVENANCE=some", "min, max or disabled")
 }
 
-// TestOutputProvenance: of SLSA 0.2 and 1; with inline-only, only images of the store
-// have it.
+// TestOutputProvenance: provenance in SLSA 0.2 and SLSA 1 format; with inline-only, only images in
+// the store have it.
 func TestOutputProvenance(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN --network=none echo x > /x\n"}, "")
@@ -599,8 +600,8 @@ func TestOutputProvenance(t *testing.T) {
 	}
 }
 
-// TestOutputPush: an index of two platforms with attestations goes to a registry
-// and comes back whole.
+// TestOutputPush: an index of two platforms with attestations is pushed to a registry and pulled back
+// unchanged.
 func TestOutputPush(t *testing.T) {
 	host := testbundle.Registry(t)
 	s := newStore(t)
@@ -641,8 +642,8 @@ func TestOutputPush(t *testing.T) {
 	newStore(t).do("pull", "-q", host+"/app:2")
 }
 
-// TestOutputAttested: what is attached to an image, and that the image stays what
-// it is.
+// TestOutputAttested: which attestations are attached to an image, and that the image itself does not
+// change.
 func TestOutputAttested(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{
@@ -689,7 +690,8 @@ func TestOutputAttested(t *testing.T) {
 		t.Errorf("the SBOM has no bash: %s", sbom)
 	}
 	less, err := exec.Command("grep", "-rlE", "to everybody|very secret", of("--provenance", "mode=min").dir+"/blobs").CombinedOutput()
-	if fewer := strings.Fields(string(less)); err == nil && len(fewer) > 1 { // the RUN's own line is in the configuration
+	// The RUN instruction itself is in the configuration.
+	if fewer := strings.Fields(string(less)); err == nil && len(fewer) > 1 {
 		t.Errorf("mode=min has said too much: %s", less)
 	}
 	if out, err := exec.Command("grep", "-rl", "very secret", attested.dir).CombinedOutput(); err == nil {
@@ -697,8 +699,8 @@ func TestOutputAttested(t *testing.T) {
 	}
 }
 
-// TestOutputMaterials: what came from elsewhere, with digests and without passwords,
-// from the cache too.
+// TestOutputMaterials: everything that was fetched is listed, with digests and without passwords, and
+// also if it came from the cache.
 func TestOutputMaterials(t *testing.T) {
 	s := newStore(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "fetched\n") }))
@@ -733,7 +735,8 @@ func TestOutputMaterials(t *testing.T) {
 	}
 }
 
-// TestOutputAttestedFiles: of an output that is no image, beside its files.
+// TestOutputAttestedFiles: attestations of an output that is not an image are written next to its
+// files.
 func TestOutputAttestedFiles(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": "content\n"}, "")
@@ -746,7 +749,7 @@ func TestOutputAttestedFiles(t *testing.T) {
 			t.Errorf("%s: %v: %s", platform, err, text)
 		}
 	}
-	one := t.TempDir() // of all platforms
+	one := t.TempDir() // for all platforms
 	s.build("--platform", "linux/arm64,linux/amd64", "--provenance", "true", "--sbom", "true", "-o", "type=local,platform-split=false,dest="+one, dir)
 	checkOnly(t, one, "f", "provenance.linux_amd64.json", "provenance.linux_arm64.json", "sbom.linux_amd64.spdx.json", "sbom.linux_arm64.spdx.json")
 }

@@ -27,15 +27,15 @@ import (
 	"github.com/minirun/minirun/internal/image/merge"
 )
 
-// picture describes the image of an OCI archive: a line a file, its configuration,
-// its history.
+// picture describes the image in an OCI archive: one line per file, its configuration, its history.
 func (s *shelf) picture(t testing.TB, archive string) []string {
 	t.Helper()
 	m, at := open(t, archive)
 	return s.describe(t, m, at)
 }
 
-// open unpacks an OCI archive, and returns its image's manifest and where its blobs are.
+// open unpacks an OCI archive, and returns the manifest of its image and a function that returns the
+// path of a blob.
 func open(t testing.TB, archive string) (*oci.Manifest, func(digest.Digest) string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -45,7 +45,7 @@ func open(t testing.TB, archive string) (*oci.Manifest, func(digest.Digest) stri
 	read(t, filepath.Join(dir, "index.json"), &index)
 	var m oci.Manifest
 	read(t, at(index.Manifests[0].Digest), &m)
-	for m.Config.Digest == "" { // an index in the index
+	for m.Config.Digest == "" { // an index within the index
 		var inner oci.Index
 		read(t, at(index.Manifests[0].Digest), &inner)
 		index = inner
@@ -54,7 +54,7 @@ func open(t testing.TB, archive string) (*oci.Manifest, func(digest.Digest) stri
 	return &m, at
 }
 
-// A shelf has the lowest layers of images, unpacked: nearly all have the same one.
+// A shelf holds the lowest layers of images, unpacked: nearly all images have the same one.
 type shelf struct {
 	dir    string
 	mu     sync.Mutex
@@ -65,7 +65,7 @@ func newShelf(t testing.TB) *shelf {
 	return &shelf{dir: t.TempDir(), lowest: map[digest.Digest]string{}}
 }
 
-// describe unpacks an image whose blobs are somewhere.
+// describe unpacks an image whose blobs are at the paths that at returns.
 func (s *shelf) describe(t testing.TB, m *oci.Manifest, at func(digest.Digest) string) []string {
 	t.Helper()
 	dir := t.TempDir()
@@ -174,10 +174,9 @@ func untar(t testing.TB, archive, dir string) {
 	}
 }
 
-// files describes a tree: kinds, modes, owners, sizes, content, links, attributes.
-// A time is shown if somebody has given it: those of what a build makes differ from
-// one to the next. The base's programs are a line each only if they are changed or
-// gone.
+// files describes a tree: kinds, modes, owners, sizes, contents, links, attributes. A time is shown
+// only if it was set explicitly: the times of files that a build creates differ from build to build.
+// The programs of the base image are listed only if they are changed or deleted, one line each.
 func files(t testing.TB, root string) (out []string) {
 	t.Helper()
 	links := map[uint64]string{}
@@ -221,10 +220,10 @@ func files(t testing.TB, root string) (out []string) {
 	return out
 }
 
-// baseProgram is how file describes one that baseArchive has made.
+// baseProgram is the description that file returns for a program created by baseArchive.
 var baseProgram = []string{" 120777 0:0 -> busybox 2020-01-01", " 100755 0:0 busybox 2020-01-01"}
 
-// file describes one. What busybox is depends on the machine.
+// file describes one file. The contents of busybox depend on the machine.
 func file(path, name string, st *unix.Stat_t) (line string, err error) {
 	line = fmt.Sprintf("%s %o %d:%d", name, st.Mode, st.Uid, st.Gid)
 	if strings.ContainsAny(name, " \n\"\\") {
@@ -264,7 +263,7 @@ func file(path, name string, st *unix.Stat_t) (line string, err error) {
 	list := strings.FieldsFunc(string(names[:n]), func(r rune) bool { return r == 0 })
 	slices.Sort(list)
 	for _, x := range list {
-		if strings.Contains(x, ".overlay.") || x == "security.selinux" { // the merged tree's own
+		if strings.Contains(x, ".overlay.") || x == "security.selinux" { // belongs to the merged tree
 			continue
 		}
 		value := make([]byte, 1024)
@@ -277,8 +276,8 @@ func file(path, name string, st *unix.Stat_t) (line string, err error) {
 	return line, nil
 }
 
-// settings are the configuration and the history. What an image tool says of itself
-// in a comment is a line of its own.
+// settings returns the configuration and the history. A comment in which an image tool describes
+// itself is a separate line.
 func settings(t testing.TB, c *docker.DockerOCIImage) (out []string) {
 	t.Helper()
 	text, err := json.Marshal(c.Config)

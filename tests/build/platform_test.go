@@ -16,18 +16,18 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// here is this machine's platform, and there one that it is not.
+// here is this machine's platform, and there is a different one.
 var here, there = "linux/" + runtime.GOARCH, map[bool]string{true: "linux/arm64", false: "linux/amd64"}[runtime.GOARCH == "amd64"]
 
-// twoPlatforms makes the image both, an index: its file /arch says for which
-// platform it is; for this machine it has a shell.
+// twoPlatforms creates an image for both platforms, with an index: its file /arch names the platform;
+// the one for this machine has a shell.
 func (s *store) twoPlatforms(name string) {
 	s.t.Helper()
 	dir := contextDir(s.t, map[string]string{"Dockerfile": "FROM scratch\nARG TARGETARCH\nADD base.tar /\nCOPY $TARGETARCH /arch\n", "amd64": "amd64\n", "arm64": "arm64\n"}, "cp "+baseArchive(s.t)+" base.tar")
 	s.build("--platform", here+","+there, "-t", name, dir)
 }
 
-// platforms builds for both and returns the result.
+// platforms builds for both platforms and returns the result.
 func (s *store) platforms(dir string, args ...string) (*result, string) {
 	s.t.Helper()
 	file := filepath.Join(s.t.TempDir(), "out.tar")
@@ -35,7 +35,7 @@ func (s *store) platforms(dir string, args ...string) (*result, string) {
 	return openResult(s.t, file), said
 }
 
-// file is what a layer has under a name; "" if it has not.
+// file returns the contents of a file in a layer, or "" if the layer does not have it.
 func (r *result) file(platform, name string) string {
 	r.t.Helper()
 	for _, l := range r.manifest(platform).Layers {
@@ -48,8 +48,8 @@ func (r *result) file(platform, name string) string {
 	return ""
 }
 
-// TestPlatforms: every platform has its own base and its own arguments; what does
-// not depend on the platform of the result is built for this machine.
+// TestPlatforms: every platform has a separate base and separate arguments; steps that do not depend
+// on the result's platform are built for this machine.
 func TestPlatforms(t *testing.T) {
 	s := newStore(t)
 	s.twoPlatforms("both")
@@ -87,8 +87,8 @@ COPY --from=both /arch /copied
 	}
 }
 
-// TestPlatformMissing: the error names the platforms that there are, and comes
-// before anything is built.
+// TestPlatformMissing: the error names the available platforms, and is reported before anything is
+// built.
 func TestPlatformMissing(t *testing.T) {
 	s := newStore(t)
 	s.twoPlatforms("both")
@@ -103,8 +103,8 @@ func TestPlatformMissing(t *testing.T) {
 	}
 }
 
-// unreachable is a configuration in which docker.io is a port of this machine that
-// nobody listens on.
+// unreachable returns a configuration in which docker.io is a port of this machine on which nothing
+// listens.
 func unreachable(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -117,8 +117,8 @@ func unreachable(t *testing.T) string {
 	return dir
 }
 
-// TestPlatformStages: a stage that two platforms share runs once, with --no-cache
-// too; one that the platform goes into runs for each.
+// TestPlatformStages: a stage that two platforms share runs once, with --no-cache too; a stage that
+// depends on the platform runs for each.
 func TestPlatformStages(t *testing.T) {
 	s := newStore(t)
 	s.twoPlatforms("both")
@@ -153,7 +153,7 @@ COPY --from=own /bin/busybox /own
 	}
 }
 
-// TestPlatformsAtOnce: one platform's RUN goes on only when the other's has begun.
+// TestPlatformsAtOnce: the RUN of one platform continues only after that of the other has started.
 func TestPlatformsAtOnce(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": `FROM --platform=$BUILDPLATFORM base AS meet
@@ -165,8 +165,8 @@ COPY --from=meet /bin/busybox /
 	s.platforms(dir)
 }
 
-// TestPlatformLike: a processor runs more than one architecture, and its own goes
-// before, in whichever order the index has them.
+// TestPlatformLike: a processor that runs more than one architecture prefers its native one, whatever
+// the order in the index.
 func TestPlatformLike(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("this machine runs one architecture")
@@ -188,8 +188,8 @@ func TestPlatformLike(t *testing.T) {
 	}
 }
 
-// TestPlatformFailure: a step that fails for one platform stops the other, and the
-// error is that of the step.
+// TestPlatformFailure: a step that fails for one platform stops the other one, and the error is that
+// of the step.
 func TestPlatformFailure(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM --platform=$BUILDPLATFORM base\nARG TARGETARCH\nRUN if [ $TARGETARCH = arm64 ]; then exit 7; fi; sleep 30\n"}, "")
@@ -201,8 +201,8 @@ func TestPlatformFailure(t *testing.T) {
 	s.do("store", "check")
 }
 
-// TestPlatformPull: bases come from a registry's index, one platform at a time, and
-// what the name stood for before is still there.
+// TestPlatformPull: base images are pulled from an index in a registry, one platform at a time, and
+// the image that had the name before is kept.
 func TestPlatformPull(t *testing.T) {
 	host := testbundle.Registry(t)
 	from := newStore(t)
@@ -210,9 +210,9 @@ func TestPlatformPull(t *testing.T) {
 	from.twoPlatforms(name)
 	from.do("push", "-q", name)
 	s := newStore(t)
-	s.do("pull", "-q", name) // as people do: this machine's alone
+	s.do("pull", "-q", name) // as users do: for this machine only
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM " + name + "\nCOPY Dockerfile /\n"}, "")
-	for range 2 { // the second time nothing is asked of the registry
+	for range 2 { // the second time the registry gets no request
 		s.build("--platform", there, "-t", "other", dir)
 		r, _ := s.platforms(dir)
 		for _, p := range []string{here, there} {
@@ -237,8 +237,8 @@ func TestPlatformPull(t *testing.T) {
 	missing.Fails(t, "has no image for linux/riscv64, but for ", here, there)
 }
 
-// TestPlatformOfBaseAlone: an image that its registry has for one platform alone is the
-// base of others, too, with a warning, as in BuildKit.
+// TestPlatformOfBaseAlone: an image that its registry has for a single platform is also used as the
+// base for other platforms, with a warning, as in BuildKit.
 func TestPlatformOfBaseAlone(t *testing.T) {
 	host := testbundle.Registry(t)
 	name := host + "/alone:1"
@@ -254,8 +254,8 @@ func TestPlatformOfBaseAlone(t *testing.T) {
 	}
 }
 
-// TestPlatformVersions: platforms that differ in the version of the system alone are
-// several, and a base image's version stays.
+// TestPlatformVersions: platforms that differ only in the OS version are distinct, and the version of
+// a base image is preserved.
 func TestPlatformVersions(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nARG TARGETPLATFORM\nCOPY <<E /is\n$TARGETPLATFORM\nE\n"}, "")
@@ -275,8 +275,8 @@ func TestPlatformVersions(t *testing.T) {
 	}
 }
 
-// TestPlatformWithoutEmulation: the error says which machine the program is for, and
-// what to install.
+// TestPlatformWithoutEmulation: the error names the machine that the program is for, and what to
+// install.
 func TestPlatformWithoutEmulation(t *testing.T) {
 	if registered, err := filepath.Glob("/proc/sys/fs/binfmt_misc/qemu-*"); err != nil || len(registered) > 0 {
 		t.Skip("this machine has emulators: ", registered)
@@ -287,7 +287,7 @@ func TestPlatformWithoutEmulation(t *testing.T) {
 	r.Fails(t, ">>> RUN hello", "exec format error", "no QEMU user emulation for "+there, "apt-get install qemu-user-static binfmt-support")
 }
 
-// foreignContext has a shell for the other platform: it prints what it was told.
+// foreignContext returns a context with a shell for the other platform, which prints its arguments.
 func foreignContext(t *testing.T) string {
 	t.Helper()
 	dir := contextDir(t, map[string]string{
@@ -303,17 +303,17 @@ func foreignContext(t *testing.T) string {
 	return dir
 }
 
-// emulators are QEMU's programs, and how the kernel knows what is for them
-// (Documentation/admin-guide/binfmt-misc.rst). F: the program is opened now, and so
-// is found in every root file system.
+// emulators lists QEMU's programs, and how the kernel recognizes the binaries for them
+// (Documentation/admin-guide/binfmt-misc.rst). With the flag F the kernel opens the program at
+// registration, so it is available in every root file system.
 var emulators = map[string]struct{ program, rule string }{
 	"linux/arm64": {"/usr/bin/qemu-aarch64-static", `:qemu-aarch64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:/usr/bin/qemu-aarch64-static:F`},
 	"linux/amd64": {"/usr/bin/qemu-x86_64-static", `:qemu-x86_64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x3e\x00:\xff\xff\xff\xff\xff\xfe\xfe\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:/usr/bin/qemu-x86_64-static:F`},
 }
 
-// TestPlatformEmulated: RUN of another machine's program, by QEMU. The kernel's
-// table of emulators belongs to a user namespace (since Linux 6.7), so the test makes
-// one: the machine's own table stays what it is.
+// TestPlatformEmulated: RUN executes a program for another machine, with QEMU. The kernel's table of
+// emulators belongs to a user namespace (since Linux 6.7), so the test creates one and does not
+// change the machine's own table.
 func TestPlatformEmulated(t *testing.T) {
 	e := emulators[there]
 	if _, err := os.Stat(e.program); err != nil {
@@ -329,7 +329,7 @@ exec "$@"`
 	cmd := exec.Command("sh", append(args, dir)...)
 	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1 << 16}}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNS, UidMappings: ids, GidMappings: ids, GidMappingsEnableSetgroups: true}
-	// Both platforms have the other one's shell: here, too, the kernel asks the table.
+	// Both platforms have the other one's shell, so the kernel consults the table for this one too.
 	r := testbundle.Finish(t, cmd)
 	if r.Status == 77 || strings.Contains(r.Stderr, "fork/exec") {
 		t.Skip("no binfmt_misc in a user namespace: ", r.Stderr)

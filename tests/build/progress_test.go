@@ -15,21 +15,21 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// A built is a build as its progress has told it, with --progress rawjson.
+// A built is a build as reported by its progress, with --progress rawjson.
 type built struct {
 	testbundle.Result
-	ran, cached []string // steps that ended well: "STAGE INSTRUCTION", sorted
-	said        string   // what programs have written
+	ran, cached []string // steps that succeeded: "STAGE INSTRUCTION", sorted
+	said        string   // output of programs
 }
 
-// title is a step's name: [STAGE N/M] INSTRUCTION, or [N/M] INSTRUCTION. Stages
-// without a name are left out.
+// title matches a step's name: [STAGE N/M] INSTRUCTION, or [N/M] INSTRUCTION. Stages without a name
+// are omitted.
 var title = regexp.MustCompile(`^\[(?:stage-\d+ |(\S+) )?(?:\d+/\d+|internal)\] `)
 
-// looksUp are steps in which nothing is made: the Dockerfile is read, images are found.
+// looksUp matches steps that build nothing: they read the Dockerfile or resolve images.
 var looksUp = regexp.MustCompile(`^\[internal\] load (build definition|metadata|\.dockerignore|remote)`)
 
-// try builds a directory, and says which steps ran. It may fail.
+// try builds a directory, and returns which steps ran. The build may fail.
 func (s *store) try(dir string, flags ...string) *built {
 	s.t.Helper()
 	r := testbundle.Finish(s.t, s.Command(append(append([]string{"build", "--progress", "rawjson"}, flags...), dir)...))
@@ -48,8 +48,8 @@ func (s *store) builds(dir string, flags ...string) *built {
 	return b
 }
 
-// A solveStatus is a line of --progress rawjson: BuildKit's client.SolveStatus, as its
-// package client has it. Other fields than these are not BuildKit's.
+// A solveStatus is a line of --progress rawjson: BuildKit's client.SolveStatus, as defined in its
+// package client. Any other field is not BuildKit's.
 type solveStatus struct {
 	Vertexes []struct {
 		Digest    digest.Digest
@@ -109,7 +109,7 @@ func statuses(t testing.TB, text string) (out []solveStatus) {
 	return out
 }
 
-// read takes the steps from the lines that are objects.
+// read extracts the steps from the lines that are objects.
 func (b *built) read(t testing.TB, text string) {
 	t.Helper()
 	for _, s := range statuses(t, text) {
@@ -132,8 +132,8 @@ func (b *built) read(t testing.TB, text string) {
 	slices.Sort(b.cached)
 }
 
-// TestProgressRawJSON: a line for each event, in BuildKit's form. Times are in order,
-// and each vertex that starts is completed.
+// TestProgressRawJSON: there is a line for each event, in BuildKit's format. Times are in order, and
+// each vertex that starts is completed.
 func TestProgressRawJSON(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base AS a\nRUN printf 'b\\377'\nFROM a\nRUN echo out; false\nMAINTAINER x\n"}, "")
@@ -184,7 +184,7 @@ func TestProgressRawJSON(t *testing.T) {
 	}
 }
 
-// fork copies a store, which nobody uses meanwhile.
+// fork copies a store, which must not be in use.
 func (s *store) fork(name string) *store {
 	s.t.Helper()
 	out := *s

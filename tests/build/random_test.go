@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// builds is how many edits TestRandom makes; MINIRUN_BUILDS says otherwise.
+// builds returns how many edits TestRandom makes; MINIRUN_BUILDS overrides it.
 func builds(t *testing.T) int {
 	t.Helper()
 	if text := os.Getenv("MINIRUN_BUILDS"); text != "" {
@@ -24,9 +24,9 @@ func builds(t *testing.T) int {
 	return 25
 }
 
-// TestRandom: after each of a random sequence of edits, a build with the cache of all
-// before makes the image that a build without a cache, in another store, makes. Both
-// fail, or none does.
+// TestRandom: after each of a random sequence of edits, a build with the cache of all previous builds
+// produces the same image as a build without a cache, in a separate store. Either both fail or
+// neither does.
 func TestRandom(t *testing.T) {
 	testbundleRoot(t)
 	seed := rand.Uint64()
@@ -45,7 +45,7 @@ func TestRandom(t *testing.T) {
 	for n := range builds(t) {
 		if n > 0 {
 			log = append(log, fmt.Sprint(n, ": ", e.edit()))
-			if fails > 1 { // what follows would fail too
+			if fails > 1 { // later builds would fail too
 				log = append(log, e.heal())
 			}
 		}
@@ -69,7 +69,7 @@ func TestRandom(t *testing.T) {
 	}
 }
 
-// difference1 are the lines of a that b has not.
+// difference1 returns the lines of a that are not in b.
 func difference1(a, b []string) string {
 	var out []string
 	for _, line := range a {
@@ -80,7 +80,7 @@ func difference1(a, b []string) string {
 	return strings.Join(out, "\n")
 }
 
-// An editor has a context and a Dockerfile, and changes them.
+// An editor edits a context and a Dockerfile.
 type editor struct {
 	*rand.Rand
 	t      *testing.T
@@ -88,8 +88,8 @@ type editor struct {
 	dir    string
 	stages [][]string
 	args   map[string]string
-	past   [][][]string // Dockerfiles that were
-	good   [][]string   // the last that was built
+	past   [][][]string // earlier Dockerfiles
+	good   [][]string   // the last Dockerfile that built
 	count  int
 }
 
@@ -106,7 +106,7 @@ func newEditor(t *testing.T, seed uint64) *editor {
 	return e
 }
 
-// heal goes back to a Dockerfile and files that can be built.
+// heal restores a Dockerfile and files that can be built.
 func (e *editor) heal() string {
 	shell(e.t, e.dir, "mkdir -p d/s e; for f in a b c d/x d/y d/s/z e/x; do [ -e $f ] || echo first > $f; done; ln -sfn x d/link; ln -f d/x d/same; echo Dockerfile > .dockerignore")
 	if e.good != nil {
@@ -124,7 +124,7 @@ func (e *editor) base(stage int) string {
 
 func pick(e *editor, list ...string) string { return list[e.IntN(len(list))] }
 
-// instruction makes one for a stage. What it makes of the same inputs is the same.
+// instruction generates an instruction for a stage. Its result is the same for the same inputs.
 func (e *editor) instruction(stage int) string {
 	e.count++
 	n := e.count
@@ -163,7 +163,7 @@ func (e *editor) instruction(stage int) string {
 	return fmt.Sprintf("COPY --from=%s /tmp /w/tmp", from)
 }
 
-// edit changes something, and says what.
+// edit makes a random change, and returns its description.
 func (e *editor) edit() string {
 	files := "find . -type f ! -name Dockerfile ! -name .dockerignore | sort"
 	script := ""
@@ -179,7 +179,7 @@ func (e *editor) edit() string {
 	switch what {
 	case "content":
 		script = "f=$(" + files + " | sed -n $((1 + " + n + " % $(" + files + " | wc -l)))p); echo " + n + " > $f"
-	case "back": // to what it was
+	case "back": // to an earlier Dockerfile
 		script = "for f in a b d/x; do [ ! -d $f ] && mkdir -p d && rm -f $f && echo first > $f; done"
 	case "new":
 		script = "mkdir -p d/n" + n + "; echo " + n + " > d/n" + n + "/f; echo " + n + " > n" + n
@@ -247,7 +247,7 @@ func (e *editor) flags() (out []string) {
 	return out
 }
 
-// image builds, and describes the image, or says how it failed.
+// image builds and returns a description of the image, or of the failure.
 func (e *editor) image(s *store, flags ...string) ([]string, *built) {
 	e.t.Helper()
 	out := filepath.Join(e.t.TempDir(), "out.tar")

@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// everything is a Dockerfile whose layers have all that differs from one build to
-// the next: times of the clock, of the context, of directories; names in any order.
+// everything is a Dockerfile whose layers contain everything that can differ from one build to the
+// next: times from the clock, from the context and of directories; names in arbitrary order.
 const everything = `FROM base AS builder
 WORKDIR /work/deep/er
 RUN date > /dev/null; echo built > built; ln built twin; mkdir dir; for i in $(seq 40); do echo $i > dir/$i; done; rm -r /home/app
@@ -49,7 +49,8 @@ VOLUME /v
 EXPOSE 80 443
 `
 
-// context makes the same files in another order each time, younger than the epoch.
+// reproducibleContext creates the same files in a different order each time, with times after the
+// epoch.
 func reproducibleContext(t *testing.T, reversed bool, when time.Time) string {
 	t.Helper()
 	dir := contextDir(t, map[string]string{"Dockerfile": everything, ".dockerignore": "ignored\n"}, "mkdir -p tree/many; echo 1 > in-archive; tar -cf archive.tar --mtime=2001-01-01 --owner=0 --group=0 in-archive; rm in-archive")
@@ -98,8 +99,7 @@ func reproducibleContext(t *testing.T, reversed bool, when time.Time) string {
 
 const epoch = 1600000000
 
-// twoStores are two stores that have nothing in common but the base image, which is
-// the same one.
+// twoStores returns two stores that share nothing except the same base image.
 func twoStores(t *testing.T) [2]*store {
 	t.Helper()
 	first, second := newStore(t), newStore(t)
@@ -110,8 +110,8 @@ func twoStores(t *testing.T) [2]*store {
 	return [2]*store{first, second}
 }
 
-// TestSameBytes: two builds, in two stores, at two times, of files that only look
-// alike, are the same archive. What is attested of them is, too.
+// TestSameBytes: two builds, in two stores, at two times, from files that differ in their times,
+// produce the same archive. Their attestations are identical too.
 func TestSameBytes(t *testing.T) {
 	stores := twoStores(t)
 	dirs := [2]string{reproducibleContext(t, false, time.Unix(epoch+1000, 0)), reproducibleContext(t, true, time.Unix(epoch+500000, 0))}
@@ -134,11 +134,11 @@ func TestSameBytes(t *testing.T) {
 				for _, a := range c.args {
 					args = append(args, strings.ReplaceAll(a, "OUT", files[i]))
 				}
-				if i == 0 { // as an argument, and as a variable of the environment
+				if i == 0 { // as an argument, and as an environment variable
 					args = append(args, "--build-arg", fmt.Sprint("SOURCE_DATE_EPOCH=", epoch))
 				} else {
 					s.Env = append(s.Env, fmt.Sprint("SOURCE_DATE_EPOCH=", epoch))
-					time.Sleep(1100 * time.Millisecond) // files have whole seconds
+					time.Sleep(1100 * time.Millisecond) // file times have a resolution of one second
 				}
 				s.build(append(args, dirs[i])...)
 				text, err := os.ReadFile(files[i])
@@ -154,7 +154,7 @@ func TestSameBytes(t *testing.T) {
 	}
 }
 
-// firstDifference says which blob two archives do not share.
+// firstDifference returns the first blob that two archives do not share.
 func firstDifference(t *testing.T, files [2]string) string {
 	t.Helper()
 	a, b := t.TempDir(), t.TempDir()
@@ -174,8 +174,8 @@ func firstDifference(t *testing.T, files [2]string) string {
 	return out
 }
 
-// TestEpochWithoutRewrite: the files keep their times, the configuration has the
-// epoch everywhere but where the base says otherwise.
+// TestEpochWithoutRewrite: the files keep their times, and the configuration has the epoch everywhere
+// except in the entries of the base image.
 func TestEpochWithoutRewrite(t *testing.T) {
 	s := newStore(t)
 	file := filepath.Join(t.TempDir(), "out.tar")
@@ -211,7 +211,7 @@ func TestEpochWithoutRewrite(t *testing.T) {
 	s.do("store", "check")
 }
 
-// youngest is the time of a layer's youngest file.
+// youngest returns the time of a layer's most recent file.
 func youngest(t *testing.T, r *result, d oci.Descriptor) (latest int64) {
 	t.Helper()
 	for _, h := range headersOf(t, r.plain(d)) {
@@ -220,7 +220,7 @@ func youngest(t *testing.T, r *result, d oci.Descriptor) (latest int64) {
 	return latest
 }
 
-// TestSameImage: an unchanged build is the same image, without any epoch.
+// TestSameImage: an unchanged build produces the same image, without SOURCE_DATE_EPOCH.
 func TestSameImage(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nENV A=1\nRUN echo hello > /f\nCMD [\"sh\"]\n"}, "")

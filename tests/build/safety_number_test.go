@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The primary group is among the supplementary groups of RUN, too (CVE-2022-36109,
+// The primary group must also be one of the supplementary groups of RUN (CVE-2022-36109,
 // CVE-2023-25173).
 func TestRunHasPrimaryGroupAsSupplementary(t *testing.T) {
 	o := newOutside(t, newStore(t))
@@ -22,8 +22,8 @@ RUN sed -n 's/^Groups:[[:space:]]*//p' /proc/self/status
 	}
 }
 
-// An ID that does not fit is an error: cut to 32 bits it would be root, and
-// 4294967295 leaves a file to root (CVE-2024-40635).
+// An ID that is out of range is an error: truncated to 32 bits it would be root, and 4294967295
+// leaves a file to root (CVE-2024-40635).
 func TestNumbersOutOfRange(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	archive := func(h tar.Header) string {

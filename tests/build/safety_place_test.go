@@ -9,20 +9,19 @@ import (
 	"testing"
 )
 
-// TestDestinations: links of an image lead COPY, ADD and WORKDIR nowhere but into the
-// image.
+// TestDestinations: symbolic links in an image cannot lead COPY, ADD and WORKDIR out of the image.
 func TestDestinations(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	const up = "/../../../../../../../../../../.."
-	// The check sees a file that is written.
+	// The check detects a file that is written.
 	shell(t, o.dir, "echo > new")
 	if slices.Equal(tree(t, o.dir), o.was) {
 		t.Fatal("the check does not see a new file")
 	}
 	shell(t, o.dir, "rm new")
 	for name, c := range map[string]struct{ link, instruction, at string }{
-		"file":             {"ln -s OUT/new /l", "COPY f /l", "OUT/new"},         // where the link leads, in the image
-		"directory":        {"ln -s OUT /l", "COPY f /l/new", "OUT/new"},         // made below the image's root
+		"file":             {"ln -s OUT/new /l", "COPY f /l", "OUT/new"},         // link resolved in the image
+		"directory":        {"ln -s OUT /l", "COPY f /l/new", "OUT/new"},         // created below the image's root
 		"directory/":       {"ln -s OUT /l", "COPY f /l/", "OUT/f"},              //
 		"deep":             {"ln -s OUT /l", "COPY f /l/a/b/new", "OUT/a/b/new"}, //
 		"up":               {"ln -s " + up + "OUT /l", "COPY f /l/new", "OUT/new"},
@@ -30,10 +29,10 @@ func TestDestinations(t *testing.T) {
 		"chain":            {"ln -s /a /l; ln -s b/c /a; mkdir /b; ln -s OUT /b/c", "COPY f /l/new", "OUT/new"},
 		"of a directory":   {"ln -s OUT /l", "COPY d /l", "OUT/g"},
 		"over a directory": {"mkdir -p /x OUT; ln -s OUT /x/d", "COPY . /x", "OUT/g"},
-		"--link":           {"ln -s OUT /l", "COPY --link f /l/new", "l/new"}, // what is below is not looked at
+		"--link":           {"ln -s OUT /l", "COPY --link f /l/new", "l/new"}, // lower layers are not consulted
 		"--parents":        {"ln -s OUT /d; ln -s OUT /l", "COPY --parents d/g /l/", "OUT/d/g"},
 		"WORKDIR":          {"ln -s OUT /l", "WORKDIR /l/w\nCOPY f f", "OUT/w/f"},
-		"WORKDIR ..":       {"ln -s OUT/x/y /l", "WORKDIR /l/../../w\nCOPY f f", "w/f"}, // cleaned as BuildKit does
+		"WORKDIR ..":       {"ln -s OUT/x/y /l", "WORKDIR /l/../../w\nCOPY f f", "w/f"}, // cleaned as in BuildKit
 		"here-document":    {"ln -s OUT /l", "COPY <<E /l/new\nx\nE", "OUT/new"},
 		"ADD":              {"ln -s OUT /l", "ADD a.tar /l/", "OUT/member"},
 		"from a stage":     {"ln -s OUT /l", "COPY --from=base /etc/passwd /l/new", "OUT/new"},
@@ -62,7 +61,7 @@ func TestDestinations(t *testing.T) {
 	}
 }
 
-// archive writes an archive of entries into a file.
+// archive writes entries to an archive file.
 func archive(t *testing.T, path string, entries ...tar.Header) {
 	t.Helper()
 	f, err := os.Create(path)
@@ -92,8 +91,8 @@ func archive(t *testing.T, path string, entries ...tar.Header) {
 	}
 }
 
-// TestArchives: what ADD unpacks stays below its destination, wherever links of the archive
-// and of the image lead.
+// TestArchives: what ADD unpacks stays below its destination, wherever symbolic links in the archive
+// and in the image lead.
 func TestArchives(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	file := func(name string) tar.Header { return tar.Header{Name: name, Typeflag: tar.TypeReg} }
@@ -107,7 +106,7 @@ func TestArchives(t *testing.T) {
 	for name, c := range map[string]struct {
 		entries []tar.Header
 		fails   string
-		at      string // where a file is, in the image; "": it does not matter
+		at      string // where a file is, in the image; "": not checked
 	}{
 		"plain":                  {[]tar.Header{file("f")}, "", "x/f"},
 		"..":                     {[]tar.Header{file(up + o.dir + "/new")}, "leads out", ""},
@@ -118,7 +117,7 @@ func TestArchives(t *testing.T) {
 		"through two":            {[]tar.Header{link("a", "b"), link("b", up), file("a" + o.dir + "/new")}, "", "x" + o.dir + "/new"},
 		"over a link":            {[]tar.Header{link("l", o.dir+"/secret"), file("l")}, "", "x/l"},
 		"a directory over one":   {[]tar.Header{link("l", o.dir), {Name: "l/", Typeflag: tar.TypeDir}, file("l/new")}, "", "x/l/new"},
-		"the root is a link":     {[]tar.Header{link(".", o.dir), file("new")}, "", "x/new"}, // the root stays what it is
+		"the root is a link":     {[]tar.Header{link(".", o.dir), file("new")}, "", "x/new"}, // the root is unchanged
 		"a hard link out":        {[]tar.Header{hard("h", o.dir+"/secret")}, "no such file", ""},
 		"a hard link up":         {[]tar.Header{hard("h", up+o.dir+"/secret")}, "leads out", ""},
 		"a hard link by a link":  {[]tar.Header{link("l", o.dir), hard("h", "l/secret")}, "no such file", ""},
@@ -160,8 +159,8 @@ func TestArchives(t *testing.T) {
 	}
 }
 
-// TestMarks: a file with the name of a layer's mark would delete another one where the
-// image is unpacked.
+// TestMarks: a file that has the name of a whiteout would delete another file where the image is
+// unpacked.
 func TestMarks(t *testing.T) {
 	s := newStore(t)
 	for _, d := range []string{"COPY .wh.passwd /etc/", "RUN touch /etc/.wh.passwd", "RUN touch /etc/.wh..wh..opq"} {

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestRunCannot: what a program of a RUN tries, and must not be able to do. Each line
-// says what it could do.
+// TestRunCannot: a program in a RUN tries what it must not be able to do. Each line of output names
+// something that succeeded.
 func TestRunCannot(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	mounts := mountsOf()
@@ -66,13 +66,13 @@ SCRIPT
 		t.Fatal(err)
 	}
 	b, _ := o.builds(dir)
-	// Docker's default capabilities without CAP_NET_RAW, as the network is the host's, and none that is inherited
-	// (CVE-2022-27651).
+	// Docker's default capabilities without CAP_NET_RAW, because the network is the host's, and no
+	// inheritable ones (CVE-2022-27651).
 	want := "CapInh:\t0000000000000000\nCapPrm:\t00000000a80405fb\nCapEff:\t00000000a80405fb\nCapBnd:\t00000000a80405fb\nCapAmb:\t0000000000000000\nSeccomp:\t2\ndone\n"
 	if b.Status != 0 || b.said != want {
 		t.Errorf("status %d: %s%s", b.Status, b.said, b.Stderr)
 	}
-	// The script sees what could be done: with everything allowed it can do some of it.
+	// The script detects what is possible: with everything allowed it can do some of these things.
 	shell(t, dir, "sed -i 's/^RUN <</RUN --security=insecure <</' Dockerfile")
 	if b, _ := o.builds(dir); b.Status == 0 || !strings.Contains(b.Stderr, "give --allow security.insecure") {
 		t.Errorf("status %d: %s", b.Status, b.Stderr)
@@ -89,7 +89,7 @@ SCRIPT
 	}
 }
 
-// TestEntitlements: what needs --allow, wherever it is asked for.
+// TestEntitlements: everything that needs --allow, wherever it is requested.
 func TestEntitlements(t *testing.T) {
 	s := newStore(t)
 	for _, c := range []struct {
@@ -122,16 +122,17 @@ func TestEntitlements(t *testing.T) {
 			}
 		})
 	}
-	// The frontend that a directive names is not fetched, nor run: it would be a program with a say in all of this.
+	// The frontend named by a directive is neither fetched nor run: it would be a program with
+	// control over all of this.
 	dir := contextDir(t, map[string]string{"Dockerfile": "# syntax=127.0.0.1:1/evil\nFROM base\n"}, "")
 	s.builds(dir)
 }
 
-// The advisories: builders in which a Dockerfile reached the host. docs/security.md
-// has the table.
+// The advisories: vulnerabilities in builders through which a Dockerfile reached the host.
+// docs/security.md has the table.
 
-// TestCVE202423651 (BuildKit): two steps that share a cache at the same time, of which
-// one exchanges names in it while the other mounts there.
+// TestCVE202423651 (BuildKit): two steps share a cache at the same time, and one of them renames
+// directories in it while the other mounts there.
 func TestCVE202423651(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	mounts := mountsOf()
@@ -166,8 +167,8 @@ COPY --from=mounts /etc/passwd /b
 	}
 }
 
-// TestCVE202423652 (BuildKit): the places that were made to mount on are removed after
-// the step, and a step has put links to the host there.
+// TestCVE202423652 (BuildKit): mountpoints that were created for a step are removed after it, and the
+// step has replaced them with symbolic links to the host.
 func TestCVE202423652(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	for name, c := range map[string]struct{ mounts, script string }{
@@ -190,9 +191,9 @@ func TestCVE202423652(t *testing.T) {
 	}
 }
 
-// TestCVE202423653 (BuildKit): a container of a build without a check of what it is
-// allowed. Here no one asks for containers but a RUN, which is checked when the graph
-// is made: before anything runs.
+// TestCVE202423653 (BuildKit): a build starts a container without a check of its entitlements. In
+// minirun only RUN starts containers, and RUN is checked when the graph is built, before anything
+// runs.
 func TestCVE202423653(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN echo first\nRUN --security=insecure true\n"}, "")
@@ -202,7 +203,7 @@ func TestCVE202423653(t *testing.T) {
 	}
 }
 
-// TestCVE20249407 (Buildah): bind-propagation of a --mount, which reaches the host.
+// TestCVE20249407 (Buildah): bind-propagation in a --mount reaches the host.
 func TestCVE20249407(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	for _, option := range []string{"bind-propagation=rshared", "bind-propagation=shared,rw", "relabel=shared", "Z", "bind-nonrecursive"} {
@@ -210,7 +211,7 @@ func TestCVE20249407(t *testing.T) {
 			t.Errorf("%s is taken", option)
 		}
 	}
-	// What is mounted in a step is not seen outside.
+	// Mounts made in a step are not visible outside it.
 	mounts := mountsOf()
 	b, _ := o.build("FROM base\nRUN --security=insecure --mount=type=bind,target=/m,rw --mount=type=cache,target=/c mount -t tmpfs none /m && mount -t tmpfs none /c && mount -t tmpfs none /tmp && echo mounted\n", "true", "--allow", "security.insecure")
 	if now := mountsOf(); b.said != "mounted\n" || !slices.Equal(now, mounts) {
@@ -218,7 +219,7 @@ func TestCVE20249407(t *testing.T) {
 	}
 }
 
-// TestCVE20249675 (Buildah): the id of a cache that leads out of the caches' directory.
+// TestCVE20249675 (Buildah): the id of a cache leads out of the directory of caches.
 func TestCVE20249675(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	caches := filepath.Join(o.store.dir, "build", "cache-mounts")
@@ -238,16 +239,16 @@ func TestCVE20249675(t *testing.T) {
 			t.Errorf("the cache %q", e.Name())
 		}
 	}
-	// The source of a cache that begins with a stage's files leads into the stage.
+	// The source of a cache that is initialized with a stage's files leads into the stage.
 	b, out := o.build("FROM base AS s\nRUN ln -s OUT /l\nFROM base\nRUN --mount=type=cache,from=s,source=l,target=/m,id=x cat /m/secret\n", "true")
 	if b.Status == 0 || o.leaked(b, out) {
 		t.Errorf("status %d: %s", b.Status, b.said)
 	}
 }
 
-// TestCVE202411218 (Buildah, Podman): stages that are built at the same time share a
-// mounted file system, and one exchanges what the other mounts. Here a stage that is
-// mounted is complete, and what is written to it is thrown away.
+// TestCVE202411218 (Buildah, Podman): stages that are built at the same time share a mounted file
+// system, and one of them replaces what the other mounts. In minirun a stage that is mounted is
+// complete, and what is written to it is discarded.
 func TestCVE202411218(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	b, out := o.build(`FROM base AS source
@@ -271,8 +272,8 @@ COPY --from=source /d /d
 	}
 }
 
-// TestCVE20241753 (Buildah, Podman): a mount whose source in the context or a stage is
-// a link to the host's root.
+// TestCVE20241753 (Buildah, Podman): the source of a mount, in the context or a stage, is a symbolic
+// link to the host's root.
 func TestCVE20241753(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	for name, c := range map[string]struct{ before, mount, script string }{
@@ -292,8 +293,8 @@ func TestCVE20241753(t *testing.T) {
 	}
 }
 
-// TestStrangeText: bytes that a terminal would obey, that JSON cannot have, or that end
-// a string in C.
+// TestStrangeText: bytes that control a terminal, that JSON cannot represent, or that end a string in
+// C.
 func TestStrangeText(t *testing.T) {
 	s := newStore(t)
 	for name, c := range map[string]struct {
@@ -329,7 +330,7 @@ func TestStrangeText(t *testing.T) {
 			}
 		})
 	}
-	// Two documents that differ only in such a byte are two.
+	// Two documents that differ only in such a byte are distinct.
 	for _, text := range []string{"\xff", "\xfe"} {
 		dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nCOPY <<'E' /x\n" + text + "\nE\n"}, "")
 		out := filepath.Join(t.TempDir(), "out")
@@ -340,7 +341,7 @@ func TestStrangeText(t *testing.T) {
 	}
 }
 
-// TestLargeDockerfiles: an error, or fine, in bounded memory.
+// TestLargeDockerfiles: each case gives an error or succeeds, in bounded memory.
 func TestLargeDockerfiles(t *testing.T) {
 	s := newStore(t)
 	for name, c := range map[string]struct{ text, fails string }{
@@ -383,9 +384,8 @@ func numbered(format string, n int) string {
 	return out.String()
 }
 
-// TestRunMountOptions: the file systems of a step are mounted as BuildKit mounts
-// them: from none of them can a program gain privileges by set-user-ID, and device
-// nodes count in /dev alone.
+// TestRunMountOptions: the file systems of a step are mounted with the same options as in BuildKit:
+// set-user-ID programs on them do not gain privileges, and device nodes work only in /dev.
 func TestRunMountOptions(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN cp /proc/self/mounts /mounts\nFROM scratch\nCOPY --from=0 /mounts /\n"}, "")

@@ -11,7 +11,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// waitFor waits until something is.
+// waitFor waits until a condition is true.
 func waitFor(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
@@ -21,8 +21,8 @@ func waitFor(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// TestSecrets: a secret is nowhere but where the step sees it: not in the store, while
-// the step runs or afterwards, nor in what is said or made.
+// TestSecrets: a secret is visible only to the step that mounts it: it is not in the store, during
+// the step or afterwards, nor in the output or the result.
 func TestSecrets(t *testing.T) {
 	s := newStore(t)
 	secret, variable := "secret-"+rand.Text(), "variable-"+rand.Text()
@@ -65,7 +65,7 @@ RUN --mount=type=secret,id=v,env=TOKEN true
 	silent("rawjson", first)
 	nowhere("after a build", s.dir)
 
-	// While a step has them.
+	// While a step has the secrets.
 	meet, err := filepath.Glob(filepath.Join(s.dir, "build", "cache-mounts", "*", "fs"))
 	if err != nil || len(meet) != 1 {
 		t.Fatal(meet, err)
@@ -82,7 +82,7 @@ RUN --mount=type=secret,id=v,env=TOKEN true
 	silent("plain and --explain", second)
 	shell(t, meet[0], "rm -f wait go there")
 
-	// In what is made and told.
+	// In the results and in what the build reports.
 	for _, what := range []string{"json", filepath.Join(s.Host, "e.svg"), filepath.Join(s.Host, "e.html")} {
 		r := build("--explain", what, "--metadata-file", filepath.Join(s.Host, "metadata"), "--iidfile", filepath.Join(s.Host, "iid"))
 		r.Exit(t, 0)
@@ -93,9 +93,9 @@ RUN --mount=type=secret,id=v,env=TOKEN true
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	nowhere("afterwards", s.Host) // the store is in it
+	nowhere("afterwards", s.Host) // contains the store
 
-	// A step that fails does not say them, nor one that cannot begin.
+	// Neither a step that fails nor one that cannot start prints them.
 	if err := os.WriteFile(file, []byte(secret), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ RUN --mount=type=secret,id=v,env=TOKEN true
 	}
 	nowhere("after builds that failed", s.Host)
 
-	// The check sees what is not secret: an argument.
+	// The check detects a value that is not secret: an argument.
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("FROM base\nARG A\nRUN true\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ RUN --mount=type=secret,id=v,env=TOKEN true
 	}
 }
 
-// TestSecretsAreNotKeys: what a cache's key or record says does not tell one secret
+// TestSecretsAreNotKeys: neither the key nor the record of a cached step distinguishes one secret
 // from another.
 func TestSecretsAreNotKeys(t *testing.T) {
 	s := newStore(t)

@@ -16,22 +16,22 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// What a build must not reach. Files:
+// These tests check what a build must not reach. Files:
 //
-//	safety_test.go    the outside, and a check that it was not read or touched; contexts
+//	safety_test.go    the outside directory, and a check that it was not read or changed; contexts
 //	safety_place_test.go   where COPY and ADD write
 //	safety_run_test.go     what RUN can do; what needs --allow
 //	safety_secret_test.go  where a secret must not be
 //
-// The outside is a directory of the host. What it has is known, so that what was
-// read of it is found in a result, and what was changed is seen.
+// The outside directory is a directory of the host. Its contents are known, so that a test can find
+// in a result what was read from it, and detect what was changed.
 
 const (
 	theHosts = "THE-HOST'S-OWN-CONTENT"
 	deadline = time.Minute // a build that takes longer hangs
 )
 
-// An outside is a directory beside the contexts.
+// An outside is a directory next to the contexts.
 type outside struct {
 	t     *testing.T
 	store *store
@@ -48,7 +48,7 @@ func newOutside(t *testing.T, s *store) *outside {
 	return o
 }
 
-// tree is what a directory has: names, kinds, modes, owners, contents.
+// tree lists a directory: names, kinds, modes, owners, contents.
 func tree(t testing.TB, dir string) (out []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
@@ -61,7 +61,8 @@ func tree(t testing.TB, dir string) (out []string) {
 		}
 		line := strings.Join([]string{path, os.FileMode(st.Mode).String(), itoa(int(st.Uid)), itoa(int(st.Size)), itoa(int(st.Mtim.Nsec)), itoa(int(st.Ctim.Nsec))}, " ")
 		if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-			line = strings.Join([]string{path, os.FileMode(st.Mode).String(), itoa(int(st.Uid))}, " ") // its times are those of what is in it
+			// The times of a directory depend on the files in it.
+			line = strings.Join([]string{path, os.FileMode(st.Mode).String(), itoa(int(st.Uid))}, " ")
 		}
 		out = append(out, line)
 		return nil
@@ -79,8 +80,8 @@ func (o *outside) untouched() {
 	}
 }
 
-// build builds a context of a script, with OUT for the outside's path, and returns
-// the result's files, if there are any.
+// build builds a context created by a script, in which OUT is replaced with the outside directory's
+// path, and returns the result's files, if any.
 func (o *outside) build(dockerfile, script string, flags ...string) (*built, string) {
 	o.t.Helper()
 	dir := contextDir(o.t, map[string]string{"Dockerfile": o.path(dockerfile)}, o.path(script))
@@ -101,7 +102,7 @@ func (o *outside) builds(dir string, flags ...string) (*built, string) {
 	return b, out
 }
 
-// leaked says whether something of the outside is in a result or was said.
+// leaked reports whether something from the outside directory is in a result or in the output.
 func (o *outside) leaked(b *built, out string) bool {
 	o.t.Helper()
 	if strings.Contains(b.said+b.Stderr+b.Stdout, theHosts) {
@@ -110,8 +111,8 @@ func (o *outside) leaked(b *built, out string) bool {
 	return len(holding(o.t, out, theHosts)) > 0
 }
 
-// holding are the files below a directory that have a text in them or in their names,
-// link texts, attributes.
+// holding returns the files below a directory that contain a text in their contents, names, link
+// targets or attributes.
 func holding(t testing.TB, dir, text string) (out []string) {
 	t.Helper()
 	if _, err := os.Lstat(dir); err != nil {
@@ -119,7 +120,7 @@ func holding(t testing.TB, dir, text string) (out []string) {
 	}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
-			if os.IsNotExist(err) { // a build goes on meanwhile
+			if os.IsNotExist(err) { // a build is running at the same time
 				return nil
 			}
 			return err
@@ -146,10 +147,10 @@ func holding(t testing.TB, dir, text string) (out []string) {
 	return out
 }
 
-// TestContextEscapes: nothing outside of a context is read, whatever links in it say.
+// TestContextEscapes: nothing outside a context is read, wherever its symbolic links lead.
 func TestContextEscapes(t *testing.T) {
 	o := newOutside(t, newStore(t))
-	// The check sees what is read.
+	// The check detects what is read.
 	if b, out := o.build("FROM scratch\nCOPY f /\n", "cp OUT/secret f"); b.Status != 0 || !o.leaked(b, out) {
 		t.Fatalf("the check does not see what a context has: %s", b.Stderr)
 	}
@@ -159,7 +160,7 @@ func TestContextEscapes(t *testing.T) {
 	const up = "../../../../../../../../../../../.."
 	for name, c := range map[string]struct {
 		dockerfile, script string
-		fails              string // part of the message; "ok": it succeeds; "": a link to nothing may be copied, or be an error
+		fails              string // part of the error; "ok": success; "": a dangling link may be copied or fail
 	}{
 		"..":                        {"FROM scratch\nCOPY " + up + "OUT/secret /x\n", "true", "not found"},
 		".. in a linked directory":  {"FROM scratch\nCOPY d/../../outside/secret /x\n", "ln -s OUT d", "not found"},
@@ -211,8 +212,8 @@ func TestContextEscapes(t *testing.T) {
 	}
 }
 
-// TestDockerfileElsewhere: who gives -f, or a link as the Dockerfile of a directory of
-// his own, means it. In an archive it leads nowhere but into it.
+// TestDockerfileElsewhere: with -f, or with a symbolic link as the Dockerfile in their own directory,
+// users decide which file is read. In an archive such a link cannot lead out of the archive.
 func TestDockerfileElsewhere(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	if b, _ := o.build("nonsense", "true", "-f", filepath.Join(o.dir, "Dockerfile")); b.Status != 0 {
@@ -236,8 +237,7 @@ func TestDockerfileElsewhere(t *testing.T) {
 	}
 }
 
-// TestContextRace: directories of a context that are exchanged for links while it is
-// read.
+// TestContextRace: directories of a context are replaced with symbolic links while it is read.
 func TestContextRace(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY d /x\n"}, "mkdir d; echo inside > d/secret; for i in $(seq 200); do echo $i > d/$i; done; ln -s "+o.dir+" link")
@@ -274,5 +274,5 @@ func TestContextRace(t *testing.T) {
 	}
 }
 
-// mountsOf are the host's mounts.
+// mountsOf returns the host's mounts.
 func mountsOf() []string { return testbundle.Mounts("self") }

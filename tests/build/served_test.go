@@ -11,10 +11,10 @@ import (
 	"testing"
 )
 
-// serve serves the directory SERVED of a context, if it has one: files, and bare git
-// repositories NAME.git: those with info/refs, which git update-server-info writes, as files
-// (the dumb protocol), the others by git. Where the Dockerfile says SERVER it gets the
-// address; known makes SERVER of it again.
+// serve serves the directory SERVED of a context, if there is one: files, and bare git repositories
+// NAME.git. Repositories with info/refs, which git update-server-info writes, are served as files
+// (the dumb protocol), the others by git. SERVER in the Dockerfile is replaced with the server's
+// address; known does the reverse.
 func serve(t testing.TB, dir string) (known func(string) string) {
 	t.Helper()
 	served := filepath.Join(dir, "SERVED")
@@ -56,7 +56,7 @@ func serve(t testing.TB, dir string) (known func(string) string) {
 	return func(line string) string { return strings.ReplaceAll(line, address, "SERVER") }
 }
 
-// isDumb reports whether a repository is prepared for servers that do not know git.
+// isDumb reports whether a repository is prepared for servers that do not speak git's protocol.
 func isDumb(repository string) bool {
 	_, err := os.Stat(filepath.Join(repository, "info", "refs"))
 	return err == nil

@@ -18,7 +18,7 @@ import (
 	"github.com/minirun/minirun/internal/build/share"
 )
 
-// spoil rewrites the document of a cache, as who can write to it might.
+// spoil rewrites the document of a cache, as any process with write access could.
 func spoil(t *testing.T, dir string, change func(m *oci.Manifest, document map[string]any)) {
 	t.Helper()
 	var index oci.Index
@@ -43,8 +43,8 @@ func spoil(t *testing.T, dir string, change func(m *oci.Manifest, document map[s
 	write(t, filepath.Join(dir, "index.json"), index)
 }
 
-// TestCacheDamaged: a cache that is not what it says gives the files that a build
-// without it gives, and a warning.
+// TestCacheDamaged: with a corrupt or forged cache, a build produces the same files as without it,
+// and a warning.
 func TestCacheDamaged(t *testing.T) {
 	here, s, dir := freshStore(t), freshStore(t), twoStagesDir(t)
 	whole := filepath.Join(t.TempDir(), "whole")
@@ -176,7 +176,7 @@ func TestCacheDamaged(t *testing.T) {
 	}
 }
 
-// hostileLayer is an archive with a file that would be outside.
+// hostileLayer is an archive with a file whose path leads outside.
 func hostileLayer(t *testing.T) ([]byte, digest.Digest) {
 	t.Helper()
 	var out bytes.Buffer
@@ -188,7 +188,7 @@ func hostileLayer(t *testing.T) ([]byte, digest.Digest) {
 	return out.Bytes(), digest.FromBytes(out.Bytes())
 }
 
-// TestCacheRepaired: a damaged blob does not stay in a directory that is written to.
+// TestCacheRepaired: a damaged blob in a directory is replaced when a build writes to the directory.
 func TestCacheRepaired(t *testing.T) {
 	s, dir := freshStore(t), contextDir(t, map[string]string{"Dockerfile": "FROM base\nCOPY f /f\n", "f": "f"}, "")
 	cache := filepath.Join(t.TempDir(), "cache")

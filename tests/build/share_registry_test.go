@@ -12,12 +12,13 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestCacheRegistry: the same through a registry, where other tools copy it.
+// TestCacheRegistry: a cache in a registry, where other tools copy it.
 func TestCacheRegistry(t *testing.T) {
 	host := testbundle.Registry(t)
 	first, second, third := freshStore(t), freshStore(t), freshStore(t)
 	dir, name := twoStagesDir(t), host+"/team/app:cache"
-	// There is none yet: a warning, as at the first build of every pipeline.
+	// The cache does not exist yet: the build prints a warning, as in the first run of every
+	// pipeline.
 	got := first.rebuild(dir, "--cache-from", name, "--cache-to", "type=registry,mode=max,compression=zstd,ref="+name)
 	if !strings.Contains(got.warnings, "no such tag or repository") {
 		t.Errorf("it warns of %q", got.warnings)
@@ -27,7 +28,7 @@ func TestCacheRegistry(t *testing.T) {
 	if a, b := first.files("app/random"), second.files("app/random"); !slices.Equal(a, b) {
 		t.Errorf("the files are %q there, %q here", b, a)
 	}
-	// A layer that was lost on the way does not keep the others from being sent.
+	// A layer that was lost on the way does not prevent the others from being sent.
 	lossy := filepath.Join(t.TempDir(), "lossy")
 	first.rebuild(dir, "--cache-to", "type=local,mode=max,dest="+lossy)
 	_, records := cacheOf(t, lossy, "latest")
@@ -58,8 +59,8 @@ func TestCacheRegistry(t *testing.T) {
 	want(t, "made", freshStore(t).rebuild(dir, "--cache-from", "type=registry,ref="+host+"/elsewhere/app:x").made)
 }
 
-// TestCacheInline: the records travel in the image: through a registry, in an
-// archive, in an index of several platforms.
+// TestCacheInline: the records are stored in the image: through a registry, in an archive, in an
+// index of several platforms.
 func TestCacheInline(t *testing.T) {
 	host := testbundle.Registry(t)
 	here, dir := freshStore(t), twoStagesDir(t)

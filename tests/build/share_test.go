@@ -17,7 +17,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// twoStages has a step of each kind, and programs that never do the same twice.
+// twoStages has a step of each kind, and programs whose output is never the same twice.
 const twoStages = `FROM base AS builder
 COPY f /src/f
 RUN cat /proc/sys/kernel/random/uuid > /random; cat /src/f > /out
@@ -35,7 +35,7 @@ func twoStagesDir(t testing.TB) string {
 	return contextDir(t, map[string]string{"Dockerfile": twoStages, "f": "one", "g": "two"}, "")
 }
 
-// freshStore has the image base.
+// freshStore returns a store that has the image base.
 func freshStore(t testing.TB) *store {
 	t.Helper()
 	b := testbundle.New(t)
@@ -45,19 +45,19 @@ func freshStore(t testing.TB) *store {
 	return s
 }
 
-// clear takes away all but base.
+// clear removes everything except base.
 func (s *store) clear() {
 	s.t.Helper()
 	s.do("rmi", "app")
 	s.do("prune", "--build")
 }
 
-// A run is a build that has succeeded, as its progress tells it.
+// A run is a successful build, as reported by its progress.
 type run struct {
 	made     []string // the steps that were not cached
 	cached   []string
 	fetched  []string // the steps whose layers were imported
-	warnings string   // behind the progress
+	warnings string   // printed after the progress
 }
 
 var progressLine = regexp.MustCompile(`^#(\d+) (.*)$`)
@@ -103,7 +103,7 @@ func (s *store) rebuild(dir string, flags ...string) run {
 	return out
 }
 
-// files are those of the image app that are no base's.
+// files returns the files of the image app that are not from the base.
 func (s *store) files(names ...string) (out []string) {
 	s.t.Helper()
 	dir := filepath.Join(s.t.TempDir(), "image")
@@ -118,7 +118,7 @@ func (s *store) files(names ...string) (out []string) {
 	return out
 }
 
-// has says how many of a manifest's layers the store has.
+// has returns how many of a manifest's layers are in the store.
 func (s *store) has(layers []oci.Descriptor) (n int) {
 	for _, l := range layers {
 		if _, err := os.Stat(blob(s.dir, l)); err == nil {
@@ -128,7 +128,8 @@ func (s *store) has(layers []oci.Descriptor) (n int) {
 	return n
 }
 
-// want compares what was made or fetched: each word must be in the name at its place.
+// want compares the steps that ran, or the layers that were fetched: each word must occur in the name
+// at its index.
 func want(t testing.TB, what string, got []string, words ...string) {
 	t.Helper()
 	ok := len(got) == len(words)
@@ -140,7 +141,7 @@ func want(t testing.TB, what string, got []string, words ...string) {
 	}
 }
 
-// cacheOf reads a cache in a directory.
+// cacheOf reads a cache from a directory.
 func cacheOf(t testing.TB, dir, tag string) (m oci.Manifest, records []share.Record) {
 	t.Helper()
 	var index oci.Index
@@ -162,9 +163,9 @@ func cacheOf(t testing.TB, dir, tag string) (m oci.Manifest, records []share.Rec
 	return m, nil
 }
 
-// TestCacheDirectory: a store that has never built takes all of it from a directory,
-// also what a program has made by chance; of what no step needs, nothing comes but
-// the records. Where the context is, whose it is and how old does not matter.
+// TestCacheDirectory: a store that has never built anything gets everything from a directory,
+// including results that a program produced at random; nothing but the records is fetched for layers
+// that no step needs. Path, owner and age of the context do not matter.
 func TestCacheDirectory(t *testing.T) {
 	here, there := freshStore(t), freshStore(t)
 	cache := filepath.Join(t.TempDir(), "cache")
@@ -188,10 +189,10 @@ func TestCacheDirectory(t *testing.T) {
 	if n := there.has(m.Layers); n != 4 {
 		t.Errorf("%d layers of 8 came, the image has 4", n)
 	}
-	// It is its own cache now.
+	// Now the store itself has the cache.
 	got = there.rebuild(dir)
-	// The stages' own steps stayed in the directory, so they run, and what is copied of them is looked at again. It is
-	// the same as before: the last RUN is not run.
+	// The stages' layers were not fetched from the directory, so their steps run, and the files
+	// copied from them are examined again. They are the same as before, so the last RUN does not run.
 	want(t, "made without the directory", got.made, "[builder 2/3]", "[builder 3/3]", "[other 2/3]", "[other 3/3]", "[stage-2 3/5]", "[stage-2 4/5]")
 	there.do("store", "check")
 	there.clear()
@@ -202,7 +203,7 @@ func TestCacheDirectory(t *testing.T) {
 	want(t, "made behind a prune", there.rebuild(dir, "--cache-from", "type=local,src="+cache).made)
 }
 
-// TestCacheMode: min has the steps of the result's own layers only.
+// TestCacheMode: mode min has only the steps of the result's own layers.
 func TestCacheMode(t *testing.T) {
 	here, there := freshStore(t), freshStore(t)
 	cache, dir := filepath.Join(t.TempDir(), "cache"), twoStagesDir(t)
@@ -211,7 +212,7 @@ func TestCacheMode(t *testing.T) {
 	if len(m.Layers) != 4 || len(records) != 4 {
 		t.Errorf("min has %d layers and %d records, want 4", len(m.Layers), len(records))
 	}
-	// The stages run again; what is copied of them has come out the same.
+	// The stages run again; the files copied from them are the same.
 	got := there.rebuild(dir, "--cache-from", "type=local,src="+cache)
 	want(t, "made", got.made, "[builder 2/3]", "[builder 3/3]", "[other 2/3]", "[other 3/3]")
 	if a, b := here.files("app/random"), there.files("app/random"); !slices.Equal(a, b) {
@@ -219,8 +220,8 @@ func TestCacheMode(t *testing.T) {
 	}
 }
 
-// TestCacheChange: what does not depend on a file that has changed is taken, also
-// the files that a step needs which runs again.
+// TestCacheChange: everything that does not depend on a changed file is taken from the cache,
+// including the files needed by a step that runs again.
 func TestCacheChange(t *testing.T) {
 	here, there := freshStore(t), freshStore(t)
 	cache, dir := filepath.Join(t.TempDir(), "cache"), twoStagesDir(t)
@@ -236,7 +237,8 @@ func TestCacheChange(t *testing.T) {
 	}
 }
 
-// TestCacheTwice: several builds use a directory: a tag each, or one for another.
+// TestCacheTwice: several builds use the same directory, with a tag for each, or with one cache
+// replacing another.
 func TestCacheTwice(t *testing.T) {
 	s := freshStore(t)
 	cache := filepath.Join(t.TempDir(), "cache")
@@ -249,7 +251,7 @@ func TestCacheTwice(t *testing.T) {
 	if len(records) != 2 || len(m.Layers) != 2 {
 		t.Errorf("%d records, %d layers", len(records), len(m.Layers))
 	}
-	for _, l := range before.Layers { // the other tag has them
+	for _, l := range before.Layers { // the other tag refers to them
 		if _, err := os.Stat(blob(cache, l)); err != nil {
 			t.Error(err)
 		}
@@ -260,7 +262,8 @@ func TestCacheTwice(t *testing.T) {
 		t.Errorf("%q, want %q", got, random)
 	}
 	want(t, "made", other.rebuild(first, "--cache-from", "type=local,tag=kept,src="+cache).made)
-	// What no tag has any more goes away, and what a writer that was killed has left.
+	// Blobs that no tag refers to any more are removed, and so are the leftovers of a writer that was
+	// killed.
 	if err := os.WriteFile(filepath.Join(cache, ".aside-7"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +275,7 @@ func TestCacheTwice(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(cache, ".aside-7")); err == nil {
 		t.Error(".aside-7 is left")
 	}
-	// Side by side.
+	// Two builds at the same time.
 	done := make(chan testbundle.Result)
 	for i := range 4 {
 		go func() {
@@ -288,7 +291,7 @@ func TestCacheTwice(t *testing.T) {
 	for i := range 4 {
 		cacheOf(t, cache, fmt.Sprint("t", i))
 	}
-	// An image is not taken for an old cache.
+	// An image is not mistaken for an old cache.
 	layout := filepath.Join(t.TempDir(), "layout")
 	s.rebuild(second, "--output", "type=oci,tar=false,dest="+layout)
 	var index oci.Index
@@ -311,8 +314,8 @@ func write(t testing.TB, path string, what any) {
 	}
 }
 
-// TestCacheAgain: what was imported is exported again, layers that were not needed
-// too; of one that is lost, the step is left out.
+// TestCacheAgain: what was imported is exported again, including layers that were not needed; if a
+// layer is lost, its step is left out.
 func TestCacheAgain(t *testing.T) {
 	first, second, third := freshStore(t), freshStore(t), freshStore(t)
 	dir, one, two := twoStagesDir(t), filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "two")
@@ -337,8 +340,8 @@ func TestCacheAgain(t *testing.T) {
 	}
 }
 
-// TestCacheLinked: a layer of COPY --link is the same on every base; what stands on
-// it is not. A user that is looked up is the base's.
+// TestCacheLinked: a layer of COPY --link is the same on every base image; the steps on top of it are
+// not. A user name is looked up in the base image.
 func TestCacheLinked(t *testing.T) {
 	s := freshStore(t)
 	s.do("import", "--change", "LABEL x=y", otherBase(t), "otherbase")
@@ -354,7 +357,7 @@ func TestCacheLinked(t *testing.T) {
 	}
 }
 
-// otherBase is a base with another user app.
+// otherBase returns a base image with a different user app.
 func otherBase(t *testing.T) string {
 	dir := t.TempDir()
 	script := `mkdir "$1/root" && tar -C "$1/root" -xf "$2" && sed -i s/app:x:1000/app:x:4321/ "$1/root/etc/passwd" && echo other > "$1/root/etc/which" && tar --numeric-owner -C "$1/root" -cf "$1/other.tar" .`
@@ -364,7 +367,7 @@ func otherBase(t *testing.T) string {
 	return filepath.Join(dir, "other.tar")
 }
 
-// TestNoCacheMount: --no-cache of a RUN that mounts the context.
+// TestNoCacheMount: --no-cache with a RUN that mounts the context.
 func TestNoCacheMount(t *testing.T) {
 	s := freshStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN --mount=type=bind,target=/c cat /c/f > /out\n", "f": "f"}, "")

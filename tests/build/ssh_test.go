@@ -19,12 +19,12 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// agentVariable makes the test's program a client of an SSH agent, for a RUN. It is the
-// program of TestMain that asks, since busybox has no ssh.
+// agentVariable makes the test binary act as a client of an SSH agent, in a RUN. TestMain contains
+// the client, since busybox has no ssh.
 const agentVariable = "MINIRUN_TEST_AGENT_CLIENT"
 
-// askAgent prints the types of the agent's keys, signs with each, and tries to change
-// the agent.
+// askAgent prints the types of the agent's keys, signs with each of them, and tries to change the
+// agent.
 func askAgent() error {
 	conn, err := net.Dial("unix", os.Getenv("SSH_AUTH_SOCK"))
 	if err != nil {
@@ -51,7 +51,7 @@ func askAgent() error {
 	return nil
 }
 
-// A key is a private key of a test, in a file.
+// A key is a private key for a test, in a file.
 type key struct {
 	path   string
 	signer ssh.Signer
@@ -91,8 +91,8 @@ func newKeys(t *testing.T) (ed, ec key) {
 	return newKey(t, one, ""), newKey(t, two, "")
 }
 
-// TestSSHKeys: RUN --mount=type=ssh has the keys of files, each ID its own, and of an
-// agent. It can sign with them, and not change the agent.
+// TestSSHKeys: RUN --mount=type=ssh provides the keys in files, each under its own ID, and those of
+// an agent. The step can sign with them, but cannot change the agent.
 func TestSSHKeys(t *testing.T) {
 	s := newStore(t)
 	self, err := os.Executable()
@@ -186,7 +186,7 @@ func TestSSHMistakes(t *testing.T) {
 	}
 }
 
-// A sshServer gives git repositories of a directory to whoever has a key.
+// A sshServer serves the git repositories in a directory to clients that have a key.
 type sshServer struct {
 	net.Listener
 	t      *testing.T
@@ -239,7 +239,7 @@ func (s *sshServer) serve(conn net.Conn) {
 	}
 }
 
-// session runs git-upload-pack for the repository that is asked for, by its name.
+// session runs git-upload-pack for the repository that the client names.
 func (s *sshServer) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 	defer func() { _ = channel.Close() }()
 	for r := range requests {
@@ -267,8 +267,8 @@ func (s *sshServer) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 	}
 }
 
-// knownHosts puts an ssh into PATH that knows the server: the host's, which reads the
-// known hosts of the user's home directory, whatever HOME is.
+// knownHosts puts an ssh that knows the server first in PATH: the host's ssh reads the known hosts
+// from the user's home directory, whatever HOME is.
 func (s *sshServer) knownHosts() {
 	s.t.Helper()
 	real, err := exec.LookPath("ssh")
@@ -291,7 +291,7 @@ func (s *sshServer) knownHosts() {
 	s.t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 }
 
-// TestGitOverSSH: the key of --ssh default is that of git, for contexts and for ADD.
+// TestGitOverSSH: git uses the key of --ssh default, for contexts and for ADD.
 func TestGitOverSSH(t *testing.T) {
 	s := newStore(t)
 	ed, ec := newKeys(t)

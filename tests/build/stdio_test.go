@@ -7,16 +7,15 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestRunOpensStdout: a step's user may open /dev/stdout, which is a pipe of the
-// builder's.
+// TestRunOpensStdout: a step's user may open /dev/stdout, which is a pipe to the builder.
 func TestRunOpensStdout(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nUSER 65534\nRUN echo out >/dev/stdout; echo err >/dev/stderr; test -t 0 -o -t 1 -o -t 2 && exit 1; true\n"}, "")
 	s.do("build", "-q", "--no-cache", "-t", "opened", dir)
 }
 
-// TestBuildWithoutReader: a build whose progress nobody reads goes on to its end;
-// it would leave the container of a step otherwise.
+// TestBuildWithoutReader: a build whose progress output is closed continues to its end; otherwise it
+// would leave the container of a step running.
 func TestBuildWithoutReader(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN seq 1 1000; sleep 0.2; seq 1 1000; echo text > /made\n"}, "")

@@ -15,7 +15,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// onTerminal starts a build of a Dockerfile on a terminal of the test's.
+// onTerminal starts a build of a Dockerfile on a terminal created by the test.
 func (s *store) onTerminal(p *testbundle.Pty, dockerfile string, flags ...string) *exec.Cmd {
 	s.t.Helper()
 	dir := contextDir(s.t, map[string]string{"Dockerfile": dockerfile}, "")
@@ -26,14 +26,14 @@ func (s *store) onTerminal(p *testbundle.Pty, dockerfile string, flags ...string
 	return cmd
 }
 
-// status waits for a command's end.
+// status waits until a command ends, and returns its status.
 func status(t *testing.T, cmd *exec.Cmd) int {
 	t.Helper()
 	_ = cmd.Wait()
 	return cmd.ProcessState.ExitCode()
 }
 
-// clean says that a build has left nothing of its steps.
+// clean checks that a build has left nothing of its steps.
 func (s *store) clean() {
 	s.t.Helper()
 	for _, dir := range []string{"tmp", "build/run"} {
@@ -47,8 +47,8 @@ func (s *store) clean() {
 	}
 }
 
-// TestDebug: after a RUN has failed there is a shell with its files, environment and
-// directory; afterwards the build ends with its error, and the terminal is as before.
+// TestDebug: after a RUN fails, the user gets a shell with its files, environment and directory;
+// afterwards the build ends with the error of the RUN, and the terminal is as before.
 func TestDebug(t *testing.T) {
 	p := testbundle.NewPty(t)
 	s := newStore(t)
@@ -68,7 +68,7 @@ func TestDebug(t *testing.T) {
 	s.clean()
 }
 
-// TestDebugNeedsTerminal: without one it is an error before anything is built.
+// TestDebugNeedsTerminal: without a terminal it is an error before anything is built.
 func TestDebugNeedsTerminal(t *testing.T) {
 	testbundle.Need(t)
 	s := newStore(t)
@@ -80,8 +80,8 @@ func TestDebugNeedsTerminal(t *testing.T) {
 	}
 }
 
-// TestLive: on a terminal steps are drawn in place, no row wider than it, and a log
-// has none of that.
+// TestLive: on a terminal, steps are drawn in place, no row is wider than the terminal, and a log has
+// none of this.
 func TestLive(t *testing.T) {
 	p := testbundle.NewPty(t)
 	s := newStore(t)
@@ -107,7 +107,7 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// TestPlain: where nobody watches it is a log: in a pipe, and where CI says so.
+// TestPlain: the output is a log if it does not go to a terminal: in a pipe, and if CI is set.
 func TestPlain(t *testing.T) {
 	p := testbundle.NewPty(t)
 	s := newStore(t)
@@ -148,8 +148,8 @@ $`)
 	}
 }
 
-// TestInterrupt: SIGINT ends all containers, leaves nothing, and the status is that
-// of a program that the signal has ended.
+// TestInterrupt: SIGINT ends all containers, nothing is left, and the exit status is that of a
+// program killed by the signal.
 func TestInterrupt(t *testing.T) {
 	p := testbundle.NewPty(t)
 	s := newStore(t)
@@ -171,8 +171,8 @@ func TestInterrupt(t *testing.T) {
 	s.clean()
 }
 
-// TestArguments: flags may stand behind the context; without one there is the usage;
-// a Dockerfile that is not there may have another name.
+// TestArguments: flags may follow the context; without a context the usage is printed; if the
+// Dockerfile is missing, the error suggests a file with another name.
 func TestArguments(t *testing.T) {
 	testbundle.Need(t)
 	s := newStore(t)

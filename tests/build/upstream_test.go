@@ -8,16 +8,16 @@ import (
 	"testing"
 )
 
-// upstream is BuildKit's language as minirun links it.
+// upstream lists the packages of BuildKit's Dockerfile language that are linked into minirun.
 var upstream = []string{
 	"github.com/moby/buildkit/frontend/dockerfile/parser",
 	"github.com/moby/buildkit/frontend/dockerfile/shell",
 	"github.com/moby/buildkit/frontend/dockerfile/instructions",
 }
 
-// TestUpstream runs BuildKit's own tests of its language, as they come with the
-// module. What they need besides is in upstream/go.mod, and is nothing of minirun's.
-// The linter's package has none.
+// TestUpstream runs BuildKit's own tests of its language, as they are in the module. Their additional
+// dependencies are in upstream/go.mod, and are not dependencies of minirun. The linter's package has
+// no tests.
 func TestUpstream(t *testing.T) {
 	version := regexp.MustCompile(`github.com/moby/buildkit (v\S+)`)
 	var versions []string
@@ -58,5 +58,5 @@ func TestUpstream(t *testing.T) {
 	t.Logf("%d tests of BuildKit %s pass", passed, versions[0])
 }
 
-// notFetched is what go says of a proxy that it cannot reach, or must not ask.
+// notFetched matches the messages of go about a proxy that is unreachable, or that must not be used.
 var notFetched = regexp.MustCompile(`dial tcp|no such host|i/o timeout|connection (refused|reset)|module lookup disabled|proxy server|Bad Gateway|Service Unavailable`)

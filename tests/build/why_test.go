@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// reasons are what --explain says of every step that was not cached.
+// reasons returns what --explain prints about every step that was not cached.
 func (s *store) reasons(dir string, flags ...string) (out []string) {
 	s.t.Helper()
 	b := s.builds(dir, append(flags, "--explain", "json")...)
@@ -41,7 +41,7 @@ func (s *store) reasons(dir string, flags ...string) (out []string) {
 	return out
 }
 
-// TestWhy: a step that is built again says what has changed, by name.
+// TestWhy: the explanation of a step that is built again names what has changed.
 func TestWhy(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": `FROM base AS one
@@ -91,7 +91,7 @@ RUN --mount=target=/m,source=a cat /m
 	}
 }
 
-// TestFetched: ADD of a URL and of a repository, asked for anew each time.
+// TestFetched: ADD of a URL and of a repository, which are checked for changes in every build.
 func TestFetched(t *testing.T) {
 	s := newStore(t)
 	var mutex sync.Mutex
@@ -178,7 +178,7 @@ git -c user.name=n -c user.email=e commit -q --allow-empty -m `+message+`; git p
 	}
 }
 
-// TestTogether: two builds of the same at the same time make each step once.
+// TestTogether: two concurrent builds of the same Dockerfile run each step once.
 func TestTogether(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN --mount=type=cache,target=/c echo x >> /c/log; sleep 0.3\nRUN --mount=type=cache,target=/c echo y >> /c/log\n"}, "")
@@ -204,9 +204,9 @@ func TestTogether(t *testing.T) {
 	}
 }
 
-// TestPowerLoss: a layer that was not on the disk when the machine lost power is made
-// again, one that was is not. A machine is not stopped here: what would be lost is
-// taken away, and the layers are said to be of another boot.
+// TestPowerLoss: a layer that was not on the disk when the machine lost power is built again; a layer
+// that was on the disk is not. The test does not stop a machine: it removes what would be lost, and
+// marks the layers as created in a different boot.
 func TestPowerLoss(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nCOPY a /a\nRUN cat /a > /b\n", "a": "content\n"}, "")
@@ -237,7 +237,7 @@ func TestPowerLoss(t *testing.T) {
 	good("cached", nil)
 	lose(empty)
 	good("lost before it was synced", steps)
-	s.builds(dir, "-t", "image") // syncs
+	s.builds(dir, "-t", "image") // syncs the store to disk
 	lose("")
 	good("lost after it was synced", nil)
 	shell(t, dir, "echo content > a; chmod 600 a")

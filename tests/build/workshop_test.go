@@ -10,9 +10,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestWorkshopNginx: Debian with nginx and a HEALTHCHECK, built without a network
-// from a base that has nginx's packages. It becomes healthy, and unhealthy when
-// nginx is stopped.
+// TestWorkshopNginx: Debian with nginx and a HEALTHCHECK, built without a network from a base image
+// that has nginx's packages. The container becomes healthy, and unhealthy when nginx is stopped.
 func TestWorkshopNginx(t *testing.T) {
 	testbundle.Need(t)
 	s := newStore(t)
@@ -42,7 +41,7 @@ CMD ["sh", "-c", "nginx && exec sleep 1000"]
 	health("healthy")
 }
 
-// image builds one without a network; files are names and contents.
+// image builds an image without a network; files alternates names and contents.
 func (s *store) image(name, dockerfile string, files ...string) {
 	s.t.Helper()
 	context := map[string]string{"Dockerfile": dockerfile}
@@ -52,8 +51,8 @@ func (s *store) image(name, dockerfile string, files ...string) {
 	s.do("build", "--network", "none", "--tag", name, contextDir(s.t, context, ""))
 }
 
-// nodeDockerfile is the workshop's. The three paths of COPY --from are meant to be
-// those of the builder's WORKDIR, where they do not begin.
+// nodeDockerfile is the workshop's. The three paths of COPY --from should be in the builder's
+// WORKDIR, but do not begin with it.
 const nodeDockerfile = `FROM node:16 AS builder
 WORKDIR /app
 COPY package*.json ./
@@ -69,9 +68,9 @@ ENTRYPOINT ["node"]
 CMD ["dist/main/server"]
 `
 
-// TestWorkshopNode: the multi-stage build first fails and offers the lines that are
-// right; with these it builds, without another npm install, and runs. node and npm
-// are scripts that do as little as the build needs; TestWorkshopNodeBig has real ones.
+// TestWorkshopNode: the multi-stage build first fails, and the error suggests the correct lines; with
+// these it builds, without another npm install, and the image runs. node and npm are scripts that do
+// only what the build needs; TestWorkshopNodeBig uses the real programs.
 func TestWorkshopNode(t *testing.T) {
 	testbundle.Need(t)
 	s := newStore(t)
@@ -93,7 +92,7 @@ NPM
 	}
 }
 
-// TestWorkshopNodeBig is the same with Debian's Node. It serves a request.
+// TestWorkshopNodeBig does the same with Debian's Node. The application serves a request.
 func TestWorkshopNodeBig(t *testing.T) {
 	if os.Getenv("MINIRUN_BIG") == "" {
 		t.Skip("needs MINIRUN_BIG=1: Debian with npm takes a minute to make, and 430 MB")
@@ -131,8 +130,8 @@ require('http').createServer((request, response) => response.end(greet() + ' at 
 	}
 }
 
-// correctsNode builds the workshop's Dockerfile, which fails, and then what is
-// offered instead of the lines that are wrong: the image app.
+// correctsNode builds the workshop's Dockerfile, which fails, and then a version in which the wrong
+// lines are replaced with the suggested ones, as the image app.
 func (s *store) correctsNode(files map[string]string) {
 	s.t.Helper()
 	dir := contextDir(s.t, files, "")

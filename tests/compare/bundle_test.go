@@ -1,4 +1,5 @@
-// One bundle on disk: made afresh for each run, at the same path, so that no runtime sees what another changed in it.
+// A bundle on disk: created anew for each run, at the same path, so that no runtime sees changes made
+// by another.
 package compare
 
 import (
@@ -24,12 +25,12 @@ type bundle struct {
 	dir    string // the bundle
 	root   string // its root file system
 	spec   *specs.Spec
-	raw    []byte            // config.json as it is, instead of spec
-	joined map[string]string // identities of namespaces the case made for joining → name
+	raw    []byte            // config.json verbatim, instead of spec
+	joined map[string]string // identities of namespaces that the case created for joining → name
 	undo   []func()
 }
 
-// ask is written to /probe.json; the probe's Config says what the fields mean.
+// ask is written to /probe.json; the probe's type Config documents the fields.
 type ask struct {
 	Masked   []string `json:"masked,omitempty"`
 	ReadOnly []string `json:"readonly,omitempty"`
@@ -44,10 +45,10 @@ type ask struct {
 	Devices  []string `json:"devices,omitempty"` // network devices
 }
 
-// writtenSpecs are what `runc spec` has written, by its flags: asked for once.
+// writtenSpecs holds the output of `runc spec`, by its flags: each is generated once.
 var writtenSpecs = map[string][]byte{}
 
-// defaultConfig is what `runc spec` writes, for a user with --rootless.
+// defaultConfig returns the output of `runc spec`, with --rootless for a user.
 func (rt *ociRuntime) defaultConfig() ([]byte, error) {
 	words := append(rt.demotion(), reference.path, "spec")
 	if rt.user != 0 {
@@ -162,7 +163,8 @@ func (b *bundle) symlink(name, target string) {
 	b.check(os.Symlink(target, filepath.Join(b.root, name)))
 }
 
-// beside makes a directory (or file, if content is not nil) in the bundle beside the root file system: a source of bind mounts.
+// beside creates a directory (or a file, if content is not nil) in the bundle next to the root file
+// system: a source for bind mounts.
 func (b *bundle) beside(name string, content *string) string {
 	path := filepath.Join(b.dir, name)
 	if content == nil {
@@ -178,7 +180,7 @@ func (b *bundle) mount(destination, kind, source string, options ...string) {
 	b.spec.Mounts = append(b.spec.Mounts, specs.Mount{Destination: destination, Type: kind, Source: source, Options: options})
 }
 
-// dropMount removes the default mounts on or below a point.
+// dropMount removes the default mounts on or below a mountpoint.
 func (b *bundle) dropMount(point string) {
 	var kept []specs.Mount
 	for _, m := range b.spec.Mounts {
@@ -189,7 +191,7 @@ func (b *bundle) dropMount(point string) {
 	b.spec.Mounts = kept
 }
 
-// hostMount mounts something in the sandbox (the containers' host); it is unmounted after the run.
+// hostMount makes a mount in the sandbox (the containers' host); it is unmounted after the run.
 func (b *bundle) hostMount(source, target, kind string, flags uintptr, data string) {
 	b.check(os.MkdirAll(target, 0o755))
 	b.check(unix.Mount(source, target, kind, flags, data))
@@ -224,7 +226,8 @@ func (b *bundle) holder(clone, unshare uintptr, maps []syscall.SysProcIDMap, kin
 	return p
 }
 
-// userns gives the container a user namespace that maps 0.. to 100000.., and the root file system to its root.
+// userns gives the container a user namespace that maps 0.. to 100000.., and gives the root file
+// system to its root.
 func (b *bundle) userns() {
 	b.namespace(specs.UserNamespace, "")
 	maps := []specs.LinuxIDMapping{{ContainerID: 0, HostID: 100000, Size: 65536}}
@@ -245,7 +248,7 @@ func (b *bundle) chown(dir string, id int) error {
 
 func pointer[T any](v T) *T { return &v }
 
-// lines splits what came out of a container into the probe's report and everything else.
+// lines splits a container's output into the probe's report and everything else.
 func lines(text []byte) (report []byte, rest string) {
 	var other []string
 	for _, line := range strings.SplitAfter(string(text), "\n") {

@@ -1,4 +1,4 @@
-// Cases: the default, what a runtime does with its arguments and its surroundings, annotations.
+// Cases: the default config, how a runtime handles its arguments and environment, annotations.
 package compare
 
 import specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -24,7 +24,7 @@ var basicCases = []testCase{
 	{name: "no-pivot", run: runOptions{flags: []string{"--no-pivot"}}, ask: ask{ReadOnly: []string{"/", "/tmp"}}, want: map[string]string{"in.root.dotdot": "true"}},
 	{name: "no-new-keyring", run: runOptions{flags: []string{"--no-new-keyring"}}},
 	{
-		name: "odd-surroundings", // what a container must not inherit from the one who starts it, and what it does
+		name: "odd-surroundings", // which settings of its caller a container inherits, and which it must not
 		run: runOptions{
 			wrap: []string{"sh", "-c", `umask 077; trap '' HUP PIPE USR1 CHLD; ulimit -c 4096; ulimit -s 4096; exec nice -n 3 setpriv --groups 1234,5678 "$@"`, "sh"},
 			env:  []string{"LEAKED=1", "NOTIFY_SOCKET=", "LISTEN_PID=1"}, extraFDs: 2,
@@ -73,7 +73,7 @@ var basicCases = []testCase{
 		want: map[string]string{"in.sysctl.net.ipv4.ip_forward": "1 ok", "in.sysctl.kernel.msgmax": "4096 ok", "in.sysctl.fs.mqueue.msg_max": "20 ok"},
 	},
 	{
-		name: "sysctl-slashes", // a dot within a name is written with slashes as separators
+		name: "sysctl-slashes", // with slashes as separators, a dot may be part of a name
 		set:  func(b *bundle) { b.spec.Linux.Sysctl = map[string]string{"net/ipv4/conf/lo/forwarding": "1"} },
 		ask:  ask{Sysctls: []string{"net.ipv4.conf.lo.forwarding"}},
 	},

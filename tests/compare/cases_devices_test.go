@@ -28,7 +28,7 @@ var deviceCases = []testCase{
 		want: map[string]string{"in.dev./dev/sub/dir/owned": "char 0644 1000:2000 dev 1:5 open ok", "in.dev./dev/pipe": "fifo *"},
 	},
 	{
-		name: "mount-on-device", // what is mounted in the place of a device stays
+		name: "mount-on-device", // a mount in place of a device is kept
 		set: func(b *bundle) {
 			b.mount("/dev/random", "bind", "/dev/urandom", "bind")
 			b.mount("/dev/given", "bind", "/dev/zero", "bind")
@@ -46,7 +46,7 @@ var deviceCases = []testCase{
 		ask: ask{Stat: []string{"/var/odd/null", "/var/odd"}},
 	},
 	{
-		name: "device-over-default", // one of the defaults with another mode
+		name: "device-over-default", // a default device with a different mode
 		set: func(b *bundle) {
 			d := device("/dev/zero", "c", 1, 5)
 			d.FileMode = pointer(os.FileMode(0o600))
@@ -54,7 +54,8 @@ var deviceCases = []testCase{
 		},
 	},
 	{
-		name: "device-permitted-without-node", // an allowed device that is not made, and a made device that is not allowed
+		// An allowed device that is not created, and a created device that is not allowed.
+		name: "device-permitted-without-node",
 		set: func(b *bundle) {
 			b.spec.Linux.Devices = []specs.LinuxDevice{device("/dev/denied", "c", 10, 237)}
 			b.spec.Linux.Resources.Devices = []specs.LinuxDeviceCgroup{
@@ -71,7 +72,7 @@ var deviceCases = []testCase{
 		want: map[string]string{"out.cgroup.devices.devices.list": "a *:* rwm*"},
 	},
 	{
-		name: "devices-rules-in-order", // later rules win
+		name: "devices-rules-in-order", // later rules take precedence
 		set: func(b *bundle) {
 			b.spec.Linux.Resources.Devices = []specs.LinuxDeviceCgroup{
 				{Allow: false, Access: "rwm"}, {Allow: true, Type: "c", Major: pointer(int64(10)), Access: "rwm"}, {Allow: false, Type: "c", Major: pointer(int64(10)), Access: "w"},
@@ -80,7 +81,8 @@ var deviceCases = []testCase{
 		},
 	},
 	{
-		name: "devices-hole", plain: true, // allow a major, deny one of its minors: version 1 cannot say that, so it must not start
+		// Allow a major and deny one of its minors: version 1 cannot express that, so it must not start.
+		name: "devices-hole", plain: true,
 		set: func(b *bundle) {
 			b.spec.Linux.Resources.Devices = []specs.LinuxDeviceCgroup{
 				{Allow: false, Access: "rwm"}, {Allow: true, Type: "c", Major: pointer(int64(10)), Access: "rwm"}, {Allow: false, Type: "c", Major: pointer(int64(10)), Minor: pointer(int64(229)), Access: "w"},
@@ -132,7 +134,7 @@ var pathCases = []testCase{
 	},
 	{name: "no-read-only-paths", set: func(b *bundle) { b.spec.Linux.ReadonlyPaths = nil }, ask: ask{ReadOnly: []string{"/proc/sys/kernel/hostname", "/proc/sysrq-trigger"}}},
 	{
-		name: "read-only-path-with-mount-below", // what lies on a mount below stays as it is unless bound recursively
+		name: "read-only-path-with-mount-below", // files on a mount below do not change unless bound recursively
 		set: func(b *bundle) {
 			b.mkdir("outer/inner", 0o755)
 			b.mount("/outer/inner", "tmpfs", "tmpfs", "size=64k")

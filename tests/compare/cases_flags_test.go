@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// flaggedSources are sources by the flags that they have.
+// flaggedSources maps names of sources to their mount flags.
 var flaggedSources = map[string]uintptr{
 	"plain": 0, "ro": unix.MS_RDONLY, "nosuid": unix.MS_NOSUID, "nodev": unix.MS_NODEV, "noexec": unix.MS_NOEXEC,
 	"ro-nosuid-nodev-noexec": unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, "nosymfollow": unix.MS_NOSYMFOLLOW,
@@ -24,7 +24,7 @@ var flagOptions = []string{
 	"rrelatime", "rnorelatime", "rnoatime", "ratime", "rstrictatime", "rnostrictatime", "rnodiratime", "rdiratime",
 }
 
-// flaggedSource is a directory with these flags, with another mount below it for rbind.
+// flaggedSource creates a directory with these flags, with another mount below it for rbind.
 func flaggedSource(b *bundle, flags uintptr, below bool) string {
 	dir := b.beside("flagged", nil)
 	b.hostMount("tmpfs", dir, "tmpfs", 0, "size=64k,mode=755")
@@ -38,7 +38,7 @@ func flaggedSource(b *bundle, flags uintptr, below bool) string {
 
 const atimeApplied = "runc ignores words that take back the access time of the source"
 
-// flagCase mounts one source with all options.
+// flagCase mounts one source with every option.
 func flagCase(source string) testCase {
 	return testCase{
 		name: "bind-flags-of-" + source,
@@ -55,7 +55,8 @@ func flagCase(source string) testCase {
 	}
 }
 
-// atimeDifferences are what atime, nostrictatime and diratime change in a source with another access time.
+// atimeDifferences returns what atime, nostrictatime and diratime change for a source with a
+// different access time mode.
 func atimeDifferences(source string) (out []allowed) {
 	want := map[string][2]string{ // after atime and nostrictatime; after diratime
 		"noatime": {"rw,relatime", "rw,noatime"}, "strictatime": {"rw,relatime", "rw"}, "noatime-nodiratime": {"rw,nodiratime,relatime", "rw,noatime"},
@@ -70,7 +71,8 @@ func atimeDifferences(source string) (out []allowed) {
 	return out
 }
 
-// lockedCase mounts one source with options in a user namespace: refused if they clear a flag of the source.
+// lockedCase mounts one source with options in a user namespace: rejected if they clear a flag of the
+// source.
 func lockedCase(source, options string, refused bool) testCase {
 	c := testCase{
 		name: "bind-flags-locked-" + source + "-" + options, plain: true,
@@ -88,7 +90,8 @@ func lockedCase(source, options string, refused bool) testCase {
 	return c
 }
 
-// joinedMapping is a container that joins a user namespace by path and has an id-mapped mount without mappings.
+// joinedMapping is a container that joins a user namespace by path and has an ID-mapped mount without
+// mappings.
 func joinedMapping(word string) testCase {
 	return testCase{
 		name: "idmapped-bind-of-joined-user-" + word, needs: idmappedTmpfs,
@@ -116,7 +119,7 @@ var flagCases = []testCase{
 	lockedCase("ro-nosuid-nodev-noexec", "rnosuid", false), lockedCase("nosymfollow", "ro", false), lockedCase("ro", "nosymfollow", false),
 	joinedMapping("idmap"), joinedMapping("ridmap"),
 	{
-		name: "masked-directories", // all are covered by one file system
+		name: "masked-directories", // all are hidden by one file system
 		set: func(b *bundle) {
 			for i := range 40 {
 				dir := fmt.Sprintf("cpu/cpu%d/throttle", i)

@@ -8,17 +8,18 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// recorder is the probe as a hook that appends a record of its call to $BUNDLE/hooks.
+// recorder returns a hook that runs the probe, which appends a record of its call to $BUNDLE/hooks.
 func recorder(b *bundle, kind string, more ...string) specs.Hook {
 	return specs.Hook{Path: box.probe, Args: append([]string{"recorder", "hook", kind, filepath.Join(b.dir, "hooks")}, more...)}
 }
 
-// inContainer is the same for hooks whose program is looked up inside the container; $BUNDLE/records is bound to /records there.
+// inContainer does the same for hooks whose program is looked up inside the container;
+// $BUNDLE/records is bind-mounted on /records there.
 func inContainer(b *bundle, kind string) specs.Hook {
 	return specs.Hook{Path: "/probe", Args: []string{"recorder", "hook", kind, "/records"}}
 }
 
-// failing is a hook that exits with status 3.
+// failing returns a hook that exits with status 3.
 func failing() specs.Hook { return specs.Hook{Path: "/bin/sh", Args: []string{"sh", "-c", "exit 3"}} }
 
 func hookCase(name string, set func(*bundle, *specs.Hooks)) testCase {
@@ -30,7 +31,8 @@ func hookCase(name string, set func(*bundle, *specs.Hooks)) testCase {
 	}}
 }
 
-// failingHookCase: the container must not run (poststart, poststop: must run all the same), and what follows is compared.
+// failingHookCase: the container must not run (but must run if the hook is poststart or poststop),
+// and later effects are compared.
 func failingHookCase(name string, set func(*bundle, *specs.Hooks)) testCase {
 	c := hookCase(name, func(b *bundle, h *specs.Hooks) {
 		b.spec.Process.Args = []string{"echo", "the container ran"}
@@ -82,7 +84,7 @@ var hookCases = []testCase{
 			h.Poststart = []specs.Hook{recorder(b, "poststart")}
 			h.Poststop = []specs.Hook{recorder(b, "poststop")}
 		})
-		// Real-time signals stay ignored under runc, and those of job control in the container.
+		// Real-time signals stay ignored under runc, and so do job control signals in the container.
 		c.run.wrap = []string{"sh", "-c", `i=1; while [ $i -le 31 ]; do trap '' $i 2>/dev/null; i=$((i+1)); done; exec "$@"`, "sh"}
 		c.want = map[string]string{"hook.prestart.status.SigIgn": noneIgnored, "hook.poststop.status.SigIgn": noneIgnored}
 		return c
@@ -126,7 +128,7 @@ var hookCases = []testCase{
 	}),
 }
 
-// profile sets a small seccomp profile: everything allowed but the rules given.
+// profile sets a small seccomp profile that allows everything except the given rules.
 func profile(action specs.LinuxSeccompAction, flags []specs.LinuxSeccompFlag, rules ...specs.LinuxSyscall) func(*bundle) {
 	return func(b *bundle) {
 		b.spec.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: action, Flags: flags, Architectures: []specs.Arch{specs.ArchX86_64}, Syscalls: rules}

@@ -1,4 +1,4 @@
-// Cases: verbs on a container that runs, scopes of systemd, users without privilege.
+// Cases: commands on a running container, systemd scopes, unprivileged users.
 package compare
 
 import (
@@ -57,7 +57,7 @@ func someLimits(r *specs.LinuxResources) {
 	r.Pids = &specs.LinuxPids{Limit: pointer(int64(50))}
 }
 
-// device adds a node to linux.devices.
+// device adds a device node to linux.devices.
 func (b *bundle) device(path, kind string, major, minor int64) {
 	b.spec.Linux.Devices = append(b.spec.Linux.Devices, specs.LinuxDevice{Path: path, Type: kind, Major: major, Minor: minor, FileMode: pointer(os.FileMode(0o666))})
 }
@@ -88,7 +88,7 @@ func needSession() string {
 
 var systemd = []string{"--systemd-cgroup"}
 
-// scoped gives the container a scope of a name that is the same under all runtimes.
+// scoped gives the container a scope with a name that is the same under all runtimes.
 func scoped(set func(*bundle)) func(*bundle) {
 	return func(b *bundle) {
 		b.spec.Linux.CgroupsPath = "system.slice:cmp:" + b.id
@@ -98,7 +98,8 @@ func scoped(set func(*bundle)) func(*bundle) {
 	}
 }
 
-// systemdCases are the cases of limits and of verbs with a scope, and those of scopes alone.
+// systemdCases returns the cases about limits and commands, run with a scope, and the cases about
+// scopes themselves.
 func systemdCases() []testCase {
 	cases := []testCase{
 		{name: "systemd", set: scoped(nil), ask: ask{Read: []string{"/proc/self/cgroup"}}, want: map[string]string{"unit.Slice": "system.slice", "unit.ActiveState": "active"}},
@@ -138,7 +139,8 @@ func systemdCases() []testCase {
 	return cases
 }
 
-// userCases are containers of a user without privilege: with nothing but its own id, with ranges of ids, with a systemd of its own.
+// userCases are containers of an unprivileged user: with only the user's own ID, with ranges of IDs,
+// with a user systemd.
 var userCases = []testCase{
 	{name: "unprivileged", want: map[string]string{"in.ns.user": "own", "exit": "0"}},
 	{name: "unprivileged-network", set: func(b *bundle) {

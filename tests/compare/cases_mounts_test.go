@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bound binds a directory with a file in it on /mnt with options.
+// bound bind-mounts a directory that contains a file on /mnt with options.
 func bound(options ...string) func(*bundle) {
 	return func(b *bundle) { b.mount("/mnt", "bind", treeToBind(b), options...) }
 }
 
-// treeToBind is a directory beside the root, with a file system mounted below it.
+// treeToBind creates a directory next to the root, with a file system mounted below it.
 func treeToBind(b *bundle) string {
 	dir := b.beside("source", nil)
 	content := "content\n"
@@ -44,7 +44,7 @@ var mountCases = []testCase{
 		name: "bind-recursive-flags", set: bound("rbind", "rnosuid", "rnodev", "rnoexec"), ask: askMnt, want: map[string]string{"in.mount./mnt/sub.options": "rw,nosuid,nodev,noexec,*", "in.mount./mnt.options": "rw,nosuid,nodev,noexec,*"},
 	},
 	{
-		name: "bind-type-none", // the option bind decides, not the type
+		name: "bind-type-none", // the option bind is decisive, not the type
 		set:  func(b *bundle) { b.mount("/mnt", "none", treeToBind(b), "bind") }, ask: askMnt,
 	},
 	{
@@ -64,7 +64,7 @@ var mountCases = []testCase{
 		ask: ask{Read: []string{"/etc/hosts"}, ReadOnly: []string{"/etc/hosts"}}, want: map[string]string{"in.read./etc/hosts": "*from the host*"},
 	},
 	{
-		name: "bind-targets-created", // the runtime makes a file or directories for the target, also in a read-only root
+		name: "bind-targets-created", // the runtime creates the target, also in a read-only root
 		set: func(b *bundle) {
 			content := "x\n"
 			b.mount("/made/deep/file", "bind", b.beside("one-file", &content), "bind")
@@ -121,7 +121,7 @@ var mountCases = []testCase{
 	}, ask: ask{Stat: []string{"/mnt"}},
 		want: map[string]string{"in.path./mnt": "dir * 1000:2000", "in.mount./mnt.super": "*mode=1750*"}},
 	{
-		name: "tmpfs-mode-of-directory", // without mode= the mode of the directory below is kept
+		name: "tmpfs-mode-of-directory", // without mode= the mode of the underlying directory is kept
 		set: func(b *bundle) {
 			b.mkdir("odd", 0o2731)
 			b.mount("/odd", "tmpfs", "tmpfs")
@@ -152,16 +152,16 @@ var mountCases = []testCase{
 	{name: "proc-options", set: func(b *bundle) {
 		b.spec.Mounts[0].Options = []string{"nosuid", "noexec", "nodev", "hidepid=2"}
 	}},
-	{name: "proc-bind", plain: true, set: func(b *bundle) { // a bind mount onto /proc must be refused
+	{name: "proc-bind", plain: true, set: func(b *bundle) { // a bind mount on /proc must be rejected
 		b.mount("/proc", "bind", b.beside("source", nil), "bind")
 		b.spec.Process.Args = []string{"true"}
 	}},
-	{name: "proc-file-bind", plain: true, set: func(b *bundle) { // below /proc too, but for a few files
+	{name: "proc-file-bind", plain: true, set: func(b *bundle) { // below /proc too, except for a few files
 		content := "1\n"
 		b.mount("/proc/version", "bind", b.beside("version", &content), "bind")
 		b.spec.Process.Args = []string{"true"}
 	}},
-	{name: "proc-uptime-bind", set: func(b *bundle) { // /proc/uptime is one of those (lxcfs)
+	{name: "proc-uptime-bind", set: func(b *bundle) { // /proc/uptime is one of the exceptions (lxcfs)
 		content := "1 1\n"
 		b.mount("/proc/uptime", "bind", b.beside("uptime", &content), "bind")
 	}, ask: ask{Read: []string{"/proc/uptime"}}},
@@ -207,7 +207,7 @@ var mountCases = []testCase{
 	},
 }
 
-// idmappedTmpfs: the bundles are on a tmpfs.
+// idmappedTmpfs returns why tmpfs cannot be ID-mapped here: the bundles are on a tmpfs.
 func idmappedTmpfs() string {
 	var name unix.Utsname
 	var major, minor int

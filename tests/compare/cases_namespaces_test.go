@@ -1,4 +1,5 @@
-// Cases: each namespace left out, new, and joined by path; user namespaces and their maps; time offsets.
+// Cases: each namespace left out, new, and joined by path; user namespaces and their mappings; time
+// offsets.
 package compare
 
 import (
@@ -9,20 +10,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// without leaves one namespace out, and what would then be refused.
+// without leaves out one namespace, and everything that is rejected without it.
 func without(kind specs.LinuxNamespaceType) func(*bundle) {
 	return func(b *bundle) {
 		b.withoutNamespace(kind)
 		if kind == specs.UTSNamespace {
 			b.spec.Hostname = ""
 		}
-		if kind == specs.IPCNamespace { // mqueue shows the IPC namespace's queues: it can be mounted all the same
+		if kind == specs.IPCNamespace { // mqueue shows the IPC namespace's queues: it can be mounted anyway
 			b.dropMount("/dev/mqueue")
 		}
 	}
 }
 
-// joining makes a namespace in a holder and joins it.
+// joining creates a namespace in a holder and joins it.
 func joining(kind specs.LinuxNamespaceType, flag uintptr, file string) func(*bundle) {
 	return func(b *bundle) {
 		p := b.holder(flag, 0, nil, file)
@@ -62,7 +63,7 @@ var namespaceCases = []testCase{
 		},
 	},
 	{
-		name: "network-twice", plain: true, // the specification wants an error
+		name: "network-twice", plain: true, // the specification requires an error
 		set: func(b *bundle) {
 			b.spec.Linux.Namespaces = append(b.spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.NetworkNamespace})
 			b.spec.Process.Args = []string{"true"}
@@ -87,7 +88,7 @@ var namespaceCases = []testCase{
 		want: map[string]string{"in.ns.net": "joined net", "in.ns.pid": "joined pid"},
 	},
 	{
-		name: "join-ip-netns", // as made by `ip netns add`: a bind mount of the namespace file
+		name: "join-ip-netns", // as created by `ip netns add`: a bind mount of the namespace file
 		needs: func() string {
 			if _, err := exec.LookPath("ip"); err != nil {
 				return "needs ip(8): " + err.Error()
@@ -99,7 +100,8 @@ var namespaceCases = []testCase{
 			b.check(exec.Command("ip", "netns", "add", name).Run())
 			b.cleanup(func() {
 				exec.Command("ip", "netns", "del", name).Run()
-				// ip makes /run/netns a shared mount of its own; it stays until the sandbox goes, so take it away here.
+				// ip turns /run/netns into a shared mount; it would stay until the sandbox is
+				// removed, so unmount it here.
 				unix.Unmount("/run/netns", unix.MNT_DETACH)
 			})
 			b.namespace(specs.NetworkNamespace, "/run/netns/"+name)
@@ -115,7 +117,7 @@ var namespaceCases = []testCase{
 		want: map[string]string{"stderr.empty": "false", "left.cgroups": "", "left.state": ""},
 	},
 	{
-		name: "join-wrong-kind", plain: true, // an IPC namespace where a network namespace is asked for
+		name: "join-wrong-kind", plain: true, // an IPC namespace where a network namespace is expected
 		set: func(b *bundle) {
 			p := b.holder(unix.CLONE_NEWIPC, 0, nil, "ipc")
 			b.namespace(specs.NetworkNamespace, p.path("ipc"))
@@ -182,7 +184,7 @@ var namespaceCases = []testCase{
 		want: map[string]string{"in.ns.user": "joined user"},
 	},
 	{
-		name: "join-user-and-its-network", // the way a pod's second container starts
+		name: "join-user-and-its-network", // as for the second container of a pod
 		set: func(b *bundle) {
 			maps := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 100000, Size: 65536}}
 			p := b.holder(unix.CLONE_NEWUSER|unix.CLONE_NEWNET|unix.CLONE_NEWIPC|unix.CLONE_NEWUTS, 0, maps, "user", "net", "ipc", "uts")
@@ -215,7 +217,8 @@ var namespaceCases = []testCase{
 	},
 }
 
-// timeHolder: Linux 6.1 ends a program that has unshared a time namespace and executes another; tests/e2e has TestJoinTime.
+// timeHolder: Linux 6.1 kills a program that has unshared a time namespace and executes another one;
+// tests/e2e has TestJoinTime.
 func timeHolder() string {
 	p, err := startPause(0, unix.CLONE_NEWTIME, nil)
 	if err != nil {

@@ -16,8 +16,8 @@ func needsIP() string {
 	return ""
 }
 
-// moving makes a pair of devices, mrcA and mrcB, and gives them to the container: HOST
-// NAME HOST NAME ...
+// moving creates a pair of devices, mrcA and mrcB, and gives them to the container: HOST NAME HOST
+// NAME ...
 func moving(names ...string) func(*bundle) {
 	return func(b *bundle) {
 		b.cleanup(func() {
@@ -37,7 +37,7 @@ func moving(names ...string) func(*bundle) {
 	}
 }
 
-// refusedDevices are containers that cannot be created.
+// refusedDevices configures devices with which the container cannot be created.
 func refusedDevices(names ...string) func(*bundle) {
 	return func(b *bundle) {
 		moving(names...)(b)

@@ -9,7 +9,7 @@ func memoryPolicy(mode specs.MemoryPolicyModeType, nodes string, flags ...specs.
 	}
 }
 
-// refusedPolicy is a container that cannot be created.
+// refusedPolicy configures a memory policy with which the container cannot be created.
 func refusedPolicy(mode specs.MemoryPolicyModeType, nodes string, flags ...specs.MemoryPolicyFlagType) func(*bundle) {
 	return func(b *bundle) {
 		memoryPolicy(mode, nodes, flags...)(b)

@@ -23,7 +23,8 @@ func nonroot(set func(*bundle)) func(*bundle) {
 	}
 }
 
-// lacksSysResource: two cases ask for what only a machine without CAP_SYS_RESOURCE refuses.
+// lacksSysResource is for two cases that test what the kernel rejects only on a machine without
+// CAP_SYS_RESOURCE.
 func lacksSysResource() string {
 	if status := readOr("/proc/self/status"); !glob("*CapEff:\t*fffeffffff\n*", status) {
 		return "needs a machine without CAP_SYS_RESOURCE"
@@ -35,12 +36,12 @@ func environment(entries ...string) func(*bundle) {
 	return func(b *bundle) { b.spec.Process.Env = entries }
 }
 
-// program has no other argument. It must not run.
+// program sets a program without arguments. It must not run.
 func program(name string) func(*bundle) {
 	return func(b *bundle) { b.spec.Process.Args = []string{name} }
 }
 
-// behindClosedDirectory moves the probe below a directory that only root may enter.
+// behindClosedDirectory moves the probe to a directory that only root may enter.
 func behindClosedDirectory(set func(*bundle)) func(*bundle) {
 	return func(b *bundle) {
 		b.mkdir("closed", 0o700)
@@ -111,7 +112,7 @@ var processCases = []testCase{
 	{name: "rlimit-unlimited", set: func(b *bundle) {
 		b.spec.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_CORE", Soft: ^uint64(0), Hard: ^uint64(0)}}
 	}, want: map[string]string{"in.rlimit.CORE": "unlimited unlimited"}},
-	{name: "rlimit-raised", plain: true, // no CAP_SYS_RESOURCE here: must fail, not be ignored
+	{name: "rlimit-raised", plain: true, // no CAP_SYS_RESOURCE here: it must fail, not be ignored
 		needs: lacksSysResource,
 		set: func(b *bundle) {
 			b.spec.Process.Args = []string{"true"}
@@ -208,7 +209,7 @@ var processCases = []testCase{
 	{name: "program-behind-a-closed-directory-permitted", plain: true, set: nonroot(behindClosedDirectory(func(b *bundle) {
 		capabilities(override, override, nil, nil, nil)(b)
 	}))},
-	{name: "status-of-a-plain-program", plain: true, set: func(b *bundle) { // nothing of ours in the process at all
+	{name: "status-of-a-plain-program", plain: true, set: func(b *bundle) { // the process has nothing of ours
 		b.spec.Process.Args = []string{"grep", "-E", "^(Name|Umask|Uid|Gid|Groups|Sig[PBIC]|Shd|Cap|NoNew|Seccomp|Threads|FDSize)", "/proc/self/status"}
 	}},
 	{name: "limits-of-a-plain-program", plain: true, set: func(b *bundle) { b.spec.Process.Args = []string{"cat", "/proc/self/limits"} }},

@@ -55,7 +55,8 @@ var schedulingCases = []testCase{
 	},
 }
 
-// realtimeGroups: with group scheduling a process may be real-time only in a cgroup that has been given time for it.
+// realtimeGroups: with group scheduling a process may be real-time only in a cgroup that has
+// real-time budget.
 func realtimeGroups() string {
 	if runtime := readOr("/sys/fs/cgroup/cpu/cpu.rt_runtime_us"); runtime == "" || runtime == "0\n" {
 		return "needs a cpu controller of version 1 with real-time group scheduling and time to give"
@@ -63,13 +64,13 @@ func realtimeGroups() string {
 	return ""
 }
 
-// realtime gives the container's cgroup, directly below the root's, a little real-time.
+// realtime gives the container's cgroup, directly below the root's, a small real-time budget.
 func realtime(b *bundle) {
 	b.spec.Linux.CgroupsPath = "/" + box.tag + "-rt-" + b.id
 	b.spec.Linux.Resources.CPU = &specs.LinuxCPU{RealtimePeriod: pointer(uint64(1000000)), RealtimeRuntime: pointer(int64(10000))}
 }
 
-// limits sets resources besides the default's device rules.
+// limits sets resources in addition to the default device rules.
 func limits(set func(*specs.LinuxResources)) func(*bundle) {
 	return func(b *bundle) { set(b.spec.Linux.Resources) }
 }
@@ -171,7 +172,7 @@ var cgroupCases = []testCase{
 	}},
 }
 
-// rootDisk is a block device a throttle can be set on.
+// rootDisk returns a block device that supports a throttle.
 func rootDisk() (major, minor int64) {
 	fmt.Sscanf(readOr("/sys/block/vda/dev"), "%d:%d", &major, &minor)
 	return major, minor

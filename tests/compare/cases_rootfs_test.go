@@ -13,7 +13,7 @@ func propagation(kind string) testCase {
 		set: func(b *bundle) {
 			b.spec.Linux.RootfsPropagation = kind
 			b.mount("/mnt", "bind", b.beside("source", nil), "rbind", "rw")
-			if kind != "unbindable" { // runc cannot bind what is below one: tests/e2e
+			if kind != "unbindable" { // runc cannot bind-mount anything below an unbindable mount: see tests/e2e
 				b.spec.Linux.ReadonlyPaths = append(b.spec.Linux.ReadonlyPaths, "/etc")
 				b.spec.Linux.MaskedPaths = append(b.spec.Linux.MaskedPaths, "/tmp")
 			}
@@ -22,7 +22,8 @@ func propagation(kind string) testCase {
 	}
 }
 
-// propagationInUserNamespace has bind mounts, whose sources and the root pass through an intermediate mount namespace.
+// propagationInUserNamespace has bind mounts. Their sources and the root pass through an intermediate
+// mount namespace.
 func propagationInUserNamespace(kind string) testCase {
 	c := propagation(kind)
 	c.name += "-user-namespace"
@@ -34,8 +35,8 @@ func propagationInUserNamespace(kind string) testCase {
 	return c
 }
 
-// slaves are the mounts that are slaves of the host's under minirun. runc makes the mount under the root private, which is that of
-// the source here, too.
+// slaves lists the mounts that are slaves of the host's mounts under minirun. runc makes the mount
+// below the root private, which here is also the source's mount.
 func slaves(kind string) []allowed {
 	if kind != "slave" && kind != "rslave" {
 		return nil
@@ -58,7 +59,7 @@ var rootfsCases = []testCase{
 		},
 	},
 	{
-		name: "root-is-a-mount", // an overlay or a volume: the root is already a mount point
+		name: "root-is-a-mount", // an overlay or a volume: the root is already a mountpoint
 		set: func(b *bundle) {
 			b.hostMount(b.root, filepath.Join(b.dir, "mounted"), "", unix.MS_BIND, "")
 			b.spec.Root.Path = "mounted"
@@ -75,7 +76,7 @@ var rootfsCases = []testCase{
 		ask: ask{ReadOnly: []string{"/", "/tmp"}},
 	},
 	{
-		name: "root-with-mount-below", // a file system already mounted below the root goes along
+		name: "root-with-mount-below", // a file system that is already mounted below the root is included
 		set: func(b *bundle) {
 			b.hostMount("tmpfs", filepath.Join(b.root, "mnt/below"), "tmpfs", unix.MS_NOSUID, "size=64k")
 		},
@@ -96,7 +97,7 @@ var rootfsCases = []testCase{
 		name: "no-mounts-but-proc",
 		set: func(b *bundle) {
 			b.spec.Mounts = b.spec.Mounts[:1]
-			b.spec.Root.Readonly = false // the runtime makes the default devices in the root file system itself
+			b.spec.Root.Readonly = false // the runtime creates the default devices in the root file system itself
 		},
 	},
 }

@@ -1,5 +1,5 @@
-// Cases: what engines write, each way in which they call a runtime; and single fields set in what they write, one after another
-// through the schema, where no other case is about them.
+// Cases: the configs that engines write, with each way in which they call a runtime; and single
+// fields set in these configs, one after another through the schema, where no other case covers them.
 package compare
 
 import (
@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// shapeCases are the shapes of fuzz_shapes_test.go: run, created and started, and detached.
+// shapeCases returns the shapes of fuzz_shapes_test.go: run, created and started, and detached.
 func shapeCases() (cases []testCase) {
 	ways := []struct {
 		name string
@@ -33,11 +33,11 @@ func shapeCases() (cases []testCase) {
 	return cases
 }
 
-// test is a case of TestCompare about this bundle.
+// test returns a case for TestCompare with this bundle.
 func (c fuzzCase) test(name string, want map[string]string) testCase {
 	config, run, err := c.config()
 	if err != nil {
-		panic(name + ": " + err.Error()) // of our own data
+		panic(name + ": " + err.Error()) // a bug in our own data
 	}
 	if namespaceOf(config, "user") {
 		name += "-user-namespace"
@@ -53,15 +53,15 @@ func (c fuzzCase) test(name string, want map[string]string) testCase {
 	return t
 }
 
-// schemaCase sets values in a shape. refused: neither runtime may run it.
+// schemaCase sets values in a shape. If refused is set, neither runtime may run it.
 type schemaCase struct {
 	name    string
 	shape   string
-	set     string // AT=JSON, separated by spaces that no value has
+	set     string // AT=JSON, separated by spaces (values contain none)
 	want    map[string]string
 	refused bool
 	allowed []allowed
-	v1      string // why the case is for cgroup v1 alone
+	v1      string // why the case is only for cgroup v1
 }
 
 const outOfRange = "runc takes shares that are out of range for the nearest weight"
@@ -71,7 +71,7 @@ func (s schemaCase) test() testCase {
 	for _, assignment := range strings.Split(s.set, " ") {
 		at, value, ok := strings.Cut(assignment, "=")
 		if !ok || !json.Valid([]byte(value)) {
-			panic(fmt.Sprintf("%s: %q is not AT=JSON", s.name, assignment)) // of our own data
+			panic(fmt.Sprintf("%s: %q is not AT=JSON", s.name, assignment)) // a bug in our own data
 		}
 		c.Mutations = append(c.Mutations, mutation{At: at, Value: json.RawMessage(value)})
 	}
@@ -100,7 +100,8 @@ func seccompRule(rule string) string {
 	return `linux.seccomp={"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86_64"],"syscalls":[` + rule + `]}`
 }
 
-// personalityRule refuses personality(2) if its argument compares so. The probe calls it with 8 and 9.
+// personalityRule rejects personality(2) if its argument matches the comparison. The probe calls it
+// with 8 and 9.
 func personalityRule(op, value, valueTwo string) string {
 	return seccompRule(`{"names":["personality"],"action":"SCMP_ACT_ERRNO","errnoRet":13,"args":[{"index":0,"op":"SCMP_CMP_` + op + `","value":` + value + `,"valueTwo":` + valueTwo + `}]}`)
 }
@@ -137,7 +138,7 @@ var schemaCases = []schemaCase{
 	{name: "capabilities-empty", shape: "kubernetes", set: `process.capabilities={}`, want: map[string]string{"in.status.CapEff": "0000000000000000"}},
 	{name: "capabilities-bounding-larger", shape: "podman", set: `process.capabilities={"bounding":["CAP_KILL","CAP_CHOWN"],"permitted":["CAP_KILL"],"effective":[]}`, want: map[string]string{"in.status.CapBnd": "0000000000000021"}},
 
-	// namespaces and what they hold
+	// namespaces and their settings
 	{name: "time-monotonic-back", shape: "docker", set: `linux.namespaces.+={"type":"time"} linux.timeOffsets={"monotonic":{"secs":-5}}`},
 	{name: "time-unknown-clock", shape: "docker", set: `linux.namespaces.+={"type":"time"} linux.timeOffsets={"other":{"secs":5}}`, refused: true},
 	{name: "namespace-unknown", shape: "docker", set: `linux.namespaces.+={"type":"other"}`, refused: true},

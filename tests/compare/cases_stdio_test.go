@@ -11,8 +11,8 @@ func chmod(path string, mode os.FileMode) error { return os.Chmod(path, mode) }
 
 func argv(words ...string) func(*bundle) { return func(b *bundle) { b.spec.Process.Args = words } }
 
-// handedOver: in the foreground runc puts a pipe of its own in place of each descriptor that is not a terminal and copies;
-// crun, and runc with --detach, hand over what they were given.
+// handedOver: in the foreground runc replaces each descriptor that is not a terminal with a pipe and
+// copies; crun, and runc with --detach, pass on the descriptors they received.
 var handedOver = []allowed{
 	{field: "in.fd.0.*", want: "*", reason: "the caller's own descriptor instead of a pipe that the runtime copies from"},
 	{field: "in.fd.1.*", want: "*", reason: "the caller's own descriptor instead of a pipe that the runtime copies to"},
@@ -47,7 +47,7 @@ var terminalCases = []testCase{
 		b.spec.Process.Terminal = true
 		b.spec.Process.Args = []string{"true"}
 	}, plain: true, run: runOptions{terminal: "own"}},
-	{name: "terminal-without-one", plain: true, set: func(b *bundle) { // asked for, but the runtime's stdio is a pipe
+	{name: "terminal-without-one", plain: true, set: func(b *bundle) { // requested, but the runtime's stdio is a pipe
 		b.spec.Process.Terminal = true
 		b.spec.Process.Args = []string{"true"}
 	}},
@@ -58,7 +58,7 @@ var terminalCases = []testCase{
 	{name: "console-size-without-terminal", set: func(b *bundle) { b.spec.Process.ConsoleSize = &specs.Box{Width: 10, Height: 10} }},
 }
 
-// notExecutable cases compare the exit status and that nothing is left.
+// notExecutable returns a case that compares the exit status and checks that nothing is left.
 func notExecutable(name string, set func(*bundle)) testCase {
 	return testCase{name: name, plain: true, set: set, want: map[string]string{"stderr.empty": "false", "left.cgroups": "", "left.state": "", "left.mounts": ""}}
 }

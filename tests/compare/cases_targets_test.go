@@ -8,21 +8,21 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// targetCase mounts on a target that leads through links, and looks at paths.
+// targetCase mounts on a target that leads through symbolic links, and checks paths.
 func targetCase(name string, set func(*bundle), look ...string) testCase {
 	return testCase{name: "target-" + name, set: set, ask: ask{Stat: look}}
 }
 
-// bindFile binds a file that is not in the root on a target.
+// bindFile bind-mounts a file from outside the root on a target.
 func bindFile(b *bundle, target string, options ...string) {
 	content := "from the host\n"
 	b.mount(target, "bind", b.beside("one-file", &content), append([]string{"bind"}, options...)...)
 }
 
-// bindDir does so with a directory.
+// bindDir does the same with a directory.
 func bindDir(b *bundle, target string) { b.mount(target, "bind", b.beside("one-dir", nil), "bind") }
 
-// refusedTarget is a mount that no runtime makes.
+// refusedTarget is a mount that every runtime rejects.
 func refusedTarget(name string, set func(*bundle)) testCase {
 	return testCase{name: "target-" + name, plain: true, set: func(b *bundle) {
 		b.spec.Process.Args = []string{"true"}
@@ -132,7 +132,7 @@ var targetCases = []testCase{
 	{name: "tmpfs-copy-up-missing", set: func(b *bundle) { b.mount("/new", "tmpfs", "tmpfs", "tmpcopyup") },
 		ask: ask{Stat: []string{"/new"}}, want: map[string]string{"in.path./new": "dir 1777 *"}},
 	{
-		name: "read-only-tmpfs-with-mounts", // what config.json puts into it is there
+		name: "read-only-tmpfs-with-mounts", // what config.json mounts into it is there
 		set: func(b *bundle) {
 			b.mount("/scratch", "tmpfs", "tmpfs", "ro", "mode=755")
 			bindFile(b, "/scratch/a/file")
@@ -158,7 +158,7 @@ var targetCases = []testCase{
 		ask: ask{Stat: []string{"/dev/work"}, ReadOnly: []string{"/dev"}}, want: map[string]string{"in.readonly./dev": "EROFS"},
 	},
 	{
-		name: "bind-source-made-by-mount", // by an earlier entry: a file, a directory, one that covers a file
+		name: "bind-source-made-by-mount", // created by an earlier entry: a file, a directory, one that hides a file
 		set: func(b *bundle) {
 			bindFile(b, "/made/file")
 			bindDir(b, "/made/dir")
@@ -172,7 +172,7 @@ var targetCases = []testCase{
 		ask: ask{Stat: []string{"/again/file", "/again/dir", "/again/dir/file", "/again/dir/dir", "/again/covered"}, Read: []string{"/again/file"}},
 	},
 	{
-		name: "cgroup2-mount", // is of version 2, also where the controllers are on version 1
+		name: "cgroup2-mount", // is version 2, even if the controllers are on version 1
 		set: func(b *bundle) {
 			b.namespace(specs.CgroupNamespace, "")
 			b.mount("/cgroup2", "cgroup2", "cgroup2", "ro")

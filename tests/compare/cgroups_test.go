@@ -1,4 +1,5 @@
-// The cgroup hierarchies of this machine: where they are mounted, the suite's own cgroup in each, what is left in them.
+// The cgroup hierarchies of this machine: where they are mounted, the suite's own cgroup in each, and
+// what is left in them.
 package compare
 
 import (
@@ -12,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cgroupMounts returns the mount point of every cgroup hierarchy under /sys/fs/cgroup, keyed as in /proc/PID/cgroup:
+// cgroupMounts returns the mountpoint of every cgroup hierarchy under /sys/fs/cgroup, keyed as in /proc/PID/cgroup:
 // "cpu,cpuacct", "name=systemd", and "" for version 2.
 func cgroupMounts() (map[string]string, error) {
 	mounts := map[string]string{}
@@ -43,7 +44,8 @@ func cgroupMounts() (map[string]string, error) {
 	return mounts, nil
 }
 
-// makeCgroups makes one cgroup in every hierarchy; a cpuset is unusable until it has CPUs and memory nodes.
+// makeCgroups creates one cgroup in every hierarchy; a cpuset is unusable until it has CPUs and
+// memory nodes.
 func makeCgroups(mounts map[string]string, name string) error {
 	for _, mount := range mounts {
 		dir := filepath.Join(mount, name)
@@ -63,7 +65,8 @@ func makeCgroups(mounts map[string]string, name string) error {
 	return nil
 }
 
-// removeCgroups removes a cgroup and those below it, waiting a moment for the kernel to let go of dead processes.
+// removeCgroups removes a cgroup and those below it, and waits briefly for the kernel to release dead
+// processes.
 func removeCgroups(dir string) error {
 	var dirs []string
 	filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -87,7 +90,7 @@ func removeCgroups(dir string) error {
 	return nil
 }
 
-// taggedCgroups lists the cgroups whose path contains the suite's tag and also the given text.
+// taggedCgroups lists the cgroups whose path contains both the suite's tag and the given text.
 func taggedCgroups(also string) (found []string) {
 	mounts, err := cgroupMounts()
 	if err != nil {
@@ -116,13 +119,13 @@ func removeTagged(also string) {
 	}
 }
 
-// onV2 says that this machine has cgroup v2 and no other.
+// onV2 reports whether this machine has only cgroup v2.
 func onV2() bool {
 	_, err := os.Stat("/sys/fs/cgroup/cgroup.controllers")
 	return err == nil
 }
 
-// onV1 is an expectation for version 1 alone.
+// onV1 is an expectation only for version 1.
 func onV1(want string) string {
 	if onV2() {
 		return "*"
@@ -130,8 +133,8 @@ func onV1(want string) string {
 	return want
 }
 
-// v2Files are the files of version 2 that hold what those of version 1 do, with values that are written otherwise. What is
-// not here has the same file and value.
+// v2Files maps files of version 1 to the files of version 2 with the same meaning, whose values are
+// written differently. Files that are not listed have the same name and value.
 var v2Files = map[string][2]string{
 	"out.cgroup.memory.memory.limit_in_bytes=67108864":                      {"out.cgroup..memory.max", "67108864"},
 	"out.cgroup.memory.memory.soft_limit_in_bytes=33554432":                 {"out.cgroup..memory.low", "33554432"},
@@ -143,14 +146,14 @@ var v2Files = map[string][2]string{
 	"out.cgroup.cpu.cpu.cfs_quota_us=40000":                                 {"out.cgroup..cpu.max", "40000 100000"},
 	"out.cgroup.cpu.cpu.cfs_burst_us=20000":                                 {"out.cgroup..cpu.max.burst", "20000"},
 	"out.cgroup.blkio.blkio.throttle.read_bps_device=*1048576":              {"out.cgroup..io.max", "*rbps=1048576*"},
-	"out.cgroup.devices.devices.list=a *:* rwm*":                            {}, // there is no such list
-	"out.cgroup.memory.memory.swappiness=10":                                {}, // nor these
+	"out.cgroup.devices.devices.list=a *:* rwm*":                            {}, // v2 has no such list
+	"out.cgroup.memory.memory.swappiness=10":                                {}, // nor these files
 	"out.cgroup.memory.memory.oom_control=oom_kill 0 ; oom_kill_disable 1*": {},
-	"in.cgroup.memory=/$TAG-abs/sub/$ID":                                    {"in.cgroup.", "/"},     // in a namespace of its own
-	"in.ns.cgroup=host":                                                     {"in.ns.cgroup", "own"}, // the default config.json makes one
+	"in.cgroup.memory=/$TAG-abs/sub/$ID":                                    {"in.cgroup.", "/"},     // new cgroup namespace
+	"in.ns.cgroup=host":                                                     {"in.ns.cgroup", "own"}, // created by default
 }
 
-// wanted are a case's expectations as this machine's cgroups have them.
+// wanted converts a case's expectations to this machine's version of cgroups.
 func wanted(on1 map[string]string) map[string]string {
 	if !onV2() {
 		return on1

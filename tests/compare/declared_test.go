@@ -1,4 +1,4 @@
-// Where minirun differs from runc on purpose, and why.
+// Deliberate differences between minirun and runc, and the reasons.
 package compare
 
 import (
@@ -10,11 +10,11 @@ import (
 
 // A declaration is a list of differences in the cases whose name matches.
 type declaration struct {
-	cases  string // * stands for any text
+	cases  string // * matches any text
 	fields []allowed
 }
 
-// declarationsHere are those for this machine's version of cgroups.
+// declarationsHere returns the declarations for this machine's version of cgroups.
 func declarationsHere() []declaration {
 	if onV2() {
 		return slices.Concat(declarations, declarationsV2)
@@ -31,8 +31,8 @@ func declaredFor(name string) (out []allowed) {
 	return out
 }
 
-// unneeded lists the declarations that covered no difference in any case. They hide
-// a regression, or the case that needed them was skipped.
+// unneeded lists the declarations that matched no difference in any case. Either they hide a
+// regression, or the case that needed them was skipped.
 func unneeded(needed map[allowed]bool) string {
 	var lines []string
 	for _, d := range declarationsHere() {
@@ -45,14 +45,14 @@ func unneeded(needed map[allowed]bool) string {
 	return strings.Join(lines, "\n")
 }
 
-// refusedByRunc declares a container that runc refuses and minirun runs.
+// refusedByRunc declares a container that runc rejects and minirun runs.
 func refusedByRunc(reason string) []allowed {
 	return []allowed{
 		{"exit", "0", reason}, {"pid-file.exists", "true", reason}, {"stderr.empty", "true", reason}, {"stdout", "*", reason},
 	}
 }
 
-// refusedByMinirun declares a container that runc runs and minirun refuses.
+// refusedByMinirun declares a container that runc runs and minirun rejects.
 func refusedByMinirun(reason string) []allowed {
 	return []allowed{
 		{"exit", "1", reason}, {"pid-file.exists", "false", reason}, {"stderr.empty", "false", reason}, {"stdout", "*", reason},
@@ -78,7 +78,7 @@ const (
 	rootAtCgroup = "the tmpfs of a read-only cgroup mount is read-only too: config.json asked for it"
 )
 
-// equivalences hold in all cases.
+// equivalences apply to all cases.
 var equivalences = []equivalence{
 	{"in.mount.*.super", func(runc, it string) bool { return modeOption.ReplaceAllString(runc, "") == it },
 		"runc gives a tmpfs the mode of the directory below with mode=, minirun with chmod(2); the mode itself is compared too"},
@@ -99,7 +99,7 @@ const (
 	noSuch    = "cgroup v2 has no equivalent: minirun refuses what would have no effect, as crun"
 )
 
-// What is different on cgroup v2 only.
+// declarationsV2 lists the differences that exist only on cgroup v2.
 var declarationsV2 = []declaration{
 	{"*", []allowed{
 		{"in.mount./sys/fs/cgroup.source", "cgroup2", hostTree}, {"in.mount./sys/fs/cgroup.propagation", "master", hostTree}}},
@@ -126,7 +126,7 @@ var declarationsV2 = []declaration{
 	{"devices-hole", refusedByRunc("a rule with a hole in an earlier one: a device program can say it, as crun's does")},
 }
 
-// boundDevices is for containers that may not make device nodes.
+// boundDevices is for containers that may not create device nodes.
 var boundDevices = []allowed{
 	{"in.mount./dev/*.options", "ro,*", hostsDevice}, {"in.mount./dev/*.propagation", "*", hostsDevice}, {"in.statfs./dev/null", "*", hostsDevice},
 }
@@ -204,7 +204,7 @@ var declarations = []declaration{
 		{"hook.*.fd.open", "0 1 2", "runc leaks descriptors into createContainer hooks"}}},
 }
 
-// What a caller of the tests ignores depends on how they are run: signal 32 under make.
+// Which signals the tests' caller ignores depends on how they are run: signal 32 under make.
 const (
 	noneIgnored    = "0000000000000000"
 	ignoredSignals = "every program begins with the default action of every signal; runc passes on some that its caller ignored"

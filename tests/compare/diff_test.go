@@ -1,4 +1,4 @@
-// Differences between runs, the declared ones among them, and the table.
+// Differences between runs, which of them are declared, and the table.
 package compare
 
 import (
@@ -8,14 +8,15 @@ import (
 	"testing"
 )
 
-// allowed declares one difference between minirun and runc. Field may hold *, which stands for any text.
+// allowed declares one difference between minirun and runc. Field may contain *, which matches any
+// text.
 type allowed struct {
 	field  string
-	want   string // what minirun shows instead, * for any text; "" means the field is absent
+	want   string // what minirun shows instead, * matches any text; "" means the field is absent
 	reason string
 }
 
-// covers reports whether a declaration covers a difference.
+// covers reports whether a declaration matches a difference.
 func (a *allowed) covers(d difference) bool {
 	want := a.want
 	if want == "" {
@@ -24,7 +25,8 @@ func (a *allowed) covers(d difference) bool {
 	return glob(a.field, d.field) && glob(want, d.it)
 }
 
-// equivalence declares that two values of a field say the same, although they are written differently.
+// equivalence declares that two values of a field have the same meaning, although they are written
+// differently.
 type equivalence struct {
 	field  string
 	same   func(runc, it string) bool
@@ -81,7 +83,7 @@ func diff(runc, crun, it Fields, declared []allowed) (differences []difference) 
 	return differences
 }
 
-// glob matches text against a pattern in which * stands for any text, slashes and dots included.
+// glob matches text against a pattern in which * matches any text, including slashes and dots.
 func glob(pattern, text string) bool {
 	parts := strings.Split(pattern, "*")
 	if len(parts) == 1 {
@@ -102,7 +104,7 @@ func glob(pattern, text string) bool {
 	return strings.HasSuffix(text, last)
 }
 
-// table renders differences; long values are cut in the middle so that both ends show.
+// table renders differences; long values are shortened in the middle so that both ends are visible.
 func table(differences []difference, candidate string) string {
 	var b strings.Builder
 	row := func(cells ...string) {
@@ -133,7 +135,8 @@ func shorten(s string, width int) string {
 	return s
 }
 
-// apart is the part of a long value from a little before where it leaves the other.
+// apart returns the part of a long value that starts shortly before its first difference from the
+// other.
 func apart(s, other string) string {
 	i := 0
 	for i < len(s) && i < len(other) && s[i] == other[i] {

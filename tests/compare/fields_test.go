@@ -1,7 +1,8 @@
-// Fields: what one run of one bundle showed, as text by dotted name, with everything removed that differs from run to run.
+// Fields: the results of one run of one bundle, as text by dotted name, without everything that
+// differs from run to run.
 //
-//	in.*     what the probe saw inside          hook.K.*  what the hook recorded as K saw
-//	out.*    what the kernel said from outside  exit, stdout.*, stderr.*, left.*, …  how the runtime itself behaved
+//	in.*     what the probe saw inside          hook.K.*  what the hook recorded as seen by K
+//	out.*    what the kernel reported outside   exit, stdout.*, stderr.*, left.*, …  the behaviour of the runtime
 package compare
 
 import (
@@ -20,7 +21,7 @@ func (f Fields) set(name string, value any) { f[name] = fmt.Sprint(value) }
 type normaliser struct {
 	rt       *ociRuntime
 	replacer *strings.Replacer
-	joined   map[string]string // namespace identity → name of the namespace the case prepared
+	joined   map[string]string // namespace identity → name of the namespace that the case prepared
 	own      map[string]string // namespace kind → identity in the container's first process
 	pipes    map[string]string
 	pid      int // of the container's first process, 0 if unknown
@@ -44,7 +45,8 @@ func (n *normaliser) text(s string) string { return n.replacer.Replace(s) }
 
 var objectNumber = regexp.MustCompile(`^(pipe|socket|anon_inode|mnt|net|ipc|uts|pid|user|cgroup|time):\[\d+\]$`)
 
-// descriptor numbers pipes and sockets by first sight: two descriptors of one pipe stay recognisable as one.
+// descriptor numbers pipes and sockets in the order in which they are first seen: two descriptors of
+// one pipe can still be recognized as the same pipe.
 func (n *normaliser) descriptor(target string) string {
 	m := objectNumber.FindStringSubmatch(target)
 	if m == nil {
@@ -56,7 +58,7 @@ func (n *normaliser) descriptor(target string) string {
 	return n.pipes[target]
 }
 
-// namespace says whose a namespace is.
+// namespace returns whether a namespace is the host's, the container's or a prepared one.
 func (n *normaliser) namespace(kind, identity string) string {
 	base := strings.TrimSuffix(kind, "_for_children")
 	switch {
@@ -72,7 +74,7 @@ func (n *normaliser) namespace(kind, identity string) string {
 	return "own"
 }
 
-// report adds what a probe wrote under a prefix.
+// report adds a probe's report under a prefix.
 func (n *normaliser) report(fields Fields, prefix string, raw map[string]string) {
 	for name, value := range raw {
 		switch {
@@ -87,11 +89,12 @@ func (n *normaliser) report(fields Fields, prefix string, raw map[string]string)
 		case name == "hook.state":
 			n.state(fields, prefix+"state.", value)
 		case strings.HasPrefix(name, "sched.deadline"):
-			// The first number is the scheduler's slice for ordinary policies: no setting of the container's.
+			// The first number is the scheduler's slice for ordinary policies, which the container
+			// does not set.
 			fields.set(prefix+name, value[strings.IndexByte(value, ' ')+1:])
 		}
 	}
-	// In the order of the numbers, so that "first sight" does not depend on the map's order.
+	// In numerical order, so that the numbering does not depend on the order of the map.
 	for _, fd := range strings.Fields(raw["fd.open"]) {
 		name := "fd." + fd + ".target"
 		fields.set(prefix+name, n.descriptor(raw[name]))
@@ -103,7 +106,7 @@ func (n *normaliser) report(fields Fields, prefix string, raw map[string]string)
 	}
 }
 
-// state adds a container's state (state.json of the specification) with the process number made comparable.
+// state adds a container's state (state.json of the specification) with a comparable process ID.
 func (n *normaliser) state(fields Fields, prefix, text string) {
 	var state struct {
 		OCIVersion  string            `json:"ociVersion"`
@@ -151,10 +154,11 @@ func parseMountinfo(text string) (mounts []mount) {
 
 var peerGroup = regexp.MustCompile(`:\d+`)
 
-// mounts adds one set of fields for each mount, by mount point (a second one on the same point is #2), and their order.
+// mounts adds one set of fields for each mount, by mountpoint (a second mount on the same mountpoint
+// is #2), and their order.
 func (n *normaliser) mounts(fields Fields, prefix, text string) {
 	pointOf := map[string]string{}
-	firstOn := map[string]string{} // device → point: says which mounts show one file system
+	firstOn := map[string]string{} // device → mountpoint: shows which mounts belong to one file system
 	table := parseMountinfo(text)
 	for _, m := range table {
 		pointOf[m.id] = m.point
@@ -186,7 +190,7 @@ func (n *normaliser) mounts(fields Fields, prefix, text string) {
 	fields.set(prefix+"mounts.order", n.text(strings.Join(order, " ")))
 }
 
-// hooks adds the records the probe wrote as a hook, in the order written.
+// hooks adds the records that the probe wrote as a hook, in the order in which they were written.
 func (n *normaliser) hooks(fields Fields, file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil && !os.IsNotExist(err) {
@@ -203,7 +207,8 @@ func (n *normaliser) hooks(fields Fields, file string) error {
 		}
 		kind := raw["hook.kind"]
 		if kind == "startContainer" {
-			// The container runs these itself, so they race with what the runtime runs after starting it.
+			// The container runs these itself, so they race with the hooks that the runtime runs
+			// after starting it.
 			after := false
 			for _, earlier := range order {
 				after = after || earlier == "createContainer"

@@ -1,4 +1,5 @@
-// Deliberate differences from runc in random bundles. What declared_test.go lists for all cases holds here too.
+// Deliberate differences from runc in random bundles. The declarations for all cases in
+// declared_test.go also apply here.
 package compare
 
 import (
@@ -10,30 +11,32 @@ import (
 	"strings"
 )
 
-// fuzzRun is what a declaration may look at.
+// fuzzRun is the input of a declaration.
 type fuzzRun struct {
 	config map[string]any
 	run    runOptions
-	said   [2]string // what runc and minirun wrote if the program did not report
+	said   [2]string // the messages of runc and minirun if the program did not report
 }
 
-// text is config.json.
+// text returns config.json.
 func (r *fuzzRun) text() []byte {
 	text, err := json.Marshal(r.config)
 	if err != nil {
-		panic(err) // it was JSON
+		panic(err) // the text is valid JSON
 	}
 	return text
 }
 
-// fuzzDeclared is one such difference: in bundles for which when holds (nil: all), these fields may differ.
+// fuzzDeclared is one such difference: in bundles for which when returns true (nil: all), these
+// fields may differ.
 type fuzzDeclared struct {
 	reason string
 	when   func(r *fuzzRun) bool
 	fields []allowed
 }
 
-// minirunRefuses declares bundles that runc runs, or refuses at a later command, by minirun's message. * stands for any text.
+// minirunRefuses declares bundles that runc runs, or rejects in a later command, by minirun's
+// message. * matches any text.
 func minirunRefuses(message, reason string) fuzzDeclared {
 	return fuzzDeclared{reason, func(r *fuzzRun) bool { return saidLine(r.said[1], message) }, []allowed{{field: "outcome", want: "refused*"}}}
 }
@@ -151,7 +154,8 @@ var fuzzDeclarations = []fuzzDeclared{
 	runcRefuses("open /proc/sys/kernel/cap_last_cap: no such file", "a container need not mount proc"),
 }
 
-// anyTypeRule reports whether a device rule after the first is of any type, or the first one has a number.
+// anyTypeRule reports whether a device rule after the first applies to any type, or the first rule
+// has a number.
 func anyTypeRule(r *fuzzRun) bool {
 	for i, rule := range list(object(object(r.config["linux"])["resources"])["devices"]) {
 		d := object(rule)
@@ -162,7 +166,7 @@ func anyTypeRule(r *fuzzRun) bool {
 	return false
 }
 
-// denyRule reports whether a device rule denies some access to all numbers of a kind.
+// denyRule reports whether a device rule denies some access to all numbers of a type.
 func denyRule(r *fuzzRun) bool {
 	for i, rule := range list(object(object(r.config["linux"])["resources"])["devices"]) {
 		d := object(rule)
@@ -173,7 +177,7 @@ func denyRule(r *fuzzRun) bool {
 	return false
 }
 
-// newerVersion reports whether the config is of a minor version after 1.3.
+// newerVersion reports whether the config has a minor version after 1.3.
 func newerVersion(r *fuzzRun) bool {
 	version, _ := r.config["ociVersion"].(string)
 	var minor int
@@ -181,14 +185,14 @@ func newerVersion(r *fuzzRun) bool {
 	return err == nil && minor > 3
 }
 
-// number is that of a JSON value, 0 if it is none.
+// number returns a JSON value as a number, or 0 if it is not one.
 func number(value any) int64 {
 	n, _ := value.(json.Number)
 	i, _ := n.Int64()
 	return i
 }
 
-// deviceAt reports whether config.json makes a device at one of some paths.
+// deviceAt reports whether config.json creates a device at one of some paths.
 func deviceAt(r *fuzzRun, paths ...string) bool {
 	for _, d := range list(object(r.config["linux"])["devices"]) {
 		if path, ok := object(d)["path"].(string); ok && slices.Contains(paths, path) {
@@ -198,7 +202,8 @@ func deviceAt(r *fuzzRun, paths ...string) bool {
 	return false
 }
 
-// masks declares how a masked file looks, for each that config.json names: below the name that its link leads to.
+// masks declares the appearance of a masked file, for each one in config.json: it is masked at the
+// path to which its symbolic link leads.
 func masks(r *fuzzRun) (out []allowed) {
 	for _, path := range list(object(r.config["linux"])["maskedPaths"]) {
 		if text, ok := path.(string); ok && text != "" {
@@ -209,7 +214,8 @@ func masks(r *fuzzRun) (out []allowed) {
 	return out
 }
 
-// cgroupOptions declares the options of cgroup mounts: runc takes none from config.json for the hierarchies.
+// cgroupOptions declares the options of cgroup mounts: runc ignores those of config.json for the
+// hierarchies.
 func cgroupOptions(r *fuzzRun) (out []allowed) {
 	for _, m := range list(r.config["mounts"]) {
 		if at, ok := object(m)["destination"].(string); ok && object(m)["type"] == "cgroup" {
@@ -222,7 +228,8 @@ func cgroupOptions(r *fuzzRun) (out []allowed) {
 	return out
 }
 
-// coveredTmpfs declares what is mounted over a read-only tmpfs: runc goes by the path when it makes that read-only at the end.
+// coveredTmpfs declares mounts over a read-only tmpfs: when runc makes the tmpfs read-only at the
+// end, it looks it up by path.
 func coveredTmpfs(r *fuzzRun) (out []allowed) {
 	readonly := map[string]bool{}
 	for _, m := range list(r.config["mounts"]) {

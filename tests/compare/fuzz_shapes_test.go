@@ -1,5 +1,5 @@
-// The shapes of config.json that engines write, as far as they differ: the order and options of mounts, namespaces made or joined,
-// capabilities, cgroup paths, annotations, hooks.
+// The shapes of config.json that engines write, as far as they differ: the order and options of
+// mounts, namespaces created or joined, capabilities, cgroup paths, annotations, hooks.
 package compare
 
 import (
@@ -12,10 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pauseFlags are the namespaces of a pod that its containers join.
+// pauseFlags is the set of namespaces of a pod that its containers join.
 const pauseFlags = unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
 
-// shapes return a config.json each. $BUNDLE, $ID, $TAG, $PROBE and $PAUSE in it are replaced by the run.
+// shapes maps engines to functions that return a config.json. $BUNDLE, $ID, $TAG, $PROBE and $PAUSE
+// in it are replaced when it is run.
 var shapes = map[string]func() string{
 	"runc":       func() string { return shapeText(runcShape()) },
 	"docker":     func() string { return shapeText(dockerShape()) },
@@ -31,12 +32,12 @@ var shapeNames = []string{"runc", "docker", "podman", "containerd", "kubernetes"
 func shapeText(s *specs.Spec) string {
 	text, err := json.Marshal(s)
 	if err != nil {
-		panic(err) // of our own structures
+		panic(err) // a bug in our own structures
 	}
 	return string(text)
 }
 
-// runcShape is what `runc spec` writes, without a terminal.
+// runcShape returns the output of `runc spec`, without a terminal.
 func runcShape() *specs.Spec {
 	s := new(specs.Spec)
 	text, err := reference.defaultConfig()
@@ -64,7 +65,7 @@ func mountOf(at, kind, source, options string) specs.Mount {
 	return m
 }
 
-// engineShape is what all of them have in common.
+// engineShape returns what the configs of all engines have in common.
 func engineShape(namespaces ...specs.LinuxNamespaceType) *specs.Spec {
 	s := runcShape()
 	s.Root = &specs.Root{Path: "rootfs"}
@@ -98,7 +99,7 @@ func deviceRule(allow bool, kind string, major, minor int64, access string) spec
 	return rule
 }
 
-// engineDevices are the rules that Docker and containerd write.
+// engineDevices returns the rules that Docker and containerd write.
 func engineDevices() []specs.LinuxDeviceCgroup {
 	rules := []specs.LinuxDeviceCgroup{deviceRule(false, "", -1, -1, "rwm"), deviceRule(true, "c", -1, -1, "m"), deviceRule(true, "b", -1, -1, "m")}
 	for _, d := range [][2]int64{{1, 3}, {1, 8}, {1, 7}, {5, 0}, {1, 5}, {1, 9}, {5, 1}, {136, -1}, {5, 2}, {10, 200}} {
@@ -166,7 +167,8 @@ func containerdShape() *specs.Spec {
 	return s
 }
 
-// kubernetesShape is a container of a pod as containerd's CRI writes it: it joins the namespaces of the sandbox.
+// kubernetesShape returns a container of a pod as containerd's CRI plugin writes it: it joins the
+// namespaces of the sandbox.
 func kubernetesShape() *specs.Spec {
 	s := containerdShape()
 	s.Linux.Namespaces = []specs.LinuxNamespace{
@@ -203,7 +205,7 @@ func crioShape() *specs.Spec {
 	return s
 }
 
-// usernsShape is a container with a user namespace of its own.
+// usernsShape returns a container with a new user namespace.
 func usernsShape() *specs.Spec {
 	s := podmanShape()
 	s.Linux.Namespaces = append(s.Linux.Namespaces, specs.LinuxNamespace{Type: specs.UserNamespace})
@@ -212,7 +214,7 @@ func usernsShape() *specs.Spec {
 	return s
 }
 
-// furnish adds to the bundle what values of fuzz_values_test.go refer to.
+// furnish adds to the bundle the files that values in fuzz_values_test.go refer to.
 func furnish(b *bundle) {
 	empty, text := "", "text\n"
 	for _, name := range []string{"resolv.conf", "hostname", "hosts", "one-file"} {

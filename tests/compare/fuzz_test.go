@@ -1,12 +1,13 @@
-// TestFuzz: random bundles under runc and minirun. A bundle is the shape that one engine writes (fuzz_shapes_test.go) with a few
-// mutations (fuzz_values_test.go). Both must accept it or both must refuse it, and what the comparison reads must agree, except
-// for what fuzz_declared_test.go lists. A case that differs is reduced, a mutation at a time, and printed so that it can be replayed.
+// TestFuzz: random bundles under runc and minirun. A bundle is the shape that one engine writes
+// (fuzz_shapes_test.go) with a few mutations (fuzz_values_test.go). Both must accept it or both must
+// reject it, and the compared fields must agree, except for the differences in fuzz_declared_test.go.
+// A case that differs is reduced, one mutation at a time, and printed so that it can be replayed.
 //
-//	COMPARE_FUZZ=10000      the number of bundles; without it a sample
-//	COMPARE_FUZZ_SEED=7     the first seed; the seed of each bundle follows from it
-//	COMPARE_FUZZ_CASE=JSON  this bundle, as a failure printed it, or @FILE with one in each line
+//	COMPARE_FUZZ=10000      the number of bundles; default: a sample
+//	COMPARE_FUZZ_SEED=7     the first seed, from which the seeds of all bundles are derived
+//	COMPARE_FUZZ_CASE=JSON  this bundle, as printed by a failure, or @FILE with one bundle per line
 //
-// fuzz_values_test.go says how the host is kept safe.
+// fuzz_values_test.go explains how the host is protected.
 package compare
 
 import (
@@ -30,13 +31,14 @@ type fuzzCase struct {
 	Mutations []mutation `json:"mutations,omitempty"`
 }
 
-// mutation sets one value in config.json, or says how the runtime is called.
+// mutation sets one value in config.json, or changes how the runtime is called.
 type mutation struct {
-	At    string          `json:"at"`              // "process.rlimits.+": + appends; "run.detach", "run.split", "run.flags", "run.verb": the call
+	// "process.rlimits.+": + appends; "run.detach", "run.split", "run.flags", "run.verb": the call.
+	At    string          `json:"at"`
 	Value json.RawMessage `json:"value,omitempty"` // none: the key is removed
 }
 
-const fuzzSample = 150 // bundles of a normal run
+const fuzzSample = 150 // number of bundles in a normal run
 
 func TestFuzz(t *testing.T) {
 	if box == nil {
@@ -79,7 +81,7 @@ func TestFuzz(t *testing.T) {
 	t.Logf("%d bundles in %v: %v; %d with an undeclared difference", len(cases), time.Since(begin).Round(time.Second), counts, failed)
 }
 
-// fuzzCases are the ones given, or random ones.
+// fuzzCases returns the given cases, or random ones.
 func fuzzCases() (cases []fuzzCase, err error) {
 	if given := os.Getenv("COMPARE_FUZZ_CASE"); given != "" {
 		if name, ok := strings.CutPrefix(given, "@"); ok {
@@ -109,11 +111,11 @@ func fuzzCases() (cases []fuzzCase, err error) {
 	return cases, nil
 }
 
-// outcome is what two runs of one case showed.
+// outcome is the result of two runs of one case.
 type outcome struct {
 	outcome string // "both ran it", "both refused it", "they disagree"
 	bad     []difference
-	words   string // what the runtimes said
+	words   string // the runtimes' messages
 }
 
 // compare runs the case under both runtimes.
@@ -151,7 +153,8 @@ func (c *fuzzCase) compare(t *testing.T, i int) outcome {
 	case fields[0]["outcome"] != "ran":
 		result.outcome = "both refused it"
 	}
-	// What a command that fails prints is its own: the exit status and the effects are compared.
+	// The output of a failed command is the runtime's own wording: only the exit status and the
+	// effects are compared.
 	for name := range fields[0] {
 		if verb, ok := strings.CutSuffix(name, ".stdout"); ok && fields[0][verb+".exit"] != "0" && fields[1][verb+".exit"] != "0" {
 			delete(fields[0], name)
@@ -172,8 +175,9 @@ func (c *fuzzCase) compare(t *testing.T, i int) outcome {
 	return result
 }
 
-// withoutReport leaves of a run whose program did not report what must agree all the same: at which command it was refused, and
-// that nothing is left. Which number of failure it is depends on who noticed.
+// withoutReport reduces a run whose program did not report to the fields that must agree anyway:
+// which command rejected it, and that nothing is left. The exit status of the failure depends on
+// which part detected it.
 func (f Fields) withoutReport() {
 	f.set("outcome", "refused")
 	for _, name := range []string{"exit", "start.exit"} {
@@ -187,7 +191,8 @@ func (f Fields) withoutReport() {
 	f.keepOutcome()
 }
 
-// keepOutcome removes what cannot be compared where one of the runtimes has not run the program.
+// keepOutcome removes the fields that cannot be compared if one of the runtimes did not run the
+// program.
 func (f Fields) keepOutcome() {
 	for name := range f {
 		if name != "outcome" && !strings.HasPrefix(name, "deleted.") || name == "deleted.cgroup parents" {
@@ -196,7 +201,7 @@ func (f Fields) keepOutcome() {
 	}
 }
 
-// reduce drops mutations as long as the case without them differs in one of the same fields.
+// reduce removes mutations as long as the case without them still differs in one of the same fields.
 func (c fuzzCase) reduce(t *testing.T, i int, bad []difference) fuzzCase {
 	differed := map[string]bool{}
 	for _, d := range bad {
@@ -214,7 +219,8 @@ func (c fuzzCase) reduce(t *testing.T, i int, bad []difference) fuzzCase {
 	return c
 }
 
-// name is that of a case of TestCompare of this kind, so that declarations by name hold.
+// name returns the name of the corresponding kind of case in TestCompare, so that declarations by
+// name apply.
 func (c *fuzzCase) name(config map[string]any) string {
 	if namespaceOf(config, "user") {
 		return "fuzz-" + c.Shape + "-user-namespace"
@@ -222,7 +228,7 @@ func (c *fuzzCase) name(config map[string]any) string {
 	return "fuzz-" + c.Shape
 }
 
-// config is the whole config.json, and how the runtime is called.
+// config returns the whole config.json, and how the runtime is called.
 func (c *fuzzCase) config() (config map[string]any, run runOptions, err error) {
 	shape, ok := shapes[c.Shape]
 	if !ok {
@@ -248,14 +254,16 @@ func (c *fuzzCase) config() (config map[string]any, run runOptions, err error) {
 		}
 	}
 	keepMountNamespace(config)
-	// With MS_MOVE instead of pivot_root runc unmounts everything below the root, in the sandbox too if that is its peer.
+	// With MS_MOVE instead of pivot_root runc unmounts everything below the root, also in the sandbox
+	// if that is its peer.
 	if propagation, _ := object(config["linux"])["rootfsPropagation"].(string); strings.HasSuffix(propagation, "shared") {
 		run.flags = nil
 	}
 	return config, run, nil
 }
 
-// keepMountNamespace adds the mount namespace if mutations have removed it: without one, runtimes change the mounts of the sandbox.
+// keepMountNamespace adds the mount namespace if mutations have removed it: without it, runtimes
+// change the mounts of the sandbox.
 func keepMountNamespace(config map[string]any) {
 	linux, ok := config["linux"].(map[string]any)
 	if config["linux"] == nil {
@@ -268,7 +276,7 @@ func keepMountNamespace(config map[string]any) {
 	}
 }
 
-// unmarshal keeps numbers as they are written: 64 bits do not fit into a float64.
+// unmarshal keeps numbers as text: 64 bits do not fit into a float64.
 func unmarshal(text []byte, to any) error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
@@ -291,7 +299,7 @@ func (run *runOptions) mutate(option string, value json.RawMessage) error {
 			return err
 		}
 		run.verbs = append(run.verbs, verb)
-		if verb[0] == "pause" { // or it would never end
+		if verb[0] == "pause" { // otherwise it would never end
 			run.verbs = append(run.verbs, []string{"resume", "ID"})
 		}
 	default:
@@ -300,8 +308,9 @@ func (run *runOptions) mutate(option string, value json.RawMessage) error {
 	return nil
 }
 
-// setAt sets or removes one value. Objects on the way are made; a number beyond the end of a list, and +, append. Where something
-// else is in the way, nothing is changed: an earlier mutation has put it there.
+// setAt sets or removes one value. Missing objects on the path are created; an index beyond the end
+// of a list, and +, append. If a value on the path has another type because of an earlier mutation,
+// nothing is changed.
 func setAt(in any, path []string, value any, remove bool) any {
 	key := path[0]
 	switch node := in.(type) {
@@ -342,8 +351,8 @@ func setAt(in any, path []string, value any, remove bool) any {
 	return in
 }
 
-// set writes the bundle: names in the config that stand for places are replaced, and the root file system is furnished with what
-// values refer to.
+// set writes the bundle: placeholders for paths in the config are replaced, and the root file system
+// gets the files that values refer to.
 func (c *fuzzCase) set(config map[string]any) func(b *bundle) {
 	return func(b *bundle) {
 		furnish(b)
@@ -362,7 +371,7 @@ func (c *fuzzCase) set(config map[string]any) func(b *bundle) {
 	}
 }
 
-// ask has the probe look at what the config is about.
+// ask returns what the probe has to examine for the config.
 func (c *fuzzCase) ask(config map[string]any) ask {
 	a := ask{
 		Stat:  []string{"/data", "/link-to-data", "/dir", "/dir/file", "/made", "/made/deep", "/tmp", "/run", "/etc/hosts"},
@@ -389,11 +398,11 @@ func (c *fuzzCase) ask(config map[string]any) ask {
 	return a
 }
 
-// object and list read a JSON value that may be of another type.
+// object and list convert a JSON value that may be of a different type.
 func object(value any) map[string]any { o, _ := value.(map[string]any); return o }
 func list(value any) []any            { l, _ := value.([]any); return l }
 
-// namespaceOf reports whether the config has a namespace of a kind.
+// namespaceOf reports whether the config has a namespace of a type.
 func namespaceOf(config map[string]any, kind string) bool {
 	for _, n := range list(object(config["linux"])["namespaces"]) {
 		if object(n)["type"] == kind {

@@ -1,9 +1,11 @@
-// What the fuzzer puts into config.json: for each field values that are usual, at a border, or wrong.
+// The values that the fuzzer sets in config.json: for each field usual values, boundary values, and
+// invalid ones.
 //
-// They must not reach the host, whatever a runtime makes of them: no sysctl but of the network and IPC namespaces, which the sandbox
-// has its own of; no bind source but those of the bundle, /dev/null and a read-only look at /sys; no option remount (it would
-// change a file system that the host uses); no device whose opening does something; no process ID, and no path of a cgroup outside
-// of those that are removed at the end.
+// They must not affect the host, whatever a runtime does with them: only sysctls of the network and
+// IPC namespaces, which are separate in the sandbox; only bind sources in the bundle, /dev/null and a
+// read-only view of /sys; no option remount (it would change a file system that the host uses); no
+// device that has an effect when it is opened; no process ID, and only cgroup paths below those that
+// are removed at the end.
 package compare
 
 import (
@@ -12,7 +14,7 @@ import (
 	"math/rand/v2"
 )
 
-// randomCase draws a shape and a few mutations.
+// randomCase selects a shape and a few mutations at random.
 func randomCase(r *rand.Rand) fuzzCase {
 	c := fuzzCase{Shape: pick(r, shapeNames)}
 	for n := pick(r, []int{1, 1, 2, 2, 3, 4}); n > 0; n-- {
@@ -26,24 +28,25 @@ func randomCase(r *rand.Rand) fuzzCase {
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
-// usual prefers what comes first in a list: there are the usual values, and the wrong ones are at the end.
+// usual prefers the first values of a list, which are the usual ones; the invalid ones are at the
+// end.
 func usual[T any](r *rand.Rand, from []T) T { return from[min(r.IntN(len(from)), r.IntN(len(from)))] }
 
-// randomMutation takes each field as often as another, however many values it has; fields with several parts are rarer in the
-// table than they should be, so they get half of the draws.
+// randomMutation selects each field with the same probability, however many values it has; fields
+// with several parts are underrepresented in the table, so they are selected half of the time.
 func randomMutation(r *rand.Rand) mutation {
 	if r.IntN(2) == 0 {
 		make := pick(r, composed)
 		at, value := make(r)
 		text, err := json.Marshal(value)
 		if err != nil {
-			panic(err) // of our own values
+			panic(err) // a bug in our own values
 		}
 		return mutation{At: at, Value: text}
 	}
 	f := pick(r, fields)
 	if f.values == nil || r.IntN(12) == 0 {
-		return mutation{At: f.at} // left out
+		return mutation{At: f.at} // omitted
 	}
 	if r.IntN(60) == 0 {
 		return mutation{At: f.at, Value: json.RawMessage(pick(r, otherTypes))}
@@ -51,10 +54,10 @@ func randomMutation(r *rand.Rand) mutation {
 	return mutation{At: f.at, Value: json.RawMessage(usual(r, f.values))}
 }
 
-// otherTypes are values of a type that most fields do not have.
+// otherTypes lists values of types that are invalid for most fields.
 var otherTypes = []string{`null`, `"text"`, `-1`, `1.5`, `true`, `[]`, `{}`, `[1]`, `""`, `99999999999999999999`, `{"a":1}`}
 
-// calls are ways in which the runtime is called.
+// calls lists the ways in which the runtime is called.
 var calls = []mutation{
 	{At: "run.detach"}, {At: "run.split"}, {At: "run.split"}, {At: "run.split"}, {At: "run.flags", Value: json.RawMessage(`["--no-pivot"]`)},
 	{At: "run.flags", Value: json.RawMessage(`["--no-new-keyring"]`)}, {At: "run.preserve", Value: json.RawMessage(`2`)},
@@ -71,17 +74,17 @@ var calls = []mutation{
 func verbOf(words ...string) mutation {
 	text, err := json.Marshal(words)
 	if err != nil {
-		panic(err) // of our own words
+		panic(err) // a bug in our own strings
 	}
 	return mutation{At: "run.verb", Value: text}
 }
 
 type field struct {
 	at     string
-	values []string // JSON; nil: it is only left out
+	values []string // JSON; nil: the field is only omitted
 }
 
-// fields are those of the schema that hold one value, or a list that is taken as a whole.
+// fields lists the fields of the schema that hold one value, or a list that is replaced as a whole.
 var fields = []field{
 	{"ociVersion", []string{`"1.0.0"`, `"1.0.2"`, `"1.0.2-dev"`, `"1.1.0"`, `"1.2.0"`, `"1.2.1+dev"`, `"1.3.0"`, `"1.3.1"`, `"1.9.0"`, `"2.0.0"`, `"0.9.0"`, `""`, `"x"`, `"1"`, `"v1.0.0"`}},
 	{"hostname", []string{`"other"`, `""`, `"a.b-c"`, `"0123456789012345678901234567890123456789012345678901234567890123"`, `"01234567890123456789012345678901234567890123456789012345678901234"`, `"ä"`}},
@@ -139,7 +142,7 @@ var fields = []field{
 	{"process", nil}, {"root", nil}, {"linux", nil}, {"linux.resources", nil}, {"linux.seccomp", nil}, {"process.user", nil},
 }
 
-// composed are fields with several parts, each drawn.
+// composed lists the fields with several parts, each of which is random.
 var composed = []func(r *rand.Rand) (at string, value any){
 	randomMount, randomMount, randomMount, randomMount, randomMountOptions, randomMountOptions, randomNamespace, randomNamespace, randomRlimit, randomRlimit,
 	randomCapabilities, randomCapabilities, randomDevice, randomDevice, randomDeviceRule, randomDeviceRule, randomSysctl, randomRule, randomRule,
@@ -184,7 +187,7 @@ func randomMount(r *rand.Rand) (string, any) {
 	return "mounts.+", m
 }
 
-// randomMountOptions replaces the options of a mount that the shape has.
+// randomMountOptions replaces the options of an existing mount of the shape.
 func randomMountOptions(r *rand.Rand) (string, any) {
 	i := r.IntN(9)
 	common := []string{"nosuid", "noexec", "nodev", "ro", "rw", "relatime", "strictatime", "noatime", "private", "rprivate", "slave", "rslave", "shared"}
@@ -203,7 +206,7 @@ func randomNamespace(r *rand.Rand) (string, any) {
 	return pick(r, []string{"linux.namespaces.+", "linux.namespaces.+", "linux.namespaces.1", "linux.namespaces.3"}), n
 }
 
-// randomRlimit leaves out what the probe needs.
+// randomRlimit omits the limits that the probe needs.
 func randomRlimit(r *rand.Rand) (string, any) {
 	kind := usual(r, []string{"NOFILE", "NOFILE", "CORE", "FSIZE", "MEMLOCK", "SIGPENDING", "MSGQUEUE", "LOCKS", "NICE", "RTPRIO", "RTTIME", "OTHER", "nofile"})
 	limits := []any{0, 64, 100, 1024, 1025, 4096, 1000000, uint64(1) << 40, ^uint64(0), -1}
@@ -218,7 +221,8 @@ func randomCapabilities(r *rand.Rand) (string, any) {
 	return "process.capabilities." + usual(r, []string{"bounding", "effective", "permitted", "inheritable", "ambient", "other"}), someOf(r, names, 5)
 }
 
-// deviceNumbers: null, zero, full, random, urandom, tty, fuse, a loop device that is not set up, and two that do not exist.
+// deviceNumbers lists null, zero, full, random, urandom, tty, fuse, a loop device that is not set up,
+// and two devices that do not exist.
 var deviceNumbers = [][2]int64{{1, 3}, {1, 5}, {1, 7}, {1, 8}, {1, 9}, {5, 0}, {10, 229}, {7, 200}, {250, 250}, {1, 300}}
 
 func randomDevice(r *rand.Rand) (string, any) {
@@ -249,13 +253,13 @@ func randomDeviceRule(r *rand.Rand) (string, any) {
 	return usual(r, []string{"linux.resources.devices.+", "linux.resources.devices.+", "linux.resources.devices.0"}), rule
 }
 
-// randomSysctl: of the network and IPC namespaces, or names that do not exist.
+// randomSysctl returns a sysctl of the network and IPC namespaces, or a name that does not exist.
 func randomSysctl(r *rand.Rand) (string, any) {
 	name := usual(r, []string{"net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding", "net/ipv4/conf/lo/forwarding", "net.ipv4.ip_unprivileged_port_start", "kernel.msgmax", "kernel.shm_rmid_forced", "fs.mqueue.msg_max", "net.core.somaxconn", "net.none", "kernel.none", "none", "net", "net..ipv4", "fs.mqueue.none"})
 	return "linux.sysctl", map[string]any{name: usual(r, []any{"1", "0", "100", "-1", "x", "", "99999999999", " 1 ", "1\n", 1})}
 }
 
-// randomRule adds a rule to the filter. The calls that the probe must have are left alone.
+// randomRule adds a rule to the filter. It does not affect the system calls that the probe needs.
 func randomRule(r *rand.Rand) (string, any) {
 	rule := map[string]any{
 		"names":  append(someOf(r, []string{"chmod", "mkdir", "personality", "mount", "setuid", "there_is_none", "umount2", "unshare", "socketcall", "clone3"}, 2), usual(r, []string{"chmod", "mkdir", "personality"})),
@@ -274,7 +278,7 @@ func randomRule(r *rand.Rand) (string, any) {
 	if args != nil {
 		rule["args"] = args
 	}
-	if r.IntN(3) == 0 { // a small profile instead of a further rule of the shape's
+	if r.IntN(3) == 0 { // a small profile instead of another rule for the shape's profile
 		return "linux.seccomp", map[string]any{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []any{rule}}
 	}
 	return "linux.seccomp.syscalls.+", rule

@@ -1,13 +1,13 @@
-// Package compare runs one bundle under each of runc, crun and minirun and compares what the container sees and what the
-// kernel says about it. Read in this order:
+// Package compare runs one bundle under each of runc, crun and minirun and compares what the
+// container sees and what the kernel reports about it. Read the files in this order:
 //
-//	compare_test.go    TestCompare: the loop, and what a case is (type testCase)
+//	compare_test.go    TestCompare: the loop, and the definition of a case (type testCase)
 //	cases_*_test.go    the cases, as data
 //	run_test.go        one run of one bundle under one runtime → Fields
 //	probe/             the program inside the container; outside_test.go: what is read from outside meanwhile
-//	fields_test.go     turns both into comparable fields (numbers and names that differ from run to run removed)
+//	fields_test.go     converts both into comparable fields (without numbers and names that differ from run to run)
 //	diff_test.go       Fields × Fields → differences, minus the declared ones; the table
-//	main_test.go       this file: the place all of it happens in, and the check that nothing of it is left
+//	main_test.go       this file: the sandbox in which everything runs, and the check that nothing is left in it
 package compare
 
 import (
@@ -24,14 +24,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sandbox is where the suite runs: a mount namespace of its own, so that the machine's other users neither see its mounts nor
-// disturb the check for forgotten ones; everything in it is shared between peers, as systemd leaves it, so that a mount which
-// would spread from a container to a host shows here; network, IPC and UTS namespaces of its own, so that what a container does to
-// its host's stays here; a cgroup of its own in every hierarchy, so that a container without
-// cgroupsPath has a parent we may look at; and a tmpfs for the bundles.
+// sandbox is where the suite runs. It has a separate mount namespace, so that the machine's other
+// users do not see its mounts and do not disturb the check for leftover ones; all its mounts are
+// shared between peers, as under systemd, so that a mount which would propagate from a container to a
+// host is detected. It has separate network, IPC and UTS namespaces, so that changes that a container
+// makes to its host stay inside; a separate cgroup in every hierarchy, so that a container without
+// cgroupsPath has a parent that the suite may examine; and a tmpfs for the bundles.
 type sandbox struct {
 	dir    string // the tmpfs
-	tag    string // in every container ID and cgroup path made here
+	tag    string // part of every container ID and cgroup path created here
 	cgroup string // this process's cgroup in every hierarchy, "/minirun-compare-PID"
 	probe  string // the probe program
 	mounts []string
@@ -52,7 +53,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// outer makes what must outlive the sandbox, runs this test binary again inside it, and removes it.
+// outer creates what must outlive the sandbox, runs this test binary again inside it, and removes
+// everything.
 func outer() int {
 	dir, err := os.MkdirTemp("", "minirun-compare-")
 	if err != nil {
@@ -73,13 +75,13 @@ func outer() int {
 		err = cmd.Run()
 		code = cmd.ProcessState.ExitCode()
 		if exit := new(exec.ExitError); errors.As(err, &exit) {
-			err = nil // its own output says why
+			err = nil // its own output explains why
 		}
 	}
 	for _, parent := range parents {
 		err = errors.Join(err, removeCgroups(filepath.Join(parent, self)))
 	}
-	err = errors.Join(err, os.Remove(dir)) // not RemoveAll: what is in it was in the sandbox's tmpfs, so it must be empty
+	err = errors.Join(err, os.Remove(dir)) // not RemoveAll: its contents were in the sandbox's tmpfs, so it must be empty
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "compare: leaving the sandbox:", err)
 		return 1
@@ -114,7 +116,8 @@ func inner(m *testing.M, dir string) int {
 			return fatal("join cgroup", err)
 		}
 	}
-	// Orphans of a runtime (a detached container's first process) become this process's children: seen, and reaped.
+	// Orphans of a runtime (a detached container's first process) become this process's children, so
+	// they are detected and reaped.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fatal("subreaper", err)
 	}
@@ -135,7 +138,7 @@ func inner(m *testing.M, dir string) int {
 	return code
 }
 
-// makeProbe builds the probe; or COMPARE_PROBE is one that was built where there is a Go, for a machine without.
+// makeProbe builds the probe, or uses COMPARE_PROBE, built elsewhere, for a machine without Go.
 func makeProbe(to string) error {
 	if built := os.Getenv("COMPARE_PROBE"); built != "" {
 		text, err := os.ReadFile(built)
@@ -152,7 +155,8 @@ func makeProbe(to string) error {
 	return nil
 }
 
-// leftovers lists what the suite as a whole left: mounts here, cgroups with our tag anywhere, living children, container state.
+// leftovers lists everything that the suite as a whole left: mounts in the sandbox, cgroups with its
+// tag, living children, container state.
 func leftovers() (left []string) {
 	for _, line := range newLines(box.mounts, mountTable("self")) {
 		left = append(left, "mount: "+line)
@@ -171,7 +175,7 @@ func leftovers() (left []string) {
 	return append(left, names...)
 }
 
-// mountTable is the mount points of a process's mount namespace with their sources, sorted.
+// mountTable returns the mountpoints of a process's mount namespace with their sources, sorted.
 func mountTable(pid string) []string {
 	var table []string
 	for _, m := range parseMountinfo(readOr("/proc/" + pid + "/mountinfo")) {
@@ -181,7 +185,7 @@ func mountTable(pid string) []string {
 	return table
 }
 
-// newLines returns what is in after and not in before; both are multisets.
+// newLines returns the lines that are in after and not in before; both are multisets.
 func newLines(before, after []string) (added []string) {
 	count := map[string]int{}
 	for _, line := range before {
@@ -195,7 +199,8 @@ func newLines(before, after []string) (added []string) {
 	return added
 }
 
-// children lists living children of this process that the harness does not know; dead ones are reaped.
+// children lists living children of this process that the harness does not know; dead children are
+// reaped.
 func children() (names []string) {
 	tasks, _ := filepath.Glob("/proc/self/task/*/children")
 	for _, task := range tasks {

@@ -1,4 +1,5 @@
-// What the kernel says about the container's first process from outside, while it waits for its release.
+// The kernel's information about the container's first process from outside, while the process waits
+// to be released.
 package compare
 
 import (
@@ -10,8 +11,8 @@ import (
 	"syscall"
 )
 
-// outside reads /proc/PID and the cgroups of the process. What the probe reads about itself more exactly (signals, limits before
-// Go's runtime starts) is not read again here.
+// outside reads /proc/PID and the cgroups of the process. Values that the probe can read more exactly
+// (signals, limits before Go's runtime starts) are not read again here.
 func (n *normaliser) outside(fields Fields, pid int) {
 	proc := fmt.Sprintf("/proc/%d/", pid)
 	for _, line := range strings.Split(readOr(proc+"status"), "\n") {
@@ -37,7 +38,8 @@ func (n *normaliser) outside(fields Fields, pid int) {
 		fields.set("out."+name, n.text(strings.Join(strings.Fields(strings.ReplaceAll(string(text), "\x00", " ")), " ")))
 	}
 	for _, line := range strings.Split(readOr(proc+"limits"), "\n") {
-		// Package os in the probe has raised this one's soft limit; in.rlimit.NOFILE is from before.
+		// Package os in the probe has raised this soft limit; in.rlimit.NOFILE has the value from
+		// before.
 		if len(line) > 26 && !strings.HasPrefix(line, "Limit") && !strings.HasPrefix(line, "Max open files") {
 			fields.set("out.limit."+strings.TrimSpace(line[:26]), strings.Join(strings.Fields(line[26:]), " "))
 		}
@@ -59,7 +61,8 @@ func (n *normaliser) outside(fields Fields, pid int) {
 	n.cgroups(fields, "out.", proc)
 }
 
-// parent says what the container's first process is a child of; a runtime in the foreground stays its parent.
+// parent returns what the parent of the container's first process is; a runtime in the foreground
+// stays its parent.
 func (n *normaliser) parent(ppid string) string {
 	same := func(a, b string) bool {
 		x, err1 := os.Stat(a)
@@ -76,7 +79,8 @@ func (n *normaliser) parent(ppid string) string {
 	return strings.TrimSpace(readOr("/proc/" + ppid + "/comm"))
 }
 
-// cgroups adds below a prefix, for each hierarchy, the path of the process's cgroup and every file in it that holds a setting.
+// cgroups adds, under a prefix and for each hierarchy, the path of the process's cgroup and every
+// file in it that contains a setting.
 func (n *normaliser) cgroups(fields Fields, prefix, proc string) {
 	mounts, err := cgroupMounts()
 	if err != nil {
@@ -92,7 +96,7 @@ func (n *normaliser) cgroups(fields Fields, prefix, proc string) {
 		fields.set(key+".path", n.text(parts[2]))
 		dir := filepath.Join(mounts[parts[1]], parts[2])
 		if mounts[parts[1]] == "" || !strings.Contains(dir, box.tag) {
-			continue // not a cgroup made for this container
+			continue // not a cgroup created for this container
 		}
 		info, err := os.Stat(dir)
 		if err != nil {
@@ -116,13 +120,13 @@ func (n *normaliser) cgroups(fields Fields, prefix, proc string) {
 				continue // write-only files
 			}
 			settings := strings.Split(strings.TrimSpace(string(text)), "\n")
-			sort.Strings(settings) // devices.list and the per-device files are sets: their order says nothing
+			sort.Strings(settings) // devices.list and the per-device files are sets: their order has no meaning
 			fields.set(key+"."+e.Name(), n.text(strings.Join(strings.Fields(strings.Join(settings, " ; ")), " ")))
 		}
 	}
 }
 
-// volatile says which cgroup files count or list rather than hold a setting.
+// volatile reports whether a cgroup file contains a counter or a list rather than a setting.
 func volatile(name string) bool {
 	for _, part := range []string{
 		"usage", "stat", "failcnt", "tasks", "procs", "threads", "events", "pressure", "io_service", "io_queued", "io_merged", "io_wait", "io_serviced",

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// runOptions say how the runtime is called, beyond `run --bundle DIR --pid-file FILE ID`.
+// runOptions define how the runtime is called, in addition to `run --bundle DIR --pid-file FILE ID`.
 type runOptions struct {
 	stdin        string     // "" a pipe that releases the probe, "null", "closed", "file"
 	stdout       string     // "" a pipe, "file", "null" (the probe then reports through ask.Out)
@@ -24,22 +24,22 @@ type runOptions struct {
 	detach       bool       // --detach
 	split        bool       // create and start instead of run
 	created      [][]string // command lines between create and start, as verbs
-	preserveFDs  int        // number of descriptors handed over with --preserve-fds
+	preserveFDs  int        // number of descriptors passed with --preserve-fds
 	extraFDs     int        // number of other descriptors that are open in the runtime
 	flags        []string   // further flags
-	wrap         []string   // put before the runtime's command line
+	wrap         []string   // prepended to the runtime's command line
 	env          []string   // added to the runtime's environment
-	state        bool       // ask the runtime for the container's state while it runs
-	signalOnHold string     // signal the runtime is sent while the probe waits (it forwards it), "TERM"
+	state        bool       // query the container's state from the runtime while it runs
+	signalOnHold string     // signal sent to the runtime while the probe waits (it forwards it), "TERM"
 
-	global []string   // flags before the verb, of all verbs
-	user   bool       // as a user without privilege, with what `runc spec --rootless` writes
+	global []string   // flags before the command, for all commands
+	user   bool       // as an unprivileged user, with the output of `runc spec --rootless`
 	verbs  [][]string // further command lines of the runtime while the probe waits; see verbs_test.go
 }
 
 const patience = 20 * time.Second
 
-// runUnder makes the bundle, runs it, and removes everything again whatever happens.
+// runUnder creates the bundle, runs it, and removes everything afterwards in any case.
 func (c *testCase) runUnder(t *testing.T, rt *ociRuntime, id string) (Fields, error) {
 	judged := rt == candidate
 	rt, err := rt.as(c.run)
@@ -64,7 +64,7 @@ func (c *testCase) runUnder(t *testing.T, rt *ociRuntime, id string) (Fields, er
 
 	err = r.do()
 
-	// What is left when the container has ended, and what is left after delete --force.
+	// Leftovers after the end of the container, and after delete --force.
 	r.left("left", hostMounts, ourMounts)
 	remove := rt.command(nil, "delete", "-f", id)
 	out, deleteErr := remove.CombinedOutput()
@@ -93,7 +93,8 @@ type run struct {
 	stdio   *stdio
 }
 
-// noReport is the error of a container whose program has not reported: it was not executed, or it is not the probe.
+// noReport is the error for a container whose program has not reported: it was not executed, or it is
+// not the probe.
 type noReport struct{ text string }
 
 func (e *noReport) Error() string { return "no report from the probe (" + e.text + ")" }
@@ -127,7 +128,7 @@ func (r *run) do() error {
 	r.stdio.started()
 	exited := make(chan struct{})
 	go func() { cmd.Wait(); close(exited) }()
-	// Whatever happens, the runtime does not outlive this function.
+	// In every case the runtime is killed before this function returns.
 	defer func() { cmd.Process.Kill(); <-exited }()
 
 	if opts.split {
@@ -180,7 +181,7 @@ func (r *run) start(cmd *exec.Cmd, exited chan struct{}) error {
 	return nil
 }
 
-// meetProbe waits for the probe's report, looks at it from outside, and lets it go.
+// meetProbe waits for the probe's report, examines the process from outside, and releases it.
 func (r *run) meetProbe(cmd *exec.Cmd, exited chan struct{}) error {
 	report, err := r.awaitReport(cmd, exited)
 	if err != nil {
@@ -191,7 +192,7 @@ func (r *run) meetProbe(cmd *exec.Cmd, exited chan struct{}) error {
 		return fmt.Errorf("the probe's report: %w", err)
 	}
 	holds := !r.c.ask.NoHold && r.c.run.stdin == ""
-	if r.detached() { // until the runtime has ended, its child has not got its last parent
+	if r.detached() { // before the runtime ends, its child does not have its final parent
 		select {
 		case <-exited:
 		case <-time.After(patience):
@@ -225,7 +226,7 @@ func (r *run) meetProbe(cmd *exec.Cmd, exited chan struct{}) error {
 	return nil
 }
 
-// awaitReport polls rather than blocks: the report may come through a pipe, a terminal or a file.
+// awaitReport polls and does not block: the report may come through a pipe, a terminal or a file.
 func (r *run) awaitReport(cmd *exec.Cmd, exited chan struct{}) ([]byte, error) {
 	deadline := time.Now().Add(patience)
 	for {
@@ -234,7 +235,8 @@ func (r *run) awaitReport(cmd *exec.Cmd, exited chan struct{}) ([]byte, error) {
 		}
 		select {
 		case <-exited:
-			// A detached container may still be about to write; in any case the readers may be a moment behind.
+			// A detached container may be about to write; in any case the readers may be slightly
+			// late.
 			if exitWord(cmd) != "0" || !r.detached() || r.ended() {
 				deadline = minTime(deadline, time.Now().Add(50*time.Millisecond))
 				exited = nil
@@ -262,13 +264,14 @@ func (r *run) detached() bool {
 	return r.c.run.detach || r.c.run.split || r.c.run.terminal == "socket"
 }
 
-// ended reports whether the first process of a detached container is gone, or is waiting for its parent.
+// ended reports whether the first process of a detached container is gone, or is waiting to be
+// reaped.
 func (r *run) ended() bool {
 	stat := readOr("/proc/" + strings.TrimSpace(readOr(r.pidFile)) + "/stat")
 	return stat == "" || strings.HasPrefix(stat[max(0, strings.LastIndexByte(stat, ')')):], ") Z")
 }
 
-// awaitPID waits for the pid file: runc writes it when the container's program already runs.
+// awaitPID waits for the pid file: runc writes it when the container's program is already running.
 func (r *run) awaitPID() int {
 	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if pid, err := strconv.Atoi(strings.TrimSpace(readOr(r.pidFile))); err == nil {
@@ -278,8 +281,8 @@ func (r *run) awaitPID() int {
 	return 0
 }
 
-// waitContainer waits for a detached container to end. Its first process has become this process's child, or its own parent
-// has already collected it.
+// waitContainer waits for a detached container to end. Its first process is now this process's child,
+// or has already been reaped by its own parent.
 func (r *run) waitContainer() {
 	if !r.detached() {
 		return
@@ -312,7 +315,7 @@ func (r *run) finish() {
 	r.stdio.drain()
 	_, rest := lines(r.stdio.output())
 	stderr := r.stdio.stderr.text()
-	if r.c.run.terminal == "" || r.c.plain { // else a terminal's echo of the release may or may not arrive in time
+	if r.c.run.terminal == "" || r.c.plain { // otherwise a terminal's echo of the release may or may not arrive in time
 		r.fields.set("stdout", r.n.text(rest))
 	}
 	r.fields.set("stderr.empty", stderr == "")
@@ -322,7 +325,7 @@ func (r *run) finish() {
 	r.fields.set("pid-file.exists", readOr(r.pidFile) != "")
 }
 
-// left records what exists besides the bundle: container state, cgroups, mounts, processes.
+// left records what exists outside the bundle: container state, cgroups, mounts, processes.
 func (r *run) left(prefix string, hostMounts, ourMounts []string) string {
 	var all []string
 	record := func(kind string, items []string) {
@@ -340,7 +343,8 @@ func (r *run) left(prefix string, hostMounts, ourMounts []string) string {
 	}
 	record("state", state)
 	record("cgroups", taggedCgroups(r.b.id))
-	// Directories above the container's cgroup that the runtime made on the way: compared, and not held against anybody.
+	// Directories above the container's cgroup that the runtime created on the way: they are
+	// compared, but do not count as leftovers.
 	kept := all
 	record("cgroup parents", others(taggedCgroups(""), r.b.id))
 	all = kept
@@ -360,7 +364,7 @@ func (r *run) left(prefix string, hostMounts, ourMounts []string) string {
 	return strings.Join(all, " | ")
 }
 
-// strangers lists children of this process that are neither holders nor the case's own.
+// strangers lists children of this process that are neither holders nor belong to the case.
 func (r *run) strangers() (names []string) {
 	for _, child := range children() {
 		if !strings.Contains(child, box.probe+" pause") {
@@ -370,7 +374,7 @@ func (r *run) strangers() (names []string) {
 	return names
 }
 
-// force removes what a runtime left, so that the next case starts clean; it has been recorded.
+// force removes what a runtime left (which has been recorded), so that the next case starts clean.
 func (r *run) force(hostMounts []string) {
 	for _, child := range r.strangers() {
 		pid, _ := strconv.Atoi(strings.Fields(child)[0])
@@ -409,7 +413,7 @@ func statusWord(exited bool, code int, signaled bool, signal string) string {
 	return "?"
 }
 
-// others are the lines that do not contain a text.
+// others returns the lines that do not contain a text.
 func others(lines []string, text string) (rest []string) {
 	for _, line := range lines {
 		if !strings.Contains(line, text) {

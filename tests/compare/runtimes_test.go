@@ -1,4 +1,4 @@
-// Which runtimes there are, and how each is called.
+// Which runtimes exist, and how each is called.
 package compare
 
 import (
@@ -19,32 +19,34 @@ import (
 type ociRuntime struct {
 	name       string   // heading of its column
 	path       string   // the program; "" if missing
-	missing    string   // why
-	unjudged   string   // of the reference: why a difference from it is printed and does not fail
-	prefix     []string // what its command line is put behind
+	missing    string   // the reason
+	unjudged   string   // of the reference: why a difference from it is printed but is not a failure
+	prefix     []string // prepended to its command line
 	stateRoot  string   // --root
 	hostPID    string   // the process whose namespaces count as the host's
-	ociVersion string   // written into config.json instead of runc's own if not ""
-	global     []string // flags before the verb
-	user       uint32   // who runs it, 0: root
-	env        []string // what that user has besides PATH
+	ociVersion string   // written to config.json instead of runc's version if not ""
+	global     []string // flags before the command
+	user       uint32   // the user who runs it, 0: root
+	env        []string // that user's environment, in addition to PATH
 }
 
-// runtimes is filled by findRuntimes: the reference first, then the candidate, then those shown for information only.
+// runtimes is set by findRuntimes: the reference first, then the candidate, then those that are shown
+// only for information.
 var (
 	runtimes  []*ociRuntime
 	reference *ociRuntime
 	candidate *ociRuntime // minirun, or runc a second time
-	// holders are processes the harness itself keeps: not leftovers.
+	// holders are processes that the harness itself keeps: they are not leftovers.
 	holders     = map[string]bool{}
 	crunRelease io.Closer
 )
 
-// referenceVersion begins the version of the runc that minirun is compared with.
+// referenceVersion is the prefix of the version of runc with which minirun is compared.
 const referenceVersion = "1.5."
 
-// findReference returns runc 1.5: the program that COMPARE_RUNC names, or the one that reference/build builds. Another runc
-// that the machine has takes its place, and is not judged by: the declared differences are those to runc 1.5.
+// findReference returns runc 1.5: the program named by COMPARE_RUNC, or the one built by
+// reference/build. Another version of runc on the machine is used in its place, but its differences
+// are not failures: the declared differences apply to runc 1.5.
 func findReference() *ociRuntime {
 	rt := installed("runc")
 	path, reason := os.Getenv("COMPARE_RUNC"), ""
@@ -76,7 +78,7 @@ func buildReference() (path, reason string) {
 	return "", "runc 1.5 could not be built: " + lines[len(lines)-1]
 }
 
-// installed returns a runtime that is looked up in $PATH.
+// installed returns a runtime found in $PATH.
 func installed(name string) *ociRuntime {
 	rt := &ociRuntime{name: name, hostPID: "self", stateRoot: filepath.Join(box.dir, "state-"+name)}
 	var err error
@@ -86,8 +88,8 @@ func installed(name string) *ociRuntime {
 	return rt
 }
 
-// findRuntimes looks for runc, minirun and crun. Without minirun, runc runs twice, which shows that the harness itself reports
-// no false differences.
+// findRuntimes looks for runc, minirun and crun. Without minirun, runc runs twice, which shows that
+// the harness itself reports no false differences.
 func findRuntimes() error {
 	reference = findReference()
 	candidate = &ociRuntime{name: "minirun", hostPID: "self", stateRoot: filepath.Join(box.dir, "state-minirun"), path: os.Getenv("MINIRUN")}
@@ -117,9 +119,10 @@ func findRuntimes() error {
 	return nil
 }
 
-// houseCrun gives crun a mount namespace without /sys/fs/cgroup/unified (crun 1.8.1 refuses a host that mixes cgroup v1 and v2),
-// held by one process for the whole suite so that delete sees what run saw. A tmpfs covers
-// the mount point: crun makes a directory for each container there and leaves it. Mounts made by the harness still arrive in it.
+// houseCrun gives crun a mount namespace without /sys/fs/cgroup/unified (crun 1.8.1 rejects a host
+// that combines cgroup v1 and v2). One process keeps it for the whole suite so that delete sees the
+// same mounts as run. A tmpfs hides the mountpoint: crun creates a directory for each container there
+// and leaves it. Mounts made by the harness still propagate into the namespace.
 func houseCrun(crun *ociRuntime) error {
 	crun.ociVersion = "1.0.2"
 	if _, err := os.Stat("/sys/fs/cgroup/unified"); err != nil {
@@ -160,7 +163,8 @@ func stopRuntimes() {
 	}
 }
 
-// command makes a command line; the words of wrap go before everything (a shell that changes what the runtime inherits).
+// command returns a command line; the words of wrap precede everything (a shell that changes what the
+// runtime inherits).
 func (rt *ociRuntime) command(wrap []string, args ...string) *exec.Cmd {
 	words := append([]string{}, wrap...)
 	words = append(words, rt.prefix...)
@@ -169,7 +173,8 @@ func (rt *ociRuntime) command(wrap []string, args ...string) *exec.Cmd {
 	words = append(words, rt.global...)
 	words = append(words, args...)
 	cmd := exec.Command(words[0], words[1:]...)
-	cmd.Stdin = strings.NewReader("") // a pipe: crun's exec gives its standard input to the user, which must not be the host's /dev/null
+	// A pipe: crun's exec gives its standard input to the user, so it must not be the host's /dev/null.
+	cmd.Stdin = strings.NewReader("")
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C"}
 	cmd.Env = append(cmd.Env, rt.env...)
 	cmd.Dir = "/"
@@ -182,14 +187,15 @@ func (rt *ociRuntime) hostNamespace(kind string) string {
 	return link
 }
 
-// pause is a process of the harness that holds namespaces open for a case to join.
+// pause is a process of the harness that keeps namespaces for a case to join.
 type pause struct {
 	cmd     *exec.Cmd
 	release io.Closer
 	pid     int
 }
 
-// startPause starts the probe's pause in new namespaces; unshare holds flags clone cannot take (CLONE_NEWTIME).
+// startPause starts the probe's pause in new namespaces; unshare has the flags that clone does not
+// support (CLONE_NEWTIME).
 func startPause(clone, unshare uintptr, maps []syscall.SysProcIDMap) (*pause, error) {
 	cmd := exec.Command(box.probe, "pause")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: clone, Unshareflags: unshare, UidMappings: maps, GidMappings: maps, Pdeathsig: syscall.SIGKILL}
@@ -219,7 +225,7 @@ func (p *pause) stop() {
 	p.cmd.Wait()
 }
 
-// as is the runtime called as a case wants it: with flags before the verb, as a user.
+// as returns the runtime with the case's options: with flags before the command, and as a user.
 func (rt *ociRuntime) as(opts runOptions) (*ociRuntime, error) {
 	other := *rt
 	other.global = opts.global
@@ -237,7 +243,8 @@ func (rt *ociRuntime) as(opts runOptions) (*ociRuntime, error) {
 	return &other, os.Chown(other.stateRoot, int(other.user), int(other.user))
 }
 
-// plainUser is a user without privilege: minirun of tests/vm, who has a session and ranges of ids, or nobody.
+// plainUser returns an unprivileged user: the user minirun created by tests/vm, with a session and
+// ranges of IDs, or the user nobody.
 func plainUser() uint32 {
 	if who, err := user.Lookup("minirun"); err == nil {
 		if uid, err := strconv.ParseUint(who.Uid, 10, 32); err == nil {
@@ -247,7 +254,7 @@ func plainUser() uint32 {
 	return 65534
 }
 
-// demotion goes before the runtime's command line if it is a user's.
+// demotion is prepended to the runtime's command line if it runs as a user.
 func (rt *ociRuntime) demotion() []string {
 	if rt.user == 0 {
 		return nil

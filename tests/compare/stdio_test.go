@@ -1,4 +1,4 @@
-// The standard descriptors a runtime is given, and the console socket.
+// The standard descriptors of a runtime, and the console socket.
 package compare
 
 import (
@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// collector gathers what comes out of a descriptor.
+// collector collects the output of a descriptor.
 type collector struct {
 	mu   sync.Mutex
 	data []byte
@@ -60,12 +60,12 @@ type stdio struct {
 	filePath string // stdout is this file
 	socket   net.Listener
 	master   chan console.Console
-	session  bool // the terminal is to be the runtime's controlling one
+	session  bool // the terminal becomes the runtime's controlling terminal
 	closers  []io.Closer
 
 	mu       sync.Mutex
-	pty      console.Console // our end of the terminal, once there is one
-	terminal *collector      // what comes out of one that arrived over the console socket
+	pty      console.Console // our end of the terminal, once it exists
+	terminal *collector      // output of a terminal received over the console socket
 }
 
 func openStdio(b *bundle, opts runOptions) (s *stdio, err error) {
@@ -141,7 +141,8 @@ func (s *stdio) openStdin(b *bundle, opts runOptions) (err error) {
 	return err
 }
 
-// openTerminal makes the runtime's own stdio a terminal that is its controlling one, as in a shell.
+// openTerminal connects the runtime's own stdio to a terminal that is its controlling terminal, as in
+// a shell.
 func (s *stdio) openTerminal() error {
 	pty, slavePath, err := console.NewPty()
 	if err != nil {
@@ -207,7 +208,8 @@ func (s *stdio) attach(cmd *exec.Cmd) error {
 	return nil
 }
 
-// started closes our copies of what the runtime now has, so that end of file comes when its last user is gone.
+// started closes our copies of the runtime's descriptors, so that end of file arrives when the last
+// process has closed them.
 func (s *stdio) started() {
 	for _, f := range append(s.files[:], s.extra...) {
 		if f != nil {
@@ -217,7 +219,7 @@ func (s *stdio) started() {
 	if s.socket == nil {
 		return
 	}
-	go func() { // the terminal takes the place of stdin and stdout
+	go func() { // the terminal replaces stdin and stdout
 		if pty, ok := <-s.master; ok {
 			s.mu.Lock()
 			s.pty, s.terminal = pty, collect(pty)
@@ -226,7 +228,7 @@ func (s *stdio) started() {
 	}()
 }
 
-// output is what has come out so far.
+// output returns the output so far.
 func (s *stdio) output() []byte {
 	if s.filePath != "" {
 		return []byte(readOr(s.filePath))
@@ -236,7 +238,7 @@ func (s *stdio) output() []byte {
 	return []byte(s.stdout.text() + s.terminal.text())
 }
 
-// release lets the probe go on.
+// release lets the probe continue.
 func (s *stdio) release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -249,7 +251,7 @@ func (s *stdio) release() {
 	}
 }
 
-// drain waits until the output has ended, or a moment if something still holds it open.
+// drain waits until the output ends, or for a short time if a process still has it open.
 func (s *stdio) drain() {
 	s.mu.Lock()
 	collectors := []*collector{s.stdout, s.stderr, s.terminal}

@@ -1,4 +1,5 @@
-// What a runtime does to a container that runs: other verbs, and what systemd says of its scope.
+// The effect of a runtime on a running container: other commands, and what systemd reports about its
+// scope.
 package compare
 
 import (
@@ -10,10 +11,11 @@ import (
 	"strings"
 )
 
-// verbs runs further command lines, in which ID is the container's, while the probe waits, or before the start. For each:
+// verbs runs additional command lines, in which ID is the container's, while the probe waits, or
+// before the start. For each:
 //
 //	did.0 pause.exit      its exit status
-//	did.0 pause.stdout    what it printed: of JSON the names, see keys; otherwise the text
+//	did.0 pause.stdout    its output: for JSON the names, see keys; otherwise the text
 //	did.0 pause.cgroup.*  the settings of the cgroup that it changed
 //	did.0 pause.unit.*    the properties of the scope that it changed
 func (r *run) verbs(when string, lines [][]string) {
@@ -47,27 +49,27 @@ func (r *run) verbs(when string, lines [][]string) {
 	}
 }
 
-// processNumbers are those in the output of ps.
+// processNumbers matches the process IDs in the output of ps.
 var (
 	processNumbers = regexp.MustCompile(`(?m)^ *\d+ `)
 	processList    = regexp.MustCompile(`^\[[\d,]+\]`)
 )
 
-// settings are those of the container's cgroup and scope at this moment.
+// settings returns the current settings of the container's cgroup and scope.
 func (r *run) settings(prefix string) Fields {
 	fields := Fields{}
 	r.n.cgroups(fields, prefix, fmt.Sprintf("/proc/%d/", r.n.pid))
 	r.n.unit(fields, r.n.pid)
 	for name := range fields {
 		if strings.HasSuffix(name, ".processes") || strings.Contains(name, ".sub-group ") {
-			delete(fields, name) // those of an exec may not have been collected yet
+			delete(fields, name) // those of an exec may not have been removed yet
 		}
 	}
 	return fields
 }
 
-// keys adds a field for each name of a JSON object, with its value if it is a limit and its type otherwise: usage differs
-// from moment to moment.
+// keys adds a field for each name in a JSON object, with its value if it is a limit and its type
+// otherwise: usage changes all the time.
 func (r *run) keys(prefix string, text []byte) bool {
 	var object map[string]any
 	if json.Unmarshal(text, &object) != nil {
@@ -81,7 +83,7 @@ func (r *run) flatten(name string, value any) {
 	switch v := value.(type) {
 	case map[string]any:
 		if strings.HasSuffix(name, "throttling") {
-			return // counters: runc leaves out those that are 0
+			return // counters: runc omits those that are 0
 		}
 		for key, inner := range v {
 			r.flatten(name+"."+key, inner)
@@ -99,7 +101,7 @@ func (r *run) flatten(name string, value any) {
 	}
 }
 
-// The properties of a scope that a runtime sets, or that a user would look at.
+// properties lists the properties of a scope that a runtime sets, or that a user would check.
 const properties = "Slice,Delegate,DefaultDependencies,DevicePolicy,MemoryMax,MemoryLow,MemorySwapMax,MemoryAccounting,CPUAccounting,IOAccounting,TasksAccounting," +
 	"CPUWeight,CPUQuotaPerSecUSec,CPUQuotaPeriodUSec,TasksMax,AllowedCPUs,AllowedMemoryNodes,IOWeight,TimeoutStopUSec,CollectMode,KillMode,ActiveState,SubState,Transient,OOMPolicy"
 

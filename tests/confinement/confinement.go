@@ -1,7 +1,6 @@
-// Package confinement compares minirun's default confinement with Docker's:
-// capabilities, seccomp profile, masked and read-only paths, sysctls, devices,
-// namespaces and the file systems of the kernel. Docker's comes from the engine's
-// own package, through the program in the directory moby.
+// Package confinement compares minirun's default confinement with Docker's: capabilities, seccomp
+// profile, masked and read-only paths, sysctls, devices, namespaces and the kernel's file systems.
+// Docker's defaults come from the engine's own package, through the program in the directory moby.
 //
 // A difference must be declared with its reason. One that is not declared fails
 // the test, and so does a declared one that no longer occurs.
@@ -22,9 +21,9 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// Declared maps a difference to its reason. It is a line of what [facts] returns,
-// after "+" if only minirun has it, after "-" if only Docker has it. A line that
-// ends in "*" stands for all that begin with it.
+// Declared maps a difference to its reason. A difference is a line returned by [facts], after "+" if
+// only minirun has it, after "-" if only Docker has it. A line that ends in "*" matches all lines
+// that begin with it.
 type Declared map[string]string
 
 // CompareWithDocker reports every difference between s and the default
@@ -59,7 +58,7 @@ func (d Declared) name(difference string) string {
 	return ""
 }
 
-// compare returns what only one of two sets has.
+// compare returns the lines that only one of two sets has.
 func compare(minirun, docker []string) (differences []string) {
 	for _, f := range minirun {
 		if !slices.Contains(docker, f) {
@@ -74,7 +73,7 @@ func compare(minirun, docker []string) (differences []string) {
 	return differences
 }
 
-// oracle runs the program in moby once, since it has to be compiled.
+// oracle runs the program in moby once, because it must be compiled.
 var oracle = sync.OnceValues(func() ([]byte, error) {
 	cmd := exec.Command("go", "run", ".")
 	cmd.Dir = oracleDir()
@@ -107,8 +106,7 @@ func dockerDefaults(t *testing.T) *specs.Spec {
 	return &s
 }
 
-// facts returns the parts of a configuration that confine a container, one a
-// line.
+// facts returns the parts of a configuration that confine a container, one per line.
 func facts(s *specs.Spec) (out []string) {
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	if c := s.Process.Capabilities; c != nil {
@@ -167,8 +165,8 @@ func deviceFacts(s *specs.Spec) (out []string) {
 	return out
 }
 
-// mountFacts are the kernel's file systems with their options. Other mounts, such
-// as /etc/hosts, are not a default but belong to one container.
+// mountFacts returns the kernel's file systems with their options. Other mounts, such as /etc/hosts,
+// are not defaults but belong to a single container.
 func mountFacts(s *specs.Spec) (out []string) {
 	for _, m := range s.Mounts {
 		if top := strings.Split(m.Destination, "/")[1]; !slices.Contains([]string{"dev", "proc", "sys"}, top) {
@@ -182,7 +180,7 @@ func mountFacts(s *specs.Spec) (out []string) {
 	return out
 }
 
-// seccompFacts are the rules of a profile, one for each system call.
+// seccompFacts returns the rules of a profile, one for each system call.
 func seccompFacts(p *specs.LinuxSeccomp) (out []string) {
 	if p == nil {
 		return nil

@@ -8,7 +8,7 @@ const (
 	kmem       = "machine: Linux 5.16 and later take memory.kmem.limit_in_bytes and do not limit; minirun warns and does not set it"
 )
 
-// failures are the programs that minirun is known to fail, and why.
+// failures lists the programs that minirun is known to fail, with the reasons.
 var failures = map[string]string{
 	"delete":                         "suite: it wants a created container not to be deleted; runc and crun delete it, and engines depend on that",
 	"delete_resources":               pids,
@@ -35,7 +35,7 @@ var failures = map[string]string{
 
 const v1Only = "suite: it reads the files of cgroup v1 and says of v2 that it is not supported yet"
 
-// failuresOnV2 are the programs that any runtime fails on a host with cgroup v2 alone.
+// failuresOnV2 lists the programs that any runtime fails on a host with only cgroup v2.
 var failuresOnV2 = map[string]string{
 	"delete_only_create_resources":   v1Only,
 	"linux_cgroups_cpus":             v1Only,

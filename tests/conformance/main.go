@@ -1,16 +1,18 @@
-// Command conformance runs the OCI's own validation programs (github.com/opencontainers/runtime-tools, validation/*) against
-// minirun, runc and crun, and keeps the table of results in docs/conformance.md.
+// Command conformance runs OCI's own validation programs (github.com/opencontainers/runtime-tools,
+// validation/*) with minirun, runc and crun, and updates the table of results in docs/conformance.md.
 //
 //	go -C tests/conformance run . [-minirun FILE] [-prepare | -prepared] [program ...]
 //
-// With -prepare the programs are only built; with -prepared they are there, and no Go is needed, and the table is not written: in a
-// virtual machine, say.
+// With -prepare the programs are only built; with -prepared they are already built, so no Go is
+// needed, and the table is not written. This is for use in a virtual machine.
 //
-// The suite is a tool of this directory's own go.mod, so that its old libraries are not those of minirun. Its programs are built into
-// bin/, which git ignores. Each runs in a mount namespace of its own: one of them leaves a bundle's /proc and /dev mounted.
+// The suite has a separate go.mod in this directory, so that its old dependencies are not those of
+// minirun. Its programs are built into bin/, which git ignores. Each runs in a new mount namespace:
+// one of them leaves a bundle's /proc and /dev mounted.
 //
-// A program passes if it exits with 0, prints no "not ok", and, for those about hooks, which plan no tests ("1..0"), reports no
-// error. The exit status is 1 if minirun fails a program that is not in failures.go, or one that runc or crun passes.
+// A program passes if it exits with 0, prints no "not ok", and, for the programs about hooks, which
+// plan no tests ("1..0"), reports no error. The exit status is 1 if minirun fails a program that is
+// not in failures.go, or one that runc or crun passes.
 package main
 
 import (
@@ -28,7 +30,7 @@ import (
 
 const suite = "github.com/opencontainers/runtime-tools"
 
-// patience bounds one program.
+// patience limits the time of one program.
 const patience = 30 * time.Second
 
 func main() {
@@ -84,8 +86,8 @@ func conformance(bin, minirun string, only []string, table bool) error {
 	return judge(programs, runtimes, results)
 }
 
-// mountPoints makes directories to mount net_cls and net_prio on, in the programs' own mount namespaces, where the kernel has these
-// controllers and the host does not use them.
+// mountPoints creates directories on which to mount net_cls and net_prio, in the programs' own mount
+// namespaces, if the kernel has these controllers and the host does not use them.
 func mountPoints() (remove func()) {
 	var made []string
 	table, _ := os.ReadFile("/proc/cgroups")
@@ -96,9 +98,9 @@ func mountPoints() (remove func()) {
 		}
 	}
 	return func() {
-		// A hierarchy that loses its last mount while a group of it is being removed lives on, and whoever reads
-		// /proc/PID/cgroup wonders where it is mounted: containerd then has no statistics. Mounted once more, without groups,
-		// it ends.
+		// A hierarchy that loses its last mount while a cgroup in it is being removed continues to
+		// exist, and is then listed in /proc/PID/cgroup without a mount: in this state containerd has
+		// no statistics. Mounting it again, without cgroups, removes it.
 		for _, dir := range made {
 			for range 50 {
 				if syscall.Mount("cgroup", dir, "cgroup", 0, filepath.Base(dir)) == nil {
@@ -114,7 +116,7 @@ func mountPoints() (remove func()) {
 	}
 }
 
-// inUse says whether a controller belongs to a hierarchy of cgroup v1.
+// inUse reports whether a controller belongs to a cgroup v1 hierarchy.
 func inUse(controller string) bool {
 	text, _ := os.ReadFile("/proc/self/cgroup")
 	return strings.Contains(string(text), ":"+controller+":")
@@ -159,7 +161,7 @@ func build(bin string) error {
 	return errors.Join(err, os.WriteFile(filepath.Join(bin, list), []byte(strings.Join(names, "\n")+"\n"), 0o644))
 }
 
-// find returns the runtimes that there are, each behind a wrapper.
+// find returns the available runtimes, each called through a wrapper.
 func find(bin, minirun string) ([]runtime, error) {
 	if minirun == "" {
 		minirun = filepath.Join(bin, "minirun.built")
@@ -187,8 +189,8 @@ func find(bin, minirun string) ([]runtime, error) {
 	return out, nil
 }
 
-// wrapper gives a runtime a state directory of its own, which tidy empties, and, if SHOWN_VERSION is set, another version of the
-// specification to read in config.json.
+// wrapper gives a runtime a separate state directory, which tidy empties, and, if SHOWN_VERSION is
+// set, makes it read a different specification version in config.json.
 const wrapper = `#!/bin/bash
 bundle=.
 arguments=("$@")
@@ -201,7 +203,8 @@ esac
 exec RUNTIME --root STATE "$@"
 `
 
-// olderText are the programs that hold runtimes to the text of an older version of the specification than they write in config.json.
+// olderText lists the programs that test against the text of an older version of the specification
+// than the one in their config.json.
 var olderText = map[string]string{
 	// Since 1.3 a poststart hook that fails is an error (runtime.md, Lifecycle, 9); it was a warning.
 	"poststart_fail": "1.2.1",
@@ -214,9 +217,9 @@ func shownVersion(program, runtime string) string {
 	return olderText[program]
 }
 
-// script runs $0 in the directory $1 for at most $2 seconds with the runtime $3, then takes away what the program left. crun 1.8 refuses
-// a host with cgroup v1 and v2 together, so the v2 tree is out of sight; a host without net_cls and net_prio gets them, if its kernel
-// has them.
+// script runs $0 in the directory $1 for at most $2 seconds with the runtime $3, then removes what
+// the program left. crun 1.8 rejects a host with both cgroup v1 and v2, so the v2 tree is hidden; a
+// host without net_cls and net_prio gets them, if its kernel supports them.
 const script = `
 cd "$1"
 if [ ! -e /sys/fs/cgroup/cgroup.controllers ]; then
@@ -263,7 +266,7 @@ func why(program string, passed bool) string {
 	return known(program)
 }
 
-// known says why minirun fails a program here; "" if it should not.
+// known returns why minirun is known to fail a program here; "" if it must pass.
 func known(program string) string {
 	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil && failuresOnV2[program] != "" {
 		return failuresOnV2[program]

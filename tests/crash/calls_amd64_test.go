@@ -4,7 +4,7 @@ import "golang.org/x/sys/unix"
 
 const sysFstatat = unix.SYS_NEWFSTATAT
 
-// oldCalls are those that newer architectures have only in the form with "at".
+// oldCalls lists the calls that newer architectures have only as the "at" variant.
 var oldCalls = []call{
 	{"open", unix.SYS_OPEN, "sfmib", 0},
 	{"mkdir", unix.SYS_MKDIR, "smb", 0},

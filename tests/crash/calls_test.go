@@ -10,8 +10,8 @@ import (
 	"github.com/minirun/minirun/tests/crash/tracer"
 )
 
-// A call is a system call that minirun makes, and with which errors it may
-// fail: (s)pace, (f)iles, (m)emory, (i)nterrupted, (b)usy.
+// A call is a system call that minirun makes, and the errors with which it may fail: (s)pace,
+// (f)iles, (m)emory, (i)nterrupted, (b)usy.
 type call struct {
 	name   string
 	number uint64
@@ -24,8 +24,8 @@ const (
 	descriptor = -2
 )
 
-// calls are those of minirun's threads that can fail on a healthy machine. On
-// some architectures there are more: calls_amd64_test.go.
+// calls lists the calls of minirun's threads that can fail on a healthy machine. Some architectures
+// have more: calls_amd64_test.go.
 var calls = append(oldCalls, []call{
 	{"read", unix.SYS_READ, "mi", descriptor},
 	{"write", unix.SYS_WRITE, "smib", descriptor},
@@ -76,7 +76,7 @@ var calls = append(oldCalls, []call{
 	{"eventfd2", unix.SYS_EVENTFD2, "fm", none},
 }...)
 
-// others have a name for messages only.
+// others lists calls whose names are needed only for messages.
 var others = map[uint64]string{
 	unix.SYS_MMAP: "mmap", unix.SYS_MUNMAP: "munmap", unix.SYS_CLOSE: "close", unix.SYS_RT_SIGACTION: "rt_sigaction",
 	unix.SYS_RT_SIGPROCMASK: "rt_sigprocmask", unix.SYS_GETTID: "gettid", unix.SYS_GETPID: "getpid", unix.SYS_EXIT_GROUP: "exit_group",
@@ -89,7 +89,7 @@ var others = map[uint64]string{
 	unix.SYS_FCHDIR: "fchdir", unix.SYS_UMASK: "umask", unix.SYS_SECCOMP: "seccomp", unix.SYS_FCHMOD: "fchmod", unix.SYS_FCHOWN: "fchown",
 }
 
-// find returns what is known of a call, or nil.
+// find returns the entry of a call, or nil.
 func find(number uint64) *call {
 	if i := slices.IndexFunc(calls, func(c call) bool { return c.number == number }); i >= 0 {
 		return &calls[i]
@@ -107,7 +107,7 @@ func callName(number uint64) string {
 	return fmt.Sprintf("system call %d", number)
 }
 
-// describeCall tells the call at a boundary, with what it is about.
+// describeCall describes the call at a boundary and its arguments.
 func describeCall(s *tracer.Stop) string {
 	c := find(s.Call)
 	switch {

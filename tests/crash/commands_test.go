@@ -16,9 +16,9 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestRandomCommands calls random commands with random flags on three IDs, in
-// turn and several at once: whatever a container's state is, each command ends,
-// none with a Go runtime's panic, and delete --force leaves nothing.
+// TestRandomCommands runs random commands with random flags on three IDs, sequentially and several at
+// once: whatever the state of a container is, each command ends, none with a panic of the Go runtime,
+// and delete --force leaves nothing.
 func TestRandomCommands(t *testing.T) {
 	h, bundles := commandBundles(t)
 	ids := [3]string{h.ID + "-a", h.ID + "-b", h.ID + "-c"}
@@ -65,22 +65,22 @@ func TestRandomCommands(t *testing.T) {
 	t.Logf("%d commands; how often which exit status: %v; which command: %v", total, statuses, verbs)
 }
 
-// commandBundles are bundles of every kind, one whose program ends at once, and
-// one that cannot be started. The first container's host runs the commands.
+// commandBundles returns bundles of every kind, including one whose program ends at once and one that
+// cannot be started. The first container's host runs the commands.
 func commandBundles(t *testing.T) (h *host, dirs []string) {
-	own := func(s *specs.Spec) { s.Linux.CgroupsPath = "" } // of the ID
+	own := func(s *specs.Spec) { s.Linux.CgroupsPath = "" } // derived from the ID
 	h = newHost(t, own)
 	dirs = append(dirs, h.Dir, h.Dir, newHost(t, own, testbundle.Args("true")).Dir, newHost(t, own, testbundle.Args("/there/is/none")).Dir)
 	for _, k := range kinds {
-		if k.name != "layers" { // what a user writes there is kept
+		if k.name != "layers" { // files written by the user are kept
 			dirs = append(dirs, newHost(t, append(k.change, own)...).Dir)
 		}
 	}
 	return h, append(dirs, filepath.Join(filepath.Dir(h.Dir), "missing"))
 }
 
-// deleteAll deletes every container: an ID may also have been one of the odd
-// ones, or that which run makes if none is given.
+// deleteAll deletes every container: its ID may also be one of the odd ones, or one that run
+// generates if none is given.
 func (h *host) deleteAll() (failed []string) {
 	entries, _ := os.ReadDir(h.Root)
 	for _, e := range entries {
@@ -91,8 +91,8 @@ func (h *host) deleteAll() (failed []string) {
 	return failed
 }
 
-// unstuck runs a command. One that still runs after a while may be waiting for
-// a process that another command has paused, or stopped by a signal.
+// unstuck runs a command. If it does not end in time, it may be waiting for a process that another
+// command has paused, or stopped with a signal.
 func (h *host) unstuck(ids []string, words []string) (text string, status int) {
 	timer := time.AfterFunc(hangLimit/4, func() {
 		for _, id := range ids { // resume waits for the command's lock, kill does not
@@ -106,7 +106,7 @@ func (h *host) unstuck(ids []string, words []string) (text string, status int) {
 	return h.alone(words...)
 }
 
-// commandEnd says what is wrong with the end of any command.
+// commandEnd returns what is wrong with the way in which a command ended.
 func commandEnd(text string, status int) string {
 	switch {
 	case status == -1:
@@ -119,7 +119,7 @@ func commandEnd(text string, status int) string {
 	return ""
 }
 
-// randomCommand is a command with an ID, or nearly so.
+// randomCommand returns a command with an ID, or almost.
 func randomCommand(r *rand.Rand, ids, bundles []string) []string {
 	id := pick(r, ids)
 	if r.IntN(20) == 0 {
@@ -137,9 +137,9 @@ func randomCommand(r *rand.Rand, ids, bundles []string) []string {
 		}
 	}
 	switch r.IntN(25) {
-	case 0: // a flag that there is not, or that lacks its value
+	case 0: // an unknown flag, or a flag without its value
 		words = append(words, pick(r, []string{"--none", "--format", "-", "--", "--pid-file", "-b"}))
-	case 1: // an argument less
+	case 1: // one argument is missing
 		words = words[:len(words)-1]
 	case 2: // flags last
 		if len(words) > 1 {
@@ -154,9 +154,8 @@ func randomCommand(r *rand.Rand, ids, bundles []string) []string {
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
-// commandLines are all commands about containers of bundles. Those that run
-// until their container ends are not given one that does not. Frequent ones
-// are here twice.
+// commandLines lists all commands for containers created from bundles. Commands that run until their
+// container ends do not get a container that never ends. Frequent commands are listed twice.
 var commandLines = [][]string{
 	{"create", "--bundle", "BUNDLE", "ID"}, {"create", "--bundle", "BUNDLE", "ID"}, {"create", "--bundle", "BUNDLE", "ID"}, {"create", "-b", "BUNDLE", "--pid-file", "PIDFILE", "ID"},
 	{"create", "--bundle", "BUNDLE", "--no-pivot", "ID"}, {"create", "--bundle", "BUNDLE", "--preserve-fds", "3", "ID"}, {"create", "--bundle", "BUNDLE", "--console-socket", "/there/is/none", "ID"},

@@ -15,14 +15,14 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// listTo is a script that adds a line to a file: a name, and the numbers of the
-// shell's open descriptors.
+// listTo returns a script that appends a line to a file: a name, and the numbers of the shell's open
+// descriptors.
 func listTo(file, name string) []string {
 	return []string{"sh", "-c", fmt.Sprintf("exec >> %s; echo $(echo %s; %s)", file, name, testbundle.ListFDs)}
 }
 
-// hooksListing are a hook of each kind that lists its descriptors. log is the
-// file's path on the host, and inside it in the container.
+// hooksListing returns a hook of each kind that lists its descriptors. log is the file's path on the
+// host, and inside its path in the container.
 func hooksListing(log, inside string) *specs.Hooks {
 	hook := func(name, file string) []specs.Hook {
 		return []specs.Hook{{Path: "/bin/sh", Args: listTo(file, name), Env: []string{"PATH=/usr/bin:/bin"}}}
@@ -33,8 +33,8 @@ func hooksListing(log, inside string) *specs.Hooks {
 	}
 }
 
-// inherited is a random set of descriptors from 3 on, some of them high, and
-// those of the first n that are open.
+// inherited returns a random set of descriptors from 3 on, some of them with high numbers, and those
+// of the first n that are open.
 func inherited(random *rand.Rand, open *os.File, n int) (files []*os.File, preserved []string) {
 	length := []int{4, 30, 900}[random.IntN(3)]
 	files = make([]*os.File, 1+random.IntN(length))
@@ -49,8 +49,8 @@ func inherited(random *rand.Rand, open *os.File, n int) (files []*os.File, prese
 	return files, preserved
 }
 
-// TestDescriptors gives minirun random sets of descriptors: programs get 0 to 2
-// and those of --preserve-fds that are open, hooks 0 to 2.
+// TestDescriptors gives minirun random sets of descriptors: programs get 0 to 2 and the open ones of
+// --preserve-fds, hooks get only 0 to 2.
 func TestDescriptors(t *testing.T) {
 	h := newHost(t)
 	log := filepath.Join(h.Host, "log")
@@ -86,8 +86,8 @@ func TestDescriptors(t *testing.T) {
 	t.Logf("%d random sets", sets)
 }
 
-// listed goes through a container's life, each command with another set, and
-// returns the lines that the log must have.
+// listed runs a container through its whole life, each command with a different set, and returns the
+// lines that the log must have.
 func (h *host) listed(random *rand.Rand, open *os.File) (want []string) {
 	h.t.Helper()
 	call := func(name string, args ...string) {
@@ -122,7 +122,7 @@ func (h *host) listed(random *rand.Rand, open *os.File) (want []string) {
 	return want
 }
 
-// awaitLine waits until a file has a line that begins so.
+// awaitLine waits until a file has a line that begins with the prefix.
 func (h *host) awaitLine(file, prefix string) {
 	h.t.Helper()
 	for end := time.Now().Add(hangLimit); ; time.Sleep(time.Millisecond) {

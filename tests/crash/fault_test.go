@@ -13,10 +13,10 @@ import (
 	"github.com/minirun/minirun/tests/crash/tracer"
 )
 
-// A fault is one occurrence of a system call that is not made and fails.
+// A fault is one occurrence of a system call that fails without being executed.
 type fault struct {
 	call  uint64
-	nth   int // its occurrence among those of the command's threads, or the init
+	nth   int // its occurrence among the calls of the command's threads, or of the init
 	errno unix.Errno
 	init  bool
 }
@@ -26,11 +26,11 @@ var errnos = []struct {
 	errno  unix.Errno
 }{{"s", unix.ENOSPC}, {"f", unix.EMFILE}, {"m", unix.ENOMEM}, {"i", unix.EINTR}, {"b", unix.EBUSY}}
 
-// faulty are the verbs and what must be true after they have ended well.
+// faulty lists the verbs and what must be true after they succeed.
 var faulty = []struct {
 	verb  string
-	state string // what `state` says after a success; "": nothing is left
-	whole bool   // a failure has left nothing
+	state string // what `state` reports after a success; "": nothing is left
+	whole bool   // a failure leaves nothing
 }{
 	{"run detached", "running", true},
 	{"create", "created", true},
@@ -41,8 +41,8 @@ var faulty = []struct {
 	{"delete running", "", false},
 }
 
-// inject runs a verb with one fault and returns where it was, "" if the call
-// did not come so often or cannot fail so.
+// inject runs a verb with one fault and returns where it occurred, or "" if the call was not made
+// that often or cannot fail in this way.
 func (h *host) inject(v *verb, f fault) (where string, status unix.WaitStatus, text string) {
 	h.t.Helper()
 	seen := 0
@@ -57,15 +57,15 @@ func (h *host) inject(v *verb, f fault) (where string, status unix.WaitStatus, t
 			where = at
 			return tracer.Verdict{Errno: f.errno}
 		}
-		// A pipe's reader is told of nothing but EINTR. Go's fork, after any
-		// other error, waits for the end of a child that is well.
+		// On a pipe, a read may fail only with EINTR. After any other error Go's fork waits for the
+		// end of a child that is still running.
 		return tracer.Verdict{}
 	}, h.words(v.args)...)
 	return where, outcome.Status, text
 }
 
-// isThread tells the birth of a thread, without which a Go program gives up,
-// from that of a process.
+// isThread distinguishes the creation of a thread, without which a Go program gives up, from that of
+// a process.
 func isThread(s *tracer.Stop) bool {
 	return s.Call == unix.SYS_CLONE && s.Args[0]&unix.CLONE_THREAD != 0
 }
@@ -85,12 +85,12 @@ func (h *host) count(v *verb, init bool) map[uint64]int {
 	return n
 }
 
-// faults lists what can fail in a verb: of its threads what the table of calls
-// has, of the init everything with everything.
+// faults lists what can fail in a verb: for its threads the entries of the table of calls, for the
+// init every call with every error.
 func faults(counts map[uint64]int, init bool) []fault {
 	var out []fault
-	// Go's fork makes this one before the init's first step. It cannot fail, and
-	// Go, which relies on that, would go round in its signal handler.
+	// Go's fork makes this call before the init's first step. It cannot fail, and Go, which relies on
+	// that, would loop in its signal handler.
 	delete(counts, unix.SYS_RT_SIGPROCMASK)
 	for _, e := range errnos {
 		for _, number := range slices.Sorted(maps.Keys(counts)) {
@@ -105,7 +105,7 @@ func faults(counts map[uint64]int, init bool) []fault {
 	return out
 }
 
-// sample takes about n, evenly.
+// sample returns about n elements, evenly distributed.
 func sample[T any](all []T, n int) []T {
 	if full || len(all) <= n {
 		return all
@@ -117,7 +117,7 @@ func sample[T any](all []T, n int) []T {
 	return out
 }
 
-// A tally is what became of faults.
+// A tally counts the outcomes of faults.
 type tally struct {
 	injected, missed, good, failed, runtime int
 	survived, interrupted                   map[string]int // by errno and call
@@ -146,8 +146,7 @@ func (h *host) list(title string, what map[string]int) {
 	}
 }
 
-// judge checks what the command did about the fault, before anything is
-// cleaned up.
+// judge checks how the command handled the fault, before anything is cleaned up.
 func (h *host) judge(t *tally, f fault, where, what string, status unix.WaitStatus, text, state string, whole bool) {
 	h.t.Helper()
 	if where == "" {
@@ -181,8 +180,8 @@ func (h *host) judge(t *tally, f fault, where, what string, status unix.WaitStat
 	}
 }
 
-// gaveUp reports whether the Go runtime ended the program, which it does when
-// it cannot have what it needs itself. A panic is no such case.
+// gaveUp reports whether the Go runtime ended the program because it could not get a resource that it
+// needs itself. A panic does not count.
 func gaveUp(text string) bool {
 	return strings.Contains(text, "fatal error: ") || strings.Contains(text, "runtime: ") && !strings.Contains(text, "panic: ")
 }
@@ -196,7 +195,7 @@ func (h *host) expect(what, state string) {
 	}
 	text, status := h.try("state", h.ID)
 	for until := time.Now().Add(2 * time.Second); state == "stopped" && strings.Contains(text, `"running"`) && time.Now().Before(until); {
-		time.Sleep(5 * time.Millisecond) // it dies on its own time
+		time.Sleep(5 * time.Millisecond) // it dies by itself
 		text, status = h.try("state", h.ID)
 	}
 	if status != 0 || !strings.Contains(text, `"`+state+`"`) {
@@ -214,7 +213,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// The init's steps too: one that fails must end the set-up with its reason.
+// Faults in the init's steps too: if one fails, the set-up must end with an error that has the
+// reason.
 func TestFaultsOfInit(t *testing.T) {
 	for _, f := range faulty[:2] {
 		t.Run(f.verb, func(t *testing.T) { newHost(t).faults(verbCalled(f.verb), f.state, f.whole, true, 8) })

@@ -18,24 +18,23 @@ import (
 )
 
 const (
-	// deleteLimit is how long `delete --force` may take. The tests log the longest,
-	// which is well below a second on a machine that does nothing else.
+	// deleteLimit is the time that `delete --force` may take. The tests log the longest time, which
+	// is well below a second on an idle machine.
 	deleteLimit = 5 * time.Second
-	// settleLimit is how long after it the last process may take to end: one
-	// that minirun had not written down yet ends by itself.
+	// settleLimit is the time after that in which the last process must end: a process that minirun
+	// had not recorded yet ends by itself.
 	settleLimit = 5 * time.Second
-	// hangLimit is when a command counts as one that does not end.
+	// hangLimit is the time after which a command counts as hanging.
 	hangLimit = 20 * time.Second
 )
 
-// A host is a container's bundle, and what the machine looks like without the
-// container.
+// A host is a container's bundle, and the state of the machine without the container.
 type host struct {
 	*testbundle.Bundle
 	t      *testing.T
 	before map[string]bool
-	output *os.File // of the commands
-	leaks  int      // found so far
+	output *os.File // output of the commands
+	leaks  int      // leaks found so far
 	slow   time.Duration
 }
 
@@ -57,16 +56,16 @@ func newHost(t *testing.T, change ...func(*specs.Spec)) *host {
 	return h
 }
 
-// things lists what a container could leave behind: testbundle's snapshot and
-// the files beside the bundle.
+// things lists everything that a container could leave: testbundle's snapshot and the files next to
+// the bundle.
 func (h *host) things() map[string]bool {
 	all := h.Snapshot()
 	_ = filepath.WalkDir(filepath.Dir(h.Dir), func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
-			return nil // it has gone meanwhile
+			return nil // it was deleted in the meantime
 		}
 		if path == h.Path("/") || path == h.Root {
-			return filepath.SkipDir // the snapshot has the state directory
+			return filepath.SkipDir // the snapshot includes the state directory
 		}
 		all["file "+path] = true
 		return nil
@@ -74,7 +73,7 @@ func (h *host) things() map[string]bool {
 	return all
 }
 
-// minirun runs a command that must end well.
+// minirun runs a command that must succeed.
 func (h *host) minirun(args ...string) {
 	h.t.Helper()
 	if text, status := h.try(args...); status != 0 {
@@ -82,8 +81,8 @@ func (h *host) minirun(args ...string) {
 	}
 }
 
-// try runs a command and returns what it wrote and its exit status, -1 if it
-// was killed because it did not end.
+// try runs a command and returns its output and its exit status, or -1 if it was killed because it
+// did not end.
 func (h *host) try(args ...string) (text string, status int) {
 	h.t.Helper()
 	cmd := h.command(args...)
@@ -93,8 +92,8 @@ func (h *host) try(args ...string) (text string, status int) {
 	return h.text(), cmd.ProcessState.ExitCode()
 }
 
-// command is minirun with its output in the file: what it leaves running must
-// not keep a pipe open.
+// command returns a minirun command that writes its output to the file: processes that it leaves running
+// must not keep a pipe open.
 func (h *host) command(args ...string) *exec.Cmd {
 	h.t.Helper()
 	if err := h.output.Truncate(0); err != nil {
@@ -141,8 +140,8 @@ func (h *host) text() string {
 	return string(data)
 }
 
-// gone deletes the container with force and fails the test if that does not
-// end well and soon, or leaves something. what names the case.
+// gone deletes the container with --force and fails the test if that fails or takes too long, or
+// leaves something. what names the case.
 func (h *host) gone(what string) {
 	h.t.Helper()
 	begin := time.Now()
@@ -155,7 +154,7 @@ func (h *host) gone(what string) {
 	h.clean(what)
 }
 
-// clean fails the test for what there is more than at the beginning.
+// clean fails the test if there is more on the machine than at the beginning.
 func (h *host) clean(what string) {
 	h.t.Helper()
 	for end := time.Now().Add(settleLimit); ; time.Sleep(2 * time.Millisecond) {
@@ -176,8 +175,7 @@ func (h *host) clean(what string) {
 	}
 }
 
-// left lists what there is more than before, and the mounts that there are
-// fewer.
+// left lists everything that is new, and the mounts that are missing.
 func (h *host) left() []string {
 	var out []string
 	now := h.things()
@@ -194,7 +192,7 @@ func (h *host) left() []string {
 	return out
 }
 
-// detail tells more of a process than its number.
+// detail returns more information about a process than its PID.
 func detail(thing string) string {
 	pid, ok := strings.CutPrefix(thing, "process ")
 	if !ok {

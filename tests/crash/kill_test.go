@@ -11,14 +11,14 @@ import (
 	"github.com/minirun/minirun/tests/crash/tracer"
 )
 
-// waits are the calls of the Go runtime's own threads that wait and change
-// nothing. How many there are depends on the time, so they are not counted.
+// waits reports whether a call only waits and changes nothing, as in the Go runtime's own threads.
+// The number of these calls depends on timing, so they are not counted.
 func waits(call uint64) bool {
 	return call == unix.SYS_FUTEX || call == unix.SYS_NANOSLEEP
 }
 
-// killAt kills minirun at its n-th boundary, or the init's, and returns which
-// one that was; "" if the command had ended before.
+// killAt kills minirun, or the init, at its n-th boundary, and returns the boundary, or "" if the
+// command ended before it.
 func (h *host) killAt(v *verb, n int, init bool) (where string, boundaries int) {
 	h.t.Helper()
 	outcome, text := h.traced(init, func(s *tracer.Stop) tracer.Verdict {
@@ -52,9 +52,9 @@ func describe(s unix.WaitStatus) string {
 	return fmt.Sprintf("exit status %d", s.ExitStatus())
 }
 
-// each tries every boundary, or about so many. The command takes not quite the
-// same way each time, so all means: until it has ended before the boundary was
-// reached three times in a row.
+// each tries every boundary, or about the given number of them. The command does not make exactly the
+// same calls each time, so "every" means: until the command has ended before the boundary three times
+// in a row.
 func (h *host) each(v *verb, amount int, try func(n int) (reached bool, boundaries int)) (total int) {
 	h.t.Helper()
 	h.prepare(v)
@@ -92,8 +92,8 @@ func (h *host) eachBoundary(v *verb, init bool, amount int) {
 		v.name, total, killed, h.leaks, h.slow.Round(time.Millisecond/10), time.Since(begin).Round(time.Second/10))
 }
 
-// TestKillAtBoundaries kills minirun at the boundaries of its own calls, each
-// verb with a default container, and those with most to do with each kind.
+// TestKillAtBoundaries kills minirun at the boundaries of its own calls: each verb with a default
+// container, and the verbs that do most with each kind of container.
 func TestKillAtBoundaries(t *testing.T) {
 	for i := range verbs {
 		t.Run("default/"+verbs[i].name, func(t *testing.T) {
@@ -114,8 +114,8 @@ func TestKillAtBoundaries(t *testing.T) {
 	}
 }
 
-// TestKillAtBoundariesOfInit kills minirun while the init is anywhere in its
-// plan, and stops there until minirun is dead.
+// TestKillAtBoundariesOfInit kills minirun while the init is at each step of its plan, and keeps the
+// init stopped there until minirun is dead.
 func TestKillAtBoundariesOfInit(t *testing.T) {
 	for _, name := range []string{"run detached", "create", "exec"} {
 		v := verbCalled(name)
@@ -131,8 +131,8 @@ func TestKillAtBoundariesOfInit(t *testing.T) {
 	}
 }
 
-// TestKillInit kills the init instead: minirun must say that it failed, and
-// create must leave nothing.
+// TestKillInit kills the init instead: minirun must report the failure, and create must leave
+// nothing.
 func TestKillInit(t *testing.T) {
 	for _, name := range []string{"run detached", "create", "exec"} {
 		v := verbCalled(name)

@@ -17,16 +17,16 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestKillKeepsNetworkDevices kills create around everything it says to the kernel about
-// a network device, and about its record. The namespace that the device goes to outlives
-// the container. After `delete --force` the device must be with the host again as it was,
-// unless the container was created: then it is its namespace's.
+// TestKillKeepsNetworkDevices kills create before and after each of its messages to the kernel about
+// a network device, and each update of its record. The namespace to which the device is moved
+// outlives the container. After `delete --force` the device must be on the host again as it was,
+// unless the container was created: in that case it belongs to its namespace.
 func TestKillKeepsNetworkDevices(t *testing.T) {
 	testbundle.Need(t)
 	if _, err := exec.LookPath("ip"); err != nil {
 		t.Skip("needs ip(8) of iproute2")
 	}
-	runtime.LockOSThread() // and never unlocked: the thread ends with the test
+	runtime.LockOSThread() // never unlocked: the thread ends with the test
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestKillKeepsNetworkDevices(t *testing.T) {
 	t.Logf("killed at %d boundaries, %d of them after the container was created", killed, created)
 }
 
-// killAtCall is killAt that counts the boundaries of some system calls only.
+// killAtCall is like killAt, but counts only the boundaries of some system calls.
 func (h *host) killAtCall(v *verb, n int, calls ...uint64) (where string) {
 	h.t.Helper()
 	boundaries := 0
@@ -87,8 +87,8 @@ func (h *host) killAtCall(v *verb, n int, calls ...uint64) (where string) {
 	return where
 }
 
-// networks are the network namespace of the test, which plays the host's and has the
-// device v0, and that of a process, which a container joins.
+// networks holds the network namespace of the test, which represents the host's and has the device
+// v0, and that of a process, which a container joins.
 type networks struct {
 	t      *testing.T
 	joined *testbundle.NetworkNamespace
@@ -125,10 +125,10 @@ func (n *networks) ip(command string) string {
 	return string(out)
 }
 
-// carrier is what the kernel finds some time after both ends of a pair are up.
+// carrier matches what the kernel sets some time after both ends of a pair are up.
 var carrier = regexp.MustCompile(`NO-CARRIER,|,LOWER_UP| (state|qdisc) \S+`)
 
-// facts are what is in both namespaces, without what changes with time.
+// facts describes the contents of both namespaces, without what changes over time.
 func (n *networks) facts() string {
 	var lines []string
 	for _, text := range []string{n.ip("-o link"), n.ip("-o addr show scope global"), n.ip("-o addr show scope link"), n.ip("route"), n.joined.IP("-o", "link")} {
@@ -142,10 +142,10 @@ func (n *networks) facts() string {
 	return strings.Join(lines, "\n")
 }
 
-// bringBack makes the host's side as it was.
+// bringBack restores the host's side.
 func (n *networks) bringBack() {
 	n.t.Helper()
 	n.joined.IP("link", "set", "x0", "netns", fmt.Sprint(unix.Gettid()), "name", "v0")
 	n.setUp()
-	n.before = n.facts() // the index is another
+	n.before = n.facts() // the index has changed
 }

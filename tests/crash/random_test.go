@@ -7,12 +7,11 @@ import (
 	"time"
 )
 
-// foreground is `run` that waits for its container: killed, it leaves one that
-// runs on.
+// foreground is `run` that waits for its container: if it is killed, the container continues to run.
 var foreground = verb{"run", nil, []string{"run", "ID", "BUNDLE"}}
 
-// TestRandomKills kills minirun after any time: between system calls too, and
-// in several threads at once, which the tracer never shows.
+// TestRandomKills kills minirun at random times: also between system calls, and while several threads
+// are running, which the tracer never tests.
 func TestRandomKills(t *testing.T) {
 	hosts := []*host{newHost(t)}
 	for _, k := range kinds {
@@ -50,8 +49,8 @@ func TestRandomKills(t *testing.T) {
 	t.Logf("%d commands %v, %d killed before they ended; %d leaks, delete --force at most %v", total, counts, killed, leaks, slow.Round(time.Millisecond/10))
 }
 
-// span is how long a command takes, at most: one that waits for its container
-// has started it by then.
+// span returns the maximum time that a command takes; a command that waits for its container has
+// started it within this time.
 func (h *host) span(v *verb) time.Duration {
 	h.t.Helper()
 	begin := time.Now()
@@ -59,8 +58,7 @@ func (h *host) span(v *verb) time.Duration {
 	return time.Since(begin)
 }
 
-// killAfter kills a command after some time, and reports whether it was in
-// time.
+// killAfter kills a command after some time, and reports whether the command was still running.
 func (h *host) killAfter(v *verb, after time.Duration) bool {
 	h.t.Helper()
 	cmd := h.command(h.words(v.args)...)

@@ -10,22 +10,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// This process is the subreaper of whatever a killed minirun leaves behind, as
-// a host's init or an engine's shim is. It has to reap as they do: the first
-// process of a PID namespace ends only when all others in it are reaped, and
-// one that exec has put there is a child from outside.
+// This process is the subreaper for everything that a killed minirun leaves, like a host's init or an
+// engine's shim. It has to reap as they do: the first process of a PID namespace ends only after all
+// other processes in it have been reaped, and a process that exec has put there is a child from
+// outside.
 
-// commands are the tests' own, which the tests wait for.
+// commands holds the tests' own commands, which the tests wait for.
 var commands = struct {
 	sync.Mutex
 	pids map[int]bool
 }{pids: map[int]bool{}}
 
-// finish runs a command to its end, and reaps what else ends meanwhile. One
+// finish runs a command to its end, and reaps other processes that end at the same time. A command
 // that hangs is killed.
 func finish(cmd *exec.Cmd) error { return finishWithin(cmd, hangLimit) }
 
-// finishWithin kills the command after some time.
+// finishWithin does the same with a different time limit.
 func finishWithin(cmd *exec.Cmd, limit time.Duration) error {
 	commands.Lock()
 	err := cmd.Start()
@@ -60,8 +60,7 @@ func finishWithin(cmd *exec.Cmd, limit time.Duration) error {
 	return nil
 }
 
-// reap takes the ends of processes whose parent was minirun. Nothing may be
-// traced meanwhile.
+// reap waits for ended processes whose parent was minirun. No process may be traced at that time.
 func reap() {
 	commands.Lock()
 	defer commands.Unlock()
@@ -71,13 +70,13 @@ func reap() {
 			continue
 		}
 		if err != nil || pid == 0 || commands.pids[pid] {
-			return // none, or one that a test is about to take
+			return // none, or one that a test is about to wait for
 		}
 		_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
 	}
 }
 
-// ending returns a child that has ended, 0 if there is none.
+// ending returns a child that is ready to be reaped, or 0 if there is none.
 func ending() (int, error) {
 	var info unix.Siginfo
 	err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
@@ -87,8 +86,7 @@ func ending() (int, error) {
 	return int(childOf(&info)), nil
 }
 
-// childOf reads si_pid, which follows signo, errno, code and padding in
-// siginfo_t on 64-bit machines.
+// childOf reads si_pid, which follows signo, errno, code and padding in siginfo_t on 64-bit machines.
 func childOf(info *unix.Siginfo) int32 {
 	return *(*int32)(unsafe.Add(unsafe.Pointer(info), 16))
 }

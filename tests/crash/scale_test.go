@@ -15,10 +15,10 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// callers is how many commands run at once.
+// callers is the number of commands that run concurrently.
 const callers = 8
 
-// alone runs a command like try, for many at once.
+// alone runs a command like try, but can be called concurrently.
 func (h *host) alone(args ...string) (text string, status int) {
 	fd, err := unix.MemfdCreate("output", unix.MFD_CLOEXEC)
 	if err != nil {
@@ -40,7 +40,7 @@ func (h *host) alone(args ...string) (text string, status int) {
 	return string(data), cmd.ProcessState.ExitCode()
 }
 
-// parallel calls do(0) to do(n-1), some at a time.
+// parallel calls do(0) to do(n-1), several at a time.
 func parallel(n int, do func(i int)) {
 	next := make(chan int)
 	var group sync.WaitGroup
@@ -58,11 +58,11 @@ func parallel(n int, do func(i int)) {
 	group.Wait()
 }
 
-// TestManyContainers has many containers created at once, all alive together,
-// all started, all deleted.
+// TestManyContainers creates many containers concurrently, so that all are alive at the same time,
+// starts them all and deletes them all.
 func TestManyContainers(t *testing.T) {
 	h := newHost(t)
-	h.Spec.Linux.CgroupsPath = "" // of the ID
+	h.Spec.Linux.CgroupsPath = "" // derived from the ID
 	h.Write()
 	n := amount(20, 1000)
 	id := func(i int) string { return fmt.Sprintf("%s-%d", h.ID, i) }
@@ -95,8 +95,8 @@ func TestManyContainers(t *testing.T) {
 	h.clean("after all were deleted")
 }
 
-// TestCycles goes through the life of a container many times: the mounts,
-// cgroups and processes of the machine are what they were.
+// TestCycles repeats the life of a container many times: afterwards the mounts, cgroups and processes
+// of the machine are the same as before.
 func TestCycles(t *testing.T) {
 	h := newHost(t, testbundle.Args("true"))
 	begin, n := time.Now(), amount(30, 10000)
@@ -114,7 +114,7 @@ func TestCycles(t *testing.T) {
 	t.Logf("%d cycles in %v: %+v before and after", n, time.Since(begin).Round(time.Millisecond), baseline)
 }
 
-// A count is how much there is on the machine of what containers use.
+// A count is the number of resources on the machine that containers use.
 type count struct{ Mounts, Cgroups, Children, Descriptors int }
 
 func (h *host) counts() count {
@@ -134,8 +134,8 @@ func (h *host) counts() count {
 	return c
 }
 
-// TestExecAgainstDelete deletes containers while programs are put into them:
-// each exec ends with its program's status, or says why there is none.
+// TestExecAgainstDelete deletes containers while exec starts programs in them: each exec ends with
+// its program's status, or reports why it could not run.
 func TestExecAgainstDelete(t *testing.T) {
 	h := newHost(t)
 	const atOnce = callers
@@ -166,10 +166,10 @@ func TestExecAgainstDelete(t *testing.T) {
 	t.Logf("%d times exec against delete; how often which exit status: %v", total, results)
 }
 
-// execEnd says what is wrong with the end of an exec of "exit 7".
+// execEnd returns what is wrong with the way in which an exec of "exit 7" ended.
 func execEnd(text string, status int) string {
 	switch {
-	case status == 7 && text == "", status == 128+9 && text == "": // the program's own, or it was killed
+	case status == 7 && text == "", status == 128+9 && text == "": // the program's own status, or it was killed
 		return ""
 	case status == 255 && strings.HasPrefix(text, "minirun: ") && strings.Count(text, "\n") == 1:
 		return ""

@@ -18,13 +18,13 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// soakTime is how long TestSoak takes: MINIRUN_SOAK, such as 1h. It is skipped without.
+// soakTime is the duration of TestSoak: MINIRUN_SOAK, such as 1h. Without it the test is skipped.
 var soakTime, _ = time.ParseDuration(os.Getenv("MINIRUN_SOAK"))
 
-// TestSoak calls mixed commands for a long time, evenly spread, next to a few
-// containers that live as long: two of bundles, two of images with monitors,
-// and a minirun that follows one's events. Descriptors, memory, mounts, cgroups,
-// threads, processes and files must return to what they were.
+// TestSoak runs mixed commands for a long time, evenly distributed, alongside a few containers that
+// live as long: two created from bundles, two from images with monitors, and a minirun that follows
+// the events of one of them. Descriptors, memory, mounts, cgroups, threads, processes and files must
+// return to their initial values.
 //
 //	MINIRUN_SOAK=1h MINIRUN_SOAK_COMMANDS=20000 go test -count=1 -v -timeout 2h -run TestSoak ./tests/crash
 func TestSoak(t *testing.T) {
@@ -47,33 +47,33 @@ func TestSoak(t *testing.T) {
 			next += max(1, total/intervals)
 		}
 		done += s.step(random)
-		// Evenly spread, so that other work on the machine is not disturbed.
+		// Evenly distributed, so that other work on the machine is not disturbed.
 		time.Sleep(time.Until(begin.Add(soakTime * time.Duration(done) / time.Duration(total))))
 	}
 	readings = append(readings, s.read(done, time.Since(begin)))
 	t.Logf("%d commands in %v; how often each: %v\n%s", done, time.Since(begin).Round(time.Second), s.counts, readingsTable(readings))
-	// The first interval warms up: directories for locks, threads of monitors.
+	// The first interval is a warm-up: it creates directories for locks and threads of monitors.
 	for _, grown := range readings[len(readings)-1].growth(readings[1], total) {
 		t.Error(grown)
 	}
 	s.stop()
 }
 
-// soak is the machine with its long-lived containers.
+// soak holds the long-lived containers of TestSoak, and its resources.
 type soak struct {
 	*host
 	lasting []string // IDs
 	image   string   // name of an image
 	store   string   // its directory
 	events  *exec.Cmd
-	memory  string // directory of the memory cgroup that the test runs in, "" if it cannot be read
+	memory  string // directory of the test's memory cgroup, "" if it cannot be read
 	counts  map[string]int
 	short   string // bundle whose program ends at once
 }
 
 func newSoak(t *testing.T) *soak {
 	t.Helper()
-	own := func(s *specs.Spec) { s.Linux.CgroupsPath = "" } // of the ID
+	own := func(s *specs.Spec) { s.Linux.CgroupsPath = "" } // derived from the ID
 	h := newHost(t, own)
 	s := &soak{host: h, counts: map[string]int{}, short: newHost(t, own, testbundle.Args("true")).Dir}
 	s.image, s.store = "soak", filepath.Join(filepath.Dir(h.Dir), "store")
@@ -121,7 +121,7 @@ func (s *soak) stop() {
 	s.lasting = nil
 }
 
-// step runs a few commands that belong together, and returns how many.
+// step runs a few related commands, and returns their number.
 func (s *soak) step(r *rand.Rand) int {
 	lasting, id := pick(r, s.lasting), fmt.Sprintf("%s-%d", s.ID, r.IntN(3))
 	sequences := [][][]string{
@@ -148,7 +148,7 @@ func (s *soak) step(r *rand.Rand) int {
 	return len(commands)
 }
 
-// reading is what there is of everything at one moment.
+// reading holds the amounts of everything at one moment.
 type reading struct {
 	Commands    int
 	After       time.Duration
@@ -179,10 +179,9 @@ func readingsTable(readings []reading) string {
 	return b.String()
 }
 
-// growth lists what is more than at an earlier reading. What is counted must be
-// the same. The Go runtime of each of the three long-lived minirun makes a few
-// threads and, when it first waits for a pipe, two descriptors; its heap grows to
-// 4 MiB before the first collection.
+// growth lists what has increased since an earlier reading. Counted values must be the same. The Go
+// runtime of each of the three long-lived minirun processes creates a few threads and, when it first
+// waits for a pipe, two descriptors; its heap grows to 4 MiB before the first collection.
 func (r reading) growth(earlier reading, total int) (grown []string) {
 	for _, q := range []struct {
 		name                  string
@@ -204,7 +203,7 @@ func (r reading) growth(earlier reading, total int) (grown []string) {
 	return grown
 }
 
-// read counts, once what has just ended is gone.
+// read takes a reading, after the processes that have just ended are gone.
 func (s *soak) read(done int, after time.Duration) reading {
 	s.t.Helper()
 	time.Sleep(200 * time.Millisecond)
@@ -234,7 +233,7 @@ func (s *soak) read(done int, after time.Duration) reading {
 	return r
 }
 
-// add adds what a long-lived minirun has; containers' programs are not minirun's.
+// add adds the values of a long-lived minirun, without those of the containers' programs.
 func (r *reading) add(proc string) {
 	exe, _ := os.Readlink(proc + "/exe")
 	if !strings.HasPrefix(filepath.Base(exe), "minirun") {
@@ -262,8 +261,8 @@ func numberAfter(text, name string) (n int) {
 	return n
 }
 
-// ownMemoryCgroup moves this process into a memory cgroup of cgroup v1, which
-// says how much of the kernel's memory the test and its containers use.
+// ownMemoryCgroup moves this process to a memory cgroup of cgroup v1, which reports how much of the
+// kernel's memory the test and its containers use.
 func ownMemoryCgroup(t *testing.T) string {
 	const top = "/sys/fs/cgroup/memory"
 	dir := filepath.Join(top, testbundle.Prefix+"soak")
@@ -282,7 +281,7 @@ func ownMemoryCgroup(t *testing.T) string {
 				_ = join(filepath.Join(top, f[2]))
 			}
 		}
-		for range 100 { // commands that are just ending are still in it
+		for range 100 { // commands that are about to end are still in it
 			if os.Remove(dir) == nil {
 				return
 			}
@@ -293,8 +292,8 @@ func ownMemoryCgroup(t *testing.T) string {
 	return dir
 }
 
-// kernelMemory is what the kernel holds for this test's cgroup, in KiB, after
-// it has given back what it need not keep.
+// kernelMemory returns the kernel memory that is charged to this test's cgroup, in KiB, after the
+// kernel has released what it can.
 func (s *soak) kernelMemory() int64 {
 	if s.memory == "" {
 		return -1

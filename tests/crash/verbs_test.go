@@ -12,7 +12,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// A verb is a command, and what has to be there before it.
+// A verb is a command, with its preconditions.
 type verb struct {
 	name   string
 	before [][]string // commands; ID and BUNDLE stand for the container's
@@ -46,7 +46,7 @@ func verbCalled(name string) *verb {
 	panic("no verb " + name)
 }
 
-// words puts the container into a command.
+// words replaces ID and BUNDLE in a command.
 func (h *host) words(args []string) []string {
 	out := make([]string, len(args))
 	for i, a := range args {
@@ -61,7 +61,7 @@ func (h *host) words(args []string) []string {
 	return out
 }
 
-// prepare runs the commands that come before a verb.
+// prepare runs the commands that precede a verb.
 func (h *host) prepare(v *verb) {
 	h.t.Helper()
 	for _, args := range v.before {
@@ -72,8 +72,7 @@ func (h *host) prepare(v *verb) {
 	}
 }
 
-// awaitState waits until a container is in a state: what a signal does to it
-// takes its time.
+// awaitState waits until a container is in a state: the effect of a signal may take some time.
 func (h *host) awaitState(want string) {
 	h.t.Helper()
 	for end := time.Now().Add(hangLimit); ; time.Sleep(time.Millisecond) {
@@ -87,7 +86,7 @@ func (h *host) awaitState(want string) {
 	}
 }
 
-// has skips the test if minirun has no such verb.
+// has skips the test if minirun does not have the verb.
 func (h *host) has(name string) {
 	h.t.Helper()
 	text, status := h.try("--help")
@@ -99,7 +98,7 @@ func (h *host) has(name string) {
 	h.t.Skipf("minirun has no %s yet (--help: exit status %d)", name, status)
 }
 
-// A kind is a container that makes minirun take another way than the default.
+// A kind is a container for which minirun takes a different path than for the default one.
 type kind struct {
 	name   string
 	change []func(*specs.Spec)
@@ -130,21 +129,20 @@ func hooks(s *specs.Spec) {
 	}
 }
 
-// layers makes the root file system an overlay whose writes go below the state
-// directory.
+// layers makes the root file system an overlay whose upper directory is below the state directory.
 func layers(s *specs.Spec) {
 	text, _ := json.Marshal([]string{"rootfs", "empty"})
 	s.Root.Readonly = false
 	s.Annotations = map[string]string{"dev.minirun.layers": string(text)}
 }
 
-// linkedTarget mounts through a link of makeFiles, about which the new process
-// asks its parent.
+// linkedTarget mounts through a symbolic link created by makeFiles, about which the new process asks
+// its parent.
 func linkedTarget(s *specs.Spec) {
 	testbundle.AddMount(specs.Mount{Destination: "/linked", Type: "tmpfs", Source: "tmpfs", Options: []string{"ro"}})(s)
 }
 
-// makeFiles makes the upper of the layers, and the link of linkedTarget.
+// makeFiles creates the upper directory of the layers, and the link of linkedTarget.
 func (h *host) makeFiles() error {
 	h.Link("/mnt", "/linked")
 	return os.MkdirAll(filepath.Join(h.Dir, "empty"), 0o755)

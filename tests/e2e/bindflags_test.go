@@ -14,8 +14,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// A flagTable is one table of docs/mounts.md: what a bind mount has (cells), by the
-// option (rows) and by the flags of its source (columns).
+// A flagTable is one table of docs/mounts.md: the resulting flags of a bind mount (cells), by option
+// (rows) and by the flags of its source (columns).
 type flagTable struct {
 	columns []string
 	rows    []flagRow
@@ -28,7 +28,7 @@ type flagRow struct {
 
 const refused = "**EPERM**"
 
-// flagTables reads the tables after a heading of docs/mounts.md.
+// flagTables reads the tables below a heading of docs/mounts.md.
 func flagTables(t *testing.T, heading string) flagTable {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/mounts.md")
@@ -64,7 +64,7 @@ func flagTables(t *testing.T, heading string) flagTable {
 	return table
 }
 
-// sourceFlags are the flags of mount(2) in the header of a column.
+// sourceFlags returns the mount(2) flags named in the header of a column.
 func sourceFlags(column string) (flags uintptr) {
 	names := map[string]uintptr{
 		"ro": unix.MS_RDONLY, "nosuid": unix.MS_NOSUID, "nodev": unix.MS_NODEV, "noexec": unix.MS_NOEXEC, "nosymfollow": unix.MS_NOSYMFOLLOW,
@@ -96,7 +96,7 @@ func mountWithFlags(t *testing.T, dir string, flags uintptr) {
 	}
 }
 
-// written is a mount's options in mountinfo as docs/mounts.md writes them.
+// written returns a mount's options in mountinfo in the notation of docs/mounts.md.
 func written(options string) string {
 	has := map[string]bool{}
 	var out []string
@@ -115,8 +115,8 @@ func written(options string) string {
 	return strings.Join(out, ", ")
 }
 
-// TestBindFlags tries every cell of the first two tables of docs/mounts.md, for bind
-// and for rbind. The mounts of a column that succeed are all in one container.
+// TestBindFlags tests every cell of the first two tables of docs/mounts.md, for bind and for rbind.
+// All mounts of a column that succeed are in one container.
 func TestBindFlags(t *testing.T) {
 	for _, c := range []struct {
 		heading string
@@ -135,7 +135,7 @@ func TestBindFlags(t *testing.T) {
 func bindFlagsColumn(t *testing.T, table flagTable, column int, change func(*specs.Spec)) {
 	b := testbundle.New(t, change, testbundle.Sh("awk '{print $5, $6}' /proc/self/mountinfo"))
 	mountWithFlags(t, b.Host, sourceFlags(table.columns[column]))
-	// Its directories can be made also by a root that owns nothing on the host.
+	// Even a root user who owns nothing on the host can create its directories.
 	tmpfs := specs.Mount{Destination: "/mnt", Type: "tmpfs", Source: "tmpfs"}
 	defaults := append(b.Spec.Mounts, tmpfs)
 	mount := func(kind, at string, row int) specs.Mount {
@@ -184,18 +184,18 @@ func bindFlagsColumn(t *testing.T, table flagTable, column int, change func(*spe
 	}
 }
 
-// recursive reports whether options are for all mounts below, too.
+// recursive reports whether options also apply to all mounts below.
 func recursive(options []string) bool {
 	return len(options) == 1 && strings.HasPrefix(options[0], "r") && !slices.Contains([]string{"ro", "rw", "relatime"}, options[0])
 }
 
-// rowOf is the row that a destination stands for.
+// rowOf returns the row that a destination represents.
 func rowOf(destination string) (row int) {
 	_, _ = fmt.Sscanf(strings.Split(destination, "/")[3], "%d", &row)
 	return row
 }
 
-// TestRemountFlags tries every cell of the table of remounts.
+// TestRemountFlags tests every cell of the table of remounts.
 func TestRemountFlags(t *testing.T) {
 	table := flagTables(t, "remount")
 	for column, name := range table.columns {
@@ -225,8 +225,8 @@ func TestRemountFlags(t *testing.T) {
 	}
 }
 
-// The root of a container with a user namespace may change mounts, but not clear what
-// the host's mounts have, or uncover what a mount below the source covers.
+// The root of a container with a user namespace may change mounts, but may not clear the flags of the
+// host's mounts, or uncover what a mount below the source hides.
 func TestHostFlagsAreLocked(t *testing.T) {
 	b := testbundle.New(t, userns, testbundle.Sh(`
 		mount -o remount,bind,rw /mnt && echo writable
@@ -251,8 +251,8 @@ func TestHostFlagsAreLocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Run().Prints(t, "x\nx\n")
-	// Joined namespaces: the mounts of the joined one are not copied. Its user namespace
-	// has other ids than the files of the bundle.
+	// With joined namespaces the mounts of the joined one are not copied. Its user namespace maps
+	// different IDs from those of the bundle's files.
 	pid := holder(t, unix.CLONE_NEWUSER|unix.CLONE_NEWNS).Process.Pid
 	for kind, name := range map[specs.LinuxNamespaceType]string{specs.UserNamespace: "user", specs.MountNamespace: "mnt"} {
 		with(kind, fmt.Sprintf("/proc/%d/ns/%s", pid, name))(b.Spec)

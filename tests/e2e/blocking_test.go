@@ -14,16 +14,16 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// No write of minirun may keep it from its end: neither that of a hook's state, nor
-// its own messages, nor what comes after the program.
+// No write of minirun may prevent it from ending: neither writing the state to a hook, nor its own
+// messages, nor anything after the end of the program.
 
-// large makes the state of a container larger than a pipe.
+// large enlarges the state of a container beyond a pipe's buffer.
 func large(s *specs.Spec) {
 	s.Annotations = map[string]string{"org.example": strings.Repeat("x", 256<<10)}
 }
 
-// TestHookThatDoesNotReadItsState: the hook's timeout holds, and without one a signal
-// ends minirun.
+// TestHookThatDoesNotReadItsState: the hook's timeout applies, and without a timeout a signal ends
+// minirun.
 func TestHookThatDoesNotReadItsState(t *testing.T) {
 	one := 1
 	for _, kind := range hookKinds {
@@ -55,15 +55,15 @@ func TestHookThatDoesNotReadItsState(t *testing.T) {
 			}
 			want := 128 + int(unix.SIGTERM)
 			if kind == "poststop" {
-				want = 0 // the program's: the hook's failure is a warning
+				want = 0 // the program's status: the hook's failure is only a warning
 			}
 			exits(t, cmd, want)
 		})
 	}
 }
 
-// TestHookReadsWholeState: no limit of pipes keeps a hook from its state, neither their
-// greatest size nor what one user may have of them.
+// TestHookReadsWholeState: a hook receives its complete state regardless of the limits of pipes, that
+// is, their maximum size and the number of pages that a user may have in pipes.
 func TestHookReadsWholeState(t *testing.T) {
 	b := testbundle.New(t, testbundle.Writable, testbundle.Sh("cat /tmp/size"))
 	b.Spec.Annotations = map[string]string{"org.example": strings.Repeat("x", 3<<20)}
@@ -74,8 +74,8 @@ func TestHookReadsWholeState(t *testing.T) {
 	}
 }
 
-// TestHookEndsWithItsTime: a hook inside that its container's first process does not take
-// along, having neither a PID namespace nor a cgroup, ends with it all the same.
+// TestHookEndsWithItsTime: a hook that runs inside a container with neither a PID namespace nor a
+// cgroup does not die with the container's first process, but is killed anyway at its timeout.
 func TestHookEndsWithItsTime(t *testing.T) {
 	one := 1
 	for _, kind := range hookKinds[2:4] {
@@ -99,7 +99,7 @@ func TestHookEndsWithItsTime(t *testing.T) {
 	}
 }
 
-// TestPoststopHooksAfterSignal: a signal kills the hook that hangs, and the others run.
+// TestPoststopHooksAfterSignal: a signal kills the hook that hangs, and the remaining hooks run.
 func TestPoststopHooksAfterSignal(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("exit 5"))
 	b.Spec.Hooks = &specs.Hooks{Poststop: []specs.Hook{
@@ -118,7 +118,7 @@ func TestPoststopHooksAfterSignal(t *testing.T) {
 	}
 }
 
-// TestNarrationWithoutReader: --explain waits for its reader, but not past a signal.
+// TestNarrationWithoutReader: --explain waits for its reader, but a signal ends the wait.
 func TestNarrationWithoutReader(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {

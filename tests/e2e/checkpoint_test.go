@@ -16,7 +16,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// needCRIU skips the test where criu itself says that it cannot work.
+// needCRIU skips the test if criu itself reports that it cannot work.
 func needCRIU(t *testing.T) {
 	t.Helper()
 	testbundle.Need(t)
@@ -34,8 +34,7 @@ func firstError(text string) string {
 	return strings.TrimSpace(text)
 }
 
-// counting writes 1, 2, 3, … to /host/count and says its own and its cgroup's
-// names there.
+// counting writes 1, 2, 3, … to /host/count until /host/end exists, and then exits with status 5.
 const counting = `i=0; while :; do i=$((i+1)); echo $i > /host/next; mv /host/next /host/count; [ -e /host/end ] && exit 5; sleep 0.05; done`
 
 func counter(t *testing.T, b *testbundle.Bundle) int {
@@ -60,7 +59,7 @@ func awaitCount(t *testing.T, b *testbundle.Bundle, above int) {
 	}
 }
 
-// insideOf is what tells a restored container from one that is not whole.
+// insideOf returns what distinguishes a fully restored container from a partially restored one.
 func insideOf(t *testing.T, b *testbundle.Bundle) string {
 	t.Helper()
 	r := b.Minirun("exec", b.ID, "/bin/sh", "-c", `cut -d" " -f4- /proc/1/mountinfo | sed "s/ shared:[0-9]*//; s/ master:[0-9]*//" | grep -v -w -E "ext4|overlay|virtiofs|tmpfs" | sort
@@ -69,8 +68,7 @@ func insideOf(t *testing.T, b *testbundle.Bundle) string {
 	return r.Stdout + r.Stderr
 }
 
-// A checkpoint and its restore: the program goes on where it was, in a
-// container that is the same.
+// A checkpoint and its restore: the program continues where it stopped, in an identical container.
 func TestCheckpointRestore(t *testing.T) {
 	needCRIU(t)
 	images := t.TempDir()
@@ -144,9 +142,9 @@ func TestCheckpointRestore(t *testing.T) {
 	})
 }
 
-// detachedAlone starts a container with a script and a directory of the host.
-// Its descriptors are /dev/null, or output in the place of the second: criu
-// refuses files of the host.
+// detachedAlone starts a container with a script and a directory of the host. Its standard
+// descriptors are /dev/null, except standard output if output is not nil: criu rejects files of the
+// host.
 func detachedAlone(t *testing.T, script string, output *os.File, change ...func(*specs.Spec)) *testbundle.Bundle {
 	t.Helper()
 	b := testbundle.New(t, append(change, testbundle.Sh(script))...)
@@ -166,8 +164,8 @@ func detachedAlone(t *testing.T, script string, output *os.File, change ...func(
 	return b
 }
 
-// With --leave-running the container goes on. Where it had a pipe it gets, when
-// it is restored, minirun's descriptor of the same number.
+// With --leave-running the container continues. When it is restored, each of its pipes is replaced with
+// minirun's descriptor of the same number.
 func TestRestorePipes(t *testing.T) {
 	needCRIU(t)
 	images := t.TempDir()
@@ -213,7 +211,7 @@ func TestRestorePipes(t *testing.T) {
 	}
 }
 
-// A criu that loses no_new_privs is an error, and the container ends.
+// If criu loses no_new_privs, restore fails and the container ends.
 func TestRestoreKeepsNoNewPrivs(t *testing.T) {
 	needCRIU(t)
 	images := t.TempDir()
@@ -242,7 +240,7 @@ func TestRestoreRefuses(t *testing.T) {
 	b.Minirun("restore", "--bundle", b.Dir).Fails(t, "missing argument: ID")
 }
 
-// A descriptor that the caller has not opened may be one of minirun's own.
+// A descriptor that the caller has not opened may be one that minirun uses itself.
 func TestCheckpointStatusDescriptor(t *testing.T) {
 	b, _ := up(t)
 	images := filepath.Join(b.Host, "images")

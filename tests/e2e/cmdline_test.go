@@ -7,8 +7,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestFlagsAfterTheID: every command that takes an ID takes its flags after it, too,
-// but what follows a program is the program's.
+// TestFlagsAfterTheID: every command that takes an ID also accepts its flags after it, but everything
+// after the program's name belongs to the program.
 func TestFlagsAfterTheID(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
 	b.Write()
@@ -44,12 +44,12 @@ func TestFlagsAfterTheID(t *testing.T) {
 	run("delete", b.ID, "--force")
 	b.Minirun("delete", b.ID, "--bogus").Fails(t, "delete: flag provided but not defined: -bogus")
 	b.Minirun("update", b.ID, "--memory").Fails(t, "update: flag needs an argument: -memory")
-	// Podman looks for these words to find out whether a container can be restored into a pod.
+	// Podman looks for these words to determine whether a container can be restored into a pod.
 	b.Minirun("restore", "--lsm-mount-context").Fails(t, "flag needs an argument")
 }
 
-// TestEmptyArguments: "$UNSET" in a script is not the same as no argument, for which run
-// makes up an ID.
+// TestEmptyArguments: "$UNSET" in a script is not the same as a missing argument, for which run
+// generates an ID.
 func TestEmptyArguments(t *testing.T) {
 	b := testbundle.New(t)
 	b.Write()
@@ -64,8 +64,8 @@ func TestEmptyArguments(t *testing.T) {
 	}
 }
 
-// TestWrongUseNamesTheCommand: an error about the command line begins with the
-// command that was given, not another one, and no argument is ignored.
+// TestWrongUseNamesTheCommand: an error about the command line begins with the name of the command
+// that was called, and no argument is ignored.
 func TestWrongUseNamesTheCommand(t *testing.T) {
 	b := testbundle.New(t)
 	for line, want := range map[string]string{
@@ -97,8 +97,8 @@ func TestWrongUseNamesTheCommand(t *testing.T) {
 	}
 }
 
-// TestFlagsForImagesAreRefused: config.json decides what a bundle's container is, and no
-// flag is ignored. --interactive and --rm say what happens anyway.
+// TestFlagsForImagesAreRefused: config.json defines the container of a bundle, so flags for images
+// are rejected, not ignored. --interactive and --rm are accepted because they request the default.
 func TestFlagsForImagesAreRefused(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("echo", "hello"))
 	b.Write()

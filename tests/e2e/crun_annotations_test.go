@@ -11,15 +11,15 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// withGroups runs a command with additional groups.
+// withGroups runs a command with supplementary groups.
 func withGroups(t *testing.T, cmd *exec.Cmd, groups ...uint32) testbundle.Result {
 	t.Helper()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Groups: groups}}
 	return testbundle.Finish(t, cmd)
 }
 
-// TestKeepOriginalGroups: run.oci.keep_original_groups leaves a process the additional
-// groups of minirun's caller, as crun does for Podman's --group-add keep-groups.
+// TestKeepOriginalGroups: with run.oci.keep_original_groups a process keeps the supplementary groups
+// of minirun's caller, as in crun, for Podman's --group-add keep-groups.
 func TestKeepOriginalGroups(t *testing.T) {
 	testbundle.Need(t)
 	for _, c := range []struct {
@@ -53,8 +53,8 @@ func TestKeepOriginalGroups(t *testing.T) {
 	}
 }
 
-// TestSeccompFailsForUnknownCall: run.oci.seccomp_fail_unknown_syscall makes a name that
-// no system call has an error; calls of other architectures are none.
+// TestSeccompFailsForUnknownCall: with run.oci.seccomp_fail_unknown_syscall, a name that is not a
+// system call is an error; a system call of another architecture is not.
 func TestSeccompFailsForUnknownCall(t *testing.T) {
 	for name, fails := range map[string]bool{"no_such_call": true, "s390_runtime_instr": false, "personality": false} {
 		for _, value := range []string{"1", "0"} {
@@ -69,8 +69,8 @@ func TestSeccompFailsForUnknownCall(t *testing.T) {
 	}
 }
 
-// TestCrunAnnotationsWithoutEffect: a warning names what crun acts on and minirun does
-// not. An annotation that neither of them knows has none.
+// TestCrunAnnotationsWithoutEffect: a warning names the annotations that crun acts on and minirun
+// ignores. An annotation that neither of them knows causes no warning.
 func TestCrunAnnotationsWithoutEffect(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("true"))
 	b.Spec.Annotations = map[string]string{"run.oci.handler": "krun", "run.oci.unknown": "x", "run.oci.systemd.subgroup": ""}

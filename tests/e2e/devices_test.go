@@ -48,8 +48,8 @@ func TestDevices(t *testing.T) {
 /dev/null 1:3 600`)
 }
 
-// Without a mount on /dev the image's own directory takes the devices, and
-// whatever has their names there is replaced.
+// Without a mount on /dev the devices are created in the image's own directory, and existing files
+// with their names are replaced.
 func TestTakenNames(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh(statDevices), func(s *specs.Spec) {
 		var kept []specs.Mount
@@ -81,14 +81,14 @@ func TestTakenNames(t *testing.T) {
 	}
 }
 
-// A user namespace may not make devices: the host's are bound.
+// A user namespace may not create device nodes: the host's are bind-mounted.
 func TestDevicesInUserNamespace(t *testing.T) {
 	b := testbundle.New(t, userns, testbundle.Sh("echo x > /dev/null && head -c 3 /dev/zero | wc -c; stat -c '%F %t:%T' /dev/null /dev/tty; grep -c ' /dev/null ' /proc/self/mountinfo"))
 	b.Run().Prints(t, "3\ncharacter special file 1:3\ncharacter special file 5:0\n1")
 }
 
-// TestRequestedDevicesInUserNamespace: devices of config.json have their own number, mode
-// and owner also there, at paths that the host does not have, and are usable.
+// TestRequestedDevicesInUserNamespace: in a user namespace too, devices in config.json have the
+// requested number, mode and owner, at paths that do not exist on the host, and can be used.
 func TestRequestedDevicesInUserNamespace(t *testing.T) {
 	mode, uid, gid, none := os.FileMode(0o640), uint32(5), uint32(6), uint32(70000)
 	b := testbundle.New(t, userns, testbundle.Sh("cd /dev; stat -c '%n %F %t:%T %a %u:%g' one net/two three four; echo x >net/two && echo written; chmod 600 three && stat -c %a three; ls -A /dev | grep -c minirun"))
@@ -115,7 +115,7 @@ func TestRequestedDevicesInUserNamespace(t *testing.T) {
 	}
 }
 
-// The host's /dev bound as a whole is left as it is.
+// If the whole of the host's /dev is bind-mounted, it is not changed.
 func TestBoundDev(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("ls -d /dev/mem /dev/null >/dev/null && echo host"), func(s *specs.Spec) {
 		s.Mounts = []specs.Mount{{Destination: "/proc", Type: "proc"}, {Destination: "/dev", Source: "/dev", Options: []string{"rbind", "rprivate"}}}
@@ -140,7 +140,7 @@ func TestReadonlyDev(t *testing.T) {
 	b.Run().Prints(t, "touch: /dev/x: Read-only file system\nworks")
 }
 
-// The device cgroup keeps the container from devices it was not given.
+// The device cgroup denies the container access to devices that it was not given.
 func TestDeviceCgroup(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("probe mknod /dev/sda 8 0; probe mknod /dev/mem 1 1; probe open /dev/kmsg; echo x > /dev/null && echo works"), testbundle.Writable,
 		caps(func(c *specs.LinuxCapabilities) {
@@ -150,16 +150,16 @@ func TestDeviceCgroup(t *testing.T) {
 	b.Spec.Linux.Devices = []specs.LinuxDevice{{Path: "/dev/kmsg", Type: "c", Major: 1, Minor: 11}}
 	r := b.Run()
 	r.Exit(t, 0)
-	// The rule "deny all" of the default config forbids mknod and open; the
-	// default devices are always allowed, mknod of others too (as in runc: "c *:* m").
+	// The rule "deny all" of the default config forbids mknod and open; the default devices are
+	// always allowed, and so is mknod of other devices (as in runc: "c *:* m").
 	lines := strings.Fields(r.Stdout)
 	if len(lines) != 4 || lines[2] != "EPERM" || lines[3] != "works" {
 		t.Errorf("inside: %v", lines)
 	}
 }
 
-// TestMountsOnDevices: what config.json mounts in the place of a device stays there, and
-// keeps its owner: -v /dev/urandom:/dev/random.
+// TestMountsOnDevices: a mount in config.json at the path of a device is not replaced, and keeps its
+// owner: -v /dev/urandom:/dev/random.
 func TestMountsOnDevices(t *testing.T) {
 	uid := uint32(7)
 	b := testbundle.New(t, testbundle.Sh("stat -c %t,%T /dev/random /dev/x; ls -A /dev | grep minirun || true"), func(s *specs.Spec) {
@@ -179,8 +179,8 @@ func TestMountsOnDevices(t *testing.T) {
 	}
 }
 
-// TestDevicesOnFiles: a device in the place of a file, of a volume or of the image, covers
-// it. The file is what it was.
+// TestDevicesOnFiles: a device at the path of a file in a volume or in the image hides the file,
+// which does not change.
 func TestDevicesOnFiles(t *testing.T) {
 	for name, create := range map[string]func(path string) error{
 		"file":   func(p string) error { return os.WriteFile(p, []byte("text"), 0o640) },

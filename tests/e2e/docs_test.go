@@ -14,8 +14,7 @@ import (
 
 var update = flag.Bool("update", false, "write the output in docs/see-it.md anew")
 
-// The output in docs/see-it.md is what the commands print, numbers and widths
-// of columns aside.
+// The output in docs/see-it.md is what the commands print, except for numbers and column widths.
 //
 //	go test ./tests/e2e -run Docs -update
 func TestDocs(t *testing.T) {
@@ -75,7 +74,7 @@ func at(lines []string, i int) string {
 	return "(the end)"
 }
 
-// plainText takes away what differs from run to run.
+// plainText removes everything that differs from run to run.
 func plainText(text string) string {
 	text = regexp.MustCompile(`\d+(\.\d+)?`).ReplaceAllString(text, "N")
 	return regexp.MustCompile(` +`).ReplaceAllString(text, " ")

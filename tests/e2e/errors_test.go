@@ -14,8 +14,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestClassicMistakes: the message names the place in config.json and the
-// cause, in words.
+// TestClassicMistakes: the message names the place in config.json and explains the cause in words.
 func TestClassicMistakes(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -98,7 +97,7 @@ func TestClassicMistakes(t *testing.T) {
 	}
 }
 
-// The kernel says EINVAL; the cause is that a chroot's root is not a mount point.
+// The kernel returns EINVAL; the cause is that the root of a chroot is not a mountpoint.
 func TestRootInChroot(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("true"))
 	b.Write()
@@ -128,8 +127,8 @@ func TestDamagedConfig(t *testing.T) {
 	}
 }
 
-// Every document that internal/spec must refuse is refused by the program
-// before it does anything: the message names the place.
+// Every document that internal/spec must reject is rejected before the program does anything, and the
+// message names the place.
 func TestMalformed(t *testing.T) {
 	b := testbundle.New(t)
 	before := b.Snapshot()
@@ -159,7 +158,7 @@ func TestMalformed(t *testing.T) {
 	t.Logf("%d malformed documents", len(cases))
 }
 
-// A pipe that nobody reads does not hold minirun up for ever.
+// A pipe that is never read does not block minirun forever.
 func TestFullStandardError(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("/no/such"))
 	b.Write()
@@ -188,8 +187,8 @@ func TestFullStandardError(t *testing.T) {
 	}
 }
 
-// TestLongValuesAreNotPrinted: config.json may have megabytes in a value or a list. A
-// message has their ends, and the cause.
+// TestLongValuesAreNotPrinted: a value or a list in config.json may have megabytes. A message shows
+// only its beginning and end, and the cause.
 func TestLongValuesAreNotPrinted(t *testing.T) {
 	const limit = 20000
 	long := "/" + strings.Repeat("a", 1<<20)

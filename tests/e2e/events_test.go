@@ -17,7 +17,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// deviceNode is an entry of linux.devices.
+// deviceNode returns an entry for linux.devices.
 func deviceNode(path string, major, minor int64) specs.LinuxDevice {
 	return specs.LinuxDevice{Path: path, Type: "c", Major: major, Minor: minor}
 }
@@ -61,8 +61,8 @@ func TestEventsStats(t *testing.T) {
 	b.Minirun("events", b.ID).Fails(t, "is not running")
 }
 
-// TestStatsAsRunc reads the cgroups of a container of runc, paused so that the
-// numbers stand still: what runc prints of them is what minirun would.
+// TestStatsAsRunc reads the cgroups of a container of runc, paused so that the numbers do not change:
+// minirun must report the same as runc.
 func TestStatsAsRunc(t *testing.T) {
 	testbundle.Need(t)
 	runc := runcBeside(t)
@@ -81,7 +81,7 @@ func TestStatsAsRunc(t *testing.T) {
 	}
 	v2 := onV2(t)
 	if !v2 {
-		// runc does not look at the v2 tree of a hybrid host.
+		// runc ignores the v2 tree of a hybrid host.
 		stats.Hugetlb = map[string]cgroups.HugetlbStats{}
 	}
 	text, err := json.Marshal(container.Event{Type: "stats", ID: runc.bundle.ID, Data: &container.Stats{Stats: *stats}})
@@ -90,8 +90,8 @@ func TestStatsAsRunc(t *testing.T) {
 	}
 	ours := string(text) + "\n"
 	if v2 {
-		// On v2 minirun has more (PSI, cpuset lists, the peak), and the kernel sums
-		// memory.stat up every other second only.
+		// On v2 minirun reports more (PSI, cpuset lists, the peak), and the kernel updates
+		// memory.stat only every other second.
 		var more, less map[string]any
 		if err := errors.Join(json.Unmarshal([]byte(ours), &more), json.Unmarshal([]byte(theirs), &less)); err != nil {
 			t.Fatal(err)
@@ -102,7 +102,7 @@ func TestStatsAsRunc(t *testing.T) {
 	}
 }
 
-// contained compares what is in less with what more has in its place.
+// contained checks that everything in less is also in more, in the same place.
 func contained(t *testing.T, path string, more, less any) {
 	t.Helper()
 	m, isMap := less.(map[string]any)
@@ -158,7 +158,7 @@ func TestEventsInterval(t *testing.T) {
 	if took := time.Since(begin); took < 120*time.Millisecond {
 		t.Errorf("three samples 50 ms apart took %v", took)
 	}
-	// The container's end is the end.
+	// When the container ends, the command ends.
 	b.Minirun("kill", b.ID, "KILL").Exit(t, 0)
 	reap(pid)
 	for lines.Scan() {
@@ -168,15 +168,14 @@ func TestEventsInterval(t *testing.T) {
 	}
 }
 
-// TestEventsOOM: each time a process is killed for want of memory is told,
-// also when that ends the container.
+// TestEventsOOM: each OOM kill of a process is reported, also if it ends the container.
 func TestEventsOOM(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("while ! [ -e /tmp/go ]; do sleep 0.01; done; tail /dev/zero; sleep 0.2; exec tail /dev/zero"), testbundle.Writable)
 	limit := int64(16 << 20)
 	b.Spec.Linux.Resources.Memory = &specs.LinuxMemory{Limit: &limit, Swap: &limit}
 	detached(t, b)
 	cmd, lines := follow(t, b, "10ms")
-	if !lines.Scan() { // it watches by now
+	if !lines.Scan() { // now it is watching
 		t.Fatal("no event")
 	}
 	b.File("tmp/go", "", 0o644)

@@ -11,11 +11,11 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// A process of `exec` is cloned into the container's PID namespace at the end of
-// its set-up, under the limits that it has by then. They must not be in the way.
+// A process of `exec` is cloned into the container's PID namespace at the end of its set-up, when the
+// process is already under its limits. These must not prevent the clone.
 
-// TestExecIntoFullCgroup: a container at its limit of processes can still be
-// looked into, and the process is then in its cgroups.
+// TestExecIntoFullCgroup: exec still works in a container that has reached its limit of processes,
+// and the process is then in its cgroups.
 func TestExecIntoFullCgroup(t *testing.T) {
 	for _, limit := range []int64{1, 2} {
 		b, _ := up(t, func(s *specs.Spec) {
@@ -28,7 +28,7 @@ func TestExecIntoFullCgroup(t *testing.T) {
 		if r.Stdout != first.Stdout {
 			t.Errorf("limit %d: the process is in\n%s\nthe first one in\n%s", limit, r.Stdout, first.Stdout)
 		}
-		in(b, "true & wait").Fails(t, "") // the limit still holds
+		in(b, "true & wait").Fails(t, "") // the limit still applies
 	}
 }
 
@@ -46,10 +46,10 @@ func TestJoinPIDNamespaceWithLimit(t *testing.T) {
 	}
 }
 
-// TestExecProcessLimit: RLIMIT_NPROC counts the process that runs, and not the one
-// that has cloned it.
+// TestExecProcessLimit: RLIMIT_NPROC counts the process that runs, and not the process that cloned
+// it.
 func TestExecProcessLimit(t *testing.T) {
-	const uid = 54321 // which nothing else here has
+	const uid = 54321 // used by nothing else in the tests
 	b, _ := up(t, testbundle.User(uid, uid), func(s *specs.Spec) {
 		s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NPROC", Soft: 2, Hard: 3}}
 	})
@@ -60,7 +60,7 @@ func TestExecProcessLimit(t *testing.T) {
 	}
 }
 
-// TestExecScheduler: policies that a child does not inherit, or that forbid one.
+// TestExecScheduler: policies that a child does not inherit, or that do not allow a child.
 func TestExecScheduler(t *testing.T) {
 	b, _ := up(t, func(s *specs.Spec) {
 		s.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedBatch, Nice: 5, Flags: []specs.LinuxSchedulerFlag{specs.SchedFlagResetOnFork}}
@@ -73,7 +73,7 @@ func TestExecScheduler(t *testing.T) {
 	}
 }
 
-// TestExecFilterForbidsClone: a profile under which no process can be cloned.
+// TestExecFilterForbidsClone: exec works with a seccomp profile that forbids cloning processes.
 func TestExecFilterForbidsClone(t *testing.T) {
 	profile := func(s *specs.Spec) {
 		s.Process.NoNewPrivileges = false
@@ -93,15 +93,14 @@ func TestExecFilterForbidsClone(t *testing.T) {
 	spy.Minirun("exec", "--no-new-privs", spy.ID, "true").Exit(t, 0)
 }
 
-// TestExecWorkingDirectoryInProc: /proc/self is only there once the process is in
-// its PID namespace.
+// TestExecWorkingDirectoryInProc: /proc/self exists only after the process is in its PID namespace.
 func TestExecWorkingDirectoryInProc(t *testing.T) {
 	b, _ := up(t)
 	b.Minirun("exec", "--cwd", "/proc/self", b.ID, "sh", "-c", `test "$(pwd)" = /proc/$$`).Exit(t, 0)
 }
 
-// TestJoinPIDNamespaceTerminal: the terminal is that of the session of the process
-// that was cloned last, also after `create`.
+// TestJoinPIDNamespaceTerminal: the terminal belongs to the session of the process that was cloned
+// last, also after `create`.
 func TestJoinPIDNamespaceTerminal(t *testing.T) {
 	_, pid := up(t)
 	b := testbundle.New(t, testbundle.Sh("tty; echo visible >/dev/tty; ps -o pid,args | grep -c 'sleep 100[0]'"),
@@ -114,8 +113,7 @@ func TestJoinPIDNamespaceTerminal(t *testing.T) {
 	}
 }
 
-// TestExecFilterForbidsSocketpair: exec makes no socket for start, so a profile
-// need not allow it.
+// TestExecFilterForbidsSocketpair: exec creates no socket for start, so a profile need not allow it.
 func TestExecFilterForbidsSocketpair(t *testing.T) {
 	b, _ := up(t, testbundle.Can("CAP_SYS_PTRACE"), func(s *specs.Spec) {
 		s.Process.NoNewPrivileges = false
@@ -126,9 +124,8 @@ func TestExecFilterForbidsSocketpair(t *testing.T) {
 	b.Minirun("exec", b.ID, "true").Exit(t, 0)
 }
 
-// TestJoinPIDNamespaceFilterForbidsClone: the processes in another PID namespace
-// may have CAP_SYS_PTRACE, so none arrives there with a capability that only the
-// loading of its filter takes.
+// TestJoinPIDNamespaceFilterForbidsClone: the processes in another PID namespace may have
+// CAP_SYS_PTRACE, so no process may enter it with a capability that it needs only to load its filter.
 func TestJoinPIDNamespaceFilterForbidsClone(t *testing.T) {
 	_, pid := up(t, testbundle.Can("CAP_SYS_PTRACE"))
 	b := testbundle.New(t, testbundle.Args("true"), with(specs.PIDNamespace, fmt.Sprintf("/proc/%d/ns/pid", pid)),

@@ -19,7 +19,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// Signals that minirun gets are the process's, and its end is minirun's.
+// Signals sent to minirun are forwarded to the process, and when the process ends, minirun ends.
 func TestExecSignals(t *testing.T) {
 	b, _ := up(t)
 	cmd := b.Command("exec", b.ID, "probe", "hold", "7")
@@ -48,8 +48,8 @@ func TestExecSignals(t *testing.T) {
 	}
 }
 
-// Exec against delete: each exec ends with its program's status or says that
-// there is no container, and nothing is left.
+// exec concurrent with delete: each exec ends with its program's status or reports that the container
+// does not exist, and nothing is left.
 func TestExecRacesDelete(t *testing.T) {
 	for name, change := range map[string]func(*specs.Spec){"default": func(*specs.Spec) {}, "the host's processes": without(specs.PIDNamespace)} {
 		t.Run(name, func(t *testing.T) {
@@ -79,7 +79,7 @@ func TestExecRacesDelete(t *testing.T) {
 	}
 }
 
-// An exec whose minirun is killed leaves nothing that delete does not find.
+// If the minirun process of an exec is killed, delete finds everything that it leaves.
 func TestExecKilled(t *testing.T) {
 	for _, change := range []func(*specs.Spec){func(*specs.Spec) {}, without(specs.PIDNamespace)} {
 		b, _ := up(t, change)
@@ -92,8 +92,8 @@ func TestExecKilled(t *testing.T) {
 			_ = cmd.Process.Kill()
 			_ = cmd.Wait()
 		}
-		// The orphans are this test's children, and a PID namespace ends only
-		// when all its processes are reaped.
+		// The orphans are this test's children, and a PID namespace ends only after all its processes
+		// have been reaped.
 		deletion := b.Command("delete", "--force", b.ID)
 		if err := deletion.Start(); err != nil {
 			t.Fatal(err)
@@ -115,7 +115,7 @@ func TestExecKilled(t *testing.T) {
 	}
 }
 
-// reapExcept reaps the children of this process that have ended, but one.
+// reapExcept reaps all children of this process that have ended, except one.
 func reapExcept(spared int) {
 	lists, _ := filepath.Glob("/proc/self/task/*/children")
 	for _, list := range lists {
@@ -128,8 +128,8 @@ func reapExcept(spared int) {
 	}
 }
 
-// CVE-2016-9962: what runs in the container sees a process come in, and cannot
-// trace it nor reach anything through it.
+// CVE-2016-9962: processes in the container can see a process enter, but cannot trace it or reach
+// anything through it.
 func TestExecIsHidden(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("probe", "spy", "3"))
 	b.Write()
@@ -159,7 +159,7 @@ func TestExecIsHidden(t *testing.T) {
 	}
 }
 
-// What a process finds itself to be is the same under runc and under minirun.
+// The properties that a process sees of itself are the same under runc and under minirun.
 func TestExecAsRunc(t *testing.T) {
 	runc, err := exec.LookPath("runc")
 	if err != nil {
@@ -174,7 +174,7 @@ func TestExecAsRunc(t *testing.T) {
 		s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_CORE", Soft: 5, Hard: 6}}
 		s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{{Names: []string{"acct"}, Action: specs.ActErrno}}}
 	})
-	// The same bundle, with another cgroup, is runc's.
+	// runc uses the same bundle with a different cgroup.
 	other := filepath.Join(b.Host, "bundle")
 	id := b.ID + "r"
 	b.Spec.Linux.CgroupsPath, b.Spec.Root.Path = "/"+id, b.Path("/")

@@ -36,7 +36,7 @@ func TestExecPreserveFDs(t *testing.T) {
 	}
 }
 
-// The host's /dev/null as standard input stays as it is, whatever root in the
+// If standard input is the host's /dev/null, the device does not change, whatever root in the
 // container does to it.
 func TestExecNull(t *testing.T) {
 	b, _ := up(t, testbundle.Can("CAP_FOWNER", "CAP_CHOWN", "CAP_DAC_OVERRIDE"))
@@ -86,7 +86,7 @@ func TestExecDetach(t *testing.T) {
 	}
 }
 
-// onV2 says that the host has cgroup v2 and no other.
+// onV2 reports whether the host has only cgroup v2.
 func onV2(t *testing.T) bool {
 	t.Helper()
 	h, err := cgroups.Detect()
@@ -96,8 +96,8 @@ func onV2(t *testing.T) bool {
 	return h.Mode == cgroups.V2
 }
 
-// --cgroup puts the process below the container's cgroup, in all hierarchies or
-// in some.
+// --cgroup moves the process to a cgroup below the container's cgroup, in all hierarchies or in some
+// of them.
 func TestExecCgroup(t *testing.T) {
 	b, pid := up(t)
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
@@ -118,8 +118,8 @@ func TestExecCgroup(t *testing.T) {
 	in(b, "cat /proc/self/cgroup", "--cgroup", "/").Prints(t, strings.TrimSpace(string(data)))
 }
 
-// A container whose first process has handed its v2 cgroup to its children
-// takes no process there: exec follows the first process.
+// If the first process of a container has delegated its v2 cgroup to its children, no process can be
+// added to that cgroup: exec uses the cgroup of the first process.
 func TestExecFollowsDelegation(t *testing.T) {
 	b, pid := up(t)
 	tree := "/sys/fs/cgroup/unified"
@@ -189,7 +189,7 @@ func TestExecTerminal(t *testing.T) {
 	}
 }
 
-// What a container has put in the place of ptmx is not taken for a terminal.
+// A file that a container has put in place of ptmx is not mistaken for a terminal.
 func TestExecFalseTerminal(t *testing.T) {
 	p := testbundle.NewPty(t)
 	b, _ := up(t, testbundle.NoMount(func(d string) bool { return d == "/dev/pts" }))
@@ -215,7 +215,7 @@ func TestExecConsoleSocket(t *testing.T) {
 	defer f.Close()
 	buf := make([]byte, 100)
 	const tty = "/dev/pts/0\r\n"
-	n, err := io.ReadFull(f, buf[:len(tty)]) // the line's end may come by itself
+	n, err := io.ReadFull(f, buf[:len(tty)]) // the end of the line may arrive separately
 	if string(buf[:n]) != tty {
 		t.Errorf("the terminal says %q: %v", buf[:n], err)
 	}

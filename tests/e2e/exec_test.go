@@ -16,8 +16,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// up starts a container that sleeps, for exec to go into, and returns its first
-// process.
+// up starts a container that sleeps, as a target for exec, and returns its first process.
 func up(t *testing.T, change ...func(*specs.Spec)) (b *testbundle.Bundle, pid int) {
 	t.Helper()
 	b = testbundle.New(t, append([]func(*specs.Spec){testbundle.Args("sleep", "1000")}, change...)...)
@@ -40,13 +39,13 @@ func up(t *testing.T, change ...func(*specs.Spec)) (b *testbundle.Bundle, pid in
 	return b, pid
 }
 
-// in runs exec with flags and a script of the container's shell.
+// in runs exec with flags and a script for the container's shell.
 func in(b *testbundle.Bundle, script string, flags ...string) testbundle.Result {
 	return b.Minirun(append(append([]string{"exec"}, flags...), b.ID, "sh", "-c", script)...)
 }
 
-// A process of exec is in all namespaces, cgroups and the root of the
-// container's first one, whatever that shares with the host.
+// A process of exec is in all namespaces and cgroups and has the root directory of the container's
+// first process, whichever of these are shared with the host.
 func TestExecJoins(t *testing.T) {
 	cgroupns := with(specs.CgroupNamespace, "")
 	timens := func(s *specs.Spec) {
@@ -93,7 +92,7 @@ func TestExecJoins(t *testing.T) {
 	}
 }
 
-// portrait is what of a process makes it one of a container.
+// portrait returns the properties that make a process part of a container.
 func portrait(t *testing.T, pid int) string {
 	t.Helper()
 	proc := fmt.Sprintf("/proc/%d/", pid)
@@ -176,8 +175,8 @@ func TestExecProcess(t *testing.T) {
 	}
 }
 
-// --process is a process of its own; the container's are the capabilities and
-// labels that it does not give.
+// --process describes the process completely; only capabilities and labels that it does not specify
+// are those of the container.
 func TestExecProcessFile(t *testing.T) {
 	b, _ := up(t, func(s *specs.Spec) {
 		s.Process.Env = append(s.Process.Env, "A=config")
@@ -267,7 +266,7 @@ func TestExecErrors(t *testing.T) {
 	r.Fails(t, "container not running")
 }
 
-// Capabilities, ids and limits of a user namespace.
+// Capabilities, IDs and limits in a user namespace.
 func TestExecInUserNamespace(t *testing.T) {
 	b, _ := up(t, userns, func(s *specs.Spec) {
 		s.Process.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 100, Hard: 200}}
@@ -279,7 +278,7 @@ func TestExecInUserNamespace(t *testing.T) {
 	in(b, "true", "-g", "70000").Fails(t, "additionalGids", "linux.gidMappings", "70000")
 }
 
-// The filter of config.json holds for exec too, with and without no_new_privs.
+// The seccomp filter of config.json applies to exec too, with and without no_new_privs.
 func TestExecSeccomp(t *testing.T) {
 	for _, noNewPrivs := range []bool{true, false} {
 		b, _ := up(t, func(s *specs.Spec) {

@@ -16,13 +16,13 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// freezing is the beginning of a criu that freezes the container, as criu does.
+// freezing is the first part of a criu script that freezes the container, as criu does.
 const freezing = `if [ -e $freezer/freezer.state ]; then echo FROZEN > $freezer/freezer.state; else echo 1 > $freezer/cgroup.freeze; fi
 `
 
-// siblingVariable has the test binary be a criu that makes the container's first process,
-// as a child of its parent that ends with that. The file that it names takes the number
-// of the process. With hangVariable neither comes to an end.
+// siblingVariable makes the test binary act as a criu that creates the container's first process as a
+// child of criu's parent, which is killed when its parent ends. The process ID is written to the file
+// that the variable names. With hangVariable neither of them ends.
 const siblingVariable, hangVariable = "MINIRUN_TEST_SIBLING", "MINIRUN_TEST_HANG"
 
 func init() {
@@ -60,8 +60,8 @@ func awaitGone(t *testing.T, pid string) {
 	testbundle.Await(t, "the end of process "+pid, func() bool { return len(alive([]int{number})) == 0 })
 }
 
-// TestCheckpointEndsCRIU: criu ends with minirun, and a container that it has frozen goes
-// on unless minirun could not do anything about it.
+// TestCheckpointEndsCRIU: criu ends with minirun, and a container that criu has frozen is thawed,
+// unless minirun had no chance to do so.
 func TestCheckpointEndsCRIU(t *testing.T) {
 	for _, signal := range []unix.Signal{unix.SIGTERM, unix.SIGKILL} {
 		t.Run(unix.SignalName(signal), func(t *testing.T) {
@@ -86,8 +86,7 @@ func TestCheckpointEndsCRIU(t *testing.T) {
 	}
 }
 
-// TestFailedCheckpointThaws: a container goes on if criu dies of a fault, unless it was
-// paused before.
+// TestFailedCheckpointThaws: a container continues if criu crashes, unless it was paused before.
 func TestFailedCheckpointThaws(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
 	fakeVerbs(t, b, freezing+"kill -SEGV $$", sleeper)
@@ -100,8 +99,8 @@ func TestFailedCheckpointThaws(t *testing.T) {
 	awaitStatus(t, b, "paused")
 }
 
-// TestCheckpointRefusesWhatCannotBeRestored: a container that could never come back does
-// not end, unless only its state is wanted.
+// TestCheckpointRefusesWhatCannotBeRestored: a container that could never be restored is not stopped,
+// unless only its state is wanted.
 func TestCheckpointRefusesWhatCannotBeRestored(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
 	fakeCRIU(t, b, sleeper)
@@ -116,8 +115,8 @@ func TestCheckpointRefusesWhatCannotBeRestored(t *testing.T) {
 	awaitStatus(t, b, specs.StateRunning)
 }
 
-// TestRestoreEndsWhatCRIULeaves: the container's first process is minirun's child, and in
-// no cgroup of the container's, when a signal ends criu.
+// TestRestoreEndsWhatCRIULeaves: when a signal ends criu, the container's first process is already
+// minirun's child, but not yet in a cgroup of the container.
 func TestRestoreEndsWhatCRIULeaves(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
 	self, err := os.Executable()
@@ -140,8 +139,8 @@ func TestRestoreEndsWhatCRIULeaves(t *testing.T) {
 	b.Minirun("state", b.ID).Fails(t, "does not exist")
 }
 
-// TestRestoredProcessOutlivesThreads: a restored process that asked for a signal at the
-// end of its parent gets it at the end of minirun, and not of the thread that ran criu.
+// TestRestoredProcessOutlivesThreads: a restored process that requested a signal when its parent ends
+// gets it when minirun ends, not when the thread that ran criu ends.
 func TestRestoredProcessOutlivesThreads(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
 	b.Spec.Process.NoNewPrivileges = false
@@ -169,8 +168,8 @@ func TestRestoredProcessOutlivesThreads(t *testing.T) {
 	testbundle.Reap()
 }
 
-// TestRestoreWithoutCgroup: what is asked of all processes of a container is asked of
-// them all, also if no cgroup lists them, and if the PID namespace is another's.
+// TestRestoreWithoutCgroup: a command for all processes of a container affects all of them, also if
+// no cgroup lists them and the PID namespace is shared.
 func TestRestoreWithoutCgroup(t *testing.T) {
 	for name, change := range map[string]func(*specs.Spec){
 		"host's PID namespace": testbundle.Without(specs.PIDNamespace), "PID namespace by path": testbundle.With(specs.PIDNamespace, "/proc/self/ns/pid"),
@@ -206,7 +205,7 @@ func TestRestoreWithoutCgroup(t *testing.T) {
 	}
 }
 
-// statState is the letter for the state of a process.
+// statState returns the letter for the state of a process.
 func statState(t *testing.T, pid string) string {
 	t.Helper()
 	stat, err := os.ReadFile("/proc/" + pid + "/stat")

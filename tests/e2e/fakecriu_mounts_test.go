@@ -12,15 +12,15 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// sleeper is the restore of a criu whose container is one process.
+// sleeper is the restore script of a criu whose container is one process.
 const sleeper = `sleep 1000 >/dev/null 2>&1 & echo $! > $pidfile`
 
-// restoreFlags are those of a detached restore of the bundle.
+// restoreFlags returns the flags of a detached restore of the bundle.
 func restoreFlags(b *testbundle.Bundle, images string) []string {
 	return []string{"restore", "--link-remap", "--detach", "--bundle", b.Dir, "--image-path", images}
 }
 
-// restores restores a container under an ID, which the end of the test deletes.
+// restores restores a container under an ID, and deletes it at the end of the test.
 func restores(t *testing.T, b *testbundle.Bundle, images, id string) {
 	t.Helper()
 	cmd := b.Command(append(restoreFlags(b, images), id)...)
@@ -32,7 +32,7 @@ func restores(t *testing.T, b *testbundle.Bundle, images, id string) {
 	})
 }
 
-// restoredPid is the number of the first process of a container.
+// restoredPid returns the process ID of the first process of a container.
 func restoredPid(t *testing.T, b *testbundle.Bundle, id string) string {
 	t.Helper()
 	var state specs.State
@@ -42,9 +42,9 @@ func restoredPid(t *testing.T, b *testbundle.Bundle, id string) string {
 	return strconv.Itoa(state.Pid)
 }
 
-// TestCheckpointFindsMountPoints: criu is told where the mounts of config.json are, and
-// not where their destinations say: they lead through links, or the container has renamed
-// a directory. restore gives them the sources and the root of its own bundle.
+// TestCheckpointFindsMountPoints: minirun passes criu the real mountpoints of the mounts in
+// config.json. Their destinations may differ: they lead through symbolic links, or the container has
+// renamed a directory. restore passes the sources and the root of the bundle that it is given.
 func TestCheckpointFindsMountPoints(t *testing.T) {
 	bind := func(b *testbundle.Bundle, source, destination string, options ...string) {
 		t.Helper()
@@ -83,8 +83,8 @@ func TestCheckpointFindsMountPoints(t *testing.T) {
 	hasArguments(t, arguments, " mnt[/link]:/other ", " mnt[/parent/below]:"+b.Host+"/below ", " mnt[/one/x]:"+b.Host+"/readonly ", " mnt[/two/x]:"+b.Host+"/writable ")
 }
 
-// TestRestoreNotify: a container that was created with NOTIFY_SOCKET gets the directory
-// of its own ID when it is restored, and restore reports that it is ready.
+// TestRestoreNotify: a container that was created with NOTIFY_SOCKET gets the directory for its new
+// ID when it is restored, and restore reports that it is ready.
 func TestRestoreNotify(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("probe notify READY=1; exec sleep 1000"))
 	b.Spec.Process.NoNewPrivileges = false

@@ -14,15 +14,14 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// fakeCRIU is a criu that notes its arguments in a file, and whose restore is a script
-// that finds the container's terminal as $tty, the pid file as $pidfile, and the cgroup of
-// version 2 as $root.
+// fakeCRIU installs a criu that writes its arguments to a file, and whose restore is a script with
+// the container's terminal in $tty, the pid file in $pidfile, and the cgroup v2 directory in $root.
 func fakeCRIU(t *testing.T, b *testbundle.Bundle, restore string) (arguments string) {
 	t.Helper()
 	return fakeVerbs(t, b, "true", restore)
 }
 
-// fakeVerbs is fakeCRIU with a script for dump too, which finds the freezer cgroup as
+// fakeVerbs is like fakeCRIU with an additional script for dump, which gets the freezer cgroup in
 // $freezer.
 func fakeVerbs(t *testing.T, b *testbundle.Bundle, dump, restore string) (arguments string) {
 	t.Helper()
@@ -56,8 +55,8 @@ fi
 	return arguments
 }
 
-// TestRestoreTerminal: criu gets the container's terminal as one of outside, and at
-// restore a new one, whose master goes to the console socket.
+// TestRestoreTerminal: criu treats the container's terminal as an external one, and gets a new one at
+// restore, whose master is sent to the console socket.
 func TestRestoreTerminal(t *testing.T) {
 	b := testbundle.New(t, terminal, testbundle.Args("sleep", "1000"), func(s *specs.Spec) {
 		s.Process.ConsoleSize = &specs.Box{Height: 12, Width: 34}

@@ -23,7 +23,7 @@ func TestFeatures(t *testing.T) {
 	}
 	b.Minirun("features", "x").Fails(t, `unexpected argument "x"`)
 
-	// What runc on this machine has too, minirun has: engines look for it.
+	// minirun has every feature of the runc on this machine, because engines check for them.
 	var theirs features.Features
 	if err := json.Unmarshal([]byte(runcBeside(t).run(t, "features")), &theirs); err != nil {
 		t.Skip("this runc has no features: ", err)

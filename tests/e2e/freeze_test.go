@@ -37,7 +37,7 @@ func makeFreezer(t *testing.T, path string) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { // run makes the cgroup in the other hierarchies, and leaves those above its own
+	t.Cleanup(func() { // run creates the cgroup in the other hierarchies, and does not remove its parents
 		others, _ := filepath.Glob(filepath.Join("/sys/fs/cgroup/*", path))
 		for _, dir := range append(others, dir) {
 			_ = os.Remove(dir)
@@ -45,8 +45,8 @@ func makeFreezer(t *testing.T, path string) {
 	})
 }
 
-// A process in a frozen cgroup stops before its first step, and create would wait
-// for it forever.
+// A process in a frozen cgroup stops before its first instruction, and create would wait for it
+// forever.
 func TestFrozenCgroupIsRefused(t *testing.T) {
 	for name, frozen := range map[string]string{"the cgroup itself": "/box", "the cgroup above it": ""} {
 		t.Run(name, func(t *testing.T) {
@@ -64,8 +64,8 @@ func TestFrozenCgroupIsRefused(t *testing.T) {
 	}
 }
 
-// freezeInside moves the container's first process into a cgroup inside the
-// container's, as the container may do itself, and freezes that.
+// freezeInside moves the container's first process into a cgroup below the container's, as the
+// container could do itself, and freezes it.
 func freezeInside(t *testing.T, b *testbundle.Bundle, pid int) {
 	t.Helper()
 	makeFreezer(t, b.ID+"/inside")
@@ -95,7 +95,7 @@ func TestKillAndDeleteOfContainerThatFrozeItself(t *testing.T) {
 	}
 }
 
-// A cgroup that --cgroup names may be frozen where the container is not.
+// A cgroup named by --cgroup may be frozen although the container is not.
 func TestExecIntoFrozenCgroupIsRefused(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
 	detached(t, b)

@@ -14,7 +14,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// hookKinds are all kinds of hooks, in the order in which they run.
+// hookKinds lists all kinds of hooks, in the order in which they run.
 var hookKinds = []string{"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}
 
 // setHooks sets the hooks of one kind.
@@ -25,8 +25,8 @@ func setHooks(h *specs.Hooks, kind string, hooks ...specs.Hook) {
 	}[kind]()
 }
 
-// TestHookOutputIsInTheError: what a hook printed explains its failure, wherever
-// the standard descriptors of the container lead, also with create and start.
+// TestHookOutputIsInTheError: the output of a failed hook is part of the error, whatever the standard
+// descriptors of the container are, also with create and start.
 func TestHookOutputIsInTheError(t *testing.T) {
 	const reason = "the reason on standard error"
 	failing := shellHook("echo " + reason + " >&2; echo more; exit 3")
@@ -54,7 +54,7 @@ func TestHookOutputIsInTheError(t *testing.T) {
 	})
 }
 
-// quiet runs a command with /dev/null as its standard descriptors.
+// quiet runs a command whose standard descriptors are /dev/null.
 func quiet(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = nil, nil, nil
@@ -63,8 +63,8 @@ func quiet(t *testing.T, cmd *exec.Cmd) {
 	}
 }
 
-// TestHookOutputBlocksNothing: a hook that prints more than a pipe holds ends, also
-// if nothing reads what it prints.
+// TestHookOutputBlocksNothing: a hook that prints more than fits in a pipe can end, also if its
+// output is not read.
 func TestHookOutputBlocksNothing(t *testing.T) {
 	b := testbundle.New(t)
 	b.Spec.Hooks = &specs.Hooks{}
@@ -74,8 +74,8 @@ func TestHookOutputBlocksNothing(t *testing.T) {
 	b.Run().Prints(t, "")
 }
 
-// TestHookOutputAnnotations: the files of run.oci.hooks.stdout and stderr get the
-// output of all hooks, and keep what they have, as with crun.
+// TestHookOutputAnnotations: the output of all hooks is appended to the files named by
+// run.oci.hooks.stdout and stderr, as with crun.
 func TestHookOutputAnnotations(t *testing.T) {
 	b := testbundle.New(t)
 	out, errors := filepath.Join(b.Host, "stdout"), filepath.Join(b.Dir, "stderr")
@@ -90,7 +90,7 @@ func TestHookOutputAnnotations(t *testing.T) {
 	if err := os.WriteFile(out, []byte("before\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	b.Spec.Process.Args = []string{"sleep", "0.5"} // poststart runs meanwhile
+	b.Spec.Process.Args = []string{"sleep", "0.5"} // poststart runs during this time
 	b.Run().Prints(t, "")
 	for file, text := range want {
 		if got, err := os.ReadFile(file); string(got) != text {
@@ -103,8 +103,8 @@ func TestHookOutputAnnotations(t *testing.T) {
 	b.Run().Fails(t, spec.AnnotationHooksStdout, "hooks.prestart[0]", "/there/is/none")
 }
 
-// TestStartContainerHookInJoinedPIDNamespace: the process closes its descriptors
-// before it enters, except those of the hook.
+// TestStartContainerHookInJoinedPIDNamespace: the process closes its descriptors before it enters the
+// namespace, except those for the hook.
 func TestStartContainerHookInJoinedPIDNamespace(t *testing.T) {
 	first := testbundle.New(t, testbundle.Sh("echo; exec sleep 1000"))
 	pid, _ := first.Background(t)
@@ -116,8 +116,7 @@ func TestStartContainerHookInJoinedPIDNamespace(t *testing.T) {
 	}
 	b.Spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{shellHook("cat > /tmp/state")}}
 	b.Run().Prints(t, "1")
-	// Its state has the number of the process that runs the program, not of the one that
-	// entered.
+	// Its state has the PID of the process that runs the program, not of the process that entered.
 	testbundle.Sh(`[ "$(sed 's/.*"pid":\([0-9]*\).*/\1/' /tmp/state)" = $$ ] && echo its own number`)(b.Spec)
 	b.Run().Prints(t, "its own number")
 	b.Spec.Hooks.StartContainer[0] = shellHook("echo the reason; exit 3")

@@ -14,19 +14,19 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// shellHook runs a script of the host's shell, or of the container's if the
-// hook runs inside after pivot_root.
+// shellHook returns a hook that runs a script with the host's shell, or with the container's shell if
+// the hook runs inside after pivot_root.
 func shellHook(script string) specs.Hook {
 	return specs.Hook{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Env: []string{"PATH=/usr/bin:/bin"}}
 }
 
-// report writes name, own namespaces and the state to a file of the host.
+// report writes the name, the hook's own namespaces and the state to a file of the host.
 func report(file, name string) specs.Hook {
 	return shellHook(fmt.Sprintf(`{ echo "%s"; readlink /proc/self/ns/mnt; cat; echo; echo end; } >> %s`, name, file))
 }
 
-// TestHookMoments: each kind runs once, in order, in its namespaces, with the
-// state the specification says.
+// TestHookMoments: each kind of hook runs once, in order, in its namespaces, with the state that the
+// specification requires.
 func TestHookMoments(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("echo program >> /host/log; echo end >> /host/log"))
 	log := filepath.Join(b.Host, "log")
@@ -97,8 +97,8 @@ func TestHookMoments(t *testing.T) {
 	}
 }
 
-// createContainer sees the host's files (it runs before pivot_root),
-// startContainer the container's.
+// createContainer sees the host's files (it runs before pivot_root), and startContainer sees the
+// container's.
 func TestHookRoots(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("cat /tmp/*"), testbundle.Writable)
 	marker := filepath.Join(b.Host, "marker")
@@ -112,7 +112,7 @@ func TestHookRoots(t *testing.T) {
 	b.Run().Prints(t, "host\ncontainer")
 }
 
-// A hook's environment is what config.json says, and nothing of minirun's.
+// The environment of a hook is exactly that of config.json; it has no variables of minirun.
 func TestHookEnvironment(t *testing.T) {
 	for _, kind := range []string{"createRuntime", "createContainer"} {
 		t.Run(kind, func(t *testing.T) {
@@ -135,7 +135,7 @@ func TestHookEnvironment(t *testing.T) {
 	}
 }
 
-// A hook that runs on the host begins in the bundle, as runc's do.
+// The working directory of a hook that runs on the host is the bundle, as in runc.
 func TestHookDirectory(t *testing.T) {
 	b := testbundle.New(t)
 	b.Spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{shellHook("pwd > " + b.Host + "/pwd")}}
@@ -145,8 +145,8 @@ func TestHookDirectory(t *testing.T) {
 	}
 }
 
-// A hook that fails stops the container, with its output in the message; later
-// ones do not run. poststop's failure is only a warning.
+// A hook that fails stops the container, and its output is in the message; later hooks do not run. A
+// failure of poststop is only a warning.
 func TestHookFailures(t *testing.T) {
 	set := func(h *specs.Hooks, kind string, hooks ...specs.Hook) {
 		switch kind {
@@ -205,7 +205,7 @@ func TestPoststopFailureIsAWarning(t *testing.T) {
 	}
 }
 
-// A hook may leave a daemon behind that holds its output open.
+// A hook may start a daemon that keeps the hook's output open.
 func TestHookWithDaemon(t *testing.T) {
 	b := testbundle.New(t)
 	b.Spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{shellHook("sleep 8 & echo $! > " + b.Host + "/pid")}}
@@ -223,7 +223,7 @@ func TestHookWithDaemon(t *testing.T) {
 	}
 }
 
-// What a createRuntime hook mounts in the container's mount namespace is there.
+// A mount that a createRuntime hook makes in the container's mount namespace is there.
 func TestHookThatMounts(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("cat /mnt/file"))
 	if err := os.WriteFile(filepath.Join(b.Host, "file"), []byte("mounted by a hook\n"), 0o644); err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// onHost is a container without a mount namespace.
+// onHost configures a container without a mount namespace.
 func onHost(s *specs.Spec) {
 	without(specs.MountNamespace)(s)
 	s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = nil, nil
@@ -29,8 +29,7 @@ func mountsBelow(dir string) int {
 	return n
 }
 
-// Without a mount namespace, the container's mounts are the host's until it is
-// deleted.
+// Without a mount namespace, the container's mounts are on the host until it is deleted.
 func TestMountsOnHost(t *testing.T) {
 	b := testbundle.New(t, onHost, testbundle.Sh("cat /proc/self/comm; ls /dev/null; echo x > /file || echo read-only; exec sleep 1000"))
 	rootfs := b.Path("")
@@ -58,7 +57,7 @@ func TestMountsOnHostOfRun(t *testing.T) {
 	}
 }
 
-// Two containers may have the same root. What is on top goes first.
+// Two containers may have the same root. The topmost mounts are removed first.
 func TestMountsOnHostStacked(t *testing.T) {
 	b := testbundle.New(t, onHost, testbundle.Args("sleep", "1000"))
 	second := *b
@@ -74,8 +73,8 @@ func TestMountsOnHostStacked(t *testing.T) {
 	}
 }
 
-// A bind mount of something shared is no way for the container's mounts to
-// other places of the host.
+// A bind mount of a shared mount must not propagate the container's mounts to other places of the
+// host.
 func TestMountsOnHostStayBelowRoot(t *testing.T) {
 	b := testbundle.New(t, onHost, testbundle.Args("sleep", "1000"))
 	shared := filepath.Join(b.Host, "shared")

@@ -10,9 +10,9 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestIntelRdtNeedsResctrl: without the file system a container that asks for a group is
-// not created, and the message says why. Package container tests the rest, on a directory
-// in its place.
+// TestIntelRdtNeedsResctrl: without the resctrl file system, a container that requests a group is not
+// created, and the message explains why. Package container tests the rest, on a directory in its
+// place.
 func TestIntelRdtNeedsResctrl(t *testing.T) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// layered makes a bundle with layers in directories of its own, lowest first:
-// each is a list of path=content. root.path is an empty directory.
+// layered creates a bundle with layers in separate directories, lowest first; each layer is a list of
+// path=content. root.path is an empty directory.
 func layered(t *testing.T, script string, layers ...map[string]string) (*testbundle.Bundle, []string) {
 	t.Helper()
 	b := testbundle.New(t, testbundle.Sh(script), testbundle.Writable)
@@ -62,7 +62,7 @@ func annotate(t *testing.T, b *testbundle.Bundle, names []string) {
 	b.Spec.Annotations = map[string]string{"dev.minirun.layers": string(text)}
 }
 
-// fingerprint is a sum over names, modes and contents of a tree.
+// fingerprint returns a digest of the names, modes and contents of a tree.
 func fingerprint(t *testing.T, dir string) string {
 	t.Helper()
 	sum := sha256.New()
@@ -112,7 +112,7 @@ func TestLayers(t *testing.T) {
 	if e, _ := os.ReadDir(b.Path("/")); len(e) != 0 {
 		t.Errorf("root.path got %v", e)
 	}
-	// And writes are gone with the container.
+	// The container's changes are discarded with the container.
 	b.Spec.Process.Args = []string{"cat", "/who", "/one"}
 	b.Run().Prints(t, "second\n1")
 }
@@ -120,7 +120,7 @@ func TestLayers(t *testing.T) {
 func TestManyLayers(t *testing.T) {
 	count := 499
 	if testbundle.OlderKernel(t, 6, 8) {
-		count = 400 // as many as there is room for
+		count = 400 // as many as fit
 	}
 	var layers []map[string]string
 	for i := range count {
@@ -130,8 +130,8 @@ func TestManyLayers(t *testing.T) {
 	b.Run().Prints(t, fmt.Sprintf("%d\n%d", count-1, count))
 }
 
-// Before Linux 6.8 overlay takes all layers in one page of options. A process
-// with this personality is told that it is on Linux 2.6.
+// Before Linux 6.8 all layers of an overlay must fit in one page of options. A process with this
+// personality sees Linux 2.6 as the kernel version.
 func TestLayersOfOldKernels(t *testing.T) {
 	setarch, err := exec.LookPath("setarch")
 	if err != nil {
@@ -175,8 +175,8 @@ func TestLayersOfOldKernels(t *testing.T) {
 	}
 }
 
-// While the container runs, the host's mount table is as before, also on a host
-// whose mounts are shared.
+// While the container runs, the host's mount table is unchanged, also on a host whose mounts are
+// shared.
 func TestLayersAreNotMountedOnTheHost(t *testing.T) {
 	b, _ := layered(t, "echo up; exec sleep 1000", map[string]string{"x": "y"})
 	before := strings.Join(testbundle.Mounts("self"), "\n")
@@ -202,7 +202,7 @@ func TestUpperIsKept(t *testing.T) {
 	if err := unix.Lstat(filepath.Join(upper, "x"), &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR {
 		t.Errorf("no whiteout of the file that was removed: %v", err)
 	}
-	// Another run goes on from there.
+	// A second run continues from there.
 	b.Spec.Process.Args = []string{"sh", "-c", "cat /file; [ -e /x ] || echo none"}
 	b.Run().Prints(t, "kept\nnone")
 	entries, _ := os.ReadDir(b.Dir)

@@ -16,8 +16,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// createBundle writes the config and creates the container, detached from the
-// test's pipes: who waits in its plan holds them.
+// createBundle writes the config and creates the container, detached from the test's pipes: the
+// process that waits in its plan holds them.
 func createBundle(t *testing.T, b *testbundle.Bundle, flags ...string) {
 	t.Helper()
 	b.Write()
@@ -89,7 +89,7 @@ func TestLifeCycle(t *testing.T) {
 	b.Minirun("delete", "--force", b.ID).Exit(t, 0)
 }
 
-// A container that engines are to find again has a name of the caller's.
+// A container that engines must be able to find again needs a name chosen by the caller.
 func TestCreateNeedsAnID(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("true"))
 	b.Write()
@@ -97,7 +97,7 @@ func TestCreateNeedsAnID(t *testing.T) {
 	b.Minirun("create", b.Dir).Fails(t, "create: missing argument: ID")
 }
 
-// The label of mounts has no effect without SELinux, and that is said.
+// The label for mounts has no effect without SELinux, and a message reports this.
 func TestMountLabelWithoutSELinux(t *testing.T) {
 	if _, err := os.Stat("/sys/fs/selinux/enforce"); err == nil {
 		t.Skip("this kernel has SELinux")
@@ -111,7 +111,7 @@ func TestMountLabelWithoutSELinux(t *testing.T) {
 	}
 }
 
-// A created container is deleted without force, as by runc and crun.
+// A created container can be deleted without --force, as in runc and crun.
 func TestDeleteCreated(t *testing.T) {
 	for _, kill := range []bool{false, true} {
 		b := testbundle.New(t, testbundle.Args("true"))
@@ -124,8 +124,8 @@ func TestDeleteCreated(t *testing.T) {
 	}
 }
 
-// What fails behind start is told by start, with the step, the errno and what
-// to try, though it was not start that made the plan.
+// A failure after start is reported by start, with the step, the errno and a hint, although the plan
+// was not made by start.
 func TestStartTellsWhatFailed(t *testing.T) {
 	t.Run("the program is gone", func(t *testing.T) {
 		b := testbundle.New(t, testbundle.Args("/program"), testbundle.Writable)
@@ -177,7 +177,7 @@ func TestStartTellsWhatFailed(t *testing.T) {
 	})
 }
 
-// Hooks may call minirun about their own container: nothing hangs.
+// Hooks may call minirun with their own container: nothing hangs.
 func TestHooksCallMinirun(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
 	log := filepath.Join(b.Host, "log")
@@ -198,7 +198,7 @@ func TestHooksCallMinirun(t *testing.T) {
 	}
 }
 
-// delete --force ends a creation that hangs, and leaves nothing.
+// delete --force ends a create that hangs, and leaves nothing.
 func TestForceDeleteWhileCreating(t *testing.T) {
 	b, sign := hanging(t, func(all *specs.Hooks, h specs.Hook) { all.CreateContainer = []specs.Hook{h} }, false)
 	b.Write()
@@ -215,7 +215,7 @@ func TestForceDeleteWhileCreating(t *testing.T) {
 	b.Minirun("state", b.ID).Fails(t, "does not exist")
 }
 
-// A creator that is killed takes its container with it.
+// If the create process is killed, its container dies with it.
 func TestKilledCreator(t *testing.T) {
 	b, sign := hanging(t, func(all *specs.Hooks, h specs.Hook) { all.CreateRuntime = []specs.Hook{h} }, false)
 	b.Write()
@@ -264,8 +264,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// Without a PID namespace of its own the end of the first process is not the
-// end of the others.
+// Without a separate PID namespace, the end of the first process does not end the others.
 func TestKillAll(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("sleep 1000 & sleep 1000 & echo started > /host/log; wait"), without(specs.PIDNamespace))
 	addMount(specs.Mount{Destination: "/host", Source: b.Host, Options: []string{"bind"}})(b.Spec)
@@ -278,8 +277,7 @@ func TestKillAll(t *testing.T) {
 	b.Minirun("delete", b.ID).Exit(t, 0)
 }
 
-// The created container waits in a few pages, and nothing of its creator
-// stays.
+// The created container waits in a process of a few pages, and nothing of its creator stays.
 func TestCreatedProcessIsSmall(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("true"))
 	pidFile := filepath.Join(b.Host, "pid")
@@ -309,7 +307,7 @@ func TestCreatedProcessIsSmall(t *testing.T) {
 	}
 }
 
-// Many starts of one container at once: one succeeds.
+// Many concurrent starts of one container: exactly one succeeds.
 func TestConcurrentStart(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
 	createBundle(t, b)

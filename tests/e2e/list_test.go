@@ -35,10 +35,10 @@ func detached(t *testing.T, b *testbundle.Bundle) (pid int) {
 	return pid
 }
 
-// annotated gives a container an annotation, which list shows.
+// annotated gives a container an annotation that list shows.
 func annotated(s *specs.Spec) { s.Annotations = map[string]string{"org.example": "x"} }
 
-// TestRootThatDoesNotExist: list says so, and commands that only read do not create it.
+// TestRootThatDoesNotExist: list reports it, and commands that only read do not create it.
 func TestRootThatDoesNotExist(t *testing.T) {
 	b := testbundle.New(t)
 	b.Root = filepath.Join(t.TempDir(), "none")
@@ -87,8 +87,8 @@ func TestList(t *testing.T) {
 	}
 }
 
-// TestListAsRunc holds the layout against runc's: same columns, same JSON keys
-// in the same order.
+// TestListAsRunc compares the layout with runc's: the same columns, and the same JSON keys in the
+// same order.
 func TestListAsRunc(t *testing.T) {
 	testbundle.Need(t)
 	runc := runcBeside(t)
@@ -109,7 +109,7 @@ func TestListAsRunc(t *testing.T) {
 	_ = other
 }
 
-// A runc is the installed one, with a state directory and containers of its own.
+// A runc is the installed runc, with a separate state directory and separate containers.
 type runc struct {
 	path, root string
 	bundle     *testbundle.Bundle
@@ -166,7 +166,7 @@ func TestPS(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("sleep 1001 & exec sleep 1000"))
 	pid := detached(t, b)
 	var pids []int
-	for len(pids) < 2 { // the shell's child comes when it comes
+	for len(pids) < 2 { // the shell's child may take a moment
 		r := b.Minirun("ps", "--format", "json", b.ID)
 		r.Exit(t, 0)
 		if err := json.Unmarshal([]byte(r.Stdout), &pids); err != nil {
@@ -178,7 +178,7 @@ func TestPS(t *testing.T) {
 	}
 	b.Minirun("ps", "--format", "xml", b.ID).Fails(t, "invalid format option")
 	b.Minirun("ps", "nosuch").Fails(t, "container does not exist")
-	// Without ps(1) in PATH there is no table, but the list.
+	// Without ps(1) in PATH the table cannot be printed, but the list can.
 	b.Env = []string{"PATH=/nonexistent"}
 	b.Minirun("ps", b.ID).Fails(t, "ps(1)", "--format json")
 	b.Minirun("ps", "-f", "json", b.ID).Exit(t, 0)

@@ -20,7 +20,7 @@ func options(path string) string {
 	return "awk -v p=" + path + " '$5==p{print $6}' /proc/self/mountinfo"
 }
 
-// optional prints the optional fields, which tell the propagation.
+// optional prints the optional fields, which show the propagation.
 func optional(path string) string {
 	return "awk -v p=" + path + " '$5==p{o=\"\";for(i=7;$i!=\"-\";i++){split($i,a,\":\");o=o a[1] \" \"};print o}' /proc/self/mountinfo"
 }
@@ -35,7 +35,7 @@ func TestReadonlyRoot(t *testing.T) {
 	}
 }
 
-// Read-only is the container's view, not the host's.
+// Read-only applies to the container's view, not to the host.
 func TestReadonlyRootIsNotTheHosts(t *testing.T) {
 	b := testbundle.New(t)
 	b.Run().Exit(t, 0)
@@ -61,9 +61,9 @@ func TestRootfsPropagation(t *testing.T) {
 // propagationOf prints the optional fields of the root and of /mnt.
 var propagationOf = optional("/") + ";" + optional("/mnt")
 
-// With shared mounts on the host, as systemd leaves them: docs/mounts.md has the same
-// table. A root that is a slave gets what the host mounts below root.path, and gives
-// the host nothing.
+// On a host with shared mounts, which is systemd's default: docs/mounts.md has the same table. A root
+// with slave propagation receives what the host mounts below root.path, and propagates nothing to the
+// host.
 func TestRootfsPropagationOnSharedMounts(t *testing.T) {
 	for _, c := range []struct{ word, root, bind, fromHost string }{
 		{"", "", "master", ""},
@@ -94,7 +94,7 @@ func TestRootfsPropagationOnSharedMounts(t *testing.T) {
 	}
 }
 
-// shareMount makes a directory a mount that is shared.
+// shareMount turns a directory into a shared mount.
 func shareMount(t *testing.T, dir string) {
 	t.Helper()
 	if err := unix.Mount(dir, dir, "", unix.MS_BIND, ""); err != nil {
@@ -115,7 +115,7 @@ func TestNoPivot(t *testing.T) {
 	}
 }
 
-// TestMounts makes one mount each and looks at it from inside.
+// TestMounts makes one mount per case and examines it from inside.
 func TestMounts(t *testing.T) {
 	const host = "@" // stands for the test's directory on the host
 	for _, c := range []struct {
@@ -183,8 +183,8 @@ func TestMounts(t *testing.T) {
 	}
 }
 
-// hostDirectory fills the host's directory: a file, a link, one of another
-// owner, and a mount.
+// hostDirectory populates the host's directory: a file, a symbolic link, a file with another owner,
+// and a mount.
 func hostDirectory(t *testing.T, b *testbundle.Bundle) {
 	t.Helper()
 	for name, owner := range map[string][2]int{"file": {0, 0}, "of7": {7, 8}} {
@@ -203,7 +203,7 @@ func hostDirectory(t *testing.T, b *testbundle.Bundle) {
 	if err := os.Mkdir(sub, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	// Not a tmpfs: that maps no owners before Linux 6.3.
+	// Not a tmpfs: it does not support ID-mapped mounts before Linux 6.3.
 	if err := unix.Mount(t.TempDir(), sub, "", unix.MS_BIND, ""); err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +213,7 @@ func hostDirectory(t *testing.T, b *testbundle.Bundle) {
 	}
 }
 
-// idmap without mappings takes those of a user namespace that is joined.
+// idmap without mappings uses those of a joined user namespace.
 func TestIDMapOfJoinedUserNamespace(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("stat -c %u:%g /mnt/file /mnt/sub/below"))
 	hostDirectory(t, b)
@@ -235,8 +235,8 @@ func TestIDMapOfJoinedUserNamespace(t *testing.T) {
 	}
 }
 
-// idmap without mappings takes those of the user namespace: the container's
-// root owns the host's root's files, and what it makes is the host root's.
+// idmap without mappings uses those of the user namespace: the container's root owns the files of the
+// host's root, and the files that it creates are owned by the host's root.
 func TestIDMapOfUserNamespace(t *testing.T) {
 	b := testbundle.New(t, userns, testbundle.Sh("stat -c %u:%g /mnt/file; touch /mnt/made"))
 	if err := os.WriteFile(filepath.Join(b.Host, "file"), nil, 0o600); err != nil {
@@ -253,7 +253,7 @@ func TestIDMapOfUserNamespace(t *testing.T) {
 	}
 }
 
-// A bind source that only the host's root may reach.
+// A bind source that only the host's root can reach.
 func TestBindFromPrivateDirectory(t *testing.T) {
 	b := testbundle.New(t, userns, testbundle.Sh("cat /mnt/file"))
 	private := filepath.Join(b.Host, "private")
@@ -270,8 +270,8 @@ func TestBindFromPrivateDirectory(t *testing.T) {
 	b.Run().Prints(t, "reached")
 }
 
-// With rslave a mount that the host makes later appears inside; what the
-// container mounts never appears on the host.
+// With rslave a mount that the host makes later appears inside; mounts made in the container never
+// appear on the host.
 func TestMountPropagatesInward(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("echo up; i=0; while [ ! -e /mnt/later/file ] && [ $i -lt 500 ]; do sleep 0.02; i=$((i+1)); done; cat /mnt/later/file"))
 	later := filepath.Join(b.Host, "later")
@@ -306,8 +306,8 @@ func TestMountPropagatesInward(t *testing.T) {
 	_ = cmd.Wait()
 }
 
-// TestMountThroughLinkWhileRenaming: the kernel refuses a .. in a link of the image while anything on the machine is renamed
-// (EAGAIN of openat2(2)), and minirun asks again.
+// TestMountThroughLinkWhileRenaming: the kernel refuses to resolve .. in a symbolic link of the image
+// while anything on the machine is renamed (EAGAIN from openat2(2)), and minirun retries.
 func TestMountThroughLinkWhileRenaming(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("true"))
 	b.Spec.Mounts = append(b.Spec.Mounts, specs.Mount{Destination: "/etc/a/x", Type: "tmpfs", Source: "tmpfs"})
@@ -375,7 +375,7 @@ func TestCgroupMount(t *testing.T) {
 	}
 	b := testbundle.New(t)
 	b.Spec.Process.Args = script(dir)
-	if onV2(t) { // the host's whole tree
+	if onV2(t) { // the whole tree of the host
 		dir = "/sys/fs/cgroup"
 		b.Spec.Process.Args = script(dir + "/" + b.ID)
 	}
@@ -385,7 +385,7 @@ func TestCgroupMount(t *testing.T) {
 	b.Run().Prints(t, "1\nro\nro")
 }
 
-// Masked directories are all covered by the same tmpfs, which is empty and stays so.
+// All masked directories are hidden by the same tmpfs, which is empty and stays empty.
 func TestMaskedDirectoriesShareATmpfs(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh(`awk '$5 ~ "^/cpu/" {print $3, $6, $NF}' /proc/self/mountinfo | sort | uniq -c; ls /cpu/cpu7/throttle /cpu/cpu299/throttle; touch /cpu/cpu9/throttle/x 2>&1; true`))
 	b.Spec.Linux.MaskedPaths = nil
@@ -408,7 +408,7 @@ func TestMaskedDirectoriesShareATmpfs(t *testing.T) {
 	}
 }
 
-// The root cannot be covered by itself: its mount becomes read-only, not those below.
+// The root cannot be bind-mounted over itself: its mount becomes read-only, but not the mounts below.
 func TestReadonlyPathsWithRoot(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("touch /x 2>&1; touch /dev/shm/y && echo shm; "+options("/proc/sys")), testbundle.Writable)
 	for _, paths := range [][]string{{"/", "/proc/sys"}, {"/proc/sys", "/proc/.."}} {

@@ -29,8 +29,8 @@ var kinds = []struct {
 
 const showNamespaces = "for n in pid net ipc uts mnt user cgroup time; do readlink /proc/self/ns/$n; done"
 
-// Each kind is the container's own if and only if it is asked for, and a
-// time namespace is entered, not only made.
+// A namespace of each kind is new if and only if config.json requests it, and a time namespace is
+// also entered, not only created.
 func TestNewNamespaces(t *testing.T) {
 	host := map[string]string{}
 	for _, k := range kinds {
@@ -78,7 +78,7 @@ func TestNewNamespaces(t *testing.T) {
 
 func kindName(proc string) string { return proc }
 
-// The host's names are untouched.
+// The host's names do not change.
 func TestHostname(t *testing.T) {
 	before, _ := os.Hostname()
 	b := testbundle.New(t, testbundle.Sh("hostname; cat /proc/sys/kernel/domainname"), func(s *specs.Spec) {
@@ -110,8 +110,8 @@ func TestSysctl(t *testing.T) {
 	b.Run().Fails(t, `linux.sysctl["kernel.panic"]`)
 }
 
-// TestSysctlByNamespace: a parameter belongs to the namespace that it is set in, and
-// only that of the container may be changed.
+// TestSysctlByNamespace: a parameter belongs to the namespace in which it is set, and only parameters
+// of the container's namespaces may be changed.
 func TestSysctlByNamespace(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("cat /proc/sys/user/max_user_namespaces"), userns)
 	b.Spec.Linux.Sysctl = map[string]string{"user.max_user_namespaces": "5"}
@@ -157,7 +157,7 @@ func TestTimeOffsets(t *testing.T) {
 	}
 }
 
-// The id maps apply to the process and to what it makes.
+// The ID mappings apply to the process and to the files that it creates.
 func TestUserNamespace(t *testing.T) {
 	b := testbundle.New(t, userns, testbundle.Sh("cat /proc/self/uid_map /proc/self/gid_map; id -u; id -g; touch /tmp/made; stat -c %u:%g /tmp/made /bin/busybox"), testbundle.Writable)
 	r := b.Run()
@@ -179,7 +179,7 @@ func TestUserNamespaceUser(t *testing.T) {
 	b.Run().Prints(t, "1000\n1000\n1000 5\n/home/user")
 }
 
-// A bundle below directories that the mapped root may not walk.
+// A bundle below directories that the mapped root may not search.
 func TestUserNamespaceInPrivateDirectory(t *testing.T) {
 	b := testbundle.New(t, userns, testbundle.Sh("echo in"))
 	if err := os.Chmod(b.Dir, 0o700); err != nil {
@@ -209,7 +209,7 @@ func holder(t *testing.T, flags uintptr) *exec.Cmd {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	bufio.NewScanner(out).Scan() // it is up
+	bufio.NewScanner(out).Scan() // wait until it is running
 	return cmd
 }
 
@@ -236,7 +236,7 @@ func TestJoinByPath(t *testing.T) {
 	}
 }
 
-// All of another container's namespaces, as in a pod.
+// The container joins all namespaces of another one, as in a pod.
 func TestJoinContainer(t *testing.T) {
 	first := testbundle.New(t, userns, testbundle.Sh("echo up; exec sleep 1000"), func(s *specs.Spec) { s.Hostname = "pod" })
 	pid, _ := first.Background(t)
@@ -283,7 +283,7 @@ func TestJoinErrors(t *testing.T) {
 	}
 }
 
-// The cgroup namespace's root is the container's cgroup.
+// The root of the cgroup namespace is the container's cgroup.
 func TestCgroupNamespaceRoot(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("grep -e :pids: -e ^0:: /proc/self/cgroup"), with(specs.CgroupNamespace, ""))
 	r := b.Run()

@@ -17,16 +17,16 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// ownNetwork gives the test, and every program that it starts, a network namespace that
-// plays the host's. In it v0 is one end of a pair, with addresses and routes of every
-// kind, and v1 the other.
+// ownNetwork creates a network namespace for the test, and every program that it starts, which
+// represents the host's. In it, v0 is one end of a veth pair, with addresses and routes of every
+// kind, and v1 is the other end.
 func ownNetwork(t *testing.T) {
 	t.Helper()
 	testbundle.Need(t)
 	if _, err := exec.LookPath("ip"); err != nil {
 		t.Skip("needs ip(8) of iproute2")
 	}
-	runtime.LockOSThread() // and never unlocked: the thread ends with the test
+	runtime.LockOSThread() // never unlocked: the thread ends with the test
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		t.Fatal(err)
 	}
@@ -61,15 +61,15 @@ func ip(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// hostNetwork describes the devices, addresses and routes of the test's host, except what
-// takes the kernel some time.
+// hostNetwork describes the devices, addresses and routes of the test's host, without the parts that
+// the kernel sets asynchronously.
 func hostNetwork(t *testing.T) string {
 	t.Helper()
 	var lines []string
 	links := ip(t, "-o", "link", "show")
 	for _, text := range []string{links, ip(t, "-o", "addr", "show", "scope", "global"), ip(t, "route"), ip(t, "-6", "route")} {
 		for line := range strings.Lines(text) {
-			if strings.Contains(line, "fe80::") { // of the link
+			if strings.Contains(line, "fe80::") { // link-local
 				continue
 			}
 			line = countdown.ReplaceAllString(line, "$1_lft some")
@@ -81,10 +81,10 @@ func hostNetwork(t *testing.T) string {
 	return strings.Join(lines, "\n")
 }
 
-// countdown is the time left of an address.
+// countdown matches the remaining lifetime of an address.
 var countdown = regexp.MustCompile(`(valid|preferred)_lft \d+sec`)
 
-// carrier is what the kernel finds some time after both ends of a pair are up.
+// carrier matches what the kernel sets some time after both ends of a pair are up.
 var carrier = regexp.MustCompile(`NO-CARRIER,|,LOWER_UP| (state|qdisc) \S+`)
 
 func netDevices(names ...string) func(*specs.Spec) {
@@ -96,14 +96,14 @@ func netDevices(names ...string) func(*specs.Spec) {
 	}
 }
 
-// isUp is a script that prints whether a device is set up. Whether it has a carrier takes
-// the kernel some time to find.
+// isUp is a script that prints whether a device is set up. The kernel needs some time to detect the
+// carrier.
 func isUp(device string) string {
 	return "[ $(($(cat /sys/class/net/" + device + "/flags) & 1)) = 1 ] && echo up"
 }
 
-// lookFromHook writes what ip(8) of the host shows of a device in the container to a
-// file: the container's own ip knows less.
+// lookFromHook writes the output of the host's ip(8) for a device in the container to a file: the
+// container's own ip supports less.
 func lookFromHook(b *testbundle.Bundle, device string) (file string) {
 	file = filepath.Join(b.Host, "seen")
 	pid := `pid=$(sed 's/.*"pid":\([0-9]*\).*/\1/'); nsenter -t $pid -n `
@@ -111,8 +111,8 @@ func lookFromHook(b *testbundle.Bundle, device string) (file string) {
 	return file
 }
 
-// TestNetDeviceIsMoved: a device goes into the container under its new name, with its
-// permanent addresses of global scope, and is up before the first hook runs.
+// TestNetDeviceIsMoved: a device is moved into the container under its new name, with its permanent
+// addresses of global scope, and is up before the first hook runs.
 func TestNetDeviceIsMoved(t *testing.T) {
 	for name, change := range map[string]func(*specs.Spec){"plain": func(*specs.Spec) {}, "user namespace": testbundle.UserNS} {
 		t.Run(name, func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestNetDeviceIsMoved(t *testing.T) {
 func TestNetDeviceNames(t *testing.T) {
 	for name, c := range map[string]struct {
 		devices []string
-		want    string // what /sys/class/net has besides lo
+		want    string // entries of /sys/class/net in addition to lo
 	}{
 		"unchanged": {[]string{"v0", ""}, "v0"},
 		"exchanged": {[]string{"v0", "v1", "v1", "v0"}, "v0 v1"},
@@ -170,8 +170,8 @@ func TestNetDeviceNames(t *testing.T) {
 	}
 }
 
-// TestNetDeviceInJoinedNamespace: the device goes into the namespace given by path, and
-// stays there when the container ends.
+// TestNetDeviceInJoinedNamespace: the device is moved into the namespace given by path, and stays
+// there when the container ends.
 func TestNetDeviceInJoinedNamespace(t *testing.T) {
 	ownNetwork(t)
 	inside, path := joinedNetwork(t)
@@ -182,7 +182,7 @@ func TestNetDeviceInJoinedNamespace(t *testing.T) {
 	}
 }
 
-// joinedNetwork is a network namespace with a path, in which a device has the name c0.
+// joinedNetwork creates a network namespace with a path, in which a device has the name c0.
 func joinedNetwork(t *testing.T) (ip func(args ...string) string, path string) {
 	t.Helper()
 	n := testbundle.NewNetworkNamespace(t)
@@ -190,8 +190,8 @@ func joinedNetwork(t *testing.T) (ip func(args ...string) string, path string) {
 	return n.IP, n.Path()
 }
 
-// TestNetDeviceReturns: a container that cannot be created leaves its devices with the
-// host as they were: name, addresses, routes, state.
+// TestNetDeviceReturns: if a container cannot be created, its devices return to the host as they
+// were: name, addresses, routes, state.
 func TestNetDeviceReturns(t *testing.T) {
 	failing := func(kind string) func(*specs.Spec) {
 		return func(s *specs.Spec) {
@@ -249,8 +249,8 @@ func TestNetDeviceReturns(t *testing.T) {
 	}
 }
 
-// TestNetDeviceIsNotAnother: a device that cannot leave is not mistaken for one of the
-// joined namespace with its name and hardware address.
+// TestNetDeviceIsNotAnother: a device that cannot be moved is not confused with a device of the
+// joined namespace that has the same name and hardware address.
 func TestNetDeviceIsNotAnother(t *testing.T) {
 	ownNetwork(t)
 	inside, path := joinedNetwork(t)
@@ -275,8 +275,8 @@ func ofBridge(t *testing.T) {
 	ip(t, "link", "set", "v0", "master", "z0")
 }
 
-// TestNetDeviceReturnsWithoutItsBridge: a device whose bridge is gone comes back with all
-// else, and the container is undone with all that belongs to it.
+// TestNetDeviceReturnsWithoutItsBridge: a device whose bridge is gone returns with everything else,
+// and the container is removed completely.
 func TestNetDeviceReturnsWithoutItsBridge(t *testing.T) {
 	ownNetwork(t)
 	before := hostNetwork(t)
@@ -296,8 +296,8 @@ func TestNetDeviceReturnsWithoutItsBridge(t *testing.T) {
 	}
 }
 
-// TestNetDeviceDoesNotKeepItsContainer: delete reports a device that does not come back as
-// it was; with --force the container is deleted all the same.
+// TestNetDeviceDoesNotKeepItsContainer: delete reports a device that does not return as it was; with
+// --force the container is deleted anyway.
 func TestNetDeviceDoesNotKeepItsContainer(t *testing.T) {
 	ownNetwork(t)
 	_, path := joinedNetwork(t)
@@ -324,8 +324,8 @@ func TestNetDeviceDoesNotKeepItsContainer(t *testing.T) {
 	}
 }
 
-// TestNetDeviceReturnsAfterSignal: a signal while the container is created takes nothing
-// from the host.
+// TestNetDeviceReturnsAfterSignal: after a signal while the container is created, the host has all
+// its devices.
 func TestNetDeviceReturnsAfterSignal(t *testing.T) {
 	ownNetwork(t)
 	before := hostNetwork(t)
@@ -347,8 +347,8 @@ func TestNetDeviceReturnsAfterSignal(t *testing.T) {
 	}
 }
 
-// TestNetDeviceReturnsAfterKill: what a minirun that was killed has left in a network
-// namespace that lives on, delete brings back.
+// TestNetDeviceReturnsAfterKill: delete returns the devices that a killed minirun has left in a
+// network namespace that still exists.
 func TestNetDeviceReturnsAfterKill(t *testing.T) {
 	ownNetwork(t)
 	inside, path := joinedNetwork(t)
@@ -371,8 +371,8 @@ func TestNetDeviceReturnsAfterKill(t *testing.T) {
 	}
 }
 
-// TestNetDeviceStaysWithItsContainer: once the container is created, delete does not
-// bring the device back; a joined namespace keeps it.
+// TestNetDeviceStaysWithItsContainer: once the container is created, delete does not return the
+// device; a joined namespace keeps it.
 func TestNetDeviceStaysWithItsContainer(t *testing.T) {
 	ownNetwork(t)
 	inside, path := joinedNetwork(t)

@@ -18,7 +18,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// withoutCgroup is a container that has no cgroup, as most have without root.
+// withoutCgroup returns a container that has no cgroup, which is the usual case without root.
 func withoutCgroup(t *testing.T, change ...func(*specs.Spec)) *testbundle.Bundle {
 	t.Helper()
 	b := testbundle.New(t, change...)
@@ -26,7 +26,7 @@ func withoutCgroup(t *testing.T, change ...func(*specs.Spec)) *testbundle.Bundle
 	return b
 }
 
-// listedProcesses is what `ps` prints as JSON.
+// listedProcesses returns the process IDs that `ps` prints as JSON.
 func listedProcesses(t *testing.T, b *testbundle.Bundle) (pids []int) {
 	t.Helper()
 	r := b.Minirun("ps", "--format", "json", b.ID)
@@ -37,7 +37,7 @@ func listedProcesses(t *testing.T, b *testbundle.Bundle) (pids []int) {
 	return pids
 }
 
-// alive lists those of the processes that have not ended.
+// alive returns those of the processes that have not ended.
 func alive(pids []int) (left []int) {
 	testbundle.Reap()
 	for _, pid := range pids {
@@ -62,7 +62,7 @@ func TestContainerWithoutCgroup(t *testing.T) {
 	for name, change := range map[string]func(*specs.Spec){"own PID namespace": func(*specs.Spec) {}, "host's PID namespace": testbundle.Without(specs.PIDNamespace)} {
 		t.Run(name, func(t *testing.T) {
 			for _, end := range [][]string{{"delete", "--force"}, {"kill", "--all"}, {"kill"}} {
-				// An orphan, a grandchild, and one that enters from outside.
+				// An orphan, a grandchild, and a process that enters from outside.
 				b := withoutCgroup(t, testbundle.Sh("sleep 1000 & (sleep 1000 & sleep 1000) & sleep 1000; true"), change)
 				pid := detached(t, b)
 				testbundle.Await(t, "five processes", func() bool { return len(listedProcesses(t, b)) == 5 })
@@ -90,8 +90,8 @@ func TestContainerWithoutCgroup(t *testing.T) {
 	}
 }
 
-// Without a cgroup and a PID namespace nothing leads to what a first process has
-// left behind: that is said, and no empty list.
+// Without a cgroup and a PID namespace there is no way to find the processes that a first process has
+// left: this is reported, not an empty list.
 func TestProcessesLeftWithoutCgroupAreReported(t *testing.T) {
 	b := withoutCgroup(t, testbundle.Sh("sleep 1000 & echo $! >/host/left"), testbundle.Without(specs.PIDNamespace))
 	testbundle.AddMount(specs.Mount{Destination: "/host", Source: b.Host, Options: []string{"bind"}})(b.Spec)
@@ -127,12 +127,12 @@ func TestCgroupManagerFlag(t *testing.T) {
 	b.Run().Fails(t, "contradicts")
 }
 
-// runRefusing runs minirun below a seccomp filter, as of a container or a service,
-// in which a system call fails.
+// runRefusing runs minirun with a seccomp filter that makes a system call fail, as in a container or
+// a service.
 func runRefusing(t *testing.T, b *testbundle.Bundle, call uint32, errno unix.Errno, args ...string) testbundle.Result {
 	t.Helper()
 	filter := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // the number
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // the system call number
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: call, Jf: 1},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(errno)},
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
@@ -140,7 +140,7 @@ func runRefusing(t *testing.T, b *testbundle.Bundle, call uint32, errno unix.Err
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	result := make(chan testbundle.Result)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the filter is this thread's, which ends
+		runtime.LockOSThread() // never unlocked: the filter belongs to this thread, which ends
 		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 			t.Error(err)
 		}
@@ -148,13 +148,13 @@ func runRefusing(t *testing.T, b *testbundle.Bundle, call uint32, errno unix.Err
 			t.Error(err)
 		}
 		cmd := b.Command(args...)
-		output, err := os.CreateTemp(b.Host, "output") // a container that is created holds its ends of a pipe
+		output, err := os.CreateTemp(b.Host, "output") // a created container holds its ends of a pipe
 		if err != nil {
 			t.Error(err)
 		}
 		defer output.Close()
 		cmd.Stdout, cmd.Stderr = output, output
-		_ = cmd.Run() // its status is looked at
+		_ = cmd.Run() // the caller checks the status
 		text, err := os.ReadFile(output.Name())
 		if err != nil {
 			t.Error(err)
@@ -164,8 +164,7 @@ func runRefusing(t *testing.T, b *testbundle.Bundle, call uint32, errno unix.Err
 	return <-result
 }
 
-// Without pidfd_open no command could find the container, which would live on as
-// "stopped".
+// Without pidfd_open no command could find the container, which would continue to run as "stopped".
 func TestPidfdOpenIsRefused(t *testing.T) {
 	for _, errno := range []unix.Errno{unix.ENOSYS, unix.EPERM} {
 		b := testbundle.New(t, testbundle.Args("sleep", "1000"))
@@ -183,7 +182,7 @@ func TestPidfdOpenIsRefused(t *testing.T) {
 	}
 }
 
-// The plan is then a file on a tmpfs, which nobody can write to.
+// In this case the plan is a file on a tmpfs, which no process can write to.
 func TestMemfdCreateIsRefused(t *testing.T) {
 	for _, errno := range []unix.Errno{unix.EACCES, unix.EPERM, unix.ENOSYS} { // vm.memfd_noexec=2, and two filters
 		b := testbundle.New(t, testbundle.Args("sleep", "1000"))
@@ -206,8 +205,8 @@ func TestMemfdCreateIsRefused(t *testing.T) {
 	}
 }
 
-// TestFailedPoststartEndsAll: a container that is undone after its program has begun
-// leaves no process, also if nothing but their parents leads to them.
+// TestFailedPoststartEndsAll: a container that is removed after its program has started leaves no
+// process, even if the processes can be found only through their parents.
 func TestFailedPoststartEndsAll(t *testing.T) {
 	b := withoutCgroup(t, testbundle.Sh("sleep 1000 & echo $! >/host/child; wait"), testbundle.Without(specs.PIDNamespace))
 	testbundle.AddMount(specs.Mount{Destination: "/host", Source: b.Host, Options: []string{"bind"}})(b.Spec)

@@ -16,8 +16,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// A manager stands for systemd: what it receives, one message a line. A barrier is
-// let go at once, or when the manager is closed.
+// A manager plays the role of systemd and records the messages it receives, one per line. A barrier
+// is released at once, or when the manager is closed.
 type manager struct {
 	t     *testing.T
 	path  string
@@ -64,7 +64,7 @@ func closeFDs(fds []int) {
 	}
 }
 
-// got is what came within a moment.
+// got returns what arrives within a short time.
 func (m *manager) got() (lines []string) {
 	for {
 		select {
@@ -76,7 +76,7 @@ func (m *manager) got() (lines []string) {
 	}
 }
 
-// wants fails the test unless exactly readiness came.
+// wants fails the test unless exactly one readiness message arrived.
 func (m *manager) wants(pid string) {
 	m.t.Helper()
 	if got, want := m.got(), []string{"READY=1", "MAINPID=" + pid, "BARRIER=1 with 1 descriptor"}; !slices.Equal(got, want) {
@@ -84,8 +84,8 @@ func (m *manager) wants(pid string) {
 	}
 }
 
-// notifying is a program that is ready when the host makes the file "ready", and
-// claims more than it may.
+// notifying is a program that becomes ready when the host creates the file "ready", and that sends
+// more messages than it is allowed to.
 const notifying = `probe notify STATUS=begun "MAINPID=1" WATCHDOG=1 READY=0 XREADY=1 "READY=1x"
 touch /host/begun; while [ ! -e /host/ready ]; do sleep 0.05; done
 probe notify "STATUS=ready
@@ -109,8 +109,8 @@ func (m *manager) touch(b *testbundle.Bundle, name string) {
 	}
 }
 
-// TestNotifyRun: run forwards readiness once, and nothing else that the program
-// says; messages after it do not block the program.
+// TestNotifyRun: run forwards readiness once, and no other message of the program; later messages do
+// not block the program.
 func TestNotifyRun(t *testing.T) {
 	b, m := notifyBundle(t, "i=0; while [ $i -lt 40 ]; do probe notify WATCHDOG=1 STOPPING=1 READY=1; i=$((i+1)); done; "+
 		"[ $NOTIFY_SOCKET = /run/notify/notify.sock ] && touch /run/notify/x 2>/dev/null || exit 7")
@@ -130,8 +130,8 @@ func TestNotifyRun(t *testing.T) {
 	m.wants(string(pid))
 }
 
-// TestNotifyDetached: run --detach and start return when the program is ready, and
-// when systemd has processed it.
+// TestNotifyDetached: run --detach and start return when the program is ready and systemd has
+// processed the message.
 func TestNotifyDetached(t *testing.T) {
 	for _, verb := range []string{"run", "start"} {
 		t.Run(verb, func(t *testing.T) {
@@ -160,14 +160,14 @@ func TestNotifyDetached(t *testing.T) {
 	}
 }
 
-// ended reports whether a child has exited and is not waited for yet.
+// ended reports whether a child has exited and has not been reaped yet.
 func ended(pid int) bool {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	return err != nil || strings.Contains(string(text), ") Z ")
 }
 
-// TestNotifyEndsWithContainer: a program that ends without being ready ends the wait,
-// and a manager that is not there is a warning.
+// TestNotifyEndsWithContainer: a program that exits without being ready ends the wait, and a missing
+// manager causes a warning.
 func TestNotifyEndsWithContainer(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("exit 3"))
 	newManager(t, b)
@@ -184,7 +184,7 @@ func TestNotifyEndsWithContainer(t *testing.T) {
 	testbundle.Reap()
 }
 
-// TestNotifyOfStartAlone: the container has no socket to be ready with.
+// TestNotifyOfStartAlone: the container has no socket on which to report readiness.
 func TestNotifyOfStartAlone(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
 	b.Write()
@@ -198,8 +198,8 @@ func TestNotifyOfStartAlone(t *testing.T) {
 	testbundle.Reap()
 }
 
-// TestNotifyWithoutMountNamespace: a container that has no place for the socket starts
-// as it does without a manager, with a warning from each command.
+// TestNotifyWithoutMountNamespace: a container in which the socket cannot be mounted starts as it
+// does without a manager, with a warning from each command.
 func TestNotifyWithoutMountNamespace(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"), without(specs.MountNamespace), testbundle.Writable, func(s *specs.Spec) {
 		s.Mounts, s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = nil, nil, nil
@@ -220,11 +220,11 @@ func TestNotifyWithoutMountNamespace(t *testing.T) {
 	}
 }
 
-// TestNotifyInUserNamespace: users of the container reach the socket, whose
-// directory is root's.
+// TestNotifyInUserNamespace: users in the container can reach the socket, whose directory belongs to
+// root.
 func TestNotifyInUserNamespace(t *testing.T) {
 	b := testbundle.New(t, userns, user(1000, 1000), testbundle.Args("probe", "notify", "READY=1"))
-	if err := os.MkdirAll(b.Path("/run/notify"), 0o755); err != nil { // the container's root may not make it
+	if err := os.MkdirAll(b.Path("/run/notify"), 0o755); err != nil { // the container's root may not create it
 		t.Fatal(err)
 	}
 	m := newManager(t, b)

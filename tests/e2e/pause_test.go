@@ -13,7 +13,7 @@ import (
 )
 
 func TestPause(t *testing.T) {
-	// It writes down that it runs, to a file the test sees.
+	// It records that it is running in a file that the test can see.
 	b := testbundle.New(t, testbundle.Sh("while :; do echo x >> /tmp/ticks; sleep 0.01; done"), testbundle.Writable)
 	detached(t, b)
 	ticks := func() int64 {
@@ -59,7 +59,7 @@ func TestPause(t *testing.T) {
 	}
 }
 
-// A container that is paused can be killed and deleted.
+// A paused container can be killed and deleted.
 func TestKillPaused(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
 	pid := detached(t, b)
@@ -79,7 +79,7 @@ func TestForceDeletePaused(t *testing.T) {
 	b.Minirun("delete", "--force", b.ID).Exit(t, 0)
 }
 
-// A created container waits in minirun's own plan; it can be paused there.
+// A created container waits in minirun's own plan, where it can be paused.
 func TestPauseCreated(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
 	createBundle(t, b)
@@ -89,8 +89,8 @@ func TestPauseCreated(t *testing.T) {
 	awaitStatus(t, b, specs.StateRunning)
 }
 
-// TestPauseBeforeStart: a created container that is paused says so, cannot be started,
-// which would wait for a process that is frozen, and can be after resume.
+// TestPauseBeforeStart: a created container that is paused has the status paused and cannot be
+// started, because start would wait for a frozen process; after resume it can be started.
 func TestPauseBeforeStart(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
 	createBundle(t, b)

@@ -19,9 +19,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// The plan that is printed beforehand is what strace sees the new process do:
-// the same calls in the same order, with the same arguments. Descriptors and
-// process numbers are those that earlier steps have answered.
+// strace must see the new process run exactly the plan that was printed: the same calls in the same
+// order, with the same arguments. Descriptors and process IDs are those that earlier steps returned.
 func TestPlanIsWhatRuns(t *testing.T) {
 	testbundle.Need(t)
 	if _, err := exec.LookPath("strace"); err != nil {
@@ -107,7 +106,7 @@ func TestPlanIsWhatRuns(t *testing.T) {
 	}
 }
 
-// A follower goes through a plan as the loop does, with what strace has seen.
+// A follower executes a plan in the same way as the loop, with the results that strace recorded.
 type follower struct {
 	t                        *testing.T
 	dir                      string
@@ -116,7 +115,7 @@ type follower struct {
 	steps, compared, skipped int
 }
 
-// initLog is the log of the process that has executed the plan.
+// initLog returns the log of the process that executed the plan.
 func (f *follower) initLog() string {
 	logs, _ := filepath.Glob(filepath.Join(f.dir, "log.*"))
 	for _, log := range logs {
@@ -128,14 +127,14 @@ func (f *follower) initLog() string {
 	return ""
 }
 
-// A seen call: "openat(-100, "/", 0x280000) = 3".
+// A call in the log: "openat(-100, "/", 0x280000) = 3".
 var (
 	seenCall = regexp.MustCompile(`^([a-z0-9_]+)\((.*)\)\s+= (-?\d+|\?)(.*)$`)
 	comment  = regexp.MustCompile(` /\*[^*]*\*/`)
 	otherPID = regexp.MustCompile(`/\* (\d+) in strace's PID NS \*/`)
 )
 
-// follow compares the calls of one process, from a step on.
+// follow compares the calls of one process, beginning with a step.
 func (f *follower) follow(log string, step int, born bool) {
 	text, err := os.ReadFile(log)
 	if err != nil {
@@ -148,7 +147,7 @@ func (f *follower) follow(log string, step int, born bool) {
 		case !begun:
 			begun = strings.Contains(line, `["minirun-init"]`)
 			continue
-		case m == nil || m[3] == "?": // a signal, the end, or a call that is made again
+		case m == nil || m[3] == "?": // a signal, the exit, or a restarted call
 			continue
 		case step >= len(f.plan.Steps):
 			f.t.Fatalf("after the last step: %s", line)
@@ -192,7 +191,7 @@ func errnoOf(t *testing.T, text string) unix.Errno {
 	return 0
 }
 
-// arguments splits at the commas that are not inside of something.
+// arguments splits at the commas that are not inside brackets or quotes.
 func arguments(text string) (out []string) {
 	depth, quoted, begin := 0, false, 0
 	for i := 0; i < len(text); i++ {
@@ -218,14 +217,14 @@ func (f *follower) compare(i int, s *plan.Step, name string, args []string, line
 		f.t.Fatalf("step %d is %s, strace has seen %s", i, f.plan.CallText(s), line)
 	}
 	if s.Call == plan.Clone {
-		return // strace writes its arguments in an order of its own
+		return // strace prints its arguments in a different order
 	}
 	for k, a := range s.Args {
 		if k >= len(args) {
-			return // arguments that the call does not look at
+			return // arguments that the call ignores
 		}
 		if s.Call == plan.Read && k == 1 {
-			continue // the parent's answer
+			continue // the parent's response
 		}
 		if !f.same(a, args[k]) || !f.sameStructure(s, a, args[k]) {
 			f.t.Fatalf("step %d is %s, strace has seen %s: argument %d is %s", i, f.plan.CallText(s), line, k, args[k])
@@ -233,7 +232,7 @@ func (f *follower) compare(i int, s *plan.Step, name string, args []string, line
 	}
 }
 
-// Fields of the structures that plans have most of: where strace shows each, in
+// fields lists the fields of the most common structures in plans: where strace shows each of them, in
 // 64-bit words.
 var fields = map[plan.Call][]string{
 	plan.Openat2:      {"flags", "mode", "resolve"},
@@ -273,7 +272,7 @@ func (f *follower) same(a plan.Arg, seen string) bool {
 	case plan.Result:
 		v, ok := f.cells[a.Value-plan.DataBase]
 		if !ok {
-			f.skipped++ // filled by the kernel through a pointer
+			f.skipped++ // filled in by the kernel through a pointer
 			return true
 		}
 		want = v
@@ -302,7 +301,7 @@ func (f *follower) same(a plan.Arg, seen string) bool {
 	return got == want || int32(got) == int32(want) && (uint64(want)>>32 == 0 || uint64(got)>>32 == 0)
 }
 
-// numberOf reads "-100", "0x2|0x80000", "1<<5".
+// numberOf parses "-100", "0x2|0x80000", "1<<5".
 func numberOf(text string) (n int64, ok bool) {
 	for part := range strings.SplitSeq(text, "|") {
 		part, shift, shifted := strings.Cut(part, "<<")
@@ -326,7 +325,7 @@ func numberOf(text string) (n int64, ok bool) {
 	return n, true
 }
 
-// strace writes \0 where Go wants \000.
+// strace prints \0 where Go requires \000.
 var octal = regexp.MustCompile(`\\[0-7]{1,3}`)
 
 func threeDigits(s string) string {

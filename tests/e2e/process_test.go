@@ -14,16 +14,14 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// status prints lines of /proc/self/status, of a program without a shell in
-// between.
+// status prints lines of /proc/self/status, from a program that is run without a shell.
 func status(names string) func(*specs.Spec) {
 	return testbundle.Args("grep", "-E", "^("+names+"):", "/proc/self/status")
 }
 
 func ptr[T any](v T) *T { return &v }
 
-// TestProcess runs one program for each property of process, and compares what
-// it sees.
+// TestProcess runs one program for each property of process, and compares what the program sees.
 func TestProcess(t *testing.T) {
 	type changes = []func(*specs.Spec)
 	for _, c := range []struct {
@@ -53,7 +51,7 @@ func TestProcess(t *testing.T) {
 		{"five sets as root", changes{status("Cap.*"), caps(func(c *specs.LinuxCapabilities) {
 			c.Bounding, c.Permitted = []string{"CAP_CHOWN", "CAP_KILL", "CAP_SYS_CHROOT"}, []string{"CAP_CHOWN", "CAP_KILL"}
 			c.Effective, c.Inheritable = []string{"CAP_CHOWN"}, []string{"CAP_KILL"}
-		})}, // execve by root makes all that is permitted effective (capabilities(7))
+		})}, // when root executes a file, all permitted capabilities become effective (capabilities(7))
 			"CapInh:\t0000000000000020\nCapPrm:\t0000000000000021\nCapEff:\t0000000000000021\nCapBnd:\t0000000000040021\nCapAmb:\t0000000000000000"},
 		{"ambient as user", changes{status("Cap.*"), user(1000, 1000), caps(func(c *specs.LinuxCapabilities) {
 			k := []string{"CAP_NET_BIND_SERVICE"}
@@ -107,9 +105,8 @@ func TestRealtimeScheduler(t *testing.T) {
 	r.Prints(t, "policy=1 nice=0 priority=7 ioclass=0 ioprio=0 mempolicy=0 nodes=0")
 }
 
-// A pipe that is another user's can be opened as /dev/stdout, also in a user
-// namespace, by a user in the pipe's group, and by one that is root without
-// capabilities.
+// A pipe that belongs to another user can be opened as /dev/stdout, also in a user namespace, by a
+// user in the pipe's group, and by a root user without capabilities.
 func TestStdoutOfUser(t *testing.T) {
 	for name, change := range map[string]func(*specs.Spec){
 		"user": user(1000, 1000), "group": user(1000, 0), "user namespace": userns, "user in a user namespace": func(s *specs.Spec) { userns(s); user(1000, 1000)(s) },
@@ -128,7 +125,7 @@ func TestStdoutOfUser(t *testing.T) {
 	}
 }
 
-// created does the same as engines do: with create and start, and with exec
+// created checks the same in the way that engines use it: with create and start, and with exec
 // --detach.
 func created(t *testing.T, b *testbundle.Bundle) {
 	t.Helper()
@@ -161,7 +158,7 @@ func created(t *testing.T, b *testbundle.Bundle) {
 	}
 }
 
-// cwd that only its user may enter.
+// A cwd that only the process's user may enter.
 func TestPrivateHome(t *testing.T) {
 	b := testbundle.New(t, user(1000, 1000), testbundle.Args("pwd"), func(s *specs.Spec) { s.Process.Cwd = "/home/user" })
 	if err := os.Chmod(b.Path("/home/user"), 0o700); err != nil {
@@ -173,8 +170,7 @@ func TestPrivateHome(t *testing.T) {
 	b.Run().Prints(t, "/home/user")
 }
 
-// no_new_privs takes the effect of a set-user-ID file; without it the file
-// works.
+// no_new_privs disables the set-user-ID bit of a file; without it the bit works.
 func TestSetUserID(t *testing.T) {
 	for _, nnp := range []bool{true, false} {
 		b := testbundle.New(t, user(1000, 1000), testbundle.Args("/tmp/busybox", "grep", "^Uid", "/proc/self/status"), func(s *specs.Spec) { s.Process.NoNewPrivileges = nnp })
@@ -188,7 +184,7 @@ func TestSetUserID(t *testing.T) {
 		}
 		r := b.Run()
 		r.Exit(t, 0)
-		// busybox gives privileges up, but the saved id tells.
+		// busybox drops privileges, but the saved ID shows them.
 		if f := strings.Fields(r.Stdout); len(f) != 5 || (f[2] == "0" || f[3] == "0") != (want == "0") {
 			t.Errorf("noNewPrivileges %v: %q", nnp, r.Stdout)
 		}

@@ -12,8 +12,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// What a container's program is, or is not, is decided where the container's mounts
-// and the process's own permissions are, and before the container counts as created.
+// Whether a container's program can be executed is checked where the container's mounts and the
+// process's own permissions apply, and before the container counts as created.
 
 // onlyRootEnters puts busybox below a directory that only its owner, root, may enter.
 func onlyRootEnters(t *testing.T, b *testbundle.Bundle) {
@@ -28,8 +28,8 @@ func onlyRootEnters(t *testing.T, b *testbundle.Bundle) {
 	b.Spec.Process.Args = []string{"/closed/busybox", "echo", "reached"}
 }
 
-// Only the effective capabilities count for execve, while access(2) looks at the
-// real user ID and its own.
+// Only the effective capabilities count for execve, while access(2) uses the real user ID and its own
+// capabilities.
 func TestProgramThatTakesACapability(t *testing.T) {
 	const override = "CAP_DAC_OVERRIDE"
 	only := func(permitted, effective, ambient []string) func(*specs.Spec) {
@@ -55,7 +55,7 @@ func TestProgramThatTakesACapability(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := testbundle.New(t, c.set, testbundle.User(c.uid, c.uid))
 			onlyRootEnters(t, b)
-			if c.uid == 0 { // root owns it, so let another user own it
+			if c.uid == 0 { // root owns it, so another user must own it
 				if err := os.Chown(b.Path("/closed"), 1000, 1000); err != nil {
 					t.Fatal(err)
 				}
@@ -85,8 +85,8 @@ func TestExecOfAProgramThatTakesACapability(t *testing.T) {
 	b.Minirun("exec", "--user", "1000:1000", b.ID, "/no/such").Fails(t, "no such file")
 }
 
-// TestProgramThatCannotBeExecuted: create refuses what execve would refuse, in the terms of what is
-// there once the container's mounts are made.
+// TestProgramThatCannotBeExecuted: create rejects a program that execve would reject, as seen after
+// the container's mounts are made.
 func TestProgramThatCannotBeExecuted(t *testing.T) {
 	volume := func(t *testing.T, options ...string) func(*testbundle.Bundle) {
 		dir := t.TempDir()
@@ -155,8 +155,8 @@ func TestProgramThatCannotBeExecuted(t *testing.T) {
 	})
 }
 
-// TestStartContainerHooksAreFiltered: the programs of these hooks are the image's, so
-// they run under the container's filter, with and without noNewPrivileges.
+// TestStartContainerHooksAreFiltered: the programs of these hooks come from the image, so they run
+// with the container's seccomp filter, with and without noNewPrivileges.
 func TestStartContainerHooksAreFiltered(t *testing.T) {
 	for _, noNewPrivileges := range []bool{true, false} {
 		b := testbundle.New(t, testbundle.Args("true"), testbundle.Writable, seccomp(specs.LinuxSyscall{Names: []string{"mkdir", "mkdirat"}, Action: specs.ActErrno}))
@@ -184,9 +184,8 @@ func allowed(t *testing.T, status string) string {
 	return ""
 }
 
-// TestAffinityIsTheCpusets: the CPUs of a container are those of its cpuset, however
-// few the caller may run on, also for exec and after update; and execCPUAffinity
-// changes that for exec alone.
+// TestAffinityIsTheCpusets: the CPUs of a container are those of its cpuset, even if the caller is
+// restricted to fewer, also for exec and after update; execCPUAffinity changes them only for exec.
 func TestAffinityIsTheCpusets(t *testing.T) {
 	if _, err := exec.LookPath("taskset"); err != nil {
 		t.Skip("needs taskset")
@@ -248,7 +247,7 @@ func TestAffinityIsTheCpusets(t *testing.T) {
 	check("after update --cpuset-cpus "+all, all)
 
 	for _, c := range []struct{ initial, final, want string }{
-		{"1", "", "1"}, // the kernel decides, from what the process was started with
+		{"1", "", "1"}, // the kernel decides, based on the initial affinity of the process
 		{"", "1", "1"},
 		{"0", "1", "1"},
 	} {
@@ -260,7 +259,7 @@ func TestAffinityIsTheCpusets(t *testing.T) {
 	}
 }
 
-// TestDeadlineWithCpuset: SCHED_DEADLINE and a part of the CPUs exclude each other.
+// TestDeadlineWithCpuset: SCHED_DEADLINE cannot be combined with a subset of the CPUs.
 func TestDeadlineWithCpuset(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("true"), func(s *specs.Spec) {
 		s.Process.Scheduler = &specs.Scheduler{Policy: specs.SchedDeadline, Runtime: 1e6, Deadline: 2e6, Period: 2e6}

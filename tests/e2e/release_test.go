@@ -12,11 +12,10 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// What minirun releases after a failure, and at the end of run, is its container's and
-// nothing else.
+// After a failure, and at the end of run, minirun releases only what belongs to its container.
 
-// TestFailedCreateKeepsThePidFile: a file that minirun has not written is not removed,
-// whatever it is.
+// TestFailedCreateKeepsThePidFile: a file that minirun has not written is not removed, whatever type
+// it has.
 func TestFailedCreateKeepsThePidFile(t *testing.T) {
 	failing := func(s *specs.Spec) { s.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{shellHook("exit 3")}} }
 	for _, verb := range []string{"create", "run"} {
@@ -43,7 +42,7 @@ func TestFailedCreateKeepsThePidFile(t *testing.T) {
 	}
 }
 
-// TestFailedStartRemovesThePidFile: it names a process that is gone.
+// TestFailedStartRemovesThePidFile: the file names a process that no longer exists.
 func TestFailedStartRemovesThePidFile(t *testing.T) {
 	b := testbundle.New(t)
 	b.Spec.Hooks = &specs.Hooks{Poststart: []specs.Hook{shellHook("exit 3")}}
@@ -54,7 +53,7 @@ func TestFailedStartRemovesThePidFile(t *testing.T) {
 	}
 }
 
-// sameName is a bundle that takes the ID, the state and the cgroup of another one.
+// sameName returns a bundle that uses the ID, the state and the cgroup of another one.
 func sameName(t *testing.T, of *testbundle.Bundle) *testbundle.Bundle {
 	t.Helper()
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
@@ -64,8 +63,8 @@ func sameName(t *testing.T, of *testbundle.Bundle) *testbundle.Bundle {
 	return b
 }
 
-// TestRunLeavesAnotherContainerOfItsID: a container that is deleted by another command
-// frees its ID, and run does not touch what has it then.
+// TestRunLeavesAnotherContainerOfItsID: if another command deletes the container, its ID is free, and
+// run does not touch a new container with this ID.
 func TestRunLeavesAnotherContainerOfItsID(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("echo started; exec sleep 1000"))
 	b.Write()
@@ -111,8 +110,8 @@ func TestFailedPoststartLeavesAnotherContainerOfItsID(t *testing.T) {
 	}
 }
 
-// TestNetDeviceThatCannotReturn: delete brings a device back whose name was taken, once
-// it is free.
+// TestNetDeviceThatCannotReturn: delete returns a device whose name was in use, once the name is
+// free.
 func TestNetDeviceThatCannotReturn(t *testing.T) {
 	ownNetwork(t)
 	inside, path := joinedNetwork(t)
@@ -136,7 +135,7 @@ func TestNetDeviceThatCannotReturn(t *testing.T) {
 	}
 }
 
-// TestDeleteAfterTheNetworkNamespaceEnded: only the file that it was mounted on is left.
+// TestDeleteAfterTheNetworkNamespaceEnded: only the file on which the namespace was mounted is left.
 func TestDeleteAfterTheNetworkNamespaceEnded(t *testing.T) {
 	ownNetwork(t)
 	_, path := joinedNetwork(t)
@@ -148,7 +147,7 @@ func TestDeleteAfterTheNetworkNamespaceEnded(t *testing.T) {
 	if err := unix.Mount(path, file, "", unix.MS_BIND, ""); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = unix.Unmount(file, unix.MNT_DETACH) }) // of a test that failed
+	t.Cleanup(func() { _ = unix.Unmount(file, unix.MNT_DETACH) }) // in case the test failed
 	netDevices("v0", "x0")(b.Spec)
 	testbundle.With(specs.NetworkNamespace, file)(b.Spec)
 	b.Write()
@@ -164,7 +163,7 @@ func TestDeleteAfterTheNetworkNamespaceEnded(t *testing.T) {
 	testbundle.Reap()
 }
 
-// TestBundleWhosePathIsNotUTF8: the state could not name it, and delete would leave the
+// TestBundleWhosePathIsNotUTF8: the state could not represent the path, and delete would leave the
 // mounts of a container without a mount namespace.
 func TestBundleWhosePathIsNotUTF8(t *testing.T) {
 	for _, change := range []func(*specs.Spec){func(*specs.Spec) {}, onHost} {

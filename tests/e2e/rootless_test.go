@@ -17,15 +17,15 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// A plain is a user without privilege, and a bundle of its own with what
-// `minirun spec --rootless` writes.
+// A plain is an unprivileged user with a separate bundle, containing what `minirun spec --rootless`
+// writes.
 type plain struct {
 	*testbundle.Bundle
 	uid uint32
 	env []string
 }
 
-// asUser makes a bundle for a user. With session it is one whose systemd runs.
+// asUser creates a bundle for a user. With session it is a user whose systemd is running.
 func asUser(t *testing.T, session bool, script string) *plain {
 	t.Helper()
 	testbundle.Need(t)
@@ -44,7 +44,7 @@ func asUser(t *testing.T, session bool, script string) *plain {
 	return u
 }
 
-// login starts the systemd of the user minirun, whom tests/vm has made.
+// login starts the systemd of the user minirun, which tests/vm creates.
 func (u *plain) login(t *testing.T) {
 	t.Helper()
 	needSystemd(t)
@@ -73,7 +73,7 @@ func (u *plain) minirun(t *testing.T, args ...string) testbundle.Result {
 	if args[0] != "create" && args[len(args)-1] != "detached" {
 		return testbundle.Finish(t, cmd)
 	}
-	// It leaves a process behind, which holds what it writes to.
+	// It leaves a process that holds its standard output and standard error open.
 	out, err := os.CreateTemp(t.TempDir(), "")
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func (u *plain) minirun(t *testing.T, args ...string) testbundle.Result {
 	return testbundle.Result{Stderr: string(text), Status: cmd.ProcessState.ExitCode()}
 }
 
-// With nothing but its own uid: one mapping, no cgroup, and it says so.
+// With only the user's own uid: one mapping, no cgroup, and a message about it.
 func TestRootless(t *testing.T) {
 	u := asUser(t, false, "id -u; cat /proc/self/uid_map | tr -s ' '; hostname; echo x > /dev/null && echo $$")
 	r := u.minirun(t, "run", u.ID, u.Dir)
@@ -93,11 +93,11 @@ func TestRootless(t *testing.T) {
 	if !strings.Contains(r.Stderr, "linux.cgroupsPath") || !strings.Contains(r.Stderr, "no cgroup") {
 		t.Errorf("it does not say that there is no cgroup: %s", r.Stderr)
 	}
-	// A limit is not left out.
+	// A limit is not silently ignored.
 	limit := int64(64 << 20)
 	u.Spec.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit}}
 	u.minirun(t, "run", u.ID, u.Dir).Fails(t, "config.json: linux.resources.memory.limit", "needs a cgroup", "not delegated")
-	// Rules for devices are root's.
+	// Device rules need root.
 	u.Spec.Linux.Resources = &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Access: "rwm"}}}
 	r = u.minirun(t, "run", u.ID, u.Dir)
 	r.Exit(t, 0)
@@ -106,7 +106,7 @@ func TestRootless(t *testing.T) {
 	}
 }
 
-// create, start, exec, kill and delete, by the user alone.
+// create, start, exec, kill and delete, all run by the user.
 func TestRootlessLifeCycle(t *testing.T) {
 	u := asUser(t, false, "sleep 1000")
 	u.minirun(t, "create", u.ID, u.Dir).Exit(t, 0)
@@ -122,7 +122,7 @@ func TestRootlessLifeCycle(t *testing.T) {
 	u.minirun(t, "delete", "--force", u.ID).Exit(t, 0)
 }
 
-// More ids than one come from newuidmap(1) and /etc/subuid.
+// More than one ID requires newuidmap(1) and /etc/subuid.
 func TestRootlessRanges(t *testing.T) {
 	u := asUser(t, true, "cat /proc/self/uid_map | tr -s ' '; chown 7:8 /x; stat -c %u:%g /x")
 	u.File("/x", "", 0o644)
@@ -141,9 +141,9 @@ func TestRootlessRanges(t *testing.T) {
 	u.minirun(t, "run", u.ID, u.Dir).Fails(t, "config.json: linux.uidMappings", "newuidmap")
 }
 
-// Limits through the user's systemd: asked for, or because there is no other
-// way. This process is in a cgroup of root's, so that the user's systemd has to
-// move processes, also those of exec.
+// Limits set through the user's systemd: because the user asked for it, or because there is no other
+// way. This process is in a cgroup that belongs to root, so the user's systemd has to move processes,
+// including those of exec.
 func TestRootlessSystemd(t *testing.T) {
 	for name, global := range map[string][]string{"asked for": {"--systemd-cgroup"}, "by itself": nil} {
 		t.Run(name, func(t *testing.T) {
@@ -180,7 +180,7 @@ func TestRootlessSystemd(t *testing.T) {
 	}
 }
 
-// Without a session there is no systemd to ask.
+// The user's systemd does not run without a session.
 func TestRootlessWithoutSession(t *testing.T) {
 	u := asUser(t, false, "true")
 	needSystemd(t)

@@ -1,6 +1,5 @@
-// Package e2e runs real containers: what a user sees of `minirun run`.
-// Everything needs root, and each test ends with testbundle's check that
-// nothing is left behind.
+// Package e2e runs real containers and checks what a user of `minirun run` sees. Everything needs
+// root, and each test ends with testbundle's check that nothing is left.
 package e2e
 
 import (
@@ -84,8 +83,8 @@ func TestExitStatus(t *testing.T) {
 	} {
 		t.Run(c.script, func(t *testing.T) { testbundle.New(t, testbundle.Sh(c.script)).Run().Exit(t, c.want) })
 	}
-	// PID 1 is immune to signals from inside that it does not handle; without a
-	// PID namespace of its own the process is no PID 1.
+	// PID 1 is immune to signals from inside that it does not handle; without a new PID namespace the
+	// process is not PID 1.
 	for _, sig := range []unix.Signal{unix.SIGKILL, unix.SIGTERM, unix.SIGSEGV, unix.SIGHUP} {
 		t.Run(unix.SignalName(sig), func(t *testing.T) {
 			b := testbundle.New(t, testbundle.Sh(fmt.Sprintf("kill -%d $$", sig)), without(specs.PIDNamespace))
@@ -143,8 +142,8 @@ func TestSignalsAreForwarded(t *testing.T) {
 	}
 }
 
-// A signal's disposition and mask are not inherited from whoever starts
-// minirun, nor from Go.
+// Signal dispositions and masks are inherited neither from the process that starts minirun, nor from
+// Go.
 func TestSignalStateIsClean(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("grep", "-E", "SigBlk|SigIgn", "/proc/self/status"))
 	b.Run().Prints(t, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000")
@@ -173,7 +172,7 @@ func TestPidFileDetachDelete(t *testing.T) {
 	b.Minirun("delete", b.ID).Fails(t, "does not exist")
 }
 
-// reap takes a container that was detached: this process is its subreaper.
+// reap reaps a container that was detached: this process is its subreaper.
 func reap(pid int) { _, _ = unix.Wait4(pid, nil, 0, nil) }
 
 func TestDeleteStopped(t *testing.T) {
@@ -266,7 +265,7 @@ func TestListenFDs(t *testing.T) {
 	testbundle.Finish(t, cmd).Prints(t, "LISTEN_FDS=1\nLISTEN_PID=1\npid 1")
 }
 
-// The environment is config.json's, not minirun's.
+// The environment is that of config.json, not that of minirun.
 func TestEnvironment(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("env | grep -v -E '^(PWD|SHLVL|OLDPWD)=' | sort"), func(s *specs.Spec) {
 		s.Process.Env = []string{"PATH=/bin", "A=1", "B=x y=z"}

@@ -55,17 +55,17 @@ func TestSeccompMode(t *testing.T) {
 	b.Run().Prints(t, "Seccomp:\t2\nSeccomp_filters:\t1")
 }
 
-// TestSeccompWaitKillableWithoutNotify: the flag is about calls that wait for an agent.
-// Without a rule for one there is nothing to wait for, and the filter is loaded without it:
-// the kernel would refuse both together.
+// TestSeccompWaitKillableWithoutNotify: the flag affects calls that wait for an agent. Without a rule
+// for an agent no call waits, and the filter is loaded without the flag: the kernel would reject the
+// combination.
 func TestSeccompWaitKillableWithoutNotify(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("probe", "mkdir", "/tmp/x"), testbundle.Writable, seccomp(specs.LinuxSyscall{Names: []string{"mkdir", "mkdirat"}, Action: specs.ActErrno}))
 	b.Spec.Linux.Seccomp.Flags = []specs.LinuxSeccompFlag{specs.LinuxSeccompFlagWaitKillableRecv}
 	b.Run().Prints(t, "EPERM")
 }
 
-// A filter of what a program needs at most, with everything else refused: the
-// bootstrap's last steps must not need more.
+// A filter that allows only what a program needs and rejects everything else: the bootstrap's last
+// steps must not need more.
 func TestSeccompAllowList(t *testing.T) {
 	for _, nnp := range []bool{true, false} {
 		b := testbundle.New(t, testbundle.Args("echo", "alive"), func(s *specs.Spec) {
@@ -100,8 +100,8 @@ type response struct {
 	flags uint32
 }
 
-// The listener reaches an agent with the container's state, and the agent's
-// answers are the program's.
+// The listener is sent to an agent together with the container's state, and the agent's responses are
+// the results of the program's calls.
 func TestSeccompNotify(t *testing.T) {
 	for _, nnp := range []bool{true, false} {
 		b := testbundle.New(t, testbundle.Sh("probe mkdir /tmp/x; probe mkdir /tmp/y"), testbundle.Writable,
@@ -131,7 +131,7 @@ func TestSeccompNotify(t *testing.T) {
 	}
 }
 
-// refuse answers so many notifications with ENOTBLK.
+// refuse answers count notifications with ENOTBLK.
 func refuse(fd, count int) error {
 	const recv, send = 0xc0502100, 0xc0182101 // SECCOMP_IOCTL_NOTIF_RECV and SEND
 	for range count {

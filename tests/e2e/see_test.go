@@ -19,7 +19,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// has checks that a text has all of some words.
+// has checks that a text contains all of some words.
 func has(t *testing.T, text string, words ...string) {
 	t.Helper()
 	for _, w := range words {
@@ -33,7 +33,7 @@ func memory(limit int64) func(*specs.Spec) {
 	return func(s *specs.Spec) { s.Linux.Resources.Memory = &specs.LinuxMemory{Limit: &limit} }
 }
 
-// What is narrated is what the steps and the kernel answer.
+// The narration shows the results of the steps and of the kernel.
 func TestExplain(t *testing.T) {
 	for name, change := range map[string]func(*specs.Spec){"default": func(*specs.Spec) {}, "user namespace": userns, "filtered": func(s *specs.Spec) {
 		s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow}
@@ -68,14 +68,14 @@ func TestExplain(t *testing.T) {
 	b.Run("--explain", "--trace", "/x.txt").Fails(t, "choose one")
 }
 
-// The failure of a watched container is that of one that nobody watches.
+// A container that is run with --explain fails in the same way as without it.
 func TestExplainFailure(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("/no/such"))
 	b.Run("--explain").Fails(t, "config.json: process.args", "/no/such", "no such file")
 	b.Run("--trace", filepath.Join(b.Host, "t.txt")).Fails(t, "config.json: process.args", "/no/such", "no such file")
 }
 
-// Who reads the narration may go away; the container does not mind.
+// The reader of the narration may exit; the container is not affected.
 func TestExplainWithoutReader(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("true"))
 	b.Write()
@@ -135,7 +135,7 @@ func TestTrace(t *testing.T) {
 	has(t, file("html"), "<!doctype html>", `"call":"pivot_root(`, "Content-Security-Policy")
 }
 
-// The page is drawn by a real browser, with nothing fetched.
+// A real browser renders the page, which fetches nothing.
 func TestTracePage(t *testing.T) {
 	testbundle.Need(t)
 	browser := ""
@@ -176,8 +176,7 @@ func TestTracePage(t *testing.T) {
 	}
 }
 
-// step in a pipe: commands are lines, and what stands behind them is the
-// container's.
+// step with a pipe: its commands are lines, and the rest of the input is the container's.
 func TestStep(t *testing.T) {
 	for name, change := range map[string]func(*specs.Spec){"default": func(*specs.Spec) {}, "user namespace": userns, "PID namespace of the host": testbundle.Without(specs.PIDNamespace)} {
 		t.Run(name, func(t *testing.T) {
@@ -194,8 +193,7 @@ func TestStep(t *testing.T) {
 	}
 }
 
-// The shell may be the container's, and does not get the environment of minirun's
-// caller.
+// The shell may be the container's shell, and does not get the environment of minirun's caller.
 func TestStepShellHasNoVariablesOfTheCaller(t *testing.T) {
 	b := testbundle.New(t)
 	b.Write()
@@ -207,7 +205,7 @@ func TestStepShellHasNoVariablesOfTheCaller(t *testing.T) {
 	}
 }
 
-// Ended half-way nothing is left: testbundle looks for it.
+// If step is ended half-way, nothing is left: testbundle checks for it.
 func TestStepAbort(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("echo ran"))
 	b.Write()
@@ -228,7 +226,7 @@ func TestStepAbort(t *testing.T) {
 	b.Minirun("step", "--until", "filesystem", b.ID, b.Dir).Prints(t, "ran")
 }
 
-// A signal ends a container that is stepped through.
+// A signal ends a container that is run with step.
 func TestStepSignal(t *testing.T) {
 	b := testbundle.New(t)
 	b.Write()
@@ -261,8 +259,8 @@ func TestStepSignal(t *testing.T) {
 	in.Close()
 }
 
-// TestStepShellTakesInterrupts: what ^C sends while a shell of step has the terminal is
-// for the shell.
+// TestStepShellTakesInterrupts: while a shell of step has the terminal, the signal sent by ^C goes to
+// the shell.
 func TestStepShellTakesInterrupts(t *testing.T) {
 	testbundle.Need(t)
 	p := testbundle.NewPty(t)
@@ -287,7 +285,7 @@ func TestStepShellTakesInterrupts(t *testing.T) {
 	exits(t, cmd, 0)
 }
 
-// On a terminal commands are keys.
+// On a terminal, commands are single keys.
 func TestStepKeys(t *testing.T) {
 	testbundle.Need(t)
 	p := testbundle.NewPty(t)
@@ -331,7 +329,7 @@ func TestStepKeys(t *testing.T) {
 	}
 }
 
-// plan: no privilege, the same bytes, every format, other hosts.
+// plan: it needs no privilege, and is tested for identical bytes, every format, and other hosts.
 func TestPlan(t *testing.T) {
 	b := testbundle.New(t, memory(64<<20))
 	b.Write()
@@ -416,7 +414,7 @@ func TestInspect(t *testing.T) {
 	if p := facts["ns time"]; p.Host != p.Container || p.Note != "the host's" {
 		t.Errorf("time namespace: %+v", p)
 	}
-	// One that shares a namespace is named.
+	// A shared namespace is named.
 	other, _ := up(t, userns, with(specs.UTSNamespace, fmt.Sprintf("/proc/%d/ns/uts", pid)), with(specs.UserNamespace, fmt.Sprintf("/proc/%d/ns/user", pid)),
 		func(s *specs.Spec) { s.Hostname = ""; s.Linux.UIDMappings, s.Linux.GIDMappings = nil, nil })
 	cmd := exec.Command(testbundle.Binary, "--root", other.Root, "inspect", other.ID)
@@ -428,7 +426,7 @@ func TestInspect(t *testing.T) {
 	b.Minirun("delete", "--force", b.ID).Exit(t, 0)
 }
 
-// layers: who has a path, what hides it, and what was written.
+// layers: which layer has a path, what hides it, and what was written.
 func TestLayersCommand(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"), testbundle.Writable)
 	for _, d := range []string{"low/etc", "low/dir/below", "high/dir"} {
@@ -503,7 +501,7 @@ func TestDoctor(t *testing.T) {
 	if worst := doctor.Worst(all); (worst == doctor.Fail) != (r.Status == 1) {
 		t.Errorf("status %d, worst %s", r.Status, worst)
 	}
-	// In a machine that gives nothing it says what is missing.
+	// On a machine that provides nothing it reports what is missing.
 	for _, c := range []struct {
 		wrap []string
 		want string
@@ -548,7 +546,7 @@ func TestCompareCommand(t *testing.T) {
 	b.Minirun("compare", "--with", "/no/such", b.Dir).Fails(t, "--with", "/no/such")
 }
 
-// TestCompareWithoutMountNamespace: neither runtime's mounts are left on the host.
+// TestCompareWithoutMountNamespace: neither runtime leaves mounts on the host.
 func TestCompareWithoutMountNamespace(t *testing.T) {
 	testbundle.Need(t)
 	if _, err := exec.LookPath("runc"); err != nil {
@@ -562,7 +560,7 @@ func TestCompareWithoutMountNamespace(t *testing.T) {
 	}
 }
 
-// TestCompareAfterSignal: compare deletes its containers, and is one process.
+// TestCompareAfterSignal: compare deletes its containers, and runs as one process.
 func TestCompareAfterSignal(t *testing.T) {
 	testbundle.Need(t)
 	if _, err := exec.LookPath("runc"); err != nil {
@@ -573,7 +571,7 @@ func TestCompareAfterSignal(t *testing.T) {
 			b := testbundle.New(t, change)
 			began := filepath.Join(b.Host, "began")
 			hook := shellHook("env >" + b.Host + "/env; touch " + began + "; exec sleep 1000")
-			hook.Env = nil // that of the runtime's caller
+			hook.Env = nil // the hook inherits the environment of the runtime's caller
 			b.Spec.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{hook}}
 			b.Spec.Linux.CgroupsPath = ""
 			b.Write()
@@ -592,7 +590,7 @@ func TestCompareAfterSignal(t *testing.T) {
 	}
 }
 
-// TestLayersErrorIsOneLine: of an ID without a container.
+// TestLayersErrorIsOneLine: the error about an ID without a container.
 func TestLayersErrorIsOneLine(t *testing.T) {
 	b := testbundle.New(t)
 	if r := b.Minirun("layers", "nosuch"); r.Status != 1 || strings.Count(r.Stderr, "\n") != 1 {

@@ -13,8 +13,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// ignoringAll is a command that runs with every signal ignored that a shell can
-// ignore: nohup(1) and more.
+// ignoringAll returns a command that runs with every signal ignored that a shell can ignore, which is
+// more than nohup(1) does.
 func ignoringAll(cmd *exec.Cmd) *exec.Cmd {
 	const script = `i=1; while [ $i -le 64 ]; do trap '' $i 2>/dev/null; i=$((i+1)); done; exec "$@"`
 	cmd.Args = append([]string{"sh", "-c", script, "sh"}, cmd.Args...)
@@ -22,8 +22,8 @@ func ignoringAll(cmd *exec.Cmd) *exec.Cmd {
 	return cmd
 }
 
-// TestIgnoredSignalsAreNotInherited: under nohup, hooks of every kind, the
-// program and a process of exec begin with the default action of each signal.
+// TestIgnoredSignalsAreNotInherited: under nohup, hooks of every kind, the program and a process of
+// exec start with the default action for each signal.
 func TestIgnoredSignalsAreNotInherited(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("cp /proc/self/status /host/program; exec sleep 100"))
 	addMount(specs.Mount{Destination: "/host", Source: b.Host, Options: []string{"bind"}})(b.Spec)
@@ -74,8 +74,8 @@ func signalLines(status string) string {
 	return strings.Join(lines, "")
 }
 
-// TestIgnoredSignalsAreNotForwarded: minirun still ignores what its caller
-// ignored, such as the hang-up that nohup protects it from.
+// TestIgnoredSignalsAreNotForwarded: minirun still ignores the signals that its caller ignored, such
+// as the hang-up that nohup protects it from.
 func TestIgnoredSignalsAreNotForwarded(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("trap 'exit 9' HUP INT; touch /host/begun; while [ ! -e /host/end ]; do sleep 0.05; done; exit 7"))
 	addMount(specs.Mount{Destination: "/host", Source: b.Host, Options: []string{"bind"}})(b.Spec)

@@ -14,7 +14,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// await fails unless a file appears.
+// await fails the test unless a file appears.
 func await(t *testing.T, path string) {
 	t.Helper()
 	for limit := time.Now().Add(20 * time.Second); time.Now().Before(limit); time.Sleep(5 * time.Millisecond) {
@@ -25,7 +25,7 @@ func await(t *testing.T, path string) {
 	t.Fatalf("%s has not appeared", path)
 }
 
-// hanging is a bundle whose set-up stops in a hook, after it has made a file.
+// hanging returns a bundle whose set-up stops in a hook, after the hook has created a file.
 func hanging(t *testing.T, place func(*specs.Hooks, specs.Hook), inside bool) (b *testbundle.Bundle, sign string) {
 	b = testbundle.New(t, testbundle.Sh("echo program; sleep 100"))
 	addMount(specs.Mount{Destination: "/host", Source: b.Host, Options: []string{"bind"}})(b.Spec)
@@ -39,8 +39,8 @@ func hanging(t *testing.T, place func(*specs.Hooks, specs.Hook), inside bool) (b
 	return b, sign
 }
 
-// A signal that asks to end, while the container is set up, takes down what
-// there is of it: the bundle's clean-up fails the test if anything is left.
+// A termination signal during the set-up of the container removes everything that exists of it: the
+// bundle's clean-up fails the test if anything is left.
 func TestInterruptSetUp(t *testing.T) {
 	places := []struct {
 		kind   string
@@ -76,14 +76,14 @@ func TestInterruptSetUp(t *testing.T) {
 	}
 }
 
-// A signal that does not ask to end waits until there is a program to get it.
+// A signal that does not request termination is held until a program exists to receive it.
 func TestEarlySignalWaits(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh(`trap "echo got it; exit 3" USR1; touch /host/ready; while :; do sleep 0.05; done`))
 	addMount(specs.Mount{Destination: "/host", Source: b.Host, Options: []string{"bind"}})(b.Spec)
 	sign := filepath.Join(b.Host, "hook")
 	b.Spec.Hooks = &specs.Hooks{
 		CreateRuntime: []specs.Hook{shellHook("touch " + sign + "; sleep 0.3")},
-		// The program is there, and ready for the signal, before poststart ends.
+		// The program is running, and ready for the signal, before poststart ends.
 		Poststart: []specs.Hook{shellHook("while ! test -e " + filepath.Join(b.Host, "ready") + "; do sleep 0.05; done")},
 	}
 	b.Write()
@@ -101,7 +101,7 @@ func TestEarlySignalWaits(t *testing.T) {
 	}
 }
 
-// What is ignored from outside (nohup) stays ignored.
+// A signal that the caller ignores (nohup) stays ignored.
 func TestIgnoredSignalStaysIgnored(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("touch /host/ready; sleep 0.5; exit 4"))
 	addMount(specs.Mount{Destination: "/host", Source: b.Host, Options: []string{"bind"}})(b.Spec)
@@ -120,8 +120,8 @@ func TestIgnoredSignalStaysIgnored(t *testing.T) {
 	}
 }
 
-// QuietMonitor changes the timer slack of one thread of minirun; the container
-// has that of its caller.
+// QuietMonitor changes the timer slack of one thread of minirun; the container has the timer slack of
+// its caller.
 func TestTimerSlack(t *testing.T) {
 	own, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
 	if err != nil {

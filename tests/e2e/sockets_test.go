@@ -15,7 +15,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// receivedPid is the process of a pidfd that a socket receives.
+// receivedPid returns the process of a pidfd that a socket receives.
 func receivedPid(t *testing.T, l *net.UnixListener, got chan<- string) {
 	data, f := receive(t, l)
 	defer f.Close()
@@ -25,8 +25,7 @@ func receivedPid(t *testing.T, l *net.UnixListener, got chan<- string) {
 	got <- string(data) + " " + pid
 }
 
-// TestPidFDSocket: create, run and exec send a pidfd of the process, with runc's
-// words.
+// TestPidFDSocket: create, run and exec send a pidfd of the process, in runc's format.
 func TestPidFDSocket(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
 	pidFile := filepath.Join(b.Host, "pid")
@@ -77,7 +76,7 @@ func TestConsoleSocketMadeByHook(t *testing.T) {
 	testbundle.Reap()
 }
 
-// stuck is a socket with a full backlog that nobody accepts from.
+// stuck returns a socket with a full backlog on which no process calls accept.
 func stuck(t *testing.T, b *testbundle.Bundle) string {
 	t.Helper()
 	path := filepath.Join(b.Host, "stuck")
@@ -105,8 +104,8 @@ func stuck(t *testing.T, b *testbundle.Bundle) string {
 	return ""
 }
 
-// TestStuckSockets: a signal ends minirun while it waits for the other side of a
-// socket, and nothing of the container is left.
+// TestStuckSockets: a signal ends minirun while it waits for the peer of a socket, and nothing of the
+// container is left.
 func TestStuckSockets(t *testing.T) {
 	b := testbundle.New(t, terminal, testbundle.Args("sleep", "1000"))
 	b.Spec.Hooks = &specs.Hooks{CreateContainer: []specs.Hook{shellHook("touch " + b.Host + "/created")}}
@@ -114,7 +113,7 @@ func TestStuckSockets(t *testing.T) {
 	cmd := b.Command("run", "--console-socket", stuck(t, b), b.ID, b.Dir)
 	b.Start(cmd)
 	await(t, filepath.Join(b.Host, "created"))
-	time.Sleep(200 * time.Millisecond) // it connects now
+	time.Sleep(200 * time.Millisecond) // now it is connecting
 	if err := cmd.Process.Signal(unix.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

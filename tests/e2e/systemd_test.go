@@ -14,8 +14,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// needSystemd skips where systemd does not run, or runs with cgroup v1:
-// tests/vm/run --kind systemd is a machine where it does.
+// needSystemd skips the test if systemd is not running, or runs with cgroup v1: tests/vm/run --kind
+// systemd provides a machine with systemd.
 func needSystemd(t *testing.T) {
 	t.Helper()
 	testbundle.Need(t)
@@ -24,8 +24,8 @@ func needSystemd(t *testing.T) {
 	}
 }
 
-// scoped is a container that systemd made the cgroup of, and a function that
-// asks systemd for properties of its unit.
+// scoped returns a container whose cgroup was created by systemd, and a function that asks systemd
+// for properties of its unit.
 func scoped(t *testing.T, mutate ...func(*specs.Spec)) (*testbundle.Bundle, func(properties ...string) string) {
 	t.Helper()
 	needSystemd(t)
@@ -83,7 +83,7 @@ func TestSystemd(t *testing.T) {
 	if out, err := exec.Command("systemctl", "daemon-reload").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	files("reloaded", "33554432 20 13000 100000 0") // systemd counts hundredths of a processor
+	files("reloaded", "33554432 20 13000 100000 0") // systemd has a resolution of a hundredth of a CPU
 	b.Minirun("pause", b.ID).Exit(t, 0)
 	b.Minirun("resume", b.ID).Exit(t, 0)
 	b.Minirun("delete", "--force", b.ID).Exit(t, 0)
@@ -92,7 +92,7 @@ func TestSystemd(t *testing.T) {
 	}
 }
 
-// Narrated: what systemd was asked for, and what the files say.
+// The narration shows what was requested from systemd, and what the files contain.
 func TestSystemdExplain(t *testing.T) {
 	b, _ := scoped(t, memory(64<<20), testbundle.Args("true"))
 	r := b.Run("--explain")
@@ -100,7 +100,7 @@ func TestSystemdExplain(t *testing.T) {
 	has(t, r.Stderr, "have systemd create minirun-"+b.ID+".scope", "asked 67108864; the file says 67108864")
 }
 
-// The cgroup namespace's root is the scope, and the process is PID 1 of it.
+// The root of the cgroup namespace is the scope, and the process is PID 1 in it.
 func TestSystemdNamespace(t *testing.T) {
 	b, _ := scoped(t, with(specs.CgroupNamespace, ""), testbundle.Sh("cat /proc/self/cgroup; cat /sys/fs/cgroup/cgroup.procs | head -1"))
 	b.Run().Prints(t, "0::/\n1")
@@ -117,7 +117,7 @@ func TestSystemdSlice(t *testing.T) {
 	}
 }
 
-// A container that was killed for want of memory leaves no failed unit.
+// A container that was OOM-killed leaves no failed unit.
 func TestSystemdOutOfMemory(t *testing.T) {
 	limit := int64(8 << 20)
 	b, show := scoped(t, testbundle.Sh("x=$(head -c 20000000 /dev/zero | tr '\\0' x)"), func(s *specs.Spec) {
@@ -144,7 +144,7 @@ func TestSystemdErrors(t *testing.T) {
 	b.Run().Fails(t, "TimeoutStopUSec", "GVariant")
 	b.Spec.Annotations = nil
 
-	// A name that is taken.
+	// The unit's name is already in use.
 	unit := "minirun-" + b.ID + ".scope"
 	other := exec.Command("systemd-run", "--quiet", "--scope", "--unit="+unit, "sleep", "1000")
 	b.Start(other)
@@ -162,7 +162,7 @@ func TestSystemdErrors(t *testing.T) {
 	_ = exec.Command("systemctl", "stop", unit).Run()
 	_ = other.Wait()
 
-	// minirun without its helper.
+	// minirun is installed without its helper.
 	alone := filepath.Join(t.TempDir(), "minirun")
 	data, err := os.ReadFile(testbundle.Binary)
 	if err == nil {
@@ -203,7 +203,7 @@ func TestSystemdLate(t *testing.T) {
 	if took := time.Since(begin); took < time.Second {
 		t.Errorf("it took %v: the bus was not stopped", took)
 	}
-	// `delete` does not need systemd: the cgroup goes, and with it the unit.
+	// `delete` does not need systemd: removing the cgroup also removes the unit.
 	goOn = stopBus(t)
 	begin = time.Now()
 	r := b.Minirun("delete", "--force", b.ID)
@@ -214,7 +214,7 @@ func TestSystemdLate(t *testing.T) {
 	goOn()
 }
 
-// A signal ends what waits for systemd.
+// A signal ends a command that waits for systemd.
 func TestSystemdInterrupted(t *testing.T) {
 	b, _ := scoped(t)
 	b.Write()
@@ -242,7 +242,7 @@ func TestSystemdNever(t *testing.T) {
 	b.Run().Fails(t, "linux.cgroupsPath", "no answer in time")
 }
 
-// Without cgroup v2 there is nothing to have systemd make.
+// Without cgroup v2 minirun does not use systemd.
 func TestSystemdOnV1(t *testing.T) {
 	b := testbundle.New(t)
 	if onV2(t) {
@@ -252,8 +252,8 @@ func TestSystemdOnV1(t *testing.T) {
 	b.Run().Fails(t, "--systemd-cgroup", "needs a host with only cgroup v2")
 }
 
-// TestSystemdRestore: systemd has the scope before criu makes the processes, and it
-// outlives the process that it was made around.
+// TestSystemdRestore: systemd creates the scope before criu creates the processes, and the scope
+// outlives the process for which it was created.
 func TestSystemdRestore(t *testing.T) {
 	b, show := scoped(t)
 	images := t.TempDir()

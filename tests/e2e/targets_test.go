@@ -14,8 +14,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// danglingTargets gives a bundle links that lead to nothing, and mounts on them.
-// Nothing of the container's program is needed to see where they went.
+// danglingTargets adds dangling symbolic links to a bundle, and mounts on them. The test can see
+// where they lead without running the container's program.
 func danglingTargets(t *testing.T, change ...func(*specs.Spec)) *testbundle.Bundle {
 	t.Helper()
 	b := testbundle.New(t, change...)
@@ -36,8 +36,8 @@ func danglingTargets(t *testing.T, change ...func(*specs.Spec)) *testbundle.Bund
 	return b
 }
 
-// chownTree gives the directories of a root file system to the root of a user
-// namespace. Its programs are shared with other tests.
+// chownTree gives the directories of a root file system to the root of a user namespace. Its programs
+// are shared with other tests, so they are not changed.
 func chownTree(t *testing.T, dir string, uid, gid int) {
 	t.Helper()
 	if err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
@@ -50,9 +50,8 @@ func chownTree(t *testing.T, dir string, uid, gid int) {
 	}
 }
 
-// TestDanglingTargets: a mount target that leads through a symbolic link to
-// nothing is made where the link leads, below the root, by whatever kind of
-// container. The owner is the container's root.
+// TestDanglingTargets: a mount target that is a dangling symbolic link is created where the link
+// leads, below the root, in every kind of container. It is owned by the container's root.
 func TestDanglingTargets(t *testing.T) {
 	const want = "text\ntext\n1777"
 	made := map[string]os.FileMode{
@@ -103,8 +102,8 @@ func TestDanglingTargets(t *testing.T) {
 	})
 }
 
-// TestLinksOfTargetsAreFollowedInMounts: a link in a volume, and one that leads
-// through another link to a place that exists.
+// TestLinksOfTargetsAreFollowedInMounts: a symbolic link in a volume, and one that leads through
+// another link to a path that exists.
 func TestLinksOfTargetsAreFollowedInMounts(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("cat /made/here /real/sub/file; stat -c %a /real; ls -d /real/sys/kernel"))
 	if err := os.Symlink("../../made/here", filepath.Join(b.Host, "link")); err != nil {
@@ -125,7 +124,7 @@ func TestLinksOfTargetsAreFollowedInMounts(t *testing.T) {
 	for _, m := range []specs.Mount{
 		{Destination: "/volume", Source: b.Host, Options: []string{"bind"}},
 		{Destination: "/volume/link", Source: source, Options: []string{"bind"}},
-		{Destination: "/one", Type: "tmpfs", Source: "tmpfs"}, // takes the mode of /real
+		{Destination: "/one", Type: "tmpfs", Source: "tmpfs"}, // gets the mode of /real
 		{Destination: "/one/sub/file", Source: source, Options: []string{"bind"}},
 		{Destination: "/one/sys", Type: "sysfs", Source: "sysfs", Options: []string{"ro"}},
 	} {
@@ -134,7 +133,7 @@ func TestLinksOfTargetsAreFollowedInMounts(t *testing.T) {
 	b.Run().Prints(t, "text\ntext\n750\n/real/sys/kernel")
 }
 
-// TestRefusedTargets: the error names the mount and says what is wrong.
+// TestRefusedTargets: the error names the mount and the problem.
 func TestRefusedTargets(t *testing.T) {
 	for name, c := range map[string]struct {
 		link, destination, kind, want string
@@ -159,12 +158,12 @@ func TestRefusedTargets(t *testing.T) {
 	}
 }
 
-// TestLinkOptions: copy-symlink, src-nofollow and dest-nofollow, as crun(1) says.
+// TestLinkOptions: copy-symlink, src-nofollow and dest-nofollow, as described in crun(1).
 func TestLinkOptions(t *testing.T) {
 	for name, c := range map[string]struct {
 		destination string
 		options     []string
-		source      string // of the host's directory
+		source      string // relative to the host's directory
 		script      string
 		want        string
 	}{
@@ -209,8 +208,8 @@ func TestLinkOptions(t *testing.T) {
 	}
 }
 
-// TestMissingSource: with a user namespace too, the error names the source, and
-// an earlier mount may make it.
+// TestMissingSource: with a user namespace too, the error names the source; an earlier mount may
+// create the source.
 func TestMissingSource(t *testing.T) {
 	for _, change := range []func(*specs.Spec){func(*specs.Spec) {}, testbundle.UserNS} {
 		b := testbundle.New(t, testbundle.Sh("ls /again"), change, testbundle.AddMount(specs.Mount{Destination: "/mnt/new/dir", Type: "tmpfs", Source: "tmpfs"}))
@@ -222,7 +221,7 @@ func TestMissingSource(t *testing.T) {
 	}
 }
 
-// TestReadonlyTmpfsIsRemounted: a later entry of mounts decides.
+// TestReadonlyTmpfsIsRemounted: the last entry in mounts takes precedence.
 func TestReadonlyTmpfsIsRemounted(t *testing.T) {
 	tmpfs := func(options ...string) func(*specs.Spec) {
 		return testbundle.AddMount(specs.Mount{Destination: "/mnt", Type: "tmpfs", Source: "tmpfs", Options: options})
@@ -231,11 +230,11 @@ func TestReadonlyTmpfsIsRemounted(t *testing.T) {
 	testbundle.New(t, testbundle.Sh(script), tmpfs("ro"), tmpfs("remount", "rw")).Run().Prints(t, "writable")
 	testbundle.New(t, testbundle.Sh(script), tmpfs(), tmpfs("remount", "ro")).Run().Prints(t, "read-only")
 	testbundle.New(t, testbundle.Sh(script), tmpfs("rro")).Run().Prints(t, "read-only")
-	testbundle.New(t, testbundle.Sh(script), tmpfs("ro"), tmpfs()).Run().Prints(t, "writable") // the one on top
+	testbundle.New(t, testbundle.Sh(script), tmpfs("ro"), tmpfs()).Run().Prints(t, "writable") // the topmost mount
 }
 
-// TestNothingLeadsIntoProcThroughAVolume: a volume over the place where a link of the
-// image put a tmpfs decides where later mounts below the tmpfs go, but not into /proc.
+// TestNothingLeadsIntoProcThroughAVolume: a volume that hides the path where a symbolic link of the
+// image put a tmpfs determines where later mounts below the tmpfs go, but never into /proc.
 func TestNothingLeadsIntoProcThroughAVolume(t *testing.T) {
 	b := testbundle.New(t)
 	volume := filepath.Join(b.Host, "volume")
@@ -263,15 +262,15 @@ func TestNothingLeadsIntoProcThroughAVolume(t *testing.T) {
 	b.Run().Fails(t, "must not lead into /proc")
 }
 
-// TestNothingLeadsIntoProcBelowNewFileSystems: a link of the image puts a volume into
-// /dev or /sys, and the volume has a link into /proc.
+// TestNothingLeadsIntoProcBelowNewFileSystems: a symbolic link in the image puts a volume into /dev
+// or /sys, and the volume has a symbolic link into /proc.
 func TestNothingLeadsIntoProcBelowNewFileSystems(t *testing.T) {
 	for name, c := range map[string]struct{ link, volume, destination string }{
 		"on /sys":    {"/sys", "/link", "/sys/p"},
 		"below /sys": {"/sys/fs", "/link/cgroup", "/sys/fs/cgroup/p"},
 		"on /dev":    {"/dev", "/link", "/dev/p"},
 		"below /dev": {"/dev", "/link/x", "/dev/x/p"},
-		"in sysfs":   {"/mnt", "/sys/class/net/lo", "/sys/devices/virtual/net/lo/p"}, // a link of the kernel's
+		"in sysfs":   {"/mnt", "/sys/class/net/lo", "/sys/devices/virtual/net/lo/p"}, // a symbolic link of the kernel
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := testbundle.New(t, testbundle.Sh("echo started"))
@@ -290,8 +289,8 @@ func TestNothingLeadsIntoProcBelowNewFileSystems(t *testing.T) {
 	}
 }
 
-// TestUnreadableLinks: the parent of a container without privilege may not read links
-// that the container's root may follow, and looks at what they have led to.
+// TestUnreadableLinks: the parent of an unprivileged container may not read symbolic links that the
+// container's root may follow, so it examines what they resolved to.
 func TestUnreadableLinks(t *testing.T) {
 	for target, destination := range map[string]string{"/mnt": "/private/link", "/proc/driver": "/private/link", "/proc": "/private/link/driver"} {
 		u := asUser(t, false, "stat -f -c %T /mnt")
@@ -309,7 +308,7 @@ func TestUnreadableLinks(t *testing.T) {
 	}
 }
 
-// TestCopiedLinkOnDev: devices are made in /dev, so it is no copy of a link.
+// TestCopiedLinkOnDev: devices are created in /dev, so it cannot be a copy of a symbolic link.
 func TestCopiedLinkOnDev(t *testing.T) {
 	b := testbundle.New(t)
 	link := filepath.Join(b.Host, "link")

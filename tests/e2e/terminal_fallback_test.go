@@ -16,15 +16,15 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// inSession runs a command in a new session, where it has no controlling terminal.
+// inSession runs a command in a new session, in which it has no controlling terminal.
 func inSession(t *testing.T, cmd *exec.Cmd) testbundle.Result {
 	t.Helper()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return testbundle.Finish(t, cmd)
 }
 
-// TestTerminalNeedsOne: without any terminal of its own minirun cannot connect the
-// container's, and nothing is made.
+// TestTerminalNeedsOne: if minirun itself has no terminal, it cannot connect the container's, and
+// nothing is created.
 func TestTerminalNeedsOne(t *testing.T) {
 	b := testbundle.New(t, terminal)
 	b.Write()
@@ -33,16 +33,16 @@ func TestTerminalNeedsOne(t *testing.T) {
 	inSession(t, up.Command("exec", "-t", up.ID, "true")).Fails(t, "--tty", "/dev/tty", "--console-socket")
 }
 
-// TestTerminalWithRedirections: a terminal is found on any standard descriptor, or
-// as the controlling terminal; input and output stay where they are redirected, and
-// the container's terminal has the size of the one that was found.
+// TestTerminalWithRedirections: minirun finds a terminal on any standard descriptor, or as its
+// controlling terminal; redirected input and output stay redirected, and the container's terminal
+// gets the size of the one that was found.
 func TestTerminalWithRedirections(t *testing.T) {
 	const script = "read line; echo got $line; stty size; exit 3"
 	running, _ := up(t)
 	for _, verb := range []string{"run", "exec"} {
 		for _, c := range []struct {
 			name                  string
-			stdin, stdout, stderr bool // a terminal
+			stdin, stdout, stderr bool // whether each is a terminal
 		}{
 			{"input redirected", false, true, true},
 			{"only standard error", false, false, true},
@@ -88,8 +88,8 @@ func TestTerminalWithRedirections(t *testing.T) {
 	}
 }
 
-// TestTerminalOutputWithoutReader: the end of a container whose output nobody reads
-// does not hold minirun once a signal asks it to end.
+// TestTerminalOutputWithoutReader: if the output of a container is not read, minirun still ends when
+// a signal requests it.
 func TestTerminalOutputWithoutReader(t *testing.T) {
 	p := testbundle.NewPty(t)
 	b := testbundle.New(t, terminal, testbundle.Sh("while :; do echo 0123456789012345678901234567890123456789012345678901234567890123456789; done"))
@@ -118,7 +118,7 @@ func TestTerminalOutputWithoutReader(t *testing.T) {
 	}
 }
 
-// awaitFull waits until a pipe gets no more bytes.
+// awaitFull waits until no more bytes are written to a pipe.
 func awaitFull(t *testing.T, pipe *os.File) {
 	t.Helper()
 	last := -1

@@ -15,11 +15,10 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// A container without a terminal, run from one, has pipes that minirun copies
-// from and to. Nobody should notice, except a program that asks whether it has a
-// terminal.
+// A container without a terminal that is run from one has pipes, from and to which minirun copies.
+// This must make no difference, except to a program that checks whether it has a terminal.
 
-// onTerminal starts run, or exec in a container that runs, on a terminal.
+// onTerminal starts run, or exec in a running container, on a terminal.
 func onTerminal(t *testing.T, verb, script string, change ...func(*specs.Spec)) (*testbundle.Pty, *exec.Cmd) {
 	t.Helper()
 	p := testbundle.NewPty(t)
@@ -55,7 +54,7 @@ func TestTerminalPipes(t *testing.T) {
 			p.Type("one\n")
 			p.Expect("first one\r\n")
 			p.Type("two\n")
-			p.Expect("two\r\ntwo\r\n") // the echo, and cat
+			p.Expect("two\r\ntwo\r\n") // the echo, and the output of cat
 			p.Type("\x04")
 			p.Expect("over\r\n")
 			exits(t, cmd, 7)
@@ -63,7 +62,8 @@ func TestTerminalPipes(t *testing.T) {
 	}
 }
 
-// Standard output and error of one terminal are one pipe: the order stays.
+// If standard output and standard error are the same terminal they share one pipe, so the order is
+// preserved.
 func TestTerminalPipesKeepOrder(t *testing.T) {
 	const lines = 3000
 	for _, verb := range []string{"run", "exec"} {
@@ -82,7 +82,7 @@ func TestTerminalPipesKeepOrder(t *testing.T) {
 	}
 }
 
-// What the program has written when it ends is shown before minirun ends.
+// Everything that the program has written when it ends is shown before minirun ends.
 func TestTerminalPipesAreDrained(t *testing.T) {
 	for _, verb := range []string{"run", "exec"} {
 		t.Run(verb, func(t *testing.T) {
@@ -99,8 +99,7 @@ func TestTerminalPipesAreDrained(t *testing.T) {
 	}
 }
 
-// A process that outlives the program holds the pipe, which minirun does not
-// wait for.
+// A process that outlives the program holds the pipe open, but minirun does not wait for it.
 func TestTerminalPipesOutlived(t *testing.T) {
 	noPID := func(s *specs.Spec) {
 		var keep []specs.LinuxNamespace
@@ -120,7 +119,7 @@ func TestTerminalPipesOutlived(t *testing.T) {
 	}
 }
 
-// ^C reaches the program as a signal, and a hang-up too.
+// ^C and a hang-up reach the program as signals.
 func TestTerminalPipesSignals(t *testing.T) {
 	for _, verb := range []string{"run", "exec"} {
 		t.Run(verb, func(t *testing.T) {
@@ -140,8 +139,8 @@ func TestTerminalPipesSignals(t *testing.T) {
 	})
 }
 
-// A terminal that is stopped (^S) does not take what is left at the end. A signal
-// ends the wait for it.
+// A stopped terminal (^S) does not accept the remaining output at the end. A signal ends the wait for
+// it.
 func TestTerminalPipesStopped(t *testing.T) {
 	for _, verb := range []string{"run", "exec"} {
 		t.Run(verb, func(t *testing.T) {
@@ -170,8 +169,7 @@ func TestTerminalPipesStopped(t *testing.T) {
 	}
 }
 
-// Input that the program has not asked for stays in the terminal, except for one
-// line.
+// Input that the program has not read stays in the terminal, except for one line.
 func TestTerminalPipesLeaveInput(t *testing.T) {
 	for _, verb := range []string{"run", "exec"} {
 		t.Run(verb, func(t *testing.T) {
@@ -192,7 +190,7 @@ func TestTerminalPipesLeaveInput(t *testing.T) {
 	}
 }
 
-// A background job of a shell does not take the shell's input, and goes on.
+// A background job does not take the shell's input, and continues to run.
 func TestTerminalPipesInBackground(t *testing.T) {
 	p := testbundle.NewPty(t)
 	b := testbundle.New(t, testbundle.Sh("echo ready; read x; echo got $x"))
@@ -209,8 +207,8 @@ func TestTerminalPipesInBackground(t *testing.T) {
 	_ = cmd.Wait()
 }
 
-// With a terminal of its own a background job leaves the shell's settings and input
-// alone until it is in the foreground, and can also end before.
+// With a new terminal for its container, a background job leaves the shell's settings and input alone
+// until it is in the foreground; it can also end before that.
 func TestTerminalInBackground(t *testing.T) {
 	p := testbundle.NewPty(t)
 	b := testbundle.New(t, testbundle.Sh("echo ready; read x; echo got $x"), terminal)
@@ -242,7 +240,7 @@ func TestTerminalInBackground(t *testing.T) {
 	_ = cmd.Wait()
 }
 
-// A background job's message gets to the terminal, also with stty tostop.
+// The message of a background job is printed to the terminal, also with stty tostop.
 func TestMessageInBackground(t *testing.T) {
 	p := testbundle.NewPty(t)
 	b := testbundle.New(t, testbundle.Args("/no/such"))
@@ -255,7 +253,7 @@ func TestMessageInBackground(t *testing.T) {
 	_ = cmd.Wait()
 }
 
-// Only what is a terminal is replaced: output to a file goes there itself.
+// Only terminals are replaced with pipes: output to a file is written directly.
 func TestTerminalPipesOnlyForTerminals(t *testing.T) {
 	p := testbundle.NewPty(t)
 	b := testbundle.New(t, testbundle.Sh("readlink /proc/self/fd/1; echo x >&2; read y; echo $y"))
@@ -278,7 +276,7 @@ func TestTerminalPipesOnlyForTerminals(t *testing.T) {
 	}
 }
 
-// Its user may open /dev/stdout also where that is a pipe of minirun's.
+// The container's user may open /dev/stdout also if it is a pipe of minirun.
 func TestTerminalPipesOfUser(t *testing.T) {
 	for name, change := range map[string]func(*specs.Spec){"default": func(*specs.Spec) {}, "user namespace": userns} {
 		t.Run(name, func(t *testing.T) {
@@ -292,8 +290,8 @@ func TestTerminalPipesOfUser(t *testing.T) {
 	}
 }
 
-// A container that cannot be started is reported on the terminal, with what the hook
-// inside printed.
+// A container that cannot be started is reported on the terminal, with the output of the hook that
+// ran inside.
 func TestTerminalPipesOfFailure(t *testing.T) {
 	p, cmd := onTerminal(t, "run", "", func(s *specs.Spec) {
 		s.Process.Args = nil

@@ -45,11 +45,12 @@ func TestTerminal(t *testing.T) {
 	if err := p.Master.Resize(console.WinSize{Height: 11, Width: 22}); err != nil {
 		t.Fatal(err)
 	}
-	// The test's pty is nobody's controlling terminal, so no kernel sends it.
+	// The test's pty is not the controlling terminal of any process, so the kernel does not send the
+	// signal.
 	if err := cmd.Process.Signal(unix.SIGWINCH); err != nil {
 		t.Fatal(err)
 	}
-	// busybox's read goes on after the trap; its output comes with the next line.
+	// busybox's read continues after the trap; its output follows the next line.
 	time.Sleep(100 * time.Millisecond)
 	if _, err := p.Master.Write([]byte("more\r")); err != nil {
 		t.Fatal(err)
@@ -63,8 +64,8 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
-// ^C typed at minirun's terminal reaches the container's foreground process,
-// and the terminal is restored after a death by a signal too.
+// ^C typed on minirun's terminal reaches the container's foreground process, and the terminal is
+// restored even if a signal kills the program.
 func TestTerminalInterrupt(t *testing.T) {
 	p := testbundle.NewPty(t)
 	b := testbundle.New(t, terminal, testbundle.Sh("trap 'echo interrupted; exit 9' INT; echo ready; while :; do sleep 0.05; done"))
@@ -87,7 +88,7 @@ func TestTerminalInterrupt(t *testing.T) {
 	}
 }
 
-// A failure leaves the terminal as it was, too.
+// A failure also leaves the terminal as it was.
 func TestTerminalFailure(t *testing.T) {
 	p := testbundle.NewPty(t)
 	b := testbundle.New(t, terminal, testbundle.Args("/no/such/program"))
@@ -111,8 +112,8 @@ func TestTerminalOutputIsWhole(t *testing.T) {
 	}
 }
 
-// The size is there when the program starts: minirun's terminal's, or with a
-// console socket that of config.json.
+// The size is set when the program starts: that of minirun's terminal, or with a console socket that
+// of config.json.
 func TestConsoleSize(t *testing.T) {
 	b := testbundle.New(t, terminal, testbundle.Sh("stty size; exec sleep 1000"), func(s *specs.Spec) {
 		s.Process.ConsoleSize = &specs.Box{Height: 12, Width: 34}
@@ -145,7 +146,7 @@ func TestTerminalInUserNamespace(t *testing.T) {
 	b.RunTerminal().Prints(t, "/dev/pts/0\nx")
 }
 
-// receive takes one descriptor from a console or seccomp socket.
+// receive receives one descriptor from a console or seccomp socket.
 func receive(t *testing.T, l *net.UnixListener) (data []byte, f *os.File) {
 	t.Helper()
 	_ = l.SetDeadline(time.Now().Add(20 * time.Second))
@@ -200,7 +201,7 @@ func TestConsoleSocket(t *testing.T) {
 		t.Error("no bytes came with the descriptor")
 	}
 	buf := make([]byte, len("hello\r\n"))
-	if n, _ := io.ReadFull(r.f, buf); string(buf) != "hello\r\n" { // a slow machine gives it in two parts
+	if n, _ := io.ReadFull(r.f, buf); string(buf) != "hello\r\n" { // a slow machine delivers it in two parts
 		t.Errorf("the console says %q", buf[:n])
 	}
 	b.Minirun("delete", "--force", b.ID).Exit(t, 0)

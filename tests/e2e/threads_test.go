@@ -11,8 +11,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// holdsNoNamespace fails the test if a thread of minirun is in a namespace that the test
-// is not in.
+// holdsNoNamespace fails the test if a thread of minirun is in a different namespace from the test's.
 func holdsNoNamespace(t *testing.T, minirun int, kind string) {
 	t.Helper()
 	dir := "/proc/" + strconv.Itoa(minirun) + "/task/"
@@ -28,9 +27,9 @@ func holdsNoNamespace(t *testing.T, minirun int, kind string) {
 	}
 }
 
-// TestRunHoldsNoNamespace: a minirun that stays with a container has no thread left in a
-// namespace that it needed for a moment. It would keep all mounts of the host busy, or
-// the container's network devices from their return to it.
+// TestRunHoldsNoNamespace: a minirun that stays with a container has no thread left in a namespace
+// that it entered temporarily. Such a thread would keep all mounts of the host busy, or prevent the
+// container's network devices from returning to the host.
 func TestRunHoldsNoNamespace(t *testing.T) {
 	check := func(t *testing.T, b *testbundle.Bundle, kind string) {
 		t.Helper()

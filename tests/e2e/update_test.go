@@ -30,7 +30,7 @@ func limits(t *testing.T, b *testbundle.Bundle, files ...string) string {
 	return strings.Join(values, " ")
 }
 
-// An updateStep is a call of `update` and what files hold after it.
+// An updateStep is a call of `update` and the contents of files after it.
 type updateStep struct {
 	flags []string
 	stdin string
@@ -52,13 +52,14 @@ func updatesOnV1(t *testing.T, b *testbundle.Bundle) (files []string, steps []up
 		{[]string{"--memory-swap", "-1", "--pids-limit", "-1", "--cpu-quota", "-1", "--kernel-memory", "5M"}, "", "67108864 " + none + " 33554432 max 512 -1 50000 0"},
 		{[]string{"-r", "-"}, `{"memory":{"limit":33554432},"cpu":{"shares":0},"pids":{"limit":7},"devices":[]}`, "33554432 " + none + " 33554432 7 512 -1 50000 0"},
 		{[]string{"--resources=-"}, `{}`, "33554432 " + none + " 33554432 7 512 -1 50000 0"},
-		{[]string{"--pids-limit", "0"}, "", "33554432 " + none + " 33554432 1 512 -1 50000 0"}, // as runc: 0 is a limit, and it has a process
+		// As in runc, 0 is a limit, and the cgroup has one process.
+		{[]string{"--pids-limit", "0"}, "", "33554432 " + none + " 33554432 1 512 -1 50000 0"},
 		{[]string{"-r", "-"}, `{"pids":{"limit":-2},"cpu":{"quota":-7}}`, "33554432 " + none + " 33554432 max 512 -1 50000 0"},
 	}
 }
 
-// On v2 swap is counted without memory, 2 to 262144 shares are a weight of 1 to
-// 10000, and quota and period are in one file.
+// updatesOnV2 has the values for v2: swap is counted without memory, 2 to 262144 shares become a
+// weight of 1 to 10000, and quota and period are in one file.
 func updatesOnV2() (files []string, steps []updateStep) {
 	return []string{"memory.max", "memory.swap.max", "memory.low", "pids.max", "cpu.weight", "cpu.max", "cpuset.cpus"}, []updateStep{
 		{nil, "", "max max 0 max 100 max 100000 "},
@@ -110,7 +111,7 @@ func TestUpdate(t *testing.T) {
 		b.Minirun(append(append([]string{"update"}, c.flags...), b.ID)...).Fails(t, c.want)
 	}
 	tooLittle := []string{"update", "--memory", "4k", b.ID}
-	if onV2(t) { // which kills what does not fit, unless it is asked not to
+	if onV2(t) { // v2 kills processes that exceed the limit, unless told otherwise
 		b.Stdin, tooLittle = `{"memory":{"limit":4096,"checkBeforeUpdate":true}}`, []string{"update", "-r", "-", b.ID}
 	}
 	b.Minirun(tooLittle...).Fails(t, "update: memory.limit: write")
@@ -121,11 +122,10 @@ func TestUpdate(t *testing.T) {
 	b.Minirun("update", "--memory", "1G", b.ID).Fails(t, "container not running")
 }
 
-// The whole of a container's resources, as Kubernetes hands them to update,
-// rules for devices included, takes nothing from the container.
+// Updating all resources of a container at once, including device rules, as Kubernetes does, takes
+// nothing from the container.
 func TestUpdateDevices(t *testing.T) {
-	// A number without a device: opening it is refused by the cgroup, or fails
-	// with ENXIO.
+	// A device number without a device: opening it is rejected by the cgroup, or fails with ENXIO.
 	const loop = `while :; do case "$( (true </dev/nobody) 2>&1)" in *permitted*) echo no;; *address*) echo yes;; esac >/tmp/answer; sleep 0.01; done`
 	b := testbundle.New(t, testbundle.Sh(loop), testbundle.Writable)
 	b.Spec.Linux.Devices = append(b.Spec.Linux.Devices, deviceNode("/dev/nobody", 1, 200))

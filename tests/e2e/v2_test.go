@@ -21,8 +21,7 @@ import (
 
 const tree = "/sys/fs/cgroup"
 
-// needV2 skips where cgroup v2 is not the only version: tests/vm/run is a
-// machine where it is.
+// needV2 skips the test unless cgroup v2 is the only version: tests/vm/run provides such a machine.
 func needV2(t *testing.T) {
 	t.Helper()
 	testbundle.Need(t)
@@ -38,7 +37,7 @@ func writeCgroup(t *testing.T, path, value string) {
 	}
 }
 
-// makeCgroup makes one that is removed at the end.
+// makeCgroup creates a cgroup and removes it at the end of the test.
 func makeCgroup(t *testing.T, path string) {
 	t.Helper()
 	dir := filepath.Join(tree, path)
@@ -59,7 +58,7 @@ func noCgroup(t *testing.T, path string) {
 	}
 }
 
-// What is counted by version 2 alone: pressure, and how often memory was short.
+// Values that only version 2 counts: pressure, and how often memory was short.
 func TestCgroupEventsV2(t *testing.T) {
 	needV2(t)
 	limit := int64(16 << 20)
@@ -93,12 +92,12 @@ func TestCgroupEventsV2(t *testing.T) {
 	if d.Memory.Events["max"] == 0 || d.Memory.Events["oom_kill"] == 0 {
 		t.Errorf("memory.events is %v", d.Memory.Events)
 	}
-	if d.Memory.Swap.Limit != uint64(limit) { // of both, as in v1: no swap
+	if d.Memory.Swap.Limit != uint64(limit) { // of memory and swap together, as in v1: no swap
 		t.Errorf("the limit of memory and swap is %d", d.Memory.Swap.Limit)
 	}
 }
 
-// A disk is throttled: as fast as the file says, not as fast as it can.
+// A disk is throttled to the rate in the file instead of its full speed.
 func TestCgroupLimitIO(t *testing.T) {
 	needV2(t)
 	var st unix.Stat_t
@@ -133,8 +132,8 @@ func TestCgroupLimitIO(t *testing.T) {
 	}
 }
 
-// Where threads are told apart, a process cannot be put (cgroup-v2.rst,
-// "Threads"): it is refused, with the reason, and nothing is left.
+// A process cannot be added to a threaded cgroup (cgroup-v2.rst, "Threads"): this is rejected with
+// the reason, and nothing is left.
 func TestCgroupThreadedNeighbours(t *testing.T) {
 	needV2(t)
 	top := fmt.Sprintf("/minirun-threads-%d", os.Getpid())
@@ -160,13 +159,13 @@ func TestCgroupThreadedNeighbours(t *testing.T) {
 	}
 	noCgroup(t, top+"/new")
 	noCgroup(t, top+"/threads/a")
-	// The neighbour of a threaded one is a container like any other.
+	// The neighbour of a threaded cgroup is a container like any other.
 	makeCgroup(t, top+"-beside")
 	b.Spec.Linux.CgroupsPath = top + "-beside/" + b.ID
 	b.Run().Exit(t, 0)
 }
 
-// A cgroup that others are below is not taken, and they live on.
+// A cgroup that has other cgroups below it is not used, and those stay.
 func TestCgroupOfOthers(t *testing.T) {
 	testbundle.Need(t)
 	h, err := cgroups.Detect()
@@ -196,8 +195,8 @@ func TestCgroupOfOthers(t *testing.T) {
 	_ = cmd.Wait()
 }
 
-// Foreign processes in a container's cgroup, or below it, do not keep it:
-// they were given to the container, and end with it.
+// Foreign processes in a container's cgroup, or below it, do not prevent its removal: they were moved
+// into the container, and end with it.
 func TestDeleteBusyCgroupV2(t *testing.T) {
 	needV2(t)
 	b, pid := up(t, func(s *specs.Spec) { s.Process.Args = []string{"sleep", "1000"} })
@@ -228,8 +227,8 @@ func TestDeleteBusyCgroupV2(t *testing.T) {
 	noCgroup(t, group)
 }
 
-// A container that is given its cgroup divides it up: what minirun does to the
-// container it does to all of it.
+// A container to which its cgroup is delegated divides it into sub-cgroups: pause, update and delete
+// affect all of them.
 func TestCgroupDelegatedSubTree(t *testing.T) {
 	needV2(t)
 	for name, change := range map[string]func(*specs.Spec){"root": func(*specs.Spec) {}, "user namespace": userns} {
@@ -245,7 +244,7 @@ func TestCgroupDelegatedSubTree(t *testing.T) {
 			if err != nil || len(strings.Fields(string(own))) != 1 {
 				t.Fatalf("processes in its own cgroup: %q, %v", own, err)
 			}
-			in(b, "cat /proc/self/cgroup").Prints(t, "0::/init") // of no internal processes
+			in(b, "cat /proc/self/cgroup").Prints(t, "0::/init") // because of the "no internal processes" rule
 			if out := b.Minirun("ps", "--format", "json", b.ID); len(strings.Split(out.Stdout, ",")) != 2 || !strings.Contains(out.Stdout, strconv.Itoa(pid)) {
 				t.Errorf("ps: %s%s", out.Stdout, out.Stderr)
 			}

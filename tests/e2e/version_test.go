@@ -10,8 +10,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestVersionAsEnginesParseIt: Docker takes what follows the last "version" of a line,
-// and the rest of the line that begins with "commit:"; Podman shows all of it.
+// TestVersionAsEnginesParseIt: Docker parses the text after the last "version" in a line, and the
+// rest of the line that begins with "commit:"; Podman shows everything.
 func TestVersionAsEnginesParseIt(t *testing.T) {
 	testbundle.Need(t)
 	b := testbundle.New(t)
@@ -35,12 +35,12 @@ func TestVersionAsEnginesParseIt(t *testing.T) {
 			t.Errorf("no %q in %q", want, text)
 		}
 	}
-	// Podman asks so whether containers can be checkpointed.
+	// This is how Podman checks whether containers can be checkpointed.
 	b.Minirun("checkpoint", "--help").Exit(t, 0)
 }
 
-// TestDebugMessages: --debug shows what every command that changes a container does,
-// on standard error or in --log, and nothing without it.
+// TestDebugMessages: --debug prints what every command that changes a container does, on standard
+// error or to --log; without it nothing is printed.
 func TestDebugMessages(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
 	b.Write()

@@ -16,7 +16,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// endsAfterSIGTERM sends SIGTERM to a command that waits, and expects it to end.
+// endsAfterSIGTERM sends SIGTERM to a waiting command, and expects it to end.
 func endsAfterSIGTERM(t *testing.T, cmd *exec.Cmd, status int) {
 	t.Helper()
 	if err := cmd.Process.Signal(unix.SIGTERM); err != nil {
@@ -32,8 +32,8 @@ func endsAfterSIGTERM(t *testing.T, cmd *exec.Cmd, status int) {
 	}
 }
 
-// awaitCaught waits until minirun queues signals instead of ending with them: it
-// has a pipe then.
+// awaitCaught waits until minirun queues signals instead of dying from them: the sign of this is that
+// it has a pipe.
 func awaitCaught(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	testbundle.Await(t, "minirun catches signals", func() bool {
@@ -47,10 +47,10 @@ func awaitCaught(t *testing.T, cmd *exec.Cmd) {
 		}
 		return false
 	})
-	time.Sleep(50 * time.Millisecond) // the handlers come right after the pipe
+	time.Sleep(50 * time.Millisecond) // the handlers are installed right after the pipe
 }
 
-// holdLock takes a container's lock, as another command does.
+// holdLock takes a container's lock, as another command would.
 func holdLock(t *testing.T, b *testbundle.Bundle) *os.File {
 	t.Helper()
 	dir, err := os.Open(b.State())
@@ -75,7 +75,7 @@ func TestSIGTERMEndsExecThatWaitsForTheLock(t *testing.T) {
 	lock.Close()
 }
 
-// run deletes the container at its end, for which it needs the lock.
+// run needs the lock to delete the container when it ends.
 func TestSIGTERMEndsRunThatWaitsForTheLock(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("read line"))
 	b.Write()
@@ -91,13 +91,14 @@ func TestSIGTERMEndsRunThatWaitsForTheLock(t *testing.T) {
 	lock := holdLock(t, b)
 	w.Close()
 	awaitStatus(t, b, specs.StateStopped)
-	time.Sleep(50 * time.Millisecond) // it waits for the lock now
+	time.Sleep(50 * time.Millisecond) // now it is waiting for the lock
 	endsAfterSIGTERM(t, cmd, 143)
 	lock.Close()
 	b.Minirun("delete", "--force", b.ID).Exit(t, 0)
 }
 
-// awaitStatusOfNew is awaitStatus for a container that another command creates now.
+// awaitStatusOfNew is like awaitStatus, for a container that another command is creating at the same
+// time.
 func awaitStatusOfNew(t *testing.T, b *testbundle.Bundle, want specs.ContainerState) {
 	t.Helper()
 	testbundle.Await(t, "status "+string(want), func() bool {
@@ -117,13 +118,13 @@ func TestSIGTERMEndsRunWithSlowPoststopHook(t *testing.T) {
 	cmd.WaitDelay = 5 * time.Second
 	b.Start(cmd)
 	awaitText(t, began)
-	endsAfterSIGTERM(t, cmd, 0) // the program's
+	endsAfterSIGTERM(t, cmd, 0) // the program's exit status
 	if !strings.Contains(complaint.String(), "hooks.poststop[0]") {
 		t.Errorf("it does not say that the hook was killed: %s", complaint.String())
 	}
 }
 
-// The last output of a terminal may have nowhere to go.
+// The last output may be blocked by a terminal.
 func TestSIGTERMEndsRunWithBlockedTerminalOutput(t *testing.T) {
 	p := testbundle.NewPty(t)
 	b := testbundle.New(t, terminal, testbundle.Sh("echo done; echo yes >/host/wrote"))
@@ -151,8 +152,8 @@ func TestSIGTERMEndsRunWithBlockedTerminalOutput(t *testing.T) {
 	endsAfterSIGTERM(t, cmd, 0)
 }
 
-// A terminal that is stopped (^S) does not take what the program wrote before it was
-// killed. The signal came already, and no other one has to.
+// A stopped terminal (^S) does not accept what the program wrote before it was killed. The signal has
+// already arrived, and no second one must be necessary.
 func TestSIGTERMEndsStartWithStoppedTerminal(t *testing.T) {
 	p := testbundle.NewPty(t)
 	b := testbundle.New(t, testbundle.Sh("while :; do echo more; done"))
@@ -169,7 +170,7 @@ func TestSIGTERMEndsStartWithStoppedTerminal(t *testing.T) {
 	endsAfterSIGTERM(t, cmd, 143)
 }
 
-// A shell of step may run for long.
+// A shell in step may run for a long time.
 func TestSIGTERMEndsStepWithShell(t *testing.T) {
 	b := testbundle.New(t)
 	b.Write()

@@ -16,9 +16,9 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// A hook, a log or a terminal may go away while minirun writes to it. That is an
-// error, which minirun deals with; a signal would end it, and leave the
-// container behind: the clean-up of each bundle fails the test for that.
+// A hook, a log or a terminal may close its end while minirun writes to it. This is an error that
+// minirun handles; a signal would kill minirun and leave the container: in that case the clean-up of
+// each bundle fails the test.
 
 func hostHook(script string) specs.Hook {
 	return specs.Hook{Path: "/bin/sh", Args: []string{"sh", "-c", script}, Env: []string{"PATH=/usr/bin:/bin"}}
@@ -28,14 +28,13 @@ func createRuntime(hooks ...specs.Hook) func(*specs.Spec) {
 	return func(s *specs.Spec) { s.Hooks = &specs.Hooks{CreateRuntime: hooks} }
 }
 
-// prints makes a hook that prints megabytes: so much that minirun's garbage
-// collector runs.
+// prints returns a hook that prints megabytes, enough to make minirun's garbage collector run.
 func prints(megabytes int) specs.Hook {
 	return hostHook(fmt.Sprintf("head -c %d /dev/zero | tr '\\0' x", megabytes*1000*1000))
 }
 
-// TestStandardErrorOutlivesGarbage: minirun's garbage collector does not close
-// its standard error, on which it then tells what failed.
+// TestStandardErrorOutlivesGarbage: minirun's garbage collector must not close its standard error, on
+// which it later reports the failure.
 func TestStandardErrorOutlivesGarbage(t *testing.T) {
 	for range 3 {
 		b := testbundle.New(t, createRuntime(prints(2)), testbundle.Args("/no/such"))
@@ -45,8 +44,8 @@ func TestStandardErrorOutlivesGarbage(t *testing.T) {
 	}
 }
 
-// TestHooksAfterGarbage: nor does a pipe to a hook get a number of a standard
-// descriptor, for which Go's runtime answers a broken pipe with SIGPIPE.
+// TestHooksAfterGarbage: a pipe to a hook must not get the number of a standard descriptor, for which
+// Go's runtime handles a broken pipe with SIGPIPE.
 func TestHooksAfterGarbage(t *testing.T) {
 	hooks := []specs.Hook{prints(8)}
 	for range 5 {
@@ -62,7 +61,7 @@ func TestHooksAfterGarbage(t *testing.T) {
 	}
 }
 
-// TestHookDoesNotReadItsState: a hook that ends at once breaks the pipe with its
+// TestHookDoesNotReadItsState: a hook that ends at once breaks the pipe through which it gets its
 // state.
 func TestHookDoesNotReadItsState(t *testing.T) {
 	large := func(s *specs.Spec) { s.Annotations = map[string]string{"org.example": strings.Repeat("x", 200<<10)} }
@@ -71,8 +70,8 @@ func TestHookDoesNotReadItsState(t *testing.T) {
 	b.Run().Prints(t, "ran")
 }
 
-// TestHookInsideWithLargeState: hooks inside the container get their state before
-// they begin, when nobody reads it yet.
+// TestHookInsideWithLargeState: hooks inside the container get their state before they start, when no
+// process is reading it yet.
 func TestHookInsideWithLargeState(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("echo ran"), func(s *specs.Spec) {
 		s.Annotations = map[string]string{"org.example": strings.Repeat("x", 200<<10)}
@@ -82,9 +81,8 @@ func TestHookInsideWithLargeState(t *testing.T) {
 	b.Run().Prints(t, "ran")
 }
 
-// withoutReader runs a command whose standard output, standard error or both are
-// a pipe that nobody reads from. It returns the exit status and what came out of
-// the other.
+// withoutReader runs a command whose standard output, standard error or both are a pipe without a
+// reader. It returns the exit status and the output on the other descriptor.
 func withoutReader(t *testing.T, cmd *exec.Cmd, fds ...int) (status int, rest string) {
 	t.Helper()
 	read, write, err := os.Pipe()
@@ -111,11 +109,10 @@ func withoutReader(t *testing.T, cmd *exec.Cmd, fds ...int) (status int, rest st
 	return cmd.ProcessState.ExitCode(), out.String()
 }
 
-// TestWarningWithoutReader: a warning while the container runs, with nobody at
-// standard error.
+// TestWarningWithoutReader: a warning while the container runs, if standard error has no reader.
 func TestWarningWithoutReader(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("sleep 0.2; exit 6"), func(s *specs.Spec) {
-		s.Version = "1.2.0" // of which a failed poststart hook is a warning
+		s.Version = "1.2.0" // in which a failed poststart hook is a warning
 		s.Hooks = &specs.Hooks{Poststart: []specs.Hook{{Path: "/bin/false"}}}
 	})
 	b.Write()
@@ -124,8 +121,7 @@ func TestWarningWithoutReader(t *testing.T) {
 	}
 }
 
-// TestErrorWithoutReader: the exit status of an error does not depend on who
-// reads about it.
+// TestErrorWithoutReader: the exit status of an error does not depend on whether the message is read.
 func TestErrorWithoutReader(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("/no/such"))
 	b.Write()
@@ -134,7 +130,7 @@ func TestErrorWithoutReader(t *testing.T) {
 	}
 }
 
-// TestLogWithoutReader: --log may be a FIFO, whose reader goes away.
+// TestLogWithoutReader: --log may be a FIFO whose reader exits.
 func TestLogWithoutReader(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("/no/such"))
 	fifo := filepath.Join(filepath.Dir(b.Host), "log")
@@ -164,8 +160,8 @@ func TestLogWithoutReader(t *testing.T) {
 	b.Global = b.Global[:len(b.Global)-2]
 }
 
-// TestTerminalWithoutReader: nobody reads what the container's terminal shows.
-// It is hung up, as a terminal whose window is closed.
+// TestTerminalWithoutReader: the output of the container's terminal is not read. The terminal is hung
+// up, like one whose window is closed.
 func TestTerminalWithoutReader(t *testing.T) {
 	p := testbundle.NewPty(t)
 	b := testbundle.New(t, testbundle.Sh("while echo x; do sleep 0.05; done 2>/dev/null; exit 4"), func(s *specs.Spec) { s.Process.Terminal = true })
@@ -177,8 +173,7 @@ func TestTerminalWithoutReader(t *testing.T) {
 	}
 }
 
-// TestStepWithoutReader: nor does the one who steps through a start see anything
-// any more.
+// TestStepWithoutReader: the output of step and of run --explain is not read.
 func TestStepWithoutReader(t *testing.T) {
 	for _, args := range [][]string{{"step"}, {"run", "--explain"}} {
 		b := testbundle.New(t, testbundle.Sh("exit 8"))

@@ -15,8 +15,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// watchOpens returns a function that reports which of the files have been opened
-// since. O_PATH does not count: it opens nothing.
+// watchOpens returns a function that reports which of the files have been opened since. Opening with
+// O_PATH does not count.
 func watchOpens(t *testing.T, files ...string) (opened func() []string) {
 	t.Helper()
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
@@ -51,8 +51,8 @@ func watchOpens(t *testing.T, files ...string) (opened func() []string) {
 	}
 }
 
-// plant makes special files in the image: character devices, whose open would
-// act on a driver, and FIFOs, whose open would wait.
+// plant creates special files in the image: character devices, whose open would have an effect on a
+// driver, and FIFOs, whose open would block.
 func plant(t *testing.T, b *testbundle.Bundle, kind uint32, names ...string) (files []string) {
 	t.Helper()
 	for _, name := range names {
@@ -66,9 +66,9 @@ func plant(t *testing.T, b *testbundle.Bundle, kind uint32, names ...string) (fi
 	return files
 }
 
-// TestSpecialFilesAreNotOpened: the image has a device node or a FIFO where
-// minirun reads a file from outside: for HOME, for user names, for the reason why
-// a program cannot be executed, and to fill a tmpfs.
+// TestSpecialFilesAreNotOpened: the image has a device node or a FIFO where minirun reads a file from
+// outside: to determine HOME, to look up user names, to explain why a program cannot be executed, and
+// to fill a tmpfs.
 func TestSpecialFilesAreNotOpened(t *testing.T) {
 	testbundle.Need(t)
 	for name, kind := range map[string]uint32{"device": unix.S_IFCHR, "FIFO": unix.S_IFIFO} {

@@ -10,9 +10,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// Files that minirun writes for its caller, in a directory like /tmp in which another
-// user has planted links under the names that can be guessed: nothing is written
-// through them.
+// Files that minirun writes for its caller, in a directory like /tmp in which another user has
+// planted symbolic links under predictable names: nothing is written through them.
 func TestPlantedLinksAreNotWrittenThrough(t *testing.T) {
 	const other = 1000
 	for _, mode := range []os.FileMode{0o777, 0o777 | os.ModeSticky} {
@@ -54,7 +53,7 @@ func TestPlantedLinksAreNotWrittenThrough(t *testing.T) {
 			b.Minirun(append(append([]string{"run"}, flags...), b.ID, b.Dir)...)
 			unharmed(flags[len(flags)-1])
 		}
-		// The check sees what is written through a link that may be followed.
+		// The check detects what is written through a link that may be followed.
 		if err := os.Lchown(at("log"), 0, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -65,7 +64,7 @@ func TestPlantedLinksAreNotWrittenThrough(t *testing.T) {
 	}
 }
 
-// A pid file appears complete in the place of a planted link or file.
+// A pid file appears complete and replaces a planted link or file.
 func TestPidFileReplacesWhatIsPlanted(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"))
 	pid := filepath.Join(b.Host, "pid")

@@ -11,14 +11,14 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// hostileEnvironment is what an image's ENV may be: a loader that has ./evil.so in
-// its working directory would run it (CVE-2025-23266).
+// hostileEnvironment is a possible ENV of an image: a loader that finds ./evil.so in its working
+// directory would run it (CVE-2025-23266).
 var hostileEnvironment = []string{
 	"PATH=/hostile:/bin", "LD_PRELOAD=./evil.so", "LD_LIBRARY_PATH=.", "HOSTILE=1", "BASH_ENV=./hostile", "HOME=/hostile", "GIT_SSH_COMMAND=./hostile",
 }
 
-// hostileValues lists the variables of hostileEnvironment in a file that a program
-// has written its environment to.
+// hostileValues lists the variables of hostileEnvironment in a file to which a program has written
+// its environment.
 func hostileValues(t *testing.T, file string) (found []string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -35,9 +35,8 @@ func hostileValues(t *testing.T, file string) (found []string) {
 	return found
 }
 
-// No hook that is a program of the host has a variable of the container, whether it
-// brings an environment or not. Those of startContainer are programs of the
-// container.
+// A hook whose program is on the host gets no variable of the container, whether or not it has an
+// environment in config.json. The programs of startContainer hooks are in the container.
 func TestHooksDoNotGetTheContainersEnvironment(t *testing.T) {
 	kinds := map[string]func(*specs.Hooks) *[]specs.Hook{
 		"prestart":        func(h *specs.Hooks) *[]specs.Hook { return &h.Prestart },

@@ -18,7 +18,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// An inode is what a container must not change about a file of the host.
+// An inode records what a container must not change about a file of the host.
 type inode struct {
 	path       string // one of its names
 	mode       uint32
@@ -27,8 +27,8 @@ type inode struct {
 	old        bool // its time is the one that the probe sets
 }
 
-// hostInodes are the inodes that containers are shown, by device and inode
-// number: devices, the files of /etc, and the kernel's file systems.
+// hostInodes returns the inodes that are visible in containers, by device and inode number: devices,
+// the files of /etc, and the kernel's file systems.
 func hostInodes(t *testing.T, more ...string) map[string]inode {
 	t.Helper()
 	all := map[string]inode{}
@@ -62,7 +62,7 @@ func hostInodes(t *testing.T, more ...string) map[string]inode {
 	return all
 }
 
-// changedInodes names those that are not as they were.
+// changedInodes returns the names of those that have changed.
 func changedInodes(before, after map[string]inode) (out []string) {
 	for _, key := range slices.Sorted(maps.Keys(before)) {
 		now, ok := after[key]
@@ -75,8 +75,8 @@ func changedInodes(before, after map[string]inode) (out []string) {
 	return out
 }
 
-// succeeded are the attempts of the probe at inodes of the host that the kernel
-// did not refuse.
+// succeeded returns the attempts of the probe to change inodes of the host that the kernel did not
+// reject.
 func succeeded(host map[string]inode, report string) (out []string) {
 	for line := range strings.Lines(report) {
 		if f := strings.Fields(line); len(f) > 2 && host[f[0]].path != "" && strings.Contains(line, "=OK") {
@@ -86,23 +86,22 @@ func succeeded(host map[string]inode, report string) (out []string) {
 	return out
 }
 
-// dockersDefault are the capabilities of a container without options.
+// dockersDefault gives the container the capabilities of a Docker container without options.
 var dockersDefault = testbundle.Can("CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FSETID", "CAP_FOWNER", "CAP_MKNOD", "CAP_NET_RAW", "CAP_SETGID", "CAP_SETUID",
 	"CAP_SETFCAP", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE")
 
-// identity maps the container's IDs to the same ones of the host: its root owns
-// the host's devices.
+// identity maps the container's IDs to the same IDs on the host: its root owns the host's devices.
 func identity(s *specs.Spec) {
 	testbundle.UserNS(s)
 	s.Linux.UIDMappings[0].HostID, s.Linux.GIDMappings[0].HostID = 0, 0
 }
 
-// namesOfDevices are what the probe tries in addition to the mount roots.
+// namesOfDevices lists the files that the probe tries to change in addition to the mount roots.
 var namesOfDevices = []string{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/console", "/dev/ptmx", "/dev/pts/ptmx"}
 
-// TestHostInodes: a mount shows an inode of the host, and the container's root,
-// who may chmod, chown and so on with the default capabilities, changes it: a
-// mask made from /dev/null leaves the machine with a /dev/null of mode 0.
+// TestHostInodes: a mount makes an inode of the host visible, and the container's root, which may
+// chmod, chown and so on with the default capabilities, changes it: a mask made from /dev/null leaves
+// the machine with a /dev/null of mode 0.
 func TestHostInodes(t *testing.T) {
 	testbundle.PrivateDev(t)
 	probe := append([]string{"probe", "metadata"}, namesOfDevices...)
@@ -151,7 +150,7 @@ func TestHostInodes(t *testing.T) {
 		if err != nil {
 			t.Skip("needs unshare of util-linux: ", err)
 		}
-		// The user is root, who owns the devices, in a user namespace.
+		// The user is root in a user namespace, and owns the devices.
 		b := testbundle.New(t)
 		s := spec.DefaultRootless(0, 0, false)
 		s.Process.Terminal, s.Process.Args, s.Root.Readonly, s.Linux.CgroupsPath = false, probe, false, b.Spec.Linux.CgroupsPath
@@ -199,7 +198,7 @@ func unchanged(t *testing.T, run func() (report string), more ...string) {
 	}
 }
 
-// restore gives devices back what they had, for the tests that follow.
+// restore restores the attributes of devices for later tests.
 func restore(t *testing.T, devices ...string) {
 	t.Helper()
 	for _, d := range devices {
@@ -218,8 +217,8 @@ func restore(t *testing.T, devices ...string) {
 	}
 }
 
-// withStore gives a bundle's minirun a store of its own with the image box, which is
-// made from the bundle's root file system.
+// withStore gives a bundle's minirun a separate store with the image box, which is created from the
+// bundle's root file system.
 func withStore(t *testing.T, b *testbundle.Bundle) {
 	t.Helper()
 	b.Global = append(b.Global, "--store", filepath.Join(filepath.Dir(b.Dir), "store"))
@@ -230,7 +229,7 @@ func withStore(t *testing.T, b *testbundle.Bundle) {
 	b.Minirun("import", archive, "box").Exit(t, 0)
 }
 
-// TestHostInodesOfImages: as TestHostInodes, for containers of images and the
+// TestHostInodesOfImages: the same as TestHostInodes, for containers created from images and the
 // steps of a build.
 func TestHostInodesOfImages(t *testing.T) {
 	testbundle.PrivateDev(t)

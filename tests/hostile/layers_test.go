@@ -9,8 +9,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// `layers ID` while the container exchanges directories for links to the host's: no
-// name of the host is listed, and nothing of the host is counted.
+// `layers ID` while the container replaces directories with symbolic links to the host's: no file name
+// of the host is listed, and no file of the host is counted.
 func TestLayersDoNotFollowExchangedDirectories(t *testing.T) {
 	const runs, marker = 150, "name-of-the-host"
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"), testbundle.Writable)
@@ -23,7 +23,7 @@ func TestLayersDoNotFollowExchangedDirectories(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for i := range 300 { // time between the look at a directory and the look into it
+	for i := range 300 { // time between finding a directory and opening it
 		name := filepath.Join(upper, "dir", strings.Repeat("a", i+1)[:min(i+1, 200)]+string(rune('a'+i%26)))
 		if err := os.WriteFile(name, nil, 0o644); err != nil {
 			t.Fatal(err)
@@ -57,7 +57,7 @@ func TestLayersDoNotFollowExchangedDirectories(t *testing.T) {
 			t.Fatal("a file of the host is found")
 		}
 	}
-	for range 100_000 { // the way without the guard
+	for range 100_000 { // the implementation without the guard
 		if info, err := os.Lstat(dir); err == nil && info.IsDir() {
 			entries, _ := os.ReadDir(dir)
 			if naive = len(entries) == 1; naive {

@@ -1,12 +1,10 @@
-// Package hostile runs minirun against images, volumes and neighbours that
-// try to get out of a container: one test for each published escape of runc,
-// crun and youki that touches `run`, and for the classes they belong to. The
-// table is in docs/security.md.
+// Package hostile runs minirun with images, volumes and neighbouring containers that try to escape
+// from a container: one test for each published escape from runc, crun and youki that affects `run`,
+// and for the classes to which they belong. The table is in docs/security.md.
 //
-// A test that passes may pass because it looks at nothing. So each one has a
-// part called "naive" that does the unguarded thing, in the throw-away mount
-// namespace of the tests, or takes the guard away in config.json, and asserts
-// that the same check does see the escape.
+// A test might pass only because it checks nothing. So each one has a part called "naive" that does
+// the unguarded operation, in the temporary mount namespace of the tests, or disables the guard in
+// config.json, and asserts that the same check then detects the escape.
 package hostile
 
 import (
@@ -23,8 +21,8 @@ import (
 
 func TestMain(m *testing.M) { testbundle.MainWithImages(m) }
 
-// touched tells what has become of the directory b.Host, which no container
-// may reach: something mounted on it or below it, or in it.
+// touched returns what has happened to the directory b.Host, which no container may reach: mounts on
+// it or below it, and files in it.
 func touched(b *testbundle.Bundle) []string {
 	var out []string
 	for _, m := range testbundle.Mounts("self") {
@@ -46,9 +44,8 @@ func untouched(t *testing.T, b *testbundle.Bundle) {
 	}
 }
 
-// naively runs a script of the host's shell, which stands for a runtime
-// without the guard, and fails unless the check then sees the escape. It
-// cleans up.
+// naively runs a script with the host's shell, in place of a runtime without the guard, and fails
+// unless the check then detects the escape. It cleans up.
 func naively(t *testing.T, b *testbundle.Bundle, script string) {
 	t.Helper()
 	cmd := exec.Command("/bin/sh", "-c", script)
@@ -62,7 +59,7 @@ func naively(t *testing.T, b *testbundle.Bundle, script string) {
 	clean(t, b)
 }
 
-// clean takes off and away what is on and in b.Host.
+// clean removes the mounts on b.Host and the files in it.
 func clean(t *testing.T, b *testbundle.Bundle) {
 	t.Helper()
 	below := func() (list []string) {
@@ -87,8 +84,8 @@ func clean(t *testing.T, b *testbundle.Bundle) {
 	}
 }
 
-// toHost are the forms of a link at path in the image that lead to b.Host when
-// they are followed on the host.
+// toHost returns the forms of a symbolic link at path in the image that lead to b.Host when they are
+// followed on the host.
 func toHost(t *testing.T, b *testbundle.Bundle, path string) map[string]string {
 	t.Helper()
 	up, err := filepath.Rel(filepath.Dir(b.Path(path)), b.Host)

@@ -13,9 +13,9 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestNullIsALink: without a mount on /dev, the image's /dev/null may be a link to
-// a file of the host. It must not become a standard stream of the program, and its
-// owner must not change (CVE-2026-88265).
+// TestNullIsALink: without a mount on /dev, the image's /dev/null may be a symbolic link to a file of
+// the host. This file must not become a standard stream of the program, and its owner must not change
+// (CVE-2026-88265).
 func TestNullIsALink(t *testing.T) {
 	noDev := testbundle.NoMount(func(d string) bool { return d == "/dev" || strings.HasPrefix(d, "/dev/") })
 	const inodes = "for n in 0 1 2; do stat -L -c 'inode %d %i' /proc/self/fd/$n; done"

@@ -15,13 +15,12 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// noProc takes the default mount of /proc away.
+// noProc removes the default mount of /proc.
 var noProc = testbundle.NoMount(func(d string) bool { return d == "/proc" })
 
-// TestRedirectedProcWrites: CVE-2019-16884, CVE-2025-52881, CVE-2025-62596:
-// what the runtime writes to /proc (sysctls, labels) lands in a file of the
-// image, or a file of the image's choice is written to. minirun writes to the
-// host's /proc before the image's can be seen.
+// TestRedirectedProcWrites: CVE-2019-16884, CVE-2025-52881, CVE-2025-62596: what the runtime writes
+// to /proc (sysctls, labels) ends up in a file of the image, or is written to a file that the image
+// selects. minirun writes to the host's /proc before the image's becomes visible.
 func TestRedirectedProcWrites(t *testing.T) {
 	const false_ = "/proc/sys/net/ipv4/ip_forward"
 	sysctl := func(s *specs.Spec) { s.Linux.Sysctl = map[string]string{"net.ipv4.ip_forward": "1"} }
@@ -88,9 +87,8 @@ func TestRedirectedProcWrites(t *testing.T) {
 	})
 }
 
-// TestMaskSource: CVE-2025-31133, CVE-2025-62161: the image's /dev/null is
-// something else, and masking /proc/kcore with it mounts that thing, writable,
-// inside /proc.
+// TestMaskSource: CVE-2025-31133, CVE-2025-62161: the image's /dev/null is another file, and masking
+// /proc/kcore with it mounts that file, writable, inside /proc.
 func TestMaskSource(t *testing.T) {
 	noDev := testbundle.NoMount(func(d string) bool { return strings.HasPrefix(d, "/dev") })
 	mask := func(s *specs.Spec) { s.Linux.MaskedPaths = []string{"/proc/version", "/etc/masked"} }
@@ -105,7 +103,7 @@ func TestMaskSource(t *testing.T) {
 		})
 	}
 	t.Run("with /dev bound from a volume", func(t *testing.T) {
-		// Then minirun makes no devices, and /dev/null is the volume's.
+		// In this case minirun creates no devices, and /dev/null is the volume's.
 		b := testbundle.New(t, noDev, mask, testbundle.Sh("stat -c '%F %t:%T' /proc/version /etc/masked"))
 		b.File("/etc/masked", "secret", 0o644)
 		if err := os.Symlink("/proc/sys/kernel/core_pattern", filepath.Join(b.Host, "null")); err != nil {
@@ -118,7 +116,7 @@ func TestMaskSource(t *testing.T) {
 		b := testbundle.New(t, noDev, testbundle.Sh("stat -c '%F %t:%T' /etc/masked"))
 		b.File("/etc/masked", "", 0o644)
 		b.Link(b.Path("/etc/passwd"), "/dev/null")
-		// mount(2) follows the link: the mask is the file of the attacker's choice.
+		// mount(2) follows the symbolic link: the mask is a file that the attacker selects.
 		testbundle.AddMount(specs.Mount{Destination: "/etc/masked", Source: b.Path("/dev/null"), Options: []string{"bind"}})(b.Spec)
 		if r := b.Run(); strings.Contains(r.Stdout, "1:3") || r.Status != 0 {
 			t.Errorf("masking by the image's path is not seen by the check: %s %s", r.Stdout, r.Stderr)
@@ -126,9 +124,8 @@ func TestMaskSource(t *testing.T) {
 	})
 }
 
-// TestConsoleTarget: CVE-2025-52565: /dev/console or /dev/pts/* of the image
-// is a link, and the terminal is mounted over what it leads to, which then
-// escapes masking.
+// TestConsoleTarget: CVE-2025-52565: /dev/console or /dev/pts/* of the image is a symbolic link, and
+// the terminal is mounted over its target, which then escapes masking.
 func TestConsoleTarget(t *testing.T) {
 	const mounted = "awk '$5==\"/etc/passwd\" || $5==\"/proc/sys/kernel/core_pattern\"{n++} END{print n+0}' /proc/self/mountinfo"
 	noDev := testbundle.NoMount(func(d string) bool { return d == "/dev" })
@@ -144,7 +141,7 @@ func TestConsoleTarget(t *testing.T) {
 			b.Link(strings.Replace(target, "HOST", b.Host, 1), "/dev/console")
 			r := b.RunTerminal()
 			if r.Status != 0 && strings.Contains(r.Stderr, "config.json: process.terminal: ") && strings.Contains(r.Stderr, "/dev/console") {
-				return // refused
+				return // rejected
 			}
 			if r.Stdout != "regular empty file\nregular file\n0\n" {
 				t.Errorf("the terminal is elsewhere: %s %s", r.Stdout, r.Stderr)
@@ -159,8 +156,8 @@ func TestConsoleTarget(t *testing.T) {
 	})
 }
 
-// TestWorkingDirectory: CVE-2024-21626: process.cwd, or an image's link to
-// it, is a descriptor of the host that the runtime has left open.
+// TestWorkingDirectory: CVE-2024-21626: process.cwd, or a symbolic link in the image, refers to a
+// descriptor of the host that the runtime has left open.
 func TestWorkingDirectory(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("pwd; ls -d "+strings.Repeat("../", 20)+"work 2>/dev/null; cat ../../../../../../../../etc/shadow 2>/dev/null; true"))
 	dir, err := os.Open("/")
@@ -204,7 +201,7 @@ func TestWorkingDirectory(t *testing.T) {
 		}
 	}
 	t.Run("naive", func(t *testing.T) {
-		// chdir(2) in a chroot with a descriptor of the host open.
+		// chdir(2) in a chroot with an open descriptor of the host.
 		if err := unix.Mount("proc", b.Path("/proc"), "proc", 0, ""); err != nil {
 			t.Fatal(err)
 		}
@@ -219,8 +216,8 @@ func TestWorkingDirectory(t *testing.T) {
 	})
 }
 
-// TestKernelFilesAreReadOnly: files of /proc and /sys with which root
-// configures the host (core_pattern, sysrq-trigger, uevent_helper).
+// TestKernelFilesAreReadOnly: files in /proc and /sys with which root configures the host
+// (core_pattern, sysrq-trigger, uevent_helper).
 func TestKernelFilesAreReadOnly(t *testing.T) {
 	files := []string{"/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/proc/sys/vm/panic_on_oom", "/proc/sys/kernel/modprobe", "/sys/kernel/mm/transparent_hugepage/enabled", "/sys/power/state"}
 	var script string
@@ -232,7 +229,7 @@ func TestKernelFilesAreReadOnly(t *testing.T) {
 	want := strings.TrimSpace(strings.Repeat("EROFS\n", strings.Count(script, ";")))
 	b := testbundle.New(t, testbundle.Sh(script))
 	r := b.Run()
-	// Some have no permission for reading, whose lack some kernels tell first.
+	// Some have no read permission, which some kernels report first.
 	r.Stdout = strings.ReplaceAll(r.Stdout, "EACCES", "EROFS")
 	r.Prints(t, want)
 	t.Run("in a user namespace", func(t *testing.T) {
@@ -253,8 +250,8 @@ func TestKernelFilesAreReadOnly(t *testing.T) {
 	})
 }
 
-// TestReleaseAgent: CVE-2022-0492 and its like: a writable release_agent or a
-// hierarchy that can be mounted runs a program on the host.
+// TestReleaseAgent: CVE-2022-0492 and similar: with a writable release_agent or a hierarchy that can
+// be mounted, a program runs on the host.
 func TestReleaseAgent(t *testing.T) {
 	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
 		t.Skip("the host has cgroup v2 alone, which has no release_agent")
@@ -269,8 +266,8 @@ func TestReleaseAgent(t *testing.T) {
 	})
 }
 
-// TestCgroupThroughSys: CVE-2023-25809: with /sys bound from the host and no
-// cgroup namespace, the host's cgroups can be written to.
+// TestCgroupThroughSys: CVE-2023-25809: with /sys bind-mounted from the host and no cgroup namespace,
+// the host's cgroups are writable.
 func TestCgroupThroughSys(t *testing.T) {
 	change := func(s *specs.Spec) {
 		for i := range s.Mounts {

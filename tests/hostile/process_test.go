@@ -22,8 +22,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestInheritedDescriptors: CVE-2024-21626, CVE-2016-9962: descriptors that
-// minirun inherited, without close-on-exec, and its own, end with the execve.
+// TestInheritedDescriptors: CVE-2024-21626, CVE-2016-9962: descriptors that minirun inherited,
+// without close-on-exec, and its own, are closed by the execve.
 func TestInheritedDescriptors(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh(testbundle.ListFDs))
 	dir, err := os.Open("/")
@@ -62,13 +62,13 @@ func TestInheritedDescriptors(t *testing.T) {
 	t.Run("naive", func(t *testing.T) {
 		b := testbundle.New(t, testbundle.Sh(testbundle.ListFDs))
 		b.Write()
-		cmd := b.Command("run", "--preserve-fds=3", b.ID, b.Dir) // the guard taken away for 3 to 5
+		cmd := b.Command("run", "--preserve-fds=3", b.ID, b.Dir) // the guard is disabled for 3 to 5
 		cmd.ExtraFiles = []*os.File{dir, nil, dir}
 		testbundle.Finish(t, cmd).Prints(t, "0\n1\n2\n3\n5")
 	})
 }
 
-// checksum of the binaries that a container must not be able to change.
+// checksum returns the checksum of a binary that a container must not be able to change.
 func checksum(t *testing.T, path string) string {
 	t.Helper()
 	data, err := os.ReadFile(path)
@@ -78,9 +78,9 @@ func checksum(t *testing.T, path string) string {
 	return fmt.Sprintf("%x", sha256.Sum256(data))
 }
 
-// TestEntryPointIsTheRuntime: CVE-2019-5736, first half: the entry point is a
-// link to /proc/self/exe, or a script whose interpreter it is, so that the
-// runtime starts itself in the container, with libraries of the image.
+// TestEntryPointIsTheRuntime: CVE-2019-5736, first half: the entry point is a symbolic link to
+// /proc/self/exe, or a script that names it as its interpreter, so that the runtime executes itself
+// in the container, with libraries of the image.
 func TestEntryPointIsTheRuntime(t *testing.T) {
 	testbundle.Need(t)
 	before := checksum(t, testbundle.Binary)
@@ -98,7 +98,7 @@ func TestEntryPointIsTheRuntime(t *testing.T) {
 		t.Error("the runtime's binary has changed")
 	}
 	t.Run("naive", func(t *testing.T) {
-		// A re-executed runtime is what /proc/self/exe would find.
+		// What /proc/self/exe would find if the runtime executed itself.
 		cmd := exec.Command(testbundle.Binary, "--version")
 		cmd.Path = testbundle.Binary
 		if out, err := cmd.Output(); err != nil || !strings.Contains(string(out), "minirun") {
@@ -107,8 +107,8 @@ func TestEntryPointIsTheRuntime(t *testing.T) {
 	})
 }
 
-// TestPlanImageIsSealed: what /proc/PID/exe of a starting container leads to
-// cannot be written, grown, shrunk or unsealed.
+// TestPlanImageIsSealed: the target of /proc/PID/exe of a starting container cannot be written,
+// grown, shrunk or unsealed.
 func TestPlanImageIsSealed(t *testing.T) {
 	testbundle.Need(t)
 	b := plan.NewBuilder(3)
@@ -152,8 +152,8 @@ func readAll(t *testing.T, f *os.File) string {
 	return string(data)
 }
 
-// neighbour starts a container that runs the probe with the words, and returns its first process's number and a function that waits for its
-// report. Others join its PID namespace.
+// neighbour starts a container that runs the probe with the words, and returns the PID of its first
+// process and a function that waits for its report. Other containers join its PID namespace.
 func neighbour(t *testing.T, word []string, change ...func(*specs.Spec)) (pid int, report func() []string) {
 	t.Helper()
 	change = append(change, testbundle.Args(append([]string{"probe"}, word...)...))
@@ -188,9 +188,9 @@ func neighbour(t *testing.T, word []string, change ...func(*specs.Spec)) (pid in
 	}
 }
 
-// TestOverwriteFromNeighbour: CVE-2019-5736, second half: a process of a
-// container opens /proc/PID/exe of a runtime process that enters its PID
-// namespace and writes to it when it has ended.
+// TestOverwriteFromNeighbour: CVE-2019-5736, second half: a process in a container opens
+// /proc/PID/exe of a runtime process that enters its PID namespace and writes to it after that
+// process has exited.
 func TestOverwriteFromNeighbour(t *testing.T) {
 	const sealed = "/memfd:minirun-plan (deleted)"
 	testbundle.Need(t)
@@ -199,8 +199,7 @@ func TestOverwriteFromNeighbour(t *testing.T) {
 	joining := testbundle.New(t, testbundle.Args("true"), testbundle.With(specs.PIDNamespace, fmt.Sprintf("/proc/%d/ns/pid", pid)))
 	runs := 0
 	for ; runs < 40; runs++ {
-		// The neighbour ends after four seconds, which a slow machine may need for
-		// fewer runs.
+		// The neighbour ends after four seconds, in which a slow machine may complete fewer runs.
 		if r := joining.Run(); r.Status != 0 {
 			if _, err := os.Stat(fmt.Sprintf("/proc/%d/ns/pid", pid)); err == nil || runs < 5 {
 				r.Exit(t, 0)
@@ -221,8 +220,8 @@ func TestOverwriteFromNeighbour(t *testing.T) {
 		t.Error("the runtime's binary has changed")
 	}
 	t.Run("naive", func(t *testing.T) {
-		// A program of the host that enters the namespace as itself.
-		victim := filepath.Join(t.TempDir(), "busybox") // by its name it knows its applets
+		// A program of the host that enters the namespace directly.
+		victim := filepath.Join(t.TempDir(), "busybox") // it selects the applet by its name
 		testbundle.CopyFile(t, "/bin/busybox", victim, 0o755)
 		before := checksum(t, victim)
 		helper, err := exec.LookPath("nsenter")
@@ -244,7 +243,7 @@ func TestOverwriteFromNeighbour(t *testing.T) {
 	})
 }
 
-// everything gives the container what minirun itself has.
+// everything gives the container all privileges that minirun itself has.
 func everything(s *specs.Spec) {
 	text, _ := os.ReadFile("/proc/self/status")
 	var own uint64
@@ -259,18 +258,18 @@ func everything(s *specs.Spec) {
 	testbundle.Can(names...)(s)
 }
 
-// TestSpyFromNeighbour: CVE-2016-9962: while a process enters a shared PID
-// namespace, those inside trace it, or look at its descriptors and its root.
+// TestSpyFromNeighbour: CVE-2016-9962: while a process enters a shared PID namespace, processes
+// inside trace it, or examine its descriptors and its root.
 func TestSpyFromNeighbour(t *testing.T) {
 	run := func(t *testing.T, change ...func(*specs.Spec)) []string {
 		t.Helper()
 		pid, report := neighbour(t, []string{"spy", "4"}, change...)
 		joining := testbundle.New(t, testbundle.Args("true"), testbundle.With(specs.PIDNamespace, fmt.Sprintf("/proc/%d/ns/pid", pid)))
-		// A hook that takes its time holds the process where it has given up its
-		// privileges and has not become the program.
+		// A slow hook keeps the process in the state in which it has dropped its privileges and has
+		// not executed the program yet.
 		joining.Spec.Hooks = &specs.Hooks{StartContainer: []specs.Hook{{Path: "/bin/sleep", Args: []string{"sleep", "0.1"}}}}
 		for range 10 {
-			_ = joining.Run() // killed with the neighbour's PID namespace, if it comes too late
+			_ = joining.Run() // killed with the neighbour's PID namespace, if it arrives too late
 		}
 		return report()
 	}
@@ -282,16 +281,16 @@ func TestSpyFromNeighbour(t *testing.T) {
 		t.Errorf("a neighbour without CAP_SYS_PTRACE got at a process on its way in: %q", said)
 	}
 	t.Run("naive", func(t *testing.T) {
-		// With all that minirun has, nothing is hidden; so the spy does look.
+		// With all of minirun's privileges, nothing is hidden; this proves that the spy works.
 		if said := run(t, everything); len(said) < 2 {
 			t.Errorf("the spy sees nothing even with every capability: %q", said)
 		}
 	})
 }
 
-// TestInheritableCapabilities: CVE-2022-24769, CVE-2022-27650, CVE-2022-29162,
-// CVE-2025-27612: a process has inheritable or ambient capabilities that
-// config.json does not give, also when minirun was started with them.
+// TestInheritableCapabilities: CVE-2022-24769, CVE-2022-27650, CVE-2022-29162, CVE-2025-27612: a
+// process has inheritable or ambient capabilities that are not in config.json, also when minirun was
+// started with them.
 func TestInheritableCapabilities(t *testing.T) {
 	show := testbundle.Args("grep", "-E", "^Cap(Inh|Amb)", "/proc/self/status")
 	none := "CapInh:\t0000000000000000\nCapAmb:\t0000000000000000"
@@ -314,8 +313,8 @@ func TestInheritableCapabilities(t *testing.T) {
 	})
 }
 
-// TestUmaskUnderAFilter: the seccomp profile answers umask(2) without doing it,
-// and the program starts with the umask 0 of the set-up.
+// TestUmaskUnderAFilter: the seccomp profile makes umask(2) succeed without being executed, and the
+// program starts with the umask 0 of the set-up.
 func TestUmaskUnderAFilter(t *testing.T) {
 	errno := uint(0)
 	filter := func(s *specs.Spec) {
@@ -349,8 +348,8 @@ func TestUmaskUnderAFilter(t *testing.T) {
 	})
 }
 
-// TestIdentityUnderAFilter: the same for the calls that take IDs, groups and
-// capabilities from the process: an image's USER would run as root.
+// TestIdentityUnderAFilter: the same for the calls that drop IDs, groups and capabilities of the
+// process: an image's USER would run as root.
 func TestIdentityUnderAFilter(t *testing.T) {
 	errno := uint(0)
 	filter := func(s *specs.Spec) {
@@ -381,8 +380,8 @@ func TestIdentityUnderAFilter(t *testing.T) {
 	}
 }
 
-// TestChrootEscape: a process that may chroot keeps a directory open, goes
-// into a new root below it, and walks up past the container's root.
+// TestChrootEscape: a process that may call chroot keeps a directory open, changes its root to a
+// directory below it, and walks up past the container's root.
 func TestChrootEscape(t *testing.T) {
 	secret := func(b *testbundle.Bundle) string {
 		path := filepath.Join(filepath.Dir(b.Host), "secret")
@@ -397,7 +396,7 @@ func TestChrootEscape(t *testing.T) {
 		b.Run(flags...).Prints(t, "inside")
 	}
 	t.Run("naive", func(t *testing.T) {
-		// Without a mount namespace there is only chroot(2) to hold it.
+		// Without a mount namespace only chroot(2) confines it.
 		b := testbundle.New(t, testbundle.Can("CAP_SYS_CHROOT"), testbundle.Writable, testbundle.Without(specs.MountNamespace), func(s *specs.Spec) {
 			s.Mounts, s.Linux.MaskedPaths, s.Linux.ReadonlyPaths = nil, nil, nil
 		})
@@ -406,9 +405,8 @@ func TestChrootEscape(t *testing.T) {
 	})
 }
 
-// TestNoPivotHidesHostProc: with --no-pivot the old root stays mounted below
-// the new one; who unmounts the new root must not find the host's /proc and
-// /sys there.
+// TestNoPivotHidesHostProc: with --no-pivot the old root stays mounted below the new one; a process
+// that unmounts the new root must not find the host's /proc and /sys there.
 func TestNoPivotHidesHostProc(t *testing.T) {
 	host := func(b *testbundle.Bundle, flags ...string) string {
 		pid, stop := b.Background(t, flags...)
@@ -427,7 +425,7 @@ func TestNoPivotHidesHostProc(t *testing.T) {
 	for _, change := range []func(*specs.Spec){func(*specs.Spec) {}, testbundle.UserNS} {
 		b := testbundle.New(t, up, bare, noMasks, change)
 		if found := host(b, "--no-pivot"); found != "" {
-			// In a user namespace the mounts cannot be taken off, only covered.
+			// In a user namespace the mounts cannot be unmounted, only hidden.
 			pid, stop := b.Background(t, "--no-pivot")
 			covered := coveredBy(t, pid)
 			stop()
@@ -437,15 +435,14 @@ func TestNoPivotHidesHostProc(t *testing.T) {
 		}
 	}
 	t.Run("naive", func(t *testing.T) {
-		b := testbundle.New(t, up, noMasks) // a /proc and /sys that may be seen
+		b := testbundle.New(t, up, noMasks) // a /proc and /sys that may be visible
 		if found := host(b, "--no-pivot"); found == "" {
 			t.Error("the check sees no proc at all")
 		}
 	})
 }
 
-// coveredBy reports whether the mounts of proc and sysfs in the old root are
-// under another mount.
+// coveredBy reports whether the mounts of proc and sysfs in the old root are hidden by another mount.
 func coveredBy(t *testing.T, pid int) bool {
 	t.Helper()
 	last := map[string]string{}
@@ -456,8 +453,8 @@ func coveredBy(t *testing.T, pid int) bool {
 	return last["/proc"] == "tmpfs" && last["/sys"] == "tmpfs"
 }
 
-// TestDeviceNodesOfTheImage: a device node in the image, under whatever name
-// or as a hard link, is the host's disk; the device cgroup keeps it shut.
+// TestDeviceNodesOfTheImage: a device node in the image, under any name or as a hard link, refers to
+// the host's disk; the device cgroup denies access to it.
 func TestDeviceNodesOfTheImage(t *testing.T) {
 	var st unix.Stat_t
 	if err := unix.Stat("/", &st); err != nil {
@@ -469,7 +466,7 @@ func TestDeviceNodesOfTheImage(t *testing.T) {
 		for name, mode := range map[string]uint32{"/disk": unix.S_IFBLK, "/mem": unix.S_IFCHR} {
 			dev := int(st.Dev)
 			if mode == unix.S_IFCHR {
-				dev = int(unix.Mkdev(1, 11)) // kmsg: to look at it does no harm
+				dev = int(unix.Mkdev(1, 11)) // kmsg: opening it does no harm
 			}
 			if err := unix.Mknod(b.Path(name), mode|0o666, dev); err != nil {
 				t.Fatal(err)
@@ -494,11 +491,12 @@ func TestDeviceNodesOfTheImage(t *testing.T) {
 	})
 }
 
-// TestKeyring: the container gets a session keyring of its own, so keys of
-// whoever started minirun are not in its reach.
+// TestKeyring: the container gets a new session keyring, so that it cannot reach the keys of the user
+// who started minirun.
 func TestKeyring(t *testing.T) {
 	testbundle.Need(t)
-	runtime.LockOSThread() // the session keyring is the thread's, and minirun's is inherited from it; the thread ends with the test
+	// The session keyring belongs to the thread, and minirun inherits it; the thread ends with the test.
+	runtime.LockOSThread()
 	if _, err := unix.KeyctlJoinSessionKeyring("minirun-test"); err != nil {
 		t.Skip("no session keyring can be made here: ", err)
 	}
@@ -512,7 +510,7 @@ func TestKeyring(t *testing.T) {
 		t.Errorf("inside: %q", lines)
 	}
 	t.Run("naive", func(t *testing.T) {
-		// A subtest is another goroutine, on another thread.
+		// A subtest runs in a different goroutine, on a different thread.
 		runtime.LockOSThread()
 		if _, err := unix.KeyctlJoinSessionKeyring("minirun-test"); err != nil {
 			t.Fatal(err)
@@ -525,8 +523,8 @@ func TestKeyring(t *testing.T) {
 	})
 }
 
-// TestFileHandle: open_by_handle_at(2) opens files of the host's disk past
-// every mount ("shocker"); it needs CAP_DAC_READ_SEARCH, which is not given.
+// TestFileHandle: open_by_handle_at(2) opens files on the host's disk regardless of mounts
+// ("shocker"); it needs CAP_DAC_READ_SEARCH, which containers do not have.
 func TestFileHandle(t *testing.T) {
 	testbundle.New(t, testbundle.Sh("probe handle /etc/passwd 2")).Run().Prints(t, "EPERM")
 	t.Run("naive", func(t *testing.T) {
@@ -537,9 +535,8 @@ func TestFileHandle(t *testing.T) {
 	})
 }
 
-// TestRootfsIsNotWrittenTo: CVE-2025-24965: the runtime writes a file of its
-// own into the root file system, through a link of the image. minirun makes
-// mount points and devices, and nothing else.
+// TestRootfsIsNotWrittenTo: CVE-2025-24965: the runtime writes a file to the root file system,
+// through a symbolic link in the image. minirun creates mountpoints and devices, and nothing else.
 func TestRootfsIsNotWrittenTo(t *testing.T) {
 	b := testbundle.New(t)
 	files := func() (list []string) {
@@ -551,7 +548,7 @@ func TestRootfsIsNotWrittenTo(t *testing.T) {
 		})
 		return list
 	}
-	b.Run().Exit(t, 0) // mount points
+	b.Run().Exit(t, 0) // creates mountpoints
 	before := files()
 	b.Run().Exit(t, 0)
 	if after := files(); strings.Join(after, "\n") != strings.Join(before, "\n") {

@@ -13,9 +13,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestMountsStayInside: what is mounted for the container, or by it, below
-// what it shares with the host, does not appear on the host, whose mounts are
-// shared.
+// TestMountsStayInside: a mount that is made for the container, or by it, below a path that it shares
+// with the host, does not appear on the host, whose mounts are shared.
 func TestMountsStayInside(t *testing.T) {
 	for name, change := range map[string]func(*specs.Spec){
 		"default":        func(*specs.Spec) {},
@@ -25,7 +24,7 @@ func TestMountsStayInside(t *testing.T) {
 		"rshared":        func(s *specs.Spec) { s.Linux.RootfsPropagation = "rshared" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			// The test's own, taken off at the end: b.Host is watched.
+			// A separate directory of the test, unmounted at the end: b.Host is watched.
 			shared := filepath.Join(t.TempDir(), "shared")
 			for _, d := range []string{"by-us", "by-it"} {
 				if err := os.MkdirAll(filepath.Join(shared, d), 0o777); err != nil {
@@ -37,13 +36,13 @@ func TestMountsStayInside(t *testing.T) {
 				testbundle.AddMount(specs.Mount{Destination: "/mnt/by-us", Type: "tmpfs", Source: "tmpfs"}),
 				testbundle.Sh("probe mount tmpfs /mnt/by-it tmpfs ''; probe mount tmpfs /tmp tmpfs ''"))
 			b.Run("--preserve-fds=0").Prints(t, "OK\nOK")
-			// The leak check of New looks at the mounts.
+			// The leak check of New compares the mounts.
 		})
 	}
 	t.Run("naive", func(t *testing.T) {
 		b := testbundle.New(t)
 		naively(t, b, `unshare -m --propagation unchanged mount -t tmpfs tmpfs "$HOST"`)
-		// Asked for in config.json, it does propagate, and the check sees it.
+		// If config.json requests it, the mount does propagate, and the check detects it.
 		shared := t.TempDir()
 		if err := unix.Mount("tmpfs", shared, "tmpfs", 0, ""); err != nil {
 			t.Fatal(err)
@@ -64,12 +63,12 @@ func TestMountsStayInside(t *testing.T) {
 	})
 }
 
-// TestHostMountsStayOutside: the host's mounts are shared, and what is mounted
-// there below the bundle's root file system does not appear in the container that
-// runs, unless rootfsPropagation asks for it.
+// TestHostMountsStayOutside: the host's mounts are shared, and mounts that are made there below the
+// bundle's root file system do not appear in the running container, unless rootfsPropagation requests
+// it.
 func TestHostMountsStayOutside(t *testing.T) {
-	// appears mounts two file systems below the root of a container that runs, one
-	// of them on a mount that was there before, and returns what it sees of them.
+	// appears mounts two file systems below the root of a running container, one of them on a mount
+	// that was there before, and returns which of them are visible inside.
 	appears := func(t *testing.T, b *testbundle.Bundle, flags ...string) (out []string) {
 		t.Helper()
 		testbundle.Sh("echo up; exec sleep 1000")(b.Spec)

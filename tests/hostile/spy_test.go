@@ -17,11 +17,11 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// A spy is a container with CAP_SYS_PTRACE whose program stops every process that
-// enters its PID namespace before it has become a program.
+// A spy is a container with CAP_SYS_PTRACE whose program stops every process that enters its PID
+// namespace before the process executes its program.
 type spy struct {
 	*testbundle.Bundle
-	pid  int // of the container's first process, on the host
+	pid  int // PID of the container's first process, on the host
 	out  *bufio.Scanner
 	wait func()
 }
@@ -55,8 +55,7 @@ func newSpy(t *testing.T, caps []string, change ...func(*specs.Spec)) *spy {
 	return s
 }
 
-// report ends the spy. It returns what the stopped processes had, and how many
-// there were.
+// report ends the spy. It returns what the stopped processes had, and how many there were.
 func (s *spy) report(t *testing.T) (found []string, stopped int) {
 	t.Helper()
 	s.File("/stop", "", 0o644)
@@ -71,9 +70,8 @@ func (s *spy) report(t *testing.T) (found []string, stopped int) {
 	return found, stopped
 }
 
-// spyOn lets a spy look for n processes that come in, and returns what those that
-// it stopped had. A busy machine may give the spy no time while one is in its
-// set-up: then another one tries.
+// spyOn lets a spy watch for n processes that enter, and returns what the stopped ones had. On a busy
+// machine the spy may get no CPU time while a process is in its set-up: then another process enters.
 func spyOn(t *testing.T, n int, start func() *spy, comeIn func(*spy)) []string {
 	t.Helper()
 	for range 10 {
@@ -91,9 +89,9 @@ func spyOn(t *testing.T, n int, start func() *spy, comeIn func(*spy)) []string {
 	return nil
 }
 
-// TestSpyOnExec: a process that joins a container is traced while it is set up,
-// by one of the container that has CAP_SYS_PTRACE (CVE-2016-9962 is the class).
-// What can be seen inside has nothing then that the container does not have.
+// TestSpyOnExec: a process that joins a container is traced during its set-up by a process in the
+// container that has CAP_SYS_PTRACE (the class is that of CVE-2016-9962). At that time the traced
+// process has nothing that the container does not have.
 func TestSpyOnExec(t *testing.T) {
 	testbundle.Need(t)
 	n := testbundle.SpiedOn(t)
@@ -135,8 +133,8 @@ func TestSpyOnExec(t *testing.T) {
 	}
 }
 
-// TestSpyHoldsExec: a process of the container stops one that comes in, for ever.
-// The container can be deleted all the same, and `exec` ends.
+// TestSpyHoldsExec: a process in the container stops a process that enters, forever. The container
+// can still be deleted, and `exec` ends.
 func TestSpyHoldsExec(t *testing.T) {
 	testbundle.Need(t)
 	s := newSpy(t, []string{"CAP_SYS_PTRACE"}, func(spec *specs.Spec) { spec.Process.Args = []string{"probe", "seize", "/stop", "hold"} })
@@ -172,9 +170,9 @@ func TestSpyHoldsExec(t *testing.T) {
 	t.Errorf("the spy held none of %d processes", inside)
 }
 
-// TestSpyInUserNamespace: from inside a user namespace no process can be traced
-// before its execve: its memory belongs to the host's user namespace, and it is
-// not dumpable (ptrace(2), "Ptrace access mode checking", 4).
+// TestSpyInUserNamespace: from inside a user namespace no process can be traced before its execve:
+// its memory belongs to the host's user namespace, and it is not dumpable (ptrace(2), "Ptrace access
+// mode checking", 4).
 func TestSpyInUserNamespace(t *testing.T) {
 	testbundle.Need(t)
 	s := newSpy(t, []string{"CAP_SYS_PTRACE", "CAP_SYS_ADMIN"}, testbundle.UserNS)
@@ -186,15 +184,15 @@ func TestSpyInUserNamespace(t *testing.T) {
 	}
 }
 
-// TestSpyOnJoiningContainer: the same for a container's first process, whose
-// config.json joins the PID namespace of another container.
+// TestSpyOnJoiningContainer: the same for a container's first process, whose config.json joins the
+// PID namespace of another container.
 func TestSpyOnJoiningContainer(t *testing.T) {
 	testbundle.Need(t)
 	n := testbundle.SpiedOn(t)
 	caps := []string{"CAP_SYS_PTRACE"}
 	joining := testbundle.New(t, testbundle.Args("true"), testbundle.Can(caps...))
 	if testbundle.OlderKernel(t, 6, 18) {
-		// There a proc file system must be mounted from inside the PID namespace.
+		// In this case a proc file system must be mounted from inside the PID namespace.
 		testbundle.NoMount(func(at string) bool { return at == "/proc" })(joining.Spec)
 		joining.Spec.Linux.MaskedPaths, joining.Spec.Linux.ReadonlyPaths = nil, nil
 	}
@@ -205,15 +203,16 @@ func TestSpyOnJoiningContainer(t *testing.T) {
 		joining.Run().Exit(t, 0)
 	})
 	for _, f := range found {
-		more := slices.DeleteFunc(testbundle.Excess(f, caps, "0"), func(word string) bool { return word == "another" || word == "root" }) // it has its own
+		// The joining container has a separate root.
+		more := slices.DeleteFunc(testbundle.Excess(f, caps, "0"), func(word string) bool { return word == "another" || word == "root" })
 		if len(more) > 0 {
 			t.Errorf("a process on its way into the PID namespace has more than its container: %q, of %q", more, f)
 		}
 	}
 }
 
-// TestSpySees: the spy itself. A program of the host that enters a container with
-// everything it has is found out.
+// TestSpySees tests the spy itself: it detects a program of the host that enters a container with all
+// its privileges.
 func TestSpySees(t *testing.T) {
 	testbundle.Need(t)
 	helper, err := exec.LookPath("nsenter")
@@ -222,8 +221,8 @@ func TestSpySees(t *testing.T) {
 	}
 	caps := []string{"CAP_SYS_PTRACE"}
 	s := newSpy(t, caps)
-	// A copy of nsenter, named as the spy expects it, clones and then waits in the
-	// container with all its capabilities.
+	// A copy of nsenter, named as the spy expects it, clones and then waits in the container with all
+	// its capabilities.
 	fd, err := unix.MemfdCreate("minirun-plan", 0)
 	if err != nil {
 		t.Fatal(err)
@@ -236,7 +235,7 @@ func TestSpySees(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 60 { // on a busy machine the spy gets to run seldom
+	for range 60 { // on a busy machine the spy seldom gets CPU time
 		cmd := exec.Command(fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd), "-p", "-t", strconv.Itoa(s.pid), "/bin/true")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)

@@ -16,7 +16,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// ordinary makes the container's process a user without privilege.
+// ordinary makes the container's process an unprivileged user.
 func ordinary(s *specs.Spec) { s.Process.User = specs.User{UID: 65534, GID: 65534} }
 
 // mapped gives the container a user namespace.
@@ -26,8 +26,8 @@ func mapped(s *specs.Spec) {
 	s.Linux.UIDMappings, s.Linux.GIDMappings = ids, ids
 }
 
-// privateNull puts a device of the test's own on /dev/null, which a runtime may
-// spoil, and returns its inode's state.
+// privateNull mounts a device created by the test on /dev/null, which a runtime may damage, and
+// returns a function that returns its inode's state.
 func privateNull(t *testing.T) (state func() string) {
 	t.Helper()
 	node := filepath.Join(t.TempDir(), "null")
@@ -54,8 +54,8 @@ func privateNull(t *testing.T) (state func() string) {
 	}
 }
 
-// ownerOf is who an open file belongs to; permissions too, except of a pipe,
-// which has no name under which they would count.
+// ownerOf returns the owner of an open file, and its permissions, except for a pipe, which has no
+// name through which they could be used.
 func ownerOf(t *testing.T, f *os.File) string {
 	t.Helper()
 	var st unix.Stat_t
@@ -69,7 +69,7 @@ func ownerOf(t *testing.T, f *os.File) string {
 	return fmt.Sprintf("mode %o, owner %d:%d", st.Mode, st.Uid, st.Gid)
 }
 
-// handedIn are the kinds of what a caller may have as a standard descriptor.
+// handedIn returns a file of each type that a caller may pass as a standard descriptor.
 func handedIn(t *testing.T, dir string) map[string]*os.File {
 	t.Helper()
 	file := func(name string, flags int) *os.File {
@@ -108,10 +108,9 @@ func handedIn(t *testing.T, dir string) map[string]*os.File {
 	}
 }
 
-// TestStandardDescriptorsKeepTheirOwner: what the caller has as standard input,
-// output or error is the caller's afterwards, too. Given to the container's
-// user, root's terminal or a private file could be opened by every process of
-// that user, on the host as well.
+// TestStandardDescriptorsKeepTheirOwner: the caller's standard input, output and error keep their
+// owner. If they were given to the container's user, every process of that user, on the host as well,
+// could open root's terminal or a private file.
 func TestStandardDescriptorsKeepTheirOwner(t *testing.T) {
 	null := privateNull(t)
 	before := null()
@@ -142,10 +141,10 @@ func TestStandardDescriptorsKeepTheirOwner(t *testing.T) {
 // use runs a command with f as all its standard descriptors.
 func use(cmd *exec.Cmd, f *os.File) {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = f, f, f
-	_ = cmd.Run() // some descriptors are of no use to it: what counts is what they are afterwards
+	_ = cmd.Run() // some descriptors are useless to it: only their final state matters
 }
 
-// TestExecKeepsOwner: the same of a process of exec.
+// TestExecKeepsOwner: the same for a process of exec.
 func TestExecKeepsOwner(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("echo up; exec sleep 1000"))
 	_, stop := b.Background(t)
@@ -166,8 +165,8 @@ func TestExecKeepsOwner(t *testing.T) {
 	}
 }
 
-// reap ends and reaps a process of exec --detach, a child of the test: before
-// that the container does not end.
+// reap kills and reaps a process of exec --detach, a child of the test: until then the container does
+// not end.
 func reap(pidFile string) {
 	text, _ := os.ReadFile(pidFile)
 	if pid, err := strconv.Atoi(string(text)); err == nil {
@@ -176,8 +175,8 @@ func reap(pidFile string) {
 	}
 }
 
-// TestNullKeepsOwner: a container with a user namespace and a terminal has
-// /dev/null of the host as descriptor 0 until its terminal is made.
+// TestNullKeepsOwner: descriptor 0 of a container with a user namespace and a terminal is the host's
+// /dev/null until its terminal is created.
 func TestNullKeepsOwner(t *testing.T) {
 	null := privateNull(t)
 	before := null()
@@ -201,12 +200,12 @@ func TestNullKeepsOwner(t *testing.T) {
 	}
 }
 
-// TestNullOfCaller: root in the container changes /dev/null that it has as a
-// standard descriptor: it is not the host's, or its inode cannot be changed.
+// TestNullOfCaller: root in the container changes a /dev/null that it has as a standard descriptor:
+// either it is not the host's, or its inode cannot be changed.
 func TestNullOfCaller(t *testing.T) {
 	const spoil = "probe spoil; for fd in 0 1 2; do chmod 600 /proc/self/fd/$fd; chown 5 /proc/self/fd/$fd; chmod 600 $(readlink /proc/self/fd/$fd); done 2>/tmp/log; true"
 	can := testbundle.Can("CAP_FOWNER", "CAP_CHOWN", "CAP_DAC_OVERRIDE")
-	volume := func(s *specs.Spec) { // an empty /dev of a volume, in which minirun makes nothing
+	volume := func(s *specs.Spec) { // an empty /dev in a volume, in which minirun creates nothing
 		for _, d := range []string{"/dev/pts", "/dev/shm", "/dev/mqueue"} {
 			testbundle.NoMount(func(at string) bool { return at == d })(s)
 		}
@@ -252,8 +251,8 @@ func TestNullOfCaller(t *testing.T) {
 	}
 }
 
-// reach tries what a program can do with a terminal that is its standard input,
-// output or error: each line that it prints is one thing that it can.
+// reach tries everything that a program could do with a terminal that is its standard input, output
+// or error: each line of output is one operation that succeeds.
 const reach = `for fd in 0 1 2; do
 	test -t $fd && echo "terminal $fd"
 	stty -F /proc/self/fd/$fd -echo 2>/dev/null && echo "settings $fd"
@@ -264,9 +263,8 @@ done
 (exec 3<>/dev/tty && echo "controlling terminal") 2>/dev/null
 echo done`
 
-// TestTerminalOfCaller: without -t a program does not get the caller's terminal:
-// through any of its descriptors it could read the keyboard, and change the
-// settings.
+// TestTerminalOfCaller: without -t a program does not get the caller's terminal: through any of its
+// descriptors the program could read the keyboard, and change the settings.
 func TestTerminalOfCaller(t *testing.T) {
 	p := testbundle.NewPty(t)
 	before := p.Termios()
@@ -301,8 +299,8 @@ func TestTerminalOfCaller(t *testing.T) {
 	testbundle.Reap()
 }
 
-// TestTerminalOfDetached: no process stays to copy for a detached container, so
-// it does not get a terminal at all.
+// TestTerminalOfDetached: no process stays to copy for a detached container, so it gets no terminal
+// at all.
 func TestTerminalOfDetached(t *testing.T) {
 	p := testbundle.NewPty(t)
 	b := testbundle.New(t, testbundle.Args("sleep", "1000"))

@@ -13,8 +13,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// A stepped container is stopped before chosen steps of its plan: what another
-// process may do between two of them is then done for certain.
+// A stepped container is stopped before chosen steps of its plan, so that a test can do between two
+// steps what another process might do.
 type stepped struct {
 	t      *testing.T
 	in     io.WriteCloser
@@ -66,8 +66,8 @@ func (s *stepped) say(command string) {
 	}
 }
 
-// TestTargetVanishesAfterAnswer: another container of a shared volume removes the
-// directory that the parent has just found, and then there is a link into /proc.
+// TestTargetVanishesAfterAnswer: another container with the same volume removes the directory that
+// the parent has just found, and replaces it with a symbolic link into /proc.
 func TestTargetVanishesAfterAnswer(t *testing.T) {
 	b := testbundle.New(t, testbundle.Args("true"),
 		testbundle.AddMount(specs.Mount{Destination: "/link/driver", Type: "tmpfs", Source: "tmpfs"}))
@@ -86,9 +86,9 @@ func TestTargetVanishesAfterAnswer(t *testing.T) {
 	}
 }
 
-// TestNewMountIsNotLookedUp: when a tmpfs has been mounted in a shared volume, another
-// container exchanges its directory for a link, or another directory. What is done to
-// the tmpfs then is not done to the other.
+// TestNewMountIsNotLookedUp: after a tmpfs has been mounted in a shared volume, another container
+// replaces its directory with a symbolic link, or another directory. Later operations on the tmpfs must
+// not affect the replacement.
 func TestNewMountIsNotLookedUp(t *testing.T) {
 	for name, options := range map[string][]string{"mode": nil, "tmpcopyup": {"tmpcopyup"}} {
 		for _, to := range []string{"link", "directory"} {

@@ -16,9 +16,9 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestMountTargetIsALink: CVE-2021-30465 without the race, CVE-2019-19921,
-// CVE-2023-27561, CVE-2023-28642, CVE-2025-54867: what is mounted goes where a
-// link of the image leads on the host.
+// TestMountTargetIsALink: CVE-2021-30465 without the race, CVE-2019-19921, CVE-2023-27561,
+// CVE-2023-28642, CVE-2025-54867: a mount ends up where a symbolic link in the image leads on the
+// host.
 func TestMountTargetIsALink(t *testing.T) {
 	mounts := map[string]specs.Mount{
 		"tmpfs":      {Destination: "/evil", Type: "tmpfs", Source: "tmpfs"},
@@ -42,7 +42,7 @@ func TestMountTargetIsALink(t *testing.T) {
 					t.Errorf("%s: failed for another reason: %s", form, r.Stderr)
 				}
 				untouched(t, b)
-				// With the link's target in the image as well, the mount is made there.
+				// If the symbolic link's target is in the image as well, the mount is made there.
 				if form == "absolute" && m.Type != "proc" {
 					inside := b.Path(b.Host)
 					if err := os.MkdirAll(inside, 0o755); err != nil {
@@ -58,7 +58,8 @@ func TestMountTargetIsALink(t *testing.T) {
 		b := testbundle.New(t)
 		for form, target := range toHost(t, b, "/evil") {
 			if strings.HasPrefix(form, "through") {
-				continue // from the test's own root they lead there, too, but by /proc of the test
+				// From the test's own root they lead there too, but through the test's /proc.
+				continue
 			}
 			b.Link(target, "/evil")
 			naively(t, b, `mount -t tmpfs tmpfs "$ROOT/evil"`)
@@ -68,9 +69,9 @@ func TestMountTargetIsALink(t *testing.T) {
 	})
 }
 
-// TestSystemDirectoryIsALink: the default mounts, with the image's /proc, /sys
-// or /dev a link (CVE-2019-19921, CVE-2023-27561, CVE-2025-54867,
-// CVE-2026-41579). The container does not start; the host is not touched.
+// TestSystemDirectoryIsALink: the default mounts, if the image's /proc, /sys or /dev is a symbolic
+// link (CVE-2019-19921, CVE-2023-27561, CVE-2025-54867, CVE-2026-41579). The container does not
+// start, and the host is not changed.
 func TestSystemDirectoryIsALink(t *testing.T) {
 	for _, dir := range []string{"/proc", "/sys", "/dev"} {
 		t.Run(dir, func(t *testing.T) {
@@ -95,8 +96,8 @@ func TestSystemDirectoryIsALink(t *testing.T) {
 	})
 }
 
-// volume makes the directory b.Host a volume with files that have the names of
-// devices and links.
+// volume turns the directory b.Host into a volume with files that have the names of devices and
+// links.
 func volume(t *testing.T, b *testbundle.Bundle) {
 	t.Helper()
 	for _, name := range []string{"null", "zero", "full", "random", "urandom", "tty", "ptmx", "fd", "console", "fuse", "sub/fuse"} {
@@ -115,7 +116,7 @@ func mkdir(t *testing.T, path string) {
 	}
 }
 
-// lost names what has become of a volume's files.
+// lost returns which of a volume's files have changed, and how.
 func lost(b *testbundle.Bundle) (out []string) {
 	_ = filepath.WalkDir(b.Host, func(path string, d fs.DirEntry, err error) error {
 		name := strings.TrimPrefix(path, b.Host+"/")
@@ -132,9 +133,9 @@ func lost(b *testbundle.Bundle) (out []string) {
 	return out
 }
 
-// TestDevicesInAVolume: CVE-2026-41579, CVE-2026-47766: the image's /dev leads
-// to the user's volume, or the volume's target to /dev, and the devices that the
-// runtime makes replace files of the volume.
+// TestDevicesInAVolume: CVE-2026-41579, CVE-2026-47766: the image's /dev leads to the user's volume,
+// or the volume's target to /dev, and the devices that the runtime creates replace files of the
+// volume.
 func TestDevicesInAVolume(t *testing.T) {
 	onV := func(b *testbundle.Bundle) {
 		testbundle.AddMount(specs.Mount{Destination: "/v", Source: b.Host, Options: []string{"rbind"}})(b.Spec)
@@ -210,9 +211,8 @@ func TestDevicesInAVolume(t *testing.T) {
 	})
 }
 
-// TestOtherPathsThroughLinks: everything else in config.json that makes or
-// covers a path (the class of CVE-2024-45310: directories and files made on
-// the host).
+// TestOtherPathsThroughLinks: everything else in config.json that creates or hides a path (the class
+// of CVE-2024-45310: directories and files created on the host).
 func TestOtherPathsThroughLinks(t *testing.T) {
 	for name, change := range map[string]func(*specs.Spec){
 		"process.cwd":        func(s *specs.Spec) { s.Process.Cwd = "/evil/made/here" },
@@ -248,8 +248,8 @@ func TestOtherPathsThroughLinks(t *testing.T) {
 	})
 }
 
-// swap exchanges two names again and again until stop is called
-// (renameat2(RENAME_EXCHANGE): neither is ever missing).
+// swap exchanges two names repeatedly until stop is called (renameat2(RENAME_EXCHANGE): both always
+// exist).
 func swap(t *testing.T, a, b string) (stop func()) {
 	t.Helper()
 	quit, done := make(chan struct{}), make(chan struct{})
@@ -260,7 +260,7 @@ func swap(t *testing.T, a, b string) (stop func()) {
 			case <-quit:
 				return
 			default:
-				if err := unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE); err != nil && err != unix.EBUSY { // EBUSY: something is mounted there
+				if err := unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE); err != nil && err != unix.EBUSY { // EBUSY: it is a mountpoint
 					t.Error(err)
 					return
 				}
@@ -270,9 +270,8 @@ func swap(t *testing.T, a, b string) (stop func()) {
 	return sync.OnceFunc(func() { close(quit); <-done })
 }
 
-// TestMountTargetRace: CVE-2021-30465, CVE-2024-45310, CVE-2025-31133's race:
-// another container that shares a volume exchanges a directory and a link
-// while the mount is made.
+// TestMountTargetRace: CVE-2021-30465, CVE-2024-45310, CVE-2025-31133's race: another container that
+// shares a volume exchanges a directory and a symbolic link while the mount is made.
 func TestMountTargetRace(t *testing.T) {
 	const runs = 60
 	race := func(t *testing.T) *testbundle.Bundle {
@@ -326,7 +325,7 @@ func TestMountTargetRace(t *testing.T) {
 		target := b.Path("/vol/a")
 		stop := swap(t, target, b.Path("/vol/link"))
 		defer stop()
-		// Look, then mount by path.
+		// Check, then mount by path.
 		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
 			if info, err := os.Lstat(target); err != nil || !info.IsDir() {
 				continue
@@ -347,8 +346,8 @@ func TestMountTargetRace(t *testing.T) {
 	})
 }
 
-// TestCopyUpOfHostileTree: tmpcopyup reads a directory of the image: links,
-// FIFOs and devices in it are copied, not followed and not opened.
+// TestCopyUpOfHostileTree: tmpcopyup reads a directory of the image: symbolic links, FIFOs and
+// devices in it are copied, but neither followed nor opened.
 func TestCopyUpOfHostileTree(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("readlink /evil/link; stat -c %F /evil/fifo; ls /evil/dir"),
 		testbundle.AddMount(specs.Mount{Destination: "/evil", Type: "tmpfs", Source: "tmpfs", Options: []string{"tmpcopyup"}}))
@@ -360,7 +359,7 @@ func TestCopyUpOfHostileTree(t *testing.T) {
 	b.Run().Prints(t, b.Host+"\nfifo\nsub")
 	untouched(t, b)
 	t.Run("naive", func(t *testing.T) {
-		// A copy that follows links takes the host's files along.
+		// A copy that follows links includes the host's files.
 		if err := os.WriteFile(filepath.Join(b.Host, "secret"), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -368,8 +367,8 @@ func TestCopyUpOfHostileTree(t *testing.T) {
 	})
 }
 
-// TestCopyUpKeepsOptions: a tmpfs that is asked to be private stays so, although
-// the image's directory of that name can be read by all.
+// TestCopyUpKeepsOptions: a tmpfs with a private mode stays private, although the image's directory
+// of that name is readable by all users.
 func TestCopyUpKeepsOptions(t *testing.T) {
 	for _, c := range []struct{ options, want string }{
 		{"mode=0700,uid=1000,gid=1001", "700 1000 1001 755 0 0"},
@@ -390,7 +389,7 @@ func TestCopyUpKeepsOptions(t *testing.T) {
 	}
 }
 
-// TestHostilePasswd: HOME is looked up by minirun, from outside.
+// TestHostilePasswd: minirun looks up HOME from outside.
 func TestHostilePasswd(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("echo $HOME"))
 	secret := filepath.Join(filepath.Dir(b.Host), "passwd")

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// What follows the container's command is the program's, whatever it means to minirun
-// or to the library that reads its command line.
+// Everything after the container's command belongs to the program, whatever it means to minirun or to
+// the library that parses its command line.
 func TestArgumentsOfTheProgramReachIt(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	id := name("arguments")
@@ -36,7 +36,7 @@ func TestArgumentsOfTheProgramReachIt(t *testing.T) {
 	}
 }
 
-// TestWrongUseOfImageCommands: the error begins with the command, and nothing given is
+// TestWrongUseOfImageCommands: the error begins with the name of the command, and no argument is
 // ignored.
 func TestWrongUseOfImageCommands(t *testing.T) {
 	s := newStore(t)
@@ -62,8 +62,8 @@ func TestWrongUseOfImageCommands(t *testing.T) {
 	}
 }
 
-// TestDetachedRunTakesFlags: the flags that `run` and `create` share also reach a
-// container that a monitor starts, with paths relative to the caller's directory.
+// TestDetachedRunTakesFlags: the flags that `run` and `create` share also apply to a container that
+// is started by a monitor, with paths relative to the caller's directory.
 func TestDetachedRunTakesFlags(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	t.Chdir(s.Host)
@@ -106,8 +106,8 @@ func TestDetachedRunTakesFlags(t *testing.T) {
 	}
 }
 
-// TestFlagsWithoutEffectAreRefused: a flag that an image's container cannot have is an
-// error, and no container is left.
+// TestFlagsWithoutEffectAreRefused: a flag that is impossible for a container created from an image
+// is an error, and no container is left.
 func TestFlagsWithoutEffectAreRefused(t *testing.T) {
 	s := loaded(t, runs("true"))
 	for _, flags := range []string{

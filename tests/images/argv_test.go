@@ -17,8 +17,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// A start is one combination of an image's ENTRYPOINT and CMD, and of what the
-// command line says.
+// A start is one combination of an image's ENTRYPOINT and CMD, and of the command line.
 type start struct {
 	entrypoint, cmd string // as in a Dockerfile; "" for none
 	flag            *string
@@ -42,7 +41,7 @@ func (s start) changes() (out []string) {
 	return out
 }
 
-// starts are all combinations.
+// starts returns all combinations.
 func starts() (out []start) {
 	for _, entrypoint := range []string{"", `["/bin/argv", "E"]`, "/bin/argv E"} {
 		for _, cmd := range []string{"", `["/bin/argv", "C"]`, `["C"]`, "/bin/argv C"} {
@@ -58,7 +57,7 @@ func starts() (out []start) {
 
 func ptr(s string) *string { return &s }
 
-// flags are those of run and create.
+// flags returns the flags of run and create.
 func (s start) flags(image string) (out []string) {
 	if s.flag != nil {
 		out = append(out, "--entrypoint", *s.flag)
@@ -66,8 +65,8 @@ func (s start) flags(image string) (out []string) {
 	return append(append(out, image), s.args...)
 }
 
-// TestArgv: what is executed is what Docker would execute, for each combination of
-// ENTRYPOINT and CMD, in shell and exec form, with arguments and --entrypoint.
+// TestArgv: minirun executes what Docker would execute, for each combination of ENTRYPOINT and CMD,
+// in shell and exec form, with arguments and --entrypoint.
 func TestArgv(t *testing.T) {
 	s := newStore(t)
 	docker := startDocker(t, s)
@@ -115,7 +114,7 @@ func TestArgv(t *testing.T) {
 	t.Logf("%d combinations", len(starts()))
 }
 
-// TestDockerLoads what save writes, with the same ID, and the other way round.
+// TestDockerLoads: Docker loads what save writes, with the same ID, and vice versa.
 func TestDockerLoads(t *testing.T) {
 	s := loaded(t, runs("echo", "hello"), layer{entries: []tar.Header{file("f", "f")}, compression: "plain"})
 	docker := startDocker(t, s)
@@ -159,8 +158,8 @@ func dockersArgv(t *testing.T, text string) []string {
 	return append([]string{first}, argv...)
 }
 
-// startDocker starts a dockerd of the test's own and returns what calls docker: what
-// it prints, or "error: " and that.
+// startDocker starts a separate dockerd for the test and returns a function that runs docker and
+// returns its output, or "error: " and its output.
 func startDocker(t *testing.T, s *store) func(args ...string) string {
 	t.Helper()
 	need(t, "dockerd", "docker.io")

@@ -16,7 +16,7 @@ import (
 	"github.com/minirun/minirun/tests/confinement"
 )
 
-// everywhere are the differences to Docker that all default configurations have.
+// everywhere lists the differences from Docker that all default configurations have.
 var everywhere = confinement.Declared{
 	"-device rule: *":                 "the runtime allows the default devices (runtime-spec, config-linux.md), and the first rule denies all others",
 	"-namespace time":                 "without offsets it hides nothing, and kernels before 5.6 do not have it",
@@ -24,8 +24,8 @@ var everywhere = confinement.Declared{
 	"+mount /sys/fs/cgroup: relatime": "the kernel's default, written as `runc spec` writes it",
 }
 
-// ofSpec are those of `minirun spec`, which writes the document of `runc spec`
-// with more masks.
+// ofSpec lists those of `minirun spec`, which writes the document of `runc spec` with more masked
+// paths.
 var ofSpec = confinement.Declared{
 	"-capability *":                     "three capabilities are enough for an example",
 	"+noNewPrivileges":                  "as in `runc spec`: stricter than Docker",
@@ -35,8 +35,8 @@ var ofSpec = confinement.Declared{
 	"-seccomp *":                        "as in `runc spec`: a profile is the engine's to choose",
 }
 
-// TestDefaultConfinement compares the defaults with Docker's, on a host whose CPUs
-// have thermal counters.
+// TestDefaultConfinement compares the defaults with Docker's, on a host whose CPUs have thermal
+// counters.
 func TestDefaultConfinement(t *testing.T) {
 	s := loaded(t, docker.DockerOCIImageConfig{ImageConfig: oci.ImageConfig{Cmd: []string{"sleep", "1000"}}}, layer{})
 	thermalCounters(t)
@@ -83,8 +83,8 @@ func TestDefaultConfinement(t *testing.T) {
 	})
 }
 
-// thermalCounters gives the CPUs of this machine counters of thermal interrupts.
-// The tests have a mount namespace of their own.
+// thermalCounters adds counters of thermal interrupts to the CPUs of this machine. The tests have a
+// separate mount namespace.
 func thermalCounters(t *testing.T) {
 	t.Helper()
 	const cpus = "/sys/devices/system/cpu"

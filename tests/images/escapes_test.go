@@ -12,8 +12,8 @@ import (
 	docker "github.com/moby/docker-image-spec/specs-go/v1"
 )
 
-// TestEscapes: what an image calls its files, commands and labels reaches the screen
-// without controls: no escape sequence, no forged line, no text that turns around.
+// TestEscapes: the names of an image's files, commands and labels are printed without control
+// characters: no escape sequences, no forged lines, no text that changes direction.
 func TestEscapes(t *testing.T) {
 	const evil = "x\x1b]0;title\a\x1b[31m\u009b2J\u202egpj\u2066\r\nforged"
 	l, s := newLayout(t), newStore(t)
@@ -49,7 +49,7 @@ func TestEscapes(t *testing.T) {
 	}
 }
 
-// controls returns the characters of a text that a terminal does more with than show them.
+// controls returns the characters of a text that control a terminal.
 func controls(text string) string {
 	if !utf8.ValidString(text) {
 		return "bytes that are not UTF-8"

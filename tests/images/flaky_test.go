@@ -20,8 +20,8 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// A front answers some requests in place of a server, as load balancers, gateways and
-// registries' own limits do.
+// A front answers some requests in place of a server, like load balancers, gateways and rate limits
+// of registries.
 type front struct {
 	*httptest.Server
 	mutex    sync.Mutex
@@ -29,7 +29,7 @@ type front struct {
 	faults   []fault
 }
 
-// A fault is what happens to the first requests with a method and a part of a path.
+// A fault is applied to the first requests that have a method and part of a path.
 type fault struct {
 	method, path string
 	times        int // -1: always
@@ -50,7 +50,7 @@ func newFront(t testing.TB, behind http.Handler, faults ...fault) *front {
 	return f
 }
 
-// note records a request, and returns the fault that it meets.
+// note records a request, and returns the fault that applies to it.
 func (f *front) note(q *http.Request) http.HandlerFunc {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
@@ -72,7 +72,7 @@ func (f *front) count(text string) int {
 	return len(slices.DeleteFunc(slices.Clone(f.requests), func(q string) bool { return !strings.Contains(q, text) }))
 }
 
-// status answers with a status, and headers NAME: VALUE.
+// status responds with a status, and headers NAME: VALUE.
 func status(code int, headers ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, q *http.Request) {
 		_, _ = io.Copy(io.Discard, q.Body)
@@ -84,14 +84,14 @@ func status(code int, headers ...string) http.HandlerFunc {
 	}
 }
 
-// hangUp closes the connection without an answer, after a part of the request's body.
+// hangUp closes the connection without a response, after part of the request's body.
 func hangUp(_ http.ResponseWriter, q *http.Request) {
 	_, _ = io.CopyN(io.Discard, q.Body, 1000)
 	panic(http.ErrAbortHandler)
 }
 
-// withoutLengths answers as a server of HTTP/1.0 that sends no lengths and no digests,
-// and that closes the connection after some bytes of a body; -1 for all.
+// withoutLengths responds like an HTTP/1.0 server that sends neither lengths nor digests, and that
+// closes the connection after some bytes of a body; -1 for all.
 func withoutLengths(r *registry, limit int) http.HandlerFunc {
 	return func(w http.ResponseWriter, q *http.Request) {
 		q.Header.Del("Range")
@@ -110,12 +110,12 @@ func withoutLengths(r *registry, limit int) http.HandlerFunc {
 	}
 }
 
-// inMemory is a registry that images can be pushed to.
+// inMemory returns a registry to which images can be pushed.
 func inMemory(options ...memory.Option) http.Handler {
 	return memory.New(append(options, memory.Logger(log.New(io.Discard, "", 0)))...)
 }
 
-// twoLayers is an image whose second layer is large, and that layer's digest.
+// twoLayers creates an image whose second layer is large, and returns that layer's digest.
 func twoLayers(t testing.TB) (l *layout, d oci.Descriptor, config, large string) {
 	t.Helper()
 	l = newLayout(t)
@@ -125,9 +125,8 @@ func twoLayers(t testing.TB) (l *layout, d oci.Descriptor, config, large string)
 	return l, d, m.Config.Digest.String(), m.Layers[1].Digest.String()
 }
 
-// TestPullRetries: a pull goes on after answers that are temporary and after connections
-// that were cut, and shows it; but not for ever, and not if the server asks it to wait
-// for long.
+// TestPullRetries: a pull retries after temporary errors and broken connections, and reports it; but
+// not forever, and not if the server asks it to wait for a long time.
 func TestPullRetries(t *testing.T) {
 	l, d, config, large := twoLayers(t)
 	pull := func(t *testing.T, f *front) (*store, string) {
@@ -251,8 +250,8 @@ func TestPullRetries(t *testing.T) {
 	})
 }
 
-// TestPullManifestTypes: a manifest is one whatever Content-Type it is served with, as
-// by servers of files; what is not one is reported.
+// TestPullManifestTypes: a manifest is accepted with any Content-Type, because file servers send
+// others; a document that is not a manifest is reported.
 func TestPullManifestTypes(t *testing.T) {
 	l, d, _, _ := twoLayers(t)
 	index := l.document(oci.MediaTypeImageIndex, oci.Index{Manifests: []oci.Descriptor{d}})
@@ -280,7 +279,7 @@ func TestPullManifestTypes(t *testing.T) {
 	newStore(t).Minirun("pull", "-q", portal.host()+"/x:app").Fails(t, "not a manifest", "text/html")
 }
 
-// typed replaces the Content-Type of an answer.
+// typed replaces the Content-Type of a response.
 type typed struct {
 	http.ResponseWriter
 	contentType string
@@ -295,8 +294,8 @@ func (w typed) WriteHeader(code int) {
 	w.ResponseWriter.WriteHeader(code)
 }
 
-// TestPullChallenges: of several challenges, in one header or in several, the one is
-// taken that can be met.
+// TestPullChallenges: of several challenges, in one header or in several, the client selects one that
+// it supports.
 func TestPullChallenges(t *testing.T) {
 	l, _, _, _ := twoLayers(t)
 	all := newRegistry(t, l)
@@ -337,8 +336,8 @@ func TestPullChallenges(t *testing.T) {
 	}
 }
 
-// TestPushRetries: a push goes on after temporary answers and cut connections, and does
-// without HEAD.
+// TestPushRetries: a push retries after temporary errors and broken connections, and works without
+// HEAD.
 func TestPushRetries(t *testing.T) {
 	l, d, _, large := twoLayers(t)
 	s := newStore(t)
@@ -382,9 +381,9 @@ func TestPushRetries(t *testing.T) {
 	})
 }
 
-// TestPushReferrers: a manifest with a subject becomes a referrer of it: by the
-// registry's interface, or, whatever a registry without one answers, in the index with
-// the subject's tag (distribution specification, "Pushing Manifests with Subject").
+// TestPushReferrers: a manifest with a subject becomes a referrer of it: through the registry's API,
+// or, whatever a registry without this API responds, in the index with the subject's tag
+// (distribution specification, "Pushing Manifests with Subject").
 func TestPushReferrers(t *testing.T) {
 	l, subject, _, _ := twoLayers(t)
 	var m oci.Manifest

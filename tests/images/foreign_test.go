@@ -19,7 +19,7 @@ import (
 
 const foreignLayer = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
 
-// A shelf serves blobs by path, and remembers the requests.
+// A shelf serves blobs by path, and records the requests.
 type shelf struct {
 	*httptest.Server
 	mutex sync.Mutex
@@ -47,9 +47,8 @@ func newShelf(t *testing.T) *shelf {
 	return s
 }
 
-// TestForeignLayers: a layer that the archive or the registry does not have is fetched
-// from the URLs of its descriptor, if its media type says so, without credentials, and its
-// digest is verified.
+// TestForeignLayers: a layer that is not in the archive or the registry is fetched from the URLs in
+// its descriptor, if its media type permits it, without credentials, and its digest is verified.
 func TestForeignLayers(t *testing.T) {
 	server := newShelf(t)
 	foreign := func(mediaType string, urls ...string) string {
@@ -99,7 +98,7 @@ func TestForeignLayers(t *testing.T) {
 	}
 }
 
-// TestForeignLayersOfRegistry: so does pull.
+// TestForeignLayersOfRegistry: the same for pull.
 func TestForeignLayersOfRegistry(t *testing.T) {
 	server := newShelf(t)
 	l := newLayout(t)
@@ -130,8 +129,8 @@ func TestForeignLayersOfRegistry(t *testing.T) {
 	s.check()
 }
 
-// TestOtherPlatform: an image for another platform is loaded and run with a warning, unless
-// the user chose it; one for another system does not run.
+// TestOtherPlatform: an image for another platform is loaded and run with a warning, unless the user
+// selected it; an image for another operating system does not run.
 func TestOtherPlatform(t *testing.T) {
 	other := map[string]string{"amd64": "arm64"}[runtime.GOARCH]
 	if other == "" {
@@ -172,7 +171,7 @@ func TestOtherPlatform(t *testing.T) {
 	s.Minirun("run", "--rm", "--name", name("windows"), "x:1", "true").Fails(t, "windows/"+runtime.GOARCH, "linux only")
 }
 
-// TestRunWithoutLayers: an image of no layers runs what is mounted into it.
+// TestRunWithoutLayers: an image without layers runs a program that is mounted into it.
 func TestRunWithoutLayers(t *testing.T) {
 	s := newStore(t)
 	i := newSaved(t, []tar.Header{})
@@ -192,8 +191,8 @@ func TestRunWithoutLayers(t *testing.T) {
 	s.check()
 }
 
-// TestImportOfGitArchive: `git archive` begins with a global header; bzip2 and xz have no
-// media type of a layer, and are decompressed.
+// TestImportOfGitArchive: the output of `git archive` begins with a global header; bzip2 and xz have
+// no layer media type, so they are decompressed.
 func TestImportOfGitArchive(t *testing.T) {
 	need(t, "git", "git")
 	s := newStore(t)

@@ -17,12 +17,12 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// groupsOf is a shell command that prints the supplementary groups that the kernel
-// knows of, on one line.
+// groupsOf is a shell command that prints the supplementary groups according to the kernel, on one
+// line.
 const groupsOf = `sed -n 's/^Groups:[[:space:]]*//p' /proc/self/status | xargs echo`
 
-// The primary group is among the supplementary groups: without it a program could
-// leave the group by set-group-ID, and pass where a file's mode keeps the group out
+// The primary group must be one of the supplementary groups: otherwise a program could leave the
+// group with a set-group-ID program, and gain access where a file's mode denies it to the group
 // (CVE-2022-36109, CVE-2023-25173).
 func TestPrimaryGroupIsSupplementary(t *testing.T) {
 	config := runs("sleep", "1000")
@@ -48,7 +48,7 @@ func TestPrimaryGroupIsSupplementary(t *testing.T) {
 	}
 }
 
-// An ID in the image that does not fit is an error and never root (CVE-2024-40635).
+// An ID in the image that is out of range is an error and never root (CVE-2024-40635).
 func TestIDsOfTheImageOutOfRange(t *testing.T) {
 	const passwd = "root:x:0:0::/:\nuser:x:1000:1000::/:\nbits32:x:4294967296:4294967296::/:\nnochange:x:4294967295:1000::/:\n" +
 		"bits64:x:18446744073709551616:1000::/:\nnegative:x:-1:1000::/:\ntext:x:root:1000::/:\nshort:x\ngroup32:x:1000:4294967296::/:\nmember:x:1001:1001::/:\n" +
@@ -74,8 +74,8 @@ func TestIDsOfTheImageOutOfRange(t *testing.T) {
 	}
 }
 
-// A label of the image is not an order to the runtime, neither in a container nor in
-// a bundle for another one.
+// A label of the image must not control the runtime, neither in a container nor in a bundle for
+// another runtime.
 func TestLabelsAreNotOrdersToTheRuntime(t *testing.T) {
 	config := runs("sleep", "1000")
 	config.Labels = map[string]string{"org.opencontainers.image.title": "title"}
@@ -111,7 +111,7 @@ func TestLabelsAreNotOrdersToTheRuntime(t *testing.T) {
 	}
 }
 
-// An image's HEALTHCHECK cannot have the host start processes without a pause.
+// An image's HEALTHCHECK cannot make the host start processes without a pause.
 func TestHealthcheckWithoutPauseIsRefused(t *testing.T) {
 	for what, h := range map[string]docker.HealthcheckConfig{
 		"interval": {Interval: 1}, "timeout": {Timeout: time.Millisecond - 1}, "start period": {StartPeriod: -1}, "start interval": {StartInterval: 1}, "retries": {Retries: -1},
@@ -133,8 +133,8 @@ func TestHealthcheckWithoutPauseIsRefused(t *testing.T) {
 	}
 }
 
-// A health check runs in all cgroups of its container, whose limit of processes is
-// also that of a check that forks without end.
+// A health check runs in all cgroups of its container, so the container's limit of processes also
+// applies to a check that forks endlessly.
 func TestHealthcheckIsInTheContainersCgroups(t *testing.T) {
 	const limit = 12
 	s := loaded(t, runs("sh", "-c", "cat /proc/self/cgroup >/own; exec sleep 1000"))
@@ -173,9 +173,9 @@ func TestHealthcheckIsInTheContainersCgroups(t *testing.T) {
 	}
 }
 
-// TestUnreadableConfigurationIsNotStored: an image whose configuration cannot be parsed,
-// which umoci, skopeo and podman reject too, gets no name in the store, which could not
-// be listed any more.
+// TestUnreadableConfigurationIsNotStored: an image whose configuration cannot be parsed, which umoci,
+// skopeo and podman reject too, gets no name in the store; otherwise the store could not be listed
+// any more.
 func TestUnreadableConfigurationIsNotStored(t *testing.T) {
 	for _, created := range []string{`""`, `"2020-01-01"`, `5`} {
 		l := newLayout(t)

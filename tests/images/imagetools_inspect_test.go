@@ -11,7 +11,7 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// TestImagetoolsInspect: what buildx prints for these images.
+// TestImagetoolsInspect: the output is the same as that of buildx for these images.
 func TestImagetoolsInspect(t *testing.T) {
 	f := newFront(t, inMemory())
 	i, s := newImages(t, f.host()), newStore(t)
@@ -80,9 +80,9 @@ Manifests:
 	}
 }
 
-// TestImagetoolsReferrers: attestations that a registry lists as referrers of an image
-// come with it into an index, by the interface and by the tag, if they are what the
-// registry says.
+// TestImagetoolsReferrers: attestations that a registry lists as referrers of an image are copied
+// with it into an index, through the API and through the tag, if they match the registry's
+// descriptors.
 func TestImagetoolsReferrers(t *testing.T) {
 	for name, hasInterface := range map[string]bool{"by the interface": true, "by the tag": false} {
 		t.Run(name, func(t *testing.T) {
@@ -119,8 +119,8 @@ func TestImagetoolsReferrers(t *testing.T) {
 	}
 }
 
-// TestImagetoolsHostileRegistries: answers that are not what they should be are errors,
-// and the tag is not written; temporary ones are asked for again.
+// TestImagetoolsHostileRegistries: invalid responses are errors, and the tag is not written;
+// temporary errors are retried.
 func TestImagetoolsHostileRegistries(t *testing.T) {
 	l := newLayout(t)
 	big := l.platformImage(oci.Platform{OS: "linux", Architecture: "amd64"}, false, layer{entries: nil}, layer{entries: append(busybox(t).entries, file("noise", noise(300_000)))})

@@ -28,7 +28,7 @@ const (
 	dockerListType     = "application/vnd.docker.distribution.manifest.list.v2+json"
 )
 
-// platformImage writes an image for a platform, of Docker's types or the OCI's.
+// platformImage writes an image for a platform, with Docker's media types or those of OCI.
 func (l *layout) platformImage(p oci.Platform, ofDocker bool, layers ...layer) oci.Descriptor {
 	l.t.Helper()
 	c := docker.DockerOCIImage{Image: oci.Image{Created: &when, Platform: p, RootFS: oci.RootFS{Type: "layers"}}, Config: runs("/" + p.Architecture)}
@@ -73,7 +73,7 @@ func (l *layout) attestationFor(about oci.Descriptor, withSubject bool) oci.Desc
 	return d
 }
 
-// indexText is an index as buildx writes it.
+// indexText returns an index as buildx writes it.
 func indexText(t testing.TB, mediaType string, annotations map[string]string, manifests ...oci.Descriptor) []byte {
 	t.Helper()
 	text, err := json.MarshalIndent(oci.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: mediaType, Manifests: manifests, Annotations: annotations}, "", "  ")
@@ -83,13 +83,13 @@ func indexText(t testing.TB, mediaType string, annotations map[string]string, ma
 	return text
 }
 
-// index writes an index.
+// indexOf writes an index of manifests.
 func (l *layout) indexOf(manifests ...oci.Descriptor) oci.Descriptor {
 	l.t.Helper()
 	return l.document(oci.MediaTypeImageIndex, oci.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageIndex, Manifests: manifests})
 }
 
-// upload puts an image of a layout with all that it refers to into a repository.
+// upload uploads an image of a layout with everything that it refers to into a repository.
 func (l *layout) upload(host, repository, tag string, d oci.Descriptor) {
 	l.t.Helper()
 	var refers struct {
@@ -150,14 +150,14 @@ func (l *layout) send(method, to, mediaType string, body []byte, want int) *http
 	return r
 }
 
-// raw is a manifest or an index as another tool finds it in a registry.
+// raw returns a manifest or an index as another tool gets it from a registry.
 func raw(t testing.TB, name string) string {
 	t.Helper()
 	return tool(t, "skopeo", "inspect", "--raw", "--tls-verify=false", "docker://"+name)
 }
 
-// someImages are images for three platforms in the repository app of a registry, also
-// of Docker's types, with attestations in the index multi.
+// someImages has images for three platforms in the repository app of a registry, also with Docker's
+// media types, and with attestations in the index multi.
 type someImages struct {
 	*layout
 	host                                                        string
@@ -182,8 +182,8 @@ func newImages(t testing.TB, host string) *someImages {
 	return s
 }
 
-// TestImagetoolsCreate: the new image has the document, hence the digest, that buildx
-// makes of these sources, and skopeo finds it with all that it refers to.
+// TestImagetoolsCreate: the new image has the same document, hence the same digest, that buildx
+// creates from these sources, and skopeo finds it with everything that it refers to.
 func TestImagetoolsCreate(t *testing.T) {
 	need(t, "skopeo", "skopeo")
 	host := testbundle.Registry(t)
@@ -230,7 +230,7 @@ func TestImagetoolsCreate(t *testing.T) {
 		{"--annotation index:a=b APP:docker-amd64", indexText(t, oci.MediaTypeImageIndex, map[string]string{"a": "b"}, i.amd64Docker)},
 	} {
 		args := strings.NewReplacer("APP", app, "OTHER", host+"/other", "DIGEST", i.index.Digest.String()).Replace(c.args)
-		repository := app // of one repository with the digests alone
+		repository := app // from one repository with only the digests
 		if n%2 == 1 && !strings.Contains(args, "-f ") {
 			repository = fmt.Sprintf("%s/new/%d", host, n)
 		}
@@ -286,7 +286,7 @@ func TestImagetoolsTags(t *testing.T) {
 	}
 	s.do("pull", "-q", "--no-unpack", "--platform", "linux/arm/v7", a+":1")
 	s.do("pull", "-q", "--no-unpack", "--all-platforms", b)
-	layoutSource := "oci-layout://" + s.dir + ":" + b + ":latest" // an image of the store
+	layoutSource := "oci-layout://" + s.dir + ":" + b + ":latest" // an image in the store
 	s.do("imagetools", "create", "-t", host+"/from/store", "--progress=none", layoutSource)
 	if got := raw(t, host+"/from/store"); got != string(i.read(i.index)) {
 		t.Errorf("from the store: %s", got)
@@ -353,8 +353,8 @@ func TestImagetoolsRejects(t *testing.T) {
 	}
 }
 
-// TestImagetoolsCopies: within a registry blobs are mounted, with a token for both
-// repositories; to another one they are sent once.
+// TestImagetoolsCopies: within a registry blobs are mounted, with a token for both repositories; to a
+// different registry they are sent once.
 func TestImagetoolsCopies(t *testing.T) {
 	behind := testbundle.Registry(t)
 	newImages(t, behind)

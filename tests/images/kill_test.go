@@ -17,10 +17,10 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// longest is what the commands here take at most.
+// longest is the maximum time that the commands here take.
 const longest = 80 * time.Millisecond
 
-// kills is how often TestKill kills; MINIRUN_KILLS says otherwise.
+// kills returns how many commands TestKill kills; MINIRUN_KILLS overrides it.
 func kills(t *testing.T) int {
 	t.Helper()
 	if text := os.Getenv("MINIRUN_KILLS"); text != "" {
@@ -33,9 +33,9 @@ func kills(t *testing.T) int {
 	return 60
 }
 
-// TestKill: pull, load, unpack, import, rmi and prune, killed at random moments, two
-// at once: the store is always consistent, what had been said to be there still is,
-// and what was killed succeeds the next time.
+// TestKill kills pull, load, unpack, import, rmi and prune at random times, two at once: the store is
+// always consistent, images that had been reported as stored are still there, and the killed command
+// succeeds the next time.
 func TestKill(t *testing.T) {
 	s, l := newStore(t), newLayout(t)
 	var many []tar.Header
@@ -48,7 +48,7 @@ func TestKill(t *testing.T) {
 	r := newRegistry(t, l)
 	rootfs := filepath.Join(s.Host, "rootfs.tar")
 	write(t, rootfs, string(archive(t, many)))
-	s.do("load", "-q", "--name", "kept", l.dir) // the last that it has: two
+	s.do("load", "-q", "--name", "kept", l.dir) // the layout's last image, two
 	s.do("run", "--name", name("kept"), "kept", "true")
 	commands := [][]string{
 		{"pull", "-q", r.host() + "/x:one"}, {"pull", "-q", r.host() + "/x:two"}, {"load", "-q", l.dir}, {"import", rootfs, "imported"},
@@ -79,7 +79,7 @@ func TestKill(t *testing.T) {
 		}
 	}
 	t.Logf("%d killed; rubbish was seen %d times", killed, rubbish)
-	// All of it works now.
+	// Now all of them succeed.
 	for _, c := range commands {
 		if c[0] != "rmi" {
 			s.do(c...)
@@ -95,7 +95,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// consistent checks the store, and that the container that is kept has its image.
+// consistent checks the store, and that the image of the container that is kept still exists.
 func consistent(t *testing.T, s *store) (rubbish int) {
 	t.Helper()
 	r := s.Minirun("store", "check", "--format", "json")
@@ -115,7 +115,7 @@ func consistent(t *testing.T, s *store) (rubbish int) {
 	return 0
 }
 
-// TestTogether: eight at once want the same; it is fetched once.
+// TestTogether: eight concurrent commands need the same image; it is fetched once.
 func TestTogether(t *testing.T) {
 	l := newLayout(t)
 	l.add("app", runs("sh"), busybox(t), layer{entries: []tar.Header{file("big", noise(1<<20))}})
@@ -141,8 +141,8 @@ func TestTogether(t *testing.T) {
 	s.check()
 }
 
-// TestKillRun: `run` in the foreground and in the background, killed at random
-// moments with its monitor: `rm --force` ends with nothing left.
+// TestKillRun kills `run` in the foreground and in the background with its monitor at random times:
+// after `rm --force` nothing is left.
 func TestKillRun(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	id := name("k")
@@ -162,10 +162,11 @@ func TestKillRun(t *testing.T) {
 		if n%4 == 0 {
 			_ = exec.Command("pkill", "-KILL", "-f", "monitor "+id+"$").Run()
 		}
-		// A monitor that lives may be in the middle of starting it.
+		// A living monitor may be about to start it.
 		var r testbundle.Result
 		for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-			// The parent of a check that was killed is this process, and a PID namespace ends when all in it have been waited for.
+			// The parent of a check that was killed is this process, and a PID namespace ends only
+			// after all its processes have been reaped.
 			testbundle.Reap()
 			starting := exec.Command("pgrep", "-f", "monitor "+id+"$").Run() == nil
 			r = s.Minirun("rm", "-f", id)
@@ -185,7 +186,7 @@ func TestKillRun(t *testing.T) {
 	s.check()
 }
 
-// TestMonitorKilled: a container whose monitor is killed goes on, and can be removed.
+// TestMonitorKilled: a container whose monitor is killed continues to run, and can be removed.
 func TestMonitorKilled(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	id := name("m")
@@ -205,8 +206,8 @@ func TestMonitorKilled(t *testing.T) {
 	s.check()
 }
 
-// TestRemoveBeforeCreated: `rm --force` of a container that its monitor has not
-// created yet kills it once it is there.
+// TestRemoveBeforeCreated: `rm --force` of a container that its monitor has not created yet kills the
+// container once it exists.
 func TestRemoveBeforeCreated(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	id := name("early")
@@ -224,11 +225,11 @@ func TestRemoveBeforeCreated(t *testing.T) {
 	removal := s.Command("rm", "--force", id)
 	removed := make(chan testbundle.Result)
 	go func() { removed <- testbundle.Finish(t, removal) }()
-	time.Sleep(300 * time.Millisecond) // rm has found nothing to kill, in all likelihood
+	time.Sleep(300 * time.Millisecond) // rm has most likely found nothing to kill
 	create := exec.Command(testbundle.Binary, "--root", s.Root, "create", "--bundle", dir, id)
 	create.Stderr = os.Stderr
 	if err := create.Run(); err != nil {
-		t.Logf("create: %v", err) // killed on its way
+		t.Logf("create: %v", err) // killed before it finished
 	}
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if _, err := os.Stat(filepath.Join(s.Root, id)); os.IsNotExist(err) {

@@ -1,17 +1,17 @@
-// Package images tests minirun with images as its users have them: from a
-// registry, from archives, run with docker's flags; against umoci, skopeo, podman
-// and Docker where these are installed.
+// Package images tests minirun with images as users have them: from a registry, from archives, run
+// with docker's flags; and compares it with umoci, skopeo, podman and Docker where these are
+// installed.
 //
-//	main_test.go       a store of a test's own
-//	make_test.go       images, made here
-//	trees_test.go      directories, compared
-//	transfer_test.go   in and out
-//	unpack_test.go     layers → files, as umoci has them
-//	run_test.go        run IMAGE and the verbs for its containers
-//	argv_test.go       ENTRYPOINT and CMD, as Docker has them
+//	main_test.go       a separate store for the test
+//	make_test.go       images created by the tests
+//	trees_test.go      comparison of directories
+//	transfer_test.go   pull, push, load, save
+//	unpack_test.go     layers → files, compared with umoci
+//	run_test.go        run IMAGE and the commands for its containers
+//	argv_test.go       ENTRYPOINT and CMD, as in Docker
 //	kill_test.go       a store whose writers are killed
-//	random_*_test.go   random stacks of layers → files, as umoci has them
-//	unusual_*_test.go  archives as the tools of a decade wrote them
+//	random_*_test.go   random stacks of layers → files, compared with umoci
+//	unusual_*_test.go  archives in the formats that tools have written over a decade
 //	foreign_test.go    layers at URLs, images for other platforms, git archives
 package images
 
@@ -28,7 +28,7 @@ import (
 
 func TestMain(m *testing.M) { testbundle.MainWithImages(m) }
 
-// A store is minirun with a store of images of the test's own.
+// A store is minirun with a separate store of images for the test.
 type store struct {
 	*testbundle.Bundle
 	t   testing.TB
@@ -43,7 +43,7 @@ func newStore(t testing.TB) *store {
 	return s
 }
 
-// do runs minirun, which must succeed, and returns what it prints.
+// do runs minirun, which must succeed, and returns its output.
 func (s *store) do(args ...string) string {
 	s.t.Helper()
 	r := s.Minirun(args...)
@@ -53,13 +53,13 @@ func (s *store) do(args ...string) string {
 	return strings.TrimSpace(r.Stdout)
 }
 
-// check looks whether the store is consistent.
+// check checks that the store is consistent.
 func (s *store) check() {
 	s.t.Helper()
 	s.do("store", "check")
 }
 
-// images is what `images` says, by name.
+// images returns the output of `images`, by name.
 func (s *store) images() map[string]listed {
 	s.t.Helper()
 	var list []listed
@@ -84,7 +84,7 @@ func (s *store) json(into any, args ...string) {
 	}
 }
 
-// need skips the test without a program.
+// need skips the test if a program is missing.
 func need(t testing.TB, program, pkg string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)

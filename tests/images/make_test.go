@@ -22,11 +22,11 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// A layer is the entries of its archive, and how that is compressed.
+// A layer consists of the entries of its archive and its compression.
 type layer struct {
 	entries     []tar.Header // Linkname of a regular file is its content
-	compression string       // gzip if it is not given
-	command     string       // what history says made it
+	compression string       // default: gzip
+	command     string       // the command in the history entry
 }
 
 var when = time.Unix(1700000000, 0)
@@ -40,7 +40,7 @@ func hard(name, to string) tar.Header {
 	return tar.Header{Name: name, Typeflag: tar.TypeLink, Linkname: to}
 }
 
-// with changes a header.
+// with returns a modified header.
 func with(h tar.Header, change func(*tar.Header)) tar.Header {
 	change(&h)
 	return h
@@ -68,7 +68,7 @@ func archive(t testing.TB, headers []tar.Header) []byte {
 		if h.Format == 0 {
 			h.Format = tar.FormatPAX
 		}
-		if h.Typeflag == tar.TypeXGlobalHeader { // tar.Writer wants nothing but the records
+		if h.Typeflag == tar.TypeXGlobalHeader { // tar.Writer accepts only the records
 			h = tar.Header{Typeflag: h.Typeflag, PAXRecords: h.PAXRecords}
 		}
 		if err := w.WriteHeader(&h); err != nil {
@@ -84,7 +84,7 @@ func archive(t testing.TB, headers []tar.Header) []byte {
 	return out.Bytes()
 }
 
-// layout is an OCI image layout that a test writes.
+// layout is an OCI image layout written by a test.
 type layout struct {
 	t     testing.TB
 	dir   string
@@ -183,7 +183,7 @@ func (l *layout) name(name string, d oci.Descriptor) {
 	l.write("index.json", text)
 }
 
-// busybox is a layer with a busybox, and users.
+// busybox returns a layer with busybox and users.
 func busybox(t testing.TB) layer {
 	t.Helper()
 	testbundle.Need(t)
@@ -227,7 +227,7 @@ func busybox(t testing.TB) layer {
 	return y
 }
 
-// loaded is a store with a busybox image, called busybox.
+// loaded returns a store with an image called busybox.
 func loaded(t testing.TB, config docker.DockerOCIImageConfig, more ...layer) *store {
 	t.Helper()
 	s := newStore(t)

@@ -9,8 +9,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestNginx: Debian with nginx serves pages in a network of the test's own: on the
-// host's network, and behind a bridge with a port.
+// TestNginx: Debian with nginx serves pages in a separate network namespace: on the host's network,
+// and on a bridge with a published port.
 func TestNginx(t *testing.T) {
 	s := newStore(t)
 	rootfs := testbundle.DebianNginx(t)
@@ -55,7 +55,7 @@ func TestNginx(t *testing.T) {
 	s.check()
 }
 
-// TestDebianAsUmoci: real root file systems, unpacked as umoci does.
+// TestDebianAsUmoci: real root file systems are unpacked in the same way as by umoci.
 func TestDebianAsUmoci(t *testing.T) {
 	need(t, "umoci", "umoci")
 	s := newStore(t)
@@ -73,7 +73,7 @@ func TestDebianAsUmoci(t *testing.T) {
 			s.do("import", rootfs, kind)
 			l := filepath.Join(s.Host, kind)
 			s.do("save", "-q", "--dir", l, kind)
-			// In a directory that keeps other users out the root keeps its own mode.
+			// In a directory that other users cannot enter the root keeps its mode.
 			if err := os.Chmod(s.Host, 0o700); err != nil {
 				t.Fatal(err)
 			}

@@ -27,8 +27,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// Addresses of the test's own network. The first two are for documentation (RFC 5737):
-// no network has them, and they count as public.
+// Addresses in the test's own network. The first two are for documentation (RFC 5737): no real
+// network has them, and they count as public.
 const (
 	publicAddress  = "203.0.113.5"
 	otherPublic    = "203.0.113.6"
@@ -87,7 +87,7 @@ func (n *network) makeCertificate(addresses ...string) {
 	write(n.t, n.ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
 }
 
-// serve answers at an address, and notes what comes.
+// serve serves requests at an address, and records them.
 func (n *network) serve(scheme, address string, handler http.HandlerFunc) {
 	n.t.Helper()
 	port := map[string]string{"http": "80", "https": "443"}[scheme]
@@ -120,17 +120,17 @@ func (n *network) requests(prefix string) (out []string) {
 	return out
 }
 
-// forbidden are places where a public registry must not send.
+// forbidden lists addresses to which a public registry must not redirect.
 var forbidden = []string{
 	"http://" + publicAddress, "http://" + otherPublic, // no TLS
 	"http://127.0.0.1", "https://127.0.0.1", "https://localhost", "https://[::ffff:127.0.0.1]",
 	"http://" + privateAddress, "https://" + privateAddress, "http://" + metadata, "https://" + metadata,
 }
 
-// TestRegistrySends: a public registry cannot send minirun to loopback, into the
-// private network, to a metadata server or away from TLS: neither by the redirect of a
-// blob or manifest, nor by its token server, nor by the location of an upload. Another
-// public server may serve blobs, and gets no credentials.
+// TestRegistrySends: a public registry cannot redirect minirun to loopback, into the private network,
+// to a metadata server or to a server without TLS: neither by the redirect of a blob or manifest, nor
+// by its token server, nor by the location of an upload. Another public server may serve blobs, and
+// gets no credentials.
 func TestRegistrySends(t *testing.T) {
 	n := newNetwork(t)
 	l := newLayout(t)
@@ -181,9 +181,9 @@ func TestRegistrySends(t *testing.T) {
 	for _, kind = range []string{"blobs", "manifests", "token", "upload"} {
 		for _, target = range forbidden {
 			if kind == "upload" && target != "http://"+otherPublic && target != "https://localhost" && target != "http://"+metadata {
-				continue // the library tries each several times
+				continue // the library makes several attempts for each
 			}
-			// No subtests: their threads are in the host's network.
+			// No subtests: their threads are in the host's network namespace.
 			before := len(n.requests(""))
 			var r testbundle.Result
 			if kind == "upload" {
@@ -221,8 +221,8 @@ func TestRegistrySends(t *testing.T) {
 	}
 }
 
-// TestPrivateRegistryWithoutTLS: a registry at a private address gets a request without
-// TLS only if it is configured as insecure, and never credentials otherwise.
+// TestPrivateRegistryWithoutTLS: a registry at a private address gets a request without TLS only if
+// it is configured as insecure; otherwise it never gets credentials.
 func TestPrivateRegistryWithoutTLS(t *testing.T) {
 	n := newNetwork(t)
 	l := newLayout(t)
@@ -250,9 +250,9 @@ func TestPrivateRegistryWithoutTLS(t *testing.T) {
 	s.do("pull", "-q", "--no-unpack", ref)
 }
 
-// TestPrivateRegistryWithTLS: a registry in the private network may redirect to another
-// server there, but not to a metadata server or to loopback. If its certificate is not
-// trusted, the user is not advised to do without TLS.
+// TestPrivateRegistryWithTLS: a registry in the private network may redirect to another server there,
+// but not to a metadata server or to loopback. If its certificate is not trusted, the error does not
+// suggest disabling TLS.
 func TestPrivateRegistryWithTLS(t *testing.T) {
 	n := newNetwork(t)
 	l := newLayout(t)
@@ -294,8 +294,8 @@ func TestPrivateRegistryWithTLS(t *testing.T) {
 	}
 }
 
-// TestAddSends: the server of a file that ADD fetches cannot send minirun to other
-// places than a registry can.
+// TestAddSends: the server of a file that ADD fetches can redirect minirun only to the addresses to
+// which a registry can.
 func TestAddSends(t *testing.T) {
 	n := newNetwork(t)
 	var target string

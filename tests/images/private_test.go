@@ -11,7 +11,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// openDirectory is a directory that every user of the host may enter.
+// openDirectory returns a directory that every user of the host may enter.
 func openDirectory(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", testbundle.Prefix)
@@ -38,9 +38,8 @@ func othersReach(t *testing.T, path string) bool {
 	return err == nil
 }
 
-// TestUnpackedIsPrivate: another user of the host cannot reach an image's set-user-ID
-// programs where unpack, bundle, build -o type=local or --ephemeral put them
-// (CVE-2021-41091).
+// TestUnpackedIsPrivate: another user of the host cannot reach an image's set-user-ID programs in the
+// directories written by unpack, bundle, build -o type=local or --ephemeral (CVE-2021-41091).
 func TestUnpackedIsPrivate(t *testing.T) {
 	testbundle.Need(t)
 	need(t, "setpriv", "util-linux")
@@ -65,7 +64,8 @@ func TestUnpackedIsPrivate(t *testing.T) {
 	if left, err := filepath.Glob(filepath.Join(at, ".*")); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %q, %v", left, err)
 	}
-	// Where others cannot get to anyway, the root keeps its mode, and the container's users get in.
+	// In a directory that other users cannot reach anyway, the root keeps its mode, and the
+	// container's users can enter it.
 	closed := filepath.Join(at, "closed")
 	if err := os.Mkdir(closed, 0o700); err != nil {
 		t.Fatal(err)
@@ -78,8 +78,8 @@ func TestUnpackedIsPrivate(t *testing.T) {
 	}
 }
 
-// TestUnpackedInHomeIsPrivate: root may unpack into the home directory of another user,
-// which excludes everyone except that user.
+// TestUnpackedInHomeIsPrivate: root may unpack into the home directory of another user, which only
+// that user may enter.
 func TestUnpackedInHomeIsPrivate(t *testing.T) {
 	testbundle.Need(t)
 	need(t, "setpriv", "util-linux")
@@ -98,7 +98,7 @@ func TestUnpackedInHomeIsPrivate(t *testing.T) {
 	}
 }
 
-// TestEphemeralIsPrivate: so it is with what a container writes to its upper directory.
+// TestEphemeralIsPrivate: the same for the files that a container writes to its upper directory.
 func TestEphemeralIsPrivate(t *testing.T) {
 	testbundle.Need(t)
 	need(t, "setpriv", "util-linux")

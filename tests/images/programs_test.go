@@ -11,7 +11,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// ofTheImage is in all variables that an image, a Dockerfile or a container sets here.
+// ofTheImage is the value of all variables that an image, a Dockerfile or a container sets here.
 const ofTheImage = "value-of-the-image"
 
 var hostileVariables = []string{
@@ -19,8 +19,8 @@ var hostileVariables = []string{
 	"HOME=/" + ofTheImage, "DOCKER_CONFIG=/" + ofTheImage, "CNI_PATH=/" + ofTheImage, "BASH_ENV=" + ofTheImage, "https_proxy=" + ofTheImage,
 }
 
-// record puts programs into a directory that write their environment, working
-// directory and arguments to DIR/NAME.log, and then execute the real ones.
+// record installs programs in a directory that write their environment, working directory and
+// arguments to DIR/NAME.log, and then execute the real programs.
 func record(t *testing.T, dir string, programs map[string]string) {
 	t.Helper()
 	for name, real := range programs {
@@ -32,7 +32,7 @@ func record(t *testing.T, dir string, programs map[string]string) {
 	}
 }
 
-// recorded is what the program of this name has written.
+// recorded returns what the program with this name has written.
 func recorded(t *testing.T, dir, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, name+".log"))
@@ -42,8 +42,8 @@ func recorded(t *testing.T, dir, name string) string {
 	return string(text)
 }
 
-// No program of the host that minirun starts gets a variable, a working directory or
-// a name to look itself up by from an image, a Dockerfile or a container.
+// No program of the host that minirun starts gets a variable, a working directory or its own path
+// from an image, a Dockerfile or a container.
 func TestProgramsOfTheHostGetNothingOfTheImage(t *testing.T) {
 	config := runs("sleep", "1000")
 	config.Env = hostileVariables
@@ -111,7 +111,7 @@ func TestProgramsOfTheHostGetNothingOfTheImage(t *testing.T) {
 			t.Errorf("git was started in the build context: %s", text)
 		}
 	}
-	// The check sees such a variable.
+	// The check detects such a variable.
 	t.Setenv("LD_BIND_NOT", ofTheImage)
 	minirun("images")
 	if !strings.Contains(recorded(t, dir, "minirun-image"), ofTheImage) {
@@ -119,7 +119,7 @@ func TestProgramsOfTheHostGetNothingOfTheImage(t *testing.T) {
 	}
 }
 
-// processesOf are the environments of the processes that execute a file.
+// processesOf returns the environments of the processes that execute a file.
 func processesOf(t *testing.T, file string) map[string]string {
 	t.Helper()
 	out := map[string]string{}

@@ -18,12 +18,11 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// The tests of this file are for published vulnerabilities of engines that no
-// other test covers; see docs/security.md.
+// The tests in this file are for published vulnerabilities of engines that no other test covers; see
+// docs/security.md.
 
-// A numeric user is never a name, so that a line of the image's /etc/passwd with
-// such a name does not make it root (CVE-2016-3697), and 1 is not 0
-// (CVE-2026-30892).
+// A numeric user is never looked up as a name, so a line with such a name in the image's /etc/passwd
+// does not make it root (CVE-2016-3697), and 1 is not 0 (CVE-2026-30892).
 func TestNumericUserIsNotAName(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"), layer{entries: []tar.Header{file("etc/passwd", "root:x:0:0::/:/bin/sh\n1:x:0:0::/:/bin/sh\n1000:x:0:0::/:/bin/sh\n")}})
 	id := name("numeric")
@@ -39,8 +38,8 @@ func TestNumericUserIsNotAName(t *testing.T) {
 	}
 }
 
-// A program that does not run as root has no capability in effect, in run and in
-// exec (CVE-2016-8867, CVE-2018-10856, CVE-2018-1000400, CVE-2021-20188).
+// A program that does not run as root has no effective capabilities, in run and in exec
+// (CVE-2016-8867, CVE-2018-10856, CVE-2018-1000400, CVE-2021-20188).
 func TestOtherUsersHaveNoCapabilities(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	id := name("caps")
@@ -59,7 +58,7 @@ func TestOtherUsersHaveNoCapabilities(t *testing.T) {
 	}
 }
 
-// Variables of the image without a value do not take the host's (CVE-2026-57231).
+// Variables of the image without a value do not get the host's value (CVE-2026-57231).
 func TestImageDoesNotNameHostVariables(t *testing.T) {
 	t.Setenv("MINIRUN_TEST_SECRET", "the host's")
 	for _, entry := range []string{"MINIRUN_TEST_SECRET", "*", "MINIRUN_*"} {
@@ -73,8 +72,8 @@ func TestImageDoesNotNameHostVariables(t *testing.T) {
 	}
 }
 
-// A working directory that does not exist is created in the container, whatever
-// links the image has (CVE-2026-55686).
+// A working directory that does not exist is created in the container, whatever symbolic links the
+// image has (CVE-2026-55686).
 func TestImageWorkingDirectoryThroughLink(t *testing.T) {
 	outside := t.TempDir()
 	for _, target := range []string{outside, "../../../../../.." + outside, "/proc/self/root" + outside, "/proc/1/root" + outside} {
@@ -88,8 +87,8 @@ func TestImageWorkingDirectoryThroughLink(t *testing.T) {
 	}
 }
 
-// The URLs of a layer's descriptor are not followed, unless it is a foreign layer, so no
-// server but the registry sees a request, with or without credentials (CVE-2020-15157).
+// The URLs in a layer's descriptor are ignored, unless it is a foreign layer, so no server except the
+// registry gets a request, with or without credentials (CVE-2020-15157).
 func TestURLsOfLayersAreNotFollowed(t *testing.T) {
 	s := newStore(t)
 	var asked atomic.Int32
@@ -114,8 +113,8 @@ func TestURLsOfLayersAreNotFollowed(t *testing.T) {
 	}
 }
 
-// A document that can be read as a manifest and as an index is refused, and so is
-// one that is not what its descriptor says (CVE-2021-41190).
+// A document that can be parsed both as a manifest and as an index is rejected, and so is one that
+// does not match its descriptor (CVE-2021-41190).
 func TestAmbiguousDocumentsAreRefused(t *testing.T) {
 	l := newLayout(t)
 	d := l.image(runs("true"), layer{entries: []tar.Header{dir("d")}})
@@ -157,7 +156,7 @@ func copied(t *testing.T, from string) string {
 	return to
 }
 
-// A digest is checked before it names a file (CVE-2024-3727).
+// A digest is checked before it is used as a file name (CVE-2024-3727).
 func TestDigestIsNotAPath(t *testing.T) {
 	for _, digest := range []string{"sha256:../../../../../../etc/passwd", "../../../../etc/passwd", "sha256:", "sha256:.", "x:" + strings.Repeat("a", 64), "sha256:" + strings.Repeat("A", 64)} {
 		s := newStore(t)
@@ -172,9 +171,9 @@ func TestDigestIsNotAPath(t *testing.T) {
 	}
 }
 
-// The default seccomp profile denies what published exploits of the kernel begin
-// with: AF_ALG (CVE-2026-31431), user namespaces and file system contexts
-// (CVE-2022-0185), bpf, io_uring, keys. Without the profile the kernel answers.
+// The default seccomp profile denies the calls with which published kernel exploits begin: AF_ALG
+// (CVE-2026-31431), user namespaces and file system contexts (CVE-2022-0185), bpf, io_uring, keys.
+// Without the profile they reach the kernel.
 func TestDefaultProfileDeniesDangerousCalls(t *testing.T) {
 	s := loaded(t, runs("true"))
 	ask := func(flags ...string) (denied, answered []string) {
@@ -193,14 +192,14 @@ func TestDefaultProfileDeniesDangerousCalls(t *testing.T) {
 	if _, answered := ask(); len(answered) > 0 {
 		t.Errorf("with the default profile: %q", answered)
 	}
-	// This kernel need not have all of them, but it has most.
+	// This kernel may lack some of them, but it has most.
 	if denied, answered := ask("--security-opt", "seccomp=unconfined"); len(answered) < len(denied) {
 		t.Errorf("without a profile the check sees %q denied, and only %q answered", denied, answered)
 	}
 }
 
-// The documents of an archive are read into memory, so their size is bounded
-// (CVE-2020-1702, CVE-2023-25153).
+// The documents in an archive are read into memory, so their size is limited (CVE-2020-1702,
+// CVE-2023-25153).
 func TestHugeDocumentsAreRefused(t *testing.T) {
 	huge := []byte(`{"schemaVersion":2,"manifests":[]}` + strings.Repeat(" ", 16<<20))
 	for name, change := range map[string]func(*layout){
@@ -219,8 +218,8 @@ func TestHugeDocumentsAreRefused(t *testing.T) {
 	}
 }
 
-// A health check's output is kept up to a bound, whatever it prints
-// (CVE-2022-31030, CVE-2022-1708).
+// The stored output of a health check is limited, however much it prints (CVE-2022-31030,
+// CVE-2022-1708).
 func TestHealthOutputIsBounded(t *testing.T) {
 	config := runs("sleep", "1000")
 	config.Healthcheck = &docker.HealthcheckConfig{Test: []string{"CMD-SHELL", "yes | head -c 20000000"}, Interval: 200 * time.Millisecond, Timeout: 30 * time.Second, Retries: 1}

@@ -19,14 +19,14 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// The tests of this file unpack random stacks of layers with minirun and with umoci.
+// The tests in this file unpack random stacks of layers with minirun and with umoci.
 //
-//	random_layers_test.go    the comparison, and the smallest stack that fails
-//	random_stack_test.go     the stacks
+//	random_layers_test.go    the comparison, and the search for the smallest stack that fails
+//	random_stack_test.go     the generator of stacks
 
-// TestRandomLayers: minirun unpacks random stacks of layers as umoci does, or both
-// refuse them. MINIRUN_LAYER_STACKS is how many, MINIRUN_LAYER_SEED is the first: the
-// seed of a stack is printed with it.
+// TestRandomLayers: minirun unpacks random stacks of layers in the same way as umoci, or both reject
+// them. MINIRUN_LAYER_STACKS is the number of stacks, MINIRUN_LAYER_SEED the first seed: the seed of
+// a stack is printed with it.
 func TestRandomLayers(t *testing.T) {
 	need(t, "umoci", "umoci")
 	if os.Geteuid() != 0 {
@@ -34,7 +34,7 @@ func TestRandomLayers(t *testing.T) {
 	}
 	first, count := environment(t, "MINIRUN_LAYER_SEED", 1), environment(t, "MINIRUN_LAYER_STACKS", 40)
 	c := &comparison{t: t, store: newStore(t)}
-	// Where other users get in, the root's mode is 0700.
+	// In a directory that other users may enter, the root's mode is 0700.
 	if err := os.Chmod(c.store.Host, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -84,8 +84,8 @@ type comparison struct {
 	failed int
 }
 
-// compare unpacks a stack twice and returns how the results differ, "" if they do not, and
-// whether umoci refuses it.
+// compare unpacks a stack twice and returns how the results differ, "" if they do not, and whether
+// umoci rejects it.
 func (c *comparison) compare(stack []layer) (difference string, isRefused bool) {
 	c.t.Helper()
 	l := &layout{t: c.t, dir: filepath.Join(c.store.Host, "layout"), index: oci.Index{MediaType: oci.MediaTypeImageIndex}}
@@ -110,7 +110,7 @@ func (c *comparison) compare(stack []layer) (difference string, isRefused bool) 
 	return differences(comparable(tree(c.t, ours), many), comparable(tree(c.t, filepath.Join(theirs, "rootfs")), many)), false
 }
 
-// unpack unpacks the stack with minirun and returns why it failed.
+// unpack unpacks the stack with minirun and returns the error message if it fails.
 func (c *comparison) unpack(layout, out string) (failure string) {
 	c.t.Helper()
 	if r := c.store.Minirun("load", "-q", layout); r.Status != 0 {
@@ -131,7 +131,7 @@ func (c *comparison) remove(dirs ...string) {
 	}
 }
 
-// runUmoci unpacks an image and returns why it failed.
+// runUmoci unpacks an image and returns the error message if it fails.
 func runUmoci(t *testing.T, image, to string) (failure string) {
 	t.Helper()
 	out, err := exec.Command("umoci", "unpack", "--image", image, to).CombinedOutput()
@@ -145,11 +145,11 @@ func runUmoci(t *testing.T, image, to string) (failure string) {
 	return ""
 }
 
-// isLenient reports whether minirun may accept what umoci refuses: a path through a file
-// of a layer below, which containerd also replaces by a directory.
+// isLenient reports whether minirun may accept what umoci rejects: a path through a file of a lower
+// layer, which containerd also replaces with a directory.
 func isLenient(refused string) bool { return strings.Contains(refused, "not a directory") }
 
-// withoutGlobalHeaders leaves out what umoci 0.4.7 does not accept.
+// withoutGlobalHeaders removes what umoci 0.4.7 rejects.
 func withoutGlobalHeaders(stack []layer) []layer {
 	out := slices.Clone(stack)
 	for i, y := range out {
@@ -163,9 +163,10 @@ var (
 	linkNames = regexp.MustCompile(` names=\[.*\]$`)
 )
 
-// comparable leaves out times of directories, which umoci changes when it puts something
-// into them, and in several layers which names are one file: overlayfs copies a file up
-// under one name only, so that a hard link to it is not one file with its other names.
+// comparable removes times of directories, which umoci changes when it adds files to them, and, if
+// there are several layers, the information about which names are hard links: overlayfs copies up a
+// file under one name only, so a hard link to it no longer refers to the same file as its other
+// names.
 func comparable(tree map[string]string, severalLayers bool) map[string]string {
 	for name, text := range tree {
 		text = dirTime.ReplaceAllString(text, "$1")
@@ -189,7 +190,7 @@ func differences(ours, theirs map[string]string) string {
 	return out.String()
 }
 
-// smallest leaves out layers and entries as long as the stack still fails.
+// smallest removes layers and entries as long as the stack still fails.
 func smallest(stack []layer, fails func([]layer) bool) []layer {
 	for again := true; again; {
 		again = false
@@ -214,7 +215,7 @@ func smallest(stack []layer, fails func([]layer) bool) []layer {
 	return stack
 }
 
-// show prints a stack so that it can be read.
+// show returns a stack in readable form.
 func show(stack []layer) string {
 	var out strings.Builder
 	for i, y := range stack {

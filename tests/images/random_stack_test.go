@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// A stackMaker makes random layers whose entries meet each other: names are made of a
-// few words, and most of them are below a directory or a link that an entry made before.
+// A stackMaker generates random layers whose entries often affect each other: names consist of a few
+// words, and most of them are below a directory or a link created by an earlier entry.
 type stackMaker struct {
 	r                  *rand.Rand
-	dirs, files, links []string // that may exist; "" is the root
+	dirs, files, links []string // paths that may exist; "" is the root
 	layer              int
 }
 
-// randomStack makes 1 to 4 layers.
+// randomStack generates 1 to 4 layers.
 func randomStack(r *rand.Rand) []layer {
 	m := &stackMaker{r: r, dirs: []string{""}}
 	stack := make([]layer, 1+r.IntN(4))
@@ -32,8 +32,8 @@ func randomStack(r *rand.Rand) []layer {
 	return stack
 }
 
-// The words of names. Most are of one kind only, so that not every stack has a path
-// through a file, or a loop of links.
+// The words that names consist of. Most are used for one type only, so that not every stack has a
+// path through a file, or a loop of symbolic links.
 var (
 	dirWords  = []string{"a", "b", "usr", "lib"}
 	fileWords = []string{"f", "g", "tool"}
@@ -43,10 +43,10 @@ var (
 
 func (m *stackMaker) pick(list []string) string { return list[m.r.IntN(len(list))] }
 
-// chance is true once in n times.
+// chance returns true once in n times.
 func (m *stackMaker) chance(n int) bool { return m.r.IntN(n) == 0 }
 
-// parent is a directory, a link, or any path.
+// parent returns a directory, a link, or any path.
 func (m *stackMaker) parent() string {
 	switch {
 	case len(m.links) > 0 && m.chance(3):
@@ -57,7 +57,7 @@ func (m *stackMaker) parent() string {
 	return m.pick(m.dirs)
 }
 
-// name is a path whose last component is one of a kind, or now and then any.
+// name returns a path whose last component is of a type, or sometimes any.
 func (m *stackMaker) name(kind []string) string {
 	if m.chance(12) {
 		kind = words
@@ -65,7 +65,7 @@ func (m *stackMaker) name(kind []string) string {
 	return path.Join(m.parent(), m.pick(kind))
 }
 
-// written is a name as an archive may have it.
+// written returns a name in one of the forms that archives use.
 func (m *stackMaker) written(name string) string {
 	return m.pick([]string{"", "", "", "./", "/", "//"}) + name
 }
@@ -123,8 +123,8 @@ func (m *stackMaker) directory() tar.Header {
 	return m.describe(dir(m.written(name) + m.pick([]string{"", "/"})))
 }
 
-// symlink makes a link to a directory, by a relative, an absolute or an escaping path, or
-// to nothing.
+// symlink generates a symbolic link to a directory, with a relative, absolute or escaping path, or a
+// dangling one.
 func (m *stackMaker) symlink() tar.Header {
 	name := m.name(linkWords)
 	to := m.pick(m.dirs)
@@ -157,7 +157,7 @@ func (m *stackMaker) hardlink() tar.Header {
 	return hard(m.written(name), m.pick([]string{"", "/", "./"})+to)
 }
 
-// mark is a whiteout or an opaque directory.
+// mark generates a whiteout or an opaque directory.
 func (m *stackMaker) mark() tar.Header {
 	if m.chance(3) {
 		return file(m.written(path.Join(m.parent(), ".wh..wh..opq")), "")

@@ -13,16 +13,16 @@ import (
 	"time"
 )
 
-// A registry serves an image layout on loopback (distribution specification), and
-// misbehaves as it is told.
+// A registry serves an image layout on loopback (distribution specification), and misbehaves as
+// configured.
 type registry struct {
 	*httptest.Server
 	layout *layout
 
 	mutex    sync.Mutex
-	cut      map[string]int // digest → bytes after which its next download breaks off; then it is gone
+	cut      map[string]int // digest → bytes after which its next download breaks off; then it is deleted
 	requests []string       // METHOD PATH RANGE
-	password string         // wants a token, which this buys
+	password string         // requires a token, which this password gets
 	spoil    string         // digest of a blob that is served with a wrong byte
 }
 
@@ -83,7 +83,7 @@ func (r *registry) serve(w http.ResponseWriter, q *http.Request) {
 	http.ServeContent(w, q, "", time.Time{}, strings.NewReader(string(data)))
 }
 
-// resolve finds the digest of a tag, which is any name's last part.
+// resolve returns the digest for a tag, which is the last part of any name.
 func (r *registry) resolve(ref string) string {
 	if strings.HasPrefix(ref, "sha256:") {
 		return ref
@@ -103,7 +103,7 @@ func (r *registry) mediaType(data []byte) string {
 	return "application/vnd.oci.image.manifest.v1+json"
 }
 
-// count is how many requests have a text in them.
+// count returns how many requests contain a text.
 func (r *registry) count(text string) (n int) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()

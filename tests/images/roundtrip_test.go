@@ -12,14 +12,13 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// Round trips: what minirun writes (an archive, a layout, a registry's repository) goes
-// through another program and back. Equal is what that program keeps: the manifest's
-// digest where it copies the manifest, the image's ID where it copies the configuration,
-// and always the files.
+// Round trips: what minirun writes (an archive, a layout, a repository in a registry) is processed by
+// another program and read back. What that program preserves must be equal: the manifest's digest if
+// it copies the manifest, the image's ID if it copies the configuration, and always the files.
 
-// roundTripImage is an image with what tools treat differently: deleted files, an
-// opaque directory, hard and symbolic links, special modes, owners, an attribute, an
-// empty layer, and the same layer twice.
+// roundTripImage creates an image with everything that tools treat differently: deleted files, an
+// opaque directory, hard and symbolic links, special modes, owners, an attribute, an empty layer, and
+// the same layer twice.
 func roundTripImage(t testing.TB, l *layout) oci.Descriptor {
 	t.Helper()
 	config := runs("sh", "-c", "echo hello")
@@ -33,8 +32,8 @@ func roundTripImage(t testing.TB, l *layout) oci.Descriptor {
 	}}, again, layer{}, layer{entries: []tar.Header{file(".wh.gone", ""), dir("opaque"), file("opaque/.wh..wh..opq", ""), file("opaque/above", "")}}, again)
 }
 
-// filesOf are the files of an image. The time of a directory that a layer changes
-// without listing it is not an image's to say.
+// filesOf returns the files of an image. The time of a directory that a layer changes without listing
+// it is not defined by the image.
 func filesOf(t testing.TB, s *store, image string) map[string]string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "rootfs")
@@ -42,15 +41,15 @@ func filesOf(t testing.TB, s *store, image string) map[string]string {
 	return stripTimes(tree(t, out), map[string]bool{"/": true})
 }
 
-// A toolRoundTrip is a source store with the image, what it wrote, and a place for the other
-// program.
+// A toolRoundTrip is a source store with the image, the files and repository it wrote, and a
+// directory for the other program.
 type toolRoundTrip struct {
 	*store
 	image      oci.Descriptor
 	archive    string // of save -o
 	dir        string // of save --dir
 	registry   string
-	repository string // in it, pushed
+	repository string // its repository with the pushed image
 	aside      string
 }
 
@@ -61,8 +60,8 @@ func (r *toolRoundTrip) podman(args ...string) string {
 
 const roundTripName = "docker.io/library/app:latest"
 
-// TestRoundTripsThroughOtherTools: skopeo, umoci and podman read what minirun writes, and
-// minirun reads what they write of it.
+// TestRoundTripsThroughOtherTools: skopeo, umoci and podman read what minirun writes, and minirun
+// reads what they write from it.
 func TestRoundTripsThroughOtherTools(t *testing.T) {
 	host := testbundle.Registry(t)
 	insecure := []string{"copy", "-q", "--insecure-policy", "--src-tls-verify=false", "--dest-tls-verify=false"}
@@ -82,8 +81,8 @@ func TestRoundTripsThroughOtherTools(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		program string
-		digest  bool // of the manifest is kept
-		id      bool // of the image is kept
+		digest  bool // the digest of the manifest is preserved
+		id      bool // the ID of the image is preserved
 		through func(r *toolRoundTrip, back *store) (image string)
 	}{
 		"skopeo: a layout": {"skopeo", true, true, func(r *toolRoundTrip, back *store) string {
@@ -118,7 +117,7 @@ func TestRoundTripsThroughOtherTools(t *testing.T) {
 		}},
 		"umoci: unpacked and packed again": {"umoci", false, false, func(r *toolRoundTrip, back *store) string {
 			tool(r.t, "umoci", "unpack", "--image", r.dir+":"+roundTripName, r.aside)
-			for _, content := range []string{"2", "1"} { // as it was
+			for _, content := range []string{"2", "1"} { // its original content
 				file := filepath.Join(r.aside, "rootfs/d/one")
 				write(r.t, file, content)
 				if err := os.Chtimes(file, when, when); err != nil {
@@ -173,7 +172,7 @@ func TestRoundTripsThroughOtherTools(t *testing.T) {
 func newToolRoundTrip(t *testing.T, host string) *toolRoundTrip {
 	t.Helper()
 	s, l := newStore(t), newLayout(t)
-	// Where other users get in, the root's mode is 0700.
+	// In a directory that other users may enter, the root's mode is 0700.
 	if err := os.Chmod(s.Host, 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -18,10 +18,10 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// name is a container's that Watch knows as this test's.
+// name returns the name of a container that Watch recognizes as this test's.
 func name(s string) string { return testbundle.Prefix + s }
 
-// TestRunFlags: docker's flags, and what the container sees of them.
+// TestRunFlags: docker's flags, and their effect as seen in the container.
 func TestRunFlags(t *testing.T) {
 	config := docker.DockerOCIImageConfig{ImageConfig: oci.ImageConfig{
 		Env: []string{"PATH=/bin", "A=image", "B=image"}, WorkingDir: "/home", User: "user", Cmd: []string{"sh"}, Labels: map[string]string{"l": "image"},
@@ -89,7 +89,7 @@ func TestRunFlags(t *testing.T) {
 	s.check()
 }
 
-// TestLimits: the cgroup has what the flags say.
+// TestLimits: the cgroup has the values of the flags.
 func TestLimits(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	id := name("limits")
@@ -167,7 +167,7 @@ func TestDetached(t *testing.T) {
 	s.do("rm", "-f", id)
 }
 
-// TestFollow: logs -f ends with the container and has all of it.
+// TestFollow: logs -f ends with the container and prints all of its output.
 func TestFollow(t *testing.T) {
 	s := loaded(t, runs("sh", "-c", "for i in $(seq 2000); do echo line $i; done; sleep 0.3; echo last"))
 	id := name("f")
@@ -227,7 +227,7 @@ func TestHealthcheck(t *testing.T) {
 	s.do("run", "--rm", "--no-healthcheck", "--name", name("n"), "busybox", "true")
 }
 
-// TestHundred: a hundred containers of an image have one copy of its files.
+// TestHundred: a hundred containers created from an image share one copy of its files.
 func TestHundred(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	used := func() int64 {
@@ -258,7 +258,7 @@ func TestHundred(t *testing.T) {
 	s.do(args...)
 }
 
-// TestBundle: what `bundle` writes runs under runc and crun too.
+// TestBundle: what `bundle` writes also runs with runc and crun.
 func TestBundle(t *testing.T) {
 	s := loaded(t, docker.DockerOCIImageConfig{ImageConfig: oci.ImageConfig{Entrypoint: []string{"sh", "-c"}, Cmd: []string{"echo $A; id -u; pwd"}, Env: []string{"A=b", "PATH=/bin"}, User: "user", WorkingDir: "/tmp"}})
 	b := filepath.Join(s.Host, "bundle")
@@ -281,7 +281,7 @@ func TestBundle(t *testing.T) {
 	}
 }
 
-// TestLayersOfImage: what each layer did.
+// TestLayersOfImage: the changes of each layer.
 func TestLayersOfImage(t *testing.T) {
 	s, l := newStore(t), newLayout(t)
 	l.add("app", runs("sh"),
@@ -313,8 +313,8 @@ func TestLayersOfImage(t *testing.T) {
 	s.Minirun("layers", "--why", "/etc/b", "app").Fails(t, "would not see it")
 }
 
-// TestRootless: a user without privilege imports, runs and removes; files have the
-// owners that the image says, in the user's ranges.
+// TestRootless: an unprivileged user imports, runs and removes images; files have the owners that the
+// image specifies, in the user's ranges.
 func TestRootless(t *testing.T) {
 	testbundle.Need(t)
 	u := testbundle.NewUnprivileged(t)
@@ -340,8 +340,8 @@ func TestRootless(t *testing.T) {
 	}
 }
 
-// TestStoreIsPrivate: another user of the host cannot reach an image's programs, of
-// which some are set-user-ID (CVE-2021-41091).
+// TestStoreIsPrivate: another user of the host cannot reach an image's programs, some of which are
+// set-user-ID (CVE-2021-41091).
 func TestStoreIsPrivate(t *testing.T) {
 	s := loaded(t, runs("true"))
 	for _, path := range []string{"layers", "containers", "blobs/sha256", "index.json"} {
@@ -362,7 +362,7 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
-// TestCompletion: the flags of run, and of what minirun-image does.
+// TestCompletion: completion of the flags of run, and of the commands of minirun-image.
 func TestCompletion(t *testing.T) {
 	s := newStore(t)
 	s.Env = append(s.Env, "MINIRUN_COMPLETE=1") // as contrib/completion sets it
@@ -374,8 +374,8 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
-// TestVolumeThroughLink: an image's volume whose path leads out through links is not
-// filled with the host's files (CVE-2022-23648).
+// TestVolumeThroughLink: if the path of an image's volume leads outside through symbolic links, the
+// volume is not filled with the host's files (CVE-2022-23648).
 func TestVolumeThroughLink(t *testing.T) {
 	for path, entries := range map[string][]tar.Header{
 		"/v":                     {link("v", "/../../../../../../etc")},
@@ -398,9 +398,9 @@ func TestVolumeThroughLink(t *testing.T) {
 	}
 }
 
-// TestDanglingTargetsOfImages: what is mounted where a link of the image leads to
-// nothing is made below the container's root: the files that every container
-// gets, volumes, a tmpfs and a volume of the image.
+// TestDanglingTargetsOfImages: the target of a mount on a dangling symbolic link in the image is
+// created below the container's root: this applies to the files that every container gets, volumes, a
+// tmpfs and a volume of the image.
 func TestDanglingTargetsOfImages(t *testing.T) {
 	config := runs("sh", "-c", "grep -c . /run/systemd/resolve/stub.conf; cat /usr/share/zone/UTC; touch /srv/data/x /srv/own/x && stat -c %a /scratch/deep")
 	config.Volumes = map[string]struct{}{"/own": {}}
@@ -422,8 +422,8 @@ func TestDanglingTargetsOfImages(t *testing.T) {
 	}
 }
 
-// TestExecHostilePasswd: exec looks a user up in a container that has made its
-// /etc/passwd a trap.
+// TestExecHostilePasswd: exec looks up a user in a container that has turned its /etc/passwd into a
+// trap.
 func TestExecHostilePasswd(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	id := name("p")

@@ -21,26 +21,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hang is a generous limit for what should take less than a second.
+// hang is a generous limit for something that should take less than a second.
 const hang = 30 * time.Second
 
-// A stuckPoint is a command that would go on for ever, or for minutes.
+// A stuckPoint is a command that would run forever, or for minutes.
 type stuckPoint struct {
 	name  string
 	args  func(t *testing.T, s *store) []string
 	stdin func(t *testing.T) *os.File // nil for none
-	held  bool                        // the test holds a lock of the store
-	brief bool                        // it takes most of a second only: the signal comes soon
+	held  bool                        // the test holds a lock on the store
+	brief bool                        // it takes less than a second, so the signal must be sent early
 }
 
-// TestSignals: wherever load, pull, import, unpack and build are, SIGTERM ends them,
-// with the usual status and nothing left in the store's tmp.
+// TestSignals: at whatever point load, pull, import, unpack and build are, SIGTERM ends them, with
+// the usual status and nothing left in the store's tmp.
 func TestSignals(t *testing.T) {
 	bomb := gzipOfZeros(t)
 	for _, p := range append(append(stuckReads(t, bomb), stuckBuilds(bomb)...), stuckStore(t, bomb)...) {
 		t.Run(p.name, func(t *testing.T) {
 			s := newStore(t)
-			s.do("prune") // makes the store
+			s.do("prune") // creates the store
 			args := p.args(t, s)
 			cmd := s.Command(args...)
 			var out bytes.Buffer
@@ -71,7 +71,7 @@ func TestSignals(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, f := range left {
-				if !strings.HasPrefix(f.Name(), "blob-") { // the next pull goes on there
+				if !strings.HasPrefix(f.Name(), "blob-") { // the next pull resumes from it
 					t.Errorf("left behind: tmp/%s", f.Name())
 				}
 			}
@@ -82,7 +82,7 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// reach waits until the command is at its point.
+// reach waits until the command has reached its point.
 func reach(t *testing.T, p stuckPoint, ended <-chan error, out fmt.Stringer) {
 	t.Helper()
 	wait := time.Second
@@ -96,8 +96,8 @@ func reach(t *testing.T, p stuckPoint, ended <-chan error, out fmt.Stringer) {
 	}
 }
 
-// gzipOfZeros is a file of a few megabytes that decompresses to several gigabytes: a
-// tar header of a large file, then zeros.
+// gzipOfZeros returns a file of a few megabytes that decompresses to several gigabytes: a tar header
+// for a large file, then zeros.
 func gzipOfZeros(t *testing.T) string {
 	t.Helper()
 	var member bytes.Buffer
@@ -120,7 +120,7 @@ func gzipOfZeros(t *testing.T) string {
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for range parts { // gzip takes members that follow each other as one file
+	for range parts { // gzip treats consecutive members as one file
 		if _, err := f.Write(member.Bytes()); err != nil {
 			t.Fatal(err)
 		}
@@ -128,7 +128,7 @@ func gzipOfZeros(t *testing.T) string {
 	return path
 }
 
-// silentPipe is a pipe to which nobody writes.
+// silentPipe returns a pipe to which nothing is written.
 func silentPipe(t *testing.T) *os.File {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -148,10 +148,10 @@ func fifo(t *testing.T, s *store) string {
 	return path
 }
 
-// stuckReads are at what comes in: registries, pipes, archives.
+// stuckReads are stuck while they read input: registries, pipes, archives.
 func stuckReads(t *testing.T, bomb string) []stuckPoint {
 	t.Helper()
-	mute, err := net.Listen("tcp", "127.0.0.1:0") // takes connections, and says nothing
+	mute, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections and sends nothing
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func stuckReads(t *testing.T, bomb string) []stuckPoint {
 	}
 }
 
-// slowRegistry serves a manifest, and never its blobs.
+// slowRegistry serves a manifest, but never its blobs.
 func slowRegistry(t *testing.T) string {
 	t.Helper()
 	l := newLayout(t)
@@ -198,7 +198,7 @@ func slowRegistry(t *testing.T) string {
 	return strings.TrimPrefix(server.URL, "http://")
 }
 
-// stuckBuilds are at a Dockerfile or a context.
+// stuckBuilds are stuck while they read a Dockerfile or a context.
 func stuckBuilds(bomb string) []stuckPoint {
 	build := func(dockerfile string, more ...string) func(*testing.T, *store) []string {
 		return func(t *testing.T, s *store) []string {
@@ -229,7 +229,7 @@ func stuckBuilds(bomb string) []stuckPoint {
 	}
 }
 
-// stuckStore are at what is in the store: locks, blobs.
+// stuckStore are stuck in the store: at locks, blobs.
 func stuckStore(t *testing.T, bomb string) []stuckPoint {
 	t.Helper()
 	held := func(name string, args ...string) func(*testing.T, *store) []string {
@@ -276,7 +276,7 @@ func stuckStore(t *testing.T, bomb string) []stuckPoint {
 
 func noise1M() string { return strings.Repeat(noise(1<<10), 1<<10) }
 
-// fullPipe is the writing end of a pipe that nobody reads.
+// fullPipe returns the write end of a pipe that is never read.
 func fullPipe(t *testing.T) *os.File {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -287,7 +287,7 @@ func fullPipe(t *testing.T) *os.File {
 	return w
 }
 
-// nest writes an image in indexes that each name the next one several times.
+// nest writes an image in nested indexes, each of which refers to the next one several times.
 func nest(l *layout, depth, times int) oci.Descriptor {
 	d := l.image(runs("sh"), layer{entries: []tar.Header{file("f", "f")}})
 	for range depth {
@@ -301,7 +301,7 @@ func nest(l *layout, depth, times int) oci.Descriptor {
 	return d
 }
 
-// TestNestedIndexes: indexes in indexes are bounded in depth, and each is read once.
+// TestNestedIndexes: the depth of nested indexes is limited, and each index is read once.
 func TestNestedIndexes(t *testing.T) {
 	run := func(s *store, args ...string) (string, error) {
 		cmd := s.Command(args...)
@@ -326,7 +326,7 @@ func TestNestedIndexes(t *testing.T) {
 	})
 	t.Run("many times", func(t *testing.T) {
 		l, s := newLayout(t), newStore(t)
-		d := nest(l, 3, 200) // 8 million ways to the image
+		d := nest(l, 3, 200) // 8 million paths to the image
 		l.name("nested", d)
 		for _, args := range [][]string{{"load", "-q", "--all-platforms", "--no-unpack", l.dir}, {"images"}, {"store", "check"}, {"prune"}} {
 			if out, err := run(s, args...); err != nil {
@@ -334,7 +334,7 @@ func TestNestedIndexes(t *testing.T) {
 			}
 		}
 	})
-	t.Run("once", func(t *testing.T) { // it is an image like any other
+	t.Run("once", func(t *testing.T) { // it is a normal image
 		l, s := newLayout(t), newStore(t)
 		d := nest(l, 2, 1)
 		l.name("nested", d)

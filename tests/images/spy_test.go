@@ -11,8 +11,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestSpyOnHealthCheck: health checks come into the container as `exec` does, and
-// as often as their interval says: see TestSpyOnExec of tests/hostile.
+// TestSpyOnHealthCheck: health checks enter the container like `exec`, and as often as their interval
+// requires: see TestSpyOnExec of tests/hostile.
 func TestSpyOnHealthCheck(t *testing.T) {
 	checks := testbundle.SpiedOn(t)
 	caps := []string{
@@ -23,7 +23,7 @@ func TestSpyOnHealthCheck(t *testing.T) {
 	config := docker.DockerOCIImageConfig{}
 	config.Healthcheck = &docker.HealthcheckConfig{Test: []string{"CMD-SHELL", "echo >>/checks"}, Interval: 10 * time.Millisecond}
 	s := loaded(t, config)
-	for range 5 { // a busy machine may give the spy no time
+	for range 5 { // on a busy machine the spy may get no CPU time
 		id := name("spy")
 		s.do("run", "-d", "--name", id, "--cap-add", "SYS_PTRACE", "-v", testbundle.Probe+":/probe:ro", "busybox", "/probe", "seize", "/stop")
 		for done, end := 0, time.Now().Add(time.Duration(checks)*time.Second); done < checks; time.Sleep(50 * time.Millisecond) {

@@ -13,7 +13,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// asUser is an image whose program runs as a user without privilege.
+// asUser returns an image whose program runs as an unprivileged user.
 func asUser(argv ...string) docker.DockerOCIImageConfig {
 	return docker.DockerOCIImageConfig{ImageConfig: oci.ImageConfig{Cmd: argv, User: "65534"}}
 }
@@ -27,8 +27,8 @@ func owner(t *testing.T, f *os.File) uint32 {
 	return info.Sys().(*syscall.Stat_t).Uid
 }
 
-// TestRunLeavesOwner: the terminal, and a file on standard input, stay those of
-// the caller.
+// TestRunLeavesOwner: the terminal, and a file on standard input, still belong to the caller
+// afterwards.
 func TestRunLeavesOwner(t *testing.T) {
 	s := loaded(t, asUser("cat"))
 	p := testbundle.NewPty(t)
@@ -58,8 +58,7 @@ func TestRunLeavesOwner(t *testing.T) {
 	}
 }
 
-// TestDetachedUserOpensStdout: the pipes of a detached container's log can be
-// opened by its user.
+// TestDetachedUserOpensStdout: the user of a detached container can open the pipes of its log.
 func TestDetachedUserOpensStdout(t *testing.T) {
 	s := loaded(t, asUser("sh", "-c", "echo out >/dev/stdout; echo err >/dev/stderr"))
 	s.do("run", "-d", "--name", name("opens"), "busybox")
@@ -70,8 +69,7 @@ func TestDetachedUserOpensStdout(t *testing.T) {
 	}
 }
 
-// TestSaveWithoutReader: a command whose output nobody reads ends quietly, and
-// by itself.
+// TestSaveWithoutReader: a command whose output is not read ends quietly, by itself.
 func TestSaveWithoutReader(t *testing.T) {
 	s := loaded(t, runs("true"))
 	read, write, err := os.Pipe()

@@ -19,7 +19,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// noise is content that does not compress.
+// noise returns content that does not compress.
 func noise(n int) string {
 	r := rand.NewChaCha8([32]byte{1})
 	data := make([]byte, n)
@@ -27,8 +27,8 @@ func noise(n int) string {
 	return string(data)
 }
 
-// TestRoundTrip: image → registry → pull → save → skopeo, umoci, podman; everybody
-// sees the same digests, and the files are the same.
+// TestRoundTrip: image → registry → pull → save → skopeo, umoci, podman; all tools see the same
+// digests, and the files are the same.
 func TestRoundTrip(t *testing.T) {
 	need(t, "skopeo", "skopeo")
 	host := testbundle.Registry(t)
@@ -83,7 +83,8 @@ func TestRoundTrip(t *testing.T) {
 
 func never(string) bool { return false }
 
-// TestPodmanLoads what save writes, with the same ID; and load what podman saves.
+// TestPodmanLoads: podman loads what save writes, with the same ID; and load accepts what podman
+// saves.
 func TestPodmanLoads(t *testing.T) {
 	need(t, "podman", "podman")
 	s := loaded(t, runs("sh"))
@@ -117,7 +118,7 @@ func TestPodmanLoads(t *testing.T) {
 	podman("rmi", "-a", "-f")
 }
 
-// TestPull: what a registry may do to a pull.
+// TestPull: how a registry may disturb a pull.
 func TestPull(t *testing.T) {
 	l := newLayout(t)
 	big := layer{entries: []tar.Header{file("big", noise(400_000))}}
@@ -137,7 +138,7 @@ func TestPull(t *testing.T) {
 		}
 		delete(r.cut, blob)
 		s.do("pull", "-q", r.host()+"/x:app")
-		if r.count("/blobs/"+blob+" bytes=150000-") != 2 { // the first pull asked, too
+		if r.count("/blobs/"+blob+" bytes=150000-") != 2 { // the first pull requested it, too
 			t.Errorf("the second pull did not go on where the first broke off: %q", r.requests)
 		}
 		s.check()
@@ -227,7 +228,8 @@ func readBlob(t testing.TB, l *layout, d oci.Descriptor, into any) {
 	}
 }
 
-// TestPlatforms: an index is what it is for one platform, unless all are asked for.
+// TestPlatforms: an index is treated as the image for one platform, unless all platforms are
+// requested.
 func TestPlatforms(t *testing.T) {
 	s, l := newStore(t), newLayout(t)
 	index := oci.Index{MediaType: oci.MediaTypeImageIndex}
@@ -261,7 +263,7 @@ func TestPlatforms(t *testing.T) {
 	}
 }
 
-// TestLoadForms: archives as the tools of a decade have written them.
+// TestLoadForms: archives in the formats that tools have written over a decade.
 func TestLoadForms(t *testing.T) {
 	l := newLayout(t)
 	d := l.add("docker.io/library/app:1", runs("sh"), layer{entries: []tar.Header{file("f", "f")}, compression: "plain"}, layer{entries: []tar.Header{file("g", "g")}, compression: "plain"})
@@ -314,7 +316,7 @@ func TestLoadForms(t *testing.T) {
 	})
 }
 
-// TestImport: a root file system as an image, and the instructions for it.
+// TestImport: a root file system is imported as an image, with instructions for its configuration.
 func TestImport(t *testing.T) {
 	s := newStore(t)
 	s.Stdin = string(archive(t, busybox(t).entries))
@@ -326,7 +328,7 @@ func TestImport(t *testing.T) {
 	s.check()
 }
 
-// TestNames: tag, rmi and prune, and what stays as long as something needs it.
+// TestNames: tag, rmi and prune, and what is kept as long as it is needed.
 func TestNames(t *testing.T) {
 	s, l := newStore(t), newLayout(t)
 	base := busybox(t)
@@ -382,7 +384,7 @@ func sha(text string) string {
 	return "sha256:" + strings.Fields(string(out) + " -")[0]
 }
 
-// TestTableHeads: the tables of images and containers begin with their columns' names.
+// TestTableHeads: the tables of images and containers begin with the names of their columns.
 func TestTableHeads(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	id := name("table")

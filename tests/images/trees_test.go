@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tree describes every file below a directory: type, mode, owner, size or device,
-// content, link, time, attributes, and which other names it has.
+// tree describes every file below a directory: type, mode, owner, size or device number, content,
+// link target, time, attributes, and its other names.
 func tree(t testing.TB, root string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
@@ -95,7 +95,7 @@ func describe(path string) (text string, ino uint64, err error) {
 	return text, ino, nil
 }
 
-// same compares two trees but for what ignore says, given the path.
+// same compares two trees except for what ignore specifies for a path.
 func same(t testing.TB, what string, a, b map[string]string, ignore func(path string) bool) {
 	t.Helper()
 	paths := map[string]bool{}

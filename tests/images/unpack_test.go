@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// nasty are images made of what tar archives and layers can be.
+// nasty returns images that use everything that tar archives and layers permit.
 func nasty() map[string][]layer {
 	capability := string([]byte{1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
 	owned := func(h tar.Header, uid, gid int, mode int64) tar.Header {
@@ -77,7 +77,7 @@ func nasty() map[string][]layer {
 	return images
 }
 
-// TestUmoci: the root file system is that of umoci's unpack.
+// TestUmoci: the root file system is identical to that of umoci unpack.
 func TestUmoci(t *testing.T) {
 	need(t, "umoci", "umoci")
 	need(t, "skopeo", "skopeo")
@@ -104,14 +104,14 @@ func TestUmoci(t *testing.T) {
 
 func compareWithUmoci(t *testing.T, s *store, layout, tag string, layers []layer) {
 	t.Helper()
-	// Where other users get in, the root's mode is 0700.
+	// In a directory that other users may enter, the root's mode is 0700.
 	if err := os.Chmod(s.Host, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	theirs, ours := filepath.Join(s.Host, "umoci-"+tag), filepath.Join(s.Host, "minirun-"+tag)
 	defer os.RemoveAll(theirs)
 	defer os.RemoveAll(ours)
-	// umoci 0.4.7 knows no zstd: skopeo gives it another compression of the same archives.
+	// umoci 0.4.7 does not support zstd: skopeo recompresses the same archives.
 	gz := filepath.Join(s.Host, "gzip-"+tag)
 	defer os.RemoveAll(gz)
 	tool(t, "skopeo", "copy", "-q", "--dest-compress", "--dest-compress-format", "gzip", "oci:"+layout+":"+tag, "oci:"+gz+":"+tag)
@@ -122,9 +122,9 @@ func compareWithUmoci(t *testing.T, s *store, layout, tag string, layers []layer
 	same(t, "minirun, umoci", stripTimes(a, implied), stripTimes(b, implied), func(string) bool { return false })
 }
 
-// impliedDirs are directories whose times nothing in the image says: those that no
-// layer lists, and those that a layer changes without listing them, which umoci
-// gives the time of the change.
+// impliedDirs returns the directories whose times are not defined by the image: those that no layer
+// lists, and those that a layer changes without listing them, to which umoci gives the time of the
+// change.
 func impliedDirs(layers []layer) map[string]bool {
 	out := map[string]bool{"/": true}
 	for _, y := range layers {
@@ -159,8 +159,8 @@ func stripTimes(tree map[string]string, dirs map[string]bool) map[string]string 
 	return tree
 }
 
-// TestManyLayers: overlayfs takes 500 layers, so the lowest of more are an overlay of
-// their own below the other. `layers` took time for each pair of layers before.
+// TestManyLayers: overlayfs supports 500 layers, so with more layers the lowest ones form a separate
+// overlay below the other. `layers` used to take time for each pair of layers.
 func TestManyLayers(t *testing.T) {
 	const count = 600
 	more := []layer{{compression: "plain", entries: []tar.Header{file("first", ""), file("d1", ""), file("d2", "")}}}

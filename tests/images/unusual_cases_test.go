@@ -11,7 +11,8 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// compressedArchives are archives as a whole in each compression, and in several streams.
+// compressedArchives returns archives that are compressed as a whole, in each format and in several
+// streams.
 func compressedArchives() map[string]unusual {
 	out := map[string]unusual{}
 	for kind, write := range map[string]func(*saved, *testing.T) string{"docker": (*saved).docker, "OCI": (*saved).oci} {
@@ -217,7 +218,7 @@ func ociArchives() map[string]unusual {
 	}
 }
 
-// unusualLayers are layers as Kaniko, Buildpacks, Bazel and git archive write them.
+// unusualLayers returns layers as Kaniko, Buildpacks, Bazel and git archive write them.
 func unusualLayers() map[string]unusual {
 	global := tar.Header{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"comment": "c"}}
 	out := map[string]unusual{}

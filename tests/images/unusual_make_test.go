@@ -19,15 +19,15 @@ import (
 // object is a JSON document that a test may change.
 type object = map[string]any
 
-// A saved image is what the archives of this test have in common. A test changes it
-// before it is written.
+// A saved image is the common part of the archives in this test. A test modifies it before it is
+// written.
 type saved struct {
 	plain  []string // the layers' archives
 	blobs  []string // as they are in the archive
 	types  []string // media types, of an OCI layout
 	paths  []string // of the layers in the archive of docker save
 	config object
-	prefix string // of all names
+	prefix string // prefix of all names
 
 	entry    object                // of manifest.json of docker save
 	manifest object                // of an OCI layout
@@ -37,7 +37,7 @@ type saved struct {
 	format   tar.Format
 }
 
-// newSaved is an image with two layers, of the files a/f and b.
+// newSaved returns an image with two layers, which contain the files a/f and b.
 func newSaved(t *testing.T, layers ...[]tar.Header) *saved {
 	t.Helper()
 	if layers == nil {
@@ -82,7 +82,7 @@ func encode(v any) []byte {
 	return text
 }
 
-// docker is the archive of docker save.
+// docker returns an archive in the format of docker save.
 func (s *saved) docker(t *testing.T) string {
 	t.Helper()
 	var members []tar.Header
@@ -109,7 +109,7 @@ func (s *saved) pack(t *testing.T, members []tar.Header) string {
 	return string(archive(t, members))
 }
 
-// layout are the members of an OCI layout, but for index.json.
+// layout returns the members of an OCI layout, except index.json.
 func (s *saved) layout() (members []tar.Header, manifest object) {
 	put := func(mediaType, content string) object {
 		d := digest.FromString(content)
@@ -132,7 +132,7 @@ func (s *saved) layout() (members []tar.Header, manifest object) {
 	return append(members, file(s.prefix+"oci-layout", `{"imageLayoutVersion":"1.0.0"}`)), d
 }
 
-// change sets fields, and removes those that are to be nil.
+// change sets fields, and removes those whose new value is nil.
 func change(o, by object) {
 	for k, v := range by {
 		if o[k] = v; v == nil {
@@ -141,14 +141,14 @@ func change(o, by object) {
 	}
 }
 
-// oci is an archive of an OCI layout.
+// oci returns an archive of an OCI layout.
 func (s *saved) oci(t *testing.T) string {
 	t.Helper()
 	members, d := s.layout()
 	return s.pack(t, append(members, file(s.prefix+"index.json", string(encode(object{"schemaVersion": 2, "manifests": []object{d}})))))
 }
 
-// without leaves a member out of an archive.
+// without removes a member from an archive.
 func without(t *testing.T, text, name string) string {
 	t.Helper()
 	var kept []tar.Header

@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// An unusual archive is one that the tools of a decade have written, or may write.
+// An unusual archive is one that tools have written in the last decade, or could write.
 type unusual struct {
 	make     func(t *testing.T) string
-	files    string // that the image has, sorted; "" stands for filesOfTwoLayers
+	files    string // the files of the image, sorted; "" stands for filesOfTwoLayers
 	onlyLoad bool   // umoci does not unpack it
 }
 
@@ -22,8 +22,8 @@ const (
 	nothing          = "nothing"
 )
 
-// TestUnusualArchives: `load` takes them, and what it saves has the same files for umoci,
-// by way of skopeo.
+// TestUnusualArchives: `load` accepts them, and what it saves has the same files when it is unpacked
+// by umoci, by way of skopeo.
 func TestUnusualArchives(t *testing.T) {
 	cases := map[string]unusual{}
 	for _, list := range []map[string]unusual{dockerArchives(), ociArchives(), unusualLayers(), compressedArchives()} {
@@ -33,7 +33,8 @@ func TestUnusualArchives(t *testing.T) {
 		t.Fatalf("%d cases", len(cases))
 	}
 	s, second := newStore(t), newStore(t)
-	if err := os.Chmod(s.Host, 0o700); err != nil { // where other users get in, the root's mode is 0700
+	// In a directory that other users may enter, the root's mode is 0700.
+	if err := os.Chmod(s.Host, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(cases)) {
@@ -67,7 +68,8 @@ func (s *store) loadAndList(archive string) (image string, files map[string]stri
 	return image, tree(s.t, out)
 }
 
-// saveAndLoad saves an image, has skopeo copy it, umoci unpack it, and another store load it.
+// saveAndLoad saves an image, copies it with skopeo, unpacks it with umoci, and loads it into another
+// store.
 func saveAndLoad(t *testing.T, s, second *store, image string, want map[string]string) {
 	t.Helper()
 	need(t, "skopeo", "skopeo")
@@ -75,7 +77,7 @@ func saveAndLoad(t *testing.T, s, second *store, image string, want map[string]s
 	dir := t.TempDir()
 	saved := filepath.Join(dir, "saved.tar")
 	s.do("save", "-q", "-o", saved, image)
-	// umoci 0.4.7 knows gzip only: skopeo gives it this compression of the same archives.
+	// umoci 0.4.7 supports only gzip: skopeo recompresses the same archives.
 	tool(t, "skopeo", "--insecure-policy", "copy", "-q", "--dest-compress", "--dest-compress-format", "gzip", "oci-archive:"+saved, "oci:"+dir+"/layout:x")
 	tool(t, "skopeo", "--insecure-policy", "copy", "-q", "docker-archive:"+saved, "dir:"+dir+"/dir")
 	tool(t, "umoci", "unpack", "--image", dir+"/layout:x", dir+"/umoci")

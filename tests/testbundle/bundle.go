@@ -23,7 +23,7 @@ import (
 
 const busybox = "/bin/busybox"
 
-// applets are the commands of the root file system.
+// applets lists the commands of the root file system.
 var applets = []string{
 	"[", "awk", "basename", "cat", "chmod", "chown", "cp", "cut", "date", "dd", "df", "dirname", "echo", "env", "expr", "false",
 	"find", "grep", "head", "hostname", "id", "ifconfig", "ip", "kill", "ln", "ls", "mkdir", "mkfifo", "mknod", "mount", "mv", "nc",
@@ -31,13 +31,13 @@ var applets = []string{
 	"touch", "tr", "true", "tty", "umount", "uname", "uniq", "unshare", "wc", "which", "xargs",
 }
 
-// A Bundle is a bundle on disk, and how the test runs it.
+// A Bundle is a bundle on disk, together with the options for running it.
 type Bundle struct {
 	Dir  string      // with config.json and rootfs/
 	Spec *specs.Spec // written to config.json by Write, which Run calls
 	Root string      // minirun's --root
 	ID   string
-	Host string // an empty directory of the host, for what must not be touched
+	Host string // an empty directory of the host that nothing may change
 
 	Stdin  string   // for the container
 	Env    []string // added to minirun's environment
@@ -49,9 +49,9 @@ type Bundle struct {
 
 var count atomic.Int64
 
-// New makes a bundle from the default config.json: without a terminal, with a
-// cgroup of its own, running true. Each of change may alter it. When the test
-// ends, nothing of it may be left: see Watch.
+// New creates a bundle from the default config.json: without a terminal, with a separate cgroup,
+// running true. Each function in change may modify it. When the test ends, nothing of it may be left:
+// see Watch.
 func New(t testing.TB, change ...func(*specs.Spec)) *Bundle {
 	t.Helper()
 	Need(t)
@@ -64,8 +64,8 @@ func New(t testing.TB, change ...func(*specs.Spec)) *Bundle {
 		}
 	}
 	t.Cleanup(func() {
-		// After a failed test something may still run; what the check has seen is
-		// not left to the machine.
+		// After a failed test something may still run; the check has already recorded it, so it must
+		// not stay on the machine.
 		_ = exec.Command(Binary, "--root", b.Root, "delete", "--force", b.ID).Run()
 		os.RemoveAll(dir)
 	})
@@ -75,7 +75,7 @@ func New(t testing.TB, change ...func(*specs.Spec)) *Bundle {
 	b.Spec.Process.Terminal = false
 	b.Spec.Process.Args = []string{"true"}
 	b.Spec.Linux.CgroupsPath = "/" + b.ID
-	// Tests that do not ask how a cgroup is made run with either driver.
+	// Tests that do not depend on how a cgroup is created run with either driver.
 	if os.Getenv("MINIRUN_DRIVER") == "systemd" {
 		b.Spec.Linux.CgroupsPath, b.Global = "", []string{"--systemd-cgroup"}
 	}
@@ -85,9 +85,8 @@ func New(t testing.TB, change ...func(*specs.Spec)) *Bundle {
 	return b
 }
 
-// MakeRootfs makes a busybox root file system in dir. The program is a hard
-// link: a container that could write to it would change the others' too, so
-// tests that try use their own copy.
+// MakeRootfs creates a busybox root file system in dir. The program is a hard link: a container that
+// could write to it would change the others' too, so tests that attempt this use a separate copy.
 func MakeRootfs(t testing.TB, dir string) {
 	t.Helper()
 	for _, d := range []string{"bin", "dev", "etc", "proc", "root", "sys", "tmp", "usr", "home/user", "mnt", "opt"} {
@@ -111,7 +110,7 @@ func MakeRootfs(t testing.TB, dir string) {
 	}
 }
 
-// copyOnce links to a copy of a program, made at the first use.
+// copyOnce links to a copy of a program, which is created at the first use.
 func copyOnce(t testing.TB, from, to string) {
 	t.Helper()
 	master := filepath.Join(scratch, "copy-of-"+filepath.Base(from))
@@ -135,12 +134,12 @@ func CopyFile(t testing.TB, from, to string, mode os.FileMode) {
 	}
 }
 
-// Sh makes the container's program a script of its shell.
+// Sh sets the container's program to a shell script.
 func Sh(script string) func(*specs.Spec) {
 	return func(s *specs.Spec) { s.Process.Args = []string{"sh", "-c", script} }
 }
 
-// Args makes the container's program args.
+// Args sets the container's program and its arguments.
 func Args(args ...string) func(*specs.Spec) {
 	return func(s *specs.Spec) { s.Process.Args = args }
 }
@@ -148,13 +147,13 @@ func Args(args ...string) func(*specs.Spec) {
 // Writable lets the container write to its root file system.
 func Writable(s *specs.Spec) { s.Root.Readonly = false }
 
-// Path is the host path of a path of the container.
+// Path returns the host path of a path in the container.
 func (b *Bundle) Path(path string) string { return filepath.Join(b.Dir, "rootfs", path) }
 
-// State is the container's state directory.
+// State returns the container's state directory.
 func (b *Bundle) State() string { return filepath.Join(b.Root, b.ID) }
 
-// File writes a file of the root file system.
+// File writes a file in the root file system.
 func (b *Bundle) File(path, text string, mode os.FileMode) {
 	b.t.Helper()
 	if err := os.MkdirAll(filepath.Dir(b.Path(path)), 0o755); err != nil {
@@ -163,13 +162,12 @@ func (b *Bundle) File(path, text string, mode os.FileMode) {
 	if err := os.WriteFile(b.Path(path), []byte(text), mode); err != nil {
 		b.t.Fatal(err)
 	}
-	if err := os.Chmod(b.Path(path), mode); err != nil { // the umask
+	if err := os.Chmod(b.Path(path), mode); err != nil { // regardless of the umask
 		b.t.Fatal(err)
 	}
 }
 
-// Link makes path of the root file system a symbolic link, instead of what is
-// there.
+// Link replaces path in the root file system with a symbolic link.
 func (b *Bundle) Link(target, path string) {
 	b.t.Helper()
 	if err := os.RemoveAll(b.Path(path)); err != nil {
@@ -195,10 +193,10 @@ func (b *Bundle) Write() {
 	}
 }
 
-// deadline bounds one run of minirun; one that takes longer hangs.
+// deadline limits one run of minirun; a run that takes longer counts as hanging.
 const deadline = 60 * time.Second
 
-// Command is minirun with --root and args, not started yet.
+// Command returns a minirun command with --root and args, which is not started yet.
 func (b *Bundle) Command(args ...string) *exec.Cmd {
 	cmd := exec.Command(Binary, append(append([]string{"--root", b.Root}, b.Global...), args...)...)
 	cmd.Dir = b.Wd
@@ -209,14 +207,14 @@ func (b *Bundle) Command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Start starts a command that the end of the test kills if it still runs.
+// Start starts a command that is killed at the end of the test if it is still running.
 func (b *Bundle) Start(cmd *exec.Cmd) {
 	b.t.Helper()
 	if err := cmd.Start(); err != nil {
 		b.t.Fatal(err)
 	}
 	kill := func() {
-		// The container too: it holds the pipes that the test reads.
+		// Delete the container too: it holds the pipes that the test reads.
 		_ = exec.Command(Binary, "--root", b.Root, "delete", "--force", b.ID).Run()
 		_ = cmd.Process.Kill()
 	}
@@ -230,7 +228,7 @@ func (b *Bundle) Start(cmd *exec.Cmd) {
 	})
 }
 
-// A Result is what minirun and the container wrote, and minirun's exit status.
+// A Result has the output of minirun and the container, and minirun's exit status.
 type Result struct {
 	Stdout, Stderr string
 	Status         int // -1: killed by a signal
@@ -269,8 +267,8 @@ func Finish(t testing.TB, cmd *exec.Cmd) Result {
 	return r
 }
 
-// Detach is Run with --detach. The container outlives minirun, so it does not
-// get the pipes on whose end Run waits.
+// Detach is Run with --detach. The container outlives minirun, so it must not hold the pipes whose
+// end Run waits for.
 func (b *Bundle) Detach(flags ...string) Result {
 	b.t.Helper()
 	b.Write()
@@ -286,8 +284,8 @@ func (b *Bundle) Detach(flags ...string) Result {
 	return Result{"", string(text), cmd.ProcessState.ExitCode()}
 }
 
-// RunTerminal is Run with a terminal as minirun's standard input; what the
-// container's terminal shows goes to Stdout.
+// RunTerminal is Run with a terminal as minirun's standard input; the output on the container's
+// terminal is returned in Stdout.
 func (b *Bundle) RunTerminal(flags ...string) Result {
 	b.t.Helper()
 	master, path, err := console.NewPty()
@@ -306,11 +304,11 @@ func (b *Bundle) RunTerminal(flags ...string) Result {
 	return Finish(b.t, cmd)
 }
 
-// ListFDs is a script that prints the numbers of the shell's open descriptors
-// and opens none meanwhile. (A Go program would find some of its own runtime.)
+// ListFDs is a script that prints the numbers of the shell's open descriptors without opening any
+// itself. (A Go program would also find those of its runtime.)
 const ListFDs = `i=0; while [ $i -lt 1100 ]; do [ -e /proc/self/fd/$i ] && echo $i; i=$((i+1)); done; true`
 
-// Exit fails the test unless minirun's exit status was status.
+// Exit fails the test unless minirun's exit status is status.
 func (r Result) Exit(t testing.TB, status int) {
 	t.Helper()
 	if r.Status != status {
@@ -318,7 +316,7 @@ func (r Result) Exit(t testing.TB, status int) {
 	}
 }
 
-// Prints fails the test unless the container ended well and wrote want.
+// Prints fails the test unless the container succeeded and wrote want.
 func (r Result) Prints(t testing.TB, want string) {
 	t.Helper()
 	r.Exit(t, 0)
@@ -327,8 +325,7 @@ func (r Result) Prints(t testing.TB, want string) {
 	}
 }
 
-// Fails fails the test unless minirun failed with a message that has all of
-// words.
+// Fails fails the test unless minirun failed with a message that contains all of words.
 func (r Result) Fails(t testing.TB, words ...string) {
 	t.Helper()
 	if r.Status == 0 {
@@ -344,8 +341,8 @@ func (r Result) Fails(t testing.TB, words ...string) {
 	}
 }
 
-// repeatedPrefix returns what a line of messages says twice before a colon: anything in
-// a row, or where the message comes from. It is "" if there is no such thing.
+// repeatedPrefix returns what a line of messages repeats before a colon: the same text twice in a
+// row, or the origin of the message. It returns "" if nothing is repeated.
 func repeatedPrefix(messages string) string {
 	for line := range strings.Lines(messages) {
 		parts := strings.Split(strings.TrimSpace(line), ": ")
@@ -365,9 +362,9 @@ func repeatedPrefix(messages string) string {
 	return ""
 }
 
-// Background runs the container until stop is called, which kills it with
-// SIGKILL from outside and waits for minirun. It returns when the container
-// has written its first line, and the host's number of its first process.
+// Background runs the container until stop is called, which kills it with SIGKILL from outside and
+// waits for minirun. It returns when the container has written its first line, with the PID of its
+// first process on the host.
 func (b *Bundle) Background(t testing.TB, flags ...string) (pid int, stop func()) {
 	t.Helper()
 	b.Write()

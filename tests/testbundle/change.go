@@ -2,9 +2,9 @@ package testbundle
 
 import "github.com/opencontainers/runtime-spec/specs-go"
 
-// Changes of a spec, for New.
+// Functions that modify a spec, for New.
 
-// Without takes a namespace out.
+// Without removes a namespace.
 func Without(kind specs.LinuxNamespaceType) func(*specs.Spec) {
 	return func(s *specs.Spec) {
 		var kept []specs.LinuxNamespace
@@ -17,7 +17,7 @@ func Without(kind specs.LinuxNamespaceType) func(*specs.Spec) {
 	}
 }
 
-// With adds a namespace, or gives the one that is there a path.
+// With adds a namespace, or gives an existing entry a path.
 func With(kind specs.LinuxNamespaceType, path string) func(*specs.Spec) {
 	return func(s *specs.Spec) {
 		Without(kind)(s)
@@ -25,7 +25,7 @@ func With(kind specs.LinuxNamespaceType, path string) func(*specs.Spec) {
 	}
 }
 
-// Maps maps 65536 ids, users to 100000 and groups to 200000 on the host.
+// Maps maps 65536 IDs: users to 100000 and groups to 200000 on the host.
 func Maps(s *specs.Spec) {
 	s.Linux.UIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: 100000, Size: 65536}}
 	s.Linux.GIDMappings = []specs.LinuxIDMapping{{ContainerID: 0, HostID: 200000, Size: 65536}}
@@ -37,7 +37,7 @@ func UserNS(s *specs.Spec) {
 	Maps(s)
 }
 
-// Caps gives the container the capabilities that f fills in, and no others.
+// Caps gives the container the capabilities that f sets, and no others.
 func Caps(f func(*specs.LinuxCapabilities)) func(*specs.Spec) {
 	return func(s *specs.Spec) {
 		s.Process.Capabilities = &specs.LinuxCapabilities{}
@@ -50,7 +50,7 @@ func Can(names ...string) func(*specs.Spec) {
 	return Caps(func(c *specs.LinuxCapabilities) { c.Bounding, c.Permitted, c.Effective = names, names, names })
 }
 
-// User sets the ids of the process.
+// User sets the IDs of the process.
 func User(uid, gid uint32, more ...uint32) func(*specs.Spec) {
 	return func(s *specs.Spec) { s.Process.User = specs.User{UID: uid, GID: gid, AdditionalGids: more} }
 }
@@ -60,7 +60,7 @@ func AddMount(m specs.Mount) func(*specs.Spec) {
 	return func(s *specs.Spec) { s.Mounts = append(s.Mounts, m) }
 }
 
-// NoMount takes the mounts out whose destination f names.
+// NoMount removes the mounts for whose destination f returns true.
 func NoMount(f func(destination string) bool) func(*specs.Spec) {
 	return func(s *specs.Spec) {
 		var kept []specs.Mount

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// DebianNginx is Debian with nginx and curl. In /debs nginx's packages are once more,
-// as a repository of apt's: for tests that install it without a network.
+// DebianNginx returns an archive of Debian with nginx and curl. The packages of nginx are also in
+// /debs, as an apt repository, for tests that install it without a network.
 func DebianNginx(t testing.TB) string {
 	t.Helper()
 	return Debian(t, "nginx-debs", "nginx,curl", `chroot "$1" sh -ec '
@@ -19,8 +19,8 @@ func DebianNginx(t testing.TB) string {
 		for f in *.deb; do dpkg-deb -f $f; echo "Filename: ./$f"; echo "Size: $(stat -c %s $f)"; echo "SHA256: $(sha256sum $f | cut -d" " -f1)"; echo; done > Packages'`)
 }
 
-// Debian is an archive of Debian with packages, made by mmdebstrap the first time:
-// all tests of a machine share it, by its kind. A script sees its tree as $1.
+// Debian returns an archive of Debian with packages, created by mmdebstrap at the first use: all
+// tests on a machine share it, by its kind. A script gets the path of its tree as $1.
 func Debian(t testing.TB, kind, packages string, scripts ...string) string {
 	t.Helper()
 	if _, err := exec.LookPath("mmdebstrap"); err != nil {
@@ -53,7 +53,7 @@ func Debian(t testing.TB, kind, packages string, scripts ...string) string {
 	return path
 }
 
-// Network is a network namespace of the test's own; what it returns runs minirun, or
+// Network creates a network namespace for the test, and returns a function that runs minirun, or
 // another program, in it.
 func Network(t testing.TB, b *Bundle) func(program string, args ...string) Result {
 	t.Helper()
@@ -77,7 +77,7 @@ func Network(t testing.TB, b *Bundle) func(program string, args ...string) Resul
 	}
 }
 
-// Await waits for what takes its time.
+// Await waits until done returns true.
 func Await(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	for end := time.Now().Add(15 * time.Second); !done(); time.Sleep(50 * time.Millisecond) {

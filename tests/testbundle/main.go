@@ -1,18 +1,17 @@
-// Package testbundle is what tests of the whole binary share: minirun built
-// once, bundles with a busybox root file system, runs with a private state
-// directory, and a check that a run has left nothing behind.
+// Package testbundle is shared by the tests of the whole binary: minirun built once, bundles with a
+// busybox root file system, runs with a private state directory, and a check that a run has left
+// nothing.
 //
 //	TestMain   testbundle.Main(m): a private mount namespace, minirun, probe
 //	test       b := testbundle.New(t, func(s *specs.Spec) { … })
 //	           r := b.Run()                         minirun run ID bundle
 //	           r.Exit(t, 0); r.Stdout …
 //	cleanup    mounts, cgroups, processes, state directory, named network
-//	           namespaces: as they were before
+//	           namespaces: the same as before
 //
-// The mount namespace is the test's own, and everything in it is shared, as on
-// a host with systemd: a runtime that forgets to cut the propagation leaks its
-// mounts into it, where the check sees them. Other people's mounts on the
-// machine are not seen.
+// The test has a separate mount namespace in which everything is shared, as on a host with systemd:
+// if a runtime does not stop the propagation, its mounts leak into this namespace, where the check
+// detects them. Other mounts on the machine are not visible.
 package testbundle
 
 import (
@@ -29,23 +28,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inside marks the test binary that runs in its own mount namespace.
+// inside marks the test binary that runs in the separate mount namespace.
 const inside = "MINIRUN_TEST_INSIDE"
 
-// Prefix begins the ID and the cgroup of every container of this process.
+// Prefix is the prefix of the ID and the cgroup of every container of this process.
 var Prefix = fmt.Sprintf("mrt%d-", os.Getpid())
 
 // Set by Main.
 var (
-	Binary  string // path of minirun, a file of the tests
+	Binary  string // path of minirun, a copy that belongs to the tests
 	Probe   string // path of the probe, see probe/main.go
 	scratch string // directory of this process's bundles
 )
 
-// skip is why nothing can run here; "" if it can.
+// skip is the reason why nothing can run here, or "".
 var skip string
 
-// helpers are the programs beside minirun.
+// helpers lists the programs that are installed next to minirun.
 var helpers = []string{"minirun-systemd"}
 
 // Main is the body of TestMain.
@@ -75,7 +74,7 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// again runs the test binary in a mount namespace of its own.
+// again runs the test binary in a separate mount namespace.
 func again() int {
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
@@ -100,7 +99,7 @@ func prepare() error {
 			return fmt.Errorf("set the propagation of /: %w", err)
 		}
 	}
-	// What a container leaves running becomes our child, and is seen.
+	// Processes that a container leaves become our children, so they are detected.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("PR_SET_CHILD_SUBREAPER: %w", err)
 	}
@@ -108,7 +107,7 @@ func prepare() error {
 	if scratch, err = os.MkdirTemp("", "minirun-test-"); err != nil {
 		return err
 	}
-	// User namespaces must be able to walk there.
+	// Users in user namespaces must be able to reach files there.
 	if err := os.Chmod(scratch, 0o755); err != nil {
 		return err
 	}
@@ -118,8 +117,7 @@ func prepare() error {
 	return nil
 }
 
-// build makes minirun and the probe, or takes those that MINIRUN and
-// MINIRUN_PROBE name.
+// build builds minirun and the probe, or uses those named by MINIRUN and MINIRUN_PROBE.
 func build() error {
 	root, err := moduleRoot()
 	if err != nil {
@@ -135,7 +133,7 @@ func build() error {
 	return err
 }
 
-// takeHelper takes what is beside the minirun that is given, if anything.
+// takeHelper copies the helper that is next to the given minirun, if there is one.
 func takeHelper(root, name string) error {
 	out := filepath.Join(scratch, name)
 	given := os.Getenv("MINIRUN")
@@ -149,7 +147,7 @@ func takeHelper(root, name string) error {
 	return errors.Join(err, os.WriteFile(out, data, 0o755))
 }
 
-// bake makes minirun-bake once: from nothing it takes minutes.
+// bake builds minirun-bake once: a build from scratch takes minutes.
 var bake = sync.OnceValue(func() error {
 	root, err := moduleRoot()
 	if err != nil {
@@ -164,7 +162,7 @@ var bake = sync.OnceValue(func() error {
 	return errors.Join(err, os.WriteFile(out, data, 0o755))
 })
 
-// NeedBake is Need with minirun-bake, which belongs to a module of its own.
+// NeedBake is Need with minirun-bake, which belongs to a separate module.
 func NeedBake(t testing.TB) {
 	t.Helper()
 	Need(t)
@@ -173,8 +171,7 @@ func NeedBake(t testing.TB) {
 	}
 }
 
-// take copies the program that a variable names, because tests attack it, or
-// builds it.
+// take copies the program named by a variable, because tests attack it, or builds it.
 func take(variable, root, out string, args ...string) error {
 	given := os.Getenv(variable)
 	if given == "" {
@@ -210,9 +207,9 @@ func moduleRoot() (string, error) {
 	return "", fmt.Errorf("no go.mod above %s", dir)
 }
 
-// noteSources looks at the sources that the binary is built of. The go command
-// notes which files a test looks at, and takes a result from its cache only
-// while they are the same; that the binary depends on them it cannot know.
+// noteSources reads the attributes of the sources from which the binary is built. The go command
+// records which files a test examines, and reuses a cached result only as long as they are the same;
+// it cannot know that the binary depends on them.
 var noteSources = sync.OnceFunc(func() {
 	root, err := moduleRoot()
 	if err != nil {
@@ -228,7 +225,7 @@ var noteSources = sync.OnceFunc(func() {
 	}
 })
 
-// Need skips the test where containers cannot be made.
+// Need skips the test if containers cannot be created here.
 func Need(t testing.TB) {
 	t.Helper()
 	if skip != "" {

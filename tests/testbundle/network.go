@@ -6,13 +6,13 @@ import (
 	"testing"
 )
 
-// A NetworkNamespace is one that lives until the end of a test.
+// A NetworkNamespace is a network namespace that exists until the end of a test.
 type NetworkNamespace struct {
 	t   testing.TB
 	pid string // of the process that holds it
 }
 
-// NewNetworkNamespace makes one.
+// NewNetworkNamespace creates one.
 func NewNetworkNamespace(t testing.TB) *NetworkNamespace {
 	t.Helper()
 	holder := exec.Command("unshare", "-n", "sh", "-c", "echo ready; exec sleep 1000")
@@ -33,7 +33,7 @@ func NewNetworkNamespace(t testing.TB) *NetworkNamespace {
 	return &NetworkNamespace{t, fmt.Sprint(holder.Process.Pid)}
 }
 
-// Path is a file that stands for the namespace, as linux.namespaces has it.
+// Path returns the path of the namespace's file, for linux.namespaces.
 func (n *NetworkNamespace) Path() string { return "/proc/" + n.pid + "/ns/net" }
 
 // IP runs ip(8) in the namespace and returns what it prints.

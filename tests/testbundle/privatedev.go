@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// PrivateDev gives the tests of this process a /dev of their own, in their mount
-// namespace: whatever a container does to a device node, the machine's nodes
-// stay as they are. Without one the test is skipped.
+// PrivateDev gives the tests of this process a separate /dev, in their mount namespace: whatever a
+// container does to a device node, the machine's nodes do not change. If that is not possible the
+// test is skipped.
 func PrivateDev(t testing.TB) {
 	t.Helper()
 	Need(t)
@@ -23,8 +23,8 @@ func PrivateDev(t testing.TB) {
 	}
 }
 
-// privateDev makes a tmpfs with copies of the device nodes, moves what is mounted
-// below /dev into it, and covers /dev.
+// privateDev creates a tmpfs with copies of the device nodes, moves all mounts below /dev into it,
+// and mounts it on /dev.
 var privateDev = sync.OnceValue(func() error {
 	dir, err := os.MkdirTemp("", "minirun-dev-")
 	if err != nil {
@@ -85,8 +85,7 @@ func copyNode(path, to string, d fs.DirEntry) error {
 	return unix.Chmod(to, st.Mode&0o7777)
 }
 
-// isMountpoint reports whether a directory is on another file system than the one
-// that it is in.
+// isMountpoint reports whether a directory is on a different file system from its parent directory.
 func isMountpoint(path string, st *unix.Stat_t) bool {
 	var parent unix.Stat_t
 	return unix.Lstat(filepath.Dir(path), &parent) == nil && parent.Dev != st.Dev

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Pty is one of the test, that minirun finds as its terminal.
+// A Pty is a terminal created by the test, which minirun uses as its terminal.
 type Pty struct {
 	Master console.Console
 	Slave  *os.File
@@ -23,7 +23,7 @@ type Pty struct {
 	lines  chan []byte
 }
 
-// NewPty makes one.
+// NewPty creates one.
 func NewPty(t testing.TB) *Pty {
 	t.Helper()
 	Need(t)
@@ -51,7 +51,7 @@ func NewPty(t testing.TB) *Pty {
 	return p
 }
 
-// Expect reads until text appears, and returns what was before it.
+// Expect reads until text appears, and returns everything before it.
 func (p *Pty) Expect(text string) string {
 	p.t.Helper()
 	timeout := time.After(20 * time.Second)
@@ -72,14 +72,14 @@ func (p *Pty) Expect(text string) string {
 	return before
 }
 
-// Attach gives a command the terminal, as a shell does: it leads a session whose
+// Attach connects a command to the terminal, as a shell does: the command leads a session whose
 // controlling terminal this is.
 func (p *Pty) Attach(cmd *exec.Cmd) {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Slave, p.Slave, p.Slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 }
 
-// Rest is what the terminal shows until it has shown nothing new for a moment.
+// Rest returns the output of the terminal until no new output has appeared for a short time.
 func (p *Pty) Rest() string {
 	for {
 		select {
@@ -96,7 +96,7 @@ func (p *Pty) Rest() string {
 	}
 }
 
-// Type writes what somebody types.
+// Type writes text as if a user typed it.
 func (p *Pty) Type(text string) {
 	p.t.Helper()
 	if _, err := p.Master.Write([]byte(text)); err != nil {
@@ -104,7 +104,7 @@ func (p *Pty) Type(text string) {
 	}
 }
 
-// Termios is the terminal's mode.
+// Termios returns the terminal's settings.
 func (p *Pty) Termios() unix.Termios {
 	p.t.Helper()
 	termios, err := unix.IoctlGetTermios(int(p.Slave.Fd()), unix.TCGETS)

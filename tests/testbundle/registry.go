@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Registry starts docker-registry on loopback, and returns where it listens.
+// Registry starts docker-registry on loopback, and returns its address.
 func Registry(t *testing.T) (host string) {
 	t.Helper()
 	if _, err := exec.LookPath("docker-registry"); err != nil {

@@ -8,19 +8,19 @@ import (
 	"testing"
 )
 
-// This file judges the description that the probe's word "seize" prints of a
-// process that it has stopped.
+// This file evaluates the description that the probe's word "seize" prints of a process that it has
+// stopped.
 
-// CapNames are the capabilities by their numbers.
+// CapNames lists the names of the capabilities by their numbers.
 var CapNames = strings.Fields(`CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP
 	CAP_LINUX_IMMUTABLE CAP_NET_BIND_SERVICE CAP_NET_BROADCAST CAP_NET_ADMIN CAP_NET_RAW CAP_IPC_LOCK CAP_IPC_OWNER CAP_SYS_MODULE CAP_SYS_RAWIO
 	CAP_SYS_CHROOT CAP_SYS_PTRACE CAP_SYS_PACCT CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE CAP_SYS_RESOURCE CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_MKNOD
 	CAP_LEASE CAP_AUDIT_WRITE CAP_AUDIT_CONTROL CAP_SETFCAP CAP_MAC_OVERRIDE CAP_MAC_ADMIN CAP_SYSLOG CAP_WAKE_ALARM CAP_BLOCK_SUSPEND
 	CAP_AUDIT_READ CAP_PERFMON CAP_BPF CAP_CHECKPOINT_RESTORE`)
 
-// Excess compares what a stopped process had with what it may have: capabilities
-// among those of caps, IDs among ids, the container's root, and no descriptor but
-// the socket to minirun and the working directory, which is the root.
+// Excess compares what a stopped process had with what it may have: capabilities in caps, IDs in ids,
+// the container's root, and no descriptors except the socket to minirun and the working directory,
+// which is the root.
 func Excess(found string, caps []string, ids ...string) (out []string) {
 	var allowed uint64
 	for _, name := range caps {
@@ -51,7 +51,7 @@ func Excess(found string, caps []string, ids ...string) (out []string) {
 	return out
 }
 
-// SpiedOn is how many processes a test lets a spy look for: MINIRUN_SPY, or a sample.
+// SpiedOn returns for how many processes a test lets a spy watch: MINIRUN_SPY, or a sample.
 func SpiedOn(t testing.TB) int {
 	n, err := strconv.Atoi(os.Getenv("MINIRUN_SPY"))
 	if err != nil {

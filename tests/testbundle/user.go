@@ -9,14 +9,14 @@ import (
 	"testing"
 )
 
-// Unprivileged is a user without privilege, with ranges of IDs in /etc/subuid, and minirun in a
-// directory of the user's.
+// Unprivileged is an unprivileged user with ranges of IDs in /etc/subuid, and minirun in a directory
+// that belongs to the user.
 type Unprivileged struct {
 	Home         string
 	name, groups string
 }
 
-// NewUnprivileged skips the test where there is no such user.
+// NewUnprivileged skips the test if there is no such user.
 func NewUnprivileged(t testing.TB) *Unprivileged {
 	t.Helper()
 	Need(t)
@@ -27,8 +27,8 @@ func NewUnprivileged(t testing.TB) *Unprivileged {
 	return newUnprivileged(t, name, uid, "--init-groups")
 }
 
-// NewSingleID is a user without privilege that has no other ID than its own: it is in
-// no file of the host.
+// NewSingleID returns an unprivileged user that has only one ID: the ID is not in any file of the
+// host.
 func NewSingleID(t testing.TB) *Unprivileged {
 	t.Helper()
 	Need(t)
@@ -56,7 +56,7 @@ func newUnprivileged(t testing.TB, name string, uid int, groups string) *Unprivi
 	return u
 }
 
-// Do has a shell run a script, in the user's home; it must succeed.
+// Do runs a shell script in the user's home directory; it must succeed.
 func (u *Unprivileged) Do(t testing.TB, script string) string {
 	t.Helper()
 	cmd := exec.Command("setpriv", "--reuid", u.name, "--regid", u.name, u.groups,
@@ -70,7 +70,7 @@ func (u *Unprivileged) Do(t testing.TB, script string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// subordinateUser is a user with ranges in /etc/subuid.
+// subordinateUser returns a user with ranges in /etc/subuid.
 func subordinateUser(t testing.TB) (name string, uid int) {
 	t.Helper()
 	text, _ := os.ReadFile("/etc/subuid")

@@ -13,13 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long the end of processes may take to show.
+// patience is how long it may take until ended processes disappear.
 const patience = 3 * time.Second
 
-// Watch notes what there is and, when the test ends, fails it for whatever
-// there is more: mounts, cgroups of ours, processes below this one, files in
-// the state directory, named network namespaces. Mounts must not be fewer
-// either: an unmount propagates as a mount does.
+// Watch records the current state and, when the test ends, fails the test for everything that was
+// added: mounts, the tests' cgroups, processes below this one, files in the state directory, named
+// network namespaces. Mounts must not be removed either: an unmount propagates as a mount does.
 func (b *Bundle) Watch() {
 	b.t.Helper()
 	before := b.Snapshot()
@@ -30,11 +29,10 @@ func (b *Bundle) Watch() {
 	})
 }
 
-// LeaksSince returns what there is now and was not in a snapshot, each with its
-// kind as the first word.
+// LeaksSince returns what exists now and was not in a snapshot, each with its type as the first word.
 func (b *Bundle) LeaksSince(before map[string]bool) []string {
 	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		Reap() // what ended below a minirun that was killed is ours
+		Reap() // processes of a killed minirun that have ended are our children
 		var more []string
 		now := b.Snapshot()
 		for thing := range now {
@@ -53,7 +51,7 @@ func (b *Bundle) LeaksSince(before map[string]bool) []string {
 	}
 }
 
-// Snapshot lists what a container could leave behind, each with its kind.
+// Snapshot lists everything that a container could leave, each with its type.
 func (b *Bundle) Snapshot() map[string]bool {
 	all := map[string]bool{}
 	for _, m := range Mounts("self") {
@@ -72,7 +70,7 @@ func (b *Bundle) Snapshot() map[string]bool {
 	return all
 }
 
-// Mounts lists the mounts that a process sees: mount point, root, type, source.
+// Mounts lists the mounts visible to a process: mountpoint, root, type, source.
 func Mounts(pid string) []string {
 	data, err := os.ReadFile("/proc/" + pid + "/mountinfo")
 	if err != nil {
@@ -87,18 +85,17 @@ func Mounts(pid string) []string {
 	return out
 }
 
-// cgroups adds those whose name says that they are of this process's tests.
+// cgroups adds those whose name shows that they belong to this process's tests.
 func cgroups(all map[string]bool) {
 	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() && strings.HasPrefix(strings.TrimPrefix(d.Name(), "minirun-"), Prefix) {
 			all["cgroup "+path] = true
 		}
-		return nil // others come and go meanwhile
+		return nil // other cgroups may appear and disappear at the same time
 	})
 }
 
-// processes adds every descendant of this process but zombies of the test's
-// own commands.
+// processes adds every descendant of this process except zombies of the test's own commands.
 func processes(all map[string]bool) {
 	parents := map[int]int{}
 	entries, _ := os.ReadDir("/proc")
@@ -125,9 +122,8 @@ func processes(all map[string]bool) {
 	}
 }
 
-// Reap reaps the processes of containers that have ended after the minirun that
-// made them: this process is a subreaper, so they are its children. No command
-// of the test's own may be under way.
+// Reap reaps the processes of containers that have ended after the minirun that created them: this
+// process is a subreaper, so they are its children. No command of the test itself may be running.
 func Reap() {
 	for {
 		pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
@@ -137,8 +133,7 @@ func Reap() {
 	}
 }
 
-// name tells what a process is: its number is what identifies it, its name
-// changes with execve.
+// name describes a process: it is identified by its PID, because its name changes with execve.
 func name(thing string) string {
 	pid, isProcess := strings.CutPrefix(thing, "process ")
 	if !isProcess {
@@ -148,7 +143,7 @@ func name(thing string) string {
 	return ": " + string(text)
 }
 
-// Namespace is the identity of a process's namespace, such as "pid:[4026531836]".
+// Namespace returns the identity of a process's namespace, such as "pid:[4026531836]".
 func Namespace(pid, kind string) string {
 	text, err := os.Readlink("/proc/" + pid + "/ns/" + kind)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { testbundle.Main(m) }
 
-// The check that every test relies on must see each kind of leak.
+// The check on which every test relies must detect each kind of leak.
 func TestWatchSeesLeaks(t *testing.T) {
 	b := testbundle.New(t)
 	before := b.Snapshot()
@@ -46,7 +46,7 @@ func TestWatchSeesLeaks(t *testing.T) {
 		t.Log("no cgroup could be made to be seen")
 	}
 
-	// A grandchild whose parent has ended.
+	// A grandchild whose parent has exited.
 	out, err := exec.Command("sh", "-c", "sleep 1000 >/dev/null 2>&1 & echo $!").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -66,9 +66,9 @@ func TestWatchSeesLeaks(t *testing.T) {
 	}
 }
 
-// The mount namespace of the tests is shared, so a mount made by a process in
-// a namespace of its own appears here, unless that process prevents it: this is
-// what makes the check of mounts mean something.
+// The mount namespace of the tests is shared, so a mount made by a process in a separate namespace
+// appears here, unless that process prevents it: without this the check of mounts would be
+// meaningless.
 func TestWatchSeesPropagation(t *testing.T) {
 	b := testbundle.New(t)
 	before := b.Snapshot()

@@ -1,8 +1,10 @@
-// Package testrootfs makes small root file systems for tests: busybox (Debian's busybox-static) with a link for each of its
-// applets and the few files and directories that programs expect. Nothing is downloaded.
+// Package testrootfs creates small root file systems for tests: busybox (Debian's busybox-static)
+// with a link for each of its applets, and the few files and directories that programs expect.
+// Nothing is downloaded.
 //
-// A tree costs a few ms on tmpfs and about 20 ms on ext4 (2 MB and 400 links), so every test takes its own and may change it as it likes; what is worked out once in a test run
-// is the list of applets, which busybox itself prints.
+// A tree takes a few ms on tmpfs and about 20 ms on ext4 (2 MB and 400 links), so every test creates
+// a new one, which it may change as it likes; only the list of applets, which busybox itself prints,
+// is computed once per test run.
 package testrootfs
 
 import (
@@ -40,7 +42,8 @@ var applets = sync.OnceValues(func() ([]string, error) {
 	return strings.Fields(out.String()), nil
 })
 
-// New returns a fresh root file system in a temporary directory of the test; the test is skipped if busybox is not installed.
+// New returns a new root file system in a temporary directory of the test; the test is skipped if
+// busybox is not installed.
 func New(t testing.TB) string {
 	t.Helper()
 	if reason := Unavailable(); reason != "" {
@@ -53,7 +56,7 @@ func New(t testing.TB) string {
 	return root
 }
 
-// Unavailable says why no root file system can be made here, or "" if one can.
+// Unavailable returns why no root file system can be created here, or "" if one can.
 func Unavailable() string {
 	if _, err := os.Stat(Busybox); err != nil {
 		return fmt.Sprintf("needs %s from Debian's busybox-static: %v", Busybox, err)
@@ -64,7 +67,8 @@ func Unavailable() string {
 	return ""
 }
 
-// Make makes a root file system in dir, which need not exist. Everything in it belongs to the caller; modes are as on Debian.
+// Make creates a root file system in dir, which need not exist. Everything in it belongs to the
+// caller; modes are as on Debian.
 func Make(dir string) error {
 	names, err := applets()
 	if err != nil {
@@ -93,7 +97,7 @@ func Make(dir string) error {
 	}
 	for _, name := range names {
 		err := os.Symlink("/bin/busybox", filepath.Join(dir, name))
-		if os.IsNotExist(err) { // a directory no list above names
+		if os.IsNotExist(err) { // the lists above do not have the directory
 			if err = os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err == nil {
 				err = os.Symlink("/bin/busybox", filepath.Join(dir, name))
 			}
@@ -105,7 +109,8 @@ func Make(dir string) error {
 	return nil
 }
 
-// copyFile copies rather than links: a test may write into its tree, and a link would be the host's own busybox.
+// copyFile copies and does not link: a test may write to its tree, and a link would be the host's own
+// busybox.
 func copyFile(to, from string) error {
 	in, err := os.Open(from)
 	if err != nil {

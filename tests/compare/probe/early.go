@@ -1,6 +1,7 @@
 package main
 
-// Filled by entry_amd64.s before Go's runtime starts; empty on other architectures and when /proc is not mounted.
+// Set by entry_amd64.s before Go's runtime starts; zero on other architectures and when /proc is not
+// mounted.
 var (
 	earlyStatus    [8192]byte
 	earlyStatusLen int64

@@ -1,4 +1,4 @@
-// What the file system shows: the mount table, /dev, and the paths a case asked about.
+// The visible state of the file system: the mount table, /dev, and the paths that a case asks about.
 package main
 
 import (
@@ -68,7 +68,8 @@ func kind(mode uint32) string {
 	return "?"
 }
 
-// devices lists /dev and the directories in it, and tries to open each device for reading: the device cgroup's answer.
+// devices lists /dev and its subdirectories, and tries to open each device for reading, to test the
+// device cgroup.
 func (r report) devices() { r.deviceDir("/dev", 0) }
 
 func (r report) deviceDir(dir string, depth int) {
@@ -132,7 +133,7 @@ func (r report) paths(config Config) {
 	}
 }
 
-// tryWrite opens a file for writing without writing, or makes and removes a file in a directory.
+// tryWrite opens a file for writing without writing, or creates and removes a file in a directory.
 func tryWrite(path string) string {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {

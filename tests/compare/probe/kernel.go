@@ -1,4 +1,4 @@
-// What /proc, the terminal and the namespaces say.
+// The state shown by /proc, the terminal and the namespaces.
 package main
 
 import (
@@ -86,7 +86,8 @@ func (r report) terminal() {
 	}
 }
 
-// namespaces reports the inode of each; the harness turns it into "host", "own" or "joined".
+// namespaces reports the inode of each namespace; the harness converts it to "host", "own" or
+// "joined".
 func (r report) namespaces() {
 	names, err := listDir("/proc/self/ns")
 	if err != nil {
@@ -97,7 +98,7 @@ func (r report) namespaces() {
 	}
 }
 
-// networkDevices describes devices of the network namespace by their names.
+// networkDevices describes devices of the network namespace, given by name.
 func (r report) networkDevices(names []string) {
 	for _, name := range names {
 		device, err := net.InterfaceByName(name)
@@ -117,7 +118,7 @@ func (r report) networkDevices(names []string) {
 		}
 		var texts []string
 		for _, a := range addresses {
-			if text := a.String(); !strings.HasPrefix(text, "fe80:") { // the kernel makes it, some time after the device is up
+			if text := a.String(); !strings.HasPrefix(text, "fe80:") { // added some time after the device is up
 				texts = append(texts, text)
 			}
 		}

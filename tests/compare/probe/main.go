@@ -1,16 +1,18 @@
-// Command probe is the program that tests/compare runs as the container's process. It reports what it finds around itself as
-// one JSON object of strings on one line of standard output, then waits for a byte (or end of file) on standard input so that
-// the harness can look at it from outside, and exits with the status it was asked for.
+// Command probe is the program that tests/compare runs as the container's process. It reports its
+// environment as one JSON object of strings on one line of standard output, then waits for a byte (or
+// end of file) on standard input so that the harness can examine it from outside, and exits with the
+// requested status.
 //
-//	probe                  report; what to look at beyond the usual is in /probe.json (type Config below)
+//	probe                  report; /probe.json lists what to examine in addition (type Config below)
 //	probe hook KIND FILE   append a record of this hook call to FILE (hook.go)
-//	probe pause            print a line and wait for end of file on standard input: holds namespaces open for other tests
+//	probe pause            print a line and wait for end of file on standard input: keeps namespaces for other tests
 //	probe exit N|sigN      end at once with status N or by signal N
 //
-// It must not disturb what it measures: it opens files with bare open(2) (an os.File would add an epoll descriptor), closes each
-// before the next, reads what Go's runtime changes before that runtime starts (entry_amd64.s), and keeps the runtime from holding
-// cgroup files open (the go:debug lines below). Numbers that differ from run to run are left out here or made relative;
-// what remains (names of pipes, of directories) is normalised by the harness.
+// It must not disturb what it measures: it opens files with plain open(2) (an os.File would add an
+// epoll descriptor), closes each file before it opens the next, reads values that Go's runtime
+// changes before that runtime starts (entry_amd64.s), and prevents the runtime from keeping cgroup
+// files open (the go:debug lines below). Numbers that differ from run to run are omitted here or made
+// relative; the harness normalises the rest (names of pipes, of directories).
 //
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
@@ -28,12 +30,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Config is /probe.json: what one case wants to know beyond what every case reports.
+// Config is /probe.json: the items that a case reports in addition to those that every case reports.
 type Config struct {
-	Masked   []string `json:"masked"`   // paths whose readability and content length are of interest
+	Masked   []string `json:"masked"`   // paths whose readability and content length are reported
 	ReadOnly []string `json:"readonly"` // paths that are opened (never written) for writing
 	Stat     []string `json:"stat"`     // further paths to stat
-	Read     []string `json:"read"`     // files whose content is reported
+	Read     []string `json:"read"`     // files whose contents are reported
 	Sysctls  []string `json:"sysctls"`  // dotted names below /proc/sys
 	Calls    []string `json:"calls"`    // system calls to try, see calls.go
 	NoHold   bool     `json:"nohold"`   // do not wait on standard input
@@ -48,11 +50,11 @@ type report map[string]string
 
 func (r report) set(name string, value any) { r[name] = fmt.Sprint(value) }
 
-// /proc/self is about the first thread, and so must be what this one does.
+// /proc/self refers to the first thread, so everything else must refer to it too.
 func init() { runtime.LockOSThread() }
 
 func main() {
-	runtime.LockOSThread() // the main thread: what is read about "this thread" is read about the process's first one
+	runtime.LockOSThread() // the main thread: values of "this thread" must be those of the process's first thread
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "hook":
@@ -72,7 +74,7 @@ func main() {
 		}
 	}
 	r := report{}
-	// Descriptors first: nothing has been opened yet.
+	// Descriptors first: no file has been opened yet.
 	r.descriptors()
 	r.process()
 	r.privileges()
@@ -107,7 +109,8 @@ func main() {
 	os.Exit(config.Exit)
 }
 
-// pause holds this process's namespaces open: the harness starts it with clone flags and joins /proc/PID/ns/*.
+// pause keeps this process's namespaces: the harness starts it with clone flags and joins
+// /proc/PID/ns/*.
 func pause() {
 	writeAll(1, []byte("ready\n"))
 	waitForRelease()
@@ -128,7 +131,8 @@ func exitAs(how string) {
 		if err != nil {
 			fail(how, err)
 		}
-		// As process 1 of a PID namespace a process cannot kill itself by signal; the harness then sees status 99.
+		// As PID 1 of a PID namespace a process cannot kill itself with a signal; the harness then
+		// sees status 99.
 		if n != int(unix.SIGKILL) {
 			resetSignal(syscall.Signal(n))
 		}
@@ -185,7 +189,7 @@ func readFile(path string) (string, error) {
 	return string(all), nil
 }
 
-// listDir returns the names in a directory in the order the kernel gives them, without an os.File.
+// listDir returns the names in a directory in the order of the kernel, without an os.File.
 func listDir(path string) ([]string, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -210,7 +214,7 @@ func listFd(fd int) ([]string, error) {
 	}
 }
 
-// outcome names an errno, or says ok.
+// outcome returns the name of an errno, or ok.
 func outcome(err error) string {
 	if err == nil {
 		return "ok"

@@ -1,4 +1,5 @@
-// What the kernel lets the process do: credentials, capabilities, seccomp, securebits, keyring, personality, scheduling.
+// The privileges of the process: credentials, capabilities, seccomp, securebits, keyring,
+// personality, scheduling.
 package main
 
 import (
@@ -9,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// statusFields are the lines of /proc/self/status that do not change from run to run.
+// statusFields lists the lines of /proc/self/status that do not change from run to run.
 var statusFields = map[string]bool{
 	"Name": true, "Umask": true, "TracerPid": true, "Uid": true, "Gid": true, "Groups": true, "NSpid": true, "NSpgid": true, "NSsid": true, "NStgid": true,
 	"SigPnd": true, "ShdPnd": true, "SigBlk": true, "SigIgn": true, "SigCgt": true, "CapInh": true, "CapPrm": true, "CapEff": true, "CapBnd": true, "CapAmb": true,
@@ -59,7 +60,8 @@ func (r report) privileges() {
 	}
 }
 
-// processNumbers keeps how many PID namespaces deep the process is and the innermost number if that is 1 or 0.
+// processNumbers returns how many PID namespaces deep the process is and the innermost PID if that is
+// 1 or 0.
 func processNumbers(value string) string {
 	fields := strings.Fields(value)
 	for i, f := range fields {
@@ -101,7 +103,8 @@ func (r report) scheduling() {
 	r.set("mempolicy", fmt.Sprintf("mode %d nodes %#x errno %d", mode, nodes[0], errno))
 }
 
-// calls tries system calls a seccomp profile may judge, each chosen to be harmless and to fail for its own reason without a filter.
+// calls tries system calls that a seccomp profile may filter; each is harmless and, without a filter,
+// fails for a different reason.
 func (r report) calls(names []string) {
 	for _, name := range names {
 		var errno unix.Errno
@@ -115,7 +118,7 @@ func (r report) calls(names []string) {
 		case "mount-null":
 			_, _, errno = unix.RawSyscall6(unix.SYS_MOUNT, 0, 0, 0, 0, 0, 0)
 		case "unshare-user":
-			_, _, errno = unix.RawSyscall(unix.SYS_UNSHARE, unix.CLONE_NEWUSER, 0, 0) // EINVAL: threads
+			_, _, errno = unix.RawSyscall(unix.SYS_UNSHARE, unix.CLONE_NEWUSER, 0, 0) // EINVAL: the process has threads
 		case "personality-8":
 			_, _, errno = unix.RawSyscall(unix.SYS_PERSONALITY, 8, 0, 0)
 		case "personality-9":

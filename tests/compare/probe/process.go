@@ -1,4 +1,5 @@
-// What the process itself was given: arguments, environment, directories, descriptors, signals, identity among processes.
+// The attributes that the process itself received: arguments, environment, directories, descriptors, signals,
+// process IDs.
 package main
 
 import (
@@ -13,8 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// descriptors reports every open descriptor: its target, its open flags and whether it would close on exec. Two descriptors of
-// one pipe show the same number, so the harness can see that stdout and stderr are one.
+// descriptors reports every open descriptor: its target, its open flags and whether it would close on
+// exec. Two descriptors of one pipe show the same number, so the harness can see that stdout and
+// stderr are the same pipe.
 func (r report) descriptors() {
 	dir, err := unix.Open("/proc/self/fd", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -112,7 +114,7 @@ func limitWord(n uint64) string {
 	return strconv.FormatUint(n, 10)
 }
 
-// relative makes a process number comparable between runs.
+// relative makes a process ID comparable between runs.
 func relative(n, pid int) string {
 	switch n {
 	case 0:
@@ -124,7 +126,8 @@ func relative(n, pid int) string {
 	}
 }
 
-// environ is the environment as the kernel passed it; os.Environ would drop malformed entries and duplicates.
+// environ returns the environment exactly as passed by the kernel; os.Environ would drop malformed
+// entries and duplicates.
 func environ() []string {
 	text, err := readFile("/proc/self/environ")
 	if err != nil || text == "" {
@@ -150,7 +153,7 @@ func readlink(path string) string {
 	return string(buffer[:n])
 }
 
-// resetSignal gives a signal its default action back: Go's runtime has installed a handler.
+// resetSignal restores the default action of a signal: Go's runtime has installed a handler.
 func resetSignal(sig syscall.Signal) {
 	var action struct{ handler, flags, restorer, mask uintptr }
 	unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)

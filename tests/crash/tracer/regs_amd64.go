@@ -2,17 +2,17 @@ package tracer
 
 import "golang.org/x/sys/unix"
 
-// skipCall makes the kernel not do the call at whose entry a thread is stopped.
+// skipCall makes the kernel skip the call at whose entry a thread is stopped.
 func skipCall(pid int) error {
 	var r unix.PtraceRegs
 	if err := unix.PtraceGetRegs(pid, &r); err != nil {
 		return err
 	}
-	r.Orig_rax = ^uint64(0) // -1, which is no call
+	r.Orig_rax = ^uint64(0) // -1 is not a system call
 	return unix.PtraceSetRegs(pid, &r)
 }
 
-// setResult gives a call an error at its end.
+// setResult makes a call return an error.
 func setResult(pid int, errno unix.Errno) error {
 	var r unix.PtraceRegs
 	if err := unix.PtraceGetRegs(pid, &r); err != nil {

@@ -6,11 +6,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ntSystemCall is NT_ARM_SYSTEM_CALL of elf(5)'s register sets: the number of
-// the call, which is not in a register of its own.
+// ntSystemCall is NT_ARM_SYSTEM_CALL of elf(5)'s register sets: the number of the call, which is not
+// in a general-purpose register.
 const ntSystemCall = 0x404
 
-// skipCall makes the kernel not do the call at whose entry a thread is stopped.
+// skipCall makes the kernel skip the call at whose entry a thread is stopped.
 func skipCall(pid int) error {
 	none := int32(-1)
 	v := unix.Iovec{Base: (*byte)(unsafe.Pointer(&none)), Len: uint64(unsafe.Sizeof(none))}
@@ -21,7 +21,7 @@ func skipCall(pid int) error {
 	return nil
 }
 
-// setResult gives a call an error at its end.
+// setResult makes a call return an error.
 func setResult(pid int, errno unix.Errno) error {
 	var r unix.PtraceRegs
 	if err := unix.PtraceGetRegs(pid, &r); err != nil {

@@ -1,18 +1,17 @@
-// Package tracer runs a command under ptrace(2) and asks at every system-call
-// boundary what shall happen: go on, kill the command, or let the call fail.
+// Package tracer runs a command under ptrace(2) and asks at every system-call boundary what to do:
+// continue, kill the command, or let the call fail.
 //
 //	fork, PTRACE_TRACEME, execve ─▶ minirun ─▶ its threads     traced
 //	                                       └─▶ the init        traced if Init is set,
 //	                                       │                   until it executes the program
 //	                                       └─▶ hooks, others   not traced
 //
-// ptrace belongs to a thread: Run locks its goroutine to one, and waits only
-// for that thread's own children (__WNOTHREAD), so a test may have others.
+// ptrace works per thread: Run locks its goroutine to one, and waits only for that thread's own
+// children (__WNOTHREAD), so a test may have other children.
 //
-// The runtime's threads are born by clone(2) with no signal at their end, which
-// the kernel reports as PTRACE_EVENT_CLONE; processes are born with SIGCHLD
-// and, by Go's fork, CLONE_VFORK: those are other events, so leaving them out
-// leaves the init untraced.
+// The runtime's threads are created by clone(2) without an exit signal, which the kernel reports as
+// PTRACE_EVENT_CLONE; processes are created with SIGCHLD and, by Go's fork, with CLONE_VFORK: these
+// cause other events, and as those are not requested, the init is not traced.
 package tracer
 
 import (
@@ -30,28 +29,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Stop is a boundary of a system call: a thread of the command, or the init,
-// is stopped there.
+// A Stop is a boundary of a system call, at which a thread of the command, or the init, is stopped.
 type Stop struct {
-	Thread int  // its number
-	Init   bool // the init, or what it has cloned, and not a thread of the command
-	Entry  bool // the call is about to begin; else it has just ended
+	Thread int  // its thread ID
+	Init   bool // the init, or a process that it has cloned, not a thread of the command
+	Entry  bool // the call is about to start; otherwise it has just returned
 	Call   uint64
 	Args   [6]uint64
-	Result int64 // at the end: what it returned, -errno for an error
+	Result int64 // at the end: its return value, -errno for an error
 }
 
-// A Verdict says how to go on after a Stop. The zero Verdict changes nothing.
+// A Verdict determines what happens after a Stop. The zero Verdict changes nothing.
 type Verdict struct {
 	Kill     bool       // send SIGKILL to the command
 	KillInit bool       // send SIGKILL to the process that has stopped: the init
-	Errno    unix.Errno // at an entry: the call is not made, and returns this error
+	Errno    unix.Errno // at an entry: the call is skipped, and returns this error
 }
 
-// A Command is what to run.
+// A Command is a command to run under the tracer.
 type Command struct {
 	Path  string
-	Args  []string // with the name as the first
+	Args  []string // including the name as the first
 	Env   []string
 	Files [3]*os.File
 	Init  bool          // trace the init too
@@ -60,13 +58,13 @@ type Command struct {
 	Decide func(*Stop) Verdict
 }
 
-// An Outcome is how the command ended.
+// An Outcome describes how the command ended.
 type Outcome struct {
 	Status  unix.WaitStatus
-	Limited bool // Limit was over
+	Limited bool // the command exceeded Limit
 }
 
-// Run runs the command to its end. Processes it leaves behind go on untraced.
+// Run runs the command to its end. Processes that it leaves continue untraced.
 func (c *Command) Run() (Outcome, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -95,25 +93,25 @@ func (c *Command) Run() (Outcome, error) {
 
 type thread struct {
 	init  bool
-	seen  bool // its first stop has been
+	seen  bool // its first stop has occurred
 	held  bool // stopped until the command is dead
 	call  uint64
 	args  [6]uint64
-	errno unix.Errno // what the call that was not made shall return
+	errno unix.Errno // the error that the skipped call must return
 }
 
 type session struct {
 	c       *Command
 	leader  int
 	threads map[int]*thread
-	ended   bool // the command has
+	ended   bool // the command has ended
 	limited atomic.Bool
 	outcome Outcome
 }
 
 const waitOwn = unix.WALL | unix.WNOTHREAD
 
-// begin takes the command over, which has stopped at its execve.
+// begin attaches to the command, which has stopped at its execve.
 func (s *session) begin() error {
 	var status unix.WaitStatus
 	if _, err := wait4(s.leader, &status); err != nil {
@@ -133,8 +131,8 @@ func (s *session) begin() error {
 	return ignoreGone(unix.PtraceSyscall(s.leader, 0))
 }
 
-// follow serves stops until nothing is traced any more. What the command leaves
-// running may become a child of this thread, so that there are none is no sign.
+// follow handles stops until no process is traced any more. Processes that the command leaves running
+// may become children of this thread, so the absence of children is not a criterion.
 func (s *session) follow() error {
 	for !s.ended || len(s.threads) > 0 {
 		var status unix.WaitStatus
@@ -158,24 +156,24 @@ func (s *session) follow() error {
 	return nil
 }
 
-// letGo lets those go on that were told to stop and had ended their tracing
-// before they could: a process that was just forked when its parent died.
+// letGo resumes processes that were told to stop, but whose tracing ended before they could:
+// processes that had just been forked when their parent died.
 func (s *session) letGo() {
 	for tid := range s.threads {
 		_ = unix.Kill(tid, unix.SIGCONT)
 	}
 }
 
-// gone is the end of a thread. That of the first one is reported when all
-// others of its process have ended.
+// gone handles the end of a thread. The end of the first thread is reported after all others of its
+// process have ended.
 func (s *session) gone(pid int, status unix.WaitStatus) error {
 	delete(s.threads, pid)
 	if pid != s.leader {
 		return nil
 	}
 	s.outcome.Status, s.ended = status, true
-	// What is left is the init, which may wait for ever: a signal stops it, and
-	// then it is let go without the signal.
+	// Only the init is left, and it may wait forever: a signal stops it, and then it is detached
+	// without the signal.
 	for tid, t := range s.threads {
 		if t.held {
 			delete(s.threads, tid)
@@ -202,8 +200,8 @@ func (s *session) stopped(pid int, status unix.WaitStatus) error {
 		if err := ignoreGone(unix.PtraceDetach(pid)); err != nil {
 			return err
 		}
-		// It may have stopped for something else before gone's signal came, which
-		// would then stop it for ever.
+		// It may have stopped for another reason before the signal from gone arrived, which would
+		// then stop it forever.
 		return ignoreGone(unix.Kill(pid, unix.SIGCONT))
 	}
 	signal := status.StopSignal()
@@ -217,14 +215,14 @@ func (s *session) stopped(pid int, status unix.WaitStatus) error {
 		s.born(pid)
 		signal = 0
 	case signal == unix.SIGTRAP, signal == unix.SIGSTOP && !t.seen:
-		signal = 0 // of ptrace's own making
+		signal = 0 // generated by ptrace
 	}
 	t.seen = true
 	return ignoreGone(unix.PtraceSyscall(pid, int(signal)))
 }
 
-// born notes a process that the kernel has attached to this thread; it may
-// report its first stop late.
+// born records a process to which the kernel has attached this thread; it may report its first stop
+// later.
 func (s *session) born(parent int) {
 	child, err := unix.PtraceGetEventMsg(parent)
 	if err == nil && s.threads[int(child)] == nil {
@@ -252,7 +250,7 @@ func (s *session) boundary(pid int, t *thread) error {
 			return err
 		}
 		t.held = t.init
-		return nil // the command needs not be resumed to die; the init waits for that
+		return nil // the command can die without being resumed; the init waits for that
 	case v.KillInit:
 		return unix.Kill(pid, unix.SIGKILL)
 	case v.Errno != 0 && stop.Entry:
@@ -294,7 +292,7 @@ func systemCall(pid int, t *thread, stop *Stop) error {
 	return nil
 }
 
-// Text reads a string of the stopped thread's memory, such as a path.
+// Text reads a string from the stopped thread's memory, such as a path.
 func (s *Stop) Text(address uint64) string {
 	var buf [256]byte
 	n, err := unix.PtracePeekData(s.Thread, uintptr(address), buf[:])
@@ -314,8 +312,8 @@ func wait4(pid int, status *unix.WaitStatus) (int, error) {
 	}
 }
 
-// ignoreGone drops the error of ptrace about a thread that was killed while it
-// was stopped: its end is reported by wait4.
+// ignoreGone drops the error of ptrace about a thread that was killed while it was stopped: wait4
+// reports its end.
 func ignoreGone(err error) error {
 	if errors.Is(err, unix.ESRCH) {
 		return nil

@@ -3,14 +3,15 @@
 //	cri-call SOCKET METHOD [REQUEST [FIELD]]
 //	cri-call stream URL
 //
-// METHOD is a call of RuntimeService or ImageService (RunPodSandbox, ExecSync, ...), REQUEST its message as JSON, and the answer
-// is printed as JSON, or only its FIELD (podSandboxId, status.state, ...). The words are those of the CRI's own definition:
+// METHOD is a call of RuntimeService or ImageService (RunPodSandbox, ExecSync, ...), REQUEST its
+// message as JSON. The response is printed as JSON, or only its FIELD (podSandboxId, status.state,
+// ...). The names are those of the CRI's definition:
 // https://github.com/kubernetes/cri-api/blob/master/pkg/apis/runtime/v1/api.proto
 //
-// stream talks over a URL that Exec or Attach answered with, as `kubectl exec` does: standard input goes in, the process's
-// output comes out, and its exit status becomes that of cri-call.
+// stream connects to a URL returned by Exec or Attach, as `kubectl exec` does: it forwards standard
+// input and the process's output, and exits with the exit status of the process.
 //
-// crictl would do as well, but Debian 12 has no package of it.
+// crictl would also work, but Debian 12 has no package of it.
 package main
 
 import (
@@ -33,7 +34,8 @@ import (
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
-// patience is how long a call may take. StopPodSandbox with a container that ignores SIGTERM is the longest.
+// patience is how long a call may take. The longest is StopPodSandbox with a container that ignores
+// SIGTERM.
 const patience = 60 * time.Second
 
 func main() {
@@ -62,7 +64,8 @@ func run(args []string) (int, error) {
 	return 0, errors.New("usage: cri-call SOCKET METHOD [REQUEST [FIELD]] | cri-call stream URL")
 }
 
-// call finds the method in the CRI's definition, makes its request from JSON and prints the answer.
+// call finds the method in the CRI's definition, builds its request from JSON and prints the
+// response.
 func call(socket, name, request, field string) error {
 	method, err := find(protoreflect.Name(name))
 	if err != nil {
@@ -100,8 +103,9 @@ func find(name protoreflect.Name) (protoreflect.MethodDescriptor, error) {
 	return nil, fmt.Errorf("the CRI has no call %s", name)
 }
 
-// show prints the whole answer, or what its field, a path of names and indices with dots, holds. A text is printed without
-// quotes, so that a shell can use it; bytes, as the output of ExecSync, come as base64 as JSON has them.
+// show prints the whole response, or the value of a field, which is a path of names and indices with
+// dots. A string is printed without quotes, so that a shell can use it; bytes, such as the output of
+// ExecSync, are printed as base64, as in JSON.
 func show(answer []byte, field string) error {
 	var value any
 	if err := json.Unmarshal(answer, &value); err != nil {
@@ -131,7 +135,7 @@ func show(answer []byte, field string) error {
 	return json.NewEncoder(os.Stdout).Encode(value)
 }
 
-// Channels of the protocol v4.channel.k8s.io: each message starts with a byte that says which one it is of.
+// Channels of the protocol v4.channel.k8s.io: the first byte of each message is its channel.
 const (
 	channelIn byte = iota
 	channelOut
@@ -178,7 +182,8 @@ func stream(address string) (int, error) {
 	}
 }
 
-// feed sends standard input. The protocol cannot say that it has ended, so the process inside must know when to stop reading.
+// feed sends standard input. The protocol cannot signal the end of input, so the process inside must
+// know when to stop reading.
 func feed(conn *websocket.Conn) {
 	buffer := make([]byte, 4096)
 	buffer[0] = channelIn

@@ -1,6 +1,5 @@
-// Command probe is what containers of the tests run to try and to tell what
-// busybox cannot: one word, one system call or trick, and the kernel's answer
-// on standard output, the errno by name.
+// Command probe runs in containers of the tests to try and report what busybox cannot: each word is
+// one system call or trick, and the kernel's result is printed on standard output, an errno by name.
 package main
 
 import (
@@ -61,7 +60,7 @@ func main() {
 	}
 }
 
-// attack runs the words that stand for an attack on other processes or the host.
+// attack runs the words that are attacks on other processes or the host.
 func attack(word string, args []string) {
 	switch word {
 	case "overwrite":
@@ -79,7 +78,7 @@ func attack(word string, args []string) {
 	}
 }
 
-// plainWords are those that take no arguments.
+// plainWords lists the words without arguments.
 var plainWords = map[string]func(){
 	"clocks": clocks, "sched": sched, "session": session, "spoil": spoil, "sigmask": sigmask, "personality": personality,
 }
@@ -98,7 +97,7 @@ func answer(err error) {
 	fmt.Println(name(err))
 }
 
-// spoil tries to change owner and mode of the standard descriptors.
+// spoil tries to change the owner and mode of the standard descriptors.
 func spoil() {
 	for fd := range 3 {
 		_ = unix.Fchmod(fd, 0o600)
@@ -141,8 +140,8 @@ func sched() {
 		attr.Policy, attr.Nice, attr.Priority, io>>13, io&0x1fff, mode, mask[0])
 }
 
-// walkout is the old way out of a chroot: keep a directory above it open,
-// chroot below, walk up. It prints what a file of the host at path holds.
+// walkout is the classic escape from a chroot: keep a directory above it open, chroot to a directory
+// below, walk up. It prints the contents of a file of the host at path.
 func walkout(path string) {
 	_ = unix.Mkdir("/tmp/jail", 0o755)
 	top, err := unix.Open("/", unix.O_RDONLY|unix.O_DIRECTORY, 0)
@@ -201,7 +200,7 @@ func write(path, text string) {
 	answer(err)
 }
 
-// sigmask prints the blocked and the ignored signals this process started with.
+// sigmask prints the signals that were blocked or ignored when this process started.
 func sigmask() {
 	data, err := os.ReadFile("/proc/thread-self/status")
 	if err != nil {
@@ -214,7 +213,7 @@ func sigmask() {
 	}
 }
 
-// hold prints "ready" and each signal that arrives, and ends with a SIGTERM.
+// hold prints "ready" and each signal that arrives, and exits after SIGTERM.
 func hold(status string) {
 	c := make(chan os.Signal, 16)
 	signal.Notify(c, unix.SIGTERM, unix.SIGINT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGHUP, unix.SIGWINCH, unix.SIGQUIT, unix.SIGCONT)
@@ -227,8 +226,8 @@ func hold(status string) {
 	}
 }
 
-// handle opens a file by a file handle that was not made here (the trick of
-// "shocker"): the root directory's inode of an ext4 file system is 2.
+// handle opens a file through a file handle that was not obtained here (the trick of "shocker"): the
+// inode of the root directory of an ext4 file system is 2.
 func handle(mount, inode string) {
 	dir, err := unix.Open(mount, unix.O_RDONLY, 0)
 	if err != nil {
@@ -253,8 +252,8 @@ func name(err error) string {
 	return err.Error()
 }
 
-// forOthers calls f for every other process that can be seen, again and again,
-// for a number of seconds, and afterScan after each pass over /proc.
+// forOthers calls f for every other visible process, repeatedly, for the given number of
+// seconds, and afterScan after each pass over /proc.
 func forOthers(seconds string, f func(pid string), afterScan func()) {
 	fmt.Println("ready")
 	end := time.Now().Add(time.Duration(number(seconds)) * time.Second)
@@ -270,11 +269,10 @@ func forOthers(seconds string, f func(pid string), afterScan func()) {
 	}
 }
 
-// overwrite is CVE-2019-5736: whoever starts a program in sight has its
-// executable opened, and written to as soon as it no longer runs. It writes to
-// the victims alone, by their exact names as this mount namespace shows them:
-// every other program in sight may be one that the host needs, and is let be
-// (a helper such as nsenter is itself in sight until it executes its program).
+// overwrite is CVE-2019-5736: it opens the executable of each process that becomes visible, and
+// writes to it as soon as it no longer runs. It writes only to the victims, by their exact names as
+// this mount namespace shows them: any other visible program may be one that the host needs, and is
+// not changed (a helper such as nsenter is itself visible until it executes its program).
 func overwrite(seconds string, victims []string) {
 	kept := map[string]int{}
 	said := map[string]bool{}
@@ -285,7 +283,7 @@ func overwrite(seconds string, victims []string) {
 		}
 	}
 	forOthers(seconds, func(pid string) {
-		// The name is read of the open file, so that it is the one written to.
+		// The name is read from the open file, so that it is the file that is written to.
 		fd, err := unix.Open("/proc/"+pid+"/exe", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err == nil {
 			link, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
@@ -311,8 +309,8 @@ func overwrite(seconds string, victims []string) {
 	})
 }
 
-// spy is CVE-2016-9962: a process that enters the container is looked into
-// before it has given up what it has of the host.
+// spy is CVE-2016-9962: it examines a process that enters the container before the process has
+// dropped its resources of the host.
 func spy(seconds string) {
 	said := map[string]bool{}
 	say := func(text string) {
@@ -323,10 +321,11 @@ func spy(seconds string) {
 	}
 	onItsWay := func(pid string) bool {
 		name, _ := os.ReadFile("/proc/" + pid + "/comm")
-		return strings.HasPrefix(string(name), "minirun") || strings.HasPrefix(string(name), "1") // a descriptor's number, before it has named itself
+		// Before the process has set its name, it is the number of a descriptor.
+		return strings.HasPrefix(string(name), "minirun") || strings.HasPrefix(string(name), "1")
 	}
-	// What it has become by execve may be looked into: only what is still on its
-	// way afterwards counts.
+	// A process may be examined after its execve: a result counts only if the process is still in its
+	// set-up after the check.
 	got := func(pid, what string) {
 		if onItsWay(pid) {
 			say(what)
@@ -341,7 +340,7 @@ func spy(seconds string) {
 			got(pid, "its root")
 			unix.Close(fd)
 		}
-		for fd := range 10 { // root may list their numbers, no more
+		for fd := range 10 { // root may only list their numbers
 			if _, err := os.Readlink("/proc/" + pid + "/fd/" + strconv.Itoa(fd)); err == nil {
 				got(pid, "its descriptors")
 			}

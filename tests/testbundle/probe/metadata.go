@@ -9,10 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// metadata tries to change the mode, owner, times and extended attributes of
-// every mount root that can be named, of the standard descriptors, and of the
-// paths that are given. It prints a line for each: device and inode number, the
-// path, and how each attempt ended.
+// metadata tries to change the mode, owner, times and extended attributes of every mount root that
+// has a path, of the standard descriptors, and of the given paths. It prints a line for each: device
+// and inode number, the path, and the result of each attempt.
 func metadata(paths []string) {
 	table, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -36,7 +35,7 @@ func changeMetadata(path string) {
 		fmt.Println("0:0", path, "stat="+name(err))
 		return
 	}
-	// Once more through an O_PATH descriptor, which names the inode without its path.
+	// Again through an O_PATH descriptor, which refers to the inode without its path.
 	through := path
 	if fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0); err == nil {
 		defer unix.Close(fd)

@@ -10,15 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// This file is the spy with CAP_SYS_PTRACE, which may trace any process of its
-// PID namespace, whatever that one's capabilities. It stops each process that
-// enters the namespace as early as it can, and prints what it would get by taking
-// it over.
+// This file is the spy with CAP_SYS_PTRACE, which may trace any process of its PID namespace,
+// whatever capabilities that process has. It stops each process that enters the namespace as early as
+// possible, and prints what it would gain by taking over the process.
 
-// seize traces the processes that appear until the file stop exists. It prints
-// "ready", a line for each kind of process that it has stopped, and how many it
-// has stopped in the set-up, before their execve. With hold it keeps the first of
-// these as it is, until it is killed.
+// seize traces the processes that appear until the file stop exists. It prints "ready", a line for
+// each kind of process that it has stopped, and how many it has stopped during the set-up, before
+// their execve. With hold it keeps the first of these stopped, until it is killed.
 func seize(stop string, hold bool) {
 	said := map[string]bool{}
 	inSetUp := 0
@@ -29,9 +27,9 @@ func seize(stop string, hold bool) {
 			break
 		}
 		if tries%100_000 == 0 {
-			next = max(next, newestProcess()+1) // numbers may be left out
+			next = max(next, newestProcess()+1) // numbers may be skipped
 		}
-		// The number of the next process is the next number.
+		// PIDs are allocated sequentially.
 		for pid := next; pid < next+3; pid++ {
 			err := unix.PtraceSeize(pid)
 			if err == unix.ESRCH {
@@ -78,8 +76,8 @@ func newestProcess() (newest int) {
 	return newest
 }
 
-// look stops a traced process, describes it, and lets it go on, if it is not to
-// be held. It reports whether the process was still in its set-up.
+// look stops a traced process, describes it, and resumes it, unless hold is set. It reports whether
+// the process was still in its set-up.
 func look(pid int, hold bool) (text string, early bool) {
 	if unix.PtraceInterrupt(pid) != nil {
 		return "", false
@@ -97,12 +95,12 @@ func look(pid int, hold bool) (text string, early bool) {
 	exe, _ := os.Readlink(dir + "/exe")
 	early = strings.HasPrefix(exe, "/memfd:minirun-plan")
 	if !early {
-		return "", false // its program, or what it has started
+		return "", false // its program, or a process that it has started
 	}
 	return "in the set-up: " + strings.Join(append(identity(dir), foreign(dir)...), " "), early
 }
 
-// identity is what the process may do, from /proc/PID/status.
+// identity returns what the process may do, from /proc/PID/status.
 func identity(dir string) (out []string) {
 	text, _ := os.ReadFile(dir + "/status")
 	for line := range strings.Lines(string(text)) {
@@ -115,8 +113,8 @@ func identity(dir string) (out []string) {
 	return out
 }
 
-// foreign is what the process has and this one has not: another root, and
-// descriptors above the standard ones, described by what they lead to.
+// foreign returns what the process has and this process does not: a different root, and descriptors
+// above the standard ones, described by their targets.
 func foreign(dir string) (out []string) {
 	if !sameFile(dir+"/root", "/") {
 		out = append(out, "another root")

@@ -6,9 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dangerous are system calls that published exploits of the kernel begin with,
-// with harmless arguments: a kernel that lets them through answers with another
-// error than EPERM, or succeeds.
+// dangerous lists system calls with which published kernel exploits begin, with harmless arguments: a
+// kernel that permits them returns an error other than EPERM, or succeeds.
 var dangerous = []struct {
 	name string
 	nr   uintptr
@@ -30,7 +29,7 @@ var dangerous = []struct {
 	{"userfaultfd", unix.SYS_USERFAULTFD, [3]uintptr{^uintptr(0)}},
 }
 
-// kernelSurface is the word "syscalls".
+// kernelSurface implements the word "syscalls".
 func kernelSurface(word string) {
 	if word != "syscalls" {
 		fatal("what is " + word + "?")
@@ -38,7 +37,7 @@ func kernelSurface(word string) {
 	syscalls()
 }
 
-// syscalls prints what the kernel answers to each of them, one a line.
+// syscalls prints the kernel's result for each of them, one per line.
 func syscalls() {
 	for _, c := range dangerous {
 		fd, _, errno := unix.RawSyscall(c.nr, c.args[0], c.args[1], c.args[2])

@@ -20,12 +20,12 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// A daemon is one of the harness's: each test has its own, with a store of its own.
+// A daemon is one daemon of the test harness: each test has a separate daemon with a separate store.
 type daemon struct {
 	controlapi.UnimplementedControlServer
 
 	root       string
-	containerd string // its socket; "": the tests have none
+	containerd string // its socket; "": the tests use no containerd
 	config     config
 	content    content.Store
 	sessions   *session.Manager
@@ -34,11 +34,11 @@ type daemon struct {
 
 	mu      sync.Mutex
 	builds  map[string]*build
-	changed chan struct{} // closed, and another one made, when builds changes
+	changed chan struct{} // closed and replaced when builds changes
 }
 
-// build returns the build of a reference: the requests Solve and Status, and those of
-// the gateway, come in any order.
+// build returns the build with a reference: the requests Solve and Status, and those of the gateway,
+// arrive in any order.
 func (d *daemon) build(ref string) *build {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -92,8 +92,8 @@ func knownFrontend(frontend string, attrs map[string]string) error {
 	return status.Errorf(codes.Unimplemented, "minirun has no frontend %s %s", frontend, attrs["source"])
 }
 
-// allowed says whether the daemon's configuration grants an entitlement; minirun
-// itself has only the flag.
+// allowed checks whether the daemon's configuration grants an entitlement; minirun itself has only
+// the flag.
 func (d *daemon) allowed(entitlement string) error {
 	for _, granted := range d.config.Entitlements {
 		if granted == entitlement {
@@ -141,7 +141,7 @@ func (d *daemon) Info(context.Context, *controlapi.InfoRequest) (*controlapi.Inf
 	return &controlapi.InfoResponse{BuildkitVersion: &apitypes.BuildkitVersion{Package: "github.com/minirun/minirun", Version: "v0.34.2"}}, nil
 }
 
-// DiskUsage counts the directories of layers, and of caches, that the store has.
+// DiskUsage counts the layer and cache directories in the store.
 func (d *daemon) DiskUsage(context.Context, *controlapi.DiskUsageRequest) (*controlapi.DiskUsageResponse, error) {
 	response := &controlapi.DiskUsageResponse{}
 	for _, pattern := range []string{"store/layers/*", "store/build/cache/*"} {
@@ -156,7 +156,7 @@ func (d *daemon) DiskUsage(context.Context, *controlapi.DiskUsageRequest) (*cont
 	return response, nil
 }
 
-// Prune removes the cache, the images and the records of builds.
+// Prune removes the cache, the images and the build records.
 func (d *daemon) Prune(req *controlapi.PruneRequest, stream controlapi.Control_PruneServer) error {
 	out, err := d.command(stream.Context(), "prune", "--all", "--build").CombinedOutput()
 	if err != nil {
@@ -165,11 +165,10 @@ func (d *daemon) Prune(req *controlapi.PruneRequest, stream controlapi.Control_P
 	return nil
 }
 
-// remove removes a directory of a job, which a test must find empty at its end.
+// remove removes the directory of a job; a test checks at its end that the directory is gone.
 func remove(dir string) { _ = os.RemoveAll(dir) }
 
-// ListenBuildHistory sends the builds that are running: minirun's own history is that
-// of its store.
+// ListenBuildHistory sends the builds that are running: minirun's own history is in its store.
 func (d *daemon) ListenBuildHistory(req *controlapi.BuildHistoryRequest, stream controlapi.Control_ListenBuildHistoryServer) error {
 	if req.Ref != "" || !req.EarlyExit {
 		return status.Error(codes.Unimplemented, "the adapter keeps no records of builds")

@@ -12,15 +12,15 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// Parts of what minirun writes when a build fails: the lines, and the message.
+// The parts of minirun's output when a build fails: the source lines, and the message.
 var (
 	quoted  = regexp.MustCompile(`(?ms)^\S+:\d+(?:, in [^\n]*)?\n-{20}\n(.*?)\n-{20}$`)
 	marked  = regexp.MustCompile(`(?m)^ *(\d+) \| >>>`)
 	message = regexp.MustCompile(`(?ms)^minirun: (.*)`)
 )
 
-// failure turns the message into an error as BuildKit's clients know it, with the lines
-// of the Dockerfile.
+// failure converts the message into an error that BuildKit's clients understand, with the lines of
+// the Dockerfile.
 func (j *job) failure(text string, code int) error {
 	m := message.FindStringSubmatch(text)
 	said := fmt.Sprintf("minirun build: exit code %d: %s", code, text)
@@ -36,15 +36,15 @@ func (j *job) failure(text string, code int) error {
 		Filename: filepath.Base(j.filename), Language: "Dockerfile", Data: j.dockerfile, Definition: &pb.Definition{},
 	}}
 	for _, line := range marked.FindAllStringSubmatch(q[1], -1) {
-		n, _ := strconv.Atoi(line[1]) // digits
+		n, _ := strconv.Atoi(line[1]) // matched as digits
 		at := &pb.Position{Line: int32(n)}
 		source.Ranges = append(source.Ranges, &pb.Range{Start: at, End: at})
 	}
 	return errdefs.WithSource(err, source)
 }
 
-// wordings are messages of minirun that say the same as one of BuildKit's that the
-// tests look for, in words that name parts of BuildKit.
+// wordings lists messages of minirun that mean the same as a message that the tests look for, whose
+// words name parts of BuildKit.
 var wordings = []struct {
 	minirun  *regexp.Regexp
 	buildkit string

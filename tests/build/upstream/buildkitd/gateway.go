@@ -27,16 +27,16 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// A gateway serves a function of a test that is a frontend itself. It can forward to
+// A gateway serves a test function that acts as a frontend. The function can forward to
 // dockerfile.v0, which is minirun build, read files of the result, and return it.
 type gateway struct {
 	gatewayapi.UnimplementedLLBBridgeServer
 	daemon *daemon
 }
 
-// An answer is what the function returns in the end, and its solved requests.
+// An answer holds what the function returns at its end, and its solved requests.
 type answer struct {
-	returned chan struct{} // closed when there is one
+	returned chan struct{} // closed when it has returned
 	once     sync.Once
 	result   *gatewayapi.ReturnRequest
 
@@ -54,7 +54,7 @@ func newAnswer() *answer {
 	return &answer{returned: make(chan struct{}), solved: map[string]*solved{}}
 }
 
-// solveGateway waits for what the function returns, and exports that.
+// solveGateway waits for the function's result, and exports it.
 func (d *daemon) solveGateway(ctx context.Context, b *build, req *controlapi.SolveRequest, caller session.Caller) (map[string]string, error) {
 	select {
 	case <-b.answer.returned:
@@ -73,8 +73,8 @@ func (d *daemon) solveGateway(ctx context.Context, b *build, req *controlapi.Sol
 	return j.run(ctx, s.request.Frontend, s.request.FrontendOpt, s.request.FrontendInputs)
 }
 
-// find returns the request that made a result: that of all references, which one
-// request has made for several platforms.
+// find returns the request that produced a result: the one that all references share, because one
+// request produces them for several platforms.
 func (a *answer) find(r *gatewayapi.Result) *solved {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -175,7 +175,7 @@ func result(id, platform string) *gatewayapi.Result {
 	return &gatewayapi.Result{Result: &gatewayapi.Result_Refs{Refs: &gatewayapi.RefMap{Refs: refs}}}
 }
 
-// caps are what BuildKit's frontend of Dockerfiles can do besides building.
+// caps lists the capabilities of BuildKit's Dockerfile frontend in addition to building.
 var caps = []string{"moby.buildkit.frontend.inputs", "moby.buildkit.frontend.subrequests", "moby.buildkit.frontend.contexts",
 	"moby.buildkit.frontend.contexts+forward", "moby.buildkit.frontend.gitquerystring"}
 
@@ -188,7 +188,7 @@ func supportedCaps(list string) error {
 	return nil
 }
 
-// subrequest answers a question about the Dockerfile with minirun build --call.
+// subrequest answers a query about the Dockerfile with minirun build --call.
 func (j *job) subrequest(ctx context.Context, id string, req *gatewayapi.SolveRequest) (*gatewayapi.SolveResponse, error) {
 	args := []string{"--check", "--format", "json"}
 	switch id {
@@ -232,7 +232,7 @@ func metadata(text []byte) *gatewayapi.SolveResponse {
 	}}
 }
 
-// file is the name of a file of a result.
+// file returns the path of a file in a result.
 func (g *gateway) file(ctx context.Context, ref, name string) (string, error) {
 	b, _, err := g.build(ctx)
 	if err != nil {

@@ -17,23 +17,23 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// A job is one build as a command line of minirun build.
+// A job runs one build as a minirun build command.
 type job struct {
 	daemon *daemon
 	build  *build
 	req    *controlapi.SolveRequest
 	caller session.Caller
 
-	dir     string // of its own, removed at the end
+	dir     string // a separate directory, removed at the end
 	closers []func()
 
 	attrs      map[string]string
 	inputs     map[string]*pb.Definition
-	locals     map[string]string // directories that the client has sent, by name
-	dockerfile []byte            // if the client has it
-	filename   string            // of the Dockerfile, as the client calls it
-	flags      []string          // of every command
-	stdin      string            // a file: a context that the client has uploaded
+	locals     map[string]string // directories sent by the client, by name
+	dockerfile []byte            // if the client sends it
+	filename   string            // the client's name of the Dockerfile
+	flags      []string          // flags of every command
+	stdin      string            // the path of a context that the client uploaded
 	context    string            // the command's argument
 	outputs    []*output
 }
@@ -51,7 +51,7 @@ func (j *job) close() {
 	}
 }
 
-// run builds, and gives the client its outputs.
+// run runs the build, and sends its outputs to the client.
 func (j *job) run(ctx context.Context, frontend string, attrs map[string]string, inputs map[string]*pb.Definition) (map[string]string, error) {
 	if err := j.prepare(ctx, attrs, inputs); err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (j *job) run(ctx context.Context, frontend string, attrs map[string]string,
 	return j.response()
 }
 
-// prepare gets what the client's session has, and translates the attributes.
+// prepare gets the inputs from the client's session, and translates the attributes.
 func (j *job) prepare(ctx context.Context, attrs map[string]string, inputs map[string]*pb.Definition) (err error) {
 	if j.dir, err = os.MkdirTemp(j.daemon.root, "job"); err != nil {
 		return err
@@ -94,11 +94,12 @@ func (j *job) prepare(ctx context.Context, attrs map[string]string, inputs map[s
 
 func (j *job) path(name string) string { return filepath.Join(j.dir, name) }
 
-// command is minirun with the daemon's store and configuration, and nothing of the
+// command returns a minirun command with the daemon's store and configuration, and without the
 // environment of the tests.
 func (d *daemon) command(ctx context.Context, args ...string) *exec.Cmd {
 	args = append([]string{os.Getenv("MINIRUN"), "--store", d.path("store"), "--root", d.path("run")}, args...)
-	if dirs := d.config.CDI.SpecDirs; len(dirs) == 1 && isFilled(dirs[0]) { // minirun has no flag for another directory
+	// minirun has no flag for a different directory.
+	if dirs := d.config.CDI.SpecDirs; len(dirs) == 1 && isFilled(dirs[0]) {
 		const bind = `mkdir -p /run/cdi && mount --bind "$0" /run/cdi && exec "$@"`
 		args = append([]string{"unshare", "-m", "sh", "-c", bind, dirs[0]}, args...)
 	}
@@ -118,8 +119,8 @@ func isFilled(dir string) bool {
 	return err == nil && len(list) > 0
 }
 
-// minirun runs minirun build. Its display becomes the status of the build, its message
-// the error.
+// minirun runs minirun build. Its progress becomes the status of the build, and its message the
+// error.
 func (j *job) minirun(ctx context.Context, out *bytes.Buffer, args ...string) error {
 	show := &display{build: j.build}
 	all := append([]string{"build", "--progress", "rawjson"}, j.flags...)
@@ -153,8 +154,8 @@ func (j *job) minirun(ctx context.Context, out *bytes.Buffer, args ...string) er
 	return err
 }
 
-// response is the metadata as the exporters of BuildKit give it: text as it is, and
-// everything else as base64 of JSON.
+// response returns the metadata in the format of BuildKit's exporters: text as it is, and everything
+// else as JSON in base64.
 func (j *job) response() (map[string]string, error) {
 	out := map[string]string{}
 	text, err := os.ReadFile(j.path("metadata"))

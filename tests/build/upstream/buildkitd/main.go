@@ -1,18 +1,17 @@
-// Command buildkitd stands in for BuildKit's daemon when BuildKit's own Dockerfile
-// tests run against minirun: it speaks BuildKit's protocol and carries out each
-// build as a command line of minirun build.
+// Command buildkitd replaces BuildKit's daemon when BuildKit's own Dockerfile tests run against
+// minirun: it speaks BuildKit's protocol and runs each build as a minirun build command.
 //
 //	main.go      flags, configuration, the server
 //	control.go   the service Control: solve, status, session, workers, disk usage
-//	gateway.go   the service LLBBridge: a test's function that forwards to dockerfile.v0
-//	job.go       one build: its directory, its command lines, its result
+//	gateway.go   the service LLBBridge: a test function that forwards to dockerfile.v0
+//	job.go       one build: its directory, its commands, its result
 //	translate.go a frontend's attributes → arguments of minirun build
-//	sources.go   what the client's session has: directories, archives, stores, secrets, agents
-//	outputs.go   exporters → --output, and the result back to the client
-//	status.go    the display of minirun → the stream of a build's status
+//	sources.go   inputs from the client's session: directories, archives, stores, secrets, agents
+//	outputs.go   exporters → --output, and the result sent back to the client
+//	status.go    the progress of minirun → the status stream of a build
 //	failure.go   the messages of minirun → BuildKit's typed errors
 //
-// It adds nothing to what minirun can do: what minirun has no flag for is an error.
+// It does not add features to minirun: a request for which minirun has no flag is an error.
 package main
 
 import (
@@ -38,7 +37,7 @@ import (
 	"google.golang.org/grpc"
 )
 
-// config is what the tests write into buildkitd.toml.
+// config is the part of buildkitd.toml that the tests write.
 type config struct {
 	Entitlements []string `toml:"insecure-entitlements"`
 	Registry     map[string]struct {
@@ -96,8 +95,7 @@ func serve() error {
 	return server.Serve(listener)
 }
 
-// newDaemon prepares the directory of a daemon: the store, and the configuration of
-// minirun.
+// newDaemon prepares the directory of a daemon: the store, and the configuration of minirun.
 func newDaemon(root, file string) (*daemon, error) {
 	d := &daemon{root: root, builds: map[string]*build{}, changed: make(chan struct{})}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
@@ -114,8 +112,8 @@ func newDaemon(root, file string) (*daemon, error) {
 			mirrors[registry] = append(mirrors[registry], "http://"+mirror)
 		}
 	}
-	// The harness reads the address of its mirror as localhost, and BuildKit the name of
-	// Docker's registry as docker.io.
+	// The harness gives the address of its mirror as localhost, and BuildKit calls Docker's registry
+	// docker.io.
 	registries, err := json.Marshal(map[string]any{"mirrors": mirrors})
 	if err != nil {
 		return nil, err

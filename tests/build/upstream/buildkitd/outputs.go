@@ -27,7 +27,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// An output is one exporter: a flag, and the way of its result to the client.
+// An output is one exporter: a flag, and a function that sends its result to the client.
 type output struct {
 	flag    string
 	deliver func(context.Context, session.Caller) error
@@ -46,7 +46,7 @@ func (j *job) prepareOutputs() error {
 			o.deliver = j.daemon.keep(strings.Split(attrs["name"], ","))
 		case "local":
 			attrs["dest"] = place
-			delete(attrs, "mode") // what becomes of the client's directory is the client's
+			delete(attrs, "mode") // the client decides what happens to its directory
 			if err := os.Mkdir(place, 0o755); err != nil {
 				return err
 			}
@@ -97,8 +97,7 @@ func sendFile(name string, id int) func(context.Context, session.Caller) error {
 	}
 }
 
-// unpack makes a directory of an uploaded archive, of which only a subdirectory is the
-// context.
+// unpack unpacks an uploaded archive, of which only a subdirectory is the context.
 func (j *job) unpack(ctx context.Context, sub string) error {
 	dir := j.path("unpacked")
 	if err := os.Mkdir(dir, 0o755); err != nil {
@@ -111,8 +110,8 @@ func (j *job) unpack(ctx context.Context, sub string) error {
 	return nil
 }
 
-// sendLayout copies the blobs of an image into the client's content store, which the
-// client itself gives an index.
+// sendLayout copies the blobs of an image into the client's content store; the client itself adds it
+// to an index.
 func sendLayout(archive string) func(context.Context, session.Caller) error {
 	return func(ctx context.Context, caller session.Caller) error {
 		store, err := local.NewStore(archive + ".store")
@@ -133,7 +132,7 @@ func sendLayout(archive string) func(context.Context, session.Caller) error {
 	}
 }
 
-// blobs puts what an archive has into a store, and returns its images.
+// blobs copies the blobs of an archive into a content store, and returns its images.
 func blobs(ctx context.Context, store content.Store, archive string) ([]oci.Descriptor, error) {
 	file, err := os.Open(archive)
 	if err != nil {
@@ -153,7 +152,7 @@ func blobs(ctx context.Context, store content.Store, archive string) ([]oci.Desc
 	return index.Manifests, err
 }
 
-// keep gives containerd, where the tests look, the images that minirun has in its store.
+// keep copies images from minirun's store to containerd, where the tests look for them.
 func (d *daemon) keep(names []string) func(context.Context, session.Caller) error {
 	return func(ctx context.Context, _ session.Caller) error {
 		if d.containerd == "" || len(names) == 0 || names[0] == "" {
@@ -165,7 +164,8 @@ func (d *daemon) keep(names []string) func(context.Context, session.Caller) erro
 		}
 		defer client.Close()
 		ctx = namespaces.WithNamespace(ctx, "buildkit")
-		// The lease stays: nothing else protects the blobs, and each test has its own containerd.
+		// The lease is not released: nothing else protects the blobs, and each test has a separate
+		// containerd.
 		ctx, _, err = client.WithLease(ctx)
 		if err != nil {
 			return err
@@ -181,7 +181,7 @@ func (d *daemon) keep(names []string) func(context.Context, session.Caller) erro
 				return err
 			}
 			image := images.Image{Name: name, Target: list[0]}
-			image.Target.Annotations = nil // the archive's names
+			image.Target.Annotations = nil // these are the archive's names
 			if _, err := client.ImageService().Create(ctx, image); errdefs.IsAlreadyExists(err) {
 				_, err = client.ImageService().Update(ctx, image)
 				if err != nil {

@@ -29,7 +29,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// local gets a directory of the client's.
+// local gets a directory from the client.
 func (j *job) local(ctx context.Context, name string) (string, error) {
 	if dir, ok := j.locals[name]; ok {
 		return dir, nil
@@ -54,7 +54,7 @@ func (j *job) local(ctx context.Context, name string) (string, error) {
 	return dir, nil
 }
 
-// findContext sets the context and the Dockerfile.
+// findContext determines the context and the Dockerfile.
 func (j *job) findContext(ctx context.Context) error {
 	contextKey, dockerfileKey := "context", "dockerfile"
 	if key := j.attrs["contextkey"]; key != "" {
@@ -77,7 +77,7 @@ func (j *job) findContext(ctx context.Context) error {
 		return j.remoteContext(ctx, where, dockerfileKey)
 	}
 	dir, err := j.local(ctx, contextKey)
-	if err != nil { // a Dockerfile may need none
+	if err != nil { // the Dockerfile may not need a context
 		if dir = j.path("empty"); os.Mkdir(dir, 0o755) != nil {
 			return err
 		}
@@ -90,7 +90,7 @@ func (j *job) unsupported(what string) error {
 	return status.Errorf(codes.Unimplemented, "minirun does not build from LLB: %s", what)
 }
 
-// remoteContext is a URL, or an archive that the client uploads.
+// remoteContext handles a URL, or an archive that the client uploads.
 func (j *job) remoteContext(ctx context.Context, where, dockerfileKey string) error {
 	j.context = where
 	u, err := url.Parse(where)
@@ -133,8 +133,8 @@ func (j *job) uploaded(ctx context.Context, u *url.URL) error {
 	return nil
 }
 
-// useDockerfile names the Dockerfile of another directory than the context's. One that
-// is the same in both is left to minirun to find.
+// useDockerfile names the Dockerfile if it is in a different directory from the context. If both
+// directories have the same Dockerfile, minirun finds it itself.
 func (j *job) useDockerfile(ctx context.Context, key, dir string) error {
 	other, err := j.local(ctx, key)
 	if err != nil {
@@ -150,7 +150,7 @@ func (j *job) useDockerfile(ctx context.Context, key, dir string) error {
 	}
 	if err != nil {
 		if _, named := j.attrs["filename"]; !named && dir != "" {
-			return nil // minirun says that there is none
+			return nil // minirun reports that the Dockerfile is missing
 		}
 		j.flags = append(j.flags, "--file", name)
 		return nil
@@ -166,7 +166,7 @@ func (j *job) useDockerfile(ctx context.Context, key, dir string) error {
 	return nil
 }
 
-// namedContext is the value of --build-context.
+// namedContext returns the value for --build-context.
 func (j *job) namedContext(ctx context.Context, name, value string) (string, error) {
 	kind, rest, _ := strings.Cut(value, ":")
 	switch kind {
@@ -183,7 +183,7 @@ func (j *job) namedContext(ctx context.Context, name, value string) (string, err
 	return value, nil
 }
 
-// layout copies an image of the client's content store into an OCI image layout.
+// layout copies an image from the client's content store into an OCI image layout.
 func (j *job) layout(ctx context.Context, ref string) (string, error) {
 	id, hash, ok := strings.Cut(ref, "@")
 	if !ok {
@@ -237,8 +237,8 @@ var (
 	common = []string{"GIT_AUTH_TOKEN", "GIT_AUTH_HEADER"}
 )
 
-// secrets asks the client for each secret and agent that the Dockerfile names: BuildKit
-// asks when a step needs one, minirun gets them on its command line.
+// secrets asks the client for each secret and agent that the Dockerfile names: BuildKit asks when a
+// step needs one, but minirun needs them on its command line.
 func (j *job) secrets(ctx context.Context) error {
 	ids := slices.Clone(common)
 	agents := []string{"default"}
@@ -266,7 +266,7 @@ func (j *job) secrets(ctx context.Context) error {
 	for n, id := range ids {
 		value, err := secrets.GetSecret(ctx, j.caller, id)
 		if err != nil {
-			continue // the step says that it is missing, if it is needed
+			continue // if the step needs it, the step reports that it is missing
 		}
 		file := j.path(fmt.Sprintf("secret%d", n))
 		if err := os.WriteFile(file, value, 0o600); err != nil {

@@ -12,18 +12,18 @@ import (
 	"github.com/moby/buildkit/client"
 )
 
-// A build is one request to solve, and what its status has been so far.
+// A build is one request to solve, with its status so far.
 type build struct {
 	ref     string
 	request *controlapi.SolveRequest
 
 	mu      sync.Mutex
-	changed chan struct{} // closed, and another one made, at each change
+	changed chan struct{} // closed and replaced at each change
 	stream  []*controlapi.StatusResponse
 	done    bool
 
-	begun  chan struct{} // closed when request is there
-	answer *answer       // of the gateway
+	begun  chan struct{} // closed when request is set
+	answer *answer       // set by the gateway
 }
 
 func newBuild(ref string) *build {
@@ -58,7 +58,7 @@ func (b *build) send(s *controlapi.StatusResponse) {
 	b.change(func() { b.stream = append(b.stream, s) })
 }
 
-// follow sends the status from its beginning until the build has ended.
+// follow sends the status from its beginning until the build ends.
 func (b *build) follow(ctx context.Context, send func(*controlapi.StatusResponse) error) error {
 	for sent := 0; ; {
 		b.mu.Lock()
@@ -84,8 +84,8 @@ func (b *build) follow(ctx context.Context, send func(*controlapi.StatusResponse
 	}
 }
 
-// A display reads what minirun build --progress rawjson writes to standard error. What
-// is not JSON is the message of an error.
+// A display parses what minirun build --progress rawjson writes to standard error. A line that is not
+// JSON belongs to an error message.
 type display struct {
 	build   *build
 	line    []byte
@@ -117,7 +117,7 @@ func (d *display) read(line []byte) {
 	d.message.WriteByte('\n')
 }
 
-// ownRules are those of minirun's linter that BuildKit's does not have.
+// ownRules matches the rules of minirun's linter that BuildKit's does not have.
 var ownRules = regexp.MustCompile(`^(AptGetUpdateAlone|CopyFromWorkdir|CdAlone|ExecFormQuotes|EntrypointAndCmd|CopyOverInstalled|SourceOutsideContext|WindowsLineEnds)(:|$)`)
 
 func isOwn(warning string) bool { return ownRules.MatchString(warning) }

@@ -15,29 +15,29 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// direct are the attributes whose value is that of a flag.
+// direct lists the attributes whose value becomes the value of a flag.
 var direct = map[string]string{
 	"target": "--target", "platform": "--platform", "shm-size": "--shm-size", "force-network-mode": "--network",
 	"cgroup-parent": "--cgroup-parent",
 }
 
-// resources are the keys of --resource.
+// resources maps attributes to the keys of --resource.
 var resources = map[string]string{
 	"memory": "memory", "memswap": "memory-swap", "cpushares": "cpu-shares", "cpuperiod": "cpu-period", "cpuquota": "cpu-quota",
 	"cpusetcpus": "cpuset-cpus", "cpusetmems": "cpuset-mems",
 }
 
-// prefixed are the attributes with a name of the Dockerfile's.
+// prefixed lists the attributes whose name contains a name from the Dockerfile.
 var prefixed = []struct{ prefix, flag string }{
 	{"build-arg:", "--build-arg"}, {"label:", "--label"},
 }
 
-// elsewhere are the attributes that other parts of the job have seen, or that have no
-// meaning without a daemon.
+// elsewhere matches attributes that are handled by other parts of the job, or that have no meaning
+// without a daemon.
 var elsewhere = regexp.MustCompile(`^(filename|context|contextkey|dockerfilekey|contextsubdir|source|cmdline|requestid|frontend\.caps|` +
 	`cache-imports|cache-from|local-sessionid:.*|sharedkey:.*|input-metadata:.*|language|dontstripsource)$`)
 
-// translate turns the attributes of the frontend into flags.
+// translate converts the attributes of the frontend to flags.
 func (j *job) translate(ctx context.Context) error {
 	for _, e := range j.req.GetEntitlements() {
 		j.flags = append(j.flags, "--allow", e)
@@ -96,7 +96,7 @@ func (j *job) attribute(ctx context.Context, key, value string) ([]string, error
 			return name + ":" + address
 		})
 	case "hostname":
-		if _, ok := j.attrs["build-arg:BUILDKIT_SANDBOX_HOSTNAME"]; ok { // which counts more
+		if _, ok := j.attrs["build-arg:BUILDKIT_SANDBOX_HOSTNAME"]; ok { // takes precedence
 			return nil, nil
 		}
 		return []string{"--build-arg", "BUILDKIT_SANDBOX_HOSTNAME=" + value}, nil
@@ -129,8 +129,8 @@ func repeat(flag, value string, change func(string) string) ([]string, error) {
 	return out, nil
 }
 
-// cacheFlags are those for caches of elsewhere. Directories are the client's own: the
-// test and this program are on one machine.
+// cacheFlags returns the flags for external caches. Their directories are the client's: the test and
+// this program run on the same machine.
 func (j *job) cacheFlags() []string {
 	var out []string
 	cache := j.req.GetCache()
@@ -150,7 +150,7 @@ func (j *job) cacheFlags() []string {
 	return out
 }
 
-// joined is the CSV form of options.
+// joined returns options in CSV form.
 func joined(kind string, attrs map[string]string) string {
 	fields := []string{"type=" + kind}
 	keys := make([]string, 0, len(attrs))
@@ -163,10 +163,10 @@ func joined(kind string, attrs map[string]string) string {
 	}
 	var out strings.Builder
 	w := csv.NewWriter(&out)
-	_ = w.Write(fields) // a strings.Builder cannot fail
+	_ = w.Write(fields) // writing to a strings.Builder cannot fail
 	w.Flush()
 	return strings.TrimSuffix(out.String(), "\n")
 }
 
-// describe is for messages of this program.
+// describe formats a name for this program's messages.
 func describe(kind, name string) string { return fmt.Sprintf("%s %q", kind, name) }

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// A reason is why a test does not pass.
+// A reason explains why a test does not pass.
 type reason struct {
-	applies bool // and fails; or it does not apply to minirun
+	applies bool // true: the test fails; false: it does not apply to minirun
 	text    string
 }
 
-// parseReasons reads reasons.txt: a line "fails: REASON" or "does not apply: REASON",
-// and the names of the tests on the indented lines below it.
+// parseReasons parses reasons.txt: a line "fails: REASON" or "does not apply: REASON", followed by
+// indented lines with the names of the tests.
 func parseReasons(text string) (map[string]reason, error) {
 	out := map[string]reason{}
 	var now *reason
@@ -58,7 +58,7 @@ minirun has only the flag. A test that is for a client's own frontend (a Go func
 It needs root, Go, git, busybox (static), a registry (Debian: ` + "`docker-registry`" + `) and ssh-agent, and takes about five minutes on two cores.
 `
 
-// write makes the document, and says what is wrong with the reasons.
+// write generates the document, and returns the problems with the reasons.
 func write(results map[string]*result, declared map[string]reason) (text string, counts map[state]int, wrong []string) {
 	counts = map[state]int{}
 	names := make([]string, 0, len(results))

@@ -22,13 +22,13 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// An image stands in for one of Docker Hub's, which the tests copy into a registry of
-// their own: what is already there under this name is not fetched.
+// An image replaces one of Docker Hub's images, which the tests copy into a separate registry: an
+// image that is already there under the same name is not fetched.
 type image struct {
 	name string
 	cmd  []string
 	os   string // /etc/os-release
-	hard bool   // applets are hard links, as busybox has them, not symbolic ones
+	hard bool   // applets are hard links, as in busybox's image, not symbolic links
 }
 
 var images = []image{
@@ -65,7 +65,7 @@ nobody:x:65534:
 `
 )
 
-// Debian's busybox has neither of these.
+// Debian's busybox has neither of these programs.
 const (
 	addgroup = `#!/bin/sh
 gid= name=
@@ -150,7 +150,7 @@ func (i *image) push(ctx context.Context, mirror, busybox string) error {
 	return err
 }
 
-// writeBlob sends a blob: bytes as they are, and everything else as JSON.
+// writeBlob writes a blob: bytes as they are, and anything else as JSON.
 func writeBlob(ctx context.Context, to content.Ingester, kind string, value any) (oci.Descriptor, error) {
 	text, ok := value.([]byte)
 	if !ok {
@@ -163,7 +163,7 @@ func writeBlob(ctx context.Context, to content.Ingester, kind string, value any)
 	return desc, content.WriteBlob(ctx, to, desc.Digest.String(), bytes.NewReader(text), desc)
 }
 
-// layer is the machine's own static busybox with its applets, and a few files of /etc.
+// layer packs the machine's static busybox with its applets, and a few files of /etc.
 func (i *image) layer(busybox string) (packed []byte, diffID digest.Digest, err error) {
 	program, err := os.ReadFile(busybox)
 	if err != nil {
@@ -214,7 +214,7 @@ func (i *image) layer(busybox string) (packed []byte, diffID digest.Digest, err 
 	return out.Bytes(), hash.Digest(), w.err
 }
 
-// An archive remembers its first error.
+// An archive is a tar writer that remembers its first error.
 type archive struct {
 	tar *tar.Writer
 	err error

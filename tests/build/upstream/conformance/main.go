@@ -1,13 +1,13 @@
 // Command conformance runs BuildKit's own Dockerfile tests against minirun, and writes
 // docs/build-conformance.md.
 //
-//	main.go     builds what is needed, runs the tests, and writes the document
-//	images.go   stand-ins for the images of Docker Hub that the tests use
+//	main.go     builds the programs, runs the tests, and writes the document
+//	images.go   replacements for the images on Docker Hub that the tests use
 //	results.go  the output of the tests → a result for each (pure)
 //	document.go results and reasons.txt → the document (pure)
 //
-// The tests are compiled from the module as they are. They start the buildkitd that
-// they find in PATH, which is the adapter in ../buildkitd.
+// The tests are compiled unmodified from the module. They start the buildkitd found in PATH, which is
+// the adapter in ../buildkitd.
 package main
 
 import (
@@ -77,7 +77,7 @@ func run(ctx context.Context, minirun, document string) error {
 	return nil
 }
 
-// A runner has a directory with the programs and the registry of the tests.
+// A runner has a directory with the programs and the registry for the tests.
 type runner struct {
 	dir     string
 	env     []string
@@ -137,13 +137,12 @@ func firstOf(names ...string) (string, error) {
 	return "", fmt.Errorf("there is no %s in PATH", strings.Join(names, " or "))
 }
 
-// panics is a test that dereferences a nil pointer where the provenance has no LLB. It
-// runs by itself, as it would end the others.
+// panics is a test that dereferences a nil pointer if the provenance has no LLB. It runs separately,
+// because its panic would end the other tests.
 const panics = "TestCommandSourceMapping"
 
-// all runs every test with BuildKit's built-in frontend, and those that are only for a
-// frontend of a client's own with that. A test that panics ends all others, which are
-// run again.
+// all runs every test with BuildKit's built-in frontend, and with the client frontend those tests
+// that are only for a client frontend. A test that panics ends all others, so those run again.
 func (r *runner) all(ctx context.Context) error {
 	if _, err := r.run(ctx, "BUILTIN", "oci", []string{panics}); err != nil {
 		return err
@@ -170,7 +169,7 @@ func (r *runner) all(ctx context.Context) error {
 
 func tail(text string) string { return text[max(0, len(text)-2000):] }
 
-// run runs tests, and returns the names of those that another one's panic has ended.
+// run runs tests, and returns the names of those that did not complete because another one panicked.
 func (r *runner) run(ctx context.Context, frontend, worker string, names []string) (missing []string, err error) {
 	if len(names) == 0 {
 		return nil, nil

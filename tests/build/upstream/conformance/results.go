@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A state is what became of a test.
+// A state is the outcome of a test.
 type state string
 
 const (
@@ -15,7 +15,7 @@ const (
 	omitted state = "skip"
 )
 
-// A result is that of a test in all its variants: one that fails fails it, and it is
+// A result is the result of a test in all its variants: the test fails if one variant fails, and is
 // skipped if all are.
 type result struct {
 	state state
@@ -28,14 +28,14 @@ var (
 	panicked = regexp.MustCompile(`(?m)^github\.com/moby/buildkit/frontend/dockerfile\.(test\w+)\(`)
 )
 
-// How a skipped test says that it is for a frontend of a client's own alone, or for
-// images that are in containerd.
+// The messages of skipped tests that are only for a client frontend, or for images that are in
+// containerd.
 var (
 	forClients    = regexp.MustCompile(`: (only test with client frontend|not a client frontend)`)
 	forContainerd = regexp.MustCompile(`: .*\b(only for|requires) containerd worker`)
 )
 
-// saying returns the tests that have said something.
+// saying returns the tests whose output matches an expression.
 func saying(out string, what *regexp.Regexp) (names []string) {
 	name := ""
 	for _, line := range strings.Split(out, "\n") {
@@ -48,8 +48,8 @@ func saying(out string, what *regexp.Regexp) (names []string) {
 	return names
 }
 
-// merge adds what an output says, and returns the tests that began and have no result.
-// The one that has panicked has failed.
+// merge adds the results in an output, and returns the tests that started and have no result. The
+// test that panicked counts as failed.
 func merge(results map[string]*result, out string) (missing []string) {
 	found := map[string]state{}
 	for _, m := range ended.FindAllStringSubmatch(out, -1) {
