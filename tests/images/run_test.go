@@ -222,7 +222,7 @@ func TestHealthcheck(t *testing.T) {
 	s.do("exec", id, "sh", "-c", "echo 0 >/status")
 	testbundle.Await(t, "healthy again", func() bool { return strings.HasPrefix(health(), "healthy") })
 	s.do("exec", id, "sh", "-c", "rm /healthy; mkfifo /healthy")
-	testbundle.Await(t, "a check that hangs", func() bool { return strings.HasPrefix(health(), "unhealthy -1 the check did not end") })
+	testbundle.Await(t, "a check that hangs", func() bool { return strings.HasPrefix(health(), "unhealthy -1 the check did not finish") })
 	testbundle.Await(t, "the end of what hung", func() bool { return strings.Count(s.do("exec", id, "ps"), "cat /healthy") <= 1 })
 	s.do("run", "--rm", "--no-healthcheck", "--name", name("n"), "busybox", "true")
 }
