@@ -66,7 +66,7 @@ fuzz-compare: build ## 10,000 random bundles under minirun and runc 1.5, as root
 		$(GO) test -tags $(TAGS) -count=1 -timeout 3h -v -run TestFuzz ./tests/compare
 
 fuzz-build: build ## 5,000 random Dockerfiles under minirun and BuildKit v0.34.2, as root: half an hour
-	MINIRUN=$(abspath $(BIN))/minirun MINIRUN_BUILDS=$${MINIRUN_BUILDS:-5000} \
+	MINIRUN=$(abspath $(BIN))/minirun MINIRUN_BUILDS=$${MINIRUN_BUILDS:-5000} MINIRUN_SEED=$${MINIRUN_SEED:-$$(date +%s)} \
 		$(GO) test -tags $(TAGS) -count=1 -timeout 3h -v -parallel $${MINIRUN_PARALLEL:-4} -run 'TestDifferential$$' ./tests/build
 
 soak: build ## 20,000 mixed commands over an hour, as root: nothing may grow
