@@ -46,7 +46,7 @@ func (e *Executor) newJob(s *Step) (*job, error) {
 	own.Minirun = minirun
 	j := &job{Executor: &own, Step: s, id: e.named() + rand.Text(), files: map[string]bool{}, rootless: namespaces.Unprivileged()}
 	j.dir = filepath.Join(e.Store.Dir, "tmp", j.id)
-	for _, dir := range []string{e.root(), j.dir, j.bundle()} {
+	for _, dir := range []string{e.root(), j.dir} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, err
 		}
@@ -54,6 +54,9 @@ func (e *Executor) newJob(s *Step) (*job, error) {
 	j.lock, err = lockFile(j.dir, unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, fs.ErrNotExist) {
 		return e.newJob(s) // another build removed it before it was locked
+	}
+	if err == nil {
+		err = os.Mkdir(j.bundle(), 0o700) // not before: Sweep removes directories without a lock
 	}
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(j.dir))

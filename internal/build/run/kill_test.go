@@ -172,3 +172,42 @@ func (x *box) pid() string {
 	}
 	return pid
 }
+
+// TestSweepDuringStart: another build's sweep does not take away the directory of a step that
+// begins, which is not locked from the first moment on.
+func TestSweepDuringStart(t *testing.T) {
+	x := newBox(t)
+	s, _ := x.step("true")
+	stop, swept := make(chan struct{}), make(chan error)
+	go func() {
+		var err error
+		for err == nil {
+			select {
+			case <-stop:
+				swept <- nil
+				return
+			default:
+				err = x.Sweep()
+			}
+		}
+		swept <- err
+		<-stop
+	}()
+	for range 2000 {
+		j, err := x.newJob(s)
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		if _, err := os.Stat(j.bundle()); err != nil {
+			t.Error(err)
+		}
+		if err := j.end(); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	if err := <-swept; err != nil {
+		t.Error(err)
+	}
+}
