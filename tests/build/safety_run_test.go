@@ -143,9 +143,10 @@ func TestCVE202423651(t *testing.T) {
 	dockerfile := `FROM base AS tree
 RUN mkdir /t && ln -s OUT /t/l
 FROM base AS swap
-RUN --mount=type=cache,id=shared,target=/c mkdir -p /c/real/m /c/real/n; ln -sfn OUT /c/link; ln -sfn / /c/up; ln -sfn ` + strings.Repeat("../", 20) + `OUT /c/rel; i=0; while [ $i -lt 4000 ] && [ ! -e /c/stop ]; do for l in link rel real up; do ln -sfn $l /c/sub.$$ 2>/dev/null; mv -T /c/sub.$$ /c/sub 2>/dev/null || { rm -rf /c/sub; mv /c/sub.$$ /c/sub; }; done; i=$((i+1)); done; echo swapped $i
+RUN --mount=type=cache,id=shared,target=/c rm -f /c/stop; mkdir -p /c/real/m /c/real/n; ln -sfn OUT /c/link; ln -sfn / /c/up; ln -sfn ` + strings.Repeat("../", 20) + `OUT /c/rel; i=0; while [ $i -lt 4000 ] && [ ! -e /c/stop ]; do for l in link rel real up; do ln -sfn $l /c/sub.$$ 2>/dev/null; mv -T /c/sub.$$ /c/sub 2>/dev/null || { rm -rf /c/sub; mv /c/sub.$$ /c/sub; }; done; i=$((i+1)); done; echo swapped $i
 FROM base AS mounts
-` + steps.String() + `FROM base
+` + steps.String() + `RUN --mount=type=cache,id=shared,target=/c touch /c/stop
+FROM base
 COPY --from=swap /etc/passwd /a
 COPY --from=mounts /etc/passwd /b
 `
