@@ -112,7 +112,7 @@ func (g *generator) makeEntry() {
 		}
 	case 5:
 		if dirs := g.files.all('d'); len(dirs) > 0 {
-			g.command("", fmt.Sprintf("chmod %s %s", g.one("700", "1777", "750", "2755"), g.one(dirs...)))
+			g.command("", fmt.Sprintf("chmod %s %s", g.one("700", "1777", "750", "750"), g.one(dirs...))) // not 2755: what BuildKit makes in it later inherits the bit
 		}
 	case 6:
 		if files := g.files.all('f'); len(files) > 0 {

@@ -78,7 +78,7 @@ func (g *generator) copyFromStage() string {
 		name, source = "base", g.one("/etc/passwd", "/etc", "/home/app")
 	}
 	flags := g.flags("COPY")
-	if g.chance(8) {
+	if g.chance(8) && source != "/" { // which BuildKit does not copy with --parents
 		flags += "--parents "
 	}
 	dest := g.destination(strings.ContainsAny(source, "*?["))

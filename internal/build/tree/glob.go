@@ -16,6 +16,7 @@ import (
 type glob struct {
 	t    *Tree
 	o    Options
+	path bool // the pattern has no wildcard: it is a path, and a backslash in it is part of a name
 	wild bool // a component before this one had a wildcard
 	lost bool // a directory before the first wildcard does not exist
 }
@@ -29,6 +30,7 @@ func (g *glob) expand(pattern string) ([]string, error) {
 	if pattern == "" || pattern == "." {
 		return []string{"."}, nil
 	}
+	g.path = !hasMeta(pattern)
 	found := []string{"."}
 	for part := range strings.SplitSeq(pattern, "/") {
 		var next []string
@@ -60,7 +62,9 @@ func (g *glob) component(dir, part string) ([]string, error) {
 	case hasMeta(part):
 		return g.names(dir, part)
 	}
-	part = escaped.ReplaceAllString(part, "$1")
+	if !g.path {
+		part = escaped.ReplaceAllString(part, "$1")
+	}
 	name := path.Join(dir, part)
 	if _, err := g.t.lstat(name); err != nil && g.wild {
 		return nil, nil

@@ -160,7 +160,9 @@ func (t *Tree) Select(patterns []string, o Options) (*Selection, error) {
 		before, _, pivot := strings.Cut(pattern, "/./")
 		cut := ""
 		if pivot {
-			cut = escaped.ReplaceAllString(strings.TrimPrefix(path.Clean("/"+before), "/"), "$1")
+			if cut = strings.TrimPrefix(path.Clean("/"+before), "/"); hasMeta(pattern) {
+				cut = escaped.ReplaceAllString(cut, "$1")
+			}
 		}
 		g := &glob{t: t, o: o}
 		matches, err := g.expand(path.Clean("/" + pattern)[1:])
