@@ -16,7 +16,6 @@ import (
 type glob struct {
 	t    *Tree
 	o    Options
-	path bool // the pattern has no wildcard: it is a path, and a backslash in it is part of a name
 	wild bool // a component before this one had a wildcard
 	lost bool // a directory before the first wildcard does not exist
 }
@@ -30,12 +29,11 @@ func (g *glob) expand(pattern string) ([]string, error) {
 	if pattern == "" || pattern == "." {
 		return []string{"."}, nil
 	}
-	g.path = !hasMeta(pattern)
 	found := []string{"."}
 	for part := range strings.SplitSeq(pattern, "/") {
 		var next []string
 		for _, dir := range found {
-			list, err := g.component(dir, part)
+			list, err := g.component(dir, part, unescape(part, pattern))
 			if err != nil {
 				return nil, err
 			}
@@ -53,19 +51,17 @@ func (g *glob) expand(pattern string) ([]string, error) {
 // directory at the start of a pattern.
 func (g *glob) mustMatch() bool { return !g.wild || g.lost && !g.o.Parents }
 
-// component finds the matches of one component in a directory. With --parents, ** matches any
-// number of directories.
-func (g *glob) component(dir, part string) ([]string, error) {
+// component finds the matches of one component in a directory. literal is the name that the
+// component stands for if it has no wildcard. With --parents, ** matches any number of
+// directories.
+func (g *glob) component(dir, part, literal string) ([]string, error) {
 	switch {
 	case part == "**" && g.o.Parents:
 		return g.t.directories(dir)
 	case hasMeta(part):
 		return g.names(dir, part)
 	}
-	if !g.path {
-		part = escaped.ReplaceAllString(part, "$1")
-	}
-	name := path.Join(dir, part)
+	name := path.Join(dir, literal)
 	if _, err := g.t.lstat(name); err != nil && g.wild {
 		return nil, nil
 	} else if err != nil { // a link on the way: matches are below its target
@@ -73,7 +69,7 @@ func (g *glob) component(dir, part string) ([]string, error) {
 		if err != nil {
 			return nil, nil
 		}
-		name = path.Join(real, part)
+		name = path.Join(real, literal)
 		if _, err := g.t.lstat(name); err != nil {
 			return nil, nil
 		}
@@ -86,6 +82,15 @@ func (g *glob) component(dir, part string) ([]string, error) {
 
 // escaped matches an escaped character in a pattern.
 var escaped = regexp.MustCompile(`(?s)\\(.)`)
+
+// unescape returns a part of a pattern without its escapes. A pattern without wildcards is a
+// path: a backslash in it is part of a name.
+func unescape(part, pattern string) string {
+	if !hasMeta(pattern) {
+		return part
+	}
+	return escaped.ReplaceAllString(part, "$1")
+}
 
 // names finds the entries of a directory that match a component with wildcards.
 func (g *glob) names(dir, part string) (out []string, err error) {

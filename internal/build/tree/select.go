@@ -160,9 +160,7 @@ func (t *Tree) Select(patterns []string, o Options) (*Selection, error) {
 		before, _, pivot := strings.Cut(pattern, "/./")
 		cut := ""
 		if pivot {
-			if cut = strings.TrimPrefix(path.Clean("/"+before), "/"); hasMeta(pattern) {
-				cut = escaped.ReplaceAllString(cut, "$1")
-			}
+			cut = unescape(strings.TrimPrefix(path.Clean("/"+before), "/"), pattern)
 		}
 		g := &glob{t: t, o: o}
 		matches, err := g.expand(path.Clean("/" + pattern)[1:])
