@@ -61,7 +61,7 @@ func TestEveryFieldOfTarget(t *testing.T) {
 	}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[bake.Target]()) {
 		if f.IsExported() && !slices.Contains(earlier, f.Name) {
-			t.Errorf("nobody looks at the field %s", f.Name)
+			t.Errorf("no code handles the field %s", f.Name)
 		}
 	}
 }

@@ -16,7 +16,7 @@ func stepOptions(ctx *cli.Context, o *build.Options) (err error) {
 	switch o.Network {
 	case "", "default", "host", "none":
 	default:
-		return fmt.Errorf("--network %s: must be default, host or none: there is no daemon that could have other networks", o.Network)
+		return fmt.Errorf("--network %s: must be default, host or none, because no daemon manages other networks", o.Network)
 	}
 	if o.Without = commaSeparated(ctx.StringSlice("no-cache-filter")); o.NoCache && len(o.Without) > 0 {
 		return errors.New("--no-cache takes nothing from the cache, so --no-cache-filter has no effect: give one of them")

@@ -47,7 +47,7 @@ func imagetoolsCommand() *cli.Command {
 				jobsFlag(),
 				&cli.StringFlag{Name: "metadata-file", Usage: "write the descriptor and repositories of the new image to `FILE`, as JSON"},
 				&cli.StringSliceFlag{Name: "platform", Aliases: []string{"p"}, Usage: "take only the images for `PLATFORM[,…]`, and their attestations"},
-				&cli.BoolFlag{Name: "prefer-index", Value: true, Usage: "make an index of a single image, too"},
+				&cli.BoolFlag{Name: "prefer-index", Value: true, Usage: "create an index even for a single image"},
 				&cli.StringFlag{Name: "progress", Value: "auto", Usage: "show it as `auto`, tty, plain, rawjson or none"},
 				&cli.StringSliceFlag{Name: "tag", Aliases: []string{"t"}, Usage: "`NAME` of the new image; may be given several times"},
 			},
