@@ -34,7 +34,7 @@ func (d *draft) copyFiles(n *graph.Node, c *instructions.CopyCommand) error {
 		if isRemote(p) {
 			return fmt.Errorf("%s: the source of COPY cannot be a URL: ADD fetches one", p)
 		}
-		op.Sources = append(op.Sources, graph.Source{From: from, Context: context, Path: clean(p)})
+		op.Sources = append(op.Sources, graph.Source{From: from, Context: context, Path: graph.Pattern(clean(p))})
 	}
 	return d.place(n, op, &c.SourcesAndDest, flags)
 }
@@ -59,7 +59,7 @@ func (d *draft) addFiles(n *graph.Node, c *instructions.AddCommand) error {
 			op.Sources = append(op.Sources, graph.Source{URL: p})
 			continue
 		}
-		op.Sources = append(op.Sources, graph.Source{Context: graph.MainContext, Path: clean(p)})
+		op.Sources = append(op.Sources, graph.Source{Context: graph.MainContext, Path: graph.Pattern(clean(p))})
 	}
 	if c.Checksum != "" && (len(op.Sources) != 1 || op.Sources[0].URL == "") {
 		return errors.New("ADD --checksum: is for one HTTP(S) or git source")

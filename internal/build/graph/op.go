@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -119,6 +120,26 @@ var literal = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
 
 // Literal returns a pattern that matches exactly one path.
 func Literal(path string) string { return literal.Replace(path) }
+
+// escaped matches an escaped character in a pattern.
+var escaped = regexp.MustCompile(`(?s)\\(.)`)
+
+// Unescape returns a pattern without its escapes.
+func Unescape(pattern string) string { return escaped.ReplaceAllString(pattern, "$1") }
+
+// HasWildcards reports whether a pattern can match more than one path.
+func HasWildcards(pattern string) bool {
+	return strings.ContainsAny(escaped.ReplaceAllString(pattern, ""), `*?[`)
+}
+
+// Pattern returns the pattern for a source as a Dockerfile spells it. A source without
+// wildcards is a path: a backslash in it is part of a name.
+func Pattern(source string) string {
+	if HasWildcards(source) {
+		return source
+	}
+	return Literal(source)
+}
 
 // MainContext is the name of the context that COPY without --from reads.
 const MainContext = "context"

@@ -3,8 +3,9 @@ package tree
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
+
+	"github.com/minirun/minirun/internal/build/graph"
 )
 
 // This file defines which paths a pattern matches. Components before the first wildcard are a
@@ -20,10 +21,6 @@ type glob struct {
 	lost bool // a directory before the first wildcard does not exist
 }
 
-func hasMeta(pattern string) bool {
-	return strings.ContainsAny(escaped.ReplaceAllString(pattern, ""), `*?[`)
-}
-
 // expand finds the paths that a pattern matches, component by component.
 func (g *glob) expand(pattern string) ([]string, error) {
 	if pattern == "" || pattern == "." {
@@ -33,13 +30,13 @@ func (g *glob) expand(pattern string) ([]string, error) {
 	for part := range strings.SplitSeq(pattern, "/") {
 		var next []string
 		for _, dir := range found {
-			list, err := g.component(dir, part, unescape(part, pattern))
+			list, err := g.component(dir, part)
 			if err != nil {
 				return nil, err
 			}
 			next = append(next, list...)
 		}
-		g.wild = g.wild || hasMeta(part)
+		g.wild = g.wild || graph.HasWildcards(part)
 		g.lost = g.lost || !g.wild && len(next) == 0
 		found = next
 	}
@@ -51,17 +48,17 @@ func (g *glob) expand(pattern string) ([]string, error) {
 // directory at the start of a pattern.
 func (g *glob) mustMatch() bool { return !g.wild || g.lost && !g.o.Parents }
 
-// component finds the matches of one component in a directory. literal is the name that the
-// component stands for if it has no wildcard. With --parents, ** matches any number of
-// directories.
-func (g *glob) component(dir, part, literal string) ([]string, error) {
+// component finds the matches of one component in a directory. With --parents, ** matches any
+// number of directories.
+func (g *glob) component(dir, part string) ([]string, error) {
 	switch {
 	case part == "**" && g.o.Parents:
 		return g.t.directories(dir)
-	case hasMeta(part):
+	case graph.HasWildcards(part):
 		return g.names(dir, part)
 	}
-	name := path.Join(dir, literal)
+	part = graph.Unescape(part)
+	name := path.Join(dir, part)
 	if _, err := g.t.lstat(name); err != nil && g.wild {
 		return nil, nil
 	} else if err != nil { // a link on the way: matches are below its target
@@ -69,7 +66,7 @@ func (g *glob) component(dir, part, literal string) ([]string, error) {
 		if err != nil {
 			return nil, nil
 		}
-		name = path.Join(real, literal)
+		name = path.Join(real, part)
 		if _, err := g.t.lstat(name); err != nil {
 			return nil, nil
 		}
@@ -78,18 +75,6 @@ func (g *glob) component(dir, part, literal string) ([]string, error) {
 		return nil, nil
 	}
 	return []string{name}, nil
-}
-
-// escaped matches an escaped character in a pattern.
-var escaped = regexp.MustCompile(`(?s)\\(.)`)
-
-// unescape returns a part of a pattern without its escapes. A pattern without wildcards is a
-// path: a backslash in it is part of a name.
-func unescape(part, pattern string) string {
-	if !hasMeta(pattern) {
-		return part
-	}
-	return escaped.ReplaceAllString(part, "$1")
 }
 
 // names finds the entries of a directory that match a component with wildcards.

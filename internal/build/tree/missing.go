@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/moby/buildkit/util/suggest"
+
+	"github.com/minirun/minirun/internal/build/graph"
 )
 
 // A NotFoundError means that a source does not exist.
@@ -40,6 +42,9 @@ func (e *NotFoundError) Error() string {
 func (e *NotFoundError) Unwrap() error { return fs.ErrNotExist }
 
 func (t *Tree) notFound(pattern string) error {
+	if !graph.HasWildcards(pattern) {
+		pattern = graph.Unescape(pattern)
+	}
 	e := &NotFoundError{Pattern: pattern, Label: t.Label}
 	clean := path.Clean("/" + pattern)[1:]
 	if t.Exists(clean) {

@@ -18,7 +18,7 @@ type source struct {
 func (t *Tree) pivoted(patterns []string, o Options) (out []source, err error) {
 	for _, p := range patterns {
 		before, after, pivot := strings.Cut(p, "/./")
-		if !o.Parents || !pivot || !hasMeta(before) {
+		if !o.Parents || !pivot || !graph.HasWildcards(before) {
 			out = append(out, source{pattern: p})
 			continue
 		}

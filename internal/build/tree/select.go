@@ -11,6 +11,7 @@ import (
 	"github.com/moby/patternmatcher"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
@@ -160,7 +161,7 @@ func (t *Tree) Select(patterns []string, o Options) (*Selection, error) {
 		before, _, pivot := strings.Cut(pattern, "/./")
 		cut := ""
 		if pivot {
-			cut = unescape(strings.TrimPrefix(path.Clean("/"+before), "/"), pattern)
+			cut = graph.Unescape(strings.TrimPrefix(path.Clean("/"+before), "/"))
 		}
 		g := &glob{t: t, o: o}
 		matches, err := g.expand(path.Clean("/" + pattern)[1:])
