@@ -14,10 +14,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/build"
+	"github.com/minirun/minirun/internal/build/executor"
 	"github.com/minirun/minirun/internal/build/progress"
-	"github.com/minirun/minirun/internal/build/run"
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/image/transfer"
 )
 
@@ -85,7 +85,7 @@ func buildFlags() []cli.Flag {
 }
 
 // buildOptions reads the flags.
-func buildOptions(ctx *cli.Context, s *ingest.Store) (o build.Options, err error) {
+func buildOptions(ctx *cli.Context, s *store.Store) (o build.Options, err error) {
 	o = build.Options{
 		Context: ctx.Args().First(), File: ctx.String("file"), Target: ctx.String("target"), NoCache: ctx.Bool("no-cache"),
 		Network: ctx.String("network"), Always: ctx.Bool("pull"),
@@ -181,7 +181,7 @@ func pairs(flag string, list []string) (map[string]string, error) {
 const sourceDateEpoch = "SOURCE_DATE_EPOCH"
 
 // pullBase fetches an image that a Dockerfile refers to.
-func pullBase(ctx context.Context, s *ingest.Store, text string, p oci.Platform, index bool, shown transfer.Progress) error {
+func pullBase(ctx context.Context, s *store.Store, text string, p oci.Platform, index bool, shown transfer.Progress) error {
 	name, err := image.ParseName(text)
 	if err != nil {
 		return err
@@ -234,7 +234,7 @@ func checkGiven(ctx *cli.Context) error {
 	return checkLegacy(ctx)
 }
 
-func buildInto(ctx *cli.Context, s *ingest.Store) error {
+func buildInto(ctx *cli.Context, s *store.Store) error {
 	o, err := buildOptions(ctx, s)
 	if err != nil {
 		return err
@@ -290,12 +290,12 @@ func buildInto(ctx *cli.Context, s *ingest.Store) error {
 }
 
 // newBuilder returns a builder without a display. It removes the files of killed builds.
-func newBuilder(s *ingest.Store) (*build.Builder, error) {
+func newBuilder(s *store.Store) (*build.Builder, error) {
 	minirun, err := runtimeProgram()
 	if err != nil {
 		return nil, err
 	}
-	b := &build.Builder{Store: s, Runner: &run.Executor{Minirun: minirun, Store: s}}
+	b := &build.Builder{Store: s, Runner: &executor.Executor{Minirun: minirun, Store: s}}
 	return b, b.Runner.Sweep()
 }
 

@@ -4,20 +4,20 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/build"
-	"github.com/minirun/minirun/internal/build/share"
+	"github.com/minirun/minirun/internal/build/remotecache"
 )
 
 // cacheOptions parses --cache-from and --cache-to.
 func cacheOptions(ctx *cli.Context, o *build.Options) error {
 	for _, text := range ctx.StringSlice("cache-from") {
-		f, err := share.ParseFrom(text)
+		f, err := remotecache.ParseFrom(text)
 		if err != nil {
 			return err
 		}
 		o.CacheFrom = append(o.CacheFrom, f)
 	}
 	for _, text := range ctx.StringSlice("cache-to") {
-		t, err := share.ParseTo(text)
+		t, err := remotecache.ParseTo(text)
 		if err != nil {
 			return err
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/minirun/minirun/internal/build"
 	"github.com/minirun/minirun/internal/build/source"
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/store"
 )
 
 // A call is the request about a Dockerfile that --call selects.
@@ -106,7 +106,7 @@ func readCalled(ctx *cli.Context) (c *build.Check, done func(), err error) {
 	}
 	c = &build.Check{
 		Name: cmp.Or(o.File, source.DefaultDockerfile), Options: &o,
-		Store: &ingest.Store{Store: &image.Store{Dir: ctx.String("store")}},
+		Store: &store.Store{Store: &image.Store{Dir: ctx.String("store")}},
 	}
 	if c.Text, err = readLocal(ctx.Context, &o); err != nil || o.Context == "-" {
 		return c, func() {}, err

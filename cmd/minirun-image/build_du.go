@@ -16,7 +16,7 @@ import (
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -59,12 +59,12 @@ func du(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s := &ingest.Store{Store: &image.Store{Dir: ctx.String("store")}}
+	s := &store.Store{Store: &image.Store{Dir: ctx.String("store")}}
 	all, err := s.BuildCache(ctx.Context)
 	if err != nil {
 		return fmt.Errorf("build du: %w", err)
 	}
-	entries := slices.DeleteFunc(all, func(e *ingest.CacheEntry) bool { return !filter(e) })
+	entries := slices.DeleteFunc(all, func(e *store.CacheEntry) bool { return !filter(e) })
 	format := ctx.String("format")
 	if ctx.Bool("verbose") {
 		format = "pretty"
@@ -73,7 +73,7 @@ func du(ctx *cli.Context) error {
 }
 
 // writeEntries writes the output of du and, with the format table or pretty, of build prune.
-func writeEntries(w io.Writer, format string, entries []*ingest.CacheEntry) error {
+func writeEntries(w io.Writer, format string, entries []*store.CacheEntry) error {
 	switch format {
 	case "table":
 		if err := writeTemplate(w, `table {{.ID}}\t{{.Reclaimable}}\t{{.Size}}\t{{.LastUsedAt}}`, cacheHeaders(), cacheRows(entries)); err != nil {
@@ -106,14 +106,14 @@ func cacheHeaders() map[string]string {
 	}
 }
 
-func cacheRows(entries []*ingest.CacheEntry) (out []row) {
+func cacheRows(entries []*store.CacheEntry) (out []row) {
 	for _, e := range entries {
 		out = append(out, cacheRow(e))
 	}
 	return out
 }
 
-func cacheRow(e *ingest.CacheEntry) row {
+func cacheRow(e *store.CacheEntry) row {
 	mark := func(text string, marked bool) string {
 		if marked {
 			text += "*"
@@ -127,7 +127,7 @@ func cacheRow(e *ingest.CacheEntry) row {
 	}
 }
 
-func writePretty(w io.Writer, entries []*ingest.CacheEntry) error {
+func writePretty(w io.Writer, entries []*store.CacheEntry) error {
 	for _, e := range entries {
 		list := []pair{{"ID", e.ID}}
 		if len(e.Parents) > 0 {
@@ -153,7 +153,7 @@ func writePretty(w io.Writer, entries []*ingest.CacheEntry) error {
 	return nil
 }
 
-func writeTotals(w io.Writer, entries []*ingest.CacheEntry) error {
+func writeTotals(w io.Writer, entries []*store.CacheEntry) error {
 	var shared, reclaimable, total int64
 	for _, e := range entries {
 		total += e.Size
@@ -172,7 +172,7 @@ func writeTotals(w io.Writer, entries []*ingest.CacheEntry) error {
 }
 
 // A condition is one --filter for cache entries.
-type condition func(*ingest.CacheEntry) bool
+type condition func(*store.CacheEntry) bool
 
 // cacheFilter parses --filter. All conditions must hold.
 func cacheFilter(texts []string, now time.Time) (condition, error) {
@@ -184,7 +184,7 @@ func cacheFilter(texts []string, now time.Time) (condition, error) {
 		}
 		all = append(all, c)
 	}
-	return func(e *ingest.CacheEntry) bool {
+	return func(e *store.CacheEntry) bool {
 		return !slices.ContainsFunc(all, func(c condition) bool { return !c(e) })
 	}, nil
 }
@@ -210,7 +210,7 @@ func cacheCondition(text string, now time.Time) (condition, error) {
 		if err != nil || op != "=" {
 			return nil, errors.Join(err, errors.New("must be until=DURATION, such as until=24h"))
 		}
-		return func(e *ingest.CacheEntry) bool { return e.Used.Before(now.Add(-long)) }, nil
+		return func(e *store.CacheEntry) bool { return e.Used.Before(now.Add(-long)) }, nil
 	}
 	if has := cacheFact(key); has != nil {
 		want, err := true, error(nil)
@@ -220,7 +220,7 @@ func cacheCondition(text string, now time.Time) (condition, error) {
 		if err != nil || op == "~=" {
 			return nil, errors.New("must be true or false")
 		}
-		return func(e *ingest.CacheEntry) bool { return has(e) == (want != (op == "!=")) }, nil
+		return func(e *store.CacheEntry) bool { return has(e) == (want != (op == "!=")) }, nil
 	}
 	texts := cacheText(key)
 	if texts == nil || op == "" {
@@ -232,47 +232,47 @@ func cacheCondition(text string, now time.Time) (condition, error) {
 		if err != nil {
 			return nil, err
 		}
-		return func(e *ingest.CacheEntry) bool { return slices.ContainsFunc(texts(e), pattern.MatchString) }, nil
+		return func(e *store.CacheEntry) bool { return slices.ContainsFunc(texts(e), pattern.MatchString) }, nil
 	case "!=":
-		return func(e *ingest.CacheEntry) bool { return !slices.Contains(texts(e), value) }, nil
+		return func(e *store.CacheEntry) bool { return !slices.Contains(texts(e), value) }, nil
 	}
 	if key == "parents" { // any of several may match
 		list := strings.Split(value, ";")
-		return func(e *ingest.CacheEntry) bool {
+		return func(e *store.CacheEntry) bool {
 			return slices.ContainsFunc(e.Parents, func(p string) bool { return slices.Contains(list, p) })
 		}, nil
 	}
-	return func(e *ingest.CacheEntry) bool { return slices.Contains(texts(e), value) }, nil
+	return func(e *store.CacheEntry) bool { return slices.Contains(texts(e), value) }, nil
 }
 
 // cacheFact returns the condition for a boolean key, or nil for other keys.
 func cacheFact(key string) condition {
 	switch key {
 	case "inuse":
-		return func(e *ingest.CacheEntry) bool { return e.InUse }
+		return func(e *store.CacheEntry) bool { return e.InUse }
 	case "mutable":
-		return func(e *ingest.CacheEntry) bool { return e.Mutable }
+		return func(e *store.CacheEntry) bool { return e.Mutable }
 	case "immutable":
-		return func(e *ingest.CacheEntry) bool { return !e.Mutable }
+		return func(e *store.CacheEntry) bool { return !e.Mutable }
 	case "shared":
-		return func(e *ingest.CacheEntry) bool { return e.Shared }
+		return func(e *store.CacheEntry) bool { return e.Shared }
 	case "private":
-		return func(e *ingest.CacheEntry) bool { return !e.Shared }
+		return func(e *store.CacheEntry) bool { return !e.Shared }
 	}
 	return nil
 }
 
 // cacheText returns the function that reads the values of a text key, or nil for other keys.
-func cacheText(key string) func(e *ingest.CacheEntry) []string {
+func cacheText(key string) func(e *store.CacheEntry) []string {
 	switch key {
 	case "id":
-		return func(e *ingest.CacheEntry) []string { return []string{e.ID} }
+		return func(e *store.CacheEntry) []string { return []string{e.ID} }
 	case "parents":
-		return func(e *ingest.CacheEntry) []string { return e.Parents }
+		return func(e *store.CacheEntry) []string { return e.Parents }
 	case "description":
-		return func(e *ingest.CacheEntry) []string { return []string{e.Description} }
+		return func(e *store.CacheEntry) []string { return []string{e.Description} }
 	case "type":
-		return func(e *ingest.CacheEntry) []string { return []string{e.Type} }
+		return func(e *store.CacheEntry) []string { return []string{e.Type} }
 	}
 	return nil
 }

@@ -8,22 +8,22 @@ import (
 	"time"
 
 	"github.com/minirun/minirun/internal/build/records"
-	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/store"
 )
 
 var testNow = time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
 
-func testEntries() []*ingest.CacheEntry {
+func testEntries() []*store.CacheEntry {
 	hours := func(n time.Duration) time.Time { return testNow.Add(-n * time.Hour) }
-	return []*ingest.CacheEntry{
-		{ID: "a", Type: ingest.StepEntry, Description: "RUN go build", Used: hours(30), Size: 10, Shared: true},
-		{ID: "b", Type: ingest.StepEntry, Description: "COPY . .", Parents: []string{"a"}, Used: hours(20), Size: 20},
-		{ID: "c", Type: ingest.MountEntry, Description: "cache mount /c", Used: hours(50), Size: 30, Mutable: true, InUse: true},
-		{ID: "d", Type: ingest.HTTPEntry, Description: "http url https://x", Used: hours(1), Size: 40, Mutable: true},
+	return []*store.CacheEntry{
+		{ID: "a", Type: store.StepEntry, Description: "RUN go build", Used: hours(30), Size: 10, Shared: true},
+		{ID: "b", Type: store.StepEntry, Description: "COPY . .", Parents: []string{"a"}, Used: hours(20), Size: 20},
+		{ID: "c", Type: store.MountEntry, Description: "cache mount /c", Used: hours(50), Size: 30, Mutable: true, InUse: true},
+		{ID: "d", Type: store.HTTPEntry, Description: "http url https://x", Used: hours(1), Size: 40, Mutable: true},
 	}
 }
 
-func ids(entries []*ingest.CacheEntry) string {
+func ids(entries []*store.CacheEntry) string {
 	var out []string
 	for _, e := range entries {
 		out = append(out, e.ID)
@@ -49,7 +49,7 @@ func TestCacheFilter(t *testing.T) {
 			}
 			continue
 		}
-		if got := ids(slices.DeleteFunc(testEntries(), func(e *ingest.CacheEntry) bool { return !filter(e) })); got != want {
+		if got := ids(slices.DeleteFunc(testEntries(), func(e *store.CacheEntry) bool { return !filter(e) })); got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/minirun/minirun/internal/build/attest"
 	"github.com/minirun/minirun/internal/build/export"
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/image/transfer"
 )
 
@@ -36,7 +36,7 @@ func outputFlags() []cli.Flag {
 }
 
 // delivery parses the flags, so that invalid ones are rejected before anything is built.
-func delivery(ctx *cli.Context, o *build.Options, s *ingest.Store) (*build.Delivery, error) {
+func delivery(ctx *cli.Context, o *build.Options, s *store.Store) (*build.Delivery, error) {
 	d := &build.Delivery{Version: version, Progress: silent{}}
 	for _, text := range ctx.StringSlice("output") {
 		out, err := export.ParseOutput(text)
@@ -70,7 +70,7 @@ func delivery(ctx *cli.Context, o *build.Options, s *ingest.Store) (*build.Deliv
 	if ctx.String("iidfile") != "" && !slices.ContainsFunc(d.Outputs, func(o export.Output) bool { return o.IsImage() }) {
 		return nil, errors.New("--iidfile: no output is an image, so there is no ID: leave it out, or give --output type=image, too")
 	}
-	d.Push = func(c context.Context, i *ingest.Image, to image.Name) error { return pushBuilt(c, s, i, to) }
+	d.Push = func(c context.Context, i *store.Image, to image.Name) error { return pushBuilt(c, s, i, to) }
 	if err := d.Check(o); err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func checkStandardOutput(ctx *cli.Context, outputs []export.Output) error {
 	return nil
 }
 
-func pushBuilt(ctx context.Context, s *ingest.Store, i *ingest.Image, to image.Name) error {
+func pushBuilt(ctx context.Context, s *store.Store, i *store.Image, to image.Name) error {
 	registries, err := transfer.ReadRegistries()
 	if err != nil {
 		return err

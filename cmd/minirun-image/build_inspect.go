@@ -87,8 +87,8 @@ func pairsOf(m map[string]string) (out []pair) {
 	return out
 }
 
-// inspect collects what is known about a build.
-func inspect(r *records.Record, now time.Time) (*inspection, error) {
+// inspectBuild collects what is known about a build.
+func inspectBuild(r *records.Record, now time.Time) (*inspection, error) {
 	i := &inspection{
 		Name: r.Name, Ref: r.ID, Context: r.Context, Dockerfile: r.Dockerfile, VCSRepository: r.Repository, Target: r.Target, Platform: r.Platforms,
 		NamedContexts: pairsOf(r.Contexts), StartedAt: r.Started, Duration: r.Duration(now), Status: r.Status,
@@ -147,7 +147,7 @@ func historyInspect(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	i, err := inspect(r, time.Now())
+	i, err := inspectBuild(r, time.Now())
 	if err != nil {
 		return err
 	}
@@ -293,7 +293,7 @@ func historyExport(ctx *cli.Context) error {
 func writeArchive(w io.Writer, list []*records.Record) error {
 	archive := tar.NewWriter(w)
 	for _, r := range list {
-		i, err := inspect(r, time.Now())
+		i, err := inspectBuild(r, time.Now())
 		if err != nil {
 			return err
 		}

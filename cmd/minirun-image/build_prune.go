@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/cmdline"
-	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -50,8 +50,8 @@ func spaceOf(ctx *cli.Context) (s space, err error) {
 }
 
 // chosen selects the entries to remove, among the removable ones, to satisfy the limits.
-func (s space) chosen(may []*ingest.CacheEntry, used, free int64) (out []*ingest.CacheEntry) {
-	slices.SortStableFunc(may, func(a, b *ingest.CacheEntry) int { return cmp.Or(a.Used.Compare(b.Used), cmp.Compare(b.Size, a.Size)) })
+func (s space) chosen(may []*store.CacheEntry, used, free int64) (out []*store.CacheEntry) {
+	slices.SortStableFunc(may, func(a, b *store.CacheEntry) int { return cmp.Or(a.Used.Compare(b.Used), cmp.Compare(b.Size, a.Size)) })
 	limited := s.maxUsed > 0 || s.minFree > 0
 	for _, e := range may {
 		fits := (s.maxUsed == 0 || used <= s.maxUsed) && (s.minFree == 0 || free >= s.minFree)
@@ -93,10 +93,10 @@ func buildPrune(ctx *cli.Context) error {
 		return fmt.Errorf("statfs %s: %w", s.Dir, err)
 	}
 	var used int64
-	var may []*ingest.CacheEntry
+	var may []*store.CacheEntry
 	for _, e := range all {
 		used += e.Size
-		if !e.InUse && filter(e) && (ctx.Bool("all") || e.Type != ingest.InternalEntry) {
+		if !e.InUse && filter(e) && (ctx.Bool("all") || e.Type != store.InternalEntry) {
 			may = append(may, e)
 		}
 	}
@@ -112,7 +112,7 @@ func buildPrune(ctx *cli.Context) error {
 
 // writePruned reports what was removed and how much space that frees. Layers that images also use
 // free none.
-func writePruned(ctx *cli.Context, gone []*ingest.CacheEntry) error {
+func writePruned(ctx *cli.Context, gone []*store.CacheEntry) error {
 	var freed int64
 	for _, e := range gone {
 		if !e.Shared {

@@ -11,10 +11,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/build"
+	"github.com/minirun/minirun/internal/build/executor"
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/build/lint"
 	"github.com/minirun/minirun/internal/build/progress"
-	"github.com/minirun/minirun/internal/build/run"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -23,7 +23,7 @@ import (
 type talk struct {
 	cli     *cli.Context
 	display progress.Display
-	runner  *run.Executor
+	runner  *executor.Executor
 	chatty  bool // neither quiet nor JSON output was requested
 
 	found *lint.Result
@@ -95,7 +95,7 @@ func atLine(w *lint.Warning) string {
 }
 
 // failed starts a shell at the RUN that failed, if the user asked for one.
-func (t *talk) failed(n *graph.Node, s *run.Step, err error) {
+func (t *talk) failed(n *graph.Node, s *executor.Step, err error) {
 	if !t.cli.Bool("debug") {
 		t.ran = true
 		return

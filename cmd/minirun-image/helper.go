@@ -19,8 +19,8 @@ import (
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/image/ingest"
-	"github.com/minirun/minirun/internal/image/merge"
+	"github.com/minirun/minirun/internal/image/overlay"
+	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/regularfile"
 )
@@ -42,7 +42,7 @@ func seed(ctx *cli.Context) error {
 		return err
 	}
 	dir, path, layers := ctx.Args().Get(0), ctx.Args().Get(1), ctx.Args().Slice()[2:]
-	tree, err := merge.Open(layers, namespaces.Unprivileged())
+	tree, err := overlay.Open(layers, namespaces.Unprivileged())
 	if err != nil {
 		return err
 	}
@@ -212,6 +212,6 @@ func initStore(ctx *cli.Context) error {
 	if err := cmdline.CheckCount(ctx, 0, 0); err != nil {
 		return err
 	}
-	_, err := ingest.Open(ctx.String("store"))
+	_, err := store.Open(ctx.String("store"))
 	return err
 }

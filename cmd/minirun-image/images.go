@@ -17,7 +17,7 @@ import (
 	"github.com/minirun/minirun/internal/build/source"
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -74,7 +74,7 @@ func images(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s := &ingest.Store{Store: &image.Store{Dir: ctx.String("store")}}
+	s := &store.Store{Store: &image.Store{Dir: ctx.String("store")}}
 	index, err := s.Index()
 	if err != nil {
 		return err
@@ -122,7 +122,7 @@ func sameImage(name, want string) bool {
 	return n.Registry == w.Registry && n.Repository == w.Repository && (n.Tag == w.Tag || !strings.Contains(want[strings.LastIndexByte(want, '/')+1:], ":"))
 }
 
-func describe(s *ingest.Store, i *ingest.Image) listed {
+func describe(s *store.Store, i *store.Image) listed {
 	l := listed{
 		Name: i.Name, ID: i.ID(), Digest: i.Target.Digest.String(), Created: i.Config.Created, Size: i.Desc.Size + i.Manifest.Config.Size,
 		Layers: len(i.Manifest.Layers), Platform: &i.Config.Platform,
@@ -210,7 +210,7 @@ func rmi(ctx *cli.Context) error {
 	return err
 }
 
-func report(ctx *cli.Context, out ingest.Swept) {
+func report(ctx *cli.Context, out store.Swept) {
 	termtext.Fprintf(ctx.App.Writer, "%d blobs and %d unpacked layers went: %s\n", out.Blobs, out.Layers, units.HumanSize(float64(out.Bytes)))
 }
 
@@ -281,7 +281,7 @@ func history(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	s := &ingest.Store{Store: &image.Store{Dir: ctx.String("store")}}
+	s := &store.Store{Store: &image.Store{Dir: ctx.String("store")}}
 	i, err := s.OpenImage(ctx.Args().First())
 	if err != nil {
 		return err
@@ -308,7 +308,7 @@ func history(ctx *cli.Context) error {
 
 // stepsOf matches an image's history with its layers: each entry that is not marked as empty takes
 // the next layer. Layers that are not in the history come last.
-func stepsOf(i *ingest.Image) []step {
+func stepsOf(i *store.Image) []step {
 	steps := []step{}
 	next := 0
 	for _, h := range i.Config.History {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/image/layer"
-	"github.com/minirun/minirun/internal/look"
+	"github.com/minirun/minirun/internal/inspect"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -155,7 +155,7 @@ func branch(w io.Writer, v view) {
 
 // why prints which layers a path comes from.
 func why(w io.Writer, dirs []string, path string, asJSON bool) error {
-	stack := &look.Stack{Lower: dirs}
+	stack := &inspect.Stack{Lower: dirs}
 	found, err := stack.Where(path)
 	if err != nil {
 		return err

@@ -21,7 +21,7 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -151,8 +151,8 @@ func prepare(commands []*cli.Command) {
 
 // shared opens the store for a command that uses it or adds to it. The returned function releases
 // it.
-func shared(ctx *cli.Context) (*ingest.Store, func(), error) {
-	s, err := ingest.Open(ctx.String("store"))
+func shared(ctx *cli.Context) (*store.Store, func(), error) {
+	s, err := store.Open(ctx.String("store"))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -164,8 +164,8 @@ func shared(ctx *cli.Context) (*ingest.Store, func(), error) {
 }
 
 // owned opens the store for a command that removes something.
-func owned(ctx *cli.Context) (*ingest.Store, func(), error) {
-	s, err := ingest.Open(ctx.String("store"))
+func owned(ctx *cli.Context) (*store.Store, func(), error) {
+	s, err := store.Open(ctx.String("store"))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/image/transfer"
 	"github.com/minirun/minirun/internal/retry"
 	"github.com/minirun/minirun/internal/termtext"
@@ -78,7 +78,7 @@ func pull(ctx *cli.Context) error {
 func warn(err error) { termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(err.Error())) }
 
 // keep names the images that were fetched, unpacks them, and prints their names.
-func keep(ctx *cli.Context, s *ingest.Store, names []image.Name, d oci.Descriptor) error {
+func keep(ctx *cli.Context, s *store.Store, names []image.Name, d oci.Descriptor) error {
 	// Commands that list the store must be able to read the image.
 	_, err := s.Load(d, "")
 	if err != nil {
@@ -109,7 +109,7 @@ func keep(ctx *cli.Context, s *ingest.Store, names []image.Name, d oci.Descripto
 }
 
 // warnOfPlatform warns about an image for another platform, unless the user selected it.
-func warnOfPlatform(ctx *cli.Context, s *ingest.Store, names []image.Name, d oci.Descriptor) {
+func warnOfPlatform(ctx *cli.Context, s *store.Store, names []image.Name, d oci.Descriptor) {
 	i, err := s.Load(d, "")
 	if err != nil || ctx.String("platform") != "" || ctx.Bool("all-platforms") {
 		return // unpack reports the error
@@ -124,7 +124,7 @@ func warnOfPlatform(ctx *cli.Context, s *ingest.Store, names []image.Name, d oci
 }
 
 // unpack unpacks an image that this machine can run.
-func unpack(ctx *cli.Context, s *ingest.Store, d oci.Descriptor) error {
+func unpack(ctx *cli.Context, s *store.Store, d oci.Descriptor) error {
 	i, err := s.Load(d, "")
 	if err != nil {
 		return err

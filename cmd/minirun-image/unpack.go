@@ -17,8 +17,8 @@ import (
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/image/ingest"
-	"github.com/minirun/minirun/internal/image/merge"
+	"github.com/minirun/minirun/internal/image/overlay"
+	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
 	"github.com/minirun/minirun/internal/termtext"
@@ -55,7 +55,7 @@ func unpackImage(ctx *cli.Context) error {
 }
 
 // unpacked finds an image and its layers' directories, which it creates if necessary.
-func unpacked(ctx *cli.Context, s *ingest.Store, name string) (*ingest.Image, []string, error) {
+func unpacked(ctx *cli.Context, s *store.Store, name string) (*store.Image, []string, error) {
 	i, err := s.OpenImage(name)
 	if err != nil {
 		return nil, nil, err
@@ -128,7 +128,7 @@ func copyLayers(ctx context.Context, layers []string, dir string) error {
 	if len(layers) == 0 {
 		return os.Mkdir(dir, 0o755)
 	}
-	tree, err := merge.Open(layers, namespaces.Unprivileged())
+	tree, err := overlay.Open(layers, namespaces.Unprivileged())
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/beside"
+	"github.com/minirun/minirun/internal/compare"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/termtext"
@@ -34,11 +34,11 @@ func compareCommand() *cli.Command {
 			numberFlag(cli.IntFlag{Name: "rounds", Value: 10, Usage: "measure create and delete `N` times, in turn"}),
 			textFlag(cli.StringFlag{Name: "format", Aliases: []string{"f"}, Value: "table", Usage: "table or json"}),
 		},
-		Action: compare,
+		Action: compareBundle,
 	}
 }
 
-func compare(ctx *cli.Context) error {
+func compareBundle(ctx *cli.Context) error {
 	if ctx.Int("rounds") < 0 {
 		return fmt.Errorf("--rounds %d: must not be negative", ctx.Int("rounds"))
 	}
@@ -54,7 +54,7 @@ func compare(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	onHost, err := beside.MountsOnHost(ctx.Args().First())
+	onHost, err := compare.MountsOnHost(ctx.Args().First())
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func compare(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	result, err := beside.Compare(alive, ctx.Args().First(), beside.Runtime{Name: "minirun", Path: self}, beside.Runtime{Name: filepath.Base(other), Path: other}, ctx.Int("rounds"))
+	result, err := compare.Compare(alive, ctx.Args().First(), compare.Runtime{Name: "minirun", Path: self}, compare.Runtime{Name: filepath.Base(other), Path: other}, ctx.Int("rounds"))
 	if err != nil {
 		return errors.Join(context.Cause(alive), err)
 	}
@@ -136,7 +136,7 @@ func untilSignal() (context.Context, error) {
 	return ctx, nil
 }
 
-func showResult(w io.Writer, r *beside.Result) error {
+func showResult(w io.Writer, r *compare.Result) error {
 	termtext.Fprintf(w, "%d facts compared, %d differ\n\n", r.Facts, len(r.Differences))
 	why := "\x00"
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

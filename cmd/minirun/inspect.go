@@ -10,7 +10,7 @@ import (
 
 	"github.com/minirun/minirun/internal/engine"
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/look"
+	"github.com/minirun/minirun/internal/inspect"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -24,11 +24,11 @@ func inspectCommand() *cli.Command {
 			toggleFlag(cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "repeat until the container exits"}),
 			textFlag(cli.StringFlag{Name: "interval", Value: "1s", Usage: "`TIME` between two updates of --watch"}),
 		},
-		Action: inspect,
+		Action: inspectContainer,
 	}
 }
 
-func inspect(ctx *cli.Context) error {
+func inspectContainer(ctx *cli.Context) error {
 	format := ctx.String("format")
 	if format != "table" && format != "json" {
 		return fmt.Errorf("--format %q: must be table or json", format)
@@ -58,16 +58,16 @@ func inspect(ctx *cli.Context) error {
 // A view is a container as the runtime knows it and, if it was created from an image,
 // the engine's additions: the image, and its health.
 type view struct {
-	*look.View
+	*inspect.View
 	Image *engine.Listed `json:"image,omitempty"`
 }
 
 func seen(ctx *cli.Context, id string) (*view, error) {
-	v, err := look.Inspect(ctx.String("root"), id)
+	v, err := inspect.Inspect(ctx.String("root"), id)
 	l, notOfImage := newEngine(ctx).Look(id)
 	switch {
 	case notOfImage == nil && err != nil: // no longer exists in the runtime
-		return &view{&look.View{ID: id, Status: engine.Exited}, l}, nil
+		return &view{&inspect.View{ID: id, Status: engine.Exited}, l}, nil
 	case err != nil:
 		return nil, err
 	case notOfImage != nil:

@@ -10,7 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/minirun/minirun/internal/look"
+	"github.com/minirun/minirun/internal/inspect"
 	"github.com/minirun/minirun/internal/termtext"
 )
 
@@ -36,12 +36,12 @@ func layers(ctx *cli.Context) error {
 	if format != "table" && format != "json" {
 		return fmt.Errorf("--format %q: must be table or json", format)
 	}
-	stack, err := look.StackOf(ctx.String("root"), ctx.Args().First())
+	stack, err := inspect.StackOf(ctx.String("root"), ctx.Args().First())
 	if err != nil && !isDir(ctx.Args().First()) {
 		e := newEngine(ctx)
 		if _, bad := e.Record(ctx.Args().First()); bad == nil { // a container that has exited
 			dir := e.Store.Container(ctx.Args().First())
-			if stack, err = look.StackOf(ctx.String("root"), dir); err == nil {
+			if stack, err = inspect.StackOf(ctx.String("root"), dir); err == nil {
 				stack.Upper = filepath.Join(dir, "upper")
 			}
 		} else if _, _, bad := e.Store.Find(ctx.Args().First()); bad == nil {
@@ -57,7 +57,7 @@ func layers(ctx *cli.Context) error {
 	return showLayers(ctx.App.Writer, stack, format)
 }
 
-func showLayers(w io.Writer, stack *look.Stack, format string) error {
+func showLayers(w io.Writer, stack *inspect.Stack, format string) error {
 	all, err := stack.Layers()
 	if err != nil {
 		return err
@@ -84,7 +84,7 @@ func showLayers(w io.Writer, stack *look.Stack, format string) error {
 	return table.Flush()
 }
 
-func showPath(w io.Writer, stack *look.Stack, path, format string) error {
+func showPath(w io.Writer, stack *inspect.Stack, path, format string) error {
 	found, err := stack.Where(path)
 	if err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 	"github.com/minirun/minirun/internal/cgroups"
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/container"
-	"github.com/minirun/minirun/internal/see"
+	"github.com/minirun/minirun/internal/trace"
 )
 
 func planCommand() *cli.Command {
@@ -51,7 +51,7 @@ func showPlan(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return see.WritePlan(ctx.App.Writer, p, ctx.String("format"))
+	return trace.WritePlan(ctx.App.Writer, p, ctx.String("format"))
 }
 
 func imaginedHost(version string) (*cgroups.Host, error) {
@@ -78,7 +78,7 @@ func diffPlans(ctx *cli.Context, host *cgroups.Host) error {
 		}
 		plans[i] = p
 	}
-	different, err := see.DiffPlans(ctx.App.Writer, plans[0], plans[1])
+	different, err := trace.DiffPlans(ctx.App.Writer, plans[0], plans[1])
 	if err == nil && different {
 		err = exitStatus(1)
 	}

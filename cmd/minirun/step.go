@@ -8,8 +8,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/container"
-	"github.com/minirun/minirun/internal/see"
 	"github.com/minirun/minirun/internal/stdio"
+	"github.com/minirun/minirun/internal/trace"
 )
 
 func stepCommand() *cli.Command {
@@ -41,9 +41,9 @@ func step(ctx *cli.Context) error {
 	if o.ID == "" {
 		o.ID = madeUpID()
 	}
-	o.Watch = see.NewDebugger(&patient{to: stdio.Err, limit: noLimit}, os.Stdin, at+until, until != "")
+	o.Watch = trace.NewDebugger(&patient{to: stdio.Err, limit: noLimit}, os.Stdin, at+until, until != "")
 	status, err := container.Run(o, container.RunOptions{})
-	if errors.Is(err, see.ErrAborted) {
+	if errors.Is(err, trace.ErrAborted) {
 		fmt.Fprintln(stdio.Err, "aborted: nothing of the container is left")
 		return nil
 	}

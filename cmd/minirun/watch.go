@@ -8,8 +8,8 @@ import (
 
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/container"
-	"github.com/minirun/minirun/internal/see"
 	"github.com/minirun/minirun/internal/stdio"
+	"github.com/minirun/minirun/internal/trace"
 )
 
 // watch sets up the observer of the container's start, according to --explain and
@@ -22,7 +22,7 @@ func watch(ctx *cli.Context, o *container.Options) (done func() error, err error
 	case explain:
 		return explainer(ctx, o)
 	case ctx.String("trace") != "":
-		t, err := see.NewTracer(ctx.String("trace"))
+		t, err := trace.NewTracer(ctx.String("trace"))
 		if err != nil {
 			return nil, err
 		}
@@ -39,13 +39,13 @@ func explainer(ctx *cli.Context, o *container.Options) (func() error, error) {
 	}
 	name := ctx.String("explain-to")
 	if name == "" {
-		o.Watch = see.NewExplainer(&patient{to: stdio.Err, limit: noLimit}, level == "full")
+		o.Watch = trace.NewExplainer(&patient{to: stdio.Err, limit: noLimit}, level == "full")
 		return func() error { return nil }, nil
 	}
 	f, err := atomicfile.Append(name, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("--explain-to: %w", err)
 	}
-	o.Watch = see.NewExplainer(&patient{to: stdio.Descriptor(f.Fd()), limit: noLimit}, level == "full")
+	o.Watch = trace.NewExplainer(&patient{to: stdio.Descriptor(f.Fd()), limit: noLimit}, level == "full")
 	return f.Close, nil
 }

@@ -41,19 +41,19 @@ import (
 
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/minirun/minirun/internal/build/contenthash"
 	"github.com/minirun/minirun/internal/build/devices"
 	"github.com/minirun/minirun/internal/build/dockerfile"
+	"github.com/minirun/minirun/internal/build/executor"
 	"github.com/minirun/minirun/internal/build/export"
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/build/lint"
 	"github.com/minirun/minirun/internal/build/progress"
-	"github.com/minirun/minirun/internal/build/run"
-	"github.com/minirun/minirun/internal/build/share"
-	"github.com/minirun/minirun/internal/build/solve"
+	"github.com/minirun/minirun/internal/build/remotecache"
+	"github.com/minirun/minirun/internal/build/solver"
 	"github.com/minirun/minirun/internal/build/sshagent"
-	"github.com/minirun/minirun/internal/build/tree"
 	"github.com/minirun/minirun/internal/ctxio"
-	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/image/transfer"
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -66,7 +66,7 @@ type Options struct {
 	BuildArgs map[string]string
 	Labels    map[string]string
 	Contexts  map[string]string // --build-context NAME=WHERE
-	Secrets   run.Secrets
+	Secrets   executor.Secrets
 	SSH       map[string]*sshagent.Agent // by ID
 	Platforms []oci.Platform             // none: this machine's
 	NoCache   bool
@@ -78,8 +78,8 @@ type Options struct {
 	Limits    graph.Limits
 	unset     []string   // global ARGs without a value, whatever their defaults
 	Epoch     *time.Time // set by Build from the build argument or ARG SOURCE_DATE_EPOCH
-	CacheFrom []share.From
-	CacheTo   []share.To
+	CacheFrom []remotecache.From
+	CacheTo   []remotecache.To
 
 	// Pull fetches an image that is not in the store, or, with --pull, one that may have a
 	// newer version. If index is set, the name must refer to the images of all platforms in the
@@ -90,13 +90,13 @@ type Options struct {
 	// Checked gets the linter's findings, before anything is built.
 	Checked func(*lint.Result)
 	// Failed is called when a RUN failed, while its file system still exists.
-	Failed func(n *graph.Node, s *run.Step, err error)
+	Failed func(n *graph.Node, s *executor.Step, err error)
 }
 
 // A Builder builds into a store.
 type Builder struct {
-	Store  *ingest.Store
-	Runner *run.Executor
+	Store  *store.Store
+	Runner *executor.Executor
 	Sink   progress.Sink
 
 	Warnings []error // from builds, to print when the progress is no longer shown
@@ -108,9 +108,9 @@ type Builder struct {
 type Built struct {
 	Platform oci.Platform // as requested: the base of the last stage may have another one
 	Graph    *graph.Graph
-	Imports  *share.Set
+	Imports  *remotecache.Set
 	Inline   bool // the image contains an inline cache
-	*solve.Result
+	*solver.Result
 
 	origin *origin
 }
@@ -133,7 +133,7 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 	if err := b.resolveEpoch(ctx, in, &o, file); err != nil {
 		return nil, nil, err
 	}
-	memo, err := tree.OpenMemo(filepath.Join(b.Store.Dir, "build", "memo"))
+	memo, err := contenthash.OpenMemo(filepath.Join(b.Store.Dir, "build", "memo"))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -141,7 +141,7 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 	for _, t := range in.trees {
 		t.Memo = memo
 	}
-	s := &solve.Solver{
+	s := &solver.Solver{
 		Store: b.Store, Runner: b.Runner, Sink: b.Sink, Contexts: in.trees, Memo: memo, Secrets: o.Secrets, SSH: o.SSH,
 		NoCache: o.withoutCache(), Epoch: o.Epoch, Failed: o.Failed,
 	}
@@ -195,7 +195,7 @@ func (b *Built) Image(epoch *time.Time) export.Result {
 	}
 	r.Config.History, r.Created = b.history(epoch)
 	if b.Inline {
-		r.Inside, r.InsideName = b.inline, share.Field
+		r.Inside, r.InsideName = b.inline, remotecache.Field
 	}
 	return r
 }

@@ -8,8 +8,8 @@ import (
 
 	"github.com/minirun/minirun/internal/build/export"
 	"github.com/minirun/minirun/internal/build/graph"
-	"github.com/minirun/minirun/internal/build/share"
-	"github.com/minirun/minirun/internal/build/solve"
+	"github.com/minirun/minirun/internal/build/remotecache"
+	"github.com/minirun/minirun/internal/build/solver"
 	"github.com/minirun/minirun/internal/retry"
 )
 
@@ -20,8 +20,8 @@ const (
 )
 
 // importCaches reads the caches of --cache-from.
-func (b *Builder) importCaches(ctx context.Context, o *Options, s *solve.Solver) *share.Set {
-	imports := share.Import(ctx, b.Store, o.CacheFrom, b.Sink, importID)
+func (b *Builder) importCaches(ctx context.Context, o *Options, s *solver.Solver) *remotecache.Set {
+	imports := remotecache.Import(ctx, b.Store, o.CacheFrom, b.Sink, importID)
 	if len(o.CacheFrom) > 0 {
 		s.Imports = imports
 	}
@@ -30,8 +30,8 @@ func (b *Builder) importCaches(ctx context.Context, o *Options, s *solve.Solver)
 
 // steps returns the steps to export. It omits contexts that were copied for a mount: every
 // machine with the context produces the same copy.
-func (b *Built) steps() []share.Step {
-	var out []share.Step
+func (b *Built) steps() []remotecache.Step {
+	var out []remotecache.Step
 	own := b.own()
 	for _, n := range b.Graph.Needed() {
 		s := b.Steps[n.ID].Shared
@@ -62,18 +62,18 @@ func (b *Built) own() map[*graph.Node]bool {
 
 // inline returns the inline cache of an image.
 func (b *Built) inline(layers []export.Layer) (json.RawMessage, error) {
-	return share.InImage(b.steps(), layers)
+	return remotecache.InImage(b.steps(), layers)
 }
 
 // SaveCaches exports the steps of all platforms to the caches of --cache-to. Inline caches
 // were exported with the images.
-func (b *Builder) SaveCaches(ctx context.Context, built []Built, list []share.To) error {
-	var steps []share.Step
+func (b *Builder) SaveCaches(ctx context.Context, built []Built, list []remotecache.To) error {
+	var steps []remotecache.Step
 	for _, one := range built {
 		steps = append(steps, one.steps()...)
 	}
 	for i, t := range list {
-		if t.Type == share.Inline {
+		if t.Type == remotecache.Inline {
 			continue
 		}
 		b.Sink.Begin(exportID+i, "exporting cache to "+t.String())
@@ -93,6 +93,6 @@ func (b *Builder) SaveCaches(ctx context.Context, built []Built, list []share.To
 }
 
 // Inline reports whether the images get an inline cache.
-func Inline(list []share.To) bool {
-	return slices.ContainsFunc(list, func(t share.To) bool { return t.Type == share.Inline })
+func Inline(list []remotecache.To) bool {
+	return slices.ContainsFunc(list, func(t remotecache.To) bool { return t.Type == remotecache.Inline })
 }

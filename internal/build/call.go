@@ -8,9 +8,9 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/minirun/minirun/internal/build/contenthash"
 	"github.com/minirun/minirun/internal/build/dockerfile"
 	"github.com/minirun/minirun/internal/build/graph"
-	"github.com/minirun/minirun/internal/build/tree"
 	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/termtext"
 )
@@ -21,7 +21,7 @@ import (
 // Fetch reads a Dockerfile that is remote, or whose context is. The caller must hold the
 // store's shared lock; done removes temporary files.
 func (b *Builder) Fetch(ctx context.Context, o *Options) (c *Check, done func(), err error) {
-	in := &inputs{trees: map[string]*tree.Tree{}, images: map[string]string{}, made: map[string]func() (time.Time, error){graph.MainContext: nil}}
+	in := &inputs{trees: map[string]*contenthash.Tree{}, images: map[string]string{}, made: map[string]func() (time.Time, error){graph.MainContext: nil}}
 	if err := b.main(ctx, o, in); err != nil {
 		in.close()
 		return nil, nil, err

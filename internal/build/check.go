@@ -10,24 +10,24 @@ import (
 	docker "github.com/moby/docker-image-spec/specs-go/v1"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/minirun/minirun/internal/build/contenthash"
 	"github.com/minirun/minirun/internal/build/dockerfile"
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/build/lint"
-	"github.com/minirun/minirun/internal/build/tree"
 	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/store"
 )
 
 // A Check examines a Dockerfile without building it.
 type Check struct {
 	Name    string // of the Dockerfile, for messages
 	Text    []byte
-	Context *tree.Tree // nil: no context
+	Context *contenthash.Tree // nil: no context
 	Options *Options
 
 	// Store has the known base images. None is pulled.
-	Store *ingest.Store
+	Store *store.Store
 }
 
 // Run returns the findings in the format of BuildKit's lint request: those of all stages, or
@@ -74,7 +74,7 @@ func (c *Check) ForeignSyntax() error {
 }
 
 // lintOptions returns the options that a build and a check have in common.
-func lintOptions(name string, t *tree.Tree, o *Options) lint.Options {
+func lintOptions(name string, t *contenthash.Tree, o *Options) lint.Options {
 	options := lint.Options{Name: name, BuildArgs: o.BuildArgs, Target: o.Target, Platform: platforms.Format(o.wanted()[0])}
 	if t != nil {
 		options.Ignored, options.IgnorePatterns, options.Exists = t.Ignored, t.IgnorePatterns, t.Exists

@@ -15,10 +15,10 @@ import (
 	"time"
 
 	"github.com/minirun/minirun/internal/build/attest"
+	"github.com/minirun/minirun/internal/build/contenthash"
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/build/source"
 	"github.com/minirun/minirun/internal/build/sshagent"
-	"github.com/minirun/minirun/internal/build/tree"
 	"github.com/minirun/minirun/internal/ctxio"
 )
 
@@ -28,7 +28,7 @@ type inputs struct {
 	text   []byte
 	slot   string // identifies the Dockerfile across builds
 	single bool   // the last fetched context is a single file, singleName
-	trees  map[string]*tree.Tree
+	trees  map[string]*contenthash.Tree
 	images map[string]string // --build-context NAME=docker-image://…
 	remove []string          // directories to remove after the build
 	agent  *sshagent.Agent   // for git over ssh: that of --ssh default, or nil
@@ -61,7 +61,7 @@ func (in *inputs) names() []string {
 // open opens the contexts and reads the Dockerfile.
 func (b *Builder) open(ctx context.Context, o *Options) (*inputs, error) {
 	in := &inputs{
-		trees: map[string]*tree.Tree{}, images: map[string]string{}, agent: o.SSH["default"],
+		trees: map[string]*contenthash.Tree{}, images: map[string]string{}, agent: o.SSH["default"],
 		made: map[string]func() (time.Time, error){graph.MainContext: nil},
 	}
 	if err := b.all(ctx, o, in); err != nil {
@@ -213,7 +213,7 @@ const keepGitDirArgument = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
 
 // tree opens one context: a directory, an archive's URL, or a git repository. Unless it is a
 // directory, tree records its source.
-func (b *Builder) tree(ctx context.Context, in *inputs, name, where, file string, git source.GitOptions) (*tree.Tree, attest.Material, error) {
+func (b *Builder) tree(ctx context.Context, in *inputs, name, where, file string, git source.GitOptions) (*contenthash.Tree, attest.Material, error) {
 	in.made[name] = nil
 	from := attest.Material{URI: source.Public(where)}
 	switch {
@@ -250,7 +250,7 @@ func (b *Builder) tree(ctx context.Context, in *inputs, name, where, file string
 }
 
 // unpack unpacks an archive of a context. The files exist until the build ends.
-func (b *Builder) unpack(ctx context.Context, in *inputs, r io.Reader) (*tree.Tree, error) {
+func (b *Builder) unpack(ctx context.Context, in *inputs, r io.Reader) (*contenthash.Tree, error) {
 	dir := b.Store.Temporary("context")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
@@ -267,7 +267,7 @@ func (b *Builder) fetches() string { return filepath.Join(b.Store.Dir, "build") 
 const singleName = "context"
 
 // fileContext creates a context with one file.
-func (b *Builder) fileContext(in *inputs, r io.Reader, modified time.Time) (*tree.Tree, error) {
+func (b *Builder) fileContext(in *inputs, r io.Reader, modified time.Time) (*contenthash.Tree, error) {
 	dir := b.Store.Temporary("context")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err

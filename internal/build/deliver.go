@@ -17,8 +17,8 @@ import (
 	"github.com/minirun/minirun/internal/build/attest"
 	"github.com/minirun/minirun/internal/build/export"
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/layer"
+	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/image/transfer"
 	"github.com/minirun/minirun/internal/retry"
 )
@@ -31,7 +31,7 @@ type Delivery struct {
 	Attest      attest.Options
 	Version     string // of minirun
 
-	Push     func(ctx context.Context, i *ingest.Image, to image.Name) error
+	Push     func(ctx context.Context, i *store.Image, to image.Name) error
 	Progress transfer.Progress
 }
 
@@ -254,7 +254,7 @@ func (b *Builder) deliverImage(ctx context.Context, d *Delivery, built []Built, 
 }
 
 // saved returns the entries of an archive: one for each name.
-func saved(i *ingest.Image, names []image.Name) (out []transfer.Saved) {
+func saved(i *store.Image, names []image.Name) (out []transfer.Saved) {
 	for _, n := range names {
 		out = append(out, transfer.Saved{Name: n.String(), Image: i})
 	}

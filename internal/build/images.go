@@ -18,7 +18,7 @@ import (
 
 	"github.com/minirun/minirun/internal/build/graph"
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/image/transfer"
 	"github.com/minirun/minirun/internal/retry"
 )
@@ -135,7 +135,7 @@ func (b *Builder) similar(name string) (out []string) {
 }
 
 // find looks in the store for an image for a platform.
-func (b *Builder) find(name string, p oci.Platform) (*ingest.Image, error) {
+func (b *Builder) find(name string, p oci.Platform) (*store.Image, error) {
 	d, full, err := b.Store.FindImage(name)
 	if err != nil {
 		return nil, err
@@ -152,7 +152,7 @@ func (b *Builder) find(name string, p oci.Platform) (*ingest.Image, error) {
 		}
 		list = index.Manifests
 	}
-	var best *ingest.Image
+	var best *store.Image
 	missing := &otherPlatformError{name: name, wanted: platforms.Format(p)}
 	for _, m := range list {
 		if isAttestation(m) || !b.Store.Has(m.Digest) {
@@ -180,7 +180,7 @@ func (b *Builder) find(name string, p oci.Platform) (*ingest.Image, error) {
 // findAlone returns an image that a registry has for a single platform, if the error is that
 // this is a different platform. Like BuildKit, a build uses it as it is: the linter has a
 // finding for it (InvalidBaseImagePlatform).
-func (b *Builder) findAlone(name string, err error) (*ingest.Image, error) {
+func (b *Builder) findAlone(name string, err error) (*store.Image, error) {
 	var other *otherPlatformError
 	if !errors.As(err, &other) || len(other.has) != 1 {
 		return nil, err
@@ -194,7 +194,7 @@ func (b *Builder) findAlone(name string, err error) (*ingest.Image, error) {
 
 // declaredPlatform returns the platform in an image's configuration. Some tools leave it out;
 // their images are assumed to be for this machine.
-func declaredPlatform(i *ingest.Image) *oci.Platform {
+func declaredPlatform(i *store.Image) *oci.Platform {
 	p := i.Config.Platform
 	if p.OS == "" {
 		p.OS = "linux"
@@ -208,7 +208,7 @@ func declaredPlatform(i *ingest.Image) *oci.Platform {
 // better reports whether an image's platform is suitable for the wanted one, and closer to it
 // than the best so far: an image for arm/v6 is suitable for arm/v7. One for 386 is not used
 // for amd64, although the processor would run it.
-func better(wanted oci.Platform, has *oci.Platform, best *ingest.Image) bool {
+func better(wanted oci.Platform, has *oci.Platform, best *store.Image) bool {
 	order := platforms.Only(wanted)
 	if platforms.Normalize(*has).Architecture != wanted.Architecture || !order.Match(*has) {
 		return false

@@ -11,7 +11,7 @@ import (
 
 	"github.com/minirun/minirun/internal/build/dockerfile"
 	"github.com/minirun/minirun/internal/build/graph"
-	"github.com/minirun/minirun/internal/build/solve"
+	"github.com/minirun/minirun/internal/build/solver"
 )
 
 // wanted returns the platforms of a build without duplicates; the default is this machine's.
@@ -55,7 +55,7 @@ func (b *Builder) graphs(ctx context.Context, file *dockerfile.File, in *inputs,
 // solve solves all graphs concurrently. What they share, such as a stage FROM
 // --platform=$BUILDPLATFORM, is built by the first graph that needs it and reused by the
 // others. The first error stops all of them and is the one returned.
-func (b *Builder) solve(ctx context.Context, s *solve.Solver, file *dockerfile.File, in *inputs, o *Options, graphs []*graph.Graph) ([]Built, error) {
+func (b *Builder) solve(ctx context.Context, s *solver.Solver, file *dockerfile.File, in *inputs, o *Options, graphs []*graph.Graph) ([]Built, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	built := make([]Built, len(graphs))
@@ -79,7 +79,7 @@ func (b *Builder) solve(ctx context.Context, s *solve.Solver, file *dockerfile.F
 
 // located adds the place in the Dockerfile to an error.
 func located(file *dockerfile.File, name string, err error) error {
-	var failed *solve.Error
+	var failed *solver.Error
 	if errors.As(err, &failed) {
 		return file.At(name, failed.Node, failed.Err)
 	}

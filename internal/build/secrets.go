@@ -8,13 +8,13 @@ import (
 	"os"
 	"strings"
 
-	"github.com/minirun/minirun/internal/build/run"
+	"github.com/minirun/minirun/internal/build/executor"
 )
 
 // ParseSecrets reads --secret id=ID[,src=FILE|,env=NAME]. Without src and env, the secret is
 // the environment variable of that name, or else the file.
-func ParseSecrets(list []string) (run.Secrets, error) {
-	out := run.Secrets{}
+func ParseSecrets(list []string) (executor.Secrets, error) {
+	out := executor.Secrets{}
 	for _, text := range list {
 		id, s, err := parseSecret(text)
 		if err != nil {
@@ -25,7 +25,7 @@ func ParseSecrets(list []string) (run.Secrets, error) {
 	return out, nil
 }
 
-func parseSecret(text string) (id string, s run.Secret, err error) {
+func parseSecret(text string) (id string, s executor.Secret, err error) {
 	fields, err := csv.NewReader(strings.NewReader(text)).Read()
 	if err != nil {
 		return "", s, err

@@ -21,46 +21,46 @@ const module = "github.com/minirun/minirun"
 // arrows lists the packages of this module that each package may import. All imports point in one
 // direction (docs/architecture.md):
 //
-//	cmd → {see, beside, engine} → {look, doctor} → container → {cgroups, namespaces, rootfs, process, bootstrap} → {handshake, plan, spec, seccomp}
-//	cmd → build → solve → share → {dockerfile, export, run, place, source} → {graph, tree} → image
+//	cmd → {trace, compare, engine} → {inspect, doctor} → container → {cgroups, namespaces, rootfs, process, bootstrap} → {handshake, plan, spec, seccomp}
+//	cmd → build → solver → remotecache → {dockerfile, export, executor, filecopy, source} → {graph, contenthash} → image
 //
 // A new package needs an entry; a new import is allowed only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun": "atomicfile beside bootstrap cgroups cmdline container debuglog doctor engine image look namespaces see signals spec startup stdio termtext",
+	"cmd/minirun": "atomicfile compare bootstrap cgroups cmdline container debuglog doctor engine image inspect namespaces trace signals spec startup stdio termtext",
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
 	// links a registry client and decompressors, which cmd/minirun must not
-	"cmd/minirun-image":         "atomicfile build build/attest build/explain build/export build/graph build/lint build/progress build/records build/run build/share build/source cmdline ctxio debuglog image image/imagetools image/ingest image/layer image/merge image/transfer look namespaces regularfile retry spec termtext",
-	"internal/engine":           "atomicfile container image namespaces spec",
-	"internal/build":            "build/attest build/devices build/dockerfile build/export build/graph build/lint build/progress build/run build/share build/solve build/source build/sshagent build/tree ctxio image image/ingest image/layer image/transfer retry termtext",
-	"internal/build/solve":      "build/dockerfile build/export build/graph build/place build/progress build/run build/share build/source build/sshagent build/tree image image/ingest image/merge namespaces regularfile retry",
-	"internal/build/dockerfile": "build/graph image/configure overlay",
-	"internal/build/run":        "build/devices build/graph build/sshagent image image/ingest image/merge linkwalk namespaces ownthread regularfile spec",
-	"internal/build/place":      "build/tree compression ctxio image/layer namespaces regularfile",
-	"internal/build/source":     "build/sshagent build/tree compression ctxio image/layer outbound regularfile retry",
-	"internal/build/export":     "atomicfile build/attest ctxio image image/ingest image/layer image/merge image/transfer namespaces",
-	"internal/build/share":      "build/export build/progress ctxio image image/ingest image/transfer retry",
-	"internal/build/lint":       "build/dockerfile image/configure termtext",
-	"internal/build/explain":    "build/graph image/layer",
-	"internal/build/attest":     "regularfile",
-	"internal/build/records":    "build/progress image image/ingest",
-	"internal/build/progress":   "termtext",
-	"internal/build/graph":      "",
-	"internal/build/sshagent":   "",
-	"internal/build/devices":    "",
-	"internal/build/tree":       "build/graph ctxio regularfile",
-	"internal/image":            "ctxio namespaces regularfile spec",
-	"internal/image/configure":  "",
-	"internal/image/layer":      "compression image linkwalk namespaces regularfile",
-	"internal/image/imagetools": "image image/transfer retry termtext",
-	"internal/image/merge":      "overlay ownthread",
-	"internal/image/ingest":     "compression ctxio image image/layer namespaces",
-	"internal/image/transfer":   "atomicfile compression ctxio image image/configure image/ingest image/layer outbound regularfile retry",
-	"internal/see":              "atomicfile container look plan stdio termtext",
-	"internal/beside":           "look regularfile spec",
-	"internal/look":             "container image regularfile spec termtext",
-	"internal/doctor":           "cgroups spec",
+	"cmd/minirun-image":          "atomicfile build build/attest build/explain build/export build/graph build/lint build/progress build/records build/executor build/remotecache build/source cmdline ctxio debuglog image image/imagetools image/store image/layer image/overlay image/transfer inspect namespaces regularfile retry spec termtext",
+	"internal/engine":            "atomicfile container image namespaces spec",
+	"internal/build":             "build/attest build/devices build/dockerfile build/export build/graph build/lint build/progress build/executor build/remotecache build/solver build/source build/sshagent build/contenthash ctxio image image/store image/layer image/transfer retry termtext",
+	"internal/build/solver":      "build/dockerfile build/export build/graph build/filecopy build/progress build/executor build/remotecache build/source build/sshagent build/contenthash image image/store image/overlay namespaces regularfile retry",
+	"internal/build/dockerfile":  "build/graph image/imageconfig overlay",
+	"internal/build/executor":    "build/devices build/graph build/sshagent image image/store image/overlay linkwalk namespaces ownthread regularfile spec",
+	"internal/build/filecopy":    "build/contenthash compression ctxio image/layer namespaces regularfile",
+	"internal/build/source":      "build/sshagent build/contenthash compression ctxio image/layer outbound regularfile retry",
+	"internal/build/export":      "atomicfile build/attest ctxio image image/store image/layer image/overlay image/transfer namespaces",
+	"internal/build/remotecache": "build/export build/progress ctxio image image/store image/transfer retry",
+	"internal/build/lint":        "build/dockerfile image/imageconfig termtext",
+	"internal/build/explain":     "build/graph image/layer",
+	"internal/build/attest":      "regularfile",
+	"internal/build/records":     "build/progress image image/store",
+	"internal/build/progress":    "termtext",
+	"internal/build/graph":       "",
+	"internal/build/sshagent":    "",
+	"internal/build/devices":     "",
+	"internal/build/contenthash": "build/graph ctxio regularfile",
+	"internal/image":             "ctxio namespaces regularfile spec",
+	"internal/image/imageconfig": "",
+	"internal/image/layer":       "compression image linkwalk namespaces regularfile",
+	"internal/image/imagetools":  "image image/transfer retry termtext",
+	"internal/image/overlay":     "overlay ownthread",
+	"internal/image/store":       "compression ctxio image image/layer namespaces",
+	"internal/image/transfer":    "atomicfile compression ctxio image image/imageconfig image/store image/layer outbound regularfile retry",
+	"internal/trace":             "atomicfile container inspect plan stdio termtext",
+	"internal/compare":           "inspect regularfile spec",
+	"internal/inspect":           "container image regularfile spec termtext",
+	"internal/doctor":            "cgroups spec",
 
 	"internal/container": "atomicfile bootstrap cgroups debuglog handshake linkwalk namespaces netdevice overlay ownthread plan process regularfile resctrl rootfs seccomp signals spec stdio systemd",
 
@@ -103,11 +103,11 @@ var arrows = map[string]string{
 // level is the layer of each package in this module. An import must point to a lower layer, or stay
 // in the layer of the helpers.
 var level = map[string]int{
-	"cmd": 0, "see": 10, "beside": 10, "engine": 10,
-	"build": 10, "build/lint": 11, "build/explain": 11, "build/solve": 11, "build/share": 12,
-	"build/dockerfile": 13, "build/export": 13, "build/run": 13, "build/place": 13, "build/source": 13, "build/progress": 13,
-	"build/graph": 15, "build/attest": 14, "build/tree": 14, "build/sshagent": 14, "build/devices": 14,
-	"image/transfer": 20, "image/ingest": 30, "image": 40, "look": 20, "doctor": 20, "container": 30, "systemd": 40, "image/imagetools": 15,
+	"cmd": 0, "trace": 10, "compare": 10, "engine": 10,
+	"build": 10, "build/lint": 11, "build/explain": 11, "build/solver": 11, "build/remotecache": 12,
+	"build/dockerfile": 13, "build/export": 13, "build/executor": 13, "build/filecopy": 13, "build/source": 13, "build/progress": 13,
+	"build/graph": 15, "build/attest": 14, "build/contenthash": 14, "build/sshagent": 14, "build/devices": 14,
+	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "systemd": 40, "image/imagetools": 15,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
 	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60,
 }

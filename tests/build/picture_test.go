@@ -24,7 +24,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/image/layer"
-	"github.com/minirun/minirun/internal/image/merge"
+	"github.com/minirun/minirun/internal/image/overlay"
 )
 
 // picture describes the image in an OCI archive: one line per file, its configuration, its history.
@@ -83,7 +83,7 @@ func (s *shelf) describe(t testing.TB, m *oci.Manifest, at func(digest.Digest) s
 	}
 	var out []string
 	if len(layers) > 0 {
-		tree, err := merge.Open(layers, false)
+		tree, err := overlay.Open(layers, false)
 		if err != nil {
 			t.Fatal(err)
 		}

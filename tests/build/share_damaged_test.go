@@ -15,7 +15,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/minirun/minirun/internal/build/share"
+	"github.com/minirun/minirun/internal/build/remotecache"
 )
 
 // spoil rewrites the document of a cache, as any process with write access could.
@@ -52,7 +52,7 @@ func TestCacheDamaged(t *testing.T) {
 	hostile, diffID := hostileLayer(t)
 	_, all := cacheOf(t, whole, "latest")
 	layerOf := func(step string) *oci.Descriptor {
-		return all[slices.IndexFunc(all, func(r share.Record) bool { return strings.HasPrefix(r.Text, step) })].Layer
+		return all[slices.IndexFunc(all, func(r remotecache.Record) bool { return strings.HasPrefix(r.Text, step) })].Layer
 	}
 	record := func(document map[string]any, step string) map[string]any {
 		for _, r := range document["records"].([]any) {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/minirun/minirun/internal/build/share"
+	"github.com/minirun/minirun/internal/build/remotecache"
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
@@ -32,7 +32,7 @@ func TestCacheRegistry(t *testing.T) {
 	lossy := filepath.Join(t.TempDir(), "lossy")
 	first.rebuild(dir, "--cache-to", "type=local,mode=max,dest="+lossy)
 	_, records := cacheOf(t, lossy, "latest")
-	if err := os.Remove(blob(lossy, *records[slices.IndexFunc(records, func(r share.Record) bool { return strings.HasPrefix(r.Text, "RUN cat /g") })].Layer)); err != nil {
+	if err := os.Remove(blob(lossy, *records[slices.IndexFunc(records, func(r remotecache.Record) bool { return strings.HasPrefix(r.Text, "RUN cat /g") })].Layer)); err != nil {
 		t.Fatal(err)
 	}
 	got = third.rebuild(dir, "--cache-from", "type=local,src="+lossy, "--cache-to", "type=registry,mode=max,ref="+host+"/team/lossy:cache")

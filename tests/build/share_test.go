@@ -13,7 +13,7 @@ import (
 
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/minirun/minirun/internal/build/share"
+	"github.com/minirun/minirun/internal/build/remotecache"
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
@@ -142,7 +142,7 @@ func want(t testing.TB, what string, got []string, words ...string) {
 }
 
 // cacheOf reads a cache from a directory.
-func cacheOf(t testing.TB, dir, tag string) (m oci.Manifest, records []share.Record) {
+func cacheOf(t testing.TB, dir, tag string) (m oci.Manifest, records []remotecache.Record) {
 	t.Helper()
 	var index oci.Index
 	read(t, filepath.Join(dir, "index.json"), &index)
@@ -151,7 +151,7 @@ func cacheOf(t testing.TB, dir, tag string) (m oci.Manifest, records []share.Rec
 			read(t, blob(dir, d), &m)
 			text, err := os.ReadFile(blob(dir, m.Config))
 			if err == nil {
-				records, err = share.Parse(text)
+				records, err = remotecache.Parse(text)
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -183,7 +183,7 @@ func TestCacheDirectory(t *testing.T) {
 		t.Errorf("the files are %q there, %q here", b, a)
 	}
 	m, records := cacheOf(t, cache, "latest")
-	if len(m.Layers) != 8 || len(records) != 8 || m.Config.MediaType != share.MediaType {
+	if len(m.Layers) != 8 || len(records) != 8 || m.Config.MediaType != remotecache.MediaType {
 		t.Errorf("the cache has %d layers, %d records, and a configuration %s", len(m.Layers), len(records), m.Config.MediaType)
 	}
 	if n := there.has(m.Layers); n != 4 {
@@ -321,7 +321,7 @@ func TestCacheAgain(t *testing.T) {
 	dir, one, two := twoStagesDir(t), filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "two")
 	first.rebuild(dir, "--cache-to", "type=local,mode=max,dest="+one)
 	m, records := cacheOf(t, one, "latest")
-	lost := slices.IndexFunc(records, func(r share.Record) bool { return strings.HasPrefix(r.Text, "RUN cat /g") })
+	lost := slices.IndexFunc(records, func(r remotecache.Record) bool { return strings.HasPrefix(r.Text, "RUN cat /g") })
 	if err := os.Remove(blob(one, *records[lost].Layer)); err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/doctor"
-	"github.com/minirun/minirun/internal/look"
+	"github.com/minirun/minirun/internal/inspect"
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
@@ -390,12 +390,12 @@ func TestInspect(t *testing.T) {
 	limit := int64(77)
 	b, pid := up(t, userns, memory(64<<20), func(s *specs.Spec) { s.Linux.Resources.Pids = &specs.LinuxPids{Limit: &limit} })
 	has(t, b.Minirun("inspect", b.ID).Stdout, "running", "HOST", "CONTAINER", "its own", "64 MiB", "77", "CapEff", "MOUNTS")
-	var v look.View
+	var v inspect.View
 	r := b.Minirun("inspect", "--format", "json", b.ID)
 	if err := json.Unmarshal([]byte(r.Stdout), &v); err != nil {
 		t.Fatal(err, r.Stderr)
 	}
-	facts := map[string]look.Pair{}
+	facts := map[string]inspect.Pair{}
 	for _, p := range v.Process {
 		facts[p.Name] = p
 	}
@@ -444,7 +444,7 @@ func TestLayersCommand(t *testing.T) {
 	}
 	b.Spec.Annotations = map[string]string{"dev.minirun.layers": `["low", "rootfs", "high"]`}
 	b.Write()
-	var found []look.Sighting
+	var found []inspect.Sighting
 	where := func(of, path string) (kinds string) {
 		t.Helper()
 		r := b.Minirun("layers", "--format", "json", of, path)
@@ -470,7 +470,7 @@ func TestLayersCommand(t *testing.T) {
 	if got := where(b.ID, "/../../etc/new"); got != "4:file:true 3:-:false 2:-:false 1:file:false" {
 		t.Errorf("/etc/new: %s", got)
 	}
-	var all struct{ Written []look.Written }
+	var all struct{ Written []inspect.Written }
 	if err := json.Unmarshal([]byte(b.Minirun("layers", "--format", "json", b.ID).Stdout), &all); err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
 	"github.com/minirun/minirun/internal/build/graph"
-	"github.com/minirun/minirun/internal/image/configure"
+	"github.com/minirun/minirun/internal/image/imageconfig"
 	"github.com/minirun/minirun/internal/overlay"
 )
 
@@ -88,7 +88,7 @@ func (b *builder) weigh(n *graph.Node) error {
 func checkPorts(c *instructions.ExposeCommand) error {
 	n := 0
 	for _, p := range c.Ports {
-		list, err := configure.Ports(p)
+		list, err := imageconfig.Ports(p)
 		if err != nil {
 			return err
 		}

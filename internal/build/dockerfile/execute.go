@@ -16,7 +16,7 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/build/graph"
-	"github.com/minirun/minirun/internal/image/configure"
+	"github.com/minirun/minirun/internal/image/imageconfig"
 )
 
 // Pipes is the directory where a RUN finds its here-documents that are programs.
@@ -150,7 +150,7 @@ func (d *draft) environment(op *graph.Run) (shown []string) {
 // commands the shell reads the here-documents itself.
 func commandOf(c *instructions.RunCommand, shell []string) (argv []string, files []graph.File) {
 	if len(c.Files) == 0 || !c.PrependShell {
-		return configure.CommandLine(c.ShellDependantCmdLine, shell), nil
+		return imageconfig.CommandLine(c.ShellDependantCmdLine, shell), nil
 	}
 	first := c.Files[0]
 	line := strings.Join(c.CmdLine, " ")
@@ -160,14 +160,14 @@ func commandOf(c *instructions.RunCommand, shell []string) (argv []string, files
 			script = parser.ChompHeredocContent(script)
 		}
 		if strings.HasPrefix(script, "#!") {
-			return append(configure.Shell(shell), Pipes+first.Name), []graph.File{{Name: first.Name, Content: script}}
+			return append(imageconfig.Shell(shell), Pipes+first.Name), []graph.File{{Name: first.Name, Content: script}}
 		}
-		return append(configure.Shell(shell), script), nil
+		return append(imageconfig.Shell(shell), script), nil
 	}
 	for _, f := range c.Files {
 		line += "\n" + f.Data + f.Name
 	}
-	return append(configure.Shell(shell), line), nil
+	return append(imageconfig.Shell(shell), line), nil
 }
 
 // mount converts a RUN --mount.

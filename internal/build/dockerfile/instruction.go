@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/graph"
-	"github.com/minirun/minirun/internal/image/configure"
+	"github.com/minirun/minirun/internal/image/imageconfig"
 )
 
 // trigger executes an ONBUILD of the base image.
@@ -126,11 +126,11 @@ func (d *draft) change(n *graph.Node, c instructions.Command) error {
 		}
 	}
 	if _, own := c.(*instructions.ShellCommand); own {
-		return configure.Apply(config, c)
+		return imageconfig.Apply(config, c)
 	}
 	shell := config.Shell
 	config.Shell = shellOf(shell, d.stage.Platform)
-	err := configure.Apply(config, c)
+	err := imageconfig.Apply(config, c)
 	config.Shell = shell
 	return err
 }

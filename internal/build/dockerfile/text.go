@@ -7,7 +7,7 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	docker "github.com/moby/docker-image-spec/specs-go/v1"
 
-	"github.com/minirun/minirun/internal/image/configure"
+	"github.com/minirun/minirun/internal/image/imageconfig"
 )
 
 // describe formats an instruction that changes the configuration for the history, with its
@@ -26,7 +26,7 @@ func describe(c instructions.Command, config *docker.DockerOCIImageConfig) strin
 	case *instructions.ExposeCommand:
 		var ports []string
 		for _, p := range c.Ports {
-			list, err := configure.Ports(p)
+			list, err := imageconfig.Ports(p)
 			if err != nil {
 				list = []string{p}
 			}

@@ -14,7 +14,7 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/build/attest"
-	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/store"
 )
 
 // rewrittenTimestamp is BuildKit's annotation for a layer whose file times were changed by
@@ -41,7 +41,7 @@ type Result struct {
 // Image stores an image: blobs, configuration, manifest. It records in the store that the
 // layers are already unpacked. The image has no name yet: until it gets one, or is otherwise
 // kept, only the store's shared lock protects it.
-func Image(ctx context.Context, s *ingest.Store, r Result) (oci.Descriptor, error) {
+func Image(ctx context.Context, s *store.Store, r Result) (oci.Descriptor, error) {
 	var latest *time.Time
 	if r.Rewrite {
 		latest = r.Epoch
@@ -86,7 +86,7 @@ func Image(ctx context.Context, s *ingest.Store, r Result) (oci.Descriptor, erro
 }
 
 // configuration stores the configuration, including the field InsideName.
-func configuration(s *ingest.Store, r Result, config docker.DockerOCIImage) (oci.Descriptor, error) {
+func configuration(s *store.Store, r Result, config docker.DockerOCIImage) (oci.Descriptor, error) {
 	if r.Inside == nil {
 		return document(s, oci.MediaTypeImageConfig, config)
 	}
@@ -107,17 +107,17 @@ func configuration(s *ingest.Store, r Result, config docker.DockerOCIImage) (oci
 }
 
 // Index stores an index of several platforms' manifests and their attestations.
-func Index(s *ingest.Store, list []oci.Descriptor, annotations []Annotation) (oci.Descriptor, error) {
+func Index(s *store.Store, list []oci.Descriptor, annotations []Annotation) (oci.Descriptor, error) {
 	d, err := index(s, list, annotated(annotations, onIndex, oci.Platform{}))
 	d.Annotations = annotated(annotations, onIndexDescriptor, oci.Platform{})
 	return d, err
 }
 
-func index(s *ingest.Store, list []oci.Descriptor, annotations map[string]string) (oci.Descriptor, error) {
+func index(s *store.Store, list []oci.Descriptor, annotations map[string]string) (oci.Descriptor, error) {
 	return document(s, oci.MediaTypeImageIndex, oci.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageIndex, Manifests: list, Annotations: annotations})
 }
 
-func document(s *ingest.Store, mediaType string, what any) (oci.Descriptor, error) {
+func document(s *store.Store, mediaType string, what any) (oci.Descriptor, error) {
 	text, err := json.Marshal(what)
 	if err != nil {
 		return oci.Descriptor{}, err
@@ -137,7 +137,7 @@ type Statement struct {
 
 // Attach stores statements about an image, and returns the descriptor of their manifest for
 // the image's index.
-func Attach(s *ingest.Store, about oci.Descriptor, list []Statement) (oci.Descriptor, error) {
+func Attach(s *store.Store, about oci.Descriptor, list []Statement) (oci.Descriptor, error) {
 	var layers []oci.Descriptor
 	for _, one := range list {
 		d, err := s.PutDocument(attest.MediaType, one.Text)

@@ -31,8 +31,8 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/ctxio"
-	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/layer"
+	"github.com/minirun/minirun/internal/image/store"
 )
 
 // A Layer is a layer of a result. Those of a base image already have blobs.
@@ -51,7 +51,7 @@ type packed struct {
 
 // Pack creates a blob for every layer, several at a time, and syncs the layers to disk. Layers
 // that were packed before are not packed again.
-func Pack(ctx context.Context, s *ingest.Store, layers []Layer, c Compression, latest *time.Time) error {
+func Pack(ctx context.Context, s *store.Store, layers []Layer, c Compression, latest *time.Time) error {
 	errs := make([]error, len(layers))
 	gate := make(chan struct{}, 2)
 	var settled error
@@ -86,14 +86,14 @@ func directories(layers []Layer) (out []string) {
 }
 
 // pack creates a blob from a step's directory.
-func (l *Layer) pack(ctx context.Context, s *ingest.Store, c Compression, latest *time.Time) error {
+func (l *Layer) pack(ctx context.Context, s *store.Store, c Compression, latest *time.Time) error {
 	return l.once(s, l.note(s, c, latest), c, func(w io.Writer) error {
 		return layer.Pack(ctxio.NewWriter(ctx, w), l.Dir, layer.PackOptions{Latest: latest})
 	})
 }
 
 // repack recompresses a base image's blob: the archive in it does not change.
-func (l *Layer) repack(ctx context.Context, s *ingest.Store, c Compression) error {
+func (l *Layer) repack(ctx context.Context, s *store.Store, c Compression) error {
 	from, diffID := l.Desc.Digest, l.DiffID
 	note := filepath.Join(s.Dir, "build", "blobs", from.Encoded()[:32]+"."+c.String())
 	err := l.once(s, note, c, func(w io.Writer) error {
@@ -116,7 +116,7 @@ func (l *Layer) repack(ctx context.Context, s *ingest.Store, c Compression) erro
 }
 
 // once creates a blob, unless a note refers to an existing one.
-func (l *Layer) once(s *ingest.Store, note string, c Compression, archive func(io.Writer) error) error {
+func (l *Layer) once(s *store.Store, note string, c Compression, archive func(io.Writer) error) error {
 	var known packed
 	if text, err := os.ReadFile(note); err == nil && json.Unmarshal(text, &known) == nil && s.Has(known.Desc.Digest) {
 		l.Desc, l.DiffID = known.Desc, known.DiffID
@@ -131,7 +131,7 @@ func (l *Layer) once(s *ingest.Store, note string, c Compression, archive func(i
 }
 
 // note is the path of the file that records the blob of a layer.
-func (l *Layer) note(s *ingest.Store, c Compression, latest *time.Time) string {
+func (l *Layer) note(s *store.Store, c Compression, latest *time.Time) string {
 	name := l.Key.Encoded()[:32] + "." + c.String()
 	if latest != nil {
 		name += "." + strconv.FormatInt(latest.Unix(), 10)
@@ -139,7 +139,7 @@ func (l *Layer) note(s *ingest.Store, c Compression, latest *time.Time) string {
 	return filepath.Join(s.Dir, "build", "blobs", name)
 }
 
-func (l *Layer) remember(s *ingest.Store, note string) error {
+func (l *Layer) remember(s *store.Store, note string) error {
 	text, err := json.Marshal(packed{l.Desc, l.DiffID})
 	if err != nil {
 		return err
@@ -149,7 +149,7 @@ func (l *Layer) remember(s *ingest.Store, note string) error {
 
 // Remember records the blob from which a layer was unpacked, so that the layer is not packed
 // again.
-func (l *Layer) Remember(s *ingest.Store) error {
+func (l *Layer) Remember(s *store.Store) error {
 	c := Compression{Kind: "uncompressed"}
 	for _, kind := range []string{"gzip", "zstd"} {
 		if strings.HasSuffix(l.Desc.MediaType, kind) {
@@ -160,7 +160,7 @@ func (l *Layer) Remember(s *ingest.Store) error {
 }
 
 // write creates the blob.
-func (l *Layer) write(s *ingest.Store, c Compression, archive func(io.Writer) error) (err error) {
+func (l *Layer) write(s *store.Store, c Compression, archive func(io.Writer) error) (err error) {
 	f, err := os.OpenFile(s.Temporary("blob"), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err

@@ -10,15 +10,15 @@ import (
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/image/ingest"
 	"github.com/minirun/minirun/internal/image/layer"
-	"github.com/minirun/minirun/internal/image/merge"
+	"github.com/minirun/minirun/internal/image/overlay"
+	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/image/transfer"
 	"github.com/minirun/minirun/internal/namespaces"
 )
 
 // Archive writes images as an OCI image layout, which Docker can also read.
-func Archive(ctx context.Context, s *ingest.Store, o Output, images []transfer.Saved, p transfer.Progress) (err error) {
+func Archive(ctx context.Context, s *store.Store, o Output, images []transfer.Saved, p transfer.Progress) (err error) {
 	if !o.Tar {
 		return layout(ctx, s, o.Dest, images, p)
 	}
@@ -61,7 +61,7 @@ func Flat(layers []Layer) (*os.File, error) {
 	for _, l := range layers {
 		dirs = append(dirs, l.Dir)
 	}
-	return merge.Open(dirs, namespaces.Unprivileged())
+	return overlay.Open(dirs, namespaces.Unprivileged())
 }
 
 // A Part is the file system of one platform's result, in an output that consists of files.

@@ -1,6 +1,6 @@
 // Package graph represents a Dockerfile as data: stages of nodes. Each node creates a file
 // system from those of other nodes, or changes only the image's configuration. Package
-// dockerfile creates graphs, package solve executes them.
+// dockerfile creates graphs, package solver executes them.
 //
 //	graph.go   Graph, Stage, Node
 //	op.go      what a node does to a file system

@@ -14,7 +14,7 @@ import (
 	docker "github.com/moby/docker-image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/build/dockerfile"
-	"github.com/minirun/minirun/internal/image/configure"
+	"github.com/minirun/minirun/internal/image/imageconfig"
 )
 
 // A stage holds the state of a stage after an instruction.
@@ -257,7 +257,7 @@ func (c *checker) expose(l *linter.Linter, s *stage, o *instructions.ExposeComma
 			if strings.Join(parts[:max(0, last-1)], ":") != "" || last > 0 && parts[last-1] != "" {
 				l.Run(format, o.Location(), format.Format(word))
 			}
-			list, err := configure.Ports(word)
+			list, err := imageconfig.Ports(word)
 			if ports += len(list); err != nil || ports > dockerfile.MaxPorts {
 				return
 			}

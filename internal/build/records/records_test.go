@@ -17,12 +17,12 @@ import (
 	"time"
 
 	"github.com/minirun/minirun/internal/build/progress"
-	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/store"
 )
 
-func newStore(t testing.TB) *ingest.Store {
+func newStore(t testing.TB) *store.Store {
 	t.Helper()
-	s, err := ingest.Open(filepath.Join(t.TempDir(), "store"))
+	s, err := store.Open(filepath.Join(t.TempDir(), "store"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func newStore(t testing.TB) *ingest.Store {
 }
 
 // begin starts a record, whose steps are not shown.
-func begin(t testing.TB, s *ingest.Store, name string) (*Writer, progress.Display) {
+func begin(t testing.TB, s *store.Store, name string) (*Writer, progress.Display) {
 	t.Helper()
 	w, err := Begin(s, Record{Name: name})
 	if err != nil {
@@ -43,7 +43,7 @@ func begin(t testing.TB, s *ingest.Store, name string) (*Writer, progress.Displa
 	return w, w.Watch(quiet)
 }
 
-func list(t testing.TB, s *ingest.Store) []*Record {
+func list(t testing.TB, s *store.Store) []*Record {
 	t.Helper()
 	out, err := Of(s.Store).List()
 	if err != nil {

@@ -15,12 +15,12 @@ import (
 
 	"github.com/minirun/minirun/internal/build/progress"
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/store"
 )
 
 // A Writer writes the record of a running build. A nil Writer records nothing.
 type Writer struct {
-	store  *ingest.Store
+	store  *store.Store
 	book   *Book
 	most   int // builds to keep
 	record Record
@@ -42,7 +42,7 @@ const flushDelay = 250 * time.Millisecond
 
 // Begin starts the record of a build. It returns nil if builds are not recorded. The caller
 // must hold the store's shared lock.
-func Begin(s *ingest.Store, r Record) (*Writer, error) {
+func Begin(s *store.Store, r Record) (*Writer, error) {
 	n, err := kept()
 	if err != nil || n == 0 {
 		return nil, err

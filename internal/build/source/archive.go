@@ -10,7 +10,7 @@ import (
 	"io"
 	"os"
 
-	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/build/contenthash"
 	"github.com/minirun/minirun/internal/compression"
 	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image/layer"
@@ -46,7 +46,7 @@ func isTar(first []byte) bool {
 
 // Archive unpacks a context into a new directory below tmp, which the caller removes: a tar
 // archive, uncompressed or compressed by gzip, bzip2, xz or zstd.
-func Archive(ctx context.Context, r io.Reader, tmp string) (*tree.Tree, error) {
+func Archive(ctx context.Context, r io.Reader, tmp string) (*contenthash.Tree, error) {
 	dir, err := os.MkdirTemp(tmp, "context-")
 	if err != nil {
 		return nil, fmt.Errorf("make a directory for the context: %w", err)
@@ -62,7 +62,7 @@ func Archive(ctx context.Context, r io.Reader, tmp string) (*tree.Tree, error) {
 // maxBytes limits the total size of a context's files.
 const maxBytes = 256 << 30
 
-func archive(ctx context.Context, r io.Reader, dir string, o layer.ExtractOptions) (*tree.Tree, error) {
+func archive(ctx context.Context, r io.Reader, dir string, o layer.ExtractOptions) (*contenthash.Tree, error) {
 	plain, release, err := decompress(r)
 	if err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/build/contenthash"
 	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/regularfile"
 )
@@ -29,7 +29,7 @@ const DockerfileLimit = 8 << 20
 // ReadDockerfile reads the Dockerfile of a fetched context: its path is relative to the
 // context, and no link leads out of it. It is read even if .dockerignore excludes it. If
 // Dockerfile does not exist, dockerfile is read.
-func ReadDockerfile(t *tree.Tree, name string) ([]byte, error) {
+func ReadDockerfile(t *contenthash.Tree, name string) ([]byte, error) {
 	f, err := openBelow(t.Root, name)
 	if errors.Is(err, fs.ErrNotExist) && name == DefaultDockerfile {
 		if lower, otherErr := openBelow(t.Root, lowerDockerfile); otherErr == nil {

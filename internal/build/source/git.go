@@ -16,8 +16,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/build/contenthash"
 	"github.com/minirun/minirun/internal/build/sshagent"
-	"github.com/minirun/minirun/internal/build/tree"
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
@@ -33,7 +33,7 @@ type GitOptions struct {
 }
 
 // Git checks out a commit and returns it.
-func Git(ctx context.Context, ref, cacheDir string, o GitOptions) (*tree.Tree, string, error) {
+func Git(ctx context.Context, ref, cacheDir string, o GitOptions) (*contenthash.Tree, string, error) {
 	r, ok, err := ParseGit(ref)
 	if err != nil {
 		return nil, "", err
@@ -59,7 +59,7 @@ func (r *GitRef) git(dir string) *git {
 // Checkout creates the tree of the ref's commit. The repository is kept below cacheDir, where
 // a commit that exists is not fetched again. Trees are kept too and never modified, so a
 // second build finds the same files.
-func (r *GitRef) Checkout(ctx context.Context, cacheDir string) (*tree.Tree, string, error) {
+func (r *GitRef) Checkout(ctx context.Context, cacheDir string) (*contenthash.Tree, string, error) {
 	cacheDir, err := filepath.Abs(cacheDir)
 	if err != nil {
 		return nil, "", err
@@ -317,7 +317,7 @@ func plainModes(dir string, keep bool) error {
 }
 
 // open opens the tree, or a directory in it.
-func (r *GitRef) open(where string) (*tree.Tree, error) {
+func (r *GitRef) open(where string) (*contenthash.Tree, error) {
 	t, err := open(where, "the repository "+r.Remote)
 	if err != nil {
 		return nil, err
@@ -330,7 +330,7 @@ func (r *GitRef) open(where string) (*tree.Tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: open the directory %s: %w", r.Remote, r.Subdir, err)
 	}
-	return &tree.Tree{Root: os.NewFile(uintptr(fd), filepath.Join(where, r.Subdir)), Label: t.Label, Foreign: true, Dated: t.Dated}, nil
+	return &contenthash.Tree{Root: os.NewFile(uintptr(fd), filepath.Join(where, r.Subdir)), Label: t.Label, Foreign: true, Dated: t.Dated}, nil
 }
 
 // lock waits for the lock on the cache of one repository.

@@ -13,7 +13,7 @@ import (
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
 
-	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/build/contenthash"
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
@@ -25,7 +25,7 @@ const (
 // Ignore makes a tree leave out the files excluded by its .dockerignore, or by that of the
 // Dockerfile, whose path is relative to the tree. Local does so itself. Docker does it for no
 // other context: the files in an archive were selected on purpose.
-func Ignore(t *tree.Tree, dockerfile string) error {
+func Ignore(t *contenthash.Tree, dockerfile string) error {
 	if dockerfile != "" && dockerfile != "-" {
 		if found, err := ignoreFrom(t, dockerfile+ignoreName); found || err != nil {
 			return err
@@ -37,7 +37,7 @@ func Ignore(t *tree.Tree, dockerfile string) error {
 
 // localIgnore is like Ignore for a Dockerfile given by a host path, which may be outside the
 // context.
-func localIgnore(t *tree.Tree, dir, dockerfile string) error {
+func localIgnore(t *contenthash.Tree, dir, dockerfile string) error {
 	if dockerfile == "" || dockerfile == "-" {
 		return Ignore(t, "")
 	}
@@ -76,7 +76,7 @@ func within(dir, name string) (string, bool) {
 	return rel, true
 }
 
-func ignoreFrom(t *tree.Tree, name string) (found bool, err error) {
+func ignoreFrom(t *contenthash.Tree, name string) (found bool, err error) {
 	f, err := openBelow(t.Root, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -92,7 +92,7 @@ func ignoreFrom(t *tree.Tree, name string) (found bool, err error) {
 	return true, setIgnored(t, name, text)
 }
 
-func setIgnored(t *tree.Tree, name string, text []byte) error {
+func setIgnored(t *contenthash.Tree, name string, text []byte) error {
 	ignored, err := parseIgnore(text)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/build/contenthash"
 )
 
 // files creates a directory with files: a name with a trailing / is a directory, one with -> a
@@ -45,7 +45,7 @@ func files(t testing.TB, names map[string]string) string {
 
 // left returns the files of a tree that a build can see, found by the same walk as that of
 // COPY.
-func left(t testing.TB, tr *tree.Tree) (out []string) {
+func left(t testing.TB, tr *contenthash.Tree) (out []string) {
 	t.Helper()
 	root := tr.Root.Name()
 	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {

@@ -28,13 +28,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/build/tree"
+	"github.com/minirun/minirun/internal/build/contenthash"
 )
 
 // Local opens a directory on the host as a context. dockerfile is the host path of the
 // Dockerfile, whose own DOCKERFILE.dockerignore takes precedence over the context's; "" and
 // "-" have none.
-func Local(dir, dockerfile string) (*tree.Tree, error) {
+func Local(dir, dockerfile string) (*contenthash.Tree, error) {
 	t, err := open(dir, "the context")
 	if err != nil {
 		return nil, err
@@ -47,7 +47,7 @@ func Local(dir, dockerfile string) (*tree.Tree, error) {
 }
 
 // open creates a tree from a directory.
-func open(dir, label string) (*tree.Tree, error) {
+func open(dir, label string) (*contenthash.Tree, error) {
 	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOTDIR) {
 		return nil, fmt.Errorf("open %s %s: it is not a directory: a Dockerfile is given with -f, an archive by \"-\" on standard input", label, dir)
@@ -55,7 +55,7 @@ func open(dir, label string) (*tree.Tree, error) {
 	if err != nil {
 		return nil, &os.PathError{Op: "open " + label, Path: dir, Err: err}
 	}
-	return &tree.Tree{Root: os.NewFile(uintptr(fd), dir), Label: label, Foreign: true}, nil
+	return &contenthash.Tree{Root: os.NewFile(uintptr(fd), dir), Label: label, Foreign: true}, nil
 }
 
 // IsURL reports whether a word is an HTTP URL, which may also be a git repository.

@@ -17,7 +17,7 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/store"
 )
 
 // ReadManifest reads a manifest or an index, verifies it, and returns its descriptor with the media
@@ -64,7 +64,7 @@ func readAll(ctx context.Context, from Source, d oci.Descriptor, limit int64) ([
 	case int64(len(text)) > limit:
 		return nil, fmt.Errorf("has more than the %d bytes that are read", limit)
 	case digest.FromBytes(text) != d.Digest || d.Size > 0 && d.Size != int64(len(text)):
-		return nil, fmt.Errorf("%w: %d bytes with %s came", ingest.ErrDigest, len(text), digest.FromBytes(text))
+		return nil, fmt.Errorf("%w: %d bytes with %s came", store.ErrDigest, len(text), digest.FromBytes(text))
 	}
 	return text, nil
 }
@@ -255,7 +255,7 @@ func (v *verifying) Read(p []byte) (int, error) {
 	}
 	switch {
 	case v.read > size, v.read == size && !v.verifier.Verified(), v.read < size && err == io.EOF:
-		return n, &sourceError{fmt.Errorf("blob %s: %w", v.of.desc.Digest, ingest.ErrDigest)}
+		return n, &sourceError{fmt.Errorf("blob %s: %w", v.of.desc.Digest, store.ErrDigest)}
 	case err != nil && err != io.EOF:
 		return n, &sourceError{fmt.Errorf("blob %s: %w", v.of.desc.Digest, err)}
 	}

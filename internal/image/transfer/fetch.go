@@ -28,7 +28,7 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/store"
 )
 
 // A Source provides an image's documents and blobs.
@@ -59,13 +59,13 @@ const maxDocument = 4 << 20
 // Fetch copies what a descriptor refers to into the store. It returns the descriptor that a name
 // should refer to: the manifest of the platform, or the index if All or Index is set. The caller
 // must hold the store's lock shared.
-func Fetch(ctx context.Context, s *ingest.Store, from Source, d oci.Descriptor, o Options, p Progress) (oci.Descriptor, error) {
+func Fetch(ctx context.Context, s *store.Store, from Source, d oci.Descriptor, o Options, p Progress) (oci.Descriptor, error) {
 	f := &fetcher{store: s, from: from, options: o, progress: p, begun: map[string]bool{}}
 	return f.root(ctx, d, 0)
 }
 
 type fetcher struct {
-	store    *ingest.Store
+	store    *store.Store
 	from     Source
 	options  Options
 	progress Progress

@@ -18,7 +18,7 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/tartest"
 )
 
@@ -79,7 +79,7 @@ func FuzzFetch(f *testing.F) {
 		f.Add([]byte(text), true)
 	}
 	dir := tartest.TempDir(f)
-	store, err := ingest.Open(dir)
+	store, err := store.Open(dir)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -21,13 +21,13 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/retry"
 )
 
 // Push writes an image, or all images of an index, to a registry under a name. Blobs that the
 // registry already has are not sent again.
-func (r Registries) Push(ctx context.Context, s *ingest.Store, i *ingest.Image, to image.Name, jobs int, p Progress) error {
+func (r Registries) Push(ctx context.Context, s *store.Store, i *store.Image, to image.Name, jobs int, p Progress) error {
 	if to.Tag == "" {
 		return fmt.Errorf("push %s: needs a tag", to)
 	}
@@ -91,7 +91,7 @@ func beginsUploadAgain(ctx context.Context, server string, err error) bool {
 
 // whole refuses an index if only some of its platforms' images were fetched, because a registry
 // rejects an index whose manifests it does not have.
-func whole(s *ingest.Store, i *ingest.Image) error {
+func whole(s *store.Store, i *store.Image) error {
 	if !image.IsIndex(i.Target.MediaType) {
 		return nil
 	}

@@ -20,13 +20,13 @@ import (
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/ctxio"
 	"github.com/minirun/minirun/internal/image"
-	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/store"
 )
 
 // A Saved is an image to be written, and its name in the archive.
 type Saved struct {
 	Name  string // full name; "" for none
-	Image *ingest.Image
+	Image *store.Image
 }
 
 // A sink receives the files of an image layout.
@@ -37,7 +37,7 @@ type sink interface {
 // Save writes images as an OCI image layout with Docker's manifest.json next to index.json. Both
 // refer to the same blobs, so `docker load`, podman and OCI tools can read it. If dir is set, the
 // layout is a directory, otherwise an archive written to out.
-func Save(ctx context.Context, s *ingest.Store, images []Saved, dir string, out io.Writer, p Progress) error {
+func Save(ctx context.Context, s *store.Store, images []Saved, dir string, out io.Writer, p Progress) error {
 	if dir != "" {
 		if _, err := os.Lstat(filepath.Join(dir, "index.json")); err == nil {
 			return fmt.Errorf("save: %s has images already: give a new directory", dir)
@@ -60,7 +60,7 @@ func Save(ctx context.Context, s *ingest.Store, images []Saved, dir string, out 
 	return t.Close()
 }
 
-func save(ctx context.Context, s *ingest.Store, images []Saved, to sink, p Progress) error {
+func save(ctx context.Context, s *store.Store, images []Saved, to sink, p Progress) error {
 	index := oci.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageIndex, Manifests: []oci.Descriptor{}}
 	list := []saved{}
 	w := &writer{store: s, to: to, progress: p, written: map[string]bool{}}
@@ -110,7 +110,7 @@ func dockerEntry(one Saved) saved {
 func blobPath(d oci.Descriptor) string { return path.Join("blobs", "sha256", d.Digest.Encoded()) }
 
 type writer struct {
-	store    *ingest.Store
+	store    *store.Store
 	to       sink
 	progress Progress
 	written  map[string]bool
@@ -166,7 +166,7 @@ func (w *writer) blob(ctx context.Context, d oci.Descriptor) error {
 	}
 	defer func() { _ = f.Close() }()
 	more, done := w.progress.Begin(short(d.Digest.String()), d.Size)
-	err = w.to.put(blobPath(d), d.Size, ctxio.NewReader(ctx, io.TeeReader(f, ingest.Told(more))))
+	err = w.to.put(blobPath(d), d.Size, ctxio.NewReader(ctx, io.TeeReader(f, store.Told(more))))
 	done(err)
 	return err
 }

@@ -22,15 +22,15 @@ import (
 
 	"github.com/minirun/minirun/internal/compression"
 	"github.com/minirun/minirun/internal/ctxio"
-	"github.com/minirun/minirun/internal/image/configure"
-	"github.com/minirun/minirun/internal/image/ingest"
+	"github.com/minirun/minirun/internal/image/imageconfig"
 	"github.com/minirun/minirun/internal/image/layer"
+	"github.com/minirun/minirun/internal/image/store"
 )
 
 // Import creates an image with one layer from a root file system in a tar archive, which may be
 // compressed. The archive becomes the layer unchanged; changes are Dockerfile instructions that do
 // not need a build.
-func Import(ctx context.Context, s *ingest.Store, archive io.Reader, from string, changes []string) (oci.Descriptor, error) {
+func Import(ctx context.Context, s *store.Store, archive io.Reader, from string, changes []string) (oci.Descriptor, error) {
 	blob, diffID, err := storeLayer(ctx, s, ctxio.NewReader(ctx, archive))
 	if err != nil {
 		return oci.Descriptor{}, err
@@ -61,7 +61,7 @@ func Import(ctx context.Context, s *ingest.Store, archive io.Reader, from string
 }
 
 // storeLayer stores an archive as a blob.
-func storeLayer(ctx context.Context, s *ingest.Store, archive io.Reader) (d oci.Descriptor, diffID digest.Digest, err error) {
+func storeLayer(ctx context.Context, s *store.Store, archive io.Reader) (d oci.Descriptor, diffID digest.Digest, err error) {
 	f, err := os.CreateTemp(filepath.Join(s.Dir, "tmp"), "import-")
 	if err != nil {
 		return d, "", err
@@ -131,7 +131,7 @@ func change(c *docker.DockerOCIImage, text string) error {
 		if err != nil {
 			return err
 		}
-		if err := configure.Apply(&c.Config, command); err != nil {
+		if err := imageconfig.Apply(&c.Config, command); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,148 @@
+package contenthash
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/minirun/minirun/internal/build/graph"
+)
+
+// This file defines which paths a pattern matches. Components before the first wildcard are a
+// path, which may lead through symbolic links. After the first wildcard only real directories
+// are entered, so COPY */f does not copy a file twice because there is a link to its
+// directory. Files that .dockerignore excludes do not exist.
+
+// A glob expands one pattern.
+type glob struct {
+	t    *Tree
+	o    Options
+	wild bool // a component before this one had a wildcard
+	lost bool // a directory before the first wildcard does not exist
+}
+
+// expand finds the paths that a pattern matches, component by component.
+func (g *glob) expand(pattern string) ([]string, error) {
+	if pattern == "" || pattern == "." {
+		return []string{"."}, nil
+	}
+	found := []string{"."}
+	for part := range strings.SplitSeq(pattern, "/") {
+		var next []string
+		for _, dir := range found {
+			list, err := g.component(dir, part)
+			if err != nil {
+				return nil, err
+			}
+			next = append(next, list...)
+		}
+		g.wild = g.wild || graph.HasWildcards(part)
+		g.lost = g.lost || !g.wild && len(next) == 0
+		found = next
+	}
+	return found, nil
+}
+
+// mustMatch reports whether it is an error if nothing matches. It is for a path without
+// wildcards, and, unless only names below the destination are asked for, for a missing
+// directory at the start of a pattern.
+func (g *glob) mustMatch() bool { return !g.wild || g.lost && !g.o.Parents }
+
+// component finds the matches of one component in a directory. With --parents, ** matches any
+// number of directories.
+func (g *glob) component(dir, part string) ([]string, error) {
+	switch {
+	case part == "**" && g.o.Parents:
+		return g.t.directories(dir)
+	case graph.HasWildcards(part):
+		return g.names(dir, part)
+	}
+	part = graph.Unescape(part)
+	name := path.Join(dir, part)
+	if _, err := g.t.lstat(name); err != nil && g.wild {
+		return nil, nil
+	} else if err != nil { // a link on the way: matches are below its target
+		real, err := g.t.follow(dir)
+		if err != nil {
+			return nil, nil
+		}
+		name = path.Join(real, part)
+		if _, err := g.t.lstat(name); err != nil {
+			return nil, nil
+		}
+	}
+	if g.t.hides(name) {
+		return nil, nil
+	}
+	return []string{name}, nil
+}
+
+// names finds the entries of a directory that match a component with wildcards.
+func (g *glob) names(dir, part string) (out []string, err error) {
+	if !g.wild && !g.o.Parents {
+		if dir, err = g.t.follow(dir); err != nil {
+			g.lost = true
+			return nil, nil
+		}
+	}
+	names, err := g.t.names(dir)
+	if err != nil { // not a directory
+		return nil, nil
+	}
+	for _, n := range names {
+		ok, err := path.Match(part, n)
+		if err != nil {
+			return nil, fmt.Errorf("pattern %q: %w", part, err)
+		}
+		if ok && !g.t.hides(path.Join(dir, n)) {
+			out = append(out, path.Join(dir, n))
+		}
+	}
+	return out, nil
+}
+
+// directories returns a directory and all directories below it.
+func (t *Tree) directories(dir string) ([]string, error) {
+	out := []string{dir}
+	names, err := t.names(dir)
+	if err != nil {
+		return out, nil
+	}
+	for _, n := range names {
+		sub := path.Join(dir, n)
+		if st, err := t.lstat(sub); err == nil && isDir(&st) && !t.hides(sub) {
+			more, err := t.directories(sub)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, more...)
+		}
+	}
+	return out, nil
+}
+
+// hides reports whether .dockerignore excludes a path that exists. A directory is not hidden
+// if a file below it is included.
+func (t *Tree) hides(name string) bool {
+	if t.Ignored == nil || name == "." {
+		return false
+	}
+	st, err := t.lstat(name)
+	if err != nil {
+		return false
+	}
+	ignored, prune := t.Ignored(name, isDir(&st))
+	if !ignored || prune || !isDir(&st) {
+		return ignored
+	}
+	names, err := t.names(name)
+	if err != nil {
+		return true
+	}
+	for _, n := range names {
+		if !t.hides(path.Join(name, n)) {
+			return false
+		}
+	}
+	return true
+}

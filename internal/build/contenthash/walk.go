@@ -1,0 +1,175 @@
+package contenthash
+
+import (
+	"path"
+	"strings"
+
+	"github.com/moby/patternmatcher"
+)
+
+// A walk adds the files that one match refers to.
+type walk struct {
+	t       *Tree
+	o       Options
+	s       *Selection
+	exclude *patternmatcher.PatternMatcher
+	source  string // the match
+	cut     string // --parents: the prefix removed from the names
+	base    string // the path that names are relative to
+	real    string // source, with links resolved
+	pending []Found
+}
+
+// match adds the match: a file, or the content of a directory.
+func (w *walk) match() error {
+	if err := w.resolve(); err != nil {
+		return err
+	}
+	st, err := w.t.lstat(w.real)
+	if err != nil {
+		return err
+	}
+	name := path.Base(w.source)
+	if w.o.Parents {
+		name = strings.TrimPrefix(strings.TrimPrefix(w.source, w.cut), "/")
+		if name == "" {
+			name = "."
+		}
+		if err := w.parents(name); err != nil {
+			return err
+		}
+	} else if isDir(&st) {
+		name = "."
+	}
+	f := Found{Path: w.real, Name: name, Stat: st, Alone: !isDir(&st) && !w.o.Parents}
+	if !isDir(&st) {
+		if !w.excluded(name) {
+			w.add(f)
+		}
+		return nil
+	}
+	w.base = name
+	if !w.excluded(name) {
+		return w.directory(f, false)
+	}
+	if !w.exclude.Exclusions() {
+		return nil
+	}
+	return w.directory(f, true)
+}
+
+// parents adds the directories on a source's path, starting with the one that becomes the
+// destination.
+func (w *walk) parents(name string) error {
+	if w.cut != "" && name != "." {
+		st, err := w.t.lstat(w.cut)
+		if err != nil {
+			return err
+		}
+		w.pending = append(w.pending, Found{Path: w.cut, Name: ".", Stat: st})
+	}
+	dir := path.Dir(name)
+	if dir == "." {
+		return nil
+	}
+	at := ""
+	for part := range strings.SplitSeq(dir, "/") {
+		at = path.Join(at, part)
+		st, err := w.t.lstat(path.Join(w.cut, at))
+		if err != nil || !isDir(&st) {
+			continue
+		}
+		w.pending = append(w.pending, Found{Path: path.Join(w.cut, at), Name: at, Stat: st, Way: true})
+	}
+	return nil
+}
+
+// resolve finds the file that the source refers to. A symbolic link refers to its target,
+// except with --parents, which keeps the link's own path, so it refers to itself.
+func (w *walk) resolve() error {
+	if st, err := w.t.lstat(w.source); err == nil && isLink(&st) && w.o.Parents && !w.o.Resolve {
+		w.real = w.source
+		return nil
+	}
+	var err error
+	if w.real, err = w.t.follow(w.source); err != nil {
+		if st, lerr := w.t.lstat(w.source); lerr == nil && isLink(&st) {
+			all := *w.t
+			all.Ignored = nil
+			_, gone := all.follow(w.source)
+			return &NotFoundError{Pattern: w.source, Label: w.t.Label, Link: true, Ignored: gone == nil}
+		}
+	}
+	return err
+}
+
+// excluded checks a name relative to the source. With --parents it is relative to the start of
+// the names that are kept, as in BuildKit.
+func (w *walk) excluded(rel string) bool {
+	if w.exclude == nil || rel == "." {
+		return false
+	}
+	out, err := w.exclude.MatchesOrParentMatches(rel)
+	return err == nil && out
+}
+
+// directory adds a directory with its content. An excluded directory is added only if
+// something in it is included.
+func (w *walk) directory(f Found, hidden bool) error {
+	depth := len(w.pending)
+	w.pending = append(w.pending, f)
+	if !hidden {
+		w.flush()
+		depth = 0
+	}
+	entries, err := w.t.entries(f.Path)
+	if err != nil {
+		return err
+	}
+	for i := range entries {
+		if err := w.child(f, &entries[i]); err != nil {
+			return err
+		}
+	}
+	if len(w.pending) > depth && hidden {
+		w.pending = w.pending[:depth]
+	}
+	return nil
+}
+
+// add adds a file, after the directories that lead to it.
+func (w *walk) add(f Found) {
+	w.flush()
+	w.s.add(f)
+}
+
+// flush adds the pending parent directories.
+func (w *walk) flush() {
+	for _, f := range w.pending {
+		w.s.add(f)
+	}
+	w.pending = w.pending[:0]
+}
+
+func (w *walk) child(dir Found, e *entry) error {
+	at, st := path.Join(dir.Path, e.name), e.stat
+	hidden, prune := false, false
+	if w.t.Ignored != nil {
+		hidden, prune = w.t.Ignored(at, isDir(&st))
+	}
+	f := Found{Path: at, Name: path.Join(dir.Name, e.name), Stat: st}
+	if w.excluded(f.Name) {
+		hidden = true
+		prune = prune || !w.exclude.Exclusions()
+	}
+	switch {
+	case isDir(&st) && hidden && prune:
+		return nil
+	case isDir(&st):
+		return w.directory(f, hidden)
+	case hidden:
+		return nil
+	}
+	w.add(f)
+	return nil
+}

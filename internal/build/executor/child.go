@@ -1,0 +1,213 @@
+package executor
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/namespaces"
+	"github.com/minirun/minirun/internal/spec"
+)
+
+// start runs a minirun process that runs the container, and waits for it. It is called on the
+// step's thread: minirun is its child, sees its mounts, and is killed when the thread ends.
+func (j *job) start(ctx context.Context) error {
+	cmd := j.command("--log", j.bundle("log"), "--log-format", "json", "run", "--bundle", j.bundle(), j.id)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	copied := func() error { return nil }
+	if j.terminal != nil {
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = j.terminal, j.terminal, j.terminal
+	} else {
+		cmd.SysProcAttr.Setpgid = true // signals from a terminal go to the builder, which decides what to do
+		if j.Output != nil {
+			r, w, err := os.Pipe()
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			cmd.Stdout, cmd.Stderr = w, w
+			copied = copyOutput(j.Output, r, w)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		_ = copied()
+		return context.Cause(ctx)
+	}
+	err := cmd.Start()
+	if err == nil {
+		ended := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
+		err = cmd.Wait()
+		ended()
+	}
+	removed := j.remove(j.id) // before the output reaches EOF: a container left over has it open too
+	return errors.Join(j.explain(ctx, err), removed, copied())
+}
+
+// copyOutput copies what is written to w until all of its writers have closed it. The returned
+// function closes this process's own copy of w and waits for that.
+func copyOutput(to io.Writer, r, w *os.File) func() error {
+	done := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(to, r)
+		if err != nil {
+			_, _ = io.Copy(io.Discard, r) // the program must not block because its output is not read
+			err = fmt.Errorf("write the program's output: %w", err)
+		}
+		done <- err
+	}()
+	return func() error {
+		_ = w.Close()
+		return <-done
+	}
+}
+
+// command creates a minirun command. It does not inherit from systemd the sockets that were
+// passed to its parent, including that of sd_notify(3).
+func (e *Executor) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(e.Minirun, append([]string{"--root", e.root()}, args...)...)
+	cmd.Dir = "/"
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "LISTEN_") && !strings.HasPrefix(v, "NOTIFY_SOCKET=") {
+			cmd.Env = append(cmd.Env, v)
+		}
+	}
+	return cmd
+}
+
+// remove deletes a container, if it exists, and kills its processes.
+func (e *Executor) remove(id string) error {
+	if _, err := os.Lstat(filepath.Join(e.root(), id)); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if out, err := e.command("delete", "--force", id).CombinedOutput(); err != nil {
+		return fmt.Errorf("remove the container of a step: %w: %s", err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
+// explain distinguishes a program that failed from a container that could not be created.
+// minirun writes the latter to its log.
+func (j *job) explain(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return fmt.Errorf("run %s: %w", j.Minirun, err)
+	}
+	text, logErr := os.ReadFile(j.bundle("log"))
+	if logErr != nil && !errors.Is(logErr, os.ErrNotExist) {
+		return logErr
+	}
+	if why := lastError(text); why != "" {
+		return errors.New(why + j.foreign(why))
+	}
+	if !exit.Exited() {
+		return fmt.Errorf("minirun, which ran the program: %w", err)
+	}
+	return &ExitError{exit.ExitCode(), j.Op.Argv}
+}
+
+// lastError returns the last error in a minirun log.
+func lastError(log []byte) (message string) {
+	for line := range bytes.Lines(log) {
+		var entry struct{ Level, Msg string }
+		if json.Unmarshal(line, &entry) == nil && entry.Level == "error" {
+			message = entry.Msg
+		}
+	}
+	return message
+}
+
+// facts looks up what a configuration depends on.
+func (j *job) facts(who specs.User) (facts, error) {
+	mode, err := network(j.Op.Network, j.Network)
+	if err != nil {
+		return facts{}, err
+	}
+	var fs unix.Statfs_t
+	f := facts{
+		user: who, network: mode, terminal: j.terminal != nil, masks: spec.HostMasks("/"),
+		rootless: j.rootless,
+		unified:  unix.Statfs("/sys/fs/cgroup", &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC,
+	}
+	if j.rootless {
+		uids, gids, err := namespaces.Current()
+		if err == nil {
+			err = namespaces.Adapt(&f.user, uids, gids)
+		}
+		if err != nil {
+			return f, err
+		}
+		f.noTTY = !namespaces.Maps(gids, spec.TTYGroup)
+	}
+	if j.Op.Insecure {
+		own, err := ownCapabilities()
+		if err != nil {
+			return f, err
+		}
+		f.capabilities = capabilityNames(own)
+		if f.devices, err = hostDevices("/dev"); err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+// ownCapabilities returns the capabilities that this process may pass on.
+func ownCapabilities() (uint64, error) {
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &data[0]); err != nil {
+		return 0, fmt.Errorf("capget: %w", err)
+	}
+	return uint64(data[1].Permitted)<<32 | uint64(data[0].Permitted), nil
+}
+
+// hostDevices lists the host's devices, except those that every container has.
+func hostDevices(dir string) (out []specs.LinuxDevice, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		switch path {
+		case "/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/fd", "/dev/console", "/dev/.udev", "/dev/.lxc", "/dev/ptmx":
+			continue
+		}
+		if e.IsDir() {
+			more, err := hostDevices(path)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, more...)
+			continue
+		}
+		var st unix.Stat_t
+		if e.Type()&os.ModeDevice == 0 || unix.Lstat(path, &st) != nil {
+			continue
+		}
+		kind, mode := "b", os.FileMode(st.Mode&0o777)
+		if e.Type()&os.ModeCharDevice != 0 {
+			kind = "c"
+		}
+		out = append(out, specs.LinuxDevice{
+			Path: path, Type: kind, Major: int64(unix.Major(st.Rdev)), Minor: int64(unix.Minor(st.Rdev)), FileMode: &mode, UID: &st.Uid, GID: &st.Gid,
+		})
+	}
+	return out, nil
+}

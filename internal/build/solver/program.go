@@ -1,0 +1,266 @@
+package solver
+
+import (
+	"bufio"
+	"bytes"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/util/suggest"
+	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/build/executor"
+	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/regularfile"
+)
+
+// This file explains why a program of a RUN could not be executed. The kernel returns ENOENT
+// for a missing program, for a missing interpreter, and for Windows line endings in the #!
+// line; a shell reports "not found" for all of them. The image's files show which one it was.
+
+// A startError explains why a program could not be executed, and wraps minirun's own error.
+type startError struct {
+	text string
+	err  error
+}
+
+func (e *startError) Error() string { return e.text }
+
+// Unwrap returns the cause.
+func (e *startError) Unwrap() error { return e.err }
+
+// whyNot adds to the error of a failed RUN why a program that it names could not be executed.
+func whyNot(op *graph.Run, files image.Stack, err error) error {
+	l := &look{op: op, files: files}
+	var exit *executor.ExitError
+	switch shell := len(op.Argv) == 3 && op.Argv[1] == "-c"; {
+	case errors.As(err, &exit) && shell && (exit.Status == 126 || exit.Status == 127):
+		if why := l.script(op.Argv[2]); why != "" {
+			return fmt.Errorf("%w: %s", err, why)
+		}
+	case exit == nil && strings.Contains(err.Error(), "process.args"):
+		why := l.program(op.Argv[0])
+		if why == "" {
+			break
+		}
+		if shell && strings.HasPrefix(op.Argv[0], "/") {
+			why += ": RUN in shell form needs a shell: use the exec form, RUN [\"program\", \"argument\"], or a base image that has one"
+		}
+		return &startError{why, err}
+	}
+	return err
+}
+
+// canLook reports whether a shell can be opened where a RUN failed: a program ran there, or
+// could have.
+func canLook(op *graph.Run, err error) bool {
+	var exit *executor.ExitError
+	var start *startError
+	return errors.As(err, &exit) || errors.As(err, &start) && op.Argv[0] != "/bin/sh"
+}
+
+// A look inspects an image's files to explain why a program does not run.
+type look struct {
+	op    *graph.Run
+	files image.Stack
+}
+
+var (
+	commands = regexp.MustCompile(`&&|\|\||[;|&\n]`)
+	setting  = regexp.MustCompile(`^[A-Za-z_]\w*=`)
+	builtin  = []string{"cd", "set", "export", "if", "then", "else", "fi", "for", "do", "done", "while", "case", "esac", "{", "}", "(", ")", "!", "exec", "[", ".", "echo", "test", "true", "false", "command", "eval", "exit", "umask", "ulimit", "unset", "read", "wait", "trap", "type", "alias"}
+)
+
+// script checks the programs in a shell command, and describes the problem with the first one
+// that cannot be executed.
+func (l *look) script(text string) string {
+	if why := quotes(text); why != "" {
+		return why
+	}
+	for _, command := range commands.Split(text, -1) {
+		words := strings.Fields(command)
+		for len(words) > 0 && (setting.MatchString(words[0]) || words[0] == "exec" || words[0] == "then" || words[0] == "do" || words[0] == "!") {
+			words = words[1:]
+		}
+		if len(words) == 0 || slices.Contains(builtin, words[0]) || strings.ContainsAny(words[0], "$`\"'(){}*?<>\\#") {
+			continue
+		}
+		if why := l.program(words[0]); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+// quotes detects an exec form whose quotes are not valid JSON, so that it was parsed as a
+// shell command.
+func quotes(text string) string {
+	text = strings.TrimSpace(text)
+	if !strings.HasPrefix(text, "[") || !strings.HasSuffix(text, "]") || !strings.ContainsAny(text, "'“”‘’„«»") {
+		return ""
+	}
+	return "it looks like the exec form, but the quotes of that are JSON's, \", so it was a text for the shell"
+}
+
+// program describes the problem with one program, or returns "" if none is visible.
+func (l *look) program(name string) string {
+	if strings.Contains(name, "/") {
+		if !path.IsAbs(name) {
+			name = path.Join(l.op.Cwd, name)
+		}
+		return l.file(name)
+	}
+	var there []string
+	for _, dir := range l.path() {
+		at := path.Join(dir, name)
+		if file, _, err := l.files.Resolve(at); err == nil && file != "" {
+			return l.file(at)
+		}
+		there = append(there, l.names(dir)...)
+	}
+	text := fmt.Sprintf("%s is in no directory of PATH (%s)", name, strings.Join(l.path(), ":"))
+	if name == "sudo" {
+		return text + ": RUN is root's already, unless USER says otherwise"
+	}
+	managers := []string{"apt-get", "apt", "apk", "dnf", "microdnf", "yum", "zypper", "pacman"}
+	if slices.Contains(managers, name) {
+		for _, m := range managers {
+			if slices.Contains(there, m) {
+				return fmt.Sprintf("%s: this image has %s", text, m)
+			}
+		}
+		return text
+	}
+	// A mistyped name usually has the right first letter: make is not a typo of date.
+	if found, ok := suggest.Search(name, there, true); ok && strings.HasPrefix(found, name[:min(1, len(name))]) {
+		text += ": there is " + found
+	}
+	return text
+}
+
+func (l *look) path() []string {
+	for _, e := range l.op.Env {
+		if value, ok := strings.CutPrefix(e, "PATH="); ok {
+			return strings.Split(value, ":")
+		}
+	}
+	return nil
+}
+
+// names lists the files of a directory in all layers. It may include files that a later layer
+// removed.
+func (l *look) names(dir string) (out []string) {
+	for _, layer := range l.files {
+		at, _, err := image.Stack{layer}.Resolve(dir)
+		if err != nil || at == "" {
+			continue
+		}
+		entries, err := os.ReadDir(at)
+		if err != nil {
+			continue
+		}
+		for _, e := range entries {
+			out = append(out, e.Name())
+		}
+	}
+	return out
+}
+
+// file describes why a file cannot be executed.
+func (l *look) file(name string) string {
+	file, st, err := l.files.Resolve(name)
+	switch {
+	case err != nil || file == "":
+		return name + " is not in the image"
+	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
+		return name + " is a directory"
+	case st.Mode&0o111 == 0:
+		return fmt.Sprintf("%s has mode %04o, without execute permission: RUN chmod +x %s, or COPY --chmod=755", name, st.Mode&0o7777, name)
+	}
+	if why := l.loader(name, file); why != "" {
+		return why
+	}
+	return l.interpreter(name, file)
+}
+
+// loader reports whether the dynamic loader, which the kernel starts for a dynamically linked
+// program, is missing. It belongs to the C library, so it differs between base images.
+func (l *look) loader(name, file string) string {
+	f := regular(file)
+	if f == nil {
+		return ""
+	}
+	defer func() { _ = f.Close() }()
+	program, err := elf.NewFile(f)
+	if err != nil {
+		return ""
+	}
+	for _, p := range program.Progs {
+		if p.Type != elf.PT_INTERP || p.Filesz > unix.PathMax {
+			continue
+		}
+		text, err := io.ReadAll(p.Open())
+		at := string(bytes.TrimRight(text, "\x00"))
+		if err != nil || at == "" {
+			return ""
+		}
+		if found, _, err := l.files.Resolve(at); err != nil || found == "" {
+			return fmt.Sprintf("%s is there, but its loader %s is not: it was made for another C library (Debian has glibc, Alpine musl): take both stages from the same distribution, or link it statically", name, at)
+		}
+	}
+	return ""
+}
+
+// interpreter describes the problem with a script's #! line.
+func (l *look) interpreter(name, file string) string {
+	line := firstLine(file)
+	if !strings.HasPrefix(line, "#!") {
+		return ""
+	}
+	if strings.HasSuffix(line, "\r") {
+		return fmt.Sprintf("%s has the line ends of Windows, so the kernel looks for an interpreter %q: convert it (dos2unix; in git: *.sh text eol=lf in .gitattributes)",
+			name, strings.TrimPrefix(line, "#!"))
+	}
+	words := strings.Fields(line[2:])
+	if len(words) == 0 {
+		return ""
+	}
+	if at, _, err := l.files.Resolve(words[0]); err != nil || at == "" {
+		return fmt.Sprintf("%s is there, but its interpreter %s is not", name, words[0])
+	}
+	if path.Base(words[0]) == "env" && len(words) > 1 && !strings.HasPrefix(words[1], "-") {
+		if why := l.program(words[1]); why != "" {
+			return fmt.Sprintf("%s is there, but %s", name, why)
+		}
+	}
+	return ""
+}
+
+// regular opens a file of a layer if it is a regular file, and otherwise returns nil. Resolve
+// has already resolved all links in its path.
+func regular(file string) *os.File {
+	f, err := regularfile.OpenIn(unix.AT_FDCWD, file, unix.RESOLVE_NO_MAGICLINKS)
+	if err != nil {
+		return nil
+	}
+	return f
+}
+
+func firstLine(file string) string {
+	f := regular(file)
+	if f == nil {
+		return ""
+	}
+	defer func() { _ = f.Close() }()
+	const most = 256 // the kernel's limit (BINPRM_BUF_SIZE)
+	line, _ := bufio.NewReaderSize(io.LimitReader(f, most), most).ReadString('\n')
+	return strings.TrimSuffix(line, "\n")
+}

@@ -1,0 +1,110 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"github.com/opencontainers/image-spec/specs-go"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/internal/image"
+)
+
+// change replaces index.json with the result of edit.
+func (s *Store) change(ctx context.Context, edit func([]oci.Descriptor) ([]oci.Descriptor, error)) error {
+	lock, err := s.LockIndex(ctx)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	index, err := s.Index()
+	if err != nil {
+		return err
+	}
+	if index.Manifests, err = edit(index.Manifests); err != nil {
+		return err
+	}
+	index.Versioned, index.MediaType = specs.Versioned{SchemaVersion: 2}, oci.MediaTypeImageIndex
+	if index.Manifests == nil {
+		index.Manifests = []oci.Descriptor{}
+	}
+	text, err := json.MarshalIndent(index, "", "  ")
+	if err != nil {
+		return err
+	}
+	return s.writeFile(filepath.Join(s.Dir, "index.json"), text, 0o644)
+}
+
+// SetName gives an image a name. An image that had the name before stays without one until prune.
+func (s *Store) SetName(ctx context.Context, name image.Name, d oci.Descriptor) error {
+	full := name.String()
+	return s.change(ctx, func(list []oci.Descriptor) ([]oci.Descriptor, error) {
+		out := without(list, full)
+		out = slices.DeleteFunc(out, func(e oci.Descriptor) bool { return e.Digest == d.Digest && refOf(e) == "" })
+		named := d
+		named.Annotations = maps.Clone(d.Annotations)
+		if named.Annotations == nil {
+			named.Annotations = map[string]string{}
+		}
+		named.Annotations[oci.AnnotationRefName] = full
+		return append(out, named), nil
+	})
+}
+
+// Keep lists an image without a name.
+func (s *Store) Keep(ctx context.Context, d oci.Descriptor) error {
+	return s.change(ctx, func(list []oci.Descriptor) ([]oci.Descriptor, error) {
+		if slices.ContainsFunc(list, func(e oci.Descriptor) bool { return e.Digest == d.Digest }) {
+			return list, nil
+		}
+		return append(list, d), nil
+	})
+}
+
+func refOf(d oci.Descriptor) string { return d.Annotations[oci.AnnotationRefName] }
+
+// without removes a name. Its image stays listed without a name if it has no other.
+func without(list []oci.Descriptor, full string) []oci.Descriptor {
+	var out []oci.Descriptor
+	for _, e := range list {
+		if refOf(e) != full {
+			out = append(out, e)
+			continue
+		}
+		other := slices.ContainsFunc(list, func(o oci.Descriptor) bool { return o.Digest == e.Digest && refOf(o) != full })
+		if !other {
+			e.Annotations = maps.Clone(e.Annotations)
+			delete(e.Annotations, oci.AnnotationRefName)
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// RemoveName removes one name or, if the image is given by its ID, the image with all its names. It
+// returns the removed names.
+func (s *Store) RemoveName(ctx context.Context, text string) (gone []string, err error) {
+	d, name, err := s.FindImage(text)
+	if err != nil {
+		return nil, err
+	}
+	err = s.change(ctx, func(list []oci.Descriptor) ([]oci.Descriptor, error) {
+		var out []oci.Descriptor
+		for _, e := range list {
+			if e.Digest == d.Digest && (name == "" || refOf(e) == name) {
+				gone = append(gone, refOf(e))
+				continue
+			}
+			out = append(out, e)
+		}
+		if name == "" && len(gone) > 1 {
+			return nil, fmt.Errorf("image %s has several names: %q: remove them by name", text, gone)
+		}
+		return out, nil
+	})
+	return gone, err
+}

@@ -1,0 +1,266 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/opencontainers/go-digest"
+	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/internal/image"
+)
+
+// references counts what the store's names and containers need. The counts are computed from the
+// names and containers each time, because a stored count would be wrong after a process is killed.
+type references struct {
+	blobs    map[digest.Digest]int
+	layers   map[digest.Digest]int // by chain ID
+	unpacked map[string]int        // image IDs
+	walk     image.Walk
+}
+
+// references counts the references to each object.
+func (s *Store) references() (*references, error) {
+	r := &references{blobs: map[digest.Digest]int{}, layers: map[digest.Digest]int{}, unpacked: map[string]int{}}
+	index, err := s.Index()
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range index.Manifests {
+		if err := s.refer(r, d, 0); err != nil {
+			return nil, fmt.Errorf("image %s: %w", d.Digest, err)
+		}
+	}
+	ids, err := s.Containers()
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		o, err := s.OriginOf(id)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // incomplete, without an image yet: the process that creates it holds the lock
+		}
+		if err != nil {
+			return nil, fmt.Errorf("container %s: %w", id, err)
+		}
+		d := oci.Descriptor{MediaType: oci.MediaTypeImageManifest, Digest: digest.Digest(o.Manifest)}
+		if err := s.refer(r, d, 0); err != nil {
+			return nil, fmt.Errorf("container %s: image %s: %w", id, o.Manifest, err)
+		}
+	}
+	return r, nil
+}
+
+// refer counts what a manifest or index needs. Manifests of an index that were not pulled need
+// nothing.
+func (s *Store) refer(r *references, d oci.Descriptor, depth int) error {
+	if first, err := r.walk.Enter(d.Digest.String(), depth); err != nil || !first {
+		return err
+	}
+	r.blobs[d.Digest]++
+	if image.IsIndex(d.MediaType) {
+		var index oci.Index
+		if err := s.decode(d, &index); err != nil {
+			return err
+		}
+		for _, m := range index.Manifests {
+			if s.Has(m.Digest) {
+				if err := s.refer(r, m, depth+1); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	i, err := s.Load(d, "")
+	if err != nil {
+		return err
+	}
+	r.blobs[i.Manifest.Config.Digest]++
+	r.unpacked[i.ID()]++
+	for _, l := range i.Manifest.Layers {
+		r.blobs[l.Digest]++
+	}
+	for _, c := range s.Keys(i) {
+		r.layers[c]++
+	}
+	return nil
+}
+
+// Keys returns the directory names of an image's layers, either as it was unpacked or, if it was
+// built, as its steps created them.
+func (s *Store) Keys(i *Image) []digest.Digest {
+	text, err := os.ReadFile(s.Unpacked(i.ID()))
+	if err != nil {
+		return Chains(i)
+	}
+	var out []digest.Digest
+	for line := range strings.Lines(string(text)) {
+		out = append(out, digest.Digest(strings.TrimSpace(line)))
+	}
+	return out
+}
+
+// Swept lists what a sweep removed.
+type Swept struct {
+	Blobs, Layers int
+	Bytes         int64
+}
+
+// Sweep removes what no name and no container needs, and what killed writers left in tmp. The
+// caller must hold the store's lock exclusively.
+//
+// A reference is removed before the object that it refers to, so a process killed in between leaves
+// no reference to a missing object.
+func (s *Store) Sweep(ctx context.Context) (out Swept, err error) {
+	r, err := s.references()
+	if err != nil {
+		return out, err
+	}
+	if err := s.each(ctx, "containers", func(id string) error {
+		if _, err := s.OriginOf(id); !errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return os.RemoveAll(s.Container(id)) // its creation or its removal was interrupted
+	}); err != nil {
+		return out, err
+	}
+	if err := s.each(ctx, "unpacked", func(name string) error {
+		if r.unpacked[string(digest.NewDigestFromEncoded(digest.SHA256, name))] > 0 {
+			return nil
+		}
+		return os.Remove(filepath.Join(s.Dir, "unpacked", name))
+	}); err != nil {
+		return out, err
+	}
+	needed, err := s.buildLayers(ctx)
+	if err != nil {
+		return out, err
+	}
+	for chain := range r.layers {
+		needed[filepath.Base(s.Layer(chain.String()))] = true
+	}
+	if err := s.each(ctx, "layers", func(name string) error {
+		if needed[name] {
+			return nil
+		}
+		out.Layers++
+		dir := filepath.Join(s.Dir, "layers", name)
+		if l, err := readLayer(dir); err == nil && l.Blob != "" {
+			out.Bytes += l.Bytes
+		} else { // a build's step: its size was not recorded
+			out.Bytes += sizeOf(dir)
+		}
+		return os.Rename(dir, s.Temporary("gone-"+name)) // atomically; its files are removed below
+	}); err != nil {
+		return out, err
+	}
+	if err := s.each(ctx, "blobs/sha256", func(name string) error {
+		if r.blobs[digest.NewDigestFromEncoded(digest.SHA256, name)] > 0 {
+			return nil
+		}
+		path := filepath.Join(s.Dir, "blobs", "sha256", name)
+		if info, err := os.Lstat(path); err == nil {
+			out.Bytes += info.Size()
+		}
+		out.Blobs++
+		return os.Remove(path)
+	}); err != nil {
+		return out, err
+	}
+	for _, dir := range []string{"tmp", "locks"} { // their owners held the store's lock
+		if err := s.each(ctx, dir, func(name string) error { return os.RemoveAll(filepath.Join(s.Dir, dir, name)) }); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// sizeOf returns the size of a file, or of the regular files below a directory. A file with several
+// names counts once.
+func sizeOf(dir string) (sum int64) {
+	seen := map[uint64]bool{}
+	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return nil // files that cannot be read are not counted
+		}
+		info, err := d.Info()
+		if err != nil {
+			return nil
+		}
+		st, ok := info.Sys().(*syscall.Stat_t)
+		if ok && st.Nlink > 1 {
+			if seen[st.Ino] {
+				return nil
+			}
+			seen[st.Ino] = true
+		}
+		sum += info.Size()
+		return nil
+	})
+	return sum
+}
+
+func (s *Store) each(ctx context.Context, dir string, do func(name string) error) error {
+	list, err := os.ReadDir(filepath.Join(s.Dir, dir))
+	if err != nil {
+		return err
+	}
+	for _, f := range list {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := do(f.Name()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Prune removes images without a name, or with all set, images without a container. Then it sweeps.
+func (s *Store) Prune(ctx context.Context, all bool) (names []string, out Swept, err error) {
+	used, err := s.used()
+	if err != nil {
+		return nil, out, err
+	}
+	err = s.change(ctx, func(list []oci.Descriptor) (kept []oci.Descriptor, err error) {
+		for _, d := range list {
+			i, err := s.Load(d, "")
+			switch {
+			case err == nil && used[i.ID()], refOf(d) != "" && !all:
+				kept = append(kept, d)
+			case refOf(d) != "":
+				names = append(names, refOf(d))
+			default:
+				names = append(names, d.Digest.String())
+			}
+		}
+		return kept, nil
+	})
+	if err != nil {
+		return nil, out, err
+	}
+	out, err = s.Sweep(ctx)
+	return names, out, err
+}
+
+// used returns the IDs of the images that containers were created from.
+func (s *Store) used() (map[string]bool, error) {
+	ids, err := s.Containers()
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]bool{}
+	for _, id := range ids {
+		if o, err := s.OriginOf(id); err == nil {
+			out[o.ID] = true
+		}
+	}
+	return out, nil
+}
