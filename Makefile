@@ -9,13 +9,15 @@ VERSION  ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v[0-9]*' -
 COMMIT   ?= $(shell git describe --always --abbrev=12 --exclude '*' --dirty 2>/dev/null)
 FUZZTIME ?= 30s
 
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
 # urfave_cli_no_docs leaves a Markdown library out of the binary.
 TAGS    := urfave_cli_no_docs
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 export CGO_ENABLED := 0
 
-.PHONY: help build test test-v2 test-vm vm bench bench-start lint fuzz fuzz-compare fuzz-build soak conformance install uninstall clean hello
+.PHONY: help build test test-v2 test-vm vm bench bench-start lint lint-go lint-prose lint-shell lint-dead vulnerabilities verify cross coverage fuzz fuzz-compare fuzz-build soak conformance install uninstall clean hello
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -54,9 +56,34 @@ bench: build ## benchmarks, with runc, crun and bare system calls beside minirun
 bench-start: build ## how long the binary takes to start and to end, in seconds for 200 starts
 	time -p sh -c 'i=0; while [ $$i -lt 200 ]; do $(BIN)/minirun --version >/dev/null; i=$$((i+1)); done'
 
-lint: ## golangci-lint v2: go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@latest
-	golangci-lint run ./...
-	cd cmd/minirun-bake && golangci-lint run ./...
+lint: lint-go lint-prose lint-shell lint-dead ## all linters, at the versions named here and in tests/tools/go.mod
+
+# `go run` builds a linter once and keeps it in Go's build cache.
+lint-go: ## golangci-lint, for every module
+	$(GO) run $(GOLANGCI_LINT) run ./...
+	cd cmd/minirun-bake && $(GO) run $(GOLANGCI_LINT) run ./...
+	cd tests/build/upstream && $(GO) run $(GOLANGCI_LINT) run ./...
+	cd tests/tools && $(GO) run $(GOLANGCI_LINT) run ./...
+
+# vale reads comments with tree-sitter, which is C.
+lint-prose: ## vale: plain English in documentation, comments and messages
+	cd tests/tools && CGO_ENABLED=1 $(GO) run ./prose ../..
+
+lint-shell: ## shellcheck, from the distribution
+	shellcheck --external-sources --severity warning $$(git ls-files | xargs awk 'FNR == 1 && /^#!.*sh$$/ { print FILENAME } { nextfile }')
+
+lint-dead: ## deadcode: no function that only tests call
+	$(GO) -C tests/tools tool -n deadcode >/dev/null
+	dead=$$($$($(GO) -C tests/tools tool -n deadcode) -tags $(TAGS) ./cmd/...) && [ -z "$$dead" ] || { echo "$$dead"; exit 1; }
+
+vulnerabilities: ## govulncheck: known vulnerabilities in what is linked; needs https://vuln.go.dev
+	$$($(GO) -C tests/tools tool -n govulncheck) -tags $(TAGS) ./...
+
+verify: ## the modules in the cache are those that go.sum names
+	for module in . cmd/minirun-bake tests/build/upstream tests/tools; do $(GO) -C $$module mod verify; done
+
+cross: ## compile everything, tests too, for arm64
+	GOARCH=arm64 $(GO) vet -tags $(TAGS) ./...
 
 fuzz: ## every fuzz test for FUZZTIME (30s)
 	GO='$(GO)' TAGS='$(TAGS)' FUZZTIME='$(FUZZTIME)' ./scripts/fuzz
