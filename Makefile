@@ -82,6 +82,9 @@ vulnerabilities: ## govulncheck: known vulnerabilities in what is linked; needs 
 verify: ## the modules in the cache are those that go.sum names
 	for module in . cmd/minirun-bake tests/build/upstream tests/tools; do $(GO) -C $$module mod verify; done
 
+coverage: ## share of the statements that tests run, as root: half an hour
+	./scripts/coverage
+
 cross: ## compile everything, tests too, for arm64
 	GOARCH=arm64 $(GO) vet -tags $(TAGS) ./...
 
