@@ -40,20 +40,18 @@ func parseReasons(text string) (map[string]reason, error) {
 
 const head = `# BuildKit's Dockerfile tests
 
-` + "`make conformance`" + ` writes this page. It compiles the tests of
-` + "`github.com/moby/buildkit/frontend/dockerfile`" + ` from the Go module, in a module of its own (` + "`tests/build/upstream`" + `), and
-runs them against minirun. The reasons are in ` + "`tests/build/upstream/reasons.txt`" + `; a test that does not pass and has no
-reason there fails the command, and so does a reason that is not needed any more.
+` + "`make conformance`" + ` writes this page. It compiles the tests of ` + "`github.com/moby/buildkit/frontend/dockerfile`" + ` from the Go module, in a separate
+module (` + "`tests/build/upstream`" + `), and runs them against minirun. The reasons are in ` + "`tests/build/upstream/reasons.txt`" + `; the command fails if a test
+does not pass and has no reason there, or if a reason is no longer needed.
 
-**How.** The tests start a ` + "`buildkitd`" + ` and speak to it with BuildKit's client. Here this program is an adapter: it gets contexts, secrets
-and agents from the client's session, carries out each build as a command line of ` + "`minirun build`" + `, and sends the result back through the
-session. Each test has a store of its own. The adapter has no builder in it: what minirun has no flag for is an error. Lint findings of a
-build come from a second command with ` + "`--check`" + `; entitlements that the daemon's configuration does not grant are refused by the adapter, as
-minirun has only the flag. A test that is for a client's own frontend (a Go function that calls the gateway) runs as far as it forwards to
-` + "`dockerfile.v0`" + `; minirun has no LLB.
+**How it works.** The tests start a ` + "`buildkitd`" + ` and talk to it with BuildKit's client. Here this program is an adapter: it gets contexts, secrets
+and agents from the client's session, runs each build as a ` + "`minirun build`" + ` command line, and sends the result back through the session. Each test
+has a separate store. The adapter itself builds nothing: a request for which minirun has no flag is an error. The lint findings of a build come from
+a second command with ` + "`--check`" + `. The adapter refuses entitlements that the daemon's configuration does not grant, because minirun has only the flag.
+A test for a client's own frontend (a Go function that calls the gateway) runs as far as it forwards to ` + "`dockerfile.v0`" + `; minirun has no LLB.
 
-**What stands in for what.** Docker Hub is not asked. The tests' registry has, instead of ` + "`busybox`, `alpine`, `amd64/debian`" + ` and
-` + "`tonistiigi/hellofs`" + `, images with the machine's own static busybox, its applets, and a passwd and group file like those of the originals.
+**Replacements.** Docker Hub is not contacted. The registry for the tests has, instead of ` + "`busybox`, `alpine`, `amd64/debian`" + ` and
+` + "`tonistiigi/hellofs`" + `, images with the machine's own static busybox, its applets, and passwd and group files like those of the originals.
 
 It needs root, Go, git, busybox (static), a registry (Debian: ` + "`docker-registry`" + `) and ssh-agent, and takes about five minutes on two cores.
 `
