@@ -22,12 +22,7 @@ import (
 func (g *Group) Apply(values []Value) error { return g.apply(values, false) }
 
 // ApplyLate writes the Late values, once the container's process is in the group.
-func (g *Group) ApplyLate(values []Value) error {
-	if err := g.settle(); err != nil {
-		return err
-	}
-	return g.apply(values, true)
-}
+func (g *Group) ApplyLate(values []Value) error { return g.apply(values, true) }
 
 func (g *Group) apply(values []Value, late bool) error {
 	w := writer{g: g, page: uint64(os.Getpagesize()), fd: -1}

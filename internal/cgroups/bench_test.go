@@ -13,7 +13,7 @@ import (
 // config.json: everything except the process itself.
 func BenchmarkLifecycle(b *testing.B) {
 	realGroup(b)
-	var detect, create, apply, enter, del time.Duration
+	var detect, create, apply, del time.Duration
 	for i := range b.N {
 		t0 := time.Now()
 		h, err := Detect()
@@ -34,21 +34,15 @@ func BenchmarkLifecycle(b *testing.B) {
 			b.Fatal(err)
 		}
 		t3 := time.Now()
-		var t4 time.Time
-		if err := g.Inside(func() error { t4 = time.Now(); return nil }); err != nil {
-			b.Fatal(err)
-		}
-		t5 := time.Now()
 		if err := g.Delete(time.Second); err != nil {
 			b.Fatal(err)
 		}
 		detect += t1.Sub(t0)
 		create += t2.Sub(t1)
 		apply += t3.Sub(t2)
-		enter += t4.Sub(t3)
-		del += time.Since(t5)
+		del += time.Since(t3)
 	}
-	for name, d := range map[string]time.Duration{"detect": detect, "create": create, "apply": apply, "enter": enter, "delete": del} {
+	for name, d := range map[string]time.Duration{"detect": detect, "create": create, "apply": apply, "delete": del} {
 		b.ReportMetric(float64(d.Microseconds())/float64(b.N), name+"-µs/op")
 	}
 }

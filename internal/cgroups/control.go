@@ -96,9 +96,6 @@ func parseProcs(text, dir string) (pids []int, err error) {
 // cgroups below it that the container froze: a frozen process does not die. Kill does
 // not wait until the processes are gone. This process itself is not signaled.
 func (g *Group) Kill(sig syscall.Signal) (err error) {
-	if err := g.settle(); err != nil {
-		return err
-	}
 	if d := g.dir("", true); d != nil && sig == unix.SIGKILL {
 		// Linux 5.14 and later; without it, and for the v1 hierarchies, whose members
 		// may differ, processes are signaled one by one.
@@ -110,8 +107,8 @@ func (g *Group) Kill(sig syscall.Signal) (err error) {
 	if err != nil {
 		return err
 	}
-	// If a thread of this process is inside (a group of another Inside), freezing
-	// could stop the Go runtime, and with it the thawing.
+	// If this process is in the group, freezing would stop it too, and with it the
+	// thawing.
 	if self := slices.Contains(pids, os.Getpid()); sig == unix.SIGKILL && len(pids) > 0 && !self {
 		if d := g.dir("freezer", false); d != nil {
 			// Not waited for: a process that is missed is found by the next call.
@@ -160,9 +157,6 @@ func (g *Group) Thaw(ctx context.Context) error {
 var errNoFreezer = errors.New("the container has no cgroup that can be frozen: controller freezer is not mounted")
 
 func (g *Group) freezeTo(ctx context.Context, want State) error {
-	if err := g.settle(); err != nil {
-		return err
-	}
 	v1, v2 := g.dir("freezer", false), g.dir("", true)
 	var file, value string
 	switch {

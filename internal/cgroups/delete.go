@@ -19,9 +19,6 @@ import (
 // directory that no longer exists is not an error, so Delete can be repeated. It gives
 // up at the deadline, with an error that lists the remaining processes.
 func (g *Group) Delete(deadline time.Duration) error {
-	if err := g.settle(); err != nil {
-		return fmt.Errorf("delete the cgroup: %w", err)
-	}
 	until := time.Now().Add(deadline)
 	for wait := 200 * time.Microsecond; ; wait = min(2*wait, 50*time.Millisecond) {
 		var left error

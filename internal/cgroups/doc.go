@@ -4,19 +4,13 @@
 //	cgroupsPath ──Path, Host.Group (pure)──▶ Group ──Create──▶ mkdir
 //	resources ──Compile (pure)──▶ []Value ──Group.Apply──▶ write, read back
 //	                                           │
-//	       Inside and Dir (fork straight into it), or Add (move a process)
+//	       Tasks (v1: a step of the plan) and Dir (v2: CLONE_INTO_CGROUP)
 //	                                           │
 //	   ApplyLate ── Freeze, Thaw, Kill, Procs, AllProcs, State ── Delete
 //	                Update, Stats, WatchOOM
 //
-// A start consists of: Detect, Path, Group; record Paths; Create; Apply;
-//
-//	dir, err := group.Dir() // nil on a v1 host
-//	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
-//	err = group.Inside(cmd.Start)
-//
-// and ApplyLate when no more forks of the runtime itself are needed. After any error
-// from Create on, Delete.
+// A start consists of: Detect, Path, Group; record Paths; Create; Apply; the new
+// process; ApplyLate. After any error from Create on, Delete.
 //
 // # Entering a cgroup without waiting
 //
@@ -25,14 +19,13 @@
 // hierarchies, all of it in the first write, 15 µs for each later one; writing in
 // parallel is no better (11 ms), since all wait for the same lock. Two ways avoid it,
 // 0.1 to 0.2 ms together:
-//   - v1: a thread that writes "0" to `tasks` moves only itself, and its
-//     children are created where it is. [Group.Inside] runs a function on such a
-//     thread, which exits afterwards.
+//   - v1: a process that writes "0" to `tasks` moves only itself. The plan of a
+//     container has a step for each file of [Group.Tasks].
 //   - v2: clone3 with CLONE_INTO_CGROUP and the descriptor of [Group.Dir].
 //
 // [Group.Add] is for existing processes. For the default config.json on nine v1
 // hierarchies and a v2 tree, medians in a warm process on a busy machine: Create 190
-// µs, Apply 34 µs, Inside 150 µs until fork, Delete 150 µs.
+// µs, Apply 34 µs, Delete 150 µs.
 //
 // # How github.com/containerd/cgroups/v3 is used
 //
@@ -44,8 +37,7 @@
 //   - this package uses the root package: [lib.Mode] for the kind of host. Its
 //     reader of /proc/self/cgroup uses package os, whose poller costs more than
 //     the reading, so it only serves as the oracle of a test;
-//   - package metrics in this directory uses the managers, cgroup1 and cgroup2,
-//     and is not on the runtime's start-up path; its tests compare this package's
+//   - tests use the managers, cgroup1 and cgroup2: they compare this package's
 //     statistics, freezer and process lists with the managers'.
 //
 // The managers are not used to create, limit and delete cgroups: their resource

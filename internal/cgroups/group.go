@@ -10,7 +10,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,7 +26,6 @@ type Group struct {
 	dirs []dir // one per hierarchy: v1 in the host's order, then v2
 	only bool  // there is only the v2 tree
 	made []string
-	tid  int // the last thread of Inside, which may still be in the group
 }
 
 type dir struct {
@@ -318,74 +316,6 @@ func (d *dir) refusesProcesses() error {
 func (g *Group) RefusesProcesses() error {
 	if d := g.dir("", true); d != nil {
 		return d.refusesProcesses()
-	}
-	return nil
-}
-
-// Inside runs fork on a new thread that is in the group's v1 cgroups, so that a
-// process it starts is created in them. Nothing waits: see the package comment. For
-// the v2 tree the start has to use [Group.Dir] with CLONE_INTO_CGROUP
-// (syscall.SysProcAttr.UseCgroupFD); in that case Inside only calls fork.
-//
-// The thread exits when fork returns, so a process started with Pdeathsig would be
-// signaled. The exit takes a few more microseconds; until then the thread counts in
-// pids.current, and freezing the group would freeze it while it holds locks of the Go
-// runtime. The methods that change what processes may do wait for it, and so the
-// container must not become visible before ApplyLate has returned.
-func (g *Group) Inside(fork func() error) error {
-	if g.only {
-		return fork()
-	}
-	done := make(chan error, 1)
-	go g.inside(fork, done)
-	return <-done
-}
-
-func (g *Group) inside(fork func() error, done chan<- error) {
-	// Not unlocked at the end: the Go runtime ends the thread with the goroutine, so
-	// no other code of this process runs inside the cgroup.
-	runtime.LockOSThread()
-	if unix.Gettid() == unix.Getpid() {
-		// The main thread cannot exit, and would stay in the cgroup. While it is
-		// locked here, another goroutine runs on another thread.
-		defer runtime.UnlockOSThread()
-		again := make(chan error, 1)
-		go g.inside(fork, again)
-		done <- <-again
-		return
-	}
-	g.tid = unix.Gettid() // published by the channel
-	err := g.enter()
-	if err == nil {
-		err = fork()
-	}
-	done <- err
-}
-
-// settle waits until no thread of Inside is left in the group. The kernel removes a
-// thread from its cgroups before it releases the thread's ID.
-func (g *Group) settle() error {
-	for until := time.Now().Add(time.Second); g.tid != 0; time.Sleep(20 * time.Microsecond) {
-		if err := unix.Tgkill(unix.Getpid(), g.tid, 0); err == unix.ESRCH {
-			g.tid = 0
-		} else if time.Now().After(until) {
-			return fmt.Errorf("thread %d of this process is still in the cgroup after a second", g.tid)
-		}
-	}
-	return nil
-}
-
-// enter moves the calling thread. "0" is the writer itself, which needs no lock,
-// unlike any other number.
-func (g *Group) enter() error {
-	for i := range g.dirs {
-		d := &g.dirs[i]
-		if d.v2() {
-			continue
-		}
-		if err := writeText(d.path+"/tasks", "0"); err != nil {
-			return fmt.Errorf("enter the cgroup: %w%s", err, enterHint(d, err))
-		}
 	}
 	return nil
 }

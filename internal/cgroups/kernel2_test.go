@@ -54,7 +54,7 @@ func TestApplyV2(t *testing.T) {
 		}
 	}
 	if h.v2("memory") {
-		startInside(t, g, "sleep", "100")
+		startInGroup(t, g, "sleep", "100")
 		err := g.Apply(compileJSON(t, h, `{"memory":{"limit":4096,"checkBeforeUpdate":true}}`))
 		if err == nil || !strings.Contains(err.Error(), "bytes are in use") {
 			t.Errorf("a limit below what is used: %v", err)
@@ -72,7 +72,7 @@ func TestNoInternalProcesses(t *testing.T) {
 	if !h.v2("pids") || !h.v2("memory") {
 		t.Skip("no memory controller")
 	}
-	startInside(t, g, "sleep", "100")
+	startInGroup(t, g, "sleep", "100")
 	child := h.Group("/" + filepath.Base(g.Paths()[""]) + "/child")
 	if err := child.Create(); err != nil {
 		t.Fatal(err)
@@ -108,7 +108,7 @@ func TestPidsLimitOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := fmt.Sprintf("%s/minirun-test-pids", t.TempDir())
-	cmd := startInside(t, g, "sh", "-c", "while ! [ -e "+out+".go ]; do :; done; /bin/true; echo $? > "+out)
+	cmd := startInGroup(t, g, "sh", "-c", "while ! [ -e "+out+".go ]; do :; done; /bin/true; echo $? > "+out)
 	if err := g.ApplyLate(values); err != nil {
 		t.Fatal(err)
 	}

@@ -13,32 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestFreezeAfterInside: if the group were frozen immediately, the thread of Inside would block the
-// Go runtime, and this test with it.
-func TestFreezeAfterInside(t *testing.T) {
-	_, g := realGroup(t)
-	for range 200 {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		if err := g.Inside(func() error { return nil }); err != nil {
-			t.Fatal(err)
-		}
-		if err := g.Freeze(ctx); err != nil {
-			t.Fatal(err)
-		}
-		if err := g.Thaw(ctx); err != nil {
-			t.Fatal(err)
-		}
-		cancel()
-	}
-}
-
 func TestFreeze(t *testing.T) {
 	h, g := realGroup(t)
 	groups := map[string]*Group{"all": g}
 	if h.Mode == Hybrid {
 		groups["v2 tree"] = Open(map[string]string{"": g.Paths()[""]})
 	}
-	cmd := startInside(t, g, "sh", "-c", "while :; do :; done")
+	cmd := startInGroup(t, g, "sh", "-c", "while :; do :; done")
 	ticks := func() string {
 		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
 		f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
@@ -95,7 +76,7 @@ func TestDeleteKills(t *testing.T) {
 		inner = append(inner, sub+"/cgroup.procs")
 	}
 	script := "for f in " + strings.Join(inner, " ") + "; do echo 0 > $f || exit 9; done; while :; do sleep 0.01 & done"
-	cmd := startInside(t, g, "sh", "-c", script)
+	cmd := startInGroup(t, g, "sh", "-c", script)
 	go cmd.Wait()
 	for range 100 {
 		if pids, _ := g.AllProcs(); len(pids) > 3 {

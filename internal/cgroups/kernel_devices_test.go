@@ -16,7 +16,7 @@ func TestDeviceList(t *testing.T) {
 		t.Skip("no v1 devices controller")
 	}
 	opens := func(path string) bool {
-		return startInside(t, g, "sh", "-c", "exec 3<>"+path).Wait() == nil
+		return startInGroup(t, g, "sh", "-c", "exec 3<>"+path).Wait() == nil
 	}
 	for _, c := range []struct {
 		json       string
@@ -52,7 +52,7 @@ func TestDeviceProgram(t *testing.T) {
 	only2 := &Host{Mode: V2, V2: h.V2}
 	g2 := only2.Group("/" + filepath.Base(g.Paths()[""]))
 	opens := func(path string) bool {
-		return startInside(t, g2, "sh", "-c", "exec 3<>"+path).Wait() == nil
+		return startInGroup(t, g2, "sh", "-c", "exec 3<>"+path).Wait() == nil
 	}
 	for round, c := range []struct {
 		json       string

@@ -69,7 +69,7 @@ func heldFiles(list string) fileReader {
 // TestFailedUpdateChangesNothing: the kernel refuses the last of many values.
 func TestFailedUpdateChangesNothing(t *testing.T) {
 	h, g := realGroup(t)
-	startInside(t, g, "sleep", "100")
+	startInGroup(t, g, "sleep", "100")
 	g = h.Open(g.Paths())
 	if !h.has("memory") || !h.has("pids") || !h.has("cpu") || !h.has("cpuset") {
 		t.Skip("needs v1 controllers; tests/e2e has the same for v2")

@@ -3,9 +3,8 @@
 // names of the fields and which of them are omitted when 0 are part of the format.
 // stats_v1.go and stats_v2.go fill it in.
 //
-// Package metrics in this directory reads the same files through the managers of
-// containerd/cgroups, which are too heavy to link into the runtime; a test there
-// compares the two.
+// A test compares the numbers with those of the managers of containerd/cgroups, which
+// are too heavy to link into the runtime.
 
 package cgroups
 

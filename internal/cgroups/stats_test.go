@@ -141,7 +141,7 @@ func TestOOM(t *testing.T) {
 	if oom, there, err := w.Read(); oom || !there || err != nil {
 		t.Errorf("before: %v %v %v", oom, there, err)
 	}
-	eater := startInside(t, g, "tail", "/dev/zero")
+	eater := startInGroup(t, g, "tail", "/dev/zero")
 	_ = eater.Wait()
 	seen := false
 	for end := time.Now().Add(3 * time.Second); !seen && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {

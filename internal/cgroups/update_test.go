@@ -118,7 +118,7 @@ func TestDeviceChanges(t *testing.T) {
 // update.
 func TestUpdate(t *testing.T) {
 	h, g := realGroup(t)
-	startInside(t, g, "sleep", "100")
+	startInGroup(t, g, "sleep", "100")
 	g = h.Open(g.Paths())
 	if !h.has("memory") || !h.has("pids") || !h.has("cpu") {
 		t.Skip("needs v1 controllers memory, pids and cpu; TestUpdateV2 is for v2")
@@ -191,7 +191,7 @@ func TestUpdateDevices(t *testing.T) {
 	}
 	// Only shell built-ins: the only file that it opens is /dev/zero.
 	failed := filepath.Join(t.TempDir(), "failed")
-	cmd := startInside(t, g, "sh", "-c", "while :; do true </dev/zero || echo no >> "+failed+"; done")
+	cmd := startInGroup(t, g, "sh", "-c", "while :; do true </dev/zero || echo no >> "+failed+"; done")
 	g = h.Open(g.Paths())
 	documents := []string{
 		`{"devices":[{"allow":false,"access":"rwm"}]}`,
@@ -227,7 +227,7 @@ func TestUpdateDevices(t *testing.T) {
 
 func TestPaused(t *testing.T) {
 	_, g := realGroup(t)
-	startInside(t, g, "sleep", "100")
+	startInGroup(t, g, "sleep", "100")
 	check := func(want bool) {
 		t.Helper()
 		if got, err := g.Paused(); got != want || err != nil {

@@ -69,7 +69,6 @@ var arrows = map[string]string{
 	"internal/systemd":         "cgroups",
 	"internal/systemd/manager": "cgroups spec systemd",
 	"internal/cgroups":         "debuglog spec",
-	"internal/cgroups/metrics": "",
 	"internal/namespaces":      "handshake plan spec",
 	"internal/rootfs":          "handshake linkwalk namespaces overlay plan spec",
 	"internal/process":         "handshake namespaces plan seccomp spec",

@@ -1,61 +1,118 @@
-package metrics
+package cgroups
+
+// These tests compare this package with the managers of github.com/containerd/cgroups/v3, on the
+// same cgroups: statistics, process lists, the freezer. docs/decisions/0010-containerd-cgroups.md
+// says why the managers are not linked into the runtime.
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"os/exec"
+	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/containerd/cgroups/v3/cgroup1"
 	stats1 "github.com/containerd/cgroups/v3/cgroup1/stats"
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/containerd/cgroups/v3/cgroup2"
+	stats2 "github.com/containerd/cgroups/v3/cgroup2/stats"
 )
 
-// TestRead compares the library's metrics of a group with the kernel's files and with package
-// cgroups: the same processes, the same freezer.
-func TestRead(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("making cgroups needs root")
-	}
-	h, err := cgroups.Detect()
-	if err != nil {
-		t.Skip(err)
-	}
-	g := h.Group(fmt.Sprintf("/minirun-test-metrics-%d", os.Getpid()))
-	if err := g.Create(); err != nil {
-		t.Skipf("cgroups cannot be made here: %v", err)
-	}
-	defer func() {
-		if err := g.Delete(5 * time.Second); err != nil {
-			t.Error(err)
+// libraryMetrics is one sample: V1 for a container with v1 controllers, V2 for one that has
+// only the v2 tree. The other is nil. Units are those of the library's metrics.proto:
+// bytes, and nanoseconds on v1, microseconds on v2.
+type libraryMetrics struct {
+	V1 *stats1.Metrics `json:"v1,omitempty"`
+	V2 *stats2.Metrics `json:"v2,omitempty"`
+}
+
+// readLibrary samples the cgroups in state.json's cgroup_paths.
+func readLibrary(paths map[string]string) (*libraryMetrics, error) {
+	if _, tree := paths[""]; tree && len(paths) == 1 {
+		// The library joins mount point and group; it does not matter where the path
+		// is split.
+		m, err := cgroup2.Load("/"+filepath.Base(paths[""]), cgroup2.WithMountpoint(filepath.Dir(paths[""])))
+		if err != nil {
+			return nil, fmt.Errorf("read the statistics of %s: %w", paths[""], err)
 		}
-	}()
-	cmd := exec.Command("sh", "-c", "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; exec sleep 100")
-	dir, err := g.Dir()
+		stats, err := m.Stat()
+		if err != nil {
+			return nil, fmt.Errorf("read the statistics of %s: %w", paths[""], err)
+		}
+		return &libraryMetrics{V2: stats}, nil
+	}
+	group, err := cgroup1.Load(libraryPath(paths), cgroup1.WithHierarchy(func() ([]cgroup1.Subsystem, error) { return librarySubsystems(paths) }))
 	if err != nil {
-		t.Fatal(err)
+		return nil, fmt.Errorf("find the cgroups to read statistics of: %w", err)
 	}
-	if dir != nil {
-		defer dir.Close()
-		cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
+	// A missing file belongs to an accounting feature that the kernel was built
+	// without (memory.memsw.*); the rest of the sample is valid.
+	stats, err := group.Stat(func(err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read statistics: %w", err)
 	}
-	if err := g.Inside(cmd.Start); err != nil {
-		t.Fatal(err)
+	return &libraryMetrics{V1: stats}, nil
+}
+
+// libraryPath gives the library the container's directories. It assumes that every hierarchy
+// is mounted on ROOT/CONTROLLER; with "/" as ROOT, going up from /CONTROLLER with ".."
+// leads to wherever the directory really is.
+func libraryPath(paths map[string]string) cgroup1.Path {
+	return func(name cgroup1.Name) (string, error) {
+		dir, ok := paths[string(name)]
+		if !ok {
+			return "", cgroup1.ErrControllerNotActive
+		}
+		return "../" + dir, nil
 	}
-	defer func() { cmd.Process.Kill(); cmd.Wait() }()
+}
+
+// librarySubsystems returns those that have statistics and a directory.
+func librarySubsystems(paths map[string]string) (list []cgroup1.Subsystem, err error) {
+	const root = "/"
+	add := func(s cgroup1.Subsystem) {
+		if paths[string(s.Name())] != "" {
+			list = append(list, s)
+		}
+	}
+	add(cgroup1.NewCpu(root))
+	add(cgroup1.NewCpuacct(root))
+	add(cgroup1.NewMemory(root))
+	add(cgroup1.NewPids(root))
+	add(cgroup1.NewBlkio(root))
+	add(cgroup1.NewRdma(root))
+	if paths[string(cgroup1.Hugetlb)] != "" {
+		h, err := cgroup1.NewHugetlb(root)
+		if err != nil {
+			return nil, err
+		}
+		add(h)
+	}
+	return list, nil
+}
+
+// TestStatsMatchLibrary compares the library's metrics of a group with the kernel's files and with package
+// cgroups: the same processes, the same freezer.
+func TestStatsMatchLibrary(t *testing.T) {
+	h, g := realGroup(t)
+	cmd := startInGroup(t, g, "sh", "-c", "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; exec sleep 100")
 	time.Sleep(300 * time.Millisecond)
 	// While frozen, it uses no CPU time between two samples.
 	if err := g.Freeze(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	m, err := Read(g.Paths())
+	m, err := readLibrary(g.Paths())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h.Mode == cgroups.V2 {
+	if h.Mode == V2 {
 		if m.V2 == nil || m.V2.CPU.GetUsageUsec() == 0 {
 			t.Errorf("%+v", m)
 		}
@@ -75,7 +132,7 @@ func TestRead(t *testing.T) {
 	if err := g.Thaw(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	lib, err := cgroup1.Load(place(g.Paths()), cgroup1.WithHierarchy(func() ([]cgroup1.Subsystem, error) {
+	lib, err := cgroup1.Load(libraryPath(g.Paths()), cgroup1.WithHierarchy(func() ([]cgroup1.Subsystem, error) {
 		return []cgroup1.Subsystem{cgroup1.NewFreezer("/"), cgroup1.NewPids("/")}, nil
 	}))
 	if err != nil {
@@ -94,13 +151,13 @@ func TestRead(t *testing.T) {
 	if err := lib.Thaw(); err != nil {
 		t.Fatal(err)
 	}
-	if s, err := g.State(); s != cgroups.Thawed {
+	if s, err := g.State(); s != Thawed {
 		t.Errorf("thawed by the library, we say %v, %v", s, err)
 	}
 }
 
 // sameV1 compares the values that package cgroups reads with the library's.
-func sameV1(t *testing.T, g *cgroups.Group, m *Metrics) {
+func sameV1(t *testing.T, g *Group, m *libraryMetrics) {
 	t.Helper()
 	s, err := g.Stats()
 	if err != nil {
@@ -134,7 +191,7 @@ func sameV1(t *testing.T, g *cgroups.Group, m *Metrics) {
 	}
 }
 
-func sameV2(t *testing.T, g *cgroups.Group, m *Metrics) {
+func sameV2(t *testing.T, g *Group, m *libraryMetrics) {
 	t.Helper()
 	s, err := g.Stats()
 	if err != nil {
@@ -160,7 +217,7 @@ func entry(e *stats1.MemoryEntry) string {
 	return fmt.Sprintf("{%d %d %d %d}", e.GetLimit(), e.GetUsage(), e.GetMax(), e.GetFailcnt())
 }
 
-func entries(list []cgroups.BlkioEntry) (s string) {
+func entries(list []BlkioEntry) (s string) {
 	for _, e := range list {
 		s += fmt.Sprintln(e.Major, e.Minor, e.Op, e.Value)
 	}
@@ -174,12 +231,12 @@ func libEntries(list []*stats1.BlkIOEntry) (s string) {
 	return s
 }
 
-// TestReadV2 checks only the v2 tree, as far as this machine has one.
-func TestReadV2(t *testing.T) {
+// TestStatsMatchLibraryV2 checks only the v2 tree, as far as this machine has one.
+func TestStatsMatchLibraryV2(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("making cgroups needs root")
 	}
-	h, err := cgroups.Detect()
+	h, err := Detect()
 	if err != nil || h.V2 == nil {
 		t.Skip("no v2 tree")
 	}
@@ -196,12 +253,12 @@ func TestReadV2(t *testing.T) {
 			}
 		}
 	}()
-	g := (&cgroups.Host{Mode: cgroups.V2, V2: h.V2}).Group(fmt.Sprintf("/minirun-test-metrics2-%d", os.Getpid()))
+	g := (&Host{Mode: V2, V2: h.V2}).Group(fmt.Sprintf("/minirun-test-metrics2-%d", os.Getpid()))
 	if err := g.Create(); err != nil {
 		t.Skip(err)
 	}
 	defer g.Delete(time.Second)
-	m, err := Read(g.Paths())
+	m, err := readLibrary(g.Paths())
 	if err != nil || m.V2 == nil || m.V1 != nil {
 		t.Errorf("%+v, %v", m, err)
 	}
