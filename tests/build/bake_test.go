@@ -191,9 +191,9 @@ func bakeDir(t *testing.T, name, definition string) string {
 	}, "")
 }
 
-// TestBakeHCL: each target is a build. A target that another one needs is built first and passed to
+// TestBakeBuildsTargetsInOrder: each target is a build. A target that another one needs is built first and passed to
 // it without a name; a target that has an output and is also needed by another is delivered to both.
-func TestBakeHCL(t *testing.T) {
+func TestBakeBuildsTargetsInOrder(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.hcl", bakeHCL)
 	_, stderr := s.bake(dir, "--metadata-file", "metadata.json", "--var", "TAG=1")
@@ -280,8 +280,8 @@ services:
 	}
 }
 
-// TestBakePlatforms: a target that is needed for several platforms is built for all of them.
-func TestBakePlatforms(t *testing.T) {
+// TestBakeBuildsEveryPlatformThatIsNeeded: a target that is needed for several platforms is built for all of them.
+func TestBakeBuildsEveryPlatformThatIsNeeded(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.hcl", `
 target "default" {
@@ -301,9 +301,9 @@ target "below" { dockerfile-inline = "FROM scratch\nCOPY more/f /f\n" }
 	}
 }
 
-// TestBakeRejects: options that have no effect here, and access that the user has not allowed, are
+// TestBakeRejectsOptionsWithoutEffect: options that have no effect here, and access that the user has not allowed, are
 // rejected.
-func TestBakeRejects(t *testing.T) {
+func TestBakeRejectsOptionsWithoutEffect(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.hcl", `
 variable "PORT" {
@@ -366,9 +366,9 @@ target "stdin" { context = "-" }
 	s.bake(dir, "network", "--allow", "network.host")
 }
 
-// TestBakeFailure: after a failure no more builds are started, unless --jobs allows it, and a target
+// TestBakeStopsAfterFailure: after a failure no more builds are started, unless --jobs allows it, and a target
 // that needs a failed target is never built.
-func TestBakeFailure(t *testing.T) {
+func TestBakeStopsAfterFailure(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.hcl", `
 group "default" { targets = ["bad", "slow", "needs", "good"] }
@@ -399,9 +399,9 @@ target "good" {
 	}
 }
 
-// TestBakeSignals: a signal ends the builds, which clean up; if bake itself is killed, the builds die
+// TestBakeSignalEndsAllBuilds: a signal ends the builds, which clean up; if bake itself is killed, the builds die
 // with it.
-func TestBakeSignals(t *testing.T) {
+func TestBakeSignalEndsAllBuilds(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.hcl", `
 group "default" { targets = ["a", "b"] }
@@ -438,9 +438,9 @@ target "b" { dockerfile-inline = "FROM base\nRUN echo running too; sleep 51\n" }
 	// The store and its bundle check that no process or mount is left.
 }
 
-// TestBakeCalls: --check and --call examine each Dockerfile and build nothing, not even the targets
+// TestBakeCheckBuildsNothing: --check and --call examine each Dockerfile and build nothing, not even the targets
 // that a target needs.
-func TestBakeCalls(t *testing.T) {
+func TestBakeCheckBuildsNothing(t *testing.T) {
 	s := newBakeStore(t)
 	dir := bakeDir(t, "docker-bake.hcl", `
 group "default" { targets = ["fine", "faulty"] }
@@ -469,8 +469,8 @@ target "below" { dockerfile-inline = "FROM base\nRUN exit 1\n" }
 	}
 }
 
-// TestBakeRootless: bake works for an unprivileged user.
-func TestBakeRootless(t *testing.T) {
+// TestBakeAsUnprivilegedUser: bake works for an unprivileged user.
+func TestBakeAsUnprivilegedUser(t *testing.T) {
 	testbundle.NeedBake(t)
 	u := testbundle.NewUnprivileged(t)
 	testbundle.CopyFile(t, filepath.Join(filepath.Dir(testbundle.Binary), "minirun-bake"), filepath.Join(u.Home, "minirun-bake"), 0o755)

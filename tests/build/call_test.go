@@ -27,8 +27,8 @@ func callFamilies(t testing.TB) []string {
 
 var callMethods = []string{"outline", "targets"}
 
-// TestCall compares what build --call prints with what BuildKit prints.
-func TestCall(t *testing.T) {
+// TestCallPrintsWhatBuildKitPrints compares what build --call prints with what BuildKit prints.
+func TestCallPrintsWhatBuildKitPrints(t *testing.T) {
 	testbundleRoot(t)
 	s := newStore(t)
 	for _, family := range callFamilies(t) {
@@ -128,8 +128,8 @@ func TestCallJSON(t *testing.T) {
 	}
 }
 
-// TestCallOptions: unsupported requests are rejected, and flags without effect are named.
-func TestCallOptions(t *testing.T) {
+// TestCallRejectsUnsupportedRequests: unsupported requests are rejected, and flags without effect are named.
+func TestCallRejectsUnsupportedRequests(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nARG INSIDE\n"}, "")
 	for _, c := range [][2]string{

@@ -2,8 +2,8 @@ package build
 
 import "testing"
 
-// TestCgroupManager: a build rejects a cgroup manager that its steps would not use.
-func TestCgroupManager(t *testing.T) {
+// TestUnusedCgroupManagerIsRejected: a build rejects a cgroup manager that its steps would not use.
+func TestUnusedCgroupManagerIsRejected(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN true\n"}, "")
 	for _, flags := range [][]string{{"--systemd-cgroup"}, {"--cgroup-manager", "systemd"}, {"--cgroup-manager", "disabled"}} {

@@ -49,9 +49,9 @@ RUN --mount=type=cache,target=/c dd if=/dev/zero of=/c/cached bs=1024 count=100;
 COPY --from=one /bin/sh /copied
 `
 
-// TestDiskUsage: each layer of a step is listed once, with its size, the layer below it and whether
+// TestDiskUsageListsEachLayerOnce: each layer of a step is listed once, with its size, the layer below it and whether
 // an image uses it; cache mounts and fetched files are listed too.
-func TestDiskUsage(t *testing.T) {
+func TestDiskUsageListsEachLayerOnce(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": duDockerfile}, "")
 	fetched := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nADD http://SERVER/r.git#main /\nADD http://SERVER/file /\n", "SERVED/file": "content"},
@@ -126,9 +126,9 @@ func TestDiskUsageOfRunningStep(t *testing.T) {
 	}
 }
 
-// TestBuildPrune: the entries selected by the filters and limits are removed, layers of images stay,
+// TestPruneKeepsLayersOfImages: the entries selected by the filters and limits are removed, layers of images stay,
 // and removed layers are built again when needed.
-func TestBuildPrune(t *testing.T) {
+func TestPruneKeepsLayersOfImages(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": duDockerfile}, "")
 	s.do("build", "-t", "app", dir)

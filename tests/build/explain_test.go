@@ -33,8 +33,8 @@ ENTRYPOINT ["cat"]
 CMD ["/main.js"]
 `
 
-// TestExplain: the explanation of a build after one of its files has changed.
-func TestExplain(t *testing.T) {
+// TestExplainAfterChangedFile: the explanation of a build after one of its files has changed.
+func TestExplainAfterChangedFile(t *testing.T) {
 	testbundle.Need(t)
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": explained, "package.json": "{}", "src/main.js": "1\n", "src/other.js": "1\n"}, "")
@@ -72,8 +72,8 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// TestExplainFormats: JSON, SVG and HTML contain the same facts; output on a terminal is coloured.
-func TestExplainFormats(t *testing.T) {
+// TestExplainFormatsHaveTheSameFacts: JSON, SVG and HTML contain the same facts; output on a terminal is coloured.
+func TestExplainFormatsHaveTheSameFacts(t *testing.T) {
 	p := testbundle.NewPty(t)
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": explained, "package.json": "{}", "src/main.js": "1\n"}, "")

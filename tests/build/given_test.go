@@ -58,8 +58,8 @@ func TestDockerfileLowerCase(t *testing.T) {
 	}
 }
 
-// TestDockerfileDescriptor: -f <(command) in a shell names a file descriptor.
-func TestDockerfileDescriptor(t *testing.T) {
+// TestDockerfileFromDescriptor: -f <(command) in a shell names a file descriptor.
+func TestDockerfileFromDescriptor(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"f": ""}, "")
 	for _, name := range []string{"/dev/fd/3", "/proc/self/fd/3"} {
@@ -80,9 +80,9 @@ func TestDockerfileDescriptor(t *testing.T) {
 	}
 }
 
-// TestContextURL: a URL may be an archive with a Dockerfile, or a Dockerfile, which is then the only
+// TestContextFromURL: a URL may be an archive with a Dockerfile, or a Dockerfile, which is then the only
 // file of the context. -f may be a URL too.
-func TestContextURL(t *testing.T) {
+func TestContextFromURL(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"served/df": copiesAll, "served/text": "hello\n", "c/Dockerfile": copiesAll, "c/f": "1", "from": "FROM scratch\nCOPY --from=t . /x/\n"}, "tar -C c -czf served/c.tgz .")
 	server := httptest.NewServer(http.FileServer(http.Dir(filepath.Join(dir, "served"))))

@@ -18,7 +18,7 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// kills returns how many builds TestKill kills; MINIRUN_KILLS overrides it.
+// kills returns how many builds TestKilledBuildsLeaveConsistentStore kills; MINIRUN_KILLS overrides it.
 func kills(t *testing.T) int {
 	t.Helper()
 	if text := os.Getenv("MINIRUN_KILLS"); text != "" {
@@ -45,10 +45,10 @@ COPY --link --from=other /other /seen /
 RUN cat /one /two /other /seen > /all
 `
 
-// TestKill kills builds at random moments. Afterwards none of their processes run and none of their
+// TestKilledBuildsLeaveConsistentStore kills builds at random moments. Afterwards none of their processes run and none of their
 // mounts remain, the store is consistent, each step that had finished is cached, and the next build
 // produces the right files and leaves nothing of the killed one.
-func TestKill(t *testing.T) {
+func TestKilledBuildsLeaveConsistentStore(t *testing.T) {
 	s := newStore(t)
 	watched := testbundle.Mounts("self")
 	dir := contextDir(t, map[string]string{"Dockerfile": killed, "f": "first\n", "s": "secret\n"}, "")
@@ -299,9 +299,9 @@ func cgroupsOf(t testing.TB) (out []string) {
 	return out
 }
 
-// TestKillStep: if the minirun process of a step is killed, the build fails with a message that says
+// TestKilledStepFailsTheBuild: if the minirun process of a step is killed, the build fails with a message that says
 // so, and nothing of the step is left.
-func TestKillStep(t *testing.T) {
+func TestKilledStepFailsTheBuild(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN (sleep 1000 &); echo there; sleep 1000\n"}, "")
 	cmd := s.Command("build", "--progress", "plain", dir)

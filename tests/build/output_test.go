@@ -119,9 +119,9 @@ func (s *store) build(args ...string) string {
 	return r.Stderr
 }
 
-// TestOutputsAtOnce: one build with every kind of output; each has what was asked for, independently
+// TestSeveralOutputsOfOneBuild: one build with every kind of output; each has what was asked for, independently
 // of the other outputs.
-func TestOutputsAtOnce(t *testing.T) {
+func TestSeveralOutputsOfOneBuild(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nCOPY f /f\nRUN echo made > /made\n", "f": "content\n"}, "")
 	out := t.TempDir()
@@ -178,9 +178,9 @@ func checkOnly(t testing.TB, dir string, want ...string) {
 	}
 }
 
-// TestOutputRefused: an impossible output is rejected with a clear message before anything is built,
+// TestImpossibleOutputIsRejected: an impossible output is rejected with a clear message before anything is built,
 // and nothing is written.
-func TestOutputRefused(t *testing.T) {
+func TestImpossibleOutputIsRejected(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": "content\n"}, "")
 	out := t.TempDir()
@@ -289,10 +289,10 @@ func attributed(t testing.TB) string {
 	return name
 }
 
-// TestOutputLocal: files of the result are added to the existing files of the destination, and never
+// TestOutputLocalStaysInDestination: files of the result are added to the existing files of the destination, and never
 // written through its symbolic links; they belong to the user who builds, and keep all other
 // attributes.
-func TestOutputLocal(t *testing.T) {
+func TestOutputLocalStaysInDestination(t *testing.T) {
 	s := newStore(t)
 	result := contextDir(t, map[string]string{
 		"Dockerfile": "FROM attributed\nCOPY --chown=1000:1000 tree /\n", "tree/dir/file": "new", "tree/deep/er/file": "new", "tree/file": "new", "tree/other": "new", "tree/there/new": "new",
@@ -379,8 +379,8 @@ func TestOutputHalfWritten(t *testing.T) {
 	checkOnly(t, small, "old", "there")
 }
 
-// TestOutputStandard: archives are written to standard output.
-func TestOutputStandard(t *testing.T) {
+// TestOutputToStandardOutput: archives are written to standard output.
+func TestOutputToStandardOutput(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": "content\n"}, "")
 	for _, output := range []string{"-", "type=tar", "type=oci", "type=docker,dest=-"} {
@@ -446,8 +446,8 @@ func TestOutputAnnotations(t *testing.T) {
 	}
 }
 
-// TestOutputTold: -q, --iidfile and --metadata-file, for a manifest and for an index.
-func TestOutputTold(t *testing.T) {
+// TestOutputOfQuietIidfileAndMetadataFile: -q, --iidfile and --metadata-file, for a manifest and for an index.
+func TestOutputOfQuietIidfileAndMetadataFile(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": "content\n"}, "")
 	out := t.TempDir()
@@ -600,9 +600,9 @@ func TestOutputProvenance(t *testing.T) {
 	}
 }
 
-// TestOutputPush: an index of two platforms with attestations is pushed to a registry and pulled back
+// TestPushedIndexIsUnchangedAfterPull: an index of two platforms with attestations is pushed to a registry and pulled back
 // unchanged.
-func TestOutputPush(t *testing.T) {
+func TestPushedIndexIsUnchangedAfterPull(t *testing.T) {
 	host := testbundle.Registry(t)
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nARG TARGETARCH\nCOPY $TARGETARCH /f\n", "amd64": "for amd64\n", "arm64": "for arm64\n"}, "")
@@ -642,9 +642,9 @@ func TestOutputPush(t *testing.T) {
 	newStore(t).do("pull", "-q", host+"/app:2")
 }
 
-// TestOutputAttested: which attestations are attached to an image, and that the image itself does not
+// TestOutputAttestations: which attestations are attached to an image, and that the image itself does not
 // change.
-func TestOutputAttested(t *testing.T) {
+func TestOutputAttestations(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{
 		"Dockerfile": "ARG FROM=base\nFROM $FROM\nARG OPEN\nCOPY status /real/status\nRUN --mount=type=secret,id=key --network=none mkdir -p /var/lib/dpkg && ln -s /real/status /var/lib/dpkg/status && echo $OPEN\n",
@@ -699,9 +699,9 @@ func TestOutputAttested(t *testing.T) {
 	}
 }
 
-// TestOutputMaterials: everything that was fetched is listed, with digests and without passwords, and
+// TestProvenanceListsMaterials: everything that was fetched is listed, with digests and without passwords, and
 // also if it came from the cache.
-func TestOutputMaterials(t *testing.T) {
+func TestProvenanceListsMaterials(t *testing.T) {
 	s := newStore(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "fetched\n") }))
 	defer server.Close()
@@ -735,9 +735,9 @@ func TestOutputMaterials(t *testing.T) {
 	}
 }
 
-// TestOutputAttestedFiles: attestations of an output that is not an image are written next to its
+// TestOutputAttestationsOfFiles: attestations of an output that is not an image are written next to its
 // files.
-func TestOutputAttestedFiles(t *testing.T) {
+func TestOutputAttestationsOfFiles(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY f /f\n", "f": "content\n"}, "")
 	out := t.TempDir()

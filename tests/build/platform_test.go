@@ -48,9 +48,9 @@ func (r *result) file(platform, name string) string {
 	return ""
 }
 
-// TestPlatforms: every platform has a separate base and separate arguments; steps that do not depend
+// TestEachPlatformHasItsOwnBase: every platform has a separate base and separate arguments; steps that do not depend
 // on the result's platform are built for this machine.
-func TestPlatforms(t *testing.T) {
+func TestEachPlatformHasItsOwnBase(t *testing.T) {
 	s := newStore(t)
 	s.twoPlatforms("both")
 	dir := contextDir(t, map[string]string{"Dockerfile": `FROM --platform=$BUILDPLATFORM both AS cross
@@ -87,9 +87,9 @@ COPY --from=both /arch /copied
 	}
 }
 
-// TestPlatformMissing: the error names the available platforms, and is reported before anything is
+// TestMissingPlatformErrorNamesAvailableOnes: the error names the available platforms, and is reported before anything is
 // built.
-func TestPlatformMissing(t *testing.T) {
+func TestMissingPlatformErrorNamesAvailableOnes(t *testing.T) {
 	s := newStore(t)
 	s.twoPlatforms("both")
 	t.Setenv("XDG_CONFIG_HOME", unreachable(t))
@@ -117,9 +117,9 @@ func unreachable(t *testing.T) string {
 	return dir
 }
 
-// TestPlatformStages: a stage that two platforms share runs once, with --no-cache too; a stage that
+// TestSharedStageRunsOnce: a stage that two platforms share runs once, with --no-cache too; a stage that
 // depends on the platform runs for each.
-func TestPlatformStages(t *testing.T) {
+func TestSharedStageRunsOnce(t *testing.T) {
 	s := newStore(t)
 	s.twoPlatforms("both")
 	dir := contextDir(t, map[string]string{"Dockerfile": `FROM --platform=$BUILDPLATFORM base AS shared
@@ -153,8 +153,8 @@ COPY --from=own /bin/busybox /own
 	}
 }
 
-// TestPlatformsAtOnce: the RUN of one platform continues only after that of the other has started.
-func TestPlatformsAtOnce(t *testing.T) {
+// TestPlatformsAreBuiltConcurrently: the RUN of one platform continues only after that of the other has started.
+func TestPlatformsAreBuiltConcurrently(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": `FROM --platform=$BUILDPLATFORM base AS meet
 ARG TARGETARCH
@@ -165,9 +165,9 @@ COPY --from=meet /bin/busybox /
 	s.platforms(dir)
 }
 
-// TestPlatformLike: a processor that runs more than one architecture prefers its native one, whatever
+// TestNativePlatformIsPreferred: a processor that runs more than one architecture prefers its native one, whatever
 // the order in the index.
-func TestPlatformLike(t *testing.T) {
+func TestNativePlatformIsPreferred(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("this machine runs one architecture")
 	}
@@ -188,9 +188,9 @@ func TestPlatformLike(t *testing.T) {
 	}
 }
 
-// TestPlatformFailure: a step that fails for one platform stops the other one, and the error is that
+// TestFailureOfOnePlatformStopsTheOther: a step that fails for one platform stops the other one, and the error is that
 // of the step.
-func TestPlatformFailure(t *testing.T) {
+func TestFailureOfOnePlatformStopsTheOther(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM --platform=$BUILDPLATFORM base\nARG TARGETARCH\nRUN if [ $TARGETARCH = arm64 ]; then exit 7; fi; sleep 30\n"}, "")
 	r := s.Minirun("build", "--progress", "plain", "--platform", "linux/amd64,linux/arm64", "-t", "failed", dir)
@@ -201,9 +201,9 @@ func TestPlatformFailure(t *testing.T) {
 	s.do("store", "check")
 }
 
-// TestPlatformPull: base images are pulled from an index in a registry, one platform at a time, and
+// TestBaseIsPulledForEachPlatform: base images are pulled from an index in a registry, one platform at a time, and
 // the image that had the name before is kept.
-func TestPlatformPull(t *testing.T) {
+func TestBaseIsPulledForEachPlatform(t *testing.T) {
 	host := testbundle.Registry(t)
 	from := newStore(t)
 	name := host + "/both:1"
@@ -254,9 +254,9 @@ func TestPlatformOfBaseAlone(t *testing.T) {
 	}
 }
 
-// TestPlatformVersions: platforms that differ only in the OS version are distinct, and the version of
+// TestPlatformsDifferByOSVersion: platforms that differ only in the OS version are distinct, and the version of
 // a base image is preserved.
-func TestPlatformVersions(t *testing.T) {
+func TestPlatformsDifferByOSVersion(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nARG TARGETPLATFORM\nCOPY <<E /is\n$TARGETPLATFORM\nE\n"}, "")
 	out := t.TempDir()
@@ -311,10 +311,10 @@ var emulators = map[string]struct{ program, rule string }{
 	"linux/amd64": {"/usr/bin/qemu-x86_64-static", `:qemu-x86_64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x3e\x00:\xff\xff\xff\xff\xff\xfe\xfe\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:/usr/bin/qemu-x86_64-static:F`},
 }
 
-// TestPlatformEmulated: RUN executes a program for another machine, with QEMU. The kernel's table of
+// TestRunWithEmulator: RUN executes a program for another machine, with QEMU. The kernel's table of
 // emulators belongs to a user namespace (since Linux 6.7), so the test creates one and does not
 // change the machine's own table.
-func TestPlatformEmulated(t *testing.T) {
+func TestRunWithEmulator(t *testing.T) {
 	e := emulators[there]
 	if _, err := os.Stat(e.program); err != nil {
 		t.Skip("needs qemu-user-static: ", err)

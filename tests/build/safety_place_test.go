@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestDestinations: symbolic links in an image cannot lead COPY, ADD and WORKDIR out of the image.
-func TestDestinations(t *testing.T) {
+// TestLinksCannotLeadCopyOutOfImage: symbolic links in an image cannot lead COPY, ADD and WORKDIR out of the image.
+func TestLinksCannotLeadCopyOutOfImage(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	const up = "/../../../../../../../../../../.."
 	// The check detects a file that is written.
@@ -91,9 +91,9 @@ func archive(t *testing.T, path string, entries ...tar.Header) {
 	}
 }
 
-// TestArchives: what ADD unpacks stays below its destination, wherever symbolic links in the archive
+// TestAddUnpacksBelowDestination: what ADD unpacks stays below its destination, wherever symbolic links in the archive
 // and in the image lead.
-func TestArchives(t *testing.T) {
+func TestAddUnpacksBelowDestination(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	file := func(name string) tar.Header { return tar.Header{Name: name, Typeflag: tar.TypeReg} }
 	link := func(name, to string) tar.Header {
@@ -159,9 +159,9 @@ func TestArchives(t *testing.T) {
 	}
 }
 
-// TestMarks: a file that has the name of a whiteout would delete another file where the image is
+// TestCopiedWhiteoutsAreRejected: a file that has the name of a whiteout would delete another file where the image is
 // unpacked.
-func TestMarks(t *testing.T) {
+func TestCopiedWhiteoutsAreRejected(t *testing.T) {
 	s := newStore(t)
 	for _, d := range []string{"COPY .wh.passwd /etc/", "RUN touch /etc/.wh.passwd", "RUN touch /etc/.wh..wh..opq"} {
 		dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\n" + d + "\n", ".wh.passwd": ""}, "")

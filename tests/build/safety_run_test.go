@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestRunCannot: a program in a RUN tries what it must not be able to do. Each line of output names
+// TestRunCannotReachHost: a program in a RUN tries what it must not be able to do. Each line of output names
 // something that succeeded.
-func TestRunCannot(t *testing.T) {
+func TestRunCannotReachHost(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	mounts := mountsOf()
 	var root unix.Stat_t
@@ -89,8 +89,8 @@ SCRIPT
 	}
 }
 
-// TestEntitlements: everything that needs --allow, wherever it is requested.
-func TestEntitlements(t *testing.T) {
+// TestEntitlementsAreChecked: everything that needs --allow, wherever it is requested.
+func TestEntitlementsAreChecked(t *testing.T) {
 	s := newStore(t)
 	for _, c := range []struct {
 		name, dockerfile string
@@ -294,9 +294,9 @@ func TestCVE20241753(t *testing.T) {
 	}
 }
 
-// TestStrangeText: bytes that control a terminal, that JSON cannot represent, or that end a string in
+// TestControlCharactersAreHarmless: bytes that control a terminal, that JSON cannot represent, or that end a string in
 // C.
-func TestStrangeText(t *testing.T) {
+func TestControlCharactersAreHarmless(t *testing.T) {
 	s := newStore(t)
 	for name, c := range map[string]struct {
 		dockerfile string
@@ -342,8 +342,8 @@ func TestStrangeText(t *testing.T) {
 	}
 }
 
-// TestLargeDockerfiles: each case gives an error or succeeds, in bounded memory.
-func TestLargeDockerfiles(t *testing.T) {
+// TestLargeDockerfilesNeedBoundedMemory: each case gives an error or succeeds, in bounded memory.
+func TestLargeDockerfilesNeedBoundedMemory(t *testing.T) {
 	s := newStore(t)
 	for name, c := range map[string]struct{ text, fails string }{
 		"10 MB":                  {"FROM base\n" + strings.Repeat("# 345678\n", 1_200_000), "exceeds maximum allowed size of 8 MiB"},

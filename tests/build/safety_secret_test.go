@@ -21,9 +21,9 @@ func waitFor(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// TestSecrets: a secret is visible only to the step that mounts it: it is not in the store, during
+// TestSecretIsVisibleOnlyToItsStep: a secret is visible only to the step that mounts it: it is not in the store, during
 // the step or afterwards, nor in the output or the result.
-func TestSecrets(t *testing.T) {
+func TestSecretIsVisibleOnlyToItsStep(t *testing.T) {
 	s := newStore(t)
 	secret, variable := "secret-"+rand.Text(), "variable-"+rand.Text()
 	t.Setenv("MY_SECRET", variable)

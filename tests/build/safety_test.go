@@ -147,8 +147,8 @@ func holding(t testing.TB, dir, text string) (out []string) {
 	return out
 }
 
-// TestContextEscapes: nothing outside a context is read, wherever its symbolic links lead.
-func TestContextEscapes(t *testing.T) {
+// TestContextLinksCannotEscape: nothing outside a context is read, wherever its symbolic links lead.
+func TestContextLinksCannotEscape(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	// The check detects what is read.
 	if b, out := o.build("FROM scratch\nCOPY f /\n", "cp OUT/secret f"); b.Status != 0 || !o.leaked(b, out) {
@@ -237,8 +237,8 @@ func TestDockerfileElsewhere(t *testing.T) {
 	}
 }
 
-// TestContextRace: directories of a context are replaced with symbolic links while it is read.
-func TestContextRace(t *testing.T) {
+// TestContextDirectoriesReplacedByLinks: directories of a context are replaced with symbolic links while it is read.
+func TestContextDirectoriesReplacedByLinks(t *testing.T) {
 	o := newOutside(t, newStore(t))
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY d /x\n"}, "mkdir d; echo inside > d/secret; for i in $(seq 200); do echo $i > d/$i; done; ln -s "+o.dir+" link")
 	stop, stopped := make(chan bool), make(chan bool)

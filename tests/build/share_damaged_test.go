@@ -43,9 +43,9 @@ func spoil(t *testing.T, dir string, change func(m *oci.Manifest, document map[s
 	write(t, filepath.Join(dir, "index.json"), index)
 }
 
-// TestCacheDamaged: with a corrupt or forged cache, a build produces the same files as without it,
+// TestDamagedCacheIsNotUsed: with a corrupt or forged cache, a build produces the same files as without it,
 // and a warning.
-func TestCacheDamaged(t *testing.T) {
+func TestDamagedCacheIsNotUsed(t *testing.T) {
 	here, s, dir := freshStore(t), freshStore(t), twoStagesDir(t)
 	whole := filepath.Join(t.TempDir(), "whole")
 	here.rebuild(dir, "--cache-to", "type=local,mode=max,dest="+whole)
@@ -188,8 +188,8 @@ func hostileLayer(t *testing.T) ([]byte, digest.Digest) {
 	return out.Bytes(), digest.FromBytes(out.Bytes())
 }
 
-// TestCacheRepaired: a damaged blob in a directory is replaced when a build writes to the directory.
-func TestCacheRepaired(t *testing.T) {
+// TestDamagedCacheIsRepaired: a damaged blob in a directory is replaced when a build writes to the directory.
+func TestDamagedCacheIsRepaired(t *testing.T) {
 	s, dir := freshStore(t), contextDir(t, map[string]string{"Dockerfile": "FROM base\nCOPY f /f\n", "f": "f"}, "")
 	cache := filepath.Join(t.TempDir(), "cache")
 	s.rebuild(dir, "--cache-to", "type=local,dest="+cache)

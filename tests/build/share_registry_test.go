@@ -12,8 +12,8 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestCacheRegistry: a cache in a registry, where other tools copy it.
-func TestCacheRegistry(t *testing.T) {
+// TestCacheInRegistry: a cache in a registry, where other tools copy it.
+func TestCacheInRegistry(t *testing.T) {
 	host := testbundle.Registry(t)
 	first, second, third := freshStore(t), freshStore(t), freshStore(t)
 	dir, name := twoStagesDir(t), host+"/team/app:cache"
@@ -59,9 +59,9 @@ func TestCacheRegistry(t *testing.T) {
 	want(t, "made", freshStore(t).rebuild(dir, "--cache-from", "type=registry,ref="+host+"/elsewhere/app:x").made)
 }
 
-// TestCacheInline: the records are stored in the image: through a registry, in an archive, in an
+// TestCacheInImage: the records are stored in the image: through a registry, in an archive, in an
 // index of several platforms.
-func TestCacheInline(t *testing.T) {
+func TestCacheInImage(t *testing.T) {
 	host := testbundle.Registry(t)
 	here, dir := freshStore(t), twoStagesDir(t)
 	here.rebuild(dir, "-t", host+"/app:1", "--push", "--cache-to", "type=inline")

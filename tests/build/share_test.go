@@ -163,10 +163,10 @@ func cacheOf(t testing.TB, dir, tag string) (m oci.Manifest, records []remotecac
 	return m, nil
 }
 
-// TestCacheDirectory: a store that has never built anything gets everything from a directory,
+// TestCacheInDirectory: a store that has never built anything gets everything from a directory,
 // including results that a program produced at random; nothing but the records is fetched for layers
 // that no step needs. Path, owner and age of the context do not matter.
-func TestCacheDirectory(t *testing.T) {
+func TestCacheInDirectory(t *testing.T) {
 	here, there := freshStore(t), freshStore(t)
 	cache := filepath.Join(t.TempDir(), "cache")
 	want(t, "made at first", here.rebuild(twoStagesDir(t), "--cache-to", "type=local,mode=max,dest="+cache).made,
@@ -203,8 +203,8 @@ func TestCacheDirectory(t *testing.T) {
 	want(t, "made behind a prune", there.rebuild(dir, "--cache-from", "type=local,src="+cache).made)
 }
 
-// TestCacheMode: mode min has only the steps of the result's own layers.
-func TestCacheMode(t *testing.T) {
+// TestCacheModeMinHasOnlyResultLayers: mode min has only the steps of the result's own layers.
+func TestCacheModeMinHasOnlyResultLayers(t *testing.T) {
 	here, there := freshStore(t), freshStore(t)
 	cache, dir := filepath.Join(t.TempDir(), "cache"), twoStagesDir(t)
 	here.rebuild(dir, "--cache-to", "type=local,dest="+cache)
@@ -220,9 +220,9 @@ func TestCacheMode(t *testing.T) {
 	}
 }
 
-// TestCacheChange: everything that does not depend on a changed file is taken from the cache,
+// TestCacheServesUnaffectedSteps: everything that does not depend on a changed file is taken from the cache,
 // including the files needed by a step that runs again.
-func TestCacheChange(t *testing.T) {
+func TestCacheServesUnaffectedSteps(t *testing.T) {
 	here, there := freshStore(t), freshStore(t)
 	cache, dir := filepath.Join(t.TempDir(), "cache"), twoStagesDir(t)
 	here.rebuild(dir, "--cache-to", "type=local,mode=max,dest="+cache)
@@ -237,9 +237,9 @@ func TestCacheChange(t *testing.T) {
 	}
 }
 
-// TestCacheTwice: several builds use the same directory, with a tag for each, or with one cache
+// TestBuildsShareOneCacheDirectory: several builds use the same directory, with a tag for each, or with one cache
 // replacing another.
-func TestCacheTwice(t *testing.T) {
+func TestBuildsShareOneCacheDirectory(t *testing.T) {
 	s := freshStore(t)
 	cache := filepath.Join(t.TempDir(), "cache")
 	first, second := twoStagesDir(t), contextDir(t, map[string]string{"Dockerfile": "FROM base\nCOPY f /f\nRUN cat /proc/sys/kernel/random/uuid > /random\n", "f": "f"}, "")
@@ -314,9 +314,9 @@ func write(t testing.TB, path string, what any) {
 	}
 }
 
-// TestCacheAgain: what was imported is exported again, including layers that were not needed; if a
+// TestImportedCacheIsExportedAgain: what was imported is exported again, including layers that were not needed; if a
 // layer is lost, its step is left out.
-func TestCacheAgain(t *testing.T) {
+func TestImportedCacheIsExportedAgain(t *testing.T) {
 	first, second, third := freshStore(t), freshStore(t), freshStore(t)
 	dir, one, two := twoStagesDir(t), filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "two")
 	first.rebuild(dir, "--cache-to", "type=local,mode=max,dest="+one)
@@ -340,9 +340,9 @@ func TestCacheAgain(t *testing.T) {
 	}
 }
 
-// TestCacheLinked: a layer of COPY --link is the same on every base image; the steps on top of it are
+// TestLinkedLayerIsSharedBetweenBases: a layer of COPY --link is the same on every base image; the steps on top of it are
 // not. A user name is looked up in the base image.
-func TestCacheLinked(t *testing.T) {
+func TestLinkedLayerIsSharedBetweenBases(t *testing.T) {
 	s := freshStore(t)
 	s.do("import", "--change", "LABEL x=y", otherBase(t), "otherbase")
 	for flag, owners := range map[string][]string{"": {"0", "0", "0"}, "--chown=app": {"1000", "4321", "1000"}} {

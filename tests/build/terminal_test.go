@@ -47,9 +47,9 @@ func (s *store) clean() {
 	}
 }
 
-// TestDebug: after a RUN fails, the user gets a shell with its files, environment and directory;
+// TestDebugShellHasTheFailedStepsState: after a RUN fails, the user gets a shell with its files, environment and directory;
 // afterwards the build ends with the error of the RUN, and the terminal is as before.
-func TestDebug(t *testing.T) {
+func TestDebugShellHasTheFailedStepsState(t *testing.T) {
 	p := testbundle.NewPty(t)
 	s := newStore(t)
 	before := p.Termios()
@@ -80,9 +80,9 @@ func TestDebugNeedsTerminal(t *testing.T) {
 	}
 }
 
-// TestLive: on a terminal, steps are drawn in place, no row is wider than the terminal, and a log has
+// TestProgressIsDrawnInPlaceOnTerminal: on a terminal, steps are drawn in place, no row is wider than the terminal, and a log has
 // none of this.
-func TestLive(t *testing.T) {
+func TestProgressIsDrawnInPlaceOnTerminal(t *testing.T) {
 	p := testbundle.NewPty(t)
 	s := newStore(t)
 	if err := p.Master.Resize(console.WinSize{Height: 20, Width: 40}); err != nil {
@@ -107,8 +107,8 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// TestPlain: the output is a log if it does not go to a terminal: in a pipe, and if CI is set.
-func TestPlain(t *testing.T) {
+// TestProgressIsLogWithoutTerminal: the output is a log if it does not go to a terminal: in a pipe, and if CI is set.
+func TestProgressIsLogWithoutTerminal(t *testing.T) {
 	p := testbundle.NewPty(t)
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN echo said\n"}, "")
@@ -148,9 +148,9 @@ $`)
 	}
 }
 
-// TestInterrupt: SIGINT ends all containers, nothing is left, and the exit status is that of a
+// TestInterruptEndsAllContainers: SIGINT ends all containers, nothing is left, and the exit status is that of a
 // program killed by the signal.
-func TestInterrupt(t *testing.T) {
+func TestInterruptEndsAllContainers(t *testing.T) {
 	p := testbundle.NewPty(t)
 	s := newStore(t)
 	before := p.Termios()
@@ -171,9 +171,9 @@ func TestInterrupt(t *testing.T) {
 	s.clean()
 }
 
-// TestArguments: flags may follow the context; without a context the usage is printed; if the
+// TestFlagsMayFollowTheContext: flags may follow the context; without a context the usage is printed; if the
 // Dockerfile is missing, the error suggests a file with another name.
-func TestArguments(t *testing.T) {
+func TestFlagsMayFollowTheContext(t *testing.T) {
 	testbundle.Need(t)
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nARG A\nRUN echo $A > /a\n"}, "")

@@ -41,8 +41,8 @@ func (s *store) reasons(dir string, flags ...string) (out []string) {
 	return out
 }
 
-// TestWhy: the explanation of a step that is built again names what has changed.
-func TestWhy(t *testing.T) {
+// TestExplainNamesReasonForMiss: the explanation of a step that is built again names what has changed.
+func TestExplainNamesReasonForMiss(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": `FROM base AS one
 COPY d /d
@@ -91,8 +91,8 @@ RUN --mount=target=/m,source=a cat /m
 	}
 }
 
-// TestFetched: ADD of a URL and of a repository, which are checked for changes in every build.
-func TestFetched(t *testing.T) {
+// TestFetchedSourcesAreCheckedForChanges: ADD of a URL and of a repository, which are checked for changes in every build.
+func TestFetchedSourcesAreCheckedForChanges(t *testing.T) {
 	s := newStore(t)
 	var mutex sync.Mutex
 	content, tag, name, sent := "1", `"a"`, "", 0
@@ -178,8 +178,8 @@ git -c user.name=n -c user.email=e commit -q --allow-empty -m `+message+`; git p
 	}
 }
 
-// TestTogether: two concurrent builds of the same Dockerfile run each step once.
-func TestTogether(t *testing.T) {
+// TestConcurrentBuildsRunEachStepOnce: two concurrent builds of the same Dockerfile run each step once.
+func TestConcurrentBuildsRunEachStepOnce(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN --mount=type=cache,target=/c echo x >> /c/log; sleep 0.3\nRUN --mount=type=cache,target=/c echo y >> /c/log\n"}, "")
 	var wait sync.WaitGroup
@@ -204,10 +204,10 @@ func TestTogether(t *testing.T) {
 	}
 }
 
-// TestPowerLoss: a layer that was not on the disk when the machine lost power is built again; a layer
+// TestLayerLostInPowerFailureIsRebuilt: a layer that was not on the disk when the machine lost power is built again; a layer
 // that was on the disk is not. The test does not stop a machine: it removes what would be lost, and
 // marks the layers as created in a different boot.
-func TestPowerLoss(t *testing.T) {
+func TestLayerLostInPowerFailureIsRebuilt(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nCOPY a /a\nRUN cat /a > /b\n", "a": "content\n"}, "")
 	steps := []string{"COPY a /a", "RUN cat /a > /b"}

@@ -412,7 +412,7 @@ func namespaceOf(config map[string]any, kind string) bool {
 	return false
 }
 
-func TestSetAt(t *testing.T) {
+func TestSetFieldByPath(t *testing.T) {
 	var config map[string]any
 	if err := json.Unmarshal([]byte(`{"a":{"b":[1,{"c":2}]},"x":"text"}`), &config); err != nil {
 		t.Fatal(err)

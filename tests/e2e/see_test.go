@@ -34,7 +34,7 @@ func memory(limit int64) func(*specs.Spec) {
 }
 
 // The narration shows the results of the steps and of the kernel.
-func TestExplain(t *testing.T) {
+func TestExplainNarratesSteps(t *testing.T) {
 	for name, change := range map[string]func(*specs.Spec){"default": func(*specs.Spec) {}, "user namespace": userns, "filtered": func(s *specs.Spec) {
 		s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow}
 	}} {
@@ -92,7 +92,7 @@ func TestExplainWithoutReader(t *testing.T) {
 	w.Close()
 }
 
-func TestTrace(t *testing.T) {
+func TestTraceRecordsSteps(t *testing.T) {
 	b := testbundle.New(t, memory(64<<20), testbundle.Args("true"))
 	file := func(ext string) string {
 		t.Helper()
@@ -177,7 +177,7 @@ func TestTracePage(t *testing.T) {
 }
 
 // step with a pipe: its commands are lines, and the rest of the input is the container's.
-func TestStep(t *testing.T) {
+func TestStepReadsCommandsFromPipe(t *testing.T) {
 	for name, change := range map[string]func(*specs.Spec){"default": func(*specs.Spec) {}, "user namespace": userns, "PID namespace of the host": testbundle.Without(specs.PIDNamespace)} {
 		t.Run(name, func(t *testing.T) {
 			b := testbundle.New(t, change, testbundle.Sh("read line; echo got $line; exit 4"))
@@ -206,7 +206,7 @@ func TestStepShellHasNoVariablesOfTheCaller(t *testing.T) {
 }
 
 // If step is ended half-way, nothing is left: testbundle checks for it.
-func TestStepAbort(t *testing.T) {
+func TestAbortedStepLeavesNothing(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("echo ran"))
 	b.Write()
 	for _, commands := range []string{"quit\n", "", "at mounts[3]\nquit\n", "at capset\nabort\n", "at execve\nq\n", "next 50\n"} {
@@ -286,7 +286,7 @@ func TestStepShellTakesInterrupts(t *testing.T) {
 }
 
 // On a terminal, commands are single keys.
-func TestStepKeys(t *testing.T) {
+func TestStepTakesSingleKeysOnTerminal(t *testing.T) {
 	testbundle.Need(t)
 	p := testbundle.NewPty(t)
 	b := testbundle.New(t, testbundle.Sh("echo container runs"))
@@ -330,7 +330,7 @@ func TestStepKeys(t *testing.T) {
 }
 
 // plan: it needs no privilege, and is tested for identical bytes, every format, and other hosts.
-func TestPlan(t *testing.T) {
+func TestPlanFormats(t *testing.T) {
 	b := testbundle.New(t, memory(64<<20))
 	b.Write()
 	if err := os.Chmod(b.Dir, 0o755); err != nil {
@@ -386,7 +386,7 @@ func TestPlan(t *testing.T) {
 	b.Minirun("plan", "--diff", b.Dir, b.Dir).Prints(t, "")
 }
 
-func TestInspect(t *testing.T) {
+func TestInspectShowsProcess(t *testing.T) {
 	limit := int64(77)
 	b, pid := up(t, userns, memory(64<<20), func(s *specs.Spec) { s.Linux.Resources.Pids = &specs.LinuxPids{Limit: &limit} })
 	has(t, b.Minirun("inspect", b.ID).Stdout, "running", "HOST", "CONTAINER", "its own", "64 MiB", "77", "CapEff", "MOUNTS")
@@ -490,7 +490,7 @@ func TestLayersCommand(t *testing.T) {
 	b.Minirun("layers", "nobody").Fails(t, "nobody")
 }
 
-func TestDoctor(t *testing.T) {
+func TestDoctorChecksTheHost(t *testing.T) {
 	b := testbundle.New(t)
 	has(t, b.Minirun("doctor").Stdout, "kernel", "namespaces", "cgroups", "overlay", "seccomp", "engines")
 	var all []doctor.Finding

@@ -491,9 +491,9 @@ func TestDeviceNodesOfTheImage(t *testing.T) {
 	})
 }
 
-// TestKeyring: the container gets a new session keyring, so that it cannot reach the keys of the user
+// TestContainerHasNewKeyring: the container gets a new session keyring, so that it cannot reach the keys of the user
 // who started minirun.
-func TestKeyring(t *testing.T) {
+func TestContainerHasNewKeyring(t *testing.T) {
 	testbundle.Need(t)
 	// The session keyring belongs to the thread, and minirun inherits it; the thread ends with the test.
 	runtime.LockOSThread()
@@ -523,9 +523,9 @@ func TestKeyring(t *testing.T) {
 	})
 }
 
-// TestFileHandle: open_by_handle_at(2) opens files on the host's disk regardless of mounts
+// TestFileHandlesCannotOpenHostFiles: open_by_handle_at(2) opens files on the host's disk regardless of mounts
 // ("shocker"); it needs CAP_DAC_READ_SEARCH, which containers do not have.
-func TestFileHandle(t *testing.T) {
+func TestFileHandlesCannotOpenHostFiles(t *testing.T) {
 	testbundle.New(t, testbundle.Sh("probe handle /etc/passwd 2")).Run().Prints(t, "EPERM")
 	t.Run("naive", func(t *testing.T) {
 		r := testbundle.New(t, testbundle.Sh("probe handle /etc/passwd 2"), testbundle.Can("CAP_DAC_READ_SEARCH")).Run()

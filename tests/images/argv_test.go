@@ -65,9 +65,9 @@ func (s start) flags(image string) (out []string) {
 	return append(append(out, image), s.args...)
 }
 
-// TestArgv: minirun executes what Docker would execute, for each combination of ENTRYPOINT and CMD,
+// TestArgumentsAreThoseOfDocker: minirun executes what Docker would execute, for each combination of ENTRYPOINT and CMD,
 // in shell and exec form, with arguments and --entrypoint.
-func TestArgv(t *testing.T) {
+func TestArgumentsAreThoseOfDocker(t *testing.T) {
 	s := newStore(t)
 	docker := startDocker(t, s)
 	y := busybox(t)
@@ -114,8 +114,8 @@ func TestArgv(t *testing.T) {
 	t.Logf("%d combinations", len(starts()))
 }
 
-// TestDockerLoads: Docker loads what save writes, with the same ID, and vice versa.
-func TestDockerLoads(t *testing.T) {
+// TestDockerLoadsSavedImage: Docker loads what save writes, with the same ID, and vice versa.
+func TestDockerLoadsSavedImage(t *testing.T) {
 	s := loaded(t, runs("echo", "hello"), layer{entries: []tar.Header{file("f", "f")}, compression: "plain"})
 	docker := startDocker(t, s)
 	saved, back := filepath.Join(s.Host, "saved.tar"), filepath.Join(s.Host, "back.tar")

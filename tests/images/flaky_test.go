@@ -125,9 +125,9 @@ func twoLayers(t testing.TB) (l *layout, d oci.Descriptor, config, large string)
 	return l, d, m.Config.Digest.String(), m.Layers[1].Digest.String()
 }
 
-// TestPullRetries: a pull retries after temporary errors and broken connections, and reports it; but
+// TestPullRetriesTemporaryErrors: a pull retries after temporary errors and broken connections, and reports it; but
 // not forever, and not if the server asks it to wait for a long time.
-func TestPullRetries(t *testing.T) {
+func TestPullRetriesTemporaryErrors(t *testing.T) {
 	l, d, config, large := twoLayers(t)
 	pull := func(t *testing.T, f *front) (*store, string) {
 		t.Helper()
@@ -294,9 +294,9 @@ func (w typed) WriteHeader(code int) {
 	w.ResponseWriter.WriteHeader(code)
 }
 
-// TestPullChallenges: of several challenges, in one header or in several, the client selects one that
+// TestPullSelectsSupportedChallenge: of several challenges, in one header or in several, the client selects one that
 // it supports.
-func TestPullChallenges(t *testing.T) {
+func TestPullSelectsSupportedChallenge(t *testing.T) {
 	l, _, _, _ := twoLayers(t)
 	all := newRegistry(t, l)
 	for name, headers := range map[string][]string{
@@ -336,9 +336,9 @@ func TestPullChallenges(t *testing.T) {
 	}
 }
 
-// TestPushRetries: a push retries after temporary errors and broken connections, and works without
+// TestPushRetriesTemporaryErrors: a push retries after temporary errors and broken connections, and works without
 // HEAD.
-func TestPushRetries(t *testing.T) {
+func TestPushRetriesTemporaryErrors(t *testing.T) {
 	l, d, _, large := twoLayers(t)
 	s := newStore(t)
 	s.do("load", "-q", "--no-unpack", l.dir)
@@ -381,10 +381,10 @@ func TestPushRetries(t *testing.T) {
 	})
 }
 
-// TestPushReferrers: a manifest with a subject becomes a referrer of it: through the registry's API,
+// TestPushedSubjectIsListedAsReferrer: a manifest with a subject becomes a referrer of it: through the registry's API,
 // or, whatever a registry without this API responds, in the index with the subject's tag
 // (distribution specification, "Pushing Manifests with Subject").
-func TestPushReferrers(t *testing.T) {
+func TestPushedSubjectIsListedAsReferrer(t *testing.T) {
 	l, subject, _, _ := twoLayers(t)
 	var m oci.Manifest
 	readBlob(t, l, subject, &m)

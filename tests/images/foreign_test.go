@@ -47,9 +47,9 @@ func newShelf(t *testing.T) *shelf {
 	return s
 }
 
-// TestForeignLayers: a layer that is not in the archive or the registry is fetched from the URLs in
+// TestForeignLayersAreFetchedFromTheirURLs: a layer that is not in the archive or the registry is fetched from the URLs in
 // its descriptor, if its media type permits it, without credentials, and its digest is verified.
-func TestForeignLayers(t *testing.T) {
+func TestForeignLayersAreFetchedFromTheirURLs(t *testing.T) {
 	server := newShelf(t)
 	foreign := func(mediaType string, urls ...string) string {
 		i := newSaved(t)

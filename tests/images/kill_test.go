@@ -20,7 +20,7 @@ import (
 // longest is the maximum time that the commands here take.
 const longest = 80 * time.Millisecond
 
-// kills returns how many commands TestKill kills; MINIRUN_KILLS overrides it.
+// kills returns how many commands TestKilledCommandsLeaveConsistentStore kills; MINIRUN_KILLS overrides it.
 func kills(t *testing.T) int {
 	t.Helper()
 	if text := os.Getenv("MINIRUN_KILLS"); text != "" {
@@ -33,10 +33,10 @@ func kills(t *testing.T) int {
 	return 60
 }
 
-// TestKill kills pull, load, unpack, import, rmi and prune at random times, two at once: the store is
+// TestKilledCommandsLeaveConsistentStore kills pull, load, unpack, import, rmi and prune at random times, two at once: the store is
 // always consistent, images that had been reported as stored are still there, and the killed command
 // succeeds the next time.
-func TestKill(t *testing.T) {
+func TestKilledCommandsLeaveConsistentStore(t *testing.T) {
 	s, l := newStore(t), newLayout(t)
 	var many []tar.Header
 	for n := range 400 {
@@ -115,8 +115,8 @@ func consistent(t *testing.T, s *store) (rubbish int) {
 	return 0
 }
 
-// TestTogether: eight concurrent commands need the same image; it is fetched once.
-func TestTogether(t *testing.T) {
+// TestConcurrentPullFetchesOnce: eight concurrent commands need the same image; it is fetched once.
+func TestConcurrentPullFetchesOnce(t *testing.T) {
 	l := newLayout(t)
 	l.add("app", runs("sh"), busybox(t), layer{entries: []tar.Header{file("big", noise(1<<20))}})
 	s, r := newStore(t), newRegistry(t, l)
@@ -141,9 +141,9 @@ func TestTogether(t *testing.T) {
 	s.check()
 }
 
-// TestKillRun kills `run` in the foreground and in the background with its monitor at random times:
+// TestKilledRunLeavesNothingAfterRemove kills `run` in the foreground and in the background with its monitor at random times:
 // after `rm --force` nothing is left.
-func TestKillRun(t *testing.T) {
+func TestKilledRunLeavesNothingAfterRemove(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	id := name("k")
 	for n := range kills(t) / 3 {
@@ -186,8 +186,8 @@ func TestKillRun(t *testing.T) {
 	s.check()
 }
 
-// TestMonitorKilled: a container whose monitor is killed continues to run, and can be removed.
-func TestMonitorKilled(t *testing.T) {
+// TestContainerOutlivesKilledMonitor: a container whose monitor is killed continues to run, and can be removed.
+func TestContainerOutlivesKilledMonitor(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	id := name("m")
 	s.do("run", "-d", "--name", id, "busybox")

@@ -9,9 +9,9 @@ import (
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
-// TestNginx: Debian with nginx serves pages in a separate network namespace: on the host's network,
+// TestNginxServesPages: Debian with nginx serves pages in a separate network namespace: on the host's network,
 // and on a bridge with a published port.
-func TestNginx(t *testing.T) {
+func TestNginxServesPages(t *testing.T) {
 	s := newStore(t)
 	rootfs := testbundle.DebianNginx(t)
 	s.do("import", "-c", `CMD ["nginx", "-g", "daemon off;"]`, "-c", "HEALTHCHECK --interval=300ms CMD curl -fsS http://127.0.0.1/", rootfs, "nginx")

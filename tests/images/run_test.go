@@ -89,8 +89,8 @@ func TestRunFlags(t *testing.T) {
 	s.check()
 }
 
-// TestLimits: the cgroup has the values of the flags.
-func TestLimits(t *testing.T) {
+// TestLimitFlagsSetCgroup: the cgroup has the values of the flags.
+func TestLimitFlagsSetCgroup(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	id := name("limits")
 	s.do("run", "-d", "--name", id, "--memory", "32m", "--cpus", "0.5", "--pids-limit", "50", "busybox")
@@ -107,8 +107,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestDetached: run -d, ps, logs, exec, stop, rm.
-func TestDetached(t *testing.T) {
+// TestDetachedContainerCommands: run -d, ps, logs, exec, stop, rm.
+func TestDetachedContainerCommands(t *testing.T) {
 	config := runs("sh", "-c", `trap 'echo bye; exit 7' USR1; echo out; echo err >&2; printf partial; while :; do sleep 0.1; done`)
 	config.StopSignal = "SIGUSR1"
 	s := loaded(t, config)
@@ -167,8 +167,8 @@ func TestDetached(t *testing.T) {
 	s.do("rm", "-f", id)
 }
 
-// TestFollow: logs -f ends with the container and prints all of its output.
-func TestFollow(t *testing.T) {
+// TestLogsFollowEndsWithContainer: logs -f ends with the container and prints all of its output.
+func TestLogsFollowEndsWithContainer(t *testing.T) {
 	s := loaded(t, runs("sh", "-c", "for i in $(seq 2000); do echo line $i; done; sleep 0.3; echo last"))
 	id := name("f")
 	s.do("run", "-d", "--name", id, "busybox")
@@ -179,8 +179,8 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-// TestHealthcheck: starting, healthy, unhealthy, healthy again; a check that hangs.
-func TestHealthcheck(t *testing.T) {
+// TestHealthcheckStates: starting, healthy, unhealthy, healthy again; a check that hangs.
+func TestHealthcheckStates(t *testing.T) {
 	config := runs("sleep", "1000")
 	config.Healthcheck = &docker.HealthcheckConfig{Test: []string{"CMD-SHELL", "cat /healthy; exit $(cat /status)"}, Interval: 200 * time.Millisecond, Timeout: time.Second, Retries: 2}
 	s := loaded(t, config)
@@ -227,8 +227,8 @@ func TestHealthcheck(t *testing.T) {
 	s.do("run", "--rm", "--no-healthcheck", "--name", name("n"), "busybox", "true")
 }
 
-// TestHundred: a hundred containers created from an image share one copy of its files.
-func TestHundred(t *testing.T) {
+// TestHundredContainersShareFiles: a hundred containers created from an image share one copy of its files.
+func TestHundredContainersShareFiles(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	used := func() int64 {
 		out := tool(t, "du", "-sB1", s.dir)
@@ -258,8 +258,8 @@ func TestHundred(t *testing.T) {
 	s.do(args...)
 }
 
-// TestBundle: what `bundle` writes also runs with runc and crun.
-func TestBundle(t *testing.T) {
+// TestBundleRunsWithOtherRuntimes: what `bundle` writes also runs with runc and crun.
+func TestBundleRunsWithOtherRuntimes(t *testing.T) {
 	s := loaded(t, docker.DockerOCIImageConfig{ImageConfig: oci.ImageConfig{Entrypoint: []string{"sh", "-c"}, Cmd: []string{"echo $A; id -u; pwd"}, Env: []string{"A=b", "PATH=/bin"}, User: "user", WorkingDir: "/tmp"}})
 	b := filepath.Join(s.Host, "bundle")
 	s.do("bundle", "busybox", b)
@@ -313,9 +313,9 @@ func TestLayersOfImage(t *testing.T) {
 	s.Minirun("layers", "--why", "/etc/b", "app").Fails(t, "would not see it")
 }
 
-// TestRootless: an unprivileged user imports, runs and removes images; files have the owners that the
+// TestUnprivilegedUserRunsImages: an unprivileged user imports, runs and removes images; files have the owners that the
 // image specifies, in the user's ranges.
-func TestRootless(t *testing.T) {
+func TestUnprivilegedUserRunsImages(t *testing.T) {
 	testbundle.Need(t)
 	u := testbundle.NewUnprivileged(t)
 	y := busybox(t)
@@ -352,8 +352,8 @@ func TestStoreIsPrivate(t *testing.T) {
 	}
 }
 
-// TestTerminal: run -it.
-func TestTerminal(t *testing.T) {
+// TestRunInteractiveTerminal: run -it.
+func TestRunInteractiveTerminal(t *testing.T) {
 	s := loaded(t, runs("sh", "-c", "test -t 0 && test -t 1 && echo terminal $TERM"))
 	need(t, "script", "bsdutils")
 	out := tool(t, "script", "-qec", fmt.Sprintf("%s --root %s --store %s run --rm -it --name %s busybox", testbundle.Binary, s.Root, s.dir, name("tty")), "/dev/null")

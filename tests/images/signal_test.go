@@ -33,9 +33,9 @@ type stuckPoint struct {
 	brief bool                        // it takes less than a second, so the signal must be sent early
 }
 
-// TestSignals: at whatever point load, pull, import, unpack and build are, SIGTERM ends them, with
+// TestSIGTERMEndsImageCommands: at whatever point load, pull, import, unpack and build are, SIGTERM ends them, with
 // the usual status and nothing left in the store's tmp.
-func TestSignals(t *testing.T) {
+func TestSIGTERMEndsImageCommands(t *testing.T) {
 	bomb := gzipOfZeros(t)
 	for _, p := range append(append(stuckReads(t, bomb), stuckBuilds(bomb)...), stuckStore(t, bomb)...) {
 		t.Run(p.name, func(t *testing.T) {
@@ -301,8 +301,8 @@ func nest(l *layout, depth, times int) oci.Descriptor {
 	return d
 }
 
-// TestNestedIndexes: the depth of nested indexes is limited, and each index is read once.
-func TestNestedIndexes(t *testing.T) {
+// TestNestedIndexesAreLimited: the depth of nested indexes is limited, and each index is read once.
+func TestNestedIndexesAreLimited(t *testing.T) {
 	run := func(s *store, args ...string) (string, error) {
 		cmd := s.Command(args...)
 		timer := time.AfterFunc(hang, func() { _ = cmd.Process.Kill() })

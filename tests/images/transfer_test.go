@@ -27,9 +27,9 @@ func noise(n int) string {
 	return string(data)
 }
 
-// TestRoundTrip: image → registry → pull → save → skopeo, umoci, podman; all tools see the same
+// TestRoundTripKeepsDigests: image → registry → pull → save → skopeo, umoci, podman; all tools see the same
 // digests, and the files are the same.
-func TestRoundTrip(t *testing.T) {
+func TestRoundTripKeepsDigests(t *testing.T) {
 	need(t, "skopeo", "skopeo")
 	host := testbundle.Registry(t)
 	s, l := newStore(t), newLayout(t)
@@ -118,8 +118,8 @@ func TestPodmanLoads(t *testing.T) {
 	podman("rmi", "-a", "-f")
 }
 
-// TestPull: how a registry may disturb a pull.
-func TestPull(t *testing.T) {
+// TestPullFromDisturbingRegistry: how a registry may disturb a pull.
+func TestPullFromDisturbingRegistry(t *testing.T) {
 	l := newLayout(t)
 	big := layer{entries: []tar.Header{file("big", noise(400_000))}}
 	d := l.add("app", runs("sh"), busybox(t), big)
@@ -228,9 +228,9 @@ func readBlob(t testing.TB, l *layout, d oci.Descriptor, into any) {
 	}
 }
 
-// TestPlatforms: an index is treated as the image for one platform, unless all platforms are
+// TestIndexIsTreatedAsOnePlatform: an index is treated as the image for one platform, unless all platforms are
 // requested.
-func TestPlatforms(t *testing.T) {
+func TestIndexIsTreatedAsOnePlatform(t *testing.T) {
 	s, l := newStore(t), newLayout(t)
 	index := oci.Index{MediaType: oci.MediaTypeImageIndex}
 	index.SchemaVersion = 2
@@ -263,8 +263,8 @@ func TestPlatforms(t *testing.T) {
 	}
 }
 
-// TestLoadForms: archives in the formats that tools have written over a decade.
-func TestLoadForms(t *testing.T) {
+// TestLoadAcceptsOldFormats: archives in the formats that tools have written over a decade.
+func TestLoadAcceptsOldFormats(t *testing.T) {
 	l := newLayout(t)
 	d := l.add("docker.io/library/app:1", runs("sh"), layer{entries: []tar.Header{file("f", "f")}, compression: "plain"}, layer{entries: []tar.Header{file("g", "g")}, compression: "plain"})
 	var m oci.Manifest
@@ -316,8 +316,8 @@ func TestLoadForms(t *testing.T) {
 	})
 }
 
-// TestImport: a root file system is imported as an image, with instructions for its configuration.
-func TestImport(t *testing.T) {
+// TestImportRootFileSystem: a root file system is imported as an image, with instructions for its configuration.
+func TestImportRootFileSystem(t *testing.T) {
 	s := newStore(t)
 	s.Stdin = string(archive(t, busybox(t).entries))
 	s.do("import", "-c", `ENTRYPOINT ["echo"]`, "-c", "CMD hello there", "-c", "ENV A=b C=d", "-c", "WORKDIR /tmp", "-c", "HEALTHCHECK --interval=5s CMD true", "-", "imported")
@@ -328,8 +328,8 @@ func TestImport(t *testing.T) {
 	s.check()
 }
 
-// TestNames: tag, rmi and prune, and what is kept as long as it is needed.
-func TestNames(t *testing.T) {
+// TestTaggedImagesAreKept: tag, rmi and prune, and what is kept as long as it is needed.
+func TestTaggedImagesAreKept(t *testing.T) {
 	s, l := newStore(t), newLayout(t)
 	base := busybox(t)
 	l.add("one", runs("sh"), base, layer{entries: []tar.Header{file("one", "1")}})

@@ -77,8 +77,8 @@ func nasty() map[string][]layer {
 	return images
 }
 
-// TestUmoci: the root file system is identical to that of umoci unpack.
-func TestUmoci(t *testing.T) {
+// TestUnpackMatchesUmoci: the root file system is identical to that of umoci unpack.
+func TestUnpackMatchesUmoci(t *testing.T) {
 	need(t, "umoci", "umoci")
 	need(t, "skopeo", "skopeo")
 	s := newStore(t)
@@ -159,9 +159,9 @@ func stripTimes(tree map[string]string, dirs map[string]bool) map[string]string 
 	return tree
 }
 
-// TestManyLayers: overlayfs supports 500 layers, so with more layers the lowest ones form a separate
+// TestMoreLayersThanOverlayfsSupports: overlayfs supports 500 layers, so with more layers the lowest ones form a separate
 // overlay below the other. `layers` used to take time for each pair of layers.
-func TestManyLayers(t *testing.T) {
+func TestMoreLayersThanOverlayfsSupports(t *testing.T) {
 	const count = 600
 	more := []layer{{compression: "plain", entries: []tar.Header{file("first", ""), file("d1", ""), file("d2", "")}}}
 	for n := 2; n < count; n++ {
