@@ -1,11 +1,9 @@
 package build
 
 import (
-	"archive/tar"
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -25,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/image/layer"
+	"github.com/minirun/minirun/internal/tartest"
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
@@ -273,17 +272,9 @@ func treeOf(t testing.TB, dir string) (out []string) {
 // attributed returns an archive with a file that has an extended attribute.
 func attributed(t testing.TB) string {
 	t.Helper()
-	name := filepath.Join(t.TempDir(), "attributed.tar")
-	f, err := os.Create(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := tar.NewWriter(f)
-	h := &tar.Header{Name: "attr", Mode: 0o644, Size: 1, ModTime: old, Format: tar.FormatPAX, PAXRecords: map[string]string{"SCHILY.xattr.user.test": "value"}}
-	if err = w.WriteHeader(h); err == nil {
-		_, err = io.WriteString(w, "a")
-	}
-	if err = errors.Join(err, w.Close(), f.Close()); err != nil {
+	name, h := filepath.Join(t.TempDir(), "attributed.tar"), tartest.File("attr", "a")
+	h.PAXRecords = map[string]string{"SCHILY.xattr.user.test": "value"}
+	if err := os.WriteFile(name, tartest.Archive(t, old, h), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return name

@@ -1,7 +1,6 @@
 package build
 
 import (
-	"archive/tar"
 	"bytes"
 	"io/fs"
 	"os"
@@ -13,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/tartest"
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
@@ -223,13 +223,7 @@ func TestDockerfileElsewhere(t *testing.T) {
 		t.Error(b.Stderr)
 	}
 	for name, link := range map[string]string{"absolute": filepath.Join(o.dir, "Dockerfile"), "up": "../../../../../../../../../.." + filepath.Join(o.dir, "Dockerfile")} {
-		var archive bytes.Buffer
-		w := tar.NewWriter(&archive)
-		if err := w.WriteHeader(&tar.Header{Name: "Dockerfile", Typeflag: tar.TypeSymlink, Linkname: link}); err != nil {
-			t.Fatal(err)
-		}
-		w.Close()
-		o.store.Stdin = archive.String()
+		o.store.Stdin = string(tartest.Archive(t, old, tartest.Symlink("Dockerfile", link)))
 		if b, _ := o.builds("-"); b.Status == 0 || !strings.Contains(b.Stderr, "no such file") {
 			t.Errorf("%s: status %d: %s", name, b.Status, b.Stderr)
 		}

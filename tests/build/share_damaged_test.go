@@ -1,10 +1,7 @@
 package build
 
 import (
-	"archive/tar"
-	"bytes"
 	"encoding/json"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +13,7 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/build/remotecache"
+	"github.com/minirun/minirun/internal/tartest"
 )
 
 // spoil rewrites the document of a cache, as any process with write access could.
@@ -179,13 +177,8 @@ func TestDamagedCacheIsNotUsed(t *testing.T) {
 // hostileLayer is an archive with a file whose path leads outside.
 func hostileLayer(t *testing.T) ([]byte, digest.Digest) {
 	t.Helper()
-	var out bytes.Buffer
-	w := tar.NewWriter(&out)
-	err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "../../../escaped", Mode: 0o644})
-	if err := errors.Join(err, w.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes(), digest.FromBytes(out.Bytes())
+	out := tartest.Archive(t, old, tartest.File("../../../escaped", ""))
+	return out, digest.FromBytes(out)
 }
 
 // TestDamagedCacheIsRepaired: a damaged blob in a directory is replaced when a build writes to the directory.
