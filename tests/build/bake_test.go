@@ -33,10 +33,10 @@ func (s *store) bakeCommand(dir string, args ...string) *exec.Cmd {
 // bake runs minirun build bake, which must succeed, and returns its standard output and standard
 // error.
 func (s *store) bake(dir string, args ...string) (stdout, stderr string) {
-	s.t.Helper()
+	s.T.Helper()
 	stdout, stderr, err := s.tryBake(dir, args...)
 	if err != nil {
-		s.t.Fatalf("minirun build bake %s: %v: %s%s", strings.Join(args, " "), err, stdout, stderr)
+		s.T.Fatalf("minirun build bake %s: %v: %s%s", strings.Join(args, " "), err, stdout, stderr)
 	}
 	return stdout, stderr
 }
@@ -51,23 +51,23 @@ func (s *store) tryBake(dir string, args ...string) (stdout, stderr string, err 
 
 // rejected runs minirun build bake and expects it to fail with these messages.
 func (s *store) rejected(dir string, messages []string, args ...string) {
-	s.t.Helper()
+	s.T.Helper()
 	stdout, stderr, err := s.tryBake(dir, args...)
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
-		s.t.Errorf("minirun build bake %s: %v, want status 1: %s%s", strings.Join(args, " "), err, stdout, stderr)
+		s.T.Errorf("minirun build bake %s: %v, want status 1: %s%s", strings.Join(args, " "), err, stdout, stderr)
 	}
 	for _, m := range messages {
 		if !strings.Contains(stderr, m) {
-			s.t.Errorf("minirun build bake %s: does not say %q: %s", strings.Join(args, " "), m, stderr)
+			s.T.Errorf("minirun build bake %s: does not say %q: %s", strings.Join(args, " "), m, stderr)
 		}
 	}
 }
 
 // content returns the contents of files in an image.
 func (s *store) content(image string, files ...string) string {
-	s.t.Helper()
-	return s.do(append([]string{"run", "--rm", image, "cat"}, files...)...)
+	s.T.Helper()
+	return s.Do(append([]string{"run", "--rm", image, "cat"}, files...)...)
 }
 
 // TestBakePrint: --print prints the same as docker buildx bake --print for the same files: functions,
@@ -205,7 +205,7 @@ func TestBakeBuildsTargetsInOrder(t *testing.T) {
 	if got, err := os.ReadFile(filepath.Join(dir, "out/f")); err != nil || string(got) != "more\n" {
 		t.Errorf("out/f is %q: %v", got, err)
 	}
-	if strings.Contains(s.do("images"), "never") {
+	if strings.Contains(s.Do("images"), "never") {
 		t.Error("a target that is only needed by others has a name in the store")
 	}
 	for _, step := range []string{"[app-one internal] load build definition", "[common 2/2] RUN echo", "[files] exporting to local"} {

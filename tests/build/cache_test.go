@@ -126,9 +126,9 @@ func TestChangeRebuildsOnlyAffectedSteps(t *testing.T) {
 	s := newStore(t)
 	for _, b := range []struct{ name, line string }{{"users", "new:x:5:5::/:/bin/sh"}, {"others", "new:x:6:6::/:/bin/sh"}} {
 		dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN echo '" + b.line + "' >> /etc/passwd\nFROM scratch\nCOPY --from=0 / /\n"}, "")
-		s.do("build", "-q", "-t", b.name, dir)
-		_ = os.RemoveAll(filepath.Join(s.dir, "build", "cache"))
-		if err := os.Mkdir(filepath.Join(s.dir, "build", "cache"), 0o700); err != nil {
+		s.Do("build", "-q", "-t", b.name, dir)
+		_ = os.RemoveAll(filepath.Join(s.StoreDir, "build", "cache"))
+		if err := os.Mkdir(filepath.Join(s.StoreDir, "build", "cache"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -139,7 +139,7 @@ func TestChangeRebuildsOnlyAffectedSteps(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := s.fork(fork)
-			s.t = t
+			s.T = t
 			files := map[string]string{"Dockerfile": c.dockerfile, "a": "1\n", "b": "2\n", "d/x": "3\n"}
 			for name, text := range c.files {
 				files[name] = text

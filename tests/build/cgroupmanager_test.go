@@ -9,5 +9,5 @@ func TestUnusedCgroupManagerIsRejected(t *testing.T) {
 	for _, flags := range [][]string{{"--systemd-cgroup"}, {"--cgroup-manager", "systemd"}, {"--cgroup-manager", "disabled"}} {
 		s.Minirun(append(flags, "build", dir)...).Fails(t, "build: --systemd-cgroup and --cgroup-manager", "cgroupfs")
 	}
-	s.do("--cgroup-manager", "cgroupfs", "build", dir)
+	s.Do("--cgroup-manager", "cgroupfs", "build", dir)
 }

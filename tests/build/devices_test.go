@@ -91,5 +91,5 @@ func TestRunDeviceRejected(t *testing.T) {
 		}
 	}
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN --device=vendor1.com/device=foo :\n"}, "")
-	s.do("build", "--check", dir)
+	s.Do("build", "--check", dir)
 }

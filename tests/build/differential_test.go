@@ -46,7 +46,7 @@ func TestDifferential(t *testing.T) {
 			}
 		})
 		reference.prune(t) // remove what the builders keep of each case
-		both.store.do("prune", "--build")
+		both.store.Do("prune", "--build")
 	}
 	failed := uint64(both.failed.Load())
 	t.Logf("%d cases from MINIRUN_SEED=%d on; %d failed with both", count, first, failed)

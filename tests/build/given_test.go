@@ -16,12 +16,12 @@ const copiesAll = "FROM scratch\nCOPY . /x/\n"
 
 // outputNames builds and returns the names of the files below /x in the result.
 func (s *store) outputNames(args ...string) []string {
-	s.t.Helper()
-	out := filepath.Join(s.t.TempDir(), "out")
+	s.T.Helper()
+	out := filepath.Join(s.T.TempDir(), "out")
 	s.build(append([]string{"-o", out}, args...)...)
 	entries, err := os.ReadDir(filepath.Join(out, "x"))
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	var names []string
 	for _, e := range entries {
@@ -147,9 +147,9 @@ func TestOutputAddsToLayout(t *testing.T) {
 		t.Errorf("the index has %q after %q", got, ab)
 	}
 	checkOnly(t, layout, "blobs", "index.json", "manifest.json", "oci-layout", "other")
-	s.do("load", "-i", layout)
+	s.Do("load", "-i", layout)
 	for _, name := range []string{"a", "b"} {
-		s.do("images", "-q", name)
+		s.Do("images", "-q", name)
 	}
 	outside := t.TempDir()
 	hostile := t.TempDir()

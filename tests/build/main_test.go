@@ -60,36 +60,20 @@ func TestMain(m *testing.M) {
 }
 
 // A store is minirun with a separate store for the test.
-type store struct {
-	*testbundle.Bundle
-	t   testing.TB
-	dir string
-}
+type store struct{ *testbundle.Store }
 
 // newStore returns a store with the images base, configured and onbuild.
 func newStore(t testing.TB) *store {
 	t.Helper()
-	b := testbundle.New(t)
-	s := &store{b, t, filepath.Join(b.Host, "store")}
-	b.Global = append(b.Global, "--store", s.dir)
+	s := &store{testbundle.NewStore(t)}
 	for _, i := range baseImages {
 		args := []string{"import"}
 		for _, c := range i.changes {
 			args = append(args, "--change", c)
 		}
-		s.do(append(args, baseArchive(t), i.name)...)
+		s.Do(append(args, baseArchive(t), i.name)...)
 	}
 	return s
-}
-
-// do runs minirun, which must succeed, and returns its output.
-func (s *store) do(args ...string) string {
-	s.t.Helper()
-	r := s.Minirun(args...)
-	if r.Status != 0 {
-		s.t.Fatalf("minirun %s: status %d: %s%s", strings.Join(args, " "), r.Status, r.Stdout, r.Stderr)
-	}
-	return strings.TrimSpace(r.Stdout)
 }
 
 var baseImages = []struct {

@@ -140,7 +140,7 @@ var mistaken = map[string]string{
 func TestMessagesForCommonMistakes(t *testing.T) {
 	testbundleRoot(t)
 	s := newStore(t)
-	s.do("build", "--quiet", "--tag", "base", withEnv(t)) // scripts expect env at this path
+	s.Do("build", "--quiet", "--tag", "base", withEnv(t)) // scripts expect env at this path
 	for name, m := range mistakes {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -75,7 +75,7 @@ func TestOptionsApplyToSteps(t *testing.T) {
 		}
 	}
 	archive := filepath.Join(t.TempDir(), "x.tar")
-	s.do("save", "-q", "-o", archive, "x")
+	s.Do("save", "-q", "-o", archive, "x")
 	image := openResult(t, archive)
 	if got := image.config(image.manifest("")).Config.Labels; len(got) != 2 || got["k"] != "v" {
 		t.Errorf("labels: %q", got)

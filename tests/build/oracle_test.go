@@ -36,7 +36,7 @@ func layouts(t *testing.T) map[string]string {
 	out := map[string]string{}
 	for _, i := range baseImages {
 		out[i.name] = filepath.Join(t.TempDir(), i.name)
-		s.do("save", "--quiet", "--dir", out[i.name], i.name)
+		s.Do("save", "--quiet", "--dir", out[i.name], i.name)
 	}
 	return out
 }

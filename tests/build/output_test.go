@@ -110,10 +110,10 @@ func (r *result) plain(d oci.Descriptor) []byte {
 
 // build runs a build, and returns its standard error.
 func (s *store) build(args ...string) string {
-	s.t.Helper()
+	s.T.Helper()
 	r := s.Minirun(append([]string{"build", "--progress", "plain"}, args...)...)
 	if r.Status != 0 {
-		s.t.Fatalf("minirun build %s: status %d: %s%s", strings.Join(args, " "), r.Status, r.Stdout, r.Stderr)
+		s.T.Fatalf("minirun build %s: status %d: %s%s", strings.Join(args, " "), r.Status, r.Stdout, r.Stderr)
 	}
 	return r.Stderr
 }
@@ -147,7 +147,7 @@ func TestSeveralOutputsOfOneBuild(t *testing.T) {
 		t.Errorf("the layout calls it %q", got)
 	}
 	for _, tag := range []string{"", ":2", ":3", ":4", ":5"} {
-		if got := s.do("run", "--rm", "all"+tag, "cat", "/made", "/f"); got != "made\ncontent" {
+		if got := s.Do("run", "--rm", "all"+tag, "cat", "/made", "/f"); got != "made\ncontent" {
 			t.Errorf("all%s: %q", tag, got)
 		}
 	}
@@ -158,7 +158,7 @@ func TestSeveralOutputsOfOneBuild(t *testing.T) {
 		t.Errorf("tar: %q, %v", got, err)
 	}
 	checkOnly(t, out, "docker.tar", "files.tar", "layout", "local", "zstd.tar")
-	s.do("store", "check")
+	s.Check()
 }
 
 // checkOnly checks that a directory has these names, and no others.
@@ -288,7 +288,7 @@ func TestOutputLocalStaysInDestination(t *testing.T) {
 	result := contextDir(t, map[string]string{
 		"Dockerfile": "FROM attributed\nCOPY --chown=1000:1000 tree /\n", "tree/dir/file": "new", "tree/deep/er/file": "new", "tree/file": "new", "tree/other": "new", "tree/there/new": "new",
 	}, `cd tree; ln file twin; chmod 4755 other; ln -s /etc/passwd link; mkfifo fifo; mkdir -m 1777 sticky; mkdir was-file`)
-	s.do("import", attributed(t), "attributed")
+	s.Do("import", attributed(t), "attributed")
 	dest := contextDir(t, map[string]string{"own": "own", "there/own": "own", "was-file": "old", "victim/file": "victim"},
 		`mkdir to; mv own there was-file to; ln -s ../victim to/dir; mkdir to/deep; ln -s ../../victim to/deep/er; ln -s ../victim/file to/file; chmod 700 to/there`)
 	to, victim := filepath.Join(dest, "to"), filepath.Join(dest, "victim")
@@ -444,7 +444,7 @@ func TestOutputOfQuietIidfileAndMetadataFile(t *testing.T) {
 	out := t.TempDir()
 	id, file := filepath.Join(out, "id"), filepath.Join(out, "metadata")
 	ask := func(args ...string) (printed string, told map[string]any) {
-		printed = s.do(append([]string{"build", "-q", "-t", "told", "-t", "told:2", "--iidfile", id, "--metadata-file", file}, append(args, dir)...)...)
+		printed = s.Do(append([]string{"build", "-q", "-t", "told", "-t", "told:2", "--iidfile", id, "--metadata-file", file}, append(args, dir)...)...)
 		told = map[string]any{}
 		read(t, file, &told)
 		return printed, told
@@ -452,7 +452,7 @@ func TestOutputOfQuietIidfileAndMetadataFile(t *testing.T) {
 	var r struct{ ID, Digest string }
 	image := func() {
 		var list []struct{ Name, ID, Digest string }
-		if err := json.Unmarshal([]byte(s.do("images", "--format", "json", "told:2")), &list); err != nil || len(list) != 1 {
+		if err := json.Unmarshal([]byte(s.Do("images", "--format", "json", "told:2")), &list); err != nil || len(list) != 1 {
 			t.Fatal(list, err)
 		}
 		r.ID, r.Digest = list[0].ID, list[0].Digest
@@ -473,13 +473,13 @@ func TestOutputOfQuietIidfileAndMetadataFile(t *testing.T) {
 	if printed != r.Digest || told["containerimage.digest"] != r.Digest || told["containerimage.config.digest"] != nil || told["buildx.build.provenance/linux/arm64"] == nil {
 		t.Errorf("of an index: printed %s, told %v; it is %+v", printed, told, r)
 	}
-	s.do("build", "-q", "-o", "type=cacheonly", "--metadata-file", file, dir)
+	s.Do("build", "-q", "-o", "type=cacheonly", "--metadata-file", file, dir)
 	told = map[string]any{}
 	if read(t, file, &told); len(told) != 2 || told["buildx.build.provenance"] == nil || told["buildx.build.ref"] == nil {
 		t.Errorf("without an image: %v", told)
 	}
 	ref, _ := told["buildx.build.ref"].(string)
-	if got := s.do("build", "history", "inspect", strings.TrimPrefix(ref, "default/default/")); !strings.Contains(got, "Build Steps:") {
+	if got := s.Do("build", "history", "inspect", strings.TrimPrefix(ref, "default/default/")); !strings.Contains(got, "Build Steps:") {
 		t.Errorf("build history inspect %s: %s", ref, got)
 	}
 }
@@ -585,7 +585,7 @@ func TestOutputProvenance(t *testing.T) {
 		t.Errorf("with inline-only the archive is of %s", r.top.MediaType)
 	}
 	sent := filepath.Join(t.TempDir(), "sent.tar")
-	s.do("save", "-q", "-o", sent, "inline")
+	s.Do("save", "-q", "-o", sent, "inline")
 	if r := openResult(t, sent); len(r.index.Manifests) != 2 {
 		t.Errorf("with inline-only the image of the store has %d manifests", len(r.index.Manifests))
 	}
@@ -600,12 +600,12 @@ func TestPushedIndexIsUnchangedAfterPull(t *testing.T) {
 	name := host + "/app:1"
 	s.build("--platform", "linux/amd64,linux/arm64", "--provenance", "true", "--sbom", "true", "-t", name, "--push", "-o", "type=local,dest="+filepath.Join(t.TempDir(), "too"), dir)
 	sent := filepath.Join(t.TempDir(), "sent.tar")
-	s.do("save", "-q", "-o", sent, name)
+	s.Do("save", "-q", "-o", sent, name)
 	want := openResult(t, sent)
 	other := newStore(t)
-	other.do("pull", "-q", "--all-platforms", name)
+	other.Do("pull", "-q", "--all-platforms", name)
 	came := filepath.Join(t.TempDir(), "came.tar")
-	other.do("save", "-q", "-o", came, name)
+	other.Do("save", "-q", "-o", came, name)
 	got := openResult(t, came)
 	if got.top.Digest != want.top.Digest || len(got.index.Manifests) != 4 {
 		t.Fatalf("came %s with %d, sent %s", got.top.Digest, len(got.index.Manifests), want.top.Digest)
@@ -619,18 +619,18 @@ func TestPushedIndexIsUnchangedAfterPull(t *testing.T) {
 			}
 		}
 	}
-	other.do("store", "check")
-	other.do("rmi", name)
-	if left, err := os.ReadDir(filepath.Join(other.dir, "blobs", "sha256")); err != nil || len(left) == 0 {
+	other.Check()
+	other.Do("rmi", name)
+	if left, err := os.ReadDir(filepath.Join(other.StoreDir, "blobs", "sha256")); err != nil || len(left) == 0 {
 		t.Error("the base images have gone, too", err)
 	}
-	other.do("store", "check")
+	other.Check()
 	if text := string(got.plain(got.manifest("linux/arm64").Layers[0])); !strings.Contains(text, "for arm64") {
 		t.Error("the image for arm64 has other files")
 	}
 	again := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY Dockerfile /\n"}, "")
 	s.build("-o", "type=registry,name="+host+"/app:2", again)
-	newStore(t).do("pull", "-q", host+"/app:2")
+	newStore(t).Do("pull", "-q", host+"/app:2")
 }
 
 // TestOutputAttestations: which attestations are attached to an image, and that the image itself does not

@@ -22,17 +22,17 @@ var here, there = "linux/" + runtime.GOARCH, map[bool]string{true: "linux/arm64"
 // twoPlatforms creates an image for both platforms, with an index: its file /arch names the platform;
 // the one for this machine has a shell.
 func (s *store) twoPlatforms(name string) {
-	s.t.Helper()
-	dir := contextDir(s.t, map[string]string{"Dockerfile": "FROM scratch\nARG TARGETARCH\nADD base.tar /\nCOPY $TARGETARCH /arch\n", "amd64": "amd64\n", "arm64": "arm64\n"}, "cp "+baseArchive(s.t)+" base.tar")
+	s.T.Helper()
+	dir := contextDir(s.T, map[string]string{"Dockerfile": "FROM scratch\nARG TARGETARCH\nADD base.tar /\nCOPY $TARGETARCH /arch\n", "amd64": "amd64\n", "arm64": "arm64\n"}, "cp "+baseArchive(s.T)+" base.tar")
 	s.build("--platform", here+","+there, "-t", name, dir)
 }
 
 // platforms builds for both platforms and returns the result.
 func (s *store) platforms(dir string, args ...string) (*result, string) {
-	s.t.Helper()
-	file := filepath.Join(s.t.TempDir(), "out.tar")
+	s.T.Helper()
+	file := filepath.Join(s.T.TempDir(), "out.tar")
 	said := s.build(append(args, "--platform", here+","+there, "-o", "type=oci,dest="+file, dir)...)
-	return openResult(s.t, file), said
+	return openResult(s.T, file), said
 }
 
 // file returns the contents of a file in a layer, or "" if the layer does not have it.
@@ -82,7 +82,7 @@ COPY --from=both /arch /copied
 		}
 	}
 	s.build("--platform", here+","+there, "-t", "result", dir)
-	if got := s.do("run", "--rm", "result", "cat", "/copied"); got != runtime.GOARCH {
+	if got := s.Do("run", "--rm", "result", "cat", "/copied"); got != runtime.GOARCH {
 		t.Errorf("run has taken the image for %s", got)
 	}
 }
@@ -176,7 +176,7 @@ func TestNativePlatformIsPreferred(t *testing.T) {
 	for i, order := range []string{"linux/amd64,linux/386", "linux/386,linux/amd64"} {
 		s.build("--platform", order, "-t", "like", dir)
 		to := filepath.Join(t.TempDir(), "to")
-		s.do("unpack", "like", to)
+		s.Do("unpack", "like", to)
 		if text, err := os.ReadFile(filepath.Join(to, "arch")); string(text) != "amd64" {
 			t.Errorf("of %s: %s, %v", order, text, err)
 		}
@@ -195,10 +195,10 @@ func TestFailureOfOnePlatformStopsTheOther(t *testing.T) {
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM --platform=$BUILDPLATFORM base\nARG TARGETARCH\nRUN if [ $TARGETARCH = arm64 ]; then exit 7; fi; sleep 30\n"}, "")
 	r := s.Minirun("build", "--progress", "plain", "--platform", "linux/amd64,linux/arm64", "-t", "failed", dir)
 	r.Fails(t, "exit code: 7", ">>> RUN if")
-	if out := s.do("images", "-q", "failed"); out != "" {
+	if out := s.Do("images", "-q", "failed"); out != "" {
 		t.Errorf("there is an image %s", out)
 	}
-	s.do("store", "check")
+	s.Check()
 }
 
 // TestBaseIsPulledForEachPlatform: base images are pulled from an index in a registry, one platform at a time, and
@@ -208,9 +208,9 @@ func TestBaseIsPulledForEachPlatform(t *testing.T) {
 	from := newStore(t)
 	name := host + "/both:1"
 	from.twoPlatforms(name)
-	from.do("push", "-q", name)
+	from.Do("push", "-q", name)
 	s := newStore(t)
-	s.do("pull", "-q", name) // as users do: for this machine only
+	s.Do("pull", "-q", name) // as users do: for this machine only
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM " + name + "\nCOPY Dockerfile /\n"}, "")
 	for range 2 { // the second time the registry gets no request
 		s.build("--platform", there, "-t", "other", dir)
@@ -220,15 +220,15 @@ func TestBaseIsPulledForEachPlatform(t *testing.T) {
 				t.Errorf("%s: the base is for %s", p, got)
 			}
 		}
-		if got := s.do("run", "--rm", name, "cat", "/arch"); got != runtime.GOARCH {
+		if got := s.Do("run", "--rm", name, "cat", "/arch"); got != runtime.GOARCH {
 			t.Errorf("run takes the image for %s", got)
 		}
 	}
-	s.do("store", "check")
+	s.Check()
 	only := newStore(t)
 	only.build("--platform", there, "-t", "other", dir)
 	only.Minirun("push", name, host+"/elsewhere:1").Fails(t, "the image for "+here+" was not fetched", "pull --all-platforms")
-	if got := only.do("run", "--rm", name, "cat", "/arch"); got != runtime.GOARCH { // pulled now
+	if got := only.Do("run", "--rm", name, "cat", "/arch"); got != runtime.GOARCH { // pulled now
 		t.Errorf("run takes the image for %s", got)
 	}
 	missing := s.Minirun("build", "--platform", "linux/riscv64", dir)
@@ -243,8 +243,8 @@ func TestPlatformOfBaseAlone(t *testing.T) {
 	host := testbundle.Registry(t)
 	name := host + "/alone:1"
 	from := newStore(t)
-	from.do("tag", "base", name)
-	from.do("push", "-q", name)
+	from.Do("tag", "base", name)
+	from.Do("push", "-q", name)
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM " + name + "\nCOPY Dockerfile /\nRUN true\n"}, "")
 	r := s.Minirun("build", "--progress", "plain", "--platform", there, "-t", "other", dir)

@@ -61,7 +61,7 @@ echo done
 SCRIPT
 `
 	dir := contextDir(t, map[string]string{"f": theHosts}, "")
-	text := strings.NewReplacer("DISK", disk, "STORE", o.store.dir, "CONTEXT", dir, "PARENT", itoa(os.Getpid())).Replace(o.path(dockerfile))
+	text := strings.NewReplacer("DISK", disk, "STORE", o.store.StoreDir, "CONTEXT", dir, "PARENT", itoa(os.Getpid())).Replace(o.path(dockerfile))
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestEntitlementsAreChecked(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.name == "ONBUILD" {
-				s.do("build", "-q", "-t", "asks", contextDir(t, map[string]string{"Dockerfile": "FROM base\nONBUILD RUN --security=insecure true\n"}, ""))
+				s.Do("build", "-q", "-t", "asks", contextDir(t, map[string]string{"Dockerfile": "FROM base\nONBUILD RUN --security=insecure true\n"}, ""))
 			}
 			dir := contextDir(t, map[string]string{"Dockerfile": c.dockerfile}, "")
 			b := s.try(dir)
@@ -223,7 +223,7 @@ func TestCVE20249407(t *testing.T) {
 // TestCVE20249675 (Buildah): the id of a cache leads out of the directory of caches.
 func TestCVE20249675(t *testing.T) {
 	o := newOutside(t, newStore(t))
-	caches := filepath.Join(o.store.dir, "build", "cache-mounts")
+	caches := filepath.Join(o.store.StoreDir, "build", "cache-mounts")
 	ids := []string{"../../../../outside", "..", ".", "/", "OUT", "a/../../b", "../lock", "%2e%2e", strings.Repeat("n", 5000)}
 	for _, id := range ids {
 		b, out := o.build("FROM base\nRUN --mount=type=cache,target=/m,id="+id+" ls -a /m | wc -l; cat /m/secret; echo x > /m/new; echo > /m/../../new\n", "true")

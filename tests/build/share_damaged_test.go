@@ -148,7 +148,7 @@ func TestDamagedCacheIsNotUsed(t *testing.T) {
 				t.Fatal(err, string(out))
 			}
 			c.spoil(t, cache)
-			s.t = t
+			s.T = t
 			got := s.rebuild(dir, "--cache-from", "type=local,src="+cache)
 			made := c.made
 			if made == nil {
@@ -168,7 +168,7 @@ func TestDamagedCacheIsNotUsed(t *testing.T) {
 			if got := s.files("app/out", "app/g"); !slices.Equal(got, []string{"one", "two"}) {
 				t.Errorf("the files are %q", got)
 			}
-			s.do("store", "check")
+			s.Check()
 			s.clear()
 		})
 	}

@@ -65,7 +65,7 @@ func TestCacheInImage(t *testing.T) {
 	host := testbundle.Registry(t)
 	here, dir := freshStore(t), twoStagesDir(t)
 	here.rebuild(dir, "-t", host+"/app:1", "--push", "--cache-to", "type=inline")
-	here.do("tag", host+"/app:1", "app")
+	here.Do("tag", host+"/app:1", "app")
 	random := here.files("app/random")
 	rest := []string{"[builder 2/3]", "[builder 3/3]", "[other 2/3]", "[other 3/3]"}
 
@@ -76,7 +76,7 @@ func TestCacheInImage(t *testing.T) {
 	}
 
 	layout := filepath.Join(t.TempDir(), "layout")
-	here.do("save", "-q", "-o", layout+".tar", "app")
+	here.Do("save", "-q", "-o", layout+".tar", "app")
 	if err := os.Mkdir(layout, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -84,8 +84,8 @@ func TestCacheInImage(t *testing.T) {
 	want(t, "made", freshStore(t).rebuild(dir, "--cache-from", "type=local,src="+layout).made, rest...)
 
 	loads := freshStore(t)
-	loads.do("load", "-q", layout+".tar")
-	loads.do("tag", "app", "nowhere.invalid/app:loaded")
+	loads.Do("load", "-q", layout+".tar")
+	loads.Do("tag", "app", "nowhere.invalid/app:loaded")
 	want(t, "made", loads.rebuild(dir, "--cache-from", "nowhere.invalid/app:loaded").made, rest...)
 
 	without := freshStore(t)

@@ -17,8 +17,8 @@ import (
 
 // onTerminal starts a build of a Dockerfile on a terminal created by the test.
 func (s *store) onTerminal(p *testbundle.Pty, dockerfile string, flags ...string) *exec.Cmd {
-	s.t.Helper()
-	dir := contextDir(s.t, map[string]string{"Dockerfile": dockerfile}, "")
+	s.T.Helper()
+	dir := contextDir(s.T, map[string]string{"Dockerfile": dockerfile}, "")
 	cmd := s.Command(append(append([]string{"build"}, flags...), dir)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.Slave, p.Slave, p.Slave
 	cmd.Env = append(cmd.Env, "CI=", "BUILDKIT_PROGRESS=", "NO_COLOR=", "TERM=xterm")
@@ -35,14 +35,14 @@ func status(t *testing.T, cmd *exec.Cmd) int {
 
 // clean checks that a build has left nothing of its steps.
 func (s *store) clean() {
-	s.t.Helper()
+	s.T.Helper()
 	for _, dir := range []string{"tmp", "build/run"} {
-		entries, err := os.ReadDir(filepath.Join(s.dir, dir))
+		entries, err := os.ReadDir(filepath.Join(s.StoreDir, dir))
 		if err != nil && !os.IsNotExist(err) {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
 		for _, e := range entries {
-			s.t.Errorf("left: %s/%s", dir, e.Name())
+			s.T.Errorf("left: %s/%s", dir, e.Name())
 		}
 	}
 }
@@ -177,8 +177,8 @@ func TestFlagsMayFollowTheContext(t *testing.T) {
 	testbundle.Need(t)
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nARG A\nRUN echo $A > /a\n"}, "")
-	s.do("build", dir, "-t", "behind", "--build-arg", "A=given")
-	if got := s.do("run", "--rm", "--name", testbundle.Prefix+"behind", "behind", "cat", "/a"); got != "given" {
+	s.Do("build", dir, "-t", "behind", "--build-arg", "A=given")
+	if got := s.Do("run", "--rm", "--name", testbundle.Prefix+"behind", "behind", "cat", "/a"); got != "given" {
 		t.Errorf("A is %q", got)
 	}
 	s.Minirun("build").Fails(t, "needs one argument", "Usage:  minirun build [OPTIONS] PATH | URL | -")

@@ -17,7 +17,7 @@ import (
 
 // reasons returns what --explain prints about every step that was not cached.
 func (s *store) reasons(dir string, flags ...string) (out []string) {
-	s.t.Helper()
+	s.T.Helper()
 	b := s.builds(dir, append(flags, "--explain", "json")...)
 	var document struct {
 		Stages []struct {
@@ -29,7 +29,7 @@ func (s *store) reasons(dir string, flags ...string) (out []string) {
 		}
 	}
 	if err := json.Unmarshal([]byte(b.Stdout), &document); err != nil {
-		s.t.Fatalf("%v: %s", err, b.Stdout)
+		s.T.Fatalf("%v: %s", err, b.Stdout)
 	}
 	for _, stage := range document.Stages {
 		for _, i := range stage.Instructions {
@@ -77,10 +77,10 @@ RUN --mount=target=/m,source=a cat /m
 		{"metadata between", "sed -i 's/^COPY/LABEL a=b\\nCOPY/' Dockerfile", []string{"--build-arg", "X=2"}, nil},
 		{"--no-cache-filter", "true", []string{"--build-arg", "X=2", "--no-cache-filter=one"}, []string{
 			"COPY d /d: --no-cache: ", "RUN echo between > between: --no-cache: ", "RUN ls /d/*: --no-cache: "}},
-		{"its layer is gone", "rm -r " + s.dir + "/build/cache; mkdir " + s.dir + "/build/cache; rm -r d; mkdir d; echo > d/new", []string{"--build-arg", "X=2"}, []string{
+		{"its layer is gone", "rm -r " + s.StoreDir + "/build/cache; mkdir " + s.StoreDir + "/build/cache; rm -r d; mkdir d; echo > d/new", []string{"--build-arg", "X=2"}, []string{
 			"COPY d /d: " + files + "d/new: new; d/x: gone; d/z: gone", "RUN echo between > between: " + before, "RUN ls /d/*: " + before,
 			"COPY --from=one /d /e: " + files + "d/new: new; d/x: gone; d/z: gone", "RUN --mount=type=bind,source=a,target=/m cat /m: " + before}},
-		{"its record is gone", "rm -r " + s.dir + "/build/cache; mkdir " + s.dir + "/build/cache", []string{"--build-arg", "X=2"}, []string{
+		{"its record is gone", "rm -r " + s.StoreDir + "/build/cache; mkdir " + s.StoreDir + "/build/cache", []string{"--build-arg", "X=2"}, []string{
 			"COPY d /d: its layer is no longer there: ", "RUN echo between > between: its layer is no longer there: ", "RUN ls /d/*: " + before,
 			"COPY --from=one /d /e: its layer is no longer there: ", "RUN --mount=type=bind,source=a,target=/m cat /m: its layer is no longer there: "}},
 	} {
@@ -195,7 +195,7 @@ func TestConcurrentBuildsRunEachStepOnce(t *testing.T) {
 		}
 		ran += len(b.ran)
 	}
-	log, err := filepath.Glob(filepath.Join(s.dir, "build", "cache-mounts", "*", "fs", "log"))
+	log, err := filepath.Glob(filepath.Join(s.StoreDir, "build", "cache-mounts", "*", "fs", "log"))
 	if err != nil || len(log) != 1 {
 		t.Fatal(log, err)
 	}
@@ -213,7 +213,7 @@ func TestLayerLostInPowerFailureIsRebuilt(t *testing.T) {
 	steps := []string{"COPY a /a", "RUN cat /a > /b"}
 	lose := func(damage string) {
 		t.Helper()
-		shell(t, s.dir, `for l in layers/*/layer.json; do sed -i 's/"boot":"[^"]*"/"boot":"another"/' $l; done
+		shell(t, s.StoreDir, `for l in layers/*/layer.json; do sed -i 's/"boot":"[^"]*"/"boot":"another"/' $l; done
 [ ! -e build/synced ] || sed -i 's/^[^ ]*/another/' build/synced
 `+damage)
 	}
@@ -231,7 +231,7 @@ func TestLayerLostInPowerFailureIsRebuilt(t *testing.T) {
 		}
 	}
 	good("first", steps)
-	if _, err := os.Stat(filepath.Join(s.dir, "build", "synced")); err == nil {
+	if _, err := os.Stat(filepath.Join(s.StoreDir, "build", "synced")); err == nil {
 		t.Error("a build without an image has synced")
 	}
 	good("cached", nil)

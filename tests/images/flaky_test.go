@@ -137,7 +137,7 @@ func TestPullRetriesTemporaryErrors(t *testing.T) {
 		if got := s.images()[f.host()+"/x:app"].Digest; got != d.Digest.String() {
 			t.Errorf("pulled %q", got)
 		}
-		s.check()
+		s.Check()
 		return s, r.Stderr
 	}
 	cut := func(w http.ResponseWriter, q *http.Request) { // after 150,000 bytes
@@ -341,13 +341,13 @@ func TestPullSelectsSupportedChallenge(t *testing.T) {
 func TestPushRetriesTemporaryErrors(t *testing.T) {
 	l, d, _, large := twoLayers(t)
 	s := newStore(t)
-	s.do("load", "-q", "--no-unpack", l.dir)
+	s.Do("load", "-q", "--no-unpack", l.dir)
 	push := func(t *testing.T, f *front) string {
 		t.Helper()
 		r := s.Minirun("push", "app", f.host()+"/x:1")
 		r.Exit(t, 0)
 		other := newStore(t)
-		other.do("pull", "-q", "--no-unpack", f.host()+"/x:1")
+		other.Do("pull", "-q", "--no-unpack", f.host()+"/x:1")
 		if got := other.images()[f.host()+"/x:1"].Digest; got != d.Digest.String() {
 			t.Errorf("pulled %q", got)
 		}
@@ -404,9 +404,9 @@ func TestPushedSubjectIsListedAsReferrer(t *testing.T) {
 		"forbidden":          {nil, []fault{{"", "/referrers/", -1, status(403)}}, "manifests/sha256-" + subject.Digest.Encoded()},
 	} {
 		s := newStore(t)
-		s.do("load", "-q", "--no-unpack", l.dir)
+		s.Do("load", "-q", "--no-unpack", l.dir)
 		f := newFront(t, inMemory(c.options...), c.faults...)
-		s.do("push", "-q", "app", f.host()+"/x:1")
+		s.Do("push", "-q", "app", f.host()+"/x:1")
 		if r := s.Minirun("push", "-q", "signature", f.host()+"/x:signature"); r.Status != 0 {
 			t.Errorf("%s: %s", name, r.Stderr)
 			continue

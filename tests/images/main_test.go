@@ -16,10 +16,8 @@
 package images
 
 import (
-	"encoding/json"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -29,41 +27,18 @@ import (
 func TestMain(m *testing.M) { testbundle.MainWithImages(m) }
 
 // A store is minirun with a separate store of images for the test.
-type store struct {
-	*testbundle.Bundle
-	t   testing.TB
-	dir string
-}
+type store struct{ *testbundle.Store }
 
 func newStore(t testing.TB) *store {
 	t.Helper()
-	b := testbundle.New(t)
-	s := &store{b, t, filepath.Join(b.Host, "store")}
-	b.Global = append(b.Global, "--store", s.dir)
-	return s
-}
-
-// do runs minirun, which must succeed, and returns its output.
-func (s *store) do(args ...string) string {
-	s.t.Helper()
-	r := s.Minirun(args...)
-	if r.Status != 0 {
-		s.t.Fatalf("minirun %s: status %d: %s%s", strings.Join(args, " "), r.Status, r.Stdout, r.Stderr)
-	}
-	return strings.TrimSpace(r.Stdout)
-}
-
-// check checks that the store is consistent.
-func (s *store) check() {
-	s.t.Helper()
-	s.do("store", "check")
+	return &store{testbundle.NewStore(t)}
 }
 
 // images returns the output of `images`, by name.
 func (s *store) images() map[string]listed {
-	s.t.Helper()
+	s.T.Helper()
 	var list []listed
-	s.json(&list, "images", "--format", "json")
+	s.JSON(&list, "images", "--format", "json")
 	out := map[string]listed{}
 	for _, l := range list {
 		out[l.Name] = l
@@ -75,13 +50,6 @@ type listed struct {
 	Name, ID, Digest string
 	Layers           int
 	Unpacked         bool
-}
-
-func (s *store) json(into any, args ...string) {
-	s.t.Helper()
-	if err := json.Unmarshal([]byte(s.do(args...)), into); err != nil {
-		s.t.Fatal(err)
-	}
 }
 
 // need skips the test if a program is missing.

@@ -194,7 +194,7 @@ func loaded(t testing.TB, config docker.DockerOCIImageConfig, more ...layer) *st
 	s := newStore(t)
 	l := newLayout(t)
 	l.add("busybox", config, append([]layer{busybox(t)}, more...)...)
-	s.do("load", "-q", l.dir)
+	s.Do("load", "-q", l.dir)
 	return s
 }
 

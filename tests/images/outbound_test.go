@@ -177,7 +177,7 @@ func TestRegistryCannotRedirectInward(t *testing.T) {
 	ref := publicAddress + "/x:app"
 
 	full := client()
-	full.do("pull", "-q", "--no-unpack", ref)
+	full.Do("pull", "-q", "--no-unpack", ref)
 	for _, kind = range []string{"blobs", "manifests", "token", "upload"} {
 		for _, target = range forbidden {
 			if kind == "upload" && target != "http://"+otherPublic && target != "https://localhost" && target != "http://"+metadata {
@@ -209,7 +209,7 @@ func TestRegistryCannotRedirectInward(t *testing.T) {
 		}
 	}
 	kind, target = "blobs", "https://"+otherPublic
-	client().do("pull", "-q", "--no-unpack", ref)
+	client().Do("pull", "-q", "--no-unpack", ref)
 	there := n.requests("https " + otherPublic)
 	if len(there) == 0 {
 		t.Error("no blob came from the other server")
@@ -247,7 +247,7 @@ func TestPrivateRegistryWithoutTLS(t *testing.T) {
 		t.Errorf("sent without TLS: %q", sent)
 	}
 	write(t, filepath.Join(home, "minirun/registries.json"), fmt.Sprintf(`{"insecure":[%q]}`, privateAddress))
-	s.do("pull", "-q", "--no-unpack", ref)
+	s.Do("pull", "-q", "--no-unpack", ref)
 }
 
 // TestPrivateRegistryWithTLS: a registry in the private network may redirect to another server there,

@@ -34,19 +34,19 @@ func TestRoundTripKeepsDigests(t *testing.T) {
 	host := testbundle.Registry(t)
 	s, l := newStore(t), newLayout(t)
 	want := l.add("app", runs("sh", "-c", "echo hello"), busybox(t), layer{entries: []tar.Header{file("a", "a"), file("etc/.wh.group", "")}, compression: "zstd"}, layer{entries: []tar.Header{file("b", "b")}, compression: "plain"})
-	s.do("load", "-q", l.dir)
-	s.do("push", "-q", "app", host+"/test/app:1")
+	s.Do("load", "-q", l.dir)
+	s.Do("push", "-q", "app", host+"/test/app:1")
 	name := host + "/test/app:1"
 	if got := tool(t, "skopeo", "inspect", "--tls-verify=false", "--format", "{{.Digest}}", "docker://"+name); got != want.Digest.String() {
 		t.Errorf("the registry has %s, want %s", got, want.Digest)
 	}
 	other := newStore(t)
-	other.do("pull", "-q", name)
+	other.Do("pull", "-q", name)
 	if got := other.images()[name].Digest; got != want.Digest.String() {
 		t.Errorf("pulled %s, want %s", got, want.Digest)
 	}
 	saved := filepath.Join(other.Host, "saved.tar")
-	other.do("save", "-q", "-o", saved, name)
+	other.Do("save", "-q", "-o", saved, name)
 	for from, digest := range map[string]string{"oci-archive:" + saved: want.Digest.String(), "docker-archive:" + saved: ""} {
 		if got := tool(t, "skopeo", "inspect", "--config", "--raw", from); sha(got) != other.images()[name].ID {
 			t.Errorf("%s: the configuration is not the same: %s", from, got)
@@ -56,13 +56,13 @@ func TestRoundTripKeepsDigests(t *testing.T) {
 		}
 	}
 	dir := filepath.Join(other.Host, "dir")
-	other.do("save", "-q", "--dir", dir, name)
+	other.Do("save", "-q", "--dir", dir, name)
 	if got := tool(t, "umoci", "list", "--layout", dir); got != name {
 		t.Errorf("umoci lists %q", got)
 	}
 	third := newStore(t)
-	third.do("load", "-q", saved)
-	third.do("load", "-q", dir)
+	third.Do("load", "-q", saved)
+	third.Do("load", "-q", dir)
 	if got := third.images()[name].Digest; got != want.Digest.String() {
 		t.Errorf("loaded %s", got)
 	}
@@ -73,9 +73,9 @@ func TestRoundTripKeepsDigests(t *testing.T) {
 			tag = name
 		}
 		out := filepath.Join(x.Host, "rootfs")
-		x.do("unpack", tag, out)
+		x.Do("unpack", tag, out)
 		trees = append(trees, stripTimes(tree(t, out), map[string]bool{"/": true, "/etc": true}))
-		x.check()
+		x.Check()
 	}
 	same(t, "pulled", trees[0], trees[1], never)
 	same(t, "loaded", trees[0], trees[2], never)
@@ -89,7 +89,7 @@ func TestPodmanLoads(t *testing.T) {
 	need(t, "podman", "podman")
 	s := loaded(t, runs("sh"))
 	saved := filepath.Join(s.Host, "saved.tar")
-	s.do("save", "-q", "-o", saved, "busybox")
+	s.Do("save", "-q", "-o", saved, "busybox")
 	podman := func(args ...string) string {
 		t.Helper()
 		return tool(t, "podman", append([]string{"--root", filepath.Join(s.Host, "p"), "--runroot", filepath.Join(s.Host, "pr"), "--storage-driver", "vfs"}, args...)...)
@@ -103,7 +103,7 @@ func TestPodmanLoads(t *testing.T) {
 		back := filepath.Join(s.Host, format+".tar")
 		podman("save", "-q", "--format", format, "-o", back, "busybox")
 		other := newStore(t)
-		other.do("load", "-q", back)
+		other.Do("load", "-q", back)
 		got := other.images()
 		if len(got) != 1 {
 			t.Fatalf("%s: %v", format, got)
@@ -113,7 +113,7 @@ func TestPodmanLoads(t *testing.T) {
 				t.Errorf("%s: %s, want %s", format, l.ID, id)
 			}
 		}
-		other.check()
+		other.Check()
 	}
 	podman("rmi", "-a", "-f")
 }
@@ -137,13 +137,13 @@ func TestPullFromDisturbingRegistry(t *testing.T) {
 			t.Error("it has left an image")
 		}
 		delete(r.cut, blob)
-		s.do("pull", "-q", r.host()+"/x:app")
+		s.Do("pull", "-q", r.host()+"/x:app")
 		if r.count("/blobs/"+blob+" bytes=150000-") != 2 { // the first pull requested it, too
 			t.Errorf("the second pull did not go on where the first broke off: %q", r.requests)
 		}
-		s.check()
+		s.Check()
 		before := r.count("/blobs/")
-		s.do("pull", "-q", r.host()+"/y:app")
+		s.Do("pull", "-q", r.host()+"/y:app")
 		if r.count("/blobs/") > before {
 			t.Errorf("fetched again: %q", r.requests)
 		}
@@ -153,8 +153,8 @@ func TestPullFromDisturbingRegistry(t *testing.T) {
 		r.spoil = blob
 		s.Minirun("pull", "-q", r.host()+"/x:app").Fails(t, "does not have this digest", blob)
 		r.spoil = ""
-		s.do("pull", "-q", r.host()+"/x:app")
-		s.check()
+		s.Do("pull", "-q", r.host()+"/x:app")
+		s.Check()
 	})
 	t.Run("wants a password", func(t *testing.T) {
 		s, r := newStore(t), newRegistry(t, l)
@@ -164,7 +164,7 @@ func TestPullFromDisturbingRegistry(t *testing.T) {
 		config := filepath.Join(s.Host, "docker")
 		write(t, filepath.Join(config, "config.json"), fmt.Sprintf(`{"auths":{%q:{"auth":%q}}}`, r.host(), auth))
 		s.Env = []string{"DOCKER_CONFIG=" + config}
-		s.do("pull", "-q", r.host()+"/x:app")
+		s.Do("pull", "-q", r.host()+"/x:app")
 	})
 	t.Run("wants a helper's password", func(t *testing.T) {
 		s, r := newStore(t), newRegistry(t, l)
@@ -173,7 +173,7 @@ func TestPullFromDisturbingRegistry(t *testing.T) {
 		write(t, filepath.Join(config, "config.json"), fmt.Sprintf(`{"credHelpers":{%q:"test"}}`, r.host()))
 		write(t, filepath.Join(config, "docker-credential-test"), "#!/bin/sh\necho '{\"ServerURL\":\"x\",\"Username\":\"user\",\"Secret\":\"secret\"}'\n")
 		s.Env = []string{"DOCKER_CONFIG=" + config, "PATH=" + config + ":" + os.Getenv("PATH")}
-		s.do("pull", "-q", r.host()+"/x:app")
+		s.Do("pull", "-q", r.host()+"/x:app")
 	})
 	t.Run("has a mirror", func(t *testing.T) {
 		s, r := newStore(t), newRegistry(t, l)
@@ -195,12 +195,12 @@ func TestPullFromDisturbingRegistry(t *testing.T) {
 	})
 	t.Run("by digest", func(t *testing.T) {
 		s, r := newStore(t), newRegistry(t, l)
-		s.do("pull", "-q", r.host()+"/x@"+d.Digest.String())
-		s.do("run", "--rm", "--name", testbundle.Prefix+"digest", r.host()+"/x@"+d.Digest.String(), "true")
+		s.Do("pull", "-q", r.host()+"/x@"+d.Digest.String())
+		s.Do("run", "--rm", "--name", testbundle.Prefix+"digest", r.host()+"/x@"+d.Digest.String(), "true")
 	})
 	t.Run("is run at once", func(t *testing.T) {
 		s, r := newStore(t), newRegistry(t, l)
-		if got := s.do("run", "--rm", "--name", testbundle.Prefix+"once", r.host()+"/x:app", "echo", "hello"); got != "hello" {
+		if got := s.Do("run", "--rm", "--name", testbundle.Prefix+"once", r.host()+"/x:app", "echo", "hello"); got != "hello" {
 			t.Errorf("%q", got)
 		}
 		s.Minirun("run", "--rm", "--pull", "never", r.host()+"/y:app", "true").Exit(t, 125)
@@ -242,9 +242,9 @@ func TestIndexIsTreatedAsOnePlatform(t *testing.T) {
 	d := l.document(oci.MediaTypeImageIndex, index)
 	l.name("multi", d)
 	r := newRegistry(t, l)
-	s.do("pull", "-q", r.host()+"/a:multi")
-	s.do("pull", "-q", "--platform", "linux/arm/v7", r.host()+"/b:multi")
-	s.do("pull", "-q", "--all-platforms", r.host()+"/c:multi")
+	s.Do("pull", "-q", r.host()+"/a:multi")
+	s.Do("pull", "-q", "--platform", "linux/arm/v7", r.host()+"/b:multi")
+	s.Do("pull", "-q", "--all-platforms", r.host()+"/c:multi")
 	got := s.images()
 	if got[r.host()+"/b:multi"].Digest != index.Manifests[2].Digest.String() {
 		t.Errorf("arm/v7: %+v", got)
@@ -253,11 +253,11 @@ func TestIndexIsTreatedAsOnePlatform(t *testing.T) {
 		t.Errorf("all: %+v", got)
 	}
 	s.Minirun("pull", "-q", "--platform", "linux/s390x", r.host()+"/d:multi").Fails(t, "linux/s390x", "linux/arm64", "--platform")
-	s.check()
+	s.Check()
 	out := filepath.Join(s.Host, "all.tar")
-	s.do("save", "-q", "-o", out, r.host()+"/c:multi")
+	s.Do("save", "-q", "-o", out, r.host()+"/c:multi")
 	other := newStore(t)
-	other.do("load", "-q", "--all-platforms", out)
+	other.Do("load", "-q", "--all-platforms", out)
 	if got := other.images()[r.host()+"/c:multi"].Digest; got != d.Digest.String() {
 		t.Errorf("saved and loaded: %s", got)
 	}
@@ -290,14 +290,14 @@ func TestLoadAcceptsOldFormats(t *testing.T) {
 			s := newStore(t)
 			path := filepath.Join(s.Host, "x.tar")
 			write(t, path, string(data))
-			s.do("load", "-q", path)
+			s.Do("load", "-q", path)
 			if got := s.images(); got["docker.io/library/app:1"].ID != m.Config.Digest.String() || len(got) != 2 {
 				t.Errorf("%+v", got)
 			}
-			s.check()
+			s.Check()
 			other := newStore(t)
 			other.Stdin = string(data)
-			other.do("load", "-q")
+			other.Do("load", "-q")
 			if got := other.images(); len(got) != 2 {
 				t.Errorf("from standard input: %+v", got)
 			}
@@ -312,7 +312,7 @@ func TestLoadAcceptsOldFormats(t *testing.T) {
 				t.Errorf("%s: status %d: %s", name, r.Status, r.Stderr)
 			}
 		}
-		s.check()
+		s.Check()
 	})
 }
 
@@ -320,12 +320,12 @@ func TestLoadAcceptsOldFormats(t *testing.T) {
 func TestImportRootFileSystem(t *testing.T) {
 	s := newStore(t)
 	s.Stdin = string(archive(t, busybox(t).entries))
-	s.do("import", "-c", `ENTRYPOINT ["echo"]`, "-c", "CMD hello there", "-c", "ENV A=b C=d", "-c", "WORKDIR /tmp", "-c", "HEALTHCHECK --interval=5s CMD true", "-", "imported")
-	if got := s.do("run", "--rm", "--name", testbundle.Prefix+"import", "imported"); got != "/bin/sh -c hello there" {
+	s.Do("import", "-c", `ENTRYPOINT ["echo"]`, "-c", "CMD hello there", "-c", "ENV A=b C=d", "-c", "WORKDIR /tmp", "-c", "HEALTHCHECK --interval=5s CMD true", "-", "imported")
+	if got := s.Do("run", "--rm", "--name", testbundle.Prefix+"import", "imported"); got != "/bin/sh -c hello there" {
 		t.Errorf("%q", got)
 	}
 	s.Minirun("import", "-c", "RUN true", "-", "x").Fails(t, "RUN needs a build")
-	s.check()
+	s.Check()
 }
 
 // TestTaggedImagesAreKept: tag, rmi and prune, and what is kept as long as it is needed.
@@ -334,9 +334,9 @@ func TestTaggedImagesAreKept(t *testing.T) {
 	base := busybox(t)
 	l.add("one", runs("sh"), base, layer{entries: []tar.Header{file("one", "1")}})
 	l.add("two", runs("sh"), base, layer{entries: []tar.Header{file("two", "2")}})
-	s.do("load", "-q", l.dir)
+	s.Do("load", "-q", l.dir)
 	layers := func() int {
-		files, err := os.ReadDir(filepath.Join(s.dir, "layers"))
+		files, err := os.ReadDir(filepath.Join(s.StoreDir, "layers"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -345,36 +345,36 @@ func TestTaggedImagesAreKept(t *testing.T) {
 	if n := layers(); n != 3 {
 		t.Errorf("two images with a common base have %d layers unpacked, not 3", n)
 	}
-	s.do("tag", "one", "again:2")
-	s.do("rmi", "one")
+	s.Do("tag", "one", "again:2")
+	s.Do("rmi", "one")
 	if n := layers(); n != 3 {
 		t.Errorf("an image with another name lost layers: %d", n)
 	}
-	s.do("run", "--name", testbundle.Prefix+"holds", "again:2", "touch", "/x")
-	s.do("rmi", "again:2")
+	s.Do("run", "--name", testbundle.Prefix+"holds", "again:2", "touch", "/x")
+	s.Do("rmi", "again:2")
 	if n := layers(); n != 3 {
 		t.Errorf("a container's image lost layers: %d", n)
 	}
-	if got := s.do("layers", testbundle.Prefix+"holds"); !strings.Contains(got, "new") || !strings.Contains(got, "/x") {
+	if got := s.Do("layers", testbundle.Prefix+"holds"); !strings.Contains(got, "new") || !strings.Contains(got, "/x") {
 		t.Errorf("what the container has written: %s", got)
 	}
-	s.check()
-	s.do("rm", testbundle.Prefix+"holds")
-	s.do("prune")
+	s.Check()
+	s.Do("rm", testbundle.Prefix+"holds")
+	s.Do("prune")
 	if n := layers(); n != 2 {
 		t.Errorf("pruned, and %d layers are left", n)
 	}
 	s.Minirun("rmi", "none").Fails(t, "no such image")
 	s.Minirun("tag", "two", "UPPER").Fails(t, "lower case")
 	id := s.images()["docker.io/library/two:latest"].ID
-	s.do("rmi", strings.TrimPrefix(id, "sha256:")[:12])
+	s.Do("rmi", strings.TrimPrefix(id, "sha256:")[:12])
 	if n := layers(); n != 0 {
 		t.Errorf("%d layers are left of nothing", n)
 	}
-	if files, _ := os.ReadDir(filepath.Join(s.dir, "blobs/sha256")); len(files) != 0 {
+	if files, _ := os.ReadDir(filepath.Join(s.StoreDir, "blobs/sha256")); len(files) != 0 {
 		t.Errorf("%d blobs are left of nothing", len(files))
 	}
-	s.check()
+	s.Check()
 }
 
 func sha(text string) string {
@@ -388,8 +388,8 @@ func sha(text string) string {
 func TestTableHeads(t *testing.T) {
 	s := loaded(t, runs("sleep", "1000"))
 	id := name("table")
-	s.do("run", "-d", "--name", id, "busybox")
-	defer s.do("rm", "-f", id)
+	s.Do("run", "-d", "--name", id, "busybox")
+	defer s.Do("rm", "-f", id)
 	for _, c := range []struct {
 		args []string
 		head string
@@ -400,7 +400,7 @@ func TestTableHeads(t *testing.T) {
 		{[]string{"layers", "busybox"}, "LAYER ADDED CHANGED REMOVED SIZE WASTED MADE BY"},
 		{[]string{"layers", id}, "LAYER ROLE FILES BYTES WHITEOUTS OPAQUE PATH"},
 	} {
-		first, _, _ := strings.Cut(s.do(c.args...), "\n")
+		first, _, _ := strings.Cut(s.Do(c.args...), "\n")
 		if got := strings.Join(strings.Fields(first), " "); got != c.head {
 			t.Errorf("%v: %q, want %q", c.args, got, c.head)
 		}
