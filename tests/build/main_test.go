@@ -6,6 +6,8 @@
 //	ssh_test.go      --ssh: keys and agents, for RUN and for git
 //	served_test.go   what ADD fetches: files and git repositories, on loopback
 //	picture_test.go  an image as text: files, configuration, history
+//	pictures_test.go recorded pictures, stored as differences
+//	result_test.go   the result of --output: archives and directories
 //	compare_test.go  every Dockerfile of the corpus against golden/, which BuildKit generated
 //	declared_test.go declared differences, each with a reason
 //	oracle_test.go   generates golden/ with BuildKit (README.md explains how)
@@ -29,9 +31,9 @@
 //	safety*_test.go  what a build must not reach
 //	options_test.go  flags that are rejected, or have no effect; limits_test.go: limits of RUN
 //	devices_test.go  RUN --device
-//	output_test.go   --output, --annotation, attestations, and the metadata of a result
+//	output_*test.go  --output, --annotation, attestations, and the metadata of a result
 //	platform_test.go several platforms, base images with an index, emulators
-//	bake_test.go     build bake: its targets, and what it prints for bake/
+//	bake_*test.go    build bake: its targets, and what it prints for bake/
 //	reproducible_test.go the same bytes from two builds
 package build
 

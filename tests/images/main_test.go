@@ -5,7 +5,8 @@
 //	main_test.go       a separate store for the test
 //	make_test.go       images created by the tests
 //	trees_test.go      comparison of directories
-//	transfer_test.go   pull, push, load, save
+//	transfer_test.go   pull, push, load, save; load_test.go: old formats; names_test.go: tag, rmi and prune
+//	flaky_test.go      pulls from registries that fail; push_test.go: pushes to them; front_test.go: such a registry
 //	unpack_test.go     layers → files, compared with umoci
 //	run_test.go        run IMAGE and the commands for its containers
 //	argv_test.go       ENTRYPOINT and CMD, as in Docker

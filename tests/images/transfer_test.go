@@ -2,14 +2,11 @@ package images
 
 import (
 	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -79,43 +76,6 @@ func TestRoundTripKeepsDigests(t *testing.T) {
 	}
 	same(t, "pulled", trees[0], trees[1], never)
 	same(t, "loaded", trees[0], trees[2], never)
-}
-
-func never(string) bool { return false }
-
-// TestPodmanLoads: podman loads what save writes, with the same ID; and load accepts what podman
-// saves.
-func TestPodmanLoads(t *testing.T) {
-	need(t, "podman", "podman")
-	s := loaded(t, runs("sh"))
-	saved := filepath.Join(s.Host, "saved.tar")
-	s.Do("save", "-q", "-o", saved, "busybox")
-	podman := func(args ...string) string {
-		t.Helper()
-		return tool(t, "podman", append([]string{"--root", filepath.Join(s.Host, "p"), "--runroot", filepath.Join(s.Host, "pr"), "--storage-driver", "vfs"}, args...)...)
-	}
-	podman("load", "-q", "-i", saved)
-	id := s.images()["docker.io/library/busybox:latest"].ID
-	if got := podman("images", "-q", "--no-trunc"); got != id {
-		t.Errorf("podman calls it %s, minirun %s", got, id)
-	}
-	for _, format := range []string{"docker-archive", "oci-archive"} {
-		back := filepath.Join(s.Host, format+".tar")
-		podman("save", "-q", "--format", format, "-o", back, "busybox")
-		other := newStore(t)
-		other.Do("load", "-q", back)
-		got := other.images()
-		if len(got) != 1 {
-			t.Fatalf("%s: %v", format, got)
-		}
-		for _, l := range got {
-			if l.ID != id && format == "docker-archive" {
-				t.Errorf("%s: %s, want %s", format, l.ID, id)
-			}
-		}
-		other.Check()
-	}
-	podman("rmi", "-a", "-f")
 }
 
 // TestPullFromDisturbingRegistry: how a registry may disturb a pull.
@@ -260,149 +220,5 @@ func TestIndexIsTreatedAsOnePlatform(t *testing.T) {
 	other.Do("load", "-q", "--all-platforms", out)
 	if got := other.images()[r.host()+"/c:multi"].Digest; got != d.Digest.String() {
 		t.Errorf("saved and loaded: %s", got)
-	}
-}
-
-// TestLoadAcceptsOldFormats: archives in the formats that tools have written over a decade.
-func TestLoadAcceptsOldFormats(t *testing.T) {
-	l := newLayout(t)
-	d := l.add("docker.io/library/app:1", runs("sh"), layer{entries: []tar.Header{file("f", "f")}, compression: "plain"}, layer{entries: []tar.Header{file("g", "g")}, compression: "plain"})
-	var m oci.Manifest
-	readBlob(t, l, d, &m)
-	read := func(d oci.Descriptor) string {
-		text, err := os.ReadFile(filepath.Join(l.dir, "blobs/sha256", d.Digest.Encoded()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(text)
-	}
-	old := archive(t, []tar.Header{
-		dir("aaa"), file("aaa/layer.tar", read(m.Layers[0])), dir("bbb"), file("bbb/layer.tar", read(m.Layers[1])), link("ccc/layer.tar", "../bbb/layer.tar"),
-		file("config.json", read(m.Config)), file("manifest.json", `[{"Config":"config.json","RepoTags":["app:1","other:2"],"Layers":["aaa/layer.tar","ccc/layer.tar"]}]`),
-	})
-	var packed bytes.Buffer
-	w := gzip.NewWriter(&packed)
-	if _, err := w.Write(old); err != nil || w.Close() != nil {
-		t.Fatal(err)
-	}
-	for name, data := range map[string][]byte{"docker save": old, "docker save, compressed": packed.Bytes()} {
-		t.Run(name, func(t *testing.T) {
-			s := newStore(t)
-			path := filepath.Join(s.Host, "x.tar")
-			write(t, path, string(data))
-			s.Do("load", "-q", path)
-			if got := s.images(); got["docker.io/library/app:1"].ID != m.Config.Digest.String() || len(got) != 2 {
-				t.Errorf("%+v", got)
-			}
-			s.Check()
-			other := newStore(t)
-			other.Stdin = string(data)
-			other.Do("load", "-q")
-			if got := other.images(); len(got) != 2 {
-				t.Errorf("from standard input: %+v", got)
-			}
-		})
-	}
-	t.Run("wrong", func(t *testing.T) {
-		s := newStore(t)
-		for name, text := range map[string]string{"no image": string(archive(t, []tar.Header{file("x", "x")})), "no archive": "hello", "nothing": "", "torn": string(old[:2000])} {
-			path := filepath.Join(s.Host, "x.tar")
-			write(t, path, text)
-			if r := s.Minirun("load", "-q", path); r.Status == 0 || !strings.Contains(r.Stderr, "x.tar") {
-				t.Errorf("%s: status %d: %s", name, r.Status, r.Stderr)
-			}
-		}
-		s.Check()
-	})
-}
-
-// TestImportRootFileSystem: a root file system is imported as an image, with instructions for its configuration.
-func TestImportRootFileSystem(t *testing.T) {
-	s := newStore(t)
-	s.Stdin = string(archive(t, busybox(t).entries))
-	s.Do("import", "-c", `ENTRYPOINT ["echo"]`, "-c", "CMD hello there", "-c", "ENV A=b C=d", "-c", "WORKDIR /tmp", "-c", "HEALTHCHECK --interval=5s CMD true", "-", "imported")
-	if got := s.Do("run", "--rm", "--name", testbundle.Prefix+"import", "imported"); got != "/bin/sh -c hello there" {
-		t.Errorf("%q", got)
-	}
-	s.Minirun("import", "-c", "RUN true", "-", "x").Fails(t, "RUN needs a build")
-	s.Check()
-}
-
-// TestTaggedImagesAreKept: tag, rmi and prune, and what is kept as long as it is needed.
-func TestTaggedImagesAreKept(t *testing.T) {
-	s, l := newStore(t), newLayout(t)
-	base := busybox(t)
-	l.add("one", runs("sh"), base, layer{entries: []tar.Header{file("one", "1")}})
-	l.add("two", runs("sh"), base, layer{entries: []tar.Header{file("two", "2")}})
-	s.Do("load", "-q", l.dir)
-	layers := func() int {
-		files, err := os.ReadDir(filepath.Join(s.StoreDir, "layers"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return len(files)
-	}
-	if n := layers(); n != 3 {
-		t.Errorf("two images with a common base have %d layers unpacked, not 3", n)
-	}
-	s.Do("tag", "one", "again:2")
-	s.Do("rmi", "one")
-	if n := layers(); n != 3 {
-		t.Errorf("an image with another name lost layers: %d", n)
-	}
-	s.Do("run", "--name", testbundle.Prefix+"holds", "again:2", "touch", "/x")
-	s.Do("rmi", "again:2")
-	if n := layers(); n != 3 {
-		t.Errorf("a container's image lost layers: %d", n)
-	}
-	if got := s.Do("layers", testbundle.Prefix+"holds"); !strings.Contains(got, "new") || !strings.Contains(got, "/x") {
-		t.Errorf("what the container has written: %s", got)
-	}
-	s.Check()
-	s.Do("rm", testbundle.Prefix+"holds")
-	s.Do("prune")
-	if n := layers(); n != 2 {
-		t.Errorf("pruned, and %d layers are left", n)
-	}
-	s.Minirun("rmi", "none").Fails(t, "no such image")
-	s.Minirun("tag", "two", "UPPER").Fails(t, "lower case")
-	id := s.images()["docker.io/library/two:latest"].ID
-	s.Do("rmi", strings.TrimPrefix(id, "sha256:")[:12])
-	if n := layers(); n != 0 {
-		t.Errorf("%d layers are left of nothing", n)
-	}
-	if files, _ := os.ReadDir(filepath.Join(s.StoreDir, "blobs/sha256")); len(files) != 0 {
-		t.Errorf("%d blobs are left of nothing", len(files))
-	}
-	s.Check()
-}
-
-func sha(text string) string {
-	cmd := exec.Command("sha256sum")
-	cmd.Stdin = strings.NewReader(text)
-	out, _ := cmd.Output()
-	return "sha256:" + strings.Fields(string(out) + " -")[0]
-}
-
-// TestTableHeads: the tables of images and containers begin with the names of their columns.
-func TestTableHeads(t *testing.T) {
-	s := loaded(t, runs("sleep", "1000"))
-	id := name("table")
-	s.Do("run", "-d", "--name", id, "busybox")
-	defer s.Do("rm", "-f", id)
-	for _, c := range []struct {
-		args []string
-		head string
-	}{
-		{[]string{"images"}, "NAME ID CREATED LAYERS SIZE"},
-		{[]string{"ps"}, "NAME IMAGE COMMAND STATUS PID PORTS"},
-		{[]string{"history", "busybox"}, "LAYER CREATED CREATED BY SIZE"},
-		{[]string{"layers", "busybox"}, "LAYER ADDED CHANGED REMOVED SIZE WASTED MADE BY"},
-		{[]string{"layers", id}, "LAYER ROLE FILES BYTES WHITEOUTS OPAQUE PATH"},
-	} {
-		first, _, _ := strings.Cut(s.Do(c.args...), "\n")
-		if got := strings.Join(strings.Fields(first), " "); got != c.head {
-			t.Errorf("%v: %q, want %q", c.args, got, c.head)
-		}
 	}
 }
