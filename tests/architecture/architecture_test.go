@@ -144,8 +144,8 @@ func goList(t *testing.T, args ...string) []goPackage {
 	}
 }
 
-// TestArrows: packages import only what arrows allows, and all of it is used.
-func TestArrows(t *testing.T) {
+// TestImportsAreAllowed: packages import only what arrows allows, and all of it is used.
+func TestImportsAreAllowed(t *testing.T) {
 	seen := map[string]bool{}
 	for _, p := range goList(t, "./cmd/...", "./internal/...") {
 		from := strings.TrimPrefix(p.ImportPath, module+"/")
@@ -169,8 +169,8 @@ func TestArrows(t *testing.T) {
 	}
 }
 
-// TestArrowsPointDown: the table itself has no import that points up.
-func TestArrowsPointDown(t *testing.T) {
+// TestAllowedImportsPointDown: the table itself has no import that points up.
+func TestAllowedImportsPointDown(t *testing.T) {
 	floor := func(path string) int {
 		path = strings.TrimPrefix(path, "internal/")
 		n, ok := level[path]
@@ -245,9 +245,9 @@ func TestNoCgo(t *testing.T) {
 	}
 }
 
-// TestLookupsAreRepeated: openat2(2) fails with EAGAIN while anything on the machine is renamed, so
+// TestOpenat2IsRetried: openat2(2) fails with EAGAIN while anything on the machine is renamed, so
 // it is called in only one place, which retries.
-func TestLookupsAreRepeated(t *testing.T) {
+func TestOpenat2IsRetried(t *testing.T) {
 	forEachFile(t, func(path, text string) {
 		if strings.Contains(text, "unix.Openat2(") && !strings.HasSuffix(path, "internal/regularfile/regularfile.go") && !strings.HasSuffix(path, "internal/doctor/doctor.go") {
 			t.Errorf("%s: use regularfile.Openat2", path)
@@ -275,9 +275,9 @@ func forEachFile(t *testing.T, do func(path, text string)) {
 	}
 }
 
-// TestTablesAreClean: a file that prints a table prints its cells through termtext, so that no name
+// TestTablesEscapeControlCharacters: a file that prints a table prints its cells through termtext, so that no name
 // in an image can send control sequences to the terminal.
-func TestTablesAreClean(t *testing.T) {
+func TestTablesEscapeControlCharacters(t *testing.T) {
 	tables := 0
 	forEachFile(t, func(path, text string) {
 		if !strings.Contains(text, `"text/tabwriter"`) {

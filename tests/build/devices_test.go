@@ -37,9 +37,9 @@ devices:
 	return dir
 }
 
-// TestRunDevice: RUN --device provides what the host's CDI specs describe, if --allow permits it. Its
+// TestRunDeviceGetsWhatCDIDescribes: RUN --device provides what the host's CDI specs describe, if --allow permits it. Its
 // variables override those of the image, and nothing of it ends up in the layer.
-func TestRunDevice(t *testing.T) {
+func TestRunDeviceGetsWhatCDIDescribes(t *testing.T) {
 	testbundleRoot(t)
 	s := newStore(t)
 	host := contextDir(t, map[string]string{"file": "of the host\n"}, "")
@@ -91,5 +91,5 @@ func TestRunDeviceRejected(t *testing.T) {
 		}
 	}
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN --device=vendor1.com/device=foo :\n"}, "")
-	s.do("build", "--check", dir)
+	s.Do("build", "--check", dir)
 }

@@ -33,14 +33,14 @@ ENTRYPOINT ["cat"]
 CMD ["/main.js"]
 `
 
-// TestExplain: the explanation of a build after one of its files has changed.
-func TestExplain(t *testing.T) {
+// TestExplainAfterChangedFile: the explanation of a build after one of its files has changed.
+func TestExplainAfterChangedFile(t *testing.T) {
 	testbundle.Need(t)
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": explained, "package.json": "{}", "src/main.js": "1\n", "src/other.js": "1\n"}, "")
-	s.do("build", "-t", "x", dir)
+	s.Do("build", "-t", "x", dir)
 	change(t, dir, "src/main.js", "two\n")
-	text := s.do("build", "-t", "x", "--explain", "text", dir)
+	text := s.Do("build", "-t", "x", "--explain", "text", dir)
 	for _, want := range []string{
 		`(?m)^runner for linux/\w+ in \d+\.\ds: 2 of 3 stages needed\. The image has 1 layer of its base and 2 layers made here, of 14B; 5 layers of \d+B stayed behind$`,
 		`(?m)^  image docker.io/library/base|^  image base +──▶ builder  FROM \(line 1\)$`,
@@ -67,13 +67,13 @@ func TestExplain(t *testing.T) {
 	if strings.Contains(text, "\x1b") {
 		t.Errorf("colours in a pipe: %q", text)
 	}
-	if got := s.do("run", "--rm", "--name", testbundle.Prefix+"x", "x"); got != "two" {
+	if got := s.Do("run", "--rm", "--name", testbundle.Prefix+"x", "x"); got != "two" {
 		t.Errorf("it runs something else: %q", got)
 	}
 }
 
-// TestExplainFormats: JSON, SVG and HTML contain the same facts; output on a terminal is coloured.
-func TestExplainFormats(t *testing.T) {
+// TestExplainFormatsHaveTheSameFacts: JSON, SVG and HTML contain the same facts; output on a terminal is coloured.
+func TestExplainFormatsHaveTheSameFacts(t *testing.T) {
 	p := testbundle.NewPty(t)
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": explained, "package.json": "{}", "src/main.js": "1\n"}, "")
@@ -91,7 +91,7 @@ func TestExplainFormats(t *testing.T) {
 		}
 		Start struct{ Argv []string }
 	}
-	if err := json.Unmarshal([]byte(s.do("build", "--explain", "json", dir)), &d); err != nil {
+	if err := json.Unmarshal([]byte(s.Do("build", "--explain", "json", dir)), &d); err != nil {
 		t.Fatal(err)
 	}
 	if d.Target != "runner" || d.Image.Base != 1 || d.Image.Layers != 2 || len(d.Stages) != 3 || strings.Join(d.Start.Argv, " ") != "cat /main.js" {
@@ -139,7 +139,7 @@ func TestExplainFormats(t *testing.T) {
 func wellFormed(t *testing.T, s *store, dir, name string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), name)
-	s.do("build", "--explain", file, dir)
+	s.Do("build", "--explain", file, dir)
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,8 @@
 //	ssh_test.go      --ssh: keys and agents, for RUN and for git
 //	served_test.go   what ADD fetches: files and git repositories, on loopback
 //	picture_test.go  an image as text: files, configuration, history
+//	pictures_test.go recorded pictures, stored as differences
+//	result_test.go   the result of --output: archives and directories
 //	compare_test.go  every Dockerfile of the corpus against golden/, which BuildKit generated
 //	declared_test.go declared differences, each with a reason
 //	oracle_test.go   generates golden/ with BuildKit (README.md explains how)
@@ -29,9 +31,9 @@
 //	safety*_test.go  what a build must not reach
 //	options_test.go  flags that are rejected, or have no effect; limits_test.go: limits of RUN
 //	devices_test.go  RUN --device
-//	output_test.go   --output, --annotation, attestations, and the metadata of a result
+//	output_*test.go  --output, --annotation, attestations, and the metadata of a result
 //	platform_test.go several platforms, base images with an index, emulators
-//	bake_test.go     build bake: its targets, and what it prints for bake/
+//	bake_*test.go    build bake: its targets, and what it prints for bake/
 //	reproducible_test.go the same bytes from two builds
 package build
 
@@ -60,36 +62,20 @@ func TestMain(m *testing.M) {
 }
 
 // A store is minirun with a separate store for the test.
-type store struct {
-	*testbundle.Bundle
-	t   testing.TB
-	dir string
-}
+type store struct{ *testbundle.Store }
 
 // newStore returns a store with the images base, configured and onbuild.
 func newStore(t testing.TB) *store {
 	t.Helper()
-	b := testbundle.New(t)
-	s := &store{b, t, filepath.Join(b.Host, "store")}
-	b.Global = append(b.Global, "--store", s.dir)
+	s := &store{testbundle.NewStore(t)}
 	for _, i := range baseImages {
 		args := []string{"import"}
 		for _, c := range i.changes {
 			args = append(args, "--change", c)
 		}
-		s.do(append(args, baseArchive(t), i.name)...)
+		s.Do(append(args, baseArchive(t), i.name)...)
 	}
 	return s
-}
-
-// do runs minirun, which must succeed, and returns its output.
-func (s *store) do(args ...string) string {
-	s.t.Helper()
-	r := s.Minirun(args...)
-	if r.Status != 0 {
-		s.t.Fatalf("minirun %s: status %d: %s%s", strings.Join(args, " "), r.Status, r.Stdout, r.Stderr)
-	}
-	return strings.TrimSpace(r.Stdout)
 }
 
 var baseImages = []struct {

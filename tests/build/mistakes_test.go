@@ -136,11 +136,11 @@ var mistaken = map[string]string{
 	"noexec.sh": "#!/bin/sh\n", "bash.sh": "#!/bin/nosuchbash\n", "crlf.sh": "#!/bin/sh\r\ntrue\r\n", "env.sh": "#!/usr/bin/env nosuchpython\n",
 }
 
-// TestMistakes: the messages that users get for common mistakes.
-func TestMistakes(t *testing.T) {
+// TestMessagesForCommonMistakes: the messages that users get for common mistakes.
+func TestMessagesForCommonMistakes(t *testing.T) {
 	testbundleRoot(t)
 	s := newStore(t)
-	s.do("build", "--quiet", "--tag", "base", withEnv(t)) // scripts expect env at this path
+	s.Do("build", "--quiet", "--tag", "base", withEnv(t)) // scripts expect env at this path
 	for name, m := range mistakes {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

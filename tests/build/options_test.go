@@ -63,8 +63,8 @@ func TestOptionsWithoutEffect(t *testing.T) {
 	}
 }
 
-// TestOptionsOfSteps: comma-separated lists, host names, and labels without values.
-func TestOptionsOfSteps(t *testing.T) {
+// TestOptionsApplyToSteps: comma-separated lists, host names, and labels without values.
+func TestOptionsApplyToSteps(t *testing.T) {
 	s := newStore(t)
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM base AS a\nRUN echo a > /a\nFROM base AS b\nRUN echo b > /b; cat /etc/hosts\nFROM base\nCOPY --from=a /a /\nCOPY --from=b /b /\n"}, "")
 	hosts := []string{"--add-host", "one:10.0.0.1,two=[2001:db8::1]", "--add-host", "here:host-gateway"}
@@ -75,7 +75,7 @@ func TestOptionsOfSteps(t *testing.T) {
 		}
 	}
 	archive := filepath.Join(t.TempDir(), "x.tar")
-	s.do("save", "-q", "-o", archive, "x")
+	s.Do("save", "-q", "-o", archive, "x")
 	image := openResult(t, archive)
 	if got := image.config(image.manifest("")).Config.Labels; len(got) != 2 || got["k"] != "v" {
 		t.Errorf("labels: %q", got)

@@ -31,19 +31,19 @@ var looksUp = regexp.MustCompile(`^\[internal\] load (build definition|metadata|
 
 // try builds a directory, and returns which steps ran. The build may fail.
 func (s *store) try(dir string, flags ...string) *built {
-	s.t.Helper()
-	r := testbundle.Finish(s.t, s.Command(append(append([]string{"build", "--progress", "rawjson"}, flags...), dir)...))
+	s.T.Helper()
+	r := testbundle.Finish(s.T, s.Command(append(append([]string{"build", "--progress", "rawjson"}, flags...), dir)...))
 	b := &built{Result: r}
-	b.read(s.t, r.Stderr)
+	b.read(s.T, r.Stderr)
 	return b
 }
 
 // builds builds a directory, which must succeed.
 func (s *store) builds(dir string, flags ...string) *built {
-	s.t.Helper()
+	s.T.Helper()
 	b := s.try(dir, flags...)
 	if b.Status != 0 {
-		s.t.Fatalf("build %q: status %d: %s", flags, b.Status, b.Stderr)
+		s.T.Fatalf("build %q: status %d: %s", flags, b.Status, b.Stderr)
 	}
 	return b
 }
@@ -186,14 +186,14 @@ func TestProgressRawJSON(t *testing.T) {
 
 // fork copies a store, which must not be in use.
 func (s *store) fork(name string) *store {
-	s.t.Helper()
+	s.T.Helper()
 	out := *s
-	out.dir = s.dir + "-" + name
+	out.StoreDir = s.StoreDir + "-" + name
 	b := *s.Bundle
-	b.Global = append(slices.Clone(s.Global[:len(s.Global)-1]), out.dir)
+	b.Global = append(slices.Clone(s.Global[:len(s.Global)-1]), out.StoreDir)
 	out.Bundle = &b
-	if text, err := exec.Command("cp", "-a", s.dir, out.dir).CombinedOutput(); err != nil {
-		s.t.Fatalf("copy the store: %v: %s", err, text)
+	if text, err := exec.Command("cp", "-a", s.StoreDir, out.StoreDir).CombinedOutput(); err != nil {
+		s.T.Fatalf("copy the store: %v: %s", err, text)
 	}
 	return &out
 }

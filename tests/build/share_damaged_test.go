@@ -1,10 +1,7 @@
 package build
 
 import (
-	"archive/tar"
-	"bytes"
 	"encoding/json"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +13,7 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/build/remotecache"
+	"github.com/minirun/minirun/internal/tartest"
 )
 
 // spoil rewrites the document of a cache, as any process with write access could.
@@ -43,9 +41,9 @@ func spoil(t *testing.T, dir string, change func(m *oci.Manifest, document map[s
 	write(t, filepath.Join(dir, "index.json"), index)
 }
 
-// TestCacheDamaged: with a corrupt or forged cache, a build produces the same files as without it,
+// TestDamagedCacheIsNotUsed: with a corrupt or forged cache, a build produces the same files as without it,
 // and a warning.
-func TestCacheDamaged(t *testing.T) {
+func TestDamagedCacheIsNotUsed(t *testing.T) {
 	here, s, dir := freshStore(t), freshStore(t), twoStagesDir(t)
 	whole := filepath.Join(t.TempDir(), "whole")
 	here.rebuild(dir, "--cache-to", "type=local,mode=max,dest="+whole)
@@ -150,7 +148,7 @@ func TestCacheDamaged(t *testing.T) {
 				t.Fatal(err, string(out))
 			}
 			c.spoil(t, cache)
-			s.t = t
+			s.T = t
 			got := s.rebuild(dir, "--cache-from", "type=local,src="+cache)
 			made := c.made
 			if made == nil {
@@ -170,7 +168,7 @@ func TestCacheDamaged(t *testing.T) {
 			if got := s.files("app/out", "app/g"); !slices.Equal(got, []string{"one", "two"}) {
 				t.Errorf("the files are %q", got)
 			}
-			s.do("store", "check")
+			s.Check()
 			s.clear()
 		})
 	}
@@ -179,17 +177,12 @@ func TestCacheDamaged(t *testing.T) {
 // hostileLayer is an archive with a file whose path leads outside.
 func hostileLayer(t *testing.T) ([]byte, digest.Digest) {
 	t.Helper()
-	var out bytes.Buffer
-	w := tar.NewWriter(&out)
-	err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "../../../escaped", Mode: 0o644})
-	if err := errors.Join(err, w.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes(), digest.FromBytes(out.Bytes())
+	out := tartest.Archive(t, old, tartest.File("../../../escaped", ""))
+	return out, digest.FromBytes(out)
 }
 
-// TestCacheRepaired: a damaged blob in a directory is replaced when a build writes to the directory.
-func TestCacheRepaired(t *testing.T) {
+// TestDamagedCacheIsRepaired: a damaged blob in a directory is replaced when a build writes to the directory.
+func TestDamagedCacheIsRepaired(t *testing.T) {
 	s, dir := freshStore(t), contextDir(t, map[string]string{"Dockerfile": "FROM base\nCOPY f /f\n", "f": "f"}, "")
 	cache := filepath.Join(t.TempDir(), "cache")
 	s.rebuild(dir, "--cache-to", "type=local,dest="+cache)

@@ -91,9 +91,9 @@ func newKeys(t *testing.T) (ed, ec key) {
 	return newKey(t, one, ""), newKey(t, two, "")
 }
 
-// TestSSHKeys: RUN --mount=type=ssh provides the keys in files, each under its own ID, and those of
+// TestRunMountsSSHKeys: RUN --mount=type=ssh provides the keys in files, each under its own ID, and those of
 // an agent. The step can sign with them, but cannot change the agent.
-func TestSSHKeys(t *testing.T) {
+func TestRunMountsSSHKeys(t *testing.T) {
 	s := newStore(t)
 	self, err := os.Executable()
 	if err != nil {
@@ -152,7 +152,7 @@ func TestSSHKeys(t *testing.T) {
 	}
 }
 
-func TestSSHMistakes(t *testing.T) {
+func TestMessagesForSSHMistakes(t *testing.T) {
 	s := newStore(t)
 	ed, ec := newKeys(t)
 	_, private, err := ed25519.GenerateKey(rand.Reader)

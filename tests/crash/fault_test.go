@@ -203,7 +203,7 @@ func (h *host) expect(what, state string) {
 	}
 }
 
-func TestFaults(t *testing.T) {
+func TestFailedSystemCallLeavesNothing(t *testing.T) {
 	for _, f := range faulty {
 		t.Run(f.verb, func(t *testing.T) {
 			h, v := newHost(t), verbCalled(f.verb)
@@ -215,7 +215,7 @@ func TestFaults(t *testing.T) {
 
 // Faults in the init's steps too: if one fails, the set-up must end with an error that has the
 // reason.
-func TestFaultsOfInit(t *testing.T) {
+func TestFailedSystemCallOfInitLeavesNothing(t *testing.T) {
 	for _, f := range faulty[:2] {
 		t.Run(f.verb, func(t *testing.T) { newHost(t).faults(verbCalled(f.verb), f.state, f.whole, true, 8) })
 	}

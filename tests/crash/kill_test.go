@@ -131,9 +131,9 @@ func TestKillAtBoundariesOfInit(t *testing.T) {
 	}
 }
 
-// TestKillInit kills the init instead: minirun must report the failure, and create must leave
+// TestKilledInitIsReported kills the init instead: minirun must report the failure, and create must leave
 // nothing.
-func TestKillInit(t *testing.T) {
+func TestKilledInitIsReported(t *testing.T) {
 	for _, name := range []string{"run detached", "create", "exec"} {
 		v := verbCalled(name)
 		t.Run("default/"+v.name, func(t *testing.T) {

@@ -10,9 +10,9 @@ import (
 // foreground is `run` that waits for its container: if it is killed, the container continues to run.
 var foreground = verb{"run", nil, []string{"run", "ID", "BUNDLE"}}
 
-// TestRandomKills kills minirun at random times: also between system calls, and while several threads
+// TestKillsAtRandomTimesLeaveNothing kills minirun at random times: also between system calls, and while several threads
 // are running, which the tracer never tests.
-func TestRandomKills(t *testing.T) {
+func TestKillsAtRandomTimesLeaveNothing(t *testing.T) {
 	hosts := []*host{newHost(t)}
 	for _, k := range kinds {
 		hosts = append(hosts, newHost(t, k.change...))

@@ -168,8 +168,8 @@ func TestEventsInterval(t *testing.T) {
 	}
 }
 
-// TestEventsOOM: each OOM kill of a process is reported, also if it ends the container.
-func TestEventsOOM(t *testing.T) {
+// TestEventsReportEachOOMKill: each OOM kill of a process is reported, also if it ends the container.
+func TestEventsReportEachOOMKill(t *testing.T) {
 	b := testbundle.New(t, testbundle.Sh("while ! [ -e /tmp/go ]; do sleep 0.01; done; tail /dev/zero; sleep 0.2; exec tail /dev/zero"), testbundle.Writable)
 	limit := int64(16 << 20)
 	b.Spec.Linux.Resources.Memory = &specs.LinuxMemory{Limit: &limit, Swap: &limit}

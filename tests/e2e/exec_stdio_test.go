@@ -38,7 +38,7 @@ func TestExecPreserveFDs(t *testing.T) {
 
 // If standard input is the host's /dev/null, the device does not change, whatever root in the
 // container does to it.
-func TestExecNull(t *testing.T) {
+func TestExecDoesNotChangeHostNull(t *testing.T) {
 	b, _ := up(t, testbundle.Can("CAP_FOWNER", "CAP_CHOWN", "CAP_DAC_OVERRIDE"))
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
@@ -98,7 +98,7 @@ func onV2(t *testing.T) bool {
 
 // --cgroup moves the process to a cgroup below the container's cgroup, in all hierarchies or in some
 // of them.
-func TestExecCgroup(t *testing.T) {
+func TestExecInCgroupBelowContainers(t *testing.T) {
 	b, pid := up(t)
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
 	if err != nil {

@@ -229,9 +229,9 @@ func TestSpyOnJoiningContainer(t *testing.T) {
 	}
 }
 
-// TestSpySees tests the spy itself: it detects a program of the host that enters a container with all
+// TestSpyDetectsPrivilegedProgram tests the spy itself: it detects a program of the host that enters a container with all
 // its privileges.
-func TestSpySees(t *testing.T) {
+func TestSpyDetectsPrivilegedProgram(t *testing.T) {
 	testbundle.Need(t)
 	helper, err := exec.LookPath("nsenter")
 	if err != nil {

@@ -15,6 +15,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/minirun/minirun/tests/testbundle"
 )
 
 const foreignLayer = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
@@ -47,9 +49,9 @@ func newShelf(t *testing.T) *shelf {
 	return s
 }
 
-// TestForeignLayers: a layer that is not in the archive or the registry is fetched from the URLs in
+// TestForeignLayersAreFetchedFromTheirURLs: a layer that is not in the archive or the registry is fetched from the URLs in
 // its descriptor, if its media type permits it, without credentials, and its digest is verified.
-func TestForeignLayers(t *testing.T) {
+func TestForeignLayersAreFetchedFromTheirURLs(t *testing.T) {
 	server := newShelf(t)
 	foreign := func(mediaType string, urls ...string) string {
 		i := newSaved(t)
@@ -93,7 +95,7 @@ func TestForeignLayers(t *testing.T) {
 			if !slices.Equal(server.asked, c.asked) || server.auth {
 				t.Errorf("the server was asked for %q; credentials: %t", server.asked, server.auth)
 			}
-			s.check()
+			s.Check()
 		})
 	}
 }
@@ -122,11 +124,11 @@ func TestForeignLayersOfRegistry(t *testing.T) {
 	config := filepath.Join(s.Host, "docker")
 	write(t, filepath.Join(config, "config.json"), `{"auths":{"`+r.host()+`":{"auth":"dXNlcjpzZWNyZXQ="}}}`)
 	s.Env = []string{"DOCKER_CONFIG=" + config}
-	s.do("pull", "-q", r.host()+"/x:foreign")
+	s.Do("pull", "-q", r.host()+"/x:foreign")
 	if !slices.Equal(server.asked, []string{"/layer"}) || server.auth {
 		t.Errorf("the server was asked for %q; credentials: %t", server.asked, server.auth)
 	}
-	s.check()
+	s.Check()
 }
 
 // TestOtherPlatform: an image for another platform is loaded and run with a warning, unless the user
@@ -178,17 +180,17 @@ func TestRunWithoutLayers(t *testing.T) {
 	i.plain, i.blobs, i.types = nil, nil, nil
 	path := filepath.Join(s.Host, "archive.tar")
 	write(t, path, i.oci(t))
-	s.do("load", "-q", path)
+	s.Do("load", "-q", path)
 	rootfs := t.TempDir()
 	for _, h := range busybox(t).entries {
 		if h.Name == "bin/busybox" {
 			write(t, filepath.Join(rootfs, "busybox"), h.Linkname)
 		}
 	}
-	if got := s.do("run", "--rm", "--name", name("nothing"), "-v", rootfs+":/mounted:ro", "x:1", "/mounted/busybox", "echo", "hello"); got != "hello" {
+	if got := s.Do("run", "--rm", "--name", name("nothing"), "-v", rootfs+":/mounted:ro", "x:1", "/mounted/busybox", "echo", "hello"); got != "hello" {
 		t.Errorf("%q", got)
 	}
-	s.check()
+	s.Check()
 }
 
 // TestImportOfGitArchive: the output of `git archive` begins with a global header; bzip2 and xz have
@@ -210,21 +212,21 @@ func TestImportOfGitArchive(t *testing.T) {
 	}
 	for _, how := range []string{"plain", "gzip", "bzip2", "xz", "zstd"} {
 		t.Run(how, func(t *testing.T) {
-			s := &store{s.Bundle, t, s.dir}
+			s := &store{&testbundle.Store{Bundle: s.Bundle, T: t, StoreDir: s.StoreDir}}
 			s.Stdin = squeeze(t, how, string(text))
-			s.do("import", "-", "git:"+how)
+			s.Do("import", "-", "git:"+how)
 			s.Stdin = ""
 			out := filepath.Join(t.TempDir(), "out")
-			s.do("unpack", "git:"+how, out)
+			s.Do("unpack", "git:"+how, out)
 			if got := tree(t, out); len(got) != 3 || got["/d/f"] == "" {
 				t.Errorf("%q", got)
 			}
 			saved := filepath.Join(t.TempDir(), "saved.tar")
-			s.do("save", "-q", "-o", saved, "git:"+how)
+			s.Do("save", "-q", "-o", saved, "git:"+how)
 			if _, err := exec.LookPath("skopeo"); err == nil {
 				tool(t, "skopeo", "--insecure-policy", "copy", "-q", "oci-archive:"+saved, "dir:"+t.TempDir()+"/dir")
 			}
 		})
 	}
-	s.check()
+	s.Check()
 }

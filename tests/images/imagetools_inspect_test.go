@@ -58,7 +58,7 @@ Manifests:
 		{"all", `{{range .Manifest.Manifests}}{{.Platform.Architecture}} {{end}}`, "amd64 arm64 unknown unknown"},
 		{"gamma", `{{.Image.Variant}}`, "v7"},
 	} {
-		if got := s.do("imagetools", "inspect", "--format", c[1], app+":"+c[0]); got != c[2] {
+		if got := s.Do("imagetools", "inspect", "--format", c[1], app+":"+c[0]); got != c[2] {
 			t.Errorf("%s of %s: %q, want %q", c[1], c[0], got, c[2])
 		}
 	}
@@ -75,7 +75,7 @@ Manifests:
 		Manifest oci.Index
 		Image    map[string]oci.Image
 	}
-	if err := json.Unmarshal([]byte(s.do("imagetools", "inspect", "--format", "json", app+":all")), &all); err != nil || all.Name != app+":all" || len(all.Manifest.Manifests) != 4 || len(all.Image) != 2 {
+	if err := json.Unmarshal([]byte(s.Do("imagetools", "inspect", "--format", "json", app+":all")), &all); err != nil || all.Name != app+":all" || len(all.Manifest.Manifests) != 4 || len(all.Image) != 2 {
 		t.Errorf("%v: json: %+v", err, all)
 	}
 }
@@ -105,12 +105,12 @@ func TestImagetoolsReferrers(t *testing.T) {
 				}})
 			}
 			list(i.arm64)
-			got := s.do("imagetools", "create", "--dry-run", f.host()+"/app:beta", f.host()+"/app:gamma")
+			got := s.Do("imagetools", "create", "--dry-run", f.host()+"/app:beta", f.host()+"/app:gamma")
 			if want := indexText(t, oci.MediaTypeImageIndex, nil, i.arm64, i.armv7, about); got != string(want) {
 				t.Errorf("made %s, want %s", got, want)
 			}
-			s.do("imagetools", "create", "-t", f.host()+"/new", "--progress=none", f.host()+"/app:beta", f.host()+"/app:gamma")
-			if got := s.do("imagetools", "inspect", "--format", `{{(index .Provenance "linux/arm64").SLSA.builder}}`, f.host()+"/new"); got != "arm64" {
+			s.Do("imagetools", "create", "-t", f.host()+"/new", "--progress=none", f.host()+"/app:beta", f.host()+"/app:gamma")
+			if got := s.Do("imagetools", "inspect", "--format", `{{(index .Provenance "linux/arm64").SLSA.builder}}`, f.host()+"/new"); got != "arm64" {
 				t.Errorf("the attestation was not copied: %q", got)
 			}
 			list(i.armv7) // the attestation of another image
@@ -176,7 +176,7 @@ func TestImagetoolsHostileRegistries(t *testing.T) {
 	s.Minirun("imagetools", "inspect", "--format", "{{.Image}}", from.host()+"/x:deep").Fails(t, "indexes deep")
 	colours := l.indexOf(oci.Descriptor{MediaType: big.MediaType, Digest: big.Digest, Size: big.Size, Platform: big.Platform, Annotations: map[string]string{"a": "\x1b[31mred"}})
 	l.name("colours", colours)
-	if got := s.do("imagetools", "inspect", from.host()+"/x:colours"); strings.Contains(got, "\x1b") {
+	if got := s.Do("imagetools", "inspect", from.host()+"/x:colours"); strings.Contains(got, "\x1b") {
 		t.Errorf("an annotation reaches the terminal: %q", got)
 	}
 }

@@ -239,7 +239,7 @@ func TestImagetoolsCreate(t *testing.T) {
 		if dry.Exit(t, 0); dry.Stdout != string(c.want)+"\n" {
 			t.Errorf("%s: prints %s\nwant %s", c.args, dry.Stdout, c.want)
 		}
-		got := s.do(append(words, "--progress=none")...)
+		got := s.Do(append(words, "--progress=none")...)
 		if want := repository + ":new " + digest.FromBytes(c.want).String(); got != want {
 			t.Errorf("%s: %q, want %q", c.args, got, want)
 		}
@@ -280,18 +280,18 @@ func TestImagetoolsTags(t *testing.T) {
 	if err != nil || meta.Descriptor.Digest != i.index.Digest || meta.Descriptor.Size != i.index.Size || meta.Name != a+","+b {
 		t.Errorf("%v: metadata %s", err, text)
 	}
-	s.do("imagetools", "create", "--append", "-t", a+":1", "--progress=none", host+"/other:armv7")
+	s.Do("imagetools", "create", "--append", "-t", a+":1", "--progress=none", host+"/other:armv7")
 	if got, want := raw(t, a+":1"), indexText(t, oci.MediaTypeImageIndex, nil, i.amd64, i.arm64, i.about, i.armv7); got != string(want) {
 		t.Errorf("appended: %s", got)
 	}
-	s.do("pull", "-q", "--no-unpack", "--platform", "linux/arm/v7", a+":1")
-	s.do("pull", "-q", "--no-unpack", "--all-platforms", b)
-	layoutSource := "oci-layout://" + s.dir + ":" + b + ":latest" // an image in the store
-	s.do("imagetools", "create", "-t", host+"/from/store", "--progress=none", layoutSource)
+	s.Do("pull", "-q", "--no-unpack", "--platform", "linux/arm/v7", a+":1")
+	s.Do("pull", "-q", "--no-unpack", "--all-platforms", b)
+	layoutSource := "oci-layout://" + s.StoreDir + ":" + b + ":latest" // an image in the store
+	s.Do("imagetools", "create", "-t", host+"/from/store", "--progress=none", layoutSource)
 	if got := raw(t, host+"/from/store"); got != string(i.read(i.index)) {
 		t.Errorf("from the store: %s", got)
 	}
-	s.check()
+	s.Check()
 }
 
 // TestImagetoolsRejects: mistakes are errors, and nothing is written.
@@ -377,7 +377,7 @@ func TestImagetoolsCopies(t *testing.T) {
 		}
 	}))
 	s := newStore(t)
-	s.do("imagetools", "create", "-t", f.host()+"/new:1", "--progress=none", f.host()+"/app:multi", f.host()+"/other:armv7")
+	s.Do("imagetools", "create", "-t", f.host()+"/new:1", "--progress=none", f.host()+"/app:multi", f.host()+"/other:armv7")
 	if f.count("PATCH ") > 0 || f.count("POST /v2/new/blobs/uploads/") == 0 {
 		t.Errorf("the blobs were not mounted: %q", f.requests)
 	}
@@ -385,12 +385,12 @@ func TestImagetoolsCopies(t *testing.T) {
 		t.Errorf("the token's scopes: %q", scopes)
 	}
 	other := newFront(t, inMemory())
-	s.do("imagetools", "create", "-t", other.host()+"/new:1", "-t", other.host()+"/new:2", "--progress=none", f.host()+"/new:1")
+	s.Do("imagetools", "create", "-t", other.host()+"/new:1", "-t", other.host()+"/new:2", "--progress=none", f.host()+"/new:1")
 	sent := other.count("PATCH ")
 	if sent == 0 || sent != other.count("PUT /v2/new/blobs/uploads/") {
 		t.Errorf("%d blobs were sent: %q", sent, other.requests)
 	}
-	s.do("imagetools", "create", "-t", other.host()+"/new:3", "--progress=none", f.host()+"/new:1")
+	s.Do("imagetools", "create", "-t", other.host()+"/new:3", "--progress=none", f.host()+"/new:1")
 	if other.count("PATCH ") != sent {
 		t.Error("blobs that were there have been sent again")
 	}

@@ -20,46 +20,25 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/image/layer"
+	"github.com/minirun/minirun/internal/tartest"
 )
 
 var when = time.Unix(1600000000, 0)
 
-// pack writes a tar archive; the Linkname of a regular file is its content.
+// pack writes a tar archive of executable files.
 func pack(t testing.TB, headers ...tar.Header) []byte {
 	t.Helper()
-	var out bytes.Buffer
-	w := tar.NewWriter(&out)
-	for _, h := range headers {
-		content := ""
-		if h.Typeflag == 0 {
-			content, h.Linkname, h.Typeflag = h.Linkname, "", tar.TypeReg
-			h.Size = int64(len(content))
-		}
-		if h.Mode == 0 {
-			h.Mode = 0o755
-		}
-		h.ModTime = when
-		if err := w.WriteHeader(&h); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.WriteString(w, content); err != nil {
-			t.Fatal(err)
+	headers = slices.Clone(headers)
+	for i := range headers {
+		if headers[i].Mode == 0 {
+			headers[i].Mode = 0o755
 		}
 	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+	return tartest.Archive(t, when, headers...)
 }
 
-func file(name, content string) tar.Header { return tar.Header{Name: name, Linkname: content} }
-func dir(name string) tar.Header           { return tar.Header{Name: name, Typeflag: tar.TypeDir} }
-func symlink(name, to string) tar.Header {
-	return tar.Header{Name: name, Typeflag: tar.TypeSymlink, Linkname: to}
-}
-func hardlink(name, to string) tar.Header {
-	return tar.Header{Name: name, Typeflag: tar.TypeLink, Linkname: to}
-}
+// Short names for the headers of an archive.
+var file, dir, symlink, hardlink = tartest.File, tartest.Dir, tartest.Symlink, tartest.Hardlink
 
 // list describes the files below a directory.
 func list(t testing.TB, root string) []string {
