@@ -113,8 +113,8 @@ func (j *job) explain(ctx context.Context, err error) error {
 	if logErr != nil && !errors.Is(logErr, os.ErrNotExist) {
 		return logErr
 	}
-	if why := lastError(text); why != "" {
-		return errors.New(why + j.foreign(why))
+	if entry, ok := lastError(text); ok {
+		return entry.err(j.Platform.Architecture)
 	}
 	if !exit.Exited() {
 		return fmt.Errorf("minirun, which ran the program: %w", err)
@@ -122,15 +122,33 @@ func (j *job) explain(ctx context.Context, err error) error {
 	return &ExitError{exit.ExitCode(), j.Op.Argv}
 }
 
+// A logEntry is a line of a minirun log.
+type logEntry struct {
+	Level        string
+	Msg          string
+	ProgramErrno unix.Errno `json:"program_errno"` // the program could not be executed; 0: another error
+}
+
 // lastError returns the last error in a minirun log.
-func lastError(log []byte) (message string) {
+func lastError(log []byte) (last logEntry, ok bool) {
 	for line := range bytes.Lines(log) {
-		var entry struct{ Level, Msg string }
+		var entry logEntry
 		if json.Unmarshal(line, &entry) == nil && entry.Level == "error" {
-			message = entry.Msg
+			last, ok = entry, true
 		}
 	}
-	return message
+	return last, ok
+}
+
+// err returns the error of a container for a machine architecture.
+func (e *logEntry) err(arch string) error {
+	switch e.ProgramErrno {
+	case 0:
+		return errors.New(e.Msg)
+	case unix.ENOEXEC:
+		return &StartError{Message: e.Msg + explainForeign(arch)}
+	}
+	return &StartError{Message: e.Msg}
 }
 
 // facts looks up what a configuration depends on.

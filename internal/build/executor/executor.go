@@ -111,6 +111,11 @@ func (e *ExitError) Error() string {
 	return text
 }
 
+// A StartError means that the program could not be executed.
+type StartError struct{ Message string }
+
+func (e *StartError) Error() string { return e.Message }
+
 // Run runs a step. If ctx ends before the program does, the program is killed. What the step
 // has written is in Dir/fs, even after an error; everything else is removed.
 func (e *Executor) Run(ctx context.Context, s *Step) error {

@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 const binfmt = "/proc/sys/fs/binfmt_misc"
@@ -19,11 +17,10 @@ var emulators = map[string]string{
 	"ppc64le": "ppc64le", "riscv64": "riscv64", "s390x": "s390x",
 }
 
-// foreign adds to an execve error that the program may be for a different architecture, which
-// the kernel runs only with an emulator.
-func (j *job) foreign(why string) string {
-	arch := j.Platform.Architecture
-	if arch == "" || arch == runtime.GOARCH || !strings.Contains(why, unix.ENOEXEC.Error()) {
+// explainForeign adds to an execve error that the program may be for a different architecture,
+// which the kernel runs only with an emulator.
+func explainForeign(arch string) string {
+	if arch == "" || arch == runtime.GOARCH {
 		return ""
 	}
 	return emulation(arch, binfmt)
