@@ -159,7 +159,7 @@ func (t *Tree) read(ctx context.Context, f *Found, buffer []byte) (sum [sha256.S
 	defer func() { _ = file.Close() }()
 	h := sha256.New()
 	if _, err := io.CopyBuffer(struct{ io.Writer }{h}, ctxio.NewReader(ctx, struct{ io.Reader }{file}), buffer); err != nil {
-		return sum, fmt.Errorf("read %s of %s: %w", f.Path, t.Label, err)
+		return sum, fmt.Errorf("cannot read %s of %s: %w", f.Path, t.Label, err)
 	}
 	h.Sum(sum[:0])
 	var st unix.Stat_t
@@ -178,7 +178,7 @@ func (t *Tree) Open(f *Found) (*os.File, error) {
 	defer func() { _ = unix.Close(fd) }()
 	file, err := regularfile.Reopen(fd, f.Path)
 	if err != nil {
-		return nil, fmt.Errorf("%s was a regular file when it was found: %w", t.Label, err)
+		return nil, fmt.Errorf("a file of %s changed during the build: %w", t.Label, err)
 	}
 	return file, nil
 }

@@ -92,7 +92,7 @@ func (g *glob) names(dir, part string) (out []string, err error) {
 	for _, n := range names {
 		ok, err := path.Match(part, n)
 		if err != nil {
-			return nil, fmt.Errorf("pattern %q: %w", part, err)
+			return nil, fmt.Errorf("invalid pattern %q: %w", part, err)
 		}
 		if ok && !g.t.hides(path.Join(dir, n)) {
 			out = append(out, path.Join(dir, n))

@@ -133,7 +133,7 @@ func (t *Tree) entries(dir string) ([]entry, error) {
 	for i, n := range names {
 		out[i].name = n
 		if err := unix.Fstatat(fd, n, &out[i].stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-			return nil, &os.PathError{Op: "look at in " + t.Label, Path: path.Join(dir, n), Err: err}
+			return nil, &os.PathError{Op: "stat in " + t.Label, Path: path.Join(dir, n), Err: err}
 		}
 	}
 	return out, nil
@@ -148,7 +148,7 @@ func (t *Tree) Select(patterns []string, o Options) (*Selection, error) {
 	if len(o.Exclude) > 0 {
 		var err error
 		if exclude, err = patternmatcher.New(o.Exclude); err != nil {
-			return nil, fmt.Errorf("--exclude: %w", err)
+			return nil, fmt.Errorf("invalid --exclude: %w", err)
 		}
 	}
 	var missing error
