@@ -51,7 +51,7 @@ func TestExplain(t *testing.T) {
 		`ARG VERSION=1\n +neither a layer nor metadata: the image stays as it is\n`,
 		`WORKDIR /app\n +layer: 0B, 1 added\n +and changes WorkingDir: /app\n +cached: the instruction and its inputs are unchanged\n`,
 		`COPY package.json ./\n +layer: 2B, 1 added\n +largest: /app/package.json 2B\n +cached: the files that it reads are unchanged\n`,
-		`RUN echo installed > modules\n +layer: 10B, 1 added\n.*\n +cached: neither`,
+		`RUN echo installed > modules\n +layer: 10B, 1 added\n.*\n +cached: the instruction`,
 		`COPY src src\n +layer: 6B, 3 added\n +largest: /app/src/main.js 4B, /app/src/other.js 2B\n +built in \d+\.\ds: an input changed\n +src/main.js: changed\n`,
 		`RUN cp src/main.js built.js\n.*\n.*\n +built in \d+\.\ds: the previous step's result changed\n`,
 		`COPY --from=builder /app/modules /modules\n.*\n.*\n +cached: the files that it reads are unchanged, although the steps that created them ran again\n`,

@@ -48,7 +48,7 @@ func (t *Tree) notFound(pattern string) error {
 	e := &NotFoundError{Pattern: pattern, Label: t.Label}
 	clean := path.Clean("/" + pattern)[1:]
 	if t.Exists(clean) {
-		e.Ignored = t.hides(clean)
+		e.Ignored = t.isHidden(clean)
 		return e
 	}
 	e.Near = t.similarPaths(clean)
@@ -66,13 +66,13 @@ func (t *Tree) similarPaths(missing string) (out []string) {
 		}
 		dir = path.Join(dir, name)
 	}
-	names, err := t.names(dir)
+	names, err := t.listNames(dir)
 	if err != nil {
 		return nil
 	}
-	const most = 3
+	const maxPaths = 3
 	for _, n := range names {
-		if len(out) == most || t.hides(path.Join(dir, n)) {
+		if len(out) == maxPaths || t.isHidden(path.Join(dir, n)) {
 			continue
 		}
 		if areSimilar(n, name) {

@@ -155,10 +155,7 @@ func copyRootAttributes(fs string, below []string) error {
 	if err := unix.Lstat(below[len(below)-1], &st); err != nil {
 		return err
 	}
-	if err := os.Lchown(fs, int(st.Uid), int(st.Gid)); err != nil {
-		return err
-	}
-	return unix.Chmod(fs, st.Mode&0o7777)
+	return filecopy.CopyOwnerAndMode(fs, &st)
 }
 
 // copyFiles writes the files that COPY and ADD selected.

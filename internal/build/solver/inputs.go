@@ -151,7 +151,7 @@ func (s *sources) checkDestination(root *os.File, o filecopy.Options) error {
 			continue
 		}
 		for _, f := range p.selection.Files {
-			if !f.Alone { // a directory's content: the destination becomes a directory
+			if !f.IsSource { // a directory's content: the destination becomes a directory
 				return nil
 			}
 			files++
