@@ -2,7 +2,6 @@ package graph
 
 import (
 	"regexp"
-	"strconv"
 	"strings"
 
 	docker "github.com/moby/docker-image-spec/specs-go/v1"
@@ -165,5 +164,3 @@ type Workdir struct {
 	Path string // absolute
 	User string // its owner; "" for root
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

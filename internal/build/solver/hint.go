@@ -112,7 +112,7 @@ func (g *graphSolver) workdirHint(n *graph.Node, source graph.Source, missing []
 			lines, directory = append(lines, right...), directory || named
 		}
 	}
-	text := fmt.Sprintf("%s, where it is. Write:\n\n    %s\n", rule, strings.Join(lines, "\n    "))
+	text := fmt.Sprintf("%s, where it is. Write instead:\n\n    %s\n", rule, strings.Join(lines, "\n    "))
 	if directory {
 		text += "\nCOPY of a directory copies its content, so the destination names the directory, too."
 	}
