@@ -27,7 +27,7 @@ not JSON
 	}{
 		{"no program", `{"level":"error","msg":"process.args: second"}`, foreign, "process.args: second", false},
 		{"not found", `{"level":"error","msg":"second","program_errno":2}`, foreign, "second", true},
-		{"exec format error", `{"level":"error","msg":"second","program_errno":8}`, foreign, "second:", true},
+		{"exec format error", `{"level":"error","msg":"second","program_errno":8}`, foreign, "second", true},
 		{"exec format error on the same architecture", `{"level":"error","msg":"second","program_errno":8}`, runtime.GOARCH, "second", true},
 		{"only warnings after it", "", foreign, "first", false},
 	} {
