@@ -117,7 +117,7 @@ var mistakes = map[string]mistake{
 		not: []string{"two 3/3"},
 	},
 	"RUN fails: a status":      {dockerfile: "FROM base\nRUN exit 3\n", says: []string{"minirun: process \"/bin/sh -c exit 3\" did not complete successfully: exit code: 3\n"}},
-	"RUN fails: killed":        {dockerfile: "FROM base\nRUN sh -c 'kill -9 $$'; exit $?\n", says: []string{"exit code: 137 (killed by signal 9, SIGKILL): by the kernel for want of memory, perhaps"}},
+	"RUN fails: killed":        {dockerfile: "FROM base\nRUN sh -c 'kill -9 $$'; exit $?\n", says: []string{"exit code: 137 (killed by signal 9, SIGKILL), perhaps because the system ran out of memory"}},
 	"RUN fails: a signal":      {dockerfile: "FROM base\nRUN sh -c 'kill -15 $$'; exit $?\n", says: []string{"exit code: 143 (killed by signal 15, SIGTERM)"}},
 	"check=error":              {dockerfile: "# check=error=true\nFROM base\nRUN touch /x\nCMD x\n", says: []string{"lint violation found for rules: JSONArgsRecommended"}, not: []string{"[2/2]"}},
 	"check=skip":               {dockerfile: "# check=skip=JSONArgsRecommended;error=true\nFROM base\nCMD x\n", builds: true, not: []string{"warning found"}},

@@ -197,7 +197,7 @@ func (g *graphSolver) unpackLayer(ctx context.Context, a *lazyLayer) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
 	a.here = true
-	g.steps[a.node.ID].Shared.Away = nil
+	g.steps[a.node.ID].Shared.Unfetched = nil
 }
 
 // omitUnfetched removes from the reported steps the layers that were not fetched, and those on

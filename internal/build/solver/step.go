@@ -46,7 +46,7 @@ func (g *graphSolver) solveStep(ctx context.Context, n *graph.Node) (*snapshot, 
 	}
 	layer := export.Layer{Dir: filepath.Join(g.layerDir(r.Layer), "fs"), Key: r.layerName()}
 	s := Step{Cached: cached, Key: r.Result, Took: time.Since(m.begun), Made: r.Made, Layer: layer.Dir, Below: m.parent.dirs(), Fetched: fetched}
-	s.Shared = &remotecache.Step{Record: remotecache.Record{Keys: r.Keys, Result: r.Result, Text: n.Text}, Made: layer, Away: r.imported}
+	s.Shared = &remotecache.Step{Record: remotecache.Record{Keys: r.Keys, Result: r.Result, Text: n.Text}, Made: layer, Unfetched: r.imported}
 	if s.Reason = m.hitReason; !cached {
 		s.Reason, s.Changed = g.explainMiss(n, m.recipe)
 	}
