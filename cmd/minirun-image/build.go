@@ -285,7 +285,7 @@ func buildInto(ctx *cli.Context, s *store.Store) error {
 		return t.end(err)
 	}
 	out.built, out.record, out.found, out.took = built, record.ID(), t.found, time.Since(begun)
-	out.unknownArguments, out.unknownStages = file.Unknown(o.BuildArgs), file.UnknownStages(o.Without)
+	out.unknownArguments, out.unknownStages = file.UnknownArgs(o.BuildArgs), file.UnknownStages(o.Without)
 	return out.tell(delivered)
 }
 

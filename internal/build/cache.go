@@ -32,22 +32,22 @@ func (b *Builder) importCaches(ctx context.Context, o *Options, s *solver.Solver
 // machine with the context produces the same copy.
 func (b *Built) steps() []remotecache.Step {
 	var out []remotecache.Step
-	own := b.own()
+	inResult := b.resultNodes()
 	for _, n := range b.Graph.Needed() {
 		s := b.Steps[n.ID].Shared
 		if s == nil || n.Stage == nil {
 			continue
 		}
 		one := *s
-		one.Own = own[n]
+		one.InResult = inResult[n]
 		out = append(out, one)
 	}
 	return out
 }
 
-// own returns the nodes whose layers are in the result: those of the target's stage and of the
+// resultNodes returns the nodes whose layers are in the result: those of the target's stage and of the
 // stages that it is based on.
-func (b *Built) own() map[*graph.Node]bool {
+func (b *Built) resultNodes() map[*graph.Node]bool {
 	out := map[*graph.Node]bool{}
 	for n := b.Graph.Target.Last(); n != nil; {
 		out[n] = true
@@ -62,7 +62,7 @@ func (b *Built) own() map[*graph.Node]bool {
 
 // inline returns the inline cache of an image.
 func (b *Built) inline(layers []export.Layer) (json.RawMessage, error) {
-	return remotecache.InImage(b.steps(), layers)
+	return remotecache.InlineDocument(b.steps(), layers)
 }
 
 // SaveCaches exports the steps of all platforms to the caches of --cache-to. Inline caches

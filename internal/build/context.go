@@ -192,7 +192,7 @@ func (b *Builder) empty(in *inputs) error {
 	if err != nil {
 		return err
 	}
-	t.Label = "the context, which is empty: the Dockerfile came alone, on standard input"
+	t.Label = "the context, which is empty because the Dockerfile was read from standard input"
 	in.trees[graph.MainContext] = t
 	return nil
 }

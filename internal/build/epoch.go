@@ -32,7 +32,7 @@ func (b *Builder) resolveEpoch(ctx context.Context, in *inputs, o *Options, file
 	text, given := o.BuildArgs[epochArgument]
 	if !given {
 		var err error
-		if text, given, err = file.Global(options, epochArgument); err != nil || !given {
+		if text, given, err = file.GlobalArg(options, epochArgument); err != nil || !given {
 			return err
 		}
 	}

@@ -76,7 +76,7 @@ func (b *Built) facts(version string, a attest.Options) attest.Facts {
 		switch op := n.Op.(type) {
 		case *graph.From:
 			if op.Image != nil {
-				f.Materials = append(f.Materials, baseMaterial(n, op.Image))
+				f.Materials = append(f.Materials, baseMaterial(n, op))
 			}
 		case *graph.Run:
 			f.Hermetic = f.Hermetic && op.Network == "none"
@@ -95,7 +95,8 @@ func (b *Built) facts(version string, a attest.Options) attest.Facts {
 }
 
 // baseMaterial describes an image named by a FROM or --from.
-func baseMaterial(n *graph.Node, i *graph.Image) attest.Material {
+func baseMaterial(n *graph.Node, op *graph.From) attest.Material {
+	i := op.Image
 	platform := platforms.Format(platforms.Normalize(i.Config.Platform))
 	if n.Stage != nil {
 		platform = platforms.Format(n.Stage.Platform)
@@ -103,7 +104,7 @@ func baseMaterial(n *graph.Node, i *graph.Image) attest.Material {
 	m := attest.Material{Digest: map[string]string{"sha256": i.Manifest.Encoded()}}
 	name, err := image.ParseName(i.Name)
 	if err != nil || strings.HasPrefix(i.Name, "sha256:") { // from an OCI layout, which has no name
-		m.URI = attest.ImageURL(strings.ToLower(n.Text[strings.LastIndexByte(n.Text, ' ')+1:]), "", platform)
+		m.URI = attest.ImageURL(strings.ToLower(op.Name), "", platform)
 		return m
 	}
 	tag := name.Tag

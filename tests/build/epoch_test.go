@@ -78,7 +78,7 @@ func TestEpochSources(t *testing.T) {
 // TestSyntaxFrontendIsNotRun: a frontend named by "# syntax=" is not run, and the build prints a warning.
 func TestSyntaxFrontendIsNotRun(t *testing.T) {
 	s := newStore(t)
-	const warning = "Dockerfile:1: # syntax=example.org/other:1: this frontend is not run"
+	const warning = "Dockerfile:1: # syntax=example.org/other:1 is ignored"
 	for text, want := range map[string]bool{"# syntax=example.org/other:1\nFROM scratch\nCOPY Dockerfile /\n": true, "# syntax=docker/dockerfile:1\nFROM scratch\nCOPY Dockerfile /\n": false} {
 		dir := contextDir(t, map[string]string{"Dockerfile": text}, "")
 		for _, args := range [][]string{{"build", "-o", "type=cacheonly", dir}, {"build", "--check", dir}} {

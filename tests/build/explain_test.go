@@ -49,13 +49,13 @@ func TestExplainAfterChangedFile(t *testing.T) {
 		`(?m)^stage unused: not needed: from the target, no FROM, COPY --from or mount leads here$`,
 		`(?m)^stage runner: it is the target: its layers are the image's$`,
 		`ARG VERSION=1\n +neither a layer nor metadata: the image stays as it is\n`,
-		`WORKDIR /app\n +layer: 0B, 1 added\n +and changes WorkingDir: /app\n +cached: neither it nor what comes before it has changed\n`,
-		`COPY package.json ./\n +layer: 2B, 1 added\n +largest: /app/package.json 2B\n +cached: it reads the same files as before\n`,
-		`RUN echo installed > modules\n +layer: 10B, 1 added\n.*\n +cached: neither`,
-		`COPY src src\n +layer: 6B, 3 added\n +largest: /app/src/main.js 4B, /app/src/other.js 2B\n +built in \d+\.\ds: something it depends on has changed\n +src/main.js: changed\n`,
-		`RUN cp src/main.js built.js\n.*\n.*\n +built in \d+\.\ds: the step before has made something else\n`,
-		`COPY --from=builder /app/modules /modules\n.*\n.*\n +cached: it reads the same files as before, although the steps that made them ran again\n`,
-		`COPY --from=builder /app/built.js /main.js\n.*\n.*\n +built in \d+\.\ds: something it depends on has changed\n +app/built.js: changed\n`,
+		`WORKDIR /app\n +layer: 0B, 1 added\n +and changes WorkingDir: /app\n +cached: the instruction and its inputs are unchanged\n`,
+		`COPY package.json ./\n +layer: 2B, 1 added\n +largest: /app/package.json 2B\n +cached: the files that it reads are unchanged\n`,
+		`RUN echo installed > modules\n +layer: 10B, 1 added\n.*\n +cached: the instruction`,
+		`COPY src src\n +layer: 6B, 3 added\n +largest: /app/src/main.js 4B, /app/src/other.js 2B\n +built in \d+\.\ds: an input changed\n +src/main.js: changed\n`,
+		`RUN cp src/main.js built.js\n.*\n.*\n +built in \d+\.\ds: the previous step's result changed\n`,
+		`COPY --from=builder /app/modules /modules\n.*\n.*\n +cached: the files that it reads are unchanged, although the steps that created them ran again\n`,
+		`COPY --from=builder /app/built.js /main.js\n.*\n.*\n +built in \d+\.\ds: an input changed\n +app/built.js: changed\n`,
 		`ENV MODE=fast\n +metadata only: changes Env MODE: fast\n`,
 		`CMD        \["/main.js"\]\n  argv       \["cat", "/main.js"\]\n  as root in /, stopped by SIGTERM\n`,
 		`Exec form: the program is process 1 itself, and gets the signals\.`,
@@ -116,7 +116,7 @@ func TestExplainFormatsHaveTheSameFacts(t *testing.T) {
 			t.Errorf("the drawing has no %s", want)
 		}
 	}
-	for _, want := range []string{"<svg", "stayed behind", "metadata only: changes Entrypoint", "cached: neither it nor what comes before it has changed"} {
+	for _, want := range []string{"<svg", "stayed behind", "metadata only: changes Entrypoint", "cached: the instruction and its inputs are unchanged"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %s", want)
 		}

@@ -284,7 +284,7 @@ func TestPlatformWithoutEmulation(t *testing.T) {
 	s := newStore(t)
 	dir := foreignContext(t)
 	r := s.Minirun("build", "--progress", "plain", "--platform", there, dir)
-	r.Fails(t, ">>> RUN hello", "exec format error", "no QEMU user emulation for "+there, "apt-get install qemu-user-static binfmt-support")
+	r.Fails(t, ">>> RUN hello", "exec format error", "no QEMU user emulation for "+there, "hint: on Debian", "apt-get install qemu-user-static binfmt-support")
 }
 
 // foreignContext returns a context with a shell for the other platform, which prints its arguments.

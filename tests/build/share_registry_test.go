@@ -37,7 +37,7 @@ func TestCacheInRegistry(t *testing.T) {
 	}
 	got = third.rebuild(dir, "--cache-from", "type=local,src="+lossy, "--cache-to", "type=registry,mode=max,ref="+host+"/team/lossy:cache")
 	want(t, "made", got.made)
-	if !strings.Contains(got.warnings, "the step is not exported") {
+	if !strings.Contains(got.warnings, "is not exported") {
 		t.Errorf("it warns of %q", got.warnings)
 	}
 	third.clear()
@@ -90,7 +90,7 @@ func TestCacheInImage(t *testing.T) {
 
 	without := freshStore(t)
 	without.rebuild(dir, "-t", host+"/plain:1", "--push")
-	if got := without.rebuild(dir, "--cache-from", host+"/plain:1"); !strings.Contains(got.warnings, "without --cache-to type=inline") {
+	if got := without.rebuild(dir, "--cache-from", host+"/plain:1"); !strings.Contains(got.warnings, "build it with --cache-to type=inline") {
 		t.Errorf("it warns of %q", got.warnings)
 	}
 

@@ -296,7 +296,7 @@ func TestBuildsShareOneCacheDirectory(t *testing.T) {
 	read(t, filepath.Join(layout, "index.json"), &index)
 	index.Manifests[0].Annotations = map[string]string{oci.AnnotationRefName: "latest"}
 	write(t, filepath.Join(layout, "index.json"), index)
-	if r := s.Minirun("build", "-q", "--cache-to", "type=local,dest="+layout, second); r.Status == 0 || !strings.Contains(r.Stderr, "something else under the tag latest") {
+	if r := s.Minirun("build", "-q", "--cache-to", "type=local,dest="+layout, second); r.Status == 0 || !strings.Contains(r.Stderr, "the tag latest is not a build cache") {
 		t.Errorf("an image was overwritten: %d %s", r.Status, r.Stderr)
 	}
 }

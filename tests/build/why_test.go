@@ -52,37 +52,37 @@ FROM base
 COPY --from=one /d /e
 RUN --mount=target=/m,source=a cat /m
 `, "a": "1", "d/x": "1", "d/y": "1", "e/f": "2"}, "")
-	const files, before = "something it depends on has changed: ", "the step before has made something else: "
+	const files, before = "an input changed: ", "the previous step's result changed: "
 	for _, c := range []struct {
 		name, change string
 		flags        []string
 		want         []string
 	}{
 		{"the first time", "true", nil, []string{
-			"COPY d /d: it is built for the first time: ", "RUN cat /d/*: it is built for the first time: ",
-			"COPY --from=one /d /e: it is built for the first time: ", "RUN --mount=type=bind,source=a,target=/m cat /m: it is built for the first time: "}},
+			"COPY d /d: no earlier build has this step: ", "RUN cat /d/*: no earlier build has this step: ",
+			"COPY --from=one /d /e: no earlier build has this step: ", "RUN --mount=type=bind,source=a,target=/m cat /m: no earlier build has this step: "}},
 		{"nothing", "true", nil, nil},
 		{"three files", "echo 2 > d/x; rm d/y; echo > d/z", nil, []string{
-			"COPY d /d: " + files + "d/x: changed; d/z: new; d/y: gone", "RUN cat /d/*: " + before,
-			"COPY --from=one /d /e: " + files + "d/x: changed; d/z: new; d/y: gone", "RUN --mount=type=bind,source=a,target=/m cat /m: " + before}},
+			"COPY d /d: " + files + "d/x: changed; d/z: added; d/y: removed", "RUN cat /d/*: " + before,
+			"COPY --from=one /d /e: " + files + "d/x: changed; d/z: added; d/y: removed", "RUN --mount=type=bind,source=a,target=/m cat /m: " + before}},
 		{"a mode, after a build from the cache", "true", nil, nil},
 		{"a mode", "chmod 700 d/x", nil, []string{
 			"COPY d /d: " + files + "d/x: changed", "RUN cat /d/*: " + before,
 			"COPY --from=one /d /e: " + files + "d/x: changed", "RUN --mount=type=bind,source=a,target=/m cat /m: " + before}},
 		{"what is mounted", "echo 2 > a", nil, []string{"RUN --mount=type=bind,source=a,target=/m cat /m: " + files + "a: changed"}},
 		{"an argument", "true", []string{"--build-arg", "X=2"}, []string{"RUN cat /d/*: " + files + "variable X: 1 → 2"}},
-		{"the instruction", "sed -i 's/cat .d/ls \\/d/' Dockerfile", []string{"--build-arg", "X=2"}, []string{"RUN ls /d/*: the instruction is another one: it was RUN cat /d/*: "}},
+		{"the instruction", "sed -i 's/cat .d/ls \\/d/' Dockerfile", []string{"--build-arg", "X=2"}, []string{"RUN ls /d/*: the instruction changed; it was RUN cat /d/*: "}},
 		{"a step between", "sed -i 's/^ARG/RUN echo between > between\\nARG/' Dockerfile", []string{"--build-arg", "X=2"}, []string{
-			"RUN echo between > between: it is built for the first time: ", "RUN ls /d/*: " + before}},
+			"RUN echo between > between: no earlier build has this step: ", "RUN ls /d/*: " + before}},
 		{"metadata between", "sed -i 's/^COPY/LABEL a=b\\nCOPY/' Dockerfile", []string{"--build-arg", "X=2"}, nil},
 		{"--no-cache-filter", "true", []string{"--build-arg", "X=2", "--no-cache-filter=one"}, []string{
 			"COPY d /d: --no-cache: ", "RUN echo between > between: --no-cache: ", "RUN ls /d/*: --no-cache: "}},
 		{"its layer is gone", "rm -r " + s.StoreDir + "/build/cache; mkdir " + s.StoreDir + "/build/cache; rm -r d; mkdir d; echo > d/new", []string{"--build-arg", "X=2"}, []string{
-			"COPY d /d: " + files + "d/new: new; d/x: gone; d/z: gone", "RUN echo between > between: " + before, "RUN ls /d/*: " + before,
-			"COPY --from=one /d /e: " + files + "d/new: new; d/x: gone; d/z: gone", "RUN --mount=type=bind,source=a,target=/m cat /m: " + before}},
+			"COPY d /d: " + files + "d/new: added; d/x: removed; d/z: removed", "RUN echo between > between: " + before, "RUN ls /d/*: " + before,
+			"COPY --from=one /d /e: " + files + "d/new: added; d/x: removed; d/z: removed", "RUN --mount=type=bind,source=a,target=/m cat /m: " + before}},
 		{"its record is gone", "rm -r " + s.StoreDir + "/build/cache; mkdir " + s.StoreDir + "/build/cache", []string{"--build-arg", "X=2"}, []string{
-			"COPY d /d: its layer is no longer there: ", "RUN echo between > between: its layer is no longer there: ", "RUN ls /d/*: " + before,
-			"COPY --from=one /d /e: its layer is no longer there: ", "RUN --mount=type=bind,source=a,target=/m cat /m: its layer is no longer there: "}},
+			"COPY d /d: its cached layer is missing: ", "RUN echo between > between: its cached layer is missing: ", "RUN ls /d/*: " + before,
+			"COPY --from=one /d /e: its cached layer is missing: ", "RUN --mount=type=bind,source=a,target=/m cat /m: its cached layer is missing: "}},
 	} {
 		shell(t, dir, c.change)
 		if got := s.reasons(dir, c.flags...); !slices.Equal(got, c.want) {

@@ -142,7 +142,7 @@ func (s *store) correctsNode(files map[string]string) {
 	}
 	write(nodeDockerfile)
 	r := s.Minirun("build", "--network", "none", "--tag", "app", dir)
-	r.Fails(s.T, `"/dist": not found in stage builder`, "paths in --from begin at the root of stage builder, not at its WORKDIR /app", "   9 | >>> COPY --from=builder dist ./")
+	r.Fails(s.T, `"/dist" not found in stage builder`, "paths in --from begin at the root of stage builder, not at its WORKDIR /app", "   9 | >>> COPY --from=builder dist ./")
 	_, offered, _ := strings.Cut(r.Stderr, "Write instead:\n")
 	right := regexp.MustCompile(`(?m)^    (COPY .*)$`).FindAllStringSubmatch(offered, -1)
 	wrong := regexp.MustCompile(`(?m)^COPY --from=.*$`)

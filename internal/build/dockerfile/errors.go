@@ -65,12 +65,12 @@ func quote(err error, name string, text []byte) error {
 	if !errors.As(err, &at) || len(at.Locations) == 0 || len(at.Locations[0]) == 0 {
 		var unknown *instructions.UnknownInstructionError
 		if errors.As(err, &unknown) && unknown.Line > 0 {
-			return &Error{Name: name, First: unknown.Line, Last: unknown.Line, Text: text, Err: explained(err, text)}
+			return &Error{Name: name, First: unknown.Line, Last: unknown.Line, Text: text, Err: addSuggestion(err, text)}
 		}
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	first, last := lines(at.Locations[0])
-	return &Error{Name: name, First: first, Last: last, Text: text, Err: explained(at.Unwrap(), text)}
+	return &Error{Name: name, First: first, Last: last, Text: text, Err: addSuggestion(at.Unwrap(), text)}
 }
 
 // At adds a node's lines to an error from building it.

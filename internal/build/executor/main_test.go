@@ -99,7 +99,7 @@ func newBox(t testing.TB) *box {
 // clean checks that nothing is left in the store.
 func (x *box) clean() {
 	for _, dir := range []string{x.root(), filepath.Join(x.Store.Dir, "tmp")} {
-		left, err := names(dir)
+		left, err := listNames(dir)
 		if err != nil {
 			x.t.Error(err)
 		}

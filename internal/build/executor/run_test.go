@@ -236,7 +236,7 @@ func TestPlatform(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "qemu-s390x"), []byte("disabled\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got := emulation("s390x", dir); !strings.Contains(got, "disabled") {
+	if got := explainEmulation("s390x", dir); !strings.Contains(got, "disabled") {
 		t.Error(got)
 	}
 }

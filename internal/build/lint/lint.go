@@ -191,7 +191,7 @@ func (c *checker) check(text []byte) error {
 	if err != nil {
 		return c.broken(text, err)
 	}
-	if err := dockerfile.Count(parsed.AST); err != nil {
+	if err := dockerfile.CheckCount(parsed.AST); err != nil {
 		return fmt.Errorf("%s: %w", c.o.Name, err)
 	}
 	c.lex = shell.NewLex(parsed.EscapeToken)
@@ -253,7 +253,7 @@ func (c *checker) broken(text []byte, err error) error {
 func (c *checker) noTarget() error {
 	file, err := dockerfile.Parse(c.o.Name, c.result.text)
 	if err == nil {
-		err = file.Has(c.o.Target)
+		err = file.CheckTarget(c.o.Target)
 	}
 	return err
 }

@@ -20,7 +20,7 @@ func sample() Record {
 	}
 }
 
-func TestDocument(t *testing.T) {
+func TestDocumentIsKept(t *testing.T) {
 	inline := sample()
 	inline.Layer = nil
 	for _, want := range [][]Record{{}, {sample()}, {sample(), inline}} {
@@ -35,14 +35,14 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// TestRefused: Parse rejects each defect, and its error contains the given word.
-func TestRefused(t *testing.T) {
+// TestParseRejects: Parse rejects each defect, and its error contains the given word.
+func TestParseRejects(t *testing.T) {
 	for what, c := range map[string]struct {
 		change func(r *Record)
 		error  string
 	}{
-		"no key":         {func(r *Record) { r.Keys = nil }, "keys: 0"},
-		"many keys":      {func(r *Record) { r.Keys = make([]digest.Digest, maxKeys+1) }, "keys: 5"},
+		"no key":         {func(r *Record) { r.Keys = nil }, "1 to 4 keys, not 0"},
+		"many keys":      {func(r *Record) { r.Keys = make([]digest.Digest, maxKeys+1) }, "1 to 4 keys, not 5"},
 		"a key":          {func(r *Record) { r.Keys[1] = "sha256:abc" }, "sha256:abc"},
 		"a path":         {func(r *Record) { r.Result = "sha256:" + digest.Digest(strings.Repeat("../", 20)) }, "../"},
 		"another digest": {func(r *Record) { r.DiffID = digest.SHA512.FromString("x") }, "sha512"},

@@ -20,26 +20,26 @@ import (
 // paths with links (CVE-2024-23652), and no directory gets a new modification time because a
 // mountpoint was created in it.
 
-// A seat is the mountpoint of a mount.
-type seat struct {
+// A mountpoint is where a mount goes.
+type mountpoint struct {
 	path    string // clean and without links, as far as the layers determine it
 	missing bool
 	inside  bool // inside another mount: its content is not known from the layers
 }
 
-// seats resolves mountpoints in layers that do not change meanwhile.
-type seats struct {
+// mountpointResolver resolves mountpoints in layers that do not change meanwhile.
+type mountpointResolver struct {
 	stack image.Stack
 	taken []string // by the mounts so far
 }
 
-// find resolves the links of a path, including dangling ones.
-func (s *seats) find(path string) (seat, error) {
+// resolve resolves the links of a path, including dangling ones.
+func (s *mountpointResolver) resolve(path string) (mountpoint, error) {
 	p, err := linkwalk.Follow(path, func(name string) (linkwalk.Kind, string, error) {
 		if slices.Contains(s.taken, name) {
 			return linkwalk.Opaque, "", nil
 		}
-		st := s.look(name)
+		st := s.lstat(name)
 		if st == nil {
 			return linkwalk.Missing, "", nil
 		}
@@ -54,12 +54,12 @@ func (s *seats) find(path string) (seat, error) {
 		return linkwalk.Other, "", nil
 	})
 	if err != nil {
-		return seat{}, &os.PathError{Op: "find the place to mount on", Path: path, Err: err}
+		return mountpoint{}, &os.PathError{Op: "resolve the mount point", Path: path, Err: err}
 	}
-	return seat{path: p.Path, missing: p.Missing(), inside: p.Opaque}, nil
+	return mountpoint{path: p.Path, missing: p.Missing(), inside: p.Opaque}, nil
 }
 
-func (s *seats) look(path string) *unix.Stat_t {
+func (s *mountpointResolver) lstat(path string) *unix.Stat_t {
 	name := strings.TrimPrefix(path, "/")
 	if name == "" {
 		name = "."
@@ -68,13 +68,13 @@ func (s *seats) look(path string) *unix.Stat_t {
 	return st
 }
 
-// stubs creates the missing mountpoints, and returns the layers with them.
-func (j *job) stubs() ([]string, error) {
-	s := &seats{stack: j.stack()}
-	layer := &stubLayer{dir: j.bundle("stubs"), stack: s.stack}
-	for i := range j.spec.Mounts {
-		m := &j.spec.Mounts[i]
-		found, err := s.find(m.Destination)
+// createMountpoints creates the missing mountpoints, and returns the layers with them.
+func (r *stepRun) createMountpoints() ([]string, error) {
+	s := &mountpointResolver{stack: r.stack()}
+	layer := &stubLayer{dir: r.bundle("stubs"), stack: s.stack}
+	for i := range r.spec.Mounts {
+		m := &r.spec.Mounts[i]
+		found, err := s.resolve(m.Destination)
 		if err != nil {
 			return nil, err
 		}
@@ -95,27 +95,27 @@ func (j *job) stubs() ([]string, error) {
 		if m.Type == "tmpfs" {
 			mode = 0o777 | os.ModeSticky // its root inherits the mode of the mountpoint
 		}
-		if err := layer.make(found.path, j.files[m.Source], mode); err != nil {
-			return nil, fmt.Errorf("make %s to mount on: %w", m.Destination, err)
+		if err := layer.make(found.path, r.files[m.Source], mode); err != nil {
+			return nil, fmt.Errorf("cannot create the mount point %s: %w", m.Destination, err)
 		}
 	}
-	if err := j.checkCwd(s); err != nil {
+	if err := r.checkCwd(s); err != nil {
 		return nil, err
 	}
-	if len(layer.models) == 0 && len(j.Layers) > 0 {
-		return j.Layers, nil
+	if len(layer.models) == 0 && len(r.step.Layers) > 0 {
+		return r.step.Layers, nil
 	}
-	return append(slices.Clone(j.Layers), layer.dir), layer.finish()
+	return append(slices.Clone(r.step.Layers), layer.dir), layer.finish()
 }
 
 // checkCwd rejects a missing working directory: the runtime would create it in the layer.
-func (j *job) checkCwd(s *seats) error {
-	found, err := s.find(j.Op.Cwd)
+func (r *stepRun) checkCwd(s *mountpointResolver) error {
+	found, err := s.resolve(r.step.Op.Cwd)
 	if err != nil || found.inside {
 		return err
 	}
-	if st := s.look(found.path); found.missing || st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		return fmt.Errorf("working directory %s: there is no such directory: WORKDIR makes one", j.Op.Cwd)
+	if st := s.lstat(found.path); found.missing || st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return fmt.Errorf("working directory %s does not exist\nhint: WORKDIR creates it", r.step.Op.Cwd)
 	}
 	return nil
 }
@@ -169,7 +169,7 @@ func (l *stubLayer) finish() error {
 		if st == nil {
 			continue
 		}
-		if err := like(filepath.Join(l.dir, name), file, st); err != nil {
+		if err := copyAttributes(filepath.Join(l.dir, name), file, st); err != nil {
 			return err
 		}
 	}
@@ -197,7 +197,7 @@ func copyXattrs(to, from string) error {
 			err = unix.Lsetxattr(to, name, value[:n], 0)
 		}
 		if err != nil && !errors.Is(err, unix.ENOTSUP) {
-			return fmt.Errorf("copy the attribute %s of %s: %w", name, from, err)
+			return fmt.Errorf("cannot copy the attribute %s of %s: %w", name, from, err)
 		}
 	}
 	return nil

@@ -9,15 +9,15 @@ import (
 	"github.com/minirun/minirun/internal/image/overlay"
 )
 
-// private gives the calling thread a separate mount namespace and working directory, and
+// enterMountNamespace gives the calling thread a separate mount namespace and working directory, and
 // mounts a tmpfs there. Mounts and unmounts on the host propagate into it; nothing propagates
 // to the host.
-func private(bundle string) error {
+func enterMountNamespace(bundle string) error {
 	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
-		return fmt.Errorf("make a mount namespace: %w", err)
+		return fmt.Errorf("cannot create a mount namespace: %w", err)
 	}
 	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
-		return fmt.Errorf("keep mounts from the host: %w", err)
+		return fmt.Errorf("cannot make the mounts private: %w", err)
 	}
 	unix.Umask(0) // for this thread only: modes are applied exactly as given
 	// It holds secrets: keep it out of swap if the kernel supports that (Linux 6.4; not in a
@@ -32,8 +32,8 @@ func private(bundle string) error {
 	return nil
 }
 
-// show mounts a file or directory, by descriptor, on a name in the bundle.
-func show(f *os.File, isDir bool, name string) error {
+// bindDescriptor mounts a file or directory, by descriptor, on a name in the bundle.
+func bindDescriptor(f *os.File, isDir bool, name string) error {
 	var err error
 	if isDir {
 		err = os.Mkdir(name, 0o755)
