@@ -28,16 +28,16 @@ func (e Edge) Name() string {
 
 func stageID(s *graph.Stage) string { return "stage:" + strconv.Itoa(s.Index) }
 
-// edges returns the edges between the nodes that are needed, in Dockerfile order.
-func edges(r *Report) []Edge {
+// listEdges returns the edges between the nodes that are needed, in Dockerfile order.
+func listEdges(r *Report) []Edge {
 	out := []Edge{}
 	for _, s := range r.Graph.Stages {
-		if !r.needs(s) {
+		if !r.isNeeded(s) {
 			continue
 		}
 		for _, n := range s.Nodes {
 			seen := map[Edge]bool{}
-			for _, e := range of(n) {
+			for _, e := range nodeEdges(n) {
 				e.To, e.ToName, e.Node, e.Line = stageID(s), s.Label(), n.ID, n.First
 				if e.From != "" && !seen[e] {
 					seen[e] = true
@@ -49,8 +49,8 @@ func edges(r *Report) []Edge {
 	return out
 }
 
-// of returns the edges that lead to a node from another stage or from outside.
-func of(n *graph.Node) []Edge {
+// nodeEdges returns the edges that lead to a node from another stage or from outside.
+func nodeEdges(n *graph.Node) []Edge {
 	var out []Edge
 	switch op := n.Op.(type) {
 	case *graph.From:
@@ -61,9 +61,9 @@ func of(n *graph.Node) []Edge {
 		}
 	case *graph.Copy:
 		for _, s := range op.Sources {
-			e := context(s.Context)
+			e := contextEdge(s.Context)
 			if s.From != nil {
-				e = end(s.From)
+				e = edgeFrom(s.From)
 			}
 			e.Kind, e.What = "copy", s.Path
 			if s.From != nil {
@@ -74,7 +74,7 @@ func of(n *graph.Node) []Edge {
 	case *graph.Run:
 		for _, m := range op.Mounts {
 			if m.From != nil {
-				e := end(m.From)
+				e := edgeFrom(m.From)
 				e.Kind, e.What = "mount", m.Target
 				out = append(out, e)
 			}
@@ -83,8 +83,8 @@ func of(n *graph.Node) []Edge {
 	return out
 }
 
-// end returns an edge that starts at a node.
-func end(n *graph.Node) Edge {
+// edgeFrom returns an edge that starts at a node.
+func edgeFrom(n *graph.Node) Edge {
 	if n.Stage != nil {
 		return Edge{From: stageID(n.Stage), FromName: n.Stage.Label()}
 	}
@@ -95,13 +95,13 @@ func end(n *graph.Node) Edge {
 		}
 	case *graph.Copy:
 		if len(op.Sources) > 0 {
-			return context(op.Sources[0].Context)
+			return contextEdge(op.Sources[0].Context)
 		}
 	}
 	return Edge{}
 }
 
-func context(name string) Edge {
+func contextEdge(name string) Edge {
 	if name == "" || name == graph.MainContext {
 		return Edge{}
 	}

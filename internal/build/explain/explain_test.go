@@ -218,14 +218,14 @@ func TestStart(t *testing.T) {
 	} {
 		r := &Report{Argv: slices.Concat(c.entry, c.cmd)}
 		r.Config.Config.Entrypoint, r.Config.Config.Cmd = c.entry, c.cmd
-		s := start(r)
+		s := describeStart(r)
 		if s.Form != c.form || !strings.Contains(s.Rule, c.rule) || (s.Trap == "") != (c.trap == "") || !strings.Contains(s.Trap, c.trap) {
 			t.Errorf("%q %q: %+v", c.entry, c.cmd, s)
 		}
 	}
 	r := &Report{Argv: []string{"bash", "-ec", "x"}}
 	r.Config.Config.Shell = []string{"bash", "-ec"}
-	if s := start(r); s.Form != "shell" {
+	if s := describeStart(r); s.Form != "shell" {
 		t.Errorf("SHELL is not known: %+v", s)
 	}
 }
@@ -238,7 +238,7 @@ func TestChanges(t *testing.T) {
 	b.Config.Labels = map[string]string{"l": "v"}
 	b.Config.Healthcheck = &docker.HealthcheckConfig{Test: []string{"CMD", "a\",\"b"}, Interval: time.Minute}
 	var got []string
-	for _, c := range changes(a, b) {
+	for _, c := range diffConfigs(a, b) {
 		got = append(got, c.String())
 	}
 	want := []string{"Env A: 1 → 2", "Env B: no longer 2", `Env D: ""`, "Labels l: v", "ExposedPorts 80/tcp: yes", `Cmd: no longer ["sh"]`, `Healthcheck: ["CMD", "a\",\"b"] every 1m0s`}
@@ -274,7 +274,7 @@ func TestLayoutHolds(t *testing.T) {
 
 func holds(t *testing.T, d *Document) {
 	t.Helper()
-	g := layout(d)
+	g := computeLayout(d)
 	for i, a := range g.boxes {
 		if a.x < 0 || a.y < 0 || a.x+a.w > g.width || a.y+a.h > g.height {
 			t.Fatalf("%s is outside", a.id)
@@ -302,8 +302,8 @@ func holds(t *testing.T, d *Document) {
 		}
 	}
 	var first, second bytes.Buffer
-	first.Write(draw(d, g, true))
-	second.Write(draw(d, layout(d), true))
+	first.Write(renderSVG(d, g, true))
+	second.Write(renderSVG(d, computeLayout(d), true))
 	if !bytes.Equal(first.Bytes(), second.Bytes()) {
 		t.Fatal("the same document is drawn in two ways")
 	}
