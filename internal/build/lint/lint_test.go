@@ -308,7 +308,7 @@ func TestExecForm(t *testing.T) {
 		`a "b`:                   `["/bin/sh", "-c", "exec a \"b"]`,
 		`a \ b`:                  `["/bin/sh", "-c", "exec a \\ b"]`,
 	} {
-		if got := execForm([]string{text}); got != want {
+		if got := formatExecForm([]string{text}); got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
 		}
 	}
