@@ -44,7 +44,7 @@ func readKey(path string) (*key, error) {
 // A keyring answers requests as an agent that holds some keys.
 type keyring []*key
 
-func (k keyring) ask(message []byte) ([]byte, error) {
+func (k keyring) answer(message []byte) ([]byte, error) {
 	switch message[0] {
 	case listRequest:
 		return k.list(), nil

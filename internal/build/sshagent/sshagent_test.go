@@ -235,7 +235,7 @@ func TestRawSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := listen(t, filepath.Join(dir, "step"), a.answer)
+	own := listen(t, filepath.Join(dir, "step"), a.serveConn)
 	defer own.Close()
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: own.Addr().String(), Net: "unix"})
 	if err != nil {
