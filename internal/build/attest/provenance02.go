@@ -45,7 +45,7 @@ type (
 
 // Provenance02 returns the predicate of an SLSA 0.2 statement.
 func Provenance02(f Facts, m Mode) any {
-	p := provenance02Of(f, m)
+	p := newProvenance02(f, m)
 	meta := &metadata02{
 		Invocation: f.Invocation, Hermetic: f.Hermetic, Reproducible: f.Reproducible,
 		Completeness: completeness02{Parameters: m == Max, Environment: true, Materials: len(f.Locals) == 0},
@@ -54,7 +54,7 @@ func Provenance02(f Facts, m Mode) any {
 		meta.Started, meta.Finished = &f.Started, &f.Finished
 	}
 	if m == Max {
-		meta.Metadata = metadataOf(f)
+		meta.Metadata = newMetadata(f)
 	}
 	p.Metadata = meta
 	return p
@@ -66,18 +66,18 @@ func ForMetadataFile(f Facts, m Mode) any {
 	if m == Max {
 		return Provenance02(f, m)
 	}
-	return provenance02Of(f, m)
+	return newProvenance02(f, m)
 }
 
-func provenance02Of(f Facts, m Mode) *provenance02 {
-	p := &provenance02{BuildType: buildType, Materials: unique(f.Materials)}
+func newProvenance02(f Facts, m Mode) *provenance02 {
+	p := &provenance02{BuildType: buildType, Materials: uniqueMaterials(f.Materials)}
 	p.Builder.ID = cmp.Or(f.BuilderID, builderID)
 	in := &p.Invocation
 	in.ConfigSource.URI, in.ConfigSource.Digest, in.ConfigSource.EntryPoint = f.Context.URI, f.Context.Digest, f.Dockerfile
-	in.Parameters = requestOf(f, m)
+	in.Parameters = newRequest(f, m)
 	in.Environment = map[string]string{"platform": f.Builder}
 	if m == Max {
-		p.Config = definitionOf(f)
+		p.Config = newBuildConfig(f)
 	}
 	return p
 }

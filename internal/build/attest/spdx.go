@@ -11,7 +11,7 @@ type Inventory struct {
 	Version      string // of minirun
 	Name         string // of the image; its digest, if it has none
 	Digest       string // of the image's manifest: sha256:HEX
-	Made         time.Time
+	Created      time.Time
 	Distribution Distribution
 	Packages     []Package
 }
@@ -70,7 +70,7 @@ func SPDX(i Inventory) any {
 	s := &spdx{
 		ID: documentID, Version: "SPDX-2.3", License: "CC0-1.0", Name: i.Name,
 		Namespace: "https://github.com/minirun/minirun/spdx/" + strings.ReplaceAll(i.Digest, ":", "-"),
-		Creation:  creation{i.Made.UTC().Format(time.RFC3339), []string{strings.TrimSuffix("Tool: minirun-"+i.Version, "-")}},
+		Creation:  creation{i.Created.UTC().Format(time.RFC3339), []string{strings.TrimSuffix("Tool: minirun-"+i.Version, "-")}},
 		Packages: []spdxPackage{{
 			ID: imageID, Name: i.Name, Version: i.Digest, Download: noAssertion, Concluded: noAssertion, Declared: noAssertion, Copyright: noAssertion, Purpose: "CONTAINER",
 			Comment: "the packages of dpkg and apk, by their own databases; files that no package owns are not listed",
@@ -78,9 +78,9 @@ func SPDX(i Inventory) any {
 		Relationships: []relationship{{documentID, "DESCRIBES", imageID}},
 	}
 	used := map[string]bool{imageID: true}
-	for _, p := range sorted(i.Packages) {
+	for _, p := range sortPackages(i.Packages) {
 		one := spdxPackage{
-			ID: p.id(used), Name: p.Name, Version: p.Version, Download: noAssertion, Concluded: noAssertion, Declared: noAssertion, Copyright: noAssertion,
+			ID: p.spdxID(used), Name: p.Name, Version: p.Version, Download: noAssertion, Concluded: noAssertion, Declared: noAssertion, Copyright: noAssertion,
 			Description: p.Description, References: []external{{"PACKAGE-MANAGER", "purl", p.URL(i.Distribution)}},
 		}
 		if p.Source != "" {
@@ -95,8 +95,8 @@ func SPDX(i Inventory) any {
 	return s
 }
 
-// id returns a unique ID for the package, with letters, digits, dots and hyphens only.
-func (p Package) id(used map[string]bool) string {
+// spdxID returns a unique ID for the package, with letters, digits, dots and hyphens only.
+func (p Package) spdxID(used map[string]bool) string {
 	clean := func(r rune) rune {
 		if r < 0x80 && (r == '.' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z') {
 			return r

@@ -74,15 +74,15 @@ func (c Compression) has(d oci.Descriptor) bool {
 	return d.MediaType == c.mediaType()
 }
 
-type nothing struct{ io.Writer }
+type nopCloser struct{ io.Writer }
 
-func (nothing) Close() error { return nil }
+func (nopCloser) Close() error { return nil }
 
-// compressor writes no timestamp in the header, so the same files give the same bytes.
-func compressor(w io.Writer, c Compression) (io.WriteCloser, error) {
+// newCompressor writes no timestamp in the header, so the same files give the same bytes.
+func newCompressor(w io.Writer, c Compression) (io.WriteCloser, error) {
 	switch c.Kind {
 	case "uncompressed":
-		return nothing{w}, nil
+		return nopCloser{w}, nil
 	case "zstd":
 		level := zstd.SpeedDefault
 		if c.Level != 0 {

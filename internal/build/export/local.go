@@ -28,13 +28,13 @@ import (
 //
 // As in buildx, the files belong to the user who runs the build.
 
-// Local writes the file systems to a directory. If epoch is set, all files get that time.
-func Local(ctx context.Context, dest string, parts []Part, epoch *time.Time) error {
-	made, err := makeAll(dest)
+// WriteLocal writes the file systems to a directory. If epoch is set, all files get that time.
+func WriteLocal(ctx context.Context, dest string, parts []Part, epoch *time.Time) error {
+	made, err := createDirs(dest)
 	if err != nil {
 		return err
 	}
-	err = local(ctx, dest, parts, epoch)
+	err = writeLocal(ctx, dest, parts, epoch)
 	if err != nil {
 		for _, dir := range made { // they are empty, or another process has filled them
 			_ = os.Remove(dir)
@@ -44,9 +44,9 @@ func Local(ctx context.Context, dest string, parts []Part, epoch *time.Time) err
 	return nil
 }
 
-// makeAll is like os.MkdirAll, and returns the directories that it created, lowest first. Only
+// createDirs is like os.MkdirAll, and returns the directories that it created, lowest first. Only
 // the owner can enter the directory itself: the result may contain set-user-ID programs.
-func makeAll(dir string) (made []string, err error) {
+func createDirs(dir string) (made []string, err error) {
 	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
 		if _, err := os.Lstat(at); !errors.Is(err, fs.ErrNotExist) {
 			break
@@ -63,7 +63,7 @@ func makeAll(dir string) (made []string, err error) {
 	return made, err
 }
 
-func local(ctx context.Context, dest string, parts []Part, epoch *time.Time) (err error) {
+func writeLocal(ctx context.Context, dest string, parts []Part, epoch *time.Time) (err error) {
 	to, err := openDirectory(unix.AT_FDCWD, dest, 0)
 	if err != nil {
 		return err
@@ -79,21 +79,21 @@ func local(ctx context.Context, dest string, parts []Part, epoch *time.Time) (er
 		return err
 	}
 	defer func() { _ = aside.Close() }()
-	if err := unpack(ctx, aside, parts, epoch); err != nil {
+	if err := extractParts(ctx, aside, parts, epoch); err != nil {
 		return err
 	}
-	if err := move(aside, to, "", true); err != nil {
+	if err := moveContents(aside, to, "", true); err != nil {
 		return err
 	}
-	return move(aside, to, "", false)
+	return moveContents(aside, to, "", false)
 }
 
-// unpack writes the file systems to a directory that no other process uses.
-func unpack(ctx context.Context, dir *os.File, parts []Part, epoch *time.Time) error {
+// extractParts writes the file systems to a directory that no other process uses.
+func extractParts(ctx context.Context, dir *os.File, parts []Part, epoch *time.Time) error {
 	r, w := io.Pipe()
 	packed := make(chan error, 1)
 	go func() {
-		err := pack(ctxio.NewWriter(ctx, w), parts, layer.PackOptions{Time: epoch, Owner: &layer.Owner{UID: os.Geteuid(), GID: os.Getegid()}})
+		err := writeTar(ctxio.NewWriter(ctx, w), parts, layer.PackOptions{Time: epoch, Owner: &layer.Owner{UID: os.Geteuid(), GID: os.Getegid()}})
 		_ = w.CloseWithError(err)
 		packed <- err
 	}()
@@ -106,9 +106,9 @@ func unpack(ctx context.Context, dir *os.File, parts []Part, epoch *time.Time) e
 	return err
 }
 
-// move moves the content of one directory to another. With dry, it only checks that every file
+// moveContents moves the content of one directory to another. With dry, it only checks that every file
 // can be moved.
-func move(from, to *os.File, at string, dry bool) error {
+func moveContents(from, to *os.File, at string, dry bool) error {
 	if _, err := from.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
@@ -126,17 +126,17 @@ func move(from, to *os.File, at string, dry bool) error {
 }
 
 func moveOne(from, to *os.File, name, at string, dry bool) error {
-	source, err := kind(from, name)
+	source, err := fileType(from, name)
 	if err != nil {
 		return &os.PathError{Op: "look at", Path: at, Err: err}
 	}
-	there, err := kind(to, name)
+	there, err := fileType(to, name)
 	switch {
 	case errors.Is(err, unix.ENOENT):
 	case err != nil:
 		return &os.PathError{Op: "look at", Path: at, Err: err}
 	case there == unix.S_IFDIR && source == unix.S_IFDIR:
-		return moveInto(from, to, name, at, dry)
+		return moveDirectory(from, to, name, at, dry)
 	case there == unix.S_IFDIR:
 		return fmt.Errorf("%s: is a file in the result, and a directory there, which is not replaced: remove it", at)
 	case source == unix.S_IFDIR && !dry: // rename replaces a directory only with another directory
@@ -153,7 +153,7 @@ func moveOne(from, to *os.File, name, at string, dry bool) error {
 	return nil
 }
 
-func moveInto(from, to *os.File, name, at string, dry bool) error {
+func moveDirectory(from, to *os.File, name, at string, dry bool) error {
 	a, err := openDirectory(int(from.Fd()), name, unix.O_NOFOLLOW)
 	if err != nil {
 		return err
@@ -164,11 +164,11 @@ func moveInto(from, to *os.File, name, at string, dry bool) error {
 		return err
 	}
 	defer func() { _ = b.Close() }()
-	return move(a, b, at, dry)
+	return moveContents(a, b, at, dry)
 }
 
-// kind is a file's type; links are not followed.
-func kind(dir *os.File, name string) (uint32, error) {
+// fileType is a file's type; links are not followed.
+func fileType(dir *os.File, name string) (uint32, error) {
 	var st unix.Stat_t
 	err := unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
 	return st.Mode & unix.S_IFMT, err

@@ -16,7 +16,7 @@ import (
 // fetched is what ADD fetched from a URL or a git repository.
 type fetched struct {
 	url    string
-	file   *source.Fetched
+	file   *source.Download
 	git    *contenthash.Tree
 	commit string
 	chosen *contenthash.Selection
@@ -42,7 +42,7 @@ func (v *solving) fetch(ctx context.Context, op *graph.Copy, url string) (*fetch
 		return &fetched{url: url, file: file}, nil
 	}
 	o := source.GitOptions{KeepGitDir: op.KeepGitDir, Checksum: op.Checksum, Agent: v.SSH["default"]}
-	t, commit, err := source.Git(ctx, url, filepath.Join(v.Store.Dir, "build"), o)
+	t, commit, err := source.CheckoutGit(ctx, url, filepath.Join(v.Store.Dir, "build"), o)
 	if err != nil {
 		return nil, err
 	}

@@ -178,7 +178,7 @@ func (v *solving) unpack(ctx context.Context, a *absent) {
 	if err == nil && v.Store.Has(from.Layer.Digest) {
 		packed := a.layer
 		packed.Desc, packed.DiffID = *from.Layer, from.DiffID
-		err = packed.Remember(v.Store)
+		err = packed.RecordBlob(v.Store)
 	}
 	for _, key := range a.keys {
 		if err == nil {

@@ -244,8 +244,8 @@ func (v *solving) from(n *graph.Node, op *graph.From) *state {
 // begin shows a step in the progress.
 func (v *solving) begin(n *graph.Node) int {
 	id := v.number()
-	if s, ok := v.Sink.(progress.Linked); ok {
-		s.Needs(id, v.shownInputs(n, id))
+	if s, ok := v.Sink.(progress.InputSink); ok {
+		s.SetInputs(id, v.shownInputs(n, id))
 	}
 	v.Sink.Begin(id, v.title(n))
 	return id

@@ -22,8 +22,8 @@ import (
 	"github.com/minirun/minirun/internal/retry"
 )
 
-// Fetched is a file fetched from a URL. The caller closes it.
-type Fetched struct {
+// Download is a file fetched from a URL. The caller closes it.
+type Download struct {
 	File     *os.File
 	Digest   digest.Digest
 	Modified time.Time // as reported by the server, or zero
@@ -34,7 +34,7 @@ type Fetched struct {
 
 // Fetch fetches a URL. The content is kept below cacheDir. The server is asked whether it has
 // changed, unless checksum (sha256:…) matches the cached content.
-func Fetch(ctx context.Context, url, cacheDir, checksum string) (*Fetched, error) {
+func Fetch(ctx context.Context, url, cacheDir, checksum string) (*Download, error) {
 	f := fetcher{limit: 64 << 30, silence: time.Minute, retries: retry.Default}
 	return f.fetch(ctx, url, cacheDir, checksum)
 }
@@ -57,10 +57,10 @@ type meta struct {
 
 const metaName = "meta.json"
 
-func (f *fetcher) fetch(ctx context.Context, address, cacheDir, checksum string) (*Fetched, error) {
+func (f *fetcher) fetch(ctx context.Context, address, cacheDir, checksum string) (*Download, error) {
 	u, err := url.Parse(address)
 	if err != nil || !IsURL(address) || u.Host == "" {
-		return nil, fmt.Errorf("fetch %s: it is not a URL of http or https", withoutSecret(address))
+		return nil, fmt.Errorf("fetch %s: it is not a URL of http or https", RedactURL(address))
 	}
 	want := digest.Digest(checksum)
 	if checksum != "" {
@@ -80,7 +80,7 @@ func (f *fetcher) fetch(ctx context.Context, address, cacheDir, checksum string)
 		}
 	}
 	got, err := f.get(ctx, u, dir, known)
-	for failures := 1; err != nil && errors.Is(err, errCut) && f.retries.Wait(ctx, u.Host, "the connection was cut", failures); failures++ {
+	for failures := 1; err != nil && errors.Is(err, errDisconnected) && f.retries.Wait(ctx, u.Host, "the connection was cut", failures); failures++ {
 		got, err = f.get(ctx, u, dir, known)
 	}
 	if err != nil {
@@ -93,12 +93,12 @@ func (f *fetcher) fetch(ctx context.Context, address, cacheDir, checksum string)
 	return got, nil
 }
 
-// errCut is the cause when the connection was cut during the transfer. The file is fetched
+// errDisconnected is the cause when the connection was cut during the transfer. The file is fetched
 // again from the beginning: unlike a blob, which has a digest, it may have changed meanwhile.
-var errCut = errors.New("the connection was cut")
+var errDisconnected = errors.New("the connection was cut")
 
 // get requests the file from the server.
-func (f *fetcher) get(ctx context.Context, u *url.URL, dir string, known *meta) (*Fetched, error) {
+func (f *fetcher) get(ctx context.Context, u *url.URL, dir string, known *meta) (*Download, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
@@ -132,7 +132,7 @@ func (f *fetcher) get(ctx context.Context, u *url.URL, dir string, known *meta) 
 	case response.ContentLength > f.limit:
 		return nil, fmt.Errorf("it has %d bytes, more than %d", response.ContentLength, f.limit)
 	}
-	body := &watched{Reader: response.Body, silence: f.silence, timer: time.AfterFunc(f.silence, func() {
+	body := &timedBody{Reader: response.Body, silence: f.silence, timer: time.AfterFunc(f.silence, func() {
 		cancel(fmt.Errorf("the server has sent nothing for %v", f.silence))
 	})}
 	defer body.timer.Stop()
@@ -140,7 +140,7 @@ func (f *fetcher) get(ctx context.Context, u *url.URL, dir string, known *meta) 
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	} else if err != nil && body.err != nil {
-		err = fmt.Errorf("%w: %w", errCut, err)
+		err = fmt.Errorf("%w: %w", errDisconnected, err)
 	}
 	return got, err
 }
@@ -157,15 +157,15 @@ func (f *fetcher) transport() *http.Transport {
 	}
 }
 
-// watched is a response body with a timeout if the server stops sending.
-type watched struct {
+// timedBody is a response body with a timeout if the server stops sending.
+type timedBody struct {
 	io.Reader
 	err     error // of the connection
 	silence time.Duration
 	timer   *time.Timer
 }
 
-func (w *watched) Read(p []byte) (int, error) {
+func (w *timedBody) Read(p []byte) (int, error) {
 	n, err := w.Reader.Read(p)
 	if n > 0 {
 		w.timer.Reset(w.silence)
@@ -177,7 +177,7 @@ func (w *watched) Read(p []byte) (int, error) {
 }
 
 // store writes the content, then its metadata, which makes the content valid.
-func (f *fetcher) store(response *http.Response, body io.Reader, u *url.URL, dir string) (*Fetched, error) {
+func (f *fetcher) store(response *http.Response, body io.Reader, u *url.URL, dir string) (*Download, error) {
 	tmp, err := os.CreateTemp(dir, "tmp-") // 0600
 	if err != nil {
 		return nil, err
@@ -194,7 +194,7 @@ func (f *fetcher) store(response *http.Response, body io.Reader, u *url.URL, dir
 	}
 	m := &meta{
 		URL: u.Redacted(), ETag: response.Header.Get("ETag"), LastModified: response.Header.Get("Last-Modified"),
-		Name: nameOf(response.Header.Get("Content-Disposition"), u), Digest: digest.NewDigest(digest.SHA256, hash), Size: n,
+		Name: fileName(response.Header.Get("Content-Disposition"), u), Digest: digest.NewDigest(digest.SHA256, hash), Size: n,
 	}
 	if when := m.modified(); !when.IsZero() {
 		if err := os.Chtimes(tmp.Name(), when, when); err != nil {
@@ -221,18 +221,18 @@ func (f *fetcher) store(response *http.Response, body io.Reader, u *url.URL, dir
 	return got, err
 }
 
-// nameOf returns the last component of the name that the server gives the file, or of the
+// fileName returns the last component of the name that the server gives the file, or of the
 // URL's path.
-func nameOf(disposition string, u *url.URL) string {
+func fileName(disposition string, u *url.URL) string {
 	if _, parameters, err := mime.ParseMediaType(disposition); err == nil {
-		if name := base(parameters["filename"]); name != "" {
+		if name := baseName(parameters["filename"]); name != "" {
 			return name
 		}
 	}
-	return base(u.Path)
+	return baseName(u.Path)
 }
 
-func base(name string) string {
+func baseName(name string) string {
 	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
 	if name == "." || name == ".." || name == "/" || len(name) > 255 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return ""
@@ -250,13 +250,13 @@ func (m *meta) modified() time.Time {
 	return when
 }
 
-func (m *meta) open(dir string) (*Fetched, error) {
+func (m *meta) open(dir string) (*Download, error) {
 	f, err := os.Open(m.path(dir))
 	if err != nil {
 		return nil, err
 	}
 	touch(dir)
-	return &Fetched{File: f, Digest: m.Digest, Modified: m.modified(), Name: m.Name, Size: m.Size, Cached: true}, nil
+	return &Download{File: f, Digest: m.Digest, Modified: m.modified(), Name: m.Name, Size: m.Size, Cached: true}, nil
 }
 
 func (m *meta) write(dir string) error {

@@ -55,7 +55,7 @@ func newSite(t *testing.T, text string) (*site, *httptest.Server) {
 	return s, server
 }
 
-func read(t *testing.T, f *Fetched) string {
+func read(t *testing.T, f *Download) string {
 	t.Helper()
 	text, err := io.ReadAll(f.File)
 	if err != nil {
@@ -283,7 +283,7 @@ func TestNameOf(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := nameOf(c[0], u); got != c[2] {
+		if got := fileName(c[0], u); got != c[2] {
 			t.Errorf("%q %q: %q, want %q", c[0], c[1], got, c[2])
 		}
 	}

@@ -74,10 +74,10 @@ func ParseGit(word string) (ref *GitRef, ok bool, err error) {
 		err = r.complete()
 	}
 	if err == nil {
-		err = r.check()
+		err = r.validate()
 	}
 	if err != nil {
-		return nil, true, fmt.Errorf("git URL %s: %w", withoutSecret(word), err)
+		return nil, true, fmt.Errorf("git URL %s: %w", RedactURL(word), err)
 	}
 	return r, true, nil
 }
@@ -119,10 +119,10 @@ func (r *GitRef) options(query, fragment string) error {
 		}
 	}
 	ref, subdir, _ := strings.Cut(fragment, ":")
-	if err := once(&r.Ref, ref, "ref"); err != nil {
+	if err := setOnce(&r.Ref, ref, "ref"); err != nil {
 		return err
 	}
-	return once(&r.Subdir, subdir, "directory")
+	return setOnce(&r.Subdir, subdir, "directory")
 }
 
 // option parses one option of the query.
@@ -130,15 +130,15 @@ func (r *GitRef) option(key, value string) (err error) {
 	on := &r.Submodules
 	switch key {
 	case "ref":
-		err = once(&r.Ref, value, "ref")
+		err = setOnce(&r.Ref, value, "ref")
 	case "tag", "branch":
 		if value != "" {
-			err = once(&r.Ref, map[string]string{"tag": "refs/tags/", "branch": "refs/heads/"}[key]+value, "ref")
+			err = setOnce(&r.Ref, map[string]string{"tag": "refs/tags/", "branch": "refs/heads/"}[key]+value, "ref")
 		}
 	case "subdir":
 		r.Subdir = value
 	case "checksum", "commit":
-		err = once(&r.Checksum, value, "commit")
+		err = setOnce(&r.Checksum, value, "commit")
 	case "mtime":
 		r.Mtime = value
 	case "submodules", "keep-git-dir", "fetch-by-commit":
@@ -148,7 +148,7 @@ func (r *GitRef) option(key, value string) (err error) {
 		} else if key == "fetch-by-commit" {
 			on = &r.FetchByCommit
 		}
-		if *on, err = yes(value); err != nil {
+		if *on, err = parseBool(value); err != nil {
 			err = fmt.Errorf("?%s=: %w", key, err)
 		}
 		return err
@@ -161,8 +161,8 @@ func (r *GitRef) option(key, value string) (err error) {
 	return err
 }
 
-// once sets a value that may be given in several places, but only once or with the same value.
-func once(to *string, value, what string) error {
+// setOnce sets a value that may be given in several places, but only once or with the same value.
+func setOnce(to *string, value, what string) error {
 	switch {
 	case value == "" || value == *to:
 		return nil
@@ -173,8 +173,8 @@ func once(to *string, value, what string) error {
 	return nil
 }
 
-// apply adds the options from flags.
-func (r *GitRef) apply(o GitOptions) error {
+// applyOptions adds the options from flags.
+func (r *GitRef) applyOptions(o GitOptions) error {
 	if o.KeepGitDir != nil {
 		if r.KeepGitDir != nil && *r.KeepGitDir != *o.KeepGitDir {
 			return fmt.Errorf("--keep-git-dir is %t, and ?keep-git-dir= is %t", *o.KeepGitDir, *r.KeepGitDir)
@@ -184,7 +184,7 @@ func (r *GitRef) apply(o GitOptions) error {
 	if o.ForceGitDir {
 		r.KeepGitDir = &o.ForceGitDir
 	}
-	if err := once(&r.Checksum, o.Checksum, "commit"); err != nil {
+	if err := setOnce(&r.Checksum, o.Checksum, "commit"); err != nil {
 		return err
 	}
 	if r.Mtime == "" && o.CommitTimes {
@@ -193,7 +193,7 @@ func (r *GitRef) apply(o GitOptions) error {
 	if r.FetchByCommit && !fullHash.MatchString(r.Checksum) {
 		return errors.New("?fetch-by-commit= needs the whole commit: add ?checksum=")
 	}
-	return r.check()
+	return r.validate()
 }
 
 func (r *GitRef) keepsGitDir() bool { return r.KeepGitDir != nil && *r.KeepGitDir }
@@ -206,7 +206,7 @@ const (
 	mtimeCommit   = "commit"
 )
 
-func yes(value string) (bool, error) {
+func parseBool(value string) (bool, error) {
 	if value == "" {
 		return true, nil
 	}
@@ -220,10 +220,10 @@ func yes(value string) (bool, error) {
 var (
 	// Not everything that git-check-ref-format(1) rejects, but everything that has another
 	// meaning.
-	notRef   = regexp.MustCompile(`^-|\.\.|@\{|//|[\x00-\x20\x7f~^:?*\[\\]|/$`)
-	checksum = regexp.MustCompile(`^[0-9a-f]{4,64}$`)
-	fullHash = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
-	partHash = regexp.MustCompile(`^[0-9a-f]{7,63}$`)
+	invalidRef = regexp.MustCompile(`^-|\.\.|@\{|//|[\x00-\x20\x7f~^:?*\[\\]|/$`)
+	checksum   = regexp.MustCompile(`^[0-9a-f]{4,64}$`)
+	fullHash   = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+	shortHash  = regexp.MustCompile(`^[0-9a-f]{7,63}$`)
 )
 
 // complete sets the fields that depend on others.
@@ -238,8 +238,8 @@ func (r *GitRef) complete() error {
 	return nil
 }
 
-func (r *GitRef) check() error {
-	if notRef.MatchString(r.Ref) {
+func (r *GitRef) validate() error {
+	if invalidRef.MatchString(r.Ref) {
 		return fmt.Errorf("%q cannot be a branch, a tag or a commit", r.Ref)
 	}
 	if r.Checksum != "" && !checksum.MatchString(r.Checksum) {
@@ -251,8 +251,8 @@ func (r *GitRef) check() error {
 	return nil
 }
 
-// names returns the full names that a ref may refer to, in order of precedence.
-func (r *GitRef) names() []string {
+// fullNames returns the full names that a ref may refer to, in order of precedence.
+func (r *GitRef) fullNames() []string {
 	switch {
 	case r.Ref == "" || r.Ref == "HEAD":
 		return []string{"HEAD"}

@@ -111,7 +111,7 @@ func TestIgnore(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, ignoreName), []byte(c.text), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			tr, err := Local(dir, "")
+			tr, err := OpenLocal(dir, "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -189,7 +189,7 @@ func TestIgnoreFiles(t *testing.T) {
 			if c.dockerfile != "" && !filepath.IsAbs(c.dockerfile) {
 				c.dockerfile = filepath.Join(dir, c.dockerfile)
 			}
-			tr, err := Local(dir, c.dockerfile)
+			tr, err := OpenLocal(dir, c.dockerfile)
 			if err != nil {
 				if c.ignored == "" || !strings.Contains(err.Error(), c.ignored) {
 					t.Errorf("%v, want %q", err, c.ignored)
@@ -210,7 +210,7 @@ func TestIgnoreFiles(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Local(filepath.Join(outside, "D"), ""); err == nil || !strings.Contains(err.Error(), "not a directory") {
+	if _, err := OpenLocal(filepath.Join(outside, "D"), ""); err == nil || !strings.Contains(err.Error(), "not a directory") {
 		t.Errorf("a file as a context: %v", err)
 	}
 }
@@ -224,7 +224,7 @@ func TestReadDockerfile(t *testing.T) {
 	if err := unix.Mkfifo(filepath.Join(dir, "fifo"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	tr, err := Local(dir, "")
+	tr, err := OpenLocal(dir, "")
 	if err != nil {
 		t.Fatal(err)
 	}

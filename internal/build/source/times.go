@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CommitTime returns the time of a commit that Git has checked out.
+// CommitTime returns the time of a commit that CheckoutGit has checked out.
 func CommitTime(ctx context.Context, ref, commit, cacheDir string) (time.Time, error) {
 	r, _, err := ParseGit(ref)
 	if err != nil {
@@ -22,7 +22,7 @@ func CommitTime(ctx context.Context, ref, commit, cacheDir string) (time.Time, e
 	if err != nil {
 		return time.Time{}, err
 	}
-	return r.git(filepath.Join(dir, "git", key(r.Remote), repositoryName(formatOf(commit)))).commitTime(ctx, commit)
+	return r.newGit(filepath.Join(dir, "git", cacheKey(r.Remote), repositoryName(objectFormat(commit)))).commitTime(ctx, commit)
 }
 
 // commitTime returns the time of a commit in a repository.
@@ -55,8 +55,8 @@ func setTimes(dir string, when time.Time) error {
 	})
 }
 
-// Newest returns the latest time of a file in a directory, zero if it is empty.
-func Newest(dir string) (newest time.Time, err error) {
+// NewestTime returns the latest time of a file in a directory, zero if it is empty.
+func NewestTime(dir string) (newest time.Time, err error) {
 	err = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || name == dir {
 			return err
