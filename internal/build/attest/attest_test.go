@@ -16,6 +16,7 @@ import (
 	"time"
 
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
+	spdx "github.com/spdx/tools-golang/spdx/v2/v2_3"
 	"golang.org/x/sys/unix"
 )
 
@@ -147,6 +148,10 @@ func TestSPDX(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "sbom", text)
+	var read struct{ Predicate spdx.Document } // as other programs read it
+	if err := json.Unmarshal(text, &read); err != nil || len(read.Predicate.Packages) != 1+len(i.Packages) {
+		t.Errorf("%d packages, %v", len(read.Predicate.Packages), err)
+	}
 	i.Packages = nil
 	if text, err = json.Marshal(SPDX(i)); err != nil || strings.Count(string(text), "SPDXID") != 2 {
 		t.Errorf("without packages: %s, %v", text, err)

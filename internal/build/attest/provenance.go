@@ -6,13 +6,12 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/in-toto/in-toto-golang/in_toto/slsa_provenance/common"
 )
 
 // A Material is something that a build used but did not build.
-type Material struct {
-	URI    string            `json:"uri"`
-	Digest map[string]string `json:"digest,omitempty"`
-}
+type Material = common.ProvenanceMaterial
 
 // A Secret is the ID of a secret that a RUN requests. Its value is not recorded.
 type Secret struct {
@@ -50,8 +49,11 @@ const (
 	builderID = "https://github.com/minirun/minirun"
 )
 
-// The predicate (https://slsa.dev/spec/v1.1/provenance). Extensions have BuildKit's names
-// (docs/attestations/slsa-definitions.md there).
+// The predicate of SLSA 1 (https://slsa.dev/spec/v1.1/provenance). Extensions have BuildKit's
+// names (docs/attestations/slsa-definitions.md there).
+//
+// in-toto-golang's types for it are deprecated. Their successors are protobuf messages, which
+// have no room for the extensions, and whose JSON encoder does not always write the same bytes.
 type (
 	provenance struct {
 		BuildDefinition definition `json:"buildDefinition"`
