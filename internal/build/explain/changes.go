@@ -2,6 +2,7 @@ package explain
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -23,13 +24,18 @@ func (c Change) String() string {
 	if c.Key != "" {
 		name += " " + c.Key
 	}
+	isMember := c.Field == "ExposedPorts" || c.Field == "Volumes" // of a set: it has no value
 	switch {
+	case isMember && c.After == "":
+		return "removed " + name
+	case isMember:
+		return "added " + name
 	case c.After == "":
-		return name + ": no longer " + c.Before
+		return fmt.Sprintf("removed %s (was %s)", name, c.Before)
 	case c.Before == "":
-		return name + ": " + c.After
+		return fmt.Sprintf("set %s to %s", name, c.After)
 	}
-	return name + ": " + c.Before + " → " + c.After
+	return fmt.Sprintf("changed %s from %s to %s", name, c.Before, c.After)
 }
 
 // diffConfigs returns the differences between two configurations.

@@ -68,7 +68,7 @@ type Instruction struct {
 	Needed      bool       `json:"needed"`
 	Cached      bool       `json:"cached"`
 	Seconds     float64    `json:"seconds"`
-	Reason      string     `json:"reason,omitempty"`         // why it was cached, or was not
+	Reason      string     `json:"reason,omitempty"`         // why it was cached, or not
 	Inputs      []string   `json:"changed_inputs,omitempty"` // inputs that changed
 	Key         string     `json:"key,omitempty"`
 	Layer       *LayerText `json:"layer,omitempty"`
@@ -163,21 +163,25 @@ func (i *Instruction) layerBytes() int64 {
 	return i.Layer.Bytes
 }
 
+// unneededReason explains why a stage is not built.
+const unneededReason = "not needed: the target does not use it with FROM, COPY --from or RUN --mount"
+
+// stageReason explains why a stage is needed, or not.
 func stageReason(s *Stage, edges []Edge) string {
 	if s.Target {
-		return "it is the target: its layers are the image's"
+		return "the target; its layers are in the image"
 	}
 	if !s.Needed {
-		return "not needed: from the target, no FROM, COPY --from or mount leads here"
+		return unneededReason
 	}
 	text := "needed by " + strings.Join(describeUsers(s, edges), ", ")
 	if s.InImage {
-		return text + ": its layers are the image's, too"
+		return text + "; its layers are in the image"
 	}
-	return text + ": its layers stay behind, the image has only what is copied"
+	return text + "; its layers are not in the image"
 }
 
-// describeUsers lists the stages that take something from a stage, with the line numbers.
+// describeUsers lists the instructions of other stages that use a stage, with the line numbers.
 func describeUsers(s *Stage, edges []Edge) (out []string) {
 	for k := 0; k < len(edges); {
 		e := edges[k]
@@ -193,7 +197,7 @@ func describeUsers(s *Stage, edges []Edge) (out []string) {
 		if len(lines) > 1 {
 			word = "lines"
 		}
-		out = append(out, fmt.Sprintf("%s of %s (%s %s)", e.Name(), e.ToName, word, strings.Join(lines, ", ")))
+		out = append(out, fmt.Sprintf("%s in %s (%s %s)", e.Name(), e.ToName, word, strings.Join(lines, ", ")))
 	}
 	return out
 }
@@ -232,13 +236,13 @@ func describeBase(n *graph.Node) string {
 	case !ok:
 		return ""
 	case op.Stage != nil:
-		return "the end of stage " + op.Stage.Label()
+		return "stage " + op.Stage.Label()
 	case op.Image != nil:
 		bytes := int64(0)
 		for _, l := range op.Image.Layers {
 			bytes += l.Size
 		}
-		return fmt.Sprintf("%s of %s, packed", pluralize(len(op.Image.Layers), "layer"), formatSize(bytes))
+		return fmt.Sprintf("%s, %s compressed", pluralize(len(op.Image.Layers), "layer"), formatSize(bytes))
 	}
 	return "an empty file system"
 }

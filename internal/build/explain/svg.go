@@ -60,7 +60,7 @@ func (s *svgWriter) writeRect(class string, x, y, w, h int) {
 func renderSVG(d *Document, g *drawing, alone bool) []byte {
 	s := &svgWriter{}
 	fmt.Fprintf(s, "<svg class=\"stages\" xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" role=\"img\">\n", g.width, g.height, g.width, g.height)
-	fmt.Fprintf(s, "<title>%s</title>\n<style>%s</style>\n<defs>\n", escaped(d.summary()), svgStyle)
+	fmt.Fprintf(s, "<title>%s</title>\n<style>%s</style>\n<defs>\n", escaped(d.summary()+". "+d.imageSummary()+"."), svgStyle)
 	for _, kind := range []string{"from", "copy", "mount"} {
 		fmt.Fprintf(s, "<marker id=\"%s-end\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\"/></marker>\n", kind)
 	}
@@ -69,7 +69,7 @@ func renderSVG(d *Document, g *drawing, alone bool) []byte {
 		s.writeRect("page", 0, 0, g.width, g.height)
 	}
 	if g.unneededY > 0 {
-		s.writeText("why", border, g.unneededY+6, "not needed: from the target, no FROM, COPY --from or mount leads to these", 200)
+		s.writeText("why", border, g.unneededY+6, "not needed: the target does not use these with FROM, COPY --from or RUN --mount", 200)
 	}
 	for _, a := range g.arrows {
 		s.writeArrow(a)
@@ -116,11 +116,11 @@ func (s *svgWriter) writeBox(b *box) {
 	}
 	switch {
 	case b.stage.Target:
-		class, sub = "box target", sub+": the target"
+		class, sub = "box target", sub+"; the target"
 	case b.stage.InImage:
-		sub += ": its layers are the image's, too"
+		sub += "; in the image"
 	case b.stage.Needed:
-		sub += ": its layers stay behind"
+		sub += "; not in the image"
 	}
 	fmt.Fprintf(s, "<g%s>\n", group)
 	s.writeRect(class, b.x, b.y, b.w, b.h)

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"strconv"
@@ -19,6 +20,7 @@ func Text(w io.Writer, r *Report, colour bool) error {
 	}
 	d := r.Document()
 	t.writeLine(t.bold, d.summary())
+	t.writeLine("", d.imageSummary())
 	t.writeEdges(d)
 	for i := range d.Stages {
 		t.writeStage(&d.Stages[i])
@@ -30,6 +32,7 @@ func Text(w io.Writer, r *Report, colour bool) error {
 	return nil
 }
 
+// summary describes the build in one line.
 func (d *Document) summary() string {
 	needed := 0
 	for _, s := range d.Stages {
@@ -37,10 +40,16 @@ func (d *Document) summary() string {
 			needed++
 		}
 	}
-	text := fmt.Sprintf("%s for %s in %s: %d of %s needed. The image has %s of its base and %s made here, of %s",
-		d.Target, d.Platform, formatSeconds(d.Seconds), needed, pluralize(len(d.Stages), "stage"), pluralize(d.Image.Base, "layer"), pluralize(d.Image.Layers, "layer"), formatSize(d.Image.Bytes))
+	return fmt.Sprintf("%s for %s: built in %s, %d of %s needed", d.Target, d.Platform, formatSeconds(d.Seconds), needed,
+		pluralize(len(d.Stages), "stage"))
+}
+
+// imageSummary describes the layers of the image in one line.
+func (d *Document) imageSummary() string {
+	text := fmt.Sprintf("The image has %s from its base and %s built here (%s)", pluralize(d.Image.Base, "layer"),
+		pluralize(d.Image.Layers, "layer"), formatSize(d.Image.Bytes))
 	if n := d.Layers - d.Image.Layers; n > 0 {
-		text += fmt.Sprintf("; %s of %s stayed behind", pluralize(n, "layer"), formatSize(d.Bytes-d.Image.Bytes))
+		text += fmt.Sprintf("; %s (%s) not in the image", pluralize(n, "other layer"), formatSize(d.Bytes-d.Image.Bytes))
 	}
 	return text
 }
@@ -62,6 +71,22 @@ func (t *textWriter) writeLine(style, text string) {
 	t.out.WriteString(text + "\n")
 }
 
+// writeParagraph writes an indented sentence in lines of up to 100 columns.
+func (t *textWriter) writeParagraph(style, text string) {
+	const width = 100
+	line := " "
+	for word := range strings.FieldsSeq(text) {
+		if line != " " && len(line)+1+len(word) > width {
+			t.writeLine(style, line)
+			line = " "
+		}
+		line += " " + word
+	}
+	if line != " " {
+		t.writeLine(style, line)
+	}
+}
+
 func (t *textWriter) writeHeading(text string) {
 	t.out.WriteString("\n")
 	t.writeLine(t.bold, text)
@@ -72,7 +97,7 @@ func (t *textWriter) writeEdges(d *Document) {
 	if len(d.Edges) == 0 {
 		return
 	}
-	t.writeHeading("who takes from whom")
+	t.writeHeading("stage dependencies")
 	width := 0
 	for _, e := range d.Edges {
 		width = max(width, len([]rune(printable(e.source()))))
@@ -111,7 +136,7 @@ func (t *textWriter) writeStage(s *Stage) {
 		}
 		text := i.Text
 		if i.OnBuild {
-			text += "  (ONBUILD of " + s.Base + ")"
+			text += "  (ONBUILD from " + s.Base + ")"
 		}
 		t.writeLine(look, fmt.Sprintf("%7s  %s", i.lines(), text))
 		if s.Needed {
@@ -140,11 +165,11 @@ func (t *textWriter) writeEffects(i *Instruction) {
 		t.writeLine(t.dim, margin+"base: "+i.From)
 		return
 	case Nothing:
-		t.writeLine(t.dim, margin+"neither a layer nor metadata: the image stays as it is")
+		t.writeLine(t.dim, margin+"no layer, no metadata: the image does not change")
 		return
 	case Metadata:
 		for _, c := range i.Changes {
-			t.writeLine(t.dim, margin+"metadata only: changes "+c.String())
+			t.writeLine(t.dim, margin+"metadata only: "+c.String())
 		}
 		return
 	}
@@ -157,7 +182,7 @@ func (t *textWriter) writeEffects(i *Instruction) {
 		t.writeLine(t.dim, margin+"largest: "+i.Layer.largestFiles())
 	}
 	for _, c := range i.Changes {
-		t.writeLine(t.dim, margin+"and changes "+c.String())
+		t.writeLine(t.dim, margin+"metadata: "+c.String())
 	}
 }
 
@@ -215,18 +240,14 @@ func (l *LayerText) largestFiles() string {
 }
 
 func (t *textWriter) writeStart(s *Start) {
-	t.writeHeading("what runs")
-	t.writeLine("", "  ENTRYPOINT "+or(formatList(s.Entrypoint), "[]"))
-	t.writeLine("", "  CMD        "+or(formatList(s.Cmd), "[]"))
-	t.writeLine(t.bold, "  argv       "+or(formatList(s.Argv), "[]"))
-	t.writeLine("", fmt.Sprintf("  as %s in %s, stopped by %s", s.User, s.WorkingDir, s.StopSignal))
-	t.writeLine("", "  "+s.Rule)
-	if s.Means != "" {
-		t.writeLine("", "  "+s.Means)
-	}
-	if s.Trap != "" {
-		t.writeLine(t.bad, "  "+s.Trap)
-	}
+	t.writeHeading("what the container runs")
+	t.writeLine("", "  ENTRYPOINT "+cmp.Or(formatList(s.Entrypoint), "[]"))
+	t.writeLine("", "  CMD        "+cmp.Or(formatList(s.Cmd), "[]"))
+	t.writeLine(t.bold, "  argv       "+cmp.Or(formatList(s.Argv), "[]"))
+	t.writeLine("", fmt.Sprintf("  user %s, working directory %s, stop signal %s", s.User, s.WorkingDir, s.StopSignal))
+	t.writeParagraph("", s.Rule)
+	t.writeParagraph("", s.Means)
+	t.writeParagraph(t.bad, s.Trap)
 }
 
 // printable replaces unprintable characters with escapes, and a newline with ⏎.
@@ -257,11 +278,4 @@ func pluralize(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
-}
-
-func or(text, instead string) string {
-	if text == "" {
-		return instead
-	}
-	return text
 }
