@@ -228,7 +228,8 @@ func (c *checker) checkWorkdir(l *linter.Linter, s *stageState, o *instructions.
 	case s.workdir != "":
 		s.workdir = path.Join(s.workdir, o.Path)
 	case !s.anchored:
-		c.hint = fmt.Sprintf("It begins at the base image's WORKDIR, which the next version of that may change. Write WORKDIR %s", path.Join("/", o.Path))
+		c.hint = fmt.Sprintf("It is relative to the base image's WORKDIR, which may differ in the next version of that image. Write WORKDIR %s",
+			path.Join("/", o.Path))
 		l.Run(rule, o.Location(), rule.Format(o.Path))
 		c.hint = ""
 	}

@@ -201,7 +201,7 @@ func (c *checker) check(text []byte) error {
 		return c.parseError(text, err)
 	}
 	if len(c.stages) == 0 {
-		return c.parseError(text, errors.New("no FROM"))
+		return c.parseError(text, errors.New("the file has no FROM"))
 	}
 	var at *dockerfile.Error
 	if errors.As(c.o.Failed, &at) {

@@ -17,14 +17,16 @@ var (
 		Name:        "AptGetUpdateAlone",
 		Description: "apt-get update should be in the same RUN as the apt-get install that needs it",
 		Format: func() string {
-			return "The package lists of this apt-get update are cached: a later apt-get install finds them stale. Join both: RUN apt-get update && apt-get install …"
+			return "The result of this apt-get update is cached, so a later apt-get install may use outdated package lists. " +
+				"Write RUN apt-get update && apt-get install …"
 		},
 	}
 	ruleCopyFromWorkdir = linter.LinterRule[func(source, stage, workdir string) string]{
 		Name:        "CopyFromWorkdir",
-		Description: "Sources of COPY --from begin at the root of the stage, not at its WORKDIR",
+		Description: "Sources of COPY --from are relative to the root of the stage, not to its WORKDIR",
 		Format: func(source, stage, workdir string) string {
-			return fmt.Sprintf("COPY --from=%s %s is %s: its WORKDIR %s does not count (did you mean %s?)", stage, source, path.Join("/", source), workdir, path.Join(workdir, source))
+			return fmt.Sprintf("COPY --from=%s %s copies %s: sources are relative to the root of the stage, not to its WORKDIR %s (did you mean %s?)",
+				stage, source, path.Join("/", source), workdir, path.Join(workdir, source))
 		},
 	}
 )

@@ -17,42 +17,45 @@ import (
 var (
 	ruleCdAlone = linter.LinterRule[func(dir string) string]{
 		Name:        "CdAlone",
-		Description: "cd has no effect on the instructions behind its RUN",
+		Description: "cd has no effect on the instructions after its RUN",
 		Format: func(dir string) string {
-			return fmt.Sprintf("cd ends with this RUN: the next instruction begins in the WORKDIR again. Write WORKDIR %s", dir)
+			return fmt.Sprintf("cd affects only this RUN: the next instruction starts in the WORKDIR again. Write WORKDIR %s", dir)
 		},
 	}
 	ruleExecFormQuotes = linter.LinterRule[func(instruction, right string) string]{
 		Name:        "ExecFormQuotes",
-		Description: "The exec form is JSON, whose quotes are \"",
+		Description: "The exec form is a JSON list, with the quotes \"",
 		Format: func(instruction, right string) string {
-			return fmt.Sprintf("The quotes of this list are not JSON's, so it is a text for the shell, which looks for a program called [. Write %s %s", instruction, right)
+			return fmt.Sprintf("This list is read as plain text, not as JSON, because its quotes are not \". Write %s %s", instruction, right)
 		},
 	}
 	ruleEntrypointAndCmd = linter.LinterRule[func(why string) string]{
 		Name:        "EntrypointAndCmd",
-		Description: "CMD is arguments of ENTRYPOINT only if both are in exec form",
+		Description: "CMD becomes the arguments of ENTRYPOINT only if both are in exec form",
 		Format:      func(why string) string { return why },
 	}
 	ruleCopyOverInstalled = linter.LinterRule[func(dir, line string) string]{
 		Name:        "CopyOverInstalled",
-		Description: "COPY of the whole context should not bring installed packages along",
+		Description: "COPY of the whole context should not overwrite installed packages",
 		Format: func(dir, program string) string {
-			return fmt.Sprintf("This copies %s of the context over what %s has installed, for another system perhaps: list %s in .dockerignore", dir, program, dir)
+			return fmt.Sprintf("This copies %s from the context over the packages that %s installed, possibly those of another system. "+
+				"Add %s to .dockerignore", dir, program, dir)
 		},
 	}
 	ruleSourceOutsideContext = linter.LinterRule[func(source, instead string) string]{
 		Name:        "SourceOutsideContext",
-		Description: "Sources are paths of the context, and .. does not lead out of it",
+		Description: "Sources are inside the context, and .. does not leave it",
 		Format: func(source, instead string) string {
-			return fmt.Sprintf("%s is %s of the context: build with a context that has both (minirun build -f DIR/Dockerfile ..), or use --build-context", source, instead)
+			return fmt.Sprintf("%s is %s in the context, because .. does not leave it. "+
+				"Use the parent directory as the context (minirun build -f DIR/Dockerfile ..), or --build-context", source, instead)
 		},
 	}
 	ruleWindowsLineEnds = linter.LinterRule[func() string]{
 		Name:        "WindowsLineEnds",
-		Description: "Here-documents keep the line ends of the Dockerfile",
+		Description: "Here-documents keep the line endings of the Dockerfile",
 		Format: func() string {
-			return "This here-document has the line ends of Windows (CRLF), and so has what it becomes: as a script it fails. Convert the Dockerfile (dos2unix; in git: Dockerfile text eol=lf in .gitattributes)"
+			return "This here-document has Windows line endings (CRLF), and so will the file or script created from it. " +
+				"Convert the Dockerfile (dos2unix; in git: Dockerfile text eol=lf in .gitattributes)"
 		},
 	}
 )
@@ -112,10 +115,10 @@ func (c *checker) checkEntrypointAndCmd(s *stageState) {
 	switch {
 	case entry.PrependShell:
 		c.linterFor(entry.Comments()).Run(rule, entry.Location(), rule.Format(
-			"ENTRYPOINT is in shell form, so CMD and the arguments of run never reach its program. Write ENTRYPOINT "+formatExecForm(entry.CmdLine)))
+			"ENTRYPOINT is in shell form, so CMD and the arguments to run do not reach its program. Write ENTRYPOINT "+formatExecForm(entry.CmdLine)))
 	case cmd.PrependShell:
 		c.linterFor(cmd.Comments()).Run(rule, cmd.Location(), rule.Format(
-			fmt.Sprintf("CMD is in shell form, so ENTRYPOINT gets the arguments /bin/sh, -c and the text. Write CMD %s", formatExecForm(cmd.CmdLine))))
+			fmt.Sprintf("CMD is in shell form, so ENTRYPOINT receives /bin/sh, -c and the command as arguments. Write CMD %s", formatExecForm(cmd.CmdLine))))
 	}
 }
 

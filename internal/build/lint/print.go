@@ -19,7 +19,7 @@ func (r *Result) Print(w io.Writer, format string) error {
 	case "json":
 		return r.printJSON(w)
 	}
-	return fmt.Errorf("--check: the format %q is neither text nor json", format)
+	return fmt.Errorf("--check: format %q: must be text or json", format)
 }
 
 func (r *Result) printText(w io.Writer) error {
@@ -43,7 +43,7 @@ func (r *Result) printText(w io.Writer) error {
 		of := " - " + f.URL
 		switch {
 		case f.Own:
-			of = " (minirun's own)"
+			of = " (rule of minirun)"
 		case f.URL == "":
 			of = ""
 		}
