@@ -82,7 +82,7 @@ func (o *Options) parseAttest(text string) error {
 	case "sbom":
 		o.SBOM = !disabled
 		if values["generator"] != "" {
-			return errors.New("generator: minirun lists the packages itself, and runs no image for it")
+			return errors.New("generator: not supported, because minirun lists the packages itself")
 		}
 		delete(values, "generator")
 		return rejectUnknown(values)
@@ -134,7 +134,7 @@ func takeBool(values map[string]string, key string) (on bool, err error) {
 
 func rejectUnknown(values map[string]string) error {
 	for key := range values {
-		return fmt.Errorf("%s: is unknown", key)
+		return fmt.Errorf("unknown key %q", key)
 	}
 	return nil
 }

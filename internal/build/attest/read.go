@@ -100,7 +100,7 @@ func readFile(root *os.File, name string) ([]byte, error) {
 		return nil, err
 	}
 	if info.Size() > maxDatabase {
-		return nil, fmt.Errorf("%s in the image: %d bytes are more than the %d that are read", name, info.Size(), maxDatabase)
+		return nil, fmt.Errorf("%s in the image has %d bytes; the limit is %d", name, info.Size(), maxDatabase)
 	}
 	return io.ReadAll(io.LimitReader(f, maxDatabase))
 }

@@ -35,7 +35,7 @@ func (a *Allow) Add(text string) error {
 	for _, f := range fields[1:] {
 		key, alias, _ := strings.Cut(f, "=")
 		if key != "alias" || alias == "" {
-			return fmt.Errorf("%q is unknown: a device may be followed by alias=NAME", f)
+			return fmt.Errorf("unknown option %q: only alias=NAME may follow the device", f)
 		}
 		if a.Aliases == nil {
 			a.Aliases = map[string]string{}
@@ -53,7 +53,7 @@ func (e *DeniedError) Error() string {
 	if len(e.Names) > 1 {
 		subject = "devices " + strings.Join(e.Names, ", ") + " are"
 	}
-	return fmt.Sprintf("%s requested by the build but not allowed: give --allow device=%s", subject, e.Names[0])
+	return fmt.Sprintf("%s requested by the build but not allowed\nhint: use --allow device=%s", subject, e.Names[0])
 }
 
 // Select returns the devices that a RUN gets for a name. It is an error if one of them is not
@@ -95,9 +95,9 @@ func (r *Registry) Select(a *Allow, name string, required bool) ([]string, error
 
 // missingError returns the error for a device that does not exist.
 func (r *Registry) missingError(name string) error {
-	known := "no CDI spec describes one"
+	known := "no CDI spec describes a device"
 	if all := r.All(); len(all) > 0 {
-		known = "there are " + strings.Join(all, ", ")
+		known = "the devices are " + strings.Join(all, ", ")
 	}
 	err := fmt.Errorf("required device %q is not registered: %s", name, known)
 	if problems := r.Problems(); problems != nil {

@@ -40,7 +40,7 @@ var (
 func (o *Output) addAnnotation(key, value string) error {
 	m := keyPattern.FindStringSubmatch(key)
 	if m == nil {
-		return fmt.Errorf("%s: is unknown", key)
+		return fmt.Errorf("unknown key %q", key)
 	}
 	on := m[1]
 	if on == "" {
@@ -57,7 +57,7 @@ func (o *Output) addAnnotation(key, value string) error {
 func newAnnotation(on, platform, key, value string) (Annotation, error) {
 	a := Annotation{On: on, Key: key, Value: value}
 	if !slices.Contains(annotationTypes, on) {
-		return a, fmt.Errorf("annotation of %q: must be of %s", on, strings.Join(annotationTypes, ", "))
+		return a, fmt.Errorf("annotation type %q: must be one of %s", on, strings.Join(annotationTypes, ", "))
 	}
 	if platform != "" {
 		p, err := platforms.Parse(platform)

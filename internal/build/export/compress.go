@@ -40,10 +40,10 @@ func (c Compression) check() error {
 		most = 22
 	case "uncompressed":
 		if c.Level != 0 {
-			return errors.New("compression-level: what is uncompressed has none")
+			return errors.New("compression-level: uncompressed layers have no level")
 		}
 	case "estargz":
-		return errors.New("compression estargz: minirun does not make it, as nothing here reads single files of it: use gzip or zstd")
+		return errors.New("compression estargz: not supported\nhint: use gzip or zstd")
 	default:
 		return fmt.Errorf("compression %q: must be gzip, zstd or uncompressed", c.Kind)
 	}

@@ -110,7 +110,7 @@ func (l *Layer) repack(ctx context.Context, s *store.Store, c Compression) error
 		return errors.Join(err, f.Close())
 	})
 	if err == nil && l.DiffID != diffID {
-		err = fmt.Errorf("layer %s: its archive is %s, the image says %s", from, l.DiffID, diffID)
+		err = fmt.Errorf("layer %s: the digest of its archive is %s, but the image lists %s", from, l.DiffID, diffID)
 	}
 	return err
 }

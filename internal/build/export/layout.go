@@ -117,7 +117,7 @@ func (l *layoutWriter) readJSON(name string, to any) error {
 		err = json.Unmarshal(text, to)
 	}
 	if err != nil {
-		return fmt.Errorf("read %s, to which the image is to be added: %w", name, err)
+		return fmt.Errorf("read the existing %s: %w", name, err)
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func WriteLocal(ctx context.Context, dest string, parts []Part, epoch *time.Time
 		for _, dir := range made { // they are empty, or another process has filled them
 			_ = os.Remove(dir)
 		}
-		return fmt.Errorf("write the result to %s: %w", dest, err)
+		return fmt.Errorf("cannot write the result to %s: %w", dest, err)
 	}
 	return nil
 }
@@ -71,21 +71,21 @@ func writeLocal(ctx context.Context, dest string, parts []Part, epoch *time.Time
 	defer func() { _ = to.Close() }()
 	name := ".minirun-build-" + rand.Text()
 	if err := unix.Mkdirat(int(to.Fd()), name, 0o700); err != nil {
-		return fmt.Errorf("make a directory in it: %w", err)
+		return fmt.Errorf("create a temporary directory in it: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(fmt.Sprintf("/proc/self/fd/%d/%s", to.Fd(), name))) }()
-	aside, err := openDirectory(int(to.Fd()), name, unix.O_NOFOLLOW)
+	temporary, err := openDirectory(int(to.Fd()), name, unix.O_NOFOLLOW)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = aside.Close() }()
-	if err := extractParts(ctx, aside, parts, epoch); err != nil {
+	defer func() { _ = temporary.Close() }()
+	if err := extractParts(ctx, temporary, parts, epoch); err != nil {
 		return err
 	}
-	if err := moveContents(aside, to, "", true); err != nil {
+	if err := moveContents(temporary, to, "", true); err != nil {
 		return err
 	}
-	return moveContents(aside, to, "", false)
+	return moveContents(temporary, to, "", false)
 }
 
 // extractParts writes the file systems to a directory that no other process uses.
@@ -128,17 +128,17 @@ func moveContents(from, to *os.File, at string, dry bool) error {
 func moveOne(from, to *os.File, name, at string, dry bool) error {
 	source, err := fileType(from, name)
 	if err != nil {
-		return &os.PathError{Op: "look at", Path: at, Err: err}
+		return &os.PathError{Op: "stat", Path: at, Err: err}
 	}
 	there, err := fileType(to, name)
 	switch {
 	case errors.Is(err, unix.ENOENT):
 	case err != nil:
-		return &os.PathError{Op: "look at", Path: at, Err: err}
+		return &os.PathError{Op: "stat", Path: at, Err: err}
 	case there == unix.S_IFDIR && source == unix.S_IFDIR:
 		return moveDirectory(from, to, name, at, dry)
 	case there == unix.S_IFDIR:
-		return fmt.Errorf("%s: is a file in the result, and a directory there, which is not replaced: remove it", at)
+		return fmt.Errorf("%s is a file in the result, but a directory in the destination\nhint: remove the directory", at)
 	case source == unix.S_IFDIR && !dry: // rename replaces a directory only with another directory
 		if err := unix.Unlinkat(int(to.Fd()), name, 0); err != nil {
 			return &os.PathError{Op: "remove", Path: at, Err: err}
@@ -148,7 +148,7 @@ func moveOne(from, to *os.File, name, at string, dry bool) error {
 		return nil
 	}
 	if err := unix.Renameat(int(from.Fd()), name, int(to.Fd()), name); err != nil {
-		return &os.PathError{Op: "move to its place", Path: at, Err: err}
+		return &os.PathError{Op: "move", Path: at, Err: err}
 	}
 	return nil
 }

@@ -91,7 +91,7 @@ func (o *Output) setDefaults() error {
 	case needs && o.Dest == "":
 		o.Dest = "-"
 	case o.Dest == "-" && (o.Type == "local" || !o.Tar):
-		return errors.New("dest=-: a directory cannot go to standard output: use type=tar")
+		return errors.New("dest=-: a directory cannot be written to standard output\nhint: use type=tar")
 	}
 	return o.Compression.check()
 }
@@ -107,11 +107,11 @@ var keyTypes = map[string]string{
 func (o *Output) checkKeys(given map[string]bool) error {
 	for key := range given {
 		if list, ok := keyTypes[key]; ok && !strings.Contains(" "+list+" ", " "+o.Type+" ") {
-			return fmt.Errorf("%s: is for type=%s, not for %s", key, strings.ReplaceAll(list, " ", "|"), o.Type)
+			return fmt.Errorf("%s is only for type=%s, not for type=%s", key, strings.ReplaceAll(list, " ", "|"), o.Type)
 		}
 	}
 	if len(o.Annotations) > 0 && !o.IsImage() {
-		return fmt.Errorf("annotations are for images: type=%s has none", o.Type)
+		return fmt.Errorf("annotations are only for images, not for type=%s", o.Type)
 	}
 	return nil
 }
@@ -148,12 +148,12 @@ func (o *Output) setKey(key, value string) (err error) {
 		o.Split = &split
 	case "mode":
 		if value != "copy" {
-			return fmt.Errorf("mode=%s: must be copy: what else is in the directory stays", value)
+			return fmt.Errorf("mode=%s: must be copy, which keeps other files in the directory", value)
 		}
 	case "oci-mediatypes", "oci-artifact", "unpack", "store": // always true here
 		var on bool
 		if on, err = parseBool(value); err == nil && !on {
-			err = fmt.Errorf("minirun's images always have it")
+			err = errors.New("cannot be turned off")
 		}
 	default:
 		return o.addAnnotation(key, value)
@@ -184,7 +184,7 @@ func parseEpoch(value string) (*time.Time, error) {
 	seconds, err := strconv.ParseInt(value, 10, 64)
 	when := time.Unix(seconds, 0).UTC()
 	if err != nil || when.Year() < 0 || when.Year() > 9999 {
-		return nil, errors.New("must be seconds since 1970, in a year up to 9999")
+		return nil, errors.New("must be seconds since 1970, up to the year 9999")
 	}
 	return &when, nil
 }

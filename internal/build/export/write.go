@@ -36,7 +36,7 @@ func createOutput(dest string) (out io.Writer, done func(error) error, err error
 		return os.Stdout, func(err error) error { return err }, nil
 	}
 	if info, err := os.Stat(dest); err == nil && info.IsDir() {
-		return nil, nil, fmt.Errorf("%s is a directory: give dest=FILE", dest)
+		return nil, nil, fmt.Errorf("%s is a directory\nhint: use dest=FILE", dest)
 	}
 	f, err := atomicfile.Create(dest, 0o666)
 	if err != nil {
@@ -107,7 +107,7 @@ func ParseNames(list []string) ([]image.Name, error) {
 			return nil, err
 		}
 		if n.Digest != "" {
-			return nil, fmt.Errorf("%s: a digest is what an image comes to, not its name", text)
+			return nil, fmt.Errorf("%s: an image's name must be NAME[:TAG], not a digest", text)
 		}
 		out = append(out, n)
 	}

@@ -80,7 +80,7 @@ func New(mode string, out *os.File) (Display, error) {
 	switch mode {
 	case "tty":
 		if err != nil {
-			return nil, fmt.Errorf("--progress tty: %s is not a terminal: try --progress plain", out.Name())
+			return nil, fmt.Errorf("--progress tty: %s is not a terminal\nhint: use --progress plain", out.Name())
 		}
 		colour := os.Getenv("NO_COLOR") == ""
 		return startDisplay(newTTYView(now, colour), out, func() size { return terminalSize(terminal) }), nil

@@ -165,7 +165,7 @@ func (b *History) List() ([]*Record, error) {
 	}
 	paths, err := b.paths()
 	if err != nil {
-		return nil, fmt.Errorf("list the builds: %w", err)
+		return nil, fmt.Errorf("cannot list the builds: %w", err)
 	}
 	paths = paths[max(0, len(paths)-n):]
 	var out []*Record
@@ -217,7 +217,7 @@ func isLocked(f *os.File) bool {
 }
 
 // ErrNotFound is the error for a reference that matches no build.
-var ErrNotFound = errors.New("no such build")
+var ErrNotFound = errors.New("build not found")
 
 // Find returns the build that a reference names: an ID or a prefix of one, or ^N for the build
 // N before the last. "" is the last build.
@@ -227,15 +227,15 @@ func (b *History) Find(ref string) (*Record, error) {
 		return nil, err
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("%w: there is no record of a build", ErrNotFound)
+		return nil, fmt.Errorf("%w: no builds are recorded", ErrNotFound)
 	}
 	if text, ok := strings.CutPrefix(ref, "^"); ok || ref == "" {
 		n, err := strconv.Atoi(text)
 		if ref != "" && (err != nil || n < 0) {
-			return nil, fmt.Errorf("build %q: must be an ID, or ^N for the build N before the last", ref)
+			return nil, fmt.Errorf("build %q: must be an ID, or ^N for the Nth build before the last", ref)
 		}
 		if n >= len(all) {
-			return nil, fmt.Errorf("build %s: %w: there are records of %d", ref, ErrNotFound, len(all))
+			return nil, fmt.Errorf("%w: %s: only %d builds are recorded", ErrNotFound, ref, len(all))
 		}
 		return all[n], nil
 	}
@@ -246,24 +246,24 @@ func (b *History) Find(ref string) (*Record, error) {
 			return r, nil
 		case !strings.HasPrefix(r.ID, ref):
 		case found != nil:
-			return nil, fmt.Errorf("build %s: several IDs begin so, %s and %s", ref, found.ID, r.ID)
+			return nil, fmt.Errorf("build %s is ambiguous: it may be %s or %s", ref, found.ID, r.ID)
 		default:
 			found = r
 		}
 	}
 	if found == nil {
-		return nil, fmt.Errorf("build %s: %w", ref, ErrNotFound)
+		return nil, fmt.Errorf("%w: %s", ErrNotFound, ref)
 	}
 	return found, nil
 }
 
 // errRunning is the error for removing the record of a running build.
-var errRunning = errors.New("it is running")
+var errRunning = errors.New("the build is running")
 
 // Remove removes a record, unless the build is running.
 func (b *History) Remove(r *Record) error {
 	if err := removeFile(r.path); err != nil {
-		return fmt.Errorf("remove the record of build %s: %w", r.ID, err)
+		return fmt.Errorf("cannot remove the record of build %s: %w", r.ID, err)
 	}
 	return nil
 }
@@ -291,7 +291,7 @@ func ignoreMissing(err error) error {
 // Clear removes all records except those of running builds.
 func (b *History) Clear() error {
 	if err := b.rotate(0); err != nil {
-		return fmt.Errorf("remove the records of builds: %w", err)
+		return fmt.Errorf("cannot remove the records of builds: %w", err)
 	}
 	return nil
 }

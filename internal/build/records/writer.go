@@ -78,9 +78,9 @@ func newID() string {
 
 // createFile creates the file of a long build. The file is locked before it gets its name.
 func (w *Writer) createFile() error {
-	aside := w.store.Temporary("history")
+	temporary := w.store.Temporary("history")
 	var err error
-	w.file, err = os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_CLOEXEC, 0o600)
+	w.file, err = os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return err
 	}
@@ -88,10 +88,10 @@ func (w *Writer) createFile() error {
 		_, err = w.file.Write(w.record.append(nil))
 	}
 	if err == nil {
-		err = os.Rename(aside, w.record.path)
+		err = os.Rename(temporary, w.record.path)
 	}
 	if err != nil {
-		err = errors.Join(err, w.file.Close(), os.Remove(aside))
+		err = errors.Join(err, w.file.Close(), os.Remove(temporary))
 		w.file = nil
 	}
 	return err
@@ -151,7 +151,7 @@ func (w *Writer) flushTail(id int) {
 	}
 	delete(w.tails, id)
 	if t.dropped > 0 {
-		missing := fmt.Sprintf("\n[the record of the build has no room for %d bytes here]\n", t.dropped)
+		missing := fmt.Sprintf("\n[%d bytes are omitted from the record of the build]\n", t.dropped)
 		w.appendEvent(progress.Event{At: t.parts[0].At, Kind: progress.Output, ID: id, Data: []byte(missing)})
 	}
 	for _, e := range t.parts {
@@ -213,7 +213,7 @@ func (w *Writer) End(status Status, r Result) error {
 		err = w.history.rotate(w.keep)
 	}
 	if err != nil {
-		return fmt.Errorf("record the build: %w", err)
+		return fmt.Errorf("cannot record the build: %w", err)
 	}
 	return nil
 }

@@ -49,12 +49,12 @@ func isTar(first []byte) bool {
 func ExtractArchive(ctx context.Context, r io.Reader, tmp string) (*contenthash.Tree, error) {
 	dir, err := os.MkdirTemp(tmp, "context-")
 	if err != nil {
-		return nil, fmt.Errorf("make a directory for the context: %w", err)
+		return nil, fmt.Errorf("create a directory for the context: %w", err)
 	}
 	t, err := extractArchive(ctx, r, dir, layer.ExtractOptions{MaxBytes: maxBytes})
 	if err != nil {
 		_ = os.RemoveAll(dir)
-		return nil, fmt.Errorf("unpack the context: %w", err)
+		return nil, fmt.Errorf("cannot unpack the context: %w", err)
 	}
 	return t, nil
 }
@@ -91,7 +91,7 @@ func decompress(r io.Reader) (io.Reader, func(), error) {
 		return nil, nil, err
 	}
 	if !compression.IsCompressed(first) && !isTar(first) {
-		return nil, nil, errors.New("it is not a tar archive, as it is or compressed by gzip, bzip2, xz or zstd")
+		return nil, nil, errors.New("not a tar archive (uncompressed, or compressed with gzip, bzip2, xz or zstd)")
 	}
 	plain, _, release, err := compression.Open(b)
 	return plain, release, err

@@ -104,7 +104,7 @@ func dockerfileError(err error, label, name string, exists func(string) bool) er
 		in = " in " + label
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("read the Dockerfile %s%s: %w", name, in, err)
+		return fmt.Errorf("cannot read the Dockerfile %s%s: %w", name, in, err)
 	}
 	var others []string
 	for _, base := range []string{"Dockerfile", "dockerfile", "Containerfile", "containerfile"} {
@@ -113,7 +113,7 @@ func dockerfileError(err error, label, name string, exists func(string) bool) er
 		}
 	}
 	if len(others) == 0 {
-		return fmt.Errorf("read the Dockerfile %s%s: %w: -f names another", name, in, err)
+		return fmt.Errorf("cannot read the Dockerfile %s%s: %w\nhint: use -f FILE if it has another name", name, in, err)
 	}
-	return fmt.Errorf("read the Dockerfile %s%s: %w: there is %s: use it with -f %s", name, in, err, strings.Join(others, " and "), others[0])
+	return fmt.Errorf("cannot read the Dockerfile %s%s: %w\nhint: there is %s: use -f %s", name, in, err, strings.Join(others, " and "), others[0])
 }

@@ -60,18 +60,18 @@ const metaName = "meta.json"
 func (f *fetcher) fetch(ctx context.Context, address, cacheDir, checksum string) (*Download, error) {
 	u, err := url.Parse(address)
 	if err != nil || !IsURL(address) || u.Host == "" {
-		return nil, fmt.Errorf("fetch %s: it is not a URL of http or https", RedactURL(address))
+		return nil, fmt.Errorf("fetch %s: not an http or https URL", RedactURL(address))
 	}
 	want := digest.Digest(checksum)
 	if checksum != "" {
 		if err := want.Validate(); err != nil || want.Algorithm() != digest.SHA256 {
-			return nil, fmt.Errorf("fetch %s: the checksum %q is not sha256: and 64 digits in small letters", u.Redacted(), checksum)
+			return nil, fmt.Errorf("fetch %s: the checksum %q must be sha256: and 64 lower-case hexadecimal digits", u.Redacted(), checksum)
 		}
 	}
 	u.Fragment = ""
 	dir := filepath.Join(cacheDir, "http", digest.FromString(u.String()).Encoded())
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the cache of URLs: %w", err)
+		return nil, fmt.Errorf("create the cache of URLs: %w", err)
 	}
 	known := readMeta(dir)
 	if known != nil && known.Digest == want {
@@ -128,12 +128,12 @@ func (f *fetcher) get(ctx context.Context, u *url.URL, dir string, known *meta) 
 	case response.StatusCode == http.StatusNotModified && known != nil:
 		return known.open(dir)
 	case response.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("the server says %s", response.Status)
+		return nil, fmt.Errorf("the server returned %s", response.Status)
 	case response.ContentLength > f.limit:
-		return nil, fmt.Errorf("it has %d bytes, more than %d", response.ContentLength, f.limit)
+		return nil, fmt.Errorf("the file has %d bytes, more than the limit of %d", response.ContentLength, f.limit)
 	}
 	body := &timedBody{Reader: response.Body, silence: f.silence, timer: time.AfterFunc(f.silence, func() {
-		cancel(fmt.Errorf("the server has sent nothing for %v", f.silence))
+		cancel(fmt.Errorf("the server sent nothing for %v", f.silence))
 	})}
 	defer body.timer.Stop()
 	got, err := f.store(response, body, u, dir)
@@ -182,7 +182,7 @@ func (f *fetcher) store(response *http.Response, body io.Reader, u *url.URL, dir
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = os.Remove(tmp.Name()) }() // it has been renamed if all went well
+	defer func() { _ = os.Remove(tmp.Name()) }() // after a rename, this does nothing
 	defer tmp.Close()
 	hash := sha256.New()
 	n, err := io.Copy(io.MultiWriter(tmp, hash), io.LimitReader(body, f.limit+1))
@@ -190,7 +190,7 @@ func (f *fetcher) store(response *http.Response, body io.Reader, u *url.URL, dir
 		return nil, err
 	}
 	if n > f.limit {
-		return nil, fmt.Errorf("it has more than %d bytes", f.limit)
+		return nil, fmt.Errorf("the file has more than %d bytes, the limit", f.limit)
 	}
 	m := &meta{
 		URL: u.Redacted(), ETag: response.Header.Get("ETag"), LastModified: response.Header.Get("Last-Modified"),
@@ -268,7 +268,7 @@ func (m *meta) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(tmp.Name()) }() // it has been renamed if all went well
+	defer func() { _ = os.Remove(tmp.Name()) }() // after a rename, this does nothing
 	defer tmp.Close()
 	if _, err := tmp.Write(text); err != nil {
 		return err

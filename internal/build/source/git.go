@@ -39,7 +39,7 @@ func CheckoutGit(ctx context.Context, ref, cacheDir string, o GitOptions) (*cont
 		return nil, "", err
 	}
 	if !ok {
-		return nil, "", fmt.Errorf("%s is not the URL of a git repository: those of https end with .git", ref)
+		return nil, "", fmt.Errorf("%s is not the URL of a git repository (https URLs must end with .git)", ref)
 	}
 	if err := r.applyOptions(o); err != nil {
 		return nil, "", fmt.Errorf("git URL %s: %w", RedactURL(ref), err)
@@ -66,7 +66,7 @@ func (r *GitRef) Checkout(ctx context.Context, cacheDir string) (*contenthash.Tr
 	}
 	dir := filepath.Join(cacheDir, "git", cacheKey(r.Remote))
 	if err := os.MkdirAll(filepath.Join(dir, "trees"), 0o700); err != nil {
-		return nil, "", fmt.Errorf("make the cache of git repositories: %w", err)
+		return nil, "", fmt.Errorf("create the cache of git repositories: %w", err)
 	}
 	release, err := lockCache(ctx, filepath.Join(dir, "lock"))
 	if err != nil {
@@ -95,7 +95,7 @@ func (r *GitRef) Checkout(ctx context.Context, cacheDir string) (*contenthash.Tr
 	if _, err := os.Lstat(where); errors.Is(err, fs.ErrNotExist) {
 		err = r.createTree(ctx, repo, found, where)
 		if err != nil {
-			return nil, "", fmt.Errorf("check %s of %s out: %w", commit, r.Remote, err)
+			return nil, "", fmt.Errorf("check out %s of %s: %w", commit, r.Remote, err)
 		}
 	}
 	touch(dir, where)
@@ -180,7 +180,7 @@ func (r *GitRef) fetchCommit(ctx context.Context, repo *git, found remoteRef) (r
 	case found.name == "":
 		return r.fetchAll(ctx, repo, found)
 	case err == nil:
-		err = errors.New("it is not a commit")
+		err = errors.New("not a commit")
 	}
 	return found, fmt.Errorf("fetch %s of %s: %w", found.name, r.Remote, err)
 }

@@ -89,11 +89,11 @@ func TestParseGit(t *testing.T) {
 	for word, want := range map[string]string{
 		remote + "#-x": "cannot be a branch", remote + "#a..b": "cannot be", remote + "#a b": "cannot be", remote + "#a%0ab": "cannot be", remote + "#*": "cannot be",
 		remote + "#:../x": "leads out", remote + "#:a/../../x": "leads out", remote + "?subdir=..": "leads out", remote + "?tag=a&branch=b": "two values for the ref: refs/heads/b and refs/tags/a",
-		remote + "?ref=a#b": "two values for the ref: a and b", remote + "?subdir=a#:b": "two values for the directory", remote + "?tag=a#a": "two values", remote + "?nonsense=1": "is not known", remote + "?ref=a&ref=b": "2 times",
-		remote + "?checksum=xyz": "is not a commit", remote + "?checksum=abc": "is not a commit", remote + "?submodules=maybe": "neither true nor false",
+		remote + "?ref=a#b": "two values for the ref: a and b", remote + "?subdir=a#:b": "two values for the directory", remote + "?tag=a#a": "two values", remote + "?nonsense=1": "unknown option", remote + "?ref=a&ref=b": "2 times",
+		remote + "?checksum=xyz": "is not a commit", remote + "?checksum=abc": "is not a commit", remote + "?submodules=maybe": "must be true or false",
 		remote + "?mtime=x": "must be checkout or commit", remote + "?mtime=": "has no value", remote + "?tag=": "has no value",
-		remote + "?commit=0123456&checksum=1234567": "two values for the commit", "git@example.com:-oProxyCommand=x": "begins with a -", "ssh://-oProxyCommand=x/r": "is not one",
-		"ssh://-x@host/r": "is not one", "git:///r": "is not one", "https://me:secret@example.com/r.git#-x": "https://example.com/r.git",
+		remote + "?commit=0123456&checksum=1234567": "two values for the commit", "git@example.com:-oProxyCommand=x": "must not begin with -", "ssh://-oProxyCommand=x/r": "invalid host or user",
+		"ssh://-x@host/r": "invalid host or user", "git:///r": "invalid host or user", "https://me:secret@example.com/r.git#-x": "https://example.com/r.git",
 	} {
 		if got, ok, err := ParseGit(word); !ok || err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %+v, %t, %v, want %q", word, got, ok, err, want)
@@ -274,17 +274,17 @@ func TestGitErrors(t *testing.T) {
 	f.git(t, "r.git", "tag", "tree", "HEAD^{tree}")
 	cache := t.TempDir()
 	for ref, want := range map[string]string{
-		"/r.git#none":              "does not have a branch, a tag or a commit none",
+		"/r.git#none":              "does not contain ref none",
 		"/r.git#" + whole:          "has no commit " + whole,
 		"/r.git#abcdef12":          "has no commit abcdef12",
 		"/r.git#main:none":         "open the directory none: no such file",
 		"/r.git#main:f":            "open the directory f: not a directory",
 		"/none.git":                "not found",
 		"/r.git?checksum=" + first: "checksum mismatch: the default branch is the commit " + second + ", expected checksum to match " + first,
-		"/r":                       "those of https end with .git",
-		"/r.git?branch=light":      "does not have",
-		"/r.git#tree":              "it is not a commit",
-		"/r.git?fetch-by-commit=1": "needs the whole commit",
+		"/r":                       "https URLs must end with .git",
+		"/r.git?branch=light":      "does not contain ref",
+		"/r.git#tree":              "not a commit",
+		"/r.git?fetch-by-commit=1": "needs a full commit ID",
 	} {
 		if tr, commit, err := CheckoutGit(context.Background(), f.URL+ref, cache, GitOptions{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %s, %v, want %q", ref, tr, commit, err, want)
@@ -465,7 +465,7 @@ func TestGitOutputIsBounded(t *testing.T) {
 	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 	defer stop()
 	r := &GitRef{Remote: "https://example.com/r.git"}
-	if _, err := r.ListRemote(ctx); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "longer than") {
+	if _, err := r.ListRemote(ctx); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "the output exceeds") {
 		t.Errorf("%v; context: %v", err, ctx.Err())
 	}
 }

@@ -51,7 +51,7 @@ func ParseGit(word string) (ref *GitRef, ok bool, err error) {
 	var query, fragment string
 	if m := scp.FindStringSubmatch(word); m != nil && !strings.Contains(word, "://") {
 		if strings.HasPrefix(m[2], "-") {
-			return nil, true, fmt.Errorf("git URL %s: the path begins with a -", word)
+			return nil, true, fmt.Errorf("git URL %s: the path must not begin with -", word)
 		}
 		r.Remote, query, fragment = m[1]+m[2], m[3], m[4]
 	} else {
@@ -63,7 +63,7 @@ func ParseGit(word string) (ref *GitRef, ok bool, err error) {
 			return nil, false, nil // the parser for its other meaning reports the error
 		}
 		if strings.HasPrefix(u.Host, "-") || strings.HasPrefix(u.User.Username(), "-") || u.Host == "" {
-			return nil, true, fmt.Errorf("git URL %s: the host or the user is not one", u.Redacted())
+			return nil, true, fmt.Errorf("git URL %s: invalid host or user", u.Redacted())
 		}
 		query, fragment = u.RawQuery, u.EscapedFragment()
 	}
@@ -153,7 +153,7 @@ func (r *GitRef) option(key, value string) (err error) {
 		}
 		return err
 	default:
-		return fmt.Errorf("?%s= is not known: there are ref, tag, branch, subdir, checksum, commit, keep-git-dir, submodules, mtime and fetch-by-commit", key)
+		return fmt.Errorf("unknown option ?%s=: must be ref, tag, branch, subdir, checksum, commit, keep-git-dir, submodules, mtime or fetch-by-commit", key)
 	}
 	if value == "" {
 		return fmt.Errorf("?%s= has no value", key)
@@ -177,7 +177,7 @@ func setOnce(to *string, value, what string) error {
 func (r *GitRef) applyOptions(o GitOptions) error {
 	if o.KeepGitDir != nil {
 		if r.KeepGitDir != nil && *r.KeepGitDir != *o.KeepGitDir {
-			return fmt.Errorf("--keep-git-dir is %t, and ?keep-git-dir= is %t", *o.KeepGitDir, *r.KeepGitDir)
+			return fmt.Errorf("--keep-git-dir is %t, but ?keep-git-dir= is %t", *o.KeepGitDir, *r.KeepGitDir)
 		}
 		r.KeepGitDir = o.KeepGitDir
 	}
@@ -191,7 +191,7 @@ func (r *GitRef) applyOptions(o GitOptions) error {
 		r.Mtime = mtimeCommit
 	}
 	if r.FetchByCommit && !fullHash.MatchString(r.Checksum) {
-		return errors.New("?fetch-by-commit= needs the whole commit: add ?checksum=")
+		return errors.New("?fetch-by-commit= needs a full commit ID\nhint: add ?checksum=COMMIT")
 	}
 	return r.validate()
 }
@@ -212,7 +212,7 @@ func parseBool(value string) (bool, error) {
 	}
 	b, err := strconv.ParseBool(value)
 	if err != nil {
-		return false, fmt.Errorf("%q is neither true nor false", value)
+		return false, fmt.Errorf("%q must be true or false", value)
 	}
 	return b, nil
 }

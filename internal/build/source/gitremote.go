@@ -45,7 +45,7 @@ func (r *GitRef) ListRemote(ctx context.Context) (remoteRef, error) {
 	}
 	out, err := r.newGit("").run(ctx, args...)
 	if err != nil {
-		return remoteRef{}, fmt.Errorf("ask %s for its refs: %w", r.Remote, err)
+		return remoteRef{}, fmt.Errorf("list the refs of %s: %w", r.Remote, err)
 	}
 	found, format, branch := map[string]string{}, sha1Format, ""
 	for line := range strings.Lines(out) {
@@ -73,7 +73,7 @@ func (r *GitRef) ListRemote(ctx context.Context) (remoteRef, error) {
 		return remoteRef{format: format}, nil
 	}
 	if r.Ref == "" {
-		return remoteRef{}, fmt.Errorf("%s does not have its default branch", r.Remote)
+		return remoteRef{}, fmt.Errorf("%s has no default branch", r.Remote)
 	}
-	return remoteRef{}, fmt.Errorf("%s: repository does not contain ref %s: it does not have a branch, a tag or a commit %s", r.Remote, r.Ref, r.Ref)
+	return remoteRef{}, fmt.Errorf("%s: repository does not contain ref %s: no branch, tag or commit has this name", r.Remote, r.Ref)
 }

@@ -105,11 +105,11 @@ func (g *git) run(ctx context.Context, args ...string) (string, error) {
 	err := cmd.Run()
 	switch {
 	case out.over:
-		return "", fmt.Errorf("git %s: its output is longer than %d bytes", args[0], out.limit)
+		return "", fmt.Errorf("git %s: the output exceeds %d bytes", args[0], out.limit)
 	case err == nil:
 		return out.kept.String(), nil
 	case errors.Is(err, exec.ErrNotFound):
-		return "", fmt.Errorf("git is needed for %s, and there is none on this host: install git", g.remote)
+		return "", fmt.Errorf("git is needed for %s, but is not installed\nhint: install git", g.remote)
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	}

@@ -232,7 +232,7 @@ func TestReadDockerfile(t *testing.T) {
 	for name, want := range map[string]string{
 		"dockerfile": "FROM small", "inside": "FROM sub", "/sub/Containerfile": "FROM sub", "../../sub/Containerfile": "FROM sub",
 		"Dockerfile":     "FROM small", // as in BuildKit
-		"sub/Dockerfile": "there is sub/Containerfile", "other/Dockerfile": "-f names another",
+		"sub/Dockerfile": "there is sub/Containerfile", "other/Dockerfile": "use -f FILE",
 		"out": "no such file", "up": "no such file", "environ": "no such file", "fifo": "not a regular file", "sub": "is a directory", "large": "exceeds maximum allowed size of 8 MiB",
 	} {
 		text, err := ReadDockerfile(tr, name)
@@ -246,7 +246,7 @@ func TestReadDockerfile(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"-": "FROM stdin", filepath.Join(dir, "dockerfile"): "FROM small", filepath.Join(dir, "out"): "FROM outside",
-		filepath.Join(dir, "Dockerfile"): "use it with -f " + dir + "/dockerfile", dir: "is a directory",
+		filepath.Join(dir, "Dockerfile"): "use -f " + dir + "/dockerfile", dir: "is a directory",
 	} {
 		text, err := ReadDockerfileAt(context.Background(), name, strings.NewReader("FROM stdin"))
 		got := string(text)

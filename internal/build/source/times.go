@@ -29,7 +29,7 @@ func CommitTime(ctx context.Context, ref, commit, cacheDir string) (time.Time, e
 func (g *git) commitTime(ctx context.Context, commit string) (time.Time, error) {
 	out, err := g.run(ctx, "log", "-1", "--no-show-signature", "--format=%ct", commit)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("ask for the time of commit %s: %w", commit, err)
+		return time.Time{}, fmt.Errorf("read the time of commit %s: %w", commit, err)
 	}
 	seconds, err := strconv.ParseInt(strings.TrimSpace(out), 10, 64)
 	if err != nil {

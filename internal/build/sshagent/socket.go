@@ -28,7 +28,7 @@ func (a *Agent) Socket() (string, error) {
 	if a.private == nil {
 		own, err := newPrivateSocket()
 		if err != nil {
-			return "", fmt.Errorf("make the socket of an SSH agent: %w", err)
+			return "", fmt.Errorf("create the socket of an SSH agent: %w", err)
 		}
 		a.private = own
 		go a.Serve(own.listener)

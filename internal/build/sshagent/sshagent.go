@@ -46,7 +46,7 @@ func Open(paths []string, raw bool) (*Agent, error) {
 		return &Agent{path: path, raw: raw}, nil
 	}
 	if raw {
-		return nil, errors.New("raw=true is for a socket, not for key files")
+		return nil, errors.New("raw=true needs a socket, not key files")
 	}
 	a := &Agent{}
 	for _, path := range paths {
