@@ -12,6 +12,7 @@ import (
 // in many places.
 type Edge struct {
 	From     string `json:"from"` // "stage:0", "image:alpine", "context:docs"
+	FromKind string `json:"-"`    // stageKind, imageKind or contextKind
 	FromName string `json:"from_name"`
 	To       string `json:"to"` // a stage
 	ToName   string `json:"to_name"`
@@ -26,7 +27,28 @@ func (e Edge) Name() string {
 	return map[string]string{"from": "FROM", "copy": "COPY --from", "mount": "RUN --mount"}[e.Kind]
 }
 
-func stageID(s *graph.Stage) string { return "stage:" + strconv.Itoa(s.Index) }
+// The kinds of what an edge comes from.
+const (
+	stageKind   = "stage"
+	imageKind   = "image"
+	contextKind = "context"
+)
+
+func stageEdge(s *graph.Stage) Edge {
+	return Edge{From: stageID(s), FromKind: stageKind, FromName: s.Label()}
+}
+
+func imageEdge(name string) Edge {
+	return Edge{From: imageKind + ":" + name, FromKind: imageKind, FromName: name}
+}
+
+// edgeOfKind returns an edge with its kind.
+func edgeOfKind(kind string, e Edge) Edge {
+	e.Kind = kind
+	return e
+}
+
+func stageID(s *graph.Stage) string { return stageKind + ":" + strconv.Itoa(s.Index) }
 
 // listEdges returns the edges between the nodes that are needed, in Dockerfile order.
 func listEdges(r *Report) []Edge {
@@ -55,9 +77,9 @@ func nodeEdges(n *graph.Node) []Edge {
 	switch op := n.Op.(type) {
 	case *graph.From:
 		if op.Stage != nil {
-			out = append(out, Edge{Kind: "from", From: stageID(op.Stage), FromName: op.Stage.Label()})
+			out = append(out, edgeOfKind("from", stageEdge(op.Stage)))
 		} else if op.Image != nil {
-			out = append(out, Edge{Kind: "from", From: "image:" + op.Image.Name, FromName: op.Image.Name})
+			out = append(out, edgeOfKind("from", imageEdge(op.Image.Name)))
 		}
 	case *graph.Copy:
 		for _, s := range op.Sources {
@@ -86,12 +108,12 @@ func nodeEdges(n *graph.Node) []Edge {
 // edgeFrom returns an edge that starts at a node.
 func edgeFrom(n *graph.Node) Edge {
 	if n.Stage != nil {
-		return Edge{From: stageID(n.Stage), FromName: n.Stage.Label()}
+		return stageEdge(n.Stage)
 	}
 	switch op := n.Op.(type) {
 	case *graph.From:
 		if op.Image != nil {
-			return Edge{From: "image:" + op.Image.Name, FromName: op.Image.Name}
+			return imageEdge(op.Image.Name)
 		}
 	case *graph.Copy:
 		if len(op.Sources) > 0 {
@@ -105,5 +127,5 @@ func contextEdge(name string) Edge {
 	if name == "" || name == graph.MainContext {
 		return Edge{}
 	}
-	return Edge{From: "context:" + name, FromName: name}
+	return Edge{From: contextKind + ":" + name, FromKind: contextKind, FromName: name}
 }

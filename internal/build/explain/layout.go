@@ -3,7 +3,6 @@ package explain
 import (
 	"cmp"
 	"slices"
-	"strings"
 )
 
 // A drawing is a document with coordinates. Columns run from left to right: the sources of a
@@ -93,7 +92,7 @@ func (l *layouter) createBoxes() {
 	}
 	for i := range l.d.Stages {
 		s := &l.d.Stages[i]
-		b := &box{id: s.ID, stage: s, name: s.Name, kind: "stage", w: boxWidth, h: headRoom + rowRoom*len(s.Instructions) + footRoom}
+		b := &box{id: s.ID, stage: s, name: s.Name, kind: stageKind, w: boxWidth, h: headRoom + rowRoom*len(s.Instructions) + footRoom}
 		if s.Target && len(l.d.Start.Argv) > 0 {
 			b.argv, b.h = formatList(l.d.Start.Argv), b.h+argvRoom
 		}
@@ -101,8 +100,7 @@ func (l *layouter) createBoxes() {
 	}
 	for _, e := range l.d.Edges {
 		if l.byID[e.From] == nil {
-			kind, _, _ := strings.Cut(e.From, ":")
-			add(&box{id: e.From, name: e.FromName, kind: kind, w: smallWidth, h: smallRoom})
+			add(&box{id: e.From, name: e.FromName, kind: e.FromKind, w: smallWidth, h: smallRoom})
 		}
 	}
 }

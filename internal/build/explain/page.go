@@ -32,7 +32,7 @@ func HTML(w io.Writer, r *Report) error {
 		},
 	}).Parse(pageText)
 	if err == nil {
-		err = t.Execute(w, page{d, d.summary() + ". " + d.imageSummary() + ".", template.HTML(renderSVG(d, computeLayout(d), false))}) // renderSVG escapes its texts
+		err = t.Execute(w, page{d, d.summary() + ". " + d.imageSummary() + ".", template.HTML(renderSVG(d, svgOptions{}))}) // renderSVG escapes its texts
 	}
 	if err != nil {
 		return fmt.Errorf("explain: %w", err)

@@ -33,7 +33,7 @@ var cells = runewidth.Condition{StrictEmojiNeutral: true}
 // SVG writes the stages as a self-contained drawing.
 func SVG(w io.Writer, r *Report) error {
 	d := r.Document()
-	if _, err := w.Write(renderSVG(d, computeLayout(d), true)); err != nil {
+	if _, err := w.Write(renderSVG(d, svgOptions{background: true})); err != nil {
 		return fmt.Errorf("explain: %w", err)
 	}
 	return nil
@@ -56,8 +56,14 @@ func (s *svgWriter) writeRect(class string, x, y, w, h int) {
 	fmt.Fprintf(s, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"3\"/>\n", class, x, y, w, h)
 }
 
-// renderSVG renders the drawing; standalone drawings have a background.
-func renderSVG(d *Document, g *drawing, alone bool) []byte {
+// svgOptions select what is drawn.
+type svgOptions struct {
+	background bool // for a drawing that is not part of a page
+}
+
+// renderSVG draws the stages.
+func renderSVG(d *Document, o svgOptions) []byte {
+	g := computeLayout(d)
 	s := &svgWriter{}
 	fmt.Fprintf(s, "<svg class=\"stages\" xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" role=\"img\">\n", g.width, g.height, g.width, g.height)
 	fmt.Fprintf(s, "<title>%s</title>\n<style>%s</style>\n<defs>\n", escaped(d.summary()+". "+d.imageSummary()+"."), svgStyle)
@@ -65,7 +71,7 @@ func renderSVG(d *Document, g *drawing, alone bool) []byte {
 		fmt.Fprintf(s, "<marker id=\"%s-end\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\"/></marker>\n", kind)
 	}
 	s.WriteString("</defs>\n")
-	if alone {
+	if o.background {
 		s.writeRect("page", 0, 0, g.width, g.height)
 	}
 	if g.unneededY > 0 {

@@ -115,11 +115,10 @@ func (t *textWriter) writeEdges(d *Document) {
 
 // source formats the start of an edge, with its kind unless it is a stage.
 func (e Edge) source() string {
-	kind, _, _ := strings.Cut(e.From, ":")
-	if kind == "stage" {
+	if e.FromKind == stageKind {
 		return e.FromName
 	}
-	return kind + " " + e.FromName
+	return e.FromKind + " " + e.FromName
 }
 
 func (t *textWriter) writeStage(s *Stage) {
