@@ -74,6 +74,11 @@ func TestEncodingIsJSON(t *testing.T) {
 		Started: time.Unix(1, 5).UTC(), Completed: time.Unix(2, 0).UTC(), Status: Failed,
 		Result: Result{Error: odd, Source: "s", Materials: map[string]string{"m": "n"}, Image: "i", Digest: "d", Names: []string{"n"}},
 	}
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[Record]()) {
+		if f.IsExported() && reflect.ValueOf(r).FieldByIndex(f.Index).IsZero() {
+			t.Errorf("the test has no value for %s", f.Name)
+		}
+	}
 	want := r
 	want.Name, want.Error, want.Platforms, want.Arguments = valid, valid, []string{"a", valid}, map[string]string{valid: valid, "b": ""}
 	var got Record
