@@ -82,16 +82,16 @@ func argumentsOf(t *testing.T, target bake.Target) string {
 		}
 		d.inputs[name] = in
 	}
-	j, err := d.job("default", &target, d.users()["default"])
+	j, err := d.newJob("default", &target, d.users()["default"])
 	if err != nil {
 		return "error: " + err.Error()
 	}
 	return strings.Join(j.args, " ")
 }
 
-// TestInputs: the paths of contexts and Dockerfiles, as buildx finds them, relative to this
+// TestInputPathsAreRelative: the paths of contexts and Dockerfiles, as buildx finds them, relative to this
 // directory.
-func TestInputs(t *testing.T) {
+func TestInputPathsAreRelative(t *testing.T) {
 	for _, c := range []struct {
 		target bake.Target
 		want   string
@@ -115,14 +115,14 @@ func TestInputs(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if got := strings.Join(jobs[0].args, " ") + " in " + jobs[0].where; got != c.want {
+		if got := strings.Join(jobs[0].args, " ") + " in " + jobs[0].context; got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
 }
 
-// TestPlanOrder: a target is built after the targets that it needs.
-func TestPlanOrder(t *testing.T) {
+// TestPlanBuildsDependenciesFirst: a target is built after the targets that it needs.
+func TestPlanBuildsDependenciesFirst(t *testing.T) {
 	target := func(needs ...string) *bake.Target {
 		contexts := map[string]string{}
 		for _, n := range needs {

@@ -111,7 +111,7 @@ func readCalled(ctx *cli.Context) (c *build.Check, done func(), err error) {
 	if c.Text, err = readLocal(ctx.Context, &o); err != nil || o.Context == "-" {
 		return c, func() {}, err
 	}
-	if c.Context, err = source.Local(o.Context, cmp.Or(o.File, filepath.Join(o.Context, source.DefaultDockerfile))); err != nil {
+	if c.Context, err = source.OpenLocal(o.Context, cmp.Or(o.File, filepath.Join(o.Context, source.DefaultDockerfile))); err != nil {
 		return nil, nil, err
 	}
 	return c, func() { _ = c.Context.Root.Close() }, nil

@@ -61,7 +61,7 @@ func delivery(ctx *cli.Context, o *build.Options, s *store.Store) (*build.Delive
 		d.Annotations = append(d.Annotations, list...)
 	}
 	var err error
-	if d.Names, err = export.Names(ctx.StringSlice("tag")); err != nil {
+	if d.Names, err = export.ParseNames(ctx.StringSlice("tag")); err != nil {
 		return nil, err
 	}
 	if d.Attest, err = attest.Parse(ctx.StringSlice("attest"), ctx.String("provenance"), ctx.String("sbom")); err != nil {

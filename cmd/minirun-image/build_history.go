@@ -21,7 +21,7 @@ func buildHistoryCommand() *cli.Command {
 	return &cli.Command{
 		Name: "history", Usage: "show the last builds",
 		Description: "A build is named by its ID, by the beginning of one, or by ^N: the one N before the last. Without a\n" +
-			"name the last one is meant. " + records.Kept + " is how many builds are kept, 50 by default; 0: none.",
+			"name the last one is meant. " + records.KeepVariable + " is how many builds are kept, 50 by default; 0: none.",
 		Action: func(ctx *cli.Context) error {
 			switch name := ctx.Args().First(); name {
 			case "":
@@ -69,8 +69,8 @@ func buildHistoryCommand() *cli.Command {
 	}
 }
 
-func bookOf(ctx *cli.Context) *records.Book {
-	return records.Of(&image.Store{Dir: ctx.String("store")})
+func bookOf(ctx *cli.Context) *records.History {
+	return records.ForStore(&image.Store{Dir: ctx.String("store")})
 }
 
 // statusWord returns the word for a status in tables. Filters accept both words.
@@ -275,7 +275,7 @@ func historyRemove(ctx *cli.Context) error {
 
 // namedBuilds finds all builds named on the command line before any of them is changed, because ^N
 // would then refer to a different one.
-func namedBuilds(ctx *cli.Context, book *records.Book) (out []*records.Record, err error) {
+func namedBuilds(ctx *cli.Context, book *records.History) (out []*records.Record, err error) {
 	for _, ref := range ctx.Args().Slice() {
 		r, err := book.Find(ref)
 		if err != nil {

@@ -43,7 +43,7 @@ func (o *outcome) tell(d *build.Delivered) error {
 		termtext.Fprintln(o.cli.App.Writer, d.ID)
 	}
 	if file := o.cli.String("iidfile"); file != "" {
-		if err := export.Write(file, []byte(d.ID)); err != nil {
+		if err := export.WriteFile(file, []byte(d.ID)); err != nil {
 			return fmt.Errorf("--iidfile: %w", err)
 		}
 	}
@@ -102,7 +102,7 @@ func (o *outcome) writeMetadata(d *build.Delivered) error {
 	}
 	text, err := json.MarshalIndent(o.fields(d), "", "  ")
 	if err == nil {
-		err = export.Write(o.metadata.file, append(text, '\n'))
+		err = export.WriteFile(o.metadata.file, append(text, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("--metadata-file: %w", err)

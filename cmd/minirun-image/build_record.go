@@ -62,7 +62,7 @@ func requestOf(ctx *cli.Context, o *build.Options) records.Record {
 		}
 	}
 	for name, from := range r.Contexts {
-		r.Contexts[name] = source.Public(from)
+		r.Contexts[name] = source.RedactURL(from)
 	}
 	list := o.Platforms
 	if len(list) == 0 {
@@ -79,16 +79,16 @@ func requestOf(ctx *cli.Context, o *build.Options) records.Record {
 func namedContext(where, file string) (context, dockerfile, repository string) {
 	dockerfile = cmp.Or(file, source.DefaultDockerfile)
 	if source.IsURL(file) {
-		dockerfile = source.Public(file)
+		dockerfile = source.RedactURL(file)
 	}
 	switch {
 	case where == "-":
 		return where, dockerfile, ""
 	case source.IsGit(where):
-		repository, _, _ = strings.Cut(source.Public(where), "#")
-		return source.Public(where), dockerfile, repository
+		repository, _, _ = strings.Cut(source.RedactURL(where), "#")
+		return source.RedactURL(where), dockerfile, repository
 	case source.IsURL(where):
-		return source.Public(where), dockerfile, ""
+		return source.RedactURL(where), dockerfile, ""
 	}
 	context, err := filepath.Abs(where)
 	if err != nil {

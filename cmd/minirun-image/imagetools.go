@@ -222,7 +222,7 @@ func writeCreated(file string, d oci.Descriptor, tags []image.Name) error {
 	}
 	text, err := json.MarshalIndent(map[string]any{"containerimage.descriptor": d, "image.name": strings.Join(repositories, ",")}, "", "  ")
 	if err == nil {
-		err = export.Write(file, append(text, '\n'))
+		err = export.WriteFile(file, append(text, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("--metadata-file: %w", err)

@@ -195,7 +195,7 @@ func (b *Built) Image(epoch *time.Time) export.Result {
 	}
 	r.Config.History, r.Created = b.history(epoch)
 	if b.Inline {
-		r.Inside, r.InsideName = b.inline, remotecache.Field
+		r.ExtraField, r.ExtraFieldName = b.inline, remotecache.Field
 	}
 	return r
 }

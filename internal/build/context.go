@@ -118,7 +118,7 @@ func (b *Builder) main(ctx context.Context, o *Options, in *inputs) error {
 	file := o.File
 	switch {
 	case source.IsURL(file):
-		in.name = source.Public(file)
+		in.name = source.RedactURL(file)
 		in.text, err = source.ReadDockerfileURL(ctx, file, b.fetches())
 		file = ""
 	case here && file == "":
@@ -188,7 +188,7 @@ func (b *Builder) empty(in *inputs) error {
 		return err
 	}
 	in.remove = append(in.remove, dir)
-	t, err := source.Local(dir, "-")
+	t, err := source.OpenLocal(dir, "-")
 	if err != nil {
 		return err
 	}
@@ -215,11 +215,11 @@ const keepGitDirArgument = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
 // directory, tree records its source.
 func (b *Builder) tree(ctx context.Context, in *inputs, name, where, file string, git source.GitOptions) (*contenthash.Tree, attest.Material, error) {
 	in.made[name] = nil
-	from := attest.Material{URI: source.Public(where)}
+	from := attest.Material{URI: source.RedactURL(where)}
 	switch {
 	case source.IsGit(where):
 		git.Agent = in.agent
-		t, commit, err := source.Git(ctx, where, b.fetches(), git)
+		t, commit, err := source.CheckoutGit(ctx, where, b.fetches(), git)
 		from.Digest = commitDigest(commit)
 		in.made[name] = func() (time.Time, error) { return source.CommitTime(ctx, where, commit, b.fetches()) }
 		return t, from, err
@@ -238,14 +238,14 @@ func (b *Builder) tree(ctx context.Context, in *inputs, name, where, file string
 		if in.single = !archive; archive {
 			t, err := b.unpack(ctx, in, r)
 			if err == nil && f.Modified.IsZero() {
-				in.made[name] = func() (time.Time, error) { return source.Newest(t.Root.Name()) }
+				in.made[name] = func() (time.Time, error) { return source.NewestTime(t.Root.Name()) }
 			}
 			return t, from, err
 		}
 		t, err := b.fileContext(in, r, f.Modified)
 		return t, from, err
 	}
-	t, err := source.Local(where, file)
+	t, err := source.OpenLocal(where, file)
 	return t, attest.Material{}, err
 }
 
@@ -256,7 +256,7 @@ func (b *Builder) unpack(ctx context.Context, in *inputs, r io.Reader) (*content
 		return nil, err
 	}
 	in.remove = append(in.remove, dir)
-	return source.Archive(ctx, r, dir)
+	return source.ExtractArchive(ctx, r, dir)
 }
 
 // fetches is the directory where fetched files and repositories are kept for later builds.
@@ -286,5 +286,5 @@ func (b *Builder) fileContext(in *inputs, r io.Reader, modified time.Time) (*con
 			return nil, err
 		}
 	}
-	return source.Local(dir, "-")
+	return source.OpenLocal(dir, "-")
 }

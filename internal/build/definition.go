@@ -31,7 +31,7 @@ const scratchStep = -1
 
 // definitionOf converts the nodes that the target needs.
 func definitionOf(g *graph.Graph) []attest.Step {
-	d := &definition{of: map[*graph.Node]int{}, sources: map[string]int{}, public: source.Public}
+	d := &definition{of: map[*graph.Node]int{}, sources: map[string]int{}, public: source.RedactURL}
 	for _, n := range g.Needed() {
 		d.of[n] = d.node(n)
 	}

@@ -83,14 +83,14 @@ func (d *Delivery) check(out *export.Output, all []string) error {
 		return fmt.Errorf("has an image for one platform, not for %s: use type=oci, or type=image and push", strings.Join(all, ", "))
 	case out.Push && len(names) == 0:
 		return errors.New("push: the image has no name: give -t NAME")
-	case out.IsImage() && !index && export.NeedIndex(append(d.Annotations, out.Annotations...)):
+	case out.IsImage() && !index && export.NeedsIndex(append(d.Annotations, out.Annotations...)):
 		return errors.New("annotations of an index: there is none with one platform and no attestation")
 	}
 	return nil
 }
 
 func (d *Delivery) names(out *export.Output) ([]image.Name, error) {
-	own, err := export.Names(out.Names)
+	own, err := export.ParseNames(out.Names)
 	return append(own, d.Names...), err
 }
 
@@ -104,7 +104,7 @@ func (b *Builder) Deliver(ctx context.Context, d *Delivery, built []Built) (*Del
 		id := 1<<20 + i // after all steps
 		b.Sink.Begin(id, "exporting to "+out.Type)
 		lines := retry.WithLines(ctx, func(p []byte) { b.Sink.Output(id, p) })
-		one, err := b.deliver(lines, d, built, out, func(what string) { b.Sink.Did(id, what) })
+		one, err := b.deliver(lines, d, built, out, func(what string) { b.Sink.Note(id, what) })
 		b.Sink.End(id, false, err)
 		if err != nil {
 			return nil, fmt.Errorf("--output type=%s: %w", out.Type, err)
@@ -129,9 +129,9 @@ func (b *Builder) deliver(ctx context.Context, d *Delivery, built []Built, out *
 	}
 	epoch := out.FileEpoch(built[0].origin.options.Epoch)
 	if out.Type == "tar" {
-		return nil, export.Tar(ctx, *out, parts, epoch)
+		return nil, export.WriteTar(ctx, *out, parts, epoch)
 	}
-	return nil, export.Local(ctx, out.Dest, parts, epoch)
+	return nil, export.WriteLocal(ctx, out.Dest, parts, epoch)
 }
 
 // parts returns the file systems of an output that consists of files.
@@ -231,7 +231,7 @@ func (b *Builder) deliverImage(ctx context.Context, d *Delivery, built []Built, 
 	did("exporting layers")
 	did("writing image " + result.ID)
 	if !out.Stored() { // an archive alone leaves no image in the store
-		return result, export.Archive(ctx, b.Store, *out, saved(i, names), d.Progress)
+		return result, export.WriteArchive(ctx, b.Store, *out, saved(i, names), d.Progress)
 	}
 	if len(names) == 0 {
 		return result, b.Store.Keep(ctx, result.Desc)
@@ -274,7 +274,7 @@ func (b *Builder) store(ctx context.Context, d *Delivery, built []Built, out *ex
 		epoch := one.origin.options.Epoch
 		r := one.Image(cmp.Or(epoch, out.Epoch))
 		r.Compression, r.Annotations, r.Rewrite, r.Epoch = out.Compression, all, out.Rewrite, out.FileEpoch(epoch)
-		desc, err := export.Image(ctx, b.Store, r)
+		desc, err := export.StoreImage(ctx, b.Store, r)
 		if err != nil {
 			return desc, err
 		}
@@ -288,7 +288,7 @@ func (b *Builder) store(ctx context.Context, d *Delivery, built []Built, out *ex
 	if list = append(list, attached...); len(list) == 1 {
 		return list[0], nil
 	}
-	return export.Index(b.Store, list, all)
+	return export.StoreIndex(b.Store, list, all)
 }
 
 // attach stores the attestations of an image. The image itself does not change.

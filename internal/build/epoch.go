@@ -107,7 +107,7 @@ func checkYear(when time.Time) (time.Time, error) {
 // server reports, or else that of the newest file in an archive.
 func (b *Builder) madeRemote(ctx context.Context, in *inputs, remote dockerfile.Remote) (time.Time, error) {
 	if source.IsGit(remote.URL) {
-		t, commit, err := source.Git(ctx, remote.URL, b.fetches(), source.GitOptions{Checksum: remote.Checksum, Agent: in.agent})
+		t, commit, err := source.CheckoutGit(ctx, remote.URL, b.fetches(), source.GitOptions{Checksum: remote.Checksum, Agent: in.agent})
 		if err != nil {
 			return time.Time{}, err
 		}
@@ -124,15 +124,15 @@ func (b *Builder) madeRemote(ctx context.Context, in *inputs, remote dockerfile.
 	}
 	r, archive, err := source.Sniff(f.File)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%s: %w", source.Public(remote.URL), err)
+		return time.Time{}, fmt.Errorf("%s: %w", source.RedactURL(remote.URL), err)
 	}
 	if !archive {
-		return time.Time{}, fmt.Errorf("the server does not say when %s was modified", source.Public(remote.URL))
+		return time.Time{}, fmt.Errorf("the server does not say when %s was modified", source.RedactURL(remote.URL))
 	}
 	t, err := b.unpack(ctx, in, r)
 	if err != nil {
 		return time.Time{}, err
 	}
 	defer func() { _ = t.Root.Close() }()
-	return source.Newest(t.Root.Name())
+	return source.NewestTime(t.Root.Name())
 }

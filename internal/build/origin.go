@@ -83,7 +83,7 @@ func (b *Built) facts(version string, a attest.Options) attest.Facts {
 			addSecrets(&f, op)
 		}
 		for _, x := range b.Steps[n.ID].Fetched {
-			m := attest.Material{URI: source.Public(x.URL), Digest: commitDigest(x.Commit)}
+			m := attest.Material{URI: source.RedactURL(x.URL), Digest: commitDigest(x.Commit)}
 			if x.Digest != "" {
 				m.Digest = map[string]string{"sha256": x.Digest.Encoded()}
 			}
@@ -139,17 +139,17 @@ func commitDigest(commit string) map[string]string {
 
 // inventory lists the packages in a result.
 func (b *Built) inventory(version, name, digest string) (any, error) {
-	i := attest.Inventory{Version: version, Name: name, Digest: digest, Made: b.origin.ended}
+	i := attest.Inventory{Version: version, Name: name, Digest: digest, Created: b.origin.ended}
 	if e := b.origin.options.Epoch; e != nil {
-		i.Made = *e
+		i.Created = *e
 	}
 	if len(b.Layers) > 0 {
-		root, err := export.Flat(b.Layers)
+		root, err := export.OpenMerged(b.Layers)
 		if err != nil {
 			return nil, err
 		}
 		defer func() { _ = root.Close() }()
-		if i.Distribution, i.Packages, err = attest.Installed(root); err != nil {
+		if i.Distribution, i.Packages, err = attest.ReadInstalled(root); err != nil {
 			return nil, fmt.Errorf("list the packages: %w", err)
 		}
 	}
@@ -161,7 +161,7 @@ func (b *Built) fileSubjects() ([]attest.Subject, error) {
 	if len(b.Layers) == 0 {
 		return nil, nil
 	}
-	root, err := export.Flat(b.Layers)
+	root, err := export.OpenMerged(b.Layers)
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,7 @@ func (b *Builder) load(ctx context.Context, o *Options) (*inputs, error) {
 	s := b.begin("load build definition from " + name)
 	in, err := b.open(retry.WithLines(ctx, s.print), o)
 	if err == nil {
-		b.Sink.Did(s.id, fmt.Sprintf("reading dockerfile: %s", units.HumanSize(float64(len(in.text)))))
+		b.Sink.Note(s.id, fmt.Sprintf("reading dockerfile: %s", units.HumanSize(float64(len(in.text)))))
 	}
 	s.end(err)
 	return in, err

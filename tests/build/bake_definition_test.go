@@ -178,7 +178,7 @@ target "stdin" { context = "-" }
 		{"outside --allow fs.read=more", []string{"--allow=fs.read=.."}},
 		{"network", []string{"--allow=network.host"}},
 		{"insecure", []string{"--allow=security.insecure"}},
-		{"archive archive2", []string{"targets archive, archive2: standard output"}},
+		{"archive archive2", []string{"targets archive, archive2: only one archive"}},
 		{"loop", []string{"infinite loop"}},
 		{"context", []string{"target context: context: target:default"}},
 		{"stdin", []string{"stdin"}},
@@ -193,10 +193,10 @@ target "stdin" { context = "-" }
 		{"--list nothing", []string{"--list nothing"}},
 		{"--progress tty archive default", []string{"--progress tty"}},
 		{"-f missing.hcl", []string{"missing.hcl"}},
-		{"https://example.com/repository.git", []string{"remote definitions are not read"}},
+		{"https://example.com/repository.git", []string{"remote bake files are not supported"}},
 	} {
 		s.rejected(dir, c.messages, strings.Fields(c.args)...)
 	}
-	s.rejected(t.TempDir(), []string{"no file of targets here", "./bake"})
+	s.rejected(t.TempDir(), []string{"this directory has no bake file", "./bake"})
 	s.bake(dir, "network", "--allow", "network.host")
 }

@@ -77,10 +77,10 @@ func TestRunDeviceRejected(t *testing.T) {
 		flags []string
 		want  string
 	}{
-		{"--device=vendor1.com/device=foo", nil, "device vendor1.com/device=foo is requested by the build but not allowed: give --allow device=vendor1.com/device=foo"},
+		{"--device=vendor1.com/device=foo", nil, "device vendor1.com/device=foo is requested by the build but not allowed\nhint: use --allow device=vendor1.com/device=foo"},
 		{"--device=vendor1.com/device=foo", []string{"--allow", "device=vendor1.com/device=node"}, "not allowed"},
 		{"--device=vendor1.com/device=*", []string{"--allow", "device=vendor1.com/device=foo"}, "device vendor1.com/device=node is requested"},
-		{"--device=vendor1.com/none,required", []string{"--allow", "device"}, `required device "vendor1.com/none" is not registered: there are vendor1.com/device=foo`},
+		{"--device=vendor1.com/none,required", []string{"--allow", "device"}, `required device "vendor1.com/none" is not registered: the devices are vendor1.com/device=foo`},
 		{"--device=a,b=c", nil, "unexpected key 'b'"},
 	} {
 		dir := contextDir(t, map[string]string{"Dockerfile": "FROM base\nRUN echo first\nRUN " + c.run + " :\n"}, "")

@@ -170,5 +170,5 @@ func TestOutputHasTimeOfEpoch(t *testing.T) {
 	for _, value := range []string{"x", "1.5", "context", "99999999999999"} {
 		s.Minirun("build", "-o", "type=oci,source-date-epoch="+value+",dest="+filepath.Join(t.TempDir(), "out"), dir).Fails(t, "source-date-epoch="+value+": must be seconds since 1970")
 	}
-	s.Minirun("build", "-o", "type=cacheonly,source-date-epoch=1", dir).Fails(t, "source-date-epoch: is for type=")
+	s.Minirun("build", "-o", "type=cacheonly,source-date-epoch=1", dir).Fails(t, "source-date-epoch is only for type=")
 }

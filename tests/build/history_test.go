@@ -167,8 +167,8 @@ func (s *store) removesHistory(middle string) {
 		s.T.Error(got)
 	}
 	for args, want := range map[string]string{
-		"inspect": "no such build", "logs ^1": "no such build", "rm": "missing argument", "open": "build history open: is not offered", "trace": "is not offered", "import": "is not offered",
-		"inspect attachment": "not offered", "ls --local": "-local", "export --finalize": "-finalize", "logs --progress tty": "no such build", "ls --filter repository=x": "not recorded",
+		"inspect": "build not found", "logs ^1": "build not found", "rm": "missing argument", "open": "build history open: is not offered", "trace": "is not offered", "import": "is not offered",
+		"inspect attachment": "not offered", "ls --local": "-local", "export --finalize": "-finalize", "logs --progress tty": "build not found", "ls --filter repository=x": "not recorded",
 		"ls --builder other": "there is one builder", "sl": `unknown subcommand "sl"`,
 	} {
 		if r := s.Minirun(append([]string{"build", "history"}, strings.Fields(args)...)...); r.Status != 1 || !strings.Contains(r.Stderr, want) {
@@ -194,7 +194,7 @@ func TestHistoryOfInterruptedBuilds(t *testing.T) {
 		if got := s.history(); !strings.HasPrefix(got, "context Running") {
 			t.Error(got)
 		}
-		if r := s.Minirun("build", "history", "rm", "^0"); r.Status != 1 || !strings.Contains(r.Stderr, "it is running") {
+		if r := s.Minirun("build", "history", "rm", "^0"); r.Status != 1 || !strings.Contains(r.Stderr, "the build is running") {
 			t.Errorf("%d %s", r.Status, r.Stderr)
 		}
 		if err := syscall.Kill(-cmd.Process.Pid, signal); err != nil {

@@ -18,7 +18,7 @@ func TestOptionsRejected(t *testing.T) {
 		{"--network bridge", "--network bridge: must be default, host or none"},
 		{"--network container:x", "must be default, host or none"},
 		{"--allow frob", "--allow frob: must be network.host, security.insecure or device"},
-		{"--allow device=a,b=c", `"b=c" is unknown`},
+		{"--allow device=a,b=c", `unknown option "b=c"`},
 		{"--allow buildx.local.delete", "mode=delete"},
 		{"--no-cache --no-cache-filter x", "--no-cache-filter has no effect"},
 		{"--add-host a", `--add-host "a"`},

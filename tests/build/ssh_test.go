@@ -167,13 +167,13 @@ func TestMessagesForSSHMistakes(t *testing.T) {
 	t.Setenv("SSH_AUTH_SOCK", "")
 	dir := contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY Dockerfile /\n"}, "")
 	for flags, want := range map[string]string{
-		"default=" + secret.path:                      "private key " + secret.path + ": it is encrypted, and a build cannot ask for its passphrase\nhint: ssh-add " + secret.path,
-		"default=" + public:                           "it is a public key",
+		"default=" + secret.path:                      "private key " + secret.path + ": the key is encrypted, and a build cannot ask for the passphrase\nhint: run ssh-add " + secret.path,
+		"default=" + public:                           "contains a public key",
 		"default=" + dir + "/Dockerfile":              "no key found",
 		"default=" + dir:                              "is a directory",
 		"default=" + dir + "/none":                    "no such file",
 		"default=" + ed.path + ",":                    "a path is empty",
-		"default=" + ed.path + ",raw=true":            "raw=true is for a socket",
+		"default=" + ed.path + ",raw=true":            "raw=true needs a socket",
 		"default":                                     "SSH_AUTH_SOCK is not set",
 		"default=" + ed.path + " default=" + ec.path:  "default is given twice",
 		"default=" + ed.path + "," + dir + "/nothing": "no such file",

@@ -186,6 +186,6 @@ func TestFlagsMayFollowTheContext(t *testing.T) {
 	s.Minirun("build", dir, "--tagg", "x").Fails(t, "tagg")
 	other := contextDir(t, map[string]string{"Containerfile": "FROM base\n"}, "")
 	s.Minirun("build", other).Fails(t, "Dockerfile", "there is "+other+"/Containerfile", "-f "+other+"/Containerfile")
-	s.Minirun("build", contextDir(t, map[string]string{"x": ""}, "")).Fails(t, "Dockerfile", "no such file", "-f names another")
+	s.Minirun("build", contextDir(t, map[string]string{"x": ""}, "")).Fails(t, "Dockerfile", "no such file", "hint: use -f FILE")
 	s.Minirun("build", filepath.Join(dir, "nowhere")).Fails(t, "nowhere", "no such file")
 }

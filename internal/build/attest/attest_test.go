@@ -16,6 +16,7 @@ import (
 	"time"
 
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
+	spdx "github.com/spdx/tools-golang/spdx/v2/v2_3"
 	"golang.org/x/sys/unix"
 )
 
@@ -137,16 +138,20 @@ o:busybox
 
 // TestSPDX: the databases of two distributions → one document.
 func TestSPDX(t *testing.T) {
-	d := Release([]byte("PRETTY_NAME=\"Debian GNU/Linux 12\"\nID=debian\nVERSION_ID='12'\n# comment\n"))
+	d := ParseOSRelease([]byte("PRETTY_NAME=\"Debian GNU/Linux 12\"\nID=debian\nVERSION_ID='12'\n# comment\n"))
 	i := Inventory{
-		Version: "1.2", Name: "app:1", Digest: "sha256:" + hex, Made: time.Unix(1e9, 0), Distribution: d,
-		Packages: append(Alpine([]byte(installed)), Debian([]byte(status))...),
+		Version: "1.2", Name: "app:1", Digest: "sha256:" + hex, Created: time.Unix(1e9, 0), Distribution: d,
+		Packages: append(ParseAPK([]byte(installed)), ParseDpkg([]byte(status))...),
 	}
 	text, err := Statement(SPDXType, about, SPDX(i))
 	if err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "sbom", text)
+	var read struct{ Predicate spdx.Document } // as other programs read it
+	if err := json.Unmarshal(text, &read); err != nil || len(read.Predicate.Packages) != 1+len(i.Packages) {
+		t.Errorf("%d packages, %v", len(read.Predicate.Packages), err)
+	}
 	i.Packages = nil
 	if text, err = json.Marshal(SPDX(i)); err != nil || strings.Count(string(text), "SPDXID") != 2 {
 		t.Errorf("without packages: %s, %v", text, err)
@@ -219,7 +224,7 @@ func TestInstalled(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	d, list, err := Installed(f)
+	d, list, err := ReadInstalled(f)
 	var names []string
 	for _, p := range list {
 		names = append(names, p.Kind+" "+p.Name)
@@ -233,7 +238,7 @@ func TestInstalled(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(root, "var/lib/dpkg/status"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := Installed(f); !errors.Is(err, unix.EISDIR) {
+	if _, _, err := ReadInstalled(f); !errors.Is(err, unix.EISDIR) {
 		t.Errorf("of a directory: %v", err)
 	}
 }
@@ -254,7 +259,7 @@ func TestDebianHost(t *testing.T) {
 			want = append(want, rest)
 		}
 	}
-	for _, p := range Debian(text) {
+	for _, p := range ParseDpkg(text) {
 		got = append(got, strings.TrimSpace(strings.Join([]string{p.Name, p.Version, p.Architecture, cmp.Or(p.Source, p.Name), p.Description}, " ")))
 	}
 	slices.Sort(want)
@@ -269,7 +274,7 @@ func FuzzPackages(f *testing.F) {
 	f.Add([]byte(status))
 	f.Add([]byte(installed))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		list := append(Debian(text), Alpine(text)...)
+		list := append(ParseDpkg(text), ParseAPK(text)...)
 		out, err := json.Marshal(SPDX(Inventory{Packages: list}))
 		if err != nil {
 			t.Fatal(err)

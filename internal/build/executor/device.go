@@ -14,7 +14,7 @@ func (e *Executor) Device(allow *devices.Allow, name string, required bool) ([]s
 	if err != nil {
 		return nil, err
 	}
-	return r.Wanted(allow, name, required)
+	return r.Select(allow, name, required)
 }
 
 // deviceRegistry reads the current CDI specs.

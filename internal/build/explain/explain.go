@@ -39,8 +39,8 @@ type Report struct {
 type Step struct {
 	Needed  bool
 	Cached  bool
-	Reason  string   // why it was cached, or was not; or ""
-	Changed []string // changed inputs: "package.json: content", "the step before"
+	Reason  string   // why it was cached, or not; or ""
+	Changed []string // changed inputs: "package.json: content"
 	Key     string
 	Time    time.Duration
 	Layer   *LayerInfo // nil: no layer, or one that was not inspected

@@ -121,12 +121,12 @@ func sample() *Report {
 		r.Steps[n.ID] = s
 	}
 	set(b.Nodes[2], Step{Cached: true, Layer: &LayerInfo{Added: 1}})
-	set(b.Nodes[3], Step{Time: 210 * time.Millisecond, Key: "sha256:aa", Reason: "something it depends on has changed", Changed: []string{"package.json: content"},
+	set(b.Nodes[3], Step{Time: 210 * time.Millisecond, Key: "sha256:aa", Reason: "an input changed", Changed: []string{"package.json: content"},
 		Layer: &LayerInfo{Added: 1, Bytes: 1234, Largest: []layer.Change{{Path: "src/package.json", What: "added", Size: 1234}}}})
-	set(b.Nodes[4], Step{Time: 4200 * time.Millisecond, Reason: "the step before has made something else",
+	set(b.Nodes[4], Step{Time: 4200 * time.Millisecond, Reason: "the previous step's result changed",
 		Layer: &LayerInfo{Added: 812, Changed: 3, Removed: 1, Bytes: 48e6, Largest: []layer.Change{
 			{Path: "src/node_modules/a.node", What: "added", Size: 9e6}, {Path: "src/node_modules/\x1b[2Jb", What: "added", Size: 4e6}, {Path: "src/dist/<main>.js", What: "added", Size: 1e6}, {Path: "src/4", What: "added", Size: 1}}}})
-	set(f.Nodes[1], Step{Time: 500 * time.Millisecond, Reason: "something it depends on has changed", Changed: []string{"/src/dist/main.js: content"}, Layer: &LayerInfo{Added: 400, Bytes: 21e6}})
+	set(f.Nodes[1], Step{Time: 500 * time.Millisecond, Reason: "an input changed", Changed: []string{"/src/dist/main.js: content"}, Layer: &LayerInfo{Added: 400, Bytes: 21e6}})
 	set(f.Nodes[2], Step{Cached: true, Layer: &LayerInfo{Added: 4, Bytes: 310e3}})
 	return r
 }
@@ -148,7 +148,7 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-func TestGolden(t *testing.T) {
+func TestFormatsMatchGoldenFiles(t *testing.T) {
 	for name, write := range map[string]func(io.Writer, *Report) error{
 		"sample.txt": func(w io.Writer, r *Report) error { return Text(w, r, false) }, "sample.json": JSON, "sample.svg": SVG, "sample.html": HTML,
 	} {
@@ -189,7 +189,7 @@ func TestSVGIsXML(t *testing.T) {
 	}
 }
 
-func TestJSONNames(t *testing.T) {
+func TestJSONHasOnlyDocumentedNames(t *testing.T) {
 	var out bytes.Buffer
 	if err := JSON(&out, sample()); err != nil {
 		t.Fatal(err)
@@ -202,15 +202,15 @@ func TestJSONNames(t *testing.T) {
 	}
 }
 
-func TestStart(t *testing.T) {
+func TestStartExplainsEntrypointAndCmd(t *testing.T) {
 	sh := []string{"/bin/sh", "-c"}
 	for _, c := range []struct {
 		entry, cmd       []string
 		form, rule, trap string
 	}{
-		{nil, nil, "", "neither", ""},
-		{nil, []string{"a"}, "exec", "for want of", ""},
-		{nil, append(sh, "a b"), "shell", "for want of", ""},
+		{nil, nil, "", "no ENTRYPOINT and no CMD", ""},
+		{nil, []string{"a"}, "exec", "there is no ENTRYPOINT", ""},
+		{nil, append(sh, "a b"), "shell", "there is no ENTRYPOINT", ""},
 		{[]string{"a"}, nil, "exec", "are appended", ""},
 		{[]string{"a"}, []string{"b"}, "exec", "default arguments", ""},
 		{[]string{"a"}, append(sh, "b"), "exec", "default arguments", "CMD is in shell form"},
@@ -218,19 +218,19 @@ func TestStart(t *testing.T) {
 	} {
 		r := &Report{Argv: slices.Concat(c.entry, c.cmd)}
 		r.Config.Config.Entrypoint, r.Config.Config.Cmd = c.entry, c.cmd
-		s := start(r)
+		s := describeStart(r)
 		if s.Form != c.form || !strings.Contains(s.Rule, c.rule) || (s.Trap == "") != (c.trap == "") || !strings.Contains(s.Trap, c.trap) {
 			t.Errorf("%q %q: %+v", c.entry, c.cmd, s)
 		}
 	}
 	r := &Report{Argv: []string{"bash", "-ec", "x"}}
 	r.Config.Config.Shell = []string{"bash", "-ec"}
-	if s := start(r); s.Form != "shell" {
+	if s := describeStart(r); s.Form != "shell" {
 		t.Errorf("SHELL is not known: %+v", s)
 	}
 }
 
-func TestChanges(t *testing.T) {
+func TestDiffConfigsDescribesEveryField(t *testing.T) {
 	a, b := &docker.DockerOCIImage{}, &docker.DockerOCIImage{}
 	a.Config.Env, b.Config.Env = []string{"A=1", "B=2", "C=x=y"}, []string{"A=2", "C=x=y", "D="}
 	a.Config.Cmd, b.Config.Cmd = []string{"sh"}, []string{}
@@ -238,10 +238,13 @@ func TestChanges(t *testing.T) {
 	b.Config.Labels = map[string]string{"l": "v"}
 	b.Config.Healthcheck = &docker.HealthcheckConfig{Test: []string{"CMD", "a\",\"b"}, Interval: time.Minute}
 	var got []string
-	for _, c := range changes(a, b) {
+	for _, c := range diffConfigs(a, b) {
 		got = append(got, c.String())
 	}
-	want := []string{"Env A: 1 → 2", "Env B: no longer 2", `Env D: ""`, "Labels l: v", "ExposedPorts 80/tcp: yes", `Cmd: no longer ["sh"]`, `Healthcheck: ["CMD", "a\",\"b"] every 1m0s`}
+	want := []string{
+		"changed Env A from 1 to 2", "removed Env B (was 2)", `set Env D to ""`, "set Labels l to v", "added ExposedPorts 80/tcp",
+		`removed Cmd (was ["sh"])`, `set Healthcheck to ["CMD", "a\",\"b"] every 1m0s`,
+	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
@@ -249,7 +252,7 @@ func TestChanges(t *testing.T) {
 
 // In drawings of any graph no boxes overlap, arrows run from left to right and end at the
 // instruction that takes from the source, lanes cross no box, and everything is within bounds.
-func TestLayoutHolds(t *testing.T) {
+func TestLayoutBoxesDoNotOverlap(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 200 {
 		m := &maker{g: &graph.Graph{}}
@@ -268,20 +271,20 @@ func TestLayoutHolds(t *testing.T) {
 			}
 		}
 		m.g.Target = m.g.Stages[len(m.g.Stages)-1]
-		holds(t, New(m.g).Document())
+		checkLayout(t, New(m.g).Document())
 	}
 }
 
-func holds(t *testing.T, d *Document) {
+func checkLayout(t *testing.T, d *Document) {
 	t.Helper()
-	g := layout(d)
+	g := computeLayout(d)
 	for i, a := range g.boxes {
 		if a.x < 0 || a.y < 0 || a.x+a.w > g.width || a.y+a.h > g.height {
 			t.Fatalf("%s is outside", a.id)
 		}
 		for _, b := range g.boxes[i+1:] {
 			if a.x < b.x+b.w && b.x < a.x+a.w && a.y < b.y+b.h && b.y < a.y+a.h {
-				t.Fatalf("%s stands on %s", a.id, b.id)
+				t.Fatalf("%s overlaps %s", a.id, b.id)
 			}
 		}
 	}
@@ -296,15 +299,12 @@ func holds(t *testing.T, d *Document) {
 			}
 			for _, b := range g.boxes {
 				if p.y == q.y && i%2 == 1 && p.x < b.x+b.w && b.x < q.x && p.y > b.y && p.y < b.y+b.h {
-					t.Fatalf("the way %v of %v crosses %s", a.path, a.edge, b.id)
+					t.Fatalf("the path %v of %v crosses %s", a.path, a.edge, b.id)
 				}
 			}
 		}
 	}
-	var first, second bytes.Buffer
-	first.Write(draw(d, g, true))
-	second.Write(draw(d, layout(d), true))
-	if !bytes.Equal(first.Bytes(), second.Bytes()) {
+	if !bytes.Equal(renderSVG(d, svgOptions{}), renderSVG(d, svgOptions{})) {
 		t.Fatal("the same document is drawn in two ways")
 	}
 }

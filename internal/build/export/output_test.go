@@ -61,7 +61,7 @@ func TestParseAnnotation(t *testing.T) {
 			t.Errorf("%s: %v, %v; want %s", text, got, err, want)
 		}
 	}
-	for text, words := range map[string]string{"a": "KEY=VALUE", "=b": "KEY=VALUE", "index:": "KEY=VALUE", "layer:a=b": "must be of manifest", "manifest[x/y/z/w]:a=b": "x/y/z/w"} {
+	for text, words := range map[string]string{"a": "KEY=VALUE", "=b": "KEY=VALUE", "index:": "KEY=VALUE", "layer:a=b": "must be one of manifest", "manifest[x/y/z/w]:a=b": "x/y/z/w"} {
 		if got, err := ParseAnnotation(text); err == nil || !strings.Contains(err.Error(), words) {
 			t.Errorf("%s: %v, %v; want %q", text, got, err, words)
 		}

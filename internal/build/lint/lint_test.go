@@ -177,43 +177,43 @@ func TestRules(t *testing.T) {
 			"FROM debian\nRUN apt-get install update\n", "FROM debian\nRUN --mount=type=cache,target=/var/lib/apt apt-get update\n", "FROM debian\nRUN echo apt-get update\n",
 		}},
 		"CopyFromWorkdir": {"", map[string]string{
-			"FROM busybox AS made\nWORKDIR /app\nFROM scratch\nCOPY --from=made dist/x /\n":       "4 COPY --from=made dist/x is /dist/x: its WORKDIR /app does not count (did you mean /app/dist/x?)",
-			"FROM busybox\nWORKDIR /app\nFROM scratch\nCOPY --from=0 . /\n":                       "4 COPY --from=0 . is /: its WORKDIR /app does not count (did you mean /app?)",
-			"FROM busybox AS a\nWORKDIR /app\nFROM a AS b\nFROM scratch\nCOPY --from=b apple /\n": "5 COPY --from=b apple is /apple: its WORKDIR /app does not count (did you mean /app/apple?)",
+			"FROM busybox AS made\nWORKDIR /app\nFROM scratch\nCOPY --from=made dist/x /\n":       "4 COPY --from=made dist/x copies /dist/x: sources are relative to the root of the stage, not to its WORKDIR /app (did you mean /app/dist/x?)",
+			"FROM busybox\nWORKDIR /app\nFROM scratch\nCOPY --from=0 . /\n":                       "4 COPY --from=0 . copies /: sources are relative to the root of the stage, not to its WORKDIR /app (did you mean /app?)",
+			"FROM busybox AS a\nWORKDIR /app\nFROM a AS b\nFROM scratch\nCOPY --from=b apple /\n": "5 COPY --from=b apple copies /apple: sources are relative to the root of the stage, not to its WORKDIR /app (did you mean /app/apple?)",
 		}, []string{
 			"FROM busybox AS made\nWORKDIR /app\nFROM scratch\nCOPY --from=made /dist app/x app /d/\n", "FROM busybox AS made\nFROM scratch\nCOPY --from=made dist /\n",
 			"FROM busybox AS made\nWORKDIR /\nFROM scratch\nCOPY --from=made dist /\n", "FROM scratch\nCOPY --from=busybox bin /\n",
 		}},
 		"CdAlone": {"", map[string]string{
-			"FROM busybox\nRUN cd /app\n":              "2 cd ends with this RUN: the next instruction begins in the WORKDIR again. Write WORKDIR /app",
-			"FROM busybox\nRUN mkdir a && \\\n cd a\n": "2 cd ends with this RUN: the next instruction begins in the WORKDIR again. Write WORKDIR a",
+			"FROM busybox\nRUN cd /app\n":              "2 cd affects only this RUN: the next instruction starts in the WORKDIR again. Write WORKDIR /app",
+			"FROM busybox\nRUN mkdir a && \\\n cd a\n": "2 cd affects only this RUN: the next instruction starts in the WORKDIR again. Write WORKDIR a",
 		}, []string{"FROM busybox\nRUN cd /app && make\n", "FROM busybox\nRUN (cd /app)\n", "FROM busybox\nRUN [\"cd\", \"/app\"]\n", "FROM busybox\nWORKDIR /app\n"}},
 		"ExecFormQuotes": {"", map[string]string{
-			"FROM busybox\nCMD ['a', 'b c']\n":                      `2 The quotes of this list are not JSON's, so it is a text for the shell, which looks for a program called [. Write CMD ["a", "b c"]`,
-			"FROM busybox\nRUN [“a”]\n":                             `2 The quotes of this list are not JSON's, so it is a text for the shell, which looks for a program called [. Write RUN ["a"]`,
-			"FROM busybox\nENTRYPOINT [\"a\", “b”]\n":               `2 The quotes of this list are not JSON's, so it is a text for the shell, which looks for a program called [. Write ENTRYPOINT ["a", "b"]`,
-			"FROM busybox\nCOPY --chown=1 ['a', '/b']\nWORKDIR /\n": `2 The quotes of this list are not JSON's, so it is a text for the shell, which looks for a program called [. Write COPY ["a", "/b"]`,
+			"FROM busybox\nCMD ['a', 'b c']\n":                      `2 This list is read as plain text, not as JSON, because its quotes are not ". Write CMD ["a", "b c"]`,
+			"FROM busybox\nRUN [“a”]\n":                             `2 This list is read as plain text, not as JSON, because its quotes are not ". Write RUN ["a"]`,
+			"FROM busybox\nENTRYPOINT [\"a\", “b”]\n":               `2 This list is read as plain text, not as JSON, because its quotes are not ". Write ENTRYPOINT ["a", "b"]`,
+			"FROM busybox\nCOPY --chown=1 ['a', '/b']\nWORKDIR /\n": `2 This list is read as plain text, not as JSON, because its quotes are not ". Write COPY ["a", "/b"]`,
 		}, []string{"FROM busybox\nCMD [\"it's\"]\n", "FROM busybox\nRUN [ -f 'a' ]\n", "FROM busybox\nRUN [ 'a' = b ] && echo [x]\n", "FROM busybox\nCOPY [a-z] /\n"}},
 		"EntrypointAndCmd": {"", map[string]string{
-			"FROM busybox\nENTRYPOINT a b\nCMD [\"c\"]\n":      `2 ENTRYPOINT is in shell form, so CMD and the arguments of run never reach its program. Write ENTRYPOINT ["a", "b"]`,
-			"FROM busybox\nCMD c $D\nENTRYPOINT [\"a\"]\n":     `2 CMD is in shell form, so ENTRYPOINT gets the arguments /bin/sh, -c and the text. Write CMD ["/bin/sh", "-c", "exec c $D"]`,
-			"FROM busybox\nENTRYPOINT [\"a\"]\nCMD c\nRUN d\n": `3 CMD is in shell form, so ENTRYPOINT gets the arguments /bin/sh, -c and the text. Write CMD ["c"]`,
+			"FROM busybox\nENTRYPOINT a b\nCMD [\"c\"]\n":      `2 ENTRYPOINT is in shell form, so CMD and the arguments to run do not reach its program. Write ENTRYPOINT ["a", "b"]`,
+			"FROM busybox\nCMD c $D\nENTRYPOINT [\"a\"]\n":     `2 CMD is in shell form, so ENTRYPOINT receives /bin/sh, -c and the command as arguments. Write CMD ["/bin/sh", "-c", "exec c $D"]`,
+			"FROM busybox\nENTRYPOINT [\"a\"]\nCMD c\nRUN d\n": `3 CMD is in shell form, so ENTRYPOINT receives /bin/sh, -c and the command as arguments. Write CMD ["c"]`,
 		}, []string{"FROM busybox\nENTRYPOINT [\"a\"]\nCMD [\"c\"]\n", "FROM busybox\nENTRYPOINT a\n", "FROM busybox\nENTRYPOINT a\nENTRYPOINT [\"a\"]\nCMD [\"c\"]\n"}},
 		"CopyOverInstalled": {"", map[string]string{
-			"FROM node\nCOPY package.json ./\nRUN npm install\nCOPY . .\n": "4 This copies node_modules of the context over what npm install has installed, for another system perhaps: list node_modules in .dockerignore",
-			"FROM node\nRUN cd /app && yarn && yarn build\nCOPY ./ /app\n": "3 This copies node_modules of the context over what yarn has installed, for another system perhaps: list node_modules in .dockerignore",
-			"FROM node\nRUN npm ci --omit=dev\nCOPY --chown=1 a . /app/\n": "3 This copies node_modules of the context over what npm ci has installed, for another system perhaps: list node_modules in .dockerignore",
+			"FROM node\nCOPY package.json ./\nRUN npm install\nCOPY . .\n": "4 This copies node_modules from the context over the packages that npm install installed, possibly those of another system. Add node_modules to .dockerignore",
+			"FROM node\nRUN cd /app && yarn && yarn build\nCOPY ./ /app\n": "3 This copies node_modules from the context over the packages that yarn installed, possibly those of another system. Add node_modules to .dockerignore",
+			"FROM node\nRUN npm ci --omit=dev\nCOPY --chown=1 a . /app/\n": "3 This copies node_modules from the context over the packages that npm ci installed, possibly those of another system. Add node_modules to .dockerignore",
 		}, []string{
 			"FROM node\nCOPY . .\nRUN npm install\n", "FROM node\nRUN npm install\nCOPY src ./src\n", "FROM node AS a\nRUN npm install\nFROM node\nCOPY . .\n",
 			"FROM node\nRUN composer install\nCOPY . .\n", "FROM node\nRUN echo npm install\nCOPY . .\n",
 		}},
 		"SourceOutsideContext": {"", map[string]string{
-			"FROM busybox\nCOPY ../a /\n":       "2 ../a is /a of the context: build with a context that has both (minirun build -f DIR/Dockerfile ..), or use --build-context",
-			"FROM busybox\nADD x/../../a b /\n": "2 x/../../a is /a of the context: build with a context that has both (minirun build -f DIR/Dockerfile ..), or use --build-context",
+			"FROM busybox\nCOPY ../a /\n":       "2 ../a is /a in the context, because .. does not leave it. Use the parent directory as the context (minirun build -f DIR/Dockerfile ..), or --build-context",
+			"FROM busybox\nADD x/../../a b /\n": "2 x/../../a is /a in the context, because .. does not leave it. Use the parent directory as the context (minirun build -f DIR/Dockerfile ..), or --build-context",
 		}, []string{"FROM busybox\nCOPY a/../b /\n", "FROM busybox\nCOPY --from=x ../a /\n", "FROM busybox\nCOPY ..a /\n"}},
 		"WindowsLineEnds": {"", map[string]string{
-			"FROM busybox\r\nRUN <<E\r\ntrue\r\nE\r\n":     "2 This here-document has the line ends of Windows (CRLF), and so has what it becomes: as a script it fails. Convert the Dockerfile (dos2unix; in git: Dockerfile text eol=lf in .gitattributes)",
-			"FROM busybox\r\nCOPY <<E /a\r\ntrue\r\nE\r\n": "2 This here-document has the line ends of Windows (CRLF), and so has what it becomes: as a script it fails. Convert the Dockerfile (dos2unix; in git: Dockerfile text eol=lf in .gitattributes)",
+			"FROM busybox\r\nRUN <<E\r\ntrue\r\nE\r\n":     "2 This here-document has Windows line endings (CRLF), and so will the file or script created from it. Convert the Dockerfile (dos2unix; in git: Dockerfile text eol=lf in .gitattributes)",
+			"FROM busybox\r\nCOPY <<E /a\r\ntrue\r\nE\r\n": "2 This here-document has Windows line endings (CRLF), and so will the file or script created from it. Convert the Dockerfile (dos2unix; in git: Dockerfile text eol=lf in .gitattributes)",
 		}, []string{"FROM busybox\r\nRUN true && \\\r\n false\r\n", "FROM busybox\nRUN <<E\ntrue\nE\n"}},
 	} {
 		t.Run(rule, func(t *testing.T) {
@@ -308,7 +308,7 @@ func TestExecForm(t *testing.T) {
 		`a "b`:                   `["/bin/sh", "-c", "exec a \"b"]`,
 		`a \ b`:                  `["/bin/sh", "-c", "exec a \\ b"]`,
 	} {
-		if got := execForm([]string{text}); got != want {
+		if got := formatExecForm([]string{text}); got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
 		}
 	}

@@ -56,7 +56,7 @@ func (v *screen) write(p []byte) {
 	for text := string(p); text != ""; {
 		known := false
 		for sequence, do := range map[string]func(){
-			"\r": func() { v.x = 0 }, "\n": v.down, hide: func() { v.wrap = false }, show: func() { v.wrap = true },
+			"\r": func() { v.x = 0 }, "\n": v.down, hideCursor: func() { v.wrap = false }, showCursor: func() { v.wrap = true },
 			"\x1b[2K": func() { v.grid[v.y] = v.blank() },
 			"\x1b[J": func() {
 				copy(v.grid[v.y][min(v.x, v.size.width-1):], v.blank())
@@ -121,14 +121,14 @@ func TestScreenIsWhatWasDrawn(t *testing.T) {
 	for round := range 40 {
 		s := size{12 + random.IntN(90), 2 + random.IntN(30)}
 		v := newScreen(t, s)
-		v.write([]byte(hide + "$ build\r\n" + show))
-		d := newTTY(begun, round%2 == 0)
+		v.write([]byte(hideCursor + "$ build\r\n" + showCursor))
+		d := newTTYView(begun, round%2 == 0)
 		for tick := range 40 {
 			now := at(tick * 100)
 			for range random.IntN(6) {
 				id := random.IntN(15)
 				piece := nasty[random.IntN(len(nasty))]
-				d.apply(&event{at: now, kind: []int{begin, output, output, output, counted, ended}[random.IntN(6)], id: id, text: piece + " name", data: []byte(piece), done: 5, total: int64(id)})
+				d.apply(&event{at: now, kind: []Kind{Begin, Output, Output, Output, Count, End}[random.IntN(6)], id: id, text: piece + " name", data: []byte(piece), done: 5, total: int64(id)})
 			}
 			v.write(d.frame(now, s, false))
 			if len(d.steps) > 0 {
@@ -215,8 +215,8 @@ func TestDisplayOnTerminal(t *testing.T) {
 	d.Close()
 	slave.Close()
 	text := <-read
-	last := text[strings.LastIndex(text, hide):]
-	if strings.Count(last, " => RUN something ") != 2 || !strings.Contains(last, "(2/2) FINISHED") || !strings.HasSuffix(last, show) {
+	last := text[strings.LastIndex(text, hideCursor):]
+	if strings.Count(last, " => RUN something ") != 2 || !strings.Contains(last, "(2/2) FINISHED") || !strings.HasSuffix(last, showCursor) {
 		t.Errorf("%q", last)
 	}
 }

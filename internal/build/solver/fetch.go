@@ -16,7 +16,7 @@ import (
 // fetched is what ADD fetched from a URL or a git repository.
 type fetched struct {
 	url    string
-	file   *source.Fetched
+	file   *source.Download
 	git    *contenthash.Tree
 	commit string
 	chosen *contenthash.Selection
@@ -42,7 +42,7 @@ func (g *graphSolver) fetchSource(ctx context.Context, op *graph.Copy, url strin
 		return &fetched{url: url, file: file}, nil
 	}
 	o := source.GitOptions{KeepGitDir: op.KeepGitDir, Checksum: op.Checksum, Agent: g.shared.SSH["default"]}
-	t, commit, err := source.Git(ctx, url, filepath.Join(g.shared.Store.Dir, "build"), o)
+	t, commit, err := source.CheckoutGit(ctx, url, filepath.Join(g.shared.Store.Dir, "build"), o)
 	if err != nil {
 		return nil, err
 	}

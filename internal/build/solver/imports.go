@@ -178,7 +178,7 @@ func (g *graphSolver) unpackLayer(ctx context.Context, a *lazyLayer) {
 	if err == nil && g.shared.Store.Has(from.Layer.Digest) {
 		packed := a.layer
 		packed.Desc, packed.DiffID = *from.Layer, from.DiffID
-		err = packed.Remember(g.shared.Store)
+		err = packed.RecordBlob(g.shared.Store)
 	}
 	for _, key := range a.keys {
 		if err == nil {

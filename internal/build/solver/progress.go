@@ -14,8 +14,8 @@ import (
 // beginStep shows a step in the progress.
 func (g *graphSolver) beginStep(n *graph.Node) int {
 	id := g.nextNumber()
-	if s, ok := g.shared.Sink.(progress.Linked); ok {
-		s.Needs(id, g.inputNumbers(n, id))
+	if s, ok := g.shared.Sink.(progress.InputSink); ok {
+		s.SetInputs(id, g.inputNumbers(n, id))
 	}
 	g.shared.Sink.Begin(id, g.title(n))
 	return id

@@ -103,7 +103,7 @@ func TestArchive(t *testing.T) {
 					c.headers[i].Name = ""
 				}
 			}
-			tr, err := Archive(context.Background(), bytes.NewReader(packed(t, c.headers)), t.TempDir())
+			tr, err := ExtractArchive(context.Background(), bytes.NewReader(packed(t, c.headers)), t.TempDir())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -171,7 +171,7 @@ func TestHostile(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(outside, "canary"), []byte("canary"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			tr, err := Archive(context.Background(), bytes.NewReader(pack(t, c.headers...)), outside)
+			tr, err := ExtractArchive(context.Background(), bytes.NewReader(pack(t, c.headers...)), outside)
 			if (err != nil) != (c.want == nil) {
 				t.Error(err)
 			}
@@ -200,7 +200,7 @@ func TestMetadata(t *testing.T) {
 	ro, f := dir("ro"), file("ro/f", "f")
 	ro.Mode, f.Mode = 0o555, 0o4711
 	f.PAXRecords = map[string]string{"SCHILY.xattr.trusted.overlay.opaque": "y"}
-	tr, err := Archive(context.Background(), bytes.NewReader(pack(t, ro, f, symlink("s", "ro"))), t.TempDir())
+	tr, err := ExtractArchive(context.Background(), bytes.NewReader(pack(t, ro, f, symlink("s", "ro"))), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,13 +226,13 @@ func TestBounds(t *testing.T) {
 		"entries": {pack(t, dir("a"), dir("b"), dir("c")), layer.ExtractOptions{MaxEntries: 2, MaxBytes: 100}},
 		"bytes":   {pack(t, file("a", "12345"), file("b", "123456")), layer.ExtractOptions{MaxEntries: 10, MaxBytes: 10}},
 	} {
-		if _, err := archive(context.Background(), bytes.NewReader(c.archive), t.TempDir(), c.bounds); !errors.Is(err, layer.ErrRefused) {
+		if _, err := extractArchive(context.Background(), bytes.NewReader(c.archive), t.TempDir(), c.bounds); !errors.Is(err, layer.ErrRefused) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := Archive(ctx, bytes.NewReader(pack(t, dir("a"))), t.TempDir()); !errors.Is(err, context.Canceled) {
+	if _, err := ExtractArchive(ctx, bytes.NewReader(pack(t, dir("a"))), t.TempDir()); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -278,7 +278,7 @@ func TestCompressions(t *testing.T) {
 		if err != nil || !archive {
 			t.Errorf("%s: an archive: %t, %v", name, archive, err)
 		}
-		tr, err := Archive(context.Background(), r, t.TempDir())
+		tr, err := ExtractArchive(context.Background(), r, t.TempDir())
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -293,7 +293,7 @@ func TestCompressions(t *testing.T) {
 		}
 		for _, n := range short {
 			tmp := t.TempDir()
-			if _, err := Archive(context.Background(), bytes.NewReader(text[:n]), tmp); err == nil {
+			if _, err := ExtractArchive(context.Background(), bytes.NewReader(text[:n]), tmp); err == nil {
 				t.Errorf("%s: %d of %d bytes are enough", name, n, len(text))
 			}
 			if got := list(t, tmp); len(got) > 0 {
@@ -315,7 +315,7 @@ func TestSniff(t *testing.T) {
 			t.Errorf("%.20q: %d bytes, %v", text, len(whole), err)
 		}
 	}
-	if _, err := Archive(context.Background(), strings.NewReader("FROM scratch"), t.TempDir()); err == nil || !strings.Contains(err.Error(), "not a tar archive") {
+	if _, err := ExtractArchive(context.Background(), strings.NewReader("FROM scratch"), t.TempDir()); err == nil || !strings.Contains(err.Error(), "not a tar archive") {
 		t.Error(err)
 	}
 }

@@ -55,7 +55,7 @@ func newSite(t *testing.T, text string) (*site, *httptest.Server) {
 	return s, server
 }
 
-func read(t *testing.T, f *Fetched) string {
+func read(t *testing.T, f *Download) string {
 	t.Helper()
 	text, err := io.ReadAll(f.File)
 	if err != nil {
@@ -120,16 +120,16 @@ func TestFetchErrors(t *testing.T) {
 	host := strings.TrimPrefix(server.URL, "http://")
 	other := digest.FromString("other").String()
 	for name, c := range map[string]struct{ url, sum, want string }{
-		"not there":       {server.URL + "/missing", "", server.URL + "/missing: the server says 404 Not Found"},
+		"not there":       {server.URL + "/missing", "", server.URL + "/missing: the server returned 404 Not Found"},
 		"another content": {server.URL + "/f", other, "checksum mismatch: its digest is " + digest.FromString("one").String() + ", expected " + other},
 		"again":           {server.URL + "/f", other, "checksum mismatch"},
-		"no checksum":     {server.URL + "/f", "sha256:abc", "is not sha256: and 64 digits"},
-		"of another kind": {server.URL + "/f", "sha512:" + strings.Repeat("a", 128), "is not sha256:"},
+		"no checksum":     {server.URL + "/f", "sha256:abc", "must be sha256: and 64"},
+		"of another kind": {server.URL + "/f", "sha512:" + strings.Repeat("a", 128), "must be sha256:"},
 		"a loop":          {server.URL + "/loop", "", "stopped after 10 redirects"},
 		"a password":      {"http://me:secret@" + host + "/missing", "", "http://me:xxxxx@" + host + "/missing"},
 		"no server":       {"http://127.0.0.1:1/", "", "connection refused"},
-		"not HTTP":        {"file:///etc/passwd", "", "not a URL of http"},
-		"no host":         {"http:///f", "", "not a URL of http"},
+		"not HTTP":        {"file:///etc/passwd", "", "not an http or https URL"},
+		"no host":         {"http:///f", "", "not an http or https URL"},
 	} {
 		if f, err := Fetch(ctx, c.url, cache, c.sum); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v, %v, want %q", name, f, err, c.want)
@@ -140,7 +140,7 @@ func TestFetchErrors(t *testing.T) {
 		if path == "/chunked" {
 			s.text = strings.Repeat("x", 5000)
 		}
-		if _, err := f.fetch(ctx, server.URL+path, cache, ""); err == nil || !strings.Contains(err.Error(), "more than 2") {
+		if _, err := f.fetch(ctx, server.URL+path, cache, ""); err == nil || !strings.Contains(err.Error(), "more than") {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
@@ -160,7 +160,7 @@ func TestStalled(t *testing.T) {
 	defer close(quiet)
 	cache := t.TempDir()
 	f := fetcher{limit: 100, silence: 50 * time.Millisecond}
-	if _, err := f.fetch(context.Background(), server.URL, cache, ""); err == nil || !strings.Contains(err.Error(), "has sent nothing for 50ms") {
+	if _, err := f.fetch(context.Background(), server.URL, cache, ""); err == nil || !strings.Contains(err.Error(), "sent nothing for 50ms") {
 		t.Error(err)
 	}
 	<-begun
@@ -191,10 +191,10 @@ func TestFetchRetries(t *testing.T) {
 		waits    int
 	}{
 		"overloaded":      {[]int{503, 429, 0}, "", 2},
-		"always":          {[]int{500}, "the server says 500", 3},
+		"always":          {[]int{500}, "the server returned 500", 3},
 		"cut":             {[]int{200, 502, 200, 0}, "", 3},
 		"cut each time":   {[]int{200}, "the connection was cut", 3},
-		"not there":       {[]int{404}, "the server says 404", 0},
+		"not there":       {[]int{404}, "the server returned 404", 0},
 		"content at once": {[]int{0}, "", 0},
 	} {
 		requests := 0
@@ -283,7 +283,7 @@ func TestNameOf(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := nameOf(c[0], u); got != c[2] {
+		if got := fileName(c[0], u); got != c[2] {
 			t.Errorf("%q %q: %q, want %q", c[0], c[1], got, c[2])
 		}
 	}

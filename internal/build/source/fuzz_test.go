@@ -71,7 +71,7 @@ func unpackBesideCanary(t *testing.T, text []byte) {
 		t.Fatal(err)
 	}
 	// A sparse file of a few bytes may expand to the size limit.
-	if tr, err := archive(context.Background(), bytes.NewReader(text), tmp, layer.ExtractOptions{MaxEntries: 1000, MaxBytes: 1 << 20}); err == nil {
+	if tr, err := extractArchive(context.Background(), bytes.NewReader(text), tmp, layer.ExtractOptions{MaxEntries: 1000, MaxBytes: 1 << 20}); err == nil {
 		tr.Root.Close()
 	}
 	names, err := os.ReadDir(outside)

@@ -53,7 +53,7 @@ func TestGitForms(t *testing.T) {
 				{"?ref=main&checksum=" + third[:8], third}, {"?fetch-by-commit=1&commit=" + second, second},
 			} {
 				for _, cache := range []string{shared, t.TempDir()} {
-					tr, commit, err := Git(context.Background(), url+c.ref, cache, GitOptions{})
+					tr, commit, err := CheckoutGit(context.Background(), url+c.ref, cache, GitOptions{})
 					if err != nil || commit != c.commit {
 						t.Errorf("%s, %s, %s: %s, want %s, %v", format, kind, c.ref, commit, c.commit, err)
 						continue
@@ -75,7 +75,7 @@ func TestGitFormatChanges(t *testing.T) {
 		f.git(t, repo, "init", "-q", "--object-format="+format)
 		want := f.commit(t, repo, map[string]string{"f": repo})
 		f.git(t, ".", "clone", "-q", "--bare", repo, "r.git")
-		tr, commit, err := Git(context.Background(), f.URL+"/r.git", cache, GitOptions{})
+		tr, commit, err := CheckoutGit(context.Background(), f.URL+"/r.git", cache, GitOptions{})
 		if err != nil || commit != want {
 			t.Fatalf("%s: %s, want %s, %v", format, commit, want, err)
 		}
@@ -105,7 +105,7 @@ func TestGitChecksum(t *testing.T) {
 		{"#" + first, second, "checksum mismatch"}, {"?checksum=" + first, second, "two values for the commit"},
 		{"?fetch-by-commit=1", first, ""}, {"", strings.ToUpper(second), "is not a commit"}, {"", "sha256:" + strings.Repeat("1", 64), "is not a commit"},
 	} {
-		tr, _, err := Git(context.Background(), f.URL+"/r.git"+c.ref, cache, GitOptions{Checksum: c.flag})
+		tr, _, err := CheckoutGit(context.Background(), f.URL+"/r.git"+c.ref, cache, GitOptions{Checksum: c.flag})
 		if err == nil {
 			tr.Root.Close()
 		}
@@ -135,7 +135,7 @@ func TestGitKeepsDirOnceSaid(t *testing.T) {
 		{"?keep-git-dir=false", GitOptions{KeepGitDir: &yes}, false, "--keep-git-dir is true"},
 		{"?keep-git-dir", GitOptions{KeepGitDir: &no}, false, "--keep-git-dir is false"},
 	} {
-		tr, _, err := Git(context.Background(), f.URL+"/r.git"+c.query, cache, c.o)
+		tr, _, err := CheckoutGit(context.Background(), f.URL+"/r.git"+c.query, cache, c.o)
 		if (err == nil) != (c.rejects == "") || err != nil && !strings.Contains(err.Error(), c.rejects) {
 			t.Errorf("%s, %+v: %v, want %q", c.query, c.o, err, c.rejects)
 		}
@@ -169,7 +169,7 @@ func TestGitTimes(t *testing.T) {
 		{"", GitOptions{}, false}, {"?mtime=commit", GitOptions{}, true}, {"?mtime=commit", GitOptions{}, true}, {"", GitOptions{CommitTimes: true}, true},
 		{"?mtime=checkout", GitOptions{CommitTimes: true}, false}, {"?mtime=commit&keep-git-dir=1", GitOptions{}, true}, {"?mtime=commit&subdir=d", GitOptions{}, true},
 	} {
-		tr, _, err := Git(context.Background(), f.URL+"/r.git"+c.query, cache, c.o)
+		tr, _, err := CheckoutGit(context.Background(), f.URL+"/r.git"+c.query, cache, c.o)
 		if err != nil {
 			t.Errorf("%s: %v", c.query, err)
 			continue
@@ -203,7 +203,7 @@ func TestGitNamesOfOneCommit(t *testing.T) {
 	for _, refs := range [][]string{{"#heavy", "#old", "#light", "#" + first, ""}, {"", "#" + first, "#light", "#old", "#heavy"}} {
 		cache, yes := t.TempDir(), true
 		for _, ref := range refs {
-			tr, _, err := Git(context.Background(), f.URL+"/r.git"+ref, cache, GitOptions{KeepGitDir: &yes})
+			tr, _, err := CheckoutGit(context.Background(), f.URL+"/r.git"+ref, cache, GitOptions{KeepGitDir: &yes})
 			if err != nil {
 				t.Errorf("%s of %q: %v", ref, refs, err)
 				continue

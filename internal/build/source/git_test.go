@@ -89,11 +89,11 @@ func TestParseGit(t *testing.T) {
 	for word, want := range map[string]string{
 		remote + "#-x": "cannot be a branch", remote + "#a..b": "cannot be", remote + "#a b": "cannot be", remote + "#a%0ab": "cannot be", remote + "#*": "cannot be",
 		remote + "#:../x": "leads out", remote + "#:a/../../x": "leads out", remote + "?subdir=..": "leads out", remote + "?tag=a&branch=b": "two values for the ref: refs/heads/b and refs/tags/a",
-		remote + "?ref=a#b": "two values for the ref: a and b", remote + "?subdir=a#:b": "two values for the directory", remote + "?tag=a#a": "two values", remote + "?nonsense=1": "is not known", remote + "?ref=a&ref=b": "2 times",
-		remote + "?checksum=xyz": "is not a commit", remote + "?checksum=abc": "is not a commit", remote + "?submodules=maybe": "neither true nor false",
+		remote + "?ref=a#b": "two values for the ref: a and b", remote + "?subdir=a#:b": "two values for the directory", remote + "?tag=a#a": "two values", remote + "?nonsense=1": "unknown option", remote + "?ref=a&ref=b": "2 times",
+		remote + "?checksum=xyz": "is not a commit", remote + "?checksum=abc": "is not a commit", remote + "?submodules=maybe": "must be true or false",
 		remote + "?mtime=x": "must be checkout or commit", remote + "?mtime=": "has no value", remote + "?tag=": "has no value",
-		remote + "?commit=0123456&checksum=1234567": "two values for the commit", "git@example.com:-oProxyCommand=x": "begins with a -", "ssh://-oProxyCommand=x/r": "is not one",
-		"ssh://-x@host/r": "is not one", "git:///r": "is not one", "https://me:secret@example.com/r.git#-x": "https://example.com/r.git",
+		remote + "?commit=0123456&checksum=1234567": "two values for the commit", "git@example.com:-oProxyCommand=x": "must not begin with -", "ssh://-oProxyCommand=x/r": "invalid host or user",
+		"ssh://-x@host/r": "invalid host or user", "git:///r": "invalid host or user", "https://me:secret@example.com/r.git#-x": "https://example.com/r.git",
 	} {
 		if got, ok, err := ParseGit(word); !ok || err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %+v, %t, %v, want %q", word, got, ok, err, want)
@@ -224,7 +224,7 @@ func TestGit(t *testing.T) {
 		{"?tag=x&fetch-by-commit=1&commit=" + first, first, []string{"f=1"}, false},
 	} {
 		before := f.fetches.Load()
-		tr, commit, err := Git(context.Background(), f.URL+"/r.git"+c.ref, cache, GitOptions{})
+		tr, commit, err := CheckoutGit(context.Background(), f.URL+"/r.git"+c.ref, cache, GitOptions{})
 		if err != nil {
 			t.Errorf("%s: %v", c.ref, err)
 			continue
@@ -245,13 +245,13 @@ func TestGitFresh(t *testing.T) {
 	f, first, second := newRepository(t)
 	for _, ref := range []string{"#" + first, "#" + first[:7], "#heavy", "#light", "?fetch-by-commit=1&commit=" + first} {
 		cache := t.TempDir()
-		tr, commit, err := Git(context.Background(), f.URL+"/r.git"+ref, cache, GitOptions{})
+		tr, commit, err := CheckoutGit(context.Background(), f.URL+"/r.git"+ref, cache, GitOptions{})
 		if err != nil || commit != first {
 			t.Errorf("%s: %s, %v", ref, commit, err)
 			continue
 		}
 		tr.Root.Close()
-		tr, commit, err = Git(context.Background(), f.URL+"/r.git#"+second[:9], cache, GitOptions{}) // from a shallow repository
+		tr, commit, err = CheckoutGit(context.Background(), f.URL+"/r.git#"+second[:9], cache, GitOptions{}) // from a shallow repository
 		if err != nil || commit != second {
 			t.Errorf("%s, then another: %s, %v", ref, commit, err)
 			continue
@@ -261,7 +261,7 @@ func TestGitFresh(t *testing.T) {
 	cache := t.TempDir()
 	for _, text := range []string{"3", "4"} {
 		want := f.commit(t, "r.git", map[string]string{"f": text})
-		tr, commit, err := Git(context.Background(), f.URL+"/r.git", cache, GitOptions{})
+		tr, commit, err := CheckoutGit(context.Background(), f.URL+"/r.git", cache, GitOptions{})
 		if err != nil || commit != want {
 			t.Fatalf("%s: %s, want %s, %v", text, commit, want, err)
 		}
@@ -274,29 +274,29 @@ func TestGitErrors(t *testing.T) {
 	f.git(t, "r.git", "tag", "tree", "HEAD^{tree}")
 	cache := t.TempDir()
 	for ref, want := range map[string]string{
-		"/r.git#none":              "does not have a branch, a tag or a commit none",
+		"/r.git#none":              "does not contain ref none",
 		"/r.git#" + whole:          "has no commit " + whole,
 		"/r.git#abcdef12":          "has no commit abcdef12",
 		"/r.git#main:none":         "open the directory none: no such file",
 		"/r.git#main:f":            "open the directory f: not a directory",
 		"/none.git":                "not found",
 		"/r.git?checksum=" + first: "checksum mismatch: the default branch is the commit " + second + ", expected checksum to match " + first,
-		"/r":                       "those of https end with .git",
-		"/r.git?branch=light":      "does not have",
-		"/r.git#tree":              "it is not a commit",
-		"/r.git?fetch-by-commit=1": "needs the whole commit",
+		"/r":                       "https URLs must end with .git",
+		"/r.git?branch=light":      "does not contain ref",
+		"/r.git#tree":              "not a commit",
+		"/r.git?fetch-by-commit=1": "needs a full commit ID",
 	} {
-		if tr, commit, err := Git(context.Background(), f.URL+ref, cache, GitOptions{}); err == nil || !strings.Contains(err.Error(), want) {
+		if tr, commit, err := CheckoutGit(context.Background(), f.URL+ref, cache, GitOptions{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %s, %v, want %q", ref, tr, commit, err, want)
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, _, err := Git(ctx, f.URL+"/r.git", cache, GitOptions{}); !errors.Is(err, context.Canceled) {
+	if _, _, err := CheckoutGit(ctx, f.URL+"/r.git", cache, GitOptions{}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	t.Setenv("PATH", t.TempDir())
-	if _, _, err := Git(context.Background(), f.URL+"/r.git", cache, GitOptions{}); err == nil || !strings.Contains(err.Error(), "install git") {
+	if _, _, err := CheckoutGit(context.Background(), f.URL+"/r.git", cache, GitOptions{}); err == nil || !strings.Contains(err.Error(), "install git") {
 		t.Error(err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(cache, "git/*/trees/tmp-*")); len(left) > 0 {
@@ -310,10 +310,10 @@ func TestGitDir(t *testing.T) {
 	f.auth = "me:secret"
 	cache, yes := t.TempDir(), true
 	address := strings.Replace(f.URL, "http://", "http://me:secret@", 1) + "/r.git#heavy"
-	if _, _, err := Git(context.Background(), strings.Replace(address, "secret", "other", 1), cache, GitOptions{KeepGitDir: &yes}); err == nil || strings.Contains(err.Error(), "other") {
+	if _, _, err := CheckoutGit(context.Background(), strings.Replace(address, "secret", "other", 1), cache, GitOptions{KeepGitDir: &yes}); err == nil || strings.Contains(err.Error(), "other") {
 		t.Errorf("a wrong password: %v", err)
 	}
-	tr, _, err := Git(context.Background(), address, cache, GitOptions{KeepGitDir: &yes})
+	tr, _, err := CheckoutGit(context.Background(), address, cache, GitOptions{KeepGitDir: &yes})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -338,7 +338,7 @@ func TestGitDir(t *testing.T) {
 	if st, err := os.Stat(filepath.Join(tr.Root.Name(), "f")); err != nil || st.Mode() != 0o755 {
 		t.Errorf("%v, %v", st.Mode(), err)
 	}
-	without, commit, err := Git(context.Background(), address, cache, GitOptions{})
+	without, commit, err := CheckoutGit(context.Background(), address, cache, GitOptions{})
 	if err != nil || commit != first {
 		t.Fatal(commit, err)
 	}
@@ -356,7 +356,7 @@ func TestGitHostile(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.commit(t, "r.git", nil)
-	if tr, _, err := Git(context.Background(), f.URL+"/r.git#:out", t.TempDir(), GitOptions{}); err == nil {
+	if tr, _, err := CheckoutGit(context.Background(), f.URL+"/r.git#:out", t.TempDir(), GitOptions{}); err == nil {
 		t.Errorf("a link led out: %q", list(t, tr.Root.Name()))
 	}
 	// A submodule that is a directory on this host.
@@ -368,17 +368,17 @@ func TestGitHostile(t *testing.T) {
 		f.git(t, "r.git", "commit", "-qm", "module")
 	}
 	add(filepath.Join(f.dir, "mod"))
-	if tr, _, err := Git(context.Background(), f.URL+"/r.git", t.TempDir(), GitOptions{}); err == nil || !strings.Contains(err.Error(), "not allowed") {
+	if tr, _, err := CheckoutGit(context.Background(), f.URL+"/r.git", t.TempDir(), GitOptions{}); err == nil || !strings.Contains(err.Error(), "not allowed") {
 		t.Errorf("a submodule of this host: %v, %v", tr, err)
 	}
 	add("ext::touch " + filepath.Join(secret, "run"))
-	if tr, _, err := Git(context.Background(), f.URL+"/r.git", t.TempDir(), GitOptions{}); err == nil {
+	if tr, _, err := CheckoutGit(context.Background(), f.URL+"/r.git", t.TempDir(), GitOptions{}); err == nil {
 		t.Errorf("a submodule that is a command: %q", list(t, tr.Root.Name()))
 	}
 	if got := list(t, secret); !slices.Equal(got, []string{"d/", "d/secret=secret"}) {
 		t.Errorf("%q", got)
 	}
-	tr, _, err := Git(context.Background(), f.URL+"/r.git?submodules=0", t.TempDir(), GitOptions{})
+	tr, _, err := CheckoutGit(context.Background(), f.URL+"/r.git?submodules=0", t.TempDir(), GitOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -406,7 +406,7 @@ func TestGitIgnoresRepositoryOfWorkingDirectory(t *testing.T) {
 		t.Fatal("the check does not see that git runs a program of the context: ", err)
 	}
 	for _, remote := range []string{f.URL + "/r.git", "git://127.0.0.1:1/r.git"} {
-		if _, _, err := Git(context.Background(), remote, t.TempDir(), GitOptions{}); err == nil {
+		if _, _, err := CheckoutGit(context.Background(), remote, t.TempDir(), GitOptions{}); err == nil {
 			t.Errorf("%s: fetched without a password", remote)
 		}
 		if _, err := os.Lstat(marker); err == nil {
@@ -414,7 +414,7 @@ func TestGitIgnoresRepositoryOfWorkingDirectory(t *testing.T) {
 		}
 	}
 	f.auth = ""
-	tr, _, err := Git(context.Background(), f.URL+"/r.git", "cache", GitOptions{})
+	tr, _, err := CheckoutGit(context.Background(), f.URL+"/r.git", "cache", GitOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -429,7 +429,7 @@ func TestSubmodules(t *testing.T) {
 	f.git(t, "r.git", "submodule", "--quiet", "add", filepath.Join(f.dir, "mod.git"), "s")
 	f.git(t, "r.git", "config", "-f", ".gitmodules", "submodule.s.url", "../mod.git")
 	f.commit(t, "r.git", nil)
-	tr, _, err := Git(context.Background(), f.URL+"/r.git", t.TempDir(), GitOptions{})
+	tr, _, err := CheckoutGit(context.Background(), f.URL+"/r.git", t.TempDir(), GitOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -443,7 +443,7 @@ func TestSubmodules(t *testing.T) {
 // TestTailIsBounded: only the end of git's messages is kept, because part of them comes from
 // the server.
 func TestTailIsBounded(t *testing.T) {
-	end := &tail{limit: 10}
+	end := &tailBuffer{limit: 10}
 	cmd := exec.Command("sh", "-c", "yes remote: | head -c 10000000; echo; echo the end")
 	cmd.Stdout = end
 	if err := cmd.Run(); err != nil {
@@ -465,7 +465,7 @@ func TestGitOutputIsBounded(t *testing.T) {
 	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 	defer stop()
 	r := &GitRef{Remote: "https://example.com/r.git"}
-	if _, err := r.LsRemote(ctx); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "longer than") {
+	if _, err := r.ListRemote(ctx); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "the output exceeds") {
 		t.Errorf("%v; context: %v", err, ctx.Err())
 	}
 }

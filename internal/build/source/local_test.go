@@ -111,7 +111,7 @@ func TestIgnore(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, ignoreName), []byte(c.text), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			tr, err := Local(dir, "")
+			tr, err := OpenLocal(dir, "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -189,7 +189,7 @@ func TestIgnoreFiles(t *testing.T) {
 			if c.dockerfile != "" && !filepath.IsAbs(c.dockerfile) {
 				c.dockerfile = filepath.Join(dir, c.dockerfile)
 			}
-			tr, err := Local(dir, c.dockerfile)
+			tr, err := OpenLocal(dir, c.dockerfile)
 			if err != nil {
 				if c.ignored == "" || !strings.Contains(err.Error(), c.ignored) {
 					t.Errorf("%v, want %q", err, c.ignored)
@@ -210,7 +210,7 @@ func TestIgnoreFiles(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Local(filepath.Join(outside, "D"), ""); err == nil || !strings.Contains(err.Error(), "not a directory") {
+	if _, err := OpenLocal(filepath.Join(outside, "D"), ""); err == nil || !strings.Contains(err.Error(), "not a directory") {
 		t.Errorf("a file as a context: %v", err)
 	}
 }
@@ -224,7 +224,7 @@ func TestReadDockerfile(t *testing.T) {
 	if err := unix.Mkfifo(filepath.Join(dir, "fifo"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	tr, err := Local(dir, "")
+	tr, err := OpenLocal(dir, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +232,7 @@ func TestReadDockerfile(t *testing.T) {
 	for name, want := range map[string]string{
 		"dockerfile": "FROM small", "inside": "FROM sub", "/sub/Containerfile": "FROM sub", "../../sub/Containerfile": "FROM sub",
 		"Dockerfile":     "FROM small", // as in BuildKit
-		"sub/Dockerfile": "there is sub/Containerfile", "other/Dockerfile": "-f names another",
+		"sub/Dockerfile": "there is sub/Containerfile", "other/Dockerfile": "use -f FILE",
 		"out": "no such file", "up": "no such file", "environ": "no such file", "fifo": "not a regular file", "sub": "is a directory", "large": "exceeds maximum allowed size of 8 MiB",
 	} {
 		text, err := ReadDockerfile(tr, name)
@@ -246,7 +246,7 @@ func TestReadDockerfile(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"-": "FROM stdin", filepath.Join(dir, "dockerfile"): "FROM small", filepath.Join(dir, "out"): "FROM outside",
-		filepath.Join(dir, "Dockerfile"): "use it with -f " + dir + "/dockerfile", dir: "is a directory",
+		filepath.Join(dir, "Dockerfile"): "use -f " + dir + "/dockerfile", dir: "is a directory",
 	} {
 		text, err := ReadDockerfileAt(context.Background(), name, strings.NewReader("FROM stdin"))
 		got := string(text)

@@ -125,8 +125,8 @@ func TestKeyErrors(t *testing.T) {
 	l := listen(t, filepath.Join(dir, "socket"), func(*net.UnixConn) {})
 	defer l.Close()
 	for names, want := range map[string]string{
-		"encrypted":      "encrypted, and a build cannot ask for its passphrase\nhint: ssh-add " + dir + "/encrypted",
-		"public":         "it is a public key",
+		"encrypted":      "encrypted, and a build cannot ask for the passphrase\nhint: run ssh-add " + dir + "/encrypted",
+		"public":         "contains a public key",
 		"text":           "no key found",
 		"long":           "more than",
 		".":              "is a directory",
@@ -143,7 +143,7 @@ func TestKeyErrors(t *testing.T) {
 			t.Errorf("%s: %v, want %q", names, err, want)
 		}
 	}
-	if _, err := Open([]string{filepath.Join(dir, "openssh")}, true); err == nil || !strings.Contains(err.Error(), "raw=true is for a socket") {
+	if _, err := Open([]string{filepath.Join(dir, "openssh")}, true); err == nil || !strings.Contains(err.Error(), "raw=true needs a socket") {
 		t.Error(err)
 	}
 }
@@ -235,7 +235,7 @@ func TestRawSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := listen(t, filepath.Join(dir, "step"), a.answer)
+	own := listen(t, filepath.Join(dir, "step"), a.serveConn)
 	defer own.Close()
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: own.Addr().String(), Net: "unix"})
 	if err != nil {

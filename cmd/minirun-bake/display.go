@@ -16,19 +16,19 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// A board shows the steps of several builds as one list, as docker buildx bake does: their
+// A progressDisplay shows the steps of several builds as one list, as docker buildx bake does: their
 // names begin with the target's. Each build writes BuildKit's SolveStatus, one object per line
 // (--progress rawjson); its other output is shown when all builds have ended.
-type board struct {
+type progressDisplay struct {
 	statuses chan *client.SolveStatus // nil: they are not shown
 	forText  bool                     // shown as text, not as JSON
 	finished chan struct{}
-	writers  []*boardWriter
+	writers  []*targetWriter
 }
 
-// newBoard creates a board on standard error.
-func newBoard(mode string) (*board, error) {
-	b := &board{finished: make(chan struct{})}
+// newProgressDisplay creates a display on standard error.
+func newProgressDisplay(mode string) (*progressDisplay, error) {
+	b := &progressDisplay{finished: make(chan struct{})}
 	if mode == "auto" {
 		mode = cmp.Or(os.Getenv("BUILDKIT_PROGRESS"), mode)
 	}
@@ -54,25 +54,25 @@ func newBoard(mode string) (*board, error) {
 }
 
 // mode is the progress mode of the builds.
-func (b *board) mode() string {
+func (b *progressDisplay) mode() string {
 	if b.statuses == nil {
 		return "none"
 	}
 	return "rawjson"
 }
 
-// of returns the writer for the output of a target's build. It must not be called
+// writerFor returns the writer for the output of a target's build. It must not be called
 // concurrently.
-func (b *board) of(name string) *boardWriter {
-	w := &boardWriter{board: b, target: name}
+func (b *progressDisplay) writerFor(name string) *targetWriter {
+	w := &targetWriter{statuses: b.statuses, clean: b.forText, target: name}
 	b.writers = append(b.writers, w)
 	return w
 }
 
 // close ends the list, and shows the other output of the builds.
-func (b *board) close(out io.Writer) {
+func (b *progressDisplay) close(out io.Writer) {
 	for _, w := range b.writers {
-		w.end()
+		w.finish()
 	}
 	if b.statuses != nil {
 		close(b.statuses)
@@ -85,10 +85,11 @@ func (b *board) close(out io.Writer) {
 	}
 }
 
-// A boardWriter is the standard error of one build.
-type boardWriter struct {
-	*board
-	target string
+// A targetWriter is the standard error of one build.
+type targetWriter struct {
+	target   string
+	statuses chan<- *client.SolveStatus // nil: they are not shown
+	clean    bool                       // remove control sequences from statuses
 
 	mutex sync.Mutex
 	ended bool
@@ -96,7 +97,7 @@ type boardWriter struct {
 	text  strings.Builder
 }
 
-func (w *boardWriter) Write(p []byte) (int, error) {
+func (w *targetWriter) Write(p []byte) (int, error) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	if w.ended {
@@ -108,34 +109,34 @@ func (w *boardWriter) Write(p []byte) (int, error) {
 		if end == 0 {
 			return len(p), nil
 		}
-		w.line(w.rest[:end])
+		w.handleLine(w.rest[:end])
 		w.rest = w.rest[end:]
 	}
 }
 
-func (w *boardWriter) end() {
+func (w *targetWriter) finish() {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	if len(w.rest) > 0 {
-		w.line(w.rest)
+		w.handleLine(w.rest)
 	}
 	w.rest, w.ended = nil, true
 }
 
 // discard drops the output that is not a status.
-func (w *boardWriter) discard() {
+func (w *targetWriter) discard() {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.rest = nil
 	w.text.Reset()
 }
 
-// line processes a status, or a line of text.
-func (w *boardWriter) line(text []byte) {
+// handleLine processes a status, or a line of text.
+func (w *targetWriter) handleLine(text []byte) {
 	var s client.SolveStatus
 	if w.statuses != nil && text[0] == '{' && json.Unmarshal(text, &s) == nil {
-		w.own(&s)
-		if w.forText {
+		w.qualify(&s)
+		if w.clean {
 			cleanStatus(&s)
 		}
 		w.statuses <- &s
@@ -144,9 +145,9 @@ func (w *boardWriter) line(text []byte) {
 	w.text.Write(text)
 }
 
-// own makes the digests in a status unique to the target: other builds have steps with the
+// qualify makes the digests in a status unique to the target: other builds have steps with the
 // same digests.
-func (w *boardWriter) own(s *client.SolveStatus) {
+func (w *targetWriter) qualify(s *client.SolveStatus) {
 	renew := func(d *digest.Digest) {
 		if *d != "" {
 			*d = digest.FromString(w.target + "\x00" + d.String())
@@ -192,12 +193,12 @@ func cleanStatus(s *client.SolveStatus) {
 		line(&v.Name)
 	}
 	for _, v := range s.Logs {
-		v.Data = withoutCommands(v.Data)
+		v.Data = removeControls(v.Data)
 	}
 	for _, v := range s.Warnings {
-		v.Short = withoutCommands(v.Short)
+		v.Short = removeControls(v.Short)
 		for i := range v.Detail {
-			v.Detail[i] = withoutCommands(v.Detail[i])
+			v.Detail[i] = removeControls(v.Detail[i])
 		}
 	}
 }

@@ -17,19 +17,21 @@ var (
 		Name:        "AptGetUpdateAlone",
 		Description: "apt-get update should be in the same RUN as the apt-get install that needs it",
 		Format: func() string {
-			return "The package lists of this apt-get update are cached: a later apt-get install finds them stale. Join both: RUN apt-get update && apt-get install …"
+			return "The result of this apt-get update is cached, so a later apt-get install may use outdated package lists. " +
+				"Write RUN apt-get update && apt-get install …"
 		},
 	}
 	ruleCopyFromWorkdir = linter.LinterRule[func(source, stage, workdir string) string]{
 		Name:        "CopyFromWorkdir",
-		Description: "Sources of COPY --from begin at the root of the stage, not at its WORKDIR",
+		Description: "Sources of COPY --from are relative to the root of the stage, not to its WORKDIR",
 		Format: func(source, stage, workdir string) string {
-			return fmt.Sprintf("COPY --from=%s %s is %s: its WORKDIR %s does not count (did you mean %s?)", stage, source, path.Join("/", source), workdir, path.Join(workdir, source))
+			return fmt.Sprintf("COPY --from=%s %s copies %s: sources are relative to the root of the stage, not to its WORKDIR %s (did you mean %s?)",
+				stage, source, path.Join("/", source), workdir, path.Join(workdir, source))
 		},
 	}
 )
 
-func isOwn(rule string) bool {
+func isMinirunRule(rule string) bool {
 	return slices.Contains([]string{
 		ruleAptGetUpdateAlone.Name, ruleCopyFromWorkdir.Name, ruleCdAlone.Name, ruleExecFormQuotes.Name, ruleEntrypointAndCmd.Name,
 		ruleCopyOverInstalled.Name, ruleSourceOutsideContext.Name, ruleWindowsLineEnds.Name,
@@ -37,15 +39,15 @@ func isOwn(rule string) bool {
 }
 
 var (
-	separators = regexp.MustCompile(`&&|\|\||[;|&\n]`)
-	apt        = regexp.MustCompile(`^\s*(?:sudo\s+)?(?:[A-Za-z_]\w*=\S*\s+)*(?:/usr/bin/)?apt(?:-get)?\s+(.*)`)
-	aptUpdate  = regexp.MustCompile(`^(-\S+\s+(\S+=\S+\s+)?)*update\b`)
-	harmless   = regexp.MustCompile(`^\s*(?:(?:rm|echo|set|true|:|export|mkdir|sleep)(?:\s|$)|$)`)
+	separators      = regexp.MustCompile(`&&|\|\||[;|&\n]`)
+	aptCommand      = regexp.MustCompile(`^\s*(?:sudo\s+)?(?:[A-Za-z_]\w*=\S*\s+)*(?:/usr/bin/)?apt(?:-get)?\s+(.*)`)
+	aptUpdate       = regexp.MustCompile(`^(-\S+\s+(\S+=\S+\s+)?)*update\b`)
+	harmlessCommand = regexp.MustCompile(`^\s*(?:(?:rm|echo|set|true|:|export|mkdir|sleep)(?:\s|$)|$)`)
 )
 
-// aptUpdate finds a RUN that updates apt's package lists without using them: none of its other
+// checkAptUpdate finds a RUN that updates apt's package lists without using them: none of its other
 // commands can.
-func (c *checker) aptUpdate(l *linter.Linter, o *instructions.RunCommand) {
+func (c *checker) checkAptUpdate(l *linter.Linter, o *instructions.RunCommand) {
 	if slices.ContainsFunc(instructions.GetMounts(o), func(m *instructions.Mount) bool { return m.Type == instructions.MountTypeCache }) {
 		return // the lists may be in a cache
 	}
@@ -58,13 +60,13 @@ func (c *checker) aptUpdate(l *linter.Linter, o *instructions.RunCommand) {
 	}
 	updated := false
 	for _, command := range separators.Split(text, -1) {
-		m := apt.FindStringSubmatch(command)
+		m := aptCommand.FindStringSubmatch(command)
 		switch {
 		case m != nil && aptUpdate.MatchString(m[1]):
 			updated = true
 		case m == nil && strings.HasPrefix(strings.TrimSpace(command), "<<"): // the name of a here-document
 		case m != nil && strings.Contains(m[1], "clean"):
-		case m != nil || !harmless.MatchString(command):
+		case m != nil || !harmlessCommand.MatchString(command):
 			return
 		}
 	}
@@ -73,17 +75,17 @@ func (c *checker) aptUpdate(l *linter.Linter, o *instructions.RunCommand) {
 	}
 }
 
-// copyFrom finds a relative source from a stage that has a WORKDIR: its author probably
+// checkCopyFrom finds a relative source from a stage that has a WORKDIR: its author probably
 // expected it to be relative to that directory.
-func (c *checker) copyFrom(l *linter.Linter, index int, o *instructions.CopyCommand) {
+func (c *checker) checkCopyFrom(l *linter.Linter, index int, o *instructions.CopyCommand) {
 	if o.From == "" {
 		return
 	}
-	n, ok := c.find(o.From, index, true)
+	n, ok := c.findStage(o.From, index, true)
 	if !ok {
 		return
 	}
-	workdir := strings.TrimPrefix(c.done[n].workdir, "/")
+	workdir := strings.TrimPrefix(c.stageStates[n].workdir, "/")
 	if workdir == "" {
 		return
 	}

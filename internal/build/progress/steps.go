@@ -6,51 +6,41 @@ import (
 	"time"
 )
 
-// The kinds of events.
-const (
-	begin = iota
-	output
-	counted
-	did
-	ended
-	warned
-	needed
-)
-
 // An event is one call of a Sink method.
 type event struct {
 	at          time.Time
-	kind, id    int
-	text        string // begin: the name; counted, did: what
-	data        []byte // output; only valid while the event is applied
+	kind        Kind
+	id          int
+	text        string // Begin: the name; Count, Note: what
+	data        []byte // Output; only valid while the event is applied
 	done, total int64
 	cached      bool
 	err         error
 	warning     *VertexWarning
-	inputs      []int // needed: the steps that this one depends on
+	inputs      []int // Inputs: the steps that this one depends on
 }
 
-const keep = 20 // lines kept of a step, in case it fails
+const keptLines = 20 // lines kept of a step, in case it fails
 
 // A step is the state of one step.
 type step struct {
 	number int // by first appearance, starting at 1
 	name   string
 	begun  time.Time
-	took   time.Duration // if it has ended
-	state  state
+	took   time.Duration // if it ended
+	status status
 	err    string
 
 	program cleaner
 	lines   []line // the last ones, at most twice keep
 	counts  []count
-	did     []string
+	notes   []string
 }
 
-type state int
+type status int
 
 const (
-	running state = iota
+	running status = iota
 	done
 	cached
 	failed
@@ -67,9 +57,9 @@ type count struct {
 	done, total int64
 }
 
-// time is how long the step took, or has taken so far.
-func (s *step) time(now time.Time) time.Duration {
-	if s.state == running {
+// elapsed is how long the step took, or has taken so far.
+func (s *step) elapsed(now time.Time) time.Duration {
+	if s.status == running {
 		return now.Sub(s.begun)
 	}
 	return s.took
@@ -78,24 +68,24 @@ func (s *step) time(now time.Time) time.Duration {
 // tail returns the last n lines, including an incomplete one.
 func (s *step) tail(n int) []line {
 	out := s.lines
-	if text := s.program.open(); text != "" {
+	if text := s.program.incompleteLine(); text != "" {
 		out = append(out[:len(out):len(out)], line{text: text})
 	}
 	return out[max(0, len(out)-n):]
 }
 
-func (s *step) print(at time.Time, text string) line {
-	if len(s.lines) == 2*keep {
-		s.lines = append(s.lines[:0], s.lines[keep:]...)
+func (s *step) addLine(at time.Time, text string) line {
+	if len(s.lines) == 2*keptLines {
+		s.lines = append(s.lines[:0], s.lines[keptLines:]...)
 	}
 	l := line{at.Sub(s.begun), text}
 	s.lines = append(s.lines, l)
 	return l
 }
 
-func (s *step) counted(e *event) {
-	what := clean(e.text)
-	c := s.find(what)
+func (s *step) setCount(e *event) {
+	what := cleanLine(e.text)
+	c := s.findCount(what)
 	if c == nil {
 		s.counts = append(s.counts, count{what: what})
 		c = &s.counts[len(s.counts)-1]
@@ -103,7 +93,7 @@ func (s *step) counted(e *event) {
 	c.done, c.total = e.done, e.total
 }
 
-func (s *step) find(what string) *count {
+func (s *step) findCount(what string) *count {
 	for i := range s.counts {
 		if s.counts[i].what == what {
 			return &s.counts[i]
@@ -112,58 +102,58 @@ func (s *step) find(what string) *count {
 	return nil
 }
 
-// A board holds the state of all steps.
-type board struct {
+// A stepList holds the state of all steps.
+type stepList struct {
 	begun time.Time
 	steps []*step
 	byID  map[int]*step
 	first error // of the step that failed first
 }
 
-func newBoard(now time.Time) *board { return &board{begun: now, byID: map[int]*step{}} }
+func newStepList(now time.Time) *stepList { return &stepList{begun: now, byID: map[int]*step{}} }
 
 // apply applies an event, and calls printed for each line of output that it completes. It
 // returns the step, or nil if there is none.
-func (b *board) apply(e *event, printed func(*step, line)) *step {
-	if e.kind == warned || e.kind == needed { // the findings are listed at the end of the build
+func (b *stepList) apply(e *event, printed func(*step, line)) *step {
+	if e.kind == Warning || e.kind == Inputs { // the findings are listed at the end of the build
 		return nil
 	}
-	if e.kind == begin {
-		s := &step{number: len(b.steps) + 1, name: clean(e.text), begun: e.at}
+	if e.kind == Begin {
+		s := &step{number: len(b.steps) + 1, name: cleanLine(e.text), begun: e.at}
 		b.steps, b.byID[e.id] = append(b.steps, s), s
 		return s
 	}
 	s := b.byID[e.id]
-	if s == nil || s.state != running {
+	if s == nil || s.status != running {
 		return nil
 	}
-	tell := func(text string) {
-		l := s.print(e.at, text)
+	emit := func(text string) {
+		l := s.addLine(e.at, text)
 		if printed != nil {
 			printed(s, l)
 		}
 	}
 	switch e.kind {
-	case output:
-		s.program.write(e.data, tell)
-	case counted:
-		s.counted(e)
-	case did:
-		s.did = append(s.did, clean(e.text))
-	case ended:
-		s.program.close(tell)
+	case Output:
+		s.program.write(e.data, emit)
+	case Count:
+		s.setCount(e)
+	case Note:
+		s.notes = append(s.notes, cleanLine(e.text))
+	case End:
+		s.program.flush(emit)
 		s.took = e.at.Sub(s.begun)
-		s.state = b.ended(e)
+		s.status = b.endStatus(e)
 		if e.err != nil {
 			first, _, _ := strings.Cut(e.err.Error(), "\n") // the other lines are shown at the end of the build
-			s.err = clean(first)
+			s.err = cleanLine(first)
 		}
 	}
 	return s
 }
 
-// ended returns the state of a step after its end event.
-func (b *board) ended(e *event) state {
+// endStatus returns the state of a step after its end event.
+func (b *stepList) endStatus(e *event) status {
 	switch {
 	case e.err == nil && e.cached:
 		return cached
@@ -179,14 +169,14 @@ func (b *board) ended(e *event) state {
 }
 
 // failures formats the last lines of the failed steps, between rules.
-func (b *board) failures() string {
+func (b *stepList) failures() string {
 	var out strings.Builder
 	for _, s := range b.steps {
-		if s.state != failed {
+		if s.status != failed {
 			continue
 		}
 		fmt.Fprintf(&out, "------\n > %s:\n", s.name)
-		for _, l := range s.tail(keep) {
+		for _, l := range s.tail(keptLines) {
 			fmt.Fprintf(&out, "%.3f %s\n", l.after.Seconds(), l.text)
 		}
 		out.WriteString("------\n")

@@ -14,7 +14,7 @@ func lines(pieces ...string) string {
 	for _, p := range pieces {
 		c.write([]byte(p), tell)
 	}
-	c.close(tell)
+	c.flush(tell)
 	return strings.Join(out, "|")
 }
 
@@ -29,7 +29,7 @@ func TestClean(t *testing.T) {
 		"long line\x1b[2K\rab":                "ab",
 		"long line\x1b[1Gab":                  "abng line",
 		"\x1b[3Gx":                            "  x",
-		"\x1b[99999999999Gx\n":                strings.Repeat(" ", longest-1) + "x|",
+		"\x1b[99999999999Gx\n":                strings.Repeat(" ", maxLine-1) + "x|",
 		"ab\b\bc":                             "cb",
 		"\b\ba":                               "a",
 		"a\tb":                                "a       b",
@@ -46,7 +46,7 @@ func TestClean(t *testing.T) {
 		"bad \xff\xfe":                        "bad \ufffd\ufffd",
 	} {
 		if in == "\x1b[99999999999Gx\n" {
-			want = strings.Repeat(" ", longest-1) + "x|" // the maximum length of a line, so the line ends there
+			want = strings.Repeat(" ", maxLine-1) + "x|" // the maximum length of a line, so the line ends there
 		}
 		if got := lines(in); got != want {
 			t.Errorf("%q: %.80q, want %.80q", in, got, want)
@@ -59,7 +59,7 @@ func TestClean(t *testing.T) {
 			t.Errorf("%q in pieces: %.80q, want %.80q", in, got, want)
 		}
 	}
-	if got := clean(" two \n\n lines\r\n"); got != "two lines" {
+	if got := cleanLine(" two \n\n lines\r\n"); got != "two lines" {
 		t.Errorf("%q", got)
 	}
 }
@@ -70,7 +70,7 @@ func FuzzClean(f *testing.F) {
 	f.Fuzz(func(t *testing.T, p []byte, cut int) {
 		var c cleaner
 		tell := func(s string) {
-			if !utf8.ValidString(s) || utf8.RuneCountInString(s) > longest {
+			if !utf8.ValidString(s) || utf8.RuneCountInString(s) > maxLine {
 				t.Errorf("%q", s)
 			}
 			for _, r := range s {
@@ -82,7 +82,7 @@ func FuzzClean(f *testing.F) {
 		cut = max(0, min(cut, len(p)))
 		c.write(p[:cut], tell)
 		c.write(p[cut:], tell)
-		tell(c.open())
-		c.close(tell)
+		tell(c.incompleteLine())
+		c.flush(tell)
 	})
 }

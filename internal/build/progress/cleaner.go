@@ -30,11 +30,11 @@ const (
 	quoted       // after ESC ] and similar, until BEL, ESC \ or, to limit what it hides, the end of the line
 )
 
-// longest is the length at which a line is considered complete.
-const longest = 8 << 10
+// maxLine is the length at which a line is considered complete.
+const maxLine = 8 << 10
 
-// write processes output, and calls tell for each complete line.
-func (c *cleaner) write(p []byte, tell func(string)) {
+// write processes output, and calls emit for each complete line.
+func (c *cleaner) write(p []byte, emit func(string)) {
 	if len(c.rest) > 0 {
 		p = append(c.rest, p...)
 		c.rest = nil
@@ -50,36 +50,36 @@ func (c *cleaner) write(p []byte, tell func(string)) {
 		}
 		p = p[n:]
 		if r == '\n' {
-			c.end(tell)
+			c.endLine(emit)
 			continue
 		}
-		c.character(r)
-		if len(c.line) >= longest {
-			c.end(tell)
+		c.readRune(r)
+		if len(c.line) >= maxLine {
+			c.endLine(emit)
 		}
 	}
 }
 
-// open returns the incomplete line.
-func (c *cleaner) open() string { return strings.TrimRight(string(c.line), " ") }
+// incompleteLine returns the incomplete line.
+func (c *cleaner) incompleteLine() string { return strings.TrimRight(string(c.line), " ") }
 
-// close completes an incomplete line.
-func (c *cleaner) close(tell func(string)) {
+// flush completes an incomplete line.
+func (c *cleaner) flush(emit func(string)) {
 	if len(c.rest) > 0 {
-		c.put(utf8.RuneError)
+		c.putRune(utf8.RuneError)
 		c.rest = nil
 	}
 	if len(c.line) > 0 {
-		c.end(tell)
+		c.endLine(emit)
 	}
 }
 
-func (c *cleaner) end(tell func(string)) {
-	tell(c.open())
+func (c *cleaner) endLine(emit func(string)) {
+	emit(c.incompleteLine())
 	c.line, c.at, c.mode = c.line[:0], 0, ground
 }
 
-func (c *cleaner) character(r rune) {
+func (c *cleaner) readRune(r rune) {
 	switch r {
 	case '\r':
 		c.at, c.mode = 0, ground
@@ -93,9 +93,9 @@ func (c *cleaner) character(r rune) {
 	}
 	switch c.mode {
 	case escape:
-		c.escaped(r)
+		c.readEscape(r)
 	case control:
-		c.controlled(r)
+		c.readControl(r)
 	case charset:
 		if r >= '0' {
 			c.mode = ground
@@ -105,11 +105,11 @@ func (c *cleaner) character(r rune) {
 			c.mode = ground
 		}
 	default:
-		c.plain(r)
+		c.writeRune(r)
 	}
 }
 
-func (c *cleaner) escaped(r rune) {
+func (c *cleaner) readEscape(r rune) {
 	switch {
 	case r == '[':
 		c.mode, c.param, c.many = control, 0, false
@@ -122,25 +122,25 @@ func (c *cleaner) escaped(r rune) {
 	}
 }
 
-func (c *cleaner) controlled(r rune) {
+func (c *cleaner) readControl(r rune) {
 	switch {
 	case r >= '0' && r <= '9':
-		c.param = min(10*c.param+int(r-'0'), longest)
+		c.param = min(10*c.param+int(r-'0'), maxLine)
 	case r >= ' ' && r <= '?':
 		c.many = true
 	default:
 		c.mode = ground
 		if !c.many {
-			c.command(r)
+			c.runCommand(r)
 		}
 	}
 }
 
-// command executes a control sequence that programs use to draw a line.
-func (c *cleaner) command(r rune) {
+// runCommand executes a control sequence that programs use to draw a line.
+func (c *cleaner) runCommand(r rune) {
 	switch r {
 	case 'G':
-		c.at = max(0, min(c.param, longest)-1)
+		c.at = max(0, min(c.param, maxLine)-1)
 	case 'K':
 		if c.param == 2 {
 			c.line = c.line[:0]
@@ -150,21 +150,21 @@ func (c *cleaner) command(r rune) {
 	}
 }
 
-func (c *cleaner) plain(r rune) {
+func (c *cleaner) writeRune(r rune) {
 	switch {
 	case r == '\b':
 		c.at = max(0, c.at-1)
 	case r == '\t':
-		c.put(' ')
+		c.putRune(' ')
 		for c.at%8 != 0 {
-			c.put(' ')
+			c.putRune(' ')
 		}
 	case termtext.Visible(r):
-		c.put(r)
+		c.putRune(r)
 	}
 }
 
-func (c *cleaner) put(r rune) {
+func (c *cleaner) putRune(r rune) {
 	for len(c.line) < c.at {
 		c.line = append(c.line, ' ')
 	}
@@ -176,16 +176,16 @@ func (c *cleaner) put(r rune) {
 	c.at++
 }
 
-// clean reduces text from a Dockerfile or an error to one clean line.
-func clean(text string) string {
+// cleanLine reduces text from a Dockerfile or an error to one clean line.
+func cleanLine(text string) string {
 	var c cleaner
 	var lines []string
-	tell := func(s string) {
+	emit := func(s string) {
 		if s = strings.TrimSpace(s); s != "" {
 			lines = append(lines, s)
 		}
 	}
-	c.write([]byte(text), tell)
-	c.close(tell)
+	c.write([]byte(text), emit)
+	c.flush(emit)
 	return strings.Join(lines, " ")
 }

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CommitTime returns the time of a commit that Git has checked out.
+// CommitTime returns the time of a commit that CheckoutGit has checked out.
 func CommitTime(ctx context.Context, ref, commit, cacheDir string) (time.Time, error) {
 	r, _, err := ParseGit(ref)
 	if err != nil {
@@ -22,14 +22,14 @@ func CommitTime(ctx context.Context, ref, commit, cacheDir string) (time.Time, e
 	if err != nil {
 		return time.Time{}, err
 	}
-	return r.git(filepath.Join(dir, "git", key(r.Remote), repositoryName(formatOf(commit)))).commitTime(ctx, commit)
+	return r.newGit(filepath.Join(dir, "git", cacheKey(r.Remote), repositoryName(objectFormat(commit)))).commitTime(ctx, commit)
 }
 
 // commitTime returns the time of a commit in a repository.
 func (g *git) commitTime(ctx context.Context, commit string) (time.Time, error) {
 	out, err := g.run(ctx, "log", "-1", "--no-show-signature", "--format=%ct", commit)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("ask for the time of commit %s: %w", commit, err)
+		return time.Time{}, fmt.Errorf("read the time of commit %s: %w", commit, err)
 	}
 	seconds, err := strconv.ParseInt(strings.TrimSpace(out), 10, 64)
 	if err != nil {
@@ -55,8 +55,8 @@ func setTimes(dir string, when time.Time) error {
 	})
 }
 
-// Newest returns the latest time of a file in a directory, zero if it is empty.
-func Newest(dir string) (newest time.Time, err error) {
+// NewestTime returns the latest time of a file in a directory, zero if it is empty.
+func NewestTime(dir string) (newest time.Time, err error) {
 	err = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || name == dir {
 			return err
