@@ -30,7 +30,7 @@ func wantedCall(ctx *cli.Context) (c call, err error) {
 	for _, f := range fields[1:] {
 		key, value, ok := strings.Cut(f, "=")
 		if key != "format" || !ok {
-			return c, fmt.Errorf("--call %s: %q is unknown: METHOD may be followed by format=text or format=json", ctx.String("call"), f)
+			return c, fmt.Errorf("--call %s: unknown option %q\nhint: only format=text or format=json can follow METHOD", ctx.String("call"), f)
 		}
 		c.format = value
 	}
@@ -39,7 +39,7 @@ func wantedCall(ctx *cli.Context) (c call, err error) {
 	}
 	if ctx.Bool("check") {
 		if ctx.IsSet("call") && c.method != "check" {
-			return c, fmt.Errorf("--check is --call=check, and --call=%s is given, too: give one of them", c.method)
+			return c, fmt.Errorf("--check cannot be combined with --call=%s", c.method)
 		}
 		c.method = "check"
 	}
@@ -47,7 +47,7 @@ func wantedCall(ctx *cli.Context) (c call, err error) {
 		return c, fmt.Errorf("--call %s: must be %s", c.method, strings.Join(methods, ", "))
 	}
 	if c.format != "text" && c.format != "json" {
-		return c, fmt.Errorf("--call %s: the format %q is neither text nor json", c.method, c.format)
+		return c, fmt.Errorf("--call %s: unknown format %q: must be text or json", c.method, c.format)
 	}
 	return c, nil
 }

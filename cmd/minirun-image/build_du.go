@@ -23,12 +23,13 @@ import (
 func duCommand() *cli.Command {
 	return &cli.Command{
 		Name: "du", Usage: "show the disk usage of the build cache",
-		Description: "Filters are KEY=VALUE, KEY!=VALUE or KEY~=REGEXP: until, id, parents, description, inuse, mutable,\n" +
-			"immutable, shared, private, type. An ID with * can change, a size with * is shared with an image.",
+		Description: "A filter is KEY=VALUE, KEY!=VALUE or KEY~=REGEXP. The keys are until, id, parents,\n" +
+			"description, inuse, mutable, immutable, shared, private and type. An entry whose ID is marked\n" +
+			"with * is mutable, and one whose size is marked with * is shared with an image.",
 		Flags: []cli.Flag{
 			filterFlag(),
 			&cli.StringFlag{Name: "format", Value: "table", Usage: "`table|pretty|json|TEMPLATE`, or table TEMPLATE"},
-			&cli.BoolFlag{Name: "verbose", Usage: "as --format pretty"},
+			&cli.BoolFlag{Name: "verbose", Usage: "same as --format pretty"},
 			builderFlag(),
 		},
 		Action: du,
@@ -36,17 +37,17 @@ func duCommand() *cli.Command {
 }
 
 func filterFlag() cli.Flag {
-	return &cli.StringSliceFlag{Name: "filter", Usage: "only `KEY=VALUE`, such as until=24h or type=regular"}
+	return &cli.StringSliceFlag{Name: "filter", Usage: "select entries with `KEY=VALUE`, such as until=24h or type=regular"}
 }
 
 // builderFlag is accepted because scripts written for buildx use it.
 func builderFlag() cli.Flag {
-	return &cli.StringFlag{Name: "builder", Usage: "accepted, and must be `default`: there is one builder"}
+	return &cli.StringFlag{Name: "builder", Usage: "accepted for compatibility; the only builder is `default`"}
 }
 
 func checkBuilder(ctx *cli.Context) error {
 	if name := ctx.String("builder"); name != "" && name != "default" {
-		return fmt.Errorf("--builder %s: there is one builder here, called default", name)
+		return fmt.Errorf("--builder %s: the only builder is default", name)
 	}
 	return nil
 }
@@ -224,7 +225,7 @@ func cacheCondition(text string, now time.Time) (condition, error) {
 	}
 	texts := cacheText(key)
 	if texts == nil || op == "" {
-		return nil, errors.New("must be KEY=VALUE, KEY!=VALUE or KEY~=REGEXP, of until, id, parents, description, inuse, mutable, immutable, shared, private or type")
+		return nil, errors.New("must be KEY=VALUE, KEY!=VALUE or KEY~=REGEXP; the keys are until, id, parents, description, inuse, mutable, immutable, shared, private and type")
 	}
 	switch op {
 	case "~=":

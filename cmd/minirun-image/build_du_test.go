@@ -36,7 +36,7 @@ func TestCacheFilter(t *testing.T) {
 		"until=24h": "ac", "until=0h": "abcd", "id=b": "b", "id!=b": "acd", "id~=^[ab]$": "ab", "parents=z;a": "b", "description=COPY . .": "b",
 		"description~=go|http": "ad", "inuse=true": "c", "inuse": "c", "inuse=false": "abd", "inuse!=true": "abd", "mutable": "cd", "immutable=1": "ab",
 		"shared": "a", "private": "bcd", "type=regular": "ab", "type!=exec.cachemount": "abd", "id!=a id!=b": "cd",
-		"foo=1": "of until", "id": "of until", "shared=maybe": "true or false", "until=soon": "until=24h", "until!=1h": "until=24h", "id~=(": "missing closing", "=": "KEY=VALUE",
+		"foo=1": "keys are until", "id": "keys are until", "shared=maybe": "true or false", "until=soon": "until=24h", "until!=1h": "until=24h", "id~=(": "missing closing", "=": "KEY=VALUE",
 	} {
 		list := []string{text}
 		if text == "id!=a id!=b" {
@@ -107,7 +107,7 @@ func TestHistoryFilter(t *testing.T) {
 	for text, want := range map[string]string{
 		"ref=a": "a", "ref!=a": "bc", "status=error": "b", "status=failed": "b", "status!=success": "bc", "status=running": "c", "duration>30s": "bc", "duration<30s": "a",
 		"startedAt>2h": "ac", "startedAt<2026-01-01T23:30:00Z": "ab", "completedAt>90m": "a", "completedAt<1h": "b",
-		"status=odd": "must be running", "status>error": "= and !=", "duration=1s": "after < or >", "startedAt=1h": "after < or >", "repository=x": "not recorded", "name=x": "must be of", "x": "KEY=VALUE",
+		"status=odd": "must be running", "status>error": "= and !=", "duration=1s": "after < or >", "startedAt=1h": "after < or >", "repository=x": "not recorded", "name=x": "unknown key", "x": "KEY=VALUE",
 	} {
 		filter, err := historyFilter([]string{text}, testNow)
 		if err != nil {

@@ -20,24 +20,25 @@ import (
 func buildHistoryCommand() *cli.Command {
 	return &cli.Command{
 		Name: "history", Usage: "show the last builds",
-		Description: "A build is named by its ID, by the beginning of one, or by ^N: the one N before the last. Without a\n" +
-			"name the last one is meant. " + records.Kept + " is how many builds are kept, 50 by default; 0: none.",
+		Description: "BUILD is an ID, the beginning of an ID, or ^N for the Nth build before the last one. The\n" +
+			"default is the last build. The environment variable " + records.Kept + "\n" +
+			"sets how many builds are kept: 50 by default, none if it is 0.",
 		Action: func(ctx *cli.Context) error {
 			switch name := ctx.Args().First(); name {
 			case "":
 				return cli.ShowSubcommandHelp(ctx)
 			case "open", "import", "trace":
-				return fmt.Errorf("build history %s: is not offered: it needs Docker Desktop or a server for traces", name)
+				return fmt.Errorf("build history %s is not supported (it needs Docker Desktop or a trace server)", name)
 			default:
 				return cmdline.UsageError(ctx.Command, fmt.Sprintf("unknown subcommand %q", name))
 			}
 		},
 		Subcommands: []*cli.Command{{
 			Name: "ls", Usage: "list builds, newest first",
-			Description: "Filters are ref and status (= and !=), startedAt, completedAt and duration (< and >). A status is\n" +
-				"running, completed, error, canceled or interrupted.",
+			Description: "Filter keys are ref and status (with = and !=), startedAt, completedAt and duration (with\n" +
+				"< and >). A status is running, completed, error, canceled or interrupted.",
 			Flags: []cli.Flag{
-				&cli.StringSliceFlag{Name: "filter", Usage: "only `status=error`, duration>30s and such"},
+				&cli.StringSliceFlag{Name: "filter", Usage: "show only matching builds: `status=error`, duration>30s"},
 				&cli.StringFlag{Name: "format", Value: "table", Usage: "`table|json|TEMPLATE`, or table TEMPLATE"},
 				&cli.BoolFlag{Name: "no-trunc", Usage: "show names in full"},
 				builderFlag(),
@@ -53,14 +54,14 @@ func buildHistoryCommand() *cli.Command {
 			Action: historyLogs,
 		}, {
 			Name: "rm", Usage: "remove records of builds", ArgsUsage: "BUILD…",
-			Flags:  []cli.Flag{&cli.BoolFlag{Name: "all", Usage: "remove all but those of builds that run"}, builderFlag()},
+			Flags:  []cli.Flag{&cli.BoolFlag{Name: "all", Usage: "remove the records of all finished builds"}, builderFlag()},
 			Action: historyRemove,
 		}, {
 			Name: "export", Usage: "write records of builds to an archive", ArgsUsage: "[BUILD…]",
-			Description: "The archive is a tar archive with a directory for each build, not Docker Desktop's. It has the\n" +
-				"values of build arguments.",
+			Description: "The archive is a tar archive with a directory for each build. Its format is not that of\n" +
+				"Docker Desktop. It contains the values of build arguments.",
 			Flags: []cli.Flag{
-				&cli.BoolFlag{Name: "all", Usage: "write all of them"},
+				&cli.BoolFlag{Name: "all", Usage: "export all builds"},
 				&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "-", Usage: "write to `FILE`; - is standard output"},
 				builderFlag(),
 			},
@@ -199,9 +200,9 @@ func historyCondition(text string, now time.Time) (func(*records.Record) bool, e
 			return op == "<" && t.Before(want) || op == ">" && t.After(want)
 		}, nil
 	case "repository":
-		return nil, errors.New("repositories of contexts are not recorded")
+		return nil, errors.New("the repository of a context is not recorded")
 	}
-	return nil, errors.New("must be of ref, status, startedAt, completedAt or duration")
+	return nil, errors.New("unknown key: must be ref, status, startedAt, completedAt or duration")
 }
 
 func statusOf(text string) (records.Status, bool) {

@@ -141,7 +141,7 @@ func inspectBuild(r *records.Record, now time.Time) (*inspection, error) {
 
 func historyInspect(ctx *cli.Context) error {
 	if ctx.Args().First() == "attachment" {
-		return errors.New("build history inspect attachment: is not offered: attestations are in the image (--provenance, --sbom)")
+		return errors.New("build history inspect attachment is not supported (attestations are in the image: --provenance, --sbom)")
 	}
 	r, err := oneBuild(ctx)
 	if err != nil {
@@ -264,7 +264,7 @@ func historyExport(ctx *cli.Context) error {
 	case err != nil:
 		return err
 	case ctx.Bool("all") && len(list) > 0:
-		return errors.New("build history export: --all is for all builds, and some are named")
+		return errors.New("build history export: --all cannot be combined with BUILD")
 	case ctx.Bool("all"):
 		list, err = book.List()
 	case len(list) == 0:
@@ -278,7 +278,7 @@ func historyExport(ctx *cli.Context) error {
 	name := ctx.String("output")
 	if name == "-" {
 		if isTerminal(os.Stdout) {
-			return errors.New("build history export: an archive on a terminal is of no use: redirect it, or give --output FILE")
+			return errors.New("build history export: refusing to write an archive to a terminal\nhint: redirect standard output, or use --output FILE")
 		}
 		return writeArchive(ctx.App.Writer, list)
 	}

@@ -51,7 +51,7 @@ func (o *outcome) tell(d *build.Delivered) error {
 		return err
 	}
 	for _, name := range o.unknownArguments {
-		warn(fmt.Errorf("--build-arg %s: no ARG asks for it", name))
+		warn(fmt.Errorf("--build-arg %s: the Dockerfile has no such ARG", name))
 	}
 	for _, name := range o.unknownStages {
 		warn(fmt.Errorf("--no-cache-filter %s: no stage has this name", name))

@@ -19,16 +19,16 @@ import (
 func buildPruneCommand() *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "remove build cache",
-		Description: "Without a limit, everything that the filters allow is removed. With one, what was not used for the\n" +
-			"longest time is removed first. Layers that images have stay. See also: minirun prune.",
+		Description: "Without a limit, all entries that match the filters are removed. With a limit, those that\n" +
+			"were not used for the longest time are removed first. Layers that images use are kept. See\nalso: minirun prune.",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "also what builds remember of files and of the last builds"},
+			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "also remove file digests and the records of the last builds"},
 			filterFlag(),
-			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "accepted: nothing is asked"},
+			&cli.BoolFlag{Name: "force", Aliases: []string{"f"}, Usage: "accepted for compatibility; prune never asks"},
 			&cli.StringFlag{Name: "max-used-space", Usage: "remove until the cache takes at most `SIZE`"},
 			&cli.StringFlag{Name: "min-free-space", Usage: "remove until the file system has `SIZE` free"},
-			&cli.StringFlag{Name: "reserved-space", Usage: "keep `SIZE` of the cache in any case"},
-			&cli.BoolFlag{Name: "verbose", Usage: "show more of what is removed"},
+			&cli.StringFlag{Name: "reserved-space", Usage: "always keep `SIZE` of the cache"},
+			&cli.BoolFlag{Name: "verbose", Usage: "show details of the removed entries"},
 			builderFlag(),
 		},
 		Action: buildPrune,

@@ -16,10 +16,10 @@ func stepOptions(ctx *cli.Context, o *build.Options) (err error) {
 	switch o.Network {
 	case "", "default", "host", "none":
 	default:
-		return fmt.Errorf("--network %s: must be default, host or none, because no daemon manages other networks", o.Network)
+		return fmt.Errorf("--network %s: must be default, host or none (no daemon manages other networks)", o.Network)
 	}
 	if o.Without = commaSeparated(ctx.StringSlice("no-cache-filter")); o.NoCache && len(o.Without) > 0 {
-		return errors.New("--no-cache takes nothing from the cache, so --no-cache-filter has no effect: give one of them")
+		return errors.New("--no-cache cannot be combined with --no-cache-filter")
 	}
 	if err := entitlements(o, ctx.StringSlice("allow")); err != nil {
 		return err
@@ -54,7 +54,7 @@ func entitlements(o *build.Options, list []string) error {
 				return fmt.Errorf("--allow %s: %w", text, err)
 			}
 		case text == "buildx.local.delete":
-			return errors.New("--allow buildx.local.delete: it is for --output type=local,mode=delete, which minirun does not have: what else is in the directory stays")
+			return errors.New("--allow buildx.local.delete: minirun has no --output type=local,mode=delete; it never deletes other files in the directory")
 		default:
 			return fmt.Errorf("--allow %s: must be network.host, security.insecure or device[=NAME]", text)
 		}

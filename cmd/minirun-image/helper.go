@@ -70,7 +70,7 @@ func removeFiles(ctx *cli.Context) error {
 	}
 	id := ctx.Args().First()
 	if id == "" || strings.ContainsRune(id, '/') || strings.HasPrefix(id, ".") {
-		return fmt.Errorf("remove-files: %q is no container", id)
+		return fmt.Errorf("remove-files: %q is not a container ID", id)
 	}
 	return os.RemoveAll((&image.Store{Dir: ctx.String("store")}).Container(id))
 }
@@ -91,7 +91,7 @@ var pluginDirs = []string{"/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"}
 func network(ctx *cli.Context) error {
 	var state specs.State
 	if err := json.NewDecoder(io.LimitReader(os.Stdin, 1<<20)).Decode(&state); err != nil {
-		return fmt.Errorf("network: the container's state: %w", err)
+		return fmt.Errorf("network: cannot decode the container's state: %w", err)
 	}
 	list, err := networkConfig()
 	if err != nil {
@@ -186,17 +186,17 @@ func portMappings(given []string) ([]map[string]any, error) {
 		if len(parts) > 2 {
 			ip = strings.Trim(strings.Join(parts[:len(parts)-2], ":"), "[]")
 			if net.ParseIP(ip) == nil {
-				return nil, fmt.Errorf("--publish %q: %q is no address", text, ip)
+				return nil, fmt.Errorf("--publish %q: %q is not an IP address", text, ip)
 			}
 			parts = parts[len(parts)-2:]
 		}
 		inside, err := strconv.ParseUint(parts[len(parts)-1], 10, 16)
 		if err != nil || inside == 0 {
-			return nil, fmt.Errorf("--publish %q: %q is no port", text, parts[len(parts)-1])
+			return nil, fmt.Errorf("--publish %q: %q is not a port number from 1 to 65535", text, parts[len(parts)-1])
 		}
 		outside, err := strconv.ParseUint(parts[0], 10, 16)
 		if err != nil || outside == 0 {
-			return nil, fmt.Errorf("--publish %q: %q is no port", text, parts[0])
+			return nil, fmt.Errorf("--publish %q: %q is not a port number from 1 to 65535", text, parts[0])
 		}
 		m := map[string]any{"hostPort": outside, "containerPort": inside, "protocol": protocol}
 		if ip != "" {

@@ -59,7 +59,7 @@ func imagesCommand() *cli.Command {
 		Name: "images", Usage: "list images", ArgsUsage: "[NAME]",
 		Flags: []cli.Flag{
 			formatFlag(),
-			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "show IDs alone"},
+			&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print only IDs"},
 			&cli.BoolFlag{Name: "no-trunc", Usage: "show IDs in full"},
 		},
 		Action: images,
@@ -162,7 +162,7 @@ func tag(ctx *cli.Context) error {
 		return err
 	}
 	if name.Digest != "" {
-		return errors.New("tag: a name is given, a digest is had: leave out what is behind the @")
+		return errors.New("tag: the target must be NAME[:TAG], not a digest")
 	}
 	s, release, err := shared(ctx)
 	if err != nil {
@@ -179,8 +179,9 @@ func tag(ctx *cli.Context) error {
 func rmiCommand() *cli.Command {
 	return &cli.Command{
 		Name: "rmi", Usage: "remove images, or one of their names", ArgsUsage: "IMAGE…",
-		Description: "What an image has alone goes with its last name. An image that a container is made of\nstays until the container has gone.",
-		Action:      rmi,
+		Description: "Removing the last name of an image also removes its blobs and layers, except those\n" +
+			"that other images use. An image that a container uses is kept until the container is\nremoved.",
+		Action: rmi,
 	}
 }
 
@@ -211,16 +212,16 @@ func rmi(ctx *cli.Context) error {
 }
 
 func report(ctx *cli.Context, out store.Swept) {
-	termtext.Fprintf(ctx.App.Writer, "%d blobs and %d unpacked layers went: %s\n", out.Blobs, out.Layers, units.HumanSize(float64(out.Bytes)))
+	termtext.Fprintf(ctx.App.Writer, "removed %d blobs and %d unpacked layers (%s)\n", out.Blobs, out.Layers, units.HumanSize(float64(out.Bytes)))
 }
 
 func pruneCommand() *cli.Command {
 	return &cli.Command{
 		Name: "prune", Usage: "remove images without a name, and unused data",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "remove all images that no container is made of"},
-			&cli.BoolFlag{Name: "build", Usage: "remove the cache of builds, too"},
-			&cli.DurationFlag{Name: "unused", Usage: "with --build: only what has been of no use for so `LONG`, such as 72h"},
+			&cli.BoolFlag{Name: "all", Aliases: []string{"a"}, Usage: "remove all images that no container uses"},
+			&cli.BoolFlag{Name: "build", Usage: "also remove the build cache"},
+			&cli.DurationFlag{Name: "unused", Usage: "with --build: remove only entries unused for `DURATION`, such as 72h"},
 		},
 		Action: prune,
 	}
@@ -244,7 +245,7 @@ func prune(ctx *cli.Context) error {
 		if err != nil {
 			return err
 		}
-		termtext.Fprintf(ctx.App.Writer, "forgotten: %d steps of builds, and %s that were fetched\n", n, units.HumanSize(float64(freed)))
+		termtext.Fprintf(ctx.App.Writer, "removed %d build cache records and %s of downloaded sources\n", n, units.HumanSize(float64(freed)))
 	}
 	names, out, err := s.Prune(ctx.Context, ctx.Bool("all"))
 	for _, n := range names {
@@ -267,7 +268,7 @@ type step struct {
 
 func historyCommand() *cli.Command {
 	return &cli.Command{
-		Name: "history", Usage: "show the instructions that created an image, the last first", ArgsUsage: "IMAGE",
+		Name: "history", Usage: "show the instructions that created an image, newest first", ArgsUsage: "IMAGE",
 		Flags:  []cli.Flag{formatFlag(), &cli.BoolFlag{Name: "no-trunc", Usage: "show instructions in full"}},
 		Action: history,
 	}
@@ -327,7 +328,7 @@ func stepsOf(i *store.Image) []step {
 
 func storeCommand() *cli.Command {
 	return &cli.Command{
-		Name: "store", Usage: "manage the store of images",
+		Name: "store", Usage: "manage the image store",
 		Action: func(ctx *cli.Context) error {
 			if ctx.NArg() > 0 {
 				return cmdline.UsageError(ctx.Command, fmt.Sprintf("unknown subcommand %q", ctx.Args().First()))
@@ -336,7 +337,7 @@ func storeCommand() *cli.Command {
 		},
 		Subcommands: []*cli.Command{{
 			Name: "check", Usage: "check the store for damage",
-			Description: "The exit status is 1 if something is wrong. Rubbish, left by who was killed, is not: prune takes\nit away.",
+			Description: "The exit status is 1 if the store is damaged. Garbage, which killed processes leave, is not\ndamage; prune removes it.",
 			Flags:       []cli.Flag{formatFlag(), &cli.BoolFlag{Name: "quick", Usage: "do not read the blobs to compare their digests"}},
 			Action:      storeCheck,
 		}, {Name: "init", Usage: "create the store if it does not exist", Action: initStore}},
@@ -365,14 +366,14 @@ func storeCheck(ctx *cli.Context) error {
 	} else {
 		termtext.Fprintf(ctx.App.Writer, "%d images, %d blobs, %d unpacked layers, %d containers\n", r.Images, r.Blobs, r.Layers, r.Containers)
 		for _, x := range r.Rubbish {
-			termtext.Fprintln(ctx.App.Writer, "rubbish:", x)
+			termtext.Fprintln(ctx.App.Writer, "garbage:", x)
 		}
 		for _, x := range r.Wrong {
-			termtext.Fprintln(ctx.App.Writer, "wrong:", x)
+			termtext.Fprintln(ctx.App.Writer, "damaged:", x)
 		}
 	}
 	if err == nil && len(r.Wrong) > 0 {
-		err = fmt.Errorf("store %s: %d things are wrong", s.Dir, len(r.Wrong))
+		err = fmt.Errorf("the image store %s is damaged (%d problems)", s.Dir, len(r.Wrong))
 	}
 	return err
 }

@@ -22,8 +22,8 @@ func layersCommand() *cli.Command {
 		Flags: []cli.Flag{
 			formatFlag(),
 			&cli.BoolFlag{Name: "tree", Usage: "list each layer's files"},
-			&cli.StringFlag{Name: "range", Usage: "`FROM-TO`: these layers alone, counted from 1, the lowest"},
-			&cli.StringFlag{Name: "why", Usage: "say which layers have `PATH`, and which of them is seen"},
+			&cli.StringFlag{Name: "range", Usage: "show only the layers `FROM-TO`, counted from 1, the lowest"},
+			&cli.StringFlag{Name: "why", Usage: "show which layers have `PATH`, and which of them is visible"},
 		},
 		Action: layers,
 	}
@@ -110,7 +110,7 @@ func rangeOf(text string, count int) (from, to int, err error) {
 // show prints the layers in stack order, topmost first.
 func show(w io.Writer, views []view, tree bool) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	termtext.Fprintf(table, "LAYER\tADDED\tCHANGED\tREMOVED\tSIZE\tWASTED\tMADE BY\n")
+	termtext.Fprintf(table, "LAYER\tADDED\tCHANGED\tREMOVED\tSIZE\tWASTED\tCREATED BY\n")
 	var wasted int64
 	for n := len(views) - 1; n >= 0; n-- {
 		v := views[n]
@@ -131,7 +131,7 @@ func show(w io.Writer, views []view, tree bool) error {
 		return err
 	}
 	if wasted > 0 {
-		termtext.Fprintf(w, "\n%s are wasted: in lower layers, and hidden by what upper ones changed or removed.\n", units.HumanSize(float64(wasted)))
+		termtext.Fprintf(w, "\n%s are wasted by files that an upper layer changes or removes.\n", units.HumanSize(float64(wasted)))
 	}
 	return nil
 }
@@ -169,7 +169,7 @@ func why(w io.Writer, dirs []string, path string, asJSON bool) error {
 		note := f.Why
 		switch {
 		case f.Seen:
-			seen, note = true, "this is seen"
+			seen, note = true, "visible"
 		case note != "":
 			note = "hidden: " + note
 		}
@@ -179,7 +179,7 @@ func why(w io.Writer, dirs []string, path string, asJSON bool) error {
 		return err
 	}
 	if !seen {
-		return fmt.Errorf("layers --why %s: a container would not see it", path)
+		return fmt.Errorf("layers --why %s: the path does not exist in a container", path)
 	}
 	return nil
 }

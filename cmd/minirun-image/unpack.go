@@ -27,7 +27,7 @@ import (
 func unpackCommand() *cli.Command {
 	return &cli.Command{
 		Name: "unpack", Usage: "unpack an image's layers in the store, or its root file system into a directory", ArgsUsage: "IMAGE [DIR]",
-		Description: "DIR has mode 0700, unless a directory above it keeps other users out: the image may have\nset-user-ID programs.",
+		Description: "DIR gets mode 0700, unless a parent directory already excludes other users, because the\nimage may contain set-user-ID programs.",
 		Action:      unpackImage,
 	}
 }
@@ -74,7 +74,7 @@ func unpacked(ctx *cli.Context, s *store.Store, name string) (*store.Image, []st
 // an image's set-user-ID programs (CVE-2021-41091).
 func flatten(ctx context.Context, layers []string, dir string) error {
 	if _, err := os.Lstat(dir); err == nil {
-		return fmt.Errorf("%s: exists: give a new directory", dir)
+		return fmt.Errorf("%s already exists\nhint: choose a new directory", dir)
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
@@ -119,7 +119,7 @@ func keepOthersOut(root, dir string) error {
 			break
 		}
 	}
-	termtext.Fprintf(os.Stderr, "minirun: %s has mode 0700, as the image may have set-user-ID programs that other users must not run\n", dir)
+	termtext.Fprintf(os.Stderr, "minirun: %s gets mode 0700, because the image may contain set-user-ID programs\n", dir)
 	return os.Chmod(root, 0o700)
 }
 
@@ -187,10 +187,10 @@ func copyTree(to, from string) error {
 
 func bundleCommand() *cli.Command {
 	return &cli.Command{
-		Name: "bundle", Usage: "write an OCI bundle for an image: for minirun, runc or crun", ArgsUsage: "IMAGE DIR",
-		Description: "DIR is made with mode 0700, as the image may have set-user-ID programs.",
+		Name: "bundle", Usage: "write an OCI bundle from an image, for minirun, runc or crun", ArgsUsage: "IMAGE DIR",
+		Description: "DIR is created with mode 0700, because the image may contain set-user-ID programs.",
 		Flags: []cli.Flag{
-			&cli.BoolFlag{Name: "layers", Usage: "use the store's layers instead of copying them: for minirun alone"},
+			&cli.BoolFlag{Name: "layers", Usage: "use the store's layers instead of copying them; only minirun can run the bundle"},
 		},
 		Action: bundle,
 	}
@@ -202,7 +202,7 @@ func bundle(ctx *cli.Context) error {
 	}
 	dir := ctx.Args().Get(1)
 	if _, err := os.Lstat(filepath.Join(dir, "config.json")); err == nil {
-		return fmt.Errorf("bundle: %s has a config.json: give a new directory", dir)
+		return fmt.Errorf("bundle: %s already contains a config.json\nhint: choose a new directory", dir)
 	}
 	s, release, err := shared(ctx)
 	if err != nil {

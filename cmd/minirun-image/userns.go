@@ -52,7 +52,7 @@ func inUserNamespace() (status int, done bool) {
 	cmd.Env = append(os.Environ(), inside+"=3", "XDG_DATA_HOME="+filepath.Dir(image.DefaultDir()))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
-		return failed(fmt.Errorf("make a user namespace: %w: minirun doctor says what forbids it", err)), true
+		return failed(fmt.Errorf("cannot create a user namespace: %w\nhint: run minirun doctor to find the cause", err)), true
 	}
 	_ = r.Close()
 	if err := namespaces.WriteMaps(cmd.Process.Pid, uids, gids, true); err != nil {
@@ -82,12 +82,12 @@ func waitAtGate(gate string) error {
 		return err
 	}
 	if fd < 3 {
-		return fmt.Errorf("descriptor %d: is not the gate that the parent of this process has opened", fd)
+		return fmt.Errorf("descriptor %d is not the pipe that the parent process opened", fd)
 	}
 	f := os.NewFile(uintptr(fd), "gate")
 	defer func() { _ = f.Close() }()
 	if n, err := f.Read(make([]byte, 1)); n != 1 {
-		return fmt.Errorf("the user namespace has no map: %w", err)
+		return fmt.Errorf("the parent process did not map the IDs of the user namespace: %w", err)
 	}
 	return nil
 }

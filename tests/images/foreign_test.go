@@ -75,7 +75,7 @@ func TestForeignLayers(t *testing.T) {
 		"the second URL":   {foreignLayer, []string{server.URL + "/none", server.URL + "/layer"}, "", []string{"/none", "/layer"}},
 		"no URL":           {foreignLayer, nil, "find in the archive", nil},
 		"nothing there":    {foreignLayer, []string{server.URL + "/none"}, "404", []string{"/none"}},
-		"other content":    {foreignLayer, []string{server.URL + "/other"}, "does not have this digest", []string{"/other"}},
+		"other content":    {foreignLayer, []string{server.URL + "/other"}, "does not match its digest", []string{"/other"}},
 		"an ordinary type": {oci.MediaTypeImageLayerGzip, []string{server.URL + "/layer"}, "find in the archive", nil},
 		"a file":           {foreignLayer, []string{"file:///etc/passwd"}, "neither https nor http", nil},
 		"metadata":         {foreignLayer, []string{"https://169.254.169.254/latest"}, "refused", nil},

@@ -74,7 +74,7 @@ func TestRunFlags(t *testing.T) {
 	}
 	for words, flags := range map[string][]string{
 		"--memory": {"--memory", "lots"}, "--cpus": {"--cpus", "no"}, "create it first": {"-v", "/none/such:/x"}, "--network": {"--network", "x"}, "--publish": {"--network", "host", "-p", "1:1"},
-		"capability": {"--cap-add", "nonsense"}, "nobody-here": {"-u", "nobody-here"}, "must begin with /": {"-w", "x"}, "--volume": {"-v", "/a:b"}, "--stop-signal": {"--stop-signal", "X"}, "must not begin with -": {"--name=-d"},
+		"capability": {"--cap-add", "nonsense"}, "nobody-here": {"-u", "nobody-here"}, "must be an absolute path": {"-w", "x"}, "--volume": {"-v", "/a:b"}, "--stop-signal": {"--stop-signal", "X"}, "must not begin with -": {"--name=-d"},
 	} {
 		s.Minirun(append(append([]string{"run", "--rm"}, flags...), "busybox", "true")...).Fails(t, words)
 	}
@@ -307,10 +307,10 @@ func TestLayersOfImage(t *testing.T) {
 	if got := s.do("layers", "--tree", "app"); !strings.Contains(got, "-   b\n") || !strings.Contains(got, "~   a  3B\n") {
 		t.Errorf("--tree: %s", got)
 	}
-	if got := s.do("layers", "--why", "/etc/a", "app"); !strings.Contains(got, "2  file") || !strings.Contains(got, "this is seen") {
+	if got := s.do("layers", "--why", "/etc/a", "app"); !strings.Contains(got, "2  file") || !strings.Contains(got, "visible") {
 		t.Errorf("--why: %s", got)
 	}
-	s.Minirun("layers", "--why", "/etc/b", "app").Fails(t, "would not see it")
+	s.Minirun("layers", "--why", "/etc/b", "app").Fails(t, "does not exist in a container")
 }
 
 // TestRootless: an unprivileged user imports, runs and removes images; files have the owners that the

@@ -151,7 +151,7 @@ func TestPull(t *testing.T) {
 	t.Run("lies", func(t *testing.T) {
 		s, r := newStore(t), newRegistry(t, l)
 		r.spoil = blob
-		s.Minirun("pull", "-q", r.host()+"/x:app").Fails(t, "does not have this digest", blob)
+		s.Minirun("pull", "-q", r.host()+"/x:app").Fails(t, "does not match its digest", blob)
 		r.spoil = ""
 		s.do("pull", "-q", r.host()+"/x:app")
 		s.check()
@@ -397,7 +397,7 @@ func TestTableHeads(t *testing.T) {
 		{[]string{"images"}, "NAME ID CREATED LAYERS SIZE"},
 		{[]string{"ps"}, "NAME IMAGE COMMAND STATUS PID PORTS"},
 		{[]string{"history", "busybox"}, "LAYER CREATED CREATED BY SIZE"},
-		{[]string{"layers", "busybox"}, "LAYER ADDED CHANGED REMOVED SIZE WASTED MADE BY"},
+		{[]string{"layers", "busybox"}, "LAYER ADDED CHANGED REMOVED SIZE WASTED CREATED BY"},
 		{[]string{"layers", id}, "LAYER ROLE FILES BYTES WHITEOUTS OPAQUE PATH"},
 	} {
 		first, _, _ := strings.Cut(s.do(c.args...), "\n")

@@ -104,7 +104,7 @@ func withKind(d oci.Descriptor, document []byte) (oci.Descriptor, error) {
 		return d, fmt.Errorf("manifest %s: %w", d.Digest, err)
 	}
 	if fields.Schema == 1 || fields.FSLayers != nil {
-		return d, fmt.Errorf("manifest %s: schema 1, of Docker before 2016, is not supported: push the image again with a newer tool", d.Digest)
+		return d, fmt.Errorf("manifest %s has schema 1 (Docker before 2016), which is not supported\nhint: push the image again with a newer tool", d.Digest)
 	}
 	if err := checkKind(d, document); err != nil {
 		return d, err
@@ -177,7 +177,7 @@ func (f *fetcher) choose(list []oci.Descriptor) (oci.Descriptor, error) {
 		}
 	}
 	if best < 0 {
-		return oci.Descriptor{}, fmt.Errorf("has no image for %s, but for %s: choose one with --platform", platforms.Format(want), strings.Join(have, ", "))
+		return oci.Descriptor{}, fmt.Errorf("no image for %s (available: %s)\nhint: choose a platform with --platform", platforms.Format(want), strings.Join(have, ", "))
 	}
 	return list[best], nil
 }
@@ -189,7 +189,7 @@ func (f *fetcher) image(ctx context.Context, d oci.Descriptor, data []byte) erro
 		return fmt.Errorf("manifest %s: %w", d.Digest, err)
 	}
 	if m.Config.Digest == "" {
-		return fmt.Errorf("manifest %s: names no configuration", d.Digest)
+		return fmt.Errorf("manifest %s has no configuration", d.Digest)
 	}
 	if err := image.CheckManifest(len(m.Layers)); err != nil {
 		return fmt.Errorf("manifest %s: %w", d.Digest, err)
@@ -268,7 +268,7 @@ func (f *fetcher) document(ctx context.Context, d oci.Descriptor) ([]byte, error
 		return nil, err
 	}
 	if d.Size > maxDocument {
-		return nil, fmt.Errorf("manifest %s: %d bytes are more than the %d that are read", d.Digest, d.Size, maxDocument)
+		return nil, fmt.Errorf("manifest %s is too large: %d bytes (the limit is %d)", d.Digest, d.Size, maxDocument)
 	}
 	err := f.store.PutBlob(ctx, d, func(ctx context.Context, offset int64) (io.ReadCloser, int64, error) {
 		return f.open(ctx, d, offset)
