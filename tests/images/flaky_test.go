@@ -232,7 +232,7 @@ func TestPullRetries(t *testing.T) {
 		f := newFront(t, serve, fault{"GET", large, -1, status(404)})
 		r := newStore(t).Minirun("pull", f.host()+"/x:app")
 		r.Fails(t, "404")
-		if f.count(large) != 1 || strings.Contains(r.Stderr, "trying again") {
+		if f.count(large) != 1 || strings.Contains(r.Stderr, "retrying") {
 			t.Errorf("%q: %s", f.requests, r.Stderr)
 		}
 	})
@@ -242,7 +242,7 @@ func TestPullRetries(t *testing.T) {
 		write(t, filepath.Join(s.Host, "context/Dockerfile"), "FROM "+f.host()+"/x:app\nADD "+f.URL+"/v2/x/blobs/"+config+" /small\nADD "+f.URL+"/small /\n")
 		r := s.Minirun("build", "--progress", "plain", filepath.Join(s.Host, "context"))
 		r.Exit(t, 0)
-		for _, want := range []string{"503 Service Unavailable: trying again", "502 Bad Gateway: trying again"} {
+		for _, want := range []string{"503 Service Unavailable: retrying", "502 Bad Gateway: retrying"} {
 			if !strings.Contains(r.Stderr, want) {
 				t.Errorf("%q is not shown: %s", want, r.Stderr)
 			}

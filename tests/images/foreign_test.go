@@ -79,7 +79,7 @@ func TestForeignLayers(t *testing.T) {
 		"an ordinary type": {oci.MediaTypeImageLayerGzip, []string{server.URL + "/layer"}, "find in the archive", nil},
 		"a file":           {foreignLayer, []string{"file:///etc/passwd"}, "neither https nor http", nil},
 		"metadata":         {foreignLayer, []string{"https://169.254.169.254/latest"}, "refused", nil},
-		"no TLS":           {foreignLayer, []string{"http://192.0.2.1/layer"}, "refused plain HTTP", nil},
+		"no TLS":           {foreignLayer, []string{"http://192.0.2.1/layer"}, "refused to send a request without TLS", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStore(t)

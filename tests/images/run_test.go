@@ -434,7 +434,7 @@ func TestExecHostilePasswd(t *testing.T) {
 		"rm -f /etc/passwd; mkfifo /etc/passwd":                                              "not a regular file",
 		"rm -f /etc/passwd; ln -s /proc/1/root/../../../../etc/passwd /etc/passwd":           "user",
 		"rm -rf /etc/passwd; mkdir /etc/passwd":                                              "is a directory",
-		"rm -rf /etc/passwd; dd if=/dev/zero of=/etc/passwd bs=1M count=2 2>/dev/null; true": "are more than the",
+		"rm -rf /etc/passwd; dd if=/dev/zero of=/etc/passwd bs=1M count=2 2>/dev/null; true": "the limit is",
 		"rm -rf /etc/passwd; ln -s passwd /etc/passwd":                                       "user",
 	} {
 		s.do("exec", id, "sh", "-c", trap)
