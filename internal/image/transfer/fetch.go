@@ -22,6 +22,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/containerd/platforms"
 	docker "github.com/moby/docker-image-spec/specs-go/v1"
@@ -43,6 +44,25 @@ type Progress interface {
 	// Begin announces a task and its size in bytes. The returned functions are called for progress,
 	// with the number of further bytes, and at the end.
 	Begin(what string, size int64) (more func(int64), done func(error))
+}
+
+// Count reports how many bytes of a task are done. It is called concurrently.
+type Count func(task string, done, total int64)
+
+// Begin implements [Progress].
+func (c Count) Begin(task string, size int64) (more func(int64), done func(error)) {
+	var copied atomic.Int64
+	c(task, 0, size)
+	more = func(n int64) {
+		if n != 0 {
+			c(task, copied.Add(n), size)
+		}
+	}
+	return more, func(err error) {
+		if err == nil && copied.Load() < size {
+			c(task, size, size)
+		}
+	}
 }
 
 // Options select which parts of an image are fetched.
