@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/build"
+	"github.com/minirun/minirun/internal/build/options"
 	"github.com/minirun/minirun/internal/build/source"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/store"
@@ -92,13 +93,13 @@ func (c call) run(ctx *cli.Context) error {
 // readCalled reads the Dockerfile for a call, and the flags that affect it.
 func readCalled(ctx *cli.Context) (c *build.Check, done func(), err error) {
 	o := build.Options{Context: ctx.Args().First(), File: ctx.String("file"), Target: ctx.String("target")}
-	if o.BuildArgs, err = buildArguments(ctx.StringSlice("build-arg")); err != nil {
+	if o.BuildArgs, err = options.BuildArguments(ctx.StringSlice("build-arg")); err != nil {
 		return nil, nil, err
 	}
-	if o.Contexts, err = pairs("build-context", ctx.StringSlice("build-context")); err != nil {
+	if o.Contexts, err = options.Contexts(ctx.StringSlice("build-context")); err != nil {
 		return nil, nil, err
 	}
-	if o.Platforms, err = wantedPlatforms(ctx.StringSlice("platform")); err != nil {
+	if o.Platforms, err = options.Platforms(ctx.StringSlice("platform")); err != nil {
 		return nil, nil, err
 	}
 	if source.IsGit(o.Context) || source.IsURL(o.Context) || source.IsURL(o.File) {

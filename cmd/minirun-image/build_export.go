@@ -21,20 +21,6 @@ import (
 // version is set by the Makefile.
 var version string
 
-func outputFlags() []cli.Flag {
-	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Usage: "`type=image|registry|oci|docker|tar|local|cacheonly,dest=…`: write the result there"},
-		&cli.BoolFlag{Name: "push", Usage: "push the image to its registry"},
-		&cli.BoolFlag{Name: "load", Usage: "keep the image in the store, in addition to --output"},
-		&cli.StringSliceFlag{Name: "annotation", Usage: "`[TYPE:]NAME=VALUE` of the image's manifest, or index:, manifest-descriptor:, index-descriptor:"},
-		&cli.StringSliceFlag{Name: "attest", Usage: "attach `type=provenance|sbom,…` to the image"},
-		&cli.StringFlag{Name: "provenance", Usage: "attach build provenance: `true|false|mode=min|mode=max`"},
-		&cli.StringFlag{Name: "sbom", Usage: "attach a list of the packages (SBOM): `true|false`"},
-		&cli.StringFlag{Name: "iidfile", Usage: "write the image's ID to `FILE`"},
-		&cli.StringFlag{Name: "metadata-file", Usage: "write the result's names and digests to `FILE`, as JSON"},
-	}
-}
-
 // delivery parses the flags, so that invalid ones are rejected before anything is built.
 func delivery(ctx *cli.Context, o *build.Options, s *store.Store) (*build.Delivery, error) {
 	d := &build.Delivery{Version: version, Progress: silent{}}

@@ -1,19 +1,17 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/docker/go-units"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/build/diskusage"
 	"github.com/minirun/minirun/internal/cmdline"
 	"github.com/minirun/minirun/internal/image/store"
-	"github.com/minirun/minirun/internal/termtext"
 )
 
 func buildPruneCommand() *cli.Command {
@@ -35,47 +33,29 @@ func buildPruneCommand() *cli.Command {
 	}
 }
 
-// A space limits how much of the cache remains; 0 means no limit.
-type space struct{ maxUsed, minFree, reserved int64 }
-
-func spaceOf(ctx *cli.Context) (s space, err error) {
-	for flag, to := range map[string]*int64{"max-used-space": &s.maxUsed, "min-free-space": &s.minFree, "reserved-space": &s.reserved} {
+// spaceLimits parses the flags that limit the space of the cache.
+func spaceLimits(ctx *cli.Context) (l diskusage.Limits, err error) {
+	for flag, to := range map[string]*int64{
+		"max-used-space": &l.MaxUsed, "min-free-space": &l.MinFree, "reserved-space": &l.Reserved,
+	} {
 		if text := ctx.String(flag); text != "" {
 			if *to, err = units.RAMInBytes(text); err != nil || *to < 0 {
-				return s, fmt.Errorf("--%s %s: must be a size, such as 512mb or 2gb", flag, text)
+				return l, fmt.Errorf("--%s %s: must be a size, such as 512mb or 2gb", flag, text)
 			}
 		}
 	}
-	return s, nil
-}
-
-// chosen selects the entries to remove, among the removable ones, to satisfy the limits.
-func (s space) chosen(may []*store.CacheEntry, used, free int64) (out []*store.CacheEntry) {
-	slices.SortStableFunc(may, func(a, b *store.CacheEntry) int { return cmp.Or(a.Used.Compare(b.Used), cmp.Compare(b.Size, a.Size)) })
-	limited := s.maxUsed > 0 || s.minFree > 0
-	for _, e := range may {
-		fits := (s.maxUsed == 0 || used <= s.maxUsed) && (s.minFree == 0 || free >= s.minFree)
-		if limited && fits || s.reserved > 0 && used <= s.reserved {
-			break
-		}
-		out = append(out, e)
-		used -= e.Size
-		if !e.Shared {
-			free += e.Size
-		}
-	}
-	return out
+	return l, nil
 }
 
 func buildPrune(ctx *cli.Context) error {
 	if err := errors.Join(cmdline.CheckCount(ctx, 0, 0), checkBuilder(ctx)); err != nil {
 		return err
 	}
-	filter, err := cacheFilter(ctx.StringSlice("filter"), time.Now())
+	filter, err := diskusage.ParseFilter(ctx.StringSlice("filter"), time.Now())
 	if err != nil {
 		return err
 	}
-	limits, err := spaceOf(ctx)
+	limits, err := spaceLimits(ctx)
 	if err != nil {
 		return err
 	}
@@ -93,44 +73,19 @@ func buildPrune(ctx *cli.Context) error {
 		return fmt.Errorf("statfs %s: %w", s.Dir, err)
 	}
 	var used int64
-	var may []*store.CacheEntry
+	var removable []*store.CacheEntry
 	for _, e := range all {
 		used += e.Size
 		if !e.InUse && filter(e) && (ctx.Bool("all") || e.Type != store.InternalEntry) {
-			may = append(may, e)
+			removable = append(removable, e)
 		}
 	}
-	gone := limits.chosen(may, used, int64(fsys.Bavail)*fsys.Bsize)
-	if err := s.RemoveBuildCache(ctx.Context, gone); err != nil {
+	selected := limits.Select(removable, used, int64(fsys.Bavail)*fsys.Bsize)
+	if err := s.RemoveBuildCache(ctx.Context, selected); err != nil {
 		return err
 	}
 	if _, err := s.Sweep(ctx.Context); err != nil {
 		return err
 	}
-	return writePruned(ctx, gone)
-}
-
-// writePruned reports what was removed and how much space that frees. Layers that images also use
-// free none.
-func writePruned(ctx *cli.Context, gone []*store.CacheEntry) error {
-	var freed int64
-	for _, e := range gone {
-		if !e.Shared {
-			freed += e.Size
-		}
-	}
-	w := ctx.App.Writer
-	if len(gone) > 0 {
-		var err error
-		if ctx.Bool("verbose") {
-			err = writePretty(w, gone)
-		} else {
-			err = writeTemplate(w, `table {{.ID}}\t{{.Reclaimable}}\t{{.Size}}\t{{.LastUsedAt}}`, cacheHeaders(), cacheRows(gone))
-		}
-		if err != nil {
-			return err
-		}
-	}
-	termtext.Fprintf(w, "Total: %s\n", units.HumanSize(float64(freed)))
-	return nil
+	return diskusage.WriteRemoved(ctx.App.Writer, selected, ctx.Bool("verbose"))
 }

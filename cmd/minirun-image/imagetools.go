@@ -83,7 +83,7 @@ func createIndex(ctx *cli.Context) error {
 		return err
 	}
 	resolver := imagetools.Resolver{Registries: registries, Warn: warn}
-	made, err := resolver.Create(retry.WithNotice(ctx.Context, noticeFor(ctx.String("progress") == "none")), request)
+	made, err := resolver.Create(retry.WithNotice(ctx.Context, retryNotice(ctx.String("progress") == "none")), request)
 	if err != nil {
 		return fmt.Errorf("imagetools create: %w", err)
 	}
@@ -204,13 +204,6 @@ func pushDisplay(mode string) (progress.Display, error) {
 	return progress.New(mode, os.Stderr)
 }
 
-func noticeFor(quiet bool) func(retry.Attempt) {
-	if quiet {
-		return silent{}.Retrying
-	}
-	return (&lines{}).Retrying
-}
-
 // writeCreated writes the metadata of a new image, with buildx's names.
 func writeCreated(file string, d oci.Descriptor, tags []image.Name) error {
 	var repositories []string
@@ -249,7 +242,7 @@ func inspectIndex(ctx *cli.Context) error {
 		return err
 	}
 	resolver := imagetools.Resolver{Registries: registries, Warn: warn}
-	view, err := resolver.Inspect(retry.WithNotice(ctx.Context, noticeFor(false)), source)
+	view, err := resolver.Inspect(retry.WithNotice(ctx.Context, retryNotice(false)), source)
 	if err != nil {
 		return fmt.Errorf("imagetools inspect: %w", err)
 	}

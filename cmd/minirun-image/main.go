@@ -23,12 +23,11 @@ import (
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/termtext"
+	"github.com/minirun/minirun/internal/userns"
 )
 
 func main() {
-	if status, done := inUserNamespace(); done {
-		os.Exit(status)
-	}
+	enterUserNamespace()
 	ctx, stop := interruptible()
 	surviveBrokenPipes()
 	a := app()
@@ -49,6 +48,24 @@ func main() {
 	}
 	termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(termtext.Bounded(err.Error())))
 	os.Exit(1)
+}
+
+// inUserNamespace is set if this program created the user namespace that it is in.
+var inUserNamespace bool
+
+// enterUserNamespace executes this program again as root of a user namespace, except for root. It
+// returns in the process that continues.
+func enterUserNamespace() {
+	var err error
+	inUserNamespace, err = userns.Enter("XDG_DATA_HOME=" + filepath.Dir(image.DefaultDir()))
+	var exited *userns.ExitedError
+	switch {
+	case errors.As(err, &exited):
+		os.Exit(exited.Status)
+	case err != nil:
+		warn(err)
+		os.Exit(1)
+	}
 }
 
 // surviveBrokenPipes turns a broken pipe on standard output or error into a write error. By

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/containerd/console"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
@@ -63,18 +64,25 @@ func pull(ctx *cli.Context) error {
 		return err
 	}
 	defer release()
-	p, wait := transferProgress(ctx.Bool("quiet"))
+	p := showTransfer("Pulling", "pull "+name.Familiar(), ctx.Bool("quiet"))
 	c := retry.WithNotice(ctx.Context, p.Retrying)
 	source, d, err := registries.Find(c, name, warn)
 	if err != nil {
-		wait()
+		p.Close(err)
 		return err
 	}
-	d, err = transfer.Fetch(c, s, source, d, transfer.Options{Platform: ctx.String("platform"), All: ctx.Bool("all-platforms"), Jobs: ctx.Int("jobs")}, p)
-	if wait(); err != nil {
+	d, err = transfer.Fetch(c, s, source, d, fetchOptions(ctx), p)
+	if p.Close(err); err != nil {
 		return fmt.Errorf("pull %s: %w", name, err)
 	}
 	return keep(ctx, s, []image.Name{name}, d)
+}
+
+// fetchOptions returns what pull and load fetch of an image.
+func fetchOptions(ctx *cli.Context) transfer.Options {
+	return transfer.Options{
+		Platform: ctx.String("platform"), All: ctx.Bool("all-platforms"), Jobs: ctx.Int("jobs"),
+	}
 }
 
 func warn(err error) { termtext.Fprintf(os.Stderr, "minirun: %v\n", termtext.Multiline(err.Error())) }
@@ -131,10 +139,7 @@ func unpack(ctx *cli.Context, s *store.Store, d oci.Descriptor) error {
 	if err != nil {
 		return err
 	}
-	p, wait := transferProgress(ctx.Bool("quiet"))
-	err = s.Unpack(ctx.Context, i, p.Begin)
-	wait()
-	return err
+	return unpackLayers(ctx, s, i, i.ID())
 }
 
 func pushCommand() *cli.Command {
@@ -165,9 +170,9 @@ func push(ctx *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	p, wait := transferProgress(ctx.Bool("quiet"))
+	p := showTransfer("Pushing", "push "+to.Familiar(), ctx.Bool("quiet"))
 	err = registries.Push(retry.WithNotice(ctx.Context, p.Retrying), s, i, to, ctx.Int("jobs"), p)
-	if wait(); err != nil {
+	if p.Close(err); err != nil {
 		return err
 	}
 	termtext.Fprintf(ctx.App.Writer, "%s %s\n", to, i.Target.Digest)
@@ -220,9 +225,9 @@ func load(ctx *cli.Context) error {
 	}
 	defer func() { _ = archive.Close() }()
 	for _, f := range found {
-		p, wait := transferProgress(ctx.Bool("quiet"))
-		d, err := transfer.Fetch(ctx.Context, s, archive, f.Desc, transfer.Options{Platform: ctx.String("platform"), All: ctx.Bool("all-platforms"), Jobs: ctx.Int("jobs")}, p)
-		if wait(); err != nil {
+		p := showTransfer("Loading", "load "+f.Desc.Digest.String(), ctx.Bool("quiet"))
+		d, err := transfer.Fetch(ctx.Context, s, archive, f.Desc, fetchOptions(ctx), p)
+		if p.Close(err); err != nil {
 			return fmt.Errorf("load %s: %w", from, err)
 		}
 		if name != nil {
@@ -280,9 +285,9 @@ func saveImages(ctx *cli.Context) (err error) {
 	} else if _, err := console.ConsoleFromFile(os.Stdout); err == nil && ctx.String("dir") == "" {
 		return errors.New("save: refusing to write an archive to a terminal\nhint: redirect standard output, or use --output or --dir")
 	}
-	p, wait := transferProgress(ctx.Bool("quiet"))
+	p := showTransfer("Saving", "save "+strings.Join(ctx.Args().Slice(), " "), ctx.Bool("quiet"))
 	err = transfer.Save(ctx.Context, s, images, ctx.String("dir"), out, p)
-	wait()
+	p.Close(err)
 	return err
 }
 

@@ -114,13 +114,16 @@ func (s *step) find(what string) *count {
 
 // A board holds the state of all steps.
 type board struct {
-	begun time.Time
-	steps []*step
-	byID  map[int]*step
-	first error // of the step that failed first
+	activity string // the first word of the header
+	begun    time.Time
+	steps    []*step
+	byID     map[int]*step
+	first    error // of the step that failed first
 }
 
-func newBoard(now time.Time) *board { return &board{begun: now, byID: map[int]*step{}} }
+func newBoard(now time.Time) *board {
+	return &board{activity: "Building", begun: now, byID: map[int]*step{}}
+}
 
 // apply applies an event, and calls printed for each line of output that it completes. It
 // returns the step, or nil if there is none.
