@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"path"
-	"sync/atomic"
 
 	"github.com/docker/go-units"
 
+	"github.com/minirun/minirun/internal/image/transfer"
 	"github.com/minirun/minirun/internal/retry"
 )
 
@@ -33,10 +33,9 @@ func (s *internal) print(text []byte) { s.b.Sink.Output(s.id, text) }
 func (s *internal) end(err error) { s.b.Sink.End(s.id, false, err) }
 
 // Begin implements transfer.Progress.
-func (s *internal) Begin(what string, size int64) (func(int64), func(error)) {
-	var done atomic.Int64
-	s.b.Sink.Count(s.id, what, 0, size)
-	return func(n int64) { s.b.Sink.Count(s.id, what, done.Add(n), size) }, func(error) {}
+func (s *internal) Begin(task string, size int64) (func(int64), func(error)) {
+	count := func(task string, done, total int64) { s.b.Sink.Count(s.id, task, done, total) }
+	return transfer.Count(count).Begin(task, size)
 }
 
 // load opens the contexts and reads the Dockerfile, and shows this in the progress. A context

@@ -91,7 +91,7 @@ func TestDiskUsageListsEachLayerOnce(t *testing.T) {
 	if !strings.HasPrefix(table, "ID ") || !strings.Contains(table, small.ID+"    true          2.048kB*") || !strings.Contains(table, "\nReclaimable:   ") {
 		t.Error(table)
 	}
-	for args, want := range map[string]string{"--foo": "-foo", "--filter foo=1": "of until", "--builder x": "one builder", "x": "unexpected argument", "--format {{.UsageCount}}": "UsageCount"} {
+	for args, want := range map[string]string{"--foo": "-foo", "--filter foo=1": "keys are until", "--builder x": "only builder", "x": "unexpected argument", "--format {{.UsageCount}}": "UsageCount"} {
 		if r := s.Minirun(append([]string{"build", "du"}, strings.Fields(args)...)...); r.Status != 1 || !strings.Contains(r.Stderr, want) {
 			t.Errorf("%s: status %d: %s, want %s", args, r.Status, r.Stderr, want)
 		}
@@ -185,7 +185,7 @@ func TestPruneKeepsLayersOfImages(t *testing.T) {
 	if got := s.Do("run", "--rm", "app", "ls", "/small"); got != "/small" {
 		t.Error(got)
 	}
-	for args, want := range map[string]string{"--max-used-space much": "must be a size", "--keep-storage 1gb": "-keep-storage", "--filter x": "of until"} {
+	for args, want := range map[string]string{"--max-used-space much": "must be a size", "--keep-storage 1gb": "-keep-storage", "--filter x": "keys are until"} {
 		if r := s.Minirun(append([]string{"build", "prune"}, strings.Fields(args)...)...); r.Status != 1 || !strings.Contains(r.Stderr, want) {
 			t.Errorf("%s: status %d: %s, want %s", args, r.Status, r.Stderr, want)
 		}

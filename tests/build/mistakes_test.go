@@ -62,7 +62,7 @@ var mistakes = map[string]mistake{
 	"FROM: none":                            {dockerfile: "RUN true\nFROM base\n", says: []string{"no build stage in current context\nhint: only ARG may precede the first FROM"}},
 	"--from: a stage misspelt":              {dockerfile: "FROM base AS builder\nRUN true\nFROM base\nCOPY --from=bulder /etc/passwd /\n", says: []string{"--from=bulder is not a stage (did you mean builder?)"}},
 	"--target: a stage misspelt":            {dockerfile: "FROM base AS builder\nFROM base\n", args: []string{"--target", "bulder"}, says: []string{"did you mean builder?", "the stages are builder, 1"}, check: []string{"did you mean builder?"}},
-	"WORKDIR: relative":                     {dockerfile: "FROM base\nWORKDIR app\n", builds: true, says: []string{"1 warning found (minirun build --check shows what to do)", " - WorkdirRelativePath: "}, check: []string{"Write WORKDIR /app"}},
+	"WORKDIR: relative":                     {dockerfile: "FROM base\nWORKDIR app\n", builds: true, says: []string{"1 warning found (run minirun build --check for details)", " - WorkdirRelativePath: "}, check: []string{"Write WORKDIR /app"}},
 	"CMD: shell form": {
 		dockerfile: "FROM base\nCMD node server.js\n", builds: true, says: []string{" - JSONArgsRecommended: ", "(line 2)"},
 		check: []string{"WARNING: JSONArgsRecommended", "may not forward signals", `Write CMD ["node", "server.js"]`},
@@ -77,7 +77,7 @@ var mistakes = map[string]mistake{
 	"a secret in ENV":                     {dockerfile: "FROM base\nENV API_KEY=x\n", builds: true, check: []string{"in its configuration", "--secret id=api_key,src=FILE"}},
 	"EXPOSE: ports of the host":           {dockerfile: "FROM base\nEXPOSE 8080:80\n", builds: true, says: []string{"ExposeInvalidFormat"}},
 	"EXPOSE: a protocol":                  {dockerfile: "FROM base\nEXPOSE 80/http\n", says: []string{"must be tcp, udp or sctp"}},
-	"EXPOSE: commas":                      {dockerfile: "FROM base\nEXPOSE 80,443\n", says: []string{"several ports have spaces between them"}},
+	"EXPOSE: commas":                      {dockerfile: "FROM base\nEXPOSE 80,443\n", says: []string{"separate ports with spaces"}},
 	"an instruction misspelt":             {dockerfile: "FROM base\nCOYP a /b\n", says: []string{"unknown instruction: COYP (did you mean COPY?)", "   2 | >>> COYP a /b"}, check: []string{"did you mean COPY?"}},
 	"FROM misspelt":                       {dockerfile: "FORM base\n", says: []string{"did you mean FROM?"}},
 	"a flag misspelt: COPY":               {dockerfile: "FROM base\nCOPY --form=x a b\n", says: []string{"unknown flag: --form (did you mean from?)"}},
@@ -112,7 +112,7 @@ var mistakes = map[string]mistake{
 		dockerfile: "FROM base AS one\nRUN true\nFROM base AS two\nRUN echo hello && \\\n    nosuchprogram\nRUN echo never\n",
 		says: []string{
 			" > [two 2/3] RUN echo hello", " hello\n", "Dockerfile:4, in stage two\n", "   3 |     FROM base AS two\n   4 | >>> RUN echo hello && \\\n   5 | >>>     nosuchprogram\n   6 |     RUN echo never\n",
-			"did not complete successfully: exit code: 127 (command not found)\nhint: nosuchprogram is not in PATH", "For a shell where it failed: minirun build --debug",
+			"did not complete successfully: exit code: 127 (command not found)\nhint: nosuchprogram is not in PATH", "hint: for a shell in the failed step, run minirun build --debug",
 		},
 		not: []string{"two 3/3"},
 	},
@@ -122,7 +122,7 @@ var mistakes = map[string]mistake{
 	"check=error":              {dockerfile: "# check=error=true\nFROM base\nRUN touch /x\nCMD x\n", says: []string{"lint violation found for rules: JSONArgsRecommended"}, not: []string{"[2/2]"}},
 	"check=skip":               {dockerfile: "# check=skip=JSONArgsRecommended;error=true\nFROM base\nCMD x\n", builds: true, not: []string{"warning found"}},
 	"check of an argument":     {dockerfile: "FROM base\nCMD x\n", args: []string{"--build-arg", "BUILDKIT_DOCKERFILE_CHECK=error=true"}, says: []string{"lint violation found"}, check: []string{"lint violation found"}},
-	"ARG that nobody asks for": {dockerfile: "FROM base\n", args: []string{"--build-arg", "VERSIONN=1"}, builds: true, says: []string{"--build-arg VERSIONN: no ARG asks for it"}},
+	"ARG that nobody asks for": {dockerfile: "FROM base\n", args: []string{"--build-arg", "VERSIONN=1"}, builds: true, says: []string{"--build-arg VERSIONN: the Dockerfile has no such ARG"}},
 }
 
 // npm and apt are images with a program of that name that does nothing.

@@ -27,7 +27,7 @@ func TestOptionsRejected(t *testing.T) {
 		{"--label =x", `--label "=x"`},
 		{"--secret type=socket,id=x", "type=socket: must be file or env"},
 		{"--progress loud", "must be auto, tty, plain, quiet, none or rawjson"},
-		{"--builder other", "one builder"},
+		{"--builder other", "only builder"},
 		{"--cache-to type=gha", "minirun knows local"},
 		{"--cache-from type=s3,region=r,bucket=b", "type"},
 		{"--invoke on-error", "invoke"},

@@ -227,14 +227,14 @@ func TestBaseIsPulledForEachPlatform(t *testing.T) {
 	s.Check()
 	only := newStore(t)
 	only.build("--platform", there, "-t", "other", dir)
-	only.Minirun("push", name, host+"/elsewhere:1").Fails(t, "the image for "+here+" was not fetched", "pull --all-platforms")
+	only.Minirun("push", name, host+"/elsewhere:1").Fails(t, "the image for "+here+" in its index was not pulled", "pull --all-platforms")
 	if got := only.Do("run", "--rm", name, "cat", "/arch"); got != runtime.GOARCH { // pulled now
 		t.Errorf("run takes the image for %s", got)
 	}
 	missing := s.Minirun("build", "--platform", "linux/riscv64", dir)
 	missing.Fails(t, name+" for linux/riscv64: the store has it for ", here, there)
 	missing = newStore(t).Minirun("build", "--platform", "linux/riscv64", dir)
-	missing.Fails(t, "has no image for linux/riscv64, but for ", here, there)
+	missing.Fails(t, "no image for linux/riscv64 (available: ", here, there)
 }
 
 // TestPlatformOfBaseAlone: an image that its registry has for a single platform is also used as the

@@ -93,7 +93,7 @@ func TestAddUnpacksBelowDestination(t *testing.T) {
 		"overlay's mark":         {[]tar.Header{{Name: "etc", Typeflag: tar.TypeChar}}, "mark of a deleted file", ""},
 		"overlay's attributes":   {[]tar.Header{{Name: "d/", Typeflag: tar.TypeDir, PAXRecords: map[string]string{"SCHILY.xattr.trusted.overlay.opaque": "y", "SCHILY.xattr.trusted.overlay.redirect": "/etc"}}, file("d/f")}, "", "x/d/f"},
 		"a size that is a lie":   {[]tar.Header{{Name: "cut", Typeflag: tar.TypeReg, Size: 1 << 30}}, "unexpected EOF", ""},
-		"a type that is none":    {[]tar.Header{{Name: "f", Typeflag: 'Z'}}, "is not one of a file", ""},
+		"a type that is none":    {[]tar.Header{{Name: "f", Typeflag: 'Z'}}, "unknown type", ""},
 		"out of /x":              {[]tar.Header{link("s", ".."), file("s/etc/passwd")}, "", "x/etc/passwd"},
 		"a hard link out of /x":  {[]tar.Header{link("s", ".."), hard("h", "s/etc/passwd")}, "no such file", ""},
 		"a global header":        {[]tar.Header{{Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"comment": "c"}}, file("f")}, "", "x/f"},

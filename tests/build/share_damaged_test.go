@@ -77,7 +77,7 @@ func TestDamagedCacheIsNotUsed(t *testing.T) {
 			if err := os.WriteFile(path, text, 0o644); err != nil {
 				t.Fatal(err)
 			}
-		}, "does not have this digest", []string{"[stage-2 3/5]"}},
+		}, "does not match its digest", []string{"[stage-2 3/5]"}},
 		{"a layer is missing", func(t *testing.T, dir string) {
 			if err := os.Remove(blob(dir, *layerOf("RUN cat /proc/sys/kernel/random/uuid > /app"))); err != nil {
 				t.Fatal(err)
@@ -96,7 +96,7 @@ func TestDamagedCacheIsNotUsed(t *testing.T) {
 			spoil(t, dir, func(_ *oci.Manifest, d map[string]any) {
 				record(d, "COPY --from=builder")["layer"] = record(d, "COPY --from=other")["layer"]
 			})
-		}, "does not have this digest", []string{"[stage-2 3/5]"}},
+		}, "does not match its digest", []string{"[stage-2 3/5]"}},
 		{"a layer that leaves its directory", func(t *testing.T, dir string) {
 			spoil(t, dir, func(m *oci.Manifest, d map[string]any) {
 				desc := oci.Descriptor{MediaType: oci.MediaTypeImageLayer, Digest: diffID, Size: int64(len(hostile))}

@@ -161,7 +161,7 @@ func TestInterruptEndsAllContainers(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Expect("CANCELED [")
-	p.Expect("minirun: canceled: interrupt")
+	p.Expect("minirun: canceled by a signal: interrupt")
 	if got := status(t, cmd); got != 128+int(syscall.SIGINT) {
 		t.Errorf("status %d", got)
 	}
@@ -181,8 +181,8 @@ func TestFlagsMayFollowTheContext(t *testing.T) {
 	if got := s.Do("run", "--rm", "--name", testbundle.Prefix+"behind", "behind", "cat", "/a"); got != "given" {
 		t.Errorf("A is %q", got)
 	}
-	s.Minirun("build").Fails(t, "needs one argument", "Usage:  minirun build [OPTIONS] PATH | URL | -")
-	s.Minirun("build", dir, dir).Fails(t, "needs one argument", "there are 2")
+	s.Minirun("build").Fails(t, "expected one argument", "Usage:  minirun build [OPTIONS] PATH | URL | -")
+	s.Minirun("build", dir, dir).Fails(t, "expected one argument", "but got 2")
 	s.Minirun("build", dir, "--tagg", "x").Fails(t, "tagg")
 	other := contextDir(t, map[string]string{"Containerfile": "FROM base\n"}, "")
 	s.Minirun("build", other).Fails(t, "Dockerfile", "there is "+other+"/Containerfile", "-f "+other+"/Containerfile")

@@ -77,11 +77,11 @@ func TestForeignLayersAreFetchedFromTheirURLs(t *testing.T) {
 		"the second URL":   {foreignLayer, []string{server.URL + "/none", server.URL + "/layer"}, "", []string{"/none", "/layer"}},
 		"no URL":           {foreignLayer, nil, "find in the archive", nil},
 		"nothing there":    {foreignLayer, []string{server.URL + "/none"}, "404", []string{"/none"}},
-		"other content":    {foreignLayer, []string{server.URL + "/other"}, "does not have this digest", []string{"/other"}},
+		"other content":    {foreignLayer, []string{server.URL + "/other"}, "does not match its digest", []string{"/other"}},
 		"an ordinary type": {oci.MediaTypeImageLayerGzip, []string{server.URL + "/layer"}, "find in the archive", nil},
 		"a file":           {foreignLayer, []string{"file:///etc/passwd"}, "neither https nor http", nil},
 		"metadata":         {foreignLayer, []string{"https://169.254.169.254/latest"}, "refused", nil},
-		"no TLS":           {foreignLayer, []string{"http://192.0.2.1/layer"}, "refused plain HTTP", nil},
+		"no TLS":           {foreignLayer, []string{"http://192.0.2.1/layer"}, "refused to send a request without TLS", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStore(t)

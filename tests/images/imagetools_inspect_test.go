@@ -114,7 +114,7 @@ func TestImagetoolsReferrers(t *testing.T) {
 				t.Errorf("the attestation was not copied: %q", got)
 			}
 			list(i.armv7) // the attestation of another image
-			s.Minirun("imagetools", "create", "--dry-run", f.host()+"/app:gamma").Fails(t, "which it is not")
+			s.Minirun("imagetools", "create", "--dry-run", f.host()+"/app:gamma").Fails(t, "does not refer to")
 		})
 	}
 }
@@ -152,7 +152,7 @@ func TestImagetoolsHostileRegistries(t *testing.T) {
 		return to, r.Status, r.Stderr
 	}
 	from := newRegistry(t, l)
-	for tag, want := range map[string]string{"both": "ambiguous", "old": "schema 1", "deep": "indexes deep", "many": "600 manifests", "huge": "bytes", "missing": "404"} {
+	for tag, want := range map[string]string{"both": "ambiguous", "old": "schema 1", "deep": "levels deep", "many": "600 manifests", "huge": "bytes", "missing": "404"} {
 		to, status, text := create(from.host() + "/x:" + tag)
 		if status == 0 || !strings.Contains(text, want) || to.count("PUT /v2/new/manifests/1") > 0 {
 			t.Errorf("%s: status %d, want an error with %q: %s", tag, status, want, text)
@@ -162,7 +162,7 @@ func TestImagetoolsHostileRegistries(t *testing.T) {
 		from := newRegistry(t, l)
 		from.spoil = spoilt
 		to, status, text := create(from.host() + "/x@" + big.Digest.String())
-		if status == 0 || !strings.Contains(text, "does not have this digest") || to.count("PUT /v2/new/manifests") > 0 || to.count("PUT /v2/new/blobs") > 0 && spoilt == big.Digest.String() {
+		if status == 0 || !strings.Contains(text, "does not match its digest") || to.count("PUT /v2/new/manifests") > 0 || to.count("PUT /v2/new/blobs") > 0 && spoilt == big.Digest.String() {
 			t.Errorf("%s: status %d: %s", name, status, text)
 		}
 	}
@@ -173,7 +173,7 @@ func TestImagetoolsHostileRegistries(t *testing.T) {
 	refusing := newFront(t, inMemory(), fault{"PUT", "/manifests/1", -1, status(403)})
 	s.Minirun("imagetools", "create", "-t", refusing.host()+"/new:1", "--progress=none", from.host()+"/x:app").Fails(t, "403")
 	s.Minirun("imagetools", "inspect", from.host()+"/x:huge").Fails(t, "bytes")
-	s.Minirun("imagetools", "inspect", "--format", "{{.Image}}", from.host()+"/x:deep").Fails(t, "indexes deep")
+	s.Minirun("imagetools", "inspect", "--format", "{{.Image}}", from.host()+"/x:deep").Fails(t, "levels deep")
 	colours := l.indexOf(oci.Descriptor{MediaType: big.MediaType, Digest: big.Digest, Size: big.Size, Platform: big.Platform, Annotations: map[string]string{"a": "\x1b[31mred"}})
 	l.name("colours", colours)
 	if got := s.Do("imagetools", "inspect", from.host()+"/x:colours"); strings.Contains(got, "\x1b") {

@@ -80,7 +80,7 @@ func TestTableHeads(t *testing.T) {
 		{[]string{"images"}, "NAME ID CREATED LAYERS SIZE"},
 		{[]string{"ps"}, "NAME IMAGE COMMAND STATUS PID PORTS"},
 		{[]string{"history", "busybox"}, "LAYER CREATED CREATED BY SIZE"},
-		{[]string{"layers", "busybox"}, "LAYER ADDED CHANGED REMOVED SIZE WASTED MADE BY"},
+		{[]string{"layers", "busybox"}, "LAYER ADDED CHANGED REMOVED SIZE WASTED CREATED BY"},
 		{[]string{"layers", id}, "LAYER ROLE FILES BYTES WHITEOUTS OPAQUE PATH"},
 	} {
 		first, _, _ := strings.Cut(s.Do(c.args...), "\n")

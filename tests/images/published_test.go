@@ -213,7 +213,7 @@ func TestHugeDocumentsAreRefused(t *testing.T) {
 			s := newStore(t)
 			l := newLayout(t)
 			change(l)
-			s.Minirun("load", "-q", l.dir).Fails(t, "that are read")
+			s.Minirun("load", "-q", l.dir).Fails(t, "the limit is")
 		})
 	}
 }

@@ -74,7 +74,7 @@ func TestRunFlags(t *testing.T) {
 	}
 	for words, flags := range map[string][]string{
 		"--memory": {"--memory", "lots"}, "--cpus": {"--cpus", "no"}, "create it first": {"-v", "/none/such:/x"}, "--network": {"--network", "x"}, "--publish": {"--network", "host", "-p", "1:1"},
-		"capability": {"--cap-add", "nonsense"}, "nobody-here": {"-u", "nobody-here"}, "must begin with /": {"-w", "x"}, "--volume": {"-v", "/a:b"}, "--stop-signal": {"--stop-signal", "X"}, "must not begin with -": {"--name=-d"},
+		"capability": {"--cap-add", "nonsense"}, "nobody-here": {"-u", "nobody-here"}, "must be an absolute path": {"-w", "x"}, "--volume": {"-v", "/a:b"}, "--stop-signal": {"--stop-signal", "X"}, "must not begin with -": {"--name=-d"},
 	} {
 		s.Minirun(append(append([]string{"run", "--rm"}, flags...), "busybox", "true")...).Fails(t, words)
 	}

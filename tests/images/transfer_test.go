@@ -111,7 +111,7 @@ func TestPullFromDisturbingRegistry(t *testing.T) {
 	t.Run("lies", func(t *testing.T) {
 		s, r := newStore(t), newRegistry(t, l)
 		r.spoil = blob
-		s.Minirun("pull", "-q", r.host()+"/x:app").Fails(t, "does not have this digest", blob)
+		s.Minirun("pull", "-q", r.host()+"/x:app").Fails(t, "does not match its digest", blob)
 		r.spoil = ""
 		s.Do("pull", "-q", r.host()+"/x:app")
 		s.Check()

@@ -88,7 +88,7 @@ type painter struct {
 }
 
 func (p painter) header(b *stepList, ended int) row {
-	text := fmt.Sprintf("[+] Building %s (%d/%d)", formatSeconds(p.now.Sub(b.begun)), ended, len(b.steps))
+	text := fmt.Sprintf("[+] %s %s (%d/%d)", b.activity, formatSeconds(p.now.Sub(b.begun)), ended, len(b.steps))
 	r := row{usual, text}
 	if len(b.steps) > 0 && ended == len(b.steps) {
 		r = row{good, text + " FINISHED"}

@@ -92,6 +92,19 @@ func New(mode string, out *os.File) (Display, error) {
 	return nil, fmt.Errorf("--progress %s: must be auto, tty, plain, quiet, none or rawjson", mode)
 }
 
+// NewTransfer creates a display for a pull or a push, whose activity its first row names: tty if out
+// is a terminal, and plain otherwise.
+func NewTransfer(activity string, out *os.File) Display {
+	now := time.Now()
+	terminal, err := console.ConsoleFromFile(out)
+	if err != nil || os.Getenv("TERM") == "dumb" {
+		return startDisplay(newPlainView(now), out, unlimitedSize)
+	}
+	t := newTTYView(now, os.Getenv("NO_COLOR") == "")
+	t.activity = activity
+	return startDisplay(t, out, func() size { return terminalSize(terminal) })
+}
+
 func isCI() bool {
 	value := os.Getenv("CI")
 	return value != "" && value != "false" && value != "0"

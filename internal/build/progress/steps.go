@@ -104,13 +104,16 @@ func (s *step) findCount(what string) *count {
 
 // A stepList holds the state of all steps.
 type stepList struct {
-	begun time.Time
-	steps []*step
-	byID  map[int]*step
-	first error // of the step that failed first
+	activity string // the first word of the header
+	begun    time.Time
+	steps    []*step
+	byID     map[int]*step
+	first    error // of the step that failed first
 }
 
-func newStepList(now time.Time) *stepList { return &stepList{begun: now, byID: map[int]*step{}} }
+func newStepList(now time.Time) *stepList {
+	return &stepList{activity: "Building", begun: now, byID: map[int]*step{}}
+}
 
 // apply applies an event, and calls printed for each line of output that it completes. It
 // returns the step, or nil if there is none.

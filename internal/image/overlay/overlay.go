@@ -30,14 +30,14 @@ func Open(layers []string, userXattrs bool) (*os.File, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("merge %d layers: %w", len(layers), err)
+		return nil, fmt.Errorf("cannot mount %d layers: %w", len(layers), err)
 	}
 	return f, nil
 }
 
 func open(layers []string, userXattrs bool) (*os.File, error) {
 	if len(layers) == 0 {
-		return nil, errors.New("there are none")
+		return nil, errors.New("the list of layers is empty")
 	}
 	o := Overlay{Layers: layers, UserXattrs: userXattrs}
 	if len(layers) > 1 { // overlay needs two layers
@@ -61,7 +61,7 @@ func open(layers []string, userXattrs bool) (*os.File, error) {
 // alone gives the calling thread a private mount namespace.
 func alone() error {
 	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
-		return fmt.Errorf("make a mount namespace: %w", err)
+		return fmt.Errorf("create a mount namespace: %w", err)
 	}
 	if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("make the mounts private: %w", err)
@@ -93,7 +93,7 @@ func lowerdir(layers []string, userXattrs bool) (string, error) {
 
 func mount(target string, flags uintptr, options string) error {
 	if len(options) >= os.Getpagesize() {
-		return fmt.Errorf("the names of the layers take %d bytes, mount(2) takes %d", len(options), os.Getpagesize()-1)
+		return fmt.Errorf("the paths of the layers need %d bytes, but mount(2) accepts only %d", len(options), os.Getpagesize()-1)
 	}
 	if err := unix.Mount("overlay", target, "overlay", flags, options); err != nil {
 		return fmt.Errorf("mount overlay with %s: %w", options, err)

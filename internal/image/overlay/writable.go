@@ -69,7 +69,7 @@ func Move(mount *os.File, target string) error {
 
 func wrap(err error, o Overlay) error {
 	if err != nil {
-		return fmt.Errorf("merge %d layers below %s: %w", len(o.Layers), o.Upper, err)
+		return fmt.Errorf("cannot mount %d layers below %s: %w", len(o.Layers), o.Upper, err)
 	}
 	return nil
 }
@@ -79,7 +79,7 @@ func wrap(err error, o Overlay) error {
 // before Linux 6.8 do not support this: errors.ErrUnsupported.
 func (o Overlay) make() (*os.File, error) {
 	if len(o.Layers) > overlay.MaxLayers {
-		return nil, fmt.Errorf("overlayfs takes at most %d layers", overlay.MaxLayers)
+		return nil, fmt.Errorf("overlayfs supports at most %d layers", overlay.MaxLayers)
 	}
 	below, layers := overlay.Split(o.Layers)
 	lowest := -1

@@ -227,9 +227,9 @@ func entryOf(path string, info fs.FileInfo, kind, description string) *CacheEntr
 func (s *Store) internalEntries(ctx context.Context) (out []*CacheEntry, err error) {
 	path := filepath.Join(s.Dir, "build", "memo")
 	if info, err := os.Lstat(path); err == nil {
-		out = append(out, entryOf(path, info, InternalEntry, "digests of the files of contexts"))
+		out = append(out, entryOf(path, info, InternalEntry, "digests of context files"))
 	}
-	for dir, description := range map[string]string{"blobs": "digests of packed layers", "files": "lists of files that steps read", "last": "what the last builds were made from"} {
+	for dir, description := range map[string]string{"blobs": "digests of packed layers", "files": "lists of files that steps read", "last": "inputs of the last builds"} {
 		e := &CacheEntry{ID: dir, Type: InternalEntry, Description: description, Mutable: true}
 		err := s.eachIfThere(ctx, "build/"+dir, func(path string, info fs.FileInfo) error {
 			if e.Created.IsZero() || info.ModTime().Before(e.Created) {

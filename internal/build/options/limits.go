@@ -1,4 +1,4 @@
-package main
+package options
 
 import (
 	"cmp"
@@ -11,14 +11,19 @@ import (
 
 	"github.com/docker/go-units"
 	"github.com/opencontainers/runtime-spec/specs-go"
-	"github.com/urfave/cli/v2"
 
 	"github.com/minirun/minirun/internal/build/graph"
 )
 
-// stepLimits parses docker's --ulimit, --shm-size, --resource and --cgroup-parent.
-func stepLimits(ctx *cli.Context) (l graph.Limits, err error) {
-	for _, text := range ctx.StringSlice("ulimit") {
+// A LimitFlags has the values of docker's flags that limit RUN.
+type LimitFlags struct {
+	Ulimits, Resources    []string
+	ShmSize, CgroupParent string
+}
+
+// Parse parses the values.
+func (f LimitFlags) Parse() (l graph.Limits, err error) {
+	for _, text := range f.Ulimits {
 		limit, err := rlimit(text)
 		if err != nil {
 			return l, err
@@ -28,13 +33,13 @@ func stepLimits(ctx *cli.Context) (l graph.Limits, err error) {
 		l.Rlimits = append(l.Rlimits, limit)
 	}
 	slices.SortFunc(l.Rlimits, func(a, b specs.POSIXRlimit) int { return cmp.Compare(a.Type, b.Type) })
-	if text := ctx.String("shm-size"); text != "" {
-		if l.ShmSize, err = units.RAMInBytes(text); err != nil || l.ShmSize <= 0 {
-			return l, fmt.Errorf("--shm-size %q: must be a size above zero, such as 128m", text)
+	if f.ShmSize != "" {
+		if l.ShmSize, err = units.RAMInBytes(f.ShmSize); err != nil || l.ShmSize <= 0 {
+			return l, fmt.Errorf("--shm-size %q: must be a size above zero, such as 128m", f.ShmSize)
 		}
 	}
-	l.CgroupParent = ctx.String("cgroup-parent")
-	l.Resources, err = resources(ctx.StringSlice("resource"))
+	l.CgroupParent = f.CgroupParent
+	l.Resources, err = resources(f.Resources)
 	return l, err
 }
 
@@ -79,7 +84,7 @@ func setResource(r *specs.LinuxResources, key, value string) (err error) {
 	case "cpuset-mems":
 		r.CPU.Mems = value
 	default:
-		return fmt.Errorf("%q is unknown: must be memory, memory-swap, cpu-shares, cpu-period, cpu-quota, cpuset-cpus or cpuset-mems", key)
+		return fmt.Errorf("unknown key %q: must be memory, memory-swap, cpu-shares, cpu-period, cpu-quota, cpuset-cpus or cpuset-mems", key)
 	}
 	return err
 }
