@@ -135,9 +135,6 @@ const (
 // their offset in Data.
 type Cell uint32
 
-// CellAt returns the cell at an address that Bytes or Room returned.
-func CellAt(a Arg) Cell { return Cell(a.Value - DataBase) }
-
 // None is the cell for unused results.
 const None Cell = headerScratch
 
