@@ -443,8 +443,9 @@ func TestStartErrors(t *testing.T) {
 func TestDescriptor(t *testing.T) {
 	b := plan.NewBuilder(3)
 	gone, m := b.Label(), b.Message(1, "fd")
-	b.Get("make a file without a name", "", plan.Then{}, m.A, plan.Openat, cwd, b.Str(t.TempDir()), plan.Int(unix.O_TMPFILE|unix.O_RDWR), plan.Int(0o600))
-	b.Call("write", "", plan.Write, plan.Of(m.A), b.Str("inside"), plan.Int(6))
+	b.Add(plan.Op{Name: "make a file without a name", Out: m.A},
+		plan.Openat, cwd, b.Str(t.TempDir()), plan.Int(unix.O_TMPFILE|unix.O_RDWR), plan.Int(0o600))
+	b.Add(plan.Op{Name: "write"}, plan.Write, plan.Of(m.A), b.Str("inside"), plan.Int(6))
 	b.Tell("tell", "", m)
 	b.Await("await", "", b.Room(8), 8, gone)
 	b.Place(gone)
@@ -474,13 +475,14 @@ func TestDescriptor(t *testing.T) {
 func siblingPlan() *plan.Plan {
 	b := plan.NewBuilder(3)
 	child, gone, m := b.Label(), b.Label(), b.Message(1, "pid")
-	b.Get("clone", "", plan.Then{Zero: child}, m.A, plan.Clone, plan.Int(unix.CLONE_PARENT|uintptr(unix.SIGCHLD)), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0))
+	b.Add(plan.Op{Name: "clone", Out: m.A, Then: plan.Then{Zero: child}},
+		plan.Clone, plan.Int(unix.CLONE_PARENT|uintptr(unix.SIGCHLD)), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0))
 	b.Tell("tell", "", m)
 	end(b, 21)
 	b.Place(child)
 	b.Await("await", "", b.Room(8), 8, gone)
 	b.Tell("tell", "", b.Message(2))
-	b.Call("fail", "", plan.Fchdir, plan.Int(999))
+	b.Add(plan.Op{Name: "fail"}, plan.Fchdir, plan.Int(999))
 	b.Place(gone)
 	end(b, 22)
 	return b.Plan()
@@ -564,7 +566,7 @@ func TestReportBehindUnreadAnswer(t *testing.T) {
 			gone := b.Label()
 			b.Await("await", "", b.Room(8), 8, gone)
 			b.Tell("tell", "", b.Message(1))
-			b.Call("fail", "", plan.Chdir, b.Str("/does/not/exist"))
+			b.Add(plan.Op{Name: "fail"}, plan.Chdir, b.Str("/does/not/exist"))
 			b.Place(gone)
 			end(b, 0)
 			proc := run(t, b.Plan(), Attr{})
@@ -600,8 +602,8 @@ func TestReplyToTheDead(t *testing.T) {
 // TestSocketClosedByPlan: a process without a socket cannot report, but still exits.
 func TestSocketClosedByPlan(t *testing.T) {
 	b := plan.NewBuilder(3)
-	b.Call("close", "", plan.Close, plan.Int(3))
-	b.Call("fail", "", plan.Chdir, b.Str("/does/not/exist"))
+	b.Add(plan.Op{Name: "close"}, plan.Close, plan.Int(3))
+	b.Add(plan.Op{Name: "fail"}, plan.Chdir, b.Str("/does/not/exist"))
 	end(b, 0)
 	proc := run(t, b.Plan(), Attr{})
 	if _, err := proc.Receive(); err != io.EOF {
@@ -618,8 +620,10 @@ func TestExecveClosesSync(t *testing.T) {
 	}
 	defer input.Close()
 	b := plan.NewBuilder(3)
-	b.Call("close the socket at execve", "", plan.CloseRange, plan.Int(3), plan.Int(uint32(0xffffffff)), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
-	b.Call("become sh", "", plan.Execve, b.Str("/bin/sh"), b.Strs([]string{"sh", "-c", "read x; exit 33"}), b.Strs(nil))
+	b.Add(plan.Op{Name: "close the socket at execve"},
+		plan.CloseRange, plan.Int(3), plan.Int(uint32(0xffffffff)), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
+	b.Add(plan.Op{Name: "become sh"},
+		plan.Execve, b.Str("/bin/sh"), b.Strs([]string{"sh", "-c", "read x; exit 33"}), b.Strs(nil))
 	proc := run(t, b.Plan(), Attr{Files: []int{int(stdin.Fd()), 1, 2}})
 	stdin.Close()
 	if _, err := proc.Receive(); err != io.EOF {

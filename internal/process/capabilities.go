@@ -51,7 +51,8 @@ func (c *compiler) boundingSet() {
 		if keep&(1<<n) != 0 {
 			continue
 		}
-		c.b.Call("drop "+spec.CapabilityName(n), "", plan.Prctl, plan.Int(unix.PR_CAPBSET_DROP), plan.Int(n), plan.Int(0), plan.Int(0), plan.Int(0))
+		c.b.Add(plan.Op{Name: "drop " + spec.CapabilityName(n)},
+			plan.Prctl, plan.Int(unix.PR_CAPBSET_DROP), plan.Int(n), plan.Int(0), plan.Int(0), plan.Int(0))
 	}
 }
 
@@ -65,10 +66,12 @@ func (c *compiler) capabilities() {
 	}
 	c.capset(now)
 	b.In(plan.Identity, "process.capabilities.ambient")
-	b.Call("clear the ambient set", "", plan.Prctl, plan.Int(unix.PR_CAP_AMBIENT), plan.Int(unix.PR_CAP_AMBIENT_CLEAR_ALL), plan.Int(0), plan.Int(0), plan.Int(0))
+	b.Add(plan.Op{Name: "clear the ambient set"},
+		plan.Prctl, plan.Int(unix.PR_CAP_AMBIENT), plan.Int(unix.PR_CAP_AMBIENT_CLEAR_ALL), plan.Int(0), plan.Int(0), plan.Int(0))
 	for n := range 64 {
 		if s.Ambient&(1<<n) != 0 {
-			b.Call("raise "+spec.CapabilityName(n), "", plan.Prctl, plan.Int(unix.PR_CAP_AMBIENT), plan.Int(unix.PR_CAP_AMBIENT_RAISE), plan.Int(n), plan.Int(0), plan.Int(0))
+			b.Add(plan.Op{Name: "raise " + spec.CapabilityName(n)},
+				plan.Prctl, plan.Int(unix.PR_CAP_AMBIENT), plan.Int(unix.PR_CAP_AMBIENT_RAISE), plan.Int(n), plan.Int(0), plan.Int(0))
 		}
 	}
 }
@@ -87,5 +90,6 @@ func (c *compiler) capset(s Sets) {
 	for _, high := range [2]bool{false, true} {
 		data = append(data, half(s.Effective, high), half(s.Permitted, high), half(s.Inheritable, high))
 	}
-	b.Call("set effective, permitted and inheritable", "", plan.Capset, b.Words32(unix.LINUX_CAPABILITY_VERSION_3, 0), b.Words32(data...))
+	b.Add(plan.Op{Name: "set effective, permitted and inheritable"},
+		plan.Capset, b.Words32(unix.LINUX_CAPABILITY_VERSION_3, 0), b.Words32(data...))
 }

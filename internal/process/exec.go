@@ -19,9 +19,13 @@ const HomeSize = 4096
 // host were open (CVE-2024-21626).
 func (c *compiler) openCwd(t plan.Then) {
 	b := c.b
-	b.Get("open the working directory "+c.p.Cwd, "no magic links: they could lead out of the container", t, c.cwd, plan.Openat2,
-		plan.Int(unix.AT_FDCWD), b.Str(c.p.Cwd), b.Words(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0, unix.RESOLVE_NO_MAGICLINKS), plan.Int(24))
-	b.Call("go to "+c.p.Cwd, "", plan.Fchdir, plan.Of(c.cwd))
+	b.Add(plan.Op{
+		Name: "open the working directory " + c.p.Cwd,
+		Why:  "no magic links: they could lead out of the container",
+		Out:  c.cwd,
+		Then: t,
+	}, plan.Openat2, plan.Int(unix.AT_FDCWD), b.Str(c.p.Cwd), b.Words(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0, unix.RESOLVE_NO_MAGICLINKS), plan.Int(24))
+	b.Add(plan.Op{Name: "go to " + c.p.Cwd}, plan.Fchdir, plan.Of(c.cwd))
 }
 
 // cwdBefore enters process.cwd as root, who may enter directories that the process's
@@ -50,8 +54,10 @@ func (c *compiler) cwdAfter() {
 	b := c.b
 	b.In(plan.Exec, "process.cwd")
 	done, again := b.Label(), b.Label()
-	b.CallThen("is the working directory open", "", plan.Then{Next: done, On: []plan.On{{Errno: unix.EBADF, To: again}}}, plan.Fcntl,
-		plan.Of(c.cwd), plan.Int(unix.F_GETFD), plan.Int(0))
+	b.Add(plan.Op{
+		Name: "is the working directory open",
+		Then: plan.Then{Next: done, On: []plan.On{{Errno: unix.EBADF, To: again}}},
+	}, plan.Fcntl, plan.Of(c.cwd), plan.Int(unix.F_GETFD), plan.Int(0))
 	b.Place(again)
 	c.openCwd(plan.Then{})
 	b.Place(done)
@@ -100,7 +106,8 @@ func (c *compiler) dieWithParent() {
 		return
 	}
 	c.b.In(plan.Identity, "annotations")
-	c.b.Call("die when minirun exits", "the minirun that waits for the program may be killed", plan.Prctl, plan.Int(unix.PR_SET_PDEATHSIG), plan.Int(unix.SIGKILL), plan.Int(0), plan.Int(0), plan.Int(0))
+	c.b.Add(plan.Op{Name: "die when minirun exits", Why: "the minirun that waits for the program may be killed"},
+		plan.Prctl, plan.Int(unix.PR_SET_PDEATHSIG), plan.Int(unix.SIGKILL), plan.Int(0), plan.Int(0), plan.Int(0))
 }
 
 // environment returns process.env, plus HOME if it has none: the parent looks it up in
@@ -153,8 +160,10 @@ func HasHome(env []string) bool {
 func (c *compiler) closeAtExec() {
 	c.b.In(plan.Exec, "")
 	first := 3 + c.in.Preserve
-	c.b.Call("close descriptors from "+strconv.Itoa(first)+" on at execve", "no descriptor of minirun stays open in the container", plan.CloseRange,
-		plan.Int(first), plan.Int(uint32(0xffffffff)), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
+	c.b.Add(plan.Op{
+		Name: "close descriptors from " + strconv.Itoa(first) + " on at execve",
+		Why:  "no descriptor of minirun stays open in the container",
+	}, plan.CloseRange, plan.Int(first), plan.Int(uint32(0xffffffff)), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
 }
 
 // startSocket creates the socket on which `start` will speak to the process after the
@@ -166,8 +175,8 @@ func (c *compiler) startSocket() {
 	c.ends = b.Message(handshake.Ready, "ends")
 	at := b.At(c.ends.A) // socketpair fills it with two 32-bit numbers
 	c.otherEnd = b.CellIn(at, 4, "other")
-	b.Call("make the socket for start", "`minirun start` takes the other end", plan.Socketpair,
-		plan.Int(unix.AF_UNIX), plan.Int(unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC), plan.Int(0), at)
+	b.Add(plan.Op{Name: "make the socket for start", Why: "`minirun start` takes the other end"},
+		plan.Socketpair, plan.Int(unix.AF_UNIX), plan.Int(unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC), plan.Int(0), at)
 }
 
 // ready reports to the parent that the container is created, and waits for start.
@@ -184,13 +193,17 @@ func (c *compiler) ready(home plan.Arg) {
 	}
 	c.parent.AskInto("the container is created", c.ends, home, size)
 	// A system call takes the low half of the cell: the number of the first end.
-	b.Call("listen to start", "it takes the parent's place; the parent sees the end of the conversation", plan.Dup3,
-		plan.Of(c.ends.A), plan.Int(b.SyncFD()), plan.Int(unix.O_CLOEXEC))
+	b.Add(plan.Op{
+		Name: "listen to start",
+		Why:  "it takes the parent's place; the parent sees the end of the conversation",
+	}, plan.Dup3, plan.Of(c.ends.A), plan.Int(b.SyncFD()), plan.Int(unix.O_CLOEXEC))
 	again := b.Here()
-	b.CallThen(WaitForStart, "the container is created",
-		plan.Then{Zero: c.parent.Gone(), On: []plan.On{{Errno: unix.EINTR, To: again}}}, plan.Read, plan.Int(b.SyncFD()), b.Room(8), plan.Int(8))
-	b.Call("leave the other end to start", "from here on the death of start is noticed", plan.Close, plan.Of(c.otherEnd))
+	b.Add(plan.Op{
+		Name: "wait for start",
+		Why:  "the container is created",
+		Kind: plan.WaitForStart,
+		Then: plan.Then{Zero: c.parent.Gone(), On: []plan.On{{Errno: unix.EINTR, To: again}}},
+	}, plan.Read, plan.Int(b.SyncFD()), b.Room(8), plan.Int(8))
+	b.Add(plan.Op{Name: "leave the other end to start", Why: "from here on the death of start is noticed"},
+		plan.Close, plan.Of(c.otherEnd))
 }
-
-// WaitForStart is the name of the step in which a created container waits.
-const WaitForStart = "wait for start"

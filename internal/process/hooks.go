@@ -107,14 +107,16 @@ func (c *compiler) hook(h *specs.Hook, number int, files hookFiles, env plan.Arg
 	pid := b.Cell("hook")
 	// clone writes the descriptor to where ppoll reads it.
 	poll := b.Words32(0, unix.POLLIN)
-	b.Get("create a process for the hook "+h.Path, "", plan.Then{Zero: child}, pid, plan.Clone,
-		plan.Int(unix.CLONE_PIDFD|uintptr(unix.SIGCHLD)), plan.Int(0), poll, plan.Int(0), plan.Int(0))
+	b.Add(plan.Op{Name: "create a process for the hook " + h.Path, Out: pid, Then: plan.Then{Zero: child}},
+		plan.Clone, plan.Int(unix.CLONE_PIDFD|uintptr(unix.SIGCHLD)), plan.Int(0), poll, plan.Int(0), plan.Int(0))
 	if h.Timeout != nil {
 		late := b.Label()
 		again := b.Here()
-		b.CallThen("wait at most "+strconv.Itoa(*h.Timeout)+" s", "the hook's timeout",
-			plan.Then{Next: ended, Zero: late, On: []plan.On{{Errno: unix.EINTR, To: again}}},
-			plan.Ppoll, poll, plan.Int(1), b.Words(uint64(*h.Timeout), 0), plan.Int(0), plan.Int(0))
+		b.Add(plan.Op{
+			Name: "wait at most " + strconv.Itoa(*h.Timeout) + " s",
+			Why:  "the hook's timeout",
+			Then: plan.Then{Next: ended, Zero: late, On: []plan.On{{Errno: unix.EINTR, To: again}}},
+		}, plan.Ppoll, poll, plan.Int(1), b.Words(uint64(*h.Timeout), 0), plan.Int(0), plan.Int(0))
 		b.Place(late)
 		failed := b.Message(handshake.HookFailed)
 		b.Preset(failed.A, handshake.TimedOut)
@@ -125,27 +127,34 @@ func (c *compiler) hook(h *specs.Hook, number int, files hookFiles, env plan.Arg
 	failed := b.Message(handshake.HookFailed, "status")
 	b.Preset(failed.B, uint64(number))
 	again := b.Here()
-	b.CallThen("wait for the hook", "", plan.Then{On: []plan.On{{Errno: unix.EINTR, To: again}}}, plan.Wait4, plan.Of(pid), b.At(failed.A), plan.Int(0), plan.Int(0))
+	b.Add(plan.Op{Name: "wait for the hook", Then: plan.Then{On: []plan.On{{Errno: unix.EINTR, To: again}}}},
+		plan.Wait4, plan.Of(pid), b.At(failed.A), plan.Int(0), plan.Int(0))
 	c.checkStatus(failed)
 	after := b.Label()
-	b.CallThen("close the state", "", plan.Then{Next: after}, plan.Close, files[0])
+	b.Add(plan.Op{Name: "close the state", Then: plan.Then{Next: after}}, plan.Close, files[0])
 	b.Place(child)
 	if endsWithProcess {
-		b.Call("die with the process that waits", "it exits at the hook's timeout; not every container kills its processes with it", plan.Prctl,
-			plan.Int(unix.PR_SET_PDEATHSIG), plan.Int(unix.SIGKILL), plan.Int(0), plan.Int(0), plan.Int(0))
+		b.Add(plan.Op{
+			Name: "die with the process that waits",
+			Why:  "it exits at the hook's timeout; not every container kills its processes with it",
+		}, plan.Prctl, plan.Int(unix.PR_SET_PDEATHSIG), plan.Int(unix.SIGKILL), plan.Int(0), plan.Int(0), plan.Int(0))
 	}
-	b.Call("make the state the hook's input", "", plan.Dup3, files[0], plan.Int(0), plan.Int(0))
-	b.Call("separate its output from the container's", "", plan.Dup3, files[1], plan.Int(1), plan.Int(0))
-	b.Call("separate its error output too", "the parent reads them if the hook fails", plan.Dup3, files[2], plan.Int(2), plan.Int(0))
-	b.Call("set the umask that programs expect", "", plan.Umask, plan.Int(0o022))
+	b.Add(plan.Op{Name: "make the state the hook's input"},
+		plan.Dup3, files[0], plan.Int(0), plan.Int(0))
+	b.Add(plan.Op{Name: "separate its output from the container's"},
+		plan.Dup3, files[1], plan.Int(1), plan.Int(0))
+	b.Add(plan.Op{Name: "separate its error output too", Why: "the parent reads them if the hook fails"},
+		plan.Dup3, files[2], plan.Int(2), plan.Int(0))
+	b.Add(plan.Op{Name: "set the umask that programs expect"}, plan.Umask, plan.Int(0o022))
 	if c.in.Preserve > 0 { // all others are closed at execve anyway
-		b.Call("close the descriptors preserved for the program", "they are not for the hook", plan.CloseRange, plan.Int(3), plan.Int(uint32(0xffffffff)), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
+		b.Add(plan.Op{Name: "close the descriptors preserved for the program", Why: "they are not for the hook"},
+			plan.CloseRange, plan.Int(3), plan.Int(uint32(0xffffffff)), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
 	}
 	args := h.Args
 	if len(args) == 0 {
 		args = []string{h.Path}
 	}
-	b.Call("become "+h.Path, "", plan.Execve, b.Str(h.Path), b.Strs(args), env)
+	b.Add(plan.Op{Name: "become " + h.Path}, plan.Execve, b.Str(h.Path), b.Strs(args), env)
 	b.Place(after)
 }
 
@@ -156,9 +165,11 @@ func (c *compiler) hook(h *specs.Hook, number int, files hookFiles, env plan.Arg
 func (c *compiler) checkStatus(failed plan.Message) {
 	b := c.b
 	good := b.Label()
-	b.CallThen("check that it succeeded", "the range from 1 to its status is invalid if the status is 0; otherwise the process exits, and its descriptors close anyway",
-		plan.Then{On: []plan.On{{Errno: unix.EINVAL, To: good}}},
-		plan.CloseRange, plan.Int(1), plan.Of(failed.A), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
+	b.Add(plan.Op{
+		Name: "check that it succeeded",
+		Why:  "the range from 1 to its status is invalid if the status is 0; otherwise the process exits, and its descriptors close anyway",
+		Then: plan.Then{On: []plan.On{{Errno: unix.EINVAL, To: good}}},
+	}, plan.CloseRange, plan.Int(1), plan.Of(failed.A), plan.Int(unix.CLOSE_RANGE_CLOEXEC))
 	c.giveUp(failed)
 	b.Place(good)
 }
@@ -166,5 +177,5 @@ func (c *compiler) checkStatus(failed plan.Message) {
 // giveUp reports to the parent why a hook failed, and exits.
 func (c *compiler) giveUp(failed plan.Message) {
 	c.b.Tell("tell the parent: "+handshake.Name(failed.Point), "", failed)
-	c.b.Call("exit: a hook failed", "", plan.ExitGroup, plan.Int(1))
+	c.b.Add(plan.Op{Name: "exit: a hook failed"}, plan.ExitGroup, plan.Int(1))
 }

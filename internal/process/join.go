@@ -63,7 +63,8 @@ func (c *compiler) execAffinity() {
 	case a != nil && a.Final != "":
 		mask := listMask(a.Final)
 		c.b.In(plan.Limits, "process.execCPUAffinity.final")
-		c.b.Call("run on CPUs "+a.Final, "", plan.SchedSetaffinity, plan.Int(0), plan.Int(8*len(mask)), c.b.Words(mask...))
+		c.b.Add(plan.Op{Name: "run on CPUs " + a.Final},
+			plan.SchedSetaffinity, plan.Int(0), plan.Int(8*len(mask)), c.b.Words(mask...))
 	case a == nil || a.Initial == "":
 		c.allCPUs()
 	}
@@ -78,26 +79,32 @@ func (c *compiler) terminal() {
 	master, slave := b.Message(handshake.Console, "master"), b.Cell("slave")
 	how := b.Words(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0, unix.RESOLVE_NO_MAGICLINKS)
 	opened, other := b.Label(), b.Label()
-	b.Get("open a terminal", "", plan.Then{Next: opened, On: []plan.On{{Errno: unix.ENOENT, To: other}, {Errno: unix.EACCES, To: other}}},
-		master.A, plan.Openat2, plan.Int(unix.AT_FDCWD), b.Str("/dev/pts/ptmx"), how, plan.Int(24))
+	b.Add(plan.Op{
+		Name: "open a terminal",
+		Out:  master.A,
+		Then: plan.Then{Next: opened, On: []plan.On{{Errno: unix.ENOENT, To: other}, {Errno: unix.EACCES, To: other}}},
+	}, plan.Openat2, plan.Int(unix.AT_FDCWD), b.Str("/dev/pts/ptmx"), how, plan.Int(24))
 	b.Place(other)
-	b.Get("open a terminal", "there is no devpts that the container may use", plan.Then{},
-		master.A, plan.Openat2, plan.Int(unix.AT_FDCWD), b.Str("/dev/ptmx"), how, plan.Int(24))
+	b.Add(plan.Op{Name: "open a terminal", Why: "there is no devpts that the container may use", Out: master.A},
+		plan.Openat2, plan.Int(unix.AT_FDCWD), b.Str("/dev/ptmx"), how, plan.Int(24))
 	b.Place(opened)
-	b.Call("unlock its slave", "", plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCSPTLCK), b.Words32(0, 0))
-	b.Get("open its slave", "by the master's descriptor, not by a path", plan.Then{}, slave, plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCGPTPEER),
-		plan.Int(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC))
+	b.Add(plan.Op{Name: "unlock its slave"},
+		plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCSPTLCK), b.Words32(0, 0))
+	b.Add(plan.Op{Name: "open its slave", Why: "by the master's descriptor, not by a path", Out: slave},
+		plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCGPTPEER), plan.Int(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC))
 	if size := c.p.ConsoleSize; size != nil {
 		b.In(plan.Filesystem, "process.consoleSize")
-		b.Call("set its size", "", plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCSWINSZ), b.Words32(uint32(size.Height)|uint32(size.Width)<<16, 0))
+		b.Add(plan.Op{Name: "set its size"},
+			plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCSWINSZ), b.Words32(uint32(size.Height)|uint32(size.Width)<<16, 0))
 		b.In(plan.Filesystem, "process.terminal")
 	}
 	c.parent.Ask("the parent keeps the other end", master)
 	for n := range 3 {
-		b.Call("make it descriptor "+strconv.Itoa(n), "", plan.Dup3, plan.Of(slave), plan.Int(n), plan.Int(0))
+		b.Add(plan.Op{Name: "make it descriptor " + strconv.Itoa(n)},
+			plan.Dup3, plan.Of(slave), plan.Int(n), plan.Int(0))
 	}
-	b.Call("close", "", plan.Close, plan.Of(slave))
-	b.Call("close", "", plan.Close, plan.Of(master.A))
+	b.Add(plan.Op{Name: "close"}, plan.Close, plan.Of(slave))
+	b.Add(plan.Op{Name: "close"}, plan.Close, plan.Of(master.A))
 	if !c.in.ClonedLast {
 		c.controllingTerminal()
 	}
@@ -107,7 +114,8 @@ func (c *compiler) terminal() {
 // the session.
 func (c *compiler) controllingTerminal() {
 	c.b.In(plan.Filesystem, "process.terminal")
-	c.b.Call("make it the controlling terminal", "", plan.Ioctl, plan.Int(0), plan.Int(unix.TIOCSCTTY), plan.Int(0))
+	c.b.Add(plan.Op{Name: "make it the controlling terminal"},
+		plan.Ioctl, plan.Int(0), plan.Int(unix.TIOCSCTTY), plan.Int(0))
 }
 
 // closeAll closes every descriptor that the program does not inherit, except the
@@ -115,8 +123,10 @@ func (c *compiler) controllingTerminal() {
 // follow the socket, and contain nothing from outside the container.
 func (c *compiler) closeAll() {
 	c.b.In(plan.Exec, "")
-	c.b.Call("close all other descriptors", "processes of the PID namespace could take them from the one that is cloned", plan.CloseRange,
-		plan.Int(c.afterStartFiles()), plan.Int(uint32(0xffffffff)), plan.Int(0))
+	c.b.Add(plan.Op{
+		Name: "close all other descriptors",
+		Why:  "processes of the PID namespace could take them from the one that is cloned",
+	}, plan.CloseRange, plan.Int(c.afterStartFiles()), plan.Int(uint32(0xffffffff)), plan.Int(0))
 }
 
 // processLimit is the limit that also counts a process that is about to be cloned.

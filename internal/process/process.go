@@ -117,8 +117,10 @@ func (r *Process) Hide() {
 		return
 	}
 	r.c.b.In(plan.Identity, "")
-	r.c.b.Call("hide from other processes", "processes in a joined PID namespace must not trace the set-up",
-		plan.Prctl, plan.Int(unix.PR_SET_DUMPABLE), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0))
+	r.c.b.Add(plan.Op{
+		Name: "hide from other processes",
+		Why:  "processes in a joined PID namespace must not trace the set-up",
+	}, plan.Prctl, plan.Int(unix.PR_SET_DUMPABLE), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0))
 }
 
 // Begin adds the steps that come before the root file system, while /proc is
@@ -135,13 +137,15 @@ func (r *Process) Begin() {
 // container).
 func (c *compiler) name() {
 	c.b.In(plan.Identity, "")
-	c.b.Call("name the process", "until execve, ps shows this", plan.Prctl, plan.Int(unix.PR_SET_NAME), c.b.Str(InitName), plan.Int(0), plan.Int(0), plan.Int(0))
+	c.b.Add(plan.Op{Name: "name the process", Why: "until execve, ps shows this"},
+		plan.Prctl, plan.Int(unix.PR_SET_NAME), c.b.Str(InitName), plan.Int(0), plan.Int(0), plan.Int(0))
 }
 
 // beginSession makes the process the leader of a new session.
 func (c *compiler) beginSession() {
 	c.b.In(plan.Identity, "")
-	c.b.Call("begin a session", "no signal from minirun's terminal reaches the container", plan.Setsid)
+	c.b.Add(plan.Op{Name: "begin a session", Why: "no signal from minirun's terminal reaches the container"},
+		plan.Setsid)
 }
 
 // session gives the process its own session and keyring, and clears its umask.
@@ -151,15 +155,20 @@ func (c *compiler) session() {
 	if c.in.Waits && !c.in.ClonedLast {
 		c.startSocket()
 	}
-	b.Call("clear the umask", "modes must be used as written", plan.Umask, plan.Int(0))
+	b.Add(plan.Op{Name: "clear the umask", Why: "modes must be used as written"},
+		plan.Umask, plan.Int(0))
 	if !c.in.NoKeyring {
 		// ENOSYS: a kernel without keyrings, where nothing can leak.
 		none := b.Label()
 		ring := b.Cell("keyring")
-		b.Get("join a session keyring", "the container must not get minirun's keys", plan.Then{On: []plan.On{{Errno: unix.ENOSYS, To: none}}}, ring, plan.Keyctl,
-			plan.Int(unix.KEYCTL_JOIN_SESSION_KEYRING), b.Str("_ses."+c.in.ID), plan.Int(0), plan.Int(0), plan.Int(0))
-		b.Call("let the user search it", "a key that cannot be searched for cannot be used", plan.Keyctl,
-			plan.Int(unix.KEYCTL_SETPERM), plan.Of(ring), plan.Int(keyringPermissions), plan.Int(0), plan.Int(0))
+		b.Add(plan.Op{
+			Name: "join a session keyring",
+			Why:  "the container must not get minirun's keys",
+			Out:  ring,
+			Then: plan.Then{On: []plan.On{{Errno: unix.ENOSYS, To: none}}},
+		}, plan.Keyctl, plan.Int(unix.KEYCTL_JOIN_SESSION_KEYRING), b.Str("_ses."+c.in.ID), plan.Int(0), plan.Int(0), plan.Int(0))
+		b.Add(plan.Op{Name: "let the user search it", Why: "a key that cannot be searched for cannot be used"},
+			plan.Keyctl, plan.Int(unix.KEYCTL_SETPERM), plan.Of(ring), plan.Int(keyringPermissions), plan.Int(0), plan.Int(0))
 		b.Place(none)
 	}
 }
@@ -177,8 +186,11 @@ func (r *Process) Prepare() {
 	b.In(plan.Identity, "process.user")
 	for n, mode := range r.c.in.PipeModes {
 		if mode != 0 {
-			b.CallThen("let the user reopen descriptor "+strconv.Itoa(n), "so that "+devNames[n]+" can be opened",
-				plan.Fine(unix.EPERM), plan.Fchmod, plan.Int(n), plan.Int(mode))
+			b.Add(plan.Op{
+				Name: "let the user reopen descriptor " + strconv.Itoa(n),
+				Why:  "so that " + devNames[n] + " can be opened",
+				Then: plan.Fine(unix.EPERM),
+			}, plan.Fchmod, plan.Int(n), plan.Int(mode))
 		}
 	}
 }
@@ -202,9 +214,11 @@ func (c *compiler) labels() {
 
 func (c *compiler) writeAttr(path, value string) {
 	fd := c.b.Cell("attr")
-	c.b.Get("open "+path, "", plan.Then{}, fd, plan.Openat, plan.Int(unix.AT_FDCWD), c.b.Str(path), plan.Int(unix.O_WRONLY|unix.O_CLOEXEC), plan.Int(0))
-	c.b.Call("label the program "+value, "", plan.Write, plan.Of(fd), c.b.Str(value), plan.Int(len(value)))
-	c.b.Call("close", "", plan.Close, plan.Of(fd))
+	c.b.Add(plan.Op{Name: "open " + path, Out: fd},
+		plan.Openat, plan.Int(unix.AT_FDCWD), c.b.Str(path), plan.Int(unix.O_WRONLY|unix.O_CLOEXEC), plan.Int(0))
+	c.b.Add(plan.Op{Name: "label the program " + value},
+		plan.Write, plan.Of(fd), c.b.Str(value), plan.Int(len(value)))
+	c.b.Add(plan.Op{Name: "close"}, plan.Close, plan.Of(fd))
 }
 
 // Identity adds the steps that give the process its final identity.
@@ -216,7 +230,8 @@ func (r *Process) Identity() {
 	}
 	if c.p.NoNewPrivileges {
 		c.b.In(plan.Identity, "process.noNewPrivileges")
-		c.b.Call("set no_new_privs", "execve gives no privileges", plan.Prctl, plan.Int(unix.PR_SET_NO_NEW_PRIVS), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
+		c.b.Add(plan.Op{Name: "set no_new_privs", Why: "execve gives no privileges"},
+			plan.Prctl, plan.Int(unix.PR_SET_NO_NEW_PRIVS), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
 	}
 	c.ownTerminal()
 	if c.in.ClonedLast {
@@ -254,16 +269,19 @@ func (c *compiler) scheduling() {
 	if p := c.linux.Personality; p != nil {
 		b.In(plan.Identity, "linux.personality")
 		domain, _ := spec.Personality(p.Domain)
-		b.Call("set the personality to "+string(p.Domain), "", plan.Personality, plan.Int(domain))
+		b.Add(plan.Op{Name: "set the personality to " + string(p.Domain)},
+			plan.Personality, plan.Int(domain))
 	}
 	if s := c.p.Scheduler; s != nil && !(c.in.ClonedLast && ScheduledFromOutside(s)) {
 		b.In(plan.Limits, "process.scheduler")
-		b.Call("set the scheduler to "+string(s.Policy), "", plan.SchedSetattr, plan.Int(0), schedAttr(b, s), plan.Int(0))
+		b.Add(plan.Op{Name: "set the scheduler to " + string(s.Policy)},
+			plan.SchedSetattr, plan.Int(0), schedAttr(b, s), plan.Int(0))
 	}
 	if io := c.p.IOPriority; io != nil {
 		b.In(plan.Limits, "process.ioPriority")
 		class, _ := spec.IOPriorityClass(io.Class)
-		b.Call("set the I/O priority", "", plan.IoprioSet, plan.Int(1), plan.Int(0), plan.Int(class<<13|io.Priority))
+		b.Add(plan.Op{Name: "set the I/O priority"},
+			plan.IoprioSet, plan.Int(1), plan.Int(0), plan.Int(class<<13|io.Priority))
 	}
 	c.memoryPolicy()
 }
@@ -306,7 +324,8 @@ func (c *compiler) rlimits() {
 func (c *compiler) rlimit(name string, i int, soft, hard uint64) {
 	resource, _ := spec.Rlimit(c.p.Rlimits[i].Type)
 	c.b.In(plan.Limits, "process.rlimits["+strconv.Itoa(i)+"]")
-	c.b.Call(name, "", plan.Prlimit, plan.Int(0), plan.Int(resource), c.b.Words(soft, hard), plan.Int(0))
+	c.b.Add(plan.Op{Name: name},
+		plan.Prlimit, plan.Int(0), plan.Int(resource), c.b.Words(soft, hard), plan.Int(0))
 }
 
 // seccomp loads the filter.
@@ -325,16 +344,16 @@ func (c *compiler) seccomp() {
 	const setModeFilter = 1
 	name := "load the seccomp filter of " + strconv.Itoa(len(filter)) + " instructions"
 	if !p.Notify {
-		b.Call(name, "", plan.Seccomp, plan.Int(setModeFilter), plan.Int(p.Flags), prog)
+		b.Add(plan.Op{Name: name}, plan.Seccomp, plan.Int(setModeFilter), plan.Int(p.Flags), prog)
 		return
 	}
 	m := b.Message(handshake.SeccompListener, "listener")
-	b.Get(name, "", plan.Then{}, m.A, plan.Seccomp, plan.Int(setModeFilter), plan.Int(p.Flags), prog)
+	b.Add(plan.Op{Name: name, Out: m.A}, plan.Seccomp, plan.Int(setModeFilter), plan.Int(p.Flags), prog)
 	c.parent.Ask("the listener goes to linux.seccomp.listenerPath", m)
 	// A filter need not allow close. It has to if hooks follow: they would wait
 	// forever if the agent exited while the process holds the listener.
 	if c.in.ClonedLast && !c.p.NoNewPrivileges || len(c.startHooks) > 0 {
-		b.Call("close", "the parent has it", plan.Close, plan.Of(m.A))
+		b.Add(plan.Op{Name: "close", Why: "the parent has it"}, plan.Close, plan.Of(m.A))
 	}
 }
 
@@ -347,8 +366,11 @@ func (c *compiler) ownTerminal() {
 		return
 	}
 	c.b.In(plan.Identity, "process.terminal")
-	c.b.CallThen("give the terminal to the user", "it was created by root", plan.Fine(unix.EPERM, unix.EINVAL, unix.EROFS),
-		plan.Fchown, plan.Int(0), plan.Int(c.p.User.UID), plan.Int(uint32(0xffffffff)))
+	c.b.Add(plan.Op{
+		Name: "give the terminal to the user",
+		Why:  "it was created by root",
+		Then: plan.Fine(unix.EPERM, unix.EINVAL, unix.EROFS),
+	}, plan.Fchown, plan.Int(0), plan.Int(c.p.User.UID), plan.Int(uint32(0xffffffff)))
 }
 
 // user sets groups and IDs. keepcaps carries the permitted set over the change from
@@ -358,15 +380,21 @@ func (c *compiler) user() {
 	b, u := c.b, &c.p.User
 	b.In(plan.Identity, "process.user")
 	if u.UID != 0 {
-		b.Call("keep capabilities across the change of user", "until execve", plan.Prctl, plan.Int(unix.PR_SET_KEEPCAPS), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
+		b.Add(plan.Op{Name: "keep capabilities across the change of user", Why: "until execve"},
+			plan.Prctl, plan.Int(unix.PR_SET_KEEPCAPS), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
 	}
 	if !c.in.KeepGroups {
 		c.groups()
 	}
-	b.Call("become gid "+strconv.FormatUint(uint64(u.GID), 10), "", plan.Setresgid, plan.Int(u.GID), plan.Int(u.GID), plan.Int(u.GID))
-	b.Call("become uid "+strconv.FormatUint(uint64(u.UID), 10), "", plan.Setresuid, plan.Int(u.UID), plan.Int(u.UID), plan.Int(u.UID))
+	b.Add(plan.Op{Name: "become gid " + strconv.FormatUint(uint64(u.GID), 10)},
+		plan.Setresgid, plan.Int(u.GID), plan.Int(u.GID), plan.Int(u.GID))
+	b.Add(plan.Op{Name: "become uid " + strconv.FormatUint(uint64(u.UID), 10)},
+		plan.Setresuid, plan.Int(u.UID), plan.Int(u.UID), plan.Int(u.UID))
 	if c.in.Rootless {
-		b.Call("stay visible to the parent", "without privilege it cannot inspect a process that changed its user", plan.Prctl, plan.Int(unix.PR_SET_DUMPABLE), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
+		b.Add(plan.Op{
+			Name: "stay visible to the parent",
+			Why:  "without privilege it cannot inspect a process that changed its user",
+		}, plan.Prctl, plan.Int(unix.PR_SET_DUMPABLE), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
 	}
 }
 
@@ -381,7 +409,8 @@ func (c *compiler) groups() {
 		// are no groups to drop, and no other gid to change to.
 		denied = plan.Fine(unix.EPERM)
 	}
-	c.b.CallThen("set the additional groups", "", denied, plan.Setgroups, plan.Int(len(groups)), c.b.Words32(groups...))
+	c.b.Add(plan.Op{Name: "set the additional groups", Then: denied},
+		plan.Setgroups, plan.Int(len(groups)), c.b.Words32(groups...))
 }
 
 // umask precedes the filter, which may fake umask(2). No step from here on creates
@@ -393,7 +422,7 @@ func (c *compiler) umask() {
 	if u.Umask != nil {
 		umask = *u.Umask
 	}
-	b.Call("set the umask", "", plan.Umask, plan.Int(umask))
+	b.Add(plan.Op{Name: "set the umask"}, plan.Umask, plan.Int(umask))
 }
 
 // mostCPUs is more than any kernel can be configured for.
@@ -409,8 +438,11 @@ func (c *compiler) allCPUs() {
 		mask[i] = ^uint64(0)
 	}
 	c.b.In(plan.Limits, "linux.resources.cpu.cpus")
-	c.b.CallThen("run on all CPUs of the cpuset", "the caller's affinity must not apply to the container", plan.Fine(unix.EPERM, unix.ENOSYS),
-		plan.SchedSetaffinity, plan.Int(0), plan.Int(mostCPUs/8), c.b.Words(mask...))
+	c.b.Add(plan.Op{
+		Name: "run on all CPUs of the cpuset",
+		Why:  "the caller's affinity must not apply to the container",
+		Then: plan.Fine(unix.EPERM, unix.ENOSYS),
+	}, plan.SchedSetaffinity, plan.Int(0), plan.Int(mostCPUs/8), c.b.Words(mask...))
 }
 
 // memoryPolicy sets the NUMA nodes from which the process's memory is allocated.
@@ -430,5 +462,6 @@ func (c *compiler) memoryPolicy() {
 	if len(nodes) > 0 {
 		mask, bits = c.b.Words(nodes...), len(nodes)*64+1 // the kernel reads one bit less than maxnode
 	}
-	c.b.Call("set the memory policy to "+string(m.Mode), "", plan.SetMempolicy, plan.Int(mode), mask, plan.Int(bits))
+	c.b.Add(plan.Op{Name: "set the memory policy to " + string(m.Mode)},
+		plan.SetMempolicy, plan.Int(mode), mask, plan.Int(bits))
 }

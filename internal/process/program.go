@@ -48,9 +48,11 @@ func (c *compiler) report(m plan.Message) {
 	b.Tell("tell the parent: "+handshake.Name(m.Point), "it looks for the reason in the container's mounts", m)
 	again := b.Here()
 	// No answer comes, and one to an earlier question may still be in the socket.
-	b.CallThen("wait to be killed", "the mounts end with the process",
-		plan.Then{Next: c.parent.Gone(), On: []plan.On{{Errno: unix.EINTR, To: again}}},
-		plan.Ppoll, b.Words32(uint32(b.SyncFD()), 0), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
+	b.Add(plan.Op{
+		Name: "wait to be killed",
+		Why:  "the mounts end with the process",
+		Then: plan.Then{Next: c.parent.Gone(), On: []plan.On{{Errno: unix.EINTR, To: again}}},
+	}, plan.Ppoll, b.Words32(uint32(b.SyncFD()), 0), plan.Int(1), plan.Int(0), plan.Int(0), plan.Int(0))
 }
 
 // Reports returns whether a filter allows a process to report that it cannot execute
@@ -101,10 +103,11 @@ func (c *compiler) lookup(candidates []string) {
 		}
 		// EPERM: a filter forbids the check; execve will report it.
 		t.On = append(t.On, plan.On{Errno: unix.EPERM, To: found})
-		b.Get("is "+p+" executable", "", t, result, call, slices.Concat([]plan.Arg{plan.Int(unix.AT_FDCWD), b.Str(p), plan.Int(unix.X_OK)}, flags)...)
+		b.Add(plan.Op{Name: "is " + p + " executable", Kind: plan.Program, Out: result, Then: t},
+			call, slices.Concat([]plan.Arg{plan.Int(unix.AT_FDCWD), b.Str(p), plan.Int(unix.X_OK)}, flags)...)
 		isDirectory := plan.Then{Next: next, On: []plan.On{{Errno: unix.ENOTDIR, To: found}, {Errno: unix.EPERM, To: found}}}
-		b.CallThen("is "+p+" a directory", "execve would refuse it", isDirectory, call,
-			slices.Concat([]plan.Arg{plan.Int(unix.AT_FDCWD), b.Str(p + "/"), plan.Int(unix.F_OK)}, flags)...)
+		b.Add(plan.Op{Name: "is " + p + " a directory", Why: "execve would refuse it", Kind: plan.Program, Then: isDirectory},
+			call, slices.Concat([]plan.Arg{plan.Int(unix.AT_FDCWD), b.Str(p + "/"), plan.Int(unix.F_OK)}, flags)...)
 		b.Place(next)
 	}
 	c.notFound()
@@ -127,9 +130,12 @@ func (c *compiler) accessCall(found plan.Label) (plan.Call, []plan.Arg) {
 		return plan.Faccessat, nil
 	}
 	effective := plan.Int(unix.AT_EACCESS)
-	c.b.CallThen("can permissions of effective IDs be checked", "faccessat(2) checks the real ones",
-		plan.Then{On: []plan.On{{Errno: unix.ENOSYS, To: found}, {Errno: unix.EPERM, To: found}}},
-		plan.Faccessat2, plan.Int(unix.AT_FDCWD), c.b.Str("/"), plan.Int(unix.F_OK), effective)
+	c.b.Add(plan.Op{
+		Name: "can permissions of effective IDs be checked",
+		Why:  "faccessat(2) checks the real ones",
+		Kind: plan.Program,
+		Then: plan.Then{On: []plan.On{{Errno: unix.ENOSYS, To: found}, {Errno: unix.EPERM, To: found}}},
+	}, plan.Faccessat2, plan.Int(unix.AT_FDCWD), c.b.Str("/"), plan.Int(unix.F_OK), effective)
 	return plan.Faccessat2, []plan.Arg{effective}
 }
 
@@ -139,7 +145,8 @@ func (c *compiler) notFound() {
 	b, arg0 := c.b, c.p.Args[0]
 	if c.in.Unreported {
 		if len(Candidates(arg0, c.p.Env)) == 0 { // else execve fails
-			b.Call("find "+arg0+" without a PATH", "", plan.Faccessat, plan.Int(unix.AT_FDCWD), b.Str(""), plan.Int(unix.X_OK))
+			b.Add(plan.Op{Name: "find " + arg0 + " without a PATH", Kind: plan.Program},
+				plan.Faccessat, plan.Int(unix.AT_FDCWD), b.Str(""), plan.Int(unix.X_OK))
 		}
 		return
 	}
@@ -169,6 +176,6 @@ func (c *compiler) execve(candidates []string, env plan.Arg) {
 		} else {
 			result, t.On = c.reportOn(unix.ENOENT, unix.ENOTDIR, unix.EACCES, unix.ENOEXEC)
 		}
-		b.Get("become "+p, "", t, result, plan.Execve, b.Str(p), argv, env)
+		b.Add(plan.Op{Name: "become " + p, Kind: plan.Program, Out: result, Then: t}, plan.Execve, b.Str(p), argv, env)
 	}
 }
