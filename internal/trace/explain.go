@@ -45,7 +45,7 @@ func (e *Explainer) Born(b container.Birth) *plan.Observed {
 
 // Did narrates what minirun has done.
 func (e *Explainer) Did(a container.Action) {
-	if strings.HasPrefix(a.What, "the program runs") {
+	if a.Kind == container.ProgramStarted {
 		e.joinedCgroups(0)
 		e.dropped(0)
 	}

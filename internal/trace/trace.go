@@ -74,7 +74,7 @@ func (t *Tracer) Spans() (spans []Span) {
 	since := func(at time.Time) float64 { return float64(at.Sub(t.begin).Nanoseconds()) / 1000 }
 	for i, a := range t.did {
 		group := "minirun"
-		if strings.HasPrefix(a.What, container.Ended) {
+		if a.Kind == container.ProgramExited {
 			group = "program"
 		}
 		spans = append(spans, Span{a.What, "", a.Why, a.Source, group, -1, since(a.Begin), since(t.ends[i]) - since(a.Begin)})
