@@ -156,7 +156,7 @@ func branch(w io.Writer, v view) {
 // why prints which layers a path comes from.
 func why(w io.Writer, dirs []string, path string, asJSON bool) error {
 	stack := &inspect.Stack{Lower: dirs}
-	found, err := stack.Where(path)
+	found, err := stack.Find(path)
 	if err != nil {
 		return err
 	}

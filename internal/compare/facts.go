@@ -19,7 +19,7 @@ import (
 func (r *Runtime) read(pid int) map[string]string {
 	proc := "/proc/" + strconv.Itoa(pid)
 	facts := map[string]string{}
-	f, own := inspect.FactsOf(pid), inspect.FactsOf(os.Getpid()).Namespaces
+	f, own := inspect.ReadFacts(pid), inspect.ReadFacts(os.Getpid()).Namespaces
 	for _, kind := range inspect.NamespaceKinds {
 		facts["namespace "+kind] = "its own"
 		if f.Namespaces[kind] == own[kind] {
