@@ -134,7 +134,7 @@ func TestPlaces(t *testing.T) {
 		{Place{Text: "filesystem", After: true}, "456"},
 		{Place{Text: "mounts[2]"}, "12"}, // not mounts[20]
 		{Place{Text: "mounts"}, "123"},
-		{Place{Text: "process"}, "4"},
+		{Place{Text: "process"}, "456"},
 		{Place{Text: "mount proc"}, "2"},
 	} {
 		var got strings.Builder
@@ -243,7 +243,7 @@ func planned(bundle, hostname string) *container.Planned {
 	b.In(plan.Namespaces, "hostname")
 	b.Add(plan.Op{Name: "set the host name"}, plan.Sethostname, b.Str(hostname), plan.Int(len(hostname)))
 	b.Add(plan.Op{Name: "exit"}, plan.ExitGroup, plan.Int(0))
-	return &container.Planned{ID: "web", Bundle: bundle, Plan: b.Plan()}
+	return &container.Planned{Birth: container.Birth{ID: "web", Plan: b.Plan()}, Bundle: bundle}
 }
 
 // TestDiffPlans: where the bundles are makes no difference, what config.json requests does.
