@@ -44,10 +44,10 @@ func TestLoopIsPositionIndependent(t *testing.T) {
 			t.Fatal(err)
 		}
 		image := os.NewFile(uintptr(fd), "plan")
-		if err := seal(fd, code, data); err != nil {
+		if err := writeSealed(fd, code, data); err != nil {
 			t.Fatal(err)
 		}
-		proc, err := start(image, len(p.Steps), Attr{Files: []int{0, 1, 2}})
+		proc, err := startImage(image, len(p.Steps), Attr{Files: []int{0, 1, 2}})
 		image.Close()
 		if err != nil {
 			t.Fatal(err)

@@ -218,7 +218,7 @@ func (s *scenario) image(t *testing.T, dir string) (*os.File, *plan.Plan) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := seal(fd, headers(loopCode(), len(data)), data); err != nil {
+	if err := writeSealed(fd, headers(loopCode(), len(data)), data); err != nil {
 		t.Fatal(err)
 	}
 	return os.NewFile(uintptr(fd), "plan"), p
@@ -297,7 +297,7 @@ func TestScenarios(t *testing.T) {
 			image, p := s.image(t, dir)
 			defer image.Close()
 			pipes := newPipes(t, s.stdin)
-			proc, err := start(image, len(p.Steps), Attr{Files: []int{int(pipes.stdin.Fd()), int(pipes.stdout.Fd()), 2}})
+			proc, err := startImage(image, len(p.Steps), Attr{Files: []int{int(pipes.stdin.Fd()), int(pipes.stdout.Fd()), 2}})
 			if err != nil {
 				t.Fatal(err)
 			}
