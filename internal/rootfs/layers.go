@@ -166,5 +166,3 @@ func OverlayOptions(in Input) (dir, options string) {
 	}
 	return dir, options
 }
-
-// A comma ends an option, a colon a layer.
