@@ -82,11 +82,11 @@ func TestEnvironment(t *testing.T) {
 // TestCapabilityMasks: unknown names are ignored, and an ambient capability must be in the permitted
 // and the inheritable set.
 func TestCapabilityMasks(t *testing.T) {
-	if got := Mask(nil); got != (Sets{}) {
+	if got := CapabilitySets(nil); got != (Sets{}) {
 		t.Errorf("no object: %+v", got)
 	}
 	const chown, kill = 1 << unix.CAP_CHOWN, 1 << unix.CAP_KILL
-	got := Mask(&specs.LinuxCapabilities{
+	got := CapabilitySets(&specs.LinuxCapabilities{
 		Bounding: []string{"CAP_CHOWN", "CAP_KILL", "CAP_OF_THE_FUTURE"}, Effective: []string{"CAP_KILL"},
 		Permitted: []string{"CAP_CHOWN", "CAP_KILL"}, Inheritable: []string{"CAP_KILL"}, Ambient: []string{"CAP_CHOWN", "CAP_KILL"},
 	})
@@ -217,12 +217,12 @@ func TestFilterPosition(t *testing.T) {
 func TestFilterAllowances(t *testing.T) {
 	arrival := []string{"clone", "close", "write", "read", "exit_group", "setsid"}
 	p := &specs.Process{}
-	if !Arrives(filterOf(t, arrival...), p, &Input{}) {
+	if !FilterAllowsArrival(filterOf(t, arrival...), p, &Input{}) {
 		t.Error("a filter that allows every step forbids the arrival")
 	}
 	for _, missing := range arrival {
 		rest := slices.DeleteFunc(slices.Clone(arrival), func(c string) bool { return c == missing })
-		if Arrives(filterOf(t, rest...), p, &Input{}) {
+		if FilterAllowsArrival(filterOf(t, rest...), p, &Input{}) {
 			t.Errorf("without %s the process cannot arrive", missing)
 		}
 	}
@@ -235,14 +235,14 @@ func TestFilterAllowances(t *testing.T) {
 		"prctl":      {p, Input{DieWithParent: true}},
 		"prlimit64":  {&specs.Process{Rlimits: []specs.POSIXRlimit{{Type: "RLIMIT_NPROC"}}}, Input{}},
 	} {
-		if Arrives(filterOf(t, arrival...), c.p, &c.in) {
+		if FilterAllowsArrival(filterOf(t, arrival...), c.p, &c.in) {
 			t.Errorf("%s is needed, and not allowed", name)
 		}
-		if !Arrives(filterOf(t, append(arrival, name)...), c.p, &c.in) {
+		if !FilterAllowsArrival(filterOf(t, append(arrival, name)...), c.p, &c.in) {
 			t.Errorf("%s is allowed", name)
 		}
 	}
-	if !Reports(nil) || !Reports(filterOf(t, "write", "ppoll")) || Reports(filterOf(t, "write")) || Reports(filterOf(t, "ppoll")) {
+	if !FilterAllowsReport(nil) || !FilterAllowsReport(filterOf(t, "write", "ppoll")) || FilterAllowsReport(filterOf(t, "write")) || FilterAllowsReport(filterOf(t, "ppoll")) {
 		t.Error("a report needs write and ppoll")
 	}
 }
