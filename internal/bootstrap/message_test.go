@@ -87,7 +87,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(words32(plan.MessagePoint, 7, 1, 2, 3, 4), 5)
 	f.Fuzz(func(t *testing.T, b []byte, steps int) {
 		steps &= 0xffff
-		m, err := parse(b, steps)
+		m, err := parseMessage(b, steps)
 		var failed *ErrFailed
 		var want []byte
 		switch {

@@ -161,7 +161,8 @@ func (p *program) build(b *plan.Builder, dir string) {
 	for i := range marks {
 		marks[i] = b.Label()
 	}
-	b.CallThen("set the mask", "", plan.Then{Next: marks[0], Zero: marks[0]}, plan.Umask, plan.Int(0o22))
+	b.Add(plan.Op{Name: "set the mask", Then: plan.Then{Next: marks[0], Zero: marks[0]}},
+		plan.Umask, plan.Int(0o22))
 	for i, n := range p.calls {
 		b.Place(marks[i])
 		say(b, string(rune('a'+i)))
@@ -179,10 +180,11 @@ func (p *program) build(b *plan.Builder, dir string) {
 		if n.out >= 0 {
 			out = cells[n.out]
 		}
-		b.Get("call "+n.call.call.Name(), "", t, out, n.call.call, args...)
+		b.Add(plan.Op{Name: "call " + n.call.call.Name(), Out: out, Then: t}, n.call.call, args...)
 	}
 	b.Place(marks[len(p.calls)])
-	b.Call("write the cells", "", plan.Write, plan.Int(1), cellAddress(cells[0]), plan.Int(8*cellCount))
+	b.Add(plan.Op{Name: "write the cells"},
+		plan.Write, plan.Int(1), cellAddress(cells[0]), plan.Int(8*cellCount))
 	end(b, 42)
 }
 

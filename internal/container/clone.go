@@ -131,7 +131,7 @@ func (c *child) mayAsk(point uint32) error {
 // CAP_SYS_PTRACE. first is nil if the PID namespace is another container's or the
 // host's, about whose processes nothing is known.
 func filterLast(p, first *specs.Process, in *process.Input, clonedLast bool) error {
-	if !clonedLast || in.Seccomp == nil || p.NoNewPrivileges || process.Arrives(in.Seccomp, p, in) {
+	if !clonedLast || in.Seccomp == nil || p.NoNewPrivileges || process.FilterAllowsArrival(in.Seccomp, p, in) {
 		return nil
 	}
 	const allow = "must allow clone, setsid, close, read, write and exit_group if "
@@ -140,7 +140,7 @@ func filterLast(p, first *specs.Process, in *process.Input, clonedLast bool) err
 	if first == nil {
 		return &spec.Error{Path: "linux.seccomp", Want: allow + "the PID namespace is given by path: the processes in it may have CAP_SYS_PTRACE, and " + hint}
 	}
-	if (process.Mask(p.Capabilities).Bounding|process.Mask(first.Capabilities).Bounding)&(1<<unix.CAP_SYS_PTRACE) != 0 {
+	if (process.CapabilitySets(p.Capabilities).Bounding|process.CapabilitySets(first.Capabilities).Bounding)&(1<<unix.CAP_SYS_PTRACE) != 0 {
 		return &spec.Error{Path: "linux.seccomp", Want: allow + "the container has CAP_SYS_PTRACE: its processes " + hint}
 	}
 	in.FilterLast = true

@@ -3,13 +3,11 @@ package container
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
 	"github.com/minirun/minirun/internal/plan"
-	"github.com/minirun/minirun/internal/process"
 	"github.com/minirun/minirun/internal/spec"
 )
 
@@ -44,7 +42,7 @@ type LastStep struct {
 
 func (c *Container) lastSteps() []LastStep {
 	var out []LastStep
-	for i := len(c.plan.Steps) - 1; i >= 0 && c.plan.Steps[i].Name != process.WaitForStart; i-- {
+	for i := len(c.plan.Steps) - 1; i >= 0 && c.plan.Steps[i].Kind != plan.WaitForStart; i-- {
 		out = append(out, LastStep{i, stepText(c.plan, i), isExec(&c.plan.Steps[i])})
 	}
 	return out
@@ -68,7 +66,7 @@ func (c *Container) lastStepError(failed *bootstrap.ErrFailed) error {
 
 // isExec reports whether a step fails because the program cannot be executed.
 func isExec(s *plan.Step) bool {
-	return strings.HasPrefix(s.Source, "process.args") && (s.Call == plan.Execve || s.Call == plan.Faccessat || s.Call == plan.Faccessat2)
+	return s.Kind == plan.Program
 }
 
 // lacking returns the hint for an error that a missing capability explains.

@@ -260,7 +260,7 @@ func processInput(s *specs.Spec, o *Options, setup namespaces.Setup) (process.In
 	if in.Seccomp, err = CompileSeccomp(s); err != nil {
 		return in, err
 	}
-	in.Unreported = !process.Reports(in.Seccomp)
+	in.Unreported = !process.FilterAllowsReport(in.Seccomp)
 	if n := listenFDs(); n > 0 {
 		in.Listen = n
 		in.Preserve = max(in.Preserve, n)

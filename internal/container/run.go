@@ -56,7 +56,10 @@ func (c *Container) accompany(keep bool) (int, error) {
 		return 0, errors.Join(err, c.destroy())
 	}
 	c.finishNotify()
-	c.did(begin, fmt.Sprintf(Ended+" with status %d", status), "minirun passed on signals and the terminal", "process.args")
+	c.report(Action{
+		Kind: ProgramExited, What: fmt.Sprintf("the program exited with status %d", status),
+		Why: "minirun passed on signals and the terminal", Source: "process.args", Begin: begin,
+	})
 	if keep {
 		return status, nil
 	}

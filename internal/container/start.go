@@ -127,7 +127,10 @@ func (c *Container) release() (err error) {
 	begin := c.began()
 	defer func() {
 		if err == nil {
-			c.did(begin, "the program runs: execve has closed the socket", "from here on the process belongs to the container, not to minirun", "process.args")
+			c.report(Action{
+				Kind: ProgramStarted, What: "the program runs: execve has closed the socket",
+				Why: "from here on the process belongs to the container, not to minirun", Source: "process.args", Begin: begin,
+			})
 		}
 	}()
 	if !c.answered {

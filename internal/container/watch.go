@@ -50,13 +50,20 @@ type Stop struct {
 
 // An Action is something that minirun, not the new process, has done.
 type Action struct {
+	Kind              ActionKind
 	What, Why, Source string
 	Begin             time.Time
 	Values            []Written // the values written to files
 }
 
-// Ended begins the name of the action that lasts as long as the program.
-const Ended = "the program exited"
+// ActionKind distinguishes the actions that a watch treats specially.
+type ActionKind uint8
+
+const (
+	SetUp          ActionKind = iota // a part of the set-up, or of the deletion
+	ProgramStarted                   // the process has become the container's program
+	ProgramExited                    // it lasts as long as the program
+)
 
 // Written is a value in a file of the host.
 type Written struct {
@@ -68,9 +75,13 @@ type Written struct {
 // did reports an action that began at a time to the watch, if there is one, and to
 // --debug.
 func (c *child) did(begin time.Time, what, why, source string, values ...Written) {
-	debuglog.Printf("%s", what)
+	c.report(Action{What: what, Why: why, Source: source, Begin: begin, Values: values})
+}
+
+func (c *child) report(a Action) {
+	debuglog.Printf("%s", a.What)
 	if w := c.options.Watch; w != nil {
-		w.Did(Action{What: what, Why: why, Source: source, Begin: begin, Values: values})
+		w.Did(a)
 	}
 }
 

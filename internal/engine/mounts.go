@@ -152,13 +152,19 @@ func (e *Engine) seed(dir, target string, layers image.Stack) error {
 	return e.help(append([]string{"seed", dir, target}, layers...)...)
 }
 
+// hostsText returns the content of /etc/hosts. In the host's network the container's
+// name is the host's business.
+func hostsText(hostname, network string) string {
+	text := "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+	if network != "host" {
+		text += "127.0.1.1\t" + hostname + "\n"
+	}
+	return text
+}
+
 // hostFiles creates the files that every container gets from its host.
 func (e *Engine) hostFiles(c *specs.Spec, id, network string) error {
-	hosts := "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
-	if network != "host" {
-		hosts += "127.0.1.1\t" + c.Hostname + "\n"
-	}
-	files := map[string]string{"hostname": c.Hostname + "\n", "hosts": hosts}
+	files := map[string]string{"hostname": c.Hostname + "\n", "hosts": hostsText(c.Hostname, network)}
 	if network != "none" {
 		text, err := os.ReadFile("/etc/resolv.conf")
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {

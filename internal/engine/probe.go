@@ -11,8 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/minirun/minirun/internal/image"
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/image"
 )
 
 // probe checks a container's health until the context ends.

@@ -98,5 +98,5 @@ func (p *Parent) Gone() plan.Label { return p.gone }
 func (p *Parent) End() {
 	p.b.In(plan.Sync, "")
 	p.b.Place(p.gone)
-	p.b.Call("exit: the parent is gone", "", plan.ExitGroup, plan.Int(1))
+	p.b.Add(plan.Op{Name: "exit: the parent is gone"}, plan.ExitGroup, plan.Int(1))
 }

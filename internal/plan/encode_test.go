@@ -20,9 +20,9 @@ func roundTrip(t *testing.T, p *Plan) {
 	if err != nil {
 		t.Fatalf("Encode of a valid plan: %v", err)
 	}
-	back, err := Decode(image)
+	back, err := decode(image)
 	if err != nil {
-		t.Fatalf("Decode of an encoded plan: %v", err)
+		t.Fatalf("decode of an encoded plan: %v", err)
 	}
 	if want := seen(p); !reflect.DeepEqual(back, want) {
 		t.Fatalf("decoded:\n%+v\nwant:\n%+v", back, want)
@@ -82,7 +82,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(image)
 	}
 	f.Fuzz(func(t *testing.T, image []byte) {
-		p, err := Decode(image)
+		p, err := decode(image)
 		if err != nil {
 			if p != nil {
 				t.Fatalf("a plan and an error: %v", err)
@@ -204,7 +204,7 @@ func TestDecodeRefuses(t *testing.T) {
 		}
 		return image
 	}
-	if _, err := Decode(good()); err != nil {
+	if _, err := decode(good()); err != nil {
 		t.Fatal(err)
 	}
 	put := func(off int, v uint32) func([]byte) []byte {
@@ -233,7 +233,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"another index":           put(table+offIndex, 1),
 		"padding":                 put(table+offIndex+4, 1),
 	} {
-		if p, err := Decode(spoil(good())); err == nil || p != nil {
+		if p, err := decode(spoil(good())); err == nil || p != nil {
 			t.Errorf("%s: accepted, or a plan with an error: %v", name, err)
 		}
 	}

@@ -68,8 +68,11 @@ func (c *compiler) bindTarget(i int, source plan.Cell, o spec.MountOptions) plan
 		return c.open(c.target(i, kind == Directory, last))
 	}
 	fd, file, done := c.b.Cell("target"), c.b.Label(), c.b.Label()
-	c.b.CallThen("check whether it is a directory", "the target must be of the same kind", plan.Then{On: []plan.On{{Errno: unix.ENOTDIR, To: file}, {Errno: unix.EACCES}}},
-		plan.Fchdir, plan.Of(source))
+	c.b.Add(plan.Op{
+		Name: "check whether it is a directory",
+		Why:  "the target must be of the same kind",
+		Then: plan.Then{On: []plan.On{{Errno: unix.ENOTDIR, To: file}, {Errno: unix.EACCES}}},
+	}, plan.Fchdir, plan.Of(source))
 	c.openInto(c.target(i, true, last), fd, done, nil)
 	c.b.Place(file)
 	c.openInto(c.target(i, false, last), fd, done, nil)
@@ -90,7 +93,11 @@ func (c *compiler) copyLink(i int) {
 	fd, done := c.b.Cell("target"), c.b.Label()
 	p := place{path: clean(c.spec.Mounts[i].Destination), last: lastKept, mount: i}
 	c.askTarget(TargetQuestion{Mount: i, Copied: true, last: lastKept}, p, targetSteps{fd, done, nil, func(name plan.Arg) {
-		c.b.CallThen("create the link "+p.path, "a copy of the source", plan.Fine(unix.EEXIST, unix.ENOENT), plan.Symlinkat, text, plan.Of(fd), name)
+		c.b.Add(plan.Op{
+			Name: "create the link " + p.path,
+			Why:  "a copy of the source",
+			Then: plan.Fine(unix.EEXIST, unix.ENOENT),
+		}, plan.Symlinkat, text, plan.Of(fd), name)
 	}})
 	c.b.Place(done)
 	c.close(fd)
@@ -102,8 +109,8 @@ func (c *compiler) attach(mount, target plan.Cell, name string) {
 }
 
 func (c *compiler) attachThen(mount, target plan.Cell, name string, t plan.Then) {
-	c.b.CallThen(name, "", t, plan.MoveMount, plan.Of(mount), c.b.Str(""), plan.Of(target), c.b.Str(""),
-		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
+	c.b.Add(plan.Op{Name: name, Then: t},
+		plan.MoveMount, plan.Of(mount), c.b.Str(""), plan.Of(target), c.b.Str(""), plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
 }
 
 // cloneSource creates a detached copy of the source's mounts, id-mapped if requested.
@@ -117,8 +124,8 @@ func (c *compiler) cloneSource(i int) plan.Cell {
 	if o.SourceNoFollow {
 		flags |= unix.AT_SYMLINK_NOFOLLOW
 	}
-	b.Get("clone the mount of "+m.Source, "", plan.Then{}, fd, plan.OpenTree,
-		plan.Int(unix.AT_FDCWD), b.Str(BindSource(c.in.Bundle, m)), plan.Int(flags))
+	b.Add(plan.Op{Name: "clone the mount of " + m.Source, Out: fd},
+		plan.OpenTree, plan.Int(unix.AT_FDCWD), b.Str(BindSource(c.in.Bundle, m)), plan.Int(flags))
 	if c.early() && c.in.SourceKind(i) != Undecided || c.in.OnHost {
 		// If it is cloned where the mounts are not slaves, before there is a mount
 		// namespace or because there is none, it is a peer of the host's: mounts below

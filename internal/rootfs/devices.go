@@ -101,7 +101,8 @@ func (c *compiler) devices() {
 	}
 	c.b.In(plan.Filesystem, "")
 	for _, link := range devLinks {
-		c.b.CallThen("link "+link[1], "", plan.Fine(unix.EEXIST), plan.Symlinkat, c.b.Str(link[0]), plan.Of(c.dev), c.b.Str(path.Base(link[1])))
+		c.b.Add(plan.Op{Name: "link " + link[1], Then: plan.Fine(unix.EEXIST)},
+			plan.Symlinkat, c.b.Str(link[0]), plan.Of(c.dev), c.b.Str(path.Base(link[1])))
 	}
 	c.ptmx(c.dev)
 	for _, dir := range sortedKeys(dirs) {
@@ -125,9 +126,13 @@ func (c *compiler) directory(dirs map[string]plan.Cell, dir string) plan.Cell {
 // ptmx makes /dev/ptmx a link to the container's own devpts, replacing a device node
 // that an image may contain: it would open the host's terminals.
 func (c *compiler) ptmx(dev plan.Cell) {
-	c.b.CallThen("remove /dev/ptmx", "a device node from the image would lead to terminals outside the container", plan.Fine(unix.ENOENT),
-		plan.Unlinkat, plan.Of(dev), c.b.Str("ptmx"), plan.Int(0))
-	c.b.CallThen("link /dev/ptmx", "", plan.Fine(unix.EEXIST), plan.Symlinkat, c.b.Str("pts/ptmx"), plan.Of(dev), c.b.Str("ptmx"))
+	c.b.Add(plan.Op{
+		Name: "remove /dev/ptmx",
+		Why:  "a device node from the image would lead to terminals outside the container",
+		Then: plan.Fine(unix.ENOENT),
+	}, plan.Unlinkat, plan.Of(dev), c.b.Str("ptmx"), plan.Int(0))
+	c.b.Add(plan.Op{Name: "link /dev/ptmx", Then: plan.Fine(unix.EEXIST)},
+		plan.Symlinkat, c.b.Str("pts/ptmx"), plan.Of(dev), c.b.Str("ptmx"))
 }
 
 // device creates one device.
@@ -172,9 +177,9 @@ func (c *compiler) handDevice(d *specs.LinuxDevice) {
 		Mode: mode, Number: number, UID: hostID(l.UIDMappings, idOr0(d.UID)), GID: hostID(l.GIDMappings, idOr0(d.GID)),
 	}})
 	target := c.open(place{path: p, nolinks: true, inDev: inDev(p)})
-	c.b.Call("mount the device on "+p, "devices cannot be created in a user namespace", plan.MoveMount, node, c.b.Str(""), plan.Of(target), c.b.Str(""),
-		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
-	c.b.Call("close", "", plan.Close, node)
+	c.b.Add(plan.Op{Name: "mount the device on " + p, Why: "devices cannot be created in a user namespace"},
+		plan.MoveMount, node, c.b.Str(""), plan.Of(target), c.b.Str(""), plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
+	c.b.Add(plan.Op{Name: "close"}, plan.Close, node)
 	c.close(target)
 }
 
@@ -224,9 +229,11 @@ func (c *compiler) makeNode(text string, dir plan.Cell, name string, d *specs.Li
 	if uid != 0 || gid != 0 {
 		t.Next = 0
 	}
-	b.CallThen(text, "", t, plan.Mknodat, plan.Of(dir), b.Str(name), plan.Int(mode), plan.Int(number))
+	b.Add(plan.Op{Name: text, Then: t},
+		plan.Mknodat, plan.Of(dir), b.Str(name), plan.Int(mode), plan.Int(number))
 	if uid != 0 || gid != 0 {
-		b.CallThen("set its owner", "", owner, plan.Fchownat, plan.Of(dir), b.Str(name), plan.Int(uid), plan.Int(gid), plan.Int(unix.AT_SYMLINK_NOFOLLOW))
+		b.Add(plan.Op{Name: "set its owner", Then: owner},
+			plan.Fchownat, plan.Of(dir), b.Str(name), plan.Int(uid), plan.Int(gid), plan.Int(unix.AT_SYMLINK_NOFOLLOW))
 	}
 }
 
@@ -234,7 +241,8 @@ func (c *compiler) makeNode(text string, dir plan.Cell, name string, d *specs.Li
 func (c *compiler) makeTemporary(dir plan.Cell, p string, d *specs.LinuxDevice) (name plan.Arg) {
 	temporary := ".minirun." + path.Base(p)
 	name = c.b.Str(temporary)
-	c.b.CallThen("remove the leftovers of an earlier attempt", "", plan.Fine(unix.ENOENT), plan.Unlinkat, plan.Of(dir), name, plan.Int(0))
+	c.b.Add(plan.Op{Name: "remove the leftovers of an earlier attempt", Then: plan.Fine(unix.ENOENT)},
+		plan.Unlinkat, plan.Of(dir), name, plan.Int(0))
 	c.makeNode("make a new "+p, dir, temporary, d, plan.Then{})
 	return name
 }
@@ -244,25 +252,38 @@ func (c *compiler) replaceByDevice(dir plan.Cell, p string, d *specs.LinuxDevice
 	mounted := b.Label()
 	name := b.Str(path.Base(p))
 	temporary := c.makeTemporary(dir, p, d)
-	b.CallThen("put it in place", "the image may have put anything there", plan.Then{Next: done, On: []plan.On{{Errno: unix.EBUSY, To: mounted}}}, plan.Renameat2,
-		plan.Of(dir), temporary, plan.Of(dir), name, plan.Int(0))
+	b.Add(plan.Op{
+		Name: "put it in place",
+		Why:  "the image may have put anything there",
+		Then: plan.Then{Next: done, On: []plan.On{{Errno: unix.EBUSY, To: mounted}}},
+	}, plan.Renameat2, plan.Of(dir), temporary, plan.Of(dir), name, plan.Int(0))
 	b.Place(mounted)
-	b.CallThen("remove the node", "config.json has mounted something there", plan.Then{Next: done}, plan.Unlinkat, plan.Of(dir), temporary, plan.Int(0))
+	b.Add(plan.Op{
+		Name: "remove the node",
+		Why:  "config.json has mounted something there",
+		Then: plan.Then{Next: done},
+	}, plan.Unlinkat, plan.Of(dir), temporary, plan.Int(0))
 }
 
 func (c *compiler) coverByDevice(dir plan.Cell, p string, d *specs.LinuxDevice, done plan.Label) {
 	b := c.b
 	fd, node, directory := b.Cell("taken"), b.Cell("device"), b.Label()
-	b.Get("open "+p, "without following a mount on it", plan.Then{On: []plan.On{{Errno: unix.EXDEV, To: done}}}, fd, plan.Openat2, plan.Of(dir), b.Str(path.Base(p)),
-		c.how(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_XDEV), plan.Int(24))
+	b.Add(plan.Op{
+		Name: "open " + p,
+		Why:  "without following a mount on it",
+		Out:  fd,
+		Then: plan.Then{On: []plan.On{{Errno: unix.EXDEV, To: done}}},
+	}, plan.Openat2, plan.Of(dir), b.Str(path.Base(p)), c.how(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_XDEV), plan.Int(24))
 	temporary := c.makeTemporary(c.dev, p, d)
-	b.Get("clone its mount", "", plan.Then{}, node, plan.OpenTree, plan.Of(c.dev), temporary, plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW))
+	b.Add(plan.Op{Name: "clone its mount", Out: node},
+		plan.OpenTree, plan.Of(c.dev), temporary, plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW))
 	c.attachThen(node, fd, "mount the device on "+p, plan.Then{On: []plan.On{{Errno: unix.EINVAL, To: directory}, {Errno: unix.ENOTDIR, To: directory}}})
-	b.Call("remove the name", "", plan.Unlinkat, plan.Of(c.dev), temporary, plan.Int(0))
+	b.Add(plan.Op{Name: "remove the name"}, plan.Unlinkat, plan.Of(c.dev), temporary, plan.Int(0))
 	c.close(node)
-	b.CallThen("close", "", plan.Then{Next: done}, plan.Close, plan.Of(fd))
+	b.Add(plan.Op{Name: "close", Then: plan.Then{Next: done}}, plan.Close, plan.Of(fd))
 	b.Place(directory)
-	b.Call("remove the name", "there is a directory", plan.Unlinkat, plan.Of(c.dev), temporary, plan.Int(0))
+	b.Add(plan.Op{Name: "remove the name", Why: "there is a directory"},
+		plan.Unlinkat, plan.Of(c.dev), temporary, plan.Int(0))
 	c.makeNode("make device "+p, dir, path.Base(p), d, plan.Then{}) // fails, with the reason
 }
 
@@ -271,8 +292,11 @@ func (c *compiler) coverByDevice(dir plan.Cell, p string, d *specs.LinuxDevice, 
 // map the device's owner.
 func (c *compiler) bindDevice(p string) {
 	source := c.b.Cell("device")
-	c.b.Get("clone the mount of "+p, "devices cannot be created in a user namespace", plan.Then{}, source, plan.OpenTree,
-		plan.Int(unix.AT_FDCWD), c.b.Str(p), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
+	c.b.Add(plan.Op{
+		Name: "clone the mount of " + p,
+		Why:  "devices cannot be created in a user namespace",
+		Out:  source,
+	}, plan.OpenTree, plan.Int(unix.AT_FDCWD), c.b.Str(p), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC))
 	c.freeze(source, "make it read-only")
 	target := c.open(place{path: p, nolinks: true, inDev: inDev(p)})
 	c.attach(source, target, "bind "+p)
@@ -290,27 +314,33 @@ func (c *compiler) console() {
 	b.In(plan.Filesystem, "process.terminal")
 	master, slave := b.Message(handshake.Console, "master"), b.Cell("slave")
 	c.openWith("open a terminal", place{path: "/dev/pts/ptmx", inDev: true}, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, master.A, plan.Then{})
-	b.Call("unlock its slave", "", plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCSPTLCK), b.Words32(0, 0))
-	b.Get("open its slave", "by the master's descriptor, not by a path", plan.Then{}, slave, plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCGPTPEER),
-		plan.Int(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC))
+	b.Add(plan.Op{Name: "unlock its slave"},
+		plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCSPTLCK), b.Words32(0, 0))
+	b.Add(plan.Op{Name: "open its slave", Why: "by the master's descriptor, not by a path", Out: slave},
+		plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCGPTPEER), plan.Int(unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC))
 	if size := c.spec.Process.ConsoleSize; size != nil {
 		b.In(plan.Filesystem, "process.consoleSize")
-		b.Call("set its size", "", plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCSWINSZ),
-			b.Words32(uint32(size.Height)|uint32(size.Width)<<16, 0))
+		b.Add(plan.Op{Name: "set its size"},
+			plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCSWINSZ), b.Words32(uint32(size.Height)|uint32(size.Width)<<16, 0))
 		b.In(plan.Filesystem, "process.terminal")
 	}
 	source := b.Cell("console")
-	b.CallThen("make file /dev/console", "as the mount point", plan.Fine(unix.EEXIST), plan.Mknodat, plan.Of(c.dev), b.Str("console"), plan.Int(unix.S_IFREG|0o600), plan.Int(0))
+	b.Add(plan.Op{Name: "make file /dev/console", Why: "as the mount point", Then: plan.Fine(unix.EEXIST)},
+		plan.Mknodat, plan.Of(c.dev), b.Str("console"), plan.Int(unix.S_IFREG|0o600), plan.Int(0))
 	fd := b.Cell("target")
-	b.Get("open /dev/console", "", plan.Then{}, fd, plan.Openat, plan.Of(c.dev), b.Str("console"), plan.Int(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC), plan.Int(0))
-	b.Get("clone the slave's mount", "", plan.Then{}, source, plan.OpenTree, plan.Of(slave), b.Str(""), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))
+	b.Add(plan.Op{Name: "open /dev/console", Out: fd},
+		plan.Openat, plan.Of(c.dev), b.Str("console"), plan.Int(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC), plan.Int(0))
+	b.Add(plan.Op{Name: "clone the slave's mount", Out: source},
+		plan.OpenTree, plan.Of(slave), b.Str(""), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))
 	c.attach(source, fd, "bind the terminal on /dev/console")
 	c.parent.Ask("the parent keeps the other end", master)
 	if !c.in.ClonedLast { // else the session begins later: see process.Arrive
-		b.Call("make it the controlling terminal", "", plan.Ioctl, plan.Of(slave), plan.Int(unix.TIOCSCTTY), plan.Int(0))
+		b.Add(plan.Op{Name: "make it the controlling terminal"},
+			plan.Ioctl, plan.Of(slave), plan.Int(unix.TIOCSCTTY), plan.Int(0))
 	}
 	for n := range 3 {
-		b.Call("make it descriptor "+string(rune('0'+n)), "", plan.Dup3, plan.Of(slave), plan.Int(n), plan.Int(0))
+		b.Add(plan.Op{Name: "make it descriptor " + string(rune('0'+n))},
+			plan.Dup3, plan.Of(slave), plan.Int(n), plan.Int(0))
 	}
 	c.close(source, fd, slave, master.A)
 }
@@ -336,7 +366,8 @@ func (c *compiler) ownNull() {
 	c.openWith("open the container's /dev/null", place{path: "/dev/null", inDev: true}, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, fd, plan.Then{})
 	for n, null := range c.in.NullStdio {
 		if null {
-			b.Call("make it descriptor "+string(rune('0'+n)), "it was the host's /dev/null", plan.Dup3, plan.Of(fd), plan.Int(n), plan.Int(0))
+			b.Add(plan.Op{Name: "make it descriptor " + string(rune('0'+n)), Why: "it was the host's /dev/null"},
+				plan.Dup3, plan.Of(fd), plan.Int(n), plan.Int(0))
 		}
 	}
 	c.close(fd)

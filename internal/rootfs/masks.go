@@ -22,8 +22,8 @@ func (c *compiler) maskedPaths() {
 	}
 	c.b.In(plan.Filesystem, "linux.maskedPaths")
 	null := c.b.Cell("null")
-	c.b.Get("open the host's /dev/null", "the image's may be anything", plan.Then{}, null, plan.Openat,
-		plan.Int(unix.AT_FDCWD), c.b.Str("/dev/null"), plan.Int(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC), plan.Int(0))
+	c.b.Add(plan.Op{Name: "open the host's /dev/null", Why: "the image's may be anything", Out: null},
+		plan.Openat, plan.Int(unix.AT_FDCWD), c.b.Str("/dev/null"), plan.Int(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC), plan.Int(0))
 	empty := c.emptyDirectory()
 	masked := make(map[string]bool, len(c.spec.Linux.MaskedPaths))
 	for i, p := range c.spec.Linux.MaskedPaths {
@@ -58,7 +58,7 @@ func (c *compiler) mask(p string, null, empty plan.Cell) {
 	c.openAt(place{path: p, dir: true}, fd, plan.Then{On: []plan.On{absent, {Errno: unix.ENOTDIR, To: file}}})
 	c.cloneMount("clone the empty tmpfs", empty, cover, plan.Then{On: []plan.On{{Errno: unix.EINVAL, To: first}}})
 	c.attach(cover, fd, "cover "+p)
-	b.CallThen("close", "", plan.Then{Next: covered}, plan.Close, plan.Of(cover))
+	b.Add(plan.Op{Name: "close", Then: plan.Then{Next: covered}}, plan.Close, plan.Of(cover))
 	b.Place(first)
 	c.attachThen(empty, fd, "cover "+p, plan.Then{Next: covered})
 	b.Place(file)
@@ -76,7 +76,8 @@ func (c *compiler) mask(p string, null, empty plan.Cell) {
 
 // cloneMount creates a detached copy of the mount that a descriptor is in.
 func (c *compiler) cloneMount(name string, of, fd plan.Cell, t plan.Then) {
-	c.b.Get(name, "", t, fd, plan.OpenTree, plan.Of(of), c.b.Str(""), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))
+	c.b.Add(plan.Op{Name: name, Out: fd, Then: t},
+		plan.OpenTree, plan.Of(of), c.b.Str(""), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))
 }
 
 // freeze makes a detached mount of an inode of the host read-only and private: its
@@ -90,8 +91,8 @@ func (c *compiler) freeze(mount plan.Cell, name string) {
 	if c.frozen == (plan.Arg{}) {
 		c.frozen = c.b.Words(unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC, 0, unix.MS_PRIVATE, 0)
 	}
-	c.b.Call(name, "the inode is the host's: its mode and owner must not change", plan.MountSetattr, plan.Of(mount), c.b.Str(""),
-		plan.Int(unix.AT_EMPTY_PATH), c.frozen, plan.Int(32))
+	c.b.Add(plan.Op{Name: name, Why: "the inode is the host's: its mode and owner must not change"},
+		plan.MountSetattr, plan.Of(mount), c.b.Str(""), plan.Int(unix.AT_EMPTY_PATH), c.frozen, plan.Int(32))
 }
 
 // readonlyPaths binds each path onto itself, read-only. The root cannot be covered by
@@ -110,8 +111,8 @@ func (c *compiler) readonlyPaths() {
 		done := b.Label()
 		fd, source := b.Cell("path"), b.Cell("readonly")
 		c.openAt(place{path: p}, fd, plan.Then{On: []plan.On{{Errno: unix.ENOENT, To: done}, {Errno: unix.ENOTDIR, To: done}}})
-		b.Get("clone the mounts of "+p, "", plan.Then{}, source, plan.OpenTree, plan.Of(fd), b.Str(""),
-			plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE))
+		b.Add(plan.Op{Name: "clone the mounts of " + p, Out: source},
+			plan.OpenTree, plan.Of(fd), b.Str(""), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE))
 		c.setAttr("make "+p+" read-only", source, attr{set: unix.MOUNT_ATTR_RDONLY})
 		c.attach(source, fd, "put it over "+p)
 		c.close(source, fd)

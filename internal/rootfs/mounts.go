@@ -58,8 +58,9 @@ func (c *compiler) filesystem(i int, m *specs.Mount, o spec.MountOptions) {
 		// Through the host's /proc, which is the visible one until pivot_root.
 		o.Data = append(slices.Clone(o.Data), "pidns=/proc/self/ns/pid_for_children")
 	}
-	b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
-	b.Call("mount "+m.Type+" on "+target.path, "", plan.Mount, b.Str(sourceName(m)), b.Str("."), b.Str(m.Type), plan.Int(o.Flags), c.data(m.Type, o.Data))
+	b.Add(plan.Op{Name: "go to " + target.path}, plan.Fchdir, plan.Of(fd))
+	b.Add(plan.Op{Name: "mount " + m.Type + " on " + target.path},
+		plan.Mount, b.Str(sourceName(m)), b.Str("."), b.Str(m.Type), plan.Int(o.Flags), c.data(m.Type, o.Data))
 	if isDev || changed {
 		top := c.reopen(target, note)
 		c.fill(top, fd, target.path, o, note)
@@ -147,9 +148,10 @@ func (c *compiler) fill(top, covered plan.Cell, where string, o spec.MountOption
 		return
 	}
 	fd := c.b.Cell("tmpfs")
-	c.b.Get("open the tmpfs on "+where, "", plan.Then{}, fd, plan.Openat2, plan.Of(top), c.b.Str("."),
-		c.how(unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS), plan.Int(24))
-	c.b.Call("set the mode of "+where, "that of the directory it covers", plan.Fchmod, plan.Of(fd), plan.Of(n.mode))
+	c.b.Add(plan.Op{Name: "open the tmpfs on " + where, Out: fd},
+		plan.Openat2, plan.Of(top), c.b.Str("."), c.how(unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS), plan.Int(24))
+	c.b.Add(plan.Op{Name: "set the mode of " + where, Why: "that of the directory it covers"},
+		plan.Fchmod, plan.Of(fd), plan.Of(n.mode))
 	c.close(fd)
 }
 
@@ -181,8 +183,10 @@ func (c *compiler) reopen(p place, n *modeNote) plan.Cell {
 // is not a list of system calls known beforehand.
 func (c *compiler) copyUp(from, to plan.Cell) {
 	m := c.b.Message(handshake.CopyUp, "below", "tmpfs")
-	c.b.Get("name the directory below", "", plan.Then{}, m.A, plan.Fcntl, plan.Of(from), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
-	c.b.Get("name the tmpfs", "", plan.Then{}, m.B, plan.Fcntl, plan.Of(to), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
+	c.b.Add(plan.Op{Name: "name the directory below", Out: m.A},
+		plan.Fcntl, plan.Of(from), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
+	c.b.Add(plan.Op{Name: "name the tmpfs", Out: m.B},
+		plan.Fcntl, plan.Of(to), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
 	c.parent.Ask("the tmpfs begins with the content of the directory (tmpcopyup)", m)
 	c.close(m.A, m.B)
 }
@@ -207,8 +211,9 @@ func (c *compiler) remount(m *specs.Mount, o spec.MountOptions, target place) {
 	readonly := c.delayReadonly(m, &o)
 	fd := c.b.Cell("target")
 	c.openAt(target.existing(), fd, plan.Then{})
-	c.b.Call("go to "+target.path, "", plan.Fchdir, plan.Of(fd))
-	c.b.Call("remount "+target.path, "", plan.Mount, plan.Int(0), c.b.Str("."), plan.Int(0), plan.Int(o.Flags), c.data(m.Type, o.Data))
+	c.b.Add(plan.Op{Name: "go to " + target.path}, plan.Fchdir, plan.Of(fd))
+	c.b.Add(plan.Op{Name: "remount " + target.path},
+		plan.Mount, plan.Int(0), c.b.Str("."), plan.Int(0), plan.Int(o.Flags), c.data(m.Type, o.Data))
 	c.attributes(fd, target.path, o)
 	c.closeLater(target.mount, fd, target.path, readonly)
 }

@@ -54,7 +54,11 @@ func (c *compiler) openInto(p place, fd plan.Cell, done plan.Label, n *modeNote)
 	}
 	c.openAt(p, fd, t)
 	if n != nil {
-		b.CallThen("note the mode of "+p.path, "a tmpfs takes the mode of the directory it covers", plan.Then{Next: done}, plan.Fstat, plan.Of(fd), n.stat)
+		b.Add(plan.Op{
+			Name: "note the mode of " + p.path,
+			Why:  "a tmpfs takes the mode of the directory it covers",
+			Then: plan.Then{Next: done},
+		}, plan.Fstat, plan.Of(fd), n.stat)
 	}
 	b.Place(missing)
 	parent := c.directories(p.parent())
@@ -81,12 +85,14 @@ func (p place) flags() uint64 {
 
 func (c *compiler) openWith(name string, p place, flags uint64, fd plan.Cell, t plan.Then) {
 	base, top := c.base(p)
-	c.b.Get(name, "", t, fd, plan.Openat2, plan.Of(base), c.b.Str(relative(strings.TrimPrefix(p.path, top))), c.howFor(p, flags), plan.Int(24))
+	c.b.Add(plan.Op{Name: name, Out: fd, Then: t},
+		plan.Openat2, plan.Of(base), c.b.Str(relative(strings.TrimPrefix(p.path, top))), c.howFor(p, flags), plan.Int(24))
 }
 
 // openPath is openAt with another path, which a step has put into the plan.
 func (c *compiler) openPath(name string, p place, path plan.Arg, fd plan.Cell, t plan.Then) {
-	c.b.Get(name, "", t, fd, plan.Openat2, plan.Of(c.root), path, c.howFor(p, p.flags()), plan.Int(24))
+	c.b.Add(plan.Op{Name: name, Out: fd, Then: t},
+		plan.Openat2, plan.Of(c.root), path, c.howFor(p, p.flags()), plan.Int(24))
 }
 
 // howFor returns the open_how for a place.
@@ -148,7 +154,8 @@ func (c *compiler) directories(dir place) plan.Cell {
 		there, missing := c.b.Label(), c.b.Label()
 		c.openAt(p, next, plan.Then{Next: there, On: []plan.On{{Errno: unix.ENOENT, To: missing}}})
 		c.b.Place(missing)
-		c.b.CallThen("make directory "+p.path, "", plan.Fine(unix.EEXIST), plan.Mkdirat, plan.Of(at), c.b.Str(name), plan.Int(0o755))
+		c.b.Add(plan.Op{Name: "make directory " + p.path, Then: plan.Fine(unix.EEXIST)},
+			plan.Mkdirat, plan.Of(at), c.b.Str(name), plan.Int(0o755))
 		c.openAt(p, next, plan.Then{})
 		c.b.Place(there)
 		c.closeDirectory(at)
@@ -166,17 +173,18 @@ func (c *compiler) closeDirectory(dir plan.Cell) {
 func (c *compiler) makeLast(p place, parent plan.Cell) {
 	name := c.b.Str(path.Base(p.path))
 	if p.dir {
-		c.b.CallThen("make directory "+p.path, "", plan.Fine(unix.EEXIST), plan.Mkdirat, plan.Of(parent), name, plan.Int(0o755))
+		c.b.Add(plan.Op{Name: "make directory " + p.path, Then: plan.Fine(unix.EEXIST)},
+			plan.Mkdirat, plan.Of(parent), name, plan.Int(0o755))
 		return
 	}
 	// mknodat of a regular file: like open(O_CREAT|O_EXCL), without a
 	// descriptor to close.
-	c.b.CallThen("make file "+p.path, "as the mount point", plan.Fine(unix.EEXIST), plan.Mknodat,
-		plan.Of(parent), name, plan.Int(unix.S_IFREG|0o644), plan.Int(0))
+	c.b.Add(plan.Op{Name: "make file " + p.path, Why: "as the mount point", Then: plan.Fine(unix.EEXIST)},
+		plan.Mknodat, plan.Of(parent), name, plan.Int(unix.S_IFREG|0o644), plan.Int(0))
 }
 
 func (c *compiler) close(fds ...plan.Cell) {
 	for _, fd := range fds {
-		c.b.Call("close", "", plan.Close, plan.Of(fd))
+		c.b.Add(plan.Op{Name: "close"}, plan.Close, plan.Of(fd))
 	}
 }

@@ -120,7 +120,10 @@ func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Ro
 func (r *Root) Prepare() {
 	c := r.c
 	c.b.In(plan.Filesystem, "root.path")
-	c.b.Call("go to the root file system", "while the path is accessible: it may not be in the user namespace", plan.Chdir, c.b.Str(c.in.Root))
+	c.b.Add(plan.Op{
+		Name: "go to the root file system",
+		Why:  "while the path is accessible: it may not be in the user namespace",
+	}, plan.Chdir, c.b.Str(c.in.Root))
 	early := c.early()
 	if len(c.in.Layers) > 0 && early {
 		c.layers()
@@ -146,7 +149,10 @@ func (c *compiler) early() bool { return c.in.UserNS && !c.in.Rootless }
 func (r *Root) Joined() {
 	c := r.c
 	c.b.In(plan.Filesystem, "root.path")
-	c.b.Call("go to the root file system again", "joining a mount namespace changes the working directory to its root", plan.Chdir, c.b.Str(c.in.Root))
+	c.b.Add(plan.Op{
+		Name: "go to the root file system again",
+		Why:  "joining a mount namespace changes the working directory to its root",
+	}, plan.Chdir, c.b.Str(c.in.Root))
 }
 
 // Compile adds the steps that build the tree below the new root.
@@ -212,8 +218,8 @@ func (r *Root) Finish() {
 func (c *compiler) rootOnly() {
 	c.b.In(plan.Filesystem, "root.path")
 	c.root = c.b.Cell("root")
-	c.b.Get("open the root", "", plan.Then{}, c.root, plan.Openat, plan.Int(unix.AT_FDCWD), c.b.Str("."),
-		plan.Int(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC), plan.Int(0))
+	c.b.Add(plan.Op{Name: "open the root", Out: c.root},
+		plan.Openat, plan.Int(unix.AT_FDCWD), c.b.Str("."), plan.Int(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC), plan.Int(0))
 }
 
 // propagation keeps the container's mounts from appearing on the host.
@@ -230,7 +236,8 @@ func (c *compiler) propagation() {
 			flags = unix.MS_PRIVATE | flags&unix.MS_REC
 		}
 	}
-	c.b.Call("set the propagation of the host's mounts", why, plan.Mount, plan.Int(0), c.b.Str("/"), plan.Int(0), plan.Int(flags), plan.Int(0))
+	c.b.Add(plan.Op{Name: "set the propagation of the host's mounts", Why: why},
+		plan.Mount, plan.Int(0), c.b.Str("/"), plan.Int(0), plan.Int(flags), plan.Int(0))
 	if c.staged() {
 		c.setAttr("make the mount under the root private", c.stageDir, attr{propagation: unix.MS_PRIVATE})
 	} else if c.in.ParentMnt != "" {
@@ -245,8 +252,10 @@ func (c *compiler) parentMount(flags uintptr) {
 	if flags&unix.MS_SLAVE != 0 {
 		kind, name = unix.MS_SLAVE, "make the mount under the root a slave"
 	}
-	c.b.Call(name, "pivot_root refuses a shared one, and mounts made here would appear on the host",
-		plan.Mount, plan.Int(0), c.b.Str(c.in.ParentMnt), plan.Int(0), plan.Int(kind), plan.Int(0))
+	c.b.Add(plan.Op{
+		Name: name,
+		Why:  "pivot_root refuses a shared one, and mounts made here would appear on the host",
+	}, plan.Mount, plan.Int(0), c.b.Str(c.in.ParentMnt), plan.Int(0), plan.Int(kind), plan.Int(0))
 }
 
 // newRoot makes the root a separate mount, which pivot_root requires.
@@ -273,17 +282,22 @@ func (c *compiler) newRoot() {
 	}
 	if len(c.in.Layers) == 0 && !c.in.OnHost && (c.spec.Linux == nil || c.spec.Linux.RootfsPropagation == "") {
 		// On a host with systemd, whose mounts are shared, it is a slave.
-		b.Call("make it private", "what the host mounts below it must not appear in the container", plan.MountSetattr, plan.Of(c.root), b.Str(""),
-			plan.Int(unix.AT_EMPTY_PATH|unix.AT_RECURSIVE), b.Words(0, 0, unix.MS_PRIVATE, 0), plan.Int(32))
+		b.Add(plan.Op{
+			Name: "make it private",
+			Why:  "what the host mounts below it must not appear in the container",
+		}, plan.MountSetattr, plan.Of(c.root), b.Str(""), plan.Int(unix.AT_EMPTY_PATH|unix.AT_RECURSIVE), b.Words(0, 0, unix.MS_PRIVATE, 0), plan.Int(32))
 	}
-	b.Call("mount the root on itself", "", plan.MoveMount, plan.Of(c.root), b.Str(""), plan.Int(unix.AT_FDCWD), b.Str("."),
-		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
+	b.Add(plan.Op{Name: "mount the root on itself"},
+		plan.MoveMount, plan.Of(c.root), b.Str(""), plan.Int(unix.AT_FDCWD), b.Str("."), plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
 }
 
 // cloneRoot creates a detached copy of the mounts at and below a name in a directory.
 func (c *compiler) cloneRoot(fd plan.Cell, dir plan.Arg, name string, flags int) {
-	c.b.Get("clone the root's mounts", "pivot_root requires the new root to be a mount", plan.Then{}, fd, plan.OpenTree,
-		dir, c.b.Str(name), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|flags))
+	c.b.Add(plan.Op{
+		Name: "clone the root's mounts",
+		Why:  "pivot_root requires the new root to be a mount",
+		Out:  fd,
+	}, plan.OpenTree, dir, c.b.Str(name), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE|flags))
 }
 
 // attr is struct mount_attr of mount_setattr(2).
@@ -295,8 +309,8 @@ type attr struct {
 func (c *compiler) setAttr(name string, fd plan.Cell, a attr) { c.setAttrAt(name, fd, a, 0) }
 
 func (c *compiler) setAttrAt(name string, fd plan.Cell, a attr, flags int) {
-	c.b.Call(name, "", plan.MountSetattr, plan.Of(fd), c.b.Str(""), plan.Int(unix.AT_EMPTY_PATH|flags),
-		c.attrWords(a), plan.Int(32))
+	c.b.Add(plan.Op{Name: name},
+		plan.MountSetattr, plan.Of(fd), c.b.Str(""), plan.Int(unix.AT_EMPTY_PATH|flags), c.attrWords(a), plan.Int(32))
 }
 
 func (c *compiler) attrWords(a attr) plan.Arg {

@@ -204,8 +204,11 @@ func (c *compiler) followLinks(p place, fd plan.Cell, done plan.Label, n *modeNo
 		if p.dir {
 			return // only directories are missing
 		}
-		c.b.CallThen("make the missing file", "as the mount point", plan.Fine(unix.EEXIST, unix.ENOENT), plan.Mknodat,
-			plan.Of(fd), name, plan.Int(unix.S_IFREG|0o644), plan.Int(0))
+		c.b.Add(plan.Op{
+			Name: "make the missing file",
+			Why:  "as the mount point",
+			Then: plan.Fine(unix.EEXIST, unix.ENOENT),
+		}, plan.Mknodat, plan.Of(fd), name, plan.Int(unix.S_IFREG|0o644), plan.Int(0))
 	}})
 }
 
@@ -225,7 +228,8 @@ func (c *compiler) askTarget(q TargetQuestion, p place, t targetSteps) {
 	m := b.Message(handshake.Target, "root")
 	b.Preset(m.B, q.pack())
 	p.asks = true
-	b.Get("name the root", p.path+" leads through a symbolic link", plan.Then{}, m.A, plan.Fcntl, plan.Of(c.root), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
+	b.Add(plan.Op{Name: "name the root", Why: p.path + " leads through a symbolic link", Out: m.A},
+		plan.Fcntl, plan.Of(c.root), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
 	again, unread, there := b.Here(), b.Label(), b.Label()
 	gone := plan.Then{On: []plan.On{{Errno: unix.ENOENT, To: again}}} // removed since the answer
 	if q.Follow {
@@ -233,16 +237,19 @@ func (c *compiler) askTarget(q TargetQuestion, p place, t targetSteps) {
 	}
 	c.parent.AskInto("links are read by the parent, and followed from the root's descriptor", m, answer, answerSize)
 	c.openPath("open what exists of "+p.path, p, field(answerPath, "path"), fd, gone)
-	b.CallThen("make the missing directory", "empty name: all of it exists", plan.Then{On: []plan.On{{Errno: unix.EEXIST}, {Errno: unix.ENOENT, To: there}}},
-		plan.Mkdirat, plan.Of(fd), field(answerDirectory, "directory"), plan.Int(0o755))
+	b.Add(plan.Op{
+		Name: "make the missing directory",
+		Why:  "empty name: all of it exists",
+		Then: plan.Then{On: []plan.On{{Errno: unix.EEXIST}, {Errno: unix.ENOENT, To: there}}},
+	}, plan.Mkdirat, plan.Of(fd), field(answerDirectory, "directory"), plan.Int(0o755))
 	t.makeLast(field(answerFile, "file"))
-	b.CallThen("close", "", plan.Then{Next: again}, plan.Close, plan.Of(fd))
+	b.Add(plan.Op{Name: "close", Then: plan.Then{Next: again}}, plan.Close, plan.Of(fd))
 	b.Place(unread)
 	if q.Follow {
 		c.followUnread(q, p, t)
 	}
 	b.Place(there)
-	b.CallThen("close", "", plan.Then{Next: t.done}, plan.Close, plan.Of(m.A))
+	b.Add(plan.Op{Name: "close", Then: plan.Then{Next: t.done}}, plan.Close, plan.Of(m.A))
 }
 
 // followsUnread reports whether the process may have permissions on files that its
@@ -257,11 +264,13 @@ func (c *compiler) followUnread(q TargetQuestion, p place, t targetSteps) {
 	m := b.Message(handshake.Target, "place")
 	q.Opened = true
 	b.Preset(m.B, q.pack())
-	b.Get("name the opened file", "", plan.Then{}, m.A, plan.Fcntl, plan.Of(fd), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
+	b.Add(plan.Op{Name: "name the opened file", Out: m.A},
+		plan.Fcntl, plan.Of(fd), plan.Int(unix.F_DUPFD_CLOEXEC), plan.Int(0))
 	c.parent.Ask("the parent could not read the links", m)
 	c.close(m.A)
 	if t.note != nil {
-		b.Call("note the mode of "+p.path, "a tmpfs takes the mode of the directory it covers", plan.Fstat, plan.Of(fd), t.note.stat)
+		b.Add(plan.Op{Name: "note the mode of " + p.path, Why: "a tmpfs takes the mode of the directory it covers"},
+			plan.Fstat, plan.Of(fd), t.note.stat)
 	}
 }
 

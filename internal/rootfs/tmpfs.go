@@ -81,10 +81,12 @@ func (c *compiler) tmpfsOptions(m *specs.Mount, o spec.MountOptions) (options []
 func (c *compiler) detachedTmpfs(name string, options [][2]string, attributes uint64) plan.Cell {
 	b := c.b
 	fs, mount := b.Cell("tmpfs"), b.Cell(name)
-	b.Get("begin a tmpfs", "", plan.Then{}, fs, plan.Fsopen, b.Str("tmpfs"), plan.Int(unix.FSOPEN_CLOEXEC))
+	b.Add(plan.Op{Name: "begin a tmpfs", Out: fs},
+		plan.Fsopen, b.Str("tmpfs"), plan.Int(unix.FSOPEN_CLOEXEC))
 	for _, o := range options {
 		if o[1] == "" {
-			b.Call("set the flag "+o[0], "", plan.Fsconfig, plan.Of(fs), plan.Int(unix.FSCONFIG_SET_FLAG), b.Str(o[0]), plan.Int(0), plan.Int(0))
+			b.Add(plan.Op{Name: "set the flag " + o[0]},
+				plan.Fsconfig, plan.Of(fs), plan.Int(unix.FSCONFIG_SET_FLAG), b.Str(o[0]), plan.Int(0), plan.Int(0))
 			continue
 		}
 		name := "set its " + o[0]
@@ -93,8 +95,10 @@ func (c *compiler) detachedTmpfs(name string, options [][2]string, attributes ui
 		}
 		c.fsString(fs, o[0], o[1], name)
 	}
-	b.Call("create the tmpfs", "", plan.Fsconfig, plan.Of(fs), plan.Int(unix.FSCONFIG_CMD_CREATE), plan.Int(0), plan.Int(0), plan.Int(0))
-	b.Get("make its mount", "", plan.Then{}, mount, plan.Fsmount, plan.Of(fs), plan.Int(unix.FSMOUNT_CLOEXEC), plan.Int(attributes))
+	b.Add(plan.Op{Name: "create the tmpfs"},
+		plan.Fsconfig, plan.Of(fs), plan.Int(unix.FSCONFIG_CMD_CREATE), plan.Int(0), plan.Int(0), plan.Int(0))
+	b.Add(plan.Op{Name: "make its mount", Out: mount},
+		plan.Fsmount, plan.Of(fs), plan.Int(unix.FSMOUNT_CLOEXEC), plan.Int(attributes))
 	c.close(fs)
 	return mount
 }

@@ -178,11 +178,11 @@ func TestDisassemble(t *testing.T) {
   14: return ALLOW
   15: return KILL_THREAD
 `
-	if got := Disassemble(p.Filter); got != want {
+	if got := disassemble(p.Filter); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	odd := []unix.SockFilter{{Code: 0x80}, {Code: opLoad, K: 8}, {Code: opAnd, K: 1}, {Code: opRet, K: 0x123}}
-	if got := Disassemble(odd); !strings.Contains(got, "data[8]") || !strings.Contains(got, "code 0x80") {
+	if got := disassemble(odd); !strings.Contains(got, "data[8]") || !strings.Contains(got, "code 0x80") {
 		t.Error(got)
 	}
 }

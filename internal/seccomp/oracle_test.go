@@ -182,7 +182,7 @@ func TestOracleTables(t *testing.T) {
 				if id >= 0 {
 					got = a.calls[id]
 				}
-				t.Errorf("%s: %s is %d in libseccomp, %d here (which calls that number %q)", a.name, name, nr, got, a.nameOf(nr))
+				t.Errorf("%s: %s is %d in libseccomp, %d here (which calls that number %q)", a.name, name, nr, got, nameOfNumber(a, nr))
 			}
 		}
 	}

@@ -85,14 +85,14 @@ func TestReference(t *testing.T) {
 func compareReference(t *testing.T, p *specs.LinuxSeccomp, native specs.Arch, f []unix.SockFilter, seed uint64, n int) {
 	t.Helper()
 	if err := valid(f); err != nil {
-		t.Fatalf("%v\n%s", err, Disassemble(f))
+		t.Fatalf("%v\n%s", err, disassemble(f))
 	}
 	s := newSampler(p, native, seed)
 	for range n {
 		d := s.call()
 		got, _ := run(f, &d)
 		if want := reference(p, native, &d, true); got != want {
-			t.Fatalf("%+v\n%+x (%s): %s, want %s\n%s", p.Syscalls, d, callNamed(d.audit, d.nr), verdictName(got), verdictName(want), Disassemble(f))
+			t.Fatalf("%+v\n%+x (%s): %s, want %s\n%s", p.Syscalls, d, callNamed(d.audit, d.nr), verdictName(got), verdictName(want), disassemble(f))
 		}
 	}
 }

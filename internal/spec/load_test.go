@@ -68,7 +68,7 @@ func TestReadWithoutSize(t *testing.T) {
 
 func TestProcess(t *testing.T) {
 	good := `{"user": {"uid": 0, "gid": 0}, "args": ["sh"], "cwd": "/", "env": ["A=b"]}`
-	p, warns, err := ParseProcess([]byte(good))
+	p, warns, err := parseProcess([]byte(good), "process.json")
 	if err != nil || len(warns) > 0 || p.Args[0] != "sh" {
 		t.Errorf("%+v, %v, %v", p, warns, err)
 	}
@@ -89,7 +89,7 @@ func TestProcess(t *testing.T) {
 		{`"cwd"`, `"ioPriority": {"class": "x", "priority": 0}, "cwd"`, "ioPriority.class"},
 		{`"cwd"`, `"rlimits": [{"type": "x", "hard": 0, "soft": 0}], "cwd"`, "rlimits[0].type"},
 	} {
-		if _, _, err := ParseProcess([]byte(strings.Replace(good, c.old, c.new, 1))); err == nil || !blames(err, c.path) {
+		if _, _, err := parseProcess([]byte(strings.Replace(good, c.old, c.new, 1)), "process.json"); err == nil || !blames(err, c.path) {
 			t.Errorf("%s: %v", c.new, err)
 		}
 	}

@@ -8,8 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/minirun/minirun/internal/spec/spectest"
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/spec/spectest"
+	"github.com/minirun/minirun/internal/spec/strictjson"
 )
 
 // TestAccepted parses borderline documents that must be accepted. warn is part of their only
@@ -213,7 +215,7 @@ func TestAllProblems(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	_, _, err = Parse(spectest.Edit(spectest.Rich(), "process.args", "["+strings.Repeat("1,", 99)+"1]"))
-	if lines := strings.Split(err.Error(), "\n"); len(lines) != maxReported+1 || lines[maxReported] != "and 80 more" {
+	if lines := strings.Split(err.Error(), "\n"); len(lines) != strictjson.MaxProblems+1 || lines[strictjson.MaxProblems] != "and 80 more" {
 		t.Errorf("got %d lines, the last is %q", len(lines), lines[len(lines)-1])
 	}
 }
@@ -227,13 +229,13 @@ func TestValidateAlone(t *testing.T) {
 	s.Process.Cwd = "/\x00"
 	s.Root.Path = "\x00"
 	s.Annotations = map[string]string{"a\x00": ""}
-	_, err := Validate(s)
+	_, err := validate(s)
 	for _, path := range []string{"process.args[1]", "process.env[2]", "process.cwd", "root.path", "annotations"} {
 		if err == nil || !blames(err, path) {
 			t.Errorf("no error names %s: %v", path, err)
 		}
 	}
-	if _, err := Validate(Default(true)); err != nil {
+	if _, err := validate(Default(true)); err != nil {
 		t.Error(err)
 	}
 }
@@ -242,7 +244,7 @@ func TestValidateAlone(t *testing.T) {
 func TestIDMapWithoutMapping(t *testing.T) {
 	s := Default(false)
 	s.Mounts = append(s.Mounts, specs.Mount{Destination: "/x", Source: "/y", Options: []string{"bind", "idmap"}})
-	if _, err := Validate(s); err == nil || !blames(err, "mounts[7].uidMappings") {
+	if _, err := validate(s); err == nil || !blames(err, "mounts[7].uidMappings") {
 		t.Error(err)
 	}
 }
@@ -293,7 +295,7 @@ func TestLargeDocument(t *testing.T) {
 	}
 	_, warns, err := Parse(spectest.Edit(doc, "process", strings.Replace(
 		`{"args": ["sh"], "cwd": "/", #}`, "#", repeat(`"x#": 0`, 500), 1)))
-	if err != nil || len(warns) != maxWarnings {
+	if err != nil || len(warns) != strictjson.MaxWarnings {
 		t.Errorf("%d warnings, %v", len(warns), err)
 	}
 }

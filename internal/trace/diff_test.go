@@ -66,7 +66,7 @@ func TestDifferenceIsShortest(t *testing.T) {
 		for i := range b {
 			b[i].source = "b" + strconv.Itoa(i)
 		}
-		changes := differing(a, b)
+		changes := diffLines(a, b)
 		if want := shortest(a, b); len(changes) != want {
 			t.Fatalf("%v and %v: %d changes, want %d: %v", a, b, len(changes), want, changes)
 		}
@@ -89,7 +89,7 @@ func TestDifferenceOfLargePlans(t *testing.T) {
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	changes := differing(a, b)
+	changes := diffLines(a, b)
 	runtime.ReadMemStats(&after)
 	if len(changes) != 2*lines/100 {
 		t.Errorf("%d changes", len(changes))

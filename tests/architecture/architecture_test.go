@@ -92,20 +92,21 @@ var arrows = map[string]string{
 	"internal/overlay":     "",
 	"internal/compression": "",
 
-	"internal/handshake":     "plan",
-	"internal/plan":          "termtext",
-	"internal/netdevice":     "ownthread spec",
-	"internal/regularfile":   "",
-	"internal/resctrl":       "",
-	"internal/retry":         "ctxio",
-	"internal/seccomp":       "",
-	"internal/seccomp/gen":   "",
-	"internal/signals":       "",
-	"internal/spec":          "",
-	"internal/startup":       "",
-	"internal/stdio":         "",
-	"internal/spec/spectest": "spec",
-	"internal/tartest":       "", // used only by tests
+	"internal/handshake":       "plan",
+	"internal/plan":            "termtext",
+	"internal/netdevice":       "ownthread spec",
+	"internal/regularfile":     "",
+	"internal/resctrl":         "",
+	"internal/retry":           "ctxio",
+	"internal/seccomp":         "",
+	"internal/seccomp/gen":     "",
+	"internal/signals":         "",
+	"internal/spec":            "spec/strictjson",
+	"internal/startup":         "",
+	"internal/stdio":           "",
+	"internal/spec/spectest":   "", // used only by tests
+	"internal/spec/strictjson": "",
+	"internal/tartest":         "", // used only by tests
 }
 
 // level is the layer of each package in this module. An import must point to a lower layer, or stay
@@ -118,7 +119,7 @@ var level = map[string]int{
 	"build/graph": 15, "build/attest": 14, "build/contenthash": 14, "build/sshagent": 14, "build/devices": 14,
 	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "systemd": 40, "image/imagetools": 15, "image/bundle": 15, "userns": 40, "formatter": 60, "cni": 70,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
-	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60,
+	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "spec/strictjson": 80, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60,
 }
 
 // A goPackage is an entry in the output of `go list -json`.
@@ -259,7 +260,7 @@ func TestNoCgo(t *testing.T) {
 // it is called in only one place, which retries.
 func TestOpenat2IsRetried(t *testing.T) {
 	forEachFile(t, func(path, text string) {
-		if strings.Contains(text, "unix.Openat2(") && !strings.HasSuffix(path, "internal/regularfile/regularfile.go") && !strings.HasSuffix(path, "internal/doctor/doctor.go") {
+		if strings.Contains(text, "unix.Openat2(") && !strings.HasSuffix(path, "internal/regularfile/regularfile.go") && !strings.HasSuffix(path, "internal/doctor/kernel.go") {
 			t.Errorf("%s: use regularfile.Openat2", path)
 		}
 	})

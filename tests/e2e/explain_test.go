@@ -36,13 +36,13 @@ func TestExplainNarratesSteps(t *testing.T) {
 			if r.Status != 5 || r.Stdout != "inside\n" {
 				t.Errorf("status %d, output %q", r.Status, r.Stdout)
 			}
-			has(t, r.Stderr, "config.json: linux.resources.memory.limit", "asked 67108864; the file says 67108864", "see it: cat /sys/fs/cgroup",
-				"config.json: mounts[0]", "mount proc on /proc", "the kernel says: mount added:", "pivot_root")
+			has(t, r.Stderr, "config.json: linux.resources.memory.limit", "wrote 67108864; the file contains 67108864", "see it: cat /sys/fs/cgroup",
+				"config.json: mounts[0]", "mount proc on /proc", "the kernel reports: mount added:", "pivot_root")
 			if name != "filtered" {
 				has(t, r.Stderr, "the program runs")
 			}
 			full := b.Run("--explain-level", "full").Stderr
-			has(t, full, "close_range(3, 4294967295, CLOSE_RANGE_CLOEXEC) = 0", "-1 ENOENT (no such file or directory), so on to step")
+			has(t, full, "close_range(3, 4294967295, CLOSE_RANGE_CLOEXEC) = 0", "-1 ENOENT (no such file or directory), so the plan continues at step")
 			if len(full) < 2*len(r.Stderr) {
 				t.Errorf("the full narration is %d bytes, the short one %d", len(full), len(r.Stderr))
 			}

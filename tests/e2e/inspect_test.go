@@ -75,7 +75,7 @@ func TestLayersCommand(t *testing.T) {
 	}
 	b.Spec.Annotations = map[string]string{"dev.minirun.layers": `["low", "rootfs", "high"]`}
 	b.Write()
-	var found []inspect.Sighting
+	var found []inspect.LayerFile
 	where := func(of, path string) (kinds string) {
 		t.Helper()
 		r := b.Minirun("layers", "--format", "json", of, path)

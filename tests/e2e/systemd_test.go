@@ -97,7 +97,7 @@ func TestSystemdExplain(t *testing.T) {
 	b, _ := scoped(t, memory(64<<20), testbundle.Args("true"))
 	r := b.Run("--explain")
 	r.Exit(t, 0)
-	has(t, r.Stderr, "have systemd create minirun-"+b.ID+".scope", "asked 67108864; the file says 67108864")
+	has(t, r.Stderr, "have systemd create minirun-"+b.ID+".scope", "wrote 67108864; the file contains 67108864")
 }
 
 // The root of the cgroup namespace is the scope, and the process is PID 1 in it.

@@ -101,7 +101,7 @@ func writeTree(w io.Writer, v Layer) {
 }
 
 // WriteOrigin writes what each layer has at a path, and which of it is visible.
-func WriteOrigin(w io.Writer, path string, found []inspect.Sighting) error {
+func WriteOrigin(w io.Writer, path string, found []inspect.LayerFile) error {
 	seen := false
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, f := range found {

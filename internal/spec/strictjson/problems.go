@@ -1,7 +1,4 @@
-package spec
-
-// This file defines how a problem in a document is reported: always the file, the JSON
-// path of the value, what the value must be, and what it is.
+package strictjson
 
 import (
 	"errors"
@@ -63,66 +60,76 @@ func (w Warning) String() string {
 	return w.Path + ": " + w.Text
 }
 
-// maxReported limits how many problems one message lists: if a document has the same
-// problem a thousand times, the first lines explain it.
-const maxReported = 20
+const (
+	// MaxProblems limits how many problems one message lists: if a document has the
+	// same problem a thousand times, the first lines explain it.
+	MaxProblems = 20
+	// MaxWarnings limits the warnings in the same way.
+	MaxWarnings = 100
+)
 
-// maxWarnings limits the warnings in the same way.
-const maxWarnings = 100
+// Problems collects the problems of one document, in the order of discovery.
+type Problems struct {
+	File     string // what errors call the document; "" means config.json
+	Warnings []Warning
 
-// problems collects the problems of one document, in the order of discovery.
-type problems struct {
-	file  string
-	errs  []error
-	more  int // number of problems found after maxReported
-	warns []Warning
+	errs []error
+	more int // number of problems found after MaxProblems
 
-	// absent has the paths of omitted fields that another field may require; only
-	// known for a document, not for a Spec built by a program.
-	absent map[string]bool
-
-	// partial: the document changes a container, and omitted fields stay unchanged.
-	partial bool
+	// omitted has the paths of omitted fields that another field may require; only
+	// known for a document, not for a struct built by a program.
+	omitted map[string]bool
 }
 
-func (p *problems) add(e *Error) {
-	if len(p.errs) >= maxReported {
+// Add records a problem.
+func (p *Problems) Add(e *Error) {
+	if len(p.errs) >= MaxProblems {
 		p.more++
 		return
 	}
-	e.File = p.file
+	e.File = p.File
 	p.errs = append(p.errs, e)
 }
 
-// bad records a problem with the value at path; got may be empty.
-func (p *problems) bad(path, want, got string) {
-	p.add(&Error{Path: path, Want: want, Got: got})
+// Bad records a problem with the value at path; got may be empty.
+func (p *Problems) Bad(path, want, got string) {
+	p.Add(&Error{Path: path, Want: want, Got: got})
 }
 
-func (p *problems) warn(path, text string) {
-	if len(p.warns) < maxWarnings {
-		p.warns = append(p.warns, Warning{Path: path, Text: text})
+// Warn records a warning.
+func (p *Problems) Warn(path, text string) { p.warn(Warning{Path: path, Text: text}) }
+
+// Note records a warning that is shown only with --debug.
+func (p *Problems) Note(path, text string) { p.warn(Warning{Path: path, Text: text, Debug: true}) }
+
+func (p *Problems) warn(w Warning) {
+	if len(p.Warnings) < MaxWarnings {
+		p.Warnings = append(p.Warnings, w)
 	}
 }
 
-func (p *problems) note(path, text string) {
-	if len(p.warns) < maxWarnings {
-		p.warns = append(p.warns, Warning{Path: path, Text: text, Debug: true})
+// Omitted reports whether the document omits a field of need depends.
+func (p *Problems) Omitted(path string) bool { return p.omitted[path] }
+
+func (p *Problems) setOmitted(path string) {
+	if p.omitted == nil {
+		p.omitted = map[string]bool{}
 	}
+	p.omitted[path] = true
 }
 
-// place adds the position of the last problem in the file.
-func (p *problems) place(where string) {
+// addPosition adds the position in the file to the last problem.
+func (p *Problems) addPosition(position string) {
 	if p.more > 0 || len(p.errs) == 0 {
 		return
 	}
 	if e, ok := p.errs[len(p.errs)-1].(*Error); ok {
-		e.Want += where
+		e.Want += position
 	}
 }
 
-// err joins the problems, nil if there are none.
-func (p *problems) err() error {
+// Err joins the problems, nil if there are none.
+func (p *Problems) Err() error {
 	if len(p.errs) == 1 {
 		return p.errs[0]
 	}
@@ -133,8 +140,8 @@ func (p *problems) err() error {
 	return errors.Join(errs...)
 }
 
-// quote formats a string value for Error.Got, shortened to one line.
-func quote(s string) string {
+// Quote formats a string value for Error.Got, shortened to one line.
+func Quote(s string) string {
 	const limit = 80
 	if len(s) <= limit {
 		return strconv.Quote(s)
@@ -146,15 +153,12 @@ func quote(s string) string {
 	return strconv.Quote(s[:cut]) + "…"
 }
 
-// at appends an index to a path: at("mounts", 2) is mounts[2].
-func at(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
+// IndexPath appends an index to a path: IndexPath("mounts", 2) is mounts[2].
+func IndexPath(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
-// key appends the key of a map to a path: key("linux.sysctl", "net.core.x") is
+// KeyPath appends the key of a map to a path: KeyPath("linux.sysctl", "net.core.x") is
 // linux.sysctl["net.core.x"]. Keys that are plain words stay plain.
-func key(path, k string) string { return string(appendKey([]byte(path), k)) }
-
-// Key is key for errors about a valid specification that cannot be carried out.
-func Key(path, k string) string { return key(path, k) }
+func KeyPath(path, key string) string { return string(appendKey([]byte(path), key)) }
 
 func appendKey(path []byte, k string) []byte {
 	plain := k != ""

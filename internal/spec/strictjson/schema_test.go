@@ -1,15 +1,14 @@
-package spec
+package strictjson
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
-	"github.com/minirun/minirun/internal/spec/spectest"
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/spec/spectest"
 )
 
 // otherPlatforms lists the sections that have no meaning on Linux.
@@ -61,7 +60,7 @@ func TestSchemaKnowsAllTypes(t *testing.T) {
 	visit("", reflect.TypeFor[specs.Process]())
 }
 
-func join(path, name string) string { return key(path, name) }
+func join(path, name string) string { return KeyPath(path, name) }
 
 // TestRichIsComplete: the document from which malformed ones are derived has every field, so that
 // the tests cover fields added by a new release of the specification.
@@ -108,46 +107,4 @@ func TestRichIsComplete(t *testing.T) {
 		}
 	}
 	visit("", schemaOf(reflect.TypeFor[specs.Spec]()), []any{doc})
-}
-
-// TestSpecificationExamples parses the documents that come with the specification, as far as they
-// are for Linux.
-func TestSpecificationExamples(t *testing.T) {
-	dir := specFile(t, "schema/test/config")
-	for name, path := range map[string]string{ // maps to the path of the problem, "-" for none
-		"good/spec-example.json":      "ociVersion", // 0.5.0-dev, older than the compatible versions
-		"good/minimal.json":           "process",    // required by create, as in runc and crun
-		"good/minimal-for-start.json": "-",
-		"good/linux-netdevice.json":   "linux.netDevices", // there is no network namespace to move it to
-		"good/linux-rdma.json":        "process",
-		"bad/invalid-json.json":       "",
-		"bad/linux-hugepage.json":     "linux.resources.hugepageLimits[0].pageSize",
-		"bad/linux-rdma.json":         "linux.resources.rdma.mlx5_1",
-		"bad/linux-netdevice.json":    "linux.netDevices",
-	} {
-		data, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Errorf("%v", err)
-			continue
-		}
-		_, warns, err := Parse(data)
-		t.Logf("%s: %v %v", name, warns, err)
-		if (err == nil) != (path == "-") || err != nil && !blames(err, path) {
-			t.Errorf("%s: %v, want a problem with %q", name, err, path)
-		}
-	}
-}
-
-// TestExampleInText parses the large example document in config.md.
-func TestExampleInText(t *testing.T) {
-	text, err := os.ReadFile(specFile(t, "config.md"))
-	if err != nil {
-		t.Skip(err)
-	}
-	_, example, _ := strings.Cut(string(text), "## Configuration Schema Example")
-	_, example, _ = strings.Cut(example, "```json\n")
-	example, _, _ = strings.Cut(example, "```")
-	if _, _, err := Parse([]byte(example)); err != nil {
-		t.Error(err)
-	}
 }

@@ -1,15 +1,21 @@
-package spec
-
-// This file decodes bytes to a struct of specs-go, in one pass over the bytes guided
-// by the types.
+// Package strictjson decodes config.json and minirun's other documents, and encodes
+// config.json, in one pass guided by the Go types.
 //
 // It does not use encoding/json, for two reasons. encoding/json takes the last of two
 // equal keys, replaces bytes that are not UTF-8, stops at the first wrong type and
 // reports no index; a configuration that two programs read differently is a security
 // hole, so here all of that is an error with a path. And it prepares for encoding,
 // too, every type that it meets: the first document of a process takes it 0.65 ms,
-// this file 0.1 ms, and a process reads only one. FuzzParse compares the results of
-// both.
+// this package 0.1 ms, and a process reads only one. FuzzParse in package spec compares
+// the results of both.
+//
+//	decode.go    JSON → structs: types, duplicate, required and unknown fields
+//	lex.go       the syntax of JSON
+//	schema.go    what both directions know about the Go types
+//	required.go  the fields that the OCI Runtime Specification requires
+//	encode.go    structs → JSON
+//	problems.go  problems and warnings with their JSON path
+package strictjson
 
 import (
 	"encoding/json"
@@ -22,7 +28,7 @@ import (
 const maxDepth = 100
 
 type decoder struct {
-	p     *problems
+	p     *Problems
 	data  []byte
 	pos   int
 	path  []byte // JSON path of the value being read
@@ -30,10 +36,10 @@ type decoder struct {
 	fatal bool // the syntax is broken: the rest has no meaning
 }
 
-// decode fills in the struct that target points to from a JSON document, and reports
+// Decode fills in the struct that target points to from a JSON document, and reports
 // problems and warnings with their paths. If there is a problem it returns false, and
 // the struct is undefined.
-func decode(p *problems, data []byte, target any) bool {
+func Decode(p *Problems, data []byte, target any) (ok bool) {
 	d := &decoder{p: p, data: data, path: make([]byte, 0, 128)}
 	before := len(p.errs)
 	v := reflect.ValueOf(target).Elem()
@@ -121,7 +127,7 @@ func (d *decoder) object(t *schema, v reflect.Value) {
 	if t != nil && t.kind == mapping {
 		v.Set(reflect.MakeMap(v.Type()))
 	}
-	var seen keySet
+	var seen KeySet
 	var present, respelled uint64 // fields of t, by index: with a value, with a different spelling
 	for first := true; !d.fatal; first = false {
 		if done := d.separator('}', first); done || d.fatal {
@@ -155,7 +161,7 @@ func (d *decoder) object(t *schema, v reflect.Value) {
 			}
 			if respelled&(1<<i) == 0 {
 				d.unique(&seen, f.name)
-			} else if !seen.add(f.name) {
+			} else if !seen.Add(f.name) {
 				d.bad("must not be given twice: keys that differ only in case are the same field, "+f.name, "")
 			}
 			if d.value(schemaOf(f.typ), v.FieldByIndex(f.index), true) {
@@ -179,15 +185,15 @@ func (d *decoder) member() (name string, ok bool) {
 	name = d.text()
 	d.space()
 	if d.fatal || d.pos >= len(d.data) || d.data[d.pos] != ':' {
-		d.broken("must have a colon after the key " + quote(name) + ", got " + d.here())
+		d.broken("must have a colon after the key " + Quote(name) + ", got " + d.here())
 		return "", false
 	}
 	d.pos++
 	return name, true
 }
 
-func (d *decoder) unique(seen *keySet, name string) {
-	if !seen.add(name) {
+func (d *decoder) unique(seen *KeySet, name string) {
+	if !seen.Add(name) {
 		d.bad("must not be given twice", "")
 	}
 }
@@ -202,17 +208,17 @@ func (d *decoder) field(t *schema, name string) int {
 	for i := range t.fields {
 		if strings.EqualFold(t.fields[i].name, name) {
 			// encoding/json accepts it, and so do runtimes that rely on it.
-			d.p.warn(string(d.path), "is read as "+t.fields[i].name+": the specification defines only one spelling")
+			d.p.Warn(string(d.path), "is read as "+t.fields[i].name+": the specification defines only one spelling")
 			return i
 		}
 	}
-	d.p.note(string(d.path), "is not a field of the specification and has no effect")
+	d.p.Note(string(d.path), "is not a field of the specification and has no effect")
 	return -1
 }
 
 // required reports missing fields that must be given although their zero value looks
 // like any other: mapping an ID to host ID 0 because hostID was forgotten is not a
-// useful default. Fields whose zero value is invalid are left to Validate.
+// useful default. Fields whose zero value is invalid are left to package spec.
 func (d *decoder) required(t *schema, present uint64) {
 	for i, f := range t.fields {
 		if present&(1<<i) != 0 || f.need == optional {
@@ -224,12 +230,9 @@ func (d *decoder) required(t *schema, present uint64) {
 		case needed:
 			d.bad("must be given", "")
 		case expected:
-			d.p.note(string(d.path), "is required by the specification; taken as 0")
+			d.p.Note(string(d.path), "is required by the specification; taken as 0")
 		case depends:
-			if d.p.absent == nil {
-				d.p.absent = map[string]bool{}
-			}
-			d.p.absent[string(d.path)] = true
+			d.p.setOmitted(string(d.path))
 		}
 		d.path = d.path[:outer]
 	}
@@ -307,4 +310,4 @@ func (d *decoder) foreign(v reflect.Value) {
 	}
 }
 
-func (d *decoder) bad(want, got string) { d.p.bad(string(d.path), want, got) }
+func (d *decoder) bad(want, got string) { d.p.Bad(string(d.path), want, got) }

@@ -1,4 +1,4 @@
-package spec
+package strictjson
 
 // This file implements the syntax of JSON (RFC 8259): strings, numbers and literals.
 // An error here ends the reading, since the rest has no meaning.
@@ -49,7 +49,7 @@ func (d *decoder) text() string {
 		d.broken("must be a string: " + err.Error())
 	}
 	if nul {
-		d.bad("must not contain a NUL byte", quote(s))
+		d.bad("must not contain a NUL byte", Quote(s))
 	}
 	return s
 }
@@ -194,7 +194,7 @@ func (d *decoder) broken(want string) {
 	line := bytes.Count(seen, []byte("\n")) + 1
 	column := len(seen) - bytes.LastIndexByte(seen, '\n')
 	d.bad(want, "")
-	d.p.place(" (line " + strconv.Itoa(line) + ", column " + strconv.Itoa(column) + ")")
+	d.p.addPosition(" (line " + strconv.Itoa(line) + ", column " + strconv.Itoa(column) + ")")
 }
 
 // here formats the next character for a message.

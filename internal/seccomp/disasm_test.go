@@ -1,4 +1,4 @@
-// disasm.go prints a filter in readable form.
+// disasm_test.go prints a filter in readable form, for failures of tests.
 
 package seccomp
 
@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Disassemble prints a filter, one instruction per line, with the names of
+// disassemble prints a filter, one instruction per line, with the names of
 // architectures, system calls, errnos and verdicts that it recognizes. It accepts any
 // seccomp filter; what it does not recognize it prints as numbers. A line is
 //
 //	12: if number >= 0x10 goto 14 else 17  # ioctl
-func Disassemble(f []unix.SockFilter) string {
+func disassemble(f []unix.SockFilter) string {
 	var b strings.Builder
 	var word string // the content of A
 	var a *arch     // the architecture whose numbers are compared
@@ -68,7 +68,7 @@ func auditNamed(audit uint32) *arch {
 func callNamed(audit, nr uint32) string {
 	for i := range archs {
 		if archs[i].audit == audit {
-			if name := archs[i].nameOf(nr); name != "" {
+			if name := nameOfNumber(&archs[i], nr); name != "" {
 				return name
 			}
 		}

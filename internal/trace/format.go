@@ -1,13 +1,6 @@
-// Package trace shows a container's start while it happens. Everything it shows comes
-// from the steps that run and from the kernel's answers: there is no other text.
-//
-//	Explainer  run --explain   narrates, and reads back what was requested
-//	Debugger   step            stops before steps, and examines the process
-//	Tracer     run --trace     times each step
-//
-// Each is a container.Watch. Facts about the process (facts.go) are read from outside,
-// in /proc.
 package trace
+
+// This file formats what the explainer, the debugger and the tracer have in common.
 
 import (
 	"fmt"
@@ -21,24 +14,24 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// answer describes the result of a call: "= 0", "= -1 ENOENT (no such file or
-// directory), which is fine".
-func answer(p *plan.Plan, step int, result int64) string {
+// resultText describes the result of a call: "0", "-1 ENOENT (no such file or
+// directory), which is expected".
+func resultText(p *plan.Plan, step int, result int64) string {
 	if result >= 0 || result < -plan.MaxErrno {
-		return "= " + strconv.FormatInt(result, 10)
+		return strconv.FormatInt(result, 10)
 	}
 	errno := unix.Errno(-result)
-	out := fmt.Sprintf("= -1 %s (%s)", unix.ErrnoName(errno), errno.Error())
+	out := fmt.Sprintf("-1 %s (%s)", unix.ErrnoName(errno), errno.Error())
 	if next, ok := p.After(step, result); ok && next == step+1 {
-		out += ", which is fine"
+		out += ", which is expected"
 	} else if ok {
-		out += fmt.Sprintf(", so on to step %d", next)
+		out += fmt.Sprintf(", so the plan continues at step %d", next)
 	}
 	return out
 }
 
-// where returns what requested a step.
-func where(source string) string {
+// requester names what requested a step or an action.
+func requester(source string) string {
 	if source == "" {
 		return "minirun"
 	}
@@ -48,7 +41,8 @@ func where(source string) string {
 // A style is the colors of a terminal, or none.
 type style struct{ dim, bold, good, bad, off string }
 
-func styleOf(w io.Writer) style {
+// newStyle returns the colors for a writer: none unless it is a terminal.
+func newStyle(w io.Writer) style {
 	f, ok := w.(interface{ Fd() uintptr })
 	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
 		return style{}
@@ -59,9 +53,9 @@ func styleOf(w io.Writer) style {
 	return style{dim: "\x1b[2m", bold: "\x1b[1m", good: "\x1b[32m", bad: "\x1b[31m", off: "\x1b[0m"}
 }
 
-// quiet reports whether a step is left out of a summary: it opens, closes or changes
+// isMinor reports whether a step is left out of a summary: it opens, closes or changes
 // to a file that another step is about.
-func quiet(s *plan.Step) bool {
+func isMinor(s *plan.Step) bool {
 	switch s.Call {
 	case plan.Close, plan.CloseRange, plan.Openat, plan.Openat2, plan.Fchdir, plan.Chdir, plan.Faccessat, plan.Faccessat2, plan.Fcntl, plan.Fstat,
 		plan.Mkdirat, plan.OpenTree, plan.Fsopen, plan.Fsconfig, plan.Socket, plan.Dup3, plan.Fchmodat, plan.Fchownat:
@@ -84,9 +78,10 @@ func indent(text string, n int) string {
 	return pad + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n"+pad)
 }
 
-func or(text, instead string) string {
-	if text == "" {
-		return instead
+// truncate shortens a text to n characters.
+func truncate(text string, n int) string {
+	if r := []rune(text); len(r) > n {
+		return string(r[:n]) + "…"
 	}
 	return text
 }

@@ -1,6 +1,6 @@
-package spec
+package strictjson
 
-// This file describes the types of specs-go for decode.go, by reflection when a
+// This file describes Go types for decode.go and encode.go, by reflection when a
 // document first needs it.
 
 import (
@@ -58,16 +58,6 @@ type field struct {
 
 	omitted bool // omitempty
 }
-
-// need is the meaning of the absence of a field.
-type need uint8
-
-const (
-	optional need = iota
-	expected      // the specification requires it, runtimes do not: a warning
-	depends       // required or not depending on another field: see problems.absent
-	needed
-)
 
 // schemas caches by reflect.Type. It is filled when first used, so that linking
 // the package costs nothing.
@@ -136,65 +126,4 @@ func (s *schema) span() string {
 		return "from -" + strconv.FormatUint(1<<(s.bits-1), 10) + " to " + strconv.FormatUint(1<<(s.bits-1)-1, 10)
 	}
 	return "from 0 to " + strconv.FormatUint(^uint64(0)>>(64-s.bits), 10)
-}
-
-// needOf lists the required fields whose zero value is also a valid value, for the
-// common and Linux parts of the specification.
-func needOf(owner, name string) need {
-	switch owner {
-	case "Box", "LinuxIDMapping", "LinuxThrottleDevice":
-		return needed
-	case "POSIXRlimit":
-		return when(name == "hard" || name == "soft", needed)
-	case "LinuxWeightDevice":
-		return when(name == "major" || name == "minor", needed)
-	case "LinuxHugepageLimit":
-		return when(name == "limit", needed)
-	case "LinuxInterfacePriority":
-		return when(name == "priority", needed)
-	case "LinuxSeccompArg":
-		return when(name == "index" || name == "value", needed)
-	case "LinuxDeviceCgroup":
-		return when(name == "allow", needed)
-	case "LinuxDevice":
-		return when(name == "major" || name == "minor", depends)
-	case "Process":
-		return when(name == "user", expected)
-	case "User":
-		return when(name == "uid" || name == "gid", expected)
-	}
-	return optional
-}
-
-func when(c bool, n need) need {
-	if c {
-		return n
-	}
-	return optional
-}
-
-// keySet finds duplicate keys. Most objects have few, for which a list is faster.
-type keySet struct {
-	few  []string
-	many map[string]bool
-}
-
-func (k *keySet) add(name string) (isNew bool) {
-	if k.many != nil {
-		isNew = !k.many[name]
-		k.many[name] = true
-		return isNew
-	}
-	for _, s := range k.few {
-		if s == name {
-			return false
-		}
-	}
-	if k.few = append(k.few, name); len(k.few) > 32 {
-		k.many = make(map[string]bool, 2*len(k.few))
-		for _, s := range k.few {
-			k.many[s] = true
-		}
-	}
-	return true
 }
