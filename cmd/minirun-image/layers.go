@@ -44,7 +44,7 @@ func showLayers(ctx *cli.Context) error {
 		return err
 	}
 	if path := ctx.String("why"); path != "" {
-		found, err := (&inspect.Stack{Lower: dirs}).Where(path)
+		found, err := (&inspect.Stack{Lower: dirs}).Find(path)
 		switch {
 		case err != nil:
 			return err
