@@ -1,8 +1,4 @@
-package cgroups
-
-// These tests compare this package with the managers of github.com/containerd/cgroups/v3, on the
-// same cgroups: statistics, process lists, the freezer. docs/decisions/0010-containerd-cgroups.md
-// says why the managers are not linked into the runtime.
+package cgroups_test
 
 import (
 	"errors"
@@ -18,6 +14,10 @@ import (
 	stats1 "github.com/containerd/cgroups/v3/cgroup1/stats"
 	"github.com/containerd/cgroups/v3/cgroup2"
 	stats2 "github.com/containerd/cgroups/v3/cgroup2/stats"
+
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/host"
+	"github.com/minirun/minirun/internal/cgroups/stats"
 )
 
 // libraryMetrics is one sample: V1 for a container with v1 controllers, V2 for one that has
@@ -101,7 +101,7 @@ func librarySubsystems(paths map[string]string) (list []cgroup1.Subsystem, err e
 // TestStatsMatchLibrary compares the library's metrics of a group with the kernel's files and with package
 // cgroups: the same processes, the same freezer.
 func TestStatsMatchLibrary(t *testing.T) {
-	h, g := realGroup(t)
+	h, g := newGroup(t)
 	cmd := startInGroup(t, g, "sh", "-c", "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; exec sleep 100")
 	time.Sleep(300 * time.Millisecond)
 	// While frozen, it uses no CPU time between two samples.
@@ -112,7 +112,7 @@ func TestStatsMatchLibrary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h.Mode == V2 {
+	if h.IsV2Only() {
 		if m.V2 == nil || m.V2.CPU.GetUsageUsec() == 0 {
 			t.Errorf("%+v", m)
 		}
@@ -151,15 +151,15 @@ func TestStatsMatchLibrary(t *testing.T) {
 	if err := lib.Thaw(); err != nil {
 		t.Fatal(err)
 	}
-	if s, err := g.State(); s != Thawed {
+	if s, err := g.State(); s != group.Thawed {
 		t.Errorf("thawed by the library, we say %v, %v", s, err)
 	}
 }
 
 // sameV1 compares the values that package cgroups reads with the library's.
-func sameV1(t *testing.T, g *Group, m *libraryMetrics) {
+func sameV1(t *testing.T, g *group.Group, m *libraryMetrics) {
 	t.Helper()
-	s, err := g.Stats()
+	s, err := stats.Read(g)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,9 +191,9 @@ func sameV1(t *testing.T, g *Group, m *libraryMetrics) {
 	}
 }
 
-func sameV2(t *testing.T, g *Group, m *libraryMetrics) {
+func sameV2(t *testing.T, g *group.Group, m *libraryMetrics) {
 	t.Helper()
-	s, err := g.Stats()
+	s, err := stats.Read(g)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func entry(e *stats1.MemoryEntry) string {
 	return fmt.Sprintf("{%d %d %d %d}", e.GetLimit(), e.GetUsage(), e.GetMax(), e.GetFailcnt())
 }
 
-func entries(list []BlkioEntry) (s string) {
+func entries(list []stats.BlkioEntry) (s string) {
 	for _, e := range list {
 		s += fmt.Sprintln(e.Major, e.Minor, e.Op, e.Value)
 	}
@@ -234,9 +234,9 @@ func libEntries(list []*stats1.BlkIOEntry) (s string) {
 // TestStatsMatchLibraryV2 checks only the v2 tree, as far as this machine has one.
 func TestStatsMatchLibraryV2(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("making cgroups needs root")
+		t.Skip("creating cgroups needs root")
 	}
-	h, err := Detect()
+	h, err := host.Detect()
 	if err != nil || h.V2 == nil {
 		t.Skip("no v2 tree")
 	}
@@ -253,7 +253,7 @@ func TestStatsMatchLibraryV2(t *testing.T) {
 			}
 		}
 	}()
-	g := (&Host{Mode: V2, V2: h.V2}).Group(fmt.Sprintf("/minirun-test-metrics2-%d", os.Getpid()))
+	g := group.New(&host.Host{Mode: host.V2, V2: h.V2}, fmt.Sprintf("/minirun-test-metrics2-%d", os.Getpid()))
 	if err := g.Create(); err != nil {
 		t.Skip(err)
 	}

@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/spec"
 )
 
@@ -157,7 +157,7 @@ func namespaces() []Finding {
 }
 
 func controlGroups() []Finding {
-	h, err := cgroups.Detect()
+	h, err := host.Detect()
 	if err != nil {
 		return []Finding{{"cgroups", Fail, err.Error(), "mount them: mount -t cgroup2 cgroup2 /sys/fs/cgroup"}}
 	}
@@ -180,7 +180,7 @@ func controlGroups() []Finding {
 		f.Verdict, f.Found = Warn, f.Found+"; not "+strings.Join(lacks, " ")
 		f.Do = "a container with such a limit is refused. On v2 a controller must be enabled by the parent: write +NAME to its cgroup.subtree_control; memory may be off on the kernel's command line (cgroup_enable=memory)"
 	}
-	if h.Mode != cgroups.V2 {
+	if !h.IsV2Only() {
 		f.Do = strings.TrimPrefix(f.Do+"; version 2 needs systemd.unified_cgroup_hierarchy=1 on the kernel's command line", "; ")
 	}
 	return []Finding{f}

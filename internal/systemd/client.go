@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/resources"
 )
 
 // Patience is how long a systemd job may take. It writes to disks and waits for other
@@ -30,7 +30,7 @@ type Request struct {
 
 	ID          string            `json:"id,omitempty"`          // Start
 	Pid         int               `json:"pid,omitempty"`         // Start, Attach
-	Values      []cgroups.Value   `json:"values,omitempty"`      // Start, Set: the values written to the cgroup
+	Values      []resources.Value `json:"values,omitempty"`      // Start, Set: the values written to the cgroup
 	Annotations map[string]string `json:"annotations,omitempty"` // Start: those of config.json
 	Below       string            `json:"below,omitempty"`       // Attach: a cgroup below the unit's, "/sub"
 }

@@ -15,7 +15,7 @@ import (
 	bus "github.com/coreos/go-systemd/v22/dbus"
 	"github.com/godbus/dbus/v5"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/resources"
 	"github.com/minirun/minirun/internal/spec"
 	"github.com/minirun/minirun/internal/systemd"
 )
@@ -61,7 +61,7 @@ func Properties(r *systemd.Request) ([]Property, error) {
 }
 
 // Limits returns the values of a cgroup for which systemd has a property.
-func Limits(values []cgroups.Value) (out []Property) {
+func Limits(values []resources.Value) (out []Property) {
 	for i := range values {
 		v := &values[i]
 		if !v.V2 {

@@ -7,7 +7,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/host"
+	"github.com/minirun/minirun/internal/cgroups/resources"
 	"github.com/minirun/minirun/internal/systemd"
 )
 
@@ -20,7 +21,7 @@ func text(list []Property) string {
 }
 
 func TestLimits(t *testing.T) {
-	host := &cgroups.Host{Mode: cgroups.V2, V2: &cgroups.Hierarchy{Mount: "/sys/fs/cgroup", Controllers: []string{"cpu", "cpuset", "io", "memory", "pids"}}}
+	machine := &host.Host{Mode: host.V2, V2: &host.Hierarchy{Mount: "/sys/fs/cgroup", Controllers: []string{"cpu", "cpuset", "io", "memory", "pids"}}}
 	p := func(n int64) *int64 { return &n }
 	u := func(n uint64) *uint64 { return &n }
 	for want, r := range map[string]specs.LinuxResources{
@@ -36,7 +37,7 @@ func TestLimits(t *testing.T) {
 		"AllowedCPUs=@ay [0x8d, 0x1] AllowedMemoryNodes=@ay [0x1]":  {CPU: &specs.LinuxCPU{Cpus: "0,2-3,7-8", Mems: "0"}},
 		"MemoryHigh=@t 4096":                                        {Unified: map[string]string{"memory.high": "4096"}},
 	} {
-		values, err := cgroups.CompileLimits(host, &r)
+		values, err := resources.CompileLimits(machine, &r)
 		if err != nil {
 			t.Fatal(err)
 		}
