@@ -103,7 +103,7 @@ func librarySubsystems(paths map[string]string) (list []cgroup1.Subsystem, err e
 func TestStatsMatchLibrary(t *testing.T) {
 	h, g := newGroup(t)
 	cmd := startInGroup(t, g, "sh", "-c", "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; exec sleep 100")
-	time.Sleep(300 * time.Millisecond)
+	waitForSleep(t, cmd.Process.Pid)
 	// While frozen, it uses no CPU time between two samples.
 	if err := g.Freeze(t.Context()); err != nil {
 		t.Fatal(err)
@@ -117,6 +117,7 @@ func TestStatsMatchLibrary(t *testing.T) {
 			t.Errorf("%+v", m)
 		}
 		sameV2(t, g, m)
+		checkV2Manager(t, g, cmd.Process.Pid)
 		return
 	}
 	if m.V1 == nil || m.V1.CPU.GetUsage().GetTotal() == 0 || m.V1.Memory.GetUsage().GetUsage() == 0 || m.V1.Pids.GetCurrent() != 1 {
@@ -156,7 +157,46 @@ func TestStatsMatchLibrary(t *testing.T) {
 	}
 }
 
-// sameV1 compares the values that package cgroups reads with the library's.
+// waitForSleep waits until the shell has used its CPU time and executed sleep.
+func waitForSleep(t *testing.T, pid int) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); string(name) == "sleep\n" {
+			return
+		}
+	}
+	t.Fatal("the process does not reach sleep")
+}
+
+// checkV2Manager compares the process list and the freezer of a frozen group with the library's.
+func checkV2Manager(t *testing.T, g *group.Group, pid int) {
+	t.Helper()
+	dir := g.V2Directory()
+	m, err := cgroup2.Load("/"+filepath.Base(dir), cgroup2.WithMountpoint(filepath.Dir(dir)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pids, err := m.Procs(true)
+	if err != nil || len(pids) != 1 || int(pids[0]) != pid {
+		t.Errorf("the library sees %v, %v; want %d", pids, err, pid)
+	}
+	for _, c := range []struct {
+		change func() error
+		want   group.State
+	}{{m.Thaw, group.Thawed}, {m.Freeze, group.Frozen}} {
+		if err := c.change(); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := g.State(); s != c.want {
+			t.Errorf("changed by the library: state %v, %v; want %v", s, err, c.want)
+		}
+	}
+	if err := g.Thaw(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// sameV1 compares the values that package stats reads with the library's.
 func sameV1(t *testing.T, g *group.Group, m *libraryMetrics) {
 	t.Helper()
 	s, err := stats.Read(g)
