@@ -37,7 +37,7 @@ func (c *Container) unitInput(machine *host.Host) error {
 		return errors.New("--systemd-cgroup: needs a host with only cgroup v2: without the flag, minirun creates the cgroups of version 1 itself")
 	}
 	path := c.spec.Linux.CgroupsPath
-	unit, err := systemd.Name(path, c.options.ID, namespaces.Unprivileged())
+	unit, err := systemd.NewUnit(path, c.options.ID, namespaces.Unprivileged())
 	if err != nil {
 		return &spec.Error{Path: "linux.cgroupsPath", Want: err.Error(), Got: strconv.Quote(path)}
 	}
