@@ -187,8 +187,15 @@ func checkV2Manager(t *testing.T, g *group.Group, pid int) {
 		if err := c.change(); err != nil {
 			t.Fatal(err)
 		}
-		if s, err := g.State(); s != c.want {
-			t.Errorf("changed by the library: state %v, %v; want %v", s, err, c.want)
+		// The library does not wait until the processes have stopped.
+		var s group.State
+		for end := time.Now().Add(10 * time.Second); s != c.want && time.Now().Before(end); time.Sleep(time.Millisecond) {
+			if s, err = g.State(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s != c.want {
+			t.Errorf("changed by the library: state %v; want %v", s, c.want)
 		}
 	}
 	if err := g.Thaw(t.Context()); err != nil {
