@@ -136,7 +136,7 @@ func app() *cli.App {
 		// Layers are mounted from directories other than the one that this program was started in.
 		Before: func(ctx *cli.Context) error {
 			if ctx.Bool("debug") {
-				debuglog.To(func(text string) { termtext.Fprintf(os.Stderr, "minirun: debug: %s\n", text) })
+				debuglog.SetSink(func(text string) { termtext.Fprintf(os.Stderr, "minirun: debug: %s\n", text) })
 			}
 			if err := checkCgroupManager(ctx); err != nil {
 				return err

@@ -1,4 +1,4 @@
-package cgroups
+package cgroups_test
 
 import (
 	"os"
@@ -7,30 +7,34 @@ import (
 	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/host"
+	"github.com/minirun/minirun/internal/cgroups/resources"
 )
 
 // BenchmarkLifecycle measures the cost of the cgroups of `minirun run` with the default
 // config.json: everything except the process itself.
 func BenchmarkLifecycle(b *testing.B) {
-	realGroup(b)
+	newGroup(b)
 	var detect, create, apply, del time.Duration
 	for i := range b.N {
 		t0 := time.Now()
-		h, err := Detect()
+		h, err := host.Detect()
 		if err != nil {
 			b.Fatal(err)
 		}
-		values, err := Compile(h, &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Access: "rwm"}}})
+		values, err := resources.Compile(h, &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Access: "rwm"}}})
 		if err != nil {
 			b.Fatal(err)
 		}
 		t1 := time.Now()
-		g := h.Group("/minirun-test-bench-" + strconv.Itoa(os.Getpid()) + "-" + strconv.Itoa(i))
+		g := group.New(h, "/minirun-test-bench-"+strconv.Itoa(os.Getpid())+"-"+strconv.Itoa(i))
 		if err := g.Create(); err != nil {
 			b.Fatal(err)
 		}
 		t2 := time.Now()
-		if err := g.Apply(values); err != nil {
+		if err := resources.Apply(g, values); err != nil {
 			b.Fatal(err)
 		}
 		t3 := time.Now()
@@ -49,17 +53,17 @@ func BenchmarkLifecycle(b *testing.B) {
 
 func BenchmarkDetect(b *testing.B) {
 	for b.Loop() {
-		if _, err := Detect(); err != nil {
+		if _, err := host.Detect(); err != nil {
 			b.Skip(err)
 		}
 	}
 }
 
 func BenchmarkCompile(b *testing.B) {
-	h := hosts()["hybrid"]
+	h := host.Typical(host.V1)
 	r := &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Access: "rwm"}}}
 	for b.Loop() {
-		if _, err := Compile(h, r); err != nil {
+		if _, err := resources.Compile(h, r); err != nil {
 			b.Fatal(err)
 		}
 	}

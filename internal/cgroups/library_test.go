@@ -1,8 +1,4 @@
-package cgroups
-
-// These tests compare this package with the managers of github.com/containerd/cgroups/v3, on the
-// same cgroups: statistics, process lists, the freezer. docs/decisions/0010-containerd-cgroups.md
-// says why the managers are not linked into the runtime.
+package cgroups_test
 
 import (
 	"errors"
@@ -18,6 +14,10 @@ import (
 	stats1 "github.com/containerd/cgroups/v3/cgroup1/stats"
 	"github.com/containerd/cgroups/v3/cgroup2"
 	stats2 "github.com/containerd/cgroups/v3/cgroup2/stats"
+
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/host"
+	"github.com/minirun/minirun/internal/cgroups/stats"
 )
 
 // libraryMetrics is one sample: V1 for a container with v1 controllers, V2 for one that has
@@ -101,9 +101,9 @@ func librarySubsystems(paths map[string]string) (list []cgroup1.Subsystem, err e
 // TestStatsMatchLibrary compares the library's metrics of a group with the kernel's files and with package
 // cgroups: the same processes, the same freezer.
 func TestStatsMatchLibrary(t *testing.T) {
-	h, g := realGroup(t)
+	h, g := newGroup(t)
 	cmd := startInGroup(t, g, "sh", "-c", "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); done; exec sleep 100")
-	time.Sleep(300 * time.Millisecond)
+	waitForSleep(t, cmd.Process.Pid)
 	// While frozen, it uses no CPU time between two samples.
 	if err := g.Freeze(t.Context()); err != nil {
 		t.Fatal(err)
@@ -112,11 +112,12 @@ func TestStatsMatchLibrary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h.Mode == V2 {
+	if h.IsV2Only() {
 		if m.V2 == nil || m.V2.CPU.GetUsageUsec() == 0 {
 			t.Errorf("%+v", m)
 		}
 		sameV2(t, g, m)
+		checkV2Manager(t, g, cmd.Process.Pid)
 		return
 	}
 	if m.V1 == nil || m.V1.CPU.GetUsage().GetTotal() == 0 || m.V1.Memory.GetUsage().GetUsage() == 0 || m.V1.Pids.GetCurrent() != 1 {
@@ -151,15 +152,61 @@ func TestStatsMatchLibrary(t *testing.T) {
 	if err := lib.Thaw(); err != nil {
 		t.Fatal(err)
 	}
-	if s, err := g.State(); s != Thawed {
+	if s, err := g.State(); s != group.Thawed {
 		t.Errorf("thawed by the library, we say %v, %v", s, err)
 	}
 }
 
-// sameV1 compares the values that package cgroups reads with the library's.
-func sameV1(t *testing.T, g *Group, m *libraryMetrics) {
+// waitForSleep waits until the shell has used its CPU time and executed sleep.
+func waitForSleep(t *testing.T, pid int) {
 	t.Helper()
-	s, err := g.Stats()
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); string(name) == "sleep\n" {
+			return
+		}
+	}
+	t.Fatal("the process does not reach sleep")
+}
+
+// checkV2Manager compares the process list and the freezer of a frozen group with the library's.
+func checkV2Manager(t *testing.T, g *group.Group, pid int) {
+	t.Helper()
+	dir := g.V2Directory()
+	m, err := cgroup2.Load("/"+filepath.Base(dir), cgroup2.WithMountpoint(filepath.Dir(dir)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pids, err := m.Procs(true)
+	if err != nil || len(pids) != 1 || int(pids[0]) != pid {
+		t.Errorf("the library sees %v, %v; want %d", pids, err, pid)
+	}
+	for _, c := range []struct {
+		change func() error
+		want   group.State
+	}{{m.Thaw, group.Thawed}, {m.Freeze, group.Frozen}} {
+		if err := c.change(); err != nil {
+			t.Fatal(err)
+		}
+		// The library does not wait until the processes have stopped.
+		var s group.State
+		for end := time.Now().Add(10 * time.Second); s != c.want && time.Now().Before(end); time.Sleep(time.Millisecond) {
+			if s, err = g.State(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s != c.want {
+			t.Errorf("changed by the library: state %v; want %v", s, c.want)
+		}
+	}
+	if err := g.Thaw(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// sameV1 compares the values that package stats reads with the library's.
+func sameV1(t *testing.T, g *group.Group, m *libraryMetrics) {
+	t.Helper()
+	s, err := stats.Read(g)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,9 +238,9 @@ func sameV1(t *testing.T, g *Group, m *libraryMetrics) {
 	}
 }
 
-func sameV2(t *testing.T, g *Group, m *libraryMetrics) {
+func sameV2(t *testing.T, g *group.Group, m *libraryMetrics) {
 	t.Helper()
-	s, err := g.Stats()
+	s, err := stats.Read(g)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +264,7 @@ func entry(e *stats1.MemoryEntry) string {
 	return fmt.Sprintf("{%d %d %d %d}", e.GetLimit(), e.GetUsage(), e.GetMax(), e.GetFailcnt())
 }
 
-func entries(list []BlkioEntry) (s string) {
+func entries(list []stats.BlkioEntry) (s string) {
 	for _, e := range list {
 		s += fmt.Sprintln(e.Major, e.Minor, e.Op, e.Value)
 	}
@@ -234,9 +281,9 @@ func libEntries(list []*stats1.BlkIOEntry) (s string) {
 // TestStatsMatchLibraryV2 checks only the v2 tree, as far as this machine has one.
 func TestStatsMatchLibraryV2(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("making cgroups needs root")
+		t.Skip("creating cgroups needs root")
 	}
-	h, err := Detect()
+	h, err := host.Detect()
 	if err != nil || h.V2 == nil {
 		t.Skip("no v2 tree")
 	}
@@ -253,7 +300,7 @@ func TestStatsMatchLibraryV2(t *testing.T) {
 			}
 		}
 	}()
-	g := (&Host{Mode: V2, V2: h.V2}).Group(fmt.Sprintf("/minirun-test-metrics2-%d", os.Getpid()))
+	g := group.New(&host.Host{Mode: host.V2, V2: h.V2}, fmt.Sprintf("/minirun-test-metrics2-%d", os.Getpid()))
 	if err := g.Create(); err != nil {
 		t.Skip(err)
 	}

@@ -103,7 +103,7 @@ func readDevices(proc string, facts map[string]string) {
 	}
 	defer root.Close()
 	// A link at /dev is resolved in the container, not on the host.
-	fd, err := regularfile.PathIn(int(root.Fd()), "dev", unix.O_DIRECTORY, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
+	fd, err := regularfile.OpenPathIn(int(root.Fd()), "dev", unix.O_DIRECTORY, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return
 	}

@@ -8,7 +8,9 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/host"
+	"github.com/minirun/minirun/internal/cgroups/resources"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/spec"
@@ -16,43 +18,43 @@ import (
 
 // cgroupInput decides the container's cgroup, the values in it, and the content of a
 // cgroup mount.
-func (c *Container) cgroupInput(in *Inputs) ([]cgroups.Value, error) {
-	host, err := c.options.cgroupHost()
-	if c.options.NoCgroup && errors.Is(err, cgroups.ErrUnavailable) {
-		host, err = &cgroups.Host{}, nil
+func (c *Container) cgroupInput(in *Inputs) ([]resources.Value, error) {
+	machine, err := c.options.cgroupHost()
+	if c.options.NoCgroup && errors.Is(err, host.ErrUnavailable) {
+		machine, err = &host.Host{}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	var values []cgroups.Value
+	var values []resources.Value
 	if c.options.NoCgroup {
-		err = c.withoutCgroup(host)
+		err = c.withoutCgroup(machine)
 	} else if namespaces.Unprivileged() && c.options.imagined == nil {
-		values, err = c.unprivilegedInput(host)
+		values, err = c.unprivilegedInput(machine)
 	} else {
-		if values, err = cgroups.Compile(host, c.spec.Linux.Resources); err == nil {
-			err = c.groupInput(host)
+		if values, err = resources.Compile(machine, c.spec.Linux.Resources); err == nil {
+			err = c.groupInput(machine)
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	in.Cgroups, in.Scope = c.group.Tasks(), c.Unit != nil
-	group := c.group
-	if len(group.Paths()) == 0 {
-		group = host.Own() // in which the container stays
+	cgroup := c.group
+	if len(cgroup.Paths()) == 0 {
+		cgroup = group.Current(machine) // in which the container stays
 	}
-	if in.Rootfs.CgroupV1 = host.Mode != cgroups.V2; in.Rootfs.CgroupV1 && host.V2 != nil {
-		in.Rootfs.Cgroup2 = host.V2.Mount // all of it, as on a host with only v2
+	if in.Rootfs.CgroupV1 = !machine.IsV2Only(); in.Rootfs.CgroupV1 && machine.V2 != nil {
+		in.Rootfs.Cgroup2 = machine.V2.Mount // all of it, as on a host with only v2
 	}
-	in.Rootfs.Cgroup, err = cgroupMounts(c.spec, host, group)
+	in.Rootfs.Cgroup, err = cgroupMounts(c.spec, machine, cgroup)
 	return values, err
 }
 
 // withoutCgroup is for --cgroup-manager disabled, with which Podman runs containers in
 // a cgroup that it manages itself. Limits would have no effect, and are an error;
 // every config.json has device rules, which are a warning.
-func (c *Container) withoutCgroup(host *cgroups.Host) error {
+func (c *Container) withoutCgroup(machine *host.Host) error {
 	const disabled = "has no effect with --cgroup-manager disabled"
 	r := c.spec.Linux.Resources
 	if r != nil && len(r.Devices) > 0 {
@@ -61,44 +63,48 @@ func (c *Container) withoutCgroup(host *cgroups.Host) error {
 	if c.spec.Linux.CgroupsPath != "" {
 		c.options.Warn(spec.Warning{Path: "linux.cgroupsPath", Text: disabled})
 	}
-	values, err := cgroups.CompileLimits(host, r)
+	values, err := resources.CompileLimits(machine, r)
 	if err != nil {
 		return err
 	}
 	if len(values) > 0 {
 		return &spec.Error{Path: values[0].Source, Want: "needs a cgroup, and there is none with --cgroup-manager disabled"}
 	}
-	c.group = host.Open(nil)
+	c.group = group.OpenOn(machine, nil)
 	return nil
 }
 
 // groupInput decides the container's cgroup.
-func (c *Container) groupInput(host *cgroups.Host) error {
+func (c *Container) groupInput(machine *host.Host) error {
 	if c.options.SystemdCgroup {
-		return c.unitInput(host)
+		return c.unitInput(machine)
 	}
 	name := c.spec.Linux.CgroupsPath
-	path, err := cgroups.Path(host, name, c.options.ID)
+	path, err := group.Path(name, c.options.ID)
 	if err != nil {
 		return &spec.Error{Path: "linux.cgroupsPath", Want: "must be a path of a cgroup", Got: fmt.Sprintf("%q", name), Err: err}
 	}
-	c.group = host.Group(path)
+	c.group = group.New(machine, path)
 	return nil
 }
 
 // cgroupMounts lists the content of a mount of type cgroup, if there is one.
-func cgroupMounts(s *specs.Spec, host *cgroups.Host, group *cgroups.Group) ([]rootfs.Cgroup, error) {
+func cgroupMounts(s *specs.Spec, machine *host.Host, cgroup *group.Group) ([]rootfs.Cgroup, error) {
 	for i := range s.Mounts {
 		t := s.Mounts[i].Type
-		if t != "cgroup" && (t != "cgroup2" || host.Mode != cgroups.V2) || rootfs.IsBind(&s.Mounts[i]) {
+		if t != "cgroup" && (t != "cgroup2" || !machine.IsV2Only()) || rootfs.IsBind(&s.Mounts[i]) {
 			continue
 		}
 		own := namespaces.Decide(s).Has(unix.CLONE_NEWCGROUP)
 		var out []rootfs.Cgroup
-		for _, m := range group.Mounts(host, own) {
+		list := cgroup.BindMounts
+		if own {
+			list = group.NewMounts
+		}
+		for _, m := range list(machine) {
 			dir := m.Source
 			if dir == "" { // for a mount without another target
-				dir = group.Paths()[""]
+				dir = cgroup.Paths()[""]
 			}
 			out = append(out, rootfs.Cgroup{Controller: m.Data, Name: m.Name, Dir: dir, Aliases: m.Aliases})
 		}

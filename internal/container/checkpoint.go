@@ -13,7 +13,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/signals"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -91,7 +91,7 @@ func Checkpoint(root, id string, o CheckpointOptions) (warnings []error, err err
 	if err := c.end(true); err != nil { // criu has killed it; the kernel may not be done yet
 		return nil, err
 	}
-	warnings, err = c.remove(filepath.Join(root, id), cgroups.Open(c.Cgroups))
+	warnings, err = c.remove(filepath.Join(root, id), group.Open(c.Cgroups))
 	if err != nil {
 		return warnings, err
 	}

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/plan"
@@ -22,12 +23,12 @@ import (
 
 // leaveCgroup moves the process, which the cgroup's limit prevents from cloning its
 // successor, into minirun's own cgroup.
-func (c *child) leaveCgroup(detect func() (*cgroups.Host, error)) error {
-	host, err := detect()
+func (c *child) leaveCgroup(detect func() (*host.Host, error)) error {
+	machine, err := detect()
 	if err != nil {
 		return err
 	}
-	if err := host.Own().Add(c.proc.Pid); err != nil {
+	if err := group.Current(machine).AddProcess(c.proc.Pid); err != nil {
 		return fmt.Errorf("the container's cgroup is full, and its process cannot be cloned outside it: %w", err)
 	}
 	c.outside = true
@@ -36,7 +37,7 @@ func (c *child) leaveCgroup(detect func() (*cgroups.Host, error)) error {
 
 // successor switches to the process pid, which the first one has cloned, and reaps the
 // first one, which exits. Then it sets what a child does not inherit.
-func (c *child) successor(pid int, group *cgroups.Group) error {
+func (c *child) successor(pid int, cgroup *group.Group) error {
 	first := c.proc.Pid
 	ending, err := unix.FcntlInt(c.proc.PidFD.Fd(), unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
@@ -54,7 +55,7 @@ func (c *child) successor(pid int, group *cgroups.Group) error {
 		return err
 	}
 	if c.outside {
-		if err := group.Add(pid); err != nil {
+		if err := cgroup.AddProcess(pid); err != nil {
 			return err
 		}
 	}

@@ -15,7 +15,8 @@ import (
 
 	"github.com/minirun/minirun/internal/atomicfile"
 	"github.com/minirun/minirun/internal/bootstrap"
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/resources"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/netdevice"
@@ -31,11 +32,11 @@ type Container struct {
 	child
 
 	setup    namespaces.Setup
-	group    *cgroups.Group
+	group    *group.Group
 	answered bool // Ready has already been answered
 	lock     lock // held until the program runs, or `create` exits
 	unlocked int  // a second descriptor of the state directory, for relock; -1: not open
-	values   []cgroups.Value
+	values   []resources.Value
 	hostRoot [2]uint32  // host uid and gid of the user namespace's root, if known
 	pipes    []*os.File // to the hooks that run inside, or files that are read like one, by JSON path
 	notify   *notifier  // nil if no service manager waits for the program to be ready
@@ -73,7 +74,7 @@ func Create(o Options) (*Container, error) {
 
 // prepare does the part of Create that has no side effect: it reads config.json and
 // looks up everything that the plan and the cgroups depend on.
-func prepare(o Options) (*Container, Inputs, []cgroups.Value, error) {
+func prepare(o Options) (*Container, Inputs, []resources.Value, error) {
 	bundle, err := bundlePath(o.Bundle)
 	if err != nil {
 		return nil, Inputs{}, nil, err
@@ -126,7 +127,7 @@ func check(s *specs.Spec, o *Options) error {
 
 // inputs gathers everything that the plan and the cgroups depend on, without a side
 // effect.
-func (c *Container) inputs() (Inputs, []cgroups.Value, error) {
+func (c *Container) inputs() (Inputs, []resources.Value, error) {
 	s, o := c.spec, &c.options
 	setup := namespaces.Decide(s)
 	in := Inputs{Spec: s, Namespaces: namespaces.Input{Rootless: o.rootless()}}
@@ -254,17 +255,17 @@ func checkNames(in Inputs) error {
 // undoing a container kills the processes in its cgroup. It refuses a frozen one too,
 // in which the process would stop before its first step.
 func (c *Container) claim() error {
-	if err := c.group.RefuseUsed(); err != nil {
+	if err := c.group.CheckUnused(); err != nil {
 		return fmt.Errorf("config.json: linux.cgroupsPath: %w", err)
 	}
-	if err := c.group.RefuseFrozen(); err != nil {
+	if err := c.group.CheckNotFrozen(); err != nil {
 		return fmt.Errorf("config.json: linux.cgroupsPath: %w\nhint: thaw it, or choose another linux.cgroupsPath", err)
 	}
 	return nil
 }
 
 // prepareHost creates what a container has on the host before it has a process.
-func (c *Container) prepareHost(in Inputs, values []cgroups.Value) error {
+func (c *Container) prepareHost(in Inputs, values []resources.Value) error {
 	if err := errors.Join(makeLayerDirectories(in), c.makeNotify()); err != nil {
 		return err
 	}
@@ -284,7 +285,7 @@ func (c *Container) prepareHost(in Inputs, values []cgroups.Value) error {
 		c.did(begin, "create the cgroup: mkdir "+strings.Join(dirs, " "), "the container's resource usage is counted and limited there", "linux.cgroupsPath")
 	}
 	begin = c.began()
-	if err := c.group.Apply(values); err != nil {
+	if err := resources.Apply(c.group, values); err != nil {
 		return err
 	}
 	c.didLimit(begin, false)
@@ -293,7 +294,7 @@ func (c *Container) prepareHost(in Inputs, values []cgroups.Value) error {
 
 // create creates everything that the record names, and serves the first process until
 // the container is created.
-func (c *Container) create(in Inputs, values []cgroups.Value) error {
+func (c *Container) create(in Inputs, values []resources.Value) error {
 	if err := c.prepareHost(in, values); err != nil {
 		return err
 	}
@@ -331,7 +332,7 @@ func (c *Container) fork(in Inputs) error {
 	defer given.close()
 	attr := bootstrap.Attr{Files: given.fds, Cloneflags: c.setup.Cloneflags()}
 	if c.Unit == nil {
-		if attr.Cgroup, err = c.group.Dir(); err != nil {
+		if attr.Cgroup, err = c.group.OpenV2(); err != nil {
 			return err
 		}
 		defer attr.Cgroup.Close() // nil on a v1 host, which Close accepts
@@ -354,7 +355,7 @@ func (c *Container) fork(in Inputs) error {
 	}
 	if c.proc, err = bootstrap.Start(running, attr); err != nil {
 		if c.group != nil && errors.Is(err, unix.EOPNOTSUPP) {
-			if why := c.group.RefusesProcesses(); why != nil {
+			if why := c.group.CheckType(); why != nil {
 				return fmt.Errorf("config.json: linux.cgroupsPath: %w: %w", err, why)
 			}
 		}

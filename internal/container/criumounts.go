@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/atomicfile"
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/rootfs"
 	"github.com/minirun/minirun/internal/spec"
@@ -221,12 +222,12 @@ func (h *held) externalAtDump(s *specs.Spec, images string) (args []string, err 
 // placesNow lists the places of a running container.
 func (h *held) placesNow(s *specs.Spec) ([]hostPlace, error) {
 	var shown []rootfs.Cgroup
-	if machine, err := cgroups.Detect(); err == nil {
-		group := cgroups.Open(h.Cgroups)
+	if machine, err := host.Detect(); err == nil {
+		cgroup := group.Open(h.Cgroups)
 		if len(h.Cgroups) == 0 {
-			group = machine.Own()
+			cgroup = group.Current(machine)
 		}
-		if shown, err = cgroupMounts(s, machine, group); err != nil {
+		if shown, err = cgroupMounts(s, machine, cgroup); err != nil {
 			return nil, err
 		}
 	}

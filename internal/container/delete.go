@@ -12,7 +12,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/debuglog"
 )
 
@@ -46,7 +46,7 @@ func (c *Container) destroy() error {
 		return errors.Join(back, err)
 	}
 	if c.group != nil {
-		c.group.Unmake() // the parents
+		c.group.RemoveCreated() // the parents
 	}
 	c.lock.release()
 	if c.proc != nil {
@@ -111,9 +111,9 @@ func (c *child) reapKilled() (unix.WaitStatus, error) {
 // remove removes cgroups and state directory. Namespaces were destroyed with the last
 // process, and mounts too if the container had a mount namespace. Its warnings are
 // about things that no longer belong to the container.
-func (r *Record) remove(dir string, group *cgroups.Group) (warnings []error, err error) {
-	if group != nil {
-		if err := group.Delete(deleteDeadline); err != nil {
+func (r *Record) remove(dir string, cgroup *group.Group) (warnings []error, err error) {
+	if cgroup != nil {
+		if err := cgroup.Delete(deleteDeadline); err != nil {
 			return nil, err
 		}
 	}
@@ -200,7 +200,7 @@ func Delete(root, id string, force bool) (warnings []error, err error) {
 	if err != nil || stranded != nil && !force {
 		return nil, errors.Join(err, stranded)
 	}
-	warnings, err = r.remove(filepath.Join(root, id), cgroups.Open(r.Cgroups))
+	warnings, err = r.remove(filepath.Join(root, id), group.Open(r.Cgroups))
 	if err != nil {
 		return warnings, err
 	}
@@ -296,16 +296,16 @@ func (r *Record) kill() error {
 // thaw lets a paused container continue, including cgroups that the container itself
 // has frozen.
 func (r *Record) thaw() error {
-	group := cgroups.Open(r.Cgroups)
+	cgroup := group.Open(r.Cgroups)
 	if !r.paused() {
-		return group.ThawInside()
+		return cgroup.ThawTree()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), deleteDeadline)
 	defer cancel()
-	if err := group.Thaw(ctx); err != nil {
+	if err := cgroup.Thaw(ctx); err != nil {
 		return err
 	}
-	return group.ThawInside()
+	return cgroup.ThawTree()
 }
 
 // forceDamaged removes a state directory without a readable record: nothing was

@@ -60,7 +60,7 @@ func (c *child) look(path string) int {
 		if !strings.HasPrefix(path, "/") {
 			path = c.spec.Process.Cwd + "/" + path
 		}
-		fd, err := regularfile.PathIn(dir, strings.TrimLeft(path, "/"), 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
+		fd, err := regularfile.OpenPathIn(dir, strings.TrimLeft(path, "/"), 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 		_ = unix.Close(dir)
 		if err == nil {
 			return fd

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/plan"
@@ -61,9 +62,9 @@ type execution struct {
 	init   *os.File // pidfd of the container's first process
 	lock   lock     // shared, until the process is inside
 	paused bool
-	group  *cgroups.Group // that the process joins
-	cgroup string         // of which the directory on v2
-	file   string         // --process, for messages
+	group  *group.Group // that the process joins
+	cgroup string       // of which the directory on v2
+	file   string       // --process, for messages
 }
 
 // Exec runs a process in a container. It returns its exit status: its own, or 128 plus
@@ -190,7 +191,7 @@ func (e *execution) fork(attr bootstrap.Attr, in ExecInputs) error {
 			return errors.Join(err, why)
 		}
 		defer dir.Close()
-		if why := cgroups.Open(map[string]string{"": dir.Name()}).RefuseFrozen(); why != nil {
+		if why := group.Open(map[string]string{"": dir.Name()}).CheckNotFrozen(); why != nil {
 			return errors.Join(err, why)
 		}
 		attr.Cgroup = dir
@@ -266,7 +267,7 @@ func (e *execution) answer(m bootstrap.Message) ([]byte, error) {
 	case handshake.Scope:
 		return goOn, e.attach()
 	case handshake.Full:
-		return goOn, e.leaveCgroup(cgroups.Detect)
+		return goOn, e.leaveCgroup(host.Detect)
 	case handshake.Cloned:
 		if err := e.successor(int(m.A), e.group); err != nil {
 			return nil, err

@@ -12,7 +12,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/plan"
@@ -131,7 +132,7 @@ func (e *execution) cgroups(in *ExecInputs, o *ExecOptions) error {
 	if err != nil {
 		return err
 	}
-	e.group = cgroups.Open(paths)
+	e.group = group.Open(paths)
 	if !e.paused { // only for the container's own cgroup: there are those above, and that of --cgroup
 		if err := e.frozen(e.group, o.IgnorePaused); err != nil {
 			return err
@@ -145,16 +146,16 @@ func (e *execution) cgroups(in *ExecInputs, o *ExecOptions) error {
 		in.joinCgroup2(paths[""])
 		return nil
 	}
-	if in.Cgroup2, err = e.group.Dir(); err != nil {
+	if in.Cgroup2, err = e.group.OpenV2(); err != nil {
 		return fmt.Errorf("exec: the container's cgroup: %w", err)
 	}
 	return nil
 }
 
 // frozen refuses a cgroup in which the process would stop, unless that is requested.
-func (e *execution) frozen(group *cgroups.Group, ignorePaused bool) error {
-	err := group.RefuseFrozen()
-	if errors.Is(err, cgroups.ErrFrozen) {
+func (e *execution) frozen(cgroup *group.Group, ignorePaused bool) error {
+	err := cgroup.CheckNotFrozen()
+	if errors.Is(err, group.ErrFrozen) {
 		if e.paused = ignorePaused; ignorePaused {
 			return nil
 		}
@@ -175,20 +176,20 @@ func initCgroup(pid int) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	host, err := cgroups.Detect()
+	machine, err := host.Detect()
 	if err != nil {
 		return nil, err
 	}
 	for line := range strings.Lines(string(data)) {
 		path, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "0::")
-		if !ok || host.V2 == nil {
+		if !ok || machine.V2 == nil {
 			continue
 		}
-		below, err := filepath.Rel(host.V2.Root, path)
+		below, err := filepath.Rel(machine.V2.Root, path)
 		if err != nil || below == ".." || strings.HasPrefix(below, "../") {
 			return nil, fmt.Errorf("the container's first process is in cgroup %s, which is not mounted here", path)
 		}
-		return os.OpenFile(filepath.Join(host.V2.Mount, below), unix.O_PATH|unix.O_DIRECTORY, 0)
+		return os.OpenFile(filepath.Join(machine.V2.Mount, below), unix.O_PATH|unix.O_DIRECTORY, 0)
 	}
 	return nil, errors.New("the container's first process is not in a v2 cgroup")
 }

@@ -28,7 +28,7 @@ func (c *Container) intelRdtInput() error {
 	}
 	root, err := c.options.findResctrl()
 	if err == nil {
-		c.rdt, err = resctrl.Look(root, c.options.ID, r)
+		c.rdt, err = resctrl.NewPlan(root, c.options.ID, r)
 	}
 	if err != nil {
 		return fmt.Errorf("config.json: %s: %w", rdtSource(err), err)
@@ -93,7 +93,7 @@ func (c *Container) joinRdtRestored() error {
 // removeUnusedRdt removes the group of a container that could not be created, if it
 // has a closID and this process has created it.
 func (c *Container) removeUnusedRdt() error {
-	if c.rdt == nil || c.IntelRdt == nil || !c.rdt.Make || c.IntelRdt.Own {
+	if c.rdt == nil || c.IntelRdt == nil || !c.rdt.Create || c.IntelRdt.Private {
 		return nil
 	}
 	return c.IntelRdt.RemoveUnused()
@@ -171,7 +171,7 @@ func (h *held) updateRdt(s RdtSchemas, find func() (string, error)) (undo func()
 	if err != nil {
 		return nil, err
 	}
-	p, err := resctrl.Look(root, h.ID, &specs.LinuxIntelRdt{L3CacheSchema: s.L3Cache, MemBwSchema: s.MemoryBandwidth})
+	p, err := resctrl.NewPlan(root, h.ID, &specs.LinuxIntelRdt{L3CacheSchema: s.L3Cache, MemBwSchema: s.MemoryBandwidth})
 	if err != nil {
 		return nil, err
 	}

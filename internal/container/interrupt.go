@@ -38,7 +38,7 @@ func (c *child) interrupted() error {
 		return err
 	}
 	for _, s := range came {
-		if signals.Ends(s) {
+		if signals.IsTermination(s) {
 			c.toldEnd = true
 			return &Interrupted{Signal: s}
 		}

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
 	"github.com/minirun/minirun/internal/debuglog"
 )
 
@@ -58,8 +58,8 @@ func (r *Record) killAll(signal unix.Signal, all bool) error {
 		}
 		return err
 	}
-	group := cgroups.Open(r.Cgroups)
-	pids, err := group.AllProcs()
+	cgroup := group.Open(r.Cgroups)
+	pids, err := cgroup.TreeProcesses()
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (r *Record) killAll(signal unix.Signal, all bool) error {
 		return errNotRunning
 	}
 	debuglog.Printf("send %s to the processes %v of the container's cgroup", unix.SignalName(signal), pids)
-	if err := group.Kill(signal); err != nil {
+	if err := cgroup.Kill(signal); err != nil {
 		return err
 	}
 	if signal == unix.SIGKILL {

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
 )
 
 // This file finds a container's processes. A cgroup lists them. A container without
@@ -38,7 +38,7 @@ func (r *Record) endsWithFirst() bool { return r.ownNamespaces()&unix.CLONE_NEWP
 // processes lists the container's processes, as PIDs of this PID namespace.
 func (r *Record) processes() ([]int, error) {
 	if len(r.Cgroups) > 0 {
-		return cgroups.Open(r.Cgroups).AllProcs()
+		return group.Open(r.Cgroups).TreeProcesses()
 	}
 	first, err := r.open()
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
 )
 
 // freezeDeadline limits how long the processes of a container may take to stop, or to
@@ -38,12 +38,12 @@ func Pause(root, id string) error {
 	default:
 		return errNotRunning
 	}
-	group := cgroups.Open(h.Cgroups)
+	cgroup := group.Open(h.Cgroups)
 	ctx, cancel := context.WithTimeout(context.Background(), freezeDeadline)
 	defer cancel()
-	err = group.Freeze(ctx)
+	err = cgroup.Freeze(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("pause: %w after %v, so the container continues; still running: %s", err, freezeDeadline, unfrozen(group))
+		return fmt.Errorf("pause: %w after %v, so the container continues; still running: %s", err, freezeDeadline, unfrozen(cgroup))
 	}
 	if err != nil {
 		return fmt.Errorf("pause: %w", err)
@@ -67,7 +67,7 @@ func Resume(root, id string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), freezeDeadline)
 	defer cancel()
-	if err := cgroups.Open(h.Cgroups).Thaw(ctx); err != nil {
+	if err := group.Open(h.Cgroups).Thaw(ctx); err != nil {
 		return fmt.Errorf("resume: %w%s", err, frozenAbove(h.Cgroups, err))
 	}
 	return nil
@@ -77,14 +77,14 @@ func Resume(root, id string) error {
 // cannot be read they are assumed to be running: the commands that change it report
 // the reason.
 func (r *Record) paused() bool {
-	paused, err := cgroups.Open(r.Cgroups).Paused()
+	paused, err := group.Open(r.Cgroups).IsPaused()
 	return err == nil && paused
 }
 
 // unfrozen names the processes that have not stopped, and the kernel function in which
 // they wait, for a message.
-func unfrozen(group *cgroups.Group) string {
-	pids, err := group.AllProcs()
+func unfrozen(cgroup *group.Group) string {
+	pids, err := cgroup.TreeProcesses()
 	if err != nil {
 		return err.Error()
 	}

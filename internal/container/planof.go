@@ -3,7 +3,7 @@ package container
 import (
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
 )
@@ -18,13 +18,13 @@ type Planned struct {
 }
 
 // An imagined host is one on which a plan would run, but not now.
-type imagined struct{ host *cgroups.Host }
+type imagined struct{ host *host.Host }
 
-func (o *Options) cgroupHost() (*cgroups.Host, error) {
+func (o *Options) cgroupHost() (*host.Host, error) {
 	if o.imagined != nil && o.imagined.host != nil {
 		return o.imagined.host, nil
 	}
-	return cgroups.Detect()
+	return host.Detect()
 }
 
 // rootless reports whether the user who runs the container is not root.
@@ -34,10 +34,10 @@ func (o *Options) rootless() bool { return o.imagined == nil && rootless() }
 // host is one with other cgroups than this one, or nil. An unprivileged user is shown
 // root's plan if the container has no user namespace, without which that user could
 // not run it.
-func PlanOf(o Options, host *cgroups.Host) (*Planned, error) {
+func PlanOf(o Options, machine *host.Host) (*Planned, error) {
 	o.startsAtOnce, o.attends = true, true // the plan of `run`
-	if host != nil {
-		o.imagined = &imagined{host}
+	if machine != nil {
+		o.imagined = &imagined{machine}
 	} else if namespaces.Unprivileged() && !wantsUserNamespace(o.Bundle) {
 		o.imagined = &imagined{}
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
 )
 
 // unmade returns a container without a cgroup, for which nothing has been created yet.
@@ -17,7 +17,7 @@ func unmade(t *testing.T) *Container {
 	t.Helper()
 	s := &specs.Spec{Process: &specs.Process{}, Root: &specs.Root{}, Linux: &specs.Linux{}}
 	o := Options{Root: filepath.Join(t.TempDir(), "state"), ID: "web", Bundle: t.TempDir(), Warn: func(w any) { t.Log(w) }}
-	return &Container{child: child{who: firstProcess, options: o, spec: s}, lock: -1, unlocked: -1, group: cgroups.Open(nil)}
+	return &Container{child: child{who: firstProcess, options: o, spec: s}, lock: -1, unlocked: -1, group: group.Open(nil)}
 }
 
 // descriptors lists the open descriptors and what they refer to. It leaves out those that the Go

@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/host"
+	"github.com/minirun/minirun/internal/cgroups/resources"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/ownthread"
 	"github.com/minirun/minirun/internal/rootfs"
@@ -110,7 +111,7 @@ func checkRestore(s *specs.Spec, loses bool) error {
 }
 
 // bringBack has criu restore the container's processes.
-func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOptions) error {
+func (c *Container) bringBack(in Inputs, values []resources.Value, how *RestoreOptions) error {
 	if err := c.prepareHost(in, values); err != nil {
 		return err
 	}
@@ -172,7 +173,7 @@ func (c *Container) bringBack(in Inputs, values []cgroups.Value, how *RestoreOpt
 			return err
 		}
 	}
-	return errors.Join(c.group.ApplyLate(values), c.sendConsole(), c.pidFile())
+	return errors.Join(resources.ApplyLate(c.group, values), c.sendConsole(), c.pidFile())
 }
 
 // restoreArgs returns criu's command line, and the files that it refers to: the joined
@@ -210,12 +211,12 @@ func (c *Container) restoreArgs(how *RestoreOptions, pidFile string, stopped boo
 	if err != nil {
 		return nil, nil, err
 	}
-	host, err := cgroups.Detect()
+	machine, err := host.Detect()
 	if err != nil {
 		return nil, nil, err
 	}
 	args = append(append(append(args, mode), empty...), criuConfig(c.Annotations, criuConfigFile)...)
-	names := c.group.Names(host)
+	names := c.group.Names(machine)
 	for _, controllers := range slices.Sorted(maps.Keys(names)) {
 		where := names[controllers]
 		if controllers != "" {

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
+	"github.com/minirun/minirun/internal/cgroups/resources"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/plan"
@@ -169,7 +170,7 @@ func (c *Container) ready() ([]byte, error) {
 		return nil, err
 	}
 	begin := c.began()
-	if err := c.group.ApplyLate(c.values); err != nil {
+	if err := resources.ApplyLate(c.group, c.values); err != nil {
 		return nil, err
 	}
 	c.didLimit(begin, true)

@@ -12,7 +12,9 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/minirun/minirun/internal/bootstrap"
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/host"
+	"github.com/minirun/minirun/internal/cgroups/resources"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/plan"
@@ -30,12 +32,12 @@ import (
 // use its files, as without systemd.
 
 // unitInput decides the container's unit and where its cgroup will be.
-func (c *Container) unitInput(host *cgroups.Host) error {
-	if host.Mode != cgroups.V2 {
+func (c *Container) unitInput(machine *host.Host) error {
+	if !machine.IsV2Only() {
 		return errors.New("--systemd-cgroup: needs a host with only cgroup v2: without the flag, minirun creates the cgroups of version 1 itself")
 	}
 	path := c.spec.Linux.CgroupsPath
-	unit, err := systemd.Name(path, c.options.ID, namespaces.Unprivileged())
+	unit, err := systemd.NewUnit(path, c.options.ID, namespaces.Unprivileged())
 	if err != nil {
 		return &spec.Error{Path: "linux.cgroupsPath", Want: err.Error(), Got: strconv.Quote(path)}
 	}
@@ -49,13 +51,13 @@ func (c *Container) unitInput(host *cgroups.Host) error {
 			return err
 		}
 	}
-	dir, ok := host.V2.Place(base + unit.Path())
+	dir, ok := machine.V2.Directory(base + unit.Path())
 	if !ok {
-		return fmt.Errorf("--systemd-cgroup: the cgroup %s of the unit is not below %s, the only part that is mounted here", base+unit.Path(), host.V2.Root)
+		return fmt.Errorf("--systemd-cgroup: the cgroup %s of the unit is not below %s, the only part that is mounted here", base+unit.Path(), machine.V2.Root)
 	}
 	c.Unit = &unit
-	c.group = host.Open(map[string]string{"": dir})
-	if err := c.group.RefuseUsed(); err != nil {
+	c.group = group.OpenOn(machine, map[string]string{"": dir})
+	if err := c.group.CheckUnused(); err != nil {
 		return &spec.Error{Path: "linux.cgroupsPath", Want: "must name a unit that does not exist yet", Got: strconv.Quote(unit.Name), Err: err}
 	}
 	return nil
@@ -77,7 +79,7 @@ func (c *Container) scope() error {
 	}
 	c.did(begin, fmt.Sprintf("have systemd create %s for process %d", c.Unit.Name, c.proc.Pid), "systemd knows the cgroup and its limits, and does not overwrite them when it is reloaded", "linux.cgroupsPath")
 	begin = c.began()
-	if err := c.group.Apply(c.values); err != nil {
+	if err := resources.Apply(c.group, c.values); err != nil {
 		return err
 	}
 	c.didLimit(begin, false)
@@ -121,7 +123,7 @@ func (c *Container) disown() error {
 	if c.inUnit() == nil {
 		return nil
 	}
-	c.Unit, c.Cgroups, c.group = nil, nil, cgroups.Open(nil)
+	c.Unit, c.Cgroups, c.group = nil, nil, group.Open(nil)
 	return c.Record.write(c.options.directory())
 }
 
@@ -154,31 +156,31 @@ func (r *Record) forgetUnit() (warning error) {
 
 // updateUnit passes changed limits to systemd. It rounds some, so they are written
 // before and after.
-func (r *Record) updateUnit(host *cgroups.Host, group *cgroups.Group, changed *specs.LinuxResources) error {
-	values, err := group.Changes(host, changed)
+func (r *Record) updateUnit(machine *host.Host, cgroup *group.Group, changed *specs.LinuxResources) error {
+	values, err := resources.Changes(cgroup, machine, changed)
 	if err != nil {
 		return err
 	}
 	// Whatever changes, systemd writes its own cpu.max again.
-	err = group.Keeping("cpu.max", func() error {
+	err = resources.KeepFile(cgroup, "cpu.max", func() error {
 		_, err := systemd.Do(context.Background(), &systemd.Request{Do: systemd.Set, Unit: *r.Unit, Values: values})
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("update: %w", err)
 	}
-	_, err = group.Update(host, changed)
+	_, err = resources.Update(cgroup, machine, changed)
 	return err
 }
 
 // restoreUnit undoes an update that systemd refused or did not answer, in the unit if
 // it answers, and in the cgroup's files.
-func (r *Record) restoreUnit(group *cgroups.Group, old []cgroups.Value) error {
+func (r *Record) restoreUnit(cgroup *group.Group, old []resources.Value) error {
 	_, err := systemd.Do(context.Background(), &systemd.Request{Do: systemd.Set, Unit: *r.Unit, Values: old, Limit: forgetDeadline})
 	if err != nil {
 		err = fmt.Errorf("restore the old limits of %s: %w", r.Unit.Name, err)
 	}
-	return errors.Join(group.Restore(old), err)
+	return errors.Join(resources.Restore(cgroup, old), err)
 }
 
 // attach has systemd move a process of exec, which waits for that, into the

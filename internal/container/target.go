@@ -88,7 +88,7 @@ func (c *Container) checkOpened(q rootfs.TargetQuestion, fd int) error {
 func (c *Container) targetMode(root *os.File, answer rootfs.TargetAnswer) uint32 {
 	var st unix.Stat_t
 	if !c.targets.made {
-		fd, err := regularfile.PathIn(int(root.Fd()), answer.Path, 0, exactly)
+		fd, err := regularfile.OpenPathIn(int(root.Fd()), answer.Path, 0, exactly)
 		if err == nil {
 			err = unix.Fstat(fd, &st)
 			_ = unix.Close(fd)
@@ -103,9 +103,9 @@ func (c *Container) targetMode(root *os.File, answer rootfs.TargetAnswer) uint32
 const exactly = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_SYMLINKS
 
 // lookIn looks names up below an open root.
-func lookIn(root *os.File) linkwalk.Look {
+func lookIn(root *os.File) linkwalk.LookupFunc {
 	return func(name string) (linkwalk.Kind, string, error) {
-		fd, err := regularfile.PathIn(int(root.Fd()), strings.TrimPrefix(name, "/"), unix.O_NOFOLLOW, exactly)
+		fd, err := regularfile.OpenPathIn(int(root.Fd()), strings.TrimPrefix(name, "/"), unix.O_NOFOLLOW, exactly)
 		if errors.Is(err, unix.ENOENT) {
 			return linkwalk.Missing, "", nil
 		}

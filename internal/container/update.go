@@ -7,7 +7,9 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/host"
+	"github.com/minirun/minirun/internal/cgroups/resources"
 	"github.com/minirun/minirun/internal/resctrl"
 )
 
@@ -29,11 +31,11 @@ func Update(root, id string, r *specs.LinuxResources, s RdtSchemas) (err error) 
 	default:
 		return errNotRunning
 	}
-	host, err := cgroups.Detect()
+	machine, err := host.Detect()
 	if err != nil {
 		return fmt.Errorf("update: %w", err)
 	}
-	if len(h.Cgroups) == 0 && (s == RdtSchemas{} || !needsNoCgroup(host, r)) {
+	if len(h.Cgroups) == 0 && (s == RdtSchemas{} || !needsNoCgroup(machine, r)) {
 		return errors.New("update: the container has no cgroup")
 	}
 	undo, err := h.updateRdt(s, resctrl.Find)
@@ -48,19 +50,19 @@ func Update(root, id string, r *specs.LinuxResources, s RdtSchemas) (err error) 
 	if len(h.Cgroups) == 0 {
 		return nil
 	}
-	group := host.Open(h.Cgroups)
-	old, err := group.Update(host, r)
+	cgroup := group.OpenOn(machine, h.Cgroups)
+	old, err := resources.Update(cgroup, machine, r)
 	if err != nil || h.Unit == nil {
 		return err
 	}
-	if err := h.updateUnit(host, group, r); err != nil {
-		return errors.Join(err, h.restoreUnit(group, old))
+	if err := h.updateUnit(machine, cgroup, r); err != nil {
+		return errors.Join(err, h.restoreUnit(cgroup, old))
 	}
 	return nil
 }
 
 // needsNoCgroup reports whether resources contain no limits and no rules (pure).
-func needsNoCgroup(host *cgroups.Host, r *specs.LinuxResources) bool {
-	values, err := cgroups.CompileLimits(host, r)
+func needsNoCgroup(machine *host.Host, r *specs.LinuxResources) bool {
+	values, err := resources.CompileLimits(machine, r)
 	return err == nil && len(values) == 0 && len(r.Devices) == 0
 }

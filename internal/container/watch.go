@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/bootstrap"
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/resources"
 	"github.com/minirun/minirun/internal/debuglog"
 	"github.com/minirun/minirun/internal/handshake"
 	"github.com/minirun/minirun/internal/plan"
@@ -166,13 +167,13 @@ func (c *Container) didMap(begin time.Time) {
 }
 
 // written returns the files of cgroup values.
-func written(g *cgroups.Group, values []cgroups.Value, late bool) (out []Written) {
+func written(g *group.Group, values []resources.Value, late bool) (out []Written) {
 	for i := range values {
 		v := &values[i]
 		if v.Late != late {
 			continue
 		}
-		w := Written{File: g.File(v), Value: v.Value, Source: v.Source, Unit: v.Unit}
+		w := Written{File: v.Path(g), Value: v.Value, Source: v.Source, Unit: v.Unit}
 		if w.File == "" { // a device program is attached to the directory
 			w.File, w.Program = g.Dirs()[0], true
 		}

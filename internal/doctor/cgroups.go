@@ -4,11 +4,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/host"
 )
 
 func checkCgroups() Finding {
-	host, err := cgroups.Detect()
+	found, err := host.Detect()
 	if err != nil {
 		return Finding{
 			Name: "cgroups", Verdict: Fail, Found: err.Error(),
@@ -16,13 +16,13 @@ func checkCgroups() Finding {
 		}
 	}
 	var controllers []string
-	for _, h := range host.V1 {
+	for _, h := range found.V1 {
 		controllers = append(controllers, h.Controllers...)
 	}
-	if host.V2 != nil {
-		controllers = append(controllers, host.V2.Controllers...)
+	if found.V2 != nil {
+		controllers = append(controllers, found.V2.Controllers...)
 	}
-	return judgeCgroups(host.Mode.String(), host.Mode == cgroups.V2, controllers)
+	return judgeCgroups(found.Mode.String(), found.IsV2Only(), controllers)
 }
 
 // limitControllers are the controllers of the limits that containers often have, each

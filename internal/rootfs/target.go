@@ -105,7 +105,7 @@ func (a TargetAnswer) Bytes() ([]byte, error) {
 
 // Answer decides what to create next for the target of m, or that all of it exists.
 // link is the text of the link that copy-symlink creates.
-func (q TargetQuestion) Answer(m *specs.Mount, link string, look linkwalk.Look) (TargetAnswer, error) {
+func (q TargetQuestion) Answer(m *specs.Mount, link string, look linkwalk.LookupFunc) (TargetAnswer, error) {
 	wrong := func(want string, err error) (TargetAnswer, error) {
 		return TargetAnswer{}, &spec.Error{Path: mountSource(q.Mount) + ".destination", Want: want, Got: fmt.Sprintf("%q", m.Destination), Err: err}
 	}
@@ -147,7 +147,7 @@ func (q TargetQuestion) CheckOpened(m *specs.Mount, isProc bool) error {
 // Next returns the answer after last, if the directory of that one was created and the
 // name after it is missing too. This avoids walking from the root for every name: an
 // image can have a link through thousands.
-func (q TargetQuestion) Next(last TargetAnswer, look linkwalk.Look) (a TargetAnswer, ok bool) {
+func (q TargetQuestion) Next(last TargetAnswer, look linkwalk.LookupFunc) (a TargetAnswer, ok bool) {
 	if last.Directory == "" || last.File != "" {
 		return TargetAnswer{}, false
 	}
@@ -167,7 +167,7 @@ func (q TargetQuestion) Next(last TargetAnswer, look linkwalk.Look) (a TargetAns
 
 // follow resolves the links of a destination; text is that of a link in the last
 // component which is not followed.
-func (q TargetQuestion) follow(where string, look linkwalk.Look) (p linkwalk.Place, text string, err error) {
+func (q TargetQuestion) follow(where string, look linkwalk.LookupFunc) (p linkwalk.Place, text string, err error) {
 	if q.last == lastFollowed {
 		p, err = linkwalk.Follow(where, look)
 		return p, "", err

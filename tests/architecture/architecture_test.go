@@ -26,7 +26,7 @@ const module = "github.com/minirun/minirun"
 //
 // A new package needs an entry; a new import is allowed only if it points down.
 var arrows = map[string]string{
-	"cmd/minirun": "atomicfile compare bootstrap cgroups cmdline container debuglog doctor engine image inspect namespaces trace signals spec startup stdio termtext",
+	"cmd/minirun": "atomicfile compare bootstrap cgroups/host cmdline container debuglog doctor engine image inspect namespaces trace signals spec startup stdio termtext",
 
 	"cmd/minirun-systemd": "systemd systemd/manager", // links D-Bus, which cmd/minirun must not
 
@@ -69,18 +69,24 @@ var arrows = map[string]string{
 	"internal/trace":             "atomicfile container inspect plan stdio termtext",
 	"internal/compare":           "inspect regularfile spec",
 	"internal/inspect":           "container image regularfile spec termtext",
-	"internal/doctor":            "cgroups spec",
+	"internal/doctor":            "cgroups/host spec",
 
-	"internal/container": "atomicfile bootstrap cgroups debuglog handshake linkwalk namespaces netdevice overlay ownthread plan process regularfile resctrl rootfs seccomp signals spec stdio systemd",
+	"internal/container": "atomicfile bootstrap cgroups/group cgroups/host cgroups/resources cgroups/stats debuglog handshake linkwalk namespaces netdevice overlay ownthread plan process regularfile resctrl rootfs seccomp signals spec stdio systemd",
 
-	"internal/atomicfile":      "",
-	"internal/bootstrap":       "plan signals",
-	"internal/systemd":         "cgroups",
-	"internal/systemd/manager": "cgroups spec systemd",
-	"internal/cgroups":         "debuglog spec",
-	"internal/namespaces":      "handshake plan spec",
-	"internal/rootfs":          "handshake linkwalk namespaces overlay plan spec",
-	"internal/process":         "handshake namespaces plan seccomp spec",
+	"internal/atomicfile":        "",
+	"internal/bootstrap":         "plan signals",
+	"internal/systemd":           "cgroups/resources",
+	"internal/systemd/manager":   "cgroups/resources spec systemd",
+	"internal/cgroups":           "", // documentation and the tests that need a kernel
+	"internal/cgroups/stats":     "cgroups/cgroupfs cgroups/group spec",
+	"internal/cgroups/resources": "cgroups/cgroupfs cgroups/devices cgroups/group cgroups/host debuglog spec",
+	"internal/cgroups/group":     "cgroups/cgroupfs cgroups/host debuglog",
+	"internal/cgroups/devices":   "",
+	"internal/cgroups/host":      "",
+	"internal/cgroups/cgroupfs":  "debuglog",
+	"internal/namespaces":        "handshake plan spec",
+	"internal/rootfs":            "handshake linkwalk namespaces overlay plan spec",
+	"internal/process":           "handshake namespaces plan seccomp spec",
 
 	"internal/cmdline":     "",
 	"internal/ctxio":       "",
@@ -118,7 +124,7 @@ var level = map[string]int{
 	"build/dockerfile": 13, "build/export": 13, "build/executor": 13, "build/filecopy": 13, "build/source": 13, "build/progress": 13,
 	"build/graph": 15, "build/attest": 14, "build/contenthash": 14, "build/sshagent": 14, "build/devices": 14,
 	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "systemd": 40, "image/imagetools": 15, "image/bundle": 15, "userns": 40, "formatter": 60, "cni": 70,
-	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
+	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40, "cgroups/stats": 51, "cgroups/resources": 51, "cgroups/group": 52, "cgroups/devices": 53, "cgroups/host": 53, "cgroups/cgroupfs": 54,
 	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "spec/strictjson": 80, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60,
 }
 

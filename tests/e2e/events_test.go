@@ -12,7 +12,8 @@ import (
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/group"
+	"github.com/minirun/minirun/internal/cgroups/stats"
 	"github.com/minirun/minirun/internal/container"
 	"github.com/minirun/minirun/tests/testbundle"
 )
@@ -44,7 +45,7 @@ func TestEventsStats(t *testing.T) {
 	if strings.Count(r.Stdout, "\n") != 1 || !strings.HasPrefix(r.Stdout, `{"type":"stats","id":"`+b.ID+`","data":{"cpu":{"usage":{"total":`) {
 		t.Errorf("%s", r.Stdout)
 	}
-	var event struct{ Data cgroups.Stats }
+	var event struct{ Data stats.Stats }
 	if err := json.Unmarshal([]byte(r.Stdout), &event); err != nil {
 		t.Fatal(err)
 	}
@@ -75,16 +76,16 @@ func TestStatsAsRunc(t *testing.T) {
 	runc.run(t, "pause", runc.bundle.ID)
 	defer runc.run(t, "resume", runc.bundle.ID)
 	theirs := runc.run(t, "events", "--stats", runc.bundle.ID)
-	stats, err := cgroups.Open(paths).Stats()
+	sample, err := stats.Read(group.Open(paths))
 	if err != nil {
 		t.Fatal(err)
 	}
 	v2 := onV2(t)
 	if !v2 {
 		// runc ignores the v2 tree of a hybrid host.
-		stats.Hugetlb = map[string]cgroups.HugetlbStats{}
+		sample.Hugetlb = map[string]stats.HugetlbStats{}
 	}
-	text, err := json.Marshal(container.Event{Type: "stats", ID: runc.bundle.ID, Data: &container.Stats{Stats: *stats}})
+	text, err := json.Marshal(container.Event{Type: "stats", ID: runc.bundle.ID, Data: &container.Stats{Stats: *sample}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/cgroups"
+	"github.com/minirun/minirun/internal/cgroups/host"
 	"github.com/minirun/minirun/tests/testbundle"
 )
 
@@ -89,11 +89,11 @@ func TestExecDetach(t *testing.T) {
 // onV2 reports whether the host has only cgroup v2.
 func onV2(t *testing.T) bool {
 	t.Helper()
-	h, err := cgroups.Detect()
+	h, err := host.Detect()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return h.Mode == cgroups.V2
+	return h.IsV2Only()
 }
 
 // --cgroup moves the process to a cgroup below the container's cgroup, in all hierarchies or in some

@@ -165,7 +165,7 @@ func openIn(tree, path string) (*os.File, error) {
 	}
 	defer unix.Close(root)
 	name := cmp.Or(strings.TrimLeft(path, "/"), ".")
-	fd, err := regularfile.PathIn(root, name, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
+	fd, err := regularfile.OpenPathIn(root, name, 0, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return nil, &os.PathError{Op: "open in its source", Path: cmp.Or(path, "/"), Err: err}
 	}

@@ -326,7 +326,7 @@ func (r *GitRef) openTree(where string) (*contenthash.Tree, error) {
 		return t, nil
 	}
 	defer t.Root.Close()
-	fd, err := regularfile.PathIn(int(t.Root.Fd()), r.Subdir, unix.O_DIRECTORY, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
+	fd, err := regularfile.OpenPathIn(int(t.Root.Fd()), r.Subdir, unix.O_DIRECTORY, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return nil, fmt.Errorf("%s: open the directory %s: %w", r.Remote, r.Subdir, err)
 	}
