@@ -99,7 +99,7 @@ func TestSelectIgnored(t *testing.T) {
 	}
 }
 
-// TestSourceNumbers: each match of a pattern is a source of its own, because hard links are kept only
+// TestSourceNumbers: each match of a pattern is a separate source, because hard links are kept only
 // in one; with --parents all matches of a pattern are one.
 func TestSourceNumbers(t *testing.T) {
 	for _, c := range []struct {

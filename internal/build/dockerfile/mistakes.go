@@ -12,7 +12,7 @@ import (
 	"github.com/moby/buildkit/util/suggest"
 )
 
-// This file adds suggestions to BuildKit's errors: what the user probably meant.
+// This file adds suggestions to BuildKit's errors: the probable intention.
 
 // addSuggestion adds to a parser error what its line looks like.
 func addSuggestion(err error, text []byte) error {

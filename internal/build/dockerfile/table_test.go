@@ -157,19 +157,19 @@ func TestEveryInstructionHasARow(t *testing.T) {
 	for name, columns := range rows {
 		for _, m := range codeSpan.FindAllStringSubmatch(columns[1], -1) {
 			if !regexp.MustCompile(`\nfunc (\([^)]*\) )?` + m[1] + `\(`).MatchString(code) {
-				t.Errorf("%s: there is no function %s", name, m[1])
+				t.Errorf("%s: function %s does not exist", name, m[1])
 			}
 		}
 		for _, m := range codeSpan.FindAllStringSubmatch(columns[2], -1) {
 			if strings.HasPrefix(m[1], "internal/") {
 				if info, err := os.Stat(filepath.Join("..", "..", "..", m[1])); err != nil || !info.IsDir() {
-					t.Errorf("%s: there is no package %s", name, m[1])
+					t.Errorf("%s: package %s does not exist", name, m[1])
 				}
 			}
 		}
 		for _, m := range codeSpan.FindAllStringSubmatch(columns[3], -1) {
 			if !strings.Contains(cases, "=== "+m[1]+"\n") && !strings.Contains(cases, "=== "+m[1]+" ") && !strings.Contains(cases, "func "+m[1]+"(") {
-				t.Errorf("%s: there is no test %s", name, m[1])
+				t.Errorf("%s: test %s does not exist", name, m[1])
 			}
 		}
 	}

@@ -64,7 +64,7 @@ func (e *Executor) newStepRun(s *Step) (*stepRun, error) {
 	return r, nil
 }
 
-// close removes the step's files on disk. Its thread has ended, and with it all mounts there.
+// close removes the step's files on disk. Its thread has exited, and all mounts there with it.
 func (r *stepRun) close() error {
 	for _, a := range r.agents {
 		_ = a.Close()

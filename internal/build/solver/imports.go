@@ -26,7 +26,7 @@ import (
 //
 // If an imported layer cannot be fetched as promised, it cannot be rebuilt in place:
 // the steps based on it were found by its result, and a rebuilt layer would have a different
-// one. So the build starts again without that record. What it has built so far is in the
+// one. So the build starts again without that record. The layers that it has built so far are in the
 // store's cache.
 
 // Imports provides the records of other stores (package remotecache).

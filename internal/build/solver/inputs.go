@@ -125,7 +125,7 @@ func (g *graphSolver) sourceTree(ctx context.Context, s *sources, source graph.S
 	if source.From == nil {
 		t, ok := g.shared.Contexts[source.Context]
 		if !ok {
-			return nil, fmt.Errorf("there is no context %q\nhint: build with --build-context %s=PATH", source.Context, source.Context)
+			return nil, fmt.Errorf("context %q does not exist\nhint: build with --build-context %s=PATH", source.Context, source.Context)
 		}
 		return t, nil
 	}

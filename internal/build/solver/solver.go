@@ -77,9 +77,9 @@ type Step struct {
 	Key     digest.Digest
 	Took    time.Duration
 	Made    time.Time         // when its layer was built
-	Layer   string            // the directory of its own layer; "": none
+	Layer   string            // the directory of its layer; "": none
 	Below   []string          // the directories below it, lowest first
-	Shared  *remotecache.Step // for other stores; nil: the step has no layer of its own
+	Shared  *remotecache.Step // for other stores; nil: the step has no layer
 	Fetched []Fetched
 }
 
