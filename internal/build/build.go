@@ -123,7 +123,8 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 		return nil, nil, err
 	}
 	defer in.close()
-	if file, err = ctxio.Do(ctx, func() (*dockerfile.File, error) { return dockerfile.Parse(in.name, in.text) }); err != nil {
+	file, err = ctxio.Do(ctx, func() (*dockerfile.File, error) { return dockerfile.Parse(in.name, in.text) })
+	if err != nil {
 		// Also report the findings of the lines before the mistake.
 		return nil, nil, check(ctx, in, &o, &imageResolver{builder: b, options: &o, found: map[string]*graph.Image{}}, err)
 	}

@@ -75,7 +75,12 @@ func (c *Check) ForeignSyntax() error {
 
 // lintOptions returns the options that a build and a check have in common.
 func lintOptions(name string, t *contenthash.Tree, o *Options) lint.Options {
-	options := lint.Options{Name: name, BuildArgs: o.BuildArgs, Target: o.Target, Platform: platforms.Format(o.targetPlatforms()[0])}
+	options := lint.Options{
+		Name:      name,
+		BuildArgs: o.BuildArgs,
+		Target:    o.Target,
+		Platform:  platforms.Format(o.targetPlatforms()[0]),
+	}
 	if t != nil {
 		options.Ignored, options.IgnorePatterns, options.Exists = t.Ignored, t.IgnorePatterns, t.Exists
 	}

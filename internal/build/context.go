@@ -213,7 +213,9 @@ const keepGitDirArgument = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
 
 // openContext opens one context: a directory, an archive's URL, or a git repository. Unless it is a
 // directory, openContext records its source.
-func (b *Builder) openContext(ctx context.Context, in *inputs, name, where, file string, git source.GitOptions) (*contenthash.Tree, attest.Material, error) {
+func (b *Builder) openContext(
+	ctx context.Context, in *inputs, name, where, file string, git source.GitOptions,
+) (*contenthash.Tree, attest.Material, error) {
 	in.createdAt[name] = nil
 	from := attest.Material{URI: source.Public(where)}
 	switch {

@@ -58,7 +58,8 @@ func (d *definition) node(n *graph.Node) int {
 		case op.Stage != nil:
 			return d.of[op.Stage.Last()]
 		case op.Image != nil:
-			return d.source("docker-image://"+strings.TrimPrefix(op.Image.Name, "docker-image://")+"@"+op.Image.Manifest.String(), n)
+			name := strings.TrimPrefix(op.Image.Name, "docker-image://")
+			return d.source("docker-image://"+name+"@"+op.Image.Manifest.String(), n)
 		}
 		return scratchStep
 	case *graph.Run:
@@ -151,7 +152,8 @@ func (d *definition) copies(n *graph.Node, op *graph.Copy, below int) int {
 	for _, s := range op.Sources {
 		switch {
 		case s.File != nil:
-			actions, from = append(actions, fields{"mkfile": fields{"path": op.Dest, "data": []byte(s.File.Content), "timestamp": -1}}), append(from, scratchStep)
+			mkfile := fields{"path": op.Dest, "data": []byte(s.File.Content), "timestamp": -1}
+			actions, from = append(actions, fields{"mkfile": mkfile}), append(from, scratchStep)
 			continue
 		case s.URL != "":
 			from = append(from, d.source(d.public(s.URL), n))
@@ -160,7 +162,13 @@ func (d *definition) copies(n *graph.Node, op *graph.Copy, below int) int {
 		default:
 			from = append(from, d.source("local://"+s.Context, &graph.Node{}))
 		}
-		c := fields{"src": "/" + strings.TrimPrefix(s.Path, "/"), "dest": op.Dest, "createDestPath": true, "allowWildcard": true, "timestamp": -1}
+		c := fields{
+			"src":            "/" + strings.TrimPrefix(s.Path, "/"),
+			"dest":           op.Dest,
+			"createDestPath": true,
+			"allowWildcard":  true,
+			"timestamp":      -1,
+		}
 		if op.Chown != "" {
 			c["owner"] = op.Chown
 		}

@@ -27,7 +27,8 @@ const epochArgument = "SOURCE_DATE_EPOCH"
 // this name in a stage has the same value.
 func (b *Builder) resolveEpoch(ctx context.Context, in *inputs, o *Options, file *dockerfile.File) error {
 	options := dockerfile.Options{
-		Name: in.name, BuildArgs: o.BuildArgs, Target: o.Target, Build: platforms.DefaultSpec(), Platform: o.targetPlatforms()[0],
+		Name: in.name, BuildArgs: o.BuildArgs, Target: o.Target, Build: platforms.DefaultSpec(),
+		Platform: o.targetPlatforms()[0],
 	}
 	text, given := o.BuildArgs[epochArgument]
 	if !given {
@@ -59,7 +60,9 @@ func (b *Builder) resolveEpoch(ctx context.Context, in *inputs, o *Options, file
 
 // parseEpoch returns the time that a value refers to, or zero if there is none. A directory has
 // none: the times of its files depend on the checkout.
-func (b *Builder) parseEpoch(ctx context.Context, in *inputs, text string, file *dockerfile.File, o dockerfile.Options) (time.Time, error) {
+func (b *Builder) parseEpoch(
+	ctx context.Context, in *inputs, text string, file *dockerfile.File, o dockerfile.Options,
+) (time.Time, error) {
 	seconds, err := strconv.ParseInt(text, 10, 64)
 	if err == nil {
 		return checkYear(time.Unix(seconds, 0).UTC())
@@ -86,7 +89,10 @@ func (b *Builder) parseEpoch(ctx context.Context, in *inputs, text string, file 
 		return time.Time{}, err
 	}
 	if !isStage {
-		return time.Time{}, fmt.Errorf("invalid SOURCE_DATE_EPOCH: %s is not a number of seconds since 1970, context, or the name of a stage or context", text)
+		return time.Time{}, fmt.Errorf(
+			"invalid SOURCE_DATE_EPOCH: %s is not a number of seconds since 1970, context, or the name of a stage or context",
+			text,
+		)
 	}
 	when, err := b.remoteTime(ctx, in, remote)
 	if err != nil {
@@ -107,7 +113,9 @@ func checkYear(when time.Time) (time.Time, error) {
 // server reports, or else that of the newest file in an archive.
 func (b *Builder) remoteTime(ctx context.Context, in *inputs, remote dockerfile.Remote) (time.Time, error) {
 	if source.IsGit(remote.URL) {
-		t, commit, err := source.Git(ctx, remote.URL, b.fetchDir(), source.GitOptions{Checksum: remote.Checksum, Agent: in.agent})
+		t, commit, err := source.Git(
+			ctx, remote.URL, b.fetchDir(), source.GitOptions{Checksum: remote.Checksum, Agent: in.agent},
+		)
 		if err != nil {
 			return time.Time{}, err
 		}

@@ -47,7 +47,9 @@ func (r *imageResolver) resolve(ctx context.Context, name string, p oci.Platform
 func baseKey(name string, p oci.Platform) string { return name + " " + platforms.FormatAll(p) }
 
 // pullOrFind returns an image from the store, or else pulls it.
-func (b *Builder) pullOrFind(ctx context.Context, o *Options, name string, p oci.Platform) (found *graph.Image, err error) {
+func (b *Builder) pullOrFind(
+	ctx context.Context, o *Options, name string, p oci.Platform,
+) (found *graph.Image, err error) {
 	shown := b.beginInternal("load metadata for " + fullName(name))
 	defer func() { shown.end(err) }()
 	ctx = retry.WithLines(ctx, shown.print)
@@ -78,7 +80,14 @@ func (b *Builder) pullOrFind(ctx context.Context, o *Options, name string, p oci
 	if err != nil {
 		return nil, err
 	}
-	return &graph.Image{Name: name, Manifest: i.Desc.Digest, Config: i.Config, Layers: i.Manifest.Layers, Dirs: dirs, Keys: b.Store.Keys(i)}, nil
+	return &graph.Image{
+		Name:     name,
+		Manifest: i.Desc.Digest,
+		Config:   i.Config,
+		Layers:   i.Manifest.Layers,
+		Dirs:     dirs,
+		Keys:     b.Store.Keys(i),
+	}, nil
 }
 
 // isDigest reports whether a name is the digest of an image in the store. No registry has it:
@@ -255,7 +264,9 @@ func (b *Builder) loadLayout(ctx context.Context, where string) (string, error) 
 			continue
 		}
 		shown := b.beginInternal("load oci-layout://" + where)
-		d, err := transfer.Fetch(ctx, b.Store, a, f.Desc, transfer.Options{All: image.IsIndex(f.Desc.MediaType), Jobs: 2}, shown)
+		d, err := transfer.Fetch(
+			ctx, b.Store, a, f.Desc, transfer.Options{All: image.IsIndex(f.Desc.MediaType), Jobs: 2}, shown,
+		)
 		shown.end(err)
 		if err != nil {
 			return "", err

@@ -80,7 +80,9 @@ func (d *Delivery) check(out *export.Output, all []string) error {
 	index := len(all) > 1 || d.attestsProvenance(out) || d.Attest.SBOM
 	switch {
 	case out.Type == "docker" && len(all) > 1:
-		return fmt.Errorf("it contains one platform, not %s\nhint: use type=oci, or type=image and push", strings.Join(all, ", "))
+		return fmt.Errorf(
+			"it contains one platform, not %s\nhint: use type=oci, or type=image and push", strings.Join(all, ", "),
+		)
 	case out.Push && len(names) == 0:
 		return errors.New("push needs a name for the image\nhint: use -t NAME")
 	case out.IsImage() && !index && export.NeedIndex(append(d.Annotations, out.Annotations...)):
@@ -116,7 +118,9 @@ func (b *Builder) Deliver(ctx context.Context, d *Delivery, built []Built) (*Del
 	return result, nil
 }
 
-func (b *Builder) writeOutput(ctx context.Context, d *Delivery, built []Built, out *export.Output, did func(string)) (*Delivered, error) {
+func (b *Builder) writeOutput(
+	ctx context.Context, d *Delivery, built []Built, out *export.Output, did func(string),
+) (*Delivered, error) {
 	if out.IsImage() {
 		return b.writeImage(ctx, d, built, out, did)
 	}
@@ -212,7 +216,9 @@ func (d *Delivery) predicates(b *Built, to *export.Output, name, digest string) 
 }
 
 // writeImage stores the image, names it, and writes or sends it.
-func (b *Builder) writeImage(ctx context.Context, d *Delivery, built []Built, out *export.Output, did func(string)) (*Delivered, error) {
+func (b *Builder) writeImage(
+	ctx context.Context, d *Delivery, built []Built, out *export.Output, did func(string),
+) (*Delivered, error) {
 	names, err := d.namesFor(out)
 	if err != nil {
 		return nil, err
@@ -266,7 +272,9 @@ func archiveEntries(i *store.Image, names []image.Name) (out []transfer.Saved) {
 
 // storeImage creates the image of each platform with its attestations, and an index if there is
 // more than one manifest.
-func (b *Builder) storeImage(ctx context.Context, d *Delivery, built []Built, out *export.Output, result *Delivered) (oci.Descriptor, error) {
+func (b *Builder) storeImage(
+	ctx context.Context, d *Delivery, built []Built, out *export.Output, result *Delivered,
+) (oci.Descriptor, error) {
 	all := append(append([]export.Annotation{}, out.Annotations...), d.Annotations...)
 	var list, attached []oci.Descriptor
 	for i := range built {
@@ -292,14 +300,22 @@ func (b *Builder) storeImage(ctx context.Context, d *Delivery, built []Built, ou
 }
 
 // attachAttestations stores the attestations of an image. The image itself does not change.
-func (b *Builder) attachAttestations(d *Delivery, to *export.Output, one *Built, desc oci.Descriptor, names []image.Name) ([]oci.Descriptor, error) {
+func (b *Builder) attachAttestations(
+	d *Delivery, to *export.Output, one *Built, desc oci.Descriptor, names []image.Name,
+) ([]oci.Descriptor, error) {
 	platform := platforms.Format(one.Platform)
 	name := desc.Digest.String()
 	var about []attest.Subject
 	for _, n := range names {
 		tag := n.Tag
 		n.Tag = ""
-		about = append(about, attest.Subject{Name: attest.ImageURL(n.Familiar(), tag, platform), Digest: map[string]string{"sha256": desc.Digest.Encoded()}})
+		about = append(
+			about,
+			attest.Subject{
+				Name:   attest.ImageURL(n.Familiar(), tag, platform),
+				Digest: map[string]string{"sha256": desc.Digest.Encoded()},
+			},
+		)
 	}
 	if len(about) == 0 {
 		about = []attest.Subject{{Name: "_", Digest: map[string]string{"sha256": desc.Digest.Encoded()}}}

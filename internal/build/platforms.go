@@ -34,12 +34,15 @@ func (o *Options) targetPlatforms() []oci.Platform {
 
 // createGraphs creates a graph for each platform before anything is built, so that a base image
 // missing for one platform is reported before another one has been built.
-func (b *Builder) createGraphs(ctx context.Context, file *dockerfile.File, in *inputs, o *Options, found *imageResolver) ([]*graph.Graph, error) {
+func (b *Builder) createGraphs(
+	ctx context.Context, file *dockerfile.File, in *inputs, o *Options, found *imageResolver,
+) ([]*graph.Graph, error) {
 	var out []*graph.Graph
 	for _, p := range o.targetPlatforms() {
 		g, err := file.Graph(dockerfile.Options{
 			Name: in.name, BuildArgs: o.BuildArgs, Target: o.Target, Build: platforms.DefaultSpec(), Platform: p,
-			Labels: o.Labels, Hosts: o.Hosts, Limits: o.Limits, Network: o.Network, Contexts: in.names(), Images: in.images, Unset: o.unset,
+			Labels: o.Labels, Hosts: o.Hosts, Limits: o.Limits, Network: o.Network,
+			Contexts: in.names(), Images: in.images, Unset: o.unset,
 			Allowed: func(what string) bool { return contains(o.Allow, what) },
 			Device:  func(name string, required bool) ([]string, error) { return b.Runner.Device(&o.Devices, name, required) },
 			Resolve: func(name string, p oci.Platform) (*graph.Image, error) { return found.resolve(ctx, name, p) },
@@ -55,7 +58,9 @@ func (b *Builder) createGraphs(ctx context.Context, file *dockerfile.File, in *i
 // solveGraphs solves all graphs concurrently. What they share, such as a stage FROM
 // --platform=$BUILDPLATFORM, is built by the first graph that needs it and reused by the
 // others. The first error stops all of them and is the one returned.
-func (b *Builder) solveGraphs(ctx context.Context, s *solver.Solver, file *dockerfile.File, in *inputs, o *Options, graphs []*graph.Graph) ([]Built, error) {
+func (b *Builder) solveGraphs(
+	ctx context.Context, s *solver.Solver, file *dockerfile.File, in *inputs, o *Options, graphs []*graph.Graph,
+) ([]Built, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	built := make([]Built, len(graphs))

@@ -19,7 +19,9 @@ func ParseSSH(list []string) (map[string]*sshagent.Agent, error) {
 		id, rest, _ := strings.Cut(text, "=")
 		id = cmp.Or(id, "default")
 		if out[id] != nil {
-			return nil, fmt.Errorf("--ssh %s: the agent %s is given twice\nhint: separate the keys of one agent with commas", text, id)
+			return nil, fmt.Errorf(
+				"--ssh %s: the agent %s is given twice\nhint: separate the keys of one agent with commas", text, id,
+			)
 		}
 		a, err := openAgent(id, rest)
 		if err != nil {
@@ -35,7 +37,9 @@ func openAgent(id, text string) (*sshagent.Agent, error) {
 		text = os.Getenv("SSH_AUTH_SOCK")
 	}
 	if text == "" {
-		return nil, fmt.Errorf("SSH_AUTH_SOCK is not set\nhint: start an agent (eval $(ssh-agent)), or use %s=SOCKET or %s=KEY", id, id)
+		return nil, fmt.Errorf(
+			"SSH_AUTH_SOCK is not set\nhint: start an agent (eval $(ssh-agent)), or use %s=SOCKET or %s=KEY", id, id,
+		)
 	}
 	fields, err := csv.NewReader(strings.NewReader(text)).Read()
 	if err != nil {

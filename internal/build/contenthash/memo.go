@@ -68,7 +68,9 @@ func OpenMemo(path string) (*Memo, error) {
 	magic := make([]byte, len(memoMagic))
 	var n uint32
 	in := io.TeeReader(r, sum)
-	if _, err := io.ReadFull(in, magic); err != nil || string(magic) != memoMagic || binary.Read(in, binary.LittleEndian, &n) != nil || n > maxMemoEntries {
+	if _, err := io.ReadFull(in, magic); err != nil || string(magic) != memoMagic ||
+		binary.Read(in, binary.LittleEndian, &n) != nil ||
+		n > maxMemoEntries {
 		return m, nil
 	}
 	entries := make([]memoEntry, n)

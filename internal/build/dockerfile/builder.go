@@ -93,8 +93,9 @@ func (f *File) Check(o Options, all bool) error {
 // newBuilder starts a graph, with the global variables set.
 func (f *File) newBuilder(o Options) (b *graphBuilder, target int, err error) {
 	b = &graphBuilder{
-		file: f, options: o, lex: shell.NewLex(f.escape), images: map[string]*graph.Node{}, stages: make([]stageBuilder, len(f.stages)),
-		graph: &graph.Graph{Platform: o.Platform, Stages: make([]*graph.Stage, len(f.stages))},
+		file: f, options: o, lex: shell.NewLex(f.escape), images: map[string]*graph.Node{},
+		stages: make([]stageBuilder, len(f.stages)),
+		graph:  &graph.Graph{Platform: o.Platform, Stages: make([]*graph.Stage, len(f.stages))},
 	}
 	if target, err = f.stageIndex(o.Target); err != nil {
 		return nil, 0, err

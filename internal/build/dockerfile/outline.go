@@ -106,7 +106,11 @@ func (f *File) Outline(o Options) (*Outline, error) {
 		all.secrets.replace(s.parameters.secrets)
 		all.ssh.replace(s.parameters.ssh)
 	}
-	out := &Outline{Name: strings.ToLower(b.file.stages[target].Name), Description: b.file.stages[target].DocComment, Sources: [][]byte{f.Text}}
+	out := &Outline{
+		Name:        strings.ToLower(b.file.stages[target].Name),
+		Description: b.file.stages[target].DocComment,
+		Sources:     [][]byte{f.Text},
+	}
 	out.Args, out.Secrets, out.SSH = all.args.sorted(), all.secrets.sorted(), all.ssh.sorted()
 	return out, nil
 }

@@ -224,7 +224,8 @@ func hostDevices(dir string) (out []specs.LinuxDevice, err error) {
 			kind = "c"
 		}
 		out = append(out, specs.LinuxDevice{
-			Path: path, Type: kind, Major: int64(unix.Major(st.Rdev)), Minor: int64(unix.Minor(st.Rdev)), FileMode: &mode, UID: &st.Uid, GID: &st.Gid,
+			Path: path, Type: kind, Major: int64(unix.Major(st.Rdev)), Minor: int64(unix.Minor(st.Rdev)),
+			FileMode: &mode, UID: &st.Uid, GID: &st.Gid,
 		})
 	}
 	return out, nil

@@ -57,7 +57,9 @@ func newConfig(op *graph.Run, f facts) (*specs.Spec, error) {
 		c.Linux.Namespaces = append(c.Linux.Namespaces, specs.LinuxNamespace{Type: specs.CgroupNamespace})
 	}
 	if f.network == "host" {
-		c.Linux.Namespaces = slices.DeleteFunc(c.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.NetworkNamespace })
+		c.Linux.Namespaces = slices.DeleteFunc(
+			c.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.NetworkNamespace },
+		)
 	}
 	if f.rootless {
 		adaptToUserNamespace(c, f.network)
@@ -87,7 +89,10 @@ func applyLimits(c *specs.Spec, l graph.Limits) {
 	for i := range c.Mounts {
 		m := &c.Mounts[i]
 		if m.Destination == "/dev/shm" && l.ShmSize > 0 {
-			m.Options = append(slices.DeleteFunc(m.Options, func(o string) bool { return strings.HasPrefix(o, "size=") }), "size="+strconv.FormatInt(l.ShmSize, 10))
+			m.Options = append(
+				slices.DeleteFunc(m.Options, func(o string) bool { return strings.HasPrefix(o, "size=") }),
+				"size="+strconv.FormatInt(l.ShmSize, 10),
+			)
 		}
 	}
 }

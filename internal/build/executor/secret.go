@@ -24,7 +24,10 @@ func (r *stepRun) secretMount(i int, m *graph.Mount) error {
 	secret, ok := r.step.Secrets[m.ID]
 	if !ok {
 		if m.Required {
-			return fmt.Errorf("secret %s is required but was not given\nhint: build with --secret id=%s,src=FILE or --secret id=%s,env=VARIABLE", m.ID, m.ID, m.ID)
+			return fmt.Errorf(
+				"secret %s is required but was not given\nhint: build with --secret id=%s,src=FILE or --secret id=%s,env=VARIABLE",
+				m.ID, m.ID, m.ID,
+			)
 		}
 		return nil
 	}

@@ -23,7 +23,10 @@ func (r *stepRun) sshMount(i int, m *graph.Mount) error {
 	agent, ok := r.step.SSH[id]
 	if !ok {
 		if m.Required {
-			return fmt.Errorf("the SSH agent %s is required but was not given\nhint: build with --ssh %s, --ssh %s=SOCKET or --ssh %s=KEY", id, id, id, id)
+			return fmt.Errorf(
+				"the SSH agent %s is required but was not given\nhint: build with --ssh %s, --ssh %s=SOCKET or --ssh %s=KEY",
+				id, id, id, id,
+			)
 		}
 		return nil
 	}

@@ -44,7 +44,13 @@ func (e *Executor) newStepRun(s *Step) (*stepRun, error) {
 	}
 	absolute := *e
 	absolute.Minirun = minirun
-	r := &stepRun{executor: &absolute, step: s, id: e.idPrefix() + rand.Text(), files: map[string]bool{}, rootless: namespaces.Unprivileged()}
+	r := &stepRun{
+		executor: &absolute,
+		step:     s,
+		id:       e.idPrefix() + rand.Text(),
+		files:    map[string]bool{},
+		rootless: namespaces.Unprivileged(),
+	}
 	r.dir = filepath.Join(e.Store.Dir, "tmp", r.id)
 	for _, dir := range []string{e.root(), r.dir} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -204,7 +204,9 @@ func (f *From) set(key, value string) (err error) {
 
 func (f *From) check() error {
 	if f.Type == Inline {
-		return errors.New("type=inline is for --cache-to\nhint: read the cache with type=registry,ref=IMAGE or type=local,src=DIRECTORY")
+		return errors.New(
+			"type=inline is for --cache-to\nhint: read the cache with type=registry,ref=IMAGE or type=local,src=DIRECTORY",
+		)
 	}
 	if err := checkType(f.Type); err != nil {
 		return err

@@ -47,7 +47,8 @@ func (g *graphSolver) buildLayer(ctx context.Context, m *stepState, key digest.D
 	}
 	err := g.execute(ctx, m, tmp)
 	r := &Record{
-		Key: key, Keys: g.keysOf(m, key), Result: result, Layer: result.Encoded()[:32], Parent: m.parentLayer(), Text: m.node.Text,
+		Key: key, Keys: g.keysOf(m, key), Result: result, Layer: result.Encoded()[:32],
+		Parent: m.parentLayer(), Text: m.node.Text,
 		Made: time.Now().UTC(), Took: time.Since(m.begun),
 	}
 	if err == nil {

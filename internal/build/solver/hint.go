@@ -80,7 +80,9 @@ type misplacedSource struct {
 
 // workdirHint looks there, and suggests the corrected instruction, together with later
 // instructions that contain the same mistake.
-func (g *graphSolver) workdirHint(n *graph.Node, source graph.Source, missing []*contenthash.NotFoundError, err error) error {
+func (g *graphSolver) workdirHint(
+	n *graph.Node, source graph.Source, missing []*contenthash.NotFoundError, err error,
+) error {
 	workdir := "/"
 	if c := source.From.Config; c != nil && c.Config.WorkingDir != "" {
 		workdir = c.Config.WorkingDir
@@ -107,7 +109,8 @@ func (g *graphSolver) workdirHint(n *graph.Node, source graph.Source, missing []
 	var lines []string
 	directory := false
 	for _, other := range n.Stage.Nodes {
-		if op, copies := other.Op.(*graph.Copy); copies && other.ID >= n.ID && len(op.Sources) > 0 && op.Sources[0].From == source.From {
+		if op, copies := other.Op.(*graph.Copy); copies && other.ID >= n.ID && len(op.Sources) > 0 &&
+			op.Sources[0].From == source.From {
 			right, named := correctCopy(other, op, files, workdir)
 			lines, directory = append(lines, right...), directory || named
 		}
@@ -150,7 +153,9 @@ func correctCopy(n *graph.Node, op *graph.Copy, files image.Stack, workdir strin
 			continue
 		}
 		named = true
-		lines = append(lines, formatCopy(n.Instruction, op.Words.Flags, l.meant, strings.TrimSuffix(dest, "/")+"/"+path.Base(l.asked)))
+		lines = append(
+			lines, formatCopy(n.Instruction, op.Words.Flags, l.meant, strings.TrimSuffix(dest, "/")+"/"+path.Base(l.asked)),
+		)
 	}
 	if !any {
 		return nil, false

@@ -174,7 +174,9 @@ func (g *graphSolver) unpackLayer(ctx context.Context, a *lazyLayer) {
 	}
 	from := a.record.imported
 	l := store.Layer{Chain: a.layer.Key, DiffID: from.DiffID, Blob: from.Layer.Digest}
-	err := g.shared.Store.UnpackLayer(ctx, l, a.below, func(string, int64) (func(int64), func(error)) { return func(int64) {}, func(error) {} })
+	err := g.shared.Store.UnpackLayer(
+		ctx, l, a.below, func(string, int64) (func(int64), func(error)) { return func(int64) {}, func(error) {} },
+	)
 	if err == nil && g.shared.Store.Has(from.Layer.Digest) {
 		packed := a.layer
 		packed.Desc, packed.DiffID = *from.Layer, from.DiffID

@@ -135,7 +135,9 @@ func (r recipe) withContent(content recipe) recipe {
 
 // requestRecipe is the first recipe of a step, in which inputs are identified by the steps that
 // produced them: parent, and those of resultOf.
-func requestRecipe(n *graph.Node, parent digest.Digest, epoch *time.Time, resultOf func(*graph.Node) digest.Digest) recipe {
+func requestRecipe(
+	n *graph.Node, parent digest.Digest, epoch *time.Time, resultOf func(*graph.Node) digest.Digest,
+) recipe {
 	r := recipe{}
 	if op, ok := n.Op.(*graph.Copy); !ok || !op.Link || namesUser(op.Chown) {
 		r.add(parentKind, parent.String())

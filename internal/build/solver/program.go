@@ -53,7 +53,8 @@ func explainStartError(op *graph.Run, files image.Stack, err error) error {
 			break
 		}
 		if shell && strings.HasPrefix(op.Argv[0], "/") {
-			why += "\nhint: RUN in shell form needs a shell. Use the exec form, RUN [\"program\", \"argument\"], or a base image that has one"
+			why += "\nhint: RUN in shell form needs a shell. " +
+				"Use the exec form, RUN [\"program\", \"argument\"], or a base image that has one"
 		}
 		return &startError{why, err}
 	}
@@ -76,8 +77,46 @@ type programCheck struct {
 
 var (
 	commands = regexp.MustCompile(`&&|\|\||[;|&\n]`)
+	prefixes = []string{"exec", "then", "do", "!"} // of a command
 	setting  = regexp.MustCompile(`^[A-Za-z_]\w*=`)
-	builtin  = []string{"cd", "set", "export", "if", "then", "else", "fi", "for", "do", "done", "while", "case", "esac", "{", "}", "(", ")", "!", "exec", "[", ".", "echo", "test", "true", "false", "command", "eval", "exit", "umask", "ulimit", "unset", "read", "wait", "trap", "type", "alias"}
+	builtin  = []string{
+		"cd",
+		"set",
+		"export",
+		"if",
+		"then",
+		"else",
+		"fi",
+		"for",
+		"do",
+		"done",
+		"while",
+		"case",
+		"esac",
+		"{",
+		"}",
+		"(",
+		")",
+		"!",
+		"exec",
+		"[",
+		".",
+		"echo",
+		"test",
+		"true",
+		"false",
+		"command",
+		"eval",
+		"exit",
+		"umask",
+		"ulimit",
+		"unset",
+		"read",
+		"wait",
+		"trap",
+		"type",
+		"alias",
+	}
 )
 
 // script checks the programs in a shell command, and describes the problem with the first one
@@ -88,7 +127,7 @@ func (c *programCheck) script(text string) string {
 	}
 	for _, command := range commands.Split(text, -1) {
 		words := strings.Fields(command)
-		for len(words) > 0 && (setting.MatchString(words[0]) || words[0] == "exec" || words[0] == "then" || words[0] == "do" || words[0] == "!") {
+		for len(words) > 0 && (setting.MatchString(words[0]) || slices.Contains(prefixes, words[0])) {
 			words = words[1:]
 		}
 		if len(words) == 0 || slices.Contains(builtin, words[0]) || strings.ContainsAny(words[0], "$`\"'(){}*?<>\\#") {
@@ -105,7 +144,8 @@ func (c *programCheck) script(text string) string {
 // shell command.
 func quotes(text string) string {
 	text = strings.TrimSpace(text)
-	if !strings.HasPrefix(text, "[") || !strings.HasSuffix(text, "]") || !strings.ContainsAny(text, "'“”‘’„«»") {
+	isList := strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]")
+	if !isList || !strings.ContainsAny(text, "'“”‘’„«»") {
 		return ""
 	}
 	return "the command looks like the exec form, but its quotes are not JSON's (\"), so the shell executed it"
@@ -184,7 +224,9 @@ func (c *programCheck) file(name string) string {
 	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
 		return name + " is a directory"
 	case st.Mode&0o111 == 0:
-		return fmt.Sprintf("%s is not executable (mode %04o). Use RUN chmod +x %s or COPY --chmod=755", name, st.Mode&0o7777, name)
+		return fmt.Sprintf(
+			"%s is not executable (mode %04o). Use RUN chmod +x %s or COPY --chmod=755", name, st.Mode&0o7777, name,
+		)
 	}
 	if why := c.loader(name, file); why != "" {
 		return why
@@ -214,8 +256,12 @@ func (c *programCheck) loader(name, file string) string {
 			return ""
 		}
 		if found, _, err := c.files.Resolve(at); err != nil || found == "" {
-			return fmt.Sprintf("%s exists, but its loader %s does not. It was built for another C library (Debian has glibc, Alpine musl).\n"+
-				"Use the same distribution for both stages, or link it statically", name, at)
+			return fmt.Sprintf(
+				"%s exists, but its loader %s does not. It was built for another C library (Debian has glibc, Alpine musl).\n"+
+					"Use the same distribution for both stages, or link it statically",
+				name,
+				at,
+			)
 		}
 	}
 	return ""
@@ -228,8 +274,11 @@ func (c *programCheck) interpreter(name, file string) string {
 		return ""
 	}
 	if strings.HasSuffix(line, "\r") {
-		return fmt.Sprintf("%s has Windows line endings, so the kernel looks for the interpreter %q. Convert it (dos2unix; in git: *.sh text eol=lf in .gitattributes)",
-			name, strings.TrimPrefix(line, "#!"))
+		return fmt.Sprintf(
+			"%s has Windows line endings, so the kernel looks for the interpreter %q. "+
+				"Convert it (dos2unix; in git: *.sh text eol=lf in .gitattributes)",
+			name, strings.TrimPrefix(line, "#!"),
+		)
 	}
 	words := strings.Fields(line[2:])
 	if len(words) == 0 {
