@@ -10,7 +10,6 @@ import (
 	"os"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,7 +22,6 @@ type Memo struct {
 	mutex   sync.Mutex
 	known   map[memoKey]memoValue
 	changed bool
-	reads   atomic.Int64
 }
 
 // memoKey identifies an unchanged file.
@@ -134,14 +132,6 @@ func (m *Memo) write(f *os.File) error {
 	return errors.Join(err, w.Flush())
 }
 
-// Reads returns how many files had to be read.
-func (m *Memo) Reads() int64 {
-	if m == nil {
-		return 0
-	}
-	return m.reads.Load()
-}
-
 func memoKeyOf(st *unix.Stat_t, device uint64) memoKey {
 	if device == 0 {
 		device = st.Dev
@@ -170,7 +160,6 @@ func (m *Memo) record(k memoKey, d [sha256.Size]byte, begun time.Time) {
 	if m == nil {
 		return
 	}
-	m.reads.Add(1)
 	if max(k.Ctime, k.Mtime) > begun.Add(-granularity).UnixNano() {
 		return
 	}

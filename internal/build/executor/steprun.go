@@ -11,7 +11,6 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/build/filecopy"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
@@ -157,7 +156,7 @@ func (r *stepRun) likeRoot() error {
 
 // copyAttributes copies the owner, mode, extended attributes and times of one directory to another.
 func copyAttributes(dir, model string, st *unix.Stat_t) error {
-	if err := filecopy.CopyOwnerAndMode(dir, st); err != nil {
+	if err := image.CopyOwnerAndMode(dir, st); err != nil {
 		return err
 	}
 	if err := copyXattrs(dir, model); err != nil {

@@ -7,7 +7,6 @@
 //	write.go      one file, one directory: content, owner, attributes, mode, time
 //	chmod.go      --chmod (pure)
 //	archive.go    ADD of an archive: whether a file is one, and unpacking it
-//	owner.go      the owner and mode of a layer's root
 package filecopy
 
 import (

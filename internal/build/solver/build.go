@@ -156,7 +156,7 @@ func copyRootAttributes(fs string, below []string) error {
 	if err := unix.Lstat(below[len(below)-1], &st); err != nil {
 		return err
 	}
-	return filecopy.CopyOwnerAndMode(fs, &st)
+	return image.CopyOwnerAndMode(fs, &st)
 }
 
 // copyFiles writes the files that COPY and ADD selected.

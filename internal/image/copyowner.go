@@ -1,4 +1,4 @@
-package filecopy
+package image
 
 import (
 	"os"
@@ -6,7 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CopyOwnerAndMode gives a directory the owner and mode of another one.
+// CopyOwnerAndMode gives a directory the owner and mode of another one, such as those of an image's
+// root to the root of a new layer.
 func CopyOwnerAndMode(dir string, st *unix.Stat_t) error {
 	if err := os.Lchown(dir, int(st.Uid), int(st.Gid)); err != nil {
 		return err
