@@ -126,7 +126,7 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 	file, err = ctxio.Do(ctx, func() (*dockerfile.File, error) { return dockerfile.Parse(in.name, in.text) })
 	if err != nil {
 		// Also report the findings of the lines before the mistake.
-		return nil, nil, check(ctx, in, &o, &imageResolver{builder: b, options: &o, found: map[string]*graph.Image{}}, err)
+		return nil, nil, checkDockerfile(ctx, in, &o, &imageResolver{builder: b, options: &o, found: map[string]*graph.Image{}}, err)
 	}
 	if foreign := dockerfile.ForeignSyntax(in.name, in.text, o.BuildArgs); foreign != nil {
 		b.Warnings = append(b.Warnings, foreign)
@@ -144,13 +144,13 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 	}
 	s := &solver.Solver{
 		Store: b.Store, Runner: b.Runner, Sink: b.Sink, Contexts: in.trees, Memo: memo, Secrets: o.Secrets, SSH: o.SSH,
-		NoCache: o.withoutCache(), Epoch: o.Epoch, Failed: o.Failed,
+		NoCache: o.noCachePredicate(), Epoch: o.Epoch, Failed: o.Failed,
 	}
 	imports := b.importCaches(ctx, &o, s)
 	defer func() { b.Warnings = append(b.Warnings, imports.Warnings()...) }()
 	found := &imageResolver{builder: b, options: &o, found: map[string]*graph.Image{}}
 	graphs, err := b.createGraphs(ctx, file, in, &o, found)
-	if err := check(ctx, in, &o, found, err); err != nil {
+	if err := checkDockerfile(ctx, in, &o, found, err); err != nil {
 		return nil, file, err
 	}
 	s.Several = len(graphs) > 1
@@ -164,18 +164,18 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 	return built, file, nil
 }
 
-// withoutCache returns a predicate for the stages that must not use the cache.
-func (o *Options) withoutCache() func(string) bool {
+// noCachePredicate returns a predicate for the stages that must not use the cache.
+func (o *Options) noCachePredicate() func(string) bool {
 	switch {
 	case o.NoCache:
 		return func(string) bool { return true }
 	case len(o.Without) > 0:
-		return func(stage string) bool { return contains(o.Without, stage) }
+		return func(stage string) bool { return containsFold(o.Without, stage) }
 	}
 	return nil
 }
 
-func contains(list []string, what string) bool {
+func containsFold(list []string, what string) bool {
 	for _, l := range list {
 		if strings.EqualFold(l, what) {
 			return true
@@ -194,17 +194,17 @@ func (b *Built) Image(epoch *time.Time) export.Result {
 	if r.Platform.OS == "windows" {
 		r.Config.Config.WorkingDir = strings.ReplaceAll(r.Config.Config.WorkingDir, "/", `\`)
 	}
-	r.Config.History, r.Created = b.history(epoch)
+	r.Config.History, r.Created = b.imageHistory(epoch)
 	if b.Inline {
 		r.Inside, r.InsideName = b.inlineCache, remotecache.Field
 	}
 	return r
 }
 
-// history is the base image's history plus one line for each instruction up to the target. The
+// imageHistory is the base image's history plus one line for each instruction up to the target. The
 // times of the lines and of the image are those at which the layers were built, so an image
 // that is rebuilt from the cache is identical.
-func (b *Built) history(epoch *time.Time) ([]oci.History, time.Time) {
+func (b *Built) imageHistory(epoch *time.Time) ([]oci.History, time.Time) {
 	var out []oci.History
 	var now *time.Time // time of the layer below
 	begin := 0         // the first line that is not from a base image

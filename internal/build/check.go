@@ -36,7 +36,7 @@ func (c *Check) Run(ctx context.Context) (*lint.Result, error) {
 	options := lintOptions(c.Name, c.Context, c.Options)
 	options.All = c.Options.Target == ""
 	o, found := c.dockerfileOptions()
-	options.Base = found.config(o.Images)
+	options.Base = found.configFunc(o.Images)
 	return ctxio.Do(ctx, func() (*lint.Result, error) {
 		if file, err := dockerfile.Parse(c.Name, c.Text); err == nil {
 			options.Failed = file.Check(o, options.All)
@@ -87,12 +87,12 @@ func lintOptions(name string, t *contenthash.Tree, o *Options) lint.Options {
 	return options
 }
 
-// check looks for mistakes once the base images are known. failed is the error that prevented
-// the graphs from being built, if any. check returns the error with which the build fails:
+// checkDockerfile looks for mistakes once the base images are known. failed is the error that prevented
+// the graphs from being built, if any. It returns the error with which the build fails:
 // failed, or an error for findings if the Dockerfile requires it (# check=error=true).
-func check(ctx context.Context, in *inputs, o *Options, found *imageResolver, failed error) error {
+func checkDockerfile(ctx context.Context, in *inputs, o *Options, found *imageResolver, failed error) error {
 	options := lintOptions(in.name, in.trees[graph.MainContext], o)
-	options.Base, options.Failed = found.config(in.images), failed
+	options.Base, options.Failed = found.configFunc(in.images), failed
 	result, err := ctxio.Do(ctx, func() (*lint.Result, error) { return lint.Check(in.text, options) })
 	if err != nil {
 		return errors.Join(failed, err)
@@ -103,9 +103,9 @@ func check(ctx context.Context, in *inputs, o *Options, found *imageResolver, fa
 	return result.Err
 }
 
-// config returns the configuration of a resolved base image. An image replaced by
+// configFunc returns the configuration of a resolved base image. An image replaced by
 // --build-context is assumed to have the requested platform.
-func (r *imageResolver) config(replaced map[string]string) func(string, oci.Platform) *docker.DockerOCIImage {
+func (r *imageResolver) configFunc(replaced map[string]string) func(string, oci.Platform) *docker.DockerOCIImage {
 	return func(name string, p oci.Platform) *docker.DockerOCIImage {
 		other, isReplaced := replaced[strings.ToLower(name)]
 		if isReplaced {

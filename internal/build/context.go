@@ -53,8 +53,8 @@ func (in *inputs) close() {
 	}
 }
 
-// names returns the contexts that --from may name.
-func (in *inputs) names() []string {
+// contextNames returns the contexts that --from may name.
+func (in *inputs) contextNames() []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(in.trees)), func(n string) bool { return n == graph.MainContext })
 }
 

@@ -59,7 +59,7 @@ func (d *Delivery) Check(o *Options) error {
 	standard := 0
 	for i := range d.Outputs {
 		out := &d.Outputs[i]
-		if err := d.check(out, all); err != nil {
+		if err := d.checkOutput(out, all); err != nil {
 			return fmt.Errorf("invalid --output type=%s: %w", out.Type, err)
 		}
 		if out.Dest == "-" {
@@ -72,7 +72,7 @@ func (d *Delivery) Check(o *Options) error {
 	return nil
 }
 
-func (d *Delivery) check(out *export.Output, all []string) error {
+func (d *Delivery) checkOutput(out *export.Output, all []string) error {
 	names, err := d.namesFor(out)
 	if err != nil {
 		return err
@@ -148,14 +148,14 @@ func (d *Delivery) outputParts(built []Built, out *export.Output) (parts []expor
 		b := &built[i]
 		p := export.Part{Layers: b.Layers}
 		if split {
-			p.At = directoryOf(b.Platform)
+			p.At = platformDirectory(b.Platform)
 		}
 		if p.More, err = d.attestationFiles(b, out); err != nil {
 			return nil, err
 		}
 		if len(built) > 1 && !split { // one directory holds the attestations of all platforms
 			for n := range p.More {
-				p.More[n].Name = strings.Replace(p.More[n].Name, ".", "."+directoryOf(b.Platform)+".", 1)
+				p.More[n].Name = strings.Replace(p.More[n].Name, ".", "."+platformDirectory(b.Platform)+".", 1)
 			}
 		}
 		parts = append(parts, p)
@@ -163,7 +163,9 @@ func (d *Delivery) outputParts(built []Built, out *export.Output) (parts []expor
 	return parts, nil
 }
 
-func directoryOf(p oci.Platform) string { return strings.ReplaceAll(platforms.FormatAll(p), "/", "_") }
+func platformDirectory(p oci.Platform) string {
+	return strings.ReplaceAll(platforms.FormatAll(p), "/", "_")
+}
 
 // attestationFiles returns attestations as files, with the names that BuildKit uses.
 func (d *Delivery) attestationFiles(b *Built, to *export.Output) (out []layer.Member, err error) {

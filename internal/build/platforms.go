@@ -42,8 +42,8 @@ func (b *Builder) createGraphs(
 		g, err := file.Graph(dockerfile.Options{
 			Name: in.name, BuildArgs: o.BuildArgs, Target: o.Target, Build: platforms.DefaultSpec(), Platform: p,
 			Labels: o.Labels, Hosts: o.Hosts, Limits: o.Limits, Network: o.Network,
-			Contexts: in.names(), Images: in.images, Unset: o.unset,
-			Allowed: func(what string) bool { return contains(o.Allow, what) },
+			Contexts: in.contextNames(), Images: in.images, Unset: o.unset,
+			Allowed: func(what string) bool { return containsFold(o.Allow, what) },
 			Device:  func(name string, required bool) ([]string, error) { return b.Runner.Device(&o.Devices, name, required) },
 			Resolve: func(name string, p oci.Platform) (*graph.Image, error) { return found.resolve(ctx, name, p) },
 		})
@@ -86,7 +86,7 @@ func (b *Builder) solveGraphs(
 func locateError(file *dockerfile.File, name string, err error) error {
 	var failed *solver.Error
 	if errors.As(err, &failed) {
-		return file.At(name, failed.Node, failed.Err)
+		return file.Locate(name, failed.Node, failed.Err)
 	}
 	return err
 }

@@ -88,7 +88,7 @@ func Parse(name string, text []byte) (*File, error) {
 		if !hasInstructions(text) {
 			err = fmt.Errorf("%s is empty\nhint: a Dockerfile begins with FROM", name)
 		}
-		return nil, quote(err, name, text)
+		return nil, quoteLines(err, name, text)
 	}
 	if err := CheckCount(result.AST); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -97,7 +97,7 @@ func Parse(name string, text []byte) (*File, error) {
 		result.AST, linter.New(&linter.Config{Warn: func(string, string, string, string, []parser.Range) {}}),
 	)
 	if err != nil {
-		return nil, explainOrder(quote(err, name, text), result.AST)
+		return nil, explainOrder(quoteLines(err, name, text), result.AST)
 	}
 	if len(stages) == 0 {
 		return nil, fmt.Errorf(

@@ -79,13 +79,13 @@ func (f *File) stageLabel(i int) string {
 func (b *graphBuilder) describeStage(i int) *graph.Stage {
 	source := &b.file.stages[i]
 	s := &graph.Stage{Index: i, Name: source.Name, Base: source.BaseName, Platform: b.options.Platform}
-	first, last := lines(source.Location)
+	first, last := lineRange(source.Location)
 	s.Nodes = append(
 		s.Nodes,
 		&graph.Node{ID: b.nextID(), Stage: s, Instruction: "FROM", Text: source.SourceCode, First: first, Last: last},
 	)
 	for _, c := range source.Commands {
-		first, last := lines(c.Location())
+		first, last := lineRange(c.Location())
 		s.Nodes = append(
 			s.Nodes,
 			&graph.Node{
@@ -102,11 +102,11 @@ func (b *graphBuilder) describeStage(i int) *graph.Stage {
 }
 
 func firstLine(at []parser.Range) int {
-	first, _ := lines(at)
+	first, _ := lineRange(at)
 	return first
 }
 
-func lines(at []parser.Range) (first, last int) {
+func lineRange(at []parser.Range) (first, last int) {
 	if len(at) == 0 {
 		return 0, 0
 	}
@@ -120,7 +120,7 @@ func (b *graphBuilder) startStage(s *stageBuilder, source *instructions.Stage) (
 		return nil, err
 	}
 	s.stage.Base, s.stage.Platform = name, platform
-	first, last := lines(source.Location)
+	first, last := lineRange(source.Location)
 	n := &graph.Node{Instruction: "FROM", Text: fromText(source, name), First: first, Last: last}
 	op, config, err := b.resolveBase(s.stage)
 	if err != nil {

@@ -74,7 +74,7 @@ func newConfig(op *graph.Run, f facts) (*specs.Spec, error) {
 		return c, err
 	}
 	if f.network == "host" {
-		withoutRawSockets(p.Capabilities)
+		dropRawSockets(p.Capabilities)
 	}
 	var err error
 	if c.Linux.Seccomp, err = seccomp.GetDefaultProfile(c); err != nil {
@@ -115,9 +115,9 @@ func limitResources(c *specs.Spec, l graph.Limits, rootless bool) error {
 	return nil
 }
 
-// withoutRawSockets removes CAP_NET_RAW: in the host's network a Dockerfile could read and
+// dropRawSockets removes CAP_NET_RAW: in the host's network a Dockerfile could read and
 // forge the packets of all of the host's programs (packet(7), raw(7)).
-func withoutRawSockets(sets *specs.LinuxCapabilities) {
+func dropRawSockets(sets *specs.LinuxCapabilities) {
 	for _, set := range []*[]string{&sets.Bounding, &sets.Effective, &sets.Inheritable, &sets.Permitted, &sets.Ambient} {
 		*set = slices.DeleteFunc(slices.Clone(*set), func(name string) bool { return name == "CAP_NET_RAW" })
 	}

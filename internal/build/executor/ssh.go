@@ -12,10 +12,10 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 )
 
-// sshMount mounts a socket of the builder with the requested owner and mode, since only the
+// addSSHMount mounts a socket of the builder with the requested owner and mode, since only the
 // agent's user may connect to the agent's own socket. Package sshagent restricts what a step
 // may request from the agent.
-func (r *stepRun) sshMount(i int, m *graph.Mount) error {
+func (r *stepRun) addSSHMount(i int, m *graph.Mount) error {
 	id := m.ID
 	if id == "" {
 		id = "default"

@@ -100,7 +100,7 @@ func (r *stepRun) prepare() error {
 			return err
 		}
 	}
-	if err := r.likeRoot(); err != nil {
+	if err := r.copyRootAttributes(); err != nil {
 		return err
 	}
 	who, err := image.LookUp(r.stack(), r.step.Op.User)
@@ -120,10 +120,10 @@ func (r *stepRun) prepare() error {
 	if err := r.addDevices(); err != nil {
 		return err
 	}
-	if err := r.hostFiles(); err != nil {
+	if err := r.addHostFiles(); err != nil {
 		return err
 	}
-	if err := r.mounts(); err != nil {
+	if err := r.addMounts(); err != nil {
 		return err
 	}
 	layers, err := r.createMountpoints()
@@ -140,9 +140,9 @@ func (r *stepRun) prepare() error {
 	return os.WriteFile(r.bundle("config.json"), text, 0o600)
 }
 
-// likeRoot copies the attributes of the root below to the layer's directory, which is the
+// copyRootAttributes copies the attributes of the root below to the layer's directory, which is the
 // container's root.
-func (r *stepRun) likeRoot() error {
+func (r *stepRun) copyRootAttributes() error {
 	if len(r.step.Layers) == 0 || r.terminal != nil {
 		return nil
 	}

@@ -19,7 +19,7 @@ import (
 // addSourceHint adds such a suggestion to an error from selecting sources.
 func (g *graphSolver) addSourceHint(n *graph.Node, source graph.Source, err error) error {
 	op, isCopy := n.Op.(*graph.Copy)
-	missing := notFound(err)
+	missing := missingSources(err)
 	switch {
 	case len(missing) == 0 && isCopy && looksLikeList(op.Words) && errors.Is(err, path.ErrBadPattern):
 		return fmt.Errorf("%w\nhint: a list of paths is JSON, so its quotes are \"", err)
@@ -38,11 +38,11 @@ func looksLikeList(w graph.CopyWords) bool {
 	return len(w.Sources) > 0 && strings.HasPrefix(w.Sources[0], "[")
 }
 
-// notFound returns the missing sources in an error.
-func notFound(err error) (out []*contenthash.NotFoundError) {
+// missingSources returns the missing sources in an error.
+func missingSources(err error) (out []*contenthash.NotFoundError) {
 	if several, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range several.Unwrap() {
-			out = append(out, notFound(e)...)
+			out = append(out, missingSources(e)...)
 		}
 		return out
 	}

@@ -105,7 +105,7 @@ func importedLayerName(diffID digest.Digest, below []export.Layer) digest.Digest
 
 // newLazyLayer creates the placeholder for the layer of a step that was found in another store.
 func (g *graphSolver) newLazyLayer(m *stepState, r *Record, layer export.Layer) *lazyLayer {
-	a := &lazyLayer{node: m.node, title: g.title(m.node), record: *r, keys: []digest.Digest{r.Key}, layer: layer}
+	a := &lazyLayer{node: m.node, title: g.stepTitle(m.node), record: *r, keys: []digest.Digest{r.Key}, layer: layer}
 	if r.Key != m.requestKey && !readsOutside(m.node) {
 		a.keys = append(a.keys, m.requestKey)
 	}
