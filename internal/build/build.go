@@ -8,7 +8,7 @@
 //	internalstep.go  progress of steps that are not instructions
 //	images.go        images named by FROM and --from
 //	bases.go         base images of a result
-//	platforms.go     one graph per platform, solved concurrently
+//	platforms.go     one graph per platform
 //	cache.go         --cache-from and --cache-to
 //	output.go        results → outputs
 //	provenance.go    attestations about a result; definition.go: about its steps
@@ -36,9 +36,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/containerd/platforms"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/build/contenthash"
@@ -162,6 +164,42 @@ func (b *Builder) Build(ctx context.Context, o Options) (built []Built, file *do
 		built[i].origin, built[i].Imports, built[i].Inline = from, imports, HasInline(o.CacheTo)
 	}
 	return built, file, nil
+}
+
+// solveGraphs solves all graphs concurrently. What they share, such as a stage FROM
+// --platform=$BUILDPLATFORM, is built by the first graph that needs it and reused by the
+// others. The first error stops all of them and is the one returned.
+func (b *Builder) solveGraphs(
+	ctx context.Context, s *solver.Solver, file *dockerfile.File, in *inputs, o *Options, graphs []*graph.Graph,
+) ([]Built, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	built := make([]Built, len(graphs))
+	var wait sync.WaitGroup
+	for i, g := range graphs {
+		wait.Go(func() {
+			slot := strings.Join([]string{in.slot, o.Target, platforms.FormatAll(g.Platform)}, "\x00")
+			result, err := s.Solve(ctx, g, slot)
+			if err != nil {
+				stop(locateError(file, in.name, err))
+			}
+			built[i] = Built{Platform: g.Platform, Graph: g, Result: result}
+		})
+	}
+	wait.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	return built, nil
+}
+
+// locateError adds the place in the Dockerfile to an error.
+func locateError(file *dockerfile.File, name string, err error) error {
+	var failed *solver.Error
+	if errors.As(err, &failed) {
+		return file.Locate(name, failed.Node, failed.Err)
+	}
+	return err
 }
 
 // noCachePredicate returns a predicate for the stages that must not use the cache.

@@ -2,16 +2,12 @@ package build
 
 import (
 	"context"
-	"errors"
-	"strings"
-	"sync"
 
 	"github.com/containerd/platforms"
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/minirun/minirun/internal/build/dockerfile"
 	"github.com/minirun/minirun/internal/build/graph"
-	"github.com/minirun/minirun/internal/build/solver"
 )
 
 // targetPlatforms returns the platforms of a build without duplicates; the default is this machine's.
@@ -53,40 +49,4 @@ func (b *Builder) createGraphs(
 		out = append(out, g)
 	}
 	return out, nil
-}
-
-// solveGraphs solves all graphs concurrently. What they share, such as a stage FROM
-// --platform=$BUILDPLATFORM, is built by the first graph that needs it and reused by the
-// others. The first error stops all of them and is the one returned.
-func (b *Builder) solveGraphs(
-	ctx context.Context, s *solver.Solver, file *dockerfile.File, in *inputs, o *Options, graphs []*graph.Graph,
-) ([]Built, error) {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	built := make([]Built, len(graphs))
-	var wait sync.WaitGroup
-	for i, g := range graphs {
-		wait.Go(func() {
-			slot := strings.Join([]string{in.slot, o.Target, platforms.FormatAll(g.Platform)}, "\x00")
-			result, err := s.Solve(ctx, g, slot)
-			if err != nil {
-				stop(locateError(file, in.name, err))
-			}
-			built[i] = Built{Platform: g.Platform, Graph: g, Result: result}
-		})
-	}
-	wait.Wait()
-	if err := context.Cause(ctx); err != nil {
-		return nil, err
-	}
-	return built, nil
-}
-
-// locateError adds the place in the Dockerfile to an error.
-func locateError(file *dockerfile.File, name string, err error) error {
-	var failed *solver.Error
-	if errors.As(err, &failed) {
-		return file.Locate(name, failed.Node, failed.Err)
-	}
-	return err
 }
