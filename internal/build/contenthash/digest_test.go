@@ -33,9 +33,11 @@ func TestDigestCovers(t *testing.T) {
 		differs bool
 	}{
 		{"nothing", func(string) error { return nil }, false},
-		{"the same content, written again", func(dir string) error { return os.WriteFile(dir+"/a", []byte("1"), 0o644) }, false},
+		{"the same content, written again", func(dir string) error { return os.WriteFile(dir+"/a", []byte("1"), 0o644) },
+			false},
 		{"the content of a file", func(dir string) error { return os.WriteFile(dir+"/a", []byte("2"), 0o644) }, true},
-		{"the content of a file in a directory", func(dir string) error { return os.WriteFile(dir+"/d/b", []byte("3"), 0o644) }, true},
+		{"the content of a file in a directory",
+			func(dir string) error { return os.WriteFile(dir+"/d/b", []byte("3"), 0o644) }, true},
 		{"a new file", func(dir string) error { return os.WriteFile(dir+"/new", nil, 0o644) }, true},
 		{"a new directory", func(dir string) error { return os.Mkdir(dir+"/new", 0o755) }, true},
 		{"a removed file", func(dir string) error { return os.Remove(dir + "/a") }, true},
@@ -47,11 +49,13 @@ func TestDigestCovers(t *testing.T) {
 		{"the target of a link", func(dir string) error {
 			return errors.Join(os.Remove(dir+"/l"), os.Symlink("d/b", dir+"/l"))
 		}, true},
-		{"a link instead of a file", func(dir string) error { return errors.Join(os.Remove(dir+"/a"), os.Symlink("d/b", dir+"/a")) }, true},
+		{"a link instead of a file",
+			func(dir string) error { return errors.Join(os.Remove(dir+"/a"), os.Symlink("d/b", dir+"/a")) }, true},
 		{"a hard link instead of a copy", func(dir string) error {
 			return errors.Join(os.Remove(dir+"/same"), os.Link(dir+"/a", dir+"/same"))
 		}, true},
-		{"a FIFO instead of a file", func(dir string) error { return errors.Join(os.Remove(dir+"/a"), unix.Mkfifo(dir+"/a", 0o644)) }, true},
+		{"a FIFO instead of a file",
+			func(dir string) error { return errors.Join(os.Remove(dir+"/a"), unix.Mkfifo(dir+"/a", 0o644)) }, true},
 	} {
 		dir := t.TempDir()
 		createFiles(t, dir, "a=1", "same=1", "d/b=2", "l->a")

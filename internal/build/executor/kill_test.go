@@ -48,7 +48,9 @@ func TestKilledBuilderLeavesNothing(t *testing.T) {
 		"no init":      "echo ready; exec sleep 1000",
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, _ := x.step(script, graph.Mount{Type: "secret", ID: "a"}, graph.Mount{Type: "cache", Target: "/c", ID: "c", Sharing: "locked"}, graph.Mount{Type: "bind", Target: "/m"})
+			s,
+				_ := x.step(script, graph.Mount{Type: "secret", ID: "a"},
+				graph.Mount{Type: "cache", Target: "/c", ID: "c", Sharing: "locked"}, graph.Mount{Type: "bind", Target: "/m"})
 			s.Mounts[2] = x.other(map[string]string{"a": ""}, nil)
 			if name == "another user" {
 				s.Op.User = "user"

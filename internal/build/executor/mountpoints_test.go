@@ -30,7 +30,8 @@ func TestStubs(t *testing.T) {
 	}
 	before := times(t, x.layer, etc)
 	mounts := []graph.Mount{
-		{Type: "secret", ID: "s"}, {Type: "tmpfs", Target: "/a/b/c"}, {Type: "cache", Target: "/home/user/.cache/x"}, {Type: "tmpfs", Target: "/etc/deep/er"},
+		{Type: "secret", ID: "s"}, {Type: "tmpfs", Target: "/a/b/c"}, {Type: "cache", Target: "/home/user/.cache/x"},
+		{Type: "tmpfs", Target: "/etc/deep/er"},
 	}
 	step := func(script string) (string, string) {
 		s, out := x.step(script, mounts...)
@@ -42,7 +43,8 @@ func TestStubs(t *testing.T) {
 	}
 	// What the program writes next to them is kept, and the parents have their old attributes
 	// or those that the program set.
-	said, layer := step("stat -c '%u:%g %a' /etc; cat /etc/resolv.conf > /dev/null && echo x > /etc/new; echo y > /home/user/.cache/y; chmod 700 /a")
+	said,
+		layer := step("stat -c '%u:%g %a' /etc; cat /etc/resolv.conf > /dev/null && echo x > /etc/new; echo y > /home/user/.cache/y; chmod 700 /a")
 	if said != "3:4 751" {
 		t.Errorf("/etc is %q", said)
 	}

@@ -67,10 +67,11 @@ func TestBind(t *testing.T) {
 		"file":      {one, graph.Mount{Source: "/file", ReadOnly: true}, "cat /m", "F"},
 		"link":      {one, graph.Mount{Source: "/link/sub", ReadOnly: true}, "ls /m", "b"},
 		"layers":    {both, graph.Mount{Source: "dir", ReadOnly: true}, "ls /m", "a\nc\nsub"},
-		"read-only": {one, graph.Mount{Source: "dir", ReadOnly: true}, "touch /m/x 2>&1 || true", "touch: /m/x: Read-only file system"},
-		"writable":  {one, graph.Mount{Source: "dir"}, "echo x > /m/a; rm -r /m/sub; ls /m; cat /m/a", "a\nx"},
-		"file, rw":  {both, graph.Mount{Source: "file"}, "echo x > /m; cat /m", "x"},
-		"nothing":   {Mounted{}, graph.Mount{ReadOnly: true}, "ls /m | wc -l", "0"},
+		"read-only": {one, graph.Mount{Source: "dir", ReadOnly: true}, "touch /m/x 2>&1 || true",
+			"touch: /m/x: Read-only file system"},
+		"writable": {one, graph.Mount{Source: "dir"}, "echo x > /m/a; rm -r /m/sub; ls /m; cat /m/a", "a\nx"},
+		"file, rw": {both, graph.Mount{Source: "file"}, "echo x > /m; cat /m", "x"},
+		"nothing":  {Mounted{}, graph.Mount{ReadOnly: true}, "ls /m | wc -l", "0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.mount.Type, c.mount.Target = "bind", "/m"
@@ -101,7 +102,8 @@ func TestBindLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	evil := x.other(map[string]string{"etc/hostname": "the stage's"}, map[string]string{
-		"absolute": secret, "up": "../../../../../../../../../../.." + secret, "magic": "/proc/self/root" + secret, "hostname": "/../../etc/hostname",
+		"absolute": secret, "up": "../../../../../../../../../../.." + secret, "magic": "/proc/self/root" + secret,
+		"hostname": "/../../etc/hostname",
 	})
 	for _, source := range []string{"absolute", "up", "magic", "../../../../../.." + secret} {
 		s, _ := x.step("cat /m", graph.Mount{Type: "bind", Target: "/m", Source: source, ReadOnly: true})
@@ -224,7 +226,9 @@ func TestCacheSharing(t *testing.T) {
 	if a != "mine" || b != "mine" {
 		t.Errorf("shared: %q, %q", a, b)
 	}
-	a, b = both("private", "touch /c/mine /meet/private-1; "+until("/meet/private-2")+"ls /c", "ls /c; touch /c/theirs /meet/private-2")
+	a,
+		b = both("private", "touch /c/mine /meet/private-1; "+until("/meet/private-2")+"ls /c",
+		"ls /c; touch /c/theirs /meet/private-2")
 	if a != "mine" || b != "" {
 		t.Errorf("private: %q, %q", a, b)
 	}
@@ -275,7 +279,8 @@ func TestDanglingTargets(t *testing.T) {
 	cache := graph.Mount{Type: "cache", Target: "/c", ID: "links"}
 	x.says("ln -s inner/place /c/link", cache)
 	said, layer := x.run(x.step("touch /srv/missing/dir/x /climbed/sub/x /c/inner/place/x && stat -c %a /srv/missing/dir",
-		cache, graph.Mount{Type: "tmpfs", Target: "/dangling"}, graph.Mount{Type: "cache", Target: "/climbs/sub"}, graph.Mount{Type: "tmpfs", Target: "/c/link"}))
+		cache, graph.Mount{Type: "tmpfs", Target: "/dangling"}, graph.Mount{Type: "cache", Target: "/climbs/sub"},
+		graph.Mount{Type: "tmpfs", Target: "/c/link"}))
 	if said != "1777" || len(files(t, layer)) > 0 {
 		t.Errorf("%q, the layer has %s", said, files(t, layer))
 	}
@@ -283,7 +288,8 @@ func TestDanglingTargets(t *testing.T) {
 
 func TestTmpfs(t *testing.T) {
 	x := newBox(t)
-	said, layer := x.run(x.step("stat -c %a /t /tmp; echo x > /t/x; dd if=/dev/zero of=/t/big bs=1024 count=100 2>&1 | grep -o 'No space.*'; true",
+	said,
+		layer := x.run(x.step("stat -c %a /t /tmp; echo x > /t/x; dd if=/dev/zero of=/t/big bs=1024 count=100 2>&1 | grep -o 'No space.*'; true",
 		graph.Mount{Type: "tmpfs", Target: "/t", Size: 65536}))
 	if said != "1777\n1777\nNo space left on device" || len(files(t, layer)) > 0 {
 		t.Errorf("%q, the layer has %s", said, files(t, layer))

@@ -25,7 +25,8 @@ func itoa(n int) string { return strconv.Itoa(n) }
 
 func TestRun(t *testing.T) {
 	x := newBox(t)
-	said, layer := x.run(x.step("echo hello; echo there >&2; echo x > /new; id -u; hostname; pwd; cat /etc/hosts | head -1; cat; ls /proc/self/fd | wc -l"))
+	said,
+		layer := x.run(x.step("echo hello; echo there >&2; echo x > /new; id -u; hostname; pwd; cat /etc/hosts | head -1; cat; ls /proc/self/fd | wc -l"))
 	if want := "hello\nthere\n0\nminirun-build\n/\n127.0.0.1\tlocalhost minirun-build\n4"; said != want {
 		t.Errorf("%q", said)
 	}
@@ -104,7 +105,8 @@ func TestUserAndEnvironment(t *testing.T) {
 func TestHereDocuments(t *testing.T) {
 	x := newBox(t)
 	s, out := x.step("")
-	s.Op.Argv = []string{"/bin/sh", "-c", "/dev/pipes/EOF; . /dev/pipes/..two; stat -c %a /dev/pipes/EOF; touch /dev/pipes/EOF 2>/dev/null || echo ro"}
+	s.Op.Argv = []string{"/bin/sh", "-c",
+		"/dev/pipes/EOF; . /dev/pipes/..two; stat -c %a /dev/pipes/EOF; touch /dev/pipes/EOF 2>/dev/null || echo ro"}
 	s.Op.Files = []graph.File{{Name: "EOF", Content: "#!/bin/sh\necho it runs\n"}, {Name: "..two", Content: "echo two\n"}}
 	said, layer := x.run(s, out)
 	if said != "it runs\ntwo\n755\nro" || len(files(t, layer)) > 0 {
@@ -133,7 +135,8 @@ func TestNetwork(t *testing.T) {
 	for _, c := range []struct {
 		executor, step string
 		own            bool
-	}{{"", "default", false}, {"host", "", false}, {"none", "default", true}, {"host", "none", true}, {"none", "host", false}} {
+	}{{"", "default", false}, {"host", "", false}, {"none", "default", true}, {"host", "none", true},
+		{"none", "host", false}} {
 		s, out := x.step("readlink /proc/self/ns/net; ifconfig lo | grep -c 'UP LOOPBACK'")
 		x.Network, s.Op.Network = c.executor, c.step
 		said, _ := x.run(s, out)
@@ -244,7 +247,9 @@ func TestPlatform(t *testing.T) {
 // TestScratch: without layers, the program is in a bind mount.
 func TestScratch(t *testing.T) {
 	x := newBox(t)
-	s, out := x.step("echo it runs > /file; cat /file", graph.Mount{Type: "bind", Target: "/bin", Source: "/bin", ReadOnly: true})
+	s,
+		out := x.step("echo it runs > /file; cat /file",
+		graph.Mount{Type: "bind", Target: "/bin", Source: "/bin", ReadOnly: true})
 	s.Mounts[0] = Mounted{Layers: s.Layers}
 	s.Layers = nil
 	said, layer := x.run(s, out)
@@ -258,8 +263,10 @@ func TestScratch(t *testing.T) {
 func TestUserNamespace(t *testing.T) {
 	x := newBox(t)
 	const first = 1_000_000
-	s, _ := x.step("id -u; cat /run/secrets/a; echo; rm -r /home/user; mkdir -p /home/user; touch /c/x; chown user /c/x; ls /m; echo x > /m/new; stat -c %u /c/x; echo hi > /dev/null",
-		graph.Mount{Type: "secret", ID: "a"}, graph.Mount{Type: "cache", Target: "/c", ID: "rootless"}, graph.Mount{Type: "bind", Target: "/m"})
+	s,
+		_ := x.step("id -u; cat /run/secrets/a; echo; rm -r /home/user; mkdir -p /home/user; touch /c/x; chown user /c/x; ls /m; echo x > /m/new; stat -c %u /c/x; echo hi > /dev/null",
+		graph.Mount{Type: "secret", ID: "a"}, graph.Mount{Type: "cache", Target: "/c", ID: "rootless"},
+		graph.Mount{Type: "bind", Target: "/m"})
 	s.Mounts[2] = x.other(map[string]string{"a": ""}, nil)
 	s.Secrets = Secrets{"a": {Data: []byte("secret")}}
 	s.Op.Network = "host"
@@ -278,8 +285,9 @@ func TestUserNamespace(t *testing.T) {
 	cmd := x.elsewhere(s)
 	ids := []syscall.SysProcIDMap{{HostID: first, Size: 65536}}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS, UidMappings: ids, GidMappings: ids, GidMappingsEnableSetgroups: true,
-		Credential: &syscall.Credential{},
+		Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS, UidMappings: ids, GidMappings: ids,
+		GidMappingsEnableSetgroups: true,
+		Credential:                 &syscall.Credential{},
 	}
 	out, err := cmd.CombinedOutput()
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) {
@@ -321,7 +329,8 @@ func TestDebian(t *testing.T) {
 	if _, layer := x.run(s, out); len(files(t, layer)) > 0 {
 		t.Errorf("the layer has %s", files(t, layer))
 	}
-	s, out = x.step("dpkg --verify coreutils && su www-data -s /bin/sh -c 'id -un' && apt-get --version | head -c 3 && useradd -m someone", secret)
+	s,
+		out = x.step("dpkg --verify coreutils && su www-data -s /bin/sh -c 'id -un' && apt-get --version | head -c 3 && useradd -m someone", secret)
 	if said, layer := x.run(s, out); said != "www-data\napt" || !slices.Contains(files(t, layer), "home/someone") {
 		t.Errorf("%q, the layer has %s", said, files(t, layer))
 	}

@@ -20,7 +20,8 @@ func TestSecret(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text+"-file"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, out := x.step("cat /run/secrets/a; echo; stat -c '%u:%g %a' /run/secrets/a /etc/pw; cat /etc/pw; echo; echo $TOKEN; cat /both; ls /run/secrets; touch /run/secrets/a 2>/dev/null || echo ro",
+	s,
+		out := x.step("cat /run/secrets/a; echo; stat -c '%u:%g %a' /run/secrets/a /etc/pw; cat /etc/pw; echo; echo $TOKEN; cat /both; ls /run/secrets; touch /run/secrets/a 2>/dev/null || echo ro",
 		graph.Mount{Type: "secret", ID: "a"},
 		graph.Mount{Type: "secret", ID: "f", Target: "/etc/pw", UID: 1000, GID: 50, Mode: 0o440},
 		graph.Mount{Type: "secret", ID: "a", Env: "TOKEN"},
@@ -37,7 +38,8 @@ func TestSecret(t *testing.T) {
 	}
 	// While the step runs, the secret is not in the store either.
 	s, _ = x.step("cat /run/secrets/a > /dev/null; touch /meet/there; until [ -e /meet/go ]; do sleep 0.01; done",
-		graph.Mount{Type: "secret", ID: "a"}, graph.Mount{Type: "secret", ID: "a", Env: "TOKEN"}, graph.Mount{Type: "cache", ID: "meet", Target: "/meet"})
+		graph.Mount{Type: "secret", ID: "a"}, graph.Mount{Type: "secret", ID: "a", Env: "TOKEN"},
+		graph.Mount{Type: "cache", ID: "meet", Target: "/meet"})
 	s.Secrets = Secrets{"a": {Data: []byte(text)}}
 	done := make(chan error)
 	go func() { done <- x.Run(context.Background(), s) }()
@@ -91,8 +93,10 @@ func TestSSH(t *testing.T) {
 			_ = c.Close()
 		}
 	}()
-	s, out := x.step("stat -c '%u:%g %a %F' $SSH_AUTH_SOCK; echo $SSH_AUTH_SOCK; ls /a.sock; echo $$ > /meet/pid; until [ -e /meet/go ]; do sleep 0.01; done",
-		graph.Mount{Type: "ssh", UID: 1000, GID: 1000, Mode: 0o600}, graph.Mount{Type: "ssh", ID: "default", Target: "/a.sock"}, graph.Mount{Type: "ssh", ID: "absent"})
+	s,
+		out := x.step("stat -c '%u:%g %a %F' $SSH_AUTH_SOCK; echo $SSH_AUTH_SOCK; ls /a.sock; echo $$ > /meet/pid; until [ -e /meet/go ]; do sleep 0.01; done",
+		graph.Mount{Type: "ssh", UID: 1000, GID: 1000, Mode: 0o600},
+		graph.Mount{Type: "ssh", ID: "default", Target: "/a.sock"}, graph.Mount{Type: "ssh", ID: "absent"})
 	forwarded, err := sshagent.Open([]string{path}, true)
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +133,9 @@ func (x *box) speak(path, text string) string {
 		x.t.Fatal(err)
 	}
 	defer root.Close()
-	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: "/proc/self/fd/" + itoa(int(root.Fd())) + "/" + filepath.Base(path), Net: "unix"})
+	c,
+		err := net.DialUnix("unix", nil,
+		&net.UnixAddr{Name: "/proc/self/fd/" + itoa(int(root.Fd())) + "/" + filepath.Base(path), Net: "unix"})
 	if err != nil {
 		x.t.Fatal(err)
 	}

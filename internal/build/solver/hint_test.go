@@ -60,14 +60,16 @@ func TestOutsideContextHint(t *testing.T) {
 // TestMissingSources: every missing source is found in an error that joins several.
 func TestMissingSources(t *testing.T) {
 	a, b := &contenthash.NotFoundError{Pattern: "a"}, &contenthash.NotFoundError{Pattern: "b"}
-	if got := missingSources(errors.Join(a, errors.New("other"), errors.Join(b))); !slices.Equal(got, []*contenthash.NotFoundError{a, b}) {
+	got := missingSources(errors.Join(a, errors.New("other"), errors.Join(b)))
+	if !slices.Equal(got, []*contenthash.NotFoundError{a, b}) {
 		t.Errorf("%v", got)
 	}
 }
 
 // TestCorrectCopy: the lines that are suggested for sources that are below the stage's WORKDIR.
 func TestCorrectCopy(t *testing.T) {
-	files := image.Stack{layerWith(t, "app/dist/x=1", "app/node_modules/y=1", "app/package.json=1", "app/with space=1", "etc/passwd=1")}
+	files := image.Stack{layerWith(t, "app/dist/x=1", "app/node_modules/y=1", "app/package.json=1", "app/with space=1",
+		"etc/passwd=1")}
 	for _, c := range []struct {
 		name    string
 		flags   []string
@@ -77,11 +79,14 @@ func TestCorrectCopy(t *testing.T) {
 		want    []string
 	}{
 		{"a file", nil, []string{"package.json"}, "/srv/", "./", []string{"COPY /app/package.json ./"}},
-		{"a directory", []string{"--from=builder"}, []string{"dist"}, "/srv/", "./", []string{"COPY --from=builder /app/dist ./dist"}},
+		{"a directory", []string{"--from=builder"}, []string{"dist"}, "/srv/", "./",
+			[]string{"COPY --from=builder /app/dist ./dist"}},
 		{"a directory with its name", nil, []string{"dist"}, "/srv/dist/", "./dist/", []string{"COPY /app/dist ./dist/"}},
 		{"a directory to another name", nil, []string{"dist"}, "/out", "/out", []string{"COPY /app/dist /out"}},
-		{"several", nil, []string{"dist", "package.json"}, "/srv/", ".", []string{"COPY /app/dist ./dist", "COPY /app/package.json ."}},
-		{"one of them is right", nil, []string{"etc/passwd", "package.json"}, "/srv/", "./", []string{"COPY /etc/passwd /app/package.json ./"}},
+		{"several", nil, []string{"dist", "package.json"}, "/srv/", ".",
+			[]string{"COPY /app/dist ./dist", "COPY /app/package.json ."}},
+		{"one of them is right", nil, []string{"etc/passwd", "package.json"}, "/srv/", "./",
+			[]string{"COPY /etc/passwd /app/package.json ./"}},
 		{"a space", nil, []string{"with space"}, "/srv/", "./", []string{`COPY ["/app/with space","./"]`}},
 		{"none is missing", nil, []string{"etc/passwd"}, "/srv/", "./", nil},
 		{"nowhere", nil, []string{"none"}, "/srv/", "./", nil},

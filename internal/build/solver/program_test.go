@@ -15,7 +15,8 @@ import (
 // TestExplainStartError: the reason that is reported for a program that cannot be executed. It depends
 // on the type of the error and the files of the image, and not on the text of the error.
 func TestExplainStartError(t *testing.T) {
-	dir := layerWith(t, "bin/make=x", "bin/apt-get=x", "bin/script=#!/bin/nosuchsh\n", "bin/crlf=#!/bin/make\r\n", "bin/env=#!/bin/env nosuchprogram\n", "bin/plain=x", "etc/")
+	dir := layerWith(t, "bin/make=x", "bin/apt-get=x", "bin/script=#!/bin/nosuchsh\n", "bin/crlf=#!/bin/make\r\n",
+		"bin/env=#!/bin/env nosuchprogram\n", "bin/plain=x", "etc/")
 	for _, name := range []string{"make", "apt-get", "script", "crlf", "env"} {
 		if err := os.Chmod(filepath.Join(dir, "bin", name), 0o755); err != nil {
 			t.Fatal(err)
