@@ -32,15 +32,18 @@ var arrows = map[string]string{
 
 	// links a registry client and decompressors, which cmd/minirun must not
 	"cmd/minirun-image":          "atomicfile build build/attest build/explain build/export build/graph build/lint build/progress build/records build/executor build/remotecache build/source cmdline ctxio debuglog image image/imagetools image/store image/layer image/overlay image/transfer inspect namespaces regularfile retry spec termtext",
+	"internal/fileattr":          "",
+	"internal/flock":             "ctxio",
+	"internal/keyvalue":          "",
 	"internal/engine":            "atomicfile container image namespaces spec",
-	"internal/build":             "build/attest build/devices build/dockerfile build/export build/graph build/lint build/progress build/executor build/remotecache build/solver build/source build/sshagent build/contenthash ctxio image image/store image/layer image/transfer retry termtext",
-	"internal/build/solver":      "build/dockerfile build/export build/graph build/filecopy build/progress build/executor build/remotecache build/source build/sshagent build/contenthash image image/store image/overlay namespaces regularfile retry",
+	"internal/build":             "build/attest build/devices build/dockerfile build/export build/graph build/lint build/progress build/executor build/remotecache build/solver build/source build/sshagent build/contenthash ctxio image image/store image/layer image/transfer retry termtext keyvalue",
+	"internal/build/solver":      "build/dockerfile build/export build/graph build/filecopy build/progress build/executor build/remotecache build/source build/sshagent build/contenthash image image/store image/overlay namespaces regularfile retry fileattr",
 	"internal/build/dockerfile":  "build/graph image/imageconfig overlay",
-	"internal/build/executor":    "build/devices build/graph build/sshagent image image/store image/overlay linkwalk namespaces ownthread regularfile spec",
+	"internal/build/executor":    "build/devices build/graph build/sshagent image image/store image/overlay linkwalk namespaces ownthread regularfile spec fileattr flock",
 	"internal/build/filecopy":    "build/contenthash compression ctxio image/layer namespaces regularfile",
 	"internal/build/source":      "build/sshagent build/contenthash compression ctxio image/layer outbound regularfile retry",
 	"internal/build/export":      "atomicfile build/attest ctxio image image/store image/layer image/overlay image/transfer namespaces",
-	"internal/build/remotecache": "build/export build/progress ctxio image image/store image/transfer retry",
+	"internal/build/remotecache": "build/export build/progress ctxio image image/store image/transfer retry flock keyvalue",
 	"internal/build/lint":        "build/dockerfile image/imageconfig termtext",
 	"internal/build/explain":     "build/graph image/layer",
 	"internal/build/attest":      "regularfile",
@@ -109,7 +112,7 @@ var level = map[string]int{
 	"build/graph": 15, "build/attest": 14, "build/contenthash": 14, "build/sshagent": 14, "build/devices": 14,
 	"image/transfer": 20, "image/store": 30, "image": 40, "inspect": 20, "doctor": 20, "container": 30, "systemd": 40, "image/imagetools": 15,
 	"cgroups": 50, "namespaces": 50, "rootfs": 40, "process": 40, "bootstrap": 40,
-	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60,
+	"handshake": 60, "linkwalk": 70, "plan": 70, "spec": 70, "seccomp": 70, "signals": 70, "regularfile": 70, "compression": 70, "atomicfile": 70, "stdio": 70, "netdevice": 60, "resctrl": 70, "ctxio": 70, "ownthread": 80, "outbound": 70, "termtext": 80, "cmdline": 70, "debuglog": 80, "startup": 80, "overlay": 80, "retry": 60, "flock": 65, "fileattr": 70, "keyvalue": 70,
 }
 
 // A goPackage is an entry in the output of `go list -json`.

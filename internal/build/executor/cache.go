@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/graph"
-	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/flock"
 	"github.com/minirun/minirun/internal/namespaces"
 )
 
@@ -109,11 +109,11 @@ func takeCache(ctx context.Context, dir, identity, sharing string) (*cache, erro
 		}
 		switch sharing {
 		case "private":
-			err = image.Flock(lock, unix.LOCK_EX|unix.LOCK_NB)
+			err = flock.Lock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		case "locked":
-			err = waitForLock(ctx, lock, unix.LOCK_EX)
+			err = flock.Wait(ctx, lock, unix.LOCK_EX)
 		default:
-			err = waitForLock(ctx, lock, unix.LOCK_SH)
+			err = flock.Wait(ctx, lock, unix.LOCK_SH)
 		}
 		if err == nil {
 			return &cache{filepath.Join(dir, "fs"+suffix), lock}, nil

@@ -11,6 +11,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/fileattr"
+	"github.com/minirun/minirun/internal/flock"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
@@ -56,7 +58,7 @@ func (e *Executor) newStepRun(s *Step) (*stepRun, error) {
 			return nil, err
 		}
 	}
-	r.lock, err = lockFile(r.dir, unix.LOCK_EX|unix.LOCK_NB)
+	r.lock, err = flock.Open(r.dir, unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, fs.ErrNotExist) {
 		return e.newStepRun(s) // another build removed it before it was locked
 	}
@@ -156,7 +158,7 @@ func (r *stepRun) copyRootAttributes() error {
 
 // copyAttributes copies the owner, mode, extended attributes and times of one directory to another.
 func copyAttributes(dir, model string, st *unix.Stat_t) error {
-	if err := image.CopyOwnerAndMode(dir, st); err != nil {
+	if err := fileattr.SetOwnerAndMode(dir, st); err != nil {
 		return err
 	}
 	if err := copyXattrs(dir, model); err != nil {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/minirun/minirun/internal/build/filecopy"
 	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/fileattr"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/overlay"
 	"github.com/minirun/minirun/internal/image/store"
@@ -156,7 +157,7 @@ func copyRootAttributes(fs string, below []string) error {
 	if err := unix.Lstat(below[len(below)-1], &st); err != nil {
 		return err
 	}
-	return image.CopyOwnerAndMode(fs, &st)
+	return fileattr.SetOwnerAndMode(fs, &st)
 }
 
 // copyFiles writes the files that COPY and ADD selected.
