@@ -103,7 +103,7 @@ func baseMaterial(n *graph.Node, op *graph.From) attest.Material {
 	}
 	m := attest.Material{Digest: map[string]string{"sha256": i.Manifest.Encoded()}}
 	name, err := image.ParseName(i.Name)
-	if err != nil || strings.HasPrefix(i.Name, "sha256:") { // from an OCI layout, which has no name
+	if err != nil || isDigest(i.Name) { // from an OCI layout, which has no name
 		m.URI = attest.ImageURL(strings.ToLower(op.Name), "", platform)
 		return m
 	}
