@@ -61,7 +61,7 @@ func (b *graphBuilder) resolveFrom(s *stageBuilder, from string) (*graph.Node, s
 func (b *graphBuilder) resolveStage(s *stageBuilder, from string, index int) (*graph.Node, string, error) {
 	if index > s.stage.Index {
 		return nil, "", fmt.Errorf(
-			"cannot copy from stage %q: it needs to be defined before current stage %q, but line %d defines it later", from,
+			"cannot copy from stage %q: it needs to be defined before current stage %q, but is defined later (line %d)", from,
 			b.file.stageLabel(s.stage.Index), firstLine(b.file.stages[index].Location),
 		)
 	}
