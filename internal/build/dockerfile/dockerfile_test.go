@@ -54,8 +54,8 @@ ENTRYPOINT ["node"]
 CMD main $X
 `
 
-// TestGraph: variables, scopes, stages on demand, ONBUILD, the commands of RUN.
-func TestGraph(t *testing.T) {
+// TestGraphOfTwoStages: variables, scopes, stages on demand, ONBUILD, the commands of RUN.
+func TestGraphOfTwoStages(t *testing.T) {
 	f, err := Parse("Dockerfile", []byte(twoStages))
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ stage-2 19 CMD ["/bin/sh" "-c" "main $X"] [] "CMD [\"/bin/sh\" \"-c\" \"main $X\
 	}
 }
 
-func TestErrors(t *testing.T) {
+func TestErrorsOfGraph(t *testing.T) {
 	for text, want := range map[string]string{
 		"RUN true":                             "no build stage in current context",
 		"FROM $X":                              "should not be blank",

@@ -24,7 +24,7 @@ func TestResolvConf(t *testing.T) {
 	}
 }
 
-func TestHostsText(t *testing.T) {
+func TestHostsFile(t *testing.T) {
 	if _, err := hostsFile(hostname, []string{"a=1.2.3.4", "b=::1"}); err != nil {
 		t.Error(err)
 	}
@@ -35,7 +35,7 @@ func TestHostsText(t *testing.T) {
 	}
 }
 
-func TestConfigure(t *testing.T) {
+func TestConfigOfStep(t *testing.T) {
 	op := &graph.Run{Argv: []string{"sh"}, Cwd: "/"}
 	has := func(c *specs.Spec, kind specs.LinuxNamespaceType) bool {
 		return slices.ContainsFunc(c.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == kind })
@@ -79,7 +79,7 @@ func TestConfigure(t *testing.T) {
 	}
 }
 
-// linked creates a layer with links for TestSeats.
+// linked creates a layer with links for TestMountpointsFollowLinks.
 func linked(t testing.TB) *mountpointResolver {
 	t.Helper()
 	dir := t.TempDir()

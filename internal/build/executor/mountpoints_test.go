@@ -43,8 +43,7 @@ func TestStubs(t *testing.T) {
 	}
 	// What the program writes next to them is kept, and the parents have their old attributes
 	// or those that the program set.
-	said,
-		layer := step("stat -c '%u:%g %a' /etc; cat /etc/resolv.conf > /dev/null && echo x > /etc/new; echo y > /home/user/.cache/y; chmod 700 /a")
+	said, layer := step("stat -c '%u:%g %a' /etc; cat /etc/resolv.conf > /dev/null && echo x > /etc/new; echo y > /home/user/.cache/y; chmod 700 /a")
 	if said != "3:4 751" {
 		t.Errorf("/etc is %q", said)
 	}

@@ -164,9 +164,9 @@ func TestCache(t *testing.T) {
 	}
 }
 
-// TestCacheIdentity: caches with the same ID but a different owner, mode or initial content
+// TestCacheIdentityHasOwnerAndMode: caches with the same ID but a different owner, mode or initial content
 // are separate, so that no step gets a directory that it cannot write to.
-func TestCacheIdentity(t *testing.T) {
+func TestCacheIdentityHasOwnerAndMode(t *testing.T) {
 	x := newBox(t)
 	one, two := x.other(map[string]string{"d/f": "1", "e/f": "1"}, nil), x.other(map[string]string{"d/f": "1"}, nil)
 	for name, c := range map[string]struct {
@@ -201,8 +201,8 @@ func TestCacheIdentity(t *testing.T) {
 	}
 }
 
-// TestCacheSharing: two concurrent steps signal each other through files in a separate cache.
-func TestCacheSharing(t *testing.T) {
+// TestCacheSharingLocks: two concurrent steps signal each other through files in a separate cache.
+func TestCacheSharingLocks(t *testing.T) {
 	x := newBox(t)
 	meet := graph.Mount{Type: "cache", Target: "/meet", ID: "meet"}
 	both := func(sharing, first, second string) (a, b string) {
@@ -226,8 +226,7 @@ func TestCacheSharing(t *testing.T) {
 	if a != "mine" || b != "mine" {
 		t.Errorf("shared: %q, %q", a, b)
 	}
-	a,
-		b = both("private", "touch /c/mine /meet/private-1; "+until("/meet/private-2")+"ls /c",
+	a, b = both("private", "touch /c/mine /meet/private-1; "+until("/meet/private-2")+"ls /c",
 		"ls /c; touch /c/theirs /meet/private-2")
 	if a != "mine" || b != "" {
 		t.Errorf("private: %q, %q", a, b)
@@ -267,9 +266,9 @@ func TestCacheLinks(t *testing.T) {
 	}
 }
 
-// TestDanglingTargets: a mountpoint is a dangling link in the layers or in a cache. What is
+// TestMountOnDanglingLink: a mountpoint is a dangling link in the layers or in a cache. What is
 // created for it is not in any layer.
-func TestDanglingTargets(t *testing.T) {
+func TestMountOnDanglingLink(t *testing.T) {
 	x := newBox(t)
 	for name, to := range map[string]string{"dangling": "/srv/missing/dir", "climbs": "../../../../climbed"} {
 		if err := os.Symlink(to, filepath.Join(x.layer, name)); err != nil {
@@ -286,10 +285,9 @@ func TestDanglingTargets(t *testing.T) {
 	}
 }
 
-func TestTmpfs(t *testing.T) {
+func TestTmpfsHasSize(t *testing.T) {
 	x := newBox(t)
-	said,
-		layer := x.run(x.step("stat -c %a /t /tmp; echo x > /t/x; dd if=/dev/zero of=/t/big bs=1024 count=100 2>&1 | grep -o 'No space.*'; true",
+	said, layer := x.run(x.step("stat -c %a /t /tmp; echo x > /t/x; dd if=/dev/zero of=/t/big bs=1024 count=100 2>&1 | grep -o 'No space.*'; true",
 		graph.Mount{Type: "tmpfs", Target: "/t", Size: 65536}))
 	if said != "1777\n1777\nNo space left on device" || len(files(t, layer)) > 0 {
 		t.Errorf("%q, the layer has %s", said, files(t, layer))

@@ -23,10 +23,9 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-func TestRun(t *testing.T) {
+func TestRunWritesLayer(t *testing.T) {
 	x := newBox(t)
-	said,
-		layer := x.run(x.step("echo hello; echo there >&2; echo x > /new; id -u; hostname; pwd; cat /etc/hosts | head -1; cat; ls /proc/self/fd | wc -l"))
+	said, layer := x.run(x.step("echo hello; echo there >&2; echo x > /new; id -u; hostname; pwd; cat /etc/hosts | head -1; cat; ls /proc/self/fd | wc -l"))
 	if want := "hello\nthere\n0\nminirun-build\n/\n127.0.0.1\tlocalhost minirun-build\n4"; said != want {
 		t.Errorf("%q", said)
 	}
@@ -52,8 +51,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestLayers: a step sees what the previous ones wrote and removed.
-func TestLayers(t *testing.T) {
+// TestStepSeesPreviousLayers: a step sees what the previous ones wrote and removed.
+func TestStepSeesPreviousLayers(t *testing.T) {
 	x := newBox(t)
 	_, first := x.run(x.step("mkdir /d; echo 1 > /d/one; echo 2 > /two; rm /etc/passwd"))
 	s, out := x.step("ls /d; cat /two; ls /etc | wc -l; rm -r /d; mkdir /d")
@@ -69,7 +68,7 @@ func TestLayers(t *testing.T) {
 	}
 }
 
-func TestUserAndEnvironment(t *testing.T) {
+func TestRunHasUserAndEnvironment(t *testing.T) {
 	x := newBox(t)
 	for user, want := range map[string]string{
 		"":         "0 0 /root /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -102,7 +101,7 @@ func TestUserAndEnvironment(t *testing.T) {
 	}
 }
 
-func TestHereDocuments(t *testing.T) {
+func TestHeredocIsExecutable(t *testing.T) {
 	x := newBox(t)
 	s, out := x.step("")
 	s.Op.Argv = []string{"/bin/sh", "-c",
@@ -114,7 +113,7 @@ func TestHereDocuments(t *testing.T) {
 	}
 }
 
-func TestHosts(t *testing.T) {
+func TestRunHasAddedHosts(t *testing.T) {
 	x := newBox(t)
 	s, out := x.step("grep -c . /etc/hosts; grep one /etc/hosts; grep six /etc/hosts")
 	s.Op.Hosts = []string{"one=10.0.0.1", "six=[fe80::1]"}
@@ -126,7 +125,7 @@ func TestHosts(t *testing.T) {
 	x.fails(s, "NAME=ADDRESS")
 }
 
-func TestNetwork(t *testing.T) {
+func TestNetworkModes(t *testing.T) {
 	x := newBox(t)
 	host, err := os.Readlink("/proc/self/ns/net")
 	if err != nil {
@@ -149,7 +148,7 @@ func TestNetwork(t *testing.T) {
 	x.fails(s, "moon")
 }
 
-func TestSecurity(t *testing.T) {
+func TestSecurityModes(t *testing.T) {
 	x := newBox(t)
 	const script = "grep -E 'CapEff|Seccomp:' /proc/self/status; ls /dev | wc -l; unshare -m true 2>/dev/null && echo may unshare; cat /proc/timer_list > /dev/null 2>&1; touch /sys/x 2>&1"
 	usual, out := x.step(script + "; true")
@@ -171,8 +170,8 @@ func TestSecurity(t *testing.T) {
 	}
 }
 
-// TestDebug: a shell with a terminal in the environment of a failed step.
-func TestDebug(t *testing.T) {
+// TestDebugShellSeesFailedStep: a shell with a terminal in the environment of a failed step.
+func TestDebugShellSeesFailedStep(t *testing.T) {
 	x := newBox(t)
 	s, _ := x.step("echo left > /left; exit 1", graph.Mount{Type: "secret", ID: "a"})
 	s.Secrets = Secrets{"a": {Data: []byte("x")}}
@@ -219,8 +218,8 @@ func TestDebug(t *testing.T) {
 	}
 }
 
-// TestPlatform: a program for a different architecture.
-func TestPlatform(t *testing.T) {
+// TestForeignProgramIsExplained: a program for a different architecture.
+func TestForeignProgramIsExplained(t *testing.T) {
 	x := newBox(t)
 	head := make([]byte, 120)
 	copy(head, "\x7fELF\x02\x01\x01")
@@ -244,11 +243,10 @@ func TestPlatform(t *testing.T) {
 	}
 }
 
-// TestScratch: without layers, the program is in a bind mount.
-func TestScratch(t *testing.T) {
+// TestRunOnScratch: without layers, the program is in a bind mount.
+func TestRunOnScratch(t *testing.T) {
 	x := newBox(t)
-	s,
-		out := x.step("echo it runs > /file; cat /file",
+	s, out := x.step("echo it runs > /file; cat /file",
 		graph.Mount{Type: "bind", Target: "/bin", Source: "/bin", ReadOnly: true})
 	s.Mounts[0] = Mounted{Layers: s.Layers}
 	s.Layers = nil
@@ -258,13 +256,12 @@ func TestScratch(t *testing.T) {
 	}
 }
 
-// TestUserNamespace: a builder that is root in a user namespace only, as it is for
+// TestRunInUserNamespace: a builder that is root in a user namespace only, as it is for
 // unprivileged users.
-func TestUserNamespace(t *testing.T) {
+func TestRunInUserNamespace(t *testing.T) {
 	x := newBox(t)
 	const first = 1_000_000
-	s,
-		_ := x.step("id -u; cat /run/secrets/a; echo; rm -r /home/user; mkdir -p /home/user; touch /c/x; chown user /c/x; ls /m; echo x > /m/new; stat -c %u /c/x; echo hi > /dev/null",
+	s, _ := x.step("id -u; cat /run/secrets/a; echo; rm -r /home/user; mkdir -p /home/user; touch /c/x; chown user /c/x; ls /m; echo x > /m/new; stat -c %u /c/x; echo hi > /dev/null",
 		graph.Mount{Type: "secret", ID: "a"}, graph.Mount{Type: "cache", Target: "/c", ID: "rootless"},
 		graph.Mount{Type: "bind", Target: "/m"})
 	s.Mounts[2] = x.other(map[string]string{"a": ""}, nil)
@@ -305,8 +302,8 @@ func TestUserNamespace(t *testing.T) {
 	}
 }
 
-// TestDebian: an image that contains all mountpoints.
-func TestDebian(t *testing.T) {
+// TestRunOnDebian: an image that contains all mountpoints.
+func TestRunOnDebian(t *testing.T) {
 	x := newBox(t)
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -329,8 +326,7 @@ func TestDebian(t *testing.T) {
 	if _, layer := x.run(s, out); len(files(t, layer)) > 0 {
 		t.Errorf("the layer has %s", files(t, layer))
 	}
-	s,
-		out = x.step("dpkg --verify coreutils && su www-data -s /bin/sh -c 'id -un' && apt-get --version | head -c 3 && useradd -m someone", secret)
+	s, out = x.step("dpkg --verify coreutils && su www-data -s /bin/sh -c 'id -un' && apt-get --version | head -c 3 && useradd -m someone", secret)
 	if said, layer := x.run(s, out); said != "www-data\napt" || !slices.Contains(files(t, layer), "home/someone") {
 		t.Errorf("%q, the layer has %s", said, files(t, layer))
 	}

@@ -20,8 +20,7 @@ func TestSecret(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text+"-file"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s,
-		out := x.step("cat /run/secrets/a; echo; stat -c '%u:%g %a' /run/secrets/a /etc/pw; cat /etc/pw; echo; echo $TOKEN; cat /both; ls /run/secrets; touch /run/secrets/a 2>/dev/null || echo ro",
+	s, out := x.step("cat /run/secrets/a; echo; stat -c '%u:%g %a' /run/secrets/a /etc/pw; cat /etc/pw; echo; echo $TOKEN; cat /both; ls /run/secrets; touch /run/secrets/a 2>/dev/null || echo ro",
 		graph.Mount{Type: "secret", ID: "a"},
 		graph.Mount{Type: "secret", ID: "f", Target: "/etc/pw", UID: 1000, GID: 50, Mode: 0o440},
 		graph.Mount{Type: "secret", ID: "a", Env: "TOKEN"},
@@ -71,7 +70,7 @@ func TestSecret(t *testing.T) {
 	x.fails(s, "--ssh absent", "required")
 }
 
-func TestSSH(t *testing.T) {
+func TestSSHAgentIsMounted(t *testing.T) {
 	x := newBox(t)
 	path := filepath.Join(x.host, "agent")
 	agent, err := net.Listen("unix", path)
@@ -93,8 +92,7 @@ func TestSSH(t *testing.T) {
 			_ = c.Close()
 		}
 	}()
-	s,
-		out := x.step("stat -c '%u:%g %a %F' $SSH_AUTH_SOCK; echo $SSH_AUTH_SOCK; ls /a.sock; echo $$ > /meet/pid; until [ -e /meet/go ]; do sleep 0.01; done",
+	s, out := x.step("stat -c '%u:%g %a %F' $SSH_AUTH_SOCK; echo $SSH_AUTH_SOCK; ls /a.sock; echo $$ > /meet/pid; until [ -e /meet/go ]; do sleep 0.01; done",
 		graph.Mount{Type: "ssh", UID: 1000, GID: 1000, Mode: 0o600},
 		graph.Mount{Type: "ssh", ID: "default", Target: "/a.sock"}, graph.Mount{Type: "ssh", ID: "absent"})
 	forwarded, err := sshagent.Open([]string{path}, true)
@@ -133,8 +131,7 @@ func (x *box) speak(path, text string) string {
 		x.t.Fatal(err)
 	}
 	defer root.Close()
-	c,
-		err := net.DialUnix("unix", nil,
+	c, err := net.DialUnix("unix", nil,
 		&net.UnixAddr{Name: "/proc/self/fd/" + itoa(int(root.Fd())) + "/" + filepath.Base(path), Net: "unix"})
 	if err != nil {
 		x.t.Fatal(err)

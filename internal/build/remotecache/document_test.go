@@ -77,7 +77,7 @@ func TestParseRejects(t *testing.T) {
 }
 
 // Alternative URLs and other fields of a layer's descriptor are dropped.
-func TestLayerIsBare(t *testing.T) {
+func TestParseDropsLayerURLs(t *testing.T) {
 	r := sample()
 	r.Layer.URLs, r.Layer.Annotations, r.Layer.Data = []string{"http://elsewhere.example"}, map[string]string{"a": "b"},
 		[]byte("x")

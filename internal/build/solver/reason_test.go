@@ -56,8 +56,7 @@ func TestMissReason(t *testing.T) {
 		{"a here-document", "RUN make", change(5, "i"), missInputs, []string{"here-document E"}},
 		{"no previous step any more", "RUN make", last[1:], missInputs, []string{"the previous step: removed"}},
 	} {
-		reason,
-			changes := explainDifference(historyEntry{Text: "RUN make", Recipe: last}, historyEntry{Text: c.text, Recipe: c.now},
+		reason, changes := explainDifference(historyEntry{Text: "RUN make", Recipe: last}, historyEntry{Text: c.text, Recipe: c.now},
 			func(content string) map[string]string { return lists[content] })
 		if reason != c.reason || !slices.Equal(changes, c.changes) {
 			t.Errorf("%s: %q %q, want %q %q", c.name, reason, changes, c.reason, c.changes)
