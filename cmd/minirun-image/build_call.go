@@ -64,7 +64,7 @@ func (c call) run(ctx *cli.Context) error {
 		}
 	}
 	if c.method == "subrequests.describe" {
-		return build.Describe(ctx.App.Writer, c.format)
+		return build.DescribeMethods(ctx.App.Writer, c.format)
 	}
 	d, done, err := readCalled(ctx)
 	if err != nil {
@@ -85,7 +85,7 @@ func (c call) run(ctx *cli.Context) error {
 	if err == nil {
 		return nil
 	}
-	lines, cause := build.Quoted(err)
+	lines, cause := build.QuoteError(err)
 	fmt.Fprint(os.Stderr, lines)
 	return cause
 }
@@ -136,7 +136,7 @@ func readRemote(ctx *cli.Context, o *build.Options) (*build.Check, func(), error
 		return nil, nil, err
 	}
 	b := &build.Builder{Store: s}
-	c, done, err := b.Fetch(ctx.Context, o)
+	c, done, err := b.OpenCheck(ctx.Context, o)
 	if err != nil {
 		release()
 		return nil, nil, err
@@ -155,7 +155,7 @@ func checkDockerfile(ctx *cli.Context, c *build.Check, format string) error {
 	}
 	switch n := len(result.Warnings); {
 	case result.Err != nil:
-		_, cause := build.Quoted(result.Err) // the lines are already printed
+		_, cause := build.QuoteError(result.Err) // the lines are already printed
 		return cause
 	case n > 0:
 		return fmt.Errorf("build --check: %d findings", n)

@@ -81,7 +81,7 @@ func resultOf(built []build.Built, d *build.Delivered, err error) (records.Statu
 		if errors.Is(err, context.Canceled) {
 			status = records.Canceled
 		}
-		lines, cause := build.Quoted(err)
+		lines, cause := build.QuoteError(err)
 		r.Error, r.Source = cause.Error(), lines
 	}
 	for i := range built {

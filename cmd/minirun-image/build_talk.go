@@ -132,7 +132,7 @@ func (t *talk) end(err error) error {
 	if t.cli.Context.Err() != nil {
 		return err
 	}
-	lines, cause := build.Quoted(err)
+	lines, cause := build.QuoteError(err)
 	if t.found != nil && len(t.found.Warnings) > 0 && t.chatty {
 		lines = "\n" + lines
 	}

@@ -28,9 +28,9 @@ func (b *Builder) importCaches(ctx context.Context, o *Options, s *solver.Solver
 	return imports
 }
 
-// steps returns the steps to export. It omits contexts that were copied for a mount: every
+// exportedSteps returns the steps to export. It omits contexts that were copied for a mount: every
 // machine with the context produces the same copy.
-func (b *Built) steps() []remotecache.Step {
+func (b *Built) exportedSteps() []remotecache.Step {
 	var out []remotecache.Step
 	inResult := b.resultNodes()
 	for _, n := range b.Graph.Needed() {
@@ -60,9 +60,9 @@ func (b *Built) resultNodes() map[*graph.Node]bool {
 	return out
 }
 
-// inline returns the inline cache of an image.
-func (b *Built) inline(layers []export.Layer) (json.RawMessage, error) {
-	return remotecache.InlineDocument(b.steps(), layers)
+// inlineCache returns the inline cache of an image.
+func (b *Built) inlineCache(layers []export.Layer) (json.RawMessage, error) {
+	return remotecache.InlineDocument(b.exportedSteps(), layers)
 }
 
 // SaveCaches exports the steps of all platforms to the caches of --cache-to. Inline caches
@@ -70,7 +70,7 @@ func (b *Built) inline(layers []export.Layer) (json.RawMessage, error) {
 func (b *Builder) SaveCaches(ctx context.Context, built []Built, list []remotecache.To) error {
 	var steps []remotecache.Step
 	for _, one := range built {
-		steps = append(steps, one.steps()...)
+		steps = append(steps, one.exportedSteps()...)
 	}
 	for i, t := range list {
 		if t.Type == remotecache.Inline {
@@ -84,7 +84,7 @@ func (b *Builder) SaveCaches(ctx context.Context, built []Built, list []remoteca
 		if err == nil {
 			continue
 		}
-		if err = fmt.Errorf("--cache-to type=%s: %w", t.Type, err); !t.Ignore {
+		if err = fmt.Errorf("cannot export --cache-to type=%s: %w", t.Type, err); !t.Ignore {
 			return err
 		}
 		b.Warnings = append(b.Warnings, err)
@@ -92,7 +92,7 @@ func (b *Builder) SaveCaches(ctx context.Context, built []Built, list []remoteca
 	return nil
 }
 
-// Inline reports whether the images get an inline cache.
-func Inline(list []remotecache.To) bool {
+// HasInline reports whether the images get an inline cache.
+func HasInline(list []remotecache.To) bool {
 	return slices.ContainsFunc(list, func(t remotecache.To) bool { return t.Type == remotecache.Inline })
 }

@@ -72,7 +72,7 @@ func TestGitContextURLForms(t *testing.T) {
 			}
 		}
 		s.Minirun("build", url+"/r.git?ref=v1#dev").Fails(t, "two values for the ref: dev and v1")
-		s.Minirun("build", "--build-arg=BUILDKIT_CONTEXT_KEEP_GIT_DIR=x", url+"/r.git").Fails(t, "must be true or false")
+		s.Minirun("build", "--build-arg=BUILDKIT_CONTEXT_KEEP_GIT_DIR=x", url+"/r.git").Fails(t, "is not true or false")
 	}
 }
 

@@ -51,7 +51,7 @@ var mistakes = map[string]mistake{
 	"context: what is ignored":              {dockerfile: "FROM base\nCOPY secret.key /\n", says: []string{"not found in the context (.dockerignore excludes it)", "CopyIgnoredFile"}, check: []string{"WARNING: CopyIgnoredFile"}},
 	"context: outside":                      {dockerfile: "FROM base\nCOPY ../x /\n", says: []string{"../x is outside the context", "minirun build -f DIR/Dockerfile .."}, check: []string{"WARNING: SourceOutsideContext"}},
 	"context: outside, and there":           {dockerfile: "FROM base\nCOPY ../package.json /\n", builds: true, says: []string{"../package.json is /package.json in the context"}},
-	"COPY: several without a /":             {dockerfile: "FROM base\nCOPY package.json src /app\n", says: []string{"/app: is no directory in the image"}},
+	"COPY: several without a /":             {dockerfile: "FROM base\nCOPY package.json src /app\n", says: []string{"/app is not a directory in the image"}},
 	"COPY: no destination":                  {dockerfile: "FROM base\nCOPY package.json\n", says: []string{"Destination could not be determined"}},
 	"COPY: a user whom nobody knows":        {dockerfile: "FROM base\nCOPY --chown=nodee package.json /\n", says: []string{`user "nodee"`, "the image's /etc/passwd"}},
 	"COPY over installed packages":          {dockerfile: npm + "RUN npm install\nCOPY . .\n", builds: true, says: []string{"CopyOverInstalled"}, check: []string{"node_modules from the context over the packages that npm install installed", "Add node_modules to .dockerignore"}},

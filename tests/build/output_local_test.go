@@ -55,7 +55,7 @@ func TestOutputLocalKeepsDirectories(t *testing.T) {
 	to := contextDir(t, map[string]string{"z/precious": "old"}, "")
 	before := treeOf(t, to)
 	r := s.Minirun("build", "-o", to, result)
-	if r.Status == 0 || !strings.Contains(r.Stderr, "z: is a file in the result, and a directory there") {
+	if r.Status == 0 || !strings.Contains(r.Stderr, "z is a file in the result, but a directory in the destination") {
 		t.Errorf("status %d: %s", r.Status, r.Stderr)
 	}
 	if got := treeOf(t, to); !slices.Equal(got, before) {

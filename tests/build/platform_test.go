@@ -96,7 +96,7 @@ func TestMissingPlatformErrorNamesAvailableOnes(t *testing.T) {
 	for name, has := range map[string]string{"both": here + ", " + there, "base": here} {
 		dir := contextDir(t, map[string]string{"Dockerfile": "FROM --platform=$BUILDPLATFORM base AS a\nRUN true\nFROM " + name + "\nCOPY --from=a /bin/sh /sh\n"}, "")
 		r := s.Minirun("build", "--progress", "plain", "--platform", here+",linux/s390x", dir)
-		r.Fails(t, name+" for linux/s390x: the store has it for "+has)
+		r.Fails(t, name+" is in the store for "+has+", not for linux/s390x")
 		if strings.Contains(r.Stderr, "RUN true\n#") {
 			t.Errorf("%s: something was built: %s", name, r.Stderr)
 		}
@@ -232,7 +232,7 @@ func TestBaseIsPulledForEachPlatform(t *testing.T) {
 		t.Errorf("run takes the image for %s", got)
 	}
 	missing := s.Minirun("build", "--platform", "linux/riscv64", dir)
-	missing.Fails(t, name+" for linux/riscv64: the store has it for ", here, there)
+	missing.Fails(t, name+" is in the store for ", here, there, "not for linux/riscv64")
 	missing = newStore(t).Minirun("build", "--platform", "linux/riscv64", dir)
 	missing.Fails(t, "no image for linux/riscv64 (available: ", here, there)
 }

@@ -74,7 +74,7 @@ SCRIPT
 	}
 	// The script detects what is possible: with everything allowed it can do some of these things.
 	shell(t, dir, "sed -i 's/^RUN <</RUN --security=insecure <</' Dockerfile")
-	if b, _ := o.builds(dir); b.Status == 0 || !strings.Contains(b.Stderr, "give --allow security.insecure") {
+	if b, _ := o.builds(dir); b.Status == 0 || !strings.Contains(b.Stderr, "build with --allow security.insecure") {
 		t.Errorf("status %d: %s", b.Status, b.Stderr)
 	}
 	shell(t, dir, "sed -i '/core_pattern/,/^done/d; /drop_caches/d; /date -s/d; /insmod/d; /umount/d; /remount/d; /hostname/d' Dockerfile") // not on this machine
@@ -108,7 +108,7 @@ func TestEntitlementsAreChecked(t *testing.T) {
 			}
 			dir := contextDir(t, map[string]string{"Dockerfile": c.dockerfile}, "")
 			b := s.try(dir)
-			if b.Status == 0 || c.allow != "" && !strings.Contains(b.Stderr, "give --allow "+c.allow) {
+			if b.Status == 0 || c.allow != "" && !strings.Contains(b.Stderr, "build with --allow "+c.allow) {
 				t.Errorf("status %d: %s", b.Status, b.Stderr)
 			}
 			if len(b.ran) > 0 {

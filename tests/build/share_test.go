@@ -325,7 +325,7 @@ func TestImportedCacheIsExportedAgain(t *testing.T) {
 	}
 	got := second.rebuild(dir, "--cache-from", "type=local,src="+one, "--cache-to", "type=local,mode=max,dest="+two)
 	want(t, "made", got.made)
-	if !strings.Contains(got.warnings, `the layer of "RUN cat /g`) {
+	if !strings.Contains(got.warnings, `the step "RUN cat /g`) {
 		t.Errorf("the lost layer is not told of: %q", got.warnings)
 	}
 	again, _ := cacheOf(t, two, "latest")

@@ -175,7 +175,7 @@ func TestMessagesForSSHMistakes(t *testing.T) {
 		"default=" + ed.path + ",":                    "a path is empty",
 		"default=" + ed.path + ",raw=true":            "raw=true needs a socket",
 		"default":                                     "SSH_AUTH_SOCK is not set",
-		"default=" + ed.path + " default=" + ec.path:  "default is given twice",
+		"default=" + ed.path + " default=" + ec.path:  "default is given twice\nhint: separate the keys",
 		"default=" + ed.path + "," + dir + "/nothing": "no such file",
 	} {
 		args := []string{"build", "-o", "type=cacheonly", dir}

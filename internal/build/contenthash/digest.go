@@ -158,7 +158,8 @@ func (t *Tree) read(ctx context.Context, f *File, buffer []byte) (sum [sha256.Si
 	}
 	defer func() { _ = file.Close() }()
 	h := sha256.New()
-	if _, err := io.CopyBuffer(struct{ io.Writer }{h}, ctxio.NewReader(ctx, struct{ io.Reader }{file}), buffer); err != nil {
+	in := ctxio.NewReader(ctx, struct{ io.Reader }{file})
+	if _, err := io.CopyBuffer(struct{ io.Writer }{h}, in, buffer); err != nil {
 		return sum, fmt.Errorf("cannot read %s of %s: %w", f.Path, t.Label, err)
 	}
 	h.Sum(sum[:0])

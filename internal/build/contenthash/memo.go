@@ -10,7 +10,6 @@ import (
 	"os"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,7 +22,6 @@ type Memo struct {
 	mutex   sync.Mutex
 	known   map[memoKey]memoValue
 	changed bool
-	reads   atomic.Int64
 }
 
 // memoKey identifies an unchanged file.
@@ -68,7 +66,9 @@ func OpenMemo(path string) (*Memo, error) {
 	magic := make([]byte, len(memoMagic))
 	var n uint32
 	in := io.TeeReader(r, sum)
-	if _, err := io.ReadFull(in, magic); err != nil || string(magic) != memoMagic || binary.Read(in, binary.LittleEndian, &n) != nil || n > maxMemoEntries {
+	if _, err := io.ReadFull(in, magic); err != nil || string(magic) != memoMagic ||
+		binary.Read(in, binary.LittleEndian, &n) != nil ||
+		n > maxMemoEntries {
 		return m, nil
 	}
 	entries := make([]memoEntry, n)
@@ -132,14 +132,6 @@ func (m *Memo) write(f *os.File) error {
 	return errors.Join(err, w.Flush())
 }
 
-// Reads returns how many files had to be read.
-func (m *Memo) Reads() int64 {
-	if m == nil {
-		return 0
-	}
-	return m.reads.Load()
-}
-
 func memoKeyOf(st *unix.Stat_t, device uint64) memoKey {
 	if device == 0 {
 		device = st.Dev
@@ -168,7 +160,6 @@ func (m *Memo) record(k memoKey, d [sha256.Size]byte, begun time.Time) {
 	if m == nil {
 		return
 	}
-	m.reads.Add(1)
 	if max(k.Ctime, k.Mtime) > begun.Add(-granularity).UnixNano() {
 		return
 	}

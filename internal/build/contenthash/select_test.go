@@ -35,19 +35,29 @@ func TestSelect(t *testing.T) {
 		o      Options
 		want   string // or an error after !
 	}{
-		{"a.go", Options{}, "a.go"}, {"/a.go", Options{}, "a.go"}, {"./d/../a.go", Options{}, "a.go"}, {"../a.go", Options{}, "a.go"},
-		{"d", Options{}, "d:. d/a.go:a.go d/e:e d/e/f.go:e/f.go"}, {"d/a.go", Options{}, "d/a.go:a.go"}, {"empty", Options{}, "empty:."},
-		{"*.go", Options{}, "a.go b.go"}, {"?.go", Options{}, "a.go b.go"}, {"[ab].go", Options{}, "a.go b.go"}, {"[!a].go", Options{}, "a.go"}, {"[^a].go", Options{}, "b.go"},
+		{"a.go", Options{}, "a.go"}, {"/a.go", Options{}, "a.go"}, {"./d/../a.go", Options{}, "a.go"},
+		{"../a.go", Options{}, "a.go"},
+		{"d", Options{}, "d:. d/a.go:a.go d/e:e d/e/f.go:e/f.go"}, {"d/a.go", Options{}, "d/a.go:a.go"},
+		{"empty", Options{}, "empty:."},
+		{"*.go", Options{}, "a.go b.go"}, {"?.go", Options{}, "a.go b.go"}, {"[ab].go", Options{}, "a.go b.go"},
+		{"[!a].go", Options{}, "a.go"}, {"[^a].go", Options{}, "b.go"},
 		{".*", Options{}, ".hidden"}, {"*/a.go", Options{}, "d/a.go:a.go x/a.go:a.go"}, {"*.none", Options{}, ""},
 		{`\[odd]`, Options{}, "[odd]"}, {"[", Options{}, "!invalid pattern"},
-		{"linkdir", Options{}, "d:. d/a.go:a.go d/e:e d/e/f.go:e/f.go"}, {"linkfile", Options{}, "d/a.go:linkfile"}, {"linkdir/a.go", Options{}, "d/a.go:a.go"},
-		{"linkout", Options{}, "!not found"}, {"dangling", Options{}, "!dangling symbolic link"}, {"loop", Options{}, "!dangling symbolic link"},
-		{"missing", Options{}, "!\"/missing\" not found in the context"}, {"a.g", Options{}, "!did you mean /a.go?"}, {"d/e/f.goo", Options{}, "!did you mean /d/e/f.go?"},
+		{"linkdir", Options{}, "d:. d/a.go:a.go d/e:e d/e/f.go:e/f.go"}, {"linkfile", Options{}, "d/a.go:linkfile"},
+		{"linkdir/a.go", Options{}, "d/a.go:a.go"},
+		{"linkout", Options{}, "!not found"}, {"dangling", Options{}, "!dangling symbolic link"},
+		{"loop", Options{}, "!dangling symbolic link"},
+		{"missing", Options{}, "!\"/missing\" not found in the context"}, {"a.g", Options{}, "!did you mean /a.go?"},
+		{"d/e/f.goo", Options{}, "!did you mean /d/e/f.go?"},
 		{"missing/*.go", Options{}, "!not found"},
-		{"d/e/f.go", Options{Parents: true}, "d d/e d/e/f.go"}, {"d/./e/f.go", Options{Parents: true}, "d:. d/e:e d/e/f.go:e/f.go"}, {"**/f.go", Options{Parents: true}, "d d/e d/e/f.go"},
+		{"d/e/f.go", Options{Parents: true}, "d d/e d/e/f.go"},
+		{"d/./e/f.go", Options{Parents: true}, "d:. d/e:e d/e/f.go:e/f.go"},
+		{"**/f.go", Options{Parents: true}, "d d/e d/e/f.go"},
 		{"x*/./a.go", Options{Parents: true}, "x:. x/a.go:a.go"},
-		{"linkfile", Options{Parents: true}, "linkfile"}, {"linkfile", Options{Parents: true, Resolve: true}, "d/a.go:linkfile"},
-		{"d", Options{Exclude: []string{"e"}}, "d:. d/a.go:a.go"}, {"d", Options{Exclude: []string{"**/*.go", "!e/f.go"}}, "d:. d/e:e d/e/f.go:e/f.go"},
+		{"linkfile", Options{Parents: true}, "linkfile"},
+		{"linkfile", Options{Parents: true, Resolve: true}, "d/a.go:linkfile"},
+		{"d", Options{Exclude: []string{"e"}}, "d:. d/a.go:a.go"},
+		{"d", Options{Exclude: []string{"**/*.go", "!e/f.go"}}, "d:. d/e:e d/e/f.go:e/f.go"},
 		{"*.go", Options{Exclude: []string{"b.go"}}, "a.go"}, {"a.go", Options{Exclude: []string{"["}}, "!invalid --exclude"},
 	} {
 		s, err := newTree(t, contextFiles...).Select([]string{c.source}, c.o)
@@ -80,7 +90,8 @@ func TestSelectIgnored(t *testing.T) {
 	}
 	for source, want := range map[string]string{
 		".": ". a d d/keep l", "[ad]*": "a d:. d/keep:keep", "a": "a", "d": "d:. d/keep:keep",
-		"secret": "!.dockerignore excludes it", "gone": "!.dockerignore excludes it", "d/x": "!.dockerignore excludes it", "l": "!a symbolic link to a file that .dockerignore excludes",
+		"secret": "!.dockerignore excludes it", "gone": "!.dockerignore excludes it", "d/x": "!.dockerignore excludes it",
+		"l": "!a symbolic link to a file that .dockerignore excludes",
 	} {
 		s, err := tree.Select([]string{source}, Options{})
 		if wantError, ok := strings.CutPrefix(want, "!"); ok {
@@ -99,7 +110,7 @@ func TestSelectIgnored(t *testing.T) {
 	}
 }
 
-// TestSourceNumbers: each match of a pattern is a source of its own, because hard links are kept only
+// TestSourceNumbers: each match of a pattern is a separate source, because hard links are kept only
 // in one; with --parents all matches of a pattern are one.
 func TestSourceNumbers(t *testing.T) {
 	for _, c := range []struct {
@@ -127,7 +138,8 @@ func TestSimilarNames(t *testing.T) {
 		want bool
 	}{
 		{"server", "server.js", true}, {"package.json", "pakage.json", true}, {"Makefile", "makefile", true},
-		{"src", "lib", false}, {"a", "b", false}, {"app", "apps", true}, {"app", "application", false}, {"node_modules", "dist", false},
+		{"src", "lib", false}, {"a", "b", false}, {"app", "apps", true}, {"app", "application", false},
+		{"node_modules", "dist", false},
 	} {
 		if got := areSimilar(c.a, c.b); got != c.want || areSimilar(c.b, c.a) != c.want {
 			t.Errorf("%s and %s: %t, want %t", c.a, c.b, got, c.want)

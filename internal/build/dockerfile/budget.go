@@ -120,7 +120,10 @@ func (b *graphBuilder) countLayers(s *stageBuilder, n *graph.Node) error {
 		s.layers++
 	}
 	if s.layers > maxLayers {
-		return fmt.Errorf("%s would create layer %d, but overlayfs supports %d layers\nhint: combine instructions", n.Instruction, s.layers, maxLayers)
+		return fmt.Errorf(
+			"%s would create layer %d, but overlayfs supports %d layers\nhint: combine instructions", n.Instruction,
+			s.layers, maxLayers,
+		)
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func (f *File) Graph(o Options) (*graph.Graph, error) {
 		err = b.checkReferences()
 	}
 	if err != nil {
-		return nil, quote(err, o.Name, f.Text)
+		return nil, quoteLines(err, o.Name, f.Text)
 	}
 	for i := range f.stages {
 		if b.graph.Stages[i] == nil {
@@ -84,7 +84,7 @@ func (f *File) Check(o Options, all bool) error {
 	}
 	for i := first; i <= target; i++ {
 		if _, err := b.convertStage(i); err != nil && !errors.Is(err, ErrUnknownImage) {
-			return quote(err, o.Name, f.Text)
+			return quoteLines(err, o.Name, f.Text)
 		}
 	}
 	return nil
@@ -93,18 +93,19 @@ func (f *File) Check(o Options, all bool) error {
 // newBuilder starts a graph, with the global variables set.
 func (f *File) newBuilder(o Options) (b *graphBuilder, target int, err error) {
 	b = &graphBuilder{
-		file: f, options: o, lex: shell.NewLex(f.escape), images: map[string]*graph.Node{}, stages: make([]stageBuilder, len(f.stages)),
-		graph: &graph.Graph{Platform: o.Platform, Stages: make([]*graph.Stage, len(f.stages))},
+		file: f, options: o, lex: shell.NewLex(f.escape), images: map[string]*graph.Node{},
+		stages: make([]stageBuilder, len(f.stages)),
+		graph:  &graph.Graph{Platform: o.Platform, Stages: make([]*graph.Stage, len(f.stages))},
 	}
 	if target, err = f.stageIndex(o.Target); err != nil {
 		return nil, 0, err
 	}
 	if err := b.evaluateGlobals(target); err != nil {
-		return nil, 0, quote(err, o.Name, f.Text)
+		return nil, 0, quoteLines(err, o.Name, f.Text)
 	}
 	for i := range f.stages { // even of stages that the target does not need
 		if _, _, err := b.expandFrom(&f.stages[i]); err != nil {
-			return nil, 0, quote(parser.WithLocation(err, f.stages[i].Location), o.Name, f.Text)
+			return nil, 0, quoteLines(parser.WithLocation(err, f.stages[i].Location), o.Name, f.Text)
 		}
 	}
 	return b, target, nil
@@ -124,7 +125,7 @@ func (b *graphBuilder) evaluateGlobals(target int) error {
 		}
 	}
 	for _, command := range b.file.global {
-		if _, err := b.declare(&b.globals, nil, &command); err != nil {
+		if _, err := b.declareArgs(&b.globals, nil, &command); err != nil {
 			return parser.WithLocation(err, command.Location())
 		}
 	}
@@ -136,11 +137,11 @@ func (b *graphBuilder) evaluateGlobals(target int) error {
 	return nil
 }
 
-// declare executes an ARG: its value is that from the command line, or the default, or in a
+// declareArgs executes an ARG: its value is that from the command line, or the default, or in a
 // convertStage the global value. It returns the instruction with its values.
-func (b *graphBuilder) declare(s, global *scope, command *instructions.ArgCommand) (parts []string, err error) {
+func (b *graphBuilder) declareArgs(s, global *scope, command *instructions.ArgCommand) (parts []string, err error) {
 	for _, a := range command.Args {
-		value, err := b.value(s, global, a)
+		value, err := b.argValue(s, global, a)
 		if err != nil {
 			return nil, err
 		}
@@ -154,9 +155,9 @@ func (b *graphBuilder) declare(s, global *scope, command *instructions.ArgComman
 	return parts, nil
 }
 
-// value returns the value of one variable of an ARG, nil for none. A default that --build-arg
+// argValue returns the value of one variable of an ARG, nil for none. A default that --build-arg
 // overrides is not expanded: ${X:?…} fails there only if X is needed.
-func (b *graphBuilder) value(s, global *scope, a instructions.KeyValuePairOptional) (*string, error) {
+func (b *graphBuilder) argValue(s, global *scope, a instructions.KeyValuePairOptional) (*string, error) {
 	if given, ok := b.options.BuildArgs[a.Key]; ok {
 		return &given, nil
 	}

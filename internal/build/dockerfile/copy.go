@@ -15,7 +15,13 @@ import (
 )
 
 func (b *graphBuilder) convertCopy(s *stageBuilder, n *graph.Node, c *instructions.CopyCommand) error {
-	op := &graph.Copy{Chown: c.Chown, Chmod: c.Chmod, Link: isIndependent(c.Link, c.Chmod), Parents: c.Parents, Exclude: c.ExcludePatterns}
+	op := &graph.Copy{
+		Chown:   c.Chown,
+		Chmod:   c.Chmod,
+		Link:    isIndependent(c.Link, c.Chmod),
+		Parents: c.Parents,
+		Exclude: c.ExcludePatterns,
+	}
 	from, context := (*graph.Node)(nil), graph.MainContext
 	var flags []string
 	if err := checkNoVariables(c.From); err != nil {
@@ -97,12 +103,15 @@ func cleanSource(p string) string {
 
 // addCopy completes a COPY or ADD: here-documents, the destination, the node. An empty destination, such
 // as that of a variable without a value, is the current directory.
-func (b *graphBuilder) addCopy(s *stageBuilder, n *graph.Node, op *graph.Copy, c *instructions.SourcesAndDest, flags []string) error {
+func (b *graphBuilder) addCopy(
+	s *stageBuilder, n *graph.Node, op *graph.Copy, c *instructions.SourcesAndDest, flags []string,
+) error {
 	for _, content := range c.SourceContents {
 		op.Sources = append(op.Sources, graph.Source{File: &graph.File{Name: content.Path, Content: content.Data}})
 	}
 	op.Dest = s.absolutePath(c.DestPath)
-	if directory := strings.HasSuffix(c.DestPath, "/") || c.DestPath == "" || c.DestPath == "." || strings.HasSuffix(c.DestPath, "/."); directory && op.Dest != "/" {
+	isDirectory := strings.HasSuffix(c.DestPath, "/") || strings.HasSuffix("/"+c.DestPath, "/.") || c.DestPath == ""
+	if isDirectory && op.Dest != "/" {
 		op.Dest += "/"
 	}
 	flags = append(flags, copyFlags(op)...)
@@ -115,7 +124,8 @@ func (b *graphBuilder) addCopy(s *stageBuilder, n *graph.Node, op *graph.Copy, c
 	}
 	words = append(words, c.DestPath)
 	n.Text = n.Instruction + " " + strings.Join(words, " ")
-	n.History = oci.History{CreatedBy: n.Instruction + " " + strings.Join(append(historyFlags(op), words[len(words)-1-len(c.SourcePaths)-len(c.SourceContents):]...), " ") + " # buildkit"}
+	history := append(historyFlags(op), words[len(flags):]...)
+	n.History = oci.History{CreatedBy: n.Instruction + " " + strings.Join(history, " ") + " # buildkit"}
 	return b.addNode(s, n)
 }
 

@@ -88,17 +88,21 @@ func Parse(name string, text []byte) (*File, error) {
 		if !hasInstructions(text) {
 			err = fmt.Errorf("%s is empty\nhint: a Dockerfile begins with FROM", name)
 		}
-		return nil, quote(err, name, text)
+		return nil, quoteLines(err, name, text)
 	}
 	if err := CheckCount(result.AST); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	stages, global, err := instructions.Parse(result.AST, linter.New(&linter.Config{Warn: func(string, string, string, string, []parser.Range) {}}))
+	stages, global, err := instructions.Parse(
+		result.AST, linter.New(&linter.Config{Warn: func(string, string, string, string, []parser.Range) {}}),
+	)
 	if err != nil {
-		return nil, explainOrder(quote(err, name, text), result.AST)
+		return nil, explainOrder(quoteLines(err, name, text), result.AST)
 	}
 	if len(stages) == 0 {
-		return nil, fmt.Errorf("%s: dockerfile contains no stages to build\nhint: begin with FROM IMAGE or FROM scratch", name)
+		return nil, fmt.Errorf(
+			"%s: dockerfile contains no stages to build\nhint: begin with FROM IMAGE or FROM scratch", name,
+		)
 	}
 	return &File{Text: text, Warnings: result.Warnings, stages: stages, global: global, escape: result.EscapeToken}, nil
 }
@@ -149,7 +153,10 @@ func (f *File) stageIndex(name string) (int, error) {
 			names = append(names, strconv.Itoa(i))
 		}
 	}
-	return 0, fmt.Errorf("target stage %q could not be found%s\nhint: the stages are %s", name, f.suggestStage(name, len(f.stages)), strings.Join(names, ", "))
+	return 0, fmt.Errorf(
+		"target stage %q could not be found%s\nhint: the stages are %s", name, f.suggestStage(name, len(f.stages)),
+		strings.Join(names, ", "),
+	)
 }
 
 // UnknownArgs returns the build arguments that no ARG of the Dockerfile declares.

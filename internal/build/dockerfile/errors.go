@@ -55,8 +55,8 @@ func (e *Error) Quote() string {
 	return out.String()
 }
 
-// quote adds to an error the lines on which the parser found it.
-func quote(err error, name string, text []byte) error {
+// quoteLines adds to an error the lines on which the parser found it.
+func quoteLines(err error, name string, text []byte) error {
 	var already *Error
 	if errors.As(err, &already) {
 		return err
@@ -69,12 +69,12 @@ func quote(err error, name string, text []byte) error {
 		}
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	first, last := lines(at.Locations[0])
+	first, last := lineRange(at.Locations[0])
 	return &Error{Name: name, First: first, Last: last, Text: text, Err: addSuggestion(at.Unwrap(), text)}
 }
 
-// At adds a node's lines to an error from building it.
-func (f *File) At(name string, n *graph.Node, err error) error {
+// Locate adds a node's lines to an error from building it.
+func (f *File) Locate(name string, n *graph.Node, err error) error {
 	if n.First == 0 {
 		return err
 	}

@@ -28,8 +28,14 @@ const hostnameArgument = "BUILDKIT_SANDBOX_HOSTNAME"
 // convertRun creates the node of a RUN.
 func (b *graphBuilder) convertRun(s *stageBuilder, n *graph.Node, c *instructions.RunCommand) error {
 	config := s.last().Config.Config
-	op := &graph.Run{Cwd: path.Join("/", config.WorkingDir), User: config.User, Network: string(instructions.GetNetwork(c)), Hosts: b.options.Hosts, Limits: b.options.Limits,
-		Hostname: b.options.BuildArgs[hostnameArgument]}
+	op := &graph.Run{
+		Cwd:      path.Join("/", config.WorkingDir),
+		User:     config.User,
+		Network:  string(instructions.GetNetwork(c)),
+		Hosts:    b.options.Hosts,
+		Limits:   b.options.Limits,
+		Hostname: b.options.BuildArgs[hostnameArgument],
+	}
 	if op.Network == "" || op.Network == instructions.NetworkDefault {
 		op.Network = cmp.Or(b.options.Network, "default")
 	}
@@ -61,7 +67,8 @@ func (b *graphBuilder) convertRun(s *stageBuilder, n *graph.Node, c *instruction
 	}
 	n.Op = op
 	command := strings.Join(op.Argv, " ")
-	n.Text = "RUN " + strings.Join(append(flags, b.displayCommand(s, op, strings.Join(c.CmdLine, " "))), " ") + previewHeredoc(c.Files)
+	words := append(flags, b.displayCommand(s, op, strings.Join(c.CmdLine, " ")))
+	n.Text = "RUN " + strings.Join(words, " ") + previewHeredoc(c.Files)
 	created := command
 	if len(shown) > 0 {
 		created = fmt.Sprintf("|%d %s %s", len(shown), strings.Join(shown, " "), command)
@@ -89,7 +96,9 @@ func (b *graphBuilder) displayCommand(s *stageBuilder, op *graph.Run, command st
 }
 
 // resolveDevices looks up the devices of a RUN, and returns its flags.
-func (b *graphBuilder) resolveDevices(s *stageBuilder, op *graph.Run, c *instructions.RunCommand) (flags []string, err error) {
+func (b *graphBuilder) resolveDevices(
+	s *stageBuilder, op *graph.Run, c *instructions.RunCommand,
+) (flags []string, err error) {
 	for _, device := range instructions.GetDevices(c) {
 		out := graph.Device{Name: device.Name}
 		if b.options.Device != nil {
@@ -173,7 +182,9 @@ func commandLine(c *instructions.RunCommand, shell []string) (argv []string, fil
 var errTargetMissing = errors.New("target= is missing")
 
 // convertMount converts a RUN --mount.
-func (b *graphBuilder) convertMount(s *stageBuilder, n *graph.Node, m *instructions.Mount, index int) (*graph.Mount, error) {
+func (b *graphBuilder) convertMount(
+	s *stageBuilder, n *graph.Node, m *instructions.Mount, index int,
+) (*graph.Mount, error) {
 	out := &graph.Mount{
 		Type: string(m.Type), Source: strings.TrimPrefix(path.Clean("/"+m.Source), "/"), ReadOnly: m.ReadOnly,
 		Size: m.SizeLimit, ID: m.CacheID, Sharing: string(m.CacheSharing), Required: m.Required,
@@ -247,7 +258,13 @@ func (b *graphBuilder) setMountSource(s *stageBuilder, n *graph.Node, out *graph
 	}
 	out.From = &graph.Node{
 		ID: b.nextID(), Instruction: "COPY", Text: "load " + context + " " + out.Source, First: n.First, Last: n.Last,
-		Op:     &graph.Copy{Sources: []graph.Source{{Context: context, Path: graph.Literal(out.Source)}}, Dest: "/", Parents: true, Resolve: true, Link: true},
+		Op: &graph.Copy{
+			Sources: []graph.Source{{Context: context, Path: graph.Literal(out.Source)}},
+			Dest:    "/",
+			Parents: true,
+			Resolve: true,
+			Link:    true,
+		},
 		Config: emptyConfig(b.options.Build),
 	}
 	return nil

@@ -46,7 +46,7 @@ func (b *graphBuilder) convert(s *stageBuilder, c instructions.Command) error {
 			return err
 		}
 	}
-	first, last := lines(c.Location())
+	first, last := lineRange(c.Location())
 	n := &graph.Node{Instruction: strings.ToUpper(c.Name()), First: first, Last: last}
 	switch c := c.(type) {
 	case *instructions.RunCommand:
@@ -64,7 +64,7 @@ func (b *graphBuilder) convert(s *stageBuilder, c instructions.Command) error {
 	if err := b.applyConfig(s, n, c); err != nil {
 		return err
 	}
-	n.Text = describe(c, &n.Config.Config)
+	n.Text = describeInstruction(c, &n.Config.Config)
 	if _, ok := c.(*instructions.OnbuildCommand); !ok { // it is not executed yet
 		n.History = oci.History{CreatedBy: n.Text, EmptyLayer: true}
 	}
@@ -168,15 +168,15 @@ func (s *stageBuilder) absolutePath(name string) string {
 	if !strings.HasPrefix(name, "/") {
 		dir := s.last().Config.Config.WorkingDir
 		if s.stage.Platform.OS == windows {
-			dir = withSlashes(dir)
+			dir = toSlashes(dir)
 		}
 		name = path.Join("/", dir, name)
 	}
 	return path.Clean(name)
 }
 
-// withSlashes returns a Windows path without its drive, as in a layer.
-func withSlashes(name string) string {
+// toSlashes returns a Windows path without its drive, as in a layer.
+func toSlashes(name string) string {
 	if len(name) > 1 && name[1] == ':' {
 		name = name[2:]
 	}
@@ -185,7 +185,7 @@ func withSlashes(name string) string {
 
 // convertArg declares variables, which does not change the image.
 func (b *graphBuilder) convertArg(s *stageBuilder, n *graph.Node, c *instructions.ArgCommand) error {
-	parts, err := b.declare(&s.vars, &b.globals, c)
+	parts, err := b.declareArgs(&s.vars, &b.globals, c)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/moby/buildkit/util/suggest"
 )
 
-// This file adds suggestions to BuildKit's errors: what the user probably meant.
+// This file adds suggestions to BuildKit's errors: the probable intention.
 
 // addSuggestion adds to a parser error what its line looks like.
 func addSuggestion(err error, text []byte) error {
@@ -20,7 +20,11 @@ func addSuggestion(err error, text []byte) error {
 	if errors.As(err, &unknown) {
 		err = fmt.Errorf("dockerfile parse error on line %d: %w", unknown.Line, err)
 		if line := continuedLine(text, unknown.Line); line > 0 {
-			return fmt.Errorf("%w\nhint: if it belongs to the instruction in line %d, end each line of that instruction except the last with a backslash", err, line)
+			return fmt.Errorf(
+				"%w\nhint: if it belongs to the instruction in line %d, "+
+					"end each line of that instruction except the last with a backslash",
+				err, line,
+			)
 		}
 	}
 	return err

@@ -75,7 +75,7 @@ func (f *File) Targets() *Targets {
 	out := &Targets{Sources: [][]byte{f.Text}}
 	for i := range f.stages {
 		s := &f.stages[i]
-		first, last := lines(s.Location)
+		first, last := lineRange(s.Location)
 		out.Targets = append(out.Targets, Target{
 			Name: strings.ToLower(s.Name), Default: i == len(f.stages)-1, Description: s.DocComment,
 			Base: s.BaseName, Platform: s.Platform, Location: Lines(first, last),
@@ -93,7 +93,7 @@ func (f *File) Outline(o Options) (*Outline, error) {
 		return nil, err
 	}
 	if _, err := b.convertStage(target); err != nil {
-		return nil, quote(err, o.Name, f.Text)
+		return nil, quoteLines(err, o.Name, f.Text)
 	}
 	var all parameters
 	for i := range b.file.stages { // a stage's own parameters replace those of the stages that it needs
@@ -106,7 +106,11 @@ func (f *File) Outline(o Options) (*Outline, error) {
 		all.secrets.replace(s.parameters.secrets)
 		all.ssh.replace(s.parameters.ssh)
 	}
-	out := &Outline{Name: strings.ToLower(b.file.stages[target].Name), Description: b.file.stages[target].DocComment, Sources: [][]byte{f.Text}}
+	out := &Outline{
+		Name:        strings.ToLower(b.file.stages[target].Name),
+		Description: b.file.stages[target].DocComment,
+		Sources:     [][]byte{f.Text},
+	}
 	out.Args, out.Secrets, out.SSH = all.args.sorted(), all.secrets.sorted(), all.ssh.sorted()
 	return out, nil
 }
@@ -198,7 +202,7 @@ func (b *graphBuilder) globalParameter(name string) (p Parameter, declared bool)
 		for _, a := range c.Args {
 			if a.Key == name {
 				value, _ := b.globals.arg(name)
-				first, last := lines(c.Location())
+				first, last := lineRange(c.Location())
 				p, declared = Parameter{Name: name, Description: a.DocComment, Value: value, Location: Lines(first, last)}, true
 			}
 		}

@@ -46,7 +46,10 @@ func (b *graphBuilder) resolveFrom(s *stageBuilder, from string) (*graph.Node, s
 		return b.emptyImage(from, s.stage.Platform), "", nil
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("--from=%s is not a stage%s, so it must be an image: %w", from, b.file.suggestStage(from, len(b.file.stages)), err)
+		return nil, "", fmt.Errorf(
+			"--from=%s is not a stage%s, so it must be an image: %w", from, b.file.suggestStage(from, len(b.file.stages)),
+			err,
+		)
 	}
 	n := b.emptyImage(from, s.stage.Platform)
 	n.Op, n.Config = &graph.From{Name: from, Image: image}, cloneConfig(&image.Config)
@@ -57,8 +60,10 @@ func (b *graphBuilder) resolveFrom(s *stageBuilder, from string) (*graph.Node, s
 // resolveStage returns the file system of the stage at an index, for --from in an earlier one.
 func (b *graphBuilder) resolveStage(s *stageBuilder, from string, index int) (*graph.Node, string, error) {
 	if index > s.stage.Index {
-		return nil, "", fmt.Errorf("cannot copy from stage %q: it needs to be defined before current stage %q, but line %d defines it later",
-			from, b.file.stageLabel(s.stage.Index), firstLine(b.file.stages[index].Location))
+		return nil, "", fmt.Errorf(
+			"cannot copy from stage %q: it needs to be defined before current stage %q, but is defined later (line %d)", from,
+			b.file.stageLabel(s.stage.Index), firstLine(b.file.stages[index].Location),
+		)
 	}
 	source, err := b.convertStage(index)
 	if errors.Is(err, ErrUnknownImage) { // in a check, where nothing is read from it
@@ -77,11 +82,15 @@ func (b *graphBuilder) stageNumber(from string, index int) (i int, ok bool, err 
 	i, ok = lastStage(b.file.stages, from)
 	if n, err := strconv.Atoi(from); err == nil && !ok {
 		if i, ok = n, n >= 0 && n < len(b.file.stages); !ok {
-			return 0, false, fmt.Errorf("invalid stage index in --from=%s: stages are counted from 0, and this is stage %d", from, index)
+			return 0, false, fmt.Errorf(
+				"invalid stage index in --from=%s: stages are counted from 0, and this is stage %d", from, index,
+			)
 		}
 	}
 	if ok && !replaced && i == index {
-		return 0, false, fmt.Errorf("circular dependency detected on stage: --from=%s names the stage of this instruction", from)
+		return 0, false, fmt.Errorf(
+			"circular dependency detected on stage: --from=%s names the stage of this instruction", from,
+		)
 	}
 	return i, ok && !replaced, nil
 }
@@ -122,11 +131,21 @@ func checkNoVariables(from string) error {
 	if !strings.Contains(from, "$") {
 		return nil
 	}
-	return fmt.Errorf("variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround\n"+
-		"hint: write FROM %s AS NAME and --from=NAME", from)
+	return fmt.Errorf(
+		"variable expansion is not supported for --from, "+
+			"define a new stage with FROM using ARG from global scope as a workaround\n"+
+			"hint: write FROM %s AS NAME and --from=NAME",
+		from,
+	)
 }
 
 // emptyImage returns a placeholder for an unknown file system.
 func (b *graphBuilder) emptyImage(name string, p oci.Platform) *graph.Node {
-	return &graph.Node{ID: b.nextID(), Instruction: "FROM", Text: "FROM " + name, Op: &graph.From{Name: name}, Config: emptyConfig(p)}
+	return &graph.Node{
+		ID:          b.nextID(),
+		Instruction: "FROM",
+		Text:        "FROM " + name,
+		Op:          &graph.From{Name: name},
+		Config:      emptyConfig(p),
+	}
 }

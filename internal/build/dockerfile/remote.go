@@ -42,11 +42,11 @@ func (f *File) RemoteStage(o Options, name string) (remote Remote, exists bool, 
 	}
 	add, err := findOnlyAdd(&b.file.stages[i])
 	if err != nil {
-		return Remote{}, true, quote(parser.WithLocation(err, f.stages[i].Location), o.Name, f.Text)
+		return Remote{}, true, quoteLines(parser.WithLocation(err, f.stages[i].Location), o.Name, f.Text)
 	}
 	stage, err := b.convertStage(i)
 	if err != nil {
-		return Remote{}, true, quote(err, o.Name, f.Text)
+		return Remote{}, true, quoteLines(err, o.Name, f.Text)
 	}
 	op := stage.Nodes[add+1].Op.(*graph.Copy)
 	if len(op.Sources) != 1 || op.Sources[0].URL == "" {

@@ -79,21 +79,34 @@ func (f *File) stageLabel(i int) string {
 func (b *graphBuilder) describeStage(i int) *graph.Stage {
 	source := &b.file.stages[i]
 	s := &graph.Stage{Index: i, Name: source.Name, Base: source.BaseName, Platform: b.options.Platform}
-	first, last := lines(source.Location)
-	s.Nodes = append(s.Nodes, &graph.Node{ID: b.nextID(), Stage: s, Instruction: "FROM", Text: source.SourceCode, First: first, Last: last})
+	first, last := lineRange(source.Location)
+	s.Nodes = append(
+		s.Nodes,
+		&graph.Node{ID: b.nextID(), Stage: s, Instruction: "FROM", Text: source.SourceCode, First: first, Last: last},
+	)
 	for _, c := range source.Commands {
-		first, last := lines(c.Location())
-		s.Nodes = append(s.Nodes, &graph.Node{ID: b.nextID(), Stage: s, Instruction: strings.ToUpper(c.Name()), Text: fmt.Sprint(c), First: first, Last: last})
+		first, last := lineRange(c.Location())
+		s.Nodes = append(
+			s.Nodes,
+			&graph.Node{
+				ID:          b.nextID(),
+				Stage:       s,
+				Instruction: strings.ToUpper(c.Name()),
+				Text:        fmt.Sprint(c),
+				First:       first,
+				Last:        last,
+			},
+		)
 	}
 	return s
 }
 
 func firstLine(at []parser.Range) int {
-	first, _ := lines(at)
+	first, _ := lineRange(at)
 	return first
 }
 
-func lines(at []parser.Range) (first, last int) {
+func lineRange(at []parser.Range) (first, last int) {
 	if len(at) == 0 {
 		return 0, 0
 	}
@@ -107,7 +120,7 @@ func (b *graphBuilder) startStage(s *stageBuilder, source *instructions.Stage) (
 		return nil, err
 	}
 	s.stage.Base, s.stage.Platform = name, platform
-	first, last := lines(source.Location)
+	first, last := lineRange(source.Location)
 	n := &graph.Node{Instruction: "FROM", Text: fromText(source, name), First: first, Last: last}
 	op, config, err := b.resolveBase(s.stage)
 	if err != nil {
@@ -115,7 +128,8 @@ func (b *graphBuilder) startStage(s *stageBuilder, source *instructions.Stage) (
 	}
 	n.Op, n.Config = op, cloneConfig(config)
 	triggers, n.Config.Config.OnBuild = n.Config.Config.OnBuild, nil
-	if s.stage.Platform.OS != windows && !slices.ContainsFunc(n.Config.Config.Env, func(e string) bool { return strings.HasPrefix(e, "PATH=") }) {
+	if s.stage.Platform.OS != windows &&
+		!slices.ContainsFunc(n.Config.Config.Env, func(e string) bool { return strings.HasPrefix(e, "PATH=") }) {
 		n.Config.Config.Env = append(n.Config.Config.Env, "PATH="+defaultPath)
 	}
 	if err := b.addNode(s, n); err != nil {
@@ -134,7 +148,10 @@ func (b *graphBuilder) expandFrom(source *instructions.Stage) (name string, p oc
 		return "", p, err
 	}
 	if name == "" {
-		return "", p, fmt.Errorf("base name (%s) should not be blank\nhint: declare its ARG before the first FROM with a default, or use --build-arg", source.BaseName)
+		return "", p, fmt.Errorf(
+			"base name (%s) should not be blank\nhint: declare its ARG before the first FROM with a default, or use --build-arg",
+			source.BaseName,
+		)
 	}
 	if source.Platform == "" {
 		return name, b.options.Platform, nil
@@ -144,10 +161,14 @@ func (b *graphBuilder) expandFrom(source *instructions.Stage) (name string, p oc
 		return "", p, fmt.Errorf("FROM --platform=%s: %w", source.Platform, err)
 	}
 	if text == "" {
-		return "", p, fmt.Errorf("empty platform value from expression %s%s", source.Platform, b.suggestArgument(source.Platform))
+		return "", p, fmt.Errorf(
+			"empty platform value from expression %s%s", source.Platform, b.suggestArgument(source.Platform),
+		)
 	}
 	if p, err = platforms.Parse(text); err != nil {
-		return "", p, fmt.Errorf("failed to parse platform %s: %w%s", source.Platform, err, b.suggestArgument(source.Platform))
+		return "", p, fmt.Errorf(
+			"failed to parse platform %s: %w%s", source.Platform, err, b.suggestArgument(source.Platform),
+		)
 	}
 	return name, platforms.Normalize(p), nil
 }

@@ -21,7 +21,7 @@ func ForeignSyntax(name string, text []byte, args map[string]string) error {
 		if image, _, at, ok = parser.DetectSyntax(text); !ok {
 			return nil
 		}
-		line, _ := lines(at)
+		line, _ := lineRange(at)
 		where = fmt.Sprintf("%s:%d: # syntax", name, line)
 	}
 	image, _, _ = strings.Cut(strings.TrimSpace(image), " ")

@@ -24,24 +24,30 @@ var flagOfField = []struct {
 	flags  map[string]string
 }{
 	{reflect.TypeFor[instructions.Stage](), "FROM --", map[string]string{
-		"Platform": "platform", "Name": "", "Commands": "", "OrigCmd": "", "BaseName": "", "DocComment": "", "SourceCode": "", "Location": "", "Comments": "",
+		"Platform": "platform", "Name": "", "Commands": "", "OrigCmd": "", "BaseName": "", "DocComment": "",
+		"SourceCode": "", "Location": "", "Comments": "",
 	}},
 	{reflect.TypeFor[instructions.CopyCommand](), "COPY --", map[string]string{
-		"From": "from", "Chown": "chown", "Chmod": "chmod", "Link": "link", "ExcludePatterns": "exclude", "Parents": "parents", "SourcesAndDest": "",
+		"From": "from", "Chown": "chown", "Chmod": "chmod", "Link": "link", "ExcludePatterns": "exclude",
+		"Parents": "parents", "SourcesAndDest": "",
 	}},
 	{reflect.TypeFor[instructions.AddCommand](), "ADD --", map[string]string{
-		"Chown": "chown", "Chmod": "chmod", "Link": "link", "ExcludePatterns": "exclude", "KeepGitDir": "keep-git-dir", "Checksum": "checksum", "Unpack": "unpack", "SourcesAndDest": "",
+		"Chown": "chown", "Chmod": "chmod", "Link": "link", "ExcludePatterns": "exclude", "KeepGitDir": "keep-git-dir",
+		"Checksum": "checksum", "Unpack": "unpack", "SourcesAndDest": "",
 	}},
 	{reflect.TypeFor[docker.HealthcheckConfig](), "HEALTHCHECK --", map[string]string{
-		"Test": "", "Interval": "interval", "Timeout": "timeout", "StartPeriod": "start-period", "StartInterval": "start-interval", "Retries": "retries",
+		"Test": "", "Interval": "interval", "Timeout": "timeout", "StartPeriod": "start-period",
+		"StartInterval": "start-interval", "Retries": "retries",
 	}},
 	{reflect.TypeFor[instructions.HealthCheckCommand](), "HEALTHCHECK --", map[string]string{"Health": ""}},
 	{reflect.TypeFor[instructions.Device](), "RUN --device=", map[string]string{"Name": "name", "Required": "required"}},
 	{reflect.TypeFor[instructions.Mount](), "RUN --mount=", map[string]string{
-		"Type": "type", "From": "from", "Source": "source", "Target": "target", "ReadOnly": "readonly", "SizeLimit": "size", "CacheID": "id",
+		"Type": "type", "From": "from", "Source": "source", "Target": "target", "ReadOnly": "readonly", "SizeLimit": "size",
+		"CacheID":      "id",
 		"CacheSharing": "sharing", "Required": "required", "Env": "env", "Mode": "mode", "UID": "uid", "GID": "gid",
 	}},
-	{reflect.TypeFor[instructions.RunCommand](), "RUN --", map[string]string{"ShellDependantCmdLine": "", "FlagsUsed": ""}},
+	{reflect.TypeFor[instructions.RunCommand](), "RUN --",
+		map[string]string{"ShellDependantCmdLine": "", "FlagsUsed": ""}},
 	{reflect.TypeFor[instructions.ArgCommand](), "ARG --", map[string]string{"Args": ""}},
 	{reflect.TypeFor[instructions.EnvCommand](), "ENV --", map[string]string{"Env": ""}},
 	{reflect.TypeFor[instructions.LabelCommand](), "LABEL --", map[string]string{"Labels": ""}},
@@ -157,19 +163,20 @@ func TestEveryInstructionHasARow(t *testing.T) {
 	for name, columns := range rows {
 		for _, m := range codeSpan.FindAllStringSubmatch(columns[1], -1) {
 			if !regexp.MustCompile(`\nfunc (\([^)]*\) )?` + m[1] + `\(`).MatchString(code) {
-				t.Errorf("%s: there is no function %s", name, m[1])
+				t.Errorf("%s: function %s does not exist", name, m[1])
 			}
 		}
 		for _, m := range codeSpan.FindAllStringSubmatch(columns[2], -1) {
 			if strings.HasPrefix(m[1], "internal/") {
 				if info, err := os.Stat(filepath.Join("..", "..", "..", m[1])); err != nil || !info.IsDir() {
-					t.Errorf("%s: there is no package %s", name, m[1])
+					t.Errorf("%s: package %s does not exist", name, m[1])
 				}
 			}
 		}
 		for _, m := range codeSpan.FindAllStringSubmatch(columns[3], -1) {
-			if !strings.Contains(cases, "=== "+m[1]+"\n") && !strings.Contains(cases, "=== "+m[1]+" ") && !strings.Contains(cases, "func "+m[1]+"(") {
-				t.Errorf("%s: there is no test %s", name, m[1])
+			found := func(text string) bool { return strings.Contains(cases, text) }
+			if !found("=== "+m[1]+"\n") && !found("=== "+m[1]+" ") && !found("func "+m[1]+"(") {
+				t.Errorf("%s: test %s does not exist", name, m[1])
 			}
 		}
 	}

@@ -10,9 +10,9 @@ import (
 	"github.com/minirun/minirun/internal/image/imageconfig"
 )
 
-// describe formats an instruction that changes the configuration for the history, with its
+// describeInstruction formats an instruction that changes the configuration for the history, with its
 // expanded values.
-func describe(c instructions.Command, config *docker.DockerOCIImageConfig) string {
+func describeInstruction(c instructions.Command, config *docker.DockerOCIImageConfig) string {
 	name := strings.ToUpper(c.Name())
 	switch c := c.(type) {
 	case *instructions.EnvCommand:

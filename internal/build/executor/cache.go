@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/build/graph"
-	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/flock"
 	"github.com/minirun/minirun/internal/namespaces"
 )
 
@@ -109,11 +109,11 @@ func takeCache(ctx context.Context, dir, identity, sharing string) (*cache, erro
 		}
 		switch sharing {
 		case "private":
-			err = image.Flock(lock, unix.LOCK_EX|unix.LOCK_NB)
+			err = flock.Lock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		case "locked":
-			err = waitForLock(ctx, lock, unix.LOCK_EX)
+			err = flock.Wait(ctx, lock, unix.LOCK_EX)
 		default:
-			err = waitForLock(ctx, lock, unix.LOCK_SH)
+			err = flock.Wait(ctx, lock, unix.LOCK_SH)
 		}
 		if err == nil {
 			return &cache{filepath.Join(dir, "fs"+suffix), lock}, nil
@@ -125,13 +125,13 @@ func takeCache(ctx context.Context, dir, identity, sharing string) (*cache, erro
 	}
 }
 
-// cacheMount mounts a cache, and creates it if it does not exist yet.
-func (r *stepRun) cacheMount(i int, m *graph.Mount) error {
+// addCacheMount mounts a cache, and creates it if it does not exist yet.
+func (r *stepRun) addCacheMount(i int, m *graph.Mount) error {
 	c := r.caches[cacheIdentity(m, r.step.Mounts[i].Layers)]
 	flags := unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	fd, err := unix.Open(c.dir, flags, 0)
 	if errors.Is(err, unix.ENOENT) {
-		if err := r.newCache(i, m, c.dir); err != nil {
+		if err := r.createCache(i, m, c.dir); err != nil {
 			return err
 		}
 		fd, err = unix.Open(c.dir, flags, 0)
@@ -149,12 +149,12 @@ func (r *stepRun) cacheMount(i int, m *graph.Mount) error {
 	return nil
 }
 
-// newCache creates a cache atomically.
-func (r *stepRun) newCache(i int, m *graph.Mount, dir string) error {
+// createCache creates a cache atomically.
+func (r *stepRun) createCache(i int, m *graph.Mount, dir string) error {
 	aside := filepath.Join(r.dir, "cache-"+strconv.Itoa(i))
 	var err error
 	if m.From == nil {
-		err = emptyCache(aside, m)
+		err = createEmptyCache(aside, m)
 	} else {
 		err = r.copyCache(aside, i, m)
 	}
@@ -171,7 +171,7 @@ func (r *stepRun) newCache(i int, m *graph.Mount, dir string) error {
 	return nil
 }
 
-func emptyCache(dir string, m *graph.Mount) error {
+func createEmptyCache(dir string, m *graph.Mount) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func (r *stepRun) runContainer(ctx context.Context) error {
 		ended()
 	}
 	removed := r.executor.remove(r.id) // before the output reaches EOF: a container left over has it open too
-	return errors.Join(r.explain(ctx, err), removed, copied())
+	return errors.Join(r.explainExit(ctx, err), removed, copied())
 }
 
 // copyOutput copies what is written to w until all of its writers have closed it. The returned
@@ -96,9 +96,9 @@ func (e *Executor) remove(id string) error {
 	return nil
 }
 
-// explain distinguishes a program that failed from a container that could not be created.
+// explainExit distinguishes a program that failed from a container that could not be created.
 // minirun writes the latter to its log.
-func (r *stepRun) explain(ctx context.Context, err error) error {
+func (r *stepRun) explainExit(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -224,7 +224,8 @@ func hostDevices(dir string) (out []specs.LinuxDevice, err error) {
 			kind = "c"
 		}
 		out = append(out, specs.LinuxDevice{
-			Path: path, Type: kind, Major: int64(unix.Major(st.Rdev)), Minor: int64(unix.Minor(st.Rdev)), FileMode: &mode, UID: &st.Uid, GID: &st.Gid,
+			Path: path, Type: kind, Major: int64(unix.Major(st.Rdev)), Minor: int64(unix.Minor(st.Rdev)),
+			FileMode: &mode, UID: &st.Uid, GID: &st.Gid,
 		})
 	}
 	return out, nil

@@ -28,7 +28,8 @@ not JSON
 		{"no program", `{"level":"error","msg":"process.args: second"}`, foreign, "process.args: second", false},
 		{"not found", `{"level":"error","msg":"second","program_errno":2}`, foreign, "second", true},
 		{"exec format error", `{"level":"error","msg":"second","program_errno":8}`, foreign, "second", true},
-		{"exec format error on the same architecture", `{"level":"error","msg":"second","program_errno":8}`, runtime.GOARCH, "second", true},
+		{"exec format error on the same architecture", `{"level":"error","msg":"second","program_errno":8}`, runtime.GOARCH,
+			"second", true},
 		{"only warnings after it", "", foreign, "first", false},
 	} {
 		entry, ok := lastError([]byte(text + c.last + "\n"))
@@ -41,7 +42,8 @@ not JSON
 		if !strings.HasPrefix(err.Error(), c.message) || errors.As(err, &start) != c.start {
 			t.Errorf("%s: %T %v, want %q, a StartError: %t", c.name, err, err, c.message, c.start)
 		}
-		if explained := strings.Contains(err.Error(), foreign); explained != (c.arch == foreign && entry.ProgramErrno == unix.ENOEXEC) {
+		explained := strings.Contains(err.Error(), foreign)
+		if explained != (c.arch == foreign && entry.ProgramErrno == unix.ENOEXEC) {
 			t.Errorf("%s: the architecture is explained: %t: %v", c.name, explained, err)
 		}
 	}

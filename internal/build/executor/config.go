@@ -57,7 +57,9 @@ func newConfig(op *graph.Run, f facts) (*specs.Spec, error) {
 		c.Linux.Namespaces = append(c.Linux.Namespaces, specs.LinuxNamespace{Type: specs.CgroupNamespace})
 	}
 	if f.network == "host" {
-		c.Linux.Namespaces = slices.DeleteFunc(c.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.NetworkNamespace })
+		c.Linux.Namespaces = slices.DeleteFunc(
+			c.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == specs.NetworkNamespace },
+		)
 	}
 	if f.rootless {
 		adaptToUserNamespace(c, f.network)
@@ -72,7 +74,7 @@ func newConfig(op *graph.Run, f facts) (*specs.Spec, error) {
 		return c, err
 	}
 	if f.network == "host" {
-		withoutRawSockets(p.Capabilities)
+		dropRawSockets(p.Capabilities)
 	}
 	var err error
 	if c.Linux.Seccomp, err = seccomp.GetDefaultProfile(c); err != nil {
@@ -87,7 +89,10 @@ func applyLimits(c *specs.Spec, l graph.Limits) {
 	for i := range c.Mounts {
 		m := &c.Mounts[i]
 		if m.Destination == "/dev/shm" && l.ShmSize > 0 {
-			m.Options = append(slices.DeleteFunc(m.Options, func(o string) bool { return strings.HasPrefix(o, "size=") }), "size="+strconv.FormatInt(l.ShmSize, 10))
+			m.Options = append(
+				slices.DeleteFunc(m.Options, func(o string) bool { return strings.HasPrefix(o, "size=") }),
+				"size="+strconv.FormatInt(l.ShmSize, 10),
+			)
 		}
 	}
 }
@@ -110,9 +115,9 @@ func limitResources(c *specs.Spec, l graph.Limits, rootless bool) error {
 	return nil
 }
 
-// withoutRawSockets removes CAP_NET_RAW: in the host's network a Dockerfile could read and
+// dropRawSockets removes CAP_NET_RAW: in the host's network a Dockerfile could read and
 // forge the packets of all of the host's programs (packet(7), raw(7)).
-func withoutRawSockets(sets *specs.LinuxCapabilities) {
+func dropRawSockets(sets *specs.LinuxCapabilities) {
 	for _, set := range []*[]string{&sets.Bounding, &sets.Effective, &sets.Inheritable, &sets.Permitted, &sets.Ambient} {
 		*set = slices.DeleteFunc(slices.Clone(*set), func(name string) bool { return name == "CAP_NET_RAW" })
 	}

@@ -24,7 +24,7 @@ func TestResolvConf(t *testing.T) {
 	}
 }
 
-func TestHostsText(t *testing.T) {
+func TestHostsFile(t *testing.T) {
 	if _, err := hostsFile(hostname, []string{"a=1.2.3.4", "b=::1"}); err != nil {
 		t.Error(err)
 	}
@@ -35,7 +35,7 @@ func TestHostsText(t *testing.T) {
 	}
 }
 
-func TestConfigure(t *testing.T) {
+func TestConfigOfStep(t *testing.T) {
 	op := &graph.Run{Argv: []string{"sh"}, Cwd: "/"}
 	has := func(c *specs.Spec, kind specs.LinuxNamespaceType) bool {
 		return slices.ContainsFunc(c.Linux.Namespaces, func(n specs.LinuxNamespace) bool { return n.Type == kind })
@@ -66,7 +66,8 @@ func TestConfigure(t *testing.T) {
 	}
 	all := *op
 	all.Insecure = true
-	c = make(&all, facts{network: "none", capabilities: capabilityNames(1<<21 | 1), devices: []specs.LinuxDevice{{Path: "/dev/x"}}})
+	c = make(&all,
+		facts{network: "none", capabilities: capabilityNames(1<<21 | 1), devices: []specs.LinuxDevice{{Path: "/dev/x"}}})
 	if c.Linux.Seccomp != nil || c.Linux.MaskedPaths != nil || c.Linux.ReadonlyPaths != nil || len(c.Linux.Devices) != 1 || !c.Linux.Resources.Devices[0].Allow ||
 		!slices.Equal(c.Process.Capabilities.Effective, []string{"CAP_CHOWN", "CAP_SYS_ADMIN"}) {
 		t.Errorf("%+v", c.Linux)
@@ -78,7 +79,7 @@ func TestConfigure(t *testing.T) {
 	}
 }
 
-// linked creates a layer with links for TestSeats.
+// linked creates a layer with links for TestMountpointsFollowLinks.
 func linked(t testing.TB) *mountpointResolver {
 	t.Helper()
 	dir := t.TempDir()
@@ -91,7 +92,8 @@ func linked(t testing.TB) *mountpointResolver {
 		t.Fatal(err)
 	}
 	for name, to := range map[string]string{
-		"lib": "usr/lib", "var": "../../../run", "etc/resolv.conf": "../run/gone/resolv.conf", "loop": "loop", "abs": "/etc", "up": "../../../..", "dev/shm": "/run/shm",
+		"lib": "usr/lib", "var": "../../../run", "etc/resolv.conf": "../run/gone/resolv.conf", "loop": "loop",
+		"abs": "/etc", "up": "../../../..", "dev/shm": "/run/shm",
 	} {
 		if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)

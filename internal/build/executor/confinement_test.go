@@ -27,7 +27,7 @@ func TestDefaultConfinement(t *testing.T) {
 }
 
 // The masks of the host are part of the configuration of a step.
-func TestConfigureMasks(t *testing.T) {
+func TestConfigHasMasksOfHost(t *testing.T) {
 	op := &graph.Run{Argv: []string{"sh"}, Cwd: "/"}
 	c, err := newConfig(op, facts{network: "host", masks: []string{"/sys/x"}})
 	if err != nil || !slices.Contains(c.Linux.MaskedPaths, "/sys/x") {

@@ -3,7 +3,6 @@
 //
 //	executor.go     Executor, Step: the request; a step from start to end
 //	steprun.go      a step's directory and thread
-//	lock.go         its lock, and those of caches
 //	mountns.go      the mount namespace of a step's thread
 //	config.go       config.json (pure)
 //	network.go      /etc/hosts, /etc/resolv.conf (pure)

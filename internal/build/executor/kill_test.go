@@ -48,7 +48,8 @@ func TestKilledBuilderLeavesNothing(t *testing.T) {
 		"no init":      "echo ready; exec sleep 1000",
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, _ := x.step(script, graph.Mount{Type: "secret", ID: "a"}, graph.Mount{Type: "cache", Target: "/c", ID: "c", Sharing: "locked"}, graph.Mount{Type: "bind", Target: "/m"})
+			s, _ := x.step(script, graph.Mount{Type: "secret", ID: "a"},
+				graph.Mount{Type: "cache", Target: "/c", ID: "c", Sharing: "locked"}, graph.Mount{Type: "bind", Target: "/m"})
 			s.Mounts[2] = x.other(map[string]string{"a": ""}, nil)
 			if name == "another user" {
 				s.Op.User = "user"
@@ -103,8 +104,8 @@ func TestKilledBuilderLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestKillAnywhere kills builders after different delays.
-func TestKillAnywhere(t *testing.T) {
+// TestBuilderKilledAtAnyMoment kills builders after different delays.
+func TestBuilderKilledAtAnyMoment(t *testing.T) {
 	x := newBox(t)
 	for n := range 40 {
 		s, _ := x.step("sleep 1000", graph.Mount{Type: "cache", Target: "/c", ID: "c"})
@@ -173,9 +174,9 @@ func (x *box) pid() string {
 	return pid
 }
 
-// TestSweepDuringStart: another build's sweep does not take away the directory of a step that
+// TestSweepKeepsStartingStep: another build's sweep does not take away the directory of a step that
 // begins, which is not locked from the first moment on.
-func TestSweepDuringStart(t *testing.T) {
+func TestSweepKeepsStartingStep(t *testing.T) {
 	x := newBox(t)
 	s, _ := x.step("true")
 	stop, swept := make(chan struct{}), make(chan error)

@@ -78,7 +78,8 @@ func (r *stepRun) createMountpoints() ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if m.Type == "proc" || m.Type == "sysfs" || filepath.Clean(m.Destination) == "/dev" { // the runtime accepts no links there
+		if m.Type == "proc" || m.Type == "sysfs" ||
+			filepath.Clean(m.Destination) == "/dev" { // the runtime accepts no links there
 			if found.path != filepath.Clean(m.Destination) {
 				continue
 			}

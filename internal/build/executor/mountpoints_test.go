@@ -30,7 +30,8 @@ func TestStubs(t *testing.T) {
 	}
 	before := times(t, x.layer, etc)
 	mounts := []graph.Mount{
-		{Type: "secret", ID: "s"}, {Type: "tmpfs", Target: "/a/b/c"}, {Type: "cache", Target: "/home/user/.cache/x"}, {Type: "tmpfs", Target: "/etc/deep/er"},
+		{Type: "secret", ID: "s"}, {Type: "tmpfs", Target: "/a/b/c"}, {Type: "cache", Target: "/home/user/.cache/x"},
+		{Type: "tmpfs", Target: "/etc/deep/er"},
 	}
 	step := func(script string) (string, string) {
 		s, out := x.step(script, mounts...)

@@ -18,9 +18,9 @@ import (
 	"github.com/minirun/minirun/internal/regularfile"
 )
 
-// mounts creates the sources of all mounts and adds them to config.json, parents before the
+// addMounts creates the sources of all mounts and adds them to config.json, parents before the
 // mounts below them.
-func (r *stepRun) mounts() error {
+func (r *stepRun) addMounts() error {
 	order := make([]int, len(r.step.Op.Mounts))
 	for i := range order {
 		order[i] = i
@@ -29,7 +29,7 @@ func (r *stepRun) mounts() error {
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(depth(a), depth(b)) })
 	for _, i := range order {
 		m := &r.step.Op.Mounts[i]
-		if err := r.mount(i, m); err != nil {
+		if err := r.addStepMount(i, m); err != nil {
 			return fmt.Errorf("cannot set up --mount=type=%s%s: %w", m.Type, describeMount(m), err)
 		}
 	}
@@ -47,12 +47,12 @@ func describeMount(m *graph.Mount) string {
 	return ""
 }
 
-func (r *stepRun) mount(i int, m *graph.Mount) error {
+func (r *stepRun) addStepMount(i int, m *graph.Mount) error {
 	switch m.Type {
 	case "bind":
-		return r.bindMount(i, m)
+		return r.addBindMount(i, m)
 	case "cache":
-		return r.cacheMount(i, m)
+		return r.addCacheMount(i, m)
 	case "tmpfs":
 		options := []string{"nosuid"}
 		if m.Size > 0 {
@@ -61,9 +61,9 @@ func (r *stepRun) mount(i int, m *graph.Mount) error {
 		r.addMount(specs.Mount{Destination: m.Target, Type: "tmpfs", Source: "tmpfs", Options: options}, false)
 		return nil
 	case "secret":
-		return r.secretMount(i, m)
+		return r.addSecretMount(i, m)
 	case "ssh":
-		return r.sshMount(i, m)
+		return r.addSSHMount(i, m)
 	}
 	return errors.New("unknown type\nhint: use bind, cache, tmpfs, secret or ssh")
 }
@@ -85,9 +85,9 @@ func (r *stepRun) addBind(source, target string, readOnly, isFile bool) {
 	r.addMount(specs.Mount{Destination: target, Type: "bind", Source: source, Options: options}, isFile)
 }
 
-// bindMount mounts a part of another stage, of an image or of a context. Writes to it are
+// addBindMount mounts a part of another stage, of an image or of a context. Writes to it are
 // discarded.
-func (r *stepRun) bindMount(i int, m *graph.Mount) error {
+func (r *stepRun) addBindMount(i int, m *graph.Mount) error {
 	tree, err := r.mountTree(i, m.ReadOnly)
 	if err != nil {
 		return err
@@ -190,8 +190,8 @@ func (r *stepRun) mountHeredocs() error {
 	return nil
 }
 
-// hostFiles mounts the files that every step gets from its host.
-func (r *stepRun) hostFiles() error {
+// addHostFiles mounts the files that every step gets from its host.
+func (r *stepRun) addHostFiles() error {
 	text, err := hostsFile(hostnameOf(r.step.Op), r.step.Op.Hosts)
 	if err != nil {
 		return err

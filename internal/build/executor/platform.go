@@ -37,9 +37,15 @@ func explainEmulation(arch, dir string) string {
 	case err == nil && strings.HasPrefix(string(state), "enabled"):
 		return fmt.Sprintf(". QEMU is registered for linux/%s in %s, but it cannot execute the program", arch, dir)
 	case err == nil:
-		return fmt.Sprintf(". QEMU is registered for linux/%s in %s, but disabled\nhint: echo 1 > %s/qemu-%s", arch, dir, dir, name)
+		return fmt.Sprintf(
+			". QEMU is registered for linux/%s in %s, but disabled\nhint: echo 1 > %s/qemu-%s", arch, dir, dir, name,
+		)
 	case !errors.Is(err, os.ErrNotExist):
 		return " (" + err.Error() + ")"
 	}
-	return fmt.Sprintf(". There is no QEMU user emulation for linux/%s in %s\nhint: on Debian: apt-get install qemu-user-static binfmt-support", arch, dir)
+	return fmt.Sprintf(
+		". There is no QEMU user emulation for linux/%s in %s\n"+
+			"hint: on Debian: apt-get install qemu-user-static binfmt-support",
+		arch, dir,
+	)
 }

@@ -18,13 +18,16 @@ import (
 // maxSecret is BuildKit's limit.
 const maxSecret = 500 << 10
 
-// secretMount provides a secret as a file of the bundle, which is in memory only, or as an
+// addSecretMount provides a secret as a file of the bundle, which is in memory only, or as an
 // environment variable.
-func (r *stepRun) secretMount(i int, m *graph.Mount) error {
+func (r *stepRun) addSecretMount(i int, m *graph.Mount) error {
 	secret, ok := r.step.Secrets[m.ID]
 	if !ok {
 		if m.Required {
-			return fmt.Errorf("secret %s is required but was not given\nhint: build with --secret id=%s,src=FILE or --secret id=%s,env=VARIABLE", m.ID, m.ID, m.ID)
+			return fmt.Errorf(
+				"secret %s is required but was not given\nhint: build with --secret id=%s,src=FILE or --secret id=%s,env=VARIABLE",
+				m.ID, m.ID, m.ID,
+			)
 		}
 		return nil
 	}

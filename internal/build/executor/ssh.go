@@ -12,10 +12,10 @@ import (
 	"github.com/minirun/minirun/internal/build/graph"
 )
 
-// sshMount mounts a socket of the builder with the requested owner and mode, since only the
+// addSSHMount mounts a socket of the builder with the requested owner and mode, since only the
 // agent's user may connect to the agent's own socket. Package sshagent restricts what a step
 // may request from the agent.
-func (r *stepRun) sshMount(i int, m *graph.Mount) error {
+func (r *stepRun) addSSHMount(i int, m *graph.Mount) error {
 	id := m.ID
 	if id == "" {
 		id = "default"
@@ -23,7 +23,10 @@ func (r *stepRun) sshMount(i int, m *graph.Mount) error {
 	agent, ok := r.step.SSH[id]
 	if !ok {
 		if m.Required {
-			return fmt.Errorf("the SSH agent %s is required but was not given\nhint: build with --ssh %s, --ssh %s=SOCKET or --ssh %s=KEY", id, id, id, id)
+			return fmt.Errorf(
+				"the SSH agent %s is required but was not given\nhint: build with --ssh %s, --ssh %s=SOCKET or --ssh %s=KEY",
+				id, id, id, id,
+			)
 		}
 		return nil
 	}

@@ -11,7 +11,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/build/filecopy"
+	"github.com/minirun/minirun/internal/fileattr"
+	"github.com/minirun/minirun/internal/flock"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
@@ -44,14 +45,20 @@ func (e *Executor) newStepRun(s *Step) (*stepRun, error) {
 	}
 	absolute := *e
 	absolute.Minirun = minirun
-	r := &stepRun{executor: &absolute, step: s, id: e.idPrefix() + rand.Text(), files: map[string]bool{}, rootless: namespaces.Unprivileged()}
+	r := &stepRun{
+		executor: &absolute,
+		step:     s,
+		id:       e.idPrefix() + rand.Text(),
+		files:    map[string]bool{},
+		rootless: namespaces.Unprivileged(),
+	}
 	r.dir = filepath.Join(e.Store.Dir, "tmp", r.id)
 	for _, dir := range []string{e.root(), r.dir} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, err
 		}
 	}
-	r.lock, err = lockFile(r.dir, unix.LOCK_EX|unix.LOCK_NB)
+	r.lock, err = flock.Open(r.dir, unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, fs.ErrNotExist) {
 		return e.newStepRun(s) // another build removed it before it was locked
 	}
@@ -64,7 +71,7 @@ func (e *Executor) newStepRun(s *Step) (*stepRun, error) {
 	return r, nil
 }
 
-// close removes the step's files on disk. Its thread has ended, and with it all mounts there.
+// close removes the step's files on disk. Its thread has exited, and all mounts there with it.
 func (r *stepRun) close() error {
 	for _, a := range r.agents {
 		_ = a.Close()
@@ -95,7 +102,7 @@ func (r *stepRun) prepare() error {
 			return err
 		}
 	}
-	if err := r.likeRoot(); err != nil {
+	if err := r.copyRootAttributes(); err != nil {
 		return err
 	}
 	who, err := image.LookUp(r.stack(), r.step.Op.User)
@@ -115,10 +122,10 @@ func (r *stepRun) prepare() error {
 	if err := r.addDevices(); err != nil {
 		return err
 	}
-	if err := r.hostFiles(); err != nil {
+	if err := r.addHostFiles(); err != nil {
 		return err
 	}
-	if err := r.mounts(); err != nil {
+	if err := r.addMounts(); err != nil {
 		return err
 	}
 	layers, err := r.createMountpoints()
@@ -135,9 +142,9 @@ func (r *stepRun) prepare() error {
 	return os.WriteFile(r.bundle("config.json"), text, 0o600)
 }
 
-// likeRoot copies the attributes of the root below to the layer's directory, which is the
+// copyRootAttributes copies the attributes of the root below to the layer's directory, which is the
 // container's root.
-func (r *stepRun) likeRoot() error {
+func (r *stepRun) copyRootAttributes() error {
 	if len(r.step.Layers) == 0 || r.terminal != nil {
 		return nil
 	}
@@ -151,7 +158,7 @@ func (r *stepRun) likeRoot() error {
 
 // copyAttributes copies the owner, mode, extended attributes and times of one directory to another.
 func copyAttributes(dir, model string, st *unix.Stat_t) error {
-	if err := filecopy.CopyOwnerAndMode(dir, st); err != nil {
+	if err := fileattr.SetOwnerAndMode(dir, st); err != nil {
 		return err
 	}
 	if err := copyXattrs(dir, model); err != nil {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/minirun/minirun/internal/flock"
 	"golang.org/x/sys/unix"
 )
 
@@ -50,7 +51,7 @@ func listNames(dir string) (out []string, err error) {
 // sweep removes a step's container and directory, unless its builder holds the lock.
 func (e *Executor) sweep(id string) error {
 	dir := filepath.Join(e.Store.Dir, "tmp", id)
-	lock, err := lockFile(dir, unix.LOCK_EX|unix.LOCK_NB)
+	lock, err := flock.Open(dir, unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return nil
 	}

@@ -45,7 +45,10 @@ var chmodClasses = map[rune]uint32{'u': 0o4700, 'g': 0o2070, 'o': 0o1007, 'a': 0
 func parseClause(clause string) (out []modeChange, err error) {
 	at := strings.IndexAny(clause, "+-=")
 	if at < 0 {
-		return nil, fmt.Errorf("invalid chmod parameter: '%s'. it should be octal string and between 0 and 07777, or like u=rwX or go-w", clause)
+		return nil, fmt.Errorf(
+			"invalid chmod parameter: '%s'. it should be octal string and between 0 and 07777, or like u=rwX or go-w",
+			clause,
+		)
 	}
 	var about uint32
 	for _, r := range clause[:at] {

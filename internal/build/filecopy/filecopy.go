@@ -7,7 +7,6 @@
 //	write.go      one file, one directory: content, owner, attributes, mode, time
 //	chmod.go      --chmod (pure)
 //	archive.go    ADD of an archive: whether a file is one, and unpacking it
-//	owner.go      the owner and mode of a layer's root
 package filecopy
 
 import (
@@ -164,7 +163,8 @@ func (c *copier) copyEntry(ctx context.Context, t *contenthash.Tree, f *contenth
 	case unix.S_IFSOCK: // it would have no listener: becomes an empty file, as in BuildKit
 		return c.writeFile(ctx, parent, base, strings.NewReader(""), m)
 	default:
-		if t.Foreign && f.Stat.Mode&unix.S_IFMT != unix.S_IFIFO || f.Stat.Rdev == 0 && f.Stat.Mode&unix.S_IFMT == unix.S_IFCHR {
+		if t.Foreign && f.Stat.Mode&unix.S_IFMT != unix.S_IFIFO ||
+			f.Stat.Rdev == 0 && f.Stat.Mode&unix.S_IFMT == unix.S_IFCHR {
 			return errors.New("device files of a context are not copied")
 		}
 		if err := c.writeNode(parent, base, &f.Stat, m); err != nil {
@@ -236,7 +236,9 @@ func Directory(root *os.File, name string, uid, gid int, when *time.Time) error 
 	if err != nil {
 		return fmt.Errorf("cannot create the directory %s: %w", name, err)
 	}
-	c.created = slices.DeleteFunc(c.created, func(d createdDir) bool { return cleanRelative(d.path) != cleanRelative(name) })
+	c.created = slices.DeleteFunc(
+		c.created, func(d createdDir) bool { return cleanRelative(d.path) != cleanRelative(name) },
+	)
 	return errors.Join(unix.Close(fd), c.setTimes())
 }
 

@@ -104,22 +104,36 @@ func TestDestinations(t *testing.T) {
 	}{
 		{"a file", []string{"a=1"}, []string{"a"}, nil, Options{Dest: "/b"}, "b=1"},
 		{"a file into a directory", []string{"a=1"}, []string{"a"}, nil, Options{Dest: "/d", DestIsDir: true}, "d/ d/a=1"},
-		{"a file into an existing directory", []string{"a=1"}, []string{"a"}, []string{"d/"}, Options{Dest: "/d"}, "d/ d/a=1"},
-		{"a file through a link to a directory", []string{"a=1"}, []string{"a"}, []string{"d/", "l->d"}, Options{Dest: "/l", DestIsDir: true}, "d/ d/a=1 l->d"},
-		{"a file through an absolute link, which stays in the image", []string{"a=1"}, []string{"a"}, []string{"l->/d"}, Options{Dest: "/l/x"}, "d/ d/x=1 l->/d"},
-		{"a file through a link that leads out", []string{"a=1"}, []string{"a"}, []string{"l->../../../d"}, Options{Dest: "/l/x"}, "d/ d/x=1 l->../../../d"},
-		{"a file to a link to a file", []string{"a=1"}, []string{"a"}, []string{"f=0", "l->f"}, Options{Dest: "/l"}, "f=1 l->f"},
-		{"a file of a directory over a link", []string{"s/l=1"}, []string{"s"}, []string{"f=0", "l->f"}, Options{Dest: "/"}, "f=0 l=1"},
+		{"a file into an existing directory", []string{"a=1"}, []string{"a"}, []string{"d/"}, Options{Dest: "/d"},
+			"d/ d/a=1"},
+		{"a file through a link to a directory", []string{"a=1"}, []string{"a"}, []string{"d/", "l->d"},
+			Options{Dest: "/l", DestIsDir: true}, "d/ d/a=1 l->d"},
+		{"a file through an absolute link, which stays in the image", []string{"a=1"}, []string{"a"}, []string{"l->/d"},
+			Options{Dest: "/l/x"}, "d/ d/x=1 l->/d"},
+		{"a file through a link that leads out", []string{"a=1"}, []string{"a"}, []string{"l->../../../d"},
+			Options{Dest: "/l/x"}, "d/ d/x=1 l->../../../d"},
+		{"a file to a link to a file", []string{"a=1"}, []string{"a"}, []string{"f=0", "l->f"}, Options{Dest: "/l"},
+			"f=1 l->f"},
+		{"a file of a directory over a link", []string{"s/l=1"}, []string{"s"}, []string{"f=0", "l->f"}, Options{Dest: "/"},
+			"f=0 l=1"},
 		{"a link loop", []string{"a=1"}, []string{"a"}, []string{"l->l"}, Options{Dest: "/l/x"}, "!too many levels"},
-		{"below a file", []string{"a=1"}, []string{"a"}, []string{"f=0"}, Options{Dest: "/f/x"}, "!/f is not a directory in the image"},
-		{"a file over a directory", []string{"s/f=1"}, []string{"s"}, []string{"f/"}, Options{Dest: "/"}, "!f is a directory in the image, but a file in the source"},
-		{"a directory over a file", []string{"s/f/x=1"}, []string{"s"}, []string{"f=0"}, Options{Dest: "/"}, "!/f is a file in the image, but a directory in the source"},
-		{"the content of a directory", []string{"s/a=1", "s/d/b=2"}, []string{"s"}, []string{"d/c=3"}, Options{Dest: "/"}, "a=1 d/ d/b=2 d/c=3"},
+		{"below a file", []string{"a=1"}, []string{"a"}, []string{"f=0"}, Options{Dest: "/f/x"},
+			"!/f is not a directory in the image"},
+		{"a file over a directory", []string{"s/f=1"}, []string{"s"}, []string{"f/"}, Options{Dest: "/"},
+			"!f is a directory in the image, but a file in the source"},
+		{"a directory over a file", []string{"s/f/x=1"}, []string{"s"}, []string{"f=0"}, Options{Dest: "/"},
+			"!/f is a file in the image, but a directory in the source"},
+		{"the content of a directory", []string{"s/a=1", "s/d/b=2"}, []string{"s"}, []string{"d/c=3"}, Options{Dest: "/"},
+			"a=1 d/ d/b=2 d/c=3"},
 		{"a link in a directory", []string{"s/", "s/l->x"}, []string{"s"}, nil, Options{Dest: "/d"}, "d/ d/l->x"},
-		{"--parents", []string{"s/d/a=1"}, []string{"s/d/a"}, nil, Options{Dest: "/t", Parents: true}, "t/ t/s/ t/s/d/ t/s/d/a=1"},
-		{"--chmod", []string{"s/a=1", "s/d/b=2"}, []string{"s"}, nil, Options{Dest: "/n/d", Chmod: "700"}, "n/ 0700 n/d/ 0700 n/d/a=1 0700 n/d/d/ 0700 n/d/d/b=2 0700"},
-		{"--chmod, symbolic", []string{"s/a=1", "s/d/b=2"}, []string{"s"}, nil, Options{Dest: "/n/d", Chmod: "go-r"}, "n/ n/d/ n/d/a=1 0600 n/d/d/ 0711 n/d/d/b=2 0600"},
-		{"an invalid --chmod", []string{"a=1"}, []string{"a"}, nil, Options{Dest: "/a", Chmod: "x"}, "!invalid chmod parameter"},
+		{"--parents", []string{"s/d/a=1"}, []string{"s/d/a"}, nil, Options{Dest: "/t", Parents: true},
+			"t/ t/s/ t/s/d/ t/s/d/a=1"},
+		{"--chmod", []string{"s/a=1", "s/d/b=2"}, []string{"s"}, nil, Options{Dest: "/n/d", Chmod: "700"},
+			"n/ 0700 n/d/ 0700 n/d/a=1 0700 n/d/d/ 0700 n/d/d/b=2 0700"},
+		{"--chmod, symbolic", []string{"s/a=1", "s/d/b=2"}, []string{"s"}, nil, Options{Dest: "/n/d", Chmod: "go-r"},
+			"n/ n/d/ n/d/a=1 0600 n/d/d/ 0711 n/d/d/b=2 0600"},
+		{"an invalid --chmod", []string{"a=1"}, []string{"a"}, nil, Options{Dest: "/a", Chmod: "x"},
+			"!invalid chmod parameter"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			image := create(t, c.image...)
@@ -173,7 +187,8 @@ func TestTimes(t *testing.T) {
 		err = Copy(t.Context(), open(t, image), chosen, Options{Dest: "/d/a", Time: &epoch})
 	}
 	if err == nil {
-		err = File(t.Context(), open(t, image), "h", strings.NewReader("x"), Options{Dest: "/d/", DestIsDir: true, Time: &epoch})
+		err = File(t.Context(), open(t, image), "h", strings.NewReader("x"),
+			Options{Dest: "/d/", DestIsDir: true, Time: &epoch})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -209,7 +224,8 @@ func TestIsArchive(t *testing.T) {
 		if got, err := IsArchive(tree, &chosen.Files[0]); err != nil || got != want {
 			t.Errorf("%s: %t, %v, want %t", name, got, err, want)
 		}
-		if err := Copy(t.Context(), open(t, image), chosen, Options{Dest: "/" + name + "/", DestIsDir: true, Unpack: true}); err != nil {
+		o := Options{Dest: "/" + name + "/", DestIsDir: true, Unpack: true}
+		if err := Copy(t.Context(), open(t, image), chosen, o); err != nil {
 			t.Error(err)
 		}
 	}

@@ -98,7 +98,8 @@ func (c *copier) writeSymlink(parent int, base, target string, m metadata) error
 
 // writeNode creates a FIFO, or a device that another stage contains.
 func (c *copier) writeNode(parent int, base string, st *unix.Stat_t, m metadata) error {
-	if err := c.create(parent, base, func() error { return unix.Mknodat(parent, base, st.Mode, int(st.Rdev)) }); err != nil {
+	mknod := func() error { return unix.Mknodat(parent, base, st.Mode, int(st.Rdev)) }
+	if err := c.create(parent, base, mknod); err != nil {
 		return err
 	}
 	if err := unix.Fchownat(parent, base, m.uid, m.gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {

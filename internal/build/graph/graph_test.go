@@ -66,7 +66,8 @@ func TestInputs(t *testing.T) {
 		node *Node
 		want []int
 	}{
-		{"FROM an image", builder.Nodes[0], nil}, {"FROM a stage", unused.Nodes[0], []int{2}}, {"FROM scratch", g.Target.Nodes[0], nil},
+		{"FROM an image", builder.Nodes[0], nil}, {"FROM a stage", unused.Nodes[0], []int{2}},
+		{"FROM scratch", g.Target.Nodes[0], nil},
 		{"RUN", builder.Nodes[1], []int{0}}, {"COPY of a stage and a context", g.Target.Nodes[1], []int{20, 2}},
 		{"metadata", g.Target.Nodes[2], []int{21}}, {"RUN with a mount", g.Target.Nodes[3], []int{22, 100}},
 	} {

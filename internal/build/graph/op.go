@@ -125,6 +125,11 @@ type Source struct {
 	URL  string // http, https, or a git repository
 }
 
+// InTreeOf reports whether a source is in the same context, stage or image as another one.
+func (s *Source) InTreeOf(other Source) bool {
+	return s.From == other.From && s.Context == other.Context && s.File == nil && s.URL == ""
+}
+
 var literal = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
 
 // Literal returns a pattern that matches exactly one path.

@@ -75,7 +75,9 @@ func Marshal(records []Record) ([]byte, error) {
 	}
 	text, err := json.Marshal(document{version, records})
 	if err == nil && len(text) > maxDocument {
-		err = fmt.Errorf("the cache document of %d steps has %d bytes, more than the maximum of %d", len(records), len(text), maxDocument)
+		err = fmt.Errorf(
+			"the cache document of %d steps has %d bytes, more than the maximum of %d", len(records), len(text), maxDocument,
+		)
 	}
 	return text, err
 }
@@ -152,5 +154,6 @@ func bareDescriptor(d oci.Descriptor) *oci.Descriptor {
 
 var layerTypes = []string{
 	oci.MediaTypeImageLayer, oci.MediaTypeImageLayerGzip, oci.MediaTypeImageLayerZstd,
-	"application/vnd.docker.image.rootfs.diff.tar", "application/vnd.docker.image.rootfs.diff.tar.gzip", "application/vnd.docker.image.rootfs.diff.tar.zstd",
+	"application/vnd.docker.image.rootfs.diff.tar", "application/vnd.docker.image.rootfs.diff.tar.gzip",
+	"application/vnd.docker.image.rootfs.diff.tar.zstd",
 }

@@ -15,8 +15,10 @@ import (
 
 func sample() Record {
 	return Record{
-		Keys: []digest.Digest{digest.FromString("asked"), digest.FromString("looked")}, Result: digest.FromString("result"), DiffID: digest.FromString("plain"),
-		Layer: &oci.Descriptor{MediaType: oci.MediaTypeImageLayerGzip, Digest: digest.FromString("blob"), Size: 7}, Text: "RUN make",
+		Keys: []digest.Digest{digest.FromString("asked"), digest.FromString("looked")}, Result: digest.FromString("result"),
+		DiffID: digest.FromString("plain"),
+		Layer:  &oci.Descriptor{MediaType: oci.MediaTypeImageLayerGzip, Digest: digest.FromString("blob"), Size: 7},
+		Text:   "RUN make",
 	}
 }
 
@@ -75,9 +77,10 @@ func TestParseRejects(t *testing.T) {
 }
 
 // Alternative URLs and other fields of a layer's descriptor are dropped.
-func TestLayerIsBare(t *testing.T) {
+func TestParseDropsLayerURLs(t *testing.T) {
 	r := sample()
-	r.Layer.URLs, r.Layer.Annotations, r.Layer.Data = []string{"http://elsewhere.example"}, map[string]string{"a": "b"}, []byte("x")
+	r.Layer.URLs, r.Layer.Annotations, r.Layer.Data = []string{"http://elsewhere.example"}, map[string]string{"a": "b"},
+		[]byte("x")
 	text, err := Marshal([]Record{r})
 	if err != nil {
 		t.Fatal(err)

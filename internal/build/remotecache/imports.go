@@ -115,7 +115,11 @@ func (s *Set) Fetch(ctx context.Context, r *Record, progress func(int64)) error 
 // Forget removes the record of a layer that could not be fetched, or that was not what the
 // record promised.
 func (s *Set) Forget(r *Record, err error) {
-	s.warn(fmt.Errorf("the layer of %q is built again, because --cache-from %s does not provide it: %w", r.Text, r.source.name, err))
+	s.warn(
+		fmt.Errorf(
+			"the layer of %q is built again, because --cache-from %s does not provide it: %w", r.Text, r.source.name, err,
+		),
+	)
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.bad[r.Layer.Digest] = true

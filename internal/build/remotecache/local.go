@@ -20,7 +20,7 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/ctxio"
+	"github.com/minirun/minirun/internal/flock"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/transfer"
 )
@@ -84,7 +84,9 @@ func openLocal(_ context.Context, f From) (transfer.Source, oci.Descriptor, erro
 	if f.Digest != "" {
 		what = f.Digest.String()
 	}
-	return nil, oci.Descriptor{}, fmt.Errorf("%s is not one of the %d manifests in index.json (%w)", what, len(index.Manifests), fs.ErrNotExist)
+	return nil, oci.Descriptor{}, fmt.Errorf(
+		"%s is not one of the %d manifests in index.json (%w)", what, len(index.Manifests), fs.ErrNotExist,
+	)
 }
 
 // hasTag reports whether a manifest has a tag: the tag of a cache, or the name under which an
@@ -145,7 +147,9 @@ func writeLocal(ctx context.Context, t To, a transfer.Artifact, damaged func(dig
 		return err
 	}
 	d.Annotations = map[string]string{oci.AnnotationRefName: t.Tag}
-	index.Manifests = slices.DeleteFunc(index.Manifests, func(o oci.Descriptor) bool { return o.Annotations[oci.AnnotationRefName] == t.Tag })
+	index.Manifests = slices.DeleteFunc(
+		index.Manifests, func(o oci.Descriptor) bool { return o.Annotations[oci.AnnotationRefName] == t.Tag },
+	)
 	index.Manifests = append(index.Manifests, d)
 	index.Versioned, index.MediaType = specs.Versioned{SchemaVersion: 2}, oci.MediaTypeImageIndex
 	if err := w.writeIndex(index); err != nil {
@@ -172,7 +176,7 @@ func openLayout(ctx context.Context, dir string) (w *layout, err error) {
 	if w.lock, err = w.root.OpenFile(lockName, os.O_RDWR|os.O_CREATE, 0o644); err != nil {
 		return nil, err
 	}
-	if _, err = ctxio.Do(ctx, func() (*os.File, error) { return w.lock, image.Flock(w.lock, unix.LOCK_EX) }); err != nil {
+	if err = flock.Wait(ctx, w.lock, unix.LOCK_EX); err != nil {
 		return nil, fmt.Errorf("cannot lock %s: %w", dir, err)
 	}
 	if err = w.root.MkdirAll("blobs/sha256", 0o755); err != nil {
@@ -237,9 +241,12 @@ func blobsOf(d oci.Descriptor, m *oci.Manifest) map[digest.Digest]bool {
 }
 
 // writeBlobs writes all blobs that do not exist yet.
-func (w *layout) writeBlobs(ctx context.Context, a transfer.Artifact, damaged func(digest.Digest) bool) (oci.Descriptor, error) {
+func (w *layout) writeBlobs(
+	ctx context.Context, a transfer.Artifact, damaged func(digest.Digest) bool,
+) (oci.Descriptor, error) {
 	for _, d := range a.Layers {
-		if info, err := w.root.Lstat(blobPath(d.Digest)); err == nil && info.Mode().IsRegular() && info.Size() == d.Size && !damaged(d.Digest) {
+		if info, err := w.root.Lstat(blobPath(d.Digest)); err == nil && info.Mode().IsRegular() && info.Size() == d.Size &&
+			!damaged(d.Digest) {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
@@ -254,8 +261,16 @@ func (w *layout) writeBlobs(ctx context.Context, a transfer.Artifact, damaged fu
 			return oci.Descriptor{}, err
 		}
 	}
-	d := oci.Descriptor{MediaType: a.MediaType, ArtifactType: MediaType, Digest: digest.FromBytes(a.Manifest), Size: int64(len(a.Manifest))}
-	return d, errors.Join(w.write(blobPath(digest.FromBytes(a.Config)), bytes.NewReader(a.Config)), w.write(blobPath(d.Digest), bytes.NewReader(a.Manifest)))
+	d := oci.Descriptor{
+		MediaType:    a.MediaType,
+		ArtifactType: MediaType,
+		Digest:       digest.FromBytes(a.Manifest),
+		Size:         int64(len(a.Manifest)),
+	}
+	return d, errors.Join(
+		w.write(blobPath(digest.FromBytes(a.Config)), bytes.NewReader(a.Config)),
+		w.write(blobPath(d.Digest), bytes.NewReader(a.Manifest)),
+	)
 }
 
 // writeIndex replaces index.json.

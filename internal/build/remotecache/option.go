@@ -1,7 +1,6 @@
 package remotecache
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/minirun/minirun/internal/build/export"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/keyvalue"
 )
 
 // The types of caches, with buildx's names.
@@ -92,7 +92,7 @@ func ParseFrom(text string) (f From, err error) {
 
 // splitFields splits at commas; a name alone is that of a registry cache.
 func splitFields(text string) ([]string, error) {
-	fields, err := csv.NewReader(strings.NewReader(text)).Read()
+	fields, err := keyvalue.Fields(text)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +204,9 @@ func (f *From) set(key, value string) (err error) {
 
 func (f *From) check() error {
 	if f.Type == Inline {
-		return errors.New("type=inline is for --cache-to\nhint: read the cache with type=registry,ref=IMAGE or type=local,src=DIRECTORY")
+		return errors.New(
+			"type=inline is for --cache-to\nhint: read the cache with type=registry,ref=IMAGE or type=local,src=DIRECTORY",
+		)
 	}
 	if err := checkType(f.Type); err != nil {
 		return err

@@ -19,7 +19,7 @@ func name(t *testing.T, text string) image.Name {
 	return n
 }
 
-func TestParseTo(t *testing.T) {
+func TestParseCacheTo(t *testing.T) {
 	for text, want := range map[string]To{
 		"type=local,dest=/x":                      {Type: Local, Dest: "/x", Tag: "latest"},
 		"type=local,dest=/x,tag=t,mode=max":       {Type: Local, Dest: "/x", Tag: "t", Max: true},
@@ -64,7 +64,7 @@ func TestParseTo(t *testing.T) {
 	}
 }
 
-func TestParseFrom(t *testing.T) {
+func TestParseCacheFrom(t *testing.T) {
 	d := digest.FromString("x")
 	for text, want := range map[string]From{
 		"type=local,src=/x":                      {Type: Local, Src: "/x"},

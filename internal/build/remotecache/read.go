@@ -42,7 +42,9 @@ func read(ctx context.Context, from transfer.Source, d oci.Descriptor) ([]Record
 		return readManifest(ctx, from, &m.Manifest)
 	}
 	if len(m.Manifests) > maxManifests {
-		return nil, fmt.Errorf("index %s has %d manifests, more than the maximum of %d", d.Digest, len(m.Manifests), maxManifests)
+		return nil, fmt.Errorf(
+			"index %s has %d manifests, more than the maximum of %d", d.Digest, len(m.Manifests), maxManifests,
+		)
 	}
 	var out []Record
 	for _, one := range m.Manifests {
@@ -94,7 +96,10 @@ func readManifest(ctx context.Context, from transfer.Source, m *oci.Manifest) ([
 		return nil, err
 	}
 	for i, r := range records {
-		if r.Layer == nil || !slices.ContainsFunc(m.Layers, func(d oci.Descriptor) bool { return d.Digest == r.Layer.Digest && d.Size == r.Layer.Size }) {
+		if r.Layer == nil ||
+			!slices.ContainsFunc(
+				m.Layers, func(d oci.Descriptor) bool { return d.Digest == r.Layer.Digest && d.Size == r.Layer.Size },
+			) {
 			return nil, fmt.Errorf("the layer of records[%d] is not in the manifest", i)
 		}
 	}
@@ -119,7 +124,9 @@ func readImage(ctx context.Context, from transfer.Source, m *oci.Manifest) ([]Re
 		return nil, fmt.Errorf("%w in the image (build it with --cache-to type=inline)", errNoCache)
 	}
 	if len(c.RootFS.DiffIDs) != len(m.Layers) {
-		return nil, fmt.Errorf("configuration %s has %d layers, but its manifest %d", m.Config.Digest, len(c.RootFS.DiffIDs), len(m.Layers))
+		return nil, fmt.Errorf(
+			"configuration %s has %d layers, but its manifest %d", m.Config.Digest, len(c.RootFS.DiffIDs), len(m.Layers),
+		)
 	}
 	records, err := Parse(c.Cache)
 	if err != nil {

@@ -42,7 +42,13 @@ func (s *Set) Save(ctx context.Context, t To, steps []Step) (warnings []error, e
 			return warnings, err
 		}
 		// The next build will not find that step, so it will build and export it.
-		warnings = append(warnings, fmt.Errorf("the step %q is not exported, because its layer is no longer in --cache-from %s: %w", lost.record.Text, lost.record.source.name, lost.err))
+		warnings = append(
+			warnings,
+			fmt.Errorf(
+				"the step %q is not exported, because its layer is no longer in --cache-from %s: %w", lost.record.Text,
+				lost.record.source.name, lost.err,
+			),
+		)
 		steps = slices.DeleteFunc(steps, func(o Step) bool { return o.Layer.Digest == lost.record.Layer.Digest })
 	}
 }
@@ -106,12 +112,16 @@ func (s *Set) pack(ctx context.Context, c export.Compression, steps []Step) erro
 func (s *Set) artifact(steps []Step) (transfer.Artifact, error) {
 	a := transfer.Artifact{MediaType: oci.MediaTypeImageManifest}
 	m := oci.Manifest{
-		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: a.MediaType, ArtifactType: MediaType, Layers: []oci.Descriptor{},
+		Versioned: specs.Versioned{
+			SchemaVersion: 2,
+		}, MediaType: a.MediaType, ArtifactType: MediaType, Layers: []oci.Descriptor{},
 	}
 	var records []Record
 	away := map[digest.Digest]*Record{}
 	for _, one := range steps {
-		if !slices.ContainsFunc(records, func(r Record) bool { return r.Result == one.Result && slices.Equal(r.Keys, one.Keys) }) {
+		if !slices.ContainsFunc(
+			records, func(r Record) bool { return r.Result == one.Result && slices.Equal(r.Keys, one.Keys) },
+		) {
 			records = append(records, one.Record)
 		}
 		if one.Unfetched != nil {

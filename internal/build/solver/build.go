@@ -18,6 +18,7 @@ import (
 
 	"github.com/minirun/minirun/internal/build/filecopy"
 	"github.com/minirun/minirun/internal/build/graph"
+	"github.com/minirun/minirun/internal/fileattr"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/image/overlay"
 	"github.com/minirun/minirun/internal/image/store"
@@ -47,7 +48,8 @@ func (g *graphSolver) buildLayer(ctx context.Context, m *stepState, key digest.D
 	}
 	err := g.execute(ctx, m, tmp)
 	r := &Record{
-		Key: key, Keys: g.keysOf(m, key), Result: result, Layer: result.Encoded()[:32], Parent: m.parentLayer(), Text: m.node.Text,
+		Key: key, Keys: g.keysOf(m, key), Result: result, Layer: result.Encoded()[:32],
+		Parent: m.parentLayer(), Text: m.node.Text,
 		Made: time.Now().UTC(), Took: time.Since(m.begun),
 	}
 	if err == nil {
@@ -155,7 +157,7 @@ func copyRootAttributes(fs string, below []string) error {
 	if err := unix.Lstat(below[len(below)-1], &st); err != nil {
 		return err
 	}
-	return filecopy.CopyOwnerAndMode(fs, &st)
+	return fileattr.SetOwnerAndMode(fs, &st)
 }
 
 // copyFiles writes the files that COPY and ADD selected.

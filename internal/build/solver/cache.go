@@ -81,7 +81,7 @@ func (c recordCache) read(key digest.Digest) (*Record, error) {
 }
 
 // write writes a record to a temporary file and renames it. Neither the record nor the layer is
-// synced: what is lost in a power failure is built again (internal/image/store/durable.go).
+// synced: a layer that a power failure destroys is built again (internal/image/store/durable.go).
 func (c recordCache) write(r *Record) error {
 	text, err := json.Marshal(r)
 	if err == nil {

@@ -19,7 +19,7 @@ import (
 // addSourceHint adds such a suggestion to an error from selecting sources.
 func (g *graphSolver) addSourceHint(n *graph.Node, source graph.Source, err error) error {
 	op, isCopy := n.Op.(*graph.Copy)
-	missing := notFound(err)
+	missing := missingSources(err)
 	switch {
 	case len(missing) == 0 && isCopy && looksLikeList(op.Words) && errors.Is(err, path.ErrBadPattern):
 		return fmt.Errorf("%w\nhint: a list of paths is JSON, so its quotes are \"", err)
@@ -38,11 +38,11 @@ func looksLikeList(w graph.CopyWords) bool {
 	return len(w.Sources) > 0 && strings.HasPrefix(w.Sources[0], "[")
 }
 
-// notFound returns the missing sources in an error.
-func notFound(err error) (out []*contenthash.NotFoundError) {
+// missingSources returns the missing sources in an error.
+func missingSources(err error) (out []*contenthash.NotFoundError) {
 	if several, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, e := range several.Unwrap() {
-			out = append(out, notFound(e)...)
+			out = append(out, missingSources(e)...)
 		}
 		return out
 	}
@@ -80,7 +80,9 @@ type misplacedSource struct {
 
 // workdirHint looks there, and suggests the corrected instruction, together with later
 // instructions that contain the same mistake.
-func (g *graphSolver) workdirHint(n *graph.Node, source graph.Source, missing []*contenthash.NotFoundError, err error) error {
+func (g *graphSolver) workdirHint(
+	n *graph.Node, source graph.Source, missing []*contenthash.NotFoundError, err error,
+) error {
 	workdir := "/"
 	if c := source.From.Config; c != nil && c.Config.WorkingDir != "" {
 		workdir = c.Config.WorkingDir
@@ -107,7 +109,8 @@ func (g *graphSolver) workdirHint(n *graph.Node, source graph.Source, missing []
 	var lines []string
 	directory := false
 	for _, other := range n.Stage.Nodes {
-		if op, copies := other.Op.(*graph.Copy); copies && other.ID >= n.ID && len(op.Sources) > 0 && op.Sources[0].From == source.From {
+		if op, copies := other.Op.(*graph.Copy); copies && other.ID >= n.ID && len(op.Sources) > 0 &&
+			op.Sources[0].From == source.From {
 			right, named := correctCopy(other, op, files, workdir)
 			lines, directory = append(lines, right...), directory || named
 		}
@@ -150,7 +153,9 @@ func correctCopy(n *graph.Node, op *graph.Copy, files image.Stack, workdir strin
 			continue
 		}
 		named = true
-		lines = append(lines, formatCopy(n.Instruction, op.Words.Flags, l.meant, strings.TrimSuffix(dest, "/")+"/"+path.Base(l.asked)))
+		lines = append(
+			lines, formatCopy(n.Instruction, op.Words.Flags, l.meant, strings.TrimSuffix(dest, "/")+"/"+path.Base(l.asked)),
+		)
 	}
 	if !any {
 		return nil, false

@@ -62,7 +62,10 @@ func placeOf(n *graph.Node) place {
 // explanations are lost.
 func readHistory(s *store.Store, slot string) (*history, error) {
 	sum := sha256.Sum256([]byte(slot))
-	h := &history{path: filepath.Join(s.Dir, "build", "last", hex.EncodeToString(sum[:16])+".json"), steps: map[place]historyEntry{}}
+	h := &history{
+		path:  filepath.Join(s.Dir, "build", "last", hex.EncodeToString(sum[:16])+".json"),
+		steps: map[place]historyEntry{},
+	}
 	text, err := os.ReadFile(h.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err

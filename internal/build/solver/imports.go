@@ -26,7 +26,7 @@ import (
 //
 // If an imported layer cannot be fetched as promised, it cannot be rebuilt in place:
 // the steps based on it were found by its result, and a rebuilt layer would have a different
-// one. So the build starts again without that record. What it has built so far is in the
+// one. So the build starts again without that record. The layers that it has built so far are in the
 // store's cache.
 
 // Imports provides the records of other stores (package remotecache).
@@ -105,7 +105,7 @@ func importedLayerName(diffID digest.Digest, below []export.Layer) digest.Digest
 
 // newLazyLayer creates the placeholder for the layer of a step that was found in another store.
 func (g *graphSolver) newLazyLayer(m *stepState, r *Record, layer export.Layer) *lazyLayer {
-	a := &lazyLayer{node: m.node, title: g.title(m.node), record: *r, keys: []digest.Digest{r.Key}, layer: layer}
+	a := &lazyLayer{node: m.node, title: g.stepTitle(m.node), record: *r, keys: []digest.Digest{r.Key}, layer: layer}
 	if r.Key != m.requestKey && !readsOutside(m.node) {
 		a.keys = append(a.keys, m.requestKey)
 	}
@@ -174,7 +174,9 @@ func (g *graphSolver) unpackLayer(ctx context.Context, a *lazyLayer) {
 	}
 	from := a.record.imported
 	l := store.Layer{Chain: a.layer.Key, DiffID: from.DiffID, Blob: from.Layer.Digest}
-	err := g.shared.Store.UnpackLayer(ctx, l, a.below, func(string, int64) (func(int64), func(error)) { return func(int64) {}, func(error) {} })
+	err := g.shared.Store.UnpackLayer(
+		ctx, l, a.below, func(string, int64) (func(int64), func(error)) { return func(int64) {}, func(error) {} },
+	)
 	if err == nil && g.shared.Store.Has(from.Layer.Digest) {
 		packed := a.layer
 		packed.Desc, packed.DiffID = *from.Layer, from.DiffID

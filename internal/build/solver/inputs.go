@@ -104,7 +104,7 @@ func (g *graphSolver) appendSelections(ctx context.Context, n *graph.Node, s *so
 		}
 		var patterns []string
 		first := source
-		for ; i < len(op.Sources) && op.Sources[i].From == first.From && op.Sources[i].Context == first.Context && op.Sources[i].File == nil && op.Sources[i].URL == ""; i++ {
+		for ; i < len(op.Sources) && op.Sources[i].InTreeOf(first); i++ {
 			patterns = append(patterns, op.Sources[i].Path)
 		}
 		t, err := g.sourceTree(ctx, s, first)
@@ -125,7 +125,9 @@ func (g *graphSolver) sourceTree(ctx context.Context, s *sources, source graph.S
 	if source.From == nil {
 		t, ok := g.shared.Contexts[source.Context]
 		if !ok {
-			return nil, fmt.Errorf("there is no context %q\nhint: build with --build-context %s=PATH", source.Context, source.Context)
+			return nil, fmt.Errorf(
+				"context %q does not exist\nhint: build with --build-context %s=PATH", source.Context, source.Context,
+			)
 		}
 		return t, nil
 	}

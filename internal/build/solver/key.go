@@ -25,7 +25,7 @@ import (
 const version = "minirun build 3"
 
 // A Kind is what an Ingredient describes. Its text is part of every key: a change makes all cached
-// steps unusable, as a change of version does. What the user sees is in describe.
+// steps unusable, as a change of version does. describe has the text for the user.
 type Kind string
 
 const (
@@ -58,7 +58,7 @@ const (
 	fetchedKind     Kind = "fetched"
 	directoryKind   Kind = "directory"
 
-	// Digests other than keys of steps:
+	// For digests that are not keys of steps:
 	scratchKind Kind = "scratch"
 	imageKind   Kind = "image"
 	keyKind     Kind = "key"
@@ -135,7 +135,9 @@ func (r recipe) withContent(content recipe) recipe {
 
 // requestRecipe is the first recipe of a step, in which inputs are identified by the steps that
 // produced them: parent, and those of resultOf.
-func requestRecipe(n *graph.Node, parent digest.Digest, epoch *time.Time, resultOf func(*graph.Node) digest.Digest) recipe {
+func requestRecipe(
+	n *graph.Node, parent digest.Digest, epoch *time.Time, resultOf func(*graph.Node) digest.Digest,
+) recipe {
 	r := recipe{}
 	if op, ok := n.Op.(*graph.Copy); !ok || !op.Link || namesUser(op.Chown) {
 		r.add(parentKind, parent.String())

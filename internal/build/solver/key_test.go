@@ -15,14 +15,17 @@ import (
 // sampleRun is a RUN with a value for everything that its key covers.
 func sampleRun() *graph.Run {
 	return &graph.Run{
-		Argv: []string{"/bin/sh", "-c", "make"}, Env: []string{"A=1", "HTTP_PROXY=http://proxy"}, Cwd: "/w", User: "u", Network: "default",
-		Mounts: []graph.Mount{{Type: "cache", Target: "/c", ID: "c"}}, Hosts: []string{"h=1.2.3.4"}, Files: []graph.File{{Name: "E", Content: "x"}},
+		Argv: []string{"/bin/sh", "-c", "make"}, Env: []string{"A=1", "HTTP_PROXY=http://proxy"}, Cwd: "/w", User: "u",
+		Network: "default",
+		Mounts:  []graph.Mount{{Type: "cache", Target: "/c", ID: "c"}}, Hosts: []string{"h=1.2.3.4"},
+		Files: []graph.File{{Name: "E", Content: "x"}},
 	}
 }
 
 func sampleCopy() *graph.Copy {
 	return &graph.Copy{
-		Sources: []graph.Source{{Context: "context", Path: "a"}, {File: &graph.File{Name: "E", Content: "x"}}}, Dest: "/d/", Chown: "u",
+		Sources: []graph.Source{{Context: "context", Path: "a"}, {File: &graph.File{Name: "E", Content: "x"}}}, Dest: "/d/",
+		Chown: "u",
 	}
 }
 
@@ -46,7 +49,8 @@ func TestKeysAreStable(t *testing.T) {
 		{"RUN", runRecipe(sampleRun(), linuxAMD64), "e5bbb48d1910249bf51de39aaec4b32cdaa460f11a70c2897457e691c6d88469"},
 		{"COPY", copyRecipe(sampleCopy()), "3c34a29fdb9721c564dd7330720bd6f620f2a2a9091a402218426d8bc95b74bb"},
 		{"inputs", r, "f5df5f5ef90cabb553b6fa7a39e2d528a175dcd7e1854202eeb04d075ab5d40c"},
-		{"content", r.withContent(recipe{{Kind: filesKind, Value: "1"}}), "3af1d9b9fcce2f7d7c95127eaca06b77c830f809a44269062ad3ae5f272228d8"},
+		{"content", r.withContent(recipe{{Kind: filesKind, Value: "1"}}),
+			"3af1d9b9fcce2f7d7c95127eaca06b77c830f809a44269062ad3ae5f272228d8"},
 	} {
 		if got := c.r.key().Encoded(); got != c.want {
 			t.Errorf("the key of %s is %s, want %s", c.name, got, c.want)
@@ -80,7 +84,8 @@ func TestKeyOfRun(t *testing.T) {
 		{"a here-document", func(op *graph.Run) { op.Files[0].Content = "y" }, true},
 		{"the options of a mount", func(op *graph.Run) { op.Mounts[0].ReadOnly = true }, true},
 		{"the ID of a cache", func(op *graph.Run) { op.Mounts[0].ID = "d" }, true},
-		{"the source of a mount, which has an ingredient of its own", func(op *graph.Run) { op.Mounts[0].From = other }, false},
+		{"the source of a mount, which has an ingredient of its own", func(op *graph.Run) { op.Mounts[0].From = other },
+			false},
 		{"--shm-size", func(op *graph.Run) { op.Limits.ShmSize = 1 }, true},
 		{"--ulimit", func(op *graph.Run) {
 			op.Limits.Rlimits = []specs.POSIXRlimit{{Type: "RLIMIT_NOFILE", Soft: 1, Hard: 2}}
@@ -111,7 +116,8 @@ func TestKeyOfCopy(t *testing.T) {
 		{"nothing", func(*graph.Copy) {}, false},
 		{"ADD", func(op *graph.Copy) { op.Add = true }, true},
 		{"a source", func(op *graph.Copy) { op.Sources[0].Path = "b" }, true},
-		{"the order of the sources", func(op *graph.Copy) { op.Sources[0], op.Sources[1] = op.Sources[1], op.Sources[0] }, true},
+		{"the order of the sources", func(op *graph.Copy) { op.Sources[0], op.Sources[1] = op.Sources[1], op.Sources[0] },
+			true},
 		{"a here-document", func(op *graph.Copy) { op.Sources[1].File.Content = "y" }, true},
 		{"the destination", func(op *graph.Copy) { op.Dest = "/d" }, true},
 		{"--chown", func(op *graph.Copy) { op.Chown = "" }, true},
@@ -145,21 +151,30 @@ func TestKeyOfRequest(t *testing.T) {
 		needs map[string]bool
 	}{
 		{"RUN", &graph.Run{}, map[string]bool{parent: true, time1: true}},
-		{"RUN --mount=from", &graph.Run{Mounts: []graph.Mount{{From: from, Target: "/m"}}}, map[string]bool{parent: true, input: true, time1: true}},
-		{"COPY", &graph.Copy{Sources: []graph.Source{{Context: "context", Path: "a"}}}, map[string]bool{parent: true, time1: true}},
+		{"RUN --mount=from", &graph.Run{Mounts: []graph.Mount{{From: from, Target: "/m"}}},
+			map[string]bool{parent: true, input: true, time1: true}},
+		{"COPY", &graph.Copy{Sources: []graph.Source{{Context: "context", Path: "a"}}},
+			map[string]bool{parent: true, time1: true}},
 		{"COPY --from", &graph.Copy{Sources: fromStage}, map[string]bool{parent: true, input: true, time1: true}},
 		{"COPY --link", &graph.Copy{Sources: fromStage, Link: true}, map[string]bool{input: true, time1: true}},
-		{"COPY --link --chown=NUMBER", &graph.Copy{Sources: fromStage, Link: true, Chown: "1:2"}, map[string]bool{input: true, time1: true}},
-		{"COPY --link --chown=USER", &graph.Copy{Sources: fromStage, Link: true, Chown: "u"}, map[string]bool{parent: true, input: true, time1: true}},
-		{"COPY --link --chown=NUMBER:GROUP", &graph.Copy{Sources: fromStage, Link: true, Chown: "1:g"}, map[string]bool{parent: true, input: true, time1: true}},
+		{"COPY --link --chown=NUMBER", &graph.Copy{Sources: fromStage, Link: true, Chown: "1:2"},
+			map[string]bool{input: true, time1: true}},
+		{"COPY --link --chown=USER", &graph.Copy{Sources: fromStage, Link: true, Chown: "u"},
+			map[string]bool{parent: true, input: true, time1: true}},
+		{"COPY --link --chown=NUMBER:GROUP", &graph.Copy{Sources: fromStage, Link: true, Chown: "1:g"},
+			map[string]bool{parent: true, input: true, time1: true}},
 		{"WORKDIR", &graph.Workdir{Path: "/w"}, map[string]bool{parent: true, time1: true}},
 	} {
 		key := func(parent, input string, epoch *time.Time) digest.Digest {
 			n := &graph.Node{Stage: stage, Op: c.op}
-			return requestRecipe(n, digest.FromString(parent), epoch, func(*graph.Node) digest.Digest { return digest.FromString(input) }).key()
+			return requestRecipe(n, digest.FromString(parent), epoch,
+				func(*graph.Node) digest.Digest { return digest.FromString(input) }).key()
 		}
 		want := key("1", "1", nil)
-		for what, got := range map[string]digest.Digest{parent: key("2", "1", nil), input: key("1", "2", nil), time1: key("1", "1", &epoch)} {
+		keys := map[string]digest.Digest{
+			parent: key("2", "1", nil), input: key("1", "2", nil), time1: key("1", "1", &epoch),
+		}
+		for what, got := range keys {
 			if (got != want) != c.needs[what] {
 				t.Errorf("%s: the key depends on %s: %t, want %t", c.name, what, got != want, c.needs[what])
 			}

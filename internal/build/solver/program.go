@@ -44,16 +44,17 @@ func explainStartError(op *graph.Run, files image.Stack, err error) error {
 	var start *executor.StartError
 	switch shell := len(op.Argv) == 3 && op.Argv[1] == "-c"; {
 	case errors.As(err, &exit) && shell && (exit.Status == 126 || exit.Status == 127):
-		if why := c.script(op.Argv[2]); why != "" {
+		if why := c.checkScript(op.Argv[2]); why != "" {
 			return fmt.Errorf("%w\nhint: %s", err, why)
 		}
 	case errors.As(err, &start):
-		why := c.program(op.Argv[0])
+		why := c.checkProgram(op.Argv[0])
 		if why == "" {
 			break
 		}
 		if shell && strings.HasPrefix(op.Argv[0], "/") {
-			why += "\nhint: RUN in shell form needs a shell. Use the exec form, RUN [\"program\", \"argument\"], or a base image that has one"
+			why += "\nhint: RUN in shell form needs a shell. " +
+				"Use the exec form, RUN [\"program\", \"argument\"], or a base image that has one"
 		}
 		return &startError{why, err}
 	}
@@ -76,58 +77,97 @@ type programCheck struct {
 
 var (
 	commands = regexp.MustCompile(`&&|\|\||[;|&\n]`)
+	prefixes = []string{"exec", "then", "do", "!"} // of a command
 	setting  = regexp.MustCompile(`^[A-Za-z_]\w*=`)
-	builtin  = []string{"cd", "set", "export", "if", "then", "else", "fi", "for", "do", "done", "while", "case", "esac", "{", "}", "(", ")", "!", "exec", "[", ".", "echo", "test", "true", "false", "command", "eval", "exit", "umask", "ulimit", "unset", "read", "wait", "trap", "type", "alias"}
+	builtin  = []string{
+		"cd",
+		"set",
+		"export",
+		"if",
+		"then",
+		"else",
+		"fi",
+		"for",
+		"do",
+		"done",
+		"while",
+		"case",
+		"esac",
+		"{",
+		"}",
+		"(",
+		")",
+		"!",
+		"exec",
+		"[",
+		".",
+		"echo",
+		"test",
+		"true",
+		"false",
+		"command",
+		"eval",
+		"exit",
+		"umask",
+		"ulimit",
+		"unset",
+		"read",
+		"wait",
+		"trap",
+		"type",
+		"alias",
+	}
 )
 
-// script checks the programs in a shell command, and describes the problem with the first one
+// checkScript checks the programs in a shell command, and describes the problem with the first one
 // that cannot be executed.
-func (c *programCheck) script(text string) string {
-	if why := quotes(text); why != "" {
+func (c *programCheck) checkScript(text string) string {
+	if why := checkQuotes(text); why != "" {
 		return why
 	}
 	for _, command := range commands.Split(text, -1) {
 		words := strings.Fields(command)
-		for len(words) > 0 && (setting.MatchString(words[0]) || words[0] == "exec" || words[0] == "then" || words[0] == "do" || words[0] == "!") {
+		for len(words) > 0 && (setting.MatchString(words[0]) || slices.Contains(prefixes, words[0])) {
 			words = words[1:]
 		}
 		if len(words) == 0 || slices.Contains(builtin, words[0]) || strings.ContainsAny(words[0], "$`\"'(){}*?<>\\#") {
 			continue
 		}
-		if why := c.program(words[0]); why != "" {
+		if why := c.checkProgram(words[0]); why != "" {
 			return why
 		}
 	}
 	return ""
 }
 
-// quotes detects an exec form whose quotes are not valid JSON, so that it was parsed as a
+// checkQuotes detects an exec form whose quotes are not valid JSON, so that it was parsed as a
 // shell command.
-func quotes(text string) string {
+func checkQuotes(text string) string {
 	text = strings.TrimSpace(text)
-	if !strings.HasPrefix(text, "[") || !strings.HasSuffix(text, "]") || !strings.ContainsAny(text, "'“”‘’„«»") {
+	isList := strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]")
+	if !isList || !strings.ContainsAny(text, "'“”‘’„«»") {
 		return ""
 	}
 	return "the command looks like the exec form, but its quotes are not JSON's (\"), so the shell executed it"
 }
 
-// program describes the problem with one program, or returns "" if none is visible.
-func (c *programCheck) program(name string) string {
+// checkProgram describes the problem with one program, or returns "" if none is visible.
+func (c *programCheck) checkProgram(name string) string {
 	if strings.Contains(name, "/") {
 		if !path.IsAbs(name) {
 			name = path.Join(c.op.Cwd, name)
 		}
-		return c.file(name)
+		return c.checkFile(name)
 	}
 	var there []string
-	for _, dir := range c.path() {
+	for _, dir := range c.searchPath() {
 		at := path.Join(dir, name)
 		if file, _, err := c.files.Resolve(at); err == nil && file != "" {
-			return c.file(at)
+			return c.checkFile(at)
 		}
-		there = append(there, c.names(dir)...)
+		there = append(there, c.listNames(dir)...)
 	}
-	text := fmt.Sprintf("%s is not in PATH (%s)", name, strings.Join(c.path(), ":"))
+	text := fmt.Sprintf("%s is not in PATH (%s)", name, strings.Join(c.searchPath(), ":"))
 	if name == "sudo" {
 		return text + "; RUN already runs as root unless USER changes it"
 	}
@@ -147,7 +187,7 @@ func (c *programCheck) program(name string) string {
 	return text
 }
 
-func (c *programCheck) path() []string {
+func (c *programCheck) searchPath() []string {
 	for _, e := range c.op.Env {
 		if value, ok := strings.CutPrefix(e, "PATH="); ok {
 			return strings.Split(value, ":")
@@ -156,9 +196,9 @@ func (c *programCheck) path() []string {
 	return nil
 }
 
-// names lists the files of a directory in all layers. It may include files that a later layer
+// listNames lists the files of a directory in all layers. It may include files that a later layer
 // removed.
-func (c *programCheck) names(dir string) (out []string) {
+func (c *programCheck) listNames(dir string) (out []string) {
 	for _, layer := range c.files {
 		at, _, err := image.Stack{layer}.Resolve(dir)
 		if err != nil || at == "" {
@@ -175,8 +215,8 @@ func (c *programCheck) names(dir string) (out []string) {
 	return out
 }
 
-// file describes why a file cannot be executed.
-func (c *programCheck) file(name string) string {
+// checkFile describes why a file cannot be executed.
+func (c *programCheck) checkFile(name string) string {
 	file, st, err := c.files.Resolve(name)
 	switch {
 	case err != nil || file == "":
@@ -184,18 +224,20 @@ func (c *programCheck) file(name string) string {
 	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
 		return name + " is a directory"
 	case st.Mode&0o111 == 0:
-		return fmt.Sprintf("%s is not executable (mode %04o). Use RUN chmod +x %s or COPY --chmod=755", name, st.Mode&0o7777, name)
+		return fmt.Sprintf(
+			"%s is not executable (mode %04o). Use RUN chmod +x %s or COPY --chmod=755", name, st.Mode&0o7777, name,
+		)
 	}
-	if why := c.loader(name, file); why != "" {
+	if why := c.checkLoader(name, file); why != "" {
 		return why
 	}
-	return c.interpreter(name, file)
+	return c.checkInterpreter(name, file)
 }
 
-// loader reports whether the dynamic loader, which the kernel starts for a dynamically linked
+// checkLoader reports whether the dynamic loader, which the kernel starts for a dynamically linked
 // program, is missing. It belongs to the C library, so it differs between base images.
-func (c *programCheck) loader(name, file string) string {
-	f := regular(file)
+func (c *programCheck) checkLoader(name, file string) string {
+	f := openRegular(file)
 	if f == nil {
 		return ""
 	}
@@ -214,22 +256,29 @@ func (c *programCheck) loader(name, file string) string {
 			return ""
 		}
 		if found, _, err := c.files.Resolve(at); err != nil || found == "" {
-			return fmt.Sprintf("%s exists, but its loader %s does not. It was built for another C library (Debian has glibc, Alpine musl).\n"+
-				"Use the same distribution for both stages, or link it statically", name, at)
+			return fmt.Sprintf(
+				"%s exists, but its loader %s does not. It was built for another C library (Debian has glibc, Alpine musl).\n"+
+					"Use the same distribution for both stages, or link it statically",
+				name,
+				at,
+			)
 		}
 	}
 	return ""
 }
 
-// interpreter describes the problem with a script's #! line.
-func (c *programCheck) interpreter(name, file string) string {
+// checkInterpreter describes the problem with a script's #! line.
+func (c *programCheck) checkInterpreter(name, file string) string {
 	line := firstLine(file)
 	if !strings.HasPrefix(line, "#!") {
 		return ""
 	}
 	if strings.HasSuffix(line, "\r") {
-		return fmt.Sprintf("%s has Windows line endings, so the kernel looks for the interpreter %q. Convert it (dos2unix; in git: *.sh text eol=lf in .gitattributes)",
-			name, strings.TrimPrefix(line, "#!"))
+		return fmt.Sprintf(
+			"%s has Windows line endings, so the kernel looks for the interpreter %q. "+
+				"Convert it (dos2unix; in git: *.sh text eol=lf in .gitattributes)",
+			name, strings.TrimPrefix(line, "#!"),
+		)
 	}
 	words := strings.Fields(line[2:])
 	if len(words) == 0 {
@@ -239,16 +288,16 @@ func (c *programCheck) interpreter(name, file string) string {
 		return fmt.Sprintf("%s exists, but its interpreter %s does not", name, words[0])
 	}
 	if path.Base(words[0]) == "env" && len(words) > 1 && !strings.HasPrefix(words[1], "-") {
-		if why := c.program(words[1]); why != "" {
+		if why := c.checkProgram(words[1]); why != "" {
 			return fmt.Sprintf("%s exists, but %s", name, why)
 		}
 	}
 	return ""
 }
 
-// regular opens a file of a layer if it is a regular file, and otherwise returns nil. Resolve
+// openRegular opens a file of a layer if it is a regular file, and otherwise returns nil. Resolve
 // has already resolved all links in its path.
-func regular(file string) *os.File {
+func openRegular(file string) *os.File {
 	f, err := regularfile.OpenIn(unix.AT_FDCWD, file, unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return nil
@@ -257,7 +306,7 @@ func regular(file string) *os.File {
 }
 
 func firstLine(file string) string {
-	f := regular(file)
+	f := openRegular(file)
 	if f == nil {
 		return ""
 	}

@@ -17,7 +17,7 @@ func (g *graphSolver) beginStep(n *graph.Node) int {
 	if s, ok := g.shared.Sink.(progress.InputSink); ok {
 		s.SetInputs(id, g.inputNumbers(n, id))
 	}
-	g.shared.Sink.Begin(id, g.title(n))
+	g.shared.Sink.Begin(id, g.stepTitle(n))
 	return id
 }
 
@@ -54,8 +54,8 @@ func (g *graphSolver) nextNumber() int {
 	return g.shared.numbers
 }
 
-// title is the name of a step in buildx's format.
-func (g *graphSolver) title(n *graph.Node) string {
+// stepTitle is the name of a step in buildx's format.
+func (g *graphSolver) stepTitle(n *graph.Node) string {
 	if n.Stage == nil {
 		return "[internal] " + n.Text
 	}

@@ -47,7 +47,9 @@ func (g *graphSolver) explainMiss(n *graph.Node, now recipe) (reason string, cha
 
 // explainDifference compares a step of the last build with one of this build. files returns the
 // list of files that a content digest covers: their digests by name.
-func explainDifference(last, now historyEntry, files func(content string) map[string]string) (reason string, changes []string) {
+func explainDifference(
+	last, now historyEntry, files func(content string) map[string]string,
+) (reason string, changes []string) {
 	if last.Text != now.Text {
 		return missInstruction + last.Text, nil
 	}

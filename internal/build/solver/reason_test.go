@@ -22,7 +22,8 @@ var lists = map[string]map[string]string{
 func TestMissReason(t *testing.T) {
 	last := recipe{
 		{Kind: parentKind, Value: "p"}, {Kind: commandKind, Value: "make"}, {Kind: variableKind, Name: "A", Value: "1"},
-		{Kind: mountFilesKind, Name: "/m", Value: "one"}, {Kind: filesKind, Value: "one"}, {Kind: heredocKind, Name: "E", Value: "h"},
+		{Kind: mountFilesKind, Name: "/m", Value: "one"}, {Kind: filesKind, Value: "one"},
+		{Kind: heredocKind, Name: "E", Value: "h"},
 	}
 	change := func(i int, value string) recipe {
 		out := slices.Clone(last)
@@ -41,12 +42,17 @@ func TestMissReason(t *testing.T) {
 		{"the instruction", "RUN make all", change(1, "make all"), missInstruction + "RUN make", nil},
 		{"the previous step", "RUN make", change(0, "q"), missParent, nil},
 		{"a variable", "RUN make", change(2, "2"), missInputs, []string{"variable A: 1 → 2"}},
-		{"a variable and the previous step", "RUN make", append(recipe{{Kind: parentKind, Value: "q"}}, change(2, "2")[1:]...), missInputs, []string{"the previous step", "variable A: 1 → 2"}},
-		{"a new variable", "RUN make", append(slices.Clone(last), Ingredient{variableKind, "B", "1"}), missInputs, []string{"variable B: added"}},
-		{"a removed variable", "RUN make", slices.Delete(slices.Clone(last), 2, 3), missInputs, []string{"variable A: removed"}},
+		{"a variable and the previous step", "RUN make",
+			append(recipe{{Kind: parentKind, Value: "q"}}, change(2, "2")[1:]...), missInputs,
+			[]string{"the previous step", "variable A: 1 → 2"}},
+		{"a new variable", "RUN make", append(slices.Clone(last), Ingredient{variableKind, "B", "1"}), missInputs,
+			[]string{"variable B: added"}},
+		{"a removed variable", "RUN make", slices.Delete(slices.Clone(last), 2, 3), missInputs,
+			[]string{"variable A: removed"}},
 		{"files", "RUN make", change(4, "two"), missInputs, files},
 		{"files of a mount", "RUN make", change(3, "two"), missInputs, files},
-		{"files whose list is lost", "RUN make", change(3, "three"), missInputs, []string{"a: removed", "b: removed", "c: removed"}},
+		{"files whose list is lost", "RUN make", change(3, "three"), missInputs,
+			[]string{"a: removed", "b: removed", "c: removed"}},
 		{"a here-document", "RUN make", change(5, "i"), missInputs, []string{"here-document E"}},
 		{"no previous step any more", "RUN make", last[1:], missInputs, []string{"the previous step: removed"}},
 	} {
@@ -76,8 +82,10 @@ func TestDescribeIngredient(t *testing.T) {
 		want string
 	}{
 		{Ingredient{Kind: parentKind}, "the previous step"}, {Ingredient{Kind: variableKind, Name: "A"}, "variable A"},
-		{Ingredient{Kind: shmSizeKind}, "--shm-size"}, {Ingredient{Kind: hostKind}, "--add-host"}, {Ingredient{Kind: rlimitKind, Name: "RLIMIT_CPU"}, "--ulimit RLIMIT_CPU"},
-		{Ingredient{Kind: mountFilesKind, Name: "/m"}, "files of the mount /m"}, {Ingredient{Kind: sourceFilesKind, Name: "/p"}, "files of /p"},
+		{Ingredient{Kind: shmSizeKind}, "--shm-size"}, {Ingredient{Kind: hostKind}, "--add-host"},
+		{Ingredient{Kind: rlimitKind, Name: "RLIMIT_CPU"}, "--ulimit RLIMIT_CPU"},
+		{Ingredient{Kind: mountFilesKind, Name: "/m"}, "files of the mount /m"},
+		{Ingredient{Kind: sourceFilesKind, Name: "/p"}, "files of /p"},
 		{Ingredient{Kind: filesKind}, "files"}, {Ingredient{Kind: workdirKind}, "WORKDIR"},
 	} {
 		if got := c.x.describe(); got != c.want {

@@ -22,7 +22,9 @@ import (
 // runProgram executes the program of a RUN.
 func (g *graphSolver) runProgram(ctx context.Context, m *stepState, op *graph.Run, tmp string) error {
 	if m.node.Stage.Platform.OS != "linux" {
-		return fmt.Errorf("RUN for %s is not supported: only programs for linux can run", platforms.Format(m.node.Stage.Platform))
+		return fmt.Errorf(
+			"RUN for %s is not supported: only programs for linux can run", platforms.Format(m.node.Stage.Platform),
+		)
 	}
 	s := &executor.Step{
 		Op: op, Layers: m.parent.dirs(), Dir: tmp, Platform: m.node.Stage.Platform, Mounts: map[int]executor.Mounted{},
@@ -56,7 +58,9 @@ func createWorkdir(op *graph.Run, below []string, tmp string) error {
 	if _, st, err := image.Stack(below).Resolve(op.Cwd); err == nil && st != nil && st.Mode&unix.S_IFMT == unix.S_IFDIR {
 		return nil
 	}
-	root, err := overlay.OpenWritable(below, filepath.Join(tmp, "fs"), filepath.Join(tmp, "work"), namespaces.Unprivileged())
+	root, err := overlay.OpenWritable(
+		below, filepath.Join(tmp, "fs"), filepath.Join(tmp, "work"), namespaces.Unprivileged(),
+	)
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ type Solver struct {
 	NoCache  func(stage string) bool                          // nil: the cache is used
 	Epoch    *time.Time                                       // SOURCE_DATE_EPOCH
 	Several  bool                                             // several platforms: step names include the platform
-	Failed   func(n *graph.Node, s *executor.Step, err error) // called when a RUN failed, while its file system still exists
+	Failed   func(n *graph.Node, s *executor.Step, err error) // called while the file system exists
 
 	setup        sync.Once
 	jobs         chan struct{} // limits the steps that run at once
@@ -77,9 +77,9 @@ type Step struct {
 	Key     digest.Digest
 	Took    time.Duration
 	Made    time.Time         // when its layer was built
-	Layer   string            // the directory of its own layer; "": none
+	Layer   string            // the directory of its layer; "": none
 	Below   []string          // the directories below it, lowest first
-	Shared  *remotecache.Step // for other stores; nil: the step has no layer of its own
+	Shared  *remotecache.Step // for other stores; nil: the step has no layer
 	Fetched []Fetched
 }
 
@@ -145,7 +145,8 @@ func (s *Solver) solve(ctx context.Context, g *graph.Graph, slot string) (*Resul
 	}
 	one := &graphSolver{
 		shared: s, cache: recordCache{s.Store, s.Store.Trust()}, graph: g, history: last,
-		steps: map[int]Step{}, results: map[*graph.Node]*snapshot{}, recipes: map[place]historyEntry{}, numbers: map[*graph.Node]int{},
+		steps: map[int]Step{}, results: map[*graph.Node]*snapshot{}, recipes: map[place]historyEntry{},
+		numbers: map[*graph.Node]int{},
 	}
 	err = one.solveNodes(ctx, g.Needed())
 	end := one.results[g.Target.Last()]

@@ -45,14 +45,30 @@ func (g *graphSolver) solveStep(ctx context.Context, n *graph.Node) (*snapshot, 
 		return nil, err
 	}
 	layer := export.Layer{Dir: filepath.Join(g.layerDir(r.Layer), "fs"), Key: r.layerName()}
-	s := Step{Cached: cached, Key: r.Result, Took: time.Since(m.begun), Made: r.Made, Layer: layer.Dir, Below: m.parent.dirs(), Fetched: fetched}
-	s.Shared = &remotecache.Step{Record: remotecache.Record{Keys: r.Keys, Result: r.Result, Text: n.Text}, Made: layer, Unfetched: r.imported}
+	s := Step{
+		Cached:  cached,
+		Key:     r.Result,
+		Took:    time.Since(m.begun),
+		Made:    r.Made,
+		Layer:   layer.Dir,
+		Below:   m.parent.dirs(),
+		Fetched: fetched,
+	}
+	s.Shared = &remotecache.Step{
+		Record:    remotecache.Record{Keys: r.Keys, Result: r.Result, Text: n.Text},
+		Made:      layer,
+		Unfetched: r.imported,
+	}
 	if s.Reason = m.hitReason; !cached {
 		s.Reason, s.Changed = g.explainMiss(n, m.recipe)
 	}
 	g.recordRecipe(n, m.recipe)
 	g.recordStep(n, s)
-	out := &snapshot{result: m.resultOf(r), layers: append(slices.Clone(m.parent.layers), layer), lazy: slices.Clone(m.parent.lazy)}
+	out := &snapshot{
+		result: m.resultOf(r),
+		layers: append(slices.Clone(m.parent.layers), layer),
+		lazy:   slices.Clone(m.parent.lazy),
+	}
 	if r.imported != nil {
 		out.lazy = append(out.lazy, g.newLazyLayer(m, r, layer))
 	}
@@ -71,7 +87,9 @@ func (m *stepState) resultOf(r *Record) digest.Digest {
 // findOrBuild looks up the first key in the cache, then the second, and then builds the layer.
 // Two builds that need the same layer do not build it twice.
 func (g *graphSolver) findOrBuild(ctx context.Context, m *stepState) (r *Record, cached bool, err error) {
-	m.recipe = requestRecipe(m.node, m.parent.result, g.shared.Epoch, func(n *graph.Node) digest.Digest { return g.snapshotOf(n).result })
+	m.recipe = requestRecipe(
+		m.node, m.parent.result, g.shared.Epoch, func(n *graph.Node) digest.Digest { return g.snapshotOf(n).result },
+	)
 	m.requestKey = m.recipe.key()
 	rebuild := g.ignoresCache(m.node)
 	if !rebuild && !readsOutside(m.node) {

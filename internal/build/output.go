@@ -47,49 +47,51 @@ type Delivered struct {
 // Check rejects, before anything is built, outputs that are not possible.
 func (d *Delivery) Check(o *Options) error {
 	var all []string
-	for _, p := range o.wanted() {
+	for _, p := range o.targetPlatforms() {
 		all = append(all, platforms.Format(p))
 	}
 	if len(d.Annotations) > 0 && !slices.ContainsFunc(d.Outputs, func(o export.Output) bool { return o.IsImage() }) {
-		return errors.New("--annotation: annotations are for images, and there is no output of one")
+		return errors.New("--annotation needs an output of type image, oci or docker")
 	}
-	if Inline(o.CacheTo) && !slices.ContainsFunc(d.Outputs, func(o export.Output) bool { return o.IsImage() }) {
-		return errors.New("--cache-to type=inline: the cache is inside the image: needs --output type=image, oci or docker")
+	if HasInline(o.CacheTo) && !slices.ContainsFunc(d.Outputs, func(o export.Output) bool { return o.IsImage() }) {
+		return errors.New("--cache-to type=inline needs an output of type image, oci or docker")
 	}
 	standard := 0
 	for i := range d.Outputs {
 		out := &d.Outputs[i]
-		if err := d.check(out, all); err != nil {
-			return fmt.Errorf("--output type=%s: %w", out.Type, err)
+		if err := d.checkOutput(out, all); err != nil {
+			return fmt.Errorf("invalid --output type=%s: %w", out.Type, err)
 		}
 		if out.Dest == "-" {
 			standard++
 		}
 	}
 	if standard > 1 {
-		return fmt.Errorf("%d outputs go to standard output, which takes one: give dest=FILE", standard)
+		return fmt.Errorf("%d outputs are written to standard output\nhint: use dest=FILE for all but one", standard)
 	}
 	return nil
 }
 
-func (d *Delivery) check(out *export.Output, all []string) error {
-	names, err := d.names(out)
+func (d *Delivery) checkOutput(out *export.Output, all []string) error {
+	names, err := d.namesFor(out)
 	if err != nil {
 		return err
 	}
 	index := len(all) > 1 || d.attestsProvenance(out) || d.Attest.SBOM
 	switch {
 	case out.Type == "docker" && len(all) > 1:
-		return fmt.Errorf("has an image for one platform, not for %s: use type=oci, or type=image and push", strings.Join(all, ", "))
+		return fmt.Errorf(
+			"it contains one platform, not %s\nhint: use type=oci, or type=image and push", strings.Join(all, ", "),
+		)
 	case out.Push && len(names) == 0:
-		return errors.New("push: the image has no name: give -t NAME")
+		return errors.New("push needs a name for the image\nhint: use -t NAME")
 	case out.IsImage() && !index && export.NeedsIndex(append(d.Annotations, out.Annotations...)):
-		return errors.New("annotations of an index: there is none with one platform and no attestation")
+		return errors.New("annotations of an index need several platforms or an attestation")
 	}
 	return nil
 }
 
-func (d *Delivery) names(out *export.Output) ([]image.Name, error) {
+func (d *Delivery) namesFor(out *export.Output) ([]image.Name, error) {
 	own, err := export.ParseNames(out.Names)
 	return append(own, d.Names...), err
 }
@@ -104,10 +106,10 @@ func (b *Builder) Deliver(ctx context.Context, d *Delivery, built []Built) (*Del
 		id := 1<<20 + i // after all steps
 		b.Sink.Begin(id, "exporting to "+out.Type)
 		lines := retry.WithLines(ctx, func(p []byte) { b.Sink.Output(id, p) })
-		one, err := b.deliver(lines, d, built, out, func(what string) { b.Sink.Note(id, what) })
+		one, err := b.writeOutput(lines, d, built, out, func(what string) { b.Sink.Note(id, what) })
 		b.Sink.End(id, false, err)
 		if err != nil {
-			return nil, fmt.Errorf("--output type=%s: %w", out.Type, err)
+			return nil, fmt.Errorf("cannot write --output type=%s: %w", out.Type, err)
 		}
 		if one != nil && !stored {
 			result, stored = one, out.Stored()
@@ -116,14 +118,16 @@ func (b *Builder) Deliver(ctx context.Context, d *Delivery, built []Built) (*Del
 	return result, nil
 }
 
-func (b *Builder) deliver(ctx context.Context, d *Delivery, built []Built, out *export.Output, did func(string)) (*Delivered, error) {
+func (b *Builder) writeOutput(
+	ctx context.Context, d *Delivery, built []Built, out *export.Output, did func(string),
+) (*Delivered, error) {
 	if out.IsImage() {
-		return b.deliverImage(ctx, d, built, out, did)
+		return b.writeImage(ctx, d, built, out, did)
 	}
 	if out.Type == "cacheonly" {
 		return nil, nil
 	}
-	parts, err := d.parts(built, out)
+	parts, err := d.outputParts(built, out)
 	if err != nil {
 		return nil, err
 	}
@@ -134,8 +138,8 @@ func (b *Builder) deliver(ctx context.Context, d *Delivery, built []Built, out *
 	return nil, export.WriteLocal(ctx, out.Dest, parts, epoch)
 }
 
-// parts returns the file systems of an output that consists of files.
-func (d *Delivery) parts(built []Built, out *export.Output) (parts []export.Part, err error) {
+// outputParts returns the file systems of an output that consists of files.
+func (d *Delivery) outputParts(built []Built, out *export.Output) (parts []export.Part, err error) {
 	split := len(built) > 1
 	if out.Split != nil {
 		split = *out.Split
@@ -144,14 +148,14 @@ func (d *Delivery) parts(built []Built, out *export.Output) (parts []export.Part
 		b := &built[i]
 		p := export.Part{Layers: b.Layers}
 		if split {
-			p.At = directoryOf(b.Platform)
+			p.At = platformDirectory(b.Platform)
 		}
-		if p.More, err = d.filesOf(b, out); err != nil {
+		if p.More, err = d.attestationFiles(b, out); err != nil {
 			return nil, err
 		}
 		if len(built) > 1 && !split { // one directory holds the attestations of all platforms
 			for n := range p.More {
-				p.More[n].Name = strings.Replace(p.More[n].Name, ".", "."+directoryOf(b.Platform)+".", 1)
+				p.More[n].Name = strings.Replace(p.More[n].Name, ".", "."+platformDirectory(b.Platform)+".", 1)
 			}
 		}
 		parts = append(parts, p)
@@ -159,10 +163,12 @@ func (d *Delivery) parts(built []Built, out *export.Output) (parts []export.Part
 	return parts, nil
 }
 
-func directoryOf(p oci.Platform) string { return strings.ReplaceAll(platforms.FormatAll(p), "/", "_") }
+func platformDirectory(p oci.Platform) string {
+	return strings.ReplaceAll(platforms.FormatAll(p), "/", "_")
+}
 
-// filesOf returns attestations as files, with the names that BuildKit uses.
-func (d *Delivery) filesOf(b *Built, to *export.Output) (out []layer.Member, err error) {
+// attestationFiles returns attestations as files, with the names that BuildKit uses.
+func (d *Delivery) attestationFiles(b *Built, to *export.Output) (out []layer.Member, err error) {
 	if !d.attestsProvenance(to) && !d.Attest.SBOM {
 		return nil, nil
 	}
@@ -199,9 +205,9 @@ func (d *Delivery) attestsProvenance(to *export.Output) bool {
 
 func (d *Delivery) predicates(b *Built, to *export.Output, name, digest string) (out []predicate, err error) {
 	if d.Attest.SBOM {
-		content, err := b.inventory(d.Version, name, digest)
+		content, err := b.packageInventory(d.Version, name, digest)
 		if err != nil {
-			return nil, fmt.Errorf("--sbom: %w", err)
+			return nil, fmt.Errorf("cannot create the SBOM: %w", err)
 		}
 		out = append(out, predicate{attest.SPDXType, "sbom.spdx.json", content})
 	}
@@ -211,14 +217,16 @@ func (d *Delivery) predicates(b *Built, to *export.Output, name, digest string) 
 	return out, nil
 }
 
-// deliverImage stores the image, names it, and writes or sends it.
-func (b *Builder) deliverImage(ctx context.Context, d *Delivery, built []Built, out *export.Output, did func(string)) (*Delivered, error) {
-	names, err := d.names(out)
+// writeImage stores the image, names it, and writes or sends it.
+func (b *Builder) writeImage(
+	ctx context.Context, d *Delivery, built []Built, out *export.Output, did func(string),
+) (*Delivered, error) {
+	names, err := d.namesFor(out)
 	if err != nil {
 		return nil, err
 	}
 	result := &Delivered{Names: names}
-	if result.Desc, err = b.store(ctx, d, built, out, result); err != nil {
+	if result.Desc, err = b.storeImage(ctx, d, built, out, result); err != nil {
 		return nil, err
 	}
 	i, err := b.Store.Load(result.Desc, "")
@@ -231,7 +239,7 @@ func (b *Builder) deliverImage(ctx context.Context, d *Delivery, built []Built, 
 	did("exporting layers")
 	did("writing image " + result.ID)
 	if !out.Stored() { // an archive alone leaves no image in the store
-		return result, export.WriteArchive(ctx, b.Store, *out, saved(i, names), d.Progress)
+		return result, export.WriteArchive(ctx, b.Store, *out, archiveEntries(i, names), d.Progress)
 	}
 	if len(names) == 0 {
 		return result, b.Store.Keep(ctx, result.Desc)
@@ -253,8 +261,8 @@ func (b *Builder) deliverImage(ctx context.Context, d *Delivery, built []Built, 
 	return result, nil
 }
 
-// saved returns the entries of an archive: one for each name.
-func saved(i *store.Image, names []image.Name) (out []transfer.Saved) {
+// archiveEntries returns the entries of an archive: one for each name.
+func archiveEntries(i *store.Image, names []image.Name) (out []transfer.Saved) {
 	for _, n := range names {
 		out = append(out, transfer.Saved{Name: n.String(), Image: i})
 	}
@@ -264,9 +272,11 @@ func saved(i *store.Image, names []image.Name) (out []transfer.Saved) {
 	return out
 }
 
-// store creates the image of each platform with its attestations, and an index if there is
+// storeImage creates the image of each platform with its attestations, and an index if there is
 // more than one manifest.
-func (b *Builder) store(ctx context.Context, d *Delivery, built []Built, out *export.Output, result *Delivered) (oci.Descriptor, error) {
+func (b *Builder) storeImage(
+	ctx context.Context, d *Delivery, built []Built, out *export.Output, result *Delivered,
+) (oci.Descriptor, error) {
 	all := append(append([]export.Annotation{}, out.Annotations...), d.Annotations...)
 	var list, attached []oci.Descriptor
 	for i := range built {
@@ -279,7 +289,7 @@ func (b *Builder) store(ctx context.Context, d *Delivery, built []Built, out *ex
 			return desc, err
 		}
 		list = append(list, desc)
-		extra, err := b.attach(d, out, one, desc, result.Names)
+		extra, err := b.attachAttestations(d, out, one, desc, result.Names)
 		if err != nil {
 			return desc, err
 		}
@@ -291,15 +301,23 @@ func (b *Builder) store(ctx context.Context, d *Delivery, built []Built, out *ex
 	return export.StoreIndex(b.Store, list, all)
 }
 
-// attach stores the attestations of an image. The image itself does not change.
-func (b *Builder) attach(d *Delivery, to *export.Output, one *Built, desc oci.Descriptor, names []image.Name) ([]oci.Descriptor, error) {
+// attachAttestations stores the attestations of an image. The image itself does not change.
+func (b *Builder) attachAttestations(
+	d *Delivery, to *export.Output, one *Built, desc oci.Descriptor, names []image.Name,
+) ([]oci.Descriptor, error) {
 	platform := platforms.Format(one.Platform)
 	name := desc.Digest.String()
 	var about []attest.Subject
 	for _, n := range names {
 		tag := n.Tag
 		n.Tag = ""
-		about = append(about, attest.Subject{Name: attest.ImageURL(n.Familiar(), tag, platform), Digest: map[string]string{"sha256": desc.Digest.Encoded()}})
+		about = append(
+			about,
+			attest.Subject{
+				Name:   attest.ImageURL(n.Familiar(), tag, platform),
+				Digest: map[string]string{"sha256": desc.Digest.Encoded()},
+			},
+		)
 	}
 	if len(about) == 0 {
 		about = []attest.Subject{{Name: "_", Digest: map[string]string{"sha256": desc.Digest.Encoded()}}}

@@ -34,7 +34,7 @@ type origin struct {
 // SOURCE_DATE_EPOCH it contains nothing that differs between builds: no time and no invocation
 // ID.
 func (b *Built) provenance(version string, a attest.Options) any {
-	f := b.facts(version, a)
+	f := b.provenanceFacts(version, a)
 	if a.SLSA02 {
 		return attest.Provenance02(f, a.Provenance)
 	}
@@ -51,14 +51,14 @@ func provenanceType(a attest.Options) string {
 
 // ForMetadataFile returns the provenance for --metadata-file.
 func (b *Built) ForMetadataFile(version string, a attest.Options, m attest.Mode) any {
-	return attest.ForMetadataFile(b.facts(version, a), m)
+	return attest.ForMetadataFile(b.provenanceFacts(version, a), m)
 }
 
 // Invocation returns the ID of the build, a random number.
 func (b *Built) Invocation() string { return b.origin.invocation }
 
-// facts collects the facts about the build.
-func (b *Built) facts(version string, a attest.Options) attest.Facts {
+// provenanceFacts collects the facts about the build.
+func (b *Built) provenanceFacts(version string, a attest.Options) attest.Facts {
 	in, o := b.origin.inputs, b.origin.options
 	f := attest.Facts{
 		Version: version, BuilderID: a.BuilderID, Reproducible: a.Reproducible, Hermetic: true,
@@ -103,7 +103,7 @@ func baseMaterial(n *graph.Node, op *graph.From) attest.Material {
 	}
 	m := attest.Material{Digest: map[string]string{"sha256": i.Manifest.Encoded()}}
 	name, err := image.ParseName(i.Name)
-	if err != nil || strings.HasPrefix(i.Name, "sha256:") { // from an OCI layout, which has no name
+	if err != nil || isDigest(i.Name) { // from an OCI layout, which has no name
 		m.URI = attest.ImageURL(strings.ToLower(op.Name), "", platform)
 		return m
 	}
@@ -137,8 +137,8 @@ func commitDigest(commit string) map[string]string {
 	return nil
 }
 
-// inventory lists the packages in a result.
-func (b *Built) inventory(version, name, digest string) (any, error) {
+// packageInventory lists the packages in a result.
+func (b *Built) packageInventory(version, name, digest string) (any, error) {
 	i := attest.Inventory{Version: version, Name: name, Digest: digest, Created: b.origin.ended}
 	if e := b.origin.options.Epoch; e != nil {
 		i.Created = *e
@@ -150,7 +150,7 @@ func (b *Built) inventory(version, name, digest string) (any, error) {
 		}
 		defer func() { _ = root.Close() }()
 		if i.Distribution, i.Packages, err = attest.ReadInstalled(root); err != nil {
-			return nil, fmt.Errorf("list the packages: %w", err)
+			return nil, fmt.Errorf("cannot list the packages: %w", err)
 		}
 	}
 	return attest.SPDX(i), nil
@@ -172,7 +172,7 @@ func (b *Built) fileSubjects() ([]attest.Subject, error) {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
-		sum, err := sumOf(path)
+		sum, err := hashFile(path)
 		found[strings.TrimPrefix(filepath.Clean(path), at+"/")] = sum
 		return err
 	})
@@ -183,7 +183,7 @@ func (b *Built) fileSubjects() ([]attest.Subject, error) {
 	return out, err
 }
 
-func sumOf(path string) (string, error) {
+func hashFile(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
