@@ -2,13 +2,12 @@ package build
 
 import (
 	"cmp"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/minirun/minirun/internal/build/executor"
+	"github.com/minirun/minirun/internal/keyvalue"
 )
 
 // ParseSecrets reads --secret id=ID[,src=FILE|,env=NAME]. Without src and env, the secret is
@@ -26,13 +25,8 @@ func ParseSecrets(list []string) (executor.Secrets, error) {
 }
 
 func parseSecret(text string) (id string, s executor.Secret, err error) {
-	fields, err := csv.NewReader(strings.NewReader(text)).Read()
-	if err != nil {
-		return "", s, err
-	}
 	kind, env := "", ""
-	for _, f := range fields {
-		key, value, _ := strings.Cut(f, "=")
+	err = keyvalue.Each(text, func(key, value string, _ bool) error {
 		switch key {
 		case "id":
 			id = value
@@ -43,8 +37,12 @@ func parseSecret(text string) (id string, s executor.Secret, err error) {
 		case "type":
 			kind = value
 		default:
-			return "", s, fmt.Errorf("%s: must be id, src, env or type", key)
+			return fmt.Errorf("%s: must be id, src, env or type", key)
 		}
+		return nil
+	})
+	if err != nil {
+		return "", s, err
 	}
 	if kind != "" && kind != "file" && kind != "env" {
 		return "", s, fmt.Errorf("type=%s: must be file or env", kind)

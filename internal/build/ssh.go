@@ -2,7 +2,6 @@ package build
 
 import (
 	"cmp"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"os"
@@ -10,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/minirun/minirun/internal/build/sshagent"
+	"github.com/minirun/minirun/internal/keyvalue"
 )
 
 // ParseSSH reads --ssh default|ID[=SOCKET[,raw=true]|KEY[,KEY…]].
@@ -37,7 +37,7 @@ func openAgent(id, text string) (*sshagent.Agent, error) {
 	if text == "" {
 		return nil, fmt.Errorf("SSH_AUTH_SOCK is not set: start an agent (eval $(ssh-agent)), or give %s=SOCKET or %s=KEY", id, id)
 	}
-	fields, err := csv.NewReader(strings.NewReader(text)).Read()
+	fields, err := keyvalue.Fields(text)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@
 package inspect
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -116,7 +117,7 @@ func propagationOf(proc string) string {
 func (f Facts) Changes(before Facts) (out []string) {
 	for _, kind := range NamespaceKinds {
 		if was, is := before.Namespaces[kind], f.Namespaces[kind]; was != is {
-			out = append(out, fmt.Sprintf("namespace %s: %s → %s", kind, or(was, "none"), or(is, "none")))
+			out = append(out, fmt.Sprintf("namespace %s: %s → %s", kind, cmp.Or(was, "none"), cmp.Or(is, "none")))
 		}
 	}
 	if before.Propagation != f.Propagation {
@@ -131,14 +132,14 @@ func (f Facts) Changes(before Facts) (out []string) {
 	}
 	for _, name := range StatusFields {
 		if was, is := before.Status[name], f.Status[name]; was != is {
-			out = append(out, fmt.Sprintf("%s: %s → %s", name, or(was, "none"), or(is, "none")))
+			out = append(out, fmt.Sprintf("%s: %s → %s", name, cmp.Or(was, "none"), cmp.Or(is, "none")))
 		}
 	}
 	was := cgroupPaths(before.Cgroup)
 	for line := range strings.Lines(f.Cgroup) {
 		name, path := cgroupLine(line)
 		if was[name] != path {
-			out = append(out, fmt.Sprintf("cgroup %s: %s → %s", name, or(was[name], "none"), path))
+			out = append(out, fmt.Sprintf("cgroup %s: %s → %s", name, cmp.Or(was[name], "none"), path))
 		}
 	}
 	return out
@@ -151,7 +152,7 @@ func cgroupLine(line string) (controllers, path string) {
 	if len(parts) < 3 {
 		return "", ""
 	}
-	return or(parts[1], "v2"), parts[2]
+	return cmp.Or(parts[1], "v2"), parts[2]
 }
 
 func cgroupPaths(text string) map[string]string {
@@ -161,13 +162,6 @@ func cgroupPaths(text string) map[string]string {
 		out[name] = path
 	}
 	return out
-}
-
-func or(text, instead string) string {
-	if text == "" {
-		return instead
-	}
-	return text
 }
 
 // differ returns the elements that only one of two multisets has.

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -101,7 +102,7 @@ func (v *View) process(proc string, state *container.Report, f Facts) {
 		{Name: "root", Host: state.Rootfs, Container: root},
 		{Name: "uid", Host: uid, Container: mapped(proc+"/uid_map", uid)},
 		{Name: "gid", Host: gid, Container: mapped(proc+"/gid_map", gid)},
-		{Name: "seccomp", Host: f.Status["Seccomp"], Container: map[string]string{"0": "no filter", "1": "strict", "2": "filtered"}[f.Status["Seccomp"]], Note: or(f.Status["Seccomp_filters"], "0") + " filters"},
+		{Name: "seccomp", Host: f.Status["Seccomp"], Container: map[string]string{"0": "no filter", "1": "strict", "2": "filtered"}[f.Status["Seccomp"]], Note: cmp.Or(f.Status["Seccomp_filters"], "0") + " filters"},
 		{Name: "no_new_privs", Host: f.Status["NoNewPrivs"], Container: map[string]string{"0": "execve may give privileges", "1": "execve gives none"}[f.Status["NoNewPrivs"]]},
 	}
 }
@@ -149,7 +150,7 @@ func (v *View) namespaces(root, id string, f Facts) {
 		} else if with := others[link]; len(with) > 0 {
 			note = "shared with " + strings.Join(with, ", ")
 		}
-		v.Namespaces = append(v.Namespaces, Pair{Name: kind, Host: or(own[kind], "?"), Container: or(link, "?"), Note: note})
+		v.Namespaces = append(v.Namespaces, Pair{Name: kind, Host: cmp.Or(own[kind], "?"), Container: cmp.Or(link, "?"), Note: note})
 	}
 }
 
@@ -217,7 +218,7 @@ func (v *View) Text(w io.Writer) error {
 		}
 		termtext.Fprintf(table, "\n%s\tHOST\tCONTAINER\t\n", title)
 		for _, p := range pairs {
-			termtext.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, or(p.Host, "-"), or(p.Container, "-"), p.Note)
+			termtext.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, cmp.Or(p.Host, "-"), cmp.Or(p.Container, "-"), p.Note)
 		}
 	}
 	section("PROCESS", v.Process)
@@ -226,7 +227,7 @@ func (v *View) Text(w io.Writer) error {
 	if len(v.Limits) > 0 {
 		termtext.Fprintf(table, "\nCGROUP\tLIMIT\tUSED\n")
 		for _, l := range v.Limits {
-			termtext.Fprintf(table, "%s\t%s\t%s\n", l.Name, or(l.Max, "-"), l.Used)
+			termtext.Fprintf(table, "%s\t%s\t%s\n", l.Name, cmp.Or(l.Max, "-"), l.Used)
 		}
 	}
 	if err := table.Flush(); err != nil {

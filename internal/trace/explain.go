@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -234,7 +235,7 @@ func (e *Explainer) status(pid int, names ...string) {
 		if strings.HasPrefix(name, "Cap") {
 			value += " " + inspect.Capabilities(value)
 		}
-		fmt.Fprintf(e.w, "           %s%s/status says %s: %s%s\n", e.style.good, proc, name, or(value, "none"), e.style.off)
+		fmt.Fprintf(e.w, "           %s%s/status says %s: %s%s\n", e.style.good, proc, name, cmp.Or(value, "none"), e.style.off)
 	}
 }
 

@@ -83,10 +83,3 @@ func indent(text string, n int) string {
 	pad := strings.Repeat(" ", n)
 	return pad + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n"+pad)
 }
-
-func or(text, instead string) string {
-	if text == "" {
-		return instead
-	}
-	return text
-}

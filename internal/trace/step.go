@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -306,7 +307,7 @@ func (d *Debugger) info(pid int) {
 		if f.Namespaces[kind] == own[kind] {
 			whose = "minirun's"
 		}
-		fmt.Fprintf(d.w, "  %-8s %s  %s\n", kind, or(f.Namespaces[kind], "?"), whose)
+		fmt.Fprintf(d.w, "  %-8s %s  %s\n", kind, cmp.Or(f.Namespaces[kind], "?"), whose)
 	}
 	for _, name := range inspect.StatusFields {
 		value := f.Status[name]

@@ -3,7 +3,6 @@ package executor
 import (
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -12,6 +11,8 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/fileattr"
+	"github.com/minirun/minirun/internal/flock"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
@@ -51,7 +52,7 @@ func (e *Executor) newJob(s *Step) (*job, error) {
 			return nil, err
 		}
 	}
-	j.lock, err = lockFile(j.dir, unix.LOCK_EX|unix.LOCK_NB)
+	j.lock, err = flock.Open(j.dir, unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, fs.ErrNotExist) {
 		return e.newJob(s) // another build removed it before it was locked
 	}
@@ -151,11 +152,8 @@ func (j *job) likeRoot() error {
 
 // like copies the owner, mode, extended attributes and times of one directory to another.
 func like(dir, model string, st *unix.Stat_t) error {
-	if err := os.Lchown(dir, int(st.Uid), int(st.Gid)); err != nil {
+	if err := fileattr.SetOwnerAndMode(dir, st); err != nil {
 		return err
-	}
-	if err := unix.Chmod(dir, st.Mode&0o7777); err != nil {
-		return &os.PathError{Op: "chmod", Path: dir, Err: err}
 	}
 	if err := copyXattrs(dir, model); err != nil {
 		return err
@@ -165,33 +163,4 @@ func like(dir, model string, st *unix.Stat_t) error {
 		return &os.PathError{Op: "set the times of", Path: dir, Err: err}
 	}
 	return nil
-}
-
-// lockFile opens a file or directory and locks it. If it was removed before it was locked, the
-// error is fs.ErrNotExist.
-func lockFile(path string, how int) (*os.File, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		err = unix.Flock(int(f.Fd()), how)
-		if !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if err == nil {
-		var held, named unix.Stat_t
-		if err = unix.Fstat(int(f.Fd()), &held); err == nil {
-			err = unix.Lstat(path, &named)
-		}
-		if err == nil && held.Ino != named.Ino {
-			err = fs.ErrNotExist
-		}
-	}
-	if err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("lock %s: %w", path, err)
-	}
-	return f, nil
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/minirun/minirun/internal/flock"
 )
 
 // Sweep removes what killed builds left over: containers, whose processes the kernel killed
@@ -50,7 +52,7 @@ func names(dir string) (out []string, err error) {
 // sweep removes a step's container and directory, unless its builder holds the lock.
 func (e *Executor) sweep(id string) error {
 	dir := filepath.Join(e.Store.Dir, "tmp", id)
-	lock, err := lockFile(dir, unix.LOCK_EX|unix.LOCK_NB)
+	lock, err := flock.Open(dir, unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return nil
 	}

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"strconv"
@@ -216,9 +217,9 @@ func (l *LayerText) names() string {
 
 func (t *writer) start(s *Start) {
 	t.heading("what runs")
-	t.line("", "  ENTRYPOINT "+or(list(s.Entrypoint), "[]"))
-	t.line("", "  CMD        "+or(list(s.Cmd), "[]"))
-	t.line(t.bold, "  argv       "+or(list(s.Argv), "[]"))
+	t.line("", "  ENTRYPOINT "+cmp.Or(list(s.Entrypoint), "[]"))
+	t.line("", "  CMD        "+cmp.Or(list(s.Cmd), "[]"))
+	t.line(t.bold, "  argv       "+cmp.Or(list(s.Argv), "[]"))
 	t.line("", fmt.Sprintf("  as %s in %s, stopped by %s", s.User, s.WorkingDir, s.StopSignal))
 	t.line("", "  "+s.Rule)
 	if s.Means != "" {
@@ -257,11 +258,4 @@ func counted(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
-}
-
-func or(text, instead string) string {
-	if text == "" {
-		return instead
-	}
-	return text
 }

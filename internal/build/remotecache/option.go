@@ -1,7 +1,6 @@
 package remotecache
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/minirun/minirun/internal/build/export"
 	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/keyvalue"
 )
 
 // The types of caches, with buildx's names.
@@ -92,7 +92,7 @@ func ParseFrom(text string) (f From, err error) {
 
 // fieldsOf splits at commas; a name alone is that of a registry cache.
 func fieldsOf(text string) ([]string, error) {
-	fields, err := csv.NewReader(strings.NewReader(text)).Read()
+	fields, err := keyvalue.Fields(text)
 	if err != nil {
 		return nil, err
 	}
