@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/minirun/minirun/internal/container"
+	"github.com/minirun/minirun/internal/fileattr"
 	"github.com/minirun/minirun/internal/image"
 	"github.com/minirun/minirun/internal/namespaces"
 	"github.com/minirun/minirun/internal/spec"
@@ -178,10 +179,7 @@ func likeRoot(upper string, layers image.Stack) error {
 	if err := unix.Lstat(layers[len(layers)-1], &st); err != nil {
 		return err
 	}
-	if err := os.Lchown(upper, int(st.Uid), int(st.Gid)); err != nil {
-		return err
-	}
-	return unix.Chmod(upper, st.Mode&0o7777)
+	return fileattr.SetOwnerAndMode(upper, &st)
 }
 
 // configure creates config.json.

@@ -2,7 +2,6 @@ package rootfs
 
 import (
 	"cmp"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -146,12 +145,11 @@ const MaxOverlayOptions = 4095
 // OverlayOptions writes layers as options of mount(2), with names relative to a
 // directory: the deepest one that contains all layers.
 func OverlayOptions(in Input) (dir, options string) {
-	dir = path.Dir(in.Layers[0].Path)
-	for _, l := range in.Layers {
-		for dir != "/" && !strings.HasPrefix(l.Path, dir+"/") {
-			dir = path.Dir(dir)
-		}
+	paths := make([]string, len(in.Layers))
+	for i, l := range in.Layers {
+		paths[i] = l.Path
 	}
+	dir = overlay.CommonDir(paths)
 	var names []string
 	for _, l := range slices.Backward(in.Layers) {
 		// With a name such as "a" for "/layers/a"; "/" itself has none.

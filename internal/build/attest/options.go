@@ -1,11 +1,12 @@
 package attest
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/minirun/minirun/internal/keyvalue"
 )
 
 // A Mode is the level of detail of a provenance.
@@ -61,14 +62,13 @@ func (o *Options) parseShort(kind, text string) error {
 }
 
 func (o *Options) parseAttest(text string) error {
-	fields, err := csv.NewReader(strings.NewReader(text)).Read()
+	values := map[string]string{}
+	err := keyvalue.Each(text, func(key, value string, _ bool) error {
+		values[key] = value
+		return nil
+	})
 	if err != nil {
 		return err
-	}
-	values := map[string]string{}
-	for _, f := range fields {
-		key, value, _ := strings.Cut(f, "=")
-		values[key] = value
 	}
 	kind := values["type"]
 	delete(values, "type")

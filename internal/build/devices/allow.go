@@ -1,10 +1,11 @@
 package devices
 
 import (
-	"encoding/csv"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/minirun/minirun/internal/keyvalue"
 )
 
 // Allow lists the devices that a build may use.
@@ -21,7 +22,7 @@ func (a *Allow) Add(text string) error {
 		a.All = true
 		return nil
 	}
-	fields, err := csv.NewReader(strings.NewReader(rest)).Read()
+	fields, err := keyvalue.Fields(rest)
 	if err != nil {
 		return err
 	}

@@ -16,8 +16,7 @@ import (
 	oci "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sys/unix"
 
-	"github.com/minirun/minirun/internal/ctxio"
-	"github.com/minirun/minirun/internal/image"
+	"github.com/minirun/minirun/internal/flock"
 	"github.com/minirun/minirun/internal/image/store"
 	"github.com/minirun/minirun/internal/image/transfer"
 )
@@ -66,7 +65,7 @@ func addToLayout(ctx context.Context, s *store.Store, dest string, images []tran
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	if _, err = ctxio.Do(ctx, func() (*os.File, error) { return lock, image.Flock(lock, unix.LOCK_EX) }); err != nil {
+	if err := flock.Wait(ctx, lock, unix.LOCK_EX); err != nil {
 		return fmt.Errorf("lock %s: %w", dest, err)
 	}
 	l := &layoutWriter{root: root, tempDir: ".minirun-" + rand.Text()}

@@ -2,12 +2,13 @@ package export
 
 import (
 	"cmp"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/minirun/minirun/internal/keyvalue"
 )
 
 // An Output is the value of one --output.
@@ -54,7 +55,7 @@ func ParseOutput(text string) (o Output, err error) {
 		o.Type, o.Dest = "tar", "-"
 		return o, nil
 	}
-	fields, err := csv.NewReader(strings.NewReader(text)).Read()
+	fields, err := keyvalue.Fields(text)
 	if err != nil {
 		return o, fmt.Errorf("--output %q: %w", text, err)
 	}

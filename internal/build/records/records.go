@@ -32,6 +32,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/minirun/minirun/internal/flock"
 	"github.com/minirun/minirun/internal/image"
 )
 
@@ -201,7 +202,7 @@ func readFile(path string) *Record {
 	if r.Status != "" {
 		return r
 	}
-	if r.Status = Interrupted; isLocked(f) {
+	if r.Status = Interrupted; flock.IsHeld(f, unix.LOCK_SH) {
 		r.Status = Running
 	}
 	r.Completed = r.Started
@@ -209,11 +210,6 @@ func readFile(path string) *Record {
 		r.Completed = e.At
 	}
 	return r
-}
-
-// isLocked reports whether a running build has locked its file.
-func isLocked(f *os.File) bool {
-	return errors.Is(image.Flock(f, unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
 }
 
 // ErrNotFound is the error for a reference that matches no build.
@@ -274,7 +270,7 @@ func removeFile(path string) error {
 		return ignoreMissing(err)
 	}
 	defer f.Close()
-	if isLocked(f) {
+	if flock.IsHeld(f, unix.LOCK_SH) {
 		return errRunning
 	}
 	return ignoreMissing(os.Remove(path))

@@ -2,10 +2,11 @@ package source
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/minirun/minirun/internal/dirsize"
 )
 
 // touch records that cache entries were used, for Prune.
@@ -27,23 +28,9 @@ func Prune(cacheDir string, since time.Time) (freed int64, err error) {
 			if e != nil || !st.ModTime().Before(since) {
 				continue
 			}
-			freed += diskUsage(name)
+			freed += dirsize.Sum(name)
 			err = errors.Join(err, os.RemoveAll(name))
 		}
 	}
 	return freed, err
-}
-
-// diskUsage returns the total size of the files below a directory.
-func diskUsage(dir string) (sum int64) {
-	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return nil // a removed file takes no space
-		}
-		if st, err := d.Info(); err == nil && d.Type().IsRegular() {
-			sum += st.Size()
-		}
-		return nil
-	})
-	return sum
 }

@@ -51,7 +51,7 @@ func open(layers []string, userXattrs bool) (*os.File, error) {
 	if len(layers) == 1 {
 		return clone(layers[0])
 	}
-	dir := commonDir(layers)
+	dir := overlay.CommonDir(layers)
 	if err := o.mount(dir); err != nil { // no other process sees that it hides the layers
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func alone() error {
 // lowerdir formats layers as options of mount(2). It changes to their common directory and uses
 // relative names, because the list must fit into a page.
 func lowerdir(layers []string, userXattrs bool) (string, error) {
-	dir := commonDir(layers)
+	dir := overlay.CommonDir(layers)
 	if err := unix.Chdir(dir); err != nil {
 		return "", &os.PathError{Op: "chdir", Path: dir, Err: err}
 	}
@@ -99,16 +99,6 @@ func mount(target string, flags uintptr, options string) error {
 		return fmt.Errorf("mount overlay with %s: %w", options, err)
 	}
 	return nil
-}
-
-func commonDir(layers []string) string {
-	dir := filepath.Dir(layers[0])
-	for _, l := range layers {
-		for dir != "/" && !strings.HasPrefix(l, dir+"/") {
-			dir = filepath.Dir(dir)
-		}
-	}
-	return dir
 }
 
 // clone detaches a copy of a mount from this namespace.

@@ -161,7 +161,7 @@ func (o Overlay) aside() (*os.File, error) {
 	if len(o.Layers) == 0 {
 		return clone(o.Upper)
 	}
-	dir := commonDir(o.Layers)
+	dir := overlay.CommonDir(o.Layers)
 	if err := o.mount(dir); err != nil {
 		return nil, err
 	}
