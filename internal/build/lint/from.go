@@ -146,15 +146,21 @@ func (c *checker) checkBasePlatform(s *instructions.Stage, image string, want, h
 	c.linterFor(s.Comments).Run(rule, s.Location, rule.Format(image, platforms.Format(want), platforms.Format(has)))
 }
 
-// findStage looks up the stage that a name or number refers to in a later stage.
-func (c *checker) findStage(name string, before int, numbers bool) (int, bool) {
+// findStageByName looks up the stage that FROM refers to in a later stage.
+func (c *checker) findStageByName(name string, before int) (int, bool) {
 	for i := before - 1; i >= 0; i-- {
 		if c.stages[i].Name != "" && strings.EqualFold(c.stages[i].Name, name) {
 			return i, true
 		}
 	}
-	if i, err := strconv.Atoi(name); numbers && err == nil && i >= 0 && i < before {
+	return 0, false
+}
+
+// findStage looks up a stage by name or number, as COPY --from does.
+func (c *checker) findStage(name string, before int) (int, bool) {
+	if i, ok := c.findStageByName(name, before); ok {
 		return i, true
 	}
-	return 0, false
+	i, err := strconv.Atoi(name)
+	return i, err == nil && i >= 0 && i < before
 }

@@ -81,7 +81,7 @@ func (c *checker) checkCopyFrom(l *linter.Linter, index int, o *instructions.Cop
 	if o.From == "" {
 		return
 	}
-	n, ok := c.findStage(o.From, index, true)
+	n, ok := c.findStage(o.From, index)
 	if !ok {
 		return
 	}
