@@ -161,6 +161,6 @@ func TestOutputAddsToLayout(t *testing.T) {
 	checkOnly(t, hostile, "blobs")
 	broken := t.TempDir()
 	write(filepath.Join(broken, "index.json"), "{")
-	s.Minirun("build", "-o", "type=oci,tar=false,dest="+broken, dir).Fails(t, "index.json, to which the image is to be added")
+	s.Minirun("build", "-o", "type=oci,tar=false,dest="+broken, dir).Fails(t, "read the existing index.json")
 	checkOnly(t, broken, "index.json")
 }

@@ -190,7 +190,7 @@ func TestOutputRefused(t *testing.T) {
 		{"-o type=oci,compression=xz,dest=FILE", "must be gzip, zstd or uncompressed"},
 		{"-o type=oci,compression-level=10,dest=FILE", "0 to 9"},
 		{"-o type=oci,compression=zstd,compression-level=-1,dest=FILE", "must be a number"},
-		{"-o type=oci,compression=uncompressed,compression-level=3,dest=FILE", "uncompressed has none"},
+		{"-o type=oci,compression=uncompressed,compression-level=3,dest=FILE", "uncompressed layers have no level"},
 		{"-o type=elsewhere,dest=FILE", `type "elsewhere": must be image, registry, oci`},
 		{"-o type=oci,colour=red,dest=FILE", `unknown key "colour"`},
 		{"-o type=oci,tar=maybe,dest=FILE", "true or false"},
@@ -200,7 +200,7 @@ func TestOutputRefused(t *testing.T) {
 		{"-o type=oci,tar=false", "dest=DIRECTORY"},
 		{"-o type=local,dest=FILE,compression=zstd", "compression is only for type=image|oci|docker"},
 		{"-o type=local,dest=FILE,mode=delete", "keeps other files in the directory"},
-		{"-o type=oci,oci-mediatypes=false,dest=FILE", "always"},
+		{"-o type=oci,oci-mediatypes=false,dest=FILE", "cannot be turned off"},
 		{"-o type=tar,dest=FILE,annotation.a=b", "annotations are only for images"},
 		{"-o type=docker,dest=FILE --platform linux/amd64,linux/arm64", "not for linux/amd64, linux/arm64: use type=oci"},
 		{"-o type=docker --platform linux/amd64,linux/arm64", "type=docker: has an image for one platform"},
@@ -333,7 +333,7 @@ func TestOutputLocalKeepsDirectories(t *testing.T) {
 	to := contextDir(t, map[string]string{"z/precious": "old"}, "")
 	before := treeOf(t, to)
 	r := s.Minirun("build", "-o", to, result)
-	if r.Status == 0 || !strings.Contains(r.Stderr, "z: is a file in the result, and a directory there") {
+	if r.Status == 0 || !strings.Contains(r.Stderr, "z is a file in the result, but a directory in the destination") {
 		t.Errorf("status %d: %s", r.Status, r.Stderr)
 	}
 	if got := treeOf(t, to); !slices.Equal(got, before) {
