@@ -58,8 +58,8 @@ func facts() Facts {
 	}
 }
 
-// TestProvenance: the content of each mode.
-func TestProvenance(t *testing.T) {
+// TestProvenanceMatchesGoldenFiles: the content of each mode.
+func TestProvenanceMatchesGoldenFiles(t *testing.T) {
 	remote := facts()
 	remote.Locals, remote.Context = nil, Material{URI: "https://example.org/r.git#main", Digest: map[string]string{"sha1": hex[:40]}}
 	remote.Invocation, remote.BuilderID, remote.Reproducible, remote.Hermetic = "", "https://ci.example.org/1", true, true
@@ -136,8 +136,8 @@ A:x86_64
 o:busybox
 `
 
-// TestSPDX: the databases of two distributions → one document.
-func TestSPDX(t *testing.T) {
+// TestSPDXMatchesGoldenFile: the databases of two distributions → one document.
+func TestSPDXMatchesGoldenFile(t *testing.T) {
 	d := ParseOSRelease([]byte("PRETTY_NAME=\"Debian GNU/Linux 12\"\nID=debian\nVERSION_ID='12'\n# comment\n"))
 	i := Inventory{
 		Version: "1.2", Name: "app:1", Digest: "sha256:" + hex, Created: time.Unix(1e9, 0), Distribution: d,
@@ -158,8 +158,8 @@ func TestSPDX(t *testing.T) {
 	}
 }
 
-// TestManifest: the layout is BuildKit's.
-func TestManifest(t *testing.T) {
+// TestManifestHasBuildKitLayout: the layout is BuildKit's.
+func TestManifestHasBuildKitLayout(t *testing.T) {
 	image := oci.Descriptor{MediaType: oci.MediaTypeImageManifest, Digest: "sha256:" + hex, Size: 7, Platform: &oci.Platform{OS: "linux", Architecture: "amd64"}, Annotations: map[string]string{"a": "b"}}
 	layer := Layer(ProvenanceType, oci.Descriptor{Digest: "sha256:" + hex, Size: 9})
 	m := Manifest(image, []oci.Descriptor{layer})
@@ -170,8 +170,8 @@ func TestManifest(t *testing.T) {
 	golden(t, "manifest", append(text, '\n'))
 }
 
-// TestParse: the flags, and which of them take precedence.
-func TestParse(t *testing.T) {
+// TestParseOptions: the flags, and which of them take precedence.
+func TestParseOptions(t *testing.T) {
 	for _, c := range []struct {
 		attests          []string
 		provenance, sbom string
@@ -197,8 +197,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestInstalled: databases are found below an untrusted root, and nowhere else.
-func TestInstalled(t *testing.T) {
+// TestReadInstalledStaysBelowRoot: databases are found below an untrusted root, and nowhere else.
+func TestReadInstalledStaysBelowRoot(t *testing.T) {
 	dir := t.TempDir()
 	outside := filepath.Join(dir, "outside")
 	root := filepath.Join(dir, "root")
@@ -243,8 +243,8 @@ func TestInstalled(t *testing.T) {
 	}
 }
 
-// TestDebianHost: finds the same packages as dpkg's own tool.
-func TestDebianHost(t *testing.T) {
+// TestParseDpkgMatchesDpkgQuery: finds the same packages as dpkg's own tool.
+func TestParseDpkgMatchesDpkgQuery(t *testing.T) {
 	text, err := os.ReadFile("/var/lib/dpkg/status")
 	if err != nil {
 		t.Skip("this machine is no Debian: ", err)

@@ -43,9 +43,9 @@ func registry(t *testing.T, files map[string]string) *Registry {
 
 const foo, bar, other, auto = "vendor1.com/device=foo", "vendor1.com/device=bar", "vendor1.com/device=other", "vendor3.com/auto=one"
 
-// TestWanted: which devices a name refers to, and which of them a build may use, as in
+// TestSelectChecksPermission: which devices a name refers to, and which of them a build may use, as in
 // BuildKit v0.34.2.
-func TestWanted(t *testing.T) {
+func TestSelectChecksPermission(t *testing.T) {
 	r := registry(t, map[string]string{"1.yaml": vendor1, "3.json": vendor3})
 	for _, c := range []struct {
 		name     string
@@ -102,9 +102,9 @@ func TestWanted(t *testing.T) {
 	}
 }
 
-// TestProblems: a spec that cannot be read does not hide the others, and is named in the error
+// TestProblemsNameUnreadableSpecs: a spec that cannot be read does not hide the others, and is named in the error
 // for a missing device.
-func TestProblems(t *testing.T) {
+func TestProblemsNameUnreadableSpecs(t *testing.T) {
 	r := registry(t, map[string]string{"1.yaml": vendor1, "broken.yaml": "cdiVersion: 0.6.0\nkind: vendor9.com/x\ndevices: [{name: y}]\n"})
 	if got, err := r.Select(&Allow{All: true}, foo, true); err != nil || len(got) != 1 {
 		t.Errorf("%q, %v", got, err)

@@ -68,9 +68,9 @@ func TestParseAnnotation(t *testing.T) {
 	}
 }
 
-// TestCompressionHas: a layer with the right compression is not packed again, whichever tool
+// TestCompressionRecognizesMediaType: a layer with the right compression is not packed again, whichever tool
 // created it.
-func TestCompressionHas(t *testing.T) {
+func TestCompressionRecognizesMediaType(t *testing.T) {
 	for _, c := range []struct {
 		kind, mediaType string
 		want            bool

@@ -112,7 +112,7 @@ func TestRawJSONGolden(t *testing.T) {
 
 // A step with endless output neither hides the others forever, nor makes them buffer lines
 // without limit.
-func TestPlainTakesTurns(t *testing.T) {
+func TestPlainSwitchesBetweenSteps(t *testing.T) {
 	v := newPlainView(begun)
 	v.apply(&event{at: at(0), kind: Begin, id: 1, text: "one"})
 	v.apply(&event{at: at(0), kind: Begin, id: 2, text: "two"})
@@ -130,7 +130,7 @@ func TestPlainTakesTurns(t *testing.T) {
 	}
 }
 
-func TestEnds(t *testing.T) {
+func TestEndStatus(t *testing.T) {
 	bad := errors.New("no space left on device")
 	b := newStepList(begun)
 	for i, c := range []struct {

@@ -116,7 +116,7 @@ var nasty = []string{
 
 // After any output, the screen shows what was drawn, and the rows above are unchanged. At the
 // end the whole list is there exactly once.
-func TestScreenIsWhatWasDrawn(t *testing.T) {
+func TestTTYFramesMatchScreen(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for round := range 40 {
 		s := size{12 + random.IntN(90), 2 + random.IntN(30)}
@@ -221,7 +221,7 @@ func TestDisplayOnTerminal(t *testing.T) {
 	}
 }
 
-func TestModes(t *testing.T) {
+func TestNewSelectsMode(t *testing.T) {
 	file, err := os.Create(t.TempDir() + "/log")
 	if err != nil {
 		t.Fatal(err)

@@ -64,8 +64,8 @@ func eventsOf(t testing.TB, r *Record) (out []progress.Event) {
 	return out
 }
 
-// TestEncodingIsJSON: encoding/json can read what is encoded by hand.
-func TestEncodingIsJSON(t *testing.T) {
+// TestEncodingIsReadByEncodingJSON: encoding/json can read what is encoded by hand.
+func TestEncodingIsReadByEncodingJSON(t *testing.T) {
 	odd := "a\"b\\c\n\x00\x1f\x7f é 😀 \u2028 <&> \xff end"
 	valid := strings.ToValidUTF8(odd, "\ufffd")
 	r := Record{
@@ -148,8 +148,8 @@ func TestLongBuildHasFileWhileItRuns(t *testing.T) {
 	}
 }
 
-// TestFilesAreTheOwnersAlone also checks that nothing is left in tmp.
-func TestFilesAreTheOwnersAlone(t *testing.T) {
+// TestFilesAreReadableOnlyByOwner also checks that nothing is left in tmp.
+func TestFilesAreReadableOnlyByOwner(t *testing.T) {
 	s := newStore(t)
 	for _, long := range []bool{false, true} {
 		w, _ := begin(t, s, "x")
@@ -202,8 +202,8 @@ func TestRecordIsBounded(t *testing.T) {
 	}
 }
 
-// TestOnlyTheLastAreKept also covers concurrent builds.
-func TestOnlyTheLastAreKept(t *testing.T) {
+// TestOldRecordsAreRemoved also covers concurrent builds.
+func TestOldRecordsAreRemoved(t *testing.T) {
 	t.Setenv(KeepVariable, "5")
 	s := newStore(t)
 	var wait sync.WaitGroup
@@ -248,8 +248,8 @@ func TestOnlyTheLastAreKept(t *testing.T) {
 	}
 }
 
-// TestFind: by ID, by a prefix of an ID, and by position.
-func TestFind(t *testing.T) {
+// TestFindByIDPrefixAndPosition: by ID, by a prefix of an ID, and by position.
+func TestFindByIDPrefixAndPosition(t *testing.T) {
 	s := newStore(t)
 	b := ForStore(s.Store)
 	if _, err := b.Find(""); !errors.Is(err, ErrNotFound) {

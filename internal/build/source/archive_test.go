@@ -92,7 +92,7 @@ func list(t testing.TB, root string) []string {
 	return out
 }
 
-func TestArchive(t *testing.T) {
+func TestExtractArchive(t *testing.T) {
 	for name, c := range map[string]struct {
 		headers []tar.Header
 		want    []string
@@ -154,9 +154,9 @@ func packed(t testing.TB, headers []tar.Header) []byte {
 	return append(out, pack(t)...)
 }
 
-// TestHostile: nothing outside is read, written or linked to. Names that lead out of the
+// TestExtractArchiveStaysBelowContext: nothing outside is read, written or linked to. Names that lead out of the
 // context are rejected; links are resolved inside the context.
-func TestHostile(t *testing.T) {
+func TestExtractArchiveStaysBelowContext(t *testing.T) {
 	special := func(flag byte) tar.Header { return tar.Header{Name: "x", Typeflag: flag, Devmajor: 1, Devminor: 3} }
 	for name, c := range map[string]struct {
 		headers []tar.Header
@@ -216,8 +216,8 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// TestMetadata: modes and times of files, links and directories, including read-only ones.
-func TestMetadata(t *testing.T) {
+// TestExtractArchiveKeepsModesAndTimes: modes and times of files, links and directories, including read-only ones.
+func TestExtractArchiveKeepsModesAndTimes(t *testing.T) {
 	ro, f := dir("ro"), file("ro/f", "f")
 	ro.Mode, f.Mode = 0o555, 0o4711
 	f.PAXRecords = map[string]string{"SCHILY.xattr.trusted.overlay.opaque": "y"}
@@ -239,7 +239,7 @@ func TestMetadata(t *testing.T) {
 	_ = os.Chmod(filepath.Join(tr.Root.Name(), "ro"), 0o755)
 }
 
-func TestBounds(t *testing.T) {
+func TestExtractArchiveIsBounded(t *testing.T) {
 	for name, c := range map[string]struct {
 		archive []byte
 		bounds  layer.ExtractOptions
@@ -292,7 +292,7 @@ func squeezed(t testing.TB, plain []byte) map[string][]byte {
 	return out
 }
 
-func TestCompressions(t *testing.T) {
+func TestExtractArchiveDecompresses(t *testing.T) {
 	plain := pack(t, file("f", strings.Repeat("text ", 100000)))
 	for name, text := range squeezed(t, plain) {
 		r, archive, err := Sniff(bytes.NewReader(text))

@@ -146,9 +146,9 @@ func TestFetchErrors(t *testing.T) {
 	}
 }
 
-// TestStalled: a transfer is aborted if the server stops sending, or if the build is
+// TestFetchAbortsStalledTransfer: a transfer is aborted if the server stops sending, or if the build is
 // cancelled. Partial content is not kept.
-func TestStalled(t *testing.T) {
+func TestFetchAbortsStalledTransfer(t *testing.T) {
 	quiet, begun := make(chan struct{}), make(chan struct{}, 2)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "half")
@@ -231,8 +231,8 @@ func TestFetchRetries(t *testing.T) {
 	}
 }
 
-// TestFetchAtOnce: concurrent builds, and a corrupted cache.
-func TestFetchAtOnce(t *testing.T) {
+// TestFetchConcurrently: concurrent builds, and a corrupted cache.
+func TestFetchConcurrently(t *testing.T) {
 	cache := t.TempDir()
 	_, server := newSite(t, strings.Repeat("one", 10000))
 	var all sync.WaitGroup
@@ -273,7 +273,7 @@ func TestFetchAtOnce(t *testing.T) {
 	}
 }
 
-func TestNameOf(t *testing.T) {
+func TestFileNameIsLastComponent(t *testing.T) {
 	for _, c := range [][3]string{
 		{"", "http://h/a/b%20c", "b c"}, {"", "http://h", ""}, {"", "http://h/a/", "a"}, {"", "http://h/a/..", ""}, {"", "http://h/a%2fb", "b"},
 		{`attachment; filename=x.tar.gz`, "http://h/a", "x.tar.gz"}, {`attachment; filename="a\\b"`, "http://h/a", "b"}, {`inline`, "http://h/a", "a"},

@@ -115,8 +115,8 @@ func TestGitChecksum(t *testing.T) {
 	}
 }
 
-// TestGitKeepsDirOnceSaid: the flag and the URL must not contradict each other about .git.
-func TestGitKeepsDirOnceSaid(t *testing.T) {
+// TestKeepGitDirFlagAndURLMustAgree: the flag and the URL must not contradict each other about .git.
+func TestKeepGitDirFlagAndURLMustAgree(t *testing.T) {
 	f, _, _ := newRepository(t)
 	cache := t.TempDir()
 	yes, no := true, false

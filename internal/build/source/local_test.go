@@ -71,8 +71,8 @@ func left(t testing.TB, tr *contenthash.Tree) (out []string) {
 	return out
 }
 
-// TestIgnore: the rules in Docker's documentation of .dockerignore.
-func TestIgnore(t *testing.T) {
+// TestIgnoreRules: the rules in Docker's documentation of .dockerignore.
+func TestIgnoreRules(t *testing.T) {
 	all := map[string]string{
 		"README.md": "", "README-secret.md": "", "notes.md": "", "temp": "", "tempa/x": "", "tempb": "", "somedir/temporary.txt": "", "somedir/subdir/temporary.txt": "",
 		"somedir/temp/f": "", "a/b/c/deep.go": "", "a/b/keep.txt": "", "a/x.go": "", "node_modules/p/index.js": "", "node_modules/keep/this": "",
