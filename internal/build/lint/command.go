@@ -36,14 +36,17 @@ func (s *stageState) vars() scopes { return scopes{s.overrides, s.env, s.args} }
 // conversion fails there.
 func (c *checker) checkStage(i int, b base, needed bool) bool {
 	definition := &c.stages[i]
-	s := &stageState{args: newScope(), overrides: newScope(), env: newScope(), lastCommand: map[string]instructions.Command{}}
+	s := &stageState{
+		args: newScope(), overrides: newScope(), env: newScope(), lastCommand: map[string]instructions.Command{},
+	}
 	c.stageStates = append(c.stageStates, s)
 	if !needed {
 		return true
 	}
 	if n, ok := c.findStageByName(b.name, i); ok {
 		below := c.stageStates[n]
-		s.args, s.env, s.shell, s.workdir, s.anchored = below.args.clone(), below.env.clone(), below.shell, below.workdir, below.anchored
+		s.args, s.env, s.shell, s.workdir, s.anchored = below.args.clone(), below.env.clone(), below.shell,
+			below.workdir, below.anchored
 	} else {
 		c.initFromImage(s, definition, b)
 	}
@@ -183,7 +186,8 @@ func (c *checker) applyArg(l *linter.Linter, s *stageState, o *instructions.ArgC
 }
 
 // checkKeyValueFormat checks LegacyKeyValueFormat, once per instruction.
-func (c *checker) checkKeyValueFormat(l *linter.Linter, name string, pairs instructions.KeyValuePairs, where []parser.Range) {
+func (c *checker) checkKeyValueFormat(l *linter.Linter, name string, pairs instructions.KeyValuePairs,
+	where []parser.Range) {
 	rule := &linter.RuleLegacyKeyValueFormat
 	if slices.ContainsFunc(pairs, func(kv instructions.KeyValuePair) bool { return kv.NoDelim }) {
 		l.Run(rule, where, rule.Format(name))
@@ -198,7 +202,8 @@ func (c *checker) checkSources(l *linter.Linter, verb string, command instructio
 }
 
 // checkShellForm checks JSONArgsRecommended. After a SHELL instruction, shell form is deliberate.
-func (c *checker) checkShellForm(l *linter.Linter, s *stageState, name string, o instructions.ShellDependantCmdLine, where []parser.Range) {
+func (c *checker) checkShellForm(l *linter.Linter, s *stageState, name string, o instructions.ShellDependantCmdLine,
+	where []parser.Range) {
 	rule := &linter.RuleJSONArgsRecommended
 	if o.PrependShell && !s.shell {
 		c.runWithHint(l, finding{rule, where, rule.Format(name), shellFormHint(name, o.CmdLine)})

@@ -108,7 +108,8 @@ func (c *checker) checkFrom(s *instructions.Stage, b *base) bool {
 	}
 	target, _ := c.globals.Get("TARGETPLATFORM")
 	_, uses := p.Matched["TARGETPLATFORM"]
-	if rule := &linter.RuleRedundantTargetPlatform; uses && len(p.Matched)+len(p.Unmatched) == 1 && p.Result == target {
+	if rule := &linter.RuleRedundantTargetPlatform; uses && len(p.Matched)+len(p.Unmatched) == 1 &&
+		p.Result == target {
 		l.Run(rule, s.Location, rule.Format(s.Platform))
 	}
 	constant := len(p.Matched)+len(p.Unmatched) == 0
@@ -129,8 +130,12 @@ func namesPlatform(name, platform string) bool {
 }
 
 // imageName matches an image reference (distribution-spec; the reference grammar of the
-// registry).
-var imageName = regexp.MustCompile(`^(([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:[0-9]+)?/)?[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*(:\w[\w.-]{0,127})?(@[a-z0-9]+([+._-][a-z0-9]+)*:[0-9a-fA-F]{32,})?$`)
+// registry): HOST[:PORT]/PATH:TAG@DIGEST.
+var imageName = regexp.MustCompile(`^(([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:[0-9]+)?/)?` +
+	pathComponent + `(/` + pathComponent + `)*` +
+	`(:\w[\w.-]{0,127})?(@[a-z0-9]+([+._-][a-z0-9]+)*:[0-9a-fA-F]{32,})?$`)
+
+const pathComponent = `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
 
 // imageID matches an image ID without an algorithm, a form that no repository name may have.
 var imageID = regexp.MustCompile(`^[a-f0-9]{64}$`)

@@ -178,7 +178,9 @@ func (c *checker) configure(text []byte) error {
 
 // warn records a finding of a rule.
 func (c *checker) warn(rule, description, url, detail string, where []parser.Range) {
-	w := Warning{Rule: rule, Description: description, URL: url, Detail: detail, Hint: c.hint, Own: isMinirunRule(rule)}
+	w := Warning{
+		Rule: rule, Description: description, URL: url, Detail: detail, Hint: c.hint, Own: isMinirunRule(rule),
+	}
 	for _, r := range where {
 		w.Ranges = append(w.Ranges, Lines{r.Start.Line, r.End.Line})
 	}

@@ -44,18 +44,19 @@ func known() Options {
 
 // TestCheckDirective: "# check=" and comments.
 func TestCheckDirective(t *testing.T) {
+	const violation, description = "lint violation found for rules: ", "InvalidDefinitionDescription"
 	for text, want := range map[string]string{
 		"FROM a\nCMD b\n": "JSONArgsRecommended",
 		"# check=skip=JSONArgsRecommended\nFROM a\nCMD b\n":                                    "",
 		"# check=skip=StageNameCasing,JSONArgsRecommended\nFROM a AS B\nCMD b\n":               "",
 		"# check=skip=all\nFROM a AS B\nCMD b\n":                                               "",
-		"# check=error=true\nFROM a\nCMD b\n":                                                  "JSONArgsRecommended, lint violation found for rules: JSONArgsRecommended",
+		"# check=error=true\nFROM a\nCMD b\n":                                                  "JSONArgsRecommended, " + violation + "JSONArgsRecommended",
 		"# check=skip=JSONArgsRecommended;error=true\nFROM a\nCMD b\n":                         "",
 		"# check=error=true\nFROM a\n":                                                         "",
 		"FROM a\n# check=skip=JSONArgsRecommended\nCMD b\n":                                    "",
 		"FROM a\n# check=skip=JSONArgsRecommended\nRUN b\nCMD b\n":                             "JSONArgsRecommended",
-		"# check=experimental=all\n# words\nFROM a AS b\n":                                     "InvalidDefinitionDescription",
-		"# check=experimental=InvalidDefinitionDescription;error=true\n# words\nFROM a AS b\n": "InvalidDefinitionDescription, lint violation found for rules: InvalidDefinitionDescription",
+		"# check=experimental=all\n# words\nFROM a AS b\n":                                     description,
+		"# check=experimental=InvalidDefinitionDescription;error=true\n# words\nFROM a AS b\n": description + ", " + violation + description,
 		"# words\nFROM a AS b\n":                                                               "",
 		"# escape=`\n# check=skip=JSONArgsRecommended\nFROM a\nCMD b\n":                        "",
 	} {
@@ -81,9 +82,11 @@ func TestCheckDirective(t *testing.T) {
 		want string
 	}{
 		{"# check=nonsense=1\nFROM a\n", nil, `Dockerfile: # check=nonsense=1: invalid check option "nonsense"`},
-		{"FROM a\n", map[string]string{Argument: "error=perhaps"}, "--build-arg BUILDKIT_DOCKERFILE_CHECK=error=perhaps"},
+		{"FROM a\n", map[string]string{Argument: "error=perhaps"},
+			"--build-arg BUILDKIT_DOCKERFILE_CHECK=error=perhaps"},
 	} {
-		if _, err := Check([]byte(c.text), Options{BuildArgs: c.args}); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := Check([]byte(c.text), Options{BuildArgs: c.args}); err == nil ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q, %q: %v", c.text, c.args, err)
 		}
 	}
@@ -132,8 +135,11 @@ func TestErrorEndsCheck(t *testing.T) {
 
 // TestOnlyNeededStagesAreChecked: stages that the target does not need are not checked.
 func TestOnlyNeededStagesAreChecked(t *testing.T) {
-	const text = "FROM a AS base\nCMD 1\nFROM a AS copied\nCMD 2\nFROM a AS mounted\nCMD 3\nFROM a AS other\nCMD 4\nFROM base AS t\nCOPY --from=copied x y\nRUN --mount=from=mounted,target=/m true\nCMD 5\nFROM a\nCMD 6\n"
-	for target, want := range map[string]string{"": "2 4 6 8 12 14", "t": "2 4 6 12", "other": "8", "3": "8", "base": "2"} {
+	const text = "FROM a AS base\nCMD 1\nFROM a AS copied\nCMD 2\nFROM a AS mounted\nCMD 3\nFROM a AS other\n" +
+		"CMD 4\nFROM base AS t\nCOPY --from=copied x y\nRUN --mount=from=mounted,target=/m true\nCMD 5\nFROM a\n" +
+		"CMD 6\n"
+	for target, want := range map[string]string{"": "2 4 6 8 12 14", "t": "2 4 6 12", "other": "8", "3": "8",
+		"base": "2"} {
 		var got []string
 		for _, f := range findings(t, text, Options{Target: target, All: target == ""}) {
 			line, _, _ := strings.Cut(f, " ")
@@ -148,7 +154,8 @@ func TestOnlyNeededStagesAreChecked(t *testing.T) {
 // TestVariablesOfUnknownBase: variables of an unknown image.
 func TestVariablesOfUnknownBase(t *testing.T) {
 	got := findings(t, "FROM a\nENV VERSION=1\nCOPY $MODULE $VERSON /d/\nLABEL a=$PAHT\n", Options{})
-	want := "3 UndefinedVar Usage of undefined variable '$VERSON' (did you mean $VERSION?)\n4 UndefinedVar Usage of undefined variable '$PAHT' (did you mean $PATH?)"
+	want := "3 UndefinedVar Usage of undefined variable '$VERSON' (did you mean $VERSION?)\n" +
+		"4 UndefinedVar Usage of undefined variable '$PAHT' (did you mean $PATH?)"
 	if strings.Join(got, "\n") != want {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), want)
 	}
@@ -157,7 +164,8 @@ func TestVariablesOfUnknownBase(t *testing.T) {
 // TestBuildArgIsNoDefault: a value from --build-arg does not count as a default.
 func TestBuildArgIsNoDefault(t *testing.T) {
 	o := Options{BuildArgs: map[string]string{"TAG": "3"}}
-	if got := findings(t, "ARG TAG\nFROM a:$TAG\n", o); len(got) != 1 || !strings.Contains(got[0], "InvalidDefaultArgInFrom") {
+	if got := findings(t, "ARG TAG\nFROM a:$TAG\n", o); len(got) != 1 ||
+		!strings.Contains(got[0], "InvalidDefaultArgInFrom") {
 		t.Errorf("%q", got)
 	}
 	o.BuildArgs["DIR"] = "/x"

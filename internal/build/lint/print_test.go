@@ -21,7 +21,8 @@ CMD run
 `
 
 func TestPrintMatchesGoldenFiles(t *testing.T) {
-	for name, text := range map[string]string{"findings": printed, "none": "FROM scratch\nCOPY a /\n", "broken": "FROM a AS B\nFROO b\n", "failed": "# check=error=true\nFROM a\nCMD b\n"} {
+	for name, text := range map[string]string{"findings": printed, "none": "FROM scratch\nCOPY a /\n",
+		"broken": "FROM a AS B\nFROO b\n", "failed": "# check=error=true\nFROM a\nCMD b\n"} {
 		for _, format := range []string{"text", "json"} {
 			r, err := Check([]byte(text), Options{})
 			if err != nil {
@@ -58,7 +59,8 @@ func TestPrintMatchesGoldenFiles(t *testing.T) {
 // FuzzCheck: no text causes a panic, and all lines are within the text.
 func FuzzCheck(f *testing.F) {
 	f.Add(printed)
-	f.Add("ARG A=$B\nFROM --platform=$C ${A:-x} AS y\nCOPY <<E /\n$z\nE\nENV a $b\nWORKDIR x\nEXPOSE 1:2/T\nONBUILD CMD a\n")
+	f.Add("ARG A=$B\nFROM --platform=$C ${A:-x} AS y\nCOPY <<E /\n$z\nE\nENV a $b\nWORKDIR x\nEXPOSE 1:2/T\n" +
+		"ONBUILD CMD a\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		r, err := Check([]byte(text), known())
 		if err != nil {

@@ -108,7 +108,8 @@ func TestReplaySkipsUnknownKinds(t *testing.T) {
 	at := time.Unix(1, 0)
 	events := []Event{
 		{At: at, Kind: Begin, ID: 1, Text: "a step"}, {At: at, Kind: "future", ID: 1}, {At: at, Kind: Warning, ID: 1},
-		{At: at, Kind: Output, ID: 1, Data: []byte("line\n")}, {At: at.Add(time.Second), Kind: End, ID: 1, Error: "bad"},
+		{At: at, Kind: Output, ID: 1, Data: []byte("line\n")},
+		{At: at.Add(time.Second), Kind: End, ID: 1, Error: "bad"},
 	}
 	for mode, want := range map[string]string{"plain": "#1 ERROR: bad", "rawjson": `"error":"bad"`} {
 		var out bytes.Buffer

@@ -26,12 +26,14 @@ func TestGitHostile(t *testing.T) {
 	f.git(t, "mod", "init", "-q")
 	commit := f.commit(t, "mod", map[string]string{"m": "m"})
 	add := func(address string) {
-		f.commit(t, "r.git", map[string]string{".gitmodules": "[submodule \"s\"]\n\tpath = s\n\turl = " + address + "\n"})
+		f.commit(t, "r.git", map[string]string{".gitmodules": "[submodule \"s\"]\n\tpath = s\n\turl = " + address +
+			"\n"})
 		f.git(t, "r.git", "update-index", "--add", "--cacheinfo", "160000,"+commit+",s")
 		f.git(t, "r.git", "commit", "-qm", "module")
 	}
 	add(filepath.Join(f.dir, "mod"))
-	if tr, _, err := CheckoutGit(context.Background(), f.URL+"/r.git", t.TempDir(), GitOptions{}); err == nil || !strings.Contains(err.Error(), "not allowed") {
+	if tr, _, err := CheckoutGit(context.Background(), f.URL+"/r.git", t.TempDir(), GitOptions{}); err == nil ||
+		!strings.Contains(err.Error(), "not allowed") {
 		t.Errorf("a submodule of this host: %v, %v", tr, err)
 	}
 	add("ext::touch " + filepath.Join(secret, "run"))
@@ -109,7 +111,8 @@ func TestGitOutputIsBounded(t *testing.T) {
 	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 	defer stop()
 	r := &GitRef{Remote: "https://example.com/r.git"}
-	if _, err := r.ListRemote(ctx); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "the output exceeds") {
+	if _, err := r.ListRemote(ctx); err == nil || ctx.Err() != nil ||
+		!strings.Contains(err.Error(), "the output exceeds") {
 		t.Errorf("%v; context: %v", err, ctx.Err())
 	}
 }

@@ -52,7 +52,8 @@ func TestCheckoutGit(t *testing.T) {
 // Each way to name a commit with an empty cache, and a repository that changes.
 func TestCheckoutGitFollowsBranch(t *testing.T) {
 	f, first, second := newRepository(t)
-	for _, ref := range []string{"#" + first, "#" + first[:7], "#heavy", "#light", "?fetch-by-commit=1&commit=" + first} {
+	for _, ref := range []string{"#" + first, "#" + first[:7], "#heavy", "#light",
+		"?fetch-by-commit=1&commit=" + first} {
 		cache := t.TempDir()
 		tr, commit, err := CheckoutGit(context.Background(), f.URL+"/r.git"+ref, cache, GitOptions{})
 		if err != nil || commit != first {
@@ -60,7 +61,8 @@ func TestCheckoutGitFollowsBranch(t *testing.T) {
 			continue
 		}
 		tr.Root.Close()
-		tr, commit, err = CheckoutGit(context.Background(), f.URL+"/r.git#"+second[:9], cache, GitOptions{}) // from a shallow repository
+		// from a shallow repository
+		tr, commit, err = CheckoutGit(context.Background(), f.URL+"/r.git#"+second[:9], cache, GitOptions{})
 		if err != nil || commit != second {
 			t.Errorf("%s, then another: %s, %v", ref, commit, err)
 			continue
@@ -83,19 +85,21 @@ func TestCheckoutGitErrors(t *testing.T) {
 	f.git(t, "r.git", "tag", "tree", "HEAD^{tree}")
 	cache := t.TempDir()
 	for ref, want := range map[string]string{
-		"/r.git#none":              "does not contain ref none",
-		"/r.git#" + whole:          "has no commit " + whole,
-		"/r.git#abcdef12":          "has no commit abcdef12",
-		"/r.git#main:none":         "open the directory none: no such file",
-		"/r.git#main:f":            "open the directory f: not a directory",
-		"/none.git":                "not found",
-		"/r.git?checksum=" + first: "checksum mismatch: the default branch is the commit " + second + ", expected checksum to match " + first,
+		"/r.git#none":      "does not contain ref none",
+		"/r.git#" + whole:  "has no commit " + whole,
+		"/r.git#abcdef12":  "has no commit abcdef12",
+		"/r.git#main:none": "open the directory none: no such file",
+		"/r.git#main:f":    "open the directory f: not a directory",
+		"/none.git":        "not found",
+		"/r.git?checksum=" + first: "checksum mismatch: the default branch is the commit " + second +
+			", expected checksum to match " + first,
 		"/r":                       "https URLs must end with .git",
 		"/r.git?branch=light":      "does not contain ref",
 		"/r.git#tree":              "not a commit",
 		"/r.git?fetch-by-commit=1": "needs a full commit ID",
 	} {
-		if tr, commit, err := CheckoutGit(context.Background(), f.URL+ref, cache, GitOptions{}); err == nil || !strings.Contains(err.Error(), want) {
+		if tr, commit, err := CheckoutGit(context.Background(), f.URL+ref, cache, GitOptions{}); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %s, %v, want %q", ref, tr, commit, err, want)
 		}
 	}
@@ -105,7 +109,8 @@ func TestCheckoutGitErrors(t *testing.T) {
 		t.Error(err)
 	}
 	t.Setenv("PATH", t.TempDir())
-	if _, _, err := CheckoutGit(context.Background(), f.URL+"/r.git", cache, GitOptions{}); err == nil || !strings.Contains(err.Error(), "install git") {
+	if _, _, err := CheckoutGit(context.Background(), f.URL+"/r.git", cache, GitOptions{}); err == nil ||
+		!strings.Contains(err.Error(), "install git") {
 		t.Error(err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(cache, "git/*/trees/tmp-*")); len(left) > 0 {
@@ -119,7 +124,8 @@ func TestCheckoutGitKeepsGitDir(t *testing.T) {
 	f.auth = "me:secret"
 	cache, yes := t.TempDir(), true
 	address := strings.Replace(f.URL, "http://", "http://me:secret@", 1) + "/r.git#heavy"
-	if _, _, err := CheckoutGit(context.Background(), strings.Replace(address, "secret", "other", 1), cache, GitOptions{KeepGitDir: &yes}); err == nil || strings.Contains(err.Error(), "other") {
+	if _, _, err := CheckoutGit(context.Background(), strings.Replace(address, "secret", "other", 1), cache,
+		GitOptions{KeepGitDir: &yes}); err == nil || strings.Contains(err.Error(), "other") {
 		t.Errorf("a wrong password: %v", err)
 	}
 	tr, _, err := CheckoutGit(context.Background(), address, cache, GitOptions{KeepGitDir: &yes})
@@ -135,7 +141,8 @@ func TestCheckoutGitKeepsGitDir(t *testing.T) {
 	err = filepath.WalkDir(cache, func(name string, d os.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() {
 			text, err := os.ReadFile(name)
-			if err != nil || strings.Contains(string(text), "secret") || strings.Contains(string(text), "bWU6c2VjcmV0") {
+			if err != nil || strings.Contains(string(text), "secret") ||
+				strings.Contains(string(text), "bWU6c2VjcmV0") {
 				t.Errorf("%s has the password, or %v", name, err)
 			}
 		}
@@ -171,7 +178,8 @@ func TestCheckoutGitSubmodules(t *testing.T) {
 	}
 	defer tr.Root.Close()
 	got := list(t, tr.Root.Name())
-	if !slices.Contains(got, "s/m=m") || slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, ".git/") || strings.Contains(s, ".git=") }) {
+	if !slices.Contains(got, "s/m=m") || slices.ContainsFunc(got,
+		func(s string) bool { return strings.Contains(s, ".git/") || strings.Contains(s, ".git=") }) {
 		t.Errorf("%q", got)
 	}
 }

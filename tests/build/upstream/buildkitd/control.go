@@ -65,7 +65,8 @@ func (d *daemon) Solve(ctx context.Context, req *controlapi.SolveRequest) (*cont
 	return &controlapi.SolveResponse{ExporterResponse: response}, nil
 }
 
-func (d *daemon) solve(ctx context.Context, b *build, req *controlapi.SolveRequest, caller session.Caller) (map[string]string, error) {
+func (d *daemon) solve(ctx context.Context, b *build, req *controlapi.SolveRequest,
+	caller session.Caller) (map[string]string, error) {
 	for _, e := range req.Entitlements {
 		if err := d.allowed(e); err != nil {
 			return nil, err
@@ -121,12 +122,15 @@ func (d *daemon) Session(stream controlapi.Control_SessionServer) error {
 	return d.sessions.HandleConn(ctx, net.Conn(conn), options)
 }
 
-func (d *daemon) ListWorkers(context.Context, *controlapi.ListWorkersRequest) (*controlapi.ListWorkersResponse, error) {
+func (d *daemon) ListWorkers(context.Context, *controlapi.ListWorkersRequest) (*controlapi.ListWorkersResponse,
+	error) {
 	return &controlapi.ListWorkersResponse{Record: []*apitypes.WorkerRecord{worker()}}, nil
 }
 
 func worker() *apitypes.WorkerRecord {
-	w := &apitypes.WorkerRecord{ID: "minirun", Labels: map[string]string{"org.mobyproject.buildkit.worker.executor": "oci"}}
+	w := &apitypes.WorkerRecord{
+		ID: "minirun", Labels: map[string]string{"org.mobyproject.buildkit.worker.executor": "oci"},
+	}
 	for _, p := range archutil.SupportedPlatforms(false) {
 		w.Platforms = append(w.Platforms, platformOf(platforms.Normalize(p)))
 	}
@@ -138,7 +142,8 @@ func platformOf(p platforms.Platform) *pb.Platform {
 }
 
 func (d *daemon) Info(context.Context, *controlapi.InfoRequest) (*controlapi.InfoResponse, error) {
-	return &controlapi.InfoResponse{BuildkitVersion: &apitypes.BuildkitVersion{Package: "github.com/minirun/minirun", Version: "v0.34.2"}}, nil
+	return &controlapi.InfoResponse{BuildkitVersion: &apitypes.BuildkitVersion{Package: "github.com/minirun/minirun",
+		Version: "v0.34.2"}}, nil
 }
 
 // DiskUsage counts the layer and cache directories in the store.
@@ -150,7 +155,8 @@ func (d *daemon) DiskUsage(context.Context, *controlapi.DiskUsageRequest) (*cont
 			return nil, err
 		}
 		for _, dir := range found {
-			response.Record = append(response.Record, &controlapi.UsageRecord{ID: filepath.Base(dir), Size: 1, RecordType: "regular"})
+			response.Record = append(response.Record, &controlapi.UsageRecord{ID: filepath.Base(dir), Size: 1,
+				RecordType: "regular"})
 		}
 	}
 	return response, nil
@@ -169,7 +175,8 @@ func (d *daemon) Prune(req *controlapi.PruneRequest, stream controlapi.Control_P
 func remove(dir string) { _ = os.RemoveAll(dir) }
 
 // ListenBuildHistory sends the builds that are running: minirun's own history is in its store.
-func (d *daemon) ListenBuildHistory(req *controlapi.BuildHistoryRequest, stream controlapi.Control_ListenBuildHistoryServer) error {
+func (d *daemon) ListenBuildHistory(req *controlapi.BuildHistoryRequest,
+	stream controlapi.Control_ListenBuildHistoryServer) error {
 	if req.Ref != "" || !req.EarlyExit {
 		return status.Error(codes.Unimplemented, "the adapter keeps no records of builds")
 	}
@@ -177,7 +184,9 @@ func (d *daemon) ListenBuildHistory(req *controlapi.BuildHistoryRequest, stream 
 	defer d.mu.Unlock()
 	for _, b := range d.builds {
 		if b.running() {
-			event := &controlapi.BuildHistoryEvent{Record: &controlapi.BuildHistoryRecord{Ref: b.ref, Frontend: b.request.Frontend}}
+			event := &controlapi.BuildHistoryEvent{
+				Record: &controlapi.BuildHistoryRecord{Ref: b.ref, Frontend: b.request.Frontend},
+			}
 			if err := stream.Send(event); err != nil {
 				return err
 			}

@@ -49,7 +49,8 @@ var wordings = []struct {
 	minirun  *regexp.Regexp
 	buildkit string
 }{
-	{regexp.MustCompile(`^("\S+": not found)`), `failed to compute cache key: failed to calculate checksum of ref minirun::context: $1`},
+	{regexp.MustCompile(`^("\S+": not found)`),
+		`failed to compute cache key: failed to calculate checksum of ref minirun::context: $1`},
 }
 
 func translated(said string) string {

@@ -55,7 +55,8 @@ func newAnswer() *answer {
 }
 
 // solveGateway waits for the function's result, and exports it.
-func (d *daemon) solveGateway(ctx context.Context, b *build, req *controlapi.SolveRequest, caller session.Caller) (map[string]string, error) {
+func (d *daemon) solveGateway(ctx context.Context, b *build, req *controlapi.SolveRequest,
+	caller session.Caller) (map[string]string, error) {
 	select {
 	case <-b.answer.returned:
 	case <-ctx.Done():
@@ -133,7 +134,8 @@ func (g *gateway) Solve(ctx context.Context, req *gatewayapi.SolveRequest) (*gat
 	}
 	for name, input := range req.FrontendInputs {
 		if input == nil || len(input.Def) == 0 {
-			return nil, status.Errorf(codes.InvalidArgument, "invalid nil input definition to definition op: %s", name)
+			return nil, status.Errorf(codes.InvalidArgument, "invalid nil input definition to definition op: %s",
+				name)
 		}
 	}
 	if req.Definition != nil {
@@ -176,7 +178,8 @@ func result(id, platform string) *gatewayapi.Result {
 }
 
 // caps lists the capabilities of BuildKit's Dockerfile frontend in addition to building.
-var caps = []string{"moby.buildkit.frontend.inputs", "moby.buildkit.frontend.subrequests", "moby.buildkit.frontend.contexts",
+var caps = []string{"moby.buildkit.frontend.inputs", "moby.buildkit.frontend.subrequests",
+	"moby.buildkit.frontend.contexts",
 	"moby.buildkit.frontend.contexts+forward", "moby.buildkit.frontend.gitquerystring"}
 
 func supportedCaps(list string) error {
@@ -189,12 +192,14 @@ func supportedCaps(list string) error {
 }
 
 // subrequest answers a query about the Dockerfile with minirun build --call.
-func (j *job) subrequest(ctx context.Context, id string, req *gatewayapi.SolveRequest) (*gatewayapi.SolveResponse, error) {
+func (j *job) subrequest(ctx context.Context, id string, req *gatewayapi.SolveRequest) (*gatewayapi.SolveResponse,
+	error) {
 	args := []string{"--check", "--format", "json"}
 	switch id {
 	case subrequests.RequestSubrequestsDescribe:
 		text, err := json.Marshal([]subrequests.Request{subrequests.SubrequestsDescribeDefinition,
-			lint.SubrequestLintDefinition, outline.SubrequestsOutlineDefinition, targets.SubrequestsTargetsDefinition})
+			lint.SubrequestLintDefinition, outline.SubrequestsOutlineDefinition,
+			targets.SubrequestsTargetsDefinition})
 		return metadata(text), err
 	case lint.RequestLint:
 	case outline.RequestSubrequestsOutline:
@@ -247,7 +252,8 @@ func (g *gateway) file(ctx context.Context, ref, name string) (string, error) {
 	return filepath.Join(s.files, filepath.Clean("/"+name)), nil
 }
 
-func (g *gateway) ReadFile(ctx context.Context, req *gatewayapi.ReadFileRequest) (*gatewayapi.ReadFileResponse, error) {
+func (g *gateway) ReadFile(ctx context.Context, req *gatewayapi.ReadFileRequest) (*gatewayapi.ReadFileResponse,
+	error) {
 	name, err := g.file(ctx, req.Ref, req.FilePath)
 	if err != nil {
 		return nil, err
@@ -256,7 +262,8 @@ func (g *gateway) ReadFile(ctx context.Context, req *gatewayapi.ReadFileRequest)
 	return &gatewayapi.ReadFileResponse{Data: text}, err
 }
 
-func (g *gateway) Evaluate(ctx context.Context, req *gatewayapi.EvaluateRequest) (*gatewayapi.EvaluateResponse, error) {
+func (g *gateway) Evaluate(ctx context.Context, req *gatewayapi.EvaluateRequest) (*gatewayapi.EvaluateResponse,
+	error) {
 	_, err := g.file(ctx, req.Ref, ".")
 	return &gatewayapi.EvaluateResponse{}, err
 }

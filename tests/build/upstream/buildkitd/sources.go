@@ -225,7 +225,8 @@ func (j *job) layout(ctx context.Context, ref string) (string, error) {
 	if err := contentutil.CopyChain(ctx, to, from, desc); err != nil && !images.IsIndexType(desc.MediaType) {
 		return "", err
 	}
-	if err := os.WriteFile(filepath.Join(dir, oci.ImageLayoutFile), []byte(`{"imageLayoutVersion":"1.0.0"}`), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, oci.ImageLayoutFile), []byte(`{"imageLayoutVersion":"1.0.0"}`),
+		0o644); err != nil {
 		return "", err
 	}
 	return "oci-layout://" + dir + "@" + hash, ociindex.NewStoreIndex(dir).Put(desc)

@@ -107,7 +107,8 @@ func (d *display) Write(p []byte) (int, error) {
 func (d *display) read(line []byte) {
 	var s client.SolveStatus
 	if bytes.HasPrefix(line, []byte("{")) && json.Unmarshal(line, &s) == nil {
-		s.Warnings = slices.DeleteFunc(s.Warnings, func(w *client.VertexWarning) bool { return isOwn(string(w.Short)) })
+		s.Warnings = slices.DeleteFunc(s.Warnings,
+			func(w *client.VertexWarning) bool { return isOwn(string(w.Short)) })
 		for _, m := range s.Marshal() {
 			d.build.send(m)
 		}

@@ -23,7 +23,8 @@ var direct = map[string]string{
 
 // resources maps attributes to the keys of --resource.
 var resources = map[string]string{
-	"memory": "memory", "memswap": "memory-swap", "cpushares": "cpu-shares", "cpuperiod": "cpu-period", "cpuquota": "cpu-quota",
+	"memory": "memory", "memswap": "memory-swap", "cpushares": "cpu-shares", "cpuperiod": "cpu-period",
+	"cpuquota":   "cpu-quota",
 	"cpusetcpus": "cpuset-cpus", "cpusetmems": "cpuset-mems",
 }
 
@@ -106,7 +107,8 @@ func (j *job) attribute(ctx context.Context, key, value string) ([]string, error
 		}
 		return nil, nil
 	case "multi-platform":
-		return nil, status.Errorf(codes.Unimplemented, "minirun build has no flag for the attribute %s=%s", key, value)
+		return nil, status.Errorf(codes.Unimplemented, "minirun build has no flag for the attribute %s=%s", key,
+			value)
 	}
 	if elsewhere.MatchString(key) {
 		return nil, nil

@@ -59,7 +59,8 @@ It needs root, Go, git, busybox (static), a registry (Debian: ` + "`docker-regis
 `
 
 // write generates the document, and returns the problems with the reasons.
-func write(results map[string]*result, declared map[string]reason) (text string, counts map[state]int, wrong []string) {
+func write(results map[string]*result, declared map[string]reason) (text string, counts map[state]int,
+	wrong []string) {
 	counts = map[state]int{}
 	names := make([]string, 0, len(results))
 	for name := range results {
@@ -99,7 +100,8 @@ func write(results map[string]*result, declared map[string]reason) (text string,
 	slices.Sort(wrong)
 	var out strings.Builder
 	out.WriteString(head)
-	fmt.Fprintf(&out, "\n**%d of %d pass**, %d fail, %d do not apply.\n", counts[passed], len(results), counts[failed], counts[omitted])
+	fmt.Fprintf(&out, "\n**%d of %d pass**, %d fail, %d do not apply.\n", counts[passed], len(results),
+		counts[failed], counts[omitted])
 	table(&out, "Fail", "Reason", failing)
 	table(&out, "Do not apply", "Reason", other)
 	table(&out, "Pass", "", passing)

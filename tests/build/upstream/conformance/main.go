@@ -174,7 +174,8 @@ func (r *runner) run(ctx context.Context, frontend, worker string, names []strin
 	if len(names) == 0 {
 		return nil, nil
 	}
-	fmt.Fprintf(os.Stderr, "running %d tests: frontend %s, worker %s\n", len(names), strings.ToLower(frontend), worker)
+	fmt.Fprintf(os.Stderr, "running %d tests: frontend %s, worker %s\n", len(names), strings.ToLower(frontend),
+		worker)
 	cmd := exec.CommandContext(ctx, "dockerfile.test", "-test.v", "-test.timeout=60m",
 		"-test.run=^TestIntegration$/^("+strings.Join(names, "|")+")$/^worker="+worker+"$")
 	if names[0] != panics {
