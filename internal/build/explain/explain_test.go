@@ -83,6 +83,20 @@ func image(name string, layers ...int64) *graph.From {
 	return &graph.From{Image: i}
 }
 
+// newReport creates a report from the graph alone: which steps are needed, the result's
+// configuration, and the command.
+func newReport(g *graph.Graph) *Report {
+	r := &Report{Graph: g, Steps: map[int]Step{}}
+	for _, n := range g.Needed() {
+		r.Steps[n.ID] = Step{Needed: true}
+	}
+	if c := g.Target.Last().Config; c != nil {
+		r.Config = *c
+		r.Argv = slices.Concat(c.Config.Entrypoint, c.Config.Cmd)
+	}
+	return r
+}
+
 // sample has a builder, a stage that copies from it, and a stage that is not needed.
 func sample() *Report {
 	m := &maker{g: &graph.Graph{Platform: oci.Platform{OS: "linux", Architecture: "amd64"}}}
@@ -123,7 +137,7 @@ func sample() *Report {
 	m.node(f, `CMD ["--port", "80"]`, nil, func(c *docker.DockerOCIImage) { c.Config.Cmd = []string{"--port", "80"} })
 	m.g.Target = f
 
-	r := New(m.g)
+	r := newReport(m.g)
 	r.Total = 5230 * time.Millisecond
 	set := func(n *graph.Node, s Step) {
 		s.Needed = true
@@ -292,7 +306,7 @@ func TestLayoutBoxesDoNotOverlap(t *testing.T) {
 			}
 		}
 		m.g.Target = m.g.Stages[len(m.g.Stages)-1]
-		checkLayout(t, New(m.g).Document())
+		checkLayout(t, newReport(m.g).Document())
 	}
 }
 
