@@ -68,7 +68,7 @@ func (d *daemon) Solve(ctx context.Context, req *controlapi.SolveRequest) (*cont
 func (d *daemon) solve(ctx context.Context, b *build, req *controlapi.SolveRequest,
 	caller session.Caller) (map[string]string, error) {
 	for _, e := range req.Entitlements {
-		if err := d.allowed(e); err != nil {
+		if err := d.checkEntitlement(e); err != nil {
 			return nil, err
 		}
 	}
@@ -78,7 +78,7 @@ func (d *daemon) solve(ctx context.Context, b *build, req *controlapi.SolveReque
 	case req.Frontend == "":
 		return d.solveGateway(ctx, b, req, caller)
 	}
-	if err := knownFrontend(req.Frontend, req.FrontendAttrs); err != nil {
+	if err := checkFrontend(req.Frontend, req.FrontendAttrs); err != nil {
 		return nil, err
 	}
 	j := d.newJob(b, req, caller)
@@ -86,16 +86,16 @@ func (d *daemon) solve(ctx context.Context, b *build, req *controlapi.SolveReque
 	return j.run(ctx, req.Frontend, req.FrontendAttrs, req.FrontendInputs)
 }
 
-func knownFrontend(frontend string, attrs map[string]string) error {
+func checkFrontend(frontend string, attrs map[string]string) error {
 	if frontend == "dockerfile.v0" || frontend == "gateway.v0" && attrs["source"] == "dockerfile.v0" {
 		return nil
 	}
 	return status.Errorf(codes.Unimplemented, "minirun has no frontend %s %s", frontend, attrs["source"])
 }
 
-// allowed checks whether the daemon's configuration grants an entitlement; minirun itself has only
+// checkEntitlement checks whether the daemon's configuration grants an entitlement; minirun itself has only
 // the flag.
-func (d *daemon) allowed(entitlement string) error {
+func (d *daemon) checkEntitlement(entitlement string) error {
 	for _, granted := range d.config.Entitlements {
 		if granted == entitlement {
 			return nil
@@ -124,10 +124,10 @@ func (d *daemon) Session(stream controlapi.Control_SessionServer) error {
 
 func (d *daemon) ListWorkers(context.Context, *controlapi.ListWorkersRequest) (*controlapi.ListWorkersResponse,
 	error) {
-	return &controlapi.ListWorkersResponse{Record: []*apitypes.WorkerRecord{worker()}}, nil
+	return &controlapi.ListWorkersResponse{Record: []*apitypes.WorkerRecord{workerRecord()}}, nil
 }
 
-func worker() *apitypes.WorkerRecord {
+func workerRecord() *apitypes.WorkerRecord {
 	w := &apitypes.WorkerRecord{
 		ID: "minirun", Labels: map[string]string{"org.mobyproject.buildkit.worker.executor": "oci"},
 	}
@@ -171,8 +171,8 @@ func (d *daemon) Prune(req *controlapi.PruneRequest, stream controlapi.Control_P
 	return nil
 }
 
-// remove removes the directory of a job; a test checks at its end that the directory is gone.
-func remove(dir string) { _ = os.RemoveAll(dir) }
+// removeDir removes the directory of a job; a test checks at its end that the directory is gone.
+func removeDir(dir string) { _ = os.RemoveAll(dir) }
 
 // ListenBuildHistory sends the builds that are running: minirun's own history is in its store.
 func (d *daemon) ListenBuildHistory(req *controlapi.BuildHistoryRequest,

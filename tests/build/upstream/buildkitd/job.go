@@ -47,7 +47,7 @@ func (j *job) close() {
 		f()
 	}
 	if j.dir != "" {
-		remove(j.dir)
+		removeDir(j.dir)
 	}
 }
 

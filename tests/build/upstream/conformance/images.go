@@ -25,15 +25,15 @@ import (
 // An image replaces one of Docker Hub's images, which the tests copy into a separate registry: an
 // image that is already there under the same name is not fetched.
 type image struct {
-	name string
-	cmd  []string
-	os   string // /etc/os-release
-	hard bool   // applets are hard links, as in busybox's image, not symbolic links
+	name      string
+	cmd       []string
+	os        string // /etc/os-release
+	hardLinks bool   // applets are hard links, as in busybox's image, not symbolic links
 }
 
 var images = []image{
-	{name: "library/busybox:latest", cmd: []string{"sh"}, hard: true},
-	{name: "library/busybox:stable-musl", cmd: []string{"sh"}, hard: true},
+	{name: "library/busybox:latest", cmd: []string{"sh"}, hardLinks: true},
+	{name: "library/busybox:stable-musl", cmd: []string{"sh"}, hardLinks: true},
 	{name: "library/alpine:latest", cmd: []string{"/bin/sh"},
 		os: "NAME=\"Alpine Linux\"\nID=alpine\nVERSION_ID=3.18.2\n"},
 	{name: "amd64/debian:bullseye-20230109-slim", cmd: []string{"bash"},
@@ -105,22 +105,22 @@ mkdir -p "$home" && chown "$uid:$gid" "$home"
 `
 )
 
-// seed fills the directory of the tests' registry.
-func seed(ctx context.Context, dir, busybox string) error {
+// seedRegistry fills the directory of the tests' registry.
+func seedRegistry(ctx context.Context, dir, busybox string) error {
 	mirror, stop, err := integration.NewRegistry(dir)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = stop() }()
 	for i := range images {
-		if err := images[i].push(ctx, mirror, busybox); err != nil {
+		if err := images[i].pushTo(ctx, mirror, busybox); err != nil {
 			return fmt.Errorf("%s: %w", images[i].name, err)
 		}
 	}
 	return nil
 }
 
-func (i *image) push(ctx context.Context, mirror, busybox string) error {
+func (i *image) pushTo(ctx context.Context, mirror, busybox string) error {
 	layer, diffID, err := i.layer(busybox)
 	if err != nil {
 		return err
@@ -199,7 +199,7 @@ func (i *image) layer(busybox string) (packed []byte, diffID digest.Digest, err 
 		header := &tar.Header{
 			Typeflag: tar.TypeSymlink, Name: filepath.Join("bin", applet), Linkname: "/bin/busybox", Mode: 0o777,
 		}
-		if i.hard {
+		if i.hardLinks {
 			header.Typeflag, header.Linkname, header.Mode = tar.TypeLink, "bin/busybox", 0o755
 		}
 		w.add(header, "")
