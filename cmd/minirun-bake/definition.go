@@ -40,7 +40,9 @@ func (o *options) readFiles() ([]bake.File, error) {
 		return nil, err
 	}
 	if len(files) == 0 {
-		return nil, errors.New("this directory has no bake file\nhint: create docker-bake.hcl, docker-bake.json or compose.yaml, or use --file FILE; to build the directory bake, use ./bake")
+		return nil, errors.New("this directory has no bake file\n" +
+			"hint: create docker-bake.hcl, docker-bake.json or compose.yaml, or use --file FILE; to build the " +
+			"directory bake, use ./bake")
 	}
 	return files, nil
 }
@@ -117,7 +119,8 @@ func (o *options) readDefinition(ctx context.Context) (*definition, error) {
 		wanted = []string{"default"}
 	}
 	d := &definition{}
-	d.targets, d.groups, err = bake.ReadTargets(ctx, files, wanted, o.overrides(), builtInVariables(), given, allowed, parseOptions())
+	d.targets, d.groups, err = bake.ReadTargets(ctx, files, wanted, o.overrides(), builtInVariables(), given, allowed,
+		parseOptions())
 	return d, err
 }
 

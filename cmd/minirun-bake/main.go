@@ -102,10 +102,12 @@ OPTIONS:
 func (o *options) flagSet() *pflag.FlagSet {
 	f := pflag.NewFlagSet("bake", pflag.ContinueOnError)
 	f.SortFlags = false
-	f.StringArrayVarP(&o.files, "file", "f", nil, "read `FILE` instead of the files in this directory; - is standard input")
+	f.StringArrayVarP(&o.files, "file", "f", nil,
+		"read `FILE` instead of the files in this directory; - is standard input")
 	f.StringArrayVar(&o.set, "set", nil, "set a field of the targets whose names match: `PATTERN.KEY=VALUE`")
 	f.StringArrayVar(&o.variables, "var", nil, "set a variable to `NAME=VALUE`, overriding the environment")
-	f.StringArrayVar(&o.allow, "allow", nil, "allow targets to use `RIGHT`: fs=DIR, fs.read=DIR, fs.write=DIR, network.host, security.insecure")
+	f.StringArrayVar(&o.allow, "allow", nil,
+		"allow targets to use `RIGHT`: fs=DIR, fs.read=DIR, fs.write=DIR, network.host, security.insecure")
 	f.BoolVar(&o.onlyPrint, "print", false, "print the targets as JSON, without building")
 	f.StringVar(&o.list, "list", "", "list targets or variables, without building: `WHAT`, or type=WHAT,format=json")
 	f.StringVar(&o.call, "call", "", "run `METHOD` on each Dockerfile, without building: check, outline or targets")
@@ -116,7 +118,8 @@ func (o *options) flagSet() *pflag.FlagSet {
 	f.BoolVar(&o.push, "push", false, "push the images to their registries")
 	f.StringVar(&o.provenance, "provenance", "", "attach provenance to each image: `true|false|mode=min|mode=max`")
 	f.StringVar(&o.sbom, "sbom", "", "attach a list of packages to each image: `true|false`")
-	f.StringVarP(&o.jobs, "jobs", "j", "", "build `N` targets at a time; defer-error[,parallel=N] continues after a failure")
+	f.StringVarP(&o.jobs, "jobs", "j", "",
+		"build `N` targets at a time; defer-error[,parallel=N] continues after a failure")
 	f.StringVar(&o.metadata, "metadata-file", "", "write the names and digests of the results to `FILE`, as JSON")
 	f.StringVar(&o.progress, "progress", "auto", "how to show the steps: `auto|tty|plain|quiet|rawjson`")
 	f.StringArrayVar(&o.policy, "policy", nil, "`disabled=true` ignores policies, which minirun does not evaluate")
@@ -179,12 +182,14 @@ func (o *options) verify() error {
 	}
 	for _, p := range o.policy {
 		if p != "disabled=true" {
-			return fmt.Errorf("build bake: --policy %s: minirun does not evaluate policies\nhint: use --policy disabled=true to ignore them", p)
+			return fmt.Errorf("build bake: --policy %s: minirun does not evaluate policies\n"+
+				"hint: use --policy disabled=true to ignore them", p)
 		}
 	}
 	for _, t := range o.targets {
 		if isRemote(t) {
-			return fmt.Errorf("build bake: %s: remote bake files are not supported\nhint: clone the repository and run minirun build bake in it", t)
+			return fmt.Errorf("build bake: %s: remote bake files are not supported\n"+
+				"hint: clone the repository and run minirun build bake in it", t)
 		}
 	}
 	switch o.progress {

@@ -40,7 +40,8 @@ func TestManPageListsAllFlags(t *testing.T) {
 
 func TestParseJobs(t *testing.T) {
 	for text, want := range map[string]limits{
-		"": {}, "0": {}, "3": {parallel: 3}, "fail-fast": {}, "parallel=2": {parallel: 2}, "defer-error": {keepGoing: true},
+		"": {}, "0": {}, "3": {parallel: 3}, "fail-fast": {}, "parallel=2": {parallel: 2},
+		"defer-error":            {keepGoing: true},
 		"defer-error,parallel=4": {4, true}, "mode=defer-error": {keepGoing: true},
 	} {
 		if got, err := parseJobs(text); err != nil || got != want {
@@ -61,8 +62,10 @@ func TestTargetWriterReassemblesLines(t *testing.T) {
 	close(b.finished)
 	w := b.writerFor("app")
 	for _, text := range []string{
-		"{\"vertexes\":[{\"digest\":\"sha256:a\",\"na", "me\":\"[internal] load\"},{\"digest\":\"sha256:b\",\"name\":\"exporting\\u001b[2J\"}]}\n",
-		"{\"logs\":[{\"vertex\":\"sha256:a\",\"data\":\"YRtbMkpiDWMKG11kB2U=\"}]}\nminirun: ", "a warning\n{no JSON\nend",
+		"{\"vertexes\":[{\"digest\":\"sha256:a\",\"na",
+		"me\":\"[internal] load\"},{\"digest\":\"sha256:b\",\"name\":\"exporting\\u001b[2J\"}]}\n",
+		"{\"logs\":[{\"vertex\":\"sha256:a\",\"data\":\"YRtbMkpiDWMKG11kB2U=\"}]}\nminirun: ",
+		"a warning\n{no JSON\nend",
 	} {
 		if n, err := w.Write([]byte(text)); n != len(text) || err != nil {
 			t.Error(n, err)
@@ -74,7 +77,8 @@ func TestTargetWriterReassemblesLines(t *testing.T) {
 		t.Errorf("%q, want %q", out.String(), want)
 	}
 	first, second := <-b.statuses, <-b.statuses
-	if v := first.Vertexes; v[0].Name != "[app internal] load" || v[1].Name != "[app] exporting\ufffd[2J" || v[0].Digest == v[1].Digest || v[0].Digest.Validate() != nil {
+	if v := first.Vertexes; v[0].Name != "[app internal] load" || v[1].Name != "[app] exporting\ufffd[2J" ||
+		v[0].Digest == v[1].Digest || v[0].Digest.Validate() != nil {
 		t.Errorf("%+v %+v", v[0], v[1])
 	}
 	if l := second.Logs[0]; l.Vertex != first.Vertexes[0].Digest || string(l.Data) != "ab\nc\ne" {

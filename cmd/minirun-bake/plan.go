@@ -85,7 +85,10 @@ func (d *definition) newJob(name string, t *bake.Target, users []string) (*job, 
 		return nil, err
 	}
 	a := newFlagList(t, in)
-	j := &job{name: name, context: in.ContextPath, dockerfile: in.DockerfileInline, needs: map[string]string{}, linked: d.linked[name], done: make(chan struct{})}
+	j := &job{
+		name: name, context: in.ContextPath, dockerfile: in.DockerfileInline, needs: map[string]string{},
+		linked: d.linked[name], done: make(chan struct{}),
+	}
 	if strings.HasPrefix(j.context, targetPrefix) {
 		return nil, fmt.Errorf("context: %s: a target can only be used in contexts", j.context)
 	}
@@ -145,7 +148,8 @@ func checkStandardOutput(targets map[string]*bake.Target) error {
 		return nil
 	}
 	slices.Sort(names)
-	return fmt.Errorf("targets %s: only one archive can be written to standard output\nhint: use dest=FILE", strings.Join(names, ", "))
+	return fmt.Errorf("targets %s: only one archive can be written to standard output\nhint: use dest=FILE",
+		strings.Join(names, ", "))
 }
 
 func usesStandardOutput(e *buildflags.ExportEntry) bool {

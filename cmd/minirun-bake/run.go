@@ -56,7 +56,8 @@ func parseJobs(text string) (l limits, err error) {
 		case key == "mode" && value == "defer-error":
 			l.keepGoing = true
 		case key == "mode" && value == "defer-output":
-			return l, errors.New("defer-output: not supported, because each target's output is written when the target is built")
+			return l, errors.New("defer-output: not supported, because each target's output is written when the " +
+				"target is built")
 		default:
 			return l, fmt.Errorf("%s: must be N, fail-fast, defer-error or parallel=N", field)
 		}

@@ -94,7 +94,8 @@ func parseList(text string) (what, format string, err error) {
 		}
 	}
 	if what != "targets" && what != "variables" || format != "table" && format != "json" {
-		return "", "", fmt.Errorf("build bake: --list %s: must be targets or variables; with format: type=targets,format=table|json", text)
+		return "", "", fmt.Errorf("build bake: --list %s: must be targets or variables; with format: "+
+			"type=targets,format=table|json", text)
 	}
 	return what, format, nil
 }

@@ -38,7 +38,8 @@ func newFlagList(t *bake.Target, in build.Inputs) *flagList {
 // under either of its two names.
 func isDefaultFile(in build.Inputs) bool {
 	const name = "Dockerfile"
-	return in.DockerfilePath == filepath.Join(in.ContextPath, name) || strings.Contains(in.ContextPath, "://") && in.DockerfilePath == name
+	return in.DockerfilePath == filepath.Join(in.ContextPath, name) ||
+		strings.Contains(in.ContextPath, "://") && in.DockerfilePath == name
 }
 
 // addBuildFlags adds the flags that affect how the target is built.
@@ -72,7 +73,8 @@ const targetPrefix = "target:"
 func checkSupported(t *bake.Target) error {
 	for _, p := range t.Policy {
 		if !p.Disabled {
-			return errors.New("policy: minirun does not evaluate policies\nhint: remove the policy, or set disabled = true")
+			return errors.New("policy: minirun does not evaluate policies\n" +
+				"hint: remove the policy, or set disabled = true")
 		}
 	}
 	return nil

@@ -94,7 +94,7 @@ func TestImpossibleOutputIsRejected(t *testing.T) {
 		{"-o type=oci,tar=false", "dest=DIRECTORY"},
 		{"-o type=local,dest=FILE,compression=zstd", "compression is only for type=image|oci|docker"},
 		{"-o type=local,dest=FILE,mode=delete", "keeps other files in the directory"},
-		{"-o type=oci,oci-mediatypes=false,dest=FILE", "always"},
+		{"-o type=oci,oci-mediatypes=false,dest=FILE", "cannot be turned off"},
 		{"-o type=tar,dest=FILE,annotation.a=b", "annotations are only for images"},
 		{"-o type=docker,dest=FILE --platform linux/amd64,linux/arm64", "not linux/amd64, linux/arm64\nhint: use type=oci"},
 		{"-o type=docker --platform linux/amd64,linux/arm64", "type=docker: it contains one platform"},

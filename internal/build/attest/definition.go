@@ -84,7 +84,9 @@ func stepID(i int) string { return "step" + strconv.Itoa(i) }
 func newBuildConfig(f Facts) *buildConfig {
 	out := &buildConfig{Definition: []stepDefinition{}}
 	for i, s := range f.Steps {
-		d := stepDefinition{ID: stepID(i), Op: stepOp{Op: s.Op, Platform: parsePlatform(s.Platform), Constraints: map[string]any{}}}
+		d := stepDefinition{
+			ID: stepID(i), Op: stepOp{Op: s.Op, Platform: parsePlatform(s.Platform), Constraints: map[string]any{}},
+		}
 		for _, in := range s.Inputs {
 			d.Inputs = append(d.Inputs, stepID(in)+":0")
 		}
@@ -103,7 +105,8 @@ func newMetadata(f Facts) *metadata {
 		if m.Source.Locations == nil {
 			m.Source.Locations = map[string]locations{}
 		}
-		m.Source.Locations[stepID(i)] = locations{[]sourceLocation{{[]sourceRange{{sourceLine{s.First}, sourceLine{s.Last}}}}}}
+		m.Source.Locations[stepID(i)] = locations{[]sourceLocation{{[]sourceRange{{sourceLine{s.First},
+			sourceLine{s.Last}}}}}}
 	}
 	return m
 }

@@ -36,7 +36,8 @@ func Parse(attests []string, provenance, sbom string) (o Options, err error) {
 			return o, fmt.Errorf("--attest %q: %w", text, err)
 		}
 	}
-	for _, f := range []struct{ flag, kind, text string }{{"provenance", "provenance", provenance}, {"sbom", "sbom", sbom}} {
+	for _, f := range []struct{ flag, kind, text string }{{"provenance", "provenance", provenance},
+		{"sbom", "sbom", sbom}} {
 		if f.text == "" {
 			continue
 		}

@@ -66,7 +66,8 @@ func ParseDpkg(status []byte) (out []Package) {
 		from, _, _ := strings.Cut(f["Source"], " ")
 		summary, _, _ := strings.Cut(f["Description"], "\n")
 		out = append(out, Package{
-			Kind: "deb", Name: f["Package"], Version: f["Version"], Architecture: f["Architecture"], Source: from, Description: summary,
+			Kind: "deb", Name: f["Package"], Version: f["Version"], Architecture: f["Architecture"], Source: from,
+			Description: summary,
 		})
 	})
 	return out
@@ -83,7 +84,8 @@ func ParseAPK(installed []byte) (out []Package) {
 			from = ""
 		}
 		out = append(out, Package{
-			Kind: "apk", Name: f["P"], Version: f["V"], Architecture: f["A"], Source: from, License: f["L"], Description: f["T"],
+			Kind: "apk", Name: f["P"], Version: f["V"], Architecture: f["A"], Source: from, License: f["L"],
+			Description: f["T"],
 		})
 	})
 	return out
@@ -135,7 +137,8 @@ func escapeURL(text string) string { return strings.ReplaceAll(url.PathEscape(te
 func sortPackages(list []Package) []Package {
 	out := slices.Clone(list)
 	slices.SortFunc(out, func(a, b Package) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Architecture, b.Architecture), cmp.Compare(a.Version, b.Version))
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name),
+			cmp.Compare(a.Architecture, b.Architecture), cmp.Compare(a.Version, b.Version))
 	})
 	return slices.Compact(out)
 }

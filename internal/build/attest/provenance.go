@@ -112,7 +112,8 @@ func Provenance(f Facts, m Mode) any {
 	var p provenance
 	d, r := &p.BuildDefinition, &p.RunDetails
 	d.BuildType = buildType
-	d.External.ConfigSource.URI, d.External.ConfigSource.Digest, d.External.ConfigSource.Path = f.Context.URI, f.Context.Digest, f.Dockerfile
+	d.External.ConfigSource.URI, d.External.ConfigSource.Digest, d.External.ConfigSource.Path = f.Context.URI,
+		f.Context.Digest, f.Dockerfile
 	d.External.Request = newRequest(f, m)
 	d.Internal.Builder, d.Internal.Target = f.Builder, f.Platform
 	d.Materials = uniqueMaterials(f.Materials)

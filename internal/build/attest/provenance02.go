@@ -35,7 +35,9 @@ func Provenance02(f Facts, m Mode) any {
 	p := newProvenance02(f, m)
 	meta := &metadata02{Hermetic: f.Hermetic}
 	meta.BuildInvocationID, meta.Reproducible = f.Invocation, f.Reproducible
-	meta.Completeness = slsa.ProvenanceComplete{Parameters: m == Max, Environment: true, Materials: len(f.Locals) == 0}
+	meta.Completeness = slsa.ProvenanceComplete{
+		Parameters: m == Max, Environment: true, Materials: len(f.Locals) == 0,
+	}
 	if f.Invocation != "" {
 		meta.BuildStartedOn, meta.BuildFinishedOn = &f.Started, &f.Finished
 	}

@@ -33,7 +33,8 @@ func ReadInstalled(root *os.File) (Distribution, []Package, error) {
 	for _, from := range []struct {
 		name  string
 		parse func([]byte) []Package
-	}{{"var/lib/dpkg/status", ParseDpkg}, {"lib/apk/db/installed", ParseAPK}, {"usr/lib/apk/db/installed", ParseAPK}} {
+	}{{"var/lib/dpkg/status", ParseDpkg}, {"lib/apk/db/installed", ParseAPK},
+		{"usr/lib/apk/db/installed", ParseAPK}} {
 		text, err := readFile(root, from.name)
 		if err != nil {
 			return d, nil, err
@@ -73,7 +74,8 @@ const resolveInRoot = unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS
 
 // openDir opens a directory if it exists.
 func openDir(root *os.File, name string) (*os.File, error) {
-	fd, err := regularfile.Openat2(int(root.Fd()), name, &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY, Resolve: resolveInRoot})
+	fd, err := regularfile.Openat2(int(root.Fd()), name, &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_DIRECTORY,
+		Resolve: resolveInRoot})
 	if isMissing(err) {
 		return nil, nil
 	}

@@ -30,14 +30,16 @@ const (
 func SPDX(i Inventory) *spdx.Document {
 	image := newPackage(imageID, i.Name, i.Digest)
 	image.PrimaryPackagePurpose = "CONTAINER"
-	image.PackageComment = "Packages from the databases of dpkg and apk. Files that belong to no package are not listed."
+	image.PackageComment = "Packages from the databases of dpkg and apk. Files that belong to no package are not " +
+		"listed."
 	tool := common.Creator{CreatorType: "Tool", Creator: strings.TrimSuffix("minirun-"+i.Version, "-")}
 	d := &spdx.Document{
 		SPDXVersion: spdx.Version, DataLicense: spdx.DataLicense, SPDXIdentifier: documentID, DocumentName: i.Name,
 		DocumentNamespace: "https://github.com/minirun/minirun/spdx/" + strings.ReplaceAll(i.Digest, ":", "-"),
-		CreationInfo:      &spdx.CreationInfo{Created: i.Created.UTC().Format(time.RFC3339), Creators: []common.Creator{tool}},
-		Packages:          []*spdx.Package{image},
-		Relationships:     []*spdx.Relationship{newRelationship(documentID, "DESCRIBES", imageID)},
+		CreationInfo: &spdx.CreationInfo{Created: i.Created.UTC().Format(time.RFC3339),
+			Creators: []common.Creator{tool}},
+		Packages:      []*spdx.Package{image},
+		Relationships: []*spdx.Relationship{newRelationship(documentID, "DESCRIBES", imageID)},
 	}
 	used := map[common.ElementID]bool{imageID: true}
 	for _, p := range sortPackages(i.Packages) {
@@ -58,7 +60,8 @@ func newPackage(id common.ElementID, name, version string) *spdx.Package {
 
 func newRelationship(from common.ElementID, kind string, to common.ElementID) *spdx.Relationship {
 	return &spdx.Relationship{
-		RefA: common.DocElementID{ElementRefID: from}, RefB: common.DocElementID{ElementRefID: to}, Relationship: kind,
+		RefA: common.DocElementID{ElementRefID: from}, RefB: common.DocElementID{ElementRefID: to},
+		Relationship: kind,
 	}
 }
 

@@ -112,7 +112,10 @@ func (r *Report) Document() *Document {
 	}
 	within := imageStages(r.Graph.Target, &d.Image)
 	for _, s := range r.Graph.Stages {
-		t := Stage{ID: stageID(s), Index: s.Index, Name: s.Label(), Base: s.Base, Target: s == r.Graph.Target, Needed: r.isNeeded(s), InImage: within[s]}
+		t := Stage{
+			ID: stageID(s), Index: s.Index, Name: s.Label(), Base: s.Base, Target: s == r.Graph.Target,
+			Needed: r.isNeeded(s), InImage: within[s],
+		}
 		if p := platforms.Format(s.Platform); p != d.Platform && t.Needed {
 			t.Platform = p
 		}
@@ -205,8 +208,10 @@ func describeUsers(s *Stage, edges []Edge) (out []string) {
 func (r *Report) describeInstruction(n *graph.Node) Instruction {
 	s := r.Steps[n.ID]
 	i := Instruction{
-		ID: n.ID, Line: n.First, LastLine: n.Last, Instruction: n.Instruction, Text: n.Text, OnBuild: n.OnBuild, Kind: Metadata,
-		Needed: s.Needed, Cached: s.Cached, Seconds: s.Time.Seconds(), Reason: s.Reason, Inputs: s.Changed, Key: s.Key,
+		ID: n.ID, Line: n.First, LastLine: n.Last, Instruction: n.Instruction, Text: n.Text, OnBuild: n.OnBuild,
+		Kind:   Metadata,
+		Needed: s.Needed, Cached: s.Cached, Seconds: s.Time.Seconds(), Reason: s.Reason, Inputs: s.Changed,
+		Key: s.Key,
 	}
 	switch n.Instruction { // not by Op: nodes that are not needed may have none
 	case "FROM":
@@ -221,7 +226,10 @@ func (r *Report) describeInstruction(n *graph.Node) Instruction {
 		i.Kind = Nothing
 	}
 	if s.Layer != nil {
-		i.Layer = &LayerText{Bytes: s.Layer.Bytes, Added: s.Layer.Added, Changed: s.Layer.Changed, Removed: s.Layer.Removed, Largest: []File{}}
+		i.Layer = &LayerText{
+			Bytes: s.Layer.Bytes, Added: s.Layer.Added, Changed: s.Layer.Changed, Removed: s.Layer.Removed,
+			Largest: []File{},
+		}
 		for _, c := range s.Layer.Largest[:min(largest, len(s.Layer.Largest))] {
 			i.Layer.Largest = append(i.Layer.Largest, File{c.Path, c.What, c.Size})
 		}

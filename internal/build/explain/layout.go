@@ -92,7 +92,10 @@ func (l *layouter) createBoxes() {
 	}
 	for i := range l.d.Stages {
 		s := &l.d.Stages[i]
-		b := &box{id: s.ID, stage: s, name: s.Name, kind: stageKind, w: boxWidth, h: headRoom + rowRoom*len(s.Instructions) + footRoom}
+		b := &box{
+			id: s.ID, stage: s, name: s.Name, kind: stageKind, w: boxWidth,
+			h: headRoom + rowRoom*len(s.Instructions) + footRoom,
+		}
 		if s.Target && len(l.d.Start.Argv) > 0 {
 			b.argv, b.h = formatList(l.d.Start.Argv), b.h+argvRoom
 		}

@@ -22,8 +22,10 @@ type page struct {
 func HTML(w io.Writer, r *Report) error {
 	d := r.Document()
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"text": printable, "list": formatList, "seconds": formatSeconds, "lines": func(i Instruction) string { return i.lines() },
-		"did": func(i Instruction) []string { return i.effects() }, "fate": func(i Instruction) string { return i.outcome() },
+		"text": printable, "list": formatList, "seconds": formatSeconds,
+		"lines": func(i Instruction) string { return i.lines() },
+		"did":   func(i Instruction) []string { return i.effects() },
+		"fate":  func(i Instruction) string { return i.outcome() },
 		"bytes": func(i Instruction) string {
 			if i.Layer == nil {
 				return ""
@@ -32,7 +34,9 @@ func HTML(w io.Writer, r *Report) error {
 		},
 	}).Parse(pageText)
 	if err == nil {
-		err = t.Execute(w, page{d, d.summary() + ". " + d.imageSummary() + ".", template.HTML(renderSVG(d, svgOptions{}))}) // renderSVG escapes its texts
+		// renderSVG escapes its texts
+		err = t.Execute(w, page{d, d.summary() + ". " + d.imageSummary() + ".",
+			template.HTML(renderSVG(d, svgOptions{}))})
 	}
 	if err != nil {
 		return fmt.Errorf("explain: %w", err)

@@ -23,7 +23,8 @@ func describeStart(r *Report) Start {
 	c := &r.Config.Config
 	s := Start{
 		Argv: cloneList(r.Argv), Entrypoint: cloneList(c.Entrypoint), Cmd: cloneList(c.Cmd),
-		User: cmp.Or(c.User, "root"), WorkingDir: cmp.Or(c.WorkingDir, "/"), StopSignal: cmp.Or(c.StopSignal, "SIGTERM"),
+		User: cmp.Or(c.User, "root"), WorkingDir: cmp.Or(c.WorkingDir, "/"),
+		StopSignal: cmp.Or(c.StopSignal, "SIGTERM"),
 	}
 	switch entry, cmd := len(s.Entrypoint) > 0, len(s.Cmd) > 0; {
 	case !entry && !cmd:
@@ -41,14 +42,16 @@ func describeStart(r *Report) Start {
 	s.Form, s.Means = "exec", "Exec form: the program is process 1 and receives the signals."
 	if isShellForm(s.Argv, c.Shell) {
 		s.Form = "shell"
-		s.Means = "Shell form: " + formatList(s.Argv[:2]) + " runs the command. The shell is process 1 and may not forward signals " +
+		s.Means = "Shell form: " + formatList(s.Argv[:2]) +
+			" runs the command. The shell is process 1 and may not forward signals " +
 			"to the program. Use the exec form, [\"program\", \"argument\"], or start the command with exec."
 	}
 	switch {
 	case isShellForm(s.Entrypoint, c.Shell) && len(s.Cmd) > 0:
 		s.Trap = "ENTRYPOINT is in shell form, so CMD becomes $0, $1, … of the shell and does not reach the program."
 	case len(s.Entrypoint) > 0 && isShellForm(s.Cmd, c.Shell):
-		s.Trap = "CMD is in shell form, so ENTRYPOINT receives " + formatList(s.Cmd[:2]) + " and the command as arguments."
+		s.Trap = "CMD is in shell form, so ENTRYPOINT receives " + formatList(s.Cmd[:2]) +
+			" and the command as arguments."
 	}
 	return s
 }

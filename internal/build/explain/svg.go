@@ -2,6 +2,7 @@ package explain
 
 import (
 	"bytes"
+	_ "embed"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -12,20 +13,9 @@ import (
 
 // svgStyle uses the colours of minirun's other pages. It applies to the drawing only: its
 // class names start with those of the drawing's elements.
-const svgStyle = `
-svg.stages { --text: #222; --back: #fff; --line: #8888; --dim: #777; --layer: #2f6fd0; --fill: #2f6fd022; --cached: #3d8c6e; --copy: #c2703d; --mount: #8457b8; font: 13px system-ui, sans-serif }
-@media (prefers-color-scheme: dark) { svg.stages { --text: #ddd; --back: #1c1c1e; --dim: #999; --layer: #6b9ff0; --fill: #6b9ff033; --cached: #5fb592; --copy: #e09460; --mount: #ab86dc } }
-.stages text { fill: var(--text) } .stages .page { fill: var(--back) }
-.stages .box { fill: none; stroke: var(--line) } .stages .target { stroke: var(--layer); stroke-width: 2 } .stages .outside { stroke-dasharray: 1 3; stroke-linecap: round }
-.stages .name { font-weight: 600 } .stages text.why { fill: var(--dim); font-size: 11px }
-.stages .code { font: 11px ui-monospace, monospace } .stages text.line { fill: var(--dim); font-size: 11px; text-anchor: end }
-.stages text.argv { font-weight: 600 } .stages text.side { font-size: 11px; text-anchor: end; font-variant-numeric: tabular-nums } .stages text.hit { fill: var(--cached) } .stages text.made { fill: var(--copy) }
-.stages .layer { fill: var(--fill); stroke: var(--layer) } .stages .layer.cached { stroke: var(--cached) }
-.stages .metadata, .stages .nothing { fill: none; stroke: var(--line); stroke-dasharray: 4 3 } .stages .base { fill: none }
-.stages .unneeded { opacity: .45 }
-.stages path { fill: none; stroke-width: 1.5 } .stages .from { stroke: var(--dim) } .stages .copy { stroke: var(--copy) } .stages .mount { stroke: var(--mount) }
-.stages marker path { stroke: none } .stages #from-end path { fill: var(--dim) } .stages #copy-end path { fill: var(--copy) } .stages #mount-end path { fill: var(--mount) }
-`
+//
+//go:embed svg.css
+var svgStyle string
 
 // cells measures the width of characters in a monospace font, in any locale.
 var cells = runewidth.Condition{StrictEmojiNeutral: true}
@@ -49,7 +39,8 @@ func escaped(text string) string {
 }
 
 func (s *svgWriter) writeText(class string, x, y int, text string, most int) {
-	fmt.Fprintf(s, "<text class=\"%s\" x=\"%d\" y=\"%d\">%s</text>\n", class, x, y, escaped(cells.Truncate(printable(text), most, "…")))
+	fmt.Fprintf(s, "<text class=\"%s\" x=\"%d\" y=\"%d\">%s</text>\n", class, x, y,
+		escaped(cells.Truncate(printable(text), most, "…")))
 }
 
 func (s *svgWriter) writeRect(class string, x, y, w, h int) {
@@ -65,17 +56,21 @@ type svgOptions struct {
 func renderSVG(d *Document, o svgOptions) []byte {
 	g := computeLayout(d)
 	s := &svgWriter{}
-	fmt.Fprintf(s, "<svg class=\"stages\" xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" role=\"img\">\n", g.width, g.height, g.width, g.height)
-	fmt.Fprintf(s, "<title>%s</title>\n<style>%s</style>\n<defs>\n", escaped(d.summary()+". "+d.imageSummary()+"."), svgStyle)
+	fmt.Fprintf(s, "<svg class=\"stages\" xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "+
+		"viewBox=\"0 0 %d %d\" role=\"img\">\n", g.width, g.height, g.width, g.height)
+	fmt.Fprintf(s, "<title>%s</title>\n<style>%s</style>\n<defs>\n", escaped(d.summary()+". "+d.imageSummary()+"."),
+		svgStyle)
 	for _, kind := range []string{"from", "copy", "mount"} {
-		fmt.Fprintf(s, "<marker id=\"%s-end\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\"/></marker>\n", kind)
+		fmt.Fprintf(s, "<marker id=\"%s-end\" viewBox=\"0 0 8 8\" refX=\"8\" refY=\"4\" markerWidth=\"8\" "+
+			"markerHeight=\"8\" markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\"/></marker>\n", kind)
 	}
 	s.WriteString("</defs>\n")
 	if o.background {
 		s.writeRect("page", 0, 0, g.width, g.height)
 	}
 	if g.unneededY > 0 {
-		s.writeText("why", border, g.unneededY+6, "not needed: the target does not use these with FROM, COPY --from or RUN --mount", 200)
+		s.writeText("why", border, g.unneededY+6,
+			"not needed: the target does not use these with FROM, COPY --from or RUN --mount", 200)
 	}
 	for _, a := range g.arrows {
 		s.writeArrow(a)
@@ -89,7 +84,8 @@ func renderSVG(d *Document, o svgOptions) []byte {
 
 func (s *svgWriter) writeArrow(a arrow) {
 	p := a.path
-	fmt.Fprintf(s, "<path class=\"%s\" marker-end=\"url(#%s-end)\" d=\"M%d %dL%d %d", a.edge.Kind, a.edge.Kind, p[0].x, p[0].y, p[1].x, p[1].y)
+	fmt.Fprintf(s, "<path class=\"%s\" marker-end=\"url(#%s-end)\" d=\"M%d %dL%d %d", a.edge.Kind, a.edge.Kind,
+		p[0].x, p[0].y, p[1].x, p[1].y)
 	for i := 2; i < len(p); i++ {
 		from, to := p[i-1], p[i]
 		if i%2 == 1 { // along a lane
@@ -100,7 +96,8 @@ func (s *svgWriter) writeArrow(a arrow) {
 		fmt.Fprintf(s, "C%d %d %d %d %d %d", middle, from.y, middle, to.y, to.x, to.y)
 	}
 	e := a.edge
-	fmt.Fprintf(s, "\"><title>%s</title></path>\n", escaped(fmt.Sprintf("line %d: %s %s from %s", e.Line, e.Name(), e.What, e.FromName)))
+	fmt.Fprintf(s, "\"><title>%s</title></path>\n",
+		escaped(fmt.Sprintf("line %d: %s %s from %s", e.Line, e.Name(), e.What, e.FromName)))
 }
 
 func (s *svgWriter) writeBox(b *box) {

@@ -16,7 +16,9 @@ import (
 func Text(w io.Writer, r *Report, colour bool) error {
 	t := &textWriter{}
 	if colour {
-		t.style = style{dim: "\x1b[2m", bold: "\x1b[1m", good: "\x1b[32m", built: "\x1b[33m", bad: "\x1b[31m", off: "\x1b[0m"}
+		t.style = style{
+			dim: "\x1b[2m", bold: "\x1b[1m", good: "\x1b[32m", built: "\x1b[33m", bad: "\x1b[31m", off: "\x1b[0m",
+		}
 	}
 	d := r.Document()
 	t.writeLine(t.bold, d.summary())
@@ -40,7 +42,8 @@ func (d *Document) summary() string {
 			needed++
 		}
 	}
-	return fmt.Sprintf("%s for %s: built in %s, %d of %s needed", d.Target, d.Platform, formatSeconds(d.Seconds), needed,
+	return fmt.Sprintf("%s for %s: built in %s, %d of %s needed", d.Target, d.Platform, formatSeconds(d.Seconds),
+		needed,
 		pluralize(len(d.Stages), "stage"))
 }
 
@@ -49,7 +52,8 @@ func (d *Document) imageSummary() string {
 	text := fmt.Sprintf("The image has %s from its base and %s built here (%s)", pluralize(d.Image.Base, "layer"),
 		pluralize(d.Image.Layers, "layer"), formatSize(d.Image.Bytes))
 	if n := d.Layers - d.Image.Layers; n > 0 {
-		text += fmt.Sprintf("; %s (%s) not in the image", pluralize(n, "other layer"), formatSize(d.Bytes-d.Image.Bytes))
+		text += fmt.Sprintf("; %s (%s) not in the image", pluralize(n, "other layer"),
+			formatSize(d.Bytes-d.Image.Bytes))
 	}
 	return text
 }
@@ -243,7 +247,8 @@ func (t *textWriter) writeStart(s *Start) {
 	t.writeLine("", "  ENTRYPOINT "+cmp.Or(formatList(s.Entrypoint), "[]"))
 	t.writeLine("", "  CMD        "+cmp.Or(formatList(s.Cmd), "[]"))
 	t.writeLine(t.bold, "  argv       "+cmp.Or(formatList(s.Argv), "[]"))
-	t.writeLine("", fmt.Sprintf("  user %s, working directory %s, stop signal %s", s.User, s.WorkingDir, s.StopSignal))
+	t.writeLine("", fmt.Sprintf("  user %s, working directory %s, stop signal %s", s.User, s.WorkingDir,
+		s.StopSignal))
 	t.writeParagraph("", s.Rule)
 	t.writeParagraph("", s.Means)
 	t.writeParagraph(t.bad, s.Trap)

@@ -57,7 +57,10 @@ func StoreImage(ctx context.Context, s *store.Store, r Result) (oci.Descriptor, 
 	created := r.Created
 	config.Created, config.Platform = &created, r.Platform
 	config.RootFS = oci.RootFS{Type: "layers", DiffIDs: []digest.Digest{}}
-	m := oci.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest, Annotations: selectAnnotations(r.Annotations, onManifest, r.Platform), Layers: []oci.Descriptor{}}
+	m := oci.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageManifest,
+		Annotations: selectAnnotations(r.Annotations, onManifest, r.Platform), Layers: []oci.Descriptor{},
+	}
 	var keys []digest.Digest
 	for i, l := range r.Layers {
 		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, l.DiffID)
@@ -114,7 +117,8 @@ func StoreIndex(s *store.Store, list []oci.Descriptor, annotations []Annotation)
 }
 
 func putIndex(s *store.Store, list []oci.Descriptor, annotations map[string]string) (oci.Descriptor, error) {
-	return putJSON(s, oci.MediaTypeImageIndex, oci.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: oci.MediaTypeImageIndex, Manifests: list, Annotations: annotations})
+	return putJSON(s, oci.MediaTypeImageIndex, oci.Index{Versioned: specs.Versioned{SchemaVersion: 2},
+		MediaType: oci.MediaTypeImageIndex, Manifests: list, Annotations: annotations})
 }
 
 func putJSON(s *store.Store, mediaType string, what any) (oci.Descriptor, error) {

@@ -183,7 +183,9 @@ func (l *Layer) writeBlob(s *store.Store, c Compression, archive func(io.Writer)
 		return err
 	}
 	l.DiffID = digest.NewDigest(digest.SHA256, plain)
-	l.Desc = oci.Descriptor{MediaType: c.mediaType(), Digest: digest.NewDigest(digest.SHA256, whole.hash), Size: whole.n}
+	l.Desc = oci.Descriptor{
+		MediaType: c.mediaType(), Digest: digest.NewDigest(digest.SHA256, whole.hash), Size: whole.n,
+	}
 	return s.AdoptBlob(f, l.Desc)
 }
 

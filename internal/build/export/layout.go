@@ -32,7 +32,8 @@ const (
 
 // writeLayout writes images to a directory. A new directory is created atomically. In an existing
 // directory the images are added, and replace those with the same name.
-func writeLayout(ctx context.Context, s *store.Store, dest string, images []transfer.Saved, p transfer.Progress) error {
+func writeLayout(ctx context.Context, s *store.Store, dest string, images []transfer.Saved,
+	p transfer.Progress) error {
 	entries, err := os.ReadDir(dest)
 	switch {
 	case err == nil && len(entries) > 0:
@@ -54,7 +55,8 @@ func writeLayout(ctx context.Context, s *store.Store, dest string, images []tran
 // addToLayout writes a layout to a directory below dest, then moves the blobs to their final
 // places, and the index last. It follows no links out of the directory. Other builds that
 // write there wait.
-func addToLayout(ctx context.Context, s *store.Store, dest string, images []transfer.Saved, p transfer.Progress) (err error) {
+func addToLayout(ctx context.Context, s *store.Store, dest string, images []transfer.Saved,
+	p transfer.Progress) (err error) {
 	root, err := os.OpenRoot(dest)
 	if err != nil {
 		return err
@@ -125,7 +127,8 @@ func (l *layoutWriter) readJSON(name string, to any) error {
 func (l *layoutWriter) moveImages() error {
 	var index oci.Index
 	var list []dockerImage
-	if err := errors.Join(l.readJSON(filepath.Join(l.tempDir, oci.ImageIndexFile), &index), l.readJSON(filepath.Join(l.tempDir, manifestFile), &list)); err != nil {
+	if err := errors.Join(l.readJSON(filepath.Join(l.tempDir, oci.ImageIndexFile), &index),
+		l.readJSON(filepath.Join(l.tempDir, manifestFile), &list)); err != nil {
 		return err
 	}
 	if err := l.root.MkdirAll(blobsDir, 0o755); err != nil {
@@ -136,15 +139,18 @@ func (l *layoutWriter) moveImages() error {
 		return err
 	}
 	for _, b := range blobs {
-		if err := l.root.Rename(filepath.Join(l.tempDir, blobsDir, b.Name()), filepath.Join(blobsDir, b.Name())); err != nil {
+		if err := l.root.Rename(filepath.Join(l.tempDir, blobsDir, b.Name()),
+			filepath.Join(blobsDir, b.Name())); err != nil {
 			return err
 		}
 	}
 	for _, d := range index.Manifests {
-		l.index.Manifests = slices.DeleteFunc(l.index.Manifests, func(o oci.Descriptor) bool { return o.Annotations[nameOfImage] == d.Annotations[nameOfImage] })
+		l.index.Manifests = slices.DeleteFunc(l.index.Manifests,
+			func(o oci.Descriptor) bool { return o.Annotations[nameOfImage] == d.Annotations[nameOfImage] })
 	}
 	for _, i := range list {
-		l.dockerImages = slices.DeleteFunc(l.dockerImages, func(o dockerImage) bool { return slices.Equal(o.RepoTags, i.RepoTags) })
+		l.dockerImages = slices.DeleteFunc(l.dockerImages,
+			func(o dockerImage) bool { return slices.Equal(o.RepoTags, i.RepoTags) })
 	}
 	l.index.Versioned, l.index.MediaType = specs.Versioned{SchemaVersion: 2}, oci.MediaTypeImageIndex
 	l.index.Manifests = append(l.index.Manifests, index.Manifests...)

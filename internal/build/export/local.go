@@ -93,7 +93,8 @@ func extractParts(ctx context.Context, dir *os.File, parts []Part, epoch *time.T
 	r, w := io.Pipe()
 	packed := make(chan error, 1)
 	go func() {
-		err := writeTar(ctxio.NewWriter(ctx, w), parts, layer.PackOptions{Time: epoch, Owner: &layer.Owner{UID: os.Geteuid(), GID: os.Getegid()}})
+		err := writeTar(ctxio.NewWriter(ctx, w), parts, layer.PackOptions{Time: epoch,
+			Owner: &layer.Owner{UID: os.Geteuid(), GID: os.Getegid()}})
 		_ = w.CloseWithError(err)
 		packed <- err
 	}()
@@ -169,7 +170,8 @@ func walkInto(e *entry, visit func(*entry) error) error {
 // checkEntry reports whether a file can be moved.
 func checkEntry(e *entry) error {
 	if e.dest == unix.S_IFDIR {
-		return fmt.Errorf("%s is a file in the result, but a directory in the destination\nhint: remove the directory", e.path)
+		return fmt.Errorf("%s is a file in the result, but a directory in the destination\n"+
+			"hint: remove the directory", e.path)
 	}
 	return nil
 }

@@ -85,7 +85,8 @@ func openTree(t *testing.T, dir string) *os.File {
 // not followed.
 func TestMoveEntryMergesDirectories(t *testing.T) {
 	outside := writeTree(t, map[string]string{"secret": "kept"})
-	to := writeTree(t, map[string]string{"d/old": "1", "d/same": "1", "link": "->" + outside, "file": "->" + outside + "/secret"})
+	to := writeTree(t, map[string]string{"d/old": "1", "d/same": "1", "link": "->" + outside,
+		"file": "->" + outside + "/secret"})
 	from := writeTree(t, map[string]string{"d/same": "2", "d/e/new": "3", "link/in": "4", "file": "5", "empty/": ""})
 	for _, visit := range []func(*entry) error{checkEntry, moveEntry} {
 		if err := walkBoth(openTree(t, from), openTree(t, to), "", visit); err != nil {
@@ -130,7 +131,8 @@ func TestCheckEntryRejectsDirectoryInTheWay(t *testing.T) {
 func TestCreateDirsReturnsNewDirectories(t *testing.T) {
 	dir := t.TempDir()
 	created, err := createDirs(filepath.Join(dir, "a", "b"))
-	if want := []string{filepath.Join(dir, "a", "b"), filepath.Join(dir, "a")}; err != nil || !slices.Equal(created, want) {
+	if want := []string{filepath.Join(dir, "a", "b"), filepath.Join(dir, "a")}; err != nil ||
+		!slices.Equal(created, want) {
 		t.Errorf("%q, %v", created, err)
 	}
 	if info, err := os.Stat(filepath.Join(dir, "a", "b")); err != nil || info.Mode().Perm() != 0o700 {

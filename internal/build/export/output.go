@@ -45,7 +45,9 @@ func (o *Output) Stored() bool { return o.Type == "image" || o.Type == "docker" 
 func (o *Output) IsImage() bool { return o.Type == "image" || o.Type == "oci" || o.Type == "docker" }
 
 // needsDest maps the types of outputs to whether they require a destination.
-var needsDest = map[string]bool{"image": false, "oci": true, "docker": true, "tar": true, "local": true, "cacheonly": false}
+var needsDest = map[string]bool{
+	"image": false, "oci": true, "docker": true, "tar": true, "local": true, "cacheonly": false,
+}
 
 // ParseOutput reads TYPE=…,KEY=VALUE…, or a directory, or - for an archive of the file system
 // on standard output.
@@ -99,16 +101,19 @@ func (o *Output) setDefaults() error {
 
 // keyTypes maps the keys that are valid for some types only.
 var keyTypes = map[string]string{
-	"compression": "image oci docker", "compression-level": "image oci docker", "force-compression": "image oci docker", "rewrite-timestamp": "image oci docker",
+	"compression": "image oci docker", "compression-level": "image oci docker",
+	"force-compression": "image oci docker", "rewrite-timestamp": "image oci docker",
 	"source-date-epoch": "image oci docker tar local",
-	"name":              "image oci docker", "push": "image", "tar": "oci docker", "platform-split": "local tar", "mode": "local", "dest": "oci docker tar local",
+	"name":              "image oci docker", "push": "image", "tar": "oci docker", "platform-split": "local tar",
+	"mode": "local", "dest": "oci docker tar local",
 }
 
 // checkKeys rejects options that would have no effect.
 func (o *Output) checkKeys(given map[string]bool) error {
 	for key := range given {
 		if list, ok := keyTypes[key]; ok && !strings.Contains(" "+list+" ", " "+o.Type+" ") {
-			return fmt.Errorf("%s is only for type=%s, not for type=%s", key, strings.ReplaceAll(list, " ", "|"), o.Type)
+			return fmt.Errorf("%s is only for type=%s, not for type=%s", key, strings.ReplaceAll(list, " ", "|"),
+				o.Type)
 		}
 	}
 	if len(o.Annotations) > 0 && !o.IsImage() {

@@ -18,7 +18,8 @@ import (
 )
 
 // WriteArchive writes images as an OCI image layout, which Docker can also read.
-func WriteArchive(ctx context.Context, s *store.Store, o Output, images []transfer.Saved, p transfer.Progress) (err error) {
+func WriteArchive(ctx context.Context, s *store.Store, o Output, images []transfer.Saved,
+	p transfer.Progress) (err error) {
 	if !o.Tar {
 		return writeLayout(ctx, s, o.Dest, images, p)
 	}

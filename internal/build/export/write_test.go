@@ -67,7 +67,8 @@ func TestParseNamesRejectsDigests(t *testing.T) {
 func TestCompressorRoundTrip(t *testing.T) {
 	content := bytes.Repeat([]byte("content "), 5000)
 	for _, c := range []Compression{
-		{}, {Kind: "gzip", Level: LevelNone}, {Kind: "gzip", Level: 9}, {Kind: "zstd"}, {Kind: "zstd", Level: 19}, {Kind: "uncompressed"},
+		{}, {Kind: "gzip", Level: LevelNone}, {Kind: "gzip", Level: 9}, {Kind: "zstd"}, {Kind: "zstd", Level: 19},
+		{Kind: "uncompressed"},
 	} {
 		compress := func() []byte {
 			var out bytes.Buffer
@@ -100,7 +101,8 @@ func TestCompressorRoundTrip(t *testing.T) {
 			t.Errorf("%v: %d bytes, %v", c, len(got), err)
 		}
 	}
-	for _, bad := range []Compression{{Kind: "gzip", Level: 10}, {Kind: "zstd", Level: 23}, {Kind: "estargz"}, {Kind: "lz4"}, {Kind: "uncompressed", Level: 1}} {
+	for _, bad := range []Compression{{Kind: "gzip", Level: 10}, {Kind: "zstd", Level: 23}, {Kind: "estargz"},
+		{Kind: "lz4"}, {Kind: "uncompressed", Level: 1}} {
 		if bad.check() == nil {
 			t.Errorf("%v is accepted", bad)
 		}

@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"fmt"
 	"path"
 	"regexp"
 	"slices"
@@ -37,19 +36,22 @@ func (s *stageState) vars() scopes { return scopes{s.overrides, s.env, s.args} }
 // conversion fails there.
 func (c *checker) checkStage(i int, b base, needed bool) bool {
 	definition := &c.stages[i]
-	s := &stageState{args: newScope(), overrides: newScope(), env: newScope(), lastCommand: map[string]instructions.Command{}}
+	s := &stageState{
+		args: newScope(), overrides: newScope(), env: newScope(), lastCommand: map[string]instructions.Command{},
+	}
 	c.stageStates = append(c.stageStates, s)
 	if !needed {
 		return true
 	}
-	if n, ok := c.findStage(b.name, i, false); ok {
+	if n, ok := c.findStageByName(b.name, i); ok {
 		below := c.stageStates[n]
-		s.args, s.env, s.shell, s.workdir, s.anchored = below.args.clone(), below.env.clone(), below.shell, below.workdir, below.anchored
+		s.args, s.env, s.shell, s.workdir, s.anchored = below.args.clone(), below.env.clone(), below.shell,
+			below.workdir, below.anchored
 	} else {
 		c.initFromImage(s, definition, b)
 	}
 	for _, command := range definition.Commands {
-		if c.checkCommand(s, i, command); c.failedAt(command.Location()) {
+		if c.applyCommand(s, i, command); c.failedAt(command.Location()) {
 			return false
 		}
 	}
@@ -83,12 +85,12 @@ func (c *checker) initFromImage(s *stageState, definition *instructions.Stage, b
 	}
 }
 
-// checkCommand expands the variables of an instruction, runs its rules, then applies its effects on
+// applyCommand expands the variables of an instruction, runs its rules, then applies its effects on
 // later instructions.
-func (c *checker) checkCommand(s *stageState, index int, command instructions.Command) {
+func (c *checker) applyCommand(s *stageState, index int, command instructions.Command) {
 	l, where := c.linterFor(command.Comments()), command.Location()
 	if a, ok := command.(*instructions.ArgCommand); ok {
-		c.checkArg(l, s, a)
+		c.applyArg(l, s, a)
 		return
 	}
 	c.expandCommand(s, command).reportUndefined(l, where)
@@ -111,17 +113,17 @@ func (c *checker) checkCommand(s *stageState, index int, command instructions.Co
 	case *instructions.ShellCommand:
 		s.shell = true
 	case *instructions.WorkdirCommand:
-		c.checkWorkdir(l, s, o)
+		c.applyWorkdir(l, s, o)
 	case *instructions.CmdCommand:
 		c.checkExecQuotes(l, "CMD", o.PrependShell, o.CmdLine, where)
 		c.checkShellForm(l, s, "CMD", o.ShellDependantCmdLine, where)
-		c.checkDuplicate(s, command)
+		c.recordLastCommand(s, command)
 	case *instructions.EntrypointCommand:
 		c.checkExecQuotes(l, "ENTRYPOINT", o.PrependShell, o.CmdLine, where)
 		c.checkShellForm(l, s, "ENTRYPOINT", o.ShellDependantCmdLine, where)
-		c.checkDuplicate(s, command)
+		c.recordLastCommand(s, command)
 	case *instructions.HealthCheckCommand:
-		c.checkDuplicate(s, command)
+		c.recordLastCommand(s, command)
 	case *instructions.RunCommand:
 		c.checkExecQuotes(l, "RUN", o.PrependShell, o.CmdLine, where)
 		c.checkAptUpdate(l, o)
@@ -156,9 +158,9 @@ func (c *checker) expandCommand(s *stageState, command instructions.Command) *ex
 	return r
 }
 
-// checkArg runs the rules of an ARG, whose variables may use those before them, and executes
+// applyArg runs the rules of an ARG, whose variables may use those before them, and executes
 // it. A default that --build-arg overrides is not checked.
-func (c *checker) checkArg(l *linter.Linter, s *stageState, o *instructions.ArgCommand) {
+func (c *checker) applyArg(l *linter.Linter, s *stageState, o *instructions.ArgCommand) {
 	for _, arg := range o.Args {
 		c.checkSecrets(l, "ARG", []string{arg.Key}, o.Location())
 		value, ok := c.o.BuildArgs[arg.Key]
@@ -184,7 +186,8 @@ func (c *checker) checkArg(l *linter.Linter, s *stageState, o *instructions.ArgC
 }
 
 // checkKeyValueFormat checks LegacyKeyValueFormat, once per instruction.
-func (c *checker) checkKeyValueFormat(l *linter.Linter, name string, pairs instructions.KeyValuePairs, where []parser.Range) {
+func (c *checker) checkKeyValueFormat(l *linter.Linter, name string, pairs instructions.KeyValuePairs,
+	where []parser.Range) {
 	rule := &linter.RuleLegacyKeyValueFormat
 	if slices.ContainsFunc(pairs, func(kv instructions.KeyValuePair) bool { return kv.NoDelim }) {
 		l.Run(rule, where, rule.Format(name))
@@ -199,18 +202,17 @@ func (c *checker) checkSources(l *linter.Linter, verb string, command instructio
 }
 
 // checkShellForm checks JSONArgsRecommended. After a SHELL instruction, shell form is deliberate.
-func (c *checker) checkShellForm(l *linter.Linter, s *stageState, name string, o instructions.ShellDependantCmdLine, where []parser.Range) {
+func (c *checker) checkShellForm(l *linter.Linter, s *stageState, name string, o instructions.ShellDependantCmdLine,
+	where []parser.Range) {
 	rule := &linter.RuleJSONArgsRecommended
 	if o.PrependShell && !s.shell {
-		c.hint = shellFormHint(name, o.CmdLine)
-		l.Run(rule, where, rule.Format(name))
-		c.hint = ""
+		c.runWithHint(l, finding{rule, where, rule.Format(name), shellFormHint(name, o.CmdLine)})
 	}
 }
 
-// checkDuplicate checks MultipleInstructionsDisallowed: instructions that have no effect because a later
+// recordLastCommand checks MultipleInstructionsDisallowed: instructions that have no effect because a later
 // one replaces them.
-func (c *checker) checkDuplicate(s *stageState, command instructions.Command) {
+func (c *checker) recordLastCommand(s *stageState, command instructions.Command) {
 	rule := &linter.RuleMultipleInstructionsDisallowed
 	name := strings.ToUpper(command.Name())
 	if before, ok := s.lastCommand[name]; ok {
@@ -219,8 +221,8 @@ func (c *checker) checkDuplicate(s *stageState, command instructions.Command) {
 	s.lastCommand[name] = command
 }
 
-// checkWorkdir checks WorkdirRelativePath, for the first WORKDIR only.
-func (c *checker) checkWorkdir(l *linter.Linter, s *stageState, o *instructions.WorkdirCommand) {
+// applyWorkdir checks WorkdirRelativePath, for the first WORKDIR only.
+func (c *checker) applyWorkdir(l *linter.Linter, s *stageState, o *instructions.WorkdirCommand) {
 	rule := &linter.RuleWorkdirRelativePath
 	switch {
 	case path.IsAbs(o.Path):
@@ -228,10 +230,7 @@ func (c *checker) checkWorkdir(l *linter.Linter, s *stageState, o *instructions.
 	case s.workdir != "":
 		s.workdir = path.Join(s.workdir, o.Path)
 	case !s.anchored:
-		c.hint = fmt.Sprintf("It is relative to the base image's WORKDIR, which may differ in the next version of that image. Write WORKDIR %s",
-			path.Join("/", o.Path))
-		l.Run(rule, o.Location(), rule.Format(o.Path))
-		c.hint = ""
+		c.runWithHint(l, finding{rule, o.Location(), rule.Format(o.Path), workdirHint(o.Path)})
 	}
 	s.anchored = true
 }
@@ -278,9 +277,7 @@ func (c *checker) checkSecrets(l *linter.Linter, instruction string, names []str
 	rule := &linter.RuleSecretsUsedInArgOrEnv
 	for _, name := range names {
 		if secretWords.MatchString(name) && !publicWords.MatchString(name) {
-			c.hint = secretHint(instruction, name)
-			l.Run(rule, where, rule.Format(instruction, name))
-			c.hint = ""
+			c.runWithHint(l, finding{rule, where, rule.Format(instruction, name), secretHint(instruction, name)})
 		}
 	}
 }

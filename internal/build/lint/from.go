@@ -108,7 +108,8 @@ func (c *checker) checkFrom(s *instructions.Stage, b *base) bool {
 	}
 	target, _ := c.globals.Get("TARGETPLATFORM")
 	_, uses := p.Matched["TARGETPLATFORM"]
-	if rule := &linter.RuleRedundantTargetPlatform; uses && len(p.Matched)+len(p.Unmatched) == 1 && p.Result == target {
+	if rule := &linter.RuleRedundantTargetPlatform; uses && len(p.Matched)+len(p.Unmatched) == 1 &&
+		p.Result == target {
 		l.Run(rule, s.Location, rule.Format(s.Platform))
 	}
 	constant := len(p.Matched)+len(p.Unmatched) == 0
@@ -129,8 +130,12 @@ func namesPlatform(name, platform string) bool {
 }
 
 // imageName matches an image reference (distribution-spec; the reference grammar of the
-// registry).
-var imageName = regexp.MustCompile(`^(([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:[0-9]+)?/)?[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*(:\w[\w.-]{0,127})?(@[a-z0-9]+([+._-][a-z0-9]+)*:[0-9a-fA-F]{32,})?$`)
+// registry): HOST[:PORT]/PATH:TAG@DIGEST.
+var imageName = regexp.MustCompile(`^(([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:[0-9]+)?/)?` +
+	pathComponent + `(/` + pathComponent + `)*` +
+	`(:\w[\w.-]{0,127})?(@[a-z0-9]+([+._-][a-z0-9]+)*:[0-9a-fA-F]{32,})?$`)
+
+const pathComponent = `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
 
 // imageID matches an image ID without an algorithm, a form that no repository name may have.
 var imageID = regexp.MustCompile(`^[a-f0-9]{64}$`)
@@ -146,15 +151,21 @@ func (c *checker) checkBasePlatform(s *instructions.Stage, image string, want, h
 	c.linterFor(s.Comments).Run(rule, s.Location, rule.Format(image, platforms.Format(want), platforms.Format(has)))
 }
 
-// findStage looks up the stage that a name or number refers to in a later stage.
-func (c *checker) findStage(name string, before int, numbers bool) (int, bool) {
+// findStageByName looks up the stage that FROM refers to in a later stage.
+func (c *checker) findStageByName(name string, before int) (int, bool) {
 	for i := before - 1; i >= 0; i-- {
 		if c.stages[i].Name != "" && strings.EqualFold(c.stages[i].Name, name) {
 			return i, true
 		}
 	}
-	if i, err := strconv.Atoi(name); numbers && err == nil && i >= 0 && i < before {
+	return 0, false
+}
+
+// findStage looks up a stage by name or number, as COPY --from does.
+func (c *checker) findStage(name string, before int) (int, bool) {
+	if i, ok := c.findStageByName(name, before); ok {
 		return i, true
 	}
-	return 0, false
+	i, err := strconv.Atoi(name)
+	return i, err == nil && i >= 0 && i < before
 }

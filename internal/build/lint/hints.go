@@ -2,6 +2,7 @@ package lint
 
 import (
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -15,8 +16,15 @@ func shellFormHint(name string, words []string) string {
 	if strings.HasPrefix(text, "[") {
 		return "" // another finding explains the quotes
 	}
-	return fmt.Sprintf("In shell form, /bin/sh -c is process 1 and may not forward signals: stop waits for its timeout, then kills. Write %s %s",
+	return fmt.Sprintf("In shell form, /bin/sh -c is process 1 and may not forward signals: stop waits for its "+
+		"timeout, then kills. Write %s %s",
 		name, formatExecForm(words))
+}
+
+func workdirHint(dir string) string {
+	return "It is relative to the base image's WORKDIR, which may differ in the next version of that image. Write " +
+		"WORKDIR " +
+		path.Join("/", dir)
 }
 
 func secretHint(instruction, name string) string {

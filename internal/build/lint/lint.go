@@ -149,7 +149,7 @@ type checker struct {
 
 	failed   int    // the line of Options.Failed; 0: none
 	expanded int    // total size of expanded words
-	hint     string // for the next finding
+	hint     string // of the finding that runWithHint adds
 }
 
 // configure reads "# check=", or the build argument, which replaces all of it.
@@ -178,11 +178,28 @@ func (c *checker) configure(text []byte) error {
 
 // warn records a finding of a rule.
 func (c *checker) warn(rule, description, url, detail string, where []parser.Range) {
-	w := Warning{Rule: rule, Description: description, URL: url, Detail: detail, Hint: c.hint, Own: isMinirunRule(rule)}
+	w := Warning{
+		Rule: rule, Description: description, URL: url, Detail: detail, Hint: c.hint, Own: isMinirunRule(rule),
+	}
 	for _, r := range where {
 		w.Ranges = append(w.Ranges, Lines{r.Start.Line, r.End.Line})
 	}
 	c.result.Warnings = append(c.result.Warnings, w)
+}
+
+// A finding is the input of runWithHint.
+type finding struct {
+	rule  linter.LinterRuleI
+	where []parser.Range
+	text  string
+	hint  string
+}
+
+// runWithHint adds a finding with a hint, which the linter itself cannot pass on to warn.
+func (c *checker) runWithHint(l *linter.Linter, f finding) {
+	c.hint = f.hint
+	l.Run(f.rule, f.where, f.text)
+	c.hint = ""
 }
 
 // check runs all rules; it returns an error in the Dockerfile.
@@ -275,31 +292,31 @@ func (c *checker) neededStages(bases []base) ([]bool, error) {
 	target := len(c.stages) - 1
 	if c.o.Target != "" {
 		var ok bool
-		if target, ok = c.findStage(c.o.Target, len(c.stages), true); !ok {
+		if target, ok = c.findStage(c.o.Target, len(c.stages)); !ok {
 			return nil, c.targetError()
 		}
 	}
-	var need func(name string, before int, numbers bool)
-	visit := func(i int) {
+	var visit func(i int)
+	use := func(i int, ok bool) {
+		if ok {
+			visit(i)
+		}
+	}
+	visit = func(i int) {
 		if needed[i] {
 			return
 		}
 		needed[i] = true
-		need(bases[i].name, i, false)
+		use(c.findStageByName(bases[i].name, i))
 		for _, command := range c.stages[i].Commands {
 			switch o := command.(type) {
 			case *instructions.CopyCommand:
-				need(o.From, i, true)
+				use(c.findStage(o.From, i))
 			case *instructions.RunCommand:
 				for _, m := range instructions.GetMounts(o) {
-					need(m.From, i, true)
+					use(c.findStage(m.From, i))
 				}
 			}
-		}
-	}
-	need = func(name string, before int, numbers bool) {
-		if i, ok := c.findStage(name, before, numbers); ok && name != "" {
-			visit(i)
 		}
 	}
 	visit(target)

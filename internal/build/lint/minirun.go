@@ -17,7 +17,8 @@ var (
 		Name:        "AptGetUpdateAlone",
 		Description: "apt-get update should be in the same RUN as the apt-get install that needs it",
 		Format: func() string {
-			return "The result of this apt-get update is cached, so a later apt-get install may use outdated package lists. " +
+			return "The result of this apt-get update is cached, so a later apt-get install may use outdated " +
+				"package lists. " +
 				"Write RUN apt-get update && apt-get install …"
 		},
 	}
@@ -25,7 +26,8 @@ var (
 		Name:        "CopyFromWorkdir",
 		Description: "Sources of COPY --from are relative to the root of the stage, not to its WORKDIR",
 		Format: func(source, stage, workdir string) string {
-			return fmt.Sprintf("COPY --from=%s %s copies %s: sources are relative to the root of the stage, not to its WORKDIR %s (did you mean %s?)",
+			return fmt.Sprintf("COPY --from=%s %s copies %s: sources are relative to the root of the stage, not to "+
+				"its WORKDIR %s (did you mean %s?)",
 				stage, source, path.Join("/", source), workdir, path.Join(workdir, source))
 		},
 	}
@@ -33,7 +35,8 @@ var (
 
 func isMinirunRule(rule string) bool {
 	return slices.Contains([]string{
-		ruleAptGetUpdateAlone.Name, ruleCopyFromWorkdir.Name, ruleCdAlone.Name, ruleExecFormQuotes.Name, ruleEntrypointAndCmd.Name,
+		ruleAptGetUpdateAlone.Name, ruleCopyFromWorkdir.Name, ruleCdAlone.Name, ruleExecFormQuotes.Name,
+		ruleEntrypointAndCmd.Name,
 		ruleCopyOverInstalled.Name, ruleSourceOutsideContext.Name, ruleWindowsLineEnds.Name,
 	}, rule)
 }
@@ -48,7 +51,8 @@ var (
 // checkAptUpdate finds a RUN that updates apt's package lists without using them: none of its other
 // commands can.
 func (c *checker) checkAptUpdate(l *linter.Linter, o *instructions.RunCommand) {
-	if slices.ContainsFunc(instructions.GetMounts(o), func(m *instructions.Mount) bool { return m.Type == instructions.MountTypeCache }) {
+	if slices.ContainsFunc(instructions.GetMounts(o),
+		func(m *instructions.Mount) bool { return m.Type == instructions.MountTypeCache }) {
 		return // the lists may be in a cache
 	}
 	text := strings.Join(o.CmdLine, " ")
@@ -81,7 +85,7 @@ func (c *checker) checkCopyFrom(l *linter.Linter, index int, o *instructions.Cop
 	if o.From == "" {
 		return
 	}
-	n, ok := c.findStage(o.From, index, true)
+	n, ok := c.findStage(o.From, index)
 	if !ok {
 		return
 	}

@@ -19,14 +19,16 @@ var (
 		Name:        "CdAlone",
 		Description: "cd has no effect on the instructions after its RUN",
 		Format: func(dir string) string {
-			return fmt.Sprintf("cd affects only this RUN: the next instruction starts in the WORKDIR again. Write WORKDIR %s", dir)
+			return fmt.Sprintf("cd affects only this RUN: the next instruction starts in the WORKDIR again. Write "+
+				"WORKDIR %s", dir)
 		},
 	}
 	ruleExecFormQuotes = linter.LinterRule[func(instruction, right string) string]{
 		Name:        "ExecFormQuotes",
 		Description: "The exec form is a JSON list, with the quotes \"",
 		Format: func(instruction, right string) string {
-			return fmt.Sprintf("This list is read as plain text, not as JSON, because its quotes are not \". Write %s %s", instruction, right)
+			return fmt.Sprintf("This list is read as plain text, not as JSON, because its quotes are not \". Write "+
+				"%s %s", instruction, right)
 		},
 	}
 	ruleEntrypointAndCmd = linter.LinterRule[func(why string) string]{
@@ -38,7 +40,8 @@ var (
 		Name:        "CopyOverInstalled",
 		Description: "COPY of the whole context should not overwrite installed packages",
 		Format: func(dir, program string) string {
-			return fmt.Sprintf("This copies %s from the context over the packages that %s installed, possibly those of another system. "+
+			return fmt.Sprintf("This copies %s from the context over the packages that %s installed, possibly "+
+				"those of another system. "+
 				"Add %s to .dockerignore", dir, program, dir)
 		},
 	}
@@ -47,14 +50,16 @@ var (
 		Description: "Sources are inside the context, and .. does not leave it",
 		Format: func(source, instead string) string {
 			return fmt.Sprintf("%s is %s in the context, because .. does not leave it. "+
-				"Use the parent directory as the context (minirun build -f DIR/Dockerfile ..), or --build-context", source, instead)
+				"Use the parent directory as the context (minirun build -f DIR/Dockerfile ..), or --build-context",
+				source, instead)
 		},
 	}
 	ruleWindowsLineEnds = linter.LinterRule[func() string]{
 		Name:        "WindowsLineEnds",
 		Description: "Here-documents keep the line endings of the Dockerfile",
 		Format: func() string {
-			return "This here-document has Windows line endings (CRLF), and so will the file or script created from it. " +
+			return "This here-document has Windows line endings (CRLF), and so will the file or script created " +
+				"from it. " +
 				"Convert the Dockerfile (dos2unix; in git: Dockerfile text eol=lf in .gitattributes)"
 		},
 	}
@@ -75,7 +80,8 @@ func (c *checker) checkCd(l *linter.Linter, o *instructions.RunCommand) {
 }
 
 // quoteReplacer replaces typographic and foreign quotes with those of JSON.
-var quoteReplacer = strings.NewReplacer("“", `"`, "”", `"`, "„", `"`, "«", `"`, "»", `"`, "‘", `"`, "’", `"`, "'", `"`)
+var quoteReplacer = strings.NewReplacer("“", `"`, "”", `"`, "„", `"`, "«", `"`, "»", `"`, "‘", `"`, "’", `"`, "'",
+	`"`)
 
 // checkExecQuotes finds an instruction in shell form that would be a list in exec form if its
 // quotes were JSON's.
@@ -115,10 +121,12 @@ func (c *checker) checkEntrypointAndCmd(s *stageState) {
 	switch {
 	case entry.PrependShell:
 		c.linterFor(entry.Comments()).Run(rule, entry.Location(), rule.Format(
-			"ENTRYPOINT is in shell form, so CMD and the arguments to run do not reach its program. Write ENTRYPOINT "+formatExecForm(entry.CmdLine)))
+			"ENTRYPOINT is in shell form, so CMD and the arguments to run do not reach its program. "+
+				"Write ENTRYPOINT "+formatExecForm(entry.CmdLine)))
 	case cmd.PrependShell:
 		c.linterFor(cmd.Comments()).Run(rule, cmd.Location(), rule.Format(
-			fmt.Sprintf("CMD is in shell form, so ENTRYPOINT receives /bin/sh, -c and the command as arguments. Write CMD %s", formatExecForm(cmd.CmdLine))))
+			fmt.Sprintf("CMD is in shell form, so ENTRYPOINT receives /bin/sh, -c and the command as arguments. "+
+				"Write CMD %s", formatExecForm(cmd.CmdLine))))
 	}
 }
 
@@ -143,7 +151,8 @@ func splitWords(text string) (words []string, plain bool) {
 	var word strings.Builder
 	for _, r := range text + " " {
 		switch {
-		case strings.ContainsRune("$`\\", r) && quote != '\'', quote == 0 && strings.ContainsRune("|&;<>()*?~{}[]#", r):
+		case strings.ContainsRune("$`\\", r) && quote != '\'',
+			quote == 0 && strings.ContainsRune("|&;<>()*?~{}[]#", r):
 			return nil, false
 		case r == quote:
 			quote = 0
@@ -182,7 +191,8 @@ func (s *stageState) recordInstalled(o *instructions.RunCommand) {
 // checkCopyOverInstalled finds a COPY of the whole context that contains a directory of packages
 // installed before.
 func (c *checker) checkCopyOverInstalled(l *linter.Linter, s *stageState, o *instructions.CopyCommand) {
-	if c.o.Exists == nil || o.From != "" || !slices.ContainsFunc(o.SourcePaths, func(p string) bool { return path.Clean("/"+p) == "/" }) {
+	if c.o.Exists == nil || o.From != "" || !slices.ContainsFunc(o.SourcePaths,
+		func(p string) bool { return path.Clean("/"+p) == "/" }) {
 		return
 	}
 	for _, p := range s.packages {

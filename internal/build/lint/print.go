@@ -105,7 +105,8 @@ func (r *Result) printJSON(w io.Writer) error {
 		Error    *buildError   `json:"buildError,omitempty"`
 	}{Warnings: []jsonFinding{}, Sources: []jsonFile{{r.name, r.text, "Dockerfile"}}}
 	for _, f := range r.Warnings {
-		out.Warnings = append(out.Warnings, jsonFinding{f.Rule, f.Description, f.URL, f.Detail, f.Hint, location(f.Ranges), f.Own})
+		out.Warnings = append(out.Warnings, jsonFinding{f.Rule, f.Description, f.URL, f.Detail, f.Hint,
+			location(f.Ranges), f.Own})
 	}
 	if r.Err != nil {
 		out.Error = &buildError{Message: r.Err.Error()}

@@ -18,7 +18,7 @@ func lines(pieces ...string) string {
 	return strings.Join(out, "|")
 }
 
-func TestClean(t *testing.T) {
+func TestCleanerEmulatesTerminalLine(t *testing.T) {
 	for in, want := range map[string]string{
 		"a\nb\n":                              "a|b",
 		"a\r\nb":                              "a|b",
@@ -64,7 +64,7 @@ func TestClean(t *testing.T) {
 	}
 }
 
-func FuzzClean(f *testing.F) {
+func FuzzCleaner(f *testing.F) {
 	f.Add([]byte("a\x1b[31mb\r\n\x1b]0;x\a"), 3)
 	f.Add([]byte("\x1b[9999C\xe3\x81"), 1)
 	f.Fuzz(func(t *testing.T, p []byte, cut int) {

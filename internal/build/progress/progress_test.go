@@ -112,7 +112,7 @@ func TestRawJSONGolden(t *testing.T) {
 
 // A step with endless output neither hides the others forever, nor makes them buffer lines
 // without limit.
-func TestPlainTakesTurns(t *testing.T) {
+func TestPlainSwitchesBetweenSteps(t *testing.T) {
 	v := newPlainView(begun)
 	v.apply(&event{at: at(0), kind: Begin, id: 1, text: "one"})
 	v.apply(&event{at: at(0), kind: Begin, id: 2, text: "two"})
@@ -130,7 +130,7 @@ func TestPlainTakesTurns(t *testing.T) {
 	}
 }
 
-func TestEnds(t *testing.T) {
+func TestEndStatus(t *testing.T) {
 	bad := errors.New("no space left on device")
 	b := newStepList(begun)
 	for i, c := range []struct {
@@ -156,7 +156,8 @@ func TestEnds(t *testing.T) {
 }
 
 func BenchmarkOutput(b *testing.B) {
-	text := []byte("\x1b[32m  ok\x1b[0m  github.com/some/package/of/usual/length  0.123s  coverage: 12.3% of statements\n")
+	text := []byte("\x1b[32m  ok\x1b[0m  github.com/some/package/of/usual/length  0.123s  coverage: 12.3% of " +
+		"statements\n")
 	for _, mode := range []string{"plain", "tty", "rawjson"} {
 		b.Run(mode, func(b *testing.B) {
 			null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
@@ -164,7 +165,8 @@ func BenchmarkOutput(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer null.Close()
-			v := map[string]view{"plain": newPlainView(time.Now()), "tty": newTTYView(time.Now(), true), "rawjson": &rawJSON{}}[mode]
+			v := map[string]view{"plain": newPlainView(time.Now()), "tty": newTTYView(time.Now(), true),
+				"rawjson": &rawJSON{}}[mode]
 			d := startDisplay(v, null, func() size { return size{120, 40} })
 			d.Begin(1, "RUN go test ./...")
 			b.SetBytes(100_000 * int64(len(text)))

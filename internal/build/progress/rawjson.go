@@ -135,7 +135,9 @@ func (r *rawJSON) start(id int, name string, at time.Time) {
 	if r.steps == nil {
 		r.steps = map[int]*rawStep{}
 	}
-	v := vertex{Digest: digest.FromString("minirun step " + strconv.Itoa(id) + "\x00" + name), Name: name, Started: &at}
+	v := vertex{
+		Digest: digest.FromString("minirun step " + strconv.Itoa(id) + "\x00" + name), Name: name, Started: &at,
+	}
 	for _, id := range r.needs[id] {
 		if s := r.steps[id]; s != nil {
 			v.Inputs = append(v.Inputs, s.vertex.Digest)

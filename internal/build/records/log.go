@@ -158,7 +158,8 @@ func events(lines *bufio.Scanner, started time.Time) iter.Seq[progress.Event] {
 				return
 			}
 			e := progress.Event{
-				At: started.Add(l.At), Kind: l.Kind, ID: l.ID, Text: l.Text, Data: l.Data, Done: l.Done, Total: l.Total,
+				At: started.Add(l.At), Kind: l.Kind, ID: l.ID, Text: l.Text, Data: l.Data, Done: l.Done,
+				Total:  l.Total,
 				Cached: l.Cached, Error: l.Error, Canceled: l.Canceled, Inputs: l.Inputs,
 			}
 			if !yield(e) {

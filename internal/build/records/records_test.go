@@ -64,15 +64,18 @@ func eventsOf(t testing.TB, r *Record) (out []progress.Event) {
 	return out
 }
 
-// TestEncodingIsJSON: encoding/json can read what is encoded by hand.
-func TestEncodingIsJSON(t *testing.T) {
+// TestEncodingIsReadByEncodingJSON: encoding/json can read what is encoded by hand.
+func TestEncodingIsReadByEncodingJSON(t *testing.T) {
 	odd := "a\"b\\c\n\x00\x1f\x7f é 😀 \u2028 <&> \xff end"
 	valid := strings.ToValidUTF8(odd, "\ufffd")
 	r := Record{
-		ID: "1", Name: odd, Context: "/c", Dockerfile: "D", Repository: "r", Target: "t", Platforms: []string{"a", odd}, Tags: []string{"x"},
-		Arguments: map[string]string{odd: odd, "b": ""}, Labels: map[string]string{"l": "1"}, Contexts: map[string]string{"c": "d"}, Options: map[string]string{"o": "p"},
+		ID: "1", Name: odd, Context: "/c", Dockerfile: "D", Repository: "r", Target: "t",
+		Platforms: []string{"a", odd}, Tags: []string{"x"},
+		Arguments: map[string]string{odd: odd, "b": ""}, Labels: map[string]string{"l": "1"},
+		Contexts: map[string]string{"c": "d"}, Options: map[string]string{"o": "p"},
 		Started: time.Unix(1, 5).UTC(), Completed: time.Unix(2, 0).UTC(), Status: Failed,
-		Result: Result{Error: odd, Source: "s", Materials: map[string]string{"m": "n"}, Image: "i", Digest: "d", Names: []string{"n"}},
+		Result: Result{Error: odd, Source: "s", Materials: map[string]string{"m": "n"}, Image: "i", Digest: "d",
+			Names: []string{"n"}},
 	}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[Record]()) {
 		if f.IsExported() && reflect.ValueOf(r).FieldByIndex(f.Index).IsZero() {
@@ -80,10 +83,12 @@ func TestEncodingIsJSON(t *testing.T) {
 		}
 	}
 	want := r
-	want.Name, want.Error, want.Platforms, want.Arguments = valid, valid, []string{"a", valid}, map[string]string{valid: valid, "b": ""}
+	want.Name, want.Error, want.Platforms, want.Arguments = valid, valid, []string{"a", valid},
+		map[string]string{valid: valid, "b": ""}
 	var got Record
 	line := r.append(nil)
-	if err := json.Unmarshal(line, &got); err != nil || !reflect.DeepEqual(got, want) || bytes.Count(line, []byte("\n")) != 1 {
+	if err := json.Unmarshal(line, &got); err != nil || !reflect.DeepEqual(got, want) ||
+		bytes.Count(line, []byte("\n")) != 1 {
 		t.Errorf("%v\n%+v, want\n%+v\n%s", err, got, want, line)
 	}
 	for _, e := range []progress.Event{
@@ -148,8 +153,8 @@ func TestLongBuildHasFileWhileItRuns(t *testing.T) {
 	}
 }
 
-// TestFilesAreTheOwnersAlone also checks that nothing is left in tmp.
-func TestFilesAreTheOwnersAlone(t *testing.T) {
+// TestFilesAreReadableOnlyByOwner also checks that nothing is left in tmp.
+func TestFilesAreReadableOnlyByOwner(t *testing.T) {
 	s := newStore(t)
 	for _, long := range []bool{false, true} {
 		w, _ := begin(t, s, "x")
@@ -197,13 +202,14 @@ func TestRecordIsBounded(t *testing.T) {
 	}
 	var text bytes.Buffer
 	err = r.Events(func(events iter.Seq[progress.Event]) error { return progress.Replay("plain", &text, events) })
-	if err != nil || !strings.Contains(text.String(), "the last line") || !strings.Contains(text.String(), "bytes are omitted") || !strings.Contains(text.String(), "#1 ERROR: eee") {
+	if err != nil || !strings.Contains(text.String(), "the last line") ||
+		!strings.Contains(text.String(), "bytes are omitted") || !strings.Contains(text.String(), "#1 ERROR: eee") {
 		t.Errorf("%v: %d bytes of log", err, text.Len())
 	}
 }
 
-// TestOnlyTheLastAreKept also covers concurrent builds.
-func TestOnlyTheLastAreKept(t *testing.T) {
+// TestOldRecordsAreRemoved also covers concurrent builds.
+func TestOldRecordsAreRemoved(t *testing.T) {
 	t.Setenv(KeepVariable, "5")
 	s := newStore(t)
 	var wait sync.WaitGroup
@@ -248,15 +254,17 @@ func TestOnlyTheLastAreKept(t *testing.T) {
 	}
 }
 
-// TestFind: by ID, by a prefix of an ID, and by position.
-func TestFind(t *testing.T) {
+// TestFindByIDPrefixAndPosition: by ID, by a prefix of an ID, and by position.
+func TestFindByIDPrefixAndPosition(t *testing.T) {
 	s := newStore(t)
 	b := ForStore(s.Store)
 	if _, err := b.Find(""); !errors.Is(err, ErrNotFound) {
 		t.Error(err)
 	}
 	for i, id := range []string{"aaa1", "aaa2", "b"} {
-		r := Record{ID: id, Status: Completed, path: filepath.Join(b.dir, fmt.Sprintf("%019d-%s%s", i, id, extension))}
+		r := Record{
+			ID: id, Status: Completed, path: filepath.Join(b.dir, fmt.Sprintf("%019d-%s%s", i, id, extension)),
+		}
 		if err := os.WriteFile(r.path, r.append(nil), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -266,7 +274,8 @@ func TestFind(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for ref, want := range map[string]string{"": "b", "^0": "b", "^1": "aaa2", "^2": "aaa1", "aaa1": "aaa1", "b": "b", "aaa": "", "^3": "", "^x": "", "^-1": "", "c": ""} {
+	for ref, want := range map[string]string{"": "b", "^0": "b", "^1": "aaa2", "^2": "aaa1", "aaa1": "aaa1", "b": "b",
+		"aaa": "", "^3": "", "^x": "", "^-1": "", "c": ""} {
 		r, err := b.Find(ref)
 		if got := ""; r != nil {
 			if got = r.ID; got != want {

@@ -48,7 +48,10 @@ func Begin(s *store.Store, r Record) (*Writer, error) {
 		return nil, err
 	}
 	r.ID, r.Started = newID(), time.Now().UTC()
-	w := &Writer{store: s, history: ForStore(s.Store), keep: n, record: r, tails: map[int]*tail{}, counts: map[int]progress.Event{}}
+	w := &Writer{
+		store: s, history: ForStore(s.Store), keep: n, record: r, tails: map[int]*tail{},
+		counts: map[int]progress.Event{},
+	}
 	w.record.path = filepath.Join(w.history.dir, fmt.Sprintf("%019d-%s%s", r.Started.UnixNano(), r.ID, extension))
 	w.timer = time.AfterFunc(flushDelay, func() {
 		w.mutex.Lock()

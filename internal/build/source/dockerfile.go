@@ -57,15 +57,16 @@ func ReadDockerfileAt(ctx context.Context, name string, stdin io.Reader) ([]byte
 // ReadDockerfileOf reads the Dockerfile of a directory, whose content may be untrusted: it
 // must not be a FIFO or device. If Dockerfile does not exist, dockerfile is read.
 func ReadDockerfileOf(dir string) ([]byte, error) {
-	return readHostFile(context.Background(), filepath.Join(dir, DefaultDockerfile), func(name string) (*os.File, error) {
-		f, err := regularfile.Open(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			if lower, otherErr := regularfile.Open(filepath.Join(dir, lowerDockerfile)); otherErr == nil {
-				return lower, nil
+	return readHostFile(context.Background(), filepath.Join(dir, DefaultDockerfile),
+		func(name string) (*os.File, error) {
+			f, err := regularfile.Open(name)
+			if errors.Is(err, fs.ErrNotExist) {
+				if lower, otherErr := regularfile.Open(filepath.Join(dir, lowerDockerfile)); otherErr == nil {
+					return lower, nil
+				}
 			}
-		}
-		return f, err
-	})
+			return f, err
+		})
 }
 
 // ReadDockerfileURL fetches a Dockerfile whose URL is given by -f.
@@ -113,7 +114,9 @@ func dockerfileError(err error, label, name string, exists func(string) bool) er
 		}
 	}
 	if len(others) == 0 {
-		return fmt.Errorf("cannot read the Dockerfile %s%s: %w\nhint: use -f FILE if it has another name", name, in, err)
+		return fmt.Errorf("cannot read the Dockerfile %s%s: %w\nhint: use -f FILE if it has another name", name, in,
+			err)
 	}
-	return fmt.Errorf("cannot read the Dockerfile %s%s: %w\nhint: there is %s: use -f %s", name, in, err, strings.Join(others, " and "), others[0])
+	return fmt.Errorf("cannot read the Dockerfile %s%s: %w\nhint: there is %s: use -f %s", name, in, err,
+		strings.Join(others, " and "), others[0])
 }

@@ -65,7 +65,8 @@ func (f *fetcher) fetch(ctx context.Context, address, cacheDir, checksum string)
 	want := digest.Digest(checksum)
 	if checksum != "" {
 		if err := want.Validate(); err != nil || want.Algorithm() != digest.SHA256 {
-			return nil, fmt.Errorf("fetch %s: the checksum %q must be sha256: and 64 lower-case hexadecimal digits", u.Redacted(), checksum)
+			return nil, fmt.Errorf("fetch %s: the checksum %q must be sha256: and 64 lower-case hexadecimal digits",
+				u.Redacted(), checksum)
 		}
 	}
 	u.Fragment = ""
@@ -80,7 +81,8 @@ func (f *fetcher) fetch(ctx context.Context, address, cacheDir, checksum string)
 		}
 	}
 	got, err := f.get(ctx, u, dir, known)
-	for failures := 1; err != nil && errors.Is(err, errDisconnected) && f.retries.Wait(ctx, u.Host, "the connection was cut", failures); failures++ {
+	for failures := 1; err != nil && errors.Is(err, errDisconnected) &&
+		f.retries.Wait(ctx, u.Host, "the connection was cut", failures); failures++ {
 		got, err = f.get(ctx, u, dir, known)
 	}
 	if err != nil {
@@ -88,7 +90,8 @@ func (f *fetcher) fetch(ctx context.Context, address, cacheDir, checksum string)
 	}
 	if checksum != "" && got.Digest != want {
 		_ = got.File.Close()
-		return nil, fmt.Errorf("fetch %s: checksum mismatch: its digest is %s, expected %s", u.Redacted(), got.Digest, want)
+		return nil, fmt.Errorf("fetch %s: checksum mismatch: its digest is %s, expected %s", u.Redacted(), got.Digest,
+			want)
 	}
 	return got, nil
 }
@@ -194,7 +197,8 @@ func (f *fetcher) store(response *http.Response, body io.Reader, u *url.URL, dir
 	}
 	m := &meta{
 		URL: u.Redacted(), ETag: response.Header.Get("ETag"), LastModified: response.Header.Get("Last-Modified"),
-		Name: fileName(response.Header.Get("Content-Disposition"), u), Digest: digest.NewDigest(digest.SHA256, hash), Size: n,
+		Name: fileName(response.Header.Get("Content-Disposition"), u), Digest: digest.NewDigest(digest.SHA256, hash),
+		Size: n,
 	}
 	if when := m.modified(); !when.IsZero() {
 		if err := os.Chtimes(tmp.Name(), when, when); err != nil {
@@ -234,7 +238,8 @@ func fileName(disposition string, u *url.URL) string {
 
 func baseName(name string) string {
 	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
-	if name == "." || name == ".." || name == "/" || len(name) > 255 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if name == "." || name == ".." || name == "/" || len(name) > 255 ||
+		strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return ""
 	}
 	return name

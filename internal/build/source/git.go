@@ -73,7 +73,8 @@ func (r *GitRef) Checkout(ctx context.Context, cacheDir string) (*contenthash.Tr
 		return nil, "", err
 	}
 	defer release()
-	if err := os.WriteFile(filepath.Join(dir, "remote"), []byte(RedactURL(r.Remote)), 0o600); err != nil { // for du: dir is a digest of it
+	// for du: dir is a digest of it
+	if err := os.WriteFile(filepath.Join(dir, "remote"), []byte(RedactURL(r.Remote)), 0o600); err != nil {
 		return nil, "", err
 	}
 	found, err := r.ListRemote(ctx)
@@ -89,9 +90,12 @@ func (r *GitRef) Checkout(ctx context.Context, cacheDir string) (*contenthash.Tr
 	}
 	commit := found.commit
 	if !strings.HasPrefix(commit, r.Checksum) && !strings.HasPrefix(found.tag, r.Checksum) {
-		return nil, "", fmt.Errorf("%s: checksum mismatch: %s is the commit %s, expected checksum to match %s", r.Remote, describeRef(r.Ref), commit, r.Checksum)
+		return nil, "", fmt.Errorf("%s: checksum mismatch: %s is the commit %s, expected checksum to match %s",
+			r.Remote, describeRef(r.Ref), commit, r.Checksum)
 	}
-	where := filepath.Join(dir, "trees", fmt.Sprintf("%s-%s", commit, cacheKey(fmt.Sprintf("2 %t %t %t %s %s", r.keepsGitDir(), r.Submodules, r.commitTimes(), found.name, found.tag))[:8]))
+	where := filepath.Join(dir, "trees", fmt.Sprintf("%s-%s", commit,
+		cacheKey(fmt.Sprintf("2 %t %t %t %s %s", r.keepsGitDir(), r.Submodules, r.commitTimes(), found.name,
+			found.tag))[:8]))
 	if _, err := os.Lstat(where); errors.Is(err, fs.ErrNotExist) {
 		err = r.createTree(ctx, repo, found, where)
 		if err != nil {
@@ -218,7 +222,8 @@ func (r *GitRef) fetchAll(ctx context.Context, repo *git, found remoteRef) (remo
 	if _, err := os.Lstat(filepath.Join(repo.dir, "shallow")); err == nil {
 		args = append(args, "--unshallow")
 	}
-	if _, err := repo.run(ctx, append(args, "--", r.Remote, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")...); err != nil {
+	if _, err := repo.run(ctx, append(args, "--", r.Remote, "+refs/heads/*:refs/remotes/origin/*",
+		"+refs/tags/*:refs/tags/*")...); err != nil {
 		return found, fmt.Errorf("fetch %s: %w", r.Remote, err)
 	}
 	wanted := cmp.Or(found.commit, r.Ref)
@@ -248,7 +253,8 @@ func (r *GitRef) createTree(ctx context.Context, repo *git, found remoteRef, whe
 	for _, args := range [][]string{
 		initArguments(found.format),
 		{"remote", "add", "--", "origin", r.Remote}, // submodules may be relative to it
-		{"fetch", "--quiet", "--depth=1", "--no-tags", "--update-head-ok", "--no-write-fetch-head", "--", "file://" + repo.dir, what},
+		{"fetch", "--quiet", "--depth=1", "--no-tags", "--update-head-ok", "--no-write-fetch-head", "--",
+			"file://" + repo.dir, what},
 		{"checkout", "--quiet", "--force", "--detach", found.commit},
 	} {
 		if _, err := here.run(ctx, args...); err != nil {
@@ -326,11 +332,13 @@ func (r *GitRef) openTree(where string) (*contenthash.Tree, error) {
 		return t, nil
 	}
 	defer t.Root.Close()
-	fd, err := regularfile.OpenPathIn(int(t.Root.Fd()), r.Subdir, unix.O_DIRECTORY, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
+	fd, err := regularfile.OpenPathIn(int(t.Root.Fd()), r.Subdir, unix.O_DIRECTORY,
+		unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return nil, fmt.Errorf("%s: open the directory %s: %w", r.Remote, r.Subdir, err)
 	}
-	return &contenthash.Tree{Root: os.NewFile(uintptr(fd), filepath.Join(where, r.Subdir)), Label: t.Label, Foreign: true, Dated: t.Dated}, nil
+	return &contenthash.Tree{Root: os.NewFile(uintptr(fd), filepath.Join(where, r.Subdir)), Label: t.Label,
+		Foreign: true, Dated: t.Dated}, nil
 }
 
 // lockCache waits for the lock on the cache of one repository.

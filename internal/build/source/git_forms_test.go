@@ -18,7 +18,8 @@ import (
 // needSHA256 skips a test if git does not support SHA-256 repositories.
 func needSHA256(t *testing.T) {
 	t.Helper()
-	if out, err := exec.Command("git", "init", "-q", "--object-format=sha256", t.TempDir()).CombinedOutput(); err != nil {
+	if out, err := exec.Command("git", "init", "-q", "--object-format=sha256",
+		t.TempDir()).CombinedOutput(); err != nil {
 		t.Skipf("git has no SHA-256 repositories: %s", out)
 	}
 }
@@ -49,7 +50,8 @@ func TestGitForms(t *testing.T) {
 		for kind, url := range map[string]string{"git": f.URL + "/r.git", "files": f.dumbServer(t, "r.git")} {
 			shared := t.TempDir()
 			for _, c := range []struct{ ref, commit string }{
-				{"", third}, {"#main", third}, {"#light", first}, {"#heavy", first}, {"?branch=old", first}, {"#" + second, second}, {"#" + first[:9], first},
+				{"", third}, {"#main", third}, {"#light", first}, {"#heavy", first}, {"?branch=old", first},
+				{"#" + second, second}, {"#" + first[:9], first},
 				{"?ref=main&checksum=" + third[:8], third}, {"?fetch-by-commit=1&commit=" + second, second},
 			} {
 				for _, cache := range []string{shared, t.TempDir()} {
@@ -100,10 +102,13 @@ func TestGitChecksum(t *testing.T) {
 	tag := f.git(t, "r.git", "rev-parse", "heavy")
 	cache := t.TempDir()
 	for _, c := range []struct{ ref, flag, want string }{ // want: "" or a part of the error
-		{"#heavy", first, ""}, {"#heavy", tag, ""}, {"#heavy", tag[:10], ""}, {"?tag=heavy&checksum=" + tag, "", ""}, {"?tag=heavy&checksum=" + tag, tag, ""},
-		{"#heavy", second, "checksum mismatch"}, {"#light", tag, "checksum mismatch"}, {"#main", second[:6], ""}, {"#" + first, first, ""},
+		{"#heavy", first, ""}, {"#heavy", tag, ""}, {"#heavy", tag[:10], ""}, {"?tag=heavy&checksum=" + tag, "", ""},
+		{"?tag=heavy&checksum=" + tag, tag, ""},
+		{"#heavy", second, "checksum mismatch"}, {"#light", tag, "checksum mismatch"}, {"#main", second[:6], ""},
+		{"#" + first, first, ""},
 		{"#" + first, second, "checksum mismatch"}, {"?checksum=" + first, second, "two values for the commit"},
-		{"?fetch-by-commit=1", first, ""}, {"", strings.ToUpper(second), "is not a commit"}, {"", "sha256:" + strings.Repeat("1", 64), "is not a commit"},
+		{"?fetch-by-commit=1", first, ""}, {"", strings.ToUpper(second), "is not a commit"},
+		{"", "sha256:" + strings.Repeat("1", 64), "is not a commit"},
 	} {
 		tr, _, err := CheckoutGit(context.Background(), f.URL+"/r.git"+c.ref, cache, GitOptions{Checksum: c.flag})
 		if err == nil {
@@ -115,8 +120,8 @@ func TestGitChecksum(t *testing.T) {
 	}
 }
 
-// TestGitKeepsDirOnceSaid: the flag and the URL must not contradict each other about .git.
-func TestGitKeepsDirOnceSaid(t *testing.T) {
+// TestKeepGitDirFlagAndURLMustAgree: the flag and the URL must not contradict each other about .git.
+func TestKeepGitDirFlagAndURLMustAgree(t *testing.T) {
 	f, _, _ := newRepository(t)
 	cache := t.TempDir()
 	yes, no := true, false
@@ -166,8 +171,10 @@ func TestGitTimes(t *testing.T) {
 		o      GitOptions
 		commit bool
 	}{
-		{"", GitOptions{}, false}, {"?mtime=commit", GitOptions{}, true}, {"?mtime=commit", GitOptions{}, true}, {"", GitOptions{CommitTimes: true}, true},
-		{"?mtime=checkout", GitOptions{CommitTimes: true}, false}, {"?mtime=commit&keep-git-dir=1", GitOptions{}, true}, {"?mtime=commit&subdir=d", GitOptions{}, true},
+		{"", GitOptions{}, false}, {"?mtime=commit", GitOptions{}, true}, {"?mtime=commit", GitOptions{}, true},
+		{"", GitOptions{CommitTimes: true}, true},
+		{"?mtime=checkout", GitOptions{CommitTimes: true}, false},
+		{"?mtime=commit&keep-git-dir=1", GitOptions{}, true}, {"?mtime=commit&subdir=d", GitOptions{}, true},
 	} {
 		tr, _, err := CheckoutGit(context.Background(), f.URL+"/r.git"+c.query, cache, c.o)
 		if err != nil {
@@ -197,10 +204,12 @@ func TestGitNamesOfOneCommit(t *testing.T) {
 	f, first, _ := newRepository(t)
 	tag := f.git(t, "r.git", "rev-parse", "heavy")
 	want := map[string]string{
-		"#old": first + " refs/heads/old", "#light": first + " refs/tags/light", "#heavy": tag + " refs/tags/heavy", "#" + first: "",
-		"": f.git(t, "r.git", "rev-parse", "main") + " refs/heads/main",
+		"#old": first + " refs/heads/old", "#light": first + " refs/tags/light", "#heavy": tag + " refs/tags/heavy",
+		"#" + first: "",
+		"":          f.git(t, "r.git", "rev-parse", "main") + " refs/heads/main",
 	}
-	for _, refs := range [][]string{{"#heavy", "#old", "#light", "#" + first, ""}, {"", "#" + first, "#light", "#old", "#heavy"}} {
+	for _, refs := range [][]string{{"#heavy", "#old", "#light", "#" + first, ""},
+		{"", "#" + first, "#light", "#old", "#heavy"}} {
 		cache, yes := t.TempDir(), true
 		for _, ref := range refs {
 			tr, _, err := CheckoutGit(context.Background(), f.URL+"/r.git"+ref, cache, GitOptions{KeepGitDir: &yes})

@@ -42,7 +42,8 @@ func IsGit(word string) bool {
 }
 
 // scp matches ssh's short form: USER@HOST:PATH.
-var scp = regexp.MustCompile(`^([A-Za-z0-9_][A-Za-z0-9_.-]*@[A-Za-z0-9][A-Za-z0-9.-]*:)([^?#]+)(?:\?([^#]*))?(?:#(.*))?$`)
+var scp = regexp.MustCompile(`^([A-Za-z0-9_][A-Za-z0-9_.-]*@[A-Za-z0-9][A-Za-z0-9.-]*:)` +
+	`([^?#]+)(?:\?([^#]*))?(?:#(.*))?$`)
 
 // ParseGit parses a git URL. ok reports whether the word is a git URL; err describes errors in
 // it.
@@ -153,7 +154,8 @@ func (r *GitRef) option(key, value string) (err error) {
 		}
 		return err
 	default:
-		return fmt.Errorf("unknown option ?%s=: must be ref, tag, branch, subdir, checksum, commit, keep-git-dir, submodules, mtime or fetch-by-commit", key)
+		return fmt.Errorf("unknown option ?%s=: must be ref, tag, branch, subdir, checksum, commit, keep-git-dir, "+
+			"submodules, mtime or fetch-by-commit", key)
 	}
 	if value == "" {
 		return fmt.Errorf("?%s= has no value", key)
@@ -243,7 +245,8 @@ func (r *GitRef) validate() error {
 		return fmt.Errorf("%q cannot be a branch, a tag or a commit", r.Ref)
 	}
 	if r.Checksum != "" && !checksum.MatchString(r.Checksum) {
-		return fmt.Errorf("checksum %q is not a commit: must be at least 4 digits of its hash, in lower case", r.Checksum)
+		return fmt.Errorf("checksum %q is not a commit: must be at least 4 digits of its hash, in lower case",
+			r.Checksum)
 	}
 	if r.Mtime != "" && r.Mtime != mtimeCheckout && r.Mtime != mtimeCommit {
 		return fmt.Errorf("?mtime=%s: must be checkout or commit", r.Mtime)

@@ -75,5 +75,6 @@ func (r *GitRef) ListRemote(ctx context.Context) (remoteRef, error) {
 	if r.Ref == "" {
 		return remoteRef{}, fmt.Errorf("%s has no default branch", r.Remote)
 	}
-	return remoteRef{}, fmt.Errorf("%s: repository does not contain ref %s: no branch, tag or commit has this name", r.Remote, r.Ref)
+	return remoteRef{}, fmt.Errorf("%s: repository does not contain ref %s: no branch, tag or commit has this name",
+		r.Remote, r.Ref)
 }

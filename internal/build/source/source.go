@@ -50,7 +50,8 @@ func OpenLocal(dir, dockerfile string) (*contenthash.Tree, error) {
 func openDirectory(dir, label string) (*contenthash.Tree, error) {
 	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if errors.Is(err, unix.ENOTDIR) {
-		return nil, fmt.Errorf("%s %s is not a directory\nhint: use -f for a Dockerfile, and - for an archive on standard input", label, dir)
+		return nil, fmt.Errorf("%s %s is not a directory\n"+
+			"hint: use -f for a Dockerfile, and - for an archive on standard input", label, dir)
 	}
 	if err != nil {
 		return nil, &os.PathError{Op: "open " + label, Path: dir, Err: err}

@@ -22,7 +22,8 @@ func CommitTime(ctx context.Context, ref, commit, cacheDir string) (time.Time, e
 	if err != nil {
 		return time.Time{}, err
 	}
-	return r.newGit(filepath.Join(dir, "git", cacheKey(r.Remote), repositoryName(objectFormat(commit)))).commitTime(ctx, commit)
+	return r.newGit(filepath.Join(dir, "git", cacheKey(r.Remote),
+		repositoryName(objectFormat(commit)))).commitTime(ctx, commit)
 }
 
 // commitTime returns the time of a commit in a repository.
@@ -48,7 +49,8 @@ func setTimes(dir string, when time.Time) error {
 		if err != nil {
 			return err
 		}
-		if err := unix.UtimesNanoAt(unix.AT_FDCWD, name, []unix.Timespec{stamp, stamp}, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		if err := unix.UtimesNanoAt(unix.AT_FDCWD, name, []unix.Timespec{stamp, stamp},
+			unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			return &fs.PathError{Op: "set the time of", Path: name, Err: err}
 		}
 		return nil

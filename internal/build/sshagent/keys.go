@@ -33,7 +33,8 @@ func readKey(path string) (*key, error) {
 	signer, err := ssh.ParsePrivateKey(text)
 	var encrypted *ssh.PassphraseMissingError
 	if errors.As(err, &encrypted) {
-		return nil, fmt.Errorf("the key is encrypted, and a build cannot ask for the passphrase\nhint: run ssh-add %s, and use --ssh without the file", path)
+		return nil, fmt.Errorf("the key is encrypted, and a build cannot ask for the passphrase\n"+
+			"hint: run ssh-add %s, and use --ssh without the file", path)
 	}
 	if _, _, _, _, e := ssh.ParseAuthorizedKey(text); err != nil && e == nil {
 		return nil, errors.New("the file contains a public key")

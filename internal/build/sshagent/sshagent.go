@@ -77,7 +77,8 @@ func (a *Agent) Serve(l *net.UnixListener) {
 func (a *Agent) serveConn(conn *net.UnixConn) {
 	defer func() { _ = conn.Close() }()
 	if a.keys != nil {
-		_ = relayMessages(conn, a.keys.answer) // the error means that the client disconnected, or is not an SSH client
+		// the error means that the client disconnected, or is not an SSH client
+		_ = relayMessages(conn, a.keys.answer)
 		return
 	}
 	server, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: a.path, Net: "unix"})
