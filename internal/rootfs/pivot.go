@@ -74,8 +74,8 @@ func (c *compiler) moveRoot() {
 	b.Add(plan.Op{Name: "make it the root directory"}, plan.Chroot, b.Str("."))
 }
 
-// readonlyRoot makes the root mount read-only, keeping its other attributes.
-func (c *compiler) readonlyRoot() {
+// makeRootReadonly makes the root mount read-only, keeping its other attributes.
+func (c *compiler) makeRootReadonly() {
 	if c.spec.Root == nil || !c.spec.Root.Readonly {
 		return
 	}
@@ -83,16 +83,16 @@ func (c *compiler) readonlyRoot() {
 	c.setAttr("make the root read-only", c.root, attr{set: unix.MOUNT_ATTR_RDONLY})
 }
 
-// workingDirectory creates process.cwd if it is missing. If it cannot be opened, the
+// createWorkingDirectory creates process.cwd if it is missing. If it cannot be opened, the
 // attempt to enter it decides: another user may have permission.
-func (c *compiler) workingDirectory() {
+func (c *compiler) createWorkingDirectory() {
 	if c.spec.Process == nil {
 		return
 	}
 	b := c.b
 	b.In(plan.Filesystem, "process.cwd")
 	there, missing := b.Label(), b.Label()
-	cwd := place{path: clean(c.spec.Process.Cwd), dir: true}
+	cwd := place{path: cleanPath(c.spec.Process.Cwd), dir: true}
 	if cwd.path == "/" {
 		return
 	}
@@ -101,8 +101,8 @@ func (c *compiler) workingDirectory() {
 		{Errno: unix.ENOENT, To: missing}, {Errno: unix.ELOOP, To: there}, {Errno: unix.EACCES, To: there},
 	}})
 	b.Place(missing)
-	parent := c.directories(cwd.parent())
-	c.makeLast(cwd, parent)
+	parent := c.openDirectories(cwd.parent())
+	c.createLast(cwd, parent)
 	c.closeDirectory(parent)
 	b.Place(there)
 }

@@ -19,7 +19,7 @@ import (
 func CheckProc(s *specs.Spec, bundle string, isProc func(path string) bool) error {
 	for i := range s.Mounts {
 		m := &s.Mounts[i]
-		where := clean(m.Destination)
+		where := cleanPath(m.Destination)
 		if mayMount(m, where) || where == "/proc" && IsBind(m) && isProc(BindSource(bundle, m)) {
 			continue
 		}

@@ -157,7 +157,7 @@ func TestReplacesNull(t *testing.T) {
 
 func TestPaths(t *testing.T) {
 	for destination, want := range map[string]string{"/a/../b/": "b", "a": "a", "/": ".", "../..": ".", "//x//y": "x/y"} {
-		if got := relative(clean(destination)); got != want {
+		if got := relativePath(cleanPath(destination)); got != want {
 			t.Errorf("%q: %q, want %q", destination, got, want)
 		}
 	}
@@ -233,9 +233,9 @@ func TestFreshMounts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			compiler.noteFresh(i, &c.mounts[i], o)
+			compiler.recordMount(i, &c.mounts[i], o)
 		}
-		if got := compiler.belowFresh(c.path); got != c.want {
+		if got := compiler.isBelowNewFilesystem(c.path); got != c.want {
 			t.Errorf("%s: %s is below a new file system: %t, want %t", c.name, c.path, got, c.want)
 		}
 	}

@@ -26,21 +26,21 @@ import (
 // A mount namespace that is joined is not a copy. In that case a copy is made only for
 // the sources, in the user namespace, and left again for the joined one: see Lock.
 
-// staged reports whether bind mounts take this way into a new mount namespace.
-func (c *compiler) staged() bool {
-	return c.early() && c.in.NewMountNS && len(c.sources) > 0
+// stagesSources reports whether bind mounts take this way into a new mount namespace.
+func (c *compiler) stagesSources() bool {
+	return c.opensHostFilesFirst() && c.in.NewMountNS && len(c.sources) > 0
 }
 
-// stagedForJoin reports whether bind mounts take this way into a joined one.
-func (c *compiler) stagedForJoin() bool {
-	return c.early() && c.in.MountNS && !c.in.NewMountNS && len(c.sources) > 0
+// stagesSourcesForJoin reports whether bind mounts take this way into a joined one.
+func (c *compiler) stagesSourcesForJoin() bool {
+	return c.opensHostFilesFirst() && c.in.MountNS && !c.in.NewMountNS && len(c.sources) > 0
 }
 
 // Lock is called just before a mount namespace is joined: it copies the intermediate
 // one, and clones the sources again there.
 func (r *Root) Lock() {
 	c := r.c
-	if !c.stagedForJoin() {
+	if !c.stagesSourcesForJoin() {
 		return
 	}
 	c.b.In(plan.Filesystem, "")
@@ -59,10 +59,10 @@ func (r *Root) Lock() {
 	c.close(c.stageDir)
 }
 
-// stage attaches the root and the sources of bind mounts to a tmpfs on the working
+// stageSources attaches the root and the sources of bind mounts to a tmpfs on the working
 // directory, and makes that the working directory: a new mount namespace keeps it, but
 // no descriptor. A joined mount namespace already contains the root.
-func (c *compiler) stage() {
+func (c *compiler) stageSources() {
 	b := c.b
 	b.In(plan.Filesystem, "")
 	b.Add(plan.Op{

@@ -23,13 +23,13 @@ type newTmpfs struct {
 	note     *modeNote
 }
 
-// tmpfs mounts t on a target, which is open as fd.
-func (c *compiler) tmpfs(t newTmpfs, target place, fd plan.Cell) {
+// mountTmpfs mounts t on a target, which is open as fd.
+func (c *compiler) mountTmpfs(t newTmpfs, target place, fd plan.Cell) {
 	top := c.detachedTmpfs("mount", t.values, attributesOf(t.options.Flags, 0).set)
 	c.fill(top, fd, target.path, t.options, t.note)
 	c.attach(top, fd, "mount tmpfs on "+target.path)
-	c.attributes(top, target.path, t.options)
-	c.closeLater(t.i, top, target.path, t.readonly)
+	c.setMountAttributes(top, target.path, t.options)
+	c.closeOrDelay(t.i, top, target.path, t.readonly)
 	c.close(fd)
 }
 
