@@ -111,7 +111,8 @@ func FuzzParse(f *testing.F) {
 
 func TestErrFailed(t *testing.T) {
 	err := error(&ErrFailed{3, unix.ENOENT})
-	if err.Error() != "step 3: no such file or directory" || !errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EPERM) {
+	if err.Error() != "step 3: no such file or directory" || !errors.Is(err, unix.ENOENT) ||
+		errors.Is(err, unix.EPERM) {
 		t.Errorf("%v", err)
 	}
 }

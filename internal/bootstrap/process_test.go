@@ -29,7 +29,8 @@ func TestFiles(t *testing.T) {
 	proc := run(t, b.Plan(), Attr{Files: []int{Closed, 1, Closed}, Extra: []*os.File{null, nil, null}})
 	receive(t, proc, 1)
 	open := descriptorsOf(t, strconv.Itoa(proc.Pid))
-	if len(open) != 4 || open["1"] == "" || !strings.HasPrefix(open["3"], "socket:") || open["4"] != "/dev/null" || open["6"] != "/dev/null" {
+	if len(open) != 4 || open["1"] == "" || !strings.HasPrefix(open["3"], "socket:") || open["4"] != "/dev/null" ||
+		open["6"] != "/dev/null" {
 		t.Errorf("open descriptors %v: want 1, the socket as 3, /dev/null as 4 and 6", open)
 	}
 }
@@ -117,7 +118,8 @@ func TestStartErrors(t *testing.T) {
 		errno unix.Errno
 		text  string
 	}{
-		"flags that contradict": {Attr{Files: standard, Cloneflags: unix.CLONE_NEWNS | unix.CLONE_FS}, unix.EINVAL, "CLONE_NEWNS"},
+		"flags that contradict": {Attr{Files: standard, Cloneflags: unix.CLONE_NEWNS | unix.CLONE_FS}, unix.EINVAL,
+			"CLONE_NEWNS"},
 		"thread flags":          {Attr{Files: standard, Cloneflags: unix.CLONE_THREAD}, unix.EINVAL, "0x10000"},
 		"a cgroup that is none": {Attr{Files: standard, Cgroup: dir}, unix.EBADF, dir.Name()},
 	} {
@@ -172,7 +174,8 @@ func siblingPlan() *plan.Plan {
 	b := plan.NewBuilder(3)
 	child, gone, m := b.Label(), b.Label(), b.Message(1, "pid")
 	b.Add(plan.Op{Name: "clone", Out: m.A, Then: plan.Then{Zero: child}},
-		plan.Clone, plan.Int(unix.CLONE_PARENT|uintptr(unix.SIGCHLD)), plan.Int(0), plan.Int(0), plan.Int(0), plan.Int(0))
+		plan.Clone, plan.Int(unix.CLONE_PARENT|uintptr(unix.SIGCHLD)), plan.Int(0), plan.Int(0), plan.Int(0),
+		plan.Int(0))
 	b.Tell("tell", "", m)
 	end(b, 21)
 	b.Place(child)

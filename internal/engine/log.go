@@ -73,7 +73,8 @@ func (l *log) write(stream, tag, text string) {
 			}
 		}
 	}
-	n, _ := fmt.Fprintf(l.file, "%s %s %s %s\n", time.Now().UTC().Format("2006-01-02T15:04:05.000000000Z"), stream, tag, text)
+	n, _ := fmt.Fprintf(l.file, "%s %s %s %s\n", time.Now().UTC().Format("2006-01-02T15:04:05.000000000Z"), stream,
+		tag, text)
 	l.size += int64(n)
 }
 
@@ -93,7 +94,7 @@ func (e *Engine) Logs(id string, o LogOptions, out, errs io.Writer) error {
 	}
 	f, err := os.Open(e.file(id, logFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("container %s has no log: only a detached container has one; others write to minirun's own output", id)
+		return fmt.Errorf("container %s has no log: it is not detached, so it writes to minirun's own output", id)
 	}
 	if err != nil {
 		return err

@@ -73,7 +73,8 @@ func TestLogRotation(t *testing.T) {
 		l.write("stdout", "F", fmt.Sprint("old ", round))
 		l.size = fullLog + 1
 		l.write("stdout", "F", fmt.Sprint("new ", round))
-		for file, want := range map[string]string{path: fmt.Sprint("new ", round), path + ".1": fmt.Sprint("old ", round)} {
+		for file, want := range map[string]string{path: fmt.Sprint("new ", round),
+			path + ".1": fmt.Sprint("old ", round)} {
 			text, err := os.ReadFile(file)
 			if err != nil || !strings.Contains(string(text), want) {
 				t.Errorf("round %d: %s has %q, %v; want %q", round, filepath.Base(file), text, err, want)
@@ -113,7 +114,8 @@ func TestStatusText(t *testing.T) {
 		{Listed{State: Exited, End: &End{Status: 3, Finished: now.Add(-2 * time.Hour)}}, "Exited (3) 2 hours ago"},
 		{Listed{State: Exited}, "Exited, status unknown"},
 		{Listed{State: "running", Record: Record{Created: now.Add(-3 * time.Minute)}}, "Up 3 minutes"},
-		{Listed{State: "running", Record: Record{Created: now.Add(-3 * time.Minute)}, Health: &Health{Status: Healthy}}, "Up 3 minutes (healthy)"},
+		{Listed{State: "running", Record: Record{Created: now.Add(-3 * time.Minute)},
+			Health: &Health{Status: Healthy}}, "Up 3 minutes (healthy)"},
 		{Listed{State: "paused"}, "Paused"},
 	} {
 		if got := c.listed.Status(); got != c.want {

@@ -113,7 +113,8 @@ func (e *Engine) Make(name string, s *Settings) (r *Record, err error) {
 	dir := e.Store.Container(s.Name)
 	if err := os.Mkdir(dir, 0o711); err != nil {
 		if errors.Is(err, fs.ErrExist) {
-			err = fmt.Errorf("container %s exists: remove it with minirun rm %s, or give another --name", s.Name, s.Name)
+			err = fmt.Errorf("container %s exists: remove it with minirun rm %s, or give another --name", s.Name,
+				s.Name)
 		}
 		return nil, err
 	}
@@ -239,7 +240,8 @@ func (e *Engine) bridge(c *specs.Spec, s *Settings) error {
 	}
 	timeout := 30
 	hook := func(verb string) specs.Hook {
-		return specs.Hook{Path: e.Helper, Args: append([]string{"minirun-image", "network", verb}, s.Publish...), Env: []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, Timeout: &timeout}
+		return specs.Hook{Path: e.Helper, Args: append([]string{"minirun-image", "network", verb}, s.Publish...),
+			Env: []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, Timeout: &timeout}
 	}
 	c.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{hook("add")}, Poststop: []specs.Hook{hook("del")}}
 	return nil

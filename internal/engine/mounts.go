@@ -29,15 +29,19 @@ func parseVolume(text string) (volume, error) {
 	if len(parts) > 1 {
 		v.source, v.target = parts[0], parts[1]
 	}
-	if len(parts) > 3 || len(parts) > 1 && v.source == "" || !strings.HasPrefix(v.target, "/") || filepath.Clean(v.target) == "/" {
-		return v, fmt.Errorf("--volume %q: must be [HOST:]CONTAINER[:OPTIONS], with a path below / in the container", text)
+	if len(parts) > 3 || len(parts) > 1 && v.source == "" || !strings.HasPrefix(v.target, "/") ||
+		filepath.Clean(v.target) == "/" {
+		return v, fmt.Errorf("--volume %q: must be [HOST:]CONTAINER[:OPTIONS], with a path below / in the container",
+			text)
 	}
 	if len(parts) == 3 {
 		v.flags = strings.Split(parts[2], ",")
 	}
 	for _, f := range v.flags {
-		if !slices.Contains([]string{"ro", "rw", "rprivate", "private", "rshared", "shared", "rslave", "slave", "nosuid", "nodev", "noexec"}, f) {
-			return v, fmt.Errorf("--volume %q: option %q: ro, rw, nosuid, nodev, noexec and the kinds of propagation are known", text, f)
+		if !slices.Contains([]string{"ro", "rw", "rprivate", "private", "rshared", "shared", "rslave", "slave",
+			"nosuid", "nodev", "noexec"}, f) {
+			return v, fmt.Errorf("--volume %q: unknown option %q\n"+
+				"hint: use ro, rw, nosuid, nodev, noexec, or a propagation type such as rslave", text, f)
 		}
 	}
 	return v, nil
@@ -54,7 +58,8 @@ func (v *volume) mount(source string) specs.Mount {
 	private := true
 	for _, f := range v.flags {
 		options = append(options, f)
-		private = private && !strings.Contains(f, "shared") && !strings.Contains(f, "slave") && !strings.Contains(f, "private")
+		private = private && !strings.Contains(f, "shared") && !strings.Contains(f, "slave") &&
+			!strings.Contains(f, "private")
 	}
 	if private {
 		options = append(options, "rprivate")
@@ -82,7 +87,8 @@ func (e *Engine) mounts(c *specs.Spec, id string, layers image.Stack, ofImage ma
 		if !strings.HasPrefix(target, "/") {
 			return fmt.Errorf("--tmpfs %q: must be CONTAINER[:OPTIONS]", text)
 		}
-		m := specs.Mount{Destination: target, Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "nodev", "noexec"}}
+		m := specs.Mount{Destination: target, Type: "tmpfs", Source: "tmpfs",
+			Options: []string{"nosuid", "nodev", "noexec"}}
 		if options != "" {
 			m.Options = append(m.Options, strings.Split(options, ",")...)
 		}
@@ -128,7 +134,8 @@ func (e *Engine) source(v *volume, id string, layers image.Stack) (string, error
 	dir := filepath.Join(e.Store.Dir, "volumes", v.source)
 	if v.source == "" { // an anonymous volume
 		dir = filepath.Join(e.Store.Container(id), "volumes", strings.ReplaceAll(strings.Trim(v.target, "/"), "/", "+"))
-	} else if strings.Trim(v.source, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") != "" || v.source[0] == '.' {
+	} else if strings.Trim(v.source, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") != "" ||
+		v.source[0] == '.' {
 		return "", fmt.Errorf("%q is not a valid volume name: only letters, digits and _ . - are allowed", v.source)
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
@@ -181,7 +188,8 @@ func (e *Engine) hostFiles(c *specs.Spec, id, network string) error {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			return err
 		}
-		c.Mounts = append(c.Mounts, specs.Mount{Destination: "/etc/" + name, Type: "bind", Source: path, Options: []string{"rbind", "rprivate"}})
+		c.Mounts = append(c.Mounts, specs.Mount{Destination: "/etc/" + name, Type: "bind", Source: path,
+			Options: []string{"rbind", "rprivate"}})
 	}
 	return nil
 }

@@ -44,7 +44,8 @@ func (e *Engine) look(ctx context.Context, r *Record, c *image.Healthcheck) Prob
 	p := Probe{Start: time.Now().UTC()}
 	pidFile := e.file(r.Container, "probe.pid")
 	_ = os.Remove(pidFile)
-	cmd := exec.CommandContext(ctx, e.Program, append([]string{"--root", e.Root, "exec", "--pid-file", pidFile, r.Container}, probeCommand(c, r.Shell)...)...)
+	cmd := exec.CommandContext(ctx, e.Program,
+		append([]string{"--root", e.Root, "exec", "--pid-file", pidFile, r.Container}, probeCommand(c, r.Shell)...)...)
 	var output bounded
 	cmd.Stdout, cmd.Stderr = &output, &output
 	// The program in the container is killed first; then its `exec` exits by itself.

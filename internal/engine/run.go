@@ -25,7 +25,8 @@ const (
 // Run starts a container that Make has created, attends it until it exits, and returns
 // how it ended. A container that does not start is removed.
 func (e *Engine) Run(r *Record, o container.Options, started func()) (int, error) {
-	o.Root, o.ID, o.Bundle, o.Warn, o.Inherited = e.Root, r.Container, e.Store.Container(r.Container), e.Warn, e.Inherited
+	o.Root, o.ID, o.Bundle, o.Warn, o.Inherited = e.Root, r.Container, e.Store.Container(r.Container), e.Warn,
+		e.Inherited
 	o.SystemdCgroup, o.NoCgroup = e.Systemd, e.NoCgroup
 	attending, err := e.attend(r.Container, os.O_CREATE)
 	if err != nil {

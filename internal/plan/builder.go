@@ -123,7 +123,8 @@ func (b *Builder) Add(op Op, call Call, args ...Arg) {
 		// Success is a single outcome for all calls except clone and read.
 		b.jumps = append(b.jumps, jump{i, -1, t.Next})
 	}
-	again := call == Openat2 && b.mayRace(args) && !slices.ContainsFunc(t.On, func(on On) bool { return on.Errno == unix.EAGAIN })
+	again := call == Openat2 && b.mayRace(args) && !slices.ContainsFunc(t.On,
+		func(on On) bool { return on.Errno == unix.EAGAIN })
 	if len(t.On) > 0 || again {
 		s.On = make([]Branch, 0, len(t.On)+1)
 	}

@@ -82,7 +82,8 @@ func (p *Plan) check() error {
 		return fmt.Errorf("plan: %d bytes of data: want the header and a multiple of 8", len(p.Data))
 	}
 	if len(p.Steps) == 0 || len(p.Data)+len(p.Steps)*StepSize > MaxImage {
-		return fmt.Errorf("plan: %d steps, %d bytes of data: want 1 step or more and at most %d bytes", len(p.Steps), len(p.Data), MaxImage)
+		return fmt.Errorf("plan: %d steps, %d bytes of data: want 1 step or more and at most %d bytes", len(p.Steps),
+			len(p.Data), MaxImage)
 	}
 	for i := range p.Steps {
 		if err := p.checkStep(i); err != nil {
@@ -99,7 +100,8 @@ func (p *Plan) checkStep(i int) error {
 		return fmt.Errorf("unknown call %d or group %d", s.Call, s.Group)
 	}
 	if len(s.Args) > MaxArgs || len(s.On) > MaxBranches {
-		return fmt.Errorf("%d arguments and %d allowed errors: at most %d and %d", len(s.Args), len(s.On), MaxArgs, MaxBranches)
+		return fmt.Errorf("%d arguments and %d allowed errors: at most %d and %d", len(s.Args), len(s.On), MaxArgs,
+			MaxBranches)
 	}
 	for k, a := range s.Args {
 		inData := a.Value >= DataBase && a.Value < DataBase+uint64(len(p.Data))

@@ -31,11 +31,13 @@ func TestInsertKeepsWays(t *testing.T) {
 				t.Errorf("%s: step %d is %s, was %s", name, i, is.Name, was.Name)
 			}
 			if lands(is.Next) != was.Next || lands(is.Zero) != was.Zero {
-				t.Errorf("%s: step %d goes on at %d or %d, was %d or %d", name, i, lands(is.Next), lands(is.Zero), was.Next, was.Zero)
+				t.Errorf("%s: step %d goes on at %d or %d, was %d or %d", name, i, lands(is.Next), lands(is.Zero),
+					was.Next, was.Zero)
 			}
 			for k := range was.On {
 				if lands(is.On[k].To) != was.On[k].To {
-					t.Errorf("%s: step %d on %v goes to %d, was %d", name, i, was.On[k].Errno, lands(is.On[k].To), was.On[k].To)
+					t.Errorf("%s: step %d on %v goes to %d, was %d", name, i, was.On[k].Errno, lands(is.On[k].To),
+						was.On[k].To)
 				}
 			}
 			if o.At[i] > 0 && o.Origin[o.At[i]-1] < 0 {

@@ -92,13 +92,14 @@ func (c *compiler) copyLink(i int) {
 	text := c.b.Str(c.in.Links[i])
 	fd, done := c.b.Cell("target"), c.b.Label()
 	p := place{path: cleanPath(c.spec.Mounts[i].Destination), last: lastKept, mount: i}
-	c.askTarget(TargetQuestion{Mount: i, Copied: true, last: lastKept}, p, targetSteps{fd, done, nil, func(name plan.Arg) {
-		c.b.Add(plan.Op{
-			Name: "create the link " + p.path,
-			Why:  "a copy of the source",
-			Then: plan.Fine(unix.EEXIST, unix.ENOENT),
-		}, plan.Symlinkat, text, plan.Of(fd), name)
-	}})
+	c.askTarget(TargetQuestion{Mount: i, Copied: true, last: lastKept}, p,
+		targetSteps{fd, done, nil, func(name plan.Arg) {
+			c.b.Add(plan.Op{
+				Name: "create the link " + p.path,
+				Why:  "a copy of the source",
+				Then: plan.Fine(unix.EEXIST, unix.ENOENT),
+			}, plan.Symlinkat, text, plan.Of(fd), name)
+		}})
 	c.b.Place(done)
 	c.close(fd)
 }
@@ -110,7 +111,8 @@ func (c *compiler) attach(mount, target plan.Cell, name string) {
 
 func (c *compiler) attachThen(mount, target plan.Cell, name string, t plan.Then) {
 	c.b.Add(plan.Op{Name: name, Then: t},
-		plan.MoveMount, plan.Of(mount), c.b.Str(""), plan.Of(target), c.b.Str(""), plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
+		plan.MoveMount, plan.Of(mount), c.b.Str(""), plan.Of(target), c.b.Str(""),
+		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
 }
 
 // cloneSource creates a detached copy of the source's mounts, id-mapped if requested.
@@ -155,7 +157,8 @@ func (c *compiler) mapIDs(i int, m *specs.Mount, o spec.MountOptions, fd plan.Ce
 	if o.RIDMap {
 		flags = unix.AT_RECURSIVE
 	}
-	c.setAttrAt("map the owners of "+m.Source, fd, attr{set: unix.MOUNT_ATTR_IDMAP, userns: c.openIDMap(i, m).Value}, flags)
+	c.setAttrAt("map the owners of "+m.Source, fd, attr{set: unix.MOUNT_ATTR_IDMAP, userns: c.openIDMap(i, m).Value},
+		flags)
 }
 
 // openIDMap returns the descriptor of a user namespace with the mapping of mounts[i].

@@ -18,7 +18,8 @@ func (c *compiler) openConsole() {
 	b := c.b
 	b.In(plan.Filesystem, "process.terminal")
 	master, slave := b.Message(handshake.Console, "master"), b.Cell("slave")
-	c.openWith("open a terminal", place{path: "/dev/pts/ptmx", inDev: true}, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, master.A, plan.Then{})
+	c.openWith("open a terminal", place{path: "/dev/pts/ptmx", inDev: true}, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC,
+		master.A, plan.Then{})
 	b.Add(plan.Op{Name: "unlock its slave"},
 		plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCSPTLCK), b.Words32(0, 0))
 	b.Add(plan.Op{Name: "open its slave", Why: "by the master's descriptor, not by a path", Out: slave},
@@ -26,7 +27,8 @@ func (c *compiler) openConsole() {
 	if size := c.spec.Process.ConsoleSize; size != nil {
 		b.In(plan.Filesystem, "process.consoleSize")
 		b.Add(plan.Op{Name: "set its size"},
-			plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCSWINSZ), b.Words32(uint32(size.Height)|uint32(size.Width)<<16, 0))
+			plan.Ioctl, plan.Of(master.A), plan.Int(unix.TIOCSWINSZ),
+			b.Words32(uint32(size.Height)|uint32(size.Width)<<16, 0))
 		b.In(plan.Filesystem, "process.terminal")
 	}
 	source := b.Cell("console")
@@ -34,9 +36,11 @@ func (c *compiler) openConsole() {
 		plan.Mknodat, plan.Of(c.dev), b.Str("console"), plan.Int(unix.S_IFREG|0o600), plan.Int(0))
 	fd := b.Cell("target")
 	b.Add(plan.Op{Name: "open /dev/console", Out: fd},
-		plan.Openat, plan.Of(c.dev), b.Str("console"), plan.Int(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC), plan.Int(0))
+		plan.Openat, plan.Of(c.dev), b.Str("console"), plan.Int(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC),
+		plan.Int(0))
 	b.Add(plan.Op{Name: "clone the slave's mount", Out: source},
-		plan.OpenTree, plan.Of(slave), b.Str(""), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))
+		plan.OpenTree, plan.Of(slave), b.Str(""),
+		plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))
 	c.attach(source, fd, "bind the terminal on /dev/console")
 	c.parent.Ask("the parent keeps the other end", master)
 	if !c.in.ClonedLast { // else the session begins later: see process.Arrive
@@ -68,7 +72,8 @@ func (c *compiler) replaceNullDescriptors() {
 	b := c.b
 	b.In(plan.Filesystem, "")
 	fd := b.Cell("null")
-	c.openWith("open the container's /dev/null", place{path: "/dev/null", inDev: true}, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, fd, plan.Then{})
+	c.openWith("open the container's /dev/null", place{path: "/dev/null", inDev: true},
+		unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, fd, plan.Then{})
 	for n, null := range c.in.NullStdio {
 		if null {
 			b.Add(plan.Op{Name: "make it descriptor " + string(rune('0'+n)), Why: "it was the host's /dev/null"},

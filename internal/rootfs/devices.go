@@ -177,7 +177,8 @@ func (c *compiler) mountCreatedDevice(d *specs.LinuxDevice) {
 	}})
 	target := c.open(place{path: p, nolinks: true, inDev: inDev(p)})
 	c.b.Add(plan.Op{Name: "mount the device on " + p, Why: "devices cannot be created in a user namespace"},
-		plan.MoveMount, node, c.b.Str(""), plan.Of(target), c.b.Str(""), plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
+		plan.MoveMount, node, c.b.Str(""), plan.Of(target), c.b.Str(""),
+		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH))
 	c.b.Add(plan.Op{Name: "close"}, plan.Close, node)
 	c.close(target)
 }
@@ -209,7 +210,8 @@ func idOr0(id *uint32) uint32 {
 //	                             mounted over it
 func (c *compiler) makeDevice(dir plan.Cell, p string, d *specs.LinuxDevice) {
 	done, taken := c.b.Label(), c.b.Label()
-	c.makeNode("make device "+p, dir, path.Base(p), d, plan.Then{Next: done, On: []plan.On{{Errno: unix.EEXIST, To: taken}}})
+	c.makeNode("make device "+p, dir, path.Base(p), d, plan.Then{Next: done,
+		On: []plan.On{{Errno: unix.EEXIST, To: taken}}})
 	c.b.Place(taken)
 	if dir == c.dev {
 		c.replaceByDevice(dir, p, d, done)
@@ -272,11 +274,14 @@ func (c *compiler) coverByDevice(dir plan.Cell, p string, d *specs.LinuxDevice, 
 		Why:  "without following a mount on it",
 		Out:  fd,
 		Then: plan.Then{On: []plan.On{{Errno: unix.EXDEV, To: done}}},
-	}, plan.Openat2, plan.Of(dir), b.Str(path.Base(p)), c.openHow(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_XDEV), plan.Int(24))
+	}, plan.Openat2, plan.Of(dir), b.Str(path.Base(p)), c.openHow(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC,
+		unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_XDEV), plan.Int(24))
 	temporary := c.makeTemporary(c.dev, p, d)
 	b.Add(plan.Op{Name: "clone its mount", Out: node},
-		plan.OpenTree, plan.Of(c.dev), temporary, plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW))
-	c.attachThen(node, fd, "mount the device on "+p, plan.Then{On: []plan.On{{Errno: unix.EINVAL, To: directory}, {Errno: unix.ENOTDIR, To: directory}}})
+		plan.OpenTree, plan.Of(c.dev), temporary,
+		plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW))
+	c.attachThen(node, fd, "mount the device on "+p,
+		plan.Then{On: []plan.On{{Errno: unix.EINVAL, To: directory}, {Errno: unix.ENOTDIR, To: directory}}})
 	b.Add(plan.Op{Name: "remove the name"}, plan.Unlinkat, plan.Of(c.dev), temporary, plan.Int(0))
 	c.close(node)
 	b.Add(plan.Op{Name: "close", Then: plan.Then{Next: done}}, plan.Close, plan.Of(fd))

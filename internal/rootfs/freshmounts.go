@@ -34,7 +34,8 @@ func (c *compiler) recordMount(i int, m *specs.Mount, o spec.MountOptions) {
 		return
 	}
 	where := cleanPath(m.Destination)
-	fixed := where == "/dev" || where == "/proc" || where == "/sys" && m.Type == "sysfs" || c.isBelowNewFilesystem(where)
+	fixed := where == "/dev" || where == "/proc" || where == "/sys" && m.Type == "sysfs" ||
+		c.isBelowNewFilesystem(where)
 	empty := !c.isBind(i) && !o.TmpCopyUp && startsEmpty(m.Type)
 	if !empty && (!fixed || isBelow(where, "/sys")) {
 		// A link of the image, or of sysfs, may have put its links into one of the new

@@ -43,7 +43,8 @@ func (c *compiler) addLayers() {
 	b.In(plan.Filesystem, "root.path")
 	if lowest != plan.None {
 		b.Add(plan.Op{Name: "add the lowest layers"},
-			plan.Fsconfig, plan.Of(fs), plan.Int(unix.FSCONFIG_SET_FD), b.Str("lowerdir+"), plan.Int(0), plan.Of(lowest))
+			plan.Fsconfig, plan.Of(fs), plan.Int(unix.FSCONFIG_SET_FD), b.Str("lowerdir+"), plan.Int(0),
+			plan.Of(lowest))
 	}
 	c.fsString(fs, "upperdir", c.in.Upper, "writes go to "+c.in.Upper)
 	c.fsString(fs, "workdir", c.in.Work, "set the work directory")
@@ -114,7 +115,8 @@ func (c *compiler) mountLayers() {
 	host := b.Cell("namespace")
 	if c.opensHostFilesFirst() {
 		b.Add(plan.Op{Name: "open the host's mount namespace", Why: "to return to it", Out: host},
-			plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/proc/thread-self/ns/mnt"), plan.Int(unix.O_RDONLY|unix.O_CLOEXEC), plan.Int(0))
+			plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/proc/thread-self/ns/mnt"),
+			plan.Int(unix.O_RDONLY|unix.O_CLOEXEC), plan.Int(0))
 		b.Add(plan.Op{Name: "leave it", Why: "the host must not see the overlay"},
 			plan.Unshare, plan.Int(unix.CLONE_NEWNS))
 		b.Add(plan.Op{Name: "make the mounts private"},
@@ -155,9 +157,11 @@ func OverlayOptions(in Input) (dir, options string) {
 	var names []string
 	for _, l := range slices.Backward(in.Layers) {
 		// With a name such as "a" for "/layers/a"; "/" itself has none.
-		names = append(names, overlay.EscapeLayer(cmp.Or(strings.TrimPrefix(strings.TrimPrefix(l.Path, dir), "/"), ".")))
+		names = append(names, overlay.EscapeLayer(cmp.Or(strings.TrimPrefix(strings.TrimPrefix(l.Path, dir), "/"),
+			".")))
 	}
-	options = "lowerdir=" + strings.Join(names, ":") + ",upperdir=" + overlay.EscapePath(in.Upper) + ",workdir=" + overlay.EscapePath(in.Work)
+	options = "lowerdir=" + strings.Join(names, ":") + ",upperdir=" + overlay.EscapePath(in.Upper) + ",workdir=" +
+		overlay.EscapePath(in.Work)
 	if in.Volatile || !in.Stable {
 		options += ",volatile"
 	}

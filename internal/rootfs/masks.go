@@ -23,7 +23,8 @@ func (c *compiler) maskPaths() {
 	c.b.In(plan.Filesystem, "linux.maskedPaths")
 	null := c.b.Cell("null")
 	c.b.Add(plan.Op{Name: "open the host's /dev/null", Why: "the image's may be anything", Out: null},
-		plan.Openat, plan.Int(unix.AT_FDCWD), c.b.Str("/dev/null"), plan.Int(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC), plan.Int(0))
+		plan.Openat, plan.Int(unix.AT_FDCWD), c.b.Str("/dev/null"),
+		plan.Int(unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC), plan.Int(0))
 	empty := c.createEmptyDirectory()
 	masked := make(map[string]bool, len(c.spec.Linux.MaskedPaths))
 	for i, p := range c.spec.Linux.MaskedPaths {
@@ -77,7 +78,8 @@ func (c *compiler) maskPath(p string, null, empty plan.Cell) {
 // cloneMount creates a detached copy of the mount that a descriptor is in.
 func (c *compiler) cloneMount(name string, of, fd plan.Cell, t plan.Then) {
 	c.b.Add(plan.Op{Name: name, Out: fd, Then: t},
-		plan.OpenTree, plan.Of(of), c.b.Str(""), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))
+		plan.OpenTree, plan.Of(of), c.b.Str(""),
+		plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH))
 }
 
 // freeze makes a detached mount of an inode of the host read-only and private: its
@@ -89,7 +91,8 @@ func (c *compiler) cloneMount(name string, of, fd plan.Cell, t plan.Then) {
 // would save the call, but Linux before 6.15 does not clone detached mounts.
 func (c *compiler) freeze(mount plan.Cell, name string) {
 	if c.frozen == (plan.Arg{}) {
-		c.frozen = c.b.Words(unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC, 0, unix.MS_PRIVATE, 0)
+		c.frozen = c.b.Words(unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC, 0, unix.MS_PRIVATE,
+			0)
 	}
 	c.b.Add(plan.Op{Name: name, Why: "the inode is the host's: its mode and owner must not change"},
 		plan.MountSetattr, plan.Of(mount), c.b.Str(""), plan.Int(unix.AT_EMPTY_PATH), c.frozen, plan.Int(32))
@@ -110,9 +113,11 @@ func (c *compiler) makePathsReadonly() {
 		}
 		done := b.Label()
 		fd, source := b.Cell("path"), b.Cell("readonly")
-		c.openAt(place{path: p}, fd, plan.Then{On: []plan.On{{Errno: unix.ENOENT, To: done}, {Errno: unix.ENOTDIR, To: done}}})
+		c.openAt(place{path: p}, fd, plan.Then{On: []plan.On{{Errno: unix.ENOENT, To: done},
+			{Errno: unix.ENOTDIR, To: done}}})
 		b.Add(plan.Op{Name: "clone the mounts of " + p, Out: source},
-			plan.OpenTree, plan.Of(fd), b.Str(""), plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE))
+			plan.OpenTree, plan.Of(fd), b.Str(""),
+			plan.Int(unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH|unix.AT_RECURSIVE))
 		c.setAttr("make "+p+" read-only", source, attr{set: unix.MOUNT_ATTR_RDONLY})
 		c.attach(source, fd, "put it over "+p)
 		c.close(source, fd)

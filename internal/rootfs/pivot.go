@@ -27,7 +27,8 @@ func (r *Root) Pivot() {
 	if p := c.spec.Linux; c.in.MountNS && p != nil && p.RootfsPropagation != "" {
 		b.In(plan.Filesystem, "linux.rootfsPropagation")
 		b.Add(plan.Op{Name: "set the propagation of the root"},
-			plan.Mount, plan.Int(0), b.Str("/"), plan.Int(0), plan.Int(propagationFlags(p.RootfsPropagation)), plan.Int(0))
+			plan.Mount, plan.Int(0), b.Str("/"), plan.Int(0), plan.Int(propagationFlags(p.RootfsPropagation)),
+			plan.Int(0))
 	}
 }
 
@@ -43,7 +44,8 @@ func (c *compiler) pivotRoot() {
 	b := c.b
 	old := b.Cell("oldroot")
 	b.Add(plan.Op{Name: "open the old root", Out: old},
-		plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/"), plan.Int(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC), plan.Int(0))
+		plan.Openat, plan.Int(unix.AT_FDCWD), b.Str("/"), plan.Int(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC),
+		plan.Int(0))
 	b.Add(plan.Op{Name: "pivot_root", Why: "unlike chroot, it leaves no way back"},
 		plan.PivotRoot, b.Str("."), b.Str("."))
 	// By descriptor: "." is the new root now, with the old one on top of it.

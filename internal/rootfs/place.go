@@ -86,7 +86,8 @@ func (p place) flags() uint64 {
 func (c *compiler) openWith(name string, p place, flags uint64, fd plan.Cell, t plan.Then) {
 	base, top := c.baseDirectory(p)
 	c.b.Add(plan.Op{Name: name, Out: fd, Then: t},
-		plan.Openat2, plan.Of(base), c.b.Str(relativePath(strings.TrimPrefix(p.path, top))), c.openHowFor(p, flags), plan.Int(24))
+		plan.Openat2, plan.Of(base), c.b.Str(relativePath(strings.TrimPrefix(p.path, top))), c.openHowFor(p, flags),
+		plan.Int(24))
 }
 
 // openPath is openAt with another path, which a step has put into the plan.

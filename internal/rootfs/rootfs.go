@@ -43,7 +43,8 @@ type Input struct {
 	Links      map[int]string // by index in mounts: the text of the link that replaces a bind mount (copy-symlink)
 	Cgroup     []Cgroup       // what a mount of type cgroup shows
 	Cgroup2    string         // with CgroupV1: the directory that a mount of type cgroup2 shows, if the host has one
-	CgroupV1   bool           // the controllers are on v1, so a mount of type cgroup2 shows other cgroups than one of type cgroup
+	// the controllers are on v1, so a mount of type cgroup2 shows other cgroups than one of type cgroup
+	CgroupV1 bool
 
 	MountNS    bool     // the container has its own mount namespace, new or joined
 	OnHost     bool     // it has none, and its mounts are made in the caller's
@@ -111,7 +112,8 @@ type Root struct{ c *compiler }
 // New returns a Root; its parts are added by Prepare, Compile and Pivot, in this
 // order.
 func New(b *plan.Builder, parent *handshake.Parent, s *specs.Spec, in Input) *Root {
-	return &Root{&compiler{b: b, parent: parent, spec: s, in: in, sources: map[int]plan.Cell{}, hows: map[[2]uint64]plan.Arg{}, fresh: map[string]bool{}}}
+	return &Root{&compiler{b: b, parent: parent, spec: s, in: in, sources: map[int]plan.Cell{},
+		hows: map[[2]uint64]plan.Arg{}, fresh: map[string]bool{}}}
 }
 
 // Prepare adds the steps that must run while the process still has its privileges on
@@ -219,7 +221,8 @@ func (c *compiler) openRootOnly() {
 	c.b.In(plan.Filesystem, "root.path")
 	c.root = c.b.Cell("root")
 	c.b.Add(plan.Op{Name: "open the root", Out: c.root},
-		plan.Openat, plan.Int(unix.AT_FDCWD), c.b.Str("."), plan.Int(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC), plan.Int(0))
+		plan.Openat, plan.Int(unix.AT_FDCWD), c.b.Str("."), plan.Int(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC),
+		plan.Int(0))
 }
 
 // setPropagation keeps the container's mounts from appearing on the host.
@@ -285,10 +288,12 @@ func (c *compiler) mountRoot() {
 		b.Add(plan.Op{
 			Name: "make it private",
 			Why:  "what the host mounts below it must not appear in the container",
-		}, plan.MountSetattr, plan.Of(c.root), b.Str(""), plan.Int(unix.AT_EMPTY_PATH|unix.AT_RECURSIVE), b.Words(0, 0, unix.MS_PRIVATE, 0), plan.Int(32))
+		}, plan.MountSetattr, plan.Of(c.root), b.Str(""), plan.Int(unix.AT_EMPTY_PATH|unix.AT_RECURSIVE),
+			b.Words(0, 0, unix.MS_PRIVATE, 0), plan.Int(32))
 	}
 	b.Add(plan.Op{Name: "mount the root on itself"},
-		plan.MoveMount, plan.Of(c.root), b.Str(""), plan.Int(unix.AT_FDCWD), b.Str("."), plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
+		plan.MoveMount, plan.Of(c.root), b.Str(""), plan.Int(unix.AT_FDCWD), b.Str("."),
+		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
 }
 
 // cloneRoot creates a detached copy of the mounts at and below a name in a directory.

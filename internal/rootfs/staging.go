@@ -76,9 +76,11 @@ func (c *compiler) stageSources() {
 		root = b.Cell("root")
 		c.cloneRoot(root, plan.Int(unix.AT_FDCWD), ".", 0)
 	}
-	tmpfs := c.detachedTmpfs("stage", [][2]string{{"source", "tmpfs"}, {"mode", "755"}}, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+	tmpfs := c.detachedTmpfs("stage", [][2]string{{"source", "tmpfs"}, {"mode", "755"}},
+		unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
 	b.Add(plan.Op{Name: "mount it on the root file system"},
-		plan.MoveMount, plan.Of(tmpfs), b.Str(""), plan.Int(unix.AT_FDCWD), b.Str("."), plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
+		plan.MoveMount, plan.Of(tmpfs), b.Str(""), plan.Int(unix.AT_FDCWD), b.Str("."),
+		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
 	b.Add(plan.Op{Name: "go to it", Why: "a new mount namespace keeps the working directory"},
 		plan.Fchdir, plan.Of(tmpfs))
 	if root != plan.None {
@@ -103,7 +105,8 @@ func (c *compiler) stageSource(tmpfs plan.Cell, name string, source plan.Cell) {
 	file, done := b.Label(), b.Label()
 	b.Add(plan.Op{Name: "make directory " + name},
 		plan.Mkdirat, plan.Of(tmpfs), b.Str(name), plan.Int(0o755))
-	c.attachAt(source, tmpfs, name, plan.Then{Next: done, On: []plan.On{{Errno: unix.EINVAL, To: file}, {Errno: unix.ENOTDIR, To: file}}})
+	c.attachAt(source, tmpfs, name, plan.Then{Next: done, On: []plan.On{{Errno: unix.EINVAL, To: file},
+		{Errno: unix.ENOTDIR, To: file}}})
 	b.Place(file)
 	b.Add(plan.Op{Name: "remove the directory", Why: "the source is not a directory"},
 		plan.Unlinkat, plan.Of(tmpfs), b.Str(name), plan.Int(unix.AT_REMOVEDIR))
@@ -117,7 +120,8 @@ func (c *compiler) stageSource(tmpfs plan.Cell, name string, source plan.Cell) {
 // attachAt moves a detached mount onto a name in a directory.
 func (c *compiler) attachAt(mount, dir plan.Cell, name string, t plan.Then) {
 	c.b.Add(plan.Op{Name: "attach the clone", Then: t},
-		plan.MoveMount, plan.Of(mount), c.b.Str(""), plan.Of(dir), c.b.Str(name), plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
+		plan.MoveMount, plan.Of(mount), c.b.Str(""), plan.Of(dir), c.b.Str(name),
+		plan.Int(unix.MOVE_MOUNT_F_EMPTY_PATH))
 }
 
 // openStage opens the copy of the stage in the container's mount namespace.
@@ -125,7 +129,8 @@ func (c *compiler) openStage() {
 	c.b.In(plan.Filesystem, "")
 	c.stageDir = c.b.Cell("stage")
 	c.b.Add(plan.Op{Name: "open the sources of the bind mounts", Out: c.stageDir},
-		plan.Openat, plan.Int(unix.AT_FDCWD), c.b.Str("."), plan.Int(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC), plan.Int(0))
+		plan.Openat, plan.Int(unix.AT_FDCWD), c.b.Str("."), plan.Int(unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC),
+		plan.Int(0))
 }
 
 // stagedSource clones the source of mounts[i], now with locked flags.

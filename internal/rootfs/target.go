@@ -56,7 +56,8 @@ func (q TargetQuestion) pack() uint64 {
 // UnpackTargetQuestion decodes the question in a message.
 func UnpackTargetQuestion(v uint64) TargetQuestion {
 	return TargetQuestion{
-		Mount: int(v >> 8), Dir: v&1 != 0, Copied: v&2 != 0, Noted: v&4 != 0, Follow: v&8 != 0, Opened: v&16 != 0, last: last(v >> 6 & 3),
+		Mount: int(v >> 8), Dir: v&1 != 0, Copied: v&2 != 0, Noted: v&4 != 0, Follow: v&8 != 0, Opened: v&16 != 0,
+		last: last(v >> 6 & 3),
 	}
 }
 
@@ -106,7 +107,8 @@ func (a TargetAnswer) Bytes() ([]byte, error) {
 // link is the text of the link that copy-symlink creates.
 func (q TargetQuestion) Answer(m *specs.Mount, link string, look linkwalk.Look) (TargetAnswer, error) {
 	wrong := func(want string, err error) (TargetAnswer, error) {
-		return TargetAnswer{}, &spec.Error{Path: mountSource(q.Mount) + ".destination", Want: want, Got: fmt.Sprintf("%q", m.Destination), Err: err}
+		return TargetAnswer{}, &spec.Error{Path: mountSource(q.Mount) + ".destination", Want: want,
+			Got: fmt.Sprintf("%q", m.Destination), Err: err}
 	}
 	where := cleanPath(m.Destination)
 	p, text, err := q.follow(where, look)
@@ -126,7 +128,8 @@ func (q TargetQuestion) Answer(m *specs.Mount, link string, look linkwalk.Look) 
 	case p.Missing():
 		return q.makeNext(p), nil
 	case q.Copied && text != link:
-		return wrong(fmt.Sprintf("must not exist, or be a symbolic link to %q like the source (copy-symlink)", link), nil)
+		return wrong(fmt.Sprintf("must not exist, or be a symbolic link to %q like the source (copy-symlink)", link),
+			nil)
 	}
 	return TargetAnswer{Path: relativePath(p.Path)}, nil
 }
@@ -140,7 +143,8 @@ func (q TargetQuestion) CheckOpened(m *specs.Mount, isProc bool) error {
 	if !isProc {
 		return nil
 	}
-	return &spec.Error{Path: mountSource(q.Mount) + ".destination", Want: notIntoProc, Got: fmt.Sprintf("%q", m.Destination)}
+	return &spec.Error{Path: mountSource(q.Mount) + ".destination", Want: notIntoProc,
+		Got: fmt.Sprintf("%q", m.Destination)}
 }
 
 // Next returns the answer after last, if the directory of that one was created and the
@@ -199,16 +203,17 @@ func (q TargetQuestion) makeNext(p linkwalk.Place) TargetAnswer {
 // followLinks adds the steps that ask the parent for a place, until it exists, and
 // open it.
 func (c *compiler) followLinks(p place, fd plan.Cell, done plan.Label, n *modeNote) {
-	c.askTarget(TargetQuestion{Mount: p.mount, Dir: p.dir, Noted: n != nil, Follow: c.followsUnread(), last: p.last}, p, targetSteps{fd, done, n, func(name plan.Arg) {
-		if p.dir {
-			return // only directories are missing
-		}
-		c.b.Add(plan.Op{
-			Name: "make the missing file",
-			Why:  "as the mount point",
-			Then: plan.Fine(unix.EEXIST, unix.ENOENT),
-		}, plan.Mknodat, plan.Of(fd), name, plan.Int(unix.S_IFREG|0o644), plan.Int(0))
-	}})
+	c.askTarget(TargetQuestion{Mount: p.mount, Dir: p.dir, Noted: n != nil, Follow: c.followsUnread(), last: p.last},
+		p, targetSteps{fd, done, n, func(name plan.Arg) {
+			if p.dir {
+				return // only directories are missing
+			}
+			c.b.Add(plan.Op{
+				Name: "make the missing file",
+				Why:  "as the mount point",
+				Then: plan.Fine(unix.EEXIST, unix.ENOENT),
+			}, plan.Mknodat, plan.Of(fd), name, plan.Int(unix.S_IFREG|0o644), plan.Int(0))
+		}})
 }
 
 // targetSteps are the steps that follow when a target was found.

@@ -38,7 +38,8 @@ var superblockFlags = [...]struct {
 	flag uintptr
 	word string
 }{
-	{unix.MS_SYNCHRONOUS, "sync"}, {unix.MS_DIRSYNC, "dirsync"}, {unix.MS_LAZYTIME, "lazytime"}, {unix.MS_MANDLOCK, "mand"},
+	{unix.MS_SYNCHRONOUS, "sync"}, {unix.MS_DIRSYNC, "dirsync"}, {unix.MS_LAZYTIME, "lazytime"},
+	{unix.MS_MANDLOCK, "mand"},
 }
 
 // maxValue is the longest value that fsconfig(2) accepts.

@@ -75,7 +75,8 @@ func (c *compiler) fill(top, covered plan.Cell, where string, o spec.MountOption
 	}
 	fd := c.b.Cell("tmpfs")
 	c.b.Add(plan.Op{Name: "open the tmpfs on " + where, Out: fd},
-		plan.Openat2, plan.Of(top), c.b.Str("."), c.openHow(unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS), plan.Int(24))
+		plan.Openat2, plan.Of(top), c.b.Str("."), c.openHow(unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC,
+			unix.RESOLVE_BENEATH|unix.RESOLVE_NO_SYMLINKS), plan.Int(24))
 	c.b.Add(plan.Op{Name: "set the mode of " + where, Why: "that of the directory it covers"},
 		plan.Fchmod, plan.Of(fd), plan.Of(n.mode))
 	c.close(fd)

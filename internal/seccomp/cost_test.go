@@ -19,7 +19,8 @@ func TestCost(t *testing.T) {
 	want, _ := askOracle(t, p, specs.ArchX86_64)
 	t.Logf("length %d, libseccomp %d", len(got.Filter), len(want))
 	sum, sumWant := 0, 0
-	names := []string{"read", "write", "openat", "close", "mmap", "brk", "futex", "execve", "clone", "clone3", "socket", "ioctl", "getpid", "epoll_wait", "personality", "mount", "unshare"}
+	names := []string{"read", "write", "openat", "close", "mmap", "brk", "futex", "execve", "clone", "clone3",
+		"socket", "ioctl", "getpid", "epoll_wait", "personality", "mount", "unshare"}
 	for _, name := range names {
 		d := callData{audit: archNamed(specs.ArchX86_64).audit, nr: uint32(callsX86_64[callID(name, 0)])}
 		_, n := run(got.Filter, &d)

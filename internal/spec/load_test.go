@@ -46,7 +46,8 @@ func TestLoad(t *testing.T) {
 		switch {
 		case c.want == "" && err != nil:
 			t.Errorf("%s: %v", c.name, err)
-		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "config.json: ")):
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) ||
+			!strings.HasPrefix(err.Error(), "config.json: ")):
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
@@ -89,7 +90,8 @@ func TestProcess(t *testing.T) {
 		{`"cwd"`, `"ioPriority": {"class": "x", "priority": 0}, "cwd"`, "ioPriority.class"},
 		{`"cwd"`, `"rlimits": [{"type": "x", "hard": 0, "soft": 0}], "cwd"`, "rlimits[0].type"},
 	} {
-		if _, _, err := parseProcess([]byte(strings.Replace(good, c.old, c.new, 1)), "process.json"); err == nil || !blames(err, c.path) {
+		if _, _, err := parseProcess([]byte(strings.Replace(good, c.old, c.new, 1)), "process.json"); err == nil ||
+			!blames(err, c.path) {
 			t.Errorf("%s: %v", c.new, err)
 		}
 	}

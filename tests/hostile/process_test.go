@@ -112,7 +112,7 @@ func TestEntryPointIsTheRuntime(t *testing.T) {
 func TestPlanImageIsSealed(t *testing.T) {
 	testbundle.Need(t)
 	b := plan.NewBuilder(3)
-	b.Call("end", "", plan.ExitGroup, plan.Int(0))
+	b.Add(plan.Op{Name: "end"}, plan.ExitGroup, plan.Int(0))
 	f, err := bootstrap.Image(b.Plan())
 	if err != nil {
 		t.Fatal(err)
