@@ -13,8 +13,8 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// TestFiles: Closed leaves a descriptor closed, and Extra comes after the socket.
-func TestFiles(t *testing.T) {
+// TestDescriptorsOfNewProcess: Closed leaves a descriptor closed, and Extra comes after the socket.
+func TestDescriptorsOfNewProcess(t *testing.T) {
 	null, err := os.Open("/dev/null")
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func TestManyFiles(t *testing.T) {
 		}
 		receive(t, proc, 1)
 		if open := descriptorsOf(t, strconv.Itoa(proc.Pid)); len(open) != 4+n {
-			t.Errorf("%d files behind the socket: open are %v", n, open)
+			t.Errorf("%d files after the socket: open are %v", n, open)
 		}
 		reply(t, proc)
 		exits(t, proc, 0)
@@ -137,8 +137,8 @@ func TestStartErrors(t *testing.T) {
 	}
 }
 
-// TestDescriptor fetches a file that exists only in the process.
-func TestDescriptor(t *testing.T) {
+// TestDescriptorOfProcess fetches a file that exists only in the process.
+func TestDescriptorOfProcess(t *testing.T) {
 	b := plan.NewBuilder(3)
 	gone, m := b.Label(), b.Message(1, "fd")
 	b.Add(plan.Op{Name: "make a file without a name", Out: m.A},

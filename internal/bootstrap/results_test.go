@@ -84,7 +84,7 @@ func resultsPlan() *plan.Plan {
 	return b.Plan()
 }
 
-func TestResults(t *testing.T) {
+func TestBranchOnEachResult(t *testing.T) {
 	type result struct {
 		way  string
 		cell int64

@@ -16,7 +16,7 @@ import (
 	"github.com/minirun/minirun/internal/plan"
 )
 
-// A scenario is a plan and its expected effects. Every scenario runs on the kernel (TestScenarios)
+// A scenario is a plan and its expected effects. Every scenario runs on the kernel (TestPlansRunAsWritten)
 // and, with the arm64 loop, under qemu (TestARM64), with the same results.
 type scenario struct {
 	name  string
@@ -297,7 +297,7 @@ func (p pipes) read(t *testing.T) string {
 	return string(got)
 }
 
-func TestScenarios(t *testing.T) {
+func TestPlansRunAsWritten(t *testing.T) {
 	for _, s := range scenarios() {
 		t.Run(s.name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -60,22 +60,24 @@ func (e *Engine) checkPlatform(name string, c *image.Config, warned bool) error 
 	switch {
 	case platform == "":
 	case c.OS != "" && c.OS != "linux":
-		return fmt.Errorf("image %s is for %s: this machine runs images for linux only", name, platform)
+		return fmt.Errorf("image %s is for %s, but this machine runs only images for linux", name, platform)
 	case !warned:
 		e.Warn(image.PlatformWarning(name, platform))
 	}
 	return nil
 }
 
+const installHint = "hint: make install puts both in one directory"
+
 // help runs minirun-image.
 func (e *Engine) help(args ...string) error {
 	if e.Helper == "" {
-		return fmt.Errorf("%s: needs minirun-image, which is not installed next to minirun", args[0])
+		return fmt.Errorf("%s needs minirun-image, which is not installed next to minirun\n%s", args[0], installHint)
 	}
 	cmd := exec.Command(e.Helper, append([]string{"--store", e.Store.Dir}, args...)...)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("minirun %s failed (see above): %w", args[0], err)
+		return fmt.Errorf("minirun %s failed: see its messages above: %w", args[0], err)
 	}
 	return nil
 }
@@ -113,7 +115,7 @@ func (e *Engine) Make(name string, s *Settings) (r *Record, err error) {
 	dir := e.Store.Container(s.Name)
 	if err := os.Mkdir(dir, 0o711); err != nil {
 		if errors.Is(err, fs.ErrExist) {
-			err = fmt.Errorf("container %s exists: remove it with minirun rm %s, or give another --name", s.Name,
+			err = fmt.Errorf("container %s already exists\nhint: remove it with: minirun rm %[1]s, or choose another --name",
 				s.Name)
 		}
 		return nil, err
@@ -231,7 +233,7 @@ func (e *Engine) configure(i *image.Image, layers image.Stack, network string, s
 // exists, and disconnects it when the container is deleted.
 func (e *Engine) bridge(c *specs.Spec, s *Settings) error {
 	if e.Helper == "" {
-		return errors.New("--network bridge: needs minirun-image, which is not installed next to minirun")
+		return errors.New("--network bridge needs minirun-image, which is not installed next to minirun\n" + installHint)
 	}
 	for _, p := range s.Publish {
 		if err := CheckPort(p); err != nil {

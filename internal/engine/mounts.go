@@ -127,7 +127,7 @@ func (e *Engine) source(v *volume, id string, layers image.Stack) (string, error
 			return "", err
 		}
 		if _, err := os.Stat(path); err != nil {
-			return "", fmt.Errorf("%w: create it first", err)
+			return "", fmt.Errorf("%w\nhint: create it first with: mkdir -p %s", err, path)
 		}
 		return path, nil
 	}

@@ -62,7 +62,7 @@ func (s *Settings) network() (string, error) {
 		return "", fmt.Errorf("--network %q: must be none, host or bridge", mode)
 	}
 	if len(s.Publish) > 0 && mode != "bridge" {
-		return "", fmt.Errorf("--publish with --network %s: ports are forwarded to a bridge", mode)
+		return "", fmt.Errorf("--publish needs --network bridge, not --network %s", mode)
 	}
 	return mode, nil
 }

@@ -39,7 +39,7 @@ func (e *Engine) Stop(id string, patience time.Duration) error {
 		return err
 	}
 	if !e.wait(id, killPatience) {
-		return fmt.Errorf("container %s: is still running after SIGKILL", id)
+		return fmt.Errorf("container %s is still running after SIGKILL", id)
 	}
 	return nil
 }
@@ -112,7 +112,7 @@ func (e *Engine) Remove(id string, force bool) error {
 func (e *Engine) takeOver(id string, force bool) (*os.File, error) {
 	for deadline := time.Now().Add(hookPatience); ; time.Sleep(10 * time.Millisecond) {
 		if e.runs(id) && !force {
-			return nil, fmt.Errorf("container %s runs: stop it first, or remove it with --force", id)
+			return nil, fmt.Errorf("container %s is running\nhint: stop it first with: minirun stop %[1]s, or use --force", id)
 		}
 		if force {
 			if err := e.delete(id); err != nil {
@@ -124,7 +124,7 @@ func (e *Engine) takeOver(id string, force bool) (*os.File, error) {
 			return f, err
 		}
 		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("container %s: the minirun that runs it does not exit", id)
+			return nil, fmt.Errorf("container %s: the minirun process that runs it does not exit", id)
 		}
 	}
 }
@@ -156,7 +156,7 @@ func (e *Engine) removeRest(id string, missing error) error {
 	}
 	lock, err := e.Store.Own(context.Background(), false)
 	if err != nil {
-		return fmt.Errorf("%w, or it is still being created: the store is in use", missing)
+		return fmt.Errorf("%w, or it is still being created (the store is in use)", missing)
 	}
 	defer lock.Unlock()
 	if _, err := e.Record(id); err == nil {

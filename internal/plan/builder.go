@@ -316,7 +316,7 @@ func (b *Builder) Tell(name, why string, m Message) {
 // jumps to gone.
 func (b *Builder) Await(name, why string, room Arg, size int, gone Label) {
 	if gone == 0 {
-		panic("plan: " + name + " would go on without its parent")
+		panic("plan: " + name + " would continue without its parent")
 	}
 	here := b.Here()
 	b.Add(Op{Name: name, Why: why, Then: Then{Zero: gone, On: []On{{unix.EINTR, here}, {unix.ECONNRESET, gone}}}},
@@ -329,7 +329,7 @@ func (b *Builder) Plan() *Plan {
 	for _, j := range b.jumps {
 		to := b.labels[j.to]
 		if to < 0 || to > len(b.plan.Steps) {
-			panic("plan: step " + b.plan.Steps[j.step].Name + " goes to a label that was not placed")
+			panic("plan: step " + b.plan.Steps[j.step].Name + " jumps to a label that was not placed")
 		}
 		s := &b.plan.Steps[j.step]
 		switch j.slot {

@@ -101,9 +101,9 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// TestLayout pins the bytes that the loops read: a mistake that Encode and Decode have in common
+// TestEncodedStepLayout pins the bytes that the loops read: a mistake that Encode and Decode have in common
 // would not show in a round trip.
-func TestLayout(t *testing.T) {
+func TestEncodedStepLayout(t *testing.T) {
 	p := &Plan{Data: make([]byte, headerSize+8), Steps: []Step{
 		{Call: Getppid, Out: headerSize, Next: 1, Zero: 2},
 		{
@@ -138,8 +138,8 @@ func TestLayout(t *testing.T) {
 	}
 }
 
-// TestCheck takes a valid plan and breaks one property at a time.
-func TestCheck(t *testing.T) {
+// TestEncodeRefusesInvalidPlan takes a valid plan and breaks one property at a time.
+func TestEncodeRefusesInvalidPlan(t *testing.T) {
 	good := func() *Plan {
 		return &Plan{Data: make([]byte, headerSize+16), Steps: []Step{
 			{Call: Getppid, Out: headerSize + 8, Next: 1, Zero: 1, Args: []Arg{Of(headerSize + 8),

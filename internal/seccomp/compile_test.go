@@ -38,7 +38,7 @@ func dockerProfile(t testing.TB) *specs.LinuxSeccomp {
 	return p
 }
 
-func TestErrors(t *testing.T) {
+func TestInvalidProfiles(t *testing.T) {
 	const rule = `{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/s",` +
 		`"syscalls":[{"names":["getcwd"],"action":"SCMP_ACT_ERRNO"},`
 	for _, c := range []struct{ profile, want string }{
@@ -104,7 +104,7 @@ func TestTooLong(t *testing.T) {
 	}
 }
 
-func TestFlags(t *testing.T) {
+func TestProgramFlags(t *testing.T) {
 	const (
 		tsync, log, spec, listener, esrch, wait = 1, 2, 4, 8, 16, 32
 		notify                                  = `"listenerPath":"/s","syscalls":[{"names":["getcwd"],"action":"SCMP_ACT_NOTIFY"}],`
@@ -131,7 +131,7 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-func TestSkipped(t *testing.T) {
+func TestUnknownNamesAreSkipped(t *testing.T) {
 	const profile = `{"defaultAction":"SCMP_ACT_ALLOW","architectures":["SCMP_ARCH_X86"],"syscalls":[
 		{"names":["nonsense","read","breakpoint","socketcall","s390_runtime_instr","zzz"],"action":"SCMP_ACT_ERRNO"}]}`
 	p, err := Compile(parseJSON(t, profile), specs.ArchX86_64)
@@ -155,7 +155,7 @@ func TestDeterminism(t *testing.T) {
 	}
 }
 
-func TestLists(t *testing.T) {
+func TestListedNamesAreSortedAndKnown(t *testing.T) {
 	for _, list := range [][]string{Actions(), Operators(), Archs(), Flags()} {
 		if !sort.StringsAreSorted(list) || len(slices.Compact(slices.Clone(list))) != len(list) {
 			t.Errorf("not sorted: %v", list)

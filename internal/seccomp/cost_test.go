@@ -6,11 +6,11 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
-// TestCost counts the instructions that calls cost with Docker's profile, and compares with
+// TestInstructionsPerCall counts the instructions that calls cost with Docker's profile, and compares with
 // libseccomp. (If the kernel can prove in advance that a call is allowed regardless of its
 // arguments, it does not run the filter for it; see tree.go. The count is the cost of all other
 // calls, and of all calls on kernels before 5.11.)
-func TestCost(t *testing.T) {
+func TestInstructionsPerCall(t *testing.T) {
 	p := dockerProfile(t)
 	got, err := Compile(p, specs.ArchX86_64)
 	if err != nil {

@@ -141,7 +141,7 @@ func getppidProfile(action string) string {
 	return `{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"/s","syscalls":[{"names":["getppid"],` + action + `}]}`
 }
 
-func TestKernel(t *testing.T) {
+func TestFiltersInKernel(t *testing.T) {
 	for _, c := range []struct {
 		job, profile, out string
 		signal            syscall.Signal
@@ -171,9 +171,9 @@ func TestKernel(t *testing.T) {
 	}
 }
 
-// TestKernelTakesAll loads the programs of all profiles in TestOracle for this machine: the
+// TestKernelAcceptsAllPrograms loads the programs of all profiles in TestOracle for this machine: the
 // kernel's own check determines which programs are valid.
-func TestKernelTakesAll(t *testing.T) {
+func TestKernelAcceptsAllPrograms(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a process for each profile")
 	}

@@ -148,7 +148,7 @@ func verdict(action specs.LinuxSeccompAction, errnoRet *uint, actionField, errno
 func parseArchs(names []specs.Arch, native specs.Arch) ([]*arch, error) {
 	first := archNamed(native)
 	if first == nil {
-		return nil, fmt.Errorf("linux.seccomp: no seccomp filter can be made for this machine's architecture %q",
+		return nil, fmt.Errorf("linux.seccomp: seccomp filters are not supported on this machine's architecture %q",
 			native)
 	}
 	list := []*arch{first}

@@ -13,7 +13,7 @@ import (
 	"github.com/minirun/minirun/internal/spec/spectest"
 )
 
-func TestLoad(t *testing.T) {
+func TestLoadReadsRegularFiles(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		make func(file string) error
@@ -67,7 +67,7 @@ func TestReadWithoutSize(t *testing.T) {
 	}
 }
 
-func TestProcess(t *testing.T) {
+func TestProcessDocument(t *testing.T) {
 	good := `{"user": {"uid": 0, "gid": 0}, "args": ["sh"], "cwd": "/", "env": ["A=b"]}`
 	p, warns, err := parseProcess([]byte(good), "process.json")
 	if err != nil || len(warns) > 0 || p.Args[0] != "sh" {
@@ -97,7 +97,7 @@ func TestProcess(t *testing.T) {
 	}
 }
 
-func TestLayers(t *testing.T) {
+func TestLayersAnnotation(t *testing.T) {
 	layers, err := Layers(map[string]string{AnnotationLayers: `["/a", "b"]`})
 	if err != nil || len(layers) != 2 || layers[0] != "/a" || layers[1] != "b" {
 		t.Errorf("%q, %v", layers, err)

@@ -14,9 +14,9 @@ import (
 	"github.com/minirun/minirun/internal/spec/strictjson"
 )
 
-// TestAccepted parses borderline documents that must be accepted. warn is part of their only
+// TestBorderlineDocumentsAreAccepted parses borderline documents that must be accepted. warn is part of their only
 // warning, "" for none.
-func TestAccepted(t *testing.T) {
+func TestBorderlineDocumentsAreAccepted(t *testing.T) {
 	for _, c := range []struct{ path, value, warn string }{
 		{"ociVersion", `"1.0.0-rc5"`, ""},
 		{"ociVersion", `"1.0.2-dev"`, ""},
@@ -161,7 +161,7 @@ func TestTwoSpellingsOfAField(t *testing.T) {
 }
 
 // A container without its own namespaces must not change what belongs to the host.
-func TestHostNamespaces(t *testing.T) {
+func TestHostNamespacesAreProtected(t *testing.T) {
 	doc := []byte(`{"ociVersion": "1.0.2", "process": {"user": {"uid": 0, "gid": 0}, "args": ["sh"], "cwd": "/"},
 		"root": {"path": "rootfs"}, "mounts": [{"destination": "/proc", "type": "proc"}]}`)
 	_, warns, err := Parse(doc)
@@ -176,8 +176,8 @@ func TestHostNamespaces(t *testing.T) {
 	}
 }
 
-// TestMessages checks the text of messages, one of each kind.
-func TestMessages(t *testing.T) {
+// TestMessageTexts checks the text of messages, one of each kind.
+func TestMessageTexts(t *testing.T) {
 	for _, c := range []struct{ path, value, want string }{
 		{"mounts[2].options[0]", `5`, `config.json: mounts[2].options[0]: must be a string, got the number 5`},
 		{"process.terminal", `"yes"`, `config.json: process.terminal: must be true or false, got a string`},

@@ -119,7 +119,7 @@ func TestSchedulerWords(t *testing.T) {
 	}
 }
 
-func TestOtherWords(t *testing.T) {
+func TestKeywordsOfKernel(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		got  func() (uint64, bool)
